@@ -60,12 +60,12 @@ class CaseNotices:
     async def try_next_channel(self, batch: BatchKey, entry: LedgerEntry, now: float) -> None:
         """Start the next channel if this one certainly did not reach the person."""
         if entry.rows not in NOT_REACHED_ROWS:
-            log_outcome(entry)
+            _log_outcome(entry)
             return
         record = await self.find_record(batch, entry.notice_recipient)
         following = record.next_after(batch.channel) if record else None
         if following is None:
-            log.warning("notice_undeliverable", reason=row_reason(entry))
+            log.warning("notice_undeliverable", reason=_row_reason(entry))
             return
         begun = notice_entry(entry.notice_seq, entry.notice_event_id, now)
         await self.start_batch(batch._replace(channel=following), begun)
@@ -89,13 +89,13 @@ class CaseNoticeRecipients:
         suppression = await self.suppressions.reason(batch.channel, address) if address else None
         recipient = SingleRecipient(address, suppression or "")
         return BatchRecipients(
-            BatchRows((entry.notice_recipient,)), recipient, has_no_next_channel(batch, record)
+            BatchRows((entry.notice_recipient,)), recipient, _has_no_next_channel(batch, record)
         )
 
     async def is_last_channel(self, batch: BatchKey, entry: LedgerEntry) -> bool:
         """Whether no other channel follows; then this one does not give up."""
         record = await self.notices.find_record(batch, entry.notice_recipient)
-        return has_no_next_channel(batch, record)
+        return _has_no_next_channel(batch, record)
 
     async def on_deferred(self, _batch: BatchKey, entry: LedgerEntry, now: float) -> None:
         """Log a notice that is still waiting, once a day after 72 hours.
@@ -106,7 +106,7 @@ class CaseNoticeRecipients:
         waits_s = entry.due - since if since else 0.0
         if waits_s >= GIVE_UP_S and (now - since) // DAY_S < waits_s // DAY_S:
             log.error(
-                "notice_waits_long", reason=row_reason(entry), hours=int((now - since) // 3600)
+                "notice_waits_long", reason=_row_reason(entry), hours=int((now - since) // 3600)
             )
 
     async def on_closed(self, batch: BatchKey, entry: LedgerEntry, now: float) -> None:
@@ -129,19 +129,19 @@ class CaseNoticeRecipients:
                 await self.suppressions.add(batch.channel, address, outcome.reason, until)
 
 
-def has_no_next_channel(batch: BatchKey, record: NoticeRecord | None) -> bool:
+def _has_no_next_channel(batch: BatchKey, record: NoticeRecord | None) -> bool:
     """Whether no channel follows; none does once the contact is deleted."""
     return record is None or record.next_after(batch.channel) is None
 
 
-def row_reason(entry: LedgerEntry) -> str:
+def _row_reason(entry: LedgerEntry) -> str:
     """Return the channel's reason for a batch's only row, if there is one."""
     return entry.notes[0].reason if 0 in entry.notes else ""
 
 
-def log_outcome(entry: LedgerEntry) -> None:
+def _log_outcome(entry: LedgerEntry) -> None:
     """Log a notice that did not reach its person; a doubt may still end by itself."""
-    status, why = next(iter(entry.count_by_status())), row_reason(entry)
+    status, why = next(iter(entry.count_by_status())), _row_reason(entry)
     if status is Status.UNKNOWN:
         log.warning("notice_unknown", reason=why)
     elif status is not Status.DELIVERED:

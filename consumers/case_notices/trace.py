@@ -21,21 +21,21 @@ async def trace_dossier(
         if step not in (None, number):
             continue
         moments.append(TimelineEntry(at=at, event="received", detail=f"status event {number}"))
-        async for batch, entry in event_batches(ledger, content_id, number):
-            moments += batch_entries(batch, entry)
+        async for batch, entry in _event_batches(ledger, content_id, number):
+            moments += _batch_entries(batch, entry)
             channels.setdefault(batch.channel, []).append(entry)
     return Trace(
         content_id=content_id,
         revision=step or dossier.revision,
         state="released" if channels else "received",
-        channels={name: count_statuses(entries) for name, entries in channels.items()},
+        channels={name: _count_statuses(entries) for name, entries in channels.items()},
         timeline=sorted(moments, key=lambda moment: moment.at),
     )
 
 
 async def trace_transactional(ledger: Ledger, content_id: str) -> Trace | None:
     """Trace a transactional mail; None if it never began."""
-    batches = [batch async for batch in event_batches(ledger, content_id, 1)]
+    batches = [batch async for batch in _event_batches(ledger, content_id, 1)]
     if not batches:
         return None
     began = datetime.fromtimestamp(batches[0][1].created, UTC)
@@ -44,7 +44,7 @@ async def trace_transactional(ledger: Ledger, content_id: str) -> Trace | None:
     )
 
 
-async def event_batches(
+async def _event_batches(
     ledger: Ledger, content_id: str, number: int
 ) -> AsyncIterator[tuple[BatchKey, LedgerEntry]]:
     """Yield an event's batches, in the order of their channels."""
@@ -55,7 +55,7 @@ async def event_batches(
         yield batch, entry
 
 
-def count_statuses(entries: Sequence[LedgerEntry]) -> StatusCounts:
+def _count_statuses(entries: Sequence[LedgerEntry]) -> StatusCounts:
     """Count the rows of some steps on one channel."""
     statuses: Counter[Status] = Counter()
     for entry in entries:
@@ -68,7 +68,7 @@ def count_statuses(entries: Sequence[LedgerEntry]) -> StatusCounts:
     )
 
 
-def batch_entries(batch: BatchKey, entry: LedgerEntry) -> Iterator[TimelineEntry]:
+def _batch_entries(batch: BatchKey, entry: LedgerEntry) -> Iterator[TimelineEntry]:
     """Yield entries for a batch's start, its status, and the channel's reason."""
     label = f"status event {batch.revision}"
     yield channel_entry(entry.created, "planned", batch.channel, label)

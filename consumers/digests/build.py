@@ -127,13 +127,13 @@ class DigestBuilder:
         publications: dict[int, Publication] = {}
         stream, start = subjects.PUBLICATIONS.name, before.upto + 1
         for seq in before.carried:
-            add_publication(await self.bus.get_message(stream, seq), publications)
+            _add_publication(await self.bus.get_message(stream, seq), publications)
         if start > upto:
             return publications
         async for message in self.bus.scan(stream, start=start):
             if message.seq > upto:
                 break
-            add_publication(message, publications)
+            _add_publication(message, publications)
         return publications
 
     async def select_items(
@@ -166,7 +166,7 @@ class DigestBuilder:
         return any(frequency_of(name) == frequency for name in digests.digests)
 
 
-def add_publication(message: Message | None, found: dict[int, Publication]) -> None:
+def _add_publication(message: Message | None, found: dict[int, Publication]) -> None:
     """Add a publication; log one that can't be read."""
     if message is None:
         return

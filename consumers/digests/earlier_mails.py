@@ -66,7 +66,7 @@ class EarlierMails:
             since = range(first, plan.revision)
             alone = [SourceMail(number, plan._replace(revision=number)) for number in since]
             self.mail_cache[plan] = digests, alone
-        return touch(self.mail_cache, plan)
+        return _touch(self.mail_cache, plan)
 
     async def source_digests(self, plan: PlanKey) -> AsyncIterator[SourceMail]:
         item_digests = (await self.store.digests_of_item(plan.content_id)).value
@@ -111,10 +111,10 @@ class EarlierMails:
         """Load rows through a cache: every search begins in the middle of a plan."""
         if batch not in self.row_cache:
             self.row_cache[batch] = await self.ledger.rows(batch)
-        return touch(self.row_cache, batch)
+        return _touch(self.row_cache, batch)
 
 
-def touch(cache: OrderedDict[K, V], key: K) -> V:
+def _touch(cache: OrderedDict[K, V], key: K) -> V:
     """Return a cached value and evict the least recently used one."""
     cache.move_to_end(key)
     if len(cache) > CACHE_SIZE:

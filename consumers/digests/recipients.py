@@ -64,7 +64,7 @@ class DigestRecipients:
         Unsent are recipients whose mail was stopped, and subscribers who were not planned before.
         """
         if revision == 1:
-            for candidate in all_subscribers(audience, after):
+            for candidate in _all_subscribers(audience, after):
                 yield candidate
             return
         earlier = issue.plan._replace(revision=revision - 1)
@@ -90,7 +90,7 @@ class DigestRecipients:
                     yield DigestSubscriber(id, rows.item_masks[id], True)
 
 
-def all_subscribers(audience: DigestAudience, after: str) -> Iterator[DigestSubscriber]:
+def _all_subscribers(audience: DigestAudience, after: str) -> Iterator[DigestSubscriber]:
     """Yield the whole audience, a page at a time."""
     while True:
         subscribers, after = audience.page(after)

@@ -30,7 +30,9 @@ class DigestReissuer:
         """Whether a text in it is no longer current, or has expired."""
         now = self.now()
         for item in issue.items:
-            if not item.out and (is_expired(item, now) or await self.has_newer_revision(item, now)):
+            if not item.out and (
+                _is_expired(item, now) or await self.has_newer_revision(item, now)
+            ):
                 return True
         return False
 
@@ -49,7 +51,7 @@ class DigestReissuer:
     async def update_item(self, item: DigestItem, now: datetime) -> DigestItem:
         """Update an item; `first` ends, because the window no longer shows who had it."""
         current = await find_current_revision(self.repository, item.content_id, now)
-        if item.out or is_expired(item, now) or not current.revision:
+        if item.out or _is_expired(item, now) or not current.revision:
             return item.model_copy(update={"out": True})
         if current.revision == item.revision:
             return item.model_copy(update={"first": False})
@@ -64,5 +66,5 @@ class DigestReissuer:
         return datetime.fromtimestamp(self.clock(), UTC)
 
 
-def is_expired(item: DigestItem, now: datetime) -> bool:
+def _is_expired(item: DigestItem, now: datetime) -> bool:
     return item.expires_at is not None and item.expires_at <= now

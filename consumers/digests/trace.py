@@ -22,11 +22,11 @@ async def trace_digest(
     issues = [stored.issue for stored in await store.all_issues(digest_id)]
     if not issues:
         return None
-    total, moments = StatusCounts(), [cut_entry(issues[0])]
+    total, moments = StatusCounts(), [_cut_entry(issues[0])]
     for issue in issues:
         if stored_plan := await ledger.plan(issue.plan):
             count, past = await trace_plan(issue.plan, stored_plan.value)
-            total = add_counts(total, count)
+            total = _add_counts(total, count)
             moments += [_with_edition(entry, issue) for entry in past]
     return Trace(
         content_id=digest_id,
@@ -37,26 +37,26 @@ async def trace_digest(
     )
 
 
-def cut_entry(issue: Issue) -> TimelineEntry:
+def _cut_entry(issue: Issue) -> TimelineEntry:
     since, until = (moment.astimezone(UTC) for moment in (issue.since, issue.at))
     span = f"{since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}"
     return TimelineEntry(
-        at=issue.at, event="cut", channel=EMAIL, detail=f"{count_items(issue)} from {span}"
+        at=issue.at, event="cut", channel=EMAIL, detail=f"{_count_items(issue)} from {span}"
     )
 
 
-def count_items(issue: Issue) -> str:
+def _count_items(issue: Issue) -> str:
     return f"{sum(not item.out for item in issue.items)} items"
 
 
 def _with_edition(entry: TimelineEntry, issue: Issue) -> TimelineEntry:
-    label = f"edition {issue.revision}, {count_items(issue)}"
+    label = f"edition {issue.revision}, {_count_items(issue)}"
     return entry.model_copy(
         update={"detail": f"{label}: {entry.detail}" if entry.detail else label}
     )
 
 
-def add_counts(count: StatusCounts, later: StatusCounts) -> StatusCounts:
+def _add_counts(count: StatusCounts, later: StatusCounts) -> StatusCounts:
     """Add two issues' counts; the sum is complete when the later one is."""
     sums = {name: value + getattr(count, name) for name, value in later.model_dump().items()}
     return StatusCounts.model_validate({**sums, "complete": later.complete})

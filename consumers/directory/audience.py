@@ -53,7 +53,7 @@ class PreferenceIndex:
             met = (
                 id
                 for id, sample in self.preference_sets.items()
-                if matches_immediately(sample, publication)
+                if _matches_immediately(sample, publication)
             )
             self.cache[key] = tuple(met)
         return self.cache[key]
@@ -80,7 +80,7 @@ def load_preference_sets(store: DirectoryStore, after: int) -> dict[int, Subscri
     }
 
 
-def matches_immediately(subscriber: Subscriber, publication: Publication) -> bool:
+def _matches_immediately(subscriber: Subscriber, publication: Publication) -> bool:
     """Whether *publication* goes out at once: by frequency, or because it is urgent."""
     soon = subscriber.frequency == IMMEDIATE or publication.lane is Lane.URGENT
     return soon and matches(subscriber, publication)

@@ -113,22 +113,26 @@ def parse_change(change: Change) -> DirectoryRow:
             record["email"],
             record["name"],
             preference_key(record),
-            to_epoch_s(record.get("paused_until")),
+            _to_epoch_s(record.get("paused_until")),
         )
-        active = record["active"] and DirectoryRow(*row, *frequency_times(record))
+        active = record["active"] and DirectoryRow(*row, *_frequency_times(record))
     except (ValueError, KeyError, TypeError, AttributeError):
         log.error("subscriber_unreadable", recipient=id, seq=change.seq)
         return DirectoryRow(id)
     return active or DirectoryRow(id)
 
 
-def frequency_times(record: dict[str, Any]) -> Iterator[float]:
+def _frequency_times(record: dict[str, Any]) -> Iterator[float]:
     """Yield when the frequency changed, and when a daily and a weekly one last ended."""
     since, before = record.get("frequency_since"), record.get("frequency_before")
     ended = record.get("frequency_ended") or {before: since}
-    yield from (to_epoch_s(since), to_epoch_s(ended.get("daily")), to_epoch_s(ended.get("weekly")))
+    yield from (
+        _to_epoch_s(since),
+        _to_epoch_s(ended.get("daily")),
+        _to_epoch_s(ended.get("weekly")),
+    )
 
 
-def to_epoch_s(text: str | None) -> float:
+def _to_epoch_s(text: str | None) -> float:
     """Convert an ISO time to epoch seconds; 0 for none."""
     return datetime.fromisoformat(text).timestamp() if text else 0.0

@@ -50,12 +50,12 @@ def recipient_codes(codes: Iterable[str]) -> Counter[str]:
     )
 
 
-def recipient_failures(bounces: BatchBounces) -> Counter[str]:
+def _recipient_failures(bounces: BatchBounces) -> Counter[str]:
     """Count the codes of a batch's unreachable recipients."""
     return recipient_codes([*bounces.bounced.values(), *bounces.refused.values()])
 
 
-def policy_refusals(bounces: BatchBounces) -> Counter[str]:
+def _policy_refusals(bounces: BatchBounces) -> Counter[str]:
     """Count the codes of a batch's mails that were returned because we are refused."""
     codes = bounces.bounced.values()
     return Counter(code for code in codes if status_codes.classify_bounce(code) is CodeClass.POLICY)
@@ -88,12 +88,12 @@ async def count_in_ledger(ledger: Ledger, plan: PlanKey) -> tuple[int, Counter[s
     stored_plan = await ledger.plan(plan)
     mails, codes = 0, Counter[str]()
     async for _, entry in ledger.entries(plan, stored_plan.value if stored_plan else PlanCursor()):
-        mails += count_judged(entry.value)
+        mails += _count_judged(entry.value)
         codes += refusal_codes(entry.value)
     return mails, codes
 
 
-def count_judged(entry: LedgerEntry) -> int:
+def _count_judged(entry: LedgerEntry) -> int:
     """Count a batch's mails that the relay has judged."""
     return sum(map(entry.rows.count, JUDGED_LETTERS))
 
@@ -141,7 +141,7 @@ class BounceMonitor:
         ):
             if bounces.at > since:
                 self.changed.add(batch.plan)
-                refused[batch.plan] += policy_refusals(bounces).total()
+                refused[batch.plan] += _policy_refusals(bounces).total()
         self.known_refusals = refused
 
     async def check_changed(self) -> None:
@@ -157,8 +157,8 @@ class BounceMonitor:
     async def check_plan(self, plan: PlanKey) -> None:
         failed, refused = Counter[str](), Counter[str]()
         async for _, bounces in BounceRecords(self.ledger.bucket).batches(f"{plan}."):
-            failed += recipient_failures(bounces)
-            refused += policy_refusals(bounces)
+            failed += _recipient_failures(bounces)
+            refused += _policy_refusals(bounces)
         await self.check_policy(plan, refused)
         if failed.total() < WARN_SHARE * MIN_MAILS:
             return
@@ -190,4 +190,4 @@ class BounceMonitor:
         if stored_plan is None:
             return 0
         entries = self.ledger.entries(plan, stored_plan.value)
-        return sum([count_judged(entry.value) async for _, entry in entries])
+        return sum([_count_judged(entry.value) async for _, entry in entries])

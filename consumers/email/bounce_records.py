@@ -98,7 +98,7 @@ class BounceRecords:
         async for key, value in self.bucket.values(f"{KEY_PREFIX}{key_prefix}"):
             batch, bounces = (
                 decode_or_none(BatchKey.parse, key.removeprefix(KEY_PREFIX)),
-                decode(value.data),
+                _decode(value.data),
             )
             if batch and bounces:
                 yield batch, bounces
@@ -115,7 +115,7 @@ class BounceRecords:
         return BounceTotals(codes.total(), complained, codes, at, refused)
 
 
-def decode(data: bytes) -> BatchBounces | None:
+def _decode(data: bytes) -> BatchBounces | None:
     """Decode a record; None if this version can't read it."""
     try:
         return BatchBounces.model_validate_json(data)

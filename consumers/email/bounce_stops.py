@@ -87,11 +87,11 @@ async def apply_verdict(bus: Bus, plan: PlanKey, verdict: BounceStop) -> BounceS
         bus.bucket(subjects.CONTROL.name), STOPS_KEY, BounceStops, escalate
     )
     if written.just_written:
-        log_verdict(plan, verdict)
+        _log_verdict(plan, verdict)
     return written.required
 
 
-def log_verdict(plan: PlanKey, stop: BounceStop) -> None:
+def _log_verdict(plan: PlanKey, stop: BounceStop) -> None:
     facts = {"content_id": plan.content_id, "revision": plan.revision, "percent": stop.percent}
     if stop.state == "stopped":
         log.error("bounces_stopped", mails=stop.mails, failed=stop.failed, **facts)
@@ -104,12 +104,12 @@ async def load_stops(bus: Bus) -> BounceStops:
     stored = await records.read(bus.bucket(subjects.CONTROL.name), STOPS_KEY, BounceStops)
     plans, ledger = (stored.value or BounceStops()).plans, Ledger(bus)
     for name, stop in plans.items():
-        if stop.is_stopped and await is_superseded(ledger, PlanKey.parse(name)):
+        if stop.is_stopped and await _is_superseded(ledger, PlanKey.parse(name)):
             plans = {**plans, name: stop.model_copy(update={"state": "ended"})}
     return BounceStops(plans=plans)
 
 
-async def is_superseded(ledger: Ledger, plan: PlanKey) -> bool:
+async def _is_superseded(ledger: Ledger, plan: PlanKey) -> bool:
     """Whether a newer position has ended *plan*."""
     stored_plan = await ledger.plan(plan)
     return stored_plan is not None and bool(stored_plan.value.halt)

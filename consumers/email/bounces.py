@@ -70,7 +70,7 @@ class BounceHandler:
             addressed = await self.row_lookup.load_row(batch, number)
             with bound_contextvars(content_id=batch.content_id, channel=EMAIL.value):
                 if addressed:
-                    target = self.bounced_address(without_changed_address(addressed, receipt.at))
+                    target = self.bounced_address(_without_changed_address(addressed, receipt.at))
                     await self.apply_meaning(
                         target, status_codes.classify_bounce(code), code, receipt.at
                     )
@@ -112,7 +112,7 @@ class BounceHandler:
                 self.log_bounce(code, receipt)
                 await self.apply_meaning(
                     BouncedAddress(seal, receipt.place),
-                    bounce_meaning(code, sure),
+                    _bounce_meaning(code, sure),
                     code,
                     receipt.at,
                 )
@@ -144,7 +144,7 @@ class BounceHandler:
             self.log_bounce(code, receipt)
         crash_point("bounce.noted")
         self.monitor.changed.add(row.batch.plan)
-        meaning = bounce_meaning(
+        meaning = _bounce_meaning(
             code, self.is_certain(self.suppressions.hash_address(row.address), receipt)
         )
         if meaning not in status_codes.UNREACHABLE_CLASSES or self.is_current_address(row, receipt):
@@ -220,7 +220,7 @@ class BounceHandler:
             )
 
 
-def bounce_meaning(code: str, is_certain: bool) -> CodeClass:
+def _bounce_meaning(code: str, is_certain: bool) -> CodeClass:
     """Return the meaning of a bounce; an uncertain GONE counts as OTHER."""
     meaning = status_codes.classify_bounce(code)
     return (
@@ -228,7 +228,7 @@ def bounce_meaning(code: str, is_certain: bool) -> CodeClass:
     )
 
 
-def without_changed_address(row: AddressedRow, at: datetime) -> AddressedRow:
+def _without_changed_address(row: AddressedRow, at: datetime) -> AddressedRow:
     """Drop an address that may have changed since *at*: the relay's answer names none."""
     return row._replace(address="") if row.address_since and row.address_since > at else row
 

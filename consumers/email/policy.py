@@ -42,7 +42,7 @@ async def slow_down(bus: Bus, reason: str, now: float) -> SendPace:
     return written.required
 
 
-async def log_failure(step: Awaitable[None]) -> None:
+async def _log_failure(step: Awaitable[None]) -> None:
     """Log the failure of *step*; the next window tries again."""
     try:
         await step
@@ -102,7 +102,7 @@ class EmailSendPolicy:
     async def check_suspected_plans(self) -> None:
         """Check plans of which several workers, or several runs, have seen enough together."""
         for plan in self.suspected_plans():
-            await log_failure(self.check_plan(plan))
+            await _log_failure(self.check_plan(plan))
 
     async def check_plan(self, plan: PlanKey) -> None:
         """Count a plan in the ledger.
@@ -158,8 +158,8 @@ class EmailSendPolicy:
         A silent bus or an unreadable ledger changes nothing.
         """
         window = list(outcomes.values())
-        await log_failure(self.check_bounces(batch.plan, window))
-        await log_failure(self.check_pace(window))
+        await _log_failure(self.check_bounces(batch.plan, window))
+        await _log_failure(self.check_pace(window))
 
     async def check_pace(self, outcomes: Sequence[Outcome]) -> None:
         slow = next(
@@ -187,7 +187,7 @@ class EmailSendPolicy:
         refused = {row: outcome.code for row, outcome in failed.items() if outcome.code}
         if not refused or keys.is_transactional(batch.content_id):
             return
-        await log_failure(self.publish_refusals(batch, refused))
+        await _log_failure(self.publish_refusals(batch, refused))
 
     async def publish_refusals(self, batch: BatchKey, refused: Mapping[int, str]) -> None:
         _, content_id, revision, number = batch

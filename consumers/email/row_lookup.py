@@ -77,7 +77,7 @@ class RowLookup:
         state = await self.ledger.state(batch)
         if state is None or number >= len(state.value.rows):
             return None
-        if receipt and is_late(state.value, receipt):
+        if receipt and _is_late(state.value, receipt):
             raise ReportTooLate
         if keys.is_case(batch.content_id):
             return AddressedRow(
@@ -111,13 +111,13 @@ class RowLookup:
             return None
         batches = [BatchKey(*plan, number) for number in range(stored_plan.value.count)]
         async for batch in bulk.read_batches(self.ledger.bucket, batches, recipients=True):
-            for number, _ in rows_with_message_id(batch.key, batch.rows, receipt.message_id):
+            for number, _ in _rows_with_message_id(batch.key, batch.rows, receipt.message_id):
                 return await self.load_row(batch.key, number, receipt)
             await asyncio.sleep(0)
         return None
 
 
-def is_late(entry: LedgerEntry, receipt: ReturnedMail) -> bool:
+def _is_late(entry: LedgerEntry, receipt: ReturnedMail) -> bool:
     """Whether the batch closed too long before the report; an open batch is never late."""
     if not entry.closed_at:
         return False
@@ -126,7 +126,7 @@ def is_late(entry: LedgerEntry, receipt: ReturnedMail) -> bool:
     )
 
 
-def rows_with_message_id(
+def _rows_with_message_id(
     batch: BatchKey, rows: BatchRows | None, message_id: str
 ) -> Iterator[tuple[int, str]]:
     """Yield rows, with recipients, whose mails have *message_id* as left side."""

@@ -20,7 +20,7 @@ def bounce_entries(totals: BounceTotals) -> Iterator[TimelineEntry]:
     """Yield the entries for refusals, bounces and complaints, at the time of the last one."""
     if totals.refused:
         count = sum(totals.refused.values())
-        yield email_entry(
+        yield _email_entry(
             totals.at,
             "refused_at_once",
             f"{count} refused at once: {most_frequent_codes(totals.refused)}",
@@ -32,7 +32,7 @@ def bounce_entries(totals: BounceTotals) -> Iterator[TimelineEntry]:
             else ""
         )
         complaints = f"{totals.complained} complained" if totals.complained else ""
-        yield email_entry(totals.at, "came_back", "; ".join(filter(None, (bounces, complaints))))
+        yield _email_entry(totals.at, "came_back", "; ".join(filter(None, (bounces, complaints))))
 
 
 def stop_entries(content_id: str, stop: BounceStop | None) -> Iterator[TimelineEntry]:
@@ -44,21 +44,21 @@ def stop_entries(content_id: str, stop: BounceStop | None) -> Iterator[TimelineE
     match stop.state:
         case "stopped":
             detail = (
-                f"stopped by the bounce brake, {share}{codes}; now: {command_hints(content_id)}"
+                f"stopped by the bounce brake, {share}{codes}; now: {_command_hints(content_id)}"
             )
-            yield email_entry(stop.at, "stopped", detail)
+            yield _email_entry(stop.at, "stopped", detail)
         case "released":
-            yield email_entry(stop.at, "stopped", f"by the bounce brake, {share}{codes}")
-            yield email_entry(stop.decided or stop.at, "goes_on", f"decided by {stop.by}")
+            yield _email_entry(stop.at, "stopped", f"by the bounce brake, {share}{codes}")
+            yield _email_entry(stop.decided or stop.at, "goes_on", f"decided by {stop.by}")
         case "ended":
-            yield email_entry(
+            yield _email_entry(
                 stop.at, "stopped", f"by the bounce brake, {share}{codes}; ended since"
             )
         case "warned":
-            yield email_entry(stop.at, "warned", f"by the bounce brake, {share}{codes}")
+            yield _email_entry(stop.at, "warned", f"by the bounce brake, {share}{codes}")
 
 
-def command_hints(content_id: str) -> str:
+def _command_hints(content_id: str) -> str:
     """Return the commands that an operator can use; a digest can't be withdrawn."""
     hints = (RELEASE_HINT,) if keys.is_digest(content_id) else (RELEASE_HINT, WITHDRAW_HINT)
     return ", ".join(hints).format(item=content_id)
@@ -70,6 +70,6 @@ def most_frequent_codes(codes: Mapping[str, int]) -> str:
     return ", ".join(f"{count} x {status_codes.describe(code)}" for code, count in most_frequent)
 
 
-def email_entry(at: float, event: str, detail: str) -> TimelineEntry:
+def _email_entry(at: float, event: str, detail: str) -> TimelineEntry:
     when = datetime.fromtimestamp(at, UTC)
     return TimelineEntry(at=when, event=event, channel=ChannelName.EMAIL, detail=detail)

@@ -60,14 +60,14 @@ async def find_batch(bus: Bus, row_ref: RowRef) -> BatchKey | None:
     if message is None:
         return None
     if row_ref.kind == NOTICE_KIND:
-        return await find_notice_batch(bus, message, row_ref.batch)
+        return await _find_notice_batch(bus, message, row_ref.batch)
     if row_ref.kind == DIGEST_KIND:
         return BatchKey(*Issue.model_validate_json(message.data).plan, row_ref.batch)
     released = publication.decode(message.data)
     return BatchKey(ChannelName.EMAIL, released.content_id, released.revision, row_ref.batch)
 
 
-async def find_notice_batch(bus: Bus, message: Message, number: int) -> BatchKey | None:
+async def _find_notice_batch(bus: Bus, message: Message, number: int) -> BatchKey | None:
     """Find a case notice's batch by the number that the gateway gave its event."""
     event = envelope.decode(None, message.headers, message.data)
     unit = message.subject.split(".")[1]

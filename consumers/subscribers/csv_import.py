@@ -92,7 +92,7 @@ async def import_csv(
     store = ChunkWriter(SubscriberStore(bus, address_key))
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         lines = CsvRows(file, vocabulary, new_subscriber_id)
-        for rows in split_into_chunks(lines.read(report.rejected), CHUNK_SIZE):
+        for rows in _split_into_chunks(lines.read(report.rejected), CHUNK_SIZE):
             chunk = await store.write(rows)
             report.added += chunk.added
             report.updated += chunk.updated
@@ -147,7 +147,7 @@ class ChunkWriter:
             yield from changed_entries(key, subscriber, known[key])
 
 
-def split_into_chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+def _split_into_chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
     remaining = iter(items)
     while chunk := list(islice(remaining, size)):
         yield chunk

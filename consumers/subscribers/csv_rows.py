@@ -45,15 +45,15 @@ class CsvRows:
         rows = self.numbered_rows()
         number, header = next(rows, (1, []))
         columns = [] if isinstance(header, csv.Error) else [name.strip().lower() for name in header]
-        if errors := header_errors(columns):
-            rejected.extend(rejected_rows(number, errors))
+        if errors := _header_errors(columns):
+            rejected.extend(_rejected_rows(number, errors))
             return
         for number, row in rows:
             parsed = self.parse_row(columns, row)
             if isinstance(parsed, Subscriber):
                 yield parsed
             else:
-                rejected.extend(rejected_rows(number, parsed))
+                rejected.extend(_rejected_rows(number, parsed))
 
     def numbered_rows(self) -> Iterator[tuple[int, list[str] | csv.Error]]:
         """Yield the rows that are not empty, each with the number of its first line."""
@@ -81,7 +81,7 @@ class CsvRows:
             return [field_error(LINE_FIELD, "csv_encoding")]
         cells = dict(zip(columns, row, strict=True))
         address, faults = check_email(cells["email"])
-        lists = {name: split_list(cells[name]) for name in LIST_FIELDS}
+        lists = {name: _split_list(cells[name]) for name in LIST_FIELDS}
         chosen, frequency_errors = check_frequency(cells["frequency"])
         faults += [*unknown_values(lists, self.vocabulary), *frequency_errors]
         own = {"id": self.new_id(), "email": address, "name": cells["name"], "frequency": chosen}
@@ -91,22 +91,22 @@ class CsvRows:
             fields_with_errors = {column_error.field for column_error in faults}
             faults += [
                 column_error
-                for column_error in map(name_by_column, explain(error))
+                for column_error in map(_name_by_column, explain(error))
                 if column_error.field not in fields_with_errors
             ]
         return faults or subscriber
 
 
-def rejected_rows(number: int, errors: Iterable[FieldError]) -> Iterator[RejectedRow]:
+def _rejected_rows(number: int, errors: Iterable[FieldError]) -> Iterator[RejectedRow]:
     return (RejectedRow(line=number, **error.model_dump()) for error in errors)
 
 
-def split_list(cell: str) -> tuple[str, ...]:
+def _split_list(cell: str) -> tuple[str, ...]:
     """Split a list cell into its entries, sorted, each once."""
     return tuple(sorted({word for part in cell.split(";") if (word := part.strip())}))
 
 
-def header_errors(columns: Sequence[str]) -> list[FieldError]:
+def _header_errors(columns: Sequence[str]) -> list[FieldError]:
     """Return the errors of the header row."""
     expected = ",".join(COLUMNS)
     if not set(columns) & set(COLUMNS):
@@ -127,6 +127,6 @@ def header_errors(columns: Sequence[str]) -> list[FieldError]:
     ]
 
 
-def name_by_column(error: FieldError) -> FieldError:
+def _name_by_column(error: FieldError) -> FieldError:
     """Name an error in a list by its column."""
     return error.model_copy(update={"field": error.field.partition(".")[0]})

@@ -49,13 +49,13 @@ def normalize_application(
     address, problems = check_email(application.email)
     chosen, frequency_errors = check_frequency(application.frequency)
     lists = {name: tuple(sorted(set(getattr(application, name)))) for name in LIST_FIELDS}
-    name, name_errors = normalize_line("name", application.name)
+    name, name_errors = _normalize_line("name", application.name)
     problems += [*name_errors, *unknown_values(lists, vocabulary), *frequency_errors]
     clean = {"email": address, "name": name, "frequency": chosen, **lists}
     return application.model_copy(update=clean), problems
 
 
-def normalize_line(field: str, written: str) -> tuple[str, list[FieldError]]:
+def _normalize_line(field: str, written: str) -> tuple[str, list[FieldError]]:
     """Return one line of text as it is stored; an invalid one is empty, with its error."""
     try:
         normalized = text.line(written)

@@ -102,7 +102,7 @@ class SubscriberStore:
                 await self.bucket.swap(f"s.{id}", encode(after), value.revision)
             return after
 
-        return await retry_on_conflict(attempt)
+        return await _retry_on_conflict(attempt)
 
     async def upsert(
         self, email: str, transition: Callable[[Subscriber | None], Subscriber]
@@ -115,7 +115,7 @@ class SubscriberStore:
             if entries := changed_entries(key, transition(entry.subscriber), entry):
                 await self.bucket.batch(entries)
 
-        await retry_on_conflict(attempt)
+        await _retry_on_conflict(attempt)
 
     async def deactivate(self, id: str, now: datetime, extra: BatchEntry | None = None) -> bool:
         """Deactivate a subscriber and store *extra* with it; False if not active."""
@@ -132,7 +132,7 @@ class SubscriberStore:
             await self.bucket.batch([inactive, key_list, *([extra] if extra else [])])
             return True
 
-        return await retry_on_conflict(attempt)
+        return await _retry_on_conflict(attempt)
 
     async def listed_keys(self, id: str) -> list[str]:
         """Return the address keys in a subscriber's list."""
@@ -173,7 +173,7 @@ class SubscriberStore:
             await self.bucket.batch([*(entries if new_key != old_key else entries[1:]), *followed])
             return True
 
-        return await retry_on_conflict(attempt)
+        return await _retry_on_conflict(attempt)
 
     async def purge_inactive(self, id: str) -> bool:
         """Purge the record of an inactive subscriber; False if active again."""
@@ -258,7 +258,7 @@ class SubscriberStore:
         return message.seq if message else 0
 
 
-async def retry_on_conflict(attempt: Callable[[bool], Awaitable[T]]) -> T:
+async def _retry_on_conflict(attempt: Callable[[bool], Awaitable[T]]) -> T:
     """Repeat *attempt* after conflicts, and once after silence of the bus.
 
     The argument is True on a repeat: then the last write may have succeeded.

@@ -84,7 +84,7 @@ class TransactionalMailer:
     def numbered_content_id(self, mail: TransactionalMail, number: int) -> str:
         """Return the content_id of an address's mail of today with this *number*."""
         day = f"{datetime.fromtimestamp(self.clock(), VIETNAM):%Y-%m-%d}"
-        address_key = self.hasher.key_of_address(normalize_mailbox(mail.address))
+        address_key = self.hasher.key_of_address(_normalize_mailbox(mail.address))
         return keys.transactional_content_id(address_key, day, "asked", str(number))
 
     async def store_and_start(self, batch: BatchKey, mail: TransactionalMail) -> bool:
@@ -185,7 +185,7 @@ def may_ignore_suppression(kind: TransactionalKind, reason: str) -> bool:
     return kind in ACCESS_KINDS and reason.startswith(BOUNCE_PREFIX)
 
 
-def normalize_mailbox(address: str) -> str:
+def _normalize_mailbox(address: str) -> str:
     """Return the mailbox of *address*: the part after a `+` is removed."""
     name, _, domain = address.rpartition("@")
     return f"{name.partition('+')[0]}@{domain}"

@@ -58,12 +58,12 @@ def unknown_values(
     preferences: Mapping[str, Iterable[str]], vocabulary: Vocabulary
 ) -> Iterator[FieldError]:
     """Yield an error for each value that the vocabulary does not offer."""
-    judges = {"topics": topic_error, "audiences": audience_error, "units": unit_error}
+    judges = {"topics": _topic_error, "audiences": _audience_error, "units": _unit_error}
     for column, values in preferences.items():
         yield from (error for word in values if (error := judges[column](word, vocabulary)))
 
 
-def topic_error(topic: str, vocabulary: Vocabulary) -> FieldError | None:
+def _topic_error(topic: str, vocabulary: Vocabulary) -> FieldError | None:
     if not vocabulary.knows("topic", topic):
         return errors.field_error("topics", "unknown_topic", value=topic)
     if not vocabulary.topics[topic].is_subscribable:
@@ -71,10 +71,10 @@ def topic_error(topic: str, vocabulary: Vocabulary) -> FieldError | None:
     return None
 
 
-def audience_error(audience: str, vocabulary: Vocabulary) -> FieldError | None:
+def _audience_error(audience: str, vocabulary: Vocabulary) -> FieldError | None:
     is_known = vocabulary.knows("audience", audience)
     return None if is_known else errors.field_error("audiences", "unknown_audience", value=audience)
 
 
-def unit_error(unit: str, vocabulary: Vocabulary) -> FieldError | None:
+def _unit_error(unit: str, vocabulary: Vocabulary) -> FieldError | None:
     return events.unit_error("units", unit, vocabulary)

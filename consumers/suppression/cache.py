@@ -60,7 +60,7 @@ class SuppressionCache:
         if not change.key.startswith(KEY_PREFIX):
             return
         key = bytes.fromhex(change.key.removeprefix(KEY_PREFIX))[:HASH_BYTES]
-        suppression = parse_change(change)
+        suppression = _parse_change(change)
         until = suppression.until.timestamp() if suppression and suppression.until else FOREVER
         if suppression is None or until <= self.clock():
             self.active.pop(key, None)
@@ -83,7 +83,7 @@ class SuppressionCache:
         return reason if until > self.clock() else ""
 
 
-def parse_change(change: Change) -> Suppression | None:
+def _parse_change(change: Change) -> Suppression | None:
     """Return the suppression of a change; None if it was removed or can't be read."""
     if change.data is None:
         return None

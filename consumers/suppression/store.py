@@ -99,7 +99,7 @@ class SuppressionStore:
             return stored if stored and stored.takes_precedence(suppression) else suppression
 
         written = await records.update(
-            self.bucket, record_key(channel, address_hash), Suppression, choose
+            self.bucket, _record_key(channel, address_hash), Suppression, choose
         )
         if written.just_written:
             log.info("address_suppressed", channel=channel.value, reason=reason)
@@ -118,7 +118,7 @@ class SuppressionStore:
         def count(stored: SoftFailures | None) -> SoftFailures:
             return (stored or SoftFailures()).with_failure(mark, at)
 
-        key = f"soft.{record_key(channel, address_hash)}"
+        key = f"soft.{_record_key(channel, address_hash)}"
         written = await records.update(self.bucket, key, SoftFailures, count)
         return len(written.required.marks) >= MAX_SOFT_FAILURES
 
@@ -201,7 +201,7 @@ class SuppressionStore:
         return decode(value.data) if value else None
 
     def key_of_address(self, channel: ChannelName, address: str) -> str:
-        return record_key(channel, self.hash_address(address))
+        return _record_key(channel, self.hash_address(address))
 
     def hash_address(self, address: str) -> str:
         """Return the keyed hash of *address*, case-insensitive."""
@@ -211,7 +211,7 @@ class SuppressionStore:
         return hmac.digest(self.secret, address.casefold().encode(), "sha256")
 
 
-def record_key(channel: ChannelName, address_hash: str) -> str:
+def _record_key(channel: ChannelName, address_hash: str) -> str:
     """Return the key of a hashed address in the bucket."""
     return f"{channel}.{address_hash}"
 

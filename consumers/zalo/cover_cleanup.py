@@ -63,23 +63,23 @@ class CoverCleanup:
         """Return the covers that articles of not withdrawn items show, or will show."""
         covers_by_item = dict[str, set[str]]()
         async for key, value in self.bus.bucket(subjects.LEDGER.name).values(RECORD_PREFIX):
-            if copies := cover_paths(ArticleRecord.decode(value.data)):
+            if copies := _cover_paths(ArticleRecord.decode(value.data)):
                 covers_by_item.setdefault(key.rpartition(".")[2], set()).update(copies)
         items = await self.bus.bucket(subjects.PUBLISHED.name).get_many(list(covers_by_item))
-        withdrawn = {content_id for content_id, value in items.items() if is_withdrawn(value.data)}
+        withdrawn = {content_id for content_id, value in items.items() if _is_withdrawn(value.data)}
         standing = (
             copies for content_id, copies in covers_by_item.items() if content_id not in withdrawn
         )
         return frozenset().union(*standing)
 
 
-def cover_paths(record: ArticleRecord) -> set[str]:
+def _cover_paths(record: ArticleRecord) -> set[str]:
     """Return the cover that is to be shown, and the one shown until then."""
     matches = (COVER_PATH.search(url) for url in (record.picture, record.cover))
     return {copy[0] for copy in matches if copy}
 
 
-def is_withdrawn(record: bytes) -> bool:
+def _is_withdrawn(record: bytes) -> bool:
     """Whether an item is withdrawn; an unreadable record counts as not withdrawn."""
     try:
         return Item.model_validate_json(record).state == "withdrawn"

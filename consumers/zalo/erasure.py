@@ -47,7 +47,7 @@ class LocalErasure(BaseModel):
     """First sequence of RECEIPTS that may name the person: the request itself and later events."""
 
 
-def erasure_key(event: ZaloEvent) -> str:
+def _erasure_key(event: ZaloEvent) -> str:
     """Return the key of an erasure; it contains no personal data."""
     return f"erasing.zalo.{event.key}"
 
@@ -71,14 +71,14 @@ class Erasure:
         cleared = await self.find_local_erasure(event) or await self.erase_locally(event)
         crash_point("zalo.person_purged")
         await self.erase_at_zalo(event.user_id)
-        await self.bus.bucket(subjects.CONTROL.name).purge(erasure_key(event))
+        await self.bus.bucket(subjects.CONTROL.name).purge(_erasure_key(event))
         # Erase the request last: until then it is redelivered.
         await self.erase_receipts(event.user_id, start=cleared.start)
         log.info("zalo_person_erased", notices=cleared.notices)
 
     async def find_local_erasure(self, event: ZaloEvent) -> LocalErasure | None:
         return (
-            await read(self.bus.bucket(subjects.CONTROL.name), erasure_key(event), LocalErasure)
+            await read(self.bus.bucket(subjects.CONTROL.name), _erasure_key(event), LocalErasure)
         ).value
 
     async def erase_locally(self, event: ZaloEvent) -> LocalErasure:
@@ -94,7 +94,7 @@ class Erasure:
         start = await self.erase_receipts(event.user_id, except_key=event.key)
         done = LocalErasure(notices=notices, start=start)
         bucket = self.bus.bucket(subjects.CONTROL.name)
-        await bucket.put(erasure_key(event), done.model_dump_json().encode())
+        await bucket.put(_erasure_key(event), done.model_dump_json().encode())
         return done
 
     async def erase_receipts(self, user_id: str, *, except_key: str = "", start: int = 1) -> int:
@@ -106,7 +106,7 @@ class Erasure:
         kept_seq, last = 0, start - 1
         async for message in self.bus.scan(subjects.RECEIPTS.name, subject, start):
             last = message.seq
-            if needle not in message.data or not is_about(message.data, user_id):
+            if needle not in message.data or not _is_about(message.data, user_id):
                 continue
             if except_key and event_key(message.data) == except_key:
                 kept_seq = kept_seq or message.seq
@@ -118,7 +118,7 @@ class Erasure:
         """Remove the id from every notice; one without another address is purged."""
         cleared = 0
         async for key, value in self.notice_records():
-            while value and is_addressed_to(value, user_id):
+            while value and _is_addressed_to(value, user_id):
                 value = await self.erase_from_notice(key, value)
                 cleared += value is None
         return cleared
@@ -161,7 +161,7 @@ class Erasure:
             ) from why
 
 
-def is_about(data: bytes, user_id: str) -> bool:
+def _is_about(data: bytes, user_id: str) -> bool:
     """Whether a stored event names this person."""
     return first_text(json_object(data), "user_id") == user_id
 
@@ -170,7 +170,7 @@ def event_key(data: bytes) -> str:
     return first_text(json_object(data), "key")
 
 
-def is_addressed_to(value: Value, user_id: str) -> bool:
+def _is_addressed_to(value: Value, user_id: str) -> bool:
     """Whether a notice goes to this person by this id; an unreadable one does not."""
     try:
         record = NoticeRecord.model_validate_json(value.data)

@@ -27,14 +27,14 @@ SYNC_INTERVAL = timedelta(hours=24)
 POLL_S = 600.0
 
 
-def scan_key(app_id: str) -> str:
+def _scan_key(app_id: str) -> str:
     """Return the key of an application's scan in bucket `control`."""
     return f"zalo.followers.{app_id}"
 
 
 async def last_scan(bus: Bus, app_id: str) -> FollowerScan | None:
     """Return the latest scan, whether it has ended or not."""
-    return (await read(bus.bucket(subjects.CONTROL.name), scan_key(app_id), FollowerScan)).value
+    return (await read(bus.bucket(subjects.CONTROL.name), _scan_key(app_id), FollowerScan)).value
 
 
 @dataclass
@@ -81,7 +81,7 @@ class FollowerSync:
 
     async def load_or_begin(self) -> Versioned[FollowerScan]:
         bucket = self.bus.bucket(subjects.CONTROL.name)
-        stored = await read(bucket, scan_key(self.app_id), FollowerScan)
+        stored = await read(bucket, _scan_key(self.app_id), FollowerScan)
         if stored.value is None or stored.value.ended:
             return Versioned(FollowerScan(began=self.now()), stored.revision)
         return stored
@@ -107,7 +107,7 @@ class FollowerSync:
     ) -> Versioned[FollowerScan]:
         """Store the progress. Raises Conflict when another process has continued."""
         bucket, data = self.bus.bucket(subjects.CONTROL.name), scan.model_dump_json().encode()
-        key = scan_key(self.app_id)
+        key = _scan_key(self.app_id)
         if before.revision:
             return Versioned(scan, await bucket.swap(key, data, before.revision))
         return Versioned(scan, await bucket.create(key, data))
