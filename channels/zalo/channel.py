@@ -43,8 +43,9 @@ class ZaloChannel:
 
     def __init__(
         self,
+        *,
         api: ZaloClient,
-        notebook: ArticleStore,
+        records: ArticleStore,
         site: ArticleDefaults,
         timing: Timing,
         quotas: AccountQuotas,
@@ -52,15 +53,17 @@ class ZaloChannel:
         covers: CoverSelector,
         connections: int = 2,
     ) -> None:
-        calls = ArticleApi(api)
+        article_api = ArticleApi(api)
         self.api = api
         self.site = site
         self.timing = timing
         self.settle_s = timing.settle_s
         self.notices = notices
         self.connections = connections
-        self.articles = ArticlePublisher(calls, notebook, timing, quotas.articles, covers)
-        self.broadcasts = BroadcastSender(calls, notebook, api.clock, timing, quotas.broadcasts)
+        self.articles = ArticlePublisher(article_api, records, timing, quotas.articles, covers)
+        self.broadcasts = BroadcastSender(
+            article_api, records, api.clock, timing, quotas.broadcasts
+        )
 
     def render(self, content: Content) -> RenderedArticle | NoticeContent:
         if isinstance(content, CaseNotice):

@@ -64,13 +64,21 @@ def open_channel(
     tokens = open_token_store(settings, stores, transport, timing)
     api = open_client(settings, stores, tokens, error_codes.OA_HOST, timing)
     business = open_client(settings, stores, tokens, error_codes.BUSINESS_HOST, timing)
-    books = _open_notice_stores(settings, stores, business, timing)
-    notices = NoticeSender(NoticeApi(api, business), books, timing)
+    notice_stores = _open_notice_stores(settings, stores, business, timing)
+    notices = NoticeSender(NoticeApi(api, business), notice_stores, timing)
     quotas = open_quotas(settings, stores, api, timing)
     site = replace(site, copies_covers=stores.covers is not None)
     covers = _open_cover_selector(settings, stores)
-    parts = (api, stores.articles, site, timing, quotas, notices, covers)
-    return ZaloChannel(*parts, connections=settings.connections)
+    return ZaloChannel(
+        api=api,
+        records=stores.articles,
+        site=site,
+        timing=timing,
+        quotas=quotas,
+        notices=notices,
+        covers=covers,
+        connections=settings.connections,
+    )
 
 
 def _open_cover_selector(settings: ZaloSettings, stores: ChannelStores) -> CoverSelector:
@@ -83,8 +91,8 @@ def _open_notice_stores(
 ) -> NoticeStores:
     """Stores that all processes of an app share for template messages."""
     templates = TemplateRegistry(business, stores.shared, f"zalo.templates.{settings.app_id}")
-    purse = _open_budget(settings, stores, business, timing)
-    return NoticeStores(templates, purse, stores.message_ids or InMemoryMessageIds())
+    budget = _open_budget(settings, stores, business, timing)
+    return NoticeStores(templates, budget, stores.message_ids or InMemoryMessageIds())
 
 
 def _open_budget(
@@ -92,13 +100,13 @@ def _open_budget(
 ) -> Budget:
     """The budget, by Zalo's clock, which decides when a day ends."""
 
-    def cap(name: str, limit: int, span: Until) -> QuotaWindow:
+    def window(name: str, limit: int, span: Until) -> QuotaWindow:
         return QuotaWindow(name, limit, span, business.clock.now, timing.jitter)
 
     windows = BudgetWindows(
-        cap("notices", settings.notices_per_day, Until.DAY),
-        cap("daily money", settings.money_per_day, Until.DAY),
-        cap("monthly money", settings.money_per_month, Until.MONTH),
+        window("notices", settings.notices_per_day, Until.DAY),
+        window("daily money", settings.money_per_day, Until.DAY),
+        window("monthly money", settings.money_per_month, Until.MONTH),
     )
     key = f"quota.zalo.{settings.app_id}"
     former_keys = {
@@ -112,13 +120,13 @@ def open_quotas(
 ) -> AccountQuotas:
     """The quotas, by Zalo's clock, which decides when a month ends."""
 
-    def meter(name: str, limit: int, span: Until = Until.MONTH) -> QuotaCounter:
-        cap = QuotaWindow(name, limit, span, api.clock.now, timing.jitter)
-        return QuotaCounter(cap, stores.shared, f"quota.zalo.{settings.app_id}.{name}")
+    def counter(name: str, limit: int, span: Until = Until.MONTH) -> QuotaCounter:
+        window = QuotaWindow(name, limit, span, api.clock.now, timing.jitter)
+        return QuotaCounter(window, stores.shared, f"quota.zalo.{settings.app_id}.{name}")
 
-    articles = meter("articles", settings.articles_per_month)
-    month = meter("broadcasts", settings.broadcasts_per_month)
-    day = meter("daily-broadcasts", settings.broadcasts_per_day, Until.DAY)
+    articles = counter("articles", settings.articles_per_month)
+    month = counter("broadcasts", settings.broadcasts_per_month)
+    day = counter("daily-broadcasts", settings.broadcasts_per_day, Until.DAY)
     return AccountQuotas(articles, QuotaCounters(month, day))
 
 
@@ -140,22 +148,24 @@ def open_account_probe(
     settings: ZaloSettings, stores: ChannelStores, transport: Transport
 ) -> AccountProbe:
     """The probe of the account, which makes reads alone."""
-    pace = Timing()
-    tokens = open_token_store(settings, stores, transport, pace)
-    oa = open_client(settings, stores, tokens, error_codes.OA_HOST, pace)
-    business = open_client(settings, stores, tokens, error_codes.BUSINESS_HOST, pace)
-    books = _open_notice_stores(settings, stores, business, pace)
-    return AccountProbe(tokens, oa, business, open_quotas(settings, stores, oa, pace), books)
+    timing = Timing()
+    tokens = open_token_store(settings, stores, transport, timing)
+    oa = open_client(settings, stores, tokens, error_codes.OA_HOST, timing)
+    business = open_client(settings, stores, tokens, error_codes.BUSINESS_HOST, timing)
+    notice_stores = _open_notice_stores(settings, stores, business, timing)
+    return AccountProbe(
+        tokens, oa, business, open_quotas(settings, stores, oa, timing), notice_stores
+    )
 
 
 def open_template_registry(
     settings: ZaloSettings, stores: ChannelStores, transport: Transport
 ) -> TemplateRegistry:
     """The template registry alone, for commands and for webhook events."""
-    pace = Timing()
-    tokens = open_token_store(settings, stores, transport, pace)
-    business = open_client(settings, stores, tokens, error_codes.BUSINESS_HOST, pace)
-    return _open_notice_stores(settings, stores, business, pace).templates
+    timing = Timing()
+    tokens = open_token_store(settings, stores, transport, timing)
+    business = open_client(settings, stores, tokens, error_codes.BUSINESS_HOST, timing)
+    return _open_notice_stores(settings, stores, business, timing).templates
 
 
 def open_token_store(

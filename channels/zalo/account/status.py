@@ -135,11 +135,11 @@ class AccountProbe:
                 await counter.shared.read(), counter.window, "unknown"
             )
         self.status.kinds = template_statuses(await self.stores.templates.current())
-        spent, caps = await self.stores.budget.used(), self.stores.budget.windows
+        used, windows = await self.stores.budget.used(), self.stores.budget.windows
         self.status.notices = {
-            "today": _usage_text(spent.notices, caps.notices, "no limit of ours"),
-            "money today": _usage_text(spent.today, caps.today, "no cap"),
-            "money this month": _usage_text(spent.month, caps.month, "no cap"),
+            "today": _usage_text(used.notices, windows.notices, "no limit of ours"),
+            "money today": _usage_text(used.today, windows.today, "no cap"),
+            "money this month": _usage_text(used.month, windows.month, "no cap"),
         }
 
     def check_templates(self) -> None:
@@ -208,9 +208,9 @@ class AccountProbe:
             self.status.missing.append(finding)
 
 
-def _usage_text(count: WindowCount, cap: QuotaWindow, without: str) -> str:
+def _usage_text(count: WindowCount, window: QuotaWindow, without: str) -> str:
     """The used part and the limit; *without* is the text for no limit."""
-    return f"{count.used} of {cap.limit or without}"
+    return f"{count.used} of {window.limit or without}"
 
 
 def _collect_fields(there: dict[str, str]) -> Callable[[ApiResponse], None]:

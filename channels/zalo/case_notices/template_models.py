@@ -69,7 +69,7 @@ class Template:
     @classmethod
     def decode(cls, data: Mapping[str, Any]) -> "Template":
         values = {field.name: data[field.name] for field in fields(cls) if field.name in data}
-        blanks = tuple(TemplateParam(**blank) for blank in data.get("blanks", ()))
+        blanks = tuple(TemplateParam(**param) for param in data.get("blanks", ()))
         return cls(**{**values, "blanks": blanks})
 
     @property

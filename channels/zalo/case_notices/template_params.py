@@ -19,7 +19,7 @@ def fill_params(template: Template, values: Mapping[str, str]) -> dict[str, str]
 
     Raises RowOutcome, which names the parameter, for a missing or unfit value.
     """
-    params = {blank.name: _param_value(blank, values) for blank in template.blanks}
+    params = {param.name: _param_value(param, values) for param in template.blanks}
     return {name: text for name, text in params.items() if text}
 
 

@@ -98,9 +98,9 @@ class TokenStore:
         async with self.lock:
             now = self.clock()
             fresh = TokenGrant(access_token, refresh_token, now + lifetime_s(expires_in), now)
-            if sealed := await self.kv_store.get(self.key):
+            if stored := await self.kv_store.get(self.key):
                 await self.write(
-                    _with_previous(self.previous_grant(sealed), fresh), sealed.revision
+                    _with_previous(self.previous_grant(stored), fresh), stored.revision
                 )
             else:
                 await self.write(fresh, NO_REVISION)
@@ -136,10 +136,10 @@ class TokenStore:
         return current
 
     async def read(self) -> VersionedGrant:
-        sealed = await self.kv_store.get(self.key)
-        if sealed is None:
+        stored = await self.kv_store.get(self.key)
+        if stored is None:
             return VersionedGrant(TokenGrant(), NO_REVISION)
-        return VersionedGrant(self.cipher.decrypt(sealed.data), sealed.revision)
+        return VersionedGrant(self.cipher.decrypt(stored.data), stored.revision)
 
     async def write(self, grant: TokenGrant, revision: int) -> VersionedGrant:
         """Raises Stale, Unreachable."""

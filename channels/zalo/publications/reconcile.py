@@ -59,68 +59,66 @@ def query_item(job: ArticleJob) -> ArticleQuery:
     return ArticleQuery(re.compile(address, re.IGNORECASE), since, job.article.title, others)
 
 
-async def find_article(calls: ArticleApi, sought: ArticleQuery) -> str:
+async def find_article(api: ArticleApi, query: ArticleQuery) -> str:
     """The id of the matching article; empty for none.
 
     A repeated `create` leaves copies: the publicly visible one is kept, otherwise the oldest;
     hidden copies are removed.
     """
-    copies = [listed async for listed in _matching_articles(calls, sought)]
+    copies = [listed async for listed in _matching_articles(api, query)]
     if not copies:
         return ""
     kept = next((listed for listed in copies if listed.visible), copies[-1])
-    await _remove_copies(calls, (listed for listed in copies if listed is not kept))
+    await _remove_copies(api, (listed for listed in copies if listed is not kept))
     log.info("zalo_article_adopted", article=kept.id, copies=len(copies) - 1)
     return kept.id
 
 
-async def remove_late_copies(calls: ArticleApi, record: ArticleRecord) -> None:
+async def remove_late_copies(api: ArticleApi, record: ArticleRecord) -> None:
     """Remove the late copies of abandoned `create` calls of *record*."""
     for abandoned in record.strays:
-        copies = [listed async for listed in _matching_articles(calls, _query_abandoned(abandoned))]
-        await _remove_copies(calls, (listed for listed in copies if listed.id != record.article_id))
+        copies = [listed async for listed in _matching_articles(api, _query_abandoned(abandoned))]
+        await _remove_copies(api, (listed for listed in copies if listed.id != record.article_id))
 
 
-async def _remove_copies(calls: ArticleApi, copies: Iterable[ListedArticle]) -> None:
+async def _remove_copies(api: ArticleApi, copies: Iterable[ListedArticle]) -> None:
     """Remove surplus copies. A publicly visible copy is left to a person."""
     for listed in copies:
         if listed.visible:
             log.warning("zalo_copy_left", article=listed.id, reason="visible")
         else:
-            await _try_remove(calls, listed.id)
+            await _try_remove(api, listed.id)
 
 
-async def _matching_articles(
-    calls: ArticleApi, sought: ArticleQuery
-) -> AsyncIterator[ListedArticle]:
+async def _matching_articles(api: ArticleApi, query: ArticleQuery) -> AsyncIterator[ListedArticle]:
     """Listed articles whose text matches, newest first."""
-    others = sought.other_titles
-    async for media in _recent_articles(calls, sought):
-        if squeeze(media.title) != squeeze(sought.title):
+    others = query.other_titles
+    async for media in _recent_articles(api, query):
+        if squeeze(media.title) != squeeze(query.title):
             others -= 1
             if others < 0:
                 continue
-        if sought.pattern.search(_as_text(await calls.detail(media.id))):
+        if query.pattern.search(_as_text(await api.detail(media.id))):
             yield media
-    if sought.other_titles and others < 0:
-        log.warning("zalo_search_cut", read=sought.other_titles, left=-others)
+    if query.other_titles and others < 0:
+        log.warning("zalo_search_cut", read=query.other_titles, left=-others)
 
 
-async def _recent_articles(calls: ArticleApi, sought: ArticleQuery) -> AsyncIterator[ListedArticle]:
+async def _recent_articles(api: ArticleApi, query: ArticleQuery) -> AsyncIterator[ListedArticle]:
     """Listed articles that are recent enough, newest first."""
     for page in range(_PAGES_MAX):
-        medias = await calls.list_page(page)
+        medias = await api.list_page(page)
         for media in medias:
-            if not media.created or media.created >= sought.since - _CLOCK_SLACK_S:
+            if not media.created or media.created >= query.since - _CLOCK_SLACK_S:
                 yield media
-        if len(medias) < PAGE_SIZE or not _has_next_page(medias, page, sought):
+        if len(medias) < PAGE_SIZE or not _has_next_page(medias, page, query):
             return
 
 
-def _has_next_page(medias: Sequence[ListedArticle], page: int, sought: ArticleQuery) -> bool:
+def _has_next_page(medias: Sequence[ListedArticle], page: int, query: ArticleQuery) -> bool:
     """Whether the article may be on a later page."""
     newest = max(media.created for media in medias)
-    return newest >= sought.since - _CLOCK_SLACK_S if newest else page + 1 < UNDATED_PAGES_MAX
+    return newest >= query.since - _CLOCK_SLACK_S if newest else page + 1 < UNDATED_PAGES_MAX
 
 
 def contains_marker(detail: object, marker: str) -> bool:
@@ -132,10 +130,10 @@ def _as_text(detail: object) -> str:
     return json.dumps(detail, ensure_ascii=False, default=str)
 
 
-async def _try_remove(calls: ArticleApi, article_id: str) -> None:
+async def _try_remove(api: ArticleApi, article_id: str) -> None:
     """Remove a hidden copy; a failure is only logged, because hidden copies do no harm."""
     try:
-        await calls.remove(article_id, lambda: False)
+        await api.remove(article_id, lambda: False)
         log.info("zalo_copy_removed", article=article_id)
     except (Refused, AmbiguousResult, DeadlinePassed, ChannelError) as trouble:
         log.warning("zalo_copy_left", article=article_id, reason=type(trouble).__name__)

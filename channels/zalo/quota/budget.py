@@ -81,27 +81,26 @@ class Budget:
 
         Raises RowOutcome when a day or a month is used up, Unreachable.
         """
-        spent = await self.shared.update(lambda spent: self.add(spent, price, daily_quota))
-        return Reservation(price, spent.notices.label, spent.month.label, daily_quota)
+        use = await self.shared.update(lambda use: self.add(use, price, daily_quota))
+        return Reservation(price, use.notices.label, use.month.label, daily_quota)
 
-    def add(self, spent: BudgetUse, price: int, daily_quota: int) -> BudgetUse:
-        caps, notices = self.windows, spent.notices
+    def add(self, use: BudgetUse, price: int, daily_quota: int) -> BudgetUse:
+        windows, notices = self.windows, use.notices
         if notices.closed is not None and daily_quota <= notices.closed:
-            raise caps.notices.exhausted(notices)
+            raise windows.notices.exhausted(notices)
         return BudgetUse(
-            caps.notices.add(replace(notices, closed=None), 1, self.daily_limit(daily_quota)),
-            caps.today.add(spent.today, price),
-            caps.month.add(spent.month, price),
+            windows.notices.add(replace(notices, closed=None), 1, self.daily_limit(daily_quota)),
+            windows.today.add(use.today, price),
+            windows.month.add(use.month, price),
         )
 
     async def release(self, reservation: Reservation, *, closing: bool = False) -> None:
-        """Release a reservation after a call without effect; *closing*: Zalo takes no more that
-        day.
+        """Release a reservation after a call without effect; *closing*: Zalo takes no more then.
 
         A failed release leaves the count too high, which does no harm.
         """
 
-        def less(spent: BudgetUse) -> BudgetUse:
+        def released(spent: BudgetUse) -> BudgetUse:
             notices = spent.notices.minus(1, reservation.day)
             return BudgetUse(
                 notices.close(reservation.daily_quota, reservation.day) if closing else notices,
@@ -110,19 +109,19 @@ class Budget:
             )
 
         try:
-            await self.shared.update(less)
+            await self.shared.update(released)
         except Unreachable as away:
             log.warning("zalo_quota_not_given_back", quota="notices", reason=away.reason)
 
     async def close_day(self, reservation: Reservation) -> None:
         """Close the day after its last message, until Zalo's quota grows. Raises Unreachable."""
 
-        def shut(spent: BudgetUse) -> BudgetUse:
+        def closed(spent: BudgetUse) -> BudgetUse:
             return replace(
                 spent, notices=spent.notices.close(reservation.daily_quota, reservation.day)
             )
 
-        await self.shared.update(shut)
+        await self.shared.update(closed)
 
     async def read_former(self, store: KeyValueStore) -> bytes:
         """The counts of an older version, each under a key of its own."""
