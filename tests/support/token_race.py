@@ -150,9 +150,15 @@ class TokenRace:
 
     def order(self, mishap: TokenFailure = NO_FAILURE) -> dict[str, Any]:
         read_s = SHORT_S if mishap.wire is FaultKind.SLOW_AFTER else READ_S
-        deed = "die" if mishap.action == "die" else "halt"
+        action = "die" if mishap.action == "die" else "halt"
         lot = str(self.folder / f"lot-{self.number}")
-        return {"now": self.clock(), "read_s": read_s, "at": mishap.at, "deed": deed, "lot": lot}
+        return {
+            "now": self.clock(),
+            "read_s": read_s,
+            "at": mishap.at,
+            "action": action,
+            "lot": lot,
+        }
 
     async def apply_failure(self, mishap: TokenFailure, first: list[str]) -> bool:
         """Apply the failure to the halted or dead process; whether one has died."""

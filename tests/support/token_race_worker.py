@@ -35,9 +35,7 @@ BEFORE_NOTE = "vault.before_note"
 
 @dataclass
 class RaceOrder:
-    """Call Zalo once, at *now*. At the moment *at* the process that draws the *lot* does the
-    *deed*.
-    """
+    """Call Zalo once, at *now*; at the moment *at* the process with the *lot* does *action*."""
 
     now: float
     read_s: float
