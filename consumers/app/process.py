@@ -57,12 +57,16 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
         await add_services(node, services)
         await start(node, bound, stopped)
         if own or services is None:
-            here = {"url": node.own_url, "nats_url": url, "pid": os.getpid()}
-            ready = RunningInstance.model_validate(here | node.addresses)
-            stack.enter_context(instance.announced(settings, ready))
+            stack.enter_context(instance.announced(settings, running_instance(node, url)))
         log.info("ready", url=node.own_url, nats_url=without_password(url))
         await stopped.wait()
         log.info("stopping")
+
+
+def running_instance(node: Node, nats_url: str) -> RunningInstance:
+    """The addresses of this process, as commands find them."""
+    pid = os.getpid()
+    return RunningInstance(url=node.own_url, nats_url=nats_url, pid=pid, **node.addresses)
 
 
 def bind_http(settings: LoaSettings) -> socket.socket:

@@ -217,14 +217,14 @@ async def add_worker(
     )
     await worker.channel_gate.refresh(pauses.breaker(channel.name))
     pauses.listeners.append((channel.name, worker.channel_gate.refresh))
-    node.stack.push_async_callback(channel.close)
-    node.stack.callback(slot.close)
     register_worker(node, worker)
 
 
 def register_worker(node: Node, worker: DeliveryWorker[Rendered]) -> None:
     """Add a worker's wake-ups, its start and its stop to the process."""
     channel = worker.channel
+    node.stack.push_async_callback(channel.close)
+    node.stack.callback(worker.slot.close)
     subscribe_wake_ups(node, worker)
     node.on_ready += [worker.wake_interrupted, partial(publish_destination, node, channel.name)]
     node.on_stop.append(worker.stop)
