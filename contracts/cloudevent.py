@@ -75,7 +75,7 @@ Extensions = Annotated[dict[ExtensionName, ExtensionValue], AfterValidator(_few)
 
 
 class CloudEvent(Contract):
-    """Somebody says that something happened. `extensions` holds the attributes we do not know."""
+    """One event. `extensions` holds the attributes that CloudEvents does not define."""
 
     specversion: Literal["1.0"]
     id: Attribute

@@ -46,7 +46,11 @@ class Problem(ResponseBody):
 
 
 class Happening(ResponseBody):
-    """One line of an item's history; it names nobody."""
+    """One entry of an item's history, without personal data."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"description": "One line of an item's history; it names nobody."}
+    )
 
     at: str
     event: str

@@ -31,7 +31,7 @@ RIDDLE = re.compile(
 )
 PLAIN: tuple[str, ...] = (
     "channels/portal", "channels/zalo", "consumers/channel_health", "consumers/deliver",
-    "consumers/ledger", "consumers/runtime", "sandbox",
+    "consumers/ledger", "consumers/runtime", "contracts", "producers", "sandbox",
 )  # fmt: skip
 """Packages whose docstrings already keep the rule."""
 
