@@ -197,24 +197,19 @@ async def add_worker(
     pauses = node.pauses  # now, while tasks can still be added
     await pauses.refresh()  # a paused channel starts paused
     suppressed = suppressed or subscribers.open_suppressions(node.bus, node.keys)
+    strategies = recipient_strategies(node, channel.name, suppressed)
     is_mail = channel.name is ChannelName.EMAIL
     canaries = CanaryWorker(node.bus, channel, canary_target(node, channel.name), node.clock)
     slot = WorkerSlot(node.settings.run_dir / "slots", channel.name)
     gate = LaneSemaphore(channel.connections, RESERVED_URGENT)
     worker = DeliveryWorker(
-        channel,
-        node.ledger,
-        RenderCache(node.bus, node.ledger, channel.render),
-        addresses,
-        node.waker,
-        gate,
-        slot,
-        BreakerStore(node.bus, channel.name),
+        channel, node.ledger, RenderCache(node.bus, node.ledger, channel.render), addresses,
+        node.waker, gate, slot, BreakerStore(node.bus, channel.name),
         is_paused=lambda: channel.name in pauses.paused_channels,
-        strategies=recipient_strategies(node, channel.name, suppressed),
+        strategies=strategies,
         try_canary=canaries.handle,
         policy=email.open_send_policy(node, gate) if is_mail else Unrestricted(),
-    )
+    )  # fmt: skip
     await worker.channel_gate.refresh(pauses.breaker(channel.name))
     pauses.listeners.append((channel.name, worker.channel_gate.refresh))
     register_worker(node, worker)

@@ -191,15 +191,9 @@ class DeliveryWorker(Generic[Rendered]):
             self.render_cache.content(batch.plan, state.value.notice_seq),
             strategy.recipients(batch, state.value),
         )
-        lease = Lease(
-            batch,
-            self.slot.new_owner_token(),
-            self.time_rules(content, is_last),
-            self.ledger,
-            state,
-            self.clock,
-            self.uncommitted.get(batch),
-        )
+        token, rules = self.slot.new_owner_token(), self.time_rules(content, is_last)
+        uncommitted = self.uncommitted.get(batch)
+        lease = Lease(batch, token, rules, self.ledger, state, self.clock, uncommitted)
         run = BatchRun(
             lease,
             self.channel,
