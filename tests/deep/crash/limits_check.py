@@ -46,7 +46,7 @@ def is_unsure(letter: int) -> bool:
 def cut_off_answers(books: LedgerSnapshot, mails: Iterable[ReceivedMail]) -> Counter[BatchKey]:
     """How many answers the relay cut off, by batch."""
     rows = mail_rows(books)
-    return Counter(rows[one.key].batch for one in mails if one.text == CUT and one.key in rows)
+    return Counter(rows[one.key].batch for one in mails if one.reply == CUT and one.key in rows)
 
 
 def kills_during(entry: LedgerEntry, kills: Sequence[float]) -> int:
@@ -75,7 +75,7 @@ def early_retries(
         if key not in rows:
             continue  # the judge names it
         between = count(kills, attempts[0].began, attempts[-1].ended)
-        cuts = sum(one.text == CUT for one in attempts)
+        cuts = sum(one.reply == CUT for one in attempts)
         if len(attempts) > len(LADDER_S) + between + cuts:
             yield f"tried too often: {rows[key]} {len(attempts)} times"
         yield from too_soon(books, rows[key], attempts, kills)
@@ -87,7 +87,7 @@ def too_soon(
     last = books.end(row) - LAST_S
     rung = 0
     for before, after in pairwise(attempts):
-        if before.text != LATER or count(kills, before.began, after.began):
+        if before.reply != LATER or count(kills, before.began, after.began):
             continue
         rung += 1
         least_s = LADDER_S[min(rung, len(LADDER_S) - 1)] - EARLY_S

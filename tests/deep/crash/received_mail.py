@@ -33,7 +33,7 @@ class ReceivedMail:
 
     address: str
     message_id: str
-    text: str
+    reply: str
     began: float = 0.0
     ended: float = 0.0
     subject: str = ""
@@ -43,7 +43,7 @@ class ReceivedMail:
 
     @property
     def is_accepted(self) -> bool:
-        return self.text in (TAKEN, CUT)
+        return self.reply in (TAKEN, CUT)
 
     @property
     def key(self) -> str:

@@ -128,8 +128,8 @@ def test_whoever_had_a_text_has_to_get_the_newest_and_of_a_withdrawal_nobody_els
 
 def test_a_digest_that_is_soon_over_is_tried_once_more_before_that():
     one = row()
-    put_off = mailed(one, "tin-1.1", "tin-2.1", text=LATER, ended=NOW)
-    tries = [put_off, replace(put_off, text=TAKEN, began=NOW + 0.6)]
+    put_off = mailed(one, "tin-1.1", "tin-2.1", reply=LATER, ended=NOW)
+    tries = [put_off, replace(put_off, reply=TAKEN, began=NOW + 0.6)]
     [found] = limits_check.early_retries(known(one), tries, [])
     assert found.startswith("too soon:")
     issue = an_issue(MAIL, OTHER)

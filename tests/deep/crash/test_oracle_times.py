@@ -125,9 +125,13 @@ def test_more_doubts_than_kills_can_leave_are_named(letters, copies, kills, guil
 
 def test_an_answer_that_was_cut_off_is_one_doubt():
     known, [one, _] = batch("Dd", 1)
-    assert list(limits_check.declaration_errors(known, [received_mail(one, text=CUT)], [], 0)) == []
+    assert (
+        list(limits_check.declaration_errors(known, [received_mail(one, reply=CUT)], [], 0)) == []
+    )
     known, [one, _] = batch("DD", 2)
-    assert list(limits_check.declaration_errors(known, [received_mail(one, text=CUT)], [], 0)) != []
+    assert (
+        list(limits_check.declaration_errors(known, [received_mail(one, reply=CUT)], [], 0)) != []
+    )
 
 
 @pytest.mark.parametrize(("lost", "guilty"), [(0, True), (1, False)])
@@ -139,10 +143,10 @@ def test_a_broadcast_in_doubt_needs_a_kill_or_a_lost_answer(lost, guilty):
 
 def tries(one: Row, *gaps_s: float) -> list[ReceivedMail]:
     """Put off again and again."""
-    at, found = NOW, [received_mail(one, text=LATER)]
+    at, found = NOW, [received_mail(one, reply=LATER)]
     for gap_s in gaps_s:
         at += gap_s
-        found.append(received_mail(one, at, text=LATER))
+        found.append(received_mail(one, at, reply=LATER))
     return found
 
 
