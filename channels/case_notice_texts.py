@@ -18,9 +18,9 @@ from contracts.text import nfc
 
 APOLOGY = "apology"
 NOTICE_KINDS = (*map(str, STATUS_NAMES), APOLOGY)
-"""What a notice can be of: a status code, or an apology for a late result."""
+"""Kinds of notices: a status code, or an apology for a late result."""
 TRAILING_PUNCTUATION = " .;,"
-"""What a text that somebody typed may end with; our sentences have ends of their own."""
+"""Punctuation at the end of typed texts; our sentences have their own."""
 
 
 def notice_kind(notice: CaseNotice) -> str:
@@ -83,17 +83,17 @@ PARAMETERS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "ly_do": ("reason", without_trailing_punctuation),
     "lien_ket": ("detail_url", str),
 }
-"""Parameter → the notice's field, and how it is said."""
+"""Parameter → the notice's field and its format."""
 
 FREE_TEXT_PARAMETERS = frozenset(
     name
     for name, (_, say) in PARAMETERS.items()
     if say in (without_trailing_punctuation, join_documents)
 )
-"""What may be cut where there is little room; a code, a date or a sum would say something else."""
+"""Parameters that may be cut to fit; a code, a date or a sum would change its meaning."""
 
 MONEY_PARAMETERS = frozenset(name for name, (_, say) in PARAMETERS.items() if say is format_money)
-"""What is a number of đồng, with dots for people."""
+"""Amounts in đồng, with dots."""
 
 
 def parameter_values(notice: CaseNotice) -> dict[str, str]:

@@ -15,7 +15,7 @@ from datetime import date
 
 MAC_BYTES = 10
 REPORTS_LOCAL_PART = "b"
-"""The address without a place: for feedback loops, and for relays that rewrite return paths."""
+"""The address without a reference: for feedback loops and relays that rewrite return paths."""
 TRANSACTIONAL_PREFIX = "l"
 _ROW_REF = r"[a-z]\d{1,19}\.\d{1,7}\.\d{1,4}"
 _LOCAL = re.compile(rf"{REPORTS_LOCAL_PART}\+({_ROW_REF})=([0-9a-f]{{{2 * MAC_BYTES}}})", re.ASCII)

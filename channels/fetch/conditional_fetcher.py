@@ -37,9 +37,9 @@ class ConditionalResponse:
 
     body: bytes | None
     url: str
-    """Where it was in the end."""
+    """Address after all redirects."""
     moved_permanently: bool = False
-    """Every step from the first address to `url` was said to be for good."""
+    """Whether every redirect on the way was permanent."""
     charset: str = ""
     etag: str = ""
     last_modified: str = ""

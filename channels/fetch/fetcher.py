@@ -188,9 +188,7 @@ class Fetcher:
         family, kind, protocol, _, (host, port, *_) = address
         try:
             self.policy.check_address(host, port)
-        except (
-            ForbiddenAddress
-        ) as closed:  # what opens connections knows what to do with an OSError only
+        except ForbiddenAddress as closed:  # aiohttp handles only an OSError here
             raise PermissionError(closed.fetch_reason) from closed
         opened = socket.socket(family, kind, protocol)
         opened.setblocking(False)

@@ -25,13 +25,13 @@ INTERNAL_SUFFIXES = (
     "arpa",
     "onion",
 )
-"""Last parts of names that mean something else on every network."""
+"""Last parts of names that are local to a network."""
 
 
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)
 
 
-# Written down here, and not asked of the standard library, whose answer differs by its version.
+# A list of our own: the answers of the standard library differ between versions.
 BLOCKED_V4 = tuple(
     map(
         ip_network,
@@ -56,7 +56,7 @@ BLOCKED_V4 = tuple(
 
 
 GLOBAL_V6 = ip_network("2000::/3")
-"""All that is handed out so far; mapped, translated, private and local addresses lie outside."""
+"""All addresses allocated so far; mapped, translated, private and local ones are outside."""
 
 
 BLOCKED_V6 = tuple(

@@ -30,7 +30,7 @@ RIDDLE = re.compile(
     r"\b(nobody|somebody|whoever|whomever|whatever|stands?(?!-in)|anybody|everybody)\b", re.I
 )
 PLAIN: tuple[str, ...] = (
-    "channels/portal", "channels/zalo", "consumers/channel_health", "consumers/deliver",
+    "channels", "consumers/channel_health", "consumers/deliver",
     "consumers/ledger", "consumers/runtime", "contracts", "producers", "sandbox",
 )  # fmt: skip
 """Packages whose docstrings already keep the rule."""

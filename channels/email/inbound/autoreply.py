@@ -18,7 +18,7 @@ MACHINE_HEADERS = (
     "X-Autorespond",
     "X-Loop",
 )
-"""A mail that has one of them was written by none who waits for an answer."""
+"""Headers of mails that a machine wrote."""
 BULK_PRECEDENCES = ("bulk", "junk", "list", "auto_reply")
 _MACHINE = re.compile(
     r"(?:mailer-daemon|postmaster|mail-daemon|no-?reply|do-?not-?reply|bounces?|owner)(?:[-+._]|$)"

@@ -18,7 +18,7 @@ log = structlog.get_logger()
 LINE_MAX = 64 * 1024
 MAIL_MAX = 10 * 1024 * 1024
 STORED_MAX = 512 * 1024
-"""So much of a mail is read; a report comes before the mail that it returns."""
+"""Bytes read of a mail; a report precedes the mail that it returns."""
 COMMAND_TIMEOUT_S, MAIL_TIMEOUT_S, SESSION_TIMEOUT_S = 60.0, 180.0, 600.0
 SESSIONS_MAX = 50
 RECIPIENTS_MAX = 20

@@ -27,8 +27,8 @@ class SmtpConnection:
     def __init__(self, protocol: SmtpProtocol, options: ConnectionOptions) -> None:
         self.protocol = protocol
         self.options = options
-        self.ended_by_us = False  # we ended it ourselves: that says nothing of the relay
-        self.is_fallback = False  # to the second relay
+        self.ended_by_us = False  # says nothing about the relay
+        self.is_fallback = False  # to the fallback relay
 
     @classmethod
     async def open(

@@ -16,8 +16,8 @@ HELD_RETRY_S = 300.0
 DOUBT_RETRY_S = 60.0
 
 UNCERTAIN_ADDRESS_CODE = "5.1.0"
-"""Something about the address: words may mean anything ("mailbox unavailable" is what RFC 5321 has
-servers say for policy, too), so they end a row and are a soft failure of its address, no more."""
+"""Some problem of the address. Words are ambiguous: RFC 5321 has servers say "mailbox unavailable"
+for policy, too. They end a row and count as a soft failure of its address."""
 CODE_OF_HINT = {
     RefusalHint.POLICY: "5.7.0",
     RefusalHint.GREYLISTED: "5.7.0",

@@ -14,7 +14,7 @@ log = structlog.get_logger()
 IDLE_CHECK_S = 10.0
 """An idle connection is asked whether it is alive before it is used again."""
 PRIMARY_RETRY_S = 60.0
-"""So long the second relay is used before the first is tried again."""
+"""Use of the fallback before the primary is tried again."""
 
 
 class ConnectionPool:
@@ -32,7 +32,7 @@ class ConnectionPool:
         self.clock = clock
         self.idle: list[tuple[float, SmtpConnection]] = []
         self.tls_contexts: dict[str, ssl.SSLContext | None] = {}
-        self.primary_down_until: float | None = None  # the first relay is not tried before
+        self.primary_down_until: float | None = None  # the primary is not tried before
         self.is_closed = False
 
     async def acquire(self) -> tuple[SmtpConnection, bool]:

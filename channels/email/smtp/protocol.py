@@ -28,7 +28,7 @@ class SmtpProtocol(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.closed_reason = ""
-        self.is_write_paused = False  # the other side has not taken all of what was written
+        self.is_write_paused = False  # the relay has not read all written bytes
         self._transport: asyncio.Transport | None = None
         self._handler: ReplyHandler | None = None
         self._partial_line = b""

@@ -24,7 +24,7 @@ END_OF_DATA = b".\r\n"
 RSET = b"RSET\r\n"
 DATA = b"DATA\r\n"
 RCPT_END, RCPT_END_WITH_DSN = b">\r\n", b"> NOTIFY=FAILURE,DELAY\r\n"
-"""How RCPT ends: REPORT asks for a notice of what fails or waits long, and of nothing else."""
+"""Ends of RCPT; with DSN the relay reports failures and long delays, nothing else."""
 SINGLE_WRITE_MAX = 64 * 1024
 """Larger bodies leave in two steps, so that a cut before their end is known to be one."""
 DEADLINE_RECHECK_S = 1.0
