@@ -116,7 +116,7 @@ def gunzip(packed: bytes, max_bytes: int) -> bytes:
 
 
 def raise_for_status(response: aiohttp.ClientResponse, *, conditional: bool) -> None:
-    """Raise the error that the status stands for; return on 200, and on 304 if *conditional*.
+    """Raise the error of the status; return on 200, and on 304 if *conditional*.
 
     *conditional*: the request had validators. An unrequested 304 is an error.
     """
