@@ -86,16 +86,15 @@ def compile_publication(
         mail["In-Reply-To"] = EncodedHeader(placeholders.marker(Placeholder.IN_REPLY_TO))
         mail["References"] = EncodedHeader(placeholders.marker(Placeholder.REFERENCES))
     make_alternative(mail, keys.digest(publication.key)[:24])
-    own = {
+    own: dict[str, object] = {
         "token": placeholders.marker(Placeholder.UNSUBSCRIBE_TOKEN_BODY),
         "unsubscribe": context.unsubscribe_url,
         "manage": context.manage_url,
         **context.template_values,
     }
     for template, name in NAME_PLACEHOLDERS.items():
-        mail.attach(
-            render_part(template, content, placeholders, name=placeholders.marker(name), **own)
-        )
+        own["name"] = placeholders.marker(name)
+        mail.attach(render_part(template, content, placeholders, **own))
     return CompiledMail(mail.as_bytes(), placeholders)
 
 
