@@ -1,6 +1,5 @@
 """A variable that nobody knows is warned of by name, with the name that was meant, and no value."""
 
-import logging
 import os
 import socket
 from pathlib import Path
@@ -14,6 +13,7 @@ from consumers.app import instance, ports, unknown_variables
 from consumers.app.settings import LoaSettings
 from consumers.app.wiring import email as wiring_email
 from consumers.cli import app
+from consumers.runtime import log_config
 from contracts.errors import Invalid
 from tests.lint.test_deploy import SECRETS, all_variables
 
@@ -86,9 +86,9 @@ def test_commands_that_depend_on_variables_say_so_before_they_fail(
         clean_environment.setenv("LOA_DATA_DIR", str(tmp_path))
         if order[0] == "status":
             clean_environment.delenv("LOA_NATS_URL")
-        handlers = logging.root.handlers[:]
+        # The configuration would outlive the test: loggers cache it at first use.
+        clean_environment.setattr(log_config, "configure", lambda *_, **__: None)
         said = CliRunner().invoke(app, order)
-        logging.root.handlers[:] = handlers
     assert "LOA_EMAIL_HOTS: Loa knows no such variable" in said.stderr
     assert "LOA_EMAIL_HOTS: Loa không có biến này" in said.stderr
     assert SECRET not in said.output

@@ -82,7 +82,7 @@ def test_that_no_loa_runs_is_said_once(folder, capsys):
     assert told.count("no Loa runs on") == told.count("không có Loa nào đang chạy") == 1
 
 
-def test_a_backup_and_its_way_back_are_told_with_what_comes_next(folder, monkeypatch, capsys):
+def test_backup_next_steps(folder, monkeypatch, capsys):
     make_store(folder)
     saved = str(folder.parent / "saved")
     assert run("backup", saved) == 0
