@@ -16,7 +16,7 @@ from bench import letter
 from channels.base import Recipient
 from channels.email.channel import never_expired
 from channels.email.smtp.connection import SmtpConnection
-from channels.email.smtp.replies import SendResult
+from channels.email.smtp.mail_result import SendResult
 
 Stopwatch = Callable[[], dict[str, float]]
 

@@ -18,9 +18,9 @@ from channels.email.return_path import ReturnPaths
 from channels.email.settings import EmailSettings
 from channels.email.smtp import outcomes as smtp_outcomes
 from channels.email.smtp.connection import REQUEST_TIMEOUT_S, SmtpConnection
+from channels.email.smtp.mail_result import STOPPED, SendResult
 from channels.email.smtp.pool import ConnectionPool
 from channels.email.smtp.relay_log import RelayLog
-from channels.email.smtp.replies import STOPPED, SendResult
 from channels.email.smtp.window import Envelope
 from channels.email.unsubscribe import UnsubscribeSigner
 from channels.errors import ChannelError, Unreachable

@@ -17,7 +17,7 @@ from channels.zalo.channel import ZaloChannel
 from channels.zalo.client import error_codes
 from channels.zalo.client.client import ZaloClient
 from channels.zalo.client.clock import ProviderClock, Until
-from channels.zalo.client.oauth import OAuthClient
+from channels.zalo.client.oauth_api import OAuthClient
 from channels.zalo.client.rate_limit import RateLimits, TokenBucket
 from channels.zalo.client.store import GrantCipher, KeyValueStore
 from channels.zalo.client.token_store import TokenStore

@@ -13,7 +13,7 @@ import typer
 
 from channels.zalo.account.status import AccountStatus
 from channels.zalo.client import oauth_consent
-from channels.zalo.client.oauth import TokenPair, lifetime_s
+from channels.zalo.client.oauth_api import TokenPair, lifetime_s
 from channels.zalo.client.oauth_consent import Consent
 from channels.zalo.factory import ChannelStores
 from channels.zalo.settings import ZaloSettings

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from channels.zalo.case_notices.template_status import TemplateStatus
+from channels.zalo.case_notices.template_by_kind import TemplateStatus
 from channels.zalo.factory import ChannelStores
 from channels.zalo.settings import ZaloSettings
 from channels.zalo.stand_in import stand_in_settings

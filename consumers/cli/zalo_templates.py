@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from channels.case_notice_texts import NOTICE_KINDS
+from channels.zalo.case_notices.template_by_kind import template_statuses
 from channels.zalo.case_notices.template_models import RegisteredTemplates
 from channels.zalo.case_notices.template_registry import TemplateRegistry
-from channels.zalo.case_notices.template_status import template_statuses
 from consumers.app.wiring import zalo
 from consumers.cli.output import Json, explain_errors, print_json, run_on_bus
 from consumers.cli.zalo_account import account_stores, chosen_account, print_kinds

@@ -11,7 +11,7 @@ from consumers.dead_letters.decisions import (
     check_corrected,
 )
 from consumers.dead_letters.letter import DeadLetter, Decision, MessageOrigin
-from consumers.dead_letters.query import DeadLetterQuery
+from consumers.dead_letters.selection import DeadLetterQuery
 from consumers.dead_letters.store import INLINE_BYTES, LETTER_BYTES, DeadLetterStore
 
 __all__ = [

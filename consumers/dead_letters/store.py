@@ -21,8 +21,8 @@ from consumers.dead_letters.letter import (
     MessageOrigin,
     fingerprint,
 )
-from consumers.dead_letters.query import DeadLetterQuery
 from consumers.dead_letters.redaction import RedactedMessage, limit_body, redact
+from consumers.dead_letters.selection import DeadLetterQuery
 from consumers.messages import field_error
 from contracts import subjects
 from contracts.errors import FieldError, Invalid, limit_errors, printable

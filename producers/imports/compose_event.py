@@ -7,7 +7,7 @@ from contracts import events
 from contracts.cloudevent import CloudEvent
 from contracts.errors import Invalid
 from producers.imports.errors import UnexpectedError
-from producers.imports.imported import (
+from producers.imports.imported_articles import (
     FEED_ATTRIBUTE,
     FINGERPRINT_ATTRIBUTE,
     IMPORT_SOURCE_PREFIX,
@@ -15,7 +15,7 @@ from producers.imports.imported import (
     import_event_id,
 )
 from producers.imports.isolate_errors import isolate_errors
-from producers.imports.parse.entry import Enclosure, Entry, UnreadableEntry, site_day
+from producers.imports.parse.feedparser_entry import Enclosure, Entry, UnreadableEntry, site_day
 from producers.imports.planned import Draft
 from producers.texts import get_text
 from producers.units.feed_settings import Feed

@@ -11,11 +11,11 @@ from contracts.vocabulary import Vocabulary
 from producers.imports.compose_event import compose_event
 from producers.imports.errors import FeedUnavailable, NotAFeed, UnexpectedError
 from producers.imports.feed_request import FeedRequest, FeedResponse
-from producers.imports.imported import ImportedArticles
+from producers.imports.imported_articles import ImportedArticles
 from producers.imports.isolate_errors import isolate_errors, log_unexpected
 from producers.imports.parse import feed_document
-from producers.imports.parse.entry import UnreadableEntry
 from producers.imports.parse.feed_document import FeedDocument
+from producers.imports.parse.feedparser_entry import UnreadableEntry
 from producers.imports.plan import plan_events
 from producers.imports.planned import Draft, Plan, Reading, Twin
 from producers.units.feed_settings import LOOK_BACK, Feed

@@ -17,7 +17,7 @@ from producers.imports.feed_state import (
     FeedState,
     Refusal,
 )
-from producers.imports.parse.entry import UnreadableEntry
+from producers.imports.parse.feedparser_entry import UnreadableEntry
 from producers.imports.planned import Draft, Moved, Plan
 from producers.units.feed_settings import Feed
 

@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 
 from contracts import keys
 from contracts.delivery import Lane
-from producers.imports.imported import (
+from producers.imports.imported_articles import (
     MAX_CHANGES_A_DAY,
     MAX_SAME_TITLE,
     ImportedArticle,
     ImportedArticles,
     Match,
 )
-from producers.imports.parse.entry import Entry
+from producers.imports.parse.feedparser_entry import Entry
 from producers.imports.parse.similarity import Similarity, compare
 from producers.imports.planned import (
     PORTAL_ONLY,

@@ -10,8 +10,8 @@ from pydantic import AwareDatetime
 
 from contracts.delivery import ChannelName, Lane
 from contracts.records import Record
-from producers.imports.imported import ImportedArticle
-from producers.imports.parse.entry import Entry
+from producers.imports.imported_articles import ImportedArticle
+from producers.imports.parse.feedparser_entry import Entry
 from producers.units.feed_settings import Feed
 
 PORTAL_ONLY = (ChannelName.PORTAL,)

@@ -11,7 +11,7 @@ from producers.acceptance import Acceptance
 from producers.imports.compose_event import compose_event
 from producers.imports.feed_request import Sleep
 from producers.imports.feed_state import Refusal
-from producers.imports.imported import ImportedArticles
+from producers.imports.imported_articles import ImportedArticles
 from producers.imports.planned import Draft
 from producers.token_buckets import TokenBuckets
 from producers.units.feed_settings import Feed

@@ -20,12 +20,12 @@ from producers.imports import next_state
 from producers.imports.errors import FeedUnavailable, NotAFeed, UnexpectedError
 from producers.imports.feed_request import FeedRequest, FeedResponse, HostPacing, Sleep
 from producers.imports.feed_state import FeedState, FeedStateStore
-from producers.imports.imported import ImportedArticles
+from producers.imports.imported_articles import ImportedArticles
 from producers.imports.isolate_errors import isolate_errors, log_unexpected
 from producers.imports.next_state import ReadingResult
 from producers.imports.parse import feed_document
-from producers.imports.parse.entry import UnreadableEntry
 from producers.imports.parse.feed_document import FeedDocument
+from producers.imports.parse.feedparser_entry import UnreadableEntry
 from producers.imports.plan import plan_events
 from producers.imports.planned import Reading
 from producers.imports.sender import DraftSender

@@ -7,7 +7,7 @@ from pathlib import Path
 from aiohttp import web
 
 from channels.zalo.client.clock import Clock
-from channels.zalo.client.oauth import TokenPair, lifetime_s
+from channels.zalo.client.oauth_api import TokenPair, lifetime_s
 from channels.zalo.settings import ZaloSettings
 from channels.zalo.stand_in import stand_in_settings
 from sandbox.zalo.api import articles, oauth

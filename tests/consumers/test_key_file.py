@@ -11,7 +11,7 @@ import pytest
 
 from channels.errors import Unreachable
 from channels.zalo.client.errors import StaleValue
-from channels.zalo.client.oauth import TokenPair
+from channels.zalo.client.oauth_api import TokenPair
 from channels.zalo.client.store import NO_REVISION, GrantCipher, TokenGrant
 from channels.zalo.publications.record import ArticleRecord
 from channels.zalo.settings import ZaloSettings

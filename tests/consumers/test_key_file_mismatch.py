@@ -8,7 +8,7 @@ from cryptography.fernet import Fernet
 
 from channels.errors import Unreachable
 from channels.zalo.client.errors import StaleValue
-from channels.zalo.client.oauth import TokenPair
+from channels.zalo.client.oauth_api import TokenPair
 from channels.zalo.client.store import GrantCipher, TokenGrant
 from channels.zalo.client.token_store import grant_key
 from channels.zalo.factory import ChannelStores

@@ -6,7 +6,7 @@ import pytest
 import typer
 
 from consumers.cli.imports import app
-from producers.imports.imported import MAX_CHANGES_A_DAY
+from producers.imports.imported_articles import MAX_CHANGES_A_DAY
 from producers.imports.parse.dates import MAX_AHEAD
 from producers.texts import catalog
 from producers.units.feed_settings import DEFAULT_EVERY_MIN, DEFAULT_MOST, LOOK_BACK

@@ -4,7 +4,7 @@ import pytest
 
 from channels.email.settings import EmailSettings, Tls
 from channels.email.smtp.connection import SmtpConnection
-from channels.email.smtp.replies import SendResult
+from channels.email.smtp.mail_result import SendResult
 from channels.email.smtp.window import Envelope
 from tests.support.mails import never_expired
 from tests.support.smtp_receiver import SmtpReceiver

@@ -13,7 +13,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 
-from channels.zalo.client.oauth import OAuthClient
+from channels.zalo.client.oauth_api import OAuthClient
 from channels.zalo.client.store import GrantCipher, TokenGrant
 from channels.zalo.client.token_store import PENDING_TIMEOUT_S, TokenStore
 from channels.zalo.client.transport import AiohttpTransport

@@ -19,7 +19,7 @@ from channels.errors import Misconfigured, Unreachable
 from channels.zalo.client.client import ZaloClient
 from channels.zalo.client.clock import ProviderClock
 from channels.zalo.client.errors import Refused
-from channels.zalo.client.oauth import OAuthClient
+from channels.zalo.client.oauth_api import OAuthClient
 from channels.zalo.client.rate_limit import RateLimits, TokenBucket
 from channels.zalo.client.store import NO_REVISION, GrantCipher
 from channels.zalo.client.token_store import TokenStore

@@ -4,7 +4,7 @@ import json
 
 from cryptography.fernet import Fernet
 
-from channels.zalo.client.oauth import OAuthClient
+from channels.zalo.client.oauth_api import OAuthClient
 from channels.zalo.client.store import GrantCipher, TokenGrant
 from channels.zalo.client.token_store import TokenStore, grant_key
 from channels.zalo.client.transport import Reply

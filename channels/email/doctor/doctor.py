@@ -17,8 +17,8 @@ from channels.email.render.publication import RenderedPublication
 from channels.email.return_path import REPORTS_LOCAL_PART
 from channels.email.settings import EmailSettings
 from channels.email.smtp.connection import REQUEST_TIMEOUT_S
+from channels.email.smtp.mail_result import SendResult
 from channels.email.smtp.pool import ConnectionPool
-from channels.email.smtp.replies import SendResult
 from channels.email.smtp.window import Envelope
 from channels.errors import ChannelError
 from contracts.publication import Publication

@@ -10,8 +10,8 @@ import structlog
 
 from channels.email.settings import EmailSettings, Tls
 from channels.email.smtp.handshake import perform_handshake, send_command
+from channels.email.smtp.mail_result import STOPPED, Reply, unsent_reply
 from channels.email.smtp.protocol import SmtpProtocol
-from channels.email.smtp.replies import STOPPED, Reply, unsent_reply
 from channels.email.smtp.window import ConnectionOptions, Envelope, WindowTransfer
 from channels.errors import Misconfigured, Unreachable
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from channels.base import Outcome, Verdict
 from channels.email import status_codes
-from channels.email.smtp.replies import STOPPED, RefusalHint, Reply, SendResult, Stage
+from channels.email.smtp.mail_result import STOPPED, RefusalHint, Reply, SendResult, Stage
 from channels.email.status_codes import CodeClass
 
 DELIVERED = Outcome(Verdict.DELIVERED)

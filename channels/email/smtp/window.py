@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from channels.email.smtp.protocol import SmtpProtocol
-from channels.email.smtp.replies import (
+from channels.email.smtp.mail_result import (
     ACCEPTED,
     Reply,
     Stage,
@@ -18,6 +17,7 @@ from channels.email.smtp.replies import (
     refused_reply,
     unsent_reply,
 )
+from channels.email.smtp.protocol import SmtpProtocol
 from contracts.base.crash_points import crash_point
 
 END_OF_DATA = b".\r\n"

@@ -10,7 +10,7 @@ from typing import Any
 
 from channels.errors import ChannelError
 from channels.zalo.case_notices.sender import NoticeStores
-from channels.zalo.case_notices.template_status import TemplateStatus, template_statuses
+from channels.zalo.case_notices.template_by_kind import TemplateStatus, template_statuses
 from channels.zalo.client import error_codes
 from channels.zalo.client.client import ApiCall, ZaloClient
 from channels.zalo.client.errors import Refused

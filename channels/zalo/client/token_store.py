@@ -21,7 +21,7 @@ from channels.zalo.client.errors import (
     StaleValue,
     WrongKey,
 )
-from channels.zalo.client.oauth import OAuthClient, TokenPair, lifetime_s
+from channels.zalo.client.oauth_api import OAuthClient, TokenPair, lifetime_s
 from channels.zalo.client.store import (
     NO_REVISION,
     GrantCipher,

@@ -11,7 +11,7 @@ from typing import Protocol
 from channels.email.devmailbox import web as pages
 from channels.email.devmailbox.mail_folder import MailFolder
 from channels.email.devmailbox.server import CatchAllServer
-from channels.zalo.client.oauth import TokenPair
+from channels.zalo.client.oauth_api import TokenPair
 from channels.zalo.stand_in import stand_in_settings
 from consumers.app.node import Node
 from consumers.app.ports import blame_setting

@@ -30,7 +30,7 @@ from channels.zalo.client.errors import (
     StaleValue,
     WrongKey,
 )
-from channels.zalo.client.oauth import TokenPair
+from channels.zalo.client.oauth_api import TokenPair
 from channels.zalo.client.token_store import TokenStore
 from channels.zalo.client.transport import AiohttpTransport
 from channels.zalo.factory import ChannelStores

@@ -18,8 +18,8 @@ from contracts.errors import printable
 from producers.imports.errors import NotAFeed, UnexpectedError
 from producers.imports.isolate_errors import isolate_errors
 from producers.imports.parse import html_text
-from producers.imports.parse.entry import Entry, UnreadableEntry, drop_shared_names
 from producers.imports.parse.feed_entry import field_text, parse_entry
+from producers.imports.parse.feedparser_entry import Entry, UnreadableEntry, drop_shared_names
 from producers.imports.parse.html_text import remove_between, unescape
 from producers.imports.parse.size_limits import exceeds_limits
 from producers.texts import get_text

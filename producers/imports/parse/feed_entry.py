@@ -16,7 +16,7 @@ from contracts import text
 from contracts.content import MAX_LINKS
 from producers.imports.parse import html_text
 from producers.imports.parse.dates import PublishedDate, parse_published
-from producers.imports.parse.entry import Enclosure, Entry
+from producers.imports.parse.feedparser_entry import Enclosure, Entry
 from producers.texts import get_text
 from producers.units.canonical_urls import absolute_url, canonical_url
 

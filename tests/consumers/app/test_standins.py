@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from channels.email.settings import EmailSettings
-from channels.zalo.client.oauth import TokenPair
+from channels.zalo.client.oauth_api import TokenPair
 from channels.zalo.settings import ZaloSettings
 from consumers.app import process
 from consumers.app.node import Node

@@ -9,7 +9,7 @@ import pytest
 from channels.base import Verdict
 from channels.email.inbound import bounce_parser
 from channels.email.smtp import outcomes
-from channels.email.smtp.replies import Reply, SendResult, Stage
+from channels.email.smtp.mail_result import Reply, SendResult, Stage
 from consumers.channel_health.breaker import Breaker
 from consumers.email import bounce_stops
 from consumers.email.bounce_monitor import BounceMonitor

@@ -6,8 +6,8 @@ import pytest
 import structlog
 
 from channels.base import Outcome, Verdict
-from channels.email.smtp import outcomes, replies
-from channels.email.smtp.replies import Stage
+from channels.email.smtp import mail_result, outcomes
+from channels.email.smtp.mail_result import Stage
 from consumers.email import bounce_monitor, bounce_stops
 from consumers.email import trace as email_trace
 from consumers.email.bounce_sample import MAX_PLANS, MIN_SUSPECT_MAILS, BounceSample
@@ -150,7 +150,7 @@ def test_what_the_ledger_calls_failed_counts_only_where_the_recipient_is_the_cau
 def test_the_ledger_and_a_worker_read_a_refusal_alike():
     rows, said = b"xxXxX", []
     for text in (b"550 5.5.1 no such user", b"550 no such user", b"552 quota", b"550 5.4.4 no"):
-        said.append(outcomes.outcome_of(replies.refused_reply(Stage.RCPT, text)))
+        said.append(outcomes.outcome_of(mail_result.refused_reply(Stage.RCPT, text)))
     over = RowNote(1, due=9.0, reason="550 5.1.1")  # the sender was refused until the item expired
     notes = {row: RowNote(reason=one.reason) for row, one in enumerate(said)} | {4: over}
     entry = replace(planned_entry(5, Lane.BULK, 0.0), rows=rows, notes=notes)

@@ -24,7 +24,7 @@ from threading import Semaphore
 from typing import Any
 from urllib.request import urlopen
 
-from channels.zalo.client.oauth import TokenPair
+from channels.zalo.client.oauth_api import TokenPair
 from channels.zalo.settings import ZaloSettings
 from consumers.app.wiring import zalo
 from consumers.key_file import KeyFile

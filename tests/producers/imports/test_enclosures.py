@@ -2,7 +2,7 @@
 
 import pytest
 
-from producers.imports.parse.entry import Enclosure
+from producers.imports.parse.feedparser_entry import Enclosure
 from tests.producers.imports.test_document import channel, only
 
 

@@ -13,7 +13,7 @@ from producers.imports.compose_event import compose_event
 from producers.imports.errors import NotAFeed
 from producers.imports.feed_request import FeedResponse
 from producers.imports.feed_state import FeedState
-from producers.imports.imported import ImportedArticles
+from producers.imports.imported_articles import ImportedArticles
 from producers.imports.parse import feed_document
 from producers.imports.plan import plan_events
 from producers.imports.planned import Reading

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.imports.imported import ImportedArticles
+from producers.imports.imported_articles import ImportedArticles
 from producers.imports.parse.feed_document import parse_feed
 from producers.imports.parse.similarity import (
     SAMPLE_SIZE,

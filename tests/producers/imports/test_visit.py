@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from consumers.intake.handler import Intake
 from contracts import events
 from contracts.vocabulary import DEFAULT
-from producers.imports.imported import ImportedArticles
+from producers.imports.imported_articles import ImportedArticles
 from producers.imports.plan import plan_events
 from producers.imports.planned import Reading
 from producers.imports.visit import ManualVisit

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.base import Outcome, Verdict
-from channels.email.smtp import outcomes, replies
-from channels.email.smtp.replies import (
+from channels.email.smtp import mail_result, outcomes
+from channels.email.smtp.mail_result import (
     ACCEPTED,
     STOPPED,
     RefusalHint,
@@ -163,7 +163,7 @@ def test_a_letter_whose_addressee_is_turned_away_has_ended_and_nothing_else_has(
 
 
 REPLIES = st.builds(
-    replies.Reply,
+    mail_result.Reply,
     st.just(SendResult.REFUSED),
     st.sampled_from(Stage),
     st.sampled_from([451, 500, 501, 503, 535, 550, 552, 554, 555]),
@@ -203,4 +203,4 @@ def test_a_reason_never_repeats_the_relays_own_words(words):
 
 
 def test_a_hint_is_found_fast_in_hostile_text():
-    assert replies.find_hint(b"a" * 100_000) == ""
+    assert mail_result.find_hint(b"a" * 100_000) == ""

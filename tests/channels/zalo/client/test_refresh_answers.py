@@ -5,7 +5,7 @@ import structlog
 
 from channels.errors import Misconfigured, Unreachable
 from channels.zalo.client.errors import AmbiguousResult, RefreshTokenUsed
-from channels.zalo.client.oauth import lifetime_s, parse_token_pair
+from channels.zalo.client.oauth_api import lifetime_s, parse_token_pair
 from channels.zalo.client.token_store import PENDING_TIMEOUT_S, REFRESH_EARLY_S
 from channels.zalo.client.transport import CONNECT_S, READ_S
 from tests.support.zalo_account import SimulatedKill, kill_at

@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 
 from channels.errors import ChannelError, Misconfigured, Unreachable
 from channels.zalo.client.errors import AmbiguousResult
-from channels.zalo.client.oauth import OAuthClient
+from channels.zalo.client.oauth_api import OAuthClient
 from channels.zalo.client.store import GrantCipher
 from channels.zalo.client.token_store import (
     BUSY_RETRY_S,

@@ -9,7 +9,7 @@ from cryptography.fernet import Fernet
 
 from channels.base import Verdict
 from channels.errors import Misconfigured, Unreachable
-from channels.zalo.client.oauth import OAuthClient
+from channels.zalo.client.oauth_api import OAuthClient
 from channels.zalo.client.store import NO_REVISION, GrantCipher, TokenGrant
 from channels.zalo.client.token_store import REFRESH_EARLY_S, TokenStore
 from tests.support.publications import a_publication

@@ -11,7 +11,7 @@ from typing import Any
 from contracts import events
 from contracts.cloudevent import CloudEvent
 from contracts.delivery import Lane
-from producers.imports.parse.entry import Entry
+from producers.imports.parse.feedparser_entry import Entry
 from producers.imports.parse.similarity import Similarity, TextSignature, compare, text_signature
 
 IMPORT_SOURCE_PREFIX = "/imports/"

@@ -3,7 +3,7 @@
 import pytest
 
 from channels.email.smtp.connection import SmtpConnection
-from channels.email.smtp.replies import RefusalHint, Stage
+from channels.email.smtp.mail_result import RefusalHint, Stage
 from tests.support.mails import never_expired
 from tests.support.smtp_conversation import ScriptedAction
 from tests.support.smtp_receiver import SmtpReceiver

@@ -8,7 +8,7 @@ import structlog
 from channels.base import Verdict
 from channels.errors import Unreachable
 from channels.zalo.client.errors import AmbiguousResult, AppNotSetUp, WrongKey
-from channels.zalo.client.oauth import parse_token_pair
+from channels.zalo.client.oauth_api import parse_token_pair
 from channels.zalo.client.store import GrantCipher
 from channels.zalo.client.token_store import PENDING_TIMEOUT_S, grant_key
 from channels.zalo.client.transport import AiohttpTransport, Reply

@@ -9,7 +9,11 @@ from consumers.intake.handler import Intake
 from contracts import events, subjects
 from contracts.errors import ContractError
 from contracts.vocabulary import DEFAULT
-from producers.imports.imported import FEED_ATTRIBUTE, FINGERPRINT_ATTRIBUTE, NAMES_ATTRIBUTE
+from producers.imports.imported_articles import (
+    FEED_ATTRIBUTE,
+    FINGERPRINT_ATTRIBUTE,
+    NAMES_ATTRIBUTE,
+)
 from tests.support.feed_site import Article, changed_article, rss
 from tests.support.import_pipeline import UNIT, open_import_pipeline
 
