@@ -110,7 +110,7 @@ class WakeUpQueue:
     async def wake(self, batch: BatchKey, lane: Lane, number: int | None = None) -> None:
         self.put(batch, lane, self.clock())
 
-    async def later(self, batch: BatchKey, lane: Lane, number: int, at: float) -> None:
+    async def schedule(self, batch: BatchKey, lane: Lane, number: int, at: float) -> None:
         self.put(batch, lane, at)
 
 

@@ -16,7 +16,7 @@ As a process of its own, which ends with its standard input:
 
 writes `{"port": ...}`, then answers every line on stdin by `{"up": bytes, "down": bytes}`. A line
 is an object: `{"up": {"latency_s": 0.2}, "down": {"cut_after": 9, "rst": true}}` sets fields,
-`{"do": "calm"}` (or any other method) does one thing, `{}` only asks.
+`{"do": "reset_faults"}` (or any other method) does one thing, `{}` only asks.
 """
 
 import asyncio

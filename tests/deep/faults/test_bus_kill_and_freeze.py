@@ -161,11 +161,11 @@ def guard_probes(monkeypatch):
     may_look, look = asyncio.Event(), serving.health_problem
     may_look.set()
 
-    async def complaint(url):
+    async def health_problem(*question):
         await may_look.wait()
-        return await look(url)
+        return await look(*question)
 
-    monkeypatch.setattr(serving, "health_problem", complaint)
+    monkeypatch.setattr(serving, "health_problem", health_problem)
     return may_look
 
 

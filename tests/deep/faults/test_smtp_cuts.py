@@ -67,7 +67,7 @@ def spread(numbers, wanted, other):
 
 
 BENCHES = pytest.mark.parametrize(
-    "bench", [True, False], ids=["pipelining", "stepwise"], indirect=True
+    "cut_bench", [True, False], ids=["pipelining", "stepwise"], indirect=True
 )
 
 

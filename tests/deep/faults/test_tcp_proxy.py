@@ -167,7 +167,7 @@ async def test_as_a_process_it_obeys_its_standard_input(server):
     with pytest.raises(OSError, match="Connect call failed"):
         await said(proxy, b"hello", 5)
     await tell(do="accept")
-    await tell(do="calm")
+    await tell(do="reset_faults")
     assert await said(proxy, b"hello", 5) == (b"HELLO", "open")
     process.stdin.close()
     assert await process.wait() == 0

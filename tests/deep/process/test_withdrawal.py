@@ -79,7 +79,7 @@ def test_a_withdrawal_in_the_middle_of_a_bulk_stops_it_and_tells_exactly_those_i
             assert loa.page_status(f"/tin/{ITEM}") == 200
             assert loa.cli("withdraw", ITEM, "--reason", "Đăng nhầm văn bản").exit_code == 0
             at_halt = counted(wait_until(lambda: all_halted(loa), "the halt of every batch"))
-            order({"do": "calm"})
+            order({"do": "reset_faults"})
             wait_until(lambda: loa.trace(ITEM).get("state") == "withdrawn", "the withdrawal")
             told = loa.trace_when_complete(ITEM)["channels"]["email"]
             check_halt(at_halt, counted(entries(loa)))
