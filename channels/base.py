@@ -105,7 +105,7 @@ class Session(Protocol[Rendered_contra]):
         """Resolve rows in doubt. DOUBT with `retry_after_s`: ask again later."""
 
     def abort(self) -> None:
-        """Stop waiting for the provider, so that `send` returns what is known."""
+        """Stop waiting for the provider; `send` returns the outcomes received so far."""
 
     async def probe(self, canary: Canary) -> Outcome:
         """Send a canary by the path of rows, unseen by readers. DELIVERED: the channel works."""

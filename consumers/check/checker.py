@@ -53,7 +53,7 @@ class LedgerRules:
         self.first_pass = self.new_pass("")
 
     def new_pass(self, scope: str) -> LedgerPass:
-        """One pass, with nothing remembered of an earlier one but what was released."""
+        """Run one pass; only released positions are kept from an earlier one."""
         return LedgerPass(
             self.bus.bucket(subjects.LEDGER.name),
             self.bus.bucket(subjects.NOTICES.name),
@@ -182,7 +182,7 @@ class Checker:
     async def check_channels(
         self, books: LedgerRules, released: PublicationIndex
     ) -> list[Violation]:
-        """What was booked once for everybody: pages, feeds, articles."""
+        """Check rows that serve all recipients at once: pages, feeds, articles."""
         booked = books.first_pass.outcomes
         found = await ZaloArticleRules(self.bus, released, booked).violations()
         if self.audit is None:

@@ -1,4 +1,4 @@
-"""Findings of a check: violations by rule and key, what was checked and what was skipped."""
+"""Findings of a check: violations by rule and key, counts of checked and skipped records."""
 
 import tomllib
 from collections.abc import Awaitable, Callable

@@ -14,7 +14,7 @@ from consumers.channel_health.pauses import PAUSED_REASON
 from consumers.operations.capacity import ERROR_PERCENT
 
 HealthCheck = Callable[[], Awaitable[str | None]]
-"""Names what is wrong, or None."""
+"""A check: the problem it finds, or None."""
 
 
 BlockedChannels = Callable[[], dict[str, str]]

@@ -85,6 +85,6 @@ class WebServer(uvicorn.Server):
                 serving.result()
 
     async def finish(self, serving: asyncio.Task[None]) -> None:
-        """Finish what is in flight."""
+        """Finish the requests in flight."""
         self.should_exit = True
         await serving

@@ -71,7 +71,7 @@ async def add_bounces(node: Node) -> None:
 
 
 def inbound_mailboxes(node: Node) -> list[MailHandler]:
-    """What is taken: what comes back, and wishes to leave where an address is set for them."""
+    """Accept bounces, and unsubscribe requests if an address is configured for them."""
     seal = subscribers.open_suppressions(node.bus, node.keys).hash_address
     bounces = BounceMailbox(node.bus, return_paths(node), seal)
     if not node.email.unsubscribe_to:

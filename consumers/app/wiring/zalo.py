@@ -301,6 +301,6 @@ def open_webhook_handler(node: Node, channel: ZaloChannel) -> ZaloEventHandler:
 
 
 def open_replies(node: Node, channel: ZaloChannel) -> ReplySender:
-    """What is known of the account's message call lies where its rates do."""
+    """Store the state of the account's message call beside its rates."""
     store = BusKeyValueStore(node.bus, subjects.CONTROL.name)
     return ReplySender(channel.api, store, f"message-call.zalo.{node.zalo.app_id}")
