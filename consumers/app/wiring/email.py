@@ -3,7 +3,7 @@
 import structlog
 
 from channels.email.channel import EmailChannel
-from channels.email.inbound.server import InboundServer, MailHandler
+from channels.email.inbound.server import MailHandler, inbound_server
 from channels.email.return_path import ReturnPaths
 from channels.email.unsubscribe import HmacSigner
 from consumers.app.node import Node
@@ -63,7 +63,7 @@ async def add_bounces(node: Node) -> None:
         return
     await node.open_proven_key()
     settings = read_settings(BouncesSettings)
-    listener = InboundServer(inbound_mailboxes(node))
+    listener = inbound_server(inbound_mailboxes(node))
     with blame_setting("LOA_BOUNCES", settings.host, settings.port):
         port = await listener.start(settings.host, settings.port)
     node.stack.push_async_callback(listener.stop)

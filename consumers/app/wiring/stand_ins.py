@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from channels.email.devmailbox import web as pages
-from channels.email.devmailbox.mail_folder import MailFolder
-from channels.email.devmailbox.server import CatchAllServer
+from channels.email.devmailbox.mail_folder import MailFolder, catch_all_server
 from channels.zalo.client.oauth_api import TokenPair
 from channels.zalo.stand_in import stand_in_settings
 from consumers.app.node import Node
@@ -63,7 +62,7 @@ async def add_mailbox(node: Node) -> None:
     folder = node.settings.data_dir / "mail"
     folder.mkdir(mode=0o700, exist_ok=True)  # readers' addresses are private
     drop = MailFolder(folder)
-    receiver = CatchAllServer(drop)
+    receiver = catch_all_server(drop)
     port = node.email.port if "port" in node.email.model_fields_set else 0
     with blame_setting("LOA_EMAIL", node.settings.http_host, port):
         chosen = await receiver.start(node.settings.http_host, port)

@@ -4,12 +4,12 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 import structlog
 
-from channels.email.inbound import server as listening
-from channels.email.inbound.server import InboundServer
+from channels.email.inbound.server import LIMITS, inbound_server
 from channels.email.return_path import ReturnPaths
 from consumers.email.inbound import BounceMailbox, TokenBucket, UnsubscribeMailbox
 from consumers.email.receipts import ReturnedMail
@@ -64,11 +64,14 @@ class InboundHarness:
         self.suppressions = SuppressionStore(bus, b"s" * 32)
         self.left: list[str] = []
         self.door = BounceMailbox(bus, PATHS, self.suppressions.hash_address)
-        self.listener = InboundServer([self.door, UnsubscribeMailbox(LEAVE, self.leave)])
+        self.listener = inbound_server([self.door, UnsubscribeMailbox(LEAVE, self.leave)])
 
     async def leave(self, token: str) -> bool:
         self.left.append(token)
         return token == TOKEN
+
+    def limit(self, **changes) -> None:
+        self.listener.limits = replace(self.listener.limits, **changes)
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[SmtpClient]:
@@ -200,21 +203,8 @@ async def test_what_cannot_be_stored_has_to_come_again(inbound, monkeypatch):
     assert len(await inbound.stored()) == 1
 
 
-async def test_only_a_whole_end_ends_a_mail(inbound):
-    """No mail is smuggled in behind an end that only some servers recognize."""
-    async with inbound.client() as client:
-        await client.say("MAIL FROM:<>", f"RCPT TO:<{PATH}>", "DATA")
-        smuggled = f"\n.\nMAIL FROM:<>\nRCPT TO:<{BOX}>\nDATA\n".encode()
-        client.writer.write(bounce_mail() + smuggled + b"\r\n.\r\n")
-        assert (await client.hear()).startswith("250")
-        assert (await client.say("NOOP")).startswith("250")
-    assert len(await inbound.stored()) == 1
-
-
-async def test_a_mail_that_is_too_long_ends_the_conversation_and_its_length_is_announced(
-    inbound, monkeypatch
-):
-    monkeypatch.setattr(listening, "MAIL_MAX", 5000)
+async def test_a_mail_that_is_too_long_ends_the_conversation_and_its_length_is_announced(inbound):
+    inbound.limit(mail_bytes=5000)
     async with inbound.client() as client:
         answer = await client.mail(PATH, bounce_mail() + b"x" * 70 + b"\r\n" + b"y\r\n" * 3000)
         assert answer.startswith("552 5.3.4")
@@ -222,8 +212,8 @@ async def test_a_mail_that_is_too_long_ends_the_conversation_and_its_length_is_a
     assert await inbound.stored() == []
 
 
-async def test_a_long_mail_is_read_as_far_as_its_report(inbound, monkeypatch):
-    monkeypatch.setattr(listening, "STORED_MAX", 4000)
+async def test_a_long_mail_is_read_as_far_as_its_report(inbound):
+    inbound.limit(stored_bytes=4000)
     async with inbound.client() as client:
         assert (
             await client.mail(PATH, bounce_mail() + b"z" * 70 + b"\r\n" + b"y\r\n" * 9000)
@@ -233,9 +223,8 @@ async def test_a_long_mail_is_read_as_far_as_its_report(inbound, monkeypatch):
 
 
 @pytest.mark.parametrize("half", ["EHLO", f"MAIL FROM:<>\r\nRCPT TO:<{PATH}>\r\nDATA\r\nFrom: x"])
-async def test_who_says_nothing_more_is_let_go(inbound, monkeypatch, half):
-    monkeypatch.setattr(listening, "COMMAND_TIMEOUT_S", 0.1)
-    monkeypatch.setattr(listening, "MAIL_TIMEOUT_S", 0.1)
+async def test_who_says_nothing_more_is_let_go(inbound, half):
+    inbound.limit(command_timeout_s=0.1, mail_timeout_s=0.1)
     async with inbound.client() as client:
         client.writer.write(half.encode())
         async with asyncio.timeout(5):
@@ -252,8 +241,8 @@ async def test_who_only_guesses_is_let_go(inbound):
         assert said[10].startswith("421")
 
 
-async def test_there_are_only_so_many_at_once(inbound, monkeypatch):
-    monkeypatch.setattr(listening, "SESSIONS_MAX", 1)
+async def test_there_are_only_so_many_at_once(inbound):
+    inbound.limit(sessions=1)
     async with inbound.client():
         reader, writer = await asyncio.open_connection("127.0.0.1", inbound.port)
         assert (await reader.readline()).startswith(b"421")
@@ -262,7 +251,7 @@ async def test_there_are_only_so_many_at_once(inbound, monkeypatch):
 
 async def test_a_line_without_end_is_not_kept(inbound):
     async with inbound.client() as client:
-        client.writer.write(b"x" * (listening.LINE_MAX + 10))
+        client.writer.write(b"x" * (LIMITS.command_bytes + 10))
         assert await client.reader.read() == b""
 
 

@@ -8,7 +8,7 @@ import structlog
 
 from channels.email.channel import EmailChannel
 from channels.email.inbound import bounce_parser
-from channels.email.inbound.server import InboundServer
+from channels.email.inbound.server import inbound_server
 from channels.email.return_path import ReturnPaths
 from channels.email.settings import EmailSettings, Tls
 from channels.email.smtp.relay_log import RelayLog
@@ -76,7 +76,7 @@ async def loa(bus, tmp_path):
     await house.add_readers()
     house.door = CopyingDoor(bus, PATHS, house.suppressions.hash_address)
     house.door.mails = []
-    listener = InboundServer([house.door])
+    listener = inbound_server([house.door])
     async with downstream() as house.receiver:
         with Postfix(house.receiver.port, await listener.start(), DOMAIN) as house.relay:
             settings = {"host": "127.0.0.1", "port": house.relay.port, "tls": Tls.NONE}
