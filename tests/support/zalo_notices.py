@@ -25,6 +25,7 @@ from tests.support.zalo_account import (
 )
 
 PHONE, USER_ID = "84912345678", "8042311234567890123"
+TO_USER = f"zalo:{USER_ID}"
 BY_PHONE, BY_USER_ID = "business.template", "oa.template"
 SERVING = shipped_routes()
 """The sandbox's template for each kind of notice."""

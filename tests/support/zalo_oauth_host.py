@@ -1,11 +1,11 @@
-"""A token store in memory, and an OAuth host with scripted answers."""
+"""A token store, and an OAuth host with scripted answers."""
 
 import json
 
 from cryptography.fernet import Fernet
 
 from channels.zalo.client.oauth_api import OAuthClient
-from channels.zalo.client.store import GrantCipher, TokenGrant
+from channels.zalo.client.store import GrantCipher
 from channels.zalo.client.token_store import TokenStore, grant_key
 from channels.zalo.client.transport import Reply
 
@@ -16,18 +16,16 @@ class ScriptedOAuthHost:
     def __init__(self, *answers):
         self.answers = list(answers)
         self.requests = []
-        self.meanwhile = lambda: None
+        self.meanwhile = None
 
     async def exchange(self, request):
         self.requests.append(request)
-        self.meanwhile()
+        if self.meanwhile:
+            await self.meanwhile()
         answer = self.answers.pop(0)
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         return answer
-
-    async def close(self):
-        """Nothing to close."""
 
 
 def reply(body, status=200):
@@ -42,21 +40,21 @@ def token_pair(number=2, **changes):
 
 USED_UP = reply("")
 KEY = grant_key("app")
-SEAL = GrantCipher(Fernet.generate_key())
+CIPHER = GrantCipher(Fernet.generate_key())
 
 
-def new_token_store(vault, clock, *answers):
-    host = ScriptedOAuthHost(*answers)
-    return TokenStore(
-        OAuthClient("https://oauth.example", "app", "secret", host), vault, SEAL, clock
-    )
+def new_token_store(vault, clock, *answers, host=None, cipher=CIPHER):
+    """One process; it shares *vault* with others."""
+    transport = host or ScriptedOAuthHost(*answers)
+    oauth = OAuthClient("https://oauth.example", "app", "secret", transport)
+    return TokenStore(oauth, vault, cipher, clock)
 
 
-async def seeded_token_store(vault, clock, *answers):
-    tokens = new_token_store(vault, clock, *answers)
+async def seeded_token_store(vault, clock, *answers, host=None):
+    tokens = new_token_store(vault, clock, *answers, host=host)
     await tokens.seed("access-1", "refresh-1", "90000")
     return tokens
 
 
-def stored_grant(vault) -> TokenGrant:
-    return SEAL.decrypt(vault.stored[KEY].data)
+async def stored_grant(tokens):
+    return (await tokens.read()).grant

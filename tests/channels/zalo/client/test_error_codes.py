@@ -1,124 +1,71 @@
 """Zalo's codes, one by one: each is said by the sandbox and has the outcome its class wants."""
 
-from dataclasses import dataclass
-
 import pytest
 import structlog
 
-from channels.base import Outcome, Verdict
+from channels.base import Verdict
 from channels.zalo.client import error_codes
 from channels.zalo.client.error_codes import ErrorKind, classify
 from channels.zalo.client.errors import Refused
-from channels.zalo.factory import open_client
-from channels.zalo.outcomes import ROW_ERRORS, outcome_of
+from channels.zalo.outcomes import outcome_of
 from sandbox.zalo.api import oauth
 from tests.support.publications import a_publication
 from tests.support.zalo_account import BROADCAST, NOON
-from tests.support.zalo_error_codes import AMBIGUOUS, BUSINESS, FIX, OA, CodeRow, code_rows
+from tests.support.zalo_error_codes import BUSINESS, FIX, OA, CodeRow, code_rows
 
-HOSTS = [(error_codes.OA_HOST, code_rows(OA)), (error_codes.BUSINESS_HOST, code_rows(BUSINESS))]
-
-
-@dataclass
-class OperatorHints:
-    """Where operators were sent."""
-
-    fixes: list[str]
+TABLES = {error_codes.OA_HOST: code_rows(OA), error_codes.BUSINESS_HOST: code_rows(BUSINESS)}
+TOKEN_CODES = [row for row in code_rows(OA) if row.kind is ErrorKind.TOKEN]
+OTHER_CODES = [row for row in code_rows(OA) if row.kind is not ErrorKind.TOKEN]
 
 
 @pytest.fixture
 def operator_hints():
+    """The expected places that the operator is sent to, compared at the end."""
     with structlog.testing.capture_logs() as logs:
-        asked = OperatorHints([])
-        yield asked
-        named = [line["fix"] for line in logs if line["event"] == "zalo_operator_needed"]
-        assert len(named) == len(asked.fixes)
-        assert all(place in said for place, said in zip(asked.fixes, named, strict=True))
+        expected: list[str] = []
+        yield expected
+        fixes = [line["fix"] for line in logs if line["event"] == "zalo_operator_needed"]
+        assert len(fixes) == len(expected)
+        assert all(place in fix for place, fix in zip(expected, fixes, strict=True))
 
 
-def same(said: Outcome, line: CodeRow) -> bool:
-    verdict, after_s = line.outcome
-    near = after_s is None or said.retry_after_s == pytest.approx(after_s, abs=5)
-    return said.verdict is verdict and near
-
-
-@pytest.mark.parametrize(
-    ("host", "table"), HOSTS, ids=[error_codes.OA_HOST, error_codes.BUSINESS_HOST]
-)
-def test_no_code_is_missing_and_none_is_made_up(host, table):
-    assert sorted(line.code for line in table) == sorted(error_codes.rules_by_code(host))
-    assert {line.code: line.kind for line in table} == {
-        code: classify(host, code, "").kind for code in error_codes.rules_by_code(host)
+@pytest.mark.parametrize("host", TABLES)
+def test_the_table_has_every_code_of_zalos_lists_and_no_other(host):
+    rules, rows = error_codes.rules_by_code(host), TABLES[host]
+    assert {row.code: row.kind for row in rows} == {
+        code: classify(host, code, "").kind for code in rules
     }
+    ambiguous = {code for code, entry in rules.items() if any(rule.ambiguous for rule in entry)}
+    assert ambiguous == {row.code for row in rows if row.is_ambiguous}
 
 
-@pytest.mark.parametrize(
-    "line", [one for one in code_rows(OA) if one.kind is not ErrorKind.TOKEN], ids=str
-)
-async def test_each_code_of_the_account_host_has_its_outcome(zalo_account, operator_hints, line):
-    zalo_account.fault("article.create", "refuse", code=line.code, words="no")
-    said = await zalo_account.send(a_publication())
-    assert same(said, line), said
+@pytest.mark.parametrize("row", OTHER_CODES, ids=str)
+async def test_each_code_of_the_account_host_has_its_outcome(zalo_account, operator_hints, row):
+    zalo_account.fault("article.create", "refuse", code=row.code, words="no")
+    outcome = await zalo_account.send(a_publication())
+    row.check(outcome)
     assert zalo_account.articles == []
-    operator_hints.fixes += [line.fix] if line.fix else []
-    if said.verdict not in (Verdict.DOUBT, Verdict.FAILED, Verdict.SUPPRESSED):
-        zalo_account.clock.advance(said.retry_after_s or 0)
+    operator_hints += [row.fix] if row.fix else []
+    if outcome.verdict not in (Verdict.DOUBT, Verdict.FAILED, Verdict.SUPPRESSED):
+        zalo_account.clock.advance(outcome.retry_after_s or 0)
         assert (await zalo_account.send(a_publication())).verdict is Verdict.DELIVERED
 
 
-@pytest.mark.parametrize(
-    "line", [one for one in code_rows(OA) if one.kind is ErrorKind.TOKEN], ids=str
-)
-async def test_each_token_code_costs_one_refresh_and_no_row(zalo_account, operator_hints, line):
-    zalo_account.fault("article.create", "refuse", code=line.code, words="no")
+@pytest.mark.parametrize("row", TOKEN_CODES, ids=str)
+async def test_each_token_code_costs_one_refresh_and_no_row(zalo_account, operator_hints, row):
+    zalo_account.fault("article.create", "refuse", code=row.code, words="no")
     assert (await zalo_account.send(a_publication())).verdict is Verdict.DELIVERED
     assert zalo_account.effects("granted") == 2, "the consent, and one refresh"
 
 
-@pytest.mark.parametrize(
-    "line", [one for one in code_rows(OA) if one.kind is ErrorKind.TOKEN], ids=str
-)
-async def test_a_token_that_stays_bad_is_renewed_once_and_then_a_person_is_asked(
-    zalo_account, operator_hints, line
+@pytest.mark.parametrize("row", TOKEN_CODES, ids=str)
+async def test_a_token_that_stays_refused_is_refreshed_once_and_then_the_operator_is_needed(
+    zalo_account, operator_hints, row
 ):
-    zalo_account.fault("article.create", "refuse", code=line.code, words="no", times=9)
-    assert same(await zalo_account.send(a_publication()), line)
+    zalo_account.fault("article.create", "refuse", code=row.code, words="no", times=9)
+    row.check(await zalo_account.send(a_publication()))
     assert zalo_account.effects("granted") == 2
-    operator_hints.fixes.append(line.fix)
-
-
-@pytest.fixture
-async def template_outcome(zalo_account):
-    """Send one template message through the channel; the outcome of its row."""
-    tokens = zalo_account.channel.api.tokens
-    api = open_client(
-        zalo_account.sandbox.settings,
-        zalo_account.stores,
-        tokens,
-        error_codes.BUSINESS_HOST,
-        zalo_account.timing,
-    )
-    body = {"phone": "84900000001", "template_id": "1", "template_data": {}, "tracking_id": "t"}
-
-    async def template() -> Outcome:
-        try:
-            await api.write(api.post_call("/message/template", body), lambda: False)
-        except ROW_ERRORS as why:
-            return outcome_of(why, api.clock.now(), lambda: 0.5)
-        return Outcome(Verdict.DELIVERED)
-
-    return template
-
-
-@pytest.mark.parametrize("line", code_rows(BUSINESS), ids=str)
-async def test_each_code_of_the_template_host_has_its_outcome(
-    zalo_account, operator_hints, template_outcome, line
-):
-    zalo_account.fault("business.template", "refuse", code=line.code, words="no", times=2)
-    assert same(await template_outcome(), line)
-    operator_hints.fixes += [line.fix] if line.fix else []
-    assert zalo_account.effects("granted") == (2 if line.kind is ErrorKind.TOKEN else 1)
-    assert zalo_account.effects("template_sent") == 0
+    operator_hints.append(row.fix)
 
 
 WORDS = [
@@ -145,22 +92,16 @@ async def test_where_a_code_means_several_things_its_words_decide(
     zalo_account, operator_hints, code, words, expected, reason
 ):
     zalo_account.fault("article.create", "refuse", code=code, words=words)
-    said = await zalo_account.send(a_publication())
-    line = CodeRow.read(f"{code} {expected}")
-    assert said.verdict is line.outcome[0]
-    assert said.reason == f"zalo {code} {reason}".rstrip()
-    if line.kind is ErrorKind.RETRY:
-        assert said.retry_after_s == (300 if "300" in line.details else said.retry_after_s)
+    outcome, row = await zalo_account.send(a_publication()), CodeRow.read(f"{code} {expected}")
+    assert outcome.reason == f"zalo {code} {reason}".rstrip()
+    if row.kind is ErrorKind.RETRY:
+        assert outcome.verdict is row.outcome[0]
+        assert "300" not in row.details or outcome.retry_after_s == 300
     else:
-        assert same(said, line)
-    operator_hints.fixes += [line.fix] if line.fix else []
-
-
-@pytest.mark.parametrize(("code", "words"), [(code, words) for code, words, _, _ in WORDS])
-def test_words_count_whatever_their_case(code, words):
-    assert classify(error_codes.OA_HOST, code, words.upper()) == classify(
-        error_codes.OA_HOST, code, words
-    )
+        row.check(outcome)
+    operator_hints += [row.fix] if row.fix else []
+    host = error_codes.OA_HOST
+    assert classify(host, code, words.upper()) == classify(host, code, words)
 
 
 @pytest.mark.parametrize(
@@ -171,66 +112,47 @@ def test_a_bad_token_is_also_known_by_its_words(code, words):
     assert (classify(error_codes.OA_HOST, code, words).kind is ErrorKind.TOKEN) is (" " in words)
 
 
-async def test_the_articles_own_token_is_no_access_token(zalo_account):
+def test_the_articles_own_token_is_no_access_token():
     assert classify(error_codes.OA_HOST, -201, "token is invalid!").reason == error_codes.TOKEN_LOST
 
 
-async def test_a_used_up_broadcast_quota_waits_a_day_and_somebody_is_told(
+async def test_a_used_up_broadcast_quota_waits_a_day_and_the_operator_is_needed(
     zalo_account, operator_hints
 ):
     assert (await zalo_account.send(a_publication())).verdict is Verdict.DELIVERED
     zalo_account.set_rules(broadcast_quota=0)
-    assert same(
-        await zalo_account.send(a_publication(), BROADCAST), CodeRow.read("-211 Q day quota")
-    )
-    operator_hints.fixes.append(FIX["quota"])
+    outcome = await zalo_account.send(a_publication(), BROADCAST)
+    CodeRow.read("-211 Q day quota").check(outcome)
+    operator_hints.append(FIX["quota"])
 
 
-async def test_an_unknown_code_fails_the_content_and_its_words_are_kept_for_us(zalo_account):
-    zalo_account.fault(
-        "article.create", "refuse", code=-98765, words="who knows 84900000001 " + "x" * 999
-    )
+async def test_an_unknown_code_fails_the_content_and_its_words_are_logged(zalo_account):
+    words = "who knows 84900000001 " + "x" * 999
+    zalo_account.fault("article.create", "refuse", code=-98765, words=words)
     with structlog.testing.capture_logs() as logs:
-        said = await zalo_account.send(a_publication())
-    assert (said.verdict, said.reason) == (Verdict.FAILED, "zalo -98765 unknown code")
+        outcome = await zalo_account.send(a_publication())
+    assert (outcome.verdict, outcome.reason) == (Verdict.FAILED, "zalo -98765 unknown code")
     [line] = [line for line in logs if line["event"] == "zalo_unknown_code"]
     assert (line["code"], line["call"]) == (-98765, "/v2.0/article/create")
     assert line["words"].startswith("who knows # xxx")
     assert len(line["words"]) <= 300
 
 
-@pytest.mark.parametrize(
-    ("host", "table"), HOSTS, ids=[error_codes.OA_HOST, error_codes.BUSINESS_HOST]
-)
-def test_only_a_failed_send_may_have_had_its_effect(host, table):
-    doubtful = {
-        code
-        for code, rulings in error_codes.rules_by_code(host).items()
-        if any(ruling.ambiguous for ruling in rulings)
-    }
-    assert doubtful == {line.code for line in table if AMBIGUOUS in line.details}
+@pytest.mark.parametrize("host", [*TABLES, error_codes.OAUTH_HOST])
+def test_every_operator_code_names_its_fix_and_every_quota_its_end(host):
+    rules = [rule for entry in error_codes.rules_by_code(host).values() for rule in entry]
+    assert all(rule.fix for rule in rules if rule.kind is ErrorKind.OPERATOR)
+    assert all(rule.until for rule in rules if rule.kind is ErrorKind.QUOTA)
 
 
-@pytest.mark.parametrize(
-    "host", [error_codes.OA_HOST, error_codes.BUSINESS_HOST, error_codes.OAUTH_HOST]
-)
-def test_every_operator_code_says_where_it_is_put_right(host):
-    rulings = [ruling for entry in error_codes.rules_by_code(host).values() for ruling in entry]
-    assert all(ruling.fix for ruling in rulings if ruling.kind is ErrorKind.OPERATOR)
-    assert all(ruling.until for ruling in rulings if ruling.kind is ErrorKind.QUOTA)
+def test_the_sandbox_has_the_oauth_hosts_own_codes():
+    code = oauth.DEAD_TOKEN["error"]
+    assert classify(error_codes.OA_HOST, code, "").known is False
+    [rule] = error_codes.rules_by_code(error_codes.OAUTH_HOST)[code]
+    assert rule.kind is ErrorKind.TOKEN
 
 
-def test_the_sandbox_speaks_the_same_codes():
-    assert classify(error_codes.OA_HOST, oauth.DEAD_TOKEN["error"], "").known is False, (
-        "the OAuth host has its own"
-    )
-    assert (
-        error_codes.rules_by_code(error_codes.OAUTH_HOST)[oauth.DEAD_TOKEN["error"]][0].kind
-        is ErrorKind.TOKEN
-    )
-
-
-async def test_what_was_refused_is_said_without_the_message(zalo_account):
+def test_the_reason_of_a_refusal_is_without_its_message():
     refusal = Refused("call", -210, "secret text", classify(error_codes.OA_HOST, -210, ""))
-    said = outcome_of(refusal, NOON, lambda: 0.5)
-    assert (said.reason, f"{refusal}") == ("zalo -210", "call: -210")
+    reason = outcome_of(refusal, NOON, lambda: 0.5).reason
+    assert (reason, f"{refusal}") == ("zalo -210", "call: -210")
