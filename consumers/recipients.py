@@ -126,3 +126,10 @@ class PublicationRecipients:
         self, batch: BatchKey, entry: LedgerEntry, outcomes: Sequence[Outcome], now: float
     ) -> None:
         """Do nothing: subscribers change their preferences elsewhere."""
+
+
+class ChannelRecipients(NamedTuple):
+    """Contacts of a channel's publications, and the strategies for its other content."""
+
+    contacts: ContactLookup = FixedRecipients()
+    strategies: Sequence[RecipientStrategy] = ()

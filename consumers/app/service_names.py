@@ -1,25 +1,11 @@
-"""Names of all services.
+"""Names of all services, without their imports: commands that run none start at once."""
 
-They are apart from the services, so that commands that run none start at once."""
+from consumers.app.channel_registry import CHANNELS
 
 SERVICE_NAMES = (
-    "gateway",
-    "portal",
-    "pages",
-    "opinions",
-    "intake",
-    "dispatch",
-    "deliver-email",
-    "deliver-zalo",
-    "deliver-portal",
-    "sweep",
-    "feedback",
-    "zalo-webhook",
-    "canary",
-    "digests",
-    "import",
-    "bounces",
-    "mailbox",
-    "zalo-sandbox",
+    *("gateway", "portal", "pages", "opinions", "intake", "dispatch"),
+    *(f"deliver-{name}" for name in CHANNELS),
+    *("sweep", "feedback", "zalo-webhook", "canary", "digests", "import", "bounces"),
+    *("mailbox", "zalo-sandbox"),
 )
 """What `loa run` knows; `consumers.app.services` says what each does."""

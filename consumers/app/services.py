@@ -3,43 +3,31 @@
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from channels.base import Channel, Rendered
+from channels.base import Rendered
 from channels.portal.http import file_app
 from channels.portal.http.search_app import SEARCH_SEGMENT as SEARCH
 from channels.portal.http.search_app import search_app
-from channels.portal.storage.pictures import PictureStore
+from consumers.app.channel_registry import CHANNELS
 from consumers.app.decode import ContentMessage
 from consumers.app.node import Node
 from consumers.app.wiring import digests, email, imports, portal, stand_ins, subscribers, zalo
-from consumers.app.wiring.destinations import publish_destination
 from consumers.case_notices.handler import CaseNoticeHandler
-from consumers.case_notices.recipients import CaseNoticeRecipients
 from consumers.channel_health.breaker_store import BreakerStore
 from consumers.channel_health.canary.sender import CanarySender
 from consumers.channel_health.canary.worker import CanaryWorker
-from consumers.deliver.policy import Unrestricted
+from consumers.channel_health.destinations import Destination, write_destination
 from consumers.deliver.renderings import RenderCache
 from consumers.deliver.slots import WorkerSlot
 from consumers.deliver.worker import DeliveryWorker
-from consumers.dispatch.audience import Audience, PortalAudience, SubscriberAudience, ZaloAudience
 from consumers.dispatch.handler import Dispatcher
 from consumers.dispatch.supersede import Supersession
 from consumers.intake.desk import Desk
 from consumers.intake.handler import Intake
 from consumers.operations import restore
 from consumers.operations.sweep import Sweeper
-from consumers.recipients import (
-    ContactLookup,
-    FixedRecipients,
-    RecipientStrategy,
-    SuppressionList,
-)
 from consumers.reporting.reactions import portal_state
 from consumers.runtime.lanes import LaneSemaphore
 from consumers.runtime.periodic import every
-from consumers.subscribers.transactional import TransactionalRecipients
-from consumers.suppression.cache import CachedSuppressions, SuppressionAwareContacts
-from consumers.zalo.cover_cleanup import CoverCleanup
 from contracts import subjects
 from contracts.delivery import ChannelName, Lane
 from contracts.subjects import ConsumerSpec
@@ -114,60 +102,75 @@ async def finish_interrupted_decisions(desk: Desk) -> None:
 async def add_dispatch(node: Node) -> None:
     """PUBLICATIONS → the ledger, for every channel."""
     doubtful = await restore.active_doubts(node.bus)
-    for consumer in subjects.PUBLICATIONS.consumers:
-        channel = ChannelName(consumer.durable.removeprefix("dispatch-"))
+    for name, entry in CHANNELS.items():
+        parts = entry.load_parts()
         planner = Dispatcher(
-            channel,
+            name,
             node.ledger,
             node.waker,
             Supersession(node.ledger, node.waker, node.clock),
             node.releaser,
-            open_audience(node, channel),
+            parts.audience(node),
             LaneSemaphore(CONCURRENT_EVENTS, RESERVED_URGENT),
-            waits_for_earlier=channel is not ChannelName.PORTAL,
+            waits_for_earlier=parts.waits_for_earlier,
             doubts=doubtful,
-            digests=digests.affected_digests(node) if channel is ChannelName.EMAIL else None,
+            digests=parts.digests(node),
         )
         node.subscribe(
             subjects.PUBLICATIONS,
-            consumer,
+            ConsumerSpec(subjects.dispatch(name), ">"),
             planner.on_publication,
             CONCURRENT_EVENTS + RESERVED_URGENT,
         )
 
 
-def open_audience(node: Node, channel: ChannelName) -> Audience:
-    match channel:
-        case ChannelName.EMAIL:
-            return SubscriberAudience(node.directory)
-        case ChannelName.ZALO:
-            return ZaloAudience()
-        case ChannelName.PORTAL:
-            return PortalAudience()
-
-
-async def add_email_delivery(node: Node) -> None:
-    """The ledger → the mail relay."""
-    known = email.open_suppression_cache(node)
-    suppressed = CachedSuppressions(subscribers.open_suppressions(node.bus, node.keys), known)
-    await add_worker(
-        node,
-        email.open_email_channel(node),
-        SuppressionAwareContacts(node.directory, known),
-        suppressed,
+async def add_delivery(node: Node, name: ChannelName) -> None:
+    """The ledger → one channel."""
+    parts, pauses = CHANNELS[name].load_parts(), node.pauses
+    await pauses.refresh()  # a paused channel starts paused
+    channel, recipients = parts.open_channel(node), parts.recipients(node)
+    canaries = CanaryWorker(node.bus, channel, parts.canary_target(node), node.clock)
+    gate = LaneSemaphore(channel.connections, RESERVED_URGENT)
+    worker = DeliveryWorker(
+        channel,
+        node.ledger,
+        RenderCache(node.bus, node.ledger, channel.render),
+        recipients.contacts,
+        node.waker,
+        gate,
+        WorkerSlot(node.settings.run_dir / "slots", name),
+        BreakerStore(node.bus, name),
+        is_paused=lambda: name in pauses.paused_channels,
+        strategies=recipients.strategies,
+        try_canary=canaries.handle,
+        policy=parts.policy(node, gate),
     )
+    await worker.channel_gate.refresh(pauses.breaker(name))
+    pauses.listeners.append((name, worker.channel_gate.refresh))
+    register_worker(node, worker)
 
 
-async def add_zalo_delivery(node: Node) -> None:
-    """The ledger → the Official Account."""
-    channel = zalo.open_zalo_channel(node)
-    await add_worker(node, channel, FixedRecipients())
-    node.tasks.append(partial(zalo.keep_grant_renewed, channel))
-    node.tasks.append(partial(zalo.clear_abandoned_calls, channel))
-    node.tasks.append(partial(zalo.keep_templates_synced, channel.notices.templates))
-    pictures = PictureStore(node.settings.portal_dir)
-    node.tasks.append(CoverCleanup(node.bus, pictures, node.clock).run)
-    zalo.add_follower_events(node, channel)
+def register_worker(node: Node, worker: DeliveryWorker[Rendered]) -> None:
+    """Add a worker's wake-ups, lane by lane, its start and its stop to the process."""
+    channel = worker.channel
+    node.stack.push_async_callback(channel.close)
+    node.stack.callback(worker.slot.close)
+    for lane, copies in worker.subscribers_per_lane():
+        subject = subjects.deliver(channel.name, lane)
+        consumer = ConsumerSpec(subjects.durable(subject), subject)
+        node.subscribe(subjects.DELIVER, consumer, worker.on_wake_up, copies)
+    node.on_ready += [worker.wake_interrupted, partial(publish_destination, node, channel.name)]
+    node.on_stop.append(worker.stop)
+
+
+async def publish_destination(node: Node, name: ChannelName) -> None:
+    """Have `loa status` show where output goes, once stand-ins have started. Raises BusError."""
+    await write_destination(node.bus, name, destination(node, name))
+
+
+def destination(node: Node, name: ChannelName) -> Destination:
+    to, is_stand_in = CHANNELS[name].load_parts().destination(node)
+    return Destination(to=to, stand_in=is_stand_in, at=node.clock())
 
 
 async def add_zalo_webhook(node: Node) -> None:
@@ -175,86 +178,6 @@ async def add_zalo_webhook(node: Node) -> None:
     node.web_apps.add(zalo.webhook_app(node), zalo.WEBHOOK_PATH_HEAD)
     if sandbox := node.addresses.get("zalo_sandbox"):
         node.on_ready.append(partial(zalo.register_sandbox_webhook, sandbox, node.own_url))
-
-
-async def add_portal_delivery(node: Node) -> None:
-    """The ledger → pages and feeds."""
-    channel = portal.open_portal_channel(node)
-    await add_worker(node, channel, FixedRecipients())
-
-    node.on_ready.append(partial(portal.write_first_pages, channel))
-    node.tasks.append(partial(portal.renew_pages, channel))
-    if channel.notifier:
-        node.tasks.append(channel.notifier.run)
-
-
-async def add_worker(
-    node: Node,
-    channel: Channel[Rendered],
-    addresses: ContactLookup,
-    suppressed: SuppressionList | None = None,
-) -> None:
-    pauses = node.pauses  # now, while tasks can still be added
-    await pauses.refresh()  # a paused channel starts paused
-    suppressed = suppressed or subscribers.open_suppressions(node.bus, node.keys)
-    strategies = recipient_strategies(node, channel.name, suppressed)
-    is_mail = channel.name is ChannelName.EMAIL
-    canaries = CanaryWorker(node.bus, channel, canary_target(node, channel.name), node.clock)
-    slot = WorkerSlot(node.settings.run_dir / "slots", channel.name)
-    gate = LaneSemaphore(channel.connections, RESERVED_URGENT)
-    worker = DeliveryWorker(
-        channel, node.ledger, RenderCache(node.bus, node.ledger, channel.render), addresses,
-        node.waker, gate, slot, BreakerStore(node.bus, channel.name),
-        is_paused=lambda: channel.name in pauses.paused_channels,
-        strategies=strategies,
-        try_canary=canaries.handle,
-        policy=email.open_send_policy(node, gate) if is_mail else Unrestricted(),
-    )  # fmt: skip
-    await worker.channel_gate.refresh(pauses.breaker(channel.name))
-    pauses.listeners.append((channel.name, worker.channel_gate.refresh))
-    register_worker(node, worker)
-
-
-def register_worker(node: Node, worker: DeliveryWorker[Rendered]) -> None:
-    """Add a worker's wake-ups, its start and its stop to the process."""
-    channel = worker.channel
-    node.stack.push_async_callback(channel.close)
-    node.stack.callback(worker.slot.close)
-    subscribe_wake_ups(node, worker)
-    node.on_ready += [worker.wake_interrupted, partial(publish_destination, node, channel.name)]
-    node.on_stop.append(worker.stop)
-
-
-def subscribe_wake_ups(node: Node, worker: DeliveryWorker[Rendered]) -> None:
-    """Its wake-ups come to *worker*, lane by lane."""
-    for lane, copies in worker.subscribers_per_lane():
-        subject = subjects.deliver(worker.channel.name, lane)
-        consumer = ConsumerSpec(subjects.durable(subject), subject)
-        node.subscribe(subjects.DELIVER, consumer, worker.on_wake_up, copies)
-
-
-def recipient_strategies(
-    node: Node, channel: ChannelName, suppressed: SuppressionList
-) -> list[RecipientStrategy]:
-    """Strategies of a channel beside publications: case notices, and transactional mail."""
-    strategies: list[RecipientStrategy] = []
-    if channel is not ChannelName.PORTAL:
-        strategies.append(CaseNoticeRecipients(node.notices, suppressed))
-    if channel is ChannelName.EMAIL:
-        strategies.append(TransactionalRecipients(node.bus, suppressed))
-    return strategies
-
-
-def canary_target(node: Node, channel: ChannelName) -> str:
-    """Where a channel's canary goes; empty where that is not set, or there is no such place."""
-    settings = node.canary_settings
-    match channel:
-        case ChannelName.EMAIL:
-            return settings.email
-        case ChannelName.PORTAL:
-            return settings.url or node.settings.public_url
-        case ChannelName.ZALO:
-            return ""
 
 
 async def add_canary(node: Node) -> None:
@@ -282,9 +205,7 @@ SERVICES: dict[str, Service] = {  # stand-ins last in the list, first to start
     "opinions": add_opinions,
     "intake": add_intake,
     "dispatch": add_dispatch,
-    "deliver-email": add_email_delivery,
-    "deliver-zalo": add_zalo_delivery,
-    "deliver-portal": add_portal_delivery,
+    **{f"deliver-{name}": partial(add_delivery, name=name) for name in CHANNELS},
     "sweep": add_sweep,
     "feedback": add_feedback,
     "zalo-webhook": add_zalo_webhook,

@@ -11,9 +11,7 @@ import structlog
 from pydantic import AliasChoices, SecretStr
 from pydantic_settings import BaseSettings
 
-from channels.email.settings import EmailSettings
-from channels.portal.settings import PortalSettings
-from channels.zalo.settings import ZaloSettings
+from consumers.app.channel_registry import CHANNELS
 from consumers.app.settings import (
     BouncesSettings,
     ImportSettings,
@@ -32,12 +30,10 @@ SIMILARITY_CUTOFF = 0.7
 """How much of two names has to agree for one to be taken for the other, mistyped."""
 SETTINGS_CLASSES: tuple[type[BaseSettings], ...] = (
     LoaSettings,
-    EmailSettings,
-    ZaloSettings,
     BouncesSettings,
     LettersSettings,
     ImportSettings,
-    PortalSettings,
+    *(entry.settings for entry in CHANNELS.values()),
     CanarySettings,
     DigestSchedule,
 )

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from consumers.app.channel_registry import CHANNELS
 from consumers.app.settings import LoaSettings, read_settings
 from consumers.app.unknown_variables import unknown_variables
 from consumers.channel_health import pauses
@@ -28,7 +29,7 @@ from consumers.operations.status import ChannelStatus, LaneStatus, StatusReader
 from consumers.reporting.channel_state import REMEDIES
 from contracts.delivery import ChannelName
 
-Name = Annotated[str, typer.Argument(help="portal, email or zalo")]
+Name = Annotated[str, typer.Argument(help=" or ".join(", ".join(ChannelName).rsplit(", ", 1)))]
 Why = Annotated[str, typer.Option("--reason", help="Why; shown to whoever asks later.")]
 By = Annotated[
     str,
@@ -38,16 +39,16 @@ By = Annotated[
 
 def status(as_json: Json = False) -> None:
     """What waits in each lane of each channel, and which channels are paused."""
-
     print_errors(unknown_variables())
+    settings = read_settings(LoaSettings)
     report = run_on_any_bus(lambda bus, own: StatusReader(bus, Ledger(bus)).report(at_work=not own))
     if as_json:
         print_json(report)
         return
     for name, one in report.channels.items():
         birds = canary_line(one.canary, time.time(), at_work=report.at_work)
-        files = lost_portal_files() if name is ChannelName.PORTAL else ()
-        for line in (*destination_lines(one), *files, *trouble_lines(one), birds):
+        lost = lost_file_lines(name, settings)
+        for line in (*destination_lines(one), *lost, *trouble_lines(one), birds):
             typer.echo(f"{name}: {line}")
     print_table(
         ("channel", "paused", "breaker", "lane", "backlog", "oldest s", "per s", "left s"),
@@ -67,12 +68,9 @@ def destination_lines(one: ChannelStatus) -> Iterator[str]:
         yield f"goes to {one.goes_to}"
 
 
-def lost_portal_files() -> Iterator[str]:
-    """Whether this machine's portal has lost what readers see, in both languages."""
-    folder = read_settings(LoaSettings).portal_dir
-    public = folder / "public"
-    if (folder / "state").exists() and not (public / "index.html").exists():
-        gone = field_error("portal", "portal_files_gone", folder=public.resolve())
+def lost_file_lines(name: ChannelName, settings: LoaSettings) -> Iterator[str]:
+    """Files of the channel that this machine has lost, in both languages."""
+    for gone in CHANNELS[name].lost_files(settings):
         yield from (gone.message, gone.message_vi)
 
 

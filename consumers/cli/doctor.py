@@ -14,7 +14,7 @@ from channels.email.settings import EmailSettings
 from consumers.app import instance
 from consumers.app.settings import LoaSettings, read_settings
 from consumers.app.unknown_variables import unknown_variables
-from consumers.app.wiring.destinations import describe_relays
+from consumers.app.wiring.email import describe_relays
 from consumers.channel_health import destinations
 from consumers.channel_health.destinations import Destination
 from consumers.cli.mail import mail_context

@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,6 +54,8 @@ def wait_until(
 class LoaProcess:
     """`loa up` on a folder of its own; settings by keyword, e.g. EMAIL_HOST="127.0.0.1"."""
 
+    command: Sequence[str | Path] = (BIN / "loa",)
+
     def __init__(self, folder: Path, **settings: object) -> None:
         self.data = folder / "data"
         self.folder = folder
@@ -75,7 +77,7 @@ class LoaProcess:
         """Start and wait until everything answers."""
         with (self.folder / "loa.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [BIN / "loa", "up", "--port", "0"],
+                [*self.command, "up", "--port", "0"],
                 env=self.environ, cwd=self.folder, stdout=log, stderr=log,
             )  # fmt: skip
         return wait_until(self.ready, "ready.json")
@@ -101,7 +103,7 @@ class LoaProcess:
 
     def cli(self, *args: object, stdin: str | None = None) -> CommandResult:
         done = subprocess.run(
-            [BIN / "loa", *map(str, args)],
+            [*self.command, *map(str, args)],
             env=self.environ, cwd=self.folder, input=stdin, capture_output=True, text=True,
             timeout=PATIENCE_S,
         )  # fmt: skip

@@ -5,30 +5,63 @@ import structlog
 from channels.email.channel import EmailChannel
 from channels.email.inbound.server import MailHandler, inbound_server
 from channels.email.return_path import ReturnPaths
+from channels.email.settings import EmailSettings
 from channels.email.unsubscribe import HmacSigner
 from consumers.app.node import Node
 from consumers.app.ports import blame_setting
 from consumers.app.settings import BouncesSettings, read_settings
 from consumers.app.wiring import subscribers
 from consumers.case_notices.message_ids import NoticeFinder
+from consumers.case_notices.recipients import CaseNoticeRecipients
 from consumers.email.bounce_monitor import BounceMonitor
 from consumers.email.bounces import BounceHandler
 from consumers.email.inbound import BounceMailbox, UnsubscribeMailbox
 from consumers.email.policy import EmailSendPolicy
 from consumers.email.row_lookup import RowLookup
 from consumers.feedback.handler import FeedbackHandler
+from consumers.recipients import ChannelRecipients
 from consumers.runtime.lanes import LaneSemaphore
-from consumers.suppression.cache import SuppressionCache
+from consumers.subscribers.transactional import TransactionalRecipients
+from consumers.suppression.cache import (
+    CachedSuppressions,
+    SuppressionAwareContacts,
+    SuppressionCache,
+)
+from contracts.delivery import ChannelName
 
 log = structlog.get_logger()
 
 
-def open_suppression_cache(node: Node) -> SuppressionCache:
-    """The addresses that mail leaves alone, kept up to date."""
-    digest = subscribers.open_suppressions(node.bus, node.keys).hash_address_bytes
-    suppressed = SuppressionCache(node.bus, digest, node.clock)
-    node.tasks.append(suppressed.run)
-    return suppressed
+def destination(node: Node) -> tuple[str, bool]:
+    """Where mail goes, and whether that is a stand-in."""
+    if ChannelName.EMAIL in node.stand_ins:
+        return f"the catch-all mailbox at {node.own_url}/hop-thu-thu, LOA_EMAIL_HOST is empty", True
+    if not node.email.host:
+        return "nowhere, LOA_EMAIL_HOST is empty", True
+    return describe_relays(node.email), False
+
+
+def describe_relays(settings: EmailSettings) -> str:
+    """The relay, and the second one if it is set."""
+    relays = [settings, settings.fallback] if settings.fallback else [settings]
+    return "the relay " + ", else ".join(
+        f"{one.host}:{one.port} (tls: {one.tls})" for one in relays
+    )
+
+
+def open_recipients(node: Node) -> ChannelRecipients:
+    """Subscribers and single recipients, but for suppressed addresses; the cache is kept fresh."""
+    store = subscribers.open_suppressions(node.bus, node.keys)
+    cache = SuppressionCache(node.bus, store.hash_address_bytes, node.clock)
+    node.tasks.append(cache.run)
+    suppressed = CachedSuppressions(store, cache)
+    return ChannelRecipients(
+        SuppressionAwareContacts(node.directory, cache),
+        (
+            CaseNoticeRecipients(node.notices, suppressed),
+            TransactionalRecipients(node.bus, suppressed),
+        ),
+    )
 
 
 def open_send_policy(node: Node, gate: LaneSemaphore) -> EmailSendPolicy:

@@ -26,6 +26,24 @@ PAGE_RENEWAL_S = 60.0
 DELIVERED_LETTERS = frozenset(b"dD")
 
 
+def destination(node: Node) -> tuple[str, bool]:
+    """Where pages are read and written; the portal has no stand-in."""
+    to = f"{node.public_url}, files in {node.settings.portal_dir}"
+    if node.settings.public_url:
+        return to, False
+    return f"{to}; LOA_PUBLIC_URL is empty: feeds and pages name {node.public_url}", False
+
+
+def add_portal_channel(node: Node) -> PortalChannel:
+    """The portal channel; its first pages, their renewal and its hub are the node's tasks."""
+    channel = open_portal_channel(node)
+    node.on_ready.append(partial(write_first_pages, channel))
+    node.tasks.append(partial(renew_pages, channel))
+    if channel.notifier:
+        node.tasks.append(channel.notifier.run)
+    return channel
+
+
 def open_portal_channel(node: Node) -> PortalChannel:
     settings = read_settings(PortalSettings)
     address = readback_address(node) if settings.read_back else ""

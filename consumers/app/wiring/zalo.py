@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 import aiohttp
 import structlog
@@ -35,7 +37,7 @@ from channels.zalo.client.token_store import TokenStore
 from channels.zalo.client.transport import AiohttpTransport
 from channels.zalo.factory import ChannelStores
 from channels.zalo.publications.render import ArticleDefaults
-from channels.zalo.settings import ZaloSettings
+from channels.zalo.settings import ZALO_DOMAINS, ZaloSettings
 from channels.zalo.texts import catalog_text
 from channels.zalo.timing import Timing
 from channels.zalo.webhook import endpoint
@@ -43,9 +45,12 @@ from channels.zalo.webhook.signature import SignatureVerifier
 from consumers.app.node import Node
 from consumers.app.wiring.subscribers import open_suppressions
 from consumers.case_notices.message_ids import NoticeMessageIds
+from consumers.case_notices.recipients import CaseNoticeRecipients
 from consumers.key_file import KeyFile
 from consumers.messages import field_error, translate_os_error
+from consumers.recipients import ChannelRecipients
 from consumers.zalo.auto_reply import AutoReply
+from consumers.zalo.cover_cleanup import CoverCleanup
 from consumers.zalo.erasure import Erasure
 from consumers.zalo.event_publisher import ZaloEventPublisher
 from consumers.zalo.follower_sync import FollowerSync
@@ -56,6 +61,7 @@ from consumers.zalo.webhook_watchdog import WebhookWatchdog
 from contracts import subjects
 from contracts.delivery import ChannelName
 from contracts.errors import Conflict, FieldError, Invalid, Unavailable
+from contracts.subjects import ConsumerSpec
 from producers.bus import Bus
 
 log = structlog.get_logger()
@@ -68,6 +74,34 @@ ABANDONED_CALLS_CHECK_S = 600.0
 
 
 TEMPLATE_SYNC_S, TEMPLATE_RETRY_S = 4 * 3600.0, 600.0
+
+
+def destination(node: Node) -> tuple[str, bool]:
+    """Zalo or its sandbox; a sandbox in another process is a stand-in too."""
+    host = urlsplit(node.zalo.openapi_url).hostname or ""
+    if ChannelName.ZALO in node.stand_ins or not f".{host}".endswith(ZALO_DOMAINS):
+        return f"the Zalo sandbox at {node.zalo.openapi_url}", True
+    return f"Zalo, application {node.zalo.app_id}", False
+
+
+def open_recipients(node: Node) -> ChannelRecipients:
+    """The Official Account itself, and the people whom case notices go to."""
+    suppressed = open_suppressions(node.bus, node.keys)
+    return ChannelRecipients(strategies=(CaseNoticeRecipients(node.notices, suppressed),))
+
+
+def add_zalo_channel(node: Node) -> ZaloChannel:
+    """The Zalo channel; what has to be renewed, synced and heard are the node's tasks."""
+    channel = open_zalo_channel(node)
+    covers = CoverCleanup(node.bus, PictureStore(node.settings.portal_dir), node.clock)
+    node.tasks += [
+        partial(keep_grant_renewed, channel),
+        partial(clear_abandoned_calls, channel),
+        partial(keep_templates_synced, channel.notices.templates),
+        covers.run,
+    ]
+    add_follower_events(node, channel)
+    return channel
 
 
 def open_zalo_channel(node: Node) -> ZaloChannel:
@@ -268,9 +302,8 @@ async def register_sandbox_webhook(sandbox_url: str, own_url: str) -> None:
 def add_follower_events(node: Node, channel: ZaloChannel) -> None:
     """Hear what Zalo tells of people, in the process that may speak to Zalo."""
     people = open_webhook_handler(node, channel)
-    consumer = next(
-        one for one in subjects.RECEIPTS.consumers if one.durable == subjects.ZALO_EVENTS
-    )
+    subject = subjects.receipt(ChannelName.ZALO, "*")
+    consumer = ConsumerSpec(subjects.ZALO_EVENTS, subject)
     node.subscribe(subjects.RECEIPTS, consumer, people.on_event, CONCURRENT_EVENTS)
     app_id, limit = node.zalo.app_id, timedelta(hours=node.zalo.silent_after_h)
     node.tasks.append(open_follower_sync(node.bus, node.keys, people.erasure.lists, app_id).run)

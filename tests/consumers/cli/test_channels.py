@@ -7,12 +7,12 @@ import pytest
 
 from channels.email.settings import EmailSettings
 from channels.zalo.settings import ZaloSettings
+from consumers.app.services import destination as told_outlet
 from consumers.app.settings import LoaSettings
-from consumers.app.wiring.destinations import destination as told_outlet
 from consumers.channel_health import destinations
 from consumers.channel_health.canary.status import CanaryStatus
 from consumers.channel_health.destinations import Destination
-from consumers.cli.channels import canary_line, destination_lines, lost_portal_files, trouble_lines
+from consumers.cli.channels import canary_line, destination_lines, lost_file_lines, trouble_lines
 from consumers.ledger.store import Ledger
 from consumers.operations.status import ChannelStatus, StatusReader
 from contracts.delivery import ChannelName
@@ -58,15 +58,17 @@ def test_where_no_loa_runs_an_old_canary_proves_nothing_of_now():
     assert told == "canary was ok 9 min ago; no Loa runs now"
 
 
-def test_a_portal_whose_pages_are_gone_says_so_in_both_languages(tmp_path, monkeypatch):
-    monkeypatch.setenv("LOA_DATA_DIR", str(tmp_path))
-    assert list(lost_portal_files()) == []
+def test_a_portal_whose_pages_are_gone_says_so_in_both_languages(tmp_path):
+    def lines() -> list[str]:
+        return list(lost_file_lines(PORTAL, LoaSettings(data_dir=tmp_path)))
+
+    assert lines() == []
     (tmp_path / "portal" / "state").mkdir(parents=True)
-    english, vietnamese = lost_portal_files()
+    english, vietnamese = lines()
     assert "loa rebuild portal" in english and "loa rebuild portal" in vietnamese
     (tmp_path / "portal" / "public").mkdir()
     (tmp_path / "portal" / "public" / "index.html").touch()
-    assert list(lost_portal_files()) == []
+    assert lines() == []
 
 
 async def test_each_worker_says_where_its_output_goes_and_a_stand_in_says_that_it_is_one(

@@ -1,0 +1,111 @@
+"""Registry of channels: everything that processes and commands know of a channel by its name.
+
+A new channel is one entry. Commands read the entries too, so `load_parts` imports only when a
+process opens the channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic_settings import BaseSettings
+
+from channels.email.settings import EmailSettings
+from channels.portal.settings import PortalSettings
+from channels.zalo.settings import ZaloSettings
+from consumers.app.settings import LoaSettings
+from consumers.deliver.policy import SendPolicy, Unrestricted
+from consumers.messages import field_error
+from consumers.recipients import ChannelRecipients
+from contracts.delivery import ChannelName
+from contracts.errors import FieldError
+
+if TYPE_CHECKING:
+    from channels.base import Channel
+    from consumers.app.node import Node
+    from consumers.dispatch.audience import Audience
+    from consumers.dispatch.handler import AffectedDigests
+    from consumers.runtime.lanes import LaneSemaphore
+
+
+@dataclass(frozen=True)
+class ChannelParts:
+    """The parts of a channel's dispatch and delivery in one process.
+
+    `open_channel` also adds the channel's background tasks to the node. `destination`: where output
+    goes, and whether that is a stand-in. `canary_target`: where a canary goes, if there is such a
+    place. `waits_for_earlier`: an item's next position waits until earlier ones are settled.
+    """
+
+    open_channel: Callable[[Node], Channel[Any]]
+    audience: Callable[[Node], Audience]
+    destination: Callable[[Node], tuple[str, bool]]
+    recipients: Callable[[Node], ChannelRecipients] = lambda _: ChannelRecipients()
+    policy: Callable[[Node, LaneSemaphore], SendPolicy] = lambda _node, _gate: Unrestricted()
+    canary_target: Callable[[Node], str] = lambda _: ""
+    digests: Callable[[Node], AffectedDigests | None] = lambda _: None
+    waits_for_earlier: bool = True
+
+
+@dataclass(frozen=True)
+class ChannelEntry:
+    """One channel: its settings, its parts, and files that this machine has lost, if it has any."""
+
+    settings: type[BaseSettings]
+    load_parts: Callable[[], ChannelParts]
+    lost_files: Callable[[LoaSettings], Iterator[FieldError]] = lambda _: iter(())
+
+
+def _email_parts() -> ChannelParts:
+    from consumers.app.wiring import digests, email
+    from consumers.dispatch.audience import SubscriberAudience
+
+    return ChannelParts(
+        email.open_email_channel,
+        lambda node: SubscriberAudience(node.directory),
+        email.destination,
+        recipients=email.open_recipients,
+        policy=email.open_send_policy,
+        canary_target=lambda node: node.canary_settings.email,
+        digests=digests.affected_digests,
+    )
+
+
+def _zalo_parts() -> ChannelParts:
+    from consumers.app.wiring import zalo
+    from consumers.dispatch.audience import ZaloAudience
+
+    return ChannelParts(
+        zalo.add_zalo_channel,
+        lambda _: ZaloAudience(),
+        zalo.destination,
+        recipients=zalo.open_recipients,
+    )
+
+
+def _portal_parts() -> ChannelParts:
+    from consumers.app.wiring import portal
+    from consumers.dispatch.audience import PortalAudience
+
+    return ChannelParts(
+        portal.add_portal_channel,
+        lambda _: PortalAudience(),
+        portal.destination,
+        canary_target=portal.readback_address,
+        waits_for_earlier=False,
+    )
+
+
+def _lost_portal_files(settings: LoaSettings) -> Iterator[FieldError]:
+    public = settings.portal_dir / "public"
+    if (settings.portal_dir / "state").exists() and not (public / "index.html").exists():
+        yield field_error("portal", "portal_files_gone", folder=public.resolve())
+
+
+CHANNELS: dict[ChannelName, ChannelEntry] = {
+    ChannelName.EMAIL: ChannelEntry(EmailSettings, _email_parts),
+    ChannelName.ZALO: ChannelEntry(ZaloSettings, _zalo_parts),
+    ChannelName.PORTAL: ChannelEntry(PortalSettings, _portal_parts, _lost_portal_files),
+}
