@@ -45,7 +45,7 @@ def test_every_deed_is_explained_and_no_other():
 
 
 def test_how_zalo_treats_a_person_is_explained():
-    treated = {"online", "on_mobile", "message_code", "template_code", "refused_tags", "oa_admin"}
+    treated = {"online", "on_mobile", "message_code", "template_code"}
     assert treated <= named("People")
     assert treated <= set(people_controls.PersonRequest.model_fields)
 

@@ -29,8 +29,12 @@ class SandboxClient:
         self.stage = stage
 
     @property
+    def world(self):
+        return self.stage.sandbox.world
+
+    @property
     def headers(self):
-        return {"access_token": self.stage.sandbox.world.tokens.access}
+        return {"access_token": self.world.tokens.access}
 
     async def get(self, path, headers=None, **query):
         chosen = self.headers if headers is None else headers
@@ -59,11 +63,16 @@ class SandboxClient:
         self.stage.sandbox.grant()
         return await self.settle()
 
+    async def balance(self):
+        """The account's money, once all due messages have arrived."""
+        await self.settle()
+        return (await self.get("/_sandbox/state"))[1]["money"]["balance"]
+
     async def settle(self):
         return (await self.post("/_sandbox/settle"))[1]
 
     async def person(self, **facts):
-        """Somebody new; their id."""
+        """The id of a new person."""
         return (await self.said("/_sandbox/people", facts))["user_id"]
 
     async def act(self, user_id, deed, **facts):
@@ -75,11 +84,11 @@ class SandboxClient:
         return {"recipient": {"user_id": user_id}, "message": content or {"text": "Xin chào"}}
 
     def facts(self, kind):
-        facts = self.stage.sandbox.world.journal.facts()
+        facts = self.world.journal.facts()
         return [fact for fact in facts if fact["kind"] == kind]
 
     async def create(self, **changes):
-        return (await self.post("/v2.0/article/create", article_payload(**changes)))[1]
+        return await self.said("/v2.0/article/create", article_payload(**changes))
 
     async def form(self, secret="sandbox-app-secret", **form):
         fields = {"app_id": "sandbox-app", **form}
@@ -92,3 +101,28 @@ class SandboxClient:
 def article_payload(**changes):
     article = render(a_publication(), SITE)
     return article.payload("loa-x", article.cover, "hide") | changes
+
+
+def broadcast(*articles, target=None):
+    elements = [{"media_type": "article", "attachment_id": id} for id in articles]
+    attachment = {"type": "template", "payload": {"template_type": "media", "elements": elements}}
+    return {"recipient": {"target": target or {}}, "message": {"attachment": attachment}}
+
+
+PHONE = "84912345678"
+BY_PHONE, BY_USER_ID = "/message/template", "/v3.0/oa/message/template"
+NEWS, CARE, SURVEY, OTP, PENDING = (f"10000{number}" for number in range(1, 6))
+NEWS_DATA = {"ho_ten": "Trần Thị Bình", "ma_ho_so": "HS-01", "trang_thai": "Đã tiếp nhận"}
+_VISIT = {"dia_diem": "Số 8 Tôn Thất Thuyết", "thoi_diem": "09:00 16/01/2027"}
+_ANY_DATA = NEWS_DATA | _VISIT | {"otp": "123456", "so_tien": "50000"}
+"""Values for the parameters of all shipped templates; Zalo ignores what a template lacks."""
+
+
+def order(template=NEWS, **changes):
+    """A template message by phone."""
+    body = {"phone": PHONE, "template_id": template, "template_data": _ANY_DATA}
+    return body | {"tracking_id": "loa-1"} | changes
+
+
+def order_by_user_id(user_id, template=NEWS, data=None):
+    return {"user_id": user_id, "template_id": template, "template_data": data or _ANY_DATA}

@@ -7,15 +7,15 @@ from channels.zalo.text_limits import utf16_units
 from sandbox.zalo.middleware import ApiError
 from sandbox.zalo.state.rules import Rules
 
-_REQUIRED_BY_PART = {"text": "content", "image": "url", "video": "url", "product": "id"}
+_REQUIRED_BY_PART = {"text": "content", "image": "url"}
 
 
-def check_article(payload: Mapping[str, Any], rules: Rules) -> None:
+def check_article(payload: Mapping[str, Any]) -> None:
     """Raises ApiError with Zalo's text."""
     if payload.get("type") != "normal":
         raise ApiError(-201, "type is invalid!")
-    _check_length(payload, "title", 1, 150, rules)
-    _check_length(payload, "description", 1, 300, rules)
+    _check_length(payload, "title", 150)
+    _check_length(payload, "description", 300)
     if utf16_units(str(payload.get("author", ""))) > 50:
         raise ApiError(-201, "author is invalid!")
     _check_cover(payload.get("cover"))
@@ -24,21 +24,19 @@ def check_article(payload: Mapping[str, Any], rules: Rules) -> None:
         raise ApiError(-201, "status is invalid!")
 
 
-def _check_length(
-    payload: Mapping[str, Any], name: str, least: int, most: int, rules: Rules
-) -> None:
+def _check_length(payload: Mapping[str, Any], name: str, most: int) -> None:
+    """The documented maximum itself is refused, as observed."""
     text = payload.get(name)
-    bound = most - 1 if rules.exclusive_lengths else most
-    if not isinstance(text, str) or not least <= utf16_units(text) <= bound:
-        raise ApiError(-201, f"{name} allow {least} to {most} characters")
+    if not isinstance(text, str) or not 1 <= utf16_units(text) < most:
+        raise ApiError(-201, f"{name} allow 1 to {most} characters")
 
 
 def _check_cover(cover: object) -> None:
-    if not isinstance(cover, dict) or cover.get("cover_type") not in ("photo", "video"):
+    if not isinstance(cover, dict) or cover.get("cover_type") != "photo":
         raise ApiError(-201, "cover value is invalid")
     if cover.get("status") not in ("show", "hide"):
         raise ApiError(-201, "create media fail")
-    if cover["cover_type"] == "photo" and not _is_fetchable(cover.get("photo_url")):
+    if not _is_fetchable(cover.get("photo_url")):
         raise ApiError(-201, "photo_url is invalid!")
 
 

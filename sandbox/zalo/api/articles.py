@@ -41,7 +41,7 @@ PROCESSING = web.AppKey("desk", ProcessingState)
 async def create(request: web.Request) -> web.Response:
     world, payload = request.app[WORLD], await read_body(request)
     require_paid_package(world)
-    article_rules.check_article(payload, world.rules)
+    article_rules.check_article(payload)
     if world.articles_left() <= 0:
         raise ApiError(-223, "Your OA has reach the limit quota create article")
     return ok({"token": _submit(request, token_hex(10), payload, "article_created")})
@@ -50,7 +50,7 @@ async def create(request: web.Request) -> web.Response:
 async def update(request: web.Request) -> web.Response:
     world, payload = request.app[WORLD], await read_body(request)
     item = _find_article(world, payload.pop("id", None))
-    article_rules.check_article(payload, world.rules)
+    article_rules.check_article(payload)
     token = _submit(request, item.id, payload, "article_updated")
     return ok({"token": token} if world.rules.update_token else {"id": item.id})
 

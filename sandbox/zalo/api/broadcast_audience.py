@@ -12,9 +12,8 @@ from sandbox.zalo.state.people import Person
 _REGIONS: dict[str, list[int]] = tomllib.loads(
     Path(__file__).with_name("places.toml").read_text("utf-8")
 )["region"]
-_CODE_MAX = {"ages": 7, "gender": 2, "locations": 2, "cities": 63, "platform": 3, "telcos": 4}
+_CODE_MAX = {"ages": 7, "gender": 2, "locations": 2, "cities": 63}
 """The highest code of each field."""
-_OTHER_NAMES = {"platforms": "platform"}
 _ALL = 0  # any gender
 _AGE_GROUPS = (0, 13, 18, 25, 35, 45, 55, 65)
 """The first age of each group."""
@@ -26,10 +25,9 @@ def parse_target(target: object) -> dict[str, list[int]]:
         raise ApiError(-201, "target is invalid!")
     codes = {}
     for field, value in target.items():
-        name = _OTHER_NAMES.get(field, field)
-        if name not in _CODE_MAX:
+        if field not in _CODE_MAX:
             raise ApiError(-201, f"{field} is invalid!")
-        codes[name] = _parse_codes(field, value, _CODE_MAX[name])
+        codes[field] = _parse_codes(field, value, _CODE_MAX[field])
     return {name: values for name, values in codes.items() if values}
 
 
@@ -49,9 +47,7 @@ def matching_people(people: Iterable[Person], target: Mapping[str, Any]) -> list
         codes_by_field = {}
     if "cities" in codes_by_field:
         codes_by_field.pop("locations", None)
-    fields = [
-        (_MATCHERS[name], codes) for name, codes in codes_by_field.items() if name in _MATCHERS
-    ]
+    fields = [(_MATCHERS[name], codes) for name, codes in codes_by_field.items()]
     return [person for person in people if all(match(person, codes) for match, codes in fields)]
 
 
@@ -74,6 +70,4 @@ _MATCHERS: dict[str, Callable[[Person, list[int]], bool]] = {
     "gender": _matches_gender,
     "locations": _matches_region,
     "cities": lambda person, wanted: person.city in wanted,
-    "platform": lambda person, wanted: person.platform in wanted,
 }
-"""`telcos` is accepted and matches everyone: the sandbox knows no operators."""

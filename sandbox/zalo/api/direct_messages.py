@@ -6,15 +6,16 @@ from typing import Any
 
 from aiohttp import web
 
-from channels.zalo.client.clock import next_month, vietnam_time
 from sandbox.zalo.middleware import WORLD, ApiError, ok, read_body
 from sandbox.zalo.state.conversations import Message
 from sandbox.zalo.state.people import Person
-from sandbox.zalo.state.world import World, month_label
+from sandbox.zalo.state.world import World
 from sandbox.zalo.webhooks import events
 
 _FREE_WINDOW_S, _WINDOW_S = 48 * 3600.0, 7 * 86400.0
-_REPLIES, _WELCOMES = 8, 3
+_WELCOMES = 3
+_PRICE = 55
+"""Of a message beyond the free window, in đồng."""
 _STATE_BODY = 4
 _TEXT_MAX = 2000
 _UPGRADE_MESSAGE = (
@@ -50,10 +51,13 @@ def send_v2(world: World, body: Mapping[str, Any]) -> web.Response:
 
 
 def send(world: World, body: Mapping[str, Any], *, old: bool) -> web.Response:
-    person = _find_recipient(world, body.get("recipient"))
+    recipient = body.get("recipient")
+    if not isinstance(recipient, dict) or not isinstance(recipient.get("user_id"), str | int):
+        raise ApiError(-201, "recipient is invalid!")
+    person = find_person(world, str(recipient["user_id"]))
     quota = _quota_for(world, person)
     text = _parse_text(body.get("message"))
-    price = world.rules.cs_price if not quota else 0
+    price = 0 if quota else _PRICE
     if price:
         check_balance(world, price)
     id = token_hex(16)
@@ -89,19 +93,6 @@ def _parse_text(message: object) -> str:
     return text
 
 
-def _find_recipient(world: World, recipient: object) -> Person:
-    """The person with this user id, or the sender of the message that is answered."""
-    match recipient:
-        case {"user_id": str() | int() as user_id}:
-            return find_person(world, str(user_id))
-        case {"message_id": str() as id}:
-            written = world.conversations.messages.get(id)
-            if written is None or written.from_oa:
-                raise ApiError(-201, "message_id is invalid!")
-            return find_person(world, written.user_id)
-    raise ApiError(-201, "recipient is invalid!")
-
-
 def find_person(world: World, user_id: str) -> Person:
     person = world.people.by_id.get(user_id)
     if person is None:
@@ -117,9 +108,7 @@ def _quota_for(world: World, person: Person) -> str:
     silent_s = world.clock() - person.last_interaction
     if silent_s >= _WINDOW_S:
         raise ApiError(-230, "User has not interacted with the OA in the past 7 days")
-    if silent_s < _FREE_WINDOW_S:
-        return "reply"
-    return "sub_quota" if _free_messages_left(world) > 0 else ""
+    return "reply" if silent_s < _FREE_WINDOW_S else ""
 
 
 def check_person(person: Person) -> None:
@@ -138,13 +127,6 @@ def _welcome_quota(world: World, person: Person) -> str:
 
 def _welcomes_left(world: World, person: Person) -> int:
     return _WELCOMES - world.conversations.sent["welcome_msg", person.user_id]
-
-
-def _free_messages_left(world: World) -> int:
-    return (
-        world.rules.free_messages
-        - world.conversations.sent["sub_quota", month_label(world.clock())]
-    )
 
 
 def check_balance(world: World, price: int) -> None:
@@ -170,19 +152,8 @@ def _message_response(world: World, message: Message) -> dict[str, Any]:
     }
     if not message.quota:
         return answer
-    return answer | {"quota": {"quota_type": message.quota} | _quota_counts(world, message)}
-
-
-def _quota_counts(world: World, message: Message) -> dict[str, Any]:
-    """What remains of the quota. Replies are unlimited, and no longer counted."""
-    match message.quota:
-        case "welcome_msg":
-            left = _welcomes_left(world, world.people.by_id[message.user_id])
-            return {"remain": str(left), "total": str(_WELCOMES)}
-        case "sub_quota":
-            total, ends = str(world.rules.free_messages), vietnam_time(next_month(message.at))
-            sums = {"remain": str(_free_messages_left(world)), "total": total}
-            return sums | {"expired_date": f"{ends:%d/%m/%Y}"}
-    if world.rules.counted_replies:
-        return {"remain": str(_REPLIES), "total": str(_REPLIES)}
-    return {}
+    quota = {"quota_type": message.quota}
+    if message.quota == "welcome_msg":
+        left = _welcomes_left(world, world.people.by_id[message.user_id])
+        quota |= {"remain": str(left), "total": str(_WELCOMES)}
+    return answer | {"quota": quota}

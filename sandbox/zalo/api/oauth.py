@@ -40,7 +40,7 @@ CODES = web.AppKey("codes", dict[str, ConsentCode])
 async def permission(request: web.Request) -> web.Response:
     """The OA admin consents at once: a redirect back to the app with a code."""
     world, query = request.app[WORLD], request.query
-    if not world.rules.app_active or query.get("app_id") != APP_ID:
+    if query.get("app_id") != APP_ID:
         reason = "App is not active but user is not admin"
         return _failure_response(world, -14002, "Invalid appId", reason)
     redirect = query.get("redirect_uri", "")
@@ -88,9 +88,9 @@ def _exchange_code(
 
 def _refresh_tokens(world: World, token: str) -> web.Response:
     if token and token in world.tokens.spent:
-        return _used_token_response(world)
+        return _refusal_response(world.rules.spent_answer, DEAD_TOKEN)
     if not token or token != world.tokens.refresh or world.clock() >= world.tokens.ends:
-        return _unknown_token_response(world)
+        return _refusal_response(world.rules.oauth_failure, DEAD_TOKEN)
     return web.json_response(new_pair(world))
 
 
@@ -106,15 +106,6 @@ def new_pair(world: World) -> dict[str, Any]:
     if rules.refresh_token_expires_in is not None:
         more["refresh_token_expires_in"] = rules.refresh_token_expires_in
     return pair | more
-
-
-def _used_token_response(world: World) -> web.Response:
-    """Zalo's answer to a used refresh token, in one of the observed forms."""
-    return _refusal_response(world.rules.spent_answer, DEAD_TOKEN)
-
-
-def _unknown_token_response(world: World) -> web.Response:
-    return _refusal_response(world.rules.oauth_failure, DEAD_TOKEN)
 
 
 def _failure_response(world: World, code: int, name: str, reason: str) -> web.Response:

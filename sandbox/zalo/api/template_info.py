@@ -8,15 +8,10 @@ from sandbox.zalo.api.template_recipients import quota_periods
 from sandbox.zalo.middleware import WORLD, ApiError
 from sandbox.zalo.state.templates import Param, Template
 
-_PAGE_MAX = 100
-_STATES = {"1": "ENABLE", "2": "PENDING_REVIEW", "3": "REJECT", "4": "DISABLE"}
-_NONE, _SENT, _DELIVERED = -1, 0, 1
-_SAMPLES = {"DATE": "01/01/2026", "NUMBER": "1", "STRING": "value"}
 
-
-def _success(data: Any, **more: Any) -> web.Response:
+def _success(data: Any) -> web.Response:
     """A success of these reads, whose message is in lower case."""
-    return web.json_response({"error": 0, "message": "success", "data": data, **more})
+    return web.json_response({"error": 0, "message": "success", "data": data})
 
 
 async def quota(request: web.Request) -> web.Response:
@@ -43,18 +38,13 @@ async def quality(request: web.Request) -> web.Response:
     return _success({"oaCurrentQuality": now, "oa7dayQuality": now})
 
 
-def _summary(template: Template) -> dict[str, Any]:
-    return {
+async def template_info(request: web.Request) -> web.Response:
+    template = _find_template(request)
+    details = {
         "templateId": template.id,
         "templateName": template.name,
         "status": template.status,
         "templateQuality": template.quality,
-    }
-
-
-async def template_info(request: web.Request) -> web.Response:
-    template = _find_template(request)
-    details = {
         "templateTag": template.tag,
         "listParams": [_param_info(param) for param in template.params],
         "listButtons": list(template.buttons),
@@ -64,7 +54,7 @@ async def template_info(request: web.Request) -> web.Response:
         "price_sdt": template.price_sdt,
         "price_uid": template.price_uid if template.by_uid else None,
     }
-    return _success(_summary(template) | details)
+    return _success(details)
 
 
 def _param_info(param: Param) -> dict[str, Any]:

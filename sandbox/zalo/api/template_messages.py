@@ -19,8 +19,7 @@ from sandbox.zalo.state.world import World
 from sandbox.zalo.webhooks.events import milliseconds
 
 _TRACKING = re.compile(r"[\w.-]{1,48}", re.ASCII)
-_NORMAL, _OVER_QUOTA = "1", "3"
-_DEVELOPMENT = "development"
+_NORMAL_MODE = "1"
 _YEAR_S = 365 * 86400.0
 _UNUSABLE = {
     "PENDING_REVIEW": (-131, "Template is not approved"),
@@ -37,8 +36,6 @@ class TemplateOrder:
     template: Template
     data: dict[str, str]
     tracking_id: str
-    mode: str  # Zalo's sending_mode
-    development: bool
 
 
 async def send_by_phone(request: web.Request) -> web.Response:
@@ -59,84 +56,49 @@ async def _read_template_body(request: web.Request) -> dict[str, Any]:
 
 def _send(world: World, body: Mapping[str, Any], phone: str, person: Person | None) -> web.Response:
     """Send a message after all checks, in Zalo's order."""
-    _check_account(world)
-    order = _parse_order(world, body)
-    template_recipients.check_recipient(world, person, order.template, order.development)
-    if not order.development:
-        _check_quotas(world, order, phone)
-    _check_balance(world, order)
-    message = _record_message(world, order, phone=phone, person=person, via="phone")
-    return ok(_phone_response(world, message, order))
-
-
-def _check_account(world: World) -> None:
-    rules = world.rules
-    if not rules.zns_allowed:
-        raise ApiError(-135, "OA does not have permission to send ZNS")
-    if rules.zns_blocked:
-        raise ApiError(-1351, "OA is blocked from sending ZNS because of violations")
-    if not rules.zca_linked:
+    if not world.rules.zca_linked:
         raise ApiError(-136, "Need to connect with ZCA to send ZNS")
+    order = _parse_order(world, body)
+    template_recipients.check_recipient(world, person)
+    _check_quotas(world, order.template)
+    if world.conversations.available_balance() < order.template.price_sdt:
+        raise ApiError(-115, "Account balance is out of quota")
+    message = _record_message(world, order, phone=phone, person=person, via="phone")
+    return ok(_phone_response(world, message))
 
 
 def _parse_order(world: World, body: Mapping[str, Any]) -> TemplateOrder:
-    development = body.get("mode") == _DEVELOPMENT
-    template = _usable_template(world, body.get("template_id"), development)
+    template = _usable_template(world, body.get("template_id"))
     values = template_params.check_values(template, body.get("template_data"))
     tracking_id = str(body.get("tracking_id", ""))
     if tracking_id and not _TRACKING.fullmatch(tracking_id):
         raise ApiError(-132, "tracking_id is invalid")
-    mode = _sending_mode(world, str(body.get("sending_mode", _NORMAL)), template)
-    return TemplateOrder(template, values, tracking_id, mode, development)
+    if str(body.get("sending_mode", _NORMAL_MODE)) != _NORMAL_MODE:
+        raise ApiError(-132, "sending_mode is invalid")
+    return TemplateOrder(template, values, tracking_id)
 
 
-def _usable_template(world: World, id: object, development: bool) -> Template:
-    """A usable template; development mode also permits one that is not approved."""
+def _usable_template(world: World, id: object) -> Template:
     template = world.templates.templates.get(str(id))
-    if template is None or template.status == "DELETE":
-        raise ApiError(-109, "Template id is invalid")
-    if template.status in _UNUSABLE and not development:
+    if template is None:
+        raise ApiError(*_UNUSABLE["DELETE"])
+    if template.status in _UNUSABLE:
         raise ApiError(*_UNUSABLE[template.status])
     if template.day_only and template_recipients.is_night(world.clock()):
         raise ApiError(-133, "This template cannot be sent at night (10:00PM-6:00AM)")
     return template
 
 
-def _sending_mode(world: World, mode: str, template: Template) -> str:
-    if mode not in (_NORMAL, _OVER_QUOTA):
-        raise ApiError(-132, "sending_mode is invalid")
-    if mode == _OVER_QUOTA and not world.rules.whitelisted:
-        raise ApiError(-161, "OA is not allowed to use this sending_mode")
-    if mode == _OVER_QUOTA and template.tag != PROMOTION:
-        raise ApiError(-162, "sending_mode 3 does not support this template tag")
-    return mode
-
-
-def _check_quotas(world: World, order: TemplateOrder, phone: str) -> None:
-    sent, rules, template = world.conversations.sent, world.rules, order.template
+def _check_quotas(world: World, template: Template) -> None:
+    sent, rules = world.conversations.sent, world.rules
     day, month = template_recipients.quota_periods(world.clock())
-    if order.mode == _NORMAL and sent["template", day] >= rules.daily_quota:
+    if sent["template", day] >= rules.daily_quota:
         raise ApiError(-144, "OA has exceeded its daily ZNS limit")
     limit = template.daily_limit
     if limit is not None and sent["template", template.id, day] >= limit:
         raise ApiError(-147, "Template has exceeded its daily limit")
-    if template.tag != PROMOTION:
-        return
-    if order.mode == _NORMAL and sent["promotion", month] >= rules.monthly_promotions:
+    if template.tag == PROMOTION and sent["promotion", month] >= rules.monthly_promotions:
         raise ApiError(-1441, "OA has exceeded its monthly promotion limit")
-    if sent["promotion", phone, month] >= rules.personal_promotions:
-        raise ApiError(-1471, "User has received too many promotion messages this month")
-    if sent["promotion", phone, day] >= rules.daily_promotions:
-        raise ApiError(-1472, "User has received too many promotion messages today")
-
-
-def _check_balance(world: World, order: TemplateOrder) -> None:
-    if world.conversations.available_balance(order.development) >= order.template.price_sdt:
-        return
-    if order.development:
-        raise ApiError(-126, "Development wallet is out of quota")
-    messages = {-115: "Account balance is out of quota", -137: "ZCA charge failed"}
-    raise ApiError(world.rules.balance_code, messages[world.rules.balance_code])
 
 
 def _record_message(
@@ -155,7 +117,6 @@ def _record_message(
         "template_id": template.id,
         "tag": template.tag,
         "tracking_id": order.tracking_id,
-        "development": order.development,
         "via": via,
     }
     world.record("template_sent", message=message)
@@ -167,14 +128,14 @@ def _message_content(template: Template, values: Mapping[str, str]) -> dict[str,
     return {"title": template.title, "text": text, "buttons": list(template.buttons)}
 
 
-def _phone_response(world: World, message: Message, order: TemplateOrder) -> dict[str, Any]:
+def _phone_response(world: World, message: Message) -> dict[str, Any]:
     """The answer; its numbers are text here, and numbers in `/message/quota`."""
     day, _ = template_recipients.quota_periods(world.clock())
     left = world.rules.daily_quota - world.conversations.sent["template", day]
     return {
         "msg_id": message.id,
         "sent_time": milliseconds(message.at),
-        "sending_mode": order.mode,
+        "sending_mode": _NORMAL_MODE,
         "quota": {"dailyQuota": str(world.rules.daily_quota), "remainingQuota": str(max(0, left))},
     }
 

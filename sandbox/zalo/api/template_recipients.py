@@ -4,19 +4,17 @@ import re
 
 from channels.zalo.client.clock import vietnam_time
 from sandbox.zalo.middleware import ApiError
-from sandbox.zalo.state.conversations import PROMOTION
 from sandbox.zalo.state.people import Person
-from sandbox.zalo.state.templates import Template
 from sandbox.zalo.state.world import World
 
 _MOBILE = re.compile(r"(?:\+?84|0)?([35789]\d{8})", re.ASCII)
 _MORNING, _EVENING = 6, 22
-_HALF_A_YEAR_S = 183 * 86400.0
 _PERSON_ERRORS = {
     -110: "Zalo version of the user is not supported",
     -114: "User is inactive, has opted out or uses an old version of Zalo",
     -118: "Zalo account does not exist or is closed",
     -119: "Account cannot receive ZNS",
+    -139: "User refuses to receive this type of ZNS",
     -140: "User is not eligible for this type of ZNS",
     -141: "User refuses to receive ZNS from this OA",
 }
@@ -31,31 +29,11 @@ def parse_phone(value: object) -> str:
     return f"84{digits[1]}"
 
 
-def check_recipient(
-    world: World, person: Person | None, template: Template, development: bool
-) -> None:
+def check_recipient(world: World, person: Person | None) -> None:
     """Raises ApiError with this recipient's error."""
-    if development and (person is None or not person.oa_admin):
-        raise ApiError(-127, "Test template can only be sent to admins")
     code = world.rules.unknown_phones if person is None else person.template_code
     if code:
         raise ApiError(code, _PERSON_ERRORS[code])
-    if person is None:
-        return
-    if template.tag in person.refused_tags:
-        raise ApiError(-139, "User refuses to receive this type of ZNS")
-    if template.tag == PROMOTION and not development and not _had_recent_notice(world, person):
-        raise ApiError(-140, _PERSON_ERRORS[-140])
-
-
-def _had_recent_notice(world: World, person: Person) -> bool:
-    """Whether the person received a message about their own affairs within half a year."""
-    since = world.clock() - _HALF_A_YEAR_S
-    return any(
-        message.delivered is not None and message.delivered >= since
-        for message in world.conversations.messages_with(person.user_id)
-        if message.template_id and message.tag != PROMOTION
-    )
 
 
 def quota_periods(now: float) -> tuple[str, str]:

@@ -30,10 +30,9 @@ class ClockRequest(ControlRequest):
 
 
 class BalanceRequest(ControlRequest):
-    """Balances in đồng; a balance that is not named stays."""
+    """The balance in đồng."""
 
-    balance: int | None = None
-    development: int | None = None
+    balance: int
 
 
 async def add_fault(request: web.Request) -> web.Response:
@@ -91,8 +90,8 @@ def _raise_template_events(world: World, before: Template, now: Template) -> Non
 
 async def set_balance(request: web.Request) -> web.Response:
     world, changes = request.app[WORLD], await parse_request(request, BalanceRequest)
-    world.record("balance_set", **changes.model_dump(exclude_none=True))
-    return web.json_response(_balances(world))
+    world.record("balance_set", balance=changes.balance)
+    return web.json_response({"balance": changes.balance})
 
 
 async def grant(request: web.Request) -> web.Response:
@@ -124,7 +123,7 @@ def state_summary(world: World) -> dict[str, Any]:
         "broadcasts": [_broadcast_state(sent, world) for sent in reversed(world.broadcasts)],
         "messages": [vars(one) for one in reversed(world.conversations.messages.values())],
         "people": [vars(one) for one in world.people.by_id.values()],
-        "money": _balances(world),
+        "money": {"balance": world.conversations.balance},
     }
 
 
@@ -136,10 +135,3 @@ def _broadcast_state(sent: StoredBroadcast, world: World) -> dict[str, Any]:
     delivered = world.clock() >= sent.at + world.rules.delivery_s
     seen = {"id": sent.id, "at": sent.at, "articles": sent.articles, "delivered": delivered}
     return seen | {"users": sent.users}
-
-
-def _balances(world: World) -> dict[str, int]:
-    return {
-        "balance": world.conversations.balance,
-        "development": world.conversations.development_balance,
-    }

@@ -35,13 +35,10 @@ class PersonRequest(ControlRequest):
     gender: Literal[1, 2] | None = None
     age: int | None = None
     city: Annotated[int, Field(ge=0, le=63)] | None = None
-    platform: Literal[1, 2, 3] | None = None
     on_mobile: bool = True
     online: bool = True
-    oa_admin: bool = False
     message_code: Literal[0, -217, -218, -227, -244] = 0
-    template_code: Literal[0, -110, -114, -118, -119, -140, -141] = 0
-    refused_tags: list[Literal["TRANSACTION", "CUSTOMER_CARE", "PROMOTION"]] = []
+    template_code: Literal[0, -110, -114, -118, -119, -139, -140, -141] = 0
 
 
 class WriteRequest(ControlRequest):

@@ -1,7 +1,7 @@
 """Messages between the Official Account and people, their delivery and their price."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from channels.zalo.client.clock import vietnam_time
@@ -27,7 +27,6 @@ class Message:
     template_id: str = ""
     tag: str = ""
     tracking_id: str = ""
-    development: bool = False
     via: str = ""
     delivered: float | None = None
     seen: float | None = None
@@ -43,7 +42,6 @@ class Conversations:
         self.in_transit: dict[str, Message] = {}
         self.sent: Counter[tuple[str, ...]] = Counter()
         self.balance = 1_000_000
-        self.development_balance = 100_000
         self.handlers: dict[str, FactHandler] = {
             "wrote": self.write,
             "cs_sent": self.send,
@@ -61,7 +59,7 @@ class Conversations:
         self.messages[message.id] = message
 
     def send(self, fact: Fact, at: float) -> None:
-        message = Message(at=at, from_oa=True, **fact["message"])
+        message = Message(at=at, from_oa=True, **_known_fields(fact["message"]))
         self.messages[message.id] = self.in_transit[message.id] = message
         self.sent.update(_quota_keys(message))
 
@@ -69,10 +67,7 @@ class Conversations:
         """The message arrived; only now it is paid for."""
         message = self.in_transit.pop(fact["id"])
         message.delivered = at
-        if message.development:
-            self.development_balance -= message.price
-        else:
-            self.balance -= message.price
+        self.balance -= message.price
 
     def read(self, fact: Fact, at: float) -> None:
         for id in fact["ids"]:
@@ -83,29 +78,26 @@ class Conversations:
 
     def set_balance(self, fact: Fact, at: float) -> None:  # noqa: ARG002
         self.balance = fact.get("balance", self.balance)
-        self.development_balance = fact.get("development", self.development_balance)
 
-    def available_balance(self, development: bool = False) -> int:
+    def available_balance(self) -> int:
         """The balance, less the price of messages in transit."""
-        balance = self.development_balance if development else self.balance
-        return balance - sum(
-            message.price
-            for message in self.in_transit.values()
-            if message.development is development
-        )
+        return self.balance - sum(message.price for message in self.in_transit.values())
 
     def messages_with(self, user_id: str) -> list[Message]:
         return [message for message in self.messages.values() if message.user_id == user_id]
 
 
+def _known_fields(message: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a message; those of an older sandbox that no longer exist are ignored."""
+    known = {field.name for field in fields(Message)}
+    return {name: value for name, value in message.items() if name in known}
+
+
 def _quota_keys(message: Message) -> list[tuple[str, ...]]:
     """The quotas that a message uses, each with its day or month in Vietnam."""
     day, month = f"{vietnam_time(message.at):%Y-%m-%d}", f"{vietnam_time(message.at):%Y-%m}"
-    counts: list[tuple[str, ...]] = [(message.quota, message.user_id), (message.quota, month)]
-    if message.via != "phone" or message.development:
-        return counts
-    counts += [("template", day), ("template", message.template_id, day)]
-    if message.tag == PROMOTION:
-        counts += [("promotion", month)]
-        counts += [("promotion", message.phone, span) for span in (day, month)]
-    return counts
+    if message.via != "phone":
+        return [(message.quota, message.user_id)]
+    templates = [("template", day), ("template", message.template_id, day)]
+    promotions = [("promotion", month)] if message.tag == PROMOTION else []
+    return [*templates, *promotions]

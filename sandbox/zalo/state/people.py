@@ -23,13 +23,10 @@ class Person:
     gender: int | None = None
     age: int | None = None
     city: int | None = None
-    platform: int | None = None
     on_mobile: bool = True  # only phones send receipts
     online: bool = True  # otherwise messages wait
-    oa_admin: bool = False
     message_code: int = 0  # error of messages to this person
     template_code: int = 0  # error of template messages by phone
-    refused_tags: list[str] = field(default_factory=list)  # template tags: -139
     alias: str = ""
     shared: dict[str, Any] = field(default_factory=dict)
     withdrawn: bool = False

@@ -14,7 +14,6 @@ class Rules(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     # the app and its tokens
-    app_active: bool = True
     callback_url: str = ""  # the address saved in the console; empty: any
     per_minute: int = 4000
     expires_in: str | int | None = "90000"
@@ -31,7 +30,6 @@ class Rules(BaseModel):
     # articles
     processing: int = 2  # answers -214 before an article is ready
     article_quota: int = 400
-    exclusive_lengths: bool = True  # 150 and 300 themselves are refused
     broken_images: tuple[str, ...] = ()  # addresses that contain one of these cannot be fetched
     update_token: bool = True  # an update has to be verified
 
@@ -42,32 +40,18 @@ class Rules(BaseModel):
 
     # one-to-one messages
     v2_refused: bool = False  # -235 on v2 too
-    counted_replies: bool = False  # `remain` and `total`, as before March 2026
-    free_messages: int = 0  # beyond 48 hours, before messages cost money
-    cs_price: int = 55
     receipt_after_s: float = 0.0
-    receipts: bool = True
-    echoes: bool = True
 
     # templates
     zca_linked: bool = True
-    zns_allowed: bool = True
-    zns_blocked: bool = False
     uid_templates: bool = True
     sent_time_on_top: bool = False
-    whitelisted: bool = False  # for sending_mode 3
     unknown_phones: Literal[0, -114, -118] = 0  # error for a phone without a person; 0: accepted
-    balance_code: Literal[-115, -137] = -115
     daily_quota: int = 20000
     monthly_promotions: int = 10000
-    daily_promotions: int = 1  # per person
-    personal_promotions: int = 30  # per person and month
     quality: Literal["HIGH", "MEDIUM", "LOW", "UNDEFINED"] = "HIGH"
 
     # webhooks
-    webhook_off: tuple[str, ...] = ()  # events switched off in the console
-    webhook_retry: bool = True
-    webhook_retry_answers: bool = True  # also after a late answer, or one that is not 200
     webhook_timeout_s: float = 2.0
     webhook_copies: int = 1
     webhook_shuffle: int = 1  # number of events that are gathered; the last leaves first

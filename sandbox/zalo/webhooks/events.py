@@ -14,8 +14,8 @@ ZNS_SERVER = "ZNS"
 
 
 def raise_event(world: World, name: str, body: Mapping[str, Any], server: str = "") -> None:
-    """Queue an event, unless the app has switched it off. Its bytes are fixed here, once."""
-    if not world.webhook_queue.enabled or name in world.rules.webhook_off:
+    """Queue an event if the app listens. Its bytes are fixed here, once."""
+    if not world.webhook_queue.enabled:
         return
     timestamp = milliseconds(world.clock())
     whole = {"app_id": APP_ID, **body, "event_name": name, "timestamp": timestamp}
@@ -43,8 +43,6 @@ def raise_account_event(world: World, name: str, **body: Any) -> None:
 
 def raise_echo(world: World, person: Person, message: Message) -> None:
     """The echo of the Official Account's own message, with the id of the send's answer."""
-    if not world.rules.echoes:
-        return
     text = {"text": message.content["text"]} if message.content.get("text") else {}
     raise_oa_event(world, person, "oa_send_text", message={**text, "msg_id": message.id})
 
@@ -52,7 +50,7 @@ def raise_echo(world: World, person: Person, message: Message) -> None:
 def raise_receipt(world: World, message: Message) -> None:
     """The receipt of a message on a phone; computers send none."""
     person = world.people.by_id.get(message.user_id)
-    if not world.rules.receipts or (person is not None and not person.on_mobile):
+    if person is not None and not person.on_mobile:
         return
     if message.template_id:
         _raise_template_receipt(world, message)

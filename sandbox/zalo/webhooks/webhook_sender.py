@@ -58,15 +58,10 @@ class WebhookSender:
     def record_attempt(self, event: QueuedEvent, last: DeliveryAttempt) -> None:
         world = self.world
         failed = last.status != HTTPStatus.OK
-        again = failed and self.may_retry(last) and event.tries < len(RETRY_DELAYS_S)
+        again = failed and event.tries < len(RETRY_DELAYS_S)
         world.record("event_posted", **asdict(last), again=again)
-        if failed and not again and event.tries >= len(RETRY_DELAYS_S):
+        if failed and not again:
             world.record("webhook_disabled")
-
-    def may_retry(self, last: DeliveryAttempt) -> bool:
-        rules = self.world.rules
-        refused = last.status == _UNANSWERED and last.fault != "TimeoutError"
-        return rules.webhook_retry and (refused or rules.webhook_retry_answers)
 
     async def send(self, event: QueuedEvent) -> DeliveryAttempt:
         headers = {"X-ZEvent-Signature": _signature(event.body, event.timestamp)}

@@ -1,19 +1,26 @@
-"""The sandbox's webhooks: signed, tried again on its clock, given up, doubled and shuffled."""
+"""The sandbox's webhooks: events, signed, tried again on its clock, given up, doubled, shuffled."""
 
 import asyncio
 import json
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from hashlib import sha256
 
 import pytest
 from aiohttp import web
 
+from channels.zalo.stand_in import OA_ID
 from sandbox.zalo import server
-from tests.support.sandbox_client import open_sandbox_client
+from tests.support.sandbox_client import (
+    BY_PHONE,
+    CARE,
+    NEWS,
+    PHONE,
+    order,
+)  # fmt: skip
 
-V2 = "/v2.0/oa/message"
-LADDER = [30, 300, 900, 1800, 3600]
+V2, NOWHERE = "/v2.0/oa/message", "http://127.0.0.1:1/hook"
+RETRY_DELAYS_S = [30, 300, 900, 1800, 3600]
+OA = {"id": OA_ID}
 
 
 @dataclass
@@ -38,9 +45,8 @@ class WebhookReceiver:
     def events(self):
         return [json.loads(body) for method, _, body in self.came if method == "POST"]
 
-    @property
-    def names(self):
-        return [event["event_name"] for event in self.events]
+    def headers(self, name):
+        return [headers.get(name) for _, headers, _ in self.came]
 
 
 @asynccontextmanager
@@ -59,172 +65,157 @@ async def receiving():
 
 
 @pytest.fixture
-async def receiver():
+async def receiver(zalo):
     async with receiving() as receiver:
+        await zalo.said("/_sandbox/webhook", {"url": receiver.url})
         yield receiver
 
 
-@pytest.fixture
-async def sandbox_client(tmp_path, clock, receiver):
-    async with open_sandbox_client(tmp_path, clock) as zalo:
-        await zalo.said("/_sandbox/webhook", {"url": receiver.url})
-        yield zalo
+async def heard(zalo, receiver, *names):
+    """The events that came; no others than *names*."""
+    await zalo.settle()
+    assert tuple(event["event_name"] for event in receiver.events) == names
+    return receiver.events
 
 
 async def webhook(zalo):
     return (await zalo.get("/_sandbox/webhook"))[1]
 
 
-async def test_an_event_is_signed_over_its_raw_body(sandbox_client, receiver):
-    user_id = await sandbox_client.person()
-    await sandbox_client.act(user_id, "write", text="Hồ sơ của tôi đâu?")
-    await sandbox_client.settle()
-    [(method, headers, body)] = receiver.came
-    event = json.loads(body)
-    raw = f"sandbox-app{body}{event['timestamp']}sandbox-oa-secret"
-    assert headers["X-ZEvent-Signature"] == f"mac={sha256(raw.encode()).hexdigest()}"
-    assert (method, headers["Content-Type"]) == ("POST", "application/json")
-    assert "num_retry" not in headers
-    assert "X-ZEvent-Server" not in headers
-    assert "Hồ sơ" in body, "not escaped"
-    assert event["app_id"] == "sandbox-app"
-    assert event["timestamp"] == str(round(sandbox_client.stage.clock() * 1000))
+# ---- what is told
 
 
-@pytest.mark.parametrize("failure", ["refused", "status", "hang"])
-async def test_the_ladder_of_retries_ends_in_silence_until_somebody_enables_it(
-    sandbox_client, receiver, failure
-):
-    user_id = await sandbox_client.person()
-    await fail(sandbox_client, receiver, failure)
-    await sandbox_client.act(user_id, "follow")
-    await sandbox_client.settle()
-    for number, wait in enumerate(LADDER, 1):
-        await sandbox_client.later(seconds=wait - 1)
-        assert len(sandbox_client.facts("event_posted")) == number, "not a moment too early"
-        await sandbox_client.later(seconds=1)
-    assert [fact["number"] for fact in sandbox_client.facts("event_posted")] == list(range(6))
-    assert (await webhook(sandbox_client))["enabled"] is False
-    recover(sandbox_client, receiver)
-    await sandbox_client.act(user_id, "write", text="Có ai không?")
-    await sandbox_client.later(hours=2)
-    assert receiver.came == [], "unsubscribed: what happens meanwhile is lost"
-    await sandbox_client.said("/_sandbox/webhook/enable")
-    await sandbox_client.act(user_id, "write", text="Bây giờ thì sao?")
-    await sandbox_client.settle()
-    assert [event["message"]["text"] for event in receiver.events] == ["Bây giờ thì sao?"]
+@pytest.mark.parametrize(("rules", "path"), [({}, V2), ({"oa_type": 2}, "/v3.0/oa/message/cs")])
+async def test_echo_and_receipt_carry_the_id_of_the_answer(zalo, receiver, rules, path):
+    zalo.stage.set_rules(**rules, receipt_after_s=3600)
+    user_id = await zalo.person()
+    id = (await zalo.said(path, zalo.message(user_id)))["data"]["message_id"]
+    await heard(zalo, receiver, "oa_send_text")
+    await zalo.later(hours=1)
+    echo, receipt = await heard(zalo, receiver, "oa_send_text", "user_received_message")
+    assert echo["message"] == {"text": "Xin chào", "msg_id": id}
+    assert receipt["message"] == {"msg_id": id}, "no content: not to be taken for one of theirs"
+    for event in (echo, receipt):
+        assert (event["sender"], event["recipient"]) == (OA, {"id": user_id})
+    assert receiver.headers("X-ZEvent-Server") == [None, None]
 
 
-async def fail(zalo, receiver, failure):
-    receiver.status, receiver.hang = (500 if failure == "status" else 200), failure == "hang"
-    zalo.stage.set_rules(webhook_timeout_s=0.02 if failure == "hang" else 2.0)
-    if failure == "refused":
-        await zalo.said("/_sandbox/webhook", {"url": "http://127.0.0.1:1/hook"})
+async def test_a_refused_message_and_a_computer_have_no_receipt(zalo, receiver):
+    await zalo.said(V2, zalo.message("1"))
+    user_id = await zalo.person(on_mobile=False, phone=PHONE)
+    await zalo.said(V2, zalo.message(user_id))
+    await zalo.said(BY_PHONE, order())
+    await zalo.act(user_id, "read")
+    await heard(zalo, receiver, "oa_send_text")
 
 
-def recover(zalo, receiver):
-    receiver.status, receiver.hang = 200, False
-    zalo.stage.set_rules(webhook_timeout_s=2.0)
-    receiver.came.clear()
-    zalo.stage.sandbox.world.webhook_queue.url = receiver.url
-
-
-async def test_a_retry_is_the_same_event_byte_for_byte_with_its_number(sandbox_client, receiver):
-    receiver.status = 503
-    user_id = await sandbox_client.person()
-    await sandbox_client.act(user_id, "follow")
-    await sandbox_client.settle()
-    await sandbox_client.later(seconds=30)
-    receiver.status = 200
-    await sandbox_client.later(seconds=300)
-    await sandbox_client.later(hours=3)
-    assert [headers.get("num_retry") for _, headers, _ in receiver.came] == [None, "1", "2"]
-    assert len({body for _, _, body in receiver.came}) == 1
-    assert len({headers["X-ZEvent-Signature"] for _, headers, _ in receiver.came}) == 1
-    assert (await webhook(sandbox_client))["waiting"] == []
+async def test_a_template_s_receipt_carries_the_tracking_id_and_says_when(zalo, receiver):
+    zalo.stage.set_rules(receipt_after_s=60)
+    id = (await zalo.said(BY_PHONE, order(tracking_id="loa-77")))["data"]["msg_id"]
+    due = str(round((zalo.stage.clock() + 60) * 1000))
+    await zalo.later(hours=2)
+    [receipt] = await heard(zalo, receiver, "user_received_message")
+    assert receipt["message"] == {"delivery_time": due, "msg_id": id, "tracking_id": "loa-77"}
+    assert (receipt["sender"], receipt["recipient"]) == (OA, {"id": PHONE})
+    assert int(receipt["timestamp"]) > int(due)
+    assert receiver.headers("X-ZEvent-Server") == ["ZNS"]
 
 
 @pytest.mark.parametrize(
-    ("rules", "status", "tries"),
+    ("deed", "facts", "name", "told"),
     [
-        ({"webhook_retry": False}, 500, 1),
-        ({"webhook_retry_answers": False}, 500, 1),
-        ({"webhook_retry_answers": True}, 500, 2),
-        ({}, 200, 1),
+        ("follow", {"source": "message_invite"}, "follow", {"source": "message_invite"}),
+        ("unfollow", {}, "unfollow", {"oa_id": OA_ID}),
+        ("withdraw", {}, "user_withdraw", {"oa_id": OA_ID}),
+        ("chat-now", {}, "user_click_chatnow", {"oa_id": OA_ID}),
+        ("share", {"phone": PHONE}, "user_submit_info", {"info": {"phone": PHONE}}),
     ],
 )
-async def test_whether_an_answer_is_tried_again_can_be_switched(
-    sandbox_client, receiver, rules, status, tries
-):
-    sandbox_client.stage.set_rules(**rules)
-    receiver.status = status
-    await sandbox_client.act(await sandbox_client.person(), "follow")
-    await sandbox_client.settle()
-    await sandbox_client.later(seconds=30)
-    assert len(receiver.came) == tries
-    assert (await webhook(sandbox_client))["enabled"] is True
+async def test_each_deed_is_told(zalo, receiver, deed, facts, name, told):
+    user_id = await zalo.person()
+    await zalo.act(user_id, deed, **facts)
+    [event] = await heard(zalo, receiver, name)
+    assert {key: event[key] for key in told} == told
+    assert user_id in str(event)
+    assert event["user_id_by_app"] not in ("", user_id)
 
 
-async def test_a_refused_connection_is_tried_again_whatever_answers_mean(sandbox_client):
-    sandbox_client.stage.set_rules(webhook_retry_answers=False)
-    await sandbox_client.said("/_sandbox/webhook", {"url": "http://127.0.0.1:1/hook"})
-    await sandbox_client.act(await sandbox_client.person(), "follow")
-    await sandbox_client.settle()
-    assert [event["tries"] for event in (await webhook(sandbox_client))["waiting"]] == [1]
+async def test_a_template_can_be_answered_and_rated(zalo, receiver):
+    user_id = await zalo.person(phone=PHONE)
+    id = (await zalo.said(BY_PHONE, order(CARE)))["data"]["msg_id"]
+    await zalo.act(user_id, "tap", message_id=id)
+    await zalo.act(user_id, "feedback", message_id=id, rate=3, note="Chậm")
+    names = ("user_received_message", "user_click_response_button", "user_feedback")
+    _, tapped, rated = await heard(zalo, receiver, *names)
+    assert (tapped["msg_id"], tapped["message"]["data"]) == (id, "xac-nhan")
+    assert tapped["message"]["tracking_id"] == rated["message"]["tracking_id"] == "loa-1"
+    assert (rated["message"]["rate"], rated["message"]["note"]) == (3, "Chậm")
+    assert (rated["oa_id"], rated["message"]["msg_id"]) == (OA_ID, id)
+    assert receiver.headers("X-ZEvent-Server") == ["ZNS"] * 3
 
 
-async def test_copies_and_disorder_can_be_asked_for(sandbox_client, receiver):
-    sandbox_client.stage.set_rules(webhook_copies=2, webhook_shuffle=3)
-    user_id = await sandbox_client.person()
-    for number in range(4):
-        await sandbox_client.act(user_id, "write", text=str(number))
-    await sandbox_client.settle()
-    texts = [event["message"]["text"] for event in receiver.events]
-    assert texts == ["2", "2", "1", "1", "0", "0"]
-    sandbox_client.stage.set_rules(webhook_copies=1, webhook_shuffle=1)
-    await sandbox_client.settle()
-    assert [event["message"]["text"] for event in receiver.events][6:] == ["3"]
+async def test_changes_of_templates_and_quotas_are_told_of(zalo, receiver):
+    worse = zalo.world.templates.templates[NEWS].model_copy(
+        update={"status": "DISABLE", "quality": "LOW"}
+    )
+    await zalo.said("/_sandbox/templates", worse.model_dump(mode="json"))
+    await zalo.said("/_sandbox/rules", {"daily_quota": 500})
+    names = ("change_template_status", "change_template_quality", "change_oa_daily_quota")
+    status, quality, quota = await heard(zalo, receiver, *names)
+    assert status["status"] == {"prev_status": "ENABLE", "new_status": "DISABLE"}
+    assert (quality["template_id"], quality["quality"]) == (NEWS, "LOW")
+    assert (quota["oaId"], quota["quota"]["new_value"]) == (OA_ID, "500")
 
 
-async def test_events_are_switched_off_one_by_one(sandbox_client, receiver):
-    sandbox_client.stage.set_rules(webhook_off=("follow",))
-    user_id = await sandbox_client.person()
-    await sandbox_client.act(user_id, "follow")
-    await sandbox_client.act(user_id, "unfollow")
-    await sandbox_client.settle()
-    assert receiver.names == ["unfollow"]
+# ---- how it is sent
 
 
-async def test_nothing_is_queued_while_nobody_listens(sandbox_client, receiver):
-    await sandbox_client.said("/_sandbox/webhook", {"url": ""})
-    await sandbox_client.act(await sandbox_client.person(), "follow")
-    await sandbox_client.settle()
-    assert sandbox_client.facts("event_raised") == receiver.came == []
+@pytest.mark.parametrize("failure", ["refused", "status", "hang"])
+async def test_the_retries_end_in_silence_until_the_webhook_is_enabled(zalo, receiver, failure):
+    receiver.status, receiver.hang = (500 if failure == "status" else 200), failure == "hang"
+    zalo.stage.set_rules(webhook_timeout_s=0.02 if failure == "hang" else 2.0)
+    user_id = await zalo.person()
+    if failure == "refused":
+        await zalo.said("/_sandbox/webhook", {"url": NOWHERE})
+    await zalo.act(user_id, "follow")
+    await zalo.settle()
+    for number, delay in enumerate(RETRY_DELAYS_S, 1):
+        await zalo.later(seconds=delay - 1)
+        assert len(zalo.facts("event_posted")) == number, "not a moment too early"
+        await zalo.later(seconds=1)
+    assert [fact["number"] for fact in zalo.facts("event_posted")] == list(range(6))
+    assert (await webhook(zalo))["enabled"] is False
+    receiver.status, receiver.hang, zalo.world.webhook_queue.url = 200, False, receiver.url
+    zalo.stage.set_rules(webhook_timeout_s=2.0)
+    receiver.came.clear()
+    await zalo.act(user_id, "write", text="Có ai không?")
+    await zalo.later(hours=2)
+    assert receiver.came == [], "disabled: what happens meanwhile is lost"
+    await zalo.said("/_sandbox/webhook/enable")
+    await zalo.act(user_id, "write", text="Bây giờ thì sao?")
+    [event] = await heard(zalo, receiver, "user_send_text")
+    assert event["message"]["text"] == "Bây giờ thì sao?"
 
 
-async def test_the_console_asks_before_it_takes_an_address(sandbox_client, receiver):
-    said = await sandbox_client.said("/_sandbox/webhook/probe")
-    assert said == {"get": 200, "post": 200, "accepted": True}
-    assert [method for method, _, _ in receiver.came] == ["GET", "POST"]
-    assert all("X-ZEvent-Signature" not in headers for _, headers, _ in receiver.came)
-    receiver.status = 401
-    assert (await sandbox_client.said("/_sandbox/webhook/probe"))["accepted"] is False
-    await sandbox_client.said("/_sandbox/webhook", {"url": "http://127.0.0.1:1/hook"})
-    assert (await sandbox_client.said("/_sandbox/webhook/probe"))["get"] == 0
+async def test_a_retry_is_the_same_event_byte_for_byte_with_its_number(zalo, receiver):
+    receiver.status = 503
+    await zalo.act(await zalo.person(), "follow")
+    await zalo.settle()
+    await zalo.later(seconds=30)
+    receiver.status = 200
+    await zalo.later(seconds=300)
+    await zalo.later(hours=3)
+    assert receiver.headers("num_retry") == [None, "1", "2"]
+    assert len({body for _, _, body in receiver.came}) == 1
+    assert len(set(receiver.headers("X-ZEvent-Signature"))) == 1
+    assert (await webhook(zalo))["waiting"] == []
 
 
-@pytest.mark.parametrize("path", ["probe", "enable"])
-async def test_without_an_address_there_is_nothing_to_probe_or_to_enable(sandbox_client, path):
-    await sandbox_client.said("/_sandbox/webhook", {"url": ""})
-    assert (await sandbox_client.post(f"/_sandbox/webhook/{path}"))[0] == 400
-    assert (await sandbox_client.post("/_sandbox/webhook", {"url": "nowhere"}))[0] == 400
-
-
-async def test_what_waits_is_posted_after_a_restart(sandbox_client, receiver, tmp_path, clock):
+async def test_a_waiting_event_is_posted_after_a_restart(zalo, receiver, tmp_path, clock):
     receiver.status = 500
-    await sandbox_client.act(await sandbox_client.person(), "follow")
-    await sandbox_client.settle()
-    await sandbox_client.stage.sandbox.scheduler.stop()
+    await zalo.act(await zalo.person(), "follow")
+    await zalo.settle()
+    await zalo.stage.sandbox.scheduler.stop()
     receiver.status = 200
     again = await server.start("127.0.0.1", 0, tmp_path, clock)
     try:
@@ -233,17 +224,16 @@ async def test_what_waits_is_posted_after_a_restart(sandbox_client, receiver, tm
         assert again.world.webhook_queue.waiting == {}
     finally:
         await again.close()
-    assert [headers.get("num_retry") for _, headers, _ in receiver.came] == [None, "1"]
+    assert receiver.headers("num_retry") == [None, "1"]
 
 
-async def test_nobody_has_to_ask_for_what_is_due(sandbox_client, receiver):
-    """The clock is moved by a call, and the retry happens without another one."""
+async def test_a_due_event_is_sent_without_another_call(zalo, receiver):
     receiver.status = 500
-    await sandbox_client.act(await sandbox_client.person(), "follow")
-    await sandbox_client.settle()
+    await zalo.act(await zalo.person(), "follow")
+    await zalo.settle()
     receiver.status = 200
     receiver.arrival.clear()
-    await sandbox_client.post("/_sandbox/clock", {"now": "2027-01-15T12:00:30+07:00"})
+    await zalo.said("/_sandbox/clock", {"now": "2027-01-15T12:00:30+07:00"})
     async with asyncio.timeout(10):
         await receiver.arrival.wait()
-    assert receiver.came[1][1]["num_retry"] == "1"
+    assert receiver.headers("num_retry") == [None, "1"]
