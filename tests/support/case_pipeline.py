@@ -8,21 +8,19 @@ from typing import Any
 from channels.base import Outcome
 from consumers.case_notices.handler import CaseNoticeHandler
 from consumers.case_notices.recipients import CaseNoticeRecipients, CaseNotices
-from consumers.channel_health.breaker_store import BreakerStore
-from consumers.deliver.renderings import RenderCache
-from consumers.deliver.slots import WorkerSlot
 from consumers.deliver.worker import DeliveryWorker
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker, WakeUp
 from consumers.runtime.errors import RetryLater
-from consumers.runtime.lanes import LaneSemaphore
 from consumers.suppression.store import SuppressionStore
 from contracts import envelope, keys, subjects
 from contracts.delivery import BatchKey, ChannelName, Lane, Status
 from contracts.records import NoticeRecord, notice_key
 from producers.bus import Bus
+from tests.support.clock import FakeClock
 from tests.support.gateway_client import UNIT, GatewayClient, sample_event
-from tests.support.scripted_channel import Clock, ScriptedChannel, StaticReaders
+from tests.support.scripted_channel import ScriptedChannel
+from tests.support.services import new_worker
 
 EMAIL, ZALO = ChannelName.EMAIL, ChannelName.ZALO
 SECRET = b"a secret for tests"
@@ -52,7 +50,7 @@ class CasePipeline:
     bus: Bus
     gateway: GatewayClient
     folder: Path
-    clock: Clock
+    clock: FakeClock
     providers: dict[ChannelName, ScriptedChannel] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -64,18 +62,11 @@ class CasePipeline:
 
     def worker(self, name: ChannelName) -> DeliveryWorker:
         provider = self.providers.setdefault(name, ScriptedChannel(name=name, window=1))
-        return DeliveryWorker(
-            provider,
-            self.ledger,
-            RenderCache(self.bus, self.ledger, provider.render),
-            StaticReaders([]),
-            self.waker,
-            LaneSemaphore(provider.connections),
-            WorkerSlot(self.folder / name, name),
-            BreakerStore(self.bus, name),
-            clock=self.clock,
-            strategies=[CaseNoticeRecipients(self.notices, self.suppressed)],
-        )
+        strategies = [CaseNoticeRecipients(self.notices, self.suppressed)]
+        return new_worker(
+            self.bus, provider, self.clock, self.folder / name,
+            ledger=self.ledger, strategies=strategies,
+        )  # fmt: skip
 
     def set_outcome(self, channel: ChannelName, outcome: Outcome) -> None:
         self.providers[channel].answer = lambda _: outcome

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from tests.support.browser import browser  # noqa: F401 - a fixture
-
 
 @dataclass
 class FakeClock:

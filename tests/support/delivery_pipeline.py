@@ -1,41 +1,23 @@
 """One channel's planner and worker on a real bus, wired as the composition root does it."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from consumers.channel_health.breaker_store import BreakerStore
-from consumers.deliver.renderings import RenderCache
-from consumers.deliver.slots import WorkerSlot
 from consumers.deliver.worker import DeliveryWorker
 from consumers.dispatch.audience import SubscriberAudience
-from consumers.dispatch.handler import Dispatcher
 from consumers.dispatch.supersede import Supersession
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker, WakeUp
-from consumers.runtime.lanes import LaneSemaphore
-from contracts import publication as publications
-from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey, Status
 from contracts.publication import Publication, StoredPublication
 from producers.bus import Bus
+from tests.support.clock import FakeClock
 from tests.support.publications import a_publication
-from tests.support.scripted_channel import Clock, ScriptedChannel, StaticReaders, reader_ids
+from tests.support.scripted_channel import ScriptedChannel, StaticReaders, reader_ids
+from tests.support.services import ReleasedPositions, new_dispatcher, new_worker
 
 EMAIL = ChannelName.EMAIL
-
-
-@dataclass
-class ReleasedPositions:
-    """The positions that tests have released."""
-
-    known: dict[str, list[int]] = field(default_factory=dict)
-
-    async def released_positions(self, content_id: str) -> list[int]:
-        return self.known.get(content_id, [])
-
-    async def halt_mark(self, content_id: str, revision: int) -> str:
-        return ""
 
 
 class DeliveryPipeline:
@@ -46,36 +28,23 @@ class DeliveryPipeline:
     ):
         self.bus, self.readers, self.folder = bus, readers, folder
         self.provider = provider or ScriptedChannel()
-        self.clock = Clock()
+        self.clock = FakeClock()
         self.circuit = BreakerStore(bus, EMAIL, self.clock)
         self.ledger, self.waker = Ledger(bus), Waker(bus)
         self.released = ReleasedPositions()
         self.fence = Supersession(self.ledger, self.waker, self.clock)
-        self.planner = Dispatcher(
-            EMAIL, self.ledger, self.waker, self.fence, self.released,
-            SubscriberAudience(readers), LaneSemaphore(3), clock=self.clock,
+        self.planner = new_dispatcher(
+            bus, SubscriberAudience(readers), self.released, self.clock,
+            ledger=self.ledger, waker=self.waker, supersession=self.fence,
         )  # fmt: skip
         self.worker = self.new_worker()
 
-    def new_worker(self) -> DeliveryWorker:
-        library = RenderCache(self.bus, self.ledger, self.provider.render)
-        return DeliveryWorker(
-            self.provider,
-            self.ledger,
-            library,
-            self.readers,
-            self.waker,
-            LaneSemaphore(self.provider.connections),
-            WorkerSlot(self.folder, "email"),
-            self.circuit,
-            clock=self.clock,
-        )
+    def new_worker(self, **parts: Any) -> DeliveryWorker:
+        own = {"ledger": self.ledger, "waker": self.waker, "contact_lookup": self.readers}
+        return new_worker(self.bus, self.provider, self.clock, self.folder, **own | parts)
 
     async def publish(self, publication: Publication) -> StoredPublication:
-        subject = subjects.publication(publication.topic, publication.content_id)
-        ack = await self.bus.publish(subject, publications.encode(publication))
-        self.released.known.setdefault(publication.content_id, []).append(publication.revision)
-        return StoredPublication(publication=publication, seq=ack.seq)
+        return await self.released.publish(self.bus, publication)
 
     async def plan(self, **changes) -> PlanKey:
         released = await self.publish(a_publication(**changes))

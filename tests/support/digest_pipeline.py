@@ -33,17 +33,16 @@ from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker, WakeUp
 from consumers.recipients import Contact
 from consumers.runtime.errors import RetryLater
-from consumers.runtime.lanes import LaneSemaphore
-from contracts import publication as publications
-from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from contracts.publication import Publication, StoredPublication
 from contracts.subscriptions.digest import Digest
 from contracts.subscriptions.subscriber import Subscriber
 from producers.bus import Bus, Change
+from tests.support.clock import FakeClock
 from tests.support.delivery_pipeline import DeliveryPipeline
 from tests.support.publications import a_publication
-from tests.support.scripted_channel import Clock, ScriptedChannel
+from tests.support.scripted_channel import ScriptedChannel
+from tests.support.services import new_dispatcher, store_publication
 
 EMAIL = ChannelName.EMAIL
 DAY_S = 86400.0
@@ -152,7 +151,7 @@ class DigestPipeline(DeliveryPipeline):
     """One channel with digests, wired as the composition root does."""
 
     def __init__(self, bus: Bus, folder, now: float = FRIDAY) -> None:
-        clock = Clock(now)
+        clock = FakeClock(now)
         self.recorder, self.start = DigestRecorder(), 1
         super().__init__(
             bus, folder, DirectoryReaders(folder / "folk.sqlite", clock), self.recorder
@@ -166,17 +165,11 @@ class DigestPipeline(DeliveryPipeline):
     def new_planner(self, bus) -> Dispatcher:
         ledger, waker = Ledger(bus), Waker(bus)
         fence, register = Supersession(ledger, waker, self.clock), ItemRepository(bus)
-        return Dispatcher(
-            EMAIL,
-            ledger,
-            waker,
-            fence,
-            Releaser(bus, register),
-            SubscriberAudience(self.readers),
-            LaneSemaphore(3),
+        return new_dispatcher(
+            bus, SubscriberAudience(self.readers), Releaser(bus, register), self.clock,
+            ledger=ledger, waker=waker, supersession=fence,
             digests=AffectedDigestFinder(DigestStore(bus), fence),
-            clock=self.clock,
-        )
+        )  # fmt: skip
 
     def new_service(self, bus) -> DigestService:
         ledger, waker, book, register = (
@@ -205,10 +198,9 @@ class DigestPipeline(DeliveryPipeline):
             changes["action"] = "corrected"
         one = a_publication(content_id=content_id, revision=revision, **times, **changes)
         await self.record_item(one)
-        subject = subjects.publication(one.topic, one.content_id)
-        ack = await self.bus.publish(subject, publications.encode(one))
-        await self.record_position(one, ack.seq)
-        return StoredPublication(publication=one, seq=ack.seq)
+        released = await store_publication(self.bus, one)
+        await self.record_position(one, released.seq)
+        return released
 
     async def record_item(self, one: Publication) -> None:
         def move(found: Item | None) -> Item:
@@ -297,7 +289,7 @@ class DigestPipeline(DeliveryPipeline):
         return found
 
 
-def later(clock: Clock, **span: float) -> datetime:
+def later(clock: FakeClock, **span: float) -> datetime:
     return datetime.fromtimestamp(clock(), UTC) + timedelta(**span)
 
 

@@ -15,34 +15,23 @@ from pathlib import Path
 
 from channels.base import Deadline, Outcome, Recipient
 from channels.errors import Unreachable
-from consumers.channel_health.breaker_store import BreakerStore
 from consumers.channel_health.pauses import ChannelMonitor
-from consumers.deliver.renderings import RenderCache
-from consumers.deliver.slots import WorkerSlot
 from consumers.deliver.worker import DeliveryWorker
-from consumers.dispatch.audience import PortalAudience, SubscriberAudience, ZaloAudience
-from consumers.dispatch.handler import Dispatcher
 from consumers.dispatch.supersede import Supersession
 from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import WakeUp
 from consumers.operations.sweep import Sweeper
-from consumers.recipients import ContactLookup, FixedRecipients
 from consumers.runtime.errors import RetryLater
-from consumers.runtime.lanes import LaneSemaphore
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey, Status
 from contracts.publication import Publication
 from producers.bus import Bus
-from tests.support.delivery_pipeline import DeliveryPipeline, ReleasedPositions
-from tests.support.scripted_channel import Clock, ScriptedChannel, StaticReaders, reader_ids
+from tests.support.clock import FakeClock
+from tests.support.scripted_channel import ScriptedChannel, StaticReaders, reader_ids
+from tests.support.services import ReleasedPositions, new_audience, new_dispatcher, new_worker
 
 SWEEP_S = 300.0
 ACK_WAIT_S = 30.0
-AUDIENCES = {
-    ChannelName.EMAIL: SubscriberAudience,
-    ChannelName.PORTAL: lambda _: PortalAudience(),
-    ChannelName.ZALO: lambda _: ZaloAudience(),
-}
 HOUR_S = 3600.0
 
 
@@ -100,7 +89,7 @@ class QueuedWakeUp:
 class WakeUpQueue:
     """What the bus does with wake-ups, on the test's clock."""
 
-    clock: Clock
+    clock: FakeClock
     calls: list[QueuedWakeUp] = field(default_factory=list)
     numbers: itertools.count = field(default_factory=itertools.count)
 
@@ -138,7 +127,7 @@ class OutageSimulation:
 
     def __init__(self, bus: Bus, folder: Path, readers: int, seed: int) -> None:
         self.bus, self.folder, self.random = bus, folder, random.Random(seed)
-        self.clock, self.people = Clock(), StaticReaders(reader_ids(readers))
+        self.clock, self.people = FakeClock(), StaticReaders(reader_ids(readers))
         self.queue, self.ledger, self.pauses = (
             WakeUpQueue(self.clock),
             Ledger(bus),
@@ -168,22 +157,11 @@ class OutageSimulation:
 
     async def start(self, channel: ChannelName) -> None:
         provider = self.providers[channel]
-        library = RenderCache(self.bus, self.ledger, provider.render)
-        addresses: ContactLookup = (
-            self.people if channel is ChannelName.EMAIL else FixedRecipients()
-        )
-        worker = DeliveryWorker(
-            provider,
-            self.ledger,
-            library,
-            addresses,
-            self.queue,
-            LaneSemaphore(provider.connections),
-            WorkerSlot(self.folder, channel),
-            BreakerStore(self.bus, channel, self.clock),
-            is_paused=lambda: channel in self.pauses.paused_channels,
-            clock=self.clock,
-        )
+        contacts = {"contact_lookup": self.people} if channel is ChannelName.EMAIL else {}
+        worker = new_worker(
+            self.bus, provider, self.clock, self.folder, ledger=self.ledger, waker=self.queue,
+            is_paused=lambda: channel in self.pauses.paused_channels, **contacts,
+        )  # fmt: skip
         await worker.channel_gate.refresh(self.pauses.breaker(channel))
         self.pauses.listeners.append((channel, worker.channel_gate.refresh))
         self.processes[channel].append(WorkerProcess(worker))
@@ -202,10 +180,10 @@ class OutageSimulation:
                 await self.start(channel)
 
     async def publish(self, channel: ChannelName, publication: Publication) -> PlanKey:
-        released = await DeliveryPipeline.publish(self, publication)
-        planner = Dispatcher(
-            channel, self.ledger, self.queue, self.fence, self.released,
-            AUDIENCES[channel](self.people), LaneSemaphore(3), clock=self.clock,
+        released = await self.released.publish(self.bus, publication)
+        planner = new_dispatcher(
+            self.bus, new_audience(channel, self.people), self.released, self.clock,
+            channel=channel, ledger=self.ledger, waker=self.queue, supersession=self.fence,
         )  # fmt: skip
         await planner.on_publication(released)
         plan = PlanKey(channel, publication.content_id, publication.revision)

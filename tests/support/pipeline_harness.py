@@ -6,26 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from channels.base import Recipient
-from consumers.channel_health.breaker_store import BreakerStore
-from consumers.deliver.renderings import RenderCache
-from consumers.deliver.slots import WorkerSlot
-from consumers.deliver.worker import DeliveryWorker
-from consumers.dispatch.audience import PortalAudience, SubscriberAudience, ZaloAudience
-from consumers.dispatch.handler import Dispatcher
-from consumers.dispatch.supersede import Supersession
 from consumers.intake.handler import Intake
 from consumers.ledger.store import Ledger
-from consumers.ledger.wakeups import Waker, WakeUp
-from consumers.recipients import FixedRecipients
 from consumers.runtime.errors import RetryLater
-from consumers.runtime.lanes import LaneSemaphore
 from contracts import publication as publications
 from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from contracts.publication import StoredPublication
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
-from tests.support.scripted_channel import Clock, ScriptedChannel, StaticReaders
+from tests.support.clock import FakeClock
+from tests.support.scripted_channel import ScriptedChannel, StaticReaders
+from tests.support.services import new_audience, new_dispatcher, new_worker, wake_until_closed
 
 ROUNDS = 40
 
@@ -52,35 +44,14 @@ class ChannelServices:
         self.ministry, self.name, self.clock = ministry, name, ministry.clock
         self.provider = RecordingChannel(name=name, window=25 if name is ChannelName.EMAIL else 1)
         bus = ministry.bus
-        self.ledger, waker = Ledger(bus), Waker(bus)
-        readers = ministry.readers
-        audiences = {
-            ChannelName.EMAIL: (SubscriberAudience(readers), readers),
-            ChannelName.ZALO: (ZaloAudience(), FixedRecipients()),
-            ChannelName.PORTAL: (PortalAudience(), FixedRecipients()),
-        }
-        audience, addresses = audiences[name]
-        self.planner = Dispatcher(
-            name,
-            self.ledger,
-            waker,
-            Supersession(self.ledger, waker, self.clock),
-            ministry.intake.releaser,
-            audience,
-            LaneSemaphore(3),
-            waits_for_earlier=name is not ChannelName.PORTAL,
-            clock=self.clock,
-        )
-        self.worker = DeliveryWorker(
-            self.provider,
-            self.ledger,
-            RenderCache(bus, self.ledger, self.provider.render),
-            addresses,
-            waker,
-            LaneSemaphore(2),
-            WorkerSlot(folder, name),
-            BreakerStore(bus, name, self.clock),
-            clock=self.clock,
+        self.ledger, readers = Ledger(bus), ministry.readers
+        self.planner = new_dispatcher(
+            bus, new_audience(name, readers), ministry.intake.releaser, self.clock,
+            channel=name, ledger=self.ledger,
+        )  # fmt: skip
+        contacts = {"contact_lookup": readers} if name is ChannelName.EMAIL else {}
+        self.worker = new_worker(
+            bus, self.provider, self.clock, folder, ledger=self.ledger, **contacts
         )
 
     async def deliver(self, released: Sequence[StoredPublication]) -> None:
@@ -107,28 +78,15 @@ class ChannelServices:
         plan = PlanKey(self.name, released.publication.content_id, released.publication.revision)
         held = await self.ledger.plan(plan)
         for number in range(held.value.count if held else 0):
-            await self.work_until_closed(BatchKey(*plan, number), released)
-
-    async def work_until_closed(self, batch: BatchKey, released: StoredPublication) -> None:
-        for _ in range(ROUNDS):
-            state = await self.ledger.state(batch)
-            if state.value.closed_at:
-                return
-            try:
-                wake_up = WakeUp(batch=str(batch), lane=released.publication.lane)
-                await self.worker.on_wake_up(wake_up)
-            except RetryLater as later:
-                self.clock.advance(later.delay_s)
-            else:
-                self.clock.advance(max(0.0, state.value.due - self.clock()))
-        raise AssertionError(f"{batch} never closes")
+            batch, lane = BatchKey(*plan, number), released.publication.lane
+            await wake_until_closed(self.worker, self.clock, batch, lane)
 
 
 class PipelineHarness:
     """Everything between an event and its effects, but without processes and queues."""
 
     def __init__(self, bus: Bus, folder: Path, readers: Iterable[str] = ("r1", "r2", "r3")) -> None:
-        self.bus, self.clock = bus, Clock()
+        self.bus, self.clock = bus, FakeClock()
         self.readers = StaticReaders(list(readers))
         self.intake = Intake(bus, DEFAULT, self.clock)
         self.desk = self.intake.desk

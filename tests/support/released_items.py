@@ -6,12 +6,12 @@ from consumers.ledger import codec
 from consumers.ledger.codec import BatchRows
 from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.entry import planned_entry
-from contracts import publication as publications
 from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
 from producers.bus import Bus
 from tests.support.portal_dir import PUBLIC_URL, WORDS
 from tests.support.publications import a_publication
+from tests.support.services import store_publication
 
 PORTAL = ChannelName.PORTAL
 FIRST = a_publication(content_id="nghi-tet")
@@ -23,14 +23,9 @@ def new_site_files(url: str = PUBLIC_URL) -> SiteFiles:
     return SiteFiles(Site(url, WORDS))
 
 
-async def store_publication(bus: Bus, publication) -> int:
-    subject = subjects.publication(publication.topic, publication.content_id)
-    return (await bus.publish(subject, publications.encode(publication))).seq
-
-
 async def deliver_to_portal(bus: Bus, publication, letter: str = "d") -> None:
     """In the stream, and in the ledger as the portal's delivery has left it."""
-    seq = await store_publication(bus, publication)
+    seq = (await store_publication(bus, publication)).seq
     plan = PlanKey(PORTAL, publication.content_id, publication.revision)
     bucket = bus.bucket(subjects.LEDGER.name)
     cursor = PlanCursor(count=1, planned=1, complete=True, source=seq)

@@ -5,28 +5,21 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from consumers.operations import backup, restore
 from consumers.operations.backup import BackupManifest
 from producers.bus import Bus
 from producers.nats_server import NatsServer
-from tests.support.scripted_channel import Clock
+from tests.support.clock import FakeClock
 
 CLERK = "Trần Thị Bình"
 
 
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
 @asynccontextmanager
-async def restored_bus(tmp_path: Path, clock: Clock, **options: Any) -> AsyncIterator[Bus]:
+async def restored_bus(tmp_path: Path, clock: FakeClock, **options: Any) -> AsyncIterator[Bus]:
     async with NatsServer(tmp_path / "new-nats") as server, await Bus.connect(server.url) as bus:
         await restore.restore_backup(bus, tmp_path / "backup", clock, **options)
         yield bus
 
 
-async def save_bus(bus: Bus, tmp_path: Path, clock: Clock) -> BackupManifest:
+async def save_bus(bus: Bus, tmp_path: Path, clock: FakeClock) -> BackupManifest:
     return await backup.save_backup(bus, tmp_path / "backup", clock)

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 from channels.base import Content, Deadline, Outcome, Recipient, Verdict
 from channels.errors import ChannelError
@@ -94,16 +93,3 @@ class StaticReaders:
 
 def reader_ids(count: int) -> list[str]:
     return [f"r{number:06d}" for number in range(count)]
-
-
-class Clock:
-    """Time that a test moves."""
-
-    def __init__(self, now: float = 1_800_000_000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
-
-    def advance(self, seconds: float) -> Any:
-        self.now += seconds

@@ -17,15 +17,10 @@ from channels.base import Outcome, Verdict
 from channels.email.unsubscribe import HmacSigner
 from consumers.app.web.server import WebServer, bind_socket, socket_url
 from consumers.case_notices.recipients import CaseNotices
-from consumers.channel_health.breaker_store import BreakerStore
-from consumers.deliver.renderings import RenderCache
-from consumers.deliver.slots import WorkerSlot
-from consumers.deliver.worker import DeliveryWorker
 from consumers.key_file import KeyFile
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker, WakeUp
 from consumers.runtime.errors import RetryLater
-from consumers.runtime.lanes import LaneSemaphore
 from consumers.subscribers.closing_mail import ClosingMailer
 from consumers.subscribers.preferences import PreferencesService
 from consumers.subscribers.quota import HourlyMailQuota
@@ -46,7 +41,7 @@ from producers.pages.rendering import page_texts
 from producers.pages.services import PageServices
 from tests.support.clock import FakeClock
 from tests.support.scripted_channel import ScriptedChannel
-from tests.support.scripted_channel import StaticReaders as Nobody
+from tests.support.services import new_worker
 
 NOON = datetime(2026, 11, 26, 5, tzinfo=UTC)
 KEYS = KeyFile(b"k" * 32)
@@ -85,17 +80,9 @@ class SignupApp:
         self.relay = ScriptedChannel(name=ChannelName.EMAIL, window=1)
         self.relay.render = lambda letter: letter.kind.value  # type: ignore[method-assign]
         self.relay.answer = lambda _: Outcome(Verdict.DELIVERED)
-        self.worker = DeliveryWorker(
-            self.relay,
-            self.ledger,
-            RenderCache(bus, self.ledger, self.relay.render),
-            Nobody([]),
-            waker,
-            LaneSemaphore(self.relay.connections),
-            WorkerSlot(folder / "slots", ChannelName.EMAIL),
-            BreakerStore(bus, ChannelName.EMAIL),
-            clock=clock,
-            strategies=[TransactionalRecipients(bus, self.suppressions)],
+        strategies = [TransactionalRecipients(bus, self.suppressions)]
+        self.worker = new_worker(
+            bus, self.relay, clock, folder / "slots", ledger=self.ledger, strategies=strategies
         )
 
     # --- data on the bus

@@ -1,6 +1,6 @@
 """Zalo from the ledger to the sandbox: planner, worker, notes and tokens on a real bus, by HTTP."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,26 +8,19 @@ from pathlib import Path
 
 from channels.zalo.client.clock import vietnam_time
 from channels.zalo.factory import ChannelStores
-from consumers.channel_health.breaker_store import BreakerStore
-from consumers.deliver.renderings import RenderCache
 from consumers.deliver.slots import WorkerSlot
 from consumers.deliver.worker import DeliveryWorker
 from consumers.dispatch.audience import ZaloAudience
-from consumers.dispatch.handler import Dispatcher
-from consumers.dispatch.supersede import Supersession
 from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker, WakeUp
-from consumers.recipients import FixedRecipients
 from consumers.runtime.errors import RetryLater
-from consumers.runtime.lanes import LaneSemaphore
 from consumers.zalo.stores import BusArticleStore, BusKeyValueStore
-from contracts import publication as publications
-from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey, Status
-from contracts.publication import Publication, StoredPublication
+from contracts.publication import Publication
 from producers.bus import Bus
 from tests.support.clock import FakeClock
+from tests.support.services import ReleasedPositions, new_dispatcher, new_worker
 from tests.support.zalo_account import SimulatedKill, ZaloAccount, open_zalo_account
 
 ROUNDS = 200
@@ -47,53 +40,28 @@ class ZaloPipeline:
     bus: Bus
     folder: Path
     account: ZaloAccount
-    released: dict[str, list[int]] = field(default_factory=dict)
+    released: ReleasedPositions = field(default_factory=ReleasedPositions)
     workers: int = 0
 
     def __post_init__(self) -> None:
         self.clock = self.account.clock
         self.ledger, self.waker = Ledger(self.bus), Waker(self.bus)
-        fence = Supersession(self.ledger, self.waker, self.clock)
-        self.planner = Dispatcher(
-            ChannelName.ZALO,
-            self.ledger,
-            self.waker,
-            fence,
-            self,
-            ZaloAudience(),
-            LaneSemaphore(3),
-            clock=self.clock,
-        )
+        self.planner = new_dispatcher(
+            self.bus, ZaloAudience(), self.released, self.clock,
+            channel=ChannelName.ZALO, ledger=self.ledger,
+        )  # fmt: skip
         self.worker = self.new_worker()
-
-    async def released_positions(self, content_id: str) -> Sequence[int]:
-        return self.released.get(content_id, [])
-
-    async def halt_mark(self, content_id: str, revision: int) -> str:
-        return ""
 
     def new_worker(self) -> DeliveryWorker:
         """A new process: its slot is not the dead one's, so the lease has to run out."""
         self.workers += 1
         channel = self.account.new_channel()
-        return DeliveryWorker(
-            channel,
-            self.ledger,
-            RenderCache(self.bus, self.ledger, channel.render),
-            FixedRecipients(),
-            self.waker,
-            LaneSemaphore(2),
-            WorkerSlot(self.folder, f"zalo-{self.workers}"),
-            BreakerStore(self.bus, ChannelName.ZALO, self.clock),
-            clock=self.clock,
-        )
+        slot = WorkerSlot(self.folder, f"zalo-{self.workers}")
+        return new_worker(self.bus, channel, self.clock, self.folder, ledger=self.ledger, slot=slot)
 
     async def publish(self, publication: Publication) -> BatchKey:
         """Release and plan a publication; returns its batch. Older positions go first."""
-        subject = subjects.publication(publication.topic, publication.content_id)
-        ack = await self.bus.publish(subject, publications.encode(publication))
-        self.released.setdefault(publication.content_id, []).append(publication.revision)
-        released = StoredPublication(publication=publication, seq=ack.seq)
+        released = await self.released.publish(self.bus, publication)
         plan = PlanKey(ChannelName.ZALO, publication.content_id, publication.revision)
         for _ in range(ROUNDS):
             try:
@@ -105,7 +73,7 @@ class ZaloPipeline:
         raise AssertionError("never planned")
 
     async def finish_older(self, plan: PlanKey) -> None:
-        for number in self.released[plan.content_id][:-1]:
+        for number in self.released.known[plan.content_id][:-1]:
             batch = BatchKey(*plan._replace(revision=number), 0)
             if await self.ledger.state(batch):
                 await self.wake(batch)

@@ -14,9 +14,7 @@ from contracts.delivery import BatchKey, ChannelName, PlanKey, Status
 from contracts.errors import field_error
 from producers.bus import Bus, topology
 from tests.support.events import ITEM, UNIT
-from tests.support.restored_bus import CLERK, clock, restored_bus, save_bus
-
-__all__ = ["clock"]
+from tests.support.restored_bus import CLERK, restored_bus, save_bus
 
 LETTER_OF = MessageOrigin(subject=subjects.content(UNIT, "submitted"), stream="CONTENT", seq=7)
 WRONG = [field_error("data.title", "missing")]

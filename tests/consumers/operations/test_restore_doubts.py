@@ -23,10 +23,8 @@ from tests.support.events import (
     submitted,
     withdrawn,
 )
-from tests.support.restored_bus import CLERK, clock, restored_bus, save_bus
+from tests.support.restored_bus import CLERK, restored_bus, save_bus
 from tests.support.scripted_channel import StaticReaders, reader_ids
-
-__all__ = ["clock"]
 
 HOUR_S = 3600.0
 

@@ -11,11 +11,8 @@ import pytest
 from channels.base import Outcome, Verdict
 from consumers.dispatch.audience import SubscriberAudience
 from consumers.dispatch.handler import Dispatcher
-from consumers.dispatch.supersede import Supersession
-from consumers.ledger.store import Ledger
-from consumers.ledger.wakeups import Waker, WakeUp
+from consumers.ledger.wakeups import WakeUp
 from consumers.runtime.errors import RetryLater
-from consumers.runtime.lanes import LaneSemaphore
 from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName, PlanKey, Status
 from contracts.publication import StoredPublication
@@ -24,6 +21,7 @@ from tests.support.crashing_bus import SimulatedCrash, crashing_bus
 from tests.support.delivery_pipeline import DeliveryPipeline
 from tests.support.publications import a_publication
 from tests.support.scripted_channel import ScriptedChannel, StaticReaders, reader_ids
+from tests.support.services import new_dispatcher
 
 EMAIL = ChannelName.EMAIL
 READERS = 1203  # one batch, then two at once
@@ -34,11 +32,7 @@ class CrashingPlanners(DeliveryPipeline):
     """Planners that die, and those who come after them."""
 
     def new_planner_on(self, bus) -> Dispatcher:
-        ledger, waker = Ledger(bus), Waker(bus)
-        return Dispatcher(
-            EMAIL, ledger, waker, Supersession(ledger, waker, self.clock), self.released,
-            SubscriberAudience(self.readers), LaneSemaphore(3), clock=self.clock,
-        )  # fmt: skip
+        return new_dispatcher(bus, SubscriberAudience(self.readers), self.released, self.clock)
 
     async def dies(self, bus, released: StoredPublication) -> bool:
         """Whether a planner on *bus* died of *released*."""

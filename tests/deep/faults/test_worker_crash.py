@@ -8,18 +8,16 @@ from dataclasses import dataclass
 import pytest
 
 from channels.base import Outcome, Recipient, Verdict
-from consumers.deliver.renderings import RenderCache
-from consumers.deliver.slots import WorkerSlot
 from consumers.deliver.worker import DeliveryWorker
 from consumers.ledger import moves
-from consumers.ledger.store import Ledger
-from consumers.ledger.wakeups import Waker, WakeUp
+from consumers.ledger.wakeups import WakeUp
 from consumers.runtime.errors import RetryLater
 from contracts import subjects
 from contracts.delivery import BatchKey, Lane, PlanKey
 from tests.support.crashing_bus import SimulatedCrash, crashing_bus
 from tests.support.delivery_pipeline import DeliveryPipeline
 from tests.support.scripted_channel import ScriptedChannel, StaticReaders, reader_ids
+from tests.support.services import new_worker
 
 READERS = 8
 REFUSED, BUSY, SILENT = "r000005", "r000001", "r000003"
@@ -78,11 +76,10 @@ class CrashingWorkers(DeliveryPipeline):
     """Workers that die, and their heirs."""
 
     def new_worker_on(self, bus, folder) -> DeliveryWorker:
-        ledger = Ledger(bus)
-        library = RenderCache(bus, ledger, self.provider.render)
-        return DeliveryWorker(
-            self.provider, ledger, library, self.readers, Waker(bus), self.worker.semaphore,
-            WorkerSlot(folder, "email"), self.circuit, clock=self.clock,
+        return new_worker(
+            bus, self.provider, self.clock, folder,
+            contact_lookup=self.readers, semaphore=self.worker.semaphore,
+            breaker_store=self.worker.breaker_store,
         )  # fmt: skip
 
     async def finish(self, worker: DeliveryWorker, plan: PlanKey) -> int:

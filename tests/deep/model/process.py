@@ -4,16 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from consumers.channel_health.breaker_store import BreakerStore
 from consumers.channel_health.pauses import ChannelMonitor
-from consumers.deliver.renderings import RenderCache
 from consumers.deliver.slots import WorkerSlot
 from consumers.deliver.worker import DeliveryWorker
 from consumers.dispatch.audience import Audience, PortalAudience, SubscriberAudience, ZaloAudience
-from consumers.dispatch.handler import Dispatcher
-from consumers.dispatch.supersede import Supersession
 from consumers.feedback.handler import DeliveryReceipt, FeedbackHandler
 from consumers.intake import items
 from consumers.intake.items import Item
@@ -37,6 +34,7 @@ from tests.deep.model.receiver_kinds import ReceiverKind
 from tests.deep.model.receivers import SimulatedChannel
 from tests.deep.model.subscribers import LaggingDirectory
 from tests.deep.model.virtual_loop import ProcessState
+from tests.support.services import new_dispatcher, new_worker
 
 if TYPE_CHECKING:
     from tests.deep.model.world import Simulation
@@ -137,11 +135,11 @@ class Process:
     # --- the product's parts
 
     def start_dispatch(self, kind: ReceiverKind) -> None:
-        planner = Dispatcher(
-            kind.channel, self.ledger, self.waker,
-            Supersession(self.ledger, self.waker, self.clock),
-            ReleasedPositions(self.wire, self.world.item), self.audience(kind), LaneSemaphore(2, 1),
-            waits_for_earlier=not kind.is_local, clock=self.clock,
+        planner = new_dispatcher(
+            self.bus, self.audience(kind),
+            ReleasedPositions(self.wire, self.world.item), self.clock,
+            channel=kind.channel, ledger=self.ledger, waker=self.waker, gate=LaneSemaphore(2, 1),
+            waits_for_earlier=not kind.is_local,
         )  # fmt: skip
 
         async def on_publication(parcel: UnackedMessage) -> None:
@@ -161,11 +159,10 @@ class Process:
         channel = SimulatedChannel(self.world.receivers[kind.channel], self.actor, self.world)
         slot = self.slot(kind.channel)
         addresses: ContactLookup = self.directory if kind.has_recipients else FixedRecipients()
-        worker = DeliveryWorker(
-            channel, self.ledger, RenderCache(self.bus, self.ledger, channel.render), addresses,
-            self.waker, LaneSemaphore(kind.connections, 1), slot,
-            BreakerStore(self.bus, kind.channel, self.clock),
-            is_paused=lambda: kind.channel in self.pauses.paused_channels, clock=self.clock,
+        worker = new_worker(
+            self.bus, channel, self.clock, Path(), slot=slot, contact_lookup=addresses,
+            ledger=self.ledger, waker=self.waker, semaphore=LaneSemaphore(kind.connections, 1),
+            is_paused=lambda: kind.channel in self.pauses.paused_channels,
         )  # fmt: skip
         await worker.channel_gate.refresh(self.pauses.breaker(kind.channel))
         self.pauses.listeners.append((kind.channel, worker.channel_gate.refresh))

@@ -9,20 +9,15 @@ from itertools import pairwise
 import pytest
 
 from channels.portal.channel import PortalChannel
-from consumers.channel_health.breaker_store import BreakerStore, unavailable_channels
-from consumers.deliver.renderings import RenderCache
-from consumers.deliver.slots import WorkerSlot
-from consumers.deliver.worker import DeliveryWorker
+from consumers.channel_health.breaker_store import unavailable_channels
 from consumers.dispatch.audience import PortalAudience
-from consumers.dispatch.handler import Dispatcher
 from consumers.ledger.wakeups import WakeUp
-from consumers.recipients import FixedRecipients
-from consumers.runtime.lanes import LaneSemaphore
 from contracts.delivery import BatchKey, ChannelName, Lane, Status
 from tests.support.email_pipeline import PlayOnce, check_ledger
 from tests.support.portal_dir import PUBLIC_URL, WORDS
 from tests.support.publications import a_publication
 from tests.support.scripted_channel import reader_ids
+from tests.support.services import new_dispatcher, new_worker
 from tests.support.smtp_receiver import SmtpReceiver
 from tests.support.tcp_proxy import TcpProxy
 
@@ -101,22 +96,10 @@ async def test_while_the_relay_refuses_the_portal_shows_the_item(new_email_pipel
 def portal(loa, folder):
     """The portal's planner and worker beside those of *loa*."""
     channel = PortalChannel(folder / "portal", PUBLIC_URL, WORDS)
-    planner = Dispatcher(
-        ChannelName.PORTAL, loa.ledger, loa.waker, loa.fence, loa.released,
-        PortalAudience(), LaneSemaphore(3), waits_for_earlier=False, clock=loa.clock,
-    )  # fmt: skip
-    worker = DeliveryWorker(
-        channel,
-        loa.ledger,
-        RenderCache(loa.bus, loa.ledger, channel.render),
-        FixedRecipients(),
-        loa.waker,
-        LaneSemaphore(1),
-        WorkerSlot(folder, "portal"),
-        BreakerStore(loa.bus, ChannelName.PORTAL, loa.clock),
-        clock=loa.clock,
+    planner = new_dispatcher(
+        loa.bus, PortalAudience(), loa.released, loa.clock, channel=ChannelName.PORTAL
     )
-    return planner, worker
+    return planner, new_worker(loa.bus, channel, loa.clock, folder)
 
 
 # ---- "421, closing" ---------------------------------------------------------------------------
