@@ -5,15 +5,14 @@ Vietnam's time, money with thousands dots, text in NFC.
 """
 
 import string
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from contracts.base.times import VIETNAM
+from contracts.base.times import VIETNAM, format_moment_in_sentence
 from contracts.case import REQUIRED_FIELDS, STATUS_NAMES, CaseNotice
+from contracts.catalog import load_texts
 from contracts.text import nfc
 
 APOLOGY = "apology"
@@ -34,10 +33,6 @@ def format_date(at: datetime) -> str:
 
 def format_moment(at: datetime) -> str:
     return f"{at.astimezone(VIETNAM):%H:%M %d/%m/%Y}"
-
-
-def format_moment_in_sentence(at: datetime) -> str:
-    return f"{at.astimezone(VIETNAM):%H:%M ngày %d/%m/%Y}"
 
 
 def format_money(dong: int) -> str:
@@ -98,8 +93,10 @@ MONEY_PARAMETERS = frozenset(name for name, (_, say) in PARAMETERS.items() if sa
 
 def parameter_values(notice: CaseNotice) -> dict[str, str]:
     """Values of all parameters that *notice* has."""
-    found = {name: (getattr(notice, field), say) for name, (field, say) in PARAMETERS.items()}
-    return {name: nfc(say(one)) for name, (one, say) in found.items() if one not in (None, ())}
+    values = {name: (getattr(notice, field), say) for name, (field, say) in PARAMETERS.items()}
+    return {
+        name: nfc(say(value)) for name, (value, say) in values.items() if value not in (None, ())
+    }
 
 
 def guaranteed_parameters(kind: str) -> frozenset[str]:
@@ -133,8 +130,8 @@ def sentence_moments(notice: CaseNotice) -> dict[str, str]:
 
 
 def texts_of_kind(notice: CaseNotice) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = catalog()["kind"][notice_kind(notice)]
-    return found
+    texts: Mapping[str, Any] = catalog()["kind"][notice_kind(notice)]
+    return texts
 
 
 def placeholder_names(text: str) -> Iterator[str]:
@@ -142,6 +139,5 @@ def placeholder_names(text: str) -> Iterator[str]:
     return (name for _, name, _, _ in string.Formatter().parse(text) if name)
 
 
-@cache
 def catalog() -> dict[str, Any]:
-    return tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+    return load_texts(Path(__file__).with_suffix(".toml"))

@@ -17,3 +17,8 @@ def utc_time(seconds: float) -> datetime:
 def utc_now(clock: Clock) -> datetime:
     """The clock's time in UTC."""
     return utc_time(clock())
+
+
+def format_moment_in_sentence(at: datetime) -> str:
+    """A point in time as Vietnamese readers write it."""
+    return f"{at.astimezone(VIETNAM):%H:%M ngày %d/%m/%Y}"

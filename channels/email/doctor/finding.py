@@ -1,11 +1,12 @@
 """Findings: a code and its values; a table has level and texts."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache
 from pathlib import Path
+from typing import Any
+
+from contracts.catalog import load_texts
 
 
 class Level(StrEnum):
@@ -34,15 +35,14 @@ class Finding:
 
     def localized(self) -> dict[str, str]:
         """Meaning and advice (empty if all is well), in English and Vietnamese."""
-        said = finding_texts()[self.code]
+        texts = finding_texts()[self.code]
         names = ("en", "vi", "do_en", "do_vi")
-        return {name: said.get(name, "").format_map(self.values) for name in names}
+        return {name: texts.get(name, "").format_map(self.values) for name in names}
 
 
 def new_finding(code: str, **values: object) -> Finding:
     return Finding(code, values)
 
 
-@cache
-def finding_texts() -> dict[str, dict[str, str]]:
-    return tomllib.loads(Path(__file__).with_name("texts.toml").read_text("utf-8"))
+def finding_texts() -> dict[str, Any]:
+    return load_texts(Path(__file__).with_name("texts.toml"))

@@ -79,76 +79,73 @@ def compile_publication(
         content = replace(content, intro=message.digest_change_intro(change, digest_id))
     # An author can't write this seed into a text: it is a digest of the text itself.
     placeholders = Placeholders(keys.digest(encode(publication).decode(), content.subject)[:24])
-    mail = headers.new_message()
-    for name, value in header_fields(publication, content, context, placeholders).items():
-        mail[name] = value
+    fields = header_fields(content, context, placeholders)
     if has_earlier_mail(publication, correction):
-        mail["In-Reply-To"] = EncodedHeader(placeholders.marker(Placeholder.IN_REPLY_TO))
-        mail["References"] = EncodedHeader(placeholders.marker(Placeholder.REFERENCES))
-    make_alternative(mail, keys.digest(publication.key)[:24])
-    own: dict[str, object] = {
+        fields["In-Reply-To"] = EncodedHeader(placeholders.marker(Placeholder.IN_REPLY_TO))
+        fields["References"] = EncodedHeader(placeholders.marker(Placeholder.REFERENCES))
+    mail = new_alternative(fields, keys.digest(publication.key)[:24])
+    values = list_template_values(context, placeholders)
+    for template, name in NAME_PLACEHOLDERS.items():
+        values["name"] = placeholders.marker(name)
+        mail.attach(render_part(template, content, placeholders, **values))
+    return CompiledMail(mail.as_bytes(), placeholders)
+
+
+def list_template_values(context: MailContext, placeholders: Placeholders) -> dict[str, object]:
+    """Values of the templates of a list's mail, beside its content."""
+    return {
         "token": placeholders.marker(Placeholder.UNSUBSCRIBE_TOKEN_BODY),
         "unsubscribe": context.unsubscribe_url,
         "manage": context.manage_url,
         **context.template_values,
     }
-    for template, name in NAME_PLACEHOLDERS.items():
-        own["name"] = placeholders.marker(name)
-        mail.attach(render_part(template, content, placeholders, **own))
-    return CompiledMail(mail.as_bytes(), placeholders)
 
 
-def make_alternative(mail: EmailMessage, seed: str) -> None:
-    """Make *mail* a multipart/alternative.
+def new_alternative(fields: Mapping[str, EncodedHeader], seed: str) -> EmailMessage:
+    """A multipart/alternative, to which the parts are attached.
 
     Quoted-printable never holds "=_", so no text can contain the boundary.
     """
-    mail["MIME-Version"] = EncodedHeader("1.0")
-    mail["Content-Type"] = EncodedHeader(f'multipart/alternative; boundary="=_loa_{seed}"')
+    kind = EncodedHeader(f'multipart/alternative; boundary="=_loa_{seed}"')
+    return headers.new_message(
+        {**fields, "MIME-Version": EncodedHeader("1.0"), "Content-Type": kind}
+    )
 
 
 def header_fields(
-    publication: Publication, content: MailContent, context: MailContext, placeholders: Placeholders
-) -> Mapping[str, EncodedHeader]:
-    """Header fields in the usual order."""
+    content: MailContent, context: MailContext, placeholders: Placeholders
+) -> dict[str, EncodedHeader]:
+    """Header fields of all our mails, in the usual order."""
     settings = context.settings
-    feedback = f"{publication.key}:{publication.topic}:email:{FEEDBACK_SENDER}"
-    fields = {
-        "From": headers.encode_mailbox("From", sender_name(content, context), settings.sender),
+    unit = f" - {content.sender_unit}" if content.sender_unit else ""
+    name, address = settings.reply_mailbox
+    return {
+        "From": headers.encode_mailbox("From", f"{context.agency}{unit}", settings.sender),
         "To": EncodedHeader(placeholders.marker(Placeholder.TO)),
-        "Reply-To": reply_to(settings),
+        "Reply-To": EncodedHeader(address and headers.encode_mailbox("Reply-To", name, address)),
         "Subject": headers.encode_text("Subject", content.subject),
-        "Date": EncodedHeader(format_datetime(publication.shown_at.astimezone(VIETNAM))),
+        "Date": EncodedHeader(format_datetime(content.date.astimezone(VIETNAM))),
         "Message-ID": EncodedHeader(placeholders.marker(Placeholder.MESSAGE_ID)),
-        "List-Id": headers.encode_mailbox(
-            "List-Id", content.topic, f"{publication.topic}.{settings.domain}"
-        ),
-        "List-Help": EncodedHeader(f"<{context.subscription_url}>"),
-        "List-Unsubscribe": list_unsubscribe(
-            context, placeholders.marker(Placeholder.UNSUBSCRIBE_TOKEN)
-        ),
-        "List-Unsubscribe-Post": EncodedHeader("List-Unsubscribe=One-Click"),
-        "Feedback-ID": EncodedHeader(feedback),
+        **(list_fields(content, context, placeholders) if content.list_name else {}),
         "Auto-Submitted": EncodedHeader("auto-generated"),
         "X-Auto-Response-Suppress": EncodedHeader("All"),
         "Content-Language": EncodedHeader(content.language),
     }
-    return {name: value for name, value in fields.items() if value}
 
 
-def list_unsubscribe(context: MailContext, token: str) -> EncodedHeader:
-    """Unsubscribe links with the recipient's token: one web, and one mail if configured."""
+def list_fields(
+    content: MailContent, context: MailContext, placeholders: Placeholders
+) -> Mapping[str, EncodedHeader]:
+    """Header fields of a list's mail: its list, and the ways to leave it."""
+    settings, token = context.settings, placeholders.marker(Placeholder.UNSUBSCRIBE_TOKEN)
     ways = [f"<{context.unsubscribe_url}{token}>"]
-    if context.settings.unsubscribe_to:
-        ways.append(f"<mailto:{quote(context.settings.unsubscribe_to, safe='@')}?subject={token}>")
-    return EncodedHeader(",\r\n ".join(ways))
-
-
-def sender_name(content: MailContent, context: MailContext) -> str:
-    """Display name: the agency and the unit."""
-    return f"{context.agency} - {content.sender_unit}" if content.sender_unit else context.agency
-
-
-def reply_to(settings: EmailSettings) -> EncodedHeader:
-    name, address = settings.reply_mailbox
-    return headers.encode_mailbox("Reply-To", name, address) if address else EncodedHeader("")
+    if settings.unsubscribe_to:
+        ways.append(f"<mailto:{quote(settings.unsubscribe_to, safe='@')}?subject={token}>")
+    list_id = f"{content.list_name}.{settings.domain}"
+    return {
+        "List-Id": headers.encode_mailbox("List-Id", content.topic, list_id),
+        "List-Help": EncodedHeader(f"<{context.subscription_url}>"),
+        "List-Unsubscribe": EncodedHeader(",\r\n ".join(ways)),
+        "List-Unsubscribe-Post": EncodedHeader("List-Unsubscribe=One-Click"),
+        "Feedback-ID": EncodedHeader(f"{content.key}:{content.list_name}:email:{FEEDBACK_SENDER}"),
+    }

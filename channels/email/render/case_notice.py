@@ -5,7 +5,7 @@ from datetime import datetime
 from channels import case_notice_texts
 from channels.email.render.build import MailContext
 from channels.email.render.message import MailContent
-from channels.email.render.personal import PersonalMail, paragraph_content
+from channels.email.render.personal import PersonalMail, paragraphs_html
 from contracts.case import AcceptedNotice, CaseNotice
 
 
@@ -18,21 +18,20 @@ class RenderedCaseNotice(PersonalMail):
         super().__init__(context)
         self.notice = notice
 
-    @property
-    def date(self) -> datetime:
-        return notice_date(self.notice)
-
     def content(self) -> MailContent:
         """Content in the catalogue's words; the greeting is the first paragraph."""
         notice, subject = self.notice, case_notice_texts.subject(self.notice)
-        texts, url = case_notice_texts.paragraphs(notice), notice.detail_url or ""
-        return paragraph_content(subject, subject, texts, unit=self.unit, url=url)
-
-    @property
-    def unit(self) -> str:
-        """The authority, unless it is the agency that sends all mails."""
-        authority = self.notice.authority
-        return "" if authority.casefold() == self.context.agency.casefold() else authority
+        paragraphs = case_notice_texts.paragraphs(notice)
+        is_agency = notice.authority.casefold() == self.context.agency.casefold()
+        return MailContent(
+            subject=subject,
+            title=subject,
+            date=notice_date(notice),
+            url=notice.detail_url or "",
+            sender_unit="" if is_agency else notice.authority,
+            html=paragraphs_html(paragraphs),
+            plain="\n\n".join(paragraphs),
+        )
 
 
 def notice_date(notice: CaseNotice) -> datetime:

@@ -6,6 +6,7 @@ its parser decodes encoded words inside a title. Therefore text is encoded here.
 
 import re
 from base64 import b64encode
+from collections.abc import Mapping
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from typing import Any
@@ -88,5 +89,10 @@ class EncodedHeaderPolicy(EmailPolicy):
 POLICY = EncodedHeaderPolicy(linesep="\r\n")
 
 
-def new_message() -> EmailMessage:
-    return EmailMessage(policy=POLICY)
+def new_message(fields: Mapping[str, EncodedHeader]) -> EmailMessage:
+    """A message with those of *fields* that have a value."""
+    message = EmailMessage(policy=POLICY)
+    for name, value in fields.items():
+        if value:
+            message[name] = value
+    return message

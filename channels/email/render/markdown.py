@@ -1,4 +1,4 @@
-"""Markdown body of an item as mail HTML and as plain text."""
+"""Markdown body of an item as mail HTML."""
 
 import re
 from collections.abc import Sequence
@@ -9,8 +9,6 @@ import nh3
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
-
-from channels.email.render.plain_text import PlainTextWriter
 
 # Character references (`&#12;`, `&rlm;`) bring in what the contract refuses in plain text.
 _CONTROL_CHARACTERS = re.compile(
@@ -117,7 +115,3 @@ def render_html(tokens: Sequence[Token]) -> Markup:
     """Safe HTML: allowed tags, web and mail links."""
     raw = _PARSER.renderer.render(tokens, _PARSER.options, {})
     return Markup(_CLEANER.clean(raw))  # noqa: S704 - cleaned right here
-
-
-def render_text(tokens: Sequence[Token]) -> str:
-    return PlainTextWriter().write(tokens)

@@ -1,8 +1,7 @@
 """The content of a mail before it is HTML, text or bytes: one model, so that both parts agree."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
@@ -12,15 +11,15 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from channels.email.render import markdown
-from contracts.base.times import VIETNAM
+from channels.markdown_text import indented_text
+from contracts.base.times import VIETNAM, format_moment_in_sentence
+from contracts.catalog import load_texts
 from contracts.content import Attachment
 from contracts.publication import Publication
 from contracts.subscriptions.digest import date_of, frequency_of
 from contracts.vocabulary import Vocabulary
 
 TEMPLATES = Path(__file__).parent / "templates"
-
-
 KILO = 1000
 
 
@@ -42,28 +41,32 @@ class LinkItem(NamedTuple):
 
 
 LinkLists = Sequence[tuple[str, Sequence[LinkItem]]]
-
-
 Facts = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class MailContent:
-    """Content of one mail."""
+    """Content of one mail.
 
-    language: str
+    *key* names it for feedback loops, *list_name* the list that it belongs to, if any.
+    """
+
     subject: str
-    sender_unit: str
-    topic: str
     title: str
-    intro: str
-    reason: str
-    summary: str
-    html: Markup
-    plain: str
-    lists: LinkLists
-    facts: Facts
+    date: datetime
     url: str
+    language: str = "vi"
+    sender_unit: str = ""
+    topic: str = ""
+    key: str = ""
+    list_name: str = ""
+    intro: str = ""
+    reason: str = ""
+    summary: str = ""
+    html: Markup = field(default_factory=Markup)
+    plain: str = ""
+    lists: LinkLists = ()
+    facts: Facts = ()
 
     @property
     def preview(self) -> str:
@@ -71,9 +74,8 @@ class MailContent:
         return self.intro or self.summary
 
 
-@cache
 def texts() -> Mapping[str, Any]:
-    return tomllib.loads((TEMPLATES / "texts.toml").read_text("utf-8"))
+    return load_texts(TEMPLATES / "texts.toml")
 
 
 def greeting_name(name: str) -> str:
@@ -104,26 +106,29 @@ def compose(
     publication: Publication, change: ChangeKind, vocabulary: Vocabulary, public_url: str
 ) -> MailContent:
     """Content of a publication in the catalogue's words."""
-    said = texts()["looks"][change]
+    words = texts()["looks"][change]
     gone = change is ChangeKind.WITHDRAWN
     url = f"{public_url}/tin/{publication.content_id}"
     tokens = markdown.parse("" if gone else publication.body, url)
     unit = unit_name(publication, vocabulary)
     topic = vocabulary.topics.get(publication.topic)
     return MailContent(
+        subject=words["subject"].format(title=publication.title),
+        title=publication.title,
+        date=publication.shown_at,
+        url=url,
         language=publication.language,
-        subject=said["subject"].format(title=publication.title),
         sender_unit=unit,
         topic=topic.name if topic else publication.topic,
-        title=publication.title,
-        intro=said["intro"],
-        reason=said["reason"].format(reason=publication.reason) if publication.reason else "",
+        key=publication.key,
+        list_name=publication.topic,
+        intro=words["intro"],
+        reason=words["reason"].format(reason=publication.reason) if publication.reason else "",
         summary="" if gone else publication.summary,
         html=markdown.render_html(tokens),
-        plain=markdown.render_text(tokens),
+        plain=indented_text(tokens),
         lists=() if gone else link_lists(publication),
         facts=item_facts(publication, unit, topic.name if topic else ""),
-        url=url,
     )
 
 
@@ -183,20 +188,14 @@ def changed_at(publication: Publication) -> str:
     return format_moment_in_sentence(at) if at > publication.first_shown_at else ""
 
 
-def format_moment_in_sentence(moment: datetime) -> str:
-    """Point in time as Vietnamese readers write it."""
-    return moment.astimezone(VIETNAM).strftime("%H:%M ngày %d/%m/%Y")
-
-
-@cache
 def digest_texts() -> Mapping[str, Any]:
-    return tomllib.loads((TEMPLATES / "digest.toml").read_text("utf-8"))
+    return load_texts(TEMPLATES / "digest.toml")
 
 
 def digest_title(digest_id: str) -> str:
     """Title of a digest."""
-    said = digest_texts()[frequency_of(digest_id)]["title"]
-    return str(said.format(day=f"{date_of(digest_id):%d/%m/%Y}"))
+    title = digest_texts()[frequency_of(digest_id)]["title"]
+    return str(title.format(day=f"{date_of(digest_id):%d/%m/%Y}"))
 
 
 def digest_change_intro(change: ChangeKind, digest_id: str) -> str:

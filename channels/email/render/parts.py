@@ -35,12 +35,15 @@ def render_part(
     template: str, content: MailContent, placeholders: Placeholders, **own: object
 ) -> EmailMessage:
     """The text or HTML part, quoted-printable so that every relay passes it unchanged."""
-    made = headers.new_message()
     kind = "html" if template.endswith(HTML_SUFFIX) else "plain"
-    made["Content-Type"] = EncodedHeader(f'text/{kind}; charset="utf-8"')
-    made["Content-Transfer-Encoding"] = EncodedHeader("quoted-printable")
-    made.set_payload(encode_body(render_template(template, content, **own), placeholders))
-    return made
+    part = headers.new_message(
+        {
+            "Content-Type": EncodedHeader(f'text/{kind}; charset="utf-8"'),
+            "Content-Transfer-Encoding": EncodedHeader("quoted-printable"),
+        }
+    )
+    part.set_payload(encode_body(render_template(template, content, **own), placeholders))
+    return part
 
 
 def render_template(template: str, content: MailContent, **own: object) -> str:

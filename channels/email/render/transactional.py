@@ -1,15 +1,12 @@
 """Transactional mail: one person, their own subscription, one link."""
 
-import tomllib
 from collections.abc import Mapping
-from datetime import datetime
-from functools import cache
-from typing import Any
 
 from channels.email.render.build import MailContext
-from channels.email.render.message import TEMPLATES, format_moment_in_sentence
-from channels.email.render.message import MailContent as Words
-from channels.email.render.personal import PersonalMail, paragraph_content
+from channels.email.render.message import TEMPLATES, MailContent
+from channels.email.render.personal import PersonalMail, paragraphs_html
+from contracts.base.times import format_moment_in_sentence
+from contracts.catalog import load_texts
 from contracts.subscriptions.transactional import TransactionalMail
 
 
@@ -21,16 +18,12 @@ class RenderedTransactionalMail(PersonalMail):
     def __init__(self, mail: TransactionalMail, context: MailContext) -> None:
         super().__init__(context)
         self.mail = mail
-        self.texts: Mapping[str, Any] = transactional_texts()["kind"][mail.kind]
-
-    @property
-    def date(self) -> datetime:
-        return self.mail.at
+        self.texts = load_texts(TEMPLATES / "letter.toml")["kind"][mail.kind]
 
     def template_values(self) -> Mapping[str, object]:
         return {name: self.texts[name] for name in ("button", "closing")}
 
-    def content(self) -> Words:
+    def content(self) -> MailContent:
         mail, context = self.mail, self.context
         known = {
             "agency": context.agency,
@@ -38,14 +31,12 @@ class RenderedTransactionalMail(PersonalMail):
             "until": format_moment_in_sentence(mail.expires_at),
             "asked": format_moment_in_sentence(mail.at),
         }
-        return paragraph_content(
-            self.texts["subject"].format_map(known),
-            self.texts["title"].format_map(known),
-            [text.format_map(known) for text in self.texts["paragraphs"]],
+        paragraphs = [text.format_map(known) for text in self.texts["paragraphs"]]
+        return MailContent(
+            subject=self.texts["subject"].format_map(known),
+            title=self.texts["title"].format_map(known),
+            date=mail.at,
             url=f"{context.public_url}{mail.path}" if mail.path else "",
+            html=paragraphs_html(paragraphs),
+            plain="\n\n".join(paragraphs),
         )
-
-
-@cache
-def transactional_texts() -> Mapping[str, Any]:
-    return tomllib.loads((TEMPLATES / "letter.toml").read_text("utf-8"))

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from yarl import URL
 
+from channels.markdown_text import paragraphs
 from channels.zalo import text_limits
-from channels.zalo.publications.plain_text import paragraphs
 from channels.zalo.publications.targeting import target_codes
 from channels.zalo.texts import catalog_text
 from contracts.content import Attachment, Link, is_broadcast

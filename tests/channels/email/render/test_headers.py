@@ -48,9 +48,7 @@ def text(rnd, longest):
 
 
 def written(**fields):
-    mail = headers.new_message()
-    for name, value in fields.items():
-        mail[name.replace("_", "-")] = value
+    mail = headers.new_message(fields)
     mail.set_payload("x\r\n")
     return mail.as_bytes()
 

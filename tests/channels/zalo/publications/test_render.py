@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.zalo.publications.plain_text import paragraphs
+from channels.markdown_text import paragraphs
 from channels.zalo.publications.render import BODY_MAX, ArticleDefaults, article_marker, render
 from channels.zalo.text_limits import (
     AUTHOR_LIMIT,
