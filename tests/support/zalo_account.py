@@ -12,6 +12,7 @@ from cryptography.fernet import Fernet
 from channels.base import Outcome, Recipient, Verdict
 from channels.errors import Unreachable
 from channels.zalo.channel import ZaloChannel
+from channels.zalo.client.clock import Jitter
 from channels.zalo.client.errors import StaleValue
 from channels.zalo.client.store import StoredValue
 from channels.zalo.client.transport import AiohttpTransport, Reply, Request
@@ -118,6 +119,13 @@ def silence_at(*numbers: int) -> Callable[[int], None]:
     return silent
 
 
+def fail_with(error: Exception) -> Callable[[int], None]:
+    def fail(_: int) -> None:
+        raise error
+
+    return fail
+
+
 class FaultyTransport(AiohttpTransport):
     """The real network, in a process that may die around any request."""
 
@@ -130,7 +138,7 @@ class FaultyTransport(AiohttpTransport):
         self.timeout = SHORT_TIMEOUT if self.stage.will_hang else LONG_TIMEOUT
         reply = await super().exchange(request)
         self.stage.after_request(request)
-        return reply
+        return self.stage.edit_reply(request, reply)
 
 
 @dataclass
@@ -148,6 +156,8 @@ class ZaloAccount:
     elsewhere: ChannelStores | None = None
     before_request: Callable[[Request], None] = lambda request: None
     after_request: Callable[[Request], None] = lambda request: None
+    edit_reply: Callable[[Request, Reply], Reply] = lambda request, reply: reply
+    jitter: Jitter = lambda: 0.5
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -159,7 +169,7 @@ class ZaloAccount:
 
     @property
     def timing(self) -> Timing:
-        return Timing(sleep=self.sleep, clock=self.clock, jitter=lambda: 0.5)
+        return Timing(sleep=self.sleep, clock=self.clock, jitter=self.jitter)
 
     def new_channel(self) -> ZaloChannel:
         """A new process: nothing but the stores is remembered."""
@@ -194,6 +204,14 @@ class ZaloAccount:
 
     def fault(self, route: str, kind: str, **more: Any) -> None:
         self.sandbox.faults.planned.append(Fault(route=route, kind=kind, **more))
+
+    def replace_body(self, path: str, body: bytes) -> None:
+        """Every answer of this call has *body* from now on."""
+
+        def edit(request: Request, reply: Reply) -> Reply:
+            return replace(reply, body=body) if request.url.endswith(path) else reply
+
+        self.edit_reply = edit
 
     @property
     def will_hang(self) -> bool:

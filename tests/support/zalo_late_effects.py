@@ -69,9 +69,7 @@ class LateEffects:
         self.stage.clock.now = until
 
 
-async def publish_with_broadcast(
-    stage: ZaloAccount, publication: Publication | None = None
-) -> None:
+async def publish_article(stage: ZaloAccount, publication: Publication | None = None) -> None:
     item = publication or a_publication()
     assert await deliver_row(stage, item, ARTICLE) is Verdict.DELIVERED
 

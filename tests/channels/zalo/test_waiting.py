@@ -14,6 +14,14 @@ from tests.support.publications import a_publication
 from tests.support.zalo_pipeline import BOTH, CallLog
 
 HOUR_S = 3600
+NIGHTS, WAITING, EACH_NIGHT = 7, 50, 2
+TARGETS = [
+    None,
+    {"provinces": ["da-nang", "hue"]},
+    {"ages": ["18-24", "25-34"], "gender": "female"},
+    {"regions": ["north"]},
+    {"also": ["tin-0-0"]},
+]
 HOLDS = {
     "app rate": ("article.create", -32, "Your application reached limit call api", 60),
     "quota of the day": ("article.create", -211, "Out of quota", HOUR_S),
@@ -26,30 +34,69 @@ HOLDS = {
 }
 
 
+class Queue:
+    """The queue's work: every batch is woken when it is due, in the order of time."""
+
+    def __init__(self, pipeline) -> None:
+        self.pipeline, self.clock = pipeline, pipeline.clock
+        self.due: dict = {}
+        self.batches: list = []
+
+    async def publish(self, **item) -> None:
+        self.batches.append(await self.pipeline.publish(a_publication(**item)))
+        self.due[self.batches[-1]] = self.clock()
+
+    async def run_until(self, end: float) -> None:
+        while self.due and min(self.due.values()) <= end:
+            batch = min(self.due, key=self.due.__getitem__)
+            self.clock.now = max(self.clock(), self.due.pop(batch))
+            wait_s = await self.pipeline.wake(batch)
+            if not (await self.pipeline.entry(batch)).closed_at:
+                self.due[batch] = self.clock() + max(1.0, wait_s)
+        if self.due or end < float("inf"):
+            self.clock.now = max(self.clock(), end)
+
+
+def count_allowed_calls(account, by_other_apps: int = 0) -> Counter:
+    """How many calls the sandbox allows by its rate, and how many it refuses."""
+    world, answered = account.sandbox.world, Counter()
+    count_call = world.count_call
+
+    def counted() -> bool:
+        for _ in range(by_other_apps):
+            count_call()
+        answered[allowed := count_call()] += 1
+        return allowed
+
+    world.count_call = counted
+    return answered
+
+
 @pytest.mark.promise("6.6")
 @pytest.mark.parametrize("hold", HOLDS)
-async def test_a_quota_or_money_that_is_out_stops_every_call_until_its_time(zalo_pipeline, hold):
+async def test_a_used_up_quota_or_balance_stops_every_call_until_its_time(zalo_pipeline, hold):
     route, code, words, least_s = HOLDS[hold]
-    zalo_pipeline.account.fault(route, "refuse", code=code, words=words)
+    account, clock = zalo_pipeline.account, zalo_pipeline.clock
+    account.fault(route, "refuse", code=code, words=words)
+    [fault] = account.sandbox.faults.planned
     batch = await zalo_pipeline.publish(a_publication())
     with structlog.testing.capture_logs() as logs:
-        while zalo_pipeline.account.sandbox.faults.planned[0].times:
+        wait_s = 0.0
+        while fault.times:
+            clock.advance(wait_s)
             wait_s = await zalo_pipeline.wake(batch)
-            if zalo_pipeline.account.sandbox.faults.planned[0].times:
-                zalo_pipeline.clock.advance(wait_s)
-            row = ["article.create", "oa.message"].index(route)
-        rest_s = (await zalo_pipeline.entry(batch)).notes[row].due - zalo_pipeline.clock()
+    row = ["article.create", "oa.message"].index(route)
+    rest_s = (await zalo_pipeline.entry(batch)).notes[row].due - clock()
     assert rest_s >= least_s - 60
-    asked = "zalo_operator_needed" in [line["event"] for line in logs]
-    assert asked is (code in (-211, -224, -320, -321)), "a person is told where one is needed"
+    is_reported = "zalo_operator_needed" in [line["event"] for line in logs]
+    assert is_reported is (code in (-211, -224, -320, -321)), "where an operator has to act"
     calls = CallLog(zalo_pipeline)
     for _ in range(10):
         await zalo_pipeline.wake(batch)
-        zalo_pipeline.clock.advance(rest_s / 12)
+        clock.advance(rest_s / 12)
     assert {name for _, name in calls.calls} <= {"getoa"}, "nothing with an effect, at most a clock"
     assert await zalo_pipeline.finish(batch) == BOTH
-    assert zalo_pipeline.account.effects("article_created") == 1
-    assert len(zalo_pipeline.account.broadcasts) == 1
+    assert account.effects("article_created") == len(account.broadcasts) == 1
 
 
 async def test_a_quota_that_outlasts_the_item_is_said_at_once_and_asked_once_more(zalo_pipeline):
@@ -65,30 +112,39 @@ async def test_a_quota_that_outlasts_the_item_is_said_at_once_and_asked_once_mor
 
 
 @pytest.mark.promise("6.6")
-async def test_a_virtual_week_makes_no_broadcast_call_at_night(zalo_pipeline):
-    """A release every five hours; releases at night go out in the morning."""
-    calls, chance = CallLog(zalo_pipeline), random.Random(20261125)
-    opened = []
-    zalo_pipeline.account.sandbox.world.rules = (
-        zalo_pipeline.account.sandbox.world.rules.model_copy(update={"broadcast_quota": 1000})
-    )
-    start = zalo_pipeline.clock()
-    for number in range(7 * 24 // 5):
-        zalo_pipeline.clock.now = max(
-            zalo_pipeline.clock(), start + number * 5 * HOUR_S + chance.random() * HOUR_S
-        )
-        item = a_publication(content_id=f"tin-{number}")
-        batch = await zalo_pipeline.publish(item)
-        released_at = vietnam_time(zalo_pipeline.clock())
-        assert await zalo_pipeline.finish(batch) == BOTH
-        opened.append((released_at, vietnam_time(zalo_pipeline.account.broadcasts[-1].at)))
-    hours = Counter(at.hour for at, name in calls.calls if name == "message")
-    assert set(hours) <= set(range(6, 22))
-    late = [sent for released, sent in opened if released.hour in (22, 23, 0, 1, 2, 3, 4)]
-    assert late, "something came at night"
-    assert {f"{sent:%H}" for sent in late} == {"06"}
-    assert all(sent.minute >= 5 for sent in late)
-    assert len(zalo_pipeline.account.broadcasts) == len(opened)
+async def test_a_virtual_week_makes_no_broadcast_call_at_night_and_spreads_the_morning(
+    zalo_pipeline,
+):
+    """Every evening items are released, fifty on the first; waits are spread by chance."""
+    account, calls, queue = zalo_pipeline.account, CallLog(zalo_pipeline), Queue(zalo_pipeline)
+    account.jitter = random.Random(20261126).random
+    account.set_rules(per_minute=60, article_quota=999, broadcast_quota=999, processing=0)
+    zalo_pipeline.worker = zalo_pipeline.new_worker()
+    answered = count_allowed_calls(account)
+    chance, noon = random.Random(7), zalo_pipeline.clock()
+    for night in range(NIGHTS):
+        evening = noon + (night * 24 + 10) * HOUR_S
+        count = WAITING if night == 0 else EACH_NIGHT
+        for number, at in enumerate(sorted(chance.random() * 7 * HOUR_S for _ in range(count))):
+            await queue.run_until(evening + at)
+            target = TARGETS[number % len(TARGETS)] if number else None
+            title = f"Thông báo {night}.{number}"
+            await queue.publish(content_id=f"tin-{night}-{number}", title=title, broadcast=target)
+    await queue.run_until(noon + (NIGHTS + 1) * 24 * HOUR_S)
+    assert queue.due == {}
+    for batch in queue.batches:
+        assert await zalo_pipeline.row_statuses(batch) == BOTH
+    sent = [vietnam_time(broadcast.at) for broadcast in account.broadcasts]
+    assert len(sent) == len(queue.batches) == WAITING + (NIGHTS - 1) * EACH_NIGHT
+    assert [at for at, name in calls.calls if name == "message" and not 6 <= at.hour < 22] == []
+    assert all(at.hour == 6 and at.minute >= 5 for at in sent), "from 06:05 on, within the hour"
+    first = Counter(at.minute for at in sent if at.date() == sent[0].date())
+    assert first.total() == WAITING
+    assert len(first) >= 8, "spread over the minutes"
+    assert max(first.values()) <= 15
+    assert answered[False] == 0, "nothing was refused for the rate"
+    assert len({str(broadcast.target) for broadcast in account.broadcasts}) == 4
+    assert max(len(broadcast.articles) for broadcast in account.broadcasts) == 2
 
 
 @pytest.mark.parametrize(
@@ -156,60 +212,41 @@ async def test_after_a_429_nothing_is_called_until_the_time_that_zalo_told(
     zalo_pipeline, headers, least_s
 ):
     """Zalo's time overrides the retry ladder; without one it is the next minute."""
-    transport = zalo_pipeline.account.channel.api.transport
-    real, left = transport.exchange, [1]
+    account, clock = zalo_pipeline.account, zalo_pipeline.clock
 
-    async def busy(request):
-        reply = await real(request)
-        if left and request.url.endswith("/article/create"):
-            left.pop()
-            zalo_pipeline.account.sandbox.world.record(
-                "article_removed", id=zalo_pipeline.account.articles[0].id
-            )
-            return type(reply)(429, headers, b"")
-        return reply
+    def busy(request, reply):
+        if not request.url.endswith("/article/create"):
+            return reply
+        account.edit_reply = lambda request, reply: reply
+        account.sandbox.world.record("article_removed", id=account.articles[0].id)
+        return type(reply)(429, headers, b"")
 
-    transport.exchange = busy
+    account.edit_reply = busy
     batches = [await zalo_pipeline.publish(a_publication(content_id=f"tin-{n}")) for n in range(3)]
-    begun = zalo_pipeline.clock()
+    begun = clock()
     await zalo_pipeline.wake(batches[0])
     calls = CallLog(zalo_pipeline)
-    while zalo_pipeline.clock() - begun < least_s:
+    while clock() - begun < least_s:
         for batch in batches:
             await zalo_pipeline.wake(batch)
-        zalo_pipeline.clock.advance(7)
-    assert [
-        at for at, _ in calls.calls if (at - vietnam_time(begun)).total_seconds() < least_s
-    ] == []
+        clock.advance(7)
+    too_early = vietnam_time(begun + least_s)
+    assert [at for at, _ in calls.calls if at < too_early] == []
     for batch in batches:
         assert await zalo_pipeline.finish(batch) == BOTH
-    assert len(zalo_pipeline.account.visible) == len(zalo_pipeline.account.broadcasts) == 3
+    assert len(account.visible) == len(account.broadcasts) == 3
 
 
 async def test_ten_times_too_many_items_are_hardly_ever_refused_for_the_rate(zalo_pipeline):
     """Zalo allows thirty calls a minute and reports the rest; another app uses half."""
-    zalo_pipeline.account.set_rules(per_minute=30, article_quota=1000, broadcast_quota=1000)
-    world, answered = zalo_pipeline.account.sandbox.world, Counter()
-    count_call = world.count_call
-
-    def counted() -> bool:
-        count_call()
-        answered[allowed := count_call()] += 1
-        return allowed
-
-    world.count_call = counted
-    batches = [await zalo_pipeline.publish(a_publication(content_id=f"tin-{n}")) for n in range(24)]
-    due = dict.fromkeys(batches, zalo_pipeline.clock())
-    while due:
-        batch = min(due, key=lambda one: due[one])
-        zalo_pipeline.clock.now = max(zalo_pipeline.clock(), due[batch])
-        due[batch] = zalo_pipeline.clock() + max(1, await zalo_pipeline.wake(batch))
-        if (await zalo_pipeline.entry(batch)).closed_at:
-            del due[batch]
-    for batch in batches:
+    account, queue = zalo_pipeline.account, Queue(zalo_pipeline)
+    account.set_rules(per_minute=30, article_quota=1000, broadcast_quota=1000)
+    answered = count_allowed_calls(account, by_other_apps=1)
+    for number in range(24):
+        await queue.publish(content_id=f"tin-{number}")
+    await queue.run_until(float("inf"))
+    for batch in queue.batches:
         assert await zalo_pipeline.row_statuses(batch) == BOTH
-    assert (
-        len(zalo_pipeline.account.visible) == len(zalo_pipeline.account.broadcasts) == len(batches)
-    )
+    assert len(account.visible) == len(account.broadcasts) == len(queue.batches)
     assert answered[True] > 15 * 3, "more than some minutes let through"
     assert answered[False] <= answered.total() / 100

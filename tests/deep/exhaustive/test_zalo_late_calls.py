@@ -9,7 +9,7 @@ from tests.support.zalo_late_effects import (
     CREATE,
     SEEDS,
     LateEffects,
-    publish_with_broadcast,
+    publish_article,
 )
 
 
@@ -18,7 +18,7 @@ from tests.support.zalo_late_effects import (
 async def test_whatever_lands_too_late_is_gone_after_the_next_look(zalo_account, seed):
     chance = random.Random(seed)
     late = LateEffects(zalo_account, CREATE, chance.uniform(SETTLE_S, 20 * 3600))
-    await publish_with_broadcast(zalo_account)
+    await publish_article(zalo_account)
     while late.pending:
         zalo_account.clock.advance(600)
         await zalo_account.channel.articles.abandoned_calls.sweep()

@@ -15,7 +15,7 @@ from tests.support.zalo_late_effects import (
     SEEDS,
     UPDATE,
     LateEffects,
-    publish_with_broadcast,
+    publish_article,
 )
 
 
@@ -27,7 +27,7 @@ async def test_effects_at_any_moment_within_the_settle_time_make_no_copy(zalo_ac
     for item in (a_publication(), sample_correction(), sample_withdrawal()):
         path = chance.choice([CREATE, UPDATE])
         late = LateEffects(zalo_account, path, chance.uniform(0, SETTLE_S - 1))
-        await publish_with_broadcast(zalo_account, item)
+        await publish_article(zalo_account, item)
         zalo_account.clock.advance(SETTLE_S)
         assert late.pending == []
         shown = [article.payload["title"] for article in zalo_account.visible]

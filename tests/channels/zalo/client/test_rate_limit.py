@@ -20,7 +20,7 @@ from channels.zalo.client.rate_limit import (
 )
 from consumers.zalo.stores import BusKeyValueStore
 from contracts import subjects
-from tests.support.zalo_account import MemoryKeyValueStore
+from tests.support.zalo_account import MemoryKeyValueStore, fail_with
 
 NOW = 1_800_000_000.0
 
@@ -140,11 +140,9 @@ async def test_a_slow_down_is_everybodys(clock):
 
 
 async def test_a_silent_store_sends_nothing_and_loses_no_answer(clock):
-    class Silent(MemoryKeyValueStore):
-        async def swap(self, key, data, revision):
-            raise Unreachable("bus")
-
-    bucket = TokenBucket(clock, store=Silent())
+    store = MemoryKeyValueStore()
+    store.before_swap = fail_with(Unreachable("bus"))
+    bucket = TokenBucket(clock, store=store)
     with pytest.raises(Unreachable):
         await bucket.take()
     await bucket.apply_headers({"X-RateLimit-Remain": "0"})
@@ -167,9 +165,7 @@ async def test_what_another_version_left_there_is_read_or_begun_anew(clock):
 
 
 async def test_who_never_gets_a_turn_is_told_to_come_again(clock):
-    class Busy(MemoryKeyValueStore):
-        async def swap(self, key, data, revision):
-            raise StaleValue
-
+    store = MemoryKeyValueStore()
+    store.before_swap = fail_with(StaleValue())
     with pytest.raises(Unreachable):
-        await TokenBucket(clock, store=Busy()).take()
+        await TokenBucket(clock, store=store).take()

@@ -26,7 +26,6 @@ from tests.support.zalo_account import (
     sample_withdrawal,
     silence_at,
 )
-from tests.support.zalo_pipeline import BOTH, open_zalo_pipeline
 
 ITEM = "lich-nghi-tet-2027"
 MINUTES_S = 60.0
@@ -277,20 +276,3 @@ async def test_pictures_are_drawn_beside_the_loop(zalo_account, server, monkeypa
     await zalo_account.send(item(server))
     assert threads
     assert threading.get_ident() not in threads
-
-
-async def test_on_the_ledgers_time_a_lost_picture_costs_minutes(bus, tmp_path, clock, server):
-    server.serve("/bia.png", status=503)
-    async with open_zalo_pipeline(bus, tmp_path, clock) as house:
-        copying(house.account, server, tmp_path / "portal")
-        house.worker = house.new_worker()
-        batch, begun = await house.publish(item(server)), house.clock()
-        came = []
-        while not (await house.entry(batch)).closed_at:
-            wait_s = await house.wake(batch)
-            came += [house.clock() - begun] if house.account.visible else []
-            house.clock.advance(wait_s)
-        assert await house.row_statuses(batch) == BOTH
-        assert came[0] <= 5 * MINUTES_S
-        assert house.clock() - begun <= 15 * MINUTES_S
-        assert shown(house.account) == SITE.cover_url

@@ -1,23 +1,12 @@
 """A publication laid out as a Zalo article, within Zalo's limits."""
 
 import json
-import unicodedata
-from html import escape
 
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.markdown_text import paragraphs
 from channels.zalo.publications.render import BODY_MAX, ArticleDefaults, article_marker, render
-from channels.zalo.text_limits import (
-    AUTHOR_LIMIT,
-    DESCRIPTION_LIMIT,
-    TITLE_LIMIT,
-    TextLimit,
-    shorten,
-    utf16_units,
-)
 from contracts import keys
 from tests.support.publications import a_publication
 from tests.support.zalo_account import SITE, sample_withdrawal
@@ -73,42 +62,6 @@ def test_an_items_own_cover_is_used_percent_encoded():
     )
     assert article.cover == "https://moha.example/%E1%BA%A3nh/b%C3%ACa%201.jpg"
     assert article.default_cover == "https://x.vn/%E1%BA%A3nh%20b%C3%ACa.png"
-
-
-@pytest.mark.parametrize("form", ["NFC", "NFD"])
-def test_a_long_title_is_cut_after_a_word_counted_in_nfc(form):
-    text = unicodedata.normalize(form, LONG * 3)
-    title = shorten(text, TITLE_LIMIT)
-    assert len(title) <= 140
-    assert title.endswith("…")
-    assert unicodedata.is_normalized("NFC", title)
-    whole = " ".join(unicodedata.normalize("NFC", text).split())
-    assert whole.startswith(title[:-1])
-    assert whole[len(title) - 1] in " ,"
-
-
-def test_a_title_that_fits_is_left_alone():
-    assert shorten("Đúng 140 chữ: " + "a" * 126, TITLE_LIMIT) == "Đúng 140 chữ: " + "a" * 126
-
-
-def test_quotes_count_as_zalo_may_escape_them():
-    title = shorten('"' * 60 + " " + "a" * 60, TITLE_LIMIT)
-    assert utf16_units(escape(title)) <= 149
-
-
-def test_an_emoji_of_several_characters_is_not_torn():
-    family = "👨‍👩‍👧‍👦"
-    title = shorten(family * 60, TextLimit(140, 149))
-    assert title.removesuffix("…").replace(family, "") == ""
-
-
-@given(st.text(LATIN, max_size=600))
-def test_every_cut_fits_and_is_a_beginning_of_the_text(text):
-    whole = " ".join(unicodedata.normalize("NFC", text).split())
-    for limit in (TITLE_LIMIT, DESCRIPTION_LIMIT, AUTHOR_LIMIT):
-        short = shorten(text, limit)
-        assert limit.allows(short)
-        assert short == whole or (short.endswith("…") and whole.startswith(short[:-1]))
 
 
 @pytest.mark.parametrize(

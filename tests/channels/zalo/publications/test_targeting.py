@@ -87,15 +87,6 @@ async def test_every_target_that_an_event_can_name_is_one_that_zalo_takes(zalo_a
     assert len(zalo_account.broadcasts) == len(fields)
 
 
-async def test_a_target_is_asked_for_once_even_in_doubt(zalo_account):
-    item = a_publication(broadcast={"gender": "female"})
-    await zalo_account.send(item)
-    zalo_account.fault("oa.message", "drop_after")
-    assert (await zalo_account.send(item, BROADCAST)).verdict is Verdict.DOUBT
-    assert (await zalo_account.resolve(item, BROADCAST)).verdict is Verdict.UNKNOWN
-    assert [sent.target for sent in zalo_account.broadcasts] == [{"gender": "2"}]
-
-
 # ---- an article without announcement
 
 QUIET = {"enabled": False}

@@ -4,7 +4,6 @@ import asyncio
 from datetime import datetime
 
 import pytest
-from pydantic import ValidationError
 
 from channels.base import Verdict
 from channels.errors import Unreachable
@@ -15,7 +14,6 @@ from channels.zalo.factory import ChannelStores
 from channels.zalo.outcomes import RowOutcome
 from channels.zalo.quota.counter import QuotaCounter
 from channels.zalo.quota.window import QuotaWindow
-from channels.zalo.settings import ZaloSettings
 from consumers.zalo.stores import BusKeyValueStore
 from contracts import subjects
 from contracts.base.times import VIETNAM
@@ -24,7 +22,7 @@ from tests.support.zalo_account import (
     ARTICLE,
     BROADCAST,
     MemoryKeyValueStore,
-    open_zalo_account,
+    fail_with,
     sample_correction,
 )
 
@@ -53,15 +51,6 @@ async def test_the_last_one_of_the_month_is_the_last_until_the_next(clock):
     clock.now = DECEMBER
     assert await one.used() == 0
     await one.reserve()
-
-
-async def test_what_had_no_effect_is_given_back(clock):
-    one = meter(clock, limit=1)
-    for _ in range(5):
-        await one.release(await one.reserve())
-    await one.reserve()
-    with pytest.raises(RowOutcome):
-        await one.reserve()
 
 
 async def test_what_was_taken_from_the_last_month_is_not_given_back_to_this_one(clock):
@@ -116,59 +105,30 @@ async def test_an_unknown_limit_is_only_counted(clock):
 
 async def test_processes_count_together_over_the_bus(bus, clock):
     store = BusKeyValueStore(bus, subjects.CONTROL.name)
-    meters = [meter(clock, limit=7, store=store) for _ in range(5)]
+    counters = [meter(clock, limit=7, store=store) for _ in range(5)]
 
-    async def spends(one):
-        got = 0
-        for _ in range(3):
-            try:
-                await one.reserve()
-                got += 1
-            except RowOutcome:
-                pass
-        return got
+    async def reserved(counter) -> int:
+        try:
+            await counter.reserve()
+        except RowOutcome:
+            return 0
+        return 1
 
-    assert sum(await asyncio.gather(*map(spends, meters))) == 7
+    assert sum(await asyncio.gather(*map(reserved, counters * 3))) == 7
 
 
 async def test_a_silent_store_lets_nothing_out_and_keeps_a_count_too_high(clock):
-    class Silent(MemoryKeyValueStore):
-        silent = False
-
-        async def get(self, key):
-            if self.silent:
-                raise Unreachable("bus")
-            return await super().get(key)
-
-        async def swap(self, key, data, revision):
-            if self.silent:
-                raise Unreachable("bus")
-            return await super().swap(key, data, revision)
-
-    store = Silent()
+    store = MemoryKeyValueStore()
     one = meter(clock, store=store)
     month = await one.reserve()
-    store.silent = True
+    store.before_swap = fail_with(Unreachable("bus"))
     with pytest.raises(Unreachable):
         await one.reserve()
     await one.release(month)
-    store.silent = False
+    store.before_swap = fail_with(StaleValue())
+    with pytest.raises(Unreachable, match="everybody counts"):
+        await one.reserve()
     assert await one.used() == 1
-
-
-async def test_whoever_never_gets_to_count_is_told_to_come_again(clock):
-    class Busy(MemoryKeyValueStore):
-        async def swap(self, key, data, revision):
-            raise StaleValue
-
-    with pytest.raises(Unreachable):
-        await meter(clock, store=Busy()).reserve()
-
-
-@pytest.fixture
-async def zalo_account(tmp_path, clock):
-    async with open_zalo_account(tmp_path, clock) as opened:
-        yield opened
 
 
 def limit(stage, articles=0, broadcasts=0):
@@ -198,23 +158,6 @@ async def test_what_zalo_refused_is_not_counted_and_what_may_have_been_is(zalo_a
     zalo_account.fault("article.create", "html_after")
     assert (await zalo_account.send(a_publication())).verdict is Verdict.DOUBT
     assert await zalo_account.channel.articles.quota.used() == 1
-
-
-async def test_no_broadcast_goes_out_beyond_the_months_count(zalo_account):
-    limit(zalo_account, broadcasts=1)
-    for content_id in ("tin-mot", "tin-hai"):
-        publication = a_publication(content_id=content_id)
-        assert (await zalo_account.send(publication)).verdict is Verdict.DELIVERED
-        outcome = await zalo_account.send(publication, BROADCAST)
-    assert (outcome.verdict, outcome.reason) == (Verdict.HELD, "our broadcasts quota")
-    assert len(zalo_account.broadcasts) == 1
-
-
-def test_the_limits_are_settings():
-    settings = ZaloSettings(articles_per_month=15, broadcasts_per_month=4)
-    assert (settings.articles_per_month, settings.broadcasts_per_month) == (15, 4)
-    with pytest.raises(ValidationError):
-        ZaloSettings(articles_per_month=-1)
 
 
 async def test_a_second_broadcast_of_a_day_waits_for_the_next_and_costs_no_month(zalo_account):
