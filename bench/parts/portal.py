@@ -16,7 +16,7 @@ from bench.sizes import Sizes
 from channels.portal.http.search_app import SearchService
 from channels.portal.http.search_page import SearchPage
 from channels.portal.index.index import PortalIndex
-from channels.portal.model.page_sets import FEED, PageSet
+from channels.portal.model.page_sets import PageKind, PageSet
 from channels.portal.model.site import ALL_SLUG
 from channels.portal.render.feed import feed_of_listing
 from channels.portal.render.site_files import FORMAT_WRITERS, SiteFiles, assemble_feed
@@ -145,7 +145,7 @@ def updated_ms(times: int) -> list[float]:
 def one_update_ms(index: PortalIndex, press: SiteFiles, number: int) -> float:
     item, began = an_item(number), time.perf_counter()
     take(index, press, [number])
-    files = list(press.page_set_files(PageSet(FEED, ALL_SLUG), index))
+    files = list(press.page_set_files(PageSet(PageKind.FEED, ALL_SLUG), index))
     took_ms = (time.perf_counter() - began) * 1000
     if not all(body and item.content_id.encode() in body for _, body in files):
         raise RuntimeError(f"{item.content_id} is not in its feed")

@@ -8,26 +8,22 @@ import gzip
 import re
 import zlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from io import BytesIO
 
 import aiohttp
 from yarl import URL
 
-from channels.fetch.errors import (
-    FetchReason,
-    PermanentFetchError,
-    ResourceGone,
-    RetryAfter,
-    TemporaryFetchError,
+from channels.fetch.errors import FetchReason, PermanentFetchError, TemporaryFetchError
+from channels.fetch.fetcher import (
+    USER_AGENT,
+    Fetcher,
+    FinalResponse,
+    raise_for_status,
+    translate_errors,
 )
-from channels.fetch.fetcher import TEMPORARY_STATUSES, Fetcher, FinalResponse, translate_errors
 
-PERMANENT_REDIRECTS = (301, 308)
-
-
+_PERMANENT_REDIRECTS = (301, 308)
 _MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
 
 
@@ -49,23 +45,26 @@ class ConditionalResponse:
 class ConditionalFetcher(Fetcher):
     """Fetcher that sends its user agent and the validators of the last response."""
 
-    user_agent = "Loa"
+    user_agent = USER_AGENT
 
     async def fetch_if_changed(
         self, address: str, *, etag: str = "", last_modified: str = ""
     ) -> ConditionalResponse:
         """Read *address* unless it is unchanged. Raises a FetchError."""
-        said = {"If-None-Match": etag, "If-Modified-Since": last_modified}
-        known = {name: value for name, value in said.items() if value}
-        ours = {"User-Agent": self.user_agent, "Accept": "*/*", "Accept-Encoding": "gzip"}
+        validators = {"If-None-Match": etag, "If-Modified-Since": last_modified}
+        validators = {name: value for name, value in validators.items() if value}
+        headers = {"User-Agent": self.user_agent, "Accept": "*/*", "Accept-Encoding": "gzip"}
         with translate_errors():
             async with (
                 asyncio.timeout(self.limits.total_s),
                 self.http_session(()) as http,
-                self.follow_redirects(http, URL(address), known | ours) as arrival,
+                self.follow_redirects(http, URL(address), validators | headers) as arrival,
             ):
-                raise_for_status(arrival.response, conditional=bool(known))
-                return await self.read_conditional(arrival)
+                # A 304 to a request without validators is an error.
+                raise_for_status(
+                    arrival.response, *([HTTPStatus.NOT_MODIFIED] if validators else ())
+                )
+                return await self._read_conditional(arrival)
 
     def redirect_target(self, url: URL, location: str) -> URL:
         """Raise PermanentFetchError for a redirect from https to http."""
@@ -74,20 +73,20 @@ class ConditionalFetcher(Fetcher):
             raise PermanentFetchError(FetchReason.UNENCRYPTED)
         return there
 
-    async def read_conditional(self, final: FinalResponse) -> ConditionalResponse:
+    async def _read_conditional(self, final: FinalResponse) -> ConditionalResponse:
         answer, steps = final.response, final.redirect_statuses
         unchanged = answer.status == HTTPStatus.NOT_MODIFIED
         return ConditionalResponse(
-            None if unchanged else await self.read_unpacked_body(answer),
+            None if unchanged else await self._read_unpacked_body(answer),
             str(final.url),
-            bool(steps) and all(step in PERMANENT_REDIRECTS for step in steps),
+            bool(steps) and all(step in _PERMANENT_REDIRECTS for step in steps),
             answer.charset or "",
             answer.headers.get("ETag", ""),
             answer.headers.get("Last-Modified", ""),
             parse_max_age(answer.headers.get("Cache-Control", "")),
         )
 
-    async def read_unpacked_body(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _read_unpacked_body(self, response: aiohttp.ClientResponse) -> bytes:
         """Read the body and decompress it; the size limit holds before and after."""
         coding = response.headers.get("Content-Encoding", "identity").lower()
         if coding not in ("identity", "gzip", "x-gzip"):
@@ -115,38 +114,7 @@ def gunzip(packed: bytes, max_bytes: int) -> bytes:
     return body
 
 
-def raise_for_status(response: aiohttp.ClientResponse, *, conditional: bool) -> None:
-    """Raise the error of the status; return on 200, and on 304 if *conditional*.
-
-    *conditional*: the request had validators. An unrequested 304 is an error.
-    """
-    good = (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED) if conditional else (HTTPStatus.OK,)
-    if response.status in good:
-        return
-    status = str(response.status)
-    if response.status == HTTPStatus.GONE:
-        raise ResourceGone(FetchReason.STATUS, status)
-    if (
-        response.status not in TEMPORARY_STATUSES
-        and response.status < HTTPStatus.INTERNAL_SERVER_ERROR
-    ):
-        raise PermanentFetchError(FetchReason.STATUS, status)
-    if after_s := parse_retry_after(response.headers.get("Retry-After", ""), datetime.now(UTC)):
-        raise RetryAfter(FetchReason.STATUS, status, after_s)
-    raise TemporaryFetchError(FetchReason.STATUS, status)
-
-
-def parse_retry_after(value: str, now: datetime) -> float:
-    """Seconds in a Retry-After header, given as a number or a date; 0 for none."""
-    if value.strip().isdecimal():
-        return float(value[:9])
-    try:
-        return max(0.0, (parsedate_to_datetime(value) - now).total_seconds())
-    except (ValueError, TypeError, OverflowError):  # TypeError: a date without a zone
-        return 0.0
-
-
 def parse_max_age(cache_control: str) -> float:
     """Seconds in a Cache-Control max-age; 0 for none."""
-    found = _MAX_AGE.search(cache_control)
-    return float(found[1]) if found else 0.0
+    match = _MAX_AGE.search(cache_control)
+    return float(match[1]) if match else 0.0

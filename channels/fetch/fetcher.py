@@ -13,6 +13,8 @@ from collections.abc import (
 )
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -24,23 +26,17 @@ from channels.fetch.errors import (
     FetchReason,
     ForbiddenAddress,
     PermanentFetchError,
+    ResourceGone,
+    RetryAfter,
     TemporaryFetchError,
 )
 from channels.fetch.url_policy import UrlPolicy
 
 USER_AGENT = "Loa"
-
-
-CHUNK_BYTES = 1 << 16
-
-
-REDIRECT_STATUSES = (301, 302, 303, 307, 308)
-
-
-TEMPORARY_STATUSES = (408, 425, 429)
-
-
-HostResolver = Callable[[str, int], Awaitable[Sequence[str]]]
+_CHUNK_BYTES = 1 << 16
+_REDIRECT_STATUSES = (301, 302, 303, 307, 308)
+_TEMPORARY_STATUSES = (408, 425, 429)
+_HostResolver = Callable[[str, int], Awaitable[Sequence[str]]]
 """The addresses behind a name. Raises OSError."""
 
 
@@ -62,11 +58,11 @@ class FetchedFile:
     body: bytes
 
 
-async def resolve_host(host: str, port: int) -> Sequence[str]:
+async def _resolve_host(host: str, port: int) -> Sequence[str]:
     """Resolve a host name with the machine's resolver."""
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in found]
+    results = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(address[0]) for *_, address in results]
 
 
 class CheckedResolver(AbstractResolver):
@@ -76,7 +72,7 @@ class CheckedResolver(AbstractResolver):
     meaning between check and connection (DNS rebinding).
     """
 
-    def __init__(self, policy: UrlPolicy, lookup: HostResolver) -> None:
+    def __init__(self, policy: UrlPolicy, lookup: _HostResolver) -> None:
         self.policy = policy
         self.lookup = lookup
 
@@ -117,18 +113,17 @@ def translate_errors() -> Iterator[None]:
     except TimeoutError as slow:
         raise TemporaryFetchError(FetchReason.TOO_SLOW) from slow
     except (aiohttp.ClientError, OSError) as trouble:
-        raise TemporaryFetchError(reason_of(trouble), type(trouble).__name__) from trouble
+        raise TemporaryFetchError(_reason_of(trouble), type(trouble).__name__) from trouble
 
 
-def reason_of(error: aiohttp.ClientError | OSError) -> FetchReason:
+def _reason_of(error: aiohttp.ClientError | OSError) -> FetchReason:
     """Separate the causes that an operator can act on."""
     match error:
         case aiohttp.ClientSSLError():
             return FetchReason.NOT_SECURE
         case aiohttp.ClientConnectorDNSError():
             return FetchReason.UNKNOWN_HOST
-        case _:
-            return FetchReason.NO_ANSWER
+    return FetchReason.NO_ANSWER
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +142,7 @@ class Fetcher:
         self,
         policy: UrlPolicy | None = None,
         limits: FetchLimits | None = None,
-        lookup: HostResolver = resolve_host,
+        lookup: _HostResolver = _resolve_host,
     ) -> None:
         self.policy = policy or UrlPolicy()
         self.limits = limits or FetchLimits()
@@ -203,7 +198,7 @@ class Fetcher:
         while len(steps) <= self.limits.max_redirects:
             self.policy.check_url(url)
             async with http.get(url, headers=headers, allow_redirects=False) as answer:
-                if answer.status not in REDIRECT_STATUSES:
+                if answer.status not in _REDIRECT_STATUSES:
                     yield FinalResponse(answer, url, steps)
                     return
                 steps = (*steps, answer.status)
@@ -217,14 +212,7 @@ class Fetcher:
     async def read_response(
         self, response: aiohttp.ClientResponse, wanted: Collection[str]
     ) -> FetchedFile:
-        if response.status != HTTPStatus.OK:
-            later = (
-                response.status in TEMPORARY_STATUSES
-                or response.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-            )
-            raise (TemporaryFetchError if later else PermanentFetchError)(
-                FetchReason.STATUS, str(response.status)
-            )
+        raise_for_status(response)
         if response.content_type not in wanted:
             raise PermanentFetchError(FetchReason.MEDIA_TYPE)
         if response.headers.get("Content-Encoding", "identity") != "identity":
@@ -236,8 +224,32 @@ class Fetcher:
         body = bytearray()
         if (response.content_length or 0) > self.limits.max_bytes:
             raise PermanentFetchError(FetchReason.TOO_LARGE)
-        async for chunk in response.content.iter_chunked(CHUNK_BYTES):
+        async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
             body += chunk
             if len(body) > self.limits.max_bytes:
                 raise PermanentFetchError(FetchReason.TOO_LARGE)
         return bytes(body)
+
+
+def raise_for_status(response: aiohttp.ClientResponse, *accepted: int) -> None:
+    """Raise the error of the status, unless it is 200 or *accepted*."""
+    code, status = response.status, str(response.status)
+    if code in (HTTPStatus.OK, *accepted):
+        return
+    if code == HTTPStatus.GONE:
+        raise ResourceGone(FetchReason.STATUS, status)
+    if code not in _TEMPORARY_STATUSES and code < HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise PermanentFetchError(FetchReason.STATUS, status)
+    if after_s := parse_retry_after(response.headers.get("Retry-After", ""), datetime.now(UTC)):
+        raise RetryAfter(FetchReason.STATUS, status, after_s)
+    raise TemporaryFetchError(FetchReason.STATUS, status)
+
+
+def parse_retry_after(value: str, now: datetime) -> float:
+    """Seconds in a Retry-After header, given as a number or a date; 0 for none."""
+    if value.strip().isdecimal():
+        return float(value[:9])
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - now).total_seconds())
+    except (ValueError, TypeError, OverflowError):  # TypeError: a date without a zone
+        return 0.0

@@ -13,7 +13,7 @@ from channels.base import Canary, Content, Deadline, Outcome, Recipient, Verdict
 from channels.errors import Misconfigured, Unreachable
 from channels.portal.canary import canary_feed, read_back
 from channels.portal.errors import FilesNotWritten, FolderBusy, FolderEmpty, IndexLost, error_reason
-from channels.portal.model.site import CANARY_PATH, Site, item_path
+from channels.portal.model.site import CANARY_PATH, Site
 from channels.portal.readback import Readback
 from channels.portal.render.site_files import SiteFiles
 from channels.portal.settings import PortalSettings
@@ -26,7 +26,7 @@ from contracts.vocabulary import DEFAULT, Vocabulary
 T = TypeVar("T")
 _REWRITE_CHUNK, _REWRITE_PAUSE_S = 40, 0.2
 """Pages per round of rewriting, and the pause between rounds, so that deliveries come first."""
-PORTAL_RECIPIENT = "portal"
+_PORTAL_RECIPIENT = "portal"
 """The one recipient of this channel."""
 ReportReadback = Callable[[str], Awaitable[None]]
 """Called with the reason why readers cannot see an item; empty when they can."""
@@ -37,17 +37,17 @@ async def _ignore_readback(_: str) -> None:
 
 
 async def _never_shown() -> bool:
-    """Say that nothing has been shown yet."""
     return False
 
 
 class PortalChannel:
-    """The channel that writes publications to *folder*; a web server serves `folder/public`.
+    """The channel that writes publications to *folder*, and its own session.
 
-    Several processes on one machine may share a folder; a lock makes them take turns. All file work
-    runs on one thread of this channel. For an empty folder, *was_shown_before* tells a new portal
-    from a lost one; it raises ChannelError when unsure. With *readback_url*, the public address, an
-    item counts as delivered when it can be read there; *report_readback* gets each result.
+    A web server serves `folder/public`. Several processes on one machine may share a folder; a lock
+    makes them take turns. All file work runs on one thread of this channel. For an empty folder,
+    *was_shown_before* tells a new portal from a lost one; it raises ChannelError when unsure. With
+    *readback_url*, the public address, an item counts as delivered when it can be read there;
+    *report_readback* gets each result.
     """
 
     name = ChannelName.PORTAL
@@ -68,21 +68,21 @@ class PortalChannel:
         report_readback: ReportReadback = _ignore_readback,
         settings: PortalSettings | None = None,
     ) -> None:
-        site = (
-            settings.build_site(public_url, vocabulary)
-            if settings
-            else Site(public_url, vocabulary)
-        )
+        site = Site(public_url, vocabulary)
+        if settings:
+            site = settings.build_site(public_url, vocabulary)
         self._writer = PortalWriter(folder, SiteFiles(site), lock_timeout_s)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="portal")
         self._was_shown_before = was_shown_before
         self._readback = Readback(readback_url, self._writer.public, site) if readback_url else None
         self._report_readback = report_readback
-        self.notifier = (
-            WebSubNotifier(site, self._unannounced_feeds, self._mark_announced)
-            if site.hub
-            else None
-        )
+        self.notifier: WebSubNotifier | None = None
+        if site.hub:
+            self.notifier = WebSubNotifier(
+                site,
+                lambda: self._run(self._writer.unannounced_feeds),
+                lambda *feed: self._run(partial(self._writer.mark_announced, *feed)),
+            )
 
     def render(self, content: Content) -> Publication:
         """Return *content* itself: pages are rendered when they are written."""
@@ -91,76 +91,19 @@ class PortalChannel:
         return content
 
     @asynccontextmanager
-    async def session(self) -> AsyncIterator["PortalSession"]:
+    async def session(self) -> AsyncIterator["PortalChannel"]:
         """Make the folder ready. Raises Unreachable while another writer holds it too long."""
-        await self._prepare()
-        yield PortalSession(
-            self._writer, self._thread, self._readback, self.notifier, self._report_readback
-        )
-
-    def page_file(self, content_id: str) -> Path:
-        """Path of an item's page, which need not exist."""
-        return self._writer.public / item_path(content_id)[1:] / "index.html"
-
-    async def close(self) -> None:
-        await asyncio.to_thread(self._close)
-
-    def _close(self) -> None:
-        self._thread.shutdown()
-        self._writer.close()
-
-    async def _unannounced_feeds(self) -> list[tuple[str, int]]:
-        return await asyncio.get_running_loop().run_in_executor(
-            self._thread, self._writer.unannounced_feeds
-        )
-
-    async def _mark_announced(self, slug: str, change_count: int) -> None:
-        work = partial(self._writer.mark_announced, slug, change_count)
-        await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-    async def _prepare(self) -> None:
         try:
-            await self._on_thread(partial(self._writer.prepare, allow_new=False))
+            await self._run_checked(partial(self._writer.prepare, allow_new=False))
         except FolderEmpty:
             if await self._was_shown_before():
                 raise Misconfigured("index_lost", retry_after_s=RETRY_S) from None
-            await self._on_thread(self._writer.prepare)
+            await self._run_checked(self._writer.prepare)
+        yield self
 
-    async def rewrite_stale(self, pause_s: float = _REWRITE_PAUSE_S) -> None:
-        """Rewrite files of an earlier format, a few at a time. Raises ChannelError."""
-        while True:
-            rewritten = await self._on_thread(partial(self._writer.rewrite_stale, _REWRITE_CHUNK))
-            if not rewritten.has_work:
-                return
-            await asyncio.sleep(pause_s)
-
-    async def _on_thread(self, work: Callable[[], T]) -> T:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except FolderBusy:
-            raise Unreachable("folder_busy", retry_after_s=BUSY_RETRY_S) from None
-        except IndexLost:
-            raise Misconfigured("index_lost", retry_after_s=RETRY_S) from None
-        except (OSError, sqlite3.Error, FilesNotWritten) as error:
-            raise Misconfigured(error_reason(error), retry_after_s=RETRY_S) from error
-
-
-class PortalSession:
-    """A session on a folder that is ready to be written."""
-
-    def __init__(
-        self,
-        writer: PortalWriter,
-        thread: ThreadPoolExecutor,
-        readback: Readback | None,
-        notifier: WebSubNotifier | None,
-        report_readback: ReportReadback = _ignore_readback,
-    ) -> None:
-        self._writer = writer
-        self._thread = thread
-        self._readback = readback
-        self._notifier = notifier
-        self._report_readback = report_readback
+    async def close(self) -> None:
+        await asyncio.to_thread(self._thread.shutdown)
+        await asyncio.to_thread(self._writer.close)
 
     async def send(
         self, rendered: Publication, rows: Sequence[Recipient], expired: Deadline
@@ -169,22 +112,38 @@ class PortalSession:
         show = partial(self._writer.show, rendered, expired)
         return [await self._outcome_of(row, rendered, show) for row in rows]
 
-    def abort(self) -> None:
-        """Do nothing: file work ends by itself."""
-
     async def resolve(self, rendered: Publication, rows: Sequence[Recipient]) -> list[Outcome]:
         """Ask the portal's index whether the publication was shown."""
         resolve = partial(self._writer.resolve, rendered)
         return [await self._outcome_of(row, rendered, resolve) for row in rows]
 
+    def abort(self) -> None:
+        """Do nothing: file work ends by itself."""
+
+    async def probe(self, canary: Canary) -> Outcome:
+        """Write a file that no list names; with a public address, read it back, too."""
+        body = canary_feed(canary, self._writer.site)
+        written = await self._run(partial(self._writer.put_file, CANARY_PATH[1:], body))
+        if written.verdict is not Verdict.DELIVERED or not canary.target:
+            return written
+        return await read_back(canary, body)
+
+    async def rewrite_stale(self, pause_s: float = _REWRITE_PAUSE_S) -> None:
+        """Rewrite files of an earlier format, a few at a time. Raises ChannelError."""
+        while True:
+            rewritten = await self._run_checked(partial(self._writer.rewrite_stale, _REWRITE_CHUNK))
+            if not rewritten.has_work:
+                return
+            await asyncio.sleep(pause_s)
+
     async def _outcome_of(
         self, row: Recipient, publication: Publication, work: Callable[[], Outcome]
     ) -> Outcome:
-        if row.id != PORTAL_RECIPIENT:
+        if row.id != _PORTAL_RECIPIENT:
             return Outcome(Verdict.FAILED, "not_the_portal")
-        outcome = await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        if self._notifier:
-            self._notifier.has_changes.set()
+        outcome = await self._run(work)
+        if self.notifier:
+            self.notifier.has_changes.set()
         if self._readback is None or outcome.verdict is not Verdict.DELIVERED:
             return outcome
         failure = await self._readback_failure(self._readback, publication)
@@ -195,22 +154,23 @@ class PortalSession:
 
     async def _readback_failure(self, readback: Readback, publication: Publication) -> str:
         """Why readers cannot see the publication; empty when they can."""
-        loop = asyncio.get_running_loop()
         try:
-            feeds = await loop.run_in_executor(
-                self._thread, self._writer.atom_documents, publication
-            )
+            feeds = await self._run(partial(self._writer.atom_documents, publication))
         except OSError as error:
             return error_reason(error)
         return await readback.find_failure(publication, feeds) if feeds else "in no feed"
 
-    async def probe(self, canary: Canary) -> Outcome:
-        """Write a file that no list names; with a public address, read it back, too."""
-        body = canary_feed(canary, self._writer.site)
-        loop = asyncio.get_running_loop()
-        written = await loop.run_in_executor(
-            self._thread, lambda: self._writer.put_file(CANARY_PATH[1:], body)
-        )
-        if written.verdict is not Verdict.DELIVERED or not canary.target:
-            return written
-        return await read_back(canary, body)
+    async def _run(self, work: Callable[[], T]) -> T:
+        """Do file work on the channel's thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def _run_checked(self, work: Callable[[], T]) -> T:
+        """Do file work; turn its errors into a ChannelError, but for FolderEmpty."""
+        try:
+            return await self._run(work)
+        except FolderBusy:
+            raise Unreachable("folder_busy", retry_after_s=BUSY_RETRY_S) from None
+        except IndexLost:
+            raise Misconfigured("index_lost", retry_after_s=RETRY_S) from None
+        except (OSError, sqlite3.Error, FilesNotWritten) as error:
+            raise Misconfigured(error_reason(error), retry_after_s=RETRY_S) from error

@@ -1,11 +1,4 @@
-"""Errors of the portal, and the short reason of an error.
-
-FolderBusy        another process held the folder's lock until the timeout
-FolderEmpty       the folder is new, or everything in it was lost
-IndexLost         there are pages, and no readable index: rebuild the portal
-FilesNotWritten   the index has the item, its files could not be written; the next writer retries
-InvalidQuery      a field of a search address cannot be read
-"""
+"""Errors of the portal, and the short reason of an error."""
 
 import errno
 import sqlite3

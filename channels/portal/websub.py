@@ -7,6 +7,7 @@ hub refuses has a backoff of its own and comes after all others, so that it dela
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -22,18 +23,13 @@ POLL_S = 60.0
 _FIRST_RETRY_S, RETRY_MAX_S = 5.0, 600.0
 
 log = structlog.get_logger()
-ListUnannounced = Callable[[], Awaitable[list[tuple[str, int]]]]
-MarkAnnounced = Callable[[str, int], Awaitable[None]]
 
 
 class FeedBackoff(NamedTuple):
     """Failures of one feed at the hub, and when the feed is due again."""
 
-    failures: int
-    due: float
-
-
-_NO_BACKOFF = FeedBackoff(0, 0.0)
+    failures: int = 0
+    due: float = 0.0
 
 
 @dataclass
@@ -45,8 +41,8 @@ class WebSubNotifier:
     """
 
     site: Site
-    list_unannounced: ListUnannounced
-    mark_announced: MarkAnnounced
+    list_unannounced: Callable[[], Awaitable[list[tuple[str, int]]]]
+    mark_announced: Callable[[str, int], Awaitable[None]]
     first_retry_s: float = _FIRST_RETRY_S
     clock: Callable[[], float] = time.monotonic
     has_changes: asyncio.Event = field(default_factory=asyncio.Event)
@@ -57,11 +53,9 @@ class WebSubNotifier:
         while True:
             self.has_changes.clear()
             await self.notify_hub()
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(self.wait_s):
                     await self.has_changes.wait()
-            except TimeoutError:
-                continue
 
     @property
     def wait_s(self) -> float:
@@ -99,22 +93,21 @@ class WebSubNotifier:
         """The failure, empty for success, and whether the hub answered."""
         try:
             for feed_format in FEED_FORMATS:
-                if failure := await self.post_topic(
-                    http, self.site.url(feed_path(slug, feed_format))
-                ):
+                topic = self.site.url(feed_path(slug, feed_format))
+                if failure := await self._post_topic(http, topic):
                     return failure, True
         except (aiohttp.ClientError, OSError) as error:  # a time-out is an OSError
             return type(error).__name__, False
         return "", True
 
-    async def post_topic(self, http: aiohttp.ClientSession, topic: str) -> str:
+    async def _post_topic(self, http: aiohttp.ClientSession, topic: str) -> str:
         """Post that *topic* has changed. Hubs read `hub.url` or `hub.topic`."""
         form = {"hub.mode": "publish", "hub.url": topic, "hub.topic": topic}
         async with http.post(self.site.hub, data=form, allow_redirects=False) as response:
             return "" if response.status // 100 == 2 else f"HTTP {response.status}"
 
     def _backoff_of(self, slug: str) -> FeedBackoff:
-        return self.backoffs.get(slug, _NO_BACKOFF)
+        return self.backoffs.get(slug, FeedBackoff())
 
     def _update_backoff(self, slug: str, failure: str) -> None:
         """Log the first failure and the recovery; double the pause with every failure."""

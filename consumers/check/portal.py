@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from channels.portal.errors import FolderBusy, error_reason
-from channels.portal.index.snapshot import IndexSnapshot, SnapshotItem
+from channels.portal.index.index import IndexSnapshot, SnapshotItem
 from channels.portal.writer.audit import FileProblem, FolderAudit
 from consumers.check.findings import STUCK_S, IsExcused, Skipped, Violation
 from consumers.check.ledger_pass import OutcomesByPlan

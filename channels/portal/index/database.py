@@ -3,12 +3,38 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 class Database:
     """One connection, in autocommit mode outside `transaction`."""
 
-    _db: sqlite3.Connection
+    def __init__(
+        self, path: Path, *statements: str, query: str = "mode=rwc", timeout_s: float = 5.0
+    ) -> None:
+        """Open the file and execute *statements*. Raises sqlite3.Error.
+
+        *query*: SQLite's URI parameters.
+        """
+        self._db = sqlite3.connect(
+            f"{path.resolve().as_uri()}?{query}",
+            timeout=timeout_s,
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            for statement in statements:
+                self._db.execute(statement)
+        except sqlite3.Error:
+            self._db.close()
+            raise
+        self._path, self._inode = path, path.stat().st_ino
+
+    @property
+    def is_current_file(self) -> bool:
+        """Whether the file is still the one that was opened."""
+        return self._path.exists() and self._path.stat().st_ino == self._inode
 
     def close(self) -> None:
         self._db.close()

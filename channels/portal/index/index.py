@@ -4,17 +4,15 @@ A commit here is the effect; the files follow. Every committed change that is no
 named in `item.undone` and `stale`, so that the next writer can finish it. `item.old_print` and
 `stale.old_print` name files that are right and were written in an earlier format."""
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from channels.portal.index.database import Database
 from channels.portal.index.listings import Listings, listing_entries
 from channels.portal.model.history import ShownPublication
-from channels.portal.model.page_sets import WRITE_RANKS, PageSet, parse_page_set
+from channels.portal.model.page_sets import PageSet, parse_page_set
 from contracts.publication import Publication
 
 
@@ -91,6 +89,10 @@ CREATE TABLE IF NOT EXISTS mark (name TEXT PRIMARY KEY, value TEXT NOT NULL) WIT
 PRAGMA user_version = {LAYOUT_VERSION};
 COMMIT;
 """
+_ITEMS_AFTER = """
+SELECT content_id, publication, body FROM item WHERE content_id > ? ORDER BY content_id LIMIT ?
+"""
+PENDING_SQL = "SELECT publication, body FROM item WHERE {} ORDER BY content_id LIMIT ?"
 _FRAGMENTS = "SELECT content_id, {} FROM fragment WHERE edition = ? AND content_id IN ({})"
 _parse_publication = lru_cache(maxsize=512)(ShownPublication.model_validate_json)
 
@@ -108,29 +110,16 @@ class StoredItem:
         return _parse_publication(self.publication_json)
 
 
-class PortalIndex(Listings, Database):
+class PortalIndex(Listings):
     """One connection to the index, for one thread that holds the folder's lock."""
 
     def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        try:
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-        except sqlite3.Error:
-            self._db.close()
-            raise
-        self._path, self._inode = path, path.stat().st_ino
-
-    @property
-    def is_current_file(self) -> bool:
-        """Whether the file is still the one that was opened."""
-        return self._path.exists() and self._path.stat().st_ino == self._inode
+        super().__init__(path, "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL")
 
     @property
     def layout_version(self) -> int:
         """Version of the tables; 0 before they are created."""
-        version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
-        return version
+        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
 
     def is_new(self) -> bool:
         return self.layout_version == 0
@@ -152,25 +141,20 @@ class PortalIndex(Listings, Database):
 
     def items_after(self, after: str, limit: int) -> list[tuple[str, StoredItem]]:
         """The next items in the order of their ids, with the ids."""
-        sql = (
-            "SELECT content_id, publication, body FROM item"
-            " WHERE content_id > ? ORDER BY content_id LIMIT ?"
-        )
-        rows = self._db.execute(sql, (after, limit))
+        rows = self._db.execute(_ITEMS_AFTER, (after, limit))
         return [(content_id, StoredItem(*row)) for content_id, *row in rows]
 
     def put_item(
         self,
         publication: Publication,
         stored: StoredItem,
-        slugs: Iterable[str],
-        archive_size: int,
-        former_slugs: Iterable[str] = (),
+        slugs: Sequence[str],
+        former_slugs: Sequence[str] = (),
     ) -> set[PageSet]:
         """Store *publication* to be shown; return the page sets that are stale because of it.
 
         Pages of the listings *slugs* name the item. Feeds keep it in every former listing: those
-        stored already and *former_slugs*. An archive holds *archive_size* items.
+        stored already and *former_slugs*.
         """
         content_id = publication.content_id
         self._db.execute(
@@ -179,19 +163,14 @@ class PortalIndex(Listings, Database):
         )
         self._db.execute("DELETE FROM fragment WHERE content_id = ?", (content_id,))
         self._db.execute("INSERT OR IGNORE INTO meanwhile VALUES (?)", (content_id,))
-        current_slugs = list(slugs)
-        entries = list(
-            listing_entries(
-                publication, [*current_slugs, *former_slugs, *self.slugs_of_item(content_id)]
-            )
-        )
-        listed_slugs = current_slugs if publication.action != "withdrawn" else ()
-        touched = self.move_item(content_id, entries, archive_size, listed_slugs=listed_slugs)
+        feed_slugs = [*slugs, *former_slugs, *self.slugs_of_item(content_id)]
+        entries = list(listing_entries(publication, feed_slugs))
+        listed_slugs = slugs if publication.action != "withdrawn" else ()
+        touched = self.move_item(content_id, entries, listed_slugs)
         self.mark_stale(touched)
         return touched
 
     def put_fragments(self, content_id: str, format_hash: str, fragments: Fragments) -> None:
-        """Store the item's fragments."""
         values = (content_id, format_hash, *fragments)
         self._db.execute("INSERT OR REPLACE INTO fragment VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
 
@@ -209,32 +188,18 @@ class PortalIndex(Listings, Database):
 
     def mark_stale(self, page_sets: Iterable[PageSet], *, stale_format: bool = False) -> None:
         """Mark page sets to be written at once, or, with *stale_format*, when there is time."""
-        values = [
-            (stale_format, WRITE_RANKS[page_set.kind], page_set.key) for page_set in page_sets
-        ]
+        values = [(stale_format, page_set.rank, page_set.key) for page_set in page_sets]
         self._db.executemany("INSERT OR IGNORE INTO stale VALUES (?, ?, ?)", values)
 
-    def mark_all_unwritten(self) -> None:
-        """Mark every item's page as missing."""
-        self._db.execute("UPDATE item SET undone = 1")
+    def mark_all_items(self, *, stale_format: bool) -> None:
+        """Mark every item's page as missing, or as written in an earlier format."""
+        column = "old_print" if stale_format else "undone"
+        self._db.execute(f"UPDATE item SET {column} = 1")  # noqa: S608 - ours
 
-    def mark_all_stale_format(self) -> None:
-        """Mark every item's page as written in an earlier format."""
-        self._db.execute("UPDATE item SET old_print = 1")
-
-    def unwritten_items(self, limit: int) -> list[StoredItem]:
-        """Items whose pages may differ from the index."""
-        rows = self._db.execute(
-            "SELECT publication, body FROM item WHERE undone ORDER BY content_id LIMIT ?", (limit,)
-        )
-        return [StoredItem(*row) for row in rows]
-
-    def stale_format_items(self, limit: int) -> list[StoredItem]:
-        """Items whose pages are in an earlier format."""
-        rows = self._db.execute(
-            "SELECT publication, body FROM item WHERE old_print ORDER BY content_id LIMIT ?",
-            (limit,),
-        )
+    def pending_items(self, limit: int, *, stale_format: bool = False) -> list[StoredItem]:
+        """Items whose pages may differ from the index, or, with *stale_format*, are outdated."""
+        sql = PENDING_SQL.format("old_print" if stale_format else "undone")
+        rows = self._db.execute(sql, (limit,))
         return [StoredItem(*row) for row in rows]
 
     def stale_page_sets(self, limit: int = -1, *, stale_format: bool = False) -> list[PageSet]:
@@ -279,9 +244,7 @@ class PortalIndex(Listings, Database):
 
     def mark_page_sets_written(self, page_sets: Iterable[PageSet]) -> None:
         sql = "DELETE FROM stale WHERE old_print IN (0, 1) AND rank = ? AND place = ?"
-        self._db.executemany(
-            sql, [(WRITE_RANKS[page_set.kind], page_set.key) for page_set in page_sets]
-        )
+        self._db.executemany(sql, [(page_set.rank, page_set.key) for page_set in page_sets])
 
     def was_shown(self, content_id: str, revision: int) -> bool:
         sql = "SELECT 1 FROM shown WHERE content_id = ? AND revision = ?"
@@ -312,3 +275,34 @@ class PortalIndex(Listings, Database):
     def _fetch_one(self, sql: str, *values: object) -> tuple[str, ...] | None:
         row: tuple[str, ...] | None = self._db.execute(sql, values).fetchone()
         return row
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotItem:
+    """One item of the snapshot; `is_written`: its page is on disk in the current format."""
+
+    content_id: str
+    revision: int
+    stored: StoredItem
+    is_written: bool
+
+
+class IndexSnapshot(PortalIndex):
+    """The index at one moment, which does not block its writer; later writes are invisible."""
+
+    def __init__(self, path: Path) -> None:
+        """Open *path* without creating files that another user's writer could not open."""
+        has_wal = path.with_name(f"{path.name}-wal").exists()
+        query = "mode=ro" if has_wal else "immutable=1"
+        super(PortalIndex, self).__init__(path, "BEGIN", query=query)
+
+    def all_items(self) -> Iterator[SnapshotItem]:
+        """Every item of the index."""
+        sql = "SELECT content_id, revision, publication, body, undone OR old_print FROM item"
+        rows = self._db.execute(f"{sql} ORDER BY content_id")
+        for content_id, revision, *row, is_pending in rows:
+            yield SnapshotItem(content_id, revision, StoredItem(*row), not is_pending)
+
+    def shown_revisions(self) -> Iterator[tuple[str, int]]:
+        """Every revision that was ever visible, by content id."""
+        yield from self._db.execute("SELECT content_id, revision FROM shown")

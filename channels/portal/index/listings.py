@@ -1,33 +1,26 @@
 """Listings: the items of each slug, by age, by month, and in parts that become archives.
 
-A month of a listing is cut into parts of `archive_size` items, oldest first. The last part of a
+A month of a listing is cut into parts of FEED_LIMIT items, oldest first. The last part of a
 listing is open, and the feed covers it. Every other part is closed, and is an archive.
 
 An item keeps its entry in former listings, unlisted: pages leave it out, the feed goes on to carry
 it, so that readers of that feed learn of corrections and withdrawals.
 """
 
-import sqlite3
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from channels.portal.index.database import Database
 from channels.portal.model.history import last_change
 from channels.portal.model.months import month_bounds, month_of, to_microseconds
-from channels.portal.model.page_sets import (
-    ARCHIVE,
-    FEED,
-    HOME,
-    LISTING,
-    MONTH,
-    OVERVIEWS,
-    SITEMAP,
-    SITEMAP_INDEX,
-    WRITE_RANKS,
-    PageSet,
-)
+from channels.portal.model.page_sets import PageKind, PageSet
 from channels.portal.model.site import ALL_SLUG, CORRECTIONS_SLUG
 from contracts.publication import Publication
 
+FEED_LIMIT = 50
+"""Newest items in a feed, and items in an archive, so that no item falls between them."""
+CHANGES_LIMIT = 20
+"""Older items in a feed beside its newest: those changed last."""
 NEWEST_SQL = """
 SELECT content_id FROM shelf WHERE slug = ? AND listed >= ?
 ORDER BY published DESC, content_id DESC LIMIT ?
@@ -87,10 +80,8 @@ def listing_entries(publication: Publication, slugs: Iterable[str]) -> Iterator[
         yield ListingEntry(slug, at, publication.content_id, changed)
 
 
-class Listings:
+class Listings(Database):
     """The listings of the index; `PortalIndex` creates the tables."""
-
-    _db: sqlite3.Connection
 
     @property
     def change_state(self) -> IndexState:
@@ -102,25 +93,21 @@ class Listings:
         """Ids, newest first, however large the listing is; *listed*: only those on pages."""
         return self._content_ids(NEWEST_SQL, (slug, int(listed), limit))
 
-    def feed_items(self, slug: str, limit: int, changed_limit: int) -> list[str]:
-        """The *limit* newest and the *changed_limit* last changed older items, newest first."""
-        newest = self.newest_items(slug, limit)
-        changed = self._db.execute(CHANGES_SQL, (slug, limit + changed_limit))
-        older = [
-            (published, content_id) for content_id, published in changed if content_id not in newest
-        ][:changed_limit]
-        return newest + [content_id for _, content_id in sorted(older, reverse=True)]
+    def feed_items(self, slug: str) -> list[str]:
+        """The newest items and the last changed older ones, newest first."""
+        newest = self.newest_items(slug, FEED_LIMIT)
+        changed = self._db.execute(CHANGES_SQL, (slug, FEED_LIMIT + CHANGES_LIMIT))
+        older = [(at, content_id) for content_id, at in changed if content_id not in newest]
+        return newest + [name for _, name in sorted(older[:CHANGES_LIMIT], reverse=True)]
 
     def month_items(self, slug: str, month: str) -> list[str]:
         """Items on a month's page, newest first."""
         return self._content_ids(_MONTH_SQL, (slug, *month_bounds(month)))
 
-    def archive_items(self, archive: PageSet, archive_size: int) -> list[str]:
+    def archive_items(self, archive: PageSet) -> list[str]:
         """Items of a part, oldest first."""
-        first = (archive.part - 1) * archive_size
-        return self._content_ids(
-            PART_SQL, (archive.slug, *month_bounds(archive.month), archive_size, first)
-        )
+        bounds, first = month_bounds(archive.month), (archive.part - 1) * FEED_LIMIT
+        return self._content_ids(PART_SQL, (archive.slug, *bounds, FEED_LIMIT, first))
 
     def months(self, slug: str) -> list[tuple[str, int]]:
         """Months of a listing, newest first, with the number of items on each month's page."""
@@ -150,48 +137,40 @@ class Listings:
             slugs.extend(after or ())
         return slugs
 
-    def open_part(self, slug: str, archive_size: int) -> PageSet | None:
+    def open_part(self, slug: str) -> PageSet | None:
         """The part that still grows; None for an empty listing."""
         sql = "SELECT max(month) FROM month WHERE slug = ?"
         month = self._db.execute(sql, (slug,)).fetchone()[0]
-        return self._last_part(slug, month, archive_size) if month else None
+        return self._last_part(slug, month) if month else None
 
-    def is_closed_part(self, archive: PageSet, archive_size: int) -> bool:
+    def is_closed_part(self, archive: PageSet) -> bool:
         """Whether this part exists and is not the last."""
-        exists = (
-            1
-            <= archive.part
-            <= -(-self.count_month_items(archive.slug, archive.month) // archive_size)
-        )
-        return exists and archive != self.open_part(archive.slug, archive_size)
+        items = self.count_month_items(archive.slug, archive.month)
+        exists = 0 <= (archive.part - 1) * FEED_LIMIT < items
+        return exists and archive != self.open_part(archive.slug)
 
-    def previous_part(self, part: PageSet, archive_size: int) -> PageSet | None:
+    def previous_part(self, part: PageSet) -> PageSet | None:
         """The previous part, in this month or an earlier one."""
         if part.part > 1:
             return part._replace(part=part.part - 1)
         older, _ = self.adjacent_months(part.slug, part.month)
-        return self._last_part(part.slug, older, archive_size) if older else None
+        return self._last_part(part.slug, older) if older else None
 
-    def next_part(self, part: PageSet, archive_size: int) -> PageSet | None:
+    def next_part(self, part: PageSet) -> PageSet | None:
         """The next part, in this month or a later one."""
-        if part.part * archive_size < self.count_month_items(part.slug, part.month):
+        if part.part * FEED_LIMIT < self.count_month_items(part.slug, part.month):
             return part._replace(part=part.part + 1)
         _, newer = self.adjacent_months(part.slug, part.month)
-        return PageSet(ARCHIVE, part.slug, newer, 1) if newer else None
+        return PageSet(PageKind.ARCHIVE, part.slug, newer, 1) if newer else None
 
-    def all_parts(self, slug: str, archive_size: int) -> Iterator[PageSet]:
+    def all_parts(self, slug: str) -> Iterator[PageSet]:
         """All parts of a listing, including the open one."""
         for month, _ in self.months(slug):
-            last = self._last_part(slug, month, archive_size)
+            last = self._last_part(slug, month)
             yield from (last._replace(part=number) for number in range(1, last.part + 1))
 
     def move_item(
-        self,
-        content_id: str,
-        entries: Collection[ListingEntry],
-        archive_size: int,
-        *,
-        listed_slugs: Collection[str],
+        self, content_id: str, entries: Collection[ListingEntry], listed_slugs: Collection[str]
     ) -> set[PageSet]:
         """Replace the item's entries by *entries*; return the page sets whose content changes.
 
@@ -200,42 +179,37 @@ class Listings:
         old = set(self._entries_of(content_id))
         changed: set[PageSet] = set()
         for entry in old.difference(entries):
-            changed |= self._page_sets_shifted_by(entry, archive_size)
+            changed |= self._page_sets_shifted_by(entry)
             self._remove_entry(entry)
-            changed |= self._page_sets_shifted_by(entry, archive_size)
+            changed |= self._page_sets_shifted_by(entry)
         for entry in set(entries) - old:
-            changed |= self._add_entry(entry, archive_size)
+            self._add_entry(entry)
+            changed |= self._page_sets_shifted_by(entry)
         for entry in entries:
             self._set_listed(entry, listed=entry.slug in listed_slugs)
         for entry in old.intersection(entries):
-            changed |= self._page_sets_naming(entry, self._part_of(entry, archive_size))
+            changed |= self._page_sets_naming(entry, self._part_of(entry))
         return changed
 
     def slugs_of_item(self, content_id: str) -> list[str]:
         """Slugs of all listings with an entry of the item, listed or not."""
         return [entry.slug for entry in self._entries_of(content_id)]
 
-    def feed_with_item(
-        self, slug: str, content_id: str, limit: int, changed_limit: int
-    ) -> PageSet | None:
+    def feed_with_item(self, slug: str, content_id: str) -> PageSet | None:
         """The feed, or else the archive, with the item; None for neither."""
-        if content_id in self.feed_items(slug, limit, changed_limit):
-            return PageSet(FEED, slug)
+        if content_id in self.feed_items(slug):
+            return PageSet(PageKind.FEED, slug)
         entries = [entry for entry in self._entries_of(content_id) if entry.slug == slug]
-        return self._part_of(entries[0], limit) if entries else None
+        return self._part_of(entries[0]) if entries else None
 
-    def page_sets_of(self, content_id: str, archive_size: int) -> list[PageSet]:
+    def page_sets_of(self, content_id: str) -> list[PageSet]:
         """Page sets that name the item, in the order of writing."""
-        entries = self._entries_of(content_id)
-        page_sets = set[PageSet]().union(
-            *(
-                self._page_sets_naming(entry, self._part_of(entry, archive_size))
-                for entry in entries
-            )
-        )
-        return sorted(page_sets, key=lambda page_set: (WRITE_RANKS[page_set.kind], page_set))
+        page_sets: set[PageSet] = set()
+        for entry in self._entries_of(content_id):
+            page_sets |= self._page_sets_naming(entry, self._part_of(entry))
+        return sorted(page_sets, key=lambda page_set: (page_set.rank, page_set))
 
-    def _add_entry(self, entry: ListingEntry, archive_size: int) -> set[PageSet]:
+    def _add_entry(self, entry: ListingEntry) -> None:
         values = (entry.slug, entry.published_us, entry.content_id)
         self._db.execute("INSERT INTO shelf VALUES (?, ?, ?, 0, 0)", values)
         self._db.execute(
@@ -243,7 +217,6 @@ class Listings:
             " ON CONFLICT (slug, month) DO UPDATE SET items = items + 1",
             (entry.slug, entry.month),
         )
-        return self._page_sets_shifted_by(entry, archive_size)
 
     def _set_listed(self, entry: ListingEntry, *, listed: bool) -> None:
         """Show the entry on pages, or leave it out."""
@@ -261,56 +234,43 @@ class Listings:
         self._db.execute("UPDATE month SET items = items - 1 WHERE slug = ? AND month = ?", key)
         self._db.execute("DELETE FROM month WHERE slug = ? AND month = ? AND items = 0", key)
 
-    def _page_sets_shifted_by(self, entry: ListingEntry, archive_size: int) -> set[PageSet]:
+    def _page_sets_shifted_by(self, entry: ListingEntry) -> set[PageSet]:
         """Page sets that may change when *entry* is added or removed; later parts shift."""
-        first = self._part_of(entry, archive_size)
-        last = self._last_part(entry.slug, entry.month, archive_size)
-        shifted = {first._replace(part=n) for n in range(first.part, last.part + 1)}
+        first, last = self._part_of(entry), self._last_part(entry.slug, entry.month)
+        shifted = {first._replace(part=number) for number in range(first.part, last.part + 1)}
         changed = self._page_sets_naming(entry, first) | shifted
-        if following := self.next_part(last, archive_size):
+        if following := self.next_part(last):
             changed.add(following)
-        if (
-            self.count_month_items(entry.slug, entry.month) - 1
-        ) % archive_size == 0:  # alone in its last part
-            changed |= self._two_previous_parts(last, archive_size)
-        if self.count_month_items(entry.slug, entry.month) <= 1:
-            changed |= self._page_sets_linking_month(entry)
-        return changed
+        items = self.count_month_items(entry.slug, entry.month)
+        if (items - 1) % FEED_LIMIT == 0:  # alone in its last part
+            closing = self.previous_part(last)
+            linking = self.previous_part(closing) if closing else None
+            changed |= {part for part in (closing, linking) if part}
+        return changed | self._page_sets_linking_month(entry) if items <= 1 else changed
 
     def _page_sets_naming(self, entry: ListingEntry, part: PageSet) -> set[PageSet]:
         """Page sets that name the entry's item."""
         slug, month = entry.slug, entry.month
-        page_sets = {part, PageSet(FEED, slug), PageSet(LISTING, slug), PageSet(MONTH, slug, month)}
-        everywhere = {PageSet(HOME), PageSet(SITEMAP, "", month)}
+        page_sets = {PageSet(kind, slug) for kind in (PageKind.FEED, PageKind.LISTING)}
+        page_sets |= {part, PageSet(PageKind.MONTH, slug, month)}
+        everywhere = {PageSet(PageKind.HOME), PageSet(PageKind.SITEMAP, "", month)}
         return page_sets | everywhere if slug == ALL_SLUG else page_sets
 
     def _page_sets_linking_month(self, entry: ListingEntry) -> set[PageSet]:
         """Page sets that link to the entry's month: adjacent months and overviews."""
         adjacent = self.adjacent_months(entry.slug, entry.month)
-        months = {PageSet(MONTH, entry.slug, month) for month in adjacent if month}
-        return months | {PageSet(OVERVIEWS), PageSet(SITEMAP_INDEX)}
+        months = {PageSet(PageKind.MONTH, entry.slug, month) for month in adjacent if month}
+        return months | {PageSet(PageKind.OVERVIEWS), PageSet(PageKind.SITEMAP_INDEX)}
 
-    def _two_previous_parts(self, part: PageSet, archive_size: int) -> set[PageSet]:
-        """The part that closes now, and the part that links to it."""
-        closing = self.previous_part(part, archive_size)
-        linking = self.previous_part(closing, archive_size) if closing else None
-        return {part_before for part_before in (closing, linking) if part_before}
-
-    def _part_of(self, entry: ListingEntry, archive_size: int) -> PageSet:
-        return PageSet(
-            ARCHIVE, entry.slug, entry.month, self._position_in_month(entry) // archive_size + 1
-        )
-
-    def _position_in_month(self, entry: ListingEntry) -> int:
-        """Number of older items in the entry's month."""
+    def _part_of(self, entry: ListingEntry) -> PageSet:
         first, _ = month_bounds(entry.month)
         values = (entry.slug, first, entry.published_us, entry.content_id)
-        return int(self._db.execute(_RANK_SQL, values).fetchone()[0])
+        older = int(self._db.execute(_RANK_SQL, values).fetchone()[0])
+        return PageSet(PageKind.ARCHIVE, entry.slug, entry.month, older // FEED_LIMIT + 1)
 
-    def _last_part(self, slug: str, month: str, archive_size: int) -> PageSet:
-        return PageSet(
-            ARCHIVE, slug, month, max(1, -(-self.count_month_items(slug, month) // archive_size))
-        )
+    def _last_part(self, slug: str, month: str) -> PageSet:
+        parts = -(-self.count_month_items(slug, month) // FEED_LIMIT)
+        return PageSet(PageKind.ARCHIVE, slug, month, max(1, parts))
 
     def _entries_of(self, content_id: str) -> list[ListingEntry]:
         sql = "SELECT slug, published FROM shelf WHERE content_id = ?"

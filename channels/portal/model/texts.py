@@ -1,12 +1,10 @@
 """The portal's catalogue of Vietnamese texts, read from `texts.toml`."""
 
-import tomllib
 from pathlib import Path
-from typing import Any
 
-TEXTS: dict[str, dict[str, Any]] = tomllib.loads(
-    Path(__file__).with_name("texts.toml").read_text("utf-8")
-)
+from contracts.catalog import load_texts
+
+TEXTS = load_texts(Path(__file__).with_name("texts.toml"))
 
 
 def catalog_text(section: str, key: str, **values: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from channels.portal.index.listings import FEED_LIMIT
 from channels.portal.model.item import Item
 from channels.portal.model.page_sets import OPML_PATH
 from channels.portal.model.public_channels import UNIFIED_KINDS, tel_uri
@@ -29,7 +30,6 @@ from channels.portal.render.json_ld import article_json_ld, og_locale
 from contracts.base.times import VIETNAM
 from contracts.content import Attachment, Link
 
-FEED_LIMIT = 50
 TEMPLATE_DIR = Path(__file__).with_name("templates")
 STATIC_DIR = Path(__file__).with_name("static")
 

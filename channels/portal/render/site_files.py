@@ -9,39 +9,26 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from channels.portal.index.index import Fragments, PortalIndex, StoredItem
-from channels.portal.index.listings import IndexState
+from channels.portal.index.listings import FEED_LIMIT, IndexState
 from channels.portal.model import body
 from channels.portal.model.item import Item, build_item
 from channels.portal.model.months import from_microseconds, to_microseconds
-from channels.portal.model.page_sets import (
-    ARCHIVE,
-    FEED,
-    HOME,
-    LISTING,
-    MONTH,
-    OVERVIEWS,
-    SITEMAP,
-    SITEMAP_INDEX,
-    PageSet,
-    archive_path,
-)
+from channels.portal.model.page_sets import PageKind, PageSet, archive_path
 from channels.portal.model.site import ALL_SLUG, DEFAULT_COVER_PATH, Site, item_path
 from channels.portal.model.texts import TEXTS
 from channels.portal.render import atom, json_feed, opml, rss, sitemap
 from channels.portal.render.feed import EMPTY_FEED_DATE, Feed, FeedEntry, feed_of_listing
-from channels.portal.render.html import FEED_LIMIT, STATIC_DIR, TEMPLATE_DIR, HtmlPages
+from channels.portal.render.html import STATIC_DIR, TEMPLATE_DIR, HtmlPages
 from channels.portal.search.document import build_document
 from channels.portal.search.index import SearchDocument
+from channels.portal.storage.atomic_files import RenderedFile
 from contracts.publication import Publication
 
 _HOME_LIMIT = 30
-CHANGES_LIMIT = 20
-"""Older items in a feed beside its newest: those changed last."""
 _FRAGMENT_CACHE_SIZE = 4 * FEED_LIMIT
 """Items in memory whose stored fragments are of an earlier format."""
 _LINES_CACHE_SIZE = 4
 """Months in memory whose lines the next listing with the same items can use."""
-
 _FORMAT_VERSION = 3
 """To be raised when the code renders the same item differently."""
 
@@ -61,9 +48,6 @@ FORMAT_WRITERS = {
 }
 _FEED_COLUMNS = ("updated", *FORMAT_WRITERS)
 
-RenderedFile = tuple[str, bytes | None]
-"""A path below the public folder and its content; None if the file must not exist."""
-
 
 class SiteFiles:
     """Renders the files of one site; writes nothing to disk."""
@@ -75,20 +59,15 @@ class SiteFiles:
         self.fragments = lru_cache(maxsize=_FRAGMENT_CACHE_SIZE)(self._render_fragments)
         self.lines = lru_cache(maxsize=_LINES_CACHE_SIZE)(self._lines)
         self._renderers: dict[str, Callable[[PageSet, PortalIndex], Iterator[RenderedFile]]] = {
-            FEED: self._feed_files,
-            ARCHIVE: self._archive_files,
-            LISTING: self._listing_page,
-            MONTH: self._month_page,
-            HOME: self._home_page,
-            OVERVIEWS: self._overviews,
-            SITEMAP: self._month_sitemap,
-            SITEMAP_INDEX: self._sitemap_index,
+            PageKind.FEED: self._feed_files,
+            PageKind.ARCHIVE: self._archive_files,
+            PageKind.LISTING: self._listing_page,
+            PageKind.MONTH: self._month_page,
+            PageKind.HOME: self._home_page,
+            PageKind.OVERVIEWS: self._overviews,
+            PageKind.SITEMAP: self._month_sitemap,
+            PageKind.SITEMAP_INDEX: self._sitemap_index,
         }
-
-    @property
-    def archive_size(self) -> int:
-        """Items per archive: no more than per feed, so that no item falls between them."""
-        return FEED_LIMIT
 
     def to_stored_item(self, publication: Publication) -> StoredItem:
         """Render the publication's body for the index; a withdrawn body is dropped."""
@@ -127,33 +106,29 @@ class SiteFiles:
 
     def all_page_sets(self, index: PortalIndex) -> Iterator[PageSet]:
         """Every page set with files."""
-        yield from (PageSet(OVERVIEWS), PageSet(SITEMAP_INDEX), PageSet(HOME))
-        yield from (PageSet(SITEMAP, "", month) for month, _ in index.months(ALL_SLUG))
+        yield from map(PageSet, (PageKind.OVERVIEWS, PageKind.SITEMAP_INDEX, PageKind.HOME))
+        yield from (PageSet(PageKind.SITEMAP, "", month) for month, _ in index.months(ALL_SLUG))
         for slug in self.all_slugs(index):
-            yield from (PageSet(FEED, slug), PageSet(LISTING, slug))
-            yield from (PageSet(MONTH, slug, month) for month, _ in index.months(slug))
-            last = index.open_part(slug, self.archive_size)
-            yield from (part for part in index.all_parts(slug, self.archive_size) if part != last)
+            yield from (PageSet(PageKind.FEED, slug), PageSet(PageKind.LISTING, slug))
+            yield from (PageSet(PageKind.MONTH, slug, month) for month, _ in index.months(slug))
+            last = index.open_part(slug)
+            yield from (part for part in index.all_parts(slug) if part != last)
 
     def is_needed(self, page_set: PageSet, index: PortalIndex) -> bool:
         """Whether the index needs the page set's files."""
         match page_set.kind:
-            case "archive":
-                return index.is_closed_part(page_set, self.archive_size)
-            case "month" | "map":
+            case PageKind.ARCHIVE:
+                return index.is_closed_part(page_set)
+            case PageKind.MONTH | PageKind.SITEMAP:
                 return index.count_month_items(page_set.slug or ALL_SLUG, page_set.month) > 0
-            case "feed" | "shelf":
+            case PageKind.FEED | PageKind.LISTING:
                 return page_set.slug in self.all_slugs(index)
         return True
 
     def atom_documents(self, publication: Publication, index: PortalIndex) -> list[str]:
         """Paths of the Atom documents with the item: of all items, and of its topic."""
         slugs = dict.fromkeys((ALL_SLUG, publication.topic))
-        content_id = publication.content_id
-        page_sets = (
-            index.feed_with_item(slug, content_id, self.archive_size, CHANGES_LIMIT)
-            for slug in slugs
-        )
+        page_sets = (index.feed_with_item(slug, publication.content_id) for slug in slugs)
         return [archive_path(page_set, "atom") for page_set in page_sets if page_set]
 
     def all_slugs(self, index: PortalIndex) -> list[str]:
@@ -161,23 +136,20 @@ class SiteFiles:
         return list(dict.fromkeys([*self.site.vocabulary_slugs(), *index.used_slugs()]))
 
     def _feed_files(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
-        last = index.open_part(page_set.slug, self.archive_size)
-        older = index.previous_part(last, self.archive_size) if last else None
+        last = index.open_part(page_set.slug)
+        older = index.previous_part(last) if last else None
         feed = replace(feed_of_listing(page_set.slug, self.site), older=self._address(older))
-        ids = index.feed_items(page_set.slug, self.archive_size, CHANGES_LIMIT)
-        yield from self._in_all_formats(feed, ids, page_set, index)
+        return self._in_all_formats(feed, index.feed_items(page_set.slug), page_set, index)
 
     def _archive_files(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
-        newer = index.next_part(page_set, self.archive_size)
+        newer = index.next_part(page_set)
         feed = replace(
             feed_of_listing(page_set.slug, self.site),
             address=self._address(page_set),
-            older=self._address(index.previous_part(page_set, self.archive_size)),
+            older=self._address(index.previous_part(page_set)),
             newer=self._address(newer if newer and self.is_needed(newer, index) else None),
         )
-        yield from self._in_all_formats(
-            feed, index.archive_items(page_set, self.archive_size)[::-1], page_set, index
-        )
+        return self._in_all_formats(feed, index.archive_items(page_set)[::-1], page_set, index)
 
     def _address(self, archive: PageSet | None) -> str:
         return self.site.url(archive_path(archive)) if archive else ""
@@ -188,14 +160,12 @@ class SiteFiles:
         rows = self._fragments_of(ids, index, _FEED_COLUMNS)
         updated = from_microseconds(max(row[0] for row in rows)) if rows else EMPTY_FEED_DATE
         columns = list(zip(*rows, strict=True))[1:] or [()] * len(FORMAT_WRITERS)
-        for path, feed_format, fragments in zip(
-            page_set.paths, FORMAT_WRITERS, columns, strict=True
-        ):
-            yield path, assemble_feed(feed_format, replace(feed, updated=updated), fragments)
+        feed = replace(feed, updated=updated)
+        for path, kind, fragments in zip(page_set.paths, FORMAT_WRITERS, columns, strict=True):
+            yield path, assemble_feed(kind, feed, fragments)
 
     def _listing_page(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
-        ids = index.newest_items(page_set.slug, _HOME_LIMIT, listed=True)
-        stories = self._markup(ids, index, "story")
+        stories = self._newest_stories(page_set.slug, index)
         months = [month for month in index.months(page_set.slug) if month[1]]
         yield page_set.paths[0], self._pages.listing(page_set.slug, stories, months)
 
@@ -207,49 +177,39 @@ class SiteFiles:
         yield page_set.paths[0], self._pages.month(page_set.slug, page_set.month, lines, adjacent)
 
     def _home_page(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
-        stories = self._markup(
-            index.newest_items(ALL_SLUG, _HOME_LIMIT, listed=True), index, "story"
-        )
+        stories = self._newest_stories(ALL_SLUG, index)
         yield page_set.paths[0], self._pages.home(stories, index.used_slugs())
 
     def _overviews(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
         # System labels have feeds, and are listed once they have an item.
         used = set(index.used_slugs())
-        slugs = [
-            slug
-            for slug in self.all_slugs(index)
-            if self.site.is_subscribable(slug) or slug in used
-        ]
-        feeds, listings = (
-            self._pages.feed_overview(slugs),
-            self._pages.listing_overview(slugs, used),
-        )
-        bodies = (feeds, opml.render_opml(slugs, self.site), listings)
-        yield from zip(page_set.paths, bodies, strict=True)
+        slugs = self.all_slugs(index)
+        slugs = [slug for slug in slugs if self.site.is_subscribable(slug) or slug in used]
+        feeds, opml_path, listings = page_set.paths
+        yield feeds, self._pages.feed_overview(slugs)
+        yield opml_path, opml.render_opml(slugs, self.site)
+        yield listings, self._pages.listing_overview(slugs, used)
 
     def _month_sitemap(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
         ids = index.month_items(ALL_SLUG, page_set.month)
-        updated = [
-            from_microseconds(row[0]) for row in self._fragments_of(ids, index, ("updated",))
-        ]
+        rows = self._fragments_of(ids, index, ("updated",))
+        updated = [from_microseconds(row[0]) for row in rows]
         yield page_set.paths[0], sitemap.items_sitemap(zip(ids, updated, strict=True), self.site)
 
     def _sitemap_index(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
-        months = {
-            slug: [month for month, _ in index.months(slug)] for slug in self.all_slugs(index)
-        }
-        bodies = (
-            sitemap.sitemap_index(months[ALL_SLUG], self.site),
-            sitemap.listings_sitemap(months, self.site),
-        )
-        yield from zip(page_set.paths, bodies, strict=True)
+        slugs = self.all_slugs(index)
+        months = {slug: [month for month, _ in index.months(slug)] for slug in slugs}
+        first, second = page_set.paths
+        yield first, sitemap.sitemap_index(months[ALL_SLUG], self.site)
+        yield second, sitemap.listings_sitemap(months, self.site)
 
     def _lines(self, ids: tuple[str, ...], index: PortalIndex, _: IndexState) -> str:
         """A month's lines in one state of the index; listings often have the same items."""
         return "\n".join(line for (line,) in self._fragments_of(ids, index, ("line",)))
 
-    def _markup(self, ids: Sequence[str], index: PortalIndex, name: str) -> list[Markup]:
-        return [Markup(text) for (text,) in self._fragments_of(ids, index, (name,))]  # noqa: S704
+    def _newest_stories(self, slug: str, index: PortalIndex) -> list[Markup]:
+        ids = index.newest_items(slug, _HOME_LIMIT, listed=True)
+        return [Markup(text) for (text,) in self._fragments_of(ids, index, ("story",))]  # noqa: S704
 
     def _fragments_of(
         self, ids: Sequence[str], index: PortalIndex, names: Sequence[str]

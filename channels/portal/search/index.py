@@ -19,7 +19,7 @@ from channels.portal.search.query import SearchQuery, facet_token
 LAYOUT_VERSION = 1
 MATCHES_MAX = 1000
 """Results are cut after so many matches; narrower queries find the rest."""
-BUSY_TIMEOUT_S = 2.0
+_BUSY_TIMEOUT_S = 2.0
 PHRASE_STEPS, STEPS_PER_CALL = 5000, 100
 """Limit of SQLite's steps for a phrase search in titles or texts, newest items first. A page read
 takes about three steps; with 100,000 items that have every word, a third of them is searched.
@@ -99,26 +99,9 @@ class SearchIndex(Database):
 
     def __init__(self, path: Path, *, readonly: bool = False) -> None:
         """Open the file. Raises sqlite3.Error, also when *readonly* and the file is missing."""
-        mode = "ro" if readonly else "rwc"
-        self._db = sqlite3.connect(
-            f"{path.resolve().as_uri()}?mode={mode}",
-            timeout=BUSY_TIMEOUT_S,
-            uri=True,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-        try:
-            self._db.execute("PRAGMA synchronous = FULL")
-        except sqlite3.Error:
-            self._db.close()
-            raise
-        self._path = path
-        self._inode = path.stat().st_ino
-
-    @property
-    def is_current_file(self) -> bool:
-        """Whether the file is still the one that was opened."""
-        return self._path.exists() and self._path.stat().st_ino == self._inode
+        query = "mode=ro" if readonly else "mode=rwc"
+        statement = "PRAGMA synchronous = FULL"
+        super().__init__(path, statement, query=query, timeout_s=_BUSY_TIMEOUT_S)
 
     def complete_format_hash(self) -> str:
         """Format hash of a complete index; empty if incomplete or of another layout."""

@@ -1,10 +1,13 @@
 """Atomic replacement of files: readers see the old or the new file, also after a kill."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from contracts.base.crash_points import crash_point
+
+RenderedFile = tuple[str, bytes | None]
+"""A path below the public folder and its content; None if the file must not exist."""
 
 
 class StagedFiles:
@@ -41,6 +44,11 @@ class StagedFiles:
             _write(beside, body)
             self._moves.append((beside, target))
 
+    def stage_all(self, files: Iterable[RenderedFile]) -> None:
+        """Stage files in this order."""
+        for path, body in files:
+            self.stage(path, body)
+
     def commit(self) -> None:
         """Rename the files into place in the order of staging, and fsync their folders."""
         for beside, target in self._moves:
@@ -59,6 +67,13 @@ class StagedFiles:
             self._make_folder(folder.parent)
             folder.mkdir(exist_ok=True)
             self._folders |= {folder, folder.parent}
+
+
+def write_files(root: Path, aside: Path, files: Iterable[RenderedFile]) -> None:
+    """Stage and commit these files."""
+    staged = StagedFiles(root, aside)
+    staged.stage_all(files)
+    staged.commit()
 
 
 def has_content(path: Path, body: bytes) -> bool:

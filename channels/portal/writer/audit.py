@@ -9,11 +9,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from channels.portal.index.snapshot import IndexSnapshot
+from channels.portal.index.index import IndexSnapshot
 from channels.portal.model.page_sets import FEED_FORMATS, page_set_at
 from channels.portal.model.site import CANARY_PATH, item_path
-from channels.portal.render.site_files import RenderedFile, SiteFiles
-from channels.portal.storage.atomic_files import files_below, has_content
+from channels.portal.render.site_files import SiteFiles
+from channels.portal.storage.atomic_files import RenderedFile, files_below, has_content
 from channels.portal.storage.index_swap import INDEX_FILE
 from channels.portal.storage.lock import folder_lock
 from channels.portal.writer.writer import LOCK_FILE, SITE_MARKER_FILE
@@ -120,13 +120,11 @@ class FolderAudit:
         stale = {*snapshot.stale_page_sets(), *snapshot.stale_page_sets(stale_format=True)}
         for page_set in self._site_files.all_page_sets(snapshot):
             if page_set not in stale and any(path in wanted for path in page_set.paths):
-                rule = (
-                    "feed-differs" if page_set.paths[0].endswith(FEED_SUFFIXES) else "page-differs"
-                )
-                yield from self._compare(self._site_files.page_set_files(page_set, snapshot), rule)
-        yield from self._compare(
-            (file for file in self._site_files.fixed_files() if file[0] in wanted), "page-differs"
-        )
+                is_feed = page_set.paths[0].endswith(FEED_SUFFIXES)
+                files = self._site_files.page_set_files(page_set, snapshot)
+                yield from self._compare(files, "feed-differs" if is_feed else "page-differs")
+        fixed = (file for file in self._site_files.fixed_files() if file[0] in wanted)
+        yield from self._compare(fixed, "page-differs")
 
     def _compare(self, files: Iterator[RenderedFile], rule: str) -> Iterator[FileProblem]:
         for path, body in files:
@@ -143,25 +141,20 @@ class FolderAudit:
     ) -> Iterator[FileProblem]:
         """Files the index does not reference."""
         prefix_length = len(f"{self.public}/")
-        for folder in _OWNED_FOLDERS:
-            root = self.public / folder
-            for path in (
-                (file[prefix_length:] for file in files_below(str(root))) if root.is_dir() else ()
-            ):
+        for root in (self.public / folder for folder in _OWNED_FOLDERS):
+            for file in files_below(str(root)) if root.is_dir() else ():
+                path = file[prefix_length:]
                 if path in paths and not self.is_expected(path, snapshot):
                     yield FileProblem("page-unexpected", path, "no item of the index stands for it")
 
     def is_expected(self, path: str, snapshot: IndexSnapshot) -> bool:
         """Whether the index references the file."""
-        folder, *rest = path.split("/")
-        if folder == "tin":
-            return (
-                len(rest) == 2 and rest[1] in _ITEM_PAGES and snapshot.current_revision(rest[0]) > 0
-            )
+        match path.split("/"):
+            case ["tin", content_id, name]:
+                return name in _ITEM_PAGES and snapshot.current_revision(content_id) > 0
+            case ["tin", *_]:
+                return False
         page_set = page_set_at(path)
-        is_needed = (
-            page_set is not None
-            and path in page_set.paths
-            and self._site_files.is_needed(page_set, snapshot)
-        )
-        return is_needed or path == CANARY_PATH[1:]
+        if page_set is None or path not in page_set.paths:
+            return path == CANARY_PATH[1:]
+        return self._site_files.is_needed(page_set, snapshot)

@@ -7,7 +7,7 @@ import structlog
 
 from channels.portal.index.index import PortalIndex, StoredItem
 from channels.portal.model.history import merge_history
-from channels.portal.model.page_sets import FEED, PageSet
+from channels.portal.model.page_sets import PageKind, PageSet
 from channels.portal.render.site_files import SiteFiles
 from contracts.publication import Publication
 
@@ -43,14 +43,14 @@ def add_publication(
     previous = index.find_item(publication.content_id)
     shown = merge_history(previous.publication if previous else None, publication)
     stored = site_files.to_stored_item(shown)
-    slugs, former_slugs = (
-        site_files.site.listing_slugs(shown),
-        site_files.site.listing_slugs(publication),
+    site = site_files.site
+    stale = index.put_item(
+        shown, stored, site.listing_slugs(shown), site.listing_slugs(publication)
     )
-    stale = index.put_item(shown, stored, slugs, site_files.archive_size, former_slugs)
     index.put_fragments(shown.content_id, site_files.format_hash, site_files.fragments(stored))
-    if site_files.site.hub:
-        index.mark_unannounced(sorted(page_set.slug for page_set in stale if page_set.kind == FEED))
+    if site.hub:
+        feeds = sorted(page_set.slug for page_set in stale if page_set.kind is PageKind.FEED)
+        index.mark_unannounced(feeds)
     return stored
 
 

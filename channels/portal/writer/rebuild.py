@@ -20,12 +20,11 @@ from typing import NamedTuple
 
 import structlog
 
-from channels.portal.index.index import LAYOUT_VERSION, PortalIndex
-from channels.portal.index.snapshot import IndexSnapshot
+from channels.portal.index.index import LAYOUT_VERSION, IndexSnapshot, PortalIndex
 from channels.portal.render.site_files import SiteFiles
 from channels.portal.search.sync import SEARCH_INDEX_FILE
 from channels.portal.storage import index_swap
-from channels.portal.storage.atomic_files import StagedFiles, sync_folder
+from channels.portal.storage.atomic_files import sync_folder, write_files
 from channels.portal.storage.index_swap import INDEX_FILE
 from channels.portal.storage.lock import folder_lock
 from channels.portal.writer.audit import FolderAudit
@@ -154,10 +153,7 @@ class PortalRebuild:
         public, aside = self._folder / "public", self._state / "aside"
         for folder in (public, aside):
             folder.mkdir(exist_ok=True)
-        staged = StagedFiles(public, aside)
-        for path, body in self._site_files.fixed_files():
-            staged.stage(path, body)
-        staged.commit()
+        write_files(public, aside, self._site_files.fixed_files())
 
     def _write_files(self, writer: PortalWriter) -> None:
         writer.prepare(report_progress=self._report_progress)

@@ -21,12 +21,12 @@ import structlog
 from channels.base import Deadline, Outcome, Verdict
 from channels.portal.errors import FilesNotWritten, FolderBusy, FolderEmpty, IndexLost, error_reason
 from channels.portal.index.index import LAYOUT_VERSION, PortalIndex
-from channels.portal.model.page_sets import ARCHIVE, MONTH, SITEMAP
+from channels.portal.model.page_sets import PageKind
 from channels.portal.model.site import Site
-from channels.portal.render.site_files import RenderedFile, SiteFiles
+from channels.portal.render.site_files import SiteFiles
 from channels.portal.search.sync import SearchSync
 from channels.portal.storage import index_swap
-from channels.portal.storage.atomic_files import StagedFiles, remove_leftovers
+from channels.portal.storage.atomic_files import StagedFiles, remove_leftovers, write_files
 from channels.portal.storage.index_swap import INDEX_FILE
 from channels.portal.storage.lock import folder_lock
 from channels.portal.writer.pending import (
@@ -149,9 +149,7 @@ class PortalWriter:
         """Write a file that is not in the index. Returns errors as outcomes, as `show`."""
         try:
             with self._locked_index():
-                staged = StagedFiles(self.public, self._aside)
-                staged.stage(path, body)
-                staged.commit()
+                write_files(self.public, self._aside, [(path, body)])
         except FolderBusy:
             return Outcome(Verdict.HELD, "folder_busy", BUSY_RETRY_S)
         except (OSError, sqlite3.Error) as error:
@@ -211,7 +209,7 @@ class PortalWriter:
         totals: tuple[int, int] = (0, 0),
     ) -> None:
         """Write all pending files; there are none unless a writer was stopped half-way."""
-        while items := index.unwritten_items(CHUNK_SIZE):
+        while items := index.pending_items(CHUNK_SIZE):
             self._write(index, PendingWork(items=items))
             report_progress("items", len(items), totals[0])
         while page_sets := index.stale_page_sets(CHUNK_SIZE):
@@ -220,7 +218,7 @@ class PortalWriter:
 
     def _rewrite_stale(self, index: PortalIndex, limit: int = CHUNK_SIZE) -> PendingWork:
         """Rewrite items first, so that no link points at a missing file."""
-        items = index.stale_format_items(limit)
+        items = index.pending_items(limit, stale_format=True)
         work = PendingWork(items, index.stale_page_sets(limit - len(items), stale_format=True))
         self._write(index, work)
         return replace(work, indexed=self._search_sync.continue_build(index))
@@ -230,17 +228,13 @@ class PortalWriter:
             self._commit(index, work, self._stage(index, work))
 
     def _stage(self, index: PortalIndex, work: PendingWork) -> StagedFiles:
+        """Stage files in an order in which no link points at a missing file."""
         staged = StagedFiles(self.public, self._aside)
-        for path, body in self._files(index, work):
-            staged.stage(path, body)
-        return staged
-
-    def _files(self, index: PortalIndex, work: PendingWork) -> Iterator[RenderedFile]:
-        """Files in an order in which no link points at a missing file."""
         for stored in work.items:
-            yield from self._site_files.item_files(stored)
+            staged.stage_all(self._site_files.item_files(stored))
         for page_set in work.page_sets:
-            yield from self._site_files.page_set_files(page_set, index)
+            staged.stage_all(self._site_files.page_set_files(page_set, index))
+        return staged
 
     def _commit(self, index: PortalIndex, work: PendingWork, staged: StagedFiles) -> None:
         try:
@@ -257,14 +251,8 @@ class PortalWriter:
 
     def _repair_item(self, index: PortalIndex, content_id: str) -> None:
         """Rewrite the item's missing or damaged files."""
-        stored = index.find_item(content_id)
-        if stored:
-            self._write(
-                index,
-                PendingWork(
-                    [stored], index.page_sets_of(content_id, self._site_files.archive_size)
-                ),
-            )
+        if stored := index.find_item(content_id):
+            self._write(index, PendingWork([stored], index.page_sets_of(content_id)))
 
     def _create_index(self, index: PortalIndex, allow_new: bool) -> None:
         if (self.public / SITE_MARKER_FILE).exists() or not index.is_new():
@@ -280,27 +268,16 @@ class PortalWriter:
             return
         with index.transaction():
             self._mark_all_stale(index, has_pages)
-        staged = StagedFiles(self.public, self._aside)
-        for path, body in self._site_files.fixed_files():
-            staged.stage(path, body)
-        staged.commit()
+        write_files(self.public, self._aside, self._site_files.fixed_files())
         record_format(index, self._site_files)
 
     def _mark_all_stale(self, index: PortalIndex, has_pages: bool) -> None:
         """Mark all files: for a new folder at once, else archives and items when there is time."""
         index.set_metadata("edition", "")
-        page_sets = list(self._site_files.all_page_sets(index))
-        historical = {
-            page_set
-            for page_set in page_sets
-            if has_pages and page_set.kind in (ARCHIVE, MONTH, SITEMAP)
-        }
-        index.mark_stale(historical, stale_format=True)
-        index.mark_stale(page_set for page_set in page_sets if page_set not in historical)
-        if has_pages:
-            index.mark_all_stale_format()
-        else:
-            index.mark_all_unwritten()
+        for page_set in list(self._site_files.all_page_sets(index)):
+            is_historical = page_set.kind in (PageKind.ARCHIVE, PageKind.MONTH, PageKind.SITEMAP)
+            index.mark_stale([page_set], stale_format=has_pages and is_historical)
+        index.mark_all_items(stale_format=has_pages)
 
     @contextmanager
     def _locked_index(self) -> Iterator[PortalIndex]:

@@ -13,10 +13,9 @@ from channels.fetch.conditional_fetcher import (
     ConditionalFetcher,
     gunzip,
     parse_max_age,
-    parse_retry_after,
 )
 from channels.fetch.errors import PermanentFetchError, ResourceGone, RetryAfter, TemporaryFetchError
-from channels.fetch.fetcher import FetchLimits
+from channels.fetch.fetcher import FetchLimits, parse_retry_after
 from channels.fetch.url_policy import UrlPolicy
 from tests.support.feed_site import FeedSite
 from tests.support.picture_server import HOST, open_picture_server

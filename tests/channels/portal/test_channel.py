@@ -39,6 +39,7 @@ WITHDRAWN = a_publication(
     released_at=RELEASED_AT + timedelta(days=2),
 )
 CHANGED = {"action", "revision", "reason", "released_at"}
+PAGE = "public/tin/lich-nghi-tet-2027/index.html"
 URL = f"{PUBLIC_URL}/tin/lich-nghi-tet-2027"
 
 
@@ -57,7 +58,7 @@ async def test_a_publication_gets_a_page_and_stands_in_every_feed_it_belongs_to(
         assert guids(feed(tmp_path, f"{slug}.rss")) == [URL]
         assert URL.encode() in feed(tmp_path, f"{slug}.atom")
         assert URL.encode() in feed(tmp_path, f"{slug}.json")
-    assert channel.page_file("lich-nghi-tet-2027").is_file()
+    assert (tmp_path / PAGE).is_file()
 
 
 @pytest.mark.promise("4.2")
@@ -72,7 +73,7 @@ async def test_sending_again_repairs_damaged_and_missing_files(channel, tmp_path
     await send_to(channel, FIRST)
     before = public_files(tmp_path)
     (tmp_path / "public/nguon-tin/tat-ca.rss").write_bytes(b"<rss")
-    channel.page_file(FIRST.content_id).unlink()
+    (tmp_path / PAGE).unlink()
     await send_to(channel, FIRST)
     assert public_files(tmp_path) == before
 
@@ -142,17 +143,17 @@ async def test_a_row_in_doubt_is_answered_by_what_is_there(channel, tmp_path):
 
 async def test_resolving_restores_a_page_that_went_missing(channel, tmp_path):
     await send_to(channel, FIRST)
-    channel.page_file(FIRST.content_id).unlink()
+    (tmp_path / PAGE).unlink()
     async with channel.session() as session:
         assert verdicts(await session.resolve(FIRST, [ROW])) == [Verdict.DELIVERED]
-    assert channel.page_file(FIRST.content_id).is_file()
+    assert (tmp_path / PAGE).is_file()
 
 
 async def test_nothing_is_shown_after_the_deadline(channel, tmp_path):
     async with channel.session() as session:
         [outcome] = await session.send(FIRST, [ROW], lambda: True)
     assert outcome.verdict is Verdict.UNSENT
-    assert not channel.page_file(FIRST.content_id).exists()
+    assert not (tmp_path / PAGE).exists()
 
 
 async def test_only_the_portal_itself_is_a_recipient(channel):

@@ -14,7 +14,7 @@ from channels.base import Outcome, Verdict
 from channels.portal import readback
 from channels.portal.channel import PortalChannel
 from channels.portal.http.file_app import portal_app
-from channels.portal.render import site_files
+from channels.portal.index import listings
 from consumers.app.wiring.portal import open_portal_channel
 from consumers.channel_health.canary.settings import CanarySettings
 from tests.support.portal_dir import PUBLIC_URL, ROW, WORDS, feed, public_files, publish, send_to
@@ -153,7 +153,7 @@ async def test_a_feed_that_has_grown_meanwhile_has_the_item_too(tmp_path):
 
 @pytest.mark.usefixtures("short_waits")
 async def test_an_item_that_is_too_old_for_the_feed_is_sought_in_its_archive(tmp_path, monkeypatch):
-    monkeypatch.setattr(site_files, "FEED_LIMIT", 5)
+    monkeypatch.setattr(listings, "FEED_LIMIT", 5)
     days = [RELEASED_AT + timedelta(days=n) for n in range(12)]
     items = [
         a_publication(content_id=f"tin-{n}", first_released_at=at, released_at=at)

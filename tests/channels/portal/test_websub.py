@@ -146,10 +146,10 @@ async def test_the_task_tells_at_once_and_tries_again_after_a_failure(tmp_path):
 async def test_a_change_while_the_hub_is_told_is_told_again(tmp_path):
     channel = a_channel(tmp_path, "http://127.0.0.1:1/hub")
     await send_to(channel, a_publication())
-    turns = dict(await channel._unannounced_feeds())
+    turns = dict(channel._writer.unannounced_feeds())
     await send_to(channel, a_publication(content_id="khac"))
-    await channel._mark_announced("tat-ca", turns["tat-ca"])
-    assert "tat-ca" in dict(await channel._unannounced_feeds())
+    channel._writer.mark_announced("tat-ca", turns["tat-ca"])
+    assert "tat-ca" in dict(channel._writer.unannounced_feeds())
     await channel.close()
 
 
@@ -167,7 +167,7 @@ async def test_a_feed_that_the_hub_refuses_blocks_no_other(tmp_path, status):
         assert await channel.notifier.notify_hub() != ""
         await channel.notifier.notify_hub()
         assert set(hub.told) == FEEDS - of("can-bo")
-        assert [slug for slug, _ in await channel._unannounced_feeds()] == ["can-bo"]
+        assert [slug for slug, _ in channel._writer.unannounced_feeds()] == ["can-bo"]
         await channel.close()
 
 
@@ -256,5 +256,5 @@ async def test_without_a_hub_nobody_is_told(tmp_path):
     channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS)
     await send_to(channel, a_publication())
     assert channel.notifier is None
-    assert await channel._unannounced_feeds() == []
+    assert channel._writer.unannounced_feeds() == []
     await channel.close()

@@ -7,8 +7,8 @@ from itertools import permutations
 
 import pytest
 
+from channels.portal.index import listings
 from channels.portal.model.site import Site
-from channels.portal.render import site_files
 from channels.portal.render.site_files import SiteFiles
 from channels.portal.search.index import open_search_index
 from channels.portal.search.query import parse_query
@@ -80,8 +80,8 @@ WAYS = {
 @pytest.fixture(autouse=True)
 def _small_feeds(monkeypatch):
     """Small feeds, so that the item is in an archive."""
-    monkeypatch.setattr(site_files, "FEED_LIMIT", 5)
-    monkeypatch.setattr(site_files, "CHANGES_LIMIT", 2)
+    monkeypatch.setattr(listings, "FEED_LIMIT", 5)
+    monkeypatch.setattr(listings, "CHANGES_LIMIT", 2)
 
 
 @pytest.fixture

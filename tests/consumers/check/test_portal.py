@@ -76,7 +76,7 @@ def test_work_that_a_killed_writer_left_undone_is_the_next_ones_and_no_alarm(tmp
     writer = new_writer(tmp_path)
     with writer._locked_index() as index, index.transaction():
         add_publication(index, writer._site_files, a_publication(content_id="tin-3"))
-        index.mark_all_unwritten()
+        index.mark_all_items(stale_format=False)
     writer.close()
     assert look(audit) == []
 
@@ -207,6 +207,6 @@ def test_indexes_are_opened_for_reading_only(tmp_path, audit):
     publish(tmp_path, *items(1))
     glance = audit.open_snapshot()
     with pytest.raises(Exception, match="readonly"):
-        glance.mark_all_unwritten()
+        glance.mark_all_items(stale_format=False)
     glance.close()
     assert isinstance(glance, PortalIndex)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from html import unescape
 from pathlib import Path
 
-from channels.portal.render.html import FEED_LIMIT
+from channels.portal.index.listings import FEED_LIMIT
 from contracts.publication import Publication
 from tests.deep.crash.ledger_snapshot import LedgerSnapshot, Row
 from tests.deep.crash.received_mail import marks

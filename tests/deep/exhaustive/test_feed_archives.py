@@ -8,8 +8,8 @@ import feedparser
 import pytest
 from lxml import etree
 
+from channels.portal.index import listings
 from channels.portal.model.site import Site
-from channels.portal.render import site_files
 from channels.portal.render.site_files import SiteFiles
 from channels.portal.render.xml import ATOM_NS, HISTORY_NS
 from channels.portal.writer.audit import FolderAudit
@@ -33,7 +33,7 @@ LINK = f"{{{ATOM_NS}}}link"
 
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch):
-    monkeypatch.setattr(site_files, "FEED_LIMIT", PART)
+    monkeypatch.setattr(listings, "FEED_LIMIT", PART)
 
 
 def an_item(number, **changes):

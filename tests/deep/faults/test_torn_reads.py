@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from channels.base import Verdict
+from channels.portal.index import listings
 from channels.portal.model.site import Site
-from channels.portal.render import site_files
 from channels.portal.render.site_files import SiteFiles
 from channels.portal.writer.writer import PortalWriter
 from contracts.base import crash_points
@@ -87,7 +87,7 @@ def write(folder: str, done: Any, share: int, fuse: Any) -> None:
 
     Its *fuse* kills it, or somebody else, or the end of its *share*, unless that is all the rest.
     """
-    site_files.FEED_LIMIT = ENTRIES
+    listings.FEED_LIMIT = ENTRIES
     if fuse:
         crash_points.arm(fuse)
     writer = PortalWriter(Path(folder), PRESS, lock_timeout_s=5.0)
@@ -237,7 +237,7 @@ def test_a_reader_notices_whatever_is_not_whole(path, bodies, torn):
 
 @pytest.fixture
 def portal_dir(tmp_path, monkeypatch):
-    monkeypatch.setattr(site_files, "FEED_LIMIT", ENTRIES)
+    monkeypatch.setattr(listings, "FEED_LIMIT", ENTRIES)
     if not os.access(MEMORY, os.W_OK):
         yield tmp_path
         return

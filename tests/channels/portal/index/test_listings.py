@@ -6,7 +6,7 @@ import pytest
 
 from channels.portal.index.index import PortalIndex
 from channels.portal.index.listings import CHANGES_SQL, NEWEST_SQL, PART_SQL
-from channels.portal.model.page_sets import HOME, PageSet
+from channels.portal.model.page_sets import PageKind, PageSet
 from tests.support.portal_dir import new_writer
 
 
@@ -41,7 +41,7 @@ def test_an_uncommitted_revision_leaves_no_trace(tmp_path):
     new_writer(tmp_path).close()
     index = PortalIndex(tmp_path / "state/index.sqlite")
     with pytest.raises(ZeroDivisionError), index.transaction():
-        index.mark_stale([PageSet(HOME)])
+        index.mark_stale([PageSet(PageKind.HOME)])
         raise ZeroDivisionError
     assert index.stale_page_sets() == []
     index.close()

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from lxml import etree
 
-from channels.portal.render import site_files
+from channels.portal.index import listings
 from channels.portal.storage.atomic_files import StagedFiles
 from contracts.vocabulary import DEFAULT
 from tests.deep.exhaustive.test_feed_archives import READERS, FeedReader, archives
@@ -41,8 +41,8 @@ NAMED = WORDS.model_copy(update={"topics": {name: DEFAULT.topics[name] for name 
 
 @pytest.fixture(autouse=True)
 def _small_feeds(monkeypatch):
-    monkeypatch.setattr(site_files, "FEED_LIMIT", PART)
-    monkeypatch.setattr(site_files, "CHANGES_LIMIT", CHANGES)
+    monkeypatch.setattr(listings, "FEED_LIMIT", PART)
+    monkeypatch.setattr(listings, "CHANGES_LIMIT", CHANGES)
 
 
 def an_item(number, **changes):

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from channels.portal.index import listings
 from channels.portal.index.index import PortalIndex
 from channels.portal.model.site import Site
-from channels.portal.render import site_files
 from channels.portal.render.site_files import SiteFiles
 from channels.portal.writer.pending import add_publication
 from tests.support.feed_rules.check import check_feed
@@ -69,7 +69,7 @@ def publications(draw):
 @pytest.fixture(autouse=True, scope="module")
 def short_feeds():
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(site_files, "FEED_LIMIT", FEED_SIZE)
+        patched.setattr(listings, "FEED_LIMIT", FEED_SIZE)
         yield
 
 
