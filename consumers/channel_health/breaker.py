@@ -8,13 +8,12 @@
 Times are seconds since the epoch. `worker` is a worker's slot, so that one probe runs at a time.
 """
 
-import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 
 from channels.base import Outcome, Verdict
 from contracts.delivery import Lane
+from contracts.records import Record
 
 PROBE_WAITS_S = (5.0, 15.0, 30.0)
 """Waits before a probe; the last one bounds how late a recovery is seen."""
@@ -39,8 +38,7 @@ class BreakerState(StrEnum):
     HALF_OPEN = "half-open"
 
 
-@dataclass(frozen=True, slots=True)
-class Breaker:
+class Breaker(Record):
     """`since`: when the failure began, or ended; `failures` are kept over a relapse.
 
     `shy` (a stored name): every rejection was for an unverified address, so other lanes may probe
@@ -60,24 +58,6 @@ class Breaker:
         return self.state is BreakerState.CLOSED
 
 
-FIELD_NAMES = frozenset(one.name for one in fields(Breaker))
-
-
-def encode(breaker: Breaker) -> bytes:
-    return json.dumps(asdict(breaker), ensure_ascii=False).encode()
-
-
-def decode(data: bytes) -> Breaker:
-    """A record without a state, of a version without probes, reads as closed.
-
-    Fields of newer versions are ignored.
-    """
-    stored = {name: value for name, value in json.loads(data).items() if name in FIELD_NAMES}
-    if "state" not in stored:
-        return Breaker()
-    return Breaker(**{**stored, "state": BreakerState(stored["state"])})
-
-
 def trip(
     breaker: Breaker, worker: str, reason: str, now: float, *, unverified_only: bool = False
 ) -> Breaker:
@@ -91,18 +71,16 @@ def trip(
     if is_relapse and breaker.who not in ("", worker):
         return breaker
     failures = breaker.failures if is_relapse else 0
-    return open_until_probe(
-        replace(breaker, since=now, failures=failures, shy=unverified_only), reason, now
-    )
+    update = {"since": now, "failures": failures, "shy": unverified_only}
+    return open_until_probe(breaker.model_copy(update=update), reason, now)
 
 
 def open_until_probe(breaker: Breaker, reason: str, now: float) -> Breaker:
     """Open until the next probe."""
     until = now + PROBE_WAITS_S[min(breaker.failures, len(PROBE_WAITS_S) - 1)]
     failures = breaker.failures + 1
-    return replace(
-        breaker, state=BreakerState.OPEN, reason=reason, until=until, failures=failures, who=""
-    )
+    update = {"state": BreakerState.OPEN, "until": until, "failures": failures, "who": ""}
+    return breaker.model_copy(update={**update, "reason": reason})
 
 
 def is_probe_due(breaker: Breaker, now: float, lane: Lane = Lane.NOTICE) -> bool:
@@ -121,7 +99,10 @@ def start_probe(breaker: Breaker, worker: str, now: float, lane: Lane = Lane.NOT
     """Let *worker* probe, alone, for at most PROBE_TIMEOUT_S."""
     if not is_probe_due(breaker, now, lane):
         return breaker
-    return replace(breaker, state=BreakerState.HALF_OPEN, who=worker, until=now + PROBE_TIMEOUT_S)
+    until = now + PROBE_TIMEOUT_S
+    return breaker.model_copy(
+        update={"state": BreakerState.HALF_OPEN, "who": worker, "until": until}
+    )
 
 
 def is_probing(breaker: Breaker, worker: str) -> bool:
@@ -132,25 +113,24 @@ def fail_probe(
     breaker: Breaker, worker: str, reason: str, now: float, *, unverified_only: bool = False
 ) -> Breaker:
     """Open again, with a longer wait, if *worker* was probing."""
-    return (
-        open_until_probe(replace(breaker, shy=unverified_only), reason, now)
-        if is_probing(breaker, worker)
-        else breaker
-    )
+    if not is_probing(breaker, worker):
+        return breaker
+    return open_until_probe(breaker.model_copy(update={"shy": unverified_only}), reason, now)
 
 
 def succeed_probe(breaker: Breaker, worker: str, now: float) -> Breaker:
     """Close the breaker if *worker* was probing."""
     if not is_probing(breaker, worker):
         return breaker
-    return replace(breaker, state=BreakerState.CLOSED, since=now, reason="", until=0.0, shy=False)
+    update = {"state": BreakerState.CLOSED, "since": now, "reason": "", "until": 0.0, "shy": False}
+    return breaker.model_copy(update=update)
 
 
 def abandon_probe(breaker: Breaker, worker: str, now: float) -> Breaker:
     """End a probe without a result: the next one may begin at once."""
     if not is_probing(breaker, worker):
         return breaker
-    return replace(breaker, state=BreakerState.OPEN, until=now, who="")
+    return breaker.model_copy(update={"state": BreakerState.OPEN, "until": now, "who": ""})
 
 
 def score_window(outcomes: Iterable[Outcome]) -> bool | None:

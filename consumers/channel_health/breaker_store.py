@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import structlog
 
-from consumers.channel_health import breaker
 from consumers.channel_health.breaker import Breaker, BreakerState
 from contracts import subjects
 from contracts.delivery import ChannelName
-from producers.bus import Bus, RevisionConflict
+from producers.bus import Bus, records
 
 log = structlog.get_logger()
 Transition = Callable[[Breaker], Breaker]
@@ -25,7 +24,7 @@ async def load_breakers(bus: Bus) -> dict[ChannelName, Breaker]:
     values = await bus.bucket(subjects.CONTROL.name).get_many(
         [breaker_key(channel) for channel in ChannelName]
     )
-    stored = {name: breaker.decode(value.data) for name, value in values.items()}
+    stored = {name: Breaker.model_validate_json(value.data) for name, value in values.items()}
     return {channel: stored.get(breaker_key(channel), Breaker()) for channel in ChannelName}
 
 
@@ -48,23 +47,18 @@ class BreakerStore:
 
     async def update(self, transition: Transition) -> Breaker:
         """Apply *transition* by compare-and-set; the resulting breaker. Raises BusError."""
-        bucket = self.bus.bucket(subjects.CONTROL.name)
-        while True:
-            stored = await bucket.get(breaker_key(self.channel))
-            before = breaker.decode(stored.data) if stored else Breaker()
-            after = transition(before)
-            if after == before:
-                return before
-            data = breaker.encode(after)
-            try:
-                if stored:
-                    await bucket.swap(breaker_key(self.channel), data, stored.revision)
-                else:
-                    await bucket.create(breaker_key(self.channel), data)
-            except RevisionConflict:
-                continue
+        before = Breaker()
+
+        def apply(stored: Breaker | None) -> Breaker:
+            nonlocal before
+            before = stored or Breaker()
+            return transition(before)
+
+        bucket, key = self.bus.bucket(subjects.CONTROL.name), breaker_key(self.channel)
+        after = (await records.update(bucket, key, Breaker, apply, is_idempotent=False)).value
+        if after != before:
             self.log_transition(before, after)
-            return after
+        return after
 
     def log_transition(self, before: Breaker, after: Breaker) -> None:
         """Log one line per change; opening and closing are warnings."""

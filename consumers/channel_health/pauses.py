@@ -60,7 +60,7 @@ async def pause_if_running(
         return existing.model_copy(update={"reason": reason})
 
     stored = await update(bus.bucket(subjects.CONTROL.name), pause_key(channel), Pause, add_reason)
-    return replace(stored, just_written=stored.required == new)
+    return replace(stored, just_written=stored.value == new)
 
 
 async def resume(bus: Bus, channel: ChannelName) -> Pause | None:

@@ -156,7 +156,7 @@ def pause(channel: Name, reason: Why = "", by: By = "") -> None:
     if held.just_written:
         print_field_texts(field_error(channel, "paused_now", channel=channel))
         return
-    current = held.required
+    current = held.value
     who, why = current.by or "-", current.reason or "-"
     said = {"channel": channel, "at": utc_time(current.since), "who": who, "reason": why}
     print_field_texts(field_error(channel, "paused_already", **said))

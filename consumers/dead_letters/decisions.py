@@ -168,7 +168,7 @@ class DeadLetterDecisions:
 
         return (
             await update(self.store.histories, history_key(letter.id), History, move, held)
-        ).required
+        ).value
 
     async def finish_begun(self, letter: DeadLetter, history: History, decision: Decision) -> None:
         """Raises Invalid when something else is being sent, or was: then it is on record now."""
@@ -188,7 +188,7 @@ class DeadLetterDecisions:
         def move(found: History | None) -> History:
             return (found or History()).with_finished(begun, done)
 
-        return (await update(self.store.histories, history_key(letter.id), History, move)).required
+        return (await update(self.store.histories, history_key(letter.id), History, move)).value
 
     def log_ended(self, letter: DeadLetter, history: History) -> DeadLetter:
         state = history.decisions[-1].state

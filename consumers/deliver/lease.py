@@ -8,11 +8,12 @@ import structlog
 
 from channels.base import Outcome, Verdict
 from consumers.ledger import moves
-from consumers.ledger.entry import LedgerEntry, TimeRules, Versioned
+from consumers.ledger.entry import LedgerEntry, TimeRules
 from consumers.ledger.errors import ConcurrentUpdate, LedgerError
 from consumers.ledger.store import Ledger
 from contracts.delivery import BatchKey
 from producers.bus import BusError
+from producers.bus.records import Versioned
 
 log = structlog.get_logger()
 Transition = Callable[[LedgerEntry], LedgerEntry]

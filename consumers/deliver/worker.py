@@ -25,7 +25,7 @@ from consumers.deliver.slots import WorkerSlot
 from consumers.ledger import moves
 from consumers.ledger.backoff import GIVE_UP_S
 from consumers.ledger.codec import BatchRows
-from consumers.ledger.entry import SENDING_LETTERS, LedgerEntry, TimeRules, Versioned
+from consumers.ledger.entry import SENDING_LETTERS, LedgerEntry, TimeRules
 from consumers.ledger.errors import ConcurrentUpdate
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import CanaryKey, Waker, WakeUp
@@ -35,6 +35,7 @@ from consumers.runtime.lanes import LaneSemaphore, Permit
 from contracts.base.crash_points import crash_point
 from contracts.delivery import BatchKey, Lane, PlanKey
 from producers.bus import BusError
+from producers.bus.records import Versioned
 
 log = structlog.get_logger()
 LEASE_S = 60.0

@@ -27,7 +27,7 @@ from contracts.subscriptions.digest import (
     frequency_of,
 )
 from producers.bus import Bus, Message
-from producers.bus.records import Versioned
+from producers.bus.records import Versioned, require
 
 log = structlog.get_logger()
 MAX_ITEMS = 500
@@ -80,11 +80,14 @@ class DigestBuilder:
         info = await self.bus.stream_info(subjects.PUBLICATIONS.name)
         return int(info["state"]["last_seq"])
 
-    async def cut(self, frequency: DigestFrequency, before: Versioned[LastCut], day: date) -> None:
+    async def cut(
+        self, frequency: DigestFrequency, before: Versioned[LastCut | None], day: date
+    ) -> None:
         """Write the window's items and the cut in one batch."""
-        issue, carried = await self.build_issue(frequency, before.required, day)
+        last_cut = require(before.value)
+        issue, carried = await self.build_issue(frequency, last_cut, day)
         crash_point("digest.gathered")
-        last = issue.digest_id if issue.items else before.required.last
+        last = issue.digest_id if issue.items else last_cut.last
         now = LastCut(upto=issue.upto, at=issue.at, day=day, last=last, carried=carried)
         if await self.store.write_cut(frequency, before, now, issue if issue.items else None):
             crash_point("digest.cut")

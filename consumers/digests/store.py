@@ -16,7 +16,7 @@ from contracts import subjects
 from contracts.records import Record
 from contracts.subscriptions.digest import DigestFrequency, Issue
 from producers.bus import BatchEntry, Bus, NoReply, RevisionConflict, records
-from producers.bus.records import Versioned
+from producers.bus.records import Versioned, require
 
 OPEN_KEY, CACHE_SIZE = "open", 256
 
@@ -70,7 +70,7 @@ class DigestStore:
         self.bucket = bus.bucket(subjects.DIGESTS.name)
         self.cache: dict[tuple[str, int], StoredIssue] = {}  # issues never change
 
-    async def last_cut(self, frequency: DigestFrequency) -> Versioned[LastCut]:
+    async def last_cut(self, frequency: DigestFrequency) -> Versioned[LastCut | None]:
         return await records.read(self.bucket, f"now.{frequency}", LastCut)
 
     async def create_first_cut(self, frequency: DigestFrequency, first: LastCut) -> None:
@@ -80,7 +80,7 @@ class DigestStore:
         except RevisionConflict:
             return
 
-    async def digests_of_item(self, content_id: str) -> Versioned[ItemDigests]:
+    async def digests_of_item(self, content_id: str) -> Versioned[ItemDigests | None]:
         return await records.read(self.bucket, f"item.{content_id}", ItemDigests)
 
     async def issue(self, digest_id: str, revision: int) -> StoredIssue | None:
@@ -105,7 +105,7 @@ class DigestStore:
     async def write_cut(
         self,
         frequency: DigestFrequency,
-        before: Versioned[LastCut],
+        before: Versioned[LastCut | None],
         cut: LastCut,
         issue: Issue | None,
     ) -> bool:
@@ -137,7 +137,7 @@ class DigestStore:
         """Carry publications over to the next digest of a frequency."""
 
         def add(stored: LastCut | None) -> LastCut:
-            now = Versioned(stored).required
+            now = require(stored)
             return now.model_copy(update={"carried": tuple(sorted({*now.carried, *seqs}))})
 
         await records.update(self.bucket, f"now.{frequency}", LastCut, add)

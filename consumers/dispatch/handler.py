@@ -12,7 +12,6 @@ from consumers.dispatch.audience import Audience, AudienceQuery, AudienceRow
 from consumers.dispatch.planner import Planner
 from consumers.dispatch.supersede import Supersession, merge_distinct
 from consumers.ledger.cursor import PlanCursor
-from consumers.ledger.entry import Versioned
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
 from consumers.runtime.errors import RetryLater
@@ -20,6 +19,7 @@ from consumers.runtime.lanes import LaneSemaphore
 from contracts.base.crash_points import crash_point
 from contracts.delivery import ChannelName, PlanKey
 from contracts.publication import Publication, StoredPublication
+from producers.bus.records import Versioned
 
 log = structlog.get_logger()
 MAX_RETRY_DELAY_S = 600.0

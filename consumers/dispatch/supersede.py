@@ -13,13 +13,14 @@ import structlog
 from consumers.ledger import moves
 from consumers.ledger.codec import BatchRows
 from consumers.ledger.cursor import PlanCursor
-from consumers.ledger.entry import LedgerEntry, Versioned
+from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.errors import ConcurrentUpdate, LedgerError
 from consumers.ledger.store import Ledger, NoReply, RevisionConflict
 from consumers.ledger.wakeups import Waker
 from consumers.runtime.errors import RetryLater
 from contracts.base.crash_points import crash_point
 from contracts.delivery import BatchKey, PlanKey
+from producers.bus.records import Versioned
 
 log = structlog.get_logger()
 HALT_TIMEOUT_S = 10.0

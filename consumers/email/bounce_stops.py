@@ -88,7 +88,7 @@ async def apply_verdict(bus: Bus, plan: PlanKey, verdict: BounceStop) -> BounceS
     )
     if written.just_written:
         _log_verdict(plan, verdict)
-    return written.required
+    return written.value
 
 
 def _log_verdict(plan: PlanKey, stop: BounceStop) -> None:

@@ -38,8 +38,8 @@ async def slow_down(bus: Bus, reason: str, now: float) -> SendPace:
 
     written = await records.update(bus.bucket(subjects.CONTROL.name), pace.PACE_KEY, SendPace, slow)
     if written.just_written:
-        log.warning("mail_slowed", level=written.required.level, reason=reason)
-    return written.required
+        log.warning("mail_slowed", level=written.value.level, reason=reason)
+    return written.value
 
 
 async def _log_failure(step: Awaitable[None]) -> None:

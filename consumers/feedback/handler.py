@@ -13,7 +13,7 @@ from consumers.case_notices.message_ids import NoticeFinder
 from consumers.email import receipts
 from consumers.email.receipts import MailReceipt
 from consumers.ledger import moves
-from consumers.ledger.entry import OPEN_LETTERS, SENDING_LETTERS, LedgerEntry, Versioned
+from consumers.ledger.entry import OPEN_LETTERS, SENDING_LETTERS, LedgerEntry
 from consumers.ledger.errors import ConcurrentUpdate
 from consumers.ledger.store import Ledger
 from consumers.runtime.errors import RetryLater
@@ -22,6 +22,7 @@ from contracts.base.crash_points import crash_point
 from contracts.base.fields import ContentId
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from contracts.errors import Invalid, explain
+from producers.bus.records import Versioned
 
 log = structlog.get_logger()
 RETRY_S = 5.0

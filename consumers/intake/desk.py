@@ -25,7 +25,7 @@ from contracts.delivery import Lane
 from contracts.errors import Conflict, ContractError, Invalid
 from producers import bus as nats
 from producers.bus import Bus
-from producers.bus.records import Versioned
+from producers.bus.records import Versioned, require
 
 log = structlog.get_logger()
 
@@ -137,7 +137,8 @@ class Desk:
                 await self.repository.close_position(content_id, number, item)
             crash_point("desk.overtaken")
             await self.remove_draft(content_id, number)
-        await self.remove_waiting(content_id, outdated)
+        if outdated:
+            await self.repository.remove_waiting(content_id, outdated)
 
     async def decide(self, content_id: str, number: int, decision: Decision) -> Position:
         """Record a decision and carry it out."""
@@ -161,7 +162,7 @@ class Desk:
         if record.state == "released" and record.seq is None:
             record = await self.release_approved(draft, record)
         crash_point("desk.carried_out")
-        await self.remove_waiting(draft.content_id, (draft.revision,))
+        await self.repository.remove_waiting(draft.content_id, (draft.revision,))
         crash_point("desk.settled")
         await self.remove_draft(draft.content_id, draft.revision)
         return record
@@ -177,16 +178,12 @@ class Desk:
         try:
             item = await self.repository.update_item(draft.content_id, fenced)
         except Superseded:
-            return await self.repository.close_superseded(draft.content_id, draft.revision)
+            item = require(await self.repository.item(draft.content_id))
+            return await self.repository.close_position(draft.content_id, draft.revision, item)
         crash_point("desk.item_released")
         record = await self.releaser.release_text(item, text, Versioned(record))
         await self.drop_outdated(draft.content_id, item)
         return record
-
-    async def remove_waiting(self, content_id: str, numbers: tuple[int, ...]) -> None:
-        """Remove positions from the item's list of waiting ones."""
-        if numbers:
-            await self.repository.remove_waiting(content_id, numbers)
 
     async def remove_draft(self, content_id: str, number: int) -> None:
         key = keys.publication_key(content_id, number)

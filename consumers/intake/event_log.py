@@ -27,7 +27,7 @@ class EventLog:
                 raise Conflict(field_error("id", "same_id_other_content"))
             return found or first
 
-        return (await update(self.bucket, event_id, EventRecord, move)).required
+        return (await update(self.bucket, event_id, EventRecord, move)).value
 
     async def refusal_errors(self, event_id: str) -> Sequence[FieldError]:
         """The errors for which intake refused the event's last attempt, if it did."""

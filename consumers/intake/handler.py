@@ -164,7 +164,7 @@ class Intake:
         return ReceivedEvent(unit, event, content, datetime.fromtimestamp(self.clock(), UTC))
 
     async def apply(
-        self, checked: ReceivedEvent, policy: UnitPolicy, known: Versioned[Item], seq: int
+        self, checked: ReceivedEvent, policy: UnitPolicy, known: Versioned[Item | None], seq: int
     ) -> None:
         if isinstance(checked.content, Withdrawn):
             item = await self.apply_withdrawal(checked, checked.content, known, seq)
@@ -193,7 +193,7 @@ class Intake:
         await self.desk.drop_outdated(text.content_id, item)
 
     async def apply_withdrawal(
-        self, checked: ReceivedEvent, withdrawn: Withdrawn, known: Versioned[Item], seq: int
+        self, checked: ReceivedEvent, withdrawn: Withdrawn, known: Versioned[Item | None], seq: int
     ) -> Item:
         """Withdraw the item in its record. An unknown item may come with an earlier event."""
 

@@ -19,7 +19,7 @@ from contracts.content import Corrected, Submitted
 from contracts.errors import ContractError
 from contracts.publication import Publication, StoredPublication
 from producers.bus import Bus, Message
-from producers.bus.records import Versioned
+from producers.bus.records import Versioned, require
 
 log = structlog.get_logger()
 
@@ -45,15 +45,13 @@ class Releaser:
         self, item: Item, text: Submitted, record: Versioned[Position]
     ) -> Position:
         """Publish a revision that is released in the item's record."""
-        return await self.publish_once(
-            record, build_publication(text, item, record.required.event_id)
-        )
+        return await self.publish_once(record, build_publication(text, item, record.value.event_id))
 
     async def release_withdrawal(
         self, content_id: str, item: Item, record: Versioned[Position]
     ) -> Position:
         """Publish a withdrawal that is released in the item's record."""
-        return await self.publish_once(record, build_withdrawal(content_id, item, record.required))
+        return await self.publish_once(record, build_withdrawal(content_id, item, record.value))
 
     async def publish_once(self, record: Versioned[Position], released: Publication) -> Position:
         """Publish unless the stream has the message; then record its sequence.
@@ -61,8 +59,8 @@ class Releaser:
         The stream may have it although the record is new: a backup holds records from before the
         publications. A stored publication keeps its release time.
         """
-        if record.required.seq is not None:
-            return record.required
+        if record.value.seq is not None:
+            return record.value
         found = await self.find_stored(released)
         if found is None:
             crash_point("release.decided")
@@ -71,12 +69,10 @@ class Releaser:
         elif found.publication.released_at != released.released_at:
             await self.adopt_release_time(released, found.publication.released_at)
         update = {"seq": found.seq, "released_at": found.publication.released_at}
-
-        def noted(position: Position | None) -> Position:
-            return Versioned(position).required.model_copy(update=update)
-
         number, held = released.revision, record if record.just_written else None
-        stored = await self.repository.update_position(released.content_id, number, noted, held)
+        stored = await self.repository.update_position(
+            released.content_id, number, lambda now: require(now).model_copy(update=update), held
+        )
         facts = {"content_id": released.content_id, "revision": number}
         log.info("publication_released", action=released.action, lane=released.lane.value, **facts)
         return stored
@@ -105,13 +101,11 @@ class Releaser:
 
     async def adopt_release_time(self, released: Publication, at: datetime) -> None:
         """Set the item's release time to that of the stored publication."""
-
-        def move(item: Item | None) -> Item:
-            return items.record_release_time(
-                Versioned(item).required, released.revision, at, released.not_before
-            )
-
-        await self.repository.update_item(released.content_id, move)
+        number, start = released.revision, released.not_before
+        await self.repository.update_item(
+            released.content_id,
+            lambda item: items.record_release_time(require(item), number, at, start),
+        )
 
 
 def build_publication(text: Submitted, item: Item, event_id: str) -> Publication:

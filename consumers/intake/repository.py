@@ -11,7 +11,7 @@ from consumers.intake.items import (
 )
 from contracts import keys, subjects
 from producers.bus import Bus
-from producers.bus.records import Versioned, read, update
+from producers.bus.records import Versioned, read, require, update
 
 
 class ItemRepository:
@@ -23,7 +23,7 @@ class ItemRepository:
     async def item(self, content_id: str) -> Item | None:
         return (await self.versioned_item(content_id)).value
 
-    async def versioned_item(self, content_id: str) -> Versioned[Item]:
+    async def versioned_item(self, content_id: str) -> Versioned[Item | None]:
         return await read(self.bucket, content_id, Item)
 
     async def position(self, content_id: str, revision: int) -> Position | None:
@@ -34,24 +34,24 @@ class ItemRepository:
         self,
         content_id: str,
         transition: Callable[[Item | None], Item],
-        known: Versioned[Item] | None = None,
+        known: Versioned[Item | None] | None = None,
     ) -> Item:
         """Apply *transition* to the stored item; if it raises, the item stays unchanged.
 
         *known* is an earlier read, which saves one; an outdated value is read again.
         """
-        return (await update(self.bucket, content_id, Item, transition, known)).required
+        return (await update(self.bucket, content_id, Item, transition, known)).value
 
     async def update_position(
         self,
         content_id: str,
         revision: int,
         transition: Callable[[Position | None], Position],
-        known: Versioned[Position] | None = None,
+        known: Versioned[Position | None] | None = None,
     ) -> Position:
         """As `update_item`, for the record of one position."""
         key = keys.publication_key(content_id, revision)
-        return (await update(self.bucket, key, Position, transition, known)).required
+        return (await update(self.bucket, key, Position, transition, known)).value
 
     async def open_position(
         self, content_id: str, revision: int, first: Position
@@ -70,22 +70,12 @@ class ItemRepository:
 
     async def close_position(self, content_id: str, number: int, item: Item) -> Position:
         """Close a position that was superseded before its release; see `items.close_superseded`."""
-
-        def move(found: Position | None) -> Position:
-            return close_superseded(Versioned(found).required, item, number)
-
-        return await self.update_position(content_id, number, move)
-
-    async def close_superseded(self, content_id: str, number: int) -> Position:
-        """As `close_position`, after a release that came too late."""
-        return await self.close_position(
-            content_id, number, (await self.versioned_item(content_id)).required
+        return await self.update_position(
+            content_id, number, lambda position: close_superseded(require(position), item, number)
         )
 
     async def remove_waiting(self, content_id: str, numbers: tuple[int, ...]) -> Item:
         """Remove positions from the item's list of waiting ones."""
-
-        def move(found: Item | None) -> Item:
-            return without_waiting(Versioned(found).required, numbers)
-
-        return await self.update_item(content_id, move)
+        return await self.update_item(
+            content_id, lambda item: without_waiting(require(item), numbers)
+        )

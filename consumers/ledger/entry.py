@@ -12,7 +12,6 @@ Times are seconds since the epoch, as the bus and every worker see them.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Generic, TypeVar
 
 from contracts import keys
 from contracts.delivery import Lane, Status
@@ -167,14 +166,3 @@ def is_maybe(letter: int) -> bool:
 def keep_maybe(letter: int, like: int) -> int:
     """*letter*, as a capital if *like* is one, so that a "maybe" survives every transition."""
     return letter & 0xDF if is_maybe(like) else letter
-
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Versioned(Generic[T]):
-    """A value and the revision that a compare-and-set must name."""
-
-    value: T
-    revision: int

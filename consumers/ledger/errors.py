@@ -1,6 +1,7 @@
 """Errors of the ledger."""
 
-from consumers.ledger.entry import LedgerEntry, Versioned
+from consumers.ledger.entry import LedgerEntry
+from producers.bus.records import Versioned
 
 
 class LedgerError(Exception):

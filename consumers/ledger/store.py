@@ -9,12 +9,13 @@ from dataclasses import replace
 from consumers.ledger import codec
 from consumers.ledger.codec import BatchRows
 from consumers.ledger.cursor import PlanCursor
-from consumers.ledger.entry import LedgerEntry, Versioned, planned_entry
+from consumers.ledger.entry import LedgerEntry, planned_entry
 from consumers.ledger.errors import ConcurrentUpdate, LedgerError
 from contracts import keys, subjects
 from contracts.delivery import BatchKey, PlanKey
 from producers.bus import BatchEntry as Write
 from producers.bus import Bus, BusError, NoReply, RevisionConflict
+from producers.bus.records import Versioned
 
 PERSONAL_ROWS = BatchRows((keys.SOLE_RECIPIENT,))
 """The recipients of all personal content."""

@@ -19,7 +19,7 @@ from consumers.channel_health import pauses
 from consumers.intake.repository import ItemRepository
 from consumers.ledger import codec, moves, watermark
 from consumers.ledger.cursor import PlanCursor
-from consumers.ledger.entry import LedgerEntry, Versioned
+from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
 from consumers.messages import field_error
@@ -31,7 +31,7 @@ from contracts.errors import Invalid
 from contracts.publication import Publication
 from contracts.records import EventRecord
 from producers.bus import Bus, topology
-from producers.bus.records import read
+from producers.bus.records import Versioned, read
 
 log = structlog.get_logger()
 RESTORE_KEY = "restored"

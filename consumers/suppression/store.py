@@ -120,7 +120,7 @@ class SuppressionStore:
 
         key = f"soft.{_record_key(channel, address_hash)}"
         written = await records.update(self.bucket, key, SoftFailures, count)
-        return len(written.required.marks) >= MAX_SOFT_FAILURES
+        return len(written.value.marks) >= MAX_SOFT_FAILURES
 
     async def lift(
         self,

@@ -69,22 +69,22 @@ class FollowerSync:
         BusError.
         """
         progress = await self.load_or_begin()
-        while progress.required.left:
-            stepped = await self.sync_page(progress.required)
+        while progress.value.left:
+            stepped = await self.sync_page(progress.value)
             try:
                 progress = await self.save_progress(progress, stepped)
             except RevisionConflict:
                 log.info("zalo_roll_call_left")
-                return progress.required
-        log_result(progress.required)
-        return progress.required
+                return progress.value
+        log_result(progress.value)
+        return progress.value
 
     async def load_or_begin(self) -> Versioned[FollowerScan]:
         bucket = self.bus.bucket(subjects.CONTROL.name)
         stored = await read(bucket, _scan_key(self.app_id), FollowerScan)
         if stored.value is None or stored.value.ended:
             return Versioned(FollowerScan(began=self.now()), stored.revision)
-        return stored
+        return Versioned(stored.value, stored.revision)
 
     async def sync_page(self, scan: FollowerScan) -> FollowerScan:
         """Record one page of followers first, then the progress."""

@@ -8,27 +8,29 @@ from pydantic import BaseModel
 
 from producers.bus import Bucket, NoReply, RevisionConflict
 
+V = TypeVar("V")
+V_co = TypeVar("V_co", covariant=True)
 T = TypeVar("T", bound=BaseModel)
 MAX_TRIES = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Versioned(Generic[T]):
+class Versioned(Generic[V_co]):
     """A key's value at a revision (0: absent); `just_written`: by this caller."""
 
-    value: T | None
+    value: V_co
     revision: int = 0
     just_written: bool = False
 
-    @property
-    def required(self) -> T:
-        """The value. Raises LookupError when there is none."""
-        if self.value is None:
-            raise LookupError("the record vanished")
-        return self.value
+
+def require(value: V | None) -> V:
+    """*value*. Raises LookupError when there is none."""
+    if value is None:
+        raise LookupError("the record vanished")
+    return value
 
 
-async def read(bucket: Bucket, key: str, kind: type[T]) -> Versioned[T]:
+async def read(bucket: Bucket, key: str, kind: type[T]) -> Versioned[T | None]:
     value = await bucket.get(key)
     return (
         Versioned(kind.model_validate_json(value.data), value.revision)
@@ -42,7 +44,7 @@ async def update(
     key: str,
     kind: type[T],
     transition: Callable[[T | None], T],
-    known: Versioned[T] | None = None,
+    known: Versioned[T | None] | None = None,
     *,
     is_idempotent: bool = True,
 ) -> Versioned[T]:

@@ -184,7 +184,7 @@ class UnitRegistry:
 
         return (
             await update(self.bucket, unit, Registration, transition, is_idempotent=False)
-        ).required
+        ).value
 
     def _new_key(self, unit: str) -> tuple[str, ApiKey]:
         secret = f"loa_{unit}_{secrets.token_hex(32)}"

@@ -20,7 +20,7 @@ from consumers.runtime.periodic import every
 from contracts import subjects
 from contracts.delivery import ChannelName, Lane
 from producers.bus import Bus
-from producers.bus.records import Versioned, update
+from producers.bus.records import require, update
 
 log = structlog.get_logger()
 POLL_S = 5.0
@@ -165,13 +165,13 @@ class CanarySender:
         self, channel: ChannelName, transition: Callable[[SentCanary | None], SentCanary]
     ) -> SentCanary:
         bucket = self.bus.bucket(subjects.CONTROL.name)
-        return (await update(bucket, sent_key(channel), SentCanary, transition)).required
+        return (await update(bucket, sent_key(channel), SentCanary, transition)).value
 
     async def mark_off(self, channels: Iterable[ChannelName]) -> None:
         """Mark channels without canaries as off; the record stays for its number."""
 
         def turn_off(stored: SentCanary | None) -> SentCanary:
-            return Versioned(stored).required.model_copy(update={"off": True})
+            return require(stored).model_copy(update={"off": True})
 
         for channel, (sent, _) in (await load_records(self.bus, channels)).items():
             if sent:

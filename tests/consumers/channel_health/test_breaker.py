@@ -1,7 +1,6 @@
 """The breaker's rules as tables and walks, and the store that every process reads them from."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 import structlog
@@ -29,7 +28,8 @@ OPEN = breaker.trip(Breaker(), "a", "no connection", NOW)
 
 
 def test_trouble_opens_it_and_says_since_when_why_and_until_when():
-    assert Breaker(BreakerState.OPEN, NOW, "no connection", 1, NOW + PROBE_WAITS_S[0]) == OPEN
+    facts = {"state": "open", "since": NOW, "reason": "no connection", "failures": 1}
+    assert Breaker(**facts, until=NOW + PROBE_WAITS_S[0]) == OPEN
     assert breaker.trip(OPEN, "b", "another", NOW + 1) is OPEN, "it is open already"
 
 
@@ -67,7 +67,7 @@ def test_a_success_closes_it_and_an_empty_probe_makes_room_at_once():
 
 
 def test_a_relapse_goes_on_where_it_left_off_and_a_new_trouble_begins_anew():
-    one = replace(OPEN, failures=3)
+    one = OPEN.model_copy(update={"failures": 3})
     closed = breaker.succeed_probe(breaker.start_probe(one, "a", NOW + 5), "a", NOW + 6)
     soon = breaker.trip(closed, "a", "421", NOW + 7)
     assert (soon.failures, soon.until - NOW - 7) == (4, 30)
@@ -116,11 +116,8 @@ def test_three_bad_windows_of_late_open_it_when_they_are_half_of_all():
     assert breaker.is_failing([True] * 4 + [False] * 4)
 
 
-def test_what_is_stored_reads_back_and_an_older_note_reads_as_closed():
-    assert breaker.decode(breaker.encode(OPEN)) == OPEN
-    assert breaker.decode(b'{"until": 1, "reason": "no connection"}') == Breaker()
-    newer = breaker.encode(OPEN).replace(b"{", b'{"added_later": 1, ')
-    assert breaker.decode(newer) == OPEN
+def test_a_record_without_a_state_reads_as_closed():
+    assert Breaker.model_validate_json(b'{"until": 1, "reason": "no connection"}').is_closed
 
 
 # ---- the store --------------------------------------------------------------------------------

@@ -53,10 +53,8 @@ async def test_a_second_pause_leaves_the_first_one_s_time_reason_and_name(bus):
     first = await channel_health_pauses.pause_if_running(bus, EMAIL, "bảo trì", "Trần Thị B")
     second = await channel_health_pauses.pause_if_running(bus, EMAIL, "thử", "Lê Văn C")
     assert (first.just_written, second.just_written) == (True, False)
-    assert (
-        first.required == second.required == (await channel_health_pauses.load_pauses(bus))[EMAIL]
-    )
-    assert (first.required.reason, first.required.by) == ("bảo trì", "Trần Thị B")
+    assert first.value == second.value == (await channel_health_pauses.load_pauses(bus))[EMAIL]
+    assert (first.value.reason, first.value.by) == ("bảo trì", "Trần Thị B")
 
 
 async def test_a_reason_is_added_to_a_pause_that_had_none(bus):
@@ -64,8 +62,8 @@ async def test_a_reason_is_added_to_a_pause_that_had_none(bus):
     second = await channel_health_pauses.pause_if_running(bus, EMAIL, "bảo trì", "Lê Văn C")
     now = (await channel_health_pauses.load_pauses(bus))[EMAIL]
     assert not second.just_written
-    assert now == second.required
-    assert (now.since, now.reason, now.by) == (first.required.since, "bảo trì", "Trần Thị B")
+    assert now == second.value
+    assert (now.since, now.reason, now.by) == (first.value.since, "bảo trì", "Trần Thị B")
 
 
 async def test_a_pause_whose_answer_was_lost_is_one_s_own(bus, monkeypatch):
@@ -86,7 +84,7 @@ async def test_a_pause_whose_answer_was_lost_is_one_s_own(bus, monkeypatch):
 async def test_a_resume_tells_which_pause_it_ended_and_the_next_pause_is_a_new_one(bus):
     assert await channel_health_pauses.resume(bus, EMAIL) is None
     first = await channel_health_pauses.pause_if_running(bus, EMAIL, "bảo trì")
-    assert await channel_health_pauses.resume(bus, EMAIL) == first.required
+    assert await channel_health_pauses.resume(bus, EMAIL) == first.value
     assert await channel_health_pauses.resume(bus, EMAIL) is None
     assert (await channel_health_pauses.pause_if_running(bus, EMAIL)).just_written
     assert (await channel_health_pauses.load_pauses(bus))[EMAIL].reason == ""

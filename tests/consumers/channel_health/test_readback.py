@@ -92,7 +92,7 @@ def test_a_finding_is_said_in_words(why, english, vietnamese):
 
 async def test_a_channel_that_cannot_work_says_so_and_what_mends_it(bus, clock):
     await BreakerStore(bus, PORTAL, clock).update(
-        lambda _: Breaker(BreakerState.OPEN, 9.0, "index_lost")
+        lambda _: Breaker(state=BreakerState.OPEN, since=9.0, reason="index_lost")
     )
     one = (await StatusReader(bus, Ledger(bus)).report()).channels[PORTAL]
     assert "index_lost, now: `loa rebuild portal`" in "".join(trouble_lines(one))

@@ -1,7 +1,5 @@
 """A worker behind the breaker: nobody dials while it is open, and what is over ends anyway."""
 
-from dataclasses import replace
-
 import pytest
 import structlog
 
@@ -47,7 +45,7 @@ async def test_what_is_over_ends_while_it_is_open_and_nobody_dials_for_it(delive
     loa.clock.advance(27)
     loa.provider.down = AssertionError("dialled")
     await loa.circuit.update(
-        lambda one: replace(one, until=loa.clock() + 30)
+        lambda one: one.model_copy(update={"until": loa.clock() + 30})
     )  # somebody tried in vain
     loa.worker.channel_gate.current = (await breaker_store.load_breakers(loa.bus))[EMAIL]
     assert await again(loa, dated) == 3, "not beyond its end"

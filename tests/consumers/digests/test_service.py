@@ -90,7 +90,7 @@ async def test_after_an_outage_one_digest_makes_up_for_the_gap(digest_pipeline):
 async def test_a_day_without_items_makes_no_digest_and_moves_on(digest_pipeline):
     digest_pipeline.directory.add("an", frequency="daily")
     await digest_pipeline.pass_days()
-    now = (await digest_pipeline.service.store.last_cut("daily")).required
+    now = (await digest_pipeline.service.store.last_cut("daily")).value
     assert (now.last, f"{now.day}") == ("", "2027-01-16")
     assert (await digest_pipeline.service.store.open_digests()).calls == {}
 
@@ -261,7 +261,7 @@ async def test_two_processes_that_cut_at_once_make_one_digest(digest_pipeline, b
         *(digest_pipeline.run_service(digest_pipeline.new_service(bus)) for _ in range(3))
     )
     assert len(await digest_pipeline.service.store.all_issues(SATURDAY.content_id)) == 1
-    assert (await digest_pipeline.service.store.digests_of_item("tin-mot")).required.digests == (
+    assert (await digest_pipeline.service.store.digests_of_item("tin-mot")).value.digests == (
         SATURDAY.content_id,
     )
     picks = await digest_pipeline.picks(SATURDAY)

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from consumers.ledger import codec
 from consumers.ledger.codec import BatchRows
 from consumers.ledger.cursor import MAX_BATCH_ROWS, PlanCursor, split_into_batches
-from consumers.ledger.entry import Versioned
 from consumers.ledger.errors import LedgerError
 from consumers.ledger.store import Ledger, RevisionConflict
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
+from producers.bus.records import Versioned
 from tests.support.ledger_plan import PLAN, ledger
 from tests.support.scripted_channel import reader_ids
 

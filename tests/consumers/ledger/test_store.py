@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from consumers.ledger.entry import LedgerEntry, Versioned
+from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.errors import ConcurrentUpdate, LedgerError
 from consumers.ledger.store import Ledger, NoReply, RevisionConflict
 from contracts.delivery import BatchKey
+from producers.bus.records import Versioned
 from tests.support.ledger_plan import PLAN, ledger
 from tests.support.scripted_channel import reader_ids
 

@@ -98,9 +98,8 @@ async def test_a_mail_waits_for_the_digest_that_had_the_older_text(bus, intake_h
 
 
 def test_a_broken_channel_is_explained_in_vietnamese_to_the_last_word():
-    open_ = Breaker(
-        BreakerState.OPEN, since=1_800_000_000.0, reason="no connection: Connection refused"
-    )
+    why = "no connection: Connection refused"
+    open_ = Breaker(state=BreakerState.OPEN, since=1_800_000_000.0, reason=why)
     told = breaker_problem(EMAIL, open_)
     assert "Z: no connection: Connection refused; it goes on by itself" in told.message
     assert "Z: không kết nối được: bên kia từ chối kết nối; khắc phục xong" in told.message_vi

@@ -46,7 +46,7 @@ async def test_a_cut_that_dies_anywhere_is_made_once_and_whole(digest_pipeline, 
         )
         await digest_pipeline.repeat_until_done(digest_pipeline.run_service)
         await digest_pipeline.deliver()
-        last = (await digest_pipeline.service.store.last_cut("daily")).required.last
+        last = (await digest_pipeline.service.store.last_cut("daily")).value.last
         assert len(await digest_pipeline.service.store.all_issues(last)) == 1
         for id in READERS:
             assert digest_pipeline.recorder.effects[id][-1][:2] == (f"{last}.1", name)

@@ -14,13 +14,14 @@ from consumers.dispatch.supersede import Supersession
 from consumers.intake import items
 from consumers.ledger import moves
 from consumers.ledger.cursor import PlanCursor
-from consumers.ledger.entry import LedgerEntry, Versioned
+from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
 from consumers.operations import sweep
 from consumers.runtime.errors import RetryLater
 from contracts import subjects
 from contracts.delivery import BatchKey, PlanKey
+from producers.bus.records import Versioned
 from tests.deep.model.planted_bug import Replacement, no_op
 
 

@@ -10,11 +10,12 @@ from consumers.deliver.batch_run import BatchRun
 from consumers.deliver.lease import Lease
 from consumers.deliver.worker import DeliveryWorker
 from consumers.ledger import codec, moves
-from consumers.ledger.entry import LedgerEntry, TimeRules, Versioned
+from consumers.ledger.entry import LedgerEntry, TimeRules
 from consumers.ledger.errors import ConcurrentUpdate
 from consumers.ledger.store import Ledger
 from contracts.delivery import BatchKey
 from producers.bus import NoReply, RevisionConflict
+from producers.bus.records import Versioned
 from tests.deep.model.planted_bug import Replacement
 
 

@@ -31,7 +31,7 @@ async def time_passes(url: str, frequency: DigestFrequency = "daily") -> str:
             "the service has left word of its hours"
         )
         book = DigestStore(bus)
-        now = (await book.last_cut(frequency)).required
+        now = (await book.last_cut(frequency)).value
         back = {"day": now.day - span, "at": now.at - span}
         await book.bucket.put(f"now.{frequency}", encode(now.model_copy(update=back)))
         return digest_id_for(frequency, now.day)
