@@ -10,10 +10,9 @@ from channels.base import Canary, Content, Deadline, Outcome, Recipient, Verdict
 from channels.email.header_injection import UnsafeHeader
 from channels.email.render import canary as canaries
 from channels.email.render.build import MailContext
-from channels.email.render.case_notice import RenderedCaseNotice
 from channels.email.render.digest import RenderedDigest
+from channels.email.render.personal import RenderedCaseNotice, RenderedTransactionalMail
 from channels.email.render.publication import RenderedPublication
-from channels.email.render.transactional import RenderedTransactionalMail
 from channels.email.return_path import ReturnPaths
 from channels.email.settings import EmailSettings
 from channels.email.smtp import outcomes as smtp_outcomes
@@ -129,18 +128,12 @@ class EmailSession:
 
     def envelope(self, rendered: RenderedMail, row: Recipient) -> Envelope:
         """Mail of one recipient with the return path of its row. Raises UnsafeHeader."""
-        mail = rendered.envelope(row)
-        if self.return_paths is None or not (
-            place := self.row_ref(self.return_paths, rendered, row)
-        ):
+        mail, paths, row_ref = rendered.envelope(row), self.return_paths, row.row_ref
+        if paths is None:
             return mail
-        return Envelope(mail.recipient, mail.body, *self.return_paths.return_path(place))
-
-    def row_ref(self, return_paths: ReturnPaths, rendered: RenderedMail, row: Recipient) -> str:
-        """Reference for the return path: the ledger row, or the address of a transactional mail."""
         if isinstance(rendered, RenderedTransactionalMail):
-            return return_paths.transactional_ref(row.address, rendered.mail.at.date())
-        return row.row_ref
+            row_ref = paths.transactional_ref(row.address, rendered.mail.at.date())
+        return Envelope(*mail[:2], *paths.return_path(row_ref)) if row_ref else mail
 
     async def send_once(
         self, mails: Sequence[Envelope], expired: Deadline
@@ -202,7 +195,7 @@ class EmailSession:
             return Outcome(Verdict.FAILED, f"unsafe {unsafe}")
         again = True
         while again:
-            [outcome], again = await self.send_once(mails, never_expired)
+            [outcome], again = await self.send_once(mails, lambda: False)
             again = again and outcome.verdict is Verdict.UNSENT
         return outcome
 
@@ -216,7 +209,3 @@ class EmailSession:
             if await self.connection.is_alive():
                 return Outcome(Verdict.DELIVERED)
         return Outcome(Verdict.HELD, "no answer to NOOP")
-
-
-def never_expired() -> bool:
-    return False

@@ -32,10 +32,7 @@ class ReturnPaths:
 
     def return_path(self, row_ref: str) -> tuple[bytes, bytes]:
         """A mail's return path, and its envelope id for relays that offer DSN."""
-        named = row_ref.encode()
-        keyed = self.keyed_hash.copy()
-        keyed.update(named)
-        mac = keyed.hexdigest().encode()
+        named, mac = row_ref.encode(), self.mac(row_ref).encode()
         return b"b+%b=%b%b" % (named, mac, self.at_domain), b"%b.%b" % (named, mac)
 
     def mac(self, row_ref: str) -> str:

@@ -41,11 +41,7 @@ STATUS_CODES: tuple[tuple[str, CodeClass, Verdict], ...] = (
     ("5.2.3", CodeClass.CONTENT, Verdict.FAILED),
     ("5.3.4", CodeClass.CONTENT, Verdict.FAILED),
     ("5.4.", CodeClass.PROTOCOL_FAULT, Verdict.FAILED),
-    (
-        "5.5.",
-        CodeClass.PROTOCOL_FAULT,
-        Verdict.HELD,
-    ),  # the relay doesn't understand us: not the row's fault
+    ("5.5.", CodeClass.PROTOCOL_FAULT, Verdict.HELD),  # the relay doesn't understand us
     ("5.6.", CodeClass.CONTENT, Verdict.FAILED),
     ("5.7.", CodeClass.POLICY, Verdict.HELD),  # never the recipient's fault
     ("5.", CodeClass.UNKNOWN_CAUSE, Verdict.FAILED),

@@ -5,11 +5,11 @@ true after the mail bounces. So returned mail is counted beside `delivered`, in 
 `ledger`, key `back.<channel>.<content_id>.<revision>.<n>`, each row once per kind."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from consumers.ledger.bulk import decode_or_none
 from contracts.delivery import BatchKey, PlanKey
@@ -67,39 +67,32 @@ class BounceRecords:
 
     async def record_bounce(self, batch: BatchKey, row: int, code: str, now: float) -> bool:
         """Record a bounce of *row*; False if it was recorded before."""
-
-        def add(stored: BatchBounces | None) -> BatchBounces:
-            return (stored or BatchBounces()).with_bounce(row, code, now)
-
-        return (
-            await records.update(self.bucket, f"{KEY_PREFIX}{batch}", BatchBounces, add)
-        ).just_written
+        return await self._update(batch, lambda record: record.with_bounce(row, code, now))
 
     async def record_refusals(self, batch: BatchKey, rows: Mapping[int, str], now: float) -> None:
         """Record the codes with which our own relay has refused *rows*."""
-
-        def add(stored: BatchBounces | None) -> BatchBounces:
-            return (stored or BatchBounces()).with_refusals(rows, now)
-
-        await records.update(self.bucket, f"{KEY_PREFIX}{batch}", BatchBounces, add)
+        await self._update(batch, lambda record: record.with_refusals(rows, now))
 
     async def record_complaint(self, batch: BatchKey, row: int, now: float) -> bool:
         """Record a complaint about *row*; False if it was recorded before."""
+        return await self._update(batch, lambda record: record.with_complaint(row, now))
 
-        def add(stored: BatchBounces | None) -> BatchBounces:
-            return (stored or BatchBounces()).with_complaint(row, now)
-
-        return (
-            await records.update(self.bucket, f"{KEY_PREFIX}{batch}", BatchBounces, add)
-        ).just_written
+    async def _update(
+        self, batch: BatchKey, change: Callable[[BatchBounces], BatchBounces]
+    ) -> bool:
+        written = await records.update(
+            self.bucket,
+            f"{KEY_PREFIX}{batch}",
+            BatchBounces,
+            lambda stored: change(stored or BatchBounces()),
+        )
+        return written.just_written
 
     async def batches(self, key_prefix: str) -> AsyncIterator[tuple[BatchKey, BatchBounces]]:
         """Yield the readable records of all batches whose key begins with *key_prefix*."""
         async for key, value in self.bucket.values(f"{KEY_PREFIX}{key_prefix}"):
-            batch, bounces = (
-                decode_or_none(BatchKey.parse, key.removeprefix(KEY_PREFIX)),
-                _decode(value.data),
-            )
+            batch = decode_or_none(BatchKey.parse, key.removeprefix(KEY_PREFIX))
+            bounces = decode_or_none(BatchBounces.model_validate_json, value.data)
             if batch and bounces:
                 yield batch, bounces
 
@@ -113,11 +106,3 @@ class BounceRecords:
             complained += len(bounces.complained)
             at = max(at, bounces.at)
         return BounceTotals(codes.total(), complained, codes, at, refused)
-
-
-def _decode(data: bytes) -> BatchBounces | None:
-    """Decode a record; None if this version can't read it."""
-    try:
-        return BatchBounces.model_validate_json(data)
-    except ValidationError:
-        return None

@@ -29,6 +29,7 @@ EMAIL = ChannelName.EMAIL
 HARD_SUPPRESSION, SOFT_SUPPRESSION = timedelta(days=365), timedelta(days=30)
 """How long an address is suppressed; a complaint lasts until an operator lifts it."""
 COMPLAINT_REASON = "complaint"
+UNKNOWN_CODE = "5.0.0"
 MIN_THROTTLE_REPORTS, THROTTLE_WINDOW_S = 3, 600.0
 """A single recipient can claim throttling at will, so several have to report it."""
 
@@ -67,13 +68,12 @@ class BounceHandler:
         await self.records.record_refusals(batch, receipt.refused, self.clock())
         self.monitor.changed.add(batch.plan)
         for number, code in receipt.refused.items():
-            addressed = await self.row_lookup.load_row(batch, number)
+            row = await self.row_lookup.load_row(batch, number)
             with bound_contextvars(content_id=batch.content_id, channel=EMAIL.value):
-                if addressed:
-                    target = self.bounced_address(_without_changed_address(addressed, receipt.at))
-                    await self.apply_meaning(
-                        target, status_codes.classify_bounce(code), code, receipt.at
-                    )
+                if row:
+                    target = self.bounced_address(_without_changed_address(row, receipt.at))
+                    meaning = status_codes.classify_bounce(code)
+                    await self.apply_meaning(target, meaning, code, receipt.at)
 
     async def on_returned_mail(self, receipt: ReturnedMail) -> None:
         if sent_on := transactional_day(receipt.place):
@@ -88,7 +88,7 @@ class BounceHandler:
             log.warning("receipt_unmatched", channel=EMAIL.value)
             return
         with bound_contextvars(content_id=row.batch.content_id, channel=EMAIL.value):
-            await self.apply_to_row(row, receipt)
+            await self.on_returned_row(row, receipt)
 
     async def on_returned_transactional(self, sent_on: date, receipt: ReturnedMail) -> None:
         """Handle a returned transactional mail: only its address is left, no row."""
@@ -98,99 +98,64 @@ class BounceHandler:
         if len(receipt.seals) != 1:  # the mailbox keeps only the hash of the mail's own address
             log.info("bounce_of_other_address")
             return
-        [seal] = receipt.seals
+        target = BouncedAddress(receipt.seals[0], receipt.place)
         match receipt.returned:
             case "delay":
-                await self.handle_delay(seal, receipt)
+                await self.handle_delay(target, receipt)
             case "complaint":
                 log.warning("mail_complained")
-                await self.suppressions.add_hashed(
-                    EMAIL, seal, COMPLAINT_REASON, None, at=receipt.at
-                )
+                await self.suppress(target, COMPLAINT_REASON, receipt.at)
             case "bounce":
-                code, sure = receipt.code or "5.0.0", self.is_certain(seal, receipt)
-                self.log_bounce(code, receipt)
-                await self.apply_meaning(
-                    BouncedAddress(seal, receipt.place),
-                    _bounce_meaning(code, sure),
-                    code,
-                    receipt.at,
-                )
+                code, meaning = _bounce_meaning(target, receipt)
+                _log_bounce(code, receipt)
+                await self.apply_meaning(target, meaning, code, receipt.at)
 
-    async def apply_to_row(self, row: AddressedRow, receipt: ReturnedMail) -> None:
+    async def on_returned_row(self, row: AddressedRow, receipt: ReturnedMail) -> None:
+        target = self.bounced_address(row)
         match receipt.returned:
             case "delay":
-                await self.handle_delay(self.suppressions.hash_address(row.address), receipt)
+                await self.handle_delay(target, receipt)
             case "complaint":
-                await self.handle_complaint(row, receipt)
+                if await self.records.record_complaint(row.batch, row.number, self.clock()):
+                    log.warning("mail_complained")
+                if _is_current_address(target, receipt):
+                    await self.suppress(target, COMPLAINT_REASON, receipt.at)
             case "bounce":
-                await self.handle_bounce(row, receipt)
+                await self.handle_bounce(row, target, receipt)
 
-    async def handle_delay(self, address_hash: str, receipt: ReturnedMail) -> None:
+    async def handle_delay(self, target: BouncedAddress, receipt: ReturnedMail) -> None:
         log.info("mail_delayed", code=receipt.code)
         if status_codes.is_throttling(receipt.code):
-            await self.report_throttling(address_hash, receipt.code)
+            await self.report_throttling(target, receipt.code)
 
-    async def handle_complaint(self, row: AddressedRow, receipt: ReturnedMail) -> None:
-        """Record a complaint and suppress the address at once."""
-        if await self.records.record_complaint(row.batch, row.number, self.clock()):
-            log.warning("mail_complained")
-        if self.is_current_address(row, receipt):
-            await self.suppressions.add(EMAIL, row.address, COMPLAINT_REASON, None, at=receipt.at)
-
-    async def handle_bounce(self, row: AddressedRow, receipt: ReturnedMail) -> None:
-        code = receipt.code or "5.0.0"
+    async def handle_bounce(
+        self, row: AddressedRow, target: BouncedAddress, receipt: ReturnedMail
+    ) -> None:
+        code, meaning = _bounce_meaning(target, receipt)
         if await self.records.record_bounce(row.batch, row.number, code, self.clock()):
-            self.log_bounce(code, receipt)
+            _log_bounce(code, receipt)
         crash_point("bounce.noted")
         self.monitor.changed.add(row.batch.plan)
-        meaning = _bounce_meaning(
-            code, self.is_certain(self.suppressions.hash_address(row.address), receipt)
-        )
-        if meaning not in status_codes.UNREACHABLE_CLASSES or self.is_current_address(row, receipt):
-            await self.apply_meaning(self.bounced_address(row), meaning, code, receipt.at)
+        is_unreachable = meaning in status_codes.UNREACHABLE_CLASSES
+        if not is_unreachable or _is_current_address(target, receipt):
+            await self.apply_meaning(target, meaning, code, receipt.at)
         await self.confirm_sent(row.batch, row.number)
 
-    def log_bounce(self, code: str, receipt: ReturnedMail) -> None:
-        meaning = status_codes.classify_bounce(code).value
-        log.info("mail_bounced", code=code, meaning=meaning, guessed=receipt.guessed)
-
-    def is_certain(self, address_hash: str, receipt: ReturnedMail) -> bool:
-        """Whether the report is certainly about this address.
-
-        A report without standard fields is a guess. If a group or a forwarding address was used,
-        the report names another final address.
-        """
-        return not receipt.guessed and receipt.final in ("", address_hash)
-
     def bounced_address(self, row: AddressedRow) -> BouncedAddress:
-        seal = self.suppressions.hash_address(row.address) if row.address else ""
-        return BouncedAddress(seal, f"{row.batch}.{row.number}")
-
-    def is_current_address(self, row: AddressedRow, receipt: ReturnedMail) -> bool:
-        """Whether the report names the address that the recipient has now."""
-        if not row.address:
-            return False
-        current_hash = self.suppressions.hash_address(row.address)
-        if receipt.seals and current_hash not in receipt.seals:
-            log.info("bounce_of_other_address")
-            return False
-        return True
+        address_hash = self.suppressions.hash_address(row.address) if row.address else ""
+        return BouncedAddress(address_hash, f"{row.batch}.{row.number}")
 
     async def apply_meaning(
-        self, recipient: BouncedAddress, meaning: CodeClass, code: str, at: datetime
+        self, target: BouncedAddress, meaning: CodeClass, code: str, at: datetime
     ) -> None:
         """Act on the meaning of a status code."""
         match meaning:
-            case CodeClass.NO_MAILBOX if recipient.address_hash:
-                until = at + HARD_SUPPRESSION
-                await self.suppressions.add_hashed(
-                    EMAIL, recipient.address_hash, bounce_reason(code), until, at=at
-                )
-            case CodeClass.MAILBOX_FULL | CodeClass.UNKNOWN_CAUSE if recipient.address_hash:
-                await self.count_soft_bounce(recipient, code, at)
+            case CodeClass.NO_MAILBOX if target.address_hash:
+                await self.suppress(target, bounce_reason(code), at, HARD_SUPPRESSION)
+            case CodeClass.MAILBOX_FULL | CodeClass.UNKNOWN_CAUSE if target.address_hash:
+                await self.count_soft_bounce(target, code, at)
             case CodeClass.THROTTLED:
-                await self.report_throttling(recipient.address_hash, code)
+                await self.report_throttling(target, code)
             case CodeClass.POLICY:
                 # The bounce monitor decides about the channel.
                 log.error("mail_refused_by_policy", code=code)
@@ -199,33 +164,54 @@ class BounceHandler:
             case CodeClass.PROTOCOL_FAULT:
                 log.error("mail_misrouted", code=code)
 
-    async def report_throttling(self, address_hash: str, code: str) -> None:
+    async def count_soft_bounce(self, target: BouncedAddress, code: str, at: datetime) -> None:
+        """Count a soft bounce; too many of them suppress the address."""
+        if await self.suppressions.count_soft_failure(EMAIL, *target, at):
+            await self.suppress(target, bounce_reason(code), at, SOFT_SUPPRESSION)
+
+    async def suppress(
+        self, target: BouncedAddress, reason: str, at: datetime, span: timedelta | None = None
+    ) -> None:
+        """Suppress the address for *span*; None: until an operator lifts it."""
+        until = at + span if span else None
+        await self.suppressions.add_hashed(EMAIL, target.address_hash, reason, until, at=at)
+
+    async def report_throttling(self, target: BouncedAddress, code: str) -> None:
         """Slow down when several recipients' mails report throttling within the window."""
         now = self.clock()
-        self.throttle_reports[address_hash] = now
+        reports = self.throttle_reports | {target.address_hash: now}
         self.throttle_reports = {
-            who: at for who, at in self.throttle_reports.items() if at > now - THROTTLE_WINDOW_S
+            address: at for address, at in reports.items() if at > now - THROTTLE_WINDOW_S
         }
         if len(self.throttle_reports) >= MIN_THROTTLE_REPORTS:
             await slow_down(self.bus, code, now)
 
-    async def count_soft_bounce(self, recipient: BouncedAddress, code: str, at: datetime) -> None:
-        """Count a soft bounce; too many of them suppress the address."""
-        if await self.suppressions.count_soft_failure_hashed(
-            EMAIL, recipient.address_hash, recipient.mail_id, at
-        ):
-            until = at + SOFT_SUPPRESSION
-            await self.suppressions.add_hashed(
-                EMAIL, recipient.address_hash, bounce_reason(code), until, at=at
-            )
 
+def _bounce_meaning(target: BouncedAddress, receipt: ReturnedMail) -> tuple[str, CodeClass]:
+    """Return the code of a bounce and its meaning.
 
-def _bounce_meaning(code: str, is_certain: bool) -> CodeClass:
-    """Return the meaning of a bounce; an uncertain GONE counts as OTHER."""
+    A report without standard fields is a guess. If a group or a forwarding address was used, the
+    report names another final address. Neither proves that our address has no mailbox.
+    """
+    code = receipt.code or UNKNOWN_CODE
     meaning = status_codes.classify_bounce(code)
-    return (
-        CodeClass.UNKNOWN_CAUSE if meaning is CodeClass.NO_MAILBOX and not is_certain else meaning
-    )
+    is_certain = not receipt.guessed and receipt.final in ("", target.address_hash)
+    if meaning is CodeClass.NO_MAILBOX and not is_certain:
+        meaning = CodeClass.UNKNOWN_CAUSE
+    return code, meaning
+
+
+def _log_bounce(code: str, receipt: ReturnedMail) -> None:
+    meaning = status_codes.classify_bounce(code).value
+    log.info("mail_bounced", code=code, meaning=meaning, guessed=receipt.guessed)
+
+
+def _is_current_address(target: BouncedAddress, receipt: ReturnedMail) -> bool:
+    """Whether the report names the address that the recipient has now."""
+    if target.address_hash and receipt.seals and target.address_hash not in receipt.seals:
+        log.info("bounce_of_other_address")
+        return False
+    return bool(target.address_hash)
 
 
 def _without_changed_address(row: AddressedRow, at: datetime) -> AddressedRow:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from functools import partial
 
 import structlog
 
@@ -17,6 +17,7 @@ from channels.email.inbound.bounce_parser import MailReport, ReportKind
 from channels.email.return_path import ReturnPaths, transactional_day
 from channels.errors import Unreachable
 from consumers.email.receipts import ReturnedMail
+from consumers.runtime.periodic import attempt
 from contracts import keys, subjects
 from contracts.base.crash_points import crash_point
 from contracts.delivery import ChannelName
@@ -30,6 +31,7 @@ MAX_ADDRESSES = 8
 BURST_REPORTS, REPORTS_PER_S = 20.0, 0.1
 MAX_PENDING_ANSWERS, CLOSE_TIMEOUT_S = 20, 3.0
 MAX_REPORTERS, MAX_TRACKED_ROWS, REPORTER_TTL_S = 4, 20_000, 3 * 3600.0
+SendReminder = Callable[[str], Awaitable[None]]
 _TOKEN = re.compile(r"[A-Za-z0-9._-]{16,300}")
 
 
@@ -65,11 +67,8 @@ class ReportersPerRow:
     def admits(self, row: str, reporter: str) -> bool:
         """Whether a report of this address may be stored; a repeated address counts once."""
         now = self.clock()
-        recent = {
-            address: at
-            for address, at in self.reporters.pop(row, {}).items()
-            if at > now - REPORTER_TTL_S
-        }
+        known = self.reporters.pop(row, {})
+        recent = {address: at for address, at in known.items() if at > now - REPORTER_TTL_S}
         self.reporters[row] = recent
         if len(self.reporters) > MAX_TRACKED_ROWS:
             self.reporters.popitem(last=False)
@@ -90,10 +89,8 @@ class BounceMailbox:
     reporters: ReportersPerRow = field(default_factory=ReportersPerRow)
 
     def accepts(self, recipient: str) -> bool:
-        return (
-            self.paths.is_reports_address(recipient)
-            or self.paths.row_ref_of_address(recipient) is not None
-        )
+        paths = self.paths
+        return paths.is_reports_address(recipient) or bool(paths.row_ref_of_address(recipient))
 
     async def deliver(self, sender: str, recipient: str, mail: bytes) -> None:
         """Store a report; return once the bus has it on disk, or if there is nothing to store."""
@@ -126,6 +123,7 @@ class BounceMailbox:
         )
 
     def build_receipt(self, row_ref: str, report: MailReport) -> ReturnedMail:
+        addresses = self.relevant_addresses(row_ref, report)
         return ReturnedMail(
             returned=report.kind.value,
             at=datetime.now(UTC),
@@ -135,20 +133,15 @@ class BounceMailbox:
             code=report.code,
             guessed=report.guessed,
             final=self.hash_address(report.final_recipient) if report.final_recipient else "",
-            seals=tuple(
-                dict.fromkeys(map(self.hash_address, self.relevant_addresses(row_ref, report)))
-            ),
+            seals=tuple(dict.fromkeys(map(self.hash_address, addresses))),
         )
 
     def relevant_addresses(self, row_ref: str, report: MailReport) -> Sequence[str]:
         """Return the reported addresses; of a transactional mail only its own."""
         if transactional_day(row_ref) is None:
             return report.addresses[:MAX_ADDRESSES]
-        return [
-            address
-            for address in report.addresses
-            if self.paths.is_transactional_to(row_ref, address)
-        ][:1]
+        is_own = partial(self.paths.is_transactional_to, row_ref)
+        return list(filter(is_own, report.addresses))[:1]
 
     async def publish(self, receipt: ReturnedMail, kind: ReportKind, message_id: str) -> None:
         """Publish a receipt. Raises Unreachable.
@@ -156,12 +149,10 @@ class BounceMailbox:
         *message_id* is the same for all reports about a mail and an address within hours, and the
         first one counts. So a recipient who knows the return path can't fill the stream.
         """
-        body = receipt.model_dump_json(exclude_defaults=True).encode()
-        subject = subjects.receipt(ChannelName.EMAIL, kind.value)
         try:
             await self.bus.publish(
-                subject,
-                body,
+                subjects.receipt(ChannelName.EMAIL, kind.value),
+                receipt.model_dump_json(exclude_defaults=True).encode(),
                 msg_id=message_id,
                 timeout_s=PUBLISH_TIMEOUT_S,
                 patience_s=PUBLISH_PATIENCE_S,
@@ -171,33 +162,17 @@ class BounceMailbox:
         crash_point("bounce.stored")
 
 
-class UnsubscribeByToken(Protocol):
-    """Unsubscribes by token; see `UnsubscribeMailbox`."""
-
-    def __call__(self, token: str) -> Awaitable[bool]:
-        """Unsubscribe the subscriber of *token*; False if it is forged. Idempotent.
-
-        Raises BusError when the change can't be stored now.
-        """
-
-
-class SendReminder(Protocol):
-    """Answers an unsubscribe mail without a token; see `UnsubscribeMailbox`."""
-
-    def __call__(self, address: str) -> Awaitable[None]:
-        """Send the access link to *address* if it is a subscriber's. Raises BusError."""
-
-
 @dataclass
 class UnsubscribeMailbox:
     """The mailto address of List-Unsubscribe; the token is in the subject.
 
-    Without a token no subscription ends, because the sender may be forged. A sender who seems
-    genuine gets an access link by *send_reminder*.
+    *unsubscribe* ends the subscription of a token, and returns False for a forged one. Without a
+    token no subscription ends, because the sender may be forged: *send_reminder* sends a sender who
+    seems genuine an access link. Both raise BusError when the bus is silent.
     """
 
     address: str
-    unsubscribe: UnsubscribeByToken
+    unsubscribe: Callable[[str], Awaitable[bool]]
     send_reminder: SendReminder | None = None
     answer_tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -205,8 +180,8 @@ class UnsubscribeMailbox:
         return recipient.lower() == self.address.lower()
 
     async def deliver(self, sender: str, recipient: str, mail: bytes) -> None:
-        words_of_subject = parsing.header_text(mail, "Subject").split()
-        token = next((word for word in words_of_subject if _TOKEN.fullmatch(word)), None)
+        words = parsing.header_text(mail, "Subject").split()
+        token = next(filter(_TOKEN.fullmatch, words), None)
         try:
             is_known = token is not None and await self.unsubscribe(token)
         except BusError as away:
@@ -224,16 +199,9 @@ class UnsubscribeMailbox:
         except PARSER_ERRORS:
             return
         if address:
-            task = asyncio.create_task(self.answer_or_log(self.send_reminder, address))
+            task = asyncio.create_task(attempt(partial(self.send_reminder, address)))
             self.answer_tasks.add(task)
             task.add_done_callback(self.answer_tasks.discard)
-
-    async def answer_or_log(self, send_reminder: SendReminder, address: str) -> None:
-        """Send the answer; when the bus is silent, log and drop it."""
-        try:
-            await send_reminder(address)
-        except BusError as trouble:
-            log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
 
     async def close(self) -> None:
         """Wait for the pending answers."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -11,11 +11,11 @@ from pydantic import ValidationError
 
 from consumers.email.receipts import ReturnedMail
 from consumers.ledger import bulk
-from consumers.ledger.codec import BatchRows
 from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.row_ref import RowRef, find_batch
 from consumers.ledger.store import Ledger
 from contracts import keys, subjects
+from contracts.base.times import utc_time
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from contracts.errors import ContractError
 from contracts.records import NoticeRecord
@@ -80,15 +80,11 @@ class RowLookup:
         if receipt and _is_late(state.value, receipt):
             raise ReportTooLate
         if keys.is_case(batch.content_id):
-            return AddressedRow(
-                batch, number, await self.notice_address(batch, state.value.notice_recipient)
-            )
+            record = await self.find_notice_record(batch, state.value.notice_recipient)
+            address = record.contact.address(EMAIL) if record else None
+            return AddressedRow(batch, number, address or "")
         rows = await self.ledger.rows(batch)
         return AddressedRow(batch, number, *await self.subscriber_address(rows.ids[number]))
-
-    async def notice_address(self, batch: BatchKey, recipient: str) -> str:
-        record = await self.find_notice_record(batch, recipient)
-        return record.contact.address(EMAIL) or "" if record else ""
 
     async def subscriber_address(self, id: str) -> tuple[str, datetime | None]:
         value = await self.bus.bucket(subjects.SUBSCRIBERS.name).get(f"s.{id}")
@@ -111,26 +107,15 @@ class RowLookup:
             return None
         batches = [BatchKey(*plan, number) for number in range(stored_plan.value.count)]
         async for batch in bulk.read_batches(self.ledger.bucket, batches, recipients=True):
-            for number, _ in _rows_with_message_id(batch.key, batch.rows, receipt.message_id):
-                return await self.load_row(batch.key, number, receipt)
+            for number, id in enumerate(batch.rows.ids if batch.rows else ()):
+                key = keys.delivery_key(plan.content_id, plan.revision, EMAIL, id)
+                if keys.message_id(key, "").startswith(f"<{receipt.message_id}@"):
+                    return await self.load_row(batch.key, number, receipt)
             await asyncio.sleep(0)
         return None
 
 
 def _is_late(entry: LedgerEntry, receipt: ReturnedMail) -> bool:
     """Whether the batch closed too long before the report; an open batch is never late."""
-    if not entry.closed_at:
-        return False
-    return (
-        receipt.at.timestamp() - entry.closed_at > MAX_REPORT_AGE[receipt.returned].total_seconds()
-    )
-
-
-def _rows_with_message_id(
-    batch: BatchKey, rows: BatchRows | None, message_id: str
-) -> Iterator[tuple[int, str]]:
-    """Yield rows, with recipients, whose mails have *message_id* as left side."""
-    for number, id in enumerate(rows.ids if rows else ()):
-        key = keys.delivery_key(batch.content_id, batch.revision, EMAIL, id)
-        if keys.message_id(key, "").startswith(f"<{message_id}@"):
-            yield number, id
+    max_age = MAX_REPORT_AGE[receipt.returned]
+    return bool(entry.closed_at) and receipt.at - utc_time(entry.closed_at) > max_age

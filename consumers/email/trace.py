@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 
 from channels.email import status_codes
 from consumers.email.bounce_monitor import MAX_CODES
 from consumers.email.bounce_records import BounceTotals
 from consumers.email.bounce_stops import BounceStop
 from contracts import keys
+from contracts.base.times import utc_time
 from contracts.delivery import ChannelName
 from contracts.trace import TimelineEntry
 
@@ -19,20 +19,15 @@ WITHDRAW_HINT = "`loa withdraw {item} --reason WHY` ends it"
 def bounce_entries(totals: BounceTotals) -> Iterator[TimelineEntry]:
     """Yield the entries for refusals, bounces and complaints, at the time of the last one."""
     if totals.refused:
-        count = sum(totals.refused.values())
-        yield _email_entry(
-            totals.at,
-            "refused_at_once",
-            f"{count} refused at once: {most_frequent_codes(totals.refused)}",
-        )
-    if totals.bounced or totals.complained:
-        bounces = (
-            f"{totals.bounced} came back: {most_frequent_codes(totals.codes)}"
-            if totals.bounced
-            else ""
-        )
-        complaints = f"{totals.complained} complained" if totals.complained else ""
-        yield _email_entry(totals.at, "came_back", "; ".join(filter(None, (bounces, complaints))))
+        count, codes = sum(totals.refused.values()), most_frequent_codes(totals.refused)
+        yield _email_entry(totals.at, "refused_at_once", f"{count} refused at once: {codes}")
+    came_back = []
+    if totals.bounced:
+        came_back.append(f"{totals.bounced} came back: {most_frequent_codes(totals.codes)}")
+    if totals.complained:
+        came_back.append(f"{totals.complained} complained")
+    if came_back:
+        yield _email_entry(totals.at, "came_back", "; ".join(came_back))
 
 
 def stop_entries(content_id: str, stop: BounceStop | None) -> Iterator[TimelineEntry]:
@@ -41,21 +36,19 @@ def stop_entries(content_id: str, stop: BounceStop | None) -> Iterator[TimelineE
         return
     share = f"{stop.failed} of {stop.mails} refused or come back ({stop.percent} %)"
     codes = f": {most_frequent_codes(stop.codes)}" if stop.codes else ""
+    cause = f"by the bounce brake, {share}{codes}"
     match stop.state:
         case "stopped":
-            detail = (
-                f"stopped by the bounce brake, {share}{codes}; now: {_command_hints(content_id)}"
+            yield _email_entry(
+                stop.at, "stopped", f"stopped {cause}; now: {_command_hints(content_id)}"
             )
-            yield _email_entry(stop.at, "stopped", detail)
         case "released":
-            yield _email_entry(stop.at, "stopped", f"by the bounce brake, {share}{codes}")
+            yield _email_entry(stop.at, "stopped", cause)
             yield _email_entry(stop.decided or stop.at, "goes_on", f"decided by {stop.by}")
         case "ended":
-            yield _email_entry(
-                stop.at, "stopped", f"by the bounce brake, {share}{codes}; ended since"
-            )
+            yield _email_entry(stop.at, "stopped", f"{cause}; ended since")
         case "warned":
-            yield _email_entry(stop.at, "warned", f"by the bounce brake, {share}{codes}")
+            yield _email_entry(stop.at, "warned", cause)
 
 
 def _command_hints(content_id: str) -> str:
@@ -71,5 +64,4 @@ def most_frequent_codes(codes: Mapping[str, int]) -> str:
 
 
 def _email_entry(at: float, event: str, detail: str) -> TimelineEntry:
-    when = datetime.fromtimestamp(at, UTC)
-    return TimelineEntry(at=when, event=event, channel=ChannelName.EMAIL, detail=detail)
+    return TimelineEntry(at=utc_time(at), event=event, channel=ChannelName.EMAIL, detail=detail)

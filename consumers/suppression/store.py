@@ -105,15 +105,9 @@ class SuppressionStore:
             log.info("address_suppressed", channel=channel.value, reason=reason)
 
     async def count_soft_failure(
-        self, channel: ChannelName, address: str, mark: str, at: datetime
-    ) -> bool:
-        """Count one soft failure named *mark*; True if there are too many."""
-        return await self.count_soft_failure_hashed(channel, self.hash_address(address), mark, at)
-
-    async def count_soft_failure_hashed(
         self, channel: ChannelName, address_hash: str, mark: str, at: datetime
     ) -> bool:
-        """Count one soft failure of an address by its hash."""
+        """Count one soft failure named *mark* of a hashed address; True if there are too many."""
 
         def count(stored: SoftFailures | None) -> SoftFailures:
             return (stored or SoftFailures()).with_failure(mark, at)

@@ -1,7 +1,7 @@
 """Examine the mail set-up in the order in which a mail meets it; build and send a sample mail."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parseaddr
@@ -9,7 +9,6 @@ from email.utils import parseaddr
 from channels.email.doctor import dkim, dmarc, mail_check, relay
 from channels.email.doctor.dns_client import Address, DnsClient, DnsUnanswered
 from channels.email.doctor.finding import Finding, finding_texts, new_finding
-from channels.email.doctor.relay import quit_and_wait
 from channels.email.doctor.spf import SpfEvaluation
 from channels.email.render.build import MailContext
 from channels.email.render.preview import SAMPLE_ADDRESS, remove_dot_stuffing, sample_recipient
@@ -26,8 +25,7 @@ from contracts.publication import Publication
 
 def sample_publication(context: MailContext, now: datetime) -> Publication:
     """A publication of the first topic and unit in the vocabulary."""
-    said = finding_texts()["sample"]
-    words = context.vocabulary
+    texts, words = finding_texts()["sample"], context.vocabulary
     return Publication.model_validate(
         {
             "action": "published",
@@ -35,9 +33,9 @@ def sample_publication(context: MailContext, now: datetime) -> Publication:
             "revision": 1,
             "unit": next(iter(words.units)),
             "topic": next(iter(words.topics)),
-            "title": said["title"],
-            "summary": said["summary"],
-            "body": said["body"],
+            "title": texts["title"],
+            "summary": texts["summary"],
+            "body": texts["body"],
             "first_released_at": now,
             "released_at": now,
             "event_id": "kiem-tra",
@@ -51,7 +49,15 @@ def sample_envelope(context: MailContext, now: datetime, to: str) -> Envelope:
     return RenderedPublication(item, context).envelope(sample_recipient(item, address=to))
 
 
-Check = Callable[[], AsyncIterator[Finding]]
+async def collect(check: AsyncIterator[Finding]) -> list[Finding]:
+    """All findings of *check*; an unanswered DNS query ends it with one more."""
+    findings: list[Finding] = []
+    try:
+        async for finding in check:
+            findings.append(finding)
+    except DnsUnanswered as error:
+        findings.append(new_finding("dns_silent", name=error.name))
+    return findings
 
 
 @dataclass
@@ -64,25 +70,17 @@ class Doctor:
 
     async def examine(self) -> list[Finding]:
         """All findings, also those of an unanswered DNS query."""
-        parts = (
-            self.check_spf,
-            self.check_dkim,
-            self.check_dmarc,
-            self.check_reply_hosts,
-            self.check_relay,
-            self.check_reverse_dns,
+        settings = self.context.settings
+        checks = (
+            self.check_spf(),
+            dkim.examine(self.dns, settings.domain, settings.dkim_selector_names),
+            dmarc.examine(self.dns, settings.domain, self.envelope_domain),
+            self.check_reply_hosts(),
+            self.check_relay(),
+            self.check_reverse_dns(),
         )
-        heard = await asyncio.gather(*(self.collect(one) for one in parts))
-        return [finding for findings in heard for finding in findings] + self.check_mail()
-
-    async def collect(self, check: Check) -> list[Finding]:
-        findings: list[Finding] = []
-        try:
-            async for finding in check():
-                findings.append(finding)
-        except DnsUnanswered as silent:
-            findings.append(new_finding("dns_silent", name=silent.name))
-        return findings
+        found = await asyncio.gather(*map(collect, checks))
+        return [finding for findings in found for finding in findings] + self.check_mail()
 
     @property
     def envelope_domain(self) -> str:
@@ -91,18 +89,8 @@ class Doctor:
         return (settings.bounce_domain or settings.domain).lower()
 
     async def check_spf(self) -> AsyncIterator[Finding]:
-        seen = await self.relay_addresses()
-        for finding in await SpfEvaluation(self.dns).examine(self.envelope_domain, seen):
-            yield finding
-
-    async def check_dkim(self) -> AsyncIterator[Finding]:
-        settings = self.context.settings
-        async for finding in dkim.examine(self.dns, settings.domain, settings.dkim_selector_names):
-            yield finding
-
-    async def check_dmarc(self) -> AsyncIterator[Finding]:
-        domain = self.context.settings.domain
-        async for finding in dmarc.examine(self.dns, domain, self.envelope_domain):
+        relays = await self.relay_addresses()
+        for finding in await SpfEvaluation(self.dns).examine(self.envelope_domain, relays):
             yield finding
 
     async def check_reply_hosts(self) -> AsyncIterator[Finding]:
@@ -150,10 +138,10 @@ class Doctor:
         pool = ConnectionPool(self.context.settings, REQUEST_TIMEOUT_S)
         try:
             connection, _ = await pool.acquire()
-        except ChannelError as trouble:
-            return new_finding("sent_not", reply=trouble.reason)
+        except ChannelError as error:
+            return new_finding("sent_not", reply=error.reason)
         [reply] = await connection.send_window([mail], lambda: False)
-        await quit_and_wait(connection.protocol)
+        await connection.quit()
         if reply.result is SendResult.ACCEPTED:
             return new_finding("sent_ok")
         return new_finding("sent_not", reply=f"{reply.stage.upper()} {reply.reason}")

@@ -1,59 +1,20 @@
 """Check the relay: handshake of real mails, extensions, certificate, reverse DNS."""
 
-import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from channels.email.doctor.dns_client import Address, DnsClient
 from channels.email.doctor.finding import Finding, new_finding
 from channels.email.settings import EmailSettings, Tls, is_loopback
-from channels.email.smtp.connection import OPEN_TIMEOUT_S, os_reason, tls_context, tls_reason
-from channels.email.smtp.handshake import Extensions, perform_handshake
+from channels.email.smtp.connection import SmtpConnection, tls_context
+from channels.email.smtp.handshake import Extensions
 from channels.email.smtp.protocol import SmtpProtocol
 from channels.errors import ChannelError
-
-QUIT_TIMEOUT_S = 5.0
-
-
-class QuitWaiter:
-    """Reply handler that waits for the end of the connection."""
-
-    def __init__(self) -> None:
-        self.closed = asyncio.Event()
-
-    def on_reply(self, text: bytes) -> None:
-        """Ignore the reply to QUIT."""
-
-    def on_replies_processed(self) -> None:
-        pass
-
-    def on_write_drained(self) -> None:
-        pass
-
-    def on_connection_lost(self, _why: str) -> None:
-        self.closed.set()
-
-
-async def quit_and_wait(protocol: SmtpProtocol) -> None:
-    """Send QUIT and wait until the connection is closed."""
-    if protocol.closed_reason:
-        return
-    farewell = QuitWaiter()
-    protocol.set_handler(farewell)
-    protocol.write(b"QUIT\r\n")
-    protocol.transport.close()
-    try:
-        async with asyncio.timeout(QUIT_TIMEOUT_S):
-            await farewell.closed.wait()
-    except TimeoutError:
-        protocol.drop("no goodbye")
-
+from contracts.base.times import utc_time
 
 CERTIFICATE_WARNING_DAYS = 21
-
-
 SIZE_MIN = 1_000_000
 
 
@@ -61,22 +22,15 @@ async def examine(settings: EmailSettings, now: datetime) -> list[Finding]:
     """Findings of a handshake; sends no mail."""
     if not settings.host:
         return [new_finding("relay_none")]
-    where = {"host": settings.host, "port": settings.port}
-    protocol = SmtpProtocol()
     try:
-        async with asyncio.timeout(OPEN_TIMEOUT_S):
-            extensions = await perform_handshake(protocol, settings, tls_context(settings))
-        seen = [*tls_findings(settings, protocol, now), *extension_findings(settings, extensions)]
-        await quit_and_wait(protocol)
-        return seen
-    except ChannelError as trouble:
-        return [new_finding("relay_failed", reason=trouble.reason, **where)]
-    except ssl.SSLError as error:
-        return [new_finding("relay_failed", reason=tls_reason(error), **where)]
-    except (OSError, TimeoutError) as error:
-        return [new_finding("relay_failed", reason=os_reason(error), **where)]
-    finally:
-        protocol.drop("looked at")
+        connection = await SmtpConnection.open(settings, tls_context(settings))
+    except ChannelError as error:
+        reason = error.reason
+        return [new_finding("relay_failed", reason=reason, host=settings.host, port=settings.port)]
+    tls = tls_findings(settings, connection.protocol, now)
+    findings = [*tls, *extension_findings(settings, connection.extensions)]
+    await connection.quit()
+    return findings
 
 
 def tls_findings(
@@ -88,14 +42,11 @@ def tls_findings(
         yield new_finding("relay_plain_here" if is_loopback(host) else "relay_plain", host=host)
         return
     certificate: Mapping[str, Any] = protocol.transport.get_extra_info("peercert") or {}
-    ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notAfter"]), UTC)
-    facts = {
-        "host": host,
-        "ends": f"{ends:%d/%m/%Y}",
-        "version": protocol.transport.get_extra_info("cipher")[1],
-    }
+    ends = utc_time(ssl.cert_time_to_seconds(certificate["notAfter"]))
     soon = (ends - now).days < CERTIFICATE_WARNING_DAYS
-    yield new_finding("relay_ends" if soon else "relay_tls", **facts)
+    version = protocol.transport.get_extra_info("cipher")[1]
+    code = "relay_ends" if soon else "relay_tls"
+    yield new_finding(code, host=host, ends=f"{ends:%d/%m/%Y}", version=version)
 
 
 def extension_findings(settings: EmailSettings, extensions: Extensions) -> Iterator[Finding]:

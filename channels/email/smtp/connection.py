@@ -3,13 +3,14 @@
 import asyncio
 import ssl
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Self
 
 import structlog
 
 from channels.email.settings import EmailSettings, Tls
-from channels.email.smtp.handshake import perform_handshake, send_command
+from channels.email.smtp.handshake import Extensions, perform_handshake, send_command
 from channels.email.smtp.mail_result import STOPPED, Reply, unsent_reply
 from channels.email.smtp.protocol import SmtpProtocol
 from channels.email.smtp.window import ConnectionOptions, Envelope, WindowTransfer
@@ -24,9 +25,12 @@ CHECK_TIMEOUT_S = 5.0
 class SmtpConnection:
     """A signed-in connection, used by one task at a time."""
 
-    def __init__(self, protocol: SmtpProtocol, options: ConnectionOptions) -> None:
+    def __init__(
+        self, protocol: SmtpProtocol, options: ConnectionOptions, extensions: Extensions
+    ) -> None:
         self.protocol = protocol
         self.options = options
+        self.extensions = extensions
         self.ended_by_us = False  # says nothing about the relay
         self.is_fallback = False  # to the fallback relay
 
@@ -53,10 +57,13 @@ class SmtpConnection:
         finally:
             if not ready:
                 protocol.drop("not opened")
-        sender, pipelining = settings.sender.encode("ascii"), "PIPELINING" in extensions
-        return cls(
-            protocol, ConnectionOptions(sender, pipelining, request_timeout_s, "DSN" in extensions)
+        options = ConnectionOptions(
+            sender=settings.sender.encode("ascii"),
+            pipelining="PIPELINING" in extensions,
+            timeout_s=request_timeout_s,
+            dsn="DSN" in extensions,
         )
+        return cls(protocol, options, extensions)
 
     @property
     def is_closed(self) -> bool:
@@ -117,6 +124,13 @@ class SmtpConnection:
         if not self.is_closed:
             self.protocol.write(b"QUIT\r\n")
             self.protocol.transport.close()
+
+    async def quit(self) -> None:
+        """Send QUIT, wait for the reply, and end the connection."""
+        with suppress(Unreachable, TimeoutError):
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
+                await send_command(self.protocol, b"QUIT")
+        self.protocol.drop("quit")
 
 
 def tls_context(settings: EmailSettings) -> ssl.SSLContext | None:

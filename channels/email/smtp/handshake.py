@@ -8,7 +8,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping
 
 from channels.email.settings import EmailSettings, Tls
-from channels.email.smtp.protocol import SmtpProtocol
+from channels.email.smtp.protocol import ReplyHandler, SmtpProtocol
 from channels.errors import ChannelError, Misconfigured, Unreachable
 
 Extensions = Mapping[str, str]
@@ -17,7 +17,7 @@ Extensions = Mapping[str, str]
 _HOST = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 
 
-class PendingReply:
+class PendingReply(ReplyHandler):
     """One command waiting for one reply; a second reply ends the connection."""
 
     def __init__(self, protocol: SmtpProtocol) -> None:
@@ -30,12 +30,6 @@ class PendingReply:
             self.protocol.drop("reply out of turn")
         else:
             self.future.set_result(text)
-
-    def on_replies_processed(self) -> None:
-        pass
-
-    def on_write_drained(self) -> None:
-        pass
 
     def on_connection_lost(self, why: str) -> None:
         if not self.future.done():
@@ -52,11 +46,11 @@ async def send_command(protocol: SmtpProtocol, command: bytes) -> bytes:
     """Write *command* and wait for the reply. Raises Unreachable when the connection ends."""
     if protocol.closed_reason:
         raise Unreachable(protocol.closed_reason)
-    question = PendingReply(protocol)
-    protocol.set_handler(question)
+    reply = PendingReply(protocol)
+    protocol.set_handler(reply)
     protocol.write(command + b"\r\n")
     try:
-        return await question.future
+        return await reply.future
     finally:
         protocol.set_handler(None)
 
@@ -70,25 +64,24 @@ async def perform_handshake(
     await connect(protocol, settings, tls)
     check_reply(await greeting.future, b"220", "greeting")
     protocol.set_handler(None)
-    abilities = await say_hello(protocol)
+    extensions = await say_hello(protocol)
     if settings.tls is Tls.STARTTLS:
-        await start_tls(protocol, abilities, settings.host, tls)
-        abilities = await say_hello(protocol)  # what was said in the clear does not count
+        await start_tls(protocol, extensions, settings.host, tls)
+        extensions = await say_hello(protocol)  # what was said in the clear does not count
     if settings.username:
-        await authenticate(protocol, abilities, settings)
-    return abilities
+        await authenticate(protocol, extensions, settings)
+    return extensions
 
 
 async def connect(
     protocol: SmtpProtocol, settings: EmailSettings, tls: ssl.SSLContext | None
 ) -> None:
-    loop = asyncio.get_running_loop()
-    if settings.tls is Tls.TLS:
-        await loop.create_connection(
-            lambda: protocol, settings.host, settings.port, ssl=tls, server_hostname=settings.host
-        )
-    else:
-        await loop.create_connection(lambda: protocol, settings.host, settings.port)
+    await asyncio.get_running_loop().create_connection(
+        lambda: protocol,
+        settings.host,
+        settings.port,
+        ssl=tls if settings.tls is Tls.TLS else None,
+    )
 
 
 async def expect_reply(
@@ -119,11 +112,10 @@ def check_reply(
 async def say_hello(protocol: SmtpProtocol) -> Extensions:
     """Send EHLO; return the relay's extensions."""
     name = local_host_name(protocol).encode("ascii")
-    lines = (await expect_reply(protocol, b"EHLO " + name, b"250", "EHLO")).decode(
-        "ascii", "replace"
-    )
-    said = (line[4:].upper().partition(" ") for line in lines.split("\n")[1:])
-    return {keyword: parameters for keyword, _, parameters in said}
+    reply = await expect_reply(protocol, b"EHLO " + name, b"250", "EHLO")
+    lines = reply.decode("ascii", "replace").upper().split("\n")[1:]
+    offers = (line[4:].partition(" ") for line in lines)
+    return {keyword: parameters for keyword, _, parameters in offers}
 
 
 def local_host_name(protocol: SmtpProtocol) -> str:

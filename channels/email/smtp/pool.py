@@ -40,15 +40,11 @@ class ConnectionPool:
         while self.idle:
             since, connection = self.idle.pop()
             fresh = self.clock() - since < IDLE_CHECK_S
-            if self.is_outdated_fallback(connection):
+            if connection.is_fallback and self.primary_is_due():
                 connection.close()
             elif not connection.is_closed and (fresh or await connection.is_alive()):
                 return connection, False
         return await self.open(), True
-
-    def is_outdated_fallback(self, connection: SmtpConnection) -> bool:
-        """Whether *connection* goes to the fallback although the primary is due again."""
-        return connection.is_fallback and self.primary_is_due()
 
     def primary_is_due(self) -> bool:
         return self.primary_down_until is None or self.clock() >= self.primary_down_until

@@ -1,14 +1,14 @@
 """SMTP byte stream: whole replies, bounded sizes, no unexpected replies."""
 
 import asyncio
-from typing import Protocol, cast
+from typing import cast
 
 LINE_MAX = 2048
 LINES_MAX = 128
 
 
-class ReplyHandler(Protocol):
-    """Receiver of the current replies."""
+class ReplyHandler:
+    """Receiver of the current replies; ignores them."""
 
     def on_reply(self, text: bytes) -> None:
         """One whole reply, its lines joined by a line feed."""

@@ -17,7 +17,7 @@ from channels.email.smtp.mail_result import (
     refused_reply,
     unsent_reply,
 )
-from channels.email.smtp.protocol import SmtpProtocol
+from channels.email.smtp.protocol import ReplyHandler, SmtpProtocol
 from contracts.base.crash_points import crash_point
 
 END_OF_DATA = b".\r\n"
@@ -54,7 +54,7 @@ class ConnectionOptions:
     dsn: bool = False
 
 
-class WindowTransfer:
+class WindowTransfer(ReplyHandler):
     """Transfer of some mails in order; `done` completes after the last reply."""
 
     def __init__(

@@ -4,7 +4,7 @@ import pytest
 import structlog
 
 from channels.base import Outcome, Verdict
-from channels.email.render.case_notice import notice_date
+from channels.email.render.personal import notice_date
 from consumers.deliver.renderings import RenderCache
 from consumers.ledger.backoff import GIVE_UP_S
 from consumers.ledger.entry import notice_entry

@@ -8,7 +8,7 @@ from email import message_from_bytes, policy
 import pytest
 
 from channels.base import Outcome, Recipient, Verdict
-from channels.email.render.transactional import RenderedTransactionalMail
+from channels.email.render.personal import RenderedTransactionalMail
 from consumers.check import Checker
 from consumers.intake.repository import ItemRepository
 from consumers.reporting.trace import TraceReader

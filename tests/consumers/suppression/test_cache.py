@@ -56,7 +56,8 @@ async def test_what_stood_before_is_known_and_what_comes_is_known_soon(bus):
     before = SuppressionStore(bus, SECRET)
     await before.add(EMAIL, "An@Example.com", "complaint", None)
     await before.add(ChannelName.ZALO, "84912345678", "not ours", None)
-    await before.count_soft_failure(EMAIL, "binh@example.com", "x", datetime.now(UTC))
+    soft = before.hash_address("binh@example.com")
+    await before.count_soft_failure(EMAIL, soft, "x", datetime.now(UTC))
     async with RunningCache(bus) as watch:
         assert watch.suppressed.reason_for("an@example.com") == "complaint", "however it is written"
         assert watch.suppressed.reason_for("84912345678") == ""
