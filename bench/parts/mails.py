@@ -18,8 +18,6 @@ PART = "mails"
 SOURCE, ALWAYS, DEFAULT = "smtp-source -s 10", "Loa, fsync always", "Loa, sync_interval default"
 TOPIC, WARM_UP = TOPICS[:2]
 MIB = 1 << 20
-
-
 NOTHING = Usage()
 
 

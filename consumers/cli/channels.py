@@ -14,18 +14,18 @@ from consumers.channel_health import pauses
 from consumers.channel_health.breaker import BreakerState
 from consumers.channel_health.canary.status import CanaryStatus
 from consumers.cli.output import (
-    EXIT_INVALID,
     Json,
+    fail,
+    print_answer,
     print_errors,
     print_field_texts,
-    print_json,
     print_table,
     run_on_any_bus,
     run_on_bus,
 )
 from consumers.ledger.store import Ledger
 from consumers.messages import field_error
-from consumers.operations.status import ChannelStatus, LaneStatus, StatusReader
+from consumers.operations.status import ChannelStatus, LaneStatus, StatusReader, StatusReport
 from consumers.reporting.channel_state import REMEDIES
 from contracts.delivery import ChannelName
 
@@ -40,15 +40,16 @@ By = Annotated[
 def status(as_json: Json = False) -> None:
     """What waits in each lane of each channel, and which channels are paused."""
     print_errors(unknown_variables())
-    settings = read_settings(LoaSettings)
     report = run_on_any_bus(lambda bus, own: StatusReader(bus, Ledger(bus)).report(at_work=not own))
-    if as_json:
-        print_json(report)
-        return
+    print_answer(report, as_json, lambda: print_report(report))
+
+
+def print_report(report: StatusReport) -> None:
+    settings = read_settings(LoaSettings)
     for name, one in report.channels.items():
-        birds = canary_line(one.canary, time.time(), at_work=report.at_work)
+        canary = canary_line(one.canary, time.time(), at_work=report.at_work)
         lost = lost_file_lines(name, settings)
-        for line in (*destination_lines(one), *lost, *trouble_lines(one), birds):
+        for line in (*destination_lines(one), *lost, *trouble_lines(one), canary):
             typer.echo(f"{name}: {line}")
     print_table(
         ("channel", "paused", "breaker", "lane", "backlog", "oldest s", "per s", "left s"),
@@ -77,24 +78,19 @@ def lost_file_lines(name: ChannelName, settings: LoaSettings) -> Iterator[str]:
 def trouble_lines(one: ChannelStatus) -> Iterator[str]:
     """Why a channel is blocked, a line each."""
     if one.paused:
-        who = by_name(one.paused_by)
+        who = f" by {one.paused_by}" if one.paused_by else ""
         yield f"paused since {utc_time(one.paused_since)}{who}{reason_suffix(one.paused_reason)}"
     if one.breaker is not BreakerState.CLOSED:
-        yield f"breaker {one.breaker} since {utc_time(one.breaker_since)}" + (
-            f"{reason_suffix(one.breaker_reason)}, "
-            f"{repair_hint(one.breaker_reason) or next_try(one)}"
-        )
+        remedy = REMEDIES.get(one.breaker_reason)
+        then = f"now: {remedy}" if remedy else next_try(one)
+        why = f"{reason_suffix(one.breaker_reason)}, {then}"
+        yield f"breaker {one.breaker} since {utc_time(one.breaker_since)}{why}"
     if one.unseen:
         yield from (one.unseen.field_error.message, one.unseen.field_error.message_vi)
     if one.slowed:
         yield f"slowed down, level {one.slowed} of 6{reason_suffix(one.slowed_reason)}"
     for plan in one.stopped:
         yield f"{plan} stopped, too much of it came back: `loa mail brakes list`"
-
-
-def repair_hint(reason: str) -> str:
-    """What mends it, where nothing goes on by itself."""
-    return f"now: {REMEDIES[reason]}" if reason in REMEDIES else ""
 
 
 def next_try(one: ChannelStatus) -> str:
@@ -135,10 +131,6 @@ def utc_time(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}" if moment else "?"
 
 
-def by_name(who: str) -> str:
-    return f" by {who}" if who else ""
-
-
 def reason_suffix(reason: str) -> str:
     return f": {reason}" if reason else ""
 
@@ -157,9 +149,9 @@ def pause(channel: Name, reason: Why = "", by: By = "") -> None:
         print_field_texts(field_error(channel, "paused_now", channel=channel))
         return
     current = held.value
-    who, why = current.by or "-", current.reason or "-"
-    said = {"channel": channel, "at": utc_time(current.since), "who": who, "reason": why}
-    print_field_texts(field_error(channel, "paused_already", **said))
+    who, why, at = current.by or "-", current.reason or "-", utc_time(current.since)
+    facts = {"channel": channel, "at": at, "who": who, "reason": why}
+    print_field_texts(field_error(channel, "paused_already", **facts))
 
 
 def resume(channel: Name) -> None:
@@ -173,6 +165,5 @@ def require_channel(channel: str) -> ChannelName:
     """The channel of that name; exit code 2 when there is none."""
     if channel not in list(ChannelName):
         names = ", ".join(ChannelName)
-        print_errors([field_error("channel", "channel_unknown", value=channel, known=names)])
-        raise typer.Exit(EXIT_INVALID)
+        fail(field_error("channel", "channel_unknown", value=channel, known=names))
     return ChannelName(channel)

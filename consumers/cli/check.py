@@ -6,15 +6,13 @@ from typing import Annotated
 
 import typer
 
-from channels.portal.render.site_files import SiteFiles
-from channels.portal.settings import PortalSettings
 from channels.portal.writer.audit import FolderAudit
 from consumers.app import instance
-from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
+from consumers.app.settings import LoaSettings, read_settings
 from consumers.channel_health.pauses import LegitimateWaits
 from consumers.check import Checker, Findings, Violation, load_rules
-from consumers.cli.output import Json, print_json, run_on_bus
-from consumers.cli.recovery import portal_url
+from consumers.cli.output import Json, print_answer, run_on_bus
+from consumers.cli.recovery import open_site_files
 from producers.bus import Bus
 
 Deep = Annotated[
@@ -31,25 +29,17 @@ PROGRESS_AFTER_S = 2.0
 def check(deep: Deep = False, as_json: Json = False) -> None:
     """Are all promises kept? Exit code 1: no, and each violation is named."""
     findings = run_on_bus(lambda bus: run_check(bus, deep=deep))
-    if as_json:
-        print_json(findings)
-    else:
-        print_findings(findings)
+    print_answer(findings, as_json, lambda: print_findings(findings))
     raise typer.Exit(0 if findings.ok else 1)
 
 
 async def run_check(bus: Bus, *, deep: bool) -> Findings:
     settings = read_settings(LoaSettings)
-    press = SiteFiles(
-        read_settings(PortalSettings).build_site(
-            await portal_url(settings), load_vocabulary(settings)
-        )
-    )
     return await Checker(
         bus,
         deep,
         excuses=lambda: LegitimateWaits(bus).may_wait,
-        audit=FolderAudit(settings.portal_dir, press),
+        audit=FolderAudit(settings.portal_dir, await open_site_files(settings)),
         running_since=started_at(settings),
         report_progress=CheckProgress().report,
     ).run()
@@ -62,7 +52,7 @@ def started_at(settings: LoaSettings) -> float:
 
 
 class CheckProgress:
-    """Tells on stderr how far a long check has come."""
+    """Prints the progress of a long check on stderr."""
 
     def __init__(self) -> None:
         self.reported_at = time.monotonic()

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from difflib import unified_diff
@@ -19,10 +19,12 @@ from consumers.cli.output import (
     EXIT_INVALID,
     Json,
     explain_errors,
-    print_errors,
+    fail,
+    print_answer,
     print_json,
     print_table,
     run_on_bus,
+    visible,
 )
 from consumers.dead_letters import (
     DeadLetter,
@@ -40,25 +42,10 @@ from contracts.errors import Invalid
 from producers.bus import Bus, NoReply
 
 TIME = "%Y-%m-%d %H:%M:%S"
-
-
 COLUMNS = (
-    "id",
-    "first (UTC)",
-    "last (UTC)",
-    "times",
-    "from",
-    "unit",
-    "content_id",
-    "field",
-    "lỗi",
-    "what is wrong",
-    "ended",
+    *("id", "first (UTC)", "last (UTC)", "times", "from", "unit", "content_id"),
+    *("field", "lỗi", "what is wrong", "ended"),
 )
-
-
-def print_list(letters: Iterable[DeadLetter]) -> None:
-    print_table(COLUMNS, [letter_row(letter) for letter in letters])
 
 
 def letter_row(letter: DeadLetter) -> Sequence[object]:
@@ -131,12 +118,7 @@ def body_lines(body: bytes) -> list[str]:
 
 def visible_text(body: bytes) -> str:
     """A sender's text without control characters."""
-    text = body.decode("utf-8", "replace")
-    return "".join(c if c.isprintable() or c in "\n\t" else f"U+{ord(c):04X}" for c in text)
-
-
-def print_ending(letter: DeadLetter) -> None:
-    typer.echo(f"{letter.id}: {decision_line(letter.decisions[-1])}")
+    return visible(body.decode("utf-8", "replace"), kept="\n\t")
 
 
 def print_summary(summary: BulkSummary) -> None:
@@ -152,49 +134,21 @@ def print_summary(summary: BulkSummary) -> None:
 
 
 app = typer.Typer(no_args_is_help=True, help="Dead letters: look, send again, give up.")
-
-
 Id = Annotated[int, typer.Argument(help="The letter's number, from `loa dead list`.")]
-
-
 Ids = Annotated[list[int] | None, typer.Argument(help="Letters' numbers, from `loa dead list`.")]
-
-
 Stage = Annotated[str, typer.Option(help="intake, dispatch, deliver or feedback.")]
-
-
 Unit = Annotated[str, typer.Option(help="The unit that sent it.")]
-
-
 Field = Annotated[str, typer.Option(help="The field that is wrong, e.g. data.title.")]
-
-
 Text = Annotated[str, typer.Option(help="Words in the original, in upper or lower case.")]
-
-
 Since = Annotated[str, typer.Option(help="Died at or after this time (UTC unless it says).")]
-
-
 Until = Annotated[str, typer.Option(help="Died before this time (UTC unless it says).")]
-
-
 By = Annotated[
     str, typer.Option("--by", envvar="USER", help="Who decides; kept for ever. Else $USER.")
 ]
-
-
 Reason = Annotated[str, typer.Option(help="Why; kept for ever.")]
-
-
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The mended event, JSON.")]
-
-
 All = Annotated[bool, typer.Option("--all", help="Also letters that are dealt with.")]
-
-
 Dry = Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")]
-
-
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before sending.")]
 
 
@@ -237,21 +191,15 @@ def list_letters(query: DeadLetterQuery, *, everything: All = False, as_json: Js
     async def look(bus: Bus) -> list[DeadLetter]:
         return [letter async for letter in DeadLetterStore(bus).letters(wanted)]
 
-    found = run_on_bus(look)
-    if as_json:
-        print_json([letter.model_dump(mode="json") for letter in found])
-    else:
-        print_list(found)
+    letters = run_on_bus(look)
+    print_answer(letters, as_json, lambda: print_table(COLUMNS, map(letter_row, letters)))
 
 
 @app.command()
 def show(id: Id, as_json: Json = False) -> None:
     """One letter whole: reasons, sender, everything that was decided, its original body."""
     letter = run_on_bus(lambda bus: DeadLetterStore(bus).load(id))
-    if as_json:
-        print_json(letter)
-    else:
-        print_letter(letter)
+    print_answer(letter, as_json, lambda: print_letter(letter))
 
 
 @app.command()
@@ -288,17 +236,12 @@ def letters_to_decide(query: DeadLetterQuery, ids: tuple[int, ...]) -> DeadLette
 
 def print_and_exit(summary: BulkSummary, as_json: bool) -> None:
     """Say what came of many letters."""
-    if as_json:
-        print_json(summary)
-    else:
-        print_summary(summary)
-    print_errors(error for one in summary.refused for error in one.errors)
+    print_answer(summary, as_json, lambda: print_summary(summary))
+    errors = [error for one in summary.refused for error in one.errors]
     if summary.away:
-        print_errors(
-            [field_error("bus", "bus_away", detail=translate_os_error(NoReply(summary.away)))]
-        )
-        raise typer.Exit(EXIT_BUS_AWAY)
-    raise typer.Exit(EXIT_INVALID if summary.refused else 0)
+        away = field_error("bus", "bus_away", detail=translate_os_error(NoReply(summary.away)))
+        fail(*errors, away, code=EXIT_BUS_AWAY)
+    fail(*errors, code=EXIT_INVALID if summary.refused else 0)
 
 
 @app.command()
@@ -326,9 +269,9 @@ def edit(
             lambda bus: DeadLetterDecisions(DeadLetterStore(bus)).edit(letter, mended, person)
         )
         if not as_json:
-            print_ending(letter)
+            typer.echo(f"{letter.id}: {decision_line(letter.decisions[-1])}")
     if as_json:
-        print_json({"letter": letter.model_dump(mode="json"), "difference": lines})
+        print_json({"letter": letter, "difference": lines})
 
 
 async def load_and_check(bus: Bus, id: int, body: bytes) -> tuple[DeadLetter, OutgoingMessage]:

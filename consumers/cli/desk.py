@@ -1,7 +1,7 @@
 """`loa desk`: what waits for the Information Center, and its decisions."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -11,8 +11,8 @@ from consumers.cli.output import (
     Json,
     item_address,
     print_address,
+    print_answer,
     print_field_texts,
-    print_json,
     print_table,
     run_on_bus,
 )
@@ -22,7 +22,13 @@ from consumers.intake.items import Position
 from consumers.intake.release import Releaser
 from consumers.intake.repository import ItemRepository
 from consumers.messages import field_error
-from consumers.reporting.review import DraftEffect, content_lines, draft_effects, review_draft
+from consumers.reporting.review import (
+    DraftEffect,
+    Review,
+    content_lines,
+    draft_effects,
+    review_draft,
+)
 from contracts.delivery import ChannelName
 from producers.bus import Bus
 
@@ -49,26 +55,15 @@ def list_drafts(as_json: Json = False) -> None:
         return list(zip(drafts, await draft_effects(ItemRepository(bus), drafts), strict=True))
 
     found = run_on_bus(look)
-    if as_json:
-        print_json([draft.model_dump(mode="json") | {"what": one.kind} for draft, one in found])
-        return
-    print_table(
-        ("content_id", "revision", "unit", "since (UTC)", "what", "title", "author"),
-        [
-            (
-                *draft_cells(draft),
-                waiting_since(draft),
-                one.text.en,
-                draft.content.title,
-                draft.author or "",
-            )
-            for draft, one in found
-        ],
-    )
+    facts = [draft.model_dump(mode="json") | {"what": effect.kind} for draft, effect in found]
+    columns = ("content_id", "revision", "unit", "since (UTC)", "what", "title", "author")
+    rows = (draft_cells(draft, effect) for draft, effect in found)
+    print_answer(facts, as_json, lambda: print_table(columns, rows))
 
 
-def draft_cells(draft: Draft) -> tuple[str, int, str]:
-    return draft.content_id, draft.revision, draft.unit
+def draft_cells(draft: Draft, effect: DraftEffect) -> Sequence[object]:
+    about = (draft.content_id, draft.revision, draft.unit, waiting_since(draft))
+    return (*about, effect.text.en, draft.content.title, draft.author or "")
 
 
 def waiting_since(draft: Draft) -> str:
@@ -78,23 +73,24 @@ def waiting_since(draft: Draft) -> str:
 @app.command()
 def show(content_id: ContentId, revision: Revision = None, as_json: Json = False) -> None:
     """Read a draft before you decide: its fields, its text, and what it changes of what is out."""
-    found = run_on_bus(lambda bus: review_draft(bus, content_id, revision))
-    if as_json:
-        print_json(found.to_json())
-        return
-    draft, text = found.draft, found.proposed
-    waits = {"what": found.effect.text, "since": waiting_since(draft)}
+    review = run_on_bus(lambda bus: review_draft(bus, content_id, revision))
+    print_answer(review.to_json(), as_json, lambda: print_review(review))
+
+
+def print_review(review: Review) -> None:
+    draft, text = review.draft, review.proposed
+    waits = {"what": review.effect.text, "since": waiting_since(draft)}
     print_field_texts(field_error(f"{draft.key}, {draft.unit}", "draft_waits", **waits))
     typer.echo(f"hash: {draft.hash}")
-    print_where(content_id, text.channels, is_published=found.is_on_portal)
+    print_where(draft.content_id, text.channels, is_published=review.is_on_portal)
     if text.reason:
         typer.echo(f"reason: {text.reason}")
-    for line in (*content_lines(text), *(["", *found.changes] if found.changes else [])):
+    for line in (*content_lines(text), *(["", *review.changes] if review.changes else [])):
         typer.echo(line)
 
 
 def print_where(content_id: str, channels: Iterable[ChannelName], *, is_published: bool) -> None:
-    """Where readers find it, or will; *out*: something of the item is there already."""
+    """Where readers find an item, or will."""
     if ChannelName.PORTAL in channels:
         print_address("place" if is_published else "place_to_be", item_address(content_id))
 
@@ -111,22 +107,15 @@ def approve(content_id: ContentId, by: By, revision: Revision = None, hash: Hash
     number, record = run_on_bus(decide)
     later = record.not_before is not None and record.not_before > datetime.now(UTC)
     at = f"{record.not_before.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if record.not_before else ""
-    print_field_texts(
-        field_error(
-            content_id, "draft_released_later" if later else "draft_released", of=number, at=at
-        )
-    )
+    code = "draft_released_later" if later else "draft_released"
+    print_field_texts(field_error(content_id, code, of=number, at=at))
     typer.echo(record.title)
     print_where(content_id, record.channels, is_published=False)
 
 
 @app.command()
 def reject(
-    content_id: ContentId,
-    by: By,
-    revision: Revision = None,
-    code: Code = "",
-    reason: Reason = "",
+    content_id: ContentId, by: By, revision: Revision = None, code: Code = "", reason: Reason = ""
 ) -> None:
     """Turn a draft down, with a code or a reason; the unit sees it in its event's status."""
 

@@ -2,10 +2,9 @@
 
 import time
 from collections.abc import Iterator
-from datetime import datetime
 
 from consumers.app.settings import read_settings
-from consumers.cli.output import Json, print_errors, print_json, print_table, run_on_bus
+from consumers.cli.output import Json, print_answer, print_errors, print_table, run_on_bus
 from consumers.digests import schedule
 from consumers.digests.forecast import DigestForecast, DigestForecaster, LastDigest
 from consumers.digests.schedule import DigestSchedule
@@ -27,21 +26,16 @@ def digests(as_json: Json = False) -> None:
     Times are Vietnam's. `loa mail preview --digest daily` shows the next mail itself.
     """
     found = run_on_bus(forecast)
-    if as_json:
-        print_json({"digests": [one.model_dump(mode="json") for one in found]})
-        return
-    print_table(
-        ("frequency", "next", "readers", "items", "later", "last", "its mails"),
-        [tuple(forecast_cells(one)) for one in found],
-    )
+    columns = ("frequency", "next", "readers", "items", "later", "last", "its mails")
+    rows = (tuple(forecast_cells(one)) for one in found)
+    print_answer({"digests": found}, as_json, lambda: print_table(columns, rows))
 
 
 async def forecast(bus: Bus) -> list[DigestForecast]:
     ledger = Ledger(bus)
     trace = TraceReader(ItemRepository(bus), ledger, time.time, DigestStore(bus))
-    return await DigestForecaster(bus, ledger, await digest_calendar(bus), time.time).forecast(
-        trace.trace
-    )
+    forecaster = DigestForecaster(bus, ledger, await digest_calendar(bus), time.time)
+    return await forecaster.forecast(trace.trace)
 
 
 async def digest_calendar(bus: Bus) -> DigestSchedule:
@@ -53,8 +47,9 @@ async def digest_calendar(bus: Bus) -> DigestSchedule:
 
 
 def forecast_cells(one: DigestForecast) -> Iterator[object]:
+    at = f"{one.next.astimezone(VIETNAM):%Y-%m-%d %H:%M}"
     yield one.frequency
-    yield vietnam_time(one.next) + (", overdue: does `loa run digests` run?" if one.overdue else "")
+    yield at + (", overdue: does `loa run digests` run?" if one.overdue else "")
     yield from (one.readers, one.items, one.later)
     yield from last_digest_cells(one.last) if one.last else ("none yet", "")
 
@@ -72,7 +67,3 @@ def counts_text(mails: StatusCounts | None) -> str:
     counts = [f"{count} {name}" for name, count in said.items() if count]
     state = "complete" if mails.complete else "under way"
     return ", ".join([state, *counts])
-
-
-def vietnam_time(moment: datetime) -> str:
-    return f"{moment.astimezone(VIETNAM):%Y-%m-%d %H:%M}"

@@ -1,6 +1,7 @@
 """`loa doctor`: examine the settings and services around Loa."""
 
 import asyncio
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -18,7 +19,7 @@ from consumers.app.wiring.email import describe_relays
 from consumers.channel_health import destinations
 from consumers.channel_health.destinations import Destination
 from consumers.cli.mail import mail_context
-from consumers.cli.output import Json, explain_errors, print_errors, print_json
+from consumers.cli.output import Json, explain_errors, print_answer, print_errors
 from consumers.messages import field_error, translate
 from contracts.delivery import ChannelName
 from contracts.errors import FieldError, Invalid
@@ -48,25 +49,16 @@ def mail(to: To = "", resolver: Server = "", as_json: Json = False) -> None:
     """
     print_errors(unknown_variables())
     with explain_errors():
-        address, name_server = require_address(to), parse_server(resolver)
-        print_errors(
-            asyncio.run(describe_settings(read_settings(EmailSettings), read_settings(LoaSettings)))
-        )
-        findings = asyncio.run(examine_mail(address, name_server))
-    if as_json:
-        print_json([finding_facts(finding) for finding in findings])
-    else:
-        for finding in findings:
-            print_finding(finding)
+        if to and not is_mail_address(to):
+            raise Invalid(field_error("to", "no_mail_address"))
+        name_server = parse_server(resolver)
+        settings = read_settings(EmailSettings), read_settings(LoaSettings)
+        print_errors(asyncio.run(describe_settings(*settings)))
+        findings = asyncio.run(examine_mail(to, name_server))
+    facts = [finding_facts(finding) for finding in findings]
+    print_answer(facts, as_json, lambda: print_findings(findings))
     if any(finding.level is Level.PROBLEM for finding in findings):
         raise typer.Exit(1)
-
-
-def require_address(to: str) -> str:
-    """Raises Invalid for an address that is none."""
-    if to and not is_mail_address(to):
-        raise Invalid(field_error("to", "no_mail_address"))
-    return to
 
 
 async def describe_settings(email: EmailSettings, settings: LoaSettings) -> list[FieldError]:
@@ -87,12 +79,11 @@ async def worker_destination(settings: LoaSettings) -> Destination | None:
     if not (url := settings.nats_url or (ready.nats_url if ready else "")):
         return None
     try:
-        async with await Bus.connect(
-            url,
-            name="loa-doctor",
-            creds_file=settings.nats_creds_file,
-            patience_s=instance.PROBE_TIMEOUT_S,
-        ) as bus:
+        patience_s = instance.PROBE_TIMEOUT_S
+        connecting = Bus.connect(
+            url, name="loa-doctor", creds_file=settings.nats_creds_file, patience_s=patience_s
+        )
+        async with await connecting as bus:
             return (await destinations.load_destinations(bus)).get(ChannelName.EMAIL)
     except BusError:
         return None
@@ -113,17 +104,14 @@ def parse_server(text: str) -> tuple[str, int] | None:
 
 
 def finding_facts(finding: Finding) -> dict[str, str]:
-    return {
-        "check": finding.topic,
-        "code": finding.code,
-        "level": finding.level,
-        **finding.localized(),
-    }
+    facts = {"check": finding.topic, "code": finding.code, "level": finding.level}
+    return facts | finding.localized()
 
 
-def print_finding(finding: Finding) -> None:
-    words = finding.localized()
-    typer.echo(f"{LEVEL_LABELS[finding.level]:8}{finding.topic}: {words['en']}")
-    typer.echo(f"{'':8}{words['vi']}")
-    if words["do_en"]:
-        typer.echo(f"{'':8}-> {words['do_en']}\n{'':8}-> {words['do_vi']}")
+def print_findings(findings: Iterable[Finding]) -> None:
+    for finding in findings:
+        texts = finding.localized()
+        typer.echo(f"{LEVEL_LABELS[finding.level]:8}{finding.topic}: {texts['en']}")
+        typer.echo(f"{'':8}{texts['vi']}")
+        if texts["do_en"]:
+            typer.echo(f"{'':8}-> {texts['do_en']}\n{'':8}-> {texts['do_vi']}")

@@ -2,9 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -12,14 +14,23 @@ from pydantic import ValidationError
 
 from consumers.app.settings import ImportSettings, LoaSettings, load_vocabulary, read_settings
 from consumers.app.wiring import imports
-from consumers.cli import import_output
-from consumers.cli.output import EXIT_INVALID, Json, explain_errors, print_json, run_on_bus
-from contracts.base.times import VIETNAM
+from consumers.cli.output import (
+    EXIT_INVALID,
+    Json,
+    explain_errors,
+    print_answer,
+    print_errors,
+    print_table,
+    run_on_bus,
+    visible,
+)
+from contracts.base.times import VIETNAM, utc_time
 from contracts.delivery import ChannelName
-from contracts.errors import FieldError, Invalid, explain, printable
+from contracts.errors import Bilingual, FieldError, Invalid, explain, printable
 from producers.bus import Bus
-from producers.imports.dry_run import DryRun, default_feed, dry_run
+from producers.imports.dry_run import DryRun, DryRunItem, default_feed, dry_run
 from producers.imports.feed_state import FeedState, FeedStateStore, state_key
+from producers.imports.parse import html_text
 from producers.imports.visit import ManualVisit, settings_error
 from producers.texts import get_text
 from producers.units.feed_settings import DEFAULT_EVERY_MIN, DEFAULT_MOST, LOOK_BACK, Feed
@@ -35,6 +46,14 @@ OPTION_NAMES = {
     "most": "--most",
 }
 """What a setting of a feed is called on the command line."""
+TIME = "%Y-%m-%d %H:%M:%S"
+COLUMNS = (
+    *("unit", "feed", "id", "topic", "read (UTC)", "next (UTC)"),
+    *("what came of it", "held", "refused"),
+)
+TRIAL_COLUMNS = ("published (UTC)", "what becomes of it", "title", "address")
+TITLE_MAX = 60
+"""Letters of a title in a table."""
 
 Unit = Annotated[str, typer.Argument(help="The unit's id.")]
 Url = Annotated[str, typer.Argument(help="The feed's address.")]
@@ -83,9 +102,9 @@ def add(
 
 def print_feed(unit: str, feed: Feed) -> None:
     """What was set, and what lies there now."""
-    import_output.print_added(unit, feed)
+    print_added(unit, feed)
     with explain_errors():
-        import_output.print_first_look(unit, feed, asyncio.run(run_trial(feed)))
+        print_first_look(unit, feed, asyncio.run(run_trial(feed)))
 
 
 @contextmanager
@@ -139,11 +158,12 @@ def status(as_json: Json = False) -> None:
         members = await open_registry(bus).registered_units()
         pairs = [(one.unit, feed) for one in members for feed in one.registration.feeds]
         return [
-            import_output.feed_facts(unit, feed, states.get(state_key(unit, feed), FeedState()))
+            feed_facts(unit, feed, states.get(state_key(unit, feed), FeedState()))
             for unit, feed in pairs
         ]
 
-    print_answer(run_on_bus(look), as_json)
+    feeds = run_on_bus(look)
+    print_answer(feeds, as_json, lambda: print_status(feeds))
 
 
 @app.command()
@@ -157,12 +177,12 @@ def now(unit: Unit, url: Alone = "", release: Held = False, as_json: Json = Fals
         for member, feed in await followed_feeds(bus, unit, url):
             require_readable_now(feed, (await work.states.get(unit, feed)).state)
             state = await work.visit(member, feed, ManualVisit(release))
-            answers.append(import_output.feed_facts(unit, feed, state or FeedState()))
+            answers.append(feed_facts(unit, feed, state or FeedState()))
         return answers
 
-    answers = run_on_bus(visit)
-    print_answer(answers, as_json)
-    if any(one["trouble"] for one in answers):
+    feeds = run_on_bus(visit)
+    print_answer(feeds, as_json, lambda: print_status(feeds))
+    if any(one["trouble"] for one in feeds):
         raise typer.Exit(EXIT_INVALID)
 
 
@@ -172,19 +192,9 @@ def check(url: Url, as_json: Json = False) -> None:
     with explain_errors():
         feed = default_feed(url, load_vocabulary(read_settings(LoaSettings)), datetime.now(UTC))
         trial = asyncio.run(run_trial(feed))
-    if as_json:
-        print_json(trial)
-    else:
-        import_output.print_trial(trial)
+    print_answer(trial, as_json, lambda: print_trial(trial))
     if trial.trouble or any(one.errors for one in trial.items):
         raise typer.Exit(EXIT_INVALID)
-
-
-def print_answer(found: list[dict[str, Any]], as_json: bool) -> None:
-    if as_json:
-        print_json(found)
-    else:
-        import_output.print_status(found)
 
 
 def first_day(said: str) -> datetime:
@@ -194,34 +204,187 @@ def first_day(said: str) -> datetime:
     try:
         day = datetime.strptime(said, "%Y-%m-%d").replace(tzinfo=VIETNAM)
     except ValueError:
-        raise Invalid(
-            get_text("import", "not_a_day", value=printable(said)).as_field_error("since")
-        ) from None
+        raise import_error("since", "not_a_day", value=printable(said)) from None
     return day.astimezone(UTC)
 
 
 def require_readable_now(feed: Feed, state: FeedState) -> None:
     """Raises Invalid while the site has asked to be left alone."""
     if state.closed_until > time.time():
-        until = f"{datetime.fromtimestamp(state.closed_until, UTC):%Y-%m-%d %H:%M}"
-        raise Invalid(
-            get_text("import", "asked_to_wait", until=until, url=feed.url).as_field_error("url")
-        )
+        until = f"{utc_time(state.closed_until):%Y-%m-%d %H:%M}"
+        raise import_error("url", "asked_to_wait", until=until, url=feed.url)
 
 
 async def followed_feeds(bus: Bus, unit: str, url: str) -> list[tuple[RegisteredUnit, Feed]]:
     """The feeds of a unit, or the one at *url*. Raises Invalid for none."""
     found = await open_registry(bus).find(unit)
     if not found or not found.feeds:
-        raise Invalid(
-            get_text("import", "nothing_followed", unit=printable(unit)).as_field_error("unit")
-        )
+        raise import_error("unit", "nothing_followed", unit=printable(unit))
     wanted = Feed(url=url, topic="any").feed_id if url else ""
     feeds = [one for one in found.feeds if not url or one.feed_id == wanted]
     if not feeds:
-        raise Invalid(get_text("import", "not_followed", url=printable(url)).as_field_error("url"))
+        raise import_error("url", "not_followed", url=printable(url))
     return [(RegisteredUnit(unit, found), one) for one in feeds]
+
+
+def import_error(field: str, code: str, **values: object) -> Invalid:
+    return Invalid(get_text("import", code, **values).as_field_error(field))
 
 
 def open_registry(bus: Bus) -> UnitRegistry:
     return UnitRegistry(bus, load_vocabulary(read_settings(LoaSettings)), time.time)
+
+
+def feed_facts(unit: str, feed: Feed, state: FeedState) -> dict[str, Any]:
+    """One feed as JSON has it."""
+    return {
+        "unit": unit,
+        "feed_id": feed.feed_id,
+        **feed.model_dump(mode="json"),
+        "title": state.title,
+        "read": iso_time(state.read),
+        "visited": iso_time(state.visited),
+        "next": None if state.stopped else iso_time(state.due),
+        "stopped": state.stopped,
+        "failures": state.failures,
+        "trouble": state.trouble.model_dump() if state.trouble else None,
+        "feeds": list(state.feeds),
+        "moved_to": state.moved_to or None,
+        "counts": state.counts,
+        "held": list(state.held),
+        "restless": [one.model_dump(mode="json") for one in state.restless],
+        "duplicates": [one.model_dump(mode="json", exclude={"key"}) for one in state.twins],
+        "refused": [one.model_dump(mode="json", exclude={"key"}) for one in state.refused],
+    }
+
+
+def iso_time(seconds: float) -> str | None:
+    return utc_time(seconds).isoformat() if seconds else None
+
+
+def print_status(found: Sequence[dict[str, Any]]) -> None:
+    """A line for each feed, then what has to be looked at."""
+    print_table(COLUMNS, [feed_row(one) for one in found])
+    for one in found:
+        print_trouble(one)
+        print_waiting(one)
+        for twin in one["duplicates"]:
+            typer.echo(f"{one['unit']}: set aside as {twin['of']}: {title_and_address(twin)}")
+        for refused in one["refused"]:
+            print_entry_errors(
+                f"{one['unit']}: refused: {title_and_address(refused)}", refused["errors"]
+            )
+
+
+def print_trouble(one: dict[str, Any]) -> None:
+    """What is wrong with a feed itself, and where a better one is."""
+    unit, url = one["unit"], one["url"]
+    if one["moved_to"]:
+        typer.echo(f"{unit}: {url} has moved to {one['moved_to']}")
+    if one["trouble"]:
+        print_entry_errors(f"{unit}: {url}", [one["trouble"]])
+    print_feeds(one["feeds"])
+
+
+def print_waiting(one: dict[str, Any]) -> None:
+    """Items that wait for an operator, or for the end of their day."""
+    unit, held = one["unit"], one["held"]
+    for title in held:
+        typer.echo(f"{unit}: held: {visible(title)}")
+    if held:
+        more = one["counts"].get("held", 0) - len(held)
+        said = {"unit": unit, "typed": quote(one["url"])}
+        held_all = get_text("import", "held_all", held=len(held), **said)
+        print_bilingual(
+            unit, get_text("import", "held_more", more=more, **said) if more > 0 else held_all
+        )
+    for item in one["restless"]:
+        said = {"until": short_time(item["until"]), "what": title_and_address(item)}
+        print_bilingual(unit, get_text("import", "restless", **said))
+
+
+def print_bilingual(about: str, said: Bilingual) -> None:
+    for text in said:
+        typer.echo(f"{about}: {text}" if about else text)
+
+
+def print_feeds(urls: Iterable[str]) -> None:
+    """The feeds that a page names, and how to go on with each."""
+    for url in map(visible, urls):
+        print_bilingual("", get_text("import", "page_names", url=url, typed=quote(url)))
+
+
+def title_and_address(item: dict[str, str]) -> str:
+    """Title and address; some have but one of them."""
+    return "\n  ".join(visible(text) for text in (item["title"], item["url"]) if text)
+
+
+def feed_row(one: dict[str, Any]) -> Sequence[object]:
+    came = " ".join(f"{name} {count}" for name, count in sorted(one["counts"].items()))
+    after = "stopped" if one["stopped"] else short_time(one["next"])
+    held, refused = one["counts"].get("held", 0), len(one["refused"])
+    feed = (one["unit"], one["url"], one["feed_id"], one["topic"])
+    return (*feed, short_time(one["read"]), after, came, held, refused)
+
+
+def short_time(written: str | None) -> str:
+    return f"{datetime.fromisoformat(written):{TIME}}" if written else ""
+
+
+def print_entry_errors(about: str, errors: Sequence[dict[str, str]]) -> None:
+    typer.echo(about)
+    for error in errors:
+        field = error["field"]
+        typer.echo(f"  {field}: {error['message']}\n  {field}: {error['message_vi']}")
+
+
+def print_added(unit: str, feed: Feed) -> None:
+    """All settings of a feed, with defaults for those not given."""
+    older = "older ones, too, for the portal alone" if feed.backfill else "older ones are left"
+    typer.echo(
+        f"{unit}: {feed.url}\n"
+        f"  topic {feed.topic}; for {', '.join(feed.audiences) or 'everyone'}; "
+        f"to {', '.join(feed.channels)}\n"
+        f"  every {feed.every_min} min; more than {feed.most} at once are held\n"
+        f"  items since {feed.since:%Y-%m-%d %H:%M} UTC; {older}"
+    )
+
+
+def print_first_look(unit: str, feed: Feed, trial: DryRun) -> None:
+    """What lies there now; trouble goes to stderr, and the feed stays."""
+    if not trial.trouble:
+        print_summary(trial)
+        return
+    said = {"unit": unit, "url": feed.url, "typed": quote(feed.url)}
+    print_errors([trial.trouble, get_text("import", "added_unread", **said).as_field_error("url")])
+    print_feeds(trial.feeds)
+
+
+def print_trial(trial: DryRun) -> None:
+    if trial.trouble:
+        print_entry_errors(trial.url, [trial.trouble.model_dump()])
+        print_feeds(trial.feeds)
+        return
+    typer.echo(f"{trial.url}: {visible(trial.title)}" if trial.title else trial.url)
+    print_table(TRIAL_COLUMNS, [trial_row(one) for one in trial.items])
+    for twin in trial.twins:
+        typer.echo(f"duplicate: {title_and_address(twin.model_dump())}")
+    for one in trial.items:
+        if one.errors:
+            errors = [error.model_dump() for error in one.errors]
+            print_entry_errors(f"refused: {title_and_address(one.model_dump())}", errors)
+    print_summary(trial)
+
+
+def print_summary(trial: DryRun) -> None:
+    became = Counter("new" if one.becomes == "ahead" else one.becomes for one in trial.items)
+    counts = {name: became[name] for name in ("new", "old", "backfilled")}
+    refused = sum(bool(one.errors) for one in trial.items)
+    counts |= {"items": len(trial.items), "refused": refused, "duplicates": trial.duplicates}
+    print_bilingual("", get_text("import", "summary", **counts))
+
+
+def trial_row(one: DryRunItem) -> Sequence[object]:
+    day = f"{one.published:{TIME}}" if one.published else ""
+    becomes = " / ".join(get_text("import", f"becomes_{one.becomes}"))
+    return (day, becomes, visible(html_text.shorten(one.title, TITLE_MAX)), visible(one.url))

@@ -2,26 +2,25 @@
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import typer
 
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.cli.output import (
-    EXIT_INVALID,
     Json,
+    fail,
     item_address,
     print_address,
-    print_errors,
+    print_answer,
     print_field_texts,
-    print_json,
     print_table,
     run_on_bus,
 )
-from consumers.cli.reader_trace import print_reader_trace
+from consumers.cli.stores import normalized_address, open_subscribers, open_suppressions
 from consumers.dead_letters.trace import letters_about, with_letters
 from consumers.digests.store import DigestStore
 from consumers.email import bounce_stops
@@ -33,7 +32,9 @@ from consumers.intake.repository import ItemRepository
 from consumers.ledger.store import Ledger
 from consumers.messages import field_error
 from consumers.reporting.channel_state import channel_problems
+from consumers.reporting.reader_trace import EMAIL, MailTrace, ReaderTrace, ReaderTracer
 from consumers.reporting.trace import TraceReader
+from consumers.suppression.store import describe_suppression
 from contracts import events, keys
 from contracts.cloudevent import CloudEvent
 from contracts.delivery import ChannelName
@@ -57,6 +58,7 @@ By = Annotated[
         help="Who; no public page and no unit's answer shows it. Else $USER, if there is one.",
     ),
 ]
+TIME = "%Y-%m-%d %H:%M:%S"
 ALWAYS_SHOWN = ("expected", "delivered", "missing")
 
 
@@ -66,23 +68,14 @@ def trace(item: ItemOrCase, reader: Reader = "", as_json: Json = False) -> None:
     if reader:
         print_reader_trace(content_id, reader, as_json=as_json)
         return
-    told = run_on_bus(partial(find_trace, content_id))
-    if told is None:
-        print_errors([field_error("content_id", "item_unknown", value=item)])
-        raise typer.Exit(EXIT_INVALID)
-    if as_json:
-        print_json(told.to_json())
-    else:
-        print_trace(told.trace)
-        if told.address and told.address_state:
-            print_address(told.address_state, told.address)
-        elif told.address:
-            typer.echo(told.address)
-        print_field_texts(*told.waits)
+    answer = run_on_bus(partial(find_trace, content_id))
+    if answer is None:
+        fail(field_error("content_id", "item_unknown", value=item))
+    print_answer(answer.to_json(), as_json, answer.print)
 
 
 class TraceAnswer(NamedTuple):
-    """An item's story, and why what is open of it waits, where a channel is the reason."""
+    """An item's trace, and the channel problems that its open rows wait for."""
 
     trace: Trace
     waits: list[FieldError]
@@ -104,21 +97,28 @@ class TraceAnswer(NamedTuple):
             return "place_gone" if done else "place_goes"
         return "" if done or self.trace.earlier else "place_to_be"
 
-    def to_json(self) -> dict[str, Any]:
-        """The story, and what there is beyond it."""
-        more = {"address": self.address, "waits": [dict(why) for why in self.waits]}
-        told = {name: value for name, value in more.items() if value}
-        return self.trace.model_dump(mode="json") | told
+    def to_json(self) -> dict[str, object]:
+        """The trace, with the address and the waits if there are any."""
+        more = {"address": self.address, "waits": self.waits}
+        return self.trace.model_dump(mode="json") | {k: v for k, v in more.items() if v}
+
+    def print(self) -> None:
+        print_trace(self.trace)
+        if self.address and self.address_state:
+            print_address(self.address_state, self.address)
+        elif self.address:
+            typer.echo(self.address)
+        print_field_texts(*self.waits)
 
 
 async def find_trace(content_id: str, bus: Bus) -> TraceAnswer | None:
     """The item's trace; None for an unknown item. Raises BusError."""
     stops = partial(bounce_stops.load_stops, bus)
-    read_from = (ItemRepository(bus), Ledger(bus), time.time, DigestStore(bus))
-    trace = TraceReader(*read_from, stops, EventLog(bus), with_names=True)
-    story = await trace.trace(content_id)
-    told = with_letters(content_id, story, await letters_about(bus, content_id))
-    return TraceAnswer(told, await channel_problems(bus, told)) if told else None
+    stores = (ItemRepository(bus), Ledger(bus), time.time, DigestStore(bus))
+    reader = TraceReader(*stores, stops, EventLog(bus), with_names=True)
+    delivered = await reader.trace(content_id)
+    trace = with_letters(content_id, delivered, await letters_about(bus, content_id))
+    return TraceAnswer(trace, await channel_problems(bus, trace)) if trace else None
 
 
 def print_trace(trace: Trace) -> None:
@@ -151,7 +151,7 @@ def print_trace(trace: Trace) -> None:
 def timeline_rows(one: TimelineEntry) -> Iterator[tuple[str, str, str, str]]:
     """A moment as the timeline's table has it: who did it, and why in both languages."""
     by = f", by {one.by}" if one.by else ""
-    yield f"{one.at:%Y-%m-%d %H:%M:%S}", one.event, one.channel or "", one.detail + by
+    yield f"{one.at:{TIME}}", one.event, one.channel or "", one.detail + by
     for wrong in one.errors:
         about = "" if wrong.field == WHOLE_EVENT else f"{wrong.field}: "
         for said in (wrong.message, wrong.message_vi):
@@ -159,34 +159,67 @@ def timeline_rows(one: TimelineEntry) -> Iterator[tuple[str, str, str, str]]:
                 yield "", "", "", about + said
 
 
+def print_reader_trace(content_id: str, address: str, *, as_json: bool) -> None:
+    """The outcome of an item for one reader. Exit code 2: the item, or the address, is unknown."""
+    trace = run_on_bus(partial(find_reader_trace, content_id, address))
+    print_answer(trace, as_json, lambda: print_mails(content_id, trace))
+
+
+async def find_reader_trace(content_id: str, address: str, bus: Bus) -> ReaderTrace:
+    """Raises Invalid, BusError or LedgerError."""
+    if keys.is_personal(content_id) or keys.is_digest(content_id):
+        raise Invalid(field_error("reader", "reader_of_items", value=content_id))
+    item = await ItemRepository(bus).item(content_id)
+    if item is None:
+        raise Invalid(field_error("content_id", "item_unknown", value=content_id))
+    clean = normalized_address(address, "reader")
+    reader = await (await open_subscribers(bus)).find_by_address(clean)
+    if reader is None:
+        raise Invalid(field_error("reader", "reader_unknown"))
+    trace = await ReaderTracer(bus, reader, datetime.now(UTC)).trace(content_id, item)
+    suppression = await (await open_suppressions(bus)).find_active(EMAIL, clean)
+    return trace.model_copy(update={"suppressed": suppression})
+
+
+def print_mails(content_id: str, trace: ReaderTrace) -> None:
+    typer.echo(f"{content_id}, this reader, by mail:")
+    if trace.mails:
+        columns = ("revision", "in", "status", "in vain", "reason", "again at (UTC)", "came back")
+        print_table(columns, map(mail_cells, trace.mails))
+    print_field_texts(*trace.why, *trace.waits)
+    if trace.suppressed:
+        print_field_texts(describe_suppression(trace.suppressed))
+
+
+def mail_cells(mail: MailTrace) -> Sequence[object]:
+    place, due = mail.digest or "a mail of its own", f"{mail.due:{TIME}}" if mail.due else ""
+    attempts = mail.attempts or ""
+    return mail.revision, place, mail.status, attempts, mail.reason, due, mail.came_back
+
+
 def withdraw(
     content_id: ContentId, reason: Reason, title: Title = "", by: By = "", as_json: Json = False
 ) -> None:
     """Take an item back on every channel: the portal at once, the others in their order."""
-
-    answer = run_on_bus(
-        lambda bus: order_withdrawal(bus, content_id, WithdrawalText(reason, title), by)
-    )
-    if as_json:
-        print_json(answer.to_json())
-    else:
-        print_field_texts(answer.to_text())
+    text = WithdrawalText(reason, title)
+    answer = run_on_bus(lambda bus: order_withdrawal(bus, content_id, text, by))
+    print_answer(answer.to_json(), as_json, lambda: print_field_texts(answer.to_text()))
 
 
 class WithdrawalAnswer(NamedTuple):
-    """What became of an order to withdraw: an event, or when it was done already."""
+    """The answer to a withdrawal: its event, or the earlier withdrawal.
+
+    `withdrawn_at`, `reason` and `by` are of the earlier one. `unseen`: the item was not out.
+    """
 
     content_id: str
     event_id: str = ""
     withdrawn_at: datetime | None = None
     reason: str = ""
-    """What the public reads of the earlier one."""
     by: str = ""
-    """Who ordered the earlier one, if that is known."""
     unseen: bool = False
-    """Nothing of the item was out when the order was given."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {name: value for name, value in self._asdict().items() if value}
 
     def to_text(self) -> FieldError:
@@ -219,9 +252,8 @@ async def order_withdrawal(
     event = withdrawal_event(content_id, item.unit, wording, who)
     words = load_vocabulary(read_settings(LoaSettings))
     answer = await Publisher(bus, item.unit, vocabulary=words).publish(event)
-    return WithdrawalAnswer(
-        content_id, answer.event_id, unseen=not items.is_visible(item, datetime.now(UTC))
-    )
+    unseen = not items.is_visible(item, datetime.now(UTC))
+    return WithdrawalAnswer(content_id, answer.event_id, unseen=unseen)
 
 
 async def existing_withdrawal(

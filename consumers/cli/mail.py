@@ -1,13 +1,15 @@
-"""`loa mail`: preview the mail of an item or of the next digest."""
+"""`loa mail`: previews of mails, suppressed addresses, and stops after too many bounces."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import BaseModel
 
+from channels.email.header_injection import is_mail_address
 from channels.email.render.build import MailContext
 from channels.email.render.preview import (
     PREVIEW_SIGNER,
@@ -18,29 +20,66 @@ from channels.email.render.preview import (
 from channels.email.settings import EmailSettings
 from consumers.app.instance import public_url
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
-from consumers.cli import mail_brakes, mail_suppressed
 from consumers.cli.digests import digest_calendar
 from consumers.cli.output import (
-    EXIT_INVALID,
     Json,
     explain_errors,
+    fail,
+    print_answer,
     print_errors,
-    print_json,
+    print_field_texts,
+    print_table,
+    require_name,
     run_on_bus,
 )
+from consumers.cli.stores import (
+    lift_suppression,
+    normalized_address,
+    open_subscribers,
+    open_suppressions,
+)
 from consumers.digests.forecast import DigestForecaster
-from consumers.key_file import open_key_file
+from consumers.email import bounce_stops
+from consumers.email.bounce_stops import BounceStop
+from consumers.email.trace import most_frequent_codes
 from consumers.ledger.store import Ledger
 from consumers.messages import field_error
 from consumers.reporting.preview import PreviewedPublication, PublicationFinder
-from consumers.subscribers.store import SubscriberStore
-from consumers.subscribers.validation import normalize_email
-from contracts.delivery import ChannelName
+from consumers.suppression.store import Suppression, describe_suppression
+from contracts.base.times import utc_time
+from contracts.delivery import ChannelName, PlanKey
 from contracts.errors import Invalid
 from contracts.subscriptions.digest import FREQUENCIES, Digest
 from contracts.subscriptions.subscriber import Subscriber
 from producers.bus import Bus
 
+app = typer.Typer(no_args_is_help=True, help="What readers get by mail.")
+suppressed = typer.Typer(no_args_is_help=True, help="Addresses that mail leaves alone.")
+brakes = typer.Typer(no_args_is_help=True, help="Publications of which too much mail came back.")
+app.add_typer(suppressed, name="suppressed")
+app.add_typer(brakes, name="brakes")
+ContentId = Annotated[str, typer.Argument(help="The item's content_id.")]
+ItsDigest = Annotated[
+    str,
+    typer.Option(
+        help="Instead: the next digest: `daily`, `weekly`, or a reader's by their address or id."
+    ),
+]
+Revision = Annotated[
+    int | None, typer.Option(help="Which revision; else what waits at the desk, else the newest.")
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="A folder for HTML, text and EML files; made where it is missing."),
+]
+Address = Annotated[str, typer.Argument(help="A mail address.")]
+By = Annotated[str, typer.Option(help="Who decides it.")]
+EMAIL = ChannelName.EMAIL
+EVERYBODY, ONE_READER = "everybody", "reader"
+STOP_COLUMNS = (
+    *("publication", "state", "judged (UTC)", "decided"),
+    *("mails", "failed", "%", "by", "codes"),
+)
 MailFacts = dict[str, Any]
 
 
@@ -83,9 +122,6 @@ def print_mails(mails: list[MailFacts]) -> None:
         print_errors([field_error("out", "text_alone")])
 
 
-EVERYBODY, ONE_READER = "everybody", "reader"
-
-
 def show_digest(whose: str, house: MailContext, out: Path | None, *, as_json: bool) -> None:
     """Show or write the mail of a rhythm's next digest, or of a reader's own."""
 
@@ -99,24 +135,21 @@ def show_digest(whose: str, house: MailContext, out: Path | None, *, as_json: bo
     kind = EVERYBODY if whose in FREQUENCIES else ONE_READER
     with explain_errors():
         mails = mail_facts({kind: digest_preview(digest, house, picks)}, out, digest.key)
-    if as_json:
-        print_json(digest_facts(digest, picks) | {"mails": mails})
-    else:
-        print_mails(mails)
+    answer = digest_facts(digest, picks) | {"mails": mails}
+    print_answer(answer, as_json, lambda: print_mails(mails))
 
 
 async def find_subscriber(bus: Bus, whose: str) -> Subscriber:
     """Find a subscriber by address or id. Raises Invalid if there is none."""
-    people = SubscriberStore.from_key_file(
-        bus, await open_key_file(bus, read_settings(LoaSettings).key_file)
+    people = await open_subscribers(bus)
+    finding = (
+        people.find_by_address(normalized_address(whose))
+        if "@" in whose
+        else people.find_by_id(whose)
     )
-    address, wrong = normalize_email(whose) if "@" in whose else ("", ())
-    if wrong:
-        raise Invalid(*wrong)
-    one = await (people.find_by_address(address) if address else people.find_by_id(whose))
-    if one is None:
+    if (subscriber := await finding) is None:
         raise Invalid(field_error("digest", "digest_of_nobody"))
-    return one
+    return subscriber
 
 
 def digest_facts(digest: Digest, picks: int) -> dict[str, Any]:
@@ -128,37 +161,6 @@ def digest_facts(digest: Digest, picks: int) -> dict[str, Any]:
         "next": issue.due.isoformat(),
         "items": [item.content_id for item in chosen],
     }
-
-
-app = typer.Typer(no_args_is_help=True, help="What readers get by mail.")
-
-
-app.add_typer(mail_suppressed.app, name="suppressed")
-
-
-app.add_typer(mail_brakes.app, name="brakes")
-
-
-ContentId = Annotated[str, typer.Argument(help="The item's content_id.")]
-
-
-ItsDigest = Annotated[
-    str,
-    typer.Option(
-        help="Instead: the next digest: `daily`, `weekly`, or a reader's by their address or id."
-    ),
-]
-
-
-Revision = Annotated[
-    int | None, typer.Option(help="Which revision; else what waits at the desk, else the newest.")
-]
-
-
-Out = Annotated[
-    Path | None,
-    typer.Option(help="A folder for HTML, text and EML files; made where it is missing."),
-]
 
 
 @app.callback()
@@ -186,8 +188,7 @@ def preview(
     The name, the address and the link for leaving are always made up, a reader's own digest's too.
     """
     if bool(content_id) == bool(digest):
-        print_errors([field_error("content_id", "item_or_digest")])
-        raise typer.Exit(EXIT_INVALID)
+        fail(field_error("content_id", "item_or_digest"))
     if digest:
         show_digest(digest, mail_context(), out, as_json=as_json)
     else:
@@ -196,9 +197,8 @@ def preview(
 
 def show_item(content_id: str, revision: int | None, out: Path | None, *, as_json: bool) -> None:
     """An item's mails."""
-    found = run_on_bus(
-        lambda bus: PublicationFinder(bus, datetime.now(UTC)).find(content_id, revision)
-    )
+    at = datetime.now(UTC)
+    found = run_on_bus(lambda bus: PublicationFinder(bus, at).find(content_id, revision))
     with explain_errors():
         drawn = publication_previews(
             found.publication,
@@ -207,12 +207,9 @@ def show_item(content_id: str, revision: int | None, out: Path | None, *, as_jso
             digest=found.previous_digest,
         )
         mails = mail_facts(drawn, out, found.publication.key)
-    if as_json:
-        print_json(item_facts(found) | {"mails": mails})
-        return
-    if ChannelName.EMAIL not in found.publication.channels:
+    if not as_json and EMAIL not in found.publication.channels:
         print_errors([field_error("channels", "not_by_mail", value=found.publication.key)])
-    print_mails(mails)
+    print_answer(item_facts(found) | {"mails": mails}, as_json, lambda: print_mails(mails))
 
 
 def mail_context() -> MailContext:
@@ -232,5 +229,91 @@ def item_facts(found: PreviewedPublication) -> dict[str, Any]:
         "content_id": publication.content_id,
         "revision": publication.revision,
         "state": found.state,
-        "by_mail": ChannelName.EMAIL in publication.channels,
+        "by_mail": EMAIL in publication.channels,
     }
+
+
+class SuppressionReport(BaseModel):
+    """The answer of `list`: how many addresses, for each reason."""
+
+    suppressed: int
+    reasons: dict[str, int]
+
+
+def parse_address(written: str) -> str:
+    """Raises Invalid for what is no mail address."""
+    text = written.strip()
+    if not is_mail_address(text):
+        raise Invalid(field_error("address", "no_mail_address"))
+    return text
+
+
+@suppressed.command("list")
+def list_reasons(as_json: Json = False) -> None:
+    """How many addresses are left alone, by reason. They can't be listed: only hashes are kept."""
+
+    async def look(bus: Bus) -> SuppressionReport:
+        reasons = await (await open_suppressions(bus)).count_by_reason(EMAIL)
+        return SuppressionReport(
+            suppressed=sum(reasons.values()), reasons=dict(sorted(reasons.items()))
+        )
+
+    found = run_on_bus(look)
+    rows = [*found.reasons.items(), ("all", found.suppressed)]
+    print_answer(found, as_json, lambda: print_table(("reason", "addresses"), rows))
+
+
+@suppressed.command()
+def show(address: Address, as_json: Json = False) -> None:
+    """Why an address is left alone, since when and until when."""
+
+    async def look(bus: Bus) -> Suppression | None:
+        return await (await open_suppressions(bus)).find_active(EMAIL, parse_address(address))
+
+    found = run_on_bus(look)
+    text = describe_suppression(found) if found else field_error("address", "not_suppressed")
+    print_answer(found, as_json, lambda: print_field_texts(text))
+
+
+@suppressed.command()
+def lift(address: Address, by: By) -> None:
+    """Write to an address again, although its server or its reader said no before."""
+    run_on_bus(lambda bus: lift_suppression(bus, EMAIL, parse_address(address), by))
+    typer.echo("lifted")
+
+
+@brakes.command("list")
+def list_stops(as_json: Json = False) -> None:
+    """What was warned of, stopped or let go on within the last thirty days."""
+    found = run_on_bus(bounce_stops.load_stops)
+    rows = (stop_cells(plan, stop) for plan, stop in found.plans.items())
+    print_answer(found, as_json, lambda: print_table(STOP_COLUMNS, rows))
+
+
+def stop_cells(plan: str, stop: BounceStop) -> Sequence[object]:
+    judged, decided = (
+        f"{utc_time(at):%Y-%m-%d %H:%M}" if at else "" for at in (stop.at, stop.decided)
+    )
+    counts = (stop.mails, stop.failed, stop.percent)
+    return (plan, stop.state, judged, decided, *counts, stop.by, most_frequent_codes(stop.codes))
+
+
+@brakes.command()
+def release(content_id: ContentId, by: By) -> None:
+    """Let a stopped publication's mail go on, regardless of bounces.
+
+    To end an item instead: `loa withdraw`.
+    """
+
+    async def order(bus: Bus) -> None:
+        name = require_name(by)
+        stops = (await bounce_stops.load_stops(bus)).plans.items()
+        stopped = [PlanKey.parse(plan) for plan, stop in stops if stop.state == "stopped"]
+        plans = [plan for plan in stopped if plan[:2] == (EMAIL, content_id)]
+        if not plans:
+            raise Invalid(field_error("content_id", "not_stopped", value=content_id))
+        for plan in plans:
+            await bounce_stops.release_stop(bus, plan, name)
+
+    run_on_bus(order)
+    typer.echo("goes on")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from consumers.cli.output import Json, print_json, print_table, run_on_bus
+from consumers.cli.output import Json, print_answer, print_table, run_on_bus
 from consumers.intake.repository import ItemRepository
 from consumers.messages import field_error
 from consumers.reporting.reactions import ReactionCounts, count_reactions
@@ -17,17 +17,13 @@ def opinions(
     as_json: Json = False,
 ) -> None:
     """How many readers are satisfied with an item, or not, by the channel they read it on."""
-    found = run_on_bus(lambda bus: requested_counts(bus, content_id))
-    if as_json:
-        print_json([one.model_dump(mode="json") for one in found])
-        return
-    print_table(
-        ("item", "channel", "satisfied", "neutral", "dissatisfied"),
-        [
-            (one.content_id, one.channel.value, one.satisfied, one.neutral, one.dissatisfied)
-            for one in found
-        ],
+    counts = run_on_bus(lambda bus: requested_counts(bus, content_id))
+    columns = ("item", "channel", "satisfied", "neutral", "dissatisfied")
+    rows = (
+        (one.content_id, one.channel.value, one.satisfied, one.neutral, one.dissatisfied)
+        for one in counts
     )
+    print_answer(counts, as_json, lambda: print_table(columns, rows))
 
 
 async def requested_counts(bus: Bus, content_id: str) -> list[ReactionCounts]:

@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, NoReturn, TypeVar
 
 import typer
 from pydantic import BaseModel, ValidationError
@@ -19,9 +19,7 @@ from consumers.app import instance
 from consumers.app.settings import LoaSettings, read_settings
 from consumers.key_file import KeyFileBroken
 from consumers.messages import field_error, translate_os_error
-from consumers.suppression.store import SuppressionStore
-from contracts.delivery import ChannelName
-from contracts.errors import ContractError, Invalid, Unavailable, explain
+from contracts.errors import ContractError, FieldError, Invalid, Unavailable, explain
 from producers.bus import Bus, BusError, InvalidKey, UnfitServer
 from producers.nats_server import ServerFailed, StoreBusy
 from producers.output import EXIT_INVALID as EXIT_INVALID
@@ -30,14 +28,8 @@ from producers.output import print_errors as print_errors
 from producers.output import print_field_texts as print_field_texts
 
 EXIT_BUS_AWAY = 3
-
-
 PLAIN_WIDTH = 4000
-
-
 T = TypeVar("T")
-
-
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
@@ -51,7 +43,7 @@ def run_on_bus(
 def run_on_any_bus(
     work: Callable[[Bus, bool], Awaitable[T]], patience_s: float = instance.COMMAND_TIMEOUT_S
 ) -> T:
-    """As `on_bus`; *work* is told whether it is the embedded one, so that no Loa runs."""
+    """As `run_on_bus`; *work* is told whether the bus is an embedded one: no Loa runs then."""
 
     async def connected() -> T:
         settings = read_settings(LoaSettings)
@@ -72,29 +64,39 @@ def explain_errors() -> Iterator[None]:
     try:
         yield
     except ContractError as wrong:
-        print_errors(wrong.errors)
-        raise typer.Exit(
-            EXIT_BUS_AWAY if isinstance(wrong, Unavailable) else EXIT_INVALID
-        ) from None
+        fail(*wrong.errors, code=EXIT_BUS_AWAY if isinstance(wrong, Unavailable) else EXIT_INVALID)
     except ValidationError as wrong:
-        print_errors(explain(wrong))
-        raise typer.Exit(EXIT_INVALID) from None
+        fail(*explain(wrong))
     except InvalidKey as wrong:
-        print_errors([field_error("id", "id_impossible", detail=str(wrong))])
-        raise typer.Exit(EXIT_INVALID) from None
+        fail(field_error("id", "id_impossible", detail=str(wrong)))
     except (KeyFileBroken, OSError) as broken:
-        print_errors([field_error("file", "file_broken", detail=translate_os_error(broken))])
-        raise typer.Exit(EXIT_INVALID) from None
+        fail(field_error("file", "file_broken", detail=translate_os_error(broken)))
     except (BusError, StoreBusy, ServerFailed) as away:
-        code = "bus_unfit" if isinstance(away, UnfitServer) else "bus_away"
-        print_errors([field_error("bus", code, detail=translate_os_error(away))])
-        raise typer.Exit(EXIT_BUS_AWAY) from None
+        text = "bus_unfit" if isinstance(away, UnfitServer) else "bus_away"
+        fail(field_error("bus", text, detail=translate_os_error(away)), code=EXIT_BUS_AWAY)
 
 
-def print_json(value: Any) -> None:
+def fail(*errors: FieldError, code: int = EXIT_INVALID) -> NoReturn:
+    """Print *errors* and exit."""
+    print_errors(errors)
+    raise typer.Exit(code) from None
+
+
+def print_answer(answer: object, as_json: bool, show: Callable[[], object]) -> None:
+    """Print *answer* as JSON for scripts, or *show* it to people."""
+    if as_json:
+        print_json(answer)
+    else:
+        show()
+
+
+def print_json(value: object) -> None:
     """One JSON document; models in their JSON form."""
-    plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-    typer.echo(json.dumps(plain, ensure_ascii=False, default=str))
+    typer.echo(json.dumps(value, ensure_ascii=False, default=_to_json))
+
+
+def _to_json(value: object) -> object:
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else str(value)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -108,6 +110,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     Console(width=None if screen else PLAIN_WIDTH).print(table)
 
 
+def visible(text: str, kept: str = "") -> str:
+    """*text* with its control characters, but those *kept*, as code points."""
+    return "".join(c if c.isprintable() or c in kept else f"U+{ord(c):04X}" for c in text)
+
+
 def item_address(content_id: str) -> str:
     """The item's address on the portal, as far as this machine knows it."""
     return instance.public_url(read_settings(LoaSettings)) + item_path(content_id)
@@ -119,11 +126,8 @@ def print_address(code: str, address: str) -> None:
     print_bilingual(f"{said.message}: {address}", f"{said.message_vi}: {address}")
 
 
-async def lift_suppression(
-    suppressions: SuppressionStore, channel: ChannelName, address: str, by: str
-) -> None:
-    """Lift the suppression of *address*. Raises Invalid without one, or without a name."""
+def require_name(by: str) -> str:
+    """Who decides. Raises Invalid for no name."""
     if not by.strip():
         raise Invalid(field_error("by", "who_required"))
-    if not await suppressions.lift(channel, address, by=by.strip()):
-        raise Invalid(field_error("address", "not_suppressed"))
+    return by.strip()

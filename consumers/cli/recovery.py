@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -21,12 +20,11 @@ from channels.portal.writer.rebuild import RebuildResult
 from consumers.app import instance
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.cli.output import (
-    EXIT_INVALID,
     Json,
     explain_errors,
-    print_errors,
+    fail,
+    print_answer,
     print_field_texts,
-    print_json,
     run_on_bus,
 )
 from consumers.key_file import KEY_FILE_FIELD, KeyFile, open_key_file, replace_key
@@ -35,6 +33,30 @@ from consumers.operations import backup, rebuild, restore
 from contracts.errors import FieldError, Invalid, Unavailable
 from producers.bus import Bus, topology
 from producers.bus.server_check import verify
+
+T = TypeVar("T")
+TIME = "%FT%TZ"
+BACKUP_BUS_TIMEOUT_S = 30.0
+"""A backup runs by the clock: it waits for a bus that is just being restarted."""
+PORTAL, DIRECTORY = "portal", "directory"
+Folder = Annotated[Path, typer.Argument(help="The backup's folder.")]
+Saved = Annotated[Path | None, typer.Argument(help="The backup's folder.")]
+EndDoubt = Annotated[
+    bool,
+    typer.Option("--end-doubt", help="After a restore: what comes from now on counts as new."),
+]
+Moved = Annotated[
+    bool, typer.Option("--moved", help="Nothing was delivered after the backup: no doubts.")
+]
+NewKey = Annotated[
+    bool,
+    typer.Option(
+        "--new-key",
+        help="vault.key is lost for good: go on with the one here, made if there is none. Zalo has"
+        " to be connected again, links in sent mails die, an import takes readers for new ones.",
+    ),
+]
+What = Annotated[list[str] | None, typer.Argument(help="portal, directory; nothing: both")]
 
 
 @contextmanager
@@ -56,62 +78,16 @@ def progress_bars() -> Iterator[ReportProgress]:
         yield tell
 
 
-T = TypeVar("T")
-
-
-BACKUP_BUS_TIMEOUT_S = 30.0
-"""A backup runs by the clock: it waits for a bus that is just being restarted."""
-
-
-PORTAL, DIRECTORY = "portal", "directory"
-
-
-Folder = Annotated[Path, typer.Argument(help="The backup's folder.")]
-
-
-Saved = Annotated[Path | None, typer.Argument(help="The backup's folder.")]
-
-
-EndDoubt = Annotated[
-    bool,
-    typer.Option("--end-doubt", help="After a restore: what comes from now on counts as new."),
-]
-
-
-Moved = Annotated[
-    bool, typer.Option("--moved", help="Nothing was delivered after the backup: no doubts.")
-]
-
-
-NewKey = Annotated[
-    bool,
-    typer.Option(
-        "--new-key",
-        help="vault.key is lost for good: go on with the one here, made if there is none. Zalo has"
-        " to be connected again, links in sent mails die, an import takes readers for new ones.",
-    ),
-]
-
-
-What = Annotated[list[str] | None, typer.Argument(help="portal, directory; nothing: both")]
-
-
 def save_backup(folder: Folder, as_json: Json = False) -> None:
     """Back every stream and bucket up into a new folder, while Loa runs on."""
     manifest = run_on_bus(
         lambda bus: backup.save_backup(bus, folder, time.time), BACKUP_BUS_TIMEOUT_S
     )
     size = sum(one.size for one in manifest.streams)
-    if as_json:
-        print_json({"folder": str(folder), "began": manifest.began, "bytes": size})
-        return
-    kept = {"streams": len(manifest.streams), "size": size, "began": utc_time(manifest.began)}
-    facts = {**kept, "key": read_settings(LoaSettings).key_file}
-    print_field_texts(field_error(str(folder), "backup_made", **facts))
-
-
-def utc_time(at: datetime) -> str:
-    return f"{at:%FT%TZ}"
+    answer = {"folder": str(folder), "began": manifest.began, "bytes": size}
+    facts = {"streams": len(manifest.streams), "size": size, "began": f"{manifest.began:{TIME}}"}
+    text = field_error(str(folder), "backup_made", **facts, key=read_settings(LoaSettings).key_file)
+    print_answer(answer, as_json, lambda: print_field_texts(text))
 
 
 def restore_backup(
@@ -127,8 +103,7 @@ def restore_backup(
     vault.key here is not the backup's: put the right one there.
     """
     if end_doubt if folder else end_doubt == new_key:
-        print_errors([field_error("folder", "folder_or_order")])
-        raise typer.Exit(EXIT_INVALID)
+        fail(field_error("folder", "folder_or_order"))
     if folder:
         restore_folder(folder, moved, new_key, as_json)
     elif new_key:
@@ -150,19 +125,15 @@ def accept_new_key(as_json: bool) -> None:
         if not settings.nats_url and not settings.nats_dir.is_dir():  # a mistyped folder
             raise Unavailable(field_error("data", "no_store", folder=settings.data_dir.resolve()))
     run_on_idle_bus(work)
-    if as_json:
-        print_json({"key": str(path)})
-    else:
-        print_field_texts(field_error(str(path), "key_accepted"))
+    text = field_error(str(path), "key_accepted")
+    print_answer({"key": str(path)}, as_json, lambda: print_field_texts(text))
 
 
 def end_doubts(as_json: bool) -> None:
     """Loa may run meanwhile."""
     were_active = run_on_bus(restore.end_doubts)
-    if as_json:
-        print_json({"ended": were_active})
-    else:
-        print_field_texts(field_error("doubt", "doubt_ended" if were_active else "no_doubt"))
+    text = field_error("doubt", "doubt_ended" if were_active else "no_doubt")
+    print_answer({"ended": were_active}, as_json, lambda: print_field_texts(text))
 
 
 def restore_folder(folder: Path, moved: bool, new_key: bool, as_json: bool) -> None:
@@ -176,14 +147,12 @@ def restore_folder(folder: Path, moved: bool, new_key: bool, as_json: bool) -> N
 
     manifest, wrong = run_on_idle_bus(work)
     if wrong:
-        print_errors(wrong)
-        raise typer.Exit(EXIT_INVALID)
-    if as_json:
-        print_json({"began": manifest.began, "streams": len(manifest.streams)})
-        return
-    print_field_texts(field_error(str(folder), "restored_now", began=utc_time(manifest.began)))
+        fail(*wrong)
+    texts = [field_error(str(folder), "restored_now", began=f"{manifest.began:{TIME}}")]
     if not moved:
-        print_field_texts(field_error("doubt", "doubt_stands"))
+        texts.append(field_error("doubt", "doubt_stands"))
+    answer = {"began": manifest.began, "streams": len(manifest.streams)}
+    print_answer(answer, as_json, lambda: print_field_texts(*texts))
 
 
 def require_key_file(path: Path) -> None:
@@ -226,10 +195,10 @@ def rebuild_projections(what: What = None, as_json: Json = False) -> None:
     names = what or [PORTAL, DIRECTORY]
     if unknown := [name for name in names if name not in (PORTAL, DIRECTORY)]:
         known = f"{PORTAL}, {DIRECTORY}"
-        print_errors([field_error("what", "projection_unknown", value=unknown[0], known=known)])
-        raise typer.Exit(EXIT_INVALID)
+        fail(field_error("what", "projection_unknown", value=unknown[0], known=known))
     settings = read_settings(LoaSettings)
-    print_counts(run_on_bus(lambda bus: rebuild_named(bus, names, settings)), as_json)
+    made = run_on_bus(lambda bus: rebuild_named(bus, names, settings))
+    print_answer(made, as_json, lambda: print_counts(made))
 
 
 async def rebuild_named(
@@ -246,29 +215,23 @@ async def rebuild_named(
 
 
 async def rebuild_portal(bus: Bus, settings: LoaSettings) -> RebuildResult:
-    press = SiteFiles(
-        read_settings(PortalSettings).build_site(
-            await portal_url(settings), load_vocabulary(settings)
-        )
-    )
+    files = await open_site_files(settings)
     try:
         with progress_bars() as tell:
-            return await rebuild.rebuild_portal(bus, settings.portal_dir, press, tell)
+            return await rebuild.rebuild_portal(bus, settings.portal_dir, files, tell)
     except ChannelError as busy:
         raise Unavailable(field_error("portal", "portal_busy", detail=busy.reason)) from busy
 
 
-async def portal_url(settings: LoaSettings) -> str:
-    """As the services have it. A start on another address writes the pages again."""
-    if settings.public_url:
-        return settings.public_url.rstrip("/")
-    ready = await instance.find_running(settings)
-    return ready.url if ready else f"http://{settings.http_host}:{settings.http_port}"
+async def open_site_files(settings: LoaSettings) -> SiteFiles:
+    """The portal's files as the services write them, at the address they have."""
+    url = settings.public_url.rstrip("/")
+    if not url:
+        running = await instance.find_running(settings)
+        url = running.url if running else f"http://{settings.http_host}:{settings.http_port}"
+    return SiteFiles(read_settings(PortalSettings).build_site(url, load_vocabulary(settings)))
 
 
-def print_counts(made: dict[str, dict[str, int]], as_json: bool) -> None:
-    if as_json:
-        print_json(made)
-        return
+def print_counts(made: dict[str, dict[str, int]]) -> None:
     for name, facts in made.items():
         typer.echo(f"{name}: " + ", ".join(f"{count} {what}" for what, count in facts.items()))

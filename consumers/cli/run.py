@@ -10,7 +10,7 @@ import typer
 from consumers.app import unknown_variables
 from consumers.app.service_names import SERVICE_NAMES
 from consumers.app.settings import LoaSettings, read_settings
-from consumers.cli.output import EXIT_INVALID, explain_errors, print_errors
+from consumers.cli.output import explain_errors, fail, print_errors
 from consumers.messages import field_error
 from consumers.runtime import log_config
 
@@ -27,13 +27,9 @@ def up(data: Data = None, port: Port = None) -> None:
 
 def run(services: Names) -> None:
     """Run the named services in this process, until SIGTERM."""
-    unknown = [name for name in services if name not in SERVICE_NAMES]
-    if unknown:
-        known = ", ".join(SERVICE_NAMES)
-        print_errors(
-            field_error("service", "service_unknown", value=name, known=known) for name in unknown
-        )
-        raise typer.Exit(EXIT_INVALID)
+    known = ", ".join(SERVICE_NAMES)
+    if unknown := [name for name in services if name not in SERVICE_NAMES]:
+        fail(*(field_error("service", "service_unknown", value=n, known=known) for n in unknown))
     run_services({}, services)
 
 

@@ -6,19 +6,23 @@ from typing import Annotated
 import typer
 
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
-from consumers.app.wiring import subscribers
-from consumers.cli.output import EXIT_INVALID, Json, print_json, print_table, run_on_bus
-from consumers.key_file import KeyFile, open_key_file
+from consumers.cli.output import EXIT_INVALID, Json, print_answer, print_table, run_on_bus
+from consumers.cli.stores import (
+    normalized_address,
+    open_keys,
+    open_subscribers,
+    open_suppressions,
+)
 from consumers.messages import field_error
 from consumers.subscribers.csv_import import ImportReport, import_csv
 from consumers.subscribers.store import SubscriberStore
 from consumers.subscribers.unsubscribe import UnsubscribeService
-from consumers.subscribers.validation import normalize_email
 from consumers.suppression.store import Suppression, describe_suppression
 from contracts.delivery import ChannelName
 from contracts.errors import Invalid
 from contracts.subscriptions.subscriber import Subscriber
 from producers.bus import Bus
+from producers.output import print_bilingual
 
 REASON_MAX = 200
 app = typer.Typer(no_args_is_help=True, help="The people who get mail.")
@@ -30,21 +34,22 @@ Reason = Annotated[str, typer.Option(help="Why. It stays in the log, so it names
 @app.command("import")
 def import_file(file: File, as_json: Json = False) -> None:
     """Add and update readers from a CSV file. Exit code 2: lines were refused, the rest is in."""
-    settings = read_settings(LoaSettings)
+    vocabulary = load_vocabulary(read_settings(LoaSettings))
 
     async def work(bus: Bus) -> ImportReport:
-        keys = await open_key_file(bus, settings.key_file)
-        return await import_csv(bus, file, load_vocabulary(settings), keys.derive("addresses"))
+        keys = await open_keys(bus)
+        return await import_csv(bus, file, vocabulary, keys.derive("addresses"))
 
     report = run_on_bus(work)
-    if as_json:
-        print_json(report)
-    else:
-        typer.echo(f"{report.added} added, {report.updated} updated, {report.unchanged} unchanged")
-        for wrong in report.rejected:
-            typer.echo(f"line {wrong.line}, {wrong.field}: {wrong.message}", err=True)
-            typer.echo(f"dòng {wrong.line}, {wrong.field}: {wrong.message_vi}", err=True)
+    print_answer(report, as_json, lambda: print_report(report))
     raise typer.Exit(EXIT_INVALID if report.rejected else 0)
+
+
+def print_report(report: ImportReport) -> None:
+    typer.echo(f"{report.added} added, {report.updated} updated, {report.unchanged} unchanged")
+    for row in report.rejected:
+        where, vi_where = f"line {row.line}, {row.field}", f"dòng {row.line}, {row.field}"
+        print_bilingual(f"{where}: {row.message}", f"{vi_where}: {row.message_vi}", err=True)
 
 
 @app.command()
@@ -55,25 +60,20 @@ def show(address: Address, as_json: Json = False) -> None:
     """
 
     async def look(bus: Bus) -> tuple[Subscriber, Suppression | None]:
-        keys = await proven_key(bus)
-        one = await require_subscriber(
-            SubscriberStore.from_key_file(bus, keys), normalized_address(address)
-        )
-        return one, await subscribers.open_suppressions(bus, keys).find_active(
-            ChannelName.EMAIL, one.email
-        )
+        people = await open_subscribers(bus)
+        subscriber = await require_subscriber(people, normalized_address(address))
+        suppressions = await open_suppressions(bus)
+        return subscriber, await suppressions.find_active(ChannelName.EMAIL, subscriber.email)
 
     subscriber, suppression = run_on_bus(look)
-    if as_json:
-        against = suppression.model_dump(mode="json") if suppression else None
-        print_json(subscriber.model_dump(mode="json") | {"suppressed": against})
-    else:
-        said = subscriber.model_dump(mode="json", exclude_none=True)
-        rows = [(name, cell_text(value)) for name, value in said.items()]
-        print_table(("", ""), [*rows, *suppression_rows(suppression)])
+    fields = subscriber.model_dump(mode="json", exclude_none=True)
+    rows = [(name, cell_text(value)) for name, value in fields.items()]
+    rows += suppression_rows(suppression)
+    answer = subscriber.model_dump(mode="json") | {"suppressed": suppression}
+    print_answer(answer, as_json, lambda: print_table(("", ""), rows))
 
 
-def suppression_rows(suppression: Suppression | None) -> list[tuple[str, str]]:
+def suppression_rows(suppression: Suppression | None) -> list[tuple[str, object]]:
     """Why mail to this subscriber is suppressed, and the command that lifts it."""
     if suppression is None:
         return []
@@ -88,36 +88,23 @@ def remove(address: Address, reason: Reason) -> None:
     """Erase a reader: record and address are purged, and every machine forgets within 10 s."""
 
     async def work(bus: Bus) -> None:
-        keys, why = await proven_key(bus), check_reason(reason)
-        readers = SubscriberStore.from_key_file(bus, keys)
+        keys, why = await open_keys(bus), check_reason(reason)
+        people = SubscriberStore.from_key_file(bus, keys)
         clean = normalized_address(address)
-        if await readers.purge_leftovers(clean):  # an earlier try was cut short
+        if await people.purge_leftovers(clean):  # an earlier try was cut short
             return
-        one = await require_subscriber(readers, clean)
-        await UnsubscribeService.from_key_file(bus, keys).erase(one, clean, reason=why)
+        subscriber = await require_subscriber(people, clean)
+        await UnsubscribeService.from_key_file(bus, keys).erase(subscriber, clean, reason=why)
 
     run_on_bus(work)
     typer.echo("removed")
 
 
-async def proven_key(bus: Bus) -> KeyFile:
-    return await open_key_file(bus, read_settings(LoaSettings).key_file)
-
-
-def normalized_address(address: str) -> str:
-    """Raises Invalid for what is no address."""
-    clean, wrong = normalize_email(address)
-    if wrong:
-        raise Invalid(*wrong)
-    return clean
-
-
-async def require_subscriber(readers: SubscriberStore, address: str) -> Subscriber:
+async def require_subscriber(people: SubscriberStore, address: str) -> Subscriber:
     """The subscriber with *address*. Raises Invalid if there is none."""
-    one = await readers.find_by_address(address)
-    if one is None:
+    if (subscriber := await people.find_by_address(address)) is None:
         raise Invalid(field_error("address", "reader_unknown"))
-    return one
+    return subscriber
 
 
 def check_reason(reason: str) -> str:

@@ -7,7 +7,14 @@ from typing import Annotated
 import typer
 
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
-from consumers.cli.output import Json, print_field_texts, print_json, print_table, run_on_bus
+from consumers.cli.output import (
+    Json,
+    print_answer,
+    print_field_texts,
+    print_json,
+    print_table,
+    run_on_bus,
+)
 from consumers.messages import field_error
 from contracts.delivery import ChannelName
 from producers.bus import Bus
@@ -55,7 +62,7 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Register a unit and print its API key, once. Exit code 2: it is there already."""
-    told = [ChannelName(one) for one in notices.split(",")]
+    told = list(map(ChannelName, notices.split(",")))
     key = run_on_bus(
         lambda bus: open_registry(bus).add(unit, release=release.value, urgent=urgent, notices=told)
     )
@@ -97,21 +104,11 @@ def revoke(unit: Unit) -> None:
 def list_units(as_json: Json = False) -> None:
     """Who may send."""
     members = run_on_bus(lambda bus: open_registry(bus).registered_units())
-    facts = [
-        {
-            "unit": member.unit,
-            "release": member.registration.release,
-            "urgent": member.registration.urgent,
-            "notices": ",".join(member.registration.notices),
-            "keys": len(member.registration.keys),
-        }
-        for member in members
-    ]
-    if as_json:
-        print_json(facts)
-    else:
-        columns = ("unit", "release", "urgent", "notices", "keys")
-        print_table(columns, [list(one.values()) for one in facts])
+    columns = ("unit", "release", "urgent", "notices", "keys")
+    units = [(member.unit, member.registration) for member in members]
+    rows = [(u, r.release, r.urgent, ",".join(r.notices), len(r.keys)) for u, r in units]
+    answer = [dict(zip(columns, row, strict=True)) for row in rows]
+    print_answer(answer, as_json, lambda: print_table(columns, rows))
 
 
 def print_key(unit: str, key: str, as_json: bool) -> None:

@@ -5,7 +5,6 @@ import re
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +19,14 @@ from channels.zalo.settings import ZaloSettings
 from consumers.app.wiring import zalo
 from consumers.case_notices.recipients import CaseNotices
 from consumers.cli import zalo_followers, zalo_templates
-from consumers.cli.output import Json, explain_errors, print_json, print_table, run_on_bus
+from consumers.cli.output import (
+    Json,
+    explain_errors,
+    print_answer,
+    print_table,
+    require_name,
+    run_on_bus,
+)
 from consumers.cli.zalo_account import account_stores, chosen_account, print_kinds
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
@@ -28,6 +34,7 @@ from consumers.messages import field_error
 from consumers.operations.manual_resolution import ManualResolution, ResolvedRow, UnresolvedRow
 from consumers.zalo.event_publisher import ZaloEventPublisher
 from contracts import keys
+from contracts.base.times import utc_time
 from contracts.delivery import ChannelName
 from contracts.errors import Invalid
 from producers.bus import Bus
@@ -85,10 +92,7 @@ def status(as_json: Json = False) -> None:
         return found
 
     found = run_on_bus(look)
-    if as_json:
-        print_json(asdict(found))
-    else:
-        print_account(found)
+    print_answer(asdict(found), as_json, lambda: print_account(found))
     if found.missing:
         raise typer.Exit(1)
 
@@ -98,22 +102,17 @@ def unknown(as_json: Json = False) -> None:
     """What only a receipt or a person can end: broadcasts and case notices, oldest first."""
 
     async def look(bus: Bus) -> list[UnresolvedRow]:
-        found = [one async for one in open_manual_resolution(bus).unknown_rows()]
-        return sorted(found, key=lambda one: one.since)
+        rows = [row async for row in open_manual_resolution(bus).unknown_rows()]
+        return sorted(rows, key=lambda row: row.since)
 
-    facts = [
-        {
-            "since": utc_time(one.since),
-            "content_id": one.batch.content_id,
-            "revision": one.batch.revision,
-            "what": one.recipient,
-        }
-        for one in run_on_bus(look)
+    names = ("since", "content_id", "revision", "what")
+    rows = [
+        (shown_time(row.since), row.batch.content_id, row.batch.revision, row.recipient)
+        for row in run_on_bus(look)
     ]
-    if as_json:
-        print_json(facts)
-    else:
-        print_table(("since", "item", "revision", "what"), [list(one.values()) for one in facts])
+    answer = [dict(zip(names, row, strict=True)) for row in rows]
+    columns = ("since", "item", "revision", "what")
+    print_answer(answer, as_json, lambda: print_table(columns, rows))
 
 
 @app.command()
@@ -134,19 +133,16 @@ def settle(
     content_id = keys.resolve_content_id(item)
 
     async def order(bus: Bus) -> list[ResolvedRow]:
-        if not (person := by.strip()):
-            raise Invalid(field_error("by", "who_required"))
-        resolution = open_manual_resolution(bus)
-        done = await resolution.resolve(content_id, revision, arrived=sent, by=person)
-        if not done:
+        name, resolution = require_name(by), open_manual_resolution(bus)
+        resolved = await resolution.resolve(content_id, revision, arrived=sent, by=name)
+        if not resolved:
             raise Invalid(field_error("content_id", "nothing_unknown", value=content_id))
-        return done
+        return resolved
 
-    done = run_on_bus(order)
-    if as_json:
-        print_json([{**asdict(one), "batch": str(one.batch)} for one in done])
-    for one in done if not as_json else ():
-        typer.echo(f"{one.batch} {one.recipient}: {one.status}")
+    rows = run_on_bus(order)
+    lines = "\n".join(f"{row.batch} {row.recipient}: {row.status}" for row in rows)
+    answer = [{**asdict(row), "batch": str(row.batch)} for row in rows]
+    print_answer(answer, as_json, lambda: typer.echo(lines))
 
 
 def open_manual_resolution(bus: Bus) -> ManualResolution:
@@ -158,10 +154,10 @@ def print_account(found: AccountStatus) -> None:
     """For people: the account, its tokens, its quotas, then what is missing."""
     facts = asdict(found.account) if found.account else {}
     facts |= {
-        "access token until": utc_time(found.token_expires_at),
-        "renewed at": utc_time(found.token_obtained_at),
-        "consent lasts until": utc_time(found.refresh_ends_at),
-        "last event of the webhook": utc_time(found.last_event_at) or "none yet",
+        "access token until": shown_time(found.token_expires_at),
+        "renewed at": shown_time(found.token_obtained_at),
+        "consent lasts until": shown_time(found.refresh_ends_at),
+        "last event of the webhook": shown_time(found.last_event_at) or "none yet",
     }
     facts |= {f"{name} this month": spent for name, spent in found.spent.items()}
     facts |= {f"notices: {name}": spent for name, spent in found.notices.items()}
@@ -174,8 +170,8 @@ def print_account(found: AccountStatus) -> None:
         typer.echo(f"  now: {one.fix}" if one.fix else "  now: try again; if it stays, ask Zalo")
 
 
-def utc_time(at: float | None) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}" if at else ""
+def shown_time(at: float | None) -> str:
+    return f"{utc_time(at):%Y-%m-%dT%H:%M:%SZ}" if at else ""
 
 
 def grant_from_file(account: ZaloSettings, file: str) -> Granting:
@@ -201,9 +197,9 @@ def grant_from_consent(account: ZaloSettings) -> Granting:
 def parse_token_pair(text: str) -> TokenPair:
     """Read a token pair; an empty one would overwrite the good one. Raises Invalid."""
     try:
-        said = json.loads(text)
-        tokens = said["access_token"].strip(), said["refresh_token"].strip()
-        life = lifetime_s(said.get("expires_in"))
+        pair = json.loads(text)
+        tokens = pair["access_token"].strip(), pair["refresh_token"].strip()
+        life = lifetime_s(pair.get("expires_in"))
     except (ValueError, KeyError, TypeError, AttributeError) as broken:
         raise Invalid(field_error("file", "no_token_pair")) from broken
     if not all(TOKEN_PATTERN.fullmatch(token) for token in tokens):

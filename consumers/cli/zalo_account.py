@@ -11,7 +11,7 @@ from consumers.app.instance import sandbox_url
 from consumers.app.settings import LoaSettings, read_settings
 from consumers.app.wiring import zalo
 from consumers.cli.output import print_table
-from consumers.key_file import open_key_file
+from consumers.cli.stores import open_keys
 from producers.bus import Bus
 
 KIND_COLUMNS = ("kind", "status", "template", "name", "state", "quality", "tag", "phone", "user id")
@@ -22,18 +22,17 @@ def chosen_account() -> ZaloSettings:
 
     Raises Invalid.
     """
-    said = read_settings(ZaloSettings)
-    url = "" if said.app_id else sandbox_url(read_settings(LoaSettings))
+    configured = read_settings(ZaloSettings)
+    url = "" if configured.app_id else sandbox_url(read_settings(LoaSettings))
     if url:
-        return stand_in_settings(url, said)
-    zalo.require_app(said)
-    return said
+        return stand_in_settings(url, configured)
+    zalo.require_app(configured)
+    return configured
 
 
 async def account_stores(bus: Bus, account: ZaloSettings) -> ChannelStores:
     """Where the account's tokens lie. Raises Invalid for a key of other data."""
-    keys = await open_key_file(bus, read_settings(LoaSettings).key_file)
-    return zalo.zalo_stores(bus, keys, account.app_id)
+    return zalo.zalo_stores(bus, await open_keys(bus), account.app_id)
 
 
 def print_kinds(kinds: Iterable[TemplateStatus]) -> None:

@@ -7,25 +7,22 @@ import typer
 from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 
 from channels.errors import ChannelError
-from channels.zalo.account.followers import FollowerScan
 from channels.zalo.client.errors import Refused
 from channels.zalo.settings import ZaloSettings
 from channels.zalo.stand_in import APP_ID as SANDBOX_APP
-from consumers.app.settings import LoaSettings, read_settings
-from consumers.app.wiring import subscribers, zalo
+from consumers.app.settings import read_settings
+from consumers.app.wiring import zalo
 from consumers.cli.output import (
     Json,
     explain_errors,
-    lift_suppression,
+    print_answer,
     print_field_texts,
-    print_json,
     print_table,
     run_on_bus,
 )
+from consumers.cli.stores import lift_suppression, open_keys, open_suppressions
 from consumers.cli.zalo_account import account_stores, chosen_account
-from consumers.key_file import open_key_file
 from consumers.messages import field_error
-from consumers.suppression.store import SuppressionStore
 from consumers.zalo import follower_sync
 from consumers.zalo.followers import FollowerStore
 from contracts.base.addresses import Mobile
@@ -53,9 +50,7 @@ class FollowerReport(BaseModel):
 
 
 def followers(
-    sync: Annotated[
-        bool, typer.Option("--sync", help="FollowerScan through Zalo's list first.")
-    ] = False,
+    sync: Annotated[bool, typer.Option("--sync", help="Walk through Zalo's list first.")] = False,
     as_json: Json = False,
 ) -> None:
     """How many people follow the account, have left it, or only wrote; how many are left alone.
@@ -72,16 +67,14 @@ def followers(
         return await follower_report(bus, ours.app_id)
 
     found = run_on_bus(look)
-    if as_json:
-        print_json(found)
-    else:
-        said = found.model_dump(mode="json", exclude_none=True)
-        print_table(("", ""), [(name.replace("_", " "), value) for name, value in said.items()])
+    fields = found.model_dump(mode="json", exclude_none=True).items()
+    rows = [(name.replace("_", " "), value) for name, value in fields]
+    print_answer(found, as_json, lambda: print_table(("", ""), rows))
 
 
 async def sync_followers(bus: Bus, ours: ZaloSettings) -> None:
     """Raises Invalid for what Zalo refuses, and when it can't be asked now."""
-    keys = await open_key_file(bus, read_settings(LoaSettings).key_file)
+    keys = await open_keys(bus)
     async with zalo.follower_lists(ours, await account_stores(bus, ours)) as lists:
         try:
             await zalo.open_follower_sync(bus, keys, lists, ours.app_id).sync()
@@ -91,24 +84,13 @@ async def sync_followers(bus: Bus, ours: ZaloSettings) -> None:
 
 async def follower_report(bus: Bus, app_id: str) -> FollowerReport:
     count = await FollowerStore(bus).count(datetime.now(UTC))
-    suppressed = await (await proven_suppressions(bus)).count_active(ChannelName.ZALO)
+    suppressed = await (await open_suppressions(bus)).count_active(ChannelName.ZALO)
     latest = await follower_sync.last_scan(bus, app_id or SANDBOX_APP)
-    return FollowerReport(suppressed=suppressed, **dict(count), **scan_facts(latest))
-
-
-def scan_facts(latest: FollowerScan | None) -> dict[str, object]:
-    if latest is None:
-        return {}
-    tally = latest.followers
-    began, ended = latest.began, latest.ended
-    return {**dict(tally), "walk_began": began, "walk_ended": ended}
-
-
-async def proven_suppressions(bus: Bus) -> SuppressionStore:
-    """Raises Invalid for a key of other data."""
-    return subscribers.open_suppressions(
-        bus, await open_key_file(bus, read_settings(LoaSettings).key_file)
-    )
+    report = FollowerReport(suppressed=suppressed, **dict(count))
+    if latest:
+        report.listed, report.reached = latest.followers.listed, latest.followers.reached
+        report.walk_began, report.walk_ended = latest.began, latest.ended
+    return report
 
 
 @app.callback()
@@ -121,9 +103,8 @@ def show(address: Address) -> None:
     """Why an address is left alone on Zalo."""
 
     async def look(bus: Bus) -> str | None:
-        return await (await proven_suppressions(bus)).reason(
-            ChannelName.ZALO, parse_address(address)
-        )
+        suppressions = await open_suppressions(bus)
+        return await suppressions.reason(ChannelName.ZALO, parse_address(address))
 
     reason = run_on_bus(look)
     if reason is None:
@@ -133,29 +114,19 @@ def show(address: Address) -> None:
 
 
 def parse_address(written: str) -> str:
-    """As it lies in the books: a phone in any form, or a user of the account. Raises Invalid."""
+    """The stored form of a phone number, or of a user of the account. Raises Invalid."""
     text = written.strip()
+    if text.startswith(ZALO_USER_PREFIX):
+        return text
     try:
-        return (
-            text if text.startswith(ZALO_USER_PREFIX) else TypeAdapter(Mobile).validate_python(text)
-        )
+        return TypeAdapter(Mobile).validate_python(text)
     except ValidationError as wrong:
-        raise Invalid(
-            field_error("address", "not_an_address", value="0912345678, zalo:ID")
-        ) from wrong
+        examples = "0912345678, zalo:ID"
+        raise Invalid(field_error("address", "not_an_address", value=examples)) from wrong
 
 
 @app.command()
-def lift(
-    address: Address,
-    by: Annotated[str, typer.Option(help="Who decides it.")],
-) -> None:
+def lift(address: Address, by: Annotated[str, typer.Option(help="Who decides it.")]) -> None:
     """Send to an address again on Zalo, although Zalo or its owner refused before."""
-
-    async def order(bus: Bus) -> None:
-        await lift_suppression(
-            await proven_suppressions(bus), ChannelName.ZALO, parse_address(address), by
-        )
-
-    run_on_bus(order)
+    run_on_bus(lambda bus: lift_suppression(bus, ChannelName.ZALO, parse_address(address), by))
     typer.echo("lifted")

@@ -11,10 +11,9 @@ from channels.zalo.case_notices.template_by_kind import template_statuses
 from channels.zalo.case_notices.template_models import RegisteredTemplates
 from channels.zalo.case_notices.template_registry import TemplateRegistry
 from consumers.app.wiring import zalo
-from consumers.cli.output import Json, explain_errors, print_json, run_on_bus
+from consumers.cli.output import Json, explain_errors, fail, print_answer, run_on_bus
 from consumers.cli.zalo_account import account_stores, chosen_account, print_kinds
 from consumers.messages import field_error
-from contracts.errors import Invalid
 from producers.bus import Bus
 
 app = typer.Typer(no_args_is_help=True, help="The templates of case notices.")
@@ -25,13 +24,13 @@ Kind = Annotated[str, typer.Argument(help="A status code from 1 to 10, or apolog
 @app.command("list")
 def list_templates(as_json: Json = False) -> None:
     """Each kind of notice with its template, as Zalo last judged it. Asks Zalo nothing."""
-    print_answer(run_order(TemplateRegistry.current), as_json)
+    print_templates(run_order(TemplateRegistry.current), as_json)
 
 
 @app.command("set")
 def set_template(
     kind: Kind,
-    template_id: Annotated[str, typer.Argument(help="As chosen_account.zalo.cloud shows it.")],
+    template_id: Annotated[str, typer.Argument(help="As account.zalo.cloud shows it.")],
     as_json: Json = False,
 ) -> None:
     """Let a template serve a kind of notice.
@@ -40,7 +39,7 @@ def set_template(
     refused. A template that is not approved yet may be set; its notices wait.
     """
     require_kind(kind)
-    print_answer(run_order(lambda registry: registry.register({kind: template_id})), as_json)
+    print_templates(run_order(lambda registry: registry.register({kind: template_id})), as_json)
 
 
 @app.command()
@@ -52,13 +51,13 @@ def remove(kind: Kind, as_json: Json = False) -> None:
         await registry.remove(kind)
         return await registry.current()
 
-    print_answer(run_order(order), as_json)
+    print_templates(run_order(order), as_json)
 
 
 @app.command()
 def sync(as_json: Json = False) -> None:
     """Ask Zalo now how it judges the templates; the worker does so every four hours."""
-    print_answer(run_order(TemplateRegistry.sync), as_json)
+    print_templates(run_order(TemplateRegistry.sync), as_json)
 
 
 def run_order(order: Order) -> RegisteredTemplates:
@@ -76,15 +75,10 @@ def run_order(order: Order) -> RegisteredTemplates:
 def require_kind(kind: str) -> None:
     """Exit code 2 for what is no kind of notice."""
     if kind not in NOTICE_KINDS:
-        with explain_errors():
-            raise Invalid(
-                field_error("kind", "kind_unknown", value=kind, known=", ".join(NOTICE_KINDS))
-            )
+        fail(field_error("kind", "kind_unknown", value=kind, known=", ".join(NOTICE_KINDS)))
 
 
-def print_answer(book: RegisteredTemplates, as_json: bool) -> None:
-    found = template_statuses(book)
-    if as_json:
-        print_json([asdict(one) for one in found])
-    else:
-        print_kinds(found)
+def print_templates(templates: RegisteredTemplates, as_json: bool) -> None:
+    statuses = template_statuses(templates)
+    answer = [asdict(status) for status in statuses]
+    print_answer(answer, as_json, lambda: print_kinds(statuses))

@@ -25,8 +25,9 @@ log = structlog.get_logger()
 class BoundedHttpProtocol(HttpToolsProtocol):
     """Ends a connection whose head or trailers have no end, and one that does not go on with them.
 
-    `silent` counts bytes since the parser last made something of them. `deaf`: what was accepted is
-    answered, and then the connection ends.
+    `unparsed_bytes`: bytes since the parser last made something of them. `ignores_input`: accepted
+    requests are answered, then the connection ends. The bounds need inner parts of uvicorn, so its
+    version is pinned.
     """
 
     unparsed_bytes = 0

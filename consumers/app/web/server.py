@@ -42,13 +42,10 @@ class AppRouter:
 
 def bind_socket(host: str, port: int) -> socket.socket:
     """A bound socket; port 0 lets the system choose. Raises OSError when the port is taken."""
-    bound = socket.create_server((host, port), family=address_family(host), backlog=2048)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.create_server((host, port), family=family, backlog=2048)
     bound.setblocking(False)
     return bound
-
-
-def address_family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def socket_url(bound: socket.socket) -> str:

@@ -18,11 +18,7 @@ from contracts.delivery import ChannelName
 from producers.bus import Bus, BusError
 
 log = structlog.get_logger()
-
-
 PAGE_RENEWAL_S = 60.0
-
-
 DELIVERED_LETTERS = frozenset(b"dD")
 
 

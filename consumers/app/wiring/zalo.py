@@ -65,14 +65,8 @@ from contracts.subjects import ConsumerSpec
 from producers.bus import Bus
 
 log = structlog.get_logger()
-
-
 GRANT_CHECK_S = 3600.0
-
-
 ABANDONED_CALLS_CHECK_S = 600.0
-
-
 TEMPLATE_SYNC_S, TEMPLATE_RETRY_S = 4 * 3600.0, 600.0
 
 
@@ -271,11 +265,7 @@ async def exchange_consent(
 
 
 CONCURRENT_EVENTS = 4
-
-
 WEBHOOK_PATH_HEAD = "zalo"
-
-
 SANDBOX_TIMEOUT_S = 5.0
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from consumers.cli.import_output import feed_facts, print_status, print_trial
+from consumers.cli.imports import feed_facts, print_status, print_trial
 from contracts.delivery import ChannelName
 from contracts.vocabulary import DEFAULT
 from producers.imports.dry_run import default_feed, dry_run
