@@ -1,6 +1,6 @@
 """Find and halt the digests that hold an older revision of an item."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from consumers.digests.store import DigestStore
@@ -21,23 +21,16 @@ class AffectedDigestFinder:
 
         An issue that is sent completely is not halted and not reissued.
         """
-        affected = [pair async for pair in self.find_affected(content_id, below)]
+        affected = [
+            (issue, number)
+            async for issue, number in self.store.issues_with(content_id)
+            if issue.items[number].revision < below
+        ]
         for issue, _ in affected:
             if not await is_fully_sent(self.supersession, issue):
                 await self.store.mark_open(issue.digest_id)
                 await halt_issue(self.supersession, issue)
-        return [part for _, part in affected]
-
-    async def find_affected(
-        self, content_id: str, below: int
-    ) -> AsyncIterator[tuple[Issue, DigestPart]]:
-        """Yield the issues that hold a position of an item *below* that one."""
-        stored = await self.store.digests_of_item(content_id)
-        for digest_id in stored.value.digests if stored.value else ():
-            for issue, _ in await self.store.all_issues(digest_id):
-                number = issue.number_of(content_id)
-                if number is not None and issue.items[number].revision < below:
-                    yield issue, DigestPart(issue.plan, number)
+        return [DigestPart(issue.plan, number) for issue, number in affected]
 
 
 async def halt_issue(supersession: Supersession, issue: Issue) -> None:

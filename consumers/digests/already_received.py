@@ -1,20 +1,18 @@
 """Find items that a recipient has already received, alone or in another digest."""
 
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
+from consumers.digests.plan_rows import PlanRows
 from consumers.digests.store import DigestStore
 from consumers.dispatch.handler import DigestPart
 from consumers.dispatch.supersede import merge_distinct
-from consumers.ledger.codec import BatchRows
 from consumers.ledger.store import Ledger
 from contracts.delivery import BatchKey, ChannelName, PlanKey
-from contracts.subscriptions.digest import Issue
+from contracts.subscriptions.digest import DigestItem, Issue
 
 UNSENT_LETTERS = frozenset(b"vwe")
 """Letters of rows that certainly got nothing and were not refused: stopped, or expired."""
-CACHE_SIZE = 64
 
 
 class SortedIds:
@@ -44,10 +42,10 @@ class AlreadyReceived:
     after: str
     parts: dict[int, Sequence[DigestPart]] = field(default_factory=dict)
     sorted_ids: dict[int, SortedIds] = field(default_factory=dict)
-    row_cache: OrderedDict[BatchKey, BatchRows] = field(default_factory=OrderedDict)
 
     def __post_init__(self) -> None:
         self.since = self.issue.since
+        self.rows = PlanRows(self.ledger)
 
     async def load(self) -> None:
         """Load the plans and digests to search.
@@ -58,7 +56,7 @@ class AlreadyReceived:
         """
         for number, item in enumerate(self.issue.items):
             if not item.out:
-                self.parts[number] = [part async for part in self.other_digests(item.content_id)]
+                self.parts[number] = [part async for part in self.other_digests(item)]
                 if not item.first:
                     self.sorted_ids[number] = SortedIds(self.all_recipients(number))
 
@@ -67,28 +65,19 @@ class AlreadyReceived:
         item = self.issue.items[number]
         return PlanKey(ChannelName.EMAIL, item.content_id, item.revision)
 
-    async def other_digests(self, content_id: str) -> AsyncIterator[DigestPart]:
+    async def other_digests(self, item: DigestItem) -> AsyncIterator[DigestPart]:
         """Yield other planned digests that hold the same position."""
-        own_number = self.issue.number_of(content_id)
-        stored = await self.store.digests_of_item(content_id)
-        for name in stored.value.digests if stored.value and own_number is not None else ():
-            for issue, _ in (
-                await self.store.all_issues(name) if name != self.issue.digest_id else ()
-            ):
-                number = issue.number_of(content_id)
-                same = (
-                    number is not None
-                    and own_number is not None
-                    and (issue.items[number].revision == self.issue.items[own_number].revision)
-                )
-                if number is not None and same and await self.ledger.plan(issue.plan):
-                    self.since = min(self.since, issue.since)
-                    yield DigestPart(issue.plan, number)
+        async for issue, number in self.store.issues_with(item.content_id):
+            is_other = issue.digest_id != self.issue.digest_id
+            is_same = issue.items[number].revision == item.revision
+            if is_other and is_same and await self.ledger.plan(issue.plan):
+                self.since = min(self.since, issue.since)
+                yield DigestPart(issue.plan, number)
 
     async def not_yet_received(self, id: str, picks: int, *, has_changed_frequency: bool) -> int:
         """Return those of *picks* that this recipient has not received."""
-        for number, line in self.sorted_ids.items():
-            if picks >> number & 1 and await line.contains(id):
+        for number, recipients in self.sorted_ids.items():
+            if picks >> number & 1 and await recipients.contains(id):
                 picks &= ~(1 << number)
         for number in self.parts if has_changed_frequency else ():
             if (
@@ -102,10 +91,8 @@ class AlreadyReceived:
     # --- all recipients, in order
 
     def all_recipients(self, number: int) -> AsyncIterator[str]:
-        streams = [self.planned_recipients(self.own_plan(number))]
-        return merge_distinct(
-            [*streams, *(self.digest_recipients(part) for part in self.parts[number])]
-        )
+        in_digests = [self.digest_recipients(part) for part in self.parts[number]]
+        return merge_distinct([self.planned_recipients(self.own_plan(number)), *in_digests])
 
     async def planned_recipients(self, plan: PlanKey) -> AsyncIterator[str]:
         """Yield all recipients of a plan, whatever their status."""
@@ -134,38 +121,18 @@ class AlreadyReceived:
 
     async def has_received(self, number: int, id: str) -> bool:
         """Whether one recipient has received an item, by binary search."""
-        if await self.find_batch(self.own_plan(number), id):
+        if await self.rows.find(self.own_plan(number), id):
             return True
         for part in self.parts[number]:
-            batch = await self.find_batch(part.plan, id)
-            if batch and await self.was_served_in(batch, part.number, id):
+            if await self.was_served_in(part, id):
                 return True
         return False
 
-    async def was_served_in(self, batch: BatchKey, number: int, id: str) -> bool:
-        rows, state = await self.load_rows(batch), await self.ledger.state(batch)
+    async def was_served_in(self, part: DigestPart, id: str) -> bool:
+        found = await self.rows.find(part.plan, id)
+        if found is None:
+            return False
+        batch, rows = found
+        state = await self.ledger.state(batch)
         letter = state.value.rows[rows.ids.index(id)] if state else 0
-        return letter not in UNSENT_LETTERS and bool(rows.item_masks[id] >> number & 1)
-
-    async def find_batch(self, plan: PlanKey, id: str) -> BatchKey | None:
-        """Find the batch of *id*: ids are sorted over all batches of a plan."""
-        stored_plan = await self.ledger.plan(plan)
-        low, high = 0, stored_plan.value.count if stored_plan else 0
-        while low < high:
-            batch = BatchKey(*plan, (low + high) // 2)
-            ids = (await self.load_rows(batch)).ids
-            if id < ids[0]:
-                high = batch.number
-            elif id > ids[-1]:
-                low = batch.number + 1
-            else:
-                return batch if id in ids else None
-        return None
-
-    async def load_rows(self, batch: BatchKey) -> BatchRows:
-        """Load rows through a cache of the latest ones."""
-        if batch not in self.row_cache:
-            self.row_cache[batch] = await self.ledger.rows(batch)
-            if len(self.row_cache) > CACHE_SIZE:
-                self.row_cache.popitem(last=False)
-        return self.row_cache[batch]
+        return letter not in UNSENT_LETTERS and bool(rows.item_masks[id] >> part.number & 1)

@@ -1,8 +1,8 @@
 """Build a digest: the publications of a frequency's window become an issue, in one atomic write."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 import structlog
 
@@ -17,6 +17,7 @@ from consumers.digests.store import DigestStore, ItemDigests, LastCut
 from consumers.intake.repository import ItemRepository
 from contracts import publication, subjects
 from contracts.base.crash_points import crash_point
+from contracts.base.times import Clock, utc_now
 from contracts.errors import ContractError
 from contracts.publication import Publication
 from contracts.subscriptions.digest import (
@@ -33,9 +34,6 @@ log = structlog.get_logger()
 MAX_ITEMS = 500
 """More items go into the next digest: a cut is one atomic batch, and a mail has to be readable."""
 
-PublicationsBySeq = Mapping[int, Publication]
-"""Publications by their sequence."""
-
 
 @dataclass
 class DigestBuilder:
@@ -45,19 +43,16 @@ class DigestBuilder:
     store: DigestStore
     repository: ItemRepository
     schedule: DigestSchedule
-    clock: Callable[[], float]
+    clock: Clock
 
     async def cut_if_due(self, frequency: DigestFrequency) -> None:
         """Cut if due; the very first call starts the first window."""
         day = self.schedule.due_day(frequency, self.clock())
         before = await self.store.last_cut(frequency)
         if before.value is None:
-            await self.start_first_window(frequency, day)
+            await self.store.create_first_cut(frequency, await self.first_cut(day))
         elif day > before.value.day:
             await self.cut(frequency, before, day)
-
-    async def start_first_window(self, frequency: DigestFrequency, day: date) -> None:
-        await self.store.create_first_cut(frequency, await self.first_cut(day))
 
     async def first_cut(self, day: date) -> LastCut:
         """Return the start of the first window: behind all publications before *day*'s cut."""
@@ -98,15 +93,10 @@ class DigestBuilder:
         self, frequency: DigestFrequency, before: LastCut, day: date
     ) -> tuple[Issue, tuple[int, ...]]:
         """Build the digest of *day*; also return the sequences carried over to a later one."""
-        at = self.now()  # take the time first: publications after the window are later
+        at = utc_now(self.clock)  # take the time first: publications after the window are later
         upto = await self.last_seq()
         publications = await self.load_window(before, upto)
-        waiting = {
-            seq for seq, publication in publications.items() if not has_started(publication, at)
-        }
-        ready = {
-            seq: publication for seq, publication in publications.items() if seq not in waiting
-        }
+        ready = {seq: text for seq, text in publications.items() if has_started(text, at)}
         items = await self.select_items(frequency, before, ready, at)
         issue = Issue(
             digest_id=digest_id_for(frequency, day),
@@ -120,10 +110,8 @@ class DigestBuilder:
             issued=at,
             items=tuple(items[:MAX_ITEMS]),
         )
+        waiting = publications.keys() - ready.keys()
         return issue, tuple(sorted(waiting | {item.seq for item in items[MAX_ITEMS:]}))
-
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(self.clock(), UTC)
 
     async def load_window(self, before: LastCut, upto: int) -> dict[int, Publication]:
         """Load the publications carried over, and all since the last cut."""
@@ -140,32 +128,31 @@ class DigestBuilder:
         return publications
 
     async def select_items(
-        self, frequency: DigestFrequency, before: LastCut, found: PublicationsBySeq, at: datetime
+        self,
+        frequency: DigestFrequency,
+        before: LastCut,
+        publications: Mapping[int, Publication],
+        at: datetime,
     ) -> list[DigestItem]:
         """Select the newest text of each item, if it is current and belongs in a digest."""
         newest: dict[str, int] = {}
-        for seq, text in sorted(found.items()):
+        for seq, text in sorted(publications.items()):
             newest_seq = newest.get(text.content_id)
-            if newest_seq is None or found[newest_seq].revision <= text.revision:
+            if newest_seq is None or publications[newest_seq].revision <= text.revision:
                 newest[text.content_id] = seq
         selected = []
         for seq in sorted(newest.values()):
-            text = found[seq]
+            text = publications[seq]
             current = await find_current_revision(self.repository, text.content_id, at)
             if belongs_in_digest(text, at) and current.revision == text.revision:
                 first = current.is_only and seq not in before.carried
-                selected.append(
-                    digest_item(
-                        text,
-                        seq,
-                        first=first and not await self.was_in_digest(text, frequency),
-                    )
-                )
+                first = first and not await self.was_in_digest(text.content_id, frequency)
+                selected.append(digest_item(text, seq, first=first))
         return selected
 
-    async def was_in_digest(self, publication: Publication, frequency: DigestFrequency) -> bool:
+    async def was_in_digest(self, content_id: str, frequency: DigestFrequency) -> bool:
         """Whether a digest of this frequency has held the item before."""
-        digests = (await self.store.digests_of_item(publication.content_id)).value or ItemDigests()
+        digests = (await self.store.digests_of_item(content_id)).value or ItemDigests()
         return any(frequency_of(name) == frequency for name in digests.digests)
 
 

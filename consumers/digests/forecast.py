@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from pydantic import AwareDatetime, BaseModel
@@ -12,14 +12,16 @@ from consumers.digests.build import DigestBuilder
 from consumers.digests.current_revision import load_publications
 from consumers.digests.schedule import DigestSchedule
 from consumers.digests.store import DigestStore
+from consumers.directory.digest_audience import items_mask_for
 from consumers.intake.repository import ItemRepository
 from consumers.ledger.store import Ledger
 from consumers.messages import field_error
 from contracts import subjects
+from contracts.base.times import Clock, utc_time
 from contracts.delivery import ChannelName
 from contracts.errors import Invalid
 from contracts.subscriptions.digest import FREQUENCIES, Digest, DigestFrequency
-from contracts.subscriptions.subscriber import Subscriber, matches
+from contracts.subscriptions.subscriber import Subscriber
 from contracts.trace import StatusCounts, Trace
 from producers.bus import Bus
 
@@ -69,7 +71,7 @@ class DigestForecaster:
     bus: Bus
     ledger: Ledger
     schedule: DigestSchedule
-    clock: Callable[[], float]
+    clock: Clock
 
     def __post_init__(self) -> None:
         self.store, self.repository = DigestStore(self.bus), ItemRepository(self.bus)
@@ -81,7 +83,7 @@ class DigestForecaster:
         due = self.schedule.due_day(frequency, now)
         overdue = stored.value is not None and due > stored.value.day
         day = due if overdue else self.schedule.next_day(frequency, due)
-        at = max(self.schedule.cut_time(day), datetime.fromtimestamp(now, UTC))
+        at = max(self.schedule.cut_time(day), utc_time(now))
         cutter = DigestBuilder(self.bus, self.store, self.repository, self.schedule, at.timestamp)
         before = stored.value or await cutter.first_cut(due)
         issue, carried = await cutter.build_issue(frequency, before, day)
@@ -90,9 +92,7 @@ class DigestForecaster:
 
     async def pick_items(self, subscriber: Subscriber, digest: Digest) -> int:
         """Return the mask of items that a subscriber would get."""
-        wanted = sum(
-            1 << number for number, text in digest.texts.items() if matches(subscriber, text)
-        )
+        wanted = items_mask_for(subscriber, digest.texts)
         served = AlreadyReceived(self.ledger, self.store, digest.issue, "")
         await served.load()
         return await served.not_yet_received(subscriber.id, wanted, has_changed_frequency=True)
@@ -144,25 +144,23 @@ class DigestForecaster:
     ) -> dict[DigestFrequency, int]:
         """Count the subscribers of each frequency who are not paused at its time."""
         counts = dict.fromkeys(moments, 0)
-        bucket = self.bus.bucket(subjects.SUBSCRIBERS.name)
-        async for _, value in bucket.values("s."):
+        async for _, value in self.bus.bucket(subjects.SUBSCRIBERS.name).values("s."):
             subscriber = Subscriber.model_validate_json(value.data)
-            if subscriber.active and subscriber.frequency != "immediate":
-                counts[subscriber.frequency] += not subscriber.is_paused_at(
-                    moments[subscriber.frequency]
-                )
+            frequency = subscriber.frequency
+            if subscriber.active and frequency != "immediate":
+                counts[frequency] += not subscriber.is_paused_at(moments[frequency])
         return counts
 
     async def last_digest(self, digest_id: str, trace_digest: TraceDigest) -> LastDigest | None:
         issues = await self.store.all_issues(digest_id) if digest_id else ()
         if not issues:
             return None
-        issue, story = issues[-1].issue, await trace_digest(digest_id)
+        issue, trace = issues[-1].issue, await trace_digest(digest_id)
         planned = await self.ledger.plan(issues[0].issue.plan)
         return LastDigest(
             digest_id=digest_id,
             at=issue.at,
             items=sum(not item.out for item in issue.items),
             edition=issue.revision,
-            mails=story.channels.get(ChannelName.EMAIL) if story and planned else None,
+            mails=trace.channels.get(ChannelName.EMAIL) if trace and planned else None,
         )

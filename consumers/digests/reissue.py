@@ -1,8 +1,7 @@
 """Reissue a digest with the newest revisions of its items and without withdrawn ones."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from consumers.digests.current_revision import (
     belongs_in_digest,
@@ -12,6 +11,7 @@ from consumers.digests.current_revision import (
 )
 from consumers.intake.repository import ItemRepository
 from consumers.runtime.errors import RetryLater
+from contracts.base.times import Clock, utc_now
 from contracts.subscriptions.digest import DigestItem, Issue
 from producers.bus import Bus
 
@@ -24,26 +24,22 @@ class DigestReissuer:
 
     bus: Bus
     repository: ItemRepository
-    clock: Callable[[], float]
+    clock: Clock
 
     async def is_outdated(self, issue: Issue) -> bool:
         """Whether a text in it is no longer current, or has expired."""
-        now = self.now()
+        now = utc_now(self.clock)
         for item in issue.items:
-            if not item.out and (
-                _is_expired(item, now) or await self.has_newer_revision(item, now)
-            ):
+            if item.out:
+                continue
+            current = await find_current_revision(self.repository, item.content_id, now)
+            if _is_expired(item, now) or current.revision != item.revision:
                 return True
         return False
 
-    async def has_newer_revision(self, item: DigestItem, now: datetime) -> bool:
-        return (
-            await find_current_revision(self.repository, item.content_id, now)
-        ).revision != item.revision
-
     async def next_issue(self, issue: Issue) -> Issue:
         """Build the next issue; numbers stay. Raises RetryLater while a position is unpublished."""
-        now = self.now()
+        now = utc_now(self.clock)
         items = tuple([await self.update_item(item, now) for item in issue.items])
         changed = {"revision": issue.revision + 1, "issued": now, "items": items}
         return issue.model_copy(update=changed)
@@ -61,9 +57,6 @@ class DigestReissuer:
         if not belongs_in_digest(newer, now):
             return item.model_copy(update={"out": True})
         return digest_item(newer, current.seq)
-
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(self.clock(), UTC)
 
 
 def _is_expired(item: DigestItem, now: datetime) -> bool:

@@ -15,6 +15,8 @@ from contracts.subscriptions.digest import DigestFrequency
 from producers.bus import Bus
 from producers.bus.records import read
 
+SCHEDULE_KEY = "digests.calendar"
+
 
 class DigestSchedule(BaseSettings):
     """LOA_DIGEST_*: the hour of the cut, and the weekly one's day (1 = Monday)."""
@@ -40,9 +42,6 @@ class DigestSchedule(BaseSettings):
     def cut_time(self, day: date) -> datetime:
         """Return when the cut of *day* is due."""
         return datetime.combine(day, time(self.hour), VIETNAM)
-
-
-SCHEDULE_KEY = "digests.calendar"
 
 
 class PublishedSchedule(Record):

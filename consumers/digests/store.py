@@ -5,7 +5,7 @@ for ever. `item.<content_id>` names the digests that hold an item, `open` those 
 cut writes all of them in one atomic batch."""
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
 from datetime import date
 from typing import NamedTuple
@@ -75,13 +75,20 @@ class DigestStore:
 
     async def create_first_cut(self, frequency: DigestFrequency, first: LastCut) -> None:
         """Store the start of the first window, unless there is one."""
-        try:
+        with suppress(RevisionConflict):
             await self.bucket.create(f"now.{frequency}", encode(first))
-        except RevisionConflict:
-            return
 
     async def digests_of_item(self, content_id: str) -> Versioned[ItemDigests | None]:
         return await records.read(self.bucket, f"item.{content_id}", ItemDigests)
+
+    async def issues_with(self, content_id: str) -> AsyncIterator[tuple[Issue, int]]:
+        """Yield the issues that hold an item, and the item's number there."""
+        digests = (await self.digests_of_item(content_id)).value
+        for digest_id in digests.digests if digests else ():
+            for issue, _ in await self.all_issues(digest_id):
+                number = issue.number_of(content_id)
+                if number is not None:
+                    yield issue, number
 
     async def issue(self, digest_id: str, revision: int) -> StoredIssue | None:
         """Return one issue; None if there is none (yet)."""

@@ -58,12 +58,13 @@ class DigestAudience:
         with self.store.snapshot():
             upto = self.store.page_end(after, PAGE_SIZE)
             self._load_new()
-            wanted = json.dumps(
-                [id for id in self.preference_sets if self.masks[id] and self._has_frequency(id)]
-            )
-            times = query.since, query.now
+            wanted = [
+                id
+                for id, sample in self.preference_sets.items()
+                if self.masks[id] and sample.frequency == query.frequency
+            ]
             candidates = self.store.scan_digest_candidates(
-                query.frequency, wanted, times, (after, upto)
+                query.frequency, json.dumps(wanted), (query.since, query.now), (after, upto)
             )
         subscribers = [
             DigestSubscriber(id, self.masks[set_id], changed >= query.changed_since)
@@ -72,14 +73,12 @@ class DigestAudience:
         ]
         return subscribers, upto
 
-    def _has_frequency(self, set_id: int) -> bool:
-        return self.preference_sets[set_id].frequency == self.query.frequency
-
     def _load_new(self) -> None:
         new = load_preference_sets(self.store, max(self.preference_sets, default=0))
         self.preference_sets |= new
-        self.masks |= {id: self._mask(sample) for id, sample in new.items()}
+        self.masks |= {id: items_mask_for(sample, self.query.texts) for id, sample in new.items()}
 
-    def _mask(self, sample: Subscriber) -> int:
-        texts = self.query.texts
-        return sum(1 << number for number, text in texts.items() if matches(sample, text))
+
+def items_mask_for(subscriber: Subscriber, texts: Mapping[int, Publication]) -> int:
+    """Return the bit mask of the texts that match a subscriber's preferences."""
+    return sum(1 << number for number, text in texts.items() if matches(subscriber, text))

@@ -40,12 +40,9 @@ class PlanBlockers:
         """The digests with an older position of the item; only e-mail has digests."""
         if self.digests is None or plan.channel is not ChannelName.EMAIL:
             return
-        places = (await self.digests.digests_of_item(plan.content_id)).value
-        for digest_id in places.digests if places else ():
-            for issue, _ in await self.digests.all_issues(digest_id):
-                number = issue.number_of(plan.content_id)
-                if number is not None and issue.items[number].revision < plan.revision:
-                    yield issue.plan
+        async for issue, number in self.digests.issues_with(plan.content_id):
+            if issue.items[number].revision < plan.revision:
+                yield issue.plan
 
     async def settled_at(self, plan: PlanKey) -> float:
         """The time after which *plan* has no late effects; infinite while a batch is open."""

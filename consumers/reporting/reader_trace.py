@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from consumers.digests.earlier_mails import EarlierMails
+from consumers.digests.plan_rows import PlanRows
 from consumers.digests.store import DigestStore
 from consumers.email.bounce_records import KEY_PREFIX, BatchBounces
 from consumers.intake.items import Item
@@ -76,7 +76,7 @@ class ReaderTracer:
 
     def __post_init__(self) -> None:
         self.ledger, self.digest_store = Ledger(self.bus), DigestStore(self.bus)
-        self.earlier_mails = EarlierMails(self.ledger, self.digest_store)
+        self.rows = PlanRows(self.ledger)
 
     async def trace(self, content_id: str, item: Item) -> ReaderTrace:
         """Trace every mail; if there is none, return the current reasons."""
@@ -96,19 +96,17 @@ class ReaderTracer:
                 yield await self.trace_mail(revision, row)
 
     async def digest_mails(self, content_id: str) -> AsyncIterator[MailTrace]:
-        item_digests = (await self.digest_store.digests_of_item(content_id)).value
-        for name in item_digests.digests if item_digests else ():
-            for issue, _ in await self.digest_store.all_issues(name):
-                number = issue.number_of(content_id)
-                row = None if number is None else await self.find_row(issue.plan)
-                if number is not None and row and row.picks >> number & 1:
-                    yield await self.trace_mail(issue.items[number].revision, row, name)
+        async for issue, number in self.digest_store.issues_with(content_id):
+            row = await self.find_row(issue.plan)
+            if row and row.picks >> number & 1:
+                revision = issue.items[number].revision
+                yield await self.trace_mail(revision, row, issue.digest_id)
 
     async def find_row(self, plan: PlanKey) -> RecipientRow | None:
         id = self.subscriber.id
-        async for batch, rows in self.earlier_mails.batches_between(plan, id, id):
-            if id in rows.ids:
-                return RecipientRow(batch, rows.ids.index(id), rows.item_masks.get(id, 0))
+        if found := await self.rows.find(plan, id):
+            batch, rows = found
+            return RecipientRow(batch, rows.ids.index(id), rows.item_masks.get(id, 0))
         return None
 
     async def trace_mail(

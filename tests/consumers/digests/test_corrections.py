@@ -5,9 +5,8 @@ from email import message_from_bytes, policy
 import pytest
 
 from channels.base import Outcome, Verdict
-from consumers.digests import earlier_mails as received_
-from consumers.digests.earlier_mails import EarlierMails
-from consumers.digests.store import DigestStore
+from consumers.digests import plan_rows
+from consumers.digests.plan_rows import PlanRows
 from consumers.dispatch import planner
 from consumers.ledger import cursor
 from contracts import keys
@@ -206,12 +205,9 @@ async def test_only_items_that_stood_in_a_digest_are_looked_up(digest_pipeline, 
     digest_pipeline.directory.add("s1", frequency="daily")
     await digest_pipeline.release_and_plan("tin-mot", 2)
     reads = []
-    rows = digest_pipeline.worker.render_cache.earlier_mails.load_rows
-    monkeypatch.setattr(
-        digest_pipeline.worker.render_cache.earlier_mails,
-        "load_rows",
-        lambda batch: reads.append(batch) or rows(batch),
-    )
+    rows = digest_pipeline.worker.render_cache.earlier_mails.rows
+    load = rows.load
+    monkeypatch.setattr(rows, "load", lambda batch: reads.append(batch) or load(batch))
     assert {row.earlier_mails for row in (await take(digest_pipeline)).values()} == {()}
     assert reads == []
     await in_a_digest(digest_pipeline, "tin-hai")
@@ -226,7 +222,7 @@ async def large_digest(digest_pipeline):
     for number in range(100):
         digest_pipeline.directory.add(f"s{number:02}")
     await digest_pipeline.release_and_plan("tin-mot")
-    found, reads = EarlierMails(digest_pipeline.ledger, DigestStore(digest_pipeline.bus)), []
+    found, reads = PlanRows(digest_pipeline.ledger), []
     real = digest_pipeline.ledger.rows
     digest_pipeline.ledger.rows = lambda batch: reads.append(batch.number) or real(batch)
     return found, item(1)._replace(content_id="tin-mot"), reads
@@ -234,23 +230,23 @@ async def large_digest(digest_pipeline):
 
 async def test_a_batch_is_laid_beside_those_that_hold_the_same_ids_and_no_other(large_digest):
     received, plan, reads = large_digest
-    batches = [(batch, rows) async for batch, rows in received.batches_between(plan, "s41", "s44")]
+    batches = [(batch, rows) async for batch, rows in received.between(plan, "s41", "s44")]
     ids = [id for _, rows in batches for id in rows.ids]
     assert ids[0] <= "s41"
     assert ids[-1] >= "s44"
     assert len(batches) <= 3
     assert len(set(reads)) <= 6 + 3 + 1, "a search in fifty, three that hold them, one behind"
-    assert [one async for one in received.batches_between(plan, "t", "u")] == []
+    assert [one async for one in received.between(plan, "t", "u")] == []
 
 
 async def test_the_middles_of_the_search_are_read_once_for_a_whole_correction(
     large_digest, monkeypatch
 ):
     received, plan, reads = large_digest
-    monkeypatch.setattr(received_, "CACHE_SIZE", 10)
+    monkeypatch.setattr(plan_rows, "CACHE_SIZE", 10)
     for number in range(100):
         id = f"s{number:02}"
-        assert [one async for one in received.batches_between(plan, id, id)]
+        assert [one async for one in received.between(plan, id, id)]
     assert len(reads) == len(set(reads)) >= 50
 
 
