@@ -4,7 +4,6 @@ A process that dies between the change and the mail leaves a pending entry in bu
 `subscribers`. Any process that serves the pages finishes it within a minute. The mail's
 content_id is part of the entry, so the mail is sent once however often it is started."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -14,9 +13,10 @@ from pydantic import ValidationError
 from consumers.runtime.periodic import every
 from consumers.subscribers.store import SubscriberStore, encode
 from consumers.subscribers.tokens import AddressChange, TokenPurpose
-from consumers.subscribers.transactional import TransactionalMailer, to_datetime
+from consumers.subscribers.transactional import TransactionalMailer
 from contracts import keys
 from contracts.base.crash_points import crash_point
+from contracts.base.times import Clock, utc_now
 from contracts.subscriptions.subscriber import Subscriber
 from contracts.subscriptions.transactional import (
     ClosingMail,
@@ -40,7 +40,7 @@ class ClosingMailer:
 
     store: SubscriberStore
     mailer: TransactionalMailer
-    clock: Callable[[], float]
+    clock: Clock
     unreadable: set[str] = field(default_factory=set)
 
     async def deactivate(self, subscriber: Subscriber, *, erase: bool) -> UnsubscribeResult:
@@ -51,18 +51,17 @@ class ClosingMailer:
         """
         kind = TransactionalKind.ERASED if erase else TransactionalKind.GOODBYE
         name = keys.transactional_content_id("own", kind.value, encode(subscriber).decode())
-        note = pending_entry(
-            name, self.build_mail(kind, subscriber.email), subscriber.id if erase else ""
-        )
-        if not await self.store.deactivate(subscriber.id, to_datetime(self.clock()), note):
+        mail = self.build_mail(kind, subscriber.email)
+        note = pending_entry(name, mail, subscriber.id if erase else "")
+        if not await self.store.deactivate(subscriber.id, utc_now(self.clock), note):
             if not erase or await self.store.find_by_id(subscriber.id) is None:
                 return UnsubscribeResult.ALREADY_DONE
             # An erasure also deletes the data that unsubscribing keeps.
             await self.store.bucket.put(note.key, note.data)
         try:
             await self.finish(name)
-        except BusError as trouble:
-            log.warning("farewell_put_off", error=type(trouble).__name__)
+        except BusError as error:
+            log.warning("farewell_put_off", error=type(error).__name__)
             return UnsubscribeResult.IN_PROGRESS
         return UnsubscribeResult.DONE
 
@@ -74,9 +73,7 @@ class ClosingMailer:
         name = keys.transactional_content_id("own", link)
         mail = self.build_mail(TransactionalKind.CHANGED, change.old, mask_address(change.new))
         note = partial(pending_entry, name, mail)
-        is_changed = await self.store.change_address(
-            change.id, change.old, change.new, lambda left_behind: [note(left_behind)]
-        )
+        is_changed = await self.store.change_address(change.id, change.old, change.new, note)
         if is_changed:
             await self.finish(name)
         return is_changed
@@ -85,10 +82,14 @@ class ClosingMailer:
         self, kind: TransactionalKind, address: str, other: str = ""
     ) -> TransactionalMail:
         """Build a mail that only informs."""
-        now = to_datetime(self.clock())
-        ends = now + TokenPurpose.CONFIRM.lifetime
+        now = utc_now(self.clock)
         return TransactionalMail(
-            kind=kind, address=address, path=SIGNUP_PATH, other=other, at=now, expires_at=ends
+            kind=kind,
+            address=address,
+            path=SIGNUP_PATH,
+            other=other,
+            at=now,
+            expires_at=now + TokenPurpose.CONFIRM.lifetime,
         )
 
     async def finish(self, name: str) -> bool:
@@ -121,13 +122,9 @@ class ClosingMailer:
                 if await self.finish(name):
                     log.warning("farewell_finished")
             except ValidationError:
-                self.report_unreadable(name)
-
-    def report_unreadable(self, name: str) -> None:
-        """Log each unreadable entry once, although `run` meets it every minute."""
-        if name not in self.unreadable:
-            self.unreadable.add(name)
-            log.error("farewell_unreadable", content_id=name)
+                if name not in self.unreadable:  # log it once
+                    self.unreadable.add(name)
+                    log.error("farewell_unreadable", content_id=name)
 
     async def run(self) -> None:
         """Finish pending changes once a minute, over outages of the bus."""

@@ -1,11 +1,10 @@
 """Import subscribers from a CSV file: valid rows are stored, each rejected row is reported."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 import structlog
 from pydantic import BaseModel
@@ -28,8 +27,6 @@ CHUNK_SIZE = 250
 FREQUENCY_FIELDS = ("frequency_since", "frequency_before", "frequency_ended")
 KEPT_FIELDS = ("id", *FREQUENCY_FIELDS, "paused_until", "consent")
 """Fields that a file does not contain: the subscriber's own values stay."""
-
-T = TypeVar("T")
 
 
 class ImportReport(BaseModel):
@@ -68,6 +65,13 @@ class ImportChunk:
             self.subscribers[address] = merged
             self.updated += 1
 
+    def entries(self, known: Mapping[str, AddressEntry]) -> list[BatchEntry]:
+        return [
+            entry
+            for key, subscriber in self.subscribers.items()
+            for entry in changed_entries(key, subscriber, known[key])
+        ]
+
 
 def merge(before: Subscriber, wanted: Subscriber, at: datetime) -> Subscriber:
     """Merge a row into a stored record.
@@ -89,11 +93,12 @@ async def import_csv(
     After an error the stored rows stay, and a repeated import completes the file.
     """
     report = ImportReport()
-    store = ChunkWriter(SubscriberStore(bus, address_key))
+    store = SubscriberStore(bus, address_key)
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         lines = CsvRows(file, vocabulary, new_subscriber_id)
-        for rows in _split_into_chunks(lines.read(report.rejected), CHUNK_SIZE):
-            chunk = await store.write(rows)
+        rows = lines.read(report.rejected)
+        while wanted := list(islice(rows, CHUNK_SIZE)):
+            chunk = await _write_chunk(store, wanted)
             report.added += chunk.added
             report.updated += chunk.updated
             report.unchanged += chunk.unchanged
@@ -102,52 +107,26 @@ async def import_csv(
     return report
 
 
-@dataclass
-class ChunkWriter:
-    """Writes many subscribers at a time, in atomic batches."""
-
-    subscriber_store: SubscriberStore
-
-    async def write(self, wanted: Sequence[Subscriber]) -> ImportChunk:
-        """Store subscribers by address, all or none. Raises BusError."""
-        unsure: ImportChunk | None = None
-        failure: BusError | None = None
-        keys = list(
-            dict.fromkeys(
-                self.subscriber_store.key_of_address(subscriber.email) for subscriber in wanted
-            )
-        )
-        for _ in range(MAX_TRIES):
-            known = await self.subscriber_store.load_entries(keys, with_purged=failure is not None)
-            chunk = self.build_chunk(wanted, known)
-            entries = list(self.entries(chunk, known))
-            if not entries:
-                return unsure or chunk
-            try:
-                crash_point("subscribers.laid_out")
-                await self.subscriber_store.bucket.batch(entries)
-                crash_point("subscribers.stored")
-            except (RevisionConflict, NoReply) as error:
-                failure, unsure = error, chunk if isinstance(error, NoReply) else None
-            else:
-                return chunk
-        raise failure or RevisionConflict("never stored")
-
-    def build_chunk(
-        self, wanted: Sequence[Subscriber], known: dict[str, AddressEntry]
-    ) -> ImportChunk:
+async def _write_chunk(store: SubscriberStore, wanted: Sequence[Subscriber]) -> ImportChunk:
+    """Store subscribers by address in one atomic batch. Raises BusError."""
+    unsure: ImportChunk | None = None
+    failure: BusError | None = None
+    keys = list(dict.fromkeys(store.key_of_address(subscriber.email) for subscriber in wanted))
+    for _ in range(MAX_TRIES):
+        known = await store.load_entries(keys, with_purged=failure is not None)
         chunk = ImportChunk(datetime.now(UTC))
         for subscriber in wanted:
-            key = self.subscriber_store.key_of_address(subscriber.email)
+            key = store.key_of_address(subscriber.email)
             chunk.add(key, subscriber, known[key])
-        return chunk
-
-    def entries(self, chunk: ImportChunk, known: dict[str, AddressEntry]) -> Iterator[BatchEntry]:
-        for key, subscriber in chunk.subscribers.items():
-            yield from changed_entries(key, subscriber, known[key])
-
-
-def _split_into_chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    remaining = iter(items)
-    while chunk := list(islice(remaining, size)):
-        yield chunk
+        entries = chunk.entries(known)
+        if not entries:
+            return unsure or chunk
+        try:
+            crash_point("subscribers.laid_out")
+            await store.bucket.batch(entries)
+            crash_point("subscribers.stored")
+        except (RevisionConflict, NoReply) as error:
+            failure, unsure = error, chunk if isinstance(error, NoReply) else None
+        else:
+            return chunk
+    raise failure or RevisionConflict("never stored")

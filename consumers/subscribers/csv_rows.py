@@ -88,12 +88,9 @@ class CsvRows:
         try:
             subscriber = Subscriber.model_validate(own | lists)
         except ValidationError as error:
-            fields_with_errors = {column_error.field for column_error in faults}
-            faults += [
-                column_error
-                for column_error in map(_name_by_column, explain(error))
-                if column_error.field not in fields_with_errors
-            ]
+            named = {fault.field for fault in faults}
+            by_column = map(_name_by_column, explain(error))
+            faults += [fault for fault in by_column if fault.field not in named]
         return faults or subscriber
 
 
@@ -114,16 +111,11 @@ def _header_errors(columns: Sequence[str]) -> list[FieldError]:
     unknown = [name for name in columns if name not in COLUMNS]
     missing = [name for name in COLUMNS if name not in columns]
     twice = sorted({name for name in columns if columns.count(name) > 1})
+    faults = [("unknown_column", unknown), ("missing_column", missing), ("repeated_column", twice)]
     return [
-        *(
-            field_error(HEADER_FIELD, "unknown_column", value=name, expected=expected)
-            for name in unknown
-        ),
-        *(
-            field_error(HEADER_FIELD, "missing_column", value=name, expected=expected)
-            for name in missing
-        ),
-        *(field_error(HEADER_FIELD, "repeated_column", value=name) for name in twice),
+        field_error(HEADER_FIELD, code, value=name, expected=expected)
+        for code, names in faults
+        for name in names
     ]
 
 

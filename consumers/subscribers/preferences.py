@@ -19,9 +19,10 @@ from consumers.subscribers.tokens import (
     TokenUses,
     token_digest,
 )
-from consumers.subscribers.transactional import TransactionalMailer, to_datetime
+from consumers.subscribers.transactional import TransactionalMailer
 from consumers.subscribers.validation import LIST_FIELDS, check_email, check_frequency
 from consumers.suppression.store import Suppression
+from contracts.base.times import Clock, utc_now
 from contracts.errors import FieldError
 from contracts.subscriptions.signup import (
     SUPPRESSION_FIELD,
@@ -55,15 +56,15 @@ class PreferencesService:
     lift_suppression: LiftSuppression
     closing_mailer: ClosingMailer
     vocabulary: Vocabulary
-    clock: Callable[[], float]
+    clock: Clock
     find_suppression: FindSuppression
 
     async def find_by_session(self, session: str) -> Subscriber | None:
         """Find the subscriber of a session, until sign-out or a change of address."""
-        whose = self.read_session(session)
-        if whose is None or await self.token_uses.used_by(session) is not None:
+        owner = self.read_session(session)
+        if owner is None or await self.token_uses.used_by(session) is not None:
             return None
-        return await self.store.find_active(whose.id, whose.address)
+        return await self.store.find_active(owner.id, owner.address)
 
     async def sign_out(self, session: str) -> None:
         """End a session for every copy of its cookie."""
@@ -80,36 +81,34 @@ class PreferencesService:
     def validate(
         self, subscriber: Subscriber, application: SignupApplication
     ) -> Sequence[FieldError]:
-        return normalize_application(
-            application.model_copy(update={"email": subscriber.email}), self.vocabulary
-        )[1]
+        return self.normalize(subscriber, application)[1]
+
+    def normalize(
+        self, subscriber: Subscriber, application: SignupApplication
+    ) -> tuple[SignupApplication, list[FieldError]]:
+        own = application.model_copy(update={"email": subscriber.email})
+        return normalize_application(own, self.vocabulary)
 
     async def save(self, subscriber: Subscriber, application: SignupApplication) -> None:
         """Store preferences that `validate` accepts."""
-        clean, _ = normalize_application(
-            application.model_copy(update={"email": subscriber.email}), self.vocabulary
-        )
+        clean, _ = self.normalize(subscriber, application)
         preferences = {name: getattr(clean, name) for name in ("name", *LIST_FIELDS)}
-        now = to_datetime(self.clock())
-
-        def with_preferences(stored: Subscriber) -> Subscriber:
-            return stored.with_frequency(check_frequency(clean.frequency)[0], now).model_copy(
-                update=preferences
-            )
-
-        await self.update_active(subscriber, with_preferences)
+        frequency, now = check_frequency(clean.frequency)[0], utc_now(self.clock)
+        await self.update_active(
+            subscriber,
+            lambda stored: stored.with_frequency(frequency, now).model_copy(update=preferences),
+        )
 
     async def pause(self, subscriber: Subscriber, until: datetime | None) -> None:
         """Send nothing before *until*, or until the subscriber resumes."""
-        end = until or UNTIL_RESUMED
-        await self.update_active(
-            subscriber, lambda stored: stored.model_copy(update={"paused_until": end})
-        )
+        await self.set_pause(subscriber, until or UNTIL_RESUMED)
 
     async def resume(self, subscriber: Subscriber) -> None:
-        await self.update_active(
-            subscriber, lambda stored: stored.model_copy(update={"paused_until": None})
-        )
+        await self.set_pause(subscriber, None)
+
+    async def set_pause(self, subscriber: Subscriber, until: datetime | None) -> None:
+        changed = {"paused_until": until}
+        await self.update_active(subscriber, lambda stored: stored.model_copy(update=changed))
 
     async def update_active(
         self, subscriber: Subscriber, transition: Callable[[Subscriber], Subscriber]
@@ -136,7 +135,7 @@ class PreferencesService:
                 address=new,
                 path=CHANGE_ADDRESS_PATH + link.token,
                 other=mask_address(subscriber.email),
-                at=to_datetime(self.clock()),
+                at=utc_now(self.clock),
                 expires_at=link.expires_at,
             )
         )
@@ -166,20 +165,20 @@ class PreferencesService:
 
     async def unsubscribe(self, subscriber: Subscriber) -> UnsubscribeResult:
         """End the subscription."""
-        parted = await self.closing_mailer.deactivate(subscriber, erase=False)
-        if parted is not UnsubscribeResult.ALREADY_DONE:
+        result = await self.closing_mailer.deactivate(subscriber, erase=False)
+        if result is not UnsubscribeResult.ALREADY_DONE:
             log.info("reader_left", recipient=subscriber.id)
-        return parted
+        return result
 
     async def erase(self, subscriber: Subscriber) -> UnsubscribeResult:
         """Delete all data of a subscriber, also of one who has left meanwhile."""
-        parted = await self.closing_mailer.deactivate(subscriber, erase=True)
-        if parted is not UnsubscribeResult.ALREADY_DONE:
+        result = await self.closing_mailer.deactivate(subscriber, erase=True)
+        if result is not UnsubscribeResult.ALREADY_DONE:
             log.info("reader_erased", recipient=subscriber.id, reason=BY_SUBSCRIBER)
-        return parted
+        return result
 
     async def export(self, subscriber: Subscriber) -> Mapping[str, Any]:
         """Return all data of a subscriber: the record, and the suppression of the address."""
         suppression = await self.find_suppression(subscriber.email)
-        left_alone = suppression.model_dump(mode="json") if suppression else None
-        return {**subscriber.model_dump(mode="json"), SUPPRESSION_FIELD: left_alone}
+        stored = suppression.model_dump(mode="json") if suppression else None
+        return {**subscriber.model_dump(mode="json"), SUPPRESSION_FIELD: stored}

@@ -19,7 +19,7 @@ from consumers.subscribers.tokens import (
     TokenUses,
     token_digest,
 )
-from consumers.subscribers.transactional import TransactionalMailer, to_datetime
+from consumers.subscribers.transactional import TransactionalMailer
 from consumers.subscribers.validation import (
     LIST_FIELDS,
     check_email,
@@ -27,6 +27,7 @@ from consumers.subscribers.validation import (
     unknown_values,
 )
 from contracts import errors, text
+from contracts.base.times import Clock, utc_now
 from contracts.errors import FieldError
 from contracts.subscriptions.signup import LinkProblem, LinkRefused, SignupApplication
 from contracts.subscriptions.subscriber import Consent, Subscriber
@@ -80,7 +81,7 @@ class SignupService:
     token_uses: TokenUses
     lift_suppression: LiftSuppression
     vocabulary: Vocabulary
-    clock: Callable[[], float]
+    clock: Clock
 
     def validate(self, application: SignupApplication) -> Sequence[FieldError]:
         return normalize_application(application, self.vocabulary)[1]
@@ -90,12 +91,11 @@ class SignupService:
         clean, _ = normalize_application(application, self.vocabulary)
         subscriber = await self.store.find_by_address(clean.email)
         clean = clean.model_copy(update={"ip": self.store.keyed_hash(application.ip)})
-        confirm, way_in = (
-            self.tokens.issue(TokenPurpose.CONFIRM, clean),
-            self.access_link(clean.email, subscriber),
-        )
+        # Both links are made in any case, so that both answers take equally long.
+        confirm = self.tokens.issue(TokenPurpose.CONFIRM, clean)
+        access = self.access_link(clean.email, subscriber)
         if subscriber is not None and subscriber.active:
-            await self.send_mail(TransactionalKind.MANAGE, subscriber.email, MANAGE_PATH, way_in)
+            await self.send_mail(TransactionalKind.MANAGE, subscriber.email, MANAGE_PATH, access)
         else:
             await self.send_mail(TransactionalKind.CONFIRM, clean.email, CONFIRM_PATH, confirm)
 
@@ -109,9 +109,8 @@ class SignupService:
         if subscriber is not None and subscriber.active:
             await self.send_mail(TransactionalKind.MANAGE, subscriber.email, MANAGE_PATH, link)
         else:
-            await self.send_mail(
-                TransactionalKind.ABSENT, clean, SIGNUP_PATH, link._replace(token="")
-            )
+            no_link = link._replace(token="")
+            await self.send_mail(TransactionalKind.ABSENT, clean, SIGNUP_PATH, no_link)
         return []
 
     async def send_reminder(self, address: str) -> None:
@@ -123,35 +122,27 @@ class SignupService:
         clean, problems = check_email(address)
         subscriber = None if problems else await self.store.find_by_address(clean)
         if subscriber is not None and subscriber.active:
+            link = self.access_link(clean, subscriber)
             with suppress(MailQuotaReached):
-                await self.send_mail(
-                    TransactionalKind.MANAGE,
-                    subscriber.email,
-                    MANAGE_PATH,
-                    self.access_link(clean, subscriber),
-                )
+                await self.send_mail(TransactionalKind.MANAGE, subscriber.email, MANAGE_PATH, link)
 
     def access_link(self, address: str, subscriber: Subscriber | None) -> IssuedToken:
         """Build the access link, also for an unknown address, so that both take equally long."""
-        whose = LinkOwner(
-            id=subscriber.id if subscriber else UNKNOWN_ID,
-            address=self.store.key_of_address(address),
-        )
-        return self.tokens.issue(TokenPurpose.MANAGE, whose)
+        id = subscriber.id if subscriber else UNKNOWN_ID
+        owner = LinkOwner(id=id, address=self.store.key_of_address(address))
+        return self.tokens.issue(TokenPurpose.MANAGE, owner)
 
     async def send_mail(
         self, kind: TransactionalKind, address: str, path: str, link: IssuedToken
     ) -> None:
-        now = to_datetime(self.clock())
-        await self.mailer.send(
-            TransactionalMail(
-                kind=kind,
-                address=address,
-                path=path + link.token,
-                at=now,
-                expires_at=link.expires_at,
-            )
+        mail = TransactionalMail(
+            kind=kind,
+            address=address,
+            path=path + link.token,
+            at=utc_now(self.clock),
+            expires_at=link.expires_at,
         )
+        await self.mailer.send(mail)
 
     def read_confirmation(self, token: str) -> SignupApplication:
         """Read the application that a link confirms. Raises LinkRefused."""
@@ -161,35 +152,32 @@ class SignupService:
         """Make the applicant a subscriber; idempotent. Raises LinkRefused."""
         application = self.read_confirmation(token)
         subscriber = await self.store.find_by_address(application.email)
-        proven = (
-            subscriber and subscriber.consent and subscriber.consent.link == token_digest(token)
-        )
-        if proven or await self.token_uses.used_by(token) is not None:
+        link = token_digest(token)
+        is_repeat = subscriber and subscriber.consent and subscriber.consent.link == link
+        if is_repeat or await self.token_uses.used_by(token) is not None:
             if subscriber is None or not subscriber.active:
                 raise LinkRefused(LinkProblem.USED)
             await self.token_uses.record(token)
             return
-        now = to_datetime(self.clock())
-        consent = Consent(
-            version=application.version, at=now, ip=application.ip, link=token_digest(token)
-        )
+        now, version = utc_now(self.clock), application.version
+        consent = Consent(version=version, at=now, ip=application.ip, link=link)
         id = new_subscriber_id()
         await self.store.upsert(
             application.email, lambda stored: merge_application(stored, id, application, consent)
         )
         await self.token_uses.record(token)
         await self.lift_suppression(application.email)
-        log.info("reader_confirmed", consent=application.version)
+        log.info("reader_confirmed", consent=version)
 
     async def open_session(self, token: str, browser: str) -> str:
         """Open a session for the first *browser* that follows a link. Raises LinkRefused."""
-        whose = self.tokens.read(TokenPurpose.MANAGE, token, LinkOwner)
+        owner = self.tokens.read(TokenPurpose.MANAGE, token, LinkOwner)
         await self.token_uses.claim(token, browser)
-        subscriber = await self.store.find_active(whose.id, whose.address)
+        subscriber = await self.store.find_active(owner.id, owner.address)
         if subscriber is None:
             raise LinkRefused(LinkProblem.USED)
         await self.lift_suppression(subscriber.email)
-        return self.tokens.issue(TokenPurpose.SESSION, whose).token
+        return self.tokens.issue(TokenPurpose.SESSION, owner).token
 
     async def check_access_link(self, token: str, browser: str) -> None:
         """Check an access link for *browser* without using it. Raises LinkRefused."""

@@ -20,7 +20,8 @@ from consumers.key_file import KeyFile
 from contracts import subjects
 from contracts.base.crash_points import crash_point
 from contracts.subscriptions.subscriber import Subscriber
-from producers.bus import BatchEntry, Bus, NoReply, RevisionConflict
+from producers.bus import BatchEntry, Bus, NoReply, RevisionConflict, records
+from producers.bus.records import Versioned
 
 MAX_TRIES = 20
 MAX_SILENCES = 2
@@ -31,8 +32,8 @@ MOVED_PREFIX = b"-"
 
 T = TypeVar("T")
 Transition = Callable[[Subscriber], Subscriber]
-ExtraEntries = Callable[[str], Sequence[BatchEntry]]
-"""Builds entries to store with a change of address, from the id of the replaced inactive record."""
+BuildEntry = Callable[[str], BatchEntry]
+"""Builds an entry to store with a change of address; takes the id of the replaced record."""
 
 
 class AddressEntry(NamedTuple):
@@ -76,30 +77,28 @@ class SubscriberStore:
         return await self.find_by_id(entry.data.decode() if entry else UNKNOWN_ID)
 
     async def find_by_id(self, id: str) -> Subscriber | None:
-        value = await self.bucket.get(f"s.{id}")
-        return Subscriber.model_validate_json(value.data) if value else None
+        return (await self.read(id)).value
+
+    async def read(self, id: str) -> Versioned[Subscriber]:
+        return await records.read(self.bucket, f"s.{id}", Subscriber)
 
     async def find_active(self, id: str, address_key: str) -> Subscriber | None:
         """Find an active subscriber by id whose address has the key *address_key*."""
         subscriber = await self.find_by_id(id)
-        is_there = (
-            subscriber
-            and subscriber.active
-            and self.key_of_address(subscriber.email) == address_key
-        )
-        return subscriber if is_there else None
+        if subscriber is None or not subscriber.active:
+            return None
+        return subscriber if self.key_of_address(subscriber.email) == address_key else None
 
     async def update(self, id: str, transition: Transition) -> Subscriber | None:
         """Apply *transition* to a record and store the result; None if there is no record."""
 
         async def attempt(_: bool) -> Subscriber | None:
-            value = await self.bucket.get(f"s.{id}")
-            if value is None:
+            before = await self.read(id)
+            if before.value is None:
                 return None
-            before = Subscriber.model_validate_json(value.data)
-            after = transition(before)
-            if after != before:
-                await self.bucket.swap(f"s.{id}", encode(after), value.revision)
+            after = transition(before.value)
+            if after != before.value:
+                await self.bucket.swap(f"s.{id}", encode(after), before.revision)
             return after
 
         return await _retry_on_conflict(attempt)
@@ -121,13 +120,13 @@ class SubscriberStore:
         """Deactivate a subscriber and store *extra* with it; False if not active."""
 
         async def attempt(is_repeat: bool) -> bool:
-            value = await self.bucket.get(f"s.{id}")
-            if value is None:
+            stored = await self.read(id)
+            subscriber = stored.value
+            if subscriber is None:
                 return False
-            subscriber = Subscriber.model_validate_json(value.data)
             if not subscriber.active:
                 return is_repeat and subscriber.left_at == now
-            inactive = BatchEntry(f"s.{id}", encode(subscriber.after_leaving(now)), value.revision)
+            inactive = BatchEntry(f"s.{id}", encode(subscriber.after_leaving(now)), stored.revision)
             key_list = await self.list_entry_with(id, self.key_of_address(subscriber.email))
             await self.bucket.batch([inactive, key_list, *([extra] if extra else [])])
             return True
@@ -145,7 +144,7 @@ class SubscriberStore:
         return BatchEntry(f"m.{id}", " ".join(keys).encode())
 
     async def change_address(
-        self, id: str, old: str, new: str, extra: ExtraEntries = lambda _: ()
+        self, id: str, old: str, new: str, extra: BuildEntry | None = None
     ) -> bool:
         """Replace the address *old* by *new*; False if *id* is not at *old* any more.
 
@@ -154,9 +153,9 @@ class SubscriberStore:
         new_key, old_key = self.key_of_address(new), self.key_of_address(old)
 
         async def attempt(_: bool) -> bool:
-            value = await self.bucket.get(f"s.{id}")
-            subscriber = Subscriber.model_validate_json(value.data) if value else None
-            if value is None or subscriber is None or subscriber.email.casefold() != old.casefold():
+            before = await self.read(id)
+            subscriber = before.value
+            if subscriber is None or subscriber.email.casefold() != old.casefold():
                 return subscriber is not None and subscriber.email == new
             stored = await self.load_entries([new_key, old_key], with_purged=True)
             owner = stored[new_key].subscriber
@@ -166,24 +165,25 @@ class SubscriberStore:
             entries = [
                 BatchEntry(old_key, MOVED_PREFIX + id.encode(), stored[old_key].address_revision),
                 BatchEntry(new_key, id.encode(), stored[new_key].address_revision),
-                BatchEntry(f"s.{id}", changed, value.revision),
+                BatchEntry(f"s.{id}", changed, before.revision),
                 await self.list_entry_with(id, old_key),
             ]
-            followed = extra(owner.id if owner and owner.id != id else "")
-            await self.bucket.batch([*(entries if new_key != old_key else entries[1:]), *followed])
+            if extra:
+                entries.append(extra(owner.id if owner and owner.id != id else ""))
+            await self.bucket.batch(entries if new_key != old_key else entries[1:])
             return True
 
         return await _retry_on_conflict(attempt)
 
     async def purge_inactive(self, id: str) -> bool:
         """Purge the record of an inactive subscriber; False if active again."""
-        value = await self.bucket.get(f"s.{id}")
-        if value is None:
+        stored = await self.read(id)
+        if stored.value is None:
             return True
-        if Subscriber.model_validate_json(value.data).active:
+        if stored.value.active:
             return False
         try:
-            await self.bucket.purge_if(f"s.{id}", value.revision)
+            await self.bucket.purge_if(f"s.{id}", stored.revision)
         except RevisionConflict:  # purged, or just active again
             return await self.find_by_id(id) is None
         return True
@@ -218,11 +218,9 @@ class SubscriberStore:
     async def purge_leftovers(self, email: str) -> bool:
         """Purge the address keys that an interrupted erasure has left; True if there were any."""
         entry = await self.bucket.get(self.key_of_address(email))
-        if (
-            entry is None
-            or entry.data.startswith(MOVED_PREFIX)
-            or await self.find_by_id(entry.data.decode())
-        ):
+        if entry is None or entry.data.startswith(MOVED_PREFIX):
+            return False
+        if await self.find_by_id(entry.data.decode()):
             return False
         await self.purge_address_keys(entry.data.decode())
         await self.purge_key_if(self.key_of_address(email), entry.data)

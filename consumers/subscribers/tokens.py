@@ -7,8 +7,9 @@ import binascii
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from hashlib import sha256
 from typing import NamedTuple, TypeVar
@@ -18,6 +19,7 @@ from pydantic import BaseModel
 
 from consumers.subscribers.store import base32
 from contracts import subjects
+from contracts.base.times import Clock, utc_time
 from contracts.subscriptions.signup import LinkProblem, LinkRefused
 from producers.bus import Bus, RevisionConflict
 
@@ -64,7 +66,7 @@ class IssuedToken(NamedTuple):
 class LinkTokens:
     """Issues and reads tokens; *derive* returns the key of a purpose."""
 
-    def __init__(self, derive: Callable[[str], bytes], clock: Callable[[], float]) -> None:
+    def __init__(self, derive: Callable[[str], bytes], clock: Clock) -> None:
         self.fernets = {
             purpose: Fernet(urlsafe_b64encode(derive(f"link {purpose.value[0]}")))
             for purpose in TokenPurpose
@@ -75,15 +77,14 @@ class LinkTokens:
         now = int(self.clock())
         packed = zlib.compress(payload.model_dump_json(exclude_defaults=True).encode(), 9)
         token = self.fernets[purpose].encrypt_at_time(packed, now).rstrip(b"=").decode()
-        return IssuedToken(token, datetime.fromtimestamp(now, UTC) + purpose.lifetime)
+        return IssuedToken(token, utc_time(now) + purpose.lifetime)
 
     def read(self, purpose: TokenPurpose, token: str, model: type[T]) -> T:
         """Read the payload of a token. Raises LinkRefused."""
         whole = token.encode("ascii", "replace") + b"=" * (-len(token) % 4)
         try:
-            if len(token) > MAX_TOKEN_LENGTH:
-                raise InvalidToken
-            if urlsafe_b64encode(urlsafe_b64decode(whole)) != whole:
+            is_canonical = urlsafe_b64encode(urlsafe_b64decode(whole)) == whole
+            if len(token) > MAX_TOKEN_LENGTH or not is_canonical:
                 raise InvalidToken  # another spelling of a token would count as another token
             packed = self.fernets[purpose].decrypt(whole)
             began = self.fernets[purpose].extract_timestamp(whole)
@@ -113,10 +114,8 @@ class TokenUses:
     async def record(self, token: str, browser: str = "") -> None:
         """Record the first use of a token; *browser* where the token is bound to one."""
         bucket = self.bus.bucket(subjects.NOTICES.name)
-        try:
+        with suppress(RevisionConflict):
             await bucket.create(USED_PREFIX + token_digest(token), browser.encode())
-        except RevisionConflict:
-            return
 
     async def claim(self, token: str, browser: str) -> None:
         """Bind a token to the first browser that uses it. Raises LinkRefused."""

@@ -6,10 +6,8 @@ Its ledger entry is created once and stays, so it counts the mails of a day over
 Mail that only the subscriber's own action causes has a content_id of its own and does not count."""
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Protocol
 
 import structlog
 from structlog.contextvars import bound_contextvars
@@ -20,10 +18,11 @@ from consumers.ledger.codec import BatchRows
 from consumers.ledger.entry import LedgerEntry, notice_entry
 from consumers.recipients import BatchRecipients, SingleRecipient, SuppressionList
 from consumers.subscribers.quota import HourlyMailQuota
+from consumers.subscribers.store import SubscriberStore
 from consumers.suppression.store import BOUNCE_PREFIX
 from contracts import keys, subjects
 from contracts.base.crash_points import crash_point
-from contracts.base.times import VIETNAM
+from contracts.base.times import VIETNAM, Clock, utc_now
 from contracts.delivery import BatchKey, ChannelName
 from contracts.subscriptions.transactional import TransactionalKind, TransactionalMail
 from producers.bus import Bus, NoReply, RevisionConflict
@@ -36,20 +35,14 @@ ACCESS_KINDS = frozenset(
 """Kinds whose links prove that the address is reachable."""
 
 
-class AddressHasher(Protocol):
-    """Hashes addresses for keys; see `consumers.subscribers.store`."""
-
-    def key_of_address(self, email: str) -> str: ...
-
-
 @dataclass
 class TransactionalMailer:
     """Sends transactional mail. Raises BusError."""
 
     bus: Bus
     notices: CaseNotices
-    hasher: AddressHasher
-    clock: Callable[[], float]
+    subscribers: SubscriberStore
+    clock: Clock
     quota: HourlyMailQuota | None = None
 
     async def send(self, mail: TransactionalMail) -> str | None:
@@ -83,8 +76,8 @@ class TransactionalMailer:
 
     def numbered_content_id(self, mail: TransactionalMail, number: int) -> str:
         """Return the content_id of an address's mail of today with this *number*."""
-        day = f"{datetime.fromtimestamp(self.clock(), VIETNAM):%Y-%m-%d}"
-        address_key = self.hasher.key_of_address(_normalize_mailbox(mail.address))
+        day = f"{utc_now(self.clock).astimezone(VIETNAM):%Y-%m-%d}"
+        address_key = self.subscribers.key_of_address(_normalize_mailbox(mail.address))
         return keys.transactional_content_id(address_key, day, "asked", str(number))
 
     async def store_and_start(self, batch: BatchKey, mail: TransactionalMail) -> bool:
@@ -189,8 +182,3 @@ def _normalize_mailbox(address: str) -> str:
     """Return the mailbox of *address*: the part after a `+` is removed."""
     name, _, domain = address.rpartition("@")
     return f"{name.partition('+')[0]}@{domain}"
-
-
-def to_datetime(at: float) -> datetime:
-    """Convert seconds since the epoch to a datetime in UTC."""
-    return datetime.fromtimestamp(at, UTC)

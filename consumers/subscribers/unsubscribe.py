@@ -1,9 +1,7 @@
 """End or erase a subscription, by the token in a mail or by an operator; idempotent."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Self
 
 import structlog
@@ -13,6 +11,7 @@ from consumers.key_file import KeyFile
 from consumers.subscribers.closing_mail import BY_SUBSCRIBER, pending_entry
 from consumers.subscribers.store import SubscriberStore
 from contracts import keys
+from contracts.base.times import Clock, utc_now
 from contracts.subscriptions.subscriber import RetainedData, Subscriber
 from producers.bus import Bus
 
@@ -25,7 +24,7 @@ class UnsubscribeService:
 
     store: SubscriberStore
     signer: HmacSigner
-    clock: Callable[[], float] = time.time
+    clock: Clock = time.time
 
     @classmethod
     def from_key_file(cls, bus: Bus, keys: KeyFile) -> Self:
@@ -82,7 +81,7 @@ class UnsubscribeService:
 
     async def unsubscribe(self, id: str) -> None:
         """Deactivate a subscriber: name, address and preferences are deleted at once."""
-        if await self.store.deactivate(id, datetime.fromtimestamp(self.clock(), UTC)):
+        if await self.store.deactivate(id, utc_now(self.clock)):
             log.info("reader_left", recipient=id)
 
     async def erase(self, subscriber: Subscriber, email: str, *, reason: str) -> None:

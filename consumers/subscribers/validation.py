@@ -24,11 +24,9 @@ def check_email(cell: str) -> tuple[str, list[FieldError]]:
     The placeholder lets the other fields be validated as well.
     """
     address, problems = normalize_email(cell)
-    return (
-        (address, problems)
-        if is_mailable(address)
-        else (PLACEHOLDER_EMAIL, [field_error("email", "email_not_mailable")])
-    )
+    if is_mailable(address):
+        return address, problems
+    return PLACEHOLDER_EMAIL, [field_error("email", "email_not_mailable")]
 
 
 def normalize_email(cell: str) -> tuple[str, list[FieldError]]:
@@ -58,9 +56,9 @@ def unknown_values(
     preferences: Mapping[str, Iterable[str]], vocabulary: Vocabulary
 ) -> Iterator[FieldError]:
     """Yield an error for each value that the vocabulary does not offer."""
-    judges = {"topics": _topic_error, "audiences": _audience_error, "units": _unit_error}
+    checks = {"topics": _topic_error, "audiences": _audience_error, "units": _unit_error}
     for column, values in preferences.items():
-        yield from (error for word in values if (error := judges[column](word, vocabulary)))
+        yield from (error for value in values if (error := checks[column](value, vocabulary)))
 
 
 def _topic_error(topic: str, vocabulary: Vocabulary) -> FieldError | None:
