@@ -1,12 +1,7 @@
 """Check Loa's promises: read everything, change nothing, name every violation.
 
-One module per family of rules: `events` (accepted and not lost), `releases`, `positions` and
-`approval` (released as accepted and as decided), `batches`, `plans` and `corrections` (the ledger
-by itself, which `look` reads), `portal` and `articles` (what was shown). `rules.toml` says what
+One module per family of rules: `events` (accepted and not lost), `releases` and `positions`
+(released as accepted and as decided), `batches`, `plans`, `digests` and `case_notices` (the ledger,
+which `ledger_pass` reads), `portal` and `zalo_articles` (shown as booked). `rules.toml` says what
 each rule means.
 """
-
-from consumers.check.checker import Checker
-from consumers.check.findings import STUCK_S, Findings, Rule, Skipped, Violation, load_rules
-
-__all__ = ["STUCK_S", "Checker", "Findings", "Rule", "Skipped", "Violation", "load_rules"]

@@ -2,8 +2,8 @@
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from consumers.check.context import CheckTime
 from consumers.check.findings import STUCK_S
 from consumers.ledger import backoff, moves
 from consumers.ledger.codec import BatchRows
@@ -34,32 +34,16 @@ EXCUSABLE_RULES = frozenset({"stuck", "never-closed", "overdue", "sending-stuck"
 RuleHits = Iterator[tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class CheckTime:
-    """The time of the check, and since when Loa has been running; in epoch seconds."""
-
-    now: float
-    running_since: float = 0.0
-
-    def is_overdue(self, at: float, grace_s: float) -> bool:
-        """Whether *at* is longer ago than the grace, and a running Loa could have acted on it."""
-        return max(at, self.running_since) < self.now - grace_s
-
-
 def check_batch(
     channel: ChannelName, entry: LedgerEntry, rules: TimeRules, at: CheckTime
 ) -> RuleHits:
-    """All violations of one state; *rules* give the deadline of its rows."""
-    yield from check_letters(entry)
+    """Yield all violations of one state; *rules* give the deadline of its rows."""
+    unknown = {chr(letter) for letter in entry.rows if letter not in STATUS_OF_LETTER}
+    if unknown:
+        yield "letter-unknown", "".join(sorted(unknown))
     yield from check_closing(entry, at)
     yield from check_waiting(channel, entry, rules, at)
     yield from check_attempts(entry, at)
-
-
-def check_letters(entry: LedgerEntry) -> RuleHits:
-    strange = {chr(letter) for letter in entry.rows if letter not in STATUS_OF_LETTER}
-    if strange:
-        yield "letter-unknown", "".join(sorted(strange))
 
 
 def check_closing(entry: LedgerEntry, at: CheckTime) -> RuleHits:
@@ -78,26 +62,23 @@ def check_waiting(
     """Check that due work was done."""
     if entry.closed_at:
         return
-    latest = max(entry.due, entry.lease_until, entry.created)
-    if at.is_overdue(latest, STUCK_S):
+    if at.is_overdue(max(entry.due, entry.lease_until, entry.created), STUCK_S):
         yield "stuck", f"due {int(at.now - entry.due)} s ago, nobody works on it"
-    if not SENDING_LETTERS.isdisjoint(entry.rows) and at.is_overdue(
-        entry.lease_until, SENDING_GRACE_S
-    ):
+    is_sending = not SENDING_LETTERS.isdisjoint(entry.rows)
+    if is_sending and at.is_overdue(entry.lease_until, SENDING_GRACE_S):
         yield "sending-stuck", f"the lease ended {int(at.now - entry.lease_until)} s ago"
     doubted = IN_DOUBT in entry.rows
     slack_s = MAX_RETRY_DELAY_S + STUCK_S if doubted else STUCK_S
     late = moves.overdue_rows(entry, at.now - slack_s, rules) if at.is_overdue(0.0, slack_s) else []
     if late:
         yield "overdue", f"{len(late)} rows"
-    if doubted and at.is_overdue(
-        max(entry.effects_until, entry.created, entry.lease_until), MAX_DOUBT_S[channel]
-    ):
+    since = max(entry.effects_until, entry.created, entry.lease_until)
+    if doubted and at.is_overdue(since, MAX_DOUBT_S[channel]):
         yield "in-doubt-old", f"{entry.rows.count(IN_DOUBT)} rows"
 
 
 def check_attempts(entry: LedgerEntry, at: CheckTime) -> RuleHits:
-    """Notes name rows that exist, and no attempt was made sooner than the ladder lets it."""
+    """Check that notes name existing rows, and that no attempt came before its backoff."""
     beyond = [row for row in entry.notes if not 0 <= row < len(entry.rows)]
     if beyond:
         yield "note-beyond", f"row {min(beyond)} of {len(entry.rows)}"

@@ -3,11 +3,10 @@
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
-from pydantic import ValidationError
-
-from consumers.check.batches import CheckTime
+from consumers.check.context import CheckTime
 from consumers.check.findings import STUCK_S
-from consumers.check.plans import MAX_PLANNING_S, PlanTally, read_plan_batches
+from consumers.check.plans import MAX_PLANNING_S, PlanTally, read_plan_batches, recipients
+from consumers.check.records import parse
 from consumers.digests.already_received import UNSENT_LETTERS
 from consumers.digests.service import MAX_ITEM_WAIT_S
 from consumers.dispatch.supersede import merge_sorted
@@ -17,33 +16,22 @@ from contracts.subscriptions.digest import Issue
 from producers.bus import Bucket, Bus
 
 ISSUE_PREFIX = "issue."
-
-
 EMAIL = ChannelName.EMAIL
-
-
 CANCELLED_LETTERS = frozenset(b"vw")
 
 
 @dataclass
 class IssueIndex:
-    """Every issue of every digest, by its plan; nothing without a bus to read."""
+    """Every issue of every digest, by its plan."""
 
-    bus: Bus | None = None
+    bus: Bus
     by_digest: dict[str, dict[int, Issue]] = field(default_factory=dict)
-    unreadable: set[str] = field(default_factory=set)
 
     async def read(self) -> None:
-        if self.bus is None:
-            return
         bucket = self.bus.bucket(subjects.DIGESTS.name)
-        async for key, value in bucket.values(ISSUE_PREFIX):
-            try:
-                issue = Issue.model_validate_json(value.data)
-            except ValidationError:
-                self.unreadable.add(key)
-                continue
-            self.by_digest.setdefault(issue.digest_id, {})[issue.revision] = issue
+        async for _, value in bucket.values(ISSUE_PREFIX):
+            if issue := parse(Issue, value.data):
+                self.by_digest.setdefault(issue.digest_id, {})[issue.revision] = issue
 
     def find(self, plan: PlanKey) -> Issue | None:
         return self.by_digest.get(plan.content_id, {}).get(plan.revision)
@@ -77,28 +65,23 @@ async def served_twice(bucket: Bucket, issue: Issue, issues: IssueIndex) -> Asyn
     for number, item in enumerate(issue.items):
         if item.out:
             continue
-        own = PlanKey(EMAIL, item.content_id, item.revision)
-        others = [served_recipients(bucket, own)]
-        for other, place in issues.holding(item.content_id):
-            same = other.items[place].revision == item.revision
-            if same and other.plan < issue.plan:
-                others.append(served_recipients(bucket, other.plan, place))
-        here = served_recipients(bucket, issue.plan, number)
+        others = [served_recipients(bucket, PlanKey(EMAIL, item.content_id, item.revision))]
+        for other, other_number in issues.holding(item.content_id):
+            is_same = other.items[other_number].revision == item.revision
+            if is_same and other.plan < issue.plan:
+                others.append(served_recipients(bucket, other.plan, other_number))
+        own_row = served_recipients(bucket, issue.plan, number)
         last = ""
-        async for id in merge_sorted([here, *others]):
+        async for id in merge_sorted([own_row, *others]):
             if id == last:
                 yield f"{item.content_id}: {id}"
             last = id
 
 
-async def served_recipients(
+def served_recipients(
     bucket: Bucket, plan: PlanKey, number: int | None = None
 ) -> AsyncIterator[str]:
     """Recipients of a plan that was not cancelled; of a digest, those who got item *number*."""
-    async for batch in read_plan_batches(bucket, plan):
-        if batch.entry and batch.rows:
-            stops = CANCELLED_LETTERS if number is None else UNSENT_LETTERS
-            for letter, id in zip(batch.entry.rows, batch.rows.ids, strict=False):
-                mine = number is None or batch.rows.item_masks.get(id, 0) >> number & 1
-                if letter not in stops and mine:
-                    yield id
+    stops = CANCELLED_LETTERS if number is None else UNSENT_LETTERS
+    batches = read_plan_batches(bucket, plan)
+    return recipients(batches, lambda letter: letter not in stops, number)

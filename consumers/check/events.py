@@ -1,42 +1,42 @@
 """Rules of events: every accepted one has a position or a dead letter.
 
-Intake settles a message only after everything that follows from it is stored. So all up to its
-floor must have left its mark; what lies above is on its way, and judged by its age alone.
+Intake settles a message only after all consequences are stored. So every message up to its floor
+must have left its mark; a later one is on its way, and judged by its age alone.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import TypeVar, cast
+from typing import cast
 
 from pydantic import BaseModel, ValidationError
 
 from consumers.check import case_notices
-from consumers.check.batches import CheckTime
-from consumers.check.consumer_progress import ConsumerProgress, ConsumerState
-from consumers.check.findings import STUCK_S, ReportProgress, Violation, no_progress
-from consumers.check.publications import message_chunks, text_fingerprint
-from consumers.dead_letters import MessageOrigin
+from consumers.check.context import CheckContext, CheckTime, ConsumerProgress, ConsumerState
+from consumers.check.findings import STUCK_S, Violation, unreadable
+from consumers.check.publications import text_fingerprint
+from consumers.check.records import parse, read_records
+from consumers.dead_letters.letter import MessageOrigin
 from consumers.intake.items import Item
 from consumers.intake.release import build_publication
 from consumers.ledger.backoff import GIVE_UP_S
+from consumers.runtime.chunks import chunked
 from contracts import envelope, events, keys, subjects
 from contracts.case import CaseNotice
 from contracts.cloudevent import CloudEvent
 from contracts.content import Submitted, Withdrawn
 from contracts.errors import ContractError
 from contracts.records import EventRecord
-from producers.bus import Bucket, Bus, Message
+from producers.bus import Message
 
-Kind = TypeVar("Kind", bound=BaseModel)
 CHUNK_MESSAGES = 250
 CONTENT = subjects.CONTENT.name
 PERMANENT_STREAMS = (subjects.CONTENT, subjects.PUBLICATIONS, subjects.DEAD)
-"""Streams from which nothing ever goes."""
+"""Streams that lose no message."""
 
 
 class DeadLetterOrigin(BaseModel):
-    """A dead letter, as far as it says whose it is."""
+    """The part of a dead letter that names its message."""
 
     origin: MessageOrigin
     erased: bool = False
@@ -44,7 +44,7 @@ class DeadLetterOrigin(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class AcceptedEvent:
-    """One message of CONTENT. `said` is None for what is no event."""
+    """One message of CONTENT. `content` is None if it is no event."""
 
     seq: int
     event_id: str
@@ -58,7 +58,7 @@ class AcceptedEvent:
 
 @dataclass(frozen=True, slots=True)
 class StoredMarks:
-    """What the buckets say of some messages."""
+    """The records of some messages in the buckets."""
 
     records: dict[str, EventRecord]
     items: dict[str, Item]
@@ -68,7 +68,7 @@ class StoredMarks:
 
 @dataclass
 class SequenceRange:
-    """Where in the sequence of all accepted events the lost ones lie."""
+    """The sequence of all accepted events, to locate the lost ones in."""
 
     kept: int = 0
     first: int = 0
@@ -87,17 +87,17 @@ class SequenceRange:
 
 @dataclass
 class EventRules:
-    """CONTENT against the buckets `events` and `publications`; fills `says` for the releases."""
+    """CONTENT against the buckets `events` and `publications`.
 
-    bus: Bus
-    clock: Callable[[], float]
-    running_since: float = 0.0
-    recheck_after_s: float = 0.0
-    report_progress: ReportProgress = no_progress
+    `fingerprints`: the text of each accepted event, by publication key.
+    """
+
+    context: CheckContext
     fingerprints: dict[str, bytes] = field(default_factory=dict)
     count: int = 0
 
     def __post_init__(self) -> None:
+        self.bus = self.context.bus
         self.records = self.bus.bucket(subjects.EVENTS.name)
         self.positions = self.bus.bucket(subjects.PUBLISHED.name)
         self.ledger = self.bus.bucket(subjects.LEDGER.name)
@@ -107,189 +107,163 @@ class EventRules:
         self.sequence_range = SequenceRange()
 
     async def violations(self) -> list[Violation]:
-        at = CheckTime(self.clock(), self.running_since)
-        intake = await ConsumerProgress(self.bus).intake()
-        states = [(await self.bus.stream_info(one.name))["state"] for one in PERMANENT_STREAMS]
-        found = [one async for one in self.read_dead()]
-        found += [one async for one in self.read_unsent(at)]
+        at = self.context.time()
+        intake = await ConsumerProgress(self.bus).consumer(CONTENT, subjects.INTAKE)
+        states = [
+            (await self.bus.stream_info(stream.name))["state"] for stream in PERMANENT_STREAMS
+        ]
+        violations = await self.read_dead() + await self.read_unsent(at)
         suspects: list[Message] = []
-        async for chunk in message_chunks(self.bus, CONTENT, CHUNK_MESSAGES):
-            found += self.stuck_events(chunk, intake, at)
-            suspects += [
-                one for one in await self.lost_messages(chunk) if one.seq <= intake.ack_floor
-            ]
+        async for chunk in chunked(self.bus.scan(CONTENT), CHUNK_MESSAGES):
+            violations += self.stuck_events(chunk, intake, at)
+            lost = await self.lost_messages(chunk)
+            suspects += [message for message in lost if message.seq <= intake.ack_floor]
             self.count += len(chunk)
-            self.erased.difference_update(one.seq for one in chunk)
-            self.report_progress("events", self.count)
-        found += [self.lost_violation(one) for one in await self.recheck_lost(suspects)]
-        found += self.gaps(states, intake)
-        return found + [unpublished(id, one) for id, one in self.unpublished.items()]
+            self.erased.difference_update(message.seq for message in chunk)
+            self.context.report_progress("events", self.count)
+        if suspects:
+            await asyncio.sleep(self.context.recheck_after_s)
+            lost = await self.lost_messages(suspects)
+            violations += [self.lost_violation(message) for message in lost]
+        violations += self.gaps(states, intake)
+        return violations + [unpublished(id, record) for id, record in self.unpublished.items()]
 
     def gaps(self, states: Sequence[dict[str, int]], intake: ConsumerState) -> Iterator[Violation]:
-        """Messages that once were there and are not any more, though no letter says why."""
+        """Yield messages that are gone from a stream, although no letter says why."""
         for stream, state in zip(PERMANENT_STREAMS, states, strict=True):
             content = stream is subjects.CONTENT
             erased = self.erased if content else set()
             for detail in missing_messages(state, intake.ack_floor if content else 0, erased):
                 yield Violation(rule="stream-gap", key=stream.name, detail=detail)
 
-    async def read_dead(self) -> AsyncIterator[Violation]:
-        """Which messages died. Yields those letters that can't be read."""
+    async def read_dead(self) -> list[Violation]:
+        """Note which messages died; return the unreadable letters."""
+        violations = []
         async for message in self.bus.scan(subjects.DEAD.name):
             letter = parse(DeadLetterOrigin, message.data)
             if letter is None:
-                yield unreadable_record(f"{subjects.DEAD.name}.{message.seq}")
+                violations.append(unreadable(f"{subjects.DEAD.name}.{message.seq}"))
             elif letter.origin.stream == CONTENT:
                 self.dead_letters.add(letter.origin.seq)
                 self.erased |= {letter.origin.seq} if letter.erased else set()
+        return violations
 
-    async def read_unsent(self, at: CheckTime) -> AsyncIterator[Violation]:
-        """Events that were booked and have no position; those with a message are struck off."""
-        fresh: dict[str, EventRecord] = {}
+    async def read_unsent(self, at: CheckTime) -> list[Violation]:
+        """Note events that were booked and have no position; return the unreadable records."""
+        violations, late = [], dict[str, EventRecord]()
         async for event_id, value in self.records.values():
             record = parse(EventRecord, value.data)
             if record is None:
-                yield unreadable_record(f"event.{event_id}")
-            elif not record.refused and at.is_overdue(booked_at(record), STUCK_S):
-                fresh |= {event_id: record} if booked_at(record) > at.now - GIVE_UP_S else {}
-        names = list({one.content_id for one in fresh.values()})
+                violations.append(unreadable(f"event.{event_id}"))
+            elif not record.refused and at.is_overdue(record.at.timestamp(), STUCK_S):
+                is_recent = record.at.timestamp() > at.now - GIVE_UP_S
+                late |= {event_id: record} if is_recent else {}
+        names = list({record.content_id for record in late.values()})
         items = await read_records(self.positions, names, Item)
-        self.unpublished = {
-            event_id: record
-            for event_id, record in fresh.items()
-            if not has_position(items.get(record.content_id), event_id)
-        }
+        for event_id, record in late.items():
+            item = items.get(record.content_id)
+            if item is None or not item.position_of(event_id):
+                self.unpublished[event_id] = record
+        return violations
 
     def stuck_events(
         self, chunk: Sequence[Message], intake: ConsumerState, at: CheckTime
     ) -> Iterator[Violation]:
-        """Tried again and again, and neither taken in nor buried."""
+        """Yield messages that are tried again and again."""
         if not intake.is_stuck(at):
             return
-        for one in chunk:
-            if one.seq > intake.ack_floor and at.is_overdue(one.time.timestamp(), STUCK_S):
-                key = f"{CONTENT}.{one.seq}"
+        for message in chunk:
+            is_old = at.is_overdue(message.time.timestamp(), STUCK_S)
+            if message.seq > intake.ack_floor and is_old:
+                key = f"{CONTENT}.{message.seq}"
                 yield Violation(rule="event-stuck", key=key, detail="tried in vain for long")
 
     async def lost_messages(self, chunk: Sequence[Message]) -> list[Message]:
-        """Those that left no mark."""
-        accepted = [read_event(one) for one in chunk]
-        known = await self.load_marks(accepted)
-        placed = {
-            one.seq for one in accepted if self.has_consequence(one, known)
-        } | self.dead_letters
-        for one in chunk:
-            if one.seq in placed:
-                self.sequence_range.add(one.seq)
-        return [one for one in chunk if one.seq not in placed]
+        """Return the messages that left no mark."""
+        events = [read_event(message) for message in chunk]
+        marks = await self.load_marks(events)
+        kept = {event.seq for event in events if self.has_consequence(event, marks)}
+        kept |= self.dead_letters
+        for message in chunk:
+            if message.seq in kept:
+                self.sequence_range.add(message.seq)
+        return [message for message in chunk if message.seq not in kept]
 
     async def load_marks(self, accepted: Sequence[AcceptedEvent]) -> StoredMarks:
-        names = [one.event_id for one in accepted if one.content]
-        content_ids = list({one.content_id for one in accepted if one.content})
+        names = [event.event_id for event in accepted if event.content]
+        content_ids = list({event.content_id for event in accepted if event.content})
         records, items = await asyncio.gather(
             read_records(self.records, names, EventRecord),
             read_records(self.positions, content_ids, Item),
         )
-        wanted = [
-            keys.publication_key(one.content_id, items[one.content_id].position_of(one.event_id))
-            for one in accepted
-            if one.content_id in items
+        publications = [
+            keys.publication_key(
+                event.content_id, items[event.content_id].position_of(event.event_id)
+            )
+            for event in accepted
+            if event.content_id in items
         ]
-        told = [key for one in accepted for key in notice_keys(one, records)]
-        positions = frozenset(await self.positions.get_many(wanted))
-        return StoredMarks(records, items, positions, frozenset(await self.ledger.get_many(told)))
+        notices = [key for event in accepted for key in notice_keys(event, records)]
+        positions = frozenset(await self.positions.get_many(publications))
+        states = frozenset(await self.ledger.get_many(notices))
+        return StoredMarks(records, items, positions, states)
 
-    def has_consequence(self, one: AcceptedEvent, known: StoredMarks) -> bool:
-        """Whether an event is known and has its position; notes what it says, for the releases."""
-        self.unpublished.pop(one.event_id, None)
-        record, item = known.records.get(one.event_id), known.items.get(one.content_id)
-        if one.content is None or record is None or record.hash != one.hash:
+    def has_consequence(self, event: AcceptedEvent, marks: StoredMarks) -> bool:
+        """Whether an event is known and has its position; notes its text, for the releases."""
+        self.unpublished.pop(event.event_id, None)
+        record, item = marks.records.get(event.event_id), marks.items.get(event.content_id)
+        if event.content is None or record is None or record.hash != event.hash:
             return False
         if record.refused:
             return True
-        if isinstance(one.content, CaseNotice):
-            return not case_notices.is_lost(notice_keys(one, known.records), known.case_notices)
-        number = item.position_of(one.event_id) if item else 0
-        key = keys.publication_key(one.content_id, number)
-        if not (item and number and key in known.positions):
+        if isinstance(event.content, CaseNotice):
+            return not marks.case_notices.isdisjoint(notice_keys(event, marks.records))
+        number = item.position_of(event.event_id) if item else 0
+        key = keys.publication_key(event.content_id, number)
+        if not (item and number and key in marks.positions):
             return False
-        if isinstance(one.content, Submitted) and number in item.released:
-            self.fingerprints[key] = text_fingerprint(
-                build_publication(one.content, item, one.event_id)
-            )
+        if isinstance(event.content, Submitted) and number in item.released:
+            text = build_publication(event.content, item, event.event_id)
+            self.fingerprints[key] = text_fingerprint(text)
         return True
 
-    async def recheck_lost(self, suspects: list[Message]) -> list[Message]:
-        """A second look, a moment later."""
-        if suspects:
-            await asyncio.sleep(self.recheck_after_s)
-        return await self.lost_messages(suspects)
-
     def lost_violation(self, message: Message) -> Violation:
-        """Named as an analyst of databases does: lost at the beginning, in the middle, the end."""
-        said = read_event(message)
+        """Say where it was lost: at the beginning, in the middle or at the end."""
         where = self.sequence_range.locate(message.seq)
         detail = f"{CONTENT} #{message.seq}, lost {where} ({self.sequence_range.kept} are not)"
-        key = said.event_id or f"{CONTENT}.{message.seq}"
+        key = read_event(message).event_id or f"{CONTENT}.{message.seq}"
         return Violation(rule="event-lost", key=key, detail=detail)
 
 
 def read_event(message: Message) -> AcceptedEvent:
-    """A message as intake reads it."""
+    """Read a message as intake does."""
     unit = message.subject.split(".")[1]
     try:
         event = envelope.decode(None, message.headers, message.data)
-        said = stored_content(event)
+        content = stored_content(event)
     except (ContractError, ValidationError, KeyError):
         return AcceptedEvent(message.seq, "", "", None)
     event_id = keys.event_id(unit, event.source, event.id)
-    return AcceptedEvent(message.seq, event_id, keys.content_hash(event.type, event.data), said)
+    return AcceptedEvent(message.seq, event_id, keys.content_hash(event.type, event.data), content)
 
 
 def stored_content(event: CloudEvent) -> Submitted | Withdrawn | CaseNotice:
-    """What an event says as CONTENT holds it: of a case, without the contact."""
+    """Return an event's content as CONTENT holds it: of a case, without the contact."""
     if event.type == events.CASE_UPDATED:
         return events.parse_case_notice(event)
     return cast(Submitted | Withdrawn, events.KINDS[event.type].model_validate(event.data))
 
 
-def notice_keys(one: AcceptedEvent, records: Mapping[str, EventRecord]) -> list[str]:
-    """Where the ledger has to know a case event; nowhere for content."""
-    record = records.get(one.event_id)
-    if record is None or not isinstance(one.content, CaseNotice):
+def notice_keys(event: AcceptedEvent, records: Mapping[str, EventRecord]) -> list[str]:
+    """The ledger keys of a case event; none for content."""
+    record = records.get(event.event_id)
+    if record is None or not isinstance(event.content, CaseNotice):
         return []
-    return case_notices.ledger_keys(one.content_id, record.revision or 0)
-
-
-async def read_records(bucket: Bucket, names: Sequence[str], kind: type[Kind]) -> dict[str, Kind]:
-    """Records by key, without those that are absent or can't be read."""
-    found = await bucket.get_many(names)
-    records = {key: parse(kind, value.data) for key, value in found.items()}
-    return {key: one for key, one in records.items() if one is not None}
-
-
-def parse(kind: type[Kind], data: bytes) -> Kind | None:
-    """None for what this version can't read."""
-    try:
-        return kind.model_validate_json(data)
-    except ValidationError:
-        return None
-
-
-def unreadable_record(key: str) -> Violation:
-    return Violation(rule="unreadable", key=key, detail="by this version")
-
-
-def booked_at(record: EventRecord) -> float:
-    return record.at.timestamp()
-
-
-def has_position(item: Item | None, event_id: str) -> bool:
-    return item is not None and bool(item.position_of(event_id))
+    return case_notices.ledger_keys(event.content_id, record.revision or 0)
 
 
 def missing_messages(state: dict[str, int], floor: int, erased: Set[int]) -> Iterator[str]:
-    """What a stream's own numbers say of messages that are gone and were not *erased*."""
+    """Describe messages that, by a stream's own numbers, are gone and were not *erased*."""
     first, last = state["first_seq"], state["last_seq"]
     before = sum(seq < first for seq in erased)
     if state["messages"] and first - 1 > before:

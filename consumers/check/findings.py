@@ -1,19 +1,13 @@
 """Findings of a check: violations by rule and key, counts of checked and skipped records."""
 
 import tomllib
-from collections.abc import Awaitable, Callable
 from functools import cache
 from pathlib import Path
 
 from pydantic import BaseModel
 
-from contracts.delivery import ChannelName, Lane
-
 STUCK_S = 600.0
 """How long due work may wait without an excuse."""
-
-IsExcused = Callable[[ChannelName, Lane], Awaitable[bool]]
-ReportProgress = Callable[[str, int], None]
 
 
 class Rule(BaseModel):
@@ -24,7 +18,7 @@ class Rule(BaseModel):
 
 
 class Violation(BaseModel):
-    """One broken promise: which rule, where, what was found."""
+    """One broken promise: which rule, where, and what was found."""
 
     rule: str
     key: str
@@ -36,8 +30,12 @@ class Violation(BaseModel):
         return self.rule, self.key
 
 
+def unreadable(key: str) -> Violation:
+    return Violation(rule="unreadable", key=key, detail="by this version")
+
+
 class Skipped(BaseModel):
-    """Rules that could not be looked at, and why."""
+    """Rules that could not be checked, and why."""
 
     what: str
     why: str
@@ -55,14 +53,5 @@ class Findings(BaseModel):
 @cache
 def load_rules() -> dict[str, Rule]:
     """Every rule by its name; names stay, scripts rely on them."""
-    written = tomllib.loads((Path(__file__).parent / "rules.toml").read_text("utf-8"))
-    return {name: Rule(**texts) for name, texts in written.items()}
-
-
-async def never_excused(_: ChannelName, __: Lane) -> bool:
-    """Nothing excuses a wait."""
-    return False
-
-
-def no_progress(_: str, __: int) -> None:
-    """Ignore progress reports."""
+    catalog = tomllib.loads((Path(__file__).parent / "rules.toml").read_text("utf-8"))
+    return {name: Rule(**texts) for name, texts in catalog.items()}

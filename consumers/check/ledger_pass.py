@@ -1,43 +1,36 @@
 """One pass over the ledger, or over one item of it: every rule, each batch read once."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 
 from consumers.check import batches, case_notices, digests, plans
-from consumers.check.batches import EXCUSABLE_RULES, CheckTime
+from consumers.check.batches import EXCUSABLE_RULES
 from consumers.check.case_notices import NO_DEADLINE, NoticePairs
-from consumers.check.consumer_progress import ConsumerProgress
+from consumers.check.context import CheckContext, ConsumerProgress
 from consumers.check.digests import EMAIL, IssueIndex
-from consumers.check.findings import IsExcused, ReportProgress, Violation, no_progress
+from consumers.check.findings import Violation
 from consumers.check.plans import NAMED_RECIPIENTS, PlanTally, check_corrections
-from consumers.check.publications import PublicationFacts, PublicationIndex
+from consumers.check.publications import PublicationFacts
 from consumers.ledger import bulk
 from consumers.ledger.bulk import StoredBatch
 from consumers.ledger.entry import LedgerEntry, TimeRules
-from contracts import keys
+from contracts import keys, subjects
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
 from contracts.subscriptions.digest import Issue
-from producers.bus import Bucket
 
 OutcomesByPlan = dict[PlanKey, dict[str, int]]
-"""What was booked where there is one row per place: row → letter."""
+"""Booked outcomes where rows are places instead of recipients: row → letter."""
 
 
 @dataclass
 class LedgerPass:
-    """Reads plans and states whose keys begin with `scope`; `deep` the frozen recipients, too."""
+    """Reads plans and states whose keys begin with `scope`, and collects violations."""
 
-    bucket: Bucket
-    contacts: Bucket
-    publications: PublicationIndex
-    progress: ConsumerProgress
-    is_excused: IsExcused
-    check_time: CheckTime
+    context: CheckContext
+    issues: IssueIndex
     scope: str = ""
-    deep: bool = False
-    report_progress: ReportProgress = no_progress
-    issues: IssueIndex = field(default_factory=IssueIndex)
+    found: list[Violation] = field(default_factory=list)
     tallies: dict[PlanKey, PlanTally] = field(default_factory=dict)
     unreadable: set[PlanKey] = field(default_factory=set)
     outcomes: OutcomesByPlan = field(default_factory=dict)
@@ -45,40 +38,51 @@ class LedgerPass:
     rows: int = 0
 
     def __post_init__(self) -> None:
-        self.case_notices = NoticePairs(self.bucket, self.contacts)
+        bus = self.context.bus
+        self.bucket = bus.bucket(subjects.LEDGER.name)
+        self.publications = self.context.publications
+        self.progress = ConsumerProgress(bus)
+        self.is_excused = self.context.excuses()
+        self.check_time = self.context.time()
+        self.case_notices = NoticePairs(self.bucket, bus.bucket(subjects.NOTICES.name))
 
-    async def violations(self) -> AsyncIterator[Violation]:
+    @property
+    def counts(self) -> dict[str, int]:
+        return {"plans": len(self.tallies), "batches": self.batches, "rows": self.rows}
+
+    def report(self, rule: str, key: str, detail: str) -> None:
+        self.found.append(Violation(rule=rule, key=key, detail=detail))
+
+    async def violations(self) -> list[Violation]:
         async for key, plan, cursor in bulk.read_plans(self.bucket, self.scope):
             if plan and cursor:
                 self.tallies[plan] = PlanTally(plan, cursor)
                 continue
             self.unreadable |= {plan} if plan else set()
-            yield Violation(rule="unreadable", key=key, detail="by this version")
-        for rules in (
-            self.check_batches,
-            self.check_totals,
-            self.check_positions,
-            self.check_unplanned,
-            self.check_digests,
-            self.check_orphans,
-        ):
-            async for found in rules():
-                yield found
+            self.report("unreadable", key, "by this version")
+        await self.check_batches()
+        await self.check_totals()
+        await self.check_positions()
+        await self.check_unplanned()
+        await self.check_digests()
+        await self.check_orphans()
+        return self.found
 
-    async def check_batches(self) -> AsyncIterator[Violation]:
-        """Every batch that a cursor counts, in order."""
-        async for batch in bulk.read_batches(
-            self.bucket, self.planned_batches(), recipients=self.deep
-        ):
+    async def check_batches(self) -> None:
+        """Check every batch that a cursor counts, in order."""
+        planned = self.planned_batches()
+        async for batch in bulk.read_batches(self.bucket, planned, recipients=self.context.deep):
             tally = self.tallies[batch.key.plan]
             last = tally.last_recipient
             tally.add(batch)
             if batch.entry is None:
                 rule = "unreadable" if batch.is_stored else "batch-missing"
-                yield Violation(rule=rule, key=batch.state_key, detail="counted by its plan")
+                self.report(rule, batch.state_key, "counted by its plan")
                 continue
-            async for rule, detail in self.check_batch(batch, batch.entry, last):
-                yield Violation(rule=rule, key=batch.state_key, detail=detail)
+            await self.check_state(batch, batch.entry, self.deadline_rules(batch.key.plan))
+            if self.context.deep:
+                for rule, detail in batches.check_recipients(batch.entry, batch.rows, last):
+                    self.report(rule, batch.state_key, detail)
             self.count_batch(batch, batch.entry)
 
     def planned_batches(self) -> Iterator[BatchKey]:
@@ -86,113 +90,98 @@ class LedgerPass:
             for number in range(self.tallies[plan].cursor.count):
                 yield BatchKey(*plan, number)
 
-    async def check_batch(
-        self, batch: StoredBatch, entry: LedgerEntry, last: str
-    ) -> AsyncIterator[tuple[str, str]]:
-        async for one in self.check_state(batch, entry, self.deadline_rules(batch.key.plan)):
-            yield one
-        if self.deep:
-            for found in batches.check_recipients(entry, batch.rows, last):
-                yield found
-
-    async def check_state(
-        self, batch: StoredBatch, entry: LedgerEntry, rules: TimeRules
-    ) -> AsyncIterator[tuple[str, str]]:
-        """What is wrong with a state alone, and no pause or queue excuses."""
+    async def check_state(self, batch: StoredBatch, entry: LedgerEntry, rules: TimeRules) -> None:
+        """Check a state alone; a pause or a queue excuses some rules."""
         channel = batch.key.channel
         for rule, detail in batches.check_batch(channel, entry, rules, self.check_time):
             if rule not in EXCUSABLE_RULES or not await self.is_excused(channel, entry.lane):
-                yield rule, detail
+                self.report(rule, batch.state_key, detail)
 
     def deadline_rules(self, plan: PlanKey) -> TimeRules:
         """When the rows of a plan have to end, as its worker sees it."""
         if issue := self.issues.find(plan):
             ends = issue.expires_at
             return TimeRules(give_up_at=ends.timestamp()) if ends else NO_DEADLINE
-        one = self.publications.find(plan.content_id, plan.revision)
-        return TimeRules(give_up_at=one.expires) if one and one.expires else NO_DEADLINE
+        publication = self.publications.find(plan.content_id, plan.revision)
+        expires = publication.expires if publication else 0.0
+        return TimeRules(give_up_at=expires) if expires else NO_DEADLINE
 
     def count_batch(self, batch: StoredBatch, entry: LedgerEntry) -> None:
         self.batches += 1
         self.rows += len(entry.rows)
-        self.report_progress("batches", self.batches)
+        self.context.report_progress("batches", self.batches)
         if batch.rows and batch.key.channel is not ChannelName.EMAIL:
             booked = zip(batch.rows.ids, entry.rows, strict=False)
             self.outcomes.setdefault(batch.key.plan, {}).update(booked)
 
-    async def check_totals(self) -> AsyncIterator[Violation]:
-        """Each plan against what its batches hold, and against its publication."""
+    async def check_totals(self) -> None:
+        """Check each plan against its batches, and against its publication."""
         for plan, tally in self.tallies.items():
-            key = f"plan.{plan}"
+            key, cursor = f"plan.{plan}", tally.cursor
             for rule, detail in plans.check_total(tally):
-                yield Violation(rule=rule, key=key, detail=detail)
-            if plans.is_stuck(tally.cursor, self.check_time) and not await self.is_plan_excused(
-                plan
+                self.report(rule, key, detail)
+            if plans.is_stuck(cursor, self.check_time) and not await self.is_excused(
+                plan.channel, cursor.lane
             ):
-                yield Violation(rule="plan-stuck", key=key, detail="neither complete nor halted")
-            if tally.cursor.source and not self.has_source(plan):
-                detail = f"planned from publication #{tally.cursor.source}, which is not there"
-                yield Violation(rule="publication-lost", key=key, detail=detail)
+                self.report("plan-stuck", key, "neither complete nor halted")
+            if cursor.source and not self.has_source(plan):
+                detail = f"planned from publication #{cursor.source}, which is not there"
+                self.report("publication-lost", key, detail)
 
     def has_source(self, plan: PlanKey) -> bool:
-        """Whether there is what the plan is a plan of."""
+        """Whether the issue or the publication of a plan exists."""
         if keys.is_digest(plan.content_id):
             return self.issues.find(plan) is not None
         return self.publications.find(plan.content_id, plan.revision) is not None
 
-    async def is_plan_excused(self, plan: PlanKey) -> bool:
-        return await self.is_excused(plan.channel, self.tallies[plan].cursor.lane)
-
-    async def check_positions(self) -> AsyncIterator[Violation]:
-        """The positions of each item on each channel with each other."""
+    async def check_positions(self) -> None:
+        """Compare the positions of each item on each channel."""
         ordered = [self.tallies[plan] for plan in sorted(self.tallies)]
-        for item, group in groupby(ordered, lambda one: one.plan[:2]):
+        for (_, content_id), group in groupby(ordered, lambda tally: tally.plan[:2]):
             positions = list(group)
-            for rule, key, detail in plans.check_order(
-                positions, self.publications.items.get(item[1])
-            ):
-                yield Violation(rule=rule, key=key, detail=detail)
-            if self.deep and len(positions) > 1 and not keys.is_digest(item[1]):
-                held = list(self.issues.holding(item[1]))
-                async for rule, key, detail in check_corrections(self.bucket, positions, held):
-                    yield Violation(rule=rule, key=key, detail=detail)
+            released = self.publications.items.get(content_id)
+            self.found += plans.check_order(positions, released)
+            if self.context.deep and len(positions) > 1 and not keys.is_digest(content_id):
+                held = list(self.issues.holding(content_id))
+                self.found += [
+                    violation async for violation in check_corrections(self.bucket, positions, held)
+                ]
 
-    async def check_unplanned(self) -> AsyncIterator[Violation]:
-        """Every publication is planned on each of its channels."""
-        for one in self.scoped_publications():
-            for plan in one.plans():
+    async def check_unplanned(self) -> None:
+        """Check that every publication is planned on each of its channels."""
+        for publication in self.scoped_publications():
+            for plan in publication.plans():
                 if plan in self.tallies or plan in self.unreadable or not self.covers(plan):
                     continue
-                if await self.progress.should_be_planned(one, plan.channel, self.check_time):
-                    yield Violation(rule="plan-missing", key=f"plan.{plan}", detail="released")
+                if await self.progress.should_be_planned(
+                    publication, plan.channel, self.check_time
+                ):
+                    self.report("plan-missing", f"plan.{plan}", "released")
 
-    async def check_digests(self) -> AsyncIterator[Violation]:
-        """Each issue is planned, a halted one reissued, and each reader served once."""
+    async def check_digests(self) -> None:
+        """Check that each issue is planned, a halted one reissued, and each reader served once."""
         for issue in self.issues.all():
             if not self.covers(issue.plan):
                 continue
             key, tally = f"plan.{issue.plan}", self.tallies.get(issue.plan)
             if tally is None:
-                if digests.is_plan_late(issue, self.check_time) and not await self.is_excused(
-                    EMAIL, Lane.BULK
-                ):
-                    yield Violation(rule="plan-missing", key=key, detail="cut")
+                is_late = digests.is_plan_late(issue, self.check_time)
+                if is_late and not await self.is_excused(EMAIL, Lane.BULK):
+                    self.report("plan-missing", key, "cut")
                 continue
             if digests.is_not_reissued(issue, tally, self.issues, self.check_time):
-                yield Violation(rule="digest-stopped", key=key, detail="not issued again")
-            async for found in self.check_served_twice(issue):
-                yield found
+                self.report("digest-stopped", key, "not issued again")
+            if self.context.deep:
+                await self.check_served_twice(issue)
 
-    async def check_served_twice(self, issue: Issue) -> AsyncIterator[Violation]:
-        if not self.deep:
-            return
-        people = [one async for one in digests.served_twice(self.bucket, issue, self.issues)]
-        if people:
-            detail = f"{len(people)}: {', '.join(people[:NAMED_RECIPIENTS])}"
-            yield Violation(rule="digest-twice", key=f"plan.{issue.plan}", detail=detail)
+    async def check_served_twice(self, issue: Issue) -> None:
+        twice = [id async for id in digests.served_twice(self.bucket, issue, self.issues)]
+        if twice:
+            detail = f"{len(twice)}: {', '.join(twice[:NAMED_RECIPIENTS])}"
+            self.report("digest-twice", f"plan.{issue.plan}", detail)
 
     def scoped_publications(self) -> Iterable[PublicationFacts]:
-        """The publications that this pass is about."""
+        """The publications of this pass."""
         if not self.scope:
             return self.publications.all()
         return self.publications.items.get(self.scope.split(".")[1], {}).values()
@@ -200,32 +189,29 @@ class LedgerPass:
     def covers(self, plan: PlanKey) -> bool:
         return f"{plan}.".startswith(self.scope)
 
-    async def check_orphans(self) -> AsyncIterator[Violation]:
-        """Batches that no plan counts."""
+    async def check_orphans(self) -> None:
+        """Check batches that no plan counts: those of notices, and orphans."""
         async for key, batch in bulk.read_states(self.bucket, self.scope):
             if batch is None:
-                yield Violation(rule="unreadable", key=key, detail="a key that names no batch")
-            elif case_notices.is_personal(batch):
-                async for found in self.check_notice(batch):
-                    yield found
+                self.report("unreadable", key, "a key that names no batch")
+            elif keys.is_personal(batch.key.content_id):
+                await self.check_notice(batch)
             elif self.is_orphan(batch.key):
-                yield Violation(rule="orphan", key=key, detail="beyond what its plan counts")
-        for rule, key, detail in await self.case_notices.notified_twice():
-            yield Violation(rule=rule, key=key, detail=detail)
+                self.report("orphan", key, "beyond what its plan counts")
+        self.found += await self.case_notices.notified_twice()
 
-    async def check_notice(self, batch: StoredBatch) -> AsyncIterator[Violation]:
-        """A case notice's batch, which no plan counts."""
+    async def check_notice(self, batch: StoredBatch) -> None:
+        """Check a personal notice's batch."""
         if batch.entry is None:
-            yield Violation(rule="unreadable", key=batch.state_key, detail="by this version")
+            self.report("unreadable", batch.state_key, "by this version")
             return
         self.batches += 1
         self.rows += len(batch.entry.rows)
         await self.case_notices.add(batch)
-        for rule, detail in case_notices.check_notice(batch):
-            yield Violation(rule=rule, key=batch.state_key, detail=detail)
-        rules = await self.case_notices.rules(batch, self.check_time.now)
-        async for rule, detail in self.check_state(batch, batch.entry, rules):
-            yield Violation(rule=rule, key=batch.state_key, detail=detail)
+        for detail in case_notices.shape_faults(batch, batch.entry):
+            self.report("notice-shape", batch.state_key, detail)
+        rules = await self.case_notices.rules(batch, batch.entry, self.check_time.now)
+        await self.check_state(batch, batch.entry, rules)
 
     def is_orphan(self, batch: BatchKey) -> bool:
         tally = self.tallies.get(batch.plan)

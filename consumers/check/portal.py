@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -11,21 +11,22 @@ from pydantic import ValidationError
 from channels.portal.errors import FolderBusy, error_reason
 from channels.portal.index.index import IndexSnapshot, SnapshotItem
 from channels.portal.writer.audit import FileProblem, FolderAudit
-from consumers.check.findings import STUCK_S, IsExcused, Skipped, Violation
+from consumers.check.context import CheckContext
+from consumers.check.findings import STUCK_S, Skipped, Violation
 from consumers.check.ledger_pass import OutcomesByPlan
-from consumers.check.publications import PublicationIndex, text_fingerprint
+from consumers.check.publications import text_fingerprint
 from consumers.dispatch.audience import PORTAL
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
 
 DELIVERED_LETTERS = frozenset(b"dD")
 NEVER_SHOWN_LETTERS = frozenset(b"xuewv")
-"""Letters that say: this text was surely not shown."""
+"""Letters of rows whose text was surely not shown."""
 LOCK_TIMEOUT_S = 2.0
 DAMAGE_CODES = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def index_fingerprint(item: SnapshotItem) -> bytes:
-    """What the index says of an item; nothing where that can't be read."""
+    """Return the fingerprint of an item in the index; empty for an unreadable one."""
     try:
         return text_fingerprint(item.stored.publication.as_released)
     except ValidationError:
@@ -37,27 +38,25 @@ def index_lost(detail: str) -> Violation:
 
 
 def is_damaged(error: sqlite3.Error) -> bool:
-    """Whether the file is no index: not a database, broken, or one without our tables."""
+    """Whether the file is no database, broken, or one without Loa's tables."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGE_CODES
 
 
 @dataclass
 class IndexContents:
-    """What the index says at one moment."""
+    """The index at one moment."""
 
-    current: dict[str, tuple[int, bytes]]  # item → its present revision and text
+    current: dict[str, tuple[int, bytes]]  # item → its present revision and fingerprint
     ever: set[tuple[str, int]]  # every revision ever shown
 
 
 @dataclass
 class PortalRules:
-    """*places* is what the ledger has booked, read before the portal was."""
+    """Compares the portal with `outcomes`, which the ledger had booked before."""
 
+    context: CheckContext
     audit: FolderAudit
-    publications: PublicationIndex
     outcomes: OutcomesByPlan
-    is_excused: IsExcused
-    clock: Callable[[], float]
     skipped: list[Skipped] = field(default_factory=list)
     is_comparable: bool = True
     items: int = 0
@@ -73,15 +72,14 @@ class PortalRules:
         except FolderBusy:
             self.skip("portal", "its folder was held by another process all the time")
             return []
-        strange = await self.check_unexpected(shown)
-        return [*self.check_outcomes(shown), *strange, *files, *await self.check_leftovers()]
+        unexpected = await self.check_unexpected(shown)
+        return [*self.check_outcomes(shown), *unexpected, *files, *await self.check_leftovers()]
 
     def check_missing_portal(self) -> list[Violation]:
         if self.audit.has_pages:
             return [index_lost("pages without an index")]
-        if self.audit.has_state and any(
-            letter in DELIVERED_LETTERS for _, letter in self.portal_rows()
-        ):
+        is_delivered = any(letter in DELIVERED_LETTERS for _, letter in self.portal_rows())
+        if self.audit.has_state and is_delivered:
             return [index_lost("neither an index nor pages, and something was delivered")]
         self.skip("portal", "there is no portal in this machine's folder")
         return []
@@ -97,31 +95,29 @@ class PortalRules:
         self.skipped.append(Skipped(what=what, why=why))
 
     def read(self) -> tuple[list[FileProblem], IndexContents]:
-        with closing(self.audit.open_snapshot()) as glance:
-            self.is_comparable = self.audit.is_comparable(glance)
+        with closing(self.audit.open_snapshot()) as snapshot:
+            self.is_comparable = self.audit.is_comparable(snapshot)
             if not self.is_comparable:
                 self.skip("page-differs, feed-differs", "written by another edition")
-            return list(
-                self.audit.find_problems(glance, exact=self.is_comparable)
-            ), self.index_contents(glance)
+            problems = list(self.audit.find_problems(snapshot, exact=self.is_comparable))
+            return problems, self.index_contents(snapshot)
 
-    def index_contents(self, glance: IndexSnapshot) -> IndexContents:
-        says = {
-            one.content_id: (one.revision, index_fingerprint(one)) for one in glance.all_items()
+    def index_contents(self, snapshot: IndexSnapshot) -> IndexContents:
+        current = {
+            item.content_id: (item.revision, index_fingerprint(item))
+            for item in snapshot.all_items()
         }
-        self.items = len(says)
-        return IndexContents(says, set(glance.shown_revisions()))
+        self.items = len(current)
+        return IndexContents(current, set(snapshot.shown_revisions()))
 
     def recheck_files(self, suspects: list[FileProblem]) -> list[Violation]:
-        found = (
-            self.audit.recheck(suspects, LOCK_TIMEOUT_S, exact=self.is_comparable)
-            if suspects
-            else []
-        )
-        return [Violation(rule=one.rule, key=one.path, detail=one.detail) for one in found]
+        if not suspects:
+            return []
+        problems = self.audit.recheck(suspects, LOCK_TIMEOUT_S, exact=self.is_comparable)
+        return [Violation(rule=one.rule, key=one.path, detail=one.detail) for one in problems]
 
     def check_outcomes(self, shown: IndexContents) -> Iterator[Violation]:
-        """Delivered means shown, and surely not delivered means never shown."""
+        """Check that a delivered text is shown, and a surely undelivered one never was."""
         for plan, letter in self.portal_rows():
             key = f"state.{BatchKey(*plan, 0)}"
             revision, _ = shown.current.get(plan.content_id, (0, b""))
@@ -138,30 +134,30 @@ class PortalRules:
                 yield plan, letters[PORTAL]
 
     async def check_unexpected(self, shown: IndexContents) -> list[Violation]:
-        """Every item shown was released with this text."""
-        strange = [name for name in shown.current if not self.is_released(name, shown)]
-        for name in strange:
-            await self.publications.read(name)  # it may have come meanwhile
+        """Check that every item shown was released with this text."""
+        suspects = [name for name in shown.current if not self.is_released(name, shown)]
+        for name in suspects:
+            await self.context.publications.read(name)  # it may have come meanwhile
         return [
             Violation(
                 rule="page-unexpected",
                 key=f"tin/{name}",
                 detail=f"position {shown.current[name][0]} was not released with this text",
             )
-            for name in strange
+            for name in suspects
             if not self.is_released(name, shown)
         ]
 
     def is_released(self, content_id: str, shown: IndexContents) -> bool:
-        revision, says = shown.current[content_id]
-        edition = self.publications.find(content_id, revision)
-        return edition is not None and edition.fingerprint == says
+        revision, fingerprint = shown.current[content_id]
+        publication = self.context.publications.find(content_id, revision)
+        return publication is not None and publication.fingerprint == fingerprint
 
     async def check_leftovers(self) -> list[Violation]:
-        """Temporary files of a killed writer, which the next writer deletes."""
-        if await self.is_excused(ChannelName.PORTAL, Lane.BULK):
+        """Return temporary files of a killed writer, which the next writer deletes."""
+        if await self.context.excuses()(ChannelName.PORTAL, Lane.BULK):
             return []
         return [
             Violation(rule="aside-left", key=f"state/aside/{name}", detail="nobody's")
-            for name in self.audit.leftover_files(self.clock() - STUCK_S)
+            for name in self.audit.leftover_files(self.context.clock() - STUCK_S)
         ]

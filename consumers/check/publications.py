@@ -1,6 +1,6 @@
 """Index of all publications in the stream PUBLICATIONS, read once, and anew for one item."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from contracts import keys, publication, subjects
@@ -29,7 +29,7 @@ class PublicationFacts:
         return keys.publication_key(self.content_id, self.revision)
 
     def plans(self) -> list[PlanKey]:
-        return [PlanKey(one, self.content_id, self.revision) for one in self.channels]
+        return [PlanKey(channel, self.content_id, self.revision) for channel in self.channels]
 
 
 @dataclass
@@ -38,14 +38,13 @@ class PublicationIndex:
 
     bus: Bus
     items: dict[str, dict[int, PublicationFacts]] = field(default_factory=dict)
-    conflicting: dict[int, PublicationFacts] = field(
-        default_factory=dict
-    )  # another text under a known key
+    conflicting: dict[int, PublicationFacts] = field(default_factory=dict)
+    """Publications with another text under a known key."""
     unreadable: set[int] = field(default_factory=set)
     is_complete: bool = False
 
     async def read(self, content_id: str = "") -> None:
-        """Everything, once; or one item's, anew."""
+        """Read everything, once; or one item, anew."""
         subject = subjects.publication("*", content_id) if content_id else ">"
         if content_id or not self.is_complete:
             async for message in self.bus.scan(subjects.PUBLICATIONS.name, subject):
@@ -54,13 +53,13 @@ class PublicationIndex:
 
     def add(self, message: Message) -> None:
         try:
-            found = publication_facts(publication.decode(message.data), message.seq)
+            facts = publication_facts(publication.decode(message.data), message.seq)
         except ContractError:
             self.unreadable.add(message.seq)
             return
-        first = self.items.setdefault(found.content_id, {}).setdefault(found.revision, found)
-        if first.fingerprint != found.fingerprint:
-            self.conflicting[found.seq] = found
+        first = self.items.setdefault(facts.content_id, {}).setdefault(facts.revision, facts)
+        if first.fingerprint != facts.fingerprint:
+            self.conflicting[facts.seq] = facts
 
     def find(self, content_id: str, revision: int) -> PublicationFacts | None:
         return self.items.get(content_id, {}).get(revision)
@@ -86,17 +85,5 @@ def publication_facts(published: Publication, seq: int) -> PublicationFacts:
 
 
 def text_fingerprint(published: Publication) -> bytes:
-    """The same for the same text, whichever version has written it down."""
+    """Return a hash of the text, the same for every version of Loa."""
     return keys.digest(published.model_dump_json()).encode()
-
-
-async def message_chunks(bus: Bus, stream: str, size: int) -> AsyncIterator[list[Message]]:
-    """A stream in chunks."""
-    chunk: list[Message] = []
-    async for message in bus.scan(stream):
-        chunk.append(message)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk

@@ -10,7 +10,9 @@ from channels.portal.writer.audit import FolderAudit
 from consumers.app import instance
 from consumers.app.settings import LoaSettings, read_settings
 from consumers.channel_health.pauses import LegitimateWaits
-from consumers.check import Checker, Findings, Violation, load_rules
+from consumers.check.checker import Checker
+from consumers.check.context import CheckContext
+from consumers.check.findings import Findings, Violation, load_rules
 from consumers.cli.output import Json, print_answer, run_on_bus
 from consumers.cli.recovery import open_site_files
 from producers.bus import Bus
@@ -35,14 +37,15 @@ def check(deep: Deep = False, as_json: Json = False) -> None:
 
 async def run_check(bus: Bus, *, deep: bool) -> Findings:
     settings = read_settings(LoaSettings)
-    return await Checker(
+    context = CheckContext(
         bus,
-        deep,
+        deep=deep,
         excuses=lambda: LegitimateWaits(bus).may_wait,
-        audit=FolderAudit(settings.portal_dir, await open_site_files(settings)),
         running_since=started_at(settings),
         report_progress=CheckProgress().report,
-    ).run()
+    )
+    audit = FolderAudit(settings.portal_dir, await open_site_files(settings))
+    return await Checker(context, audit).run()
 
 
 def started_at(settings: LoaSettings) -> float:

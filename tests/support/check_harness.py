@@ -13,7 +13,9 @@ from channels.portal.render.site_files import SiteFiles
 from channels.portal.writer.audit import FolderAudit
 from channels.zalo.publications.record import ArticleRecord
 from consumers.channel_health.pauses import LegitimateWaits
-from consumers.check import Checker, Findings
+from consumers.check.checker import Checker
+from consumers.check.context import CheckContext
+from consumers.check.findings import Findings
 from consumers.dead_letters import DeadLetterStore, MessageOrigin
 from consumers.deliver.renderings import RenderCache
 from consumers.ledger import codec
@@ -95,14 +97,15 @@ class CheckHarness(PipelineHarness):
         await self.bus.connection.api_request(f"STREAM.PURGE.{subjects.DELIVER.name}")
 
     async def check(self, *, deep: bool = True, later_s: float = 0.0) -> Findings:
-        return await Checker(
+        context = CheckContext(
             self.bus,
+            lambda: self.clock() + later_s,
             deep,
-            clock=lambda: self.clock() + later_s,
             excuses=lambda: LegitimateWaits(self.bus).may_wait,
-            audit=FolderAudit(self.portal, SiteFiles(Site(PUBLIC_URL, WORDS))),
             recheck_after_s=0.0,
-        ).run()
+        )
+        audit = FolderAudit(self.portal, SiteFiles(Site(PUBLIC_URL, WORDS)))
+        return await Checker(context, audit).run()
 
     async def violations(self, *, deep: bool = True, later_s: float = 0.0) -> list[tuple[str, str]]:
         findings = await self.check(deep=deep, later_s=later_s)

@@ -9,7 +9,7 @@ from typing import Any
 
 from channels.base import Content, Deadline, Outcome, Recipient, Verdict
 from consumers.check.checker import LedgerRules
-from consumers.check.publications import PublicationIndex as Released_
+from consumers.check.context import CheckContext
 from consumers.digests.affected_digests import AffectedDigestFinder
 from consumers.digests.build import DigestBuilder
 from consumers.digests.recipients import DigestRecipients
@@ -278,8 +278,8 @@ class DigestPipeline(DeliveryPipeline):
 
     async def violations(self) -> list[tuple[str, str]]:
         """Return the findings of `loa check --deep` in the ledger."""
-        books = LedgerRules(self.bus, Released_(self.bus), self.clock, deep=True)
-        return [(one.rule, one.key) for one in await books.violations()]
+        context = CheckContext(self.bus, self.clock, deep=True, recheck_after_s=0.0)
+        return [(one.rule, one.key) for one in await LedgerRules(context).violations()]
 
     async def picks(self, plan: PlanKey) -> dict[str, int]:
         cursor = (await self.ledger.plan(plan)).value

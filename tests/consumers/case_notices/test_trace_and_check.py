@@ -7,6 +7,7 @@ import pytest
 
 from channels.base import Outcome, Verdict
 from consumers.check.checker import Checker
+from consumers.check.context import CheckContext
 from consumers.intake.repository import ItemRepository
 from consumers.ledger.backoff import GIVE_UP_S
 from consumers.ledger.entry import notice_entry
@@ -44,7 +45,9 @@ async def rerouted(office):
 
 async def found(office):
     office.clock.advance(LONG_S)
-    findings = await Checker(office.bus, deep=True, clock=office.clock, recheck_after_s=0.0).run()
+    findings = await Checker(
+        CheckContext(office.bus, office.clock, deep=True, recheck_after_s=0.0)
+    ).run()
     return [(one.rule, one.key) for one in findings.violations]
 
 

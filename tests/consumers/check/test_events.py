@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from consumers.check.context import CheckContext
 from consumers.check.events import EventRules
 from contracts import subjects
 from tests.support.check_harness import CheckHarness, acknowledge_all
@@ -48,7 +49,9 @@ async def test_an_event_that_is_tried_in_vain_for_ten_minutes_is_named(check_har
     await first.nak()
     await pull.fetch(1, timeout=5.0)
     arrived = (await check_harness.bus.get_message("CONTENT", stuck.seq)).time.timestamp()
-    violations = await EventRules(check_harness.bus, lambda: arrived + age_s).violations()
+    violations = await EventRules(
+        CheckContext(check_harness.bus, lambda: arrived + age_s, recheck_after_s=0.0)
+    ).violations()
     assert [one.rule for one in violations] == found
 
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from consumers.check import STUCK_S
 from consumers.check.checker import LedgerRules
-from consumers.check.publications import PublicationIndex
+from consumers.check.context import CheckContext
+from consumers.check.findings import STUCK_S
 from consumers.ledger import codec
 from consumers.ledger.codec import BatchRows
 from consumers.ledger.cursor import PlanCursor
@@ -72,9 +72,8 @@ class DeliveredPlan:
         await self.bucket.put(f"rows.{PLAN}.{number}", codec.encode_rows(ids, frozenset()))
 
     async def check(self, *, deep: bool) -> list[tuple[str, str]]:
-        found = await LedgerRules(
-            self.bus, PublicationIndex(self.bus), self.clock, deep=deep
-        ).violations()
+        context = CheckContext(self.bus, self.clock, deep, recheck_after_s=0.0)
+        found = await LedgerRules(context).violations()
         assert all(one.detail for one in found)
         return sorted((one.rule, one.key) for one in found)
 

@@ -8,9 +8,9 @@ import pytest
 from consumers.channel_health import breaker, pauses
 from consumers.channel_health.breaker_store import BreakerStore
 from consumers.channel_health.pauses import LegitimateWaits
-from consumers.check import STUCK_S
 from consumers.check.checker import LedgerRules
-from consumers.check.publications import PublicationIndex
+from consumers.check.context import CheckContext
+from consumers.check.findings import STUCK_S
 from consumers.ledger import codec
 from consumers.ledger.codec import BatchRows
 from consumers.ledger.cursor import PlanCursor
@@ -59,15 +59,14 @@ class OverduePlan:
         await acknowledge_all(self.bus, "PUBLICATIONS", subjects.dispatch(EMAIL))
 
     async def rules(self, **given):
-        look = LedgerRules(
+        context = CheckContext(
             self.bus,
-            PublicationIndex(self.bus),
             self.clock,
             deep=True,
             excuses=lambda: LegitimateWaits(self.bus).may_wait,
-            **given,
+            **{"recheck_after_s": 0.0} | given,
         )
-        return [found.rule for found in await look.violations()]
+        return [found.rule for found in await LedgerRules(context).violations()]
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from consumers.check import Findings, Skipped, Violation, load_rules
+from consumers.check.findings import Findings, Skipped, Violation, load_rules
 from consumers.cli.check import print_findings
 
 LEDGER = Path(__file__).parents[3] / "docs" / "ledger.md"

@@ -6,6 +6,7 @@ import pytest
 import structlog
 
 from consumers.check.checker import Checker
+from consumers.check.context import CheckContext
 from consumers.dead_letters import (
     DeadLetterDecisions,
     DeadLetterQuery,
@@ -142,7 +143,7 @@ async def test_no_log_line_names_an_address(bus):
 
 
 async def gaps(bus):
-    found = await Checker(bus, deep=True, recheck_after_s=0.0).run()
+    found = await Checker(CheckContext(bus, deep=True, recheck_after_s=0.0)).run()
     return [one.detail for one in found.violations if one.rule == "stream-gap"]
 
 

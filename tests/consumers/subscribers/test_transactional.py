@@ -9,7 +9,8 @@ import pytest
 
 from channels.base import Outcome, Recipient, Verdict
 from channels.email.render.personal import RenderedTransactionalMail
-from consumers.check import Checker
+from consumers.check.checker import Checker
+from consumers.check.context import CheckContext
 from consumers.intake.repository import ItemRepository
 from consumers.reporting.trace import TraceReader
 from consumers.subscribers.transactional import DAILY_LIMIT
@@ -236,7 +237,7 @@ async def test_its_story_is_told_by_its_id_and_check_finds_nothing_wrong(signup_
     told = await trace.trace(content_id)
     assert (told.channels["email"].delivered, told.channels["email"].complete) == (1, True)
     assert await trace.trace("letter-aaaaaaaaaaaaaaaaaaaa") is None
-    assert (await Checker(bus, clock=signup_app.clock).run()).violations == []
+    assert (await Checker(CheckContext(bus, signup_app.clock)).run()).violations == []
     assert ADDRESS not in told.model_dump_json()
 
 

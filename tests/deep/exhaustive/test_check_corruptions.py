@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from consumers.check import load_rules
+from consumers.check.findings import load_rules
 from consumers.ledger.entry import RowNote
 from contracts.delivery import ChannelName
 from tests.support.check_harness import DAY_S, CheckHarness

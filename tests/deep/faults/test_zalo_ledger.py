@@ -2,7 +2,8 @@
 
 import pytest
 
-from consumers.check import Checker
+from consumers.check.checker import Checker
+from consumers.check.context import CheckContext
 from contracts.delivery import Status
 from tests.deep.faults.test_zalo_chaos import SeededFaults, at_most_one
 from tests.support.publications import a_publication
@@ -14,7 +15,7 @@ SEEDS = 40
 
 async def healthy(house: ZaloPipeline) -> None:
     """The ledger keeps its own rules; other channels than Zalo are not at work here."""
-    findings = await Checker(house.bus, clock=house.clock, recheck_after_s=0.0).run()
+    findings = await Checker(CheckContext(house.bus, house.clock, recheck_after_s=0.0)).run()
     assert [one for one in findings.violations if ".zalo." in one.key] == []
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import structlog
 
-from consumers.check import Findings
+from consumers.check.findings import Findings
 from consumers.ledger import codec
 from producers.bus import Bus, topology
 from producers.nats_server import NatsServer
