@@ -16,11 +16,11 @@ from consumers.check.context import CheckContext, CheckTime, ConsumerProgress, C
 from consumers.check.findings import STUCK_S, Violation, unreadable
 from consumers.check.publications import text_fingerprint
 from consumers.check.records import parse, read_records
+from consumers.chunks import chunked
 from consumers.dead_letters.letter import MessageOrigin
 from consumers.intake.items import Item
 from consumers.intake.release import build_publication
 from consumers.ledger.backoff import GIVE_UP_S
-from consumers.runtime.chunks import chunked
 from contracts import envelope, events, keys, subjects
 from contracts.case import CaseNotice
 from contracts.cloudevent import CloudEvent

@@ -8,8 +8,8 @@ from consumers.check.context import CheckContext, CheckTime
 from consumers.check.events import SequenceRange
 from consumers.check.findings import STUCK_S, Violation, unreadable
 from consumers.check.records import parse, read_records
+from consumers.chunks import chunked
 from consumers.intake.items import Item, Position
-from consumers.runtime.chunks import chunked
 from contracts import publication, subjects
 from contracts.errors import ContractError
 from contracts.records import Ownership

@@ -31,16 +31,15 @@ log = structlog.get_logger()
 NAME_MAX = 100
 REASON_MAX = 500
 SENDING_HOLD = timedelta(minutes=2)
-"""So long after it was begun, a sending may still be on its way."""
+"""How long after its start a message may still be on its way."""
 PUBLISH_TIMEOUT_S = 30.0
 LATEST_START = SENDING_HOLD - timedelta(seconds=PUBLISH_TIMEOUT_S + 15)
-"""So long after it was begun, it may still start: it ends before others get their turn, even by a
-clock that differs by some seconds."""
+"""The latest time to publish: it ends before the hold does, even if clocks differ by seconds."""
 
 
 @dataclass(frozen=True)
 class Operator:
-    """Who decides, and why; both are kept for ever."""
+    """The person who decides, and the reason; both are kept for ever."""
 
     name: str
     reason: str = ""
@@ -53,7 +52,7 @@ class Operator:
 
 @dataclass(frozen=True)
 class OutgoingMessage:
-    """What is to be sent for a letter, and where to."""
+    """The message to send for a letter."""
 
     subject: str
     body: bytes
@@ -62,14 +61,14 @@ class OutgoingMessage:
 
 @dataclass
 class DeadLetterDecisions:
-    """What people decide about letters. Of two who decide at once, one is first."""
+    """Records and carries out decisions. Of two that come at once, the first counts."""
 
     store: DeadLetterStore
 
     async def replay(self, letter: DeadLetter, person: Operator) -> DeadLetter:
         """Send the original again, to where it came from, under its own identity.
 
-        Raises Invalid for a letter that is dealt with, BusError when it is not surely sent.
+        Raises Invalid for a letter that has ended, BusError when it is not surely sent.
         """
         if not letter.is_readable:
             raise Invalid(field_error("id", "not_sendable", value=letter.id))
@@ -82,62 +81,60 @@ class DeadLetterDecisions:
     async def edit(
         self, letter: DeadLetter, corrected: OutgoingMessage, person: Operator
     ) -> DeadLetter:
-        """Send a mended event in the original's place; the original stays. Raises as `replay`."""
+        """Send a corrected event in place of the original, which stays. Raises as `replay`."""
         require_whole(letter)
         return await self.send("edited", letter, person, corrected)
 
     async def discard(self, letter: DeadLetter, person: Operator) -> DeadLetter:
-        """Give a letter up, with a reason. Raises Invalid as `replay`, or without a reason."""
+        """Discard a letter. Raises Invalid as `replay`, or without a reason."""
         if not person.reason.strip():
             raise Invalid(field_error("reason", "reason_required"))
         decision = self.new_decision("discarded", letter, person)
         return self.log_ended(letter, await self.record_decision(letter, decision))
 
     def require_open(self, letter: DeadLetter) -> None:
-        """Raises Invalid for a letter that is dealt with."""
+        """Raises Invalid for a letter that has ended."""
         if letter.ended:
             raise Invalid(already_ended_error(letter, History(decisions=letter.decisions)))
 
     async def send(
-        self, state: DecisionState, letter: DeadLetter, person: Operator, what: OutgoingMessage
+        self, state: DecisionState, letter: DeadLetter, person: Operator, message: OutgoingMessage
     ) -> DeadLetter:
-        """Write down, send, write down what came of it."""
-        begun = self.new_decision(state, letter, person, what.body)
+        """Record the decision, send the message, record the result."""
+        begun = self.new_decision(state, letter, person, message.body)
         history = await self.record_decision(letter, begun)
         crash_point("dead.decided")
         ack = await self.find_sent(letter, begun) if history.is_repeat(begun) else None
-        ack = ack or await self.publish(begun, what)
+        ack = ack or await self.publish(begun, message)
         crash_point("dead.replayed")
         return self.log_ended(letter, await self.record_sent(letter, begun, ack))
 
-    async def publish(self, begun: Decision, what: OutgoingMessage) -> Ack:
+    async def publish(self, begun: Decision, message: OutgoingMessage) -> Ack:
         """Raises NoReply when it is too late to begin, Invalid when the message id is taken."""
         if self.store.now() - begun.at > LATEST_START:
             raise NoReply("it took too long to write the decision down; nothing was sent")
         ack = await self.store.bus.publish(
-            what.subject,
-            what.body,
-            headers=what.headers,
+            message.subject,
+            message.body,
+            headers=message.headers,
             msg_id=begun.message_id,
             patience_s=PUBLISH_TIMEOUT_S,
         )
-        if ack.duplicate and not await self.is_stored(ack, what):
-            raise Invalid(field_error("id", "id_taken", value=begun.message_id))
+        if ack.duplicate:
+            stored = await self.store.bus.get_message(ack.stream, ack.seq)
+            same = (message.subject, message.body)
+            if stored and (stored.subject, stored.data) != same:  # a missing one was processed
+                raise Invalid(field_error("id", "id_taken", value=begun.message_id))
         return ack
 
-    async def is_stored(self, ack: Ack, what: OutgoingMessage) -> bool:
-        """Whether *ack* names this message; a message that is gone was processed."""
-        stored = await self.store.bus.get_message(ack.stream, ack.seq)
-        return stored is None or (stored.subject, stored.data) == (what.subject, what.body)
-
     async def find_sent(self, letter: DeadLetter, begun: Decision) -> Ack | None:
-        """Where a message lies that was perhaps sent, however long ago."""
+        """Find a message that was perhaps sent, however long ago."""
         origin = letter.origin
-        mended = begun.state == "edited"
-        subject = subjects.content(letter.about.unit, "*") if mended else origin.subject
+        is_edited = begun.state == "edited"
+        subject = subjects.content(letter.about.unit, "*") if is_edited else origin.subject
         async for message in self.store.bus.scan(origin.stream, subject, origin.seq + 1):
-            named = message.headers.get("Nats-Msg-Id") == begun.message_id
-            if named and hash_of(message.data) == begun.after:
+            has_id = message.headers.get("Nats-Msg-Id") == begun.message_id
+            if has_id and hash_of(message.data) == begun.after:
                 return Ack(origin.stream, message.seq)
         return None
 
@@ -157,38 +154,38 @@ class DeadLetterDecisions:
 
     async def record_decision(self, letter: DeadLetter, decision: Decision) -> History:
         """Add a decision to the letter's history. Raises Invalid when another one was first."""
-        held = await read(self.store.histories, history_key(letter.id), History)
-        await self.finish_begun(letter, held.value or History(), decision)
+        key = history_key(letter.id)
+        before = await read(self.store.histories, key, History)
+        await self.finish_begun(letter, before.value or History(), decision)
 
-        def move(found: History | None) -> History:
-            history = found or History()
+        def add(stored: History | None) -> History:
+            history = stored or History()
             if decision not in history.decisions:
                 require_decidable(letter, history, decision)
             return history.with_decision(decision)
 
-        return (
-            await update(self.store.histories, history_key(letter.id), History, move, held)
-        ).value
+        return (await update(self.store.histories, key, History, add, before)).value
 
     async def finish_begun(self, letter: DeadLetter, history: History, decision: Decision) -> None:
-        """Raises Invalid when something else is being sent, or was: then it is on record now."""
+        """Raises Invalid when another message is being sent, or was: then it is recorded now."""
         require_decidable(letter, history, decision)
         for begun in history.begun(letter.latest):
             if begun.message_id == decision.message_id:
                 continue
             if ack := await self.find_sent(letter, begun):
-                raise Invalid(
-                    already_ended_error(letter, await self.record_sent(letter, begun, ack))
-                )
+                ended = await self.record_sent(letter, begun, ack)
+                raise Invalid(already_ended_error(letter, ended))
 
     async def record_sent(self, letter: DeadLetter, begun: Decision, ack: Ack) -> History:
         """Record where the message was stored, also after another decision meanwhile."""
-        done = begun.model_copy(update={"done": True, "sent_to": message_position(ack)})
+        sent = {"done": True, "sent_to": f"{ack.stream} #{ack.seq}"}
+        done = begun.model_copy(update=sent)
 
-        def move(found: History | None) -> History:
-            return (found or History()).with_finished(begun, done)
+        def finish(stored: History | None) -> History:
+            return (stored or History()).with_finished(begun, done)
 
-        return (await update(self.store.histories, history_key(letter.id), History, move)).value
+        key = history_key(letter.id)
+        return (await update(self.store.histories, key, History, finish)).value
 
     def log_ended(self, letter: DeadLetter, history: History) -> DeadLetter:
         state = history.decisions[-1].state
@@ -206,14 +203,15 @@ def require_decidable(letter: DeadLetter, history: History, decision: Decision) 
     for begun in history.begun(letter.latest):
         own = begun.by == decision.by and decision.state != "discarded"
         if not own and decision.at - begun.at < SENDING_HOLD:
-            raise Invalid(being_sent_error(letter, begun))
+            times = {"begun": f"{begun.at:%H:%M:%S}", "free": f"{begun.at + SENDING_HOLD:%H:%M:%S}"}
+            raise Invalid(field_error("id", "in_hand", value=letter.id, who=begun.by, **times))
 
 
 def require_whole(letter: DeadLetter) -> None:
-    """Raises Invalid for a letter that is not all of its message."""
+    """Raises Invalid for a letter that lacks a part of its message."""
     if letter.erased:
-        named = ", ".join(letter.left_out)
-        raise Invalid(field_error("id", "only_by_http", value=letter.id, names=named))
+        names = ", ".join(letter.left_out)
+        raise Invalid(field_error("id", "only_by_http", value=letter.id, names=names))
 
 
 def check_corrected(letter: DeadLetter, body: bytes, vocabulary: Vocabulary) -> OutgoingMessage:
@@ -231,17 +229,8 @@ def check_corrected(letter: DeadLetter, body: bytes, vocabulary: Vocabulary) -> 
 
 def already_ended_error(letter: DeadLetter, history: History) -> FieldError:
     last = history.decisions[-1] if history.decisions else None
-    who = (last.state, last.by) if last else ("", "")
-    return field_error("id", "letter_ended", value=letter.id, state=translate(who[0]), who=who[1])
-
-
-def being_sent_error(letter: DeadLetter, begun: Decision) -> FieldError:
-    times = {"begun": f"{begun.at:%H:%M:%S}", "free": f"{begun.at + SENDING_HOLD:%H:%M:%S}"}
-    return field_error("id", "in_hand", value=letter.id, who=begun.by, **times)
-
-
-def message_position(ack: Ack) -> str:
-    return f"{ack.stream} #{ack.seq}"
+    state, who = (last.state, last.by) if last else ("", "")
+    return field_error("id", "letter_ended", value=letter.id, state=translate(state), who=who)
 
 
 def hash_of(body: bytes) -> str:

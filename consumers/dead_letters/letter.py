@@ -25,11 +25,11 @@ SHORT_ERRORS_MAX = 5
 SHORT_HASH_LENGTH = 16
 STORED_FIELDS = {"stage", "at", "origin", "errors", "body", "digest", "about", "left_out", "erased"}
 LEFT_OUT_NAMES_MAX = 30
-"""So many of the things that were left out are named."""
+"""How many of the parts that were left out are named."""
 
 
 class MessageOrigin(BaseModel):
-    """Where a letter's message lay."""
+    """The place of a letter's message in its stream."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -40,10 +40,10 @@ class MessageOrigin(BaseModel):
 
 
 class Decision(BaseModel):
-    """Who decided what about a letter, when and why. Hashes are SHA-256 of whole bodies.
+    """A decision about a letter. Hashes are SHA-256 of whole bodies.
 
-    It is written before anything is sent (`done` is false), and again after it (`sent_to`).
-    `covers` is the latest burial it deals with: a later one opens the letter again.
+    It is written before the message is sent (`done` is false), and again after it (`sent_to`).
+    `covers` is the latest death that it is about: a later one opens the letter again.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -60,7 +60,7 @@ class Decision(BaseModel):
 
     @property
     def message_id(self) -> str:
-        """The same for the same body sent for the same burial, and for nothing else."""
+        """The same for the same body sent for the same death, and for no other message."""
         return f"{self.state}.{self.covers}.{self.after[:SHORT_HASH_LENGTH]}"
 
 
@@ -74,26 +74,30 @@ class History(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _single(cls, value: Any) -> Any:
-        """The first version kept one decision, as it is."""
-        old = isinstance(value, dict) and "state" in value
-        return {"decisions": [value]} if old else value
+        """Read the first version, which kept one decision."""
+        is_single = isinstance(value, dict) and "state" in value
+        return {"decisions": [value]} if is_single else value
 
     def ended(self, id: int, latest: int) -> Decision | None:
-        """The decision that closed the letter, unless it was buried again since."""
+        """The decision that ended the letter, unless its message died again since."""
         last = self.decisions[-1] if self.decisions else None
         return last if last and last.done and (last.covers or id) >= latest else None
 
     def begun(self, latest: int) -> tuple[Decision, ...]:
-        """What was begun about the latest burial and is not known to be finished."""
-        return tuple(one for one in self.decisions if not one.done and one.covers >= latest)
+        """Decisions about the latest death that are not known to be finished."""
+        return tuple(
+            decision
+            for decision in self.decisions
+            if not decision.done and decision.covers >= latest
+        )
 
     def is_repeat(self, decision: Decision) -> bool:
-        """Was the same message to be sent before, too?"""
-        return sum(one.message_id == decision.message_id for one in self.decisions) > 1
+        """Whether the same message was to be sent before."""
+        return [earlier.message_id for earlier in self.decisions].count(decision.message_id) > 1
 
     def with_decision(self, decision: Decision) -> "History":
-        known = decision in self.decisions
-        return self if known else History(decisions=(*self.decisions, decision))
+        is_known = decision in self.decisions
+        return self if is_known else History(decisions=(*self.decisions, decision))
 
     def with_finished(self, begun: Decision, done: Decision) -> "History":
         """Replace *begun* by *done*, as the last decision, behind those made meanwhile."""
@@ -108,11 +112,11 @@ class History(BaseModel):
 class DeadLetter(BaseModel):
     """One dead letter. `body` is base64 of the original bytes; `at` is its first death.
 
-    The same message that dies again (after a replay, say) is the same letter: `times` counts,
-    `last` and `latest` are the time and the place in DEAD of its latest death. A body too large
-    for a letter stays where it is: `body` is None in the stream then, and is filled in from the
-    origin when the letter is shown; so are the headers. What `left_out` names never was in it: it
-    could say where a person is reached. That message is then `erased` at its origin.
+    A message that dies again (after a replay, say) is the same letter: `times` counts its deaths,
+    `last` and `latest` are the time and the place in DEAD of the latest. A body too large for a
+    letter stays at its origin: `body` is None in the stream, and it is loaded, with the headers,
+    when the letter is shown. The parts that `left_out` names were never stored, because they may
+    contain a contact; then the message is `erased` at its origin.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -155,19 +159,15 @@ class DeadLetter(BaseModel):
 
     @property
     def identity(self) -> str:
-        """The same for the same message, whenever and wherever it died."""
+        """The same for the same message at each of its deaths."""
         return self.digest or f"{self.origin.stream}.{self.origin.seq}"
 
     @property
     def to_stored(self) -> bytes:
-        """What the stream keeps of it."""
         return self.model_dump_json(include=STORED_FIELDS).encode()
 
     def without_body(self) -> "DeadLetter":
-        """The same letter with the first reasons only, everything else left at its origin.
-
-        Where that is erased, it is gone.
-        """
+        """Return the letter with its first errors only; body and headers stay at the origin."""
         origin = self.origin.model_copy(update={"headers": {}})
         errors = limit_errors(self.errors, SHORT_ERRORS_MAX)
         body = "" if self.erased else None
@@ -175,12 +175,12 @@ class DeadLetter(BaseModel):
 
 
 def fingerprint(origin: MessageOrigin, body: bytes) -> str:
-    """What makes two deaths the same letter: subject, the event's own headers, and every byte."""
+    """Identify a letter by the subject, the event's own headers, and every byte."""
     own = sorted(event_headers(origin.headers).items())
     head = "\x00".join([origin.subject, *(part for pair in own for part in pair)])
     return sha256(head.encode(errors="replace") + b"\x00\x00" + body).hexdigest()
 
 
 def event_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """What belongs to the event, without what belongs to the bus."""
+    """Return the event's own headers, without those of the bus."""
     return {name: value for name, value in headers.items() if not name.startswith("Nats-")}

@@ -30,30 +30,30 @@ class MessageInfo(BaseModel):
 
     @property
     def log_facts(self) -> dict[str, str]:
-        """What a log line may hold: ids only, and only those that could be read."""
-        said = {"unit": self.unit, "event_id": self.event_id, "content_id": self.content_id}
-        return {name: value for name, value in said.items() if value}
+        """The ids that a log line may hold, without unreadable ones."""
+        ids = {"unit": self.unit, "event_id": self.event_id, "content_id": self.content_id}
+        return {name: value for name, value in ids.items() if value}
 
 
 def read_message_info(subject: str, headers: Mapping[str, str], body: bytes) -> MessageInfo:
     """Read the facts of a message; unreadable ones are empty. Never raises."""
     kind, _, rest = subject.partition(".")
-    said = parse_object(body)
+    fields = parse_object(body)
     if kind in ("content", "case"):
         unit, _, _ = rest.partition(".")
-        return event_info(valid_id(unit), event_attributes(headers, said), said)
+        return event_info(valid_id(unit), event_attributes(headers, fields), fields)
     if kind == "publication":
         _, _, item = rest.rpartition(".")
-        return MessageInfo(unit=valid_id(data_of(said).get("unit")), content_id=valid_id(item))
+        return MessageInfo(unit=valid_id(data_of(fields).get("unit")), content_id=valid_id(item))
     return MessageInfo(
-        content_id=valid_id(said.get("content_id")) or content_id_of_batch(said.get("batch"))
+        content_id=valid_id(fields.get("content_id")) or content_id_of_batch(fields.get("batch"))
     )
 
 
-def event_info(unit: str, given: Mapping[str, Any], said: Mapping[str, Any]) -> MessageInfo:
-    """An event's own name, and the public one made of it, as the doors make it."""
-    source, id = encodable_text(given.get("source")), encodable_text(given.get("id"))
-    content_id = data_of(said).get("content_id") or said.get("content_id")
+def event_info(unit: str, attributes: Mapping[str, Any], body: Mapping[str, Any]) -> MessageInfo:
+    """Read an event's own id, and make the public one as the gateway does."""
+    source, id = encodable_text(attributes.get("source")), encodable_text(attributes.get("id"))
+    content_id = data_of(body).get("content_id") or body.get("content_id")
     return MessageInfo(
         unit=unit,
         source=printable(source, SOURCE_MAX),
@@ -64,23 +64,23 @@ def event_info(unit: str, given: Mapping[str, Any], said: Mapping[str, Any]) -> 
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
-    """The body as a JSON object; empty for anything else."""
+    """Parse a body as a JSON object; empty for anything else."""
     try:
-        said = json.loads(body)
+        value = json.loads(body)
     except (ValueError, RecursionError):
         return {}
-    return said if isinstance(said, dict) else {}
+    return value if isinstance(value, dict) else {}
 
 
-def event_attributes(headers: Mapping[str, str], said: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An event's attributes: in its headers (binary mode) or in its body."""
+def event_attributes(headers: Mapping[str, str], body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an event's attributes: from its headers (binary mode) or its body."""
     lowered = {name.lower(): value for name, value in headers.items()}
     binary = {name: lowered[f"ce-{name}"] for name in ("source", "id") if f"ce-{name}" in lowered}
-    return binary or said
+    return binary or body
 
 
-def data_of(said: Mapping[str, Any]) -> Mapping[str, Any]:
-    data = said.get("data")
+def data_of(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    data = body.get("data")
     return data if isinstance(data, dict) else {}
 
 
@@ -92,7 +92,7 @@ def content_id_of_batch(batch: object) -> str:
 
 
 def encodable_text(value: object) -> str:
-    """A text that can be encoded; half of a surrogate pair can't."""
+    """Return a text that can be encoded: half of a surrogate pair is replaced."""
     return value.encode(errors="replace").decode() if isinstance(value, str) else ""
 
 

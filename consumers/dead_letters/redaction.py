@@ -26,64 +26,50 @@ class RedactedMessage:
 
 
 def redact(subject: str, headers: Mapping[str, str], body: bytes) -> RedactedMessage:
-    """The message as a letter may hold it: whole, unless it is a case event. Never raises."""
-    said = parse_object(body)
-    if not is_case(subject, headers, body, said):
+    """Return the message as a letter may hold it: whole, except case events. Never raises."""
+    fields = parse_object(body)
+    if not _is_case(subject, headers, body, fields):
         return RedactedMessage(dict(headers), body)
-    own = {name: value for name, value in headers.items() if is_standard_header(name)}
-    gone = tuple(name for name in headers if not is_standard_header(name))
-    if not said:
-        return (
-            RedactedMessage(own, b"", (*gone, BODY_NAME))
-            if body
-            else RedactedMessage(own, body, gone)
-        )
-    kept = dossier_facts(said) if is_binary_mode(headers) else redact_structured(said)
-    missing = (*gone, *left_out_names(said, kept))
-    return RedactedMessage(own, to_json_bytes(kept) if missing else body, missing)
+    own = {name: value for name, value in headers.items() if _is_standard_header(name)}
+    left_out = tuple(name for name in headers if name not in own)
+    if not fields:
+        return RedactedMessage(own, b"", (*left_out, BODY_NAME) if body else left_out)
+    is_binary = any(name.lower().startswith("ce-") for name in headers)
+    kept = _dossier_facts(fields) if is_binary else _redact_structured(fields)
+    left_out += tuple(name for name in fields if name not in kept)
+    left_out += tuple(f"data.{name}" for name in data_of(fields) if name not in data_of(kept))
+    redacted = json.dumps(kept, ensure_ascii=False).encode(errors="replace")
+    return RedactedMessage(own, redacted if left_out else body, left_out)
 
 
-def is_case(subject: str, headers: Mapping[str, str], body: bytes, said: Mapping[str, Any]) -> bool:
+def _is_case(
+    subject: str, headers: Mapping[str, str], body: bytes, fields: Mapping[str, Any]
+) -> bool:
     """Whether it is a case event, by subject or type; an unreadable one if it contains the type."""
     if subject.startswith("case."):
         return True
     types = {unquote(value) for name, value in headers.items() if name.lower() == "ce-type"}
-    named = said.get("type") == events.CASE_UPDATED or events.CASE_UPDATED in types
-    return named or (not said and _CODE in body)
+    is_named = fields.get("type") == events.CASE_UPDATED or events.CASE_UPDATED in types
+    return is_named or (not fields and _CODE in body)
 
 
-def is_standard_header(name: str) -> bool:
+def _is_standard_header(name: str) -> bool:
     """Whether a header is CloudEvents' own, or the bus's."""
     return name.lower() in KEPT_HEADERS or name.startswith("Nats-")
 
 
-def is_binary_mode(headers: Mapping[str, str]) -> bool:
-    """Whether the attributes are in the headers, and the body is the data."""
-    return any(name.lower().startswith("ce-") for name in headers)
+def _redact_structured(fields: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: fields[name] for name in CONTEXT_ATTRIBUTES if name in fields}
+    return {**kept, "data": _dossier_facts(data_of(fields))} if "data" in fields else kept
 
 
-def redact_structured(said: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {name: said[name] for name in CONTEXT_ATTRIBUTES if name in said}
-    return {**kept, "data": dossier_facts(data_of(said))} if "data" in said else kept
-
-
-def dossier_facts(data: Mapping[str, Any]) -> dict[str, Any]:
-    """What is said of the dossier, and nothing else."""
+def _dossier_facts(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts of the dossier, without those of the person."""
     return {name: data[name] for name in CaseNotice.model_fields if name in data}
 
 
-def left_out_names(said: Mapping[str, Any], kept: Mapping[str, Any]) -> list[str]:
-    """The names of what is not kept; those of the data as `data.contact`."""
-    names = [name for name in said if name not in kept]
-    return names + [f"data.{name}" for name in data_of(said) if name not in data_of(kept)]
-
-
-def to_json_bytes(kept: Mapping[str, Any]) -> bytes:
-    return json.dumps(kept, ensure_ascii=False).encode(errors="replace")
-
-
 def limit_body(kept: RedactedMessage, limit: int) -> RedactedMessage:
-    """Nothing of a case event stays where it lay: what a letter can't hold is left out, too."""
+    """Leave out the body of a redacted message if it is too large: its origin is erased."""
     if not kept.left_out or len(kept.body) <= limit:
         return kept
     return RedactedMessage(kept.headers, b"", (*kept.left_out, BODY_NAME))

@@ -9,9 +9,9 @@ from contracts.text import nfc
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterQuery:
-    """Every part that is given has to match; `ended`: also letters that are dealt with.
+    """All given parts have to match; `ended`: also ended letters.
 
-    `ids` is None for any letter; an empty choice is a choice, of none.
+    `ids` is None for any letter; an empty tuple selects none.
     """
 
     ids: tuple[int, ...] | None = None
@@ -26,7 +26,7 @@ class DeadLetterQuery:
 
     @property
     def is_selective(self) -> bool:
-        """Does it name anything, or does it mean every letter there is?"""
+        """Whether it selects some letters, instead of all."""
         return self != DeadLetterQuery(ended=self.ended)
 
     def matches(self, letter: DeadLetter) -> bool:
@@ -41,9 +41,9 @@ class DeadLetterQuery:
         )
 
     def matches_field(self, letter: DeadLetter) -> bool:
-        """`data.links` also finds what lies below it."""
-        named = (error.field for error in letter.errors)
-        return not self.field or any(f"{one}.".startswith(f"{self.field}.") for one in named)
+        """Whether an error is at the field or below it."""
+        below = f"{self.field}."
+        return not self.field or any(f"{error.field}.".startswith(below) for error in letter.errors)
 
     def matches_time(self, letter: DeadLetter) -> bool:
         """A letter matches from its first to its last death."""

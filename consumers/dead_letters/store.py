@@ -1,11 +1,11 @@
 """Store of dead letters: the stream DEAD.
 
-The server removes nothing from it, neither on request nor by age. When it is full, a message that
-should become a dead letter stays in its own stream.
+The server removes no message from it, neither on request nor by age. When it is full, a message
+that should become a dead letter stays in its own stream.
 """
 
 import base64
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -13,6 +13,7 @@ import structlog
 from faststream.nats.message import NatsMessage
 from pydantic import ValidationError
 
+from consumers.chunks import chunked
 from consumers.dead_letters import message_info
 from consumers.dead_letters.letter import (
     LEFT_OUT_NAMES_MAX,
@@ -51,9 +52,9 @@ class DeathCount:
 
 @dataclass(slots=True)
 class Deaths:
-    """Every death there was: `tallies` by the letter's identity, `letters` by the place in DEAD.
+    """All deaths: counts by the letter's identity, letter ids by the place in DEAD.
 
-    A message that was buried again because a crash came before its acknowledgement died once.
+    A message that was stored again because a crash came before its acknowledgement died once.
     """
 
     by_identity: dict[str, DeathCount] = field(default_factory=dict)
@@ -67,11 +68,11 @@ class Deaths:
         self.letter_ids[seq] = self.by_origin[origin].id
 
     def count_death(self, letter: DeadLetter, seq: int) -> DeathCount:
-        known = self.by_identity.get(letter.identity)
-        if known is None:
+        deaths = self.by_identity.get(letter.identity)
+        if deaths is None:
             return self.by_identity.setdefault(letter.identity, DeathCount(seq, seq, letter.at))
-        known.count(letter, seq)
-        return known
+        deaths.count(letter, seq)
+        return deaths
 
 
 @dataclass
@@ -102,8 +103,8 @@ class DeadLetterStore:
     ) -> None:
         """Store a letter; the same message again counts up in the same letter.
 
-        What could say where a person is reached is left out, and its message erased: the letter
-        comes first. Raises BusError when it is not surely stored, or not surely erased.
+        Parts that may contain a contact are left out, and the message is erased after the letter is
+        stored. Raises BusError when it is not surely stored, or not surely erased.
         """
         kept = limit_body(redact(origin.subject, origin.headers, body), INLINE_BYTES)
         letter = self.new_letter(stage, origin, kept, errors)
@@ -115,8 +116,8 @@ class DeadLetterStore:
     def new_letter(
         self, stage: str, origin: MessageOrigin, kept: RedactedMessage, errors: Sequence[FieldError]
     ) -> DeadLetter:
-        origin = origin.model_copy(update={"headers": kept.headers})
-        body = kept.body
+        origin, body = origin.model_copy(update={"headers": kept.headers}), kept.body
+        names = kept.left_out[:LEFT_OUT_NAMES_MAX]
         return DeadLetter(
             stage=stage,
             at=self.now(),
@@ -125,12 +126,12 @@ class DeadLetterStore:
             errors=limit_errors(errors),
             body=base64.b64encode(body).decode() if len(body) <= INLINE_BYTES else None,
             digest=fingerprint(origin, body),
-            left_out=visible_names(kept.left_out),
+            left_out=tuple(printable(name, message_info.ATTRIBUTE_MAX) for name in names),
             erased=bool(kept.left_out),
         )
 
     async def store(self, letter: DeadLetter) -> None:
-        """Whole, or light where the server does not take so much. Raises as `bury`."""
+        """Store it whole, or without body if the server refuses the size. Raises as `bury`."""
         try:
             await self.send(letter)
         except (NoReply, StorageFull):
@@ -146,24 +147,21 @@ class DeadLetterStore:
     async def letters(
         self, query: DeadLetterQuery | None = None, *, ended: bool = False
     ) -> AsyncIterator[DeadLetter]:
-        """Letters that *query* asks for, in the order of their first death.
+        """Yield the letters of *query*, in the order of their first death.
 
-        Read twice, so that memory holds no bodies: first how often each died, then the letters.
+        Reads the stream twice, so that memory holds no bodies: first the deaths, then the letters.
         """
         query = query or DeadLetterQuery(ended=ended)
-        tallies = (await self.count_deaths()).by_identity
-        async for chunk in self.message_chunks({one.id for one in tallies.values()}):
-            for letter in await self.with_histories(chunk, tallies):
+        counts = (await self.count_deaths()).by_identity
+        async for chunk in chunked(self.first_deaths(counts.values()), CHUNK_LETTERS):
+            for letter in await self.with_histories(chunk, counts):
                 if query.matches(letter) and (
                     not query.text or await self.matches_text(query, letter)
                 ):
                     yield letter
 
     async def load(self, id: int) -> DeadLetter:
-        """One letter, with its whole body; by the place of any of its deaths.
-
-        Raises Invalid when there is none.
-        """
+        """Load a letter with its whole body, by any of its deaths. Raises Invalid if unknown."""
         await self.read_message(id)
         deaths = await self.count_deaths()
         message = await self.read_message(deaths.letter_ids.get(id, id))
@@ -171,68 +169,64 @@ class DeadLetterStore:
         return letter if letter.body is not None else await self.with_original(letter)
 
     async def read_message(self, id: int) -> Message:
-        """A letter as the stream holds it. Raises Invalid when there is none."""
+        """Read a letter's message. Raises Invalid if unknown."""
         message = await self.bus.get_message(subjects.DEAD.name, id) if id > 0 else None
         if message is None:
             raise Invalid(field_error("id", "letter_unknown", value=id))
         return message
 
     async def with_original(self, letter: DeadLetter) -> DeadLetter:
-        """The letter with what was left at its origin. Raises Invalid when that is gone."""
+        """Add body and headers from its origin. Raises Invalid when that is gone."""
         origin = letter.origin
         message = await self.bus.get_message(origin.stream, origin.seq)
         if message is None:
-            raise Invalid(
-                field_error("id", "letter_unknown", value=f"{origin.stream} #{origin.seq}")
-            )
+            place = f"{origin.stream} #{origin.seq}"
+            raise Invalid(field_error("id", "letter_unknown", value=place))
         body = base64.b64encode(message.data).decode()
-        found = origin.model_copy(update={"headers": dict(message.headers)})
-        return letter.model_copy(update={"origin": found, "body": body})
+        whole = origin.model_copy(update={"headers": dict(message.headers)})
+        return letter.model_copy(update={"origin": whole, "body": body})
 
     async def matches_text(self, query: DeadLetterQuery, letter: DeadLetter) -> bool:
         whole = letter if letter.body is not None else await self.with_original(letter)
         return query.matches_text(whole.original)
 
     async def count_deaths(self) -> Deaths:
-        """Whose death lies where, and how often each letter died. Names what is no letter."""
-        found = Deaths()
+        """Count the deaths of each letter; log foreign messages."""
+        deaths = Deaths()
         async for message in self.bus.scan(subjects.DEAD.name):
             letter = parse_letter(message)
             if not letter.is_readable:
                 log.warning("dead_letter_unreadable", letter=message.seq, stage=letter.stage)
-            found.count(letter, message.seq)
-        return found
+            deaths.count(letter, message.seq)
+        return deaths
 
-    async def message_chunks(self, wanted: set[int]) -> AsyncIterator[list[Message]]:
-        chunk: list[Message] = []
+    async def first_deaths(self, counts: Iterable[DeathCount]) -> AsyncIterator[Message]:
+        wanted = {count.id for count in counts}
         async for message in self.bus.scan(subjects.DEAD.name):
             if message.seq in wanted:
-                chunk.append(message)
-            if len(chunk) == CHUNK_LETTERS:
-                yield chunk
-                chunk = []
-        if chunk:
-            yield chunk
+                yield message
 
     async def with_histories(
-        self, messages: Sequence[Message], tallies: dict[str, DeathCount]
+        self, messages: Sequence[Message], counts: Mapping[str, DeathCount]
     ) -> list[DeadLetter]:
-        """The letters in *messages*, each with its deaths and what was decided about it."""
-        found = await self.histories.get_many([history_key(one.seq) for one in messages])
+        """Parse letters, each with its deaths and the decisions about it."""
+        stored = await self.histories.get_many([history_key(message.seq) for message in messages])
         letters = []
         for message in messages:
-            value = found.get(history_key(message.seq))
+            id, letter = message.seq, parse_letter(message)
+            value = stored.get(history_key(id))
             history = History.model_validate_json(value.data) if value else History()
-            letter = parse_letter(message)
-            tally = tallies.get(letter.identity) or DeathCount(message.seq, message.seq, letter.at)
-            letters.append(with_history(letter, message.seq, tally, history))
+            count = counts.get(letter.identity) or DeathCount(id, id, letter.at)
+            times = {"last": count.last, "times": count.times, "latest": count.latest}
+            facts = {"id": id, **times, "decisions": history.decisions}
+            letters.append(letter.model_copy(update=facts))
         return letters
 
 
 def parse_letter(message: Message) -> DeadLetter:
-    """The letter as it was stored; what an earlier version did not store is made up for.
+    """Parse a letter, and add fields that an earlier version did not store.
 
-    A foreign message is shown as a letter of its own, so that an operator can discard it.
+    A foreign message becomes a letter of its own, so that an operator can discard it.
     """
     try:
         letter = DeadLetter.model_validate_json(message.data)
@@ -257,24 +251,6 @@ def unreadable_letter(message: Message) -> DeadLetter:
         origin=MessageOrigin(subject=message.subject, stream=subjects.DEAD.name, seq=message.seq),
         errors=(field_error("letter", "no_letter", subject=message.subject),),
         body=base64.b64encode(message.data).decode(),
-    )
-
-
-def with_history(letter: DeadLetter, id: int, tally: DeathCount, history: History) -> DeadLetter:
-    update = {
-        "id": id,
-        "last": tally.last,
-        "times": tally.times,
-        "latest": tally.latest,
-        "decisions": history.decisions,
-    }
-    return letter.model_copy(update=update)
-
-
-def visible_names(left_out: Sequence[str]) -> tuple[str, ...]:
-    """Names chosen by a sender, made printable and limited in number."""
-    return tuple(
-        printable(name, message_info.ATTRIBUTE_MAX) for name in left_out[:LEFT_OUT_NAMES_MAX]
     )
 
 

@@ -1,4 +1,4 @@
-"""Add the dead letters of an item to its trace: an event that died has no other mark."""
+"""Add the dead letters of an item to its trace."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ SENT_STATES = ("replayed", "edited")
 
 
 async def letters_about(bus: Bus, content_id: str) -> list[DeadLetter]:
-    """Every letter that names the item, dealt with or not."""
+    """Return every letter that names the item, ended or not."""
     query = DeadLetterQuery(content_id=content_id, ended=True)
     return [letter async for letter in DeadLetterStore(bus).letters(query)]
 
@@ -20,19 +20,22 @@ async def letters_about(bus: Bus, content_id: str) -> list[DeadLetter]:
 def with_letters(
     content_id: str, trace: Trace | None, letters: Sequence[DeadLetter]
 ) -> Trace | None:
-    """The story with a moment for each letter.
+    """Add an entry for each letter.
 
     An item of which only letters are known is `refused`, or `received` while one is sent again.
     """
     if not letters:
         return trace
-    waits = [one for one in letters if one.ended is None or one.ended.state not in SENT_STATES]
-    state = "refused" if waits else "received"
-    trace = trace or Trace.model_validate(
-        {"content_id": content_id, "revision": 0, "state": state, "channels": {}, "timeline": []}
+    is_sent = all(letter.ended and letter.ended.state in SENT_STATES for letter in letters)
+    trace = trace or Trace(
+        content_id=content_id,
+        revision=0,
+        state="received" if is_sent else "refused",
+        channels={},
+        timeline=[],
     )
     timeline = [*trace.timeline, *map(timeline_entry, letters)]
-    return trace.model_copy(update={"timeline": sorted(timeline, key=lambda one: one.at)})
+    return trace.model_copy(update={"timeline": sorted(timeline, key=lambda entry: entry.at)})
 
 
 def timeline_entry(letter: DeadLetter) -> TimelineEntry:

@@ -10,7 +10,7 @@ import structlog
 from consumers.messages import field_error
 from consumers.subscribers.closing_mail import BY_SUBSCRIBER, ClosingMailer
 from consumers.subscribers.signup import LiftSuppression, normalize_application
-from consumers.subscribers.store import AddressTaken, SubscriberStore
+from consumers.subscribers.store import AddressTaken, SubscriberStore, same_address
 from consumers.subscribers.tokens import (
     AddressChange,
     LinkOwner,
@@ -123,7 +123,7 @@ class PreferencesService:
     ) -> Sequence[FieldError]:
         """Send a confirmation to the new address; its link makes the change. Raises NoLetterNow."""
         new, errors = check_email(address)
-        if not errors and new.casefold() == subscriber.email.casefold():
+        if not errors and same_address(new, subscriber.email):
             errors = [field_error("email", "same_address")]
         if errors:
             return errors

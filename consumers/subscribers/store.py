@@ -146,26 +146,25 @@ class SubscriberStore:
     async def change_address(
         self, id: str, old: str, new: str, extra: BuildEntry | None = None
     ) -> bool:
-        """Replace the address *old* by *new*; False if *id* is not at *old* any more.
+        """Replace *old* by *new*; False if *id* is not at *old* any more. A repeat succeeds.
 
-        A repeated change succeeds. Raises AddressTaken when *new* belongs to an active subscriber.
+        Raises AddressTaken when *new* belongs to another active subscriber.
         """
         new_key, old_key = self.key_of_address(new), self.key_of_address(old)
 
         async def attempt(_: bool) -> bool:
             before = await self.read(id)
-            subscriber = before.value
-            if subscriber is None or subscriber.email.casefold() != old.casefold():
+            if (subscriber := before.value) is None or not same_address(subscriber.email, old):
                 return subscriber is not None and subscriber.email == new
             stored = await self.load_entries([new_key, old_key], with_purged=True)
             owner = stored[new_key].subscriber
             if owner and owner.active and owner.id != id:
                 raise AddressTaken
-            changed = encode(subscriber.model_copy(update={"email": new}))
+            changed = subscriber.model_copy(update={"email": new})
             entries = [
                 BatchEntry(old_key, MOVED_PREFIX + id.encode(), stored[old_key].address_revision),
                 BatchEntry(new_key, id.encode(), stored[new_key].address_revision),
-                BatchEntry(f"s.{id}", changed, before.revision),
+                BatchEntry(f"s.{id}", encode(changed), before.revision),
                 await self.list_entry_with(id, old_key),
             ]
             if extra:
@@ -283,6 +282,11 @@ def changed_entries(key: str, wanted: Subscriber, known: AddressEntry) -> list[B
     if known.subscriber is None:
         return [BatchEntry(key, wanted.id.encode(), known.address_revision), entry]
     return [entry]
+
+
+def same_address(one: str, other: str) -> bool:
+    """Whether two spellings mean one mailbox, as in `key_of_address`."""
+    return one.casefold() == other.casefold()
 
 
 def encode(subscriber: Subscriber) -> bytes:
