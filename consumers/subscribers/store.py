@@ -79,7 +79,7 @@ class SubscriberStore:
     async def find_by_id(self, id: str) -> Subscriber | None:
         return (await self.read(id)).value
 
-    async def read(self, id: str) -> Versioned[Subscriber]:
+    async def read(self, id: str) -> Versioned[Subscriber | None]:
         return await records.read(self.bucket, f"s.{id}", Subscriber)
 
     async def find_active(self, id: str, address_key: str) -> Subscriber | None:
