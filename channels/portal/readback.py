@@ -12,10 +12,10 @@ from channels.portal.model.site import Site, item_path
 from channels.portal.render.xml import atom_tag, parse_rfc3339
 from contracts.publication import Publication
 
-WAIT_MAX_S = 20.0
+_WAIT_MAX_S = 20.0
 """Web servers and caches may lag by so much; a longer lag is reported."""
 _FIRST_PAUSE_S, _PAUSE_MAX_S = 0.1, 2.0
-READ_TIMEOUT_S = 5.0
+_READ_TIMEOUT_S = 5.0
 _PAGE_STATUSES = (200, 410)
 
 log = structlog.get_logger()
@@ -28,7 +28,7 @@ class Readback:
     """
 
     def __init__(
-        self, address: str, public: Path, site: Site, wait_max_s: float = WAIT_MAX_S
+        self, address: str, public: Path, site: Site, wait_max_s: float = _WAIT_MAX_S
     ) -> None:
         self._address = address.rstrip("/")
         self._public = public
@@ -44,17 +44,17 @@ class Readback:
         """
         loop, pause_s = asyncio.get_running_loop(), _FIRST_PAUSE_S
         until = loop.time() + (self._wait_max_s if self._is_visible else 0)
-        while (
-            failure := await self._check_once(publication, feeds)
-        ) and loop.time() + pause_s < until:
+        failure = await self._check_once(publication, feeds)
+        while failure and loop.time() + pause_s < until:
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _PAUSE_MAX_S)
+            failure = await self._check_once(publication, feeds)
         self._log_change(failure)
         return failure
 
     async def _check_once(self, publication: Publication, feeds: Sequence[str]) -> str:
         """Read the page and the feeds once."""
-        timeout = aiohttp.ClientTimeout(total=READ_TIMEOUT_S)
+        timeout = aiohttp.ClientTimeout(total=_READ_TIMEOUT_S)
         try:
             async with aiohttp.ClientSession(timeout=timeout) as http:
                 if failure := await self._check_page(http, publication):
@@ -83,12 +83,10 @@ class Readback:
     ) -> str:
         """Why the feed lacks the publication; empty when it has it."""
         status, body = await self._read(http, path, publication.revision)
-        name = path.removeprefix("/nguon-tin/")
-        if status != 200:
-            return f"{name}: HTTP {status}"
-        url = self._site.item_url(publication.content_id)
-        failure = await asyncio.to_thread(_missing_from_feed, body, url, publication)
-        return f"{name}: {failure}" if failure else ""
+        failure, url = f"HTTP {status}", self._site.item_url(publication.content_id)
+        if status == 200:
+            failure = await asyncio.to_thread(_missing_from_feed, body, url, publication)
+        return f"{path.removeprefix('/nguon-tin/')}: {failure}" if failure else ""
 
     async def _read(
         self, http: aiohttp.ClientSession, path: str, revision: int
@@ -96,10 +94,8 @@ class Readback:
         """Status and body; the query parameter bypasses caches."""
         params = {"ban": str(revision)}
         async with http.get(self._address + path, params=params, allow_redirects=False) as response:
-            return (
-                response.status,
-                await response.read() if response.status in _PAGE_STATUSES else b"",
-            )
+            is_page = response.status in _PAGE_STATUSES
+            return response.status, await response.read() if is_page else b""
 
     def _log_change(self, failure: str) -> None:
         """Log the first failure, and the first success after one."""

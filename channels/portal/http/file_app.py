@@ -77,9 +77,8 @@ class _PortalApp:
         response = await self._respond(scope, path)
         headers = [*response.headers, *_SECURITY_HEADERS]
         if path == CANARY_PATH:
-            headers = [
-                header for header in headers if header[0] != b"cache-control"
-            ] + _CANARY_HEADERS
+            others = [header for header in headers if header[0] != b"cache-control"]
+            headers = others + _CANARY_HEADERS
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": response.body})
 
@@ -109,11 +108,9 @@ class _PortalApp:
 
     async def _negotiated(self, scope: Scope, path: str) -> CachedFile | None:
         """The feed, or its page, in the format that the client prefers, or else in any."""
-        accept = b",".join(value for name, value in scope["headers"] if name == b"accept")
-        for candidate in (
-            *candidate_paths(path, accept.decode("latin-1")),
-            *candidate_paths(path, ""),
-        ):
+        values = b",".join(value for name, value in scope["headers"] if name == b"accept")
+        accept = values.decode("latin-1")
+        for candidate in (*candidate_paths(path, accept), *candidate_paths(path, "")):
             if cached := await self._find(candidate):
                 return cached.with_content_location(scope.get("root_path", "") + candidate)
         return None
@@ -141,20 +138,17 @@ class _PortalApp:
         """The file, or 304 in place of a 200."""
         cached = cached.as_of(int(self._clock()))
         tags, since = _conditional_headers(request_headers)
-        if cached.status == 200 and is_not_modified(cached.tag, cached.modified_s, tags, since):
+        if cached.status == 200 and _is_not_modified(cached.tag, cached.modified_s, tags, since):
             return FileResponse(304, cached.headers, b"", cached.raw_heads)
-        body = cached.body if whole else b""
-        return FileResponse(
-            cached.status, cached.headers + cached.body_headers, body, cached.raw_heads
-        )
+        headers, body = cached.headers + cached.body_headers, cached.body if whole else b""
+        return FileResponse(cached.status, headers, body, cached.raw_heads)
 
 
 def _text_response(text: str, status: int, *more: Header) -> FileResponse:
     """A short plain-text response."""
     body = catalog_text("answer", text).encode()
-    return FileResponse(
-        status, [_PLAIN_TEXT, (b"content-length", b"%d" % len(body)), *more], body, {}
-    )
+    length = (b"content-length", b"%d" % len(body))
+    return FileResponse(status, [_PLAIN_TEXT, length, *more], body, {})
 
 
 def _conditional_headers(request_headers: Iterable[Header]) -> tuple[str | None, str | None]:
@@ -177,17 +171,14 @@ def request_path(scope: Scope) -> str:
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
 
 
-def is_not_modified(
+def _is_not_modified(
     tag: str, modified_s: int, if_none_match: str | None, since: str | None
 ) -> bool:
     """Whether 304 is right. If-None-Match has precedence; tags compare weakly."""
     if if_none_match is not None:
-        return if_none_match.strip() == "*" or _opaque_tag(tag) in _TAG.findall(if_none_match)
+        opaque_tag = tag.removeprefix("W/")
+        return if_none_match.strip() == "*" or opaque_tag in _TAG.findall(if_none_match)
     return since is not None and modified_s <= _http_date_s(since)
-
-
-def _opaque_tag(tag: str) -> str:
-    return tag.removeprefix("W/")
 
 
 def _http_date_s(text: str) -> float:

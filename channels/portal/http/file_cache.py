@@ -42,7 +42,7 @@ _PATH = re.compile(rf"/(?:{_NAME}/){{0,4}}(?:{_NAME}(\.[a-z]{{1,4}})?)?")
 _STATE = re.compile(rb'<!doctype html>\n<html lang="vi" data-state="([a-z]+)">')
 _LINE_BREAK = re.compile(rb"[\r\n\0]")
 _STATUSES = {b"withdrawn": 410, b"missing": 404}
-FileStamp = tuple[int, int, int]
+_FileStamp = tuple[int, int, int]
 Header = tuple[bytes, bytes]
 _LAST_MODIFIED = b"last-modified"
 
@@ -68,9 +68,8 @@ class CachedFile:
         if self.modified_s <= now_s:
             return self
         others = [header for header in self.headers if header[0] != _LAST_MODIFIED]
-        return replace(
-            self, modified_s=now_s, headers=[*others, last_modified(now_s)], raw_heads={}
-        )
+        headers = [*others, _last_modified(now_s)]
+        return replace(self, modified_s=now_s, headers=headers, raw_heads={})
 
     def with_content_location(self, path: str) -> "CachedFile":
         """The file as the negotiated response of another address; its own is *path*."""
@@ -82,7 +81,7 @@ class CachedFile:
 class LoadedFile(NamedTuple):
     """A file as read from disk, with its stamp."""
 
-    stamp: FileStamp
+    stamp: _FileStamp
     file: CachedFile
 
 
@@ -151,7 +150,7 @@ def _cached_file(suffix: str, modified_s: int, body: bytes) -> CachedFile:
         (b"etag", tag.encode()),
         (b"cache-control", lifetime.encode()),
         (b"vary", b"Accept-Encoding"),
-        last_modified(modified_s),
+        _last_modified(modified_s),
     ]
     body_headers = [
         (b"content-length", b"%d" % len(body)),
@@ -171,15 +170,15 @@ def raw_head(status: int, headers: Iterable[Header]) -> bytes:
     return b"".join(b"%b\r\n" % line for line in (first, *lines))
 
 
-def last_modified(at_s: int) -> Header:
+def _last_modified(at_s: int) -> Header:
     return _LAST_MODIFIED, formatdate(at_s, usegmt=True).encode()
 
 
-def _stamp(status: os.stat_result) -> FileStamp:
+def _stamp(status: os.stat_result) -> _FileStamp:
     return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def _stamp_at(file: str) -> FileStamp | None:
+def _stamp_at(file: str) -> _FileStamp | None:
     try:
         return _stamp(os.stat(file))  # noqa: PTH116 -- a Path costs more than the look
     except OSError:
@@ -204,12 +203,6 @@ def _hub_link_header(body: bytes) -> bytes:
     for hub, self_link in zip(_HUB_LINKS, _SELF_LINKS, strict=True):
         hub_match, self_match = hub.search(head), self_link.search(head)
         if hub_match and self_match:
-            return b'<%b>; rel="hub", <%b>; rel="self"' % (
-                _unescaped(hub_match[1]),
-                _unescaped(self_match[1]),
-            )
+            addresses = unescape(hub_match[1].decode()), unescape(self_match[1].decode())
+            return '<{}>; rel="hub", <{}>; rel="self"'.format(*addresses).encode()
     return b""
-
-
-def _unescaped(address: bytes) -> bytes:
-    return unescape(address.decode()).encode()

@@ -20,18 +20,16 @@ from channels.portal.http.search_page import (
     SearchResults,
     SearchView,
     count_pages,
+    known_values,
 )
 from channels.portal.model.site import Site
 from channels.portal.search.index import open_search_index
-from channels.portal.search.options import known_values
 from channels.portal.search.query import KnownValues, SearchQuery, parse_query
 from channels.portal.search.sync import SEARCH_INDEX_FILE
 
 log = structlog.get_logger()
 SEARCH_SEGMENT = "tim"
 """First path segment of the search page."""
-CACHE_CONTROL = "public, max-age=60"
-_PAGE_HEADERS = SECURITY_HEADERS | {"Cache-Control": CACHE_CONTROL}
 THREADS, WAITING_MAX = 2, 40
 """Threads for searches, so that they never delay pages, and requests that may wait."""
 BUSY_RETRY_S, _UNAVAILABLE_RETRY_S = 5, 60
@@ -49,8 +47,8 @@ def search_app(folder: Path, site: Site) -> ASGIApp:
 class _SearchApp:
     """`/tim` and `/tim/`; the portal's app answers all other requests."""
 
-    def __init__(self, desk: "SearchService", portal: ASGIApp) -> None:
-        self._service, self._portal = desk, portal
+    def __init__(self, service: "SearchService", portal: ASGIApp) -> None:
+        self._service, self._portal = service, portal
         self._pool = ThreadPoolExecutor(THREADS, "search")
         self._in_progress = 0
 
@@ -73,10 +71,8 @@ class _SearchApp:
 
 
 def _is_search(scope: Scope) -> bool:
-    return request_path(scope).rstrip("/") == f"/{SEARCH_SEGMENT}" and scope["method"] in (
-        "GET",
-        "HEAD",
-    )
+    is_search_path = request_path(scope).rstrip("/") == f"/{SEARCH_SEGMENT}"
+    return is_search_path and scope["method"] in ("GET", "HEAD")
 
 
 class SearchService:
@@ -98,14 +94,15 @@ class SearchService:
         try:
             query = parse_query(params, self._known_values)
         except InvalidQuery as unclear:
-            return self._page(SearchView(params, SearchQuery(), error=unclear), 400)
+            view = SearchView(params, SearchQuery(), error=unclear)
+            return _html_response(self._render(view), 400)
         try:
-            return self._page(SearchView(params, query, self._look_up(query)), 200)
+            view = SearchView(params, query, self._look_up(query))
+            return _html_response(self._render(view), 200)
         except sqlite3.Error as error:
             log.warning("search_unanswered", error=type(error).__name__)
-            return self._page(
-                SearchView(params, query, is_unavailable=True), 503, _UNAVAILABLE_RETRY_S
-            )
+            view = SearchView(params, query, is_unavailable=True)
+            return _html_response(self._render(view), 503, _UNAVAILABLE_RETRY_S)
 
     def respond_busy(self) -> Response:
         """503 from a cached page, so that overload costs nothing."""
@@ -122,12 +119,10 @@ class SearchService:
             shown = matches.places[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
             return SearchResults(matches, index.documents(shown), page)
 
-    def _page(self, view: SearchView, status: int, retry_s: int = 0) -> Response:
-        return _html_response(self._render(view), status, retry_s)
-
 
 def _html_response(page: bytes, status: int, retry_s: int = 0) -> Response:
-    headers = _PAGE_HEADERS if status == 200 else _PAGE_HEADERS | {"Cache-Control": "no-store"}
+    lifetime = "public, max-age=60" if status == 200 else "no-store"
+    headers = SECURITY_HEADERS | {"Cache-Control": lifetime}
     if retry_s:
-        headers = headers | {"Retry-After": str(retry_s)}
+        headers["Retry-After"] = str(retry_s)
     return Response(page, status, headers, "text/html")

@@ -9,14 +9,13 @@ from channels.portal.errors import InvalidQuery
 from channels.portal.model.site import Site
 from channels.portal.render.html import HtmlPages
 from channels.portal.search.index import DocumentFacts, SearchDocument, SearchMatches
-from channels.portal.search.options import filter_options, selected_options
-from channels.portal.search.query import LENGTH_MAX, SearchQuery
+from channels.portal.search.query import LENGTH_MAX, KnownValues, SearchQuery
 from channels.portal.search.snippets import SnippetPiece, highlight, make_snippet
 
 PAGE_SIZE = 20
 """Results per page."""
 _FILTER_FIELDS = ("chu-de", "don-vi", "doi-tuong", "tu", "den")
-FIELDS = ("q", "xep", *_FILTER_FIELDS)
+_FIELDS = ("q", "xep", *_FILTER_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +25,6 @@ class SearchResults:
     matches: SearchMatches
     documents: Sequence[SearchDocument]
     page: int = 1
-
-    @property
-    def page_total(self) -> int:
-        return count_pages(self.matches)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +43,7 @@ class SearchView:
 
 
 @dataclass(frozen=True, slots=True)
-class SearchHit:
+class _SearchHit:
     """One result as the page shows it."""
 
     content_id: str
@@ -70,29 +65,31 @@ class SearchPage:
 
     def render(self, view: SearchView) -> bytes:
         """Render the page as HTML; it repeats at most LENGTH_MAX characters of a field."""
-        results, params = view.results, _repeated_params(view.params)
+        params = {name: view.params.get(name, "")[:LENGTH_MAX] for name in _FIELDS}
+        results = view.results or SearchResults(SearchMatches(()), ())
+        total = count_pages(results.matches)
         return self._pages.search(
-            asked=params | selected_options(view.query),
-            found=results.matches if results else None,
-            hits=[self._hit(document, view) for document in results.documents] if results else [],
-            options=filter_options(self._site, view.query),
+            asked=params | _selected_options(view.query),
+            found=view.results and results.matches,
+            hits=[self._hit(document, view) for document in results.documents],
+            options=_filter_options(self._site, view.query),
             narrowed=any(params[name] for name in _FILTER_FIELDS),
             wrong=view.error,
             closed=view.is_unavailable,
             full=view.is_busy,
-            total=_grouped_digits(len(results.matches.places)) if results else "",
-            page=results.page if results else 1,
-            pages=results.page_total if results else 1,
-            beside=_adjacent_pages(params, results) if results else ("", ""),
+            total=f"{len(results.matches.places):,}".replace(",", "."),
+            page=results.page,
+            pages=total,
+            beside=_adjacent_pages(params, results.page, total),
             begin=_page_url(params, 1),
-            first=(results.page - 1) * PAGE_SIZE + 1 if results else 1,
+            first=(results.page - 1) * PAGE_SIZE + 1,
         )
 
-    def _hit(self, document: SearchDocument, view: SearchView) -> SearchHit:
+    def _hit(self, document: SearchDocument, view: SearchView) -> _SearchHit:
         facts, words = document.facts, view.query.words
         ignore_marks = view.results is not None and view.results.matches.loose
         published = datetime.fromisoformat(facts.published)
-        return SearchHit(
+        return _SearchHit(
             content_id=document.content_id,
             facts=facts,
             title=highlight(facts.title, words, ignore_marks=ignore_marks),
@@ -109,22 +106,38 @@ def count_pages(matches: SearchMatches) -> int:
     return max(1, -(-len(matches.places) // PAGE_SIZE))
 
 
-def _repeated_params(params: Mapping[str, str]) -> dict[str, str]:
-    """Parameters that the form and links repeat, cut to the accepted length."""
-    return {name: params.get(name, "")[:LENGTH_MAX] for name in FIELDS}
-
-
-def _adjacent_pages(params: Mapping[str, str], results: SearchResults) -> tuple[str, str]:
+def _adjacent_pages(params: Mapping[str, str], page: int, total: int) -> tuple[str, str]:
     """Addresses of the previous and next page; empty for none."""
-    page = results.page
     before = _page_url(params, page - 1) if page > 1 else ""
-    return before, _page_url(params, page + 1) if page < results.page_total else ""
-
-
-def _grouped_digits(number: int) -> str:
-    return f"{number:,}".replace(",", ".")
+    return before, _page_url(params, page + 1) if page < total else ""
 
 
 def _page_url(params: Mapping[str, str], page: int) -> str:
-    filled = {name: params[name] for name in FIELDS if params[name]}
+    filled = {name: params[name] for name in _FIELDS if params[name]}
     return "/tim?" + urlencode(filled | ({"trang": str(page)} if page > 1 else {}))
+
+
+def known_values(site: Site) -> KnownValues:
+    """Accepted ids, including former ids of units and units that have ended."""
+    units = {unit: unit for unit in site.vocabulary.units}
+    return {
+        "chu-de": {topic: topic for topic in site.topics()},
+        "don-vi": units | dict(site.vocabulary.aliases),
+        "doi-tuong": {audience: audience for audience in site.audiences()},
+    }
+
+
+def _filter_options(site: Site, query: SearchQuery) -> dict[str, list[tuple[str, str]]]:
+    """Field → id and name of each option; an ended unit only if *query* has it."""
+    units = dict.fromkeys((*site.units(), *filter(None, (query.unit,))))
+    return {
+        "chu-de": [(id, site.topic_name(id)) for id in site.topics()],
+        "don-vi": [(id, site.slug_name(id)) for id in units],
+        "doi-tuong": [(id, site.audience_name(id)) for id in site.audiences()],
+    }
+
+
+def _selected_options(query: SearchQuery) -> dict[str, str]:
+    """Field → current id of the selected option."""
+    ids = {"chu-de": query.topic, "don-vi": query.unit, "doi-tuong": query.audience}
+    return {field: id for field, id in ids.items() if id}

@@ -15,7 +15,7 @@ from channels.portal.model.texts import catalog_text
 
 _TOP_HEADING = 2  # the page's own title is the h1
 _LOWEST_HEADING = 6
-
+_BASE_URL_KEY = "base_url"
 # Character references (`&#12;`, `&rlm;`) can produce characters that the contract refuses in plain
 # text: those that XML cannot hold, and those that reorder text.
 _FORBIDDEN_CHARACTERS = re.compile(
@@ -32,9 +32,6 @@ def to_html(markdown: str, base_url: str) -> str:
     """Render CommonMark with tables to HTML; relative links resolve against *base_url*."""
     html = _cleaner(base_url).clean(_MARKDOWN.render(markdown, {_BASE_URL_KEY: base_url}))
     return _FORBIDDEN_CHARACTERS.sub("", html).strip()
-
-
-_BASE_URL_KEY = "base_url"
 
 
 def _cleaner(base_url: str) -> nh3.Cleaner:
@@ -62,9 +59,9 @@ _TABLE_FRAME = '<div class="table" role="group" tabindex="0" aria-label="{label}
 """A wide table scrolls inside its frame, by keyboard too."""
 
 
-def _demote_headings(tokens: Sequence[Token]) -> None:
+def _demote_headings(state: StateCore) -> None:
     """Shift headings so that the highest heading of the body is an h2."""
-    headings = [token for token in tokens if token.type in ("heading_open", "heading_close")]
+    headings = [token for token in state.tokens if token.type in ("heading_open", "heading_close")]
     if not headings:
         return
     shift = _TOP_HEADING - min(int(token.tag[1]) for token in headings)
@@ -72,22 +69,20 @@ def _demote_headings(tokens: Sequence[Token]) -> None:
         token.tag = f"h{min(_LOWEST_HEADING, int(token.tag[1]) + shift)}"
 
 
-def _align_by_class(tokens: Sequence[Token]) -> None:
+def _align_by_class(state: StateCore) -> None:
     """Replace a cell's inline style by a class; the pages allow no inline style."""
-    for token in tokens:
+    for token in state.tokens:
         style = token.attrs.pop("style", None)
         if isinstance(style, str):
             token.attrSet("class", style.removeprefix("text-align:"))
 
 
-def _mark_bare_addresses(tokens: Sequence[Token]) -> None:
+def _mark_bare_addresses(state: StateCore) -> None:
     """Mark links whose text is their address, so that print does not repeat the address."""
-    for token in tokens:
-        inline = token.children or []
-        for link, text in pairwise(inline):
-            if link.type == "link_open" and (
-                link.info == "auto" or text.content == link.attrs["href"]
-            ):
+    for token in state.tokens:
+        for link, text in pairwise(token.children or []):
+            is_link = link.type == "link_open"
+            if is_link and (link.info == "auto" or text.content == link.attrs["href"]):
                 link.attrSet("class", "bare")
 
 
@@ -104,27 +99,22 @@ def _with_images_linked(tokens: Sequence[Token], base: str) -> Iterator[Token]:
     link_depth = 0
     for token in tokens:
         link_depth += token.nesting if token.type in ("link_open", "link_close") else 0
-        scheme = _token_scheme(token, base)
+        scheme = _image_scheme(str(token.attrs["src"]), base) if token.type == "image" else ""
         if scheme in ("", "https"):
             yield token
             continue
-        text = Token("text", "", 0, content=_alt(token) or catalog_text("media", "image/jpeg"))
-        yield from [text] if link_depth or scheme != "http" else _link(token, text)
-
-
-def _link(image: Token, text: Token) -> list[Token]:
-    href = {"href": image.attrs["src"]}
-    return [Token("link_open", "a", 1, attrs=href), text, Token("link_close", "a", -1)]
+        alt = "".join(child.content for child in token.children or ()).strip()
+        text = Token("text", "", 0, content=alt or catalog_text("media", "image/jpeg"))
+        if link_depth or scheme != "http":
+            yield text
+        else:
+            yield Token("link_open", "a", 1, attrs={"href": token.attrs["src"]})
+            yield from (text, Token("link_close", "a", -1))
 
 
 def is_displayable(address: str, page_url: str) -> bool:
     """Whether the CSP lets browsers load the image into that page of the portal."""
     return _image_scheme(address, page_url) in ("", "https")
-
-
-def _token_scheme(token: Token, base: str) -> str:
-    """Scheme of an image token; empty for other tokens and the portal's own images."""
-    return _image_scheme(str(token.attrs["src"]), base) if token.type == "image" else ""
 
 
 def _image_scheme(address: str, base: str) -> str:
@@ -136,15 +126,11 @@ def _image_scheme(address: str, base: str) -> str:
     return "" if image[:2] == page[:2] else image.scheme if image.netloc else "none"
 
 
-def _alt(image: Token) -> str:
-    return "".join(child.content for child in image.children or ()).strip()
-
-
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
-    parser.core.ruler.push("demote_headings", lambda state: _demote_headings(state.tokens))
-    parser.core.ruler.push("align_by_class", lambda state: _align_by_class(state.tokens))
-    parser.core.ruler.push("bare_addresses", lambda state: _mark_bare_addresses(state.tokens))
+    parser.core.ruler.push("demote_headings", _demote_headings)
+    parser.core.ruler.push("align_by_class", _align_by_class)
+    parser.core.ruler.push("bare_addresses", _mark_bare_addresses)
     parser.core.ruler.push("link_what_is_not_shown", _link_insecure_images)
     frame = _TABLE_FRAME.format(label=escape(catalog_text("item", "table")))
     parser.add_render_rule("table_open", lambda *_: f"{frame}<table>\n")

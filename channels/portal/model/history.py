@@ -48,32 +48,30 @@ def _history_of(publication: Publication) -> tuple[HistoryEntry, ...]:
 def merge_history(stored: ShownPublication | None, arrived: Publication) -> ShownPublication:
     """The newer of two positions with the history of both, in any order of arrival."""
     newest = stored if stored and stored.revision > arrived.revision else arrived
-    by_revision = {
-        entry.revision: entry
-        for entry in (*_history_of(arrived), *(_history_of(stored) if stored else ()))
-    }
+    entries = (*_history_of(arrived), *(_history_of(stored) if stored else ()))
+    by_revision = {entry.revision: entry for entry in entries}
     past = tuple(by_revision[number] for number in sorted(by_revision))
     return ShownPublication.model_construct(**_fields(newest), past=past)
 
 
 def last_correction(publication: Publication) -> HistoryEntry | None:
     """The last correction, which later positions go on to show."""
-    corrections = (entry for entry in _history_of(publication) if entry.action == "corrected")
-    return max(corrections, key=_revision, default=None)
+    return _last(publication, "corrected")
 
 
 def last_change(publication: Publication) -> HistoryEntry | None:
     """The last correction or withdrawal."""
-    changes = (entry for entry in _history_of(publication) if entry.action != "published")
-    return max(changes, key=_revision, default=None)
+    return _last(publication, "corrected", "withdrawn")
+
+
+def _last(publication: Publication, *actions: Action) -> HistoryEntry | None:
+    entries = (entry for entry in _history_of(publication) if entry.action in actions)
+    return max(entries, key=_revision, default=None)
 
 
 def last_reinstatement(publication: Publication) -> Reinstatement | None:
     """Last withdrawal and return; None if still withdrawn, or never withdrawn."""
-    entries = sorted(_history_of(publication), key=_revision)
-    gone = max(
-        (entry for entry in entries if entry.action == "withdrawn"), key=_revision, default=None
-    )
+    gone, entries = _last(publication, "withdrawn"), sorted(_history_of(publication), key=_revision)
     back = next((entry for entry in entries if gone and entry.revision > gone.revision), None)
     return Reinstatement(gone.at, back.at) if gone and back else None
 
@@ -93,5 +91,5 @@ def _own_entry(publication: Publication) -> Iterator[HistoryEntry]:
         )
 
 
-def _revision(turn: HistoryEntry) -> int:
-    return turn.revision
+def _revision(entry: HistoryEntry) -> int:
+    return entry.revision

@@ -1,5 +1,6 @@
 """The public list of the ministry's channels, read from a TOML file."""
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,10 +13,10 @@ from contracts.errors import FieldError, Invalid, Unreadable, explain, field_err
 
 UNIFIED_KINDS = ("portal", "vneid")
 """Kinds of channels that carry everything; the other kinds add to them."""
-ChannelUrl = Annotated[
+_ChannelUrl = Annotated[
     str, StringConstraints(pattern=r"^(https?://[^\s\"<>/]+[^\s\"<>]*|/[^\s\"<>]*)?$")
 ]
-Phone = Annotated[str, StringConstraints(pattern=r"^(\+?[0-9]+([ .-][0-9]+)*)?$", max_length=30)]
+_Phone = Annotated[str, StringConstraints(pattern=r"^(\+?[0-9]+([ .-][0-9]+)*)?$", max_length=30)]
 _FILE_VARIABLE = "LOA_PORTAL_CHANNELS_FILE"
 
 
@@ -24,9 +25,9 @@ class PublicChannel(Contract):
 
     name: Line150
     kind: Literal["portal", "vneid", "social", "app", "hotline", "mail", "feed", "other"]
-    url: ChannelUrl = ""
+    url: _ChannelUrl = ""
     """An address, a path on the portal, or empty."""
-    phone: Phone = ""
+    phone: _Phone = ""
     """As people write phone numbers: `1900 0000`, `024 3456 7890`, `+84 24 3456 7890`."""
     about: Line250
     keeper: Annotated[str, StringConstraints(max_length=150)] = ""
@@ -61,9 +62,7 @@ def load_channels(own_toml: str = "") -> tuple[PublicChannel, ...]:
 
 def tel_uri(phone: str) -> str:
     """The `tel:` URI of a phone number (RFC 3966)."""
-    return "tel:" + "".join(
-        character for character in phone if character.isdigit() or character == "+"
-    )
+    return "tel:" + re.sub("[^0-9+]", "", phone)
 
 
 def _entries(text: str) -> dict[str, dict[str, Any]]:
@@ -81,12 +80,9 @@ def _unknown_keys(
     where: str, fields: Mapping[str, object], kind: type[Contract]
 ) -> Iterator[FieldError]:
     """Errors for unknown keys, so that a mistyped key is not ignored silently."""
-    field_names = ", ".join(kind.model_fields)
-    for key in fields:
-        if key not in kind.model_fields:
-            yield field_error(
-                join_path(_FILE_VARIABLE, where, key), "unknown_key", known=field_names
-            )
+    known = ", ".join(kind.model_fields)
+    for key in (key for key in fields if key not in kind.model_fields):
+        yield field_error(join_path(_FILE_VARIABLE, where, key), "unknown_key", known=known)
 
 
 _SHIPPED_TOML = (Path(__file__).parent / "channels.toml").read_text("utf-8")

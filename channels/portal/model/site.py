@@ -99,10 +99,12 @@ class Site:
 
     def slug_kind(self, slug: str) -> str:
         """`all`, `topic`, `unit`, `audience` or `other`; equal ids share one listing."""
-        kinds = (("topic", self.vocabulary.topics), ("unit", self.vocabulary.units))
-        for kind, entries in (*kinds, ("audience", self.vocabulary.audiences)):
-            if slug in entries:
-                return kind
+        if slug in self.vocabulary.topics:
+            return "topic"
+        if slug in self.vocabulary.units:
+            return "unit"
+        if slug in self.vocabulary.audiences:
+            return "audience"
         return "all" if slug == ALL_SLUG else "other"
 
     def slug_name(self, slug: str) -> str:

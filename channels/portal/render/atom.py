@@ -1,87 +1,59 @@
 """A feed as Atom 1.0 (RFC 4287)."""
 
-from lxml import etree
-
-from channels.portal.render.feed import Feed, FeedEntry
+from channels.portal.render.feed import Feed, FeedEntry, add_links
 from channels.portal.render.xml import (
-    ATOM_NS,
-    HISTORY_NS,
     XML_LANG,
     Element,
-    add_child,
-    atom_tag,
+    add_atom,
     format_rfc3339,
-    history_tag,
+    new_atom_feed,
     serialize,
 )
-from contracts.content import Attachment
 
 SEPARATOR = b""
 _END = b"</feed>\n"
-_TYPE = "application/atom+xml"
 
 
 def render_frame(feed: Feed) -> tuple[bytes, bytes]:
     """Render the bytes before and after the entries."""
-    names: dict[str | None, str] = {None: ATOM_NS}
-    if feed.is_archive:
-        names["fh"] = HISTORY_NS
-    root = etree.Element(atom_tag("feed"), nsmap=names)
-    root.set(XML_LANG, "vi")
-    add_child(root, atom_tag("id"), f"{feed.current}.atom")
-    add_child(root, atom_tag("title"), feed.title)
-    add_child(root, atom_tag("subtitle"), feed.description)
-    add_child(root, atom_tag("updated"), format_rfc3339(feed.updated))
-    _link(root, "self", _TYPE, feed.url("atom"))
-    _link(root, "alternate", "text/html", feed.home_url)
-    if feed.hub and not feed.is_archive:
-        add_child(root, atom_tag("link"), rel="hub", href=feed.hub)
-    for rel, href in feed.paging("atom"):
-        _link(root, rel, _TYPE, href)
-    if feed.is_archive:
-        add_child(root, history_tag("archive"))
+    root = new_atom_feed(is_archive=feed.is_archive)
+    add_atom(root, "id", f"{feed.current}.atom")
+    add_atom(root, "title", feed.title)
+    add_atom(root, "subtitle", feed.description)
+    add_atom(root, "updated", format_rfc3339(feed.updated))
+    add_links(root, feed, "atom", alternate=feed.home_url)
     _author(root, feed.publisher)
     return serialize(root).removesuffix(_END), _END
 
 
 def render_entry(entry: FeedEntry) -> bytes:
     """Render one `entry` element."""
-    root = etree.Element(atom_tag("feed"), nsmap={None: ATOM_NS})
-    _entry(root, entry)
+    root = new_atom_feed()
+    _entry(add_atom(root, "entry"), entry)
     written = serialize(root)
     return written[written.index(b"<entry") : -len(_END)]
 
 
-def _entry(root: Element, entry: FeedEntry) -> None:
+def _entry(element: Element, entry: FeedEntry) -> None:
     item, publication = entry.item, entry.item.publication
-    element = add_child(root, atom_tag("entry"))
     element.set(XML_LANG, publication.language)
-    add_child(element, atom_tag("id"), item.url)
-    add_child(element, atom_tag("title"), item.headline)
-    add_child(element, atom_tag("published"), format_rfc3339(item.published))
-    add_child(element, atom_tag("updated"), format_rfc3339(item.updated))
-    _link(element, "alternate", "text/html", item.url)
+    add_atom(element, "id", item.url)
+    add_atom(element, "title", item.headline)
+    add_atom(element, "published", format_rfc3339(item.published))
+    add_atom(element, "updated", format_rfc3339(item.updated))
+    add_atom(element, "link", rel="alternate", type="text/html", href=item.url)
     _author(element, item.unit)
-    add_child(element, atom_tag("category"), term=publication.topic, label=item.topic)
+    add_atom(element, "category", term=publication.topic, label=item.topic)
     if publication.summary and not item.withdrawn:
-        add_child(element, atom_tag("summary"), publication.summary)
-    add_child(element, atom_tag("content"), entry.html, type="html")
-    for attachment in publication.attachments if not item.withdrawn else ():
-        _enclosure(element, attachment)
-
-
-def _enclosure(element: Element, attachment: Attachment) -> None:
-    link = add_child(element, atom_tag("link"), rel="enclosure", href=attachment.url)
-    link.set("title", attachment.title)
-    if attachment.media_type:
-        link.set("type", attachment.media_type)
-    if attachment.size is not None:
-        link.set("length", str(attachment.size))
-
-
-def _link(parent: Element, rel: str, media_type: str, href: str) -> None:
-    add_child(parent, atom_tag("link"), rel=rel, type=media_type, href=href)
+        add_atom(element, "summary", publication.summary)
+    add_atom(element, "content", entry.html, type="html")
+    for file in publication.attachments if not item.withdrawn else ():
+        link = add_atom(element, "link", rel="enclosure", href=file.url, title=file.title)
+        if file.media_type:
+            link.set("type", file.media_type)
+        if file.size is not None:
+            link.set("length", str(file.size))
 
 
 def _author(parent: Element, name: str) -> None:
-    add_child(add_child(parent, atom_tag("author")), atom_tag("name"), name)
+    add_atom(add_atom(parent, "author"), "name", name)

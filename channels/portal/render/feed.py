@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from channels.portal.model.item import Item
 from channels.portal.model.site import ALL_SLUG, Site, feed_path, listing_path
 from channels.portal.model.texts import catalog_text
+from channels.portal.render.xml import Element, add_atom, add_child, history_tag
 
 EMPTY_FEED_DATE = datetime(2026, 1, 1, tzinfo=UTC)
 """Date of an empty feed: Atom requires a date, and it has to be constant."""
@@ -45,21 +46,29 @@ class Feed:
         """Address of the feed in *feed_format*: rss, atom or json."""
         return f"{self.address}.{feed_format}"
 
-    def paging(self, feed_format: str) -> list[tuple[str, str]]:
-        """Paging links (RFC 5005): relation and address."""
-        links = [("prev-archive", self.older), ("next-archive", self.newer)]
-        if self.is_archive:
-            links.insert(0, ("current", self.current))
-        return [(rel, f"{address}.{feed_format}") for rel, address in links if address]
+
+def add_links(parent: Element, feed: Feed, feed_format: str, alternate: str = "") -> None:
+    """Add Atom's links to the feed itself, its page, the hub, and other documents (RFC 5005)."""
+    media_type = f"application/{feed_format}+xml"
+    add_atom(parent, "link", rel="self", type=media_type, href=feed.url(feed_format))
+    if alternate:
+        add_atom(parent, "link", rel="alternate", type="text/html", href=alternate)
+    if feed.hub and not feed.is_archive:
+        add_atom(parent, "link", rel="hub", href=feed.hub)
+    paging = {"current": feed.current if feed.is_archive else ""}
+    paging |= {"prev-archive": feed.older, "next-archive": feed.newer}
+    for rel, address in paging.items():
+        if address:
+            add_atom(parent, "link", rel=rel, type=media_type, href=f"{address}.{feed_format}")
+    if feed.is_archive:
+        add_child(parent, history_tag("archive"))
 
 
 def feed_of_listing(slug: str, site: Site) -> Feed:
     """The empty feed of a listing."""
-    address = site.url(feed_path(slug))
+    address, site_name = site.url(feed_path(slug)), catalog_text("site", "name")
     return Feed(
-        title=catalog_text(
-            "feed", "title", name=site.slug_name(slug), site=catalog_text("site", "name")
-        ),
+        title=catalog_text("feed", "title", name=site.slug_name(slug), site=site_name),
         description=site.slug_description(slug),
         publisher=catalog_text("site", "owner"),
         home_url=site.url("/" if slug == ALL_SLUG else listing_path(slug)),

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from channels.portal.index.listings import FEED_LIMIT
 from channels.portal.model.item import Item
 from channels.portal.model.page_sets import OPML_PATH
-from channels.portal.model.public_channels import UNIFIED_KINDS, tel_uri
+from channels.portal.model.public_channels import UNIFIED_KINDS, PublicChannel, tel_uri
 from channels.portal.model.site import (
     ALL_SLUG,
     DEFAULT_COVER_PATH,
@@ -35,7 +35,7 @@ STATIC_DIR = Path(__file__).with_name("static")
 
 
 @dataclass(frozen=True)
-class Asset:
+class _Asset:
     """A file that pages link to, cacheable for ever because its name contains its hash."""
 
     path: str
@@ -53,11 +53,8 @@ class HtmlPages:
 
     def home(self, stories: Sequence[Markup], used_slugs: Collection[str]) -> bytes:
         """The home page, with those topics that are among *used_slugs*, the listings with items."""
-        topics = [
-            topic
-            for topic in self._site.topics()
-            if topic in used_slugs and self._site.is_subscribable(topic)
-        ]
+        topics = [topic for topic in self._site.topics() if topic in used_slugs]
+        topics = list(filter(self._site.is_subscribable, topics))
         return self._page("home.html", here="home", stories=stories, topics=topics)
 
     def item(self, item: Item) -> bytes:
@@ -80,10 +77,8 @@ class HtmlPages:
         self, slug: str, month: str, lines: Sequence[Markup], adjacent: tuple[str, str]
     ) -> bytes:
         """The page of a listing's month; *adjacent*: the months with items before and after."""
-        older, newer = adjacent
-        return self._listing_page(
-            slug, "month.html", month=month, lines=lines, older=older, newer=newer
-        )
+        facts = {"month": month, "older": adjacent[0], "newer": adjacent[1]}
+        return self._listing_page(slug, "month.html", lines=lines, **facts)
 
     def feed_overview(self, slugs: Sequence[str]) -> bytes:
         """The page that lists all feeds."""
@@ -97,11 +92,10 @@ class HtmlPages:
 
     def channels(self) -> bytes:
         """The page of the ministry's channels, in two groups: unified and additional."""
-        unified = [channel for channel in self._site.channels if channel.kind in UNIFIED_KINDS]
-        others = [channel for channel in self._site.channels if channel.kind not in UNIFIED_KINDS]
-        return self._page(
-            "channels.html", here="channels", groups={"unified": unified, "others": others}
-        )
+        groups: dict[str, list[PublicChannel]] = {"unified": [], "others": []}
+        for channel in self._site.channels:
+            groups["unified" if channel.kind in UNIFIED_KINDS else "others"].append(channel)
+        return self._page("channels.html", here="channels", groups=groups)
 
     def about(self) -> bytes:
         """The page about responsibility and privacy."""
@@ -115,19 +109,9 @@ class HtmlPages:
         """The page of `/tim`, with the search form and its results."""
         return self._page("search.html", here="search", **values)
 
-    def feed_entry(self, item: Item) -> str:
-        """The item's content in feeds: HTML with absolute links only."""
-        return self._fragment("entry.html", item)
-
-    def story_fragment(self, item: Item) -> str:
-        """The item in a list with summaries."""
-        return self._fragment("story.html", item)
-
-    def line_fragment(self, item: Item) -> str:
-        """The item in a list of one-line entries."""
-        return self._fragment("line.html", item)
-
-    def _fragment(self, template: str, item: Item) -> str:
+    def fragment(self, template: str, item: Item) -> str:
+        """The item in a feed (`entry`), in a list with summaries (`story`) or without (`line`)."""
+        template = f"{template}.html"
         return self._environment.get_template(template).render(item=item).strip()
 
     def _listing_page(self, slug: str, template: str, **values: object) -> bytes:
@@ -146,7 +130,7 @@ class HtmlPages:
         return self._environment.get_template(template).render(values).encode()
 
 
-def _environment(site: Site, css: Asset, icon: Asset) -> Environment:
+def _environment(site: Site, css: _Asset, icon: _Asset) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE_DIR),
         autoescape=True,
@@ -191,14 +175,8 @@ def _subscribe_path(site: Site, slug: str) -> str:
     if kind == "all":
         return "/dang-ky"
     offered = {"unit": slug in site.units(), "topic": site.is_subscribable(slug)}.get(kind, True)
-    return (
-        f"/dang-ky?{_SUBSCRIBE_FIELDS[kind]}={slug}"
-        if kind in _SUBSCRIBE_FIELDS and offered
-        else ""
-    )
-
-
-_SUBSCRIBE_FIELDS = {"topic": "chu-de", "unit": "don-vi", "audience": "doi-tuong"}
+    field = {"topic": "chu-de", "unit": "don-vi", "audience": "doi-tuong"}.get(kind)
+    return f"/dang-ky?{field}={slug}" if field and offered else ""
 
 
 def _first_month_beyond(shown: int, months: Sequence[tuple[str, int]]) -> str:
@@ -210,18 +188,15 @@ def _first_month_beyond(shown: int, months: Sequence[tuple[str, int]]) -> str:
     return ""
 
 
-def _asset(name: str) -> Asset:
+def _asset(name: str) -> _Asset:
     body = (STATIC_DIR / name).read_bytes()
     stem, _, suffix = name.partition(".")
-    return Asset(f"/tai-nguyen/{stem}-{sha256(body).hexdigest()[:16]}.{suffix}", body)
+    return _Asset(f"/tai-nguyen/{stem}-{sha256(body).hexdigest()[:16]}.{suffix}", body)
 
 
-def _iso(at: datetime) -> str:
-    return at.astimezone(VIETNAM).isoformat(timespec="seconds")
-
-
-def _local_time(at: datetime, pattern: str) -> str:
-    return at.astimezone(VIETNAM).strftime(pattern)
+def _time_filter(name: str) -> Callable[[datetime], str]:
+    pattern = catalog_text("time", name)
+    return lambda at: at.astimezone(VIETNAM).strftime(pattern)
 
 
 def _lang_attribute(language: str) -> Markup:
@@ -257,11 +232,8 @@ def _decimal(count: float, unit: str) -> str:
 
 
 _FILTERS: dict[str, Callable[..., Any]] = {
-    "iso": _iso,
-    "moment": lambda at: _local_time(at, catalog_text("time", "moment")),
-    "spoken": lambda at: _local_time(at, catalog_text("time", "spoken")),
-    "day": lambda at: _local_time(at, catalog_text("time", "day")),
-    "short": lambda at: _local_time(at, catalog_text("time", "short")),
+    **{name: _time_filter(name) for name in ("moment", "spoken", "day", "short")},
+    "iso": lambda at: at.astimezone(VIETNAM).isoformat(timespec="seconds"),
     "month_name": lambda month: catalog_text("time", "month", month=month[5:], year=month[:4]),
     "og_locale": og_locale,
     "tel": tel_uri,

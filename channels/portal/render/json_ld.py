@@ -23,12 +23,8 @@ def og_locale(language: str) -> str:
     return _LOCALES.get(language) or language.replace("-", "_")
 
 
-_LOCALES = {"vi": "vi_VN", "en": "en_US", "fr": "fr_FR", "zh": "zh_CN", "ja": "ja_JP"} | {
-    "ko": "ko_KR",
-    "ru": "ru_RU",
-    "lo": "lo_LA",
-    "km": "km_KH",
-}
+_LOCALES = {"vi": "vi_VN", "en": "en_US", "fr": "fr_FR", "zh": "zh_CN", "ja": "ja_JP"}
+_LOCALES |= {"ko": "ko_KR", "ru": "ru_RU", "lo": "lo_LA", "km": "km_KH"}
 
 
 def _article(item: Item, site: Site) -> dict[str, Any]:
@@ -55,9 +51,8 @@ def _extras(item: Item) -> dict[str, Any]:
     """Optional properties."""
     extras: dict[str, Any] = {}
     if item.audiences:
-        extras["audience"] = [
-            {"@type": "Audience", "audienceType": audience} for audience in item.audiences
-        ]
+        kind = {"@type": "Audience"}
+        extras["audience"] = [kind | {"audienceType": audience} for audience in item.audiences]
     if item.publication.expires_at:
         extras["expires"] = format_rfc3339(item.publication.expires_at)
     if item.correction:

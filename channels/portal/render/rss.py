@@ -6,24 +6,22 @@ from html import escape
 from lxml import etree
 from markupsafe import Markup
 
-from channels.portal.render.feed import Feed, FeedEntry
+from channels.portal.render.feed import Feed, FeedEntry, add_links
 from channels.portal.render.xml import (
     ATOM_NS,
     CONTENT_NS,
     DUBLIN_CORE_NS,
     HISTORY_NS,
     Element,
+    add_atom,
     add_child,
-    atom_tag,
     format_rfc3339,
-    history_tag,
     serialize,
 )
 
 SEPARATOR = b""
 _TTL_MINUTES = "5"
 _END = b"</channel></rss>\n"
-_TYPE = "application/rss+xml"
 _NAMESPACES = {"atom": ATOM_NS, "content": CONTENT_NS, "dc": DUBLIN_CORE_NS}
 
 
@@ -38,46 +36,34 @@ def render_frame(feed: Feed) -> tuple[bytes, bytes]:
     add_child(channel, "language", "vi")
     add_child(channel, "lastBuildDate", format_datetime(feed.updated, usegmt=True))
     add_child(channel, "ttl", _TTL_MINUTES)
-    add_child(channel, atom_tag("link"), rel="self", type=_TYPE, href=feed.url("rss"))
-    if feed.hub and not feed.is_archive:
-        add_child(channel, atom_tag("link"), rel="hub", href=feed.hub)
-    for rel, href in feed.paging("rss"):
-        add_child(channel, atom_tag("link"), rel=rel, type=_TYPE, href=href)
-    if feed.is_archive:
-        add_child(channel, history_tag("archive"))
+    add_links(channel, feed, "rss")
     return serialize(root).removesuffix(_END), _END
 
 
 def render_entry(entry: FeedEntry) -> bytes:
     """Render one `item` element."""
     root = etree.Element("rss", version="2.0", nsmap=_NAMESPACES)
-    _item(add_child(root, "channel"), entry)
+    _item(add_child(add_child(root, "channel"), "item"), entry)
     written = serialize(root)
     return written[written.index(b"<item>") : -len(_END)]
 
 
-def _item(channel: Element, entry: FeedEntry) -> None:
+def _item(element: Element, entry: FeedEntry) -> None:
     item, publication = entry.item, entry.item.publication
-    element = add_child(channel, "item")
     add_child(element, "title", item.headline)
     add_child(element, "link", item.url)
     add_child(element, "guid", item.url, isPermaLink="true")
     add_child(element, "pubDate", format_datetime(item.published, usegmt=True))
     add_child(element, f"{{{DUBLIN_CORE_NS}}}creator", item.unit)
     add_child(element, "category", item.topic)
-    _add_text(element, entry)
-    # RSS has no element for changes; readers that know Atom's `updated` see a correction.
-    add_child(element, atom_tag("updated"), format_rfc3339(item.updated))
-    for attachment in publication.attachments if not item.withdrawn else ():
-        if attachment.media_type and attachment.size is not None:
-            facts = {"length": str(attachment.size), "type": attachment.media_type}
-            add_child(element, "enclosure", None, url=attachment.url, **facts)
-            break  # readers accept one enclosure per item; the content links all of them
-
-
-def _add_text(element: Element, entry: FeedEntry) -> None:
-    """Add the plain-text description, escaped because RSS readers expect HTML, and the content."""
-    item = entry.item
+    # The description is escaped because RSS readers expect HTML.
     short = Markup(entry.html).striptags() if item.withdrawn else item.excerpt  # noqa: S704
     add_child(element, "description", escape(short, quote=False))
     add_child(element, f"{{{CONTENT_NS}}}encoded", entry.html)
+    # RSS has no element for changes; readers that know Atom's `updated` see a correction.
+    add_atom(element, "updated", format_rfc3339(item.updated))
+    for file in publication.attachments if not item.withdrawn else ():
+        if file.media_type and file.size is not None:
+            size = str(file.size)
+            add_child(element, "enclosure", url=file.url, length=size, type=file.media_type)
+            break  # readers accept one enclosure per item; the content links all of them

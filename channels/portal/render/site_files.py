@@ -232,10 +232,11 @@ class SiteFiles:
 
     def _render_fragments(self, stored: StoredItem) -> Fragments:
         item = self._item(stored)
-        entry = FeedEntry(item, self._pages.feed_entry(item))
+        render = self._pages.fragment
+        entry = FeedEntry(item, render("entry", item))
         entries = (writer.entry(entry) for writer in FORMAT_WRITERS.values())
-        fragments = self._pages.line_fragment(item), self._pages.story_fragment(item)
-        return Fragments(to_microseconds(item.updated), *fragments, *entries)
+        lines = render("line", item), render("story", item)
+        return Fragments(to_microseconds(item.updated), *lines, *entries)
 
     def _item(self, stored: StoredItem) -> Item:
         return build_item(stored.publication, stored.body_html, self.site)

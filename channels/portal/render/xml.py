@@ -13,13 +13,6 @@ XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 Element = etree._Element  # lxml has no public name for the type
 
 
-def add_child(parent: Element, tag: str, text: str | None = None, **attributes: str) -> Element:
-    """Add a child element. Raises ValueError for characters that XML cannot hold."""
-    element = etree.SubElement(parent, tag, attributes)
-    element.text = text
-    return element
-
-
 def atom_tag(tag: str) -> str:
     """A qualified name of Atom."""
     return f"{{{ATOM_NS}}}{tag}"
@@ -28,6 +21,28 @@ def atom_tag(tag: str) -> str:
 def history_tag(tag: str) -> str:
     """A qualified name of RFC 5005."""
     return f"{{{HISTORY_NS}}}{tag}"
+
+
+def add_child(parent: Element, tag: str, text: str | None = None, **attributes: str) -> Element:
+    """Add a child element. Raises ValueError for characters that XML cannot hold."""
+    element = etree.SubElement(parent, tag, attributes)
+    element.text = text
+    return element
+
+
+def add_atom(parent: Element, tag: str, text: str | None = None, **attributes: str) -> Element:
+    """Add a child element of Atom's namespace. Raises as `add_child`."""
+    return add_child(parent, atom_tag(tag), text, **attributes)
+
+
+def new_atom_feed(*, is_archive: bool = False) -> Element:
+    """An empty Atom feed in Vietnamese."""
+    prefixes: dict[str | None, str] = {None: ATOM_NS}
+    if is_archive:
+        prefixes["fh"] = HISTORY_NS
+    root = etree.Element(atom_tag("feed"), nsmap=prefixes)
+    root.set(XML_LANG, "vi")
+    return root
 
 
 def format_rfc3339(at: datetime) -> str:

@@ -110,7 +110,6 @@ class SearchIndex(Database):
         return str(row[0]) if row else ""
 
     def mark_complete(self, format_hash: str) -> None:
-        """Mark the index as complete."""
         self._db.execute("INSERT INTO made VALUES (?)", (format_hash,))
         self._db.execute("DELETE FROM making")
 
@@ -129,7 +128,6 @@ class SearchIndex(Database):
         self._db.execute("UPDATE making SET after = ?", (after,))
 
     def create_tables(self) -> None:
-        """Create empty tables."""
         self._db.executescript(_TABLES)
 
     def put(self, documents: Iterable[SearchDocument]) -> None:
@@ -145,7 +143,6 @@ class SearchIndex(Database):
             self._db.execute(_INSERT_SQL, (place, *_columns(document.facts, document.text)))
 
     def remove(self, content_ids: Iterable[str]) -> None:
-        """Remove these items from the index."""
         for content_id in content_ids:
             rows = self._db.execute("SELECT * FROM item WHERE content_id = ?", (content_id,))
             if row := rows.fetchone():
@@ -154,7 +151,6 @@ class SearchIndex(Database):
                 self._db.execute("DELETE FROM item WHERE place = ?", (row[0],))
 
     def content_ids(self) -> list[str]:
-        """Ids of all indexed items."""
         return [content_id for (content_id,) in self._db.execute("SELECT content_id FROM item")]
 
     def search(self, query: SearchQuery) -> SearchMatches:
@@ -170,10 +166,8 @@ class SearchIndex(Database):
 
     def documents(self, places: Iterable[int]) -> list[SearchDocument]:
         """Documents of these rows, in this order."""
-        cursors = (
-            self._db.execute("SELECT * FROM item WHERE place = ?", (place,)) for place in places
-        )
-        return [_document(row) for cursor in cursors for row in cursor]
+        sql = "SELECT * FROM item WHERE place = ?"
+        return [_document(row) for place in places for row in self._db.execute(sql, (place,))]
 
     def _search(self, query: SearchQuery, *, ignore_marks: bool) -> SearchMatches:
         *phrases, words = query.fts_expressions(ignore_marks=ignore_marks)
@@ -197,11 +191,8 @@ class SearchIndex(Database):
             self._db.set_progress_handler(None, 0)
 
     def _places(self, expression: str, span: tuple[int, int]) -> Iterator[int]:
-        params = (expression, *span) if expression else span
-        rows = self._db.execute(
-            _MATCH_SQL if expression else _BROWSE_SQL, (*params, MATCHES_MAX + 1)
-        )
-        yield from (place for (place,) in rows)
+        sql, params = (_MATCH_SQL, (expression, *span)) if expression else (_BROWSE_SQL, span)
+        yield from (place for (place,) in self._db.execute(sql, (*params, MATCHES_MAX + 1)))
 
     def _next_free_place(self, place: int) -> int:
         while self._db.execute("SELECT 1 FROM item WHERE place = ?", (place,)).fetchone():

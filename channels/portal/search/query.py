@@ -1,7 +1,6 @@
 """Search queries: words, facets and days, parsed from the address of `/tim`."""
 
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -10,6 +9,7 @@ from types import MappingProxyType
 from channels.portal.errors import InvalidQuery
 from channels.portal.search.normalize import WORD, normalize_spelling, strip_marks
 from contracts.base.times import VIETNAM
+from contracts.text import nfc
 
 _WORDS_MAX, LENGTH_MAX = 12, 200
 VALID_YEARS = range(1900, 2200)
@@ -21,8 +21,6 @@ KnownValues = Mapping[str, Mapping[str, str]]
 """Field → accepted value → id in the index; fields that are absent accept any value."""
 EVERY_AUDIENCE = "*"
 """Audience of items for everybody, which match every audience; no address can name it."""
-_MARKED_COLUMNS, _UNMARKED_COLUMNS = "{title text}", "{title_bare text_bare}"
-_MARKED_TITLE_COLUMN, _UNMARKED_TITLE_COLUMN = "title", "title_bare"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,7 @@ class SearchQuery:
     @property
     def has_marks(self) -> bool:
         """Whether the words have marks, which matches then need, too."""
-        return any(word != strip_marks(word) for word in self.words)
+        return any(map(_is_marked, self.words))
 
     @property
     def span_us(self) -> tuple[int, int]:
@@ -62,21 +60,17 @@ class SearchQuery:
     def fts_expressions(self, *, ignore_marks: bool = False) -> Iterator[str]:
         """FTS5 expressions, best matches first; the last one includes all matches."""
         words = tuple(map(strip_marks, self.words)) if ignore_marks else self.words
-        marked = self.has_marks and not ignore_marks
         if words and not self.newest_first:
-            phrase = " ".join(words)
-            yield self._with_facets(
-                f'{_MARKED_TITLE_COLUMN if marked else _UNMARKED_TITLE_COLUMN} : "{phrase}"'
-            )
-            yield self._with_facets(
-                f'{_MARKED_COLUMNS if marked else _UNMARKED_COLUMNS} : "{phrase}"'
-            )
-        yield self._with_facets(*map(_word_expression, words))
+            title, text = _columns(marked=self.has_marks and not ignore_marks)
+            yield self._with_facets(_expression(" ".join(words), title))
+            yield self._with_facets(_expression(" ".join(words), title, text))
+        every_word = (_expression(word, *_columns(marked=_is_marked(word))) for word in words)
+        yield self._with_facets(*every_word)
 
     def _with_facets(self, *expressions: str) -> str:
-        placed = [_facet_expression("t", self.topic), _facet_expression("u", self.unit)]
-        placed.append(_facet_expression("a", self.audience, EVERY_AUDIENCE))
-        return " AND ".join((*filter(None, placed), *expressions))
+        facets = [_facet_expression("t", self.topic), _facet_expression("u", self.unit)]
+        facets.append(_facet_expression("a", self.audience, EVERY_AUDIENCE))
+        return " AND ".join((*filter(None, facets), *expressions))
 
 
 def facet_token(kind: str, id: str) -> str:
@@ -106,7 +100,7 @@ def parse_query(
 def _words(text: str) -> tuple[str, ...]:
     if len(text) > LENGTH_MAX:
         raise InvalidQuery("q", "long")
-    words = WORD.findall(normalize_spelling(unicodedata.normalize("NFC", text)))
+    words = WORD.findall(normalize_spelling(nfc(text)))
     if len(words) > _WORDS_MAX:
         raise InvalidQuery("q", "long")
     if text.strip() and not words:
@@ -151,6 +145,14 @@ def _facet_expression(kind: str, *ids: str) -> str:
     return f"marks : ({marks})" if all(ids) else ""
 
 
-def _word_expression(word: str) -> str:
-    columns = _MARKED_COLUMNS if word != strip_marks(word) else _UNMARKED_COLUMNS
-    return f'{columns} : "{word}"'
+def _expression(phrase: str, *columns: str) -> str:
+    """FTS5 expression for the phrase in any of *columns*."""
+    return f'{{{" ".join(columns)}}} : "{phrase}"'
+
+
+def _columns(*, marked: bool) -> tuple[str, str]:
+    return ("title", "text") if marked else ("title_bare", "text_bare")
+
+
+def _is_marked(word: str) -> bool:
+    return word != strip_marks(word)

@@ -7,7 +7,6 @@ from typing import NamedTuple
 from channels.portal.search.normalize import normalize_spelling, strip_marks
 
 SNIPPET_LENGTH, CONTEXT_BEFORE = 260, 70
-ELLIPSIS = "…"
 
 
 class SnippetPiece(NamedTuple):
@@ -29,22 +28,19 @@ def make_snippet(text: str, words: Sequence[str], *, ignore_marks: bool) -> list
         end = text.rfind(" ", start + 1, start + SNIPPET_LENGTH)
         end = start + SNIPPET_LENGTH if end < 0 else end
     pieces = highlight(text[start:end], words, ignore_marks=ignore_marks)
-    before = [SnippetPiece(f"{ELLIPSIS} ", False)] if start else []
-    return [*before, *pieces, *([SnippetPiece(f" {ELLIPSIS}", False)] if end < len(text) else [])]
+    before = [SnippetPiece("… ", False)] if start else []
+    return [*before, *pieces, *([SnippetPiece(" …", False)] if end < len(text) else [])]
 
 
 def highlight(text: str, words: Sequence[str], *, ignore_marks: bool) -> list[SnippetPiece]:
     """The whole *text* in pieces, with matches as hits."""
-    spans = _merge_adjacent(text, sorted(_match_spans(text, words, ignore_marks=ignore_marks)))
+    spans = _merge_adjacent(text, _match_spans(text, words, ignore_marks=ignore_marks))
     pieces, at = [], 0
     for start, end in spans:
-        if start > at:
-            pieces.append(SnippetPiece(text[at:start], False))
-        pieces.append(SnippetPiece(text[start:end], True))
+        pieces += [SnippetPiece(text[at:start], False), SnippetPiece(text[start:end], True)]
         at = end
-    if at < len(text):
-        pieces.append(SnippetPiece(text[at:], False))
-    return pieces
+    pieces.append(SnippetPiece(text[at:], False))
+    return [piece for piece in pieces if piece.text]
 
 
 def _merge_adjacent(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -63,32 +59,26 @@ def _first_match(text: str, words: Sequence[str], *, ignore_marks: bool) -> int:
     normalized = normalize_spelling(text)
     wanted = [strip_marks(word) for word in words] if ignore_marks else words
     exact = any(word != strip_marks(word) for word in wanted)
-    phrase = r"[\W_]+".join(map(re.escape, wanted))
-    match = (
-        _whole_word(phrase).search(normalized if exact else strip_marks(normalized))
-        if phrase
-        else None
-    )
+    phrase = _whole_word(r"[\W_]+".join(map(re.escape, wanted)))
+    match = phrase.search(normalized if exact else strip_marks(normalized)) if words else None
     if match:
         return match.start()
-    return min(
-        (start for start, _ in _match_spans(text, words, ignore_marks=ignore_marks)), default=0
-    )
+    spans = _match_spans(text, words, ignore_marks=ignore_marks)
+    return spans[0][0] if spans else 0
 
 
 def _match_spans(text: str, words: Sequence[str], *, ignore_marks: bool) -> list[tuple[int, int]]:
+    """Positions of all matches, in order."""
     normalized = normalize_spelling(text)
     wanted = {strip_marks(word) if ignore_marks else word for word in words}
     unmarked = {word for word in wanted if word == strip_marks(word)}
     spans: set[tuple[int, int]] = set()
-    for words_here, haystack in (
-        (unmarked, strip_marks(normalized)),
-        (wanted - unmarked, normalized),
-    ):
+    haystacks = ((unmarked, strip_marks(normalized)), (wanted - unmarked, normalized))
+    for words_here, haystack in haystacks:
         if words_here:
             pattern = _whole_word("|".join(map(re.escape, sorted(words_here))))
             spans |= {match.span() for match in pattern.finditer(haystack)}
-    return list(spans)
+    return sorted(spans)
 
 
 def _whole_word(pattern: str) -> re.Pattern[str]:

@@ -30,10 +30,8 @@ class SearchSync:
     def __init__(
         self, folder: Path, site: Site, to_document: Callable[[StoredItem], SearchDocument | None]
     ) -> None:
-        self._active, self._next = (
-            SearchIndexFile(folder / SEARCH_INDEX_FILE),
-            SearchIndexFile(folder / NEXT_SEARCH_INDEX_FILE),
-        )
+        self._active = _SearchIndexFile(folder / SEARCH_INDEX_FILE)
+        self._next = _SearchIndexFile(folder / NEXT_SEARCH_INDEX_FILE)
         self._to_document = to_document
         hashed_format = f"{DOCUMENT_VERSION} {site.vocabulary.model_dump_json()}"
         self._format_hash = sha256(hashed_format.encode()).hexdigest()
@@ -44,10 +42,7 @@ class SearchSync:
 
     def prepare(self) -> None:
         """Start a rebuild if the index is not current. Raises sqlite3.Error, OSError."""
-        if (
-            self._active_format_hash() == self._format_hash
-            or self._build_progress()[0] == self._format_hash
-        ):
+        if self._format_hash in (self._active_format_hash(), self._build_progress()[0]):
             return
         self._next.delete()
         self._next.open().start_build(self._format_hash)
@@ -76,11 +71,8 @@ class SearchSync:
     def remove_unknown(self, index: PortalIndex) -> None:
         """Remove items that the portal's index lacks. Raises sqlite3.Error, OSError."""
         for search_index in self._usable_indexes():
-            unknown = [
-                content_id
-                for content_id in search_index.content_ids()
-                if not index.current_revision(content_id)
-            ]
+            ids = search_index.content_ids()
+            unknown = [name for name in ids if not index.current_revision(name)]
             with search_index.transaction():
                 search_index.remove(unknown)
 
@@ -123,7 +115,7 @@ class SearchSync:
         log.info("search_catalogue_made")
 
 
-class SearchIndexFile:
+class _SearchIndexFile:
     """A search index file, opened when needed, and again after it was replaced."""
 
     def __init__(self, path: Path) -> None:
@@ -146,7 +138,7 @@ class SearchIndexFile:
             self._opened = SearchIndex(self._path)
         return self._opened
 
-    def move_to(self, other: "SearchIndexFile") -> None:
+    def move_to(self, other: "_SearchIndexFile") -> None:
         self._path.replace(other._path)
         sync_folder(self._path.parent)
 
@@ -157,12 +149,8 @@ class SearchIndexFile:
 
     def delete_damaged(self, error: sqlite3.DatabaseError) -> None:
         """Delete a damaged file; raise *error* if it is temporary, like a full disk."""
-        if isinstance(error, sqlite3.OperationalError) and not _lacks_tables(error):
+        lacks_tables = error.sqlite_errorcode == sqlite3.SQLITE_ERROR
+        if isinstance(error, sqlite3.OperationalError) and not lacks_tables:
             raise error
         log.error("search_catalogue_broken", error=type(error).__name__)
         self.delete()
-
-
-def _lacks_tables(error: sqlite3.OperationalError) -> bool:
-    """Whether the file lacks the tables of a search index."""
-    return error.sqlite_errorcode == sqlite3.SQLITE_ERROR

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from channels.portal.errors import FolderBusy
 
-POLL_S = 0.01
+_POLL_S = 0.01
 
 
 @contextmanager
@@ -30,4 +30,4 @@ def _acquire(handle: int, deadline: float) -> None:
         except BlockingIOError:
             if time.monotonic() >= deadline:
                 raise FolderBusy from None
-            time.sleep(POLL_S)
+            time.sleep(_POLL_S)

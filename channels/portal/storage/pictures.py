@@ -20,13 +20,13 @@ from channels.portal.storage.lock import folder_lock
 
 T = TypeVar("T")
 PICTURES_FOLDER = "anh"
-LOCK_TIMEOUT_S = 5.0
+_LOCK_TIMEOUT_S = 5.0
 
 
 class PictureStore:
     """The pictures of the portal in *folder*, which several processes may write."""
 
-    def __init__(self, folder: Path, lock_timeout_s: float = LOCK_TIMEOUT_S) -> None:
+    def __init__(self, folder: Path, lock_timeout_s: float = _LOCK_TIMEOUT_S) -> None:
         self._public = folder / "public"
         self._state = folder / "pictures"
         self._lock_timeout_s = lock_timeout_s
@@ -45,15 +45,12 @@ class PictureStore:
 
         Raises Unreachable.
         """
-        removed = await self._in_thread(partial(self._remove_unused, used, before))
-        return len(removed)
+        return await self._in_thread(partial(self._remove_unused, used, before))
 
     async def paths(self) -> list[str]:
-        """Paths of all pictures."""
         return await asyncio.to_thread(self._paths)
 
     async def exists(self, path: str) -> bool:
-        """Whether the picture exists."""
         return await asyncio.to_thread((self._public / path).is_file)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
@@ -70,24 +67,17 @@ class PictureStore:
             stage.commit()
             os.utime(self._public / path)  # it is about to be used: keep it from `remove_unused`
 
-    def _remove_unused(self, used: Container[str], before: float) -> list[str]:
+    def _remove_unused(self, used: Container[str], before: float) -> int:
         with self._locked_files() as stage:
-            unused = [
-                path for path in self._paths() if path not in used and self._modified(path) < before
-            ]
-            for path in unused:
-                stage.stage(path, None)
+            unused = [path for path in self._paths() if path not in used]
+            old = [path for path in unused if (self._public / path).stat().st_mtime < before]
+            stage.stage_all((path, None) for path in old)
             stage.commit()
-            return unused
+            return len(old)
 
     def _paths(self) -> list[str]:
-        return [
-            f"{PICTURES_FOLDER}/{file.name}"
-            for file in (self._public / PICTURES_FOLDER).glob("*.jpg")
-        ]
-
-    def _modified(self, path: str) -> float:
-        return (self._public / path).stat().st_mtime
+        files = (self._public / PICTURES_FOLDER).glob("*.jpg")
+        return [f"{PICTURES_FOLDER}/{file.name}" for file in files]
 
     @contextmanager
     def _locked_files(self) -> Iterator[StagedFiles]:

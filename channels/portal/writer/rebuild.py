@@ -64,18 +64,19 @@ class PortalRebuild:
     ) -> None:
         self._folder, self._state = folder, folder / "state"
         self._aside = self._state / "rebuild"
-        self._site_files, self._lock_timeout_s, self._report_progress = (
-            site_files,
-            lock_timeout_s,
-            report_progress,
-        )
+        self._site_files, self._lock_timeout_s = site_files, lock_timeout_s
+        self._report_progress = report_progress
         self._remove_aside()
         self._aside.mkdir()
         self._index = PortalIndex(self._aside / INDEX_FILE)
         self._index.create_tables()
         with folder_lock(self._state / LOCK_FILE, lock_timeout_s):
             index_swap.finish_swap(self._state)
-            self._is_recording = self._start_recording()
+            old = self._open_old_index()
+            self._is_recording = old is not None
+            if old:
+                with closing(old):
+                    old.start_recording_changes()
 
     def add_publications(self, publications: Iterable[Publication]) -> None:
         """Store publications. Raises OSError or sqlite3.Error; readers see no change."""
@@ -107,13 +108,6 @@ class PortalRebuild:
     def close(self) -> None:
         self._index.close()
 
-    def _start_recording(self) -> bool:
-        """Let the old index record changes; False if it is unusable."""
-        if old := self._open_old_index():
-            with closing(old):
-                old.start_recording_changes()
-        return old is not None
-
     def _add_recorded_changes(self) -> None:
         """Add changes since the start, which only the old index has."""
         old = self._open_old_index() if self._is_recording else None
@@ -135,25 +129,20 @@ class PortalRebuild:
         return index
 
     def _swap(self) -> None:
-        has_pages = (self._folder / "public" / SITE_MARKER_FILE).exists()
+        public, aside = self._folder / "public", self._state / "aside"
+        has_pages = (public / SITE_MARKER_FILE).exists()
         with self._index.transaction():
-            self._index.mark_all_pending(
-                self._site_files.all_page_sets(self._index), stale_format=has_pages
-            )
+            page_sets = self._site_files.all_page_sets(self._index)
+            self._index.mark_all_pending(page_sets, stale_format=has_pages)
             record_format(self._index, self._site_files)
         self._index.close()
-        self._write_fixed_files()
+        public.mkdir(exist_ok=True)
+        aside.mkdir(exist_ok=True)
+        write_files(public, aside, self._site_files.fixed_files())
         for file in () if self._is_recording else self._state.glob(f"{SEARCH_INDEX_FILE}*"):
             file.unlink()
         index_swap.begin_swap(self._aside / INDEX_FILE, self._state)
         index_swap.finish_swap(self._state)
-
-    def _write_fixed_files(self) -> None:
-        """Write the fixed files, to which all pages link."""
-        public, aside = self._folder / "public", self._state / "aside"
-        for folder in (public, aside):
-            folder.mkdir(exist_ok=True)
-        write_files(public, aside, self._site_files.fixed_files())
 
     def _write_files(self, writer: PortalWriter) -> None:
         writer.prepare(report_progress=self._report_progress)

@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -162,9 +163,8 @@ class PortalWriter:
 
     def atom_documents(self, publication: Publication) -> list[str]:
         """Paths of the Atom documents with the item. Raises OSError."""
-        return self._query_index(
-            lambda index: self._site_files.atom_documents(publication, index), []
-        )
+        find = partial(self._site_files.atom_documents, publication)
+        return self._query_index(find, [])
 
     def unannounced_feeds(self) -> list[tuple[str, int]]:
         """Feeds with changes that the hub does not know, and their counts. Raises OSError."""
@@ -188,10 +188,10 @@ class PortalWriter:
             for publication in publications:
                 add_publication(index, self._site_files, publication)
 
-    def write_pending(self, report_progress: ReportProgress = no_progress) -> None:
+    def write_pending(self) -> None:
         """Write all pending files. Raises as `prepare`."""
         with self._locked_index() as index:
-            self._write_pending(index, report_progress, index.count_pending())
+            self._write_pending(index)
 
     def _show(self, index: PortalIndex, publication: Publication) -> None:
         with index.transaction():

@@ -6,10 +6,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from channels.portal.http.search_app import SearchService, search_app
-from channels.portal.http.search_page import SearchPage
+from channels.portal.http.search_page import SearchPage, known_values
 from channels.portal.model.site import Site
 from channels.portal.search.index import SearchIndex
-from channels.portal.search.options import known_values
 from channels.portal.search.sync import SEARCH_INDEX_FILE
 from tests.channels.portal.search.test_index import a_paper
 from tests.support.portal_dir import PUBLIC_URL, WORDS
