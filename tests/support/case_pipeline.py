@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from channels.base import Outcome
+from channels.base import Outcome, Verdict
 from consumers.case_notices.handler import CaseNoticeHandler
 from consumers.case_notices.recipients import CaseNoticeRecipients, CaseNotices
 from consumers.deliver.worker import DeliveryWorker
@@ -99,17 +99,24 @@ class CasePipeline:
     async def wake(self, channel: ChannelName, revision: int = 1) -> None:
         """Send one wake-up, and ignore RetryLater."""
         with suppress(RetryLater):
-            await self.work(channel, CASE, revision)
+            await self.work(channel, revision)
 
-    async def work(self, channel: ChannelName, content_id: str, revision: int = 1) -> None:
-        batch = BatchKey(channel, content_id, revision, 0)
+    async def work(self, channel: ChannelName, revision: int = 1) -> None:
+        batch = BatchKey(channel, CASE, revision, 0)
         await self.workers[channel].on_wake_up(WakeUp(batch=str(batch), lane=Lane.NOTICE))
 
-    async def status(
-        self, channel: ChannelName, content_id: str, revision: int = 1
-    ) -> Status | None:
-        held = await self.ledger.state(BatchKey(channel, content_id, revision, 0))
-        return next(iter(held.value.count_by_status())) if held else None
+    async def status(self, channel: ChannelName, revision: int = 1) -> Status | None:
+        state = await self.ledger.state(BatchKey(channel, CASE, revision, 0))
+        return next(iter(state.value.count_by_status())) if state else None
+
+    async def end_unknown(self, **data: Any) -> None:
+        """Accept an event whose notice by Zalo ends unknown."""
+        await self.accept_and_take_in(**data)
+        self.set_outcome(ZALO, Outcome(Verdict.DOUBT, "no answer"))
+        self.providers[ZALO].known = lambda _: Outcome(Verdict.UNKNOWN, "zalo can't say")
+        for _ in range(2):
+            await self.wake(ZALO)
+        assert await self.status(ZALO) == Status.UNKNOWN
 
     async def pending_subjects(self) -> list[str]:
         """Return the subjects of the waiting wake-ups."""

@@ -1,8 +1,12 @@
 """A real bus whose n-th call is the last one: the process "dies" just before or just after it."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
+from contracts.base import crash_points
 from producers.bus import Bus
 
 CALLS = {"publish", "last", "get_message", "get", "create", "swap", "put", "purge", "many", "batch"}
@@ -57,3 +61,19 @@ class CrashingBus:
 
 def crashing_bus(bus: Bus, calls: int, *, after: bool) -> Any:
     return CrashingBus(bus, CrashCountdown(calls, after=after))
+
+
+@contextmanager
+def crash_at(point: str) -> Iterator[None]:
+    """The process dies at this crash point, which it has to pass."""
+
+    def die(passed: str) -> None:
+        if passed == point:
+            raise SimulatedCrash
+
+    crash_points.arm(die)
+    try:
+        with pytest.raises(SimulatedCrash):
+            yield
+    finally:
+        crash_points.arm(None)

@@ -1,6 +1,5 @@
 """Case notices in `loa trace` and `loa check --deep`."""
 
-from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -13,34 +12,28 @@ from consumers.ledger.backoff import GIVE_UP_S
 from consumers.ledger.entry import notice_entry
 from consumers.operations.manual_resolution import ManualResolution
 from consumers.reporting.trace import TraceReader
-from consumers.runtime.errors import RetryLater
 from contracts import keys
 from contracts.delivery import BatchKey
-from tests.support.case_pipeline import EMAIL, ZALO, CasePipeline
+from tests.support.case_pipeline import CASE, EMAIL, ZALO, CasePipeline, case_event
 from tests.support.check_harness import acknowledge_all
-from tests.support.gateway_client import open_gateway, sample_event
+from tests.support.gateway_client import open_gateway
 
-BOTH = {"phone": "84912345678", "email": "nguoi-nop@example.com", "consent": True}
-CASE = keys.case_content_id(sample_event("updated")["data"]["case_code"])
 LONG_S = 3 * 3600
 
 
 @pytest.fixture
-async def case_pipeline(bus, clock, tmp_path):
-    async with open_gateway(bus, clock) as door:
-        office = CasePipeline(bus, door, tmp_path, clock)
-        await office.accepted(sample_event("updated", contact=BOTH))
-        await office.take_in()
-        yield office
+async def case_pipeline(case_pipeline):
+    await case_pipeline.accept_and_take_in()
+    return case_pipeline
 
 
 async def rerouted(office):
     """Zalo can't reach the person; the mail arrives."""
     office.set_outcome(ZALO, Outcome(Verdict.SUPPRESSED, "zalo -118"))
     office.clock.advance(1)
-    await office.work(ZALO, CASE)
+    await office.work(ZALO)
     office.clock.advance(1)
-    await office.work(EMAIL, CASE)
+    await office.work(EMAIL)
 
 
 async def found(office):
@@ -55,8 +48,9 @@ def state(channel, number=0):
     return f"state.{BatchKey(channel, CASE, 1, number)}"
 
 
-async def story(office):
-    return await TraceReader(ItemRepository(office.bus), office.ledger, office.clock).trace(CASE)
+async def story(office, step=None):
+    reader = TraceReader(ItemRepository(office.bus), office.ledger, office.clock)
+    return await reader.trace(CASE, step)
 
 
 async def test_the_story_says_that_zalo_could_not_and_that_the_mail_arrived(case_pipeline):
@@ -74,18 +68,17 @@ async def test_the_story_says_that_zalo_could_not_and_that_the_mail_arrived(case
 
 
 async def test_an_event_that_is_not_taken_in_yet_is_received(bus, clock, tmp_path):
-    async with open_gateway(bus, clock) as door:
-        office = CasePipeline(bus, door, tmp_path, clock)
-        await office.accepted(sample_event("updated", contact=BOTH))
-        told = await story(office)
-    assert (told.state, told.channels) == ("received", {})
+    async with open_gateway(bus, clock) as gateway:
+        pipeline = CasePipeline(bus, gateway, tmp_path, clock)
+        await pipeline.accepted(case_event())
+        trace = await story(pipeline)
+    assert (trace.state, trace.channels) == ("received", {})
 
 
 async def test_a_doubt_is_seen_in_the_story(case_pipeline):
     case_pipeline.set_outcome(ZALO, Outcome(Verdict.DOUBT, "no answer"))
     case_pipeline.providers[ZALO].known = lambda _: Outcome(Verdict.DOUBT, "not known yet", 60.0)
-    with suppress(RetryLater):
-        await case_pipeline.work(ZALO, CASE)
+    await case_pipeline.wake(ZALO)
     told = await story(case_pipeline)
     assert told.channels[ZALO].in_doubt == 1 and not told.channels[ZALO].complete
     assert told.timeline[-1].event == "in_doubt"
@@ -131,36 +124,21 @@ def closed_entry(office):
 
 
 @pytest.mark.promise("12.3")
-async def test_a_person_who_has_looked_ends_an_unknown_notice(case_pipeline):
-    case_pipeline.set_outcome(ZALO, Outcome(Verdict.DOUBT, "no answer"))
-    case_pipeline.providers[ZALO].known = lambda _: Outcome(Verdict.UNKNOWN, "zalo can't say")
-    with suppress(RetryLater):
-        await case_pipeline.work(ZALO, CASE)
-    await case_pipeline.work(ZALO, CASE)
-    settlement = ManualResolution(case_pipeline.ledger, ZALO)
-    [done] = await settlement.resolve(CASE, None, arrived=True, by="Phòng Một cửa")
+async def test_an_unknown_notice_is_listed_until_a_person_ends_it(case_pipeline):
+    await case_pipeline.end_unknown()
+    resolution = ManualResolution(case_pipeline.ledger, ZALO)
+    [row] = [row async for row in resolution.unknown_rows()]
+    assert (row.batch, row.recipient) == (BatchKey(ZALO, CASE, 1, 0), keys.SOLE_RECIPIENT)
+    [done] = await resolution.resolve(CASE, None, arrived=True, by="Phòng Một cửa")
     assert (done.recipient, done.arrived) == (keys.SOLE_RECIPIENT, True)
     assert (await story(case_pipeline)).channels[ZALO].delivered == 1
-    assert await case_pipeline.status(EMAIL, CASE) is None
-
-
-async def test_what_nobody_knows_is_listed(case_pipeline):
-    case_pipeline.set_outcome(ZALO, Outcome(Verdict.DOUBT, "no answer"))
-    case_pipeline.providers[ZALO].known = lambda _: Outcome(Verdict.UNKNOWN, "zalo can't say")
-    with suppress(RetryLater):
-        await case_pipeline.work(ZALO, CASE)
-    await case_pipeline.work(ZALO, CASE)
-    [one] = [found async for found in ManualResolution(case_pipeline.ledger, ZALO).unknown_rows()]
-    assert (one.batch, one.recipient) == (BatchKey(ZALO, CASE, 1, 0), keys.SOLE_RECIPIENT)
+    assert await case_pipeline.status(EMAIL) is None
 
 
 async def test_the_status_of_an_event_is_that_of_its_own_step(case_pipeline):
     await rerouted(case_pipeline)
-    await case_pipeline.accepted(sample_event("updated", id="e-2", contact=BOTH))
-    await case_pipeline.take_in()
-    told = await TraceReader(
-        ItemRepository(case_pipeline.bus), case_pipeline.ledger, case_pipeline.clock
-    ).trace(CASE, 2)
+    await case_pipeline.accept_and_take_in(id="e-2")
+    told = await story(case_pipeline, 2)
     assert (told.revision, set(told.channels)) == (2, {ZALO})
     whole = await story(case_pipeline)
     assert {name: one.expected for name, one in whole.channels.items()} == {ZALO: 2, EMAIL: 1}
@@ -198,17 +176,16 @@ async def test_which_channel_was_first_is_no_matter_of_clocks(
 
 async def test_a_notice_that_waits_on_its_last_channel_is_not_overdue(case_pipeline):
     case_pipeline.set_outcome(ZALO, Outcome(Verdict.SUPPRESSED, "zalo -118"))
-    await case_pipeline.work(ZALO, CASE)
+    await case_pipeline.work(ZALO)
     case_pipeline.set_outcome(EMAIL, Outcome(Verdict.DEFERRED, "451 busy", 5 * GIVE_UP_S))
-    await case_pipeline.work(EMAIL, CASE)
+    await case_pipeline.work(EMAIL)
     case_pipeline.clock.advance(2 * GIVE_UP_S)
     assert await found(case_pipeline) == []
 
 
 async def test_no_moment_of_a_story_lies_ahead(case_pipeline):
     case_pipeline.set_outcome(ZALO, Outcome(Verdict.HELD, "our monthly money quota", 86400.0))
-    with suppress(RetryLater):
-        await case_pipeline.work(ZALO, CASE)
+    await case_pipeline.wake(ZALO)
     told = await story(case_pipeline)
     assert max(one.at.timestamp() for one in told.timeline) <= case_pipeline.clock()
     last = told.timeline[-1]

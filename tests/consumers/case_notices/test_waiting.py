@@ -38,10 +38,10 @@ async def test_whoever_has_no_other_channel_is_told_when_zalo_takes_it_at_last(c
     for _ in range(40):  # ten days
         await case_pipeline.wake(ZALO)
         case_pipeline.clock.advance(6.5 * 3600)
-    assert await case_pipeline.status(ZALO, CASE) == Status.DEFERRED
+    assert await case_pipeline.status(ZALO) == Status.DEFERRED
     case_pipeline.set_outcome(ZALO, Outcome(Verdict.DELIVERED))
     await case_pipeline.wake(ZALO)
-    assert await case_pipeline.status(ZALO, CASE) == Status.DELIVERED
+    assert await case_pipeline.status(ZALO) == Status.DELIVERED
 
 
 async def test_a_last_channel_that_stands_still_loses_nobody(case_pipeline):
@@ -52,7 +52,7 @@ async def test_a_last_channel_that_stands_still_loses_nobody(case_pipeline):
     case_pipeline.workers[ZALO].is_paused = lambda: True
     case_pipeline.workers[ZALO].channel_gate.is_paused = lambda: True
     await case_pipeline.wake(ZALO)
-    assert await case_pipeline.status(ZALO, CASE) == Status.DEFERRED
+    assert await case_pipeline.status(ZALO) == Status.DEFERRED
 
 
 async def test_an_operator_hears_once_a_day_of_somebody_who_waits_long(case_pipeline):
@@ -79,46 +79,43 @@ async def test_a_last_channel_waits_until_the_contact_is_gone(case_pipeline):
     case_pipeline.clock.advance(30 * DAY_S)
     await case_pipeline.delete_contact()
     await case_pipeline.wake(ZALO)
-    assert await case_pipeline.status(ZALO, CASE) == Status.SUPPRESSED
+    assert await case_pipeline.status(ZALO) == Status.SUPPRESSED
 
 
 # --- evidence from the person
 
 
-async def unknown(office, **data):
-    await office.accept_and_take_in(**data)
-    office.set_outcome(ZALO, Outcome(Verdict.DOUBT, "no answer"))
-    office.providers[ZALO].known = lambda _: Outcome(Verdict.UNKNOWN, "zalo can't say")
-    for _ in range(2):
-        await office.wake(ZALO)
-    assert await office.status(ZALO, CASE) == Status.UNKNOWN
-    return ManualResolution(office.ledger, ZALO, office.notices, office.clock)
+@pytest.fixture
+async def resolution(case_pipeline):
+    """A notice by Zalo has ended unknown."""
+    await case_pipeline.end_unknown()
+    ledger, notices = case_pipeline.ledger, case_pipeline.notices
+    return ManualResolution(ledger, ZALO, notices, case_pipeline.clock)
 
 
 @pytest.mark.promise("12.4")
-async def test_a_notice_that_surely_was_not_sent_goes_on_to_the_next_channel(case_pipeline):
-    settlement = await unknown(case_pipeline)
-    [done] = await settlement.resolve(CASE, None, arrived=False, by="Phòng Một cửa")
-    assert done.status == await case_pipeline.status(ZALO, CASE) == Status.SUPPRESSED
-    await case_pipeline.work(EMAIL, CASE)
+async def test_a_notice_that_surely_was_not_sent_goes_on_to_the_next_channel(
+    case_pipeline, resolution
+):
+    [done] = await resolution.resolve(CASE, None, arrived=False, by="Phòng Một cửa")
+    assert done.status == await case_pipeline.status(ZALO) == Status.SUPPRESSED
+    await case_pipeline.work(EMAIL)
     assert case_pipeline.providers[EMAIL].addresses == [MAIL]
 
 
-async def test_a_settlement_that_was_cut_short_is_finished_by_its_repeat(case_pipeline):
-    settlement = await unknown(case_pipeline)
-    settlement.case_notices = None
-    await settlement.resolve(CASE, None, arrived=False, by="Phòng Một cửa")
-    assert await case_pipeline.status(EMAIL, CASE) is None
-    settlement.case_notices = case_pipeline.notices
-    assert await settlement.resolve(CASE, None, arrived=False, by="Phòng Một cửa") == []
-    assert await case_pipeline.status(EMAIL, CASE) == Status.PENDING
+async def test_a_resolution_that_was_cut_short_is_finished_by_its_repeat(case_pipeline, resolution):
+    resolution.case_notices = None
+    await resolution.resolve(CASE, None, arrived=False, by="Phòng Một cửa")
+    assert await case_pipeline.status(EMAIL) is None
+    resolution.case_notices = case_pipeline.notices
+    assert await resolution.resolve(CASE, None, arrived=False, by="Phòng Một cửa") == []
+    assert await case_pipeline.status(EMAIL) == Status.PENDING
 
 
-async def test_a_notice_that_arrived_after_all_begins_no_other_channel(case_pipeline):
-    settlement = await unknown(case_pipeline)
-    await settlement.resolve(CASE, 1, arrived=True, by="Phòng Một cửa")
-    assert await case_pipeline.status(ZALO, CASE) == Status.DELIVERED
-    assert await case_pipeline.status(EMAIL, CASE) is None
+async def test_a_notice_that_arrived_after_all_begins_no_other_channel(case_pipeline, resolution):
+    await resolution.resolve(CASE, 1, arrived=True, by="Phòng Một cửa")
+    assert await case_pipeline.status(ZALO) == Status.DELIVERED
+    assert await case_pipeline.status(EMAIL) is None
 
 
 # --- a number that is assigned again
@@ -135,10 +132,10 @@ async def test_a_number_that_is_given_again_is_another_delivery(case_pipeline):
 
     case_pipeline.providers[ZALO].send = noted
     await case_pipeline.accept_and_take_in(id="e-1")
-    await case_pipeline.work(ZALO, CASE)
+    await case_pipeline.work(ZALO)
     await lose_everything_of_the_dossier(case_pipeline)
     await case_pipeline.accept_and_take_in(id="e-2")
-    await case_pipeline.work(ZALO, CASE)
+    await case_pipeline.work(ZALO)
     assert len(set(seen)) == 2
     assert seen[1] == keys.delivery_key(CASE, 1, ZALO, case_event_id("e-2"))
 

@@ -21,7 +21,7 @@ async def place_of_the_mail(office: CasePipeline) -> str:
     rows = []
     office.providers[EMAIL].answer = lambda row: rows.append(row) or Outcome(Verdict.DELIVERED)
     await office.accept_and_take_in(contact=BY_MAIL)
-    await office.work(EMAIL, CASE)
+    await office.work(EMAIL)
     return rows[0].row_ref
 
 
@@ -41,8 +41,8 @@ async def test_who_cannot_be_reached_by_mail_is_not_told_the_next_step_by_mail(c
     step = case_event("e-2", status=4, handled_by="Chuyên viên", contact=BY_MAIL)
     await case_pipeline.accepted(step)
     await case_pipeline.take_in()
-    await case_pipeline.work(EMAIL, CASE, 2)
-    assert await case_pipeline.status(EMAIL, CASE, 2) == Status.SUPPRESSED
+    await case_pipeline.work(EMAIL, 2)
+    assert await case_pipeline.status(EMAIL, 2) == Status.SUPPRESSED
     entry = (await case_pipeline.ledger.state(BatchKey(EMAIL, CASE, 2, 0))).value
     assert entry.notes[0].reason == "bounced 5.1.1", "and it is said why"
 

@@ -9,7 +9,7 @@ from channels.errors import Unreachable
 from channels.zalo.stand_in import OA_ID
 from consumers.operations import restore
 from consumers.runtime.errors import RetryLater
-from contracts.base import crash_points
+from tests.support.crashing_bus import crash_at
 from tests.support.zalo_events import CS, TEXT, V2
 from tests.support.zalo_webhook import SECRET_WORDS, USER
 
@@ -76,20 +76,9 @@ async def test_nothing_but_a_message_is_replied_to(zalo_events, kind):
 @pytest.mark.promise("12.7")
 @pytest.mark.parametrize("point", ["zalo.reply_claimed", "zalo.reply_sent"])
 async def test_a_crash_costs_a_reply_and_never_brings_a_second_one(zalo_events, point):
-    class Killed(Exception):
-        pass
-
-    def hook(name):
-        if name == point:
-            raise Killed
-
     event = zalo_events.event("inbound")
-    crash_points.arm(hook)
-    try:
-        with pytest.raises(Killed):
-            await zalo_events.people.on_event(event)
-    finally:
-        crash_points.arm(None)
+    with crash_at(point):
+        await zalo_events.people.on_event(event)
     zalo_events.people = zalo_events.new_process()
     await zalo_events.people.on_event(event)
     assert len(zalo_events.sent()) == (point == "zalo.reply_sent")

@@ -9,8 +9,8 @@ from channels.zalo.webhook.events import ZaloEvent
 from consumers.runtime.errors import RetryLater
 from consumers.zalo.erasure import WITHDRAWN_REASON, zalo_address
 from contracts import subjects
-from contracts.base import crash_points
 from contracts.records import NoticeRecord
+from tests.support.crashing_bus import crash_at
 from tests.support.zalo_events import ZALO
 from tests.support.zalo_webhook import PHONE, USER
 
@@ -165,20 +165,9 @@ async def test_whom_zalo_does_not_know_is_forgotten_there(zalo_events):
 
 
 async def test_a_death_in_the_middle_leaves_nothing_undone(zalo_events):
-    class Killed(Exception):
-        pass
-
-    def hook(name):
-        if name == "zalo.person_purged":
-            raise Killed
-
     async with noticed(zalo_events.bus) as bucket:
-        crash_points.arm(hook)
-        try:
-            with pytest.raises(Killed):
-                await zalo_events.people.on_event(zalo_events.event("withdrawn"))
-        finally:
-            crash_points.arm(None)
+        with crash_at("zalo.person_purged"):
+            await zalo_events.people.on_event(zalo_events.event("withdrawn"))
         await zalo_events.new_process().on_event(zalo_events.event("withdrawn"))
         assert set(await left(bucket)) == {"both", "other", "phone"}
     assert len(zalo_events.zalo.facts("info_deleted")) == 1

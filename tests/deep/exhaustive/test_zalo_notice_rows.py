@@ -7,7 +7,7 @@ import pytest
 from channels.zalo.case_notices.template_holds import OPERATOR_HOLD_S
 from contracts.delivery import Status
 from tests.channels.zalo.case_notices.test_ledger_rows import notice_case
-from tests.support.case_pipeline import CASE, EMAIL
+from tests.support.case_pipeline import EMAIL
 from tests.support.zalo_error_codes import BUSINESS, code_rows
 from tests.support.zalo_notices import BY_PHONE, LOST
 
@@ -34,7 +34,7 @@ async def test_every_code_ends_the_row_as_its_class_says_and_nobody_is_told_twic
         assert await notice_case.works(number) == (
             Status.UNKNOWN if line.is_ambiguous else ENDS[line.kind]
         ), line
-        by_mail = await notice_case.office.status(EMAIL, CASE, number)
+        by_mail = await notice_case.office.status(EMAIL, number)
         assert by_mail == (Status.PENDING if line.kind == "U" else None), line
         waiting += [number] if line.kind in "AQ" else []
         quiet_s = OPERATOR_HOLD_S + 1 if line.kind == "A" else 0
@@ -65,6 +65,6 @@ async def test_two_hundred_answers_lost_after_their_effect_end_unknown_and_are_n
         number = await notice_case.happens()
         assert await notice_case.works(number) == Status.UNKNOWN
         assert await notice_case.works(number) == Status.UNKNOWN
-        assert await notice_case.office.status(EMAIL, CASE, number) is None, "nobody is told twice"
+        assert await notice_case.office.status(EMAIL, number) is None, "nobody is told twice"
     times = Counter(message["tracking_id"] for message in house.messages)
     assert (len(times), set(times.values())) == (200, {1})

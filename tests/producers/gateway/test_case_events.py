@@ -3,11 +3,9 @@
 import pytest
 
 from contracts import subjects
-from contracts.base import crash_points
 from producers import case_events
 from tests.support.case_pipeline import (
     BOTH,
-    CASE,
     EMAIL,
     MAIL,
     PHONE,
@@ -16,7 +14,7 @@ from tests.support.case_pipeline import (
     case_event,
     contact_key,
 )
-from tests.support.crashing_bus import SimulatedCrash
+from tests.support.crashing_bus import crash_at
 from tests.support.gateway_client import BATCH, UNIT
 
 
@@ -75,16 +73,8 @@ async def test_a_repeat_after_an_id_was_erased_is_no_other_contact(case_pipeline
 async def test_a_repeat_after_a_death_before_the_event_was_booked_keeps_the_contact(
     case_pipeline, point
 ):
-    def die(here):
-        if here == point:
-            raise SimulatedCrash
-
-    crash_points.arm(die)
-    try:
-        with pytest.raises(SimulatedCrash):
-            await case_pipeline.gateway.post(case_event())
-    finally:
-        crash_points.arm(None)
+    with crash_at(point):
+        await case_pipeline.gateway.post(case_event())
     answer = await case_pipeline.accepted(case_event())
     assert answer["revision"] == 1
     assert (await case_pipeline.contact_of()).contact.phone == PHONE
@@ -97,8 +87,8 @@ async def test_a_repeat_taken_in_after_the_contact_was_deleted_begins_no_other_c
     await case_pipeline.delete_contact()
     await case_pipeline.accepted(case_event(contact={"email": MAIL, "consent": True}))
     await case_pipeline.take_in()
-    assert await case_pipeline.status(ZALO, CASE) is None
-    assert await case_pipeline.status(EMAIL, CASE) is not None
+    assert await case_pipeline.status(ZALO) is None
+    assert await case_pipeline.status(EMAIL) is not None
 
 
 async def test_a_repeat_is_known_although_the_units_channels_have_changed(case_pipeline):

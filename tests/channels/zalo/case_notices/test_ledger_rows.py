@@ -1,7 +1,5 @@
 """Every error code of template messages, from the event to the ledger: the status of the row."""
 
-from functools import partial
-
 import pytest
 
 from channels.zalo.factory import ChannelStores
@@ -9,16 +7,14 @@ from consumers.case_notices.message_ids import NoticeMessageIds
 from consumers.ledger.entry import notice_entry
 from consumers.runtime.errors import RetryLater
 from consumers.zalo.stores import BusArticleStore, BusKeyValueStore
-from contracts import keys, subjects
-from contracts.base import crash_points
+from contracts import subjects
 from contracts.delivery import BatchKey, Status
 from sandbox.zalo.state.templates import shipped_routes
-from tests.support.case_pipeline import EMAIL, ZALO, CasePipeline
+from tests.support.case_pipeline import CASE, EMAIL, ZALO, CasePipeline
+from tests.support.crashing_bus import crash_at
 from tests.support.gateway_client import open_gateway, sample_event
-from tests.support.zalo_account import SimulatedKill
 from tests.support.zalo_notices import BY_PHONE, PHONE, USER_ID, add_person, open_zalo_notices
 
-CASE = keys.case_content_id(sample_event("updated")["data"]["case_code"])
 ROUNDS = 6
 
 
@@ -60,12 +56,12 @@ class NoticeCase:
         """Woken as the queue does, until there is nothing to do now."""
         for _ in range(ROUNDS):
             try:
-                await self.office.work(channel, CASE, number)
+                await self.office.work(channel, number)
             except RetryLater as later:
                 self.house.clock.advance(later.delay_s)
             else:
                 break
-        return await self.office.status(channel, CASE, number)
+        return await self.office.status(channel, number)
 
     async def due(self, number):
         return (await self.office.ledger.state(self.batch(ZALO, number))).value.due
@@ -83,7 +79,6 @@ async def notice_case(bus, clock, tmp_path):
         await case.new_process()
         await house.templates.register(shipped_routes())
         yield case
-        crash_points.arm(None)
 
 
 async def test_who_refuses_us_is_not_asked_again_and_gets_mail(notice_case):
@@ -94,7 +89,7 @@ async def test_who_refuses_us_is_not_asked_again_and_gets_mail(notice_case):
     second = await notice_case.happens()
     assert await notice_case.works(second) == Status.SUPPRESSED
     assert notice_case.house.messages == []
-    assert await notice_case.office.status(EMAIL, CASE, second) == Status.PENDING
+    assert await notice_case.office.status(EMAIL, second) == Status.PENDING
 
 
 async def test_a_template_that_is_approved_late_lets_its_rows_go(notice_case):
@@ -139,17 +134,10 @@ async def test_a_death_around_the_call_sends_nothing_twice(
     add_person(notice_case.house.account)
     notice_case.contact = {"phone": PHONE} if address == "phone" else {"zalo_user_id": USER_ID}
     number = await notice_case.happens()
-    crash_points.arm(partial(dying, point))
-    with pytest.raises(SimulatedKill):
-        await notice_case.office.work(ZALO, CASE, number)
-    crash_points.arm(None)
+    with crash_at(point):
+        await notice_case.office.work(ZALO, number)
     await notice_case.new_process()
     notice_case.house.clock.advance(66)
     assert await notice_case.works(number) == ends
     assert len(notice_case.house.messages) == messages
     assert await notice_case.house.amount_reserved("notices") == 1
-
-
-def dying(point, name):
-    if name == point:
-        raise SimulatedKill
