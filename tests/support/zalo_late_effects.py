@@ -13,13 +13,8 @@ from contracts.publication import Publication
 from tests.support.publications import a_publication
 from tests.support.zalo_account import ARTICLE, ZaloAccount, deliver_row
 
-SEEDS = 40
 CREATE, UPDATE, MESSAGE = "/article/create", "/article/update", "/oa/message"
-KINDS = {
-    CREATE: "article_created",
-    UPDATE: "article_updated",
-    MESSAGE: "broadcast_sent",
-}
+KINDS = {CREATE: "article_created", UPDATE: "article_updated", MESSAGE: "broadcast_sent"}
 
 
 @dataclass

@@ -12,15 +12,7 @@ from consumers.operations.manual_resolution import ManualResolution
 from contracts import keys, subjects
 from contracts.delivery import BatchKey, Status
 from contracts.records import Dossier
-from tests.support.case_pipeline import (
-    CASE,
-    EMAIL,
-    MAIL,
-    PHONE,
-    ZALO,
-    case_event,
-    case_event_id,
-)
+from tests.support.case_pipeline import CASE, EMAIL, MAIL, PHONE, ZALO, case_event, case_event_id
 from tests.support.gateway_client import UNIT
 
 DAY_S = 86400.0

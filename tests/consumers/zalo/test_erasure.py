@@ -106,9 +106,7 @@ async def test_it_is_tried_again_until_zalo_has_erased_too(zalo_events, kind):
     assert zalo_events.zalo.facts("info_deleted")
 
 
-async def test_until_zalo_has_erased_too_the_wish_stays_and_nobody_elses_words_go(
-    zalo_events,
-):
+async def test_until_zalo_has_erased_too_the_wish_stays_and_nobody_elses_words_go(zalo_events):
     other = await zalo_events.zalo.person()
     for user_id, deed in ((other, "follow"), (USER, "follow"), (USER, "withdraw")):
         await zalo_events.zalo.act(user_id, deed)

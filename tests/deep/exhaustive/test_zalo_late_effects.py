@@ -1,4 +1,4 @@
-"""Effects at Zalo at any moment within the settling time, by seed."""
+"""Effects at Zalo at any moment after their calls were given up, by seed."""
 
 import random
 
@@ -6,17 +6,10 @@ import pytest
 
 from channels.zalo.timing import SETTLE_S
 from tests.support.publications import a_publication
-from tests.support.zalo_account import (
-    sample_correction,
-    sample_withdrawal,
-)
-from tests.support.zalo_late_effects import (
-    CREATE,
-    SEEDS,
-    UPDATE,
-    LateEffects,
-    publish_article,
-)
+from tests.support.zalo_account import sample_correction, sample_withdrawal
+from tests.support.zalo_late_effects import CREATE, UPDATE, LateEffects, publish_article
+
+SEEDS = 40
 
 
 @pytest.mark.promise("6.1")
@@ -33,3 +26,17 @@ async def test_effects_at_any_moment_within_the_settle_time_make_no_copy(zalo_ac
         shown = [article.payload["title"] for article in zalo_account.visible]
         assert shown == ([] if item.action == "withdrawn" else [item.title])
     assert zalo_account.effects("article_created") == 1
+
+
+@pytest.mark.promise("6.2")
+@pytest.mark.parametrize("seed", range(SEEDS))
+async def test_a_create_that_lands_too_late_is_gone_after_the_next_sweep(zalo_account, seed):
+    late = LateEffects(zalo_account, CREATE, random.Random(seed).uniform(SETTLE_S, 20 * 3600))
+    await publish_article(zalo_account)
+    while late.pending:
+        zalo_account.clock.advance(600)
+        await zalo_account.channel.articles.abandoned_calls.sweep()
+        assert len(zalo_account.visible) == 1
+    assert zalo_account.effects("article_created") == 2
+    [article] = zalo_account.articles
+    assert article.id == zalo_account.article_store.record().article_id

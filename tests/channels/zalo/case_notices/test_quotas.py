@@ -6,11 +6,7 @@ import pytest
 
 from channels.base import Verdict
 from channels.zalo.client.clock import vietnam_time
-from tests.support.zalo_notices import (
-    BY_PHONE,
-    count_calls,
-    sample_notice,
-)
+from tests.support.zalo_notices import BY_PHONE, count_calls, sample_notice
 
 
 @pytest.mark.promise("12.5")

@@ -27,10 +27,7 @@ async def test_every_kind_of_notice_reaches_a_phone_once(zalo_notices, kind):
     outcome = await zalo_notices.send(sample_notice(kind))
     assert outcome == Outcome(Verdict.DELIVERED)
     [message] = zalo_notices.messages
-    assert (message["phone"], message["template_id"]) == (
-        PHONE,
-        shipped_routes()[kind],
-    )
+    assert (message["phone"], message["template_id"]) == (PHONE, shipped_routes()[kind])
     assert "G09.20-20260609-0092637" in message["content"]["text"]
     assert "<" not in message["content"]["text"]
     assert message["tracking_id"] == keys.tracking_id(zalo_notices.row(1, PHONE).delivery_key)

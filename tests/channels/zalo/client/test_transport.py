@@ -151,19 +151,6 @@ async def test_an_answer_cut_short_is_a_doubt(answer):
     assert len(seen) == 1
 
 
-async def test_a_send_is_written_once_whatever_happens_to_it():
-    seen = []
-
-    async def dropping(reader, writer):
-        seen.append(await read_head(reader))
-
-    async with answering(dropping) as (transport, url):
-        for _ in range(3):
-            with pytest.raises(AmbiguousResult):
-                await transport.exchange(Request("POST", url, body=b"{}"))
-    assert len(seen) == 3
-
-
 async def test_a_redirect_is_not_followed():
     async def moved(reader, writer):
         await read_head(reader)

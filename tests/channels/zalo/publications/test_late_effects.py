@@ -6,11 +6,7 @@ import structlog
 from channels.base import Verdict
 from channels.zalo.timing import SETTLE_S
 from tests.support.publications import a_publication
-from tests.support.zalo_account import (
-    BROADCAST,
-    deliver_row,
-    sample_withdrawal,
-)
+from tests.support.zalo_account import BROADCAST, deliver_row, sample_withdrawal
 from tests.support.zalo_late_effects import (
     CREATE,
     MESSAGE,

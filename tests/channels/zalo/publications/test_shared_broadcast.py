@@ -9,11 +9,7 @@ from channels.base import Verdict
 from channels.zalo.publications.broadcast import COMPANIONS_WAIT_S, RECHECK_S
 from consumers.dispatch.audience import BROADCAST
 from tests.support.publications import a_publication
-from tests.support.zalo_account import (
-    deliver_row,
-    sample_correction,
-    sample_withdrawal,
-)
+from tests.support.zalo_account import deliver_row, sample_correction, sample_withdrawal
 from tests.support.zalo_pipeline import BOTH, open_zalo_pipeline
 
 OTHERS = ["tin-b", "tin-c", "tin-d", "tin-e"]
