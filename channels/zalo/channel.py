@@ -10,7 +10,9 @@ from channels.zalo.case_notices.sender import NoticeContent, NoticeJob, NoticeSe
 from channels.zalo.client.article_api import ArticleApi
 from channels.zalo.client.client import ZaloClient
 from channels.zalo.client.transport import CONNECT_S, READ_S
-from channels.zalo.outcomes import ROW_ERRORS, outcome_of
+from channels.zalo.clock import Timing
+from channels.zalo.errors import ROW_ERRORS
+from channels.zalo.outcomes import outcome_of
 from channels.zalo.publications.article import ArticlePublisher
 from channels.zalo.publications.broadcast import BroadcastSender
 from channels.zalo.publications.covers import CoverSelector
@@ -18,7 +20,6 @@ from channels.zalo.publications.record import ArticleStore
 from channels.zalo.publications.render import ArticleDefaults, RenderedArticle, render
 from channels.zalo.publications.steps import ArticleJob
 from channels.zalo.quota.counter import AccountQuotas
-from channels.zalo.timing import Timing
 from contracts.case import CaseNotice
 from contracts.delivery import ChannelName
 from contracts.subscriptions.digest import Digest

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from channels.fetch import url_policy
 from channels.fetch.fetcher import Fetcher
+from channels.zalo import error_codes
 from channels.zalo.account.status import AccountProbe
 from channels.zalo.case_notices.api import NoticeApi
 from channels.zalo.case_notices.sender import (
@@ -14,14 +15,13 @@ from channels.zalo.case_notices.sender import (
 )
 from channels.zalo.case_notices.template_registry import TemplateRegistry
 from channels.zalo.channel import ZaloChannel
-from channels.zalo.client import error_codes
 from channels.zalo.client.client import ZaloClient
-from channels.zalo.client.clock import ProviderClock, Until
 from channels.zalo.client.oauth_api import OAuthClient
 from channels.zalo.client.rate_limit import RateLimits, TokenBucket
 from channels.zalo.client.store import GrantCipher, KeyValueStore
 from channels.zalo.client.token_store import TokenStore
 from channels.zalo.client.transport import AiohttpTransport, Transport
+from channels.zalo.clock import ProviderClock, Timing, Until
 from channels.zalo.publications.covers import CoverSelector, CoverStore, NoCoverStore
 from channels.zalo.publications.record import ArticleStore
 from channels.zalo.publications.render import ArticleDefaults
@@ -29,7 +29,6 @@ from channels.zalo.quota.budget import Budget, BudgetWindows
 from channels.zalo.quota.counter import AccountQuotas, QuotaCounter, QuotaCounters
 from channels.zalo.quota.window import QuotaWindow
 from channels.zalo.settings import ZaloSettings
-from channels.zalo.timing import Timing
 
 _BURST_S = 2.0
 """Length of the burst that may leave at once after a pause, in seconds of the rate."""

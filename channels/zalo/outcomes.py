@@ -4,15 +4,16 @@ import structlog
 
 from channels.base import Outcome, Verdict
 from channels.errors import ChannelError, Misconfigured
-from channels.zalo.client import error_codes
-from channels.zalo.client.clock import Jitter, Until, wait_s
-from channels.zalo.client.error_codes import ErrorKind, ErrorRule
-from channels.zalo.client.errors import (
+from channels.zalo import error_codes
+from channels.zalo.clock import Jitter, Until, wait_s
+from channels.zalo.error_codes import ErrorKind, ErrorRule
+from channels.zalo.errors import (
     OPERATOR_RETRY_S,
     AmbiguousResult,
     AppNotSetUp,
     DeadlinePassed,
     Refused,
+    RowOutcome,
     WrongKey,
 )
 
@@ -20,20 +21,6 @@ log = structlog.get_logger()
 PROCESSING_S = 10.0
 """Zalo processes an article for seconds, sometimes minutes."""
 _CONSENT_FIX, _KEY_FIX = "consent", "key"
-
-
-class RowOutcome(Exception):
-    """The outcome of a row, raised where it is decided."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        super().__init__(outcome.reason)
-        self.outcome = outcome
-
-
-NO_EFFECT = (Refused, DeadlinePassed, ChannelError)
-"""Errors of calls that had no effect."""
-ROW_ERRORS = (RowOutcome, AmbiguousResult, *NO_EFFECT)
-"""Errors that processing a row may raise: each of them is an outcome."""
 
 
 def outcome_of(why: Exception, now: float, jitter: Jitter) -> Outcome:

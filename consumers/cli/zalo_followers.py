@@ -7,7 +7,7 @@ import typer
 from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 
 from channels.errors import ChannelError
-from channels.zalo.client.errors import Refused
+from channels.zalo.errors import Refused
 from channels.zalo.settings import ZaloSettings
 from channels.zalo.stand_in import APP_ID as SANDBOX_APP
 from consumers.app.settings import read_settings

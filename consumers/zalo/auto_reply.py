@@ -12,9 +12,9 @@ import structlog
 from channels.base import Deadline
 from channels.errors import ChannelError
 from channels.zalo.account.replies import FREE_WINDOW_S, MARGIN_S, ReplySender
-from channels.zalo.client.clock import jitter
-from channels.zalo.client.error_codes import ErrorKind
-from channels.zalo.client.errors import AmbiguousResult, DeadlinePassed, Refused
+from channels.zalo.clock import jitter
+from channels.zalo.error_codes import ErrorKind
+from channels.zalo.errors import AmbiguousResult, DeadlinePassed, Refused
 from channels.zalo.outcomes import outcome_of
 from channels.zalo.webhook.events import ZaloEvent
 from consumers.operations import restore

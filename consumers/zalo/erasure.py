@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from channels.base import Verdict
 from channels.zalo.account.followers import FollowerApi
-from channels.zalo.client.clock import jitter
 from channels.zalo.client.response import first_text, json_object
-from channels.zalo.outcomes import ROW_ERRORS, outcome_of
+from channels.zalo.clock import jitter
+from channels.zalo.errors import ROW_ERRORS
+from channels.zalo.outcomes import outcome_of
 from channels.zalo.webhook.events import ZaloEvent
 from consumers.runtime.errors import RetryLater
 from consumers.suppression.store import SuppressionStore

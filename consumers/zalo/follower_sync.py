@@ -12,12 +12,12 @@ import structlog
 
 from channels.errors import ChannelError
 from channels.zalo.account.followers import FollowerApi, FollowerScan
-from channels.zalo.client.clock import vietnam_time
-from channels.zalo.client.errors import Refused
+from channels.zalo.errors import Refused
 from consumers.suppression.store import SuppressionStore
 from consumers.zalo.erasure import WITHDRAWN_REASON, zalo_address
 from consumers.zalo.followers import FollowerStore
 from contracts import subjects
+from contracts.base.times import vietnam_time
 from contracts.delivery import ChannelName
 from producers.bus import Bus, BusError, RevisionConflict
 from producers.bus.records import Versioned, read

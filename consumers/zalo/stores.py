@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 from channels.errors import Unreachable
-from channels.zalo.client.errors import StaleValue
 from channels.zalo.client.store import NO_REVISION, StoredValue
+from channels.zalo.errors import StaleValue
 from channels.zalo.publications.record import ArticleRecord
 from contracts import subjects
 from producers.bus import Bus, BusError, NoReply, RevisionConflict

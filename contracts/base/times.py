@@ -14,6 +14,11 @@ def utc_time(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
+def vietnam_time(seconds: float) -> datetime:
+    """Seconds since the epoch as an aware time in Vietnam."""
+    return datetime.fromtimestamp(seconds, VIETNAM)
+
+
 def utc_now(clock: Clock) -> datetime:
     """The clock's time in UTC."""
     return utc_time(clock())

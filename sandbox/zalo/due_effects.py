@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from channels.zalo.client.clock import vietnam_time
+from contracts.base.times import vietnam_time
 from sandbox.zalo.api.broadcast_audience import matching_people
 from sandbox.zalo.middleware import ApiError
 from sandbox.zalo.state.conversations import Message

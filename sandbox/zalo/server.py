@@ -6,10 +6,10 @@ from pathlib import Path
 
 from aiohttp import web
 
-from channels.zalo.client.clock import Clock
 from channels.zalo.client.oauth_api import TokenPair, lifetime_s
 from channels.zalo.settings import ZaloSettings
 from channels.zalo.stand_in import stand_in_settings
+from contracts.base.times import Clock
 from sandbox.zalo.api import articles, oauth
 from sandbox.zalo.controls import admin
 from sandbox.zalo.controls.faults import FAULTS, Faults, fault_middleware

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from channels.errors import Unreachable
-from channels.zalo.client.errors import StaleValue
 from channels.zalo.client.oauth_api import TokenPair
 from channels.zalo.client.store import NO_REVISION, GrantCipher, TokenGrant
+from channels.zalo.errors import StaleValue
 from channels.zalo.publications.record import ArticleRecord
 from channels.zalo.settings import ZaloSettings
 from channels.zalo.stand_in import APP_ID

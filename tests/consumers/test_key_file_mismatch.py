@@ -7,10 +7,10 @@ import pytest
 from cryptography.fernet import Fernet
 
 from channels.errors import Unreachable
-from channels.zalo.client.errors import StaleValue
 from channels.zalo.client.oauth_api import TokenPair
 from channels.zalo.client.store import GrantCipher, TokenGrant
 from channels.zalo.client.token_store import grant_key
+from channels.zalo.errors import StaleValue
 from channels.zalo.factory import ChannelStores
 from channels.zalo.settings import ZaloSettings
 from consumers.app.wiring import zalo

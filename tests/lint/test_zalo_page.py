@@ -8,8 +8,8 @@ import typer
 from typer.core import TyperGroup
 
 from channels.portal.storage.pictures import PICTURES_FOLDER
-from channels.zalo.client import error_codes
-from channels.zalo.client.error_codes import ErrorKind
+from channels.zalo import error_codes
+from channels.zalo.error_codes import ErrorKind
 from channels.zalo.settings import ZaloSettings
 from channels.zalo.webhook.endpoint import PATH
 from consumers.cli import app

@@ -12,14 +12,13 @@ from cryptography.fernet import Fernet
 from channels.base import Outcome, Recipient, Verdict
 from channels.errors import Unreachable
 from channels.zalo.channel import ZaloChannel
-from channels.zalo.client.clock import Jitter
-from channels.zalo.client.errors import StaleValue
 from channels.zalo.client.store import StoredValue
 from channels.zalo.client.transport import AiohttpTransport, Reply, Request
+from channels.zalo.clock import Jitter, Timing
+from channels.zalo.errors import StaleValue
 from channels.zalo.factory import ChannelStores, open_channel
 from channels.zalo.publications.record import ArticleRecord
 from channels.zalo.publications.render import ArticleDefaults
-from channels.zalo.timing import Timing
 from contracts import keys
 from contracts.delivery import ChannelName
 from contracts.publication import Publication

@@ -10,8 +10,8 @@ from datetime import datetime
 import pytest
 
 from channels.base import Outcome, Verdict
-from channels.zalo.client.clock import VIETNAM
-from channels.zalo.client.error_codes import ErrorKind
+from channels.zalo.error_codes import ErrorKind
+from contracts.base.times import VIETNAM
 from tests.support.zalo_account import NOON
 
 OA = """

@@ -7,8 +7,8 @@ from secrets import token_hex
 from typing import Any
 
 from channels.base import Verdict
-from channels.zalo.client.errors import AmbiguousResult
 from channels.zalo.client.transport import Request
+from channels.zalo.errors import AmbiguousResult
 from contracts.publication import Publication
 from tests.support.publications import a_publication
 from tests.support.zalo_account import ARTICLE, ZaloAccount, deliver_row

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from channels.zalo.client.clock import vietnam_time
 from channels.zalo.factory import ChannelStores
 from consumers.deliver.slots import WorkerSlot
 from consumers.deliver.worker import DeliveryWorker
@@ -16,6 +15,7 @@ from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker, WakeUp
 from consumers.runtime.errors import RetryLater
 from consumers.zalo.stores import BusArticleStore, BusKeyValueStore
+from contracts.base.times import vietnam_time
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey, Status
 from contracts.publication import Publication
 from producers.bus import Bus

@@ -8,8 +8,8 @@ import structlog
 from channels.base import Deadline
 from channels.zalo.client.article_api import require_field
 from channels.zalo.client.client import ZaloClient
-from channels.zalo.client.errors import Refused, StaleValue
 from channels.zalo.client.store import NO_REVISION, KeyValueStore
+from channels.zalo.errors import Refused, StaleValue
 
 log = structlog.get_logger()
 _CURRENT_PATH, _FORMER_PATH = "/v3.0/oa/message/cs", "/v2.0/oa/message"

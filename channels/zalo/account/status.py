@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from channels.errors import ChannelError
+from channels.zalo import error_codes
 from channels.zalo.case_notices.sender import NoticeStores
 from channels.zalo.case_notices.template_by_kind import TemplateStatus, template_statuses
-from channels.zalo.client import error_codes
 from channels.zalo.client.client import ApiCall, ZaloClient
-from channels.zalo.client.errors import Refused
 from channels.zalo.client.response import ApiResponse, first_text, whole_number
 from channels.zalo.client.token_store import TokenStore
+from channels.zalo.errors import Refused
 from channels.zalo.outcomes import fix_for_error
 from channels.zalo.quota.counter import AccountQuotas
 from channels.zalo.quota.window import QuotaWindow, WindowCount

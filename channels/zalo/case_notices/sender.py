@@ -9,17 +9,16 @@ import structlog
 from channels import case_notice_texts
 from channels.base import Deadline, Outcome, Verdict
 from channels.errors import ChannelError, Unreachable
+from channels.zalo import error_codes
 from channels.zalo.case_notices.api import AcceptedMessage, NoticeApi, TemplateMessage, ZaloAddress
 from channels.zalo.case_notices.template_holds import TemplateHolds
 from channels.zalo.case_notices.template_models import Template
 from channels.zalo.case_notices.template_params import fill_params
 from channels.zalo.case_notices.template_registry import TemplateRegistry
-from channels.zalo.client import error_codes
-from channels.zalo.client.clock import is_template_time, template_wait_s
-from channels.zalo.client.errors import OPERATOR_RETRY_S, Refused
-from channels.zalo.outcomes import NO_EFFECT, RowOutcome, log_operator_needed
+from channels.zalo.clock import Timing, is_template_time, template_wait_s
+from channels.zalo.errors import NO_EFFECT, OPERATOR_RETRY_S, Refused, RowOutcome
+from channels.zalo.outcomes import log_operator_needed
 from channels.zalo.quota.budget import Budget, Reservation
-from channels.zalo.timing import Timing
 from contracts import keys
 from contracts.base.crash_points import crash_point
 from contracts.case import CaseNotice

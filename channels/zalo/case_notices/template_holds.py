@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from channels.base import Outcome, Verdict
+from channels.zalo import error_codes
 from channels.zalo.case_notices.template_models import Template
-from channels.zalo.client import error_codes
-from channels.zalo.client.clock import JITTER_S, Clock, Jitter, wait_s
-from channels.zalo.client.error_codes import ErrorKind, ErrorRule
-from channels.zalo.client.errors import Refused
-from channels.zalo.outcomes import RowOutcome
+from channels.zalo.clock import JITTER_S, Jitter, wait_s
+from channels.zalo.error_codes import ErrorKind, ErrorRule
+from channels.zalo.errors import Refused, RowOutcome
+from contracts.base.times import Clock
 
 OPERATOR_HOLD_S = 300.0
 

@@ -6,7 +6,7 @@ from channels.base import Outcome, Verdict
 from channels.case_notice_texts import FREE_TEXT_PARAMETERS, MONEY_PARAMETERS
 from channels.zalo import text_limits
 from channels.zalo.case_notices.template_models import Template, TemplateParam
-from channels.zalo.outcomes import RowOutcome
+from channels.zalo.errors import RowOutcome
 from channels.zalo.text_limits import TextLimit, utf16_units
 
 _NUMBER_TYPE = "NUMBER"

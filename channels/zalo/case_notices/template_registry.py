@@ -11,28 +11,18 @@ import structlog
 
 from channels.case_notice_texts import guaranteed_parameters
 from channels.errors import Unreachable
+from channels.zalo import error_codes
 from channels.zalo.case_notices.template_models import DELETE, RegisteredTemplates, Template
-from channels.zalo.client import error_codes
 from channels.zalo.client.client import ZaloClient
-from channels.zalo.client.errors import Refused, StaleValue
 from channels.zalo.client.response import first_text, whole_number
 from channels.zalo.client.store import NO_REVISION, KeyValueStore, LocalStore
+from channels.zalo.errors import Refused, StaleValue, UnfitTemplate
 
 log = structlog.get_logger()
 _INFO_PATH = "/template/info/v2"
 _QUOTA_PATH, _QUALITY_PATH = "/message/quota", "/quality"
 CACHE_S = 60.0
 _TRIES = 50
-
-
-class UnfitTemplate(Exception):
-    """A template requires parameters that some notices of the kind lack: `names`."""
-
-    def __init__(self, kind: str, template_id: str, names: list[str]) -> None:
-        super().__init__(f"{template_id} for {kind}: {', '.join(names)}")
-        self.kind = kind
-        self.template_id = template_id
-        self.names = names
 
 
 class TemplateRegistry:

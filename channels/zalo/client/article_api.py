@@ -7,8 +7,8 @@ from typing import Any
 from channels.base import Deadline
 from channels.errors import Unreachable
 from channels.zalo.client.client import ZaloClient
-from channels.zalo.client.errors import AmbiguousResult
 from channels.zalo.client.response import ApiResponse, first_text, whole_number
+from channels.zalo.errors import AmbiguousResult
 
 _ARTICLE_PATH = "/v2.0/article"
 OA_PATH = "/v2.0/oa"

@@ -22,14 +22,15 @@ from tenacity import (
 
 from channels.base import Deadline
 from channels.errors import Unreachable
-from channels.zalo.client import error_codes, response
-from channels.zalo.client.clock import ProviderClock
-from channels.zalo.client.error_codes import ErrorKind, ErrorRule
-from channels.zalo.client.errors import AmbiguousResult, DeadlinePassed, Refused
-from channels.zalo.client.rate_limit import Sleep, TokenBucket
+from channels.zalo import error_codes
+from channels.zalo.client import response
+from channels.zalo.client.rate_limit import TokenBucket
 from channels.zalo.client.response import ApiResponse
 from channels.zalo.client.token_store import TokenStore
 from channels.zalo.client.transport import Request, Transport
+from channels.zalo.clock import ProviderClock, Sleep
+from channels.zalo.error_codes import ErrorKind, ErrorRule
+from channels.zalo.errors import AmbiguousResult, DeadlinePassed, Refused
 
 log = structlog.get_logger()
 _READ_TRIES = 3

@@ -11,11 +11,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from channels.errors import Unreachable
-from channels.zalo.client import error_codes
-from channels.zalo.client.error_codes import ErrorKind
-from channels.zalo.client.errors import AmbiguousResult, AppNotSetUp, RefreshTokenUsed
+from channels.zalo import error_codes
 from channels.zalo.client.response import first_text, json_object, whole_number
 from channels.zalo.client.transport import Reply, Request, Transport
+from channels.zalo.error_codes import ErrorKind
+from channels.zalo.errors import AmbiguousResult, AppNotSetUp, RefreshTokenUsed
 
 _TOKEN_PATH = "/v4/oa/access_token"  # noqa: S105
 

@@ -6,19 +6,19 @@ are seconds since the epoch by our clocks, which agree within seconds.
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 
 import structlog
 
 from channels.errors import Unreachable
-from channels.zalo.client.clock import Clock, next_minute
-from channels.zalo.client.errors import StaleValue
 from channels.zalo.client.response import json_object, whole_number
-from channels.zalo.client.store import NO_REVISION, KeyValueStore, LocalStore
+from channels.zalo.client.shared_value import SharedValue
+from channels.zalo.client.store import KeyValueStore
+from channels.zalo.clock import Sleep, next_minute
+from contracts.base.times import Clock
 
 log = structlog.get_logger()
-Sleep = Callable[[float], Awaitable[None]]
 _DEFAULT_PER_S, _DEFAULT_BURST = 5.0, 10.0
 _SLOWEST_PER_S = 0.1
 _RECOVERY_S = 60.0
@@ -26,7 +26,6 @@ _WAIT_MAX_S = 2.0
 _RETRY_AFTER_MAX_S = 86400
 """Upper bound of `Retry-After`."""
 _WAIT_MIN_S = 0.001
-_TRIES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +89,6 @@ def server_wait_until(headers: Mapping[str, str], now: float) -> float:
     return max(until, now + min(max(wait_s, 0), _RETRY_AFTER_MAX_S)) if wait_s else until
 
 
-StateChange = Callable[[BucketState], BucketState]
-
-
 class TokenBucket:
     """Rate limiter of one host, shared by all processes with the same *store* and *key*."""
 
@@ -107,12 +103,11 @@ class TokenBucket:
     ) -> None:
         self.clock = clock
         self.limits = limits or RateLimits()
-        self.store = store or LocalStore()
-        self.key = key
         self.sleep = sleep
-        self.lock = asyncio.Lock()
-        self.state = BucketState(self.limits.per_s)
-        self.revision = NO_REVISION
+        self.shared = SharedValue[BucketState](store, key, self.decode, BucketState.encode)
+
+    def decode(self, data: bytes) -> BucketState:
+        return BucketState.decode(data, self.limits.per_s)
 
     async def take(self) -> None:
         """Wait for a token.
@@ -121,12 +116,12 @@ class TokenBucket:
         """
         wait_s = 0.0
 
-        def move(flow: BucketState) -> BucketState:
+        def move(state: BucketState) -> BucketState:
             nonlocal wait_s
-            after, wait_s = take(flow, self.clock(), self.limits)
-            return flow if wait_s > _WAIT_MAX_S else after
+            after, wait_s = take(state, self.clock(), self.limits)
+            return state if wait_s > _WAIT_MAX_S else after
 
-        await self.update(move)
+        await self.shared.update(move)
         if wait_s > _WAIT_MAX_S:
             raise Unreachable("rate limit", retry_after_s=wait_s)
         if wait_s > 0:
@@ -135,38 +130,24 @@ class TokenBucket:
     async def apply_headers(self, headers: Mapping[str, str]) -> None:
         """Delay further calls as Zalo's rate limit headers demand."""
         if until := server_wait_until(headers, self.clock()):
-            await self.apply_answer(lambda flow: _closed(flow, until))
+            await self.apply_answer(lambda state: _closed(state, until))
 
     async def halve_rate(self) -> None:
         """Halve the rate after error -32."""
-        await self.apply_answer(lambda flow: _halved(flow, self.clock()))
+        await self.apply_answer(lambda state: _halved(state, self.clock()))
         log.warning("zalo_rate_halved", per_s=self.state.per_s)
 
-    async def apply_answer(self, change: StateChange) -> None:
+    async def apply_answer(self, change: Callable[[BucketState], BucketState]) -> None:
         """Apply a change from an answer. A silent store must not lose the answer: the change stays
         local.
         """
         try:
-            await self.update(change)
+            await self.shared.update(change)
         except Unreachable as away:
-            self.state = change(self.state)
+            self.shared.update_locally(change)
             log.warning("zalo_rate_not_shared", reason=away.reason)
 
-    async def update(self, change: StateChange) -> None:
-        """Apply *change* to the stored state by compare-and-set. Raises Unreachable."""
-        async with self.lock:
-            for _ in range(_TRIES):
-                after = change(self.state)
-                try:
-                    self.revision = await self.store.swap(self.key, after.encode(), self.revision)
-                except StaleValue:
-                    await self.reload()
-                else:
-                    self.state = after
-                    return
-        raise Unreachable("everybody wants a turn", retry_after_s=1.0)
-
-    async def reload(self) -> None:
-        stored = await self.store.get(self.key)
-        self.revision = stored.revision if stored else NO_REVISION
-        self.state = BucketState.decode(stored.data if stored else b"", self.limits.per_s)
+    @property
+    def state(self) -> BucketState:
+        """The bucket as this process knows it."""
+        return self.decode(self.shared.cached.data if self.shared.cached else b"")

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from channels.zalo.client.errors import AmbiguousResult
 from channels.zalo.client.transport import Reply
+from channels.zalo.errors import AmbiguousResult
 
 RATE_LIMITED = -32
 NOT_FOUND = -404

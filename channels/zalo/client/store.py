@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 from cryptography.fernet import Fernet, InvalidToken
 
-from channels.zalo.client.errors import WrongKey
 from channels.zalo.client.response import json_object
+from channels.zalo.errors import WrongKey
 
 NO_REVISION = 0
 """The revision of a key that does not exist."""

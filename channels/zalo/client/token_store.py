@@ -13,14 +13,6 @@ from typing import NoReturn
 import structlog
 
 from channels.errors import ChannelError, Misconfigured, Unreachable
-from channels.zalo.client.clock import Clock
-from channels.zalo.client.errors import (
-    OPERATOR_RETRY_S,
-    AmbiguousResult,
-    RefreshTokenUsed,
-    StaleValue,
-    WrongKey,
-)
 from channels.zalo.client.oauth_api import OAuthClient, TokenPair, lifetime_s
 from channels.zalo.client.store import (
     NO_REVISION,
@@ -29,7 +21,15 @@ from channels.zalo.client.store import (
     StoredValue,
     TokenGrant,
 )
+from channels.zalo.errors import (
+    OPERATOR_RETRY_S,
+    AmbiguousResult,
+    RefreshTokenUsed,
+    StaleValue,
+    WrongKey,
+)
 from contracts.base.crash_points import crash_point
+from contracts.base.times import Clock
 
 log = structlog.get_logger()
 REFRESH_EARLY_S = 5 * 3600.0

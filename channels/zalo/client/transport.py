@@ -11,7 +11,7 @@ from typing import Protocol
 import aiohttp
 
 from channels.errors import Unreachable
-from channels.zalo.client.errors import AmbiguousResult
+from channels.zalo.errors import AmbiguousResult
 
 CONNECT_S = 2.0
 READ_S = 15.0

@@ -11,10 +11,10 @@ import structlog
 
 from channels.errors import ChannelError
 from channels.zalo.client.article_api import ArticleApi
-from channels.zalo.client.errors import Refused
+from channels.zalo.clock import Timing
+from channels.zalo.errors import Refused
 from channels.zalo.publications import reconcile
 from channels.zalo.publications.record import AbandonedCall, ArticleRecord, ArticleStore
-from channels.zalo.timing import Timing
 
 log = structlog.get_logger()
 WATCH_S = 86400.0

@@ -14,18 +14,18 @@ import structlog
 
 from channels.base import Outcome, Verdict
 from channels.errors import ChannelError
-from channels.zalo.client import error_codes
+from channels.zalo import error_codes
 from channels.zalo.client.article_api import ArticleApi
-from channels.zalo.client.error_codes import ErrorKind
-from channels.zalo.client.errors import AmbiguousResult, Refused
-from channels.zalo.outcomes import NO_EFFECT, PROCESSING_S, RowOutcome, outcome_of
+from channels.zalo.clock import Timing
+from channels.zalo.error_codes import ErrorKind
+from channels.zalo.errors import NO_EFFECT, AmbiguousResult, Refused, RowOutcome
+from channels.zalo.outcomes import PROCESSING_S, outcome_of
 from channels.zalo.publications import reconcile
 from channels.zalo.publications.abandoned_calls import AbandonedCalls
 from channels.zalo.publications.covers import CoverSelector, with_default_cover
 from channels.zalo.publications.record import ArticleRecord, ArticleStore
 from channels.zalo.publications.steps import ArticleJob, Step, is_accepted, is_blank, next_step
 from channels.zalo.quota.counter import QuotaCounter
-from channels.zalo.timing import Timing
 from contracts.base.crash_points import crash_point
 
 log = structlog.get_logger()

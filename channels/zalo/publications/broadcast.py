@@ -7,14 +7,12 @@ import structlog
 
 from channels.base import Outcome, Verdict
 from channels.zalo.client.article_api import ArticleApi
-from channels.zalo.client.clock import ProviderClock, Until, is_broadcast_time, wait_s
-from channels.zalo.client.error_codes import ErrorKind
-from channels.zalo.client.errors import Refused
-from channels.zalo.outcomes import NO_EFFECT, RowOutcome
+from channels.zalo.clock import ProviderClock, Timing, Until, is_broadcast_time, wait_s
+from channels.zalo.error_codes import ErrorKind
+from channels.zalo.errors import NO_EFFECT, Refused, RowOutcome
 from channels.zalo.publications.record import ArticleRecord, ArticleStore
 from channels.zalo.publications.steps import ArticleJob
 from channels.zalo.quota.counter import QuotaCounters
-from channels.zalo.timing import Timing
 from contracts.base.crash_points import crash_point
 
 log = structlog.get_logger()

@@ -14,6 +14,8 @@ from io import BytesIO
 
 from PIL import Image, ImageOps
 
+from channels.zalo.errors import UnusableImage
+
 _FORMATS = ("JPEG", "PNG", "GIF", "WEBP")
 MEDIA_TYPES: Collection[str] = {f"image/{name.lower()}" for name in _FORMATS}
 _PIXELS_MAX_BY_FORMAT = {"WEBP": 10_000_000}
@@ -38,14 +40,6 @@ _DECODER_ERRORS = (
     *(ValueError, TypeError, LookupError, ArithmeticError, AttributeError, MemoryError),
 )
 """Errors that decoders raise for malformed bytes."""
-
-
-class UnusableImage(Exception):
-    """No cover can be made of the picture. `reason` is safe to log."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 def make_cover(body: bytes) -> bytes:

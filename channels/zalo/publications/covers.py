@@ -15,11 +15,10 @@ from channels.base import Outcome, Verdict
 from channels.errors import Unreachable
 from channels.fetch.errors import PermanentFetchError, TemporaryFetchError
 from channels.fetch.fetcher import Fetcher
-from channels.zalo.client import error_codes
-from channels.zalo.client.errors import Refused
-from channels.zalo.outcomes import RowOutcome, log_operator_needed
+from channels.zalo import error_codes
+from channels.zalo.errors import Refused, RowOutcome, UnusableImage
+from channels.zalo.outcomes import log_operator_needed
 from channels.zalo.publications import cover_image
-from channels.zalo.publications.cover_image import UnusableImage
 from channels.zalo.publications.record import ArticleRecord, ArticleStore
 from channels.zalo.publications.steps import ArticleJob
 

@@ -9,7 +9,7 @@ import structlog
 
 from channels.errors import ChannelError
 from channels.zalo.client.article_api import PAGE_SIZE, ArticleApi, ListedArticle
-from channels.zalo.client.errors import AmbiguousResult, DeadlinePassed, Refused
+from channels.zalo.errors import AmbiguousResult, DeadlinePassed, Refused
 from channels.zalo.publications.record import AbandonedCall, ArticleRecord
 from channels.zalo.publications.render import MARKER_PREFIX
 from channels.zalo.publications.steps import ArticleJob

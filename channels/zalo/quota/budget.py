@@ -11,8 +11,8 @@ import structlog
 
 from channels.errors import Unreachable
 from channels.zalo.client.response import json_object
+from channels.zalo.client.shared_value import SharedValue
 from channels.zalo.client.store import KeyValueStore
-from channels.zalo.quota.shared_value import SharedValue
 from channels.zalo.quota.window import QuotaWindow, WindowCount
 
 log = structlog.get_logger()

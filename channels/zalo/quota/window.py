@@ -7,9 +7,10 @@ from typing import Any
 import structlog
 
 from channels.base import Outcome, Verdict
-from channels.zalo.client.clock import Clock, Jitter, Until, vietnam_time, wait_s
 from channels.zalo.client.response import first_text, whole_number
-from channels.zalo.outcomes import RowOutcome
+from channels.zalo.clock import Jitter, Until, wait_s
+from channels.zalo.errors import RowOutcome
+from contracts.base.times import Clock, vietnam_time
 
 log = structlog.get_logger()
 _CLOCK_SKEW_S = 86400.0

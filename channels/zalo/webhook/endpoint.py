@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from channels.errors import ChannelError
 from channels.zalo.client.response import first_text, json_object
+from channels.zalo.errors import BodyTooLarge, UnusableEvent
 from channels.zalo.webhook import events
 from channels.zalo.webhook.events import ZaloEvent
 from channels.zalo.webhook.signature import HEADER, SignatureVerifier
@@ -32,10 +33,6 @@ _LOG_EVERY_S = 60.0
 Clock = Callable[[], float]
 StoreEvent = Callable[[ZaloEvent], Awaitable[None]]
 """Store an event durably. Raises ChannelError when the result is unknown."""
-
-
-class BodyTooLarge(Exception):
-    """The body is larger than any event."""
 
 
 class LogThrottle:
@@ -102,7 +99,7 @@ class WebhookEndpoint:
             return self.refuse(given, body, raw)
         try:
             event = events.parse_event(raw)
-        except events.UnusableEvent as unusable:
+        except UnusableEvent as unusable:
             log.warning("zalo_event_unusable", zalo_event=str(unusable))
             return _status_response(HTTPStatus.OK)  # a repetition has the same bytes
         return await self.store_event(event) if event else _status_response(HTTPStatus.OK)

@@ -1,9 +1,8 @@
 """Webhook events, reduced to the facts Loa needs: no texts, phones or names of people."""
 
 import re
-import tomllib
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -12,6 +11,9 @@ from typing import Annotated, Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
 
 from channels.zalo.client.response import first_text, whole_number
+from channels.zalo.errors import UnusableEvent
+from contracts.base.times import utc_time
+from contracts.catalog import load_texts
 from contracts.keys import digest
 
 _MILLISECONDS_FROM = 10**12
@@ -74,14 +76,10 @@ class ZaloEvent(BaseModel):
     quota: int | None = None
 
 
-class UnusableEvent(Exception):
-    """An event of a known kind without its subject."""
-
-
 @cache
 def event_kinds() -> dict[str, EventKind]:
     """Loa's kind of each of Zalo's event names."""
-    table = tomllib.loads((Path(__file__).parent / "events.toml").read_text("utf-8"))
+    table = load_texts(Path(__file__).parent / "events.toml")
     return {name: EventKind(kind) for name, kind in table.items()}
 
 
@@ -195,6 +193,6 @@ def _parse_time(text: str) -> datetime | None:
     if stamp is None or stamp <= 0:
         return None
     try:
-        return datetime.fromtimestamp(stamp if stamp < _MILLISECONDS_FROM else stamp / 1000, UTC)
+        return utc_time(stamp if stamp < _MILLISECONDS_FROM else stamp / 1000)
     except (ValueError, OverflowError, OSError):
         return None

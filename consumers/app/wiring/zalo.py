@@ -18,28 +18,28 @@ from channels.errors import ChannelError, Misconfigured, Unreachable
 from channels.fetch.url_policy import is_public_url
 from channels.portal.model.site import DEFAULT_COVER_PATH
 from channels.portal.storage.pictures import PictureStore
-from channels.zalo import factory
+from channels.zalo import error_codes, factory
 from channels.zalo.account.followers import FollowerApi
 from channels.zalo.account.replies import ReplySender
 from channels.zalo.account.status import AccountStatus
-from channels.zalo.case_notices.template_registry import TemplateRegistry, UnfitTemplate
+from channels.zalo.case_notices.template_registry import TemplateRegistry
 from channels.zalo.channel import ZaloChannel
-from channels.zalo.client import error_codes
-from channels.zalo.client.errors import (
+from channels.zalo.client.oauth_api import TokenPair
+from channels.zalo.client.token_store import TokenStore
+from channels.zalo.client.transport import AiohttpTransport
+from channels.zalo.clock import Timing
+from channels.zalo.errors import (
     AmbiguousResult,
     RefreshTokenUsed,
     Refused,
     StaleValue,
+    UnfitTemplate,
     WrongKey,
 )
-from channels.zalo.client.oauth_api import TokenPair
-from channels.zalo.client.token_store import TokenStore
-from channels.zalo.client.transport import AiohttpTransport
 from channels.zalo.factory import ChannelStores
 from channels.zalo.publications.render import ArticleDefaults
 from channels.zalo.settings import ZALO_DOMAINS, ZaloSettings
 from channels.zalo.texts import catalog_text
-from channels.zalo.timing import Timing
 from channels.zalo.webhook import endpoint
 from channels.zalo.webhook.signature import SignatureVerifier
 from consumers.app.node import Node

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from channels.zalo.client.clock import is_broadcast_time
+from channels.zalo.clock import is_broadcast_time
 from channels.zalo.stand_in import OA_ID
 from sandbox.zalo.api import broadcast_audience, direct_messages
 from sandbox.zalo.middleware import WORLD, ApiError, ok, read_body

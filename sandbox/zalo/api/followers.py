@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from channels.zalo.client.clock import vietnam_time
+from contracts.base.times import vietnam_time
 from sandbox.zalo.api import direct_messages
 from sandbox.zalo.middleware import WORLD, ApiError, ok, read_body, read_data, read_number
 from sandbox.zalo.state.people import Person

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from channels.zalo.client.clock import is_broadcast_time
+from channels.zalo.clock import is_broadcast_time
 from channels.zalo.stand_in import OA_ID
 from sandbox.zalo.api import direct_messages, template_params, template_recipients
 from sandbox.zalo.middleware import WORLD, ApiError, ok, read_body

@@ -2,7 +2,7 @@
 
 import re
 
-from channels.zalo.client.clock import vietnam_time
+from contracts.base.times import vietnam_time
 from sandbox.zalo.middleware import ApiError
 from sandbox.zalo.state.people import Person
 from sandbox.zalo.state.world import World

@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader
 
-from channels.zalo.client.clock import vietnam_time
+from contracts.base.times import vietnam_time
 from sandbox.zalo.controls.admin import state_summary
 from sandbox.zalo.middleware import WORLD
 from sandbox.zalo.state.people import Person

@@ -4,7 +4,7 @@ import time
 from datetime import datetime, timedelta
 from datetime import time as daytime
 
-from channels.zalo.client.clock import Clock, vietnam_time
+from contracts.base.times import Clock, vietnam_time
 
 _DAY_BEGINS, _DAY_ENDS = daytime(6, 5), daytime(21, 50)
 _MORNING = daytime(9, 0)

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from channels.zalo.client.clock import vietnam_time
+from contracts.base.times import vietnam_time
 from sandbox.zalo.state.journal import Fact
 from sandbox.zalo.state.people import FactHandler, People
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from channels.zalo.client.clock import Clock, vietnam_time
+from contracts.base.times import Clock, vietnam_time
 from sandbox.zalo.state.conversations import Conversations
 from sandbox.zalo.state.journal import Fact, Journal
 from sandbox.zalo.state.people import FactHandler, People

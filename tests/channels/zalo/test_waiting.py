@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 import structlog
 
-from channels.zalo.client.clock import vietnam_time
+from contracts.base.times import vietnam_time
 from contracts.delivery import Status
 from sandbox.zalo.api.articles import PROCESSING
 from tests.support.publications import a_publication

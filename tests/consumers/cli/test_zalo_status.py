@@ -5,11 +5,11 @@ import json
 import pytest
 
 from channels.errors import Unreachable
-from channels.zalo.client import error_codes
+from channels.zalo import error_codes
 from channels.zalo.client.store import GrantCipher, TokenGrant
 from channels.zalo.client.transport import AiohttpTransport, Reply
+from channels.zalo.clock import Timing
 from channels.zalo.factory import ChannelStores, open_account_probe, open_token_store
-from channels.zalo.timing import Timing
 from sandbox.zalo import server
 from tests.support.cli import json_output
 from tests.support.zalo_account import Fernet, MemoryArticleStore, MemoryKeyValueStore

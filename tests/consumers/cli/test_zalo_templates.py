@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from channels.zalo.client import error_codes
+from channels.zalo import error_codes
 from channels.zalo.client.transport import AiohttpTransport
 from channels.zalo.factory import ChannelStores, open_account_probe
 from consumers.app.wiring import zalo

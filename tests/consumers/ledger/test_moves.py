@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from channels.base import Outcome, Verdict
 from channels.email.channel import EmailChannel
-from channels.zalo.timing import SETTLE_S as ZALO_SETTLE_S
+from channels.zalo.clock import SETTLE_S as ZALO_SETTLE_S
 from consumers.ledger import backoff, moves
 from consumers.ledger.entry import LedgerEntry, RowNote, TimeRules
 from tests.support.ledger_rules import NOW, RULES

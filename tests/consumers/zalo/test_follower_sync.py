@@ -17,15 +17,15 @@ from channels.zalo.account.followers import (
     ScanRange,
     parse_page,
 )
-from channels.zalo.client.clock import vietnam_time
-from channels.zalo.client.errors import Refused
 from channels.zalo.client.response import ApiResponse
+from channels.zalo.errors import Refused
 from channels.zalo.webhook.events import EventKind, ZaloEvent
 from consumers.suppression.store import SuppressionStore
 from consumers.zalo import follower_sync
 from consumers.zalo.erasure import WITHDRAWN_REASON, zalo_address
 from consumers.zalo.follower_sync import FollowerSync
 from consumers.zalo.followers import FollowerStore
+from contracts.base.times import vietnam_time
 from contracts.delivery import ChannelName
 from tests.support.sandbox_client import open_sandbox_client
 from tests.support.zalo_webhook import T0, USER

@@ -13,8 +13,8 @@ from channels.email.channel import EmailChannel
 from channels.email.smtp import outcomes as smtp_outcomes
 from channels.zalo import channel, factory, outcomes
 from channels.zalo.client import token_store
+from channels.zalo.clock import Timing
 from channels.zalo.publications import article, broadcast
-from channels.zalo.timing import Timing
 from consumers.app import broker, instance, services
 from consumers.channel_health import breaker
 from consumers.deliver import worker

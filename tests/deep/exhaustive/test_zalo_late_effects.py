@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from channels.zalo.timing import SETTLE_S
+from channels.zalo.clock import SETTLE_S
 from tests.support.publications import a_publication
 from tests.support.zalo_account import sample_correction, sample_withdrawal
 from tests.support.zalo_late_effects import CREATE, UPDATE, LateEffects, publish_article

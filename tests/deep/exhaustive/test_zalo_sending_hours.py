@@ -4,7 +4,7 @@ from datetime import datetime
 from heapq import heappop, heappush
 
 from channels.base import Verdict
-from channels.zalo.client.clock import vietnam_time
+from contracts.base.times import vietnam_time
 from tests.support.zalo_notices import sample_notice
 
 

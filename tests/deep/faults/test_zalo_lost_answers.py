@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from channels.zalo.client.errors import AmbiguousResult
+from channels.zalo.errors import AmbiguousResult
 from consumers.intake.items import Item
 from consumers.intake.repository import ItemRepository
 from consumers.reporting.trace import StatusCounts, TraceReader

@@ -16,12 +16,12 @@ import structlog
 
 from channels.errors import Misconfigured, Unreachable
 from channels.zalo.client.client import ZaloClient
-from channels.zalo.client.clock import ProviderClock
 from channels.zalo.client.oauth_api import OAuthClient
 from channels.zalo.client.rate_limit import RateLimits, TokenBucket
 from channels.zalo.client.store import NO_REVISION, GrantCipher
 from channels.zalo.client.token_store import TokenStore
 from channels.zalo.client.transport import AiohttpTransport
+from channels.zalo.clock import ProviderClock
 from consumers.zalo.stores import BusKeyValueStore
 from contracts.base import crash_points
 from producers.bus import Bus

@@ -4,7 +4,8 @@ from datetime import datetime
 
 import pytest
 
-from channels.zalo.client.clock import VIETNAM, is_broadcast_time, vietnam_time
+from channels.zalo.clock import is_broadcast_time
+from contracts.base.times import VIETNAM, vietnam_time
 from sandbox.zalo import server
 from sandbox.zalo.state.clock import daytime_clock
 from sandbox.zalo.state.journal import Journal

@@ -4,8 +4,8 @@ import pytest
 import structlog
 
 from channels.base import Outcome, Verdict
-from channels.zalo.client.error_codes import ErrorKind
-from channels.zalo.outcomes import OPERATOR_RETRY_S
+from channels.zalo.error_codes import ErrorKind
+from channels.zalo.errors import OPERATOR_RETRY_S
 from tests.support.zalo_error_codes import BUSINESS, code_rows
 from tests.support.zalo_notices import BY_PHONE, BY_USER_ID, TO_USER, add_person
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from channels.base import Verdict
-from channels.zalo.client.clock import vietnam_time
+from contracts.base.times import vietnam_time
 from tests.support.zalo_notices import BY_PHONE, count_calls, sample_notice
 
 

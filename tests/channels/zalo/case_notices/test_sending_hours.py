@@ -5,8 +5,7 @@ from datetime import datetime
 import pytest
 
 from channels.base import Verdict
-from channels.zalo.client.clock import vietnam_time
-from contracts.base.times import VIETNAM
+from contracts.base.times import VIETNAM, vietnam_time
 from tests.support.zalo_notices import USER_ID, add_person
 
 TO_USER = f"zalo:{USER_ID}"

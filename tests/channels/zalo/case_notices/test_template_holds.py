@@ -4,9 +4,9 @@ import pytest
 import structlog
 
 from channels.base import Verdict
+from channels.zalo import error_codes
 from channels.zalo.case_notices.template_holds import OPERATOR_HOLD_S
-from channels.zalo.client import error_codes
-from channels.zalo.outcomes import OPERATOR_RETRY_S
+from channels.zalo.errors import OPERATOR_RETRY_S
 from sandbox.zalo.state.templates import shipped_routes
 from tests.support.zalo_notices import (
     BY_PHONE,

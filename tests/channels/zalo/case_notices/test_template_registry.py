@@ -14,10 +14,10 @@ from channels.zalo.case_notices.template_models import (
     parse_price,
 )
 from channels.zalo.case_notices.template_models import Template as Known
-from channels.zalo.case_notices.template_registry import CACHE_S, TemplateRegistry, UnfitTemplate
-from channels.zalo.client.errors import Refused
+from channels.zalo.case_notices.template_registry import CACHE_S, TemplateRegistry
 from channels.zalo.client.rate_limit import RateLimits
 from channels.zalo.client.transport import AiohttpTransport
+from channels.zalo.errors import Refused, UnfitTemplate
 from channels.zalo.factory import ChannelStores, open_template_registry
 from channels.zalo.settings import ZaloSettings
 from consumers.app.wiring import zalo

@@ -7,10 +7,10 @@ import structlog
 
 from channels.base import Verdict
 from channels.errors import ChannelError, Unreachable
-from channels.zalo.client.errors import AmbiguousResult, AppNotSetUp, WrongKey
 from channels.zalo.client.oauth_api import lifetime_s, parse_token_pair
 from channels.zalo.client.token_store import PENDING_TIMEOUT_S
 from channels.zalo.client.transport import Reply
+from channels.zalo.errors import AmbiguousResult, AppNotSetUp, WrongKey
 from channels.zalo.factory import ChannelStores
 from channels.zalo.outcomes import fix_for_error
 from consumers.zalo.stores import BusKeyValueStore

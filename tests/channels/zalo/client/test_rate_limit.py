@@ -8,8 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.errors import Unreachable
-from channels.zalo.client.clock import next_minute
-from channels.zalo.client.errors import StaleValue
 from channels.zalo.client.rate_limit import (
     BucketState,
     RateLimits,
@@ -18,6 +16,8 @@ from channels.zalo.client.rate_limit import (
     server_wait_until,
     take,
 )
+from channels.zalo.clock import next_minute
+from channels.zalo.errors import StaleValue
 from consumers.zalo.stores import BusKeyValueStore
 from contracts import subjects
 from tests.support.zalo_account import MemoryKeyValueStore, fail_with

@@ -4,9 +4,9 @@ import pytest
 
 from channels.errors import Unreachable
 from channels.zalo.client.article_api import article_entries, parse_listed
-from channels.zalo.client.errors import AmbiguousResult
 from channels.zalo.client.response import ApiResponse, first_text, parse_response, whole_number
 from channels.zalo.client.transport import Reply
+from channels.zalo.errors import AmbiguousResult
 from channels.zalo.publications.record import ArticleRecord
 
 

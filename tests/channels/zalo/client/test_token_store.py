@@ -7,10 +7,10 @@ import structlog
 from cryptography.fernet import Fernet
 
 from channels.errors import Misconfigured, Unreachable
-from channels.zalo.client.errors import AmbiguousResult
 from channels.zalo.client.store import NO_REVISION, GrantCipher, TokenGrant
 from channels.zalo.client.token_store import BUSY_RETRY_S, PENDING_TIMEOUT_S, REFRESH_EARLY_S
 from channels.zalo.client.transport import CONNECT_S, READ_S
+from channels.zalo.errors import AmbiguousResult
 from consumers.zalo.stores import BusKeyValueStore
 from tests.support.zalo_account import SimulatedKill, kill_at, silence_at
 from tests.support.zalo_oauth_host import (

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from channels.errors import Unreachable
 from channels.zalo.client import response
-from channels.zalo.client.errors import AmbiguousResult
 from channels.zalo.client.transport import BODY_MAX, AiohttpTransport, Request
+from channels.zalo.errors import AmbiguousResult
 from channels.zalo.settings import ZaloSettings
 
 

@@ -7,9 +7,9 @@ import structlog
 
 from channels.base import Verdict
 from channels.errors import Unreachable
+from channels.zalo.clock import SETTLE_S
 from channels.zalo.publications.abandoned_calls import WATCH_S
 from channels.zalo.publications.record import AbandonedCall, ArticleRecord
-from channels.zalo.timing import SETTLE_S
 from tests.support.publications import a_publication
 from tests.support.zalo_account import sample_correction, sample_withdrawal
 from tests.support.zalo_late_effects import CREATE, LateEffects, event_names, publish_article

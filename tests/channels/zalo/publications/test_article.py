@@ -4,8 +4,8 @@ import pytest
 
 from channels.base import Verdict
 from channels.errors import Unreachable
+from channels.zalo.clock import POLLS_S
 from channels.zalo.outcomes import PROCESSING_S
-from channels.zalo.timing import POLLS_S
 from tests.support.publications import a_publication
 from tests.support.zalo_account import ARTICLE, recipient
 

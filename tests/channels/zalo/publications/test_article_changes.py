@@ -6,9 +6,9 @@ import pytest
 import structlog
 
 from channels.base import Verdict
+from channels.zalo.clock import SETTLE_S
 from channels.zalo.publications.record import ArticleRecord
 from channels.zalo.publications.render import ArticleDefaults
-from channels.zalo.timing import SETTLE_S
 from tests.support.publications import a_publication
 from tests.support.zalo_account import (
     AFTER,

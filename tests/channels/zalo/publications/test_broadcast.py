@@ -6,8 +6,8 @@ import pytest
 import structlog
 
 from channels.base import Verdict
-from channels.zalo.client.clock import VIETNAM, vietnam_time
-from channels.zalo.timing import SETTLE_S
+from channels.zalo.clock import SETTLE_S
+from contracts.base.times import VIETNAM, vietnam_time
 from tests.support.publications import a_publication
 from tests.support.zalo_account import (
     AFTER,

@@ -5,8 +5,9 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
+from channels.zalo.errors import UnusableImage
 from channels.zalo.publications import cover_image
-from channels.zalo.publications.cover_image import BYTES_MAX, WHITE, UnusableImage
+from channels.zalo.publications.cover_image import BYTES_MAX, WHITE
 from tests.support.images import BLUE, GREEN, RED, image_bytes, new_image, stripes
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\.")

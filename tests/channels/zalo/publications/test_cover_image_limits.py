@@ -6,8 +6,8 @@ import zlib
 
 import pytest
 
+from channels.zalo.errors import UnusableImage
 from channels.zalo.publications import cover_image
-from channels.zalo.publications.cover_image import UnusableImage
 from tests.support.images import image_bytes, new_image, stripes
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\.")

@@ -4,7 +4,7 @@ import pytest
 import structlog
 
 from channels.base import Verdict
-from channels.zalo.timing import SETTLE_S
+from channels.zalo.clock import SETTLE_S
 from tests.support.publications import a_publication
 from tests.support.zalo_account import BROADCAST, deliver_row, sample_withdrawal
 from tests.support.zalo_late_effects import (

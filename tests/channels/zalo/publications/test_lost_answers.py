@@ -3,7 +3,7 @@
 import pytest
 
 from channels.base import Verdict
-from channels.zalo.timing import SETTLE_S
+from channels.zalo.clock import SETTLE_S
 from tests.support.publications import a_publication
 from tests.support.zalo_account import (
     AFTER,

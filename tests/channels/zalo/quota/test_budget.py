@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from channels.base import Verdict
 from channels.errors import Unreachable
-from channels.zalo.client.clock import Until, vietnam_time
-from channels.zalo.outcomes import RowOutcome
+from channels.zalo.clock import Until
+from channels.zalo.errors import RowOutcome
 from channels.zalo.quota.budget import Budget, BudgetWindows
 from channels.zalo.quota.window import QuotaWindow
 from consumers.zalo.stores import BusKeyValueStore
 from contracts import subjects
-from contracts.base.times import VIETNAM
+from contracts.base.times import VIETNAM, vietnam_time
 from tests.support.zalo_account import MemoryKeyValueStore, fail_with
 
 MIDNIGHT = datetime(2026, 12, 1, tzinfo=VIETNAM).timestamp()

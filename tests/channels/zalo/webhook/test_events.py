@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from channels.zalo.errors import UnusableEvent
 from channels.zalo.stand_in import OA_ID
 from channels.zalo.webhook import events
-from channels.zalo.webhook.events import EventKind, UnusableEvent, ZaloEvent
+from channels.zalo.webhook.events import EventKind, ZaloEvent
 from tests.support.zalo_webhook import AT_MS, PHONE, SECRET_WORDS, USER, text_event, webhook_event
 
 NOON = datetime.fromtimestamp(AT_MS / 1000, UTC)

@@ -1,14 +1,14 @@
 """Zalo's error codes: `error_codes.toml` is the table, `classify` looks a code up."""
 
 import re
-import tomllib
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from channels.zalo.client.clock import Until
+from channels.zalo.clock import Until
+from contracts.catalog import load_texts
 
 OA_HOST, BUSINESS_HOST, OAUTH_HOST = "oa", "business", "oauth"
 COVER, TOKEN_LOST = "cover", "token"
@@ -79,9 +79,8 @@ def classify_oauth(code: int | None) -> ErrorRule:
     return rules_by_code(OAUTH_HOST).get(code or 0, (unknown,))[0]
 
 
-@cache
 def _load_table() -> dict[str, Any]:
-    return tomllib.loads((Path(__file__).parent / "error_codes.toml").read_text("utf-8"))
+    return load_texts(Path(__file__).parent / "error_codes.toml")
 
 
 def _parse_rules(entry: dict[str, Any] | list[dict[str, Any]]) -> tuple[ErrorRule, ...]:

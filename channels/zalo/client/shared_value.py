@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Generic, TypeVar
 
 from channels.errors import Unreachable
-from channels.zalo.client.errors import StaleValue
 from channels.zalo.client.store import NO_REVISION, KeyValueStore, LocalStore, StoredValue
-from channels.zalo.outcomes import RowOutcome
+from channels.zalo.errors import RowOutcome, StaleValue
 
 _TRIES = 50
 T = TypeVar("T")
@@ -53,7 +53,12 @@ class SharedValue(Generic[T]):
                         raise
                 except StaleValue:
                     continue
-        raise Unreachable("everybody counts", retry_after_s=1.0)
+        raise Unreachable("too many writers at once", retry_after_s=1.0)
+
+    def update_locally(self, change: Callable[[T], T]) -> None:
+        """Apply *change* to the cached value alone; the next update stores both."""
+        cached = self.cached or StoredValue(b"", NO_REVISION)
+        self.cached = replace(cached, data=self.encode(change(self.decode(cached.data))))
 
     async def write(self, value: T, revision: int) -> T:
         """Write over the given revision. Raises StaleValue, Unreachable."""

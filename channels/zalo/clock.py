@@ -1,15 +1,17 @@
 """Zalo's clock: corrected time, hours of broadcasts and templates, ends of quota periods."""
 
-from collections.abc import Callable
+import asyncio
+import time as system_time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from secrets import SystemRandom
 
-from contracts.base.times import VIETNAM
+from contracts.base.times import VIETNAM, Clock, vietnam_time
 
-Clock = Callable[[], float]
-"""Seconds since the epoch."""
+Sleep = Callable[[float], Awaitable[None]]
 Jitter = Callable[[], float]
 """Random fractions, evenly between 0 and 1."""
 
@@ -26,6 +28,25 @@ JITTER_S = {"minute": 5.0, "morning": 600.0, "day": 600.0, "month": 600.0}
 """Spread of retries that wait for the same moment, so that they do not run into the rate limit."""
 
 jitter: Jitter = SystemRandom().random
+
+
+SETTLE_S = 600.0
+POLLS_S = (0.5, 1.0, 2.0, 3.0, 4.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Clock, pauses and jitter of the channel, handed in so that tests need no real clock.
+
+    `settle_s`: after it a request without an answer can have no late effect. `polls_s`: pauses
+    between checks of an article in processing, until the row is deferred.
+    """
+
+    settle_s: float = SETTLE_S
+    polls_s: tuple[float, ...] = POLLS_S
+    sleep: Sleep = asyncio.sleep
+    clock: Clock = system_time.time
+    jitter: Jitter = jitter
 
 
 class Until(StrEnum):
@@ -110,10 +131,6 @@ def next_month(now: float) -> float:
     first = datetime.combine(vietnam_time(now).replace(day=1), time.min, VIETNAM)
     following = (first + timedelta(days=32)).replace(day=1)
     return (following + _MIDNIGHT_MARGIN).timestamp()
-
-
-def vietnam_time(now: float) -> datetime:
-    return datetime.fromtimestamp(now, VIETNAM)
 
 
 _NEXT_TIME: dict[Until, Callable[[float], float]] = {

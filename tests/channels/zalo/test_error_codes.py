@@ -4,9 +4,9 @@ import pytest
 import structlog
 
 from channels.base import Verdict
-from channels.zalo.client import error_codes
-from channels.zalo.client.error_codes import ErrorKind, classify
-from channels.zalo.client.errors import Refused
+from channels.zalo import error_codes
+from channels.zalo.error_codes import ErrorKind, classify
+from channels.zalo.errors import Refused
 from channels.zalo.outcomes import outcome_of
 from sandbox.zalo.api import oauth
 from tests.support.publications import a_publication

@@ -1,14 +1,18 @@
-"""Errors of calls to Zalo's hosts.
+"""Errors of the channel's parts.
 
 AmbiguousResult   the request may have had its effect
 Refused           Zalo answered with an error code: no effect, unless `rule.ambiguous`
 DeadlinePassed    our own deadline passed before the request was written
+RowOutcome        the outcome of a row, raised where it is decided
 RefreshTokenUsed, AppNotSetUp   the OAuth host gives this app no tokens
 StaleValue, WrongKey            of the stores that hold tokens and counters
 """
 
-from channels.errors import Misconfigured
-from channels.zalo.client.error_codes import ErrorRule
+from channels.base import Outcome
+from channels.errors import ChannelError, Misconfigured
+from channels.zalo.error_codes import ErrorRule
+
+OPERATOR_RETRY_S = 900.0
 
 
 class AmbiguousResult(Exception):
@@ -35,7 +39,18 @@ class DeadlinePassed(Exception):
     """Our own deadline passed before the request was written: no effect."""
 
 
-OPERATOR_RETRY_S = 900.0
+class RowOutcome(Exception):
+    """The outcome of a row, raised where it is decided."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.reason)
+        self.outcome = outcome
+
+
+NO_EFFECT = (Refused, DeadlinePassed, ChannelError)
+"""Errors of calls that had no effect."""
+ROW_ERRORS = (RowOutcome, AmbiguousResult, *NO_EFFECT)
+"""Errors that processing a row may raise: each of them is an outcome."""
 
 
 class RefreshTokenUsed(Exception):
@@ -56,3 +71,29 @@ class StaleValue(Exception):
 
 class WrongKey(Misconfigured):
     """The stored value was encrypted with another key; a new consent helps, or the old key."""
+
+
+class UnfitTemplate(Exception):
+    """A template requires parameters that some notices of the kind lack: `names`."""
+
+    def __init__(self, kind: str, template_id: str, names: list[str]) -> None:
+        super().__init__(f"{template_id} for {kind}: {', '.join(names)}")
+        self.kind = kind
+        self.template_id = template_id
+        self.names = names
+
+
+class UnusableImage(Exception):
+    """No cover can be made of the picture. `reason` is safe to log."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class UnusableEvent(Exception):
+    """A webhook event of a known kind without its subject."""
+
+
+class BodyTooLarge(Exception):
+    """The body of a webhook call is larger than any event."""

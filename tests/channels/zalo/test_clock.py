@@ -4,7 +4,8 @@ from datetime import datetime
 
 import pytest
 
-from channels.zalo.client.clock import VIETNAM, ProviderClock, Until, is_broadcast_time, wait_s
+from channels.zalo.clock import ProviderClock, Until, is_broadcast_time, wait_s
+from contracts.base.times import VIETNAM
 
 
 def at(text: str) -> float:
