@@ -19,35 +19,20 @@ BREAKS = {
     "a field required": (lambda _, s: s["required"].append("author"), {"author": "absent"}),
     "a shorter text": (lambda f, _: f["title"].update(maxLength=60), {"title": "x" * 61}),
     "a longer text": (lambda f, _: f["title"].update(minLength=9), {"title": "x"}),
-    "another pattern": (
-        lambda f, _: f["content_id"].update(pattern="^[a-z]+$"),
-        {"content_id": "a1"},
-    ),
+    "another pattern": (lambda f, _: f["content_id"].update(pattern="^a$"), {"content_id": "a1"}),
     "a new pattern": (lambda f, _: f["language"].update(pattern="^vi$"), {"language": "en"}),
     "a higher minimum": (lambda f, _: f["revision"].update(minimum=2), {"revision": 1}),
     "a lower maximum": (lambda f, _: f["revision"].update(maximum=9), {"revision": 10}),
-    "a new exclusive bound": (
-        lambda f, _: f["revision"].update(exclusiveMinimum=1),
-        {"revision": 1},
-    ),
+    "a new bound": (lambda f, _: f["revision"].update(exclusiveMinimum=1), {"revision": 1}),
     "another type": (lambda f, _: f["revision"].update(type="string"), {"revision": 1}),
     "null no longer taken": (lambda f, _: f["author"]["anyOf"].pop(), {"author": None}),
-    "null no longer taken in a list of types": (
-        lambda f, _: f["links"].update(type="array"),
-        {"links": None},
-    ),
+    "no null in a list of types": (lambda f, _: f["links"].update(type="array"), {"links": None}),
     "fewer choices": (lambda f, _: f["lane"]["enum"].remove("bulk"), {"lane": "bulk"}),
-    "a choice where all was open": (
-        lambda f, _: f["language"].update(enum=["vi"]),
-        {"language": "en"},
-    ),
+    "a choice at all": (lambda f, _: f["language"].update(enum=["vi"]), {"language": "en"}),
     "one value only": (lambda f, _: f["language"].update(const="vi"), {"language": "en"}),
     "fewer entries": (lambda f, _: f["links"].update(maxItems=1), {"links": SAMPLE["links"] * 2}),
     "more entries": (lambda f, _: f["audiences"].update(minItems=1), {"audiences": []}),
-    "distinct entries": (
-        lambda f, _: f["links"].update(uniqueItems=True),
-        {"links": SAMPLE["links"] * 2},
-    ),
+    "distinct": (lambda f, _: f["links"].update(uniqueItems=True), {"links": SAMPLE["links"] * 2}),
     "a change inside a list": (
         lambda _, s: s["$defs"]["Link"]["properties"]["title"].update(maxLength=3),
         {"links": SAMPLE["links"]},
@@ -116,18 +101,12 @@ def test_several_breaks_are_all_named():
             s["required"].append("cover"),
         )
     )
-    assert [line.partition(":")[0] for line in breaking_changes(DATA, new)] == [
-        "cover",
-        "title",
-        "author",
-    ]
+    named = [line.partition(":")[0] for line in breaking_changes(DATA, new)]
+    assert named == ["cover", "title", "author"]
 
 
 @pytest.mark.parametrize("name", sorted((BREAKS.keys() | HARMLESS.keys()) - PATTERNS))
 def test_another_tool_judges_the_same(name):
-    for table, compatible in ((BREAKS, False), (HARMLESS, True)):
-        if name in table:
-            change = table[name][0] if table is BREAKS else table[name]
-            new = changed_schema(change)
-            answer = jsoncompat.check_compat(nameless(DATA), nameless(new), role="deserializer")
-            assert answer is compatible
+    new = changed_schema(HARMLESS.get(name) or BREAKS[name][0])
+    answer = jsoncompat.check_compat(nameless(DATA), nameless(new), role="deserializer")
+    assert answer is (name in HARMLESS)

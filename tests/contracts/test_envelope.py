@@ -149,11 +149,7 @@ def test_all_wrong_attributes_are_named_at_once():
 )
 def test_data_that_is_not_json_is_another_media_type(media):
     error = error_of(envelope.from_structured, event(datacontenttype=media))
-    assert (type(error), error.status, field_names(error)) == (
-        UnsupportedMedia,
-        415,
-        ["datacontenttype"],
-    )
+    assert (type(error), field_names(error)) == (UnsupportedMedia, ["datacontenttype"])
 
 
 @pytest.mark.parametrize(
@@ -164,14 +160,13 @@ def test_json_by_any_name_is_taken(media):
 
 
 def test_an_event_has_256_kib_and_not_a_byte_more():
-    spare = envelope.MAX_EVENT_BYTES - len(
-        envelope.to_structured(envelope.from_structured(event(data={"t": ""})))
-    )
-    full = json.dumps(event(data={"t": "x" * spare}), ensure_ascii=False, separators=(",", ":"))
-    assert len(full.encode()) == envelope.MAX_EVENT_BYTES
-    assert envelope.from_structured(full.encode())
-    error = error_of(envelope.from_structured, full.encode() + b" ")
-    assert (type(error), error.status, field_names(error)) == (TooLarge, 413, ["event"])
+    body = envelope.to_structured(envelope.from_structured(event(data={"t": ""})))
+    text = b"x" * (envelope.MAX_EVENT_BYTES - len(body))
+    full = body.replace(b'{"t":""}', b'{"t":"' + text + b'"}')
+    assert len(full) == envelope.MAX_EVENT_BYTES
+    assert envelope.from_structured(full)
+    error = error_of(envelope.from_structured, full + b" ")
+    assert (type(error), field_names(error)) == (TooLarge, ["event"])
 
 
 # --- which mode

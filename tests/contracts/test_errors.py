@@ -1,9 +1,8 @@
 """Every error has a text in both languages, names its field, and shows nothing dangerous."""
 
 import ast
-import re
 import string
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -44,49 +43,25 @@ GOOD: list[tuple[type[BaseModel], dict]] = [
     (Subscriber, {"id": "s1", "email": "a@example.com", "topics": ["viec-lam"], "active": True}),
     (Vocabulary, DEFAULT.model_dump()),
 ]
+AGAINST_EACH_OTHER = [
+    {"revision": 3, "corrects_revision": 9, "status": 5, "notice": "apology"},
+    {"not_before": "2027-01-01T00:00:00Z", "expires_at": "2026-01-01T00:00:00Z"},
+]
 KEPT = {"unknown_topic", "unknown_audience", "unexpected", "datetime_parsing"}
 """Named by a pattern, the last resort, or raised by other versions of pydantic."""
 
-NASTY = [
-    None,
-    True,
-    0,
-    -1,
-    1,
-    10**30,
-    1.5,
-    1e30,
-    b"bytes",
-    "",
-    " ",
-    "x",
-    "Ð",
-    "a\nb",
-    "\ud800",
-    "x" * 200_000,
-    "ngày mai",
-    "2026-02-30T00:00:00Z",
-    "2026-11-24T00:00:00",
-    "0001-01-01T00:00:00+07:00",
-    "https://a@b",
-    "Boä Noäi vuï",
+NASTY_TEXTS = [
+    "", " ", "x", "Ð", "a\nb", "\ud800", "x" * 200_000, "ngày mai", "2026-02-30T00:00:00Z",
+    "2026-11-24T00:00:00", "0001-01-01T00:00:00+07:00", "https://a@b", "Boä Noäi vuï",
     "=?utf-8?Q?a?=",
-    [],
-    ["email", "email"],
-    ["x"] * 60,
-    {},
-    {"": {}},
-    {"A": None},
-    {"\ud800": "x"},
-    {f"x{number}": "y" for number in range(40)},
-    {"url": "x", "alt": "\u202e"},
-    [{"url": 1}],
-    MOMENT,
-    datetime(2026, 1, 1),  # noqa: DTZ001
-    datetime(1, 1, 1, tzinfo=UTC),
-    date(2026, 1, 1),
-    object(),
-]
+]  # fmt: skip
+NASTY_OBJECTS = [
+    {}, {"": {}}, {"A": None}, {"\ud800": "x"}, {f"x{number}": "y" for number in range(40)},
+    {"url": "x", "alt": "\u202e"}, [], ["email", "email"], ["x"] * 60, [{"url": 1}],
+]  # fmt: skip
+NASTY_TIMES = [MOMENT, MOMENT.replace(tzinfo=None), MOMENT.replace(year=1), MOMENT.date()]
+NASTY_REST = [None, True, 0, -1, 1, 10**30, 1.5, 1e30, b"bytes", object()]
+NASTY = [*NASTY_TEXTS, *NASTY_OBJECTS, *NASTY_TIMES, *NASTY_REST]
 
 
 def broken(model, value, **options):
@@ -120,11 +95,7 @@ def places(value, path=()):
 def spots(model, good):
     """Where to put something nasty: every place of a good body, and every field it leaves out."""
     if model is Vocabulary:  # one of each is enough
-        good = {
-            "units": dict(list(good["units"].items())[:1]),
-            "topics": dict(list(good["topics"].items())[:1]),
-            "audiences": dict(list(good["audiences"].items())[:1]),
-        }
+        good = {name: dict([next(iter(entries.items()))]) for name, entries in good.items()}
     filled = {**dict.fromkeys(model.model_fields), **good}
     return filled, list(places(filled))
 
@@ -137,13 +108,8 @@ def all_refusals():
                 yield broken(model, put(filled, path, new), extra="forbid")
         for field in good:
             yield broken(model, {name: part for name, part in good.items() if name != field})
-        yield broken(
-            model, good | {"revision": 3, "corrects_revision": 9, "status": 5, "notice": "apology"}
-        )
-        yield broken(
-            model,
-            good | {"not_before": "2027-01-01T00:00:00Z", "expires_at": "2026-01-01T00:00:00Z"},
-        )
+        for changes in AGAINST_EACH_OTHER:
+            yield broken(model, good | changes)
 
 
 @pytest.fixture(scope="module")
@@ -205,9 +171,7 @@ def test_a_text_says_the_same_in_both_languages(code):
         for language, text in texts.items()
     }
     assert filled["en"] == filled["vi"]
-    assert re.search(
-        "[àáảãạăằắẳẵặâầấẩẫậđèéẻẽẹêềếểễệìíỉĩịòóỏõọôồốổỗộơờớởỡợùúủũụưừứửữựỳýỷỹỵ]", texts["vi"]
-    )
+    assert not texts["vi"].isascii()
 
 
 @pytest.mark.parametrize(
@@ -258,15 +222,10 @@ def test_a_path(parts, path):
 
 @given(st.text(st.characters(exclude_categories=()), max_size=300))
 @settings(max_examples=200)
-def test_what_somebody_sent_is_shown_bounded_and_visible(value):
+def test_a_sent_value_is_shown_bounded_and_visible(value):
     found = field_error("data.topic", "unknown_topic", value=value)
     assert found.message.isprintable()
     assert len(found.message) < 100 * 8 + 40
-
-
-def test_a_code_without_a_text_is_a_mistake_of_ours():
-    with pytest.raises(KeyError):
-        field_error("id", "no_such_code")
 
 
 def test_choices_are_listed_without_english_words():

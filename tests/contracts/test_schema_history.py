@@ -11,7 +11,7 @@ from contracts import envelope, events, publication
 from contracts.schemas import schema_files, schema_history
 from contracts.testing import KIND_NAMES, sample
 from contracts.vocabulary import DEFAULT
-from tests.support.schemas import DATA, SAMPLE, SCHEMAS, accepts, changed_schema
+from tests.support.schemas import DATA, SCHEMAS, accepts, changed_schema
 
 FOLDER = Path(contracts.__file__).parent / "schemas"
 GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("*.json"))
@@ -163,46 +163,12 @@ def test_a_sample_fits_its_schema_and_not_without_its_required_fields(kind):
         )
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"content_id": "Hoa"},
-        {"revision": 0},
-        {"revision": True},
-        {"title": ""},
-        {"title": "x" * 151},
-        {"title": "a\nb"},
-        {"title": "a\u202eb"},
-        {"title": "Ðà Nẵng"},
-        {"body": "a\x00"},
-        {"audiences": ["can-bo", "can-bo"]},
-        {"channels": []},
-        {"lane": "fast"},
-        {"links": [{"url": "ftp://x", "title": "a"}]},
-        {"links": [{"url": "https://a@b", "title": "a"}]},
-        {"cover": {"url": "https://moha.gov.vn"}},
-        {"them": 1},
-    ],
-)
-def test_what_the_model_refuses_the_schema_refuses_too(changes):
-    assert not accepts(DATA, SAMPLE | changes)
-
-
-@pytest.mark.parametrize(
-    "attributes",
-    [
-        {"specversion": "0.3"},
-        {"id": ""},
-        {"Upper": "x"},
-        {"data_base64": "x"},
-        {"half": 1.5},
-        {"data": []},
-    ],
-)
-def test_the_event_schema_refuses_a_wrong_attribute(attributes):
+def test_the_event_schema_takes_extensions_and_refuses_a_wrong_attribute():
     schema = SCHEMAS[f"{events.SUBMITTED}.event.json"]
     assert accepts(schema, sample() | {"traceparent": "00-1", "sequence": 1})
-    assert not accepts(schema, sample() | attributes)
+    wrong = {"specversion": "0.3", "id": "", "Upper": "x", "data_base64": "x", "half": 1.5}
+    for name, value in (wrong | {"data": []}).items():
+        assert not accepts(schema, sample() | {name: value}), name
 
 
 def test_the_case_schema_knows_what_each_status_requires():
