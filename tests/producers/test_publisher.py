@@ -160,10 +160,7 @@ async def test_events_published_at_once_are_all_stored_once(bus, publisher):
 
 @asynccontextmanager
 async def own_server(folder):
-    async with (
-        NatsServer(folder, check_s=600) as server,
-        await Bus.connect(server.url) as bus,
-    ):
+    async with NatsServer(folder, check_s=600) as server, await Bus.connect(server.url) as bus:
         await topology.apply(bus)
         yield server, bus
 

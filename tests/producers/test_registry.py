@@ -6,6 +6,7 @@ import re
 import pytest
 
 from contracts import subjects
+from contracts.delivery import ChannelName
 from contracts.errors import Conflict, Invalid, Unauthorized
 from contracts.vocabulary import DEFAULT
 from producers.units.registry import UnitRegistry
@@ -140,7 +141,7 @@ async def test_a_revoked_unit_is_refused_everywhere_at_once_and_stays_registered
     assert (await registry.authenticate(await registry.rotate(UNIT))).unit == UNIT
 
 
-@pytest.mark.parametrize("change", ["rotate", "revoke"])
+@pytest.mark.parametrize("change", ["rotate", "revoke", "update"])
 async def test_an_unregistered_unit_can_not_be_changed(registry, change):
     with pytest.raises(Invalid) as refused:
         await getattr(registry, change)(UNIT)
@@ -161,3 +162,17 @@ async def test_members_are_listed_by_name(registry):
         (member.unit, member.registration.urgent) for member in await registry.registered_units()
     ]
     assert listed == [("cuc-viec-lam", False), (UNIT, True), ("vu-phap-che", False)]
+
+
+async def test_what_is_not_named_stays(registry):
+    key = await registry.add(UNIT, release="desk", urgent=True)
+    now = await registry.update(UNIT, notices=(ChannelName.EMAIL,))
+    assert (now.release, now.urgent, now.notices) == ("desk", True, (ChannelName.EMAIL,))
+    assert (await registry.authenticate(key)).registration == now
+
+
+async def test_a_new_unit_is_told_in_both_languages_that_its_key_is_shown_once(loa):
+    run = await loa("units", "add", UNIT)
+    name, key, *said = run.stdout.splitlines()[-4:]
+    assert (name, key[:4]) == (UNIT, "loa_")
+    assert "shown once" in said[0] and "chỉ hiện một lần" in said[1]

@@ -97,10 +97,7 @@ async def test_a_store_whose_path_has_spaces_and_quotes_works(tmp_path):
 
 
 async def test_a_killed_server_comes_back_on_its_port_with_its_data(tmp_path):
-    async with (
-        NatsServer(tmp_path, check_s=0.1) as server,
-        await Bus.connect(server.url) as bus,
-    ):
+    async with NatsServer(tmp_path, check_s=0.1) as server, await Bus.connect(server.url) as bus:
         await topology.apply(bus)
         before = server.url, server.pid
         await bus.publish("dead.intake", b"1", msg_id="1")
@@ -123,10 +120,7 @@ async def test_a_server_that_hangs_is_replaced(tmp_path):
 
 async def test_a_server_that_cannot_write_is_replaced_and_nothing_is_lost(tmp_path):
     """After a write error a stream stays silent until a restart, even when there is room again."""
-    async with (
-        NatsServer(tmp_path, check_s=0.1) as server,
-        await Bus.connect(server.url) as bus,
-    ):
+    async with NatsServer(tmp_path, check_s=0.1) as server, await Bus.connect(server.url) as bus:
         await topology.apply(bus)
         await bus.publish("dead.intake", b"1")
         stuck = server.pid

@@ -107,7 +107,7 @@ def intake_harness(bus, clock):
 
 
 @pytest.fixture
-async def import_pipeline(bus, clock):
+async def imports(bus, clock):
     async with open_import_pipeline(bus, clock) as house:
         yield house
 

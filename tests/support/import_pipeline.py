@@ -19,7 +19,7 @@ from producers.imports.visit import Importer, ManualVisit
 from producers.units.feed_settings import Feed
 from producers.units.registry import RegisteredUnit, UnitRegistry
 from tests.support.clock import FakeClock
-from tests.support.feed_site import NOW, FeedSite
+from tests.support.feed_site import NOW, Article, FeedSite, rss
 from tests.support.picture_server import open_picture_server
 
 UNIT = "tap-chi-to-chuc-nha-nuoc-va-lao-dong"
@@ -27,7 +27,7 @@ TOPIC = "cai-cach-hanh-chinh"
 
 
 class ImportPipeline:
-    """`read` visits the feed; `said` is what then stands in CONTENT."""
+    """`read` visits the feed; `stored_events` are what CONTENT then holds."""
 
     def __init__(self, bus: Bus, site: FeedSite, clock: FakeClock) -> None:
         self.bus = bus
@@ -62,15 +62,26 @@ class ImportPipeline:
         assert found
         return RegisteredUnit(UNIT, found)
 
+    def publish(self, *articles: Article, path: str = "/rss", ttl: int = 0, **headers: str) -> None:
+        self.site.publish(rss(*articles, ttl=ttl), path, **headers)
+
+    async def read(self, *articles: Article, ttl: int = 0, **visit: Any) -> FeedState:
+        """The site lists *articles*, and its feed is visited."""
+        self.publish(*articles, ttl=ttl)
+        return await self.visit_feed(**visit)
+
     async def visit_feed(
         self,
         feed: Feed | None = None,
         wish: ManualVisit | None = None,
         importer: Importer | None = None,
+        fresh: bool = False,
     ) -> FeedState:
+        """Visit the feed; *fresh*: in a new process, with nothing in its memory."""
         member = await self.member()
         feed = feed or member.registration.feeds[0]
-        state = await (importer or self.importer).visit(member, feed, wish)
+        importer = self.new_importer(self.bus) if fresh else importer or self.importer
+        state = await importer.visit(member, feed, wish)
         assert state
         return state
 

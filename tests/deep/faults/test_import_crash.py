@@ -4,67 +4,53 @@ import pytest
 
 from producers.imports.visit import ManualVisit
 from tests.producers.imports.test_visit import survived
-from tests.support.feed_site import Article, changed_article, rss
+from tests.support.feed_site import Article, changed_article
+
+
+def renamed(article, place):
+    return changed_article(
+        article, path=f"/{name}/{article.number}", guid=f"{name}{article.number}"
+    )
 
 
 @pytest.mark.promise("2.5")
-async def test_500_articles_twice_with_changes_moves_and_twins(import_pipeline):
-    await import_pipeline.follow()
+async def test_500_articles_twice_with_changes_moves_and_twins(imports):
+    await imports.follow()
     first = [Article(n, ago=n) for n in range(500)]
-    import_pipeline.site.publish(rss(*first))
-    assert (await import_pipeline.visit_feed()).counts == {"new": 500}
+    assert (await imports.read(*first)).counts == {"new": 500}
     second = [changed_article(one, lead="<p>Sửa</p>") if one.number < 30 else one for one in first]
     second[30:60] = [changed_article(one, path=f"/moi/{one.number}") for one in first[30:60]]
-    second[60:90] = [
-        changed_article(one, path=f"/m/{one.number}", guid=f"m{one.number}") for one in first[60:90]
-    ]
-    twins = [
-        changed_article(one, path=f"/d/{one.number}", guid=f"d{one.number}")
-        for one in first[90:120]
-    ]
-    import_pipeline.site.publish(
-        rss(*(Article(n, ago=0) for n in range(500, 510)), *twins, *second)
-    )
-    importer = import_pipeline.new_importer(
-        import_pipeline.bus
-    )  # nothing but the log is remembered
-    state = await import_pipeline.visit_feed(importer=importer)
-    assert state.counts == {
-        "new": 10,
-        "changed": 30,
-        "moved": 60,
-        "duplicate": 30,
-        "unchanged": 410,
-    }
-    assert await import_pipeline.event_kinds() == {"submitted": 510, "corrected": 30}
-    assert (await import_pipeline.visit_feed(wish=ManualVisit())).counts == {
-        "duplicate": 30,
-        "unchanged": 510,
-    }
-    assert await import_pipeline.event_kinds() == {"submitted": 510, "corrected": 30}
-    said = await import_pipeline.stored_events()
+    second[60:90] = [renamed(one, "m") for one in first[60:90]]
+    twins = [renamed(one, "d") for one in first[90:120]]
+    imports.publish(*(Article(n, ago=0) for n in range(500, 510)), *twins, *second)
+    importer = imports.new_importer(imports.bus)  # nothing but the log is remembered
+    state = await imports.visit_feed(importer=importer)
+    counts = {"new": 10, "changed": 30, "moved": 60, "duplicate": 30, "unchanged": 410}
+    assert state.counts == counts
+    assert await imports.event_kinds() == {"submitted": 510, "corrected": 30}
+    again = await imports.visit_feed(wish=ManualVisit())
+    assert again.counts == {"duplicate": 30, "unchanged": 510}
+    assert await imports.event_kinds() == {"submitted": 510, "corrected": 30}
+    said = await imports.stored_events()
     assert len({(one.data["content_id"], one.data["revision"]) for one in said}) == 540
     assert len({one.data["content_id"] for one in said}) == 510
 
 
 @pytest.mark.promise("2.5")
-async def test_a_process_that_dies_at_any_moment_leaves_nothing_out_and_says_nothing_twice(
-    import_pipeline,
-):
+@pytest.mark.timeout(400)
+async def test_a_process_that_dies_at_any_moment_leaves_nothing_out_and_says_nothing_twice(imports):
     """Each of its calls to the bus is the last one once, with and without its effect."""
-    await import_pipeline.follow()
+    await imports.follow()
     deaths = 0
     for calls in range(1, 40):
         for after in (False, True):
-            import_pipeline.site.publish(rss(Article(deaths), Article(deaths + 1)))
-            alive = await survived(import_pipeline, calls, after=after)
-            await import_pipeline.visit_feed(
-                importer=import_pipeline.new_importer(import_pipeline.bus), wish=ManualVisit()
-            )
+            imports.publish(Article(deaths), Article(deaths + 1))
+            alive = await survived(imports, calls, after=after)
+            await imports.visit_feed(fresh=True, wish=ManualVisit())
             deaths += 2
         if alive:
             break
-    said = await import_pipeline.stored_events()
+    said = await imports.stored_events()
     assert alive and calls > 8
     assert len({one.data["content_id"] for one in said}) == len(said) == deaths
     assert {one.data["revision"] for one in said} == {1}

@@ -8,7 +8,7 @@ import pytest
 
 from contracts import keys, subjects
 from producers.gateway import request_body
-from tests.support.gateway_client import BATCH, OTHER, STRUCTURED, UNIT, open_gateway, sample_event
+from tests.support.gateway_client import BATCH, OTHER, STRUCTURED, UNIT, sample_event
 
 BINARY = {
     "ce_specversion": "1.0",
@@ -18,22 +18,10 @@ BINARY = {
 }
 
 
-@pytest.fixture
-async def client(bus, clock):
-    async with open_gateway(bus, clock) as door:
-        yield door
-
-
 def changed(**attributes):
     """A good event with other attributes; None takes one away."""
     event = sample_event() | attributes
     return {name: value for name, value in event.items() if value is not None}
-
-
-def without(field):
-    event = sample_event()
-    del event["data"][field]
-    return event
 
 
 async def test_an_accepted_event_is_on_the_stream_and_has_a_status(client):
@@ -130,16 +118,12 @@ async def test_a_withdrawal_of_something_nobody_sent_reserves_no_name(client):
 
 REFUSED = {
     "broken JSON": (b'{"specversion": ', STRUCTURED, 400, "event"),
-    "no JSON": (b"\xff\xfe", STRUCTURED, 400, "event"),
     "an empty body": (b"", STRUCTURED, 400, "event"),
     "not an object": (b"[]", STRUCTURED, 400, "event"),
     "a key twice": (b'{"id": "1", "id": "2"}', STRUCTURED, 400, "id"),
-    "half a character": (b'{"id": "\\ud800"}', STRUCTURED, 400, "id"),
-    "no number": (b'{"id": NaN}', STRUCTURED, 400, "event"),
     "deep nesting": (b"[" * 10_000, STRUCTURED, 400, "event"),
     "a batch that is no list": (b"{}", BATCH, 400, "event"),
     "an empty batch": (b"[]", BATCH, 422, "event"),
-    "a batch of numbers": (b"[1, 2]", BATCH, 400, "[0]"),
     "a long batch": ([sample_event(id=str(n)) for n in range(101)], BATCH, 413, "event"),
     "a large event": (sample_event(body="ă" * 200_000), STRUCTURED, 413, "event"),
     "a large body": (b" " * (request_body.BATCH_BODY_BYTES + 1), BATCH, 413, "event"),
@@ -148,8 +132,6 @@ REFUSED = {
     "XML": (b"<event/>", "application/cloudevents+xml", 415, "Content-Type"),
     "another charset": (sample_event(), f"{STRUCTURED}; charset=utf-16", 415, "Content-Type"),
     "another specversion": (changed(specversion="0.3"), STRUCTURED, 422, "specversion"),
-    "no id": (changed(id=None), STRUCTURED, 422, "id"),
-    "no data": (changed(data=None), STRUCTURED, 422, "data"),
     "an unknown type": (changed(type="vn.gov.moha.news.v1"), STRUCTURED, 422, "type"),
     "a lane that no unit may ask for": (sample_event(lane="notice"), STRUCTURED, 422, "data.lane"),
     "an item named like a dossier": (
@@ -164,14 +146,8 @@ REFUSED = {
         422,
         "data.contact",
     ),
-    "another subject": (changed(subject="khac"), STRUCTURED, 422, "subject"),
-    "a missing title": (without("title"), STRUCTURED, 422, "data.title"),
-    "a bool for a number": (sample_event(revision=True), STRUCTURED, 422, "data.revision"),
-    "a line break": (sample_event(title="Một\nhai"), STRUCTURED, 422, "data.title"),
     "an unknown topic": (sample_event(topic="khong-co"), STRUCTURED, 422, "data.topic"),
     "a topic of Loa's own": (sample_event(topic="dinh-chinh"), STRUCTURED, 422, "data.topic"),
-    "an unknown field": (sample_event(tittle="Một"), STRUCTURED, 422, "data.tittle"),
-    "a capital id": (changed(data={"content_id": "A.b"}), STRUCTURED, 422, "data.content_id"),
     "another unit's source": (changed(source=f"/units/{OTHER}"), STRUCTURED, 403, "source"),
     "the urgent lane": (sample_event(lane="urgent"), STRUCTURED, 403, "data.lane"),
 }

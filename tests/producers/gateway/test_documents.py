@@ -11,13 +11,7 @@ import jsonschema_rs
 import pytest
 
 from producers.gateway import openapi_document
-from tests.support.gateway_client import BATCH, STRUCTURED, UNIT, open_gateway, sample_event
-
-
-@pytest.fixture
-async def client(bus, clock):
-    async with open_gateway(bus, clock) as door:
-        yield door
+from tests.support.gateway_client import BATCH, STRUCTURED, UNIT, sample_event
 
 
 @pytest.fixture

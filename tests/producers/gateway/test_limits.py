@@ -1,15 +1,7 @@
 """How often a unit may send, and how often anybody may guess a key."""
 
-import pytest
-
 from producers.token_buckets import MAX_NAMES, TokenBuckets
-from tests.support.gateway_client import BATCH, OTHER, open_gateway, sample_event
-
-
-@pytest.fixture
-async def client(bus, clock):
-    async with open_gateway(bus, clock) as door:
-        yield door
+from tests.support.gateway_client import BATCH, OTHER, sample_event
 
 
 def a_batch(size):

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+from datetime import timedelta
 
 import pytest
 import structlog
 
 from contracts import subjects
+from contracts.base.times import utc_now
 from contracts.errors import Conflict
 from contracts.vocabulary import DEFAULT
 from producers import acceptance
@@ -15,12 +17,6 @@ from producers.gateway import request_body
 from tests.support.gateway_client import BATCH, OTHER, UNIT, open_gateway, sample_event
 
 PLACES = ("events", "publications")
-
-
-@pytest.fixture
-async def client(bus, clock):
-    async with open_gateway(bus, clock) as door:
-        yield door
 
 
 @pytest.fixture
@@ -45,6 +41,25 @@ async def test_a_repeat_after_a_year_gets_the_same_answer(client, clock):
     first = await client.post(sample_event())
     clock.advance(365 * 24 * 3600)
     assert (await client.post(sample_event())).json() == first.json()
+
+
+async def test_a_new_event_that_is_over_is_refused_and_a_repeat_gets_its_old_answer(client, clock):
+    soon = (utc_now(clock) + timedelta(seconds=30)).isoformat()
+    event = sample_event(expires_at=soon)
+    first = await client.post(event)
+    clock.advance(31)
+    again = await client.post(event)
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert again.json() == first.json()
+    late = sample_event(id="e-2", content_id="tin-muon", expires_at=soon)
+    refused = await client.post(late)
+    assert refused.status_code == 422
+    [wrong] = refused.json()["errors"]
+    assert wrong["field"] == "data.expires_at"
+    assert "has passed" in wrong["message"] and "đã qua" in wrong["message_vi"]
+    batch = await client.post([sample_event(id="e-3", content_id="tin-khac"), late], BATCH)
+    assert [one["field"] for one in batch.json()["errors"]] == ["[1].data.expires_at"]
+    assert len(await client.stored_events()) == 1
 
 
 async def test_a_repeat_in_another_form_and_composition_is_a_repeat(client):

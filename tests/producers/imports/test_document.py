@@ -2,7 +2,6 @@
 
 import io
 import time
-import unicodedata
 from datetime import UTC, datetime
 
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from contracts.text import nfc
 from producers.imports.errors import NotAFeed
 from producers.imports.parse import feed_document, html_text
+from producers.imports.parse.feedparser_entry import Enclosure
 from tests.support.feed_site import Article, rss
 
 NOW = datetime(2027, 1, 15, 8, 0, tzinfo=UTC)
@@ -58,19 +58,15 @@ def test_atom_is_read():
         '<content type="xhtml"><div xmlns="http://www.w3.org/1999/xhtml"><p>Một</p></div></content>'
         "</entry></feed>"
     )
-    assert (entry.title, entry.url, entry.guid) == (
-        "Lương < 5 triệu",
-        "https://b.example.vn/1",
-        "urn:1",
-    )
+    named = (entry.title, entry.url, entry.guid)
+    assert named == ("Lương < 5 triệu", "https://b.example.vn/1", "urn:1")
     assert "<p>Một</p>" in entry.full
     assert entry.published_at == datetime(2027, 1, 15, 7, 0, tzinfo=UTC)
 
 
 def test_a_relative_link_is_relative_to_where_the_feed_was_found():
-    assert only(channel("<item><title>A</title><link>/tin/1</link></item>")).url == (
-        "https://tcnn.example.vn/tin/1"
-    )
+    entry = only(channel("<item><title>A</title><link>/tin/1</link></item>"))
+    assert entry.url == "https://tcnn.example.vn/tin/1"
 
 
 def test_a_permanent_guid_is_a_link_where_there_is_no_other():
@@ -106,41 +102,18 @@ def test_what_a_server_adds_behind_the_end_is_overlooked():
 )  # fmt: skip
 def test_encodings_that_are_read(named, codec):
     title = "Đề án số hoá"
-    written = title
-    if codec == "cp1258":  # that code page has letters and marks apart
-        written = "".join(decomposed(c) for c in title)
-    text = channel(
-        f"<item><title>{written}</title></item>", head=f'<?xml version="1.0" encoding="{named}"?>'
-    )
-    entry = feed_document.parse_feed(text.encode(codec), URL, "", NOW).entries[0]
+    # code page 1258 has letters and tones apart
+    written = "\u0110ê\u0300 a\u0301n sô\u0301 hoa\u0301" if codec == "cp1258" else title
+    head = f'<?xml version="1.0" encoding="{named}"?>'
+    text = channel(f"<item><title>{written}</title></item>", head=head)
+    [entry] = read(text.encode(codec)).entries
     assert nfc(entry.title) == title
-
-
-def decomposed(letter: str) -> str:
-    for form in (letter, unicodedata.normalize("NFD", letter)):
-        try:
-            form.encode("cp1258")
-        except UnicodeEncodeError:
-            continue
-        return form
-    base, marks = unicodedata.normalize("NFD", letter)[0], unicodedata.normalize("NFD", letter)[1:]
-    for mark in marks:
-        rest = marks.replace(mark, "", 1)
-        whole = unicodedata.normalize("NFC", base + mark) + rest
-        try:
-            whole.encode("cp1258")
-        except UnicodeEncodeError:
-            continue
-        return whole
-    raise AssertionError(letter)
 
 
 def test_what_the_server_says_counts_where_the_document_says_nothing():
     text = channel("<item><title>Đ</title></item>", head="")
-    assert (
-        feed_document.parse_feed(text.encode("cp1258"), URL, "windows-1258", NOW).entries[0].title
-        == "Đ"
-    )
+    [entry] = read(text.encode("cp1258"), "windows-1258").entries
+    assert entry.title == "Đ"
 
 
 LAUGHS = (
@@ -298,3 +271,56 @@ def test_no_bytes_break_it(body):
 def test_a_body_is_never_taken_for_an_address_or_a_file(monkeypatch):
     monkeypatch.setattr(io, "open", None)
     assert "neither RSS nor Atom" in refusal(str(__file__).encode())
+
+
+# ---- enclosures: documents come along as attachments, by their address alone
+
+
+def enclosed(*tags: str) -> tuple[Enclosure, ...]:
+    return only(channel(f"<item><title>A</title>{''.join(tags)}</item>")).files
+
+
+def test_documents_are_attached_by_the_name_in_their_address():
+    files = enclosed(
+        '<enclosure url="https://a.vn/f/Bi%E1%BB%83u%20m%E1%BA%ABu%2001.docx" '
+        'type="application/msword" length="2048"/>',
+        '<enclosure url="/f/1.pdf" type="application/pdf" length="-"/>',
+        '<enclosure url="https://a.vn/f/1.PDF?x=1" type="?" length="0"/>',
+        '<enclosure url="https://a.vn/" type="application/pdf"/>',
+    )
+    assert files == (
+        Enclosure("https://a.vn/f/Bi%E1%BB%83u%20m%E1%BA%ABu%2001.docx", "Biểu mẫu 01.docx",
+             "application/msword", 2048),
+        Enclosure("https://tcnn.example.vn/f/1.pdf", "1.pdf", "application/pdf"),
+        Enclosure("https://a.vn/f/1.PDF?x=1", "1.PDF"),
+        Enclosure("https://a.vn/", "Tệp đính kèm", "application/pdf"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        '<enclosure url="https://a.vn/1.jpg" type="image/jpeg"/>',
+        '<enclosure url="https://a.vn/1.mp3" type="audio/mpeg"/>',
+        '<enclosure url="javascript:alert(1)" type="application/pdf"/>',
+        '<enclosure url="" type="application/pdf"/>',
+        "<enclosure/>",
+    ],
+)
+def test_pictures_and_what_is_no_web_address_are_not_attached(tag):
+    assert enclosed(tag) == ()
+
+
+def test_an_atom_enclosure_is_attached_and_each_file_once():
+    link = '<link rel="enclosure" href="https://a.vn/1.pdf" type="application/pdf" length="7"/>'
+    entry = f"<entry><title>A</title>{link * 2}</entry>"
+    feed = f'<feed xmlns="http://www.w3.org/2005/Atom">{entry}</feed>'
+    assert only(feed).files == (Enclosure("https://a.vn/1.pdf", "1.pdf", "application/pdf", 7),)
+    many = "".join(f'<enclosure url="https://a.vn/{n}" type="a/b"/>' for n in range(30))
+    assert len(enclosed(many)) == 20
+
+
+@pytest.mark.parametrize("name", ["%E1%EB", "a%00b", "%E2%80%AEfdp.exe", "%C3%90.pdf", "a%0Ab"])
+def test_a_files_name_that_nobody_should_read_is_not_shown(name):
+    [file] = enclosed(f'<enclosure url="https://a.vn/{name}" type="application/pdf"/>')
+    assert file.title == "Tệp đính kèm" or file.title.isprintable()

@@ -9,18 +9,18 @@ from producers.imports.feed_state import state_key
 from producers.imports.plan import plan_events
 from producers.imports.service import ImportService
 from producers.texts import get_text
-from tests.support.feed_site import Article, rss
+from tests.support.feed_site import Article
 from tests.support.import_pipeline import UNIT
 
 WORDS = "Lời của một bài"
 
 
 @pytest.mark.promise("2.6")
-async def test_what_nobody_foresaw_is_the_trouble_of_one_feed(import_pipeline, monkeypatch):
-    odd, fine = import_pipeline.feed("/le"), import_pipeline.feed("/rss")
-    await import_pipeline.follow(odd, fine)
-    import_pipeline.site.publish(rss(Article(1, title=WORDS)), "/le")
-    import_pipeline.site.publish(rss(Article(2)))
+async def test_what_nobody_foresaw_is_the_trouble_of_one_feed(imports, monkeypatch):
+    odd, fine = imports.feed("/le"), imports.feed("/rss")
+    await imports.follow(odd, fine)
+    imports.publish(Article(1, title=WORDS), path="/le")
+    imports.publish(Article(2))
 
     def planned(reading, known):
         if reading.feed == odd:
@@ -29,63 +29,59 @@ async def test_what_nobody_foresaw_is_the_trouble_of_one_feed(import_pipeline, m
 
     monkeypatch.setattr(visit, "plan_events", planned)
     with capture_logs() as logs:
-        await ImportService(import_pipeline.importer, import_pipeline.registry).visit_due_feeds()
-    states = await import_pipeline.importer.states.read_all()
+        await ImportService(imports.importer, imports.registry).visit_due_feeds()
+    states = await imports.importer.states.read_all()
     broken, read = (states[state_key(UNIT, one)] for one in (odd, fine))
     assert broken.trouble == get_text("import", "broken", error="KeyError").as_field_error("feed")
-    assert (broken.failures, broken.due > import_pipeline.clock()) == (1, True)
+    assert (broken.failures, broken.due > imports.clock()) == (1, True)
     assert (read.trouble, read.counts) == (None, {"new": 1})
     [line] = [one for one in logs if one["event"] == "import_broken"]
     assert line["error"] == "KeyError"
     monkeypatch.undo()
-    assert (await import_pipeline.visit_feed(odd)).counts == {"new": 1}
+    assert (await imports.visit_feed(odd)).counts == {"new": 1}
 
 
-async def test_what_can_not_be_kept_is_the_trouble_of_one_feed(import_pipeline, monkeypatch):
-    await import_pipeline.follow()
-    import_pipeline.site.publish(rss(Article(1)))
+async def test_what_can_not_be_kept_is_the_trouble_of_one_feed(imports, monkeypatch):
+    await imports.follow()
+    imports.publish(Article(1))
     settled = visit.next_state.after_reading
 
     def unfit(*given):
         return settled(*given).model_copy(update={"title": "\udce9"})
 
     monkeypatch.setattr(visit.next_state, "after_reading", unfit)
-    state = await import_pipeline.visit_feed()
+    state = await imports.visit_feed()
     assert state.trouble and state.title == ""
 
 
 @pytest.mark.parametrize("name", ["ETag", "Last-Modified"])
-async def test_a_header_of_other_letters_is_not_remembered(import_pipeline, name):
-    await import_pipeline.follow()
-    import_pipeline.site.publish(rss(Article(1)), **{name: '"é"'})
-    state = await import_pipeline.visit_feed()
+async def test_a_header_of_other_letters_is_not_remembered(imports, name):
+    await imports.follow()
+    imports.publish(Article(1), **{name: '"é"'})
+    state = await imports.visit_feed()
     assert (state.counts, state.modified) == ({"new": 1}, "")
     assert state.etag == "" or name != "ETag"
-    assert (await import_pipeline.visit_feed()).trouble is None
+    assert (await imports.visit_feed()).trouble is None
 
 
-async def test_a_state_that_nobody_can_read_is_lost_and_the_feed_read_again(import_pipeline):
-    await import_pipeline.follow()
-    import_pipeline.site.publish(rss(Article(1)))
-    await import_pipeline.visit_feed()
-    [feed] = (await import_pipeline.member()).registration.feeds
-    bucket = import_pipeline.bus.bucket(subjects.IMPORTS.name)
+async def test_a_state_that_nobody_can_read_is_lost_and_the_feed_read_again(imports):
+    await imports.follow()
+    await imports.read(Article(1))
+    [feed] = (await imports.member()).registration.feeds
+    bucket = imports.bus.bucket(subjects.IMPORTS.name)
     kept = await bucket.get(state_key(UNIT, feed))
     await bucket.swap(state_key(UNIT, feed), b'{"due": "x"}', kept.revision)
     with capture_logs() as logs:
-        await ImportService(import_pipeline.importer, import_pipeline.registry).visit_due_feeds()
+        await ImportService(imports.importer, imports.registry).visit_due_feeds()
     assert "import_state_lost" in [one["event"] for one in logs]
-    state = (await import_pipeline.importer.states.read_all())[state_key(UNIT, feed)]
-    assert (state.counts, await import_pipeline.event_kinds()) == (
-        {"unchanged": 1},
-        {"submitted": 1},
-    )
+    state = (await imports.importer.states.read_all())[state_key(UNIT, feed)]
+    assert (state.counts, await imports.event_kinds()) == ({"unchanged": 1}, {"submitted": 1})
 
 
 async def test_an_entry_that_nobody_understands_stands_in_the_status_and_is_logged_once(
-    import_pipeline, monkeypatch
+    imports, monkeypatch
 ):
-    await import_pipeline.follow()
+    await imports.follow()
     whole = visit.feed_document.parse_entry
 
     def entry(said, *more):
@@ -96,8 +92,7 @@ async def test_an_entry_that_nobody_understands_stands_in_the_status_and_is_logg
     monkeypatch.setattr(visit.feed_document, "parse_entry", entry)
     with capture_logs() as logs:
         for number in (1, 3):
-            import_pipeline.site.publish(rss(Article(number), Article(2, title=WORDS)))
-            state = await import_pipeline.visit_feed()
+            state = await imports.read(Article(number), Article(2, title=WORDS))
             assert [one.title for one in state.refused] == [WORDS]
             assert (state.counts["new"], state.counts["refused"]) == (1, 1)
     said = [one for one in logs if one["event"] == "import_item_refused"]

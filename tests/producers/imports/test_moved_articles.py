@@ -4,7 +4,7 @@ import pytest
 
 from producers.imports.feed_state import MAX_PLACES_PER_ITEM
 from tests.producers.imports.test_plan import whys
-from tests.support.feed_site import SITE, Article, changed_article, rss
+from tests.support.feed_site import SITE, Article, changed_article
 from tests.support.import_pipeline import UNIT, open_import_pipeline
 
 MOVED = Article(1, path="/moi/1.html")
@@ -76,26 +76,24 @@ def test_its_former_address_beside_the_new_one_is_a_second_address(planner):
 
 @pytest.mark.promise("2.5")
 async def test_a_move_outlives_the_process_and_mails_nobody(bus, clock):
-    async with open_import_pipeline(bus, clock) as house:
-        await house.follow()
+    async with open_import_pipeline(bus, clock) as imports:
+        await imports.follow()
         for listed in (
             Article(1),
             RENAMED,
             RENAMED,
             changed_article(RENAMED, lead="Khác", title="Mới"),
         ):
-            house.site.publish(rss(listed))
-            state = await house.visit_feed(importer=house.new_importer(house.bus))
+            state = await imports.read(listed, fresh=True)
         assert [one.names for one in state.moved] == [RENAMED.entry().names]
-        assert await house.event_kinds() == {"submitted": 1, "corrected": 1}
+        assert await imports.event_kinds() == {"submitted": 1, "corrected": 1}
 
 
 async def test_a_lost_memory_of_moves_is_found_again_by_guid_and_text(bus, clock):
-    async with open_import_pipeline(bus, clock) as house:
-        await house.follow()
+    async with open_import_pipeline(bus, clock) as imports:
+        await imports.follow()
         for listed in (Article(1), RENAMED):
-            house.site.publish(rss(listed))
-            await house.visit_feed()
-        await house.importer.states.forget(UNIT, house.feed())
-        assert (await house.visit_feed()).counts == {"moved": 1}
-        assert await house.event_kinds() == {"submitted": 1}
+            await imports.read(listed)
+        await imports.importer.states.forget(UNIT, imports.feed())
+        assert (await imports.visit_feed()).counts == {"moved": 1}
+        assert await imports.event_kinds() == {"submitted": 1}

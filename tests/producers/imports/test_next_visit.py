@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from contracts.vocabulary import DEFAULT
 from producers.bus import NoReply
 from producers.imports import next_state
 from producers.imports.feed_request import FeedResponse
@@ -13,9 +14,10 @@ from producers.imports.feed_state import FeedState
 from producers.imports.next_state import DAY_S, ReadingResult, next_visit_s
 from producers.imports.planned import Plan
 from producers.imports.service import ImportService
-from producers.imports.visit import ManualVisit
+from producers.imports.visit import ManualVisit, settings_error
 from producers.units.feed_settings import Feed
 from tests.support.feed_site import Article, rss
+from tests.support.import_planner import FEED
 
 
 @pytest.mark.parametrize(
@@ -28,43 +30,42 @@ def test_the_longest_wish_counts(asked_s, failures, least):
     assert next_visit_s(900, asked_s, failures, jitter=1) == pytest.approx(least * 1.1)
 
 
-async def test_trouble_of_a_site_is_told_and_waited_out_ever_longer(import_pipeline):
-    await import_pipeline.follow()
-    import_pipeline.site.server.serve("/rss", status=500)
-    first = await import_pipeline.visit_feed()
-    second = await import_pipeline.visit_feed()
+async def test_trouble_of_a_site_is_told_and_waited_out_ever_longer(imports):
+    await imports.follow()
+    imports.site.server.serve("/rss", status=500)
+    first = await imports.visit_feed()
+    second = await imports.visit_feed()
     assert (first.failures, second.failures) == (1, 2)
     assert second.trouble.field == "url" and "HTTP 500" in second.trouble.message_vi
-    assert second.due - import_pipeline.clock() > first.due - import_pipeline.clock() >= 900
-    import_pipeline.site.publish(rss(Article(1)))
-    assert ((await import_pipeline.visit_feed()).trouble, await import_pipeline.event_kinds()) == (
+    assert second.due - imports.clock() > first.due - imports.clock() >= 900
+    assert ((await imports.read(Article(1))).trouble, await imports.event_kinds()) == (
         None,
         {"submitted": 1},
     )
 
 
-async def test_a_site_is_left_alone_for_as_long_as_it_asks(import_pipeline):
-    await import_pipeline.follow()
-    import_pipeline.site.server.serve("/rss", status=429, headers={"Retry-After": "7200"})
-    state = await import_pipeline.visit_feed()
-    assert state.closed_until == import_pipeline.clock() + 7200 <= state.due
+async def test_a_site_is_left_alone_for_as_long_as_it_asks(imports):
+    await imports.follow()
+    imports.site.server.serve("/rss", status=429, headers={"Retry-After": "7200"})
+    state = await imports.visit_feed()
+    assert state.closed_until == imports.clock() + 7200 <= state.due
 
 
 WISHES = [({}, 0, 900), ({"Cache-Control": "max-age=3600"}, 0, 3600), ({}, 120, 7200)]
 
 
 @pytest.mark.parametrize(("headers", "ttl", "least"), WISHES)
-async def test_the_next_visit_is_no_sooner_than_anybody_wants(import_pipeline, headers, ttl, least):
-    await import_pipeline.follow()
-    import_pipeline.site.publish(rss(Article(1), ttl=ttl), **headers)
-    wait = (await import_pipeline.visit_feed()).due - import_pipeline.clock()
+async def test_the_next_visit_is_no_sooner_than_anybody_wants(imports, headers, ttl, least):
+    await imports.follow()
+    imports.publish(Article(1), ttl=ttl, **headers)
+    wait = (await imports.visit_feed()).due - imports.clock()
     assert least <= wait <= least * 1.1
 
 
-async def test_no_site_closes_itself_for_longer_than_a_week(import_pipeline):
-    await import_pipeline.follow()
-    import_pipeline.site.server.serve("/rss", status=503, headers={"Retry-After": "999999999"})
-    assert (await import_pipeline.visit_feed()).closed_until == import_pipeline.clock() + 7 * DAY_S
+async def test_no_site_closes_itself_for_longer_than_a_week(imports):
+    await imports.follow()
+    imports.site.server.serve("/rss", status=503, headers={"Retry-After": "999999999"})
+    assert (await imports.visit_feed()).closed_until == imports.clock() + 7 * DAY_S
 
 
 def test_a_move_within_a_site_is_followed_and_one_to_another_is_not():
@@ -96,78 +97,74 @@ def test_what_was_never_read_is_not_read_because_a_site_says_that_nothing_is_new
         assert (state.read, state.visited) == (9.0 if read else 0.0, 9.0)
 
 
-async def test_a_site_that_says_unasked_that_nothing_is_new_is_in_trouble(import_pipeline):
+async def test_a_site_that_says_unasked_that_nothing_is_new_is_in_trouble(imports):
     """What it lists without a date is old when it is read at last, and no news."""
-    await import_pipeline.follow()
-    import_pipeline.site.server.serve("/rss", status=304)
-    state = await import_pipeline.visit_feed()
+    await imports.follow()
+    imports.site.server.serve("/rss", status=304)
+    state = await imports.visit_feed()
     assert (state.read, state.trouble.field, state.failures) == (0.0, "url", 1)
-    import_pipeline.site.publish(
-        re.sub("<pubDate>.*?</pubDate>", "", rss(Article(1)).decode()).encode()
-    )
-    assert (await import_pipeline.visit_feed()).counts == {"old": 1}
+    imports.site.publish(re.sub("<pubDate>.*?</pubDate>", "", rss(Article(1)).decode()).encode())
+    assert (await imports.visit_feed()).counts == {"old": 1}
 
 
-async def test_a_feed_that_is_over_is_asked_no_more(import_pipeline):
-    await import_pipeline.follow()
-    import_pipeline.site.server.serve("/rss", status=410)
-    assert (await import_pipeline.visit_feed()).stopped
-    service = ImportService(import_pipeline.importer, import_pipeline.registry)
-    import_pipeline.clock.advance(30 * DAY_S)
+async def test_a_feed_that_is_over_is_asked_no_more(imports):
+    await imports.follow()
+    imports.site.server.serve("/rss", status=410)
+    assert (await imports.visit_feed()).stopped
+    service = ImportService(imports.importer, imports.registry)
+    imports.clock.advance(30 * DAY_S)
     await service.visit_due_feeds()
-    assert import_pipeline.site.server.request_counts["/rss"] == 1
-    import_pipeline.site.publish(rss(Article(1)))
-    assert not (await import_pipeline.visit_feed(wish=ManualVisit())).stopped
+    assert imports.site.server.request_counts["/rss"] == 1
+    imports.publish(Article(1))
+    assert not (await imports.visit_feed(wish=ManualVisit())).stopped
 
 
-async def test_a_feed_that_has_moved_for_good_is_asked_there(import_pipeline):
-    await import_pipeline.follow()
-    import_pipeline.site.server.move("/rss", "/moi", 301)
-    import_pipeline.site.publish(rss(Article(1)), "/moi")
-    assert (await import_pipeline.visit_feed()).moved_to == import_pipeline.site.url("/moi")
-    await import_pipeline.visit_feed()
-    assert import_pipeline.site.server.request_counts == {"/rss": 1, "/moi": 2}
-    assert await import_pipeline.event_kinds() == {"submitted": 1}
+async def test_a_feed_that_has_moved_for_good_is_asked_there(imports):
+    await imports.follow()
+    imports.site.server.move("/rss", "/moi", 301)
+    imports.publish(Article(1), path="/moi")
+    assert (await imports.visit_feed()).moved_to == imports.site.url("/moi")
+    await imports.visit_feed()
+    assert imports.site.server.request_counts == {"/rss": 1, "/moi": 2}
+    assert await imports.event_kinds() == {"submitted": 1}
 
 
-async def test_what_is_no_feed_is_told(import_pipeline):
-    await import_pipeline.follow()
-    import_pipeline.site.publish(b"<html><body>B\xe1\xba\xa3o tr\xc3\xac</body></html>")
-    assert (await import_pipeline.visit_feed()).trouble.field == "feed"
+async def test_what_is_no_feed_is_told(imports):
+    await imports.follow()
+    imports.site.publish(b"<html><body>B\xe1\xba\xa3o tr\xc3\xac</body></html>")
+    assert (await imports.visit_feed()).trouble.field == "feed"
 
 
-async def test_words_that_nobody_knows_any_more_stop_a_feed_before_it_is_asked(import_pipeline):
-    await import_pipeline.follow(import_pipeline.feed(topic="chu-de-da-bo"))
-    assert (await import_pipeline.visit_feed()).trouble.field == "topic"
-    assert not import_pipeline.site.server.request_counts
+async def test_words_that_nobody_knows_any_more_stop_a_feed_before_it_is_asked(imports):
+    await imports.follow(imports.feed(topic="chu-de-da-bo"))
+    assert (await imports.visit_feed()).trouble.field == "topic"
+    assert not imports.site.server.request_counts
 
 
-async def test_the_clock_reads_what_is_due_and_one_host_is_asked_once_at_a_time(import_pipeline):
-    feeds = [import_pipeline.feed(f"/rss/{n}") for n in range(3)]
-    await import_pipeline.follow(*feeds)
+async def test_the_clock_reads_what_is_due_and_one_host_is_asked_once_at_a_time(imports):
+    feeds = [imports.feed(f"/rss/{n}") for n in range(3)]
+    await imports.follow(*feeds)
     for number in range(3):
-        import_pipeline.site.publish(rss(Article(number)), f"/rss/{number}")
-    service = ImportService(import_pipeline.importer, import_pipeline.registry)
+        imports.publish(Article(number), path=f"/rss/{number}")
+    service = ImportService(imports.importer, imports.registry)
     await service.visit_due_feeds()
     await service.visit_due_feeds()
-    assert sum(import_pipeline.site.server.request_counts.values()) == 3
-    assert import_pipeline.sleeps == [2.0, 2.0], "the pause between two requests to one host"
-    import_pipeline.clock.advance(20 * 60)
+    assert sum(imports.site.server.request_counts.values()) == 3
+    assert imports.sleeps == [2.0, 2.0], "the pause between two requests to one host"
+    imports.clock.advance(20 * 60)
     await service.visit_due_feeds()
-    assert sum(import_pipeline.site.server.request_counts.values()) == 6
-    assert await import_pipeline.event_kinds() == {"submitted": 3}
+    assert sum(imports.site.server.request_counts.values()) == 6
+    assert await imports.event_kinds() == {"submitted": 3}
 
 
-async def test_while_the_bus_fails_the_clock_goes_on_and_asks_again(import_pipeline):
-    await import_pipeline.follow()
-    import_pipeline.site.publish(rss(Article(1)))
-    service = ImportService(
-        import_pipeline.new_importer(SilentBus(import_pipeline.bus)), import_pipeline.registry
-    )
+async def test_while_the_bus_fails_the_clock_goes_on_and_asks_again(imports):
+    await imports.follow()
+    imports.publish(Article(1))
+    service = ImportService(imports.new_importer(SilentBus(imports.bus)), imports.registry)
     with capture_logs() as lines:
-        await service.visit_host([(await import_pipeline.member(), import_pipeline.feed())])
+        await service.visit_host([(await imports.member(), imports.feed())])
     assert [line["event"] for line in lines] == ["bus_trouble"]
-    assert not import_pipeline.site.server.request_counts
+    assert not imports.site.server.request_counts
 
 
 class SilentBus:
@@ -183,26 +180,37 @@ class SilentBus:
         raise NoReply("nobody there")
 
 
-async def test_two_feeds_of_a_unit_with_one_article_make_one_item(import_pipeline):
-    feeds = [import_pipeline.feed("/rss/a"), import_pipeline.feed("/rss/b")]
-    await import_pipeline.follow(*feeds)
-    import_pipeline.site.publish(rss(Article(1)), "/rss/a")
-    import_pipeline.site.publish(rss(Article(1, lead="Tóm tắt khác")), "/rss/b")
+async def test_two_feeds_of_a_unit_with_one_article_make_one_item(imports):
+    feeds = [imports.feed("/rss/a"), imports.feed("/rss/b")]
+    await imports.follow(*feeds)
+    imports.publish(Article(1), path="/rss/a")
+    imports.publish(Article(1, lead="Tóm tắt khác"), path="/rss/b")
     for feed in feeds * 2:
-        state = await import_pipeline.visit_feed(feed, ManualVisit())
-    assert (state.counts, await import_pipeline.event_kinds()) == (
-        {"duplicate": 1},
-        {"submitted": 1},
-    )
+        state = await imports.visit_feed(feed, ManualVisit())
+    assert (state.counts, await imports.event_kinds()) == ({"duplicate": 1}, {"submitted": 1})
 
 
-async def test_a_unit_is_slowed_as_the_door_would_slow_it(import_pipeline):
-    await import_pipeline.follow()
-    import_pipeline.site.publish(rss(*map(Article, range(260))))
-    await import_pipeline.visit_feed()
-    assert sum(import_pipeline.sleeps) == pytest.approx(6, abs=0.5)
+async def test_a_unit_is_slowed_as_the_door_would_slow_it(imports):
+    await imports.follow()
+    await imports.read(*map(Article, range(260)))
+    assert sum(imports.sleeps) == pytest.approx(6, abs=0.5)
 
 
-async def test_a_state_of_another_version_is_read(import_pipeline):
+async def test_a_state_of_another_version_is_read(imports):
     state = FeedState.model_validate({"etag": '"x"', "later": 1})
     assert state.model_dump()["later"] == 1
+
+
+@pytest.mark.parametrize(
+    ("topic", "words"),
+    [
+        ("dinh-chinh", "is filled by Loa itself"),
+        ("khong-co", "is not a known topic"),
+        ("canh-bao-khan", None),
+    ],
+)
+def test_an_import_is_given_a_topic_that_units_may_use(topic, words):
+    feed = FEED.model_copy(update={"topic": topic})
+    error = settings_error("van-phong-bo", feed, DEFAULT)
+    assert (error and error.field) == (words and "topic")
+    assert words is None or words in error.message

@@ -12,7 +12,7 @@ from producers.imports.parse.feedparser_entry import Enclosure
 from producers.imports.plan import plan_events
 from producers.imports.planned import Plan, Reading
 from tests.support.feed_site import NOW, SITE, Article, changed_article
-from tests.support.import_planner import FEED, OLD, OTHER, ImportPlanner
+from tests.support.import_planner import FEED, OLD, OTHER, UNIT, ImportPlanner
 
 WHERE = "Đăng trên tcnn.example.vn ngày 15/1/2027 – xem toàn văn"
 
@@ -278,3 +278,41 @@ def test_of_two_units_with_one_feed_each_has_items_of_its_own(planner):
     planner.plan_reading(Article(1))
     other = plan_events(Reading(FEED, [Article(1).entry()], NOW), ImportedArticles("van-phong-bo"))
     assert other.drafts[0].content_id not in planner.known.articles
+
+
+# ---- people have the last word
+
+
+def accept_by_hand(planner, kind, **data):
+    """What the unit itself says of the first item that the import brought."""
+    event = planner.log[0]
+    fields = {"type": kind, "data": data, "extensions": {}, "source": f"/units/{UNIT}"}
+    planner.accept(event.model_copy(update=fields))
+
+
+def test_a_withdrawn_item_stays_so_whatever_the_site_does(planner):
+    planner.plan_reading(Article(1))
+    content_id = planner.log[0].data["content_id"]
+    accept_by_hand(planner, events.WITHDRAWN, content_id=content_id, reason="Sai sự thật")
+    made = planner.plan_reading(Article(1, lead="Khác"))
+    assert (whys(made), made.counts["withdrawn"]) == ([], 1)
+
+
+def test_a_text_that_was_corrected_by_hand_is_corrected_behind_it(planner):
+    planner.plan_reading(Article(1))
+    by_hand = {"revision": 5, "corrects_revision": 1, "title": "Sửa tay"}
+    accept_by_hand(planner, events.CORRECTED, **planner.log[0].data | by_hand)
+    assert whys(planner.plan_reading(Article(1))) == [], "the site says what it said"
+    planner.plan_reading(Article(1, lead="Khác"))
+    assert (planner.log[-1].data["revision"], planner.log[-1].data["corrects_revision"]) == (6, 5)
+
+
+def test_an_event_that_was_overtaken_counts_no_revision_back(planner):
+    planner.plan_reading(Article(1))
+    first = planner.log[0]
+    newer = first.data | {"revision": 5, "corrects_revision": 1}
+    accept_by_hand(planner, events.CORRECTED, **newer)
+    late = first.data | {"revision": 2, "corrects_revision": 1}
+    planner.accept(first.model_copy(update={"type": events.CORRECTED, "data": late}))
+    planner.plan_reading(Article(1, lead="Khác"))
+    assert planner.log[-1].data["revision"] == 6
