@@ -8,9 +8,8 @@ from tests.support.feed_site import Article, changed_article
 
 
 def renamed(article, place):
-    return changed_article(
-        article, path=f"/{name}/{article.number}", guid=f"{name}{article.number}"
-    )
+    number = article.number
+    return changed_article(article, path=f"/{place}/{number}", guid=f"{place}{number}")
 
 
 @pytest.mark.promise("2.5")
