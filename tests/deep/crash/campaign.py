@@ -9,13 +9,16 @@ from pathlib import Path
 
 import structlog
 
+from consumers.digests.store import DigestStore
 from consumers.ledger import codec
 from contracts import subjects
+from contracts.subscriptions.digest import FREQUENCIES
 from producers.bus import Bus
-from tests.deep.crash import digest_check, ledger_oracle, received_mail
-from tests.deep.crash.environment import PUBLIC_URL, CampaignFailed, Environment
+from tests.deep.crash.environment import PUBLIC_URL, CampaignFailed, Environment, wait
+from tests.deep.crash.evidence import ReceiverRecords, read_snapshot
+from tests.deep.crash.ledger_oracle import judge
+from tests.deep.crash.receiver import read_record
 from tests.deep.crash.scenarios import BIRTH, WAYS, Scenario, publish_mixture
-from tests.deep.crash.waiting import wait
 from tests.deep.crash.workload import Workload
 
 RANDOM = "random"
@@ -38,8 +41,6 @@ class Report:
     seed: str
     deaths: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
-    lasted: list[tuple[str, float]] = field(default_factory=list)
-    took_s: float = 0.0
     judged: bool = False  # whether it came to its end, and ledger and receivers were compared
 
 
@@ -55,20 +56,16 @@ class Campaign:
         self.canary_s = 0.0 if mutant else self.rng.choice(CANARY_S)
 
     def run(self) -> Report:
-        started = time.monotonic()
         with Environment(self.folder, self.mutant, self.canary_s) as self.stage:
             self.work = Workload(self.stage, self.rng)
             try:
                 self.die_at_first_start()
                 for point in self.points:
-                    began = time.monotonic()
                     self.die_at(point)
-                    self.report.lasted.append((point, round(time.monotonic() - began, 1)))
                 self.report.faults += self.verdict()
                 self.report.judged = True
             except CampaignFailed as failed:
                 self.report.faults.append(f"{self.current_folder()}: {failed}")
-        self.report.took_s = time.monotonic() - started
         return self.report
 
     def current_folder(self) -> str:
@@ -147,7 +144,7 @@ class Campaign:
         while not self.stage.dead:
             if time.monotonic() > end:
                 raise CampaignFailed(f"{point} was not reached")
-            if not self.work.waiting:
+            if not self.work.unanswered():
                 way.trigger(self.work)
             self.work.repeat()
             self.wait_dead(NUDGE_S)
@@ -200,31 +197,29 @@ class Campaign:
         self.stage.kill_bus()
         self.report.deaths.append(BUS)
         publish_mixture(self.work)
-        wait(self.all_said, "an answer after the server's death", REACHED_S)
+        wait(self.all_answered, "an answer after the server's death", REACHED_S)
 
     # --- judging
 
     def verdict(self) -> Iterator[str]:
         """One quiet start; everything has to end; then ledger and receivers are compared."""
-        began = time.monotonic()
         self.quiet_start()
-        wait(self.all_said, "every answer", COMPLETE_S)
+        wait(self.all_answered, "every answer", COMPLETE_S)
         self.work.finish()
         try:
             wait(self.all_done, "the end of all work", COMPLETE_S)
         except CampaignFailed as stuck:
             yield f"unfinished: {stuck}"
-        self.report.lasted.append(("the end", round(time.monotonic() - began, 1)))
-        found = self.stage.on_bus(self.contradictions)
-        yield from found if found is not None else ["Loa died while it was judged"]
+        contradictions = self.stage.on_bus(self.contradictions)
+        yield from ["Loa died while it was judged"] if contradictions is None else contradictions
         if not self.mutant:  # the judge has to find one; `check` would look twice, for six seconds
             yield from self.checked()
         if code := self.stage.stop():
             yield f"SIGTERM was answered with {code}"
 
-    def all_said(self) -> bool:
+    def all_answered(self) -> bool:
         self.work.repeat()
-        return not self.work.waiting
+        return not self.work.unanswered()
 
     def all_done(self) -> bool:
         """Loa sends what a command had kept only after it is ready."""
@@ -234,19 +229,20 @@ class Campaign:
     def checked(self) -> Iterator[str]:
         """What `loa check --deep` says."""
         answer = self.stage.ask_json("check", "--deep", "--json")
-        for one in answer["violations"]:
-            yield f"check: {one['rule']} {one['key']}: {one['detail']}"
+        for violation in answer["violations"]:
+            yield "check: {rule} {key}: {detail}".format_map(violation)
 
     async def contradictions(self, bus: Bus) -> list[str]:
-        seen = ledger_oracle.ReceiverRecords(
-            mails=received_mail.read_record(self.stage.record),
+        books = await read_snapshot(bus)
+        seen = ReceiverRecords(
+            mails=read_record(self.stage.record),
             zalo=self.stage.effects(),
             portal=self.stage.data / "portal" / "public",
             url=PUBLIC_URL,
             kills=self.stage.kills,
             answers_lost=self.work.answers_lost,
         )
-        return await ledger_oracle.contradictions(bus, self.work.is_told, seen)
+        return judge(books, self.work.told, seen)
 
 
 def log_errors_only() -> None:
@@ -272,8 +268,8 @@ async def is_idle(bus: Bus) -> bool:
         cursor = codec.decode_cursor(value.data)
         if not (cursor.complete or cursor.halt):
             return False
-    farewells = await bus.bucket(subjects.SUBSCRIBERS.name).keys("f.")
-    return not farewells and await digest_check.is_idle(bus)
+    closing_mails = await bus.bucket(subjects.SUBSCRIBERS.name).keys("f.")
+    return not closing_mails and await digests_are_idle(bus)
 
 
 async def busy_consumers(bus: Bus) -> AsyncIterator[str]:
@@ -283,3 +279,14 @@ async def busy_consumers(bus: Bus) -> AsyncIterator[str]:
             info = await bus.consumer_info(stream.name, consumer.durable)
             if info["num_pending"] or info["num_ack_pending"]:
                 yield consumer.durable
+
+
+async def digests_are_idle(bus: Bus) -> bool:
+    """Whether everything that was published has been gathered, and planned."""
+    store = DigestStore(bus)
+    last = int((await bus.stream_info(subjects.PUBLICATIONS.name))["state"]["last_seq"])
+    for frequency in FREQUENCIES:
+        cut = (await store.last_cut(frequency)).value
+        if cut is None or cut.upto < last or cut.carried:
+            return False
+    return not (await store.open_digests()).calls

@@ -41,6 +41,26 @@ class CampaignFailed(Exception):
     """The campaign can't go on: something happened that no kill explains."""
 
 
+def wait(ask: Callable[[], Any], what: str, patience_s: float = 20.0) -> Any:
+    """Wait for what has to come while nothing is killed."""
+    end = time.monotonic() + patience_s
+    while time.monotonic() < end:
+        if answer := ask():
+            return answer
+        time.sleep(0.05)
+    raise CampaignFailed(f"waited {patience_s} s in vain for {what}")
+
+
+def start_receiver(module: str, record: Path) -> tuple[subprocess.Popen[bytes], str]:
+    """Start one, and wait for its address."""
+    port_file, log_file = (record.with_name(f"{module}.{ending}") for ending in ("port", "log"))
+    command = [sys.executable, "-m", f"tests.deep.crash.{module}", port_file, record]
+    with log_file.open("ab") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+    wait(lambda: process.poll() is not None or port_file.exists(), f"{module} to start", START_S)
+    return process, port_file.read_text()
+
+
 class Environment:
     """Loa's folder, the relay, the Zalo sandbox; `up` starts a Loa that is doomed or not.
 
@@ -53,8 +73,8 @@ class Environment:
         self.folder = folder
         self.data = folder / "data"
         self.record = folder / "mails"
-        self.relay, relay_port = self.receiver("receiver", self.record)
-        self.sandbox, self.zalo_url = self.receiver("zalo", folder / "zalo")
+        self.relay, relay_port = start_receiver("receiver", self.record)
+        self.sandbox, self.zalo_url = start_receiver("zalo", folder / "zalo")
         portal_url = (folder / "portal.port").read_text()
         self.environ = {
             MUTANT: mutant,
@@ -72,27 +92,12 @@ class Environment:
             "LOA_ZALO_APP_ID": "sandbox-app",
             "LOA_ZALO_APP_SECRET": "sandbox-app-secret",
             "LOA_ZALO_OA_SECRET": "sandbox-oa-secret",
-            "LOA_ZALO_OPENAPI_URL": self.zalo_url,
-            "LOA_ZALO_BUSINESS_URL": self.zalo_url,
-            "LOA_ZALO_OAUTH_URL": self.zalo_url,
+            **{f"LOA_ZALO_{api}_URL": self.zalo_url for api in ("OPENAPI", "BUSINESS", "OAUTH")},
         }
         self.process: ForkServerProcess | None = None
         self.armed = (NOTHING, 1)
-        self.told: RunningInstance | None = None
+        self.running: RunningInstance | None = None
         self.killed: list[float] = []  # when, by us
-
-    def receiver(self, name: str, keeps: Path) -> tuple[subprocess.Popen[bytes], str]:
-        """Start one, and wait for its address."""
-        where = self.folder / f"{name}.port"
-        command = [sys.executable, "-m", f"tests.deep.crash.{name}", where, keeps]
-        with (self.folder / f"{name}.log").open("ab") as log:
-            process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
-        end = time.monotonic() + START_S
-        while not where.exists():
-            if process.poll() is not None or time.monotonic() > end:
-                raise CampaignFailed(f"{name} did not start")
-            time.sleep(0.01)
-        return process, where.read_text()
 
     def __enter__(self) -> "Environment":
         return self
@@ -117,7 +122,7 @@ class Environment:
     def up(self, point: str = NOTHING, hit: int = 1) -> None:
         """Start a Loa; `ready` waits for it."""
         self.armed = (point, hit)
-        self.told = None
+        self.running = None
         self.process = self.begin(point, hit, "loa.log", "up", "--port", 0)
 
     def ready(self) -> bool:
@@ -126,20 +131,19 @@ class Environment:
         while time.monotonic() < end:
             if self.dead:
                 return False
-            if told := self.announced():
-                self.told = told
+            if running := self.announced():
+                self.running = running
                 return True
             time.sleep(0.01)
         raise CampaignFailed("loa up never became ready")
 
     def announced(self) -> RunningInstance | None:
         try:
-            told = RunningInstance.model_validate_json(
-                (self.data / "run" / "ready.json").read_bytes()
-            )
+            announced = (self.data / "run" / "ready.json").read_bytes()
+            running = RunningInstance.model_validate_json(announced)
         except (OSError, ValueError):
             return None
-        return told if self.process and told.pid == self.process.pid else None
+        return running if self.process and running.pid == self.process.pid else None
 
     @property
     def dead(self) -> bool:
@@ -177,8 +181,8 @@ class Environment:
     def kill_bus(self) -> None:
         """kill -9 of the embedded nats-server alone; Loa has to notice and start it again."""
         assert self.process
-        found = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        for pid in map(int, found.split()):
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        for pid in map(int, children.split()):
             if Path(f"/proc/{pid}/comm").read_text().strip() == "nats-server":
                 self.killed.append(time.time())
                 os.kill(pid, signal.SIGKILL)
@@ -192,11 +196,9 @@ class Environment:
         self.process.join(START_S)
         return self.process.exitcode
 
-    def run(
-        self, *args: object, point: str = NOTHING, hit: int = 1, out: str = "commands.log"
-    ) -> int | None:
+    def run(self, *args: object, point: str = NOTHING, out: str = "commands.log") -> int | None:
         """One command, armed or not; its exit code."""
-        process = self.begin(point, hit, out, *args)
+        process = self.begin(point, 1, out, *args)
         process.join(START_S)
         if process.exitcode is None:
             raise CampaignFailed(f"{args} does not end")
@@ -213,13 +215,17 @@ class Environment:
 
     def post(self, event: dict[str, Any], key: str) -> int:
         """The status of an answer, 0 when none came."""
-        if not self.told:
+        head = {"Authorization": f"Bearer {key}", "Content-Type": "application/cloudevents+json"}
+        return self.request("/v1/events", json.dumps(event).encode(), head)
+
+    def form(self, path: str, head: Mapping[str, str] | None = None, /, **fields: str) -> int:
+        """As `post`, for a form of the readers' pages."""
+        return self.request(path, urllib.parse.urlencode(fields).encode(), dict(head or {}))
+
+    def request(self, path: str, body: bytes, head: dict[str, str]) -> int:
+        if not self.running:
             return 0
-        request = urllib.request.Request(
-            f"{self.told.url}/v1/events",
-            json.dumps(event).encode(),
-            {"Authorization": f"Bearer {key}", "Content-Type": "application/cloudevents+json"},
-        )
+        request = urllib.request.Request(f"{self.running.url}{path}", body, head)
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:
                 answer.read()
@@ -229,25 +235,11 @@ class Environment:
         except OSError:
             return 0
 
-    def form(self, path: str, head: Mapping[str, str] | None = None, /, **fields: str) -> int:
-        """As `post`, for a form of the readers' pages."""
-        if not self.told:
-            return 0
-        try:
-            body = urllib.parse.urlencode(fields).encode()
-            asked = urllib.request.Request(f"{self.told.url}{path}", body, dict(head or {}))
-            with urllib.request.urlopen(asked, timeout=10) as answer:
-                return answer.status
-        except urllib.error.HTTPError as error:
-            return error.code
-        except OSError:
-            return 0
-
     def zalo(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """The sandbox's own controls."""
         data = json.dumps(body).encode() if body is not None else None
-        with urllib.request.urlopen(f"{self.zalo_url}/_sandbox/{path}", data, timeout=10) as said:
-            return json.load(said)
+        with urllib.request.urlopen(f"{self.zalo_url}/_sandbox/{path}", data, timeout=10) as answer:
+            return json.load(answer)
 
     def effects(self) -> list[dict[str, Any]]:
         """What the sandbox did so far, oldest first."""
@@ -258,8 +250,10 @@ class Environment:
         """Do something on the running Loa's bus; None when it died meanwhile."""
 
         async def connected() -> T:
-            assert self.told
-            async with await Bus.connect(self.told.nats_url, name="crash", patience_s=2.0) as bus:
+            assert self.running
+            async with await Bus.connect(
+                self.running.nats_url, name="crash", patience_s=2.0
+            ) as bus:
                 return await work(bus)
 
         try:

@@ -1,8 +1,6 @@
 """A `loa` command that kills itself with SIGKILL when it passes a crash point for the n-th time.
 
-    python -m tests.deep.crash.launch POINT HIT up --port 0
-
-POINT `-` arms nothing. The death is noted in `deaths`, beside the data folder, just before.
+Point `-` arms nothing. The death is noted in `deaths`, beside the data folder, just before.
 """
 
 import ctypes
@@ -76,12 +74,8 @@ def forked(environ: dict[str, str], out: Path, point: str, hit: int, command: li
     """The same in a fork of a process that has everything imported: half a second earlier."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # a run that is cut leaves nothing
     os.environ.update(environ)
-    said = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    output = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-        os.dup2(said, stream.fileno())
+        os.dup2(output, stream.fileno())
     launch(point, hit, command)
-
-
-if __name__ == "__main__":
-    launch(sys.argv[1], int(sys.argv[2]), sys.argv[3:])

@@ -7,9 +7,8 @@ from html import unescape
 from pathlib import Path
 
 from channels.portal.index.listings import FEED_LIMIT
-from contracts.publication import Publication
-from tests.deep.crash.ledger_snapshot import LedgerSnapshot, Row
-from tests.deep.crash.received_mail import marks
+from tests.deep.crash.evidence import LedgerSnapshot, Row, approved_marks
+from tests.deep.crash.receiver import marks
 from tests.support.feed_rules import check
 
 FEEDS = ("rss", "atom", "json")
@@ -27,34 +26,21 @@ def site_errors(books: LedgerSnapshot, public: Path, url: str) -> Iterator[str]:
             yield from page_errors(books, row, page.read_text())
     for path in sorted((public / "nguon-tin").glob("*.*")):
         if path.suffix.removeprefix(".") in FEEDS:
-            yield from feed_errors(path, f"{url}/nguon-tin/{path.name}")
+            for broken in check.check_feed(path.read_bytes(), f"{url}/nguon-tin/{path.name}"):
+                yield f"portal: {path.name} breaks {broken}"
     yield from entry_errors(books, shown, public, url)
 
 
 def newest(rows: Iterable[Row]) -> dict[str, Row]:
     """The highest revision of each item."""
-    found: dict[str, Row] = {}
-    for row in rows:
-        last = found.setdefault(row.plan.content_id, row)
-        if row.plan.revision > last.plan.revision:
-            found[row.plan.content_id] = row
-    return found
+    return {row.plan.content_id: row for row in sorted(rows, key=lambda row: row.plan.revision)}
 
 
 def page_errors(books: LedgerSnapshot, row: Row, page: str) -> Iterator[str]:
     """A page says what was approved as the newest, and nothing of an older text."""
     text = books.texts.get(row.text)
-    if text and (text.title not in unescape(page) or marks(page) != approved(text)):
+    if text and (text.title not in unescape(page) or marks(page) != approved_marks(text)):
         yield f"wrong text: the page of {row} says {marks(page)}"
-
-
-def approved(text: Publication) -> tuple[str, ...]:
-    return () if text.action == "withdrawn" else marks(text.body)
-
-
-def feed_errors(path: Path, url: str) -> Iterator[str]:
-    for broken in check.check_feed(path.read_bytes(), url):
-        yield f"portal: {path.name} breaks {broken}"
 
 
 def entry_errors(
@@ -63,9 +49,9 @@ def entry_errors(
     """Every item once in the feed of everything, which has room for all of them here or is full."""
     path = public / "nguon-tin" / "tat-ca.json"
     items = json.loads(path.read_bytes())["items"]
-    found = Counter(item["id"] for item in items)
+    entries = Counter(item["id"] for item in items)
     urls = {f"{url}/tin/{content_id}": row for content_id, row in shown.items()}
-    for address, times in found.items():
+    for address, times in entries.items():
         if times > 1:
             yield f"undeclared duplicate: {address} stands {times} times in the feed"
         if address not in urls:
@@ -73,8 +59,8 @@ def entry_errors(
     for item in items:
         row = urls.get(item["id"])
         text = books.texts.get(row.text) if row else None
-        if text and marks(item["content_html"]) != approved(text):
+        if text and marks(item["content_html"]) != approved_marks(text):
             yield f"wrong text: {row} stands in the feed with {marks(item['content_html'])}"
-    missing = len(urls) - len(found)
-    if missing and len(found) < FEED_LIMIT:
+    missing = len(urls) - len(entries)
+    if missing and len(entries) < FEED_LIMIT:
         yield f"lost: {missing} items are not in the feed"

@@ -1,29 +1,103 @@
-"""A mail relay in a process of its own that outlives every kill, moody by recipient.
+"""A mail relay in a process of its own that outlives every kill, moody by recipient; its record.
 
     python -m tests.deep.crash.receiver PORTFILE RECORD
 
 `hoan-...` is put off at every other attempt, `muon-...` at the end of a mail, once or twice, and
 `cham-...` there for ever; of four mails to `dut-...` two are cut off behind their end (they are
-taken by then), `tuchoi-...` is refused for good. `received_mail` reads RECORD.
+taken by then), `tuchoi-...` is refused for good. RECORD has a line per mail that came to its end.
 """
 
 import asyncio
+import email
+import json
 import os
+import re
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from email.header import decode_header, make_header
+from email.message import Message
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
-from tests.deep.crash.received_mail import CUT, LATER, TAKEN, ReceivedMail, parsed_mail
 from tests.support.smtp_conversation import Mail, ScriptedAction
 from tests.support.smtp_receiver import SmtpReceiver, announce_and_wait
 
+TAKEN, CUT, LATER = "taken", "cut", "later"
+"""How a mail ended: accepted; accepted, and the answer was lost; put off."""
 PUT_OFF = b"451 4.7.0 try again later"
 NEVER = b"550 5.1.1 no such mailbox"
-SAID = {None: TAKEN, ScriptedAction.RECORD_CUT: CUT, PUT_OFF: LATER}
+REPLIES = {None: TAKEN, ScriptedAction.RECORD_CUT: CUT, PUT_OFF: LATER}
 TWICE = 8
+
+
+# --- what is noted
+
+
+MARK = re.compile(r"Bản ([a-z0-9-]+\.[a-z0-9-]+)\.")
+"""In every body that senders write here stands which text it is: `Bản tin-5.2.`"""
+
+
+def mark(content_id: str, text: object) -> str:
+    """The line that tells the texts of an item apart."""
+    return f"Bản {content_id}.{text}."
+
+
+def marks(text: str) -> tuple[str, ...]:
+    """The texts that *text* consists of, each once."""
+    return tuple(sorted(set(MARK.findall(text))))
+
+
+@dataclass(frozen=True)
+class ReceivedMail:
+    """One mail as the relay met it; `began` when its recipient was named, in seconds."""
+
+    address: str
+    message_id: str
+    reply: str
+    began: float = 0.0
+    ended: float = 0.0
+    subject: str = ""
+    marks: tuple[tuple[str, ...], ...] = ()  # of each of its parts
+    digest: str = ""
+    sender: str = ""  # its return path
+
+    @property
+    def is_accepted(self) -> bool:
+        return self.reply in (TAKEN, CUT)
+
+    @property
+    def key(self) -> str:
+        """What its Message-ID holds of a delivery key."""
+        return self.message_id.strip("<>").partition("@")[0]
+
+
+def parsed_mail(data: bytes) -> dict[str, Any]:
+    """What a mail says, read as a reader's program does."""
+    mail = email.message_from_bytes(data)
+    parts = [part for part in mail.walk() if part.get_content_maintype() == "text"]
+    return {
+        "subject": str(make_header(decode_header(mail["Subject"] or ""))),
+        "marks": tuple(marks(text(part)) for part in parts),
+        "digest": sha256(data).hexdigest(),
+    }
+
+
+def text(part: Message) -> str:
+    body = part.get_payload(decode=True)
+    return body.decode(part.get_content_charset("utf-8")) if isinstance(body, bytes) else ""
+
+
+def read_record(record: Path) -> list[ReceivedMail]:
+    """What a record holds, in the order of arrival; a line that is being written is none yet."""
+    lines = record.read_text().rpartition("\n")[0].splitlines() if record.exists() else []
+    notes = map(json.loads, lines)
+    return [ReceivedMail(**note | {"marks": tuple(map(tuple, note["marks"]))}) for note in notes]
+
+
+# --- the relay
 
 
 @dataclass
@@ -51,10 +125,12 @@ class UnreliableRelay(SmtpReceiver):
         act = self.mood(mail)
         address, now = mail.recipient, time.time()
         began = self.began.get(address, now)
-        said = parsed_mail(mail.data) | {"sender": mail.sender}
-        got = ReceivedMail(address, mail.message_id, SAID[act], began, now, **said)
-        with self.notes.open("ab") as file:
-            file.write(got.line())
+        note = ReceivedMail(
+            address, mail.message_id, REPLIES[act], began, now,
+            sender=mail.sender, **parsed_mail(mail.data),
+        )  # fmt: skip
+        with self.notes.open("a") as file:
+            file.write(json.dumps(asdict(note), ensure_ascii=False) + "\n")
         return act
 
     def mood(self, mail: Mail) -> bytes | ScriptedAction | None:

@@ -1,36 +1,42 @@
 """How each crash point is reached: who has to do what, and in which process the death waits."""
 
+import json
+import smtplib
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
-from tests.deep.crash.bounce_scenarios import bounce_some
-from tests.deep.crash.page_scenarios import (
-    leave_by_page,
-    rebuild_portal,
-    remove_subscriber,
-    request_signup,
-)
-from tests.deep.crash.participants import BIG, CLERK, DESK_UNIT
-from tests.deep.crash.workload import Nudge, Workload
-from tests.deep.crash.zalo_scenarios import (
-    broadcast_receipt,
-    lose_answer,
-    reconsent,
-    refresh_pair,
-    visit_account,
-)
+from consumers.subscribers.store import SubscriberStore
+from consumers.subscribers.tokens import LinkOwner, LinkTokens, TokenPurpose
+from producers.bus import Bus
+from producers.pages.rendering import page_texts
+from tests.deep.crash.environment import BOUNCE_DOMAIN
+from tests.deep.crash.receiver import read_record
+from tests.deep.crash.setup import BIG, CLERK, DESK_UNIT
+from tests.deep.crash.workload import Workload
+from tests.support.bounce_mails import bounce_mail
+
+Nudge = Callable[[Workload], object]
+CONSENT = page_texts()["consent"]["version"]
+PATIENCE = 12
+LATEST = 12
+TOO_BIG = "5.3.4"
+"""A mail that comes back for this reason suppresses no address."""
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """`nudge` is repeated until somebody dies.
+    """`trigger` is repeated until the process dies.
 
     `before` prepares while Loa is down. With `command` the death waits in that command, beside an
     unarmed Loa (`alone`: beside none). `first` is a point to die at before.
     """
 
-    trigger: Nudge
+    trigger: Nudge = lambda work: None  # it happens by itself
     hits: int = 1
     before: Nudge | None = None
     command: Callable[[Workload], list[object]] | None = None
@@ -39,22 +45,17 @@ class Scenario:
     after: Nudge | None = None
 
 
+# --- items
+
+
 def publish_item(*names: str, **data: Any) -> Nudge:
     """A new item on these channels."""
-
-    def nudge(work: Workload) -> None:
-        work.item(*names, **data)
-
-    return nudge
+    return lambda work: work.item(*names, **data)
 
 
 def publish_case(work: Workload) -> None:
     """Somebody's dossier moves on; half of them are told on Zalo."""
     work.rng.choice([work.case, work.zalo_case])()
-
-
-def publish_zalo_case(work: Workload) -> None:
-    work.zalo_case()
 
 
 def publish_mixture(work: Workload) -> None:
@@ -70,7 +71,7 @@ def publish_mixture(work: Workload) -> None:
         case 3:
             publish_and_withdraw(*names)(work)
         case 4:
-            work.clash(work.item("portal"))
+            send_clashing(work)
         case 5:
             publish_case(work)
         case _:
@@ -85,66 +86,49 @@ def publish_mail(work: Workload) -> None:
         work.item("email")
 
 
-def publish_and_correct(*names: str) -> Nudge:
+def publish_and_correct(*names: str, **data: Any) -> Nudge:
     """An item and, right behind it, its correction."""
-
-    def nudge(work: Workload) -> None:
-        first = work.item(*names)
-        work.repeat()
-        work.correction(first)
-
-    return nudge
+    return lambda work: work.correction(publish_first(work, *names, **data))
 
 
 def publish_and_withdraw(*names: str) -> Nudge:
-    def nudge(work: Workload) -> None:
-        first = work.item(*names)
-        work.repeat()
-        work.withdrawal(first)
+    return lambda work: work.withdrawal(publish_first(work, *names))
 
-    return nudge
+
+def publish_first(work: Workload, *names: str, **data: Any) -> Any:
+    first = work.item(*names, **data)
+    work.repeat()
+    return first
 
 
 def publish_and_change(*names: str) -> Nudge:
-    def nudge(work: Workload) -> None:
-        work.rng.choice([publish_and_correct, publish_and_withdraw])(*names)(work)
-
-    return nudge
+    return lambda work: work.rng.choice([publish_and_correct, publish_and_withdraw])(*names)(work)
 
 
-def to_desk(work: Workload) -> None:
-    """Two revisions for the desk, of which the second overtakes the first."""
-    first = work.item("portal", unit=DESK_UNIT)
-    work.repeat()
-    work.correction(first)
+to_desk = publish_and_correct("portal", unit=DESK_UNIT)
+"""Two revisions for the desk, of which the second overtakes the first."""
 
 
-def send_clashing(work: Workload) -> None:
-    work.clash(work.item("portal"))
+def send_clashing(work: Workload) -> Any:
+    return work.clash(work.item("portal"))
 
 
-def import_strangers(work: Workload) -> None:
-    path = work.ground.unknown_addresses()
-    work.stage.on_bus(lambda bus: work.ground.import_csv(bus, path))
-
-
-def no_trigger(_: Workload) -> None:
-    """It happens by itself."""
+# --- commands
 
 
 def run_publish(work: Workload) -> list[object]:
     """`loa publish`, which is repeated until it says yes."""
-    one = work.item("portal")
-    path = work.stage.folder / f"{one.event['id']}.json"
-    path.write_bytes(work.written(one))
-    work.leave_to_command(one)
+    sent = work.item("portal")
+    path = work.stage.folder / f"{sent.event['id']}.json"
+    path.write_text(json.dumps(sent.event, ensure_ascii=False))
+    work.by_command.append(sent)
     return ["publish", path]
 
 
 def run_approve(work: Workload) -> list[object]:
     draft = work.item("portal", unit=DESK_UNIT)
     work.wait_accepted(draft)
-    work.at_desk(draft)
+    work.wait_at_desk(draft)
     return ["desk", "approve", draft.content_id, "--by", CLERK, "--revision", 1]
 
 
@@ -153,7 +137,7 @@ def run_import(work: Workload) -> list[object]:
 
 
 def run_replay(work: Workload) -> list[object]:
-    work.wait_accepted(work.clash(work.item("portal")))
+    work.wait_accepted(send_clashing(work))
     return ["dead", "replay", work.letter(), "--by", CLERK]
 
 
@@ -161,11 +145,125 @@ def run_register(work: Workload) -> list[object]:
     return ["units", "add", work.next_unit(), "--release", "automatic"]
 
 
+def run_remove(work: Workload) -> list[object]:
+    """`loa subscribers remove`, which is repeated until nothing is left."""
+    return ["subscribers", "remove", new_reader(work), "--reason", "asked for in writing"]
+
+
+def run_rebuild(work: Workload) -> list[object]:
+    """`loa rebuild portal`, while Loa goes on showing items."""
+    work.item("portal")
+    return ["rebuild", "portal"]
+
+
+# --- readers, and their pages
+
+
+def import_strangers(work: Workload) -> Path:
+    path = work.ground.unknown_addresses()
+    work.stage.on_bus(lambda bus: work.ground.import_csv(bus, path))
+    return path
+
+
+def new_reader(work: Workload) -> str:
+    return import_strangers(work).read_text().splitlines()[1].partition(",")[0]
+
+
+def request_signup(work: Workload) -> None:
+    """Somebody wants to subscribe, and gets a letter."""
+    work.number += 1
+    address = f"dang-ky-{work.number}@example.com"
+    work.stage.form("/dang-ky", email=address, consent=CONSENT)
+
+
+def leave_by_page(work: Workload) -> None:
+    """A reader ends it, or deletes everything, on their own page."""
+    address = new_reader(work)
+    session = work.stage.on_bus(lambda bus: session_for(work, bus, address))
+    if session:
+        seal = sha256(b"loa form\x00" + session.encode()).hexdigest()
+        action = work.rng.choice(["ngung", "xoa"])
+        cookie = {"Cookie": f"__Host-loa-dang-ky={session}"}
+        work.stage.form(f"/dang-ky/tuy-chon/{action}", cookie, seal=seal)
+
+
+async def session_for(work: Workload, bus: Bus, address: str) -> str:
+    """The session that a letter would open."""
+    key_file = work.ground.key_file
+    people = SubscriberStore.from_key_file(bus, key_file)
+    person = await people.find_by_address(address)
+    assert person
+    owner = LinkOwner(id=person.id, address=people.key_of_address(address))
+    return LinkTokens(key_file.derive, time.time).issue(TokenPurpose.SESSION, owner).token
+
+
+def bounce_some(work: Workload) -> None:
+    """Some of the latest mails come back: too big, which suppresses nobody."""
+    work.item("email")
+    running = work.stage.announced()
+    if running is None:
+        return
+    host, _, port = running.bounces.rpartition(":")
+    mails = [mail for mail in read_record(work.stage.record) if mail.is_accepted]
+    senders = [mail.sender for mail in mails if mail.sender.endswith(f"@{BOUNCE_DOMAIN}")]
+    with (
+        suppress(OSError, smtplib.SMTPException),
+        smtplib.SMTP(host, int(port), timeout=10) as relay,
+    ):
+        for sender in senders[-LATEST:]:
+            place, _, mac = sender.partition("@")[0].removeprefix("b+").partition("=")
+            relay.sendmail("", [sender], bounce_mail(TOO_BIG, envelope_id=f"{place}.{mac}"))
+
+
+# --- Zalo
+
+
+def lose_answer(route: str) -> Nudge:
+    """Zalo does what it is asked, and its answer never arrives."""
+
+    def before(work: Workload) -> None:
+        work.answers_lost += 1
+        work.stage.zalo("faults", {"route": route, "kind": "drop_after"})
+
+    return before
+
+
+def broadcast_receipt(work: Workload) -> None:
+    """A broadcast whose answer is lost, then the receipt that tells how it ended.
+
+    Another item's broadcast may have lost its answer instead: after a while, once more.
+    """
+    if work.broadcast is None or work.asked > PATIENCE:
+        lose_answer("oa.message")(work)
+        work.broadcast, work.asked = work.item("zalo"), 0
+    elif work.broadcast.accepted:
+        work.receipt(work.broadcast)
+        work.asked += 1
+
+
+def refresh_pair(work: Workload) -> None:
+    """A pair that has to be renewed before its next use."""
+    if work.short is None:
+        work.ground.connect(1)
+        time.sleep(1)
+        work.short = work.item("zalo")
+
+
+def reconsent(work: Workload) -> None:
+    """The new pair died with the process; an administrator has to consent again."""
+    work.ground.consent = True
+
+
+def visit_account(deed: str, **facts: Any) -> Nudge:
+    """Somebody new does something at Zalo, whose webhook tells of it."""
+    return lambda work: work.visitor(deed, **facts)
+
+
 WAYS: dict[str, Scenario] = {
-    "spool.written": Scenario(no_trigger, command=run_publish, alone=True),
-    "spool.kept": Scenario(no_trigger, command=run_publish, alone=True),
-    "spool.sent": Scenario(no_trigger, before=Workload.spooled),
-    "publisher.stored": Scenario(no_trigger, before=Workload.spooled),
+    "spool.written": Scenario(command=run_publish, alone=True),
+    "spool.kept": Scenario(command=run_publish, alone=True),
+    "spool.sent": Scenario(before=Workload.spooled),
+    "publisher.stored": Scenario(before=Workload.spooled),
     "gateway.read": Scenario(publish_mixture),
     "gateway.checked": Scenario(publish_mixture),
     "gateway.claimed": Scenario(publish_mixture),
@@ -186,10 +284,10 @@ WAYS: dict[str, Scenario] = {
     "intake.refused": Scenario(send_clashing),
     "release.decided": Scenario(publish_mixture, hits=2),
     "release.stored": Scenario(publish_mixture, hits=2),
-    "desk.decided": Scenario(no_trigger, command=run_approve),
-    "desk.item_released": Scenario(no_trigger, command=run_approve),
-    "desk.carried_out": Scenario(no_trigger, command=run_approve),
-    "desk.settled": Scenario(no_trigger, command=run_approve),
+    "desk.decided": Scenario(command=run_approve),
+    "desk.item_released": Scenario(command=run_approve),
+    "desk.carried_out": Scenario(command=run_approve),
+    "desk.settled": Scenario(command=run_approve),
     "desk.overtaken": Scenario(to_desk),
     "dispatch.fetched": Scenario(publish_mixture, hits=4),
     "dispatch.older_halted": Scenario(publish_and_correct("email", "portal"), hits=3),
@@ -197,7 +295,7 @@ WAYS: dict[str, Scenario] = {
     "dispatch.batches_stored": Scenario(publish_mixture, hits=3),
     "dispatch.chunk_woken": Scenario(publish_item("email", topic=BIG, lane="bulk"), hits=2),
     "dispatch.planned": Scenario(publish_mixture, hits=3),
-    "digest.gathered": Scenario(no_trigger, hits=2),
+    "digest.gathered": Scenario(hits=2),
     "digest.cut": Scenario(publish_item("email")),
     "digest.planned": Scenario(publish_item("email")),
     "fence.cursor_halted": Scenario(publish_and_change("email", "portal"), hits=2),
@@ -213,7 +311,7 @@ WAYS: dict[str, Scenario] = {
     "deliver.put_off": Scenario(publish_item("email")),
     "deliver.scheduled": Scenario(publish_item("email")),
     "deliver.doubt_answered": Scenario(publish_mail),
-    "deliver.recovered": Scenario(no_trigger, first="deliver.answered"),
+    "deliver.recovered": Scenario(first="deliver.answered"),
     "email.data_asked": Scenario(publish_mail, hits=30),
     "email.end_written": Scenario(publish_mail, hits=30),
     "email.answer_unread": Scenario(publish_mail, hits=30),
@@ -225,10 +323,7 @@ WAYS: dict[str, Scenario] = {
     "portal.all_in_place": Scenario(publish_item("portal")),
     "portal.swapped": Scenario(publish_item("portal")),
     "portal.learnt": Scenario(publish_item("portal")),
-    **{
-        f"portal.index_{at}": Scenario(no_trigger, command=rebuild_portal)
-        for at in ("named", "alone")
-    },
+    **{f"portal.index_{at}": Scenario(command=run_rebuild) for at in ("named", "alone")},
     "portal.ticked_off": Scenario(publish_and_change("portal")),
     "zalo.create_noted": Scenario(publish_item("zalo")),
     "zalo.created": Scenario(publish_item("zalo")),
@@ -240,9 +335,9 @@ WAYS: dict[str, Scenario] = {
     "zalo.looked_up": Scenario(publish_item("zalo"), before=lose_answer("article.create")),
     "zalo.broadcast_due": Scenario(publish_item("zalo")),
     "zalo.broadcast_answered": Scenario(publish_item("zalo")),
-    "zalo.notice_due": Scenario(publish_zalo_case),
-    "zalo.notice_answered": Scenario(publish_zalo_case),
-    "zalo.notice_kept": Scenario(publish_zalo_case),
+    "zalo.notice_due": Scenario(Workload.zalo_case),
+    "zalo.notice_answered": Scenario(Workload.zalo_case),
+    "zalo.notice_kept": Scenario(Workload.zalo_case),
     "zalo.event_stored": Scenario(visit_account("follow"), hits=2),
     "zalo.reply_claimed": Scenario(visit_account("write", text="Xin chào"), hits=2),
     "zalo.reply_sent": Scenario(visit_account("write", text="Xin chào"), hits=2),
@@ -251,21 +346,21 @@ WAYS: dict[str, Scenario] = {
     "zalo.refresh_answered": Scenario(refresh_pair, after=reconsent),
     "zalo.pair_stored": Scenario(refresh_pair),
     "dead.buried": Scenario(send_clashing),
-    "dead.decided": Scenario(no_trigger, command=run_replay),
-    "dead.replayed": Scenario(no_trigger, command=run_replay),
+    "dead.decided": Scenario(command=run_replay),
+    "dead.replayed": Scenario(command=run_replay),
     "settle.acked": Scenario(publish_mixture, hits=4),
     "feedback.booked": Scenario(broadcast_receipt),
     "bounce.stored": Scenario(bounce_some, hits=2),
     "bounce.noted": Scenario(bounce_some),
     "directory.read": Scenario(import_strangers),
     "directory.applied": Scenario(import_strangers),
-    "subscribers.laid_out": Scenario(no_trigger, command=run_import),
-    "subscribers.stored": Scenario(no_trigger, command=run_import),
+    "subscribers.laid_out": Scenario(command=run_import),
+    "subscribers.stored": Scenario(command=run_import),
     "letter.stored": Scenario(request_signup),
-    "readers.erased": Scenario(no_trigger, command=remove_subscriber),
+    "readers.erased": Scenario(command=run_remove),
     **{f"farewell.{name}": Scenario(leave_by_page) for name in ("kept", "forgotten", "begun")},
-    "units.added": Scenario(no_trigger, command=run_register),
-    "run.announced": Scenario(no_trigger),
+    "units.added": Scenario(command=run_register),
+    "run.announced": Scenario(),
 }
 """`vault.key_written` is reached once per folder: when there is no key yet."""
 

@@ -11,6 +11,7 @@ from tests.deep.crash.scenarios import BIRTH, WAYS
 HAND = 32
 """Deaths on one folder: more would make its last start long, fewer its first one dear."""
 POINTS = (*WAYS, *repeat(RANDOM, 4), *repeat(BUS, 2))
+QUICK_FOLDERS = 4
 
 
 class CampaignRun(NamedTuple):
@@ -31,3 +32,9 @@ def plan_runs(
     while len(deck) < kills - hands:
         deck += islice(rng.sample(points, len(points)), kills - hands - len(deck))
     return [CampaignRun(n, f"{seed}.{n}", [BIRTH, *deck[n::hands]]) for n in range(hands)]
+
+
+def quick_runs() -> list[CampaignRun]:
+    """Every point once."""
+    size = ceil(len(POINTS) / QUICK_FOLDERS)
+    return plan_runs(len(POINTS) + QUICK_FOLDERS, "quick", size=size)

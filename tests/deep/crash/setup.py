@@ -9,24 +9,46 @@ from typing import Any
 from channels.zalo.client.oauth_api import TokenPair
 from channels.zalo.settings import ZaloSettings
 from consumers.app.wiring import zalo
+from consumers.digests.store import DigestStore
 from consumers.key_file import KeyFile
 from consumers.subscribers.csv_import import import_csv
 from contracts.errors import Conflict
+from contracts.subscriptions.digest import FREQUENCIES
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from producers.units.registry import UnitRegistry
 from sandbox.zalo.state.templates import shipped_routes
-from tests.deep.crash import digest_check
-from tests.deep.crash.environment import Environment
-from tests.deep.crash.participants import DESK_UNIT, GATHERED, READERS, TOPIC, UNIT, UNREAD
-from tests.deep.crash.waiting import wait
+from tests.deep.crash.environment import Environment, wait
 
+UNIT, DESK_UNIT = "trung-tam-cong-nghe-thong-tin", "van-phong-bo"
+TOPIC, BIG, BRIEF = "chuyen-doi-so", "cai-cach-hanh-chinh", "lao-dong-tien-luong-bhxh"
+UNREAD = "dich-vu-cong-truc-tuyen"
+KINDS = {"doc": 22, "hoan": 3, "muon": 2, "dut": 2, "tuchoi": 1}
+READERS = {
+    TOPIC: [f"{kind}-{n}@example.com" for kind, count in KINDS.items() for n in range(count)],
+    BIG: [f"nhieu-{n}@example.com" for n in range(520)],
+    BRIEF: ["cham-0@example.com", "ngan-0@example.com"],
+}
+GATHERED = {
+    "daily": [f"{name}@example.com" for name in ("gom-0", "gom-1", "muon-gom", "dut-gom")],
+    "weekly": ["gom-2@example.com", "gom-3@example.com"],
+}
+"""Who reads TOPIC in digests."""
+CLERK = "Phòng Biên tập"
 LONG_S = 90_000
+
+
+def sandbox_account(url: str) -> ZaloSettings:
+    """The Official Account, as every process knows it."""
+    return ZaloSettings(
+        app_id="sandbox-app", app_secret="sandbox-app-secret",
+        openapi_url=url, business_url=url, oauth_url=url,
+    )  # fmt: skip
 
 
 @dataclass
 class Setup:
-    """The ground on which senders stand; `settle_in` lays it, ways of dying add to it."""
+    """The ground on which senders stand; `prepare` lays it, ways of dying add to it."""
 
     stage: Environment
     keys: dict[str, str] = field(default_factory=dict)  # of units
@@ -34,42 +56,32 @@ class Setup:
     consent: bool = False  # Zalo has to be connected again
 
     def prepare(self) -> None:
-        """Units, readers, the Official Account: on a running Loa."""
+        """Units, readers, the Official Account, a template for each kind of case notice."""
         for unit, release in ((UNIT, "automatic"), (DESK_UNIT, "desk")):
             self.keys[unit] = self.stage.bus(
                 lambda bus, u=unit, r=release: register_unit(bus, u, r)
             )
         for topic, addresses in READERS.items():
-            self.stage.bus(lambda bus, t=topic, a=addresses: self.imported(bus, t, a))
+            self.add_readers(topic, addresses)
         for frequency, addresses in GATHERED.items():
-            self.stage.bus(lambda bus, f=frequency, a=addresses: self.imported(bus, TOPIC, a, f))
-        wait(lambda: self.stage.bus(digest_check.has_begun), "the first window of the digests")
+            self.add_readers(TOPIC, addresses, frequency)
+        wait(lambda: self.stage.bus(digests_have_begun), "the first window of the digests")
         self.connect()
-        self.templates()
+        self.stage.bus(self.register_templates)
 
-    @property
-    def account(self) -> ZaloSettings:
-        """The Official Account, as every process of this folder knows it."""
-        return ZaloSettings(
-            app_id="sandbox-app", app_secret="sandbox-app-secret",
-            openapi_url=self.stage.zalo_url, business_url=self.stage.zalo_url,
-            oauth_url=self.stage.zalo_url,
-        )  # fmt: skip
+    async def register_templates(self, bus: Bus) -> bool:
+        account, stores = self.account_stores(bus)
+        await zalo.register_missing_templates(account, stores, shipped_routes())
+        return True
 
-    def templates(self) -> None:
-        """Every kind of case notice has its template."""
-
-        async def register(bus: Bus) -> bool:
-            stores = zalo.zalo_stores(bus, self.key_file, self.account.app_id)
-            await zalo.register_missing_templates(self.account, stores, shipped_routes())
-            return True
-
-        self.stage.bus(register)
+    def account_stores(self, bus: Bus) -> tuple[ZaloSettings, Any]:
+        account = sandbox_account(self.stage.zalo_url)
+        return account, zalo.zalo_stores(bus, self.key_file, account.app_id)
 
     def csv_lines(self, topic: str, addresses: list[str], frequency: str = "") -> Path:
         self.files += 1
         path = self.stage.folder / f"readers-{self.files}.csv"
-        rows = "\n".join(f"{one},,{topic},,,{frequency}" for one in addresses)
+        rows = "\n".join(f"{address},,{topic},,,{frequency}" for address in addresses)
         path.write_text(f"email,name,topics,audiences,units,frequency\n{rows}\n")
         return path
 
@@ -78,10 +90,9 @@ class Setup:
         first = self.files * 10
         return self.csv_lines(UNREAD, [f"moi-{first + n}@example.com" for n in range(3)])
 
-    async def imported(
-        self, bus: Bus, topic: str, addresses: list[str], frequency: str = ""
-    ) -> bool:
-        return await self.import_csv(bus, self.csv_lines(topic, addresses, frequency))
+    def add_readers(self, topic: str, addresses: list[str], frequency: str = "") -> None:
+        path = self.csv_lines(topic, addresses, frequency)
+        self.stage.bus(lambda bus: self.import_csv(bus, path))
 
     async def import_csv(self, bus: Bus, path: Path) -> bool:
         await import_csv(bus, path, DEFAULT, self.key_file.derive("addresses"))
@@ -96,13 +107,12 @@ class Setup:
         self.stage.zalo("rules", {"expires_in": str(life_s)})
         pair = self.stage.zalo("grant", {})
         granted = TokenPair(pair["access_token"], pair["refresh_token"], float(life_s))
-        settings = self.account
 
         async def seed(bus: Bus) -> bool:
-            stores = zalo.zalo_stores(bus, self.key_file, settings.app_id)
+            account, stores = self.account_stores(bus)
             while True:  # a worker may note a refresh at this very moment: then once more
                 with suppress(Conflict):
-                    await zalo.store_token_pair(settings, stores, granted)
+                    await zalo.store_token_pair(account, stores, granted)
                     return True
 
         self.consent = self.stage.on_bus(seed) is None
@@ -111,3 +121,9 @@ class Setup:
 
 async def register_unit(bus: Bus, unit: str, release: Any) -> str:
     return await UnitRegistry(bus, DEFAULT, time.time).add(unit, release=release)
+
+
+async def digests_have_begun(bus: Bus) -> bool:
+    """Whether the first window of each frequency has begun."""
+    store = DigestStore(bus)
+    return all([(await store.last_cut(frequency)).value for frequency in FREQUENCIES])

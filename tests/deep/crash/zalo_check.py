@@ -7,8 +7,8 @@ from typing import Any
 from channels.zalo.publications.render import article_marker
 from contracts import keys
 from contracts.publication import Publication
-from tests.deep.crash.ledger_snapshot import LedgerSnapshot, Row
-from tests.deep.crash.received_mail import marks
+from tests.deep.crash.evidence import LedgerSnapshot, Row, approved_marks
+from tests.deep.crash.receiver import marks
 
 ARTICLE = "article"
 TEMPLATE = "template_sent"
@@ -30,22 +30,22 @@ def zalo_errors(books: LedgerSnapshot, journal: list[dict[str, Any]]) -> Iterato
     for content_id in {row.plan.content_id for row in rows}:
         yield from visibility_errors(books, rows, content_id, seen[content_id])
     yield from text_errors(books, rows, articles)
-    yield from broadcast_errors(rows, articles, broadcasts, journal)
+    yield from broadcast_errors(rows, broadcast_items(broadcasts, journal))
 
 
 def notice_errors(rows: Iterable[Row], journal: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """A template message costs money and can't be taken back: one at most for each row."""
     sent = Counter(f["message"]["tracking_id"] for f in journal if f["kind"] == TEMPLATE)
-    known = {keys.tracking_id(row.delivery_key): row for row in rows}
+    expected = {keys.tracking_id(row.delivery_key): row for row in rows}
     for tracking, times in sent.items():
-        row = known.get(tracking)
+        row = expected.get(tracking)
         if row is None:
-            yield f"unexpected: a template message {tracking} that no row stands for"
+            yield f"unexpected: a template message {tracking} that has no row"
         elif times > 1:
             yield f"undeclared duplicate: {row} was sent {times} times"
         elif row.never:
             yield f"contradiction: {row} counts as never sent, and was"
-    for tracking, row in known.items():
+    for tracking, row in expected.items():
         if row.letter in b"dD" and not sent[tracking]:
             yield f"lost: {row} counts as delivered, Zalo has nothing"
 
@@ -54,15 +54,13 @@ def text_errors(
     books: LedgerSnapshot, rows: list[Row], articles: Mapping[str, Any]
 ) -> Iterator[str]:
     """What stands at last is the newest revision, in the words that were approved for it."""
-    newest: dict[str, Row] = {}
-    for row in rows:
-        last = newest.setdefault(row.plan.content_id, row)
-        if row.recipient == ARTICLE and row.plan.revision >= last.plan.revision:
-            newest[row.plan.content_id] = row
+    markers = by_marker(rows)
+    ordered = sorted(markers.values(), key=lambda row: row.plan.revision)
+    newest = {row.plan.content_id: row for row in ordered}
     for article in articles.values():
-        row = by_marker(rows).get(marker_of(article))
+        row = markers.get(marker_of(article))
         if row is None:
-            continue  # `account` names it
+            continue  # `zalo_errors` names it
         last, text = newest[row.plan.content_id], books.texts.get(row.text)
         if last.letter in b"dD" and row != last:
             yield f"wrong text: {last} counts as delivered, and revision {row.plan.revision} stands"
@@ -71,9 +69,8 @@ def text_errors(
 
 
 def article_says(article: Mapping[str, Any], text: Publication) -> bool:
-    approved = () if text.action == "withdrawn" else marks(text.body)
     body = " ".join(part.get("content", "") for part in article["body"])
-    return article["title"] == text.title and marks(body) == approved
+    return article["title"] == text.title and marks(body) == approved_marks(text)
 
 
 def by_marker(rows: Iterable[Row]) -> dict[str, Row]:
@@ -115,20 +112,18 @@ def visibility_errors(
         yield f"undeclared duplicate: {visible.count(False)} hidden articles of {content_id}"
 
 
-def broadcast_errors(
-    rows: list[Row],
-    articles: Mapping[str, Any],
-    broadcasts: list[list[str]],
-    journal: Iterable[dict[str, Any]],
-) -> Iterator[str]:
-    """One broadcast per item at most, as the ledger says."""
-    sent = broadcast_items(broadcasts, journal)
-    told: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        if row.recipient == "broadcast":
-            told[row.plan.content_id].append(row)
-    for content_id in {*sent, *told}:
-        yield from broadcast(content_id, told[content_id], sent[content_id])
+def broadcast_errors(rows: list[Row], sent: Counter[str]) -> Iterator[str]:
+    """One broadcast per item at most: whichever of its positions came first sends it."""
+    for content_id in {*sent, *(row.plan.content_id for row in rows)}:
+        times = sent[content_id]
+        mine = [row for row in rows if row.plan.content_id == content_id]
+        letters = [row for row in mine if row.recipient == "broadcast"]
+        if times > 1:
+            yield f"undeclared duplicate: {content_id} was broadcast {times} times"
+        if times < sum(row.letter in b"dD" for row in letters):
+            yield f"lost: {content_id} counts as broadcast, and was not"
+        if times > sum(not row.never for row in letters):
+            yield f"contradiction: {content_id} was broadcast, its rows say never"
 
 
 def broadcast_items(broadcasts: list[list[str]], journal: Iterable[dict[str, Any]]) -> Counter[str]:
@@ -144,15 +139,3 @@ def contents(journal: Iterable[Mapping[str, Any]]) -> dict[str, str]:
         for fact in journal
         if fact["kind"] == "article_created"
     }
-
-
-def broadcast(content_id: str, rows: list[Row], times: int) -> Iterator[str]:
-    """Positions of one item share one broadcast: whichever came first sends it."""
-    sure = sum(row.letter in b"dD" for row in rows)
-    possible = sum(not row.never for row in rows)
-    if times > 1:
-        yield f"undeclared duplicate: {content_id} was broadcast {times} times"
-    if times < sure:
-        yield f"lost: {content_id} counts as broadcast, and was not"
-    if times > possible:
-        yield f"contradiction: {content_id} was broadcast, its rows say never"

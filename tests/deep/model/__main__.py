@@ -17,16 +17,16 @@ SHARE = 250
 
 def main() -> int:
     options = parsed()
-    names = list(BUGS) if options.bug == "all" else [options.bug] if options.bug else []
-    if names:
+    if options.bug:
+        names = BUGS if options.bug == "all" else [options.bug]
         return sum(not catch_bug(name, options.start, options.seeds) for name in names)
     began, spent = time.perf_counter(), time.process_time()
     result = run_all(options)
     took_s = time.perf_counter() - began
     report(result)
     cpu_s = time.process_time() - spent
-    print_line(f"{result.runs} seeds, {result.steps} steps; fingerprint {result.digest};")
-    print_line(
+    print(f"{result.runs} seeds, {result.steps} steps; fingerprint {result.digest};")
+    print(
         f"{took_s:.0f} s, {result.runs / took_s:.0f} seeds/s; {cpu_s:.0f} s of this process's CPU"
     )
     return bool(result.violations)
@@ -54,10 +54,10 @@ def run_all(options: argparse.Namespace) -> Result:
 def print_shares(results: Iterable[Result]) -> Iterator[Result]:
     """One line per share, so that a run that is cut short has said what it knew."""
     runs = wrong = 0
-    for one in results:
-        runs, wrong = runs + one.runs, wrong + len(one.violations)
-        print_line(f"{runs:6} seeds, {wrong} violations")
-        yield one
+    for share in results:
+        runs, wrong = runs + share.runs, wrong + len(share.violations)
+        print(f"{runs:6} seeds, {wrong} violations", flush=True)
+        yield share
 
 
 def catch_bug(name: str, start: int, seeds: int) -> bool:
@@ -68,30 +68,23 @@ def catch_bug(name: str, start: int, seeds: int) -> bool:
     rules = ", ".join(sorted({rule for _, rule, _ in result.violations}))
     spent = time.process_time() - spent
     seen = f"seed {result.violations[0][0]}: {rules}" if result.violations else "SURVIVES"
-    print_line(f"{name:32} {result.runs:5} seeds {spent:6.1f} s  {seen}")
+    print(f"{name:32} {result.runs:5} seeds {spent:6.1f} s  {seen}")
     return bool(result.violations)
 
 
 def report(result: Result) -> None:
     for what, times in sorted(result.seen.items()):
-        print_line(f"{times:9} {what}")
+        print(f"{times:9} {what}")
     for seed, rule, detail in result.violations[:40]:
-        print_line(f"seed {seed}: {rule}: {detail}")
+        print(f"seed {seed}: {rule}: {detail}")
     if result.violations:
-        print_line(str(dict(Counter(rule for _, rule, _ in result.violations))))
-        print_line(
-            f"commit {commit()}; to replay: python -m tests.deep.model 1 --start SEED --trace"
-        )
-
-
-def print_line(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+        print(str(dict(Counter(rule for _, rule, _ in result.violations))))
+        print(f"commit {commit()}; to replay: python -m tests.deep.model 1 --start SEED --trace")
 
 
 def commit() -> str:
-    said = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return said.stdout.strip() or "unknown"
+    head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return head.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ class SeedRunner:
     def count_event(self, _: Any, __: str, event: dict[str, Any]) -> Any:
         self.result.seen[f"log: {event['event']}"] += 1
         if self.world:
-            self.world.watch.note(event)
+            self.world.monitor.note(event)
         raise structlog.DropEvent
 
     def at_crash_point(self, name: str) -> None:
@@ -58,14 +58,14 @@ class SeedRunner:
     def run(self, seed: int) -> Simulation:
         """One seed; what was wrong is in the result."""
         self.world = world = Simulation(scenario(seed), self.result.seen)
-        world.watch.tracing = self.tracing
+        world.monitor.tracing = self.tracing
         try:
             world.run()
             FinalCheck(world).check()
         finally:
             world.loop.close()
             self.world = None
-        for rule, detail in world.watch.violations:
+        for rule, detail in world.monitor.violations:
             self.result.violations.append((seed, rule, detail))
         self.result.runs += 1
         self.result.steps += world.loop.steps
@@ -75,10 +75,10 @@ class SeedRunner:
 @contextmanager
 def seed_runner() -> Iterator[SeedRunner]:
     """Set the stage, and put everything back afterwards."""
-    one = SeedRunner()
+    runner = SeedRunner()
     before = structlog.get_config()
-    structlog.configure(processors=[one.count_event], cache_logger_on_first_use=False)
-    crash_points.arm(one.at_crash_point)
+    structlog.configure(processors=[runner.count_event], cache_logger_on_first_use=False)
+    crash_points.arm(runner.at_crash_point)
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -90,7 +90,7 @@ def seed_runner() -> Iterator[SeedRunner]:
             patch.object(audience, "READ_CHUNK", CHUNK),
             patch.object(publication, "decode", lru_cache(64)(publication.decode)),
         ):
-            yield one
+            yield runner
     finally:
         crash_points.arm(None)
         structlog.configure(**before)
@@ -100,16 +100,16 @@ def seed_runner() -> Iterator[SeedRunner]:
 
 def run(seeds: Sequence[int], stop_after: int | None = None, *, tracing: bool = False) -> Result:
     """Run *seeds*, or fewer when *stop_after* violations are found."""
-    with seed_runner() as one:
-        one.tracing = tracing
-        worlds = hashlib.sha256()
+    with seed_runner() as runner:
+        runner.tracing = tracing
+        result, worlds = runner.result, hashlib.sha256()
         for seed in seeds:
-            worlds.update(fingerprint(one.run(seed)))
+            worlds.update(fingerprint(runner.run(seed)))
             gc.collect()
-            if stop_after is not None and len(one.result.violations) >= stop_after:
+            if stop_after is not None and len(result.violations) >= stop_after:
                 break
-        one.result.digest = worlds.hexdigest()[:16]
-        return one.result
+        result.digest = worlds.hexdigest()[:16]
+        return result
 
 
 def fingerprint(world: Simulation) -> bytes:
@@ -126,11 +126,11 @@ def fingerprint(world: Simulation) -> bytes:
 def joined(results: Iterable[Result]) -> Result:
     """Several results as one."""
     whole, worlds = Result(), hashlib.sha256()
-    for one in results:
-        whole.seen.update(one.seen)
-        whole.violations += one.violations
-        whole.runs += one.runs
-        whole.steps += one.steps
-        worlds.update(one.digest.encode())
+    for part in results:
+        whole.seen.update(part.seen)
+        whole.violations += part.violations
+        whole.runs += part.runs
+        whole.steps += part.steps
+        worlds.update(part.digest.encode())
     whole.digest = worlds.hexdigest()[:16]
     return whole

@@ -12,31 +12,29 @@ from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from tests.deep.model.receivers import EffectKey, Receiver
 from tests.deep.model.scenario import Position
-from tests.deep.model.subscribers import SubscriberChange
+from tests.deep.model.virtual_loop import EPOCH_S
 from tests.deep.model.world import Simulation
 
 NOT_SENT = frozenset(b"xuewv")
-JUST_BEFORE_S = 0.001
 
 
 class FinalCheck:
     """Judges one finished run."""
 
     def __init__(self, world: Simulation) -> None:
-        self.world = world
-        self.wrong = world.watch.violation
+        self.world, self.wrong = world, world.monitor.violation
         self.table = world.server.buckets[subjects.LEDGER.name]
 
     def check(self) -> None:
         for complaint in self.world.loop.complaints:
             self.wrong("no task fails unseen", complaint.get("exception") or complaint["message"])
         for task in self.world.loop.roots:
-            if task.done() and not task.cancelled() and (trouble := task.exception()):
-                self.wrong("no task fails unseen", repr(trouble))
+            if task.done() and not task.cancelled() and (error := task.exception()):
+                self.wrong("no task fails unseen", repr(error))
         if not self.world.server.idle():
-            left = [queue.name for queue in self.world.server.queues.values() if not queue.idle()]
+            left = [queue.name for queue in self.world.server.queues.values() if queue.open]
             self.wrong("everything comes to an end", left)
-        for batch, entry in self.world.watch.entries.items():
+        for batch, entry in self.world.monitor.entries.items():
             self.check_entry(batch, entry)
         for name in self.world.kinds:
             self.check_channel(name)
@@ -56,11 +54,8 @@ class FinalCheck:
             landed = len(receiver.effects.get(key, ()))
             extra += max(landed - 1, 0)
             self.check_row(key, letter, landed, receiver)
-        if extra > entry.possible_copies:
-            self.wrong(
-                "every copy is declared",
-                f"{batch}: {extra} copies, {entry.possible_copies} declared",
-            )
+        if extra > (declared := entry.possible_copies):
+            self.wrong("every copy is declared", f"{batch}: {extra} copies, {declared} declared")
 
     def check_row(self, key: EffectKey, letter: int, landed: int, receiver: Receiver) -> None:
         where = f"{key}: {chr(letter)}, {landed} effects"
@@ -92,8 +87,8 @@ class FinalCheck:
         plan, position = positions[-1]
         cursor = self.cursor(plan)
         named = plan.channel in position.publication.channels
-        lower = [self.cursor(one) for one, _ in positions[:-1]]
-        due = named or any(one and one.planned for one in lower)
+        lower = [self.cursor(older) for older, _ in positions[:-1]]
+        due = named or any(older and older.planned for older in lower)
         if cursor is None and due:
             self.wrong("the newest position is planned", plan)
         if cursor and (cursor.halt or not cursor.complete):
@@ -105,8 +100,8 @@ class FinalCheck:
         self, plan: PlanKey, position: Position, lower: list[tuple[PlanKey, Position]]
     ) -> None:
         cursor = self.cursor(plan)
-        planned = [(batch, self.rows(batch)) for batch in self.batches(plan, cursor)]
-        ids = [id for _, rows in planned for id in rows.ids]
+        planned = [self.rows(batch) for batch in self.batches(plan, cursor)]
+        ids = [id for rows in planned for id in rows.ids]
         if ids != sorted(set(ids)):
             self.wrong("nobody is in two batches", plan)
         if cursor and len(ids) != cursor.planned:
@@ -115,8 +110,8 @@ class FinalCheck:
             self.wrong("what was overtaken before its time is never planned", plan)
         kind = self.world.kinds[plan.channel]
         if cursor and cursor.complete and kind.has_recipients:
-            marked = {id for _, rows in planned for id in rows.corrections}
-            self.check_corrections(plan, set(ids), marked, [one for one, _ in lower])
+            marked = {id for rows in planned for id in rows.corrections}
+            self.check_corrections(plan, set(ids), marked, [older for older, _ in lower])
             self.check_audience(plan, position, cursor, set(ids) - marked, set(ids))
 
     def overtaken(self, plan: PlanKey) -> bool:
@@ -134,7 +129,7 @@ class FinalCheck:
             for key in receiver.effects
             if PlanKey(plan.channel, key.content_id, key.revision) in lower
         }
-        maybe_got = {id for one in lower for id in self.reached(one)}
+        maybe_got = {id for older in lower for id in self.reached(older)}
         for id in sorted(got - marked):
             self.wrong("who got an older text is told", f"{plan} {id}")
         for id in sorted(marked - maybe_got - got):
@@ -148,14 +143,13 @@ class FinalCheck:
         """Everybody who was there when it was released, and nobody else."""
         publication = position.publication
         following = plan.channel in publication.channels and publication.action != "withdrawn"
-        until_s = self.world.loop.now if not cursor.finished else cursor.finished
-        until_s = until_s - 1_800_000_000.0 + 3.0
-        steady = self.world.readers.remained(position.stored_s, max(until_s, position.stored_s))
-        if following:
-            for id in sorted(steady - all):
-                self.wrong("nobody is left out", f"{plan} {id}")
-        ever = {change.id for change in self.changes() if change.subscribed} if following else set()
-        for id in sorted(others - ever):
+        until_s = cursor.finished - EPOCH_S + 3.0
+        readers = self.world.readers
+        steady = readers.remained(position.stored_s, max(until_s, position.stored_s))
+        ever = {change.id for change in readers.changes if change.subscribed}
+        for id in sorted(steady - all) if following else ():
+            self.wrong("nobody is left out", f"{plan} {id}")
+        for id in sorted(others - ever if following else others):
             self.wrong("nobody gets what is not meant for him", f"{plan} {id}")
 
     def check_order(self, content_id: str, receiver: Receiver) -> None:
@@ -171,12 +165,12 @@ class FinalCheck:
         if len(broadcasts) > 1:
             self.wrong("an item is broadcast once", f"{content_id} {sorted(broadcasts)}")
         for at_s, revision, id in sorted(times):
-            if revision < newest.get(id, (0.0, 0))[1]:
-                self.wrong(
-                    "no older text after a newer",
-                    f"{content_id}.{revision} to {id} at {at_s:.2f}, after {newest[id]}",
-                )
-            newest[id] = max(newest.get(id, (0.0, 0)), (at_s, revision), key=lambda one: one[1])
+            last = newest.setdefault(id, (at_s, revision))
+            if revision < last[1]:
+                where = f"{content_id}.{revision} to {id} at {at_s:.2f}, after {last}"
+                self.wrong("no older text after a newer", where)
+            elif revision > last[1]:
+                newest[id] = (at_s, revision)
 
     # --- reading the ledger
 
@@ -193,16 +187,13 @@ class FinalCheck:
         count = cursor.count if cursor else 0
         for number in range(count):
             yield BatchKey(*plan, number)
-        stored = [batch for batch in self.world.watch.entries if batch.plan == plan]
+        stored = [batch for batch in self.world.monitor.entries if batch.plan == plan]
         if len(stored) != count:
             self.wrong("a plan counts its batches", f"{plan} {len(stored)} {count}")
 
     def reached(self, plan: PlanKey) -> Iterator[str]:
         for batch in self.batches(plan, self.cursor(plan)):
-            letters = self.world.watch.entries[batch].rows
+            letters = self.world.monitor.entries[batch].rows
             for id, letter in zip(self.rows(batch).ids, letters, strict=False):
                 if letter in REACHED_LETTERS:
                     yield id
-
-    def changes(self) -> list[SubscriberChange]:
-        return self.world.readers.changes

@@ -10,10 +10,9 @@ from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.entry import SENDING_LETTERS, WAITING_LETTERS, LedgerEntry, is_maybe
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from contracts.publication import Publication
-from tests.deep.model.clocks import EPOCH_S, SKEW_S
-from tests.deep.model.receiver_kinds import ReceiverKind
+from tests.deep.model.receivers import ReceiverKind
 from tests.deep.model.subscribers import FRESH_S, SubscriberBucket
-from tests.deep.model.virtual_loop import ACTOR, ProcessState, VirtualLoop
+from tests.deep.model.virtual_loop import ACTOR, EPOCH_S, SKEW_S, ProcessState, VirtualLoop
 
 LEASE_S = 60.0
 SLACK_S = 2 * SKEW_S + 0.3

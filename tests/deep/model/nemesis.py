@@ -1,7 +1,6 @@
 """What goes wrong: deaths, freezes, partitions, pauses, lost queues; and the end of all that."""
 
 import asyncio
-import json
 from typing import TYPE_CHECKING, Any
 
 from consumers.channel_health import pauses
@@ -9,6 +8,7 @@ from contracts import subjects
 from tests.deep.model.virtual_loop import ProcessState
 
 if TYPE_CHECKING:
+    from tests.deep.model.process import Process
     from tests.deep.model.world import Simulation
 
 SHORT, LONG = (0.05, 5.0), (20.0, 150.0)
@@ -21,9 +21,7 @@ class Nemesis:
     """Works until `end`."""
 
     def __init__(self, world: "Simulation") -> None:
-        self.world = world
-        self.loop = world.loop
-        self.chance = world.chance("nemesis")
+        self.world, self.loop, self.chance = world, world.loop, world.chance("nemesis")
         self.active = True
         self.dead: set[str] = set()
         self.suspended: dict[ProcessState, tuple[float, bool]] = {}
@@ -43,19 +41,22 @@ class Nemesis:
     def end(self) -> None:
         """From now on everything works; what is under way still arrives."""
         self.active = False
-        self.world.weather.healed()
+        self.world.story.network_faults.heal()
         for receiver in self.world.receivers.values():
-            receiver.odds.healed()
+            receiver.odds.heal()
         self.resume()
         for process in list(self.world.processes.values()):
             process.actor.cut_off = False
             self.unfreeze(process.actor)
         for place in sorted(self.dead):
             self.restart(place)
-        for queue in self.world.server.queues.values():
-            queue.serve()
+        self.serve_all()
         for process in self.world.processes.values():
             self.loop.later(1.0, self.world.check, process)
+
+    def serve_all(self) -> None:
+        for queue in self.world.server.queues.values():
+            queue.serve()
 
     # --- wherever a process acts
 
@@ -66,8 +67,7 @@ class Nemesis:
         if not self.active:
             return None
         story = self.world.story
-        weight = 4.0 if where in DELICATE else 1.0
-        drawn = self.chance.random() / weight
+        drawn = self.chance.random() / (4.0 if where in DELICATE else 1.0)
         if drawn < story.kills:
             self.kill(actor, where)
             return self.loop.create_future()
@@ -85,15 +85,14 @@ class Nemesis:
             self.kill(actor, name)
 
     def kill(self, actor: ProcessState, where: str) -> None:
-        place = actor.name.partition("#")[0]
         self.world.seen["a process was killed"] += 1
-        self.world.watch.note(f"killed at {where}")
+        self.world.monitor.note(f"killed at {where}")
         actor.alive = False
         for queue in self.world.server.queues.values():
             queue.leave(actor)
-        self.dead.add(place)
+        self.dead.add(actor.place)
         rest_s = self.chance.duration(((0.1, 2.0), (2.0, 90.0)))
-        self.loop.later(rest_s, self.restart, place)
+        self.loop.later(rest_s, self.restart, actor.place)
 
     def restart(self, place: str) -> None:
         if place in self.dead:
@@ -104,57 +103,53 @@ class Nemesis:
         """SIGSTOP, or the machine sleeps: then its monotonic clock stands still, too."""
         asleep = self.chance.is_hit(0.3)
         self.world.seen["a machine was suspended" if asleep else "a process was stopped"] += 1
-        self.world.watch.note("frozen")
+        self.world.monitor.note("frozen")
         self.suspended[actor] = (self.loop.now, asleep)
-        self.loop.freeze(actor)
+        actor.frozen = True
         self.loop.later(self.chance.duration((SHORT, LONG)), self.unfreeze, actor)
 
     def unfreeze(self, actor: ProcessState) -> None:
         if not actor.frozen:
             return
         since_s, asleep = self.suspended.pop(actor)
-        slept_s = self.loop.now - since_s
-        place = actor.name.partition("#")[0]
-        directory = self.world.processes[place].directory
-        directory.stalls.append((since_s, self.loop.now + self.chance.between(0.05, 2.0)))
-        self.world.watch.note(f"{actor.name} thawed")
-        self.loop.thaw(actor, slept_s if asleep else 0.0)
-        self.loop.later(1.0, self.world.check, self.world.processes[place])
+        process = self.world.processes[actor.place]
+        until_s = self.loop.now + self.chance.between(0.05, 2.0)
+        process.directory.stalls.append((since_s, until_s))
+        self.world.monitor.note(f"{actor.name} thawed")
+        self.loop.thaw(actor, self.loop.now - since_s if asleep else 0.0)
+        self.loop.later(1.0, self.world.check, process)
 
     # --- from outside
 
-    def random_process(self) -> ProcessState:
-        return self.chance.choice(list(self.world.processes.values())).actor
+    def random_process(self) -> "Process":
+        return self.chance.choice(list(self.world.processes.values()))
 
     def partition(self) -> None:
         if not self.active:
             return
-        actor, for_s = self.random_process(), self.chance.duration((SHORT, (5.0, 100.0)))
+        process, for_s = self.random_process(), self.chance.duration((SHORT, (5.0, 100.0)))
         self.world.seen["a process was cut off"] += 1
-        actor.cut_off = True
-        process = self.world.processes[actor.name.partition("#")[0]]
+        process.actor.cut_off = True
         process.directory.freeze(for_s + 0.1)
-        self.loop.later(for_s, self.heal, actor)
+        self.loop.later(for_s, self.heal, process.actor)
 
     def heal(self, actor: ProcessState) -> None:
         actor.cut_off = False
-        self.loop.later(1.0, self.world.check, self.world.processes[actor.name.partition("#")[0]])
-        for queue in self.world.server.queues.values():
-            queue.serve()
+        self.loop.later(1.0, self.world.check, self.world.processes[actor.place])
+        self.serve_all()
 
     def stall(self) -> None:
         """A process's copy of the readers stands still."""
         self.world.seen["a directory stood still"] += 1
-        process = self.chance.choice(list(self.world.processes.values()))
-        process.directory.freeze(self.chance.duration((SHORT, LONG)))
+        self.random_process().directory.freeze(self.chance.duration((SHORT, LONG)))
 
     def pause(self) -> None:
         """An operator pauses a channel, and resumes it."""
         if self.active:
             self.world.seen["a channel was paused"] += 1
             key = pauses.pause_key(self.chance.choice(list(self.world.kinds)))
-            said = json.dumps({"since": "2027-01-15T08:00:00Z", "reason": ""}).encode()
-            self.world.server.buckets[subjects.CONTROL.name].swap(key, said, None)
+            paused = b'{"since": "2027-01-15T08:00:00Z", "reason": ""}'
+            self.world.server.buckets[subjects.CONTROL.name].swap(key, paused, None)
             self.loop.later(self.chance.between(1.0, 90.0), self.resume)
 
     def resume(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from consumers.channel_health.pauses import ChannelMonitor
 from consumers.deliver.slots import WorkerSlot
@@ -27,13 +27,16 @@ from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName
 from contracts.publication import StoredPublication
 from producers.bus import BusError
-from tests.deep.model.clocks import wall
-from tests.deep.model.network import NetworkClient, SimBus
-from tests.deep.model.queues import DurableConsumer, Subscription, UnackedMessage
-from tests.deep.model.receiver_kinds import ReceiverKind
-from tests.deep.model.receivers import SimulatedChannel
+from tests.deep.model.receivers import ReceiverKind, SimulatedChannel
+from tests.deep.model.simulated_bus import (
+    DurableConsumer,
+    NetworkClient,
+    SimBus,
+    Subscription,
+    UnackedMessage,
+)
 from tests.deep.model.subscribers import LaggingDirectory
-from tests.deep.model.virtual_loop import ProcessState
+from tests.deep.model.virtual_loop import ProcessState, wall
 from tests.support.services import new_dispatcher, new_worker
 
 if TYPE_CHECKING:
@@ -41,7 +44,6 @@ if TYPE_CHECKING:
 
 RECEIPTS = "receipts"
 Handler = Callable[[UnackedMessage], Awaitable[None]]
-T = TypeVar("T")
 
 
 class SimSlot(WorkerSlot):
@@ -50,12 +52,9 @@ class SimSlot(WorkerSlot):
     def __init__(
         self, actor: ProcessState, name: str, incarnation: str, page: list[BatchKey]
     ) -> None:
-        self.actor = actor
-        self.name = name
-        self.incarnation = incarnation
+        self.actor, self.name, self.incarnation, self.page = actor, name, incarnation, page
         self.lease_count = 0
         self.active_batches: set[BatchKey] = set()
-        self.page = page
         self.interrupted_batches = list(page)
 
     def write_active_batches(self) -> None:
@@ -71,13 +70,12 @@ class ReleasedPositions:
     item: Callable[[str], Item]
 
     async def released_positions(self, content_id: str) -> list[int]:
-        return await self.ask(lambda: sorted(self.item(content_id).released))
+        return await self.wire.read("positions", lambda: sorted(self.item(content_id).released))
 
     async def halt_mark(self, content_id: str, revision: int) -> str:
-        return await self.ask(lambda: items.halt_mark(self.item(content_id), revision))
-
-    async def ask(self, look: Callable[[], T]) -> T:
-        return await self.wire.ask_until_answered("positions", look, 2.0, 10.0)
+        return await self.wire.read(
+            "positions", lambda: items.halt_mark(self.item(content_id), revision)
+        )
 
 
 @dataclass
@@ -91,19 +89,19 @@ class Process:
     def __post_init__(self) -> None:
         world = self.world
         self.wire = NetworkClient(
-            self.actor, world.server, world.loop, world.weather, world.chance("net"),
-            partial(world.interrupt, self.actor),
+            self.actor, world.server, world.loop, world.story.network_faults, world.chance("net"),
+            partial(world.nemesis.interrupt, self.actor),
         )  # fmt: skip
         self.bus: Any = SimBus(self.wire)
         self.clock = partial(wall, world.loop)
         self.ledger = Ledger(self.bus)
-        self.ledger.writer_id = f"{self.actor.name}"
+        self.ledger.writer_id = self.actor.name
         self.waker = Waker(self.bus)
         self.pauses = ChannelMonitor(self.bus)
         self.unseen = self.looking = False
-        self.directory = LaggingDirectory(
-            world.readers, world.loop, self.bus.bucket(subjects.SUBSCRIBERS.name), world.lag()
-        )
+        lag_s = world.chance("lag").duration(((0.01, 0.1), (0.1, 3.0)))
+        readers = self.bus.bucket(subjects.SUBSCRIBERS.name)
+        self.directory = LaggingDirectory(world.readers, world.loop, readers, lag_s)
 
     async def start(self) -> None:
         self.unseen = self.looking = True
@@ -142,11 +140,11 @@ class Process:
             waits_for_earlier=not kind.is_local,
         )  # fmt: skip
 
-        async def on_publication(parcel: UnackedMessage) -> None:
-            released = StoredPublication(
-                publication=publications.decode(parcel.body), seq=parcel.seq
+        async def on_publication(message: UnackedMessage) -> None:
+            publication = publications.decode(message.body)
+            await planner.on_publication(
+                StoredPublication(publication=publication, seq=message.seq)
             )
-            await planner.on_publication(released)
 
         self.subscribe(subjects.dispatch(kind.channel), 3, on_publication)
 
@@ -166,10 +164,10 @@ class Process:
         )  # fmt: skip
         await worker.channel_gate.refresh(self.pauses.breaker(kind.channel))
         self.pauses.listeners.append((kind.channel, worker.channel_gate.refresh))
-        self.world.watch.owners[self.actor, kind.channel] = f"{slot.name}#{slot.incarnation}#"
+        self.world.monitor.owners[self.actor, kind.channel] = f"{slot.name}#{slot.incarnation}#"
 
-        async def on_wake_up(parcel: UnackedMessage) -> None:
-            await worker.on_wake_up(WakeUp.model_validate_json(parcel.body))
+        async def on_wake_up(message: UnackedMessage) -> None:
+            await worker.on_wake_up(WakeUp.model_validate_json(message.body))
 
         for lane, copies in worker.subscribers_per_lane():
             self.subscribe(subjects.deliver(kind.channel, lane), copies, on_wake_up)
@@ -178,9 +176,8 @@ class Process:
 
     def slot(self, channel: ChannelName) -> SimSlot:
         """The slot of the dead incarnation, unless the process comes up on another machine."""
-        place = self.actor.name.partition("#")[0]
-        if not self.world.story.same_slots:
-            place = self.actor.name.replace("#", "-")
+        same = self.world.story.same_slots
+        place = self.actor.place if same else self.actor.name.replace("#", "-")
         page = self.world.pages.setdefault((place, channel), [])
         return SimSlot(self.actor, f"{place}.{channel}.0", str(self.incarnation), page)
 
@@ -194,54 +191,61 @@ class Process:
             else:
                 return
 
-    async def on_receipt(self, parcel: UnackedMessage) -> None:
-        await FeedbackHandler(self.ledger).on_receipt(
-            DeliveryReceipt.model_validate_json(parcel.body)
-        )
+    async def on_receipt(self, message: UnackedMessage) -> None:
+        receipt = DeliveryReceipt.model_validate_json(message.body)
+        await FeedbackHandler(self.ledger).on_receipt(receipt)
 
     # --- what `consumers.runtime.ack` does
 
     def subscribe(self, subject: str, copies: int, handler: Handler) -> None:
         queue = self.world.server.queue(subject)
 
-        def hear(parcel: UnackedMessage) -> None:
-            self.run(self.settle(queue, taker, parcel, handler))
+        def hear(message: UnackedMessage) -> None:
+            self.run(self.settle(queue, subscription, message, handler))
 
-        taker = Subscription(self.actor, copies, hear)
-        queue.join(taker)
+        subscription = Subscription(self.actor, copies, hear)
+        queue.join(subscription)
 
     async def settle(
-        self, queue: DurableConsumer, taker: Subscription, parcel: UnackedMessage, handler: Handler
+        self,
+        queue: DurableConsumer,
+        subscription: Subscription,
+        message: UnackedMessage,
+        handler: Handler,
     ) -> None:
         """Run the handler, then acknowledge as its outcome says."""
-        delivery = parcel.deliveries
-        beat = HeartbeatTarget(self.wire, queue, parcel)
+        delivery = message.deliveries
+        heartbeat = Heartbeat(self.wire, partial(queue.extend, message))
         try:
-            await handler(parcel)
+            await handler(message)
         except RetryLater as later:
-            self.wire.send_reply(partial(queue.nak, parcel, delivery, later.delay_s))
+            reply = partial(queue.nak, message, delivery, later.delay_s)
         except BusError:
             self.world.seen["a handler met trouble with the bus"] += 1
-            self.wire.send_reply(partial(queue.nak, parcel, delivery, BUS_RETRY_S))
+            reply = partial(queue.nak, message, delivery, BUS_RETRY_S)
         except LedgerError as broken:
-            self.world.watch.violation("the ledger keeps its own rules", broken)
-            self.wire.send_reply(partial(queue.nak, parcel, delivery, min(2.0**delivery, 60.0)))
+            self.world.monitor.violation("the ledger keeps its own rules", broken)
+            reply = partial(queue.nak, message, delivery, min(2.0**delivery, 60.0))
         else:
-            self.wire.send_reply(partial(queue.ack, parcel))
-        beat.stop()
-        queue.return_messages(taker)
+            reply = partial(queue.ack, message)
+        self.wire.send_reply(reply)
+        heartbeat.stop()
+        queue.ask_again(subscription)
 
 
-class HeartbeatTarget:
+class Heartbeat:
     """Tells the server that a handler still works."""
 
-    def __init__(self, wire: NetworkClient, queue: DurableConsumer, parcel: UnackedMessage) -> None:
-        self.wire, self.queue, self.parcel = wire, queue, parcel
-        self.timer = wire.loop.call_later(KEEP_ALIVE_S, self.beat)
+    def __init__(self, wire: NetworkClient, extend: Callable[[], None]) -> None:
+        self.wire, self.extend = wire, extend
+        self.wait()
+
+    def wait(self) -> None:
+        self.timer = self.wire.loop.call_later(KEEP_ALIVE_S, self.beat)
 
     def beat(self) -> None:
-        self.wire.send_reply(partial(self.queue.extend, self.parcel))
-        self.timer = self.wire.loop.call_later(KEEP_ALIVE_S, self.beat)
+        self.wire.send_reply(self.extend)
+        self.wait()
 
     def stop(self) -> None:
         self.timer.cancel()

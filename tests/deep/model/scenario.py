@@ -7,16 +7,16 @@ from typing import Any, NamedTuple, get_args
 from contracts.content import RequestableLane
 from contracts.delivery import ChannelName, Lane
 from contracts.publication import Publication
-from tests.deep.model.clocks import EPOCH_S
-from tests.deep.model.network import NetworkFaults
 from tests.deep.model.random_streams import RandomStream
-from tests.deep.model.receiver_kinds import (
+from tests.deep.model.receivers import (
     OfficialAccountKind,
+    OutcomeOdds,
     PaidMessage,
     PortalFolder,
     ReceiverKind,
 )
-from tests.deep.model.receivers import OutcomeOdds
+from tests.deep.model.simulated_bus import NetworkFaults
+from tests.deep.model.virtual_loop import EPOCH_S
 from tests.support.publications import a_publication
 
 EMAIL, PORTAL, ZALO = ChannelName.EMAIL, ChannelName.PORTAL, ChannelName.ZALO

@@ -8,8 +8,7 @@ from typing import NamedTuple
 from consumers.recipients import Contact
 from consumers.runtime.errors import RetryLater
 from contracts.publication import Publication
-from tests.deep.model.network import SimBucket
-from tests.deep.model.server import Table
+from tests.deep.model.simulated_bus import SimBucket, Table
 from tests.deep.model.virtual_loop import VirtualLoop
 
 FRESH_S = 10.0
@@ -31,17 +30,13 @@ class SubscriberBucket:
     table: Table
     changes: list[SubscriberChange] = field(default_factory=list)
 
-    def change(self, at_s: float, id: str, *, here: bool) -> None:
+    def change(self, at_s: float, id: str, here: bool) -> None:
         self.changes.append(SubscriberChange(at_s, id, here))
         self.table.seq += 1
 
     def known_at(self, at_s: float) -> set[str]:
-        known: set[str] = set()
-        for change in self.changes:
-            if change.at_s > at_s:
-                break
-            (known.add if change.subscribed else known.discard)(change.id)
-        return known
+        state = {change.id: change.subscribed for change in self.changes if change.at_s <= at_s}
+        return {id for id, subscribed in state.items() if subscribed}
 
     def seq_at(self, at_s: float) -> int:
         return sum(change.at_s <= at_s for change in self.changes)
@@ -53,7 +48,7 @@ class SubscriberBucket:
 
     def remained(self, since_s: float, until_s: float) -> set[str]:
         """Who was here all the time."""
-        left = {one.id for one in self.changes if since_s < one.at_s <= until_s}
+        left = {change.id for change in self.changes if since_s < change.at_s <= until_s}
         return self.known_at(since_s) - left
 
 

@@ -32,8 +32,8 @@ def part(number: int) -> Result:
 @pytest.mark.parametrize("number", range(PARTS))
 def test_no_seed_breaks_a_promise(number):
     """Replay one by `python -m tests.deep.model 1 --start SEED --trace`."""
-    found = [f"seed {seed}: {rule}: {detail}" for seed, rule, detail in part(number).violations]
-    assert not found, f"commit {commit()}"
+    wrong = [f"seed {seed}: {rule}: {detail}" for seed, rule, detail in part(number).violations]
+    assert not wrong, f"commit {commit()}"
 
 
 def test_the_model_sees_every_kind_of_fault_and_every_step():
@@ -58,7 +58,7 @@ def test_what_does_no_harm_or_is_seen_elsewhere_is_explained():
 WITH_A_BUG = """
 import sys, pytest
 
-class Plantation:
+class PlantBug:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self):
         from tests.deep.model.bugs import planted  # pytest wants to be there first
@@ -66,12 +66,12 @@ class Plantation:
         with planted(sys.argv[1]):
             return (yield)
 
-sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", *sys.argv[2:]], plugins=[Plantation()]))
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", *sys.argv[2:]], plugins=[PlantBug()]))
 """
 
 
 def run_with(bug: str, *tests: str) -> tuple[int, str]:
-    """Run *tests* with *bug* planted, in a process of their own: exit code, and what was said."""
+    """Run *tests* with *bug* planted, in a process of their own: exit code and output."""
     command = [sys.executable, "-c", WITH_A_BUG, bug, *tests]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     return ran.returncode, ran.stdout + ran.stderr
@@ -80,24 +80,24 @@ def run_with(bug: str, *tests: str) -> tuple[int, str]:
 @pytest.mark.promise("3.3")
 @pytest.mark.parametrize("name", sorted(RARE))
 def test_a_bug_that_the_model_seldom_meets_is_caught_by_the_test_that_is_named(name):
-    code, said = run_with(name, RARE[name])
-    assert code == pytest.ExitCode.TESTS_FAILED, f"{name} survives:\n{said}"
-    ending = said.splitlines()[-1]
-    assert re.search(r"\d failed", ending), said
-    assert "error" not in ending, f"not the bug, but the house fell down:\n{said}"
+    code, output = run_with(name, RARE[name])
+    assert code == pytest.ExitCode.TESTS_FAILED, f"{name} survives:\n{output}"
+    ending = output.splitlines()[-1]
+    assert re.search(r"\d failed", ending), output
+    assert "error" not in ending, f"not the bug, but the set-up failed:\n{output}"
 
 
 def test_the_named_tests_pass_with_a_bug_that_does_no_harm():
-    code, said = run_with("no-renewal", *sorted(RARE.values()))
-    assert code == pytest.ExitCode.OK, said
+    code, output = run_with("no-renewal", *sorted(RARE.values()))
+    assert code == pytest.ExitCode.OK, output
 
 
 @pytest.mark.parametrize("hash_seed", ["0", "4711"])
 def test_a_seed_tells_the_same_story_again(hash_seed):
     seeds = range(40, 60)
-    said = subprocess.run(
+    command = subprocess.run(
         [sys.executable, "-m", "tests.deep.model", str(len(seeds)), "--start", str(seeds[0])],
         cwd=ROOT, env=os.environ | {"PYTHONHASHSEED": hash_seed},
         capture_output=True, text=True, timeout=100, check=True,
     )  # fmt: skip
-    assert f"fingerprint {campaign.run(seeds).digest};" in said.stdout
+    assert f"fingerprint {campaign.run(seeds).digest};" in command.stdout

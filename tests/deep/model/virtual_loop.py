@@ -3,10 +3,16 @@
 import asyncio
 import contextvars
 import heapq
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
+EPOCH_S = 1_800_000_000.0
+SKEW_S = 2.4
+"""Two wall clocks differ by less than the 5 s that the product allows for."""
 ACTOR: contextvars.ContextVar["ProcessState | None"] = contextvars.ContextVar("actor", default=None)
 BASE = contextvars.Context()
 
@@ -25,9 +31,14 @@ class ProcessState:
         self.context = contextvars.Context()
         self.context.run(ACTOR.set, self)
 
+    @property
+    def place(self) -> str:
+        """What its incarnations have in common."""
+        return self.name.partition("#")[0]
+
 
 class Handle:
-    """Something to run, and whose it is; `when` is None for what runs at once."""
+    """Something to run, and whose it is; `when_s` is None for what runs at once."""
 
     __slots__ = ("actor", "args", "callback", "context", "stopped", "when_s")
 
@@ -35,14 +46,12 @@ class Handle:
         self,
         callback: Callable[..., Any],
         args: tuple[Any, ...],
-        context: contextvars.Context,
+        context: contextvars.Context | None,
         when_s: float | None = None,
     ) -> None:
-        self.callback = callback
-        self.args = args
-        self.context = context
-        self.actor: ProcessState | None = context.get(ACTOR)
-        self.when_s = when_s
+        self.callback, self.args, self.when_s = callback, args, when_s
+        self.context = contextvars.copy_context() if context is None else context
+        self.actor: ProcessState | None = self.context.get(ACTOR)
         self.stopped = False
 
     def cancel(self) -> None:
@@ -75,23 +84,14 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         return self.now - actor.lag_s if actor else self.now
 
     def call_soon(
-        self,
-        callback: Callable[..., Any],
-        *args: Any,
-        context: contextvars.Context | None = None,
+        self, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
     ) -> Any:
-        handle = Handle(callback, args, context or contextvars.copy_context())
+        handle = Handle(callback, args, context)
         self.ready.append(handle)
         return handle
 
-    def call_later(
-        self,
-        delay: float,
-        callback: Callable[..., Any],
-        *args: Any,
-        context: contextvars.Context | None = None,
-    ) -> Any:
-        return self.call_at(self.time() + delay, callback, *args, context=context)
+    def call_later(self, delay: float, callback: Callable[..., Any], *args: Any, **kw: Any) -> Any:
+        return self.call_at(self.time() + delay, callback, *args, **kw)
 
     def call_at(
         self,
@@ -100,7 +100,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         *args: Any,
         context: contextvars.Context | None = None,
     ) -> Any:
-        handle = Handle(callback, args, context or contextvars.copy_context(), when)
+        handle = Handle(callback, args, context, when)
         self.push(handle)
         return handle
 
@@ -136,8 +136,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def later(self, delay_s: float, callback: Callable[..., Any], *args: Any) -> Handle:
         """Run something of the world: no process owns it, so nothing stops it."""
         handle = Handle(callback, args, BASE, self.now + delay_s)
-        self.count += 1
-        heapq.heappush(self.timers, (self.now + delay_s, self.count, handle))
+        self.push(handle)
         return handle
 
     def spawn(self, actor: ProcessState, coro: Any) -> asyncio.Task[Any]:
@@ -145,9 +144,6 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         task = self.create_task(coro, context=actor.context.copy())
         self.roots.append(task)
         return task
-
-    def freeze(self, actor: ProcessState) -> None:
-        actor.frozen = True
 
     def thaw(self, actor: ProcessState, suspended_s: float = 0.0) -> None:
         """Go on; after a suspend, unlike after a stop, the monotonic clock has stood still."""
@@ -203,10 +199,8 @@ class VirtualLoop(asyncio.AbstractEventLoop):
             if not task.done():
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
                 close_suspended(task.get_coro())
-        self.tasks.clear()
-        self.roots.clear()
-        self.ready.clear()
-        self.timers.clear()
+        for leftover in (self.tasks, self.roots, self.ready, self.timers):
+            leftover.clear()
 
 
 def close_suspended(coro: Any) -> None:
@@ -217,3 +211,20 @@ def close_suspended(coro: Any) -> None:
         except RuntimeError:
             continue
         return
+
+
+def wall(loop: VirtualLoop) -> float:
+    """What the process that runs now believes the time to be."""
+    actor = ACTOR.get()
+    return EPOCH_S + loop.now + (actor.skew_s if actor else 0.0)
+
+
+@contextmanager
+def virtual_clocks(loop: VirtualLoop) -> Iterator[None]:
+    """Put *loop*'s time in the place of the machine's."""
+    with (
+        patch.object(time, "monotonic", loop.time),
+        patch.object(time, "clock_gettime", lambda _: loop.now),
+        patch.object(time, "time", lambda: wall(loop)),
+    ):
+        yield

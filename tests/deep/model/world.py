@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from functools import partial
 from typing import Any
 
 from consumers.feedback.handler import DeliveryReceipt
@@ -12,16 +11,15 @@ from consumers.ledger import watermark
 from contracts import publication as publications
 from contracts import subjects
 from contracts.delivery import ChannelName, PlanKey
-from tests.deep.model import clocks
 from tests.deep.model.invariants import InvariantMonitor
 from tests.deep.model.nemesis import Nemesis
 from tests.deep.model.process import RECEIPTS, Process
 from tests.deep.model.random_streams import RandomStream
 from tests.deep.model.receivers import EffectKey, Receiver
 from tests.deep.model.scenario import Position, Scenario, datetime_at
-from tests.deep.model.server import Server
+from tests.deep.model.simulated_bus import Server
 from tests.deep.model.subscribers import SubscriberBucket
-from tests.deep.model.virtual_loop import ProcessState, VirtualLoop
+from tests.deep.model.virtual_loop import SKEW_S, ProcessState, VirtualLoop, virtual_clocks
 
 DRAIN_S = 96 * 3600.0
 STEPS = 60_000
@@ -38,10 +36,9 @@ class Simulation:
         self.loop = VirtualLoop()
         self.chances: dict[str, RandomStream] = {}
         self.server = Server(self.loop, self.chance("server"), seen)
-        self.weather = story.network_faults
         self.readers = SubscriberBucket(self.server.buckets[subjects.SUBSCRIBERS.name])
-        self.watch = InvariantMonitor(self.loop, self.readers, self.kinds, seen)
-        self.server.buckets[subjects.LEDGER.name].watch = self.watch.on_write
+        self.monitor = InvariantMonitor(self.loop, self.readers, self.kinds, seen)
+        self.server.buckets[subjects.LEDGER.name].watch = self.monitor.on_write
         self.server.buckets[subjects.CONTROL.name].watch = self.on_control
         self.receivers = {name: self.receiver(name) for name in self.kinds}
         self.items: dict[str, Item] = {}
@@ -54,24 +51,19 @@ class Simulation:
         self.nemesis = Nemesis(self)
 
     def chance(self, name: str) -> RandomStream:
-        if name not in self.chances:
-            self.chances[name] = RandomStream(self.story.seed, name)
-        return self.chances[name]
+        return self.chances.setdefault(name, RandomStream(self.story.seed, name))
 
     def receiver(self, name: ChannelName) -> Receiver:
         return Receiver(
             self.kinds[name], self.loop, self.chance(f"receiver {name}"), self.seen,
-            self.story.outcome_odds[name], self.on_effect, self.watch.note,
+            self.story.outcome_odds[name], self.on_effect,
         )  # fmt: skip
-
-    def lag(self) -> float:
-        return self.chance("lag").duration(((0.01, 0.1), (0.1, 3.0)))
 
     # --- what happens
 
     def run(self) -> None:
         """The faults' time, then the calm; the verdict comes after."""
-        with clocks.virtual(self.loop):
+        with virtual_clocks(self.loop):
             self.set_up()
             self.loop.run(self.story.ends_s)
             self.nemesis.end()
@@ -80,16 +72,13 @@ class Simulation:
 
     def set_up(self) -> None:
         for at_s, id, here in self.story.readers:
-            self.loop.later(at_s, self.change_reader, id, here)
+            self.loop.later(at_s, self.readers.change, at_s, id, here)
         for position in self.story.positions:
             self.loop.later(position.decided_s, self.decide, position)
             self.loop.later(position.stored_s, self.release, position)
         for number in range(self.story.processes):
             self.start("AB"[number])
         self.nemesis.begin()
-
-    def change_reader(self, id: str, here: bool) -> None:
-        self.readers.change(self.loop.now, id, here=here)
 
     def on_control(self, key: str, old: bytes | None, new: bytes | None) -> None:
         """Every process looks once a second, and sees a change then."""
@@ -102,13 +91,13 @@ class Simulation:
 
     def decide(self, position: Position) -> None:
         """Note it in the item's record, as intake or the desk does."""
-        said, at = position.publication, datetime_at(position.decided_s)
-        item = self.items.get(said.content_id, Item(unit=said.unit))
-        if said.action == "withdrawn":
-            item = items.release_withdrawal(item, said.revision, at)
+        text, at = position.publication, datetime_at(position.decided_s)
+        item = self.items.get(text.content_id, Item(unit=text.unit))
+        if text.action == "withdrawn":
+            item = items.release_withdrawal(item, text.revision, at)
         else:
-            item = items.release(item, said.revision, ItemSummary.of(said), at, said.not_before)
-        self.items[said.content_id] = item
+            item = items.release(item, text.revision, ItemSummary.of(text), at, text.not_before)
+        self.items[text.content_id] = item
 
     def item(self, content_id: str) -> Item:
         return self.items.get(content_id, Item(unit=""))
@@ -122,32 +111,25 @@ class Simulation:
     def start(self, place: str) -> None:
         """Start a process, or start it again."""
         self.incarnations += 1
-        skew_s = self.chance("clocks").between(-clocks.SKEW_S, clocks.SKEW_S)
+        skew_s = self.chance("clocks").between(-SKEW_S, SKEW_S)
         actor = ProcessState(f"{place}#{self.incarnations}", skew_s)
         process = Process(self, actor, self.incarnations)
         self.processes[place] = process
         self.loop.spawn(actor, process.start())
 
-    def interrupt(self, actor: ProcessState, where: str) -> Any:
-        return self.nemesis.interrupt(actor, where)
-
     def on_effect(self, channel: ChannelName, key: EffectKey) -> None:
         """It arrived; a provider may say so later."""
+        self.monitor.note(f"EFFECT {key}")
         chance = self.chance("receipts")
         if not chance.is_hit(self.story.outcome_odds[channel].receipts):
             return
-        receipt = DeliveryReceipt(
-            channel=channel,
-            content_id=key.content_id,
-            revision=key.revision,
-            recipient=key.recipient,
-        )
+        receipt = DeliveryReceipt(channel=channel, **key._asdict())
         body = receipt.model_dump_json().encode()
         self.receipts += 1
         self.proven.add((channel, key))
         delay_s = chance.duration(((0.01, 2.0), (2.0, 150.0)))
         queue = self.server.queue(RECEIPTS)
-        self.loop.later(delay_s, partial(queue.put, self.receipts, body))
+        self.loop.later(delay_s, queue.put, self.receipts, body)
         self.busy_until_s = max(self.busy_until_s, self.loop.now + delay_s)
 
     def finished(self) -> bool:
@@ -157,11 +139,11 @@ class Simulation:
         return self.loop.steps > STEPS or (self.server.idle() and self.all_closed())
 
     def all_closed(self) -> bool:
-        return all(entry.closed_at for entry in self.watch.entries.values())
+        return all(entry.closed_at for entry in self.monitor.entries.values())
 
     def plans(self, channel: ChannelName) -> Iterable[tuple[PlanKey, Position]]:
         """Every position as a plan of *channel*."""
         for position in self.story.positions:
-            item = position.publication
-            if item.revision in self.item(item.content_id).released:
-                yield PlanKey(channel, item.content_id, item.revision), position
+            text = position.publication
+            if text.revision in self.item(text.content_id).released:
+                yield PlanKey(channel, text.content_id, text.revision), position

@@ -1,7 +1,10 @@
-"""The bus's books about deliveries, read once and whole, for the judge."""
+"""Evidence for the judge: what senders were told, what the bus holds, what receivers noted."""
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from consumers.dead_letters import DeadLetterQuery, DeadLetterStore
 from consumers.intake.items import Item, Position
@@ -11,14 +14,40 @@ from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.store import Ledger
 from contracts import keys, publication, subjects
 from contracts.case import Contact
-from contracts.delivery import BatchKey, PlanKey
+from contracts.delivery import BatchKey, ChannelName, PlanKey
 from contracts.publication import Publication
 from contracts.records import EventRecord, NoticeRecord
 from contracts.subscriptions.digest import Issue
 from contracts.subscriptions.subscriber import Subscriber
 from producers.bus import Bus
+from tests.deep.crash.receiver import ReceivedMail, marks
 
 NEVER = b"xuewv"
+
+
+@dataclass(frozen=True)
+class AcceptedEvent:
+    """An event that a sender was told is accepted (202, exit code 0, or safe in the spool)."""
+
+    event_id: str
+    content_id: str
+    revision: int  # 0 for a withdrawal
+    readers: frozenset[str] = frozenset()  # addresses that surely follow it by mail
+    title: str = ""
+    body: str = ""
+    for_digest: frozenset[str] = frozenset()  # addresses that surely follow it in digests
+
+
+@dataclass(frozen=True)
+class ReceiverRecords:
+    """What the receivers have written down, and what the campaign has done to everybody."""
+
+    mails: list[ReceivedMail]  # in the order of arrival, with those that were put off
+    zalo: list[dict[str, Any]]  # the Official Account's journal
+    portal: Path  # the public folder
+    url: str  # where that is served
+    kills: Sequence[float] = field(default_factory=list)  # when
+    answers_lost: int = 0  # of Zalo's
 
 
 @dataclass(frozen=True)
@@ -34,7 +63,7 @@ class Row:
     @property
     def text(self) -> str:
         """The key of the publication that it is about."""
-        return keys.publication_key(self.plan.content_id, self.plan.revision)
+        return text_key(self.plan)
 
     @property
     def delivery_key(self) -> str:
@@ -48,6 +77,14 @@ class Row:
 
     def __str__(self) -> str:
         return f"{self.plan} {self.recipient} ({chr(self.letter)})"
+
+
+def text_key(plan: PlanKey) -> str:
+    return keys.publication_key(plan.content_id, plan.revision)
+
+
+def approved_marks(text: Publication) -> tuple[str, ...]:
+    return () if text.action == "withdrawn" else marks(text.body)
 
 
 @dataclass
@@ -66,6 +103,20 @@ class LedgerSnapshot:
     contacts: dict[str, Contact] = field(default_factory=dict)  # of case notices, by key
     letters: Counter[str] = field(default_factory=Counter)  # dead letters by event
     issues: dict[str, Issue] = field(default_factory=dict)  # of digests, by key
+
+    def mail_rows(self) -> dict[str, Row]:
+        """Rows by what their mails' Message-IDs hold of them."""
+        return {row.delivery_key[:32]: row for row in self.rows if row.plan.channel == "email"}
+
+    def positions_in(self, row: Row) -> Iterator[PlanKey]:
+        """The positions that a mail brings: one, or of a digest those picked for its reader."""
+        issue = self.issues.get(row.text)
+        if issue is None:
+            yield row.plan
+            return
+        for number, item in enumerate(issue.items):
+            if row.picks >> number & 1:
+                yield PlanKey(ChannelName.EMAIL, item.content_id, item.revision)
 
     def address(self, row: Row) -> str:
         """Where a row's recipient is reached; empty for a letter, which is forgotten by now."""
@@ -133,4 +184,4 @@ async def read_plan(ledger: Ledger, plan: PlanKey, books: LedgerSnapshot) -> Non
         books.entries[batch] = entry.value
         rows = await ledger.rows(batch)
         pairs = zip(rows.ids, entry.value.rows, strict=True)
-        books.rows += [Row(plan, id, said, batch, rows.item_masks.get(id, 0)) for id, said in pairs]
+        books.rows += [Row(plan, id, now, batch, rows.item_masks.get(id, 0)) for id, now in pairs]
