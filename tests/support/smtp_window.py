@@ -1,20 +1,17 @@
 """A window of mails to a scripted relay: how it is sent, what is said of each, which arrived."""
 
+from contextlib import asynccontextmanager
+
 import pytest
 
 from channels.email.settings import EmailSettings, Tls
-from channels.email.smtp.connection import SmtpConnection
+from channels.email.smtp.connection import SmtpConnection, tls_context
 from channels.email.smtp.mail_result import SendResult
 from channels.email.smtp.window import Envelope
 from tests.support.mails import never_expired
 from tests.support.smtp_receiver import SmtpReceiver
 
-ACCEPTED, REFUSED, UNSENT, DOUBT = (
-    SendResult.ACCEPTED,
-    SendResult.REFUSED,
-    SendResult.UNSENT,
-    SendResult.DOUBT,
-)
+ACCEPTED, REFUSED, UNSENT, DOUBT = SendResult
 BOTH = pytest.mark.parametrize("pipelining", [True, False], ids=["pipelining", "stepwise"])
 
 
@@ -25,23 +22,35 @@ def mail(number: int, size: int = 0) -> Envelope:
     )
 
 
-def settings(receiver: SmtpReceiver, **changes) -> EmailSettings:
+def mails(count: int) -> list[Envelope]:
+    return [mail(number) for number in range(count)]
+
+
+async def connect(receiver: SmtpReceiver, timeout_s: float = 30.0, **changes) -> SmtpConnection:
     fields = {"host": "127.0.0.1", "port": receiver.port, "tls": Tls.NONE}
-    return EmailSettings(from_="tin@example.com", **(fields | changes))
+    settings = EmailSettings(from_="tin@example.com", **(fields | changes))
+    return await SmtpConnection.open(settings, tls_context(settings), timeout_s)
 
 
-async def send(receiver, mails=4, expired=never_expired, timeout_s=30.0, connection=None):
-    """The fates of some mails, and the connection."""
-    connection = connection or await SmtpConnection.open(
-        settings(receiver), request_timeout_s=timeout_s
-    )
-    envelopes = [mail(n) for n in range(mails)] if isinstance(mails, int) else mails
+@asynccontextmanager
+async def connected(receiver: SmtpReceiver):
+    """A connection that is still usable at the end."""
+    connection = await connect(receiver)
+    yield connection
+    assert not connection.is_closed
+    connection.close()
+
+
+async def send(receiver, envelopes=4, expired=never_expired, timeout_s=30.0):
+    """The replies about some mails on a new connection."""
+    connection = await connect(receiver, timeout_s)
+    envelopes = mails(envelopes) if isinstance(envelopes, int) else envelopes
     replies = await connection.send_window(envelopes, expired)
     connection.close()
     return replies
 
 
-def fates(replies):
+def results(replies):
     return [reply.result for reply in replies]
 
 

@@ -1,15 +1,12 @@
 """E-mail as a channel, against a relay that does what it wants."""
 
 import asyncio
-import ssl
-import sys
 
 import pytest
-import trustme
 
 from channels.base import Verdict
 from channels.email.smtp import pool as pools
-from channels.errors import Misconfigured, Unreachable
+from channels.errors import Misconfigured
 from contracts import keys
 from tests.support.mails import (
     deliver,
@@ -21,7 +18,7 @@ from tests.support.mails import (
 )
 from tests.support.publications import a_publication
 from tests.support.smtp_conversation import ScriptedAction
-from tests.support.smtp_receiver import SmtpReceiver, accepted_mails
+from tests.support.smtp_receiver import SmtpReceiver
 
 DELIVERED, UNSENT, DOUBT = Verdict.DELIVERED, Verdict.UNSENT, Verdict.DOUBT
 FAILED, DEFERRED, HELD = Verdict.FAILED, Verdict.DEFERRED, Verdict.HELD
@@ -59,17 +56,6 @@ async def test_a_window_of_unsafe_rows_does_not_bother_the_relay():
     assert not any(line.startswith(b"MAIL") for line in receiver.commands)
 
 
-async def test_every_kind_of_answer_becomes_its_verdict():
-    script = {
-        ("RCPT", "a1@example.com"): b"550 5.1.1 no such user",
-        ("RCPT", "a2@example.com"): b"451 4.7.1 greylisted",
-        ("end", 3): b"550 5.7.26 not authenticated",
-    }
-    async with SmtpReceiver(script=script) as receiver:
-        outcomes = await deliver(email_channel(receiver.port), recipients(5))
-    assert verdicts(outcomes) == [DELIVERED, FAILED, DEFERRED, HELD, DELIVERED]
-
-
 async def test_a_relay_that_takes_few_mails_per_connection_gets_them_over_several():
     script = {("MAIL", n): b"421 4.7.0 too many mails" for n in (3, 7, 11)}
     async with SmtpReceiver(script=script) as receiver:
@@ -102,13 +88,6 @@ async def test_a_connection_that_died_while_idle_is_replaced():
     assert len(receiver.mails) == 4
 
 
-async def test_a_relay_that_always_hangs_up_is_left_alone_for_a_while():
-    async with SmtpReceiver(always={"MAIL": b"421 4.3.2 busy"}) as receiver:
-        outcomes = await deliver(email_channel(receiver.port), recipients(5))
-    assert [(o.verdict, o.reason, o.retry_after_s) for o in outcomes] == [(UNSENT, "421", 30.0)] * 5
-    assert receiver.connected == 1
-
-
 async def test_a_relay_that_goes_away_in_the_middle_leaves_the_rest_unsent():
     async with SmtpReceiver(script={("end", 1): ScriptedAction.LAST}) as receiver:
         channel = email_channel(receiver.port)
@@ -128,45 +107,6 @@ async def test_after_a_doubt_nothing_more_is_sent_in_this_window(act):
     async with SmtpReceiver(script={("end", 1): act}) as receiver:
         outcomes = await deliver(email_channel(receiver.port), recipients(4))
     assert verdicts(outcomes) == [DELIVERED, DOUBT, UNSENT, UNSENT]
-    assert receiver.connected == 1
-
-
-async def test_a_row_in_doubt_is_sent_again_under_the_same_message_id(tmp_path):
-    record = tmp_path / "record"
-    async with SmtpReceiver(
-        record=record, script={("end", 0): ScriptedAction.RECORD_CUT}
-    ) as receiver:
-        channel = email_channel(receiver.port)
-        rendered = channel.render(a_publication())
-        async with channel.session() as session:
-            assert verdicts(await session.send(rendered, recipients(1), never_expired)) == [DOUBT]
-            assert verdicts(await session.resolve(rendered, recipients(1))) == [Verdict.RESEND]
-            assert verdicts(await session.send(rendered, recipients(1), never_expired)) == [
-                DELIVERED
-            ]
-        await channel.close()
-    first, second = accepted_mails(record)
-    assert first == second
-
-
-async def test_a_deadline_stops_between_rows_and_the_connection_stays():
-    asked = []
-
-    def expired():
-        asked.append(1)
-        return len(asked) > 2
-
-    async with SmtpReceiver() as receiver:
-        channel = email_channel(receiver.port)
-        rendered = channel.render(a_publication())
-        async with channel.session() as session:
-            outcomes = await session.send(rendered, recipients(4), expired)
-            assert verdicts(outcomes) == [DELIVERED, DELIVERED, UNSENT, UNSENT]
-            assert [o.retry_after_s for o in outcomes] == [None] * 4
-            assert verdicts(await session.send(rendered, recipients(1), never_expired)) == [
-                DELIVERED
-            ]
-        await channel.close()
     assert receiver.connected == 1
 
 
@@ -212,38 +152,6 @@ async def test_a_closed_channel_keeps_no_connection():
             while receiver.open:
                 await asyncio.sleep(0.001)
     assert receiver.commands[-1] == b"QUIT"
-
-
-async def test_no_relay_is_unreachable_and_no_trust_is_misconfigured():
-    async with SmtpReceiver() as receiver:
-        port = receiver.port
-    with pytest.raises(Unreachable):
-        async with email_channel(port).session():
-            pass
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    trustme.CA().issue_cert("127.0.0.1").configure_cert(tls)
-    async with SmtpReceiver(tls=tls) as receiver:
-        with pytest.raises(Misconfigured):
-            async with email_channel(receiver.port, tls="starttls").session():
-                pass
-
-
-async def test_a_receiver_of_its_own_process_agrees_with_what_is_said(tmp_path):
-    port_file, record = tmp_path / "port", tmp_path / "record"
-    command = (sys.executable, "-m", "tests.support.smtp_receiver", port_file, record)
-    process = await asyncio.create_subprocess_exec(*command)
-    try:
-        async with asyncio.timeout(20):
-            while not port_file.exists():
-                await asyncio.sleep(0.01)
-        outcomes = await deliver(email_channel(int(port_file.read_text())), recipients(100))
-    finally:
-        process.kill()
-        await process.wait()
-    assert verdicts(outcomes) == [DELIVERED] * 100
-    assert accepted_mails(record) == [
-        (row.address, keys.message_id(row.delivery_key, "moha.example")) for row in recipients(100)
-    ]
 
 
 async def test_without_a_host_the_operator_is_asked():

@@ -6,7 +6,9 @@ an encoded word is text. All of it is sent to a receiver that counts.
 
 import itertools
 import re
+from dataclasses import replace
 from email import message_from_bytes, policy
+from types import SimpleNamespace
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -17,7 +19,6 @@ from channels.email.settings import EmailSettings
 from contracts.base.addresses import Email
 from contracts.content import Submitted
 from contracts.vocabulary import DEFAULT
-from tests.channels.email.render.test_headers import BROKEN, ENCODED
 from tests.support.mails import (
     decoded_header,
     decoded_name,
@@ -38,26 +39,44 @@ EVIL = re.compile(rb"(?im)^(bcc|x-evil|folded)|RCPT TO|evil\.example>?\r\n\r\n")
 FIELDS = sent_mail(a_publication())[1].keys()
 """The names of a mail's fields when nobody is up to anything."""
 
-GOOD = {"content_id": "tin", "revision": 1, "topic": "lich-nghi-le", "title": "Tin", "body": "x"}
-LOCALS = (
-    "a",
-    '"a b"',
-    "a%evil.example",
-    "evil.example!a",
-    "@relay.example:a",
-    "a(x)",
-    "<a",
-    "ă",
+BREAKS = ("\r\n", *"\n\r\x00\x85\u2028\u2029\x0b\x0c\x1c\x7f")
+BEHIND = (
+    "Bcc: x@evil.example",
+    " Bcc: x@evil.example",
+    "\tfolded: yes",
+    "\r\n\r\n<script>alert(1)</script>",
+    "RCPT TO:<x@evil.example>",
+    ".\r\nMAIL FROM:<x@evil.example>",
+    "Content-Type: text/html",
     "",
 )
+FRAMES = ("{}", "Tin {}", "{} tin", "Tin mới {} hôm nay", "Đính chính: {}")
+BROKEN = [
+    frame.format(cut + tail) for frame, cut, tail in itertools.product(FRAMES, BREAKS, BEHIND)
+]
+ENCODED = [
+    f"{before}=?{charset}?{how}?{payload}?={after}"
+    for before, charset, (how, payload), after in itertools.product(
+        ("", "Tin ", "Đính chính "),
+        ("utf-8", "us-ascii", "iso-8859-1", "utf-7"),
+        (
+            ("q", "hello=0ABcc:_evil=40x"),
+            ("q", "hello=0D=0ABcc:_x=40evil.example"),
+            ("Q", "=0D=0A=0D=0A<script>"),
+            ("b", "DQpCY2M6IHhAZXZpbC5leGFtcGxl"),
+            ("B", "CkJjYzogeEBldmlsLmV4YW1wbGU="),
+        ),
+        ("", " tin", "\u00a0ngày"),
+    )
+]
+GOOD = {"content_id": "tin", "revision": 1, "topic": "lich-nghi-le", "title": "Tin", "body": "x"}
+LOCALS = (
+    "a", '"a b"', "a%evil.example", "evil.example!a", "@relay.example:a", "a(x)", "<a", "ă", "",
+    ".a", "a.", "a..b",
+)  # fmt: skip
 DOMAINS = (
-    "example.com",
-    "[127.0.0.1]",
-    "thông-báo.example",
-    "-a.example",
-    "a..b",
-    "b" * 64 + ".com",
-)
+    "example.com", "[127.0.0.1]", "thông-báo.example", "-a.example", "a..b", "b" * 64 + ".com", "",
+)  # fmt: skip
 TAILS = (
     "", ">\r\nRCPT TO:<b@evil.example", "\r\nBcc: b@evil.example", "\n", "\r", "\x00", "> SIZE=1",
     ",b@evil.example", " b@evil.example", "\u2028x", "=?utf-8?q?=0D=0A?=", "\u00a0", "%0d%0aBcc:x",
@@ -66,28 +85,18 @@ ADDRESSES = [
     f"{local}@{domain}{tail}"
     for local, domain, tail in itertools.product(LOCALS, DOMAINS, TAILS)
     if (local, domain, tail) != ("a", "example.com", "")
-] + ["a" * 65536 + "@example.com", "a@" + "b." * 32768 + "example", "a" * 65 + "@example.com"]
-
-
-def test_the_corpus_is_large_enough():
-    assert len(set(BROKEN + ENCODED)) >= 500
-    assert len(set(ADDRESSES)) >= 500
+]
+ADDRESSES += ["a", "", *("a" * many + "@example.com" for many in (65, 65536))]
+ADDRESSES += ["a@" + "b." * many + "example" for many in (200, 32768)]
 
 
 # --- refused at intake
 
 
 @pytest.mark.parametrize("field", ["title", "author"])
-def test_intake_refuses_what_breaks_a_line(field):
-    good = {
-        "content_id": "tin",
-        "revision": 1,
-        "topic": "lich-nghi-le",
-        "title": "Tin",
-        "body": "x",
-    }
-    Submitted.model_validate(good)
-    for value in filter(breaks_a_line, BROKEN):
+def test_intake_refuses_line_breaks_and_encoded_words(field):
+    Submitted.model_validate(GOOD)
+    for value in (*filter(breaks_a_line, BROKEN), *ENCODED):
         with pytest.raises(ValidationError, match=field):
             Submitted.model_validate(GOOD | {field: value})
 
@@ -95,13 +104,6 @@ def test_intake_refuses_what_breaks_a_line(field):
 def breaks_a_line(value):
     """A break at either end is cut off when the text is read, as blanks are."""
     return re.search("[\x00-\x1f\x7f-\x9f\u2028\u2029]", value.strip())
-
-
-@pytest.mark.parametrize("field", ["title", "author"])
-def test_intake_refuses_encoded_words(field):
-    for value in ENCODED:
-        with pytest.raises(ValidationError, match=field):
-            Submitted.model_validate(GOOD | {field: value})
 
 
 def test_an_import_lets_nothing_in_that_is_more_than_one_address():
@@ -117,25 +119,9 @@ def test_an_import_lets_nothing_in_that_is_more_than_one_address():
 # --- refused where the mail is built
 
 
-def settings_with(**changes):
-    return lambda value: EmailSettings(
-        **{name: text.format(value) for name, text in changes.items()}
-    )
-
-
 def named_topic(value):
     topic = DEFAULT.topics["lich-nghi-le"].model_copy(update={"name": value})
     return DEFAULT.model_copy(update={"topics": {**DEFAULT.topics, "lich-nghi-le": topic}})
-
-
-class UncheckedSigner:
-    """A signer that would sign anything."""
-
-    def __init__(self, said):
-        self.said = said
-
-    def token(self, _id):
-        return self.said
 
 
 def build(value, place):
@@ -147,14 +133,9 @@ def build(value, place):
     elif place == "Message-ID":
         row = mail_recipient(1, delivery_key=value)
     elif place == "List-Unsubscribe":
-        channel = email_channel(signer=UncheckedSigner(value))
+        channel = email_channel(signer=SimpleNamespace(token=lambda _id: value))
     elif place == "List-Id":
-        channel.context = channel.context.__class__(
-            channel.context.settings,
-            channel.context.public_url,
-            channel.context.signer,
-            named_topic(value),
-        )
+        channel.context = replace(channel.context, vocabulary=named_topic(value))
     return sent_mail(publication, row, channel)
 
 
@@ -177,7 +158,7 @@ def test_no_mail_is_built_with_a_line_break_in(place):
 def test_no_setting_brings_a_line_break_in(changes):
     for value in BROKEN[::3]:
         with pytest.raises(ValidationError):
-            settings_with(**changes)(value)
+            EmailSettings(**{name: text.format(value) for name, text in changes.items()})
 
 
 def test_no_command_is_made_of_an_address_that_is_more_than_one():
@@ -218,14 +199,8 @@ def check_arrived(data, publication, row):
 
 
 SMUGGLED = (
-    "\n.\n",
-    "\r.\r\n",
-    "\n.\r\n",
-    "\r\n.\n",
-    "\r\n.\r\n",
-    "\n.\nMAIL FROM:<x@evil.example>\n",
-    ".",
-)
+    "\n.\n", "\r.\r\n", "\n.\r\n", "\r\n.\n", "\r\n.\r\n", "\n.\nMAIL FROM:<x@evil.example>\n", ".",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("pipelining", [True, False])

@@ -92,11 +92,6 @@ def test_help_leads_to_the_page_that_explains_the_subscription():
         assert f"{mails.PUBLIC_URL}/dang-ky/quan-ly" in mail.get_body((kind,)).get_content()
 
 
-def test_feedback_has_four_fields_and_names_no_reader():
-    said = mails.raw_header(mail_of("corrected"), "Feedback-ID").split(":")
-    assert said == ["lich-nghi-tet-2027.3", "lich-nghi-le", "email", "loa"]
-
-
 def test_a_list_id_is_short_and_the_same_for_every_mail_of_a_topic():
     ids = {mails.raw_header(mail_of(look), "List-Id").rpartition("<")[2] for look in LOOKS}
     assert ids == {"lich-nghi-le.moha.example>"}

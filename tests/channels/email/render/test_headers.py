@@ -1,6 +1,5 @@
 """Vietnamese in mail headers: what is written arrives, and nothing else."""
 
-import itertools
 import random
 import re
 import unicodedata
@@ -18,19 +17,7 @@ VOWELS = "aăâeêioôơuưy"
 TONES = ("", "\u0300", "\u0301", "\u0303", "\u0309", "\u0323")
 INITIALS = ["", *"bcdđghklmnpqrstvx", "ch", "gh", "kh", "ng", "ngh", "nh", "ph", "th", "tr"]
 ENDINGS = ["", "c", "ch", "i", "m", "n", "ng", "nh", "o", "p", "t", "u"]
-OTHERS = [
-    "2027",
-    "số 01/2027/NĐ-CP",
-    '"nháy"',
-    "(ngoặc)",
-    "a@b",
-    "x;y",
-    "<b>",
-    "=?",
-    "?=",
-    ".",
-    ",",
-]
+OTHERS = ["2027", "01/2027/NĐ-CP", '"nháy"', "(ngoặc)", "a@b", "x;y", "<b>", "=?", "?=", ".", ","]
 
 
 def syllable(rnd):
@@ -94,124 +81,9 @@ def test_no_name_no_quotes():
     assert headers.encode_mailbox("To", "", "a@example.com") == "a@example.com"
 
 
-EVIL_BREAKS = (
-    "\r\n",
-    "\n",
-    "\r",
-    "\x00",
-    "\x85",
-    "\u2028",
-    "\u2029",
-    "\x0b",
-    "\x0c",
-    "\x1c",
-    "\x7f",
-)
-EVIL_TAILS = (
-    "Bcc: x@evil.example",
-    " Bcc: x@evil.example",
-    "\tfolded: yes",
-    "\r\n\r\n<script>alert(1)</script>",
-    "RCPT TO:<x@evil.example>",
-    ".\r\nMAIL FROM:<x@evil.example>",
-    "Content-Type: text/html",
-    "",
-)
-FRAMES = ("{}", "Tin {}", "{} tin", "Tin mới {} hôm nay", "Đính chính: {}")
-BROKEN = [
-    frame.format(cut + tail)
-    for frame, cut, tail in itertools.product(FRAMES, EVIL_BREAKS, EVIL_TAILS)
-]
-ENCODED = [
-    f"{before}=?{charset}?{how}?{payload}?={after}"
-    for before, charset, (how, payload), after in itertools.product(
-        ("", "Tin ", "Đính chính "),
-        ("utf-8", "us-ascii", "iso-8859-1", "utf-7"),
-        (
-            ("q", "hello=0ABcc:_evil=40x"),
-            ("q", "hello=0D=0ABcc:_x=40evil.example"),
-            ("Q", "=0D=0A=0D=0A<script>"),
-            ("b", "DQpCY2M6IHhAZXZpbC5leGFtcGxl"),
-            ("B", "CkJjYzogeEBldmlsLmV4YW1wbGU="),
-        ),
-        ("", " tin", "\u00a0ngày"),
-    )
-]
-
-
-def test_the_corpus_is_large_enough():
-    assert len(BROKEN) + len(ENCODED) >= 500
-
-
-@pytest.mark.parametrize("where", ["Subject", "To", "From", "List-Id"])
-def test_a_line_break_in_any_disguise_is_refused(where):
-    for value in BROKEN:
-        with pytest.raises(header_injection.UnsafeHeader, match=where):
-            headers.encode_text(where, value)
-        with pytest.raises(header_injection.UnsafeHeader, match=where):
-            headers.encode_mailbox(where, value, "a@example.com")
-
-
-def test_an_encoded_word_in_a_text_stays_text():
-    """Python 3.11.7 decodes them into real headers when they are assigned to an EmailMessage."""
-    for value in ENCODED:
-        sent = written(
-            Subject=headers.encode_text("Subject", value),
-            To=headers.encode_mailbox("To", value, "a@example.com"),
-        )
-        arrived = message_from_bytes(sent, policy=policy.compat32)
-        assert sorted(arrived.keys()) == ["Subject", "To"]
-        assert sent.count(b"\r\n\r\n") == 1
-        assert not re.search(rb"(?im)^bcc", sent)
-        assert decoded_header(arrived, "Subject") == value
-        assert decoded_name(arrived, "To") == value
-        assert parseaddr(arrived["To"])[1] == "a@example.com"
-
-
 def test_an_endless_value_is_refused():
     with pytest.raises(header_injection.UnsafeHeader):
         headers.encode_text("Subject", "a" * 1000)
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "a@x>\r\nRCPT TO:<b@y.example",
-        '"a@x>\r\nRCPT TO:<b@y"@example.com',
-        "<a@example.com>",
-        "a@example.com>",
-        "a@example.com\r\n",
-        "a@example.com\n",
-        "a\x00@example.com",
-        "a b@example.com",
-        "a@example.com SIZE=1",
-        "@relay.example:a@example.com",
-        "a%evil.example@example.com",
-        "evil.example!a@example.com",
-        '"a b"@example.com',
-        "a@[127.0.0.1]",
-        "a@example.com,b@example.com",
-        "a(comment)@example.com",
-        "nguyễn@example.com",
-        "a@thông-báo.example",
-        "a..b@example.com",
-        ".a@example.com",
-        "a.@example.com",
-        "a@-example.com",
-        "a@example..com",
-        "a@",
-        "@example.com",
-        "a",
-        "",
-        "a" * 65 + "@example.com",
-        "a@" + "b" * 64 + ".com",
-        "a" * 65536 + "@example.com",
-        "a@" + "b." * 200 + "com",
-    ],
-)
-def test_an_address_that_is_more_than_an_address_is_refused(address):
-    with pytest.raises(header_injection.UnsafeHeader, match="address"):
-        header_injection.check_recipient(address)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,7 @@ import re
 
 import pytest
 
-from channels.email.header_injection import UnsafeHeader
-from tests.support.mails import a_full_publication, email_channel, mail_recipient, part, sent_mail
+from tests.support.mails import mail_recipient, part, sent_mail
 from tests.support.publications import a_publication
 
 XSS = (
@@ -43,14 +42,8 @@ def test_character_references_bring_in_nothing_that_was_refused():
 
 
 FORGED = (
-    "--=_loa_{boundary}",
-    "--=_loa_{boundary}--",
-    "loa{seed}xtoZ",
-    "\n.\n",
-    ".\n",
-    "..\n",
-    ".",
-)
+    "--=_loa_{boundary}", "--=_loa_{boundary}--", "loa{seed}xtoZ", "\n.\n", ".\n", "..\n", ".",
+)  # fmt: skip
 
 
 def test_a_text_can_not_end_a_part_or_stand_in_for_a_slot():
@@ -64,30 +57,3 @@ def test_a_text_can_not_end_a_part_or_stand_in_for_a_slot():
     assert len(list(mail.iter_parts())) == 2
     assert f"--=_loa_{boundary}" in part(mail, "plain")
     assert "loa" + "0" * 24 + "xtoZ" in part(mail, "plain")
-
-
-@pytest.mark.parametrize(
-    ("changes", "place"),
-    [
-        ({"name": "An\r\nBcc: x@evil.example"}, "To"),
-        ({"name": "An\u2028"}, "To"),
-        ({"address": "a@example.com>\r\nRCPT TO:<b@evil.example"}, "address"),
-        ({"address": ""}, "address"),
-        ({"delivery_key": "x\r\nBcc: x"}, "delivery key"),
-    ],
-)
-def test_an_unsafe_value_stops_the_mail_before_it_is_made(changes, place):
-    with pytest.raises(UnsafeHeader, match=place):
-        sent_mail(row=mail_recipient(1, a_full_publication(), **changes))
-
-
-def test_an_unsafe_token_or_title_stops_the_mail():
-    class Careless:
-        def token(self, _subscriber_id):
-            return "x>\r\nBcc: y"
-
-    with pytest.raises(UnsafeHeader, match="token"):
-        sent_mail(channel=email_channel(signer=Careless()))
-    evil = a_publication().model_copy(update={"title": "Tin\r\nBcc: x@evil.example"})
-    with pytest.raises(UnsafeHeader, match="Subject"):
-        sent_mail(evil)

@@ -7,6 +7,7 @@ import hypothesis
 from hypothesis import strategies as st
 
 from tests.support.mails import (
+    LONG_BODY,
     PUBLIC_URL,
     VisibleText,
     a_full_publication,
@@ -84,6 +85,7 @@ def check_same(publication):
 
 
 @hypothesis.given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join))
+@hypothesis.example(LONG_BODY)
 @hypothesis.settings(max_examples=200)
 def test_whatever_an_author_writes_both_parts_say_the_same(body):
     check_same(a_full_publication(body=body))

@@ -1,15 +1,16 @@
 """A mail's own return path, and asking a relay that can for reports."""
 
 import pytest
+import trustme
 
-from channels.base import Verdict
-from channels.email.channel import EmailChannel
+from channels.base import Outcome, Verdict
 from channels.email.return_path import ReturnPaths
-from channels.email.settings import EmailSettings, Tls
+from channels.email.settings import Tls
 from channels.email.smtp.window import Envelope
-from tests.support.mails import PUBLIC_URL, SIGNER, a_full_publication, mail_recipient
+from tests.support.mails import a_full_publication, email_channel, mail_recipient, never_expired
+from tests.support.relay_tls import relay_context, write_bundle
 from tests.support.smtp_receiver import SmtpReceiver
-from tests.support.smtp_window import BOTH, mail, send
+from tests.support.smtp_window import BOTH, connect, mail, send
 
 PATHS = ReturnPaths(b"k" * 32, "tra-lai.moha.example")
 
@@ -51,51 +52,39 @@ async def test_a_relay_without_dsn_gets_the_return_path_alone(pipelining):
 
 async def test_dsn_that_was_offered_in_the_clear_alone_does_not_count(tmp_path):
     """What is said before TLS may be anybody's."""
-    import ssl
-
-    import trustme
-
-    from channels.email.smtp.connection import SmtpConnection, tls_context
-
     authority = trustme.CA()
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
+    bundle = write_bundle(authority, tmp_path)
 
     class Lured(SmtpReceiver):
         """Somebody on the way adds to the first offer."""
 
-        def act(self, stage, recipient):
+        def scripted_action(self, stage, recipient):
             first = stage == "EHLO" and not said(self, b"STARTTLS")
-            return (
-                b"250-relay\r\n250-DSN\r\n250 STARTTLS"
-                if first
-                else super().scripted_action(stage, recipient)
-            )
+            return b"250-relay\r\n250-DSN\r\n250 STARTTLS" if first else None
 
-    async with Lured(tls=context) as receiver:
-        settings = EmailSettings(
-            host="127.0.0.1",
-            port=receiver.port,
-            from_="tin@example.com",
-            ca_bundle=tmp_path / "ca.pem",
-        )
-        connection = await SmtpConnection.open(settings, tls_context(settings))
-        assert not connection.options.dsn
+    async with Lured(tls=relay_context(authority)) as receiver:
+        connection = await connect(receiver, tls=Tls.STARTTLS, ca_bundle=bundle)
+        assert said(receiver, b"STARTTLS") and not connection.options.dsn
         connection.close()
+
+
+async def send_rows(receiver: SmtpReceiver, *row_refs: str, windows: int = 1) -> list[Outcome]:
+    """Send a publication to the rows of these references, in each window."""
+    channel, publication = email_channel(receiver.port), a_full_publication()
+    channel.return_paths = PATHS
+    rows = [mail_recipient(n, publication, row_ref=one) for n, one in enumerate(row_refs)]
+    outcomes: list[Outcome] = []
+    async with channel.session() as session:
+        for _ in range(windows):
+            outcomes += await session.send(channel.render(publication), rows, never_expired)
+    await channel.close()
+    return outcomes
 
 
 @pytest.mark.parametrize("place", ["p12345.17.499", ""])
 async def test_a_row_with_a_place_gets_its_own_return_path(place):
     async with SmtpReceiver(extras=("DSN",)) as receiver:
-        fields = {"host": "127.0.0.1", "port": receiver.port, "tls": Tls.NONE}
-        settings = EmailSettings(from_="thong-bao@moha.example", **fields)
-        channel = EmailChannel(settings, PUBLIC_URL, SIGNER, return_paths=PATHS)
-        publication = a_full_publication()
-        async with channel.session() as session:
-            row = mail_recipient(1, publication, row_ref=place)
-            await session.send(channel.render(publication), [row], lambda: False)
-        await channel.close()
+        await send_rows(receiver, place)
     [got] = receiver.mails
     assert PATHS.row_ref_of_address(got.sender) == (place or None)
     assert got.recipient.encode() not in got.sender.encode()
@@ -107,24 +96,14 @@ async def test_a_relay_that_offers_dsn_and_takes_no_parameters_gets_the_mail_wit
     pipelining, verb
 ):
     class Fickle(SmtpReceiver):
-        def act(self, stage, recipient):
-            bad = stage == verb and (
-                b"NOTIFY=" in self.commands[-1] or b"ENVID" in self.commands[-1]
-            )
-            return b"555 no such parameter" if bad else super().scripted_action(stage, recipient)
+        def scripted_action(self, stage, recipient):
+            last = b"".join(self.commands[-1:])
+            bad = stage == verb and (b"NOTIFY=" in last or b"ENVID=" in last)
+            return b"555 no such parameter" if bad else None
 
     async with Fickle(pipelining=pipelining, extras=("DSN",)) as receiver:
-        fields = {"host": "127.0.0.1", "port": receiver.port, "tls": Tls.NONE}
-        settings = EmailSettings(from_="thong-bao@moha.example", **fields)
-        channel = EmailChannel(settings, PUBLIC_URL, SIGNER, return_paths=PATHS)
-        publication = a_full_publication()
-        rows = [
-            mail_recipient(number, publication, row_ref=f"p7.2.{number}") for number in range(3)
-        ]
-        async with channel.session() as session:
-            said = await session.send(channel.render(publication), rows, lambda: False)
-            said += await session.send(channel.render(publication), rows, lambda: False)
-        await channel.close()
-    assert {one.verdict for one in said} == {Verdict.DELIVERED}
+        outcomes = await send_rows(receiver, "p7.2.0", "p7.2.1", "p7.2.2", windows=2)
+    assert {one.verdict for one in outcomes} == {Verdict.DELIVERED}
     assert len(receiver.mails) == 6, "none is lost and none comes twice"
+    assert any(b"ENVID=" in line for line in receiver.commands)
     assert len(receiver.commands) < 60, "it is asked once"

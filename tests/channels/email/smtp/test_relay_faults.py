@@ -249,20 +249,6 @@ async def test_a_reader_refused_for_good_has_failed_at_once_and_all_others_get_i
     assert kept == {address: reason for address, (_, _, reason) in refused.items()}
 
 
-@pytest.mark.parametrize(("stage", "said", "reason"), FOR_GOOD)
-async def test_a_mail_that_the_relay_refuses_to_everybody_has_failed_at_once(
-    new_email_pipeline, stage, said, reason
-):
-    async with SmtpReceiver(always={stage: said}) as receiver:
-        loa = new_email_pipeline(receiver.port, 30)
-        plan = await loa.plan()
-        await loa.run(plan)
-        assert await loa.status_counts(plan) == {Status.FAILED: 30}
-        assert await check_ledger(loa, receiver, plan) == 0
-    assert set((await loa.why(plan)).values()) == {reason}
-    assert len(loa.wakes) == receiver.connected == 1
-
-
 @pytest.mark.promise("5.4")
 @pytest.mark.parametrize(
     ("stage", "said"),

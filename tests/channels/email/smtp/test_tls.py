@@ -6,6 +6,7 @@ with its reason in the log; once the relay is right, everybody gets the mail.
 
 import ssl
 import warnings
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from structlog.testing import capture_logs
 from channels.email.smtp import connection
 from contracts.delivery import Status
 from tests.support.email_pipeline import EmailPipeline, check_ledger
+from tests.support.relay_tls import relay_context, write_bundle
 from tests.support.smtp_receiver import SmtpReceiver
 from tests.support.tcp_proxy import TcpProxy
 
@@ -35,48 +37,35 @@ def authority():
 
 @pytest.fixture(scope="module")
 def bundle(authority, tmp_path_factory):
-    path = tmp_path_factory.mktemp("ca") / "ca.pem"
-    authority.cert_pem.write_to_path(path)
-    return path
-
-
-def serving(authority, *names, **validity):
-    """A server's side of TLS."""
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(*(names or ["127.0.0.1"]), **validity).configure_cert(made)
-    return made
-
-
-def good(authority):
-    return serving(authority)
+    return write_bundle(authority, tmp_path_factory.mktemp("ca"))
 
 
 def expired(authority):
     now = datetime.now(UTC)
-    return serving(authority, not_before=now - 2 * YEAR, not_after=now - YEAR)
+    return relay_context(authority, not_before=now - 2 * YEAR, not_after=now - YEAR)
 
 
 def not_yet_valid(authority):
     now = datetime.now(UTC)
-    return serving(authority, not_before=now + YEAR, not_after=now + 2 * YEAR)
+    return relay_context(authority, not_before=now + YEAR, not_after=now + 2 * YEAR)
 
 
 def for_another_host(authority):
-    return serving(authority, "relay.moha.example")
+    return relay_context(authority, "relay.moha.example")
 
 
 def of_an_unknown_authority(_authority):
-    return serving(trustme.CA())
+    return relay_context(trustme.CA())
 
 
 def tls_1_0_only(authority):
-    made = serving(authority)
-    made.set_ciphers("ALL:@SECLEVEL=0")
+    context = relay_context(authority)
+    context.set_ciphers("ALL:@SECLEVEL=0")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        made.minimum_version = ssl.TLSVersion.TLSv1
-        made.maximum_version = ssl.TLSVersion.TLSv1
-    return made
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = ssl.TLSVersion.TLSv1
+    return context
 
 
 CERTIFICATES = [
@@ -114,80 +103,86 @@ ON_THE_WAY = {
 }
 
 
-async def stands_still(loa, plan, proxy, reason):
-    """While the relay is wrong: no secret on the wire, no row touched, the reason in the log."""
-    with capture_logs() as lines:
-        await loa.run(plan, until=loa.clock() + WRONG.total_seconds())
-    assert await loa.status_counts(plan) == {Status.PENDING: READERS}, "nobody has failed"
-    spoken = bytes(proxy.up.bytes_seen)
-    assert spoken.startswith((b"EHLO", b"\x16\x03"))
-    assert [word for word in SECRETS if word in spoken] == []
-    told = [line for line in lines if line["event"] == "channel_unavailable"]
-    assert told
-    assert all(reason in line["reason"] for line in told)
-    assert {line["log_level"] for line in told} == {"warning" if reason in PASSING else "error"}
-    assert proxy.connected <= WRONG.total_seconds() / 5
+class TlsBench:
+    """A relay behind a proxy that keeps what goes up, and mail that waits for that relay."""
 
+    def __init__(self, loa, plan, proxy, receiver):
+        self.loa, self.plan, self.proxy, self.receiver = loa, plan, proxy, receiver
 
-async def recovers(loa, plan, proxy, receiver):
-    """Now everybody gets the mail, and still no address is read on the wire."""
-    await loa.run(plan)
-    assert b"@example.com" not in proxy.up.bytes_seen
-    assert await loa.status_counts(plan) == {Status.DELIVERED: READERS}
-    assert await check_ledger(loa, receiver, plan) == await loa.copies(plan) == 0
+    async def stands_still(self, reason):
+        """While the relay is wrong: no secret on the wire, no row touched, a reason in the log."""
+        with capture_logs() as lines:
+            await self.loa.run(self.plan, until=self.loa.clock() + WRONG.total_seconds())
+        assert await self.loa.status_counts(self.plan) == {Status.PENDING: READERS}
+        spoken = bytes(self.proxy.up.bytes_seen)
+        assert spoken.startswith((b"EHLO", b"\x16\x03"))
+        assert [word for word in SECRETS if word in spoken] == []
+        logged = [line for line in lines if line["event"] == "channel_unavailable"]
+        assert logged
+        assert all(reason in line["reason"] for line in logged)
+        level = "warning" if reason in PASSING else "error"
+        assert {line["log_level"] for line in logged} == {level}
+        assert self.proxy.connected <= WRONG.total_seconds() / 5
+
+    async def recovers(self):
+        """Now everybody gets the mail, and still no address is read on the wire."""
+        loa, plan = self.loa, self.plan
+        await loa.run(plan)
+        assert b"@example.com" not in self.proxy.up.bytes_seen
+        assert await loa.status_counts(plan) == {Status.DELIVERED: READERS}
+        assert await check_ledger(loa, self.receiver, plan) == await loa.copies(plan) == 0
 
 
 @pytest.fixture
-def new_email_pipeline(bus, tmp_path, bundle):
-    def house(port, **changes):
-        settings = {"tls": "starttls", "ca_bundle": bundle} | SIGNED_IN | changes
-        return EmailPipeline(bus, tmp_path, READERS, port, **settings)
+def open_bench(bus, tmp_path, bundle):
+    """Opens a bench with a relay whose TLS is *context*; *at_once*: without STARTTLS."""
 
-    return house
+    @asynccontextmanager
+    async def open_bench(context, at_once=False):
+        relay = SmtpReceiver(extras=("AUTH PLAIN",), tls=context, tls_at_once=at_once)
+        async with relay as receiver, TcpProxy(receiver.port) as proxy:
+            proxy.up.keep = True
+            settings = {"tls": "tls" if at_once else "starttls", "ca_bundle": bundle} | SIGNED_IN
+            loa = EmailPipeline(bus, tmp_path, READERS, proxy.port, **settings)
+            yield TlsBench(loa, await loa.plan(), proxy, receiver)
+
+    return open_bench
 
 
-def a_relay(**changes):
-    return SmtpReceiver(**({"extras": ("AUTH PLAIN",)} | changes))
+@asynccontextmanager
+async def replaced(bench, context):
+    """Another relay, which speaks TLS from the first byte."""
+    relay = SmtpReceiver(extras=("AUTH PLAIN",), tls=context, tls_at_once=True)
+    async with relay as bench.receiver:
+        bench.proxy.server_port = bench.receiver.port
+        yield
 
 
 @pytest.mark.promise("5.6")
 @FALSE
 async def test_a_false_certificate_gets_nothing_and_a_true_one_everything(
-    new_email_pipeline, authority, made, reason
+    open_bench, authority, made, reason
 ):
-    async with a_relay(tls=made(authority)) as receiver, TcpProxy(receiver.port) as proxy:
-        proxy.up.keep = True
-        loa = new_email_pipeline(proxy.port)
-        plan = await loa.plan()
-        await stands_still(loa, plan, proxy, reason)
-        receiver.tls = good(authority)
-        await recovers(loa, plan, proxy, receiver)
+    async with open_bench(made(authority)) as bench:
+        await bench.stands_still(reason)
+        bench.receiver.tls = relay_context(authority)
+        await bench.recovers()
 
 
 @FALSE
-async def test_with_tls_from_the_first_byte_it_is_the_same(
-    new_email_pipeline, authority, made, reason
-):
-    wrong = a_relay(tls=made(authority), tls_at_once=True)
-    async with wrong as receiver, TcpProxy(receiver.port) as proxy:
-        proxy.up.keep = True
-        loa = new_email_pipeline(proxy.port, tls="tls")
-        plan = await loa.plan()
-        await stands_still(loa, plan, proxy, reason)
-        async with a_relay(tls=good(authority), tls_at_once=True) as right:
-            proxy.server_port = right.port
-            await recovers(loa, plan, proxy, right)
+async def test_with_tls_from_the_first_byte_it_is_the_same(open_bench, authority, made, reason):
+    async with open_bench(made(authority), at_once=True) as bench:
+        await bench.stands_still(reason)
+        async with replaced(bench, relay_context(authority)):
+            await bench.recovers()
 
 
 @pytest.mark.promise("5.6")
-async def test_a_relay_that_offers_no_tls_gets_nothing_until_it_does(new_email_pipeline, authority):
-    async with a_relay() as receiver, TcpProxy(receiver.port) as proxy:
-        proxy.up.keep = True
-        loa = new_email_pipeline(proxy.port)
-        plan = await loa.plan()
-        await stands_still(loa, plan, proxy, "the relay offers no STARTTLS")
-        receiver.tls = good(authority)
-        await recovers(loa, plan, proxy, receiver)
+async def test_a_relay_that_offers_no_tls_gets_nothing_until_it_does(open_bench, authority):
+    async with open_bench(None) as bench:
+        await bench.stands_still("the relay offers no STARTTLS")
+        bench.receiver.tls = relay_context(authority)
+        await bench.recovers()
 
 
 @pytest.mark.promise("5.6")
@@ -195,37 +190,29 @@ async def test_a_relay_that_offers_no_tls_gets_nothing_until_it_does(new_email_p
     ("rewrite", "reason"), ON_THE_WAY.values(), ids=[name.replace(" ", "-") for name in ON_THE_WAY]
 )
 async def test_tls_that_somebody_on_the_way_tampers_with_is_not_done_without(
-    new_email_pipeline, authority, rewrite, reason
+    open_bench, authority, rewrite, reason
 ):
-    async with a_relay(tls=good(authority)) as receiver, TcpProxy(receiver.port) as proxy:
-        proxy.up.keep, proxy.down.rewrite = True, rewrite
-        loa = new_email_pipeline(proxy.port)
-        plan = await loa.plan()
-        await stands_still(loa, plan, proxy, reason)
-        proxy.reset_faults()
-        await recovers(loa, plan, proxy, receiver)
+    async with open_bench(relay_context(authority)) as bench:
+        bench.proxy.down.rewrite = rewrite
+        await bench.stands_still(reason)
+        bench.proxy.reset_faults()
+        await bench.recovers()
 
 
 async def test_a_relay_that_falls_silent_behind_starttls_is_given_up(
-    new_email_pipeline, authority, monkeypatch
+    open_bench, authority, monkeypatch
 ):
     monkeypatch.setattr(connection, "OPEN_TIMEOUT_S", 0.2)
-    async with a_relay(tls=good(authority)) as receiver, TcpProxy(receiver.port) as proxy:
-        proxy.up.keep, proxy.down.swallow_after = True, 120
-        loa = new_email_pipeline(proxy.port)
-        plan = await loa.plan()
-        await stands_still(loa, plan, proxy, "timeout")
-        proxy.reset_faults()
+    async with open_bench(relay_context(authority)) as bench:
+        bench.proxy.down.swallow_after = 120
+        await bench.stands_still("timeout")
+        bench.proxy.reset_faults()
         monkeypatch.undo()
-        await recovers(loa, plan, proxy, receiver)
+        await bench.recovers()
 
 
-async def test_a_relay_that_speaks_no_tls_at_all_is_not_spoken_to(new_email_pipeline, authority):
-    async with a_relay() as receiver, TcpProxy(receiver.port) as proxy:
-        proxy.up.keep = True
-        loa = new_email_pipeline(proxy.port, tls="tls")
-        plan = await loa.plan()
-        await stands_still(loa, plan, proxy, "TLS failed")
-        async with a_relay(tls=good(authority), tls_at_once=True) as right:
-            proxy.server_port = right.port
-            await recovers(loa, plan, proxy, right)
+async def test_a_relay_that_speaks_no_tls_at_all_is_not_spoken_to(open_bench, authority):
+    async with open_bench(None, at_once=True) as bench:
+        await bench.stands_still("TLS failed")
+        async with replaced(bench, relay_context(authority)):
+            await bench.recovers()

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from channels.email.smtp.connection import SmtpConnection
+from channels.email.smtp.mail_result import RefusalHint, Stage
 from channels.email.smtp.window import WindowTransfer
 from tests.support.mails import never_expired
 from tests.support.smtp_conversation import ScriptedAction
@@ -17,20 +17,26 @@ from tests.support.smtp_window import (
     DOUBT,
     REFUSED,
     UNSENT,
-    fates,
+    connect,
+    connected,
     mail,
+    mails,
     received,
     recipient_names,
+    results,
     send,
-    settings,
 )
+
+CUT, LAST, SWALLOW = ScriptedAction.CUT, ScriptedAction.LAST, ScriptedAction.SWALLOW
+STAGES = ("MAIL", "RCPT", "DATA", "body", "end")
+CLOSING = b"421 4.3.2 shutting down"
 
 
 @BOTH
 async def test_a_window_goes_out_in_order_and_every_mail_is_accepted(pipelining, tmp_path):
     async with SmtpReceiver(record=tmp_path / "record", pipelining=pipelining) as receiver:
         replies = await send(receiver, 25)
-    assert fates(replies) == [ACCEPTED] * 25
+    assert results(replies) == [ACCEPTED] * 25
     assert accepted_mails(tmp_path / "record") == [
         (f"a{n}@example.com", f"<{n}@example.com>") for n in range(25)
     ]
@@ -39,111 +45,117 @@ async def test_a_window_goes_out_in_order_and_every_mail_is_accepted(pipelining,
 
 
 @BOTH
-async def test_an_empty_window_says_nothing(pipelining):
-    async with SmtpReceiver(pipelining=pipelining) as receiver:
-        assert await send(receiver, 0) == []
-
-
-@BOTH
-async def test_a_connection_serves_window_after_window(pipelining):
-    async with SmtpReceiver(pipelining=pipelining) as receiver:
-        connection = await SmtpConnection.open(settings(receiver))
-        for _ in range(3):
+async def test_a_connection_serves_window_after_window_and_empty_ones(pipelining):
+    async with SmtpReceiver(pipelining=pipelining) as receiver, connected(receiver) as connection:
+        for count in (2, 0, 2):
             assert (
-                fates(await connection.send_window([mail(0), mail(1)], never_expired))
-                == [ACCEPTED] * 2
+                results(await connection.send_window(mails(count), never_expired))
+                == [ACCEPTED] * count
             )
-        assert not connection.is_closed
-        connection.close()
     assert receiver.connected == 1
 
 
-BEFORE_THE_END_LEFT = [
-    ("MAIL", ScriptedAction.CUT),
-    ("MAIL", ScriptedAction.LAST),
-    ("MAIL", ScriptedAction.SWALLOW),
-    ("MAIL", b"421 4.3.2 shutting down"),
-    ("MAIL", b"354 what?"),
-    ("RCPT", ScriptedAction.CUT),
-    ("RCPT", ScriptedAction.LAST),
-    ("RCPT", ScriptedAction.SWALLOW),
-    ("RCPT", b"421 4.3.2 shutting down"),
-    ("DATA", ScriptedAction.CUT),
-    ("DATA", ScriptedAction.SWALLOW),
-    ("DATA", b"421 4.3.2 shutting down"),
-    ("DATA", b"250 what?"),
+BROKEN = [
+    *(
+        (stage, act, UNSENT)
+        for stage in ("MAIL", "RCPT", "DATA")
+        for act in (CUT, SWALLOW, CLOSING)
+    ),
+    ("MAIL", LAST, UNSENT),
+    ("MAIL", b"354 what?", UNSENT),
+    ("RCPT", LAST, UNSENT),
+    ("DATA", b"250 what?", UNSENT),
+    ("DATA", b"354 go\r\n250 2.0.0 queued already", UNSENT),
+    ("body", CUT, DOUBT),
+    ("end", CUT, DOUBT),
+    ("end", SWALLOW, DOUBT),
+    ("end", b"354 what?", DOUBT),
+    ("end", b"not a reply at all", DOUBT),
+    ("end", ScriptedAction.RECORD_CUT, DOUBT),
+    ("end", ScriptedAction.RECORD_SWALLOW, DOUBT),
+    ("end", LAST, ACCEPTED),
+    ("end", CLOSING, REFUSED),
 ]
-AFTER_THE_END_LEFT = [
-    ("body", ScriptedAction.CUT),
-    ("end", ScriptedAction.CUT),
-    ("end", ScriptedAction.SWALLOW),
-    ("end", b"354 what?"),
-    ("end", b"not a reply at all"),
-]
-
-
-def ids(cases):
-    return [f"{stage}-{getattr(act, 'value', act)!s:.12}" for stage, act in cases]
+"""Stage of the second mail, what the relay does there, and what is said of the mail."""
 
 
 @BOTH
-@pytest.mark.parametrize(("stage", "act"), BEFORE_THE_END_LEFT, ids=ids(BEFORE_THE_END_LEFT))
-async def test_cut_before_the_end_of_a_mail_left_it_is_surely_unsent(pipelining, stage, act):
-    script = {(stage, 1): act}
+@pytest.mark.parametrize(
+    ("stage", "act", "result"),
+    BROKEN,
+    ids=[f"{stage}-{getattr(act, 'value', act)!s:.12}" for stage, act, _ in BROKEN],
+)
+async def test_a_mail_is_in_doubt_only_if_its_end_left_and_later_ones_never_are(
+    pipelining, stage, act, result
+):
+    async with SmtpReceiver(pipelining=pipelining, script={(stage, 1): act}) as receiver:
+        replies = await send(receiver, timeout_s=0.3)
+    assert results(replies) == [ACCEPTED, result, UNSENT, UNSENT]
+    arrived = result is ACCEPTED or "record" in str(getattr(act, "value", ""))
+    assert received(receiver) == recipient_names(*range(1 + arrived))
+    assert all(reply.cause for reply in replies[2:])
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("stage", "text", "code", "enhanced", "hint"),
+    [
+        ("MAIL", b"550 5.7.1 sender rejected", 550, "5.7.1", RefusalHint.NONE),
+        ("RCPT", b"550 5.1.1 <a@b>: no such user", 550, "5.1.1", RefusalHint.NO_SUCH_USER),
+        ("RCPT", b"450 4.2.1 try later", 450, "4.2.1", RefusalHint.NONE),
+        ("RCPT", b"550-5.1.1 no such\r\n550 5.1.1 user", 550, "5.1.1", RefusalHint.NO_SUCH_USER),
+        ("DATA", b"451 4.3.0 not now", 451, "4.3.0", RefusalHint.NONE),
+        ("end", b"554 this looks like spam", 554, "", RefusalHint.POLICY),
+        ("end", b"552 5.2.2 mailbox full", 552, "5.2.2", RefusalHint.FULL),
+    ],
+)
+async def test_a_refused_mail_says_where_and_why_and_the_others_go_on(
+    pipelining, stage, text, code, enhanced, hint
+):
+    relay = SmtpReceiver(pipelining=pipelining, script={(stage, 1): text})
+    async with relay as receiver, connected(receiver) as connection:
+        replies = await connection.send_window(mails(4), never_expired)
+    assert results(replies) == [ACCEPTED, REFUSED, ACCEPTED, ACCEPTED]
+    refusal = replies[1]
+    assert (refusal.stage, refusal.code, refusal.enhanced) == (Stage(stage.lower()), code, enhanced)
+    assert refusal.hint is hint
+    assert received(receiver) == recipient_names(0, 2, 3)
+    assert receiver.ahead == 0
+
+
+@BOTH
+@pytest.mark.parametrize("refused", [{0}, {3}, {0, 1, 2, 3}, {1, 2}])
+async def test_refused_first_last_and_in_a_row(pipelining, refused):
+    script = {("RCPT", n): b"550 5.1.1 no" for n in refused}
     async with SmtpReceiver(pipelining=pipelining, script=script) as receiver:
-        replies = await send(receiver, timeout_s=0.3)
-    assert fates(replies) == [ACCEPTED, UNSENT, UNSENT, UNSENT]
-    assert received(receiver) == recipient_names(0)
-    assert all(reply.cause for reply in replies[1:])
-
-
-@BOTH
-@pytest.mark.parametrize(("stage", "act"), AFTER_THE_END_LEFT, ids=ids(AFTER_THE_END_LEFT))
-async def test_cut_after_the_end_of_a_mail_left_only_that_one_is_in_doubt(pipelining, stage, act):
-    script = {(stage, 1): act}
-    async with SmtpReceiver(pipelining=pipelining, script=script) as receiver:
-        replies = await send(receiver, timeout_s=0.3)
-    assert fates(replies) == [ACCEPTED, DOUBT, UNSENT, UNSENT]
-    assert received(receiver) == recipient_names(0)
-
-
-@BOTH
-@pytest.mark.parametrize("act", [ScriptedAction.RECORD_CUT, ScriptedAction.RECORD_SWALLOW])
-async def test_a_mail_that_arrived_without_an_answer_is_in_doubt(pipelining, act):
-    async with SmtpReceiver(pipelining=pipelining, script={("end", 1): act}) as receiver:
-        replies = await send(receiver, timeout_s=0.3)
-    assert fates(replies) == [ACCEPTED, DOUBT, UNSENT, UNSENT]
-    assert received(receiver) == recipient_names(0, 1)
-
-
-@BOTH
-async def test_a_relay_that_hangs_up_after_an_answer_leaves_no_doubt(pipelining):
-    async with SmtpReceiver(
-        pipelining=pipelining, script={("end", 1): ScriptedAction.LAST}
-    ) as receiver:
         replies = await send(receiver)
-    assert fates(replies) == [ACCEPTED, ACCEPTED, UNSENT, UNSENT]
-    assert received(receiver) == recipient_names(0, 1)
+    assert results(replies) == [REFUSED if n in refused else ACCEPTED for n in range(4)]
+    assert received(receiver) == recipient_names(*(n for n in range(4) if n not in refused))
+
+
+@pytest.mark.parametrize(
+    ("then", "rest"), [(b"354 go on then", ACCEPTED), (CUT, UNSENT)], ids=["asked", "cut"]
+)
+async def test_a_refusal_holds_if_the_relay_asks_for_the_body_or_ends_the_connection(then, rest):
+    script = {("RCPT", 1): b"550 5.1.1 no", ("DATA", 1): then}
+    async with SmtpReceiver(script=script) as receiver:
+        replies = await send(receiver)
+    assert results(replies) == [ACCEPTED, REFUSED, rest, rest]
+    assert (replies[1].stage, replies[1].code) == (Stage.RCPT, 550)
+    assert received(receiver) == recipient_names(0, *([2, 3] if rest is ACCEPTED else []))
 
 
 @BOTH
 @pytest.mark.parametrize("allowed", range(5))
 async def test_nothing_is_opened_once_the_deadline_has_passed(pipelining, allowed):
-    asked = 0
-
-    def expired() -> bool:
-        nonlocal asked
-        asked += 1
-        return asked > allowed
-
-    async with SmtpReceiver(pipelining=pipelining) as receiver:
-        connection = await SmtpConnection.open(settings(receiver))
-        replies = await connection.send_window([mail(n) for n in range(4)], expired)
-        assert not connection.is_closed
-        connection.close()
-    assert fates(replies) == [ACCEPTED] * min(allowed, 4) + [UNSENT] * (4 - min(allowed, 4))
-    assert received(receiver) == recipient_names(*range(min(allowed, 4)))
-    assert sum(line.startswith(b"MAIL") for line in receiver.commands) == min(allowed, 4)
+    answers = iter([False] * allowed)
+    relay = SmtpReceiver(pipelining=pipelining)
+    async with relay as receiver, connected(receiver) as connection:
+        replies = await connection.send_window(mails(4), lambda: next(answers, True))
+    sent = min(allowed, 4)
+    assert results(replies) == [ACCEPTED] * sent + [UNSENT] * (4 - sent)
+    assert received(receiver) == recipient_names(*range(sent))
+    assert sum(line.startswith(b"MAIL") for line in receiver.commands) == sent
     assert {reply.cause for reply in replies if reply.result is UNSENT} <= {"deadline"}
 
 
@@ -154,30 +166,24 @@ async def test_a_mail_opened_in_time_is_not_sent_when_its_turn_comes_after_the_d
     answers = iter([False, False, True])  # mail 0 opens, leaves; then the deadline has passed
     async with SmtpReceiver(pipelining=False) as receiver:
         replies = await send(receiver, 1, expired=lambda: next(answers, True))
-        assert fates(replies) == [ACCEPTED]
+        assert results(replies) == [ACCEPTED]
     answers = iter([False, True])
     async with SmtpReceiver() as receiver:
         replies = await send(receiver, 2, expired=lambda: next(answers, True))
-    assert (fates(replies), replies[0].cause) == ([UNSENT, UNSENT], "deadline")
+    assert (results(replies), replies[0].cause) == ([UNSENT, UNSENT], "deadline")
     assert received(receiver) == []
 
 
 @BOTH
-async def test_a_large_mail_cut_while_it_leaves_is_surely_unsent(pipelining):
-    script = {("body", 1): ScriptedAction.CUT}
+async def test_a_large_mail_arrives_whole_or_is_surely_unsent(pipelining):
     large = mail(1, 24_000_000)
+    async with SmtpReceiver(pipelining=pipelining) as receiver:
+        assert results(await send(receiver, [mail(0), large, mail(2)])) == [ACCEPTED] * 3
+        assert receiver.mails[1].data == large.body
+    script = {("body", 1): CUT}
     async with SmtpReceiver(pipelining=pipelining, script=script) as receiver:
         replies = await send(receiver, [mail(0), large, mail(2)])
-    assert fates(replies) == [ACCEPTED, UNSENT, UNSENT]
-
-
-@BOTH
-async def test_a_large_mail_arrives_whole(pipelining):
-    large = mail(1, 3_000_000)
-    async with SmtpReceiver(pipelining=pipelining) as receiver:
-        replies = await send(receiver, [mail(0), large, mail(2)])
-    assert fates(replies) == [ACCEPTED] * 3
-    assert receiver.mails[1].data == large.body
+    assert results(replies) == [ACCEPTED, UNSENT, UNSENT]
 
 
 @BOTH
@@ -185,7 +191,7 @@ async def test_a_large_mail_arrives_whole(pipelining):
 async def test_replies_may_arrive_in_pieces(pipelining, chunk):
     script = {("RCPT", 1): b"550-5.1.1 no\r\n550 5.1.1 really"}
     async with SmtpReceiver(pipelining=pipelining, script=script, chunk=chunk) as receiver:
-        assert fates(await send(receiver)) == [ACCEPTED, REFUSED, ACCEPTED, ACCEPTED]
+        assert results(await send(receiver)) == [ACCEPTED, REFUSED, ACCEPTED, ACCEPTED]
 
 
 @pytest.mark.parametrize(
@@ -196,20 +202,12 @@ async def test_replies_may_arrive_in_pieces(pipelining, chunk):
 async def test_an_endless_reply_ends_the_connection(flood):
     async with SmtpReceiver(script={("MAIL", 1): flood}) as receiver:
         replies = await send(receiver)
-    assert fates(replies) == [ACCEPTED, UNSENT, UNSENT, UNSENT]
-
-
-async def test_an_answer_to_a_mail_that_has_not_left_yet_is_not_believed():
-    script = {("DATA", 1): b"354 go\r\n250 2.0.0 queued already"}
-    async with SmtpReceiver(script=script) as receiver:
-        replies = await send(receiver)
-    assert fates(replies) == [ACCEPTED, UNSENT, UNSENT, UNSENT]
-    assert received(receiver) == recipient_names(0)
+    assert results(replies) == [ACCEPTED, UNSENT, UNSENT, UNSENT]
 
 
 async def test_words_between_windows_end_the_connection():
     async with SmtpReceiver() as receiver:
-        connection = await SmtpConnection.open(settings(receiver))
+        connection = await connect(receiver)
         await connection.send_window([mail(0)], never_expired)
         for conversation in receiver.open:
             conversation.transport.write(b"250 2.0.0 a promise nobody asked for\r\n")
@@ -230,11 +228,11 @@ async def until(condition):
 )
 async def test_the_mails_of_a_window_go_with_it_and_wait_for_no_collector(pipelining, refused):
     async with SmtpReceiver(pipelining=pipelining, script=refused) as receiver:
-        connection = await SmtpConnection.open(settings(receiver))
+        connection = await connect(receiver)
         gc.collect()
         gc.disable()
         try:
-            await connection.send_window([mail(n) for n in range(5)], never_expired)
+            await connection.send_window(mails(5), never_expired)
             assert not [one for one in gc.get_objects() if isinstance(one, WindowTransfer)]
         finally:
             gc.enable()
@@ -242,8 +240,8 @@ async def test_the_mails_of_a_window_go_with_it_and_wait_for_no_collector(pipeli
 
 
 async def test_a_cancelled_window_takes_its_connection_with_it():
-    async with SmtpReceiver(script={("end", 0): ScriptedAction.SWALLOW}) as receiver:
-        connection = await SmtpConnection.open(settings(receiver))
+    async with SmtpReceiver(script={("end", 0): SWALLOW}) as receiver:
+        connection = await connect(receiver)
         sending = asyncio.create_task(connection.send_window([mail(0)], never_expired))
         await asyncio.wait_for(until(lambda: receiver.number == 0), 5)
         sending.cancel()
@@ -252,10 +250,9 @@ async def test_a_cancelled_window_takes_its_connection_with_it():
         assert connection.is_closed
 
 
-STAGES = ("MAIL", "RCPT", "DATA", "body", "end")
 ACTS = (
-    ScriptedAction.CUT,
-    ScriptedAction.LAST,
+    CUT,
+    LAST,
     ScriptedAction.RECORD_CUT,
     b"550 5.1.1 no",
     b"451 4.3.0 later",
@@ -275,9 +272,9 @@ async def test_whatever_happens_what_is_said_agrees_with_what_arrived(pipelining
     ) as receiver:
         replies = await send(receiver, 12)
     arrived = {recipient for recipient, _ in accepted_mails(tmp_path / "record")}
-    said = dict(zip(recipient_names(*range(12)), fates(replies), strict=True))
-    sure = {name for name, fate in said.items() if fate is ACCEPTED}
-    doubtful = {name for name, fate in said.items() if fate is DOUBT}
+    said = dict(zip(recipient_names(*range(12)), results(replies), strict=True))
+    sure = {name for name, result in said.items() if result is ACCEPTED}
+    doubtful = {name for name, result in said.items() if result is DOUBT}
     assert len(doubtful) <= 1
     assert sure <= arrived <= sure | doubtful
     assert len(accepted_mails(tmp_path / "record")) == len(arrived)
