@@ -9,6 +9,7 @@ from functools import cache
 
 import structlog
 from pydantic import AliasChoices, SecretStr
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 from consumers.app.channel_registry import CHANNELS
@@ -42,42 +43,40 @@ SETTINGS_CLASSES: tuple[type[BaseSettings], ...] = (
 @cache
 def known_variables() -> frozenset[str]:
     """Every variable that is read, and the files of those that are secret."""
-    return frozenset(name for settings in SETTINGS_CLASSES for name in variable_names(settings))
+    fields = [pair for settings in SETTINGS_CLASSES for pair in variables_of(settings)]
+    secrets = [name for name, field in fields if field.annotation is SecretStr]
+    return frozenset([name for name, _ in fields] + [f"{name}_FILE" for name in secrets])
 
 
-def variable_names(settings: type[BaseSettings]) -> Iterator[str]:
+def variables_of(settings: type[BaseSettings]) -> Iterator[tuple[str, FieldInfo]]:
+    """The names of a settings class's variables, with its fields."""
     prefix = settings.model_config.get("env_prefix", "")
     for name, field in settings.model_fields.items():
         alias = field.validation_alias
         own = alias.choices[0] if isinstance(alias, AliasChoices) else alias or f"{prefix}{name}"
-        yield str(own).upper()
-        if field.annotation is SecretStr:
-            yield f"{own}_FILE".upper()
+        yield str(own).upper(), field
 
 
 def find_unknown(variables: Iterable[str]) -> list[tuple[str, str]]:
     """Those of *variables* that look like ours and are not, each with the nearest that is."""
-    ours = sorted(one for one in set(variables) if one.upper().startswith(PREFIX))
-    wrong = [
-        one
-        for one in ours
-        if one.upper() not in known_variables() and not one.startswith(TEST_PREFIX)
+    ours = {name for name in variables if name.upper().startswith(PREFIX)}
+    return [
+        (name, nearest_name(name.upper()))
+        for name in sorted(ours)
+        if name.upper() not in known_variables() and not name.startswith(TEST_PREFIX)
     ]
-    return [(one, nearest_name(one.upper())) for one in wrong]
 
 
 def nearest_name(name: str) -> str:
-    return next(
-        iter(get_close_matches(name, sorted(known_variables()), n=1, cutoff=SIMILARITY_CUTOFF)), ""
-    )
+    near = get_close_matches(name, sorted(known_variables()), n=1, cutoff=SIMILARITY_CUTOFF)
+    return near[0] if near else ""
 
 
 def unknown_variables() -> list[FieldError]:
-    """What is set here and means nothing; values are not repeated."""
-    found = find_unknown(environment())
+    """The unknown variables that are set here, without their values."""
     return [
         field_error(name, "variable_mistyped" if near else "variable_unknown", near=near)
-        for name, near in found
+        for name, near in find_unknown(environment())
     ]
 
 

@@ -1,4 +1,4 @@
-"""The stack says what the code says: services, documented variables, secrets, ports."""
+"""The stack says what the code says: image, services, variables, secrets, ports, and its bus."""
 
 import http.server
 import importlib
@@ -9,76 +9,63 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import tomllib
+import urllib.request
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import AliasChoices, SecretStr
+import yaml
+from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
-from tests.support.compose_files import (
-    COMPOSE,
-    DEV,
-    DOCKERFILE,
-    LOA,
-    NATS_CONF,
-    ROOT,
-    SERVICES,
-    instruction,
-)
+from consumers.app.service_names import SERVICE_NAMES
+from consumers.app.unknown_variables import known_variables, variables_of
+from consumers.app.wiring.stand_ins import SANDBOX_PORT_OFFSET
+from contracts import subjects
+from producers.bus import Bus, server_check, topology
 
+ROOT = Path(__file__).parents[2]
+ROOMS = ("contracts", "channels", "producers", "consumers")
+COMPOSE_TEXT = (ROOT / "compose.yaml").read_text()
+COMPOSE = yaml.safe_load(COMPOSE_TEXT)
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+LOA = {name: s for name, s in SERVICES.items() if s["image"].startswith("loa:")}
+DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+NATS_CONF = (ROOT / "deploy" / "nats.conf").read_text()
+DEV = dict(re.findall(r"^([^#\n][^=\n]*)=(.*)$", (ROOT / "deploy" / "dev.env").read_text(), re.M))
 DOCUMENTED = (ROOT / "docs" / "configuration.md").read_text()
 TABLE = re.findall(r"^\| `(LOA_\w+)` \|[^|]*\| (\*secret\*)?", DOCUMENTED, re.M)
 DEFAULTS = re.findall(r"^\| `(LOA_\w+)` \| (`[^`]*`|empty) \|", DOCUMENTED, re.M)
 VARIABLES = {name for name, _ in TABLE}
 SECRETS = {name for name, secret in TABLE if secret}
 PROBE = LOA["gateway"]["healthcheck"]["test"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives folders to the containers' user")
 
 
-def every_loa_variable() -> set[str]:
-    stack = (ROOT / "compose.yaml").read_text() + DOCKERFILE + "\n".join(DEV)
-    return set(re.findall(r"\bLOA_[A-Z_]+", stack))
-
-
-def settings_classes() -> Iterator[type[BaseSettings]]:
-    for room in ("contracts", "channels", "producers", "consumers"):
-        for path in sorted((ROOT / room).rglob("*.py")):
-            if "BaseSettings" in path.read_text():
-                dotted = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-                yield from own_settings(importlib.import_module(dotted.removesuffix(".__init__")))
-
-
-def own_settings(module: Any) -> Iterator[type[BaseSettings]]:
-    for found in vars(module).values():
-        is_settings = isinstance(found, type) and issubclass(found, BaseSettings)
-        if is_settings and found.__module__ == module.__name__:
-            yield found
-
-
-def variables_of(settings: type[BaseSettings]) -> dict[str, Any]:
-    """Each variable of a settings class with its default."""
-    prefix = settings.model_config.get("env_prefix", "")
-    found = {}
-    for name, field in settings.model_fields.items():
-        alias = field.validation_alias
-        named = alias.choices[0] if isinstance(alias, AliasChoices) else alias or f"{prefix}{name}"
-        found[str(named).upper()] = field.default
-    return found
+def instruction(word: str) -> str:
+    """What follows the last *word* of the Dockerfile: the final stage's."""
+    return re.findall(rf"^{word} (.+)$", DOCKERFILE, re.M)[-1].strip()
 
 
 def all_variables() -> dict[str, Any]:
-    return {k: v for settings in settings_classes() for k, v in variables_of(settings).items()}
+    """Each variable of each settings class of the product, with its default."""
+    for path in (path for room in ROOMS for path in (ROOT / room).rglob("*.py")):
+        if "BaseSettings" in path.read_text():
+            module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            importlib.import_module(module.removesuffix(".__init__"))
+    own = [s for s in BaseSettings.__subclasses__() if s.__module__.partition(".")[0] in ROOMS]
+    return {name: field.default for settings in own for name, field in variables_of(settings)}
 
 
-def test_the_documented_variables_are_exactly_those_that_the_code_reads():
-    assert set(all_variables()) == VARIABLES
-
-
-def test_the_documented_defaults_are_those_of_the_code():
-    read = all_variables()
+def test_documents_and_code_name_the_same_variables_and_defaults():
+    variables = all_variables()
+    assert set(variables) == VARIABLES
+    assert known_variables() == VARIABLES | {f"{name}_FILE" for name in SECRETS}
     shown = {name: "" if default == "empty" else default.strip("`") for name, default in DEFAULTS}
-    assert {name: plain(read[name]) for name in shown} == shown
+    assert {name: plain(variables[name]) for name in shown} == shown
 
 
 def plain(default: Any) -> str:
@@ -87,25 +74,19 @@ def plain(default: Any) -> str:
 
 
 def test_every_variable_of_the_stack_is_documented():
-    assert every_loa_variable() - {f"{name}_FILE" for name in SECRETS} <= VARIABLES
+    used = set(re.findall(r"\bLOA_[A-Z_]+", COMPOSE_TEXT + DOCKERFILE + "\n".join(DEV)))
+    assert used <= known_variables()
 
 
-def test_every_loa_container_runs_one_known_service_and_every_service_has_a_container():
-    from consumers.app.service_names import SERVICE_NAMES as KNOWN
-
-    commands = [service["command"] for service in LOA.values()]
-    assert all(verb == "run" and len(rest) == 1 for verb, *rest in commands)
-    assert sorted(name for _, name in commands) == sorted(KNOWN)
-    assert [name for _, name in commands] == list(LOA)
+def test_every_loa_container_runs_one_service_and_every_service_has_a_container():
+    assert [service["command"] for service in LOA.values()] == [["run", name] for name in LOA]
+    assert sorted(LOA) == sorted(SERVICE_NAMES)
 
 
 def test_the_stand_ins_are_there_for_trying_out_only():
-    assert {name for name, s in SERVICES.items() if s.get("profiles") == ["dev"]} == {
-        "mailbox",
-        "zalo-sandbox",
-        "mailpit",
-    }
-    assert all(s.get("profiles") in (None, ["dev"]) for s in SERVICES.values())
+    profiles = {name: service.get("profiles") for name, service in SERVICES.items()}
+    stand_ins = {"mailbox", "zalo-sandbox", "mailpit"}
+    assert profiles == {name: ["dev"] if name in stand_ins else None for name in SERVICES}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -123,47 +104,28 @@ def test_a_container_can_do_no_more_than_it_must(name):
 
 
 @pytest.mark.parametrize("name", LOA)
-def test_no_secret_stands_in_a_containers_environment(name):
+def test_a_loa_container_has_no_secret_in_its_environment_and_waits_for_a_healthy_bus(name):
     service = LOA[name]
     assert not SECRETS & set(service["environment"])
     for variable, value in service["environment"].items():
         if variable.removesuffix("_FILE") in SECRETS:
             granted = Path(value).name
             assert granted in service["secrets"] and granted in COMPOSE["secrets"]
+    assert service["depends_on"] == {"nats": {"condition": "service_healthy"}}
+    assert "bus" in service["networks"]
 
 
-def test_secrets_and_folders_that_the_stack_mounts_are_made_by_prepare(tmp_path):
-    if os.geteuid() != 0:
-        pytest.skip("giving folders to the containers' user needs root")
-    subprocess.run([ROOT / "deploy" / "prepare", tmp_path], check=True, capture_output=True)
-    for mounted in re.findall(
-        r"\$\{STATE_DIR:-/srv/loa\}/([^\s}]+)", (ROOT / "compose.yaml").read_text()
-    ):
+@needs_root
+def test_prepare_makes_what_the_stack_mounts_and_leaves_a_secret_as_it_is(tmp_path):
+    prepare = [ROOT / "deploy" / "prepare", tmp_path]
+    subprocess.run(prepare, check=True, capture_output=True)
+    for mounted in re.findall(r"\$\{STATE_DIR:-/srv/loa\}/([^\s}]+)", COMPOSE_TEXT):
         status = (tmp_path / mounted).stat()
         assert status.st_uid == int(LOA["gateway"]["user"].split(":")[0])
         assert status.st_mode & 0o077 == 0
-
-
-def test_prepare_leaves_a_secret_that_exists_as_it_is(tmp_path):
-    if os.geteuid() != 0:
-        pytest.skip("giving folders to the containers' user needs root")
-    secret = tmp_path / "secrets" / "email_password"
-    secret.parent.mkdir()
-    secret.write_text("chua-doi")
-    subprocess.run([ROOT / "deploy" / "prepare", tmp_path], check=True, capture_output=True)
-    assert secret.read_text() == "chua-doi"
-
-
-@pytest.mark.parametrize("name", LOA)
-def test_a_loa_container_waits_for_a_healthy_bus(name):
-    assert LOA[name]["depends_on"] == {"nats": {"condition": "service_healthy"}}
-    assert "bus" in LOA[name]["networks"]
-
-
-def test_the_bus_cannot_be_reached_from_outside():
-    assert SERVICES["nats"]["networks"] == ["bus"]
-    assert COMPOSE["networks"]["bus"] == {"internal": True}
-    assert "ports" not in SERVICES["nats"]
+    (tmp_path / "secrets" / "email_password").write_text("chua-doi")
+    subprocess.run(prepare, check=True, capture_output=True)
+    assert (tmp_path / "secrets" / "email_password").read_text() == "chua-doi"
 
 
 @pytest.mark.parametrize("name", LOA)
@@ -184,23 +146,23 @@ def test_only_the_faces_are_published_each_on_a_port_of_its_own_and_on_this_mach
     assert len(set(addresses)) == len(addresses)
 
 
-def test_the_bus_listens_where_the_stack_looks_for_it():
+def test_the_bus_listens_where_the_stack_looks_for_it_and_not_outside():
+    nats = SERVICES["nats"]
+    assert nats["networks"] == ["bus"] and COMPOSE["networks"]["bus"] == {"internal": True}
     port = re.search(r"^listen: 0\.0\.0\.0:(\d+)$", NATS_CONF, re.M)[1]
     monitor = re.search(r"^http: 0\.0\.0\.0:(\d+)$", NATS_CONF, re.M)[1]
     assert COMPOSE["x-environment"]["LOA_NATS_URL"] == f"nats://nats:{port}"
-    assert f":{monitor}/healthz" in SERVICES["nats"]["healthcheck"]["test"][-1]
-    mounts = {mount["target"]: mount["source"] for mount in SERVICES["nats"]["volumes"]}
-    assert mounts[SERVICES["nats"]["command"][-1]] == "./deploy/nats.conf"
+    assert f":{monitor}/healthz" in nats["healthcheck"]["test"][-1]
+    mounts = {mount["target"]: mount["source"] for mount in nats["volumes"]}
+    assert mounts[nats["command"][-1]] == "./deploy/nats.conf"
     assert re.search(r"store_dir: (\S+)", NATS_CONF)[1] in mounts
 
 
 def test_trying_out_points_loa_at_containers_of_the_dev_profile():
-    from consumers.app.wiring.stand_ins import SANDBOX_PORT_OFFSET
-
     port = int(LOA["zalo-sandbox"]["environment"]["LOA_HTTP_PORT"]) + SANDBOX_PORT_OFFSET
     hosts = {value for key, value in DEV.items() if key.startswith("LOA_ZALO") and "URL" in key}
     assert hosts == {f"http://zalo-sandbox:{port}"}
-    assert DEV["LOA_EMAIL_HOST"] == "mailpit" and SERVICES["mailpit"]["profiles"] == ["dev"]
+    assert DEV["LOA_EMAIL_HOST"] == "mailpit"
     passed = LOA["deliver-email"]["environment"] | LOA["deliver-zalo"]["environment"]
     assert {name for name in DEV if name.startswith("LOA_")} <= set(passed)
 
@@ -210,49 +172,75 @@ class Ready(http.server.BaseHTTPRequestHandler):
         self.send_response(200 if self.path == "/readyz" and self.server.ready else 503)
         self.end_headers()
 
-    def log_message(self, *_):
-        """Says nothing: test output stays readable."""
+
+@pytest.mark.parametrize("ready", [True, False])
+def test_the_healthcheck_passes_only_while_loa_is_ready(ready):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Ready) as server:
+        server.ready = ready
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        word, python, *options, script = PROBE
+        assert (word, python) == ("CMD", "python")
+        script = script.replace(":8080/", f":{server.server_port}/")
+        done = subprocess.run([sys.executable, *options, script], capture_output=True, check=False)
+        server.shutdown()
+        thread.join()
+    assert (done.returncode == 0) is ready
 
 
-@pytest.fixture
-def health_server():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Ready)
-    server.ready = True
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-def probe(port: int) -> int:
-    word, *command = PROBE
-    assert word == "CMD" and command[0] == "python"
-    script = command[-1].replace(":8080/", f":{port}/")
-    done = subprocess.run(
-        [sys.executable, *command[1:-1], script], capture_output=True, check=False
-    )
-    return done.returncode
-
-
-def test_the_healthcheck_passes_only_while_loa_is_ready(health_server):
-    assert probe(health_server.server_port) == 0
-    health_server.ready = False
-    assert probe(health_server.server_port) != 0
-
-
+@pytest.mark.skipif(not shutil.which("docker-compose"), reason="docker-compose is not installed")
 @pytest.mark.parametrize("arguments", [[], ["--env-file", "deploy/dev.env", "--profile", "dev"]])
 def test_compose_itself_accepts_the_file(arguments):
-    if not shutil.which("docker-compose"):
-        pytest.skip("docker-compose is not installed (Debian: apt install docker-compose)")
-    answer = subprocess.run(
-        ["docker-compose", *arguments, "config", "--format", "json"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = ["docker-compose", *arguments, "config", "--format", "json"]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
     shown = set(json.loads(answer.stdout)["services"])
     assert shown == {n for n, s in SERVICES.items() if arguments or "profiles" not in s}
+
+
+def test_the_image_runs_loa_unprivileged_and_stops_it_with_sigterm():
+    assert json.loads(instruction("ENTRYPOINT")) == ["loa"] == [*PROJECT["scripts"]]
+    assert instruction("USER") == LOA["gateway"]["user"]
+    assert instruction("STOPSIGNAL") == "SIGTERM"
+    assert re.search(r"\bLOA_HTTP_HOST=0\.0\.0\.0\b", DOCKERFILE)
+
+
+def test_the_image_is_built_from_pinned_parts_and_names_its_version():
+    installs = re.findall(r"pip install (.+)$", DOCKERFILE, re.M)
+    assert installs == ["--require-hashes -r requirements.lock", "--no-deps --no-build-isolation ."]
+    assert re.findall(r"^FROM (\S+)", DOCKERFILE, re.M) == ["${BASE}", "${BASE}"]
+    assert not re.search(r"^ARG BASE=\S+:latest", DOCKERFILE, re.M)
+    labels = set(re.findall(r"org\.opencontainers\.image\.(\w+)=", DOCKERFILE))
+    assert {"title", "description", "licenses", "version", "revision"} <= labels
+    assert f"ARG VERSION={PROJECT['version']}\n" in DOCKERFILE
+    assert LOA["gateway"]["image"] == f"loa:${{IMAGE_TAG:-{PROJECT['version']}}}"
+
+
+def test_the_build_sees_what_it_copies_and_nothing_else():
+    allowed = re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(), re.M)
+    lines = re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.M)
+    copied = [source for line in lines for source in line.split()[:-1]]
+    assert all((ROOT / source).exists() for source in copied)
+    assert sorted(copied) == sorted(allowed)
+    assert not any(fnmatch(".env", pattern) for pattern in allowed)
+
+
+@pytest.fixture
+def stack_bus(other_server):
+    """A real nats-server that runs deploy/nats.conf, on loopback and with a scratch folder."""
+    settings = re.sub(r"^(listen|http): .*\n", "", NATS_CONF, flags=re.M)
+    with other_server(re.sub(r"store_dir: \S+", "store_dir: STORE", settings)) as server:
+        yield server
+
+
+async def test_the_bus_of_the_stack_fsyncs_always_and_has_room_for_every_stream(stack_bus):
+    with urllib.request.urlopen(f"{stack_bus.monitor_url}/jsz?config=true", timeout=5) as answer:
+        config = json.load(answer)["config"]
+    assert config["sync_always"] is True
+    promised = sum(kept.max_bytes for kept in (*subjects.STREAMS, *subjects.BUCKETS))
+    assert config["max_storage"] >= promised
+    async with await Bus.connect(stack_bus.url, name="test") as bus:
+        await server_check.verify(bus)
+        await topology.apply(bus)
+        for stream in subjects.STREAMS:
+            assert (await bus.stream_info(stream.name))["config"]["name"] == stream.name

@@ -1,0 +1,125 @@
+"""Documents name only what exists: files, commands, options, variables, events, codes."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import typer
+from typer.core import TyperGroup
+
+from channels.portal.storage.pictures import PICTURES_FOLDER
+from channels.zalo import error_codes
+from channels.zalo.webhook.endpoint import PATH as WEBHOOK_PATH
+from consumers.app.unknown_variables import known_variables
+from consumers.cli import app
+from producers.imports.imported_articles import MAX_CHANGES_A_DAY
+from producers.imports.parse.dates import MAX_AHEAD
+from producers.units.feed_settings import DEFAULT_EVERY_MIN, DEFAULT_MOST, LOOK_BACK
+from sandbox.zalo.controls.faults import FaultKind
+from sandbox.zalo.routes import CONTROLS
+from sandbox.zalo.state.rules import Rules
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+READMES = ("README.md", "README.vi.md")
+LISTED = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", "*.md"]
+PAGES = {
+    name: (ROOT / name).read_text("utf-8")
+    for name in sorted(subprocess.check_output(LISTED, cwd=ROOT, text=True).split("\0"))
+    if name and (ROOT / name).is_file()
+}
+COMMAND = typer.main.get_command(app)
+TABLES = {
+    title: re.findall(r"^\| ([^|]*)", section, re.M)
+    for title, section in re.findall(
+        r"^## (.*?)\n(.*?)(?=^## |\Z)", PAGES["docs/zalo-sandbox.md"], re.M | re.S
+    )
+}
+HOSTS = (error_codes.OA_HOST, error_codes.BUSINESS_HOST, error_codes.OAUTH_HOST)
+
+
+def named(pattern: str, *pages: str) -> set[str]:
+    return {found for page in pages or PAGES for found in re.findall(pattern, PAGES[page])}
+
+
+def readme_commands(page: str) -> set[str]:
+    """The commands that a README tells its reader to type, in code blocks and inline code."""
+    blocks = re.findall(r"^```\w*\n(.*?)^```", PAGES[page], re.M | re.S)
+    inline = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", PAGES[page], flags=re.M | re.S))
+    lines = [*inline, *(line for block in blocks for line in block.splitlines())]
+    calls = (line.split(" #")[0].strip().removeprefix("$ ") for line in lines)
+    return {call for call in calls if re.match(r"(make|loa|docker|git|apt) ", call)}
+
+
+def options(command: typer.core.TyperCommand) -> set[str]:
+    return {name for one in command.params for name in (*one.opts, *one.secondary_opts)}
+
+
+def test_both_readmes_name_the_same_commands_and_make_has_them():
+    english, vietnamese = map(readme_commands, READMES)
+    assert {"make demo", "make test"} <= english
+    assert english == vietnamese
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    assert {call.split()[1] for call in english if call.startswith("make ")} <= targets
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_relative_links_lead_to_files(name):
+    prose = re.sub(r"^```.*?^```|`[^`\n]*`", "", PAGES[name], flags=re.M | re.S)
+    targets = re.findall(r"!?\[[^\]]*\]\(([^)\s]+)[^)]*\)", prose)
+    local = [t.split("#")[0] for t in targets if not re.match(r"[a-z]+:|#", t)]
+    assert [t for t in local if not ((ROOT / name).parent / t).exists()] == []
+
+
+def test_every_document_is_listed():
+    listed = set(re.findall(r"\(([\w.-]+\.md)\)", PAGES["docs/README.md"]))
+    assert {path.name for path in DOCS.glob("*.md")} - {"README.md"} == listed
+
+
+@pytest.mark.parametrize("call", sorted(named(r"`loa ([^`]+)`")))
+def test_every_command_exists_with_its_options(call):
+    words, command = call.split(), COMMAND
+    while words and isinstance(command, TyperGroup) and words[0] in command.list_commands(None):
+        command = command.get_command(None, words.pop(0))
+    assert not (isinstance(command, TyperGroup) and words), call
+    assert {word for word in words if word.startswith("--")} <= options(command)
+
+
+def test_every_variable_exists():
+    variables = named(r"`(LOA_[A-Z_]+[A-Z])[=`]")
+    assert {name for name in variables if not name.startswith("LOA_TEST_")} <= known_variables()
+
+
+def test_every_log_event_exists():
+    told = named(r"`(zalo_[a-z_]+|canary_late)`", "docs/zalo.vi.md")
+    told |= named(r"`(import_[a-z_]+)`", "docs/import.vi.md")
+    assert told <= named(r"(?m)^\| `(\w+)` \|", "docs/logs.md")
+
+
+def test_zalos_page_names_known_codes_and_addresses_that_answer():
+    codes = {code for host in HOSTS for code in error_codes.rules_by_code(host)}
+    assert set(map(int, named(r"`(-\d+)`", "docs/zalo.vi.md"))) <= codes
+    assert {f"`{WEBHOOK_PATH}`", f"`/{PICTURES_FOLDER}/`"} <= named(r"`/.*?`", "docs/zalo.vi.md")
+
+
+def test_the_imports_page_has_the_options_and_the_numbers_of_the_program():
+    add = COMMAND.get_command(None, "import").get_command(None, "add")
+    table = named(r"\| `(--[a-z]+)` \|", "docs/import.vi.md")
+    assert table == {name for name in options(add) if name.startswith("--")}
+    page = PAGES["docs/import.vi.md"]
+    assert f"(mặc định {DEFAULT_EVERY_MIN}, từ 5 đến 1440)" in page
+    assert f"(mặc định {DEFAULT_MOST})" in page
+    assert f"không quá {MAX_AHEAD.days} ngày" in page
+    assert (LOOK_BACK.days, MAX_CHANGES_A_DAY) == (2, 3), "two days, three texts: written as words"
+
+
+def test_the_sandbox_page_explains_every_rule_fault_and_control():
+    def words(*titles: str) -> set[str]:
+        return set(re.findall(r"`(\w+)[`:]", " ".join(c for t in titles for c in TABLES[t])))
+
+    assert words("Rules", "Webhooks") | {"unknown_phones"} == set(Rules.model_fields)
+    assert words("Faults") == {kind.value for kind in FaultKind}
+    spoken = named(r"`\w+ (/[\w/]+)", "docs/zalo-sandbox.md")
+    spoken |= {path.removeprefix("/_sandbox") for path in named(r"`(/_sandbox/[\w/]+)")}
+    assert {route.path.removeprefix("/_sandbox") for route in CONTROLS} <= spoken
