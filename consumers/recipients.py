@@ -75,17 +75,20 @@ class SingleRecipient:
         }
 
 
-class RecipientStrategy(Protocol):
-    """Recipients of one kind of content, and what follows from their outcomes."""
+class RecipientStrategy:
+    """Recipients of one kind of content, and what follows from their outcomes: here nothing."""
 
     def serves(self, batch: BatchKey) -> bool:
         """Whether *batch* is of this kind."""
+        raise NotImplementedError
 
     async def recipients(self, batch: BatchKey, entry: LedgerEntry) -> BatchRecipients:
         """The rows of *batch*, and the lookup of their contacts."""
+        raise NotImplementedError
 
-    async def is_last_channel(self, batch: BatchKey, entry: LedgerEntry) -> bool:
+    async def is_last_channel(self, _batch: BatchKey, _entry: LedgerEntry) -> bool:
         """Whether no other channel follows if this one gives up."""
+        return False
 
     async def on_deferred(self, batch: BatchKey, entry: LedgerEntry, now: float) -> None:
         """Called when the batch waits for its next attempt."""
@@ -100,8 +103,8 @@ class RecipientStrategy(Protocol):
 
 
 @dataclass
-class PublicationRecipients:
-    """Recipient strategy for publications: no follow-up after a batch ends."""
+class PublicationRecipients(RecipientStrategy):
+    """Recipients of publications and digests, given up after 72 hours."""
 
     row_source: RowSource
     contact_lookup: ContactLookup
@@ -111,21 +114,6 @@ class PublicationRecipients:
 
     async def recipients(self, batch: BatchKey, _entry: LedgerEntry) -> BatchRecipients:
         return BatchRecipients(await self.row_source.rows(batch), self.contact_lookup)
-
-    async def is_last_channel(self, _batch: BatchKey, _entry: LedgerEntry) -> bool:
-        """Return False: a row is given up after 72 hours."""
-        return False
-
-    async def on_deferred(self, _batch: BatchKey, entry: LedgerEntry, now: float) -> None:
-        """Do nothing: the plan's deadlines apply."""
-
-    async def on_closed(self, batch: BatchKey, entry: LedgerEntry, now: float) -> None:
-        """Do nothing: no follow-up."""
-
-    async def on_outcomes(
-        self, batch: BatchKey, entry: LedgerEntry, outcomes: Sequence[Outcome], now: float
-    ) -> None:
-        """Do nothing: subscribers change their preferences elsewhere."""
 
 
 class ChannelRecipients(NamedTuple):

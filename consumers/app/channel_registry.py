@@ -16,7 +16,7 @@ from channels.email.settings import EmailSettings
 from channels.portal.settings import PortalSettings
 from channels.zalo.settings import ZaloSettings
 from consumers.app.settings import LoaSettings
-from consumers.deliver.policy import SendPolicy, Unrestricted
+from consumers.deliver.policy import SendPolicy
 from consumers.messages import field_error
 from consumers.recipients import ChannelRecipients
 from contracts.delivery import ChannelName
@@ -43,7 +43,7 @@ class ChannelParts:
     audience: Callable[[Node], Audience]
     destination: Callable[[Node], tuple[str, bool]]
     recipients: Callable[[Node], ChannelRecipients] = lambda _: ChannelRecipients()
-    policy: Callable[[Node, LaneSemaphore], SendPolicy] = lambda _node, _gate: Unrestricted()
+    policy: Callable[[Node, LaneSemaphore], SendPolicy] = lambda _node, _gate: SendPolicy()
     canary_target: Callable[[Node], str] = lambda _: ""
     digests: Callable[[Node], AffectedDigests | None] = lambda _: None
     waits_for_earlier: bool = True

@@ -16,7 +16,12 @@ from consumers.ledger.codec import BatchRows
 from consumers.ledger.entry import LedgerEntry, notice_entry
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
-from consumers.recipients import BatchRecipients, SingleRecipient, SuppressionList
+from consumers.recipients import (
+    BatchRecipients,
+    RecipientStrategy,
+    SingleRecipient,
+    SuppressionList,
+)
 from contracts import keys, subjects
 from contracts.base.crash_points import crash_point
 from contracts.delivery import BatchKey, Lane, PlanKey, Status
@@ -73,7 +78,7 @@ class CaseNotices:
 
 
 @dataclass
-class CaseNoticeRecipients:
+class CaseNoticeRecipients(RecipientStrategy):
     """Recipient strategy for case notices."""
 
     notices: CaseNotices

@@ -205,11 +205,11 @@ class BatchRun(Generic[Rendered]):
         return rules.ends_as_expired and self.lease.clock() >= rules.give_up_at
 
     def build_recipients(self, rows: Sequence[int]) -> list[Recipient]:
-        """The rows as the channel sees them, with the contacts of this window."""
+        """The rows as the channel sees them; without an address if the recipient has left."""
         channel, content_id, revision, number = self.lease.batch
-        kind = {"personal": self.content.is_personal, "digest": keys.is_digest(content_id)}
-        ref = row_ref_prefix(self.content.stream_seq, number, **kind)
-        contacts = [self.contact_of(self.rows.ids[row]) for row in rows]
+        ref = row_ref_prefix(self.content.kind, self.content.stream_seq, number)
+        all_ids, known = self.rows.ids, self.contacts
+        contacts = [known.get(all_ids[row]) or Contact(all_ids[row]) for row in rows]
         ids = [contact.id for contact in contacts]
         delivery_keys = keys.delivery_keys(content_id, revision, channel, ids)
         return [
@@ -225,10 +225,6 @@ class BatchRun(Generic[Rendered]):
             )
             for row, contact, delivery_key in zip(rows, contacts, delivery_keys, strict=True)
         ]
-
-    def contact_of(self, id: str) -> Contact:
-        """A recipient's contact in this window; without an address if the recipient has left."""
-        return self.contacts.get(id) or Contact(id)
 
     async def release(self) -> LedgerEntry:
         """Commit the last window's outcomes and release the lease."""

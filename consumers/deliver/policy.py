@@ -1,20 +1,21 @@
 """Send policy: a channel's pace and its reasons to stop a plan, beyond the ledger's rules."""
 
 from collections.abc import Mapping
-from typing import Protocol
 
 from channels.base import Outcome
 from contracts.delivery import BatchKey, PlanKey
 
 
-class SendPolicy(Protocol):
-    """Limits of one channel's sending; answers come from memory, as the hot path asks."""
+class SendPolicy:
+    """A policy without limits; answers come from memory, as the hot path asks."""
 
-    def is_stopped(self, plan: PlanKey) -> bool:
-        """Whether *plan* waits for an operator's decision."""
+    def is_stopped(self, _plan: PlanKey) -> bool:
+        """Whether a plan waits for an operator's decision."""
+        return False
 
     def is_throttled(self) -> bool:
         """Whether a batch gives its permit back after one window."""
+        return False
 
     async def wait_for_slot(self) -> None:
         """Wait before the next batch may use a permit."""
@@ -24,22 +25,3 @@ class SendPolicy(Protocol):
 
     async def after_commit(self, batch: BatchKey, outcomes: Mapping[int, Outcome]) -> None:
         """Act on committed outcomes of *batch*."""
-
-
-class Unrestricted:
-    """Send policy without limits."""
-
-    def is_stopped(self, _plan: PlanKey) -> bool:
-        return False
-
-    def is_throttled(self) -> bool:
-        return False
-
-    async def wait_for_slot(self) -> None:
-        """Returns at once."""
-
-    async def before_commit(self, batch: BatchKey, outcomes: Mapping[int, Outcome]) -> None:
-        """Stores nothing."""
-
-    async def after_commit(self, batch: BatchKey, outcomes: Mapping[int, Outcome]) -> None:
-        """Does nothing."""

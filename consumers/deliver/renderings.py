@@ -12,6 +12,7 @@ from consumers.digests.earlier_mails import EarlierMails
 from consumers.digests.store import DigestStore
 from consumers.ledger.codec import BatchRows
 from consumers.ledger.errors import LedgerError
+from consumers.ledger.row_ref import DIGEST_KIND, NOTICE_KIND, PUBLICATION_KIND
 from consumers.ledger.store import Ledger
 from contracts import envelope, events, keys, publication, subjects
 from contracts.case import AcceptedNotice
@@ -33,10 +34,15 @@ class RenderedContent(Generic[Rendered]):
     rendered: Rendered | None
     """None once the content is deleted; then it has expired."""
     expires_at: datetime | None = None
-    is_personal: bool = False
-    """For one person."""
+    kind: str = PUBLICATION_KIND
+    """Of its row references: personal content has NOTICE_KIND."""
     stream_seq: int = 0
-    """Its sequence in its stream."""
+    """Its sequence in its stream; 0 for content in none."""
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether it is for one person."""
+        return self.kind == NOTICE_KIND
 
     def require(self) -> Rendered:
         """The rendered content. Raises LedgerError if it is deleted."""
@@ -78,7 +84,7 @@ class RenderCache(Generic[Rendered]):
     async def load(self, plan: PlanKey, stream_seq: int) -> RenderedContent[Rendered]:
         if keys.is_case(plan.content_id):
             notice = self.render(await self.find_case_notice(stream_seq))
-            return RenderedContent(notice, is_personal=True, stream_seq=stream_seq)
+            return RenderedContent(notice, kind=NOTICE_KIND, stream_seq=stream_seq)
         if keys.is_transactional(plan.content_id):
             return await self.render_transactional(plan.content_id)
         if keys.is_digest(plan.content_id):
@@ -104,9 +110,9 @@ class RenderCache(Generic[Rendered]):
         """A transactional mail from bucket `notices`; a deleted one counts as expired."""
         value = await self.bus.bucket(subjects.NOTICES.name).get(content_id)
         if value is None:
-            return RenderedContent(None, DELETED_EXPIRED_AT, is_personal=True)
+            return RenderedContent(None, DELETED_EXPIRED_AT, kind=NOTICE_KIND)
         mail = TransactionalMail.model_validate_json(value.data)
-        return RenderedContent(self.render(mail), mail.expires_at, is_personal=True)
+        return RenderedContent(self.render(mail), mail.expires_at, kind=NOTICE_KIND)
 
     async def render_digest(self, plan: PlanKey) -> RenderedContent[Rendered]:
         """A digest issue with its publications; it expires with the first of them."""
@@ -115,7 +121,7 @@ class RenderCache(Generic[Rendered]):
             raise LedgerError(f"issue.{plan.content_id}.{plan.revision} is missing")
         issue, seq = stored
         rendered = self.render(Digest(issue, await load_publications(self.bus, issue)))
-        return RenderedContent(rendered, issue.expires_at, stream_seq=seq)
+        return RenderedContent(rendered, issue.expires_at, DIGEST_KIND, seq)
 
     async def require_message(self, stream: StreamSpec, seq: int) -> Message:
         message = await self.bus.get_message(stream.name, seq)

@@ -3,8 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Generic
@@ -19,7 +18,7 @@ from consumers.channel_health.gate import ChannelGate, never_paused
 from consumers.channel_health.rejections import recipient_refs
 from consumers.deliver.batch_run import BatchRun
 from consumers.deliver.lease import Lease, UncommittedOutcomes
-from consumers.deliver.policy import SendPolicy, Unrestricted
+from consumers.deliver.policy import SendPolicy
 from consumers.deliver.renderings import RenderCache, RenderedContent
 from consumers.deliver.slots import WorkerSlot
 from consumers.ledger import moves
@@ -69,7 +68,7 @@ class DeliveryWorker(Generic[Rendered]):
     sessions: list[Session[Rendered]] = field(default_factory=list)
     try_canary: Callable[[CanaryKey], Awaitable[None]] | None = None
     strategies: Sequence[RecipientStrategy] = ()
-    policy: SendPolicy = field(default_factory=Unrestricted)
+    policy: SendPolicy = field(default_factory=SendPolicy)
 
     def __post_init__(self) -> None:
         self.channel_gate = ChannelGate(
@@ -110,7 +109,8 @@ class DeliveryWorker(Generic[Rendered]):
             await self.expire_while_blocked(batch, permit.lane)
             return
         async with self.channel_gate.probe_scope(permit):
-            await self.process_if_due(batch, permit)
+            if (state := await self.load_if_due(batch)) is not None:
+                await self.process_due_rows(batch, state, permit)
 
     async def expire_while_blocked(self, batch: BatchKey, lane: Lane) -> None:
         """Expire overdue rows although the channel can't send. Raises RetryLater for the rest."""
@@ -146,11 +146,6 @@ class DeliveryWorker(Generic[Rendered]):
         """Stop waiting for providers: only rows whose request is under way end in doubt."""
         for session in self.sessions:
             session.abort()
-
-    async def process_if_due(self, batch: BatchKey, permit: Permit) -> None:
-        """Process *batch* if it is due and has no other owner."""
-        if (state := await self.load_if_due(batch)) is not None:
-            await self.process_due_rows(batch, state, permit)
 
     async def load_if_due(self, batch: BatchKey) -> Versioned[LedgerEntry] | None:
         """The batch if it has work now. Raises RetryLater while another worker owns it."""
@@ -272,22 +267,20 @@ class DeliveryWorker(Generic[Rendered]):
         if permit is None or moves.is_idle(run.entry, self.clock(), run.lease.time_rules):
             return await run.release()
         try:
-            async with self.channel.session() as session, self.track_session(session):
-                return await run.run(session, partial(self.should_yield, run, permit))
+            async with self.channel.session() as session:
+                self.sessions.append(session)
+                try:
+                    return await run.run(session, partial(self.should_yield, run, permit))
+                finally:
+                    self.sessions.remove(session)
         except ChannelError as trouble:
-            log_channel_error(trouble)
+            if isinstance(trouble, Misconfigured):  # an operator has to act
+                log.error("channel_unavailable", reason=trouble.reason)
+            else:
+                log.warning("channel_unavailable", reason=trouble.reason)
             is_blocked = await self.channel_gate.record_refused_session(trouble.reason)
             wait_s = BUSY_RETRY_S if is_blocked else trouble.retry_after_s
             raise RetryLater(wait_s, trouble.reason) from trouble
-
-    @asynccontextmanager
-    async def track_session(self, session: Session[Rendered]) -> AsyncIterator[None]:
-        """Let a stop abort *session* for as long as the block runs."""
-        self.sessions.append(session)
-        try:
-            yield
-        finally:
-            self.sessions.remove(session)
 
     def should_yield(self, run: BatchRun[Rendered], permit: Permit) -> bool:
         """Whether *run* gives its permit back: to a higher lane, or because of throttling."""
@@ -305,24 +298,13 @@ class DeliveryWorker(Generic[Rendered]):
         Personal content that runs out of time counts as expired, so that its next channel may
         try. On the last channel it is retried for as long as its contact is kept.
         """
-        lease_s, settle_s = self.lease_s, self.channel.settle_s
-        expires_at = content.expires_at
-        if expires_at is None:
-            retry_for_s = math.inf if is_last_channel else GIVE_UP_S
-            return TimeRules(
-                lease_s, settle_s, retry_for_s=retry_for_s, ends_as_expired=content.is_personal
-            )
-        return TimeRules(lease_s, settle_s, expires_at.timestamp(), ends_as_expired=True)
+        spans, expires_at = (self.lease_s, self.channel.settle_s), content.expires_at
+        if expires_at is not None:
+            return TimeRules(*spans, expires_at.timestamp(), ends_as_expired=True)
+        retry_for_s = math.inf if is_last_channel else GIVE_UP_S
+        return TimeRules(*spans, retry_for_s=retry_for_s, ends_as_expired=content.is_personal)
 
     def subscribers_per_lane(self) -> list[tuple[Lane, int]]:
         """Subscriptions per lane: one per permit, and the reserved ones for the urgent lane."""
         reserved = {Lane.URGENT: self.semaphore.reserved}
         return [(lane, self.semaphore.capacity + reserved.get(lane, 0)) for lane in Lane]
-
-
-def log_channel_error(error: ChannelError) -> None:
-    """Log an error if an operator has to act, else a warning."""
-    if isinstance(error, Misconfigured):
-        log.error("channel_unavailable", reason=error.reason)
-    else:
-        log.warning("channel_unavailable", reason=error.reason)

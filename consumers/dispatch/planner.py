@@ -11,10 +11,11 @@ from consumers.dispatch.audience import AudienceRow
 from consumers.dispatch.supersede import Supersession
 from consumers.ledger.codec import BatchRows
 from consumers.ledger.cursor import MAX_BATCH_ROWS, PlanCursor, split_into_batches
-from consumers.ledger.store import Ledger, RevisionConflict
+from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
 from contracts.base.crash_points import crash_point
 from contracts.delivery import BatchKey, PlanKey
+from producers.bus import RevisionConflict
 from producers.bus.records import Versioned
 
 CHUNK_BATCHES = 25

@@ -15,11 +15,12 @@ from consumers.ledger.codec import BatchRows
 from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.errors import ConcurrentUpdate, LedgerError
-from consumers.ledger.store import Ledger, NoReply, RevisionConflict
+from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
 from consumers.runtime.errors import RetryLater
 from contracts.base.crash_points import crash_point
 from contracts.delivery import BatchKey, PlanKey
+from producers.bus import NoReply, RevisionConflict
 from producers.bus.records import Versioned
 
 log = structlog.get_logger()

@@ -11,6 +11,7 @@ import structlog
 
 from channels.base import Outcome, Verdict
 from channels.email import status_codes
+from consumers.deliver.policy import SendPolicy
 from consumers.email import bounce_monitor, pace
 from consumers.email.bounce_sample import BounceSample
 from consumers.email.bounce_stops import STOPS_KEY, BounceStops, apply_verdict
@@ -51,8 +52,8 @@ async def _log_failure(step: Awaitable[None]) -> None:
 
 
 @dataclass
-class EmailSendPolicy:
-    """The `SendPolicy` of the e-mail worker. Keep `run` running beside it."""
+class EmailSendPolicy(SendPolicy):
+    """The policy of the e-mail worker. Keep `run` running beside it."""
 
     bus: Bus
     semaphore: LaneSemaphore

@@ -6,7 +6,7 @@ attempt have a note: `"x": {"17": [attempts, due, reason number]}`, and in `"f"`
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from consumers.ledger.cursor import PlanCursor
@@ -129,22 +129,7 @@ def decode_rows(data: bytes) -> BatchRows:
 
 
 def encode_cursor(cursor: PlanCursor) -> bytes:
-    return dump_json(
-        {
-            "v": FORMAT,
-            "last": cursor.last,
-            "count": cursor.count,
-            "planned": cursor.planned,
-            "total": cursor.total,
-            "complete": cursor.complete,
-            "halt": cursor.halt,
-            "source": cursor.source,
-            "lane": cursor.lane.value,
-            "doubt": cursor.doubt,
-            "created": cursor.created,
-            "finished": cursor.finished,
-        }
-    )
+    return dump_json({"v": FORMAT, **asdict(cursor)})
 
 
 def decode_cursor(data: bytes) -> PlanCursor:

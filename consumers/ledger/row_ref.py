@@ -43,15 +43,12 @@ class RowRef(NamedTuple):
         return cls(match[1], *map(int, match.groups()[1:]))
 
 
-def row_ref_prefix(seq: int, number: int, *, personal: bool, digest: bool = False) -> str:
+def row_ref_prefix(kind: str, seq: int, number: int) -> str:
     """Return the prefix of a batch's row references; the row's number follows.
 
     Empty for content in no stream: no reference leads back to it.
     """
-    if not seq:
-        return ""
-    kind = NOTICE_KIND if personal else DIGEST_KIND if digest else PUBLICATION_KIND
-    return f"{kind}{seq}.{number}."
+    return f"{kind}{seq}.{number}." if seq else ""
 
 
 async def find_batch(bus: Bus, row_ref: RowRef) -> BatchKey | None:

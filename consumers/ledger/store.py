@@ -14,7 +14,7 @@ from consumers.ledger.errors import ConcurrentUpdate, LedgerError
 from contracts import keys, subjects
 from contracts.delivery import BatchKey, PlanKey
 from producers.bus import BatchEntry as Write
-from producers.bus import Bus, BusError, NoReply, RevisionConflict
+from producers.bus import Bus, NoReply, RevisionConflict
 from producers.bus.records import Versioned
 
 PERSONAL_ROWS = BatchRows((keys.SOLE_RECIPIENT,))
@@ -148,14 +148,3 @@ class Ledger:
                     raise LedgerError(f"{key} is missing")
                 value = values[key]
                 yield batch, Versioned(codec.decode_state(value.data), value.revision)
-
-
-__all__ = [
-    "BusError",
-    "ConcurrentUpdate",
-    "Ledger",
-    "LedgerError",
-    "NoReply",
-    "RevisionConflict",
-    "Versioned",
-]

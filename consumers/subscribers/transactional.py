@@ -6,17 +6,20 @@ Its ledger entry is created once and stays, so it counts the mails of a day over
 Mail that only the subscriber's own action causes has a content_id of its own and does not count."""
 
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from channels.base import Outcome
 from consumers.case_notices.recipients import CaseNotices
 from consumers.ledger.codec import BatchRows
 from consumers.ledger.entry import LedgerEntry, notice_entry
-from consumers.recipients import BatchRecipients, SingleRecipient, SuppressionList
+from consumers.recipients import (
+    BatchRecipients,
+    RecipientStrategy,
+    SingleRecipient,
+    SuppressionList,
+)
 from consumers.subscribers.quota import HourlyMailQuota
 from consumers.subscribers.store import SubscriberStore
 from consumers.suppression.store import BOUNCE_PREFIX
@@ -124,7 +127,7 @@ class TransactionalMailer:
 
 
 @dataclass
-class TransactionalRecipients:
+class TransactionalRecipients(RecipientStrategy):
     """Recipient strategy for transactional mail."""
 
     bus: Bus
@@ -154,19 +157,11 @@ class TransactionalRecipients:
         """Return True: e-mail is the only channel."""
         return True
 
-    async def on_deferred(self, _batch: BatchKey, entry: LedgerEntry, now: float) -> None:
-        """Do nothing: the mail expires with its link."""
-
     async def on_closed(self, batch: BatchKey, entry: LedgerEntry, _now: float) -> None:
         """Purge the mail with its address; idempotent."""
         await self.bus.bucket(subjects.NOTICES.name).purge(batch.content_id)
         status = next(iter(entry.count_by_status()))
         log.info("letter_ended", status=status.value)
-
-    async def on_outcomes(
-        self, batch: BatchKey, entry: LedgerEntry, outcomes: Sequence[Outcome], now: float
-    ) -> None:
-        """Do nothing: outcomes of single mails have no consequence."""
 
 
 def may_ignore_suppression(kind: TransactionalKind, reason: str) -> bool:

@@ -127,7 +127,5 @@ def test_what_names_no_place_is_refused(text):
 
 
 def test_the_places_of_a_batch():
-    assert places.row_ref_prefix(17, 4, personal=False) == "p17.4."
-    assert places.row_ref_prefix(17, 0, personal=True) == "n17.0."
-    assert places.row_ref_prefix(17, 3, personal=False, digest=True) == "d17.3."
-    assert places.row_ref_prefix(0, 0, personal=True) == "", "what lies in no stream"
+    assert places.row_ref_prefix("p", 17, 4) == "p17.4."
+    assert places.row_ref_prefix("n", 0, 0) == "", "what lies in no stream"

@@ -8,8 +8,8 @@ import pytest
 from consumers.deliver import batch_run as works
 from consumers.deliver import lease as claims
 from consumers.ledger.errors import ConcurrentUpdate
-from consumers.ledger.store import BusError, NoReply
 from consumers.runtime.errors import RetryLater
+from producers.bus import BusError, NoReply
 from tests.support.lease_harness import LeaseHarness
 from tests.support.scripted_channel import OK, reader_ids
 

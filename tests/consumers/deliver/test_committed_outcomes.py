@@ -6,9 +6,9 @@ import pytest
 
 from channels.errors import Unreachable
 from consumers.ledger import moves
-from consumers.ledger.store import NoReply
 from consumers.runtime.errors import RetryLater
 from contracts.delivery import BatchKey, Lane, Status
+from producers.bus import NoReply
 from tests.support.delivery_pipeline import wake_ups
 
 

@@ -10,7 +10,7 @@ from consumers.deliver.lease import UncommittedOutcomes
 from consumers.ledger import moves
 from consumers.ledger.entry import RowNote, TimeRules
 from consumers.ledger.errors import ConcurrentUpdate
-from consumers.ledger.store import NoReply
+from producers.bus import NoReply
 from tests.support.lease_harness import LEASE_S, OTHER, LeaseHarness, receipt_for
 from tests.support.scripted_channel import OK, reader_ids
 

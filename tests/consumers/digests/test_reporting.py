@@ -178,5 +178,5 @@ async def test_the_trace_tells_of_a_digest_and_of_the_digests_of_an_item(digest_
 
 async def test_what_comes_back_of_a_digest_finds_its_row(digest_pipeline, bus):
     edition = await digest_pipeline.worker.render_cache.content(SATURDAY)
-    said = places.row_ref_prefix(edition.stream_seq, 0, personal=False, digest=True) + "1"
+    said = places.row_ref_prefix("d", edition.stream_seq, 0) + "1"
     assert await places.find_batch(bus, RowRef.parse(said)) == BatchKey(*SATURDAY, 0)

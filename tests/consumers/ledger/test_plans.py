@@ -10,8 +10,9 @@ from consumers.ledger import codec
 from consumers.ledger.codec import BatchRows
 from consumers.ledger.cursor import MAX_BATCH_ROWS, PlanCursor, split_into_batches
 from consumers.ledger.errors import LedgerError
-from consumers.ledger.store import Ledger, RevisionConflict
+from consumers.ledger.store import Ledger
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
+from producers.bus import RevisionConflict
 from producers.bus.records import Versioned
 from tests.support.ledger_plan import PLAN, ledger
 from tests.support.scripted_channel import reader_ids

@@ -8,8 +8,9 @@ import pytest
 
 from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.errors import ConcurrentUpdate, LedgerError
-from consumers.ledger.store import Ledger, NoReply, RevisionConflict
+from consumers.ledger.store import Ledger
 from contracts.delivery import BatchKey
+from producers.bus import NoReply, RevisionConflict
 from producers.bus.records import Versioned
 from tests.support.ledger_plan import PLAN, ledger
 from tests.support.scripted_channel import reader_ids
