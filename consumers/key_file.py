@@ -17,10 +17,7 @@ from producers.bus import Bus, RevisionConflict
 
 KEY_BYTES = 32
 
-
 FINGERPRINT_KEY = "fingerprint"
-
-
 KEY_FILE_FIELD = "vault.key"
 
 
@@ -39,7 +36,7 @@ class KeyFile:
         """Read the file, or create it: readable by its owner only, synced before it is used.
 
         Raises KeyFileBroken for anything else; a new key would make what is stored unreadable.
-        Without *make* a missing file raises Invalid.
+        Without *create* a missing file raises Invalid.
         """
         if not path.exists():
             if not create:
@@ -99,9 +96,7 @@ async def register_key(bus: Bus, key_file: KeyFile) -> None:
     bucket, fingerprint = bus.bucket(subjects.VAULT.name), key_file.fingerprint()
     stored = await bucket.get(FINGERPRINT_KEY)
     if stored is None:
-        with suppress(
-            RevisionConflict
-        ):  # another process was first; whose key it has is seen below
+        with suppress(RevisionConflict):  # another process was first, maybe with another key
             await bucket.create(FINGERPRINT_KEY, fingerprint)
         stored = await bucket.get(FINGERPRINT_KEY)
     if stored is None or not hmac.compare_digest(stored.data, fingerprint):

@@ -2,21 +2,20 @@
 
 import os
 import re
-import tomllib
 from errno import errorcode
 from functools import cache
 from pathlib import Path
 
+from contracts.catalog import load_texts
 from contracts.errors import Bilingual, FieldError, localized
 
 Catalog = dict[str, dict[str, str]]
 NUMBERED_REASON = re.compile(r"(.+) (\d{3}|[245]\.\d{1,3}\.\d{1,3})")
 
 
-@cache
 def load_catalog(name: str) -> Catalog:
     """A catalogue beside this file: code → {en, vi}."""
-    return tomllib.loads((Path(__file__).parent / f"{name}.toml").read_text("utf-8"))
+    return load_texts(Path(__file__).parent / f"{name}.toml")
 
 
 def field_error(field: str, code: str, **values: object) -> FieldError:

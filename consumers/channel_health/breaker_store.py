@@ -21,20 +21,16 @@ def breaker_key(channel: ChannelName) -> str:
 
 async def load_breakers(bus: Bus) -> dict[ChannelName, Breaker]:
     """The current breaker of every channel."""
-    values = await bus.bucket(subjects.CONTROL.name).get_many(
-        [breaker_key(channel) for channel in ChannelName]
-    )
-    stored = {name: Breaker.model_validate_json(value.data) for name, value in values.items()}
-    return {channel: stored.get(breaker_key(channel), Breaker()) for channel in ChannelName}
+    channels = {breaker_key(channel): channel for channel in ChannelName}
+    values = await bus.bucket(subjects.CONTROL.name).get_many(list(channels))
+    stored = {channels[key]: value.data for key, value in values.items()}
+    return {name: Breaker.model_validate_json(stored.get(name, b"{}")) for name in ChannelName}
 
 
 async def unavailable_channels(bus: Bus) -> frozenset[ChannelName]:
     """The channels whose breaker is not closed."""
-    return frozenset(
-        channel
-        for channel, breaker_now in (await load_breakers(bus)).items()
-        if not breaker_now.is_closed
-    )
+    breakers = await load_breakers(bus)
+    return frozenset(channel for channel, now in breakers.items() if not now.is_closed)
 
 
 @dataclass

@@ -3,8 +3,8 @@
 import time
 import zlib
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -60,8 +60,8 @@ class ChannelGate:
     async def refresh(self, current: Breaker) -> None:
         """Act on the breaker of the bus; called at the start and once a second.
 
-        A probe of this worker without a batch is abandoned: a restart interrupted it, or the reply
-        to the write that started it was lost.
+        A probe of this worker without a batch is abandoned: it ended without a result, a restart
+        interrupted it, or the reply to the write that started it was lost.
         """
         was_blocked, was_paused = self.blocked_since is not None, self.was_paused
         self.current, self.was_paused = current, self.is_paused()
@@ -77,7 +77,8 @@ class ChannelGate:
         elif current.shy and current.state is BreakerState.OPEN and not self.was_paused:
             await self.wake_candidates([lane for lane in Lane if lane is not Lane.NOTICE])
         if not self.is_probing and breaker.is_probing(current, self.worker):
-            await self.abandon_probe()
+            now = self.clock()
+            await self.update(lambda before: breaker.abandon_probe(before, self.worker, now))
 
     async def wake_candidates(self, lanes: Iterable[Lane]) -> None:
         """Wake the candidates at once, most urgent first; the sweeper wakes the others."""
@@ -115,27 +116,13 @@ class ChannelGate:
         await self.update(start)
         return started and breaker.is_probing(self.current, self.worker)
 
-    @asynccontextmanager
-    async def probe_scope(self, permit: Permit) -> AsyncIterator[None]:
-        """Abandon the permit's probe if it ends without a result.
-
-        If the process dies during a probe, its next start abandons it.
-        """
+    @contextmanager
+    def probe_scope(self, permit: Permit) -> Iterator[None]:
+        """End the permit's probe. Without a result, the next `refresh` abandons it."""
         try:
             yield
-        except Exception:
-            await self.finish_probe(permit)
-            raise
-        await self.finish_probe(permit)
-
-    async def finish_probe(self, permit: Permit) -> None:
-        if permit.is_probe:
-            self.is_probing = False
-            if breaker.is_probing(self.current, self.worker):
-                await self.abandon_probe()
-
-    async def abandon_probe(self) -> None:
-        await self.update(lambda before: breaker.abandon_probe(before, self.worker, self.clock()))
+        finally:
+            self.is_probing = self.is_probing and not permit.is_probe
 
     async def record_window(
         self, outcomes: Iterable[Outcome], recipients: Sequence[RecipientRef] = ()

@@ -74,22 +74,19 @@ async def resume(bus: Bus, channel: ChannelName) -> Pause | None:
 
 async def paused_channels(bus: Bus) -> frozenset[ChannelName]:
     """The channels that are paused now."""
-    values = await bus.bucket(subjects.CONTROL.name).get_many(
-        [pause_key(channel) for channel in ChannelName]
-    )
-    return frozenset(channel for channel in ChannelName if pause_key(channel) in values)
+    return frozenset(await _stored_pauses(bus))
 
 
 async def load_pauses(bus: Bus) -> dict[ChannelName, Pause]:
     """The pauses of all paused channels."""
-    values = await bus.bucket(subjects.CONTROL.name).get_many(
-        [pause_key(channel) for channel in ChannelName]
-    )
-    return {
-        channel: Pause.model_validate_json(values[pause_key(channel)].data)
-        for channel in ChannelName
-        if pause_key(channel) in values
-    }
+    stored = await _stored_pauses(bus)
+    return {channel: Pause.model_validate_json(data) for channel, data in stored.items()}
+
+
+async def _stored_pauses(bus: Bus) -> dict[ChannelName, bytes]:
+    channels = {pause_key(channel): channel for channel in ChannelName}
+    values = await bus.bucket(subjects.CONTROL.name).get_many(list(channels))
+    return {channels[key]: value.data for key, value in values.items()}
 
 
 BreakerListener = Callable[[Breaker], Awaitable[None]]
@@ -121,13 +118,11 @@ class ChannelMonitor:
 
     def blocked_reasons(self) -> dict[str, str]:
         """The reason for each blocked channel; a pause hides a breaker."""
-        return {one: self._blocked_reason(one) for one in self.blocked_channels}
-
-    def _blocked_reason(self, channel: ChannelName) -> str:
-        if channel in self.paused_channels:
-            return PAUSED_REASON
-        breaker = self.breaker(channel)
-        return f"breaker {breaker.state}: {breaker.reason}"
+        broken = {name: now for name, now in self.breakers.items() if not now.is_closed}
+        reasons: dict[str, str] = {
+            name: f"breaker {now.state}: {now.reason}" for name, now in broken.items()
+        }
+        return {**reasons, **dict.fromkeys(self.paused_channels, PAUSED_REASON)}
 
     async def run(self) -> None:
         while True:
@@ -172,7 +167,6 @@ class LegitimateWaits:
         return False
 
     async def load_blocked_channels(self) -> frozenset[ChannelName]:
-        """The channels that are paused or whose breaker is not closed."""
         if self.blocked_channels is None:
             unavailable = await breaker_store.unavailable_channels(self.bus)
             self.blocked_channels = unavailable | await paused_channels(self.bus)

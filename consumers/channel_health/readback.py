@@ -6,7 +6,7 @@ It is part of the portal's destination, which each start of the worker writes an
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -18,6 +18,7 @@ from consumers.channel_health.destinations import (
     write_destination,
 )
 from consumers.messages import field_error, load_catalog
+from contracts.base.times import utc_time
 from contracts.delivery import ChannelName
 from contracts.errors import Bilingual, FieldError
 from producers.bus import Bus, BusError
@@ -82,7 +83,7 @@ def readback_failure(destinations: Mapping[ChannelName, Destination]) -> Readbac
     portal = destinations.get(ChannelName.PORTAL)
     if portal is None or not portal.unseen:
         return None
-    since = datetime.fromtimestamp(round(portal.unseen_since), UTC)
+    since = utc_time(round(portal.unseen_since))
     return ReadbackFailure(address=portal.read_at, since=since, why=portal.unseen)
 
 

@@ -111,7 +111,7 @@ class BatchRun(Generic[Rendered]):
             now, unchanged = self.lease.clock(), moves.unchanged_rows(entry, read, sendable)
             entry = moves.resolve(self.with_outcomes(entry), resolved, now)
             entry = self.expire_overdue(moves.suppress(entry, suppressed), now)
-            return moves.grant(entry, unchanged, now, self.lease.time_rules)[0]
+            return moves.grant(entry, unchanged, now, self.lease.time_rules)
 
         try:
             await self.commit(add_intents)

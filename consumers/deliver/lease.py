@@ -74,12 +74,9 @@ class Lease:
     async def renew(self) -> None:
         """Extend the lease; after a failure nothing more is sent, outcomes are evidence."""
         try:
-            await self.commit(self.extended)
+            await self.commit(lambda entry: moves.grant(entry, (), self.clock(), self.time_rules))
         except (ConcurrentUpdate, BusError, LedgerError):
             self.is_lost = True
-
-    def extended(self, entry: LedgerEntry) -> LedgerEntry:
-        return moves.grant(entry, (), self.clock(), self.time_rules)[0]
 
     def may_expire_within(self, request_timeout_s: float) -> bool:
         """Whether a request begun now could outlast the lease."""

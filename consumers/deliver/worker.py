@@ -108,7 +108,7 @@ class DeliveryWorker(Generic[Rendered]):
         if self.policy.is_stopped(batch.plan) or not await self.channel_gate.may_proceed(permit):
             await self.expire_while_blocked(batch, permit.lane)
             return
-        async with self.channel_gate.probe_scope(permit):
+        with self.channel_gate.probe_scope(permit):
             if (state := await self.load_if_due(batch)) is not None:
                 await self.process_due_rows(batch, state, permit)
 

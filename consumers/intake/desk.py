@@ -7,7 +7,7 @@ complete a decision after a crash.
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 
 import structlog
@@ -21,6 +21,7 @@ from consumers.intake.repository import ItemRepository
 from consumers.messages import field_error
 from contracts import keys, subjects
 from contracts.base.crash_points import crash_point
+from contracts.base.times import utc_now
 from contracts.delivery import Lane
 from contracts.errors import Conflict, ContractError, Invalid
 from producers import bus as nats
@@ -72,7 +73,7 @@ class Desk:
         if record:
             approval.check_four_eyes(record, by)
             approval.check_reviewed_hash(record, content_hash)
-        decision = Decision(verdict="approved", by=by, at=self.now())
+        decision = Decision(verdict="approved", by=by, at=utc_now(self.clock))
         record = await self.decide(content_id, number, decision)
         if record.state != "released":
             key = keys.publication_key(content_id, number)
@@ -92,7 +93,9 @@ class Desk:
         code, reason = approval.rejection(code, reason)
         by = approval.reviewer("clerk", reviewer)
         number = revision or await self.newest_waiting(content_id)
-        decision = Decision(verdict="rejected", by=by, at=self.now(), code=code, reason=reason)
+        decision = Decision(
+            verdict="rejected", by=by, at=utc_now(self.clock), code=code, reason=reason
+        )
         return await self.decide(content_id, number, decision)
 
     async def finish_interrupted(self) -> int:
@@ -169,7 +172,7 @@ class Desk:
 
     async def release_approved(self, draft: Draft, record: Position) -> Position:
         """Release an approved draft, unless a newer position was released first."""
-        text, at = draft.content, record.released_at or self.now()
+        text, at = draft.content, record.released_at or utc_now(self.clock)
 
         def fenced(item: Item | None) -> Item:
             known = items.require_owner(item, draft.unit, draft.content_id)
@@ -206,9 +209,6 @@ class Desk:
                 log.error("draft_unreadable", draft=key)
                 continue
             yield draft
-
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(self.clock(), UTC)
 
 
 def _priority(draft: Draft) -> tuple[int, datetime, str]:

@@ -7,11 +7,11 @@ the item's record decides, everything else follows from it.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
+from weakref import WeakValueDictionary
 
 import structlog
 from structlog.contextvars import bound_contextvars
@@ -34,6 +34,7 @@ from consumers.messages import field_error
 from consumers.runtime.errors import RetryLater
 from contracts import errors, events, subjects
 from contracts.base.crash_points import crash_point
+from contracts.base.times import utc_now
 from contracts.case import CaseUpdated
 from contracts.cloudevent import CloudEvent
 from contracts.content import Submitted, Withdrawn
@@ -47,29 +48,6 @@ from producers.bus.records import Versioned
 
 log = structlog.get_logger()
 EARLIER_EVENT_RETRY_S = 0.2
-
-
-class KeyedLock:
-    """One lock per key, granted in the order of requests; unused keys are dropped."""
-
-    def __init__(self) -> None:
-        self._queues: dict[str, tuple[asyncio.Lock, int]] = {}
-
-    @asynccontextmanager
-    async def hold(self, key: str) -> AsyncIterator[None]:
-        """Hold the lock of *key*, after all earlier requests for this key."""
-        lock, waiting = self._queues.get(key, (asyncio.Lock(), 0))
-        self._queues[key] = lock, waiting + 1
-        try:
-            async with lock:
-                yield
-        finally:
-            self._release(key)
-
-    def _release(self, key: str) -> None:
-        lock, waiting = self._queues.pop(key)
-        if waiting > 1:
-            self._queues[key] = lock, waiting - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +92,7 @@ class Intake:
         self.bus = bus
         self.vocabulary = vocabulary
         self.clock = clock
-        self.locks = KeyedLock()
+        self.locks = WeakValueDictionary[str, asyncio.Lock]()  # by content_id
         self.units = bus.bucket(subjects.UNITS.name)
         self.event_log = EventLog(bus)
         self.repository = ItemRepository(bus)
@@ -134,7 +112,7 @@ class Intake:
         crash_point("intake.fetched")
         facts = {"event_id": checked.event_id, "content_id": checked.content_id}
         with bound_contextvars(**facts, unit=unit):
-            async with self.locks.hold(checked.content_id):
+            async with self.locks.setdefault(checked.content_id, asyncio.Lock()):
                 await self.process(checked, seq)
 
     async def process(self, checked: ReceivedEvent, seq: int) -> None:
@@ -161,7 +139,7 @@ class Intake:
         if kind is not None and kind != events.kind_of(event.type):
             raise Invalid(field_error("type", "kind_differs", value=event.type, kind=kind))
         events.check_sender(event, unit, self.vocabulary)
-        return ReceivedEvent(unit, event, content, datetime.fromtimestamp(self.clock(), UTC))
+        return ReceivedEvent(unit, event, content, utc_now(self.clock))
 
     async def apply(
         self, checked: ReceivedEvent, policy: UnitPolicy, known: Versioned[Item | None], seq: int

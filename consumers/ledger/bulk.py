@@ -15,7 +15,7 @@ from consumers.ledger.codec import BatchRows
 from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.entry import LedgerEntry
 from contracts.delivery import BatchKey, PlanKey
-from producers.bus import Bucket, Value
+from producers.bus import Bucket
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -87,24 +87,21 @@ async def read_chunk(bucket: Bucket, keys: list[BatchKey], recipients: bool) -> 
     wanted = [f"state.{key}" for key in keys]
     if recipients:
         wanted += [f"rows.{key}" for key in keys]
-    values = await bucket.get_many(wanted)
+    stored = {key: value.data for key, value in (await bucket.get_many(wanted)).items()}
     return [
-        decode_batch(key, values.get(f"state.{key}"), values.get(f"rows.{key}")) for key in keys
+        StoredBatch(
+            key,
+            f"state.{key}" in stored,
+            decode_or_none(codec.decode_state, stored.get(f"state.{key}")),
+            decode_or_none(codec.decode_rows, stored.get(f"rows.{key}")),
+        )
+        for key in keys
     ]
 
 
-def decode_batch(key: BatchKey, state: Value | None, rows: Value | None) -> StoredBatch:
-    return StoredBatch(
-        key,
-        state is not None,
-        decode_or_none(codec.decode_state, state.data) if state else None,
-        decode_or_none(codec.decode_rows, rows.data) if rows else None,
-    )
-
-
-def decode_or_none(decode: Callable[[S], T], data: S) -> T | None:
-    """The decoded value, or None if this version can't decode it."""
+def decode_or_none(decode: Callable[[S], T], data: S | None) -> T | None:
+    """The decoded value, or None if there is none that this version can decode."""
     try:
-        return decode(data)
+        return None if data is None else decode(data)
     except codec.DECODE_ERRORS:
         return None

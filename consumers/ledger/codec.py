@@ -15,11 +15,7 @@ from consumers.ledger.errors import UnreadableValue
 from contracts.delivery import Lane, PlanKey
 
 FORMAT = 1
-
-
 CORRECTION_MARK, ITEM_MASK_MARK = "*", ":"
-
-
 DECODE_ERRORS = (ValueError, LookupError, TypeError, AttributeError)
 """Errors of decoding a damaged value, or one of another version."""
 

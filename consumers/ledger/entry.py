@@ -34,19 +34,10 @@ STATUS_OF_LETTER: dict[int, Status] = {
     **dict.fromkeys(b"kK", Status.UNKNOWN),
 }
 
-
 WAITING_LETTERS = frozenset(b"pPrR")
-
-
 SENDING_LETTERS = frozenset(b"sS")
-
-
 OPEN_LETTERS = WAITING_LETTERS | SENDING_LETTERS
-
-
 IN_DOUBT = ord("P")
-
-
 REACHED_LETTERS = frozenset(b"dkPSRDXUEWVK")
 """Letters of rows whose recipient got, or may have got, the text."""
 
@@ -120,10 +111,8 @@ class LedgerEntry:
     @property
     def waiting_reasons(self) -> list[str]:
         """Reasons of the open rows that have one."""
-        notes = self.notes.items()
-        return [
-            note.reason for row, note in notes if self.rows[row] in OPEN_LETTERS and note.reason
-        ]
+        open_notes = [note for row, note in self.notes.items() if self.rows[row] in OPEN_LETTERS]
+        return [note.reason for note in open_notes if note.reason]
 
     def reached_rows(self) -> list[int]:
         """Rows whose recipients must get a correction."""
@@ -151,11 +140,8 @@ def planned_entry(count: int, lane: Lane, now: float, *, doubt: bool = False) ->
 
 def notice_entry(stream_seq: int, event_id: str, now: float, *, doubt: bool = False) -> LedgerEntry:
     """The one-row batch of the case notice *event_id*, whose event is at *stream_seq*."""
-    return replace(
-        planned_entry(1, Lane.NOTICE, now, doubt=doubt),
-        notice_seq=stream_seq,
-        notice_event_id=event_id,
-    )
+    planned = planned_entry(1, Lane.NOTICE, now, doubt=doubt)
+    return replace(planned, notice_seq=stream_seq, notice_event_id=event_id)
 
 
 def is_maybe(letter: int) -> bool:

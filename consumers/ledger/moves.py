@@ -146,13 +146,11 @@ def suppress(entry: LedgerEntry, rows: Mapping[int, str]) -> LedgerEntry:
     )
 
 
-def grant(
-    entry: LedgerEntry, rows: Sequence[int], now: float, rules: TimeRules
-) -> tuple[LedgerEntry, list[int]]:
-    """Mark *rows* as sending, and renew the lease. Returns the granted rows too."""
+def grant(entry: LedgerEntry, rows: Sequence[int], now: float, rules: TimeRules) -> LedgerEntry:
+    """Mark waiting *rows* as sending, unless the batch is halted, and renew the lease."""
     granted = [row for row in rows if entry.rows[row] in WAITING_LETTERS and not entry.halt]
     letters = {row: keep_maybe(ord("s"), entry.rows[row]) for row in granted}
-    return replace(entry.with_rows(letters, {}), lease_until=now + rules.lease_s), granted
+    return replace(entry.with_rows(letters, {}), lease_until=now + rules.lease_s)
 
 
 def unchanged_rows(entry: LedgerEntry, seen: LedgerEntry, rows: Sequence[int]) -> list[int]:

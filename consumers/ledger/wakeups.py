@@ -1,13 +1,13 @@
 """Wake-ups: queue messages that say "batch K has work" and carry no truth."""
 
 import json
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from pydantic import BaseModel, field_validator
 
 from contracts import subjects
 from contracts.base.crash_points import crash_point
+from contracts.base.times import utc_time
 from contracts.delivery import BatchKey, ChannelName, Lane
 from producers.bus import Bus
 
@@ -76,7 +76,7 @@ class Waker:
     async def schedule(self, batch: BatchKey, lane: Lane, number: int, at: float) -> None:
         """Wake at *at* (seconds since the epoch); storing the same wake-up again replaces it."""
         await self.bus.schedule(
-            datetime.fromtimestamp(at, UTC),
+            utc_time(at),
             subjects.scheduled(batch, number),
             subjects.deliver(batch.channel, lane),
             encode_wake_up(batch, lane),

@@ -5,12 +5,13 @@ evaluates them itself, so a dead sender is noticed too.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from contracts import subjects
+from contracts.base.times import utc_time
 from contracts.delivery import ChannelName
 from producers.bus import Bus
 
@@ -98,15 +99,15 @@ def evaluate(sent: SentCanary | None, answer: CanaryAnswer, now: float) -> Canar
     if sent is None or sent.off:
         return CANARY_OFF
     if sent.paused:
-        return CanaryStatus(state="paused", since=to_datetime(sent.since))
+        return CanaryStatus(state="paused", since=utc_time(round(sent.since)))
     proven_at = max(answer.ok_at, sent.since)
     if now - proven_at > sent.limit_s:
         return CanaryStatus(
-            state="late", since=to_datetime(proven_at), why=late_reason(sent, answer, now)
+            state="late", since=utc_time(round(proven_at)), why=late_reason(sent, answer, now)
         )
     if answer.ok_at < sent.since:
-        return CanaryStatus(state="waiting", since=to_datetime(sent.since))
-    return CanaryStatus(state="ok", since=to_datetime(answer.ok_at))
+        return CanaryStatus(state="waiting", since=utc_time(round(sent.since)))
+    return CanaryStatus(state="ok", since=utc_time(round(answer.ok_at)))
 
 
 def late_reason(sent: SentCanary, answer: CanaryAnswer, now: float) -> str:
@@ -116,10 +117,6 @@ def late_reason(sent: SentCanary, answer: CanaryAnswer, now: float) -> str:
         there = now - sent.last_seen_at <= sent.limit_s / ABSENCE_FRACTION
         return "none was sent" + (" in time" if there else ": the service canary does not run")
     return f"the channel said: {answer.reason or 'nothing'}"
-
-
-def to_datetime(seconds: float) -> datetime:
-    return datetime.fromtimestamp(round(seconds), UTC)
 
 
 async def load_records(

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Generic
 
 import structlog
@@ -14,6 +13,7 @@ from channels.errors import ChannelError
 from consumers.channel_health.canary.status import CanaryAnswer, answer_key
 from consumers.ledger.wakeups import CanaryKey
 from contracts import subjects
+from contracts.base.times import utc_now
 from producers.bus import Bus
 from producers.bus.records import read, update
 
@@ -49,7 +49,7 @@ class CanaryWorker(Generic[Rendered]):
         await update(bucket, name, CanaryAnswer, move)
 
     async def probe_channel(self, key: CanaryKey) -> Outcome:
-        canary = Canary(key.number, datetime.fromtimestamp(self.clock(), UTC), self.target)
+        canary = Canary(key.number, utc_now(self.clock), self.target)
         try:
             async with asyncio.timeout(self.timeout_s), self.channel.session() as session:
                 return await session.probe(canary)

@@ -126,7 +126,7 @@ async def test_a_recovery_or_a_resume_wakes_the_scouts_most_urgent_first(gate_wa
         gate_watch.guard.wait_s(a_batch(number), lane)
     clock.advance(5)
     permit = Permit(Lane.URGENT)
-    async with gate_watch.guard.probe_scope(permit):
+    with gate_watch.guard.probe_scope(permit):
         assert await gate_watch.guard.may_proceed(permit)
         await gate_watch.guard.record_window([DELIVERED])
     assert gate_watch.guard.current.is_closed
@@ -144,10 +144,10 @@ async def test_a_probe_without_an_answer_makes_room(gate_watch, clock):
     await gate_watch.guard.record_refused_session("away")
     clock.advance(5)
     permit = Permit(Lane.URGENT)
-    with pytest.raises(RetryLater):
-        async with gate_watch.guard.probe_scope(permit):
-            assert await gate_watch.guard.may_proceed(permit)
-            raise RetryLater(1, "owned by another worker")
+    with pytest.raises(RetryLater), gate_watch.guard.probe_scope(permit):
+        assert await gate_watch.guard.may_proceed(permit)
+        raise RetryLater(1, "owned by another worker")
+    await gate_watch.guard.refresh(gate_watch.guard.current)
     assert (gate_watch.guard.current.state, gate_watch.guard.current.failures) == (
         BreakerState.OPEN,
         1,

@@ -164,7 +164,7 @@ async def test_a_letters_failed_probe_wakes_the_other_lanes_and_its_own_waits(ga
     )
     clock.advance(6)
     permit = Permit(Lane.NOTICE)
-    async with gate_watch.guard.probe_scope(permit):
+    with gate_watch.guard.probe_scope(permit):
         assert await gate_watch.guard.may_proceed(permit)
         for lane in (Lane.NORMAL, Lane.URGENT, Lane.NOTICE):
             gate_watch.guard.wait_s(BatchKey(EMAIL, "tin", 1, lane.rank), lane)

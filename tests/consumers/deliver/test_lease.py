@@ -234,9 +234,7 @@ async def test_what_could_not_be_booked_says_nothing_of_what_another_owner_had_o
     loa = await new_harness(3)
     unbooked = await silenced(loa)
     await loa.change(loa.taken_over)
-    await loa.change(
-        lambda entry: moves.grant(entry, [0, 1, 2], loa.clock(), TimeRules(LEASE_S))[0]
-    )
+    await loa.change(lambda entry: moves.grant(entry, [0, 1, 2], loa.clock(), TimeRules(LEASE_S)))
     entry = await loa.run(await loa.claim(token="me.email.0#aa#2", unbooked=unbooked))
     assert (entry.rows, entry.possible_copies) == (b"DDD", 3 + 3), "theirs, and ours of this claim"
 

@@ -148,7 +148,7 @@ def test_a_halt_closes_a_batch_that_nobody_works_on():
 
 def test_nothing_is_granted_under_a_halt():
     halted = replace(entry("pp"), halt="v2")
-    assert moves.grant(halted, [0, 1], NOW, RULES) == (replace(halted, lease_until=NOW + 60), [])
+    assert moves.grant(halted, [0, 1], NOW, RULES) == replace(halted, lease_until=NOW + 60)
 
 
 def test_a_deferred_row_climbs_the_ladder_and_a_held_one_does_not():
@@ -202,7 +202,7 @@ def test_patience_runs_from_the_first_failure_and_a_last_try_comes_shortly_befor
         state = moves.book(state, {0: said}, now, PATIENT)
         now = state.notes[0].due
         state = moves.expire(state, now, PATIENT)
-        state = moves.grant(state, [0], now, PATIENT)[0]
+        state = moves.grant(state, [0], now, PATIENT)
     assert now == NOW + PATIENT.retry_for_s, "not before, and not after"
     assert now - tries[-1] <= backoff.LAST_TRY_BEFORE_END_S
     assert letters(state) in ("xp", "Xp"), "whoever was never tried still waits"

@@ -52,7 +52,7 @@ SAYS = {"book": SEND, "resolve": RESOLVE}
 CLEARS_A_DOUBT = {Verdict.DELIVERED, Verdict.ABSENT}
 STEPS = {
     "claim": lambda s, said, r, now: moves.claim(s, f"o{r.random()}", now, RULES),
-    "grant": lambda s, said, r, now: moves.grant(s, list(said), now, RULES)[0],
+    "grant": lambda s, said, r, now: moves.grant(s, list(said), now, RULES),
     "book": lambda s, said, r, now: moves.book(s, said, now, RULES),
     "resolve": lambda s, said, r, now: moves.resolve(s, said, now),
     "halt": lambda s, said, r, now: moves.halt(s, r.choice(["v2", "w3"]), now),

@@ -362,8 +362,7 @@ def write_once(ledger: Ledger, batch: Any, held: Any, entry: LedgerEntry) -> tup
 @instead_of(moves, "grant")
 def halt_not_respected(grant, entry, rows, now, rules):
     """Rows of a halted batch are still sent."""
-    granted, sendable = grant(replace(entry, halt=""), rows, now, rules)
-    return replace(granted, halt=entry.halt), sendable
+    return replace(grant(replace(entry, halt=""), rows, now, rules), halt=entry.halt)
 
 
 @instead_of(moves, "final_letter", "halt-not-respected")
