@@ -1,7 +1,7 @@
 """Zalo: the Official Account shows an article, then one broadcast points its followers to it.
 
 A publication is two rows here, one per provider call that the public can see: `article`, then
-`broadcast`. `factory.open_channel` joins the parts. May import contracts, channels.base,
+`broadcast`. `factory.ChannelParts` joins the parts. May import contracts, channels.base,
 channels.errors and channels.fetch. The stores are handed in: `client.store.KeyValueStore` for
 tokens and counters, `publications.record.ArticleStore` for articles.
 """

@@ -1,6 +1,7 @@
 """Builds the channel from its parts, for the composition root."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from channels.fetch import url_policy
 from channels.fetch.fetcher import Fetcher
@@ -51,126 +52,102 @@ class ChannelStores:
     covers: CoverStore | None = None
 
 
-def open_channel(
-    settings: ZaloSettings,
-    stores: ChannelStores,
-    site: ArticleDefaults,
-    timing: Timing | None = None,
-    transport: Transport | None = None,
-) -> ZaloChannel:
-    """A channel for the hosts that *settings* name. The caller closes it."""
-    timing, transport = timing or Timing(), transport or AiohttpTransport()
-    tokens = open_token_store(settings, stores, transport, timing)
-    api = open_client(settings, stores, tokens, error_codes.OA_HOST, timing)
-    business = open_client(settings, stores, tokens, error_codes.BUSINESS_HOST, timing)
-    notice_stores = _open_notice_stores(settings, stores, business, timing)
-    notices = NoticeSender(NoticeApi(api, business), notice_stores, timing)
-    quotas = open_quotas(settings, stores, api, timing)
-    site = replace(site, copies_covers=stores.covers is not None)
-    covers = _open_cover_selector(settings, stores)
-    return ZaloChannel(
-        api=api,
-        records=stores.articles,
-        site=site,
-        timing=timing,
-        quotas=quotas,
-        notices=notices,
-        covers=covers,
-        connections=settings.connections,
-    )
+@dataclass
+class ChannelParts:
+    """The parts of one app's channel, each built once. The caller closes *transport*.
 
+    Quotas and budget go by Zalo's clock, which decides when a day or a month ends.
+    """
 
-def _open_cover_selector(settings: ZaloSettings, stores: ChannelStores) -> CoverSelector:
-    fetcher = Fetcher(url_policy.parse_policy(settings.cover_allow))
-    return CoverSelector(fetcher, stores.covers or NoCoverStore(), stores.articles)
+    settings: ZaloSettings
+    stores: ChannelStores
+    transport: Transport = field(default_factory=AiohttpTransport)
+    timing: Timing = field(default_factory=lambda: Timing())
 
+    @cached_property
+    def tokens(self) -> TokenStore:
+        secret = self.settings.app_secret.get_secret_value()
+        oauth = OAuthClient(self.settings.oauth_url, self.settings.app_id, secret, self.transport)
+        cipher = GrantCipher(self.stores.encryption_key)
+        return TokenStore(oauth, self.stores.token_grants, cipher, self.timing.clock)
 
-def _open_notice_stores(
-    settings: ZaloSettings, stores: ChannelStores, business: ZaloClient, timing: Timing
-) -> NoticeStores:
-    """Stores that all processes of an app share for template messages."""
-    templates = TemplateRegistry(business, stores.shared, f"zalo.templates.{settings.app_id}")
-    budget = _open_budget(settings, stores, business, timing)
-    return NoticeStores(templates, budget, stores.message_ids or InMemoryMessageIds())
+    @cached_property
+    def oa(self) -> ZaloClient:
+        """Client of the Official Account's host."""
+        settings = self.settings
+        return self._client(error_codes.OA_HOST, settings.openapi_url, settings.calls_per_s)
 
+    @cached_property
+    def business(self) -> ZaloClient:
+        """Client of the host for template messages."""
+        settings = self.settings
+        return self._client(
+            error_codes.BUSINESS_HOST, settings.business_url, settings.notices_per_s
+        )
 
-def _open_budget(
-    settings: ZaloSettings, stores: ChannelStores, business: ZaloClient, timing: Timing
-) -> Budget:
-    """The budget, by Zalo's clock, which decides when a day ends."""
+    def _client(self, host: str, url: str, per_s: float) -> ZaloClient:
+        clock, sleep = self.timing.clock, self.timing.sleep
+        limits = RateLimits(per_s, max(1.0, _BURST_S * per_s))
+        key = f"rate.zalo.{self.settings.app_id}.{host}"
+        bucket = TokenBucket(clock, limits, store=self.stores.shared, key=key, sleep=sleep)
+        provider_clock, url = ProviderClock(clock), url.rstrip("/")
+        return ZaloClient(url, self.tokens, self.transport, provider_clock, bucket, host, sleep)
 
-    def window(name: str, limit: int, span: Until) -> QuotaWindow:
-        return QuotaWindow(name, limit, span, business.clock.now, timing.jitter)
+    @cached_property
+    def notice_stores(self) -> NoticeStores:
+        """Stores that all processes of an app share for template messages."""
+        key = f"zalo.templates.{self.settings.app_id}"
+        templates = TemplateRegistry(self.business, self.stores.shared, key)
+        return NoticeStores(
+            templates, self._budget(), self.stores.message_ids or InMemoryMessageIds()
+        )
 
-    windows = BudgetWindows(
-        window("notices", settings.notices_per_day, Until.DAY),
-        window("daily money", settings.money_per_day, Until.DAY),
-        window("monthly money", settings.money_per_month, Until.MONTH),
-    )
-    key = f"quota.zalo.{settings.app_id}"
-    former_keys = {
-        name: f"{key}.{window.name.replace(' ', '-')}" for name, window in windows.all().items()
-    }
-    return Budget(windows, stores.shared, f"{key}.purse", former_keys)
+    def _budget(self) -> Budget:
+        settings, key = self.settings, f"quota.zalo.{self.settings.app_id}"
 
+        def window(name: str, limit: int, span: Until) -> QuotaWindow:
+            return QuotaWindow(name, limit, span, self.business.clock.now, self.timing.jitter)
 
-def open_quotas(
-    settings: ZaloSettings, stores: ChannelStores, api: ZaloClient, timing: Timing
-) -> AccountQuotas:
-    """The quotas, by Zalo's clock, which decides when a month ends."""
+        windows = BudgetWindows(
+            window("notices", settings.notices_per_day, Until.DAY),
+            window("daily money", settings.money_per_day, Until.DAY),
+            window("monthly money", settings.money_per_month, Until.MONTH),
+        )
+        former_keys = {
+            name: f"{key}.{window.name.replace(' ', '-')}" for name, window in windows.all().items()
+        }
+        return Budget(windows, self.stores.shared, f"{key}.purse", former_keys)
 
-    def counter(name: str, limit: int, span: Until = Until.MONTH) -> QuotaCounter:
-        window = QuotaWindow(name, limit, span, api.clock.now, timing.jitter)
-        return QuotaCounter(window, stores.shared, f"quota.zalo.{settings.app_id}.{name}")
+    @cached_property
+    def quotas(self) -> AccountQuotas:
+        settings = self.settings
 
-    articles = counter("articles", settings.articles_per_month)
-    month = counter("broadcasts", settings.broadcasts_per_month)
-    day = counter("daily-broadcasts", settings.broadcasts_per_day, Until.DAY)
-    return AccountQuotas(articles, QuotaCounters(month, day))
+        def counter(name: str, limit: int, span: Until = Until.MONTH) -> QuotaCounter:
+            window = QuotaWindow(name, limit, span, self.oa.clock.now, self.timing.jitter)
+            return QuotaCounter(window, self.stores.shared, f"quota.zalo.{settings.app_id}.{name}")
 
+        articles = counter("articles", settings.articles_per_month)
+        month = counter("broadcasts", settings.broadcasts_per_month)
+        day = counter("daily-broadcasts", settings.broadcasts_per_day, Until.DAY)
+        return AccountQuotas(articles, QuotaCounters(month, day))
 
-def open_client(
-    settings: ZaloSettings, stores: ChannelStores, tokens: TokenStore, host: str, timing: Timing
-) -> ZaloClient:
-    """A client of one of Zalo's hosts, with the rate limit that all processes share."""
-    by_template = host == error_codes.BUSINESS_HOST
-    url = settings.business_url if by_template else settings.openapi_url
-    per_s = settings.notices_per_s if by_template else settings.calls_per_s
-    limits = RateLimits(per_s, max(1.0, _BURST_S * per_s))
-    key = f"rate.zalo.{settings.app_id}.{host}"
-    bucket = TokenBucket(timing.clock, limits, store=stores.shared, key=key, sleep=timing.sleep)
-    clock, transport = ProviderClock(timing.clock), tokens.oauth.transport
-    return ZaloClient(url, tokens, transport, clock, bucket, host=host, sleep=timing.sleep)
+    def channel(self, site: ArticleDefaults) -> ZaloChannel:
+        """A channel for the hosts that the settings name."""
+        settings, stores = self.settings, self.stores
+        fetcher = Fetcher(url_policy.parse_policy(settings.cover_allow))
+        return ZaloChannel(
+            api=self.oa,
+            records=stores.articles,
+            site=replace(site, copies_covers=stores.covers is not None),
+            timing=self.timing,
+            quotas=self.quotas,
+            notices=NoticeSender(
+                NoticeApi(self.oa, self.business), self.notice_stores, self.timing
+            ),
+            covers=CoverSelector(fetcher, stores.covers or NoCoverStore(), stores.articles),
+            connections=settings.connections,
+        )
 
-
-def open_account_probe(
-    settings: ZaloSettings, stores: ChannelStores, transport: Transport
-) -> AccountProbe:
-    """The probe of the account, which makes reads alone."""
-    timing = Timing()
-    tokens = open_token_store(settings, stores, transport, timing)
-    oa = open_client(settings, stores, tokens, error_codes.OA_HOST, timing)
-    business = open_client(settings, stores, tokens, error_codes.BUSINESS_HOST, timing)
-    notice_stores = _open_notice_stores(settings, stores, business, timing)
-    return AccountProbe(
-        tokens, oa, business, open_quotas(settings, stores, oa, timing), notice_stores
-    )
-
-
-def open_template_registry(
-    settings: ZaloSettings, stores: ChannelStores, transport: Transport
-) -> TemplateRegistry:
-    """The template registry alone, for commands and for webhook events."""
-    timing = Timing()
-    tokens = open_token_store(settings, stores, transport, timing)
-    business = open_client(settings, stores, tokens, error_codes.BUSINESS_HOST, timing)
-    return _open_notice_stores(settings, stores, business, timing).templates
-
-
-def open_token_store(
-    settings: ZaloSettings, stores: ChannelStores, transport: Transport, timing: Timing
-) -> TokenStore:
-    """The token store alone, to seed a pair or to read it."""
-    secret = settings.app_secret.get_secret_value()
-    oauth = OAuthClient(settings.oauth_url, settings.app_id, secret, transport)
-    return TokenStore(oauth, stores.token_grants, GrantCipher(stores.encryption_key), timing.clock)
+    def account_probe(self) -> AccountProbe:
+        """The probe of the account, which makes reads alone."""
+        return AccountProbe(self.tokens, self.oa, self.business, self.quotas, self.notice_stores)

@@ -16,9 +16,10 @@ from channels.zalo.client.store import StoredValue
 from channels.zalo.client.transport import AiohttpTransport, Reply, Request
 from channels.zalo.clock import Jitter, Timing
 from channels.zalo.errors import StaleValue
-from channels.zalo.factory import ChannelStores, open_channel
+from channels.zalo.factory import ChannelParts, ChannelStores
 from channels.zalo.publications.record import ArticleRecord
 from channels.zalo.publications.render import ArticleDefaults
+from channels.zalo.settings import ZaloSettings
 from contracts import keys
 from contracts.delivery import ChannelName
 from contracts.publication import Publication
@@ -172,12 +173,12 @@ class ZaloAccount:
 
     def new_channel(self) -> ZaloChannel:
         """A new process: nothing but the stores is remembered."""
-        transport = FaultyTransport(self)
-        channel = open_channel(
-            self.sandbox.settings, self.stores, self.site, self.timing, transport
-        )
-        self.started.append(channel)
-        return channel
+        return self.start_channel(self.sandbox.settings)
+
+    def start_channel(self, settings: ZaloSettings) -> ZaloChannel:
+        parts = ChannelParts(settings, self.stores, FaultyTransport(self), self.timing)
+        self.started.append(parts.channel(self.site))
+        return self.started[-1]
 
     @property
     def channel(self) -> ZaloChannel:

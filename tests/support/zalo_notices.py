@@ -10,7 +10,7 @@ from typing import Any
 from channels.base import Outcome, Recipient
 from channels.case_notice_texts import APOLOGY
 from channels.zalo.case_notices.sender import InMemoryMessageIds
-from channels.zalo.factory import ChannelStores, open_channel
+from channels.zalo.factory import ChannelStores
 from channels.zalo.quota.window import WindowCount
 from contracts import keys
 from contracts.case import CaseNotice
@@ -18,7 +18,6 @@ from contracts.delivery import ChannelName
 from sandbox.zalo.state.templates import Template, shipped_routes
 from tests.support.clock import FakeClock
 from tests.support.zalo_account import (
-    FaultyTransport,
     MemoryKeyValueStore,
     ZaloAccount,
     open_zalo_account,
@@ -81,11 +80,7 @@ class ZaloNotices:
     async def start(self, **settings: Any) -> None:
         """A new process, with these settings (`money_per_day=...`)."""
         account = self.account.sandbox.settings.model_copy(update=settings)
-        stage = self.account
-        channel = open_channel(
-            account, stage.stores, stage.site, stage.timing, FaultyTransport(stage)
-        )
-        stage.started.append(channel)
+        channel = self.account.start_channel(account)
         await channel.api.tokens.access_token()
 
     @property

@@ -5,7 +5,6 @@ days of the last interaction, older halves first: a person who interacts meanwhi
 later.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -119,17 +118,16 @@ class FollowerScan(FrozenModel):
         )
 
 
+@dataclass
 class FollowerApi:
     """Zalo's lists of people, by user id."""
 
-    def __init__(self, api: ZaloClient) -> None:
-        self.api = api
+    api: ZaloClient
 
     async def page(self, part: ScanRange, offset: int) -> FollowerPage:
         """Raises Refused or a ChannelError."""
-        return parse_page(
-            await self.api.read(self.api.get_data_call(_LIST_PATH, part.query(offset)))
-        )
+        call = self.api.get_data_call(_LIST_PATH, part.query(offset))
+        return parse_page(await self.api.read(call))
 
     async def forget(self, user_id: str, expired: Deadline) -> None:
         """Erase the Official Account's notes about a person at Zalo; a repetition does no harm.
@@ -141,8 +139,7 @@ class FollowerApi:
 
 def parse_page(answer: ApiResponse) -> FollowerPage:
     """Raises Unreachable for an answer without a list: it must not look like an empty one."""
-    data = answer.data if isinstance(answer.data, Mapping) else {}
-    total, users = whole_number(data.get("total")), data.get("users")
+    total, users = whole_number(answer.fields.get("total")), answer.fields.get("users")
     if total is None or not (isinstance(users, list) or total == 0):
         raise Unreachable("a list without its people")
     listed = (first_text(user, "user_id") for user in users or ())

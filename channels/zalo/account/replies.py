@@ -1,6 +1,7 @@
 """Reply to a person who wrote to the Official Account, by a free consultation message."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -19,16 +20,16 @@ FREE_WINDOW_S = 48 * 3600.0
 MARGIN_S = 600.0
 
 
+@dataclass
 class ReplySender:
     """Sends through the call that this Official Account may use, found out once and stored.
 
     *key*, followed by the Official Account's id, is its key in *store*.
     """
 
-    def __init__(self, api: ZaloClient, store: KeyValueStore, key: str) -> None:
-        self.api = api
-        self.store = store
-        self.key = key
+    api: ZaloClient
+    store: KeyValueStore
+    key: str
 
     async def send(self, user_id: str, oa_id: str, text: str, expired: Deadline) -> str:
         """Send a text; returns the message's id.

@@ -4,9 +4,8 @@ Each probe makes a read that one of the channel's tasks needs. A refusal is a fi
 in Zalo's consoles to correct it, and stops no other probe.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from channels.errors import ChannelError
 from channels.zalo import error_codes
@@ -48,7 +47,7 @@ class AccountProfile:
 
     @classmethod
     def parse(cls, answer: ApiResponse) -> "AccountProfile":
-        data: Mapping[str, Any] = answer.data if isinstance(answer.data, Mapping) else {}
+        data = answer.fields
         kind = whole_number(data.get("oa_type"))
         return cls(
             id=first_text(data, "oaid", "oa_id"),
@@ -83,46 +82,39 @@ class AccountStatus:
     missing: list[Finding] = field(default_factory=list)
 
 
+@dataclass
 class AccountProbe:
     """Probes one Official Account over both hosts."""
 
-    def __init__(
-        self,
-        tokens: TokenStore,
-        oa: ZaloClient,
-        business: ZaloClient,
-        quotas: AccountQuotas,
-        stores: NoticeStores,
-    ) -> None:
-        self.tokens = tokens
-        self.quotas = quotas
-        self.stores = stores
-        self.oa = oa
-        self.business = business
-        self.status = AccountStatus()
+    tokens: TokenStore
+    oa: ZaloClient
+    business: ZaloClient
+    quotas: AccountQuotas
+    stores: NoticeStores
+    status: AccountStatus = field(default_factory=AccountStatus)
 
     async def run(self) -> AccountStatus:
         """Run all probes. Raises Unreachable for the stores only; Zalo's errors are findings."""
         await self.read_grant()
         await self.read_counters()
         if not self.status.missing:
-            await self.probe(
-                "sign in", self.oa.get_data_call("/v2.0/oa/getoa"), self.oa, self.set_profile
-            )
+            profile = self.oa.get_data_call("/v2.0/oa/getoa")
+            await self.probe("sign in", profile, self.oa, self.set_profile)
             await self.probe_publishing()
             await self.probe_templates()
             self.check_templates()
             self.check_profile()
         return self.status
 
+    def report(self, task: str, reason: str, fix: str) -> None:
+        """Add a finding; *fix* is a name in the table of codes."""
+        self.status.missing.append(Finding(task, reason, error_codes.operator_fix(fix)))
+
     async def read_grant(self) -> None:
         """The stored token pair; a probe refreshes no token."""
         grant = (await self.tokens.read()).grant
-        if grant.lost or not grant.access_token:
-            reason = grant.lost or "no consent yet"
-            self.status.missing.append(
-                Finding("sign in", reason, error_codes.operator_fix("consent"))
-            )
+        if grant.missing_consent:
+            self.report("sign in", grant.missing_consent, "consent")
             return
         self.status.token_expires_at = grant.expires_at
         self.status.token_obtained_at = grant.obtained_at
@@ -131,9 +123,8 @@ class AccountProbe:
     async def read_counters(self) -> None:
         """Our own counts of this month."""
         for counter in (self.quotas.articles, self.quotas.broadcasts.counters[0]):
-            self.status.spent[counter.window.name] = _usage_text(
-                await counter.shared.read(), counter.window, "unknown"
-            )
+            count = await counter.shared.read()
+            self.status.spent[counter.window.name] = _usage_text(count, counter.window, "unknown")
         self.status.kinds = template_statuses(await self.stores.templates.current())
         used, windows = await self.stores.budget.used(), self.stores.budget.windows
         self.status.notices = {
@@ -147,48 +138,38 @@ class AccountProbe:
         blocked = [status for status in self.status.kinds if status.problem]
         for problem, fix in dict.fromkeys((status.problem, status.fix) for status in blocked):
             kinds = ", ".join(status.kind for status in blocked if status.problem == problem)
-            self.status.missing.append(
-                Finding(f"notices {kinds}", problem, error_codes.operator_fix(fix))
-            )
+            self.report(f"notices {kinds}", problem, fix)
 
     async def probe_publishing(self) -> None:
         """Probe the reads that articles and broadcasts need."""
         query = {"offset": "0", "limit": "1", "type": "normal"}
-        listing = self.oa.get_call("/v2.0/article/getslice", query)
-        await self.probe("articles", listing, self.oa)
+        await self.probe("articles", self.oa.get_call("/v2.0/article/getslice", query), self.oa)
         quota = self.oa.post_call("/v2.0/oa/quota/message", {})
         await self.probe("broadcasts", quota, self.oa, _collect_fields(self.status.broadcasts))
 
     async def probe_templates(self) -> None:
         """Probe the reads that template messages by phone need."""
-        quota, quality = (
-            self.business.get_call("/message/quota"),
-            self.business.get_call("/quality"),
-        )
-        await self.probe(
-            "template messages", quota, self.business, _collect_fields(self.status.templates)
-        )
-        await self.probe(
-            "template quality", quality, self.business, _collect_fields(self.status.quality)
-        )
+        for task, path, collected in (
+            ("template messages", "/message/quota", self.status.templates),
+            ("template quality", "/quality", self.status.quality),
+        ):
+            call = self.business.get_call(path)
+            await self.probe(task, call, self.business, _collect_fields(collected))
 
     async def probe(
         self,
         task: str,
         call: ApiCall,
         api: ZaloClient,
-        use: Callable[[ApiResponse], None] | None = None,
+        use: Callable[[ApiResponse], None] = lambda _: None,
     ) -> None:
         try:
-            answer = await api.read(call)
+            use(await api.read(call))
         except Refused as refused:
             reason = f"{refused.reason}: {refused.message}" if refused.message else refused.reason
             self.status.missing.append(Finding(task, reason, refused.rule.fix))
         except ChannelError as trouble:
             self.status.missing.append(Finding(task, trouble.reason, fix_for_error(trouble)))
-        else:
-            if use:
-                use(answer)
 
     def set_profile(self, answer: ApiResponse) -> None:
         self.status.account = AccountProfile.parse(answer)
@@ -197,15 +178,9 @@ class AccountProbe:
         """Problems of the profile that no call refuses yet."""
         account = self.status.account
         if account and not account.verified:
-            finding = Finding(
-                "everything that is paid", "not verified", error_codes.operator_fix("oa")
-            )
-            self.status.missing.append(finding)
+            self.report("everything that is paid", "not verified", "oa")
         if account and not account.business_account:
-            finding = Finding(
-                "template messages", "no business account", error_codes.operator_fix("money")
-            )
-            self.status.missing.append(finding)
+            self.report("template messages", "no business account", "money")
 
 
 def _usage_text(count: WindowCount, window: QuotaWindow, without: str) -> str:
@@ -217,7 +192,7 @@ def _collect_fields(there: dict[str, str]) -> Callable[[ApiResponse], None]:
     """A function that copies an answer's plain fields into *there*, as text."""
 
     def use(answer: ApiResponse) -> None:
-        data = answer.data if isinstance(answer.data, Mapping) else {}
-        there.update((name, str(value)) for name, value in data.items() if value is not None)
+        values = answer.fields.items()
+        there.update((name, str(value)) for name, value in values if value is not None)
 
     return use

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from channels.base import Deadline
 from channels.zalo.client.article_api import OA_PATH, require_field
@@ -56,21 +55,20 @@ class AcceptedMessage:
     @classmethod
     def parse(cls, answer: ApiResponse, name: str) -> "AcceptedMessage":
         """Raises AmbiguousResult for a success without its id."""
-        data: Any = answer.data if isinstance(answer.data, Mapping) else {}
-        quota = data.get("quota")
+        quota = answer.fields.get("quota")
         left = whole_number(quota.get("remainingQuota")) if isinstance(quota, Mapping) else None
         return cls(require_field(answer, name), left)
 
 
+@dataclass
 class NoticeApi:
     """Template messages.
 
     Reads raise Refused or ChannelError; writes also AmbiguousResult and DeadlinePassed.
     """
 
-    def __init__(self, oa: ZaloClient, business: ZaloClient) -> None:
-        self.oa = oa
-        self.business = business
+    oa: ZaloClient
+    business: ZaloClient
 
     async def send(self, order: TemplateMessage, expired: Deadline) -> AcceptedMessage:
         """Send by phone on the business host with a tracking id, or by user id on the other."""

@@ -1,6 +1,6 @@
 """Holds per template: after a quota or configuration error, further sends wait until it lifts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from channels.base import Outcome, Verdict
 from channels.zalo import error_codes
@@ -22,13 +22,13 @@ class Hold:
     spread_s: float = 0.0
 
 
+@dataclass
 class TemplateHolds:
     """One hold per template and kind of address: by phone and by user id they differ."""
 
-    def __init__(self, clock: Clock, jitter: Jitter) -> None:
-        self.clock = clock
-        self.chance = jitter
-        self.holds: dict[tuple[str, bool], Hold] = {}
+    clock: Clock
+    jitter: Jitter
+    holds: dict[tuple[str, bool], Hold] = field(default_factory=dict)
 
     def raise_if_held(self, template: Template, by_user_id: bool) -> None:
         """Raises RowOutcome while a hold applies."""
@@ -36,7 +36,7 @@ class TemplateHolds:
         for scope in (template.id, template.tag):
             shut = self.holds.get((scope, by_user_id))
             if shut and shut.until > now:
-                after_s = shut.until - now + self.chance() * shut.spread_s
+                after_s = shut.until - now + self.jitter() * shut.spread_s
                 raise RowOutcome(
                     Outcome(Verdict.HELD, shut.reason, after_s, reached_provider=False)
                 )

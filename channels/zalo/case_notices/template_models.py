@@ -3,10 +3,10 @@
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from channels.zalo.client.response import first_text, json_object, whole_number
+from channels.zalo.client.response import first_text, json_object, known_fields, whole_number
 
 ENABLE, DELETE = "ENABLE", "DELETE"
 _ANY_HOUR_TAGS = frozenset(("1", "TRANSACTION", "IN_TRANSACTION", "OTP"))
@@ -68,9 +68,8 @@ class Template:
 
     @classmethod
     def decode(cls, data: Mapping[str, Any]) -> "Template":
-        values = {field.name: data[field.name] for field in fields(cls) if field.name in data}
         blanks = tuple(TemplateParam(**param) for param in data.get("blanks", ()))
-        return cls(**{**values, "blanks": blanks})
+        return cls(**{**known_fields(cls, data), "blanks": blanks})
 
     @property
     def is_any_hour(self) -> bool:
@@ -103,11 +102,8 @@ class RegisteredTemplates:
     def decode(cls, data: bytes) -> "RegisteredTemplates":
         """Read a value that any version wrote."""
         stored = json_object(data) or {}
-        values = {field.name: stored[field.name] for field in fields(cls) if field.name in stored}
-        templates = {
-            id: Template.decode(field) for id, field in stored.get("templates", {}).items()
-        }
-        return cls(**{**values, "templates": templates})
+        templates = {id: Template.decode(data) for id, data in stored.get("templates", {}).items()}
+        return cls(**{**known_fields(cls, stored), "templates": templates})
 
     def encode(self) -> bytes:
         return json.dumps(asdict(self), ensure_ascii=False).encode()

@@ -134,8 +134,7 @@ class TemplateRegistry:
         return Template.parse(id, data)
 
     async def read_data(self, path: str, **query: str) -> Mapping[str, Any]:
-        answer = await self.api.read(self.api.get_call(path, query))
-        return answer.data if isinstance(answer.data, Mapping) else {}
+        return (await self.api.read(self.api.get_call(path, query))).fields
 
     async def update(
         self, change: Callable[[RegisteredTemplates], RegisteredTemplates]
@@ -156,16 +155,16 @@ class TemplateRegistry:
 
     async def load(self) -> tuple[RegisteredTemplates, int]:
         stored = await self.store.get(self.key)
-        return RegisteredTemplates.decode(
-            stored.data if stored else b""
-        ), stored.revision if stored else NO_REVISION
+        if stored is None:
+            return RegisteredTemplates(), NO_REVISION
+        return RegisteredTemplates.decode(stored.data), stored.revision
 
     def cache(self, registered: RegisteredTemplates) -> None:
         self.cached, self.cached_at = registered, self.clock()
 
 
 def _check_params(kind: str, template: Template) -> None:
-    """Raises Unfit."""
+    """Raises UnfitTemplate."""
     wanted = {blank.name for blank in template.blanks if blank.require}
     if unknown := sorted(wanted - guaranteed_parameters(kind)):
         raise UnfitTemplate(kind, template.id, unknown)

@@ -27,14 +27,14 @@ class ListedArticle:
     visible: bool
 
 
+@dataclass
 class ArticleApi:
     """Articles and broadcasts.
 
     Reads raise Refused or ChannelError; writes also AmbiguousResult and DeadlinePassed.
     """
 
-    def __init__(self, api: ZaloClient) -> None:
-        self.api = api
+    api: ZaloClient
 
     async def account_profile(self) -> ApiResponse:
         """Read our Official Account, the cheapest read there is."""
@@ -42,37 +42,27 @@ class ArticleApi:
 
     async def create(self, payload: Mapping[str, Any], expired: Deadline) -> str:
         """Create an article; returns the token to verify it with."""
-        answer = await self.api.write(
-            self.api.post_call(f"{_ARTICLE_PATH}/create", payload), expired
-        )
-        return require_field(answer, "token")
+        return require_field(await self.write("create", payload, expired), "token")
 
     async def update(self, payload: Mapping[str, Any], expired: Deadline) -> str:
-        """Replace an article; returns a token to verify, or an empty text when the change is
-        complete.
-        """
-        answer = await self.api.write(
-            self.api.post_call(f"{_ARTICLE_PATH}/update", payload), expired
-        )
-        return answer.text("token")
+        """Replace an article; returns a token to verify, empty when the change is complete."""
+        return (await self.write("update", payload, expired)).text("token")
 
     async def verify(self, token: str) -> str:
         """The article's id; Refused with kind POLL while it is processed."""
         call = self.api.post_call(f"{_ARTICLE_PATH}/verify", {"token": token})
-        answer = await self.api.read(call)
-        return answer.text("id")
+        return (await self.api.read(call)).text("id")
 
     async def remove(self, article_id: str, expired: Deadline) -> None:
-        await self.api.write(
-            self.api.post_call(f"{_ARTICLE_PATH}/remove", {"id": article_id}), expired
-        )
+        await self.write("remove", {"id": article_id}, expired)
+
+    async def write(self, name: str, payload: Mapping[str, Any], expired: Deadline) -> ApiResponse:
+        return await self.api.write(self.api.post_call(f"{_ARTICLE_PATH}/{name}", payload), expired)
 
     async def detail(self, article_id: str) -> Mapping[str, Any]:
         """An article with its body and its status."""
-        answer = await self.api.read(
-            self.api.get_call(f"{_ARTICLE_PATH}/getdetail", {"id": article_id})
-        )
-        return answer.data if isinstance(answer.data, Mapping) else {}
+        call = self.api.get_call(f"{_ARTICLE_PATH}/getdetail", {"id": article_id})
+        return (await self.api.read(call)).fields
 
     async def list_page(self, page: int) -> list[ListedArticle]:
         """One page of our articles, newest first."""

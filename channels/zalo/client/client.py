@@ -61,31 +61,21 @@ class ApiCall:
         return Request(self.method, self.url, headers, self.query, body)
 
 
+@dataclass
 class ZaloClient:
     """Client of one API host for one app; shared by all parts of the process.
 
-    *host* names the host's table of codes. Every call carries `_appsecret_proof`, which the console
+    *host* names the host's table of codes. Every call carries `appsecret_proof`, which the console
     can require.
     """
 
-    def __init__(
-        self,
-        url: str,
-        tokens: TokenStore,
-        transport: Transport,
-        clock: ProviderClock,
-        bucket: TokenBucket,
-        *,
-        host: str = error_codes.OA_HOST,
-        sleep: Sleep = asyncio.sleep,
-    ) -> None:
-        self.host = host
-        self.url = url.rstrip("/")
-        self.tokens = tokens
-        self.transport = transport
-        self.clock = clock
-        self.bucket = bucket
-        self.sleep = sleep
+    url: str
+    tokens: TokenStore
+    transport: Transport
+    clock: ProviderClock
+    bucket: TokenBucket
+    host: str = error_codes.OA_HOST
+    sleep: Sleep = asyncio.sleep
 
     def get_call(self, path: str, query: Mapping[str, str] | None = None) -> ApiCall:
         """A read with ordinary query parameters (`/article/*`)."""

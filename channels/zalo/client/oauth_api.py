@@ -18,22 +18,11 @@ from channels.zalo.error_codes import ErrorKind
 from channels.zalo.errors import AmbiguousResult, AppNotSetUp, RefreshTokenUsed
 
 _TOKEN_PATH = "/v4/oa/access_token"  # noqa: S105
-
-
 _FORM_CONTENT_TYPE = "application/x-www-form-urlencoded"
-
-
 _NAME_MAX = 60
-
-
 _TEMPORARY_STATUSES = (HTTPStatus.TOO_MANY_REQUESTS, *range(500, 600))
 """Statuses that come before any effect: the refresh token is still valid."""
-
-
-_DEFAULT_LIFETIME_S = 3600.0
-
-
-_LIFETIME_MAX_S = 31 * 86400.0
+_DEFAULT_LIFETIME_S, _LIFETIME_MAX_S = 3600.0, 31 * 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +34,14 @@ class TokenPair:
     lifetime_s: float
 
 
+@dataclass
 class OAuthClient:
-    """The app's side of OAuth v4 for Official Accounts."""
+    """The app's side of OAuth v4 for Official Accounts; *url* is the OAuth host's."""
 
-    def __init__(self, url: str, app_id: str, app_secret: str, transport: Transport) -> None:
-        self.url = url.rstrip("/") + _TOKEN_PATH
-        self.app_id = app_id
-        self.app_secret = app_secret
-        self.transport = transport
+    url: str
+    app_id: str
+    app_secret: str = field(repr=False)
+    transport: Transport
 
     async def refresh(self, refresh_token: str) -> TokenPair:
         """Use *refresh_token*; call once per token.
@@ -69,10 +58,9 @@ class OAuthClient:
     async def request_tokens(self, grant_type: str, **fields: str) -> TokenPair:
         form = {**fields, "app_id": self.app_id, "grant_type": grant_type}
         headers = {"secret_key": self.app_secret, "Content-Type": _FORM_CONTENT_TYPE}
-        body = urlencode(form).encode()
-        return parse_token_pair(
-            await self.transport.exchange(Request("POST", self.url, headers, body=body))
-        )
+        url, body = self.url.rstrip("/") + _TOKEN_PATH, urlencode(form).encode()
+        reply = await self.transport.exchange(Request("POST", url, headers, body=body))
+        return parse_token_pair(reply)
 
 
 def parse_token_pair(reply: Reply) -> TokenPair:

@@ -7,12 +7,12 @@ are seconds since the epoch by our clocks, which agree within seconds.
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 
 import structlog
 
 from channels.errors import Unreachable
-from channels.zalo.client.response import json_object, whole_number
+from channels.zalo.client.response import json_object, known_fields, whole_number
 from channels.zalo.client.shared_value import SharedValue
 from channels.zalo.client.store import KeyValueStore
 from channels.zalo.clock import Sleep, next_minute
@@ -40,9 +40,7 @@ class BucketState:
     @classmethod
     def decode(cls, data: bytes, per_s: float) -> "BucketState":
         """Read a state that any version wrote; an unreadable one becomes a full bucket."""
-        stored = json_object(data) or {}
-        values = {field.name: stored[field.name] for field in fields(cls) if field.name in stored}
-        return cls(**{"per_s": per_s, **values})
+        return cls(**{"per_s": per_s, **known_fields(cls, json_object(data) or {})})
 
     def encode(self) -> bytes:
         return json.dumps(asdict(self)).encode()

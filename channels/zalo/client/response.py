@@ -6,7 +6,7 @@ or a truncated body. An unreadable body proves no outcome: it raises AmbiguousRe
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from http import HTTPStatus
 from typing import Any
 
@@ -24,6 +24,11 @@ class ApiResponse:
     error: int
     message: str
     data: Any = None
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """`data` as an object; empty when it is anything else."""
+        return self.data if isinstance(self.data, Mapping) else {}
 
     def text(self, *names: str) -> str:
         """The first non-empty of *names* in `data`, as text; ids may come as numbers."""
@@ -52,6 +57,11 @@ def json_object(body: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return parsed if isinstance(parsed, dict) else None
+
+
+def known_fields(kind: type[Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a dataclass' fields in what any version stored; unknown ones are left out."""
+    return {field.name: stored[field.name] for field in fields(kind) if field.name in stored}
 
 
 def whole_number(value: object) -> int | None:

@@ -1,13 +1,12 @@
 """Key-value stores with compare-and-set, and the encrypted token grant kept in one."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Protocol
+from dataclasses import asdict, dataclass
+from typing import Protocol
 
 from cryptography.fernet import Fernet, InvalidToken
 
-from channels.zalo.client.response import json_object
+from channels.zalo.client.response import json_object, known_fields
 from channels.zalo.errors import WrongKey
 
 NO_REVISION = 0
@@ -48,6 +47,11 @@ class TokenGrant:
     previous_access_token: str = ""
     previous_refresh_token: str = ""
 
+    @property
+    def missing_consent(self) -> str:
+        """Why no token can be had from this grant; empty for a usable one."""
+        return self.lost or ("" if self.access_token else "no consent yet")
+
     def __repr__(self) -> str:
         return f"Grant(expires_at={self.expires_at}, lost={self.lost!r})"
 
@@ -67,13 +71,7 @@ class GrantCipher:
             stored = json_object(self.fernet.decrypt(data))
         except InvalidToken as error:
             raise WrongKey("the vault key does not fit the stored tokens") from error
-        return _decode_grant(stored or {})
-
-
-def _decode_grant(stored: Mapping[str, Any]) -> TokenGrant:
-    """Read a grant that any version stored: unknown fields are left out."""
-    names = {field.name for field in fields(TokenGrant)}
-    return TokenGrant(**{name: value for name, value in stored.items() if name in names})
+        return TokenGrant(**known_fields(TokenGrant, stored or {}))
 
 
 class LocalStore:

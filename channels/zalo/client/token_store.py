@@ -59,9 +59,8 @@ class TokenStore:
         self.cipher = cipher
         self.clock = clock
         self.lock = asyncio.Lock()
-        self.unstored: tuple[TokenGrant, str] | None = (
-            None  # a new pair that is not stored yet, and the refresh token it was obtained with
-        )
+        self.unstored: tuple[TokenGrant, str] | None = None
+        """A new pair that is not stored yet, and the refresh token it was obtained with."""
 
     async def access_token(self) -> str:
         """The access token, refreshed in good time.
@@ -99,11 +98,8 @@ class TokenStore:
             now = self.clock()
             fresh = TokenGrant(access_token, refresh_token, now + lifetime_s(expires_in), now)
             if stored := await self.kv_store.get(self.key):
-                await self.write(
-                    _with_previous(self.previous_grant(stored), fresh), stored.revision
-                )
-            else:
-                await self.write(fresh, NO_REVISION)
+                fresh = _with_previous(self.previous_grant(stored), fresh)
+            await self.write(fresh, stored.revision if stored else NO_REVISION)
             self.unstored = None
 
     def previous_grant(self, stored: StoredValue) -> TokenGrant:
@@ -116,8 +112,7 @@ class TokenStore:
 
     async def has_consent(self) -> bool:
         """Whether a usable consent is stored. Raises Unreachable, Misconfigured."""
-        grant = (await self.read()).grant
-        return bool(grant.access_token) and not grant.lost
+        return not (await self.read()).grant.missing_consent
 
     def is_refresh_due(self, grant: TokenGrant) -> bool:
         """Whether to refresh: at 20 of the 25 hours, so that a missed refresh can be repeated."""
@@ -129,10 +124,8 @@ class TokenStore:
         if self.unstored:
             await self.store_new_pair()
         current = await self.read()
-        if current.grant.lost or not current.grant.access_token:
-            raise Misconfigured(
-                current.grant.lost or "no consent yet", retry_after_s=OPERATOR_RETRY_S
-            )
+        if reason := current.grant.missing_consent:
+            raise Misconfigured(reason, retry_after_s=OPERATOR_RETRY_S)
         return current
 
     async def read(self) -> VersionedGrant:
@@ -142,10 +135,9 @@ class TokenStore:
         return VersionedGrant(self.cipher.decrypt(stored.data), stored.revision)
 
     async def write(self, grant: TokenGrant, revision: int) -> VersionedGrant:
-        """Raises Stale, Unreachable."""
-        return VersionedGrant(
-            grant, await self.kv_store.swap(self.key, self.cipher.encrypt(grant), revision)
-        )
+        """Raises StaleValue, Unreachable."""
+        stored_at = await self.kv_store.swap(self.key, self.cipher.encrypt(grant), revision)
+        return VersionedGrant(grant, stored_at)
 
     async def refresh(self, current: VersionedGrant) -> TokenGrant:
         """Exchange the stored pair for a new one, and store that. Raises ChannelError."""
@@ -161,9 +153,8 @@ class TokenStore:
             return await self.mark_lost(pending, str(why))
         except AmbiguousResult as doubt:
             log.error("zalo_refresh_unknown", reason=str(doubt))
-            raise Unreachable(
-                "refresh without an answer", retry_after_s=PENDING_TIMEOUT_S
-            ) from doubt
+            reason = "refresh without an answer"
+            raise Unreachable(reason, retry_after_s=PENDING_TIMEOUT_S) from doubt
         except ChannelError as trouble:
             await self.clear_pending(pending, trouble)
         self.unstored = (self.next_grant(pending.grant, pair), spent)
@@ -171,16 +162,15 @@ class TokenStore:
 
     async def mark_pending(self, current: VersionedGrant) -> VersionedGrant:
         """Mark the refresh as pending; one process succeeds, the others raise Unreachable."""
-        if abs(self.clock() - current.grant.pending_at) < PENDING_TIMEOUT_S:
-            raise Unreachable("a refresh is under way", retry_after_s=BUSY_RETRY_S)
+        now, busy = self.clock(), Unreachable("a refresh is under way", retry_after_s=BUSY_RETRY_S)
+        if abs(now - current.grant.pending_at) < PENDING_TIMEOUT_S:
+            raise busy
         try:
-            return await self.write(
-                replace(current.grant, pending_at=self.clock()), current.revision
-            )
+            return await self.write(replace(current.grant, pending_at=now), current.revision)
         except StaleValue:
             other = await self.read()
             if other.grant.refresh_token == current.grant.refresh_token:
-                raise Unreachable("a refresh is under way", retry_after_s=BUSY_RETRY_S) from None
+                raise busy from None
             return other
 
     async def clear_pending(self, pending: VersionedGrant, trouble: ChannelError) -> NoReturn:
@@ -205,11 +195,9 @@ class TokenStore:
         raise Misconfigured(lost, retry_after_s=OPERATOR_RETRY_S)
 
     def next_grant(self, grant: TokenGrant, pair: TokenPair) -> TokenGrant:
-        now = self.clock()
-        kept = pair.refresh_token or grant.refresh_token
-        return _with_previous(
-            grant, TokenGrant(pair.access_token, kept, now + pair.lifetime_s, now)
-        )
+        now, kept = self.clock(), pair.refresh_token or grant.refresh_token
+        fresh = TokenGrant(pair.access_token, kept, now + pair.lifetime_s, now)
+        return _with_previous(grant, fresh)
 
     async def store_new_pair(self) -> TokenGrant:
         """Store the new pair before its first use. Raises Unreachable; the next call repeats it."""
@@ -244,8 +232,5 @@ def grant_key(app_id: str) -> str:
 
 def _with_previous(before: TokenGrant, fresh: TokenGrant) -> TokenGrant:
     """*fresh* with the tokens of *before*, for recovery by hand."""
-    return replace(
-        fresh,
-        previous_access_token=before.access_token,
-        previous_refresh_token=before.refresh_token,
-    )
+    access, refresh = before.access_token, before.refresh_token
+    return replace(fresh, previous_access_token=access, previous_refresh_token=refresh)

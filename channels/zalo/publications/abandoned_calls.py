@@ -5,7 +5,7 @@ text. Neither can be prevented. Both are searched for when the item is worked on
 background for a day. The records of the items tell any process which calls to watch.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -22,15 +22,15 @@ _CALLS_MAX = 20
 """Abandoned calls remembered per item: each has cost at least ten minutes."""
 
 
+@dataclass
 class AbandonedCalls:
     """Watches items with abandoned calls, as their records and this process know them."""
 
-    def __init__(self, api: ArticleApi, records: ArticleStore, timing: Timing) -> None:
-        self.api = api
-        self.records = records
-        self.timing = timing
-        self.begun_at: dict[str, float] = {}  # start of the item's latest abandoned call
-        self.is_loaded = False
+    api: ArticleApi
+    records: ArticleStore
+    timing: Timing
+    begun_at: dict[str, float] = field(default_factory=dict)  # of the latest abandoned call
+    is_loaded: bool = False
 
     def abandon(self, content_id: str, record: ArticleRecord) -> ArticleRecord:
         """Abandon the pending call of *record*: it counts as not done, and is watched."""

@@ -1,7 +1,7 @@
 """Broadcast: one call that cannot be undone, repeated or looked up. It is made at most once."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -24,22 +24,15 @@ COMPANIONS_WAIT_S, RECHECK_S = 1800.0, 120.0
 """How long a broadcast waits for other items' articles, and the pause between checks."""
 
 
+@dataclass
 class BroadcastSender:
     """Points followers to live articles, within Zalo's hours."""
 
-    def __init__(
-        self,
-        api: ArticleApi,
-        records: ArticleStore,
-        clock: ProviderClock,
-        timing: Timing,
-        quota: QuotaCounters,
-    ) -> None:
-        self.api = api
-        self.quota = quota
-        self.records = records
-        self.clock = clock
-        self.timing = timing
+    api: ArticleApi
+    records: ArticleStore
+    clock: ProviderClock
+    timing: Timing
+    quota: QuotaCounters
 
     async def send(self, job: ArticleJob) -> Outcome:
         """Raises the errors of `outcomes.ROW_ERRORS`; an ambiguous result is never sent again by

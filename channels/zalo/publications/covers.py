@@ -6,7 +6,7 @@ article by a few minutes at most.
 """
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import structlog
@@ -48,14 +48,14 @@ class NoCoverStore:
         return True
 
 
+@dataclass
 class CoverSelector:
     """Copies pictures. The result is part of the item's record, so that each is copied once."""
 
-    def __init__(self, fetcher: Fetcher, store: CoverStore, records: ArticleStore) -> None:
-        self.fetcher = fetcher
-        self.store = store
-        self.records = records
-        self.draw_lock = asyncio.Lock()  # one at a time: a large picture takes much memory
+    fetcher: Fetcher
+    store: CoverStore
+    records: ArticleStore
+    draw_lock: asyncio.Lock = field(default_factory=asyncio.Lock)  # a large picture takes memory
 
     async def without_missing_copy(self, record: ArticleRecord) -> ArticleRecord:
         """The record, without a copy that no longer exists: it is made again."""

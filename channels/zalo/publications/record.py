@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import NamedTuple, Protocol
 
-from channels.zalo.client.response import json_object
+from channels.zalo.client.response import json_object, known_fields
 
 
 class AbandonedCall(NamedTuple):
@@ -52,18 +52,12 @@ class ArticleRecord:
     def decode(cls, data: bytes, at: int = 0) -> "ArticleRecord":
         """Read a record that any version wrote: unknown fields are left out."""
         stored = json_object(data) or {}
-        known = {item.name for item in fields(cls)} - {"at", "strays"}
-        strays = [
-            AbandonedCall(*item)
-            for item in stored.get("strays", ())
-            if len(item) == len(AbandonedCall._fields)
-        ]
+        names = AbandonedCall._fields
+        calls = [call for call in stored.get("strays", ()) if len(call) == len(names)]
         if stored.get("stray_at"):  # an older version kept a single call
-            strays.append(
-                AbandonedCall(*(stored[f"stray_{name}"] for name in AbandonedCall._fields))
-            )
-        facts = {name: value for name, value in stored.items() if name in known}
-        return cls(**facts, strays=tuple(strays), at=at)
+            calls.append([stored[f"stray_{name}"] for name in names])
+        strays = tuple(AbandonedCall(*call) for call in calls)
+        return cls(**{**known_fields(cls, stored), "strays": strays, "at": at})
 
 
 class ArticleStore(Protocol):

@@ -18,7 +18,6 @@ from channels.errors import ChannelError, Misconfigured, Unreachable
 from channels.fetch.url_policy import is_public_url
 from channels.portal.model.site import DEFAULT_COVER_PATH
 from channels.portal.storage.pictures import PictureStore
-from channels.zalo import error_codes, factory
 from channels.zalo.account.followers import FollowerApi
 from channels.zalo.account.replies import ReplySender
 from channels.zalo.account.status import AccountStatus
@@ -27,7 +26,6 @@ from channels.zalo.channel import ZaloChannel
 from channels.zalo.client.oauth_api import TokenPair
 from channels.zalo.client.token_store import TokenStore
 from channels.zalo.client.transport import AiohttpTransport
-from channels.zalo.clock import Timing
 from channels.zalo.errors import (
     AmbiguousResult,
     RefreshTokenUsed,
@@ -36,7 +34,7 @@ from channels.zalo.errors import (
     UnfitTemplate,
     WrongKey,
 )
-from channels.zalo.factory import ChannelStores
+from channels.zalo.factory import ChannelParts, ChannelStores
 from channels.zalo.publications.render import ArticleDefaults
 from channels.zalo.settings import ZALO_DOMAINS, ZaloSettings
 from channels.zalo.texts import catalog_text
@@ -108,7 +106,7 @@ def open_zalo_channel(node: Node) -> ZaloChannel:
     held = zalo_stores(node.bus, node.keys, node.zalo.app_id)
     if is_public_url(node.settings.public_url):
         held = replace(held, covers=PictureStore(node.settings.portal_dir))
-    return factory.open_channel(node.zalo, held, site)
+    return ChannelParts(node.zalo, held).channel(site)
 
 
 def require_app(settings: ZaloSettings) -> None:
@@ -181,7 +179,7 @@ async def token_keeper(settings: ZaloSettings, stores: ChannelStores) -> AsyncIt
     """The token keeper alone, for as long as the block runs. Raises Conflict, Unavailable."""
     async with zalo_transport() as transport:
         try:
-            yield factory.open_token_store(settings, stores, transport, Timing())
+            yield ChannelParts(settings, stores, transport).tokens
         except StaleValue as lost:
             raise Conflict(field_error("file", "pair_overtaken")) from lost
 
@@ -196,7 +194,7 @@ async def template_registry(
     """
     async with zalo_transport() as transport:
         try:
-            yield factory.open_template_registry(settings, stores, transport)
+            yield ChannelParts(settings, stores, transport).notice_stores.templates
         except UnfitTemplate as unfit:
             raise Invalid(template_unfit_error(unfit)) from unfit
         except Refused as refused:
@@ -212,10 +210,7 @@ async def follower_lists(
 ) -> AsyncIterator[FollowerApi]:
     """Zalo's lists of people, for one command. Raises Unavailable when the bus is away."""
     async with zalo_transport() as transport:
-        tokens = factory.open_token_store(settings, stores, transport, Timing())
-        yield FollowerApi(
-            factory.open_client(settings, stores, tokens, error_codes.OA_HOST, Timing())
-        )
+        yield FollowerApi(ChannelParts(settings, stores, transport).oa)
 
 
 def template_unfit_error(unfit: UnfitTemplate) -> FieldError:
@@ -239,7 +234,7 @@ async def probe_account(settings: ZaloSettings, stores: ChannelStores) -> Accoun
     """
     async with zalo_transport() as transport:
         try:
-            return await factory.open_account_probe(settings, stores, transport).run()
+            return await ChannelParts(settings, stores, transport).account_probe().run()
         except WrongKey as lost:
             raise Invalid(field_error("vault.key", "tokens_of_another_key")) from lost
 

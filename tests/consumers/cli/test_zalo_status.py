@@ -8,8 +8,7 @@ from channels.errors import Unreachable
 from channels.zalo import error_codes
 from channels.zalo.client.store import GrantCipher, TokenGrant
 from channels.zalo.client.transport import AiohttpTransport, Reply
-from channels.zalo.clock import Timing
-from channels.zalo.factory import ChannelStores, open_account_probe, open_token_store
+from channels.zalo.factory import ChannelParts, ChannelStores
 from sandbox.zalo import server
 from tests.support.cli import json_output
 from tests.support.zalo_account import Fernet, MemoryArticleStore, MemoryKeyValueStore
@@ -55,9 +54,9 @@ def examine(sandbox, stores):
         wire = CountingTransport(**instead)
         if granted:
             pair = sandbox.grant()
-            tokens = open_token_store(sandbox.settings, stores, wire, Timing())
+            tokens = ChannelParts(sandbox.settings, stores, wire).tokens
             await tokens.seed(pair.access_token, pair.refresh_token, pair.lifetime_s)
-        found = await open_account_probe(sandbox.settings, stores, wire).run()
+        found = await ChannelParts(sandbox.settings, stores, wire).account_probe().run()
         await wire.close()
         return found, wire
 

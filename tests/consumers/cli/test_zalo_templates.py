@@ -6,7 +6,7 @@ import pytest
 
 from channels.zalo import error_codes
 from channels.zalo.client.transport import AiohttpTransport
-from channels.zalo.factory import ChannelStores, open_account_probe
+from channels.zalo.factory import ChannelParts, ChannelStores
 from consumers.app.wiring import zalo
 from contracts.errors import Invalid
 from tests.support.cli import json_output
@@ -22,7 +22,8 @@ def examine(zalo_notices):
         account = zalo_notices.account.sandbox.settings.model_copy(update=settings)
         transport = AiohttpTransport()
         try:
-            return await open_account_probe(account, zalo_notices.account.stores, transport).run()
+            parts = ChannelParts(account, zalo_notices.account.stores, transport)
+            return await parts.account_probe().run()
         finally:
             await transport.close()
 

@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import structlog
 
-from channels.zalo import factory
-from channels.zalo.factory import ChannelStores
+from channels.zalo.factory import ChannelParts, ChannelStores
 from channels.zalo.webhook.events import EventKind, ZaloEvent
 from consumers.zalo.event_publisher import ZaloEventPublisher
 from consumers.zalo.stores import BusArticleStore, BusKeyValueStore
@@ -51,8 +50,7 @@ async def test_it_is_said_once_and_again_after_another_day(bus, tmp_path, clock)
         app_id = stage.sandbox.settings.app_id
         stores = ChannelStores(stage.token_vault, BusArticleStore(bus, app_id), stage.key, rates)
         stage.elsewhere = stores
-        api = stage.new_channel().api
-        quotas = factory.open_quotas(stage.sandbox.settings, stores, api, stage.timing)
+        quotas = ChannelParts(stage.sandbox.settings, stores, timing=stage.timing).quotas
         watch = WebhookWatchdog(bus, app_id, DAY, clock)
         info = await bus.stream_info(subjects.RECEIPTS.name)
         clock.now = datetime.fromisoformat(info["created"]).timestamp()

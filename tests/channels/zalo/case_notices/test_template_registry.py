@@ -18,7 +18,7 @@ from channels.zalo.case_notices.template_registry import CACHE_S, TemplateRegist
 from channels.zalo.client.rate_limit import RateLimits
 from channels.zalo.client.transport import AiohttpTransport
 from channels.zalo.errors import Refused, UnfitTemplate
-from channels.zalo.factory import ChannelStores, open_template_registry
+from channels.zalo.factory import ChannelParts, ChannelStores
 from channels.zalo.settings import ZaloSettings
 from consumers.app.wiring import zalo
 from consumers.zalo.stores import BusKeyValueStore
@@ -258,7 +258,7 @@ async def test_the_sandbox_s_templates_serve_every_kind_by_themselves(zalo_notic
     zalo_notices.account.sandbox.world.tokens.expires = 1e12
     await zalo.register_missing_templates(account, fresh, shipped_routes())
     transport = AiohttpTransport()
-    registry = open_template_registry(account, fresh, transport)
+    registry = ChannelParts(account, fresh, transport).notice_stores.templates
     assert (await registry.current()).routes == SERVING
     chosen = Template(id="7", name="Mẫu riêng", title="x", text="<x>", params=(ID,))
     add_template(zalo_notices, chosen)
