@@ -1,26 +1,19 @@
 """A TCP proxy that spoils connections on demand, for tests: put it between Loa and any server.
 
-    async with Proxy(server_port) as proxy:  # listens on 127.0.0.1:proxy.port
-        proxy.up.cut_after = 120             # each connection ends after 120 bytes to the server
-        proxy.down.swallow_after = 0         # the server's answers vanish, nobody hangs up
-        proxy.calm()                         # no faults any more, also for open connections
+    async with TcpProxy(server_port) as proxy:  # listens on 127.0.0.1:proxy.port
+        proxy.up.cut_after = 120                # each connection ends after 120 bytes to the server
+        proxy.down.swallow_after = 0            # the server's answers vanish, nothing is closed
+        proxy.reset_faults()                    # no faults any more, also for open connections
 
-`up` is client to server, `down` the way back; both are a `Way`, whose fields may be set at any
-moment and hold from the next bytes on. `refuse()`, `await accept()`: nobody listens, and again on
-the same port; `freeze()`, `thaw()`: nothing moves, nothing closes; `cut()`, `reset()`: every open
-connection ends now, by FIN or RST. `up.count` and `down.count` are the bytes let through.
+`up` is client to server, `down` the way back; both are a `Direction`, whose fields may be set at
+any moment and hold from the next bytes on. `refuse()`, `await accept()`: nothing listens, and again
+on the same port; `cut()`: every open connection ends now.
 
-As a process of its own, which ends with its standard input:
-
-    python -m tests.support.tcp_proxy SERVER_PORT [LISTEN_PORT]
-
-writes `{"port": ...}`, then answers every line on stdin by `{"up": bytes, "down": bytes}`. A line
-is an object: `{"up": {"latency_s": 0.2}, "down": {"cut_after": 9, "rst": true}}` sets fields,
-`{"do": "reset_faults"}` (or any other method) does one thing, `{}` only asks.
+As a process of its own, `python -m tests.support.tcp_proxy SERVER_PORT LATENCY_S` writes its port
+and slows the server's answers down until a line comes on stdin. It ends with its standard input.
 """
 
 import asyncio
-import json
 import socket
 import struct
 import sys
@@ -43,14 +36,13 @@ class Direction:
     only: frozenset[int] | None = None  # the connections (from 0) that all this holds for
     rewrite: Callable[[bytes], bytes] | None = None  # what is passed on instead
     keep: bool = False  # `bytes_seen` holds the bytes passed on
-    count: int = 0
     bytes_seen: bytearray = field(default_factory=bytearray)
 
     def reset_faults(self) -> None:
-        """No faults any more; what was counted and seen stays."""
-        for one in fields(self):
-            if one.name not in ("keep", "count", "bytes_seen"):
-                setattr(self, one.name, one.default)
+        """No faults any more; what was seen stays."""
+        for each in fields(self):
+            if each.name not in ("keep", "bytes_seen"):
+                setattr(self, each.name, each.default)
 
     def has_fault(self, number: int) -> bool:
         return self.only is None or number in self.only
@@ -61,16 +53,15 @@ class Direction:
         return [data[start : start + size] for start in range(0, len(data), size)]
 
     def allowed(self, passed: int, size: int) -> int:
-        limits = [one for one in (self.cut_after, self.swallow_after) if one is not None]
+        limits = [limit for limit in (self.cut_after, self.swallow_after) if limit is not None]
         return max(0, min(*limits, passed + size) - passed) if limits else size
 
 
 class ProxiedConnection:
     """One client's connection and ours to the server."""
 
-    def __init__(self, proxy: "TcpProxy", number: int, *writers: asyncio.StreamWriter) -> None:
-        self.proxy, self.number, self.writers = proxy, number, writers
-        self.finished = False
+    def __init__(self, number: int, *writers: asyncio.StreamWriter) -> None:
+        self.number, self.writers, self.finished = number, writers, False
 
     async def pump(
         self, way: Direction, reader: asyncio.StreamReader, to: asyncio.StreamWriter
@@ -82,7 +73,6 @@ class ProxiedConnection:
                 spoiled = way.has_fault(self.number)
                 for piece in way.pieces(data) if spoiled else [data]:
                     passed += await self.forward(way, piece, passed, to)
-        await self.proxy.moving.wait()
         if not (self.finished or (way.swallow_after is not None and way.has_fault(self.number))):
             close_quietly(to)
 
@@ -94,10 +84,8 @@ class ProxiedConnection:
         if spoiled:
             await asyncio.sleep(way.latency_s + (len(data) / way.rate if way.rate else 0.0))
             allowed = way.allowed(passed, len(data))
-        await self.proxy.moving.wait()
         if allowed and not self.finished:
             to.write(data[:allowed])
-            way.count += allowed
             way.bytes_seen += data[:allowed] if way.keep else b""
             await to.drain()
         if spoiled and way.cut_after is not None and passed + len(data) >= way.cut_after:
@@ -127,14 +115,11 @@ def abort(writer: asyncio.StreamWriter) -> None:
 class TcpProxy:
     """Listens on 127.0.0.1 and passes everything on to *server_port*, as its two ways say."""
 
-    def __init__(self, server_port: int, port: int = 0) -> None:
-        self.server_port, self.port = server_port, port
+    def __init__(self, server_port: int) -> None:
+        self.server_port, self.port = server_port, 0
         self.up, self.down = Direction(), Direction()
         self.connected = 0
         self.links: dict[Any, ProxiedConnection] = {}
-        self.moving = asyncio.Event()
-        self.freeze, self.thaw = self.moving.clear, self.moving.set
-        self.thaw()
 
     async def __aenter__(self) -> "TcpProxy":
         await self.accept()
@@ -157,48 +142,36 @@ class TcpProxy:
     def reset_faults(self) -> None:
         self.up.reset_faults()
         self.down.reset_faults()
-        self.thaw()
 
     def cut(self, *, rst: bool = False) -> None:
         for link in self.links.values():
             link.finish(rst=rst)
 
-    def reset(self) -> None:
-        self.cut(rst=True)
-
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One client, until both sides have ended (or we are closed)."""
         task, number = asyncio.current_task(), self.connected
-        self.connected, self.links[task] = number + 1, ProxiedConnection(self, number, writer)
+        self.connected, self.links[task] = number + 1, ProxiedConnection(number, writer)
         with suppress(OSError, asyncio.CancelledError):
             answers, server = await asyncio.open_connection("127.0.0.1", self.server_port)
-            link = self.links[task] = ProxiedConnection(self, number, writer, server)
+            link = self.links[task] = ProxiedConnection(number, writer, server)
             up, down = link.pump(self.up, reader, server), link.pump(self.down, answers, writer)
             await asyncio.gather(up, down)
-        for one in self.links.pop(task).writers:
-            one.close()
+        for each in self.links.pop(task).writers:
+            each.close()
 
 
-async def apply_order(proxy: TcpProxy, order: dict[str, Any]) -> None:
-    for name in ("up", "down"):
-        for key, value in order.get(name, {}).items():
-            setattr(getattr(proxy, name), key, value)
-    if "do" in order and (waiting := getattr(proxy, order["do"])()):
-        await waiting
-
-
-async def run_from_stdin(server_port: int, port: int = 0) -> None:
-    """Obey the lines on stdin."""
+async def slow_down(server_port: int, latency_s: float) -> None:
     lines = asyncio.StreamReader()
     protocol = asyncio.StreamReaderProtocol(lines)
     await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin)
-    async with TcpProxy(server_port, port) as proxy:
-        sys.stdout.write(json.dumps({"port": proxy.port}) + "\n")
-        while not sys.stdout.flush() and (line := await lines.readline()):
-            await apply_order(proxy, json.loads(line))
-            counts = {"up": proxy.up.count, "down": proxy.down.count}
-            sys.stdout.write(json.dumps(counts) + "\n")
+    async with TcpProxy(server_port) as proxy:
+        proxy.down.latency_s = latency_s
+        sys.stdout.write(f"{proxy.port}\n")
+        sys.stdout.flush()
+        await lines.readline()
+        proxy.reset_faults()
+        await lines.read()
 
 
 if __name__ == "__main__":
-    asyncio.run(run_from_stdin(*map(int, sys.argv[1:])))
+    asyncio.run(slow_down(int(sys.argv[1]), float(sys.argv[2])))

@@ -1,7 +1,6 @@
 """An item is withdrawn while its mail goes out to 20,000 readers."""
 
 import asyncio
-import json
 import subprocess
 import sys
 from collections import Counter, defaultdict
@@ -27,20 +26,11 @@ LATENCY_S = 0.01
 
 @contextmanager
 def slowed(port: int):
-    """A proxy before the relay: its port, and a way to give it orders."""
-    command = [sys.executable, "-m", "tests.support.tcp_proxy", str(port)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, cwd=ROOT, **pipes) as proxy:
-
-        def order(what: dict) -> dict:
-            proxy.stdin.write(json.dumps(what) + "\n")
-            proxy.stdin.flush()
-            return json.loads(proxy.stdout.readline())
-
-        listening = json.loads(proxy.stdout.readline())["port"]
-        order({"down": {"latency_s": LATENCY_S}})
-        yield listening, order
-        proxy.stdin.close()
+    """A proxy before the relay: its port, and the pipe on which a line ends its slowness."""
+    command = [sys.executable, "-m", "tests.support.tcp_proxy", str(port), str(LATENCY_S)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=ROOT, text=True, bufsize=1, **pipes) as proxy:
+        yield int(proxy.stdout.readline()), proxy.stdin
 
 
 async def read_entries(url: str) -> list[LedgerEntry]:
@@ -67,7 +57,7 @@ def counted(found: list[LedgerEntry]) -> Counter[Status]:
 
 @pytest.mark.promise("7.3")
 def test_a_withdrawal_in_the_middle_of_a_bulk_stops_it_and_tells_exactly_those_it_reached(tmp_path):
-    with RelayProcess(tmp_path) as relay, slowed(relay.port) as (port, order):
+    with RelayProcess(tmp_path) as relay, slowed(relay.port) as (port, orders):
         settings = relay.settings | {"EMAIL_PORT": port, "EMAIL_CONNECTIONS": CONNECTIONS}
         with LoaProcess(tmp_path, **settings) as loa:
             loa.add_unit()
@@ -79,7 +69,7 @@ def test_a_withdrawal_in_the_middle_of_a_bulk_stops_it_and_tells_exactly_those_i
             assert loa.page_status(f"/tin/{ITEM}") == 200
             assert loa.cli("withdraw", ITEM, "--reason", "Đăng nhầm văn bản").exit_code == 0
             at_halt = counted(wait_until(lambda: all_halted(loa), "the halt of every batch"))
-            order({"do": "reset_faults"})
+            orders.write("full speed\n")
             wait_until(lambda: loa.trace(ITEM).get("state") == "withdrawn", "the withdrawal")
             told = loa.trace_when_complete(ITEM)["channels"]["email"]
             check_halt(at_halt, counted(entries(loa)))
