@@ -63,6 +63,20 @@ def crashing_bus(bus: Bus, calls: int, *, after: bool) -> Any:
     return CrashingBus(bus, CrashCountdown(calls, after=after))
 
 
+def dying_buses(bus: Bus, *, after: bool, fewest: int) -> Iterator[Any]:
+    """A bus that dies at its first call, one that dies at its second, and so on.
+
+    The last one outlives what is done with it, after at least *fewest* calls.
+    """
+    for calls in range(1, 100):
+        countdown = CrashCountdown(calls, after=after)
+        yield CrashingBus(bus, countdown)
+        if countdown.left > 0:
+            assert calls > fewest, "every call was the last one once"
+            return
+    pytest.fail("the story never ended")
+
+
 @contextmanager
 def crash_at(point: str) -> Iterator[None]:
     """The process dies at this crash point, which it has to pass."""
