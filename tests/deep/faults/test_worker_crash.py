@@ -3,7 +3,9 @@
 "Dies" means that nothing of it reaches the bus any more: just before its n-th call, or just after.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,7 @@ from consumers.ledger.wakeups import WakeUp
 from consumers.runtime.errors import RetryLater
 from contracts import subjects
 from contracts.delivery import BatchKey, Lane, PlanKey
-from tests.support.crashing_bus import SimulatedCrash, crashing_bus
+from tests.support.crashing_bus import SimulatedCrash, crashing_bus, dying_buses
 from tests.support.delivery_pipeline import DeliveryPipeline
 from tests.support.scripted_channel import ScriptedChannel, StaticReaders, reader_ids
 from tests.support.services import new_worker
@@ -22,9 +24,6 @@ from tests.support.services import new_worker
 READERS = 8
 REFUSED, BUSY, SILENT = "r000005", "r000001", "r000003"
 ROUNDS = 40
-AFTER = pytest.mark.parametrize("after", [False, True], ids=["before a call", "after a call"])
-HEIRS = pytest.mark.parametrize("heir", ["another worker", "the same one, restarted"])
-KNOWING = pytest.mark.parametrize("knows", [False, True], ids=["e-mail", "portal"])
 
 
 @dataclass
@@ -46,13 +45,13 @@ class PickyChannel(ScriptedChannel):
     def answer_row(self, rendered: str, row: Recipient, expired) -> Outcome:
         if expired():
             return Outcome(Verdict.UNSENT)
-        said = self.judge(rendered, row)
-        if said.verdict in (Verdict.DELIVERED, Verdict.DOUBT):
+        outcome = self.judge(rendered, row)
+        if outcome.verdict in (Verdict.DELIVERED, Verdict.DOUBT):
             self.effects[rendered, row.id] += 1
         self.handed += 1
         if self.handed == self.dies_at:
             raise SimulatedCrash
-        return said
+        return outcome
 
     def judge(self, rendered: str, row: Recipient) -> Outcome:
         first = (rendered, row.id) not in self.tried
@@ -75,9 +74,9 @@ class PickyChannel(ScriptedChannel):
 class CrashingWorkers(DeliveryPipeline):
     """Workers that die, and their heirs."""
 
-    def new_worker_on(self, bus, folder) -> DeliveryWorker:
+    def new_worker_on(self, bus) -> DeliveryWorker:
         return new_worker(
-            bus, self.provider, self.clock, folder,
+            bus, self.provider, self.clock, self.folder / "dying",
             contact_lookup=self.readers, semaphore=self.worker.semaphore,
             breaker_store=self.worker.breaker_store,
         )  # fmt: skip
@@ -95,23 +94,23 @@ class CrashingWorkers(DeliveryPipeline):
             entry = await self.entry(plan)
             if entry.closed_at:
                 return put_off
-            await self.check_scheduled(batch, entry.wake_number)
+            scheduled = subjects.scheduled(batch, entry.wake_number)
+            waiting = await self.bus.last_message(subjects.DELIVER.name, scheduled)
+            assert waiting is not None, f"nothing will wake {batch}"
+            assert WakeUp.model_validate_json(waiting.data).key == batch
             self.clock.advance(entry.due - self.clock())
         raise AssertionError("the batch never ended")
 
-    async def check_scheduled(self, batch: BatchKey, wake: int) -> None:
-        """Whoever leaves an open batch has left a wake-up for it."""
-        waiting = await self.bus.last_message(
-            subjects.DELIVER.name, subjects.scheduled(batch, wake)
-        )
-        assert waiting is not None, f"nobody will wake {batch}"
-        assert WakeUp.model_validate_json(waiting.data).key == batch
-
-    def successor_of(self, dead: DeliveryWorker, plan: PlanKey, how: str) -> DeliveryWorker:
-        if how == "another worker":
-            return self.worker
+    async def finish_as(self, heir: str, plan: PlanKey) -> int:
+        """Let another worker finish, or one that finds the dead one's slot."""
+        if heir == "another worker":
+            return await self.finish(self.worker, plan)
         (self.folder / "dying" / "email-0").write_text(str(BatchKey(*plan, 0)))
-        return self.new_worker_on(self.bus, self.folder / "dying")
+        restarted = self.new_worker_on(self.bus)
+        try:
+            return await self.finish(restarted, plan)
+        finally:
+            restarted.slot.close()
 
     async def check(self, plan: PlanKey, *, copies_at_most: int) -> None:
         """Everybody has it, and every copy is declared."""
@@ -132,69 +131,54 @@ def crashing_workers(bus, tmp_path):
     )
 
 
-async def dies(loa: CrashingWorkers, plan: PlanKey, bus) -> DeliveryWorker | None:
-    """A worker that works on *bus* until it dies; None when it lived to the end."""
-    worker = loa.new_worker_on(bus, loa.folder / "dying")
+async def dies(loa: CrashingWorkers, plan: PlanKey, bus) -> bool:
+    """Let a worker work on *bus* until it dies, or until all is done."""
+    worker = loa.new_worker_on(bus)
     try:
         await loa.finish(worker, plan)
     except SimulatedCrash:
-        return worker
-    else:
-        return None
+        return True
     finally:
         worker.slot.close()
+    return False
+
+
+def deaths(loa: CrashingWorkers, how: str) -> Iterator[Any]:
+    """Buses on which a worker dies at its first, second, ... call or mail; on the last it lives."""
+    if how != "at a mail":
+        yield from dying_buses(loa.bus, after=how == "after a call", fewest=12)
+        return
+    for mail in range(1, READERS + 9):
+        loa.provider.handed, loa.provider.dies_at = 0, mail
+        yield loa.bus
+        if loa.provider.handed < mail:
+            assert mail > READERS, "every mail was the last one once"
+            return
+    pytest.fail("the story never ended")
 
 
 @pytest.mark.promise("3.2")
-@AFTER
-@HEIRS
-@KNOWING
-async def test_a_worker_that_dies_at_any_call_is_succeeded(
-    crashing_workers, bus, after, heir, knows
-):
+@pytest.mark.parametrize("how", ["before a call", "after a call", "at a mail"])
+@pytest.mark.parametrize("heir", ["another worker", "the same one, restarted"])
+@pytest.mark.parametrize("knows", [False, True], ids=["e-mail", "portal"])
+async def test_a_worker_that_dies_anywhere_is_succeeded(crashing_workers, how, heir, knows):
     loa = crashing_workers(knows=knows)
-    for call in range(1, 100):
-        plan = await loa.plan(content_id=f"tin-{call}")
-        dead = await dies(loa, plan, crashing_bus(bus, call, after=after))
-        if dead is None:
-            assert call > 12, "every call was the last one once"
-            return
-        successor = loa.successor_of(dead, plan, heir)
-        refused = await loa.finish(successor, plan)
-        assert refused == 0 or heir == "another worker", "its own batches are taken at once"
+    for number, bus in enumerate(deaths(loa, how)):
+        plan = await loa.plan(content_id=f"tin-{number}")
+        if await dies(loa, plan, bus):
+            refused = await loa.finish_as(heir, plan)
+            assert refused == 0 or heir == "another worker", "its own batches are taken at once"
         await loa.check(plan, copies_at_most=0 if knows else loa.provider.window + 1)
-        if successor is not loa.worker:
-            successor.slot.close()
-    pytest.fail("the story never ended")
 
 
-@HEIRS
-@KNOWING
-async def test_a_worker_that_dies_at_any_mail_is_succeeded(crashing_workers, bus, heir, knows):
-    loa = crashing_workers(knows=knows)
-    for mail in range(1, 100):
-        plan = await loa.plan(content_id=f"tin-{mail}")
-        loa.provider.handed, loa.provider.dies_at = 0, mail
-        dead = await dies(loa, plan, bus)
-        if dead is None:
-            assert mail > READERS, "every mail was the last one once"
-            return
-        successor = loa.successor_of(dead, plan, heir)
-        await loa.finish(successor, plan)
-        await loa.check(plan, copies_at_most=0 if knows else loa.provider.window + 1)
-        if successor is not loa.worker:
-            successor.slot.close()
-    pytest.fail("the story never ended")
-
-
-@AFTER
+@pytest.mark.parametrize("after", [False, True], ids=["before a call", "after a call"])
 async def test_a_row_of_workers_that_all_die_gets_the_work_done(crashing_workers, bus, after):
     """Each of them manages a few calls more than the one before."""
     loa = crashing_workers()
     plan = await loa.plan()
     in_doubt = [1]  # the reader whose first answer never comes
     for calls in range(4, 60):
-        if await dies(loa, plan, crashing_bus(bus, calls, after=after)) is None:
+        if not await dies(loa, plan, crashing_bus(bus, calls, after=after)):
             break
         in_doubt.append(len(moves.sending_rows(await loa.entry(plan))))
     assert max(in_doubt) == loa.provider.window, "somebody died with a whole window"
