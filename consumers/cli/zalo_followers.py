@@ -84,7 +84,8 @@ async def sync_followers(bus: Bus, ours: ZaloSettings) -> None:
 
 async def follower_report(bus: Bus, app_id: str) -> FollowerReport:
     count = await FollowerStore(bus).count(datetime.now(UTC))
-    suppressed = await (await open_suppressions(bus)).count_active(ChannelName.ZALO)
+    suppressions = await open_suppressions(bus)
+    suppressed = (await suppressions.count_by_reason(ChannelName.ZALO)).total()
     latest = await follower_sync.last_scan(bus, app_id or SANDBOX_APP)
     report = FollowerReport(suppressed=suppressed, **dict(count))
     if latest:

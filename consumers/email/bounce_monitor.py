@@ -8,18 +8,15 @@ looks bad has the ledger counted at once (`consumers.email.bounce_sample`): a fa
 thousands of mails before the first bounce arrives here. Decisions are in
 `consumers.email.bounce_stops`."""
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 
 from channels.email import status_codes
 from channels.email.smtp import outcomes
 from channels.email.status_codes import CodeClass
 from consumers.channel_health import breaker
-from consumers.channel_health.breaker import Breaker
 from consumers.channel_health.breaker_store import BreakerStore
 from consumers.email import bounce_stops
 from consumers.email.bounce_records import BatchBounces, BounceRecords
@@ -27,7 +24,7 @@ from consumers.email.bounce_stops import RETENTION_S, BounceStop, StopState
 from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.store import Ledger
-from consumers.runtime.periodic import log_bus_error
+from consumers.runtime.periodic import every
 from contracts.delivery import ChannelName, PlanKey
 from producers.bus import Bus, BusError
 
@@ -43,16 +40,8 @@ JUDGED_LETTERS = b"dDxXkK"
 
 def recipient_codes(codes: Iterable[str]) -> Counter[str]:
     """Count those of *codes* that mean an unreachable recipient."""
-    return Counter(
-        code
-        for code in codes
-        if status_codes.classify_bounce(code) in status_codes.UNREACHABLE_CLASSES
-    )
-
-
-def _recipient_failures(bounces: BatchBounces) -> Counter[str]:
-    """Count the codes of a batch's unreachable recipients."""
-    return recipient_codes([*bounces.bounced.values(), *bounces.refused.values()])
+    classify, unreachable = status_codes.classify_bounce, status_codes.UNREACHABLE_CLASSES
+    return Counter(code for code in codes if classify(code) in unreachable)
 
 
 def _policy_refusals(bounces: BatchBounces) -> Counter[str]:
@@ -88,14 +77,9 @@ async def count_in_ledger(ledger: Ledger, plan: PlanKey) -> tuple[int, Counter[s
     stored_plan = await ledger.plan(plan)
     mails, codes = 0, Counter[str]()
     async for _, entry in ledger.entries(plan, stored_plan.value if stored_plan else PlanCursor()):
-        mails += _count_judged(entry.value)
+        mails += sum(map(entry.value.rows.count, JUDGED_LETTERS))
         codes += refusal_codes(entry.value)
     return mails, codes
-
-
-def _count_judged(entry: LedgerEntry) -> int:
-    """Count a batch's mails that the relay has judged."""
-    return sum(map(entry.rows.count, JUDGED_LETTERS))
 
 
 def refusal_codes(entry: LedgerEntry) -> Counter[str]:
@@ -103,11 +87,9 @@ def refusal_codes(entry: LedgerEntry) -> Counter[str]:
 
     A row that has expired still has a due time, and is left out.
     """
-    notes = entry.notes.items()
-    reasons = [
-        note.reason for row, note in notes if entry.rows[row] in FAILED_LETTERS and not note.due
-    ]
-    return recipient_codes(filter(None, map(outcomes.code_in_reason, reasons)))
+    failed = [note for row, note in entry.notes.items() if entry.rows[row] in FAILED_LETTERS]
+    codes = [outcomes.code_in_reason(note.reason) for note in failed if not note.due]
+    return recipient_codes(filter(None, codes))
 
 
 @dataclass
@@ -120,25 +102,22 @@ class BounceMonitor:
     changed: set[PlanKey] = field(default_factory=set)
     known_refusals: Counter[PlanKey] = field(default_factory=Counter)
     """Policy refusals at the last check."""
+    is_loaded: bool = False
 
     async def run(self) -> None:
         """Run as a task; bounces from before a restart are checked once more."""
-        remembered = False
-        while True:
-            try:
-                if not remembered:
-                    await self.load_recent()
-                    remembered = True
-                await self.check_changed()
-            except BusError as trouble:
-                log_bus_error(trouble)
-            await asyncio.sleep(INTERVAL_S)
+        await every(INTERVAL_S, self.check)
+
+    async def check(self) -> None:
+        if not self.is_loaded:
+            await self.load_recent()
+            self.is_loaded = True
+        await self.check_changed()
 
     async def load_recent(self) -> None:
         since, refused = self.clock() - RETENTION_S, Counter[PlanKey]()
-        async for batch, bounces in BounceRecords(self.ledger.bucket).batches(
-            f"{ChannelName.EMAIL}."
-        ):
+        records = BounceRecords(self.ledger.bucket)
+        async for batch, bounces in records.batches(f"{ChannelName.EMAIL}."):
             if bounces.at > since:
                 self.changed.add(batch.plan)
                 refused[batch.plan] += _policy_refusals(bounces).total()
@@ -157,7 +136,7 @@ class BounceMonitor:
     async def check_plan(self, plan: PlanKey) -> None:
         failed, refused = Counter[str](), Counter[str]()
         async for _, bounces in BounceRecords(self.ledger.bucket).batches(f"{plan}."):
-            failed += _recipient_failures(bounces)
+            failed += recipient_codes([*bounces.bounced.values(), *bounces.refused.values()])
             refused += _policy_refusals(bounces)
         await self.check_policy(plan, refused)
         if failed.total() < WARN_SHARE * MIN_MAILS:
@@ -177,17 +156,11 @@ class BounceMonitor:
             return
         if count >= POLICY_REFUSAL_SHARE * await self.count_mails(plan):
             [(code, _)] = refused.most_common(1)
-            circuit = BreakerStore(self.bus, ChannelName.EMAIL)
-            await circuit.update(partial(self.trip_breaker, reason=f"bounced {code}"))
+            now, reason = self.clock(), f"bounced {code}"
+            await BreakerStore(self.bus, ChannelName.EMAIL).update(
+                lambda state: breaker.trip(state, state.who, reason, now)
+            )
         self.known_refusals[plan] = count
 
-    def trip_breaker(self, state: Breaker, reason: str) -> Breaker:
-        return breaker.trip(state, state.who, reason, self.clock())
-
     async def count_mails(self, plan: PlanKey) -> int:
-        """Count the mails of *plan* that the relay has judged."""
-        stored_plan = await self.ledger.plan(plan)
-        if stored_plan is None:
-            return 0
-        entries = self.ledger.entries(plan, stored_plan.value)
-        return sum([_count_judged(entry.value) async for _, entry in entries])
+        return (await count_in_ledger(self.ledger, plan))[0]

@@ -55,33 +55,23 @@ class BounceSample:
 
     def add_window(self, plan: PlanKey, outcomes: Iterable[Outcome], now: float) -> PlanSample:
         """Add a window's outcomes, and return the publication's sample."""
-        count = self.plans.pop(plan, None) or PlanSample()
-        self.plans[plan] = count
+        sample = self.plans.pop(plan, None) or PlanSample()
+        self.plans[plan] = sample
         if len(self.plans) > MAX_PLANS:
             self.plans.popitem(last=False)
-        final = [
-            outcome
-            for outcome in outcomes
-            if outcome.reached_provider and outcome.verdict in FINAL_VERDICTS
-        ]
-        count.updated_at, count.mails = now, count.mails + len(final)
-        failed = [outcome for outcome in final if outcome.verdict is Verdict.FAILED]
-        count.codes += bounce_monitor.recipient_codes(
-            outcome.code for outcome in failed if outcome.code
-        )
-        return count
+        final = [one for one in outcomes if one.reached_provider and one.verdict in FINAL_VERDICTS]
+        sample.updated_at, sample.mails = now, sample.mails + len(final)
+        codes = [one.code for one in final if one.verdict is Verdict.FAILED]
+        sample.codes += bounce_monitor.recipient_codes(filter(None, codes))
+        return sample
 
     def replace_with_ledger_count(self, plan: PlanKey, mails: int, codes: Counter[str]) -> None:
         """Continue from a ledger count, which covers all workers and earlier runs."""
-        if count := self.plans.get(plan):
-            count.mails, count.codes, count.ledger_mails = mails, Counter(codes), mails
+        if sample := self.plans.get(plan):
+            sample.mails, sample.codes, sample.ledger_mails = mails, Counter(codes), mails
 
     def suspected_plans(self, now: float) -> Mapping[PlanKey, BounceStop]:
         """Return the plans in work with a bad rate, and the stops that they suggest."""
-        since = now - RECENT_S
-        stops = {
-            plan: sample.suspected_stop(now)
-            for plan, sample in self.plans.items()
-            if sample.updated_at > since
-        }
-        return {plan: verdict for plan, verdict in stops.items() if verdict}
+        recent = {k: one for k, one in self.plans.items() if one.updated_at > now - RECENT_S}
+        stops = {plan: sample.suspected_stop(now) for plan, sample in recent.items()}
+        return {plan: stop for plan, stop in stops.items() if stop}

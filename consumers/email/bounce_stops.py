@@ -1,6 +1,7 @@
 """Bounce stops: publications that were warned of, stopped or released. Bucket `control`."""
 
 import time
+from collections.abc import Callable
 from typing import Literal
 
 import structlog
@@ -11,6 +12,7 @@ from contracts import subjects
 from contracts.delivery import PlanKey
 from contracts.records import Record
 from producers.bus import Bus, records
+from producers.bus.records import Versioned
 
 log = structlog.get_logger()
 STOPS_KEY = "brakes.email"
@@ -50,18 +52,9 @@ class BounceStops(Record):
 
     def with_stop(self, plan: str, stop: BounceStop) -> "BounceStops":
         """Add a verdict; a stop is kept until an operator decides."""
-        since = stop.at - RETENTION_S
-        kept = {
-            name: known
-            for name, known in self.plans.items()
-            if known.at > since or known.is_stopped
-        }
+        since, plans = stop.at - RETENTION_S, self.plans.items()
+        kept = {name: one for name, one in plans if one.at > since or one.is_stopped}
         return BounceStops(plans={**kept, plan: stop})
-
-    def is_decided(self, plan: PlanKey) -> bool:
-        """Whether the plan is stopped, or an operator has released it."""
-        stop = self.plans.get(str(plan))
-        return stop is not None and stop.state != "warned"
 
     def is_escalation(self, plan: PlanKey, verdict: BounceStop) -> bool:
         """Whether *verdict* is stronger than the current one of *plan*."""
@@ -69,8 +62,7 @@ class BounceStops(Record):
         return current is None or (current.state == "warned" and verdict.is_stopped)
 
     def is_stopped(self, plan: PlanKey) -> bool:
-        stop = self.plans.get(str(plan)) if self.plans else None
-        return stop is not None and stop.is_stopped
+        return bool(self.plans) and str(plan) in self.plans and self.plans[str(plan)].is_stopped
 
 
 async def apply_verdict(bus: Bus, plan: PlanKey, verdict: BounceStop) -> BounceStops:
@@ -79,24 +71,31 @@ async def apply_verdict(bus: Bus, plan: PlanKey, verdict: BounceStop) -> BounceS
     A stop that an operator has released is never written again.
     """
 
-    def escalate(stored: BounceStops | None) -> BounceStops:
-        stops = stored or BounceStops()
+    def escalate(stops: BounceStops) -> BounceStops:
         return stops.with_stop(str(plan), verdict) if stops.is_escalation(plan, verdict) else stops
 
-    written = await records.update(
-        bus.bucket(subjects.CONTROL.name), STOPS_KEY, BounceStops, escalate
-    )
+    written = await _update_stops(bus, escalate)
     if written.just_written:
         _log_verdict(plan, verdict)
     return written.value
 
 
+async def _update_stops(
+    bus: Bus, change: Callable[[BounceStops], BounceStops]
+) -> Versioned[BounceStops]:
+    bucket = bus.bucket(subjects.CONTROL.name)
+    return await records.update(
+        bucket, STOPS_KEY, BounceStops, lambda stored: change(stored or BounceStops())
+    )
+
+
 def _log_verdict(plan: PlanKey, stop: BounceStop) -> None:
     facts = {"content_id": plan.content_id, "revision": plan.revision, "percent": stop.percent}
-    if stop.state == "stopped":
-        log.error("bounces_stopped", mails=stop.mails, failed=stop.failed, **facts)
+    counts = {"mails": stop.mails, "failed": stop.failed}
+    if stop.is_stopped:
+        log.error("bounces_stopped", **counts, **facts)
     else:
-        log.warning("bounces_many", mails=stop.mails, failed=stop.failed, **facts)
+        log.warning("bounces_many", **counts, **facts)
 
 
 async def load_stops(bus: Bus) -> BounceStops:
@@ -119,16 +118,13 @@ async def release_stop(bus: Bus, plan: PlanKey, by: str, now: float | None = Non
     """Release a stopped *plan*; False if it is not stopped."""
     decided = {"state": "released", "by": by, "decided": time.time() if now is None else now}
 
-    def set_released(stored: BounceStops | None) -> BounceStops:
-        stops = stored or BounceStops()
-        stop = stops.plans.get(str(plan))
-        if stop is None or stop.state != "stopped":
+    def set_released(stops: BounceStops) -> BounceStops:
+        if not stops.is_stopped(plan):
             return stops
-        return stops.with_stop(str(plan), stop.model_copy(update=decided))
+        stop = stops.plans[str(plan)].model_copy(update=decided)
+        return stops.with_stop(str(plan), stop)
 
-    written = await records.update(
-        bus.bucket(subjects.CONTROL.name), STOPS_KEY, BounceStops, set_released
-    )
+    written = await _update_stops(bus, set_released)
     if written.just_written:
         log.warning("bounces_released", content_id=plan.content_id, revision=plan.revision)
     return written.just_written

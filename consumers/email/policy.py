@@ -5,7 +5,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 import structlog
 
@@ -22,6 +21,7 @@ from consumers.ledger.store import Ledger
 from consumers.runtime.lanes import LaneSemaphore
 from consumers.runtime.periodic import log_bus_error
 from contracts import keys, subjects
+from contracts.base.times import utc_now
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from producers.bus import Bus, BusError, records
 
@@ -82,7 +82,8 @@ class EmailSendPolicy(SendPolicy):
         except BusError:
             return
         self.apply_pace()
-        await self.check_suspected_plans()
+        for plan in self.suspected_plans():  # several workers or runs have seen enough together
+            await _log_failure(self.check_plan(plan))
 
     async def load(self) -> None:
         values = await self.bus.bucket(subjects.CONTROL.name).get_many([pace.PACE_KEY, STOPS_KEY])
@@ -93,17 +94,8 @@ class EmailSendPolicy(SendPolicy):
 
     def suspected_plans(self) -> list[PlanKey]:
         """Return plans whose samples suggest more than their current stops."""
-        suggested = self.sample.suspected_plans(self.clock())
-        return [
-            plan
-            for plan, verdict in suggested.items()
-            if self.bounce_stops.is_escalation(plan, verdict)
-        ]
-
-    async def check_suspected_plans(self) -> None:
-        """Check plans of which several workers, or several runs, have seen enough together."""
-        for plan in self.suspected_plans():
-            await _log_failure(self.check_plan(plan))
+        suggested, stops = self.sample.suspected_plans(self.clock()), self.bounce_stops
+        return [plan for plan, stop in suggested.items() if stops.is_escalation(plan, stop)]
 
     async def check_plan(self, plan: PlanKey) -> None:
         """Count a plan in the ledger.
@@ -163,11 +155,9 @@ class EmailSendPolicy(SendPolicy):
         await _log_failure(self.check_pace(window))
 
     async def check_pace(self, outcomes: Sequence[Outcome]) -> None:
-        slow = next(
-            (outcome.code for outcome in outcomes if status_codes.is_throttling(outcome.code)), ""
-        )
-        if slow:
-            self.pace = await slow_down(self.bus, slow, self.clock())
+        codes = [outcome.code for outcome in outcomes if status_codes.is_throttling(outcome.code)]
+        if codes:
+            self.pace = await slow_down(self.bus, codes[0], self.clock())
             self.apply_pace()
 
     async def check_bounces(self, plan: PlanKey, outcomes: Sequence[Outcome]) -> None:
@@ -182,19 +172,19 @@ class EmailSendPolicy(SendPolicy):
 
         A silent bus must not delay the commit: then the refusal is only found by later mail.
         """
-        failed = {
-            row: outcome for row, outcome in outcomes.items() if outcome.verdict is Verdict.FAILED
-        }
+        failed = {row: one for row, one in outcomes.items() if one.verdict is Verdict.FAILED}
         refused = {row: outcome.code for row, outcome in failed.items() if outcome.code}
         if not refused or keys.is_transactional(batch.content_id):
             return
         await _log_failure(self.publish_refusals(batch, refused))
 
     async def publish_refusals(self, batch: BatchKey, refused: Mapping[int, str]) -> None:
-        _, content_id, revision, number = batch
-        at = datetime.fromtimestamp(self.clock(), UTC)
         receipt = RelayRefusal(
-            content_id=content_id, revision=revision, batch=number, at=at, refused=dict(refused)
+            content_id=batch.content_id,
+            revision=batch.revision,
+            batch=batch.number,
+            at=utc_now(self.clock),
+            refused=dict(refused),
         )
         rows = ",".join(map(str, sorted(refused)))
         await self.bus.publish(

@@ -65,10 +65,8 @@ class SuppressionCache:
         if suppression is None or until <= self.clock():
             self.active.pop(key, None)
         else:
-            self.active[key] = (
-                self.reasons.setdefault(suppression.reason, suppression.reason),
-                until,
-            )
+            reason = self.reasons.setdefault(suppression.reason, suppression.reason)
+            self.active[key] = reason, until
 
     @property
     def is_fresh(self) -> bool:

@@ -178,17 +178,11 @@ class SuppressionStore:
             keys[key] for key, value in values.items() if decode(value.data).reason == reason
         )
 
-    async def count_active(self, channel: ChannelName) -> int:
-        """Count the suppressed addresses of *channel*."""
-        return sum((await self.count_by_reason(channel)).values())
-
-    async def count_by_reason(self, channel: ChannelName) -> dict[str, int]:
+    async def count_by_reason(self, channel: ChannelName) -> Counter[str]:
         """Count the suppressed addresses of *channel* for each reason."""
         now, values = datetime.now(UTC), self.bucket.values(f"{channel}.")
         suppressions = [decode(value.data) async for _, value in values]
-        return Counter(
-            suppression.reason for suppression in suppressions if suppression.is_active(now)
-        )
+        return Counter(one.reason for one in suppressions if one.is_active(now))
 
     async def find(self, key: str) -> Suppression | None:
         value = await self.bucket.get(key)

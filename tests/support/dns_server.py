@@ -1,7 +1,7 @@
 """A small DNS server for tests: a zone as a table, on a loopback port that the system chooses.
 
 async with DnsServer({("moha.example", "TXT"): ['"v=spf1 -all"']}) as server:
-    Names(("127.0.0.1", server.port))
+    await server.client.txt_records("moha.example")
 """
 
 import asyncio
@@ -13,6 +13,8 @@ import dns.message
 import dns.rcode
 import dns.rdatatype
 import dns.rrset
+
+from channels.email.doctor.dns_client import DnsClient
 
 Zone = Mapping[tuple[str, str], Sequence[str]]
 TTL = 60
@@ -32,6 +34,10 @@ class DnsServer(asyncio.DatagramProtocol):
         transport, _ = await loop.create_datagram_endpoint(lambda: self, ("127.0.0.1", 0))
         self.port = transport.get_extra_info("sockname")[1]
         return self
+
+    @property
+    def client(self) -> DnsClient:
+        return DnsClient(("127.0.0.1", self.port))
 
     async def __aexit__(self, *_exc: object) -> None:
         self.transport.close()

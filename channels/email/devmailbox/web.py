@@ -20,15 +20,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 PAGE_SIZE = 50
 PAGES_MAX = 10_000
 SHOWN_FIELDS = (
-    "From",
-    "To",
-    "Subject",
-    "Date",
-    "Message-ID",
-    "In-Reply-To",
-    "List-Id",
-    "List-Unsubscribe",
-)
+    "From", "To", "Subject", "Date", "Message-ID", "In-Reply-To", "List-Id", "List-Unsubscribe"
+)  # fmt: skip
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -70,13 +63,13 @@ class MailboxPages:
         ]
 
     def index(self, request: Request) -> Response:
-        number = page_number(request)
+        asked = request.query_params.get("trang", "1")
+        number = int(asked) if asked.isdecimal() and len(asked) < 9 else 1
+        number = max(1, min(number, PAGES_MAX))
         start = (number - 1) * PAGE_SIZE
-        found = list(islice(self.mail_folder.newest_first(), start, start + PAGE_SIZE + 1))
-        mails = [summary(stored) for stored in found[:PAGE_SIZE]]
-        return render_page(
-            "mailbox_list.html", mails=mails, number=number, more=len(found) > PAGE_SIZE
-        )
+        stored = list(islice(self.mail_folder.newest_first(), start, start + PAGE_SIZE + 1))
+        mails, more = [summary(mail) for mail in stored[:PAGE_SIZE]], len(stored) > PAGE_SIZE
+        return render_page("mailbox_list.html", mails=mails, number=number, more=more)
 
     def stylesheet(self, _request: Request) -> Response:
         return FileResponse(
@@ -86,32 +79,25 @@ class MailboxPages:
     def show(self, request: Request) -> Response:
         stored = self.find_mail(request)
         raw = stored.raw()
-        fields = [(field, parsing.header_text(raw, field)) for field in SHOWN_FIELDS]
-        return render_page(
-            "mailbox_mail.html",
-            mail=summary(stored),
-            fields=[(field, value) for field, value in fields if value],
-            text=parsing.body_text(raw, "plain"),
-        )
+        shown = [(field, parsing.header_text(raw, field)) for field in SHOWN_FIELDS]
+        fields = [(field, value) for field, value in shown if value]
+        text = parsing.body_text(raw, "plain")
+        return render_page("mailbox_mail.html", mail=summary(stored), fields=fields, text=text)
 
     def html(self, request: Request) -> Response:
         """The HTML part alone, sandboxed for the frame."""
-        return HTMLResponse(
-            parsing.body_text(self.find_mail(request).raw(), "html"), headers=SANDBOX_HEADERS
-        )
+        page = parsing.body_text(self.find_mail(request).raw(), "html")
+        return HTMLResponse(page, headers=SANDBOX_HEADERS)
 
     def raw(self, request: Request) -> Response:
-        return Response(
-            self.find_mail(request).raw(),
-            media_type="text/plain; charset=utf-8",
-            headers=SANDBOX_HEADERS,
-        )
+        mail, kind = self.find_mail(request).raw(), "text/plain; charset=utf-8"
+        return Response(mail, media_type=kind, headers=SANDBOX_HEADERS)
 
     def find_mail(self, request: Request) -> StoredMail:
-        found = self.mail_folder.find(request.path_params["name"])
-        if found is None:
+        mail = self.mail_folder.find(request.path_params["name"])
+        if mail is None:
             raise HTTPException(404)
-        return found
+        return mail
 
 
 def mailbox_app(mail_folder: MailFolder) -> Starlette:
@@ -127,11 +113,6 @@ def render_page(template: str, status: int = 200, **values: Any) -> Response:
     return HTMLResponse(
         _JINJA.get_template(template).render(values), status, headers=SECURITY_HEADERS
     )
-
-
-def page_number(request: Request) -> int:
-    asked = request.query_params.get("trang", "1")
-    return max(1, min(int(asked), PAGES_MAX)) if asked.isdecimal() and len(asked) < 9 else 1
 
 
 def summary(stored: StoredMail) -> Mapping[str, str]:

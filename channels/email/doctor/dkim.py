@@ -1,7 +1,6 @@
 """DKIM (RFC 6376, 8301, 8463): public keys for the relay's signature."""
 
 from base64 import b64decode
-from binascii import Error
 from collections.abc import AsyncIterator, Sequence
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -39,12 +38,12 @@ def key_finding(name: str, record: dict[str, str]) -> Finding:
         return new_finding(code, name=name)
     try:
         public = b64decode("".join(record["p"].split()), validate=True)
-    except Error:
+        if record.get("k", "rsa") != "ed25519":
+            return rsa_key_finding(name, public)
+    except (ValueError, UnsupportedAlgorithm):
         return new_finding("dkim_unreadable", name=name)
-    if record.get("k", "rsa") == "ed25519":
-        good = len(public) == ED25519_BYTES
-        return new_finding("dkim_ed25519" if good else "dkim_unreadable", name=name)
-    return rsa_key_finding(name, public)
+    good = len(public) == ED25519_BYTES
+    return new_finding("dkim_ed25519" if good else "dkim_unreadable", name=name)
 
 
 def record_flaw(record: dict[str, str]) -> str:
@@ -59,12 +58,10 @@ def record_flaw(record: dict[str, str]) -> str:
 
 
 def rsa_key_finding(name: str, public: bytes) -> Finding:
-    try:
-        read = load_der_public_key(public)
-    except (ValueError, UnsupportedAlgorithm):
-        return new_finding("dkim_unreadable", name=name)
-    if not isinstance(read, RSAPublicKey):
-        return new_finding("dkim_unreadable", name=name)
-    bits = read.key_size
+    """Finding for one key. Raises ValueError or UnsupportedAlgorithm for an unreadable one."""
+    key = load_der_public_key(public)
+    if not isinstance(key, RSAPublicKey):
+        raise ValueError("not an RSA key")
+    bits = key.key_size
     code = "dkim_weak" if bits < RSA_MIN else "dkim_short" if bits < RSA_RECOMMENDED else "dkim_ok"
     return new_finding(code, name=name, bits=bits)

@@ -13,11 +13,7 @@ import dns.reversename
 from dns.asyncresolver import Resolver
 
 Address = IPv4Address | IPv6Address
-
-
 DNS_TIMEOUT_S = 5.0
-
-
 DNS_PORT = 53
 
 

@@ -34,27 +34,24 @@ def autoreply_address(mail: bytes, sender: str, recipient: str) -> str:
     envelope, so a third person gets no answer to a forged mail.
     """
     head = BytesHeaderParser().parsebytes(mail[:HEADERS_MAX])
-    named = field_addresses(head, "From")
-    if len(named) != 1 or named[0].casefold() != sender.casefold() or not is_mail_address(sender):
-        return ""
-    written_to = {one.casefold() for one in field_addresses(head, "To", "Cc")}
-    if recipient.casefold() not in written_to or is_automatic(head, sender):
-        return ""
-    return sender
+    recipients = field_addresses(head, "To", "Cc")
+    is_genuine = (
+        field_addresses(head, "From") == [sender.casefold()]
+        and is_mail_address(sender)
+        and recipient.casefold() in recipients
+    )
+    return sender if is_genuine and not is_automatic(head, sender) else ""
 
 
 def is_automatic(head: Message, sender: str) -> bool:
     """Whether a program wrote the mail."""
-    if any(head.get(name) is not None for name in MACHINE_HEADERS):
-        return True
-    if (
-        field_keyword(head, "Auto-Submitted") not in ("", "no")
+    return (
+        any(head.get(name) is not None for name in MACHINE_HEADERS)
+        or field_keyword(head, "Auto-Submitted") not in ("", "no")
         or field_keyword(head, "Precedence") in BULK_PRECEDENCES
-    ):
-        return True
-    if head.get_content_type() == "multipart/report":
-        return True
-    return _MACHINE.match(sender.rpartition("@")[0]) is not None
+        or head.get_content_type() == "multipart/report"
+        or _MACHINE.match(sender.rpartition("@")[0]) is not None
+    )
 
 
 def field_keyword(head: Message, name: str) -> str:
@@ -63,5 +60,6 @@ def field_keyword(head: Message, name: str) -> str:
 
 
 def field_addresses(head: Message, *names: str) -> list[str]:
+    """The addresses of some fields, in lower case."""
     fields = [str(value) for name in names for value in head.get_all(name, [])]
-    return [address for _, address in getaddresses(fields) if address]
+    return [address.casefold() for _, address in getaddresses(fields) if address]

@@ -103,19 +103,24 @@ def original_headers(part: Message) -> Message | None:
 
 def parse_bounce(groups: list[Message], original: Message) -> MailReport:
     """Parse a delivery status; the worst status counts."""
-    found = {action_of(group): group for group in reversed(groups) if group.get("Action")}
+    actions = {field_value(group, "Action").lower(): group for group in reversed(groups)}
     kinds = {"failed": ReportKind.BOUNCE, "delayed": ReportKind.DELAY}
-    worst = next((one for one in kinds if one in found), "")
+    worst = next((action for action in kinds if action in actions), "")
     if not worst:
         return NO_REPORT
-    group = found[worst]
-    named = [field_value(group, name) for name in ("Original-Recipient", "Final-Recipient")]
-    envelope_id = next((field_value(one, "Original-Envelope-Id") for one in groups), "")
-    addresses = tuple(filter(None, map(strip_address_type, named)))
-    said = MailReport(
-        kinds[worst], status_code(group), envelope_id=envelope_id, addresses=addresses
+    group = actions[worst]
+    first, final = (
+        field_value(group, f"{name}-Recipient").rpartition(";")[2].strip().strip("<>")
+        for name in ("Original", "Final")  # `rfc822; a@b`
     )
-    return with_original(replace(said, final_recipient=strip_address_type(named[-1])), original)
+    report = MailReport(
+        kinds[worst],
+        status_code(group),
+        envelope_id=field_value(groups[0], "Original-Envelope-Id"),
+        addresses=(first, final),
+        final_recipient=final,
+    )
+    return with_original(report, original)
 
 
 def parse_complaint(group: Message, original: Message) -> MailReport:
@@ -123,24 +128,24 @@ def parse_complaint(group: Message, original: Message) -> MailReport:
     if field_value(group, "Feedback-Type").lower() not in ("abuse", "fraud", "opt-out"):
         return NO_REPORT
     path = field_value(group, "Original-Mail-From") or str(original.get("Return-Path", ""))
-    named = [address for _, address in getaddresses(group.get_all("Original-Rcpt-To", []))]
-    said = MailReport(
+    recipients = getaddresses(group.get_all("Original-Rcpt-To", []))
+    report = MailReport(
         ReportKind.COMPLAINT,
         envelope_id=field_value(group, "Original-Envelope-Id"),
         return_path=path.strip().strip("<>"),
-        addresses=tuple(named),
+        addresses=tuple(address for _, address in recipients),
     )
-    return with_original(said, original)
+    return with_original(report, original)
 
 
 def guess_bounce(parts: list[Message], original: Message) -> MailReport:
     """Guess a bounce without standard format from a code in its text."""
     texts = (part_text(part) for part in parts if part.get_content_type() == "text/plain")
-    found = STATUS_CODE.search(" ".join(texts)[:TEXT_MAX])
-    if not found or found[1].startswith("2"):
+    code = STATUS_CODE.search(" ".join(texts)[:TEXT_MAX])
+    if not code or code[1].startswith("2"):
         return NO_REPORT
-    kind = ReportKind.BOUNCE if found[1].startswith("5") else ReportKind.DELAY
-    return with_original(MailReport(kind, found[1], guessed=True), original)
+    kind = ReportKind.BOUNCE if code[1].startswith("5") else ReportKind.DELAY
+    return with_original(MailReport(kind, code[1], guessed=True), original)
 
 
 def status_code(group: Message) -> str:
@@ -149,41 +154,25 @@ def status_code(group: Message) -> str:
     code = status[1] if status else ""
     if code and not code.endswith(".0.0"):
         return code
-    said = STATUS_CODE.search(field_value(group, "Diagnostic-Code"))
-    return said[1] if said else code
+    remote = STATUS_CODE.search(field_value(group, "Diagnostic-Code"))
+    return remote[1] if remote else code
 
 
 def with_original(report: MailReport, original: Message) -> MailReport:
     """The report with the facts of our original mail."""
-    found = _FEEDBACK_ID.match(field_value(original, "Feedback-ID"))
-    ours = _MESSAGE_ID.match(field_value(original, "Message-ID"))
+    feedback_id = _FEEDBACK_ID.match(field_value(original, "Feedback-ID"))
+    message_id = _MESSAGE_ID.match(field_value(original, "Message-ID"))
+    recipients = [address for _, address in getaddresses([field_value(original, "To")])]
     return replace(
         report,
-        message_id=ours[1] if ours else "",
-        publication_key=found[1] if found else "",
-        addresses=tuple(
-            filter(is_unredacted_address, report.addresses + original_recipients(original))
+        message_id=message_id[1] if message_id else "",
+        publication_key=feedback_id[1] if feedback_id else "",
+        addresses=tuple(  # feedback loops redact some (RFC 6590)
+            address
+            for address in (*report.addresses, *recipients)
+            if "@" in address and "redacted" not in address.lower()
         ),
     )
-
-
-def original_recipients(original: Message) -> tuple[str, ...]:
-    """Recipients in our mail's own header."""
-    return tuple(address for _, address in getaddresses([field_value(original, "To")]) if address)
-
-
-def is_unredacted_address(address: str) -> bool:
-    """Whether *address* is complete; feedback loops redact some (RFC 6590)."""
-    return "@" in address and "redacted" not in address.lower()
-
-
-def strip_address_type(value: str) -> str:
-    """The address of `rfc822; a@b`."""
-    return value.rpartition(";")[2].strip().strip("<>")
-
-
-def action_of(group: Message) -> str:
-    return field_value(group, "Action").lower()
 
 
 def field_value(group: Message, name: str) -> str:

@@ -6,10 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from channels.base import Verdict
 from channels.email.inbound import bounce_parser
-from channels.email.smtp import outcomes
-from channels.email.smtp.mail_result import Reply, SendResult, Stage
 from consumers.channel_health.breaker import Breaker
 from consumers.email import bounce_stops
 from consumers.email.bounce_monitor import BounceMonitor
@@ -63,12 +60,6 @@ async def test_a_share_of_refusals_of_us_opens_the_breaker_each_time_that_more_c
     await loa.bounce(loa.readers.ids[5], "5.7.1")
     await loa.brake.check_changed()
     assert not await is_closed(loa)
-
-
-@pytest.mark.parametrize("stage", [Stage.MAIL, Stage.RCPT])
-def test_a_relay_that_does_not_know_our_parameters_fails_no_row(stage):
-    said = outcomes.outcome_of(Reply(SendResult.REFUSED, stage, 555))
-    assert (said.verdict, said.code) == (Verdict.HELD, "5.5.0")
 
 
 async def test_a_refusal_that_is_heard_of_late_spares_the_address_of_today(new_bounce_pipeline):
@@ -159,12 +150,3 @@ async def test_a_complaint_whose_reader_is_blotted_out_counts_for_the_row_it_lea
         assert (report.kind, report.addresses) == (bounce_parser.ReportKind.COMPLAINT, ())
     await loa.bounce(AN, "", "complaint", seals=())
     assert await loa.suppression_reason(AN) == "complaint"
-
-
-def test_a_mail_of_parts_in_parts_is_not_taken_apart():
-    nested = "".join(
-        f"Content-Type: multipart/mixed; BOUNDARY=b{n}\r\n\r\n--b{n}\r\n" for n in range(21)
-    )
-    with pytest.raises(ValueError, match="parts in parts"):
-        bounce_parser.parse_report(nested.encode(), "")
-    assert bounce_parser.parse_report(bounce_mail(), "").code == "5.1.1"

@@ -154,6 +154,7 @@ async def test_a_ledger_that_cannot_be_counted_does_not_stop_a_batch(
         await send_once(loa, plan)
     assert await loa.status_counts(plan) == {Status.DELIVERED: 889, Status.FAILED: 111}
     assert {"bus_trouble", "mail_slowed"} <= {one["event"] for one in logs}, "the pace is minded"
+    assert not loa.sending.is_stopped(plan)
 
 
 async def test_a_look_that_is_answered_late_takes_no_stop_back(new_bounce_pipeline, monkeypatch):

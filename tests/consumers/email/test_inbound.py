@@ -11,7 +11,15 @@ import structlog
 
 from channels.email.inbound.server import LIMITS, inbound_server
 from channels.email.return_path import ReturnPaths
-from consumers.email.inbound import BounceMailbox, TokenBucket, UnsubscribeMailbox
+from consumers.email import inbound as mailboxes
+from consumers.email.inbound import (
+    MAX_REPORTERS,
+    REPORTER_TTL_S,
+    BounceMailbox,
+    ReportersPerRow,
+    TokenBucket,
+    UnsubscribeMailbox,
+)
 from consumers.email.receipts import ReturnedMail
 from consumers.feedback.handler import parse_receipt
 from consumers.suppression.store import SuppressionStore
@@ -34,28 +42,25 @@ class SmtpClient:
         self.reader, self.writer = reader, writer
 
     async def hear(self) -> str:
+        line = ""
         async with asyncio.timeout(10):
-            line = (await self.reader.readline()).decode()
-            while line[3:4] == "-":
+            while not line or line[3:4] == "-":
                 line = (await self.reader.readline()).decode()
         return line.strip()
 
-    async def say(self, *lines: str | bytes) -> str:
+    async def say(self, *lines: str) -> str:
         """Send the lines at once; return the answer to the last one."""
-        raw = [line.encode() if isinstance(line, str) else line for line in lines]
-        self.writer.write(b"".join(line + b"\r\n" for line in raw))
-        said = ""
-        for _ in lines:
-            said = await self.hear()
-        return said
+        self.writer.write("".join(f"{line}\r\n" for line in lines).encode())
+        return [await self.hear() for _ in lines][-1]
 
     async def mail(self, recipient: str, mail: bytes, sender: str = "") -> str:
-        said = await self.say(f"MAIL FROM:<{sender}>", f"RCPT TO:<{recipient}>")
-        if not said.startswith("250"):
-            return said
-        await self.say("DATA")
-        self.writer.write(mail.replace(b"\r\n.", b"\r\n..") + b".\r\n")
-        return await self.hear()
+        """Send a mail; return the code and the first word of the last answer."""
+        answer = await self.say(f"MAIL FROM:<{sender}>", f"RCPT TO:<{recipient}>")
+        if answer.startswith("250"):
+            await self.say("DATA")
+            self.writer.write(mail.replace(b"\r\n.", b"\r\n..") + b".\r\n")
+            answer = await self.hear()
+        return answer
 
 
 class InboundHarness:
@@ -275,3 +280,34 @@ async def test_a_receipt_that_was_stored_can_be_read_by_an_older_eye(inbound):
     assert set(json.loads(raw.data)) == {
         "returned", "at", "place", "code", "seals", "final"
     }  # fmt: skip
+
+
+async def test_a_report_about_somebody_else_does_not_hide_the_one_about_the_reader(inbound):
+    async with inbound.client() as client:
+        for whom in ("x@example.com", "an@example.com", "an@example.com"):
+            assert (await client.mail(PATH, bounce_mail("5.1.1", to=whom))).startswith("250")
+    first, second = await inbound.stored()
+    mine = inbound.suppressions.hash_address("an@example.com")
+    assert (first.final == mine, second.final) == (False, mine)
+
+
+async def test_who_has_got_a_mail_names_a_few_addresses_and_no_more(inbound):
+    now = 0.0
+    inbound.door.reporters = ReportersPerRow(clock=lambda: now)
+    async with inbound.client() as client:
+        for number in range(MAX_REPORTERS + 3):
+            await client.mail(PATH, bounce_mail("5.1.1", to=f"x{number}@example.com"))
+        assert len(await inbound.stored()) == MAX_REPORTERS
+        await client.mail(PATHS.return_path(OTHER)[0].decode(), bounce_mail("5.1.1"))
+        assert len(await inbound.stored()) == MAX_REPORTERS + 1, "another mail has its own"
+        now = REPORTER_TTL_S + 1
+        await client.mail(PATH, bounce_mail("5.1.1", to="moi@example.com"))
+    assert len(await inbound.stored()) == MAX_REPORTERS + 2
+
+
+def test_it_is_forgotten_first_what_was_told_of_least_lately(monkeypatch):
+    monkeypatch.setattr(mailboxes, "MAX_TRACKED_ROWS", 2)
+    mouths = ReportersPerRow()
+    for told in ("a", "b", "a", "c"):
+        assert mouths.admits(told, "x")
+    assert list(mouths.reporters) == ["a", "c"]

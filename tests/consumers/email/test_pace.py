@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from channels.base import Outcome, Verdict
 from consumers.email import bounce_monitor, bounce_stops, pace
 from consumers.email.pace import SendPace
-from consumers.email.policy import EmailSendPolicy, slow_down
+from consumers.email.policy import EmailSendPolicy
 from consumers.runtime.errors import RetryLater
 from contracts.delivery import Status
 from tests.support.bounce_pipeline import BouncePipeline
@@ -106,13 +106,6 @@ async def test_windows_full_of_refusals_of_us_open_the_breaker_and_a_single_one_
         loa.answers = dict.fromkeys(loa.readers.ids, ours)
     await loa.consume_receipts()
     assert await loa.suppression_reason(loa.readers.ids[1]) is None, "never held against a reader"
-
-
-async def test_a_delay_notice_slows_down_too(new_bounce_pipeline):
-    loa = new_bounce_pipeline()
-    await slow_down(loa.bus, "4.7.28", loa.clock())
-    await loa.sending.refresh()
-    assert (loa.sending.pace.level, loa.sending.pace.reason) == (1, "4.7.28")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from ipaddress import ip_address
 import pytest
 
 from channels.email.doctor import dmarc, relay
-from channels.email.doctor.dns_client import DnsClient
 from channels.email.doctor.spf import SpfEvaluation, in_network, parse_term
 from channels.email.settings import EmailSettings
 from tests.support.dns_server import DnsServer
@@ -38,7 +37,7 @@ PERMITTED = {
 @pytest.mark.parametrize(("address", "permitted"), PERMITTED.items())
 async def test_an_address_may_send_if_the_first_term_that_matches_says_so(address, permitted):
     async with DnsServer(HOSTS) as server:
-        spf = SpfEvaluation(DnsClient(("127.0.0.1", server.port)))
+        spf = SpfEvaluation(server.client)
         assert await spf.permits("a.example", ip_address(address)) is permitted
         assert await spf.count_lookups("a.example", frozenset()) == 5
 
@@ -95,18 +94,15 @@ async def test_the_walk_up_the_tree_finds_the_policy_and_whose_it_is(
     domain, records, policy, owner
 ):
     async with DnsServer(dmarc_zone(**records)) as server:
-        names = DnsClient(("127.0.0.1", server.port))
-        found = [record async for record in dmarc.walk_up(names, domain)]
+        found = [record async for record in dmarc.walk_up(server.client, domain)]
         assert dmarc.effective_policy(dmarc.governing_record(domain, found), domain) == policy
-        assert await dmarc.organisational_domain(names, domain) == owner
+        assert await dmarc.organisational_domain(server.client, domain) == owner
 
 
 async def test_a_long_name_costs_eight_questions_at_most():
     domain = ".".join([*"abcdefghijkl", "moha", "vn"])
     async with DnsServer({}) as server:
-        assert [
-            one async for one in dmarc.walk_up(DnsClient(("127.0.0.1", server.port)), domain)
-        ] == []
+        assert [one async for one in dmarc.walk_up(server.client, domain)] == []
         asked = [name for name, _ in server.asked]
     assert len(asked) == 8
     assert asked[0] == f"_dmarc.{domain}" and asked[1] == "_dmarc.h.i.j.k.l.moha.vn"
@@ -124,8 +120,7 @@ async def test_a_long_name_costs_eight_questions_at_most():
 async def test_the_return_path_counts_for_us_only_if_it_is_ours(envelope, tags, aligned):
     zone = dmarc_zone(moha_vn=f"{tags}; rua=mailto:a@moha.vn", other_vn="p=none")
     async with DnsServer(zone) as server:
-        names = DnsClient(("127.0.0.1", server.port))
-        found = {one.code async for one in dmarc.examine(names, "moha.vn", envelope)}
+        found = {one.code async for one in dmarc.examine(server.client, "moha.vn", envelope)}
     assert found == ({"dmarc_ok"} if aligned else {"dmarc_unaligned"})
 
 
@@ -133,8 +128,7 @@ async def test_reports_may_go_to_another_organisation_that_wants_them():
     zone = dmarc_zone(moha_vn="p=reject; rua=mailto:a@reports.example,mailto:b@moha.vn!10m")
     consent = {("moha.vn._report._dmarc.reports.example", "TXT"): ['"v=DMARC1"']}
     async with DnsServer(zone | consent) as server:
-        names = DnsClient(("127.0.0.1", server.port))
-        assert {one.code async for one in dmarc.examine(names, "moha.vn", "moha.vn")} == {
+        assert {one.code async for one in dmarc.examine(server.client, "moha.vn", "moha.vn")} == {
             "dmarc_ok"
         }
 
@@ -149,22 +143,24 @@ POINTERS = {
 async def test_only_addresses_that_others_see_need_a_name_that_leads_back():
     settings = EmailSettings(host="relay.moha.vn", from_="a@moha.vn")
     async with DnsServer(POINTERS) as server:
-        names = DnsClient(("127.0.0.1", server.port))
-        known = await relay.public_addresses(settings, names)
+        known = await relay.public_addresses(settings, server.client)
         found = {
             one.values["address"]: one.code
-            async for one in relay.reverse_dns_findings(known, names)
+            async for one in relay.reverse_dns_findings(known, server.client)
         }
     assert {str(address): code for address, code in found.items()} == {
         "9.9.9.9": "ptr_ok", "8.8.8.8": "ptr_astray", "1.1.1.1": "ptr_missing"
     }  # fmt: skip
     for host in ("127.0.0.1", "localhost", ""):
-        assert await relay.public_addresses(settings.model_copy(update={"host": host}), names) == []
+        assert (
+            await relay.public_addresses(settings.model_copy(update={"host": host}), server.client)
+            == []
+        )
 
 
 async def test_a_relay_that_spf_does_not_permit_is_named():
     async with DnsServer(HOSTS) as server:
-        spf = SpfEvaluation(DnsClient(("127.0.0.1", server.port)))
+        spf = SpfEvaluation(server.client)
         asked = [ip_address("203.0.113.1"), ip_address("203.0.113.9")]
         [finding] = await spf.examine("a.example", asked)
     assert (finding.code, finding.values["address"]) == ("spf_relay", asked[1])

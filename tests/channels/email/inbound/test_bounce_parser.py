@@ -1,7 +1,5 @@
 """What a mail that came back says: by the standards, by its words, or nothing at all."""
 
-from contextlib import suppress
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,19 +34,16 @@ def test_the_code_is_the_status_or_what_the_far_server_said(status, diagnostic, 
     assert bounce_parser.parse_report(bounce_mail(status, diagnostic=diagnostic), "").code == code
 
 
-def test_a_delay_is_no_bounce_and_a_success_is_nothing():
-    assert (
-        bounce_parser.parse_report(bounce_mail("4.4.1", action="delayed"), "").kind
-        is ReportKind.DELAY
-    )
-    assert (
-        bounce_parser.parse_report(bounce_mail("2.0.0", action="relayed"), "").kind
-        is ReportKind.NO_REPORT
-    )
-    assert (
-        bounce_parser.parse_report(bounce_mail("2.0.0", action="Delivered"), "").kind
-        is ReportKind.NO_REPORT
-    )
+@pytest.mark.parametrize(
+    ("action", "kind"),
+    [
+        ("delayed", ReportKind.DELAY),
+        ("relayed", ReportKind.NO_REPORT),
+        ("Delivered", ReportKind.NO_REPORT),
+    ],
+)
+def test_a_delay_is_no_bounce_and_a_success_is_nothing(action, kind):
+    assert bounce_parser.parse_report(bounce_mail("4.4.1", action=action), "").kind is kind
 
 
 def test_of_several_recipients_the_worst_counts():
@@ -123,14 +118,12 @@ def test_a_broken_report_breaks_nothing(data):
     assert "\n" not in found.message_id + found.publication_key + found.envelope_id
 
 
-def test_a_mail_that_is_nested_without_end_is_given_up():
-    deep = "".join(
-        f'Content-Type: multipart/mixed; boundary="b{n}"\n\n--b{n}\n' for n in range(3000)
-    )
-    with suppress(PARSER_ERRORS):
-        assert bounce_parser.parse_report(crlf(deep), "").kind is ReportKind.NO_REPORT
-
-
 def test_a_report_that_hides_its_code_in_many_parts_is_read_as_far_as_is_worth_it():
     many = BOUNCE.split("--x1\n")[0] + "--x1\nContent-Type: text/plain\n\nx\n" * 200
     assert bounce_parser.parse_report(crlf(many), "").kind is ReportKind.NO_REPORT
+
+
+def test_a_mail_of_parts_in_parts_is_not_taken_apart():
+    nested = "".join(f"Content-Type: multipart/mixed; BOUNDARY=b{n}\n\n--b{n}\n" for n in range(21))
+    with pytest.raises(ValueError, match="parts in parts"):
+        bounce_parser.parse_report(crlf(nested), "")

@@ -44,6 +44,8 @@ NONE, THEM, US = (False, False), (True, False), (False, True)
         ("data", "503 5.5.1 no valid recipients", HELD, "503 5.5.1", "5.5.1", NONE, 300),
         ("rcpt", "501 5.5.4 syntax", HELD, "501 5.5.4", "5.5.4", NONE, 300),
         ("rcpt", "500 what?", HELD, "500", "5.5.0", NONE, 300),
+        ("rcpt", "555 bad parameter", HELD, "555", "5.5.0", NONE, 300),
+        ("mail", "555 bad parameter", HELD, "555", "5.5.0", US, 300),
         ("rcpt", "550 5.7.1 Relaying denied", HELD, "550 5.7.1", "5.7.1", THEM, 300),
         ("rcpt", "550 relaying denied", HELD, "550 policy", "5.7.0", THEM, 300),
         ("rcpt", "550 you are graylisted", HELD, "550 greylisted", "5.7.0", THEM, 300),
