@@ -86,7 +86,7 @@ def _batch_entries(batch: BatchKey, entry: LedgerEntry) -> Iterator[TimelineEntr
         )
 
 
-def channel_entry(at: float, event: str, channel: ChannelName, detail: str) -> TimelineEntry:
+def channel_entry(at: float, event: str, channel: ChannelName, detail: str = "") -> TimelineEntry:
     return TimelineEntry(
         at=datetime.fromtimestamp(at, UTC), event=event, channel=channel, detail=detail
     )

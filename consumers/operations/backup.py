@@ -1,7 +1,7 @@
 """Backup: a folder with a snapshot of every stream and bucket, and a manifest.
 
-Streams are saved one after the other while Loa runs on, consequences first: everything that a saved
-stream refers to is in the streams saved after it. So decisions precede dead letters, the sweeper's
+Streams are saved one after the other while Loa runs on, consequences first: a saved stream refers
+only to streams saved after it. So decisions precede dead letters, the sweeper's
 records precede the ledger, and drafts, which an approval removes, precede publications. Events
 whose causes are saved but whose consequences are not are processed again after a restore, from the
 consumers' positions when the backup began. Wake-ups carry no state and are left out.
@@ -10,8 +10,8 @@ consumers' positions when the backup began. Wake-ups carry no state and are left
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,10 @@ from pydantic import BaseModel, ValidationError
 
 from consumers.messages import field_error
 from contracts import subjects
+from contracts.base.times import Clock, utc_now
 from contracts.errors import Invalid
 from contracts.subjects import ConsumerSpec, StreamSpec
-from producers.bus import Bus, Snapshot
+from producers.bus import Bus
 
 log = structlog.get_logger()
 FORMAT = 1
@@ -63,7 +64,7 @@ class StreamFile(BaseModel):
 
 
 class BackupManifest(BaseModel):
-    """What a backup holds; it is written last. `floors`: what each consumer had finished."""
+    """The contents of a backup, written last. `floors`: each consumer's acknowledged floor."""
 
     format: int = FORMAT
     began: datetime
@@ -72,21 +73,24 @@ class BackupManifest(BaseModel):
     streams: list[StreamFile]
 
 
-async def save_backup(bus: Bus, folder: Path, clock: Callable[[], float]) -> BackupManifest:
-    """Back the whole bus up into *folder*, which must not exist. Killed half-way it never does.
+async def save_backup(bus: Bus, folder: Path, clock: Clock) -> BackupManifest:
+    """Back the whole bus up into *folder*, which appears only when it is complete.
 
-    The folder holds addresses and keys' digests: it is readable by its owner only. Raises Invalid,
+    The folder holds addresses and keys' digests: only its owner may read it. Raises Invalid,
     OSError or BusError.
     """
-    draft, began = create_draft_folder(folder), clock()
-    floors = {
-        consumer_name(*pair): await read_ack_floor(bus, *pair) for pair in tracked_consumers()
-    }
-    streams = [await save_stream(bus, stream, draft) for stream in SAVE_ORDER]
-    manifest = BackupManifest(
-        began=to_datetime(began), ended=to_datetime(clock()), floors=floors, streams=streams
-    )  # fmt: skip
-    write_durably(draft / MANIFEST, manifest.model_dump_json(indent=1).encode())
+    draft, began = create_draft_folder(folder), utc_now(clock)
+    floors = {}
+    for stream, consumer in tracked_consumers():
+        info = await bus.consumer_info(stream.name, consumer.durable)
+        floors[consumer_name(stream, consumer)] = info["ack_floor"]["stream_seq"]
+    streams = [await save_stream(bus, name, draft) for name in SAVE_ORDER]
+    ended = utc_now(clock)
+    manifest = BackupManifest(began=began, ended=ended, floors=floors, streams=streams)
+    with (draft / MANIFEST).open("xb") as file:
+        file.write(manifest.model_dump_json(indent=1).encode())
+        file.flush()
+        os.fsync(file.fileno())
     sync_folder(draft)
     draft.rename(folder)
     sync_folder(folder.parent)
@@ -111,18 +115,12 @@ def create_draft_folder(folder: Path) -> Path:
 
 
 def tracked_consumers() -> Iterator[tuple[StreamSpec, ConsumerSpec]]:
-    """The consumers whose position in their stream is saved."""
+    """Yield the consumers whose position in their stream is saved."""
     return ((stream, consumer) for stream in TRACKED_STREAMS for consumer in stream.consumers)
 
 
 def consumer_name(stream: StreamSpec, consumer: ConsumerSpec) -> str:
     return f"{stream.name}/{consumer.durable}"
-
-
-async def read_ack_floor(bus: Bus, stream: StreamSpec, consumer: ConsumerSpec) -> int:
-    """The sequence up to which the consumer has acknowledged all messages."""
-    info = await bus.consumer_info(stream.name, consumer.durable)
-    return int(info["ack_floor"]["stream_seq"])
 
 
 async def save_stream(bus: Bus, stream: str, folder: Path) -> StreamFile:
@@ -137,26 +135,23 @@ async def save_stream(bus: Bus, stream: str, folder: Path) -> StreamFile:
         file.flush()
         os.fsync(file.fileno())
         size = file.tell()
-    return StreamFile(
-        stream=stream, file=path.name, size=size, sha256=digest.hexdigest(),
-        config=config, state=state,
-    )  # fmt: skip
+    facts = {"stream": stream, "file": path.name, "size": size, "sha256": digest.hexdigest()}
+    return StreamFile.model_validate(facts | {"config": config, "state": state})
 
 
 def load_manifest(folder: Path) -> BackupManifest:
-    """The manifest of a whole and undamaged backup. Raises Invalid, which names the file."""
+    """Load the manifest of an undamaged backup. Raises Invalid, which names the file."""
     try:
         manifest = BackupManifest.model_validate_json((folder / MANIFEST).read_bytes())
     except FileNotFoundError:
         raise Invalid(field_error("folder", "no_backup", value=folder)) from None
-    except ValidationError as wrong:
-        raise Invalid(
-            field_error(MANIFEST, "backup_damaged", detail=wrong.error_count())
-        ) from wrong
-    if manifest.format != FORMAT or {one.stream for one in manifest.streams} != set(SAVE_ORDER):
+    except ValidationError as error:
+        damaged = field_error(MANIFEST, "backup_damaged", detail=error.error_count())
+        raise Invalid(damaged) from error
+    if manifest.format != FORMAT or {saved.stream for saved in manifest.streams} != set(SAVE_ORDER):
         raise Invalid(field_error(MANIFEST, "backup_foreign", value=manifest.format))
-    for one in manifest.streams:
-        check_file(folder, one)
+    for saved in manifest.streams:
+        check_file(folder, saved)
     return manifest
 
 
@@ -175,21 +170,6 @@ def read_pieces(folder: Path, saved: StreamFile) -> Iterator[bytes]:
     with (folder / saved.file).open("rb") as file:
         while piece := file.read(READ_BYTES):
             yield piece
-
-
-def to_snapshot(saved: StreamFile) -> Snapshot:
-    return Snapshot(saved.config, saved.state)
-
-
-def to_datetime(at: float) -> datetime:
-    return datetime.fromtimestamp(at, UTC)
-
-
-def write_durably(path: Path, body: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(body)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:

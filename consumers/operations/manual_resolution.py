@@ -1,4 +1,4 @@
-"""Manual resolution: end `unknown` rows by what an operator has verified."""
+"""Manual resolution: end `unknown` rows as an operator has verified."""
 
 import time
 from collections.abc import AsyncIterator, Callable
@@ -58,10 +58,10 @@ class ManualResolution:
         names = [key async for key, _ in self.ledger.bucket.values(prefix)]
         batches = sorted(BatchKey.parse(key.removeprefix("state.")) for key in names)
         return [
-            done
+            row
             for batch in batches
             if revision in (None, batch.revision)
-            async for done in self.resolve_batch(batch, arrived, by)
+            async for row in self.resolve_batch(batch, arrived, by)
         ]
 
     async def unknown_rows(self) -> AsyncIterator[UnresolvedRow]:
@@ -84,13 +84,10 @@ class ManualResolution:
 
     async def try_next_channel(self, batch: BatchKey) -> None:
         """Start the next channel of a notice that was not sent; repeats change nothing."""
-        state = await self.ledger.state(batch) if keys.is_case(batch.content_id) else None
-        if (
-            self.case_notices
-            and state
-            and state.value.closed_at
-            and state.value.rows in NOT_REACHED_ROWS
-        ):
+        if self.case_notices is None or not keys.is_case(batch.content_id):
+            return
+        state = await self.ledger.state(batch)
+        if state and state.value.closed_at and state.value.rows in NOT_REACHED_ROWS:
             await self.case_notices.try_next_channel(batch, state.value, self.clock())
 
     async def write_resolution(self, batch: BatchKey, arrived: bool, by: str) -> list[int]:

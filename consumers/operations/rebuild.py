@@ -13,6 +13,7 @@ from channels.portal.errors import FolderBusy
 from channels.portal.render.site_files import SiteFiles
 from channels.portal.writer.pending import ReportProgress, no_progress
 from channels.portal.writer.rebuild import RebuildResult, open_rebuild
+from consumers.chunks import chunked
 from consumers.directory.directory import try_lock
 from consumers.directory.follow import SUBSCRIBER_PREFIX, parse_change
 from consumers.directory.store import DirectoryStore
@@ -32,7 +33,7 @@ SHOWN_LETTERS, NEVER_SHOWN_LETTERS = frozenset(b"dD"), frozenset(b"xuewv")
 
 
 class PublicationChunk(NamedTuple):
-    """Publications that the ledger books as shown, and those that it leaves open."""
+    """Publications that are shown by the ledger, and those that it leaves open."""
 
     shown: list[Publication]
     unsure: list[Publication]
@@ -41,11 +42,11 @@ class PublicationChunk(NamedTuple):
 async def rebuild_portal(
     bus: Bus, folder: Path, press: SiteFiles, report_progress: ReportProgress = no_progress
 ) -> RebuildResult:
-    """Show again what was shown, and *tell* how far it is. Deliveries to the portal wait meanwhile.
+    """Write the pages again that were shown. Deliveries to the portal wait meanwhile.
 
-    Of what the ledger leaves open the old portal's own index is asked: an outcome may not be booked
-    yet, and after a restore the ledger is older than the pages. Raises Unreachable when another
-    writer keeps the folder, OSError, sqlite3.Error or BusError.
+    For publications that the ledger leaves open the old portal's index decides: an outcome may not
+    be booked yet, and after a restore the ledger is older than the pages. Raises Unreachable when
+    another writer keeps the folder, OSError, sqlite3.Error or BusError.
     """
     try:
         with open_rebuild(folder, press, LOCK_TIMEOUT_S, report_progress) as rebuild:
@@ -62,48 +63,47 @@ async def rebuild_portal(
 
 
 async def publication_chunks(bus: Bus) -> AsyncIterator[PublicationChunk]:
-    """Every publication, oldest first; an unreadable one is logged and skipped."""
-    some: list[Publication] = []
-    async for message in stored_messages(bus):
-        try:
-            some.append(publication.decode(message.data))
-        except ContractError as broken:
-            fields = [error.field for error in broken.errors]
-            log.error("publication_unreadable", seq=message.seq, fields=fields)
-        if len(some) == CHUNK_PUBLICATIONS:
-            yield await sort_by_ledger(bus, some)
-            some = []
-    yield await sort_by_ledger(bus, some)
+    """Yield every publication, oldest first; an unreadable one is logged and skipped."""
+    async for messages in chunked(stored_messages(bus), CHUNK_PUBLICATIONS):
+        chunk: list[Publication] = []
+        for message in messages:
+            try:
+                chunk.append(publication.decode(message.data))
+            except ContractError as broken:
+                fields = [error.field for error in broken.errors]
+                log.error("publication_unreadable", seq=message.seq, fields=fields)
+        yield await sort_by_ledger(bus, chunk)
 
 
 async def stored_messages(bus: Bus) -> AsyncIterator[Message]:
-    """The whole stream; messages that a lagging replica lacks come from the leader."""
-    stream, seen = subjects.PUBLICATIONS.name, 0
+    """Yield the whole stream; messages that a lagging replica lacks come from the leader."""
+    stream, seq = subjects.PUBLICATIONS.name, 0
     last = (await bus.stream_info(stream))["state"]["last_seq"]
     async for message in bus.scan(stream):
-        seen = message.seq
+        seq = message.seq
         yield message
-    for seq in range(seen + 1, last + 1):
-        if found := await bus.get_message(stream, seq):
+    for missing in range(seq + 1, last + 1):
+        if found := await bus.get_message(stream, missing):
             yield found
 
 
-async def sort_by_ledger(bus: Bus, some: list[Publication]) -> PublicationChunk:
-    keys = [f"state.{BatchKey(ChannelName.PORTAL, p.content_id, p.revision, 0)}" for p in some]
+async def sort_by_ledger(bus: Bus, chunk: list[Publication]) -> PublicationChunk:
+    keys = [f"state.{BatchKey(ChannelName.PORTAL, p.content_id, p.revision, 0)}" for p in chunk]
     now = await bus.bucket(subjects.LEDGER.name).last_seq()  # whichever replica answers
-    letters = await portal_row_letters(bus, keys, since=now)
-    known = [(one, letters.get(key)) for one, key in zip(some, keys, strict=True)]
+    by_key = await portal_row_letters(bus, keys, since=now)
+    letters = [by_key.get(key) for key in keys]
+    pairs = list(zip(chunk, letters, strict=True))
     return PublicationChunk(
-        [one for one, letter in known if letter in SHOWN_LETTERS],
-        [one for one, letter in known if letter not in SHOWN_LETTERS | NEVER_SHOWN_LETTERS],
+        [text for text, letter in pairs if letter in SHOWN_LETTERS],
+        [text for text, letter in pairs if letter not in SHOWN_LETTERS | NEVER_SHOWN_LETTERS],
     )
 
 
 async def portal_row_letters(bus: Bus, keys: list[str], *, since: int) -> dict[str, int]:
-    """The rows' state letters at sequence *since* of the ledger, or later."""
-    bucket, letters = bus.bucket(subjects.LEDGER.name), dict[str, int]()
-    found = await bucket.get_many(keys, min_seq=since)
-    for key, value in found.items():
+    """Return the rows' state letters at sequence *since* of the ledger, or later."""
+    letters: dict[str, int] = {}
+    values = await bus.bucket(subjects.LEDGER.name).get_many(keys, min_seq=since)
+    for key, value in values.items():
         try:
             letters[key] = codec.decode_state(value.data).rows[0]
         except codec.DECODE_ERRORS as broken:
@@ -112,13 +112,13 @@ async def portal_row_letters(bus: Bus, keys: list[str], *, since: int) -> dict[s
 
 
 async def rebuild_directory(bus: Bus, path: Path) -> int:
-    """Read every reader again; returns how many there are. Raises Invalid while Loa writes it."""
+    """Read every subscriber again; return their number. Raises Invalid while Loa writes it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with try_lock(path.with_suffix(".lock")) as mine:
-        if not mine:
+    with try_lock(path.with_suffix(".lock")) as is_locked:
+        if not is_locked:
             raise Invalid(field_error("directory", "directory_in_use"))
-        for left in path.parent.glob(f"{path.name}*"):
-            left.unlink()
+        for file in path.parent.glob(f"{path.name}*"):
+            file.unlink()
         with closing(DirectoryStore(path)) as store:
             await fill_directory(bus, store)
             log.info("directory_rebuilt", people=store.count_subscribers())
@@ -130,10 +130,7 @@ async def fill_directory(bus: Bus, store: DirectoryStore) -> None:
     bucket = bus.bucket(subjects.SUBSCRIBERS.name)
     store.reset((await bus.stream_info(bucket.stream))["created"])
     last = await bucket.last_seq()
-    people = []
-    async for key, value in bucket.values(SUBSCRIBER_PREFIX):
-        people.append(parse_change(Change(key, value.data, value.revision)))
-        if len(people) == CHUNK_SUBSCRIBERS:
-            store.apply(people, 0)
-            people.clear()
-    store.apply(people, last)
+    async for chunk in chunked(bucket.values(SUBSCRIBER_PREFIX), CHUNK_SUBSCRIBERS):
+        changes = [Change(key, value.data, value.revision) for key, value in chunk]
+        store.apply(map(parse_change, changes), 0)
+    store.apply([], last)

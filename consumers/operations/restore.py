@@ -3,13 +3,13 @@
 Deliveries between the backup and the loss are not in the backup. Rows that were open in the backup
 therefore come back in doubt: they may have been sent, and are declared as possible copies if they
 are sent again. The same holds for later plans (see `RestoreDoubts`), until an operator ends it.
-Nothing is sent before a person has resumed the channels.
+No message is sent before an operator has resumed the channels.
 """
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import structlog
@@ -26,11 +26,12 @@ from consumers.messages import field_error
 from consumers.operations import backup
 from consumers.operations.backup import BackupManifest
 from contracts import subjects
+from contracts.base.times import Clock, utc_time
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from contracts.errors import Invalid
 from contracts.publication import Publication
 from contracts.records import EventRecord
-from producers.bus import Bus, topology
+from producers.bus import Bus, Snapshot, topology
 from producers.bus.records import Versioned, read
 
 log = structlog.get_logger()
@@ -41,7 +42,7 @@ IGNORED_STREAMS = (subjects.DELIVER.name, f"KV_{subjects.CONTROL.name}")
 
 
 class RestoreRecord(BaseModel):
-    """What a restore leaves behind: bucket `control`, key `restored`."""
+    """The record of a restore: bucket `control`, key `restored`."""
 
     backup: AwareDatetime
     at: AwareDatetime
@@ -51,11 +52,11 @@ class RestoreRecord(BaseModel):
 
 @dataclass
 class RestoreDoubts:
-    """Says of a publication whether it may have been delivered before the restore.
+    """Tells whether a publication may have been delivered before the restore.
 
     In the backup or not, it may have been, if its event is older than the restore: a draft that is
-    approved a second time, an event that a unit sends again. An event is older when it says so
-    itself (`time`), when it was first accepted before, and when it does not say how old it is.
+    approved a second time, an event that a unit sends again. An event is older by its own `time`,
+    by its first acceptance, or if its age is unknown.
     """
 
     bus: Bus
@@ -70,12 +71,12 @@ class RestoreDoubts:
         return born is None or born <= restored.at
 
     async def may_have_been_notified(self, said: datetime | None, accepted: datetime) -> bool:
-        """As `may_be_out`, for a case notice whose event came to be at *said*."""
+        """As `may_have_been_published`, for a case notice whose event occurred at *said*."""
         restored = await last_restore(self.bus)
         return restored is not None and (said is None or min(said, accepted) <= restored.at)
 
     async def may_have_been_issued(self, due: datetime) -> bool:
-        """As `may_be_out`, for a digest that was *due* at that moment."""
+        """As `may_have_been_published`, for a digest that was *due* at that time."""
         restored = await last_restore(self.bus)
         return restored is not None and due <= restored.at
 
@@ -93,28 +94,30 @@ class RestoreDoubts:
 
 
 async def restore_backup(
-    bus: Bus, folder: Path, clock: Callable[[], float], *, moved: bool = False
+    bus: Bus, folder: Path, clock: Clock, *, moved: bool = False
 ) -> BackupManifest:
     """Restore the bus from the backup in *folder*. Repeat it after an interruption.
 
-    *moved*: nothing has been delivered since the backup, so there are no doubts. Raises Invalid for
-    a damaged backup or a bus that is not empty, before anything is changed.
+    *moved*: no message was delivered since the backup, so there are no doubts. Raises Invalid for a
+    damaged backup or a bus that is not empty, before any change.
     """
     manifest = backup.load_manifest(folder)
     await clear_bus(bus)
     for saved in manifest.streams:
         pieces = backup.read_pieces(folder, saved)
-        await bus.restore_snapshot(saved.stream, backup.to_snapshot(saved), pieces)
+        snapshot = Snapshot(saved.config, saved.state)
+        await bus.restore_snapshot(saved.stream, snapshot, pieces)
     for stream, consumer in backup.tracked_consumers():
         floor = manifest.floors.get(backup.consumer_name(stream, consumer), 0)  # 0: a newer one
         await topology.create_consumer_at(bus, stream, consumer, floor + 1)
     await pause_channels(bus, manifest)
     await watermark.delete_watermark(bus)
-    opened = [one async for one in open_batches(Ledger(bus))]
+    ledger = Ledger(bus)
+    opened = [batch async for batch in open_batches(ledger)]
     if not moved:
         await record_restore(bus, manifest, clock())
-        await mark_plans_in_doubt(Ledger(bus))
-        await mark_in_doubt(Ledger(bus), opened, clock())
+        await mark_plans_in_doubt(ledger)
+        await mark_in_doubt(ledger, opened, clock())
     await topology.delete_stream(bus, topology.RESTORING_STREAM)
     await topology.apply(bus)
     for batch, entry in opened:
@@ -125,19 +128,15 @@ async def restore_backup(
 
 async def clear_bus(bus: Bus) -> None:
     """Delete streams left by an interrupted restore or a first start."""
-    standing = [one for one in topology.stream_names() if await topology.stream_exists(bus, one)]
+    present = [name for name in topology.stream_names() if await topology.stream_exists(bus, name)]
     if not await topology.stream_exists(bus, topology.RESTORING_STREAM):
-        await require_empty(bus, standing)
+        for name in present:
+            last_seq = (await bus.stream_info(name))["state"]["last_seq"]
+            if last_seq and name not in IGNORED_STREAMS:
+                raise Invalid(field_error("bus", "bus_not_empty", value=name))
         await topology.mark_restoring(bus)
-    for stream in standing:
-        await topology.delete_stream(bus, stream)
-
-
-async def require_empty(bus: Bus, streams: list[str]) -> None:
-    for stream in streams:
-        holds = (await bus.stream_info(stream))["state"]["last_seq"]
-        if holds and stream not in IGNORED_STREAMS:
-            raise Invalid(field_error("bus", "bus_not_empty", value=stream))
+    for name in present:
+        await topology.delete_stream(bus, name)
 
 
 async def pause_channels(bus: Bus, manifest: BackupManifest) -> None:
@@ -153,31 +152,29 @@ async def pause_channels(bus: Bus, manifest: BackupManifest) -> None:
 async def record_restore(bus: Bus, manifest: BackupManifest, now: float) -> None:
     """Record the restore, after which events are certainly new."""
     last_seq = (await bus.stream_info(subjects.PUBLICATIONS.name))["state"]["last_seq"]
-    at = datetime.fromtimestamp(now, UTC)
-    restored = RestoreRecord(backup=manifest.began, at=at, publications=last_seq)
+    restored = RestoreRecord(backup=manifest.began, at=utc_time(now), publications=last_seq)
     await bus.bucket(subjects.CONTROL.name).put(RESTORE_KEY, restored.model_dump_json().encode())
 
 
 async def last_restore(bus: Bus) -> RestoreRecord | None:
     """The last restore, while its doubts are active."""
-    value = await bus.bucket(subjects.CONTROL.name).get(RESTORE_KEY)
-    return RestoreRecord.model_validate_json(value.data) if value else None
+    return (await read(bus.bucket(subjects.CONTROL.name), RESTORE_KEY, RestoreRecord)).value
 
 
 async def end_doubts(bus: Bus) -> bool:
-    """End the doubts of a restore; returns whether there were any."""
+    """End the doubts of a restore; True if there were any."""
     were_active = await last_restore(bus) is not None
     await bus.bucket(subjects.CONTROL.name).purge(RESTORE_KEY)
     return were_active
 
 
 async def active_doubts(bus: Bus) -> RestoreDoubts | None:
-    """The doubts that a planner has to ask; None when none are active."""
+    """Return the doubts that a planner has to ask; None when none are active."""
     return RestoreDoubts(bus) if await last_restore(bus) else None
 
 
 async def open_batches(ledger: Ledger) -> AsyncIterator[tuple[BatchKey, Versioned[LedgerEntry]]]:
-    """Batches that are not closed; an unreadable one is logged and skipped."""
+    """Yield the batches that are not closed; an unreadable one is logged and skipped."""
     async for key, value in ledger.bucket.values("state."):
         try:
             batch = BatchKey.parse(key.removeprefix("state."))
@@ -193,21 +190,21 @@ async def mark_in_doubt(
     ledger: Ledger, opened: list[tuple[BatchKey, Versioned[LedgerEntry]]], now: float
 ) -> None:
     """Put open batches in doubt; a bus under restore has no other writer."""
-    for batch, held in opened:
-        entry = moves.reopen_restored(held.value, now)
-        await ledger.swap(batch, held, entry, until=time.monotonic() + WRITE_TIMEOUT_S)
+    for batch, state in opened:
+        entry = moves.reopen_restored(state.value, now)
+        await ledger.swap(batch, state, entry, until=time.monotonic() + WRITE_TIMEOUT_S)
 
 
 async def mark_plans_in_doubt(ledger: Ledger) -> None:
     """Mark unfinished plans: their remaining recipients may have been reached before."""
-    unfinished = [one async for one in all_plans(ledger) if not one[1].value.complete]
-    for plan, held in unfinished:
-        if not held.value.halt:
-            await ledger.swap_plan(plan, held, replace(held.value, doubt=True))
+    stored = [pair async for pair in all_plans(ledger)]
+    for plan, cursor in stored:
+        if not (cursor.value.complete or cursor.value.halt):
+            await ledger.swap_plan(plan, cursor, replace(cursor.value, doubt=True))
 
 
 async def all_plans(ledger: Ledger) -> AsyncIterator[tuple[PlanKey, Versioned[PlanCursor]]]:
-    """Every plan; an unreadable one is logged and skipped."""
+    """Yield every plan; an unreadable one is logged and skipped."""
     async for key, value in ledger.bucket.values("plan."):
         try:
             plan = PlanKey.parse(key.removeprefix("plan."))

@@ -27,8 +27,8 @@ from producers.bus.records import read
 class LaneStatus(BaseModel):
     """`backlog` rows wait, the oldest for `oldest_s`; `per_s`: rows that ended between two looks.
 
-    `left_s`: how long what may go now takes at that rate; none while nothing moves, and of rows
-    that wait for a person or for their own time. Without a running Loa there is no rate.
+    `left_s`: how long the rows that may go now take at that rate; none without progress, and for
+    rows that wait for an operator or for their own time. Without a running Loa there is no rate.
     """
 
     backlog: int = 0
@@ -48,19 +48,19 @@ class ChannelStatus(BaseModel):
     breaker_since: datetime | None = None
     breaker_reason: str = ""
     next_probe: datetime | None = None
-    """None while it is open: due already, so that the next row that may go is the next try."""
+    """None while it is open: a probe is due already."""
     canary: CanaryStatus = CANARY_OFF
     slowed: int = 0
-    """0: as fast as it can; see `consumers.email.pace`."""
+    """0: full pace; see `consumers.email.pace`."""
     slowed_reason: str = ""
     stopped: tuple[str, ...] = ()
-    """Publications that wait for a person, because too much of them came back."""
+    """Publications that wait for an operator, because too many of their mails bounced."""
     goes_to: str = ""
-    """Where its output goes, by the worker that started last; empty where none ever has."""
+    """Where its output goes, by the worker that started last; empty before the first start."""
     stand_in: bool = False
     """Its output stays on this machine."""
     unseen: ReadbackFailure | None = None
-    """The portal's: readers can't see what was written."""
+    """Of the portal: readers can't see the written pages."""
     lanes: dict[Lane, LaneStatus]
 
 
@@ -69,7 +69,7 @@ class StatusReport(BaseModel):
 
     channels: dict[ChannelName, ChannelStatus]
     at_work: bool = True
-    """False: no Loa runs on this folder, so this is how it was."""
+    """False: no Loa runs on this folder."""
 
 
 @dataclass
@@ -82,76 +82,73 @@ class StatusReader:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def report(self, *, at_work: bool = True) -> StatusReport:
-        """The whole report. Not *at_work*: no Loa runs here, so nothing moves."""
+        """Make the report. Not *at_work*: no Loa runs here, so there is no progress."""
         report = await self.channel_report()
         report.at_work = at_work
         await self.add_mail(report.channels[ChannelName.EMAIL])
         await self.add_lanes(report, at_work=at_work)
-        told = await destinations.load_destinations(self.bus)
-        report.channels[ChannelName.PORTAL].unseen = readback_failure(told)
-        for name, found in told.items():
-            report.channels[name].goes_to = found.to
-            report.channels[name].stand_in = found.stand_in
-        proven = await load_statuses(self.bus, self.clock())
-        for name, one in report.channels.items():
-            one.canary = proven[name]
+        places = await destinations.load_destinations(self.bus)
+        report.channels[ChannelName.PORTAL].unseen = readback_failure(places)
+        for name, place in places.items():
+            report.channels[name].goes_to = place.to
+            report.channels[name].stand_in = place.stand_in
+        for name, canary in (await load_statuses(self.bus, self.clock())).items():
+            report.channels[name].canary = canary
         return report
 
     async def add_lanes(self, report: StatusReport, *, at_work: bool) -> None:
         """Add the backlog of each lane and its throughput."""
         stopped = report.channels[ChannelName.EMAIL].stopped
         start = await watermark.read_watermark(self.bus)
-        speeds = Throughput(self.ledger, start, stopped, self.clock, self.sleep)
-        able = [name for name, one in report.channels.items() if at_work and is_working(one)]
-        tallies = await speeds.measure(able)
-        for (name, lane), found in tallies.items():
-            facts = report.channels[name].lanes[lane]
-            facts.backlog, facts.oldest_s = found.backlog, found.oldest_s
-            facts.per_s = round(speeds.per_s.get((name, lane), 0.0), 2)
-        for name, one in report.channels.items():
-            estimate_time_left(name, one, tallies) if at_work else clear_rates(one)
+        throughput = Throughput(self.ledger, start, stopped, self.clock, self.sleep)
+        channels = report.channels.items()
+        running = [name for name, channel in channels if at_work and is_working(channel)]
+        counts = await throughput.measure(running)
+        for (name, lane), count in counts.items():
+            status = report.channels[name].lanes[lane]
+            status.backlog, status.oldest_s = count.backlog, count.oldest_s
+            status.per_s = round(throughput.per_s.get((name, lane), 0.0), 2)
+        for name, channel in channels:
+            if at_work:
+                estimate_time_left(name, channel, counts)
+            else:
+                for status in channel.lanes.values():
+                    status.per_s = None
 
-    async def add_mail(self, one: ChannelStatus) -> None:
+    async def add_mail(self, mail: ChannelStatus) -> None:
         """Add the pace of mail and its stopped publications."""
         bucket = self.bus.bucket(subjects.CONTROL.name)
         now = (await read(bucket, pace.PACE_KEY, pace.SendPace)).value or pace.FULL_PACE
-        one.slowed = now.level_at(self.clock())
-        one.slowed_reason = now.reason if one.slowed else ""
+        mail.slowed = now.level_at(self.clock())
+        mail.slowed_reason = now.reason if mail.slowed else ""
         plans = (await bounce_stops.load_stops(self.bus)).plans
-        one.stopped = tuple(name for name, each in plans.items() if each.state == "stopped")
+        mail.stopped = tuple(name for name, stop in plans.items() if stop.state == "stopped")
 
     async def channel_report(self) -> StatusReport:
-        """Every channel, its lanes still empty."""
+        """Report every channel, its lanes still empty."""
         pauses = await channel_health_pauses.load_pauses(self.bus)
         breakers = await breaker_store.load_breakers(self.bus)
         now = self.clock()
         return StatusReport(
-            channels={one: channel_status(one, pauses, breakers, now) for one in ChannelName}
+            channels={name: channel_status(name, pauses, breakers, now) for name in ChannelName}
         )
 
 
-def is_working(one: ChannelStatus) -> bool:
-    """Whether anything may leave at all."""
-    return not one.paused and one.breaker is BreakerState.CLOSED
+def is_working(channel: ChannelStatus) -> bool:
+    return not channel.paused and channel.breaker is BreakerState.CLOSED
 
 
-def estimate_time_left(name: ChannelName, one: ChannelStatus, tallies: CountsByLane) -> None:
-    """A channel works on its lanes one after the other, most urgent first."""
-    rate = sum(lane.per_s or 0.0 for lane in one.lanes.values())
-    if not (is_working(one) and rate):
+def estimate_time_left(name: ChannelName, channel: ChannelStatus, counts: CountsByLane) -> None:
+    """Estimate each lane's end: a channel serves its lanes one after the other, urgent first."""
+    rate = sum(lane.per_s or 0.0 for lane in channel.lanes.values())
+    if not (is_working(channel) and rate):
         return
     before = 0
-    for lane, facts in one.lanes.items():
-        moving = tallies[name, lane].ready if facts.backlog else 0
-        before += moving
-        if moving or not facts.backlog:
-            facts.left_s = round(before / rate, 1) if moving else 0.0
-
-
-def clear_rates(one: ChannelStatus) -> None:
-    """Remove the rates: no Loa runs."""
-    for lane in one.lanes.values():
-        lane.per_s = None
+    for lane, status in channel.lanes.items():
+        ready = counts[name, lane].ready if status.backlog else 0
+        before += ready
+        if ready or not status.backlog:
+            status.left_s = round(before / rate, 1) if ready else 0.0
 
 
 def channel_status(

@@ -39,9 +39,7 @@ class Sweeper:
     woken_at: dict[str, float] = field(default_factory=dict)
     blocked_channels: frozenset[ChannelName] = frozenset()  # paused, or unable to work
     resumed_channels: frozenset[ChannelName] = frozenset()  # no longer
-    unprobed_channels: set[ChannelName] = field(
-        default_factory=set
-    )  # blocked, with an overdue probe
+    unprobed_channels: set[ChannelName] = field(default_factory=set)  # with an overdue probe
     idle_lanes: dict[tuple[ChannelName, Lane], bool] = field(default_factory=dict)
     unreadable_keys: set[str] = field(default_factory=set)
     sweep_count: int = 0
@@ -51,23 +49,19 @@ class Sweeper:
     first_open: int = 1
 
     async def run(self) -> None:
+        """Sweep once a minute, and at once when a channel resumes."""
         while True:
-            await self.wait_until_due()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.channel_monitor.resumed_event.wait(), self.interval_s)
+            self.channel_monitor.resumed_event.clear()
             await attempt(self.sweep)
 
-    async def wait_until_due(self) -> None:
-        """Wait for the next sweep, or less if a channel resumes."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self.channel_monitor.resumed_event.wait(), self.interval_s)
-        self.channel_monitor.resumed_event.clear()
-
     async def sweep(self) -> int:
-        """Wake stuck batches and batches of resumed channels; returns their number."""
+        """Wake stuck batches and batches of resumed channels; return their number."""
         self.idle_lanes.clear()
         await self.refresh_channels()
-        self.resumed_channels = (
-            frozenset(self.channel_monitor.resumed_channels) - self.blocked_channels
-        )
+        resumed = frozenset(self.channel_monitor.resumed_channels)
+        self.resumed_channels = resumed - self.blocked_channels
         self.channel_monitor.resumed_channels -= self.resumed_channels
         stuck = await self.scan()
         if stuck and self.resumed_channels:
@@ -91,9 +85,7 @@ class Sweeper:
         start = 1 if self.sweep_count % FULL_SCAN_EVERY == 0 else self.scan_start
         self.sweep_count += 1
         bound = await self.ledger.bucket.last_seq()
-        self.first_open = (
-            self.last_scan_end + 1
-        )  # every replica has had the last sweep's end for long
+        self.first_open = self.last_scan_end + 1  # on every replica since the last sweep
         stuck = 0
         async for key, value in self.ledger.bucket.values(STATE_PREFIX, start=start):
             stuck += await self.wake_if_stuck(key, value)
@@ -104,15 +96,12 @@ class Sweeper:
         return stuck
 
     async def wake_if_stuck(self, key: str, value: Value) -> bool:
-        """Wake one batch if it is stuck; returns whether it was."""
+        """Wake one batch if it is stuck; True if it was."""
         decoded = self.decode_batch(key, value.data)
-        if (
-            decoded is None
-            or not decoded[1].closed_at
-            or decoded[1].closed_at > self.clock() - CLOSED_GRACE_S
-        ):
+        closed_at = decoded[1].closed_at if decoded else 0.0
+        if not closed_at or closed_at > self.clock() - CLOSED_GRACE_S:
             self.first_open = min(self.first_open, value.revision)
-        if decoded is None or decoded[1].closed_at:
+        if decoded is None or closed_at:
             self.woken_at.pop(key, None)
             return False
         batch, entry = decoded
@@ -123,7 +112,7 @@ class Sweeper:
         return True
 
     def decode_batch(self, key: str, data: bytes) -> tuple[BatchKey, LedgerEntry] | None:
-        """One batch; an unreadable one is logged once and skipped."""
+        """Decode one batch; an unreadable one is logged once and skipped."""
         try:
             return BatchKey.parse(key.removeprefix(STATE_PREFIX)), codec.decode_state(data)
         except codec.DECODE_ERRORS as broken:
@@ -133,7 +122,7 @@ class Sweeper:
             return None
 
     async def is_stuck(self, key: str, batch: BatchKey, entry: LedgerEntry) -> bool:
-        """Due and lease long past, not woken lately, its lane empty, its channel working.
+        """Whether due and lease are long past, not woken lately, lane empty, and channel working.
 
         The last two keep a blocked or busy channel from being flooded. When a channel resumes, its
         due batches without an owner are woken at once, as their wake-ups may be minutes away. On a
@@ -142,10 +131,8 @@ class Sweeper:
         if batch.channel in self.resumed_channels:
             return max(entry.due, entry.lease_until) <= self.clock()
         latest = max(entry.due, entry.lease_until, self.woken_at.get(key, 0.0))
-        may_go = (
-            batch.channel not in self.blocked_channels or batch.channel in self.unprobed_channels
-        )
-        if latest > self.clock() - GRACE_S or not may_go:
+        is_blocked = batch.channel in self.blocked_channels - self.unprobed_channels
+        if is_blocked or latest > self.clock() - GRACE_S:
             return False
         stuck = await self.is_lane_idle(batch.channel, entry.lane)
         if stuck:

@@ -14,7 +14,7 @@ from contracts.delivery import BatchKey, ChannelName, Lane
 STATE_PREFIX = "state."
 SAMPLE_S = 1.0
 MAX_SAMPLES = 3
-"""Samples at most, if a window takes longer than one sample."""
+"""The most samples, if a window takes longer than one."""
 
 
 @dataclass
@@ -36,20 +36,20 @@ class Throughput:
 
     ledger: Ledger
     start: int
-    stopped_plans: Collection[str] = ()  # publications that wait for a person
+    stopped_plans: Collection[str] = ()  # publications that wait for an operator
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     per_s: dict[tuple[ChannelName, Lane], float] = field(default_factory=dict)
 
     async def count_lanes(self) -> CountsByLane:
         """Count every lane; unreadable batches are left to `loa check`."""
-        tallies: CountsByLane = defaultdict(LaneCounts)
+        lanes: CountsByLane = defaultdict(LaneCounts)
         async for key, value in self.ledger.bucket.values(STATE_PREFIX, start=self.start):
             batch = bulk.decode_or_none(BatchKey.parse, key.removeprefix(STATE_PREFIX))
             entry = bulk.decode_or_none(codec.decode_state, value.data)
             if batch and entry:
-                self.add_batch(tallies[batch.channel, entry.lane], batch, entry)
-        return tallies
+                self.add_batch(lanes[batch.channel, entry.lane], batch, entry)
+        return lanes
 
     def add_batch(self, lane: LaneCounts, batch: BatchKey, entry: LedgerEntry) -> None:
         waiting = sum(letter in OPEN_LETTERS for letter in entry.rows)
@@ -57,12 +57,9 @@ class Throughput:
         lane.backlog += waiting
         if waiting:
             lane.oldest_s = max(lane.oldest_s, round(self.clock() - entry.created, 1))
-        if str(batch.plan) not in self.stopped_plans and self.is_ready(entry):
+        is_ready = bool(entry.owner) or entry.due <= self.clock() + 1
+        if is_ready and str(batch.plan) not in self.stopped_plans:
             lane.ready += waiting
-
-    def is_ready(self, entry: LedgerEntry) -> bool:
-        """Whether the batch is owned or due."""
-        return bool(entry.owner) or entry.due <= self.clock() + 1
 
     async def measure(self, running_channels: Collection[ChannelName]) -> CountsByLane:
         """Sample until each channel of *running_channels* with ready rows has progressed.
@@ -85,6 +82,6 @@ class Throughput:
         self, counts: CountsByLane, running_channels: Collection[ChannelName]
     ) -> bool:
         """Whether a running channel has ready rows and no progress yet."""
-        moved = {channel for channel, _ in self.per_s}
-        busy = {channel for (channel, _), one in counts.items() if one.ready}
-        return bool(busy & set(running_channels) - moved)
+        progressed = {channel for channel, _ in self.per_s}
+        busy = {channel for (channel, _), lane in counts.items() if lane.ready}
+        return bool(busy & set(running_channels) - progressed)

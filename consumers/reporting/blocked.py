@@ -3,11 +3,11 @@
 import math
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from consumers.digests.store import DigestStore
 from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.store import Ledger
+from contracts.base.times import utc_time
 from contracts.delivery import ChannelName, PlanKey
 from contracts.trace import TimelineEntry
 
@@ -20,7 +20,7 @@ LATE_EFFECTS = {
 
 @dataclass
 class PlanBlockers:
-    """Read what `consumers.dispatch.supersede` waits for, by the same rule; changes nothing."""
+    """Finds the plans that `consumers.dispatch.supersede` waits for, by the same rule."""
 
     ledger: Ledger
     digests: DigestStore | None = None
@@ -28,16 +28,16 @@ class PlanBlockers:
     async def timeline_entry(
         self, plan: PlanKey, cursor: PlanCursor, positions: Sequence[int], now: float
     ) -> TimelineEntry | None:
-        """Why *plan* has not started; None if it waits for none of the older *positions*."""
+        """Explain why *plan* has not started; None if it waits for no older position."""
         if plan.channel not in LATE_EFFECTS or cursor.complete or cursor.halt or cursor.count:
             return None
-        lower = [plan._replace(revision=one) for one in positions if one < plan.revision]
-        older = [*lower, *[one async for one in self.older_issues(plan)]]
-        until = max([0.0, *[await self.settled_at(one) for one in older]])
+        older = [plan._replace(revision=number) for number in positions if number < plan.revision]
+        older += [issue async for issue in self.older_issues(plan)]
+        until = max([0.0, *[await self.settled_at(blocker) for blocker in older]])
         return waiting_entry(plan.channel, until, now) if until > now else None
 
     async def older_issues(self, plan: PlanKey) -> AsyncIterator[PlanKey]:
-        """The digests with an older position of the item; only e-mail has digests."""
+        """Yield the digests with an older position of the item; only e-mail has digests."""
         if self.digests is None or plan.channel is not ChannelName.EMAIL:
             return
         async for issue, number in self.digests.issues_with(plan.content_id):
@@ -45,22 +45,24 @@ class PlanBlockers:
                 yield issue.plan
 
     async def settled_at(self, plan: PlanKey) -> float:
-        """The time after which *plan* has no late effects; infinite while a batch is open."""
+        """Return when *plan* has no more late effects; infinite while a batch is open."""
         cursor = await self.ledger.plan(plan)
         if cursor is None:
             return 0.0
-        entries = [one.value async for _, one in self.ledger.entries(plan, cursor.value)]
-        return max(
-            (one.effects_until if one.closed_at else math.inf for one in entries), default=0.0
-        )
+        ends = [
+            entry.value.effects_until if entry.value.closed_at else math.inf
+            async for _, entry in self.ledger.entries(plan, cursor.value)
+        ]
+        return max(ends, default=0.0)
 
 
 def waiting_entry(channel: ChannelName, until: float, now: float) -> TimelineEntry:
-    """The timeline entry for a wait until *until*, rounded up to a minute."""
-    at = datetime.fromtimestamp(now, UTC)
-    if until == math.inf:
-        why = "waits: an older revision is still on its way"
-        return TimelineEntry(at=at, event="waiting", channel=channel, detail=why)
-    end = datetime.fromtimestamp(math.ceil(until / 60) * 60, UTC)
-    why = f"waits until {end:%H:%M} UTC: {LATE_EFFECTS[channel]}"
-    return TimelineEntry(at=at, event="waiting", channel=channel, detail=why, until=end)
+    """Make the timeline entry for a wait until *until*, rounded up to a minute."""
+    end = None if until == math.inf else utc_time(math.ceil(until / 60) * 60)
+    detail = (
+        f"waits until {end:%H:%M} UTC: {LATE_EFFECTS[channel]}"
+        if end
+        else "waits: an older revision is still on its way"
+    )
+    at = utc_time(now)
+    return TimelineEntry(at=at, event="waiting", channel=channel, detail=detail, until=end)

@@ -1,7 +1,6 @@
 """Channel problems that keep an item's deliveries waiting, and the command that helps."""
 
-from consumers.channel_health import breaker_store, destinations, readback
-from consumers.channel_health import pauses as channel_health_pauses
+from consumers.channel_health import breaker_store, destinations, pauses, readback
 from consumers.channel_health.breaker import Breaker
 from consumers.messages import field_error, translate
 from consumers.operations.status import to_datetime
@@ -19,22 +18,18 @@ async def channel_problems(bus: Bus, trace: Trace) -> list[FieldError]:
     waiting = [name for name, count in trace.channels.items() if not count.complete]
     if not waiting:
         return []
-    pauses, breakers = (
-        await channel_health_pauses.load_pauses(bus),
-        await breaker_store.load_breakers(bus),
-    )
+    paused = await pauses.load_pauses(bus)
+    breakers = await breaker_store.load_breakers(bus)
     problems = [
-        field_error(name, "channel_paused", value=name) for name in waiting if name in pauses
+        field_error(name, "channel_paused", value=name) for name in waiting if name in paused
     ]
     problems += [
         breaker_problem(name, breakers[name]) for name in waiting if not breakers[name].is_closed
     ]
-    blind = (
-        readback.readback_failure(await destinations.load_destinations(bus))
-        if ChannelName.PORTAL in waiting
-        else None
-    )
-    return [*problems, blind.field_error] if blind else problems
+    if ChannelName.PORTAL in waiting:
+        failure = readback.readback_failure(await destinations.load_destinations(bus))
+        problems += [failure.field_error] if failure else []
+    return problems
 
 
 def breaker_problem(name: ChannelName, breaker: Breaker) -> FieldError:

@@ -1,6 +1,6 @@
 """Find the publication to preview: a released revision, or one that waits at the desk."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -23,9 +23,9 @@ from producers.bus import Bus
 
 @dataclass(frozen=True, slots=True)
 class PreviewedPublication:
-    """A publication; `followed`: some readers may have an earlier one of its item.
+    """A publication; `has_earlier_revision`: readers may have an earlier one of its item.
 
-    `digest`: the last one in which some may have it, if there is one.
+    `previous_digest`: the last one in which they may have it.
     """
 
     publication: Publication
@@ -45,9 +45,9 @@ class PublicationFinder:
         self.repository = ItemRepository(self.bus)
 
     async def find(self, content_id: str, revision: int | None = None) -> PreviewedPublication:
-        """Without *revision*, what waits at the desk comes first, then the newest that is out.
+        """Find a revision; without *revision*, the newest draft, then the newest released one.
 
-        Raises Invalid when there is no such thing, Conflict for a draft that was changed.
+        Raises Invalid if there is none, Conflict for a draft that was changed.
         """
         item = await self.repository.item(content_id)
         if item is None:
@@ -55,32 +55,34 @@ class PublicationFinder:
         waiting = [number for number in item.waiting if number not in item.outdated]
         number = revision or max(waiting or item.released, default=0)
         if number in waiting:
-            draft = await self.draft_publication(item, content_id, number)
-            found = to_preview(draft, as_approved(item, draft, self.now), "waiting")
+            text = await self.draft_publication(item, content_id, number)
+            item = as_approved(item, text, self.now)
         elif number in item.released:
-            found = to_preview(
-                await self.released_publication(content_id, number), item, "released"
-            )
+            text = await self.released_publication(content_id, number)
         else:
             raise nothing_to_preview(content_id, number)
-        return replace(found, previous_digest=await self.previous_digest(content_id, number))
+        return PreviewedPublication(
+            text,
+            "waiting" if number in waiting else "released",
+            any(seen < number for seen in items.visible_revisions(item, number)),
+            await self.previous_digest(content_id, number),
+        )
 
     async def previous_digest(self, content_id: str, number: int) -> PlanKey | None:
-        """The digest that held the newest of the item's positions below *number*."""
+        """Return the digest that held the newest of the item's positions below *number*."""
         received = EarlierMails(Ledger(self.bus), DigestStore(self.bus))
         digests, _ = await received.source_mails(PlanKey(ChannelName.EMAIL, content_id, number))
         return digests[-1].plan if digests else None
 
     async def draft_publication(self, item: Item, content_id: str, number: int) -> Publication:
-        """The draft as its approval would release it at this moment."""
+        """Build the publication that the draft's approval would release now."""
         key = keys.publication_key(content_id, number)
         value = await self.bus.bucket(subjects.DESK.name).get(key)
         if value is None:
             raise nothing_to_preview(content_id, number)
         draft = Draft.model_validate_json(value.data)
-        return build_publication(
-            draft.content, as_approved(item, draft.content, self.now), draft.event_id
-        )
+        item = as_approved(item, draft.content, self.now)
+        return build_publication(draft.content, item, draft.event_id)
 
     async def released_publication(self, content_id: str, number: int) -> Publication:
         position = await self.repository.position(content_id, number)
@@ -92,15 +94,8 @@ class PublicationFinder:
 
 
 def as_approved(item: Item, text: Content, now: datetime) -> Item:
-    """The item as it will be once that draft of it is released."""
+    """Return the item as it will be after the release of a draft."""
     return items.release(item, text.revision, ItemSummary.of(text), now, text.not_before)
-
-
-def to_preview(
-    found: Publication, item: Item, state: Literal["waiting", "released"]
-) -> PreviewedPublication:
-    before = (one for one in items.visible_revisions(item, found.revision) if one < found.revision)
-    return PreviewedPublication(found, state, any(before))
 
 
 def nothing_to_preview(content_id: str, number: int) -> Invalid:

@@ -1,6 +1,6 @@
-"""Count readers' reactions, of which the bus holds one message each."""
+"""Count readers' reactions; the bus holds a message for each."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Literal
 
 from pydantic import BaseModel
@@ -33,26 +33,24 @@ class ReactionCounts(BaseModel):
 
 
 async def count_reactions(bus: Bus, content_id: str = "") -> list[ReactionCounts]:
-    """Counts of one item, or of every item with reactions; most reactions first."""
-    wanted = f"opinion.*.{content_id or '*'}.*"
-    found: dict[tuple[str, ChannelName], Counter[Reaction]] = {}
-    for subject, count in (await bus.count_by_subject(subjects.OPINIONS.name, wanted)).items():
-        _, channel, item, said = subject.split(".")
-        found.setdefault((item, ChannelName(channel)), Counter())[Reaction(said)] += count
-    made = [
-        ReactionCounts(
-            content_id=item, channel=channel, **{said.value: n for said, n in counts.items()}
-        )
-        for (item, channel), counts in found.items()
+    """Count one item's reactions, or those of every item; most reactions first."""
+    filter_subject = f"opinion.*.{content_id or '*'}.*"
+    by_subject = await bus.count_by_subject(subjects.OPINIONS.name, filter_subject)
+    counts: dict[tuple[str, ChannelName], Counter[str]] = defaultdict(Counter)
+    for subject, count in by_subject.items():
+        _, channel, item, reaction = subject.split(".")
+        counts[item, ChannelName(channel)][Reaction(reaction).value] += count
+    rows = [
+        ReactionCounts(content_id=item, channel=channel, **reactions)
+        for (item, channel), reactions in counts.items()
     ]
-    return sorted(made, key=lambda one: (-one.total, one.content_id, one.channel))
+    return sorted(rows, key=lambda row: (-row.total, row.content_id, row.channel))
 
 
 async def portal_state(bus: Bus, content_id: str) -> Literal["", "released", "withdrawn"]:
-    """The item's state on the portal; empty for an item it never showed. Raises BusError.
+    """Return the item's state on the portal; empty if it was never shown. Raises BusError.
 
-    The register knows what was decided, not what can be seen: it has an item under embargo, and one
-    for other channels alone.
+    The register has items that are not on the portal: under embargo, or for other channels only.
     """
     item = await ItemRepository(bus).item(content_id)
     newest = await newest_on_portal(bus, content_id, item) if item else 0
@@ -63,9 +61,10 @@ async def portal_state(bus: Bus, content_id: str) -> Literal["", "released", "wi
 
 
 async def newest_on_portal(bus: Bus, content_id: str, item: Item) -> int:
-    """The newest position that the portal has, or had, as the ledger knows; 0 for none."""
+    """Return the newest position that, by the ledger, the portal has shown; 0 for none."""
     keys = {
-        f"state.{BatchKey(ChannelName.PORTAL, content_id, one, 0)}": one for one in item.released
+        f"state.{BatchKey(ChannelName.PORTAL, content_id, number, 0)}": number
+        for number in item.released
     }
     rows = await portal_row_letters(bus, list(keys), since=0)
     return max((keys[key] for key, letter in rows.items() if letter in VISIBLE_LETTERS), default=0)

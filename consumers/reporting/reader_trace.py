@@ -17,6 +17,7 @@ from consumers.reporting.channel_state import channel_problems
 from consumers.reporting.preview import PublicationFinder
 from consumers.reporting.review import newest_text
 from consumers.suppression.store import Suppression
+from contracts.base.times import utc_time
 from contracts.delivery import OPEN, BatchKey, ChannelName, Lane, PlanKey, Status
 from contracts.errors import FieldError
 from contracts.publication import Publication
@@ -115,14 +116,10 @@ class ReaderTracer:
         state = await self.ledger.state(position.batch)
         if state is None:
             raise LedgerError(f"state.{position.batch} is missing")
-        letter, note = (
-            state.value.rows[position.row],
-            state.value.notes.get(position.row, RowNote()),
-        )
-        due = datetime.fromtimestamp(note.due, UTC)
-        bounces = await records.read(
-            self.ledger.bucket, f"{KEY_PREFIX}{position.batch}", BatchBounces
-        )
+        letter = state.value.rows[position.row]
+        note = state.value.notes.get(position.row, RowNote())
+        due, key = utc_time(note.due), f"{KEY_PREFIX}{position.batch}"
+        bounces = await records.read(self.ledger.bucket, key, BatchBounces)
         return MailTrace(
             revision=revision,
             digest=digest,
@@ -167,10 +164,8 @@ class ReaderTracer:
         until = self.subscriber.paused_until
         if until and self.subscriber.is_paused_at(self.now):
             code = "reader_pauses_open" if until >= UNTIL_RESUMED else "reader_pauses_until"
-            yield field_error(
-                "paused_until", code, until=f"{until.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-            )
+            end = f"{until.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+            yield field_error("paused_until", code, until=end)
         elif self.subscriber.frequency != "immediate" and publication.lane is not Lane.URGENT:
-            yield field_error(
-                "frequency", "reader_gathers", value=translate(self.subscriber.frequency)
-            )
+            frequency = translate(self.subscriber.frequency)
+            yield field_error("frequency", "reader_gathers", value=frequency)

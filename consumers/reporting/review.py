@@ -22,12 +22,6 @@ from producers.bus import Bus
 IDENTITY_FIELDS = frozenset({"content_id", "revision"})
 FIELDS = [name for name in Content.model_fields if name not in IDENTITY_FIELDS]
 EffectKind = Literal["new", "correction", "text", "return"]
-EFFECT_TEXT_CODES: dict[EffectKind, str] = {
-    "new": "draft_new",
-    "correction": "draft_correction",
-    "text": "draft_text",
-    "return": "draft_return",
-}
 
 
 class DraftEffect(NamedTuple):
@@ -38,9 +32,8 @@ class DraftEffect(NamedTuple):
 
     @property
     def text(self) -> Bilingual:
-        """In words."""
-        said = field_error(WHOLE_EVENT, EFFECT_TEXT_CODES[self.kind], of=self.revision)
-        return Bilingual(said.message, said.message_vi)
+        error = field_error(WHOLE_EVENT, f"draft_{self.kind}", of=self.revision)
+        return Bilingual(error.message, error.message_vi)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +45,11 @@ class Review:
     released: Publication | None
     effect: DraftEffect
     is_on_portal: bool
-    """Whether readers find something of the item there now."""
+    """Whether the portal shows the item now."""
 
     @property
     def changes(self) -> list[str]:
-        """Against what is out, as a unified diff; empty where nothing is."""
+        """A unified diff to the released text; empty without one."""
         if self.released is None:
             return []
         old, new = self.released, self.proposed
@@ -67,39 +60,37 @@ class Review:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON has it."""
-        against = self.released.revision if self.released else None
         return {
             **self.draft.model_dump(mode="json"),
             "what": self.effect.kind,
             "action": self.proposed.action,
-            "against": against,
+            "against": self.released.revision if self.released else None,
             "changes": self.changes,
         }
 
 
 async def review_draft(bus: Bus, content_id: str, revision: int | None = None) -> Review:
-    """The draft that waits: the newest of its item, unless *revision* says which.
+    """Review a draft: the newest of its item, or that of *revision*.
 
-    Raises Invalid when nothing waits, Conflict for a draft that was changed on the desk.
+    Raises Invalid if there is none, Conflict for a draft that was changed on the desk.
     """
     now = datetime.now(UTC)
     finder = PublicationFinder(bus, now)
     item = await finder.repository.item(content_id)
     number = revision or max(item.waiting if item else (), default=0)
     key = keys.publication_key(content_id, number)
-    held = await bus.bucket(subjects.DESK.name).get(key) if number else None
-    if item is None or held is None:
+    value = await bus.bucket(subjects.DESK.name).get(key) if number else None
+    if item is None or value is None:
         raise Invalid(field_error("content_id", "not_waiting", value=key if number else content_id))
-    draft = Draft.model_validate_json(held.data)
+    draft = Draft.model_validate_json(value.data)
     text = await finder.draft_publication(item, content_id, number)
     released = await newest_text(finder, item, content_id)
-    out = items.is_visible(item, now) and ChannelName.PORTAL in item.reached
-    return Review(draft, text, released, draft_effect(draft, item, now), out)
+    is_shown = items.is_visible(item, now) and ChannelName.PORTAL in item.reached
+    return Review(draft, text, released, draft_effect(draft, item, now), is_shown)
 
 
 def draft_effect(draft: Draft, item: Item, now: datetime) -> DraftEffect:
-    """The effect that releasing *draft* would have on its item *now*."""
+    """Return the effect that releasing *draft* would have on its item *now*."""
     seen = items.visible_before(item, draft.revision, now)
     if not seen:
         return DraftEffect("new")
@@ -108,39 +99,34 @@ def draft_effect(draft: Draft, item: Item, now: datetime) -> DraftEffect:
     return DraftEffect("correction" if draft.type == events.CORRECTED else "text", seen[-1])
 
 
-async def draft_effects(register: ItemRepository, drafts: Sequence[Draft]) -> list[DraftEffect]:
-    """As `purpose`, of many."""
-    since, now = await register.bucket.last_seq(), datetime.now(UTC)
-    held = await register.bucket.get_many(
-        list({one.content_id: None for one in drafts}), min_seq=since
-    )
-    known = {name: Item.model_validate_json(value.data) for name, value in held.items()}
+async def draft_effects(repository: ItemRepository, drafts: Sequence[Draft]) -> list[DraftEffect]:
+    """Return the effects of many drafts, with one request."""
+    since, now = await repository.bucket.last_seq(), datetime.now(UTC)
+    names = list(dict.fromkeys(draft.content_id for draft in drafts))
+    values = await repository.bucket.get_many(names, min_seq=since)
+    stored = {name: Item.model_validate_json(value.data) for name, value in values.items()}
     return [
-        draft_effect(one, known.get(one.content_id, Item(unit=one.unit)), now) for one in drafts
+        draft_effect(draft, stored.get(draft.content_id, Item(unit=draft.unit)), now)
+        for draft in drafts
     ]
 
 
 async def newest_text(finder: PublicationFinder, item: Item, content_id: str) -> Publication | None:
-    """The newest released text, also of a withdrawn item."""
+    """Return the newest released text, also of a withdrawn item."""
     for number in sorted(item.released, reverse=True):
-        found = await finder.released_publication(content_id, number)
-        if found.action != "withdrawn":
-            return found
+        text = await finder.released_publication(content_id, number)
+        if text.action != "withdrawn":
+            return text
     return None
 
 
 def content_lines(text: Publication) -> Iterator[str]:
-    """Every field that is set, a line each, then the body."""
-    said = text.model_dump(mode="json", exclude_defaults=True)
+    """Yield a line for each field that is set, and for each entry of a list, then the body."""
+    values = text.model_dump(mode="json", exclude_defaults=True)
     for name in FIELDS:
-        if name in said:
-            yield from field_lines(name, said[name])
+        value = values.get(name, [])
+        for entry in value if isinstance(value, list) else [value]:
+            parts = entry.items() if isinstance(entry, dict) else ()
+            yield f"{name}: {', '.join(f'{key} {part}' for key, part in parts) or entry}"
     yield ""
     yield from text.body.splitlines()
-
-
-def field_lines(name: str, value: Any) -> Iterator[str]:
-    """One field; lists have a line for each entry."""
-    for one in value if isinstance(value, list) else [value]:
-        shown = one.items() if isinstance(one, dict) else ()
-        yield f"{name}: {', '.join(f'{key} {part}' for key, part in shown) or one}"

@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 
-from consumers.case_notices import trace as steps
-from consumers.digests import trace as gathered
+from consumers.case_notices import trace as case_notices
+from consumers.case_notices.trace import channel_entry
+from consumers.digests import trace as digests
 from consumers.digests.store import DigestStore
 from consumers.email import trace as mail
 from consumers.email.bounce_records import BounceRecords, BounceTotals
@@ -19,6 +20,7 @@ from consumers.ledger.store import Ledger
 from consumers.messages import field_error, load_catalog
 from consumers.reporting.blocked import PlanBlockers
 from contracts import keys
+from contracts.base.times import utc_time
 from contracts.delivery import OPEN, ChannelName, PlanKey, Status
 from contracts.errors import WHOLE_EVENT, FieldError, localized
 from contracts.records import Dossier
@@ -29,8 +31,8 @@ from contracts.trace import StatusCounts, TimelineEntry, Trace, TraceState
 class TraceReader:
     """Reads items and the ledger; changes nothing.
 
-    `names`: the story tells who decided and who withdrew. That is for the ministry's own eyes: the
-    status URL, which units' programs read, does without.
+    `with_names`: include who decided and who withdrew, for the ministry's own staff. The status
+    URL, which units' programs read, leaves the names out.
     """
 
     repository: ItemRepository
@@ -42,25 +44,25 @@ class TraceReader:
     with_names: bool = False
 
     async def trace(self, content_id: str, step: int | None = None) -> Trace | None:
-        """The newest released position of an item, or the newest one at all; or one dossier's.
+        """Trace an item: its newest released position, or the newest one; a dossier; or a digest.
 
-        *step*: only this one of a dossier's.
+        *step*: only this one of a dossier.
         """
         if keys.is_transactional(content_id):
-            return await steps.trace_transactional(self.ledger, content_id)
+            return await case_notices.trace_transactional(self.ledger, content_id)
         if self.digest_store and keys.is_digest(content_id):
-            return await gathered.trace_digest(
+            return await digests.trace_digest(
                 self.digest_store, self.ledger, content_id, self.channel_counts
             )
         item = await self.repository.item(content_id)
         if item and keys.is_case(content_id):
             dossier = Dossier.model_validate(item.model_dump())
-            return await steps.trace_dossier(self.ledger, content_id, dossier, step)
+            return await case_notices.trace_dossier(self.ledger, content_id, dossier, step)
         return await self.trace_item(content_id, item)
 
     async def trace_item(self, content_id: str, item: Item | None) -> Trace | None:
-        """An item's trace: its positions, its plans, and the digests that held it."""
-        positions = {number: one async for number, one in self.positions(content_id)}
+        """Trace an item's positions, its plans, and the digests that held it."""
+        positions = {number: position async for number, position in self.positions(content_id)}
         if not (item or positions):
             return None
         item = item or Item(unit="")
@@ -77,7 +79,8 @@ class TraceReader:
             channels[channel] = count
             timeline += past
         if self.digest_store:
-            timeline += [one async for one in gathered.item_entries(self.digest_store, content_id)]
+            in_digests = digests.item_entries(self.digest_store, content_id)
+            timeline += [entry async for entry in in_digests]
         return Trace(
             content_id=content_id,
             revision=number,
@@ -92,21 +95,21 @@ class TraceReader:
     async def earlier_revisions(
         self, content_id: str, number: int, item: Item
     ) -> AsyncIterator[tuple[int, dict[ChannelName, StatusCounts]]]:
-        """Who got which older revision, the latest first; digests have stories of their own."""
-        for one in sorted(item.released, reverse=True):
-            if one < number:
-                found = self.channels(content_id, one, Item(unit=""))
-                counts = {channel: count async for channel, count, _ in found}
+        """Yield the counts of older revisions, the latest first; digests have their own traces."""
+        for earlier in sorted(item.released, reverse=True):
+            if earlier < number:
+                channels = self.channels(content_id, earlier, Item(unit=""))
+                counts = {channel: count async for channel, count, _ in channels}
                 if counts:
-                    yield one, counts
+                    yield earlier, counts
 
     def without_names(self, entries: Iterable[TimelineEntry]) -> Iterator[TimelineEntry]:
-        """The entries without the names of who acted, unless this reader may show names."""
-        for one in entries:
-            yield one if self.with_names else one.model_copy(update={"by": ""})
+        """Yield the entries, without names unless `with_names`."""
+        for entry in entries:
+            yield entry if self.with_names else entry.model_copy(update={"by": ""})
 
     async def refusal_errors(self, position: Position) -> Sequence[FieldError]:
-        """Why a position was refused, if not by the desk, in both languages where that is known."""
+        """Return why a position was refused, if not by the desk and if it is known."""
         if position.code == SUPERSEDED_CODE:
             return (field_error("data.revision", "superseded"),)
         if position.code == NOT_ADMITTED_CODE and self.event_log:
@@ -114,7 +117,7 @@ class TraceReader:
         return ()
 
     def item_state(self, item: Item, position: Position | None) -> TraceState:
-        """An item without a position is one whose first event is still on its way."""
+        """Return an item's state; without a position, its first event is still on its way."""
         if item.state == "withdrawn":
             return "withdrawn"
         if position is None:
@@ -125,31 +128,29 @@ class TraceReader:
         return position.state
 
     async def positions(self, content_id: str) -> AsyncIterator[tuple[int, Position]]:
-        """Every position of an item, refused ones too."""
+        """Yield every position of an item, also refused ones."""
         async for key, value in self.repository.bucket.values(f"{content_id}."):
             yield int(key.rpartition(".")[2]), Position.model_validate_json(value.data)
 
     async def channels(
         self, content_id: str, number: int, item: Item
     ) -> AsyncIterator[tuple[ChannelName, StatusCounts, list[TimelineEntry]]]:
-        """The channels of one position, without those that were stopped before they began."""
+        """Yield the channels of one position, without those halted before their start."""
+        blockers, released = PlanBlockers(self.ledger, self.digest_store), sorted(item.released)
         for channel in ChannelName:
             plan = PlanKey(channel, content_id, number)
-            held = await self.ledger.plan(plan)
-            if held is None and item.revision and channel in item.channels:
+            stored = await self.ledger.plan(plan)
+            if stored is None and item.revision and channel in item.channels:
                 yield channel, StatusCounts(), []
-            elif held and not held.value.is_halted_before_start:
-                count, past = await self.channel_counts(plan, held.value)
-                waits = PlanBlockers(self.ledger, self.digest_store)
-                told = await waits.timeline_entry(
-                    plan, held.value, sorted(item.released), self.clock()
-                )
-                yield channel, count, [*past, told] if told else past
+            elif stored and not stored.value.is_halted_before_start:
+                count, past = await self.channel_counts(plan, stored.value)
+                blocked = await blockers.timeline_entry(plan, stored.value, released, self.clock())
+                yield channel, count, [*past, blocked] if blocked else past
 
     async def channel_counts(
         self, plan: PlanKey, cursor: PlanCursor
     ) -> tuple[StatusCounts, list[TimelineEntry]]:
-        """One plan's rows and moments."""
+        """Return one plan's counts and timeline."""
         statuses: Counter[Status] = Counter()
         waits: Counter[str] = Counter()
         copies, closed = 0, 0.0
@@ -158,100 +159,81 @@ class TraceReader:
             waits.update(entry.value.waiting_reasons)
             copies += entry.value.possible_copies
             closed = max(closed, entry.value.closed_at)
-        back, brakes = await self.bounce_counts(plan), await self.bounce_stop(plan)
-        count = status_counts(cursor, statuses, copies)
-        count = count.model_copy(update={"bounced": back.bounced, "complained": back.complained})
+        bounces, stop = await self.bounces(plan)
+        returned = {"bounced": bounces.bounced, "complained": bounces.complained}
+        count = status_counts(cursor, statuses, copies).model_copy(update=returned)
         past = planning_entries(plan.channel, cursor, count, closed)
-        past += [*mail.bounce_entries(back), *mail.stop_entries(plan.content_id, brakes)]
+        past += [*mail.bounce_entries(bounces), *mail.stop_entries(plan.content_id, stop)]
         return count, past + [
-            self.waiting_entry(plan.channel, *why) for why in waits.most_common(3)
+            channel_entry(self.clock(), "waiting", plan.channel, f"{rows} rows: {reason}")
+            for reason, rows in waits.most_common(3)
         ]
 
-    async def bounce_counts(self, plan: PlanKey) -> BounceTotals:
-        """What came back; of mail alone anything does."""
+    async def bounces(self, plan: PlanKey) -> tuple[BounceTotals, BounceStop | None]:
+        """Return the bounces of a plan of mails, and its stop because of too many."""
         if plan.channel is not ChannelName.EMAIL:
-            return BounceTotals()
-        return await BounceRecords(self.ledger.bucket).totals(plan)
-
-    async def bounce_stop(self, plan: PlanKey) -> BounceStop | None:
-        """What the bounce brake says of it."""
-        if self.bounce_stops is None or plan.channel is not ChannelName.EMAIL:
-            return None
-        return (await self.bounce_stops()).plans.get(str(plan))
-
-    def waiting_entry(self, channel: ChannelName, reason: str, rows: int) -> TimelineEntry:
-        """What rows wait for, as it is now."""
-        return channel_entry(self.clock(), "waiting", channel, f"{rows} rows: {reason}")
+            return BounceTotals(), None
+        stops = (await self.bounce_stops()).plans if self.bounce_stops else {}
+        return await BounceRecords(self.ledger.bucket).totals(plan), stops.get(str(plan))
 
 
 def status_counts(cursor: PlanCursor, statuses: Counter[Status], copies: int) -> StatusCounts:
-    """The public counts of a plan."""
-    unfinished = any(statuses[status] for status in OPEN)
+    """Return the public counts of a plan."""
+    missing = cursor.missing_count
+    unfinished = missing or any(statuses[status] for status in OPEN)
     return StatusCounts(
         **{status.value: statuses[status] for status in Status},
-        expected=sum(statuses.values()) + cursor.missing_count,
-        missing=cursor.missing_count,
+        expected=sum(statuses.values()) + missing,
+        missing=missing,
         maybe_duplicate=copies,
-        complete=bool(cursor.complete or cursor.halt)
-        and not unfinished
-        and not cursor.missing_count,
+        complete=bool(cursor.complete or cursor.halt) and not unfinished,
     )
 
 
 def planning_entries(
     channel: ChannelName, cursor: PlanCursor, count: StatusCounts, closed: float
 ) -> list[TimelineEntry]:
-    """A plan's own moments."""
-    moments = [channel_entry(cursor.created, "planning_started", channel)]
+    """Return a plan's own timeline."""
+    entries = [channel_entry(cursor.created, "planning_started", channel)]
     if cursor.finished:
-        moments.append(
-            channel_entry(cursor.finished, "planned", channel, f"{cursor.planned} recipients")
-        )
+        detail = f"{cursor.planned} recipients"
+        entries.append(channel_entry(cursor.finished, "planned", channel, detail))
     if count.complete:
         detail = f"{count.delivered} of {count.expected} delivered"
-        moments.append(channel_entry(closed or cursor.finished, "completed", channel, detail))
-    return moments
+        entries.append(channel_entry(closed or cursor.finished, "completed", channel, detail))
+    return entries
 
 
 def scheduled_entry(number: int, position: Position, now: float) -> TimelineEntry:
-    """Until when nothing leaves, as it is now."""
-    at, until = datetime.fromtimestamp(now, UTC), position.not_before
-    detail = f"revision {number}"
+    """Make the entry of a position whose start time has not come."""
+    until, detail = position.not_before, f"revision {number}"
     if until:
         detail += f": not before {until.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-    return TimelineEntry(at=at, event="scheduled", detail=detail, until=until)
-
-
-def channel_entry(at: float, event: str, channel: ChannelName, detail: str = "") -> TimelineEntry:
-    return TimelineEntry(
-        at=datetime.fromtimestamp(at, UTC), event=event, channel=channel, detail=detail
-    )
+    return TimelineEntry(at=utc_time(now), event="scheduled", detail=detail, until=until)
 
 
 def position_entries(
     number: int, position: Position, refusal: Sequence[FieldError] = ()
 ) -> Iterator[TimelineEntry]:
-    """The timeline of one position; *refusal*: its errors, if it was refused without a decision."""
-    label, said = f"revision {number}", position.decision
-    sender = position.submitter or ""
-    yield TimelineEntry(
-        at=position.at, event="received", detail=f"{position.kind}, {label}", by=sender
-    )
-    if said:
-        yield decision_entry(label, said)
+    """Yield the timeline of one position; *refusal*: errors of one refused without a decision."""
+    label, decision = f"revision {number}", position.decision
+    detail, sender = f"{position.kind}, {label}", position.submitter or ""
+    yield TimelineEntry(at=position.at, event="received", detail=detail, by=sender)
+    if decision:
+        yield decision_entry(label, decision)
     if position.released_at and (position.state == "released" or position.kind == "withdrawn"):
         yield TimelineEntry(at=position.released_at, event="released", detail=label)
-    if position.state == "refused" and (said is None or said.verdict == "approved"):
-        at = said.at if said else position.at
+    if position.state == "refused" and (decision is None or decision.verdict == "approved"):
+        at = decision.at if decision else position.at
         detail = f"{label}: {position.reason or position.code}"
         yield TimelineEntry(at=at, event="refused", detail=detail, errors=tuple(refusal))
 
 
 def decision_entry(label: str, decision: Decision) -> TimelineEntry:
-    """What the desk said, who did, and what the code means that it gave."""
-    words = load_catalog("rejections").get(decision.code)
-    meaning = (localized(WHOLE_EVENT, words),) if words else ()
-    code = " ".join([decision.code, *(f"({one.message})" for one in meaning)])
+    """Make the entry of a decision of the desk, with the meaning of its code."""
+    texts = load_catalog("rejections").get(decision.code)
+    meaning = (localized(WHOLE_EVENT, texts),) if texts else ()
+    code = " ".join([decision.code, *(f"({error.message})" for error in meaning)])
     why = ", ".join(filter(None, (code, decision.reason)))
     detail = f"{label}: {why}" if why else label
     return TimelineEntry(

@@ -196,8 +196,8 @@ async def test_an_approved_draft_that_something_newer_overtook_was_never_release
     await intake_harness.take_in(submitted(), "desk")
     await intake_harness.intake.desk.approve(ITEM, CLERK)
     register = intake_harness.trace.repository
-    await register.update_item(ITEM, lambda item: item.model_copy(update={"released": {}}))
-    await register.close_superseded(ITEM, 1)
+    item = await register.update_item(ITEM, lambda item: item.model_copy(update={"released": {}}))
+    await register.close_position(ITEM, 1, item)
     timeline = (await intake_harness.read_trace()).timeline
     assert [one.event for one in timeline] == ["received", "approved", "refused"]
     assert timeline[-1].errors[0].message_vi == "đã được thay bằng lần sửa mới hơn"
