@@ -22,9 +22,7 @@ async def check_articles(context: CheckContext, outcomes: OutcomesByPlan) -> lis
         records[key.rpartition(".")[2]].append(ArticleRecord.decode(value.data))
     return [
         Violation(
-            rule="article-unnoted",
-            key=f"state.{BatchKey(*plan, 0)}",
-            detail="no note has its id",
+            rule="article-unnoted", key=f"state.{BatchKey(*plan, 0)}", detail="no note has its id"
         )
         for plan, letters in outcomes.items()
         if plan.channel is ChannelName.ZALO and letters.get(ARTICLE) == DELIVERED_LETTER

@@ -32,7 +32,13 @@ async def letters_of(letters: DeadLetterStore, *, ended: bool = False) -> list[A
     return [letter async for letter in letters.letters(ended=ended)]
 
 
-async def only_letter(letters: DeadLetterStore, **query: Any) -> list[int]:
+async def buried(letters: DeadLetterStore, body: bytes = b"{", **where: str) -> Any:
+    """The letter of a message that came in and was buried."""
+    await bury(letters, body, **where)
+    return (await letters_of(letters))[-1]
+
+
+async def letter_ids(letters: DeadLetterStore, **query: Any) -> list[int]:
     return [letter.id async for letter in letters.letters(DeadLetterQuery(**query))]
 
 

@@ -270,6 +270,17 @@ class DigestPipeline(DeliveryPipeline):
                 await self.wake(BatchKey.parse(key.removeprefix("state.")))
         self.start = first_open or last + 1
 
+    async def deliver_next(self, days: float = 1.0) -> None:
+        """Pass a day, and deliver its digest."""
+        await self.pass_days(days)
+        await self.deliver()
+
+    def items(self, id: str) -> list[tuple[str, int]]:
+        return self.recorder.items(id)
+
+    def mails(self, id: str) -> list[str]:
+        return self.recorder.mails(id)
+
     async def wake(self, batch: BatchKey) -> None:
         try:
             await self.worker.on_wake_up(WakeUp(batch=str(batch), lane="bulk"))

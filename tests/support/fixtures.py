@@ -75,7 +75,7 @@ async def case_pipeline(bus, clock, tmp_path):
 
 
 @pytest.fixture
-async def digest_pipeline(bus, tmp_path):
+async def digests(bus, tmp_path):
     async with open_digest_pipeline(bus, tmp_path) as press:
         yield press
 

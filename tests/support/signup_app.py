@@ -18,10 +18,12 @@ from channels.email.unsubscribe import HmacSigner
 from consumers.app.web.server import WebServer, bind_socket, socket_url
 from consumers.case_notices.recipients import CaseNotices
 from consumers.key_file import KeyFile
+from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker, WakeUp
 from consumers.runtime.errors import RetryLater
 from consumers.subscribers.closing_mail import ClosingMailer
+from consumers.subscribers.csv_import import ImportReport, import_csv
 from consumers.subscribers.preferences import PreferencesService
 from consumers.subscribers.quota import HourlyMailQuota
 from consumers.subscribers.signup import SignupService
@@ -119,7 +121,34 @@ class SignupApp:
                 found += key.encode() + b"\0" + value.data + b"\n"
         return found
 
+    async def import_address(self, folder: Path, address: str = ADDRESS) -> ImportReport:
+        """Import a CSV file with one address."""
+        path = folder / "readers.csv"
+        path.write_text(f"email,name,topics,audiences,units,frequency\n{address},An,,,,\n")
+        return await import_csv(self.bus, path, DEFAULT, KEYS.derive("addresses"))
+
+    async def entry(self, content_id: str) -> LedgerEntry:
+        batch = BatchKey(ChannelName.EMAIL, content_id, 1, 0)
+        return (await self.ledger.state(batch)).value
+
     # --- actions of people
+
+    async def applied(self, browser: httpx2.AsyncClient, address: str = ADDRESS) -> str:
+        """Sign up; return the path of the confirmation."""
+        await browser.post("/dang-ky", data=signup_form(address))
+        return (await self.last_mail()).path
+
+    async def access_path(self, browser: httpx2.AsyncClient, address: str = ADDRESS) -> str:
+        """Ask for the access link; return its path."""
+        await browser.post("/dang-ky/quan-ly", data={"email": address})
+        return (await self.last_mail()).path
+
+    async def change_token(self, person: Subscriber, address: str) -> str:
+        """Ask for another address; return the token that confirms it. Its mail was sent."""
+        await self.preferences.request_address_change(person, address)
+        token = (await self.last_mail()).path.rpartition("/")[2]
+        await self.send_mails()
+        return token
 
     @asynccontextmanager
     async def client(self, ip: str = "198.51.100.7") -> AsyncIterator[httpx2.AsyncClient]:
@@ -146,8 +175,7 @@ class SignupApp:
     async def signed_in(self, address: str = ADDRESS) -> AsyncIterator[httpx2.AsyncClient]:
         """Open the browser of a signed-in subscriber."""
         async with self.client() as browser:
-            await browser.post("/dang-ky/quan-ly", data={"email": address})
-            await browser.post((await self.last_mail()).path)
+            await browser.post(await self.access_path(browser, address))
             await self.send_mails()
             yield browser
 

@@ -21,20 +21,17 @@ from contracts.errors import Invalid, field_error
 from contracts.vocabulary import DEFAULT
 from producers.bus import BusError
 from tests.support.case_pipeline import MAIL, PHONE, case_event
+from tests.support.dead_letters import CLERK, bury, letters_of
 from tests.support.gateway_client import UNIT
 
 CLOSED = (field_error("type", "type_closed", value="t"),)
-CLERK = Operator("Trần Thị Bình")
 SUBJECTS = (subjects.case(UNIT), subjects.content(UNIT, "submitted"), subjects.content(UNIT, "x"))
 SECRETS = (MAIL, PHONE, "0987654321")
 
 
 async def died(bus, body, subject=SUBJECTS[0], **headers):
     """A message that came in and was buried."""
-    ack = await bus.publish(subject, body, headers=headers)
-    origin = MessageOrigin(subject=subject, stream=ack.stream, seq=ack.seq, headers=headers)
-    await DeadLetterStore(bus).bury("intake", origin, body, CLOSED)
-    return origin
+    return await bury(DeadLetterStore(bus), body, CLOSED, subject=subject, **headers)
 
 
 def body(**more):
@@ -47,14 +44,19 @@ async def told(bus):
     for stream in (subjects.CONTENT.name, subjects.DEAD.name):
         async for one in bus.scan(stream):
             found += [one.data.decode(errors="replace"), str(one.headers)]
-    letters = [one async for one in DeadLetterStore(bus).letters(ended=True)]
+    letters = await letters_of(DeadLetterStore(bus), ended=True)
     return "\n".join([*found, *(one.original.decode(errors="replace") for one in letters)])
 
 
 @pytest.mark.parametrize("subject", SUBJECTS)
-async def test_a_letter_of_a_case_event_names_no_address_and_its_message_is_erased(bus, subject):
-    origin = await died(bus, body(phone="0987654321"), subject, **{"X-Contact": MAIL})
-    [letter] = [one async for one in DeadLetterStore(bus).letters()]
+async def test_a_letter_of_a_case_event_names_no_address_and_its_message_is_erased(
+    bus, letters, subject
+):
+    with structlog.testing.capture_logs() as logs:
+        origin = await died(bus, body(phone="0987654321"), subject, **{"X-Contact": MAIL})
+    assert "message_erased" in [line["event"] for line in logs]
+    assert [secret for secret in SECRETS if secret in str(logs)] == []
+    [letter] = await letters_of(letters)
     assert letter.left_out == ("X-Contact", "phone", "data.contact")
     assert letter.erased and letter.about.unit == UNIT
     assert json.loads(letter.original)["data"]["case_code"]
@@ -62,12 +64,12 @@ async def test_a_letter_of_a_case_event_names_no_address_and_its_message_is_eras
     assert [one for one in SECRETS if one in await told(bus)] == []
 
 
-async def test_a_case_event_in_binary_mode_keeps_only_its_own_headers(bus):
+async def test_a_case_event_in_binary_mode_keeps_only_its_own_headers(bus, letters):
     event = case_event()
     headers = {f"ce-{name}": str(event[name]) for name in ("id", "source", "type", "specversion")}
     data = json.dumps(event["data"]).encode()
     await died(bus, data, SUBJECTS[1], **headers, **{"ce-contact": PHONE, "ce-phone": PHONE})
-    [letter] = [one async for one in DeadLetterStore(bus).letters()]
+    [letter] = await letters_of(letters)
     assert letter.left_out == ("ce-contact", "ce-phone", "contact")
     assert letter.origin.headers == headers
     assert [one for one in SECRETS if one in await told(bus)] == []
@@ -76,32 +78,34 @@ async def test_a_case_event_in_binary_mode_keeps_only_its_own_headers(bus):
 @pytest.mark.parametrize(
     "cut", [b'{"type": "vn.gov.moha.case.updated.v1", "phone": "0987654321"', b"[]"]
 )
-async def test_a_case_event_that_cant_be_read_leaves_no_body(bus, cut):
+async def test_a_case_event_that_cant_be_read_leaves_no_body(bus, letters, cut):
     await died(bus, cut)
-    [letter] = [one async for one in DeadLetterStore(bus).letters()]
+    [letter] = await letters_of(letters)
     assert (letter.original, letter.left_out, letter.erased) == (b"", ("body",), True)
     assert "0987654321" not in await told(bus)
 
 
-async def test_a_case_event_without_anything_personal_stays_as_it_is(bus):
+async def test_a_case_event_without_anything_personal_stays_as_it_is(bus, letters):
     event = case_event()
     del event["data"]["contact"]
     origin = await died(bus, json.dumps(event).encode())
-    [letter] = [one async for one in DeadLetterStore(bus).letters()]
+    [letter] = await letters_of(letters)
     assert (letter.left_out, letter.erased) == ((), False)
     assert await bus.get_message(origin.stream, origin.seq) is not None
 
 
-async def test_a_huge_case_event_leaves_nothing_at_its_origin(bus):
+async def test_a_huge_case_event_leaves_nothing_at_its_origin(bus, letters):
     event = case_event(reason="x" * 700_000)
     origin = await died(bus, json.dumps(event).encode())
-    [letter] = [one async for one in DeadLetterStore(bus).letters()]
+    [letter] = await letters_of(letters)
     assert letter.left_out == ("data.contact", "body")
     assert await bus.get_message(origin.stream, origin.seq) is None
-    assert (await DeadLetterStore(bus).load(letter.id)).original == b""
+    assert (await letters.load(letter.id)).original == b""
 
 
-async def test_the_letter_comes_first_and_a_repeat_erases_what_a_death_left(bus, monkeypatch):
+async def test_the_letter_comes_first_and_a_repeat_erases_what_a_death_left(
+    bus, letters, monkeypatch
+):
     async def away(*_):
         raise BusError("away")
 
@@ -110,33 +114,25 @@ async def test_the_letter_comes_first_and_a_repeat_erases_what_a_death_left(bus,
         with pytest.raises(BusError):
             await died(bus, body())
     [one] = [one async for one in bus.scan(subjects.CONTENT.name)]
-    [letter] = [one async for one in DeadLetterStore(bus).letters()]
+    [letter] = await letters_of(letters)
     origin = MessageOrigin(subject=one.subject, stream="CONTENT", seq=one.seq)
-    await DeadLetterStore(bus).bury("intake", origin, one.data, CLOSED)
-    assert [found.times async for found in DeadLetterStore(bus).letters()] == [1]
+    await letters.bury("intake", origin, one.data, CLOSED)
+    assert [found.times async for found in letters.letters()] == [1]
     assert letter.erased and await bus.get_message("CONTENT", one.seq) is None
 
 
-async def test_such_a_letter_can_only_be_given_up(bus):
+async def test_such_a_letter_can_only_be_given_up(bus, letters):
     await died(bus, body())
-    dead = DeadLetterStore(bus)
-    [letter] = [one async for one in dead.letters()]
+    [letter] = await letters_of(letters)
     with pytest.raises(Invalid) as refused:
-        await DeadLetterDecisions(dead).replay(letter, CLERK)
+        await DeadLetterDecisions(letters).replay(letter, CLERK)
     assert "POST /v1/events" in refused.value.errors[0].message_vi
     summary = await BulkDecisions(bus, None).replay(DeadLetterQuery(ids=(letter.id,)))
     assert (summary.done, len(summary.refused)) == ([], 1)
     with pytest.raises(Invalid):
         check_corrected(letter, body(), DEFAULT)
-    ended = await DeadLetterDecisions(dead).discard(letter, Operator("Bình", "đã báo đơn vị"))
+    ended = await DeadLetterDecisions(letters).discard(letter, Operator("Bình", "đã báo đơn vị"))
     assert ended.ended.state == "discarded"
-
-
-async def test_no_log_line_names_an_address(bus):
-    with structlog.testing.capture_logs() as logs:
-        await died(bus, body(phone="0987654321"))
-    assert "message_erased" in [one["event"] for one in logs]
-    assert [one for one in SECRETS if one in str(logs)] == []
 
 
 # --- the check

@@ -21,10 +21,11 @@ from tests.support.crashing_bus import SimulatedCrash, crashing_bus
 from tests.support.dead_letters import (
     CLERK,
     SUBJECT,
+    buried,
     bury,
     content_messages,
+    letter_ids,
     letters_of,
-    only_letter,
 )
 from tests.support.events import UNIT, submitted, unit_event
 
@@ -34,8 +35,7 @@ async def test_a_replay_sends_the_same_event_to_the_same_subject(bus, letters, d
     event = unit_event("submitted", submitted().data)
     body = envelope.to_structured(event)
     headers = {"Content-Type": envelope.CONTENT_TYPE, "Nats-Msg-Id": "first"}
-    await bury(letters, body, **headers)
-    [letter] = await letters_of(letters)
+    letter = await buried(letters, body, **headers)
     ended = (await decisions.replay(letter, Operator("Bình", "đã thêm chủ đề"))).ended
     _, again = await content_messages(bus)
     assert (ended.state, ended.by, ended.reason) == ("replayed", "Bình", "đã thêm chủ đề")
@@ -51,8 +51,7 @@ async def test_a_mended_event_takes_the_originals_place_and_the_original_stays(
     bus, letters, decisions
 ):
     event = submitted()
-    await bury(letters, b'{"id": "x"}', subject=subjects.content(UNIT, "withdrawn"))
-    [listed_one] = await letters_of(letters)
+    listed_one = await buried(letters, b'{"id": "x"}', subject=subjects.content(UNIT, "withdrawn"))
     body = envelope.to_structured(event)
     ended = (
         await decisions.edit(listed_one, check_corrected(listed_one, body, DEFAULT), CLERK)
@@ -79,24 +78,19 @@ async def test_a_mended_event_takes_the_originals_place_and_the_original_stays(
     ],
 )
 async def test_what_is_still_broken_is_not_sent(letters, body, refusal):
-    await bury(letters, b"{}")
-    [letter] = await letters_of(letters)
+    letter = await buried(letters, b"{}")
     with pytest.raises(refusal):
         check_corrected(letter, body, DEFAULT)
 
 
 async def test_what_is_dealt_with_stays_to_be_looked_at(bus, letters, decisions):
-    await bury(letters, b"{")
-    [letter] = await letters_of(letters)
+    letter = await buried(letters)
     await decisions.discard(letter, Operator("Bình", "gửi thử"))
     [kept] = await letters_of(letters, ended=True)
     assert kept.ended.state == "discarded"
     assert (kept.ended.by, kept.ended.reason) == ("Bình", "gửi thử")
     assert kept.original == b"{"
-    deeds = (
-        decisions.replay(letter, CLERK),
-        decisions.discard(letter, Operator("Mai", "again")),
-    )
+    deeds = (decisions.replay(letter, CLERK), decisions.discard(letter, Operator("Mai", "again")))
     for deed in deeds:
         with pytest.raises(Invalid) as caught:
             await deed
@@ -105,8 +99,7 @@ async def test_what_is_dealt_with_stays_to_be_looked_at(bus, letters, decisions)
 
 
 async def test_to_give_up_takes_a_reason_and_a_name(letters, decisions):
-    await bury(letters, b"{")
-    [letter] = await letters_of(letters)
+    letter = await buried(letters)
     with pytest.raises(Invalid) as caught:
         await decisions.discard(letter, Operator("Bình", "  "))
     assert [error.field for error in caught.value.errors] == ["reason"]
@@ -117,8 +110,7 @@ async def test_to_give_up_takes_a_reason_and_a_name(letters, decisions):
 
 
 async def test_of_two_people_at_once_one_decides(letters, decisions):
-    await bury(letters, b"{")
-    [letter] = await letters_of(letters)
+    letter = await buried(letters)
     deeds = [decisions.discard(letter, Operator(f"clerk {n}", f"reason {n}")) for n in range(5)]
     answers = await asyncio.gather(*deeds, return_exceptions=True)
     assert sum(not isinstance(answer, Exception) for answer in answers) == 1
@@ -172,7 +164,7 @@ async def test_many_are_sent_again_at_once_and_what_stops_one_stops_no_other(
 async def test_when_the_bus_goes_away_the_rest_waits(bus, letters, monkeypatch):
     for number in range(3):
         await bury(letters, b"%d" % number)
-    ids = await only_letter(letters)
+    ids = await letter_ids(letters)
     publish, calls = bus.publish, []
 
     async def once(*args: Any, **kwargs: Any) -> Any:
@@ -186,12 +178,11 @@ async def test_when_the_bus_goes_away_the_rest_waits(bus, letters, monkeypatch):
     assert ([one.id for one in summary.done], summary.left) == (ids[:1], ids[1:])
     assert summary.away == "away"
     assert len(calls) == 2, "nobody is asked again and again"
-    assert await only_letter(letters) == ids[1:]
+    assert await letter_ids(letters) == ids[1:]
 
 
 async def test_a_decision_of_the_first_version_still_counts(bus, letters):
-    await bury(letters, b"{")
-    [letter] = await letters_of(letters)
+    letter = await buried(letters)
     old = (
         b'{"state": "discarded", "at": "2026-11-20T02:00:00Z", "by": "B\xc3\xacnh", "reason": "x"}'
     )

@@ -15,6 +15,7 @@ from contracts import envelope, events, subjects
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from tests.support.case_pipeline import MAIL, PHONE, case_event
+from tests.support.dead_letters import letters_of
 from tests.support.events import ITEM, UNIT, event_id, submitted
 
 SUBJECT = subjects.content(UNIT, "submitted")
@@ -55,10 +56,6 @@ async def unsettled(bus: Bus) -> int:
     return info["num_ack_pending"] + info["num_pending"]
 
 
-async def letters(bus: Bus) -> list:
-    return [letter async for letter in DeadLetterStore(bus).letters()]
-
-
 async def test_a_refusal_names_whose_event_it_is_and_what_it_is_about(bus, intake):
     event = submitted(title="")
     await bus.publish(SUBJECT, envelope.to_structured(event))
@@ -75,10 +72,10 @@ async def test_when_dead_is_full_the_message_stays_and_an_alarm_sounds(bus, inta
     assert {one["log_level"] for one in alarms} == {"error"}
     assert alarms[0]["content_id"] == ITEM
     assert await unsettled(bus) == 1
-    assert await letters(bus) == []
+    assert await letters_of(DeadLetterStore(bus)) == []
     await resize(bus, 1 << 20)
     await logged(intake, "event_refused")
-    [letter] = await letters(bus)
+    [letter] = await letters_of(DeadLetterStore(bus))
     assert (letter.original, letter.times) == (body, 1)
 
 
@@ -112,7 +109,7 @@ async def test_a_case_event_that_comes_by_the_bus_leaves_no_address_anywhere(bus
         await bus.publish(subject, body)
     await logged(intake, "event_refused", times=2)
     assert [one async for one in bus.scan(subjects.CONTENT.name)] == []
-    found = await letters(bus)
+    found = await letters_of(DeadLetterStore(bus))
     assert [one.left_out for one in found] == [("phone", "data.contact")] * 2
     assert not [one for one in (PHONE, MAIL) if one.encode() in found[0].original]
     assert [one for one in (PHONE, MAIL) if one in str(intake)] == []

@@ -23,8 +23,8 @@ from tests.support.dead_letters import (
     WRONG,
     bury,
     content_messages,
+    letter_ids,
     letters_of,
-    only_letter,
 )
 from tests.support.events import ITEM
 
@@ -76,8 +76,8 @@ async def test_a_choice_that_meets_nothing_does_nothing(bus, letters, verb, quer
 
 async def test_no_numbers_is_not_the_same_as_any_number(letters):
     await bury(letters, b"{")
-    assert await only_letter(letters) == await only_letter(letters, ids=None) == [1]
-    assert await only_letter(letters, ids=()) == []
+    assert await letter_ids(letters) == await letter_ids(letters, ids=None) == [1]
+    assert await letter_ids(letters, ids=()) == []
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -90,7 +90,7 @@ async def test_the_number_of_a_later_death_means_its_letter(bus, letters, verb):
     summary = await bulk(bus, verb, DeadLetterQuery(ids=(3, first.id), ended=True))
     assert [one.id for one in summary.done] == [first.id]
     assert summary.refused == []
-    assert await only_letter(letters) == [2]
+    assert await letter_ids(letters) == [2]
     assert origin.seq == 3
 
 

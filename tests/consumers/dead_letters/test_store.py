@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from consumers.dead_letters import DeadLetterStore, MessageOrigin, Operator
+from consumers.dead_letters import MessageOrigin, Operator
 from contracts import envelope, keys, subjects
 from contracts.errors import Invalid, field_error
 from producers.bus import BusError
@@ -12,10 +12,11 @@ from tests.support.dead_letters import (
     CLERK,
     SUBJECT,
     WRONG,
+    buried,
     bury,
     content_messages,
+    letter_ids,
     letters_of,
-    only_letter,
 )
 from tests.support.events import ITEM, UNIT, submitted
 from tests.support.expired_message_ids import expire_message_ids
@@ -25,11 +26,8 @@ from tests.support.expired_message_ids import expire_message_ids
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff\x00\xfe", "Nội dung".encode() * 1000])
 async def test_a_letter_holds_the_whole_message_and_every_reason(letters, body):
     origin = await bury(letters, body, **{"ce-id": "1"})
-    [listed_one] = await letters_of(letters)
-    letter = await letters.load(listed_one.id)
-    assert letter.original == body
-    assert letter.origin == origin
-    assert letter.stage == "intake"
+    letter = await letters.load(1)
+    assert (letter.original, letter.origin, letter.stage) == (body, origin, "intake")
     assert [error.field for error in letter.errors] == ["data.title", "data.body"]
     assert all(error.message and error.message_vi for error in letter.errors)
     assert letter.ended is None
@@ -39,8 +37,7 @@ async def test_the_largest_message_the_stream_takes_can_be_buried_and_sent_again
     bus, letters, decisions
 ):
     body = b"x" * (1_000_000)
-    await bury(letters, body)
-    [listed_one] = await letters_of(letters)
+    listed_one = await buried(letters, body)
     assert (await letters.load(listed_one.id)).original == body
     await decisions.replay(listed_one, CLERK)
     assert [message.data for message in await content_messages(bus)] == [body, body]
@@ -71,8 +68,7 @@ async def test_different_messages_are_different_letters(letters):
 async def test_the_same_message_again_is_the_same_letter_and_counts_up(bus, letters, decisions):
     start = datetime(2026, 11, 25, 1, tzinfo=UTC)
     letters.now = lambda: start
-    await bury(letters, b"{")
-    [first] = await letters_of(letters)
+    first = await buried(letters, b"{")
     await decisions.replay(first, CLERK)
     assert await letters_of(letters) == []
     letters.now = lambda: start + timedelta(hours=3)
@@ -88,11 +84,8 @@ async def test_the_same_message_again_is_the_same_letter_and_counts_up(bus, lett
     assert (await letters.load(letter.latest)).id == first.id, "by the place of any death"
     await decisions.replay(letter, CLERK)
     assert [message.data for message in await content_messages(bus)] == [b"{"] * 3
-    await decisions_are(letters, first.id, "replayed", "replayed")
-
-
-async def decisions_are(letters: DeadLetterStore, id: int, *states: str) -> None:
-    assert tuple(one.state for one in (await letters.load(id)).decisions) == states
+    states = [decision.state for decision in (await letters.load(first.id)).decisions]
+    assert states == ["replayed", "replayed"]
 
 
 async def test_many_letters_are_listed_in_order(bus, letters):
@@ -127,17 +120,17 @@ async def test_letters_are_found_by_what_they_have_in_common(letters):
     await letters.bury(
         "dispatch", MessageOrigin(subject="publication.x.y", stream="P", seq=1), b"1", WRONG
     )
-    first, second, third = await only_letter(letters)
-    assert await only_letter(letters, unit="vu-to-chuc-can-bo") == [second]
-    assert await only_letter(letters, stage="dispatch") == [third]
-    assert await only_letter(letters, field="data.title") == [first, third]
-    assert await only_letter(letters, field="data.links") == [second]
-    assert await only_letter(letters, field="data.link") == []
-    assert await only_letter(letters, text="bổ NHIỆM") == [first]
-    assert await only_letter(letters, since=morning + timedelta(hours=1)) == [second, third]
-    assert await only_letter(letters, until=morning + timedelta(hours=1)) == [first]
-    assert await only_letter(letters, since=datetime(2026, 11, 25, 3)) == [third]  # noqa: DTZ001
-    assert await only_letter(letters, ids=(third, first)) == [first, third]
+    first, second, third = await letter_ids(letters)
+    assert await letter_ids(letters, unit="vu-to-chuc-can-bo") == [second]
+    assert await letter_ids(letters, stage="dispatch") == [third]
+    assert await letter_ids(letters, field="data.title") == [first, third]
+    assert await letter_ids(letters, field="data.links") == [second]
+    assert await letter_ids(letters, field="data.link") == []
+    assert await letter_ids(letters, text="bổ NHIỆM") == [first]
+    assert await letter_ids(letters, since=morning + timedelta(hours=1)) == [second, third]
+    assert await letter_ids(letters, until=morning + timedelta(hours=1)) == [first]
+    assert await letter_ids(letters, since=datetime(2026, 11, 25, 3)) == [third]  # noqa: DTZ001
+    assert await letter_ids(letters, ids=(third, first)) == [first, third]
 
 
 @pytest.mark.parametrize("id", [0, -1, 999])

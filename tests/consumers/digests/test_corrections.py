@@ -4,14 +4,13 @@ from email import message_from_bytes, policy
 
 import pytest
 
-from channels.base import Outcome, Verdict
 from consumers.digests import plan_rows
 from consumers.digests.plan_rows import PlanRows
 from consumers.dispatch import planner
 from consumers.ledger import cursor
 from contracts import keys
 from contracts.delivery import ChannelName, PlanKey
-from tests.support.digest_pipeline import EMAIL, DigestPipeline
+from tests.support.digest_pipeline import BUSY, EMAIL
 from tests.support.mails import (
     a_full_publication,
     decoded_header,
@@ -20,10 +19,10 @@ from tests.support.mails import (
     sent_mail,
     without_dot_stuffing,
 )
+from tests.support.scripted_channel import OK
 
 DIGEST = PlanKey(EMAIL, "digest-weekly-2026-11-23", 2)
 DOMAIN = "moha.example"
-OK, BUSY = Outcome(Verdict.DELIVERED), Outcome(Verdict.DEFERRED, "451")
 
 
 def named(mail: PlanKey, id: str) -> str:
@@ -120,18 +119,15 @@ def test_a_mail_says_when_it_was_corrected_beside_when_it_first_came_out(action,
 
 
 @pytest.fixture
-async def digest_pipeline(bus, tmp_path, monkeypatch):
+async def digests(digests, monkeypatch):
     """A pipeline that records every row, with batches of two recipients."""
     monkeypatch.setattr(cursor, "MAX_BATCH_ROWS", 2)
     monkeypatch.setattr(planner, "MAX_BATCH_ROWS", 2)
-    press = DigestPipeline(bus, tmp_path)
-    press.rows = []
-    press.recorder.answer = lambda row: press.rows.append(row) or OK
-    await press.run_service()  # the first window begins
+    digests.rows = []
+    digests.recorder.answer = lambda row: digests.rows.append(row) or OK
     for number in range(6):
-        press.directory.add(f"r{number}", frequency="daily" if number % 2 else "immediate")
-    yield press
-    press.directory.store.close()
+        digests.directory.add(f"r{number}", frequency="daily" if number % 2 else "immediate")
+    return digests
 
 
 async def take(press) -> dict[str, object]:
@@ -149,10 +145,10 @@ async def in_a_digest(press, name):
 
 
 @pytest.mark.promise("7.2")
-async def test_the_ledger_knows_in_which_mail_each_reader_had_the_text(digest_pipeline):
-    alone, gathered = await in_a_digest(digest_pipeline, "tin-mot")
-    second = await digest_pipeline.release_and_plan("tin-mot", 2)
-    told = await take(digest_pipeline)
+async def test_the_ledger_knows_in_which_mail_each_reader_had_the_text(digests):
+    alone, gathered = await in_a_digest(digests, "tin-mot")
+    second = await digests.release_and_plan("tin-mot", 2)
+    told = await take(digests)
     mails = email_channel().render(second.publication)
     for number in range(6):
         id = f"r{number}"
@@ -164,67 +160,65 @@ async def test_the_ledger_knows_in_which_mail_each_reader_had_the_text(digest_pi
         shown = "Bản tổng hợp tin ngày 16/01/2027" in texts(mail)[0]
         assert shown == bool(number % 2)
         assert decoded_header(mail, "Subject").startswith("Đính chính: ")
-    await digest_pipeline.release_and_plan("tin-mot", 3, action="withdrawn")
-    last = await take(digest_pipeline)
+    await digests.release_and_plan("tin-mot", 3, action="withdrawn")
+    last = await take(digests)
     assert last["r1"].earlier_mails == (told_in("digest-daily-2027-01-16"), told_in("tin-mot", 2))
     assert last["r2"].earlier_mails == ()
 
 
-async def test_a_correction_that_was_overtaken_before_it_left_is_no_mail_to_answer(digest_pipeline):
-    await in_a_digest(digest_pipeline, "tin-mot")
-    digest_pipeline.recorder.answer = lambda row: BUSY
-    await digest_pipeline.release_and_plan("tin-mot", 2)
-    await digest_pipeline.deliver()
-    digest_pipeline.recorder.answer = lambda row: digest_pipeline.rows.append(row) or OK
-    await digest_pipeline.release_and_plan("tin-mot", 3)
-    told = await take(digest_pipeline)
+async def test_a_correction_that_was_overtaken_before_it_left_is_no_mail_to_answer(digests):
+    await in_a_digest(digests, "tin-mot")
+    digests.recorder.answer = lambda row: BUSY
+    await digests.release_and_plan("tin-mot", 2)
+    await digests.deliver()
+    digests.recorder.answer = lambda row: digests.rows.append(row) or OK
+    await digests.release_and_plan("tin-mot", 3)
+    told = await take(digests)
     assert told["r3"].correction
     assert told["r3"].earlier_mails == (told_in("digest-daily-2027-01-16"),)
 
 
-async def test_who_had_the_item_alone_answers_that_mail_although_another_stood_in_a_digest(
-    digest_pipeline,
-):
-    await digest_pipeline.release_and_plan("tin-mot")
-    await take(digest_pipeline)
-    digest_pipeline.directory.set_frequency("r2", "daily")
-    await digest_pipeline.release_and_plan("tin-hai")
-    await digest_pipeline.pass_days()
-    assert (await take(digest_pipeline))["r2"].picks == 0b10, "the digest has not brought it"
-    await digest_pipeline.release_and_plan("tin-mot", 2)
-    told = await take(digest_pipeline)
+async def test_who_had_the_item_alone_answers_that_mail_although_another_stood_in_a_digest(digests):
+    await digests.release_and_plan("tin-mot")
+    await take(digests)
+    digests.directory.set_frequency("r2", "daily")
+    await digests.release_and_plan("tin-hai")
+    await digests.pass_days()
+    assert (await take(digests))["r2"].picks == 0b10, "the digest has not brought it"
+    await digests.release_and_plan("tin-mot", 2)
+    told = await take(digests)
     assert (told["r1"].earlier_mails, told["r2"].earlier_mails) == (
         (told_in("digest-daily-2027-01-16"),),
         (),
     )
 
 
-async def test_only_items_that_stood_in_a_digest_are_looked_up(digest_pipeline, monkeypatch):
-    await digest_pipeline.release_and_plan("tin-mot")
-    await digest_pipeline.deliver()
-    digest_pipeline.directory.add("s1", frequency="daily")
-    await digest_pipeline.release_and_plan("tin-mot", 2)
+async def test_only_items_that_stood_in_a_digest_are_looked_up(digests, monkeypatch):
+    await digests.release_and_plan("tin-mot")
+    await digests.deliver()
+    digests.directory.add("s1", frequency="daily")
+    await digests.release_and_plan("tin-mot", 2)
     reads = []
-    rows = digest_pipeline.worker.render_cache.earlier_mails.rows
+    rows = digests.worker.render_cache.earlier_mails.rows
     load = rows.load
     monkeypatch.setattr(rows, "load", lambda batch: reads.append(batch) or load(batch))
-    assert {row.earlier_mails for row in (await take(digest_pipeline)).values()} == {()}
+    assert {row.earlier_mails for row in (await take(digests)).values()} == {()}
     assert reads == []
-    await in_a_digest(digest_pipeline, "tin-hai")
-    await digest_pipeline.release_and_plan("tin-hai", 2)
-    assert len(await take(digest_pipeline)) == 7
+    await in_a_digest(digests, "tin-hai")
+    await digests.release_and_plan("tin-hai", 2)
+    assert len(await take(digests)) == 7
     assert reads
 
 
 @pytest.fixture
-async def large_digest(digest_pipeline):
+async def large_digest(digests):
     """A plan of fifty batches with two recipients each; its reader, and the reads."""
     for number in range(100):
-        digest_pipeline.directory.add(f"s{number:02}")
-    await digest_pipeline.release_and_plan("tin-mot")
-    found, reads = PlanRows(digest_pipeline.ledger), []
-    real = digest_pipeline.ledger.rows
-    digest_pipeline.ledger.rows = lambda batch: reads.append(batch.number) or real(batch)
+        digests.directory.add(f"s{number:02}")
+    await digests.release_and_plan("tin-mot")
+    found, reads = PlanRows(digests.ledger), []
+    real = digests.ledger.rows
+    digests.ledger.rows = lambda batch: reads.append(batch.number) or real(batch)
     return found, item(1)._replace(content_id="tin-mot"), reads
 
 

@@ -43,64 +43,59 @@ async def settled(press, id, **wishes):
     return one
 
 
-async def test_what_is_foretold_is_what_is_cut_and_sent(digest_pipeline):
+async def test_what_is_foretold_is_what_is_cut_and_sent(digests):
     readers = {
-        "all": await settled(digest_pipeline, "all", frequency="daily"),
-        "one": await settled(digest_pipeline, "one", frequency="daily", topics=[OTHER]),
+        "all": await settled(digests, "all", frequency="daily"),
+        "one": await settled(digests, "one", frequency="daily", topics=[OTHER]),
     }
-    await digest_pipeline.release_and_plan("tin-mot")
-    await digest_pipeline.release_and_plan("tin-hai", topic=OTHER)
-    await digest_pipeline.release("tin-mai", not_before=later(digest_pipeline.clock, hours=40))
-    await digest_pipeline.release_and_plan("khan", lane="urgent")
-    before = await digest_pipeline.service.store.bucket.last_seq()
-    coming = await forecast(digest_pipeline).next_digest("daily")
-    foretold = {
-        id: (await forecast(digest_pipeline).for_subscriber(one))[1] for id, one in readers.items()
-    }
-    assert await digest_pipeline.service.store.bucket.last_seq() == before, "nothing is written"
+    await digests.release_and_plan("tin-mot")
+    await digests.release_and_plan("tin-hai", topic=OTHER)
+    await digests.release("tin-mai", not_before=later(digests.clock, hours=40))
+    await digests.release_and_plan("khan", lane="urgent")
+    before = await digests.service.store.bucket.last_seq()
+    coming = await forecast(digests).next_digest("daily")
+    foretold = {id: (await forecast(digests).for_subscriber(one))[1] for id, one in readers.items()}
+    assert await digests.service.store.bucket.last_seq() == before, "nothing is written"
     assert (coming.digest.content_id, coming.later_items) == (SATURDAY.content_id, 1)
-    await digest_pipeline.pass_days()
-    assert await digest_pipeline.picks(SATURDAY) == foretold == {"all": 0b11, "one": 0b10}
-    issue = (await digest_pipeline.service.store.issue(*SATURDAY[1:])).issue
+    await digests.pass_days()
+    assert await digests.picks(SATURDAY) == foretold == {"all": 0b11, "one": 0b10}
+    issue = (await digests.service.store.issue(*SATURDAY[1:])).issue
     assert issue.items == coming.digest.issue.items
     assert issue.due == coming.digest.issue.due
 
 
-async def test_what_a_reader_has_had_already_is_in_no_digest_of_theirs(digest_pipeline):
-    await settled(digest_pipeline, "an")
-    await digest_pipeline.release_and_plan("tin-mot")
-    await digest_pipeline.deliver()
-    digest_pipeline.directory.set_frequency("an", "daily")
-    await digest_pipeline.release_and_plan("tin-hai")
-    digest, picks = await forecast(digest_pipeline).for_subscriber(
-        digest_pipeline.directory.subscribers["an"]
-    )
+async def test_what_a_reader_has_had_already_is_in_no_digest_of_theirs(digests):
+    await settled(digests, "an")
+    await digests.release_and_plan("tin-mot")
+    await digests.deliver()
+    digests.directory.set_frequency("an", "daily")
+    await digests.release_and_plan("tin-hai")
+    digest, picks = await forecast(digests).for_subscriber(digests.directory.subscribers["an"])
     names = [item.content_id for item in digest.issue.items]
     assert [name for number, name in enumerate(names) if picks >> number & 1] == ["tin-hai"]
-    await digest_pipeline.pass_days()
-    await digest_pipeline.deliver()
-    assert digest_pipeline.recorder.items("an") == [("tin-mot", 1), ("tin-hai", 1)]
+    await digests.deliver_next()
+    assert digests.items("an") == [("tin-mot", 1), ("tin-hai", 1)]
 
 
-async def test_an_operator_sees_what_waits_and_how_the_last_one_went(digest_pipeline):
-    await settled(digest_pipeline, "an", frequency="daily")
-    await settled(digest_pipeline, "binh", frequency="daily", paused_until=UNTIL_RESUMED)
-    await settled(digest_pipeline, "chi", frequency="weekly")
-    await settled(digest_pipeline, "dung")
-    await digest_pipeline.release_and_plan("tin-mot")
-    daily, weekly = [await outlook(digest_pipeline, one) for one in ("daily", "weekly")]
+async def test_an_operator_sees_what_waits_and_how_the_last_one_went(digests):
+    await settled(digests, "an", frequency="daily")
+    await settled(digests, "binh", frequency="daily", paused_until=UNTIL_RESUMED)
+    await settled(digests, "chi", frequency="weekly")
+    await settled(digests, "dung")
+    await digests.release_and_plan("tin-mot")
+    daily, weekly = [await outlook(digests, one) for one in ("daily", "weekly")]
     assert (daily.readers, daily.items, daily.last, daily.overdue) == (1, 1, None, False)
     assert (weekly.readers, weekly.items) == (1, 1)
     assert daily.next == datetime(2027, 1, 16, 7, tzinfo=VIETNAM)
     assert weekly.next == datetime(2027, 1, 18, 7, tzinfo=VIETNAM)
-    digest_pipeline.clock.advance(86400.0)
-    late = await outlook(digest_pipeline)
+    digests.clock.advance(86400.0)
+    late = await outlook(digests)
     assert (late.overdue, late.next, late.digest_id) == (True, daily.next, daily.digest_id)
-    await digest_pipeline.repeat_until_done(digest_pipeline.run_service)
-    under_way = (await outlook(digest_pipeline)).last.mails
+    await digests.repeat_until_done(digests.run_service)
+    under_way = (await outlook(digests)).last.mails
     assert (under_way.pending, under_way.complete) == (1, False)
-    await digest_pipeline.deliver()
-    after = await outlook(digest_pipeline)
+    await digests.deliver()
+    after = await outlook(digests)
     assert (after.items, after.overdue) == (0, False)
     assert after.next == daily.next + timedelta(days=1)
     assert (after.last.digest_id, after.last.items) == (SATURDAY.content_id, 1)
@@ -115,11 +110,11 @@ async def test_an_operator_sees_what_waits_and_how_the_last_one_went(digest_pipe
         ({"frequency": "daily", "topics": ["cai-cach-hanh-chinh"]}, "nothing that waits"),
     ],
 )
-async def test_a_reader_without_a_next_digest_is_told_why(digest_pipeline, wishes, said):
-    one = await settled(digest_pipeline, "an", **wishes)
-    await digest_pipeline.release_and_plan("tin-mot")
+async def test_a_reader_without_a_next_digest_is_told_why(digests, wishes, said):
+    one = await settled(digests, "an", **wishes)
+    await digests.release_and_plan("tin-mot")
     with pytest.raises(Invalid) as refused:
-        await forecast(digest_pipeline).for_subscriber(one)
+        await forecast(digests).for_subscriber(one)
     assert said in refused.value.errors[0].message
 
 
@@ -223,13 +218,11 @@ async def test_what_can_not_be_shown_is_said_in_both_languages(command, tmp_path
     assert not (tmp_path / "out").exists()
 
 
-async def test_a_correction_is_shown_as_it_answers_a_digest_too(
-    bus, digest_pipeline, loa, tmp_path
-):
-    await digest_pipeline.release_and_plan("tin-mot")
-    await settled(digest_pipeline, "an", frequency="daily")
-    await digest_pipeline.pass_days()
-    await digest_pipeline.release_and_plan("tin-mot", 2)
+async def test_a_correction_is_shown_as_it_answers_a_digest_too(bus, digests, loa, tmp_path):
+    await digests.release_and_plan("tin-mot")
+    await settled(digests, "an", frequency="daily")
+    await digests.pass_days()
+    await digests.release_and_plan("tin-mot", 2)
     out = tmp_path / "out"
     said = answer(await loa("mail", "preview", "tin-mot", "--out", out, "--json"))
     assert [mail["reader"] for mail in said["mails"]] == ["new", "earlier", "digest"]

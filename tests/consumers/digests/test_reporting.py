@@ -17,28 +17,24 @@ from consumers.reporting.trace import TraceReader
 from contracts import events, keys
 from contracts.base.times import VIETNAM
 from contracts.cloudevent import CloudEvent
-from contracts.delivery import BatchKey, ChannelName, PlanKey
+from contracts.delivery import BatchKey, ChannelName
 from contracts.errors import Invalid
 from contracts.subscriptions.subscriber import Subscriber
 from contracts.testing import sample
 from contracts.vocabulary import DEFAULT
 from producers.bus import Change
-from tests.support.digest_pipeline import EMAIL, DigestPipeline
-
-SATURDAY = PlanKey(EMAIL, "digest-daily-2027-01-16", 1)
+from tests.support.digest_pipeline import SATURDAY
 
 
 @pytest.fixture
-async def digest_pipeline(bus, tmp_path):
-    press = DigestPipeline(bus, tmp_path)
-    press.directory.add("an", frequency="daily")
-    press.directory.add("binh", frequency="daily")
-    await press.run_service()
-    await press.release_and_plan("tin-mot")
-    await press.release_and_plan("tin-hai")
-    await press.pass_days()
-    yield press
-    press.directory.store.close()
+async def digests(digests):
+    """A digest of two items for two readers is planned."""
+    digests.directory.add("an", frequency="daily")
+    digests.directory.add("binh", frequency="daily")
+    await digests.release_and_plan("tin-mot")
+    await digests.release_and_plan("tin-hai")
+    await digests.pass_days()
+    return digests
 
 
 @pytest.mark.parametrize(
@@ -107,61 +103,56 @@ def test_the_directory_knows_until_when_somebody_read_in_another_rhythm():
     assert (row.daily_until, row.weekly_until) == (at[1].timestamp(), 0.0)
 
 
-async def test_a_healthy_digest_is_found_healthy(digest_pipeline):
-    assert await digest_pipeline.violations() == []
-    await digest_pipeline.deliver()
-    await digest_pipeline.release_and_plan("tin-mot", 2)
-    assert await digest_pipeline.violations() == []
+async def test_a_healthy_digest_is_found_healthy(digests):
+    assert await digests.violations() == []
+    await digests.deliver()
+    await digests.release_and_plan("tin-mot", 2)
+    assert await digests.violations() == []
 
 
-async def test_a_digest_that_nobody_plans_or_issues_again_is_found(digest_pipeline):
-    [stored] = await digest_pipeline.service.store.all_issues(SATURDAY.content_id)
+async def test_a_digest_that_nobody_plans_or_issues_again_is_found(digests):
+    [stored] = await digests.service.store.all_issues(SATURDAY.content_id)
     missing = stored.issue.model_copy(update={"digest_id": "digest-daily-2027-01-10"})
-    await digest_pipeline.service.store.store_reissue(missing)
-    await halt_issue(digest_pipeline.fence, stored.issue)
-    digest_pipeline.clock.advance(3 * 3600.0)
-    assert sorted(await digest_pipeline.violations()) == [
+    await digests.service.store.store_reissue(missing)
+    await halt_issue(digests.fence, stored.issue)
+    digests.clock.advance(3 * 3600.0)
+    assert sorted(await digests.violations()) == [
         ("digest-stopped", f"plan.{SATURDAY}"),
         ("plan-missing", f"plan.{missing.plan}"),
     ]
 
 
 @pytest.mark.promise("13.1")
-async def test_a_reader_who_is_served_twice_is_found(digest_pipeline):
+async def test_a_reader_who_is_served_twice_is_found(digests):
     """Two digests hold the same position, as if the second had not checked the first."""
-    [stored] = await digest_pipeline.service.store.all_issues(SATURDAY.content_id)
+    [stored] = await digests.service.store.all_issues(SATURDAY.content_id)
     twin = stored.issue.model_copy(update={"digest_id": "digest-weekly-2027-01-18"})
-    await digest_pipeline.service.store.store_reissue(twin)
-    held = await digest_pipeline.ledger.create_plan(
-        twin.plan, await digest_pipeline.service.new_cursor(stored)
-    )
-    done = held.value.advance([("an",)], complete=True, now=digest_pipeline.clock())
-    await digest_pipeline.ledger.append_batches(
+    await digests.service.store.store_reissue(twin)
+    held = await digests.ledger.create_plan(twin.plan, await digests.service.new_cursor(stored))
+    done = held.value.advance([("an",)], complete=True, now=digests.clock())
+    await digests.ledger.append_batches(
         twin.plan, held, done, [BatchRows(("an",), item_masks={"an": 0b1})]
     )
-    assert await digest_pipeline.violations() == [("digest-twice", f"plan.{twin.plan}")]
+    assert await digests.violations() == [("digest-twice", f"plan.{twin.plan}")]
 
 
-async def test_a_digest_without_its_record_is_found(digest_pipeline):
-    bucket = digest_pipeline.service.store.bucket
+async def test_a_digest_without_its_record_is_found(digests):
+    bucket = digests.service.store.bucket
     await bucket.purge(f"issue.{SATURDAY.content_id}.1")
-    assert await digest_pipeline.violations() == [("publication-lost", f"plan.{SATURDAY}")]
+    assert await digests.violations() == [("publication-lost", f"plan.{SATURDAY}")]
 
 
-async def test_the_trace_tells_of_a_digest_and_of_the_digests_of_an_item(digest_pipeline):
-    digest_pipeline.recorder.answer = lambda row: Outcome(
+async def test_the_trace_tells_of_a_digest_and_of_the_digests_of_an_item(digests):
+    digests.recorder.answer = lambda row: Outcome(
         Verdict.DELIVERED if row.id == "an" else Verdict.DEFERRED, "451"
     )
-    await digest_pipeline.deliver()
-    await digest_pipeline.release_and_plan("tin-mot", 2)
-    digest_pipeline.recorder.answer = lambda row: Outcome(Verdict.DELIVERED)
-    await digest_pipeline.repeat_until_done(digest_pipeline.run_service)
-    await digest_pipeline.deliver()
+    await digests.deliver()
+    await digests.release_and_plan("tin-mot", 2)
+    digests.recorder.answer = lambda row: Outcome(Verdict.DELIVERED)
+    await digests.repeat_until_done(digests.run_service)
+    await digests.deliver()
     trace = TraceReader(
-        digest_pipeline.register,
-        digest_pipeline.ledger,
-        digest_pipeline.clock,
-        books.DigestStore(digest_pipeline.bus),
+        digests.register, digests.ledger, digests.clock, books.DigestStore(digests.bus)
     )
     story = await trace.trace(SATURDAY.content_id)
     email = story.channels[ChannelName.EMAIL]
@@ -176,7 +167,7 @@ async def test_the_trace_tells_of_a_digest_and_of_the_digests_of_an_item(digest_
     assert await trace.trace("digest-daily-2020-01-01") is None
 
 
-async def test_what_comes_back_of_a_digest_finds_its_row(digest_pipeline, bus):
-    edition = await digest_pipeline.worker.render_cache.content(SATURDAY)
+async def test_what_comes_back_of_a_digest_finds_its_row(digests, bus):
+    edition = await digests.worker.render_cache.content(SATURDAY)
     said = places.row_ref_prefix("d", edition.stream_seq, 0) + "1"
     assert await places.find_batch(bus, RowRef.parse(said)) == BatchKey(*SATURDAY, 0)

@@ -10,18 +10,10 @@ from tests.support.signup_app import ADDRESS, press_button
 NEW = "moi@example.com"
 
 
-async def a_link(house, person):
-    """Return the token that confirms a new address; its mail has been sent."""
-    await house.preferences.request_address_change(person, NEW)
-    token = (await house.last_mail()).path.rpartition("/")[2]
-    await house.send_mails()
-    return token
-
-
 async def test_the_same_press_again_finishes_what_a_silent_bus_has_cut_short(
     signup_app, monkeypatch
 ):
-    link = await a_link(signup_app, await signup_app.subscribed())
+    link = await signup_app.change_token(await signup_app.subscribed(), NEW)
     begin = signup_app.mailer.send_once
 
     async def silent(*_: object) -> None:
@@ -63,7 +55,7 @@ async def test_a_farewell_counts_with_no_letter_that_others_can_ask_for(signup_a
 
 async def test_moving_back_does_not_make_the_first_link_good_again(signup_app):
     person = await signup_app.subscribed()
-    link = await a_link(signup_app, person)
+    link = await signup_app.change_token(person, NEW)
     await signup_app.preferences.confirm_address_change(link)
     moved = await signup_app.subscriber(NEW)
     await signup_app.store.change_address(moved.id, NEW, ADDRESS)

@@ -3,15 +3,13 @@
 import pytest
 import structlog
 
-from consumers.subscribers.csv_import import import_csv
 from contracts import subjects
 from contracts.delivery import ChannelName
 from contracts.subscriptions.transactional import TransactionalKind, UnsubscribeResult
-from contracts.vocabulary import DEFAULT
 from producers.bus import NoReply
 from tests.support.clock import FakeClock
 from tests.support.crashing_bus import SimulatedCrash, crashing_bus
-from tests.support.signup_app import ADDRESS, KEYS, KNOWN, NOON, SignupApp, heading, press_button
+from tests.support.signup_app import ADDRESS, KNOWN, NOON, SignupApp, heading, press_button
 
 NEW = "moi@example.com"
 CALLS = 30
@@ -30,9 +28,7 @@ async def silent(*_: object) -> None:
 
 async def moved(house, person):
     """The same subscriber at NEW; both mails have been sent."""
-    await house.preferences.request_address_change(person, NEW)
-    token = (await house.last_mail()).path.rpartition("/")[2]
-    await house.preferences.confirm_address_change(token)
+    await house.preferences.confirm_address_change(await house.change_token(person, NEW))
     await house.send_mails()
     return await house.subscriber(NEW)
 
@@ -248,9 +244,7 @@ async def test_an_erasure_takes_the_addresses_that_were_left_along(
     assert sorted(await bucket.keys()) == sorted(
         [f"s.{other.id}", signup_app.store.key_of_address(KNOWN)]
     )
-    path = tmp_path / "readers.csv"
-    path.write_text(f"email,name,topics,audiences,units,frequency\n{ADDRESS},,,,,\n")
-    report = await import_csv(bus, path, DEFAULT, KEYS.derive("addresses"))
+    report = await signup_app.import_address(tmp_path)
     assert report.added == 1, "nobody knows any more that they had been here"
 
 
@@ -260,9 +254,7 @@ async def test_a_mark_of_an_older_loa_names_nobody_still(signup_app, bus, bucket
     await signup_app.store.purge_address_keys(person.id)
     assert await signup_app.store.find_by_address(ADDRESS) is None
     assert await bucket.get(signup_app.store.key_of_address(ADDRESS))
-    path = tmp_path / "readers.csv"
-    path.write_text(f"email,name,topics,audiences,units,frequency\n{ADDRESS},,,,,\n")
-    report = await import_csv(bus, path, DEFAULT, KEYS.derive("addresses"))
+    report = await signup_app.import_address(tmp_path)
     assert (report.added, report.unchanged) == (0, 1)
 
 
@@ -284,9 +276,7 @@ async def test_a_reader_moves_to_a_mailbox_that_works_again(signup_app):
     person = await signup_app.subscribed()
     signup_app.relay.addresses.clear()
     await signup_app.suppressions.add(email, NEW, "bounced 5.1.1", None)
-    await signup_app.preferences.request_address_change(person, NEW)
-    token = (await signup_app.last_mail()).path.rpartition("/")[2]
-    await signup_app.send_mails()
+    token = await signup_app.change_token(person, NEW)
     assert signup_app.relay.addresses == [NEW]
     assert await signup_app.suppressions.reason(email, NEW), "nobody has opened it yet"
     await signup_app.preferences.confirm_address_change(token)

@@ -13,33 +13,10 @@ from contracts.subscriptions.transactional import MailQuotaReached, Transactiona
 from producers.bus import NoReply
 from producers.pages.mail_limits import BURST
 from tests.consumers.subscribers.test_transactional import a_letter
-from tests.support.clock import FakeClock
-from tests.support.signup_app import (
-    ADDRESS,
-    KNOWN,
-    NOON,
-    SignupApp,
-    heading,
-    press_button,
-    signup_form,
-)
+from tests.support.signup_app import ADDRESS, KNOWN, SignupApp, heading, press_button, signup_form
 
 LATER = "Xin Quý vị thử lại sau"
 AT_ONCE, PROCESSES = 400, 3
-
-
-@pytest.fixture
-def clock():
-    return FakeClock(NOON.timestamp())
-
-
-@pytest.fixture
-def signup_app(bus, tmp_path, clock):
-    return SignupApp(bus, tmp_path, clock)
-
-
-def capped(bus, folder, clock, per_hour):
-    return SignupApp(bus, folder, clock, per_hour=per_hour)
 
 
 async def taken(cap):
@@ -83,9 +60,9 @@ async def test_who_hangs_up_while_others_wait_takes_no_letter_along(bus, clock):
     assert cap.waiting_callers == 0
 
 
-async def test_the_log_cries_once_and_the_next_hour_begins_anew(signup_app, bus, clock):
-    signup_app.mailer.quota = HourlyMailQuota(bus, 3, clock)
-    clock.advance(600)
+async def test_the_log_cries_once_and_the_next_hour_begins_anew(signup_app, bus):
+    signup_app.mailer.quota = HourlyMailQuota(bus, 3, signup_app.clock)
+    signup_app.clock.advance(600)
     with structlog.testing.capture_logs() as logs:
         for number in range(3):
             assert await signup_app.mailer.send(a_letter(address=f"an{number}@example.com"))
@@ -94,15 +71,15 @@ async def test_the_log_cries_once_and_the_next_hour_begins_anew(signup_app, bus,
             assert refused.retry_after_s == pytest.approx(HOUR_S - 600)
     [cry] = [one for one in logs if one["event"] == "letters_capped"]
     assert (cry["log_level"], cry["per_hour"]) == ("error", 3)
-    assert not await taken(HourlyMailQuota(bus, 3, clock)), "all processes share it"
-    clock.advance(HOUR_S)
+    assert not await taken(HourlyMailQuota(bus, 3, signup_app.clock)), "all processes share it"
+    signup_app.clock.advance(HOUR_S)
     assert await signup_app.mailer.send(a_letter(address="an9@example.com")) is not None
 
 
 async def test_who_asks_for_one_address_again_and_again_uses_up_its_own_number_alone(
-    signup_app, bus, clock
+    signup_app, bus
 ):
-    signup_app.mailer.quota = HourlyMailQuota(bus, DAILY_LIMIT + 1, clock)
+    signup_app.mailer.quota = HourlyMailQuota(bus, DAILY_LIMIT + 1, signup_app.clock)
     for _ in range(3 * DAILY_LIMIT):
         await signup_app.mailer.send(a_letter())
     assert await signup_app.mailer.send(a_letter(address=KNOWN)) is not None
@@ -118,16 +95,14 @@ async def test_a_letter_given_back_in_another_hour_is_not_that_hours(bus, clock)
     assert [await taken(cap) for _ in range(2)] == [True, False]
 
 
-async def test_what_only_the_reader_causes_is_outside_the_cap_and_zero_is_none(
-    signup_app, bus, clock
-):
-    signup_app.mailer.quota = HourlyMailQuota(bus, 1, clock)
+async def test_what_only_the_reader_causes_is_outside_the_cap_and_zero_is_none(signup_app, bus):
+    signup_app.mailer.quota = HourlyMailQuota(bus, 1, signup_app.clock)
     assert await signup_app.mailer.send(a_letter()) is not None
     await refusal(signup_app.mailer, a_letter(address=KNOWN))
     own = keys.transactional_content_id("own", "this change")
     await signup_app.mailer.send_once(own, a_letter(TransactionalKind.CHANGED))
     assert own in await signup_app.pending_mails()
-    signup_app.mailer.quota = HourlyMailQuota(bus, 0, clock)
+    signup_app.mailer.quota = HourlyMailQuota(bus, 0, signup_app.clock)
     assert await signup_app.mailer.send(a_letter(address=KNOWN)) is not None
 
 
@@ -157,7 +132,7 @@ async def test_a_write_without_an_answer_makes_no_room_either(bus, clock, monkey
 
 
 async def test_two_hundred_who_subscribe_at_once_all_get_their_letter(bus, tmp_path, clock):
-    house = capped(bus, tmp_path, clock, 1000)
+    house = SignupApp(bus, tmp_path, clock, per_hour=1000)
 
     async def subscribe(number):
         async with house.client(f"10.{number}.0.1") as browser:
@@ -171,7 +146,7 @@ async def test_two_hundred_who_subscribe_at_once_all_get_their_letter(bus, tmp_p
 
 @pytest.mark.promise("14.2")
 async def test_one_home_network_stops_nobody_else(bus, tmp_path, clock):
-    house = capped(bus, tmp_path, clock, 200)
+    house = SignupApp(bus, tmp_path, clock, per_hour=200)
     said = Counter()
     for net in range(10):
         async with house.client(f"2001:db8:0:{net:x}::1") as browser:
@@ -186,7 +161,7 @@ async def test_one_home_network_stops_nobody_else(bus, tmp_path, clock):
 
 @pytest.mark.promise("14.2")
 async def test_who_gets_no_letter_for_the_hour_is_told_so_known_or_not(bus, tmp_path, clock):
-    house = capped(bus, tmp_path, clock, 5)
+    house = SignupApp(bus, tmp_path, clock, per_hour=5)
     for _ in range(DAILY_LIMIT):
         await house.signup.send_access_link(
             "day@example.com"

@@ -16,7 +16,7 @@ from consumers.reporting.trace import TraceReader
 from consumers.subscribers.transactional import DAILY_LIMIT
 from contracts import events, keys, subjects
 from contracts.cloudevent import CloudEvent
-from contracts.delivery import BatchKey, ChannelName, Lane
+from contracts.delivery import ChannelName, Lane
 from contracts.errors import Invalid
 from contracts.subscriptions.transactional import TransactionalKind, TransactionalMail
 from contracts.vocabulary import DEFAULT
@@ -54,14 +54,13 @@ async def test_a_letter_is_one_entry_on_the_lane_of_notices_and_forgotten_once_i
 ):
     content_id = await signup_app.mailer.send(a_letter())
     assert keys.is_transactional(content_id)
-    batch = BatchKey(ChannelName.EMAIL, content_id, 1, 0)
-    held = await signup_app.ledger.state(batch)
-    assert (held.value.rows, held.value.lane) == (b"p", Lane.NOTICE)
+    entry = await signup_app.entry(content_id)
+    assert (entry.rows, entry.lane) == (b"p", Lane.NOTICE)
     assert signup_app.relay.addresses == []
     [left] = await signup_app.send_mails()
     assert left.address == ADDRESS
     assert signup_app.relay.addresses == [ADDRESS]
-    assert (await signup_app.ledger.state(batch)).value.rows == b"d"
+    assert (await signup_app.entry(content_id)).rows == b"d"
     assert ADDRESS.encode() not in await signup_app.stored_bytes()
     await signup_app.wake(content_id)  # a duplicate wake-up
     assert signup_app.relay.addresses == [ADDRESS]
@@ -75,10 +74,8 @@ async def test_three_letters_a_day_whoever_asks_and_a_restart_forgets_none(
         again = SignupApp(bus, tmp_path / "again", signup_app.clock)
         await again.mailer.send(a_letter())
         await again.send_mails()
-    assert (
-        len(await signup_app.bus.bucket(subjects.LEDGER.name).keys("state.email.letter-"))
-        == DAILY_LIMIT
-    )
+    entries = await bus.bucket(subjects.LEDGER.name).keys("state.email.letter-")
+    assert len(entries) == DAILY_LIMIT
     assert await signup_app.mailer.send(a_letter(address="khac@example.com")) is not None
     assert await signup_app.mailer.send(a_letter(address=ADDRESS.upper())) is None
     signup_app.clock.advance(DAY_S)
@@ -98,10 +95,8 @@ async def test_what_only_the_reader_causes_is_not_used_up_by_strangers_and_goes_
         await signup_app.mailer.send(a_letter())
     own = keys.transactional_content_id("own", "this change")
     for _ in range(2):
-        told = [
-            signup_app.mailer.send_once(own, a_letter(TransactionalKind.CHANGED)) for _ in range(3)
-        ]
-        await asyncio.gather(*told)
+        letter = a_letter(TransactionalKind.CHANGED)
+        await asyncio.gather(*(signup_app.mailer.send_once(own, letter) for _ in range(3)))
         await signup_app.send_mails()
     assert signup_app.relay.addresses == [ADDRESS] * (DAILY_LIMIT + 1)
     assert await signup_app.pending_mails() == {}
@@ -171,14 +166,13 @@ async def test_one_that_others_began_and_sent_meanwhile_does_not_go_twice(
 async def test_it_is_tried_again_until_its_link_ends_and_then_never(signup_app):
     signup_app.relay.answer = lambda _: Outcome(Verdict.DEFERRED, "451")
     content_id = await signup_app.mailer.send(a_letter())
-    batch = BatchKey(ChannelName.EMAIL, content_id, 1, 0)
     for _ in range(3):
         await signup_app.wake(content_id)
-        signup_app.clock.now = (await signup_app.ledger.state(batch)).value.due
-    assert (await signup_app.ledger.state(batch)).value.rows == b"r"
+        signup_app.clock.now = (await signup_app.entry(content_id)).due
+    assert (await signup_app.entry(content_id)).rows == b"r"
     signup_app.clock.now = a_letter().expires_at.timestamp()
     await signup_app.wake(content_id)
-    entry = (await signup_app.ledger.state(batch)).value
+    entry = await signup_app.entry(content_id)
     assert (entry.rows, bool(entry.closed_at)) == (b"e", True)
     assert await signup_app.pending_mails() == {}
 
@@ -187,8 +181,7 @@ async def test_one_that_is_forgotten_before_it_left_ends_unsent(signup_app, bus)
     content_id = await signup_app.mailer.send(a_letter())
     await bus.bucket(subjects.NOTICES.name).purge(content_id)
     await signup_app.wake(content_id)
-    entry = (await signup_app.ledger.state(BatchKey(ChannelName.EMAIL, content_id, 1, 0))).value
-    assert entry.rows == b"e"
+    assert (await signup_app.entry(content_id)).rows == b"e"
     assert signup_app.relay.addresses == []
 
 
@@ -197,8 +190,7 @@ async def test_an_address_that_mail_must_not_go_to_gets_no_letter(signup_app):
     content_id = await signup_app.mailer.send(a_letter())
     await signup_app.wake(content_id)
     assert signup_app.relay.addresses == []
-    entry = (await signup_app.ledger.state(BatchKey(ChannelName.EMAIL, content_id, 1, 0))).value
-    assert entry.rows == b"u"
+    assert (await signup_app.entry(content_id)).rows == b"u"
 
 
 @pytest.mark.parametrize("reads", [False, True], ids=["left long ago", "still a reader"])
@@ -258,16 +250,13 @@ def test_each_kind_is_a_mail_of_no_list_that_says_the_same_twice(kind):
     arrived = message_from_bytes(without_dot_stuffing(body), policy=policy.default)
     assert not [name for name in arrived if name.lower().startswith("list-")]
     assert decoded_header(arrived, "Auto-Submitted") == "auto-generated"
-    assert (decoded_header(arrived, "To"), raw_header(arrived, "Content-Language")) == (
-        ADDRESS,
-        "vi",
-    )
+    assert decoded_header(arrived, "To") == ADDRESS
+    assert raw_header(arrived, "Content-Language") == "vi"
     text = arrived.get_body(("plain",)).get_content()
     html = arrived.get_body(("html",)).get_content()
-    said, seen = (
-        {word.rstrip(":") for word in one} for one in (text.split(), VisibleText(html).words)
-    )
-    assert said - {"--", LINK} == seen
+    words = (text.split(), VisibleText(html).words)
+    plain, seen = ({word.rstrip(":") for word in part} for part in words)
+    assert plain - {"--", LINK} == seen
     assert LINK in text
     assert f'class="button" href="{LINK}"' in re.sub(r' style="[^"]*"', "", html)
     assert not {"{", "}"} & set(decoded_header(arrived, "Subject") + text)

@@ -11,9 +11,7 @@ from contracts.envelope import to_structured
 from tests.pipeline.test_duplicates import pipeline
 from tests.support import events
 from tests.support.content_consumer import content_consumer
-from tests.support.events import (
-    submitted,
-)
+from tests.support.events import submitted
 
 __all__ = ["pipeline"]
 

@@ -6,36 +6,21 @@ import pytest
 
 from contracts import subjects
 from contracts.subscriptions.transactional import TransactionalKind
-from tests.consumers.subscribers.test_closing_mail import NEW, a_link
 from tests.support.clock import FakeClock
 from tests.support.crashing_bus import SimulatedCrash, crashing_bus
 from tests.support.signup_app import ADDRESS, NOON, SignupApp
 
+NEW = "moi@example.com"
 CALLS = 40
 """More than any of these deeds needs."""
 
 
-class LeavingWays:
-    """What a reader may do, by the letter that tells of it."""
-
-    @staticmethod
-    async def leave(house, person, _link):
-        await house.preferences.unsubscribe(person)
-
-    @staticmethod
-    async def erase(house, person, _link):
-        await house.preferences.erase(person)
-
-    @staticmethod
-    async def move(house, _person, link):
-        await house.preferences.confirm_address_change(link)
-
-
 WAYS = {
-    TransactionalKind.GOODBYE: LeavingWays.leave,
-    TransactionalKind.ERASED: LeavingWays.erase,
-    TransactionalKind.CHANGED: LeavingWays.move,
+    TransactionalKind.GOODBYE: lambda pages, person, _link: pages.unsubscribe(person),
+    TransactionalKind.ERASED: lambda pages, person, _link: pages.erase(person),
+    TransactionalKind.CHANGED: lambda pages, _person, link: pages.confirm_address_change(link),
 }
+"""What a reader may do, by the letter that tells of it."""
 
 
 async def state_of(house, kind):
@@ -58,10 +43,10 @@ async def test_a_process_that_dies_anywhere_loses_no_letter_and_doubles_none(
         assert calls < CALLS
         clock.advance(timedelta(days=1).total_seconds())  # nobody has got a letter today
         person = await survivor.subscribed()
-        link = await a_link(survivor, person)
+        link = await survivor.change_token(person, NEW)
         dying = SignupApp(crashing_bus(bus, calls, after=after), tmp_path / f"dying {calls}", clock)
         try:
-            await WAYS[kind](dying, person, link)
+            await WAYS[kind](dying.preferences, person, link)
             outcomes.append("done")
         except SimulatedCrash:
             outcomes.append(await state_of(survivor, kind))
