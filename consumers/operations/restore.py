@@ -105,8 +105,7 @@ async def restore_backup(
     await clear_bus(bus)
     for saved in manifest.streams:
         pieces = backup.read_pieces(folder, saved)
-        snapshot = Snapshot(saved.config, saved.state)
-        await bus.restore_snapshot(saved.stream, snapshot, pieces)
+        await bus.restore_snapshot(saved.stream, Snapshot(saved.config, saved.state), pieces)
     for stream, consumer in backup.tracked_consumers():
         floor = manifest.floors.get(backup.consumer_name(stream, consumer), 0)  # 0: a newer one
         await topology.create_consumer_at(bus, stream, consumer, floor + 1)

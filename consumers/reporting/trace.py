@@ -87,12 +87,10 @@ class TraceReader:
             state=state,
             channels=channels,
             timeline=sorted(timeline, key=lambda entry: entry.at),
-            earlier={
-                n: counts async for n, counts in self.earlier_revisions(content_id, number, item)
-            },
+            earlier={n: counts async for n, counts in self.earlier(content_id, number, item)},
         )
 
-    async def earlier_revisions(
+    async def earlier(
         self, content_id: str, number: int, item: Item
     ) -> AsyncIterator[tuple[int, dict[ChannelName, StatusCounts]]]:
         """Yield the counts of older revisions, the latest first; digests have their own traces."""
