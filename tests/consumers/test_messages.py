@@ -29,7 +29,7 @@ def codes() -> Iterator[str]:
         ours = any(
             isinstance(node, ast.ImportFrom)
             and node.module == "consumers.messages"
-            and any(name.name == "fault" for name in node.names)
+            and any(name.name == "field_error" for name in node.names)
             for node in ast.walk(tree)
         )
         yield from (code for node in ast.walk(tree) if ours for code in given(node))
@@ -37,7 +37,7 @@ def codes() -> Iterator[str]:
 
 def given(node: ast.AST) -> Iterator[str]:
     match node:
-        case ast.Call(func=ast.Name(id="fault"), args=[_, ast.Constant(value=str(code)), *_]):
+        case ast.Call(func=ast.Name(id="field_error"), args=[_, ast.Constant(value=str(code)), *_]):
             yield code
 
 

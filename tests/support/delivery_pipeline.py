@@ -1,5 +1,8 @@
 """One channel's planner and worker on a real bus, wired as the composition root does it."""
 
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +60,17 @@ class DeliveryPipeline:
     async def work_plan(self, plan: PlanKey) -> None:
         for number in range((await self.ledger.plan(plan)).value.count):
             await self.work(plan, number)
+
+    @asynccontextmanager
+    async def held_window(self, work: Coroutine[Any, Any, Any]) -> AsyncIterator[asyncio.Task[Any]]:
+        """Begin *work*; its window stays with the provider as long as the block runs."""
+        self.provider.hold, before = asyncio.Event(), len(self.provider.windows)
+        running = asyncio.create_task(work)
+        async with asyncio.timeout(10):
+            while len(self.provider.windows) == before:
+                await asyncio.sleep(0)
+        yield running
+        self.provider.hold.set()
 
     async def status_counts(self, plan: PlanKey) -> dict[Status, int]:
         total: dict[Status, int] = {}

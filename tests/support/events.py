@@ -1,10 +1,14 @@
 """Events as units send them, valid by default; and what a run of intake leaves behind."""
 
 import json
+from collections.abc import Awaitable
 from typing import Any
+
+import pytest
 
 from contracts import events, keys, subjects
 from contracts.cloudevent import CloudEvent
+from contracts.errors import ContractError
 from producers.bus import Bus
 
 UNIT = "van-phong-bo"
@@ -59,6 +63,23 @@ async def bucket_records(bus: Bus, name: str, prefix: str = "") -> dict[str, Any
     """What a bucket holds, read as JSON."""
     values = bus.bucket(name).values(prefix)
     return {key: json.loads(value.data) async for key, value in values if key.startswith(prefix)}
+
+
+async def stored_position(bus: Bus, revision: int = 1, item: str = ITEM) -> dict[str, Any]:
+    """The record of one position."""
+    return (await bucket_records(bus, "publications"))[f"{item}.{revision}"]
+
+
+async def released_actions(bus: Bus, content_id: str = ITEM) -> list[str]:
+    """The actions of an item's publications, oldest first."""
+    return [one["action"] for one in await released_publications(bus, content_id)]
+
+
+async def refusal(work: Awaitable[Any], kind: type[ContractError] = ContractError) -> list[str]:
+    """The fields for which *work* is refused."""
+    with pytest.raises(kind) as caught:
+        await work
+    return [error.field for error in caught.value.errors]
 
 
 async def released_publications(bus: Bus, content_id: str = ITEM) -> list[dict[str, Any]]:

@@ -27,6 +27,7 @@ from tests.support.loa_process import RelayProcess
 from tests.support.sandbox_client import open_sandbox_client
 from tests.support.scripted_channel import StaticReaders, reader_ids
 from tests.support.signup_app import NOON, SignupApp
+from tests.support.watched_gate import WatchedGate
 from tests.support.zalo_account import MemoryKeyValueStore, open_zalo_account
 from tests.support.zalo_events import open_zalo_events
 from tests.support.zalo_notices import open_zalo_notices
@@ -139,13 +140,18 @@ def relay(tmp_path):
 
 
 @pytest.fixture
-def canary_harness(bus, tmp_path):
+def canaries(bus, tmp_path):
     return CanaryHarness(bus, tmp_path)
 
 
 @pytest.fixture
 def pipeline(bus, tmp_path):
     return DeliveryPipeline(bus, tmp_path / "slots", StaticReaders(reader_ids(1203)))
+
+
+@pytest.fixture
+def gate(bus, clock):
+    return WatchedGate(bus, clock)
 
 
 @pytest.fixture

@@ -42,7 +42,8 @@ class LeaseHarness(DeliveryPipeline):
         rows = await self.ledger.rows(self.batch)
         return BatchRun(claim, self.provider, self.readers, edition, rows, self.stop.is_set)
 
-    async def run(self, work: BatchRun) -> LedgerEntry:
+    async def run(self, work: BatchRun | None = None) -> LedgerEntry:
+        work = work or await self.claim()
         async with self.provider.session() as session:
             return await work.run(session, self.wanted.is_set)
 
@@ -50,12 +51,6 @@ class LeaseHarness(DeliveryPipeline):
         """What somebody else writes; *move* is a rule of the ledger."""
         held = await self.ledger.state(self.batch)
         await self.ledger.swap(self.batch, held, move(held.value), until=EVER)
-
-    async def wait_for_windows(self, windows: int = 1) -> None:
-        """Wait until that many windows have been handed to the provider."""
-        async with asyncio.timeout(10):
-            while len(self.provider.windows) < windows:
-                await asyncio.sleep(0)
 
     async def row_letters(self) -> str:
         return (await self.ledger.state(self.batch)).value.rows.decode()

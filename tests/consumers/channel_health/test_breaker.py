@@ -17,7 +17,7 @@ from consumers.channel_health.breaker import (
 from consumers.channel_health.breaker_store import BreakerStore
 from contracts.delivery import ChannelName
 from producers.bus import Bus
-from tests.support.window_outcomes import DELIVERED, DOUBT, HELD, LOST, NO_TOKEN, NOT_ASKED, UNSENT
+from tests.support.watched_gate import DELIVERED, DOUBT, HELD, LOST, NO_TOKEN, NOT_ASKED, UNSENT
 
 EMAIL = ChannelName.EMAIL
 NOW = 1_800_000_000.0

@@ -11,115 +11,115 @@ from producers.bus import NoReply
 from tests.support.canary_harness import EVERY_S, GRACE_S, SETTINGS, SUBJECT
 
 
-async def test_the_time_before_a_start_does_not_count(canary_harness):
-    await canary_harness.send_round()
-    await canary_harness.work()
-    canary_harness.clock.advance(100_000)
-    canary_harness.sender = canary_harness.new_sender()
-    assert await canary_harness.send_round() == []
-    assert (await canary_harness.status()).state == "waiting"
+async def test_the_time_before_a_start_does_not_count(canaries):
+    await canaries.send_round()
+    await canaries.work()
+    canaries.clock.advance(100_000)
+    canaries.sender = canaries.new_sender()
+    assert await canaries.send_round() == []
+    assert (await canaries.status()).state == "waiting"
 
 
-async def test_a_sender_that_restarts_all_the_time_hides_no_dead_channel(canary_harness):
+async def test_a_sender_that_restarts_all_the_time_hides_no_dead_channel(canaries):
     for _ in range(int((EVERY_S + GRACE_S) / 60)):
-        canary_harness.sender = canary_harness.new_sender()
-        assert await canary_harness.send_round() == []
-        canary_harness.clock.advance(60)
-    canary_harness.clock.advance(1)
-    canary_harness.sender = canary_harness.new_sender()
-    [late] = await canary_harness.send_round()
+        canaries.sender = canaries.new_sender()
+        assert await canaries.send_round() == []
+        canaries.clock.advance(60)
+    canaries.clock.advance(1)
+    canaries.sender = canaries.new_sender()
+    [late] = await canaries.send_round()
     assert late["why"] == "nobody took it from the queue"
-    assert (await canary_harness.status()).state == "late"
+    assert (await canaries.status()).state == "late"
 
 
 @pytest.mark.parametrize("away_s", [30, GRACE_S, EVERY_S - 2, EVERY_S, 2 * EVERY_S])
-async def test_while_no_sender_was_there_no_channel_is_to_blame(canary_harness, away_s):
-    await canary_harness.send_round()
-    await canary_harness.work()
+async def test_while_no_sender_was_there_no_channel_is_to_blame(canaries, away_s):
+    await canaries.send_round()
+    await canaries.work()
     for _ in range(int(EVERY_S / 60)):
-        canary_harness.clock.advance(60 - 1)
-        assert await canary_harness.send_round() == []
-    canary_harness.clock.advance(away_s)
-    canary_harness.sender = canary_harness.new_sender()
-    assert await canary_harness.send_round() == [], "it was well, and nothing was sent meanwhile"
-    canary_harness.clock.advance(GRACE_S / 3)
-    assert await canary_harness.send_round() == []
-    await canary_harness.work()
-    assert (await canary_harness.status()).state == "ok"
+        canaries.clock.advance(60 - 1)
+        assert await canaries.send_round() == []
+    canaries.clock.advance(away_s)
+    canaries.sender = canaries.new_sender()
+    assert await canaries.send_round() == [], "it was well, and nothing was sent meanwhile"
+    canaries.clock.advance(GRACE_S / 3)
+    assert await canaries.send_round() == []
+    await canaries.work()
+    assert (await canaries.status()).state == "ok"
 
 
-async def test_what_a_channel_owes_is_counted_over_several_lives_of_the_sender(canary_harness):
+async def test_what_a_channel_owes_is_counted_over_several_lives_of_the_sender(canaries):
     """Each life is shorter than a period, and nobody is there for as long in between."""
     lived = 0.0
     while lived < 3 * (EVERY_S + GRACE_S):
-        canary_harness.sender = canary_harness.new_sender()
+        canaries.sender = canaries.new_sender()
         for _ in range(10):
-            await canary_harness.send_round()
-            if (await canary_harness.status()).state == "late":
+            await canaries.send_round()
+            if (await canaries.status()).state == "late":
                 assert lived >= EVERY_S
                 return
-            canary_harness.clock.advance(60)
+            canaries.clock.advance(60)
             lived += 60
-        canary_harness.clock.advance(EVERY_S)
+        canaries.clock.advance(EVERY_S)
     pytest.fail("it is hidden for ever")
 
 
-async def test_a_new_period_is_obeyed_after_a_restart(canary_harness):
-    await canary_harness.send_round()
+async def test_a_new_period_is_obeyed_after_a_restart(canaries):
+    await canaries.send_round()
     quick = SETTINGS.model_copy(update={"every_s": 60.0, "grace_s": 10.0})
-    canary_harness.sender = canary_harness.new_sender(quick)
-    await canary_harness.send_round()
-    canary_harness.clock.advance(71)
-    assert (await canary_harness.status()).state == "late"
+    canaries.sender = canaries.new_sender(quick)
+    await canaries.send_round()
+    canaries.clock.advance(71)
+    assert (await canaries.status()).state == "late"
 
 
-async def test_switched_off_and_on_again_it_goes_on_where_it_was(canary_harness):
+async def test_switched_off_and_on_again_it_goes_on_where_it_was(canaries):
     for _ in range(3):
-        await canary_harness.send_round()
-        await canary_harness.work()
-        canary_harness.clock.advance(EVERY_S)
-    await canary_harness.new_sender(CanarySettings(every_s=0)).run()
-    assert await canary_harness.status() == CANARY_OFF
-    canary_harness.sender = canary_harness.new_sender()
+        await canaries.send_round()
+        await canaries.work()
+        canaries.clock.advance(EVERY_S)
+    await canaries.new_sender(CanarySettings(every_s=0)).run()
+    assert await canaries.status() == CANARY_OFF
+    canaries.sender = canaries.new_sender()
     for _ in range(3):
-        assert await canary_harness.send_round() == []
-        await canary_harness.work()
-        assert (await canary_harness.status()).state == "ok"
-        canary_harness.clock.advance(EVERY_S)
-    assert [one.number for one in canary_harness.channel.probed] == [1, 2, 3, 4, 5, 6]
+        assert await canaries.send_round() == []
+        await canaries.work()
+        assert (await canaries.status()).state == "ok"
+        canaries.clock.advance(EVERY_S)
+    assert [one.number for one in canaries.channel.probed] == [1, 2, 3, 4, 5, 6]
 
 
-async def test_numbers_go_on_behind_those_that_were_taken(canary_harness):
+async def test_numbers_go_on_behind_those_that_were_taken(canaries):
     """Also where an earlier version, or somebody's hand, has removed the sender's record."""
     for _ in range(3):
-        await canary_harness.send_round()
-        await canary_harness.work()
-        canary_harness.clock.advance(EVERY_S)
-    await canary_harness.bus.bucket(subjects.CONTROL.name).purge("canary.email.sent")
+        await canaries.send_round()
+        await canaries.work()
+        canaries.clock.advance(EVERY_S)
+    await canaries.bus.bucket(subjects.CONTROL.name).purge("canary.email.sent")
     for _ in range(2):
-        await canary_harness.send_round()
-        await canary_harness.work()
-        canary_harness.clock.advance(EVERY_S)
-    assert [one.number for one in canary_harness.channel.probed] == [1, 2, 3, 4, 5]
-    assert (await canary_harness.status()).state == "ok"
+        await canaries.send_round()
+        await canaries.work()
+        canaries.clock.advance(EVERY_S)
+    assert [one.number for one in canaries.channel.probed] == [1, 2, 3, 4, 5]
+    assert (await canaries.status()).state == "ok"
 
 
-async def test_one_that_was_noted_and_not_sent_is_sent_after_all(canary_harness, monkeypatch):
-    publish = canary_harness.bus.publish
+async def test_one_that_was_noted_and_not_sent_is_sent_after_all(canaries, monkeypatch):
+    publish = canaries.bus.publish
 
     async def away(subject: str, *args: Any, **kwargs: Any) -> Any:
         if subject == SUBJECT:
             raise NoReply("away")
         return await publish(subject, *args, **kwargs)
 
-    monkeypatch.setattr(canary_harness.bus, "publish", away)
+    monkeypatch.setattr(canaries.bus, "publish", away)
     with pytest.raises(NoReply):
-        await canary_harness.send_round()
-    monkeypatch.setattr(canary_harness.bus, "publish", publish)
-    assert await canary_harness.pending_wake_ups() == []
-    canary_harness.clock.advance(5)
-    await canary_harness.send_round()
-    await canary_harness.send_round()
-    assert [one.batch for one in await canary_harness.pending_wake_ups()] == ["canary.email.1"]
-    await canary_harness.work()
-    assert (await canary_harness.status()).state == "ok"
+        await canaries.send_round()
+    monkeypatch.setattr(canaries.bus, "publish", publish)
+    assert await canaries.pending_wake_ups() == []
+    canaries.clock.advance(5)
+    await canaries.send_round()
+    await canaries.send_round()
+    assert [one.batch for one in await canaries.pending_wake_ups()] == ["canary.email.1"]
+    await canaries.work()
+    assert (await canaries.status()).state == "ok"

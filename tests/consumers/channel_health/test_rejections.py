@@ -11,8 +11,6 @@ from channels.errors import Unreachable
 from consumers.case_notices.recipients import CaseNotices
 from consumers.channel_health import breaker
 from consumers.channel_health.breaker import Breaker, BreakerState
-from consumers.channel_health.breaker_store import BreakerStore
-from consumers.channel_health.gate import ChannelGate
 from consumers.channel_health.rejections import (
     CONSECUTIVE_LIMIT,
     VERIFIED_LIMIT,
@@ -136,57 +134,38 @@ def test_after_a_strangers_probe_no_other_lane_waits_and_after_its_own_it_does()
 # ---- the guard --------------------------------------------------------------------------------
 
 
-class GateWatch:
-    """A guard, and the lanes that it woke."""
-
-    def __init__(self, bus, clock):
-        self.woken = []
-        self.guard = ChannelGate(BreakerStore(bus, EMAIL, clock), "a", self.wake, clock=clock)
-
-    async def wake(self, _batch, lane):
-        self.woken.append(lane)
-
-    async def letters(self, count):
-        for who in strangers(count):
-            await self.guard.record_window([ENDED], [who])
-
-
-@pytest.fixture
-def gate_watch(bus, clock):
-    return GateWatch(bus, clock)
-
-
-async def test_a_letters_failed_probe_wakes_the_other_lanes_and_its_own_waits(gate_watch, clock):
-    await gate_watch.letters(CONSECUTIVE_LIMIT)
-    assert (gate_watch.guard.current.state, gate_watch.guard.current.reason) == (
+async def test_a_letters_failed_probe_wakes_the_other_lanes_and_its_own_waits(gate, clock):
+    for who in strangers(CONSECUTIVE_LIMIT):
+        await gate.record_window([ENDED], [who])
+    assert (gate.current.state, gate.current.reason) == (
         BreakerState.OPEN,
         "554 5.7.1",
     )
     clock.advance(6)
     permit = Permit(Lane.NOTICE)
-    with gate_watch.guard.probe_scope(permit):
-        assert await gate_watch.guard.may_proceed(permit)
+    with gate.probe_scope(permit):
+        assert await gate.may_proceed(permit)
         for lane in (Lane.NORMAL, Lane.URGENT, Lane.NOTICE):
-            gate_watch.guard.wait_s(BatchKey(EMAIL, "tin", 1, lane.rank), lane)
-        await gate_watch.guard.record_window([ENDED], strangers(1, 900))
-    assert gate_watch.guard.current.state is BreakerState.OPEN
-    assert gate_watch.woken == [Lane.URGENT, Lane.NORMAL]
-    assert not await gate_watch.guard.may_proceed(Permit(Lane.NOTICE))
-    assert await gate_watch.guard.may_proceed(Permit(Lane.NORMAL))
-    await gate_watch.guard.record_window([OK], readers(1))
-    assert gate_watch.guard.current.is_closed
+            gate.wait_s(BatchKey(EMAIL, "tin", 1, lane.rank), lane)
+        await gate.record_window([ENDED], strangers(1, 900))
+    assert gate.current.state is BreakerState.OPEN
+    assert [lane for _, lane in gate.woken] == [Lane.URGENT, Lane.NORMAL]
+    assert not await gate.may_proceed(Permit(Lane.NOTICE))
+    assert await gate.may_proceed(Permit(Lane.NORMAL))
+    await gate.record_window([OK], readers(1))
+    assert gate.current.is_closed
 
 
-async def test_a_probe_that_is_mostly_turned_away_has_failed(gate_watch, clock):
-    await gate_watch.guard.record_refused_session("away")
+async def test_a_probe_that_is_mostly_turned_away_has_failed(gate, clock):
+    await gate.record_refused_session("away")
     clock.advance(5)
-    assert await gate_watch.guard.may_proceed(Permit(Lane.URGENT))
-    await gate_watch.guard.record_window([AWAY, AWAY, OK], readers(3))
-    assert (gate_watch.guard.current.state, gate_watch.guard.current.failures) == (
+    assert await gate.may_proceed(Permit(Lane.URGENT))
+    await gate.record_window([AWAY, AWAY, OK], readers(3))
+    assert (gate.current.state, gate.current.failures) == (
         BreakerState.OPEN,
         2,
     )
-    assert not await gate_watch.guard.may_proceed(Permit(Lane.URGENT)), "these were no strangers"
+    assert not await gate.may_proceed(Permit(Lane.URGENT)), "these were no strangers"
 
 
 # ---- a worker before a relay ------------------------------------------------------------------

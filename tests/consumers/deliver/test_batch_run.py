@@ -10,7 +10,6 @@ from consumers.deliver import lease as claims
 from consumers.ledger.errors import ConcurrentUpdate
 from consumers.runtime.errors import RetryLater
 from producers.bus import BusError, NoReply
-from tests.support.lease_harness import LeaseHarness
 from tests.support.scripted_channel import OK, reader_ids
 
 # ---- our own deadline -------------------------------------------------------------------------
@@ -20,7 +19,7 @@ from tests.support.scripted_channel import OK, reader_ids
 async def test_before_each_row_the_wall_clock_is_asked(new_harness):
     loa = await new_harness(9, window=9, request_timeout_s=5)
     loa.provider.answer = lambda row: loa.clock.advance(10) or OK
-    entry = await loa.run(await loa.claim())
+    entry = await loa.run()
     assert entry.rows == b"d" * 6 + b"p" * 3, "55 of 60 seconds are for sending"
     assert (entry.owner, loa.sent()) == ("", reader_ids(6))
 
@@ -36,13 +35,12 @@ async def test_before_each_row_the_clock_is_asked_that_goes_on_in_suspend(new_ha
         return OK
 
     loa.provider.answer = answer
-    assert (await loa.run(await loa.claim())).rows == b"d" * 3 + b"p" * 6
+    assert (await loa.run()).rows == b"d" * 3 + b"p" * 6
 
 
 async def test_the_deadline_counts_from_before_the_write_that_granted_it(new_harness):
     """A write that takes long must not make the lease look longer to us than to others."""
     loa = await new_harness(3, request_timeout_s=5)
-    loa.provider.hold = asyncio.Event()
     work = await loa.claim()
     real = loa.ledger.swap
 
@@ -52,13 +50,11 @@ async def test_the_deadline_counts_from_before_the_write_that_granted_it(new_har
         return written
 
     loa.ledger.swap = slow
-    running = asyncio.create_task(loa.run(work))
-    await loa.wait_for_windows()
-    stored = (await loa.ledger.state(loa.batch)).value
-    assert work.lease.wall_deadline <= stored.lease_until
-    loa.clock.advance(26)
-    assert work.must_not_send(), "56 s have passed since the write was begun"
-    loa.provider.hold.set()
+    async with loa.held_window(loa.run(work)) as running:
+        stored = (await loa.ledger.state(loa.batch)).value
+        assert work.lease.wall_deadline <= stored.lease_until
+        loa.clock.advance(26)
+        assert work.must_not_send(), "56 s have passed since the write was begun"
     await running
     assert loa.sent() == []
 
@@ -75,9 +71,9 @@ async def test_a_slow_window_stops_before_its_addresses_are_old(new_harness, mon
         return OK
 
     loa.provider.answer = answer
-    entry = await loa.run(await loa.claim())
+    entry = await loa.run()
     assert (entry.rows, loa.sent()) == (b"dpp", ["r000000"])
-    entry = await loa.run(await loa.claim())
+    entry = await loa.run()
     assert entry.rows == b"dud"
 
 
@@ -103,14 +99,6 @@ async def test_a_slow_window_stops_when_its_item_expires(new_harness):
 SHORT_S = 0.08
 
 
-async def held_window(loa: LeaseHarness) -> tuple[asyncio.Event, asyncio.Task]:
-    """A claim whose first window stays with the provider."""
-    loa.provider.hold = asyncio.Event()
-    running = asyncio.create_task(loa.run(await loa.claim(lease_s=SHORT_S)))
-    await loa.wait_for_windows()
-    return loa.provider.hold, running
-
-
 async def asked(calls: list[object]) -> None:
     """Wait until the renewal has been tried."""
     async with asyncio.timeout(10):
@@ -123,17 +111,16 @@ async def test_a_renewal_that_fails_stops_the_window_and_what_went_out_is_booked
     new_harness, trouble
 ):
     loa = await new_harness(5, request_timeout_s=0)
-    hold, running = await held_window(loa)
     real, tried = loa.ledger.swap, []
 
     async def failing(*args, **kwargs):
         tried.append(args)
         raise trouble
 
-    loa.ledger.swap = failing
-    await asked(tried)
-    loa.ledger.swap = real
-    hold.set()
+    async with loa.held_window(loa.run(await loa.claim(lease_s=SHORT_S))) as running:
+        loa.ledger.swap = failing
+        await asked(tried)
+        loa.ledger.swap = real
     entry = await running
     assert (entry.rows, entry.owner) == (b"ppppp", "")
     assert loa.sent() == []
@@ -142,8 +129,6 @@ async def test_a_renewal_that_fails_stops_the_window_and_what_went_out_is_booked
 @pytest.mark.promise("3.5")
 async def test_a_renewal_that_finds_another_owner_stops_the_window(new_harness):
     loa = await new_harness(5, request_timeout_s=0)
-    hold, running = await held_window(loa)
-    await loa.change(loa.taken_over)
     real, reads = loa.ledger.state, []
 
     async def watched(batch):
@@ -151,9 +136,10 @@ async def test_a_renewal_that_finds_another_owner_stops_the_window(new_harness):
         reads.append(found)
         return found
 
-    loa.ledger.state = watched
-    await asked(reads)
-    hold.set()
+    async with loa.held_window(loa.run(await loa.claim(lease_s=SHORT_S))) as running:
+        await loa.change(loa.taken_over)
+        loa.ledger.state = watched
+        await asked(reads)
     with pytest.raises(ConcurrentUpdate):
         await running
     assert loa.sent() == []
@@ -162,13 +148,10 @@ async def test_a_renewal_that_finds_another_owner_stops_the_window(new_harness):
 
 async def test_a_claim_that_is_cancelled_takes_its_window_back_from_the_provider(new_harness):
     loa = await new_harness(3)
-    loa.provider.hold = asyncio.Event()
-    running = asyncio.create_task(loa.run(await loa.claim()))
-    await loa.wait_for_windows()
-    running.cancel()
-    await asyncio.wait({running})
-    assert running.cancelled()
-    loa.provider.hold.set()
+    async with loa.held_window(loa.run()) as running:
+        running.cancel()
+        await asyncio.wait({running})
+        assert running.cancelled()
     await asyncio.sleep(0)
     left = [task for task in asyncio.all_tasks() if "send" in task.get_coro().__qualname__]
     assert (loa.sent(), left) == ([], []), "nobody would have booked it"
@@ -182,7 +165,7 @@ async def test_a_claim_that_is_cancelled_takes_its_window_back_from_the_provider
 async def test_who_leaves_between_two_windows_gets_nothing(new_harness):
     loa = await new_harness(7)
     loa.provider.answer = lambda row: loa.readers.left.add("r000004") or OK
-    assert (await loa.run(await loa.claim())).rows == b"ddddudd"
+    assert (await loa.run()).rows == b"ddddudd"
     assert "r000004" not in loa.sent()
 
 
@@ -190,7 +173,7 @@ async def test_who_leaves_after_a_doubt_may_have_got_it(new_harness):
     loa = await new_harness(2)
     await loa.change(lambda entry: replace(entry, rows=b"Pp"))
     loa.readers.left = {"r000000"}
-    assert (await loa.run(await loa.claim())).rows == b"Ud"
+    assert (await loa.run()).rows == b"Ud"
 
 
 async def test_when_addresses_are_not_known_for_sure_the_last_window_is_still_booked(new_harness):
@@ -206,7 +189,7 @@ async def test_when_addresses_are_not_known_for_sure_the_last_window_is_still_bo
 
     loa.readers.lookup = lookup
     with pytest.raises(RetryLater):
-        await loa.run(await loa.claim())
+        await loa.run()
     entry = (await loa.ledger.state(loa.batch)).value
     assert (entry.rows, entry.owner) == (b"dddpppp", "")
     assert loa.sent() == reader_ids(3)
@@ -220,12 +203,12 @@ async def test_who_is_asked_to_step_aside_does_so_after_its_window_with_everythi
 ):
     loa = await new_harness(9)
     loa.provider.answer = lambda row: (row.id == "r000004" and loa.wanted.set()) or OK
-    entry = await loa.run(await loa.claim())
+    entry = await loa.run()
     assert (entry.rows, entry.owner, entry.wake_number) == (b"ddddddppp", "", 1)
 
 
 async def test_a_stop_ends_the_window_after_the_row_on_the_wire(new_harness):
     loa = await new_harness(9)
     loa.provider.answer = lambda row: (row.id == "r000004" and loa.stop.set()) or OK
-    entry = await loa.run(await loa.claim())
+    entry = await loa.run()
     assert (entry.rows, entry.owner) == (b"dddddpppp", "")

@@ -12,21 +12,21 @@ from producers.bus import NoReply
 from tests.support.delivery_pipeline import wake_ups
 
 
+async def put_on_the_wire(loa, plan, owner, rows) -> BatchKey:
+    """*owner* has claimed the plan's batch and is about to send *rows*."""
+    batch = BatchKey(*plan, 0)
+    held = await loa.ledger.state(batch)
+    rules = loa.worker.time_rules(await loa.worker.render_cache.content(plan))
+    claimed = moves.claim(held.value, owner, loa.clock(), rules)
+    sending = moves.grant(claimed, rows, loa.clock(), rules)
+    await loa.ledger.swap(batch, held, sending, until=float("inf"))
+    return batch
+
+
 async def test_a_living_owner_is_left_alone_and_a_dead_one_replaced(delivery_pipeline):
     loa = delivery_pipeline(2)
     plan = await loa.plan()
-    batch = BatchKey(*plan, 0)
-    held = await loa.ledger.state(batch)
-    mine = moves.claim(
-        held.value,
-        "other.email.0#aa#1",
-        loa.clock(),
-        loa.worker.time_rules(await loa.worker.render_cache.content(plan)),
-    )
-    mine = moves.grant(
-        mine, [0], loa.clock(), loa.worker.time_rules(await loa.worker.render_cache.content(plan))
-    )
-    await loa.ledger.swap(batch, held, mine, until=float("inf"))
+    await put_on_the_wire(loa, plan, "other.email.0#aa#1", [0])
     with pytest.raises(RetryLater) as later:
         await loa.work(plan)
     assert later.value.delay_s == 65, "the rest of the lease and the margin for skewed clocks"
@@ -39,14 +39,8 @@ async def test_a_living_owner_is_left_alone_and_a_dead_one_replaced(delivery_pip
 async def test_a_restarted_worker_takes_its_own_batch_at_once(delivery_pipeline, bus):
     loa = delivery_pipeline(2)
     plan = await loa.plan()
-    batch = BatchKey(*plan, 0)
     dead = loa.worker.slot
-    held = await loa.ledger.state(batch)
-    rules = loa.worker.time_rules(await loa.worker.render_cache.content(plan))
-    claimed = moves.claim(held.value, dead.new_owner_token(), loa.clock(), rules)
-    await loa.ledger.swap(
-        batch, held, moves.grant(claimed, [0, 1], loa.clock(), rules), until=float("inf")
-    )
+    batch = await put_on_the_wire(loa, plan, dead.new_owner_token(), [0, 1])
     with dead.track(batch):
         dead_file = dead.read_text()
     dead.close()
@@ -154,13 +148,10 @@ async def test_a_slow_provider_keeps_its_lease(delivery_pipeline):
     loa = delivery_pipeline(1)
     loa.worker.lease_s = 0.1
     loa.provider.request_timeout_s = 0
-    loa.provider.hold = asyncio.Event()
-    plan = await loa.plan()
-    running = asyncio.create_task(loa.work(plan))
-    writes = set()
-    while len(writes) < 4:
-        await asyncio.sleep(0.01)
-        writes.add((await loa.entry(plan)).write_id)
-    loa.provider.hold.set()
+    plan, writes = await loa.plan(), set()
+    async with loa.held_window(loa.work(plan)) as running:
+        while len(writes) < 4:
+            await asyncio.sleep(0.01)
+            writes.add((await loa.entry(plan)).write_id)
     await running
     assert (await loa.entry(plan)).rows == b"d"

@@ -1,6 +1,5 @@
 """One claim and everybody else: who writes into its batch, takes it over, or has booked nothing."""
 
-import asyncio
 from dataclasses import replace
 
 import pytest
@@ -20,11 +19,8 @@ from tests.support.scripted_channel import OK, reader_ids
 async def test_a_receipt_during_a_window_stays_and_the_window_is_booked_over_it(new_harness):
     loa = await new_harness(6)
     await loa.change(lambda entry: replace(entry, rows=b"Pppppp", notes={0: RowNote(1, 9e9, "")}))
-    loa.provider.hold = asyncio.Event()
-    running = asyncio.create_task(loa.run(await loa.claim()))
-    await loa.wait_for_windows()
-    await loa.change(receipt_for(0))
-    loa.provider.hold.set()
+    async with loa.held_window(loa.run()) as running:
+        await loa.change(receipt_for(0))
     assert (await running).rows == b"Dddddd"
     assert loa.sent() == reader_ids(6)[1:]
 
@@ -43,12 +39,9 @@ async def test_what_another_owner_has_tried_before_our_first_write_is_looked_at_
 @pytest.mark.promise("7.3")
 async def test_a_halt_during_a_window_books_what_was_sent_and_stops(new_harness):
     loa = await new_harness(7)
-    loa.provider.hold = asyncio.Event()
-    running = asyncio.create_task(loa.run(await loa.claim()))
-    await loa.wait_for_windows()
-    await loa.change(loa.halted)
-    assert await loa.row_letters() == "ssswwww", "rows on the wire are their owner's"
-    loa.provider.hold.set()
+    async with loa.held_window(loa.run()) as running:
+        await loa.change(loa.halted)
+        assert await loa.row_letters() == "ssswwww", "rows on the wire are their owner's"
     entry = await running
     assert (entry.rows, bool(entry.closed_at)) == (b"dddwwww", True)
     assert loa.provider.windows == [3]
@@ -57,11 +50,8 @@ async def test_a_halt_during_a_window_books_what_was_sent_and_stops(new_harness)
 async def test_under_a_halt_what_did_not_go_out_ends_and_what_may_have_stays_a_maybe(new_harness):
     said = iter([Outcome(Verdict.UNSENT), Outcome(Verdict.DOUBT), Outcome(Verdict.DEFERRED)])
     loa = await new_harness(4, answer=lambda row: next(said))
-    loa.provider.hold = asyncio.Event()
-    running = asyncio.create_task(loa.run(await loa.claim()))
-    await loa.wait_for_windows()
-    await loa.change(loa.halted)
-    loa.provider.hold.set()
+    async with loa.held_window(loa.run()) as running:
+        await loa.change(loa.halted)
     assert (await running).rows == b"wWww"
 
 
@@ -69,12 +59,9 @@ async def test_several_writes_of_others_during_one_window_are_all_kept(new_harne
     loa = await new_harness(8)
     notes = {0: RowNote(1, 9e9, ""), 1: RowNote(1, 9e9, "")}
     await loa.change(lambda entry: replace(entry, rows=b"PPpppppp", notes=notes))
-    loa.provider.hold = asyncio.Event()
-    running = asyncio.create_task(loa.run(await loa.claim()))
-    await loa.wait_for_windows()
-    for move in (receipt_for(0), loa.halted, receipt_for(1)):
-        await loa.change(move)
-    loa.provider.hold.set()
+    async with loa.held_window(loa.run()) as running:
+        for move in (receipt_for(0), loa.halted, receipt_for(1)):
+            await loa.change(move)
     assert (await running).rows == b"DDdddwww"
 
 
@@ -92,7 +79,7 @@ async def test_a_write_whose_answer_is_lost_is_not_done_twice(new_harness, lost)
         raise NoReply("no answer")
 
     loa.ledger.bucket.swap = silent
-    entry = await loa.run(await loa.claim())
+    entry = await loa.run()
     assert (entry.rows, entry.possible_copies) == (b"d" * 7, 0)
     assert loa.sent() == reader_ids(7)
 
@@ -107,11 +94,8 @@ async def test_after_a_takeover_only_what_arrived_is_told_and_nothing_more_is_se
         "r000002": Outcome(Verdict.DEFERRED, "451"),
     }
     loa = await new_harness(5, answer=lambda row: said[row.id])
-    loa.provider.hold = asyncio.Event()
-    running = asyncio.create_task(loa.run(await loa.claim()))
-    await loa.wait_for_windows()
-    await loa.change(loa.taken_over)
-    loa.provider.hold.set()
+    async with loa.held_window(loa.run()) as running:
+        await loa.change(loa.taken_over)
     with pytest.raises(ConcurrentUpdate):
         await running
     entry = (await loa.ledger.state(loa.batch)).value
@@ -124,11 +108,8 @@ async def test_the_next_owner_does_not_send_again_what_the_former_one_knew_to_ha
     new_harness,
 ):
     loa = await new_harness(5)
-    loa.provider.hold = asyncio.Event()
-    running = asyncio.create_task(loa.run(await loa.claim()))
-    await loa.wait_for_windows()
-    await loa.change(loa.taken_over)
-    loa.provider.hold.set()
+    async with loa.held_window(loa.run()) as running:
+        await loa.change(loa.taken_over)
     with pytest.raises(ConcurrentUpdate):
         await running
     entry = await loa.run(await loa.claim(token="third.email.0#cc#1"))
@@ -139,20 +120,17 @@ async def test_the_next_owner_does_not_send_again_what_the_former_one_knew_to_ha
 async def test_a_takeover_that_came_too_fast_for_the_evidence_leaves_the_doubt(new_harness):
     """Between reading and writing the evidence the new owner writes again: then it is dropped."""
     loa = await new_harness(3)
-    loa.provider.hold = asyncio.Event()
-    running = asyncio.create_task(loa.run(await loa.claim()))
-    await loa.wait_for_windows()
-    await loa.change(loa.taken_over)
-    real = loa.ledger.bucket.swap
+    async with loa.held_window(loa.run()) as running:
+        await loa.change(loa.taken_over)
+        real = loa.ledger.bucket.swap
 
-    async def overtaken(key, data, revision):
-        if b'"r":"DDD"' in data:
-            loa.ledger.bucket.swap = real
-            await loa.change(lambda entry: replace(entry, lease_until=entry.lease_until + 1))
-        return await real(key, data, revision)
+        async def overtaken(key, data, revision):
+            if b'"r":"DDD"' in data:
+                loa.ledger.bucket.swap = real
+                await loa.change(lambda entry: replace(entry, lease_until=entry.lease_until + 1))
+            return await real(key, data, revision)
 
-    loa.ledger.bucket.swap = overtaken
-    loa.provider.hold.set()
+        loa.ledger.bucket.swap = overtaken
     with pytest.raises(ConcurrentUpdate):
         await running
     assert await loa.row_letters() == "PPP"

@@ -73,10 +73,6 @@ def test_two_processes_have_different_slots(tmp_path, slot):
         assert len({theirs, others, slot().name}) == 3
 
 
-def test_channels_do_not_share_slots(slot):
-    assert slot("email").name != slot("zalo").name
-
-
 def test_a_killed_process_leaves_its_slot_and_its_batches_to_the_next(tmp_path, slot):
     batches = a_batch(0), a_batch(3), a_batch(12, "tin-cu")
     with another_process(tmp_path, *batches) as (theirs, token):
@@ -100,10 +96,8 @@ def test_batches_are_noted_for_as_long_as_they_are_in_work(slot):
     mine = slot()
     with mine.track(a_batch(1)):
         with mine.track(a_batch(200, "tin-dai-hon")):
-            assert set(mine.read_text().split()) == {
-                str(a_batch(1)),
-                str(a_batch(200, "tin-dai-hon")),
-            }
+            both = {str(a_batch(1)), str(a_batch(200, "tin-dai-hon"))}
+            assert set(mine.read_text().split()) == both
         assert mine.read_text().split() == [str(a_batch(1))]
     assert mine.read_text() == ""
 
@@ -143,14 +137,11 @@ def test_a_kill_in_the_middle_of_noting_leaves_a_list_that_can_be_read(slot, mon
     assert set(left) <= {long, short}
 
 
-@pytest.mark.parametrize(
-    "rest", [b"\0" * 512, b"\xff\xfe", b"email.x.1", b"fax.x.1.0\nemail.x.y.0"]
-)
-def test_what_a_power_cut_left_of_the_file_does_not_keep_a_worker_from_starting(
-    tmp_path, slot, rest
-):
-    (tmp_path / "email-0").write_bytes(rest)
-    assert slot().interrupted_batches == []
+def test_what_a_power_cut_left_of_the_file_does_not_keep_a_worker_from_starting(tmp_path, slot):
+    rests = [b"\0" * 512, b"\xff\xfe", b"email.x.1", b"fax.x.1.0\nemail.x.y.0"]
+    for number, rest in enumerate(rests):
+        (tmp_path / f"email-{number}").write_bytes(rest)
+        assert slot().interrupted_batches == []
 
 
 def test_every_claim_has_a_token_of_its_own(slot):
@@ -164,11 +155,6 @@ def test_every_claim_has_a_token_of_its_own(slot):
     assert all(heir.owns(token) for token in tokens)
 
 
-@pytest.mark.parametrize("owner", ["", "other.email.0#aa#1", "#aa#1"])
-def test_nobody_elses_batches_may_be_taken(slot, owner):
-    assert not slot().owns(owner)
-
-
 def test_a_folder_has_one_name_even_for_processes_that_start_together(tmp_path):
     with ThreadPoolExecutor(8) as pool:
         names = set(pool.map(slots.host_name, [tmp_path] * 40))
@@ -177,7 +163,9 @@ def test_a_folder_has_one_name_even_for_processes_that_start_together(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["host"], "no draft is left"
 
 
-def test_machines_do_not_share_a_name(tmp_path, slot):
+def test_neither_machines_nor_channels_share_a_name(tmp_path, slot):
     here, there = slot(folder=tmp_path / "a"), slot(folder=tmp_path / "b")
-    assert here.name != there.name
-    assert not here.owns(there.new_owner_token())
+    other = slot("zalo", folder=tmp_path / "a")
+    assert len({here.name, there.name, other.name}) == 3
+    for owner in ("", "#aa#1", there.new_owner_token(), other.new_owner_token()):
+        assert not here.owns(owner)

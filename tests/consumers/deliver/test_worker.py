@@ -11,6 +11,7 @@ from consumers.runtime.errors import RetryLater
 from consumers.runtime.lanes import LaneSemaphore
 from contracts.delivery import Lane, Status
 from tests.support.delivery_pipeline import EMAIL, wake_ups
+from tests.support.scripted_channel import OK
 
 
 async def test_everybody_gets_the_item_once(delivery_pipeline, bus):
@@ -27,9 +28,7 @@ async def test_everybody_gets_the_item_once(delivery_pipeline, bus):
 
 async def test_a_busy_relay_is_asked_again_and_the_reader_gets_one_copy(delivery_pipeline, bus):
     later = [Outcome(Verdict.DEFERRED, "451 4.7.1")]
-    loa = delivery_pipeline(
-        1, answer=lambda row: later.pop() if later else Outcome(Verdict.DELIVERED)
-    )
+    loa = delivery_pipeline(1, answer=lambda row: later.pop() if later else OK)
     plan = await loa.plan()
     await loa.work(plan)
     entry = await loa.entry(plan)
@@ -54,8 +53,9 @@ async def test_a_reader_who_left_is_suppressed(delivery_pipeline):
 
 
 @pytest.mark.promise("3.7")
-async def test_an_item_whose_time_is_over_expires(delivery_pipeline):
-    loa = delivery_pipeline(2)
+@pytest.mark.parametrize("down", [None, Unreachable("connect")], ids=["", "the relay is away"])
+async def test_an_item_whose_time_is_over_expires(delivery_pipeline, down):
+    loa = delivery_pipeline(2, down=down)
     plan = await loa.plan(expires_at="2027-02-01T00:00:00Z")
     loa.clock.now = 1_801_600_000
     await loa.work(plan)
@@ -76,22 +76,13 @@ async def test_a_relay_that_is_down_leaves_the_batch_untouched(delivery_pipeline
 
 async def test_a_lost_connection_gives_the_rest_of_the_batch_back(delivery_pipeline):
     loa = delivery_pipeline(60)
-    lost = iter(
-        [
-            *[Outcome(Verdict.DELIVERED)] * 30,
-            Outcome(Verdict.DOUBT),
-            *[Outcome(Verdict.UNSENT)] * 19,
-        ]
-    )
-    loa.provider.answer = lambda row: next(lost, Outcome(Verdict.DELIVERED))
+    lost = iter([*[OK] * 30, Outcome(Verdict.DOUBT), *[Outcome(Verdict.UNSENT)] * 19])
+    loa.provider.answer = lambda row: next(lost, OK)
     plan = await loa.plan()
     with pytest.raises(RetryLater):
         await loa.work(plan)
-    assert await loa.status_counts(plan) == {
-        Status.DELIVERED: 30,
-        Status.IN_DOUBT: 1,
-        Status.PENDING: 29,
-    }
+    counts = {Status.DELIVERED: 30, Status.IN_DOUBT: 1, Status.PENDING: 29}
+    assert await loa.status_counts(plan) == counts
     await loa.work(plan)
     entry = await loa.entry(plan)
     assert entry.count_by_status() == {Status.DELIVERED: 60}
@@ -114,13 +105,9 @@ async def test_a_halt_stops_a_running_batch_after_its_window_and_the_books_are_e
     delivery_pipeline,
 ):
     loa = delivery_pipeline(100)
-    loa.provider.hold = asyncio.Event()
     plan = await loa.plan()
-    running = asyncio.create_task(loa.work(plan))
-    while not loa.provider.windows:
-        await asyncio.sleep(0)
-    await loa.fence.halt(plan, "w2")
-    loa.provider.hold.set()
+    async with loa.held_window(loa.work(plan)) as running:
+        await loa.fence.halt(plan, "w2")
     await running
     assert await loa.status_counts(plan) == {Status.DELIVERED: 25, Status.WITHDRAWN: 75}
     assert sum(loa.provider.effects.values()) == 25
@@ -131,14 +118,10 @@ async def test_an_urgent_batch_makes_a_bulk_one_step_aside(delivery_pipeline):
     loa.worker.semaphore = LaneSemaphore(1, reserved=0)
     bulk = await loa.plan(lane="bulk")
     urgent = await loa.plan(content_id="canh-bao", lane="urgent")
-    loa.provider.hold = asyncio.Event()
-    running = asyncio.create_task(loa.work(bulk, lane=Lane.BULK))
-    while not loa.provider.windows:
-        await asyncio.sleep(0)
-    overtaking = asyncio.create_task(loa.work(urgent, lane=Lane.URGENT))
-    while not loa.worker.semaphore.waiting:
-        await asyncio.sleep(0)
-    loa.provider.hold.set()
+    async with loa.held_window(loa.work(bulk, lane=Lane.BULK)) as running:
+        overtaking = asyncio.create_task(loa.work(urgent, lane=Lane.URGENT))
+        while not loa.worker.semaphore.waiting:
+            await asyncio.sleep(0)
     with pytest.raises(RetryLater):
         await running
     await overtaking
@@ -148,20 +131,12 @@ async def test_an_urgent_batch_makes_a_bulk_one_step_aside(delivery_pipeline):
     assert sorted(loa.provider.effects.values()) == [1] * 1000
 
 
-async def test_a_batch_whose_time_is_over_ends_although_the_relay_is_away(delivery_pipeline):
-    loa = delivery_pipeline(2, down=Unreachable("connect"))
-    plan = await loa.plan(expires_at="2027-02-01T00:00:00Z")
-    loa.clock.now = 1_801_600_000
-    await loa.work(plan)
-    assert await loa.status_counts(plan) == {Status.EXPIRED: 2}
-
-
 async def test_a_stop_ends_the_window_after_the_mail_on_the_wire(delivery_pipeline):
     loa = delivery_pipeline(25)
 
     def answer(row):
         loa.worker.stop()
-        return Outcome(Verdict.DELIVERED)
+        return OK
 
     loa.provider.answer = answer
     plan = await loa.plan()

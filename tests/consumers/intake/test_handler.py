@@ -19,7 +19,9 @@ from tests.support.events import (
     corrected,
     event_id,
     register_unit,
+    released_actions,
     released_publications,
+    stored_position,
     submitted,
     withdrawn,
 )
@@ -33,7 +35,7 @@ async def test_content_of_an_automatic_unit_is_released_at_once(bus, intake):
     assert released["unit"] == UNIT
     assert released["event_id"] == event_id(submitted())
     assert released["first_released_at"] == released["released_at"]
-    record = (await bucket_records(bus, "publications"))[f"{ITEM}.1"]
+    record = await stored_position(bus)
     assert (record["state"], record["seq"]) == ("released", released["seq"])
     assert await bucket_records(bus, "desk") == {}
 
@@ -79,7 +81,7 @@ async def test_a_publication_is_not_stored_twice_when_the_stream_forgot_its_mess
     await expire_message_ids(bus, subjects.PUBLICATIONS.name)
     await intake.handle(submitted(), UNIT)
     [released] = await released_publications(bus)
-    assert (await bucket_records(bus, "publications"))[f"{ITEM}.1"]["seq"] == released["seq"]
+    assert (await stored_position(bus))["seq"] == released["seq"]
 
 
 async def test_a_correction_keeps_the_first_release(bus, intake, clock):
@@ -128,7 +130,7 @@ async def test_a_second_withdrawal_tells_readers_nothing(bus, intake):
     await intake.handle(submitted(), UNIT)
     await intake.handle(withdrawn(), UNIT)
     await intake.handle(withdrawn(id="once-more"), UNIT)
-    assert [one["action"] for one in await released_publications(bus)] == ["published", "withdrawn"]
+    assert await released_actions(bus) == ["published", "withdrawn"]
 
 
 async def test_a_withdrawal_that_overtakes_its_item_waits_for_it(bus, intake):
@@ -143,7 +145,7 @@ async def test_a_withdrawal_that_overtakes_its_item_waits_for_it(bus, intake):
     await intake.handle(submitted(), UNIT, seq=first.metadata.sequence.stream)
     await first.ack_sync()
     await intake.handle(withdrawn(), UNIT, seq=second.metadata.sequence.stream)
-    assert [one["action"] for one in await released_publications(bus)] == ["published", "withdrawn"]
+    assert await released_actions(bus) == ["published", "withdrawn"]
 
 
 async def test_events_of_one_item_are_taken_in_as_they_came(bus, intake, monkeypatch):
@@ -157,7 +159,7 @@ async def test_events_of_one_item_are_taken_in_as_they_came(bus, intake, monkeyp
     monkeypatch.setattr(intake.event_log, "record", slow)
     events = [submitted(), corrected(), withdrawn()]
     await asyncio.gather(*(intake.handle(event, UNIT) for event in events))
-    actions = [one["action"] for one in await released_publications(bus)]
+    actions = await released_actions(bus)
     assert actions == ["published", "corrected", "withdrawn"]
 
 
@@ -166,7 +168,7 @@ async def test_content_of_a_desk_unit_waits(bus, intake):
     await intake.handle(submitted(), UNIT)
     assert await released_publications(bus) == []
     assert list(await bucket_records(bus, "desk")) == [f"{ITEM}.1"]
-    assert (await bucket_records(bus, "publications"))[f"{ITEM}.1"]["state"] == "waiting"
+    assert (await stored_position(bus))["state"] == "waiting"
 
 
 async def test_a_unit_without_rules_goes_by_the_desk(bus, clock):
@@ -179,7 +181,7 @@ async def test_a_newer_revision_takes_the_place_of_the_one_that_waits(bus, intak
     await intake.handle(submitted(), UNIT)
     await intake.handle(corrected(), UNIT)
     assert list(await bucket_records(bus, "desk")) == [f"{ITEM}.2"]
-    record = (await bucket_records(bus, "publications"))[f"{ITEM}.1"]
+    record = await stored_position(bus)
     assert (record["state"], record["code"]) == ("refused", "superseded")
 
 
@@ -200,7 +202,7 @@ async def test_a_desk_unit_takes_back_at_once(bus, intake):
     await register_unit(bus, release="desk")
     await intake.handle(corrected(), UNIT)
     await intake.handle(withdrawn(), UNIT)
-    assert [one["action"] for one in await released_publications(bus)] == ["published", "withdrawn"]
+    assert await released_actions(bus) == ["published", "withdrawn"]
     assert await bucket_records(bus, "desk") == {}
 
 
