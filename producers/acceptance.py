@@ -14,19 +14,18 @@ from contracts.cloudevent import CloudEvent
 from contracts.content import Submitted
 from contracts.delivery import Lane
 from contracts.envelope import read_each
-from contracts.errors import Conflict, ContractError, Forbidden, Invalid, Unavailable, field_error
+from contracts.errors import Conflict, ContractError, Forbidden, Invalid, field_error
 from contracts.events import CheckedEvent
 from contracts.records import EventRecord, Ownership
 from contracts.vocabulary import Vocabulary
 from producers import bus as nats
-from producers.admission import admit, expired_at, send_event
+from producers.admission import admit, expired_at, send_event, unavailable_error
 from producers.bus import Bucket, Bus, BusError, Value
 from producers.case_events import CaseEvent, CaseEventStore, check_capacity, usable_channels
 from producers.units.registry import RegisteredUnit
 
 ANSWER_TIMEOUT_S = 4.5
 """Together with the time spent on authentication, a 503 is sent within five seconds."""
-RETRY_AFTER_S = 5
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -121,16 +120,15 @@ class Acceptance:
         for event in admitted:
             await self._store(event)
         crash_point("gateway.stored")
-        return [_answer(*pair) for pair in zip(admitted, records, strict=True)]
+        return [
+            AcceptedEvent(event.event_id, event.content_id, record.revision)
+            for event, record in zip(admitted, records, strict=True)
+        ]
 
     async def _admit(self, member: RegisteredUnit, event: CloudEvent) -> CheckedEvent:
         admitted = admit(event, member.unit, self.vocabulary, events.HTTP_TYPES)
-        content, registration = admitted.content, member.registration
-        if (
-            isinstance(content, Submitted)
-            and content.lane == Lane.URGENT
-            and not registration.urgent
-        ):
+        urgent = isinstance(admitted.content, Submitted) and admitted.content.lane == Lane.URGENT
+        if urgent and not member.registration.urgent:
             raise Forbidden(field_error("data.lane", "urgent_not_allowed"))
         return admitted
 
@@ -214,12 +212,6 @@ class Acceptance:
             await send_event(self.bus, admitted, patience_s=ANSWER_TIMEOUT_S, msg_id=own_id)
 
 
-def unavailable_error() -> Unavailable:
-    """The error of a write with unknown result: send the same event again."""
-    error = field_error("event", "unavailable", retry_after_s=RETRY_AFTER_S)
-    return Unavailable(error, retry_after_s=RETRY_AFTER_S)
-
-
 def group_by_item(claims: Sequence[EventClaim]) -> list[list[int]]:
     """Indexes of the claims, grouped by item, each group in order."""
     groups: dict[str, list[int]] = {}
@@ -267,10 +259,6 @@ def _room(claims: Sequence[EventClaim], batch: bool) -> None:
             check_capacity(last.item_value, [claims[place].event for place in places])
         except ContractError as wrong:
             raise wrong.within(f"[{places[-1]}]") if batch else wrong from None
-
-
-def _answer(admitted: CheckedEvent, record: EventRecord) -> AcceptedEvent:
-    return AcceptedEvent(admitted.event_id, admitted.content_id, record.revision)
 
 
 async def _first(bucket: Bucket, key: str, data: bytes) -> bytes:

@@ -9,11 +9,13 @@ from contracts.case import CaseUpdated
 from contracts.cloudevent import CloudEvent
 from contracts.content import Submitted
 from contracts.envelope import CONTENT_TYPE, decode
-from contracts.errors import Conflict, ContractError, field_error
+from contracts.errors import Conflict, ContractError, Unavailable, field_error
 from contracts.events import CheckedEvent
 from contracts.keys import content_hash
 from contracts.vocabulary import Vocabulary
 from producers.bus import Ack, Bus, Message
+
+RETRY_AFTER_S = 5
 
 
 def admit(
@@ -40,7 +42,10 @@ def expired_at(content: events.Event, now: datetime) -> datetime | None:
     return ends if ends is not None and ends <= now else None
 
 
-EVENT_HEADERS = {"Content-Type": CONTENT_TYPE}
+def unavailable_error() -> Unavailable:
+    """The error of a write with unknown result: send the same event again."""
+    error = field_error("event", "unavailable", retry_after_s=RETRY_AFTER_S)
+    return Unavailable(error, retry_after_s=RETRY_AFTER_S)
 
 
 async def send_event(
@@ -54,7 +59,7 @@ async def send_event(
         event.subject,
         event.body,
         msg_id=msg_id or event.event_id,
-        headers=EVENT_HEADERS,
+        headers={"Content-Type": CONTENT_TYPE},
         patience_s=patience_s,
     )
     if ack.duplicate and not _says(await bus.get_message(subjects.CONTENT.name, ack.seq), event):

@@ -12,15 +12,13 @@ import structlog
 from contracts.base.crash_points import crash_point
 from contracts.cloudevent import CloudEvent
 from contracts.envelope import from_structured
-from contracts.errors import ContractError, Unavailable, field_error
+from contracts.errors import ContractError, Unavailable
 from contracts.events import CheckedEvent
 from contracts.vocabulary import DEFAULT, Vocabulary
-from producers.admission import admit, send_event
+from producers.admission import RETRY_AFTER_S, admit, send_event, unavailable_error
 from producers.bus import Bus, BusError, NoReply
 from producers.spool import Spool
 from producers.texts import get_text
-
-RETRY_AFTER_S = 5
 
 log = structlog.get_logger()
 
@@ -165,8 +163,7 @@ class Publisher:
     async def _away(self, admitted: CheckedEvent, error: BusError) -> Spooled:
         log.warning("bus_away", event_id=admitted.event_id, reason=str(error))
         if self.spool is None:
-            trouble = field_error("event", "unavailable", retry_after_s=RETRY_AFTER_S)
-            raise Unavailable(trouble, retry_after_s=RETRY_AFTER_S) from error
+            raise unavailable_error() from error
         return await self._keep(self.spool, admitted)
 
     async def _keep(self, spool: Spool, admitted: CheckedEvent) -> Spooled:

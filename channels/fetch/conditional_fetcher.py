@@ -7,7 +7,6 @@ import asyncio
 import gzip
 import re
 import zlib
-from dataclasses import dataclass
 from http import HTTPStatus
 from io import BytesIO
 
@@ -22,24 +21,10 @@ from channels.fetch.fetcher import (
     raise_for_status,
     translate_errors,
 )
+from contracts.base.conditional_response import ConditionalResponse
 
 _PERMANENT_REDIRECTS = (301, 308)
 _MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class ConditionalResponse:
-    """A resource as read; `body` is None if it is unchanged since the last request."""
-
-    body: bytes | None
-    url: str
-    """Address after all redirects."""
-    moved_permanently: bool = False
-    """Whether every redirect on the way was permanent."""
-    charset: str = ""
-    etag: str = ""
-    last_modified: str = ""
-    max_age_s: float = 0.0
 
 
 class ConditionalFetcher(Fetcher):

@@ -175,7 +175,7 @@ def now(unit: Unit, url: Alone = "", release: Held = False, as_json: Json = Fals
         work = imports.open_importer(bus, load_vocabulary(settings), time.time, settings.public_url)
         answers = []
         for member, feed in await followed_feeds(bus, unit, url):
-            require_readable_now(feed, (await work.states.get(unit, feed)).state)
+            require_readable_now(feed, (await work.states.get(unit, feed)).value)
             state = await work.visit(member, feed, ManualVisit(release))
             answers.append(feed_facts(unit, feed, state or FeedState()))
         return answers

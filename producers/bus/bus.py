@@ -10,10 +10,13 @@ from nats.js import JetStreamContext
 
 from producers.bus import messages, snapshot
 from producers.bus.connection import Connection, connect
+from producers.bus.errors import BusError
 from producers.bus.kv import Bucket
 from producers.bus.messages import Message
 from producers.bus.publish import Ack, publish_with_retry, schedule_headers
 from producers.bus.snapshot import Snapshot
+
+ALREADY_GONE_CODES = (10043, 10057)  # no such sequence (any more), deleted before
 
 
 class Bus:
@@ -98,7 +101,13 @@ class Bus:
 
     async def erase_message(self, stream: str, seq: int) -> None:
         """Remove one message from *stream*, and from its disk; it may be gone already."""
-        await messages.erase_message(self.connection, stream, seq)
+        try:
+            await self.connection.repeatable_api_request(
+                f"STREAM.MSG.DELETE.{stream}", {"seq": seq}
+            )
+        except BusError as error:
+            if error.err_code not in ALREADY_GONE_CODES:
+                raise
 
     def scan(self, stream: str, subject: str = ">", start: int = 1) -> AsyncIterator[Message]:
         """Every stored message on *subject* from sequence *start*, in order, up to the end."""
@@ -110,19 +119,23 @@ class Bus:
 
     async def count_by_subject(self, stream: str, subject: str = ">") -> dict[str, int]:
         """The number of messages on each subject of *stream* that *subject* matches."""
-        return await messages.count_by_subject(self.connection, stream, subject)
+        counts: dict[str, int] = {}
+        while True:  # the server counts in pages
+            query = {"subjects_filter": subject, "offset": len(counts)}
+            info = await self.connection.repeatable_api_request(f"STREAM.INFO.{stream}", query)
+            page = info["state"].get("subjects") or {}
+            counts |= page
+            if not page or len(counts) >= info.get("total", 0):
+                return counts
 
     async def consumer_info(self, stream: str, durable: str) -> dict[str, Any]:
         """JetStream's reply: `config`, `num_pending`, `num_ack_pending`, `ack_floor` ..."""
         return await self.connection.repeatable_api_request(f"CONSUMER.INFO.{stream}.{durable}")
 
     async def save_snapshot(self, stream: str, sink: Callable[[bytes], object]) -> Snapshot:
-        """Pass the server's snapshot of *stream* to *sink*, chunk by chunk, without consumers.
-
-        Raises NoReply if the snapshot breaks off; the chunks are unusable then.
-        """
+        """Like `snapshot.save_snapshot`."""
         return await snapshot.save_snapshot(self.connection, stream, sink)
 
     async def restore_snapshot(self, stream: str, saved: Snapshot, pieces: Iterable[bytes]) -> None:
-        """Restore *stream*, which must not exist, from a snapshot. Raises BusError."""
+        """Like `snapshot.restore_snapshot`."""
         await snapshot.restore_snapshot(self.connection, stream, saved, pieces)

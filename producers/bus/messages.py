@@ -17,7 +17,6 @@ from producers.bus.errors import BusError, NoReply
 from producers.bus.retry import retry_until
 
 NO_MESSAGE_CODE = 10037
-ALREADY_GONE_CODES = (10043, 10057)  # no such sequence (any more), deleted before
 PAGE_SIZE = 256
 PAGE_BYTES = 4 << 20
 
@@ -61,27 +60,6 @@ async def read_message(
             return None
         raise
     return _from_api(reply["message"])
-
-
-async def count_by_subject(link: Connection, stream: str, subject: str) -> dict[str, int]:
-    """The number of messages per subject, read in pages of the server's own count."""
-    counts: dict[str, int] = {}
-    while True:
-        query = {"subjects_filter": subject, "offset": len(counts)}
-        info = await link.repeatable_api_request(f"STREAM.INFO.{stream}", query)
-        page = info["state"].get("subjects") or {}
-        counts |= page
-        if not page or len(counts) >= info.get("total", 0):
-            return counts
-
-
-async def erase_message(link: Connection, stream: str, seq: int) -> None:
-    """Overwrite one message; missing messages are ignored."""
-    try:
-        await link.repeatable_api_request(f"STREAM.MSG.DELETE.{stream}", {"seq": seq})
-    except BusError as error:
-        if error.err_code not in ALREADY_GONE_CODES:
-            raise
 
 
 async def scan_messages(

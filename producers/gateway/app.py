@@ -84,7 +84,8 @@ class GatewayRoutes:
         member = await self.access.authenticate(request)
         self.access.count_query(member)
         event_id = request.path_params["event_id"]
-        record = await self.acceptance.find_record(event_id) if _is_id(event_id) else None
+        is_id = re.fullmatch(EVENT_ID_PATTERN, event_id)
+        record = await self.acceptance.find_record(event_id) if is_id else None
         if record is None or record.unit != member.unit:
             raise NotFound(field_error("event_id", "not_found", value=event_id))
         trace = None
@@ -146,10 +147,6 @@ def _named(unit: str, event: CloudEvent) -> dict[str, str]:
     if isinstance(content_id, str) and re.fullmatch(ID_PATTERN.strip("^$"), content_id):
         ids["content_id"] = content_id
     return ids
-
-
-def _is_id(event_id: str) -> bool:
-    return bool(re.fullmatch(EVENT_ID_PATTERN, event_id))
 
 
 def _known(record: EventRecord) -> Status:

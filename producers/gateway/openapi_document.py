@@ -116,10 +116,7 @@ STATUS_ROUTE: Document = {
 def build_openapi(app: FastAPI) -> Document:
     """The document: the routes of *app*, the committed schemas of events, the API key."""
     document = get_openapi(
-        title=app.title,
-        version=app.version,
-        description=DESCRIPTIONS["door"],
-        routes=app.routes,
+        title=app.title, version=app.version, description=DESCRIPTIONS["door"], routes=app.routes
     )
     components = document["components"]
     components["securitySchemes"] = {

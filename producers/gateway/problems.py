@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from contracts.errors import ContractError, FieldError, field_error, printable
-from producers.acceptance import unavailable_error
+from producers.admission import unavailable_error
 from producers.bus import BusError
 from producers.gateway.responses import PROBLEM_TYPE, Problem
 from producers.texts import catalog, get_text

@@ -6,11 +6,12 @@ from typing import Literal
 from pydantic import BaseModel
 
 from contracts import events
+from contracts.base.conditional_response import ConditionalResponse
 from contracts.errors import ContractError, FieldError
 from contracts.vocabulary import Vocabulary
 from producers.imports.compose_event import compose_event
 from producers.imports.errors import FeedUnavailable, NotAFeed, UnexpectedError
-from producers.imports.feed_request import FeedRequest, FeedResponse
+from producers.imports.feed_request import FeedRequest
 from producers.imports.imported_articles import ImportedArticles
 from producers.imports.isolate_errors import isolate_errors, log_unexpected
 from producers.imports.parse import feed_document
@@ -73,7 +74,7 @@ async def dry_run(
 
 
 def read_response(
-    response: FeedResponse, feed: Feed, vocabulary: Vocabulary, now: datetime
+    response: ConditionalResponse, feed: Feed, vocabulary: Vocabulary, now: datetime
 ) -> DryRun:
     """The result for one response. Raises NotAFeed."""
     read = feed_document.parse_feed(response.body or b"", response.url, response.charset, now)

@@ -1,22 +1,13 @@
 """Errors of the import.
 
-FeedUnavailable  a site did not answer, refused, or ended its feed
-NotAFeed         the document cannot be read as a feed
-UnexpectedError  a bug at one entry or one feed; `kind` is the Python class
+FeedUnavailable    a site did not answer, refused, or ended its feed
+  NotAFeed         the document cannot be read as a feed
+UnexpectedError    a bug at one entry or one feed; `kind` is the Python class
 """
 
 from collections.abc import Sequence
 
 from contracts.errors import FieldError
-
-
-class NotAFeed(Exception):
-    """The document is no readable feed. `feeds`: feeds that it names as a web page."""
-
-    def __init__(self, error: FieldError, feeds: Sequence[str] = ()) -> None:
-        super().__init__(error.message)
-        self.error = error
-        self.feeds = tuple(feeds)
 
 
 class FeedUnavailable(Exception):
@@ -32,14 +23,18 @@ class FeedUnavailable(Exception):
         retry_after_s: float = 0.0,
         is_gone: bool = False,
         detail: str = "",
-        feeds: tuple[str, ...] = (),
+        feeds: Sequence[str] = (),
     ) -> None:
         super().__init__(error.message)
         self.error = error
         self.detail = detail
-        self.feeds = feeds
+        self.feeds = tuple(feeds)
         self.retry_after_s = retry_after_s
         self.is_gone = is_gone
+
+
+class NotAFeed(FeedUnavailable):
+    """The document cannot be read as a feed."""
 
 
 class UnexpectedError(Exception):

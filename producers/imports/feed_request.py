@@ -7,26 +7,15 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from contracts.base.conditional_response import ConditionalResponse
+
 Sleep = Callable[[float], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class FeedResponse:
-    """A site's response. `body` is None if the feed is unchanged."""
-
-    body: bytes | None
-    url: str
-    moved_permanently: bool = False
-    charset: str = ""
-    etag: str = ""
-    last_modified: str = ""
-    max_age_s: float = 0.0
 
 
 class FeedRequest(Protocol):
     """One conditional request. Raises FeedUnavailable."""
 
-    async def __call__(self, url: str, *, etag: str, last_modified: str) -> FeedResponse: ...
+    async def __call__(self, url: str, *, etag: str, last_modified: str) -> ConditionalResponse: ...
 
 
 @dataclass

@@ -4,7 +4,6 @@ Losing it causes one full read and no duplicate events.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import structlog
 from pydantic import AwareDatetime, Field, ValidationError
@@ -14,6 +13,7 @@ from contracts.errors import FieldError
 from contracts.records import Record
 from producers import bus as nats
 from producers.bus import Bus
+from producers.bus.records import Versioned
 from producers.imports.planned import Moved, Restless, Twin
 from producers.units.feed_settings import Feed
 
@@ -70,46 +70,38 @@ class FeedState(Record):
     refused: tuple[Refusal, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class VersionedState:
-    """A state with the revision that a write must expect (0: absent)."""
-
-    state: FeedState
-    revision: int
-
-
 class FeedStateStore:
     """Bucket `imports`. Every write is a compare-and-set; raises BusError."""
 
     def __init__(self, bus: Bus) -> None:
         self.bucket = bus.bucket(subjects.IMPORTS.name)
 
-    async def get(self, unit: str, feed: Feed) -> VersionedState:
+    async def get(self, unit: str, feed: Feed) -> Versioned[FeedState]:
         value = await self.bucket.get(state_key(unit, feed))
-        if value is None:
-            return VersionedState(FeedState(), 0)
-        return VersionedState(parse_state(value.data), value.revision)
+        return (
+            Versioned(parse_state(value.data), value.revision) if value else Versioned(FeedState())
+        )
 
     async def read_all(self) -> dict[str, FeedState]:
         """All states by key."""
         values = self.bucket.values("")
         return {key: parse_state(value.data) async for key, value in values}
 
-    async def claim(self, unit: str, feed: Feed, until: float) -> VersionedState | None:
+    async def claim(self, unit: str, feed: Feed, until: float) -> Versioned[FeedState] | None:
         """Claim *feed* until *until*; None if another process has claimed it."""
         current = await self.get(unit, feed)
-        claimed = current.state.model_copy(update={"due": until})
+        claimed = current.value.model_copy(update={"due": until})
         return await self.swap(unit, feed, claimed, current.revision)
 
     async def swap(
         self, unit: str, feed: Feed, state: FeedState, revision: int
-    ) -> VersionedState | None:
+    ) -> Versioned[FeedState] | None:
         """Replace *revision* by *state*; None if another process was faster."""
         data, key = state.model_dump_json().encode(), state_key(unit, feed)
         try:
             if revision:
-                return VersionedState(state, await self.bucket.swap(key, data, revision))
-            return VersionedState(state, await self.bucket.create(key, data))
+                return Versioned(state, await self.bucket.swap(key, data, revision))
+            return Versioned(state, await self.bucket.create(key, data))
         except nats.RevisionConflict:
             return None
 
@@ -119,7 +111,7 @@ class FeedStateStore:
         """Replace the state by `transition(state)`, until the write succeeds."""
         while True:
             current = await self.get(unit, feed)
-            if await self.swap(unit, feed, transition(current.state), current.revision):
+            if await self.swap(unit, feed, transition(current.value), current.revision):
                 return
 
     async def forget(self, unit: str, feed: Feed) -> None:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 
+from contracts.base.conditional_response import ConditionalResponse
 from producers.imports.errors import FeedUnavailable
-from producers.imports.feed_request import FeedResponse, is_same_host
+from producers.imports.feed_request import is_same_host
 from producers.imports.feed_state import (
     MAX_MOVED,
     MAX_PLACES_PER_ITEM,
@@ -29,7 +30,7 @@ RANDOM = Random()  # noqa: S311 -- spreads visits, keeps no secret
 class ReadingResult:
     """Result of one reading."""
 
-    response: FeedResponse
+    response: ConditionalResponse
     plan: Plan
     title: str = ""
     ttl_s: float = 0.0
@@ -81,7 +82,9 @@ def postponed(state: FeedState, now: float) -> FeedState:
     return state.model_copy(update={"due": now + POSTPONED_S})
 
 
-def after_unchanged(state: FeedState, feed: Feed, now: float, response: FeedResponse) -> FeedState:
+def after_unchanged(
+    state: FeedState, feed: Feed, now: float, response: ConditionalResponse
+) -> FeedState:
     """The state after "not modified"; a feed never read before stays unread."""
     update = visit_fields(feed, now, response, response.max_age_s)
     return state.model_copy(update=update | {"read": now if state.read else 0.0})
@@ -117,7 +120,7 @@ def repeatable_header(header: str) -> str:
 
 
 def visit_fields(
-    feed: Feed, now: float, response: FeedResponse, asked_s: float
+    feed: Feed, now: float, response: ConditionalResponse, asked_s: float
 ) -> dict[str, object]:
     moved = (
         repeatable_header(response.url)

@@ -7,6 +7,7 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from contracts import events, keys, subjects
+from contracts.base.conditional_response import ConditionalResponse
 from contracts.base.times import Clock, utc_now
 from contracts.cloudevent import CloudEvent
 from contracts.envelope import decode
@@ -17,8 +18,8 @@ from producers.admission import admit
 from producers.bus import Bus, BusError, Message
 from producers.gateway.access import BURST, EVENTS_PER_MINUTE
 from producers.imports import next_state
-from producers.imports.errors import FeedUnavailable, NotAFeed, UnexpectedError
-from producers.imports.feed_request import FeedRequest, FeedResponse, HostPacing, Sleep
+from producers.imports.errors import FeedUnavailable, UnexpectedError
+from producers.imports.feed_request import FeedRequest, HostPacing, Sleep
 from producers.imports.feed_state import FeedState, FeedStateStore
 from producers.imports.imported_articles import ImportedArticles
 from producers.imports.isolate_errors import isolate_errors, log_unexpected
@@ -91,14 +92,12 @@ class Importer:
         with bound_contextvars(unit=registered_unit.unit, feed=feed.feed_id):
             try:
                 with isolate_errors(BusError):
-                    state = await self.run_visit(
-                        Visit(registered_unit, feed, claimed.state, manual)
-                    )
+                    visit = Visit(registered_unit, feed, claimed.value, manual)
+                    state = await self.run_visit(visit)
                     await self.states.swap(registered_unit.unit, feed, state, claimed.revision)
             except UnexpectedError as odd:
-                state = next_state.after_failure(
-                    claimed.state, feed, self.clock(), log_unexpected(odd)
-                )
+                error = log_unexpected(odd)
+                state = next_state.after_failure(claimed.value, feed, self.clock(), error)
                 await self.states.swap(registered_unit.unit, feed, state, claimed.revision)
         return state
 
@@ -113,15 +112,13 @@ class Importer:
             result = await self.plan_and_send(call, response, await self.parse(response))
         except FeedUnavailable as away:
             return self.record_failure(call, away)
-        except NotAFeed as wrong:
-            return self.record_failure(call, FeedUnavailable(wrong.error, feeds=wrong.feeds))
         except (Unavailable, BusError) as silence:
             log.warning("import_put_off", error=type(silence).__name__)
             return next_state.postponed(state, self.clock())
         log_reading(result, feed)
         return next_state.after_reading(state, feed, self.clock(), result)
 
-    async def request_feed(self, call: Visit) -> FeedResponse:
+    async def request_feed(self, call: Visit) -> ConditionalResponse:
         """Request the feed; unconditionally for an operator's visit and for a first read."""
         state, url = call.state, next_state.request_url(call.feed, call.state)
         whole = call.manual is not None or not state.read
@@ -130,7 +127,7 @@ class Importer:
                 url, etag="" if whole else state.etag, last_modified="" if whole else state.modified
             )
 
-    async def parse(self, response: FeedResponse) -> FeedDocument:
+    async def parse(self, response: ConditionalResponse) -> FeedDocument:
         """Parse in a thread; a large feed takes a while."""
         now = utc_now(self.clock)
         return await asyncio.to_thread(
@@ -138,7 +135,7 @@ class Importer:
         )
 
     async def plan_and_send(
-        self, call: Visit, response: FeedResponse, document: FeedDocument
+        self, call: Visit, response: ConditionalResponse, document: FeedDocument
     ) -> ReadingResult:
         """Plan and send. After Unavailable or BusError a part may have been sent."""
         member, feed = call.registered_unit, call.feed

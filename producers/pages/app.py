@@ -50,8 +50,7 @@ def create_pages(
     )
     routes = [route for part in parts for route in part.routes()]
     app = Starlette(
-        routes=[*static_routes(), *routes],
-        exception_handlers=ErrorPages(look).handlers(),
+        routes=[*static_routes(), *routes], exception_handlers=ErrorPages(look).handlers()
     )
     app.router.redirect_slashes = False  # its redirects would trust the Host header
     return SecurityHeaders(app, look)

@@ -106,7 +106,7 @@ class UnitRegistry:
             release=release, urgent=urgent, notices=tuple(notices), keys=(key,)
         )
         try:
-            await self.bucket.create(unit, _written(registration))
+            await self.bucket.create(unit, registration.model_dump_json().encode())
             crash_point("units.added")
         except nats.RevisionConflict as error:
             raise Conflict(get_text("unit", "exists", unit=unit).as_field_error("unit")) from error
@@ -166,13 +166,10 @@ class UnitRegistry:
         """The unit that *api_key* belongs to. Raises Unauthorized."""
         parts = _KEY.fullmatch(api_key)
         registration = await self.find(parts[1]) if parts else None
-        if (
-            not parts
-            or not registration
-            or not registration.accepts_key(_hash(api_key), utc_now(self.clock))
-        ):
-            raise Unauthorized(field_error("Authorization", "wrong_key"))
-        return RegisteredUnit(parts[1], registration)
+        now = utc_now(self.clock)
+        if parts and registration and registration.accepts_key(_hash(api_key), now):
+            return RegisteredUnit(parts[1], registration)
+        raise Unauthorized(field_error("Authorization", "wrong_key"))
 
     async def _change(
         self, unit: str, change: Callable[[Registration], Registration]
@@ -182,9 +179,8 @@ class UnitRegistry:
                 raise Invalid(get_text("unit", "not_registered", unit=unit).as_field_error("unit"))
             return change(registration)
 
-        return (
-            await update(self.bucket, unit, Registration, transition, is_idempotent=False)
-        ).value
+        changed = await update(self.bucket, unit, Registration, transition, is_idempotent=False)
+        return changed.value
 
     def _new_key(self, unit: str) -> tuple[str, ApiKey]:
         secret = f"loa_{unit}_{secrets.token_hex(32)}"
@@ -197,7 +193,3 @@ def _hash(api_key: str) -> str:
 
 def _read(data: bytes) -> Registration:
     return Registration.model_validate_json(data)
-
-
-def _written(registration: Registration) -> bytes:
-    return registration.model_dump_json().encode()

@@ -115,10 +115,8 @@ def test_a_line_keeps(value, kept):
 
 
 def test_paragraphs_keep_lines_and_indents_and_use_one_line_end():
-    assert (
-        text.paragraphs("\r\n# Một\r\n\r\n    mã\ttab\rhai\u2028ba \n\n")
-        == "# Một\n\n    mã\ttab\nhai\nba"
-    )
+    written = "\r\n# Một\r\n\r\n    mã\ttab\rhai\u2028ba \n\n"
+    assert text.paragraphs(written) == "# Một\n\n    mã\ttab\nhai\nba"
 
 
 def test_paragraphs_refuse_what_a_line_refuses_but_breaks():

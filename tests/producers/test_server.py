@@ -130,11 +130,17 @@ async def test_a_server_that_cannot_write_is_replaced_and_nothing_is_lost(tmp_pa
         assert server.pid != stuck
 
 
+def server_after(folder, commands):
+    """A nats-server that first runs *commands*."""
+    binary = folder / "server"
+    binary.write_text(f'#!/bin/sh\n{commands}\nexec {find_binary()} "$@"\n')
+    binary.chmod(0o755)
+    return binary
+
+
 async def test_a_server_that_starts_slowly_is_waited_for(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("producers.nats_server.SLOW_START_S", 0.1)
-    binary = tmp_path / "slow"
-    binary.write_text(f'#!/bin/sh\nsleep 1\nexec {find_binary()} "$@"\n')
-    binary.chmod(0o755)
+    binary = server_after(tmp_path, "sleep 1")
     async with NatsServer(tmp_path / "nats", binary=binary, check_s=0.1) as server:
         assert listening(server.url)
         os.kill(server.pid, signal.SIGKILL)
@@ -146,12 +152,8 @@ async def test_a_server_that_hangs_while_it_starts_is_started_once_more(tmp_path
     monkeypatch.setattr("producers.nats_server.IDLE_TIMEOUT_S", 0.3)
     monkeypatch.setattr("producers.nats_server.RESTART_PAUSE_S", 0.05)
     starts = tmp_path / "starts"
-    binary = tmp_path / "hangs-at-its-second-start"
-    binary.write_text(
-        f"#!/bin/sh\necho >> {starts}\n[ $(wc -l < {starts}) = 2 ] && kill -STOP $$\n"
-        f'exec {find_binary()} "$@"\n'
-    )
-    binary.chmod(0o755)
+    hang = f"echo >> {starts}\n[ $(wc -l < {starts}) = 2 ] && kill -STOP $$"
+    binary = server_after(tmp_path, hang)
     async with NatsServer(tmp_path / "nats", binary=binary, check_s=0.1) as server:
         os.kill(server.pid, signal.SIGKILL)
         await eventually(lambda: len(starts.read_text().splitlines()) == 3)
@@ -166,7 +168,7 @@ async def test_a_hanging_server_does_not_keep_us_from_stopping(tmp_path, monkeyp
     await asyncio.wait_for(server.stop(), 5)
 
 
-async def test_it_waits_for_its_port_while_somebody_else_has_it(tmp_path, monkeypatch):
+async def test_it_waits_for_its_port_while_another_has_it(tmp_path, monkeypatch):
     monkeypatch.setattr("producers.nats_server.RESTART_PAUSE_S", 0.05)
     async with NatsServer(tmp_path, check_s=0.1) as server:
         with socket.create_server(("127.0.0.1", 0)) as taken:

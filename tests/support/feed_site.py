@@ -1,5 +1,6 @@
 """A site with feeds: RSS made of plain facts, and a web server that answers as good servers do."""
 
+import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -61,6 +62,10 @@ class Article:
 
 def changed_article(article: Article, **changes: Any) -> Article:
     return replace(article, **changes)
+
+
+def undated_rss(*articles: Article) -> bytes:
+    return re.sub("<pubDate>.*?</pubDate>", "", rss(*articles).decode()).encode()
 
 
 def rss(*articles: Article, ttl: int = 0) -> bytes:

@@ -58,9 +58,12 @@ class ImportPipeline:
             await self.registry.add_feed(UNIT, feed)
 
     async def member(self) -> RegisteredUnit:
-        found = await self.registry.find(UNIT)
-        assert found
-        return RegisteredUnit(UNIT, found)
+        """The unit; with the default feed, if it follows none yet."""
+        if await self.registry.find(UNIT) is None:
+            await self.follow()
+        registration = await self.registry.find(UNIT)
+        assert registration
+        return RegisteredUnit(UNIT, registration)
 
     def publish(self, *articles: Article, path: str = "/rss", ttl: int = 0, **headers: str) -> None:
         self.site.publish(rss(*articles, ttl=ttl), path, **headers)

@@ -32,7 +32,7 @@ class ImportPlanner:
         self.read = False
         self.log: list = []
 
-    def plan_reading(self, *articles: Article, feed: Feed | None = None, **more) -> Plan:
+    def plan(self, *articles: Article, feed: Feed | None = None, **more) -> Plan:
         feed = feed or self.feed
         entries = drop_shared_names(one.entry() for one in articles)
         feeds = frozenset({FEED.feed_id, OTHER.feed_id})

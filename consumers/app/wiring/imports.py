@@ -8,12 +8,13 @@ from channels.fetch.fetcher import FetchLimits
 from channels.fetch.url_policy import parse_policy
 from consumers.app.node import Node
 from consumers.app.settings import ImportSettings, read_settings
+from contracts.base.conditional_response import ConditionalResponse
 from contracts.base.times import Clock
 from contracts.errors import Bilingual
 from contracts.vocabulary import Vocabulary
 from producers.bus import Bus
 from producers.imports.errors import FeedUnavailable
-from producers.imports.feed_request import FeedResponse, HostPacing
+from producers.imports.feed_request import HostPacing
 from producers.imports.service import ImportService
 from producers.imports.visit import Importer
 from producers.texts import get_text
@@ -28,15 +29,13 @@ class SiteFetcher:
     def __init__(self, visitor: ConditionalFetcher) -> None:
         self.visitor = visitor
 
-    async def __call__(self, url: str, *, etag: str = "", last_modified: str = "") -> FeedResponse:
+    async def __call__(
+        self, url: str, *, etag: str = "", last_modified: str = ""
+    ) -> ConditionalResponse:
         try:
-            seen = await self.visitor.fetch_if_changed(url, etag=etag, last_modified=last_modified)
+            return await self.visitor.fetch_if_changed(url, etag=etag, last_modified=last_modified)
         except FetchError as trouble:
             raise import_error(trouble) from trouble
-        return FeedResponse(
-            seen.body, seen.url, seen.moved_permanently, seen.charset,
-            seen.etag, seen.last_modified, seen.max_age_s,
-        )  # fmt: skip
 
 
 def import_error(trouble: FetchError) -> FeedUnavailable:

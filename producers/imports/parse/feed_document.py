@@ -66,7 +66,8 @@ def parse_feed(body: bytes, url: str, charset: str, now: datetime) -> FeedDocume
     """
     written = join_surrogates(decode_text(body, charset))
     if other := detect_other_format(written):
-        raise NotAFeed(get_text("import", other).as_field_error("feed"), find_feeds(body, url))
+        error = get_text("import", other).as_field_error("feed")
+        raise NotAFeed(error, feeds=find_feeds(body, url))
     if fault := refusal_code(written):
         raise not_a_feed_error(fault)
     parsed = run_parser(written)

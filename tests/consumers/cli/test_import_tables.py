@@ -5,10 +5,10 @@ import json
 import pytest
 
 from consumers.cli.imports import feed_facts, print_status, print_trial
+from contracts.base.conditional_response import ConditionalResponse
 from contracts.delivery import ChannelName
 from contracts.vocabulary import DEFAULT
 from producers.imports.dry_run import default_feed, dry_run
-from producers.imports.feed_request import FeedResponse
 from producers.imports.feed_state import FeedState, Refusal
 from producers.imports.planned import Restless
 from producers.texts import get_text
@@ -30,8 +30,8 @@ def shown(state: FeedState, capsys) -> str:
 
 
 async def checked(body: bytes, capsys, url: str = URL, **changes) -> str:
-    async def ask(url: str, *, etag: str, last_modified: str) -> FeedResponse:
-        return FeedResponse(body, url)
+    async def ask(url: str, *, etag: str, last_modified: str) -> ConditionalResponse:
+        return ConditionalResponse(body, url)
 
     feed = default_feed(url, DEFAULT, NOW).model_copy(update=changes)
     print_trial(await dry_run(ask, feed, DEFAULT, NOW))

@@ -14,7 +14,7 @@ from consumers.reporting.reactions import portal_state as on_the_portal
 from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName, Lane
 from contracts.vocabulary import DEFAULT
-from producers.bus import NoReply, messages
+from producers.bus import Bus, NoReply
 from producers.pages.reactions import BURST, PER_ITEM_BURST, create_reactions
 from producers.pages.rendering import Renderer
 from tests.support.cli import json_output
@@ -252,7 +252,7 @@ class PagedServer:
 @pytest.mark.parametrize("many", [0, 6, 7, 30])
 async def test_more_subjects_than_the_server_tells_at_once_are_all_counted(many):
     counts = {f"opinion.portal.lich-{number}.neutral": number for number in range(many)}
-    assert await messages.count_by_subject(PagedServer(counts), "OPINIONS", ">") == counts
+    assert await Bus(PagedServer(counts)).count_by_subject("OPINIONS") == counts
 
 
 async def test_the_command_tells_it(loa, client):

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contracts.base.conditional_response import ConditionalResponse
 from producers.imports.errors import NotAFeed
-from producers.imports.feed_request import FeedResponse
 from tests.producers.imports.test_hostile_feeds import HEADERS, LINKS, SEEDS, URL, taken
 
 NAMES = [
@@ -60,6 +60,6 @@ def broken(draw) -> bytes:
 @settings(max_examples=400, derandomize=True)
 def test_whatever_a_site_writes_nothing_unforeseen_leaves_the_import(body, charset, header, more):
     try:
-        taken(FeedResponse(body, URL + more, True, charset, header, header))
+        taken(ConditionalResponse(body, URL + more, True, charset, header, header))
     except NotAFeed as refused:
         refused.error.model_dump_json()

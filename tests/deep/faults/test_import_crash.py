@@ -14,7 +14,6 @@ def renamed(article, place):
 
 @pytest.mark.promise("2.5")
 async def test_500_articles_twice_with_changes_moves_and_twins(imports):
-    await imports.follow()
     first = [Article(n, ago=n) for n in range(500)]
     assert (await imports.read(*first)).counts == {"new": 500}
     second = [changed_article(one, lead="<p>Sửa</p>") if one.number < 30 else one for one in first]
@@ -39,7 +38,6 @@ async def test_500_articles_twice_with_changes_moves_and_twins(imports):
 @pytest.mark.timeout(400)
 async def test_a_process_that_dies_at_any_moment_leaves_nothing_out_and_says_nothing_twice(imports):
     """Each of its calls to the bus is the last one once, with and without its effect."""
-    await imports.follow()
     deaths = 0
     for calls in range(1, 40):
         for after in (False, True):

@@ -21,6 +21,15 @@ async def test_two_hundred_at_once_then_ten_a_second(client, clock):
     assert (await client.post(single)).status_code == 429
 
 
+async def test_a_batch_counts_its_events_and_waits_until_all_may_pass(client, clock):
+    for size in (100, 99):
+        await client.post(a_batch(size), BATCH)
+    answer = await client.post(a_batch(50), BATCH)
+    assert answer.status_code == 429
+    clock.advance(int(answer.headers["retry-after"]))
+    assert (await client.post(a_batch(50), BATCH)).status_code == 202
+
+
 async def test_a_busy_unit_keeps_no_other_out(client):
     for _ in range(3):
         await client.post(a_batch(100), BATCH)
@@ -35,7 +44,7 @@ async def test_wrong_events_count_too(client):
     assert answers == [400] * 200 + [429]
 
 
-async def test_whoever_guesses_keys_has_to_wait_and_the_unit_does_not(client, clock):
+async def test_a_sender_that_guesses_keys_has_to_wait_and_the_unit_does_not(client, clock):
     wrong = client.key[:-1] + ("0" if client.key[-1] != "0" else "1")
     answers = [await client.post(sample_event(), key=wrong) for _ in range(21)]
     assert [answer.status_code for answer in answers] == [401] * 20 + [429]

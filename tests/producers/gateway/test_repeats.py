@@ -9,6 +9,7 @@ import structlog
 
 from contracts import subjects
 from contracts.base.times import utc_now
+from contracts.cloudevent import CONTEXT_ATTRIBUTES
 from contracts.errors import Conflict
 from contracts.vocabulary import DEFAULT
 from producers import acceptance
@@ -65,10 +66,7 @@ async def test_a_new_event_that_is_over_is_refused_and_a_repeat_gets_its_old_ans
 async def test_a_repeat_in_another_form_and_composition_is_a_repeat(client):
     first = await client.post(sample_event(title="Bộ Nội vụ"))
     event = sample_event(title="Bo\u0323\u0302 No\u0323\u0302i vu\u0323")
-    named = {
-        f"ce_{name}": event[name]
-        for name in ("specversion", "id", "source", "type", "subject", "time")
-    }
+    named = {f"ce_{name}": value for name, value in event.items() if name in CONTEXT_ATTRIBUTES}
     again = await client.post(event["data"], "application/json", **named)
     assert (again.status_code, again.json()) == (202, first.json())
     assert len(await client.stored_events()) == 1
@@ -238,11 +236,8 @@ async def test_a_status_tells_why_the_event_was_refused_after_all(bus, clock):
     async with open_gateway(bus, clock, trace=trace) as door:
         answer = (await door.post(sample_event())).json()
         value = await bus.bucket("events").get(answer["event_id"])
-        wrong = {
-            "field": "data.revision",
-            "message": "must be higher",
-            "message_vi": "phải lớn hơn",
-        }
+        texts = {"message": "must be higher", "message_vi": "phải lớn hơn"}
+        wrong = {"field": "data.revision"} | texts
         record = json.loads(value.data) | {"refused": [wrong]}
         await bus.bucket("events").put(answer["event_id"], json.dumps(record).encode())
         status = (await door.get(answer["status_url"])).json()

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from contracts import events
+from contracts.base.conditional_response import ConditionalResponse
 from contracts.errors import ContractError
 from contracts.vocabulary import DEFAULT
 from producers.imports import next_state
 from producers.imports.compose_event import compose_event
 from producers.imports.errors import NotAFeed
-from producers.imports.feed_request import FeedResponse
 from producers.imports.feed_state import FeedState
 from producers.imports.imported_articles import ImportedArticles
 from producers.imports.parse import feed_document
@@ -27,7 +27,7 @@ FEED = Feed(url=URL, topic=TOPIC, since=NOW - timedelta(days=2), backfill=True)
 GML = 'xmlns:gml="http://www.opengis.net/gml"'
 
 
-def taken(found: FeedResponse) -> tuple[list[str], FeedState]:
+def taken(found: ConditionalResponse) -> tuple[list[str], FeedState]:
     """What a visit makes of *found*, without the bus: titles of what goes out, what is kept.
 
     Raises NotAFeed.
@@ -66,7 +66,7 @@ LINKS = [
 def test_an_odd_address_stops_neither_its_article_nor_the_others(tag, link):
     said = f"<enclosure url='{link}'/>" if tag == "enclosure" else f"<{tag}>{link}</{tag}>"
     body = among_others(f"<item><title>Bài lạ</title>{said}<description>A</description></item>")
-    titles, state = taken(FeedResponse(body, URL))
+    titles, state = taken(ConditionalResponse(body, URL))
     assert len(titles) == 3 and "Bài lạ" in titles
     assert state.refused == ()
 
@@ -74,7 +74,7 @@ def test_an_odd_address_stops_neither_its_article_nor_the_others(tag, link):
 @pytest.mark.parametrize("number", ["1" * 5000, "0" * 5000 + "65", "9" * 12])
 def test_a_number_that_is_no_letter_costs_its_article_alone(number):
     body = among_others(f"<item><title>Bài lạ &amp;#{number};</title></item>")
-    titles, _ = taken(FeedResponse(body, URL))
+    titles, _ = taken(ConditionalResponse(body, URL))
     assert len(titles) == 2
     assert feed_document.parse_feed(body, URL, "", NOW).entries[1].title == "Bài lạ \ufffd"
 
@@ -82,7 +82,7 @@ def test_a_number_that_is_no_letter_costs_its_article_alone(number):
 def test_what_the_parser_falls_over_is_no_feed():
     body = among_others(f"<item><title>A</title><gml:pos {GML}>10.1 106.2</gml:pos></item>")
     with pytest.raises(NotAFeed) as refused:
-        taken(FeedResponse(body, URL))
+        taken(ConditionalResponse(body, URL))
     assert "KeyError" in refused.value.error.message
     assert "KeyError" in refused.value.error.message_vi
 
@@ -97,7 +97,7 @@ def test_an_entry_that_nobody_understands_is_refused_by_name_and_the_others_go_o
 
     monkeypatch.setattr(feed_document, "parse_entry", entry)
     body = among_others("<item><title>Bài lạ</title><link>https://a.vn/2</link></item>")
-    titles, state = taken(FeedResponse(body, URL))
+    titles, state = taken(ConditionalResponse(body, URL))
     [refusal] = state.refused
     assert len(titles) == 2 and state.counts["refused"] == 1
     assert (refusal.title, refusal.url) == ("Bài lạ", "https://a.vn/2")
@@ -110,7 +110,7 @@ HEADERS = ['"\udce9"', '"é"', '"\x01"', "\udcff" * 9]
 
 @pytest.mark.parametrize("odd", HEADERS)
 def test_a_header_that_cannot_be_sent_back_is_not_remembered(odd):
-    found = FeedResponse(
+    found = ConditionalResponse(
         rss(Article(1)), f"{URL}?{odd}", moved_permanently=True, etag=odd, last_modified=odd
     )
     titles, state = taken(found)
@@ -120,7 +120,7 @@ def test_a_header_that_cannot_be_sent_back_is_not_remembered(odd):
 def test_an_encoding_of_no_name_is_no_feed():
     for odd in ("\udce9", "a\x00b", "x" * 5000):
         with pytest.raises(NotAFeed) as refused:
-            taken(FeedResponse(SEEDS[0].encode(), URL, charset=odd))
+            taken(ConditionalResponse(SEEDS[0].encode(), URL, charset=odd))
         refused.value.error.model_dump_json()
 
 

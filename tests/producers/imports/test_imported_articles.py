@@ -28,7 +28,6 @@ SAME_AND_OTHER_PROCESS = pytest.mark.parametrize(
 @pytest.fixture
 async def imports(bus, clock):
     async with open_import_pipeline(bus, clock) as pipeline:
-        await pipeline.follow()
         await pipeline.read(ARTICLE)
         yield pipeline
 

@@ -42,7 +42,6 @@ async def test_what_nobody_foresaw_is_the_trouble_of_one_feed(imports, monkeypat
 
 
 async def test_what_can_not_be_kept_is_the_trouble_of_one_feed(imports, monkeypatch):
-    await imports.follow()
     imports.publish(Article(1))
     settled = visit.next_state.after_reading
 
@@ -56,7 +55,6 @@ async def test_what_can_not_be_kept_is_the_trouble_of_one_feed(imports, monkeypa
 
 @pytest.mark.parametrize("name", ["ETag", "Last-Modified"])
 async def test_a_header_of_other_letters_is_not_remembered(imports, name):
-    await imports.follow()
     imports.publish(Article(1), **{name: '"é"'})
     state = await imports.visit_feed()
     assert (state.counts, state.modified) == ({"new": 1}, "")
@@ -65,7 +63,6 @@ async def test_a_header_of_other_letters_is_not_remembered(imports, name):
 
 
 async def test_a_state_that_nobody_can_read_is_lost_and_the_feed_read_again(imports):
-    await imports.follow()
     await imports.read(Article(1))
     [feed] = (await imports.member()).registration.feeds
     bucket = imports.bus.bucket(subjects.IMPORTS.name)
@@ -81,7 +78,6 @@ async def test_a_state_that_nobody_can_read_is_lost_and_the_feed_read_again(impo
 async def test_an_entry_that_nobody_understands_stands_in_the_status_and_is_logged_once(
     imports, monkeypatch
 ):
-    await imports.follow()
     whole = visit.feed_document.parse_entry
 
     def entry(said, *more):

@@ -22,7 +22,7 @@ def whys(made: Plan) -> list[str]:
 
 
 def test_a_new_article_is_submitted_once(planner):
-    made = planner.plan_reading(Article(1))
+    made = planner.plan(Article(1))
     assert whys(made) == ["new"]
     assert planner.log[0].data == {
         "content_id": made.drafts[0].content_id,
@@ -36,18 +36,18 @@ def test_a_new_article_is_submitted_once(planner):
         "channels": ["portal", "email", "zalo"],
         "links": [{"url": f"{SITE}/tin/1.html", "title": WHERE}],
     }
-    assert whys(planner.plan_reading(Article(1))) == []
+    assert whys(planner.plan(Article(1))) == []
 
 
 def test_a_title_that_is_too_long_is_cut_between_words_and_stands_whole_in_the_text(planner):
     title = "Về việc triển khai thực hiện Nghị quyết của Chính phủ " * 4
-    planner.plan_reading(Article(1, title=title.strip()))
+    planner.plan(Article(1, title=title.strip()))
     said = planner.log[0].data
     assert 140 < len(said["title"]) <= 150 and said["title"].endswith(" Nghị quyết…")
     assert said["body"] == f"{title.strip()}\n\nBộ Nội vụ hướng dẫn thực hiện."
     assert said["summary"] == ""
-    assert whys(planner.plan_reading(Article(1, title=title.strip()))) == []
-    planner.plan_reading(Article(2, title=title + "2", lead="", ago=50))
+    assert whys(planner.plan(Article(1, title=title.strip()))) == []
+    planner.plan(Article(2, title=title + "2", lead="", ago=50))
     assert planner.log[1].data["body"] == title + "2", "and stands there once"
 
 
@@ -56,16 +56,16 @@ def test_documents_that_an_article_encloses_are_attached(planner):
         Enclosure("https://a.vn/1.pdf", "1.pdf", "application/pdf", 7),
         Enclosure("https://a.vn/2", "2"),
     )
-    planner.plan_reading(Article(1, files=files))
+    planner.plan(Article(1, files=files))
     assert planner.log[0].data["attachments"] == [
         {"url": "https://a.vn/1.pdf", "title": "1.pdf", "media_type": "application/pdf", "size": 7},
         {"url": "https://a.vn/2", "title": "2"},
     ]
-    assert whys(planner.plan_reading(Article(1, files=files))) == []
+    assert whys(planner.plan(Article(1, files=files))) == []
 
 
 def test_the_oldest_goes_first(planner):
-    made = planner.plan_reading(Article(1, ago=5), Article(2, ago=50), Article(3, ago=20))
+    made = planner.plan(Article(1, ago=5), Article(2, ago=50), Article(3, ago=20))
     assert [one.entry.guid for one in made.drafts] == ["tcnn-2", "tcnn-3", "tcnn-1"]
 
 
@@ -79,12 +79,12 @@ def test_the_oldest_goes_first(planner):
     ],
 )
 def test_whatever_a_reader_would_see_makes_a_correction(planner, change):
-    planner.plan_reading(Article(1))
-    made = planner.plan_reading(changed_article(Article(1), **change))
+    planner.plan(Article(1))
+    made = planner.plan(changed_article(Article(1), **change))
     assert whys(made) == ["changed"]
     assert planner.log[-1].type == events.CORRECTED
     assert (planner.log[-1].data["revision"], planner.log[-1].data["corrects_revision"]) == (2, 1)
-    assert whys(planner.plan_reading(changed_article(Article(1), **change))) == []
+    assert whys(planner.plan(changed_article(Article(1), **change))) == []
 
 
 @pytest.mark.parametrize(
@@ -99,28 +99,28 @@ def test_whatever_a_reader_would_see_makes_a_correction(planner, change):
     ],
 )
 def test_what_no_reader_would_see_makes_none(planner, change):
-    planner.plan_reading(Article(1))
-    assert whys(planner.plan_reading(changed_article(Article(1), **change))) == []
+    planner.plan(Article(1))
+    assert whys(planner.plan(changed_article(Article(1), **change))) == []
 
 
 def test_a_second_address_of_an_article_is_a_duplicate_for_ever(planner):
     first = Article(1, path="/tintuc/1")
     twin = Article(1, path="/danh-muc/2", guid="khac")
-    assert whys(planner.plan_reading(first, twin)) == ["new"]
-    assert whys(planner.plan_reading(first, changed_article(twin, lead="Lại khác"))) == []
-    assert whys(planner.plan_reading(twin)) == [], "the first one has left the feed"
+    assert whys(planner.plan(first, twin)) == ["new"]
+    assert whys(planner.plan(first, changed_article(twin, lead="Lại khác"))) == []
+    assert whys(planner.plan(twin)) == [], "the first one has left the feed"
 
 
 def test_a_twin_is_remembered_from_the_first_moment(planner):
-    planner.plan_reading(Article(1), Article(1, path="/b", guid="b"))
-    assert whys(planner.plan_reading(Article(1, path="/b", guid="b", lead="Khác"))) == []
+    planner.plan(Article(1), Article(1, path="/b", guid="b"))
+    assert whys(planner.plan(Article(1, path="/b", guid="b", lead="Khác"))) == []
 
 
 def test_what_waits_for_somebody_to_look_is_not_set_aside_with_its_twin(planner):
     planner.feed = FEED.model_copy(update={"most": 1})
     listed = (Article(1), Article(1, guid="b", lead="Khác"), Article(2))
-    assert len(planner.plan_reading(*listed).held) == 2
-    assert len(planner.plan_reading(*listed, release_held=True).drafts) == 2
+    assert len(planner.plan(*listed).held) == 2
+    assert len(planner.plan(*listed, release_held=True).drafts) == 2
 
 
 def test_of_two_versions_in_one_feed_the_one_that_is_out_stays(planner):
@@ -128,58 +128,54 @@ def test_of_two_versions_in_one_feed_the_one_that_is_out_stays(planner):
         Article(1, title="Công văn", path="/a", guid="g", ago=5),
         Article(2, title="Công văn", path="/a", guid="g", ago=50, lead="Hai"),
     )
-    planner.plan_reading(versions[1])
-    assert whys(planner.plan_reading(*versions)) == []
+    planner.plan(versions[1])
+    assert whys(planner.plan(*versions)) == []
     assert planner.log[0].data["body"] == "Hai"
 
 
 def test_a_link_to_the_home_page_says_nothing_of_which_article_it_is(planner):
-    planner.plan_reading(Article(1, path="/"))
-    assert whys(planner.plan_reading(Article(2, path="/"))) == ["new"]
+    planner.plan(Article(1, path="/"))
+    assert whys(planner.plan(Article(2, path="/"))) == ["new"]
 
 
 def test_a_guid_that_is_an_address_may_be_spelt_in_many_ways(planner):
-    planner.plan_reading(Article(1, guid=f"{SITE}/bai/1"))
+    planner.plan(Article(1, guid=f"{SITE}/bai/1"))
     spelt = Article(
         1, guid="http://www.tcnn.example.vn/bai/1/?utm_source=x", path="/k", title="Khác"
     )
-    assert whys(planner.plan_reading(spelt)) == ["changed"]
+    assert whys(planner.plan(spelt)) == ["changed"]
 
 
 def test_a_twin_that_comes_later_is_none_of_its_own(planner):
-    planner.plan_reading(Article(1))
-    assert (
-        planner.plan_reading(Article(1, path="/b", guid="b"), Article(1)).counts["duplicate"] == 1
-    )
+    planner.plan(Article(1))
+    assert planner.plan(Article(1, path="/b", guid="b"), Article(1)).counts["duplicate"] == 1
     assert len(planner.log) == 1
 
 
 def test_the_same_title_on_another_day_is_another_article(planner):
-    made = planner.plan_reading(
-        Article(1, title="Thông báo"), Article(2, title="Thông báo", ago=60 * 26)
-    )
+    made = planner.plan(Article(1, title="Thông báo"), Article(2, title="Thông báo", ago=60 * 26))
     assert whys(made) == ["new", "new"]
 
 
 def test_what_leaves_the_feed_is_not_taken_back(planner):
-    planner.plan_reading(Article(1), Article(2))
-    assert (whys(planner.plan_reading(Article(2))), len(planner.log)) == ([], 2)
+    planner.plan(Article(1), Article(2))
+    assert (whys(planner.plan(Article(2))), len(planner.log)) == ([], 2)
 
 
 def test_what_was_there_before_is_left_alone_even_when_it_changes(planner):
-    made = planner.plan_reading(Article(1, ago=OLD), Article(2))
+    made = planner.plan(Article(1, ago=OLD), Article(2))
     assert (whys(made), made.counts["old"]) == (["new"], 1)
-    again = planner.plan_reading(Article(1, ago=10, title="Mới sửa"), Article(2))
+    again = planner.plan(Article(1, ago=10, title="Mới sửa"), Article(2))
     assert (whys(again), len(again.set_aside)) == ([], 2), "and stays remembered"
 
 
 @pytest.mark.promise("2.5")
 def test_a_backfill_reaches_the_portal_alone():
-    house = ImportPlanner(FEED.model_copy(update={"backfill": True}))
-    assert whys(house.plan_reading(Article(1, ago=OLD), Article(2))) == ["backfilled", "new"]
-    assert house.log[0].data["channels"] == ["portal"]
-    house.plan_reading(Article(1, ago=OLD, lead="Khác"), Article(2))
-    assert house.log[-1].data["channels"] == ["portal"], "and so does its correction"
+    planner = ImportPlanner(FEED.model_copy(update={"backfill": True}))
+    assert whys(planner.plan(Article(1, ago=OLD), Article(2))) == ["backfilled", "new"]
+    assert planner.log[0].data["channels"] == ["portal"]
+    planner.plan(Article(1, ago=OLD, lead="Khác"), Article(2))
+    assert planner.log[-1].data["channels"] == ["portal"], "and so does its correction"
 
 
 def test_what_has_no_date_is_new_unless_it_lay_there_at_the_first_reading(planner):
@@ -195,10 +191,10 @@ def test_what_has_no_date_is_new_unless_it_lay_there_at_the_first_reading(planne
 
 
 def test_an_item_follows_the_feed_that_brought_it(planner):
-    planner.plan_reading(Article(1))
-    made = planner.plan_reading(Article(1, lead="Tóm tắt khác"), feed=OTHER)
+    planner.plan(Article(1))
+    made = planner.plan(Article(1, lead="Tóm tắt khác"), feed=OTHER)
     assert (whys(made), made.counts["duplicate"]) == ([], 1)
-    alone = planner.plan_reading(
+    alone = planner.plan(
         Article(1, lead="Tóm tắt khác"), feed=OTHER, feeds=frozenset({OTHER.feed_id})
     )
     assert whys(alone) == ["changed"], "the other feed is imported no more"
@@ -206,76 +202,76 @@ def test_an_item_follows_the_feed_that_brought_it(planner):
 
 def test_a_restless_article_does_not_wear_readers_out(planner):
     for number in range(6):
-        planner.plan_reading(Article(1, lead=f"Bản {number}"), now=NOW + timedelta(minutes=number))
+        planner.plan(Article(1, lead=f"Bản {number}"), now=NOW + timedelta(minutes=number))
     assert len(planner.log) == 3
-    late = planner.plan_reading(Article(1, lead="Bản cuối"), now=NOW + timedelta(days=1, minutes=1))
+    late = planner.plan(Article(1, lead="Bản cuối"), now=NOW + timedelta(days=1, minutes=1))
     assert whys(late) == ["changed"]
 
 
 def test_too_much_at_once_is_held_until_somebody_has_looked(planner):
     planner.feed = FEED.model_copy(update={"most": 3})
     many = [Article(number) for number in range(5)]
-    made = planner.plan_reading(*many)
+    made = planner.plan(*many)
     assert (whys(made), len(made.held), made.counts["held"]) == ([], 5, 5)
-    assert len(planner.plan_reading(*many, release_held=True).drafts) == 5
+    assert len(planner.plan(*many, release_held=True).drafts) == 5
 
 
 def test_a_flood_for_the_portal_alone_is_none():
-    house = ImportPlanner(FEED.model_copy(update={"most": 3, "backfill": True}))
-    assert len(house.plan_reading(*(Article(number, ago=OLD) for number in range(9))).drafts) == 9
+    planner = ImportPlanner(FEED.model_copy(update={"most": 3, "backfill": True}))
+    assert len(planner.plan(*(Article(number, ago=OLD) for number in range(9))).drafts) == 9
 
 
-def lanes(house, *articles, **more) -> set[tuple[str, str]]:
+def lanes(planner, *articles, **more) -> set[tuple[str, str]]:
     """What goes out, and how, as its events have it."""
-    begun = len(house.log)
-    made = house.plan_reading(*articles, **more)
-    said = (one.data["lane"] for one in house.log[begun:])
+    begun = len(planner.log)
+    made = planner.plan(*articles, **more)
+    said = (one.data["lane"] for one in planner.log[begun:])
     return set(zip(whys(made), said, strict=True))
 
 
 def test_old_items_and_many_at_once_let_everybodys_news_go_first():
-    house = ImportPlanner(FEED.model_copy(update={"most": 3, "backfill": True}))
+    planner = ImportPlanner(FEED.model_copy(update={"most": 3, "backfill": True}))
     old = [Article(number, ago=OLD) for number in range(9)]
-    assert lanes(house, *old, Article(10)) == {("backfilled", "bulk"), ("new", "normal")}
-    assert lanes(house, changed_article(old[0], lead="Khác")) == {("changed", "normal")}
-    assert lanes(house, *(changed_article(one, lead="Nữa") for one in old[1:])) == {
+    assert lanes(planner, *old, Article(10)) == {("backfilled", "bulk"), ("new", "normal")}
+    assert lanes(planner, changed_article(old[0], lead="Khác")) == {("changed", "normal")}
+    assert lanes(planner, *(changed_article(one, lead="Nữa") for one in old[1:])) == {
         ("changed", "bulk")
     }
     few, many = [Article(n) for n in range(20, 23)], [Article(n) for n in range(30, 34)]
-    assert lanes(house, *few) == {("new", "normal")}
-    assert lanes(house, *many) == set(), "held"
-    assert lanes(house, *many, Article(40, ago=OLD), release_held=True) == {
+    assert lanes(planner, *few) == {("new", "normal")}
+    assert lanes(planner, *many) == set(), "held"
+    assert lanes(planner, *many, Article(40, ago=OLD), release_held=True) == {
         ("new", "bulk"),
         ("backfilled", "bulk"),
     }
-    assert lanes(house, Article(50), release_held=True) == {("new", "normal")}
+    assert lanes(planner, Article(50), release_held=True) == {("new", "normal")}
 
 
 def test_a_feed_for_the_portal_alone_is_never_held():
-    house = ImportPlanner(FEED.model_copy(update={"most": 3, "channels": (ChannelName.PORTAL,)}))
-    assert len(house.plan_reading(*map(Article, range(9))).drafts) == 9
+    planner = ImportPlanner(FEED.model_copy(update={"most": 3, "channels": (ChannelName.PORTAL,)}))
+    assert len(planner.plan(*map(Article, range(9))).drafts) == 9
     changed = [Article(number, lead="Khác") for number in range(9)]
-    assert len(house.plan_reading(*changed).drafts) == 9
+    assert len(planner.plan(*changed).drafts) == 9
 
 
 def test_what_was_refused_is_tried_again_only_when_it_has_changed(planner):
     first = plan_events(Reading(FEED, [Article(1).entry()], NOW), planner.known)
     refused = frozenset(one.refusal_key for one in first.drafts)
-    again = planner.plan_reading(Article(1), refused=refused)
+    again = planner.plan(Article(1), refused=refused)
     assert (whys(again), again.counts["refused"]) == ([], 1)
-    assert whys(planner.plan_reading(Article(1, title="Đã rút gọn"), refused=refused)) == ["new"]
+    assert whys(planner.plan(Article(1, title="Đã rút gọn"), refused=refused)) == ["new"]
 
 
 def test_ids_are_the_same_whenever_they_are_worked_out(planner):
-    planner.plan_reading(Article(1), Article(2))
+    planner.plan(Article(1), Article(2))
     ids = set(planner.known.articles)
     fresh = ImportPlanner()
-    fresh.plan_reading(Article(2, lead="Khác"), Article(1, title="Khác"))
+    fresh.plan(Article(2, lead="Khác"), Article(1, title="Khác"))
     assert set(fresh.known.articles) == ids
 
 
 def test_of_two_units_with_one_feed_each_has_items_of_its_own(planner):
-    planner.plan_reading(Article(1))
+    planner.plan(Article(1))
     other = plan_events(Reading(FEED, [Article(1).entry()], NOW), ImportedArticles("van-phong-bo"))
     assert other.drafts[0].content_id not in planner.known.articles
 
@@ -291,28 +287,28 @@ def accept_by_hand(planner, kind, **data):
 
 
 def test_a_withdrawn_item_stays_so_whatever_the_site_does(planner):
-    planner.plan_reading(Article(1))
+    planner.plan(Article(1))
     content_id = planner.log[0].data["content_id"]
     accept_by_hand(planner, events.WITHDRAWN, content_id=content_id, reason="Sai sự thật")
-    made = planner.plan_reading(Article(1, lead="Khác"))
+    made = planner.plan(Article(1, lead="Khác"))
     assert (whys(made), made.counts["withdrawn"]) == ([], 1)
 
 
 def test_a_text_that_was_corrected_by_hand_is_corrected_behind_it(planner):
-    planner.plan_reading(Article(1))
+    planner.plan(Article(1))
     by_hand = {"revision": 5, "corrects_revision": 1, "title": "Sửa tay"}
     accept_by_hand(planner, events.CORRECTED, **planner.log[0].data | by_hand)
-    assert whys(planner.plan_reading(Article(1))) == [], "the site says what it said"
-    planner.plan_reading(Article(1, lead="Khác"))
+    assert whys(planner.plan(Article(1))) == [], "the site says what it said"
+    planner.plan(Article(1, lead="Khác"))
     assert (planner.log[-1].data["revision"], planner.log[-1].data["corrects_revision"]) == (6, 5)
 
 
 def test_an_event_that_was_overtaken_counts_no_revision_back(planner):
-    planner.plan_reading(Article(1))
+    planner.plan(Article(1))
     first = planner.log[0]
     newer = first.data | {"revision": 5, "corrects_revision": 1}
     accept_by_hand(planner, events.CORRECTED, **newer)
     late = first.data | {"revision": 2, "corrects_revision": 1}
     planner.accept(first.model_copy(update={"type": events.CORRECTED, "data": late}))
-    planner.plan_reading(Article(1, lead="Khác"))
+    planner.plan(Article(1, lead="Khác"))
     assert planner.log[-1].data["revision"] == 6

@@ -22,12 +22,12 @@ FEEDS = st.lists(ARTICLES, max_size=8)
 
 @given(st.lists(FEEDS, min_size=1, max_size=5), st.booleans())
 def test_whatever_is_read_a_second_reading_gives_nothing_and_revisions_go_up(readings, backfill):
-    house = ImportPlanner(FEED.model_copy(update={"backfill": backfill}))
+    planner = ImportPlanner(FEED.model_copy(update={"backfill": backfill}))
     for number, articles in enumerate(readings):
         now = NOW + timedelta(days=2 * number)
-        house.plan_reading(*articles, now=now)
-        assert house.plan_reading(*articles, now=now + timedelta(days=1)).drafts == []
-    names = [(one.data["content_id"], one.data["revision"]) for one in house.log]
+        planner.plan(*articles, now=now)
+        assert planner.plan(*articles, now=now + timedelta(days=1)).drafts == []
+    names = [(one.data["content_id"], one.data["revision"]) for one in planner.log]
     assert len(set(names)) == len(names)
     for content_id in {name for name, _ in names}:
         revisions = [revision for name, revision in names if name == content_id]
@@ -36,23 +36,23 @@ def test_whatever_is_read_a_second_reading_gives_nothing_and_revisions_go_up(rea
 
 @given(st.lists(FEEDS, min_size=1, max_size=4))
 def test_losing_all_memory_but_the_log_publishes_nothing_again(readings):
-    house = ImportPlanner()
+    planner = ImportPlanner()
     for articles in readings:
-        house.plan_reading(*articles)
+        planner.plan(*articles)
     again = ImportPlanner()
-    for event in house.log:
+    for event in planner.log:
         again.known.add_event(event, NOW)
-    assert again.known.articles == house.known.articles
-    made = again.plan_reading(*readings[-1], now=NOW + timedelta(days=1))
+    assert again.known.articles == planner.known.articles
+    made = again.plan(*readings[-1], now=NOW + timedelta(days=1))
     assert not {one.content_id for one in made.drafts if one.reason == "new"} & {
-        *house.known.articles
+        *planner.known.articles
     }
 
 
 @given(FEEDS, st.randoms(use_true_random=False))
 def test_another_order_in_the_feed_makes_no_item_of_what_is_known(articles, rng):
-    house = ImportPlanner()
-    house.plan_reading(*articles)
-    known = {*house.known.articles}
+    planner = ImportPlanner()
+    planner.plan(*articles)
+    known = {*planner.known.articles}
     shuffled = rng.sample(articles, len(articles))
-    assert {one.content_id for one in house.plan_reading(*shuffled).drafts} <= known
+    assert {one.content_id for one in planner.plan(*shuffled).drafts} <= known

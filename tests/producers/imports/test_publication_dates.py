@@ -55,22 +55,22 @@ def test_where_there_is_no_link_the_text_ends_with_the_day():
 
 
 def test_another_day_in_the_feed_is_no_correction():
-    house = ImportPlanner()
-    house.plan_reading(Article(1))
-    assert house.plan_reading(Article(1, ago=25 * 60)).counts == {"unchanged": 1}
+    planner = ImportPlanner()
+    planner.plan(Article(1))
+    assert planner.plan(Article(1, ago=25 * 60)).counts == {"unchanged": 1}
 
 
 def test_twenty_old_articles_reach_the_portal_alone_and_each_says_its_day():
-    house = ImportPlanner(FEED.model_copy(update={"backfill": True}))
-    house.plan_reading(*(Article(n, ago=OLD + n * 24 * 60) for n in range(20)))
-    assert {tuple(one.data["channels"]) for one in house.log} == {(ChannelName.PORTAL,)}
-    assert len({one.data["links"][0]["title"] for one in house.log}) == 20
+    planner = ImportPlanner(FEED.model_copy(update={"backfill": True}))
+    planner.plan(*(Article(n, ago=OLD + n * 24 * 60) for n in range(20)))
+    assert {tuple(one.data["channels"]) for one in planner.log} == {(ChannelName.PORTAL,)}
+    assert len({one.data["links"][0]["title"] for one in planner.log}) == 20
 
 
 def test_an_article_dated_ahead_waits_until_then():
-    house = ImportPlanner()
-    assert whys(house.plan_reading(Article(1, ago=-DAYS_3), Article(2))) == ["new", "new"]
-    ahead = {one.data["links"][0]["url"][-6:]: one.data.get("not_before") for one in house.log}
+    planner = ImportPlanner()
+    assert whys(planner.plan(Article(1, ago=-DAYS_3), Article(2))) == ["new", "new"]
+    ahead = {one.data["links"][0]["url"][-6:]: one.data.get("not_before") for one in planner.log}
     assert ahead == {"1.html": "2027-01-18T08:00:00+00:00", "2.html": None}
 
 
@@ -81,12 +81,12 @@ def test_what_calls_itself_gmt_waits_only_where_local_time_lies_ahead_as_well(ho
 
 
 def test_so_does_its_correction_for_as_long_as_it_lies_ahead():
-    house = ImportPlanner()
-    house.plan_reading(Article(1, ago=-DAYS_3))
-    house.plan_reading(Article(1, ago=-DAYS_3, lead="Khác"))
-    assert house.log[-1].data["not_before"] == house.log[0].data["not_before"]
-    house.plan_reading(Article(1, ago=0, lead="Lại khác"))
-    assert "not_before" not in house.log[-1].data
+    planner = ImportPlanner()
+    planner.plan(Article(1, ago=-DAYS_3))
+    planner.plan(Article(1, ago=-DAYS_3, lead="Khác"))
+    assert planner.log[-1].data["not_before"] == planner.log[0].data["not_before"]
+    planner.plan(Article(1, ago=0, lead="Lại khác"))
+    assert "not_before" not in planner.log[-1].data
 
 
 @pytest.mark.parametrize(

@@ -52,38 +52,33 @@ PAIRS = {
 }
 
 
+def signed(text, at=NOW, file=""):
+    return text_signature(text, [file] if file else [], at)
+
+
 @pytest.mark.parametrize("name", PAIRS)
 def test_what_is_one_article_and_what_is_two(name):
     one, other, at, judged = PAIRS[name]
-    assert compare(text_signature(one, (), NOW), text_signature(other, (), at)) is judged
-    assert compare(text_signature(other, (), at), text_signature(one, (), NOW)) is judged
+    assert compare(signed(one), signed(other, at)) is judged
+    assert compare(signed(other, at), signed(one)) is judged
 
 
 def test_a_site_that_knows_the_day_alone_gives_no_minute():
-    assert (
-        compare(text_signature(SHORT, (), MIDNIGHT), text_signature(SHORT, (), MIDNIGHT)) is OTHER
-    )
-    assert compare(text_signature(LONG, (), MIDNIGHT), text_signature(LONG, (), MIDNIGHT)) is SAME
+    assert compare(signed(SHORT, MIDNIGHT), signed(SHORT, MIDNIGHT)) is OTHER
+    assert compare(signed(LONG, MIDNIGHT), signed(LONG, MIDNIGHT)) is SAME
 
 
 def test_other_files_make_another_article():
-    assert (
-        compare(text_signature(LONG, ["a.pdf"], NOW), text_signature(LONG, ["b.pdf"], NOW)) is OTHER
-    )
-    assert (
-        compare(text_signature(LONG, ["a.pdf"], NOW), text_signature(LONG, ["a.pdf"], NOW)) is SAME
-    )
+    assert compare(signed(LONG, file="a.pdf"), signed(LONG, file="b.pdf")) is OTHER
+    assert compare(signed(LONG, file="a.pdf"), signed(LONG, file="a.pdf")) is SAME
 
 
 def test_a_sample_of_a_long_text_judges_as_all_of_it_would():
     words = [f"chữ{number}" for number in range(20 * SAMPLE_SIZE)]
     for kept in (0.5, 0.9):
         other = words[: int(kept * len(words))]
-        found = overlap(
-            text_signature(" ".join(words), (), NOW).shingles,
-            text_signature(" ".join(other), (), NOW).shingles,
-        )
-        assert found == pytest.approx(kept, abs=0.08)
+        part = overlap(signed(" ".join(words)).shingles, signed(" ".join(other)).shingles)
+        assert part == pytest.approx(kept, abs=0.08)
 
 
 @pytest.mark.parametrize("text", ["", "Bộ Nội vụ họp về cải cách hành chính."])
@@ -126,15 +121,15 @@ ONE, TWO = notice(1, LONG), notice(2, LONG.replace("kế toán", "Văn thư"))
 )
 def test_two_notices_of_one_title_and_day_are_two_items(planner, readings):
     for listed in readings:
-        planner.plan_reading(*listed)
+        planner.plan(*listed)
     assert planner.event_counts() == {"submitted": 2}
 
 
 def test_what_is_nearly_an_item_is_set_aside_and_never_written_over_it(planner):
     near = notice(2, LONG.replace("đối chiếu", "so sánh"))
-    planner.plan_reading(ONE)
+    planner.plan(ONE)
     for listed in ((near,), (ONE, near), (near,)):
-        made = planner.plan_reading(*listed)
+        made = planner.plan(*listed)
         assert ([one.url for one in made.twins.values()], whys(made)) == ([near.url], [])
     assert planner.event_counts() == {"submitted": 1}
 
@@ -142,27 +137,27 @@ def test_what_is_nearly_an_item_is_set_aside_and_never_written_over_it(planner):
 def test_what_was_set_aside_is_told_for_as_long_as_it_is_listed(planner):
     twin = changed_article(ONE, number=2)
     for listed in ((ONE, twin), (ONE, twin), (twin,)):
-        made = planner.plan_reading(*listed)
+        made = planner.plan(*listed)
         assert [one.of for one in made.twins.values()] == [*planner.known.articles]
         assert made.counts["duplicate"] == 1
-    assert not planner.plan_reading(ONE).twins
+    assert not planner.plan(ONE).twins
 
 
 def test_an_item_that_is_listed_under_its_first_address_again_is_not_told_again(planner):
     moved = changed_article(ONE, number=2)
-    planner.plan_reading(ONE)
-    assert planner.plan_reading(moved).counts == {"moved": 1}
+    planner.plan(ONE)
+    assert planner.plan(moved).counts == {"moved": 1}
     for listed in ((ONE,), (moved,), (moved, ONE), (ONE,)):
-        assert whys(planner.plan_reading(*listed)) == []
-    assert whys(planner.plan_reading(changed_article(ONE, lead="Khác hẳn"))) == [], (
+        assert whys(planner.plan(*listed)) == []
+    assert whys(planner.plan(changed_article(ONE, lead="Khác hẳn"))) == [], (
         "it was listed beside its successor"
     )
 
 
 def test_a_text_in_two_feeds_of_a_unit_is_told_of_without_being_set_aside(planner):
-    planner.plan_reading(ONE)
+    planner.plan(ONE)
     other = FEED.model_copy(update={"url": "https://tcnn.example.vn/rss/hai"})
-    made = planner.plan_reading(changed_article(ONE, number=2), feed=other, is_first=False)
+    made = planner.plan(changed_article(ONE, number=2), feed=other, is_first=False)
     assert (len(made.twins), made.set_aside, whys(made)) == (1, set(), [])
 
 
@@ -199,12 +194,12 @@ POOL = [
 def test_in_whatever_order_they_are_listed_each_article_is_one_item_and_keeps_its_text(
     readings, remembers
 ):
-    house = ImportPlanner()
+    planner = ImportPlanner()
     for articles in readings:
         if not remembers:
-            house.set_aside = frozenset()
-        house.plan_reading(*articles)
-    said = {(event.data["content_id"], event.data["body"]) for event in house.log}
+            planner.set_aside = frozenset()
+        planner.plan(*articles)
+    said = {(event.data["content_id"], event.data["body"]) for event in planner.log}
     listed = {one.ago for articles in readings for one in articles}
     assert len(said) == len({item for item, _ in said}) == len({text for _, text in said})
     assert len(said) == len(listed)

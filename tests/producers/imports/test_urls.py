@@ -83,9 +83,8 @@ OTHERS = [
 
 @pytest.mark.parametrize("name", SAME)
 def test_spellings_of_one_page_have_one_form(name):
-    assert len({canonical_url(url) for url in SAME[name]}) == 1, [
-        canonical_url(u) for u in SAME[name]
-    ]
+    forms = {canonical_url(url) for url in SAME[name]}
+    assert len(forms) == 1, forms
 
 
 @pytest.mark.parametrize(("one", "other"), OTHERS)

@@ -1,7 +1,6 @@
 """Feeds are read over HTTP and become events on a real bus: each once, whatever happens."""
 
 import asyncio
-import re
 import time
 
 import pytest
@@ -15,14 +14,13 @@ from producers.imports.plan import plan_events
 from producers.imports.planned import Reading
 from producers.imports.visit import ManualVisit
 from tests.support.crashing_bus import SimulatedCrash, crashing_bus
-from tests.support.feed_site import NOW, Article, changed_article, rss
+from tests.support.feed_site import NOW, Article, changed_article, undated_rss
 from tests.support.import_pipeline import UNIT, ImportPipeline
 
 DAY_S = 86_400
 
 
 async def test_articles_come_in_and_an_unchanged_feed_is_not_sent_again(imports):
-    await imports.follow()
     state = await imports.read(Article(1), Article(2))
     assert (state.counts, state.title, state.trouble) == ({"new": 2}, "Tạp chí", None)
     assert await imports.event_kinds() == {"submitted": 2}
@@ -42,7 +40,6 @@ async def test_an_item_is_released_as_the_units_policy_says(imports, release, st
 
 
 async def test_what_the_contract_refuses_is_told_by_field_and_not_tried_again(imports):
-    await imports.follow()
     lost, eth = Article(1, lead="B\ufffdo cáo"), Article(2, title="\u00d0ề án")
     state = await imports.read(lost, eth, Article(3))
     assert state.counts == {"new": 1, "refused": 2}
@@ -60,7 +57,6 @@ async def test_what_the_contract_refuses_is_told_by_field_and_not_tried_again(im
 
 
 async def test_what_was_set_aside_for_its_title_is_remembered_until_it_leaves_the_feed(imports):
-    await imports.follow()
     twin = Article(2, title=Article(1).headline)
     for listed in ((Article(1), twin), (Article(3), Article(1), twin), (Article(4), twin)):
         state = await imports.read(*listed, fresh=True)
@@ -70,7 +66,6 @@ async def test_what_was_set_aside_for_its_title_is_remembered_until_it_leaves_th
 
 
 async def test_an_old_encoding_is_refused_and_never_guessed(imports):
-    await imports.follow()
     state = await imports.read(Article(1, title="Th«ng b¸o vÒ viÖc tuyÓn dông c«ng chøc"))
     assert (state.counts, state.refused[0].errors[0].field) == ({"refused": 1}, "data.title")
     assert await imports.stored_events() == []
@@ -91,7 +86,6 @@ async def test_a_flood_is_held_and_let_in_by_hand(imports):
 
 @pytest.mark.promise("2.5")
 async def test_losing_what_is_remembered_of_a_feed_publishes_nothing_twice(imports):
-    await imports.follow()
     imports.publish(Article(1), Article(2, path="/b", guid="b", title=Article(1).headline))
     await imports.visit_feed()
     before = await imports.stored_events()
@@ -101,22 +95,16 @@ async def test_losing_what_is_remembered_of_a_feed_publishes_nothing_twice(impor
 
 
 async def test_what_lay_there_without_a_date_is_no_news(imports):
-    def undated(*numbers):
-        return re.sub("<pubDate>.*?</pubDate>", "", rss(*map(Article, numbers)).decode()).encode()
-
-    await imports.follow()
-    imports.site.publish(undated(1, 2))
+    imports.site.publish(undated_rss(Article(1), Article(2)))
     assert (await imports.visit_feed()).counts == {"old": 2}
-    imports.site.publish(undated(3, 1, 2))
+    imports.site.publish(undated_rss(*map(Article, (3, 1, 2))))
     assert (await imports.visit_feed()).counts == {"new": 1, "old": 2}
 
 
-async def test_a_draft_that_somebody_was_faster_with_is_left_to_the_next_reading(imports):
-    await imports.follow()
+async def test_a_draft_that_another_was_faster_with_is_left_to_the_next_reading(imports):
     await imports.read(Article(1, lead="Một"))
-    draft = plan_events(
-        Reading(imports.feed(), [Article(1, lead="Hai").entry()], NOW), ImportedArticles(UNIT)
-    ).drafts[0]
+    reading = Reading(imports.feed(), [Article(1, lead="Hai").entry()], NOW)
+    [draft] = plan_events(reading, ImportedArticles(UNIT)).drafts
     sent = await imports.importer.sender.send(await imports.member(), imports.feed(), draft)
     assert (sent, len(await imports.stored_events())) == (False, 1)
 
@@ -133,7 +121,6 @@ async def test_a_restless_article_is_looked_at_again_although_the_site_says_noth
 
 @pytest.mark.promise("2.5")
 async def test_two_processes_at_once_say_it_once(imports):
-    await imports.follow()
     imports.publish(*map(Article, range(20)))
     others = [imports.new_importer(imports.bus) for _ in range(3)]
     member, feed = await imports.member(), imports.feed()
@@ -141,12 +128,11 @@ async def test_two_processes_at_once_say_it_once(imports):
     assert await imports.event_kinds() == {"submitted": 20}
 
 
-async def survived(house: ImportPipeline, calls: int, *, after: bool) -> bool:
+async def survived(imports: ImportPipeline, calls: int, *, after: bool) -> bool:
     """Whether the process has outlived its reading."""
+    importer = imports.new_importer(crashing_bus(imports.bus, calls, after=after))
     try:
-        await house.visit_feed(
-            importer=house.new_importer(crashing_bus(house.bus, calls, after=after))
-        )
+        await imports.visit_feed(importer=importer)
     except SimulatedCrash:
         return False
     return True
@@ -154,7 +140,6 @@ async def survived(house: ImportPipeline, calls: int, *, after: bool) -> bool:
 
 async def test_a_number_that_a_dying_process_claimed_for_another_text_is_left_to_it(imports):
     """Claimed for ever, never stored, and the site has changed the article since."""
-    await imports.follow()
     imports.publish(Article(1, lead="Một"))
     for calls in range(1, 40):
         await imports.importer.states.forget(UNIT, imports.feed())
@@ -166,5 +151,5 @@ async def test_a_number_that_a_dying_process_claimed_for_another_text_is_left_to
     assert (event.type, event.data["revision"], event.data["body"]) == (events.SUBMITTED, 2, "Hai")
 
 
-async def claimed(house: ImportPipeline) -> bool:
-    return bool([key async for key, _ in house.bus.bucket("events").values("")])
+async def claimed(imports: ImportPipeline) -> bool:
+    return bool([key async for key, _ in imports.bus.bucket("events").values("")])

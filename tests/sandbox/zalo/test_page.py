@@ -13,21 +13,10 @@ async def see(zalo, path="/", **query):
         return answer.status, await answer.text()
 
 
-async def test_the_page_shows_what_a_follower_sees(zalo):
-    assert (await see(zalo))[1].count("Chưa có") == 2
-    body = "Lương <script>alert(1)</script> & thưởng"
-    for row in ("article", "broadcast"):
-        await zalo.stage.send(a_publication(body=body), row)
-    _, html = await see(zalo)
-    assert html.count("Lịch nghỉ Tết Nguyên đán năm 2027") == 2
-    for text in ("đang hiển thị", "Zalo đang xếp hàng gửi", "&amp; thưởng", "12:00 15/01/2027"):
-        assert text in html
-    assert "<script>" not in html
-
-
 async def test_each_person_has_a_page_with_what_they_see(zalo):
+    item = a_publication(body="Lương <script>alert(1)</script> & thưởng")
     for row in ("article", "broadcast"):
-        await zalo.stage.send(a_publication(), row)
+        await zalo.stage.send(item, row)
     binh = await zalo.person(name="Trần Thị Bình", phone=PHONE)
     other = await zalo.person(name="Lê Văn Cường")
     await zalo.later(minutes=30)
@@ -40,8 +29,9 @@ async def test_each_person_has_a_page_with_what_they_see(zalo):
     await zalo.settle()
     await zalo.act(binh, "feedback", message_id=news, rate=4, note="Nhanh")
     _, overview = await see(zalo)
-    for user_id in (binh, other):
-        assert f'href="/?user_id={user_id}"' in overview
+    for text in ("đang hiển thị", "&amp; thưởng", f"?user_id={binh}", f"?user_id={other}"):
+        assert text in overview
+    assert "<script>" not in overview
     status, hers = await see(zalo, user_id=binh)
     assert status == 200
     for text in (

@@ -110,24 +110,15 @@ async def test_a_template_has_to_be_approved(zalo, status, code):
     assert await zalo.code(BY_PHONE, order("7")) == code
 
 
-@pytest.mark.parametrize(
-    ("rules", "code"),
-    [
-        ({"zca_linked": False}, -136),
-        ({"unknown_phones": -118}, -118),
-        ({"unknown_phones": -114}, -114),
-    ],
-)
-async def test_what_stands_in_the_account_s_way(zalo, rules, code):
-    zalo.stage.set_rules(**rules)
-    assert await zalo.code(BY_PHONE, order()) == code
-
-
-@pytest.mark.parametrize("code", [-110, -114, -118, -119, -139, -140, -141])
-async def test_what_zalo_says_of_one_recipient(zalo, code):
-    await zalo.person(phone=PHONE, template_code=code)
-    assert await zalo.code(BY_PHONE, order()) == code
-    assert await zalo.code(BY_PHONE, order(phone="84987654321")) == 0
+async def test_each_refusal_of_a_recipient_and_of_the_account_has_its_code(zalo):
+    for code in (-110, -114, -118, -119, -139, -140, -141):
+        await zalo.person(user_id="1", phone=PHONE, template_code=code)
+        assert await zalo.code(BY_PHONE, order()) == code
+    unknown = order(phone="84987654321")
+    assert await zalo.code(BY_PHONE, unknown) == 0
+    for rules, code in [({"unknown_phones": -114}, -114), ({"zca_linked": False}, -136)]:
+        zalo.stage.set_rules(**rules)
+        assert await zalo.code(BY_PHONE, unknown) == code
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,9 @@ import pytest
 from aiohttp import web
 
 from channels.zalo.stand_in import OA_ID
-from sandbox.zalo import server
 from tests.support.sandbox_client import (
     BY_PHONE,
     CARE,
-    NEWS,
     PHONE,
     order,
 )  # fmt: skip
@@ -154,19 +152,6 @@ async def test_a_template_can_be_answered_and_rated(zalo, receiver):
     assert receiver.headers("X-ZEvent-Server") == ["ZNS"] * 3
 
 
-async def test_changes_of_templates_and_quotas_are_told_of(zalo, receiver):
-    worse = zalo.world.templates.templates[NEWS].model_copy(
-        update={"status": "DISABLE", "quality": "LOW"}
-    )
-    await zalo.said("/_sandbox/templates", worse.model_dump(mode="json"))
-    await zalo.said("/_sandbox/rules", {"daily_quota": 500})
-    names = ("change_template_status", "change_template_quality", "change_oa_daily_quota")
-    status, quality, quota = await heard(zalo, receiver, *names)
-    assert status["status"] == {"prev_status": "ENABLE", "new_status": "DISABLE"}
-    assert (quality["template_id"], quality["quality"]) == (NEWS, "LOW")
-    assert (quota["oaId"], quota["quota"]["new_value"]) == (OA_ID, "500")
-
-
 # ---- how it is sent
 
 
@@ -209,22 +194,6 @@ async def test_a_retry_is_the_same_event_byte_for_byte_with_its_number(zalo, rec
     assert len({body for _, _, body in receiver.came}) == 1
     assert len(set(receiver.headers("X-ZEvent-Signature"))) == 1
     assert (await webhook(zalo))["waiting"] == []
-
-
-async def test_a_waiting_event_is_posted_after_a_restart(zalo, receiver, tmp_path, clock):
-    receiver.status = 500
-    await zalo.act(await zalo.person(), "follow")
-    await zalo.settle()
-    await zalo.stage.sandbox.scheduler.stop()
-    receiver.status = 200
-    again = await server.start("127.0.0.1", 0, tmp_path, clock)
-    try:
-        clock.advance(30)
-        await again.scheduler.catch_up()
-        assert again.world.webhook_queue.waiting == {}
-    finally:
-        await again.close()
-    assert receiver.headers("num_retry") == [None, "1"]
 
 
 async def test_a_due_event_is_sent_without_another_call(zalo, receiver):
