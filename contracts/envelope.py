@@ -84,15 +84,13 @@ def from_structured(body: bytes | dict[str, Any], *, limit: int = MAX_EVENT_BYTE
     return _from_object(strict_json.loads(raw))
 
 
-def from_binary(
-    headers: Mapping[str, str], body: bytes, *, percent_encoded: bool = True
-) -> CloudEvent:
+def from_binary(headers: Mapping[str, str], body: bytes) -> CloudEvent:
     """An event whose attributes are `ce-*` headers; the body is its data.
 
     The data's type is `ce-datacontenttype` (NATS) or else `Content-Type` (HTTP).
     """
     lowered = _lower(headers)
-    attributes: dict[str, Any] = dict(_attributes(lowered, percent_encoded))
+    attributes: dict[str, Any] = dict(_attributes(lowered))
     _bounded(len(body) + len(strict_json.dumps(attributes)) + STRUCTURED_OVERHEAD)
     media = attributes.setdefault("datacontenttype", lowered.get("content-type"))
     _json_only(media)
@@ -171,10 +169,10 @@ def _rfc3339(moment: datetime) -> str:
     return f"{whole}.{fraction.rstrip('0')}Z" if fraction else f"{whole}Z"
 
 
-def _attributes(lowered: Mapping[str, str], percent_encoded: bool) -> Iterator[tuple[str, str]]:
+def _attributes(lowered: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for header, value in lowered.items():
         if header.startswith("ce-"):
-            yield header[3:], _attribute_text(header, value) if percent_encoded else value
+            yield header[3:], _attribute_text(header, value)
 
 
 def _attribute_text(header: str, value: str) -> str:

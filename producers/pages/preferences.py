@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from contracts.base.times import VIETNAM
+from contracts.base.times import VIETNAM, vietnam_time
 from contracts.errors import FieldError
 from contracts.subscriptions.signup import SUPPRESSION_FIELD
 from contracts.subscriptions.subscriber import RetainedData, Subscriber
@@ -119,7 +119,7 @@ class PreferencesPages:
         )
 
     def now(self) -> datetime:
-        return datetime.fromtimestamp(self.clock(), VIETNAM)
+        return vietnam_time(self.clock())
 
     def redirect_with_notice(self, notice: str) -> Response:
         return RedirectResponse(

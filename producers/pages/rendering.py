@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.responses import HTMLResponse
 
-from contracts.base.times import VIETNAM
+from contracts.base.times import VIETNAM, format_moment_in_sentence
 from contracts.catalog import load_texts
 from contracts.errors import FieldError
 from contracts.subscriptions.subscriber import UNTIL_RESUMED
@@ -45,10 +45,6 @@ def file_version(name: str) -> str:
     return sha256((FOLDER / "static" / name).read_bytes()).hexdigest()[:10]
 
 
-def format_moment(at: datetime) -> str:
-    return f"{at.astimezone(VIETNAM):%H:%M ngày %d/%m/%Y}"
-
-
 def format_day(at: datetime) -> str:
     return f"{at.astimezone(VIETNAM):%d/%m/%Y}"
 
@@ -69,7 +65,7 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.environment.filters |= {"moment": format_moment, "day": format_day}
+        self.environment.filters |= {"moment": format_moment_in_sentence, "day": format_day}
         self.environment.globals |= {
             "base": self.base_path,
             "texts": page_texts(),

@@ -2,10 +2,10 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from contracts.base.times import Clock, vietnam_time
+from contracts.base.times import Clock, utc_time, vietnam_time
 from sandbox.zalo.state.conversations import Conversations
 from sandbox.zalo.state.journal import Fact, Journal
 from sandbox.zalo.state.people import FactHandler, People
@@ -95,8 +95,7 @@ class World:
 
     def record_at(self, moment: float, kind: str, **facts: Any) -> None:
         """Record a fact with the *moment* at which it was due."""
-        at = datetime.fromtimestamp(moment, UTC).isoformat()
-        fact = {"at": at, "kind": kind, **facts}
+        fact = {"at": utc_time(moment).isoformat(), "kind": kind, **facts}
         self.journal.append(fact)
         self.apply(fact)
 

@@ -1,4 +1,4 @@
-"""Fixture of the gateway's tests."""
+"""Fixtures of the gateway's tests."""
 
 import pytest
 
@@ -10,3 +10,9 @@ async def client(bus, clock):
     """A unit's system in front of a gateway."""
     async with open_gateway(bus, clock) as gateway:
         yield gateway
+
+
+@pytest.fixture
+def office(case_pipeline):
+    """A gateway for case events, with intake and delivery behind it."""
+    return case_pipeline

@@ -52,10 +52,8 @@ def test_a_title_that_is_too_long_is_cut_between_words_and_stands_whole_in_the_t
 
 
 def test_documents_that_an_article_encloses_are_attached(planner):
-    files = (
-        Enclosure("https://a.vn/1.pdf", "1.pdf", "application/pdf", 7),
-        Enclosure("https://a.vn/2", "2"),
-    )
+    pdf = Enclosure("https://a.vn/1.pdf", "1.pdf", "application/pdf", 7)
+    files = (pdf, Enclosure("https://a.vn/2", "2"))
     planner.plan(Article(1, files=files))
     assert planner.log[0].data["attachments"] == [
         {"url": "https://a.vn/1.pdf", "title": "1.pdf", "media_type": "application/pdf", "size": 7},

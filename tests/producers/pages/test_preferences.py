@@ -34,10 +34,9 @@ async def test_a_letter_lets_in_and_the_page_shows_what_is_kept(house):
         assert 'value="weekly" checked' in page
         assert "12:00 ngày 26/11/2026" in page
         saved = await press_button(browser, frequency="weekly", topics=["tuyen-dung"])
-        assert (saved.status_code, saved.headers["location"]) == (
-            303, "/dang-ky/tuy-chon?xong=da-luu",
-        )  # fmt: skip
-        assert 'role="status">Đã lưu' in (await browser.get(saved.headers["location"])).text
+        there = saved.headers["location"]
+        assert (saved.status_code, there) == (303, "/dang-ky/tuy-chon?xong=da-luu")
+        assert 'role="status">Đã lưu' in (await browser.get(there)).text
         assert (await browser.get("/dang-ky/quan-ly")).status_code == 303
     assert (await house.subscriber()).topics == ("tuyen-dung",)
 
@@ -162,12 +161,10 @@ async def test_leaving_the_page_ends_the_session(house):
         copy.cookies.update(cookie)
         for path in ("", "/du-lieu", "/xoa"):
             assert (await copy.get(f"/dang-ky/tuy-chon{path}")).status_code == 403
-        assert (await other.get("/dang-ky/tuy-chon")).status_code == 200, (
-            "another way in is another"
-        )
+        assert (await other.get("/dang-ky/tuy-chon")).status_code == 200, "another session"
 
 
-async def test_whoever_goes_out_without_a_session_leaves_nothing_behind(house):
+async def test_signing_out_without_a_session_leaves_nothing_behind(house):
     before = await house.stored_bytes()
     async with house.client() as browser:
         browser.cookies.set("loa-dang-ky", "x" * 200)
@@ -175,10 +172,7 @@ async def test_whoever_goes_out_without_a_session_leaves_nothing_behind(house):
     assert await house.stored_bytes() == before
 
 
-async def test_who_comes_without_a_letter_is_told_that_the_page_is_not_open_and_how_to_open_it(
-    house,
-):
-    """Whoever follows a bookmark, or types the address, may never have been in."""
+async def test_a_visitor_without_a_letter_is_told_how_to_open_the_page(house):
     async with house.client() as stranger:
         answer = await stranger.get("/dang-ky/tuy-chon")
     assert (answer.status_code, heading(answer)) == (403, "Trang quản lý chưa mở hoặc đã đóng")
