@@ -1,14 +1,16 @@
-"""Rules shared by all feed formats: times, addresses, HTML."""
+"""Rules as tables, and what the feed formats share: times, addresses, HTML."""
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 from lxml import etree, html
+
+from channels.portal.render.xml import ATOM_NS, HISTORY_NS, Element
 
 _RFC822 = re.compile(
     r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?\d{1,2} "
@@ -20,19 +22,30 @@ _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+")
 _ACTIVE_TAGS = {"script", "iframe", "object", "embed", "form", "style", "link", "meta", "base"}
 _ADDRESS_ATTRIBUTES = {"href", "src", "cite", "poster", "action"}
 _SAFE_SCHEMES = {"http", "https", "mailto", "tel"}
+NAMESPACES = {"a": ATOM_NS, "h": HISTORY_NS, "x": "http://www.w3.org/1999/xhtml"}
+Rules = Mapping[str, str | Callable[[Any], object]]
+"""The name of each rule, and an XPath or a function that is true where it is kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class BrokenRule:
-    """One broken rule: its name, the details, and the item's number (0 = the feed itself)."""
+    """One broken rule: its name, the part that breaks it, the item's number (0: the feed)."""
 
     rule: str
     detail: str
     item: int = 0
 
 
-def broken_rule(rule: str, detail: str, item: int = 0) -> BrokenRule:
-    return BrokenRule(rule, detail, item)
+def broken_rules(part: Any, rules: Rules, item: int = 0) -> Iterator[BrokenRule]:
+    """The rules that *part*, an element or a JSON object, breaks."""
+    for name, rule in rules.items():
+        if not (find(part, f"boolean({rule})") if isinstance(rule, str) else rule(part)):
+            text = etree.tostring(part).decode() if isinstance(part, Element) else str(part)
+            yield BrokenRule(name, text[:300], item)
+
+
+def find(part: Element, xpath: str) -> Any:
+    return part.xpath(xpath, namespaces=NAMESPACES)
 
 
 def is_absolute(url: str | None) -> bool:
@@ -43,6 +56,10 @@ def is_absolute(url: str | None) -> bool:
 
 def is_web_address(url: str | None) -> bool:
     return urlsplit(url or "").scheme in ("http", "https") and is_absolute(url)
+
+
+def are_web_addresses(urls: Iterable[str | None]) -> bool:
+    return all(map(is_web_address, urls))
 
 
 def is_language(tag: object) -> bool:
@@ -63,27 +80,30 @@ def parse_rfc822(text: str | None) -> datetime | None:
         return None
 
 
-def duplicates(values: Iterable[str]) -> list[str]:
-    return [value for value, count in Counter(values).items() if count > 1]
+def are_unique(values: Iterable[object]) -> bool:
+    listed = list(values)
+    return len(listed) == len(set(listed))
 
 
-def check_html(text: str, item: int) -> Iterator[BrokenRule]:
+def check_html(text: str | None, item: int) -> Iterator[BrokenRule]:
     """Embedded HTML: absolute addresses, nothing active, no style."""
     for element in html.fragment_fromstring(text or " ", create_parent="div").iter(etree.Element):
-        if element.tag in _ACTIVE_TAGS:
-            yield broken_rule("nothing-active", f"<{element.tag}> in the text", item)
-        for name, value in element.attrib.items():
-            yield from _check_attribute(str(name), str(value), item)
+        yield from broken_rules(element, _HTML_RULES, item)
 
 
-def _check_attribute(name: str, value: str, item: int) -> Iterator[BrokenRule]:
-    if name.startswith("on"):
-        yield broken_rule("nothing-active", f"the attribute {name}", item)
-    if name == "style":
-        yield broken_rule("no-style", "a style attribute", item)
-    if name in _ADDRESS_ATTRIBUTES:
-        scheme = urlsplit(value.strip()).scheme
-        if not scheme:
-            yield broken_rule("absolute-addresses", f"{name} is relative", item)
-        elif scheme not in _SAFE_SCHEMES:
-            yield broken_rule("nothing-active", f"{name} has the scheme {scheme}", item)
+def _is_passive(element: Element) -> bool:
+    is_passive = element.tag not in _ACTIVE_TAGS and _schemes(element) <= {*_SAFE_SCHEMES, ""}
+    return is_passive and not find(element, "@*[starts-with(name(), 'on')]")
+
+
+def _schemes(element: Element) -> set[str]:
+    attributes = dict(element.attrib).items()
+    addresses = (value for name, value in attributes if name in _ADDRESS_ATTRIBUTES)
+    return {urlsplit(str(address).strip()).scheme for address in addresses}
+
+
+_HTML_RULES: Rules = {
+    "nothing-active": _is_passive,
+    "no-style": "not(@style)",
+    "absolute-addresses": lambda element: "" not in _schemes(element),
+}

@@ -2,6 +2,8 @@
 
 import json
 import re
+from functools import reduce
+from operator import getitem
 
 import pytest
 
@@ -45,132 +47,117 @@ def changed(text, old, new):
     return result
 
 
-@pytest.mark.parametrize(
-    ("rule", "old", "new"),
-    [
-        ("no-byte-order-mark", r"^", "\ufeff"),
-        ("well-formed", "</rss>", ""),
-        ("well-formed", "<ttl>", "<ttl>&nbsp;"),
-        ("no-doctype", "<rss ", '<!DOCTYPE rss [<!ENTITY a "b">]><rss '),
-        ("known-format", r"<rss (.*)</rss>", r"<rdf \1</rdf>"),
-        ("rss-version", 'version="2.0"', 'version="0.91"'),
-        ("rss-one-channel", r"<channel>(.*)</channel>", ""),
-        ("rss-channel-has", "<title>Tất cả[^<]*</title>", ""),
-        ("rss-channel-has", f"<link>{PUBLIC_URL}/</link>", "<link> </link>"),
-        ("rss-channel-has", "<description>[^<]*</description>", ""),
-        ("rss-language", "<language>vi</language>", ""),
-        ("rss-language", "<language>vi<", "<language>tiếng Việt<"),
-        ("rss-ttl", "<ttl>5<", "<ttl>năm<"),
-        ("one-self-link", "<atom:link[^>]*/>", ""),
-        ("self-is-where-served", "tat-ca.rss", "khac.rss"),
-        ("self-type", 'type="application/rss', 'type="text/rss'),
-        ("rfc822-gmt", "<pubDate>[^<]*<", "<pubDate>2026-11-20T02:00:00Z<"),
-        ("rfc822-gmt", r"(<pubDate>\w+, \d+ \w+) \d+", r"\1 26"),
-        ("rfc822-gmt", "(<pubDate>[^<]*)GMT<", r"\1+0700<"),
-        ("not-newer-than-its-feed", "(<pubDate>[^<]*) 2026", r"\1 2027"),
-        ("one-guid", "<guid[^>]*>[^<]*</guid>", ""),
-        ("guid-unique", f">{ITEM}</guid>", f">{PUBLIC_URL}/tin/khac</guid>"),
-        ("guid-permalink", f">{ITEM}</guid>", ">lich-nghi-tet-2027</guid>"),
-        ("rss-item-link", f"<link>{ITEM}</link>", "<link>/tin/a</link>"),
-        (
-            "rss-item-has",
-            "<item><title>[^<]*</title>(.*?)<description>[^<]*</description>",
-            r"<item>\1",
-        ),
-        ("author-is-a-mailbox", "<dc:creator>", "<author>Văn phòng Bộ</author><dc:creator>"),
-        ("enclosure-complete", ' length="1"', ""),
-        ("enclosure-complete", ' type="application/pdf"', ""),
-        ("one-enclosure", "(<enclosure[^>]*/>)", r"\1\1"),
-        ("hexadecimal-references", "&#x26; cũ", "&amp; cũ"),
-        ("nothing-active", "(<content:encoded>)", r"\1&lt;script&gt;x&lt;/script&gt;"),
-        ("nothing-active", "(<content:encoded>)", r"\1&lt;b onclick='x'&gt;x&lt;/b&gt;"),
-        ("nothing-active", "(<content:encoded>)", r"\1&lt;a href='javascript:x'&gt;x&lt;/a&gt;"),
-        ("absolute-addresses", "(<content:encoded>)", r"\1&lt;a href='/tin/a'&gt;x&lt;/a&gt;"),
-        ("no-style", "(<content:encoded>)", r"\1&lt;b style='x'&gt;x&lt;/b&gt;"),
-        (
-            "complete-has-no-pages",
-            "<ttl>",
-            '<fh:complete xmlns:fh="http://purl.org/syndication/history/1.0"/>'
-            '<atom:link rel="next" href="https://x.vn/"/><ttl>',
-        ),
-        (
-            "paged-or-archived",
-            "<ttl>",
-            '<atom:link rel="next" href="https://x.vn/"/>'
-            '<atom:link rel="prev-archive" href="https://x.vn/"/><ttl>',
-        ),
-        (
-            "archive-names-current",
-            "<ttl>",
-            '<fh:archive xmlns:fh="http://purl.org/syndication/history/1.0"/><ttl>',
-        ),
-        ("one-way-on", "<ttl>", 2 * '<atom:link rel="current" href="https://x.vn/"/>' + "<ttl>"),
-        ("absolute-addresses", "<ttl>", '<atom:link rel="prev-archive" href="/a"/><ttl>'),
-        ("archive-moves-on", "<ttl>", f'<atom:link rel="next-archive" href="{URL}.rss"/><ttl>'),
-    ],
-)
-def test_every_rule_of_rss_finds_what_breaks_it(feeds, rule, old, new):
-    assert rule in rules_of(changed(feeds["rss"], old, new), "rss")
+HISTORY = 'xmlns:fh="http://purl.org/syndication/history/1.0"'
+RSS = [
+    ("no-byte-order-mark", r"^", "\ufeff"),
+    ("well-formed", "</rss>", ""),
+    ("well-formed", "<ttl>", "<ttl>&nbsp;"),
+    ("no-doctype", "<rss ", '<!DOCTYPE rss [<!ENTITY a "b">]><rss '),
+    ("known-format", r"<rss (.*)</rss>", r"<rdf \1</rdf>"),
+    ("rss-version", 'version="2.0"', 'version="0.91"'),
+    ("rss-one-channel", r"<channel>(.*)</channel>", ""),
+    ("rss-channel-has", "<title>Tất cả[^<]*</title>", ""),
+    ("rss-channel-has", f"<link>{PUBLIC_URL}/</link>", "<link> </link>"),
+    ("rss-channel-has", "<description>[^<]*</description>", ""),
+    ("rss-language", "<language>vi</language>", ""),
+    ("rss-language", "<language>vi<", "<language>tiếng Việt<"),
+    ("rss-ttl", "<ttl>5<", "<ttl>năm<"),
+    ("one-self-link", "<atom:link[^>]*/>", ""),
+    ("self-is-where-served", "tat-ca.rss", "khac.rss"),
+    ("self-type", 'type="application/rss', 'type="text/rss'),
+    ("rfc822-gmt", "<pubDate>[^<]*<", "<pubDate>2026-11-20T02:00:00Z<"),
+    ("rfc822-gmt", r"(<pubDate>\w+, \d+ \w+) \d+", r"\1 26"),
+    ("rfc822-gmt", "(<pubDate>[^<]*)GMT<", r"\1+0700<"),
+    ("not-newer-than-its-feed", "(<pubDate>[^<]*) 2026", r"\1 2027"),
+    ("one-guid", "<guid[^>]*>[^<]*</guid>", ""),
+    ("guid-unique", f">{ITEM}</guid>", f">{PUBLIC_URL}/tin/khac</guid>"),
+    ("guid-permalink", f">{ITEM}</guid>", ">lich-nghi-tet-2027</guid>"),
+    ("rss-item-link", f"<link>{ITEM}</link>", "<link>/tin/a</link>"),
+    (
+        "rss-item-has",
+        "<item><title>[^<]*</title>(.*?)<description>[^<]*</description>",
+        r"<item>\1",
+    ),
+    ("author-is-a-mailbox", "<dc:creator>", "<author>Văn phòng Bộ</author><dc:creator>"),
+    ("enclosure-complete", ' length="1"', ""),
+    ("enclosure-complete", ' type="application/pdf"', ""),
+    ("one-enclosure", "(<enclosure[^>]*/>)", r"\1\1"),
+    ("hexadecimal-references", "&#x26; cũ", "&amp; cũ"),
+    ("nothing-active", "(<content:encoded>)", r"\1&lt;script&gt;x&lt;/script&gt;"),
+    ("nothing-active", "(<content:encoded>)", r"\1&lt;b onclick='x'&gt;x&lt;/b&gt;"),
+    ("nothing-active", "(<content:encoded>)", r"\1&lt;a href='javascript:x'&gt;x&lt;/a&gt;"),
+    ("absolute-addresses", "(<content:encoded>)", r"\1&lt;a href='/tin/a'&gt;x&lt;/a&gt;"),
+    ("no-style", "(<content:encoded>)", r"\1&lt;b style='x'&gt;x&lt;/b&gt;"),
+    (
+        "complete-has-no-pages",
+        "<ttl>",
+        f'<fh:complete {HISTORY}/><atom:link rel="next" href="https://x.vn/"/><ttl>',
+    ),
+    (
+        "paged-or-archived",
+        "<ttl>",
+        '<atom:link rel="next" href="https://x.vn/"/>'
+        '<atom:link rel="prev-archive" href="https://x.vn/"/><ttl>',
+    ),
+    ("archive-names-current", "<ttl>", f"<fh:archive {HISTORY}/><ttl>"),
+    ("one-way-on", "<ttl>", 2 * '<atom:link rel="current" href="https://x.vn/"/>' + "<ttl>"),
+    ("absolute-addresses", "<ttl>", '<atom:link rel="prev-archive" href="/a"/><ttl>'),
+    ("archive-moves-on", "<ttl>", f'<atom:link rel="next-archive" href="{URL}.rss"/><ttl>'),
+]
+ATOM = [
+    ("atom-exactly-one", "<id>[^<]*</id>", ""),
+    ("atom-exactly-one", "(<entry[^>]*>)", r"\1<title>hai</title>"),
+    ("atom-exactly-one", "<updated>[^<]*</updated>", ""),
+    ("atom-id-absolute", "<id>[^<]*</id>", "<id>tat-ca</id>"),
+    ("rfc3339", "<updated>[^<]*<", "<updated>20/11/2026<"),
+    ("rfc3339", "(<published>[^<]*)T", r"\1t"),
+    ("published-before-updated", "<published>2026", "<published>2027"),
+    ("one-self-link", 'rel="self"', 'rel="via"'),
+    ("self-is-where-served", '(rel="self"[^>]*)tat-ca.atom', r"\1khac.atom"),
+    ("atom-author", r"<author><name>Bộ Nội vụ</name></author>(.*?)<author>.*?</author>", r"\1"),
+    ("atom-person-name", "<name>Bộ Nội vụ</name>", ""),
+    (
+        "atom-person-once",
+        "(<name>Bộ Nội vụ</name>)",
+        r"\1<uri>https://a.vn/</uri><uri>https://b.vn/</uri>",
+    ),
+    ("atom-text-type", "<title>", '<title type="markdown">'),
+    ("atom-xhtml-div", "<title>[^<]*</title>", '<title type="xhtml"><b>x</b></title>'),
+    ("nothing-active", "<title>[^<]*</title>", '<title type="html">&lt;script&gt;</title>'),
+    ("absolute-addresses", '(<content type="html">)', r"\1&lt;img src='a.png'&gt;"),
+    ("atom-one-content", "(<content[^>]*>[^<]*</content>)", r"\1\1"),
+    ("atom-content-src", "<content ", '<content src="https://x.vn/" '),
+    (
+        "atom-summary-required",
+        "<summary>[^<]*</summary><content[^>]*>[^<]*</content>",
+        '<content src="https://x.vn/"/>',
+    ),
+    (
+        "atom-content-or-link",
+        '(<entry.*?)<link rel="alternate"[^>]*/>(.*?)<content[^>]*>[^<]*</content>',
+        r"\1\2",
+    ),
+    ("atom-one-alternate", '(<entry.*?)(<link rel="alternate"[^>]*/>)', r"\1\2\2"),
+    ("atom-versions-differ", f"<id>{ITEM}</id>", f"<id>{PUBLIC_URL}/tin/khac</id>"),
+]
+OPML = [
+    ("opml-version", 'version="2.0"', 'version="1.0"'),
+    ("opml-head-and-body", "<head>.*</head>", ""),
+    ("opml-has-outlines", "<body>.*</body>", "<body/>"),
+    ("opml-text", 'text="[^"]*"', 'text=" "'),
+    ("opml-feed-address", 'xmlUrl="[^"]*"', 'xmlUrl="/a.atom"'),
+    ("opml-page-address", 'htmlUrl="[^"]*"', 'htmlUrl="/"'),
+    ("opml-feed-once", "(<outline type[^>]*/>)", r"\1\1"),
+    ("opml-names-feeds", 'xmlUrl="[^"]*"', f'xmlUrl="{URL}.opml"'),
+]
+BREACHES = [
+    (kind, *row) for kind, rows in (("rss", RSS), ("atom", ATOM), ("opml", OPML)) for row in rows
+]
 
 
-@pytest.mark.parametrize(
-    ("rule", "old", "new"),
-    [
-        ("atom-exactly-one", "<id>[^<]*</id>", ""),
-        ("atom-exactly-one", "(<entry[^>]*>)", r"\1<title>hai</title>"),
-        ("atom-exactly-one", "<updated>[^<]*</updated>", ""),
-        ("atom-id-absolute", "<id>[^<]*</id>", "<id>tat-ca</id>"),
-        ("rfc3339", "<updated>[^<]*<", "<updated>20/11/2026<"),
-        ("rfc3339", "(<published>[^<]*)T", r"\1t"),
-        ("published-before-updated", "<published>2026", "<published>2027"),
-        ("one-self-link", 'rel="self"', 'rel="via"'),
-        ("self-is-where-served", '(rel="self"[^>]*)tat-ca.atom', r"\1khac.atom"),
-        ("atom-author", r"<author><name>Bộ Nội vụ</name></author>(.*?)<author>.*?</author>", r"\1"),
-        ("atom-person-name", "<name>Bộ Nội vụ</name>", ""),
-        (
-            "atom-person-once",
-            "(<name>Bộ Nội vụ</name>)",
-            r"\1<uri>https://a.vn/</uri><uri>https://b.vn/</uri>",
-        ),
-        ("atom-text-type", "<title>", '<title type="markdown">'),
-        ("atom-xhtml-div", "<title>[^<]*</title>", '<title type="xhtml"><b>x</b></title>'),
-        ("nothing-active", "<title>[^<]*</title>", '<title type="html">&lt;script&gt;</title>'),
-        ("absolute-addresses", '(<content type="html">)', r"\1&lt;img src='a.png'&gt;"),
-        ("atom-one-content", "(<content[^>]*>[^<]*</content>)", r"\1\1"),
-        ("atom-content-src", "<content ", '<content src="https://x.vn/" '),
-        (
-            "atom-summary-required",
-            "<summary>[^<]*</summary><content[^>]*>[^<]*</content>",
-            '<content src="https://x.vn/"/>',
-        ),
-        (
-            "atom-content-or-link",
-            '(<entry.*?)<link rel="alternate"[^>]*/>(.*?)<content[^>]*>[^<]*</content>',
-            r"\1\2",
-        ),
-        ("atom-one-alternate", '(<entry.*?)(<link rel="alternate"[^>]*/>)', r"\1\2\2"),
-        ("atom-versions-differ", f"<id>{ITEM}</id>", f"<id>{PUBLIC_URL}/tin/khac</id>"),
-    ],
-)
-def test_every_rule_of_atom_finds_what_breaks_it(feeds, rule, old, new):
-    assert rule in rules_of(changed(feeds["atom"], old, new), "atom")
-
-
-@pytest.mark.parametrize(
-    ("rule", "old", "new"),
-    [
-        ("opml-version", 'version="2.0"', 'version="1.0"'),
-        ("opml-head-and-body", "<head>.*</head>", ""),
-        ("opml-has-outlines", "<body>.*</body>", "<body/>"),
-        ("opml-text", 'text="[^"]*"', 'text=" "'),
-        ("opml-feed-address", 'xmlUrl="[^"]*"', 'xmlUrl="/a.atom"'),
-        ("opml-page-address", 'htmlUrl="[^"]*"', 'htmlUrl="/"'),
-        ("opml-feed-once", "(<outline type[^>]*/>)", r"\1\1"),
-        ("opml-names-feeds", 'xmlUrl="[^"]*"', f'xmlUrl="{URL}.opml"'),
-    ],
-)
-def test_every_rule_of_opml_finds_what_breaks_it(feeds, rule, old, new):
-    assert rule in rules_of(changed(feeds["opml"], old, new), "opml")
+@pytest.mark.parametrize(("kind", "rule", "old", "new"), BREACHES)
+def test_every_rule_of_an_xml_format_finds_what_breaks_it(feeds, kind, rule, old, new):
+    assert rule in rules_of(changed(feeds[kind], old, new), kind)
 
 
 def put(path, value):
@@ -178,13 +165,10 @@ def put(path, value):
 
     def change(whole):
         *parents, last = path
-        part = whole
-        for step in parents:
-            part = part[step]
+        part = reduce(getitem, parents, whole)
+        part[last] = value
         if value is ...:
             del part[last]
-        else:
-            part[last] = value
 
     return change
 
@@ -243,4 +227,4 @@ def test_a_broken_rule_names_the_item(feeds):
     [found] = check_feed(
         changed(feeds["rss"], "<guid[^>]*>[^<]*</guid>", "").encode(), f"{URL}.rss"
     )
-    assert (found.rule, found.item, found.detail) == ("one-guid", 1, "0 guids")
+    assert (found.rule, found.item) == ("one-guid", 1) and ITEM in found.detail
