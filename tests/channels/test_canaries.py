@@ -2,25 +2,23 @@
 
 import asyncio
 import socket
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import pytest
 from lxml import etree
+from starlette.responses import Response
 from starlette.testclient import TestClient
 
 from channels.base import Canary, Outcome, Verdict
 from channels.portal.channel import PortalChannel
 from channels.portal.http.file_app import portal_app
-from channels.portal.model.site import CANARY_PATH, Site
-from channels.portal.render.site_files import SiteFiles
-from channels.portal.writer.rebuild import open_rebuild
+from channels.portal.model.site import CANARY_PATH
 from tests.support.clock import FakeClock
 from tests.support.mails import email_channel
-from tests.support.portal_dir import PUBLIC_URL, WORDS
+from tests.support.portal_dir import PUBLIC_URL, WORDS, public_files, rebuild
+from tests.support.signup_app import serve_app
 from tests.support.smtp_receiver import SmtpReceiver
 from tests.support.zalo_account import open_zalo_account
 
@@ -100,10 +98,9 @@ async def portal(tmp_path):
 
 def others(folder):
     """Every file but the canary's."""
-    public = folder / "public"
-    found = {path: path.read_bytes() for path in public.rglob("*") if path.is_file()}
-    found.pop(public / CANARY_PATH[1:], None)
-    return found
+    files = public_files(folder)
+    files.pop(CANARY_PATH[1:], None)
+    return files
 
 
 @pytest.mark.promise("10.1")
@@ -131,8 +128,7 @@ async def test_search_engines_and_caches_are_told_to_leave_it(portal, tmp_path):
 
 async def test_a_rebuild_leaves_it_alone(portal, tmp_path):
     await probe(portal)
-    with open_rebuild(tmp_path, SiteFiles(Site(PUBLIC_URL, WORDS)), 5.0) as rebuild:
-        assert rebuild.finish().removed == 0
+    assert rebuild(tmp_path, []).removed == 0
     assert (tmp_path / "public" / CANARY_PATH[1:]).exists()
 
 
@@ -145,42 +141,22 @@ async def test_a_folder_that_can_not_be_written_is_said(portal, tmp_path):
     assert outcome.reason in ("enotdir", "eexist")
 
 
-@contextmanager
-def answering(answer):
-    """A web server that gives *answer*(path): status and body."""
+class PublicAddress:
+    """A web server that gives what *body* returns, below any path."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            status, body = answer(self.path)
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def __init__(self, body, status=200):
+        self.body, self.status, self.asked = body, status, []
 
-        def log_message(self, *_):
-            """Not here."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/kenh"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    async def __call__(self, scope, receive, send):
+        self.asked.append(f"{scope['path']}?{scope['query_string'].decode()}")
+        await Response(self.body(), self.status)(scope, receive, send)
 
 
 async def test_it_is_read_back_where_the_public_reads_below_a_path_too(portal, tmp_path):
-    asked = []
-
-    def answer(path):
-        asked.append(path)
-        return 200, (tmp_path / "public" / CANARY_PATH[1:]).read_bytes()
-
-    with answering(answer) as url:
-        assert await probe(portal, 5, url) == OK
-    assert asked == [f"/kenh{CANARY_PATH}?lan=5"]
+    site = PublicAddress((tmp_path / "public" / CANARY_PATH[1:]).read_bytes)
+    async with serve_app(site) as url:
+        assert await probe(portal, 5, f"{url}/kenh") == OK
+    assert site.asked == [f"/kenh{CANARY_PATH}?lan=5"]
 
 
 @pytest.mark.parametrize(
@@ -192,7 +168,7 @@ async def test_it_is_read_back_where_the_public_reads_below_a_path_too(portal, t
     ],
 )
 async def test_what_readers_see_instead_is_the_reason(portal, status, body, reason):
-    with answering(lambda _: (status, body)) as url:
+    async with serve_app(PublicAddress(lambda: body, status)) as url:
         outcome = await probe(portal, 5, url)
     assert (outcome.verdict, outcome.reason) == (Verdict.HELD, reason)
 

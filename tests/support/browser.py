@@ -2,14 +2,15 @@
 
     def test_a_page(browser):
         with browser.tab(width=320, dark=True) as tab:
-            tab.do(lambda page: page.goto(url))
-            assert tab.do(sideways) == 0 and tab.do(axe) == []
+            tab.visit(url)
+            assert tab.do(overflow_px) == 0 and tab.do(axe) == []
 
 A script is a coroutine function of a Playwright `Page`; it runs on the browser's own loop in
 another thread, so that `await tab.run(script)` leaves the test's loop free to serve the page.
 """
 
 import asyncio
+import io
 import os
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -19,6 +20,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import pytest
+from PIL import Image
 
 from tests.support import requirements
 
@@ -30,8 +32,9 @@ FLAGS = (
 )  # fmt: skip
 WAIT_MS = 15_000
 SCRIPT_S = 60.0
+COLOURS = 128
 PICTURES = "LOA_TEST_PICTURES"
-"""Names the folder in which `shot` leaves its pictures; without it, there are none."""
+"""Names the folder in which `screenshot` leaves its pictures; without it, there are none."""
 
 
 class Tab:
@@ -46,6 +49,12 @@ class Tab:
     def do(self, script: Callable[[Any], Awaitable[T]]) -> T:
         """Run *script* and wait for it. For a page that somebody else serves."""
         return asyncio.run_coroutine_threadsafe(self._play(script), self.loop).result()
+
+    def visit(self, url: str) -> None:
+        self.do(lambda page: page.goto(url))
+
+    def evaluate(self, script: str) -> Any:
+        return self.do(lambda page: page.evaluate(script))
 
     async def run(self, script: Callable[[Any], Awaitable[T]]) -> T:
         """Run *script* while the test's own loop goes on, and serves the page."""
@@ -130,14 +139,12 @@ async def axe(page: Any) -> list[str]:
     ]
 
 
-async def screenshot(page: Any, name: str) -> Path | None:
-    """The whole page as `<name>.png` in the folder that LOA_TEST_PICTURES names."""
-    folder = os.environ.get(PICTURES)
-    if not folder:
-        return None
-    path = Path(folder) / f"{name}.png"
-    await page.screenshot(path=path, full_page=True)
-    return path
+async def screenshot(page: Any, name: str, *, whole: bool = True, tallest: int = 20_000) -> None:
+    """A small picture of the page as `<name>.png` in the folder that LOA_TEST_PICTURES names."""
+    if folder := os.environ.get(PICTURES):
+        picture = Image.open(io.BytesIO(await page.screenshot(full_page=whole))).convert("RGB")
+        picture = picture.crop((0, 0, picture.width, min(picture.height, tallest)))
+        picture.quantize(COLOURS).save(Path(folder) / f"{name}.png", optimize=True)
 
 
 @pytest.fixture(scope="session")

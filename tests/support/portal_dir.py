@@ -6,12 +6,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx2
 from lxml import etree, html
+from starlette.types import ASGIApp
 
 from channels.base import Outcome, Recipient, Verdict
 from channels.portal.channel import PortalChannel
 from channels.portal.model.site import Site
 from channels.portal.render.site_files import SiteFiles
+from channels.portal.writer.rebuild import RebuildResult, open_rebuild
 from channels.portal.writer.writer import PortalWriter
 from contracts.publication import Publication
 from contracts.vocabulary import DEFAULT, Vocabulary
@@ -36,13 +39,24 @@ CORRECTED = a_publication(
 )
 
 
+_SITES: dict[tuple[str, str], SiteFiles] = {}
+
+
 def never_expired() -> bool:
     return False
 
 
+def site_files(url: str = PUBLIC_URL, words: Vocabulary = WORDS) -> SiteFiles:
+    """The files of a site, shared by tests because its templates are compiled only once."""
+    key = url, words.model_dump_json()
+    if key not in _SITES:
+        _SITES[key] = SiteFiles(Site(url, words))
+    return _SITES[key]
+
+
 def new_writer(folder: Path, url: str = PUBLIC_URL, words: Vocabulary = WORDS) -> PortalWriter:
     """A writer whose folder is ready, as in a process that has just started."""
-    writer = PortalWriter(folder, SiteFiles(Site(url, words)), lock_timeout_s=5.0)
+    writer = PortalWriter(folder, site_files(url, words), lock_timeout_s=5.0)
     try:
         writer.prepare()
     except BaseException:
@@ -60,14 +74,26 @@ def publish(folder: Path, *publications: Publication, **given: Any) -> list[Outc
         writer.close()
 
 
-def finish_after_restart(folder: Path, publications: Iterable[str]) -> None:
-    """Resolve publications like a restarted worker, and show those that never arrived."""
-    writer = new_writer(Path(folder))
-    for text in publications:
-        publication = Publication.model_validate_json(text)
-        if writer.resolve(publication).verdict is Verdict.ABSENT:
-            writer.show(publication, never_expired)
+def publish_at_once(folder: Path, publications: Iterable[Publication], **given: Any) -> None:
+    """Make publications visible as one change; *given* is for `new_writer`."""
+    writer = new_writer(folder, **given)
+    writer.add_publications(publications)
+    writer.write_pending()
     writer.close()
+
+
+def http_client(app: ASGIApp) -> httpx2.AsyncClient:
+    """A client of *app*, to be used as a context manager."""
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://portal")
+
+
+def rebuild(
+    folder: Path, publications: Iterable[Publication], words: Vocabulary = WORDS
+) -> RebuildResult:
+    """Make the portal anew of these publications."""
+    with open_rebuild(folder, site_files(words=words), 5.0) as portal:
+        portal.add_publications(publications)
+        return portal.finish()
 
 
 async def send_to(channel: PortalChannel, *publications: Publication) -> list[Outcome]:

@@ -7,7 +7,7 @@ import os
 import random
 import re
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -39,6 +39,13 @@ class ReadLog:
     reads: int = 0
     unchanged: int = 0
     torn: list[str] = field(default_factory=list)
+
+    def choose(self, chance: random.Random) -> Iterator[str]:
+        """Paths for one reader to read: a list or a feed, and an item that one of them named."""
+        yield chance.choice(PATHS)
+        newest = max(self.newest.values(), default=-1)
+        if newest >= 0:
+            yield f"/tin/tin-{chance.randint(0, newest)}"
 
     def check(self, path: str, body: bytes) -> None:
         """One body that a reader got."""
@@ -87,10 +94,8 @@ class HttpReader:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
             while not stop.is_set():
-                await self.fetch(reader, writer, self.chance.choice(PATHS))
-                newest = max(self.read_log.newest.values(), default=-1)
-                if newest >= 0:
-                    await self.fetch(reader, writer, f"/tin/tin-{self.chance.randint(0, newest)}")
+                for path in self.read_log.choose(self.chance):
+                    await self.fetch(reader, writer, path)
                 await asyncio.sleep(PAUSE_S)
         finally:
             writer.close()
@@ -132,10 +137,8 @@ class FileReader:
 
     async def run(self, stop: Event) -> None:
         while not stop.is_set():
-            self.read(self.chance.choice(PATHS))
-            newest = max(self.read_log.newest.values(), default=-1)
-            if newest >= 0:
-                self.read(f"/tin/tin-{self.chance.randint(0, newest)}")
+            for path in self.read_log.choose(self.chance):
+                self.read(path)
             await asyncio.sleep(PAUSE_S)
 
     def read(self, path: str) -> None:

@@ -1,6 +1,6 @@
 """Valid by default, changed by keyword."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from contracts.publication import Publication
@@ -24,3 +24,15 @@ def a_publication(**changes: Any) -> Publication:
         "event_id": "e" * 26,
     }
     return Publication.model_validate(fields | changes)
+
+
+def numbered_publication(
+    number: int,
+    begin: datetime = RELEASED_AT,
+    pause: timedelta = timedelta(minutes=1),
+    **changes: Any,
+) -> Publication:
+    """The n-th of many items, first released *pause* after the one before."""
+    at = begin + number * pause
+    fields = {"content_id": f"tin-{number}", "title": f"Tin {number}"}
+    return a_publication(**fields | {"first_released_at": at, "released_at": at} | changes)

@@ -1,12 +1,14 @@
 """Fetching what a stranger's address names: from the Internet alone, within limits, never twice."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 from aiohttp import web
 
 from channels.fetch import fetcher as fetching
 from channels.fetch import url_policy
+from channels.fetch.conditional_fetcher import ConditionalFetcher
 from channels.fetch.errors import PermanentFetchError, TemporaryFetchError
 from channels.fetch.fetcher import CheckedResolver, Fetcher, FetchLimits
 from channels.fetch.url_policy import UrlPolicy, parse_policy
@@ -38,8 +40,10 @@ class ScriptedResolver:
         return self.said[host].pop(0)
 
 
-def a_fetcher(server, names=unreachable, **limits) -> Fetcher:
-    return Fetcher(server.gate(), FetchLimits(**limits), names)
+async def fetch(server, url="/a.png", names=unreachable, **limits):
+    """What a path of the server has, or another address."""
+    url = server.url(url) if url.startswith("/") else url
+    return await Fetcher(server.gate(), FetchLimits(**limits), names).fetch(url, PNG)
 
 
 def named(server, name: str, path: str) -> str:
@@ -54,7 +58,7 @@ def any_port(monkeypatch, server):
 
 async def test_what_lies_there_is_fetched(server):
     server.serve("/a.png", BODY)
-    found = await a_fetcher(server).fetch(server.url("/a.png"), PNG)
+    found = await fetch(server)
     assert (found.media_type, found.body) == ("image/png", BODY)
     [headers] = server.headers
     assert headers["Accept-Encoding"] == "identity"
@@ -68,7 +72,7 @@ async def test_a_name_is_looked_up_once_and_that_address_is_the_one_that_is_call
     """A name that means something else a moment later changes nothing."""
     server.serve("/a.png", BODY)
     names = ScriptedResolver(moha=[[HOST], ["127.0.0.2"], ["10.0.0.1"]])
-    await a_fetcher(server, names).fetch(named(server, "moha", "/a.png"), PNG)
+    await fetch(server, named(server, "moha", "/a.png"), names)
     assert names.asked == ["moha.gov.vn"]
     assert server.request_counts["/a.png"] == 1
     assert server.headers[0]["Host"] == f"moha.gov.vn:{server.port}"
@@ -86,7 +90,7 @@ async def test_an_address_that_nobody_has_checked_is_not_called(server, any_port
 
     monkeypatch.setattr(CheckedResolver, "resolve", careless)
     with pytest.raises((PermanentFetchError, TemporaryFetchError)):
-        await a_fetcher(server).fetch(named(server, "moha", "/a.png"), PNG)
+        await fetch(server, named(server, "moha", "/a.png"))
     assert not server.request_counts
 
 
@@ -95,39 +99,45 @@ async def test_each_step_of_a_way_is_looked_up_and_checked_anew(server, any_port
     server.serve("/b.png", BODY)
     names = ScriptedResolver(moha=[[HOST], ["127.0.0.2"]])
     with pytest.raises(PermanentFetchError, match="not a public address"):
-        await a_fetcher(server, names).fetch(named(server, "moha", "/a.png"), PNG)
+        await fetch(server, named(server, "moha", "/a.png"), names)
     assert names.asked == ["moha.gov.vn"] * 2
     assert server.request_counts == {"/a.png": 1}
 
 
 @pytest.mark.parametrize(
-    "where",
+    ("where", "reason"),
     [
-        "http://127.0.0.1/b.png",
-        "http://169.254.169.254/latest/meta-data/",
-        "http://[::1]/b.png",
-        "http://localhost/b.png",
-        "http://2130706433/b.png",
-        "//10.0.0.1/b.png",
-        "file:///etc/passwd",
-        "ftp://moha.gov.vn/b.png",
-        "http://ai@moha.gov.vn/b.png",
-        "http://moha.gov.vn:22/",
-        "http://[",
-        "http://moha.gov.vn\\@127.0.0.1/",
+        ("http://127.0.0.1/b.png", "not a public address"),
+        ("http://127.0.0.1:22/", "another port"),
+        ("http://169.254.169.254/latest/meta-data/", "not a public address"),
+        ("http://[::1]/b.png", "not a public address"),
+        ("http://localhost/b.png", "inner network"),
+        ("http://2130706433/b.png", "number for a host"),
+        ("//10.0.0.1/b.png", "not a public address"),
+        ("file:///etc/passwd", "not a web address"),
+        ("ftp://moha.gov.vn/b.png", "not a web address"),
+        ("http://ai@moha.gov.vn/b.png", "user name"),
+        ("http://moha.gov.vn:22/", "another port"),
+        ("http://[", "not a web address"),
+        ("http://moha.gov.vn\\@127.0.0.1/", "not a |user name"),
     ],
 )
-async def test_no_way_leads_inside(server, where):
-    server.move("/a.png", where)
-    with pytest.raises(PermanentFetchError):
-        await a_fetcher(server).fetch(server.url("/a.png"), PNG)
+@pytest.mark.parametrize("steps", [1, 3])
+async def test_no_step_leads_inside(server, where, reason, steps):
+    for step in range(1, steps):
+        server.move(f"/{step}", f"/{step + 1}")
+    server.move(f"/{steps}", where)
+    with pytest.raises(PermanentFetchError, match=reason):
+        await fetch(server, "/1")
+    with pytest.raises(PermanentFetchError, match=reason):
+        await ConditionalFetcher(server.gate()).fetch_if_changed(server.url("/1"))
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_relative_way_is_followed(server, status):
     server.move("/x/a.png", "../b.png", status)
     server.serve("/b.png", BODY)
-    assert (await a_fetcher(server).fetch(server.url("/x/a.png"), PNG)).body == BODY
+    assert (await fetch(server, "/x/a.png")).body == BODY
 
 
 async def test_three_steps_are_followed_and_a_fourth_is_not(server):
@@ -135,109 +145,87 @@ async def test_three_steps_are_followed_and_a_fourth_is_not(server):
         server.move(f"/{step}", f"/{step + 1}")
     server.serve("/4", BODY)
     with pytest.raises(PermanentFetchError, match="moved too often"):
-        await a_fetcher(server).fetch(server.url("/0"), PNG)
-    assert (await a_fetcher(server).fetch(server.url("/1"), PNG)).body == BODY
+        await fetch(server, "/0")
+    assert (await fetch(server, "/1")).body == BODY
 
 
-@pytest.mark.parametrize("status", [301, 302])
-async def test_a_way_that_leads_nowhere_ends(server, status):
-    server.serve("/a.png", status=status)
+async def test_a_way_that_leads_nowhere_ends(server):
+    server.serve("/a.png", status=302)
     with pytest.raises(PermanentFetchError):
-        await a_fetcher(server).fetch(server.url("/a.png"), PNG)
+        await fetch(server)
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"),
+    ("statuses", "kind"),
     [
-        (400, PermanentFetchError),
-        (401, PermanentFetchError),
-        (403, PermanentFetchError),
-        (404, PermanentFetchError),
-        (410, PermanentFetchError),
-        (204, PermanentFetchError),
-        (206, PermanentFetchError),
-        (304, PermanentFetchError),
-        (300, PermanentFetchError),
-        (408, TemporaryFetchError),
-        (425, TemporaryFetchError),
-        (429, TemporaryFetchError),
-        (500, TemporaryFetchError),
-        (502, TemporaryFetchError),
-        (503, TemporaryFetchError),
-        (504, TemporaryFetchError),
+        ((400, 401, 403, 404, 410, 204, 206, 304, 300), PermanentFetchError),
+        ((408, 425, 429, 500, 502, 503, 504), TemporaryFetchError),
     ],
 )
-async def test_a_no_is_for_good_and_a_server_in_trouble_is_asked_again(server, status, kind):
-    server.serve("/a.png", status=status)
-    with pytest.raises(kind):
-        await a_fetcher(server).fetch(server.url("/a.png"), PNG)
+async def test_a_no_is_for_good_and_a_server_in_trouble_is_asked_again(server, statuses, kind):
+    for status in statuses:
+        server.serve("/a.png", status=status)
+        with pytest.raises(kind, match=f"http {status}"):
+            await fetch(server)
 
 
 @pytest.mark.parametrize("type", ["text/html", "image/svg+xml", "application/octet-stream", ""])
 async def test_another_media_type_is_not_read(server, type):
     server.serve("/a.png", BODY, type)
     with pytest.raises(PermanentFetchError, match="another media type"):
-        await a_fetcher(server).fetch(server.url("/a.png"), PNG)
+        await fetch(server)
 
 
 async def test_a_media_type_may_have_parameters(server):
     server.serve("/a.png", BODY, "IMAGE/PNG; charset=binary")
-    assert (await a_fetcher(server).fetch(server.url("/a.png"), PNG)).media_type == "image/png"
+    assert (await fetch(server)).media_type == "image/png"
 
 
 async def test_what_is_packed_is_not_unpacked(server):
     """A few bytes may unpack to any number of them."""
     server.serve("/a.png", BODY, headers={"Content-Encoding": "gzip"})
     with pytest.raises(PermanentFetchError, match="packed"):
-        await a_fetcher(server).fetch(server.url("/a.png"), PNG)
+        await fetch(server)
 
 
 async def test_what_says_that_it_is_too_large_is_not_read(server):
     server.serve("/a.png", b"x" * 1001)
     with pytest.raises(PermanentFetchError, match="too large"):
-        await a_fetcher(server, max_bytes=1000).fetch(server.url("/a.png"), PNG)
+        await fetch(server, max_bytes=1000)
     server.serve("/a.png", b"x" * 1000)
-    assert (
-        len((await a_fetcher(server, max_bytes=1000).fetch(server.url("/a.png"), PNG)).body) == 1000
-    )
+    fetched = await fetch(server, max_bytes=1000)
+    assert len(fetched.body) == 1000
+
+
+def stream(chunk, pause_s=0.0):
+    """A body without an end; counts what was written of it."""
+    written = [0]
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse(headers={"Content-Type": "image/png"})
+        await answer.prepare(request)
+        with suppress(ConnectionError):
+            while True:
+                await answer.write(chunk)
+                written[0] += len(chunk)
+                await asyncio.sleep(pause_s)
+        return answer
+
+    return handler, written
 
 
 async def test_what_never_ends_is_read_up_to_the_limit(server):
-    written = 0
-
-    async def endless(request: web.Request) -> web.StreamResponse:
-        nonlocal written
-        answer = web.StreamResponse(headers={"Content-Type": "image/png"})
-        await answer.prepare(request)
-        try:
-            while True:
-                await answer.write(b"x" * 10_000)
-                written += 10_000
-        except ConnectionError:
-            return answer
-
-    server.answers["/a.png"] = endless
+    server.answers["/a.png"], written = stream(b"x" * 10_000)
     with pytest.raises(PermanentFetchError, match="too large"):
-        await a_fetcher(server, max_bytes=100_000).fetch(server.url("/a.png"), PNG)
-    assert written < 50_000_000
+        await fetch(server, max_bytes=100_000)
+    assert written[0] < 50_000_000
 
 
 async def test_a_server_that_dawdles_is_left(server):
     """One byte now and then: the time limit is that of the whole."""
-
-    async def dawdle(request: web.Request) -> web.StreamResponse:
-        answer = web.StreamResponse(headers={"Content-Type": "image/png"})
-        await answer.prepare(request)
-        try:
-            while True:
-                await answer.write(b"x")
-                await asyncio.sleep(0.01)
-        except ConnectionError:
-            return answer
-
-    server.answers["/a.png"] = dawdle
+    server.answers["/a.png"], _ = stream(b"x", pause_s=0.01)
     with pytest.raises(TemporaryFetchError, match="too slow"):
-        await a_fetcher(server, total_s=0.1).fetch(server.url("/a.png"), PNG)
+        await fetch(server, total_s=0.1)
 
 
 async def test_half_a_body_is_none(server):
@@ -251,7 +239,7 @@ async def test_half_a_body_is_none(server):
 
     server.answers["/a.png"] = torn
     with pytest.raises(TemporaryFetchError):
-        await a_fetcher(server).fetch(server.url("/a.png"), PNG)
+        await fetch(server)
 
 
 async def test_nobody_there_and_a_name_that_nobody_knows_are_for_now(server, any_port):
@@ -263,7 +251,7 @@ async def test_nobody_there_and_a_name_that_nobody_knows_are_for_now(server, any
 
     for lookup in (nobody, nothing):
         with pytest.raises(TemporaryFetchError, match="unknown host"):
-            await a_fetcher(server, lookup).fetch(named(server, "moha", "/a.png"), PNG)
+            await fetch(server, named(server, "moha", "/a.png"), lookup)
     closed = UrlPolicy(frozenset({(HOST, 1)}))
     with pytest.raises(TemporaryFetchError, match="no answer"):
         await Fetcher(closed).fetch("http://127.0.0.1:1/a.png", PNG)
@@ -271,14 +259,14 @@ async def test_nobody_there_and_a_name_that_nobody_knows_are_for_now(server, any
 
 async def test_a_server_without_a_certificate_gets_no_request_by_https(server):
     with pytest.raises(TemporaryFetchError, match="no secure connection"):
-        await a_fetcher(server).fetch(f"https://{HOST}:{server.port}/a.png", PNG)
+        await fetch(server, f"https://{HOST}:{server.port}/a.png")
     assert not server.request_counts
 
 
 async def test_a_reason_names_no_address(server):
     for url in (server.url("/a.png"), "http://10.0.0.1/a.png", "http://ai:ma@moha.gov.vn/"):
         with pytest.raises(PermanentFetchError) as refused:
-            await a_fetcher(server).fetch(url, PNG)
+            await fetch(server, url)
         assert not any(part in refused.value.reason for part in ("127", "10.0", "moha", "a.png"))
 
 

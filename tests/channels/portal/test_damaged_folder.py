@@ -5,9 +5,6 @@ import pytest
 from channels.base import Verdict
 from channels.errors import Misconfigured
 from channels.portal.channel import PortalChannel
-from channels.portal.model.site import Site
-from channels.portal.render.site_files import SiteFiles
-from channels.portal.writer.rebuild import open_rebuild
 from tests.support.portal_dir import (
     CORRECTED,
     FIRST,
@@ -16,19 +13,26 @@ from tests.support.portal_dir import (
     new_writer,
     public_files,
     publish,
+    rebuild,
     send_to,
     verdicts,
 )
 from tests.support.publications import a_publication
 
 
-async def test_pages_without_an_index_stop_the_channel_before_feeds_are_emptied(tmp_path):
+@pytest.mark.parametrize(
+    ("left", "reason"), [(None, "index_lost"), (b"no database at all" * 100, "sqlite_notadb")]
+)
+async def test_pages_without_a_readable_index_stop_the_channel(tmp_path, left, reason):
+    """Otherwise the feeds would be emptied."""
     publish(tmp_path, FIRST)
     before = public_files(tmp_path)
-    for left in (tmp_path / "state").glob("index.sqlite*"):
-        left.unlink()
+    for file in (tmp_path / "state").glob("index.sqlite*"):
+        file.unlink()
+    if left:
+        (tmp_path / "state/index.sqlite").write_bytes(left)
     channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS)
-    with pytest.raises(Misconfigured, match="index_lost"):
+    with pytest.raises(Misconfigured, match=reason):
         await send_to(channel, CORRECTED)
     await channel.close()
     assert public_files(tmp_path) == before
@@ -61,9 +65,7 @@ async def test_a_folder_that_is_moved_away_under_a_writer_is_not_begun_anew(tmp_
     with pytest.raises(Misconfigured, match="index_lost"):
         await send_to(channel, CORRECTED)
     assert public_files(folder) == {}
-    with open_rebuild(folder, SiteFiles(Site(PUBLIC_URL, WORDS)), 5.0) as portal:
-        portal.add_publications([FIRST])
-        portal.finish()
+    rebuild(folder, [FIRST])
     assert public_files(folder) == before
     assert verdicts(await send_to(channel, CORRECTED)) == [Verdict.DELIVERED]
     await channel.close()
@@ -82,12 +84,3 @@ def test_emptied_public_files_come_back_whole_when_a_writer_starts(tmp_path):
     (tmp_path / "public").rename(tmp_path / "moved-away")
     new_writer(tmp_path).close()
     assert public_files(tmp_path) == before
-
-
-async def test_a_damaged_index_holds_the_channel(tmp_path):
-    publish(tmp_path, FIRST)
-    (tmp_path / "state/index.sqlite").write_bytes(b"no database at all" * 100)
-    channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS)
-    with pytest.raises(Misconfigured, match="sqlite_notadb"):
-        await send_to(channel, CORRECTED)
-    await channel.close()

@@ -8,24 +8,21 @@ from itertools import permutations
 import pytest
 
 from channels.portal.index import listings
-from channels.portal.model.site import Site
-from channels.portal.render.site_files import SiteFiles
 from channels.portal.search.index import open_search_index
 from channels.portal.search.query import parse_query
 from channels.portal.search.sync import SEARCH_INDEX_FILE
 from channels.portal.storage.index_swap import INDEX_FILE
-from channels.portal.writer.rebuild import open_rebuild
 from contracts.vocabulary import DEFAULT
 from tests.support.portal_dir import (
-    PUBLIC_URL,
     WORDS,
     never_expired,
     new_writer,
     page,
     public_files,
+    rebuild,
     text_of,
 )
-from tests.support.publications import RELEASED_AT, a_publication
+from tests.support.publications import RELEASED_AT, a_publication, numbered_publication
 
 NAMED = WORDS.model_copy(
     update={"topics": WORDS.topics | {"dinh-chinh": DEFAULT.topics["dinh-chinh"]}}
@@ -55,15 +52,7 @@ FIRST = position(1, "published", **HARM)
 CORRECTED = position(3, "corrected", reason=WHY, **HARMLESS)
 GONE = withdrawn(4, HARMLESS["title"])
 AT_ONCE = withdrawn(2, HARM["title"])
-OTHERS = [
-    a_publication(
-        content_id=f"tin-{n}",
-        title=f"Tin {n}",
-        first_released_at=RELEASED_AT + timedelta(days=n),
-        released_at=RELEASED_AT + timedelta(days=n),
-    )
-    for n in range(-3, 30)
-]
+OTHERS = [numbered_publication(n, pause=timedelta(days=1)) for n in range(-3, 30)]
 WAYS = {
     "withdrawn under another title": [FIRST, withdrawn(2, HARMLESS["title"])],
     "corrected, then withdrawn": [FIRST, CORRECTED, GONE],
@@ -139,9 +128,7 @@ def test_with_another_title_in_its_place_the_old_one_stands_nowhere(tmp_path, wr
 
 @pytest.mark.parametrize("order", list(permutations([FIRST, AT_ONCE, CORRECTED, GONE]))[::5])
 def test_a_portal_that_is_made_anew_does_not_bring_it_back(tmp_path, order):
-    with open_rebuild(tmp_path, SiteFiles(Site(PUBLIC_URL, NAMED)), 5.0) as portal:
-        portal.add_publications([*OTHERS, *order])
-        portal.finish()
+    rebuild(tmp_path, [*OTHERS, *order], NAMED)
     new_writer(tmp_path, words=NAMED).close()
     assert telling(tmp_path) == [] == remembered(tmp_path)
 

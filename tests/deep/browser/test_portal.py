@@ -5,15 +5,11 @@ LOA_TEST_PICTURES names a folder for pictures; docs/images/cong-thong-tin holds 
     LOA_TEST_PICTURES=docs/images/cong-thong-tin pytest tests/deep/browser/test_portal.py
 """
 
-import io
-import os
-from pathlib import Path
 from shutil import copytree
 
 import pytest
-from PIL import Image
 
-from tests.support.browser import PICTURES, axe, overflow_px
+from tests.support.browser import axe, overflow_px, screenshot
 from tests.support.sample_portal import open_sample_portal, serve_portal
 
 CLOSED = "/tim?q=luong"
@@ -50,7 +46,6 @@ LOOKED_AT = [
 ]
 EXPECTED = ("400", "404", "410", "503")
 """Answers that the browser notes as errors, and that are right."""
-COLOURS = 64
 WALK = """() => {
     window.stops = [];
     const named = one => one.getAttribute('href') || one.id || one.value || one.tagName;
@@ -99,34 +94,21 @@ def address_of(portal, closed_portal):
 @pytest.mark.parametrize(("name", "look"), LOOKED_AT)
 def test_axe_finds_nothing_on_any_page(browser, address_of, name, look):
     with browser.tab(**LOOKS[look], bypass_csp=True) as tab:
-        tab.do(lambda page: page.goto(address_of(name)))
+        tab.visit(address_of(name))
         assert tab.do(axe) == []
-        if os.environ.get(PICTURES) and name in SHOWN:
-            tab.do(lambda page: keep(page, f"{name}-{look}"))
-
-
-async def keep(page, name):
-    """The page as a small picture."""
-    tall = min(TALL, await page.evaluate("document.documentElement.scrollHeight"))
-    size = {"x": 0, "y": 0, "width": page.viewport_size["width"], "height": tall}
-    taken = await page.screenshot(full_page=True, clip=size)
-    picture = Image.open(io.BytesIO(taken)).convert("RGB").quantize(COLOURS)
-    picture.save(Path(os.environ[PICTURES]) / f"{name}.png", optimize=True)
+        if name in SHOWN:
+            tab.do(lambda page: screenshot(page, f"{name}-{look}", tallest=TALL))
 
 
 @pytest.mark.promise("4.8")
 @pytest.mark.parametrize("name", PAGES)
-def test_on_the_narrowest_screen_nothing_has_to_be_scrolled_sideways(browser, address_of, name):
-    with browser.tab(width=320, height=600, java_script_enabled=True) as tab:
-        tab.do(lambda page: page.goto(address_of(name)))
-        assert tab.do(overflow_px) == 0
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_pages_break_no_rule_of_their_own_policy(browser, address_of, name):
+def test_a_page_fits_the_narrowest_screen_and_breaks_no_rule_of_its_policy(
+    browser, address_of, name
+):
     """Data for machines stands in the page, and no script runs."""
-    with browser.tab() as tab:
-        tab.do(lambda page: page.goto(address_of(name)))
+    with browser.tab(width=320, height=600) as tab:
+        tab.visit(address_of(name))
+        assert tab.do(overflow_px) == 0
         told = [error for error in tab.errors if not any(code in error for code in EXPECTED)]
         assert told == [] and tab.blocked == []
 
@@ -151,10 +133,10 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(browser, address_
 
 def test_the_way_past_the_head_leads_to_the_text(browser, portal):
     with browser.tab() as tab:
-        tab.do(lambda page: page.goto(portal))
+        tab.visit(portal)
         tab.do(lambda page: page.keyboard.press("Tab"))
         tab.do(lambda page: page.keyboard.press("Enter"))
-        assert tab.do(lambda page: page.evaluate("document.activeElement.tagName")) == "MAIN"
+        assert tab.evaluate("document.activeElement.tagName") == "MAIN"
 
 
 @pytest.mark.promise("4.8")
@@ -196,7 +178,7 @@ def test_an_opinion_is_sent_by_one_press(browser, portal):
 
 def test_on_paper_only_the_text_is_left(browser, portal):
     with browser.tab() as tab:
-        tab.do(lambda page: page.goto(f"{portal}/tin/huong-dan-luong"))
+        tab.visit(f"{portal}/tin/huong-dan-luong")
         tab.do(lambda page: page.emulate_media(media="print"))
         for hidden in (".masthead nav", ".subscribe", ".opinion", ".crumbs"):
             assert not tab.do(lambda page, which=hidden: page.locator(which).first.is_visible())

@@ -4,18 +4,12 @@ from itertools import pairwise
 
 import pytest
 
+from tests.support.browser import axe, overflow_px
 from tests.support.publications import a_publication
 from tests.support.sample_portal import NOW, SCENE, open_sample_portal, sample_items
 
-PAGES = [
-    "/",
-    "/muc/",
-    "/muc/tat-ca/",
-    "/muc/tat-ca/2026/11/",
-    "/tin/huong-dan-luong",
-    "/tim",
-    "/kenh/",
-]
+LISTING = "/muc/tat-ca/"
+PAGES = ["/", "/muc/", LISTING, f"{LISTING}2026/11/", "/tin/huong-dan-luong", "/tim", "/kenh/"]
 LINKS = [
     {"url": "https://moha.gov.vn/mot", "title": "Văn bản thứ nhất"},
     {"url": "https://moha.gov.vn/hai", "title": "https://moha.gov.vn/hai"},
@@ -36,6 +30,8 @@ LEFTS = """() => {
     const padding = one => parseFloat(getComputedStyle(one).paddingLeft);
     return [...new Set([...rows].map(one => one.getBoundingClientRect().left + padding(one)))];
 }"""
+SIZES = """() => ['h1', 'h2', 'h3', 'h4'].map(name => parseFloat(getComputedStyle(
+    document.querySelector('.text').appendChild(document.createElement(name))).fontSize))"""
 AFTER = """all => all.map(
     one => [one.href, one.textContent.trim(), getComputedStyle(one, '::after').content]
 )"""
@@ -55,7 +51,7 @@ def portal(tmp_path_factory):
 @pytest.mark.parametrize("width", [320, 390])
 def test_on_a_phone_the_head_has_two_lines(browser, portal, width):
     with browser.tab(width=width, height=700) as tab:
-        tab.do(lambda page: page.goto(portal))
+        tab.visit(portal)
         assert len(set(tab.do(lambda page: page.eval_on_selector_all(".masthead li", TOPS)))) == 1
         brand = tab.do(lambda page: page.locator(".brand").bounding_box())
         join = tab.do(lambda page: page.locator(".join").bounding_box())
@@ -67,40 +63,35 @@ def test_everything_begins_at_the_same_left_edge(browser, portal, width):
     with browser.tab(width=width) as tab:
         found = set()
         for path in PAGES:
-            tab.do(lambda page, path=path: page.goto(portal + path))
-            found |= set(tab.do(lambda page: page.evaluate(LEFTS)))
+            tab.visit(portal + path)
+            found |= set(tab.evaluate(LEFTS))
         assert len(found) == 1
 
 
 def test_a_wide_table_scrolls_on_a_phone_breaks_no_word_and_says_so(browser, portal):
     with browser.tab(width=320, height=700) as tab:
-        tab.do(lambda page: page.goto(f"{portal}/tin/day-du"))
+        tab.visit(f"{portal}/tin/day-du")
         table = tab.do(lambda page: page.locator(".table").evaluate(TABLE))
         assert table[0] and table[1] != "0px" and table[2] >= 90
 
 
 def test_a_table_that_fits_does_not_ask_to_be_scrolled(browser, portal):
     with browser.tab(width=1280) as tab:
-        tab.do(lambda page: page.goto(f"{portal}/tin/day-du"))
+        tab.visit(f"{portal}/tin/day-du")
         size = "one => getComputedStyle(one, '::before').fontSize"
         assert tab.do(lambda page: page.locator(".table").evaluate(size)) == "0px"
 
 
 def test_headings_of_each_rank_differ(browser, portal):
     with browser.tab() as tab:
-        tab.do(lambda page: page.goto(f"{portal}/tin/day-du"))
-        sizes = tab.do(
-            lambda page: page.evaluate(
-                "() => ['h1', 'h2', 'h3', 'h4'].map(name => parseFloat(getComputedStyle("
-                "document.querySelector('.text').appendChild(document.createElement(name))).fontSize))"
-            )
-        )
+        tab.visit(f"{portal}/tin/day-du")
+        sizes = tab.evaluate(SIZES)
         assert all(larger > smaller + 1 for larger, smaller in pairwise(sizes))
 
 
 def test_links_on_paper_show_where_they_lead_once(browser, portal):
     with browser.tab() as tab:
-        tab.do(lambda page: page.goto(f"{portal}/tin/day-du"))
+        tab.visit(f"{portal}/tin/day-du")
         tab.do(lambda page: page.emulate_media(media="print"))
         links = tab.do(lambda page: page.eval_on_selector_all(".text a, .more a", AFTER))
         assert len(links) == 5
@@ -110,6 +101,15 @@ def test_links_on_paper_show_where_they_lead_once(browser, portal):
 
 def test_an_urgent_item_is_called_so_where_it_is_told(browser, portal):
     with browser.tab() as tab:
-        for path in ("/", "/muc/tat-ca/", "/tin/day-du"):
-            tab.do(lambda page, path=path: page.goto(portal + path))
+        for path in ("/", LISTING, "/tin/day-du"):
+            tab.visit(portal + path)
             assert tab.do(lambda page: page.locator(".urgent").all_inner_texts()) == ["Khẩn"]
+
+
+def test_the_checks_find_a_page_that_is_wrong(browser):
+    page = "<!DOCTYPE html><html lang=vi><title>Tin</title><main><h1 style='{}'>Mờ</h1></main>"
+    with browser.tab(width=320) as tab:
+        tab.do(lambda tab: tab.set_content(page.format("width: 400px")))
+        assert tab.do(overflow_px) > 0
+        tab.do(lambda tab: tab.set_content(page.format("color: #ccc")))
+        assert tab.do(axe)[0].startswith("color-contrast")

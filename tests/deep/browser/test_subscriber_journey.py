@@ -6,24 +6,19 @@ LOA_TEST_PICTURES names a folder for pictures of the way; docs/images/nguoi-doc 
 """
 
 import asyncio
-import io
-import os
 import re
 from functools import partial
-from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from channels.email.devmailbox.mail_folder import MailFolder
 from channels.email.parsing import header_text
 from tests.deep.process.test_digest import time_passes
-from tests.support.browser import PICTURES, overflow_px
+from tests.support.browser import overflow_px, screenshot
 from tests.support.gateway_client import sample_event
 from tests.support.loa_process import LoaProcess, wait_until
 
 pytestmark = pytest.mark.timeout(180)
-COLOURS = 128
 RHYTHMS = {
     1280: ("daily", "Bản tổng hợp hằng ngày", "Bản tổng hợp tin ngày "),
     390: ("weekly", "Bản tổng hợp hằng tuần", "Bản tổng hợp tin trong tuần đến ngày "),
@@ -74,11 +69,8 @@ class Subscriber:
     async def keep(self, page, name, whole=False):
         """A small picture for people, if somebody wants one; the page fits in any case."""
         assert await overflow_px(page) == 0
-        folder = os.environ.get(PICTURES)
-        if folder and name:
-            shot = await page.screenshot(full_page=whole)
-            drawn = Image.open(io.BytesIO(shot)).convert("RGB").quantize(COLOURS, dither=0)
-            drawn.save(Path(folder) / f"{name}-{self.width}.png", optimize=True)
+        if name:
+            await screenshot(page, f"{name}-{self.width}", whole=whole)
 
     async def heads(self, page, heading, picture="", whole=False):
         await page.get_by_role("heading", level=1, name=heading, exact=True).wait_for()

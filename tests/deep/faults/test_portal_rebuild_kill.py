@@ -6,12 +6,7 @@ import random
 import shutil
 import signal
 
-from tests.channels.portal.writer.test_rebuild import made_anew
-from tests.support.portal_dir import (
-    check_complete,
-    public_files,
-    publish,
-)
+from tests.support.portal_dir import check_complete, public_files, publish, rebuild
 from tests.support.released_items import CORRECTED, FIRST, ITEMS
 
 
@@ -23,7 +18,7 @@ def test_killed_at_any_moment_a_rebuild_leaves_what_the_next_one_finishes(tmp_pa
         folder = tmp_path / f"try-{number}"
         shutil.copytree(tmp_path / "old", folder)
         worker = multiprocessing.get_context("fork").Process(
-            target=made_anew, args=(folder, *ITEMS, CORRECTED)
+            target=rebuild, args=(folder, [*ITEMS, CORRECTED])
         )
         worker.start()
         worker.join(chance.uniform(0.0, 0.12))
@@ -32,5 +27,5 @@ def test_killed_at_any_moment_a_rebuild_leaves_what_the_next_one_finishes(tmp_pa
         worker.join()
         for path, body in public_files(folder).items():
             check_complete(path, body)
-        made_anew(folder, *ITEMS, CORRECTED)
+        rebuild(folder, [*ITEMS, CORRECTED])
         assert public_files(folder) == public_files(tmp_path / "clean"), f"seed 7, try {number}"

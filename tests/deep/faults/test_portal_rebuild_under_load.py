@@ -4,39 +4,32 @@ import asyncio
 import multiprocessing
 import threading
 import time
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from channels.base import Verdict
-from channels.portal.model.site import Site
-from channels.portal.render.site_files import SiteFiles
 from channels.portal.writer.audit import FolderAudit
 from channels.portal.writer.rebuild import open_rebuild
 from tests.support.portal_dir import (
-    PUBLIC_URL,
-    WORDS,
     never_expired,
     new_writer,
     public_files,
     publish,
+    site_files,
 )
-from tests.support.portal_readers import FEEDS, HttpReader, ReadLog, serve
-from tests.support.publications import RELEASED_AT, a_publication
+from tests.support.portal_readers import PATHS, HttpReader, ReadLog, serve
+from tests.support.publications import numbered_publication
 
-PRESS = SiteFiles(Site(PUBLIC_URL, WORDS))
+PRESS = site_files()
 SPAWN = multiprocessing.get_context("forkserver")
 ITEMS, READERS = 800, 100
 STALE_S = 5.0
-PATHS = [f"/nguon-tin/{slug}.{kind}" for slug in FEEDS for kind in ("rss", "atom", "json")]
+FEED_PATHS = [path for path in PATHS if not path.endswith("/")]
 
 
 def an_item(number, **changes):
-    at = RELEASED_AT + timedelta(minutes=number)
-    times = {"first_released_at": at, "released_at": at}
-    fields = {"content_id": f"tin-{number}", "title": f"Tin {number}", "topic": "viec-lam"}
-    return a_publication(**fields | times | changes)
+    return numbered_publication(number, topic="viec-lam", **changes)
 
 
 OLD = [an_item(number) for number in range(8)]
@@ -97,7 +90,7 @@ class FreshnessReader(HttpReader):
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
             while not stop.is_set():
-                asked, path = time.monotonic(), self.chance.choice(PATHS)
+                asked, path = time.monotonic(), self.chance.choice(FEED_PATHS)
                 await self.fetch(reader, writer, path)
                 self.seen.append((asked, path, self.read_log.newest.get(path, -1)))
                 await asyncio.sleep(self.chance.uniform(0.2, 1.0))

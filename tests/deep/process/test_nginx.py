@@ -1,16 +1,18 @@
 """The settings for nginx that the portal's README recommends send what our own server sends."""
 
 import re
+from itertools import product
 
 import httpx2
 import pytest
 
 from channels.portal.http.file_app import SECURITY_HEADERS, portal_app
 from channels.portal.http.file_cache import CACHE_CONTROL, FEED_CACHE_CONTROL, MEDIA_TYPES
+from channels.portal.http.negotiation import OFFERED_TYPES
 from channels.portal.model.site import CANARY_PATH
 from tests.support import requirements
 from tests.support.nginx import MAPS, SERVER, nginx
-from tests.support.portal_dir import publish
+from tests.support.portal_dir import http_client, publish
 from tests.support.publications import a_publication
 
 PATHS = (
@@ -19,6 +21,11 @@ PATHS = (
     *("/nguon-tin/nguon-tin.opml", "/sitemap.xml", "/robots.txt", "/muc/lich-nghi-le/2026/11/"),
     *("/khong-co", "/tin/khong-co", "/tin", "/404.html", "/anh/0a.jpg", CANARY_PATH),
 )
+
+
+NEGOTIATED = ("/nguon-tin/tat-ca", "/nguon-tin/khong-co", "/nguon-tin/tat-ca.rss", "/nguon-tin/")
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
+ACCEPTED = ("*/*", BROWSER, *OFFERED_TYPES, "application/rss+xml, text/html;q=0.1")
 
 
 def sent() -> dict[str, str]:
@@ -72,27 +79,23 @@ def folder(tmp_path):
     return tmp_path / "portal"
 
 
-COMPARED = (
-    "content-type",
-    "cache-control",
-    "x-robots-tag",
-    "vary",
-    *map(str.lower, SECURITY_HEADERS),
-)
+SPECIAL = ("content-type", "content-location", "cache-control", "x-robots-tag", "vary")
 
 
 async def test_nginx_answers_as_our_own_server_does(tmp_path, folder):
     requirements.nginx()
-    transport = httpx2.ASGITransport(portal_app(folder))
-    ours = httpx2.AsyncClient(transport=transport, base_url="http://portal")
     with nginx(tmp_path, folder / "public") as url:
-        async with ours, httpx2.AsyncClient(base_url=url) as theirs:
-            for path in PATHS:
-                mine, other = await ours.get(path), await theirs.get(path)
-                assert told(other) == told(mine), path
+        async with (
+            http_client(portal_app(folder)) as ours,
+            httpx2.AsyncClient(base_url=url) as theirs,
+        ):
+            for path, accept in (*product(PATHS, ["*/*"]), *product(NEGOTIATED, ACCEPTED)):
+                mine = await ours.get(path, headers={"Accept": accept})
+                other = await theirs.get(path, headers={"Accept": accept})
+                assert told(other) == told(mine), (path, accept)
 
 
 def told(answer):
     """The status, and each header's values; several lines would be several answers."""
-    values = {name: answer.headers.get_list(name) for name in COMPARED}
+    values = {name: answer.headers.get_list(name) for name in (*SPECIAL, *SECURITY_HEADERS)}
     return answer.status_code, values, answer.content

@@ -2,16 +2,20 @@
 
 from channels.portal.channel import PortalChannel
 from tests.channels.portal.writer.test_stale_format import FIRST
-from tests.support.portal_dir import PUBLIC_URL, WORDS, new_writer, public_files, publish, send_to
+from tests.support.portal_dir import (
+    PUBLIC_URL,
+    WORDS,
+    public_files,
+    publish,
+    publish_at_once,
+    send_to,
+)
 from tests.support.publications import a_publication
 
 
 async def test_what_an_earlier_edition_wrote_is_written_again_in_the_background(tmp_path):
     items = [a_publication(content_id=f"tin-{number}") for number in range(90)]
-    writer = new_writer(tmp_path / "moved", url="http://127.0.0.1:8080")
-    writer.add_publications(items)
-    writer.write_pending()
-    writer.close()
+    publish_at_once(tmp_path / "moved", items, url="http://127.0.0.1:8080")
     channel = PortalChannel(tmp_path / "moved", PUBLIC_URL, WORDS)
     await send_to(channel, FIRST)
     await channel.rewrite_stale(pause_s=0)

@@ -77,18 +77,6 @@ def test_the_page_lists_them_by_what_the_law_tells_apart(tmp_path):
     assert listing.xpath("//main//a/@href")[0] == "https://moha.gov.vn"
 
 
-def test_a_portal_whose_name_says_so_is_called_one(tmp_path):
-    """The same kind is said of portals (cổng) and of sites (trang)."""
-    publish(tmp_path)
-    portals = [one for one in DEFAULT_CHANNELS if one.kind == "portal"]
-    kinds = [
-        text_of(one) for one in page(tmp_path, "kenh").xpath("//section[1]//p[@class='facts']")
-    ]
-    assert any(one.name.startswith("Cổng ") for one in portals)
-    told = [one for one in kinds if one.startswith("Cổng, trang thông tin điện tử")]
-    assert len(told) == len(portals)
-
-
 def test_the_setting_names_the_file(tmp_path):
     own = tmp_path / "kenh.toml"
     own.write_text(OWN, "utf-8")

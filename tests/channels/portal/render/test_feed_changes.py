@@ -2,7 +2,6 @@
 
 import errno
 import itertools
-import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -22,19 +21,16 @@ from tests.support.portal_dir import (
     page,
     public_files,
     publish,
+    publish_at_once,
     text_of,
 )
-from tests.support.publications import a_publication
+from tests.support.publications import numbered_publication
 
 KINDS = ("rss", "atom", "json")
 PART, CHANGES = 5, 3
 BEGIN = datetime(2026, 8, 30, 2, 0, tzinfo=UTC)
 LATER = BEGIN + timedelta(days=400)
 ATOM = "{http://www.w3.org/2005/Atom}"
-DESCRIPTIONS = {
-    "rss": "channel/description/text()",
-    "atom": "*[local-name() = 'subtitle']/text()",
-}
 TOPICS = ("viec-lam", "lich-nghi-le", "dinh-chinh")
 NAMED = WORDS.model_copy(update={"topics": {name: DEFAULT.topics[name] for name in TOPICS}})
 
@@ -46,10 +42,8 @@ def _small_feeds(monkeypatch):
 
 
 def an_item(number, **changes):
-    at = BEGIN + number * timedelta(days=2)
-    times = {"first_released_at": at, "released_at": at}
-    fields = {"content_id": f"tin-{number}", "title": f"Tin {number}", "topic": "viec-lam"}
-    return a_publication(**fields | times | changes)
+    times = {"begin": BEGIN, "pause": timedelta(days=2)}
+    return numbered_publication(number, **times | {"topic": "viec-lam"} | changes)
 
 
 def changed(number, action="corrected", revision=2, hours=0, **changes):
@@ -103,9 +97,8 @@ def test_a_feed_has_room_for_so_many_changes_of_old_items_and_keeps_the_newest(t
 
 def test_whoever_rebuilds_the_history_has_every_item_once_in_its_newest_state(tmp_path, writer):
     for hours, number in enumerate((0, 3, 6, 9, 12, 19)):
-        writer.show(
-            changed(number, ("corrected", "withdrawn")[hours % 2], hours=hours), never_expired
-        )
+        action = ("corrected", "withdrawn")[hours % 2]
+        writer.show(changed(number, action, hours=hours), never_expired)
     for slug, kind in itertools.product(("tat-ca", "viec-lam", "dinh-chinh"), KINDS):
         whole = FeedReader(tmp_path).read(f"{PUBLIC_URL}/nguon-tin/{slug}.{kind}")
         wanted = {0, 3, 6, 9, 12, 19} if slug == "dinh-chinh" else set(range(20))
@@ -121,9 +114,8 @@ def test_whoever_rebuilds_the_history_has_every_item_once_in_its_newest_state(tm
 def test_corrections_follow_the_order_in_which_they_were_made(tmp_path, writer):
     order = [12, 3, 9, 0, 6, 15, 1]
     for hours, number in enumerate(order):
-        writer.show(
-            changed(number, ("corrected", "withdrawn")[hours % 2], hours=hours), never_expired
-        )
+        action = ("corrected", "withdrawn")[hours % 2]
+        writer.show(changed(number, action, hours=hours), never_expired)
     for kind in KINDS:
         found = list(entries(tmp_path, f"dinh-chinh.{kind}"))
         assert found == [str(number) for number in reversed(order)]
@@ -162,10 +154,7 @@ def test_a_rebuild_in_any_order_keeps_the_item_where_it_stood(tmp_path, order):
         changed(1, "withdrawn", revision=3, hours=1, topic="chu-de-la"),
     ]
     publish(tmp_path / "grown", *history)
-    writer = new_writer(tmp_path / "made")
-    writer.add_publications(history[number] for number in order)
-    writer.write_pending()
-    writer.close()
+    publish_at_once(tmp_path / "made", [history[number] for number in order])
     assert public_files(tmp_path / "made") == public_files(tmp_path / "grown")
 
 
@@ -194,26 +183,6 @@ def test_what_is_for_everybody_is_for_each_audience(tmp_path):
         assert set(entries(tmp_path, f"cong-chuc.{kind}")) == {"1", "2"}
     assert "Tin 1" in text_of(page(tmp_path, "muc/cong-dan"))
     assert "Tin 2" not in text_of(page(tmp_path, "muc/cong-dan"))
-
-
-def test_the_feed_of_an_audience_says_that_it_has_what_is_for_everybody(tmp_path):
-    publish(tmp_path, an_item(1))
-    where = DESCRIPTIONS | {"opml": './/outline[@text="Công dân"]/@description'}
-    feeds = {kind: feed(tmp_path, f"cong-dan.{kind}") for kind in DESCRIPTIONS}
-    for kind, body in (feeds | {"opml": feed(tmp_path, "nguon-tin.opml")}).items():
-        [description] = etree.fromstring(body).xpath(where[kind])
-        assert description.endswith("dành cho Công dân, gồm cả tin dành cho mọi đối tượng."), kind
-    assert json.loads(feed(tmp_path, "cong-dan.json"))["description"] == description
-    carries = text_of(
-        page(tmp_path, "nguon-tin").xpath("//section[@aria-labelledby='audience']/p")[0]
-    )
-    assert carries.endswith("và các tin dành cho mọi đối tượng.")
-
-
-def test_an_item_that_is_narrowed_leaves_the_other_audiences_pages_alone(tmp_path):
-    publish(tmp_path, an_item(1), changed(1, audiences=["cong-chuc"]))
-    assert "Tin 1" not in text_of(page(tmp_path, "muc/cong-dan"))
-    assert entries(tmp_path, "cong-dan.atom")["1"] == "2027-10-04T02:00:00Z"
 
 
 def months(folder, slug):

@@ -92,31 +92,10 @@ def feeds_of(site, released):
         }
 
 
-def broken_rules(feeds):
-    return {
-        path: broken
-        for path, body in feeds.items()
-        if (broken := check_feed(body, f"{PUBLIC_URL}/{path}"))
-    }
-
-
 @settings(max_examples=30, deadline=None)
 @given(st.sampled_from(SITES), st.lists(publications(), max_size=10))
 def test_every_feed_of_hostile_publications_keeps_every_rule(site, released):
     feeds = feeds_of(site, [one for one in released if one])
     assert len(feeds) > 3 * len(WORDS.topics)
-    assert broken_rules(feeds) == {}
-
-
-def test_the_portal_under_test_has_archives_and_a_list_of_feeds():
-    feeds = feeds_of(SITES[0], [a_publication(content_id=f"tin-{n}") for n in range(3 * FEED_SIZE)])
-    assert "nguon-tin/tat-ca/2026-11-2.atom" in feeds
-    assert "nguon-tin/nguon-tin.opml" in feeds
-    assert broken_rules(feeds) == {}
-
-
-def test_a_feed_that_breaks_a_rule_is_found():
-    feeds = feeds_of(SITES[0], [a_publication()])
-    path = "nguon-tin/tat-ca.rss"
-    feeds[path] = feeds[path].replace(b"<guid", b"<guid>x</guid><guid")
-    assert set(broken_rules(feeds)) == {path}
+    for path, body in feeds.items():
+        assert check_feed(body, f"{PUBLIC_URL}/{path}") == [], path

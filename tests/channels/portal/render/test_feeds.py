@@ -2,22 +2,13 @@
 
 import json
 import random
-import re
-from dataclasses import replace
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 
 import feedparser
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
 from lxml import etree
-from pydantic import ValidationError
 
-from channels.portal.model.site import Site
-from channels.portal.render.feed import feed_of_listing
-from channels.portal.render.site_files import SiteFiles, assemble_feed
-from contracts.text import BREAK, REFUSED
 from contracts.vocabulary import DEFAULT
 from tests.support.feed_rules.check import check_feed
 from tests.support.portal_dir import (
@@ -25,27 +16,18 @@ from tests.support.portal_dir import (
     WORDS,
     feed,
     guids,
-    new_writer,
     public_files,
     publish,
+    publish_at_once,
 )
-from tests.support.publications import RELEASED_AT, a_publication
+from tests.support.publications import RELEASED_AT, numbered_publication
 
 KINDS = ("rss", "atom", "json")
-TAT_CA = f"{PUBLIC_URL}/nguon-tin/tat-ca"
 ATOM = "{http://www.w3.org/2005/Atom}"
-PRESS = SiteFiles(Site(PUBLIC_URL, DEFAULT))
 
 
 def an_item(number, **changes):
-    at = RELEASED_AT + timedelta(minutes=number)
-    fields = {
-        "content_id": f"tin-{number}",
-        "title": f"Tin số {number}",
-        "first_released_at": at,
-        "released_at": at,
-    }
-    return a_publication(**fields | changes)
+    return numbered_publication(number, **{"title": f"Tin số {number}"} | changes)
 
 
 RICH = an_item(
@@ -56,12 +38,8 @@ RICH = an_item(
     links=[{"url": "https://moha.gov.vn/?a=1&b=2", "title": "Nguồn"}],
     attachments=[
         {"url": "https://moha.gov.vn/b.bin", "title": "Không rõ loại"},
-        {
-            "url": "https://moha.gov.vn/a.pdf",
-            "title": "Toàn văn",
-            "media_type": "application/pdf",
-            "size": 12345,
-        },
+        {"url": "https://moha.gov.vn/a.pdf", "title": "Toàn văn"}
+        | {"media_type": "application/pdf", "size": 12345},
     ],
     audiences=["cong-dan", "vien-chuc"],
 )
@@ -86,34 +64,22 @@ def folder(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["rss", "atom"])
-def test_another_reader_takes_the_feed_without_complaint(folder, kind):
+def test_another_reader_takes_every_feed_without_complaint(folder, kind):
+    for path, data in public_files(folder).items():
+        if path.endswith(f".{kind}"):
+            read = feedparser.parse(data)
+            assert not read.bozo and read.version in ("rss20", "atom10"), path
+            assert all(entry.id and entry.title and entry.updated for entry in read.entries)
     read = feedparser.parse(feed(folder, f"tat-ca.{kind}"))
-    assert not read.bozo, read.get("bozo_exception")
-    assert [entry.id for entry in read.entries] == [
-        f"{PUBLIC_URL}/tin/tin-{number}" for number in (10, 9, 8, 7, 1)
-    ]
-    assert read.entries[3].title == RICH.title
-    assert read.entries[3].author == "Văn phòng Bộ"
+    numbers = [entry.id.removeprefix(f"{PUBLIC_URL}/tin/tin-") for entry in read.entries]
+    assert numbers == ["10", "9", "8", "7", "1"]
+    assert (read.entries[3].title, read.entries[3].author) == (RICH.title, "Văn phòng Bộ")
     assert read.feed.language == "vi"
 
 
-def test_another_reader_takes_every_feed_there_is(folder):
-    feeds = {
-        path: data
-        for path, data in public_files(folder).items()
-        if path.endswith((".rss", ".atom"))
-    }
-    assert len(feeds) > 20
-    for path, data in feeds.items():
-        read = feedparser.parse(data)
-        assert not read.bozo and read.version in ("rss20", "atom10"), path
-        assert all(entry.id and entry.title and entry.updated for entry in read.entries)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_feed_keeps_every_rule(folder, kind):
-    feeds = {path: data for path, data in public_files(folder).items() if path.endswith(f".{kind}")}
-    assert len(feeds) >= 5
+def test_every_feed_keeps_every_rule(folder):
+    feeds = {path: data for path, data in public_files(folder).items() if path.endswith(KINDS)}
+    assert len(feeds) >= 15
     for path, data in feeds.items():
         assert check_feed(data, f"{PUBLIC_URL}/{path}") == []
 
@@ -142,10 +108,7 @@ def test_a_system_label_is_named_once_it_has_an_item(tmp_path):
 
 
 def test_a_feed_holds_the_fifty_newest(tmp_path):
-    writer = new_writer(tmp_path)
-    writer.add_publications([an_item(number) for number in range(53)])
-    writer.write_pending()
-    writer.close()
+    publish_at_once(tmp_path, map(an_item, range(53)))
     for kind, end in (("rss", "<"), ("atom", "<"), ("json", '"')):
         data = feed(tmp_path, f"tat-ca.{kind}").decode()
         shown = [number for number in range(53) if f"/tin/tin-{number}{end}" in data]
@@ -161,10 +124,10 @@ def test_a_correction_keeps_its_place_and_raises_updated(folder):
     assert "Sai ngày" in entry.findtext(f"{ATOM}content")
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_withdrawn_item_stays_as_a_notice_so_that_readers_replace_their_copy(folder, kind):
-    data = feed(folder, f"tat-ca.{kind}").decode()
-    assert "Đã gỡ: Tin số 9" in data and "Nhầm" in data
+def test_a_withdrawn_item_stays_as_a_notice_so_that_readers_replace_their_copy(folder):
+    for kind in KINDS:
+        data = feed(folder, f"tat-ca.{kind}").decode()
+        assert "Đã gỡ: Tin số 9" in data and "Nhầm" in data
     withdrawn = json.loads(feed(folder, "tat-ca.json"))["items"][1]
     assert withdrawn["id"] == f"{PUBLIC_URL}/tin/tin-9"
     assert "Tết" not in withdrawn["content_html"] and "summary" not in withdrawn
@@ -202,14 +165,6 @@ def test_json_feed_says_who_it_is_from_and_for(folder):
     assert item["date_published"] == "2026-11-20T02:07:00Z"
 
 
-def test_an_empty_feed_is_a_feed_too(tmp_path):
-    publish(tmp_path)
-    for kind in KINDS:
-        data = feed(tmp_path, f"viec-lam.{kind}")
-        assert check_feed(data, f"{PUBLIC_URL}/nguon-tin/viec-lam.{kind}") == []
-    assert guids(feed(tmp_path, "tat-ca.rss")) == []
-
-
 @pytest.mark.parametrize("seed", range(3))
 def test_the_order_of_arrival_leaves_no_trace(tmp_path, seed):
     history = [an_item(number) for number in range(12)]
@@ -232,59 +187,5 @@ def test_a_position_that_comes_too_late_was_seen_by_nobody_and_stands_nowhere(tm
 def test_items_of_one_moment_stand_in_a_fixed_order(tmp_path):
     twins = [an_item(1), an_item(1, content_id="tin-b"), an_item(1, content_id="tin-a")]
     publish(tmp_path, *twins)
-    assert [guid.rpartition("/")[2] for guid in guids(feed(tmp_path, "tat-ca.rss"))] == [
-        "tin-b",
-        "tin-a",
-        "tin-1",
-    ]
-
-
-TRICKY = (
-    "<",
-    ">",
-    "&",
-    '"',
-    "'",
-    "]]>",
-    "&#12;",
-    "&rlm;",
-    "<!--",
-    "<b>",
-    "`",
-    "**",
-    "[a](",
-    "|",
-    "# ",
-)
-CHARACTER = st.characters(codec="utf-8").filter(re.compile(f"[^{REFUSED}{BREAK}]").match)
-TEXT = st.lists(CHARACTER | st.sampled_from(TRICKY), max_size=60).map("".join)
-BODY = st.lists(CHARACTER | st.sampled_from((*TRICKY, "\n", "\n\n", "    "))).map("".join)
-
-
-@given(title=TEXT, summary=TEXT, body=BODY)
-def test_any_text_that_a_publication_may_have_makes_a_well_formed_feed(title, summary, body):
-    try:
-        item = an_item(1, title=f"Tin {title}", summary=summary, body=body)
-    except ValidationError:  # an encoded word of a mail header, an old Vietnamese encoding
-        assume(False)
-    feeds = in_all_formats(item, PRESS.fragments(PRESS.to_stored_item(item)))
-    for kind, data in feeds.items():
-        assert check_feed(data, f"{TAT_CA}.{kind}") == []
-    assert etree.fromstring(feeds["rss"]).findtext("channel/item/title") == item.title
-    assert json.loads(feeds["json"])["items"][0]["title"] == item.title
-    assert not feedparser.parse(feeds["rss"]).bozo
-
-
-def in_all_formats(item, fragments):
-    """Feeds of one item."""
-    feed = replace(feed_of_listing("tat-ca", PRESS.site), updated=item.released_at)
-    return {kind: assemble_feed(kind, feed, [getattr(fragments, kind)]) for kind in KINDS}
-
-
-@given(st.lists(st.characters(codec="utf-8"), min_size=1, max_size=40))
-def test_character_references_bring_in_nothing_that_a_feed_cannot_hold(characters):
-    body = "".join(f"&#{ord(character)};" for character in characters)
-    item = an_item(1, body=f"Chữ {body}")
-    row = PRESS.to_stored_item(item)
-    for kind, data in in_all_formats(item, PRESS.fragments(row)).items():
-        assert check_feed(data, f"{TAT_CA}.{kind}") == []
+    names = [guid.rpartition("/")[2] for guid in guids(feed(tmp_path, "tat-ca.rss"))]
+    assert names == ["tin-b", "tin-a", "tin-1"]

@@ -6,26 +6,17 @@ from datetime import timedelta
 from lxml import etree
 
 from tests.support.portal_dir import PUBLIC_URL, page, public_files, publish
-from tests.support.publications import RELEASED_AT, a_publication
+from tests.support.publications import RELEASED_AT, a_publication, numbered_publication
 
 MAP = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
 ITEM = "tin/lich-nghi-tet-2027"
-OLDER = a_publication(
-    content_id="cu",
-    first_released_at=RELEASED_AT - timedelta(days=40),
-    released_at=RELEASED_AT - timedelta(days=40),
-)
+OLDER = numbered_publication(1, RELEASED_AT - timedelta(days=41), timedelta(days=1))
 GONE = a_publication(content_id="rut", action="withdrawn", revision=2)
 
 
 def locations(folder, path):
     root = etree.fromstring(public_files(folder)[path])
     return [loc.text.removeprefix(PUBLIC_URL) for loc in root.iter(f"{MAP}loc")]
-
-
-def test_robots_find_the_index_of_maps(tmp_path):
-    publish(tmp_path)
-    assert f"Sitemap: {PUBLIC_URL}/sitemap.xml" in public_files(tmp_path)["robots.txt"].decode()
 
 
 def test_whoever_follows_the_maps_finds_every_page_and_no_other(tmp_path):
@@ -39,12 +30,12 @@ def test_whoever_follows_the_maps_finds_every_page_and_no_other(tmp_path):
         if path.endswith("index.html")
     }
     assert found == pages - {"tin/rut"}
+    assert f"Sitemap: {PUBLIC_URL}/sitemap.xml" in public_files(tmp_path)["robots.txt"].decode()
 
 
 def test_a_map_says_when_an_item_was_changed_last(tmp_path):
-    corrected = OLDER.model_copy(
-        update={"revision": 2, "action": "corrected", "released_at": RELEASED_AT}
-    )
+    change = {"revision": 2, "action": "corrected", "released_at": RELEASED_AT}
+    corrected = OLDER.model_copy(update=change)
     publish(tmp_path, a_publication(), OLDER, corrected)
     root = etree.fromstring(public_files(tmp_path)["so-do/2026-10.xml"])
     assert [one.text for one in root.iter(f"{MAP}lastmod")] == ["2026-11-20T02:00:00Z"]

@@ -5,30 +5,25 @@ import os
 import threading
 from hashlib import sha256
 
-import httpx2
 import pytest
 
 from channels.errors import Unreachable
 from channels.portal.http.file_app import portal_app
-from channels.portal.model.site import Site
-from channels.portal.render.site_files import SiteFiles
 from channels.portal.storage.lock import folder_lock
 from channels.portal.storage.pictures import PictureStore
 from channels.portal.writer.audit import FolderAudit
-from channels.portal.writer.rebuild import open_rebuild
-from tests.support.portal_dir import PUBLIC_URL, WORDS, publish
+from tests.support.portal_dir import http_client, publish, rebuild, site_files
 from tests.support.publications import a_publication
 
 JPEG = b"\xff\xd8\xff\xe0 a picture"
 PATH = f"anh/{sha256(JPEG).hexdigest()}.jpg"
-PRESS = SiteFiles(Site(PUBLIC_URL, WORDS))
+PRESS = site_files()
 
 
 async def test_a_picture_is_served_under_its_hash_and_kept_by_others_for_a_day(tmp_path):
     assert await PictureStore(tmp_path).save(JPEG) == PATH
     (tmp_path / "public" / "index.html").write_text("Trang chủ")
-    transport = httpx2.ASGITransport(portal_app(tmp_path))
-    async with httpx2.AsyncClient(transport=transport, base_url="http://portal") as client:
+    async with http_client(portal_app(tmp_path)) as client:
         answer = await client.get(f"/{PATH}")
         assert (await client.get("/anh/../state/index.sqlite")).status_code == 404
         assert (await client.get("/anh/")).status_code == 404
@@ -54,14 +49,14 @@ async def test_what_is_not_shown_goes_once_it_is_old_and_is_a_404_then(tmp_path)
     kept = [await pictures.save(JPEG + bytes([n])) for n in range(3)]
     for path in kept[:2]:
         os.utime(tmp_path / "public" / path, (1, 1))
-    transport = httpx2.ASGITransport(portal_app(tmp_path))
-    async with httpx2.AsyncClient(transport=transport, base_url="http://portal") as client:
+    async with http_client(portal_app(tmp_path)) as client:
         assert (await client.get(f"/{kept[0]}")).status_code == 200
         assert await pictures.remove_unused({kept[1]}, before=2) == 1
         assert [(await client.get(f"/{path}")).status_code for path in kept] == [404, 200, 200]
     assert await PictureStore(tmp_path).remove_unused({kept[1]}, before=2) == 0
     assert await pictures.save(JPEG + bytes([0])) == kept[0]
     assert await pictures.exists(kept[0]), "who shows it again has it made again"
+    assert not await pictures.exists(PATH)
 
 
 async def test_files_of_others_beside_them_stay(tmp_path):
@@ -82,13 +77,6 @@ async def test_a_damaged_file_is_mended(tmp_path):
     (tmp_path / "public" / PATH).write_bytes(JPEG[:5])
     await PictureStore(tmp_path).save(JPEG)
     assert (tmp_path / "public" / PATH).read_bytes() == JPEG
-
-
-async def test_whoever_asks_is_told_whether_it_still_stands(tmp_path):
-    pictures = PictureStore(tmp_path)
-    assert not await pictures.exists(PATH)
-    await pictures.save(JPEG)
-    assert await pictures.exists(PATH)
 
 
 async def test_many_at_once_are_all_there(tmp_path):
@@ -151,7 +139,5 @@ async def test_a_rebuild_and_a_check_leave_pictures_alone(tmp_path):
     glance = audit.open_snapshot()
     assert list(audit.find_problems(glance)) == []
     glance.close()
-    with open_rebuild(tmp_path, PRESS, 5.0) as rebuild:
-        rebuild.add_publications([a_publication()])
-        assert rebuild.finish().removed == 0
+    assert rebuild(tmp_path, [a_publication()]).removed == 0
     assert (tmp_path / "public" / PATH).read_bytes() == JPEG

@@ -6,24 +6,13 @@ import pytest
 
 from channels.portal.errors import IndexLost
 from channels.portal.writer.rebuild import RebuildResult, open_rebuild
-from tests.support.portal_dir import (
-    never_expired,
-    new_writer,
-    public_files,
-    publish,
-)
+from tests.support.portal_dir import never_expired, new_writer, public_files, publish, rebuild
 from tests.support.released_items import CORRECTED, FIRST, ITEMS, new_site_files
-
-
-def made_anew(folder, *taken) -> RebuildResult:
-    with open_rebuild(folder, new_site_files(), 5.0) as portal:
-        portal.add_publications(taken)
-        return portal.finish()
 
 
 def test_the_order_in_which_publications_come_makes_no_difference(tmp_path):
     publish(tmp_path / "sent", *ITEMS, FIRST, CORRECTED)
-    made_anew(tmp_path / "new", CORRECTED, FIRST, *reversed(ITEMS))
+    rebuild(tmp_path / "new", [CORRECTED, FIRST, *reversed(ITEMS)])
     assert public_files(tmp_path / "new") == public_files(tmp_path / "sent")
 
 
@@ -45,7 +34,7 @@ def test_only_files_that_differ_are_touched(tmp_path):
     (public / "tin/la/index.html").parent.mkdir()
     (public / "tin/la/index.html").write_bytes(b"nobody published this")
     same = (public / "tin/tin-0/index.html").stat().st_ino
-    assert made_anew(tmp_path, *ITEMS, FIRST) == RebuildResult(items=6, written=2, removed=1)
+    assert rebuild(tmp_path, [*ITEMS, FIRST]) == RebuildResult(items=6, written=2, removed=1)
     assert (public / "tin/tin-0/index.html").stat().st_ino == same
     publish(tmp_path / "clean", *ITEMS, FIRST)
     assert public_files(tmp_path) == public_files(tmp_path / "clean")
@@ -54,7 +43,7 @@ def test_only_files_that_differ_are_touched(tmp_path):
 def test_an_operators_own_files_stay(tmp_path):
     publish(tmp_path, FIRST)
     (tmp_path / "public/robots.txt").write_text("User-agent: *")
-    made_anew(tmp_path, FIRST)
+    rebuild(tmp_path, [FIRST])
     assert (tmp_path / "public/robots.txt").exists()
 
 
@@ -67,7 +56,7 @@ def test_a_lost_or_damaged_index_is_made_anew(tmp_path, left):
         (tmp_path / "state/index.sqlite").write_bytes(left)
     with pytest.raises((IndexLost, sqlite3.DatabaseError)):
         new_writer(tmp_path)
-    made_anew(tmp_path, *ITEMS)
+    rebuild(tmp_path, [*ITEMS])
     publish(tmp_path, FIRST)
     publish(tmp_path / "clean", *ITEMS, FIRST)
     assert public_files(tmp_path) == public_files(tmp_path / "clean")
@@ -76,7 +65,7 @@ def test_a_lost_or_damaged_index_is_made_anew(tmp_path, left):
 def test_a_running_writer_goes_on_with_the_new_index(tmp_path):
     writer = new_writer(tmp_path)
     writer.show(ITEMS[0], never_expired)
-    made_anew(tmp_path, *ITEMS[:2])
+    rebuild(tmp_path, [*ITEMS[:2]])
     writer.show(ITEMS[2], never_expired)
     writer.close()
     publish(tmp_path / "clean", *ITEMS[:3])

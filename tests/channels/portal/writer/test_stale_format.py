@@ -30,12 +30,6 @@ async def test_a_folder_that_was_emptied_is_written_again_while_loa_runs(tmp_pat
     assert [one["items"] for one in log if one["event"] == "portal_files_lost"] == [1]
 
 
-async def test_before_there_is_a_portal_there_is_nothing_to_renew(tmp_path):
-    channel = PortalChannel(tmp_path / "portal", PUBLIC_URL, WORDS)
-    await channel.rewrite_stale()
-    await channel.close()
-
-
 async def test_an_address_under_which_nothing_was_published_is_warned_of(tmp_path):
     publish(tmp_path, FIRST, url="http://127.0.0.1:8080")
     with capture_logs() as log:
@@ -46,8 +40,10 @@ async def test_an_address_under_which_nothing_was_published_is_warned_of(tmp_pat
 
 
 async def test_nothing_is_renewed_where_there_is_no_portal(tmp_path):
-    (tmp_path / "state" / "aside").mkdir(parents=True)
     channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS)
+    await channel.rewrite_stale()
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "state" / "aside").mkdir(parents=True)
     await channel.rewrite_stale()
     await channel.close()
     assert not (tmp_path / "public").exists()
