@@ -25,6 +25,9 @@ class ScriptedAction(Enum):
     RECORD_SWALLOW = "record_swallow"
 
 
+TAKEN = (None, ScriptedAction.LAST, ScriptedAction.RECORD_CUT, ScriptedAction.RECORD_SWALLOW)
+
+
 class Mail(NamedTuple):
     sender: str
     recipient: str
@@ -167,8 +170,9 @@ class Conversation(asyncio.Protocol):
                 self.flush()
                 self.transport.abort()
                 return False
-        end = 0 if self.buffer.startswith(b".\r\n") else self.buffer.find(b"\r\n.\r\n") + 2
-        if end == 1 or (end == 0 and not self.buffer.startswith(b".\r\n")):
+        if self.buffer.startswith(b".\r\n"):
+            end = 0
+        elif (end := self.buffer.find(b"\r\n.\r\n") + 2) == 1:
             return False
         mail = Mail(self.sender, self.recipient, self.buffer[:end])
         self.buffer = self.buffer[end + 3 :]
@@ -183,12 +187,7 @@ class Conversation(asyncio.Protocol):
         if not mail.recipient:
             self.out.append(b"554 5.5.1 no valid recipients\r\n")
             return
-        if act in (
-            None,
-            ScriptedAction.LAST,
-            ScriptedAction.RECORD_CUT,
-            ScriptedAction.RECORD_SWALLOW,
-        ):
+        if act in TAKEN:
             self.accepted.append(f"{mail.recipient} {mail.message_id}\n".encode())
             if self.receiver.keep:
                 self.receiver.mails.append(mail)

@@ -34,26 +34,23 @@ def test_a_persons_own_mail_may_be_answered(written):
 
 
 @pytest.mark.parametrize(
-    "written",
+    "field",
     [
-        mail("Auto-Submitted: auto-replied"),
-        mail("Auto-Submitted: auto-generated; owner=x"),
-        mail("Precedence: bulk"),
-        mail("Precedence: List"),
-        mail("Precedence: auto_reply"),
-        mail("List-Id: <x.example>"),
-        mail("List-Unsubscribe: <mailto:x@x.example>"),
-        mail("X-Auto-Response-Suppress: All"),
-        mail("X-Loop: x"),
-        mail("Content-Type: multipart/report; boundary=x"),
-        mail(sender="ai-khac@example.com"),
-        mail(f"From: {AN}"),
-        mail(to="ai-do@example.com"),
-        b"Subject: x\r\n\r\n",
-        b"",
+        "Auto-Submitted: auto-replied", "Auto-Submitted: auto-generated; owner=x", "X-Loop: x",
+        "Precedence: bulk", "Precedence: List", "Precedence: auto_reply", "List-Id: <x.example>",
+        "List-Unsubscribe: <mailto:x@x.example>", "X-Auto-Response-Suppress: All",
+        "Content-Type: multipart/report; boundary=x", f"From: {AN}",
     ],
+)  # fmt: skip
+def test_what_a_machine_wrote_is_never_answered(field):
+    assert autoreply_address(mail(field), AN, LEAVE) == ""
+
+
+@pytest.mark.parametrize(
+    "written",
+    [mail(sender="ai-khac@example.com"), mail(to="ai-do@example.com"), b"Subject: x\r\n\r\n", b""],
 )
-def test_what_a_machine_wrote_or_somebody_else_is_never_answered(written):
+def test_what_somebody_else_wrote_is_never_answered(written):
     assert autoreply_address(written, AN, LEAVE) == ""
 
 

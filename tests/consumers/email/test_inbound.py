@@ -89,6 +89,13 @@ class InboundHarness:
         finally:
             writer.close()
 
+    async def take(self, recipient: str, mail: bytes, sender="") -> str:
+        """Send one mail on a new connection; return the code of the answer."""
+        async with self.client() as client:
+            answer = await client.mail(recipient, mail, sender)
+            await client.say("QUIT")
+            return answer[:3]
+
     async def stored(self) -> list[ReturnedMail]:
         raw = [one async for one in self.bus.scan(subjects.RECEIPTS.name)]
         assert b"example.com" not in b"".join(one.data for one in raw), "an address was stored"
@@ -104,19 +111,12 @@ async def inbound(bus):
     await house.listener.stop()
 
 
-async def test_a_bounce_is_stored_before_its_yes_and_holds_no_address(inbound):
-    async with inbound.client() as client:
-        assert (await client.mail(PATH, bounce_mail("5.1.1"))).startswith("250")
+async def test_a_bounce_is_stored_before_its_yes_once_and_holds_no_address(inbound):
+    for _ in range(3):
+        assert await inbound.take(PATH, bounce_mail("5.1.1")) == "250"
         [one] = await inbound.stored()
     assert (one.returned, one.place, one.code) == ("bounce", PLACE, "5.1.1")
     assert one.seals == (inbound.suppressions.hash_address("AN@example.com"),)
-
-
-async def test_what_is_told_twice_is_stored_once(inbound):
-    for _ in range(3):
-        async with inbound.client() as client:
-            assert (await client.mail(PATH, bounce_mail("5.1.1"))).startswith("250")
-    assert len(await inbound.stored()) == 1
 
 
 NOT_OURS = (
@@ -141,10 +141,9 @@ async def test_an_address_that_is_not_ours_or_forged_is_refused_at_once(inbound)
 
 async def test_the_path_counts_first_then_the_envelope_then_the_message_id(inbound):
     envelope = PATHS.return_path(OTHER)[1].decode()
-    async with inbound.client() as client:
-        await client.mail(PATH, bounce_mail("5.1.1", envelope_id=envelope))
-        await client.mail(BOX, bounce_mail("5.1.2", envelope_id=envelope))
-        await client.mail(BOX, bounce_mail("5.1.3", envelope_id="p7.2.14.00", message_id="b" * 32))
+    await inbound.take(PATH, bounce_mail("5.1.1", envelope_id=envelope))
+    await inbound.take(BOX, bounce_mail("5.1.2", envelope_id=envelope))
+    await inbound.take(BOX, bounce_mail("5.1.3", envelope_id="p7.2.14.00", message_id="b" * 32))
     first, second, third = await inbound.stored()
     assert (first.place, second.place, third.place) == (PLACE, OTHER, "")
     assert (first.message_id, second.message_id) == ("", "")
@@ -152,10 +151,8 @@ async def test_the_path_counts_first_then_the_envelope_then_the_message_id(inbou
 
 
 async def test_a_complaint_comes_to_the_box_and_names_the_path(inbound):
-    async with inbound.client() as client:
-        answer = await client.mail(BOX, complaint_mail(path=PATH), "feedback@provider.example")
+    assert await inbound.take(BOX, complaint_mail(path=PATH), "a@provider.example") == "250"
     [one] = await inbound.stored()
-    assert answer.startswith("250")
     assert (one.returned, one.place) == ("complaint", PLACE)
 
 
@@ -166,16 +163,13 @@ async def test_what_is_no_report_is_taken_and_forgotten(inbound):
         bounce_mail("2.0.0", action="relayed"),
     ]
     with structlog.testing.capture_logs() as logs:
-        async with inbound.client() as client:
-            for mail in mails:
-                assert (await client.mail(PATH, mail)).startswith("250")
+        assert [await inbound.take(PATH, mail) for mail in mails] == ["250"] * len(mails)
     assert [one["event"] for one in logs] == ["mail_back_ignored"] * len(mails)
     assert await inbound.stored() == []
 
 
 async def test_a_bounce_in_words_is_stored_as_a_guess(inbound):
-    async with inbound.client() as client:
-        await client.mail(PATH, plain_mail("<x>: 550 5.1.1 unknown"))
+    await inbound.take(PATH, plain_mail("<x>: 550 5.1.1 unknown"))
     [one] = await inbound.stored()
     assert (one.code, one.guessed) == ("5.1.1", True)
 
@@ -184,14 +178,11 @@ async def test_only_so_much_is_taken_that_anybody_could_have_made_up(inbound):
     now = 0.0
     inbound.door.rate_limit = TokenBucket(clock=lambda: now, tokens=2.0)
     ids = [f"{letter * 32}" for letter in "abcd"]
-    async with inbound.client() as client:
-        said = [await client.mail(BOX, bounce_mail(message_id=one)) for one in ids]
-        assert [one[:3] for one in said] == ["250", "250", "451", "451"]
-        assert (await client.mail(PATH, bounce_mail())).startswith("250"), (
-            "what leads to a row is taken"
-        )
-        now = 10.0
-        assert (await client.mail(BOX, bounce_mail(message_id=ids[2]))).startswith("250")
+    codes = [await inbound.take(BOX, bounce_mail(message_id=one)) for one in ids]
+    assert codes == ["250", "250", "451", "451"]
+    assert await inbound.take(PATH, bounce_mail()) == "250", "what leads to a row is taken"
+    now = 10.0
+    assert await inbound.take(BOX, bounce_mail(message_id=ids[2])) == "250"
     assert len(await inbound.stored()) == 4
 
 
@@ -199,12 +190,10 @@ async def test_what_cannot_be_stored_has_to_come_again(inbound, monkeypatch):
     async def silent(*_args, **_options):
         raise NoReply("no answer")
 
-    real = inbound.bus.publish
-    async with inbound.client() as client:
-        monkeypatch.setattr(inbound.bus, "publish", silent)
-        assert (await client.mail(PATH, bounce_mail())).startswith("451")
-        monkeypatch.setattr(inbound.bus, "publish", real)
-        assert (await client.mail(PATH, bounce_mail())).startswith("250")
+    with monkeypatch.context() as patch:
+        patch.setattr(inbound.bus, "publish", silent)
+        assert await inbound.take(PATH, bounce_mail()) == "451"
+    assert await inbound.take(PATH, bounce_mail()) == "250"
     assert len(await inbound.stored()) == 1
 
 
@@ -219,10 +208,7 @@ async def test_a_mail_that_is_too_long_ends_the_conversation_and_its_length_is_a
 
 async def test_a_long_mail_is_read_as_far_as_its_report(inbound):
     inbound.limit(stored_bytes=4000)
-    async with inbound.client() as client:
-        assert (
-            await client.mail(PATH, bounce_mail() + b"z" * 70 + b"\r\n" + b"y\r\n" * 9000)
-        ).startswith("250")
+    assert await inbound.take(PATH, bounce_mail() + b"z" * 70 + b"\r\n" * 9000) == "250"
     [one] = await inbound.stored()
     assert one.code == "5.1.1"
 
@@ -263,19 +249,17 @@ async def test_a_line_without_end_is_not_kept(inbound):
 async def test_a_wish_to_leave_comes_by_mail(inbound):
     wish = f"From: an@example.com\r\nSubject: =?utf-8?q?H=E1=BB=A7y?=\r\n {TOKEN}\r\n\r\nx\r\n"
     with structlog.testing.capture_logs() as logs:
-        async with inbound.client() as client:
-            for subject in (TOKEN, "hello", "x" * 40):
-                mail = f"From: an@example.com\r\nSubject: {subject}\r\n\r\nx\r\n".encode()
-                assert (await client.mail(LEAVE, mail, "an@example.com")).startswith("250")
-            assert (await client.mail(LEAVE.upper(), wish.encode())).startswith("250")
+        for subject in (TOKEN, "hello", "x" * 40):
+            mail = f"From: an@example.com\r\nSubject: {subject}\r\n\r\nx\r\n".encode()
+            assert await inbound.take(LEAVE, mail, "an@example.com") == "250"
+        assert await inbound.take(LEAVE.upper(), wish.encode()) == "250"
     assert inbound.left == [TOKEN, "x" * 40, TOKEN]
     assert [one["event"] for one in logs] == ["unsubscribe_mail_unknown"] * 2
     assert await inbound.stored() == []
 
 
 async def test_a_receipt_that_was_stored_can_be_read_by_an_older_eye(inbound):
-    async with inbound.client() as client:
-        await client.mail(PATH, bounce_mail())
+    await inbound.take(PATH, bounce_mail())
     [raw] = [one async for one in inbound.bus.scan(subjects.RECEIPTS.name)]
     assert set(json.loads(raw.data)) == {
         "returned", "at", "place", "code", "seals", "final"
@@ -283,9 +267,8 @@ async def test_a_receipt_that_was_stored_can_be_read_by_an_older_eye(inbound):
 
 
 async def test_a_report_about_somebody_else_does_not_hide_the_one_about_the_reader(inbound):
-    async with inbound.client() as client:
-        for whom in ("x@example.com", "an@example.com", "an@example.com"):
-            assert (await client.mail(PATH, bounce_mail("5.1.1", to=whom))).startswith("250")
+    for whom in ("x@example.com", "an@example.com", "an@example.com"):
+        assert await inbound.take(PATH, bounce_mail("5.1.1", to=whom)) == "250"
     first, second = await inbound.stored()
     mine = inbound.suppressions.hash_address("an@example.com")
     assert (first.final == mine, second.final) == (False, mine)
@@ -294,14 +277,13 @@ async def test_a_report_about_somebody_else_does_not_hide_the_one_about_the_read
 async def test_who_has_got_a_mail_names_a_few_addresses_and_no_more(inbound):
     now = 0.0
     inbound.door.reporters = ReportersPerRow(clock=lambda: now)
-    async with inbound.client() as client:
-        for number in range(MAX_REPORTERS + 3):
-            await client.mail(PATH, bounce_mail("5.1.1", to=f"x{number}@example.com"))
-        assert len(await inbound.stored()) == MAX_REPORTERS
-        await client.mail(PATHS.return_path(OTHER)[0].decode(), bounce_mail("5.1.1"))
-        assert len(await inbound.stored()) == MAX_REPORTERS + 1, "another mail has its own"
-        now = REPORTER_TTL_S + 1
-        await client.mail(PATH, bounce_mail("5.1.1", to="moi@example.com"))
+    for number in range(MAX_REPORTERS + 3):
+        await inbound.take(PATH, bounce_mail("5.1.1", to=f"x{number}@example.com"))
+    assert len(await inbound.stored()) == MAX_REPORTERS
+    await inbound.take(PATHS.return_path(OTHER)[0].decode(), bounce_mail("5.1.1"))
+    assert len(await inbound.stored()) == MAX_REPORTERS + 1, "another mail has its own"
+    now = REPORTER_TTL_S + 1
+    await inbound.take(PATH, bounce_mail("5.1.1", to="moi@example.com"))
     assert len(await inbound.stored()) == MAX_REPORTERS + 2
 
 

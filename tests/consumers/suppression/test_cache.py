@@ -11,7 +11,7 @@ from consumers.suppression.cache import SuppressionAwareContacts, SuppressionCac
 from consumers.suppression.store import Suppression, SuppressionStore
 from contracts.delivery import BatchKey, ChannelName, Status
 from tests.support.bounce_pipeline import SECRET, BouncePipeline
-from tests.support.scripted_channel import reader_ids
+from tests.support.scripted_channel import StaticReaders, reader_ids
 
 EMAIL = ChannelName.EMAIL
 MIDNIGHT = datetime(2026, 11, 26, tzinfo=UTC)
@@ -131,12 +131,7 @@ async def test_a_watch_that_is_silent_too_long_lets_nothing_out(bus, tmp_path, m
 async def test_a_watch_that_has_not_begun_lets_nothing_out(bus):
     unread = SuppressionCache(bus, SuppressionStore(bus, SECRET).hash_address_bytes)
     with pytest.raises(RetryLater):
-        SuppressionAwareContacts(MailReaders(), unread).lookup(reader_ids(1))
-
-
-class MailReaders:
-    def lookup(self, ids):
-        return {}
+        SuppressionAwareContacts(StaticReaders([]), unread).lookup(reader_ids(1))
 
 
 async def test_the_row_of_a_suppressed_doubt_stays_a_maybe(bus, tmp_path):

@@ -1,6 +1,5 @@
 """`loa doctor mail`: what DNS records, the relay and a mail's own fields say of our mail."""
 
-import ssl
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 
@@ -16,6 +15,7 @@ from channels.email.doctor.finding import Finding, Level, finding_texts
 from consumers.cli import app
 from tests.support.cli import InProcessCli, json_output
 from tests.support.dns_server import DnsServer
+from tests.support.relay_tls import relay_context, write_bundle
 from tests.support.smtp_receiver import SmtpReceiver
 
 DOMAIN = "moha.example"
@@ -58,11 +58,8 @@ SETTINGS = {
 @pytest.fixture(scope="module")
 def relay_tls(tmp_path_factory):
     """A server's certificate and the file of who vouches for it."""
-    authority, made = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(made)
-    bundle = tmp_path_factory.mktemp("ca") / "ca.pem"
-    authority.cert_pem.write_to_path(bundle)
-    return made, bundle
+    authority = trustme.CA()
+    return relay_context(authority), write_bundle(authority, tmp_path_factory.mktemp("ca"))
 
 
 @pytest.fixture
@@ -224,20 +221,16 @@ async def test_a_second_relay_is_examined_too(doctor, relay_tls):
 async def test_a_relay_without_tls_or_with_a_false_certificate_takes_no_mail(doctor, relay_tls):
     _, found = await doctor(HEALTHY, relay=SmtpReceiver(extras=EXTRAS))
     assert "offers no STARTTLS" in found["relay_failed"]["en"]
-    strange = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    trustme.CA().issue_cert("127.0.0.1").configure_cert(strange)
-    code, found = await doctor(HEALTHY, relay=SmtpReceiver(tls=strange, extras=EXTRAS))
+    strange = SmtpReceiver(tls=relay_context(trustme.CA()), extras=EXTRAS)
+    code, found = await doctor(HEALTHY, relay=strange)
     assert code == 1 and "certificate is not valid" in found["relay_failed"]["en"]
 
 
 async def test_a_certificate_that_ends_soon_is_told_in_time(doctor, relay_tls, tmp_path):
-    authority, made = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ends = datetime.now(UTC) + timedelta(days=10)
-    authority.issue_cert("127.0.0.1", not_after=ends).configure_cert(made)
-    authority.cert_pem.write_to_path(tmp_path / "other.pem")
-    relay = SmtpReceiver(tls=made, extras=EXTRAS)
-    bundle = str(tmp_path / "other.pem")
-    code, found = await doctor(HEALTHY, relay=relay, LOA_EMAIL_CA_BUNDLE=bundle)
+    authority, ends = trustme.CA(), datetime.now(UTC) + timedelta(days=10)
+    relay = SmtpReceiver(tls=relay_context(authority, not_after=ends), extras=EXTRAS)
+    bundle = write_bundle(authority, tmp_path)
+    code, found = await doctor(HEALTHY, relay=relay, LOA_EMAIL_CA_BUNDLE=str(bundle))
     assert (code, bad(found)) == (0, {"relay_ends"})
     assert f"{ends:%d/%m/%Y}" in found["relay_ends"]["vi"]
 

@@ -8,16 +8,10 @@ from itertools import pairwise
 
 import pytest
 
-from channels.portal.channel import PortalChannel
 from consumers.channel_health.breaker_store import unavailable_channels
-from consumers.dispatch.audience import PortalAudience
-from consumers.ledger.wakeups import WakeUp
-from contracts.delivery import BatchKey, ChannelName, Lane, Status
+from contracts.delivery import ChannelName, Status
 from tests.support.email_pipeline import PlayOnce, check_ledger
-from tests.support.portal_dir import PUBLIC_URL, WORDS
-from tests.support.publications import a_publication
 from tests.support.scripted_channel import reader_ids
-from tests.support.services import new_dispatcher, new_worker
 from tests.support.smtp_receiver import SmtpReceiver
 from tests.support.tcp_proxy import TcpProxy
 
@@ -71,35 +65,6 @@ async def test_a_relay_that_refuses_for_an_hour_is_asked_twice_a_minute_and_gets
 
 async def counted(loa, plans):
     return sum([Counter(await loa.status_counts(plan)) for plan in plans], Counter())
-
-
-async def test_while_the_relay_refuses_the_portal_shows_the_item(new_email_pipeline, bus, tmp_path):
-    async with SmtpReceiver() as receiver:
-        pass
-    loa = new_email_pipeline(receiver.port, 3)
-    released = await loa.publish(a_publication())
-    await loa.planner.on_publication(released)
-    planner, worker = portal(loa, tmp_path)
-    await planner.on_publication(released)
-    email, shown = (
-        BatchKey(channel, released.publication.content_id, 1, 0)
-        for channel in (ChannelName.EMAIL, ChannelName.PORTAL)
-    )
-    assert await loa.wake(email) > loa.clock()
-    await worker.on_wake_up(WakeUp(batch=str(shown), lane=Lane.NORMAL))
-    await worker.channel.close()
-    assert (await loa.entry_of(shown)).rows == b"d"
-    assert (await loa.entry_of(email)).rows == b"ppp"
-    assert await unavailable_channels(bus) == {ChannelName.EMAIL}
-
-
-def portal(loa, folder):
-    """The portal's planner and worker beside those of *loa*."""
-    channel = PortalChannel(folder / "portal", PUBLIC_URL, WORDS)
-    planner = new_dispatcher(
-        loa.bus, PortalAudience(), loa.released, loa.clock, channel=ChannelName.PORTAL
-    )
-    return planner, new_worker(loa.bus, channel, loa.clock, folder)
 
 
 # ---- "421, closing" ---------------------------------------------------------------------------

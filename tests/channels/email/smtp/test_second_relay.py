@@ -107,50 +107,43 @@ async def test_a_first_relay_that_is_set_up_wrongly_asks_for_an_operator(new_ema
 # ---- the relay's log
 
 
-def logged(queue: str, message: str, *, whole=True, status="sent") -> str:
-    lines = [f"Nov 26 13:58:46 relay postfix/cleanup[29]: {queue}: message-id={message}"]
-    head = "Nov 26 13:58:46 relay postfix/qmgr[24]"
+def logged(message: str, queue="DE6FEAE2095", *, whole=True, status="sent") -> str:
+    """The lines of one mail in Postfix's log; *whole*: it has come into the queue."""
+    head = "Nov 26 13:58:46 relay postfix/"
+    lines = [f"{head}cleanup[29]: {queue}: message-id={message}"]
     if whole:
-        lines.append(
-            f"{head}: {queue}: from=<b+p1.0.0=ab@x.example>, size=307, nrcpt=1 (queue active)"
-        )
+        envelope = "from=<b+p1.0.0=ab@x.example>, size=307, nrcpt=1 (queue active)"
+        lines.append(f"{head}qmgr[24]: {queue}: {envelope}")
     if status:
         tail = f"relay=127.0.0.1[127.0.0.1]:25, dsn=2.0.0, status={status} (250 2.0.0 Ok)"
-        lines.append(
-            f"Nov 26 13:58:46 relay postfix/smtp[30]: {queue}: to=<an@example.com>, {tail}"
-        )
-    return "\n".join(lines) + "\n"
+        lines.append(f"{head}smtp[30]: {queue}: to=<an@example.com>, {tail}")
+    return "".join(f"{line}\n" for line in lines)
 
 
 @pytest.fixture
 def write_relay_log(tmp_path):
-    path = tmp_path / "mail.log"
-
     def write(text: str, name="mail.log") -> RelayLog:
         (tmp_path / name).write_text(text)
-        return RelayLog(path)
+        return RelayLog(tmp_path / "mail.log")
 
     return write
 
 
-A, B = "<aaaa@moha.example>", "<bbbb@moha.example>"
+A, B, C = (f"<{letter * 4}@moha.example>" for letter in "abc")
+CUT_OFF = logged(A, whole=False, status="")
 
 
 @pytest.mark.parametrize(
     ("text", "taken"),
     [
-        (logged("DE6FEAE2095", A), {A}),
-        (logged("DE6FEAE2095", A, status=""), {A}),
-        (logged("4fXyZ91Sz2zB", A, whole=False, status="bounced"), {A}),
-        (logged("DE6FEAE2095", A, whole=False, status="deferred"), {A}),
-        (logged("DE6FEAE2095", A, whole=False, status=""), set()),
-        (logged("DE6FEAE2095", A, whole=False, status="") + logged("DE6FEAE2096", B), {B}),
-        (logged("DE6FEAE2095", "<cccc@moha.example>"), set()),
-        (
-            logged("DE6FEAE2095", A, whole=False, status="")
-            + logged("DE6FEAE2095", "<cccc@moha.example>"),
-            set(),
-        ),
+        (logged(A), {A}),
+        (logged(A, status=""), {A}),
+        (logged(A, "4fXyZ91Sz2zB", whole=False, status="bounced"), {A}),
+        (logged(A, whole=False, status="deferred"), {A}),
+        (CUT_OFF, set()),
+        (CUT_OFF + logged(B, "DE6FEAE2096"), {B}),
+        (logged(C), set()),
+        (CUT_OFF + logged(C), set()),
         ("", set()),
         (f"rubbish\n{A}\n message-id={A}\n", set()),
     ],
@@ -160,13 +153,13 @@ async def test_only_what_the_relay_has_taken_whole_counts(write_relay_log, text,
 
 
 async def test_what_was_logged_before_the_log_was_rotated_counts(write_relay_log):
-    log = write_relay_log(logged("DE6FEAE2095", A), "mail.log.1")
-    write_relay_log(logged("DE6FEAE2096", B, status=""))
+    log = write_relay_log(logged(A), "mail.log.1")
+    write_relay_log(logged(B, "DE6FEAE2096", status=""))
     assert await log.accepted_ids([A, B]) == {A, B}
 
 
 async def test_a_log_is_read_in_pieces_and_not_beyond_its_limit(write_relay_log, monkeypatch):
-    text = logged("DE6FEAE2095", A) + "x" * 70 + "\n" + "y\n" * 3000 + logged("DE6FEAE2096", B)
+    text = logged(A) + "x" * 70 + "\n" + "y\n" * 3000 + logged(B, "DE6FEAE2096")
     monkeypatch.setattr(relay_log, "CHUNK_BYTES", 64)
     assert await write_relay_log(text).accepted_ids([A, B]) == {A, B}
     monkeypatch.setattr(relay_log, "READ_MAX", 3000)
@@ -189,7 +182,7 @@ async def test_a_doubt_is_answered_from_the_log_and_only_the_rest_is_sent_again(
         await loa.run(plan, until=loa.clock() + 1)
         doubtful = [one for one, letter in (await loa.rows(plan)).items() if letter == "P"]
         assert doubtful == [reader_ids(READERS)[3]]
-        text = logged("DE6FEAE2095", message_id(plan, doubtful[0]))
+        text = logged(message_id(plan, doubtful[0]))
         (tmp_path / "mail.log").write_text(text)
         await loa.run(plan)
         assert await loa.status_counts(plan) == {Status.DELIVERED: READERS}
