@@ -63,7 +63,8 @@ def launch(point: str, hit: int, command: list[str]) -> None:
     shorten_waits()
     notice_canaries()
     if mutant := os.environ.get(MUTANT):
-        MUTANTS[mutant]()
+        for where, name, replacement in MUTANTS[mutant]:
+            setattr(where, name, replacement)
     if point != NOTHING:
         arm(KillAtPoint(point, hit, Path(os.environ["LOA_DATA_DIR"]).with_name(DEATHS)))
     sys.argv = ["loa", *command]

@@ -7,16 +7,16 @@ from tests.deep.crash.mutants import MUTANTS
 
 pytestmark = pytest.mark.timeout(300)
 FOUND = {
-    "forget_doubts": (["deliver.answered", "email.mail_settled"], "undeclared duplicate"),
-    "declare_everything": (["deliver.closed"], "declared too much"),
-    "acknowledge_first": (["intake.fetched", "intake.position_opened"], "lost"),
-    "create_again": (["zalo.created", "zalo.created"], "undeclared duplicate"),
-    "tell_again": (["zalo.notice_answered"] * 2, "undeclared duplicate"),
-    "broadcast_again": (["zalo.broadcast_answered"] * 2, "undeclared duplicate"),
-    "trust_the_index": (["portal.committed"] * 6, "page"),
-    "ignore_withdrawals": (["fence.cursor_halted"], "after withdrawal"),
-    "answer_first": (["gateway.claimed", "gateway.event_booked"], "lost"),
-    "refuse_once": (["intake.refused"], "is no dead letter"),
+    "forget-doubts": (["deliver.answered", "email.mail_settled"], "undeclared duplicate"),
+    "declare-everything": (["deliver.closed"], "declared too much"),
+    "acknowledge-first": (["intake.fetched", "intake.position_opened"], "lost"),
+    "create-again": (["zalo.created", "zalo.created"], "undeclared duplicate"),
+    "tell-again": (["zalo.notice_answered"] * 2, "undeclared duplicate"),
+    "broadcast-again": (["zalo.broadcast_answered"] * 2, "undeclared duplicate"),
+    "trust-the-index": (["portal.committed"] * 6, "page"),
+    "ignore-withdrawals": (["fence.cursor_halted"], "after withdrawal"),
+    "answer-first": (["gateway.claimed", "gateway.event_booked"], "lost"),
+    "refuse-once": (["intake.refused"], "is no dead letter"),
 }
 
 

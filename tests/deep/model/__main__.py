@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 
 from tests.deep.model import campaign
-from tests.deep.model.bugs import BUGS, planted
+from tests.deep.model.bugs import BUGS
 from tests.deep.model.campaign import Result
 
 SHARE = 250
@@ -63,7 +63,7 @@ def print_shares(results: Iterable[Result]) -> Iterator[Result]:
 def catch_bug(name: str, start: int, seeds: int) -> bool:
     """Plant one bug, and say how many seeds it took to see it."""
     spent = time.process_time()
-    with planted(name):
+    with BUGS.planted(name):
         result = campaign.run(range(start, start + seeds), stop_after=1)
     rules = ", ".join(sorted({rule for _, rule, _ in result.violations}))
     spent = time.process_time() - spent

@@ -2,11 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import Any, NamedTuple
-from unittest.mock import patch
+from typing import Any
 
 from channels.base import Verdict
 from consumers.deliver import batch_run, lease, worker
@@ -30,19 +27,7 @@ from contracts import subjects
 from producers.bus import BatchEntry, NoReply, RevisionConflict
 from producers.bus.records import Versioned
 from tests.deep.model import subscribers
-
-
-class Replacement(NamedTuple):
-    """`where.name` becomes `replacement`."""
-
-    where: Any
-    name: str
-    replacement: Any
-
-
-async def no_op(*_: Any, **__: Any) -> None:
-    """In the place of something that matters."""
-
+from tests.support.planted_bugs import PlantedBugs, Replacement, no_op
 
 FOR_EVER = float("inf")
 OLD_ADDRESSES = Replacement(batch_run, "MAX_CONTACT_AGE_S", FOR_EVER)
@@ -58,89 +43,81 @@ def sent_when(verdict: Verdict, letter: int) -> list[Replacement]:
     ]
 
 
-BUGS: dict[str, list[Replacement]] = {
-    # The newer text does not wait until the older batches have ended.
-    "no-quiet": [Replacement(Supersession, "require_settled", no_op)],
-    # `not_before` is forgotten.
-    "planned-too-early": [Replacement(Dispatcher, "require_start_reached", lambda *_: None)],
-    # A text whose time comes after a newer one was released is planned all the same.
-    "overtaken-all-the-same": [Replacement(items, "halt_mark", lambda *_: "")],
-    # The plan does not wait until the directory knows everybody who subscribed before.
-    "directory-behind": [Replacement(SubscriberAudience, "ready", no_op)],
-    # The sweeper finds nothing.
-    "sweeper-asleep": [Replacement(Sweeper, "is_stuck", no_op)],
-    # A scheduled wake-up has no number: a stale worker's replaces a newer one's.
-    "one-schedule-per-batch": [
-        Replacement(subjects, "scheduled", lambda batch, number: f"sched.{batch}")
-    ],
-    # A worker that was overtaken goes on over the new owner.
-    "any-owner-is-ours": [
-        Replacement(Lease, "is_still_owner", lambda self, before, after: not after.closed_at)
-    ],
-    # A worker never looks whether its own lease is over.
-    "no-own-deadline": [
-        OLD_ADDRESSES,
-        Replacement(Lease, "may_expire_within", lambda self, timeout_s: self.is_lost),
-    ],
-    # The own deadline is read from a clock that stands still while the machine sleeps.
-    "monotonic-only": [
-        OLD_ADDRESSES,
-        Replacement(
-            Lease,
-            "may_expire_within",
-            lambda self, timeout_s: (
-                self.is_lost or lease.time.monotonic() > self.boot_deadline - timeout_s
+BUGS = PlantedBugs(
+    {
+        # The newer text does not wait until the older batches have ended.
+        "no-quiet": [Replacement(Supersession, "require_settled", no_op)],
+        # `not_before` is forgotten.
+        "planned-too-early": [Replacement(Dispatcher, "require_start_reached", lambda *_: None)],
+        # A text whose time comes after a newer one was released is planned all the same.
+        "overtaken-all-the-same": [Replacement(items, "halt_mark", lambda *_: "")],
+        # The plan does not wait until the directory knows everybody who subscribed before.
+        "directory-behind": [Replacement(SubscriberAudience, "ready", no_op)],
+        # The sweeper finds nothing.
+        "sweeper-asleep": [Replacement(Sweeper, "is_stuck", no_op)],
+        # A scheduled wake-up has no number: a stale worker's replaces a newer one's.
+        "one-schedule-per-batch": [
+            Replacement(subjects, "scheduled", lambda batch, number: f"sched.{batch}")
+        ],
+        # A worker that was overtaken goes on over the new owner.
+        "any-owner-is-ours": [
+            Replacement(Lease, "is_still_owner", lambda self, before, after: not after.closed_at)
+        ],
+        # A worker never looks whether its own lease is over.
+        "no-own-deadline": [
+            OLD_ADDRESSES,
+            Replacement(Lease, "may_expire_within", lambda self, timeout_s: self.is_lost),
+        ],
+        # The own deadline is read from a clock that stands still while the machine sleeps.
+        "monotonic-only": [
+            OLD_ADDRESSES,
+            Replacement(
+                Lease,
+                "may_expire_within",
+                lambda self, timeout_s: (
+                    self.is_lost or lease.time.monotonic() > self.boot_deadline - timeout_s
+                ),
             ),
-        ),
-    ],
-    # Others take over at the very end of a lease, by their own clock.
-    "no-margin": [Replacement(worker, "CLOCK_SKEW_S", 0.0)],
-    # A lease is not respected.
-    "takes-from-the-living": [Replacement(DeliveryWorker, "check_lease", lambda *_: None)],
-    # A worker takes the batches of any slot at once.
-    "any-slot-is-ours": [Replacement(WorkerSlot, "owns", lambda *_: True)],
-    # A slow window's lease is not renewed.
-    "no-renewal": [Replacement(Lease, "renew", no_op)],
-    # A "maybe" is forgotten with the next letter.
-    "no-capitals": [Replacement(moves, "keep_maybe", lambda letter, like: letter)],
-    # A doubt that cannot be ended is ended by sending again.
-    "unknown-sent-again": sent_when(Verdict.UNKNOWN, moves.IN_DOUBT),
-    # An answer of "still in doubt" is taken for "not there".
-    "doubt-cleared-too-early": sent_when(Verdict.DOUBT, ord("p")),
-    # A directory that stands still is believed.
-    "stale-directory-trusted": [Replacement(subscribers, "FRESH_S", FOR_EVER)],
-    # A window that has begun goes on when the item expires.
-    "windows-outlast-the-item": [Replacement(BatchRun, "is_past_expiry", lambda self: False)],
-    # `expires_at` is forgotten.
-    "never-expires": [
-        Replacement(
-            DeliveryWorker,
-            "time_rules",
-            lambda self, content: TimeRules(self.lease_s, self.channel.settle_s),
-        )
-    ],
-    # The first write says of rows that they will be sent, although another has tried them since.
-    "intents-of-an-old-read": [
-        Replacement(moves, "unchanged_rows", lambda entry, seen, rows: list(rows))
-    ],
-    # A receipt, or an overtaken outcome, may not upgrade a "maybe".
-    "evidence-against-the-ended": [Replacement(moves, "apply_evidence", lambda entry, row: entry)],
-}
+        ],
+        # Others take over at the very end of a lease, by their own clock.
+        "no-margin": [Replacement(worker, "CLOCK_SKEW_S", 0.0)],
+        # A lease is not respected.
+        "takes-from-the-living": [Replacement(DeliveryWorker, "check_lease", lambda *_: None)],
+        # A worker takes the batches of any slot at once.
+        "any-slot-is-ours": [Replacement(WorkerSlot, "owns", lambda *_: True)],
+        # A slow window's lease is not renewed.
+        "no-renewal": [Replacement(Lease, "renew", no_op)],
+        # A "maybe" is forgotten with the next letter.
+        "no-capitals": [Replacement(moves, "keep_maybe", lambda letter, like: letter)],
+        # A doubt that cannot be ended is ended by sending again.
+        "unknown-sent-again": sent_when(Verdict.UNKNOWN, moves.IN_DOUBT),
+        # An answer of "still in doubt" is taken for "not there".
+        "doubt-cleared-too-early": sent_when(Verdict.DOUBT, ord("p")),
+        # A directory that stands still is believed.
+        "stale-directory-trusted": [Replacement(subscribers, "FRESH_S", FOR_EVER)],
+        # A window that has begun goes on when the item expires.
+        "windows-outlast-the-item": [Replacement(BatchRun, "is_past_expiry", lambda self: False)],
+        # `expires_at` is forgotten.
+        "never-expires": [
+            Replacement(
+                DeliveryWorker,
+                "time_rules",
+                lambda self, content: TimeRules(self.lease_s, self.channel.settle_s),
+            )
+        ],
+        # The first write says of rows that they will be sent, although another has tried them since.
+        "intents-of-an-old-read": [
+            Replacement(moves, "unchanged_rows", lambda entry, seen, rows: list(rows))
+        ],
+        # A receipt, or an overtaken outcome, may not upgrade a "maybe".
+        "evidence-against-the-ended": [
+            Replacement(moves, "apply_evidence", lambda entry, row: entry)
+        ],
+    }
+)
 
 
-def instead_of(where: Any, name: str, bug: str = "") -> Callable[[Any], Any]:
-    """Plant the function below in the place of `where.name`; it gets the original first."""
-    original = getattr(where, name)
-
-    def plant(function: Any) -> Any:
-        def planted_bug(*args: Any, **kwargs: Any) -> Any:
-            return function(original, *args, **kwargs)
-
-        replacements = BUGS.setdefault(bug or function.__name__.replace("_", "-"), [])
-        replacements.append(Replacement(where, name, planted_bug))
-        return function
-
-    return plant
+instead_of = BUGS.instead_of
 
 
 # --- the order between revisions
@@ -438,12 +415,3 @@ RARE = {
     "test_a_chunk_that_lands_after_the_planner_gave_up_waiting_is_woken_all_the_same",
 }
 """Need more seeds than a test should run; the test that sees each at once."""
-
-
-@contextmanager
-def planted(name: str) -> Iterator[None]:
-    """Put the bug *name* into the product for as long as the block runs."""
-    with ExitStack() as stack:
-        for where, what, replacement in BUGS[name]:
-            stack.enter_context(patch.object(where, what, replacement))
-        yield

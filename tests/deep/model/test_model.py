@@ -14,7 +14,7 @@ from consumers.operations.sweep import GRACE_S
 from contracts import subjects
 from tests.deep.model import campaign
 from tests.deep.model.__main__ import commit
-from tests.deep.model.bugs import BUGS, HARMLESS, RARE, planted
+from tests.deep.model.bugs import BUGS, HARMLESS, RARE
 from tests.deep.model.campaign import Result
 from tests.deep.model.coverage import unseen
 
@@ -45,7 +45,7 @@ def test_the_model_sees_every_kind_of_fault_and_every_step():
 @pytest.mark.promise("3.3")
 @pytest.mark.parametrize("name", sorted(BUGS.keys() - HARMLESS.keys() - RARE.keys()))
 def test_a_planted_bug_is_caught(name):
-    with planted(name):
+    with BUGS.planted(name):
         result = campaign.run(range(CATCH_WITHIN), stop_after=1)
     assert result.violations, f"{name} survives {CATCH_WITHIN} seeds"
 
@@ -61,9 +61,9 @@ import sys, pytest
 class PlantBug:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self):
-        from tests.deep.model.bugs import planted  # pytest wants to be there first
+        from tests.deep.model.bugs import BUGS  # pytest wants to be there first
 
-        with planted(sys.argv[1]):
+        with BUGS.planted(sys.argv[1]):
             return (yield)
 
 sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", *sys.argv[2:]], plugins=[PlantBug()]))
