@@ -61,6 +61,12 @@ def start_receiver(module: str, record: Path) -> tuple[subprocess.Popen[bytes], 
     return process, port_file.read_text()
 
 
+def sandbox_call(url: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    data = json.dumps(body).encode() if body is not None else None
+    with urllib.request.urlopen(f"{url}/_sandbox/{path}", data, timeout=10) as answer:
+        return json.load(answer)
+
+
 class Environment:
     """Loa's folder, the relay, the Zalo sandbox; `up` starts a Loa that is doomed or not.
 
@@ -237,9 +243,7 @@ class Environment:
 
     def zalo(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """The sandbox's own controls."""
-        data = json.dumps(body).encode() if body is not None else None
-        with urllib.request.urlopen(f"{self.zalo_url}/_sandbox/{path}", data, timeout=10) as answer:
-            return json.load(answer)
+        return sandbox_call(self.zalo_url, path, body)
 
     def effects(self) -> list[dict[str, Any]]:
         """What the sandbox did so far, oldest first."""

@@ -105,7 +105,7 @@ BUGS = PlantedBugs(
                 lambda self, content: TimeRules(self.lease_s, self.channel.settle_s),
             )
         ],
-        # The first write says of rows that they will be sent, although another has tried them since.
+        # The first write says of rows that they will be sent, although another tried them since.
         "intents-of-an-old-read": [
             Replacement(moves, "unchanged_rows", lambda entry, seen, rows: list(rows))
         ],

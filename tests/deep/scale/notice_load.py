@@ -12,20 +12,17 @@ import argparse
 import asyncio
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Semaphore
 from typing import Any
-from urllib.request import urlopen
 
 from channels.zalo.client.oauth_api import TokenPair
-from channels.zalo.settings import ZaloSettings
 from consumers.app.wiring import zalo
 from consumers.key_file import KeyFile
 from contracts import keys
@@ -33,11 +30,12 @@ from contracts.records import notice_key
 from contracts.testing import sample
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
-from producers.units.registry import UnitRegistry
 from sandbox.zalo.state.templates import shipped_routes
+from tests.deep.crash.environment import sandbox_call, start_receiver
+from tests.deep.crash.receiver import ReceivedMail, read_record
+from tests.deep.crash.setup import register_unit, sandbox_account
 from tests.support.loa_process import LoaProcess, wait_until
 
-ROOT = Path(__file__).parents[3]
 UNITS = [unit for unit, known in DEFAULT.units.items() if not known.until]
 PACK, AT_ONCE = 20, Semaphore(4)
 """How the units send: so many events to a request, so many requests at once."""
@@ -51,13 +49,9 @@ class Load:
 
     def __init__(self, folder: Path, **settings: object) -> None:
         self.folder = folder
-        self.relay, port = self.receiver("receiver", folder / "mails")
-        self.zalo, url = self.receiver("zalo", folder / "zalo")
-        hosts = {f"ZALO_{name}_URL": url for name in ("OPENAPI", "BUSINESS", "OAUTH")}
-        self.account = ZaloSettings(
-            app_id="sandbox-app", app_secret="sandbox-app-secret",
-            openapi_url=url, business_url=url, oauth_url=url,
-        )  # fmt: skip
+        self.relay, port = start_receiver("receiver", folder / "mails")
+        self.zalo, self.zalo_url = start_receiver("zalo", folder / "zalo")
+        hosts = {f"ZALO_{api}_URL": self.zalo_url for api in ("OPENAPI", "BUSINESS", "OAUTH")}
         self.loa = LoaProcess(
             folder, **hosts, EMAIL_HOST="127.0.0.1", EMAIL_PORT=port, EMAIL_TLS="none",
             EMAIL_FROM="Bộ Nội vụ <thong-bao@loa.example>",
@@ -65,33 +59,20 @@ class Load:
         )  # fmt: skip
         self.keys: dict[str, str] = {}
 
-    def receiver(self, name: str, keeps: Path) -> tuple[subprocess.Popen[bytes], str]:
-        where = self.folder / f"{name}.port"
-        process = subprocess.Popen(
-            [sys.executable, "-m", f"tests.deep.crash.{name}", where, keeps], cwd=ROOT
-        )
-        return process, wait_until(lambda: where.exists() and where.read_text(), name)
-
-    def on_bus(self, work: Callable[[Bus], Awaitable[Any]]) -> Any:
-        async def connected() -> Any:
-            async with await Bus.connect(self.loa.ready().nats_url, name="load") as bus:
-                return await work(bus)
-
-        return asyncio.run(connected())
-
-    async def prepare(self, bus: Bus) -> None:
+    async def prepare(self) -> None:
         """The grant, a template for every kind, and every unit of the ministry."""
-        key_file = KeyFile.open(self.loa.data / "vault.key")
-        stores = zalo.zalo_stores(bus, key_file, self.account.app_id)
-        sandbox_post(self.account.oauth_url, "balance", {"balance": 10**12})
-        sandbox_post(self.account.oauth_url, "rules", {"daily_quota": 10**6, "per_minute": 10**6})
-        pair = sandbox_post(self.account.oauth_url, "grant", {})
-        await zalo.store_token_pair(
-            self.account, stores, TokenPair(pair["access_token"], pair["refresh_token"], 90_000.0)
-        )
-        await zalo.register_missing_templates(self.account, stores, shipped_routes())
-        registry = UnitRegistry(bus, DEFAULT, time.time)
-        self.keys = {unit: await registry.add(unit, release="automatic") for unit in UNITS}
+        sandbox_call(self.zalo_url, "balance", {"balance": 10**12})
+        sandbox_call(self.zalo_url, "rules", {"daily_quota": 10**6, "per_minute": 10**6})
+        pair = sandbox_call(self.zalo_url, "grant", {})
+        account = sandbox_account(self.zalo_url)
+        async with await Bus.connect(self.loa.ready().nats_url, name="load") as bus:
+            key_file = KeyFile.open(self.loa.data / "vault.key")
+            stores = zalo.zalo_stores(bus, key_file, account.app_id)
+            granted = TokenPair(pair["access_token"], pair["refresh_token"], 90_000.0)
+            await zalo.store_token_pair(account, stores, granted)
+            await zalo.register_missing_templates(account, stores, shipped_routes())
+            for unit in UNITS:
+                self.keys[unit] = await register_unit(bus, unit, "automatic")
 
     def sent(self) -> Iterator[dict[str, Any]]:
         """The template messages, as Zalo has noted them."""
@@ -100,9 +81,8 @@ class Load:
                 if '"template_sent"' in line:
                     yield json.loads(line)
 
-    def mails(self) -> Iterator[dict[str, Any]]:
-        path = self.folder / "mails"
-        yield from map(json.loads, path.read_text().splitlines() if path.exists() else ())
+    def mails(self) -> list[ReceivedMail]:
+        return read_record(self.folder / "mails")
 
     def memory_mb(self) -> float:
         status = Path(f"/proc/{self.loa.process.pid}/status").read_text()
@@ -120,15 +100,10 @@ def running(**settings: object) -> Iterator[Load]:
         load = Load(Path(place), **settings)
         try:
             with load.loa:
-                load.on_bus(load.prepare)
+                asyncio.run(load.prepare())
                 yield load
         finally:
             load.close()
-
-
-def sandbox_post(url: str, path: str, body: dict[str, Any]) -> Any:
-    with urlopen(f"{url}/_sandbox/{path}", json.dumps(body).encode(), timeout=10) as said:
-        return json.load(said)
 
 
 def case_event(unit: str, number: int, **contact: str) -> dict[str, Any]:
@@ -154,9 +129,9 @@ def flood(events: int, per_s: float, day: int) -> list[str]:
             accepted = sum(one.result() for one in posting)
         sent = list(load.sent())
         took_s = max(one["real"] for one in sent) - min(one["real"] for one in sent)
-        main("accepted", accepted, f"in {time.time() - began:.0f} s")
-        main("sent", len(sent), f"in {took_s:.0f} s: {len(sent) / took_s:.1f}/s at {per_s:g}/s")
-        main("memory", f"{memory[0]:.0f} MB", f"at first, {max(memory):.0f} MB at most")
+        tell("accepted", accepted, f"in {time.time() - began:.0f} s")
+        tell("sent", len(sent), f"in {took_s:.0f} s: {len(sent) / took_s:.1f}/s at {per_s:g}/s")
+        tell("memory", f"{memory[0]:.0f} MB", f"at first, {max(memory):.0f} MB at most")
         return [*too_fast(sent, per_s), *too_many(load, sent, events, day)]
 
 
@@ -224,16 +199,16 @@ def bulk(readers: int) -> list[str]:
         item = sample("submitted", lane="bulk", channels=["email"])
         item |= {"id": "bulk", "source": f"/units/{UNITS[0]}"}
         post(load, load.loa.key, item, "application/cloudevents+json")
-        wait_until(lambda: sum(1 for _ in load.mails()) > 100, "the first mails")
+        wait_until(lambda: len(load.mails()) > 100, "the first mails")
         told = measure_latencies(load, readers)
-        mails = {one["address"]: one["began"] for one in load.mails()}
+        mails = {mail.address: mail.began for mail in load.mails()}
         calls = {one["message"]["tracking_id"]: one["real"] for one in load.sent()}
         waits = {name: [first[key] - at for key, at in told[name]] for name, first in
                  (("email", mails), ("zalo", calls))}  # fmt: skip
         for name, found in waits.items():
-            main(f"{name}: 202 to first attempt", f"n = {len(found)}", latency_summary(found))
+            tell(f"{name}: 202 to first attempt", f"n = {len(found)}", latency_summary(found))
         times = sorted(at for address, at in mails.items() if address.startswith("nguoi"))
-        main("bulk", f"{readers} mails", f"{readers / (times[-1] - times[0]):.0f}/s meanwhile")
+        tell("bulk", f"{readers} mails", f"{readers / (times[-1] - times[0]):.0f}/s meanwhile")
         return [] if all(waits.values()) else ["no notice was sent beside the bulk delivery"]
 
 
@@ -241,7 +216,7 @@ def measure_latencies(load: Load, readers: int) -> dict[str, list[tuple[str, flo
     """What to look for, and when it was accepted, for as long as the bulk delivery runs."""
     told: dict[str, list[tuple[str, float]]] = {"email": [], "zalo": []}
     number = 0
-    while sum(1 for _ in load.mails()) < readers:
+    while len(load.mails()) < readers:
         number += 1
         address = f"ho-so-{number}@example.com"
         for name, contact in (("email", {"email": address}), ("zalo", {})):
@@ -271,19 +246,19 @@ def latency_summary(found: Sequence[float]) -> str:
     )
 
 
-def main(*said: object) -> None:
-    sys.stdout.write("  ".join(map(str, said)) + "\n")
+def tell(*words: object) -> None:
+    sys.stdout.write("  ".join(map(str, words)) + "\n")
     sys.stdout.flush()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    ways = parser.add_subparsers(dest="way", required=True)
-    one = ways.add_parser("flood")
-    one.add_argument("--events", type=int, default=100_000)
-    one.add_argument("--per-s", type=float, default=100.0)
-    one.add_argument("--day", type=int, default=90_000)
-    ways.add_parser("bulk").add_argument("--readers", type=int, default=100_000)
-    asked = vars(parser.parse_args())
-    wrong = {"flood": flood, "bulk": bulk}[asked.pop("way")](**asked)
+    commands = parser.add_subparsers(dest="command", required=True)
+    flooding = commands.add_parser("flood")
+    flooding.add_argument("--events", type=int, default=100_000)
+    flooding.add_argument("--per-s", type=float, default=100.0)
+    flooding.add_argument("--day", type=int, default=90_000)
+    commands.add_parser("bulk").add_argument("--readers", type=int, default=100_000)
+    options = vars(parser.parse_args())
+    wrong = {"flood": flood, "bulk": bulk}[options.pop("command")](**options)
     sys.exit("\n".join(wrong) or 0)
