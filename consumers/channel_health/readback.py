@@ -62,20 +62,16 @@ class ReadbackStatus:
         """Publish a change of *reason* (empty: readers see everything); the next call retries."""
         if bool(reason) == bool(self.published_reason):
             return
+        since = self.clock() if reason else 0.0
+        changes = {"unseen": reason, "unseen_since": since, "read_at": self.address}
         try:
-            await self.publish(reason)
+            stored = (await load_destinations(self.bus)).get(ChannelName.PORTAL)
+            current = (stored or Destination(to=self.address)).model_copy(update=changes)
+            await write_destination(self.bus, ChannelName.PORTAL, current)
         except BusError as away:
             log.warning("sight_not_noted", error=type(away).__name__)
             return
         self.published_reason = reason
-
-    async def publish(self, reason: str) -> None:
-        current = (await load_destinations(self.bus)).get(
-            ChannelName.PORTAL, Destination(to=self.address)
-        )
-        since = self.clock() if reason else 0.0
-        changes = {"unseen": reason, "unseen_since": since, "read_at": self.address}
-        await write_destination(self.bus, ChannelName.PORTAL, current.model_copy(update=changes))
 
 
 def readback_failure(destinations: Mapping[ChannelName, Destination]) -> ReadbackFailure | None:

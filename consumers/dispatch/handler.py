@@ -110,10 +110,11 @@ class Dispatcher(Planner):
 
     async def halt_earlier(self, plan: PlanKey, publication: Publication) -> "EarlierPositions":
         """Halt the plans of the item's older positions, also those not yet made."""
-        lower = await self.earlier_plans(plan)
+        positions = await self.positions.released_positions(plan.content_id)
+        lower = [plan._replace(revision=one) for one in positions if one < plan.revision]
         mark = "w" if publication.action == "withdrawn" else "v"
-        for one in lower:
-            await self.supersession.halt(one, f"{mark}{publication.revision}")
+        for older in lower:
+            await self.supersession.halt(older, f"{mark}{publication.revision}")
         parts = await self.digests.stop(*plan[1:]) if self.digests else ()
         earlier = EarlierPositions(lower, parts)
         return earlier._replace(was_planned=await self.supersession.any_planned(earlier.plans))
@@ -125,11 +126,6 @@ class Dispatcher(Planner):
             publication, seq
         )
         return PlanCursor(source=seq, lane=publication.lane, doubt=doubt, created=self.clock())
-
-    async def earlier_plans(self, plan: PlanKey) -> list[PlanKey]:
-        """The plans of every older position of the item on this channel."""
-        positions = await self.positions.released_positions(plan.content_id)
-        return [plan._replace(revision=one) for one in positions if one < plan.revision]
 
     async def plan_recipients(
         self,
@@ -170,6 +166,6 @@ class EarlierPositions(NamedTuple):
         alone = supersession.reached_recipients(self.own_plans, after)
         if not self.digest_parts:
             return alone
-        return merge_distinct(
-            [alone, *(supersession.digest_recipients(*part, after) for part in self.digest_parts)]
-        )
+        parts = self.digest_parts
+        digests = [supersession.reached_in_plan(part.plan, after, part.number) for part in parts]
+        return merge_distinct([alone, *digests])

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 import structlog
 
 from consumers.ledger import moves
-from consumers.ledger.codec import BatchRows
 from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.errors import ConcurrentUpdate, LedgerError
@@ -36,9 +35,7 @@ class Supersession:
     ledger: Ledger
     waker: Waker
     clock: Callable[[], float] = time.time
-    last_woken: dict[BatchKey, float] = field(
-        default_factory=dict
-    )  # while something waits for them
+    last_woken: dict[BatchKey, float] = field(default_factory=dict)  # while something waits
 
     async def halt(self, plan: PlanKey, why: str) -> PlanCursor:
         """Stop *plan* for good, creating it halted where it does not exist."""
@@ -115,31 +112,20 @@ class Supersession:
             raise LedgerError(f"plan.{plan} vanished")
         return held
 
-    async def reached_recipients(self, plans: Sequence[PlanKey], after: str) -> AsyncIterator[str]:
+    def reached_recipients(self, plans: Sequence[PlanKey], after: str) -> AsyncIterator[str]:
         """Ids > *after* that got, or may have got, any of *plans*: sorted, unique."""
-        streams = [self.reached_in_plan(plan, after) for plan in plans]
-        last = after
-        async for id in merge_sorted(streams):
-            if id > last:
-                yield id
-                last = id
+        return merge_distinct([self.reached_in_plan(plan, after) for plan in plans])
 
-    async def reached_in_plan(self, plan: PlanKey, after: str) -> AsyncIterator[str]:
+    async def reached_in_plan(
+        self, plan: PlanKey, after: str, item: int | None = None
+    ) -> AsyncIterator[str]:
+        """As `reached_recipients`, for one plan; of a digest those whose mail held *item*."""
         async for batch, entry in self.ledger.entries(plan, (await self.load_plan(plan)).value):
-            rows = entry.value.reached_rows()
-            ids = (await self.ledger.rows(batch)).ids if rows else ()
-            for row in rows:
-                if ids[row] > after:
-                    yield ids[row]
-
-    async def digest_recipients(self, plan: PlanKey, number: int, after: str) -> AsyncIterator[str]:
-        """As `reached_in_plan`, for a digest: only recipients whose digest held item *number*."""
-        async for batch, entry in self.ledger.entries(plan, (await self.load_plan(plan)).value):
-            rows = entry.value.reached_rows()
-            known = await self.ledger.rows(batch) if rows else BatchRows(())
-            for id in (known.ids[row] for row in rows):
-                if id > after and known.item_masks[id] >> number & 1:
-                    yield id
+            if reached := entry.value.reached_rows():
+                rows = await self.ledger.rows(batch)
+                for id in (rows.ids[row] for row in reached):
+                    if id > after and (item is None or rows.item_masks[id] >> item & 1):
+                        yield id
 
 
 async def merge_distinct(streams: Sequence[AsyncIterator[str]]) -> AsyncIterator[str]:

@@ -13,7 +13,7 @@ from consumers.case_notices.message_ids import NoticeFinder
 from consumers.email import receipts
 from consumers.email.receipts import MailReceipt
 from consumers.ledger import moves
-from consumers.ledger.entry import OPEN_LETTERS, SENDING_LETTERS, LedgerEntry
+from consumers.ledger.entry import OPEN_LETTERS, SENDING_LETTERS
 from consumers.ledger.errors import ConcurrentUpdate
 from consumers.ledger.store import Ledger
 from consumers.runtime.errors import RetryLater
@@ -22,7 +22,6 @@ from contracts.base.crash_points import crash_point
 from contracts.base.fields import ContentId
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from contracts.errors import Invalid, explain
-from producers.bus.records import Versioned
 
 log = structlog.get_logger()
 RETRY_S = 5.0
@@ -119,25 +118,23 @@ class FeedbackHandler:
         return None
 
     async def apply_evidence(self, batch: BatchKey, row: int) -> None:
+        """Upgrade a row that has ended. Raises RetryLater while it is open."""
         state = await self.ledger.state(batch)
         while state is not None:
             upgraded = moves.apply_evidence(state.value, row)
             if upgraded == state.value:
-                self.require_ended(state.value, row)
+                if state.value.rows[row] in OPEN_LETTERS:
+                    raise RetryLater(RETRY_S, "the row has not ended yet")
                 return
-            state = await self.write_upgrade(batch, state, upgraded)
-
-    async def write_upgrade(
-        self, batch: BatchKey, held: Versioned[LedgerEntry], upgraded: LedgerEntry
-    ) -> Versioned[LedgerEntry] | None:
-        """Write an upgraded entry; return the current one if another process was faster."""
-        try:
-            await self.ledger.swap(batch, held, upgraded, until=time.monotonic() + SWAP_TIMEOUT_S)
-        except ConcurrentUpdate as other:
-            return other.current
-        crash_point("feedback.booked")
-        log.info("receipt_applied", batch=str(batch))
-        return None
+            until = time.monotonic() + SWAP_TIMEOUT_S
+            try:
+                await self.ledger.swap(batch, state, upgraded, until=until)
+            except ConcurrentUpdate as other:
+                state = other.current
+            else:
+                crash_point("feedback.booked")
+                log.info("receipt_applied", batch=str(batch))
+                return
 
     async def confirm_sent(self, batch: BatchKey, row: int) -> None:
         """End a doubt: returned mail proves that the relay had accepted it.
@@ -149,7 +146,3 @@ class FeedbackHandler:
             raise RetryLater(RETRY_S, "the row is on the wire")
         if state and moves.apply_evidence(state.value, row) != state.value:
             await self.apply_evidence(batch, row)
-
-    def require_ended(self, entry: LedgerEntry, row: int) -> None:
-        if entry.rows[row] in OPEN_LETTERS:
-            raise RetryLater(RETRY_S, "the row has not ended yet")

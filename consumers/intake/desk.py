@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from consumers.intake import approval, items
 from consumers.intake.approval import Draft
 from consumers.intake.items import Decision, Item, ItemSummary, Position, Superseded
-from consumers.intake.release import Releaser
+from consumers.intake.release import Releaser, build_publication
 from consumers.intake.repository import ItemRepository
 from consumers.messages import field_error
 from contracts import keys, subjects
@@ -184,7 +184,8 @@ class Desk:
             item = require(await self.repository.item(draft.content_id))
             return await self.repository.close_position(draft.content_id, draft.revision, item)
         crash_point("desk.item_released")
-        record = await self.releaser.release_text(item, text, Versioned(record))
+        released = build_publication(text, item, record.event_id)
+        record = await self.releaser.publish_once(Versioned(record), released)
         await self.drop_outdated(draft.content_id, item)
         return record
 

@@ -28,7 +28,7 @@ from consumers.intake.items import (
     Position,
     PositionClaim,
 )
-from consumers.intake.release import Releaser
+from consumers.intake.release import Releaser, build_publication, build_withdrawal
 from consumers.intake.repository import ItemRepository
 from consumers.messages import field_error
 from consumers.runtime.errors import RetryLater
@@ -164,7 +164,8 @@ class Intake:
         record = await self.repository.open_position(text.content_id, text.revision, first)
         crash_point("intake.position_opened")
         if text.revision in item.released:
-            await self.releaser.release_text(item, text, record)
+            released = build_publication(text, item, record.value.event_id)
+            await self.releaser.publish_once(record, released)
         elif text.revision in item.waiting:
             await self.desk.add_draft(build_draft(checked, text))
             crash_point("intake.drafted")
@@ -198,7 +199,8 @@ class Intake:
         first = checked.new_position(summary, **more, reason=withdrawn.reason, submitter=sender)
         record = await self.repository.open_position(withdrawn.content_id, number, first)
         if number in item.released:
-            await self.releaser.release_withdrawal(withdrawn.content_id, item, record)
+            released = build_withdrawal(withdrawn.content_id, item, record.value)
+            await self.releaser.publish_once(record, released)
         await self.desk.drop_outdated(withdrawn.content_id, item)
 
     async def require_earlier_settled(self, seq: int) -> None:

@@ -41,18 +41,6 @@ class Releaser:
         item = await self.repository.item(content_id)
         return items.halt_mark(item, revision) if item else ""
 
-    async def release_text(
-        self, item: Item, text: Submitted, record: Versioned[Position]
-    ) -> Position:
-        """Publish a revision that is released in the item's record."""
-        return await self.publish_once(record, build_publication(text, item, record.value.event_id))
-
-    async def release_withdrawal(
-        self, content_id: str, item: Item, record: Versioned[Position]
-    ) -> Position:
-        """Publish a withdrawal that is released in the item's record."""
-        return await self.publish_once(record, build_withdrawal(content_id, item, record.value))
-
     async def publish_once(self, record: Versioned[Position], released: Publication) -> Position:
         """Publish unless the stream has the message; then record its sequence.
 

@@ -24,17 +24,9 @@ from contracts.errors import ContractError, FieldError, explain
 from producers.bus import BusError, StorageFull
 
 log = structlog.get_logger()
-
-
 KEEP_ALIVE_S = 10.0
-
-
 BUS_RETRY_S = 1.0
-
-
 MAX_RETRY_S = 60.0
-
-
 STAGE_OF_SUBJECT = {
     "content": "intake",
     "case": "intake",
