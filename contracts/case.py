@@ -113,9 +113,8 @@ class Contact(Contract):
         if channel is ChannelName.EMAIL:
             return self.email or ""
         if channel is ChannelName.ZALO:
-            return self.phone or (
-                f"{ZALO_USER_PREFIX}{self.zalo_user_id}" if self.zalo_user_id else ""
-            )
+            user = f"{ZALO_USER_PREFIX}{self.zalo_user_id}" if self.zalo_user_id else ""
+            return self.phone or user
         return ""
 
     @model_validator(mode="after")

@@ -125,9 +125,8 @@ class CaseEventStore:
         if contact is None or known is None:
             return
         if number := existing_revision(Dossier.model_validate_json(known.data), admitted):
-            await self.check_same_contact(
-                contact, notice_key(admitted.content_id, number, admitted.event_id)
-            )
+            key = notice_key(admitted.content_id, number, admitted.event_id)
+            await self.check_same_contact(contact, key)
 
     async def check_same_contact(self, contact: Contact, key: str) -> None:
         value = await self.notices.get(key)

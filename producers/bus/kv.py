@@ -84,14 +84,11 @@ class Bucket:
         values: dict[str, Value] = {}
         for first in range(0, len(keys), MAX_KEYS_PER_REQUEST):
             subjects = [self._subject(key) for key in keys[first : first + MAX_KEYS_PER_REQUEST]]
-            page = await messages.direct_get(
-                self._link, self.stream, {"multi_last": subjects}, min_seq
-            )
-            values |= {
-                self._key(message): _value(message)
-                for message in page.messages
-                if not message.is_deleted
-            }
+            query = {"multi_last": subjects}
+            page = await messages.direct_get(self._link, self.stream, query, min_seq)
+            for message in page.messages:
+                if not message.is_deleted:
+                    values[self._key(message)] = _value(message)
         return values
 
     async def keys(self, prefix: str = "") -> list[str]:

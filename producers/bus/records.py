@@ -32,11 +32,9 @@ def require(value: V | None) -> V:
 
 async def read(bucket: Bucket, key: str, kind: type[T]) -> Versioned[T | None]:
     value = await bucket.get(key)
-    return (
-        Versioned(kind.model_validate_json(value.data), value.revision)
-        if value
-        else Versioned(None)
-    )
+    if value is None:
+        return Versioned(None)
+    return Versioned(kind.model_validate_json(value.data), value.revision)
 
 
 async def update(

@@ -78,9 +78,9 @@ class FeedStateStore:
 
     async def get(self, unit: str, feed: Feed) -> Versioned[FeedState]:
         value = await self.bucket.get(state_key(unit, feed))
-        return (
-            Versioned(parse_state(value.data), value.revision) if value else Versioned(FeedState())
-        )
+        if value is None:
+            return Versioned(FeedState())
+        return Versioned(parse_state(value.data), value.revision)
 
     async def read_all(self) -> dict[str, FeedState]:
         """All states by key."""

@@ -122,11 +122,7 @@ def repeatable_header(header: str) -> str:
 def visit_fields(
     feed: Feed, now: float, response: ConditionalResponse, asked_s: float
 ) -> dict[str, object]:
-    moved = (
-        repeatable_header(response.url)
-        if response.moved_permanently and response.url != feed.url
-        else ""
-    )
+    moved = response.moved_permanently and response.url != feed.url
     return {
         "due": now + next_visit_s(feed.every_min * 60, asked_s, 0, RANDOM.random()),
         "closed_until": 0.0,
@@ -136,7 +132,7 @@ def visit_fields(
         "stopped": False,
         "trouble": None,
         "feeds": (),
-        "moved_to": moved,
+        "moved_to": repeatable_header(response.url) if moved else "",
     }
 
 

@@ -93,9 +93,8 @@ class ImportPlanner:
     def match(self, entry: Entry) -> Match | None:
         """The known item of an entry, with its present names."""
         if id(entry) not in self.matches:
-            self.matches[id(entry)] = self.with_current_names(
-                self.imported.match(entry, self.aliases)
-            )
+            match = self.imported.match(entry, self.aliases)
+            self.matches[id(entry)] = self.with_current_names(match)
         return self.matches[id(entry)]
 
     def with_current_names(self, match: Match | None) -> Match | None:
@@ -277,11 +276,9 @@ def is_new(entry: Entry, reading: Reading) -> bool:
     """Whether the entry is news: published after the feed was added, as far as known."""
     if reading.feed.since is None:
         return True
-    return (
-        not reading.is_first
-        if entry.published_at is None
-        else entry.published_at >= reading.feed.since
-    )
+    if entry.published_at is None:
+        return not reading.is_first
+    return entry.published_at >= reading.feed.since
 
 
 def quiet_until(article: ImportedArticle, now: datetime) -> datetime | None:

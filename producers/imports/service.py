@@ -39,9 +39,8 @@ class ImportService:
 
     async def visit_due_feeds(self) -> None:
         """Visit the feeds that are due. Raises BusError."""
-        members = [
-            unit for unit in await self.registry.registered_units() if unit.registration.feeds
-        ]
+        units = await self.registry.registered_units()
+        members = [unit for unit in units if unit.registration.feeds]
         if not members:
             return
         states = await self.importer.states.read_all()
@@ -63,13 +62,13 @@ def due_feeds(
     members: Sequence[RegisteredUnit], states: dict[str, FeedState], now: float
 ) -> list[FeedTask]:
     """The feeds that are due, longest overdue first."""
-    tasks = [(member, feed) for member in members for feed in member.registration.feeds]
-    states_of_tasks = [
-        (states.get(state_key(member.unit, feed), FeedState()), member, feed)
-        for member, feed in tasks
-    ]
-    ready = [task for task in states_of_tasks if task[0].due <= now and not task[0].stopped]
-    return [(member, feed) for _, member, feed in sorted(ready, key=lambda task: task[0].due)]
+    ready: list[tuple[float, FeedTask]] = []
+    for member in members:
+        for feed in member.registration.feeds:
+            state = states.get(state_key(member.unit, feed), FeedState())
+            if state.due <= now and not state.stopped:
+                ready.append((state.due, (member, feed)))
+    return [task for _, task in sorted(ready, key=lambda due_task: due_task[0])]
 
 
 def group_by_host(tasks: Sequence[FeedTask]) -> list[list[FeedTask]]:

@@ -156,9 +156,7 @@ class PreferencesPages:
         address = forms.single_value(form, "email").strip()
         self.limits.check(request)
         if faults := await self.service.request_address_change(reader, address):
-            errors = errors_by_field(
-                [with_field(field_error, f"new_{field_error.field}") for field_error in faults]
-            )
+            errors = errors_by_field([with_field(fault, f"new_{fault.field}") for fault in faults])
             return self.options_page(request, reader, wrong=errors, new_email=address)
         return self.renderer.message_page("sent_move", facts=[address])
 
@@ -219,13 +217,13 @@ class PreferencesPages:
 
 def suppression_text(data: Mapping[str, Any]) -> str:
     """The suppression of the subscriber's address as a sentence: reason and end."""
-    stands = data[SUPPRESSION_FIELD]
-    if not stands:
+    entry = data[SUPPRESSION_FIELD]
+    if not entry:
         return ""
     texts = page_texts()[SUPPRESSION_FIELD]
-    until = stands["until"] and datetime.fromisoformat(stands["until"]).astimezone(VIETNAM)
+    until = entry["until"] and datetime.fromisoformat(entry["until"]).astimezone(VIETNAM)
     end = texts["until"].format(day=f"{until:%d/%m/%Y}") if until else texts["for_good"]
-    return f"{texts['complaint' if stands['reason'] == COMPLAINT_REASON else 'bounced']} {end}"
+    return f"{texts['complaint' if entry['reason'] == COMPLAINT_REASON else 'bounced']} {end}"
 
 
 def with_field(error: FieldError, field: str) -> FieldError:

@@ -100,12 +100,11 @@ class ReactionRoutes:
     async def require_item(self, request: Request) -> str:
         """The item's id. Raises HTTPException for an item that takes no reactions."""
         content_id = content_id_of(request)
-        stands = (
-            await self.item_state(content_id) if CONTENT_ID_PATTERN.fullmatch(content_id) else ""
-        )
-        if not stands:
+        is_id = CONTENT_ID_PATTERN.fullmatch(content_id)
+        state = await self.item_state(content_id) if is_id else ""
+        if not state:
             raise HTTPException(HTTPStatus.NOT_FOUND)
-        if stands == "withdrawn":
+        if state == "withdrawn":
             raise HTTPException(HTTPStatus.GONE)
         return content_id
 
@@ -149,12 +148,8 @@ def item_message_page(
 ) -> Response:
     """A message page with a link back to the item, if there is one."""
     back = {"text": page_texts()["opinion"]["back"], "path": f"/tin/{content_id}"}
-    links = (
-        [back]
-        if CONTENT_ID_PATTERN.fullmatch(content_id) and status != HTTPStatus.NOT_FOUND
-        else []
-    )
-    return renderer.message_page(name, status, facts=facts, more=links)
+    exists = CONTENT_ID_PATTERN.fullmatch(content_id) and status != HTTPStatus.NOT_FOUND
+    return renderer.message_page(name, status, facts=facts, more=[back] if exists else [])
 
 
 def content_id_of(request: Request) -> str:

@@ -51,9 +51,8 @@ def field_text(raw: Any, name: str) -> str:
 def title_of(raw: Any) -> str:
     detail = raw.get("title_detail") or {}
     value = field_text(detail, "value")
-    return (
-        " ".join(value.split()) if detail.get("type") == "text/plain" else html_text.line_of(value)
-    )
+    is_plain = detail.get("type") == "text/plain"
+    return " ".join(value.split()) if is_plain else html_text.line_of(value)
 
 
 def link_of(raw: Any) -> str:

@@ -74,9 +74,8 @@ class Entry:
     def url_key(self) -> str:
         """Key of the canonical address."""
         same = canonical_url(self.url)
-        return (
-            entry_key("u", same) if "/" in same.removeprefix(HTTPS) and not self.shares_url else ""
-        )
+        names_it = "/" in same.removeprefix(HTTPS) and not self.shares_url
+        return entry_key("u", same) if names_it else ""
 
     @cached_property
     def title_keys(self) -> tuple[str, ...]:

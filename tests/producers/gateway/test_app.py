@@ -43,13 +43,6 @@ async def test_an_accepted_event_is_on_the_stream_and_has_a_status(client):
     assert json.loads(message.data)["data"] == event["data"]
 
 
-async def test_extension_attributes_are_kept(client):
-    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-    await client.post(changed(traceparent=trace, sequence=7, urgent=True))
-    [stored] = await client.stored_events()
-    assert (stored["traceparent"], stored["sequence"], stored["urgent"]) == (trace, 7, True)
-
-
 async def test_a_binary_event_is_stored_in_structured_form(client):
     event = sample_event()
     trace = quote("mã vết 1")

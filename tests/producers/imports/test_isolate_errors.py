@@ -53,15 +53,6 @@ async def test_what_can_not_be_kept_is_the_trouble_of_one_feed(imports, monkeypa
     assert state.trouble and state.title == ""
 
 
-@pytest.mark.parametrize("name", ["ETag", "Last-Modified"])
-async def test_a_header_of_other_letters_is_not_remembered(imports, name):
-    imports.publish(Article(1), **{name: '"é"'})
-    state = await imports.visit_feed()
-    assert (state.counts, state.modified) == ({"new": 1}, "")
-    assert state.etag == "" or name != "ETag"
-    assert (await imports.visit_feed()).trouble is None
-
-
 async def test_a_state_that_nobody_can_read_is_lost_and_the_feed_read_again(imports):
     await imports.read(Article(1))
     [feed] = (await imports.member()).registration.feeds

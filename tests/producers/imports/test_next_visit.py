@@ -180,11 +180,6 @@ async def test_a_unit_is_slowed_as_the_door_would_slow_it(imports):
     assert sum(imports.sleeps) == pytest.approx(6, abs=0.5)
 
 
-async def test_a_state_of_another_version_is_read(imports):
-    state = FeedState.model_validate({"etag": '"x"', "later": 1})
-    assert state.model_dump()["later"] == 1
-
-
 @pytest.mark.parametrize(
     ("topic", "words"),
     [

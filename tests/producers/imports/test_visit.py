@@ -65,12 +65,6 @@ async def test_what_was_set_aside_for_its_title_is_remembered_until_it_leaves_th
     assert (await imports.read(Article(4))).twins == ()
 
 
-async def test_an_old_encoding_is_refused_and_never_guessed(imports):
-    state = await imports.read(Article(1, title="Th«ng b¸o vÒ viÖc tuyÓn dông c«ng chøc"))
-    assert (state.counts, state.refused[0].errors[0].field) == ({"refused": 1}, "data.title")
-    assert await imports.stored_events() == []
-
-
 async def test_a_flood_is_held_and_let_in_by_hand(imports):
     await imports.follow(imports.feed(most=3))
     imports.publish(*map(Article, range(5)))
