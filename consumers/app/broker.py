@@ -65,7 +65,7 @@ class BrokerWatch:
 
     async def check_durables(self, bus: Bus) -> None:
         self.missing = [
-            name for name in sorted(self.durables) if not await durable_exists(bus, *name)
+            name for name in sorted(self.durables) if not await _durable_exists(bus, *name)
         ]
         if self.missing:
             log.error("durables_missing", durables=[durable for _, durable in self.missing])
@@ -78,7 +78,7 @@ class BrokerWatch:
         return "missing: " + ", ".join(name for _, name in self.missing) if self.missing else None
 
 
-async def durable_exists(bus: Bus, stream: str, durable: str) -> bool:
+async def _durable_exists(bus: Bus, stream: str, durable: str) -> bool:
     try:
         await bus.consumer_info(stream, durable)
     except BusError as error:

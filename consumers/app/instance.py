@@ -30,34 +30,28 @@ def ready_file(settings: LoaSettings) -> Path:
     return settings.run_dir / "ready.json"
 
 
-def sandbox_url(settings: LoaSettings) -> str:
-    """Where the Zalo sandbox of this folder's Loa answers, if it runs one; empty otherwise."""
+def announced_instance(settings: LoaSettings) -> RunningInstance | None:
+    """What the ready file says; it may be of a Loa that was killed."""
     try:
-        return RunningInstance.model_validate_json(ready_file(settings).read_bytes()).zalo_sandbox
-    except (OSError, ValidationError):
-        return ""
+        return RunningInstance.model_validate_json(ready_file(settings).read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+    except OSError as error:
+        log.warning("ready_file_unreadable", error=type(error).__name__)
+        return None
 
 
 def public_url(settings: LoaSettings) -> str:
     """Where readers find the portal: as configured, else where this folder's Loa answers."""
     if settings.public_url:
         return settings.public_url.rstrip("/")
-    try:
-        return RunningInstance.model_validate_json(ready_file(settings).read_bytes()).url.rstrip(
-            "/"
-        )
-    except (OSError, ValidationError):
-        return f"http://{settings.http_host}:{settings.http_port}"
+    ready = announced_instance(settings)
+    return ready.url if ready else f"http://{settings.http_host}:{settings.http_port}"
 
 
 async def find_running(settings: LoaSettings) -> RunningInstance | None:
     """The Loa of this data folder, if its bus answers: the file alone proves nothing."""
-    try:
-        ready = RunningInstance.model_validate_json(ready_file(settings).read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return None
-    except OSError as error:
-        log.warning("ready_file_unreadable", error=type(error).__name__)
+    if not (ready := announced_instance(settings)):
         return None
     try:
         bus = await Bus.connect(ready.nats_url, name="loa-look", patience_s=PROBE_TIMEOUT_S)
@@ -121,13 +115,13 @@ def exclusive(settings: LoaSettings) -> Iterator[None]:
     """
     lock = os.open(settings.run_dir / "loa.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        take_lock(lock, settings.data_dir.resolve())
+        _take_lock(lock, settings.data_dir.resolve())
         yield
     finally:
         os.close(lock)
 
 
-def take_lock(lock: int, folder: Path) -> None:
+def _take_lock(lock: int, folder: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -81,8 +81,8 @@ class Node:
                 found = await load_statuses(self.bus, self.clock())
         except (BusError, TimeoutError):
             return {}
-        known = {name.value: one for name, one in found.items() if one != CANARY_OFF}
-        return {name: one.model_dump(mode="json") for name, one in known.items()}
+        known = ((name.value, status) for name, status in found.items() if status != CANARY_OFF)
+        return {name: status.model_dump(mode="json") for name, status in known}
 
     @cached_property
     def canary_settings(self) -> CanarySettings:
@@ -119,14 +119,8 @@ class Node:
     @cached_property
     def trace(self) -> TraceReader:
         stops = partial(bounce_stops.load_stops, self.bus)
-        return TraceReader(
-            self.repository,
-            self.ledger,
-            self.clock,
-            DigestStore(self.bus),
-            stops,
-            EventLog(self.bus),
-        )
+        stores = (self.repository, self.ledger, self.clock, DigestStore(self.bus))
+        return TraceReader(*stores, stops, EventLog(self.bus))
 
     def subscribe(
         self,
@@ -150,7 +144,7 @@ class Node:
         directory = Directory(self.bus, self.settings.data_dir / "directory.sqlite", self.clock)
         self.stack.callback(directory.close)
         self.tasks.append(directory.run)
-        self.checks["directory"] = partial(check_directory, directory)
+        self.checks["directory"] = partial(_check_directory, directory)
         return directory
 
     async def open_proven_key(self) -> None:
@@ -185,5 +179,5 @@ async def portal_readback_status(bus: Bus) -> dict[str, Any]:
     return found.to_json() if found else {}
 
 
-async def check_directory(directory: Directory) -> str | None:
+async def _check_directory(directory: Directory) -> str | None:
     return None if directory.is_fresh() else "behind the subscribers bucket"

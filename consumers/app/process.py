@@ -38,12 +38,13 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
     Raises Invalid when a Loa already runs on the data folder (single services may join it),
     StoreBusy when another process holds its store. A port that is taken is Invalid, too.
     """
-    stopped = stop_on_signals()
+    stopped = _stop_on_signals()
     settings.run_dir.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         if services is None:
             stack.enter_context(instance.exclusive(settings))
-        bound = stack.enter_context(bind_http(settings))
+        with blame_setting("LOA_HTTP", settings.http_host, settings.http_port):
+            bound = stack.enter_context(bind_socket(settings.http_host, settings.http_port))
         url, monitors, own = await stack.enter_async_context(instance.bus_server(settings))
         if own and services is not None:
             stack.enter_context(instance.exclusive(settings))
@@ -57,30 +58,24 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
         await add_services(node, services)
         await start(node, bound, stopped)
         if own or services is None:
-            stack.enter_context(instance.announced(settings, running_instance(node, url)))
-        log.info("ready", url=node.own_url, nats_url=without_password(url))
+            stack.enter_context(instance.announced(settings, _running_instance(node, url)))
+        log.info("ready", url=node.own_url, nats_url=_without_password(url))
         await stopped.wait()
         log.info("stopping")
 
 
-def running_instance(node: Node, nats_url: str) -> RunningInstance:
+def _running_instance(node: Node, nats_url: str) -> RunningInstance:
     """The addresses of this process, as commands find them."""
     pid = os.getpid()
     return RunningInstance(url=node.own_url, nats_url=nats_url, pid=pid, **node.addresses)
 
 
-def bind_http(settings: LoaSettings) -> socket.socket:
-    """Where the HTTP faces are heard. Raises Invalid, which names the variable."""
-    with blame_setting("LOA_HTTP", settings.http_host, settings.http_port):
-        return bind_socket(settings.http_host, settings.http_port)
-
-
-def without_password(url: str) -> str:
+def _without_password(url: str) -> str:
     """The bus's address as a log may show it."""
     return re.sub(r"//[^/@]*@", "//", url)
 
 
-def stop_on_signals() -> asyncio.Event:
+def _stop_on_signals() -> asyncio.Event:
     """An event that SIGTERM and SIGINT set."""
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -95,16 +90,8 @@ async def build_node(stack: AsyncExitStack, settings: LoaSettings, url: str, own
     watched = app_broker.BrokerWatch()
     bury = DeadLetterStore(bus).bury_message
     broker = app_broker.create_broker(url, bury, watched, settings.nats_creds_file)
-    node = Node(
-        settings,
-        read_settings(EmailSettings),
-        read_settings(ZaloSettings),
-        bus,
-        broker,
-        watched,
-        own_url,
-        stack,
-    )
+    email, zalo = read_settings(EmailSettings), read_settings(ZaloSettings)
+    node = Node(settings, email, zalo, bus, broker, watched, own_url, stack)
     node.tasks += [watched.run, partial(watched.keep_durables, bus)]
     node.checks["consumers"] = watched.check
     node.checks["bus"] = partial(check_bus, bus)
@@ -128,12 +115,12 @@ async def add_services(node: Node, services: Sequence[str] | None) -> None:
     """Let each service add its parts; stand-ins first, because others depend on them."""
     if services is None:
         services = services_for_up(node)
-        node.on_ready.append(partial(drain_spool, node))
+        node.on_ready.append(partial(_drain_spool, node))
     for name in sorted(services, key=lambda name: name not in stand_ins.STAND_IN_NAMES):
         await SERVICES[name](node)
 
 
-async def drain_spool(node: Node) -> None:
+async def _drain_spool(node: Node) -> None:
     """Send what `loa publish` kept while the bus was away."""
     drained = await drain(node.bus, node.settings.spool_dir, vocabulary=node.vocabulary)
     if drained.accepted or drained.refused:
@@ -153,8 +140,8 @@ def services_for_up(node: Node) -> list[str]:
 
 async def start(node: Node, bound: socket.socket, stopped: asyncio.Event) -> None:
     """Start everything that runs; the stack ends it in the opposite order."""
-    failing = asyncio.create_task(run_tasks(node, stopped))
-    node.stack.push_async_callback(cancel_task, failing)
+    failing = asyncio.create_task(_run_tasks(node, stopped))
+    node.stack.push_async_callback(_cancel_task, failing)
     web = WebServer(node.web_apps, node.settings.trusted_proxies)
     serving = asyncio.create_task(web.serve([bound]))
     node.stack.push_async_callback(web.finish, serving)
@@ -168,7 +155,7 @@ async def start(node: Node, bound: socket.socket, stopped: asyncio.Event) -> Non
     await web.until_started(serving)
 
 
-async def run_tasks(node: Node, stopped: asyncio.Event) -> None:
+async def _run_tasks(node: Node, stopped: asyncio.Event) -> None:
     """Background work. One that fails stops the process: half a Loa is no Loa."""
     try:
         async with asyncio.TaskGroup() as group:
@@ -181,7 +168,7 @@ async def run_tasks(node: Node, stopped: asyncio.Event) -> None:
         raise
 
 
-async def cancel_task(task: asyncio.Task[None]) -> None:
+async def _cancel_task(task: asyncio.Task[None]) -> None:
     """Cancel *task*; what it failed with passes through."""
     task.cancel()
     await asyncio.wait({task})

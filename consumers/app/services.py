@@ -42,20 +42,20 @@ DESK_RESUME_S = 60.0
 RESERVED_URGENT = 1
 
 
-async def add_gateway(node: Node) -> None:
+async def _add_gateway(node: Node) -> None:
     """The HTTP door."""
     app = door(node.bus, node.vocabulary, node.clock, node.trace_event)
     node.web_apps.add(app, "v1", "docs", "openapi.json")
 
 
-async def add_portal(node: Node) -> None:
+async def _add_portal(node: Node) -> None:
     """The search, and the portal's files where no web server serves them."""
     folder = node.settings.portal_dir
     node.web_apps.add(file_app.portal_app(folder))
     node.web_apps.add(search_app(folder, portal.portal_site(node)), SEARCH)
 
 
-async def add_pages(node: Node) -> None:
+async def _add_pages(node: Node) -> None:
     """The readers' pages: subscribe, choose, leave."""
     app = reader_pages(
         subscribers.open_page_services(node), node.vocabulary, node.public_url, node.clock
@@ -63,23 +63,19 @@ async def add_pages(node: Node) -> None:
     node.web_apps.add(app, *subscribers.PATH_HEADS)
 
 
-async def add_opinions(node: Node) -> None:
+async def _add_opinions(node: Node) -> None:
     """What readers think of an item → OPINIONS."""
     look = Renderer(node.public_url, node.vocabulary)
     seen = partial(portal_state, node.bus)
     node.web_apps.add(opinion_door(node.bus, seen, look, node.clock), OPINION_HEAD)
 
 
-async def add_intake(node: Node) -> None:
+async def _add_intake(node: Node) -> None:
     """CONTENT → PUBLICATIONS, or the desk."""
-    work, gate = (
-        Intake(node.bus, node.vocabulary, node.clock),
-        LaneSemaphore(CONCURRENT_EVENTS, RESERVED_URGENT),
-    )
-
-    cases = CaseNoticeHandler(
-        node.bus, node.notices, node.clock, await restore.active_doubts(node.bus)
-    )
+    intake = Intake(node.bus, node.vocabulary, node.clock)
+    gate = LaneSemaphore(CONCURRENT_EVENTS, RESERVED_URGENT)
+    doubtful = await restore.active_doubts(node.bus)
+    cases = CaseNoticeHandler(node.bus, node.notices, node.clock, doubtful)
 
     async def on_content(arrival: ContentMessage) -> None:
         gate.require_capacity(arrival.lane)
@@ -87,19 +83,19 @@ async def add_intake(node: Node) -> None:
             if arrival.lane is Lane.NOTICE:
                 await cases.handle(arrival.event, arrival.unit, seq=arrival.seq)
                 return
-            await work.handle(arrival.event, arrival.unit, arrival.kind, seq=arrival.seq)
+            await intake.handle(arrival.event, arrival.unit, arrival.kind, seq=arrival.seq)
 
-    node.tasks.append(partial(finish_interrupted_decisions, work.desk))
+    node.tasks.append(partial(_finish_interrupted_decisions, intake.desk))
     consumer = subjects.CONTENT.consumers[0]
     node.subscribe(subjects.CONTENT, consumer, on_content, CONCURRENT_EVENTS + RESERVED_URGENT)
 
 
-async def finish_interrupted_decisions(desk: Desk) -> None:
+async def _finish_interrupted_decisions(desk: Desk) -> None:
     """Finish decisions that a crash cut short."""
     await every(DESK_RESUME_S, desk.finish_interrupted)
 
 
-async def add_dispatch(node: Node) -> None:
+async def _add_dispatch(node: Node) -> None:
     """PUBLICATIONS → the ledger, for every channel."""
     doubtful = await restore.active_doubts(node.bus)
     for name, entry in CHANNELS.items():
@@ -124,7 +120,7 @@ async def add_dispatch(node: Node) -> None:
         )
 
 
-async def add_delivery(node: Node, name: ChannelName) -> None:
+async def _add_delivery(node: Node, name: ChannelName) -> None:
     """The ledger → one channel."""
     parts, pauses = CHANNELS[name].load_parts(), node.pauses
     await pauses.refresh()  # a paused channel starts paused
@@ -147,10 +143,10 @@ async def add_delivery(node: Node, name: ChannelName) -> None:
     )
     await worker.channel_gate.refresh(pauses.breaker(name))
     pauses.listeners.append((name, worker.channel_gate.refresh))
-    register_worker(node, worker)
+    _register_worker(node, worker)
 
 
-def register_worker(node: Node, worker: DeliveryWorker[Rendered]) -> None:
+def _register_worker(node: Node, worker: DeliveryWorker[Rendered]) -> None:
     """Add a worker's wake-ups, lane by lane, its start and its stop to the process."""
     channel = worker.channel
     node.stack.push_async_callback(channel.close)
@@ -159,11 +155,11 @@ def register_worker(node: Node, worker: DeliveryWorker[Rendered]) -> None:
         subject = subjects.deliver(channel.name, lane)
         consumer = ConsumerSpec(subjects.durable(subject), subject)
         node.subscribe(subjects.DELIVER, consumer, worker.on_wake_up, copies)
-    node.on_ready += [worker.wake_interrupted, partial(publish_destination, node, channel.name)]
+    node.on_ready += [worker.wake_interrupted, partial(_publish_destination, node, channel.name)]
     node.on_stop.append(worker.stop)
 
 
-async def publish_destination(node: Node, name: ChannelName) -> None:
+async def _publish_destination(node: Node, name: ChannelName) -> None:
     """Have `loa status` show where output goes, once stand-ins have started. Raises BusError."""
     await write_destination(node.bus, name, destination(node, name))
 
@@ -173,25 +169,25 @@ def destination(node: Node, name: ChannelName) -> Destination:
     return Destination(to=to, stand_in=is_stand_in, at=node.clock())
 
 
-async def add_zalo_webhook(node: Node) -> None:
+async def _add_zalo_webhook(node: Node) -> None:
     """Zalo's callbacks → RECEIPTS."""
     node.web_apps.add(zalo.webhook_app(node), zalo.WEBHOOK_PATH_HEAD)
     if sandbox := node.addresses.get("zalo_sandbox"):
         node.on_ready.append(partial(zalo.register_sandbox_webhook, sandbox, node.own_url))
 
 
-async def add_canary(node: Node) -> None:
+async def _add_canary(node: Node) -> None:
     """Tries every channel, and says when one does not answer in time."""
     node.tasks.append(CanarySender(node.bus, node.waker, node.canary_settings, node.clock).run)
 
 
-async def add_sweep(node: Node) -> None:
+async def _add_sweep(node: Node) -> None:
     """Finds batches whose wake-up was lost, and streams that fill up."""
     node.tasks.append(node.capacity.run)
     node.tasks.append(Sweeper(node.bus, node.ledger, node.waker, node.pauses).run)
 
 
-async def add_feedback(node: Node) -> None:
+async def _add_feedback(node: Node) -> None:
     """RECEIPTS → the ledger, and what follows from mail that came back."""
     handler = email.open_feedback_handler(node).on_receipt
     node.subscribe(subjects.RECEIPTS, subjects.RECEIPTS.consumers[0], handler)
@@ -199,17 +195,17 @@ async def add_feedback(node: Node) -> None:
 
 Service = Callable[[Node], Awaitable[None]]
 SERVICES: dict[str, Service] = {  # stand-ins last in the list, first to start
-    "gateway": add_gateway,
-    "portal": add_portal,
-    "pages": add_pages,
-    "opinions": add_opinions,
-    "intake": add_intake,
-    "dispatch": add_dispatch,
-    **{f"deliver-{name}": partial(add_delivery, name=name) for name in CHANNELS},
-    "sweep": add_sweep,
-    "feedback": add_feedback,
-    "zalo-webhook": add_zalo_webhook,
-    "canary": add_canary,
+    "gateway": _add_gateway,
+    "portal": _add_portal,
+    "pages": _add_pages,
+    "opinions": _add_opinions,
+    "intake": _add_intake,
+    "dispatch": _add_dispatch,
+    **{f"deliver-{name}": partial(_add_delivery, name=name) for name in CHANNELS},
+    "sweep": _add_sweep,
+    "feedback": _add_feedback,
+    "zalo-webhook": _add_zalo_webhook,
+    "canary": _add_canary,
     "digests": digests.add_digests,
     "import": imports.add_imports,
     "bounces": email.add_bounces,

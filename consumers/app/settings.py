@@ -119,7 +119,7 @@ def read_settings(settings: type[S], **overrides: Any) -> S:
     try:
         return settings(_env_file=".env", **overrides)
     except ValidationError as wrong:
-        raise Invalid(*(setting_error(prefix, one) for one in wrong.errors())) from wrong
+        raise Invalid(*(_setting_error(prefix, one) for one in wrong.errors())) from wrong
 
 
 def environment() -> dict[str, str | None]:
@@ -127,7 +127,7 @@ def environment() -> dict[str, str | None]:
     return {**dotenv_values(".env"), **os.environ}  # noqa: TID251 -- this is the one place
 
 
-def setting_error(prefix: str, error: ErrorDetails) -> FieldError:
+def _setting_error(prefix: str, error: ErrorDetails) -> FieldError:
     """A wrong setting, under the name of its variable. Its value is not repeated."""
     detail = error["msg"].removeprefix("Value error, ")
     name = "".join(str(part) for part in error["loc"][:1])

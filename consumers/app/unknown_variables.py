@@ -61,13 +61,13 @@ def find_unknown(variables: Iterable[str]) -> list[tuple[str, str]]:
     """Those of *variables* that look like ours and are not, each with the nearest that is."""
     ours = {name for name in variables if name.upper().startswith(PREFIX)}
     return [
-        (name, nearest_name(name.upper()))
+        (name, _nearest_name(name.upper()))
         for name in sorted(ours)
         if name.upper() not in known_variables() and not name.startswith(TEST_PREFIX)
     ]
 
 
-def nearest_name(name: str) -> str:
+def _nearest_name(name: str) -> str:
     near = get_close_matches(name, sorted(known_variables()), n=1, cutoff=SIMILARITY_CUTOFF)
     return near[0] if near else ""
 

@@ -1,19 +1,40 @@
 """The `loa` command: one small file per noun."""
 
-from typing import ClassVar
+from importlib import import_module
+from typing import Any, ClassVar, NamedTuple
 
 import typer
+from typer.main import get_command, get_group
 
 from consumers.app.settings import LoaSettings, read_settings
-from consumers.cli.lazy import CommandPath, LazyGroup
 from consumers.runtime import log_config
 from producers import cli as client
+from producers.usage_errors import CommandGroup
 
 CLI_PACKAGE = "consumers.cli"
 
 
-class Commands(LazyGroup):
-    """Everything that `loa` can do, in the order in which its help tells it."""
+class CommandPath(NamedTuple):
+    """The module of a command, or of a noun with commands of its own."""
+
+    module: str
+    name: str = "app"
+
+    def load(self, word: str) -> Any:
+        """The command, under the *word* by which it is called."""
+        found = getattr(import_module(self.module), self.name)
+        if isinstance(found, typer.Typer):
+            command: Any = get_group(found)  # without options of its own to install completion
+        else:
+            alone = typer.Typer(add_completion=False)
+            alone.command(word)(found)
+            command = get_command(alone)
+        command.name = word
+        return command
+
+
+class Commands(CommandGroup):
+    """Every command of `loa`, in the order of its help; each is imported when it is used."""
 
     command_paths: ClassVar = {
         "up": CommandPath(f"{CLI_PACKAGE}.run", "up"),
@@ -31,7 +52,7 @@ class Commands(LazyGroup):
         "backup": CommandPath(f"{CLI_PACKAGE}.recovery", "save_backup"),
         "restore": CommandPath(f"{CLI_PACKAGE}.recovery", "restore_backup"),
         "rebuild": CommandPath(f"{CLI_PACKAGE}.recovery", "rebuild_projections"),
-        "opinions": CommandPath(f"{CLI_PACKAGE}.opinions", "opinions"),
+        "opinions": CommandPath(f"{CLI_PACKAGE}.items", "opinions"),
         "units": CommandPath(f"{CLI_PACKAGE}.units"),
         "import": CommandPath(f"{CLI_PACKAGE}.imports"),
         "subscribers": CommandPath(f"{CLI_PACKAGE}.subscribers"),
@@ -42,6 +63,13 @@ class Commands(LazyGroup):
         "digests": CommandPath(f"{CLI_PACKAGE}.digests", "digests"),
         "doctor": CommandPath(f"{CLI_PACKAGE}.doctor"),
     }
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 -- the library's signature
+        return list(self.command_paths)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        path = self.command_paths.get(cmd_name)
+        return path.load(cmd_name) if path else None
 
 
 app = typer.Typer(
@@ -57,10 +85,10 @@ def loa() -> None:
 def main() -> None:
     """Answers on stdout, errors on stderr."""
     log_config.configure(service=False)
-    app(obj=client_surroundings, prog_name="loa")
+    app(obj=_client_surroundings, prog_name="loa")
 
 
-def client_surroundings() -> client.ClientSettings:
+def _client_surroundings() -> client.ClientSettings:
     """Where the bus is, for the commands that the client's wheel has too; `.env` included."""
     settings = read_settings(LoaSettings)
     return client.ClientSettings(settings.data_dir, settings.nats_url, settings.nats_creds_file)

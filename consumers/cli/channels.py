@@ -41,10 +41,10 @@ def status(as_json: Json = False) -> None:
     """What waits in each lane of each channel, and which channels are paused."""
     print_errors(unknown_variables())
     report = run_on_any_bus(lambda bus, own: StatusReader(bus, Ledger(bus)).report(at_work=not own))
-    print_answer(report, as_json, lambda: print_report(report))
+    print_answer(report, as_json, lambda: _print_report(report))
 
 
-def print_report(report: StatusReport) -> None:
+def _print_report(report: StatusReport) -> None:
     settings = read_settings(LoaSettings)
     for name, one in report.channels.items():
         canary = canary_line(one.canary, time.time(), at_work=report.at_work)
@@ -79,21 +79,21 @@ def trouble_lines(one: ChannelStatus) -> Iterator[str]:
     """Why a channel is blocked, a line each."""
     if one.paused:
         who = f" by {one.paused_by}" if one.paused_by else ""
-        yield f"paused since {utc_time(one.paused_since)}{who}{reason_suffix(one.paused_reason)}"
+        yield f"paused since {utc_time(one.paused_since)}{who}{_reason_suffix(one.paused_reason)}"
     if one.breaker is not BreakerState.CLOSED:
         remedy = REMEDIES.get(one.breaker_reason)
-        then = f"now: {remedy}" if remedy else next_try(one)
-        why = f"{reason_suffix(one.breaker_reason)}, {then}"
+        then = f"now: {remedy}" if remedy else _next_try(one)
+        why = f"{_reason_suffix(one.breaker_reason)}, {then}"
         yield f"breaker {one.breaker} since {utc_time(one.breaker_since)}{why}"
     if one.unseen:
         yield from (one.unseen.field_error.message, one.unseen.field_error.message_vi)
     if one.slowed:
-        yield f"slowed down, level {one.slowed} of 6{reason_suffix(one.slowed_reason)}"
+        yield f"slowed down, level {one.slowed} of 6{_reason_suffix(one.slowed_reason)}"
     for plan in one.stopped:
         yield f"{plan} stopped, too much of it came back: `loa mail brakes list`"
 
 
-def next_try(one: ChannelStatus) -> str:
+def _next_try(one: ChannelStatus) -> str:
     """When an open breaker is tried: once its wait is over, by the first row that may go."""
     if one.breaker is BreakerState.HALF_OPEN:
         return "trying"
@@ -109,18 +109,18 @@ def canary_line(one: CanaryStatus, now: float, *, at_work: bool = True) -> str:
     """What the last canary says of the channel; where no Loa runs, of how it was."""
     match one.state:
         case "ok" if not at_work:
-            return f"canary was ok {minutes_ago(one.since, now)}; no Loa runs now"
+            return f"canary was ok {_minutes_ago(one.since, now)}; no Loa runs now"
         case "ok":
-            return f"canary ok {minutes_ago(one.since, now)}"
+            return f"canary ok {_minutes_ago(one.since, now)}"
         case "late":
-            return f"canary late, none back since {utc_time(one.since)}{reason_suffix(one.why)}"
+            return f"canary late, none back since {utc_time(one.since)}{_reason_suffix(one.why)}"
         case "waiting":
             return "canary on its way, none back yet"
         case _:
             return f"canary {one.state}"
 
 
-def minutes_ago(moment: datetime | None, now: float) -> str:
+def _minutes_ago(moment: datetime | None, now: float) -> str:
     """Whole minutes, as far as they tell anything."""
     minutes = int(max(now - moment.timestamp(), 0) // 60) if moment else 0
     return f"{minutes} min ago" if minutes else "just now"
@@ -131,7 +131,7 @@ def utc_time(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}" if moment else "?"
 
 
-def reason_suffix(reason: str) -> str:
+def _reason_suffix(reason: str) -> str:
     return f": {reason}" if reason else ""
 
 
@@ -143,7 +143,7 @@ def lane_cells(lane: LaneStatus) -> tuple[object, ...]:
 
 def pause(channel: Name, reason: Why = "", by: By = "") -> None:
     """Stop a channel's deliveries within a second; the pause survives every restart."""
-    name = require_channel(channel)
+    name = _require_channel(channel)
     held = run_on_bus(lambda bus: pauses.pause_if_running(bus, name, reason.strip(), by.strip()))
     if held.just_written:
         print_field_texts(field_error(channel, "paused_now", channel=channel))
@@ -156,12 +156,12 @@ def pause(channel: Name, reason: Why = "", by: By = "") -> None:
 
 def resume(channel: Name) -> None:
     """Let a paused channel go on."""
-    name = require_channel(channel)
+    name = _require_channel(channel)
     ended = run_on_bus(lambda bus: pauses.resume(bus, name))
     print_field_texts(field_error(channel, "resumed_now" if ended else "resumed_already"))
 
 
-def require_channel(channel: str) -> ChannelName:
+def _require_channel(channel: str) -> ChannelName:
     """The channel of that name; exit code 2 when there is none."""
     if channel not in list(ChannelName):
         names = ", ".join(ChannelName)

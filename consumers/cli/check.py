@@ -30,12 +30,12 @@ PROGRESS_AFTER_S = 2.0
 
 def check(deep: Deep = False, as_json: Json = False) -> None:
     """Are all promises kept? Exit code 1: no, and each violation is named."""
-    findings = run_on_bus(lambda bus: run_check(bus, deep=deep))
+    findings = run_on_bus(lambda bus: _run_check(bus, deep=deep))
     print_answer(findings, as_json, lambda: print_findings(findings))
     raise typer.Exit(0 if findings.ok else 1)
 
 
-async def run_check(bus: Bus, *, deep: bool) -> Findings:
+async def _run_check(bus: Bus, *, deep: bool) -> Findings:
     settings = read_settings(LoaSettings)
     context = CheckContext(
         bus,
@@ -70,7 +70,7 @@ def print_findings(findings: Findings) -> None:
     """For people: per rule how often, what it means, where first, what to do."""
     ordered = sorted(findings.violations, key=lambda one: one.rule)
     for rule, found in groupby(ordered, lambda one: one.rule):
-        print_rule(rule, list(found))
+        _print_rule(rule, list(found))
     if findings.ok:
         typer.echo("ok: every promise is kept")
     looked = ", ".join(f"{count} {what}" for what, count in findings.checked.items())
@@ -79,7 +79,7 @@ def print_findings(findings: Findings) -> None:
         typer.echo(f"not looked at: {one.what}: {one.why}")
 
 
-def print_rule(rule: str, found: list[Violation]) -> None:
+def _print_rule(rule: str, found: list[Violation]) -> None:
     said = load_rules()[rule]
     typer.echo(f"{rule}: {len(found)}. {said.means}")
     for one in found[:NAMED_VIOLATIONS]:

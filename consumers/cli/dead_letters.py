@@ -48,7 +48,7 @@ COLUMNS = (
 )
 
 
-def letter_row(letter: DeadLetter) -> Sequence[object]:
+def _letter_row(letter: DeadLetter) -> Sequence[object]:
     error = letter.errors[0]
     return (
         letter.id,
@@ -61,17 +61,17 @@ def letter_row(letter: DeadLetter) -> Sequence[object]:
         error.field,
         error.message_vi,
         error.message,
-        decision_summary(letter.ended),
+        _decision_summary(letter.ended),
     )
 
 
-def decision_summary(decision: Decision | None) -> str:
+def _decision_summary(decision: Decision | None) -> str:
     if decision is None:
         return ""
     return " ".join(filter(None, (decision.state, decision.by, decision.reason)))
 
 
-def print_letter(letter: DeadLetter) -> None:
+def _print_letter(letter: DeadLetter) -> None:
     """Everything there is to know about one letter."""
     origin = letter.origin
     typer.echo(f"{letter.id}: {origin.subject}, {origin.stream} #{origin.seq}")
@@ -85,11 +85,11 @@ def print_letter(letter: DeadLetter) -> None:
     if letter.left_out:
         typer.echo(f"  left out, and erased where it lay: {', '.join(letter.left_out)}")
     for decision in letter.decisions:
-        typer.echo(f"  {decision_line(decision)}")
-    typer.echo(visible_text(letter.original))
+        typer.echo(f"  {_decision_line(decision)}")
+    typer.echo(_visible_text(letter.original))
 
 
-def decision_line(decision: Decision) -> str:
+def _decision_line(decision: Decision) -> str:
     """One decision in a line; hashes say whether two bodies are the same."""
     facts = [f"{decision.at:{TIME}} UTC", decision.state, f"by {decision.by or '?'}"]
     if decision.sent_to:
@@ -103,20 +103,20 @@ def decision_line(decision: Decision) -> str:
 
 def difference(letter: DeadLetter, corrected: OutgoingMessage) -> Iterator[str]:
     """The original and what is to take its place, line by line."""
-    old, new = (body_lines(body) for body in (letter.original, corrected.body))
+    old, new = (_body_lines(body) for body in (letter.original, corrected.body))
     return unified_diff(old, new, f"dead letter {letter.id}", "mended", lineterm="", n=1)
 
 
-def body_lines(body: bytes) -> list[str]:
+def _body_lines(body: bytes) -> list[str]:
     """One value a line where it is JSON, so that a diff names what differs."""
     try:
         text = json.dumps(json.loads(body), ensure_ascii=False, indent=1, sort_keys=True)
     except (ValueError, RecursionError):
-        return visible_text(body).splitlines()
-    return visible_text(text.encode(errors="replace")).splitlines()
+        return _visible_text(body).splitlines()
+    return _visible_text(text.encode(errors="replace")).splitlines()
 
 
-def visible_text(body: bytes) -> str:
+def _visible_text(body: bytes) -> str:
     """A sender's text without control characters."""
     return visible(body.decode("utf-8", "replace"), kept="\n\t")
 
@@ -162,11 +162,11 @@ def choice(
     until: Until = "",
 ) -> DeadLetterQuery:
     """What letters may have in common. Raises Invalid for a time that is none."""
-    first, end = parse_time("since", since), parse_time("until", until)
+    first, end = _parse_time("since", since), _parse_time("until", until)
     return DeadLetterQuery(stage=stage, unit=unit, field=field, text=text, since=first, until=end)
 
 
-def with_choice_options(command: Callable[..., None]) -> Callable[..., None]:
+def _with_choice_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give *command* the options of `choice`; what they choose is its argument `query`."""
     options = signature(choice).parameters
     own = (one for one in signature(command).parameters.values() if one.name != "query")
@@ -183,7 +183,7 @@ def with_choice_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @app.command("list")
-@with_choice_options
+@_with_choice_options
 def list_letters(query: DeadLetterQuery, *, everything: All = False, as_json: Json = False) -> None:
     """Open dead letters: sender, number of deaths, and errors in both languages."""
     wanted = replace(query, ended=everything)
@@ -192,18 +192,18 @@ def list_letters(query: DeadLetterQuery, *, everything: All = False, as_json: Js
         return [letter async for letter in DeadLetterStore(bus).letters(wanted)]
 
     letters = run_on_bus(look)
-    print_answer(letters, as_json, lambda: print_table(COLUMNS, map(letter_row, letters)))
+    print_answer(letters, as_json, lambda: print_table(COLUMNS, map(_letter_row, letters)))
 
 
 @app.command()
 def show(id: Id, as_json: Json = False) -> None:
     """One letter whole: reasons, sender, everything that was decided, its original body."""
     letter = run_on_bus(lambda bus: DeadLetterStore(bus).load(id))
-    print_answer(letter, as_json, lambda: print_letter(letter))
+    print_answer(letter, as_json, lambda: _print_letter(letter))
 
 
 @app.command()
-@with_choice_options
+@_with_choice_options
 def replay(
     query: DeadLetterQuery,
     *,
@@ -219,13 +219,13 @@ def replay(
     repeat. Exit code 2: a letter could not be sent; 3: the bus went away, the rest waits.
     """
     with explain_errors():
-        wanted = letters_to_decide(query, tuple(ids or ()))
+        wanted = _letters_to_decide(query, tuple(ids or ()))
         person = None if dry_run else Operator(by, reason)
     summary = run_on_bus(lambda bus: BulkDecisions(bus, person).replay(wanted))
-    print_and_exit(summary, as_json)
+    _print_and_exit(summary, as_json)
 
 
-def letters_to_decide(query: DeadLetterQuery, ids: tuple[int, ...]) -> DeadLetterQuery:
+def _letters_to_decide(query: DeadLetterQuery, ids: tuple[int, ...]) -> DeadLetterQuery:
     """The letters named by number or by option; exactly one is required. Raises Invalid."""
     if ids and query.is_selective:
         raise Invalid(field_error("id", "letters_chosen_twice"))
@@ -234,7 +234,7 @@ def letters_to_decide(query: DeadLetterQuery, ids: tuple[int, ...]) -> DeadLette
     return DeadLetterQuery(ids=ids, ended=True) if ids else query
 
 
-def print_and_exit(summary: BulkSummary, as_json: bool) -> None:
+def _print_and_exit(summary: BulkSummary, as_json: bool) -> None:
     """Say what came of many letters."""
     print_answer(summary, as_json, lambda: print_summary(summary))
     errors = [error for one in summary.refused for error in one.errors]
@@ -260,7 +260,7 @@ def edit(
     """
     with explain_errors():
         person = None if dry_run else Operator(by, reason)
-    letter, mended = run_on_bus(lambda bus: load_and_check(bus, id, file.read_bytes()))
+    letter, mended = run_on_bus(lambda bus: _load_and_check(bus, id, file.read_bytes()))
     lines = list(difference(letter, mended))
     if not as_json:
         typer.echo("\n".join(lines))
@@ -269,12 +269,12 @@ def edit(
             lambda bus: DeadLetterDecisions(DeadLetterStore(bus)).edit(letter, mended, person)
         )
         if not as_json:
-            typer.echo(f"{letter.id}: {decision_line(letter.decisions[-1])}")
+            typer.echo(f"{letter.id}: {_decision_line(letter.decisions[-1])}")
     if as_json:
         print_json({"letter": letter, "difference": lines})
 
 
-async def load_and_check(bus: Bus, id: int, body: bytes) -> tuple[DeadLetter, OutgoingMessage]:
+async def _load_and_check(bus: Bus, id: int, body: bytes) -> tuple[DeadLetter, OutgoingMessage]:
     """The letter, and what is to take its place. Raises ContractError when it is still broken."""
     letter = await DeadLetterStore(bus).load(id)
     return letter, check_corrected(letter, body, load_vocabulary(read_settings(LoaSettings)))
@@ -289,11 +289,12 @@ def is_confirmed(yes: bool) -> bool:
 def discard(ids: Ids, reason: Reason, by: By = "", as_json: Json = False) -> None:
     """Give letters up; they stay, with who and why. Exit code 2: one could not be."""
     with explain_errors():
-        query, person = letters_to_decide(DeadLetterQuery(), tuple(ids or ())), Operator(by, reason)
-    print_and_exit(run_on_bus(lambda bus: BulkDecisions(bus, person).discard(query)), as_json)
+        query = _letters_to_decide(DeadLetterQuery(), tuple(ids or ()))
+        person = Operator(by, reason)
+    _print_and_exit(run_on_bus(lambda bus: BulkDecisions(bus, person).discard(query)), as_json)
 
 
-def parse_time(field: str, written: str) -> datetime | None:
+def _parse_time(field: str, written: str) -> datetime | None:
     """A date or a time as people write it. Raises Invalid."""
     try:
         return datetime.fromisoformat(written) if written else None

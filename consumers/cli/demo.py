@@ -51,7 +51,7 @@ def demo(data: Folder = Path("var/demo")) -> None:
     """Start everything, send one item through the HTTP door, show what arrived, and stop."""
     with explain_errors():
         prepare_folder(data)
-        facts = asyncio.run(run_demo(data.resolve()))
+        facts = asyncio.run(_run_demo(data.resolve()))
     page = Environment(  # noqa: S701 -- plain text for a terminal
         loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, trim_blocks=True
     ).get_template("demo.txt")
@@ -76,7 +76,7 @@ def prepare_folder(data: Path) -> None:
             path.unlink()
 
 
-async def run_demo(data: Path) -> Facts:
+async def _run_demo(data: Path) -> Facts:
     """The demo's road; returns what is printed."""
     settings = LoaSettings(data_dir=data, nats_url="", vault_key_file=None)
     async with loa_up(settings) as ready, aiohttp.ClientSession() as http:
@@ -89,11 +89,13 @@ async def run_demo(data: Path) -> Facts:
         posted = http.post(f"{ready.url}/v1/events", data=ITEM.read_bytes(), headers=headers)
         async with posted as answer:
             accepted = {"status": answer.status, **await answer.json()}
-        await poll_until(lambda: finished_trace(http, ready.url + accepted["status_url"], headers))
+        status_url = ready.url + accepted["status_url"]
+        await _poll_until(lambda: _finished_trace(http, status_url, headers))
         async with http.get(f"{ready.zalo_sandbox}/_sandbox/state") as answer:
             zalo = await answer.json()
     facts = {"data": data, "url": ready.url, "readers": readers, "accepted": accepted, "zalo": zalo}
-    return facts | {"portal": portal_facts(data, accepted["content_id"]), "mail": mail_facts(data)}
+    portal = _portal_facts(data, accepted["content_id"])
+    return facts | {"portal": portal, "mail": _mail_facts(data)}
 
 
 @asynccontextmanager
@@ -108,14 +110,14 @@ async def loa_up(settings: LoaSettings) -> AsyncIterator[RunningInstance]:
             *command, stdout=log, stderr=log, env=quiet, cwd=settings.data_dir
         )
     try:
-        yield await poll_until(lambda: instance.find_running(settings), child)
+        yield await _poll_until(lambda: instance.find_running(settings), child)
     finally:
         if child.returncode is None:
             child.send_signal(signal.SIGTERM)
         await child.wait()
 
 
-async def poll_until(
+async def _poll_until(
     ask: Callable[[], Awaitable[T | None]], child: asyncio.subprocess.Process | None = None
 ) -> T:
     """Ask until there is an answer. Raises DemoFailed when none comes."""
@@ -127,7 +129,7 @@ async def poll_until(
     raise DemoFailed("nothing arrived in time; see loa.log in the demo's folder")
 
 
-async def finished_trace(
+async def _finished_trace(
     http: aiohttp.ClientSession, url: str, headers: dict[str, str]
 ) -> Facts | None:
     """The item's status, once every channel is complete."""
@@ -144,7 +146,7 @@ async def import_readers(bus: Bus, settings: LoaSettings) -> Facts:
     return report.model_dump()
 
 
-def portal_facts(data: Path, content_id: str) -> Facts:
+def _portal_facts(data: Path, content_id: str) -> Facts:
     """The item's page, and the feeds that carry it."""
     public = data / "portal" / "public"
     page = public / "tin" / content_id / "index.html"
@@ -154,7 +156,7 @@ def portal_facts(data: Path, content_id: str) -> Facts:
     return {"title": title, "page": page, "feeds": carrying}
 
 
-def mail_facts(data: Path) -> Facts:
+def _mail_facts(data: Path) -> Facts:
     """How many mails came, and the newest one."""
     found = list(MailFolder(data / "mail").newest_first())
     raw = found[0].raw()

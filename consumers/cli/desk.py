@@ -41,7 +41,7 @@ Code = Annotated[str, typer.Option(help="The reason's code, e.g. trung-lap.")]
 Reason = Annotated[str, typer.Option(help="The reason in words.")]
 
 
-def open_desk(bus: Bus) -> Desk:
+def _open_desk(bus: Bus) -> Desk:
     register = ItemRepository(bus)
     return Desk(bus, register, Releaser(bus, register), time.time)
 
@@ -51,22 +51,22 @@ def list_drafts(as_json: Json = False) -> None:
     """What waits, most urgent first: since when, and whether it is new or changes what is out."""
 
     async def look(bus: Bus) -> list[tuple[Draft, DraftEffect]]:
-        drafts = await open_desk(bus).waiting_drafts()
+        drafts = await _open_desk(bus).waiting_drafts()
         return list(zip(drafts, await draft_effects(ItemRepository(bus), drafts), strict=True))
 
     found = run_on_bus(look)
     facts = [draft.model_dump(mode="json") | {"what": effect.kind} for draft, effect in found]
     columns = ("content_id", "revision", "unit", "since (UTC)", "what", "title", "author")
-    rows = (draft_cells(draft, effect) for draft, effect in found)
+    rows = (_draft_cells(draft, effect) for draft, effect in found)
     print_answer(facts, as_json, lambda: print_table(columns, rows))
 
 
-def draft_cells(draft: Draft, effect: DraftEffect) -> Sequence[object]:
-    about = (draft.content_id, draft.revision, draft.unit, waiting_since(draft))
+def _draft_cells(draft: Draft, effect: DraftEffect) -> Sequence[object]:
+    about = (draft.content_id, draft.revision, draft.unit, _waiting_since(draft))
     return (*about, effect.text.en, draft.content.title, draft.author or "")
 
 
-def waiting_since(draft: Draft) -> str:
+def _waiting_since(draft: Draft) -> str:
     return f"{draft.at.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
@@ -74,22 +74,22 @@ def waiting_since(draft: Draft) -> str:
 def show(content_id: ContentId, revision: Revision = None, as_json: Json = False) -> None:
     """Read a draft before you decide: its fields, its text, and what it changes of what is out."""
     review = run_on_bus(lambda bus: review_draft(bus, content_id, revision))
-    print_answer(review.to_json(), as_json, lambda: print_review(review))
+    print_answer(review.to_json(), as_json, lambda: _print_review(review))
 
 
-def print_review(review: Review) -> None:
+def _print_review(review: Review) -> None:
     draft, text = review.draft, review.proposed
-    waits = {"what": review.effect.text, "since": waiting_since(draft)}
+    waits = {"what": review.effect.text, "since": _waiting_since(draft)}
     print_field_texts(field_error(f"{draft.key}, {draft.unit}", "draft_waits", **waits))
     typer.echo(f"hash: {draft.hash}")
-    print_where(draft.content_id, text.channels, is_published=review.is_on_portal)
+    _print_where(draft.content_id, text.channels, is_published=review.is_on_portal)
     if text.reason:
         typer.echo(f"reason: {text.reason}")
     for line in (*content_lines(text), *(["", *review.changes] if review.changes else [])):
         typer.echo(line)
 
 
-def print_where(content_id: str, channels: Iterable[ChannelName], *, is_published: bool) -> None:
+def _print_where(content_id: str, channels: Iterable[ChannelName], *, is_published: bool) -> None:
     """Where readers find an item, or will."""
     if ChannelName.PORTAL in channels:
         print_address("place" if is_published else "place_to_be", item_address(content_id))
@@ -100,7 +100,7 @@ def approve(content_id: ContentId, by: By, revision: Revision = None, hash: Hash
     """Release a draft. With --hash only if it is still the content that you reviewed."""
 
     async def decide(bus: Bus) -> tuple[int, Position]:
-        bench = open_desk(bus)
+        bench = _open_desk(bus)
         number = revision or await bench.newest_waiting(content_id)
         return number, await bench.approve(content_id, by, revision=number, content_hash=hash)
 
@@ -110,7 +110,7 @@ def approve(content_id: ContentId, by: By, revision: Revision = None, hash: Hash
     code = "draft_released_later" if later else "draft_released"
     print_field_texts(field_error(content_id, code, of=number, at=at))
     typer.echo(record.title)
-    print_where(content_id, record.channels, is_published=False)
+    _print_where(content_id, record.channels, is_published=False)
 
 
 @app.command()
@@ -120,7 +120,7 @@ def reject(
     """Turn a draft down, with a code or a reason; the unit sees it in its event's status."""
 
     async def decide(bus: Bus) -> int:
-        bench = open_desk(bus)
+        bench = _open_desk(bus)
         number = revision or await bench.newest_waiting(content_id)
         await bench.reject(content_id, by, revision=number, code=code, reason=reason)
         return number

@@ -27,7 +27,7 @@ def digests(as_json: Json = False) -> None:
     """
     found = run_on_bus(forecast)
     columns = ("frequency", "next", "readers", "items", "later", "last", "its mails")
-    rows = (tuple(forecast_cells(one)) for one in found)
+    rows = (tuple(_forecast_cells(one)) for one in found)
     print_answer({"digests": found}, as_json, lambda: print_table(columns, rows))
 
 
@@ -46,20 +46,20 @@ async def digest_calendar(bus: Bus) -> DigestSchedule:
     return read_settings(DigestSchedule)
 
 
-def forecast_cells(one: DigestForecast) -> Iterator[object]:
+def _forecast_cells(one: DigestForecast) -> Iterator[object]:
     at = f"{one.next.astimezone(VIETNAM):%Y-%m-%d %H:%M}"
     yield one.frequency
     yield at + (", overdue: does `loa run digests` run?" if one.overdue else "")
     yield from (one.readers, one.items, one.later)
-    yield from last_digest_cells(one.last) if one.last else ("none yet", "")
+    yield from _last_digest_cells(one.last) if one.last else ("none yet", "")
 
 
-def last_digest_cells(one: LastDigest) -> tuple[str, str]:
+def _last_digest_cells(one: LastDigest) -> tuple[str, str]:
     again = f", edition {one.edition}" if one.edition > 1 else ""
-    return f"{one.digest_id}: {one.items} items{again}", counts_text(one.mails)
+    return f"{one.digest_id}: {one.items} items{again}", _counts_text(one.mails)
 
 
-def counts_text(mails: StatusCounts | None) -> str:
+def _counts_text(mails: StatusCounts | None) -> str:
     """The counts that are not zero, or that the digest is not planned yet."""
     if mails is None:
         return "not planned yet"

@@ -51,29 +51,29 @@ def mail(to: To = "", resolver: Server = "", as_json: Json = False) -> None:
     with explain_errors():
         if to and not is_mail_address(to):
             raise Invalid(field_error("to", "no_mail_address"))
-        name_server = parse_server(resolver)
+        name_server = _parse_server(resolver)
         settings = read_settings(EmailSettings), read_settings(LoaSettings)
-        print_errors(asyncio.run(describe_settings(*settings)))
+        print_errors(asyncio.run(_describe_settings(*settings)))
         findings = asyncio.run(examine_mail(to, name_server))
-    facts = [finding_facts(finding) for finding in findings]
+    facts = [_finding_facts(finding) for finding in findings]
     print_answer(facts, as_json, lambda: print_findings(findings))
     if any(finding.level is Level.PROBLEM for finding in findings):
         raise typer.Exit(1)
 
 
-async def describe_settings(email: EmailSettings, settings: LoaSettings) -> list[FieldError]:
+async def _describe_settings(email: EmailSettings, settings: LoaSettings) -> list[FieldError]:
     """Whose settings these are; and the worker's relay, where it has left word of another."""
     here = describe_relays(email) if email.host else ""
     code = "settings_judged" if here else "no_relay_judged"
     first = field_error("settings", code, to=here.removeprefix("the relay "))
-    sent = await worker_destination(settings)
+    sent = await _worker_destination(settings)
     theirs = "" if sent is None or sent.stand_in else sent.to
     if sent is None or theirs == here:
         return [first]
     return [first, field_error("settings", "settings_differ", to=translate(sent.to))]
 
 
-async def worker_destination(settings: LoaSettings) -> Destination | None:
+async def _worker_destination(settings: LoaSettings) -> Destination | None:
     """Where mail goes, in the words of the worker that sends it; None where no bus answers."""
     ready = None if settings.nats_url else await instance.find_running(settings)
     if not (url := settings.nats_url or (ready.nats_url if ready else "")):
@@ -95,7 +95,7 @@ async def examine_mail(to: str, server: tuple[str, int] | None) -> list[Finding]
     return [*findings, await doctor.send_sample(to)] if to else findings
 
 
-def parse_server(text: str) -> tuple[str, int] | None:
+def _parse_server(text: str) -> tuple[str, int] | None:
     """Raises Invalid for a port that is none."""
     host, _, port = text.partition(":")
     if port and not port.isdecimal():
@@ -103,7 +103,7 @@ def parse_server(text: str) -> tuple[str, int] | None:
     return (host, int(port or DNS_PORT)) if host else None
 
 
-def finding_facts(finding: Finding) -> dict[str, str]:
+def _finding_facts(finding: Finding) -> dict[str, str]:
     facts = {"check": finding.topic, "code": finding.code, "level": finding.level}
     return facts | finding.localized()
 

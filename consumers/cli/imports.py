@@ -89,22 +89,22 @@ def add(
             topic=topic,
             audiences=tuple(audience or ()),
             channels=tuple(channel or ChannelName),
-            since=first_day(since),
+            since=_first_day(since),
             backfill=older,
             every_min=every,
             most=most,
         )
         if wrong := settings_error(unit, feed, load_vocabulary(read_settings(LoaSettings))):
             raise Invalid(wrong)
-    run_on_bus(lambda bus: follow_feed(bus, unit, feed, replace))
-    print_feed(unit, feed)
+    run_on_bus(lambda bus: _follow_feed(bus, unit, feed, replace))
+    _print_feed(unit, feed)
 
 
-def print_feed(unit: str, feed: Feed) -> None:
+def _print_feed(unit: str, feed: Feed) -> None:
     """What was set, and what lies there now."""
-    print_added(unit, feed)
+    _print_added(unit, feed)
     with explain_errors():
-        print_first_look(unit, feed, asyncio.run(run_trial(feed)))
+        _print_first_look(unit, feed, asyncio.run(_run_trial(feed)))
 
 
 @contextmanager
@@ -113,26 +113,26 @@ def with_option_names() -> Iterator[None]:
     try:
         yield
     except ValidationError as wrong:
-        raise Invalid(*map(with_option_name, explain(wrong))) from None
+        raise Invalid(*map(_with_option_name, explain(wrong))) from None
     except Invalid as wrong:
-        raise Invalid(*map(with_option_name, wrong.errors)) from None
+        raise Invalid(*map(_with_option_name, wrong.errors)) from None
 
 
-def with_option_name(error: FieldError) -> FieldError:
+def _with_option_name(error: FieldError) -> FieldError:
     name = OPTION_NAMES.get(error.field.partition(".")[0], error.field)
     return error.model_copy(update={"field": name})
 
 
-async def run_trial(feed: Feed) -> DryRun:
+async def _run_trial(feed: Feed) -> DryRun:
     """What lies there now, without consequences."""
     settings = read_settings(LoaSettings)
     ask = imports.open_fetcher(read_settings(ImportSettings), settings.public_url)
     return await dry_run(ask, feed, load_vocabulary(settings), datetime.now(UTC))
 
 
-async def follow_feed(bus: Bus, unit: str, feed: Feed, replace: bool) -> None:
+async def _follow_feed(bus: Bus, unit: str, feed: Feed, replace: bool) -> None:
     """Other settings make another reading of what lies there: nothing of the last one counts."""
-    await open_registry(bus).add_feed(unit, feed, replace=replace)
+    await _open_registry(bus).add_feed(unit, feed, replace=replace)
     await FeedStateStore(bus).forget(unit, feed)
 
 
@@ -141,8 +141,8 @@ def remove(unit: Unit, url: Url) -> None:
     """Have a feed imported no more. What it has brought stays."""
 
     async def unfollow(bus: Bus) -> None:
-        [(_, feed)] = await followed_feeds(bus, unit, url)
-        await open_registry(bus).remove_feed(unit, feed.feed_id)
+        [(_, feed)] = await _followed_feeds(bus, unit, url)
+        await _open_registry(bus).remove_feed(unit, feed.feed_id)
         await FeedStateStore(bus).forget(unit, feed)
 
     run_on_bus(unfollow)
@@ -155,7 +155,7 @@ def status(as_json: Json = False) -> None:
 
     async def look(bus: Bus) -> list[dict[str, Any]]:
         states = await FeedStateStore(bus).read_all()
-        members = await open_registry(bus).registered_units()
+        members = await _open_registry(bus).registered_units()
         pairs = [(one.unit, feed) for one in members for feed in one.registration.feeds]
         return [
             feed_facts(unit, feed, states.get(state_key(unit, feed), FeedState()))
@@ -174,8 +174,8 @@ def now(unit: Unit, url: Alone = "", release: Held = False, as_json: Json = Fals
         settings = read_settings(LoaSettings)
         work = imports.open_importer(bus, load_vocabulary(settings), time.time, settings.public_url)
         answers = []
-        for member, feed in await followed_feeds(bus, unit, url):
-            require_readable_now(feed, (await work.states.get(unit, feed)).value)
+        for member, feed in await _followed_feeds(bus, unit, url):
+            _require_readable_now(feed, (await work.states.get(unit, feed)).value)
             state = await work.visit(member, feed, ManualVisit(release))
             answers.append(feed_facts(unit, feed, state or FeedState()))
         return answers
@@ -191,13 +191,13 @@ def check(url: Url, as_json: Json = False) -> None:
     """Read a feed and show what would become of it; nothing is stored, nothing is sent."""
     with explain_errors():
         feed = default_feed(url, load_vocabulary(read_settings(LoaSettings)), datetime.now(UTC))
-        trial = asyncio.run(run_trial(feed))
+        trial = asyncio.run(_run_trial(feed))
     print_answer(trial, as_json, lambda: print_trial(trial))
     if trial.trouble or any(one.errors for one in trial.items):
         raise typer.Exit(EXIT_INVALID)
 
 
-def first_day(said: str) -> datetime:
+def _first_day(said: str) -> datetime:
     """The start of a day in Vietnam, or two days ago. Raises Invalid."""
     if not said:
         return datetime.now(UTC) - LOOK_BACK
@@ -208,16 +208,16 @@ def first_day(said: str) -> datetime:
     return day.astimezone(UTC)
 
 
-def require_readable_now(feed: Feed, state: FeedState) -> None:
+def _require_readable_now(feed: Feed, state: FeedState) -> None:
     """Raises Invalid while the site has asked to be left alone."""
     if state.closed_until > time.time():
         until = f"{utc_time(state.closed_until):%Y-%m-%d %H:%M}"
         raise import_error("url", "asked_to_wait", until=until, url=feed.url)
 
 
-async def followed_feeds(bus: Bus, unit: str, url: str) -> list[tuple[RegisteredUnit, Feed]]:
+async def _followed_feeds(bus: Bus, unit: str, url: str) -> list[tuple[RegisteredUnit, Feed]]:
     """The feeds of a unit, or the one at *url*. Raises Invalid for none."""
-    found = await open_registry(bus).find(unit)
+    found = await _open_registry(bus).find(unit)
     if not found or not found.feeds:
         raise import_error("unit", "nothing_followed", unit=printable(unit))
     wanted = Feed(url=url, topic="any").feed_id if url else ""
@@ -231,7 +231,7 @@ def import_error(field: str, code: str, **values: object) -> Invalid:
     return Invalid(get_text("import", code, **values).as_field_error(field))
 
 
-def open_registry(bus: Bus) -> UnitRegistry:
+def _open_registry(bus: Bus) -> UnitRegistry:
     return UnitRegistry(bus, load_vocabulary(read_settings(LoaSettings)), time.time)
 
 
@@ -242,9 +242,9 @@ def feed_facts(unit: str, feed: Feed, state: FeedState) -> dict[str, Any]:
         "feed_id": feed.feed_id,
         **feed.model_dump(mode="json"),
         "title": state.title,
-        "read": iso_time(state.read),
-        "visited": iso_time(state.visited),
-        "next": None if state.stopped else iso_time(state.due),
+        "read": _iso_time(state.read),
+        "visited": _iso_time(state.visited),
+        "next": None if state.stopped else _iso_time(state.due),
         "stopped": state.stopped,
         "failures": state.failures,
         "trouble": state.trouble.model_dump() if state.trouble else None,
@@ -258,35 +258,35 @@ def feed_facts(unit: str, feed: Feed, state: FeedState) -> dict[str, Any]:
     }
 
 
-def iso_time(seconds: float) -> str | None:
+def _iso_time(seconds: float) -> str | None:
     return utc_time(seconds).isoformat() if seconds else None
 
 
 def print_status(found: Sequence[dict[str, Any]]) -> None:
     """A line for each feed, then what has to be looked at."""
-    print_table(COLUMNS, [feed_row(one) for one in found])
+    print_table(COLUMNS, [_feed_row(one) for one in found])
     for one in found:
-        print_trouble(one)
-        print_waiting(one)
+        _print_trouble(one)
+        _print_waiting(one)
         for twin in one["duplicates"]:
-            typer.echo(f"{one['unit']}: set aside as {twin['of']}: {title_and_address(twin)}")
+            typer.echo(f"{one['unit']}: set aside as {twin['of']}: {_title_and_address(twin)}")
         for refused in one["refused"]:
-            print_entry_errors(
-                f"{one['unit']}: refused: {title_and_address(refused)}", refused["errors"]
+            _print_entry_errors(
+                f"{one['unit']}: refused: {_title_and_address(refused)}", refused["errors"]
             )
 
 
-def print_trouble(one: dict[str, Any]) -> None:
+def _print_trouble(one: dict[str, Any]) -> None:
     """What is wrong with a feed itself, and where a better one is."""
     unit, url = one["unit"], one["url"]
     if one["moved_to"]:
         typer.echo(f"{unit}: {url} has moved to {one['moved_to']}")
     if one["trouble"]:
-        print_entry_errors(f"{unit}: {url}", [one["trouble"]])
-    print_feeds(one["feeds"])
+        _print_entry_errors(f"{unit}: {url}", [one["trouble"]])
+    _print_feeds(one["feeds"])
 
 
-def print_waiting(one: dict[str, Any]) -> None:
+def _print_waiting(one: dict[str, Any]) -> None:
     """Items that wait for an operator, or for the end of their day."""
     unit, held = one["unit"], one["held"]
     for title in held:
@@ -299,7 +299,7 @@ def print_waiting(one: dict[str, Any]) -> None:
             unit, get_text("import", "held_more", more=more, **said) if more > 0 else held_all
         )
     for item in one["restless"]:
-        said = {"until": short_time(item["until"]), "what": title_and_address(item)}
+        said = {"until": _short_time(item["until"]), "what": _title_and_address(item)}
         print_bilingual(unit, get_text("import", "restless", **said))
 
 
@@ -308,37 +308,37 @@ def print_bilingual(about: str, said: Bilingual) -> None:
         typer.echo(f"{about}: {text}" if about else text)
 
 
-def print_feeds(urls: Iterable[str]) -> None:
+def _print_feeds(urls: Iterable[str]) -> None:
     """The feeds that a page names, and how to go on with each."""
     for url in map(visible, urls):
         print_bilingual("", get_text("import", "page_names", url=url, typed=quote(url)))
 
 
-def title_and_address(item: dict[str, str]) -> str:
+def _title_and_address(item: dict[str, str]) -> str:
     """Title and address; some have but one of them."""
     return "\n  ".join(visible(text) for text in (item["title"], item["url"]) if text)
 
 
-def feed_row(one: dict[str, Any]) -> Sequence[object]:
+def _feed_row(one: dict[str, Any]) -> Sequence[object]:
     came = " ".join(f"{name} {count}" for name, count in sorted(one["counts"].items()))
-    after = "stopped" if one["stopped"] else short_time(one["next"])
+    after = "stopped" if one["stopped"] else _short_time(one["next"])
     held, refused = one["counts"].get("held", 0), len(one["refused"])
     feed = (one["unit"], one["url"], one["feed_id"], one["topic"])
-    return (*feed, short_time(one["read"]), after, came, held, refused)
+    return (*feed, _short_time(one["read"]), after, came, held, refused)
 
 
-def short_time(written: str | None) -> str:
+def _short_time(written: str | None) -> str:
     return f"{datetime.fromisoformat(written):{TIME}}" if written else ""
 
 
-def print_entry_errors(about: str, errors: Sequence[dict[str, str]]) -> None:
+def _print_entry_errors(about: str, errors: Sequence[dict[str, str]]) -> None:
     typer.echo(about)
     for error in errors:
         field = error["field"]
         typer.echo(f"  {field}: {error['message']}\n  {field}: {error['message_vi']}")
 
 
-def print_added(unit: str, feed: Feed) -> None:
+def _print_added(unit: str, feed: Feed) -> None:
     """All settings of a feed, with defaults for those not given."""
     older = "older ones, too, for the portal alone" if feed.backfill else "older ones are left"
     typer.echo(
@@ -350,33 +350,33 @@ def print_added(unit: str, feed: Feed) -> None:
     )
 
 
-def print_first_look(unit: str, feed: Feed, trial: DryRun) -> None:
+def _print_first_look(unit: str, feed: Feed, trial: DryRun) -> None:
     """What lies there now; trouble goes to stderr, and the feed stays."""
     if not trial.trouble:
-        print_summary(trial)
+        _print_summary(trial)
         return
     said = {"unit": unit, "url": feed.url, "typed": quote(feed.url)}
     print_errors([trial.trouble, get_text("import", "added_unread", **said).as_field_error("url")])
-    print_feeds(trial.feeds)
+    _print_feeds(trial.feeds)
 
 
 def print_trial(trial: DryRun) -> None:
     if trial.trouble:
-        print_entry_errors(trial.url, [trial.trouble.model_dump()])
-        print_feeds(trial.feeds)
+        _print_entry_errors(trial.url, [trial.trouble.model_dump()])
+        _print_feeds(trial.feeds)
         return
     typer.echo(f"{trial.url}: {visible(trial.title)}" if trial.title else trial.url)
-    print_table(TRIAL_COLUMNS, [trial_row(one) for one in trial.items])
+    print_table(TRIAL_COLUMNS, [_trial_row(one) for one in trial.items])
     for twin in trial.twins:
-        typer.echo(f"duplicate: {title_and_address(twin.model_dump())}")
+        typer.echo(f"duplicate: {_title_and_address(twin.model_dump())}")
     for one in trial.items:
         if one.errors:
             errors = [error.model_dump() for error in one.errors]
-            print_entry_errors(f"refused: {title_and_address(one.model_dump())}", errors)
-    print_summary(trial)
+            _print_entry_errors(f"refused: {_title_and_address(one.model_dump())}", errors)
+    _print_summary(trial)
 
 
-def print_summary(trial: DryRun) -> None:
+def _print_summary(trial: DryRun) -> None:
     became = Counter("new" if one.becomes == "ahead" else one.becomes for one in trial.items)
     counts = {name: became[name] for name in ("new", "old", "backfilled")}
     refused = sum(bool(one.errors) for one in trial.items)
@@ -384,7 +384,7 @@ def print_summary(trial: DryRun) -> None:
     print_bilingual("", get_text("import", "summary", **counts))
 
 
-def trial_row(one: DryRunItem) -> Sequence[object]:
+def _trial_row(one: DryRunItem) -> Sequence[object]:
     day = f"{one.published:{TIME}}" if one.published else ""
     becomes = " / ".join(get_text("import", f"becomes_{one.becomes}"))
     return (day, becomes, visible(html_text.shorten(one.title, TITLE_MAX)), visible(one.url))

@@ -1,4 +1,4 @@
-"""Questions and orders about one content item: `loa trace`, `loa withdraw`."""
+"""Questions and orders about content items: `loa trace`, `loa withdraw`, `loa opinions`."""
 
 import time
 import uuid
@@ -32,6 +32,7 @@ from consumers.intake.repository import ItemRepository
 from consumers.ledger.store import Ledger
 from consumers.messages import field_error
 from consumers.reporting.channel_state import channel_problems
+from consumers.reporting.reactions import ReactionCounts, count_reactions
 from consumers.reporting.reader_trace import EMAIL, MailTrace, ReaderTrace, ReaderTracer
 from consumers.reporting.trace import TraceReader
 from consumers.suppression.store import describe_suppression
@@ -66,9 +67,9 @@ def trace(item: ItemOrCase, reader: Reader = "", as_json: Json = False) -> None:
     """Was it sent, to how many, why not: an item's counts per channel, and its timeline."""
     content_id = keys.resolve_content_id(item)
     if reader:
-        print_reader_trace(content_id, reader, as_json=as_json)
+        _print_reader_trace(content_id, reader, as_json=as_json)
         return
-    answer = run_on_bus(partial(find_trace, content_id))
+    answer = run_on_bus(partial(_find_trace, content_id))
     if answer is None:
         fail(field_error("content_id", "item_unknown", value=item))
     print_answer(answer.to_json(), as_json, answer.print)
@@ -111,7 +112,7 @@ class TraceAnswer(NamedTuple):
         print_field_texts(*self.waits)
 
 
-async def find_trace(content_id: str, bus: Bus) -> TraceAnswer | None:
+async def _find_trace(content_id: str, bus: Bus) -> TraceAnswer | None:
     """The item's trace; None for an unknown item. Raises BusError."""
     stops = partial(bounce_stops.load_stops, bus)
     stores = (ItemRepository(bus), Ledger(bus), time.time, DigestStore(bus))
@@ -144,11 +145,11 @@ def print_trace(trace: Trace) -> None:
     )
     print_table(
         ("when (UTC)", "what", "channel", "detail"),
-        [line for one in trace.timeline for line in timeline_rows(one)],
+        [line for one in trace.timeline for line in _timeline_rows(one)],
     )
 
 
-def timeline_rows(one: TimelineEntry) -> Iterator[tuple[str, str, str, str]]:
+def _timeline_rows(one: TimelineEntry) -> Iterator[tuple[str, str, str, str]]:
     """A moment as the timeline's table has it: who did it, and why in both languages."""
     by = f", by {one.by}" if one.by else ""
     yield f"{one.at:{TIME}}", one.event, one.channel or "", one.detail + by
@@ -159,13 +160,13 @@ def timeline_rows(one: TimelineEntry) -> Iterator[tuple[str, str, str, str]]:
                 yield "", "", "", about + said
 
 
-def print_reader_trace(content_id: str, address: str, *, as_json: bool) -> None:
+def _print_reader_trace(content_id: str, address: str, *, as_json: bool) -> None:
     """The outcome of an item for one reader. Exit code 2: the item, or the address, is unknown."""
-    trace = run_on_bus(partial(find_reader_trace, content_id, address))
-    print_answer(trace, as_json, lambda: print_mails(content_id, trace))
+    trace = run_on_bus(partial(_find_reader_trace, content_id, address))
+    print_answer(trace, as_json, lambda: _print_mails(content_id, trace))
 
 
-async def find_reader_trace(content_id: str, address: str, bus: Bus) -> ReaderTrace:
+async def _find_reader_trace(content_id: str, address: str, bus: Bus) -> ReaderTrace:
     """Raises Invalid, BusError or LedgerError."""
     if keys.is_personal(content_id) or keys.is_digest(content_id):
         raise Invalid(field_error("reader", "reader_of_items", value=content_id))
@@ -181,17 +182,17 @@ async def find_reader_trace(content_id: str, address: str, bus: Bus) -> ReaderTr
     return trace.model_copy(update={"suppressed": suppression})
 
 
-def print_mails(content_id: str, trace: ReaderTrace) -> None:
+def _print_mails(content_id: str, trace: ReaderTrace) -> None:
     typer.echo(f"{content_id}, this reader, by mail:")
     if trace.mails:
         columns = ("revision", "in", "status", "in vain", "reason", "again at (UTC)", "came back")
-        print_table(columns, map(mail_cells, trace.mails))
+        print_table(columns, map(_mail_cells, trace.mails))
     print_field_texts(*trace.why, *trace.waits)
     if trace.suppressed:
         print_field_texts(describe_suppression(trace.suppressed))
 
 
-def mail_cells(mail: MailTrace) -> Sequence[object]:
+def _mail_cells(mail: MailTrace) -> Sequence[object]:
     place, due = mail.digest or "a mail of its own", f"{mail.due:{TIME}}" if mail.due else ""
     attempts = mail.attempts or ""
     return mail.revision, place, mail.status, attempts, mail.reason, due, mail.came_back
@@ -247,16 +248,16 @@ async def order_withdrawal(
     item = await register.item(content_id)
     if item is None:
         raise Invalid(field_error("content_id", "item_unknown", value=content_id))
-    if existing := await existing_withdrawal(register, content_id, item):
+    if existing := await _existing_withdrawal(register, content_id, item):
         return existing
-    event = withdrawal_event(content_id, item.unit, wording, who)
+    event = _withdrawal_event(content_id, item.unit, wording, who)
     words = load_vocabulary(read_settings(LoaSettings))
     answer = await Publisher(bus, item.unit, vocabulary=words).publish(event)
     unseen = not items.is_visible(item, datetime.now(UTC))
     return WithdrawalAnswer(content_id, answer.event_id, unseen=unseen)
 
 
-async def existing_withdrawal(
+async def _existing_withdrawal(
     register: ItemRepository, content_id: str, item: Item
 ) -> WithdrawalAnswer | None:
     """The existing withdrawal; None while a text can still be seen or released."""
@@ -271,7 +272,7 @@ async def existing_withdrawal(
     return WithdrawalAnswer(content_id, withdrawn_at=at, reason=why, by=who or "")
 
 
-def withdrawal_event(
+def _withdrawal_event(
     content_id: str, unit: str, wording: WithdrawalText, by: str = ""
 ) -> CloudEvent:
     words = {name: text for name, text in wording._asdict().items() if text}
@@ -285,3 +286,25 @@ def withdrawal_event(
         data={"content_id": content_id, **words},
         extensions={events.SUBMITTER: by} if by else {},
     )
+
+
+def opinions(
+    content_id: Annotated[str, typer.Argument(help="One item; without it, all of them.")] = "",
+    as_json: Json = False,
+) -> None:
+    """How many readers are satisfied with an item, or not, by the channel they read it on."""
+    counts = run_on_bus(lambda bus: _requested_counts(bus, content_id))
+    columns = ("item", "channel", "satisfied", "neutral", "dissatisfied")
+    rows = (
+        (one.content_id, one.channel.value, one.satisfied, one.neutral, one.dissatisfied)
+        for one in counts
+    )
+    print_answer(counts, as_json, lambda: print_table(columns, rows))
+
+
+async def _requested_counts(bus: Bus, content_id: str) -> list[ReactionCounts]:
+    """The counts of reactions. Raises Invalid for an unknown item."""
+    found = await count_reactions(bus, content_id)
+    if content_id and not found and await ItemRepository(bus).item(content_id) is None:
+        raise Invalid(field_error("content_id", "item_unknown", value=content_id))
+    return found

@@ -83,7 +83,7 @@ STOP_COLUMNS = (
 MailFacts = dict[str, Any]
 
 
-def mail_facts(mails: Mapping[str, Preview], out: Path | None, stem: str) -> list[MailFacts]:
+def _mail_facts(mails: Mapping[str, Preview], out: Path | None, stem: str) -> list[MailFacts]:
     """What each kind of mail says, and the files written of it: none without a folder *out*.
 
     The folder is made where it is missing.
@@ -110,7 +110,7 @@ def write_files(mail: Preview, stem: Path) -> Mapping[str, str]:
     return {kind: f"{stem}.{kind}" for kind in parts}
 
 
-def print_mails(mails: list[MailFacts]) -> None:
+def _print_mails(mails: list[MailFacts]) -> None:
     """The files of each; where none were written its text, and how to get some."""
     for mail in mails:
         typer.echo(f"{mail['reader']}: {mail['subject']}\n  {mail['from']}")
@@ -122,7 +122,7 @@ def print_mails(mails: list[MailFacts]) -> None:
         print_errors([field_error("out", "text_alone")])
 
 
-def show_digest(whose: str, house: MailContext, out: Path | None, *, as_json: bool) -> None:
+def _show_digest(whose: str, house: MailContext, out: Path | None, *, as_json: bool) -> None:
     """Show or write the mail of a rhythm's next digest, or of a reader's own."""
 
     async def find(bus: Bus) -> tuple[Digest, int]:
@@ -134,9 +134,9 @@ def show_digest(whose: str, house: MailContext, out: Path | None, *, as_json: bo
     digest, picks = run_on_bus(find)
     kind = EVERYBODY if whose in FREQUENCIES else ONE_READER
     with explain_errors():
-        mails = mail_facts({kind: digest_preview(digest, house, picks)}, out, digest.key)
-    answer = digest_facts(digest, picks) | {"mails": mails}
-    print_answer(answer, as_json, lambda: print_mails(mails))
+        mails = _mail_facts({kind: digest_preview(digest, house, picks)}, out, digest.key)
+    answer = _digest_facts(digest, picks) | {"mails": mails}
+    print_answer(answer, as_json, lambda: _print_mails(mails))
 
 
 async def find_subscriber(bus: Bus, whose: str) -> Subscriber:
@@ -152,7 +152,7 @@ async def find_subscriber(bus: Bus, whose: str) -> Subscriber:
     return subscriber
 
 
-def digest_facts(digest: Digest, picks: int) -> dict[str, Any]:
+def _digest_facts(digest: Digest, picks: int) -> dict[str, Any]:
     issue = digest.issue
     chosen = (item for number, item in enumerate(issue.items) if picks >> number & 1)
     return {
@@ -190,12 +190,12 @@ def preview(
     if bool(content_id) == bool(digest):
         fail(field_error("content_id", "item_or_digest"))
     if digest:
-        show_digest(digest, mail_context(), out, as_json=as_json)
+        _show_digest(digest, mail_context(), out, as_json=as_json)
     else:
-        show_item(content_id, revision, out, as_json=as_json)
+        _show_item(content_id, revision, out, as_json=as_json)
 
 
-def show_item(content_id: str, revision: int | None, out: Path | None, *, as_json: bool) -> None:
+def _show_item(content_id: str, revision: int | None, out: Path | None, *, as_json: bool) -> None:
     """An item's mails."""
     at = datetime.now(UTC)
     found = run_on_bus(lambda bus: PublicationFinder(bus, at).find(content_id, revision))
@@ -206,10 +206,10 @@ def show_item(content_id: str, revision: int | None, out: Path | None, *, as_jso
             has_earlier=found.has_earlier_revision,
             digest=found.previous_digest,
         )
-        mails = mail_facts(drawn, out, found.publication.key)
+        mails = _mail_facts(drawn, out, found.publication.key)
     if not as_json and EMAIL not in found.publication.channels:
         print_errors([field_error("channels", "not_by_mail", value=found.publication.key)])
-    print_answer(item_facts(found) | {"mails": mails}, as_json, lambda: print_mails(mails))
+    print_answer(_item_facts(found) | {"mails": mails}, as_json, lambda: _print_mails(mails))
 
 
 def mail_context() -> MailContext:
@@ -223,7 +223,7 @@ def mail_context() -> MailContext:
     )
 
 
-def item_facts(found: PreviewedPublication) -> dict[str, Any]:
+def _item_facts(found: PreviewedPublication) -> dict[str, Any]:
     publication = found.publication
     return {
         "content_id": publication.content_id,
@@ -240,7 +240,7 @@ class SuppressionReport(BaseModel):
     reasons: dict[str, int]
 
 
-def parse_address(written: str) -> str:
+def _parse_address(written: str) -> str:
     """Raises Invalid for what is no mail address."""
     text = written.strip()
     if not is_mail_address(text):
@@ -268,7 +268,7 @@ def show(address: Address, as_json: Json = False) -> None:
     """Why an address is left alone, since when and until when."""
 
     async def look(bus: Bus) -> Suppression | None:
-        return await (await open_suppressions(bus)).find_active(EMAIL, parse_address(address))
+        return await (await open_suppressions(bus)).find_active(EMAIL, _parse_address(address))
 
     found = run_on_bus(look)
     text = describe_suppression(found) if found else field_error("address", "not_suppressed")
@@ -278,7 +278,7 @@ def show(address: Address, as_json: Json = False) -> None:
 @suppressed.command()
 def lift(address: Address, by: By) -> None:
     """Write to an address again, although its server or its reader said no before."""
-    run_on_bus(lambda bus: lift_suppression(bus, EMAIL, parse_address(address), by))
+    run_on_bus(lambda bus: lift_suppression(bus, EMAIL, _parse_address(address), by))
     typer.echo("lifted")
 
 
@@ -286,11 +286,11 @@ def lift(address: Address, by: By) -> None:
 def list_stops(as_json: Json = False) -> None:
     """What was warned of, stopped or let go on within the last thirty days."""
     found = run_on_bus(bounce_stops.load_stops)
-    rows = (stop_cells(plan, stop) for plan, stop in found.plans.items())
+    rows = (_stop_cells(plan, stop) for plan, stop in found.plans.items())
     print_answer(found, as_json, lambda: print_table(STOP_COLUMNS, rows))
 
 
-def stop_cells(plan: str, stop: BounceStop) -> Sequence[object]:
+def _stop_cells(plan: str, stop: BounceStop) -> Sequence[object]:
     judged, decided = (
         f"{utc_time(at):%Y-%m-%d %H:%M}" if at else "" for at in (stop.at, stop.decided)
     )

@@ -105,14 +105,14 @@ def restore_backup(
     if end_doubt if folder else end_doubt == new_key:
         fail(field_error("folder", "folder_or_order"))
     if folder:
-        restore_folder(folder, moved, new_key, as_json)
+        _restore_folder(folder, moved, new_key, as_json)
     elif new_key:
-        accept_new_key(as_json)
+        _accept_new_key(as_json)
     else:
         end_doubts(as_json)
 
 
-def accept_new_key(as_json: bool) -> None:
+def _accept_new_key(as_json: bool) -> None:
     """No Loa may run on another machine meanwhile: it would go on with the old key."""
     settings = read_settings(LoaSettings)
     path = settings.key_file
@@ -124,7 +124,7 @@ def accept_new_key(as_json: bool) -> None:
     with explain_errors():
         if not settings.nats_url and not settings.nats_dir.is_dir():  # a mistyped folder
             raise Unavailable(field_error("data", "no_store", folder=settings.data_dir.resolve()))
-    run_on_idle_bus(work)
+    _run_on_idle_bus(work)
     text = field_error(str(path), "key_accepted")
     print_answer({"key": str(path)}, as_json, lambda: print_field_texts(text))
 
@@ -136,16 +136,16 @@ def end_doubts(as_json: bool) -> None:
     print_answer({"ended": were_active}, as_json, lambda: print_field_texts(text))
 
 
-def restore_folder(folder: Path, moved: bool, new_key: bool, as_json: bool) -> None:
+def _restore_folder(folder: Path, moved: bool, new_key: bool, as_json: bool) -> None:
     path = read_settings(LoaSettings).key_file
 
     async def work(bus: Bus) -> tuple[backup.BackupManifest, tuple[FieldError, ...]]:
         if not new_key:
-            require_key_file(path)
+            _require_key_file(path)
         manifest = await restore.restore_backup(bus, folder, time.time, moved=moved)
-        return manifest, await key_errors(bus, path, new_key)
+        return manifest, await _key_errors(bus, path, new_key)
 
-    manifest, wrong = run_on_idle_bus(work)
+    manifest, wrong = _run_on_idle_bus(work)
     if wrong:
         fail(*wrong)
     texts = [field_error(str(folder), "restored_now", began=f"{manifest.began:{TIME}}")]
@@ -155,14 +155,14 @@ def restore_folder(folder: Path, moved: bool, new_key: bool, as_json: bool) -> N
     print_answer(answer, as_json, lambda: print_field_texts(*texts))
 
 
-def require_key_file(path: Path) -> None:
+def _require_key_file(path: Path) -> None:
     """Without its key, restored data is of little use. Raises Invalid, KeyFileBroken."""
     if not path.exists():
         raise Invalid(field_error(KEY_FILE_FIELD, "key_first", value=path))
     KeyFile.open(path)
 
 
-async def key_errors(bus: Bus, path: Path, new_key: bool) -> tuple[FieldError, ...]:
+async def _key_errors(bus: Bus, path: Path, new_key: bool) -> tuple[FieldError, ...]:
     """What is wrong with the key, now that the bus can say whose data it holds."""
     if new_key:
         await replace_key(bus, path)
@@ -173,7 +173,7 @@ async def key_errors(bus: Bus, path: Path, new_key: bool) -> tuple[FieldError, .
     return ()
 
 
-def run_on_idle_bus(work: Callable[[Bus], Awaitable[T]]) -> T:
+def _run_on_idle_bus(work: Callable[[Bus], Awaitable[T]]) -> T:
     """Run *work* on an unprepared bus without other users."""
 
     async def alone() -> T:
@@ -197,11 +197,11 @@ def rebuild_projections(what: What = None, as_json: Json = False) -> None:
         known = f"{PORTAL}, {DIRECTORY}"
         fail(field_error("what", "projection_unknown", value=unknown[0], known=known))
     settings = read_settings(LoaSettings)
-    made = run_on_bus(lambda bus: rebuild_named(bus, names, settings))
-    print_answer(made, as_json, lambda: print_counts(made))
+    made = run_on_bus(lambda bus: _rebuild_named(bus, names, settings))
+    print_answer(made, as_json, lambda: _print_counts(made))
 
 
-async def rebuild_named(
+async def _rebuild_named(
     bus: Bus, names: list[str], settings: LoaSettings
 ) -> dict[str, dict[str, int]]:
     """What was made, counted."""
@@ -232,6 +232,6 @@ async def open_site_files(settings: LoaSettings) -> SiteFiles:
     return SiteFiles(read_settings(PortalSettings).build_site(url, load_vocabulary(settings)))
 
 
-def print_counts(made: dict[str, dict[str, int]]) -> None:
+def _print_counts(made: dict[str, dict[str, int]]) -> None:
     for name, facts in made.items():
         typer.echo(f"{name}: " + ", ".join(f"{count} {what}" for what, count in facts.items()))

@@ -22,7 +22,7 @@ Names = Annotated[list[str], typer.Argument(help="Services: " + " ".join(SERVICE
 def up(data: Data = None, port: Port = None) -> None:
     """Run everything in one process, with local stand-ins for what is not configured."""
     chosen: dict[str, Any] = {"data_dir": data, "http_port": port}
-    run_services({name: value for name, value in chosen.items() if value is not None}, None)
+    _run_services({name: value for name, value in chosen.items() if value is not None}, None)
 
 
 def run(services: Names) -> None:
@@ -30,10 +30,10 @@ def run(services: Names) -> None:
     known = ", ".join(SERVICE_NAMES)
     if unknown := [name for name in services if name not in SERVICE_NAMES]:
         fail(*(field_error("service", "service_unknown", value=n, known=known) for n in unknown))
-    run_services({}, services)
+    _run_services({}, services)
 
 
-def run_services(overrides: dict[str, Any], services: list[str] | None) -> None:
+def _run_services(overrides: dict[str, Any], services: list[str] | None) -> None:
     from consumers.app import process  # half a second of imports that no other command needs
 
     with explain_errors():

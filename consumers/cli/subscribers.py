@@ -41,11 +41,11 @@ def import_file(file: File, as_json: Json = False) -> None:
         return await import_csv(bus, file, vocabulary, keys.derive("addresses"))
 
     report = run_on_bus(work)
-    print_answer(report, as_json, lambda: print_report(report))
+    print_answer(report, as_json, lambda: _print_report(report))
     raise typer.Exit(EXIT_INVALID if report.rejected else 0)
 
 
-def print_report(report: ImportReport) -> None:
+def _print_report(report: ImportReport) -> None:
     typer.echo(f"{report.added} added, {report.updated} updated, {report.unchanged} unchanged")
     for row in report.rejected:
         where, vi_where = f"line {row.line}, {row.field}", f"dòng {row.line}, {row.field}"
@@ -61,19 +61,19 @@ def show(address: Address, as_json: Json = False) -> None:
 
     async def look(bus: Bus) -> tuple[Subscriber, Suppression | None]:
         people = await open_subscribers(bus)
-        subscriber = await require_subscriber(people, normalized_address(address))
+        subscriber = await _require_subscriber(people, normalized_address(address))
         suppressions = await open_suppressions(bus)
         return subscriber, await suppressions.find_active(ChannelName.EMAIL, subscriber.email)
 
     subscriber, suppression = run_on_bus(look)
     fields = subscriber.model_dump(mode="json", exclude_none=True)
-    rows = [(name, cell_text(value)) for name, value in fields.items()]
-    rows += suppression_rows(suppression)
+    rows = [(name, _cell_text(value)) for name, value in fields.items()]
+    rows += _suppression_rows(suppression)
     answer = subscriber.model_dump(mode="json") | {"suppressed": suppression}
     print_answer(answer, as_json, lambda: print_table(("", ""), rows))
 
 
-def suppression_rows(suppression: Suppression | None) -> list[tuple[str, object]]:
+def _suppression_rows(suppression: Suppression | None) -> list[tuple[str, object]]:
     """Why mail to this subscriber is suppressed, and the command that lifts it."""
     if suppression is None:
         return []
@@ -88,26 +88,26 @@ def remove(address: Address, reason: Reason) -> None:
     """Erase a reader: record and address are purged, and every machine forgets within 10 s."""
 
     async def work(bus: Bus) -> None:
-        keys, why = await open_keys(bus), check_reason(reason)
+        keys, why = await open_keys(bus), _check_reason(reason)
         people = SubscriberStore.from_key_file(bus, keys)
         clean = normalized_address(address)
         if await people.purge_leftovers(clean):  # an earlier try was cut short
             return
-        subscriber = await require_subscriber(people, clean)
+        subscriber = await _require_subscriber(people, clean)
         await UnsubscribeService.from_key_file(bus, keys).erase(subscriber, clean, reason=why)
 
     run_on_bus(work)
     typer.echo("removed")
 
 
-async def require_subscriber(people: SubscriberStore, address: str) -> Subscriber:
+async def _require_subscriber(people: SubscriberStore, address: str) -> Subscriber:
     """The subscriber with *address*. Raises Invalid if there is none."""
     if (subscriber := await people.find_by_address(address)) is None:
         raise Invalid(field_error("address", "reader_unknown"))
     return subscriber
 
 
-def check_reason(reason: str) -> str:
+def _check_reason(reason: str) -> str:
     """Clean a reason. Raises Invalid for an empty one, or one that may contain an address."""
     said = reason.strip()
     if not said or len(said) > REASON_MAX or "@" in said:
@@ -115,5 +115,5 @@ def check_reason(reason: str) -> str:
     return said
 
 
-def cell_text(value: object) -> object:
+def _cell_text(value: object) -> object:
     return "; ".join(map(str, value)) if isinstance(value, list) else value

@@ -1,58 +1,164 @@
-"""`loa zalo`: the Official Account's grant."""
+"""`loa zalo`: the Official Account, its grant, followers, templates, and suppressed addresses."""
 
 import json
 import re
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 
+from channels.case_notice_texts import NOTICE_KINDS
+from channels.errors import ChannelError
 from channels.zalo.account.status import AccountStatus
+from channels.zalo.case_notices.template_by_kind import TemplateStatus, template_statuses
+from channels.zalo.case_notices.template_models import RegisteredTemplates
+from channels.zalo.case_notices.template_registry import TemplateRegistry
 from channels.zalo.client import oauth_consent
 from channels.zalo.client.oauth_api import TokenPair, lifetime_s
 from channels.zalo.client.oauth_consent import Consent
+from channels.zalo.errors import Refused
 from channels.zalo.factory import ChannelStores
 from channels.zalo.settings import ZaloSettings
+from channels.zalo.stand_in import APP_ID as SANDBOX_APP
+from channels.zalo.stand_in import stand_in_settings
+from consumers.app.instance import announced_instance
+from consumers.app.settings import LoaSettings, read_settings
 from consumers.app.wiring import zalo
 from consumers.case_notices.recipients import CaseNotices
-from consumers.cli import zalo_followers, zalo_templates
 from consumers.cli.output import (
     Json,
     explain_errors,
+    fail,
     print_answer,
+    print_field_texts,
     print_table,
     require_name,
     run_on_bus,
 )
-from consumers.cli.zalo_account import account_stores, chosen_account, print_kinds
+from consumers.cli.stores import lift_suppression, open_keys, open_suppressions
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
 from consumers.messages import field_error
 from consumers.operations.manual_resolution import ManualResolution, ResolvedRow, UnresolvedRow
+from consumers.zalo import follower_sync
 from consumers.zalo.event_publisher import ZaloEventPublisher
+from consumers.zalo.followers import FollowerStore
 from contracts import keys
+from contracts.base.addresses import Mobile
 from contracts.base.times import utc_time
+from contracts.case import ZALO_USER_PREFIX
 from contracts.delivery import ChannelName
 from contracts.errors import Invalid
 from producers.bus import Bus
 
 app = typer.Typer(no_args_is_help=True, help="The Official Account.")
-app.add_typer(zalo_templates.app, name="templates")
-app.add_typer(zalo_followers.app, name="suppressed")
-app.command()(zalo_followers.followers)
+templates = typer.Typer(no_args_is_help=True, help="The templates of case notices.")
+suppressed = typer.Typer(no_args_is_help=True, help="Addresses on Zalo that are left alone.")
+app.add_typer(templates, name="templates")
+app.add_typer(suppressed, name="suppressed")
 Granting = Callable[[ChannelStores], Awaitable[None]]
 File = Annotated[str, typer.Argument(help="A token pair as JSON; - reads the input.")]
 TOKEN_PATTERN = re.compile(r"[!-~]+")
 """Characters of a token; other characters come from pasting."""
 CONSENT_PROMPT = Path(__file__).with_name("consent.txt")
+Address = Annotated[str, typer.Argument(help="A phone number, or zalo:USER_ID.")]
+Decider = Annotated[str, typer.Option(help="Who decides it.")]
+Kind = Annotated[str, typer.Argument(help="A status code from 1 to 10, or apology.")]
+Order = Callable[[TemplateRegistry], Awaitable[RegisteredTemplates]]
+KIND_COLUMNS = ("kind", "status", "template", "name", "state", "quality", "tag", "phone", "user id")
+
+
+def _chosen_account() -> ZaloSettings:
+    """The configured app; without one, the running Loa's sandbox. Raises Invalid."""
+    configured = read_settings(ZaloSettings)
+    running = None if configured.app_id else announced_instance(read_settings(LoaSettings))
+    if running and running.zalo_sandbox:
+        return stand_in_settings(running.zalo_sandbox, configured)
+    zalo.require_app(configured)
+    return configured
+
+
+async def account_stores(bus: Bus, account: ZaloSettings) -> ChannelStores:
+    """Where the account's tokens lie. Raises Invalid for a key of other data."""
+    return zalo.zalo_stores(bus, await open_keys(bus), account.app_id)
+
+
+def _print_kinds(kinds: Iterable[TemplateStatus]) -> None:
+    """Each kind of case notice with its template; prices in đồng."""
+    rows = [asdict(one).values() for one in kinds]
+    print_table(
+        KIND_COLUMNS, [[value if value not in ("", None) else "-" for value in row] for row in rows]
+    )
 
 
 @app.callback()
 def nothing() -> None:
     """Zalo's own words are Vietnamese; so are the console's paths in the answers."""
+
+
+class FollowerReport(BaseModel):
+    """The answer. `listed` and `reached`: how many Zalo says there are, and has shown."""
+
+    followers: int
+    left: int
+    unknown: int
+    within_reach: int
+    suppressed: int
+    listed: int | None = None
+    reached: int | None = None
+    walk_began: AwareDatetime | None = None
+    walk_ended: AwareDatetime | None = None
+
+
+@app.command()
+def followers(
+    sync: Annotated[bool, typer.Option("--sync", help="Walk through Zalo's list first.")] = False,
+    as_json: Json = False,
+) -> None:
+    """How many people follow the account, have left it, or only wrote; how many are left alone.
+
+    --sync goes through Zalo's list of followers now, as the worker does once a day. Zalo shows no
+    more than 10,000 of a list that can't be cut smaller: `reached` says how many it has shown.
+    """
+    with explain_errors():
+        ours = _chosen_account() if sync else read_settings(ZaloSettings)
+
+    async def look(bus: Bus) -> FollowerReport:
+        if sync:
+            await _sync_followers(bus, ours)
+        return await _follower_report(bus, ours.app_id)
+
+    found = run_on_bus(look)
+    fields = found.model_dump(mode="json", exclude_none=True).items()
+    rows = [(name.replace("_", " "), value) for name, value in fields]
+    print_answer(found, as_json, lambda: print_table(("", ""), rows))
+
+
+async def _sync_followers(bus: Bus, ours: ZaloSettings) -> None:
+    """Raises Invalid for what Zalo refuses, and when it can't be asked now."""
+    keys = await open_keys(bus)
+    async with zalo.follower_lists(ours, await account_stores(bus, ours)) as lists:
+        try:
+            await zalo.open_follower_sync(bus, keys, lists, ours.app_id).sync()
+        except (Refused, ChannelError) as trouble:
+            raise Invalid(field_error("zalo", "list_refused", detail=trouble.reason)) from trouble
+
+
+async def _follower_report(bus: Bus, app_id: str) -> FollowerReport:
+    count = await FollowerStore(bus).count(datetime.now(UTC))
+    suppressions = await open_suppressions(bus)
+    suppressed = (await suppressions.count_by_reason(ChannelName.ZALO)).total()
+    latest = await follower_sync.last_scan(bus, app_id or SANDBOX_APP)
+    report = FollowerReport(suppressed=suppressed, **dict(count))
+    if latest:
+        report.listed, report.reached = latest.followers.listed, latest.followers.reached
+        report.walk_began, report.walk_ended = latest.began, latest.ended
+    return report
 
 
 @app.command()
@@ -65,8 +171,8 @@ def connect(file: File = "") -> None:
     workers use and renew it.
     """
     with explain_errors():
-        ours = chosen_account()
-        granting = grant_from_file(ours, file) if file else grant_from_consent(ours)
+        ours = _chosen_account()
+        granting = _grant_from_file(ours, file) if file else _grant_from_consent(ours)
 
     async def store(bus: Bus) -> None:
         await granting(await account_stores(bus, ours))
@@ -83,7 +189,7 @@ def status(as_json: Json = False) -> None:
     the tokens were stored with another vault.key.
     """
     with explain_errors():
-        ours = chosen_account()
+        ours = _chosen_account()
 
     async def look(bus: Bus) -> AccountStatus:
         found = await zalo.probe_account(ours, await account_stores(bus, ours))
@@ -92,7 +198,7 @@ def status(as_json: Json = False) -> None:
         return found
 
     found = run_on_bus(look)
-    print_answer(asdict(found), as_json, lambda: print_account(found))
+    print_answer(asdict(found), as_json, lambda: _print_account(found))
     if found.missing:
         raise typer.Exit(1)
 
@@ -102,12 +208,12 @@ def unknown(as_json: Json = False) -> None:
     """What only a receipt or a person can end: broadcasts and case notices, oldest first."""
 
     async def look(bus: Bus) -> list[UnresolvedRow]:
-        rows = [row async for row in open_manual_resolution(bus).unknown_rows()]
+        rows = [row async for row in _open_manual_resolution(bus).unknown_rows()]
         return sorted(rows, key=lambda row: row.since)
 
     names = ("since", "content_id", "revision", "what")
     rows = [
-        (shown_time(row.since), row.batch.content_id, row.batch.revision, row.recipient)
+        (_shown_time(row.since), row.batch.content_id, row.batch.revision, row.recipient)
         for row in run_on_bus(look)
     ]
     answer = [dict(zip(names, row, strict=True)) for row in rows]
@@ -133,7 +239,7 @@ def settle(
     content_id = keys.resolve_content_id(item)
 
     async def order(bus: Bus) -> list[ResolvedRow]:
-        name, resolution = require_name(by), open_manual_resolution(bus)
+        name, resolution = require_name(by), _open_manual_resolution(bus)
         resolved = await resolution.resolve(content_id, revision, arrived=sent, by=name)
         if not resolved:
             raise Invalid(field_error("content_id", "nothing_unknown", value=content_id))
@@ -145,42 +251,42 @@ def settle(
     print_answer(answer, as_json, lambda: typer.echo(lines))
 
 
-def open_manual_resolution(bus: Bus) -> ManualResolution:
+def _open_manual_resolution(bus: Bus) -> ManualResolution:
     ledger = Ledger(bus)
     return ManualResolution(ledger, ChannelName.ZALO, CaseNotices(bus, ledger, Waker(bus)))
 
 
-def print_account(found: AccountStatus) -> None:
+def _print_account(found: AccountStatus) -> None:
     """For people: the account, its tokens, its quotas, then what is missing."""
     facts = asdict(found.account) if found.account else {}
     facts |= {
-        "access token until": shown_time(found.token_expires_at),
-        "renewed at": shown_time(found.token_obtained_at),
-        "consent lasts until": shown_time(found.refresh_ends_at),
-        "last event of the webhook": shown_time(found.last_event_at) or "none yet",
+        "access token until": _shown_time(found.token_expires_at),
+        "renewed at": _shown_time(found.token_obtained_at),
+        "consent lasts until": _shown_time(found.refresh_ends_at),
+        "last event of the webhook": _shown_time(found.last_event_at) or "none yet",
     }
     facts |= {f"{name} this month": spent for name, spent in found.spent.items()}
     facts |= {f"notices: {name}": spent for name, spent in found.notices.items()}
     for name, quota in (("broadcasts", found.broadcasts), ("templates", found.templates)):
         facts |= {f"{name}: {key}": value for key, value in quota.items()}
     print_table(("", ""), [(key, value) for key, value in facts.items() if value not in ("", None)])
-    print_kinds(found.kinds)
+    _print_kinds(found.kinds)
     for one in found.missing:
         typer.echo(f"missing for {one.task}: {one.reason}")
         typer.echo(f"  now: {one.fix}" if one.fix else "  now: try again; if it stays, ask Zalo")
 
 
-def shown_time(at: float | None) -> str:
+def _shown_time(at: float | None) -> str:
     return f"{utc_time(at):%Y-%m-%dT%H:%M:%SZ}" if at else ""
 
 
-def grant_from_file(account: ZaloSettings, file: str) -> Granting:
+def _grant_from_file(account: ZaloSettings, file: str) -> Granting:
     """What stores the pair in *file*. Raises Invalid."""
     granted = parse_token_pair(sys.stdin.read() if file == "-" else Path(file).read_text())
     return lambda stores: zalo.store_token_pair(account, stores, granted)
 
 
-def grant_from_consent(account: ZaloSettings) -> Granting:
+def _grant_from_consent(account: ZaloSettings) -> Granting:
     """Ask for a consent; what exchanges its code and stores the pair. Raises Invalid."""
     if not account.callback_url:
         raise Invalid(field_error("LOA_ZALO_CALLBACK_URL", "setting_missing"))
@@ -205,3 +311,105 @@ def parse_token_pair(text: str) -> TokenPair:
     if not all(TOKEN_PATTERN.fullmatch(token) for token in tokens):
         raise Invalid(field_error("file", "no_token_pair"))
     return TokenPair(*tokens, life)
+
+
+@templates.command("list")
+def list_templates(as_json: Json = False) -> None:
+    """Each kind of notice with its template, as Zalo last judged it. Asks Zalo nothing."""
+    _print_templates(run_order(TemplateRegistry.current), as_json)
+
+
+@templates.command("set")
+def set_template(
+    kind: Kind,
+    template_id: Annotated[str, typer.Argument(help="As account.zalo.cloud shows it.")],
+    as_json: Json = False,
+) -> None:
+    """Let a template serve a kind of notice.
+
+    Zalo is asked for its parameters: one that wants what not every notice of that kind can say is
+    refused. A template that is not approved yet may be set; its notices wait.
+    """
+    _require_kind(kind)
+    _print_templates(run_order(lambda registry: registry.register({kind: template_id})), as_json)
+
+
+@templates.command()
+def remove(kind: Kind, as_json: Json = False) -> None:
+    """Let no template serve a kind of notice; such notices wait."""
+    _require_kind(kind)
+
+    async def order(registry: TemplateRegistry) -> RegisteredTemplates:
+        await registry.remove(kind)
+        return await registry.current()
+
+    _print_templates(run_order(order), as_json)
+
+
+@templates.command()
+def sync(as_json: Json = False) -> None:
+    """Ask Zalo now how it judges the templates; the worker does so every four hours."""
+    _print_templates(run_order(TemplateRegistry.sync), as_json)
+
+
+def run_order(order: Order) -> RegisteredTemplates:
+    """Carry *order* out on the registry that all processes share."""
+    with explain_errors():
+        ours = _chosen_account()
+
+    async def work(bus: Bus) -> RegisteredTemplates:
+        async with zalo.template_registry(ours, await account_stores(bus, ours)) as registry:
+            return await order(registry)
+
+    return run_on_bus(work)
+
+
+def _require_kind(kind: str) -> None:
+    """Exit code 2 for what is no kind of notice."""
+    if kind not in NOTICE_KINDS:
+        fail(field_error("kind", "kind_unknown", value=kind, known=", ".join(NOTICE_KINDS)))
+
+
+def _print_templates(templates: RegisteredTemplates, as_json: bool) -> None:
+    statuses = template_statuses(templates)
+    answer = [asdict(status) for status in statuses]
+    print_answer(answer, as_json, lambda: _print_kinds(statuses))
+
+
+@suppressed.callback()
+def no_list() -> None:
+    """They can't be listed: a person who knows an address can ask for it."""
+
+
+@suppressed.command()
+def show(address: Address) -> None:
+    """Why an address is left alone on Zalo."""
+
+    async def look(bus: Bus) -> str | None:
+        suppressions = await open_suppressions(bus)
+        return await suppressions.reason(ChannelName.ZALO, _parse_address(address))
+
+    reason = run_on_bus(look)
+    if reason is None:
+        print_field_texts(field_error("address", "not_suppressed"))
+    else:
+        typer.echo(reason)
+
+
+def _parse_address(written: str) -> str:
+    """The stored form of a phone number, or of a user of the account. Raises Invalid."""
+    text = written.strip()
+    if text.startswith(ZALO_USER_PREFIX):
+        return text
+    try:
+        return TypeAdapter(Mobile).validate_python(text)
+    except ValidationError as wrong:
+        examples = "0912345678, zalo:ID"
+        raise Invalid(field_error("address", "not_an_address", value=examples)) from wrong
+
+
+@suppressed.command()
+def lift(address: Address, by: Decider) -> None:
+    """Send to an address again on Zalo, although Zalo or its owner refused before."""
+    run_on_bus(lambda bus: lift_suppression(bus, ChannelName.ZALO, _parse_address(address), by))
+    typer.echo("lifted")

@@ -38,7 +38,8 @@ RIDDLE = re.compile(
     r"\b(nobody|somebody|whoever|whomever|whatever|stands?(?!-in)|anybody|everybody)\b", re.I
 )
 PLAIN: tuple[str, ...] = (
-    "channels", "consumers/channel_health", "consumers/deliver", "consumers/dispatch",
+    "channels", "consumers/app", "consumers/channel_health", "consumers/cli", "consumers/deliver",
+    "consumers/dispatch",
     "consumers/feedback", "consumers/intake", "consumers/key_file.py", "consumers/ledger",
     "consumers/messages.py", "consumers/recipients.py", "consumers/runtime", "contracts",
     "producers", "sandbox",

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from consumers.app.settings import RunningInstance
+from tests.support.gateway_client import UNIT, sample_event
 
 BIN = Path(sys.executable).parent
 PATIENCE_S = 60.0
-UNIT = "trung-tam-cong-nghe-thong-tin"
 
 
 class HttpAnswer(NamedTuple):
@@ -37,6 +37,12 @@ class CommandResult(NamedTuple):
     @property
     def json(self) -> Any:
         return json.loads(self.out)
+
+
+def complete(story: dict[str, Any]) -> bool:
+    """Whether every channel is complete."""
+    counts = (story.get("channels") or {}).values()
+    return bool(counts) and all(one["complete"] for one in counts)
 
 
 def wait_until(
@@ -124,6 +130,14 @@ class LoaProcess:
         done = self.cli("subscribers", "import", path, "--json")
         assert done.json["added"] == count, done
 
+    def publish(self, content_id: str, *channels: str, **data: object) -> str:
+        """Post an item; its event id."""
+        if channels:
+            data["channels"] = channels
+        answer = self.post(sample_event(id=content_id, content_id=content_id, **data))
+        assert answer.status == 202, answer
+        return answer.body["event_id"]
+
     def post(self, event: Any, **headers: str) -> HttpAnswer:
         body = event if isinstance(event, bytes) else json.dumps(event).encode()
         said = {"Content-Type": "application/cloudevents+json"} | {
@@ -145,47 +159,59 @@ class LoaProcess:
         except urllib.error.HTTPError as error:
             return HttpAnswer(error.code, json.load(error))
 
-    def page_status(self, path: str) -> int:
-        """The status of a public page."""
+    def page(self, path: str) -> tuple[int, str]:
+        """The status and the text of a public page."""
         try:
             with urllib.request.urlopen(f"{self.ready().url}{path}", timeout=20) as answer:
-                return answer.status
+                return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
-            return error.code
+            return error.code, error.read().decode()
+
+    def page_status(self, path: str) -> int:
+        return self.page(path)[0]
 
     def trace(self, content_id: str) -> dict[str, Any]:
         """`loa trace --json`."""
         told = self.cli("trace", content_id, "--json")
         return told.json if told.exit_code == 0 else {}
 
-    def trace_when_complete(self, content_id: str) -> dict[str, Any]:
-        """As `story`, once every channel is complete."""
-
-        def complete() -> dict[str, Any] | None:
-            counts = (story := self.trace(content_id)).get("channels", {}).values()
-            return story if counts and all(one["complete"] for one in counts) else None
-
-        return wait_until(complete, f"{content_id} on every channel")
+    def trace_when_complete(self, content_id: str, revision: int = 0) -> dict[str, Any]:
+        """As `trace`, once every channel is complete, of a certain revision if that is given."""
+        return wait_until(
+            lambda: (
+                complete(story := self.trace(content_id))
+                and (not revision or story["revision"] == revision)
+                and story
+            ),
+            f"{content_id} on every channel",
+        )
 
     def dead_letters(self) -> list[dict[str, Any]]:
         """The dead letters that nobody has dealt with."""
         return self.cli("dead", "list", "--json").json
 
     def trace_of_event(self, event_id: str, patience_s: float = PATIENCE_S) -> dict[str, Any]:
-        """The item's story once every channel is complete."""
+        """The item's trace once every channel is complete."""
+        return wait_until(
+            lambda: complete(story := self.request(f"/v1/events/{event_id}").body) and story,
+            "every channel",
+            patience_s,
+            pause_s=0.15,  # the door counts
+        )
 
-        def complete() -> dict[str, Any] | None:
-            story = self.request(f"/v1/events/{event_id}").body
-            counts = (story.get("channels") or {}).values()
-            return story if counts and all(one["complete"] for one in counts) else None
+    def violations(self) -> list[dict[str, Any]]:
+        """What `loa check --deep` finds."""
+        return self.cli("check", "--deep", "--json").json["violations"]
 
-        return wait_until(complete, "every channel", patience_s, pause_s=0.15)  # the door counts
+    def zalo_state(self) -> dict[str, Any]:
+        """What the Zalo sandbox holds."""
+        with urllib.request.urlopen(f"{self.ready().zalo_sandbox}/_sandbox/state", timeout=5) as it:
+            return json.load(it)
 
     def zalo_effects(self) -> Counter[str]:
         """What the Zalo sandbox did, by kind of call."""
-        state = urllib.request.urlopen(f"{self.ready().zalo_sandbox}/_sandbox/state", timeout=5)
-        found = json.load(state)
-        return Counter(article=len(found["articles"]), broadcast=len(found["broadcasts"]))
+        state = self.zalo_state()
+        return Counter(article=len(state["articles"]), broadcast=len(state["broadcasts"]))
 
 
 class RelayProcess:

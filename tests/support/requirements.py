@@ -19,39 +19,39 @@ NGINX = "/usr/sbin/nginx"
 
 def strace() -> None:
     """Following the system calls of other processes, and disturbing them."""
-    _require(_can_trace(), "needs strace, and the right to follow a process with it")
+    met(_can_trace(), "needs strace, and the right to follow a process with it")
 
 
 def small_disks() -> None:
     """Mounting small disks, which can be filled up."""
-    _require(_can_mount(), "needs root, and the right to mount a tmpfs")
+    met(_can_mount(), "needs root, and the right to mount a tmpfs")
 
 
 def chromium() -> None:
     """Drawing pages, and Vietnamese in them."""
-    _require(Path(CHROMIUM).is_file(), f"needs Chromium at {CHROMIUM}")
-    _require(_has_vietnamese(), "needs fontconfig, and a font with all Vietnamese letters")
+    met(Path(CHROMIUM).is_file(), f"needs Chromium at {CHROMIUM}")
+    met(_has_vietnamese(), "needs fontconfig, and a font with all Vietnamese letters")
 
 
 def postfix() -> None:
     """Running a mail server of the test's own."""
-    _require(Path("/usr/lib/postfix/sbin/master").is_file(), "needs postfix")
-    _require(os.geteuid() == 0, "needs root: Postfix starts as nobody else")
+    met(Path("/usr/lib/postfix/sbin/master").is_file(), "needs postfix")
+    met(os.geteuid() == 0, "needs root: Postfix starts as nobody else")
 
 
 def nginx() -> None:
     """Running a web server of the test's own."""
-    _require(Path(NGINX).is_file(), "needs nginx")
+    met(Path(NGINX).is_file(), "needs nginx")
 
 
 def node() -> None:
     """Running JavaScript outside a browser."""
-    _require(shutil.which("node") is not None, "needs node (Debian: nodejs)")
+    met(shutil.which("node") is not None, "needs node (Debian: nodejs)")
 
 
 def curl() -> None:
     """Sending what the documents print."""
-    _require(shutil.which("curl") is not None, "needs curl")
+    met(shutil.which("curl") is not None, "needs curl")
 
 
 @contextmanager
@@ -76,12 +76,10 @@ def fill(folder: Path, leaving: int = 0) -> Path:
     return ballast
 
 
-def _require(met: bool, reason: str) -> None:
-    if met:
-        return
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
+def met(is_met: bool, reason: str) -> None:
+    """Skip a test whose requirement this machine lacks; in CI that is a failure."""
+    if not is_met:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
 
 
 @cache

@@ -18,16 +18,16 @@ HealthCheck = Callable[[], Awaitable[str | None]]
 Report = Callable[[], Awaitable[dict[str, Any]]]
 
 
-async def no_report() -> dict[str, Any]:
+async def _no_report() -> dict[str, Any]:
     return {}
 
 
 def health_app(
     checks: dict[str, HealthCheck],
     standing: Callable[[], dict[str, str]] = dict,
-    canaries: Report = no_report,
+    canaries: Report = _no_report,
     filling: Callable[[], dict[str, int]] = dict,
-    unseen: Report = no_report,
+    unseen: Report = _no_report,
 ) -> ASGIApp:
     """`/livez`: the process answers. `/readyz`: everything it needs does too, each by name.
 
@@ -40,28 +40,28 @@ def health_app(
         return JSONResponse({"status": "ok"})
 
     async def readyz(_: Request) -> JSONResponse:
-        failing = await failing_checks(checks)
+        failing = await _failing_checks(checks)
         channels, canary, full = standing(), await canaries(), filling()
         blind = await unseen()
         reports = {"standing": channels, "canary": canary, "filling": full, "unseen": blind}
         body: dict[str, Any] = {"status": "failing" if failing else "ok", "failing": failing}
         body |= {name: report for name, report in reports.items() if report}
         almost_full = max(full.values(), default=0) >= ERROR_PERCENT
-        if not failing and (blind or almost_full or has_channel_trouble(channels, canary)):
+        if not failing and (blind or almost_full or _has_channel_trouble(channels, canary)):
             body["status"] = "degraded"
         return JSONResponse(body, 503 if failing else 200)
 
     return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz)])
 
 
-async def failing_checks(checks: dict[str, HealthCheck]) -> dict[str, str]:
+async def _failing_checks(checks: dict[str, HealthCheck]) -> dict[str, str]:
     """What this process needs and does not have now."""
     names = list(checks)
     problems = await asyncio.gather(*(checks[name]() for name in names))
     return {name: problem for name, problem in zip(names, problems, strict=True) if problem}
 
 
-def has_channel_trouble(channels: dict[str, str], canaries: dict[str, Any]) -> bool:
+def _has_channel_trouble(channels: dict[str, str], canaries: dict[str, Any]) -> bool:
     """Whether a channel is broken or its canary late; an operator's pause is no trouble."""
     broken = any(why != PAUSED_REASON for why in channels.values())
     return broken or any(canary["state"] == "late" for canary in canaries.values())

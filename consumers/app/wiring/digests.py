@@ -15,18 +15,15 @@ from consumers.operations import restore
 
 
 def affected_digests(node: Node) -> AffectedDigestFinder:
-    """What a planner of mail asks about digests."""
-    return AffectedDigestFinder(
-        DigestStore(node.bus), Supersession(node.ledger, node.waker, node.clock)
-    )
+    """Digests that the planner of mail has to stop."""
+    supersession = Supersession(node.ledger, node.waker, node.clock)
+    return AffectedDigestFinder(DigestStore(node.bus), supersession)
 
 
 async def add_digests(node: Node) -> None:
     """PUBLICATIONS → digests, in the ledger."""
     book, calendar = DigestStore(node.bus), read_settings(DigestSchedule)
-    await schedule.publish_schedule(
-        node.bus, calendar
-    )  # for commands, whose settings may be others
+    await schedule.publish_schedule(node.bus, calendar)  # commands may have other settings
     service = DigestService(
         node.ledger,
         node.waker,

@@ -43,11 +43,11 @@ def import_error(trouble: FetchError) -> FeedUnavailable:
         return FeedUnavailable(get_text("import", "over").as_field_error("url"), is_gone=True)
     after_s = trouble.after_s if isinstance(trouble, RetryAfter) else 0.0
     return FeedUnavailable(
-        error_text(trouble).as_field_error("url"), retry_after_s=after_s, detail=trouble.reason
+        _error_text(trouble).as_field_error("url"), retry_after_s=after_s, detail=trouble.reason
     )
 
 
-def error_text(trouble: FetchError) -> Bilingual:
+def _error_text(trouble: FetchError) -> Bilingual:
     """Why a site could not be read, in each language."""
     code = "unreached" if isinstance(trouble, TemporaryFetchError) else "closed"
     why = get_text("import", f"why_{trouble.fetch_reason.code}", detail=trouble.detail)
@@ -72,7 +72,7 @@ def open_importer(bus: Bus, vocabulary: Vocabulary, clock: Clock, public_url: st
 
 
 async def add_imports(node: Node) -> None:
-    """Sites of units → CONTENT, through the same door as everybody."""
+    """Sites of units → CONTENT, by the same admission as other senders."""
     work = open_importer(node.bus, node.vocabulary, node.clock, node.settings.public_url)
     registry = UnitRegistry(node.bus, node.vocabulary, node.clock)
     node.tasks.append(ImportService(work, registry).run)

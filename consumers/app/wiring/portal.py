@@ -33,8 +33,8 @@ def destination(node: Node) -> tuple[str, bool]:
 def add_portal_channel(node: Node) -> PortalChannel:
     """The portal channel; its first pages, their renewal and its hub are the node's tasks."""
     channel = open_portal_channel(node)
-    node.on_ready.append(partial(write_first_pages, channel))
-    node.tasks.append(partial(renew_pages, channel))
+    node.on_ready.append(partial(_write_first_pages, channel))
+    node.tasks.append(partial(_renew_pages, channel))
     if channel.notifier:
         node.tasks.append(channel.notifier.run)
     return channel
@@ -84,7 +84,7 @@ def is_delivered(key: str, state: bytes) -> bool:
         return False
 
 
-async def write_first_pages(channel: PortalChannel) -> None:
+async def _write_first_pages(channel: PortalChannel) -> None:
     """Have the home page and the feeds there before the first item."""
     try:
         async with channel.session():
@@ -93,7 +93,7 @@ async def write_first_pages(channel: PortalChannel) -> None:
         log.warning("channel_unavailable", reason=trouble.reason)
 
 
-async def renew_pages(channel: PortalChannel) -> None:
+async def _renew_pages(channel: PortalChannel) -> None:
     """As a task: pages of an earlier edition are written again while there is time."""
     while True:
         try:

@@ -35,7 +35,7 @@ class RunningSandbox(Protocol):
     async def close(self) -> None: ...
 
 
-def load_sandbox() -> Callable[[str, int, Path], Awaitable[RunningSandbox]]:
+def _load_sandbox() -> Callable[[str, int, Path], Awaitable[RunningSandbox]]:
     """The function that starts the sandbox. Raises Invalid where it is not installed."""
     try:
         start: Callable[[str, int, Path], Awaitable[RunningSandbox]]
@@ -77,7 +77,7 @@ async def add_zalo_sandbox(node: Node) -> None:
     await node.open_proven_key()
     port = node.settings.http_port + SANDBOX_PORT_OFFSET if node.settings.http_port else 0
     host, folder = node.settings.http_host, node.settings.data_dir / "zalo-sandbox"
-    start = load_sandbox()
+    start = _load_sandbox()
     with blame_setting("LOA_HTTP", host, port, plus=SANDBOX_PORT_OFFSET):
         running = await start(host, port, folder)
     node.stack.push_async_callback(running.close)

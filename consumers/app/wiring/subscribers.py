@@ -26,7 +26,7 @@ def open_unsubscribe(bus: Bus, keys: KeyFile) -> UnsubscribeService:
     return UnsubscribeService.from_key_file(bus, keys)
 
 
-def open_mailer(node: Node) -> TransactionalMailer:
+def _open_mailer(node: Node) -> TransactionalMailer:
     """Who sends letters; all processes share what strangers may cause in an hour."""
     people = SubscriberStore.from_key_file(node.bus, node.keys)
     cap = HourlyMailQuota(node.bus, read_settings(LettersSettings).per_hour, node.clock)
@@ -35,7 +35,7 @@ def open_mailer(node: Node) -> TransactionalMailer:
 
 def open_signup(node: Node) -> SignupService:
     """The signup service behind every door."""
-    people, letters = SubscriberStore.from_key_file(node.bus, node.keys), open_mailer(node)
+    people, letters = SubscriberStore.from_key_file(node.bus, node.keys), _open_mailer(node)
     links, uses = LinkTokens(node.keys.derive, node.clock), TokenUses(node.bus)
     lift = partial(open_suppressions(node.bus, node.keys).lift, ChannelName.EMAIL)
     return SignupService(people, letters, links, uses, lift, node.vocabulary, node.clock)
@@ -43,26 +43,23 @@ def open_signup(node: Node) -> SignupService:
 
 def open_page_services(node: Node) -> PageServices:
     """What the pages may ask for; farewells that a crash cut short are finished, too."""
-    people, leave = (
-        SubscriberStore.from_key_file(node.bus, node.keys),
-        open_unsubscribe(node.bus, node.keys),
-    )
-    letters = open_mailer(node)
-    links, uses = LinkTokens(node.keys.derive, node.clock), TokenUses(node.bus)
+    people, mailer = SubscriberStore.from_key_file(node.bus, node.keys), _open_mailer(node)
     suppressed = open_suppressions(node.bus, node.keys)
-    lift = partial(suppressed.lift, ChannelName.EMAIL)
-    find_suppression = partial(suppressed.find_active, ChannelName.EMAIL)
-    farewells = ClosingMailer(people, letters, node.clock)
+    farewells = ClosingMailer(people, mailer, node.clock)
     node.tasks.append(farewells.run)
-    words, clock = node.vocabulary, node.clock
-    return PageServices(
-        open_signup(node),
-        PreferencesService(
-            people, letters, links, uses, lift, farewells, words, clock, find_suppression
-        ),
-        leave,
-        read_settings(LettersSettings).per_hour,
+    preferences = PreferencesService(
+        people,
+        mailer,
+        LinkTokens(node.keys.derive, node.clock),
+        TokenUses(node.bus),
+        partial(suppressed.lift, ChannelName.EMAIL),
+        farewells,
+        node.vocabulary,
+        node.clock,
+        partial(suppressed.find_active, ChannelName.EMAIL),
     )
+    leave, per_hour = open_unsubscribe(node.bus, node.keys), read_settings(LettersSettings).per_hour
+    return PageServices(open_signup(node), preferences, leave, per_hour)
 
 
 def open_suppressions(bus: Bus, keys: KeyFile) -> SuppressionStore:

@@ -87,12 +87,12 @@ def add_zalo_channel(node: Node) -> ZaloChannel:
     channel = open_zalo_channel(node)
     covers = CoverCleanup(node.bus, PictureStore(node.settings.portal_dir), node.clock)
     node.tasks += [
-        partial(keep_grant_renewed, channel),
-        partial(clear_abandoned_calls, channel),
+        partial(_keep_grant_renewed, channel),
+        partial(_clear_abandoned_calls, channel),
         partial(keep_templates_synced, channel.notices.templates),
         covers.run,
     ]
-    add_follower_events(node, channel)
+    _add_follower_events(node, channel)
     return channel
 
 
@@ -129,7 +129,7 @@ def zalo_stores(bus: Bus, keys: KeyFile, app_id: str) -> ChannelStores:
     )
 
 
-async def keep_grant_renewed(channel: ZaloChannel) -> None:
+async def _keep_grant_renewed(channel: ZaloChannel) -> None:
     """Renew the grant even when nothing is sent: an unused refresh token ends after 3 months."""
     while True:
         try:
@@ -151,7 +151,7 @@ async def keep_templates_synced(templates: TemplateRegistry) -> None:
         await asyncio.sleep(wait_s)
 
 
-async def clear_abandoned_calls(channel: ZaloChannel) -> None:
+async def _clear_abandoned_calls(channel: ZaloChannel) -> None:
     """Look for what calls that were given up did after all."""
     while True:
         await asyncio.sleep(ABANDONED_CALLS_CHECK_S)
@@ -196,7 +196,7 @@ async def template_registry(
         try:
             yield ChannelParts(settings, stores, transport).notice_stores.templates
         except UnfitTemplate as unfit:
-            raise Invalid(template_unfit_error(unfit)) from unfit
+            raise Invalid(_template_unfit_error(unfit)) from unfit
         except Refused as refused:
             words = f"{refused.reason}: {refused.message}"
             raise Invalid(field_error("template_id", "template_refused", detail=words)) from refused
@@ -213,7 +213,7 @@ async def follower_lists(
         yield FollowerApi(ChannelParts(settings, stores, transport).oa)
 
 
-def template_unfit_error(unfit: UnfitTemplate) -> FieldError:
+def _template_unfit_error(unfit: UnfitTemplate) -> FieldError:
     said = {"value": unfit.template_id, "kind": unfit.kind, "names": ", ".join(unfit.names)}
     return field_error("template_id", "template_unfit", **said)
 
@@ -284,9 +284,9 @@ async def register_sandbox_webhook(sandbox_url: str, own_url: str) -> None:
                 raise Unreachable(f"the sandbox says {answer.status} to a webhook")
 
 
-def add_follower_events(node: Node, channel: ZaloChannel) -> None:
+def _add_follower_events(node: Node, channel: ZaloChannel) -> None:
     """Hear what Zalo tells of people, in the process that may speak to Zalo."""
-    people = open_webhook_handler(node, channel)
+    people = _open_webhook_handler(node, channel)
     subject = subjects.receipt(ChannelName.ZALO, "*")
     consumer = ConsumerSpec(subjects.ZALO_EVENTS, subject)
     node.subscribe(subjects.RECEIPTS, consumer, people.on_event, CONCURRENT_EVENTS)
@@ -301,13 +301,13 @@ def open_follower_sync(bus: Bus, keys: KeyFile, lists: FollowerApi, app_id: str)
     )
 
 
-def open_webhook_handler(node: Node, channel: ZaloChannel) -> ZaloEventHandler:
+def _open_webhook_handler(node: Node, channel: ZaloChannel) -> ZaloEventHandler:
     followers, pauses = FollowerStore(node.bus), node.pauses
     suppressed = open_suppressions(node.bus, node.keys)
     greeting = AutoReply(
         node.bus,
         followers,
-        open_replies(node, channel),
+        _open_replies(node, channel),
         catalog_text("reply", "text", portal=node.public_url, lookup=node.zalo.lookup_url).strip(),
         is_paused=lambda: ChannelName.ZALO in pauses.paused_channels,
         clock=node.clock,
@@ -318,7 +318,7 @@ def open_webhook_handler(node: Node, channel: ZaloChannel) -> ZaloEventHandler:
     return ZaloEventHandler(followers, suppressed, erasure, greeting, *heard)
 
 
-def open_replies(node: Node, channel: ZaloChannel) -> ReplySender:
+def _open_replies(node: Node, channel: ZaloChannel) -> ReplySender:
     """Store the state of the account's message call beside its rates."""
     store = BusKeyValueStore(node.bus, subjects.CONTROL.name)
     return ReplySender(channel.api, store, f"message-call.zalo.{node.zalo.app_id}")

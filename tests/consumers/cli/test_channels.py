@@ -1,13 +1,13 @@
 """`loa status`: the lines above its table, where a channel's output goes among them."""
 
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
 from channels.email.settings import EmailSettings
 from channels.zalo.settings import ZaloSettings
-from consumers.app.services import destination as told_outlet
+from consumers.app.services import destination
 from consumers.app.settings import LoaSettings
 from consumers.channel_health import destinations
 from consumers.channel_health.canary.status import CanaryStatus
@@ -86,19 +86,14 @@ async def test_each_worker_says_where_its_output_goes_and_a_stand_in_says_that_i
     assert list(destination_lines(told)) == [f"goes to {box}: nobody outside gets anything"]
 
 
-@dataclass
-class FakeNode:
-    """As much of a node as an outlet is told from."""
-
-    email: EmailSettings = field(default_factory=EmailSettings)
-    zalo: ZaloSettings = field(default_factory=ZaloSettings)
-    settings: LoaSettings = field(default_factory=LoaSettings)
-    stand_ins: set[ChannelName] = field(default_factory=set)
-    own_url: str = "http://127.0.0.1:8080"
-    public_url: str = "https://tin.moha.example"
-
-    def clock(self) -> float:
-        return 0.0
+def a_node(**changes):
+    """As much of a node as a destination is told from."""
+    node = {
+        "email": EmailSettings(), "zalo": ZaloSettings(), "settings": LoaSettings(),
+        "stand_ins": set(), "own_url": "http://127.0.0.1:8080",
+        "public_url": "https://tin.moha.example", "clock": lambda: 0.0,
+    }  # fmt: skip
+    return SimpleNamespace(**(node | changes))
 
 
 RELAY = {"host": "smtp.x", "username": "ai-do", "password": "bi-mat", "from_": "a@moha.example"}
@@ -142,6 +137,6 @@ RELAY = {"host": "smtp.x", "username": "ai-do", "password": "bi-mat", "from_": "
 def test_where_output_goes_is_told_from_the_settings_of_whoever_sends_it(
     changes, channel, words, stand_in
 ):
-    said = told_outlet(FakeNode(**changes), channel)
+    said = destination(a_node(**changes), channel)
     assert (words in said.to, said.stand_in) == (True, stand_in)
     assert "ai-do" not in said.to and "bi-mat" not in said.to

@@ -105,17 +105,18 @@ async def test_what_nobody_has_seen_yet_is_not_corrected(intake, loa):
     assert f"\nwill stand at: {PLACE}" in (await loa("desk", "show", ITEM)).stdout
 
 
-async def test_an_approval_says_what_went_out_and_where(intake, loa):
-    await intake.handle(submitted(), UNIT)
+@pytest.mark.parametrize(
+    ("not_before", "words"),
+    [
+        (None, ("revision 1", "đã duyệt", submitted().data["title"])),
+        ("2099-01-01T08:00:00+07:00", ("before 2099-01-01T01:00:00Z", "trước 2099")),
+    ],
+    ids=["now", "ahead of its time"],
+)
+async def test_an_approval_says_what_goes_out_when_and_where(intake, loa, not_before, words):
+    await intake.handle(submitted(not_before=not_before), UNIT)
     run = await loa("desk", "approve", ITEM, "--by", "Trần Thị Bình")
-    for said in ("revision 1", "đã duyệt", submitted().data["title"], f"\nwill stand at: {PLACE}"):
-        assert said in run.stdout, said
-
-
-async def test_an_approval_ahead_of_its_time_says_when_it_goes_out(intake, loa):
-    await intake.handle(submitted(not_before="2099-01-01T08:00:00+07:00"), UNIT)
-    run = await loa("desk", "approve", ITEM, "--by", "Trần Thị Bình")
-    for said in ("before 2099-01-01T01:00:00Z", "trước 2099", f"will stand at: {PLACE}"):
+    for said in (*words, f"\nwill stand at: {PLACE}"):
         assert said in run.stdout, said
 
 
@@ -123,15 +124,6 @@ async def test_a_rejection_is_confirmed_in_both_languages(intake, loa):
     await intake.handle(submitted(), UNIT)
     run = await loa("desk", "reject", ITEM, "--by", "Trần Thị Bình", "--code", "trung-lap")
     assert "revision 1 is refused" in run.stdout and "đã từ chối lần sửa 1" in run.stdout
-
-
-async def test_trace_says_where_the_item_stands(intake, loa):
-    await intake.handle(submitted(), UNIT)
-    assert PLACE not in (await loa("trace", ITEM)).stdout
-    await intake.desk.approve(ITEM, "Trần Thị Bình")
-    assert PLACE in (await loa("trace", ITEM)).stdout
-    said = json_output(await loa("trace", ITEM, "--json"))
-    assert (said["address"], said["state"], "waits" in said) == (PLACE, "released", False)
 
 
 async def test_trace_tells_scripts_too_why_something_waits(intake, loa):

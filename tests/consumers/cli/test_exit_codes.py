@@ -71,11 +71,3 @@ def test_a_new_folder_an_empty_one_and_a_demos_own_are_taken(tmp_path):
     assert (outside / "kept").exists(), "a link is removed, not followed"
     demo.prepare_folder(outside.with_name("empty"))
     assert (tmp_path / "empty" / demo.MARK_FILE).exists()
-
-
-def test_a_file_is_no_folder(tmp_path):
-    path = tmp_path / "file"
-    path.write_text("x")
-    with pytest.raises(NotADirectoryError):
-        demo.prepare_folder(path)
-    assert path.read_text() == "x"

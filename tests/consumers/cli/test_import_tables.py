@@ -103,10 +103,6 @@ def test_what_is_refused_without_a_title_is_named_by_its_address(capsys):
     assert f"{UNIT}: refused: {SITE}/7\n" in shown(FeedState(refused=(one,)), capsys)
 
 
-def test_a_feed_is_shown_under_the_name_that_the_log_gives_it(capsys):
-    assert f" {FEED.feed_id} " in shown(FeedState(), capsys)
-
-
 async def test_a_backfill_is_counted_as_one(house):
     house.site.publish(rss(*(Article(n, ago=100 * OLD + n) for n in range(3))))
     said = await added(house, "--all")

@@ -1,17 +1,10 @@
 """`loa trace` and `loa withdraw` as people read them: revisions, what was typed, what was done."""
 
-from datetime import UTC, datetime
-
 import pytest
-import typer
 
-from consumers.cli import items
 from consumers.cli.items import WithdrawalText, order_withdrawal, print_trace
-from consumers.dead_letters.letter import DeadLetter, MessageOrigin
-from consumers.dead_letters.trace import with_letters
 from contracts import envelope
 from contracts.delivery import ChannelName
-from contracts.errors import FieldError, Invalid
 from tests.support.cli import json_output
 from tests.support.events import ITEM, UNIT, corrected, released_publications, submitted, withdrawn
 
@@ -37,31 +30,6 @@ async def test_every_revision_has_its_line_so_that_one_sees_who_got_the_wrong_te
     shown = [line[:4] for line in table if line[1:2] == ["email"]]
     assert shown == [["3", "email", "2", "2"], ["2", "email", "2", "1"], ["1", "email", "4", "0"]]
     assert "failed" in table[1], "a status that only an older revision has is shown"
-
-
-async def test_an_item_of_one_revision_has_no_earlier_ones(intake_harness):
-    await intake_harness.take_in(submitted())
-    await intake_harness.add_plan(b"d")
-    assert "earlier" not in (await intake_harness.read_trace()).model_dump()
-
-
-def test_what_was_typed_is_what_is_not_known(monkeypatch, capsys):
-    monkeypatch.setattr(items, "run_on_bus", lambda work: None)
-    with pytest.raises(typer.Exit) as ended:
-        items.trace("G09.20-0000")
-    assert ended.value.exit_code == 2
-    assert "content_id: G09.20-0000 is not known\n" in capsys.readouterr().err
-
-
-def test_an_item_of_which_only_dead_letters_are_known_has_no_revision(capsys):
-    wrong = FieldError(field="data.topic", code="unknown", message="no", message_vi="không")
-    at = datetime(2027, 1, 15, tzinfo=UTC)
-    origin = MessageOrigin(subject="content.noi-vu.submitted", stream="CONTENT", seq=1)
-    letter = DeadLetter(id=1, stage="intake", errors=[wrong], at=at, origin=origin, body=None)
-    print_trace(with_letters("tin-hong", None, [letter]))
-    said = capsys.readouterr().out
-    assert said.startswith("tin-hong: refused\n")
-    assert "1: data.topic: no" in said and "data.topic: không" in said, "in both languages"
 
 
 async def test_trace_names_who_decided_and_what_the_code_means(intake_harness, loa):
@@ -98,16 +66,21 @@ async def test_a_name_that_is_none_is_refused_and_nothing_is_withdrawn(bus, inta
     assert (await bus.connection.api_request("STREAM.INFO.CONTENT"))["state"]["messages"] == 0
 
 
-async def test_a_withdrawal_of_what_was_never_out_says_so(intake_harness, loa):
-    await intake_harness.take_in(submitted(), "desk")
+async def test_what_is_not_known_is_named_as_it_was_typed(bus, loa):
+    told = await loa("trace", "G09.20-0000")
+    assert (told.exit_code, "content_id: G09.20-0000 is not known\n" in told.stderr) == (2, True)
+    assert (await loa("withdraw", "chua-co", "--reason", "Nhầm")).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("release", "changes"),
+    [("desk", {}), ("automatic", {"not_before": "2099-01-01T08:00:00+07:00"})],
+)
+async def test_a_withdrawal_of_what_was_never_out_says_so(intake_harness, loa, release, changes):
+    await intake_harness.take_in(submitted(**changes), release)
     said = (await loa("withdraw", ITEM, "--reason", "Nhầm")).stdout
     assert "nothing of it is out" in said and "không có bản nào đang phát hành" in said
     assert "go out" not in said
-
-
-async def test_a_withdrawal_before_the_time_of_the_item_says_so_too(intake_harness, loa):
-    await intake_harness.take_in(submitted(not_before="2099-01-01T08:00:00+07:00"))
-    assert "nothing of it is out" in (await loa("withdraw", ITEM, "--reason", "Nhầm")).stdout
 
 
 async def test_what_never_stood_on_the_portal_has_no_address_there(intake_harness, loa):
@@ -175,8 +148,3 @@ async def test_what_came_after_a_withdrawal_can_be_withdrawn(bus, intake_harness
     assert (await order_withdrawal(bus, ITEM, WithdrawalText("Nhầm"))).event_id, (
         "a draft waits at the desk"
     )
-
-
-async def test_nothing_is_withdrawn_of_an_item_that_nobody_knows(bus):
-    with pytest.raises(Invalid):
-        await order_withdrawal(bus, "chua-co", WithdrawalText("Nhầm"))

@@ -31,25 +31,14 @@ def folder(tmp_path, monkeypatch):
     return tmp_path / "loa"
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        "status",
-        "pause email",
-        "resume email",
-        "check --deep",
-        "trace tin",
-        "withdraw tin --reason nham",
-        "units list",
-        "units add van-phong-bo",
-        f"subscribers import {demo.READERS}",
-        "desk list",
-        "dead list",
-        "backup saved",
-        "rebuild",
-        "restore --end-doubt",
-    ],
+COMMANDS = (
+    *("status", "pause email", "resume email", "check --deep", "rebuild", "restore --end-doubt"),
+    *("trace tin", "withdraw tin --reason nham", "units list", "units add van-phong-bo"),
+    *(f"subscribers import {demo.READERS}", "desk list", "dead list", "backup saved"),
 )
+
+
+@pytest.mark.parametrize("words", COMMANDS)
 def test_a_folder_without_a_store_is_refused_and_left_as_it_is(words, folder, capsys):
     assert run(*words.split()) == 3
     told = capsys.readouterr()
@@ -59,11 +48,9 @@ def test_a_folder_without_a_store_is_refused_and_left_as_it_is(words, folder, ca
     assert list(folder.parent.iterdir()) == []
 
 
-def test_a_place_for_a_store_is_no_store(folder, capsys):
-    """The place where a disk is to be mounted, say."""
+def test_a_place_where_a_disk_is_to_be_mounted_is_no_store(folder, capsys):
     (folder / "nats").mkdir(parents=True)
     assert run("status") == 3
-    assert "no Loa's data" in capsys.readouterr().err
     assert [*folder.rglob("*")] == [folder / "nats"]
 
 

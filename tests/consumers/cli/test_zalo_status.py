@@ -71,8 +71,7 @@ def tasks(found):
 async def test_an_account_is_known_with_its_tokens_and_quotas(examine):
     found, _ = await examine()
     assert (found.account.kind, found.account.verified) == ("state body", True)
-    assert found.account.id
-    assert found.account.package
+    assert found.account.id and found.account.package
     assert found.token_expires_at - found.token_obtained_at == 90000
     assert found.refresh_ends_at - found.token_obtained_at == 90 * 86400
     assert found.spent == {"articles": "0 of unknown", "broadcasts": "0 of unknown"}
@@ -134,13 +133,6 @@ async def test_a_token_that_can_not_be_renewed_says_where_that_is_put_right(exam
     one = tasks(found)["sign in"]
     assert answer.get("error_name", "consent").casefold() in one.reason.casefold()
     assert one.fix == error_codes.operator_fix(fix)
-
-
-async def test_one_refusal_stops_no_other_probe(examine):
-    found, _ = await examine(getslice={"error": -224, "message": "upgrade"})
-    assert found.account
-    assert found.broadcasts
-    assert found.templates
 
 
 async def test_a_zalo_that_is_away_is_said_and_nothing_is_guessed(examine):

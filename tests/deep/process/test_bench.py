@@ -1,7 +1,6 @@
 """The bench still runs: every part with a few mails, and what is made of its numbers."""
 
 import json
-import xml.etree.ElementTree as ET
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
@@ -9,8 +8,7 @@ import pytest
 
 from bench import __main__ as bench
 from bench import loa, server, smtp_source
-from bench.figures import Figure, at_least, at_most, percentile, ratios, typical
-from bench.picture import picture
+from bench.figures import Figure, at_least, at_most, percentile, typical
 from bench.record import record, written
 from bench.sizes import SMALL, Sizes
 from bench.table import table
@@ -61,26 +59,11 @@ def test_a_verdict_is_that_of_the_median_or_of_the_percentile():
     assert (FIGURES[0].reached, FIGURES[0].low, FIGURES[0].high, FIGURES[0].n) == (1.2, 1.0, 1.4, 3)
 
 
-def test_ratios_compare_what_ran_in_the_same_repetition():
-    assert ratios([10.0, 30.0], [5.0, 10.0]) == [2.0, 3.0]
-
-
 def test_the_table_has_a_line_for_every_figure():
     lines = table(FIGURES).splitlines()
     assert lines[2] == "| mails | ÷ smtp-source | 1.20x | 1.00 to 1.40x | 3 | ≥ 0.90x | reached |"
     assert "≤ 5.00 ms | MISSED" in lines[3]
     assert lines[5].endswith("| not measured: Celery is missing |")
-
-
-def test_the_picture_says_in_words_what_it_draws():
-    drawn = ET.fromstring(picture(FIGURES, "a machine <of ours>"))
-    space = {"svg": "http://www.w3.org/2000/svg"}
-    title, said = (drawn.findtext(f"svg:{name}", "", space) for name in ("title", "desc"))
-    assert title == "Loa’s speed: 1 of 2 targets reached"
-    assert "÷ smtp-source: 1.20x, target ≥ 0.90x, reached." in said
-    assert drawn.get("role") == "img"
-    assert drawn.get("aria-labelledby") == "title desc"
-    assert len(drawn.findall("svg:path", space)) == 2  # one mark for each target
 
 
 def test_the_record_names_no_host():

@@ -45,18 +45,14 @@ def test_canaries_go_out_and_a_relay_that_is_gone_is_named(tmp_path):
         [late, *_] = wait_until(lambda: lines(loa, "canary_late"), "the log line")
         assert (late["channel"], late["level"]) == ("email", "warning")
         status = loa.cli("status", "--json").json["channels"]
-        assert {name: one["canary"]["state"] for name, one in status.items()} == {
-            "portal": "ok",
-            "email": "late",
-            "zalo": "ok",
-        }
+        states = {name: one["canary"]["state"] for name, one in status.items()}
+        assert states == {"portal": "ok", "email": "late", "zalo": "ok"}
         assert status["email"]["goes_to"].startswith("the relay 127.0.0.1:")
         assert {name for name, one in status.items() if one["stand_in"]} == {"zalo"}
-        assert all(
-            lane["backlog"] == 0 for one in status.values() for lane in one["lanes"].values()
-        )
+        lanes = [lane for one in status.values() for lane in one["lanes"].values()]
+        assert not any(lane["backlog"] for lane in lanes)
         assert "email: canary late" in loa.cli("status").out
-        assert loa.cli("check", "--deep", "--json").json["violations"] == []
+        assert loa.violations() == []
 
 
 def test_where_nothing_is_configured_the_mail_lies_in_the_catch_all(tmp_path):

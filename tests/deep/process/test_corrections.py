@@ -1,15 +1,13 @@
 """A wrong text goes out, is corrected, is taken back: on every channel, and across kills."""
 
 import json
-import urllib.error
-import urllib.request
 from email import message_from_bytes, policy
 
 import pytest
 
 from channels.email.devmailbox.mail_folder import MailFolder
-from contracts.testing import sample
-from tests.support.loa_process import UNIT, LoaProcess, wait_until
+from tests.support.gateway_client import sample_event
+from tests.support.loa_process import LoaProcess, wait_until
 
 pytestmark = pytest.mark.timeout(240)
 ITEM = "muc-ho-tro-moi"
@@ -25,8 +23,7 @@ REASON = "Số liệu chưa được công bố"
 
 
 def an_event(id: str, kind: str = "submitted", **data):
-    event = sample(kind, content_id=ITEM, **data)
-    return event | {"id": id, "source": f"/units/{UNIT}", "subject": ITEM}
+    return sample_event(kind, id=id, content_id=ITEM, **data)
 
 
 def take_in(loa: LoaProcess, *names: str) -> None:
@@ -45,36 +42,13 @@ def mails(loa: LoaProcess, since: int = 0) -> dict[str, object]:
     return found
 
 
-def settled(loa: LoaProcess, event_id: str, revision: int) -> None:
-    def done():
-        story = loa.trace(ITEM)
-        counts = story.get("channels", {}).values()
-        return story.get("revision") == revision and all(one["complete"] for one in counts)
-
-    loa.trace_of_event(event_id)
-    wait_until(done, f"position {revision} on every channel")
-
-
 def kill_and_go_on(loa: LoaProcess) -> None:
     loa.kill()
     loa.start()
 
 
-def gone(loa: LoaProcess) -> str:
-    with pytest.raises(urllib.error.HTTPError) as error:
-        urllib.request.urlopen(f"{loa.ready().url}/tin/{ITEM}", timeout=20)
-    assert error.value.code == 410
-    return error.value.read().decode()
-
-
 def page(loa: LoaProcess) -> str:
-    with urllib.request.urlopen(f"{loa.ready().url}/tin/{ITEM}", timeout=20) as answer:
-        return answer.read().decode()
-
-
-def at_zalo(loa: LoaProcess) -> dict:
-    state = urllib.request.urlopen(f"{loa.ready().zalo_sandbox}/_sandbox/state", timeout=5)
-    return json.load(state)
+    return loa.page(f"/tin/{ITEM}")[1]
 
 
 @pytest.fixture
@@ -87,8 +61,8 @@ def loa(tmp_path):
 @pytest.mark.promise("7.2", "7.3")
 def test_exactly_those_who_got_the_wrong_text_are_told_on_every_channel(loa):
     take_in(loa, "ca-hai", "chi-de-tai-sai", "khong-lien-quan")
-    first = loa.post(an_event("s-1", body="Mức hỗ trợ là 5 triệu đồng.", topic=WRONG))
-    settled(loa, first.body["event_id"], 1)
+    loa.post(an_event("s-1", body="Mức hỗ trợ là 5 triệu đồng.", topic=WRONG))
+    loa.trace_when_complete(ITEM, 1)
     wrong = mails(loa)
     assert set(wrong) == {"ca-hai", "chi-de-tai-sai"}
     assert "5 triệu" in page(loa)
@@ -98,7 +72,7 @@ def test_exactly_those_who_got_the_wrong_text_are_told_on_every_channel(loa):
     second = loa.post(an_event("s-2", "corrected", body="Mức hỗ trợ là 3 triệu đồng.", **text))
     assert second.status == 202, second
     kill_and_go_on(loa)
-    settled(loa, second.body["event_id"], 2)
+    loa.trace_when_complete(ITEM, 2)
     told = mails(loa, since=2)
     assert set(told) == {"ca-hai", "chi-de-tai-sai", "chi-de-tai-dung"}
     for name in wrong:
@@ -108,7 +82,7 @@ def test_exactly_those_who_got_the_wrong_text_are_told_on_every_channel(loa):
     assert told["chi-de-tai-dung"]["In-Reply-To"] is None
     assert not told["chi-de-tai-dung"]["Subject"].startswith("Đính chính")
     assert "5 triệu" not in page(loa) and "Đính chính" in page(loa)
-    (article,) = at_zalo(loa)["articles"]
+    (article,) = loa.zalo_state()["articles"]
     assert "3 triệu" in json.dumps(article["body"], ensure_ascii=False)
 
     assert loa.cli("withdraw", ITEM, "--reason", REASON).exit_code == 0
@@ -117,8 +91,9 @@ def test_exactly_those_who_got_the_wrong_text_are_told_on_every_channel(loa):
     loa.trace_when_complete(ITEM)
     taken_back = mails(loa, since=5)
     assert set(taken_back) == set(told), "those who got one of the texts, and nobody else"
-    assert REASON in gone(loa) and "3 triệu" not in gone(loa)
-    state = at_zalo(loa)
+    status, gone = loa.page(f"/tin/{ITEM}")
+    assert status == 410 and REASON in gone and "3 triệu" not in gone
+    state = loa.zalo_state()
     assert [one["status"] for one in state["articles"]] == ["hide"]
     assert len(state["broadcasts"]) <= 1
-    assert loa.cli("check", "--deep", "--json").json["violations"] == []
+    assert loa.violations() == []

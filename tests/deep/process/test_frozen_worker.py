@@ -97,7 +97,7 @@ def test_a_worker_that_was_frozen_for_longer_than_its_lease_sends_nothing_twice_
     late = sum(mails[one] for one in before) - before.total()
     assert late <= CONNECTIONS, "at most the mail that each connection was just about to write"
     check_copies(mails, loa.trace("tin-lon")["channels"]["email"], again)
-    assert loa.cli("check", "--deep", "--json").json["violations"] == []
+    assert loa.violations() == []
 
 
 @contextmanager

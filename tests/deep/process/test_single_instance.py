@@ -1,12 +1,10 @@
 """One Loa per folder: a second one is refused, single services may join the first."""
 
-import signal
-import subprocess
-
 import pytest
 
+from tests.deep.process.test_split_services import Service
 from tests.support.frozen_process import frozen
-from tests.support.loa_process import BIN, LoaProcess, wait_until
+from tests.support.loa_process import LoaProcess
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -42,33 +40,20 @@ def test_after_a_kill_the_folder_is_free_whatever_was_left_in_it(loa):
 
 def test_a_single_service_joins_and_leaves_without_a_trace(loa):
     first = loa.ready()
-    environ = loa.environ | {"LOA_HTTP_PORT": "0"}
-    with (loa.folder / "joined.log").open("wb") as log:
-        joined = subprocess.Popen(
-            [BIN / "loa", "run", "feedback"], env=environ, cwd=loa.folder, stdout=log, stderr=log
-        )
-    try:
-        wait_until(lambda: b'"ready"' in (loa.folder / "joined.log").read_bytes(), "ready", 20)
-        assert loa.ready() == first
-    finally:
-        joined.send_signal(signal.SIGTERM)
-        assert joined.wait(20) == 0
+    joined = Service("feedback", loa.folder, loa.environ | {"LOA_HTTP_PORT": "0"})
+    assert joined.url != first.url
+    assert joined.logged("ready")["nats_url"] == first.nats_url
     assert loa.ready() == first
-    assert first.nats_url in (loa.folder / "joined.log").read_text()
+    assert joined.stop() == 0
+    assert loa.ready() == first
 
 
 def test_a_service_with_its_own_bus_is_the_folders_loa_too(tmp_path):
     loa = LoaProcess(tmp_path, HTTP_PORT=0)
-    with (tmp_path / "run.log").open("wb") as log:
-        alone = subprocess.Popen(
-            [BIN / "loa", "run", "feedback"], env=loa.environ, cwd=tmp_path, stdout=log, stderr=log
-        )
-    try:
-        wait_until((loa.data / "run" / "ready.json").exists, "ready.json")
-        refused = loa.cli("up")
-        assert refused.exit_code == 2
-        assert f"process {alone.pid}" in refused.err
-    finally:
-        alone.send_signal(signal.SIGTERM)
-        assert alone.wait(20) == 0
+    alone = Service("feedback", tmp_path, loa.environ)
+    assert alone.url
+    refused = loa.cli("up")
+    assert refused.exit_code == 2
+    assert f"process {alone.process.pid}" in refused.err
+    assert alone.stop() == 0
     assert not (loa.data / "run" / "ready.json").exists()

@@ -13,7 +13,7 @@ import pytest
 
 from consumers.app.settings import RunningInstance
 from contracts.testing import sample
-from tests.support.loa_process import BIN, UNIT, LoaProcess, RelayProcess, wait_until
+from tests.support.loa_process import BIN, LoaProcess, RelayProcess, wait_until
 from tests.support.smtp_conversation import ScriptedAction
 from tests.support.smtp_receiver import SmtpReceiver
 
@@ -111,14 +111,6 @@ class SplitLoa(LoaProcess):
         with urllib.request.urlopen(f"{self['portal'].url}/tin/{content_id}", timeout=20) as answer:
             return answer.read().decode()
 
-    def publish(self, content_id: str, *channels: str) -> str:
-        """Post an event; its id."""
-        event = sample("submitted", content_id=content_id, channels=channels)
-        named = {"id": content_id, "source": f"/units/{UNIT}", "subject": content_id}
-        answer = self.post(event | named)
-        assert answer.status == 202, answer
-        return answer.body["event_id"]
-
 
 @contextmanager
 def on_a_server(kind: type[SplitLoa], folder, other_server, relay):
@@ -127,10 +119,7 @@ def on_a_server(kind: type[SplitLoa], folder, other_server, relay):
     with other_server(SERVER) as server:
         url = server.url.replace("nats://", "nats://loa:loa@")
         settings = {"NATS_URL": url, "HTTP_PORT": 0, "PUBLIC_URL": "http://loa.example"}
-        settings |= {
-            "CANARY_EVERY_S": 0,
-            "PORTAL_READ_BACK": 0,
-        }  # nobody could read anything back at that address
+        settings |= {"CANARY_EVERY_S": 0, "PORTAL_READ_BACK": 0}  # that address has no pages
         with kind(folder, **settings, **relay.settings) as loa:
             yield loa
 
@@ -154,7 +143,7 @@ def test_an_event_goes_its_way_over_many_processes_and_each_stops_in_order(loa, 
     assert sorted(to for to, _ in relay.accepted_mails()) == [
         f"nguoi{n}@example.com" for n in range(3)
     ]
-    assert loa.cli("check", "--deep", "--json").json["violations"] == []
+    assert loa.violations() == []
     for name, service in loa.services.items():
         assert "loa:loa" not in service.log.read_text(), "the bus's password"
         assert (name, service.stop()) == (name, 0), service.log.read_text()[-2000:]
@@ -176,7 +165,7 @@ def test_a_service_that_is_killed_goes_on_where_it_was(loa, relay):
     loa.run("deliver-email")
     counts = loa.trace_of_event(event_id)["channels"]["email"]
     check_copies(relay, counts)
-    assert loa.cli("check", "--deep", "--json").json["violations"] == []
+    assert loa.violations() == []
 
 
 def check_copies(relay: RelayProcess, counts: dict[str, int]) -> None:

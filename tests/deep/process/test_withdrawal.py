@@ -12,9 +12,8 @@ import pytest
 from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.store import Ledger
 from contracts.delivery import ChannelName, PlanKey, Status
-from contracts.testing import sample
 from producers.bus import Bus
-from tests.support.loa_process import UNIT, LoaProcess, RelayProcess, wait_until
+from tests.support.loa_process import LoaProcess, RelayProcess, wait_until
 
 pytestmark = pytest.mark.timeout(300)
 ROOT = Path(__file__).parents[3]
@@ -62,9 +61,7 @@ def test_a_withdrawal_in_the_middle_of_a_bulk_stops_it_and_tells_exactly_those_i
         with LoaProcess(tmp_path, **settings) as loa:
             loa.add_unit()
             loa.readers(READERS)
-            event = sample("submitted", content_id=ITEM, channels=["portal", "email"])
-            named = {"id": "e-1", "source": f"/units/{UNIT}", "subject": ITEM}
-            assert loa.post(event | named).status == 202
+            loa.publish(ITEM, "portal", "email")
             wait_until(lambda: relay.count() > READERS // 10, "the first mails")
             assert loa.page_status(f"/tin/{ITEM}") == 200
             assert loa.cli("withdraw", ITEM, "--reason", "Đăng nhầm văn bản").exit_code == 0
@@ -75,7 +72,7 @@ def test_a_withdrawal_in_the_middle_of_a_bulk_stops_it_and_tells_exactly_those_i
             check_halt(at_halt, counted(entries(loa)))
             check_mails(relay, counted(entries(loa))[Status.DELIVERED], told)
             assert loa.page_status(f"/tin/{ITEM}") == 410
-            assert loa.cli("check", "--deep", "--json").json["violations"] == []
+            assert loa.violations() == []
 
 
 def check_halt(then: Counter[Status], end: Counter[Status]) -> None:
