@@ -21,9 +21,8 @@ from channels.portal.model.site import ALL_SLUG
 from channels.portal.render.feed import feed_of_listing
 from channels.portal.render.site_files import FORMAT_WRITERS, SiteFiles, assemble_feed
 from channels.portal.search.sync import SEARCH_INDEX_FILE
-from channels.portal.writer.pending import add_publication
 from channels.portal.writer.rebuild import open_rebuild
-from channels.portal.writer.writer import PortalWriter
+from channels.portal.writer.writer import PortalWriter, add_publication
 
 PART = "portal"
 FEW = 60

@@ -1,7 +1,10 @@
-"""A single HTTP request to an address that other people wrote."""
+"""An HTTP request to an address that other people wrote, also for what has changed since."""
 
 import asyncio
+import gzip
+import re
 import socket
+import zlib
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -16,6 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from io import BytesIO
 from typing import Any
 
 import aiohttp
@@ -31,10 +35,13 @@ from channels.fetch.errors import (
     TemporaryFetchError,
 )
 from channels.fetch.url_policy import UrlPolicy
+from contracts.base.conditional_response import ConditionalResponse
 
-USER_AGENT = "Loa"
+_USER_AGENT = "Loa"
 _CHUNK_BYTES = 1 << 16
 _REDIRECT_STATUSES = (301, 302, 303, 307, 308)
+_PERMANENT_REDIRECTS = (301, 308)
+_MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
 _TEMPORARY_STATUSES = (408, 425, 429)
 _HostResolver = Callable[[str, int], Awaitable[Sequence[str]]]
 """The addresses behind a name. Raises OSError."""
@@ -102,7 +109,7 @@ def resolve_result(host: str, address: str, port: int) -> ResolveResult:
 
 
 @contextmanager
-def translate_errors() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     """Turn errors of a request into PermanentFetchError or TemporaryFetchError."""
     try:
         yield
@@ -127,7 +134,7 @@ def _reason_of(error: aiohttp.ClientError | OSError) -> FetchReason:
 
 
 @dataclass(frozen=True, slots=True)
-class FinalResponse:
+class _FinalResponse:
     """Response after all redirects; `redirect_statuses` are the statuses on the way."""
 
     response: aiohttp.ClientResponse
@@ -150,7 +157,7 @@ class Fetcher:
 
     async def fetch(self, address: str, wanted: Collection[str]) -> FetchedFile:
         """Read *address* if its media type is *wanted*. Raises a FetchError."""
-        with translate_errors():
+        with _translate_errors():
             async with (
                 asyncio.timeout(self.limits.total_s),
                 self.http_session(wanted) as http,
@@ -166,7 +173,7 @@ class Fetcher:
             socket_factory=self.open_socket,
         )
         headers = {
-            "User-Agent": USER_AGENT,
+            "User-Agent": _USER_AGENT,
             "Accept": ", ".join(sorted(wanted)),
             "Accept-Encoding": "identity",
         }
@@ -192,14 +199,14 @@ class Fetcher:
     @asynccontextmanager
     async def follow_redirects(
         self, http: aiohttp.ClientSession, url: URL, headers: Mapping[str, str] | None = None
-    ) -> AsyncIterator[FinalResponse]:
+    ) -> AsyncIterator[_FinalResponse]:
         """Follow redirects and check each step. Raises ForbiddenAddress, PermanentFetchError."""
         steps: tuple[int, ...] = ()
         while len(steps) <= self.limits.max_redirects:
             self.policy.check_url(url)
             async with http.get(url, headers=headers, allow_redirects=False) as answer:
                 if answer.status not in _REDIRECT_STATUSES:
-                    yield FinalResponse(answer, url, steps)
+                    yield _FinalResponse(answer, url, steps)
                     return
                 steps = (*steps, answer.status)
                 url = self.redirect_target(url, answer.headers.get("Location", ""))
@@ -212,7 +219,7 @@ class Fetcher:
     async def read_response(
         self, response: aiohttp.ClientResponse, wanted: Collection[str]
     ) -> FetchedFile:
-        raise_for_status(response)
+        _raise_for_status(response)
         if response.content_type not in wanted:
             raise PermanentFetchError(FetchReason.MEDIA_TYPE)
         if response.headers.get("Content-Encoding", "identity") != "identity":
@@ -231,7 +238,62 @@ class Fetcher:
         return bytes(body)
 
 
-def raise_for_status(response: aiohttp.ClientResponse, *accepted: int) -> None:
+class ConditionalFetcher(Fetcher):
+    """Fetcher that sends its user agent and the validators of the last response."""
+
+    user_agent = _USER_AGENT
+
+    async def fetch_if_changed(
+        self, address: str, *, etag: str = "", last_modified: str = ""
+    ) -> ConditionalResponse:
+        """Read *address* unless it is unchanged. Raises a FetchError."""
+        validators = {"If-None-Match": etag, "If-Modified-Since": last_modified}
+        validators = {name: value for name, value in validators.items() if value}
+        headers = {"User-Agent": self.user_agent, "Accept": "*/*", "Accept-Encoding": "gzip"}
+        with _translate_errors():
+            async with (
+                asyncio.timeout(self.limits.total_s),
+                self.http_session(()) as http,
+                self.follow_redirects(http, URL(address), validators | headers) as arrival,
+            ):
+                # A 304 to a request without validators is an error.
+                _raise_for_status(
+                    arrival.response, *([HTTPStatus.NOT_MODIFIED] if validators else ())
+                )
+                return await self._read_conditional(arrival)
+
+    def redirect_target(self, url: URL, location: str) -> URL:
+        """Raise PermanentFetchError for a redirect from https to http."""
+        there = super().redirect_target(url, location)
+        if url.scheme == "https" and there.scheme == "http":
+            raise PermanentFetchError(FetchReason.UNENCRYPTED)
+        return there
+
+    async def _read_conditional(self, final: _FinalResponse) -> ConditionalResponse:
+        answer, steps = final.response, final.redirect_statuses
+        unchanged = answer.status == HTTPStatus.NOT_MODIFIED
+        return ConditionalResponse(
+            None if unchanged else await self._read_unpacked_body(answer),
+            str(final.url),
+            bool(steps) and all(step in _PERMANENT_REDIRECTS for step in steps),
+            answer.charset or "",
+            answer.headers.get("ETag", ""),
+            answer.headers.get("Last-Modified", ""),
+            parse_max_age(answer.headers.get("Cache-Control", "")),
+        )
+
+    async def _read_unpacked_body(self, response: aiohttp.ClientResponse) -> bytes:
+        """Read the body and decompress it; the size limit holds before and after."""
+        coding = response.headers.get("Content-Encoding", "identity").lower()
+        if coding not in ("identity", "gzip", "x-gzip"):
+            raise PermanentFetchError(FetchReason.PACKED)
+        body = await self.read_body(response)
+        if coding == "identity":
+            return body
+        return await asyncio.to_thread(_gunzip, body, self.limits.max_bytes)
+
+
+def _raise_for_status(response: aiohttp.ClientResponse, *accepted: int) -> None:
     """Raise the error of the status, unless it is 200 or *accepted*."""
     code, status = response.status, str(response.status)
     if code in (HTTPStatus.OK, *accepted):
@@ -253,3 +315,26 @@ def parse_retry_after(value: str, now: datetime) -> float:
         return max(0.0, (parsedate_to_datetime(value) - now).total_seconds())
     except (ValueError, TypeError, OverflowError):  # TypeError: a date without a zone
         return 0.0
+
+
+def _gunzip(packed: bytes, max_bytes: int) -> bytes:
+    """Decompress one or more gzip members. Raises PermanentFetchError, TemporaryFetchError.
+
+    Never decompresses more than *max_bytes* bytes.
+    """
+    try:
+        with gzip.GzipFile(fileobj=BytesIO(packed)) as unpacking:
+            body = unpacking.read(max_bytes + 1)
+    except EOFError as short:
+        raise TemporaryFetchError(FetchReason.CUT_SHORT) from short
+    except (gzip.BadGzipFile, zlib.error) as wrong:
+        raise PermanentFetchError(FetchReason.PACKED) from wrong
+    if len(body) > max_bytes:
+        raise PermanentFetchError(FetchReason.TOO_LARGE)
+    return body
+
+
+def parse_max_age(cache_control: str) -> float:
+    """Seconds in a Cache-Control max-age; 0 for none."""
+    match = _MAX_AGE.search(cache_control)
+    return float(match[1]) if match else 0.0

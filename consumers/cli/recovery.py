@@ -15,8 +15,8 @@ from rich.progress import TimeElapsedColumn as Elapsed
 from channels.errors import ChannelError
 from channels.portal.render.site_files import SiteFiles
 from channels.portal.settings import PortalSettings
-from channels.portal.writer.pending import ReportProgress, no_progress
 from channels.portal.writer.rebuild import RebuildResult
+from channels.portal.writer.writer import ReportProgress, no_progress
 from consumers.app import instance
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.cli.output import (

@@ -11,8 +11,8 @@ import structlog
 from channels.errors import Unreachable
 from channels.portal.errors import FolderBusy
 from channels.portal.render.site_files import SiteFiles
-from channels.portal.writer.pending import ReportProgress, no_progress
 from channels.portal.writer.rebuild import RebuildResult, open_rebuild
+from channels.portal.writer.writer import ReportProgress, no_progress
 from consumers.chunks import chunked
 from consumers.directory.directory import try_lock
 from consumers.directory.follow import SUBSCRIBER_PREFIX, parse_change

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
-from channels.fetch.conditional_fetcher import ConditionalFetcher
+from channels.fetch.fetcher import ConditionalFetcher
 from consumers.app.wiring.imports import FETCH_LIMITS, SiteFetcher
 from contracts import events, subjects
 from contracts.cloudevent import CloudEvent

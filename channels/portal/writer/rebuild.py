@@ -28,13 +28,15 @@ from channels.portal.storage.atomic_files import sync_folder, write_files
 from channels.portal.storage.index_swap import INDEX_FILE
 from channels.portal.storage.lock import folder_lock
 from channels.portal.writer.audit import FolderAudit
-from channels.portal.writer.pending import (
+from channels.portal.writer.writer import (
+    LOCK_FILE,
+    SITE_MARKER_FILE,
+    PortalWriter,
     ReportProgress,
     add_publication,
     no_progress,
     record_format,
 )
-from channels.portal.writer.writer import LOCK_FILE, SITE_MARKER_FILE, PortalWriter
 from contracts.publication import Publication
 
 log = structlog.get_logger()

@@ -10,9 +10,9 @@ So a row in doubt has an answer: a revision in the index is delivered, any other
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -21,8 +21,9 @@ import structlog
 
 from channels.base import Deadline, Outcome, Verdict
 from channels.portal.errors import FilesNotWritten, FolderBusy, FolderEmpty, IndexLost, error_reason
-from channels.portal.index.index import LAYOUT_VERSION, PortalIndex
-from channels.portal.model.page_sets import PageKind
+from channels.portal.index.index import LAYOUT_VERSION, PortalIndex, StoredItem
+from channels.portal.model.history import merge_history
+from channels.portal.model.page_sets import PageKind, PageSet
 from channels.portal.model.site import Site
 from channels.portal.render.site_files import SiteFiles
 from channels.portal.search.sync import SearchSync
@@ -30,13 +31,6 @@ from channels.portal.storage import index_swap
 from channels.portal.storage.atomic_files import StagedFiles, remove_leftovers, write_files
 from channels.portal.storage.index_swap import INDEX_FILE
 from channels.portal.storage.lock import folder_lock
-from channels.portal.writer.pending import (
-    PendingWork,
-    ReportProgress,
-    add_publication,
-    no_progress,
-    record_format,
-)
 from contracts.base.crash_points import crash_point
 from contracts.publication import Publication
 
@@ -48,6 +42,26 @@ RETRY_S = 30.0
 BUSY_RETRY_S = 5.0
 SITE_MARKER_FILE = "404.html"
 """The last file that every site has; without it the public folder is new or was emptied."""
+
+ReportProgress = Callable[[str, int, int], None]
+"""Called with the kind of work, the number done since the last call, and the total or 0."""
+
+
+def no_progress(what: str, count: int, total: int) -> None:
+    """Ignore progress reports."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingWork:
+    """Items and page sets to be written; `indexed`: items added to a new search index."""
+
+    items: Sequence[StoredItem] = ()
+    page_sets: Sequence[PageSet] = ()
+    indexed: int = 0
+
+    @property
+    def has_work(self) -> bool:
+        return bool(self.items or self.page_sets or self.indexed)
 
 
 class PortalWriter:
@@ -288,3 +302,34 @@ class PortalWriter:
             if self._index is None:
                 self._index = PortalIndex(self._state / INDEX_FILE)
             yield self._index
+
+
+def add_publication(
+    index: PortalIndex, site_files: SiteFiles, publication: Publication
+) -> StoredItem:
+    """Store *publication* in the index, with its fragments.
+
+    A position older than the shown one adds to the item's history, and to the feeds that carry it.
+    """
+    previous = index.find_item(publication.content_id)
+    shown = merge_history(previous.publication if previous else None, publication)
+    stored = site_files.to_stored_item(shown)
+    site = site_files.site
+    stale = index.put_item(
+        shown, stored, site.listing_slugs(shown), site.listing_slugs(publication)
+    )
+    index.put_fragments(shown.content_id, site_files.format_hash, site_files.fragments(stored))
+    if site.hub:
+        feeds = sorted(page_set.slug for page_set in stale if page_set.kind is PageKind.FEED)
+        index.mark_unannounced(feeds)
+    return stored
+
+
+def record_format(index: PortalIndex, site_files: SiteFiles) -> None:
+    """Record the format of the files; warn of a new address, which changes all feed ids."""
+    before, now = index.metadata("address"), site_files.site.public_url
+    items = index.count_items() if before not in ("", now) else 0
+    if items:
+        log.warning("portal_address_changed", before=before, now=now, items=items)
+    index.set_metadata("edition", site_files.format_hash)
+    index.set_metadata("address", now)

@@ -2,9 +2,8 @@
 
 import asyncio
 
-from channels.fetch.conditional_fetcher import ConditionalFetcher
 from channels.fetch.errors import FetchError, ResourceGone, RetryAfter, TemporaryFetchError
-from channels.fetch.fetcher import FetchLimits
+from channels.fetch.fetcher import ConditionalFetcher, FetchLimits
 from channels.fetch.url_policy import parse_policy
 from consumers.app.node import Node
 from consumers.app.settings import ImportSettings, read_settings

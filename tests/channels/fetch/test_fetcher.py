@@ -8,9 +8,8 @@ from aiohttp import web
 
 from channels.fetch import fetcher as fetching
 from channels.fetch import url_policy
-from channels.fetch.conditional_fetcher import ConditionalFetcher
 from channels.fetch.errors import PermanentFetchError, TemporaryFetchError
-from channels.fetch.fetcher import CheckedResolver, Fetcher, FetchLimits
+from channels.fetch.fetcher import CheckedResolver, ConditionalFetcher, Fetcher, FetchLimits
 from channels.fetch.url_policy import UrlPolicy, parse_policy
 from tests.support.picture_server import HOST, open_picture_server
 

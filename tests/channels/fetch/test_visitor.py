@@ -7,9 +7,8 @@ from email.utils import format_datetime
 import pytest
 from yarl import URL
 
-from channels.fetch.conditional_fetcher import ConditionalFetcher, parse_max_age
 from channels.fetch.errors import PermanentFetchError, ResourceGone, RetryAfter, TemporaryFetchError
-from channels.fetch.fetcher import FetchLimits, parse_retry_after
+from channels.fetch.fetcher import ConditionalFetcher, FetchLimits, parse_max_age, parse_retry_after
 from tests.support.feed_site import FeedSite
 from tests.support.picture_server import open_picture_server
 

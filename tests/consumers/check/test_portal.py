@@ -13,8 +13,7 @@ from channels.portal.model.site import Site
 from channels.portal.render.site_files import SiteFiles
 from channels.portal.storage.lock import folder_lock
 from channels.portal.writer.audit import FolderAudit
-from channels.portal.writer.pending import add_publication
-from channels.portal.writer.writer import PortalWriter
+from channels.portal.writer.writer import PortalWriter, add_publication
 from tests.support.check_harness import CheckHarness
 from tests.support.events import ITEM, submitted
 from tests.support.portal_dir import PUBLIC_URL, WORDS, never_expired, new_writer, publish

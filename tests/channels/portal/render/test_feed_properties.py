@@ -14,7 +14,7 @@ from channels.portal.index import listings
 from channels.portal.index.index import PortalIndex
 from channels.portal.model.site import Site
 from channels.portal.render.site_files import SiteFiles
-from channels.portal.writer.pending import add_publication
+from channels.portal.writer.writer import add_publication
 from tests.support.feed_rules.check import check_feed
 from tests.support.hostile_portal import LINES, TEXTS, valid_addresses
 from tests.support.portal_dir import PUBLIC_URL, WORDS
