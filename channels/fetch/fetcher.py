@@ -160,17 +160,17 @@ class Fetcher:
         with _translate_errors():
             async with (
                 asyncio.timeout(self.limits.total_s),
-                self.http_session(wanted) as http,
-                self.follow_redirects(http, URL(address)) as arrival,
+                self._http_session(wanted) as http,
+                self._follow_redirects(http, URL(address)) as arrival,
             ):
-                return await self.read_response(arrival.response, wanted)
+                return await self._read_response(arrival.response, wanted)
 
-    def http_session(self, wanted: Collection[str]) -> aiohttp.ClientSession:
+    def _http_session(self, wanted: Collection[str]) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
             resolver=CheckedResolver(self.policy, self.lookup),
             use_dns_cache=False,
             force_close=True,
-            socket_factory=self.open_socket,
+            socket_factory=self._open_socket,
         )
         headers = {
             "User-Agent": _USER_AGENT,
@@ -185,7 +185,7 @@ class Fetcher:
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.limits.connect_s),
         )
 
-    def open_socket(self, address: tuple[Any, ...]) -> socket.socket:
+    def _open_socket(self, address: tuple[Any, ...]) -> socket.socket:
         """Check the very address that is connected to. Raises PermissionError."""
         family, kind, protocol, _, (host, port, *_) = address
         try:
@@ -197,7 +197,7 @@ class Fetcher:
         return opened
 
     @asynccontextmanager
-    async def follow_redirects(
+    async def _follow_redirects(
         self, http: aiohttp.ClientSession, url: URL, headers: Mapping[str, str] | None = None
     ) -> AsyncIterator[_FinalResponse]:
         """Follow redirects and check each step. Raises ForbiddenAddress, PermanentFetchError."""
@@ -216,7 +216,7 @@ class Fetcher:
         """URL of the next step. Raises ValueError for a bad one."""
         return url.join(URL(location))
 
-    async def read_response(
+    async def _read_response(
         self, response: aiohttp.ClientResponse, wanted: Collection[str]
     ) -> FetchedFile:
         _raise_for_status(response)
@@ -224,9 +224,9 @@ class Fetcher:
             raise PermanentFetchError(FetchReason.MEDIA_TYPE)
         if response.headers.get("Content-Encoding", "identity") != "identity":
             raise PermanentFetchError(FetchReason.PACKED)
-        return FetchedFile(response.content_type, await self.read_body(response))
+        return FetchedFile(response.content_type, await self._read_body(response))
 
-    async def read_body(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _read_body(self, response: aiohttp.ClientResponse) -> bytes:
         """Read the body up to the size limit."""
         body = bytearray()
         if (response.content_length or 0) > self.limits.max_bytes:
@@ -253,8 +253,8 @@ class ConditionalFetcher(Fetcher):
         with _translate_errors():
             async with (
                 asyncio.timeout(self.limits.total_s),
-                self.http_session(()) as http,
-                self.follow_redirects(http, URL(address), validators | headers) as arrival,
+                self._http_session(()) as http,
+                self._follow_redirects(http, URL(address), validators | headers) as arrival,
             ):
                 # A 304 to a request without validators is an error.
                 _raise_for_status(
@@ -287,7 +287,7 @@ class ConditionalFetcher(Fetcher):
         coding = response.headers.get("Content-Encoding", "identity").lower()
         if coding not in ("identity", "gzip", "x-gzip"):
             raise PermanentFetchError(FetchReason.PACKED)
-        body = await self.read_body(response)
+        body = await self._read_body(response)
         if coding == "identity":
             return body
         return await asyncio.to_thread(_gunzip, body, self.limits.max_bytes)

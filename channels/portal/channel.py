@@ -28,7 +28,7 @@ _REWRITE_CHUNK, _REWRITE_PAUSE_S = 40, 0.2
 """Pages per round of rewriting, and the pause between rounds, so that deliveries come first."""
 _PORTAL_RECIPIENT = "portal"
 """The one recipient of this channel."""
-ReportReadback = Callable[[str], Awaitable[None]]
+_ReportReadback = Callable[[str], Awaitable[None]]
 """Called with the reason why readers cannot see an item; empty when they can."""
 
 
@@ -65,7 +65,7 @@ class PortalChannel:
         lock_timeout_s: float = 10.0,
         was_shown_before: Callable[[], Awaitable[bool]] = _never_shown,
         readback_url: str = "",
-        report_readback: ReportReadback = _ignore_readback,
+        report_readback: _ReportReadback = _ignore_readback,
         settings: PortalSettings | None = None,
     ) -> None:
         site = Site(public_url, vocabulary)

@@ -21,13 +21,13 @@ class FilesNotWritten(Exception):
     """The index has the item, its files could not be written; the next writer retries."""
 
 
-QueryProblem = Literal["long", "empty", "unknown", "day", "order", "page"]
+_QueryProblem = Literal["long", "empty", "unknown", "day", "order", "page"]
 
 
 class InvalidQuery(Exception):
     """One field of a search address is invalid: its name in the address, and the problem."""
 
-    def __init__(self, field: str, reason: QueryProblem) -> None:
+    def __init__(self, field: str, reason: _QueryProblem) -> None:
         super().__init__(field)
         self.field = field
         self.reason = reason

@@ -25,7 +25,7 @@ _FIRST_RETRY_S, RETRY_MAX_S = 5.0, 600.0
 log = structlog.get_logger()
 
 
-class FeedBackoff(NamedTuple):
+class _FeedBackoff(NamedTuple):
     """Failures of one feed at the hub, and when the feed is due again."""
 
     failures: int = 0
@@ -46,7 +46,7 @@ class WebSubNotifier:
     first_retry_s: float = _FIRST_RETRY_S
     clock: Callable[[], float] = time.monotonic
     has_changes: asyncio.Event = field(default_factory=asyncio.Event)
-    backoffs: dict[str, FeedBackoff] = field(default_factory=dict)
+    backoffs: dict[str, _FeedBackoff] = field(default_factory=dict)
 
     async def run(self) -> None:
         """Run as a task, for ever."""
@@ -106,8 +106,8 @@ class WebSubNotifier:
         async with http.post(self.site.hub, data=form, allow_redirects=False) as response:
             return "" if response.status // 100 == 2 else f"HTTP {response.status}"
 
-    def _backoff_of(self, slug: str) -> FeedBackoff:
-        return self.backoffs.get(slug, FeedBackoff())
+    def _backoff_of(self, slug: str) -> _FeedBackoff:
+        return self.backoffs.get(slug, _FeedBackoff())
 
     def _update_backoff(self, slug: str, failure: str) -> None:
         """Log the first failure and the recovery; double the pause with every failure."""
@@ -120,4 +120,4 @@ class WebSubNotifier:
         if not failures:
             log.warning("hub_not_told", feed=slug, reason=failure)
         pause_s = min(self.first_retry_s * 2.0**failures, RETRY_MAX_S)
-        self.backoffs[slug] = FeedBackoff(failures + 1, self.clock() + pause_s)
+        self.backoffs[slug] = _FeedBackoff(failures + 1, self.clock() + pause_s)

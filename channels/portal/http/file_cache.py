@@ -78,7 +78,7 @@ class CachedFile:
         return replace(self, headers=[*others, *added], raw_heads={})
 
 
-class LoadedFile(NamedTuple):
+class _LoadedFile(NamedTuple):
     """A file as read from disk, with its stamp."""
 
     stamp: _FileStamp
@@ -94,7 +94,7 @@ class FileCache:
     def __init__(self, root: Path, memory_bytes: int = _MEMORY_BYTES) -> None:
         self._root = str(root)
         self._memory_bytes = memory_bytes
-        self._entries: OrderedDict[str, LoadedFile] = OrderedDict()
+        self._entries: OrderedDict[str, _LoadedFile] = OrderedDict()
         self._size = 0
 
     def locate(self, path: str) -> str | None:
@@ -114,7 +114,7 @@ class FileCache:
             return entry.file
         return None
 
-    def put(self, file: str, loaded: LoadedFile) -> CachedFile:
+    def put(self, file: str, loaded: _LoadedFile) -> CachedFile:
         """Cache the file; evict the least recently used files beyond the memory limit."""
         self._evict(file)
         self._entries[file] = loaded
@@ -128,7 +128,7 @@ class FileCache:
             self._size -= len(entry.file.body)
 
 
-def load_file(file: str) -> LoadedFile | None:
+def load_file(file: str) -> _LoadedFile | None:
     """Read a file from disk, with the stamp of exactly these bytes; None if missing."""
     try:
         with Path(file).open("rb") as opened:
@@ -138,7 +138,7 @@ def load_file(file: str) -> LoadedFile | None:
         return None
     if body is None:
         return None
-    return LoadedFile(_stamp(status), _cached_file(Path(file).suffix, int(status.st_mtime), body))
+    return _LoadedFile(_stamp(status), _cached_file(Path(file).suffix, int(status.st_mtime), body))
 
 
 def _cached_file(suffix: str, modified_s: int, body: bytes) -> CachedFile:

@@ -92,7 +92,7 @@ COMMIT;
 _ITEMS_AFTER = """
 SELECT content_id, publication, body FROM item WHERE content_id > ? ORDER BY content_id LIMIT ?
 """
-PENDING_SQL = "SELECT publication, body FROM item WHERE {} ORDER BY content_id LIMIT ?"
+_PENDING_SQL = "SELECT publication, body FROM item WHERE {} ORDER BY content_id LIMIT ?"
 _FRAGMENTS = "SELECT content_id, {} FROM fragment WHERE edition = ? AND content_id IN ({})"
 _parse_publication = lru_cache(maxsize=512)(ShownPublication.model_validate_json)
 
@@ -198,7 +198,7 @@ class PortalIndex(Listings):
 
     def pending_items(self, limit: int, *, stale_format: bool = False) -> list[StoredItem]:
         """Items whose pages may differ from the index, or, with *stale_format*, are outdated."""
-        sql = PENDING_SQL.format("old_print" if stale_format else "undone")
+        sql = _PENDING_SQL.format("old_print" if stale_format else "undone")
         rows = self._db.execute(sql, (limit,))
         return [StoredItem(*row) for row in rows]
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from channels.portal.model.item import Item
 from channels.portal.model.site import ALL_SLUG, Site, feed_path, listing_path
 from channels.portal.model.texts import catalog_text
-from channels.portal.render.xml import Element, add_atom, add_child, history_tag
+from channels.portal.render.xml import HISTORY_NS, Element, add_atom, add_child
 
 EMPTY_FEED_DATE = datetime(2026, 1, 1, tzinfo=UTC)
 """Date of an empty feed: Atom requires a date, and it has to be constant."""
@@ -61,7 +61,7 @@ def add_links(parent: Element, feed: Feed, feed_format: str, alternate: str = ""
         if address:
             add_atom(parent, "link", rel=rel, type=media_type, href=f"{address}.{feed_format}")
     if feed.is_archive:
-        add_child(parent, history_tag("archive"))
+        add_child(parent, f"{{{HISTORY_NS}}}archive")
 
 
 def feed_of_listing(slug: str, site: Site) -> Feed:

@@ -33,7 +33,7 @@ _FORMAT_VERSION = 3
 """To be raised when the code renders the same item differently."""
 
 
-class FormatWriter(NamedTuple):
+class _FormatWriter(NamedTuple):
     """The functions that render a feed format, and the separator of its entries."""
 
     frame: Callable[[Feed], tuple[bytes, bytes]]
@@ -42,9 +42,9 @@ class FormatWriter(NamedTuple):
 
 
 FORMAT_WRITERS = {
-    "rss": FormatWriter(rss.render_frame, rss.render_entry, rss.SEPARATOR),
-    "atom": FormatWriter(atom.render_frame, atom.render_entry, atom.SEPARATOR),
-    "json": FormatWriter(json_feed.render_frame, json_feed.render_entry, json_feed.SEPARATOR),
+    "rss": _FormatWriter(rss.render_frame, rss.render_entry, rss.SEPARATOR),
+    "atom": _FormatWriter(atom.render_frame, atom.render_entry, atom.SEPARATOR),
+    "json": _FormatWriter(json_feed.render_frame, json_feed.render_entry, json_feed.SEPARATOR),
 }
 _FEED_COLUMNS = ("updated", *FORMAT_WRITERS)
 
@@ -108,7 +108,7 @@ class SiteFiles:
         """Every page set with files."""
         yield from map(PageSet, (PageKind.OVERVIEWS, PageKind.SITEMAP_INDEX, PageKind.HOME))
         yield from (PageSet(PageKind.SITEMAP, "", month) for month, _ in index.months(ALL_SLUG))
-        for slug in self.all_slugs(index):
+        for slug in self._all_slugs(index):
             yield from (PageSet(PageKind.FEED, slug), PageSet(PageKind.LISTING, slug))
             yield from (PageSet(PageKind.MONTH, slug, month) for month, _ in index.months(slug))
             last = index.open_part(slug)
@@ -122,7 +122,7 @@ class SiteFiles:
             case PageKind.MONTH | PageKind.SITEMAP:
                 return index.count_month_items(page_set.slug or ALL_SLUG, page_set.month) > 0
             case PageKind.FEED | PageKind.LISTING:
-                return page_set.slug in self.all_slugs(index)
+                return page_set.slug in self._all_slugs(index)
         return True
 
     def atom_documents(self, publication: Publication, index: PortalIndex) -> list[str]:
@@ -131,7 +131,7 @@ class SiteFiles:
         page_sets = (index.feed_with_item(slug, publication.content_id) for slug in slugs)
         return [archive_path(page_set, "atom") for page_set in page_sets if page_set]
 
-    def all_slugs(self, index: PortalIndex) -> list[str]:
+    def _all_slugs(self, index: PortalIndex) -> list[str]:
         """Slugs of the vocabulary and all others with items."""
         return list(dict.fromkeys([*self.site.vocabulary_slugs(), *index.used_slugs()]))
 
@@ -183,7 +183,7 @@ class SiteFiles:
     def _overviews(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
         # System labels have feeds, and are listed once they have an item.
         used = set(index.used_slugs())
-        slugs = self.all_slugs(index)
+        slugs = self._all_slugs(index)
         slugs = [slug for slug in slugs if self.site.is_subscribable(slug) or slug in used]
         feeds, opml_path, listings = page_set.paths
         yield feeds, self._pages.feed_overview(slugs)
@@ -197,7 +197,7 @@ class SiteFiles:
         yield page_set.paths[0], sitemap.items_sitemap(zip(ids, updated, strict=True), self.site)
 
     def _sitemap_index(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
-        slugs = self.all_slugs(index)
+        slugs = self._all_slugs(index)
         months = {slug: [month for month, _ in index.months(slug)] for slug in slugs}
         first, second = page_set.paths
         yield first, sitemap.sitemap_index(months[ALL_SLUG], self.site)

@@ -18,11 +18,6 @@ def atom_tag(tag: str) -> str:
     return f"{{{ATOM_NS}}}{tag}"
 
 
-def history_tag(tag: str) -> str:
-    """A qualified name of RFC 5005."""
-    return f"{{{HISTORY_NS}}}{tag}"
-
-
 def add_child(parent: Element, tag: str, text: str | None = None, **attributes: str) -> Element:
     """Add a child element. Raises ValueError for characters that XML cannot hold."""
     element = etree.SubElement(parent, tag, attributes)

@@ -9,7 +9,6 @@ from channels.portal.model.months import to_microseconds
 from channels.portal.model.site import Site
 from channels.portal.search.index import DocumentFacts, SearchDocument
 from channels.portal.search.query import EVERY_AUDIENCE
-from contracts.publication import Publication
 from contracts.text import nfc
 
 DOCUMENT_VERSION = 2
@@ -24,8 +23,9 @@ _SENTENCE_END = re.compile("[.!?…:;,][)\"”»’']*$")
 def build_document(item: Item, site: Site) -> SearchDocument:
     """Build the search document of *item*, with its unit's current id, as in feeds."""
     publication = item.publication
-    attachments, links = publication.attachments, publication.links
-    more = [*(file.title for file in attachments), *(link.title for link in links)]
+    more = [file.title for file in publication.attachments]
+    more += [link.title for link in publication.links]
+    other_topics = [slug for slug in site.listing_slugs(publication) if slug in site.topics()]
     parts = (publication.summary, _body_text(item.body), *more, publication.author)
     return SearchDocument(
         content_id=publication.content_id,
@@ -37,7 +37,7 @@ def build_document(item: Item, site: Site) -> SearchDocument:
             language=publication.language,
             published=item.published.isoformat(),
             corrected=item.correction.at.isoformat() if item.correction else "",
-            shelves=_other_topics(publication, site),
+            shelves=tuple(topic for topic in other_topics if topic != publication.topic),
             audiences=publication.audiences or (EVERY_AUDIENCE,),
         ),
         text=nfc(SEPARATOR.join(filter(None, parts))),
@@ -52,9 +52,3 @@ def _body_text(body: Markup) -> str:
             text += separator + block
             separator = " " if _SENTENCE_END.search(block[-_TAIL_LENGTH:]) else SEPARATOR
     return text
-
-
-def _other_topics(publication: Publication, site: Site) -> tuple[str, ...]:
-    """Other topics whose listings have the item."""
-    slugs, topics = site.listing_slugs(publication), site.vocabulary.topics
-    return tuple(slug for slug in slugs if slug in topics and slug != publication.topic)

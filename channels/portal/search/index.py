@@ -210,14 +210,10 @@ def open_search_index(path: Path) -> Iterator[SearchIndex]:
 def _columns(facts: DocumentFacts, text: str) -> tuple[str, ...]:
     """The indexed columns of an item: its words, and its facets."""
     normalized = [" ".join(WORD.findall(normalize_spelling(part))) for part in (facts.title, text)]
-    return (*normalized, *map(strip_marks, normalized), " ".join(_facet_tokens(facts)))
-
-
-def _facet_tokens(facts: DocumentFacts) -> Iterator[str]:
-    yield facet_token("t", facts.topic)
-    yield facet_token("u", facts.unit)
-    yield from (facet_token("t", topic) for topic in facts.shelves)
-    yield from (facet_token("a", audience) for audience in facts.audiences)
+    facets = [("t", facts.topic), ("u", facts.unit), *(("t", id) for id in facts.shelves)]
+    facets += [("a", id) for id in facts.audiences]
+    tokens = (facet_token(kind, id) for kind, id in facets)
+    return (*normalized, *map(strip_marks, normalized), " ".join(tokens))
 
 
 def _document(row: tuple[int, str, str, bytes]) -> SearchDocument:

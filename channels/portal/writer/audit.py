@@ -4,7 +4,7 @@ Files may change during a comparison without the writer's lock. A difference is 
 suspicion until `recheck` confirms it with the lock held, for the files concerned.
 """
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -21,9 +21,11 @@ from channels.portal.writer.writer import LOCK_FILE, SITE_MARKER_FILE
 _RECHECK_CHUNK = 50
 """Files compared before the lock is released for the writer."""
 _ITEM_PAGES = ("index.html", "410.html")
-FEED_SUFFIXES = tuple(f".{kind}" for kind in (*FEED_FORMATS, "opml"))
+_FEED_SUFFIXES = tuple(f".{kind}" for kind in (*FEED_FORMATS, "opml"))
 _OWNED_FOLDERS = ("tin", "nguon-tin", "muc", "so-do")
 """Folders whose files all belong to the portal."""
+_PathFilter = Callable[[str], bool]
+"""Whether a file is to be checked; `bool` for all."""
 
 
 class FileProblem(NamedTuple):
@@ -32,13 +34,6 @@ class FileProblem(NamedTuple):
     rule: str
     path: str
     detail: str
-
-
-class MatchAll:
-    """A container of everything."""
-
-    def __contains__(self, path: object) -> bool:
-        return True
 
 
 class FolderAudit:
@@ -78,13 +73,13 @@ class FolderAudit:
         return snapshot.metadata("edition") == self._site_files.format_hash
 
     def find_problems(
-        self, snapshot: IndexSnapshot, paths: Container[str] = MatchAll(), *, exact: bool = True
+        self, snapshot: IndexSnapshot, is_wanted: _PathFilter = bool, *, exact: bool = True
     ) -> Iterator[FileProblem]:
-        """Problems of the files *paths*; *exact*: compare them byte by byte."""
+        """Problems of the wanted files; *exact*: compare them byte by byte."""
         if exact:
-            yield from self._check_items(snapshot, paths)
-            yield from self._check_page_sets(snapshot, paths)
-        yield from self.find_strays(snapshot, paths)
+            yield from self._check_items(snapshot, is_wanted)
+            yield from self._check_page_sets(snapshot, is_wanted)
+        yield from self.find_strays(snapshot, is_wanted)
 
     def recheck(
         self, suspects: Sequence[FileProblem], lock_timeout_s: float, *, exact: bool
@@ -97,7 +92,7 @@ class FolderAudit:
                 folder_lock(self._state / LOCK_FILE, lock_timeout_s),
                 closing(self.open_snapshot()) as snapshot,
             ):
-                certain += self.find_problems(snapshot, paths, exact=exact)
+                certain += self.find_problems(snapshot, paths.__contains__, exact=exact)
         return certain
 
     def leftover_files(self, before: float) -> list[str]:
@@ -107,23 +102,23 @@ class FolderAudit:
         return [file.name for file in self.aside.iterdir() if file.lstat().st_mtime < before]
 
     def _check_items(
-        self, snapshot: IndexSnapshot, wanted: Container[str]
+        self, snapshot: IndexSnapshot, is_wanted: _PathFilter
     ) -> Iterator[FileProblem]:
         for item in snapshot.all_items():
             paths = [f"{item_path(item.content_id)[1:]}/{name}" for name in _ITEM_PAGES]
-            if item.is_written and any(path in wanted for path in paths):
+            if item.is_written and any(map(is_wanted, paths)):
                 yield from self._compare(self._site_files.item_files(item.stored), "page-differs")
 
     def _check_page_sets(
-        self, snapshot: IndexSnapshot, wanted: Container[str]
+        self, snapshot: IndexSnapshot, is_wanted: _PathFilter
     ) -> Iterator[FileProblem]:
         stale = {*snapshot.stale_page_sets(), *snapshot.stale_page_sets(stale_format=True)}
         for page_set in self._site_files.all_page_sets(snapshot):
-            if page_set not in stale and any(path in wanted for path in page_set.paths):
-                is_feed = page_set.paths[0].endswith(FEED_SUFFIXES)
+            if page_set not in stale and any(map(is_wanted, page_set.paths)):
+                is_feed = page_set.paths[0].endswith(_FEED_SUFFIXES)
                 files = self._site_files.page_set_files(page_set, snapshot)
                 yield from self._compare(files, "feed-differs" if is_feed else "page-differs")
-        fixed = (file for file in self._site_files.fixed_files() if file[0] in wanted)
+        fixed = (file for file in self._site_files.fixed_files() if is_wanted(file[0]))
         yield from self._compare(fixed, "page-differs")
 
     def _compare(self, files: Iterator[RenderedFile], rule: str) -> Iterator[FileProblem]:
@@ -137,14 +132,14 @@ class FolderAudit:
                 yield FileProblem(rule, path, "other bytes" if target.exists() else "is missing")
 
     def find_strays(
-        self, snapshot: IndexSnapshot, paths: Container[str] = MatchAll()
+        self, snapshot: IndexSnapshot, is_wanted: _PathFilter = bool
     ) -> Iterator[FileProblem]:
         """Files the index does not reference."""
         prefix_length = len(f"{self.public}/")
         for root in (self.public / folder for folder in _OWNED_FOLDERS):
             for file in files_below(str(root)) if root.is_dir() else ():
                 path = file[prefix_length:]
-                if path in paths and not self.is_expected(path, snapshot):
+                if is_wanted(path) and not self.is_expected(path, snapshot):
                     yield FileProblem("page-unexpected", path, "no item of the index stands for it")
 
     def is_expected(self, path: str, snapshot: IndexSnapshot) -> bool:
