@@ -55,7 +55,6 @@ class KeyFile:
         return hmac.digest(self.secret, f"loa {purpose}".encode(), hashlib.sha256)
 
     def fingerprint(self) -> bytes:
-        """A public fingerprint of the key."""
         return self.derive("fingerprint").hex().encode()
 
     def fernet_key(self) -> bytes:

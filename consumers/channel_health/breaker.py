@@ -76,7 +76,6 @@ def trip(
 
 
 def open_until_probe(breaker: Breaker, reason: str, now: float) -> Breaker:
-    """Open until the next probe."""
     until = now + PROBE_WAITS_S[min(breaker.failures, len(PROBE_WAITS_S) - 1)]
     failures = breaker.failures + 1
     update = {"state": BreakerState.OPEN, "until": until, "failures": failures, "who": ""}

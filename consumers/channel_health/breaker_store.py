@@ -20,7 +20,6 @@ def breaker_key(channel: ChannelName) -> str:
 
 
 async def load_breakers(bus: Bus) -> dict[ChannelName, Breaker]:
-    """The current breaker of every channel."""
     channels = {breaker_key(channel): channel for channel in ChannelName}
     values = await bus.bucket(subjects.CONTROL.name).get_many(list(channels))
     stored = {channels[key]: value.data for key, value in values.items()}

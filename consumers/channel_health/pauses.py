@@ -73,12 +73,10 @@ async def resume(bus: Bus, channel: ChannelName) -> Pause | None:
 
 
 async def paused_channels(bus: Bus) -> frozenset[ChannelName]:
-    """The channels that are paused now."""
     return frozenset(await _stored_pauses(bus))
 
 
 async def load_pauses(bus: Bus) -> dict[ChannelName, Pause]:
-    """The pauses of all paused channels."""
     stored = await _stored_pauses(bus)
     return {channel: Pause.model_validate_json(data) for channel, data in stored.items()}
 

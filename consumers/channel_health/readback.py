@@ -75,7 +75,6 @@ class ReadbackStatus:
 
 
 def readback_failure(destinations: Mapping[ChannelName, Destination]) -> ReadbackFailure | None:
-    """The portal's readback failure, or None."""
     portal = destinations.get(ChannelName.PORTAL)
     if portal is None or not portal.unseen:
         return None
@@ -84,7 +83,6 @@ def readback_failure(destinations: Mapping[ChannelName, Destination]) -> Readbac
 
 
 def describe_reason(reason: str) -> Bilingual:
-    """A readback reason in both languages."""
     if feed := _FEED_REASON.fullmatch(reason):
         inner = describe_reason(feed[2])
         return Bilingual(f"{feed[1]}: {inner.en}", f"{feed[1]}: {inner.vi}")

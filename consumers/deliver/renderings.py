@@ -41,7 +41,6 @@ class RenderedContent(Generic[Rendered]):
 
     @property
     def is_personal(self) -> bool:
-        """Whether it is for one person."""
         return self.kind == NOTICE_KIND
 
     def require(self) -> Rendered:

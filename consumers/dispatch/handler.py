@@ -120,7 +120,6 @@ class Dispatcher(Planner):
         return earlier._replace(was_planned=await self.supersession.any_planned(earlier.plans))
 
     async def new_cursor(self, released: StoredPublication) -> PlanCursor:
-        """The cursor of a plan that is not begun."""
         publication, seq = released.publication, released.seq
         doubt = self.doubts is not None and await self.doubts.may_have_been_published(
             publication, seq

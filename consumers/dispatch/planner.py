@@ -70,7 +70,6 @@ class Planner:
     async def store_chunk(
         self, plan: PlanKey, held: Versioned[PlanCursor], chunk: list[AudienceRow], complete: bool
     ) -> Versioned[PlanCursor]:
-        """Store a chunk and wake its batches."""
         batches = [build_rows(rows) for rows in split_into_batches(chunk)]
         cursor = held.value.advance(
             [rows.ids for rows in batches], complete=complete, now=self.clock()

@@ -165,7 +165,6 @@ def admit(item: Item, claim: PositionClaim) -> Item:
 
 
 def queue_for_approval(item: Item, position: int) -> Item:
-    """Add a position to the list of those waiting at the desk."""
     waiting = tuple(sorted({*item.waiting, position}))
     return item.model_copy(update={"waiting": waiting})
 
@@ -216,7 +215,6 @@ def withdraw(item: Item, event_id: str, at: datetime, content_id: str) -> Item:
 
 
 def release_withdrawal(item: Item, position: int, at: datetime) -> Item:
-    """Release a withdrawal at *position*."""
     released = item.released | {position: at}
     gone = (*item.withdrawals, position)
     update = {"state": "withdrawn", "revision": position, "released": released, "withdrawals": gone}
@@ -262,7 +260,6 @@ def visible_revisions(item: Item, number: int) -> list[int]:
 
 
 def without_waiting(item: Item, positions: tuple[int, ...]) -> Item:
-    """Remove positions from the list of those waiting at the desk."""
     waiting = tuple(position for position in item.waiting if position not in positions)
     return item.model_copy(update={"waiting": waiting})
 

@@ -75,7 +75,6 @@ class ItemRepository:
         )
 
     async def remove_waiting(self, content_id: str, numbers: tuple[int, ...]) -> Item:
-        """Remove positions from the item's list of waiting ones."""
         return await self.update_item(
             content_id, lambda item: without_waiting(require(item), numbers)
         )

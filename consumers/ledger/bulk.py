@@ -34,7 +34,6 @@ class StoredBatch:
 
     @property
     def state_key(self) -> str:
-        """The key of its state."""
         return f"state.{self.key}"
 
 

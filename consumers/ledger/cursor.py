@@ -46,7 +46,6 @@ class PlanCursor:
 
     @property
     def is_halted_before_start(self) -> bool:
-        """Whether the plan was halted before its first batch."""
         return bool(self.halt) and not (self.count or self.complete)
 
     @property
@@ -58,5 +57,4 @@ class PlanCursor:
 
 
 def split_into_batches(rows: Sequence[T]) -> list[Sequence[T]]:
-    """*rows* in batches."""
     return [rows[start : start + MAX_BATCH_ROWS] for start in range(0, len(rows), MAX_BATCH_ROWS)]

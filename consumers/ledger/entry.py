@@ -101,7 +101,6 @@ class LedgerEntry:
         return not OPEN_LETTERS.isdisjoint(self.rows)
 
     def count_by_status(self) -> dict[Status, int]:
-        """Rows per public status."""
         counts: dict[Status, int] = {}
         for letter in set(self.rows):
             status = STATUS_OF_LETTER[letter]

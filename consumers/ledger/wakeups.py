@@ -68,7 +68,6 @@ class Waker:
         crash_point("wake.sent")
 
     async def send_canary(self, canary: CanaryKey) -> None:
-        """Queue a canary in the urgent lane."""
         data = json.dumps({"batch": str(canary), "lane": Lane.URGENT}).encode()
         subject = subjects.deliver(canary.channel, Lane.URGENT)
         await self.bus.publish(subject, data, msg_id=str(canary))

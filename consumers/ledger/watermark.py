@@ -11,7 +11,6 @@ WATERMARK_KEY = "open"
 
 
 async def read_watermark(bus: Bus) -> int:
-    """The sequence in the ledger's bucket before which every batch is closed."""
     value = await bus.bucket(subjects.CONTROL.name).get(WATERMARK_KEY)
     return int(value.data) if value else 1
 

@@ -7,8 +7,6 @@ from consumers.intake.event_log import EventLog
 from consumers.intake.handler import Intake
 from consumers.intake.repository import ItemRepository
 from consumers.ledger import codec
-from consumers.ledger.codec import BatchRows
-from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.entry import planned_entry
 from consumers.ledger.store import Ledger
 from consumers.reporting.trace import TraceReader
@@ -16,6 +14,7 @@ from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
 from contracts.trace import Trace
 from contracts.vocabulary import DEFAULT
 from tests.support.events import ITEM, UNIT, register_unit
+from tests.support.ledger_plan import store_plan
 
 
 class IntakeHarness:
@@ -49,10 +48,8 @@ class IntakeHarness:
         """A plan whose batches stand like this; what they began lands within *settle_s*."""
         key = PlanKey(channel, item, revision)
         named = [[f"r{n}{row:03}" for row in range(len(one))] for n, one in enumerate(letters)]
-        held = await self.ledger.create_plan(key, PlanCursor(created=self.clock()))
-        wider = held.value.advance(named, complete=True, now=self.clock())
-        lists = [BatchRows(tuple(ids)) for ids in named]
-        await self.ledger.append_batches(key, held, replace(wider, **cursor), lists)
+        at = {"at": self.clock(), "finished": self.clock()}
+        await store_plan(self.ledger, key, *named, **at | cursor)
         for number, rows in enumerate(letters):
             entry = planned_entry(0, Lane.NORMAL, self.clock())
             entry = replace(

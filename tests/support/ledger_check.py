@@ -7,13 +7,12 @@ from consumers.check.checker import LedgerRules
 from consumers.check.context import CheckContext
 from consumers.check.findings import STUCK_S, Violation
 from consumers.ledger import codec
-from consumers.ledger.codec import BatchRows
-from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.store import Ledger
 from contracts import publication, subjects
 from contracts.base.times import utc_time
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from tests.support.check_harness import acknowledge_all
+from tests.support.ledger_plan import store_plan
 from tests.support.publications import a_publication
 from tests.support.scripted_channel import reader_ids
 
@@ -32,12 +31,8 @@ class CheckedPlan:
     async def plan(self, *sizes: int, **changes: object) -> None:
         """Store the plan with batches of these sizes."""
         ids = iter(reader_ids(sum(sizes)))
-        batches = [BatchRows(tuple(next(ids) for _ in range(size))) for size in sizes]
-        start = self.clock() - OLD
-        held = await self.ledger.create_plan(PLAN, PlanCursor(created=start))
-        lists = [list(rows.ids) for rows in batches]
-        cursor = held.value.advance(lists, complete=True, now=start + 1)
-        await self.ledger.append_batches(PLAN, held, replace(cursor, **changes), batches)
+        batches = [[next(ids) for _ in range(size)] for size in sizes]
+        await store_plan(self.ledger, PLAN, *batches, at=self.clock() - OLD, **changes)
 
     async def deliver(self, *sizes: int) -> None:
         for number, size in enumerate(sizes):

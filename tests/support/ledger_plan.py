@@ -1,5 +1,9 @@
 """A ledger with one whole plan in it, of one batch for three recipients."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from consumers.ledger.codec import BatchRows
@@ -12,11 +16,17 @@ from tests.support.scripted_channel import reader_ids
 PLAN = PlanKey(ChannelName.EMAIL, "tin-moi", 1)
 
 
+async def store_plan(
+    ledger: Ledger, plan: PlanKey, *batches: Sequence[str], at: float = 0.0, **cursor: Any
+) -> None:
+    """Store a complete plan of these recipients; *cursor* changes its cursor."""
+    held = await ledger.create_plan(plan, PlanCursor(created=at))
+    done = replace(held.value.advance(list(batches), complete=True, now=at + 1), **cursor)
+    await ledger.append_batches(plan, held, done, [BatchRows(tuple(ids)) for ids in batches])
+
+
 @pytest.fixture
 async def ledger(bus: Bus) -> Ledger:
     ledger = Ledger(bus)
-    held = await ledger.create_plan(PLAN, PlanCursor())
-    ids = reader_ids(3)
-    cursor = held.value.advance([ids], complete=True, now=1)
-    await ledger.append_batches(PLAN, held, cursor, [BatchRows(tuple(ids))])
+    await store_plan(ledger, PLAN, reader_ids(3))
     return ledger

@@ -37,9 +37,7 @@ class CanarySender:
     settings: CanarySettings
     clock: Callable[[], float] = time.time
     started_channels: set[ChannelName] = field(default_factory=set)
-    warned_at: dict[ChannelName, float] = field(
-        default_factory=dict
-    )  # late ones, and when it was said
+    warned_at: dict[ChannelName, float] = field(default_factory=dict)  # of late canaries
 
     async def run(self) -> None:
         if not self.settings.every_s:
@@ -69,19 +67,14 @@ class CanarySender:
         Only a start may set a new period, so that two senders with different settings do not keep
         resetting a dead channel.
         """
-        now, settings, is_running = self.clock(), self.settings, channel in self.started_channels
-        if (
-            sent
-            and is_running
-            and not sent.is_inactive
-            and now - sent.seen < sent.limit_s / HEARTBEATS
-        ):
+        now, periods, is_running = self.clock(), self.periods, channel in self.started_channels
+        is_active = is_running and sent is not None and not sent.is_inactive
+        if sent and is_active and now - sent.seen < sent.limit_s / HEARTBEATS:
             return sent
 
         def move(stored: SentCanary | None) -> SentCanary:
             if stored is None or stored.is_inactive:
                 return self.new_record(stored, now)
-            periods = {"every_s": settings.every_s, "grace_s": settings.grace_s}
             changed = stored.model_copy(update=periods) != stored
             if changed and not is_running:
                 return stored.model_copy(update={"seen": now, "since": now} | periods)
@@ -103,19 +96,16 @@ class CanarySender:
         await self.update_record(channel, move)
         self.warned_at.pop(channel, None)
 
+    @property
+    def periods(self) -> dict[str, float]:
+        return {"every_s": self.settings.every_s, "grace_s": self.settings.grace_s}
+
     def new_record(
-        self, found: SentCanary | None, now: float, *, paused: bool = False
+        self, stored: SentCanary | None, now: float, *, paused: bool = False
     ) -> SentCanary:
-        settings = self.settings
-        return SentCanary(
-            number=found.number if found else 0,
-            at=found.at if found else 0.0,
-            since=now,
-            seen=now,
-            every_s=settings.every_s,
-            grace_s=settings.grace_s,
-            paused=paused,
-        )
+        """A record that begins anew; the number goes on."""
+        last = {"number": stored.number, "at": stored.at} if stored else {}
+        return SentCanary(**last, **self.periods, since=now, seen=now, paused=paused)
 
     async def send_if_due(
         self, channel: ChannelName, sent: SentCanary, answer: CanaryAnswer

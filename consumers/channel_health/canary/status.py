@@ -56,7 +56,6 @@ class SentCanary(BaseModel):
 
     @property
     def is_inactive(self) -> bool:
-        """Whether the channel gets no canaries: paused or off."""
         return self.paused or self.off
 
     @property
@@ -122,7 +121,6 @@ def late_reason(sent: SentCanary, answer: CanaryAnswer, now: float) -> str:
 async def load_records(
     bus: Bus, channels: Iterable[ChannelName]
 ) -> Mapping[ChannelName, tuple[SentCanary | None, CanaryAnswer]]:
-    """Load the records of *channels* in one request."""
     channels = list(channels)
     keys = [key(channel) for channel in channels for key in (sent_key, answer_key)]
     values = await bus.bucket(subjects.CONTROL.name).get_many(keys)

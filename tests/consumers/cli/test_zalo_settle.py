@@ -5,12 +5,11 @@ from dataclasses import replace
 import pytest
 
 from consumers.ledger import moves
-from consumers.ledger.codec import BatchRows
-from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.entry import Status, planned_entry
 from consumers.operations.manual_resolution import ManualResolution
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
 from tests.support.cli import json_output
+from tests.support.ledger_plan import store_plan
 
 ITEM, CLERK = "lich-nghi-tet", "Trần Thị Bình"
 ZALO = ChannelName.ZALO
@@ -22,10 +21,7 @@ def store_unknown_row(ledger):
 
     async def book(letters, revision=1):
         plan = PlanKey(ZALO, ITEM, revision)
-        held = await ledger.create_plan(plan, PlanCursor(source=1, lane=Lane.NORMAL, created=0.0))
-        rows = [BatchRows(("article", "broadcast"), frozenset())]
-        cursor = held.value.advance([one.ids for one in rows], complete=True, now=0.0)
-        await ledger.append_batches(plan, held, cursor, rows)
+        await store_plan(ledger, plan, ["article", "broadcast"], source=1)
         batch = BatchKey(*plan, 0)
         state = await ledger.state(batch)
         entry = replace(state.value, rows=letters, closed_at=1.0)

@@ -9,12 +9,11 @@ import structlog
 
 from consumers.app import broker as app_broker
 from consumers.feedback.handler import DeliveryReceipt, FeedbackHandler
-from consumers.ledger.codec import BatchRows
-from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.store import Ledger
 from consumers.runtime.errors import RetryLater
 from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName, PlanKey
+from tests.support.ledger_plan import store_plan
 from tests.support.scripted_channel import reader_ids
 
 PLAN = PlanKey(ChannelName.ZALO, "tin-moi", 1)
@@ -23,13 +22,6 @@ PLAN = PlanKey(ChannelName.ZALO, "tin-moi", 1)
 @pytest.fixture
 def feedback(ledger):
     return FeedbackHandler(ledger)
-
-
-async def plan(ledger: Ledger, *batches: list[str]) -> None:
-    """Store a complete plan of these recipients."""
-    held = await ledger.create_plan(PLAN, PlanCursor())
-    cursor = held.value.advance(list(batches), complete=True, now=1)
-    await ledger.append_batches(PLAN, held, cursor, [BatchRows(tuple(ids)) for ids in batches])
 
 
 async def stand(ledger: Ledger, letters: bytes, number: int = 0, **changes) -> None:
@@ -52,7 +44,7 @@ def receipt(recipient: str, **changes) -> DeliveryReceipt:
 async def test_a_receipt_ends_every_doubt_and_changes_nothing_else(ledger, feedback):
     """The table is that of `moves.apply_evidence`."""
     ids = reader_ids(9)
-    await plan(ledger, ids)
+    await store_plan(ledger, PLAN, ids)
     await stand(ledger, b"PRKkWdxew")
     for id in ids:
         await feedback.on_receipt(receipt(id))
@@ -60,7 +52,7 @@ async def test_a_receipt_ends_every_doubt_and_changes_nothing_else(ledger, feedb
 
 
 async def test_a_receipt_that_comes_before_its_row_has_ended_comes_again(ledger, feedback):
-    await plan(ledger, ["a"])
+    await store_plan(ledger, PLAN, ["a"])
     for was in "psSr":
         await stand(ledger, was.encode())
         with pytest.raises(RetryLater) as later:
@@ -73,7 +65,7 @@ async def test_a_receipt_that_comes_before_its_row_has_ended_comes_again(ledger,
 
 
 async def test_a_repeated_receipt_writes_nothing(ledger, feedback):
-    await plan(ledger, ["a"])
+    await store_plan(ledger, PLAN, ["a"])
     await stand(ledger, b"k", closed_at=5.0)
     await feedback.on_receipt(receipt("a"))
     before = await ledger.bucket.last_seq()
@@ -88,7 +80,7 @@ async def test_a_repeated_receipt_writes_nothing(ledger, feedback):
 async def test_every_recipient_is_found_whichever_batch_it_is_in(ledger, feedback, sizes):
     ids = reader_ids(2 * sum(sizes))[1::2]
     batches = [[ids.pop(0) for _ in range(size)] for size in sizes]
-    await plan(ledger, *batches)
+    await store_plan(ledger, PLAN, *batches)
     for number, batch in enumerate(batches):
         for row, id in enumerate(batch):
             assert await feedback.find_row(receipt(id)) == (BatchKey(*PLAN, number), row)
@@ -97,7 +89,7 @@ async def test_every_recipient_is_found_whichever_batch_it_is_in(ledger, feedbac
 
 
 async def test_few_lists_of_recipients_are_read_even_for_a_plan_of_many_batches(ledger, feedback):
-    await plan(ledger, *([id] for id in reader_ids(100)))
+    await store_plan(ledger, PLAN, *([id] for id in reader_ids(100)))
     real, reads = ledger.rows, []
 
     async def watched(batch):
@@ -112,7 +104,7 @@ async def test_few_lists_of_recipients_are_read_even_for_a_plan_of_many_batches(
 
 
 async def test_a_receipt_that_belongs_to_nobody_is_named_in_the_log_and_done(ledger, feedback):
-    await plan(ledger, ["a", "b"], ["c"])
+    await store_plan(ledger, PLAN, ["a", "b"], ["c"])
     await stand(ledger, b"PP")
     strays = [{"revision": 2}, {"content_id": "tin-khac"}, {"channel": "email"}]
     for changes in [{"recipient": "stranger"}, {"recipient": ""}, *strays]:
@@ -124,7 +116,7 @@ async def test_a_receipt_that_belongs_to_nobody_is_named_in_the_log_and_done(led
 
 
 async def test_a_receipt_is_written_over_whatever_a_worker_wrote_meanwhile(ledger, feedback):
-    await plan(ledger, ["a", "b"])
+    await store_plan(ledger, PLAN, ["a", "b"])
     await stand(ledger, b"Ps", owner="w#1#1")
     real, meanwhile = ledger.bucket.swap, [b"Pd", b"PD"]
 
@@ -143,7 +135,7 @@ async def test_a_receipt_is_written_over_whatever_a_worker_wrote_meanwhile(ledge
 
 
 async def test_receipts_come_over_the_bus(nats_server, bus, ledger, feedback):
-    await plan(ledger, ["a"], ["b"])
+    await store_plan(ledger, PLAN, ["a"], ["b"])
     await stand(ledger, b"K", 1)
     buried: list[str] = []
 
