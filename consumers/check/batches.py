@@ -41,12 +41,12 @@ def check_batch(
     unknown = {chr(letter) for letter in entry.rows if letter not in STATUS_OF_LETTER}
     if unknown:
         yield "letter-unknown", "".join(sorted(unknown))
-    yield from check_closing(entry, at)
-    yield from check_waiting(channel, entry, rules, at)
-    yield from check_attempts(entry, at)
+    yield from _check_closing(entry, at)
+    yield from _check_waiting(channel, entry, rules, at)
+    yield from _check_attempts(entry, at)
 
 
-def check_closing(entry: LedgerEntry, at: CheckTime) -> RuleHits:
+def _check_closing(entry: LedgerEntry, at: CheckTime) -> RuleHits:
     """A closed batch has only ended rows and no owner, and stays closed."""
     if entry.closed_at and entry.is_open:
         yield "closed-with-open-rows", entry.rows.decode()[:80]
@@ -56,7 +56,7 @@ def check_closing(entry: LedgerEntry, at: CheckTime) -> RuleHits:
         yield "never-closed", "every row has ended"
 
 
-def check_waiting(
+def _check_waiting(
     channel: ChannelName, entry: LedgerEntry, rules: TimeRules, at: CheckTime
 ) -> RuleHits:
     """Check that due work was done."""
@@ -77,7 +77,7 @@ def check_waiting(
         yield "in-doubt-old", f"{entry.rows.count(IN_DOUBT)} rows"
 
 
-def check_attempts(entry: LedgerEntry, at: CheckTime) -> RuleHits:
+def _check_attempts(entry: LedgerEntry, at: CheckTime) -> RuleHits:
     """Check that notes name existing rows, and that no attempt came before its backoff."""
     beyond = [row for row in entry.notes if not 0 <= row < len(entry.rows)]
     if beyond:

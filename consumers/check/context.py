@@ -20,11 +20,11 @@ IsExcused = Callable[[ChannelName, Lane], Awaitable[bool]]
 ReportProgress = Callable[[str, int], None]
 
 
-async def never_excused(_: ChannelName, __: Lane) -> bool:
+async def _never_excused(_: ChannelName, __: Lane) -> bool:
     return False
 
 
-def no_progress(_: str, __: int) -> None:
+def _no_progress(_: str, __: int) -> None:
     """Ignore progress reports."""
 
 
@@ -50,10 +50,10 @@ class CheckContext:
     bus: Bus
     clock: Clock = time.time
     deep: bool = False
-    excuses: Callable[[], IsExcused] = lambda: never_excused
+    excuses: Callable[[], IsExcused] = lambda: _never_excused
     running_since: float = 0.0
     recheck_after_s: float = RECHECK_AFTER_S
-    report_progress: ReportProgress = no_progress
+    report_progress: ReportProgress = _no_progress
 
     def __post_init__(self) -> None:
         self.publications = PublicationIndex(self.bus)

@@ -65,12 +65,12 @@ async def served_twice(bucket: Bucket, issue: Issue, issues: IssueIndex) -> Asyn
     for number, item in enumerate(issue.items):
         if item.out:
             continue
-        others = [served_recipients(bucket, PlanKey(EMAIL, item.content_id, item.revision))]
+        others = [_served_recipients(bucket, PlanKey(EMAIL, item.content_id, item.revision))]
         for other, other_number in issues.holding(item.content_id):
             is_same = other.items[other_number].revision == item.revision
             if is_same and other.plan < issue.plan:
-                others.append(served_recipients(bucket, other.plan, other_number))
-        own_row = served_recipients(bucket, issue.plan, number)
+                others.append(_served_recipients(bucket, other.plan, other_number))
+        own_row = _served_recipients(bucket, issue.plan, number)
         last = ""
         async for id in merge_sorted([own_row, *others]):
             if id == last:
@@ -78,7 +78,7 @@ async def served_twice(bucket: Bucket, issue: Issue, issues: IssueIndex) -> Asyn
             last = id
 
 
-def served_recipients(
+def _served_recipients(
     bucket: Bucket, plan: PlanKey, number: int | None = None
 ) -> AsyncIterator[str]:
     """Recipients of a plan that was not cancelled; of a digest, those who got item *number*."""

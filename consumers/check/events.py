@@ -133,7 +133,7 @@ class EventRules:
         for stream, state in zip(PERMANENT_STREAMS, states, strict=True):
             content = stream is subjects.CONTENT
             erased = self.erased if content else set()
-            for detail in missing_messages(state, intake.ack_floor if content else 0, erased):
+            for detail in _missing_messages(state, intake.ack_floor if content else 0, erased):
                 yield Violation(rule="stream-gap", key=stream.name, detail=detail)
 
     async def read_dead(self) -> list[Violation]:
@@ -203,7 +203,7 @@ class EventRules:
             for event in accepted
             if event.content_id in items
         ]
-        notices = [key for event in accepted for key in notice_keys(event, records)]
+        notices = [key for event in accepted for key in _notice_keys(event, records)]
         positions = frozenset(await self.positions.get_many(publications))
         states = frozenset(await self.ledger.get_many(notices))
         return StoredMarks(records, items, positions, states)
@@ -217,7 +217,7 @@ class EventRules:
         if record.refused:
             return True
         if isinstance(event.content, CaseNotice):
-            return not marks.case_notices.isdisjoint(notice_keys(event, marks.records))
+            return not marks.case_notices.isdisjoint(_notice_keys(event, marks.records))
         number = item.position_of(event.event_id) if item else 0
         key = keys.publication_key(event.content_id, number)
         if not (item and number and key in marks.positions):
@@ -240,21 +240,21 @@ def read_event(message: Message) -> AcceptedEvent:
     unit = message.subject.split(".")[1]
     try:
         event = envelope.decode(None, message.headers, message.data)
-        content = stored_content(event)
+        content = _stored_content(event)
     except (ContractError, ValidationError, KeyError):
         return AcceptedEvent(message.seq, "", "", None)
     event_id = keys.event_id(unit, event.source, event.id)
     return AcceptedEvent(message.seq, event_id, keys.content_hash(event.type, event.data), content)
 
 
-def stored_content(event: CloudEvent) -> Submitted | Withdrawn | CaseNotice:
+def _stored_content(event: CloudEvent) -> Submitted | Withdrawn | CaseNotice:
     """Return an event's content as CONTENT holds it: of a case, without the contact."""
     if event.type == events.CASE_UPDATED:
         return events.parse_case_notice(event)
     return cast(Submitted | Withdrawn, events.KINDS[event.type].model_validate(event.data))
 
 
-def notice_keys(event: AcceptedEvent, records: Mapping[str, EventRecord]) -> list[str]:
+def _notice_keys(event: AcceptedEvent, records: Mapping[str, EventRecord]) -> list[str]:
     """The ledger keys of a case event; none for content."""
     record = records.get(event.event_id)
     if record is None or not isinstance(event.content, CaseNotice):
@@ -262,7 +262,7 @@ def notice_keys(event: AcceptedEvent, records: Mapping[str, EventRecord]) -> lis
     return case_notices.ledger_keys(event.content_id, record.revision or 0)
 
 
-def missing_messages(state: dict[str, int], floor: int, erased: Set[int]) -> Iterator[str]:
+def _missing_messages(state: dict[str, int], floor: int, erased: Set[int]) -> Iterator[str]:
     """Describe messages that, by a stream's own numbers, are gone and were not *erased*."""
     first, last = state["first_seq"], state["last_seq"]
     before = sum(seq < first for seq in erased)

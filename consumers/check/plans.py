@@ -74,17 +74,17 @@ def check_order(
     """
     planned = {tally.plan.revision for tally in tallies if tally.is_begun}
     for place, tally in enumerate(tallies):
-        for fault in check_halt(tally, None if released is None else {*released, *planned}):
+        for fault in _check_halt(tally, None if released is None else {*released, *planned}):
             yield Violation(rule="halt-wrong", key=f"plan.{tally.plan}", detail=fault)
         for key in tally.halted if not tally.cursor.halt else ():
             detail = "halted, and its plan is not"
             yield Violation(rule="halt-wrong", key=f"state.{key}", detail=detail)
         newer = next((later for later in tallies[place + 1 :] if later.is_begun), None)
         if newer:
-            yield from check_stopped(tally, newer)
+            yield from _check_stopped(tally, newer)
 
 
-def check_halt(tally: PlanTally, released: Container[int] | None) -> Iterator[str]:
+def _check_halt(tally: PlanTally, released: Container[int] | None) -> Iterator[str]:
     """Check that a higher, released position halts the plan, with its letter."""
     mark, by = tally.cursor.halt[:1], tally.cursor.halt[1:]
     if not mark:
@@ -95,7 +95,7 @@ def check_halt(tally: PlanTally, released: Container[int] | None) -> Iterator[st
         yield f"halted by {tally.cursor.halt}, which was never released"
 
 
-def check_stopped(older: PlanTally, newer: PlanTally) -> Iterator[Violation]:
+def _check_stopped(older: PlanTally, newer: PlanTally) -> Iterator[Violation]:
     """Check that a newer position has halted the older one; on e-mail and Zalo, also closed it."""
     because = f"position {newer.plan.revision} has begun"
     if not older.cursor.halt:
@@ -129,18 +129,18 @@ async def check_corrections(
                 if issue.items[number].revision < newer.plan.revision
             ]
         if older and newer.cursor.complete and newer.plan.channel is not ChannelName.PORTAL:
-            async for rule, ids in compare_recipients(bucket, older, newer):
+            async for rule, ids in _compare_recipients(bucket, older, newer):
                 detail = f"{len(ids)}: {', '.join(ids[:NAMED_RECIPIENTS])}"
                 yield Violation(rule=rule, key=f"plan.{newer.plan}", detail=detail)
 
 
-async def compare_recipients(
+async def _compare_recipients(
     bucket: Bucket, older: Sequence[AsyncIterator[str]], newer: PlanTally
 ) -> AsyncIterator[tuple[str, list[str]]]:
     """Compare the recipients of older texts with those of the correction, both sorted."""
     wrong: dict[str, list[str]] = {"correction-missing": [], "correction-unfounded": []}
-    async for row in join_by_id(plan_recipients(bucket, newer), merge_distinct(older)):
-        if row.was_reached and not row.is_correction and needs_correction(newer, row.id):
+    async for row in _join_by_id(plan_recipients(bucket, newer), merge_distinct(older)):
+        if row.was_reached and not row.is_correction and _needs_correction(newer, row.id):
             wrong["correction-missing"].append(row.id)
         if row.is_correction and not row.was_reached:
             wrong["correction-unfounded"].append(row.id)
@@ -157,7 +157,7 @@ class CorrectionRecipient(NamedTuple):
     was_reached: bool
 
 
-async def join_by_id(
+async def _join_by_id(
     planned: AsyncIterator[tuple[str, bool]], reached: AsyncIterator[str]
 ) -> AsyncIterator[CorrectionRecipient]:
     row, id = await anext(planned, None), await anext(reached, None)
@@ -171,7 +171,7 @@ async def join_by_id(
             id = await anext(reached, None)
 
 
-def needs_correction(newer: PlanTally, id: str) -> bool:
+def _needs_correction(newer: PlanTally, id: str) -> bool:
     """Whether a recipient gets the correction: a sent broadcast is not repeated on Zalo."""
     return newer.plan.channel is ChannelName.EMAIL or id == ARTICLE_ROW
 

@@ -25,7 +25,7 @@ LOCK_TIMEOUT_S = 2.0
 DAMAGE_CODES = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-def index_fingerprint(item: SnapshotItem) -> bytes:
+def _index_fingerprint(item: SnapshotItem) -> bytes:
     """Return the fingerprint of an item in the index; empty for an unreadable one."""
     try:
         return text_fingerprint(item.stored.publication.as_released)
@@ -37,7 +37,7 @@ def index_lost(detail: str) -> Violation:
     return Violation(rule="index-lost", key="portal", detail=detail)
 
 
-def is_damaged(error: sqlite3.Error) -> bool:
+def _is_damaged(error: sqlite3.Error) -> bool:
     """Whether the file is no database, broken, or one without Loa's tables."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGE_CODES
 
@@ -86,7 +86,7 @@ class PortalRules:
 
     def check_unreadable(self, error: Exception) -> list[Violation]:
         """A damaged index counts as lost; an inaccessible one is skipped."""
-        if isinstance(error, sqlite3.Error) and is_damaged(error):
+        if isinstance(error, sqlite3.Error) and _is_damaged(error):
             return [index_lost(f"the index is damaged: {error_reason(error)}")]
         self.skip("portal", f"the folder can't be read: {type(error).__name__}")
         return []
@@ -104,7 +104,7 @@ class PortalRules:
 
     def index_contents(self, snapshot: IndexSnapshot) -> IndexContents:
         current = {
-            item.content_id: (item.revision, index_fingerprint(item))
+            item.content_id: (item.revision, _index_fingerprint(item))
             for item in snapshot.all_items()
         }
         self.items = len(current)

@@ -53,7 +53,7 @@ class PublicationIndex:
 
     def add(self, message: Message) -> None:
         try:
-            facts = publication_facts(publication.decode(message.data), message.seq)
+            facts = _publication_facts(publication.decode(message.data), message.seq)
         except ContractError:
             self.unreadable.add(message.seq)
             return
@@ -69,7 +69,7 @@ class PublicationIndex:
             yield from positions.values()
 
 
-def publication_facts(published: Publication, seq: int) -> PublicationFacts:
+def _publication_facts(published: Publication, seq: int) -> PublicationFacts:
     start = published.not_before or published.released_at
     return PublicationFacts(
         content_id=published.content_id,

@@ -24,7 +24,7 @@ DESK_POLICY = "desk"
 CHUNK_PUBLICATIONS = 250
 
 
-def check_approval(position: Position, policy: str, *, restored: bool = False) -> RuleHits:
+def _check_approval(position: Position, policy: str, *, restored: bool = False) -> RuleHits:
     """Check that a position was approved; *policy*, the unit's present one, if it has none.
 
     *restored*: the publication came out of a backup. A position that was approved during the backup
@@ -40,11 +40,11 @@ def check_approval(position: Position, policy: str, *, restored: bool = False) -
         yield "unapproved", f"{decision.verdict} by {decision.by}"
     elif not restored and (position.released_at is None or decision.at > position.released_at):
         yield "unapproved", f"approved at {decision.at:%Y-%m-%d %H:%M:%S}, after its release"
-    elif is_own_content(position, decision.by):
+    elif _is_own_content(position, decision.by):
         yield "self-approved", f"by {decision.by}"
 
 
-def is_own_content(position: Position, approver: str) -> bool:
+def _is_own_content(position: Position, approver: str) -> bool:
     try:
         approval.check_four_eyes(position, approver)
     except Forbidden:
@@ -122,7 +122,7 @@ class ReleaseRules:
         elif expected != facts.fingerprint or record.hash != position.hash:
             yield "text-differs", "not what the accepted event says"
         policy = self.policies.get(position.unit, DESK_POLICY)
-        yield from check_approval(position, policy, restored=facts.seq <= self.restored_up_to)
+        yield from _check_approval(position, policy, restored=facts.seq <= self.restored_up_to)
 
     def expected_fingerprint(
         self, facts: PublicationFacts, position: Position, item: Item

@@ -95,7 +95,7 @@ class DeadLetterDecisions:
     def require_open(self, letter: DeadLetter) -> None:
         """Raises Invalid for a letter that has ended."""
         if letter.ended:
-            raise Invalid(already_ended_error(letter, History(decisions=letter.decisions)))
+            raise Invalid(_already_ended_error(letter, History(decisions=letter.decisions)))
 
     async def send(
         self, state: DecisionState, letter: DeadLetter, person: Operator, message: OutgoingMessage
@@ -134,7 +134,7 @@ class DeadLetterDecisions:
         subject = subjects.content(letter.about.unit, "*") if is_edited else origin.subject
         async for message in self.store.bus.scan(origin.stream, subject, origin.seq + 1):
             has_id = message.headers.get("Nats-Msg-Id") == begun.message_id
-            if has_id and hash_of(message.data) == begun.after:
+            if has_id and _hash_of(message.data) == begun.after:
                 return Ack(origin.stream, message.seq)
         return None
 
@@ -147,8 +147,8 @@ class DeadLetterDecisions:
             by=printable(person.name.strip(), NAME_MAX),
             reason=printable(person.reason.strip(), REASON_MAX),
             covers=letter.latest,
-            before=hash_of(letter.original) if letter.body is not None else "",
-            after=hash_of(sent) if sent is not None else "",
+            before=_hash_of(letter.original) if letter.body is not None else "",
+            after=_hash_of(sent) if sent is not None else "",
             done=sent is None,
         )
 
@@ -161,20 +161,20 @@ class DeadLetterDecisions:
         def add(stored: History | None) -> History:
             history = stored or History()
             if decision not in history.decisions:
-                require_decidable(letter, history, decision)
+                _require_decidable(letter, history, decision)
             return history.with_decision(decision)
 
         return (await update(self.store.histories, key, History, add, before)).value
 
     async def finish_begun(self, letter: DeadLetter, history: History, decision: Decision) -> None:
         """Raises Invalid when another message is being sent, or was: then it is recorded now."""
-        require_decidable(letter, history, decision)
+        _require_decidable(letter, history, decision)
         for begun in history.begun(letter.latest):
             if begun.message_id == decision.message_id:
                 continue
             if ack := await self.find_sent(letter, begun):
                 ended = await self.record_sent(letter, begun, ack)
-                raise Invalid(already_ended_error(letter, ended))
+                raise Invalid(_already_ended_error(letter, ended))
 
     async def record_sent(self, letter: DeadLetter, begun: Decision, ack: Ack) -> History:
         """Record where the message was stored, also after another decision meanwhile."""
@@ -193,13 +193,13 @@ class DeadLetterDecisions:
         return letter.model_copy(update={"decisions": history.decisions})
 
 
-def require_decidable(letter: DeadLetter, history: History, decision: Decision) -> None:
+def _require_decidable(letter: DeadLetter, history: History, decision: Decision) -> None:
     """Raises Invalid for a letter that has ended, or that another operator is sending.
 
     The operator who began to send it may continue at once, but not discard it.
     """
     if history.ended(letter.id, letter.latest):
-        raise Invalid(already_ended_error(letter, history))
+        raise Invalid(_already_ended_error(letter, history))
     for begun in history.begun(letter.latest):
         own = begun.by == decision.by and decision.state != "discarded"
         if not own and decision.at - begun.at < SENDING_HOLD:
@@ -227,11 +227,11 @@ def check_corrected(letter: DeadLetter, body: bytes, vocabulary: Vocabulary) -> 
     return OutgoingMessage(subjects.content(unit, events.kind_of(event.type)), body, headers)
 
 
-def already_ended_error(letter: DeadLetter, history: History) -> FieldError:
+def _already_ended_error(letter: DeadLetter, history: History) -> FieldError:
     last = history.decisions[-1] if history.decisions else None
     state, who = (last.state, last.by) if last else ("", "")
     return field_error("id", "letter_ended", value=letter.id, state=translate(state), who=who)
 
 
-def hash_of(body: bytes) -> str:
+def _hash_of(body: bytes) -> str:
     return sha256(body).hexdigest()

@@ -41,25 +41,25 @@ def read_message_info(subject: str, headers: Mapping[str, str], body: bytes) -> 
     fields = parse_object(body)
     if kind in ("content", "case"):
         unit, _, _ = rest.partition(".")
-        return event_info(valid_id(unit), event_attributes(headers, fields), fields)
+        return _event_info(_valid_id(unit), _event_attributes(headers, fields), fields)
     if kind == "publication":
         _, _, item = rest.rpartition(".")
-        return MessageInfo(unit=valid_id(data_of(fields).get("unit")), content_id=valid_id(item))
+        return MessageInfo(unit=_valid_id(data_of(fields).get("unit")), content_id=_valid_id(item))
     return MessageInfo(
-        content_id=valid_id(fields.get("content_id")) or content_id_of_batch(fields.get("batch"))
+        content_id=_valid_id(fields.get("content_id")) or _content_id_of_batch(fields.get("batch"))
     )
 
 
-def event_info(unit: str, attributes: Mapping[str, Any], body: Mapping[str, Any]) -> MessageInfo:
+def _event_info(unit: str, attributes: Mapping[str, Any], body: Mapping[str, Any]) -> MessageInfo:
     """Read an event's own id, and make the public one as the gateway does."""
-    source, id = encodable_text(attributes.get("source")), encodable_text(attributes.get("id"))
+    source, id = _encodable_text(attributes.get("source")), _encodable_text(attributes.get("id"))
     content_id = data_of(body).get("content_id") or body.get("content_id")
     return MessageInfo(
         unit=unit,
         source=printable(source, SOURCE_MAX),
         id=printable(id, ATTRIBUTE_MAX),
         event_id=keys.event_id(unit, source, id) if unit and source and id else "",
-        content_id=valid_id(content_id),
+        content_id=_valid_id(content_id),
     )
 
 
@@ -72,7 +72,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def event_attributes(headers: Mapping[str, str], body: Mapping[str, Any]) -> Mapping[str, Any]:
+def _event_attributes(headers: Mapping[str, str], body: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return an event's attributes: from its headers (binary mode) or its body."""
     lowered = {name.lower(): value for name, value in headers.items()}
     binary = {name: lowered[f"ce-{name}"] for name in ("source", "id") if f"ce-{name}" in lowered}
@@ -84,17 +84,17 @@ def data_of(body: Mapping[str, Any]) -> Mapping[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def content_id_of_batch(batch: object) -> str:
+def _content_id_of_batch(batch: object) -> str:
     try:
-        return valid_id(BatchKey.parse(encodable_text(batch)).content_id)
+        return _valid_id(BatchKey.parse(_encodable_text(batch)).content_id)
     except ValueError:
         return ""
 
 
-def encodable_text(value: object) -> str:
+def _encodable_text(value: object) -> str:
     """Return a text that can be encoded: half of a surrogate pair is replaced."""
     return value.encode(errors="replace").decode() if isinstance(value, str) else ""
 
 
-def valid_id(value: object) -> str:
+def _valid_id(value: object) -> str:
     return value if isinstance(value, str) and _ID.fullmatch(value) else ""

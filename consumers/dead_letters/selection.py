@@ -48,8 +48,8 @@ class DeadLetterQuery:
     def matches_time(self, letter: DeadLetter) -> bool:
         """A letter matches from its first to its last death."""
         last = letter.last or letter.at
-        return (self.since is None or last >= as_utc(self.since)) and (
-            self.until is None or letter.at < as_utc(self.until)
+        return (self.since is None or last >= _as_utc(self.since)) and (
+            self.until is None or letter.at < _as_utc(self.until)
         )
 
     def matches_text(self, body: bytes) -> bool:
@@ -57,6 +57,6 @@ class DeadLetterQuery:
         return nfc(self.text).casefold() in nfc(body.decode("utf-8", "replace")).casefold()
 
 
-def as_utc(moment: datetime) -> datetime:
+def _as_utc(moment: datetime) -> datetime:
     """A time without an offset means UTC, as in the lists."""
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -194,7 +194,7 @@ class DeadLetterStore:
         """Count the deaths of each letter; log foreign messages."""
         deaths = Deaths()
         async for message in self.bus.scan(subjects.DEAD.name):
-            letter = parse_letter(message)
+            letter = _parse_letter(message)
             if not letter.is_readable:
                 log.warning("dead_letter_unreadable", letter=message.seq, stage=letter.stage)
             deaths.count(letter, message.seq)
@@ -213,7 +213,7 @@ class DeadLetterStore:
         stored = await self.histories.get_many([history_key(message.seq) for message in messages])
         letters = []
         for message in messages:
-            id, letter = message.seq, parse_letter(message)
+            id, letter = message.seq, _parse_letter(message)
             value = stored.get(history_key(id))
             history = History.model_validate_json(value.data) if value else History()
             count = counts.get(letter.identity) or DeathCount(id, id, letter.at)
@@ -223,7 +223,7 @@ class DeadLetterStore:
         return letters
 
 
-def parse_letter(message: Message) -> DeadLetter:
+def _parse_letter(message: Message) -> DeadLetter:
     """Parse a letter, and add fields that an earlier version did not store.
 
     A foreign message becomes a letter of its own, so that an operator can discard it.
@@ -231,7 +231,7 @@ def parse_letter(message: Message) -> DeadLetter:
     try:
         letter = DeadLetter.model_validate_json(message.data)
     except ValidationError:
-        return unreadable_letter(message)
+        return _unreadable_letter(message)
     if letter.digest or letter.body is None:
         return letter
     origin = letter.origin
@@ -242,7 +242,7 @@ def parse_letter(message: Message) -> DeadLetter:
     return letter.model_copy(update=update)
 
 
-def unreadable_letter(message: Message) -> DeadLetter:
+def _unreadable_letter(message: Message) -> DeadLetter:
     """A foreign message in DEAD, as a letter with DEAD as its origin."""
     _, _, stage = message.subject.partition(".")
     return DeadLetter(

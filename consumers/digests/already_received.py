@@ -95,7 +95,7 @@ class AlreadyReceived:
         return merge_distinct([self.planned_recipients(self.own_plan(number)), *in_digests])
 
     async def planned_recipients(self, plan: PlanKey) -> AsyncIterator[str]:
-        """Yield all recipients of a plan, whatever their status."""
+        """Yield all recipients of a plan, in any status."""
         stored_plan = await self.ledger.plan(plan)
         for number in range(stored_plan.value.count if stored_plan else 0):
             for id in (await self.ledger.rows(BatchKey(*plan, number))).ids:

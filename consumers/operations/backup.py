@@ -79,26 +79,26 @@ async def save_backup(bus: Bus, folder: Path, clock: Clock) -> BackupManifest:
     The folder holds addresses and keys' digests: only its owner may read it. Raises Invalid,
     OSError or BusError.
     """
-    draft, began = create_draft_folder(folder), utc_now(clock)
+    draft, began = _create_draft_folder(folder), utc_now(clock)
     floors = {}
     for stream, consumer in tracked_consumers():
         info = await bus.consumer_info(stream.name, consumer.durable)
         floors[consumer_name(stream, consumer)] = info["ack_floor"]["stream_seq"]
-    streams = [await save_stream(bus, name, draft) for name in SAVE_ORDER]
+    streams = [await _save_stream(bus, name, draft) for name in SAVE_ORDER]
     ended = utc_now(clock)
     manifest = BackupManifest(began=began, ended=ended, floors=floors, streams=streams)
     with (draft / MANIFEST).open("xb") as file:
         file.write(manifest.model_dump_json(indent=1).encode())
         file.flush()
         os.fsync(file.fileno())
-    sync_folder(draft)
+    _sync_folder(draft)
     draft.rename(folder)
-    sync_folder(folder.parent)
+    _sync_folder(folder.parent)
     log.info("backup_saved", streams=len(streams), bytes=sum(one.size for one in streams))
     return manifest
 
 
-def create_draft_folder(folder: Path) -> Path:
+def _create_draft_folder(folder: Path) -> Path:
     """Create a draft folder beside *folder*; one left by a killed backup is deleted.
 
     The folder above is never made: where it is missing, a backup disk may not be mounted.
@@ -123,7 +123,7 @@ def consumer_name(stream: StreamSpec, consumer: ConsumerSpec) -> str:
     return f"{stream.name}/{consumer.durable}"
 
 
-async def save_stream(bus: Bus, stream: str, folder: Path) -> StreamFile:
+async def _save_stream(bus: Bus, stream: str, folder: Path) -> StreamFile:
     path, digest = folder / f"{stream}.snapshot", hashlib.sha256()
     with path.open("xb") as file:
 
@@ -151,11 +151,11 @@ def load_manifest(folder: Path) -> BackupManifest:
     if manifest.format != FORMAT or {saved.stream for saved in manifest.streams} != set(SAVE_ORDER):
         raise Invalid(field_error(MANIFEST, "backup_foreign", value=manifest.format))
     for saved in manifest.streams:
-        check_file(folder, saved)
+        _check_file(folder, saved)
     return manifest
 
 
-def check_file(folder: Path, saved: StreamFile) -> None:
+def _check_file(folder: Path, saved: StreamFile) -> None:
     digest = hashlib.sha256()
     try:
         for piece in read_pieces(folder, saved):
@@ -172,7 +172,7 @@ def read_pieces(folder: Path, saved: StreamFile) -> Iterator[bytes]:
             yield piece
 
 
-def sync_folder(folder: Path) -> None:
+def _sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

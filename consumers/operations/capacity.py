@@ -29,9 +29,8 @@ class CapacityMonitor:
 
     async def check(self) -> None:
         """Measure every stream and warn of full ones. Raises BusError."""
-        usage = {
-            name: percent_used(await self.bus.stream_info(name)) for name in topology.stream_names()
-        }
+        names = topology.stream_names()
+        usage = {name: _percent_used(await self.bus.stream_info(name)) for name in names}
         self.filling_streams = {name: full for name, full in usage.items() if full >= WARN_PERCENT}
         for name, full in self.filling_streams.items():
             self.warn(name, full)
@@ -49,7 +48,7 @@ class CapacityMonitor:
             log.warning("stream_filling", stream=name, percent=percent)
 
 
-def percent_used(info: dict[str, Any]) -> int:
+def _percent_used(info: dict[str, Any]) -> int:
     """Used bytes of a stream in percent of its limit; 0 without a limit."""
     limit = info["config"]["max_bytes"]
     return int(100 * info["state"]["bytes"] / limit) if limit > 0 else 0

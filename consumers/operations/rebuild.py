@@ -51,7 +51,7 @@ async def rebuild_portal(
     try:
         with open_rebuild(folder, press, LOCK_TIMEOUT_S, report_progress) as rebuild:
             total = (await bus.stream_info(subjects.PUBLICATIONS.name))["state"]["messages"]
-            async for chunk in publication_chunks(bus):
+            async for chunk in _publication_chunks(bus):
                 await asyncio.to_thread(rebuild.add_publications, chunk.shown)
                 await asyncio.to_thread(rebuild.add_already_shown, chunk.unsure)
                 report_progress("publications", len(chunk.shown) + len(chunk.unsure), total)
@@ -62,9 +62,9 @@ async def rebuild_portal(
     return changes
 
 
-async def publication_chunks(bus: Bus) -> AsyncIterator[PublicationChunk]:
+async def _publication_chunks(bus: Bus) -> AsyncIterator[PublicationChunk]:
     """Yield every publication, oldest first; an unreadable one is logged and skipped."""
-    async for messages in chunked(stored_messages(bus), CHUNK_PUBLICATIONS):
+    async for messages in chunked(_stored_messages(bus), CHUNK_PUBLICATIONS):
         chunk: list[Publication] = []
         for message in messages:
             try:
@@ -72,10 +72,10 @@ async def publication_chunks(bus: Bus) -> AsyncIterator[PublicationChunk]:
             except ContractError as broken:
                 fields = [error.field for error in broken.errors]
                 log.error("publication_unreadable", seq=message.seq, fields=fields)
-        yield await sort_by_ledger(bus, chunk)
+        yield await _sort_by_ledger(bus, chunk)
 
 
-async def stored_messages(bus: Bus) -> AsyncIterator[Message]:
+async def _stored_messages(bus: Bus) -> AsyncIterator[Message]:
     """Yield the whole stream; messages that a lagging replica lacks come from the leader."""
     stream, seq = subjects.PUBLICATIONS.name, 0
     last = (await bus.stream_info(stream))["state"]["last_seq"]
@@ -87,7 +87,7 @@ async def stored_messages(bus: Bus) -> AsyncIterator[Message]:
             yield found
 
 
-async def sort_by_ledger(bus: Bus, chunk: list[Publication]) -> PublicationChunk:
+async def _sort_by_ledger(bus: Bus, chunk: list[Publication]) -> PublicationChunk:
     keys = [f"state.{BatchKey(ChannelName.PORTAL, p.content_id, p.revision, 0)}" for p in chunk]
     now = await bus.bucket(subjects.LEDGER.name).last_seq()  # whichever replica answers
     by_key = await portal_row_letters(bus, keys, since=now)
@@ -120,12 +120,12 @@ async def rebuild_directory(bus: Bus, path: Path) -> int:
         for file in path.parent.glob(f"{path.name}*"):
             file.unlink()
         with closing(DirectoryStore(path)) as store:
-            await fill_directory(bus, store)
+            await _fill_directory(bus, store)
             log.info("directory_rebuilt", people=store.count_subscribers())
             return store.count_subscribers()
 
 
-async def fill_directory(bus: Bus, store: DirectoryStore) -> None:
+async def _fill_directory(bus: Bus, store: DirectoryStore) -> None:
     """Copy all subscribers of the bucket; the service follows later changes."""
     bucket = bus.bucket(subjects.SUBSCRIBERS.name)
     store.reset((await bus.stream_info(bucket.stream))["created"])

@@ -102,21 +102,21 @@ async def restore_backup(
     damaged backup or a bus that is not empty, before any change.
     """
     manifest = backup.load_manifest(folder)
-    await clear_bus(bus)
+    await _clear_bus(bus)
     for saved in manifest.streams:
         pieces = backup.read_pieces(folder, saved)
         await bus.restore_snapshot(saved.stream, Snapshot(saved.config, saved.state), pieces)
     for stream, consumer in backup.tracked_consumers():
         floor = manifest.floors.get(backup.consumer_name(stream, consumer), 0)  # 0: a newer one
         await topology.create_consumer_at(bus, stream, consumer, floor + 1)
-    await pause_channels(bus, manifest)
+    await _pause_channels(bus, manifest)
     await watermark.delete_watermark(bus)
     ledger = Ledger(bus)
     opened = [batch async for batch in open_batches(ledger)]
     if not moved:
-        await record_restore(bus, manifest, clock())
-        await mark_plans_in_doubt(ledger)
-        await mark_in_doubt(ledger, opened, clock())
+        await _record_restore(bus, manifest, clock())
+        await _mark_plans_in_doubt(ledger)
+        await _mark_in_doubt(ledger, opened, clock())
     await topology.delete_stream(bus, topology.RESTORING_STREAM)
     await topology.apply(bus)
     for batch, entry in opened:
@@ -125,7 +125,7 @@ async def restore_backup(
     return manifest
 
 
-async def clear_bus(bus: Bus) -> None:
+async def _clear_bus(bus: Bus) -> None:
     """Delete streams left by an interrupted restore or a first start."""
     present = [name for name in topology.stream_names() if await topology.stream_exists(bus, name)]
     if not await topology.stream_exists(bus, topology.RESTORING_STREAM):
@@ -138,7 +138,7 @@ async def clear_bus(bus: Bus) -> None:
         await topology.delete_stream(bus, name)
 
 
-async def pause_channels(bus: Bus, manifest: BackupManifest) -> None:
+async def _pause_channels(bus: Bus, manifest: BackupManifest) -> None:
     """Pause every channel; the reason includes that of an earlier pause."""
     reasons = await pauses.load_pauses(bus)
     for channel in ChannelName:
@@ -148,7 +148,7 @@ async def pause_channels(bus: Bus, manifest: BackupManifest) -> None:
         await pauses.pause(bus, channel, why)
 
 
-async def record_restore(bus: Bus, manifest: BackupManifest, now: float) -> None:
+async def _record_restore(bus: Bus, manifest: BackupManifest, now: float) -> None:
     """Record the restore, after which events are certainly new."""
     last_seq = (await bus.stream_info(subjects.PUBLICATIONS.name))["state"]["last_seq"]
     restored = RestoreRecord(backup=manifest.began, at=utc_time(now), publications=last_seq)
@@ -185,7 +185,7 @@ async def open_batches(ledger: Ledger) -> AsyncIterator[tuple[BatchKey, Versione
             yield batch, Versioned(entry, value.revision)
 
 
-async def mark_in_doubt(
+async def _mark_in_doubt(
     ledger: Ledger, opened: list[tuple[BatchKey, Versioned[LedgerEntry]]], now: float
 ) -> None:
     """Put open batches in doubt; a bus under restore has no other writer."""
@@ -194,15 +194,15 @@ async def mark_in_doubt(
         await ledger.swap(batch, state, entry, until=time.monotonic() + WRITE_TIMEOUT_S)
 
 
-async def mark_plans_in_doubt(ledger: Ledger) -> None:
+async def _mark_plans_in_doubt(ledger: Ledger) -> None:
     """Mark unfinished plans: their remaining recipients may have been reached before."""
-    stored = [pair async for pair in all_plans(ledger)]
+    stored = [pair async for pair in _all_plans(ledger)]
     for plan, cursor in stored:
         if not (cursor.value.complete or cursor.value.halt):
             await ledger.swap_plan(plan, cursor, replace(cursor.value, doubt=True))
 
 
-async def all_plans(ledger: Ledger) -> AsyncIterator[tuple[PlanKey, Versioned[PlanCursor]]]:
+async def _all_plans(ledger: Ledger) -> AsyncIterator[tuple[PlanKey, Versioned[PlanCursor]]]:
     """Yield every plan; an unreadable one is logged and skipped."""
     async for key, value in ledger.bucket.values("plan."):
         try:

@@ -102,7 +102,7 @@ class StatusReader:
         start = await watermark.read_watermark(self.bus)
         throughput = Throughput(self.ledger, start, stopped, self.clock, self.sleep)
         channels = report.channels.items()
-        running = [name for name, channel in channels if at_work and is_working(channel)]
+        running = [name for name, channel in channels if at_work and _is_working(channel)]
         counts = await throughput.measure(running)
         for (name, lane), count in counts.items():
             status = report.channels[name].lanes[lane]
@@ -110,7 +110,7 @@ class StatusReader:
             status.per_s = round(throughput.per_s.get((name, lane), 0.0), 2)
         for name, channel in channels:
             if at_work:
-                estimate_time_left(name, channel, counts)
+                _estimate_time_left(name, channel, counts)
             else:
                 for status in channel.lanes.values():
                     status.per_s = None
@@ -130,18 +130,18 @@ class StatusReader:
         breakers = await breaker_store.load_breakers(self.bus)
         now = self.clock()
         return StatusReport(
-            channels={name: channel_status(name, pauses, breakers, now) for name in ChannelName}
+            channels={name: _channel_status(name, pauses, breakers, now) for name in ChannelName}
         )
 
 
-def is_working(channel: ChannelStatus) -> bool:
+def _is_working(channel: ChannelStatus) -> bool:
     return not channel.paused and channel.breaker is BreakerState.CLOSED
 
 
-def estimate_time_left(name: ChannelName, channel: ChannelStatus, counts: CountsByLane) -> None:
+def _estimate_time_left(name: ChannelName, channel: ChannelStatus, counts: CountsByLane) -> None:
     """Estimate each lane's end: a channel serves its lanes one after the other, urgent first."""
     rate = sum(lane.per_s or 0.0 for lane in channel.lanes.values())
-    if not (is_working(channel) and rate):
+    if not (_is_working(channel) and rate):
         return
     before = 0
     for lane, status in channel.lanes.items():
@@ -151,7 +151,7 @@ def estimate_time_left(name: ChannelName, channel: ChannelStatus, counts: Counts
             status.left_s = round(before / rate, 1) if ready else 0.0
 
 
-def channel_status(
+def _channel_status(
     name: ChannelName,
     pauses: Mapping[ChannelName, Pause],
     breakers: Mapping[ChannelName, Breaker],

@@ -34,7 +34,7 @@ class PlanBlockers:
         older = [plan._replace(revision=number) for number in positions if number < plan.revision]
         older += [issue async for issue in self.older_issues(plan)]
         until = max([0.0, *[await self.settled_at(blocker) for blocker in older]])
-        return waiting_entry(plan.channel, until, now) if until > now else None
+        return _waiting_entry(plan.channel, until, now) if until > now else None
 
     async def older_issues(self, plan: PlanKey) -> AsyncIterator[PlanKey]:
         """Yield the digests with an older position of the item; only e-mail has digests."""
@@ -56,7 +56,7 @@ class PlanBlockers:
         return max(ends, default=0.0)
 
 
-def waiting_entry(channel: ChannelName, until: float, now: float) -> TimelineEntry:
+def _waiting_entry(channel: ChannelName, until: float, now: float) -> TimelineEntry:
     """Make the timeline entry for a wait until *until*, rounded up to a minute."""
     end = None if until == math.inf else utc_time(math.ceil(until / 60) * 60)
     detail = (

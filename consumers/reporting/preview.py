@@ -56,7 +56,7 @@ class PublicationFinder:
         number = revision or max(waiting or item.released, default=0)
         if number in waiting:
             text = await self.draft_publication(item, content_id, number)
-            item = as_approved(item, text, self.now)
+            item = _as_approved(item, text, self.now)
         elif number in item.released:
             text = await self.released_publication(content_id, number)
         else:
@@ -81,7 +81,7 @@ class PublicationFinder:
         if value is None:
             raise nothing_to_preview(content_id, number)
         draft = Draft.model_validate_json(value.data)
-        item = as_approved(item, draft.content, self.now)
+        item = _as_approved(item, draft.content, self.now)
         return build_publication(draft.content, item, draft.event_id)
 
     async def released_publication(self, content_id: str, number: int) -> Publication:
@@ -93,7 +93,7 @@ class PublicationFinder:
         return publication.decode(message.data)
 
 
-def as_approved(item: Item, text: Content, now: datetime) -> Item:
+def _as_approved(item: Item, text: Content, now: datetime) -> Item:
     """Return the item as it will be after the release of a draft."""
     return items.release(item, text.revision, ItemSummary.of(text), now, text.not_before)
 

@@ -53,14 +53,14 @@ async def portal_state(bus: Bus, content_id: str) -> Literal["", "released", "wi
     The register has items that are not on the portal: under embargo, or for other channels only.
     """
     item = await ItemRepository(bus).item(content_id)
-    newest = await newest_on_portal(bus, content_id, item) if item else 0
+    newest = await _newest_on_portal(bus, content_id, item) if item else 0
     if not (item and newest):
         return ""
     gone = item.state == "withdrawn" or newest in item.withdrawals
     return "withdrawn" if gone else "released"
 
 
-async def newest_on_portal(bus: Bus, content_id: str, item: Item) -> int:
+async def _newest_on_portal(bus: Bus, content_id: str, item: Item) -> int:
     """Return the newest position that, by the ledger, the portal has shown; 0 for none."""
     keys = {
         f"state.{BatchKey(ChannelName.PORTAL, content_id, number, 0)}": number

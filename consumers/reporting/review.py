@@ -86,10 +86,10 @@ async def review_draft(bus: Bus, content_id: str, revision: int | None = None) -
     text = await finder.draft_publication(item, content_id, number)
     released = await newest_text(finder, item, content_id)
     is_shown = items.is_visible(item, now) and ChannelName.PORTAL in item.reached
-    return Review(draft, text, released, draft_effect(draft, item, now), is_shown)
+    return Review(draft, text, released, _draft_effect(draft, item, now), is_shown)
 
 
-def draft_effect(draft: Draft, item: Item, now: datetime) -> DraftEffect:
+def _draft_effect(draft: Draft, item: Item, now: datetime) -> DraftEffect:
     """Return the effect that releasing *draft* would have on its item *now*."""
     seen = items.visible_before(item, draft.revision, now)
     if not seen:
@@ -106,7 +106,7 @@ async def draft_effects(repository: ItemRepository, drafts: Sequence[Draft]) -> 
     values = await repository.bucket.get_many(names, min_seq=since)
     stored = {name: Item.model_validate_json(value.data) for name, value in values.items()}
     return [
-        draft_effect(draft, stored.get(draft.content_id, Item(unit=draft.unit)), now)
+        _draft_effect(draft, stored.get(draft.content_id, Item(unit=draft.unit)), now)
         for draft in drafts
     ]
 

@@ -69,11 +69,11 @@ class TraceReader:
         number = item.revision or max([*positions, *item.positions], default=0)
         timeline: list[TimelineEntry] = []
         for key, record in sorted(positions.items()):
-            entries = position_entries(key, record, await self.refusal_errors(record))
+            entries = _position_entries(key, record, await self.refusal_errors(record))
             timeline += self.without_names(entries)
         state = self.item_state(item, positions.get(number))
         if state == "scheduled":
-            timeline.append(scheduled_entry(number, positions[number], self.clock()))
+            timeline.append(_scheduled_entry(number, positions[number], self.clock()))
         channels: dict[ChannelName, StatusCounts] = {}
         async for channel, count, past in self.channels(content_id, number, item):
             channels[channel] = count
@@ -160,7 +160,7 @@ class TraceReader:
         bounces, stop = await self.bounces(plan)
         returned = {"bounced": bounces.bounced, "complained": bounces.complained}
         count = status_counts(cursor, statuses, copies).model_copy(update=returned)
-        past = planning_entries(plan.channel, cursor, count, closed)
+        past = _planning_entries(plan.channel, cursor, count, closed)
         past += [*mail.bounce_entries(bounces), *mail.stop_entries(plan.content_id, stop)]
         return count, past + [
             channel_entry(self.clock(), "waiting", plan.channel, f"{rows} rows: {reason}")
@@ -188,7 +188,7 @@ def status_counts(cursor: PlanCursor, statuses: Counter[Status], copies: int) ->
     )
 
 
-def planning_entries(
+def _planning_entries(
     channel: ChannelName, cursor: PlanCursor, count: StatusCounts, closed: float
 ) -> list[TimelineEntry]:
     """Return a plan's own timeline."""
@@ -202,7 +202,7 @@ def planning_entries(
     return entries
 
 
-def scheduled_entry(number: int, position: Position, now: float) -> TimelineEntry:
+def _scheduled_entry(number: int, position: Position, now: float) -> TimelineEntry:
     """Make the entry of a position whose start time has not come."""
     until, detail = position.not_before, f"revision {number}"
     if until:
@@ -210,7 +210,7 @@ def scheduled_entry(number: int, position: Position, now: float) -> TimelineEntr
     return TimelineEntry(at=utc_time(now), event="scheduled", detail=detail, until=until)
 
 
-def position_entries(
+def _position_entries(
     number: int, position: Position, refusal: Sequence[FieldError] = ()
 ) -> Iterator[TimelineEntry]:
     """Yield the timeline of one position; *refusal*: errors of one refused without a decision."""
@@ -218,7 +218,7 @@ def position_entries(
     detail, sender = f"{position.kind}, {label}", position.submitter or ""
     yield TimelineEntry(at=position.at, event="received", detail=detail, by=sender)
     if decision:
-        yield decision_entry(label, decision)
+        yield _decision_entry(label, decision)
     if position.released_at and (position.state == "released" or position.kind == "withdrawn"):
         yield TimelineEntry(at=position.released_at, event="released", detail=label)
     if position.state == "refused" and (decision is None or decision.verdict == "approved"):
@@ -227,7 +227,7 @@ def position_entries(
         yield TimelineEntry(at=at, event="refused", detail=detail, errors=tuple(refusal))
 
 
-def decision_entry(label: str, decision: Decision) -> TimelineEntry:
+def _decision_entry(label: str, decision: Decision) -> TimelineEntry:
     """Make the entry of a decision of the desk, with the meaning of its code."""
     texts = load_catalog("rejections").get(decision.code)
     meaning = (localized(WHOLE_EVENT, texts),) if texts else ()

@@ -1,7 +1,7 @@
 """Subscriber store: bucket `subscribers`, by address or by id, one record or many at a time.
 
 `s.<id>` is the subscriber's record, `a.<keyed hash of the address>` holds the id. Both are
-written in one atomic batch, so an address belongs to one subscriber whatever runs at once. An
+written in one atomic batch, so an address belongs to one subscriber in any race. An
 address that its subscriber has exchanged for another holds `-` and the id, and no import brings
 it back. `m.<id>` lists the address keys that refer to a subscriber who has left or changed
 addresses; an erasure purges them too. `f.<name>` is a pending change: see

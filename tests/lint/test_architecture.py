@@ -38,10 +38,12 @@ RIDDLE = re.compile(
     r"\b(nobody|somebody|whoever|whomever|whatever|stands?(?!-in)|anybody|everybody)\b", re.I
 )
 PLAIN: tuple[str, ...] = (
-    "channels", "consumers/app", "consumers/channel_health", "consumers/cli", "consumers/deliver",
-    "consumers/dispatch",
-    "consumers/feedback", "consumers/intake", "consumers/key_file.py", "consumers/ledger",
-    "consumers/messages.py", "consumers/recipients.py", "consumers/runtime", "contracts",
+    "channels", "consumers/app", "consumers/channel_health", "consumers/check",
+    "consumers/chunks.py", "consumers/cli", "consumers/dead_letters", "consumers/deliver",
+    "consumers/digests", "consumers/directory", "consumers/dispatch", "consumers/feedback",
+    "consumers/intake", "consumers/key_file.py", "consumers/ledger", "consumers/messages.py",
+    "consumers/operations", "consumers/recipients.py", "consumers/reporting", "consumers/runtime",
+    "consumers/subscribers", "contracts",
     "producers", "sandbox",
 )  # fmt: skip
 """Packages whose docstrings already keep the rule."""
