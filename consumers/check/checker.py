@@ -94,7 +94,6 @@ class Checker:
         )
 
     async def check_bus(self) -> list[Violation]:
-        """Check from the accepted events to the publications."""
         info = await self.context.bus.stream_info(subjects.PUBLICATIONS.name)
         events = EventRules(self.context)
         violations = await events.violations()

@@ -129,7 +129,6 @@ class LedgerPass:
                 self.report("publication-lost", key, detail)
 
     def has_source(self, plan: PlanKey) -> bool:
-        """Whether the issue or the publication of a plan exists."""
         if keys.is_digest(plan.content_id):
             return self.issues.find(plan) is not None
         return self.publications.find(plan.content_id, plan.revision) is not None
@@ -181,7 +180,6 @@ class LedgerPass:
             self.report("digest-twice", f"plan.{issue.plan}", detail)
 
     def scoped_publications(self) -> Iterable[PublicationFacts]:
-        """The publications of this pass."""
         if not self.scope:
             return self.publications.all()
         return self.publications.items.get(self.scope.split(".")[1], {}).values()
@@ -201,7 +199,6 @@ class LedgerPass:
         self.found += await self.case_notices.notified_twice()
 
     async def check_notice(self, batch: StoredBatch) -> None:
-        """Check a personal notice's batch."""
         if batch.entry is None:
             self.report("unreadable", batch.state_key, "by this version")
             return

@@ -39,7 +39,6 @@ async def halt_issue(supersession: Supersession, issue: Issue) -> None:
 
 
 async def is_fully_sent(supersession: Supersession, issue: Issue) -> bool:
-    """Whether all mails of an issue have left."""
     stored_plan = await supersession.ledger.plan(issue.plan)
     if stored_plan is None or stored_plan.value.halt or not stored_plan.value.complete:
         return False

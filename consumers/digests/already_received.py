@@ -61,7 +61,6 @@ class AlreadyReceived:
                     self.sorted_ids[number] = SortedIds(self.all_recipients(number))
 
     def own_plan(self, number: int) -> PlanKey:
-        """Return the plan of an item by itself."""
         item = self.issue.items[number]
         return PlanKey(ChannelName.EMAIL, item.content_id, item.revision)
 

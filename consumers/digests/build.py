@@ -78,7 +78,6 @@ class DigestBuilder:
     async def cut(
         self, frequency: DigestFrequency, before: Versioned[LastCut | None], day: date
     ) -> None:
-        """Write the window's items and the cut in one batch."""
         last_cut = require(before.value)
         issue, carried = await self.build_issue(frequency, last_cut, day)
         crash_point("digest.gathered")
@@ -151,7 +150,6 @@ class DigestBuilder:
         return selected
 
     async def was_in_digest(self, content_id: str, frequency: DigestFrequency) -> bool:
-        """Whether a digest of this frequency has held the item before."""
         digests = (await self.store.digests_of_item(content_id)).value or ItemDigests()
         return any(frequency_of(name) == frequency for name in digests.digests)
 

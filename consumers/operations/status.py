@@ -97,7 +97,6 @@ class StatusReader:
         return report
 
     async def add_lanes(self, report: StatusReport, *, at_work: bool) -> None:
-        """Add the backlog of each lane and its throughput."""
         stopped = report.channels[ChannelName.EMAIL].stopped
         start = await watermark.read_watermark(self.bus)
         throughput = Throughput(self.ledger, start, stopped, self.clock, self.sleep)
@@ -116,7 +115,6 @@ class StatusReader:
                     status.per_s = None
 
     async def add_mail(self, mail: ChannelStatus) -> None:
-        """Add the pace of mail and its stopped publications."""
         bucket = self.bus.bucket(subjects.CONTROL.name)
         now = (await read(bucket, pace.PACE_KEY, pace.SendPace)).value or pace.FULL_PACE
         mail.slowed = now.level_at(self.clock())
@@ -125,7 +123,6 @@ class StatusReader:
         mail.stopped = tuple(name for name, stop in plans.items() if stop.state == "stopped")
 
     async def channel_report(self) -> StatusReport:
-        """Report every channel, its lanes still empty."""
         pauses = await channel_health_pauses.load_pauses(self.bus)
         breakers = await breaker_store.load_breakers(self.bus)
         now = self.clock()

@@ -96,7 +96,6 @@ class Sweeper:
         return stuck
 
     async def wake_if_stuck(self, key: str, value: Value) -> bool:
-        """Wake one batch if it is stuck; True if it was."""
         decoded = self.decode_batch(key, value.data)
         closed_at = decoded[1].closed_at if decoded else 0.0
         if not closed_at or closed_at > self.clock() - CLOSED_GRACE_S:

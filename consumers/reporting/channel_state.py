@@ -33,7 +33,6 @@ async def channel_problems(bus: Bus, trace: Trace) -> list[FieldError]:
 
 
 def breaker_problem(name: ChannelName, breaker: Breaker) -> FieldError:
-    """The problem of a channel whose breaker is not closed."""
     since = f"{to_datetime(breaker.since):%Y-%m-%dT%H:%M:%SZ}"
     now = REMEDIES.get(breaker.reason)
     code = "channel_broken_now" if now else "channel_broken"

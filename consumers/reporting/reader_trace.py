@@ -139,7 +139,6 @@ class ReaderTracer:
         return await channel_problems(self.bus, Trace(**facts, state="released", timeline=[]))
 
     async def missing_mail_reasons(self, content_id: str, item: Item) -> list[FieldError]:
-        """Return why no mail was planned for the subscriber."""
         if not self.subscriber.active:
             return [field_error("reader", "reader_left")]
         text = await newest_text(PublicationFinder(self.bus, self.now), item, content_id)

@@ -148,7 +148,6 @@ class TraceReader:
     async def channel_counts(
         self, plan: PlanKey, cursor: PlanCursor
     ) -> tuple[StatusCounts, list[TimelineEntry]]:
-        """Return one plan's counts and timeline."""
         statuses: Counter[Status] = Counter()
         waits: Counter[str] = Counter()
         copies, closed = 0, 0.0
@@ -176,7 +175,6 @@ class TraceReader:
 
 
 def status_counts(cursor: PlanCursor, statuses: Counter[Status], copies: int) -> StatusCounts:
-    """Return the public counts of a plan."""
     missing = cursor.missing_count
     unfinished = missing or any(statuses[status] for status in OPEN)
     return StatusCounts(
@@ -191,7 +189,6 @@ def status_counts(cursor: PlanCursor, statuses: Counter[Status], copies: int) ->
 def _planning_entries(
     channel: ChannelName, cursor: PlanCursor, count: StatusCounts, closed: float
 ) -> list[TimelineEntry]:
-    """Return a plan's own timeline."""
     entries = [channel_entry(cursor.created, "planning_started", channel)]
     if cursor.finished:
         detail = f"{cursor.planned} recipients"

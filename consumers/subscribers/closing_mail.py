@@ -81,7 +81,6 @@ class ClosingMailer:
     def build_mail(
         self, kind: TransactionalKind, address: str, other: str = ""
     ) -> TransactionalMail:
-        """Build a mail that only informs."""
         now = utc_now(self.clock)
         return TransactionalMail(
             kind=kind,

@@ -104,7 +104,6 @@ def _split_list(cell: str) -> tuple[str, ...]:
 
 
 def _header_errors(columns: Sequence[str]) -> list[FieldError]:
-    """Return the errors of the header row."""
     expected = ",".join(COLUMNS)
     if not set(columns) & set(COLUMNS):
         return [field_error(HEADER_FIELD, "header", expected=expected)]

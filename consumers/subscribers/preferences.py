@@ -164,7 +164,6 @@ class PreferencesService:
         log.info("reader_moved", recipient=change.id)
 
     async def unsubscribe(self, subscriber: Subscriber) -> UnsubscribeResult:
-        """End the subscription."""
         result = await self.closing_mailer.deactivate(subscriber, erase=False)
         if result is not UnsubscribeResult.ALREADY_DONE:
             log.info("reader_left", recipient=subscriber.id)

@@ -59,7 +59,6 @@ class SubscriberStore:
 
     @classmethod
     def from_key_file(cls, bus: Bus, keys: KeyFile) -> Self:
-        """Open the store with the secret from the key file."""
         return cls(bus, keys.derive("addresses"))
 
     def key_of_address(self, email: str) -> str:
@@ -134,7 +133,6 @@ class SubscriberStore:
         return await _retry_on_conflict(attempt)
 
     async def listed_keys(self, id: str) -> list[str]:
-        """Return the address keys in a subscriber's list."""
         value = await self.bucket.get(f"m.{id}")
         return value.data.decode().split() if value else []
 
@@ -208,7 +206,6 @@ class SubscriberStore:
             await self.bucket.purge(f"m.{id}")
 
     async def purge_key_if(self, key: str, expected: bytes) -> None:
-        """Purge an address entry if it holds *expected*."""
         value = await self.bucket.get(key)
         if value and value.data == expected:
             with suppress(RevisionConflict):  # purged, or just used by a new subscriber

@@ -28,7 +28,6 @@ class UnsubscribeService:
 
     @classmethod
     def from_key_file(cls, bus: Bus, keys: KeyFile) -> Self:
-        """Open the service with the keys of this Loa."""
         return cls(SubscriberStore.from_key_file(bus, keys), HmacSigner(keys.derive("unsubscribe")))
 
     async def is_subscribed(self, token: str) -> bool | None:
