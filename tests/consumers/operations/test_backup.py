@@ -5,63 +5,54 @@ import json
 
 import pytest
 
-from consumers.operations import backup, restore
+from consumers.operations import backup
 from contracts import subjects
 from contracts.delivery import PlanKey
 from contracts.errors import Invalid
-from producers.bus import Bus, NoReply, topology
-from tests.support.backups import new_machine, restored_pipeline, save_backup
+from producers.bus import NoReply, topology
+from tests.support.restored_bus import during_backup, restored_pipeline, save_pipeline
 
 
 async def test_every_stream_is_saved_but_the_wake_ups():
     assert {*backup.SAVE_ORDER, subjects.DELIVER.name} == set(topology.stream_names())
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (lambda folder: (folder / "manifest.json").unlink(), "no complete backup"),
-        (lambda folder: (folder / "manifest.json").write_text("{"), "is damaged"),
-        (lambda folder: (folder / "DEAD.snapshot").unlink(), r"DEAD\.snapshot: is damaged"),
-    ],
-)
-async def test_what_is_missing_in_a_backup_is_named(pipeline, tmp_path, change, words):
-    await save_backup(pipeline, tmp_path)
-    change(tmp_path / "backup")
-    with pytest.raises(Invalid, match=words):
-        backup.load_manifest(tmp_path / "backup")
-
-
-async def test_a_backup_of_another_format_is_refused(pipeline, tmp_path):
-    await save_backup(pipeline, tmp_path)
-    path = tmp_path / "backup" / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 2}))
-    with pytest.raises(Invalid, match="another version"):
-        backup.load_manifest(tmp_path / "backup")
+async def test_what_is_missing_in_a_backup_is_named(pipeline, tmp_path):
+    await save_pipeline(pipeline, tmp_path)
+    manifest, dead = (tmp_path / "backup" / name for name in ("manifest.json", "DEAD.snapshot"))
+    facts = json.loads(manifest.read_text())
+    for change, words in (
+        (lambda: manifest.write_text(json.dumps(facts | {"format": 2})), "another version"),
+        (lambda: manifest.write_text("{"), "is damaged"),
+        (manifest.unlink, "no complete backup"),
+        (
+            lambda: (manifest.write_text(json.dumps(facts)), dead.unlink()),
+            r"DEAD\.snapshot: is",
+        ),
+    ):
+        change()
+        with pytest.raises(Invalid, match=words):
+            backup.load_manifest(tmp_path / "backup")
 
 
 async def test_a_backup_that_was_killed_is_no_backup_and_does_not_stand_in_the_way(
     pipeline, tmp_path, monkeypatch
 ):
-    real = Bus.save_snapshot
+    async def die(_bus):
+        raise NoReply("killed here")
 
-    async def cut(bus, name, take):
-        if name == "CONTENT":
-            raise NoReply("killed here")
-        return await real(bus, name, take)
-
-    with monkeypatch.context() as patched, pytest.raises(NoReply):
-        patched.setattr(Bus, "save_snapshot", cut)
-        await save_backup(pipeline, tmp_path)
+    with during_backup(monkeypatch, "CONTENT", die), pytest.raises(NoReply):
+        await save_pipeline(pipeline, tmp_path)
     assert not (tmp_path / "backup").exists()
-    await save_backup(pipeline, tmp_path)
+    await save_pipeline(pipeline, tmp_path)
     assert backup.load_manifest(tmp_path / "backup")
 
 
-async def test_an_older_backup_is_never_overwritten(pipeline, tmp_path):
-    await save_backup(pipeline, tmp_path)
+async def test_an_older_backup_is_never_overwritten_and_nobody_else_may_read_it(pipeline, tmp_path):
+    await save_pipeline(pipeline, tmp_path)
+    assert (tmp_path / "backup").stat().st_mode & 0o777 == 0o700
     with pytest.raises(Invalid, match="exists already"):
-        await save_backup(pipeline, tmp_path)
+        await save_pipeline(pipeline, tmp_path)
 
 
 async def test_the_folder_above_is_never_made(pipeline, tmp_path):
@@ -73,11 +64,6 @@ async def test_the_folder_above_is_never_made(pipeline, tmp_path):
     assert str(disk) in error.message
     assert str(disk) in error.message_vi
     assert not disk.exists()
-
-
-async def test_nobody_else_may_read_a_backup(pipeline, tmp_path):
-    await save_backup(pipeline, tmp_path)
-    assert (tmp_path / "backup").stat().st_mode & 0o777 == 0o700
 
 
 async def test_a_backup_made_under_load_speaks_of_nothing_that_it_does_not_hold(pipeline, tmp_path):
@@ -94,16 +80,15 @@ async def test_a_backup_made_under_load_speaks_of_nothing_that_it_does_not_hold(
         return number
 
     loading = asyncio.create_task(load())
-    manifest = await save_backup(pipeline, tmp_path)
+    manifest = await save_pipeline(pipeline, tmp_path)
     done.set()
     assert await loading, "nothing happened during the backup"
-    async with new_machine(tmp_path) as bus:
-        await restore.restore_backup(bus, tmp_path / "backup", pipeline.clock)
-        ledger = restored_pipeline(bus, pipeline, tmp_path).ledger
+    async with restored_pipeline(pipeline, tmp_path) as new:
+        ledger = new.ledger
         plans = [PlanKey.parse(k[5:]) async for k, _ in ledger.bucket.values("plan.")]
         assert set(before) <= set(plans)
         for plan in plans:
             cursor = (await ledger.plan(plan)).value
-            assert await bus.get_message(subjects.PUBLICATIONS.name, cursor.source)
+            assert await new.bus.get_message(subjects.PUBLICATIONS.name, cursor.source)
             assert len([batch async for batch, _ in ledger.entries(plan, cursor)]) == cursor.count
     assert [one.stream for one in manifest.streams] == list(backup.SAVE_ORDER)

@@ -10,7 +10,7 @@ from channels.base import Verdict
 from channels.errors import Misconfigured, Unreachable
 from channels.portal.channel import PortalChannel
 from channels.portal.storage.atomic_files import StagedFiles
-from channels.portal.writer.rebuild import RebuildResult, open_rebuild
+from channels.portal.writer.rebuild import open_rebuild
 from consumers.app.wiring.portal import has_delivered_pages
 from consumers.operations import rebuild
 from contracts import subjects
@@ -52,26 +52,36 @@ async def test_a_lost_portal_comes_back_from_the_bus_byte_for_byte(bus, tmp_path
     assert changes.items == len({one.content_id for one in told})
 
 
-async def test_what_the_ledger_does_not_call_delivered_is_not_shown(bus, tmp_path):
-    await deliver_to_portal(bus, ITEMS[0], "d")
-    await deliver_to_portal(bus, ITEMS[1], "D")
-    for letter, one in zip("pPxw", [*ITEMS[2:], FIRST], strict=True):
-        await deliver_to_portal(bus, one, letter)
+BOOKED, OPEN, NEVER_SHOWN = "dD", "sSpPrRXWV", "xuewv"
+
+
+async def every_letter(bus, monkeypatch) -> dict[str, object]:
+    """An item for each letter, as the ledger has it; read in several chunks."""
+    monkeypatch.setattr(rebuild, "CHUNK_PUBLICATIONS", 2)
+    texts = {
+        letter: a_publication(content_id=f"tin-{number}")
+        for number, letter in enumerate(BOOKED + OPEN + NEVER_SHOWN)
+    }
+    for letter, text in texts.items():
+        await deliver_to_portal(bus, text, letter)
+    return texts
+
+
+async def test_what_the_ledger_does_not_call_delivered_is_not_shown(bus, tmp_path, monkeypatch):
+    texts = await every_letter(bus, monkeypatch)
     await rebuild.rebuild_portal(bus, tmp_path / "new", new_site_files())
-    publish(tmp_path / "old", *ITEMS[:2])
+    publish(tmp_path / "old", *(texts[letter] for letter in BOOKED))
     assert public_files(tmp_path / "new") == public_files(tmp_path / "old")
 
 
-@pytest.mark.parametrize("letter", "sSpPrRXWV")
-async def test_what_was_shown_and_is_not_booked_yet_stays(bus, tmp_path, letter):
-    """Its owner still knows the outcome; or it comes out of a backup, and was shown after that."""
-    publish(tmp_path, *ITEMS)
-    before = public_files(tmp_path)
-    for one in ITEMS[1:]:
-        await deliver_to_portal(bus, one)
-    await deliver_to_portal(bus, ITEMS[0], letter)
-    assert await rebuild.rebuild_portal(bus, tmp_path, new_site_files()) == RebuildResult(items=5)
-    assert public_files(tmp_path) == before
+async def test_of_what_was_shown_only_what_surely_was_not_goes(bus, tmp_path, monkeypatch):
+    """An open row's owner still knows the outcome; or it comes out of a backup."""
+    texts = await every_letter(bus, monkeypatch)
+    publish(tmp_path, *texts.values())
+    result = await rebuild.rebuild_portal(bus, tmp_path, new_site_files())
+    assert result.items == len(BOOKED + OPEN)
+    publish(tmp_path / "clean", *(texts[letter] for letter in BOOKED + OPEN))
+    assert public_files(tmp_path) == public_files(tmp_path / "clean")
 
 
 async def test_what_was_shown_before_its_plan_was_lost_stays(bus, tmp_path):
@@ -81,18 +91,6 @@ async def test_what_was_shown_before_its_plan_was_lost_stays(bus, tmp_path):
     await store_publication(bus, CORRECTED)
     await rebuild.rebuild_portal(bus, tmp_path, new_site_files())
     assert public_files(tmp_path) == before
-
-
-@pytest.mark.parametrize("letter", "xuewv")
-async def test_what_the_ledger_calls_surely_not_shown_goes(bus, tmp_path, letter):
-    publish(tmp_path, *ITEMS)
-    for one in ITEMS[1:]:
-        await deliver_to_portal(bus, one)
-    await deliver_to_portal(bus, ITEMS[0], letter)
-    assert (await rebuild.rebuild_portal(bus, tmp_path, new_site_files())).items == 4
-    assert not (tmp_path / "public/tin/tin-0").exists() or not [
-        *(tmp_path / "public/tin/tin-0").iterdir()
-    ]
 
 
 async def test_what_a_killed_writer_had_committed_is_finished(bus, tmp_path, monkeypatch):
@@ -171,31 +169,17 @@ async def test_what_can_not_be_read_is_named_and_the_rest_goes_on(bus, tmp_path)
     ]
 
 
-async def test_many_publications_are_read_in_chunks(bus, tmp_path, monkeypatch):
-    monkeypatch.setattr(rebuild, "CHUNK_PUBLICATIONS", 2)
-    for one in ITEMS:
-        await deliver_to_portal(bus, one)
-    await rebuild.rebuild_portal(bus, tmp_path / "new", new_site_files())
-    publish(tmp_path / "old", *ITEMS)
-    assert public_files(tmp_path / "new") == public_files(tmp_path / "old")
-
-
-@pytest.mark.parametrize(
-    ("letter", "begun"), [("d", True), ("D", True), ("p", False), ("x", False), ("s", False)]
-)
-async def test_only_what_is_booked_as_delivered_says_that_a_portal_was_begun(bus, letter, begun):
+@pytest.mark.parametrize("booked", BOOKED)
+async def test_only_what_is_booked_as_delivered_says_that_a_portal_was_begun(bus, booked):
     assert not await has_delivered_pages(bus)
-    await deliver_to_portal(bus, ITEMS[0], "p")
-    await deliver_to_portal(bus, ITEMS[1], letter)
-    assert await has_delivered_pages(bus) is begun
-
-
-async def test_what_nobody_can_read_begins_no_portal(bus):
-    await deliver_to_portal(bus, ITEMS[0], "p")
-    await bus.bucket(subjects.LEDGER.name).put("state.portal.tin-0.1.0", b"broken")
+    for text, letter in zip(ITEMS, "pxsp", strict=False):
+        await deliver_to_portal(bus, text, letter)
+    await bus.bucket(subjects.LEDGER.name).put("state.portal.tin-3.1.0", b"broken")
     with structlog.testing.capture_logs() as logs:
         assert not await has_delivered_pages(bus)
     assert [line["event"] for line in logs] == ["batch_unreadable"]
+    await deliver_to_portal(bus, ITEMS[4], booked)
+    assert await has_delivered_pages(bus)
 
 
 async def test_a_lost_folder_stands_until_the_portal_is_made_anew(bus, tmp_path):

@@ -10,8 +10,14 @@ from contracts import subjects
 from contracts.delivery import ChannelName, PlanKey, Status
 from contracts.errors import Invalid
 from producers.bus import NoReply, topology
-from tests.support.backups import contents, new_machine, restored_pipeline, save_backup
 from tests.support.publications import a_publication
+from tests.support.restored_bus import (
+    contents,
+    new_machine,
+    restored_bus,
+    restored_pipeline,
+    save_pipeline,
+)
 
 EMAIL = ChannelName.EMAIL
 
@@ -22,9 +28,8 @@ async def test_a_restored_bus_holds_the_same_messages_under_the_same_numbers(pip
         await pipeline.bus.bucket("units").put(key, key.encode())
     await pipeline.bus.bucket("units").purge("b")
     before = await contents(pipeline.bus)
-    await save_backup(pipeline, tmp_path)
-    async with new_machine(tmp_path) as bus:
-        await restore.restore_backup(bus, tmp_path / "backup", pipeline.clock)
+    await save_pipeline(pipeline, tmp_path)
+    async with restored_bus(tmp_path, pipeline.clock) as bus:
         assert await contents(bus) == before
         configs = [(await bus.stream_info(name))["config"] for name in topology.stream_names()]
     await topology.apply(pipeline.bus)
@@ -33,23 +38,28 @@ async def test_a_restored_bus_holds_the_same_messages_under_the_same_numbers(pip
     ]
 
 
-async def test_every_channel_is_paused_after_a_restore(pipeline, tmp_path):
-    manifest = await save_backup(pipeline, tmp_path)
-    async with new_machine(tmp_path) as bus:
-        await restore.restore_backup(bus, tmp_path / "backup", pipeline.clock)
-        assert await pauses.paused_channels(bus) == set(ChannelName)
-        why = (await pauses.load_pauses(bus))[EMAIL].reason
-        assert why == f"restored from the backup of {manifest.began:%FT%TZ}"
+async def test_every_channel_is_paused_and_why_one_was_paused_before_is_not_lost(
+    bus, tmp_path, pipeline
+):
+    await pauses.pause(bus, ChannelName.ZALO, "hợp đồng hết hạn")
+    since = (await pauses.load_pauses(bus))[ChannelName.ZALO].since
+    manifest = await save_pipeline(pipeline, tmp_path)
+    async with restored_bus(tmp_path, pipeline.clock) as new:
+        assert await pauses.paused_channels(new) == set(ChannelName)
+        reasons = {name: one.reason for name, one in (await pauses.load_pauses(new)).items()}
+    plain = f"restored from the backup of {manifest.began:%FT%TZ}"
+    before = f"; paused before, since {since:%FT%TZ}: hợp đồng hết hạn"
+    assert (reasons[EMAIL], reasons[ChannelName.ZALO]) == (plain, plain + before)
 
 
-async def test_what_was_still_to_be_sent_comes_back_in_doubt_and_is_declared(pipeline, tmp_path):
+async def test_what_was_still_to_be_sent_is_woken_at_once_in_doubt_and_declared(pipeline, tmp_path):
     plan = await pipeline.plan()
     await pipeline.work(plan, 0)
-    await save_backup(pipeline, tmp_path)
+    await save_pipeline(pipeline, tmp_path)
     await pipeline.work(plan, 1)  # lost with the machine: the backup says that these are pending
-    async with new_machine(tmp_path) as bus:
-        await restore.restore_backup(bus, tmp_path / "backup", pipeline.clock)
-        new = restored_pipeline(bus, pipeline, tmp_path)
+    async with restored_pipeline(pipeline, tmp_path) as new:
+        queued = [json.loads(m.data)["batch"] async for m in new.bus.scan(subjects.DELIVER.name)]
+        assert queued == [f"{plan}.1", f"{plan}.2"]
         assert await new.status_counts(plan) == {Status.DELIVERED: 500, Status.IN_DOUBT: 703}
         await new.work_plan(plan)
         assert await new.status_counts(plan) == {Status.DELIVERED: 1203}
@@ -64,34 +74,17 @@ async def test_what_was_still_to_be_sent_comes_back_in_doubt_and_is_declared(pip
 async def test_after_a_planned_move_nothing_is_in_doubt(pipeline, tmp_path):
     plan = await pipeline.plan()
     await pipeline.work(plan, 0)
-    await save_backup(pipeline, tmp_path)
-    async with new_machine(tmp_path) as bus:
-        await restore.restore_backup(bus, tmp_path / "backup", pipeline.clock, moved=True)
-        assert await restored_pipeline(bus, pipeline, tmp_path).status_counts(plan) == {
-            Status.DELIVERED: 500,
-            Status.PENDING: 703,
-        }
-        assert await restore.active_doubts(bus) is None
-
-
-async def test_open_batches_are_woken_at_once_and_closed_ones_are_not(pipeline, tmp_path):
-    plan = await pipeline.plan()
-    await pipeline.work(plan, 0)
-    await save_backup(pipeline, tmp_path)
-    async with new_machine(tmp_path) as bus:
-        await restore.restore_backup(bus, tmp_path / "backup", pipeline.clock)
-        wake_ups = [json.loads(m.data)["batch"] async for m in bus.scan(subjects.DELIVER.name)]
-    assert wake_ups == [f"{plan}.1", f"{plan}.2"]
+    await save_pipeline(pipeline, tmp_path)
+    async with restored_pipeline(pipeline, tmp_path, moved=True) as new:
+        assert await new.status_counts(plan) == {Status.DELIVERED: 500, Status.PENDING: 703}
+        assert await restore.active_doubts(new.bus) is None
 
 
 async def test_a_publication_without_a_plan_is_planned_in_doubt(pipeline, tmp_path):
     """It may have been planned and delivered between the backup and the loss."""
     released = await pipeline.publish(a_publication())
-    await save_backup(pipeline, tmp_path)
-    async with new_machine(tmp_path) as bus:
-        await restore.restore_backup(bus, tmp_path / "backup", pipeline.clock)
-        new = restored_pipeline(bus, pipeline, tmp_path)
-        new.planner.doubts = await restore.active_doubts(bus)
+    await save_pipeline(pipeline, tmp_path)
+    async with restored_pipeline(pipeline, tmp_path) as new:
         await new.planner.on_publication(released)
         plan = PlanKey(EMAIL, released.publication.content_id, 1)
         assert await new.status_counts(plan) == {Status.IN_DOUBT: 1203}
@@ -99,26 +92,22 @@ async def test_a_publication_without_a_plan_is_planned_in_doubt(pipeline, tmp_pa
 
 async def test_the_rest_of_an_unfinished_plan_is_in_doubt_too(pipeline, tmp_path, monkeypatch):
     released = await pipeline.publish(a_publication())
-    extend, calls = pipeline.ledger.append_batches, []
+    append, calls = pipeline.ledger.append_batches, []
 
     async def once(*args):
         if calls:
             raise NoReply("gone")
         calls.append(args)
-        return await extend(*args)
+        return await append(*args)
 
     monkeypatch.setattr(pipeline.ledger, "append_batches", once)
     with pytest.raises(NoReply):
         await pipeline.planner.on_publication(released)
-    await save_backup(pipeline, tmp_path)
-    async with new_machine(tmp_path) as bus:
-        await restore.restore_backup(bus, tmp_path / "backup", pipeline.clock)
-        new = restored_pipeline(bus, pipeline, tmp_path)
-        new.planner.doubts = await restore.active_doubts(bus)
+    await save_pipeline(pipeline, tmp_path)
+    async with restored_pipeline(pipeline, tmp_path) as new:
         await new.planner.on_publication(released)
-        assert await new.status_counts(PlanKey(EMAIL, released.publication.content_id, 1)) == {
-            Status.IN_DOUBT: 1203
-        }
+        plan = PlanKey(EMAIL, released.publication.content_id, 1)
+        assert await new.status_counts(plan) == {Status.IN_DOUBT: 1203}
 
 
 async def test_consumers_go_on_where_they_had_finished_when_the_backup_began(pipeline, tmp_path):
@@ -129,9 +118,8 @@ async def test_consumers_go_on_where_they_had_finished_when_the_backup_began(pip
     first, second, _ = await reading.fetch(3)
     await first.ack_sync()
     await second.ack_sync()
-    await save_backup(pipeline, tmp_path)
-    async with new_machine(tmp_path) as bus:
-        await restore.restore_backup(bus, tmp_path / "backup", pipeline.clock)
+    await save_pipeline(pipeline, tmp_path)
+    async with restored_bus(tmp_path, pipeline.clock) as bus:
         again = await (await bus.js.pull_subscribe_bind(durable, stream)).fetch(5, timeout=1)
         assert [message.metadata.sequence.stream for message in again] == [3]
         await topology.apply(bus)
@@ -139,7 +127,7 @@ async def test_consumers_go_on_where_they_had_finished_when_the_backup_began(pip
 
 async def test_a_bus_that_holds_something_is_not_touched(pipeline, tmp_path):
     await pipeline.publish(a_publication())
-    await save_backup(pipeline, tmp_path)
+    await save_pipeline(pipeline, tmp_path)
     before = await contents(pipeline.bus)
     with pytest.raises(Invalid, match="holds messages"):
         await restore.restore_backup(pipeline.bus, tmp_path / "backup", pipeline.clock)
@@ -148,7 +136,7 @@ async def test_a_bus_that_holds_something_is_not_touched(pipeline, tmp_path):
 
 async def test_a_bus_that_was_only_started_may_be_restored_onto(pipeline, tmp_path):
     await pipeline.publish(a_publication())
-    await save_backup(pipeline, tmp_path)
+    await save_pipeline(pipeline, tmp_path)
     async with new_machine(tmp_path) as bus:
         await topology.apply(bus)
         await restore.restore_backup(bus, tmp_path / "backup", pipeline.clock)
@@ -156,7 +144,7 @@ async def test_a_bus_that_was_only_started_may_be_restored_onto(pipeline, tmp_pa
 
 
 async def test_a_damaged_backup_is_refused_before_anything_is_touched(pipeline, tmp_path):
-    await save_backup(pipeline, tmp_path)
+    await save_pipeline(pipeline, tmp_path)
     path = tmp_path / "backup" / "CONTENT.snapshot"
     path.write_bytes(path.read_bytes()[:-1])
     async with new_machine(tmp_path) as bus:

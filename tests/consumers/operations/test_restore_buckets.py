@@ -3,20 +3,22 @@
 import pytest
 import structlog
 
-from consumers.channel_health import pauses
 from consumers.dead_letters import DeadLetterDecisions, DeadLetterStore, MessageOrigin, Operator
 from consumers.ledger import codec, watermark
 from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.store import Ledger
+from consumers.operations import backup
 from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName, PlanKey, Status
 from contracts.errors import field_error
-from producers.bus import Bus, topology
+from producers.bus import topology
 from tests.support.events import ITEM, UNIT
-from tests.support.restored_bus import CLERK, restored_bus, save_bus
+from tests.support.restored_bus import CLERK, during_backup, restored_bus, save_bus
 
 LETTER_OF = MessageOrigin(subject=subjects.content(UNIT, "submitted"), stream="CONTENT", seq=7)
+AFTER_DEAD = backup.SAVE_ORDER.index(subjects.DEAD.name) + 1
+AFTER_LEDGER = backup.SAVE_ORDER.index(f"KV_{subjects.LEDGER.name}") + 1
 WRONG = [field_error("data.title", "missing")]
 
 
@@ -24,19 +26,14 @@ async def test_a_decision_made_during_the_backup_ends_no_letter_of_later(
     bus, tmp_path, clock, monkeypatch
 ):
     """Its letter is not in the backup; the next one takes the same place."""
-    real = Bus.save_snapshot
 
-    async def meanwhile(bus, name, take):
-        said = await real(bus, name, take)
-        if name == subjects.DEAD.name:
-            dead = DeadLetterStore(bus)
-            await dead.bury("intake", LETTER_OF, b"{", WRONG)
-            [letter] = [one async for one in dead.letters()]
-            await DeadLetterDecisions(dead).discard(letter, Operator(CLERK, "rác"))
-        return said
+    async def decide(bus):
+        dead = DeadLetterStore(bus)
+        await dead.bury("intake", LETTER_OF, b"{", WRONG)
+        [letter] = [one async for one in dead.letters()]
+        await DeadLetterDecisions(dead).discard(letter, Operator(CLERK, "rác"))
 
-    with monkeypatch.context() as patched:
-        patched.setattr(Bus, "save_snapshot", meanwhile)
+    with during_backup(monkeypatch, backup.SAVE_ORDER[AFTER_DEAD], decide):
         await save_bus(bus, tmp_path, clock)
     async with restored_bus(tmp_path, clock) as new:
         dead = DeadLetterStore(new)
@@ -45,22 +42,14 @@ async def test_a_decision_made_during_the_backup_ends_no_letter_of_later(
         assert (letter.id, letter.decisions) == (1, ())
 
 
-@pytest.mark.parametrize("when", ["before", "during"])
+@pytest.mark.parametrize("after", [0, AFTER_LEDGER], ids=["before", "during"])
 async def test_where_the_ledger_s_open_part_began_is_forgotten(
-    bus, tmp_path, clock, monkeypatch, when
+    bus, tmp_path, clock, monkeypatch, after
 ):
-    real = Bus.save_snapshot
+    def move(bus):
+        return watermark.write_watermark(bus, 4711)
 
-    async def meanwhile(bus, name, take):
-        said = await real(bus, name, take)
-        if when == "during" and name == f"KV_{subjects.LEDGER.name}":
-            await watermark.write_watermark(bus, 4711)
-        return said
-
-    if when == "before":
-        await watermark.write_watermark(bus, 4711)
-    with monkeypatch.context() as patched:
-        patched.setattr(Bus, "save_snapshot", meanwhile)
+    with during_backup(monkeypatch, backup.SAVE_ORDER[after], move):
         await save_bus(bus, tmp_path, clock)
     async with restored_bus(tmp_path, clock) as new:
         assert await watermark.read_watermark(new) == 1
@@ -96,15 +85,3 @@ async def test_what_was_on_the_wire_at_the_backup_comes_back_in_doubt(bus, tmp_p
         held = await Ledger(new).state(batch)
     assert held.value.count_by_status() == {Status.DELIVERED: 1, Status.IN_DOUBT: 3}
     assert (held.value.owner, held.value.possible_copies) == ("", 1)
-
-
-async def test_why_a_channel_was_paused_before_is_not_lost(bus, tmp_path, clock):
-    await pauses.pause(bus, ChannelName.ZALO, "hợp đồng hết hạn")
-    since = (await pauses.load_pauses(bus))[ChannelName.ZALO].since
-    manifest = await save_bus(bus, tmp_path, clock)
-    async with restored_bus(tmp_path, clock) as new:
-        said = await pauses.load_pauses(new)
-    plain = f"restored from the backup of {manifest.began:%FT%TZ}"
-    before = f"; paused before, since {since:%FT%TZ}: hợp đồng hết hạn"
-    assert said[ChannelName.EMAIL].reason == plain
-    assert said[ChannelName.ZALO].reason == plain + before

@@ -1,6 +1,7 @@
 """After a restore: what may have gone out before is declared, what is certainly new is not."""
 
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -23,7 +24,7 @@ from tests.support.events import (
     submitted,
     withdrawn,
 )
-from tests.support.restored_bus import CLERK, restored_bus, save_bus
+from tests.support.restored_bus import CLERK, during_backup, restored_bus, save_bus
 from tests.support.scripted_channel import StaticReaders, reader_ids
 
 HOUR_S = 3600.0
@@ -37,11 +38,8 @@ def sent_at(moment: datetime | None, item: str = ITEM, **changes):
     return submitted(item, **changes).model_copy(update={"time": moment})
 
 
-async def handled(bus, clock, *events) -> Intake:
-    intake = Intake(bus, DEFAULT, clock)
-    for event in events:
-        await intake.handle(event, UNIT)
-    return intake
+async def handled(bus, clock, event) -> None:
+    await Intake(bus, DEFAULT, clock).handle(event, UNIT)
 
 
 async def doubted(bus, item: str = ITEM) -> list[bool]:
@@ -72,15 +70,9 @@ async def test_an_event_that_is_taken_in_a_second_time_is_in_doubt(
 ):
     """It came and was published while the backup went on: CONTENT has it, PUBLICATIONS not."""
     await register_unit(bus)
-    real, event = Bus.save_snapshot, sent_at(at(clock))
-
-    async def meanwhile(bus, name, take):
-        if name == subjects.DEAD.name:
-            await handled(bus, clock, event)
-        return await real(bus, name, take)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Bus, "save_snapshot", meanwhile)
+    event = sent_at(at(clock))
+    take_in = partial(handled, clock=clock, event=event)
+    with during_backup(monkeypatch, subjects.DEAD.name, take_in):
         await save_bus(bus, tmp_path, clock)
     clock.advance(HOUR_S)
     async with restored_bus(tmp_path, clock) as new:
@@ -90,25 +82,24 @@ async def test_an_event_that_is_taken_in_a_second_time_is_in_doubt(
         assert await doubted(new) == [True]
 
 
-async def test_an_event_that_its_unit_sends_again_is_in_doubt(bus, tmp_path, clock):
-    """Nothing of it is in the backup; it says itself how old it is."""
+async def test_an_event_is_in_doubt_unless_it_says_that_it_is_new(bus, tmp_path, clock):
+    """Nothing of the items but the first is in the backup."""
     await register_unit(bus)
+    await handled(bus, clock, sent_at(at(clock)))
     await save_bus(bus, tmp_path, clock)
-    event = sent_at(at(clock, 60))
+    assert await restore.active_doubts(bus) is None
+    again = sent_at(at(clock, 60), "gui-lai")
     clock.advance(HOUR_S)
     async with restored_bus(tmp_path, clock) as new:
         clock.advance(HOUR_S)
-        await handled(new, clock, event)
-        assert await doubted(new) == [True]
-
-
-async def test_an_event_that_does_not_say_how_old_it_is_counts_as_older(bus, tmp_path, clock):
-    await register_unit(bus)
-    await save_bus(bus, tmp_path, clock)
-    async with restored_bus(tmp_path, clock) as new:
-        clock.advance(HOUR_S)
-        await handled(new, clock, sent_at(None))
-        assert await doubted(new) == [True]
+        later = at(clock)
+        correction, back = sent_at(later, revision=2), withdrawn(time=later)
+        ageless, fresh = sent_at(None, "khong-noi-tuoi"), sent_at(later, "tin-moi")
+        for event in (again, ageless, fresh, correction, back):
+            await handled(new, clock, event)
+        assert await doubted(new, "gui-lai") == await doubted(new, "khong-noi-tuoi") == [True]
+        assert await doubted(new, "tin-moi") == [False]
+        assert await doubted(new) == [True, False, False]
 
 
 async def test_an_event_that_was_accepted_before_counts_as_older_whatever_it_says(
@@ -121,20 +112,6 @@ async def test_an_event_that_was_accepted_before_counts_as_older_whatever_it_say
         clock.advance(HOUR_S)
         await Intake(new, DEFAULT, clock).desk.approve(ITEM, CLERK)
         assert await doubted(new) == [True]
-
-
-async def test_what_came_to_be_after_the_restore_is_not_in_doubt(bus, tmp_path, clock):
-    await register_unit(bus)
-    await handled(bus, clock, sent_at(at(clock)))
-    await save_bus(bus, tmp_path, clock)
-    async with restored_bus(tmp_path, clock) as new:
-        clock.advance(HOUR_S)
-        later = at(clock)
-        correction = sent_at(later, revision=2)
-        back = withdrawn(time=later)
-        await handled(new, clock, sent_at(later, "tin-moi"), correction, back)
-        assert await doubted(new, "tin-moi") == [False]
-        assert await doubted(new) == [True, False, False]
 
 
 @pytest.mark.parametrize("bucket", ["publications", "events"])
@@ -164,16 +141,6 @@ async def test_an_operator_ends_the_doubt_under_a_running_planner(bus, tmp_path,
         assert not await doubts.may_have_been_published(publication, message.seq)
         assert await restore.active_doubts(new) is None
         assert not await restore.end_doubts(new)
-
-
-async def test_without_a_restore_nobody_is_asked(bus):
-    assert await restore.active_doubts(bus) is None
-
-
-async def test_after_a_planned_move_nothing_is_in_doubt(bus, tmp_path, clock):
-    await save_bus(bus, tmp_path, clock)
-    async with restored_bus(tmp_path, clock, moved=True) as new:
-        assert await restore.active_doubts(new) is None
 
 
 async def test_a_planned_move_ends_no_doubt_that_an_earlier_restore_has_left(bus, tmp_path, clock):

@@ -4,10 +4,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from consumers.operations import backup, restore
 from contracts import subjects
-from producers.bus import Bus
-from producers.nats_server import NatsServer
 from tests.support.check_harness import CheckHarness, acknowledge_all
 from tests.support.events import (
     ITEM,
@@ -18,26 +15,17 @@ from tests.support.events import (
     submitted,
     withdrawn,
 )
-
-CLERK = "Trần Thị Bình"
+from tests.support.restored_bus import CLERK, during_backup, restored_bus, save_bus
 
 
 @asynccontextmanager
 async def restored(bus, tmp_path, moment, act, monkeypatch):
     """A ministry on the bus that comes out of a backup; *act* came just before *moment* in it."""
-    real, loa = Bus.save_snapshot, await CheckHarness(bus, tmp_path / "old").open()
-
-    async def meanwhile(bus, name, take):
-        if name == moment:
-            await act(loa)
-        return await real(bus, name, take)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Bus, "save_snapshot", meanwhile)
-        await backup.save_backup(bus, tmp_path / "backup", loa.clock)
+    loa = await CheckHarness(bus, tmp_path / "old").open()
+    with during_backup(monkeypatch, moment, lambda _: act(loa)):
+        await save_bus(bus, tmp_path, loa.clock)
     await loa.close()
-    async with NatsServer(tmp_path / "nats") as server, await Bus.connect(server.url) as new:
-        await restore.restore_backup(new, tmp_path / "backup", loa.clock)
+    async with restored_bus(tmp_path, loa.clock) as new:
         again = CheckHarness(new, tmp_path / "new")
         again.clock.now = loa.clock.now + 3600
         try:

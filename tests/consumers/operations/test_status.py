@@ -89,21 +89,17 @@ async def test_the_backlog_counts_open_rows_by_channel_and_lane(status, store_ba
     assert waiting == {(EMAIL, Lane.BULK): 8, (EMAIL, Lane.URGENT): 1, (ZALO, Lane.NORMAL): 2}
 
 
-async def test_what_nobody_can_read_hides_nothing_else(ledger, status, store_batch):
-    await store_batch(b"pp")
+async def test_the_oldest_waiting_batch_gives_its_age_and_an_unreadable_one_hides_nothing(
+    ledger, status, store_batch
+):
+    await store_batch(b"dp", age_s=30)
     for key in ("state.pigeon.tin.1.0", "state.email.tin.1", "state.email.tin.1.x"):
         await ledger.bucket.put(key, b"{}")
     await ledger.bucket.put("state.email.tin.1.99", b"not a state")
-    await store_batch(b"p")
-    assert (await status.report()).channels[EMAIL].lanes[Lane.NORMAL].backlog == 3
-
-
-async def test_the_oldest_waiting_batch_gives_its_age(status, store_batch):
-    await store_batch(b"dp", age_s=30)
-    await store_batch(b"p", age_s=90.26)
+    await store_batch(b"pp", age_s=90.26)
     await store_batch(b"dd", age_s=5000, closed_s=4000)
-    report = await status.report(at_work=False)
-    assert report.channels[EMAIL].lanes[Lane.NORMAL].oldest_s == 90.3
+    lane = (await status.report(at_work=False)).channels[EMAIL].lanes[Lane.NORMAL]
+    assert (lane.oldest_s, lane.backlog) == (90.3, 3)
 
 
 async def test_the_speed_counts_the_rows_that_ended_between_two_looks(
@@ -137,6 +133,9 @@ async def test_what_is_finished_or_stands_has_no_speed_and_no_estimate(status, s
     finished = (await status.report()).channels[EMAIL].lanes[Lane.NORMAL]
     assert (lane_cells(finished), clock() - began) == ((0, 0.0, "-", "-"), 0), "and nobody waited"
     await store_batch(b"d" * 20 + b"p" * 480)
+    at_rest = (await status.report(at_work=False)).channels[EMAIL].lanes[Lane.NORMAL]
+    assert (at_rest.backlog, at_rest.per_s, at_rest.left_s) == (480, None, None)
+    assert (lane_cells(at_rest)[2:], clock()) == (("-", "-"), began), "no Loa runs"
     stands = (await status.report()).channels[EMAIL].lanes[Lane.NORMAL]
     assert (lane_cells(stands)[0], lane_cells(stands)[2:], clock() - began) == (480, ("-", "-"), 3)
 
@@ -159,30 +158,24 @@ async def test_rows_that_wait_for_a_person_or_their_time_are_in_no_estimate(
     assert (zalo.backlog, zalo.per_s, zalo.left_s) == (31, 1.0, 1.0)
 
 
-async def test_pauses_and_breakers_are_shown_per_channel(bus, status, clock):
-    await pauses.pause(bus, ZALO)
-    mail = BreakerStore(bus, EMAIL, clock)
-    await mail.update(lambda one: breaker.trip(one, "w", "AUTH 535", clock()))
-    channels = (await status.report()).channels
-    shown = {name: (one.paused, one.breaker) for name, one in channels.items()}
-    assert shown == {PORTAL: (False, "closed"), EMAIL: (False, "open"), ZALO: (True, "closed")}
-    clock.advance(5)
-    await mail.update(lambda one: breaker.start_probe(one, "w", clock()))
-    assert (await status.report()).channels[EMAIL].breaker == "half-open"
-
-
 async def test_a_standing_channel_says_since_when_why_and_when_it_tries_again(bus, status, clock):
-    await pauses.pause(bus, ZALO, "nghỉ Tết")
+    await pauses.pause_if_running(bus, ZALO, "nghỉ Tết", "Trần Thị B")
     mail = BreakerStore(bus, EMAIL, clock)
     await mail.update(lambda one: breaker.trip(one, "w", "AUTH 535", clock()))
     channels = (await status.report()).channels
     email, zalo = channels[EMAIL], channels[ZALO]
+    shown = {name: (one.paused, one.breaker) for name, one in channels.items()}
+    assert shown == {PORTAL: (False, "closed"), EMAIL: (False, "open"), ZALO: (True, "closed")}
     assert (email.breaker_since.timestamp(), email.breaker_reason) == (clock(), "AUTH 535")
     assert email.next_probe.timestamp() == clock() + 5
     assert (zalo.paused_reason, zalo.paused_since.tzinfo) == ("nghỉ Tết", UTC)
+    assert zalo.paused_by == "Trần Thị B"
     lines = [*trouble_lines(email), *trouble_lines(zalo)]
     assert lines[0].startswith("breaker open since 2027-01-15T08:00:00Z: AUTH 535, next try at ")
-    assert lines[1].startswith("paused since 20") and lines[1].endswith("Z: nghỉ Tết")
+    assert lines[1].startswith("paused since 20") and lines[1].endswith("Z by Trần Thị B: nghỉ Tết")
+    clock.advance(5)
+    await mail.update(lambda one: breaker.start_probe(one, "w", clock()))
+    assert (await status.report()).channels[EMAIL].breaker == "half-open"
 
 
 async def test_an_open_breaker_whose_wait_is_over_names_what_tries_next(
@@ -200,21 +193,6 @@ async def test_an_open_breaker_whose_wait_is_over_names_what_tries_next(
     await pauses.pause(bus, EMAIL)
     lines = list(trouble_lines((await status.report()).channels[EMAIL]))
     assert lines[1].endswith(", next try: once it is resumed")
-
-
-async def test_a_pause_names_who_made_it(bus, status):
-    await pauses.pause_if_running(bus, ZALO, "nghỉ Tết", "Trần Thị B")
-    zalo = (await status.report()).channels[ZALO]
-    assert zalo.paused_by == "Trần Thị B"
-    assert next(trouble_lines(zalo)).endswith("Z by Trần Thị B: nghỉ Tết")
-
-
-async def test_where_nobody_works_there_is_no_speed_and_no_estimate(status, store_batch, clock):
-    await store_batch(b"p" * 60)
-    began = clock()
-    at_rest = (await status.report(at_work=False)).channels[EMAIL].lanes[Lane.NORMAL]
-    assert (at_rest.backlog, at_rest.per_s, at_rest.left_s) == (60, None, None)
-    assert (lane_cells(at_rest)[2:], clock()) == (("-", "-"), began)
 
 
 async def test_the_estimate_counts_the_lanes_before_and_is_none_while_nothing_may_move(

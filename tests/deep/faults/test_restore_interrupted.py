@@ -4,7 +4,7 @@ import pytest
 
 from consumers.operations import backup, restore
 from producers.bus import Bus, NoReply, UnfitServer, topology
-from tests.support.backups import contents, new_machine, save_backup
+from tests.support.restored_bus import contents, new_machine, save_pipeline
 
 
 @pytest.mark.parametrize("stream", backup.SAVE_ORDER)
@@ -12,7 +12,7 @@ async def test_a_restore_that_was_cut_short_can_only_be_repeated(
     pipeline, tmp_path, monkeypatch, stream
 ):
     await pipeline.plan()
-    await save_backup(pipeline, tmp_path)
+    await save_pipeline(pipeline, tmp_path)
     real = Bus.restore_snapshot
 
     async def cut(bus, name, *args):
