@@ -1,5 +1,7 @@
 """What was accepted and is not taken in yet is `received`, for `loa trace` and for the sender."""
 
+from dataclasses import replace
+
 import pytest
 
 from consumers.cli.items import print_trace
@@ -68,15 +70,11 @@ async def test_a_withdrawal_that_was_cut_short_is_told(bus, trace, clock):
 async def test_a_plan_that_was_stopped_before_it_began_is_no_channel(bus, clock, trace):
     await register_unit(bus, release="automatic")
     await Intake(bus, DEFAULT, clock).handle(submitted(channels=["portal", "email"]), UNIT)
-    for channel, cursor in (
-        (ChannelName.ZALO, PlanCursor(halt="v2", created=clock())),
-        (ChannelName.EMAIL, PlanCursor(halt="v2", created=clock())),
-        (
-            ChannelName.PORTAL,
-            PlanCursor(halt="v2", complete=True, finished=clock(), created=clock()),
-        ),
-    ):
-        await trace.ledger.create_plan(PlanKey(channel, ITEM, 1), cursor)
+    halted = PlanCursor(halt="v2", created=clock())
+    for channel in (ChannelName.ZALO, ChannelName.EMAIL):
+        await trace.ledger.create_plan(PlanKey(channel, ITEM, 1), halted)
+    begun = replace(halted, complete=True, finished=clock())
+    await trace.ledger.create_plan(PlanKey(ChannelName.PORTAL, ITEM, 1), begun)
     story = await trace.trace(ITEM)
     assert set(story.channels) == {"portal"}
     assert {one.channel for one in story.timeline} == {None, "portal"}

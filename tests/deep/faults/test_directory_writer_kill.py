@@ -9,7 +9,10 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from consumers.directory.directory import Directory
+import pytest
+
+from consumers.directory import directory
+from consumers.directory.directory import Directory, try_lock
 from tests.support.directory_harness import running_directory, wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -37,8 +40,24 @@ def writer(url: str, path: Path) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
+@pytest.fixture
+def refused(monkeypatch) -> asyncio.Event:
+    """Set when the standby has found the lock held."""
+    event = asyncio.Event()
+
+    @contextlib.contextmanager
+    def watched(path: Path) -> Iterator[bool]:
+        with try_lock(path) as is_locked:
+            if not is_locked:
+                event.set()
+            yield is_locked
+
+    monkeypatch.setattr(directory, "try_lock", watched)
+    return event
+
+
 async def test_another_process_takes_over_when_the_writer_is_killed(
-    bus, subscriber_bucket, nats_server, tmp_path
+    bus, subscriber_bucket, nats_server, tmp_path, refused
 ):
     path = tmp_path / "directory.sqlite"
     reader = Directory(bus, path)
@@ -46,7 +65,7 @@ async def test_another_process_takes_over_when_the_writer_is_killed(
         await subscriber_bucket.add("an")
         await wait_until(lambda: reader.applied_seq() > 0)
         async with running_directory(Directory(bus, path)) as standby:
-            await asyncio.sleep(0.1)
+            await refused.wait()
             first.send_signal(signal.SIGKILL)
             first.wait()
             await subscriber_bucket.add("binh")
