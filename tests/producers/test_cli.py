@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from contracts import subjects
 from producers.cli import ClientSettings, app
 from producers.spool import Spool
-from tests.support.gateway_client import UNIT, sample_event
+from tests.support.gateway_client import UNIT, sample_event, stored_events
 
 LOA = "import sys; from producers.cli import main; sys.argv[0] = 'loa'; main()"
 BARE = {
@@ -63,10 +63,6 @@ def run_in_process(tmp_path, monkeypatch):
         return CliRunner().invoke(app, [str(arg) for arg in args], input=content)
 
     return run
-
-
-async def stored(bus):
-    return [json.loads(one.data) async for one in bus.scan(subjects.CONTENT.name)]
 
 
 def waiting(tmp_path):
@@ -155,7 +151,7 @@ async def test_publishing_says_accepted_then_already_known(loa, bus, nats_server
     told = json.loads(first.stdout)
     assert (told["revision"], told["duplicate"]) == (1, False)
     assert json.loads(again.stdout) == told | {"duplicate": True}
-    assert [one["id"] for one in await stored(bus)] == ["e-1"]
+    assert [one["id"] for one in await stored_events(bus)] == ["e-1"]
     assert "đã có từ trước" in loa("publish", "tin.json", url=nats_server.url).stdout.decode()
 
 
@@ -204,7 +200,7 @@ async def test_while_the_bus_is_away_it_is_3_and_the_next_publish_sends_both(
         assert json.loads(answer.stdout)["path"] == str(waiting(tmp_path)[n])
     later = sample_event(id="e-2", content_id="tin-2")
     assert loa("publish", "-", stdin=later, url=nats_server.url).returncode == 0
-    assert [one["id"] for one in await stored(bus)] == ["e-0", "e-1", "e-2"]
+    assert [one["id"] for one in await stored_events(bus)] == ["e-0", "e-1", "e-2"]
     assert waiting(tmp_path) == []
 
 
@@ -224,7 +220,7 @@ async def test_a_running_loa_is_found_through_its_data_folder(loa, bus, nats_ser
     ready.parent.mkdir(parents=True)
     ready.write_text(json.dumps({"url": "http://x", "nats_url": nats_server.url, "pid": 1}))
     assert loa("publish", "-", stdin=sample_event()).returncode == 0
-    assert [one["id"] for one in await stored(bus)] == ["e-1"]
+    assert [one["id"] for one in await stored_events(bus)] == ["e-1"]
 
 
 @pytest.mark.parametrize("left", [b"", b"[]", b"{}", b'{"nats_url": "nats://127.0.0.1:1"}'])

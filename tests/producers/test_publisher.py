@@ -13,7 +13,7 @@ from producers.nats_server import NatsServer
 from producers.publisher import Accepted, Publisher, Spooled
 from producers.spool import Spool
 from tests.support.frozen_process import frozen
-from tests.support.gateway_client import OTHER, STRUCTURED, UNIT, sample_event
+from tests.support.gateway_client import OTHER, STRUCTURED, UNIT, sample_event, stored_events
 
 NOWHERE = "nats://127.0.0.1:1"
 
@@ -22,10 +22,6 @@ NOWHERE = "nats://127.0.0.1:1"
 async def publisher(bus):
     async with Publisher(bus, UNIT) as publisher:
         yield publisher
-
-
-async def stored(bus):
-    return [json.loads(one.data) async for one in bus.scan(subjects.CONTENT.name)]
 
 
 def numbered(n):
@@ -50,7 +46,7 @@ async def test_a_repeat_is_known(bus, publisher):
     first = await publisher.publish(sample_event())
     again = await publisher.publish(sample_event())
     assert (again.event_id, again.duplicate) == (first.event_id, True)
-    assert len(await stored(bus)) == 1
+    assert len(await stored_events(bus)) == 1
 
 
 async def test_the_same_id_with_another_content_is_said_and_not_swallowed(bus, publisher):
@@ -80,7 +76,7 @@ async def test_what_breaks_the_contract_is_never_sent(
         with pytest.raises(error) as refused:
             await one.publish(event)
         assert field in [wrong.field for wrong in refused.value.errors]
-    assert await stored(bus) == []
+    assert await stored_events(bus) == []
     assert not (tmp_path / "spool").exists()
 
 
@@ -91,7 +87,7 @@ async def test_an_address_is_connected_to_when_needed_and_closed_afterwards(bus,
         connection = await publisher._connected()
         assert connection.nc.is_connected
     assert connection.nc.is_closed
-    assert [one["id"] for one in await stored(bus)] == ["e-1", "e-2"]
+    assert [one["id"] for one in await stored_events(bus)] == ["e-1", "e-2"]
 
 
 async def test_a_connection_that_was_handed_in_stays_open(bus):
@@ -116,7 +112,7 @@ async def test_without_a_bus_an_event_is_kept_and_sent_before_the_next_one(bus, 
     async with Publisher(bus, UNIT, tmp_path) as publisher:
         accepted = await publisher.publish(numbered(3))
     assert isinstance(accepted, Accepted)
-    assert [one["id"] for one in await stored(bus)] == [f"e-{n}" for n in range(4)]
+    assert [one["id"] for one in await stored_events(bus)] == [f"e-{n}" for n in range(4)]
     assert Spool(tmp_path).waiting() == []
 
 
@@ -128,7 +124,7 @@ async def test_an_event_sent_before_its_file_was_removed_is_not_sent_twice(
     await publisher.publish(sample_event())
     drained = await Publisher(bus, UNIT, tmp_path).drain()
     assert [one.duplicate for one in drained.accepted] == [True]
-    assert len(await stored(bus)) == 1
+    assert len(await stored_events(bus)) == 1
     assert Spool(tmp_path).waiting() == []
 
 
@@ -138,13 +134,13 @@ async def test_a_kept_event_whose_id_was_used_meanwhile_is_set_aside(bus, publis
     await publisher.publish(sample_event())
     drained = await Publisher(bus, UNIT, tmp_path).drain()
     assert [path.parent.name for path in drained.refused] == ["refused"]
-    assert [one["id"] for one in await stored(bus)] == ["e-1", "e-2"]
+    assert [one["id"] for one in await stored_events(bus)] == ["e-1", "e-2"]
 
 
 async def test_events_published_at_once_are_all_stored_once(bus, publisher):
     answers = await asyncio.gather(*(publisher.publish(numbered(n % 20)) for n in range(100)))
     assert sum(not one.duplicate for one in answers) == 20
-    assert len(await stored(bus)) == 20
+    assert len(await stored_events(bus)) == 20
 
 
 @asynccontextmanager
@@ -167,7 +163,7 @@ async def test_an_outage_in_the_middle_keeps_every_event_and_the_order(tmp_path)
             pass
         answers.append(await publisher.publish(numbered(6)))
         assert list(map(type, answers)) == [Accepted] * 3 + [Spooled] * 3 + [Accepted]
-        assert [one["id"] for one in await stored(bus)] == [f"e-{n}" for n in range(7)]
+        assert [one["id"] for one in await stored_events(bus)] == [f"e-{n}" for n in range(7)]
 
 
 async def test_a_full_stream_is_an_outage_too(bus, tmp_path):
@@ -180,4 +176,4 @@ async def test_a_full_stream_is_an_outage_too(bus, tmp_path):
             f"STREAM.UPDATE.{subjects.CONTENT.name}", full | {"max_msgs": -1}
         )
         assert isinstance(await publisher.publish(numbered(3)), Accepted)
-    assert [one["id"] for one in await stored(bus)] == ["e-1", "e-2", "e-3"]
+    assert [one["id"] for one in await stored_events(bus)] == ["e-1", "e-2", "e-3"]

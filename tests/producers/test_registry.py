@@ -35,12 +35,6 @@ async def test_only_the_hash_of_a_key_is_kept(registry, bus):
     assert re.search(r'"hash":"[0-9a-f]{64}"', kept)
 
 
-async def test_two_keys_are_never_alike(registry):
-    keys = {await registry.add(UNIT, release="desk")}
-    keys |= {await registry.rotate(UNIT) for _ in range(20)}
-    assert len(keys) == 21
-
-
 async def test_a_unit_the_vocabulary_does_not_know_is_refused_by_name(registry):
     with pytest.raises(Invalid) as refused:
         await registry.add("vu-khong-co", release="desk")

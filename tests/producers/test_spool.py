@@ -1,6 +1,5 @@
 """The spool: what it says is kept survives kill -9, in order, and is sent once."""
 
-import json
 import os
 import stat
 import time
@@ -9,14 +8,13 @@ from multiprocessing.pool import ThreadPool
 
 import pytest
 
-from contracts import subjects
 from contracts.envelope import from_structured
 from contracts.errors import Conflict, ContractError
 from contracts.vocabulary import DEFAULT
 from producers.admission import admit
 from producers.publisher import Publisher, drain
 from producers.spool import Spool
-from tests.support.gateway_client import UNIT, sample_event
+from tests.support.gateway_client import UNIT, sample_event, stored_events
 
 
 def admitted(**changes):
@@ -37,7 +35,7 @@ def ids(spool):
 
 
 async def stored_ids(bus):
-    return [json.loads(one.data)["id"] async for one in bus.scan(subjects.CONTENT.name)]
+    return [event["id"] for event in await stored_events(bus)]
 
 
 def test_events_wait_in_the_order_in_which_they_came(spool):

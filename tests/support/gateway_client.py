@@ -31,6 +31,11 @@ def sample_event(kind: str = "submitted", *, id: str = "e-1", **data: Any) -> di
     return event | named | ({"subject": content_id} if content_id else {})
 
 
+async def stored_events(bus: Bus) -> list[dict[str, Any]]:
+    """What CONTENT holds."""
+    return [json.loads(message.data) async for message in bus.scan(subjects.CONTENT.name)]
+
+
 class GatewayClient:
     """One sender in front of a gateway, with the key of UNIT."""
 
@@ -83,8 +88,7 @@ class GatewayClient:
         assert {name.lower() for name in promised.get("headers", {})} <= set(answer.headers)
 
     async def stored_events(self) -> list[dict[str, Any]]:
-        """What CONTENT holds."""
-        return [json.loads(one.data) async for one in self.bus.scan(subjects.CONTENT.name)]
+        return await stored_events(self.bus)
 
 
 @asynccontextmanager
