@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from producers.publisher import Publisher, Spooled
-from tests.producers.bus.test_topology import SYSTEM_ACCOUNT
 from tests.support import requirements
 from tests.support.frozen_process import freeze
 from tests.support.gateway_client import UNIT, sample_event
 from tests.support.loa_process import LoaProcess, RelayProcess, wait_until
+from tests.support.nats_accounts import ACCOUNTS
 
 pytestmark = pytest.mark.timeout(180)
 READERS = 3000
@@ -104,7 +104,7 @@ def test_a_bus_that_stands_still_during_a_delivery_costs_time_and_nobody_a_mail(
 
 @pytest.mark.promise("1.2")
 def test_a_loa_refuses_a_bus_that_acknowledges_before_its_disk(tmp_path, other_server):
-    lazy = "jetstream { store_dir: STORE, sync_interval: 1m }" + SYSTEM_ACCOUNT
+    lazy = "jetstream { store_dir: STORE, sync_interval: 1m }" + ACCOUNTS
     with other_server(lazy) as other:
         loa = LoaProcess(tmp_path, NATS_URL=other.url.replace("//", "//loa:loa@"))
         refused = loa.cli("up", "--port", "0")

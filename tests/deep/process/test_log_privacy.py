@@ -3,11 +3,11 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from tests.consumers.runtime.test_logging import ROOT
-
+ROOT = Path(__file__).parents[3]
 ENDING = """
 import sys
 from consumers.app import process
@@ -29,6 +29,6 @@ def test_a_process_that_ends_for_a_reason_nobody_foresaw_tells_no_words(log_form
         env=os.environ | {"LOA_DATA_DIR": str(tmp_path), "LOA_LOG_FORMAT": log_format},
         cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
-    said = done.stdout + done.stderr
-    assert (done.returncode, said.count("process_failed")) == (1, 1)
-    assert "KeyError" in said and "mật" not in said
+    output = done.stdout + done.stderr
+    assert (done.returncode, output.count("process_failed")) == (1, 1)
+    assert "KeyError" in output and "mật" not in output

@@ -14,26 +14,15 @@ import pytest
 from consumers.app.settings import RunningInstance
 from contracts.testing import sample
 from tests.support.loa_process import BIN, LoaProcess, RelayProcess, wait_until
+from tests.support.nats_accounts import ACCOUNTS
 from tests.support.smtp_conversation import ScriptedAction
 from tests.support.smtp_receiver import SmtpReceiver
 
 pytestmark = pytest.mark.timeout(240)
-SERVER = """
-jetstream { store_dir: STORE, sync_interval: always, max_file_store: 1TB }
-max_payload: 2MB
-system_account: SYS
-accounts {
-  SYS {
-    users: [{user: sys, password: sys}]
-    exports: [{service: "$SYS.REQ.SERVER.PING.JSZ", response_type: stream, accounts: [LOA]}]
-  }
-  LOA {
-    jetstream: enabled
-    users: [{user: loa, password: loa}]
-    imports: [{service: {account: SYS, subject: "$SYS.REQ.SERVER.PING.JSZ"}}]
-  }
-}
-"""
+SERVER = (
+    "jetstream { store_dir: STORE, sync_interval: always, max_file_store: 1TB }\n"
+    f"max_payload: 2MB {ACCOUNTS}"
+)
 NEEDED = ("gateway", "portal", "intake", "dispatch", "deliver-email", "deliver-portal")
 OTHERS = ("sweep", "feedback", "zalo-sandbox")
 STOP_S = 20.0

@@ -9,23 +9,10 @@ import pytest
 from contracts import subjects
 from producers.bus import Bus, BusError, UnfitServer, topology
 from producers.bus.server_check import ServerReport, check_reports, check_version
+from tests.support.nats_accounts import ACCOUNTS
 
 STREAMS = {stream.name for stream in subjects.STREAMS}
 BUCKETS = {f"KV_{bucket.name}" for bucket in subjects.BUCKETS}
-SYSTEM_ACCOUNT = """
-system_account: SYS
-accounts {
-  SYS {
-    users: [{user: sys, password: sys}]
-    exports: [{service: "$SYS.REQ.SERVER.PING.JSZ", response_type: stream, accounts: [LOA]}]
-  }
-  LOA {
-    jetstream: enabled
-    users: [{user: loa, password: loa}]
-    imports: [{service: {account: SYS, subject: "$SYS.REQ.SERVER.PING.JSZ"}}]
-  }
-}
-"""
 
 
 async def configs(bus):
@@ -191,7 +178,7 @@ async def test_settings_can_be_asked_over_the_bus_where_the_account_may(
     other_server, interval, fit
 ):
     jetstream = f"jetstream {{ store_dir: STORE, sync_interval: {interval} }}"
-    with other_server(jetstream + SYSTEM_ACCOUNT) as other:
+    with other_server(jetstream + ACCOUNTS) as other:
         url = other.url.replace("nats://", "nats://loa:loa@")
         async with await Bus.connect(url) as bus:
             if fit:
