@@ -66,8 +66,7 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
 
 def _running_instance(node: Node, nats_url: str) -> RunningInstance:
     """The addresses of this process, as commands find them."""
-    pid = os.getpid()
-    return RunningInstance(url=node.own_url, nats_url=nats_url, pid=pid, **node.addresses)
+    return RunningInstance(url=node.own_url, nats_url=nats_url, pid=os.getpid(), **node.addresses)
 
 
 def _without_password(url: str) -> str:

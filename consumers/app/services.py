@@ -21,7 +21,6 @@ from consumers.deliver.slots import WorkerSlot
 from consumers.deliver.worker import DeliveryWorker
 from consumers.dispatch.handler import Dispatcher
 from consumers.dispatch.supersede import Supersession
-from consumers.intake.desk import Desk
 from consumers.intake.handler import Intake
 from consumers.operations import restore
 from consumers.operations.sweep import Sweeper
@@ -85,14 +84,9 @@ async def _add_intake(node: Node) -> None:
                 return
             await intake.handle(arrival.event, arrival.unit, arrival.kind, seq=arrival.seq)
 
-    node.tasks.append(partial(_finish_interrupted_decisions, intake.desk))
+    node.tasks.append(partial(every, DESK_RESUME_S, intake.desk.finish_interrupted))
     consumer = subjects.CONTENT.consumers[0]
     node.subscribe(subjects.CONTENT, consumer, on_content, CONCURRENT_EVENTS + RESERVED_URGENT)
-
-
-async def _finish_interrupted_decisions(desk: Desk) -> None:
-    """Finish decisions that a crash cut short."""
-    await every(DESK_RESUME_S, desk.finish_interrupted)
 
 
 async def _add_dispatch(node: Node) -> None:

@@ -24,6 +24,7 @@ from consumers.cli.output import (
     run_on_bus,
     visible,
 )
+from consumers.cli.units import open_registry
 from contracts.base.times import VIETNAM, utc_time
 from contracts.delivery import ChannelName
 from contracts.errors import Bilingual, FieldError, Invalid, explain, printable
@@ -34,7 +35,7 @@ from producers.imports.parse import html_text
 from producers.imports.visit import ManualVisit, settings_error
 from producers.texts import get_text
 from producers.units.feed_settings import DEFAULT_EVERY_MIN, DEFAULT_MOST, LOOK_BACK, Feed
-from producers.units.registry import RegisteredUnit, UnitRegistry
+from producers.units.registry import RegisteredUnit
 
 app = typer.Typer(no_args_is_help=True, help="Items read from the feeds of units' own sites.")
 OPTION_NAMES = {
@@ -132,7 +133,7 @@ async def _run_trial(feed: Feed) -> DryRun:
 
 async def _follow_feed(bus: Bus, unit: str, feed: Feed, replace: bool) -> None:
     """Other settings make another reading of what lies there: nothing of the last one counts."""
-    await _open_registry(bus).add_feed(unit, feed, replace=replace)
+    await open_registry(bus).add_feed(unit, feed, replace=replace)
     await FeedStateStore(bus).forget(unit, feed)
 
 
@@ -142,7 +143,7 @@ def remove(unit: Unit, url: Url) -> None:
 
     async def unfollow(bus: Bus) -> None:
         [(_, feed)] = await _followed_feeds(bus, unit, url)
-        await _open_registry(bus).remove_feed(unit, feed.feed_id)
+        await open_registry(bus).remove_feed(unit, feed.feed_id)
         await FeedStateStore(bus).forget(unit, feed)
 
     run_on_bus(unfollow)
@@ -155,7 +156,7 @@ def status(as_json: Json = False) -> None:
 
     async def look(bus: Bus) -> list[dict[str, Any]]:
         states = await FeedStateStore(bus).read_all()
-        members = await _open_registry(bus).registered_units()
+        members = await open_registry(bus).registered_units()
         pairs = [(one.unit, feed) for one in members for feed in one.registration.feeds]
         return [
             feed_facts(unit, feed, states.get(state_key(unit, feed), FeedState()))
@@ -217,7 +218,7 @@ def _require_readable_now(feed: Feed, state: FeedState) -> None:
 
 async def _followed_feeds(bus: Bus, unit: str, url: str) -> list[tuple[RegisteredUnit, Feed]]:
     """The feeds of a unit, or the one at *url*. Raises Invalid for none."""
-    found = await _open_registry(bus).find(unit)
+    found = await open_registry(bus).find(unit)
     if not found or not found.feeds:
         raise import_error("unit", "nothing_followed", unit=printable(unit))
     wanted = Feed(url=url, topic="any").feed_id if url else ""
@@ -229,10 +230,6 @@ async def _followed_feeds(bus: Bus, unit: str, url: str) -> list[tuple[Registere
 
 def import_error(field: str, code: str, **values: object) -> Invalid:
     return Invalid(get_text("import", code, **values).as_field_error(field))
-
-
-def _open_registry(bus: Bus) -> UnitRegistry:
-    return UnitRegistry(bus, load_vocabulary(read_settings(LoaSettings)), time.time)
 
 
 def feed_facts(unit: str, feed: Feed, state: FeedState) -> dict[str, Any]:

@@ -67,7 +67,8 @@ def trace(item: ItemOrCase, reader: Reader = "", as_json: Json = False) -> None:
     """Was it sent, to how many, why not: an item's counts per channel, and its timeline."""
     content_id = keys.resolve_content_id(item)
     if reader:
-        _print_reader_trace(content_id, reader, as_json=as_json)
+        mails = run_on_bus(partial(_find_reader_trace, content_id, reader))
+        print_answer(mails, as_json, lambda: _print_mails(content_id, mails))
         return
     answer = run_on_bus(partial(_find_trace, content_id))
     if answer is None:
@@ -160,14 +161,8 @@ def _timeline_rows(one: TimelineEntry) -> Iterator[tuple[str, str, str, str]]:
                 yield "", "", "", about + said
 
 
-def _print_reader_trace(content_id: str, address: str, *, as_json: bool) -> None:
-    """The outcome of an item for one reader. Exit code 2: the item, or the address, is unknown."""
-    trace = run_on_bus(partial(_find_reader_trace, content_id, address))
-    print_answer(trace, as_json, lambda: _print_mails(content_id, trace))
-
-
 async def _find_reader_trace(content_id: str, address: str, bus: Bus) -> ReaderTrace:
-    """Raises Invalid, BusError or LedgerError."""
+    """The outcome of an item for one reader. Raises Invalid, BusError or LedgerError."""
     if keys.is_personal(content_id) or keys.is_digest(content_id):
         raise Invalid(field_error("reader", "reader_of_items", value=content_id))
     item = await ItemRepository(bus).item(content_id)

@@ -67,13 +67,13 @@ def show(address: Address, as_json: Json = False) -> None:
 
     subscriber, suppression = run_on_bus(look)
     fields = subscriber.model_dump(mode="json", exclude_none=True)
-    rows = [(name, _cell_text(value)) for name, value in fields.items()]
-    rows += _suppression_rows(suppression)
+    joined = ("; ".join(map(str, v)) if isinstance(v, list) else v for v in fields.values())
+    rows = [*zip(fields, joined, strict=True), *_suppression_rows(suppression)]
     answer = subscriber.model_dump(mode="json") | {"suppressed": suppression}
     print_answer(answer, as_json, lambda: print_table(("", ""), rows))
 
 
-def _suppression_rows(suppression: Suppression | None) -> list[tuple[str, object]]:
+def _suppression_rows(suppression: Suppression | None) -> list[tuple[str, str]]:
     """Why mail to this subscriber is suppressed, and the command that lifts it."""
     if suppression is None:
         return []
@@ -113,7 +113,3 @@ def _check_reason(reason: str) -> str:
     if not said or len(said) > REASON_MAX or "@" in said:
         raise Invalid(field_error("reason", "erasure_reason", limit=REASON_MAX))
     return said
-
-
-def _cell_text(value: object) -> object:
-    return "; ".join(map(str, value)) if isinstance(value, list) else value

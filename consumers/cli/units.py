@@ -49,7 +49,7 @@ NoticesOption = Annotated[
 Now = Annotated[bool, typer.Option("--now", help="The old key stops at once, not in 24 h.")]
 
 
-def _open_registry(bus: Bus) -> UnitRegistry:
+def open_registry(bus: Bus) -> UnitRegistry:
     return UnitRegistry(bus, load_vocabulary(read_settings(LoaSettings)), time.time)
 
 
@@ -64,7 +64,7 @@ def add(
     """Register a unit and print its API key, once. Exit code 2: it is there already."""
     to = list(map(ChannelName, notices.split(",")))
     key = run_on_bus(
-        lambda bus: _open_registry(bus).add(unit, release=release.value, urgent=urgent, notices=to)
+        lambda bus: open_registry(bus).add(unit, release=release.value, urgent=urgent, notices=to)
     )
     _print_key(unit, key, as_json)
 
@@ -83,27 +83,27 @@ def change_unit(
         "notices": tuple(map(ChannelName, notices.split(","))) if notices else None,
     }
     rules = {name: value for name, value in said.items() if value is not None}
-    now = run_on_bus(lambda bus: _open_registry(bus).update(unit, **rules))
+    now = run_on_bus(lambda bus: open_registry(bus).update(unit, **rules))
     typer.echo(f"{unit}: release {now.release}, urgent {now.urgent}, {','.join(now.notices)}")
 
 
 @app.command()
 def rotate(unit: Unit, now: Now = False, as_json: Json = False) -> None:
     """Give a unit a new key; the old one works 24 h more."""
-    _print_key(unit, run_on_bus(lambda bus: _open_registry(bus).rotate(unit, now=now)), as_json)
+    _print_key(unit, run_on_bus(lambda bus: open_registry(bus).rotate(unit, now=now)), as_json)
 
 
 @app.command()
 def revoke(unit: Unit) -> None:
     """No key of the unit works any more."""
-    run_on_bus(lambda bus: _open_registry(bus).revoke(unit))
+    run_on_bus(lambda bus: open_registry(bus).revoke(unit))
     typer.echo(f"{unit}: no key works any more")
 
 
 @app.command("list")
 def list_units(as_json: Json = False) -> None:
     """Who may send."""
-    members = run_on_bus(lambda bus: _open_registry(bus).registered_units())
+    members = run_on_bus(lambda bus: open_registry(bus).registered_units())
     columns = ("unit", "release", "urgent", "notices", "keys")
     units = [(member.unit, member.registration) for member in members]
     rows = [(u, r.release, r.urgent, ",".join(r.notices), len(r.keys)) for u, r in units]

@@ -21,16 +21,23 @@ async def counting(scope, receive, send):
 
 
 @asynccontextmanager
-async def talking(app=counting):
-    """A connection to a server of ours: (reader, writer)."""
+async def serving(app):
+    """A running server, and its address."""
     server = WebServer(app)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        await server.until_started(serving)
-        reader, writer = await asyncio.open_connection(*listener.getsockname())
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        await server.until_started(task)
+        yield server, listener.getsockname()
+        await server.finish(task)
+
+
+@asynccontextmanager
+async def talking(app=counting):
+    """A connection to a server of ours: (reader, writer)."""
+    async with serving(app) as (_, address):
+        reader, writer = await asyncio.open_connection(*address)
         yield reader, writer
         writer.close()
-        await server.finish(serving)
 
 
 async def answer(reader):
@@ -141,12 +148,7 @@ WHOLE = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 )
 async def test_a_bad_second_head_never_spoils_the_first_answer(monkeypatch, held, second, why):
     monkeypatch.setattr(protocol, "HEAD_TIMEOUT_S", 0.05)
-    app, ended = HalvedApp(held), asyncio.Event()
-    monkeypatch.setattr(
-        protocol.BoundedHttpProtocol,
-        "refuse_request",
-        noting(protocol.BoundedHttpProtocol.refuse_request, ended),
-    )
+    app, ended = HalvedApp(held), refused_event(monkeypatch)
     async with talking(app) as (reader, writer):
         writer.write(WHOLE)
         await app.begun.wait()
@@ -161,22 +163,21 @@ async def test_a_bad_second_head_never_spoils_the_first_answer(monkeypatch, held
         assert await end_of(reader) == b""
 
 
-def noting(real, event):
+def refused_event(monkeypatch):
+    """Set once a request is refused."""
+    event, real = asyncio.Event(), protocol.BoundedHttpProtocol.refuse_request
+
     def noted(self, *said):
         event.set()
         return real(self, *said)
 
-    return noted
+    monkeypatch.setattr(protocol.BoundedHttpProtocol, "refuse_request", noted)
+    return event
 
 
 async def test_a_request_that_breaks_off_behind_another_ends_without_a_word(monkeypatch):
     """It has a head, and a body that is none: nobody could tell whose answer a 400 would be."""
-    app, ended = HalvedApp("all"), asyncio.Event()
-    monkeypatch.setattr(
-        protocol.BoundedHttpProtocol,
-        "refuse_request",
-        noting(protocol.BoundedHttpProtocol.refuse_request, ended),
-    )
+    app, ended = HalvedApp("all"), refused_event(monkeypatch)
     async with talking(app) as (reader, writer):
         writer.write(WHOLE)
         await app.begun.wait()

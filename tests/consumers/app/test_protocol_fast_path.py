@@ -2,15 +2,14 @@
 
 import asyncio
 import re
-import socket
 from contextlib import asynccontextmanager
 
 import pytest
 
 from channels.portal.http.file_app import portal_app
 from consumers.app.web.protocol import BoundedHttpProtocol
-from consumers.app.web.server import AppRouter, WebServer
-from tests.consumers.app.test_protocol import answer
+from consumers.app.web.server import AppRouter
+from tests.consumers.app.test_protocol import answer, serving
 from tests.support.portal_dir import publish
 from tests.support.publications import a_publication
 
@@ -48,12 +47,8 @@ async def portal(folder, slow=None):
     faces = AppRouter()
     faces.add(portal_app(folder))
     faces.add(slow or SlowApp(), "cham")
-    server = WebServer(faces)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        await server.until_started(serving)
-        yield server, listener.getsockname()
-        await server.finish(serving)
+    async with serving(faces) as running:
+        yield running
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Every target of a request has a face of Loa that answers it."""
 
+from unittest.mock import AsyncMock
+
 import httpx2
 import pytest
 from starlette.responses import PlainTextResponse
@@ -15,25 +17,11 @@ async def test_a_target_without_a_path_is_answered(tmp_path, target, portal):
     faces.add(PlainTextResponse("the door"), "v1")
     if portal:
         faces.add(portal_app(tmp_path))
-    answers = []
-
-    async def send(message):
-        answers.append(message)
-
-    async def receive():
-        return {"type": "http.request", "body": b""}
-
-    scope = {
-        "type": "http",
-        "method": "OPTIONS",
-        "path": target,
-        "raw_path": target.encode(),
-        "query_string": b"",
-        "root_path": "",
-        "headers": [],
-    }
-    await faces(scope, receive, send)
-    assert 400 <= answers[0]["status"] < 500
+    send = AsyncMock()
+    scope = {"type": "http", "method": "OPTIONS", "path": target, "raw_path": target.encode()}
+    scope |= {"query_string": b"", "root_path": "", "headers": []}
+    await faces(scope, AsyncMock(return_value={"type": "http.request", "body": b""}), send)
+    assert 400 <= send.call_args_list[0].args[0]["status"] < 500
 
 
 async def test_a_face_has_every_path_below_its_name(tmp_path):
