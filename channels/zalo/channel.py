@@ -28,7 +28,7 @@ from contracts.subscriptions.transactional import TransactionalMail
 _ARTICLE_ROW, BROADCAST_ROW = "article", "broadcast"
 _MARGIN_S = 3.0
 RESOLVE_AGAIN_S = 30.0
-_NO_SUCH_RECIPIENT = "no such recipient"
+Rendered = RenderedArticle | NoticeContent
 
 
 class ZaloChannel:
@@ -66,7 +66,7 @@ class ZaloChannel:
             article_api, records, api.clock, timing, quotas.broadcasts
         )
 
-    def render(self, content: Content) -> RenderedArticle | NoticeContent:
+    def render(self, content: Content) -> Rendered:
         if isinstance(content, CaseNotice):
             return NoticeContent.of(content)
         if isinstance(content, TransactionalMail | Digest):
@@ -89,65 +89,43 @@ class ZaloSession:
         self.channel = channel
 
     async def send(
-        self,
-        rendered: RenderedArticle | NoticeContent,
-        rows: Sequence[Recipient],
-        expired: Deadline,
+        self, rendered: Rendered, rows: Sequence[Recipient], expired: Deadline
     ) -> list[Outcome]:
         return [await self.send_row(rendered, row, expired) for row in rows]
 
-    async def send_row(
-        self, rendered: RenderedArticle | NoticeContent, row: Recipient, expired: Deadline
-    ) -> Outcome:
+    async def send_row(self, rendered: Rendered, row: Recipient, expired: Deadline) -> Outcome:
         if expired():
             return Outcome(Verdict.UNSENT, "own deadline passed")
+        is_notice = isinstance(rendered, NoticeContent)
+        if is_notice == (row.id in (_ARTICLE_ROW, BROADCAST_ROW)):
+            return Outcome(Verdict.FAILED, "no such recipient")
         try:
             if isinstance(rendered, NoticeContent):
-                return await self.send_notice(rendered, row, expired)
-            return await self.send_item(
-                ArticleJob(rendered, row.delivery_key, expired, row.correction), row
-            )
+                return await self.channel.notices.send(_notice_job(rendered, row, expired))
+            job = ArticleJob(rendered, row.delivery_key, expired, row.correction)
+            if row.id == BROADCAST_ROW:
+                return await self.channel.broadcasts.send(job)
+            return await self.channel.articles.publish(job)
         except ROW_ERRORS as why:
             return self.outcome_of_error(why)
-
-    async def send_notice(self, words: NoticeContent, row: Recipient, expired: Deadline) -> Outcome:
-        if row.id in (_ARTICLE_ROW, BROADCAST_ROW):
-            return Outcome(Verdict.FAILED, _NO_SUCH_RECIPIENT)
-        return await self.channel.notices.send(_notice_job(words, row, expired))
-
-    async def send_item(self, job: ArticleJob, row: Recipient) -> Outcome:
-        match row.id:
-            case "article":
-                return await self.channel.articles.publish(job)
-            case "broadcast":
-                return await self.channel.broadcasts.send(job)
-        return Outcome(Verdict.FAILED, _NO_SUCH_RECIPIENT)
 
     def abort(self) -> None:
         """No action: a call without an answer stays in doubt, however it ends."""
 
-    async def resolve(
-        self, rendered: RenderedArticle | NoticeContent, rows: Sequence[Recipient]
-    ) -> list[Outcome]:
+    async def resolve(self, rendered: Rendered, rows: Sequence[Recipient]) -> list[Outcome]:
         return [await self.resolve_row(rendered, row) for row in rows]
 
-    async def resolve_row(
-        self, rendered: RenderedArticle | NoticeContent, row: Recipient
-    ) -> Outcome:
+    async def resolve_row(self, rendered: Rendered, row: Recipient) -> Outcome:
+        """Resolve a row. A broadcast cannot be looked up: a person decides about its doubt."""
         try:
             if isinstance(rendered, NoticeContent):
                 return await self.channel.notices.resolve(_notice_job(rendered, row))
-            return await self.resolve_item(
-                ArticleJob(rendered, row.delivery_key, may_be_public=row.correction), row
-            )
+            if row.id != _ARTICLE_ROW:
+                return Outcome(Verdict.UNKNOWN, "zalo can't say whether it was broadcast")
+            job = ArticleJob(rendered, row.delivery_key, may_be_public=row.correction)
+            return await self.channel.articles.resolve(job)
         except ROW_ERRORS as why:
             return _doubt_unless_failed(self.outcome_of_error(why))
-
-    async def resolve_item(self, job: ArticleJob, row: Recipient) -> Outcome:
-        """Resolve an article. A broadcast cannot be looked up: a person decides about its doubt."""
-        if row.id != _ARTICLE_ROW:
-            return Outcome(Verdict.UNKNOWN, "zalo can't say whether it was broadcast")
-        return await self.channel.articles.resolve(job)
 
     async def probe(self, _canary: Canary) -> Outcome:
         """Read only: the token has to be valid, and Zalo has to list our articles."""
@@ -162,9 +140,9 @@ class ZaloSession:
 
 
 def _notice_job(
-    words: NoticeContent, row: Recipient, expired: Deadline = lambda: False
+    content: NoticeContent, row: Recipient, expired: Deadline = lambda: False
 ) -> NoticeJob:
-    return NoticeJob(words, row.address, row.delivery_key, expired)
+    return NoticeJob(content, row.address, row.delivery_key, expired)
 
 
 def _doubt_unless_failed(outcome: Outcome) -> Outcome:

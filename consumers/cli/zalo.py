@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 from channels.case_notice_texts import NOTICE_KINDS
 from channels.errors import ChannelError
 from channels.zalo.account.status import AccountStatus
-from channels.zalo.case_notices.template_by_kind import TemplateStatus, template_statuses
+from channels.zalo.case_notices.template_models import TemplateStatus, template_statuses
 from channels.zalo.case_notices.template_models import RegisteredTemplates
 from channels.zalo.case_notices.template_registry import TemplateRegistry
 from channels.zalo.client import oauth_consent

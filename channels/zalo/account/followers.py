@@ -134,7 +134,7 @@ class FollowerApi:
 
         Raises Refused, AmbiguousResult, DeadlinePassed or a ChannelError.
         """
-        await self.api.write(self.api.post_call(_FORGET_PATH, {"user_id": user_id}), expired)
+        await self.api.write(_FORGET_PATH, {"user_id": user_id}, expired)
 
 
 def parse_page(answer: ApiResponse) -> FollowerPage:

@@ -49,8 +49,7 @@ class ReplySender:
         return await self.send_by(_FORMER_PATH, body, expired)
 
     async def send_by(self, path: str, body: Mapping[str, Any], expired: Deadline) -> str:
-        answer = await self.api.write(self.api.post_call(path, body), expired)
-        return require_field(answer, "message_id")
+        return require_field(await self.api.write(path, body, expired), "message_id")
 
     async def is_former_pinned(self, oa_id: str) -> bool:
         """Whether only the former call works for it."""

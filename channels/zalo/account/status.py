@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from channels.errors import ChannelError
 from channels.zalo import error_codes
 from channels.zalo.case_notices.sender import NoticeStores
-from channels.zalo.case_notices.template_by_kind import TemplateStatus, template_statuses
+from channels.zalo.case_notices.template_models import TemplateStatus, template_statuses
 from channels.zalo.client.client import ApiCall, ZaloClient
 from channels.zalo.client.response import ApiResponse, first_text, whole_number
 from channels.zalo.client.token_store import TokenStore

@@ -3,16 +3,17 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from channels.base import Deadline
 from channels.zalo.client.article_api import OA_PATH, require_field
-from channels.zalo.client.client import ApiCall, ZaloClient
+from channels.zalo.client.client import ZaloClient
 from channels.zalo.client.response import ApiResponse, whole_number
 from contracts.base.addresses import MOBILE_PATTERN
 from contracts.case import ZALO_USER_PREFIX
 
 _PHONE_PATH, _USER_ID_PATH = "/message/template", "/v3.0/oa/message/template"
-_QUOTA_PATH = "/message/quota"
+_QUOTA_PATH, _PROFILE_PATH = "/message/quota", f"{OA_PATH}/getoa"
 _NORMAL_MODE = "1"
 """`sending_mode`: within the quota."""
 _PHONE = re.compile(MOBILE_PATTERN)
@@ -72,37 +73,20 @@ class NoticeApi:
 
     async def send(self, order: TemplateMessage, expired: Deadline) -> AcceptedMessage:
         """Send by phone on the business host with a tracking id, or by user id on the other."""
-        if order.to.user_id:
-            answer = await self.oa.write(self.user_id_call(order), expired)
+        body: dict[str, Any] = {"template_id": order.template_id, "template_data": order.values}
+        if order.to.user_id:  # without tracking id: only the message id joins later events
+            body["user_id"] = order.to.user_id
+            answer = await self.oa.write(_USER_ID_PATH, body, expired)
             return AcceptedMessage.parse(answer, "message_id")
-        answer = await self.business.write(self.phone_call(order), expired)
+        body |= {"phone": order.to.phone, "tracking_id": order.tracking_id}
+        body["sending_mode"] = _NORMAL_MODE
+        answer = await self.business.write(_PHONE_PATH, body, expired)
         return AcceptedMessage.parse(answer, "msg_id")
-
-    def phone_call(self, order: TemplateMessage) -> ApiCall:
-        body = {
-            "phone": order.to.phone,
-            "template_id": order.template_id,
-            "template_data": order.values,
-            "tracking_id": order.tracking_id,
-            "sending_mode": _NORMAL_MODE,
-        }
-        return self.business.post_call(_PHONE_PATH, body)
-
-    def user_id_call(self, order: TemplateMessage) -> ApiCall:
-        """This call has no tracking id: only the answer's message id joins later events."""
-        body = {
-            "user_id": order.to.user_id,
-            "template_id": order.template_id,
-            "template_data": order.values,
-        }
-        return self.oa.post_call(_USER_ID_PATH, body)
 
     async def provider_time(self, to: ZaloAddress, age_s: float) -> float:
         """Zalo's time; read once if the host has not told it recently."""
         api = self.oa if to.user_id else self.business
         if not api.clock.is_fresh(age_s):
-            read = (
-                api.get_data_call(f"{OA_PATH}/getoa") if to.user_id else api.get_call(_QUOTA_PATH)
-            )
-            await api.read(read)
+            call = api.get_data_call(_PROFILE_PATH) if to.user_id else api.get_call(_QUOTA_PATH)
+            await api.read(call)
         return api.clock.now()

@@ -37,9 +37,8 @@ class NoticeContent:
 
     @classmethod
     def of(cls, notice: CaseNotice) -> "NoticeContent":
-        return cls(
-            case_notice_texts.notice_kind(notice), case_notice_texts.parameter_values(notice)
-        )
+        values = case_notice_texts.parameter_values(notice)
+        return cls(case_notice_texts.notice_kind(notice), values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +106,7 @@ class NoticeSender:
         self.holds = TemplateHolds(api.business.clock.now, timing.jitter)
 
     async def send(self, job: NoticeJob) -> Outcome:
-        """Raises the errors of `outcomes.ROW_ERRORS`; an ambiguous result is never sent again by
-        itself.
-        """
+        """Raises ROW_ERRORS; an ambiguous result is never sent again by itself."""
         if await self.message_ids.message_id(job.tracking_id):
             return Outcome(Verdict.DELIVERED, reached_provider=False)
         to = ZaloAddress.parse(job.address)
@@ -117,9 +114,8 @@ class NoticeSender:
             return Outcome(Verdict.SUPPRESSED, "no address that zalo has", reached_provider=False)
         template = await self.usable_template(job.content.kind)
         self.holds.raise_if_held(template, bool(to.user_id))
-        order = TemplateMessage(
-            to, template.id, fill_params(template, job.content.values), job.tracking_id
-        )
+        values = fill_params(template, job.content.values)
+        order = TemplateMessage(to, template.id, values, job.tracking_id)
         await self.wait_for_hours(template, to)
         try:
             return await self.send_paid(order, template, job.expired)
@@ -174,7 +170,8 @@ class NoticeSender:
         try:
             accepted = await self.api.send(order, expired)
         except NO_EFFECT as why:
-            await self.budget.release(receipt, closing=_is_daily_quota_used(why))
+            is_used_up = isinstance(why, Refused) and why.rule.reason == error_codes.DAILY_QUOTA
+            await self.budget.release(receipt, closing=is_used_up)
             raise
         crash_point("zalo.notice_answered")
         await self.record_sent(order, accepted, receipt)
@@ -194,9 +191,8 @@ class NoticeSender:
     ) -> None:
         """Store the message's id. Zalo has the message, so that a failure changes no outcome."""
         try:
-            await self.message_ids.save(
-                order.tracking_id, accepted.message_id, untracked=bool(order.to.user_id)
-            )
+            untracked = bool(order.to.user_id)
+            await self.message_ids.save(order.tracking_id, accepted.message_id, untracked=untracked)
             if accepted.remaining_today == 0:
                 await self.budget.close_day(reservation)
         except Unreachable as away:
@@ -209,11 +205,5 @@ class NoticeSender:
         """
         if await self.message_ids.message_id(job.tracking_id):
             return Outcome(Verdict.DELIVERED, reached_provider=False)
-        return Outcome(
-            Verdict.UNKNOWN, "zalo can't say whether it was sent", reached_provider=False
-        )
-
-
-def _is_daily_quota_used(why: Exception) -> bool:
-    """Whether Zalo takes no more template messages today, from any process."""
-    return isinstance(why, Refused) and why.rule.reason == error_codes.DAILY_QUOTA
+        reason = "zalo can't say whether it was sent"
+        return Outcome(Verdict.UNKNOWN, reason, reached_provider=False)

@@ -34,21 +34,20 @@ class TemplateHolds:
         """Raises RowOutcome while a hold applies."""
         now = self.clock()
         for scope in (template.id, template.tag):
-            shut = self.holds.get((scope, by_user_id))
-            if shut and shut.until > now:
-                after_s = shut.until - now + self.jitter() * shut.spread_s
-                raise RowOutcome(
-                    Outcome(Verdict.HELD, shut.reason, after_s, reached_provider=False)
-                )
+            hold = self.holds.get((scope, by_user_id))
+            if hold and hold.until > now:
+                after_s = hold.until - now + self.jitter() * hold.spread_s
+                outcome = Outcome(Verdict.HELD, hold.reason, after_s, reached_provider=False)
+                raise RowOutcome(outcome)
 
     def record_refusal(self, refused: Refused, template: Template, by_user_id: bool) -> None:
         """Start a hold after a configuration error, or a used quota of a template or a tag."""
-        ruling, now = refused.rule, self.clock()
-        if ruling.kind is ErrorKind.OPERATOR:
+        rule, now = refused.rule, self.clock()
+        if rule.kind is ErrorKind.OPERATOR:
             self.holds[template.id, by_user_id] = Hold(now + OPERATOR_HOLD_S, refused.reason)
-        elif ruling.until and (scope := _quota_scope(ruling, template)):
-            until = now + wait_s(ruling.until, now, lambda: 0.0)
-            self.holds[scope, by_user_id] = Hold(until, refused.reason, JITTER_S[ruling.until])
+        elif rule.until and (scope := _quota_scope(rule, template)):
+            until = now + wait_s(rule.until, now, lambda: 0.0)
+            self.holds[scope, by_user_id] = Hold(until, refused.reason, JITTER_S[rule.until])
 
 
 def _quota_scope(rule: ErrorRule, template: Template) -> str:

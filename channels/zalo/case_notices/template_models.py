@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from channels.case_notice_texts import APOLOGY, NOTICE_KINDS
 from channels.zalo.client.response import first_text, json_object, known_fields, whole_number
+from contracts.case import STATUS_NAMES
 
 ENABLE, DELETE = "ENABLE", "DELETE"
 _ANY_HOUR_TAGS = frozenset(("1", "TRANSACTION", "IN_TRANSACTION", "OTP"))
@@ -154,3 +156,42 @@ def parse_price(*values: object) -> int | None:
         if 0 <= amount < math.inf:
             return math.ceil(amount)
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateStatus:
+    """One kind and its template; empty texts for a kind without one. Prices in đồng."""
+
+    kind: str
+    status: str
+    template: str = ""
+    name: str = ""
+    state: str = ""
+    quality: str = ""
+    tag: str = ""
+    price_sdt: int | None = None
+    price_uid: int | None = None
+
+    @classmethod
+    def of(cls, kind: str, template: Template | None) -> "TemplateStatus":
+        status = APOLOGY if kind == APOLOGY else STATUS_NAMES[int(kind)]
+        found = template or Template("")
+        texts = found.id, found.name, found.state, found.quality, found.tag
+        return cls(kind, status, *texts, found.price_sdt, found.price_uid)
+
+    @property
+    def problem(self) -> str:
+        """The reason why notices of this kind cannot be sent; empty for none."""
+        if not self.template:
+            return "no template"
+        return "" if self.state == ENABLE else f"template {self.template} is {self.state}"
+
+    @property
+    def fix(self) -> str:
+        """The place to correct it; a name in the table of codes."""
+        return "template" if self.template else "route"
+
+
+def template_statuses(registered: RegisteredTemplates) -> list[TemplateStatus]:
+    """Every kind, in order."""
+    return [TemplateStatus.of(kind, registered.template_for(kind)) for kind in NOTICE_KINDS]

@@ -42,11 +42,12 @@ class ArticleApi:
 
     async def create(self, payload: Mapping[str, Any], expired: Deadline) -> str:
         """Create an article; returns the token to verify it with."""
-        return require_field(await self.write("create", payload, expired), "token")
+        answer = await self.api.write(f"{_ARTICLE_PATH}/create", payload, expired)
+        return require_field(answer, "token")
 
     async def update(self, payload: Mapping[str, Any], expired: Deadline) -> str:
         """Replace an article; returns a token to verify, empty when the change is complete."""
-        return (await self.write("update", payload, expired)).text("token")
+        return (await self.api.write(f"{_ARTICLE_PATH}/update", payload, expired)).text("token")
 
     async def verify(self, token: str) -> str:
         """The article's id; Refused with kind POLL while it is processed."""
@@ -54,10 +55,7 @@ class ArticleApi:
         return (await self.api.read(call)).text("id")
 
     async def remove(self, article_id: str, expired: Deadline) -> None:
-        await self.write("remove", {"id": article_id}, expired)
-
-    async def write(self, name: str, payload: Mapping[str, Any], expired: Deadline) -> ApiResponse:
-        return await self.api.write(self.api.post_call(f"{_ARTICLE_PATH}/{name}", payload), expired)
+        await self.api.write(f"{_ARTICLE_PATH}/remove", {"id": article_id}, expired)
 
     async def detail(self, article_id: str) -> Mapping[str, Any]:
         """An article with its body and its status."""
@@ -78,18 +76,15 @@ class ArticleApi:
         payload = {"template_type": "media", "elements": elements}
         message = {"attachment": {"type": "template", "payload": payload}}
         body = {"recipient": {"target": target}, "message": message}
-        answer = await self.api.write(self.api.post_call(f"{OA_PATH}/message", body), expired)
+        answer = await self.api.write(f"{OA_PATH}/message", body, expired)
         return require_field(answer, "message_id")
 
 
 def require_field(answer: ApiResponse, name: str) -> str:
-    """The required field of a write's answer. Raises AmbiguousResult: a success without it is
-    unusable.
-    """
-    value = answer.text(name)
-    if not value:
-        raise AmbiguousResult(f"success without {name}")
-    return value
+    """The required field of a write's answer. Raises AmbiguousResult for a success without it."""
+    if value := answer.text(name):
+        return value
+    raise AmbiguousResult(f"success without {name}")
 
 
 def article_entries(data: Any) -> list[Mapping[str, Any]]:

@@ -39,7 +39,6 @@ _LONG_NUMBERS = re.compile(r"\d{6,}")
 """Digits that may be a phone number or an id, in messages of an unknown code."""
 _TOKEN_HEADER = "access_token"  # noqa: S105 -- the name of a header
 _PROOF_HEADER = "appsecret_proof"
-_JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class ApiCall:
         headers = {_TOKEN_HEADER: token, _PROOF_HEADER: proof}
         if self.body is None:
             return Request(self.method, self.url, headers, self.query)
-        headers["Content-Type"] = _JSON
+        headers["Content-Type"] = "application/json"
         body = json.dumps(self.body, ensure_ascii=False).encode()
         return Request(self.method, self.url, headers, self.query, body)
 
@@ -103,14 +102,14 @@ class ZaloClient:
         except AmbiguousResult as doubt:
             raise Unreachable(f"{call.name}: {doubt}") from doubt
 
-    async def write(self, call: ApiCall, expired: Deadline) -> ApiResponse:
-        """Write once. *expired* is asked just before the request is written.
+    async def write(self, path: str, body: Mapping[str, Any], expired: Deadline) -> ApiResponse:
+        """POST once. *expired* is asked just before the request is written.
 
         Raises Refused and ChannelError (no effect), AmbiguousResult (possible effect),
         DeadlinePassed.
         """
         try:
-            return await self.send_with_token(call, expired)
+            return await self.send_with_token(self.post_call(path, body), expired)
         except Refused as refused:
             if refused.rule.ambiguous:
                 raise AmbiguousResult(refused.reason) from refused
@@ -144,9 +143,9 @@ class ZaloClient:
 
     def rule_for(self, answer: ApiResponse) -> ErrorRule | None:
         """The rule for an error; None for a success."""
-        return (
-            error_codes.classify(self.host, answer.error, answer.message) if answer.error else None
-        )
+        if not answer.error:
+            return None
+        return error_codes.classify(self.host, answer.error, answer.message)
 
     async def refused(self, call: ApiCall, answer: ApiResponse, rule: ErrorRule) -> Refused:
         """The exception for an error. The message of an unknown code is logged."""
@@ -159,5 +158,5 @@ class ZaloClient:
 
 
 def _appsecret_proof(token: str, app_secret: str) -> str:
-    """`_appsecret_proof`: proof that the token's user is the app it was granted to."""
+    """Proof that the token's user is the app it was granted to."""
     return hmac.new(app_secret.encode(), token.encode(), hashlib.sha256).hexdigest()

@@ -70,12 +70,12 @@ class ArticlePublisher:
         }
 
     async def publish(self, job: ArticleJob) -> Outcome:
-        """Advance as far as possible now. Raises the errors of `outcomes.ROW_ERRORS`."""
+        """Advance as far as possible now. Raises ROW_ERRORS."""
         async with self.recording_rejection(job):
             return await self.advance(job, await self.load_record(job))
 
     async def resolve(self, job: ArticleJob) -> Outcome:
-        """Resolve a row in doubt. Raises the errors of `outcomes.ROW_ERRORS`."""
+        """Resolve a row in doubt. Raises ROW_ERRORS."""
         async with self.recording_rejection(job):
             return await self.resolve_step(job, await self.load_record(job))
 
@@ -113,8 +113,8 @@ class ArticlePublisher:
             crash_point("zalo.create_noted")
             token = await self.api.create(job.payload(record, "hide"), job.expired)
             crash_point("zalo.created")
-        except AmbiguousResult as doubt:
-            raise RowOutcome(Outcome(Verdict.DOUBT, str(doubt), PROCESSING_S)) from doubt
+        except AmbiguousResult as lost:
+            raise _lost_answer(lost) from lost
         except NO_EFFECT as why:
             await self.quota.release(month)
             return await self.undo_intent(job, record, why)
@@ -127,8 +127,8 @@ class ArticlePublisher:
             crash_point("zalo.update_noted")
             token = await self.api.update(job.payload(record, job.status), job.expired)
             crash_point("zalo.updated")
-        except AmbiguousResult as doubt:
-            raise RowOutcome(Outcome(Verdict.DOUBT, str(doubt), PROCESSING_S)) from doubt
+        except AmbiguousResult as lost:
+            raise _lost_answer(lost) from lost
         except NO_EFFECT as why:
             if isinstance(why, Refused) and await self.is_removed(job, record, why):
                 return await self.record_live(job, record)
@@ -143,12 +143,10 @@ class ArticlePublisher:
         try:
             article_id = await self.poll_article_id(record)
             crash_point("zalo.verified")
-        except Refused as refused:
-            if refused.rule.kind in _PERMANENT_KINDS:
-                return await self.handle_rejected_content(job, record, refused)
-            raise self.doubt_if_accepted(job, record, refused) from refused
-        except ChannelError as trouble:
-            raise self.doubt_if_accepted(job, record, trouble) from trouble
+        except (Refused, ChannelError) as why:
+            if isinstance(why, Refused) and why.rule.kind in _PERMANENT_KINDS:
+                return await self.handle_rejected_content(job, record, why)
+            raise self.doubt_if_accepted(job, record, why) from why
         if not article_id:
             raise RowOutcome(self.processing_outcome(job, record))
         if is_accepted(record, job):
@@ -187,9 +185,8 @@ class ArticlePublisher:
         if not is_accepted(record, job):
             return why
         outcome = outcome_of(why, self.timing.clock(), self.timing.jitter)
-        return RowOutcome(
-            Outcome(Verdict.DOUBT, outcome.reason, outcome.retry_after_s or PROCESSING_S)
-        )
+        after_s = outcome.retry_after_s or PROCESSING_S
+        return RowOutcome(Outcome(Verdict.DOUBT, outcome.reason, after_s))
 
     async def handle_rejected_content(
         self, job: ArticleJob, record: ArticleRecord, refused: Refused
@@ -225,18 +222,16 @@ class ArticlePublisher:
     async def recover(
         self, job: ArticleJob, record: ArticleRecord, pending_verdict: Verdict
     ) -> ArticleRecord:
-        """Settle a lost `create` by Zalo's list. Its absence is final once no late effect is
-        possible.
-        """
+        """Settle a lost `create` by Zalo's list; absence is final once no effect can be late."""
         article_id = await reconcile.find_article(self.api, reconcile.query_lost_create(record))
         if not article_id:
             self.require_settled(record, pending_verdict)
         crash_point("zalo.looked_up")
-        if not article_id:
-            return await self.record_result(
-                job, self.abandoned_calls.abandon(job.content_id, record)
-            )
-        return await self.record_result(job, replace(record, article_id=article_id, intent_at=0.0))
+        if article_id:
+            found = replace(record, article_id=article_id, intent_at=0.0)
+        else:
+            found = self.abandoned_calls.abandon(job.content_id, record)
+        return await self.record_result(job, found)
 
     def require_settled(self, record: ArticleRecord, pending_verdict: Verdict) -> None:
         """Raises RowOutcome with *pending_verdict* while a late effect is possible."""
@@ -291,8 +286,8 @@ class ArticlePublisher:
 
     async def record_intent(self, job: ArticleJob, record: ArticleRecord) -> ArticleRecord:
         """Record the coming call. Raises Unreachable: then no call is made."""
-        again = record.revision == job.revision
-        record = replace(record, plain_cover=record.plain_cover and again)
+        if record.revision != job.revision:
+            record = replace(record, plain_cover=False, waits_at=0.0)
         record = replace(
             record,
             revision=job.revision,
@@ -301,7 +296,6 @@ class ArticlePublisher:
             cover=job.cover(record),
             intent_at=self.timing.clock(),
             token="",
-            waits_at=record.waits_at if again else 0.0,
         )
         return await self.records.write(job.content_id, record)
 
@@ -309,9 +303,8 @@ class ArticlePublisher:
         """Record that the public sees this revision, or no longer sees the item."""
         hidden = job.article.is_withdrawal
         crash_point("zalo.out")
-        log.info(
-            "zalo_article_hidden" if hidden else "zalo_article_shown", article=record.article_id
-        )
+        event = "zalo_article_hidden" if hidden else "zalo_article_shown"
+        log.info(event, article=record.article_id)
         done = replace(record, token="", intent_at=0.0, shown=job.revision, hidden=hidden)
         with_unit = replace(done, unit=job.article.unit, quiet=job.article.is_quiet)
         return await self.record_result(job, with_unit)
@@ -322,3 +315,7 @@ class ArticlePublisher:
             return await self.records.write(job.content_id, record)
         except ChannelError as silent:
             raise AmbiguousResult(f"not noted: {silent.reason}") from silent
+
+
+def _lost_answer(lost: AmbiguousResult) -> RowOutcome:
+    return RowOutcome(Outcome(Verdict.DOUBT, str(lost), PROCESSING_S))

@@ -35,9 +35,7 @@ class BroadcastSender:
     quota: QuotaCounters
 
     async def send(self, job: ArticleJob) -> Outcome:
-        """Raises the errors of `outcomes.ROW_ERRORS`; an ambiguous result is never sent again by
-        itself.
-        """
+        """Raises ROW_ERRORS; an ambiguous result is never sent again by itself."""
         record = await self.records.read(job.content_id) or ArticleRecord()
         if waiting := _blocked_outcome(record, job):
             return waiting
@@ -53,12 +51,9 @@ class BroadcastSender:
         return Outcome(Verdict.DELIVERED)
 
     async def companion_articles(self, record: ArticleRecord, job: ArticleJob) -> list[str]:
-        """Live articles of the items that share the broadcast. Raises RowOutcome while it waits for
-        one.
-        """
-        records = [
-            await self.records.read(item) or ArticleRecord() for item in job.article.companion_ids
-        ]
+        """Live articles of the items that share it. Raises RowOutcome while it waits for one."""
+        companions = job.article.companion_ids
+        records = [await self.records.read(item) or ArticleRecord() for item in companions]
         if any(not (_is_live(other) or other.hidden) for other in records):
             await self.wait_for_companions(record, job)
         ids = [other.article_id for other in records if _is_live(other) and _may_join(other, job)]
@@ -73,10 +68,8 @@ class BroadcastSender:
             record = await self.records.write(job.content_id, replace(record, waits_at=now))
         rest_s = record.waits_at + COMPANIONS_WAIT_S - now
         if rest_s > 0:
-            reason = "another item's article is not live"
-            raise RowOutcome(
-                Outcome(Verdict.HELD, reason, min(rest_s, RECHECK_S), reached_provider=False)
-            )
+            reason, after_s = "another item's article is not live", min(rest_s, RECHECK_S)
+            raise RowOutcome(Outcome(Verdict.HELD, reason, after_s, reached_provider=False))
 
     async def broadcast(self, article_ids: Sequence[str], job: ArticleJob) -> str:
         """Send one broadcast. If Zalo refuses another item's article, send our own alone."""
@@ -114,9 +107,8 @@ def _blocked_outcome(record: ArticleRecord, job: ArticleJob) -> Outcome | None:
     if record.failed == job.revision:
         return Outcome(Verdict.FAILED, "the article was refused", reached_provider=False)
     if record.shown < job.revision:
-        return Outcome(
-            Verdict.DEFERRED, "the article is not live", ARTICLE_WAIT_S, reached_provider=False
-        )
+        reason = "the article is not live"
+        return Outcome(Verdict.DEFERRED, reason, ARTICLE_WAIT_S, reached_provider=False)
     return None
 
 

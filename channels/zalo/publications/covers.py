@@ -94,11 +94,8 @@ class CoverSelector:
             return await self.use_default(job, record, reason)
         tried = replace(record, picture_tries=record.picture_tries + 1)
         await self.records.write(job.content_id, tried)
-        reason_text, after_s = (
-            f"the cover can't be had: {reason}",
-            RETRY_DELAYS_S[record.picture_tries],
-        )
-        raise RowOutcome(Outcome(Verdict.HELD, reason_text, after_s, reached_provider=False))
+        reason, after_s = f"the cover can't be had: {reason}", RETRY_DELAYS_S[record.picture_tries]
+        raise RowOutcome(Outcome(Verdict.HELD, reason, after_s, reached_provider=False))
 
     async def use_default(
         self, job: ArticleJob, record: ArticleRecord, reason: str
@@ -116,9 +113,8 @@ def with_default_cover(job: ArticleJob, record: ArticleRecord, refused: Refused)
     """
     plain = replace(record, plain_cover=True, token="", cover="")
     if job.cover(plain) == record.cover:
-        log_operator_needed(
-            refused.reason, error_codes.operator_fix(error_codes.COVER), call=refused.call
-        )
+        fix = error_codes.operator_fix(error_codes.COVER)
+        log_operator_needed(refused.reason, fix, call=refused.call)
         raise RowOutcome(Outcome(Verdict.HELD, refused.reason, _REFUSED_RETRY_S))
     log.warning("zalo_cover_replaced", content_id=job.content_id)
     return plain

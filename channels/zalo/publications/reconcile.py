@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 import structlog
 
-from channels.errors import ChannelError
 from channels.zalo.client.article_api import PAGE_SIZE, ArticleApi, ListedArticle
-from channels.zalo.errors import AmbiguousResult, DeadlinePassed, Refused
+from channels.zalo.errors import ROW_ERRORS
 from channels.zalo.publications.record import AbandonedCall, ArticleRecord
 from channels.zalo.publications.render import MARKER_PREFIX
 from channels.zalo.publications.steps import ArticleJob
@@ -40,11 +39,8 @@ class ArticleQuery(NamedTuple):
 
 def query_lost_create(record: ArticleRecord) -> ArticleQuery:
     """The article of a `create` without an answer, or of one whose token Zalo no longer knows."""
-    return _query_abandoned(
-        AbandonedCall(
-            min(record.intent_at, record.token_at or record.intent_at), record.marker, record.title
-        )
-    )
+    begun_at = min(record.intent_at, record.token_at or record.intent_at)
+    return _query_abandoned(AbandonedCall(begun_at, record.marker, record.title))
 
 
 def _query_abandoned(call: AbandonedCall) -> ArticleQuery:
@@ -135,5 +131,5 @@ async def _try_remove(api: ArticleApi, article_id: str) -> None:
     try:
         await api.remove(article_id, lambda: False)
         log.info("zalo_copy_removed", article=article_id)
-    except (Refused, AmbiguousResult, DeadlinePassed, ChannelError) as trouble:
+    except ROW_ERRORS as trouble:
         log.warning("zalo_copy_left", article=article_id, reason=type(trouble).__name__)

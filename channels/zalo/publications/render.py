@@ -8,8 +8,14 @@ from typing import Any, Literal
 from yarl import URL
 
 from channels.markdown_text import paragraphs
-from channels.zalo import text_limits
 from channels.zalo.publications.targeting import target_codes
+from channels.zalo.text_limits import (
+    AUTHOR_LIMIT,
+    DESCRIPTION_LIMIT,
+    TITLE_LIMIT,
+    TextLimit,
+    shorten,
+)
 from channels.zalo.texts import catalog_text
 from contracts.content import Attachment, Link, is_broadcast
 from contracts.publication import Publication
@@ -85,16 +91,15 @@ def article_marker(delivery_key: str) -> str:
 def render(publication: Publication, site: ArticleDefaults) -> RenderedArticle:
     """Lay *publication* out within Zalo's limits."""
     texts = _texts(publication)
+    author = publication.author or site.author or catalog_text("article", "author")
     body, whole = _fit_paragraphs([*_correction_lines(publication), *texts])
     return RenderedArticle(
         content_id=publication.content_id,
         revision=publication.revision,
         is_withdrawal=publication.action == "withdrawn",
-        title=text_limits.shorten(publication.title, text_limits.TITLE_LIMIT),
-        description=text_limits.shorten(
-            _description_text(publication, texts), text_limits.DESCRIPTION_LIMIT
-        ),
-        author=text_limits.shorten(_author_name(publication, site), text_limits.AUTHOR_LIMIT),
+        title=shorten(publication.title, TITLE_LIMIT),
+        description=shorten(_description_text(publication, texts), DESCRIPTION_LIMIT),
+        author=shorten(author, AUTHOR_LIMIT),
         cover=_percent_encoded(publication.cover.url if publication.cover else site.cover_url),
         default_cover=_percent_encoded(site.cover_url),
         body=body,
@@ -111,14 +116,12 @@ def render(publication: Publication, site: ArticleDefaults) -> RenderedArticle:
 
 
 def _texts(publication: Publication) -> list[str]:
-    """The paragraphs of the body, in full length."""
-    if publication.action == "withdrawn":
-        return _withdrawal_lines(publication)
-    return [*paragraphs(publication.body), *_link_lines(publication)]
-
-
-def _author_name(publication: Publication, site: ArticleDefaults) -> str:
-    return publication.author or site.author or catalog_text("article", "author")
+    """The paragraphs of the body, in full length; of a withdrawn item, the reason alone."""
+    if publication.action != "withdrawn":
+        return [*paragraphs(publication.body), *_link_lines(publication)]
+    if not publication.reason:
+        return [catalog_text("withdrawn", "body_without_reason")]
+    return [catalog_text("withdrawn", "body", reason=publication.reason)]
 
 
 def _description_text(publication: Publication, texts: Sequence[str]) -> str:
@@ -134,13 +137,6 @@ def _correction_lines(publication: Publication) -> Iterator[str]:
         yield catalog_text("corrected", "first", reason=publication.reason)
 
 
-def _withdrawal_lines(publication: Publication) -> list[str]:
-    """Body of a withdrawn item: the reason, and no part of the old text."""
-    if not publication.reason:
-        return [catalog_text("withdrawn", "body_without_reason")]
-    return [catalog_text("withdrawn", "body", reason=publication.reason)]
-
-
 def _link_lines(publication: Publication) -> Iterator[str]:
     """Links and documents, each as a line with its address."""
     further: tuple[Link | Attachment, ...] = (*publication.links, *publication.attachments)
@@ -153,7 +149,7 @@ def _fit_paragraphs(texts: Sequence[str]) -> tuple[tuple[str, ...], bool]:
     room, kept = BODY_MAX, list[str]()
     for text in texts:
         if len(text) > room:
-            short = text_limits.shorten(text, text_limits.TextLimit(room, room)) if not kept else ""
+            short = shorten(text, TextLimit(room, room)) if not kept else ""
             return (*kept, *filter(None, [short])), False
         kept.append(text)
         room -= len(text)
