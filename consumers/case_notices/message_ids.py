@@ -4,10 +4,11 @@
 messages by user id: Zalo's events about those carry no tracking id. Both values are plain text."""
 
 from channels.errors import Unreachable
+from consumers.zalo.stores import unreachable_without_bus
 from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName
 from contracts.records import NoticeRecord
-from producers.bus import Bus, BusError, InvalidKey
+from producers.bus import Bus, InvalidKey
 
 MESSAGE_PREFIX, SENT_PREFIX = "message.", "sent."
 
@@ -19,20 +20,17 @@ class NoticeMessageIds:
         self.bucket = bus.bucket(subjects.NOTICES.name)
 
     async def save(self, tracking_id: str, message_id: str, *, untracked: bool = False) -> None:
-        try:
+        with unreachable_without_bus():
             await self.bucket.put(SENT_PREFIX + tracking_id, message_id.encode())
             if untracked:
-                await self.bucket.put(MESSAGE_PREFIX + message_id, tracking_id.encode())
-        except InvalidKey as odd:
-            raise Unreachable("a message id that can't be a key") from odd
-        except BusError as away:
-            raise Unreachable("bus") from away
+                try:
+                    await self.bucket.put(MESSAGE_PREFIX + message_id, tracking_id.encode())
+                except InvalidKey as odd:
+                    raise Unreachable("a message id that can't be a key") from odd
 
     async def message_id(self, tracking_id: str) -> str:
-        try:
+        with unreachable_without_bus():
             value = await self.bucket.get(SENT_PREFIX + tracking_id)
-        except BusError as away:
-            raise Unreachable("bus") from away
         return value.data.decode() if value else ""
 
 
@@ -47,9 +45,8 @@ class NoticeFinder:
         tracked = [tracking_id] if tracking_id else await self.find_tracking_ids(message_ids)
         values = await self.bucket.get_many(tracked)
         records = [NoticeRecord.model_validate_json(value.data) for value in values.values()]
-        return [
-            BatchKey(ChannelName.ZALO, record.content_id, record.revision, 0) for record in records
-        ]
+        zalo = ChannelName.ZALO
+        return [BatchKey(zalo, record.content_id, record.revision, 0) for record in records]
 
     async def find_tracking_ids(self, message_ids: tuple[str, ...]) -> list[str]:
         """Return the tracking ids of messages that were sent without one."""

@@ -6,7 +6,6 @@ another channel."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import structlog
 
@@ -24,17 +23,14 @@ from consumers.recipients import (
 )
 from contracts import keys, subjects
 from contracts.base.crash_points import crash_point
+from contracts.base.times import utc_time
 from contracts.delivery import BatchKey, Lane, PlanKey, Status
 from contracts.records import NoticeRecord, notice_key
 from producers.bus import Bus
 
 log = structlog.get_logger()
-
-
 NOT_REACHED_ROWS = (b"u", b"e")
 """Rows of batches that certainly did not reach the person; a capital letter may have."""
-
-
 DAY_S = 86400.0
 
 
@@ -93,9 +89,8 @@ class CaseNoticeRecipients(RecipientStrategy):
         address = record.contact.address(batch.channel) or "" if record else ""
         suppression = await self.suppressions.reason(batch.channel, address) if address else None
         recipient = SingleRecipient(address, suppression or "")
-        return BatchRecipients(
-            BatchRows((entry.notice_recipient,)), recipient, _has_no_next_channel(batch, record)
-        )
+        rows, is_last = BatchRows((entry.notice_recipient,)), _has_no_next_channel(batch, record)
+        return BatchRecipients(rows, recipient, is_last)
 
     async def is_last_channel(self, batch: BatchKey, entry: LedgerEntry) -> bool:
         """Whether no other channel follows; then this one does not give up."""
@@ -110,9 +105,8 @@ class CaseNoticeRecipients(RecipientStrategy):
         since = entry.notes[0].since if 0 in entry.notes else 0.0
         waits_s = entry.due - since if since else 0.0
         if waits_s >= GIVE_UP_S and (now - since) // DAY_S < waits_s // DAY_S:
-            log.error(
-                "notice_waits_long", reason=_row_reason(entry), hours=int((now - since) // 3600)
-            )
+            hours = int((now - since) // 3600)
+            log.error("notice_waits_long", reason=_row_reason(entry), hours=hours)
 
     async def on_closed(self, batch: BatchKey, entry: LedgerEntry, now: float) -> None:
         """Start the next channel where needed; idempotent."""
@@ -123,13 +117,10 @@ class CaseNoticeRecipients(RecipientStrategy):
     ) -> None:
         """Suppress a person who opted out on a channel, for as long as the channel says."""
         for outcome in outcomes:
-            record = (
-                await self.notices.find_record(batch, entry.notice_recipient)
-                if outcome.mute_s
-                else None
-            )
-            if record and outcome.verdict is Verdict.SUPPRESSED:
-                until = datetime.fromtimestamp(now + outcome.mute_s, UTC)
+            if not outcome.mute_s or outcome.verdict is not Verdict.SUPPRESSED:
+                continue
+            if record := await self.notices.find_record(batch, entry.notice_recipient):
+                until = utc_time(now + outcome.mute_s)
                 address = record.contact.address(batch.channel)
                 await self.suppressions.add(batch.channel, address, outcome.reason, until)
 

@@ -2,10 +2,10 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
-from datetime import UTC, datetime
 
 from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.store import Ledger
+from contracts.base.times import utc_time
 from contracts.delivery import BatchKey, ChannelName, Status
 from contracts.records import Dossier
 from contracts.trace import StatusCounts, TimelineEntry, Trace
@@ -38,10 +38,9 @@ async def trace_transactional(ledger: Ledger, content_id: str) -> Trace | None:
     batches = [batch async for batch in _event_batches(ledger, content_id, 1)]
     if not batches:
         return None
-    began = datetime.fromtimestamp(batches[0][1].created, UTC)
-    return await trace_dossier(
-        ledger, content_id, Dossier(unit="", revision=1, released={1: began})
-    )
+    began = utc_time(batches[0][1].created)
+    dossier = Dossier(unit="", revision=1, released={1: began})
+    return await trace_dossier(ledger, content_id, dossier)
 
 
 async def _event_batches(
@@ -78,15 +77,11 @@ def _batch_entries(batch: BatchKey, entry: LedgerEntry) -> Iterator[TimelineEntr
     if entry.closed_at:
         yield channel_entry(entry.closed_at, status.value, batch.channel, detail)
     elif status is not Status.PENDING:
-        due = datetime.fromtimestamp(entry.due, UTC)
+        due = utc_time(entry.due)
         since = entry.notes[0].since - 1 if 0 in entry.notes else 0.0  # `since` is rounded up
-        at = max(entry.created, since)
-        yield channel_entry(
-            at, status.value, batch.channel, f"{detail}, due {due:%Y-%m-%dT%H:%M:%SZ}"
-        )
+        at, detail = max(entry.created, since), f"{detail}, due {due:%Y-%m-%dT%H:%M:%SZ}"
+        yield channel_entry(at, status.value, batch.channel, detail)
 
 
 def channel_entry(at: float, event: str, channel: ChannelName, detail: str = "") -> TimelineEntry:
-    return TimelineEntry(
-        at=datetime.fromtimestamp(at, UTC), event=event, channel=channel, detail=detail
-    )
+    return TimelineEntry(at=utc_time(at), event=event, channel=channel, detail=detail)

@@ -5,7 +5,7 @@ never causes a second one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
@@ -21,6 +21,7 @@ from consumers.operations import restore
 from consumers.runtime.errors import RetryLater
 from consumers.zalo.followers import FollowerStore, ReplyClaim
 from contracts.base.crash_points import crash_point
+from contracts.base.times import utc_now
 from producers.bus import Bus
 
 log = structlog.get_logger()
@@ -51,7 +52,7 @@ class AutoReply:
             return
         if self.is_paused():
             raise RetryLater(PAUSED_RETRY_S, "paused")
-        claim = await self.followers.claim_reply(event.user_id, self.now())
+        claim = await self.followers.claim_reply(event.user_id, utc_now(self.clock))
         if claim is None:
             return
         crash_point("zalo.reply_claimed")
@@ -60,7 +61,7 @@ class AutoReply:
     def deadline(self, event: ZaloEvent) -> Deadline:
         """Return a check whether a reply to *event* would cost money by now."""
         end = event.at + FREE_REPLY_WINDOW
-        return lambda: self.now() >= end
+        return lambda: utc_now(self.clock) >= end
 
     async def may_have_replied(self, event: ZaloEvent) -> bool:
         """Whether the reply may have gone out before the bus was restored from a backup."""
@@ -93,6 +94,3 @@ class AutoReply:
             raise RetryLater(OPERATOR_RETRY_S, refused.reason)
         outcome = outcome_of(refused, self.replies.api.clock.now(), jitter)
         raise RetryLater(outcome.retry_after_s or RETRY_S, refused.reason)
-
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(self.clock(), UTC)

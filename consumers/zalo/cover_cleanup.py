@@ -67,10 +67,8 @@ class CoverCleanup:
                 covers_by_item.setdefault(key.rpartition(".")[2], set()).update(copies)
         items = await self.bus.bucket(subjects.PUBLISHED.name).get_many(list(covers_by_item))
         withdrawn = {content_id for content_id, value in items.items() if _is_withdrawn(value.data)}
-        standing = (
-            copies for content_id, copies in covers_by_item.items() if content_id not in withdrawn
-        )
-        return frozenset().union(*standing)
+        shown = covers_by_item.keys() - withdrawn
+        return frozenset().union(*(covers_by_item[content_id] for content_id in shown))
 
 
 def _cover_paths(record: ArticleRecord) -> set[str]:

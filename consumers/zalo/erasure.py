@@ -48,11 +48,6 @@ class LocalErasure(BaseModel):
     """First sequence of RECEIPTS that may name the person: the request itself and later events."""
 
 
-def _erasure_key(event: ZaloEvent) -> str:
-    """Return the key of an erasure; it contains no personal data."""
-    return f"erasing.zalo.{event.key}"
-
-
 def zalo_address(user_id: str) -> str:
     """Return the address of a person who is reached by Zalo user id instead of by phone."""
     return f"{ZALO_USER_PREFIX}{user_id}"
@@ -69,34 +64,28 @@ class Erasure:
 
     async def erase(self, event: ZaloEvent) -> None:
         """Erase a person. Raises RetryLater until all is erased, BusError when the bus is away."""
-        cleared = await self.find_local_erasure(event) or await self.erase_locally(event)
+        control, key = self.bus.bucket(subjects.CONTROL.name), f"erasing.zalo.{event.key}"
+        cleared = (await read(control, key, LocalErasure)).value
+        if cleared is None:
+            cleared = await self.erase_locally(event)
+            await control.put(key, cleared.model_dump_json().encode())
         crash_point("zalo.person_purged")
         await self.erase_at_zalo(event.user_id)
-        await self.bus.bucket(subjects.CONTROL.name).purge(_erasure_key(event))
+        await control.purge(key)
         # Erase the request last: until then it is redelivered.
         await self.erase_receipts(event.user_id, start=cleared.start)
         log.info("zalo_person_erased", notices=cleared.notices)
 
-    async def find_local_erasure(self, event: ZaloEvent) -> LocalErasure | None:
-        return (
-            await read(self.bus.bucket(subjects.CONTROL.name), _erasure_key(event), LocalErasure)
-        ).value
-
     async def erase_locally(self, event: ZaloEvent) -> LocalErasure:
-        """Erase our own data, and record that this is done."""
+        """Erase our own data."""
         if await self.followers.erase(event.user_id, event.at):
-            address = zalo_address(event.user_id)
-            await self.suppressions.add(
-                ChannelName.ZALO, address, WITHDRAWN_REASON, until=None, at=event.at
-            )
+            address, at = zalo_address(event.user_id), event.at
+            await self.suppressions.add(ChannelName.ZALO, address, WITHDRAWN_REASON, None, at=at)
             # Another worker may have recorded an older event meanwhile.
             await self.followers.erase(event.user_id, event.at)
         notices = await self.erase_from_notices(event.user_id)
         start = await self.erase_receipts(event.user_id, except_key=event.key)
-        done = LocalErasure(notices=notices, start=start)
-        bucket = self.bus.bucket(subjects.CONTROL.name)
-        await bucket.put(_erasure_key(event), done.model_dump_json().encode())
-        return done
+        return LocalErasure(notices=notices, start=start)
 
     async def erase_receipts(self, user_id: str, *, except_key: str = "", start: int = 1) -> int:
         """Erase the person's events from RECEIPTS, except the one with *except_key*.
@@ -107,9 +96,10 @@ class Erasure:
         kept_seq, last = 0, start - 1
         async for message in self.bus.scan(subjects.RECEIPTS.name, subject, start):
             last = message.seq
-            if needle not in message.data or not _is_about(message.data, user_id):
+            event = json_object(message.data) if needle in message.data else {}
+            if first_text(event, "user_id") != user_id:
                 continue
-            if except_key and event_key(message.data) == except_key:
+            if except_key and first_text(event, "key") == except_key:
                 kept_seq = kept_seq or message.seq
             else:
                 await self.bus.erase_message(subjects.RECEIPTS.name, message.seq)
@@ -157,18 +147,8 @@ class Erasure:
             if outcome.verdict in PERMANENT_VERDICTS:
                 log.info("zalo_person_unknown_there", reason=outcome.reason)
                 return
-            raise RetryLater(
-                min(outcome.retry_after_s or RETRY_S, MAX_RETRY_S), outcome.reason
-            ) from why
-
-
-def _is_about(data: bytes, user_id: str) -> bool:
-    """Whether a stored event names this person."""
-    return first_text(json_object(data), "user_id") == user_id
-
-
-def event_key(data: bytes) -> str:
-    return first_text(json_object(data), "key")
+            delay_s = min(outcome.retry_after_s or RETRY_S, MAX_RETRY_S)
+            raise RetryLater(delay_s, outcome.reason) from why
 
 
 def _is_addressed_to(value: Value, user_id: str) -> bool:

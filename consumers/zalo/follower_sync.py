@@ -6,7 +6,7 @@ one that finds the other's progress stops."""
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
@@ -17,7 +17,7 @@ from consumers.suppression.store import SuppressionStore
 from consumers.zalo.erasure import WITHDRAWN_REASON, zalo_address
 from consumers.zalo.followers import FollowerStore
 from contracts import subjects
-from contracts.base.times import vietnam_time
+from contracts.base.times import utc_now, vietnam_time
 from contracts.delivery import ChannelName
 from producers.bus import Bus, BusError, RevisionConflict
 from producers.bus.records import Versioned, read
@@ -60,7 +60,9 @@ class FollowerSync:
 
     async def is_due(self) -> bool:
         scan = await last_scan(self.bus, self.app_id)
-        return scan is None or scan.ended is None or self.now() - scan.began >= SYNC_INTERVAL
+        return (
+            scan is None or scan.ended is None or utc_now(self.clock) - scan.began >= SYNC_INTERVAL
+        )
 
     async def sync(self) -> FollowerScan:
         """Continue the current scan or begin one; return it when it has ended.
@@ -83,7 +85,7 @@ class FollowerSync:
         bucket = self.bus.bucket(subjects.CONTROL.name)
         stored = await read(bucket, _scan_key(self.app_id), FollowerScan)
         if stored.value is None or stored.value.ended:
-            return Versioned(FollowerScan(began=self.now()), stored.revision)
+            return Versioned(FollowerScan(began=utc_now(self.clock)), stored.revision)
         return Versioned(stored.value, stored.revision)
 
     async def sync_page(self, scan: FollowerScan) -> FollowerScan:
@@ -92,14 +94,15 @@ class FollowerSync:
         user_ids = await self.without_withdrawn(page.user_ids)
         await self.followers.record_listing(user_ids, scan.current_range.follows, scan.began)
         stepped = scan.advance(page, vietnam_time(self.clock()).date())
-        return stepped if stepped.left else stepped.model_copy(update={"ended": self.now()})
+        return (
+            stepped if stepped.left else stepped.model_copy(update={"ended": utc_now(self.clock)})
+        )
 
     async def without_withdrawn(self, user_ids: Sequence[str]) -> list[str]:
         """Leave out people who asked to be forgotten; some of them still follow."""
         addresses = {zalo_address(id): id for id in user_ids}
-        withdrawn = await self.suppressions.filter_suppressed(
-            ChannelName.ZALO, list(addresses), WITHDRAWN_REASON
-        )
+        zalo, asked = ChannelName.ZALO, list(addresses)
+        withdrawn = await self.suppressions.filter_suppressed(zalo, asked, WITHDRAWN_REASON)
         return [id for address, id in addresses.items() if address not in withdrawn]
 
     async def save_progress(
@@ -111,9 +114,6 @@ class FollowerSync:
         if before.revision:
             return Versioned(scan, await bucket.swap(key, data, before.revision))
         return Versioned(scan, await bucket.create(key, data))
-
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(self.clock(), UTC)
 
 
 def log_result(scan: FollowerScan) -> None:

@@ -91,9 +91,10 @@ class FollowerStore:
         self.bucket = bus.bucket(subjects.FOLLOWERS.name)
 
     async def record_event(self, event: ZaloEvent) -> None:
-        await update(
-            self.bucket, event.user_id, Follower, lambda stored: apply_event(stored, event)
-        )
+        def apply(stored: Follower | None) -> Follower:
+            return apply_event(stored, event)
+
+        await update(self.bucket, event.user_id, Follower, apply)
 
     async def record_listing(self, user_ids: Sequence[str], follows: bool, at: datetime) -> None:
         """Record a page of Zalo's list; only differences are written."""
@@ -151,10 +152,8 @@ class FollowerStore:
         async for _, value in self.bucket.values():
             follower = Follower.model_validate_json(value.data)
             tally[COUNT_FIELD[follower.follows]] += 1
-            last_interaction = follower.last_interaction
-            tally["within_reach"] += bool(
-                last_interaction and now - last_interaction < FREE_MESSAGE_WINDOW
-            )
+            seen_at = follower.last_interaction
+            tally["within_reach"] += bool(seen_at and now - seen_at < FREE_MESSAGE_WINDOW)
         return FollowerCounts(**tally)
 
 

@@ -1,6 +1,7 @@
 """The Zalo channel's stores on the bus: key values (tokens, quotas) and article records."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from channels.errors import Unreachable
@@ -13,6 +14,15 @@ from producers.bus import Bus, BusError, NoReply, RevisionConflict
 MAX_TRIES = 3
 
 
+@contextmanager
+def unreachable_without_bus() -> Iterator[None]:
+    """Raise Unreachable, the channel's error, for any error of the bus."""
+    try:
+        yield
+    except BusError as away:
+        raise Unreachable("bus") from away
+
+
 class BusKeyValueStore:
     """The Zalo channel's `KeyValueStore`: bucket `vault`, or *bucket* for public values."""
 
@@ -20,21 +30,18 @@ class BusKeyValueStore:
         self.bucket = bus.bucket(bucket)
 
     async def get(self, key: str) -> StoredValue | None:
-        try:
+        with unreachable_without_bus():
             value = await self.bucket.get(key)
-        except BusError as away:
-            raise Unreachable("bus") from away
         return StoredValue(value.data, value.revision) if value else None
 
     async def swap(self, key: str, data: bytes, revision: int) -> int:
-        try:
-            if revision == NO_REVISION:
-                return await self.bucket.create(key, data)
-            return await self.bucket.swap(key, data, revision)
-        except RevisionConflict as lost:
-            raise StaleValue from lost
-        except BusError as away:
-            raise Unreachable("bus") from away
+        with unreachable_without_bus():
+            try:
+                if revision == NO_REVISION:
+                    return await self.bucket.create(key, data)
+                return await self.bucket.swap(key, data, revision)
+            except RevisionConflict as lost:
+                raise StaleValue from lost
 
 
 class BusArticleStore:
@@ -45,32 +52,24 @@ class BusArticleStore:
         self.prefix = f"note.zalo.{app_id}."
 
     async def read(self, content_id: str) -> ArticleRecord | None:
-        try:
+        with unreachable_without_bus():
             value = await self.bucket.get(self.prefix + content_id)
-        except BusError as away:
-            raise Unreachable("bus") from away
         return ArticleRecord.decode(value.data, value.revision) if value else None
 
     async def all(self) -> AsyncIterator[tuple[str, ArticleRecord]]:
-        try:
+        with unreachable_without_bus():
             async for key, value in self.bucket.values(self.prefix):
-                yield (
-                    key.removeprefix(self.prefix),
-                    ArticleRecord.decode(value.data, value.revision),
-                )
-        except BusError as away:
-            raise Unreachable("bus") from away
+                record = ArticleRecord.decode(value.data, value.revision)
+                yield key.removeprefix(self.prefix), record
 
-    async def write(self, content_id: str, note: ArticleRecord) -> ArticleRecord:
-        try:
-            revision = await self.swap_with_read_back(
-                self.prefix + content_id, note.encode(), note.at
-            )
-        except RevisionConflict as lost:
-            raise Unreachable("the note was changed meanwhile") from lost
-        except BusError as away:
-            raise Unreachable("bus") from away
-        return replace(note, at=revision)
+    async def write(self, content_id: str, record: ArticleRecord) -> ArticleRecord:
+        key, data = self.prefix + content_id, record.encode()
+        with unreachable_without_bus():
+            try:
+                revision = await self.swap_with_read_back(key, data, record.at)
+            except RevisionConflict as lost:
+                raise Unreachable("the note was changed meanwhile") from lost
+        return replace(record, at=revision)
 
     async def swap_with_read_back(self, key: str, data: bytes, revision: int) -> int:
         """Replace *revision* by *data*. Raises RevisionConflict, except after our own write."""

@@ -4,13 +4,14 @@ Zalo disables a webhook after five failures without telling."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
 from consumers.runtime.periodic import every
 from consumers.zalo.event_publisher import ZaloEventPublisher
 from contracts import subjects
+from contracts.base.times import utc_now
 from producers.bus import Bus
 
 log = structlog.get_logger()
@@ -41,7 +42,7 @@ class WebhookWatchdog:
             await every(INTERVAL_S, self.check)
 
     async def check(self) -> None:
-        now = datetime.fromtimestamp(self.clock(), UTC)
+        now = utc_now(self.clock)
         heard_at = await self.last_event_at()
         lasts = silence_duration(await self.last_sent_at(), heard_at, now, self.limit)
         if lasts is None or (self.warned_at and now - self.warned_at < self.limit):
