@@ -4,7 +4,7 @@
 messages by user id: Zalo's events about those carry no tracking id. Both values are plain text."""
 
 from channels.errors import Unreachable
-from consumers.zalo.stores import unreachable_without_bus
+from consumers.runtime.errors import unreachable_without_bus
 from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName
 from contracts.records import NoticeRecord

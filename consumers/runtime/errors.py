@@ -1,4 +1,10 @@
-"""Errors that a handler raises to the acknowledging middleware."""
+"""Errors that a handler raises to the acknowledging middleware, or a store to its channel."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from channels.errors import Unreachable
+from producers.bus import BusError
 
 
 class RetryLater(Exception):
@@ -8,3 +14,12 @@ class RetryLater(Exception):
         super().__init__(reason)
         self.delay_s = max(delay_s, 0.02)
         self.reason = reason
+
+
+@contextmanager
+def unreachable_without_bus() -> Iterator[None]:
+    """Raise Unreachable, the channel's error, for any error of the bus."""
+    try:
+        yield
+    except BusError as away:
+        raise Unreachable("bus") from away

@@ -1,26 +1,17 @@
 """The Zalo channel's stores on the bus: key values (tokens, quotas) and article records."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 from channels.errors import Unreachable
 from channels.zalo.client.store import NO_REVISION, StoredValue
 from channels.zalo.errors import StaleValue
 from channels.zalo.publications.record import ArticleRecord
+from consumers.runtime.errors import unreachable_without_bus
 from contracts import subjects
-from producers.bus import Bus, BusError, NoReply, RevisionConflict
+from producers.bus import Bus, NoReply, RevisionConflict
 
 MAX_TRIES = 3
-
-
-@contextmanager
-def unreachable_without_bus() -> Iterator[None]:
-    """Raise Unreachable, the channel's error, for any error of the bus."""
-    try:
-        yield
-    except BusError as away:
-        raise Unreachable("bus") from away
 
 
 class BusKeyValueStore:
