@@ -53,13 +53,6 @@ async def test_the_next_day_there_is_another_one(zalo_events):
         assert len(zalo_events.sent()) == replies, hours
 
 
-async def test_others_get_their_own(zalo_events):
-    other = await zalo_events.zalo.person()
-    for user_id in (USER, other):
-        await zalo_events.people.on_event(zalo_events.event("inbound", user_id))
-    assert sorted(one["user_id"] for one in zalo_events.sent()) == sorted([USER, other])
-
-
 async def test_nobody_is_written_to_when_it_would_cost_something(zalo_events):
     await zalo_events.people.on_event(zalo_events.event("inbound", ago_s=47.9 * 3600))
     assert zalo_events.sent() == []
@@ -154,12 +147,6 @@ async def test_another_account_of_the_same_app_is_asked_anew(zalo_events):
     )
     assert zalo_events.call_paths() == [CS, V2, CS]
     assert [one["via"] for one in zalo_events.sent()] == ["v2", "v3"]
-
-
-async def test_a_business_never_meets_the_former_call(zalo_events):
-    zalo_events.stage.set_rules(oa_type=2)
-    await zalo_events.people.on_event(zalo_events.event("inbound"))
-    assert zalo_events.call_paths() == [CS]
 
 
 @pytest.mark.parametrize("code", [-201, -210, -213, -217, -230, -200, -999])

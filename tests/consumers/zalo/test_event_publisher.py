@@ -9,7 +9,7 @@ from channels.errors import Unreachable
 from channels.zalo.webhook import endpoint
 from consumers.zalo.event_publisher import ZaloEventPublisher
 from contracts import subjects
-from producers.bus import NoReply, topology
+from producers.bus import topology
 from tests.support.frozen_process import frozen
 from tests.support.zalo_webhook import (
     PHONE,
@@ -19,7 +19,6 @@ from tests.support.zalo_webhook import (
     open_webhook,
     post,
     receipts,
-    text_event,
 )
 
 LADDER_S = (30, 300, 900, 1800, 3600)
@@ -123,13 +122,3 @@ async def test_nobodys_words_phone_or_name_come_onto_the_bus_or_into_the_log(web
     for private in (SECRET_WORDS, "001099012345", "Nguyễn", PHONE, PHONE[2:], "Ngõ 5"):
         assert private not in everything
     assert user_id not in json.dumps(logs)
-
-
-async def test_a_silence_of_the_bus_is_told_as_such(bus):
-    async def silent(*_args, **_options):
-        raise NoReply("no answer")
-
-    hearing = ZaloEventPublisher(bus)
-    bus.publish = silent
-    with pytest.raises(Unreachable, match="NoReply"):
-        await hearing.publish(endpoint.events.parse_event(text_event()))

@@ -25,7 +25,6 @@ from consumers.zalo import follower_sync
 from consumers.zalo.erasure import WITHDRAWN_REASON, zalo_address
 from consumers.zalo.follower_sync import FollowerSync
 from consumers.zalo.followers import FollowerStore
-from contracts.base.times import vietnam_time
 from contracts.delivery import ChannelName
 from tests.support.sandbox_client import open_sandbox_client
 from tests.support.zalo_webhook import T0, USER
@@ -208,8 +207,3 @@ async def test_who_wants_to_be_forgotten_is_not_remembered_by_zalos_list(bus, tm
         assert walk.followers == ScanCount(listed=60, reached=60)
         kept = {key async for key, _ in one.followers.bucket.values()}
         assert (len(kept), str(10**18 + 7) in kept) == (59, False)
-
-
-def test_the_day_is_vietnams(clock):
-    clock.now = datetime(2027, 1, 15, 18, tzinfo=UTC).timestamp()
-    assert vietnam_time(clock()).date() == date(2027, 1, 16)

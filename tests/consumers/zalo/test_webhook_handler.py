@@ -45,18 +45,6 @@ async def test_what_is_said_while_one_is_lifted_stays(bus):
     assert await suppressed.reason(ZALO, address) == WITHDRAWN_REASON
 
 
-async def test_a_passing_refusal_does_not_replace_what_has_no_end(bus):
-    suppressed, soon = SuppressionStore(bus, b"secret"), datetime.now(UTC) + timedelta(days=1)
-    await suppressed.add(ZALO, PHONE, WITHDRAWN_REASON, None)
-    await suppressed.add(ZALO, PHONE, "blocked", soon)
-    assert await suppressed.reason(ZALO, PHONE) == WITHDRAWN_REASON
-    assert await suppressed.lift(ZALO, PHONE)
-    await suppressed.add(ZALO, PHONE, "blocked", soon)
-    assert await suppressed.reason(ZALO, PHONE) == "blocked"
-    await suppressed.add(ZALO, PHONE, WITHDRAWN_REASON, None)
-    assert await suppressed.reason(ZALO, PHONE) == WITHDRAWN_REASON
-
-
 async def test_a_person_who_lifts_one_stays_on_record_and_no_address_does(bus):
     suppressed = SuppressionStore(bus, b"secret")
     await suppressed.add(ZALO, PHONE, "blocked", None)

@@ -14,7 +14,6 @@ from tests.support.zalo_account import (
     ARTICLE,
     BROADCAST,
     deliver_row,
-    sample_correction,
     sample_withdrawal,
 )
 
@@ -69,10 +68,6 @@ WITHOUT_WHAT_COUNTS: dict[str, Answer] = {
         200,
         reworded(body, data={"token": None, "id": True, "message_id": {}}),
     ),
-}
-WITH_TEXTS_FOR_NUMBERS: dict[str, Answer] = {
-    "code as text": lambda body: (200, reworded(body, error="0")),
-    "code as float": lambda body: (200, reworded(body, error=0.0)),
 }
 
 
@@ -149,15 +144,6 @@ async def test_a_garbled_answer_to_a_send_is_a_doubt_and_never_a_success(
     assert (await zalo_account.send(a_publication(), row)).verdict is Verdict.DOUBT
 
 
-@pytest.mark.parametrize("answer", GARBLED)
-async def test_a_garbled_answer_to_an_update_is_a_doubt_and_never_a_success(
-    zalo_account, monkeypatch, answer
-):
-    GarblingTransport(zalo_account, monkeypatch, "update", GARBLED[answer])
-    assert (await zalo_account.send(a_publication())).verdict is Verdict.DOUBT
-    assert (await zalo_account.resolve(a_publication())).verdict is Verdict.DELIVERED
-
-
 @pytest.mark.parametrize("answer", WITHOUT_WHAT_COUNTS)
 @pytest.mark.parametrize("route", ["create", "verify", "detail", "list", "broadcast", "profile"])
 async def test_an_answer_without_what_counts_ends_with_one_article_and_true_books(
@@ -208,54 +194,3 @@ async def test_a_withdrawal_is_not_done_because_zalo_shows_nothing_of_the_articl
     GarblingTransport(zalo_account, monkeypatch, "detail", WITHOUT_WHAT_COUNTS[answer])
     assert (await zalo_account.send(sample_withdrawal())).verdict is not Verdict.DELIVERED
     assert len(zalo_account.visible) == 1
-
-
-@pytest.mark.parametrize("answer", WITH_TEXTS_FOR_NUMBERS)
-@pytest.mark.parametrize("route", ROUTES)
-async def test_texts_for_numbers_are_read_as_the_numbers_they_are(
-    zalo_account, monkeypatch, route, answer
-):
-    GarblingTransport(zalo_account, monkeypatch, route, WITH_TEXTS_FOR_NUMBERS[answer]).times = 99
-    assert await all_the_way(zalo_account) == (Verdict.DELIVERED, Verdict.DELIVERED)
-    check_books(zalo_account, (Verdict.DELIVERED, Verdict.DELIVERED))
-
-
-@pytest.mark.parametrize("answer", GARBLED)
-@pytest.mark.parametrize(
-    "item", [sample_correction(), sample_withdrawal()], ids=["correction", "withdrawal"]
-)
-@pytest.mark.parametrize("route", ["update", "verify"])
-async def test_a_garbled_answer_to_a_change_still_ends_as_it_should(
-    zalo_account, monkeypatch, route, item, answer
-):
-    await deliver_row(zalo_account, a_publication(), ARTICLE)
-    GarblingTransport(zalo_account, monkeypatch, route, GARBLED[answer])
-    assert await deliver_row(zalo_account, item, ARTICLE) is Verdict.DELIVERED
-    shown = [article.payload["title"] for article in zalo_account.visible]
-    assert shown == ([] if item.action == "withdrawn" else [item.title])
-    assert zalo_account.effects("article_created") == 1
-
-
-@pytest.mark.parametrize("route", ROUTES)
-async def test_a_zalo_that_only_talks_nonsense_delays_and_fails_nothing(
-    zalo_account, monkeypatch, route
-):
-    garbling = GarblingTransport(zalo_account, monkeypatch, route, GARBLED["502 page"])
-    garbling.times = 10_000
-    doubtful, row = False, BROADCAST if route in ("broadcast", "profile") else ARTICLE
-    if row == BROADCAST:
-        await deliver_row(zalo_account, a_publication(), ARTICLE)
-    zalo_account.new_channel()
-    monkeypatch.setattr(zalo_account.channel.api.transport, "exchange", garbling.exchange)
-    for _ in range(20):
-        said = await (zalo_account.resolve if doubtful else zalo_account.send)(a_publication(), row)
-        doubtful = said.verdict is Verdict.DOUBT
-        assert said.verdict in STILL_OPEN | ({Verdict.UNKNOWN} if row == BROADCAST else set())
-        if said.verdict is Verdict.UNKNOWN:
-            break
-        zalo_account.clock.advance((said.retry_after_s or 0) + 1)
-    assert len(zalo_account.visible) <= 1
-    assert len(zalo_account.broadcasts) <= 1
-
-
-STILL_OPEN = {Verdict.DOUBT, Verdict.HELD, Verdict.DEFERRED, Verdict.ABSENT, Verdict.DELIVERED}

@@ -33,17 +33,6 @@ async def test_every_kind_of_notice_reaches_a_phone_once(zalo_notices, kind):
     assert message["tracking_id"] == keys.tracking_id(zalo_notices.row(1, PHONE).delivery_key)
 
 
-async def test_the_message_says_what_the_model_sentence_says(zalo_notices):
-    await zalo_notices.send(sample_notice("2"))
-    [message] = zalo_notices.messages
-    assert message["content"]["text"].split("\n") == [
-        "Kính gửi ông/bà Nguyễn Văn A***. Hồ sơ G09.20-20260609-0092637 của ông/bà đã được "
-        "tiếp nhận. Hẹn trả kết quả: 30/06/2026.",
-        "Thủ tục: Thủ tục xét tặng Huân chương Lao động",
-        "Nơi nhận kết quả: Trung tâm Phục vụ hành chính công tỉnh Ninh Bình",
-    ]
-
-
 async def test_a_user_id_takes_the_other_road_and_its_message_is_found_again(zalo_notices):
     add_person(zalo_notices.account)
     assert (await zalo_notices.send(address=TO_USER)).verdict is Verdict.DELIVERED

@@ -120,10 +120,3 @@ async def test_what_stops_messages_by_user_id_stops_none_by_phone(zalo_notices, 
     zalo_notices.clock.advance(OPERATOR_HOLD_S + 1)
     zalo_notices.account.sandbox.faults.planned.clear()
     assert (await zalo_notices.send(address=TO_USER)).verdict is Verdict.DELIVERED
-
-
-async def test_what_stops_messages_by_phone_stops_none_by_user_id(zalo_notices):
-    add_person(zalo_notices.account)
-    zalo_notices.account.fault(BY_PHONE, "refuse", code=-138)
-    assert (await zalo_notices.send()).verdict is Verdict.HELD
-    assert (await zalo_notices.send(address=TO_USER)).verdict is Verdict.DELIVERED

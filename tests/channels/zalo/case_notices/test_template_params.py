@@ -72,17 +72,6 @@ async def test_dots_that_belong_to_a_code_stay_where_zalo_wants_a_number(zalo_no
     assert (outcome.verdict, outcome.reason) == (Verdict.FAILED, "zalo -1124")
 
 
-async def test_a_business_is_spoken_to_as_a_business(zalo_notices):
-    await zalo_notices.send(
-        sample_notice("2", applicant_kind="business", applicant_name="Công ty A")
-    )
-    [message] = zalo_notices.messages
-    text = message["content"]["text"]
-    assert text.startswith("Kính gửi quý doanh nghiệp Công ty A. Hồ sơ")
-    assert "của quý doanh nghiệp đã được tiếp nhận" in text
-    assert "ông/bà" not in text
-
-
 async def test_what_is_shorter_than_zalo_wants_fails_before_the_call(zalo_notices):
     await shortened(zalo_notices, "noi_nhan", 200, min_length=100)
     outcome = await zalo_notices.send()

@@ -44,21 +44,6 @@ async def test_a_token_that_dies_at_any_call_costs_one_refresh_and_no_row(
     assert len(zalo_account.broadcasts) == 1
 
 
-@pytest.mark.parametrize("code", [-216, -220, -124])
-@pytest.mark.parametrize("route", ["article.verify", "article.update", "oa.message"])
-async def test_a_refused_token_means_one_refresh_and_one_retry_of_that_call(
-    zalo_account, route, code
-):
-    zalo_account.fault(route, "refuse", code=code, words="Access token is invalid")
-    asked = []
-    zalo_account.after_request = lambda request: asked.append(request.url.rpartition("/")[2])
-    for row in (ARTICLE, BROADCAST):
-        assert await deliver_row(zalo_account, a_publication(), row) is Verdict.DELIVERED
-    assert zalo_account.effects("granted") == 2
-    assert asked.count("access_token") == 1
-    assert len(zalo_account.visible) == len(zalo_account.broadcasts) == 1
-
-
 async def test_two_processes_at_work_when_the_token_dies_refresh_once_and_lose_nothing(
     zalo_account,
 ):
@@ -100,21 +85,3 @@ async def test_a_rotation_whose_answer_was_lost_holds_the_queue_until_somebody_c
     assert zalo_account.articles == []
     await zalo_account.consent()
     assert await deliver_row(zalo_account, a_publication(), ARTICLE) is Verdict.DELIVERED
-
-
-@pytest.mark.parametrize("kind", ["html_before", "drop_before"])
-async def test_a_refresh_that_never_arrived_delays_the_queue_and_loses_nothing(zalo_account, kind):
-    spoil(zalo_account, "expired")
-    zalo_account.fault("oauth.token", kind)
-    assert await deliver_row(zalo_account, a_publication(), ARTICLE) is Verdict.DELIVERED
-    assert zalo_account.effects("granted") == 2
-    assert len(zalo_account.visible) == 1
-
-
-async def test_a_refresh_without_a_new_refresh_token_goes_on_with_the_old_one(zalo_account):
-    zalo_account.set_rules(omit_refresh_token=True)
-    for number in range(3):
-        spoil(zalo_account, "expired")
-        item = a_publication(content_id=f"tin-{number}")
-        assert await deliver_row(zalo_account, item, ARTICLE) is Verdict.DELIVERED
-    assert zalo_account.effects("granted") == 4

@@ -115,15 +115,6 @@ async def test_a_correction_tries_its_own_cover_again(zalo_account):
     assert zalo_account.articles[0].payload["cover"]["photo_url"] == OWN_COVER["url"]
 
 
-async def test_a_correction_with_a_broken_cover_gets_the_default_one(zalo_account):
-    await zalo_account.send(a_publication())
-    zalo_account.set_rules(broken_images=("moha.example",))
-    assert (
-        await zalo_account.send(sample_correction(cover=OWN_COVER))
-    ).verdict is Verdict.DELIVERED
-    assert zalo_account.articles[0].payload["title"].startswith("Đính chính")
-
-
 async def test_a_broken_default_cover_holds_the_row_until_it_is_put_right(zalo_account):
     zalo_account.set_rules(broken_images=("cong.example",))
     with structlog.testing.capture_logs() as logs:

@@ -10,7 +10,6 @@ from tests.support.zalo_account import (
     ARTICLE,
     BEFORE,
     SITE,
-    SimulatedKill,
     deliver_row,
     kill_at,
     silence_at,
@@ -94,18 +93,6 @@ async def test_a_kill_around_any_note_leaves_one_article(zalo_account, number, m
     assert len(zalo_account.articles) == 1
 
 
-async def test_a_crash_between_create_and_its_note_leaves_no_second_article(zalo_account):
-    zalo_account.article_store.before = kill_at(2)
-    with pytest.raises(SimulatedKill):
-        await zalo_account.send(a_publication())
-    assert zalo_account.effects("article_created") == 1
-    zalo_account.new_channel()
-    outcome = await deliver_row(zalo_account, a_publication(), ARTICLE, doubtful=True)
-    assert outcome is Verdict.DELIVERED
-    assert zalo_account.effects("article_created") == 1
-    assert len(zalo_account.visible) == 1
-
-
 @pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 6])
 @pytest.mark.parametrize("moment", ["before", "after"])
 async def test_a_silent_notebook_never_makes_a_second_article(zalo_account, number, moment):
@@ -150,19 +137,6 @@ async def test_an_article_of_somebody_else_with_the_same_title_is_not_ours(zalo_
     zalo_account.clock.advance(SETTLE_S)
     assert (await zalo_account.resolve(a_publication())).verdict is Verdict.ABSENT
     assert zalo_account.article_store.record().article_id == ""
-
-
-async def test_our_article_is_found_on_the_third_page(zalo_account):
-    zalo_account.fault("article.create", "drop_after")
-    await zalo_account.send(a_publication())
-    payload = zalo_account.channel.render(a_publication()).payload("other", SITE.cover_url, "show")
-    for number in range(25):
-        zalo_account.clock.advance(1)
-        zalo_account.sandbox.world.record(
-            "article_created", id=f"a{number}", token=f"t{number}", payload=payload
-        )
-    await zalo_account.resolve(a_publication())
-    assert zalo_account.article_store.record().article_id == zalo_account.articles[0].id
 
 
 @pytest.mark.parametrize("number", [2, 5])

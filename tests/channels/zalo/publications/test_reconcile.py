@@ -160,14 +160,6 @@ async def test_a_withdrawal_in_doubt_is_no_withdrawal_that_is_done(zalo_account)
     assert zalo_account.visible == []
 
 
-async def test_a_withdrawal_hides_a_corrected_article_too(zalo_account):
-    await shown(zalo_account)
-    await shown(zalo_account, sample_correction())
-    forget(zalo_account)
-    assert await tell(zalo_account, sample_withdrawal()) is Verdict.DELIVERED
-    assert zalo_account.visible == []
-
-
 async def test_where_nothing_is_out_the_note_says_that_it_was_looked_for(zalo_account):
     await others(zalo_account, 3)
     assert await tell(zalo_account, sample_withdrawal()) is Verdict.DELIVERED

@@ -9,7 +9,7 @@ from channels.base import Verdict
 from channels.zalo.publications.broadcast import COMPANIONS_WAIT_S, RECHECK_S
 from consumers.dispatch.audience import BROADCAST
 from tests.support.publications import a_publication
-from tests.support.zalo_account import deliver_row, sample_correction, sample_withdrawal
+from tests.support.zalo_account import sample_correction, sample_withdrawal
 from tests.support.zalo_pipeline import BOTH, open_zalo_pipeline
 
 OTHERS = ["tin-b", "tin-c", "tin-d", "tin-e"]
@@ -169,16 +169,3 @@ async def test_on_the_ledger_items_that_name_each_other_are_both_broadcast(bus, 
             await house.wake(batch)
         assert [await house.finish(batch) for batch in batches] == [BOTH, BOTH]
         assert [len(sent.articles) for sent in house.account.broadcasts] == [2, 2]
-
-
-def test_the_longest_wait_is_far_shorter_than_a_rows_patience():
-    assert COMPANIONS_WAIT_S < 3600
-
-
-async def test_carried_through_trouble_it_is_still_one_broadcast(zalo_account):
-    await out(zalo_account, "tin-b")
-    item = together(["tin-b"])
-    await zalo_account.send(item)
-    zalo_account.fault("oa.getoa", "html_before", times=2)
-    assert await deliver_row(zalo_account, item, BROADCAST) is Verdict.DELIVERED
-    assert len(zalo_account.broadcasts) == 1

@@ -177,14 +177,6 @@ async def test_one_that_is_short_leaves_the_others_as_they_were(clock, short):
     assert await counts(one) == before
 
 
-async def test_what_is_taken_back_can_be_spent_again(clock):
-    one = purse(clock, MemoryKeyValueStore(), notices=1, today=800, month=800)
-    for _ in range(5):
-        await one.release(await one.reserve(800))
-    await one.reserve(800)
-    assert await counts(one) == [1, 800, 800]
-
-
 @pytest.mark.parametrize(
     ("ours", "told", "most"), [(0, 0, 0), (5, 0, 5), (0, 7, 7), (5, 7, 5), (9, 7, 7)]
 )
