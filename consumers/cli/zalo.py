@@ -15,8 +15,11 @@ from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 from channels.case_notice_texts import NOTICE_KINDS
 from channels.errors import ChannelError
 from channels.zalo.account.status import AccountStatus
-from channels.zalo.case_notices.template_models import TemplateStatus, template_statuses
-from channels.zalo.case_notices.template_models import RegisteredTemplates
+from channels.zalo.case_notices.template_models import (
+    RegisteredTemplates,
+    TemplateStatus,
+    template_statuses,
+)
 from channels.zalo.case_notices.template_registry import TemplateRegistry
 from channels.zalo.client import oauth_consent
 from channels.zalo.client.oauth_api import TokenPair, lifetime_s
