@@ -21,7 +21,7 @@ from channels.email.smtp.mail_result import STOPPED, SendResult
 from channels.email.smtp.pool import ConnectionPool
 from channels.email.smtp.relay_log import RelayLog
 from channels.email.smtp.window import Envelope
-from channels.email.unsubscribe import UnsubscribeSigner
+from channels.email.unsubscribe import HmacSigner
 from channels.errors import ChannelError, Unreachable
 from contracts import keys
 from contracts.case import CaseNotice
@@ -54,7 +54,7 @@ class EmailChannel:
         self,
         settings: EmailSettings,
         public_url: str,
-        signer: UnsubscribeSigner,
+        signer: HmacSigner,
         vocabulary: Vocabulary = DEFAULT,
         return_paths: ReturnPaths | None = None,
     ) -> None:

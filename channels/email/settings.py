@@ -67,15 +67,13 @@ class EmailSettings(BaseSettings):
             raise setting_error("setting_mail_domain", "BOUNCE_DOMAIN is not a mail domain")
         if self.host and "from_" not in self.model_fields_set:
             raise setting_error("setting_missing", "FROM is missing")
-        if self.username and self.tls is Tls.NONE and not is_loopback(self.host):
-            raise setting_error(
-                "setting_clear_password", "TLS=none would send the password in the clear"
-            )
-        clear = self.fallback_tls is Tls.NONE and not is_loopback(self.fallback_host)
-        if self.fallback_username and clear:
-            raise setting_error(
-                "setting_clear_password", "FALLBACK_TLS=none would send the password in the clear"
-            )
+        for prefix, username, tls, host in (
+            ("", self.username, self.tls, self.host),
+            ("FALLBACK_", self.fallback_username, self.fallback_tls, self.fallback_host),
+        ):
+            if username and tls is Tls.NONE and not is_loopback(host):
+                words = f"{prefix}TLS=none would send the password in the clear"
+                raise setting_error("setting_clear_password", words)
         return self
 
     @model_validator(mode="after")
@@ -83,9 +81,7 @@ class EmailSettings(BaseSettings):
         check_header_text("LOA_EMAIL_POSTAL_ADDRESS", self.postal_address)
         if self.unsubscribe_to and not is_mail_address(self.unsubscribe_to):
             raise setting_error("setting_bare_address", "UNSUBSCRIBE_TO is not a bare mail address")
-        if not all(
-            is_mail_address(f"a@{selector}.example") for selector in self.dkim_selector_names
-        ):
+        if not all(is_mail_address(f"a@{name}.example") for name in self.dkim_selector_names):
             raise setting_error("setting_dns_names", "DKIM_SELECTORS is not a list of DNS names")
         return self
 

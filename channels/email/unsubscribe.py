@@ -3,16 +3,8 @@
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
-from typing import Protocol
 
 PURPOSE = b"loa unsubscribe\x00"
-
-
-class UnsubscribeSigner(Protocol):
-    """Makes the token of `<public_url>/huy/<token>`."""
-
-    def token(self, subscriber_id: str) -> str:
-        """Letters, digits, `-`, `_` and `.` only; always the same under the same key."""
 
 
 class HmacSigner:
@@ -24,6 +16,7 @@ class HmacSigner:
         self.keys: Sequence[bytes] = keys
 
     def token(self, subscriber_id: str) -> str:
+        """Token of `<public_url>/huy/<token>`: letters, digits, `-`, `_` and `.` only."""
         named = encode_base64url(subscriber_id.encode())
         return f"{named}.{sign(self.keys[0], named)}"
 

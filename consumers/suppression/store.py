@@ -45,10 +45,6 @@ class Suppression(Record):
             return other.until is not None
         return self.until > other.until
 
-    def can_be_lifted(self, now: datetime, requested_at: datetime | None) -> bool:
-        """Whether a request of *requested_at* lifts this suppression."""
-        return self.is_active(now) and not (requested_at and requested_at < self.at)
-
 
 class SoftFailures(Record):
     """Recent soft failures of an address: name → time."""
@@ -132,7 +128,9 @@ class SuppressionStore:
         key, now = self.key_of_address(channel, address), datetime.now(UTC)
         while True:
             stored = await records.read(self.bucket, key, Suppression)
-            if stored.value is None or not stored.value.can_be_lifted(now, requested_at):
+            if stored.value is None or not stored.value.is_active(now):
+                return False
+            if requested_at and requested_at < stored.value.at:
                 return False
             try:
                 await self.end_suppression(key, stored.revision, by)

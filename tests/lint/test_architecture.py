@@ -45,6 +45,7 @@ PLAIN: tuple[str, ...] = (
     "consumers/operations", "consumers/recipients.py", "consumers/reporting", "consumers/runtime",
     "consumers/subscribers", "contracts",
     "producers", "sandbox",
+    "consumers/email", "consumers/suppression",
 )  # fmt: skip
 """Packages whose docstrings already keep the rule."""
 

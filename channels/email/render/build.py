@@ -12,7 +12,7 @@ from channels.email.render.headers import EncodedHeader
 from channels.email.render.message import MailContent, change_kind, compose, texts
 from channels.email.render.parts import render_part
 from channels.email.settings import EmailSettings
-from channels.email.unsubscribe import UnsubscribeSigner
+from channels.email.unsubscribe import HmacSigner
 from contracts import keys
 from contracts.base.times import VIETNAM
 from contracts.publication import Publication, encode
@@ -28,7 +28,7 @@ class MailContext:
 
     settings: EmailSettings
     public_url: str
-    signer: UnsubscribeSigner
+    signer: HmacSigner
     vocabulary: Vocabulary
 
     @property

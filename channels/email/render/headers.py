@@ -71,14 +71,8 @@ class EncodedHeaderPolicy(EmailPolicy):
         return super().header_store_parse(name, value)
 
     def header_fetch_parse(self, name: str, value: Any) -> Any:
-        return (
-            value if isinstance(value, EncodedHeader) else super().header_fetch_parse(name, value)
-        )
-
-    def fold(self, name: str, value: Any) -> Any:
-        if isinstance(value, EncodedHeader):
-            return f"{name}: {value}{self.linesep}"
-        return super().fold(name, value)
+        is_final = isinstance(value, EncodedHeader)
+        return value if is_final else super().header_fetch_parse(name, value)
 
     def fold_binary(self, name: str, value: Any) -> bytes:
         if isinstance(value, EncodedHeader):

@@ -69,7 +69,6 @@ class WindowTransfer(ReplyHandler):
         loop = asyncio.get_running_loop()
         self.done: asyncio.Future[None] = loop.create_future()
         self.clock = loop.time
-        self.mail_from = b"MAIL FROM:<%b>\r\n" % options.sender
         self.rcpt_end = RCPT_END  # of the mail whose MAIL command was written last
         self.started = 0  # mails whose MAIL command has been written
         self.deadline_checked_at = 0.0  # when `expired` was last asked
@@ -98,24 +97,21 @@ class WindowTransfer(ReplyHandler):
             return b""
         self.started += 1
         mail = self.mails[row]
-        mail_from, self.rcpt_end = (
-            self.mail_command(mail) if mail.sender else (self.mail_from, RCPT_END)
-        )
+        mail_from, self.rcpt_end = self.mail_command(mail)
         if not self.options.pipelining:
             return mail_from
         return b"%bRCPT TO:<%b%bDATA\r\n" % (mail_from, mail.recipient, self.rcpt_end)
 
     def mail_command(self, mail: Envelope) -> tuple[bytes, bytes]:
-        """MAIL command with the mail's own return path, and the end of its RCPT.
+        """MAIL command with the return path, and the end of its RCPT.
 
         A relay with DSN is told which reports to send, with headers at most.
         """
+        sender = mail.sender or self.options.sender
         if not (self.options.dsn and mail.envelope_id):
-            return b"MAIL FROM:<%b>\r\n" % mail.sender, RCPT_END
-        return b"MAIL FROM:<%b> RET=HDRS ENVID=%b\r\n" % (
-            mail.sender,
-            mail.envelope_id,
-        ), RCPT_END_WITH_DSN
+            return b"MAIL FROM:<%b>\r\n" % sender, RCPT_END
+        command = b"MAIL FROM:<%b> RET=HDRS ENVID=%b\r\n" % (sender, mail.envelope_id)
+        return command, RCPT_END_WITH_DSN
 
     def may_continue(self) -> bool:
         self.deadline_checked_at = self.clock()
