@@ -6,10 +6,10 @@ import unicodedata
 import pytest
 
 from channels import case_notice_texts
-from channels.case_notice_texts import APOLOGY, NOTICE_KINDS, PARAMETERS, format_money
+from channels.case_notice_texts import APOLOGY, NOTICE_KINDS, PARAMETERS
 from channels.email.parsing import body_text
 from contracts.case import REQUIRED_FIELDS, STATUS_NAMES, CaseNotice
-from sandbox.zalo.state.templates import TemplateStore, load_shipped, shipped_routes
+from sandbox.zalo.state.templates import TemplateStore, shipped_routes
 from tests.support.mails import email_channel, mail_recipient, without_dot_stuffing
 from tests.support.zalo_notices import FACTS, sample_notice
 
@@ -51,17 +51,6 @@ def test_the_facts_are_said_in_vietnamese_by_vietnams_clock():
         "ly_do": "Hồ sơ thiếu chữ ký của người nộp",
         "lien_ket": "https://dichvucong.gov.vn/ho-so",
     }
-
-
-def test_money_has_its_dots():
-    assert [*map(format_money, (0, 999, 2530000))] == ["0", "999", "2.530.000"]
-
-
-def test_every_kind_is_known_by_its_notice():
-    for build in (sample_notice, the_least):
-        assert [case_notice_texts.notice_kind(build(kind)) for kind in NOTICE_KINDS] == [
-            *NOTICE_KINDS
-        ]
 
 
 def test_there_is_a_kind_for_every_status_and_the_apology():
@@ -170,10 +159,3 @@ def test_a_shipped_template_keeps_to_the_rules_of_zalos_templates(kind):
     assert all(5 <= len(one["title"]) <= 30 for one in template.buttons)
     assert len(template.buttons) <= 2
     assert (template.tag, template.status) == ("TRANSACTION", "ENABLE")
-
-
-def test_a_dossier_is_not_accepted_in_the_national_words():
-    for said in (str(case_notice_texts.catalog()), str(load_shipped())):
-        assert "không được tiếp nhận" in said
-        assert "chưa được tiếp nhận" not in said
-        assert "trước ngày" not in said, "on the last day it is in time"

@@ -47,16 +47,6 @@ async def test_accepted_then_cut_every_copy_too_many_is_declared_under_the_same_
     assert len({mail.message_id for mail in receiver.mails}) == 300
 
 
-async def test_cut_without_having_been_accepted_it_is_declared_and_arrives_once(new_email_pipeline):
-    script = PlayOnce({("end", mailbox): ScriptedAction.CUT for mailbox in mailboxes(40)})
-    async with SmtpReceiver(script=script) as receiver:
-        loa = new_email_pipeline(receiver.port, 40)
-        plan = await loa.plan()
-        await loa.run(plan)
-        assert await check_ledger(loa, receiver, plan) == 0
-        assert await loa.copies(plan) == 40, "nobody can know"
-
-
 async def test_a_relay_that_never_answers_again_is_asked_ever_more_seldom(new_email_pipeline):
     """Every mail arrives and is cut: each reader gets a few copies over days, all declared."""
     async with SmtpReceiver(always={"end": ScriptedAction.RECORD_CUT}) as receiver:
@@ -111,19 +101,6 @@ async def landed(receiver, mails):
     async with asyncio.timeout(20):
         while len(receiver.mails) < mails:
             await asyncio.sleep(0.01)
-
-
-async def test_an_answer_that_comes_after_our_time_out_is_declared(new_email_pipeline):
-    """Or just before it, or at the same moment: each is believed, or declared."""
-    close = [TIMEOUT_S * (0.9 + 0.008 * number) for number in range(CASES // 2)]
-    async with SmtpReceiver() as receiver, TcpProxy(receiver.port) as proxy:
-        loa = new_email_pipeline(proxy.port, 1, timeout_s=TIMEOUT_S, connections=CASES)
-        plans = await several(loa, CASES)
-        late = DelayedPieces(proxy.down, b"queued", [*close, *[1.5 * TIMEOUT_S] * (CASES // 2)])
-        await loa.run(*plans)
-        assert late.held == CASES
-        assert [await loa.status_counts(plan) for plan in plans] == [{Status.DELIVERED: 1}] * CASES
-        assert CASES // 2 <= await check_ledger(loa, receiver, *plans) <= await loa.copies(*plans)
 
 
 # ---- ever so slowly ---------------------------------------------------------------------------

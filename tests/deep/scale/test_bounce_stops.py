@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 
 import pytest
 import structlog
@@ -9,7 +10,6 @@ import structlog
 from consumers.email import bounce_monitor, bounce_stops
 from consumers.email.bounce_monitor import BounceMonitor
 from consumers.intake.repository import ItemRepository
-from consumers.reporting import trace
 from consumers.reporting.trace import TraceReader
 from consumers.runtime.errors import RetryLater
 from contracts.delivery import PlanKey, Status
@@ -43,19 +43,22 @@ async def test_a_rotten_list_is_stopped_a_window_after_its_thousandth_mail(bounc
         <= bounce_monitor.MIN_MAILS + 9 * bounce_pipeline.provider.window
     )
     assert counts[Status.PENDING] == READERS - left
-    [told] = [one for one in logs if one["event"] == "bounces_stopped"]
-    assert (told["percent"], told["log_level"]) == (13, "error")
+    [line] = [one for one in logs if one["event"] == "bounces_stopped"]
+    assert (line["percent"], line["log_level"]) == (13, "error")
     await it_is_told_and_goes_on_when_a_person_says_so(bounce_pipeline, plan)
 
 
-async def it_is_told_and_goes_on_when_a_person_says_so(loa: BouncePipeline, plan: PlanKey) -> None:
-    async def stand() -> bounce_stops.BounceStops:
-        return await bounce_stops.load_stops(loa.bus)
+async def told(loa: BouncePipeline, plan: PlanKey):
+    """The counts and the timeline of `loa trace`."""
+    stops = partial(bounce_stops.load_stops, loa.bus)
+    trace = TraceReader(ItemRepository(loa.bus), loa.ledger, loa.clock, bounce_stops=stops)
+    return await trace.channel_counts(plan, (await loa.ledger.plan(plan)).value)
 
-    trace = TraceReader(ItemRepository(loa.bus), loa.ledger, loa.clock, bounce_stops=stand)
-    _, past = await trace.channel_counts(plan, (await loa.ledger.plan(plan)).value)
+
+async def it_is_told_and_goes_on_when_a_person_says_so(loa: BouncePipeline, plan: PlanKey) -> None:
+    _, past = await told(loa, plan)
     [stop] = [one.detail for one in past if one.event == "stopped"]
-    one = (await stand()).plans[str(plan)]
+    one = (await bounce_stops.load_stops(loa.bus)).plans[str(plan)]
     assert f"stopped by the bounce brake, {one.failed} of {one.mails} refused" in stop
     assert f"{one.failed - 1} x 5.1.1 (no such mailbox), 1 x 5.2.2 (mailbox full)" in stop
     assert f"`loa mail brakes release {plan.content_id} --by NAME`" in stop
@@ -66,11 +69,11 @@ async def it_is_told_and_goes_on_when_a_person_says_so(loa: BouncePipeline, plan
     assert set(await loa.status_counts(plan)) == {Status.DELIVERED, Status.FAILED}, (
         "not stopped again"
     )
-    _, past = await trace.channel_counts(plan, (await loa.ledger.plan(plan)).value)
+    _, past = await told(loa, plan)
     assert [one.event for one in past][-2:] == ["stopped", "goes_on"]
     assert (past[-1].at - past[-2].at).total_seconds() >= 60, "the decision has its own time"
     await loa.consume_receipts()
-    _, past = await trace.channel_counts(plan, (await loa.ledger.plan(plan)).value)
+    _, past = await told(loa, plan)
     [said] = [one.detail for one in past if one.event == "refused_at_once"]
     assert said == "526 refused at once: 525 x 5.1.1 (no such mailbox), 1 x 5.2.2 (mailbox full)"
 
@@ -102,8 +105,8 @@ async def test_a_list_that_comes_back_is_warned_of_then_stopped_then_a_person_de
         restarted = BounceMonitor(loa.bus, loa.ledger, loa.clock)
         await restarted.load_recent()
         await restarted.check_changed()
-    told = [one for one in logs if one["event"].startswith("bounces_")]
-    assert [(one["event"], one["failed"], one["percent"]) for one in told] == [
+    lines = [one for one in logs if one["event"].startswith("bounces_")]
+    assert [(one["event"], one["failed"], one["percent"]) for one in lines] == [
         ("bounces_many", 50, 5),
         ("bounces_stopped", 100, 10),
     ]
@@ -123,16 +126,7 @@ async def stands_and_goes_on(loa: BouncePipeline, plan) -> None:
     await loa.work(plan, 2)
     await loa.work(plan, 3)
     assert (await loa.status_counts(plan))[Status.DELIVERED] == 1570
-    [moment] = [one for one in await timeline(loa, plan) if one.event == "came_back"]
+    count, past = await told(loa, plan)
+    assert (count.bounced, count.expected) == (160, 1600)
+    [moment] = [one for one in past if one.event == "came_back"]
     assert moment.detail.startswith("160 came back: 120 x 5.1.1 (no such mailbox), 40 x 5.7.1")
-
-
-async def timeline(loa: BouncePipeline, plan):
-    from consumers.intake.repository import ItemRepository
-
-    one = trace.TraceReader(ItemRepository(loa.bus), loa.ledger, loa.clock)
-    cursor = (await loa.ledger.plan(plan)).value
-    count, moments = await one.channel_counts(plan, cursor)
-    assert count.bounced == 160
-    assert count.expected == 1600
-    return moments

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from channels.email.parsing import body_text
 from channels.email.render.compiled import CompiledMail, Placeholder, Placeholders
 from channels.email.render.publication import RenderedPublication
 from channels.email.unsubscribe import HmacSigner
@@ -241,3 +242,20 @@ def test_a_mail_takes_less_than_a_lease():
     channel = email_channel()
     assert channel.request_timeout_s + 5 < 60  # a lease, and the clocks' margin
     assert channel.settle_s == channel.request_timeout_s + 30
+
+
+ADDRESS = "Số 8 Tôn Thất Thuyết, Cầu Giấy, Hà Nội"
+SAID = f"Bộ Nội vụ. Địa chỉ: {ADDRESS}"
+
+
+@pytest.mark.parametrize("kind", ["plain", "html"])
+def test_the_agencys_postal_address_stands_at_the_foot(kind):
+    for address, there in ((ADDRESS, True), ("", False)):
+        wire, _ = sent_mail(channel=email_channel(postal_address=address))
+        said = body_text(without_dot_stuffing(wire), kind)
+        assert (SAID in said, "Địa chỉ" in said) == (there, there)
+
+
+def test_a_postal_address_cannot_write_html():
+    wire, _ = sent_mail(channel=email_channel(postal_address="Số 8 <b>Tôn Thất Thuyết</b>"))
+    assert "<b>Tôn" not in body_text(without_dot_stuffing(wire), "html")

@@ -76,6 +76,11 @@ async def test_a_missing_bundle_is_an_operators_business(tmp_path):
         ({}, "LOA_EMAIL_FROM is missing"),
         ({"from_": "a@b.vn", "reply_to": "x\r\ny@b.vn"}, "REPLY_TO"),
         ({"from_": "a@b.vn", "tls": "none", "username": "x"}, "in the clear"),
+        ({"from_": "a@b.vn", "postal_address": "Số 8\r\nHà Nội"}, "LOA_EMAIL_POSTAL_ADDRESS"),
+        *(
+            ({"from_": "a@b.vn", "unsubscribe_to": to}, "LOA_EMAIL_UNSUBSCRIBE_TO")
+            for to in ("Hủy <a@moha.example>", "a@b, c@d", "a@b.vn\r\nBcc: x@evil.example", "a")
+        ),
     ],
 )
 def test_settings_that_can_not_work_are_refused(changes, words):
