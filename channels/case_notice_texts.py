@@ -5,7 +5,7 @@ Vietnam's time, money with thousands dots, text in NFC.
 """
 
 import string
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -117,9 +117,8 @@ def paragraphs(notice: CaseNotice) -> list[str]:
     known, greeting = parameter_values(notice) | sentence_moments(notice), catalog()["greeting"]
     closing = [] if notice.detail_url else [catalog()["closing"]["without_link"]]
     texts = (greeting[notice.applicant_kind], *texts_of_kind(notice)["paragraphs"], *closing)
-    return [
-        text.format_map(known) for text in texts if known.keys() >= set(placeholder_names(text))
-    ]
+    named = {text: {name for _, name, *_ in string.Formatter().parse(text)} for text in texts}
+    return [text.format_map(known) for text in texts if known.keys() >= named[text] - {None}]
 
 
 def sentence_moments(notice: CaseNotice) -> dict[str, str]:
@@ -132,11 +131,6 @@ def sentence_moments(notice: CaseNotice) -> dict[str, str]:
 def texts_of_kind(notice: CaseNotice) -> Mapping[str, Any]:
     texts: Mapping[str, Any] = catalog()["kind"][notice_kind(notice)]
     return texts
-
-
-def placeholder_names(text: str) -> Iterator[str]:
-    """Names of the placeholders in *text*."""
-    return (name for _, name, _, _ in string.Formatter().parse(text) if name)
 
 
 def catalog() -> dict[str, Any]:

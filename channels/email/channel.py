@@ -106,22 +106,20 @@ class EmailSession:
         """Send one mail per row; a row with unsafe values fails, the others are sent."""
         outcomes: dict[int, Outcome] = {}
         mails: dict[int, Envelope] = {}
-        asked = (
-            isinstance(rendered, RenderedTransactionalMail)
-            and rendered.mail.kind not in NOTIFICATION_KINDS
-        )
+        mail = rendered.mail if isinstance(rendered, RenderedTransactionalMail) else None
+        was_requested = mail is not None and mail.kind not in NOTIFICATION_KINDS
         for number, row in enumerate(rows):
             try:
                 mails[number] = self.envelope(rendered, row)
             except UnsafeHeader as unsafe:
-                outcomes[number] = Outcome(
-                    Verdict.FAILED, f"unsafe {unsafe}", reached_provider=False
-                )
+                reason = f"unsafe {unsafe}"
+                outcomes[number] = Outcome(Verdict.FAILED, reason, reached_provider=False)
         again = bool(mails)
         while again:
-            said, again = await self.send_once(list(mails.values()), expired)
-            said = [smtp_outcomes.failed_if_rejected(one) for one in said] if asked else said
-            outcomes |= dict(zip(mails, said, strict=True))
+            window, again = await self.send_once(list(mails.values()), expired)
+            if was_requested:
+                window = list(map(smtp_outcomes.failed_if_rejected, window))
+            outcomes |= dict(zip(mails, window, strict=True))
             mails = {n: m for n, m in mails.items() if outcomes[n].verdict is Verdict.UNSENT}
             again = again and bool(mails)
         return [outcomes[number] for number in range(len(rows))]
@@ -143,16 +141,15 @@ class EmailSession:
             await self.ensure_connected()
         except ChannelError as trouble:
             log.warning("relay_unreachable", reason=trouble.reason)
-            unsent = Outcome(
-                Verdict.UNSENT, trouble.reason, trouble.retry_after_s, channel_wide=True
-            )
+            retry_s = trouble.retry_after_s
+            unsent = Outcome(Verdict.UNSENT, trouble.reason, retry_s, channel_wide=True)
             return [unsent] * len(mails), False
-        said = await self.connection.send_window(mails, expired)
-        replies = self.connection.disable_refused_dsn(said)
+        answers = await self.connection.send_window(mails, expired)
+        replies = self.connection.disable_refused_dsn(answers)
         settled = any(reply.is_settled for reply in replies)
         doubtful = any(reply.result is SendResult.DOUBT for reply in replies)
         again = self.connection.closed_by_relay and not doubtful and (settled or not self.is_fresh)
-        again = again or replies != said
+        again = again or replies != answers
         self.is_fresh = self.is_fresh and not settled
         broken = self.connection.is_closed and not settled and not self.connection.ended_by_us
         trouble_s = BROKEN_RETRY_S if broken else None

@@ -124,8 +124,8 @@ class SuppressionAwareContacts:
             raise RetryLater(RETRY_AFTER_S, "the suppressed addresses are not fresh")
         if not self.cache.active:
             return contacts
-        return {id: self.with_reason(contact) for id, contact in contacts.items()}
-
-    def with_reason(self, contact: Contact) -> Contact:
-        why = self.cache.reason_for(contact.address)
-        return contact._replace(suppression_reason=why) if why else contact
+        reason_for = self.cache.reason_for
+        return {
+            id: contact._replace(suppression_reason=reason_for(contact.address))
+            for id, contact in contacts.items()
+        }

@@ -57,17 +57,13 @@ def has_bad_lines(raw: bytes) -> bool:
 
 
 def occurs_once(name: str) -> MailCheck:
-    return lambda mail, _settings: len(mail.get_all(name, [])) == 1
+    return lambda mail, _: len(mail.get_all(name, [])) == 1
 
 
 def has_sender_name(mail: EmailMessage, settings: EmailSettings) -> bool:
     """Whether From has a name, and the address that the DNS records are about."""
     name, address = parseaddr(str(mail["From"]))
     return bool(name) and address == settings.sender
-
-
-def has_own_message_id(mail: EmailMessage, settings: EmailSettings) -> bool:
-    return str(mail["Message-ID"]).endswith(f"@{settings.domain}>")
 
 
 def has_two_parts(mail: EmailMessage, _settings: EmailSettings) -> bool:
@@ -91,7 +87,9 @@ def has_visible_unsubscribe(mail: EmailMessage, _settings: EmailSettings) -> boo
 CHECKS: dict[str, MailCheck] = {
     **{name: occurs_once(name) for name in SINGLE_FIELDS},
     "From: name": has_sender_name,
-    "Message-ID: domain": has_own_message_id,
+    "Message-ID: domain": (
+        lambda mail, settings: str(mail["Message-ID"]).endswith(f"@{settings.domain}>")
+    ),
     "Content-Type": has_two_parts,
     "Auto-Submitted: auto-generated": lambda mail, _: mail["Auto-Submitted"] == "auto-generated",
     "List-Id: length": lambda mail, _: len(str(mail["List-Id"])) <= LIST_ID_MAX,

@@ -6,10 +6,10 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from urllib.parse import quote
 
-from channels.email.render import headers, message
+from channels.email.render import headers
 from channels.email.render.compiled import CompiledMail, Placeholder, Placeholders
 from channels.email.render.headers import EncodedHeader
-from channels.email.render.message import MailContent, change_kind, compose, texts
+from channels.email.render.message import MailContent, change_kind, compose, digest_title, texts
 from channels.email.render.parts import render_part
 from channels.email.settings import EmailSettings
 from channels.email.unsubscribe import HmacSigner
@@ -76,7 +76,8 @@ def compile_publication(
     change = change_kind(publication, correction)
     content = compose(publication, change, context.vocabulary, context.public_url)
     if digest_id:
-        content = replace(content, intro=message.digest_change_intro(change, digest_id))
+        intro = texts()["digest_looks"][change].format(digest=digest_title(digest_id))
+        content = replace(content, intro=intro)
     # An author can't write this seed into a text: it is a digest of the text itself.
     placeholders = Placeholders(keys.digest(encode(publication).decode(), content.subject)[:24])
     fields = header_fields(content, context, placeholders)

@@ -163,12 +163,8 @@ def opening_sentences(text: str, url: str) -> str:
 
 def running_text(tokens: Sequence[Token]) -> Iterator[str]:
     """Text of paragraphs: no headings, lists or tables, no addresses of links."""
+    visible = ("text", "code_inline", "softbreak", "hardbreak")
     for opening, token in pairwise(tokens):
         if opening.type == "paragraph_open" and not opening.level:
-            yield "".join(
-                child.content or " " for child in token.children or () if is_visible_text(child)
-            )
-
-
-def is_visible_text(child: Token) -> bool:
-    return child.type in ("text", "code_inline", "softbreak", "hardbreak")
+            words = [child for child in token.children or () if child.type in visible]
+            yield "".join(child.content or " " for child in words)

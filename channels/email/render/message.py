@@ -196,8 +196,3 @@ def digest_title(digest_id: str) -> str:
     """Title of a digest."""
     title = digest_texts()[frequency_of(digest_id)]["title"]
     return str(title.format(day=f"{date_of(digest_id):%d/%m/%Y}"))
-
-
-def digest_change_intro(change: ChangeKind, digest_id: str) -> str:
-    """First sentence of a mail that replaces an item of a digest."""
-    return str(texts()["digest_looks"][change].format(digest=digest_title(digest_id)))

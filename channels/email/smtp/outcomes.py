@@ -45,13 +45,11 @@ def outcome_of(reply: Reply, broken_retry_s: float | None = None) -> Outcome:
     if reply.result is SendResult.ACCEPTED:
         return DELIVERED
     if reply.result is SendResult.UNSENT:
-        return Outcome(
-            Verdict.UNSENT, reply.cause, broken_retry_s, channel_wide=broken_retry_s is not None
-        )
+        broken = broken_retry_s is not None
+        return Outcome(Verdict.UNSENT, reply.cause, broken_retry_s, channel_wide=broken)
     if reply.result is SendResult.DOUBT:
-        return Outcome(
-            Verdict.DOUBT, reply.cause, None if reply.cause == STOPPED else DOUBT_RETRY_S
-        )
+        retry_s = None if reply.cause == STOPPED else DOUBT_RETRY_S
+        return Outcome(Verdict.DOUBT, reply.cause, retry_s)
     return outcome_of_refusal(reply)
 
 
@@ -64,14 +62,11 @@ def outcome_of_refusal(reply: Reply) -> Outcome:
     if verdict is not Verdict.HELD:
         return Outcome(verdict, reply.reason, code=code)
     away = is_policy_rejection(reply, code)
-    trouble = reply.stage is Stage.MAIL or (is_policy(code) and not away)
+    is_policy = status_codes.classify(code)[0] is CodeClass.POLICY
+    ours = reply.stage is Stage.MAIL or (is_policy and not away)
     return Outcome(
-        verdict, reply.reason, HELD_RETRY_S, channel_wide=trouble, policy_rejected=away, code=code
+        verdict, reply.reason, HELD_RETRY_S, channel_wide=ours, policy_rejected=away, code=code
     )
-
-
-def is_policy(code: str) -> bool:
-    return status_codes.classify(code)[0] is CodeClass.POLICY
 
 
 def is_policy_rejection(reply: Reply, code: str) -> bool:
@@ -132,13 +127,12 @@ def code_in_reason(reason: str) -> str:
 
     Equals the code of the row's outcome.
     """
-    found = _REASON.fullmatch(reason)
-    if found is None:
+    match = _REASON.fullmatch(reason)
+    if match is None:
         return ""
-    number, enhanced, words = found.groups("")
-    return permanent_code(
-        Reply(SendResult.REFUSED, Stage.END, int(number), enhanced, RefusalHint(words))
-    )
+    number, enhanced, hint = match.groups("")
+    reply = Reply(SendResult.REFUSED, Stage.END, int(number), enhanced, RefusalHint(hint))
+    return permanent_code(reply)
 
 
 def permanent_verdict(reply: Reply, code: str) -> Verdict:
