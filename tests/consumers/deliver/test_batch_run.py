@@ -8,7 +8,6 @@ import pytest
 from consumers.deliver import batch_run as works
 from consumers.deliver import lease as claims
 from consumers.ledger.errors import ConcurrentUpdate
-from consumers.runtime.errors import RetryLater
 from producers.bus import BusError, NoReply
 from tests.support.scripted_channel import OK, reader_ids
 
@@ -174,41 +173,3 @@ async def test_who_leaves_after_a_doubt_may_have_got_it(new_harness):
     await loa.change(lambda entry: replace(entry, rows=b"Pp"))
     loa.readers.left = {"r000000"}
     assert (await loa.run()).rows == b"Ud"
-
-
-async def test_when_addresses_are_not_known_for_sure_the_last_window_is_still_booked(new_harness):
-    """The directory falls behind after the first window: no mail more, and nothing forgotten."""
-    loa = await new_harness(7)
-    real, looked = loa.readers.lookup, []
-
-    def lookup(ids):
-        looked.append(ids)
-        if len(looked) > 1:
-            raise RetryLater(0.5, "the directory is not fresh")
-        return real(ids)
-
-    loa.readers.lookup = lookup
-    with pytest.raises(RetryLater):
-        await loa.run()
-    entry = (await loa.ledger.state(loa.batch)).value
-    assert (entry.rows, entry.owner) == (b"dddpppp", "")
-    assert loa.sent() == reader_ids(3)
-
-
-# ---- stepping aside, and stopping -------------------------------------------------------------
-
-
-async def test_who_is_asked_to_step_aside_does_so_after_its_window_with_everything_booked(
-    new_harness,
-):
-    loa = await new_harness(9)
-    loa.provider.answer = lambda row: (row.id == "r000004" and loa.wanted.set()) or OK
-    entry = await loa.run()
-    assert (entry.rows, entry.owner, entry.wake_number) == (b"ddddddppp", "", 1)
-
-
-async def test_a_stop_ends_the_window_after_the_row_on_the_wire(new_harness):
-    loa = await new_harness(9)
-    loa.provider.answer = lambda row: (row.id == "r000004" and loa.stop.set()) or OK
-    entry = await loa.run()
-    assert (entry.rows, entry.owner) == (b"dddddpppp", "")

@@ -101,18 +101,6 @@ async def test_a_doubt_that_only_a_person_can_end_is_never_sent_again(delivery_p
     assert loa.provider.windows == [1]
 
 
-async def test_a_halt_stops_a_running_batch_after_its_window_and_the_books_are_exact(
-    delivery_pipeline,
-):
-    loa = delivery_pipeline(100)
-    plan = await loa.plan()
-    async with loa.held_window(loa.work(plan)) as running:
-        await loa.fence.halt(plan, "w2")
-    await running
-    assert await loa.status_counts(plan) == {Status.DELIVERED: 25, Status.WITHDRAWN: 75}
-    assert sum(loa.provider.effects.values()) == 25
-
-
 async def test_an_urgent_batch_makes_a_bulk_one_step_aside(delivery_pipeline):
     loa = delivery_pipeline(500, connections=1)
     loa.worker.semaphore = LaneSemaphore(1, reserved=0)

@@ -82,10 +82,6 @@ def test_followers_are_read_in_chunks_and_a_short_one_is_the_last(monkeypatch):
     assert asked == [("", 3), ("r000002", 3), ("r000005", 3)]
 
 
-def test_the_count_is_that_of_the_followers():
-    assert SubscriberAudience(StaticReaders(reader_ids(7))).count(a_publication()) == 7
-
-
 # ---- the portal -----------------------------------------------------------------------------
 
 
@@ -139,8 +135,3 @@ def test_the_account_s_plan_is_resumed_without_a_second_broadcast(following, rea
 )
 def test_the_account_counts_an_article_and_one_broadcast(action, count):
     assert ZaloAudience().count(a_publication(action=action)) == count
-
-
-@pytest.mark.parametrize("kind", [PortalAudience, ZaloAudience])
-async def test_places_wait_for_nobody(kind):
-    assert await kind().ready() is None

@@ -177,14 +177,6 @@ async def test_what_a_newer_event_has_superseded_cannot_be_approved(bus, intake,
     assert await released_publications(bus) == []
 
 
-async def test_the_same_approval_again_is_harmless(bus, intake, desk):
-    await intake.handle(submitted(), UNIT)
-    first = await desk.approve(ITEM, CLERK, revision=1)
-    again = await desk.approve(ITEM, "Lê Văn Cường", revision=1)
-    assert again == first
-    assert len(await released_publications(bus)) == 1
-
-
 async def test_two_clerks_at_once_are_one_decision(bus, intake, desk, clock):
     for number in range(20):
         item = f"tin-{number}"

@@ -163,17 +163,11 @@ async def test_events_of_one_item_are_taken_in_as_they_came(bus, intake, monkeyp
     assert actions == ["published", "corrected", "withdrawn"]
 
 
-async def test_content_of_a_desk_unit_waits(bus, intake):
-    await register_unit(bus, release="desk")
-    await intake.handle(submitted(), UNIT)
-    assert await released_publications(bus) == []
-    assert list(await bucket_records(bus, "desk")) == [f"{ITEM}.1"]
-    assert (await stored_position(bus))["state"] == "waiting"
-
-
 async def test_a_unit_without_rules_goes_by_the_desk(bus, clock):
     await Intake(bus, DEFAULT, clock).handle(submitted(), UNIT)
     assert list(await bucket_records(bus, "desk")) == [f"{ITEM}.1"]
+    assert (await stored_position(bus))["state"] == "waiting"
+    assert await released_publications(bus) == []
 
 
 async def test_a_newer_revision_takes_the_place_of_the_one_that_waits(bus, intake):

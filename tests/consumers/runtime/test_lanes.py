@@ -81,12 +81,8 @@ async def test_the_reserved_place_is_for_the_urgent_lane_alone():
     assert not waiter.inside, "the place that was left is the reserved one"
     await a.leave()
     assert waiter.inside
-
-
-async def test_urgent_ones_wait_too_when_even_the_reserved_place_is_taken():
-    gate = LaneSemaphore(1, reserved=1)
-    *_, third = await guests(gate, URGENT, URGENT, URGENT)
-    assert not third.inside
+    _, late = await guests(gate, URGENT, URGENT)
+    assert not late.inside, "even the reserved place is taken"
 
 
 @pytest.mark.parametrize(
