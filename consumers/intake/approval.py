@@ -56,7 +56,9 @@ class Draft(BaseModel):
 
 def reviewer(field: str, name: str) -> str:
     """The reviewer's name, cleaned. Raises Invalid without one."""
-    return _clean_line(field, name, NAME_MAX) or _raise_invalid(field, "who_required")
+    if line := _clean_line(field, name, NAME_MAX):
+        return line
+    raise Invalid(field_error(field, "who_required"))
 
 
 def rejection(code: str, reason: str) -> tuple[str, str]:
@@ -98,12 +100,8 @@ def record_decision(record: Position | None, decision: Decision, key: str) -> Po
             field_error("revision", "overtaken" if overtaken else "not_waiting", value=key)
         )
     if record.decision.verdict != decision.verdict:
-        values = {
-            "value": key,
-            "state": translate(record.decision.verdict),
-            "who": record.decision.by,
-        }
-        raise Conflict(field_error("revision", "already_decided", **values))
+        state, who = translate(record.decision.verdict), record.decision.by
+        raise Conflict(field_error("revision", "already_decided", value=key, state=state, who=who))
     return record
 
 
@@ -123,7 +121,3 @@ def _clean_line(field: str, value: str, longest: int) -> str:
     if len(line) > longest:
         raise Invalid(errors.field_error(field, "string_too_long", max_length=longest))
     return line
-
-
-def _raise_invalid(field: str, code: str) -> str:
-    raise Invalid(field_error(field, code))

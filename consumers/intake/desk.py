@@ -45,14 +45,11 @@ class Desk:
 
     async def waiting_drafts(self) -> list[Draft]:
         """Drafts that can be decided now: highest lane first, then oldest."""
-        found = [draft async for draft in self.all_drafts()]
-        records = await self.repository.bucket.get_many([draft.key for draft in found])
-        open_keys = {
-            key
-            for key, value in records.items()
-            if Position.model_validate_json(value.data).state == "waiting"
-        }
-        return sorted((one for one in found if one.key in open_keys), key=_priority)
+        drafts = {draft.key: draft async for draft in self.all_drafts()}
+        records = await self.repository.bucket.get_many(list(drafts))
+        positions = {key: Position.model_validate_json(one.data) for key, one in records.items()}
+        waiting = [drafts[key] for key, one in positions.items() if one.state == "waiting"]
+        return sorted(waiting, key=_priority)
 
     async def approve(
         self,

@@ -6,7 +6,7 @@ history of one position. `consumers.intake.repository` stores the results by com
 """
 
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple, Self
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -63,11 +63,6 @@ class ItemSummary(BaseModel):
     @classmethod
     def of(cls, content: "Content | ItemSummary") -> "ItemSummary":
         return ItemSummary(**{name: getattr(content, name) for name in ItemSummary.model_fields})
-
-    def with_summary(self, summary: "ItemSummary") -> Self:
-        return self.model_copy(
-            update={name: getattr(summary, name) for name in ItemSummary.model_fields}
-        )
 
 
 class Item(ItemSummary, Ownership):
@@ -182,12 +177,9 @@ def release(
         "revision": position,
         "waiting": tuple(one for one in item.waiting if one != position),
         "reached": tuple(sorted({*item.reached, *summary.channels})),
+        **{name: getattr(summary, name) for name in ItemSummary.model_fields},
     }
-    return (
-        record_release_time(item, position, at, start)
-        .model_copy(update=update)
-        .with_summary(summary)
-    )
+    return record_release_time(item, position, at, start).model_copy(update=update)
 
 
 def record_release_time(item: Item, position: int, at: datetime, start: datetime | None) -> Item:
