@@ -172,13 +172,6 @@ async def test_without_a_word_of_the_service_this_shells_hours_count_and_that_is
     assert run.stderr.count("LOA_DIGEST_HOUR: ") == 2
 
 
-@pytest.mark.parametrize("whose", ["monthly", "khong-ai@example.com"])
-async def test_whoever_names_no_digest_is_told_what_can_be_named(command, whose):
-    run = await command("mail", "preview", "--digest", whose)
-    assert run.exit_code == 2
-    assert run.stderr.count("daily, weekly") == 2
-
-
 @pytest.mark.parametrize("whose", ["daily", "an@example.com", "an"])
 async def test_the_next_digests_mail_is_written_and_nothing_is_booked(
     bus, command, tmp_path, whose
@@ -202,19 +195,19 @@ async def test_the_next_digests_mail_is_written_and_nothing_is_booked(
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("words", "said"),
     [
-        ("--digest", "weekly-ly"),
-        ("--digest", "khong-ai@example.com"),
-        ("--digest", "chi"),
-        ("--digest", "daily", ITEM),
-        (),
+        (("--digest", "monthly"), "daily, weekly"),
+        (("--digest", "khong-ai@example.com"), "daily, weekly"),
+        (("--digest", "chi"), ""),
+        (("--digest", "daily", ITEM), ""),
+        ((), ""),
     ],
 )
-async def test_what_can_not_be_shown_is_said_in_both_languages(command, tmp_path, words):
+async def test_what_can_not_be_shown_is_said_in_both_languages(command, tmp_path, words, said):
     run = await command("mail", "preview", *words, "--out", str(tmp_path / "out"))
     assert run.exit_code == 2
-    assert len(run.stderr.splitlines()) == 2
+    assert [said in line for line in run.stderr.splitlines()] == [True, True]
     assert not (tmp_path / "out").exists()
 
 

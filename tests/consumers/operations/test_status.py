@@ -1,6 +1,5 @@
 """`loa status`: what waits in each lane, how fast it goes, and which channels may and can work."""
 
-import json
 from dataclasses import replace
 from datetime import UTC
 
@@ -9,7 +8,6 @@ import pytest
 from consumers.channel_health import breaker, pauses
 from consumers.channel_health.breaker_store import BreakerStore
 from consumers.cli.channels import lane_cells, trouble_lines
-from consumers.cli.output import print_json
 from consumers.email import bounce_stops
 from consumers.ledger import codec, watermark
 from consumers.ledger.entry import planned_entry
@@ -226,16 +224,3 @@ async def test_what_was_closed_long_ago_is_not_read(bus, ledger, status, store_b
     assert await watermark.read_watermark(bus) == 6
     assert len(read) == 2
     assert (await status.report()).channels[EMAIL].lanes[Lane.NORMAL].backlog == 1
-
-
-async def test_the_json_has_the_keys_that_scripts_rely_on(status, store_batch, capsys):
-    await store_batch(b"pp", age_s=3)
-    capsys.readouterr()
-    print_json(await status.report())
-    told = json.loads(capsys.readouterr().out)
-    assert list(told) == ["channels", "at_work"]
-    for channel in told["channels"].values():
-        assert set(channel) >= {"paused", "breaker", "lanes"}
-        assert list(channel["lanes"]) == ["urgent", "notice", "normal", "bulk"]
-        for lane in channel["lanes"].values():
-            assert set(lane) >= {"backlog", "oldest_s", "per_s"}
