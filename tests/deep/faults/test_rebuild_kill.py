@@ -1,6 +1,8 @@
 """Wherever a rebuild is killed, the portal goes on by itself, with the old index or the new one."""
 
 import shutil
+import sqlite3
+from contextlib import closing
 
 from channels.base import Verdict
 from channels.portal.model.site import Site
@@ -8,7 +10,7 @@ from channels.portal.render.site_files import SiteFiles
 from channels.portal.storage.index_swap import INDEX_FILE
 from channels.portal.writer.rebuild import open_rebuild
 from contracts.base import crash_points
-from tests.deep.faults.test_portal_writer_kill import KillAtStep, SimulatedKill, integrity
+from tests.deep.faults.test_portal_writer_kill import KillAtStep, SimulatedKill
 from tests.support.portal_dir import (
     PUBLIC_URL,
     WORDS,
@@ -50,6 +52,11 @@ class KillInside(KillAtStep):
             work()
         finally:
             self.after(None)
+
+
+def integrity(folder):
+    with closing(sqlite3.connect(folder / "state" / INDEX_FILE)) as database:
+        return database.execute("PRAGMA integrity_check").fetchone()[0]
 
 
 def renewed(writer):
