@@ -1,6 +1,6 @@
 """Days of trouble in seconds: real ledger and breaker, and a queue, workers and clock to play with.
 
-`Town.run` does what queue, timers and processes do. Every effect has its moment on the clock.
+`run` does what queue, timers and processes do. Every effect has its moment on the clock.
 """
 
 import asyncio
@@ -70,9 +70,9 @@ class RateLimitedChannel(ScriptedChannel):
     ) -> list[Outcome]:
         async with self.line:
             self.forward(len(rows) / self.rate)
-            said = await super().send(rendered, rows, expired)
+            outcomes = await super().send(rendered, rows, expired)
             self.effect_log.append((self.clock(), rendered, len(rows)))
-            return said
+            return outcomes
 
 
 @dataclass(order=True)
@@ -172,11 +172,11 @@ class OutageSimulation:
         self.pauses = ChannelMonitor(self.bus)
         await self.pauses.refresh()
         self.sweeper = Sweeper(self.bus, self.ledger, self.queue, self.pauses, self.clock)
-        for channel, places in list(self.processes.items()):
-            dead = list(places)
-            places.clear()
-            for place in dead:
-                await place.kill()
+        for channel, group in list(self.processes.items()):
+            dead = list(group)
+            group.clear()
+            for process in dead:
+                await process.kill()
                 await self.start(channel)
 
     async def publish(self, channel: ChannelName, publication: Publication) -> PlanKey:
@@ -197,33 +197,28 @@ class OutageSimulation:
         while self.clock() < until:
             await self.tick()
             self.hand_out()
-            tasks = [
-                task for places in self.processes.values() for one in places for task in one.tasks
-            ]
-            if tasks:
+            if tasks := self.tasks():
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 self.collect()
             elif self.queue.calls or any(self.waiting.values()):
                 self.clock.now = max(self.clock(), min(self.next_call(), until))
             else:
                 self.clock.now = until
-        await self.finish()
+        await asyncio.gather(*self.tasks())
+        self.collect()
+
+    def tasks(self) -> list[asyncio.Task[None]]:
+        every = [process for group in self.processes.values() for process in group]
+        return [task for process in every for task in process.tasks]
 
     def next_call(self) -> float:
         return self.queue.calls[0].at if self.queue.calls else self.swept_at + SWEEP_S
 
-    async def finish(self) -> None:
-        for places in self.processes.values():
-            for place in places:
-                await asyncio.gather(*place.tasks)
-        self.collect()
-
     async def tick(self) -> None:
         """The services' own timers: a look at the control bucket, the sweeper."""
-        for channel, places in self.processes.items():
-            if any(
-                one.worker.channel_gate.current != self.pauses.breaker(channel) for one in places
-            ):
+        for channel, group in self.processes.items():
+            breaker = self.pauses.breaker(channel)
+            if any(process.worker.channel_gate.current != breaker for process in group):
                 await self.pauses.refresh()
         if self.pauses.resumed_event.is_set() or self.clock() - self.swept_at >= SWEEP_S:
             self.pauses.resumed_event.clear()
@@ -236,16 +231,17 @@ class OutageSimulation:
             call = heapq.heappop(self.queue.calls)
             self.waiting[call.batch.channel, call.lane].append(call)
         for (channel, lane), calls in self.waiting.items():
-            for place in self.random.sample(self.processes[channel], len(self.processes[channel])):
-                while calls and place.has_room(lane):
-                    task = asyncio.create_task(self.handle(place.worker, calls.popleft()))
-                    place.tasks[task] = lane
+            group = self.processes[channel]
+            for process in self.random.sample(group, len(group)):
+                while calls and process.has_room(lane):
+                    task = asyncio.create_task(self.handle(process.worker, calls.popleft()))
+                    process.tasks[task] = lane
 
     def collect(self) -> None:
-        for places in self.processes.values():
-            for place in places:
-                for task in [one for one in place.tasks if one.done()]:
-                    del place.tasks[task]
+        for group in self.processes.values():
+            for process in group:
+                for task in [task for task in process.tasks if task.done()]:
+                    del process.tasks[task]
                     task.result()
 
     async def handle(self, worker: DeliveryWorker, call: QueuedWakeUp) -> None:

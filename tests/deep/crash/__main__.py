@@ -27,35 +27,35 @@ KILLS = 1000
 
 
 def main() -> int:
-    wanted = arguments()
-    points = (wanted.point,) if wanted.point else POINTS
-    hands = plan_runs(wanted.kills, wanted.seed, points)
-    if wanted.only is not None:
-        hands = [hands[wanted.only]]
-    print(f"seed {wanted.seed}, commit {commit()}: {len(hands)} folders, {AT_ONCE} at a time")
+    options = arguments()
+    points = (options.point,) if options.point else POINTS
+    hands = plan_runs(options.kills, options.seed, points)
+    if options.only is not None:
+        hands = [hands[options.only]]
+    print(f"seed {options.seed}, commit {commit()}: {len(hands)} folders, {AT_ONCE} at a time")
     print("needs Linux and what `make install` installs; 1,000 take 10 minutes on two idle cores")
     with tempfile.TemporaryDirectory(prefix="loa-crash-") as folder:
-        reports = list(run(hands, wanted.keep or Path(folder), wanted))
-    return verdict(reports, wanted.kills if wanted.only is None else len(hands[0].points))
+        reports = list(run(hands, options.keep or Path(folder), options))
+    return verdict(reports, options.kills if options.only is None else len(hands[0].points))
 
 
 def arguments() -> argparse.Namespace:
-    known = argparse.ArgumentParser(prog="python -m tests.deep.crash")
-    known.add_argument("kills", nargs="?", type=int, default=KILLS)
-    known.add_argument("--seed", default=secrets.token_hex(4))
-    known.add_argument("--point", choices=sorted({*POINTS}), help="only this point")
-    known.add_argument("--only", type=int, help="only this folder of the run")
-    known.add_argument("--keep", type=Path, help="where the folders are to stay")
-    return known.parse_args()
+    parser = argparse.ArgumentParser(prog="python -m tests.deep.crash")
+    parser.add_argument("kills", nargs="?", type=int, default=KILLS)
+    parser.add_argument("--seed", default=secrets.token_hex(4))
+    parser.add_argument("--point", choices=sorted({*POINTS}), help="only this point")
+    parser.add_argument("--only", type=int, help="only this folder of the run")
+    parser.add_argument("--keep", type=Path, help="where the folders are to stay")
+    return parser.parse_args()
 
 
 def commit() -> str:
-    asked = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    said = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
-    return said.stdout.strip() or "unknown"
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    described = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return described.stdout.strip() or "unknown"
 
 
-def run(hands: list[CampaignRun], folder: Path, wanted: argparse.Namespace) -> Iterable[Report]:
+def run(hands: list[CampaignRun], folder: Path, options: argparse.Namespace) -> Iterable[Report]:
     """Play the hands, two at a time, and tell of each as it ends."""
     began, kills = time.monotonic(), 0
     with ProcessPoolExecutor(AT_ONCE, get_context("spawn"), log_errors_only) as pool:
@@ -64,37 +64,29 @@ def run(hands: list[CampaignRun], folder: Path, wanted: argparse.Namespace) -> I
             for hand in hands
         }
         for done in as_completed(played):
-            hand, trouble = played[done], done.exception()
-            report = crashed_report(hand, trouble) if trouble else done.result()
+            hand, error = played[done], done.exception()
+            report = crashed_report(hand, error) if error else done.result()
             kills += len(report.deaths)
-            minutes = (time.monotonic() - began) / 60
-            print(
-                f"{minutes:5.1f} min, {kills:5} kills, folder {hand.number}: "
-                f"{failure_lines(report)}"
-            )
+            minutes, found = (time.monotonic() - began) / 60, "nothing wrong"
+            if report.faults:
+                found = f"{len(report.faults)} FAILURES; died at {' '.join(report.deaths)}"
+            print(f"{minutes:5.1f} min, {kills:5} kills, folder {hand.number}: {found}")
             for fault in report.faults:
-                print(failure(fault, hand, wanted))
+                print(failure(fault, hand, options))
             sys.stdout.flush()
             yield report
 
 
-def crashed_report(hand: CampaignRun, trouble: BaseException) -> Report:
+def crashed_report(hand: CampaignRun, error: BaseException) -> Report:
     """A campaign that could not even report: a mistake of ours, or one that Loa has led to."""
-    lines = "".join(traceback.format_exception(trouble))
+    lines = "".join(traceback.format_exception(error))
     return Report(hand.seed, faults=[f"the runner failed:\n{lines}"])
 
 
-def failure_lines(report: Report) -> str:
-    """In a folder with failures, where it died in which order."""
-    if not report.faults:
-        return "nothing wrong"
-    return f"{len(report.faults)} FAILURES; died at {' '.join(report.deaths)}"
-
-
-def failure(fault: str, hand: CampaignRun, wanted: argparse.Namespace) -> str:
-    again = f"{wanted.kills} --seed {wanted.seed} --only {hand.number}"
-    if wanted.point:
-        again += f" --point {wanted.point}"
+def failure(fault: str, hand: CampaignRun, options: argparse.Namespace) -> str:
+    again = f"{options.kills} --seed {options.seed} --only {hand.number}"
+    if options.point:
+        again += f" --point {options.point}"
     return (
         f"FAILED seed {hand.seed}, commit {commit()}, {fault}\n  again: make crash ARGS='{again}'"
     )

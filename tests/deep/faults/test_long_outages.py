@@ -41,15 +41,10 @@ def backlog(seed: int, start: float, length_s: float) -> list[dict]:
     items = []
     for number, at in enumerate(sorted(rng.uniform(0, 0.8 * length_s) for _ in range(ITEMS))):
         end = rng.uniform(at + 600, length_s - 60) if number in doomed else 2 * length_s
-        items.append(
-            {
-                "at": start + at,
-                "content_id": f"tin-{number:02}",
-                "lane": lanes[number],
-                "expires_at": moment(start + end) if number % 3 or number in doomed else None,
-                "doomed": number in doomed,
-            }
-        )
+        item = {"at": start + at, "content_id": f"tin-{number:02}", "lane": lanes[number]}
+        item["doomed"] = number in doomed
+        item["expires_at"] = moment(start + end) if number % 3 or item["doomed"] else None
+        items.append(item)
     return items
 
 
@@ -57,22 +52,22 @@ OTHERS = {PORTAL: 1, ZALO: 2}
 """Channels that are well, and how many rows an item has there."""
 
 
-async def live_through(town: OutageSimulation, items: list[dict], hours: int) -> list[float]:
+async def live_through(outage: OutageSimulation, items: list[dict], hours: int) -> list[float]:
     """Publish the items in their time, and one an hour elsewhere; how late each row of it came."""
     late: list[float] = []
     for hour in range(hours):
-        until = town.clock() + HOUR_S
+        until = outage.clock() + HOUR_S
         notice = a_publication(content_id=f"gio-{hour:02}")
-        begun = town.clock()
+        begun = outage.clock()
         for channel in OTHERS:
-            await town.publish(channel, notice)
+            await outage.publish(channel, notice)
         while items and items[0]["at"] < until:
             item = items.pop(0)
-            await town.run(item["at"])
+            await outage.run(item["at"])
             fields = ("content_id", "lane", "expires_at")
-            await town.publish(EMAIL, a_publication(**{name: item[name] for name in fields}))
-        await town.run(until)
-        effects = [one for channel in OTHERS for one in town.providers[channel].effect_log]
+            await outage.publish(EMAIL, a_publication(**{name: item[name] for name in fields}))
+        await outage.run(until)
+        effects = [one for channel in OTHERS for one in outage.providers[channel].effect_log]
         late += [at - begun for at, key, rows in effects if key == notice.key for _ in range(rows)]
     return late
 
@@ -82,27 +77,27 @@ async def live_through(town: OutageSimulation, items: list[dict], hours: int) ->
 async def test_a_day_without_the_relay_and_fifty_thousand_waiting(
     bus, tmp_path, captured_logs, capsys, seed, hours
 ):
-    town = OutageSimulation(bus, tmp_path, READERS, seed)
-    start, end = town.clock(), town.clock() + hours * HOUR_S
-    relay = await town.open(EMAIL, processes=2, rate=RATE, away=lambda: town.clock() < end)
-    others = [await town.open(channel, window=1, connections=1) for channel in OTHERS]
+    outage = OutageSimulation(bus, tmp_path, READERS, seed)
+    start, end = outage.clock(), outage.clock() + hours * HOUR_S
+    relay = await outage.open(EMAIL, processes=2, rate=RATE, away=lambda: outage.clock() < end)
+    others = [await outage.open(channel, window=1, connections=1) for channel in OTHERS]
     items = backlog(seed, start, end - start)
     doomed = {one["content_id"] for one in items if one["doomed"]}
     lanes = {one["content_id"]: one["lane"] for one in items}
-    late = await live_through(town, items, hours)
-    mails = [plan for plan in town.plans if plan.channel is EMAIL]
+    late = await live_through(outage, items, hours)
+    mails = [plan for plan in outage.plans if plan.channel is EMAIL]
     waiting = [plan for plan in mails if plan.content_id not in doomed]
     assert not relay.effects
-    assert await town.counts(waiting) == {Status.PENDING: len(waiting) * READERS}
-    untouched = [entry for plan in waiting for entry in await town.entries(plan)]
+    assert await outage.counts(waiting) == {Status.PENDING: len(waiting) * READERS}
+    untouched = [entry for plan in waiting for entry in await outage.entries(plan)]
     assert not any(entry.notes for entry in untouched), "no attempt"
     for plan in set(mails) - set(waiting):
-        over = town.plans[plan].expires_at.timestamp()
-        for entry in await town.entries(plan):
+        over = outage.plans[plan].expires_at.timestamp()
+        for entry in await outage.entries(plan):
             assert entry.count_by_status() == {Status.EXPIRED: 500}
             assert 0 <= entry.closed_at - over <= 1, "at its time, not when the relay comes back"
-    put_off = town.rescheduled[EMAIL]
-    await town.run(end + HOUR_S)
+    put_off = outage.rescheduled[EMAIL]
+    await outage.run(end + HOUR_S)
 
     effects = [(at, key.partition(".")[0], rows) for at, key, rows in relay.effect_log]
     tried = set(lanes.values())
@@ -117,7 +112,7 @@ async def test_a_day_without_the_relay_and_fifty_thousand_waiting(
             f" lanes done after { {str(lane): round(at - end) for lane, at in last.items()} } s"
         )
     assert rows == len(waiting) * READERS
-    assert await town.counts(waiting) == {Status.DELIVERED: rows}
+    assert await outage.counts(waiting) == {Status.DELIVERED: rows}
     assert set(relay.effects.values()) == {1}
     assert not {id for _, id, _ in effects} & doomed
     assert effects[0][1] in {id for id, lane in lanes.items() if lane is Lane.URGENT}
@@ -129,12 +124,8 @@ async def test_a_day_without_the_relay_and_fifty_thousand_waiting(
     assert len(late) == hours * sum(OTHERS.values()), "the other channels do not notice"
     assert max(late) <= 5
     assert [(one.attempts, set(one.effects.values())) for one in others] == [([], {1}), ([], {1})]
-    told = [
-        one["event"]
-        for one in captured_logs
-        if one["event"] in ("breaker_opened", "breaker_closed")
-    ]
-    assert told == ["breaker_opened", "breaker_closed"], "an outage is one story"
+    story = ["breaker_opened", "breaker_closed"]
+    assert [line["event"] for line in captured_logs if line["event"] in story] == story
 
 
 @pytest.mark.promise("8.2")
@@ -147,70 +138,69 @@ async def test_three_days_without_any_channel_and_a_restart_every_hour(
     """
     monkeypatch.setattr(breaker, "PROBE_WAITS_S", (HOUR_S / 2,))
     monkeypatch.setattr(breaker, "PROBE_TIMEOUT_S", HOUR_S)
-    town = OutageSimulation(bus, tmp_path, 40, seed=7)
-    start = town.clock()
+    outage = OutageSimulation(bus, tmp_path, 40, seed=7)
+    start = outage.clock()
     back = start + 80 * HOUR_S
     lost = start + 12 * HOUR_S
-    relay = await town.open(EMAIL, away=lambda: lost <= town.clock() < back)
+    relay = await outage.open(EMAIL, away=lambda: lost <= outage.clock() < back)
     busy = Outcome(Verdict.DEFERRED, "451 4.3.2")
-    relay.answer = lambda row: busy if town.clock() < lost else Outcome(Verdict.DELIVERED)
+    relay.answer = lambda row: busy if outage.clock() < lost else Outcome(Verdict.DELIVERED)
     for channel in (PORTAL, ZALO):
-        await town.open(channel, away=lambda: town.clock() < back)
-    tried = await town.publish(EMAIL, a_publication(content_id="da-thu"))
-    mute = [await town.publish(one, a_publication(content_id="im")) for one in (PORTAL, ZALO)]
-    await through(town, lost + HOUR_S)
+        await outage.open(channel, away=lambda: outage.clock() < back)
+    tried = await outage.publish(EMAIL, a_publication(content_id="da-thu"))
+    mute = [await outage.publish(one, a_publication(content_id="im")) for one in (PORTAL, ZALO)]
+    await through(outage, lost + HOUR_S)
     climbed = sorted({round(at - start) for at, _, _ in relay.effect_log})
     assert climbed[:4] == [0, 5, 90, 420], "5 s, 1 min, 5 min, on half minutes"
-    assert {note.attempts for one in await town.entries(tried) for note in one.notes.values()} == {
-        7
-    }
-    mute.append(await town.publish(EMAIL, a_publication(content_id="chua-thu")))
-    await through(town, back - HOUR_S)
-    [entry] = await town.entries(tried)
+    notes = [note for entry in await outage.entries(tried) for note in entry.notes.values()]
+    assert {note.attempts for note in notes} == {7}
+    mute.append(await outage.publish(EMAIL, a_publication(content_id="chua-thu")))
+    await through(outage, back - HOUR_S)
+    [entry] = await outage.entries(tried)
     assert entry.count_by_status() == {Status.FAILED: 40}
     assert 0 <= entry.closed_at - start - 72 * HOUR_S <= 1
     alarm = [one for one in captured_logs if one["event"] == "rows_given_up"]
     assert [(one["rows"], one["log_level"]) for one in alarm] == [(40, "error")]
-    assert await town.counts(mute) == {Status.PENDING: 40 + 1 + 2}, "never tried, never given up"
-    await through(town, back + HOUR_S)
-    assert await town.counts(mute) == {Status.DELIVERED: 40 + 1 + 2}
+    assert await outage.counts(mute) == {Status.PENDING: 40 + 1 + 2}, "never tried, never given up"
+    await through(outage, back + HOUR_S)
+    assert await outage.counts(mute) == {Status.DELIVERED: 40 + 1 + 2}
 
 
-async def through(town: OutageSimulation, until: float) -> None:
+async def through(outage: OutageSimulation, until: float) -> None:
     """On to *until*, and every hour all processes are killed and started again."""
-    while town.clock() < until:
-        await town.run(min(town.clock() + HOUR_S, until))
-        await town.restart()
+    while outage.clock() < until:
+        await outage.run(min(outage.clock() + HOUR_S, until))
+        await outage.restart()
 
 
 @pytest.mark.promise("8.2")
 async def test_a_pause_over_the_holidays_loses_nobody_who_was_never_tried(
     bus, tmp_path, captured_logs
 ):
-    town = OutageSimulation(bus, tmp_path, 1200, seed=8)
-    relay = await town.open(EMAIL, processes=2)
+    outage = OutageSimulation(bus, tmp_path, 1200, seed=8)
+    relay = await outage.open(EMAIL, processes=2)
     await pauses.pause(bus, EMAIL, "nghỉ Tết")
-    await town.pauses.refresh()
-    old = await town.publish(EMAIL, a_publication(content_id="thong-bao"))
-    over = town.clock() + 86400
-    dated = await town.publish(
+    await outage.pauses.refresh()
+    old = await outage.publish(EMAIL, a_publication(content_id="thong-bao"))
+    over = outage.clock() + 86400
+    dated = await outage.publish(
         EMAIL, a_publication(content_id="moi-hop", expires_at=moment(over), lane="urgent")
     )
-    until = town.clock() + 9 * 86400
+    until = outage.clock() + 9 * 86400
     for day in range(9):
-        await town.run(town.clock() + 86400 if day < 8 else until)
-        await town.restart()
+        await outage.run(outage.clock() + 86400 if day < 8 else until)
+        await outage.restart()
     assert (relay.attempts, relay.effect_log) == ([], [])
-    assert await town.counts([old]) == {Status.PENDING: 1200}
-    assert await town.counts([dated]) == {Status.EXPIRED: 1200}
-    ends = [one.closed_at - over for one in await town.entries(dated)]
+    assert await outage.counts([old]) == {Status.PENDING: 1200}
+    assert await outage.counts([dated]) == {Status.EXPIRED: 1200}
+    ends = [one.closed_at - over for one in await outage.entries(dated)]
     assert 0 <= min(ends) <= max(ends) <= 1, "at its time"
-    per_hour = town.visits[EMAIL] / (9 * 24)
+    per_hour = outage.visits[EMAIL] / (9 * 24)
     assert per_hour < 20, "six batches that wait cost next to nothing"
     await pauses.resume(bus, EMAIL)
-    await town.pauses.refresh()
-    await town.run(town.clock() + 60)
-    assert await town.counts([old]) == {Status.DELIVERED: 1200}, "within a minute"
+    await outage.pauses.refresh()
+    await outage.run(outage.clock() + 60)
+    assert await outage.counts([old]) == {Status.DELIVERED: 1200}, "within a minute"
     assert set(relay.effects.values()) == {1}
 
 
@@ -218,20 +208,20 @@ async def test_a_pause_over_the_holidays_loses_nobody_who_was_never_tried(
 async def test_ten_restarts_in_a_row_copy_no_more_than_was_declared(
     bus, tmp_path, captured_logs, seed
 ):
-    town = OutageSimulation(bus, tmp_path, 3000, seed)
-    relay = await town.open(EMAIL, connections=4)
-    plan, cut_short = await town.publish(EMAIL, a_publication()), 0
+    outage = OutageSimulation(bus, tmp_path, 3000, seed)
+    relay = await outage.open(EMAIL, connections=4)
+    plan, cut_short = await outage.publish(EMAIL, a_publication()), 0
     for _ in range(10):
-        running = asyncio.create_task(town.run(town.clock() + HOUR_S))
-        wanted = len(relay.windows) + town.random.randint(1, 8)
+        running = asyncio.create_task(outage.run(outage.clock() + HOUR_S))
+        wanted = len(relay.windows) + outage.random.randint(1, 8)
         while len(relay.windows) < wanted and not running.done():
             await asyncio.sleep(0)
         cut_short += running.cancel()
         await asyncio.wait([running])
-        await town.restart()
-    await town.run(town.clock() + HOUR_S)
-    entries = await town.entries(plan)
-    assert await town.counts([plan]) == {Status.DELIVERED: 3000}
+        await outage.restart()
+    await outage.run(outage.clock() + HOUR_S)
+    entries = await outage.entries(plan)
+    assert await outage.counts([plan]) == {Status.DELIVERED: 3000}
     copies = sum(relay.effects.values()) - len(relay.effects)
     declared = sum(one.possible_copies for one in entries)
     assert len(relay.effects) == 3000

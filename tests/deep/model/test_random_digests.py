@@ -71,27 +71,24 @@ class RandomHistory:
         self.latest[name] = released.publication
         self.waiting.append(released)
 
-    def one_that_stands(self) -> Publication | None:
-        standing = [one for one in self.latest.values() if one.action != "withdrawn"]
-        return self.rng.choice(standing) if standing else None
-
-    async def correct(self) -> None:
-        if one := self.one_that_stands():
-            await self.say(one.content_id, one.revision + 1, topic=one.topic)
+    async def correct(self, **changes) -> None:
+        live = [text for text in self.latest.values() if text.action != "withdrawn"]
+        if live:
+            text = self.rng.choice(live)
+            await self.say(text.content_id, text.revision + 1, topic=text.topic, **changes)
 
     async def withdraw(self) -> None:
-        if one := self.one_that_stands():
-            await self.say(one.content_id, one.revision + 1, topic=one.topic, action="withdrawn")
+        await self.correct(action="withdrawn")
 
     async def plan(self) -> None:
         """A publication comes to the planner, in any order; now and then it dies of it."""
         if not self.waiting:
             return
-        one = self.rng.choice(self.waiting)
+        text = self.rng.choice(self.waiting)
         if self.rng.random() < 0.3:
-            await self.die(lambda bus: self.pipeline.dispatch(one, self.pipeline.new_planner(bus)))
-        if await self.pipeline.dispatch(one):
-            self.waiting.remove(one)
+            await self.die(lambda bus: self.pipeline.dispatch(text, self.pipeline.new_planner(bus)))
+        if await self.pipeline.dispatch(text):
+            self.waiting.remove(text)
 
     async def turn(self) -> None:
         """The service looks; now and then it dies, or two do so at once."""
@@ -103,12 +100,13 @@ class RandomHistory:
         """A day's cut, and all that may come between its steps."""
         if self.rng.random() < 0.5:
             self.pipeline.clock.advance(40_000.0)
-        some = self.rng.sample(self.waiting, min(len(self.waiting), 2))
-        tasks = [self.pipeline.dispatch(one) for one in some]
+        texts = self.rng.sample(self.waiting, min(len(self.waiting), 2))
+        tasks = [self.pipeline.dispatch(text) for text in texts]
         tasks += [self.pipeline.run_service(), self.work(), self.turn_elsewhere(), self.correct()]
         self.rng.shuffle(tasks)
         await asyncio.gather(*tasks)
-        self.waiting = [one for one in self.waiting if not self.pipeline.recorder.is_planned(one)]
+        is_planned = self.pipeline.recorder.is_planned
+        self.waiting = [text for text in self.waiting if not is_planned(text)]
 
     async def turn_elsewhere(self) -> None:
         await self.pipeline.run_service(self.pipeline.new_service(self.pipeline.bus))
@@ -134,9 +132,9 @@ class RandomHistory:
         """Nobody does anything any more; a fortnight later all is out."""
         self.calm = True
         for _ in range(45):
-            for one in list(self.waiting):
-                if await self.pipeline.dispatch(one):
-                    self.waiting.remove(one)
+            for text in list(self.waiting):
+                if await self.pipeline.dispatch(text):
+                    self.waiting.remove(text)
             await self.pipeline.run_service()
             await self.pipeline.deliver()
             self.pipeline.clock.advance(30_000.0)
@@ -155,14 +153,11 @@ class RandomHistory:
             last[item] = revision
         self.check_threads(id)
         wished = set(self.pipeline.directory.subscribers[id].topics or TOPICS)
-        for name, one in self.latest.items():
-            if one.action == "withdrawn" or name not in last:
-                continue
-            assert one.topic in wished
-        lost = {n for n, one in self.latest.items() if self.owed(one, wished)} - {
-            name for name, revision in last.items() if revision == self.latest[name].revision
-        }
-        assert lost == set()
+        for name, text in self.latest.items():
+            if text.action != "withdrawn":
+                assert name not in last or text.topic in wished
+                owed = text.topic in wished and text.expires_at is None
+                assert not owed or last.get(name) == text.revision, f"{name} is lost"
         names = [mail.split(".")[0] for mail in self.pipeline.recorder.mails(id)]
         digests = list(filter(keys.is_digest, names))
         assert len(digests) == len(set(digests)), "two mails of one digest"
@@ -171,13 +166,10 @@ class RandomHistory:
         """A correction knows all mails that brought the item, if a digest was among them."""
         before: dict[str, list[str]] = defaultdict(list)
         for mail, item, _, _ in self.pipeline.recorder.effects[id]:
-            gathered = any(keys.is_digest(one.split(".")[0]) for one in before[item])
-            known = before[item] if gathered else []
-            assert self.pipeline.recorder.previously_received[id, mail] == tuple(known), (id, mail)
+            gathered = any(keys.is_digest(older.split(".")[0]) for older in before[item])
+            told = tuple(before[item]) if gathered else ()
+            assert self.pipeline.recorder.previously_received[id, mail] == told, (id, mail)
             before[item].append(mail)
-
-    def owed(self, one: Publication, wished: set[str]) -> bool:
-        return one.action != "withdrawn" and one.topic in wished and one.expires_at is None
 
 
 @pytest.fixture(autouse=True)
