@@ -1,10 +1,10 @@
 """Findings of a check: violations by rule and key, counts of checked and skipped records."""
 
-import tomllib
-from functools import cache
 from pathlib import Path
 
 from pydantic import BaseModel
+
+from contracts.catalog import load_texts
 
 STUCK_S = 600.0
 """How long due work may wait without an excuse."""
@@ -50,8 +50,7 @@ class Findings(BaseModel):
     skipped: list[Skipped] = []
 
 
-@cache
 def load_rules() -> dict[str, Rule]:
     """Every rule by its name; names stay, scripts rely on them."""
-    catalog = tomllib.loads((Path(__file__).parent / "rules.toml").read_text("utf-8"))
+    catalog = load_texts(Path(__file__).parent / "rules.toml")
     return {name: Rule(**texts) for name, texts in catalog.items()}

@@ -9,7 +9,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contracts import subjects
-from contracts.base.times import VIETNAM
+from contracts.base.times import VIETNAM, utc_time
 from contracts.records import Record
 from contracts.subscriptions.digest import DigestFrequency
 from producers.bus import Bus
@@ -30,7 +30,7 @@ class DigestSchedule(BaseSettings):
 
     def due_day(self, frequency: DigestFrequency, now: float) -> date:
         """Return the day of the latest cut that was due by *now* (epoch seconds)."""
-        day = (datetime.fromtimestamp(now, VIETNAM) - timedelta(hours=self.hour)).date()
+        day = (utc_time(now).astimezone(VIETNAM) - timedelta(hours=self.hour)).date()
         if frequency == "daily":
             return day
         return day - timedelta(days=(day.isoweekday() - self.weekday) % 7)

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from pydantic import BaseModel
 
@@ -19,6 +19,7 @@ from consumers.ledger import watermark
 from consumers.ledger.store import Ledger
 from consumers.operations.throughput import CountsByLane, Throughput
 from contracts import subjects
+from contracts.base.times import utc_time
 from contracts.delivery import ChannelName, Lane
 from producers.bus import Bus
 from producers.bus.records import read
@@ -171,4 +172,4 @@ def _channel_status(
 
 
 def to_datetime(seconds: float) -> datetime:
-    return datetime.fromtimestamp(round(seconds), UTC)
+    return utc_time(round(seconds))
