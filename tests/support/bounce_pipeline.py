@@ -80,10 +80,10 @@ class BouncePipeline(DeliveryPipeline):
             await self.feedback.on_receipt(parse_receipt(one.data))
 
     async def suppression_reason(self, reader: str) -> str | None:
-        """Return why *reader*'s address is suppressed, at any time."""
-        address = f"{reader}@example.com"
-        said = await self.suppressions.find(self.suppressions.key_of_address(EMAIL, address))
-        return said.reason if said else None
+        """Return why an address, or that of a reader, is suppressed, at any time."""
+        address = reader if "@" in reader else f"{reader}@example.com"
+        suppression = await self.suppressions.find(self.suppressions.key_of_address(EMAIL, address))
+        return suppression.reason if suppression else None
 
 
 def refusal(code: str, verdict: Verdict = Verdict.FAILED) -> Outcome:

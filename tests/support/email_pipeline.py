@@ -47,18 +47,15 @@ class EmailPipeline(DeliveryPipeline):
         super().__init__(bus, folder, StaticReaders(reader_ids(count)), channel)
         self.wakes: list[tuple[float, BatchKey]] = []
         self.dials: list[float] = []
-        channel.pool.open = self.record_dials(channel.pool.open)  # type: ignore[method-assign]
+        self.open_connection = channel.pool.open
+        channel.pool.open = self.dial  # type: ignore[method-assign]
         self.reasons: set[str] = set()
         self.publications: dict[PlanKey, Publication] = {}
 
-    def record_dials(self, real: Any) -> Any:
-        """Opening a connection to the relay, with the time of each try in `opened`."""
-
-        async def open() -> Any:
-            self.dials.append(self.clock())
-            return await real()
-
-        return open
+    async def dial(self) -> Any:
+        """Open a connection to the relay, with the time of each try in `dials`."""
+        self.dials.append(self.clock())
+        return await self.open_connection()
 
     async def publish(self, publication: Publication) -> Any:
         key = PlanKey(ChannelName.EMAIL, publication.content_id, publication.revision)
@@ -104,17 +101,20 @@ class EmailPipeline(DeliveryPipeline):
 
     async def why(self, plan: PlanKey) -> dict[str, str]:
         """Reader id → reason, where one is kept."""
-        found: dict[str, str] = {}
-        for batch in await self.batches(plan):
-            ids = (await self.ledger.rows(batch)).ids
-            notes = (await self.entry_of(batch)).notes
-            found |= {ids[row]: note.reason for row, note in notes.items()}
-        return found
+        return {
+            (await self.ledger.rows(batch)).ids[row]: note.reason
+            for batch in await self.batches(plan)
+            for row, note in (await self.entry_of(batch)).notes.items()
+        }
 
     async def copies(self, *plans: PlanKey) -> int:
         """How many copies the ledger declares as possible."""
         batches = [batch for plan in plans for batch in await self.batches(plan)]
         return sum([(await self.entry_of(batch)).possible_copies for batch in batches])
+
+
+def mailboxes(count: int) -> list[str]:
+    return [f"{reader}@example.com" for reader in reader_ids(count)]
 
 
 def message_id(plan: PlanKey, reader: str) -> str:

@@ -116,7 +116,8 @@ def test_what_the_ledger_has_said_holds_for_a_hundredth_more_mails():
     ("mails", "failed", "state"),
     [
         (99, 99, None), (100, 9, None), (100, 10, "stopped"), (999, 99, None),
-        (1000, 49, None), (1000, 50, "warned"), (1000, 100, "stopped"),
+        (1000, 49, None), (1000, 50, "warned"), (1000, 99, "warned"), (1000, 100, "stopped"),
+        (20_000, 999, None), (20_000, 1000, "warned"),
     ],
 )  # fmt: skip
 def test_how_much_is_suspect(mails, failed, state):

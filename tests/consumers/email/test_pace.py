@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.base import Outcome, Verdict
-from consumers.email import bounce_monitor, bounce_stops, pace
+from consumers.email import bounce_stops, pace
 from consumers.email.pace import SendPace
 from consumers.email.policy import EmailSendPolicy
 from consumers.runtime.errors import RetryLater
@@ -106,17 +106,6 @@ async def test_windows_full_of_refusals_of_us_open_the_breaker_and_a_single_one_
         loa.answers = dict.fromkeys(loa.readers.ids, ours)
     await loa.consume_receipts()
     assert await loa.suppression_reason(loa.readers.ids[1]) is None, "never held against a reader"
-
-
-@pytest.mark.parametrize(
-    ("mails", "failed", "state"),
-    [
-        (999, 999, None), (1000, 49, None), (1000, 50, "warned"), (1000, 99, "warned"),
-        (1000, 100, "stopped"), (20000, 999, None), (20000, 1000, "warned"),
-    ],
-)  # fmt: skip
-def test_how_much_may_come_back(mails, failed, state):
-    assert bounce_monitor.decide_state(mails, failed) == state
 
 
 async def test_a_stop_reaches_a_batch_in_the_middle(new_bounce_pipeline):

@@ -73,11 +73,6 @@ async def comes_back(loa: BouncePipeline, mail: bytes, address=ADDRESS, day: dat
         await loa.feedback.on_receipt(receipt)
 
 
-async def why(loa: BouncePipeline, address: str) -> str | None:
-    said = await loa.suppressions.find(loa.suppressions.key_of_address(EMAIL, address))
-    return said.reason if said else None
-
-
 async def test_a_letter_leaves_with_a_return_path_that_knows_its_address(bus):
     async with SmtpReceiver() as relay:
         channel = email_channel(relay.port)
@@ -94,7 +89,7 @@ async def test_a_letter_leaves_with_a_return_path_that_knows_its_address(bus):
 
 async def test_an_address_that_a_letter_shows_to_be_none_is_left_alone(bounce_pipeline):
     await comes_back(bounce_pipeline, bounce_mail("5.1.1", to=ADDRESS))
-    assert await why(bounce_pipeline, ADDRESS) == "bounced 5.1.1"
+    assert await bounce_pipeline.suppression_reason(ADDRESS) == "bounced 5.1.1"
 
 
 async def test_a_report_of_a_letter_that_names_another_address_suppresses_nobody(bounce_pipeline):
@@ -102,24 +97,25 @@ async def test_a_report_of_a_letter_that_names_another_address_suppresses_nobody
         await comes_back(bounce_pipeline, bounce_mail("5.1.1", to=KNOWN))
         await comes_back(bounce_pipeline, complaint_mail(to=KNOWN))
     assert [one["event"] for one in logs].count("bounce_of_other_address") == 2
-    assert [await why(bounce_pipeline, one) for one in (ADDRESS, KNOWN)] == [None, None]
+    for address in (ADDRESS, KNOWN):
+        assert await bounce_pipeline.suppression_reason(address) is None
 
 
 async def test_whoever_calls_a_letter_spam_gets_none_until_a_person_says_so(bounce_pipeline):
     await comes_back(bounce_pipeline, complaint_mail(to=ADDRESS))
-    assert await why(bounce_pipeline, ADDRESS) == "complaint"
+    assert await bounce_pipeline.suppression_reason(ADDRESS) == "complaint"
 
 
 async def test_a_full_mailbox_counts_once_for_each_letter_and_a_policy_never(bounce_pipeline):
     for day in (TODAY, TODAY, TODAY + timedelta(days=1), TODAY + timedelta(days=2)):
-        assert await why(bounce_pipeline, ADDRESS) is None
+        assert await bounce_pipeline.suppression_reason(ADDRESS) is None
         bounce_pipeline.door = BounceMailbox(
             bounce_pipeline.bus, PATHS, bounce_pipeline.suppressions.hash_address
         )
         await comes_back(bounce_pipeline, bounce_mail("5.2.2", to=ADDRESS), day=day)
         await comes_back(bounce_pipeline, bounce_mail("5.7.1", to=KNOWN), address=KNOWN, day=day)
-    assert await why(bounce_pipeline, ADDRESS) == "bounced 5.2.2"
-    assert await why(bounce_pipeline, KNOWN) is None
+    assert await bounce_pipeline.suppression_reason(ADDRESS) == "bounced 5.2.2"
+    assert await bounce_pipeline.suppression_reason(KNOWN) is None
 
 
 @pytest.mark.parametrize(("days", "heard"), [(29, True), (32, False)])
@@ -128,7 +124,7 @@ async def test_a_letters_return_path_ends_after_thirty_days(bounce_pipeline, day
     with structlog.testing.capture_logs() as logs:
         await comes_back(bounce_pipeline, bounce_mail("5.1.1", to=ADDRESS))
     assert ("receipt_late" in {one["event"] for one in logs}) != heard
-    assert (await why(bounce_pipeline, ADDRESS) is not None) == heard
+    assert (await bounce_pipeline.suppression_reason(ADDRESS) is not None) == heard
 
 
 @pytest.mark.parametrize(
@@ -170,4 +166,4 @@ async def test_a_report_that_an_older_door_has_kept_with_all_its_addresses_harms
     with structlog.testing.capture_logs() as logs:
         await bounce_pipeline.feedback.on_receipt(ReturnedMail(**said, seals=seals))
     assert [one["event"] for one in logs] == ["bounce_of_other_address"]
-    assert await why(bounce_pipeline, ADDRESS) is None
+    assert await bounce_pipeline.suppression_reason(ADDRESS) is None

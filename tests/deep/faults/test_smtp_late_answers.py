@@ -9,18 +9,13 @@ from consumers.deliver import worker as delivering
 from consumers.ledger.wakeups import WakeUp
 from consumers.runtime.errors import RetryLater
 from contracts.delivery import BatchKey, Lane, Status
-from tests.support.email_pipeline import PlayOnce, check_ledger
-from tests.support.scripted_channel import reader_ids
+from tests.support.email_pipeline import PlayOnce, check_ledger, mailboxes
 from tests.support.smtp_conversation import ScriptedAction
 from tests.support.smtp_receiver import SmtpReceiver
+from tests.support.smtp_window import BOTH
 from tests.support.tcp_proxy import TcpProxy
 
-STEPWISE = pytest.mark.parametrize("pipelining", [True, False], ids=["pipelining", "stepwise"])
 END = b"\r\n.\r\n"
-
-
-def mailboxes(count):
-    return [f"{one}@example.com" for one in reader_ids(count)]
 
 
 async def several(loa, items):
@@ -32,7 +27,7 @@ async def several(loa, items):
 
 
 @pytest.mark.promise("5.3")
-@STEPWISE
+@BOTH
 async def test_accepted_then_cut_every_copy_too_many_is_declared_under_the_same_name(
     new_email_pipeline, pipelining
 ):
@@ -189,7 +184,7 @@ async def knocking(other, batch, working):
 
 
 @pytest.mark.promise("5.5")
-@STEPWISE
+@BOTH
 @pytest.mark.parametrize(
     "act", [ScriptedAction.SWALLOW, ScriptedAction.RECORD_SWALLOW], ids=["lost", "taken"]
 )

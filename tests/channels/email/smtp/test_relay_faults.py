@@ -10,9 +10,9 @@ import pytest
 
 from consumers.channel_health.breaker_store import unavailable_channels
 from contracts.delivery import ChannelName, Status
-from tests.support.email_pipeline import PlayOnce, check_ledger
-from tests.support.scripted_channel import reader_ids
+from tests.support.email_pipeline import PlayOnce, check_ledger, mailboxes
 from tests.support.smtp_receiver import SmtpReceiver
+from tests.support.smtp_window import BOTH
 from tests.support.tcp_proxy import TcpProxy
 
 HOUR_S, PAUSE_S = 3600.0, 30.0
@@ -34,10 +34,6 @@ class TimedRelay(SmtpReceiver):
 
 def gaps(times):
     return [round(later - at, 3) for at, later in pairwise(times)]
-
-
-def mailboxes(count):
-    return [f"{one}@example.com" for one in reader_ids(count)]
 
 
 # ---- nobody listens ---------------------------------------------------------------------------
@@ -80,10 +76,9 @@ class ScriptOnce(dict):
 
 OPENING = ["greeting", "EHLO", "MAIL"]
 BY_READER = ["RCPT", "DATA", "end"]
-STEPWISE = pytest.mark.parametrize("pipelining", [True, False], ids=["pipelining", "stepwise"])
 
 
-@STEPWISE
+@BOTH
 @pytest.mark.parametrize("stage", OPENING)
 async def test_421_before_a_reader_is_named_costs_nothing_but_half_a_minute(
     new_email_pipeline, stage, pipelining
@@ -101,7 +96,7 @@ async def test_421_before_a_reader_is_named_costs_nothing_but_half_a_minute(
     assert sum(gap >= PAUSE_S for gap in gaps(loa.dials)) >= 25
 
 
-@STEPWISE
+@BOTH
 @pytest.mark.parametrize("stage", BY_READER)
 async def test_421_to_each_reader_once_loses_nobody_and_declares_nobody(
     new_email_pipeline, stage, pipelining

@@ -40,24 +40,6 @@ def bundle(authority, tmp_path_factory):
     return write_bundle(authority, tmp_path_factory.mktemp("ca"))
 
 
-def expired(authority):
-    now = datetime.now(UTC)
-    return relay_context(authority, not_before=now - 2 * YEAR, not_after=now - YEAR)
-
-
-def not_yet_valid(authority):
-    now = datetime.now(UTC)
-    return relay_context(authority, not_before=now + YEAR, not_after=now + 2 * YEAR)
-
-
-def for_another_host(authority):
-    return relay_context(authority, "relay.moha.example")
-
-
-def of_an_unknown_authority(_authority):
-    return relay_context(trustme.CA())
-
-
 def tls_1_0_only(authority):
     context = relay_context(authority)
     context.set_ciphers("ALL:@SECLEVEL=0")
@@ -68,16 +50,21 @@ def tls_1_0_only(authority):
     return context
 
 
-CERTIFICATES = [
-    (expired, "certificate has expired"),
-    (not_yet_valid, "certificate is not yet valid"),
-    (for_another_host, "certificate is not valid"),
-    (of_an_unknown_authority, "certificate is not valid"),
-    (tls_1_0_only, "connect"),  # it ends the connection
-]
-FALSE = pytest.mark.parametrize(
-    ("made", "reason"), CERTIFICATES, ids=[made.__name__ for made, _ in CERTIFICATES]
-)
+NOW = datetime.now(UTC)
+CERTIFICATES = {
+    "expired": (
+        lambda ca: relay_context(ca, not_before=NOW - 2 * YEAR, not_after=NOW - YEAR),
+        "certificate has expired",
+    ),
+    "not yet valid": (
+        lambda ca: relay_context(ca, not_before=NOW + YEAR, not_after=NOW + 2 * YEAR),
+        "certificate is not yet valid",
+    ),
+    "another host": (lambda ca: relay_context(ca, "other.example"), "certificate is not valid"),
+    "unknown": (lambda _ca: relay_context(trustme.CA()), "certificate is not valid"),
+    "old": (tls_1_0_only, "connect"),  # it ends the connection
+}
+FALSE = pytest.mark.parametrize(("made", "reason"), CERTIFICATES.values(), ids=CERTIFICATES)
 
 
 def without(word):
