@@ -87,13 +87,9 @@ async def test_without_a_consent_nothing_is_asked(examine):
 
 
 async def test_a_lost_consent_says_why(examine, stores, sandbox):
-    await stores.token_grants.swap(
-        f"zalo.grant.{sandbox.settings.app_id}",
-        GrantCipher(stores.encryption_key).encrypt(
-            TokenGrant("a", "r", lost="the consent is lost: oauth -14014")
-        ),
-        0,
-    )
+    grant = TokenGrant("a", "r", lost="the consent is lost: oauth -14014")
+    sealed = GrantCipher(stores.encryption_key).encrypt(grant)
+    await stores.token_grants.swap(f"zalo.grant.{sandbox.settings.app_id}", sealed, 0)
     found, wire = await examine(granted=False)
     assert found.missing[0].reason == "the consent is lost: oauth -14014"
     assert not wire.asked

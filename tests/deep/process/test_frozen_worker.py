@@ -1,7 +1,6 @@
 """A worker freezes in the middle of a bulk; another takes over, and then it wakes up."""
 
 import shutil
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -39,23 +38,13 @@ launch(NOTHING, 1, sys.argv[1:])
 class ImpatientService(Service):
     """`loa run NAME`, with waits that a test can sit out."""
 
-    def start(self) -> None:
-        self.log.write_bytes(b"")
-        path = {"PYTHONPATH": str(Path(__file__).parents[3])}
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", HASTY, "run", self.name],
-                env=self.environ | path, cwd=self.folder, stdout=log, stderr=log,
-            )  # fmt: skip
+    command = (sys.executable, "-c", HASTY)
 
 
 class TwoWorkers(SplitLoa):
     """All services, and a second worker in a folder of its own."""
 
-    def run(self, *names: str) -> None:
-        self.services |= {name: ImpatientService(name, self.folder, self.environ) for name in names}
-        for name in names:
-            assert self.services[name].url
+    kind = ImpatientService
 
     def second_worker(self, **settings: str) -> None:
         """Two machines share the key, and nothing else on their disks."""
@@ -76,6 +65,7 @@ def loa(tmp_path, other_server, relay):
 @pytest.mark.promise("3.5")
 def test_a_worker_that_was_frozen_for_longer_than_its_lease_sends_nothing_twice_unsaid(loa, relay):
     loa.environ["LOA_EMAIL_CONNECTIONS"] = str(CONNECTIONS)
+    loa.environ["PYTHONPATH"] = str(Path(__file__).parents[3])
     loa.run(*NEEDED)
     loa.add_unit()
     loa.readers(READERS)

@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 import urllib.request
+from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ READERS = 1200
 class Service:
     """`loa run NAME`, with a log of its own."""
 
+    command: Sequence[str | Path] = (BIN / "loa",)
+
     def __init__(self, name: str, folder: Path, environ: dict[str, str]) -> None:
         self.name, self.folder, self.environ = name, folder, environ
         self.log = folder / f"{name}.log"
@@ -42,7 +45,7 @@ class Service:
         self.log.write_bytes(b"")
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [BIN / "loa", "run", self.name],
+                [*self.command, "run", self.name],
                 env=self.environ, cwd=self.folder, stdout=log, stderr=log,
             )  # fmt: skip
 
@@ -71,8 +74,10 @@ class Service:
 class SplitLoa(LoaProcess):
     """The same Loa as elsewhere, only that no process is the whole of it."""
 
+    kind = Service
+
     def run(self, *names: str) -> None:
-        self.services |= {name: Service(name, self.folder, self.environ) for name in names}
+        self.services |= {name: self.kind(name, self.folder, self.environ) for name in names}
         for name in names:
             assert self.services[name].url
 
