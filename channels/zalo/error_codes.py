@@ -84,8 +84,7 @@ def _load_table() -> dict[str, Any]:
 
 
 def _parse_rules(entry: dict[str, Any] | list[dict[str, Any]]) -> tuple[ErrorRule, ...]:
-    rules = entry if isinstance(entry, list) else [entry]
-    return tuple(_parse_rule(rule) for rule in rules)
+    return tuple(map(_parse_rule, entry if isinstance(entry, list) else [entry]))
 
 
 def _parse_rule(rule: dict[str, Any]) -> ErrorRule:

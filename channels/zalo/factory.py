@@ -23,7 +23,7 @@ from channels.zalo.client.store import GrantCipher, KeyValueStore
 from channels.zalo.client.token_store import TokenStore
 from channels.zalo.client.transport import AiohttpTransport, Transport
 from channels.zalo.clock import ProviderClock, Timing, Until
-from channels.zalo.publications.covers import CoverSelector, CoverStore, NoCoverStore
+from channels.zalo.publications.covers import CoverSelector, CoverStore
 from channels.zalo.publications.record import ArticleStore
 from channels.zalo.publications.render import ArticleDefaults
 from channels.zalo.quota.budget import Budget, BudgetWindows
@@ -144,7 +144,7 @@ class ChannelParts:
             notices=NoticeSender(
                 NoticeApi(self.oa, self.business), self.notice_stores, self.timing
             ),
-            covers=CoverSelector(fetcher, stores.covers or NoCoverStore(), stores.articles),
+            covers=CoverSelector(fetcher, stores.covers, stores.articles),
             connections=settings.connections,
         )
 

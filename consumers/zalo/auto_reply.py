@@ -47,7 +47,12 @@ class AutoReply:
 
     async def reply(self, event: ZaloEvent) -> None:
         """Reply to a message. Raises RetryLater if nothing was sent and a retry is useful."""
-        expired = self.deadline(event)
+        end = event.at + FREE_REPLY_WINDOW
+
+        def expired() -> bool:
+            """Whether a reply would cost money by now."""
+            return utc_now(self.clock) >= end
+
         if expired() or await self.may_have_replied(event):
             return
         if self.is_paused():
@@ -57,11 +62,6 @@ class AutoReply:
             return
         crash_point("zalo.reply_claimed")
         await self.send(event, claim, expired)
-
-    def deadline(self, event: ZaloEvent) -> Deadline:
-        """Return a check whether a reply to *event* would cost money by now."""
-        end = event.at + FREE_REPLY_WINDOW
-        return lambda: utc_now(self.clock) >= end
 
     async def may_have_replied(self, event: ZaloEvent) -> bool:
         """Whether the reply may have gone out before the bus was restored from a backup."""

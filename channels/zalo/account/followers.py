@@ -86,36 +86,24 @@ class FollowerScan(FrozenModel):
 
     def advance(self, page: FollowerPage, today: date) -> "FollowerScan":
         """The scan after *page* of its current range."""
-        counted = self.with_listed(page) if not self.offset else self
-        halves = (
-            self.current_range.split(today) if page.total > LIST_MAX and not self.offset else ()
-        )
-        if halves:
-            return counted.model_copy(update={"left": (*halves, *self.left[1:])})
-        shown = counted.with_reached(len(page.user_ids))
+        part, rest = self.left[0], self.left[1:]
+        name, count = self.current_count
+        if part.since is None and not self.offset:  # only an undivided list tells its length
+            count = ScanCount(listed=page.total, reached=count.reached)
+        if page.total > LIST_MAX and not self.offset and (halves := part.split(today)):
+            return self.model_copy(update={name: count, "left": (*halves, *rest)})
+        count = ScanCount(listed=count.listed, reached=count.reached + len(page.user_ids))
         offset = self.offset + PAGE_SIZE
         if page.user_ids and offset < min(page.total, LIST_MAX):
-            return shown.model_copy(update={"offset": offset})
-        return shown.model_copy(update={"left": self.left[1:], "offset": 0})
-
-    def with_listed(self, page: FollowerPage) -> "FollowerScan":
-        """With the number of people, which only an undivided list tells."""
-        if self.current_range.since is not None:
-            return self
-        return self.with_count(self.current_count.model_copy(update={"listed": page.total}))
-
-    def with_reached(self, count: int) -> "FollowerScan":
-        reached = self.current_count.reached + count
-        return self.with_count(self.current_count.model_copy(update={"reached": reached}))
+            return self.model_copy(update={name: count, "offset": offset})
+        return self.model_copy(update={name: count, "left": rest, "offset": 0})
 
     @property
-    def current_count(self) -> ScanCount:
-        return self.followers if self.current_range.follows else self.others
-
-    def with_count(self, tally: ScanCount) -> "FollowerScan":
-        return self.model_copy(
-            update={"followers" if self.current_range.follows else "others": tally}
-        )
+    def current_count(self) -> tuple[str, ScanCount]:
+        """Name and value of the count of the current range."""
+        if self.current_range.follows:
+            return "followers", self.followers
+        return "others", self.others
 
 
 @dataclass

@@ -33,8 +33,7 @@ class TemplateRegistry:
         self.store = store or LocalStore()
         self.key = key
         self.clock = api.clock.clock
-        self.cached = RegisteredTemplates()
-        self.cached_at = float("-inf")
+        self.cached, self.cached_at = RegisteredTemplates(), float("-inf")
         self.rechecked_at: dict[str, float] = {}
 
     async def current(self) -> RegisteredTemplates:

@@ -19,7 +19,6 @@ from channels.zalo.clock import Sleep, next_minute
 from contracts.base.times import Clock
 
 log = structlog.get_logger()
-_DEFAULT_PER_S, _DEFAULT_BURST = 5.0, 10.0
 _SLOWEST_PER_S = 0.1
 _RECOVERY_S = 60.0
 _WAIT_MAX_S = 2.0
@@ -50,8 +49,8 @@ class BucketState:
 class RateLimits:
     """The agreed rate, and the number of calls that may leave at once after a pause."""
 
-    per_s: float = _DEFAULT_PER_S
-    burst: float = _DEFAULT_BURST
+    per_s: float = 5.0
+    burst: float = 10.0
 
 
 def take(state: BucketState, now: float, limits: RateLimits) -> tuple[BucketState, float]:
@@ -136,9 +135,7 @@ class TokenBucket:
         log.warning("zalo_rate_halved", per_s=self.state.per_s)
 
     async def apply_answer(self, change: Callable[[BucketState], BucketState]) -> None:
-        """Apply a change from an answer. A silent store must not lose the answer: the change stays
-        local.
-        """
+        """Apply a change from an answer; while the store is silent it stays local."""
         try:
             await self.shared.update(change)
         except Unreachable as away:

@@ -38,28 +38,18 @@ class CoverStore(Protocol):
         """Whether the copy is still stored."""
 
 
-class NoCoverStore:
-    """No store: Zalo is given the items' own covers."""
-
-    async def save(self, jpeg: bytes) -> str:  # noqa: ARG002
-        raise Unreachable("no place for copies")
-
-    async def exists(self, path: str) -> bool:  # noqa: ARG002
-        return True
-
-
 @dataclass
 class CoverSelector:
     """Copies pictures. The result is part of the item's record, so that each is copied once."""
 
     fetcher: Fetcher
-    store: CoverStore
+    store: CoverStore | None  # None: Zalo is given the items' own covers
     records: ArticleStore
     draw_lock: asyncio.Lock = field(default_factory=asyncio.Lock)  # a large picture takes memory
 
     async def without_missing_copy(self, record: ArticleRecord) -> ArticleRecord:
         """The record, without a copy that no longer exists: it is made again."""
-        if record.picture and not await self.store.exists(record.picture):
+        if record.picture and self.store and not await self.store.exists(record.picture):
             return replace(record, picture="")
         return record
 
@@ -81,6 +71,8 @@ class CoverSelector:
         """The path of our copy. Raises PermanentFetchError, UnusableImage, TemporaryFetchError,
         Unreachable.
         """
+        if self.store is None:
+            raise Unreachable("no place for copies")
         fetched = await self.fetcher.fetch(source, cover_image.MEDIA_TYPES)
         async with self.draw_lock:
             jpeg = await asyncio.to_thread(cover_image.make_cover, fetched.body)

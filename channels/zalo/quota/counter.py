@@ -40,9 +40,7 @@ class QuotaCounter:
         return (await self.shared.update(lambda count: self.window.add(count, 1))).label
 
     async def release(self, label: str) -> None:
-        """Release a call without effect. A failed release leaves the count too high, which does no
-        harm.
-        """
+        """Release a call without effect; a failed release leaves the count harmlessly high."""
         try:
             await self.shared.update(lambda count: count.minus(1, label))
         except Unreachable as away:
@@ -61,23 +59,20 @@ class QuotaCounters:
     def __init__(self, *counters: QuotaCounter) -> None:
         self.counters = counters
 
-    async def used(self) -> int:
-        return await self.counters[0].used()
-
     async def reserve(self) -> tuple[str, ...]:
         """Count a call in all quotas or in none. Raises as `QuotaCounter.reserve`."""
         labels: tuple[str, ...] = ()
-        for meter in self.counters:
+        for counter in self.counters:
             try:
-                labels += (await meter.reserve(),)
+                labels += (await counter.reserve(),)
             except (RowOutcome, Unreachable):
                 await self.release(labels)
                 raise
         return labels
 
     async def release(self, labels: Sequence[str]) -> None:
-        for meter, label in zip(self.counters, labels, strict=False):
-            await meter.release(label)
+        for counter, label in zip(self.counters, labels, strict=False):
+            await counter.release(label)
 
 
 @dataclass(frozen=True, slots=True)

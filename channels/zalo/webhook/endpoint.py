@@ -23,14 +23,19 @@ from channels.zalo.webhook import events
 from channels.zalo.webhook.events import ZaloEvent
 from channels.zalo.webhook.signature import HEADER, SignatureVerifier
 from contracts.base.crash_points import crash_point
+from contracts.base.times import Clock
 
 log = structlog.get_logger()
 PATH = "/zalo/webhook"
 BODY_MAX = 256 << 10
 _BODY_TIMEOUT_S = 10.0
 _LOG_EVERY_S = 60.0
+_READ_ERRORS: dict[type[Exception], HTTPStatus] = {
+    BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    TimeoutError: HTTPStatus.REQUEST_TIMEOUT,
+    ClientDisconnect: HTTPStatus.BAD_REQUEST,
+}
 
-Clock = Callable[[], float]
 StoreEvent = Callable[[ZaloEvent], Awaitable[None]]
 """Store an event durably. Raises ChannelError when the result is unknown."""
 
@@ -74,17 +79,11 @@ class WebhookEndpoint:
     async def receive(self, request: Request) -> Response:
         try:
             body = await _read_bounded(request)
-        except BodyTooLarge:
-            return _status_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        except TimeoutError:
-            return _status_response(HTTPStatus.REQUEST_TIMEOUT)
-        except ClientDisconnect:
-            return _status_response(HTTPStatus.BAD_REQUEST)  # the client is gone
+        except tuple(_READ_ERRORS) as error:
+            return _status_response(_READ_ERRORS[type(error)])
         given = request.headers.get(HEADER, "")
         if not given:
-            return _status_response(
-                HTTPStatus.OK
-            )  # the console's second check; its content is ignored
+            return _status_response(HTTPStatus.OK)  # the console's second check
         if not self.verifier.is_configured:
             if times := self.not_set_up.due_count():
                 log.error("zalo_webhook_without_secret", times=times)

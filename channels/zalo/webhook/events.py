@@ -103,20 +103,17 @@ def _event_fields(kind: EventKind, raw: RawEvent) -> dict[str, Any]:
     if kind in _PERSON_KINDS:
         return {"user_id": _person_id(raw), "oa_id": _account_id(raw)}
     if kind in DELIVERY_KINDS:
-        message = _sub_object(raw, "message")
         return {
             "message_ids": message_ids(raw),
-            "tracking_id": _safe_id(first_text(message, "tracking_id")),
-            "delivered_at": _parse_time(first_text(message, "delivery_time")),
+            "tracking_id": _safe_id(_tracking_id(raw)),
+            "delivered_at": _parse_time(first_text(raw.get("message"), "delivery_time")),
         }
     return _change_fields(raw)
 
 
 def _account_id(raw: RawEvent) -> str:
     """The Official Account that a person turned to."""
-    return _safe_id(
-        first_text(raw, "oa_id", "oaId") or first_text(_sub_object(raw, "recipient"), "id")
-    )
+    return _safe_id(first_text(raw, "oa_id", "oaId") or first_text(raw.get("recipient"), "id"))
 
 
 def _is_complete(event: ZaloEvent) -> bool:
@@ -147,32 +144,27 @@ def event_key(name: str, raw: RawEvent) -> str:
     """
     if ids := message_ids(raw):
         return digest(name, *ids)[:_KEY_LENGTH]
-    about = (
-        _person_id(raw),
-        first_text(raw, "template_id"),
-        first_text(_sub_object(raw, "message"), "tracking_id"),
-    )
+    template_id, tracking_id = first_text(raw, "template_id"), _tracking_id(raw)
+    about = (_person_id(raw), template_id, tracking_id)
     return digest(name, first_text(raw, "timestamp"), *about)[:_KEY_LENGTH]
 
 
 def _person_id(raw: RawEvent) -> str:
     """The person of the event, whose field differs between kinds."""
-    parts = _sub_object(raw, "follower"), _sub_object(raw, "sender")
     id = (
-        first_text(parts[0], "id")
+        first_text(raw.get("follower"), "id")
         or first_text(raw, "user_id")
-        or first_text(_sub_object(raw, "data"), "user_id")
-        or first_text(parts[1], "id")
+        or first_text(raw.get("data"), "user_id")
+        or first_text(raw.get("sender"), "id")
     )
     return id if _USER.fullmatch(id) else ""
 
 
 def message_ids(raw: RawEvent) -> tuple[str, ...]:
-    message = _sub_object(raw, "message")
-    single = _safe_id(first_text(message, "msg_id") or first_text(raw, "msg_id"))
-    if single:
+    message = raw.get("message")
+    if single := _safe_id(first_text(message, "msg_id") or first_text(raw, "msg_id")):
         return (single,)
-    ids = message.get("msg_ids")
+    ids = message.get("msg_ids") if isinstance(message, Mapping) else None
     listed = ids if isinstance(ids, list) else []
     return tuple(filter(None, (_safe_id(first_text({"id": id}, "id")) for id in listed)))
 
@@ -182,9 +174,8 @@ def _safe_id(text: str) -> str:
     return text if _WORD.fullmatch(text) else ""
 
 
-def _sub_object(raw: RawEvent, name: str) -> RawEvent:
-    value = raw.get(name)
-    return value if isinstance(value, Mapping) else {}
+def _tracking_id(raw: RawEvent) -> str:
+    return first_text(raw.get("message"), "tracking_id")
 
 
 def _parse_time(text: str) -> datetime | None:

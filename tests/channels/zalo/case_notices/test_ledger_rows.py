@@ -54,7 +54,9 @@ class NoticeCase:
 
     async def works(self, number, channel=ZALO):
         """Woken as the queue does, until there is nothing to do now."""
+        gate = self.office.workers[channel].channel_gate
         for _ in range(ROUNDS):
+            await gate.refresh(gate.current)  # as the service does once a second
             try:
                 await self.office.work(channel, number)
             except RetryLater as later:
