@@ -72,5 +72,13 @@ class CanaryHarness:
             await self.sender.send_due()
         return [one for one in logs if one["event"].startswith("canary_")]
 
+    async def round_trips(self, times: int = 1) -> None:
+        """Send a canary and take it; with several, a period passes after each."""
+        for _ in range(times):
+            await self.send_round()
+            await self.work()
+            if times > 1:
+                self.clock.advance(EVERY_S)
+
     async def status(self) -> CanaryStatus:
         return (await load_statuses(self.bus, self.clock()))[EMAIL]

@@ -33,8 +33,7 @@ async def test_one_goes_the_real_way_every_quarter_of_an_hour(canaries):
     await canaries.send_round()
     assert await canaries.pending_wake_ups() == []
     canaries.clock.advance(1)
-    await canaries.send_round()
-    await canaries.work()
+    await canaries.round_trips()
     assert [(one.number, one.target) for one in canaries.channel.probed] == [
         (1, "truc@example.com"),
         (2, "truc@example.com"),
@@ -71,10 +70,7 @@ async def test_one_that_was_lost_on_the_way_is_followed_by_the_next(canaries):
 
 async def test_what_the_channel_says_is_the_reason(canaries):
     canaries.channel.probe_outcome = Outcome(Verdict.HELD, "550 5.7.1")
-    for _ in range(2):
-        await canaries.send_round()
-        await canaries.work()
-        canaries.clock.advance(EVERY_S)
+    await canaries.round_trips(2)
     [late] = await canaries.send_round()
     assert late["why"] == "the channel said: 550 5.7.1"
     canaries.channel.probe_outcome = ACCEPTED
@@ -83,10 +79,7 @@ async def test_what_the_channel_says_is_the_reason(canaries):
 
 
 async def late_after_two(shaft: CanaryHarness) -> str:
-    for _ in range(2):
-        await shaft.send_round()
-        await shaft.work()
-        shaft.clock.advance(EVERY_S)
+    await shaft.round_trips(2)
     return (await shaft.status()).why
 
 
@@ -116,8 +109,7 @@ async def test_a_doubled_one_is_tried_once(canaries):
 
 
 async def test_a_paused_channel_is_not_tried_and_raises_no_alarm(canaries):
-    await canaries.send_round()
-    await canaries.work()
+    await canaries.round_trips()
     await pauses.pause(canaries.bus, EMAIL)
     for _ in range(5):
         canaries.clock.advance(EVERY_S)
@@ -140,8 +132,7 @@ async def test_a_worker_lets_canaries_of_a_paused_channel_go(canaries):
 
 @pytest.mark.parametrize("every_s", [60.0, 90_000.0])
 async def test_after_a_change_of_the_interval_the_time_counts_anew(canaries, every_s):
-    await canaries.send_round()
-    await canaries.work()
+    await canaries.round_trips()
     canaries.clock.advance(EVERY_S - 10)
     await canaries.send_round()
     canaries.clock.advance(9)
@@ -157,8 +148,7 @@ async def test_after_a_change_of_the_interval_the_time_counts_anew(canaries, eve
 async def test_a_sender_that_died_is_noticed_by_whoever_asks_and_one_that_is_there_is_not_away(
     canaries,
 ):
-    await canaries.send_round()
-    await canaries.work()
+    await canaries.round_trips()
     canaries.clock.advance(EVERY_S + GRACE_S + 1)
     stands = await canaries.status()
     assert (stands.state, stands.why) == ("late", "none was sent: the service canary does not run")
@@ -187,8 +177,7 @@ async def test_a_canary_leaves_no_trace_in_ledger_publications_and_counts(canari
     bus = canaries.bus
     status = StatusReader(bus, Ledger(bus), canaries.clock)
     before = await status.report()
-    await canaries.send_round()
-    await canaries.work()
+    await canaries.round_trips()
     after = await status.report()
     assert before.channels[EMAIL].lanes == after.channels[EMAIL].lanes
     assert (before.channels[EMAIL].canary, after.channels[EMAIL].canary.state) == (CANARY_OFF, "ok")

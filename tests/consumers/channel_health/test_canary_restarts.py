@@ -12,8 +12,7 @@ from tests.support.canary_harness import EVERY_S, GRACE_S, SETTINGS, SUBJECT
 
 
 async def test_the_time_before_a_start_does_not_count(canaries):
-    await canaries.send_round()
-    await canaries.work()
+    await canaries.round_trips()
     canaries.clock.advance(100_000)
     canaries.sender = canaries.new_sender()
     assert await canaries.send_round() == []
@@ -34,8 +33,7 @@ async def test_a_sender_that_restarts_all_the_time_hides_no_dead_channel(canarie
 
 @pytest.mark.parametrize("away_s", [30, GRACE_S, EVERY_S - 2, EVERY_S, 2 * EVERY_S])
 async def test_while_no_sender_was_there_no_channel_is_to_blame(canaries, away_s):
-    await canaries.send_round()
-    await canaries.work()
+    await canaries.round_trips()
     for _ in range(int(EVERY_S / 60)):
         canaries.clock.advance(60 - 1)
         assert await canaries.send_round() == []
@@ -74,10 +72,7 @@ async def test_a_new_period_is_obeyed_after_a_restart(canaries):
 
 
 async def test_switched_off_and_on_again_it_goes_on_where_it_was(canaries):
-    for _ in range(3):
-        await canaries.send_round()
-        await canaries.work()
-        canaries.clock.advance(EVERY_S)
+    await canaries.round_trips(3)
     await canaries.new_sender(CanarySettings(every_s=0)).run()
     assert await canaries.status() == CANARY_OFF
     canaries.sender = canaries.new_sender()
@@ -91,15 +86,9 @@ async def test_switched_off_and_on_again_it_goes_on_where_it_was(canaries):
 
 async def test_numbers_go_on_behind_those_that_were_taken(canaries):
     """Also where an earlier version, or somebody's hand, has removed the sender's record."""
-    for _ in range(3):
-        await canaries.send_round()
-        await canaries.work()
-        canaries.clock.advance(EVERY_S)
+    await canaries.round_trips(3)
     await canaries.bus.bucket(subjects.CONTROL.name).purge("canary.email.sent")
-    for _ in range(2):
-        await canaries.send_round()
-        await canaries.work()
-        canaries.clock.advance(EVERY_S)
+    await canaries.round_trips(2)
     assert [one.number for one in canaries.channel.probed] == [1, 2, 3, 4, 5]
     assert (await canaries.status()).state == "ok"
 
