@@ -5,15 +5,7 @@ import gzip
 import re
 import socket
 import zlib
-from collections.abc import (
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Collection,
-    Iterator,
-    Mapping,
-    Sequence,
-)
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -198,7 +190,7 @@ class Fetcher:
 
     @asynccontextmanager
     async def _follow_redirects(
-        self, http: aiohttp.ClientSession, url: URL, headers: Mapping[str, str] | None = None
+        self, http: aiohttp.ClientSession, url: URL, headers: dict[str, str] | None = None
     ) -> AsyncIterator[_FinalResponse]:
         """Follow redirects and check each step. Raises ForbiddenAddress, PermanentFetchError."""
         steps: tuple[int, ...] = ()
@@ -256,10 +248,7 @@ class ConditionalFetcher(Fetcher):
                 self._http_session(()) as http,
                 self._follow_redirects(http, URL(address), validators | headers) as arrival,
             ):
-                # A 304 to a request without validators is an error.
-                _raise_for_status(
-                    arrival.response, *([HTTPStatus.NOT_MODIFIED] if validators else ())
-                )
+                _raise_for_status(arrival.response, is_conditional=bool(validators))
                 return await self._read_conditional(arrival)
 
     def redirect_target(self, url: URL, location: str) -> URL:
@@ -293,10 +282,10 @@ class ConditionalFetcher(Fetcher):
         return await asyncio.to_thread(_gunzip, body, self.limits.max_bytes)
 
 
-def _raise_for_status(response: aiohttp.ClientResponse, *accepted: int) -> None:
-    """Raise the error of the status, unless it is 200 or *accepted*."""
+def _raise_for_status(response: aiohttp.ClientResponse, *, is_conditional: bool = False) -> None:
+    """Raise the error of the status, unless it is 200, or 304 to a conditional request."""
     code, status = response.status, str(response.status)
-    if code in (HTTPStatus.OK, *accepted):
+    if code == HTTPStatus.OK or (is_conditional and code == HTTPStatus.NOT_MODIFIED):
         return
     if code == HTTPStatus.GONE:
         raise ResourceGone(FetchReason.STATUS, status)

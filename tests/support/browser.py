@@ -14,7 +14,7 @@ import io
 import os
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -150,34 +150,23 @@ async def screenshot(page: Any, name: str, *, whole: bool = True, tallest: int =
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """One Chromium for the whole run, started when a test first asks for it."""
+    from playwright.async_api import async_playwright
+
     requirements.chromium()
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="browser", daemon=True)
     thread.start()
-    try:
-        with running_browser(loop) as chromium:
-            yield Browser(chromium, loop)
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
-
-
-@contextmanager
-def running_browser(loop: asyncio.AbstractEventLoop) -> Iterator[Any]:
-    """Chromium with its driver, on *loop*."""
-    from playwright.async_api import async_playwright
 
     def wait(coroutine: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, loop).result(SCRIPT_S)
 
-    driver = wait(async_playwright().start())
-    try:
-        launched = driver.chromium.launch(executable_path=requirements.CHROMIUM, args=list(FLAGS))
-        chromium = wait(launched)
-        try:
-            yield chromium
-        finally:
-            wait(chromium.close())
-    finally:
-        wait(driver.stop())
+    with ExitStack() as stack:
+        stack.callback(loop.close)
+        stack.callback(thread.join)
+        stack.callback(loop.call_soon_threadsafe, loop.stop)
+        driver = wait(async_playwright().start())
+        stack.callback(lambda: wait(driver.stop()))
+        launch = driver.chromium.launch(executable_path=requirements.CHROMIUM, args=list(FLAGS))
+        chromium = wait(launch)
+        stack.callback(lambda: wait(chromium.close()))
+        yield Browser(chromium, loop)

@@ -171,13 +171,11 @@ def request_path(scope: Scope) -> str:
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
 
 
-def _is_not_modified(
-    tag: str, modified_s: int, if_none_match: str | None, since: str | None
-) -> bool:
+def _is_not_modified(tag: str, modified_s: int, tags: str | None, since: str | None) -> bool:
     """Whether 304 is right. If-None-Match has precedence; tags compare weakly."""
-    if if_none_match is not None:
+    if tags is not None:
         opaque_tag = tag.removeprefix("W/")
-        return if_none_match.strip() == "*" or opaque_tag in _TAG.findall(if_none_match)
+        return tags.strip() == "*" or opaque_tag in _TAG.findall(tags)
     return since is not None and modified_s <= _http_date_s(since)
 
 

@@ -8,7 +8,7 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -200,11 +200,9 @@ class SearchIndex(Database):
         return place
 
 
-@contextmanager
-def open_search_index(path: Path) -> Iterator[SearchIndex]:
+def open_search_index(path: Path) -> closing[SearchIndex]:
     """Open the index for one query. Raises sqlite3.Error."""
-    with closing(SearchIndex(path, readonly=True)) as index:
-        yield index
+    return closing(SearchIndex(path, readonly=True))
 
 
 def _columns(facts: DocumentFacts, text: str) -> tuple[str, ...]:

@@ -57,8 +57,8 @@ def _merge_adjacent(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[i
 def _first_match(text: str, words: Sequence[str], *, ignore_marks: bool) -> int:
     """Position of the first match; 0 without any."""
     normalized = normalize_spelling(text)
-    wanted = [strip_marks(word) for word in words] if ignore_marks else words
-    exact = any(word != strip_marks(word) for word in wanted)
+    wanted = [strip_marks(word) for word in words] if ignore_marks else list(words)
+    exact = wanted != [strip_marks(word) for word in wanted]
     phrase = _whole_word(r"[\W_]+".join(map(re.escape, wanted)))
     match = phrase.search(normalized if exact else strip_marks(normalized)) if words else None
     if match:

@@ -97,13 +97,10 @@ class PortalRebuild:
             self._add_recorded_changes()
             items = self._index.count_items()
             self._swap()
-        writer = PortalWriter(self._folder, self._site_files, self._lock_timeout_s)
-        try:
+        with closing(PortalWriter(self._folder, self._site_files, self._lock_timeout_s)) as writer:
             self._write_files(writer)
             removed = self._remove_strays()
             writer.prune_search()
-        finally:
-            writer.close()
         self._remove_aside()
         return RebuildResult(items, writer.files_written, removed)
 
@@ -183,12 +180,11 @@ def open_rebuild(
 ) -> Iterator[PortalRebuild]:
     """Rebuild the portal. Raises FolderBusy while another process holds a lock."""
     (folder / "state").mkdir(parents=True, exist_ok=True)
-    with folder_lock(folder / "state" / _REBUILD_LOCK_FILE, lock_timeout_s):
-        rebuild = PortalRebuild(folder, site_files, lock_timeout_s, report_progress)
-        try:
-            yield rebuild
-        finally:
-            rebuild.close()
+    with (
+        folder_lock(folder / "state" / _REBUILD_LOCK_FILE, lock_timeout_s),
+        closing(PortalRebuild(folder, site_files, lock_timeout_s, report_progress)) as rebuild,
+    ):
+        yield rebuild
 
 
 def _filter_shown(index: Path, publications: Sequence[Publication]) -> list[Publication]:
