@@ -80,3 +80,7 @@ def forked(environ: dict[str, str], out: Path, point: str, hit: int, command: li
         stream.flush()
         os.dup2(output, stream.fileno())
     launch(point, hit, command)
+
+
+if __name__ == "__main__":
+    launch(sys.argv[1], int(sys.argv[2]), sys.argv[3:])
