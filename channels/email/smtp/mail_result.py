@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 _ENHANCED = re.compile(rb"\d{3}[ -]([245]\.\d{1,3}\.\d{1,3})\b")
-
-
 STOPPED = "stopped"
 """Why a conversation ended that we ended ourselves because the process stops."""
 
@@ -66,8 +64,6 @@ _HINTS = (
         ),
     ),
 )
-
-
 PARAMETER_ERRORS = (501, 504, 555)
 """RFC 3461 and 5321: parameters that are wrong, not implemented, or not known."""
 
