@@ -43,7 +43,7 @@ PLAIN: tuple[str, ...] = (
     "consumers/digests", "consumers/directory", "consumers/dispatch", "consumers/feedback",
     "consumers/intake", "consumers/key_file.py", "consumers/ledger", "consumers/messages.py",
     "consumers/operations", "consumers/recipients.py", "consumers/reporting", "consumers/runtime",
-    "consumers/subscribers", "contracts",
+    "consumers/case_notices", "consumers/subscribers", "consumers/zalo", "contracts",
     "producers", "sandbox",
     "consumers/email", "consumers/suppression",
 )  # fmt: skip
