@@ -9,15 +9,8 @@ from contracts import subjects
 from contracts.envelope import to_structured
 from contracts.vocabulary import DEFAULT
 from tests.support.content_consumer import content_consumer
-from tests.support.events import submitted
-from tests.support.invalid_events import (
-    POISON,
-    InvalidMessage,
-    good,
-    hand_in,
-    published,
-    written,
-)
+from tests.support.events import bucket_records, event_id, submitted
+from tests.support.invalid_events import POISON, InvalidMessage, good, hand_in, published, written
 
 CLERK = Operator("Trần Thị Bình", "đã sửa")
 
@@ -80,6 +73,7 @@ async def test_the_same_id_with_other_contents_fifty_times_leaves_the_first(
         await heard.all_acknowledged()
         letters = await heard.letters()
     assert [[error.field for error in letter.errors] for letter in letters] == [["id"]] * 50
+    assert (await bucket_records(bus, "events"))[event_id(first)]["refused"] == []
     found = bus.scan(subjects.PUBLICATIONS.name)
     [released] = [json.loads(one.data)["data"] async for one in found]
     assert released["title"] == first.data["title"]

@@ -134,10 +134,7 @@ def test_an_item_is_in_sight_from_its_time_until_it_is_taken_back():
 
 async def test_after_a_restore_what_was_overtaken_is_still_known_as_such(bus, ministry):
     """The register comes from a backup that has none of it; both events come again, later."""
-    events = [
-        scheduled(ministry, 2),
-        corrected(not_before=at(ministry, 4).isoformat()),
-    ]
+    events = [scheduled(ministry, 2), corrected(not_before=at(ministry, 4).isoformat())]
     before = [await take(ministry, one) for one in events]
     known = await ministry.intake.repository.item(ITEM)
     await bus.connection.api_request("STREAM.PURGE.KV_publications")

@@ -56,6 +56,7 @@ POISON: dict[str, Poison] = {
     "a topic nobody knows": lambda n: InvalidMessage(
         written(n, {"topic": "khong-co"}), "data.topic"
     ),
+    "a hidden letter": lambda n: InvalidMessage(written(n, {"body": "a\u202eb"}), "data.body"),
     "no data": lambda n: InvalidMessage(no_data(n), "data"),
     "no id": lambda n: InvalidMessage(written(n, id=None), "id"),
     "unknown type": lambda n: InvalidMessage(written(n, type="vn.gov.moha.nothing.v1"), "type"),

@@ -40,10 +40,7 @@ async def test_lost_connections_open_it_and_one_lost_connection_does_not(gate):
         await gate.record_window([DOUBT, UNSENT])
     assert gate.current.is_closed
     await gate.record_window([LOST])
-    assert (gate.current.state, gate.current.reason) == (
-        BreakerState.OPEN,
-        "421",
-    )
+    assert (gate.current.state, gate.current.reason) == (BreakerState.OPEN, "421")
 
 
 async def test_an_operators_matter_opens_it_and_a_quota_of_one_item_does_not(gate):
@@ -60,10 +57,7 @@ async def test_of_two_batches_of_one_worker_only_one_tries(gate, clock):
     await gate.record_refused_session("away")
     clock.advance(5)
     permits = [Permit(Lane.URGENT), Permit(Lane.URGENT)]
-    assert sorted(await asyncio.gather(*map(gate.may_proceed, permits))) == [
-        False,
-        True,
-    ]
+    assert sorted(await asyncio.gather(*map(gate.may_proceed, permits))) == [False, True]
 
 
 async def test_a_lower_lane_leaves_the_first_try_to_a_higher_one(gate, clock):
@@ -132,10 +126,7 @@ async def test_a_probe_without_an_answer_makes_room(gate, clock):
         assert await gate.may_proceed(permit)
         raise RetryLater(1, "owned by another worker")
     await gate.refresh(gate.current)
-    assert (gate.current.state, gate.current.failures) == (
-        BreakerState.OPEN,
-        1,
-    )
+    assert (gate.current.state, gate.current.failures) == (BreakerState.OPEN, 1)
     assert await gate.may_proceed(Permit(Lane.URGENT)), "the next one, at once"
 
 

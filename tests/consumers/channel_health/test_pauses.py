@@ -125,27 +125,19 @@ async def test_a_running_service_tells_its_workers_of_every_breaker_and_who_goes
     assert told == ["closed", "open", "closed"]
 
 
-async def test_readyz_names_a_channel_that_stands_and_is_ready_all_the_same():
-    standing = {}
-    app = TestClient(health_app({}, lambda: standing))
+async def test_readyz_names_a_pause_and_is_degraded_by_a_breaker_alone(bus, clock):
+    monitor = ChannelMonitor(bus)
+    app = TestClient(health_app({}, monitor.blocked_reasons))
     assert app.get("/readyz").json() == {"status": "ok", "failing": {}}
-    standing["email"] = "breaker open: no connection"
-    answer = app.get("/readyz")
+    await pauses.pause(bus, ZALO)
+    await monitor.refresh()
+    paused = {"zalo": "paused"}
+    assert app.get("/readyz").json() == {"status": "ok", "failing": {}, "standing": paused}
+    await trip(bus, clock)
+    await monitor.refresh()
+    answer, standing = app.get("/readyz"), paused | {"email": "breaker open: away"}
     assert answer.status_code == 200
     assert answer.json() == {"status": "degraded", "failing": {}, "standing": standing}
-
-
-@pytest.mark.parametrize(
-    ("broken", "status"), [(False, "ok"), (True, "degraded")], ids=["paused", "and another broken"]
-)
-async def test_readyz_names_a_pause_and_is_degraded_by_a_breaker_alone(bus, clock, broken, status):
-    monitor = ChannelMonitor(bus)
-    await pauses.pause(bus, ZALO)
-    if broken:
-        await trip(bus, clock)
-    await monitor.refresh()
-    said = TestClient(health_app({}, monitor.blocked_reasons)).get("/readyz").json()
-    assert (said["status"], said["standing"]["zalo"]) == (status, "paused")
 
 
 async def test_a_running_service_learns_of_a_pause_and_says_so_once(bus):

@@ -137,10 +137,7 @@ def test_after_a_strangers_probe_no_other_lane_waits_and_after_its_own_it_does()
 async def test_a_letters_failed_probe_wakes_the_other_lanes_and_its_own_waits(gate, clock):
     for who in strangers(CONSECUTIVE_LIMIT):
         await gate.record_window([ENDED], [who])
-    assert (gate.current.state, gate.current.reason) == (
-        BreakerState.OPEN,
-        "554 5.7.1",
-    )
+    assert (gate.current.state, gate.current.reason) == (BreakerState.OPEN, "554 5.7.1")
     clock.advance(6)
     permit = Permit(Lane.NOTICE)
     with gate.probe_scope(permit):
@@ -161,10 +158,7 @@ async def test_a_probe_that_is_mostly_turned_away_has_failed(gate, clock):
     clock.advance(5)
     assert await gate.may_proceed(Permit(Lane.URGENT))
     await gate.record_window([AWAY, AWAY, OK], readers(3))
-    assert (gate.current.state, gate.current.failures) == (
-        BreakerState.OPEN,
-        2,
-    )
+    assert (gate.current.state, gate.current.failures) == (BreakerState.OPEN, 2)
     assert not await gate.may_proceed(Permit(Lane.URGENT)), "these were no strangers"
 
 

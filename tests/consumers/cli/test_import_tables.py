@@ -41,8 +41,7 @@ async def checked(body: bytes, capsys, url: str = URL, **changes) -> str:
 async def test_an_item_says_whether_it_is_news_or_was_there_before(capsys):
     undated = Article(3).item().partition("<pubDate>")
     body = rss(Article(1), Article(2, ago=OLD), Article(4, ago=-3000)).replace(
-        b"</channel>",
-        f"{undated[0]}{undated[2].partition('</pubDate>')[2]}</channel>".encode(),
+        b"</channel>", f"{undated[0]}{undated[2].partition('</pubDate>')[2]}</channel>".encode()
     )
     lines = (await checked(body, capsys)).splitlines()
     becomes = {

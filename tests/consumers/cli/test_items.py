@@ -38,8 +38,11 @@ async def test_trace_names_who_decided_and_what_the_code_means(intake_harness, l
     said = (await loa("trace", ITEM)).stdout
     assert "revision 1: trung-lap (already published), by Nguyễn Văn C" in said
     assert "Trùng với tin đã có" in said
-    timeline = json_output(await loa("trace", ITEM, "--json"))["timeline"]
-    assert {one["event"]: one.get("by") for one in timeline}["rejected"] == "Nguyễn Văn C"
+    story = json_output(await loa("trace", ITEM, "--json"))
+    rejected_by = {one["event"]: one.get("by") for one in story["timeline"]}
+    assert (story["state"], rejected_by) == (
+        "refused", {"received": None, "rejected": "Nguyễn Văn C"},
+    )  # fmt: skip
 
 
 async def test_who_withdraws_is_kept_with_the_event_and_told_by_trace_alone(
@@ -113,7 +116,9 @@ async def test_trace_says_how_the_address_answers(intake_harness, loa):
     await intake_harness.add_plan(b"d", channel=ChannelName.PORTAL, revision=2)
     said = (await loa("trace", ITEM)).stdout
     assert "\nanswers 410 (withdrawn): http" in said and "\nđã gỡ, trả mã 410: http" in said
-    assert json_output(await loa("trace", ITEM, "--json"))["address"].startswith("http")
+    story = json_output(await loa("trace", ITEM, "--json"))
+    assert (story["state"], story["revision"]) == ("withdrawn", 2)
+    assert story["address"].startswith("http")
 
 
 async def test_a_second_withdrawal_says_since_when_and_sends_nothing(bus, intake_harness, clock):

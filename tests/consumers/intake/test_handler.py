@@ -40,15 +40,6 @@ async def test_content_of_an_automatic_unit_is_released_at_once(bus, intake):
     assert await bucket_records(bus, "desk") == {}
 
 
-async def test_the_same_event_a_hundred_times_at_once_and_later_is_released_once(
-    bus, intake, clock
-):
-    await asyncio.gather(*(intake.handle(submitted(), UNIT) for _ in range(100)))
-    clock.advance(365 * 86400)
-    await intake.handle(submitted(), UNIT)
-    assert len(await released_publications(bus)) == 1
-
-
 class ConcurrentPublishers:
     """A bus on which publishers wait for each other, so that they publish at the same moment."""
 

@@ -25,10 +25,7 @@ async def test_what_is_missing_in_a_backup_is_named(pipeline, tmp_path):
         (lambda: manifest.write_text(json.dumps(facts | {"format": 2})), "another version"),
         (lambda: manifest.write_text("{"), "is damaged"),
         (manifest.unlink, "no complete backup"),
-        (
-            lambda: (manifest.write_text(json.dumps(facts)), dead.unlink()),
-            r"DEAD\.snapshot: is",
-        ),
+        (lambda: (manifest.write_text(json.dumps(facts)), dead.unlink()), r"DEAD\.snapshot: is"),
     ):
         change()
         with pytest.raises(Invalid, match=words):

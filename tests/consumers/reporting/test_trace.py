@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 from hypothesis import given
@@ -16,10 +16,7 @@ from consumers.ledger.entry import STATUS_OF_LETTER
 from consumers.reporting.trace import status_counts
 from contracts.delivery import OPEN, ChannelName, PlanKey, Status
 from contracts.errors import Conflict
-from contracts.records import EventRecord
-from contracts.trace import Trace
 from tests.support.events import ITEM, corrected, submitted, withdrawn
-from tests.support.gateway_client import open_gateway, sample_event
 
 CLERK = "Trần Thị Bình"
 COUNTS = {
@@ -117,51 +114,12 @@ async def test_an_item_that_nobody_has_named_has_no_story(intake_harness):
     assert await intake_harness.read_trace() is None
 
 
-async def test_an_event_that_intake_has_not_seen_yet_is_received(bus, clock, intake_harness):
-    async def tell(event: EventRecord):
-        story = await intake_harness.trace.trace(event.content_id)
-        return story.model_dump(mode="json") if story else None
-
-    async with open_gateway(bus, clock, trace=tell) as door:
-        accepted = (await door.post(sample_event(content_id=ITEM))).json()
-        told = (await door.get(f"/v1/events/{accepted['event_id']}")).json()
-    assert (told["state"], told["channels"]) == ("received", {})
-    assert set(told) == set(Trace.model_fields) - Trace.omitted_when_empty
-
-
 async def test_a_draft_waits_and_is_released_when_it_is_approved(intake_harness):
     await intake_harness.take_in(submitted(), "desk")
     story = await intake_harness.read_trace()
     assert (story.state, story.revision, story.channels) == ("waiting", 1, {})
     await intake_harness.intake.desk.approve(ITEM, CLERK)
     assert (await intake_harness.read_trace()).state == "released"
-
-
-async def test_a_draft_that_is_rejected_is_refused_with_its_reason(intake_harness):
-    await intake_harness.take_in(submitted(), "desk")
-    await intake_harness.intake.desk.reject(ITEM, CLERK, code="trung-lap")
-    story = await intake_harness.read_trace()
-    assert story.state == "refused"
-    assert [one.event for one in story.timeline] == ["received", "rejected"]
-    assert story.timeline[1].detail == "revision 1: trung-lap (already published)"
-    [why] = story.timeline[1].errors
-    assert (why.message, why.message_vi) == ("already published", "Trùng với tin đã có")
-
-
-async def test_an_item_is_scheduled_until_its_time_comes(intake_harness, clock):
-    start = datetime.fromtimestamp(clock() + 3600, UTC).isoformat()
-    await intake_harness.take_in(submitted(not_before=start))
-    assert (await intake_harness.read_trace()).state == "scheduled"
-    clock.advance(3601)
-    assert (await intake_harness.read_trace()).state == "released"
-
-
-async def test_an_item_that_is_taken_back_is_withdrawn(intake_harness, clock):
-    await intake_harness.take_in(submitted())
-    clock.advance(5)
-    await intake_harness.take_in(withdrawn())
-    story = await intake_harness.read_trace()
-    assert (story.state, story.revision) == ("withdrawn", 2)
 
 
 async def test_a_correction_at_the_desk_leaves_the_released_revision_in_front(

@@ -12,6 +12,7 @@ from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.store import Ledger
 from consumers.reporting.trace import TraceReader
 from contracts.delivery import ChannelName, PlanKey
+from contracts.trace import Trace
 from contracts.vocabulary import DEFAULT
 from tests.support.events import ITEM, UNIT, register_unit, submitted, withdrawn
 from tests.support.gateway_client import open_gateway, sample_event
@@ -46,6 +47,7 @@ async def test_the_sender_is_told_the_revision_and_when_it_was_accepted(bus, clo
         told = (await door.get(accepted["status_url"])).json()
     assert (told["state"], told["revision"], told["channels"]) == ("received", 1, {})
     assert [one["event"] for one in told["timeline"]] == ["accepted"]
+    assert set(told) == set(Trace.model_fields) - Trace.omitted_when_empty
 
 
 async def test_an_item_that_was_claimed_in_a_crash_is_received(bus, trace):

@@ -113,4 +113,6 @@ async def test_a_scheduled_item_says_until_when(intake_harness, clock):
     assert told.detail == "revision 1: not before 2027-01-15 09:00:00 UTC"
     assert (story.state, told.until) == ("scheduled", start)
     clock.advance(3601)
-    assert "scheduled" not in [one.event for one in (await intake_harness.read_trace()).timeline]
+    story = await intake_harness.read_trace()
+    assert story.state == "released"
+    assert "scheduled" not in [one.event for one in story.timeline]

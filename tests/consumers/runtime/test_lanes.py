@@ -131,16 +131,6 @@ async def test_a_batch_that_fails_gives_its_place_back():
     assert waiter.inside
 
 
-async def test_a_waiter_that_is_cancelled_is_forgotten():
-    gate = LaneSemaphore(1, reserved=0)
-    first, gone, patient = await guests(gate, NORMAL, URGENT, NORMAL)
-    gone.task.cancel()
-    await settled()
-    await first.leave()
-    assert patient.inside
-    assert gate.waiting == []
-
-
 async def test_a_place_that_is_handed_to_a_waiter_at_the_moment_it_is_cancelled_goes_on():
     gate = LaneSemaphore(1, reserved=0)
     async with gate.acquire(NORMAL):
@@ -149,17 +139,6 @@ async def test_a_place_that_is_handed_to_a_waiter_at_the_moment_it_is_cancelled_
     gone.task.cancel()
     await settled()
     assert (gone.permit, patient.inside) == (None, True)
-
-
-async def test_a_waiter_that_is_cancelled_just_before_a_place_is_free_harms_nobody():
-    gate = LaneSemaphore(1, reserved=0)
-    first, gone, patient = await guests(gate, NORMAL, URGENT, NORMAL)
-    first.told.set()
-    gone.task.cancel()
-    await settled()
-    assert first.task.exception() is None, "the one who left is not hurt"
-    assert gone.task.cancelled()
-    assert patient.inside
 
 
 async def test_what_need_not_wait_here_is_told_to_come_back():
