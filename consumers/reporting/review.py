@@ -22,6 +22,12 @@ from producers.bus import Bus
 IDENTITY_FIELDS = frozenset({"content_id", "revision"})
 FIELDS = [name for name in Content.model_fields if name not in IDENTITY_FIELDS]
 EffectKind = Literal["new", "correction", "text", "return"]
+_EFFECT_TEXTS: dict[EffectKind, str] = {
+    "new": "draft_new",
+    "correction": "draft_correction",
+    "text": "draft_text",
+    "return": "draft_return",
+}
 
 
 class DraftEffect(NamedTuple):
@@ -32,7 +38,7 @@ class DraftEffect(NamedTuple):
 
     @property
     def text(self) -> Bilingual:
-        error = field_error(WHOLE_EVENT, f"draft_{self.kind}", of=self.revision)
+        error = field_error(WHOLE_EVENT, _EFFECT_TEXTS[self.kind], of=self.revision)
         return Bilingual(error.message, error.message_vi)
 
 
