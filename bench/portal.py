@@ -9,7 +9,7 @@ from bench import letter
 from channels.portal.model.site import Site
 from channels.portal.render.site_files import SiteFiles
 from channels.portal.search.index import DocumentFacts, SearchDocument, SearchIndex
-from channels.portal.writer.writer import PortalWriter
+from channels.portal.writer.rebuild import open_rebuild
 from contracts.publication import Publication
 from contracts.vocabulary import DEFAULT
 
@@ -51,14 +51,10 @@ def items(count: int) -> Iterator[Publication]:
 
 def folder_of(folder: Path, *, items: int) -> Path:
     """A portal with its newest items; where its files are served from."""
-    writer = PortalWriter(folder, SiteFiles(site()), lock_timeout_s=10.0)
-    try:
-        writer.prepare()
-        writer.add_publications(an_item(number) for number in range(items))
-        writer.write_pending()
-    finally:
-        writer.close()
-    return writer.public
+    with open_rebuild(folder, SiteFiles(site()), 10.0) as portal:
+        portal.add_publications(map(an_item, range(items)))
+        portal.finish()
+    return folder / "public"
 
 
 def crowded(path: Path, items: int) -> Path:

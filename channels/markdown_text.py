@@ -1,4 +1,6 @@
-"""Markdown as plain text: one walk over its tokens, flat for articles and indented for mails."""
+"""Markdown as plain text: one walk over its tokens, flat for articles and indented for mails.
+
+Where HTML is made of the tokens, `shift_headings` puts their headings below the page's own."""
 
 from collections.abc import Sequence
 
@@ -6,6 +8,15 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 _PARSER = MarkdownIt("commonmark").enable("table")
+_TOP, _LOWEST = 2, 6  # the page's or mail's own heading is h1
+
+
+def shift_headings(tokens: Sequence[Token]) -> None:
+    """Shift all headings so that the highest is h2."""
+    headings = [token for token in tokens if token.type in ("heading_open", "heading_close")]
+    shift = _TOP - min((int(token.tag[1]) for token in headings), default=_TOP)
+    for token in headings:
+        token.tag = f"h{min(_LOWEST, int(token.tag[1]) + shift)}"
 
 
 class _FlatText:

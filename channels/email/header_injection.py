@@ -19,13 +19,8 @@ def check_header_text(field: str, value: str) -> str:
     return value
 
 
-def is_mail_address(value: str) -> bool:
-    """Whether *value* is a plain ASCII address: no quotes, routes, comments or literals."""
-    return is_mailable(value)
-
-
 def check_recipient(value: str) -> bytes:
     """Address in the form of RCPT TO and To. Raises UnsafeHeader."""
-    if not is_mail_address(value):
+    if not is_mailable(value):
         raise UnsafeHeader("address")
     return value.encode("ascii")

@@ -11,7 +11,8 @@ from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from channels.email.header_injection import check_header_text, is_mail_address
+from channels.email.header_injection import check_header_text
+from contracts.base.addresses import is_mailable
 
 STAND_IN_SENDER = "thong-bao@loa.example"
 
@@ -61,9 +62,9 @@ class EmailSettings(BaseSettings):
     @model_validator(mode="after")
     def _check_relay(self) -> Self:
         for name, value in (("FROM", self.from_), ("REPLY_TO", self.reply_to)):
-            if value and not is_mail_address(parseaddr(check_header_text(name, value))[1]):
+            if value and not is_mailable(parseaddr(check_header_text(name, value))[1]):
                 raise setting_error("setting_mail_address", f"{name} is not a mail address")
-        if self.bounce_domain and not is_mail_address(f"b@{self.bounce_domain}"):
+        if self.bounce_domain and not is_mailable(f"b@{self.bounce_domain}"):
             raise setting_error("setting_mail_domain", "BOUNCE_DOMAIN is not a mail domain")
         if self.host and "from_" not in self.model_fields_set:
             raise setting_error("setting_missing", "FROM is missing")
@@ -79,9 +80,9 @@ class EmailSettings(BaseSettings):
     @model_validator(mode="after")
     def _check_names(self) -> Self:
         check_header_text("LOA_EMAIL_POSTAL_ADDRESS", self.postal_address)
-        if self.unsubscribe_to and not is_mail_address(self.unsubscribe_to):
+        if self.unsubscribe_to and not is_mailable(self.unsubscribe_to):
             raise setting_error("setting_bare_address", "UNSUBSCRIBE_TO is not a bare mail address")
-        if not all(is_mail_address(f"a@{name}.example") for name in self.dkim_selector_names):
+        if not all(is_mailable(f"a@{name}.example") for name in self.dkim_selector_names):
             raise setting_error("setting_dns_names", "DKIM_SELECTORS is not a list of DNS names")
         return self
 

@@ -10,7 +10,6 @@ import typer
 from channels.email.doctor.dns_client import DNS_PORT, DnsClient
 from channels.email.doctor.doctor import Doctor
 from channels.email.doctor.finding import Finding, Level
-from channels.email.header_injection import is_mail_address
 from channels.email.settings import EmailSettings
 from consumers.app import instance
 from consumers.app.settings import LoaSettings, read_settings
@@ -21,6 +20,7 @@ from consumers.channel_health.destinations import Destination
 from consumers.cli.mail import mail_context
 from consumers.cli.output import Json, explain_errors, print_answer, print_errors
 from consumers.messages import field_error, translate
+from contracts.base.addresses import is_mailable
 from contracts.delivery import ChannelName
 from contracts.errors import FieldError, Invalid
 from producers.bus import Bus, BusError
@@ -49,7 +49,7 @@ def mail(to: To = "", resolver: Server = "", as_json: Json = False) -> None:
     """
     print_errors(unknown_variables())
     with explain_errors():
-        if to and not is_mail_address(to):
+        if to and not is_mailable(to):
             raise Invalid(field_error("to", "no_mail_address"))
         name_server = _parse_server(resolver)
         settings = read_settings(EmailSettings), read_settings(LoaSettings)

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 from pydantic import BaseModel
 
-from channels.email.header_injection import is_mail_address
 from channels.email.render.build import MailContext
 from channels.email.render.preview import (
     PREVIEW_SIGNER,
@@ -46,6 +45,7 @@ from consumers.ledger.store import Ledger
 from consumers.messages import field_error
 from consumers.reporting.preview import PreviewedPublication, PublicationFinder
 from consumers.suppression.store import Suppression, describe_suppression
+from contracts.base.addresses import is_mailable
 from contracts.base.times import utc_time
 from contracts.delivery import ChannelName, PlanKey
 from contracts.errors import Invalid
@@ -243,7 +243,7 @@ class SuppressionReport(BaseModel):
 def _parse_address(written: str) -> str:
     """Raises Invalid for what is no mail address."""
     text = written.strip()
-    if not is_mail_address(text):
+    if not is_mailable(text):
         raise Invalid(field_error("address", "no_mail_address"))
     return text
 

@@ -28,18 +28,18 @@ class PreferenceIndex:
 
     def count(self, publication: Publication) -> int:
         """Count the subscribers that *publication* is for."""
-        return self.store.count_subscribers(_to_json(self.find_matching(publication)))
+        return self.store.count_subscribers(json.dumps(self.find_matching(publication)))
 
     def ids_after(self, publication: Publication, last: str, limit: int) -> list[str]:
         """Return the next *limit* ids greater than *last*, sorted."""
         set_ids = self.find_matching(publication)
         if len(set_ids) == len(self.preference_sets):
             return self.store.all_ids(last, limit)
-        matching = self.store.count_subscribers(_to_json(set_ids))
+        matching = self.store.count_subscribers(json.dumps(set_ids))
         total = self.store.count_subscribers()
         scan_us = SCAN_COST_US * limit * total / max(matching, 1)
         if scan_us < OPEN_COST_US * len(set_ids) + MERGE_COST_US * min(limit, matching):
-            return self.store.scan_ids(_to_json(set_ids), last, limit)
+            return self.store.scan_ids(json.dumps(set_ids), last, limit)
         return self._merge_ids(set_ids, last, limit)
 
     def find_matching(self, publication: Publication) -> tuple[int, ...]:
@@ -50,12 +50,9 @@ class PreferenceIndex:
         if key not in self.cache:
             if len(self.cache) >= CACHE_SIZE:
                 self.cache.clear()
-            met = (
-                id
-                for id, sample in self.preference_sets.items()
-                if _matches_immediately(sample, publication)
-            )
-            self.cache[key] = tuple(met)
+            samples = self.preference_sets.items()
+            matching = (id for id, one in samples if _matches_immediately(one, publication))
+            self.cache[key] = tuple(matching)
         return self.cache[key]
 
     def _load_new(self) -> None:
@@ -66,18 +63,14 @@ class PreferenceIndex:
 
     def _merge_ids(self, set_ids: Sequence[int], last: str, limit: int) -> list[str]:
         with ExitStack() as stack:
-            sorted_ids = [
-                stack.enter_context(self.store.ids_of_set(set_id, last)) for set_id in set_ids
-            ]
-            return list(islice(merge(*sorted_ids), limit))
+            sets = (self.store.ids_of_set(set_id, last) for set_id in set_ids)
+            return list(islice(merge(*map(stack.enter_context, sets)), limit))
 
 
 def load_preference_sets(store: DirectoryStore, after: int) -> dict[int, Subscriber]:
     """Load the sets behind *after*, each as a sample subscriber."""
-    return {
-        id: _sample_subscriber(json.loads(preferences))
-        for id, preferences in store.preference_sets(after)
-    }
+    rows = store.preference_sets(after)
+    return {id: _sample_subscriber(json.loads(preferences)) for id, preferences in rows}
 
 
 def _matches_immediately(subscriber: Subscriber, publication: Publication) -> bool:
@@ -104,7 +97,3 @@ def _sample_subscriber(preferences: list[Any]) -> Subscriber:
         units=units,
         frequency=frequency,
     )
-
-
-def _to_json(set_ids: Sequence[int]) -> str:
-    return json.dumps(set_ids)

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from contracts.content import Link
 from contracts.publication import Publication
 from tests.support.hostile_text import XSS
-from tests.support.portal_dir import publish_at_once
+from tests.support.portal_dir import rebuild
 from tests.support.publications import a_publication
 
 TEXTS = list({" ".join(t.split()): t for t in (one.replace("\x01", "") for one in XSS)}.values())
@@ -70,5 +70,5 @@ ITEMS = [hostile_item(number) for number in range(len(TEXTS))]
 
 def hostile_portal(folder: Path) -> Path:
     """A portal with every item and a withdrawn copy of each."""
-    publish_at_once(folder, [*ITEMS, *map(withdrawn_twin, ITEMS)])
+    rebuild(folder, [*ITEMS, *map(withdrawn_twin, ITEMS)])
     return folder

@@ -74,24 +74,19 @@ def publish(folder: Path, *publications: Publication, **given: Any) -> list[Outc
         writer.close()
 
 
-def publish_at_once(folder: Path, publications: Iterable[Publication], **given: Any) -> None:
-    """Make publications visible as one change; *given* is for `new_writer`."""
-    writer = new_writer(folder, **given)
-    writer.add_publications(publications)
-    writer.write_pending()
-    writer.close()
-
-
 def http_client(app: ASGIApp) -> httpx2.AsyncClient:
     """A client of *app*, to be used as a context manager."""
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://portal")
 
 
 def rebuild(
-    folder: Path, publications: Iterable[Publication], words: Vocabulary = WORDS
+    folder: Path,
+    publications: Iterable[Publication],
+    words: Vocabulary = WORDS,
+    url: str = PUBLIC_URL,
 ) -> RebuildResult:
-    """Make the portal anew of these publications."""
-    with open_rebuild(folder, site_files(words=words), 5.0) as portal:
+    """Make the portal anew of these publications, in any order, as one change."""
+    with open_rebuild(folder, site_files(url, words), 5.0) as portal:
         portal.add_publications(publications)
         return portal.finish()
 

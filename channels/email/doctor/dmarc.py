@@ -35,19 +35,18 @@ async def examine(dns: DnsClient, domain: str, envelope: str) -> AsyncIterator[F
     wrong = [finding async for finding in record_findings(dns, domain, chosen)]
     if not await is_aligned(dns, domain, envelope, strict=chosen.tags.get("aspf") == "s"):
         wrong.append(new_finding("dmarc_unaligned", domain=domain, envelope=envelope))
-    for finding in wrong or [
-        new_finding("dmarc_ok", domain=domain, policy=effective_policy(chosen, domain))
-    ]:
+    policy = effective_policy(chosen, domain)
+    for finding in wrong or [new_finding("dmarc_ok", domain=domain, policy=policy)]:
         yield finding
 
 
 async def record_findings(
     dns: DnsClient, domain: str, record: DmarcRecord
 ) -> AsyncIterator[Finding]:
-    said = effective_policy(record, domain)
-    if said not in POLICIES:
-        yield new_finding("dmarc_unreadable", domain=record.domain, policy=said or "-")
-    elif said == "none":
+    policy = effective_policy(record, domain)
+    if policy not in POLICIES:
+        yield new_finding("dmarc_unreadable", domain=record.domain, policy=policy or "-")
+    elif policy == "none":
         yield new_finding("dmarc_none", domain=record.domain)
     if gone := [name for name in REMOVED_TAGS if name in record.tags]:
         yield new_finding("dmarc_gone", domain=record.domain, tags=", ".join(gone))
@@ -61,14 +60,13 @@ async def record_findings(
 
 def effective_policy(record: DmarcRecord, domain: str) -> str:
     """Policy for *domain*; a record of a parent domain may have another for subdomains."""
-    above = record.domain != domain
-    said = record.tags.get("sp") if above and "sp" in record.tags else record.tags.get("p", "")
-    return str(said).lower()
+    tag = "sp" if record.domain != domain and "sp" in record.tags else "p"
+    return record.tags.get(tag, "").lower()
 
 
 async def accepts_reports(dns: DnsClient, domain: str, report_domain: str) -> bool:
     """Whether *report_domain* accepts reports; another organisation has to consent."""
-    if await organisational_domain(dns, domain) == await organisational_domain(dns, report_domain):
+    if await is_aligned(dns, domain, report_domain, strict=False):
         return True
     consent = await dns.txt_records(f"{domain}._report._dmarc.{report_domain}")
     return any(parse_tags(text).get("v") == "DMARC1" for text in consent)

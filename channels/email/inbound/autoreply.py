@@ -5,7 +5,7 @@ from email.message import Message
 from email.parser import BytesHeaderParser
 from email.utils import getaddresses
 
-from channels.email.header_injection import is_mail_address
+from contracts.base.addresses import is_mailable
 
 HEADERS_MAX = 64 * 1024
 MACHINE_HEADERS = (
@@ -37,7 +37,7 @@ def autoreply_address(mail: bytes, sender: str, recipient: str) -> str:
     recipients = field_addresses(head, "To", "Cc")
     is_genuine = (
         field_addresses(head, "From") == [sender.casefold()]
-        and is_mail_address(sender)
+        and is_mailable(sender)
         and recipient.casefold() in recipients
     )
     return sender if is_genuine and not is_automatic(head, sender) else ""

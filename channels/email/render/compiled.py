@@ -2,7 +2,7 @@
 
 import re
 from binascii import b2a_qp
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from enum import StrEnum
 
 _LINE_END = re.compile("\r\n?")
@@ -47,7 +47,7 @@ class CompiledMail:
 
     def __init__(self, mail: bytes, placeholders: Placeholders) -> None:
         pieces = placeholders.split(dot_stuffed(mail))
-        self.pieces: Sequence[bytes] = pieces
+        self.pieces = pieces
         self.placeholders = tuple(
             (n, Placeholder(pieces[n].decode())) for n in range(1, len(pieces), 2)
         )
@@ -62,26 +62,28 @@ class CompiledMail:
 
 def dot_stuffed(mail: bytes) -> bytes:
     """Double leading dots and end the last line, as DATA requires."""
-    whole = mail if mail.endswith(b"\r\n") else mail + b"\r\n"
-    doubled = whole.replace(b"\r\n.", b"\r\n..")
-    return b"." + doubled if doubled.startswith(b".") else doubled
+    return _double_dots(mail if mail.endswith(b"\r\n") else mail + b"\r\n")
 
 
 def encode_body(text: str, placeholders: Placeholders) -> str:
     """*text* as quoted-printable; every marker has a line of its own."""
     pieces = placeholders.split(_LINE_END.sub("\n", text).encode())
-    out = [b2a_qp(pieces[0]).replace(b"\n", b"\r\n")]
+    out = [_quoted_printable(pieces[0])]
     for slot, piece in zip(pieces[1::2], pieces[2::2], strict=True):
-        out += [
-            SOFT_LINE_BREAK,
-            placeholders.marker(Placeholder(slot.decode())).encode(),
-            SOFT_LINE_BREAK,
-        ]
-        out.append(b2a_qp(piece).replace(b"\n", b"\r\n"))
+        marker = placeholders.marker(Placeholder(slot.decode())).encode()
+        out += [SOFT_LINE_BREAK, marker, SOFT_LINE_BREAK, _quoted_printable(piece)]
     return b"".join(out).decode("ascii")
 
 
 def encode_value(text: bytes) -> bytes:
     """A placeholder's value in a quoted-printable body, with dots doubled."""
-    coded = b2a_qp(text).replace(b"\n", b"\r\n").replace(b"\r\n.", b"\r\n..")
-    return b"." + coded if coded.startswith(b".") else coded
+    return _double_dots(_quoted_printable(text))
+
+
+def _quoted_printable(text: bytes) -> bytes:
+    return b2a_qp(text).replace(b"\n", b"\r\n")
+
+
+def _double_dots(lines: bytes) -> bytes:
+    doubled = lines.replace(b"\r\n.", b"\r\n..")
+    return b"." + doubled if doubled.startswith(b".") else doubled

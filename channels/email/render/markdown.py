@@ -10,12 +10,13 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
+from channels.markdown_text import shift_headings
+
 # Character references (`&#12;`, `&rlm;`) bring in what the contract refuses in plain text.
 _CONTROL_CHARACTERS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufffe\uffff]"
 )
 _PARSER = MarkdownIt("commonmark", {"html": False}).enable("table")
-_TOP, _LOWEST = 2, 6  # the mail's own heading is h1
 _HEADINGS = {"h2", "h3", "h4", "h5", "h6"}
 _BLOCKS = {"blockquote", "hr", "li", "ol", "p", "pre", "ul"}
 _TABLES = {"table", "tbody", "td", "th", "thead", "tr"}
@@ -43,14 +44,6 @@ def parse(body: str, base_url: str) -> list[Token]:
     return tokens
 
 
-def shift_headings(tokens: Sequence[Token]) -> None:
-    """Shift all headings so that the highest is h2, below the mail's own h1."""
-    headings = [token for token in tokens if token.type in ("heading_open", "heading_close")]
-    shift = _TOP - min((int(token.tag[1]) for token in headings), default=_TOP)
-    for token in headings:
-        token.tag = f"h{min(_LOWEST, int(token.tag[1]) + shift)}"
-
-
 def images_to_links(children: Sequence[Token]) -> list[Token]:
     """Replace pictures by links: loading a remote picture would reveal the reader.
 
@@ -63,12 +56,9 @@ def images_to_links(children: Sequence[Token]) -> list[Token]:
         if child.type != "image":
             out.append(child)
             continue
-        words = Token("text", "", 0, content=child.content or str(child.attrs["src"]))
-        out += (
-            [words]
-            if depth
-            else [link_open_token(str(child.attrs["src"])), words, link_close_token()]
-        )
+        src = str(child.attrs["src"])
+        words = Token("text", "", 0, content=child.content or src)
+        out += [words] if depth else [link_open_token(src), words, link_close_token()]
     return out
 
 

@@ -11,16 +11,15 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from channels.email.render import markdown
+from channels.file_note import file_note
 from channels.markdown_text import indented_text
 from contracts.base.times import VIETNAM, format_moment_in_sentence
 from contracts.catalog import load_texts
-from contracts.content import Attachment
 from contracts.publication import Publication
 from contracts.subscriptions.digest import date_of, frequency_of
 from contracts.vocabulary import Vocabulary
 
 TEMPLATES = Path(__file__).parent / "templates"
-KILO = 1000
 
 
 class ChangeKind(StrEnum):
@@ -142,32 +141,14 @@ def unit_name(publication: Publication, vocabulary: Vocabulary) -> str:
 
 
 def link_lists(publication: Publication) -> LinkLists:
-    words = texts()["words"]
+    words, kinds = texts()["words"], texts()["media"]
     links = [LinkItem(link.title, str(link.url)) for link in publication.links]
     files = [
-        LinkItem(file.title, str(file.url), file_note(file)) for file in publication.attachments
+        LinkItem(file.title, str(file.url), file_note(file, kinds))
+        for file in publication.attachments
     ]
     found = ((words["links"], links), (words["attachments"], files))
     return tuple((heading, items) for heading, items in found if items)
-
-
-def file_note(file: Attachment) -> str:
-    """Kind and size of a file, as far as known."""
-    kind = texts()["media"].get(file.media_type or "", "")
-    known = [fact for fact in (kind, format_size(file.size)) if fact]
-    return f" ({', '.join(known)})" if known else ""
-
-
-def format_size(count: int | None) -> str:
-    """Number of bytes for people: `950 B`, `1,2 MB`; empty if unknown."""
-    if count is None:
-        return ""
-    scaled, units = float(count), iter(("B", "KB", "MB", "GB"))
-    unit = next(units)
-    while scaled >= KILO and (larger := next(units, "")):
-        scaled, unit = scaled / KILO, larger
-    digits = 0 if scaled >= 10 or scaled.is_integer() else 1
-    return f"{scaled:.{digits}f} {unit}".replace(".", ",")
 
 
 def item_facts(publication: Publication, unit: str, topic: str) -> Facts:

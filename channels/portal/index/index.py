@@ -121,9 +121,6 @@ class PortalIndex(Listings):
         """Version of the tables; 0 before they are created."""
         return int(self._db.execute("PRAGMA user_version").fetchone()[0])
 
-    def is_new(self) -> bool:
-        return self.layout_version == 0
-
     def create_tables(self) -> None:
         self._db.executescript(_TABLES)
 

@@ -11,10 +11,9 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
+from channels.markdown_text import shift_headings
 from channels.portal.model.texts import catalog_text
 
-_TOP_HEADING = 2  # the page's own title is the h1
-_LOWEST_HEADING = 6
 _BASE_URL_KEY = "base_url"
 # Character references (`&#12;`, `&rlm;`) can produce characters that the contract refuses in plain
 # text: those that XML cannot hold, and those that reorder text.
@@ -57,16 +56,6 @@ _ATTRIBUTES = {
 _FIXED_ATTRIBUTES = {"th": {"scope": "col"}, "img": {"loading": "lazy"}}
 _TABLE_FRAME = '<div class="table" role="group" tabindex="0" aria-label="{label}">'
 """A wide table scrolls inside its frame, by keyboard too."""
-
-
-def _demote_headings(state: StateCore) -> None:
-    """Shift headings so that the highest heading of the body is an h2."""
-    headings = [token for token in state.tokens if token.type in ("heading_open", "heading_close")]
-    if not headings:
-        return
-    shift = _TOP_HEADING - min(int(token.tag[1]) for token in headings)
-    for token in headings:
-        token.tag = f"h{min(_LOWEST_HEADING, int(token.tag[1]) + shift)}"
 
 
 def _align_by_class(state: StateCore) -> None:
@@ -128,7 +117,7 @@ def _image_scheme(address: str, base: str) -> str:
 
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
-    parser.core.ruler.push("demote_headings", _demote_headings)
+    parser.core.ruler.push("demote_headings", lambda state: shift_headings(state.tokens))
     parser.core.ruler.push("align_by_class", _align_by_class)
     parser.core.ruler.push("bare_addresses", _mark_bare_addresses)
     parser.core.ruler.push("link_what_is_not_shown", _link_insecure_images)

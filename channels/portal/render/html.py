@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from channels.file_note import file_note
 from channels.portal.index.listings import FEED_LIMIT
 from channels.portal.model.item import Item
 from channels.portal.model.page_sets import OPML_PATH
@@ -209,33 +210,11 @@ def _bare_link_class(link: Attachment | Link) -> Markup:
     return Markup(' class="bare"' if link.title == link.url else "")  # noqa: S704 - our own words
 
 
-def _file_facts(attachment: Attachment) -> str:
-    """Known kind and size of a file, like ` (PDF, 1,2 MB)`."""
-    kind = TEXTS["media"].get(attachment.media_type or "")
-    size = None if attachment.size is None else _size(attachment.size)
-    facts = ", ".join(fact for fact in (kind, size) if fact)
-    return f" ({facts})" if facts else ""
-
-
-def _size(count: float) -> str:
-    *smaller, largest = TEXTS["size"]["units"]
-    for unit in smaller:
-        if count < 1000:
-            return _decimal(count, unit)
-        count /= 1000
-    return _decimal(count, largest)
-
-
-def _decimal(count: float, unit: str) -> str:
-    digits = 0 if count >= 10 or count == int(count) else 1
-    return f"{count:.{digits}f} {unit}".replace(".", catalog_text("size", "decimal"))
-
-
 _FILTERS: dict[str, Callable[..., Any]] = {
     **{name: _time_filter(name) for name in ("moment", "spoken", "day", "short")},
     "iso": lambda at: at.astimezone(VIETNAM).isoformat(timespec="seconds"),
     "month_name": lambda month: catalog_text("time", "month", month=month[5:], year=month[:4]),
     "og_locale": og_locale,
     "tel": tel_uri,
-    "file_facts": _file_facts,
+    "file_facts": lambda file: file_note(file, TEXTS["media"], **TEXTS["size"]),
 }

@@ -62,7 +62,7 @@ class FolderAudit:
         if not (self._state / INDEX_FILE).exists():
             return False
         with closing(self.open_snapshot()) as snapshot:
-            return not snapshot.is_new()
+            return snapshot.layout_version > 0
 
     def open_snapshot(self) -> IndexSnapshot:
         """Open a snapshot of the index. Raises sqlite3.Error."""

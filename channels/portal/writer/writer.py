@@ -10,7 +10,7 @@ So a row in doubt has an answer: a revision in the index is delivered, any other
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -196,17 +196,6 @@ class PortalWriter:
         except (FolderBusy, sqlite3.Error) as error:
             raise OSError(error_reason(error)) from error
 
-    def add_publications(self, publications: Iterable[Publication]) -> None:
-        """Store many publications, in any order; `write_pending` then writes their files."""
-        with self._locked_index() as index, index.transaction():
-            for publication in publications:
-                add_publication(index, self._site_files, publication)
-
-    def write_pending(self) -> None:
-        """Write all pending files. Raises as `prepare`."""
-        with self._locked_index() as index:
-            self._write_pending(index)
-
     def _show(self, index: PortalIndex, publication: Publication) -> None:
         with index.transaction():
             stored = add_publication(index, self._site_files, publication)
@@ -269,7 +258,7 @@ class PortalWriter:
             self._write(index, PendingWork([stored], index.page_sets_of(content_id)))
 
     def _create_index(self, index: PortalIndex, allow_new: bool) -> None:
-        if (self.public / SITE_MARKER_FILE).exists() or not index.is_new():
+        if (self.public / SITE_MARKER_FILE).exists() or index.layout_version:
             raise IndexLost
         if not allow_new:
             raise FolderEmpty

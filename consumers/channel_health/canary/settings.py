@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from channels.email.header_injection import is_mail_address
+from contracts.base.addresses import is_mailable
 from contracts.delivery import ChannelName
 
 
@@ -25,7 +25,7 @@ class CanarySettings(BaseSettings):
 
     @model_validator(mode="after")
     def _names_what_there_is(self) -> Self:
-        if self.email and not is_mail_address(self.email):
+        if self.email and not is_mailable(self.email):
             raise PydanticCustomError(
                 "setting_mail_address", "LOA_CANARY_EMAIL is not a mail address"
             )

@@ -75,9 +75,8 @@ def _small_feeds(monkeypatch):
 
 @pytest.fixture
 def writer(tmp_path):
+    rebuild(tmp_path, [*OTHERS, FIRST], NAMED)
     writer = new_writer(tmp_path, words=NAMED)
-    writer.add_publications([*OTHERS, FIRST])
-    writer.write_pending()
     yield writer
     writer.close()
 

@@ -19,7 +19,7 @@ from tests.support.portal_dir import (
     new_writer,
     public_files,
     publish,
-    publish_at_once,
+    rebuild,
     site_files,
 )
 from tests.support.publications import numbered_publication
@@ -212,7 +212,7 @@ def test_whatever_happens_the_folder_is_that_of_a_clean_build(tmp_path, seed):
     history = [a_change(chance, standing) for _ in range(90)]
     publish(tmp_path / "grown", *history)
     in_order = sorted(history, key=lambda item: (item.content_id, item.revision))
-    publish_at_once(tmp_path / "clean", in_order)
+    rebuild(tmp_path / "clean", in_order)
     assert public_files(tmp_path / "grown") == public_files(tmp_path / "clean")
     audit = FolderAudit(tmp_path / "grown", site_files())
     glance = audit.open_snapshot()

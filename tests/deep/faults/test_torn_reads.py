@@ -18,6 +18,7 @@ from channels.base import Verdict
 from channels.portal.index import listings
 from channels.portal.model.site import Site
 from channels.portal.render.site_files import SiteFiles
+from channels.portal.writer.rebuild import open_rebuild
 from channels.portal.writer.writer import PortalWriter
 from contracts.base import crash_points
 from contracts.publication import Publication
@@ -291,11 +292,9 @@ def check_folder(folder: Path, clean: Path) -> None:
         assert [one.rpartition("-")[2] for one in ids] == [
             str(ITEMS - 1 - n) for n in range(len(ids))
         ]
-    writer = PortalWriter(clean, PRESS, lock_timeout_s=5.0)
-    writer.prepare()
-    writer.add_publications(story(number) for number in range(STORIES))
-    writer.write_pending()
-    writer.close()
+    with open_rebuild(clean, PRESS, 5.0) as portal:
+        portal.add_publications(map(story, range(STORIES)))
+        portal.finish()
     assert public_files(clean) == found
     assert list((folder / "state" / "aside").iterdir()) == []
     database = sqlite3.connect(folder / "state/index.sqlite")

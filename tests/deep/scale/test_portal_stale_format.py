@@ -7,7 +7,7 @@ from tests.support.portal_dir import (
     WORDS,
     public_files,
     publish,
-    publish_at_once,
+    rebuild,
     send_to,
 )
 from tests.support.publications import a_publication
@@ -15,7 +15,7 @@ from tests.support.publications import a_publication
 
 async def test_what_an_earlier_edition_wrote_is_written_again_in_the_background(tmp_path):
     items = [a_publication(content_id=f"tin-{number}") for number in range(90)]
-    publish_at_once(tmp_path / "moved", items, url="http://127.0.0.1:8080")
+    rebuild(tmp_path / "moved", items, url="http://127.0.0.1:8080")
     channel = PortalChannel(tmp_path / "moved", PUBLIC_URL, WORDS)
     await send_to(channel, FIRST)
     await channel.rewrite_stale(pause_s=0)

@@ -21,7 +21,7 @@ from tests.support.portal_dir import (
     page,
     public_files,
     publish,
-    publish_at_once,
+    rebuild,
     text_of,
 )
 from tests.support.publications import numbered_publication
@@ -55,9 +55,8 @@ def changed(number, action="corrected", revision=2, hours=0, **changes):
 @pytest.fixture
 def writer(tmp_path):
     """A portal of twenty items; a feed has room for five."""
+    rebuild(tmp_path, map(an_item, range(20)), NAMED)
     writer = new_writer(tmp_path, words=NAMED)
-    writer.add_publications(an_item(number) for number in range(20))
-    writer.write_pending()
     yield writer
     writer.close()
 
@@ -154,7 +153,7 @@ def test_a_rebuild_in_any_order_keeps_the_item_where_it_stood(tmp_path, order):
         changed(1, "withdrawn", revision=3, hours=1, topic="chu-de-la"),
     ]
     publish(tmp_path / "grown", *history)
-    publish_at_once(tmp_path / "made", [history[number] for number in order])
+    rebuild(tmp_path / "made", [history[number] for number in order])
     assert public_files(tmp_path / "made") == public_files(tmp_path / "grown")
 
 

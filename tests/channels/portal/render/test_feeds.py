@@ -18,7 +18,7 @@ from tests.support.portal_dir import (
     guids,
     public_files,
     publish,
-    publish_at_once,
+    rebuild,
 )
 from tests.support.publications import RELEASED_AT, numbered_publication
 
@@ -108,7 +108,7 @@ def test_a_system_label_is_named_once_it_has_an_item(tmp_path):
 
 
 def test_a_feed_holds_the_fifty_newest(tmp_path):
-    publish_at_once(tmp_path, map(an_item, range(53)))
+    rebuild(tmp_path, map(an_item, range(53)))
     for kind, end in (("rss", "<"), ("atom", "<"), ("json", '"')):
         data = feed(tmp_path, f"tat-ca.{kind}").decode()
         shown = [number for number in range(53) if f"/tin/tin-{number}{end}" in data]
