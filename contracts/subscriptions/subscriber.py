@@ -69,12 +69,6 @@ class Subscriber(Contract):
             }
         )
 
-    def frequency_at(self, moment: datetime) -> Frequency:
-        """The frequency at *moment*; only the last change is known."""
-        if self.frequency_since and self.frequency_before and moment < self.frequency_since:
-            return self.frequency_before
-        return self.frequency
-
     def is_paused_at(self, moment: datetime) -> bool:
         """Whether mail is paused at *moment*."""
         return self.paused_until is not None and moment < self.paused_until
@@ -119,9 +113,5 @@ def unmet_preferences(
     return {
         name: values
         for name, values in offered.items()
-        if not _wants(getattr(subscriber, name), values)
+        if (wanted := getattr(subscriber, name)) and set(wanted).isdisjoint(values)
     }
-
-
-def _wants(wished: tuple[str, ...], offered: tuple[str, ...]) -> bool:
-    return not wished or not set(wished).isdisjoint(offered)

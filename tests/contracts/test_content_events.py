@@ -10,7 +10,6 @@ from contracts import events
 from contracts.content import Submitted
 from contracts.delivery import ChannelName, Lane
 from contracts.errors import Forbidden, Invalid
-from contracts.testing import KIND_NAMES
 from contracts.vocabulary import DEFAULT
 from tests.support.minimal_event import MINIMAL, NOW, decoded, decoded_data, error_fields, submitted
 from tests.support.schemas import DATA, accepts
@@ -165,11 +164,6 @@ def test_the_subject_is_the_content_id_or_nothing():
     event = submitted().model_copy(update={"subject": "tin-khac"})
     assert list(error_fields(event)) == ["subject"]
     assert decoded_data(event.model_copy(update={"subject": MINIMAL["content_id"]}))
-
-
-@pytest.mark.parametrize(("event_type", "kind"), list(zip(events.KINDS, KIND_NAMES, strict=True)))
-def test_a_kind_is_the_last_word_of_its_type(event_type, kind):
-    assert events.kind_of(event_type) == kind
 
 
 # --- who sends

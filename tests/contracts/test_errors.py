@@ -15,7 +15,7 @@ from contracts import errors
 from contracts.case import CaseUpdated
 from contracts.cloudevent import CloudEvent
 from contracts.content import Corrected, Submitted, Withdrawn
-from contracts.errors import ContractError, FieldError, error_texts, explain, field_error
+from contracts.errors import error_texts, explain, field_error
 from contracts.publication import Publication
 from contracts.subscriptions.subscriber import Subscriber
 from contracts.testing import sample
@@ -169,29 +169,6 @@ def test_a_text_says_the_same_in_both_languages(code):
     english, vietnamese = (set(re.findall(r"{(\w*)", text)) for text in (texts["en"], texts["vi"]))
     assert english == vietnamese
     assert not texts["vi"].isascii()
-
-
-@pytest.mark.parametrize(
-    ("kind", "code", "status"),
-    [
-        (errors.Unreadable, "unreadable", 400),
-        (errors.Unauthorized, "unauthorized", 401),
-        (errors.Forbidden, "forbidden", 403),
-        (errors.Conflict, "conflict", 409),
-        (errors.TooLarge, "too_large", 413),
-        (errors.UnsupportedMedia, "unsupported_media", 415),
-        (errors.Invalid, "invalid", 422),
-        (errors.RateLimited, "rate_limited", 429),
-        (errors.Unavailable, "unavailable", 503),
-    ],
-)
-def test_each_kind_of_error_has_its_answer(kind, code, status):
-    error = kind(field_error("id", "missing"), retry_after_s=2.5)
-    assert isinstance(error, ContractError)
-    assert (error.code, error.status, error.retry_after_s) == (code, status, 2.5)
-    assert str(error) == "id: is required"
-    texts = {"message": "is required", "message_vi": "là trường bắt buộc"}
-    assert error.errors == (FieldError(field="id", **texts),)
 
 
 def test_an_error_of_a_batch_names_the_event():

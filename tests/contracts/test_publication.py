@@ -1,7 +1,7 @@
 """What Loa releases comes back as it went out, and each reader's wishes say who wants it."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from pydantic import ValidationError
@@ -51,12 +51,6 @@ def test_the_largest_event_still_makes_a_publication_that_can_be_read():
     assert publication.decode(publication.encode(released)).body == body
 
 
-def test_contracts_are_frozen():
-    with pytest.raises(ValidationError) as caught:
-        a_publication().title = "khác"
-    assert caught.value.errors()[0]["type"] == "frozen_instance"
-
-
 # --- who wants it
 
 
@@ -92,14 +86,13 @@ def test_a_reader_has_an_address_and_a_known_rhythm():
 
 
 def test_what_the_rhythm_was_before_its_last_change_is_remembered():
-    day = timedelta(days=1)
     first, later = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 9, tzinfo=UTC)
     one = a_subscriber().with_frequency("weekly", first)
     assert one.with_frequency("weekly", later) == one
-    assert [one.frequency_at(at) for at in (first - day, first)] == ["immediate", "weekly"]
+    assert (one.frequency, one.frequency_before) == ("weekly", "immediate")
     again = one.with_frequency("daily", later)
     assert (again.frequency, again.frequency_since) == ("daily", later)
-    assert again.frequency_at(later - day) == "weekly"
+    assert again.frequency_before == "weekly"
 
 
 def test_of_a_reader_who_left_only_the_id_and_the_proof_of_consent_remain():

@@ -73,11 +73,6 @@ def test_an_ended_unit_can_still_be_read():
         DEFAULT.unit("khong-co")
 
 
-def test_a_label_of_the_platform_has_no_subscribers():
-    labels = {name for name, topic in DEFAULT.topics.items() if not topic.is_subscribable}
-    assert labels == {"canh-bao-khan", "dinh-chinh", "thong-bao-tam-ngung-dich-vu", "ho-so"}
-
-
 def test_an_operators_file_replaces_everything():
     own = Vocabulary.parse(SMALL)
     assert own.knows("unit", "phong-a")

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from contracts import subjects
-from contracts.errors import Conflict, Forbidden, Invalid, Unavailable
+from contracts.errors import Forbidden, Invalid, Unavailable
 from producers.bus import Bus, topology
 from producers.nats_server import NatsServer
 from producers.publisher import Accepted, Publisher, Spooled
@@ -40,20 +40,6 @@ async def test_an_event_is_on_the_subject_of_its_unit_and_kind(bus, publisher, k
     assert message.headers["Nats-Msg-Id"] == accepted.event_id
     assert message.headers["Content-Type"] == STRUCTURED
     assert json.loads(message.data)["traceparent"] == "00-1-2-03"
-
-
-async def test_a_repeat_is_known(bus, publisher):
-    first = await publisher.publish(sample_event())
-    again = await publisher.publish(sample_event())
-    assert (again.event_id, again.duplicate) == (first.event_id, True)
-    assert len(await stored_events(bus)) == 1
-
-
-async def test_the_same_id_with_another_content_is_said_and_not_swallowed(bus, publisher):
-    await publisher.publish(sample_event())
-    with pytest.raises(Conflict) as refused:
-        await publisher.publish(sample_event(title="Khác"))
-    assert refused.value.errors[0].field == "id"
 
 
 @pytest.mark.parametrize(

@@ -30,12 +30,6 @@ async def test_everything_the_contract_names_exists(bus):
             assert info["config"]["max_ack_pending"] == consumer.max_ack_pending
 
 
-async def test_waiting_publications_leave_room_for_the_urgent(bus):
-    for consumer in subjects.PUBLICATIONS.consumers:
-        info = await bus.consumer_info(subjects.PUBLICATIONS.name, consumer.durable)
-        assert info["config"]["max_ack_pending"] >= 100_000
-
-
 @pytest.mark.promise("12.2")
 async def test_limits_ages_and_rights_are_those_of_the_contract(bus):
     """Only DELIVER drops messages, because the sweeper replaces a wake-up.

@@ -13,7 +13,7 @@ import jsonschema_rs
 import pytest
 
 from producers.gateway import openapi_document
-from tests.support.gateway_client import BATCH, STRUCTURED, UNIT, sample_event
+from tests.support.gateway_client import BATCH, STRUCTURED, sample_event
 
 
 @pytest.fixture
@@ -129,7 +129,3 @@ def test_text_from_a_schema_can_not_break_the_page():
     }
     page, _ = openapi_document.build_docs_page(document)
     assert "<script" not in page
-
-
-def test_the_unit_of_the_tests_is_no_unit_of_the_example():
-    assert UNIT not in (openapi_document.FOLDER / "example.json").read_text()

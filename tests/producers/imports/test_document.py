@@ -162,21 +162,19 @@ def test_what_is_not_read_says_why(body, why):
     assert why in refusal(body)
 
 
-def test_a_guid_that_everything_has_names_nothing():
-    first, second = read(rss(Article(1, guid="x"), Article(2, guid="x"))).entries
-    assert (first.guid_key, second.guid_key) == ("", "")
-    assert first.url_key != second.url_key
-
-
-def test_a_guid_with_two_titles_names_nothing():
-    first, second = read(rss(Article(1, title="Một"), Article(1, title="Hai"))).entries
-    assert (first.guid_key, second.guid_key) == ("", "")
-
-
-def test_an_address_that_everything_leads_to_names_nothing():
-    first, second = read(rss(Article(1, path="/tin"), Article(2, path="/tin"))).entries
-    assert (first.url_key, second.url_key) == ("", "")
-    assert first.url == second.url == "https://tcnn.example.vn/tin"
+@pytest.mark.parametrize(
+    ("name", "articles"),
+    [
+        ("guid_key", [Article(1, guid="x"), Article(2, guid="x")]),
+        ("guid_key", [Article(1, title="Một"), Article(1, title="Hai")]),
+        ("url_key", [Article(1, path="/tin"), Article(2, path="/tin")]),
+    ],
+    ids=["one guid", "one guid and address", "one address"],
+)
+def test_a_name_that_different_articles_share_names_nothing(name, articles):
+    entries = read(rss(*articles)).entries
+    assert [getattr(entry, name) for entry in entries] == ["", ""]
+    assert [entry.url for entry in entries] == [article.url for article in articles]
 
 
 HOSTILE = {

@@ -87,24 +87,6 @@ def test_what_the_parser_falls_over_is_no_feed():
     assert "KeyError" in refused.value.error.message_vi
 
 
-def test_an_entry_that_nobody_understands_is_refused_by_name_and_the_others_go_out(monkeypatch):
-    whole = feed_document.parse_entry
-
-    def entry(said, *more):
-        if said["title"] == "Bài lạ":
-            raise KeyError(said["title"])
-        return whole(said, *more)
-
-    monkeypatch.setattr(feed_document, "parse_entry", entry)
-    body = among_others("<item><title>Bài lạ</title><link>https://a.vn/2</link></item>")
-    titles, state = taken(ConditionalResponse(body, URL))
-    [refusal] = state.refused
-    assert len(titles) == 2 and state.counts["refused"] == 1
-    assert (refusal.title, refusal.url) == ("Bài lạ", "https://a.vn/2")
-    [error] = refusal.errors
-    assert error.field == "entry" and "KeyError" in error.message and "KeyError" in error.message_vi
-
-
 HEADERS = ['"\udce9"', '"é"', '"\x01"', "\udcff" * 9]
 
 

@@ -80,7 +80,9 @@ async def test_an_entry_that_nobody_understands_stands_in_the_status_and_is_logg
     with capture_logs() as logs:
         for number in (1, 3):
             state = await imports.read(Article(number), Article(2, title=WORDS))
-            assert [one.title for one in state.refused] == [WORDS]
+            [refusal] = state.refused
+            assert (refusal.title, refusal.url) == (WORDS, Article(2).url)
+            assert all("KeyError" in error.message_vi for error in refusal.errors)
             assert (state.counts["new"], state.counts["refused"]) == (1, 1)
     said = [one for one in logs if one["event"] == "import_item_refused"]
     assert [(one["fields"], one["error"]) for one in said] == [(["entry"], "KeyError")]

@@ -1,8 +1,5 @@
 """What follows from a feed and from what is known: exactly the right events, and no others."""
 
-from dataclasses import replace
-from datetime import timedelta
-
 import pytest
 
 from contracts import events
@@ -109,11 +106,6 @@ def test_a_second_address_of_an_article_is_a_duplicate_for_ever(planner):
     assert whys(planner.plan(twin)) == [], "the first one has left the feed"
 
 
-def test_a_twin_is_remembered_from_the_first_moment(planner):
-    planner.plan(Article(1), Article(1, path="/b", guid="b"))
-    assert whys(planner.plan(Article(1, path="/b", guid="b", lead="Khác"))) == []
-
-
 def test_what_waits_for_somebody_to_look_is_not_set_aside_with_its_twin(planner):
     planner.feed = FEED.model_copy(update={"most": 1})
     listed = (Article(1), Article(1, guid="b", lead="Khác"), Article(2))
@@ -144,12 +136,6 @@ def test_a_guid_that_is_an_address_may_be_spelt_in_many_ways(planner):
     assert whys(planner.plan(spelt)) == ["changed"]
 
 
-def test_a_twin_that_comes_later_is_none_of_its_own(planner):
-    planner.plan(Article(1))
-    assert planner.plan(Article(1, path="/b", guid="b"), Article(1)).counts["duplicate"] == 1
-    assert len(planner.log) == 1
-
-
 def test_the_same_title_on_another_day_is_another_article(planner):
     made = planner.plan(Article(1, title="Thông báo"), Article(2, title="Thông báo", ago=60 * 26))
     assert whys(made) == ["new", "new"]
@@ -176,18 +162,6 @@ def test_a_backfill_reaches_the_portal_alone():
     assert planner.log[-1].data["channels"] == ["portal"], "and so does its correction"
 
 
-def test_what_has_no_date_is_new_unless_it_lay_there_at_the_first_reading(planner):
-    def undated(*numbers):
-        return [replace(Article(n).entry(), published_at=None, days=frozenset()) for n in numbers]
-
-    first = plan_events(Reading(FEED, undated(1, 2), NOW, is_first=True), planner.known)
-    assert (whys(first), first.counts["old"]) == ([], 2)
-    then = plan_events(
-        Reading(FEED, undated(3, 1, 2), NOW, set_aside=frozenset(first.set_aside)), planner.known
-    )
-    assert [one.entry.guid for one in then.drafts] == ["tcnn-3"]
-
-
 def test_an_item_follows_the_feed_that_brought_it(planner):
     planner.plan(Article(1))
     made = planner.plan(Article(1, lead="Tóm tắt khác"), feed=OTHER)
@@ -196,22 +170,6 @@ def test_an_item_follows_the_feed_that_brought_it(planner):
         Article(1, lead="Tóm tắt khác"), feed=OTHER, feeds=frozenset({OTHER.feed_id})
     )
     assert whys(alone) == ["changed"], "the other feed is imported no more"
-
-
-def test_a_restless_article_does_not_wear_readers_out(planner):
-    for number in range(6):
-        planner.plan(Article(1, lead=f"Bản {number}"), now=NOW + timedelta(minutes=number))
-    assert len(planner.log) == 3
-    late = planner.plan(Article(1, lead="Bản cuối"), now=NOW + timedelta(days=1, minutes=1))
-    assert whys(late) == ["changed"]
-
-
-def test_too_much_at_once_is_held_until_somebody_has_looked(planner):
-    planner.feed = FEED.model_copy(update={"most": 3})
-    many = [Article(number) for number in range(5)]
-    made = planner.plan(*many)
-    assert (whys(made), len(made.held), made.counts["held"]) == ([], 5, 5)
-    assert len(planner.plan(*many, release_held=True).drafts) == 5
 
 
 def test_a_flood_for_the_portal_alone_is_none():
@@ -252,14 +210,6 @@ def test_a_feed_for_the_portal_alone_is_never_held():
     assert len(planner.plan(*changed).drafts) == 9
 
 
-def test_what_was_refused_is_tried_again_only_when_it_has_changed(planner):
-    first = plan_events(Reading(FEED, [Article(1).entry()], NOW), planner.known)
-    refused = frozenset(one.refusal_key for one in first.drafts)
-    again = planner.plan(Article(1), refused=refused)
-    assert (whys(again), again.counts["refused"]) == ([], 1)
-    assert whys(planner.plan(Article(1, title="Đã rút gọn"), refused=refused)) == ["new"]
-
-
 def test_ids_are_the_same_whenever_they_are_worked_out(planner):
     planner.plan(Article(1), Article(2))
     ids = set(planner.known.articles)
@@ -282,14 +232,6 @@ def accept_by_hand(planner, kind, **data):
     event = planner.log[0]
     fields = {"type": kind, "data": data, "extensions": {}, "source": f"/units/{UNIT}"}
     planner.accept(event.model_copy(update=fields))
-
-
-def test_a_withdrawn_item_stays_so_whatever_the_site_does(planner):
-    planner.plan(Article(1))
-    content_id = planner.log[0].data["content_id"]
-    accept_by_hand(planner, events.WITHDRAWN, content_id=content_id, reason="Sai sự thật")
-    made = planner.plan(Article(1, lead="Khác"))
-    assert (whys(made), made.counts["withdrawn"]) == ([], 1)
 
 
 def test_a_text_that_was_corrected_by_hand_is_corrected_behind_it(planner):

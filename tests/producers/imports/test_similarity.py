@@ -134,15 +134,6 @@ def test_what_is_nearly_an_item_is_set_aside_and_never_written_over_it(planner):
     assert planner.event_counts() == {"submitted": 1}
 
 
-def test_what_was_set_aside_is_told_for_as_long_as_it_is_listed(planner):
-    twin = changed_article(ONE, number=2)
-    for listed in ((ONE, twin), (ONE, twin), (twin,)):
-        made = planner.plan(*listed)
-        assert [one.of for one in made.twins.values()] == [*planner.known.articles]
-        assert made.counts["duplicate"] == 1
-    assert not planner.plan(ONE).twins
-
-
 def test_an_item_that_is_listed_under_its_first_address_again_is_not_told_again(planner):
     moved = changed_article(ONE, number=2)
     planner.plan(ONE)
