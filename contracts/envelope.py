@@ -57,7 +57,8 @@ def decode(content_type: str | None, headers: Mapping[str, str] | None, body: by
         case Mode.STRUCTURED:
             return from_structured(body)
         case Mode.BINARY:
-            return from_binary(_with_content_type(content_type, headers), body)
+            given = {"content-type": content_type} if content_type else {}
+            return from_binary(_lower(headers) | given, body)
 
 
 def mode(content_type: str | None, headers: Mapping[str, str] | None = None) -> Mode:
@@ -100,10 +101,7 @@ def from_binary(headers: Mapping[str, str], body: bytes) -> CloudEvent:
 
 def from_batch(body: bytes) -> list[CloudEvent]:
     """All events of a JSON array, or none: errors of all of them, as `[3].data.title`."""
-    if len(body) > MAX_BATCH_BYTES:
-        raise TooLarge(
-            field_error(WHOLE_EVENT, "event_too_large", size=len(body), limit=MAX_BATCH_BYTES)
-        )
+    _bounded(len(body), MAX_BATCH_BYTES)
     entries = strict_json.loads(body)
     if not isinstance(entries, list):
         raise Unreadable(field_error(WHOLE_EVENT, "not_array"))
@@ -200,13 +198,6 @@ def _lower(headers: Mapping[str, str] | None) -> dict[str, str]:
         if lowered.setdefault(key, value) != value:
             raise Unreadable(field_error(key, "header_repeated"))
     return lowered
-
-
-def _with_content_type(
-    content_type: str | None, headers: Mapping[str, str] | None
-) -> dict[str, str]:
-    given = {"content-type": content_type} if content_type else {}
-    return {**_lower(headers), **given}
 
 
 def _json_only(media_type: object) -> None:

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from contracts.base.fields import AudienceId, Contract, Line150, Line250, TopicId, UnitId
+from contracts.catalog import load_texts
 from contracts.errors import Invalid, Unreadable, explain, field_error
 
 Day = Annotated[date, Field(strict=True)]
@@ -132,10 +133,8 @@ class Province(Contract):
     zalo: tuple[int, ...]
 
 
-def parse_provinces(toml_text: str) -> Mapping[str, Province]:
-    """Every province by its id."""
-    provinces = tomllib.loads(toml_text)
-    return {name: Province.model_validate(province) for name, province in provinces.items()}
-
-
-PROVINCES = parse_provinces((Path(__file__).parent / "provinces.toml").read_text("utf-8"))
+PROVINCES: Mapping[str, Province] = {
+    province_id: Province.model_validate(province)
+    for province_id, province in load_texts(Path(__file__).with_name("provinces.toml")).items()
+}
+"""Every province by its id."""

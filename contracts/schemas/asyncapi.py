@@ -56,10 +56,10 @@ def bus_channels() -> Iterator[BusChannel]:
     yield BusChannel(
         "released", released, subjects.PUBLICATIONS, "send", RELEASED, is_internal=False
     )
-    yield from _inner_roads()
+    yield from _internal_channels()
 
 
-def _inner_roads() -> Iterator[BusChannel]:
+def _internal_channels() -> Iterator[BusChannel]:
     for channel in ChannelName:
         for lane in Lane:
             address = subjects.deliver(channel, lane)
@@ -75,7 +75,10 @@ def _inner_roads() -> Iterator[BusChannel]:
 
 def build_document() -> Document:
     """The whole document; equal input gives an equal document."""
-    all_roads = list(bus_channels())
+    channels = list(bus_channels())
+    events = {event_type: _event(event_type) for event_type in (*KINDS, RELEASED)}
+    json_type = {"contentType": envelope.JSON_TYPE}
+    internal = {name: {"name": name, **json_type} for name in INTERNAL_MESSAGES}
     return {
         "asyncapi": "3.1.0",
         "id": "tag:moha.gov.vn,2026:loa",
@@ -85,28 +88,30 @@ def build_document() -> Document:
             "description": "The notification platform of Vietnam's Ministry of Home Affairs.",
         },
         "defaultContentType": envelope.CONTENT_TYPE,
-        "channels": {road.name: _channel(road) for road in all_roads},
-        "operations": {f"{road.action}-{road.name}": _operation(road) for road in all_roads},
-        "components": {"messages": _messages()},
+        "channels": {channel.name: _channel(channel) for channel in channels},
+        "operations": {
+            f"{channel.action}-{channel.name}": _operation(channel) for channel in channels
+        },
+        "components": {"messages": events | internal},
     }
 
 
-def _channel(road: BusChannel) -> Document:
-    parameters = re.findall(r"{(\w+)}", road.address)
+def _channel(channel: BusChannel) -> Document:
+    parameters = re.findall(r"{(\w+)}", channel.address)
     return {
-        "address": road.address,
-        "messages": {road.message: {"$ref": f"#/components/messages/{road.message}"}},
+        "address": channel.address,
+        "messages": {channel.message: {"$ref": f"#/components/messages/{channel.message}"}},
         "parameters": {name: {"description": PARAMETER_DESCRIPTIONS[name]} for name in parameters},
-        "x-internal": road.is_internal,
-        "x-jetstream": _jetstream(road.stream),
+        "x-internal": channel.is_internal,
+        "x-jetstream": _jetstream(channel.stream),
     }
 
 
-def _operation(road: BusChannel) -> Document:
+def _operation(channel: BusChannel) -> Document:
     return {
-        "action": road.action,
-        "channel": {"$ref": f"#/channels/{road.name}"},
-        "messages": [{"$ref": f"#/channels/{road.name}/messages/{road.message}"}],
+        "action": channel.action,
+        "channel": {"$ref": f"#/channels/{channel.name}"},
+        "messages": [{"$ref": f"#/channels/{channel.name}/messages/{channel.message}"}],
     }
 
 
@@ -121,12 +126,6 @@ def _jetstream(stream: subjects.StreamSpec) -> Document:
         "duplicate_window_s": stream.duplicate_window.total_seconds(),
         "consumers": [consumer.durable for consumer in stream.consumers],
     }
-
-
-def _messages() -> Document:
-    events = {event_type: _event(event_type) for event_type in (*KINDS, RELEASED)}
-    inner = {name: {"name": name, "contentType": envelope.JSON_TYPE} for name in INTERNAL_MESSAGES}
-    return {**events, **inner}
 
 
 INTERNAL_MESSAGES = ("wake-up", "receipt", "opinion", "dead-letter")
