@@ -81,11 +81,13 @@ class ServerProcess:
         async with AsyncExitStack() as undo:
             undo.push_async_callback(_end, process, signal.SIGKILL)
             pulse = StartProgress(process)
-            slow = asyncio.get_running_loop().call_later(SLOW_START_S, _tell_slow, process.pid)
+            slow = asyncio.get_running_loop().call_later(SLOW_START_S, _warn_slow, process.pid)
             try:
                 async with asyncio.timeout(START_TIMEOUT_S):
                     child = cls(process, *await _addresses(pulse, store, ports))
-                    await child._ready(pulse)
+                    while await health_problem(child.monitor_url, STARTED_PAGE):
+                        pulse.check()
+                        await asyncio.sleep(POLL_S)
             except (TimeoutError, ServerFailed) as error:
                 raise ServerFailed(f"nats-server did not start: {_last_words(store)}") from error
             finally:
@@ -112,11 +114,6 @@ class ServerProcess:
 
     async def kill(self) -> None:
         await _end(self.process, signal.SIGKILL)
-
-    async def _ready(self, pulse: "StartProgress") -> None:
-        while await health_problem(self.monitor_url, STARTED_PAGE):
-            pulse.check()
-            await asyncio.sleep(POLL_S)
 
 
 class StartProgress:
@@ -147,7 +144,7 @@ def _ticks(pid: int) -> int:
     return sum(map(int, after_name.split()[11:13]))
 
 
-def _tell_slow(pid: int) -> None:
+def _warn_slow(pid: int) -> None:
     log.warning("nats_server_slow", pid=pid)
 
 
@@ -217,11 +214,12 @@ async def _addresses(pulse: StartProgress, store: Path, ports: Ports) -> tuple[s
     """
     if all(ports):
         return f"nats://127.0.0.1:{ports.client}", f"http://127.0.0.1:{ports.monitor}"
-    ports_file = await _told(pulse, store / "run" / f"nats-server_{pulse.process.pid}.ports")
-    return ports_file["nats"][0], ports_file["monitoring"][0]
+    file = store / "run" / f"nats-server_{pulse.process.pid}.ports"
+    addresses = await _wait_for_ports(pulse, file)
+    return addresses["nats"][0], addresses["monitoring"][0]
 
 
-async def _told(pulse: StartProgress, file: Path) -> dict[str, list[str]]:
+async def _wait_for_ports(pulse: StartProgress, file: Path) -> dict[str, list[str]]:
     """The content of *file* as soon as the server has written it completely."""
     async with asyncio.timeout(None) as patience:
         while True:
@@ -362,7 +360,7 @@ class NatsServer:
         failures = 0
         while True:
             failures = failures + 1 if await self._ill() else 0
-            if self._ended or failures >= MAX_FAILED_CHECKS:
+            if self._running.process.returncode is not None or failures >= MAX_FAILED_CHECKS:
                 log.error("nats_server_lost", code=self._running.process.returncode)
                 await self._relaunch()
                 failures = 0
@@ -374,10 +372,6 @@ class NatsServer:
         if reason:
             log.warning("nats_server_ill", reason=reason)
         return reason is not None
-
-    @property
-    def _ended(self) -> bool:
-        return self._running.process.returncode is not None
 
     async def _relaunch(self) -> None:
         await self._running.kill()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from nats.aio.msg import Msg
@@ -40,7 +41,7 @@ async def verify(bus: Bus, monitors: Sequence[str] = ()) -> None:
     if monitors:
         seen = await asyncio.gather(*(_from_monitor(url) for url in monitors))
     else:
-        seen = await _Poll(bus.connection).ask()
+        seen = await _poll(bus.connection)
     check_reports(info["server_id"], seen)
 
 
@@ -80,38 +81,24 @@ def _sync_always(jetstream: dict[str, Any]) -> bool | None:
     return jetstream["config"].get("sync_always", False) is True
 
 
-class _Poll:
-    """Asks all servers at once; a pause ends the poll, because their number is unknown."""
-
-    def __init__(self, link: Connection) -> None:
-        self._link = link
-        self._seen: list[ServerReport] = []
-        self._heard = asyncio.Event()
-
-    async def ask(self) -> list[ServerReport]:
-        nc = self._link.nc
-        async with self._link.awaiting_reply(SETTINGS_SUBJECT, 5.0):
-            inbox = nc.new_inbox()
-            answers = await nc.subscribe(inbox, cb=self._hear)
-            await nc.publish(SETTINGS_SUBJECT, b'{"config":true}', reply=inbox)
-            await self._until_quiet()
-            await answers.unsubscribe()
-        return self._seen
-
-    async def _until_quiet(self) -> None:
-        while True:
-            self._heard.clear()
-            try:
+async def _poll(link: Connection) -> list[ServerReport]:
+    """Ask all servers at once; a pause ends the poll, because their number is unknown."""
+    replies: asyncio.Queue[Msg] = asyncio.Queue()
+    reports: list[ServerReport] = []
+    async with link.awaiting_reply(SETTINGS_SUBJECT, 5.0):
+        inbox = link.nc.new_inbox()
+        subscription = await link.nc.subscribe(inbox, cb=replies.put)
+        await link.nc.publish(SETTINGS_SUBJECT, b'{"config":true}', reply=inbox)
+        with suppress(TimeoutError):
+            while True:
                 async with asyncio.timeout(LAST_ANSWER_WAIT_S):
-                    await self._heard.wait()
-            except TimeoutError:
-                return
+                    reply = await replies.get()
+                if reply.data:
+                    reports.append(_from_reply(json.loads(reply.data)))
+        await subscription.unsubscribe()
+    return reports
 
-    async def _hear(self, msg: Msg) -> None:
-        self._heard.set()
-        if msg.data:
-            report = json.loads(msg.data)
-            server = report["server"]
-            self._seen.append(
-                ServerReport(server["id"], server["ver"], _sync_always(report["data"]))
-            )
+
+def _from_reply(report: dict[str, Any]) -> ServerReport:
+    server = report["server"]
+    return ServerReport(server["id"], server["ver"], _sync_always(report["data"]))

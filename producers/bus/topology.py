@@ -45,13 +45,7 @@ def stream_names() -> list[str]:
 
 
 async def stream_exists(bus: Bus, stream: str) -> bool:
-    try:
-        await bus.stream_info(stream)
-    except BusError as error:
-        if error.err_code != NO_STREAM_CODE:
-            raise
-        return False
-    return True
+    return await _present_config(bus, stream) is not None
 
 
 async def mark_restoring(bus: Bus) -> None:
@@ -74,11 +68,7 @@ async def create_consumer_at(
 ) -> None:
     """Create a durable that starts at message *seq* instead of the first."""
     start = {"deliver_policy": "by_start_sequence", "opt_start_seq": seq}
-    config = consumer_config(consumer) | start
-    call = f"CONSUMER.CREATE.{stream.name}.{consumer.durable}"
-    await bus.connection.repeatable_api_request(
-        call, {"stream_name": stream.name, "config": config, "action": "create"}
-    )
+    await _apply_consumer(bus, stream, consumer_config(consumer) | start, "create")
 
 
 def stream_config(stream: StreamSpec) -> Config:
@@ -159,11 +149,8 @@ def _larger(size: int, other: int) -> int:
 
 async def _ensure_stream(bus: Bus, wanted: Config) -> None:
     name = wanted["name"]
-    try:
-        present = (await bus.stream_info(name))["config"]
-    except BusError as error:
-        if error.err_code != NO_STREAM_CODE:
-            raise
+    present = await _present_config(bus, name)
+    if present is None:
         await bus.connection.repeatable_api_request(f"STREAM.CREATE.{name}", wanted)
         log.info("stream_created", stream=name)
         return
@@ -171,6 +158,16 @@ async def _ensure_stream(bus: Bus, wanted: Config) -> None:
     if config != present:
         await bus.connection.repeatable_api_request(f"STREAM.UPDATE.{name}", config)
         log.info("stream_updated", stream=name)
+
+
+async def _present_config(bus: Bus, stream: str) -> Config | None:
+    try:
+        config: Config = (await bus.stream_info(stream))["config"]
+    except BusError as error:
+        if error.err_code != NO_STREAM_CODE:
+            raise
+        return None
+    return config
 
 
 async def _ensure_consumer(bus: Bus, stream: StreamSpec, consumer: ConsumerSpec) -> None:
@@ -184,12 +181,15 @@ async def _ensure_consumer(bus: Bus, stream: StreamSpec, consumer: ConsumerSpec)
     config = present | wanted | {key: present[key] for key in START_KEYS if key in present}
     if config == present:
         return
-    call = f"CONSUMER.CREATE.{stream.name}.{consumer.durable}"
     action = "update" if present else "create"
-    await bus.connection.repeatable_api_request(
-        call, {"stream_name": stream.name, "config": config, "action": action}
-    )
+    await _apply_consumer(bus, stream, config, action)
     log.info("consumer_applied", stream=stream.name, consumer=consumer.durable, action=action)
+
+
+async def _apply_consumer(bus: Bus, stream: StreamSpec, config: Config, action: str) -> None:
+    query = {"stream_name": stream.name, "config": config, "action": action}
+    call = f"CONSUMER.CREATE.{stream.name}.{config['name']}"
+    await bus.connection.repeatable_api_request(call, query)
 
 
 def _nanoseconds(span: timedelta) -> int:

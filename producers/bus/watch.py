@@ -80,19 +80,16 @@ class _Feed:
         self._link = link
         self._call = call
         self._inbox = inbox
-        self._heard: asyncio.Queue[Msg] = asyncio.Queue()
+        self.messages: asyncio.Queue[Msg] = asyncio.Queue()
         self._losses = link.disconnects
         self._due = 0
         self._delivered = 0
-
-    async def hear(self, msg: Msg) -> None:
-        self._heard.put_nowait(msg)
 
     async def next(self) -> Msg | None:
         """The next message, or None for a heartbeat."""
         if not self._due:
             await self._pull()
-        msg = await self._hear()
+        msg = await self._next_message()
         status = (msg.headers or {}).get("Status")
         if status is None:
             return self._in_order(msg)
@@ -112,13 +109,13 @@ class _Feed:
             await self._link.nc.publish(self._call, json.dumps(query).encode(), reply=self._inbox)
         self._due = PULL_SIZE
 
-    async def _hear(self) -> Msg:
-        if not self._heard.empty():
-            return self._heard.get_nowait()
+    async def _next_message(self) -> Msg:
+        if not self.messages.empty():
+            return self.messages.get_nowait()
         if self._losses != self._link.disconnects:
             raise NoReply("the connection was lost meanwhile")
         async with self._link.awaiting_reply(self._call, SILENT_AFTER_S):
-            return await self._heard.get()
+            return await self.messages.get()
 
     def _in_order(self, msg: Msg) -> Msg:
         self._delivered += 1
@@ -137,12 +134,12 @@ async def _following(link: Connection, bucket: str, start: int) -> AsyncIterator
     inbox = link.nc.new_inbox()
     feed = _Feed(link, f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}", inbox)
     async with link.awaiting_reply(inbox, SILENT_AFTER_S):
-        heard = await link.nc.subscribe(inbox, cb=feed.hear)
+        subscription = await link.nc.subscribe(inbox, cb=feed.messages.put)
     try:
         yield feed
     finally:
         with suppress(NatsError):
-            await heard.unsubscribe()
+            await subscription.unsubscribe()
 
 
 def _config(name: str, start: int) -> Reply:
