@@ -16,7 +16,6 @@ from producers.imports.imported_articles import ImportedArticles
 from producers.imports.isolate_errors import isolate_errors, log_unexpected
 from producers.imports.parse import feed_document
 from producers.imports.parse.feed_document import FeedDocument
-from producers.imports.parse.feedparser_entry import UnreadableEntry
 from producers.imports.plan import plan_events
 from producers.imports.planned import Draft, Plan, Reading, Twin
 from producers.units.feed_settings import LOOK_BACK, Feed
@@ -31,7 +30,7 @@ class DryRunItem(BaseModel):
     becomes: DryRunResult
     title: str
     url: str
-    published: datetime | None
+    published: datetime | None = None
     errors: tuple[FieldError, ...] = ()
 
 
@@ -87,7 +86,10 @@ def read_response(
         twins=tuple(planned.twins.values()),
         items=(
             *(check_draft(draft, feed, vocabulary) for draft in planned.drafts),
-            *map(refused_item, read.unreadable),
+            *(
+                DryRunItem(becomes="new", title=entry.title, url=entry.url, errors=(entry.error,))
+                for entry in read.unreadable
+            ),
         ),
     )
 
@@ -115,12 +117,6 @@ def check_draft(draft: Draft, feed: Feed, vocabulary: Vocabulary) -> DryRunItem:
         published=entry.scheduled_for or entry.published_at,
         errors=errors,
     )
-
-
-def refused_item(entry: UnreadableEntry) -> DryRunItem:
-    """The result for an unreadable entry."""
-    fields = {"title": entry.title, "url": entry.url, "published": None, "errors": (entry.error,)}
-    return DryRunItem(becomes="new", **fields)
 
 
 def result_of(draft: Draft, feed: Feed) -> DryRunResult:

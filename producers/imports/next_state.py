@@ -23,6 +23,10 @@ from producers.imports.planned import Draft, Moved, Plan
 from producers.units.feed_settings import Feed
 
 POSTPONED_S = 60.0
+DAY_S = 86_400.0
+WEEK_S = 7 * DAY_S
+_JITTER = 0.1
+_MAX_DOUBLINGS = 20
 RANDOM = Random()  # noqa: S311 -- spreads visits, keeps no secret
 
 
@@ -77,11 +81,6 @@ def after_end(state: FeedState, now: float, error: FeedUnavailable) -> FeedState
     )
 
 
-def postponed(state: FeedState, now: float) -> FeedState:
-    """The state after a bus failure: the whole visit again, soon."""
-    return state.model_copy(update={"due": now + POSTPONED_S})
-
-
 def after_unchanged(
     state: FeedState, feed: Feed, now: float, response: ConditionalResponse
 ) -> FeedState:
@@ -94,13 +93,13 @@ def after_reading(state: FeedState, feed: Feed, now: float, result: ReadingResul
     """The state after a reading whose events were sent."""
     plan, response = result.plan, result.response
     update = visit_fields(feed, now, response, max(response.max_age_s, result.ttl_s))
-    if (
-        not result.overtaken and not plan.counts["restless"]
-    ):  # else the next visit reads all entries again
+    is_done = not result.overtaken and not plan.counts["restless"]
+    if is_done:  # else the next visit reads all entries again
         update |= {
             "etag": repeatable_header(response.etag),
             "modified": repeatable_header(response.last_modified),
         }
+    refused = (refusal for refusal in state.refused if refusal.key in plan.refused)
     update |= {
         "title": result.title,
         "counts": {name: count for name, count in plan.counts.items() if count},
@@ -109,7 +108,7 @@ def after_reading(state: FeedState, feed: Feed, now: float, result: ReadingResul
         "twins": tuple(plan.twins.values())[:MAX_TWINS],
         "moved": merge_moved(state.moved, plan),
         "restless": tuple(plan.restless[:MAX_RESTLESS]),
-        "refused": merge_refusals(state.refused, result),
+        "refused": (*result.refused, *refused)[:MAX_REFUSALS],
     }
     return state.model_copy(update=update)
 
@@ -153,24 +152,12 @@ def merge_moved(before: tuple[Moved, ...], plan: Plan) -> tuple[Moved, ...]:
     return tuple(moves[:MAX_MOVED])
 
 
-def merge_refusals(before: tuple[Refusal, ...], result: ReadingResult) -> tuple[Refusal, ...]:
-    """Merge new refusals with known ones that are still in the feed unchanged."""
-    still_valid = [refusal for refusal in before if refusal.key in result.plan.refused]
-    return (*result.refused, *still_valid)[:MAX_REFUSALS]
-
-
-DAY_S = 86_400.0
-WEEK_S = 7 * DAY_S
-JITTER = 0.1
-MAX_DOUBLINGS = 20
-
-
 def next_visit_s(every_s: float, asked_s: float, failures: int, jitter: float) -> float:
     """Seconds until the next visit.
 
     *asked_s* is the site's last max-age, ttl or Retry-After, limited to a week. Each consecutive
     failure doubles the wait, up to a day.
     """
-    patience: float = every_s * 2.0 ** min(failures, MAX_DOUBLINGS)
+    patience: float = every_s * 2.0 ** min(failures, _MAX_DOUBLINGS)
     wished = max(every_s, min(patience, DAY_S), min(asked_s, WEEK_S))
-    return wished * (1 + JITTER * jitter)
+    return wished * (1 + _JITTER * jitter)

@@ -79,12 +79,12 @@ class ImportPlanner:
         self.matches: dict[int, Match | None] = {}
         self.aliases: dict[str, str] = {}  # names outside events, from earlier readings
         self.current_names: dict[str, frozenset[str]] = {}  # item → its present names
-        self.load_moved(imported)
+        self.load_moved()
 
-    def load_moved(self, imported: ImportedArticles) -> None:
+    def load_moved(self) -> None:
         """Load the moves that earlier readings found; the newest place counts."""
         for move in reversed(self.reading.moved):
-            if (story := imported.articles.get(move.of)) is None:
+            if (story := self.imported.articles.get(move.of)) is None:
                 continue
             self.aliases |= dict.fromkeys(move.names, move.of)
             if story.fingerprint == move.mark:
@@ -147,13 +147,11 @@ class ImportPlanner:
     def plan_known_entry(self, entry: Entry, match: Match) -> None:
         """Plan an entry of a known item."""
         story = match.article
+        is_claimed = story.content_id in self.claimed_items
+        is_near = not match.is_by_name and match.similarity < Similarity.SAME
         if story.is_withdrawn:
             self.plan.counts["withdrawn"] += 1
-        elif (
-            self.belongs_to_other_feed(story)
-            or story.content_id in self.claimed_items
-            or is_near_match(match)
-        ):
+        elif is_near or is_claimed or self.belongs_to_other_feed(story):
             self.plan_second_entry(entry, match)
         else:
             self.claimed_items.add(story.content_id)
@@ -163,12 +161,11 @@ class ImportPlanner:
     def compare_text(self, entry: Entry, match: Match) -> None:
         """Compare the item's main entry with its known text."""
         story = match.article
-        moved_back = (
-            match.is_by_name and not has_own_name(entry, match) and has_same_words(entry, story)
-        )
+        is_moved = match.is_by_name and not has_own_name(entry, match)
+        words = story.signature.words if story.signature else None
         if story.fingerprint == entry.fingerprint:
             self.record_move(entry, story)
-        elif moved_back:
+        elif is_moved and words == entry.signature.words:
             self.plan.counts["unchanged"] += 1
         elif until := quiet_until(story, self.reading.now):
             self.plan.counts["restless"] += 1
@@ -261,15 +258,6 @@ def import_content_id(unit: str, entry: Entry) -> str:
 def has_own_name(entry: Entry, match: Match | None) -> bool:
     """Whether the entry has a name of the item's newest text."""
     return match is not None and not match.article.names.isdisjoint(entry.names)
-
-
-def is_near_match(match: Match) -> bool:
-    """Similar to the item, but neither new nor a correction."""
-    return not match.is_by_name and match.similarity < Similarity.SAME
-
-
-def has_same_words(entry: Entry, article: ImportedArticle) -> bool:
-    return article.signature is not None and article.signature.words == entry.signature.words
 
 
 def is_new(entry: Entry, reading: Reading) -> bool:

@@ -114,7 +114,7 @@ class Importer:
             return self.record_failure(call, away)
         except (Unavailable, BusError) as silence:
             log.warning("import_put_off", error=type(silence).__name__)
-            return next_state.postponed(state, self.clock())
+            return state.model_copy(update={"due": self.clock() + next_state.POSTPONED_S})
         log_reading(result, feed)
         return next_state.after_reading(state, feed, self.clock(), result)
 
@@ -178,11 +178,7 @@ class Importer:
         subject = subjects.content(unit, "*")
         async for message in self.bus.scan(subjects.CONTENT.name, subject, imported.seq + 1):
             event = decode_message(message)
-            if (
-                event
-                and imported.concerns(event)
-                and await self.counts(event, imported, message.subject)
-            ):
+            if event and await self.counts(event, imported, message.subject):
                 imported.add_event(event, message.time)
             imported.seq = message.seq
         return imported
@@ -200,13 +196,13 @@ class Importer:
         return imported
 
     async def counts(self, event: CloudEvent, imported: ImportedArticles, subject: str) -> bool:
-        """Whether an event of the log counts: intake accepts or has accepted it.
+        """Whether an event is of an imported item and counts: intake accepts or has accepted it.
 
         An accepted event counts even if contract or vocabulary have changed since; otherwise its
         item would be published twice. The import's own next text needs no look at its record.
         Raises BusError.
         """
-        if event.type not in events.BUS_TYPES:
+        if event.type not in events.BUS_TYPES or not imported.concerns(event):
             return False
         fits = is_admissible(event, imported.unit, subject, self.vocabulary)
         if fits and imported.is_own_next_text(event):

@@ -70,7 +70,7 @@ def text_of(markup: str) -> str:
     """The text of HTML: paragraphs separated by an empty line."""
     lines = not _MARKUP.search(markup)  # in plain text a line break counts
     seen = "".join(
-        gap + unescape(piece if lines else collapse_spaces(piece))
+        gap + unescape(piece if lines else _ANY_SPACE.sub(" ", piece))
         for gap, piece in text_pieces(markup)
     )
     clean = (line.strip() for line in _SPACES.sub(" ", seen).split("\n"))
@@ -80,11 +80,6 @@ def text_of(markup: str) -> str:
 def unescape(text: str) -> str:
     """Replace character references; numbers beyond Unicode become U+FFFD."""
     return letters_of(_HUGE.sub(REPLACEMENT, text))
-
-
-def collapse_spaces(text: str) -> str:
-    """Collapse white space, as HTML does."""
-    return _ANY_SPACE.sub(" ", text)
 
 
 def line_of(markup: str) -> str:

@@ -56,7 +56,8 @@ class TextSignature:
 def text_signature(content: str, files: Iterable[str], at: datetime | None) -> TextSignature:
     """The signature of *content*, Markdown or plain text."""
     words = _WORD.findall(text.squeeze(content))
-    figures = {word for word in _WORD.findall(text.nfc(content)) if is_distinctive(word)}
+    written = _WORD.findall(text.nfc(content))
+    figures = {word for word in written if word[0].isupper() or not word.isalpha()}
     return TextSignature(
         keys.digest(*words),
         len(words),
@@ -65,10 +66,6 @@ def text_signature(content: str, files: Iterable[str], at: datetime | None) -> T
         published_minute(at),
         shingle_sample(words),
     )
-
-
-def is_distinctive(word: str) -> bool:
-    return word[0].isupper() or not word.isalpha()
 
 
 def published_minute(at: datetime | None) -> datetime | None:
