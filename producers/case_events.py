@@ -78,7 +78,8 @@ class CaseEventStore:
             if await self.write_revision(record, data, known):
                 return number
             known = await self.dossiers.get(record.content_id)
-            await self.purge_stray_contact(record, read_dossier(known))
+            if read_dossier(known).positions.get(number) != record.event_id:
+                await self.notices.purge(contact_key(record))  # the revision is another event's
         key = case.event.content_id
         raise nats.NoReply(f"publications.{key}: somebody else keeps changing it")
 
@@ -102,11 +103,6 @@ class CaseEventStore:
             return False
         crash_point("gateway.case_numbered")
         return True
-
-    async def purge_stray_contact(self, record: NoticeRecord, dossier: Dossier) -> None:
-        """Remove a contact stored under a revision that another event got."""
-        if dossier.positions.get(record.revision) != record.event_id:
-            await self.notices.purge(contact_key(record))
 
     async def store_contact(self, record: NoticeRecord) -> None:
         """Store the notice's contact, unless it is stored already."""

@@ -83,13 +83,9 @@ class ClientSettings:
         return Vocabulary.parse(path.read_text("utf-8")) if path.is_file() else DEFAULT
 
     def find_bus_url(self) -> str | None:
-        """LOA_NATS_URL, or the address in `ready.json` (unverified.
-
-        Connecting shows whether it is live).
-        """
-        return self.nats_url or self._running()
-
-    def _running(self) -> str | None:
+        """LOA_NATS_URL, or the address in `ready.json`; connecting shows whether it is live."""
+        if self.nats_url:
+            return self.nats_url
         try:
             ready = json.loads((self.data_dir / "run" / "ready.json").read_bytes())
             return str(ready["nats_url"])
@@ -120,12 +116,12 @@ def publish(context: typer.Context, file: File, unit: Unit = None, as_json: Json
     """
     with _explained(as_json):
         event = event_file.read_event(_body(file), unit)
-        around = _around(context)
-        publisher = around.publisher(event_file.find_sender(event, unit))
+        settings = _settings(context)
+        publisher = settings.publisher(event_file.find_sender(event, unit))
         answer = asyncio.run(_publish(publisher, event))
     content = events.check(event, publisher.vocabulary)
     print_errors([*_ended(content), *_unseen(content)])
-    _tell(answer, around, as_json)
+    _print_answer(answer, settings, as_json)
     if isinstance(answer, Spooled):
         raise typer.Exit(EXIT_SPOOLED)
 
@@ -139,7 +135,7 @@ def validate(context: typer.Context, file: File, unit: Unit = None, as_json: Jso
     """
     with _explained(as_json):
         event = event_file.read_event(_body(file), unit)
-        vocabulary = _around(context).vocabulary
+        vocabulary = _settings(context).vocabulary
         content = events.check(event, vocabulary, accepted_types=events.HTTP_TYPES)
         if unit:
             events.check_sender(event, unit, vocabulary)
@@ -194,9 +190,9 @@ def _unseen(content: events.Event) -> list[FieldError]:
     return [get_text("cli", "urgent").as_field_error("data.lane")] if urgent else []
 
 
-def _around(context: typer.Context) -> ClientSettings:
-    tell: Callable[[], ClientSettings] = context.obj or ClientSettings.from_environment
-    return tell()
+def _settings(context: typer.Context) -> ClientSettings:
+    load: Callable[[], ClientSettings] = context.obj or ClientSettings.from_environment
+    return load()
 
 
 def _body(file: str) -> bytes:
@@ -230,17 +226,14 @@ def _explained(as_json: bool) -> Iterator[None]:
         ) from None
 
 
-def _tell(answer: Accepted | Spooled, around: ClientSettings, as_json: bool) -> None:
-    facts = {name: _plain(value) for name, value in asdict(answer).items()}
+def _print_answer(answer: Accepted | Spooled, settings: ClientSettings, as_json: bool) -> None:
+    facts = asdict(answer)
     if isinstance(answer, Spooled):
-        name = "spooled_here" if around.drains_at_start else "spooled"
+        facts["path"] = str(answer.path)
+        name = "spooled_here" if settings.drains_at_start else "spooled"
     else:
         name = "known" if answer.duplicate else "accepted"
     _print(facts, get_text("cli", name, **facts), as_json)
-
-
-def _plain(value: object) -> object:
-    return str(value) if isinstance(value, Path) else value
 
 
 def _print(facts: dict[str, Any], saying: Bilingual, as_json: bool) -> None:

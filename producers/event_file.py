@@ -25,7 +25,7 @@ def read_event(body: bytes, unit: str | None) -> CloudEvent:
     if ENVELOPE_FIELDS & set(value):
         return from_structured(body)
     if unit is None:
-        raise _nobody()
+        raise _no_unit_error()
     return from_structured(wrap_data(value, unit))
 
 
@@ -37,7 +37,7 @@ def find_sender(event: CloudEvent, unit: str | None) -> str:
     if unit is None and event.source.startswith(UNIT_SOURCE_PREFIX):
         unit = event.source.removeprefix(UNIT_SOURCE_PREFIX)
     if not unit:
-        raise _nobody()
+        raise _no_unit_error()
     return unit
 
 
@@ -67,12 +67,9 @@ def _id(event_type: str, data: dict[str, Any]) -> str:
     else:
         last = data.get("revision")
     event_id = f"{data.get('content_id')}.{last}"
-    return (
-        event_id
-        if event_id.isascii() and event_id.isprintable() and len(event_id) < 120
-        else "unnamed"
-    )
+    is_valid = event_id.isascii() and event_id.isprintable() and len(event_id) < 120
+    return event_id if is_valid else "unnamed"
 
 
-def _nobody() -> Invalid:
+def _no_unit_error() -> Invalid:
     return Invalid(get_text("cli", "no_unit").as_field_error("unit"))

@@ -99,14 +99,19 @@ class Publisher:
         Raises ContractError naming each wrong field; Unavailable if the bus is unavailable and the
         spool is missing or full. A repeat is harmless.
         """
-        admitted = admit(_event(event), self.unit, self.vocabulary)
+        if not isinstance(event, CloudEvent):
+            event = from_structured(dict(event))
+        admitted = admit(event, self.unit, self.vocabulary)
         async with self._turn:
             if self.spool and (await self._drain(self.spool)).left:
                 return await self._keep(self.spool, admitted)
             try:
                 return await self._send(admitted)
             except BusError as error:
-                return await self._away(admitted, error)
+                log.warning("bus_away", event_id=admitted.event_id, reason=str(error))
+                if self.spool is None:
+                    raise unavailable_error() from error
+                return await self._keep(self.spool, admitted)
 
     async def drain(self) -> Drained:
         """Send spooled events, oldest first, until none is left or the bus is unavailable."""
@@ -160,12 +165,6 @@ class Publisher:
             )
         return self._bus
 
-    async def _away(self, admitted: CheckedEvent, error: BusError) -> Spooled:
-        log.warning("bus_away", event_id=admitted.event_id, reason=str(error))
-        if self.spool is None:
-            raise unavailable_error() from error
-        return await self._keep(self.spool, admitted)
-
     async def _keep(self, spool: Spool, admitted: CheckedEvent) -> Spooled:
         try:
             path = await asyncio.to_thread(spool.append, admitted)
@@ -175,10 +174,6 @@ class Publisher:
             raise Unavailable(refusal, retry_after_s=RETRY_AFTER_S) from error
         log.info("event_spooled", event_id=admitted.event_id)
         return Spooled(admitted.event_id, admitted.content_id, admitted.revision, path)
-
-
-def _event(event: CloudEvent | Mapping[str, Any]) -> CloudEvent:
-    return event if isinstance(event, CloudEvent) else from_structured(dict(event))
 
 
 async def drain(

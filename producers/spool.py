@@ -46,8 +46,10 @@ class Spool:
         """
         _make(self.folder)
         body = json.dumps({"unit": event.unit, "event": json.loads(event.body)})
-        with self._locked("append"):
-            self._sweep()
+        with (self.folder / "append.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            for partial in self.folder.glob("*.tmp"):  # of a killed process, never acknowledged
+                partial.unlink(missing_ok=True)
             waiting = self.waiting()
             if waiting_file := _find(waiting, event.event_id, body):
                 return waiting_file
@@ -70,10 +72,7 @@ class Spool:
         return SpooledEvent(str(content.get("unit")), from_structured(content.get("event") or {}))
 
     def remove(self, path: Path) -> None:
-        """Delete a file after its event was stored.
-
-        If the deletion is lost, a repeat is harmless.
-        """
+        """Delete a file after its event was stored; a repeat is harmless."""
         path.unlink(missing_ok=True)
 
     def set_aside(self, path: Path) -> Path:
@@ -97,17 +96,6 @@ class Spool:
                 yield False
             else:
                 yield True
-
-    @contextmanager
-    def _locked(self, name: str) -> Iterator[None]:
-        with (self.folder / f"{name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-
-    def _sweep(self) -> None:
-        """Delete partial files of killed processes; they were never acknowledged."""
-        for path in self.folder.glob("*.tmp"):
-            path.unlink(missing_ok=True)
 
 
 def _stamp(waiting: list[Path]) -> str:

@@ -12,7 +12,6 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from contracts.base.times import VIETNAM, vietnam_time
-from contracts.errors import FieldError
 from contracts.subscriptions.signup import SUPPRESSION_FIELD
 from contracts.subscriptions.subscriber import RetainedData, Subscriber
 from contracts.subscriptions.transactional import UnsubscribeResult
@@ -102,21 +101,17 @@ class PreferencesPages:
 
     def options_page(self, request: Request, subscriber: Subscriber, **shown: Any) -> Response:
         """The options page, with errors and the entered values, if any."""
-        errors: Mapping[str, str] = shown.get("wrong", {})
         values = {
+            "asked": subscriber,
+            "wrong": {},
+            **dict.fromkeys(("done", "new_email", "until"), ""),
             "reader": subscriber,
-            "asked": shown.get("asked", subscriber),
             "paused": subscriber.is_paused_at(self.now()),
-            "done": shown.get("done", ""),
-            "wrong": errors,
-            "new_email": shown.get("new_email", ""),
-            "until": shown.get("until", ""),
             "seal": self.sessions.form_seal(request),
             "here": "manage",
         }
-        return self.renderer.render(
-            "options.html", UNPROCESSABLE if errors else HTTPStatus.OK, **values
-        )
+        status = UNPROCESSABLE if "wrong" in shown else HTTPStatus.OK
+        return self.renderer.render("options.html", status, **values | shown)
 
     def now(self) -> datetime:
         return vietnam_time(self.clock())
@@ -156,7 +151,9 @@ class PreferencesPages:
         address = forms.single_value(form, "email").strip()
         self.limits.check(request)
         if faults := await self.service.request_address_change(reader, address):
-            errors = errors_by_field([with_field(fault, f"new_{fault.field}") for fault in faults])
+            errors = errors_by_field(
+                [fault.model_copy(update={"field": f"new_{fault.field}"}) for fault in faults]
+            )
             return self.options_page(request, reader, wrong=errors, new_email=address)
         return self.renderer.message_page("sent_move", facts=[address])
 
@@ -224,8 +221,3 @@ def suppression_text(data: Mapping[str, Any]) -> str:
     until = entry["until"] and datetime.fromisoformat(entry["until"]).astimezone(VIETNAM)
     end = texts["until"].format(day=f"{until:%d/%m/%Y}") if until else texts["for_good"]
     return f"{texts['complaint' if entry['reason'] == COMPLAINT_REASON else 'bounced']} {end}"
-
-
-def with_field(error: FieldError, field: str) -> FieldError:
-    """The same error for another field."""
-    return error.model_copy(update={"field": field})

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -45,10 +44,6 @@ def file_version(name: str) -> str:
     return sha256((FOLDER / "static" / name).read_bytes()).hexdigest()[:10]
 
 
-def format_day(at: datetime) -> str:
-    return f"{at.astimezone(VIETNAM):%d/%m/%Y}"
-
-
 @dataclass
 class Renderer:
     """Renders pages for one public address and one vocabulary."""
@@ -65,7 +60,10 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.environment.filters |= {"moment": format_moment_in_sentence, "day": format_day}
+        self.environment.filters |= {
+            "moment": format_moment_in_sentence,
+            "day": lambda at: f"{at.astimezone(VIETNAM):%d/%m/%Y}",
+        }
         self.environment.globals |= {
             "base": self.base_path,
             "texts": page_texts(),
@@ -88,8 +86,7 @@ class Renderer:
         return SECURITY_HEADERS | (HSTS_HEADER if self.is_https else {})
 
     def render(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-        body = self.environment.get_template(template).render(values)
-        return HTMLResponse(body, status)
+        return HTMLResponse(self.environment.get_template(template).render(values), status)
 
     def message_page(self, name: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A message page from the text catalog, with an optional button."""
@@ -114,11 +111,7 @@ def errors_by_field(field_errors: Sequence[FieldError]) -> dict[str, str]:
     ours: Mapping[str, str] = page_texts()["wrong"]
     errors: dict[str, str] = {}
     for error in field_errors:
-        errors.setdefault(error.field, ours.get(error.field) or describe_error(error))
+        name = page_texts()["field"].get(error.field)
+        described = f"{name}: {error.message_vi}" if name else error.message_vi
+        errors.setdefault(error.field, ours.get(error.field) or described)
     return errors
-
-
-def describe_error(error: FieldError) -> str:
-    """The error's own text, preceded by the field's name."""
-    name = page_texts()["field"].get(error.field)
-    return f"{name}: {error.message_vi}" if name else error.message_vi

@@ -15,8 +15,6 @@ class AddressChange(Protocol):
     """An address change that awaits confirmation."""
 
     @property
-    def old(self) -> str: ...
-    @property
     def new(self) -> str: ...
 
 

@@ -59,10 +59,6 @@ class Registration(Contract):
     feeds: tuple[Feed, ...] = ()
     """Imported feeds of the unit's own site."""
 
-    def accepts_key(self, hashed: str, now: datetime) -> bool:
-        """Whether one of the keys matches."""
-        return any(key.accepts(hashed, now) for key in self.keys)
-
     def with_new_key(self, key: ApiKey, overlap: timedelta) -> "Registration":
         """The registration with *key* as the new key; the old ones end after *overlap*."""
         end = key.created + overlap
@@ -166,8 +162,8 @@ class UnitRegistry:
         """The unit that *api_key* belongs to. Raises Unauthorized."""
         parts = _KEY.fullmatch(api_key)
         registration = await self.find(parts[1]) if parts else None
-        now = utc_now(self.clock)
-        if parts and registration and registration.accepts_key(_hash(api_key), now):
+        hashed, now = _hash(api_key), utc_now(self.clock)
+        if parts and registration and any(key.accepts(hashed, now) for key in registration.keys):
             return RegisteredUnit(parts[1], registration)
         raise Unauthorized(field_error("Authorization", "wrong_key"))
 
