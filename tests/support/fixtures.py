@@ -12,6 +12,7 @@ from producers.bus import Bus
 from tests.support.bounce_pipeline import BouncePipeline
 from tests.support.canary_harness import CanaryHarness
 from tests.support.case_pipeline import CasePipeline
+from tests.support.check_harness import CheckHarness
 from tests.support.clock import FakeClock
 from tests.support.delivery_pipeline import DeliveryPipeline, new_delivery_pipeline
 from tests.support.digest_pipeline import open_digest_pipeline
@@ -142,6 +143,13 @@ def relay(tmp_path):
 @pytest.fixture
 def canaries(bus, tmp_path):
     return CanaryHarness(bus, tmp_path)
+
+
+@pytest.fixture
+async def check_harness(bus, tmp_path):
+    harness = await CheckHarness(bus, tmp_path).open()
+    yield harness
+    await harness.close()
 
 
 @pytest.fixture

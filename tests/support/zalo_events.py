@@ -74,6 +74,9 @@ class ZaloEventHarness:
         for told in await self.webhook.post_due_events():
             await self.people.on_event(ZaloEvent.model_validate(told))
 
+    async def handle(self, kind: str, user_id: str = USER, **more) -> None:
+        await self.people.on_event(self.event(kind, user_id, **more))
+
     def event(self, kind: str, user_id: str = USER, *, ago_s: float = 0, **more) -> ZaloEvent:
         at = datetime.fromtimestamp(self.stage.clock() - ago_s, UTC)
         facts = {"key": "k", "at": at, "user_id": user_id, "oa_id": OA_ID}

@@ -3,19 +3,16 @@
 import pytest
 
 from channels.zalo.publications.record import ArticleRecord
-from tests.support.check_harness import CheckHarness
 from tests.support.events import ITEM, submitted, withdrawn
 
 
 @pytest.fixture
-async def check_harness(bus, tmp_path):
-    loa = await CheckHarness(bus, tmp_path).open()
+async def check_harness(check_harness):
     for event in (submitted(), withdrawn()):
-        loa.clock.advance(60)
-        await loa.send(event)
-        await loa.deliver_all(ITEM)
-    yield loa
-    await loa.close()
+        check_harness.clock.advance(60)
+        await check_harness.send(event)
+        await check_harness.deliver_all(ITEM)
+    return check_harness
 
 
 def unnoted(revision):

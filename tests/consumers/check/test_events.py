@@ -5,15 +5,8 @@ import pytest
 from consumers.check.context import CheckContext, ConsumerProgress
 from consumers.check.events import EventRules
 from contracts import subjects
-from tests.support.check_harness import CheckHarness, acknowledge_all
+from tests.support.check_harness import acknowledge_all
 from tests.support.events import ITEM, UNIT, corrected, register_unit, submitted, withdrawn
-
-
-@pytest.fixture
-async def check_harness(bus, tmp_path):
-    house = await CheckHarness(bus, tmp_path).open()
-    yield house
-    await house.close()
 
 
 async def stored(house, event):

@@ -121,12 +121,10 @@ def test_a_folder_that_is_held_is_not_judged(tmp_path, audit):
 
 
 @pytest.fixture
-async def check_harness(bus, tmp_path):
-    house = await CheckHarness(bus, tmp_path).open()
-    await house.send(submitted())
-    await house.deliver_all(ITEM)
-    yield house
-    await house.close()
+async def check_harness(check_harness):
+    await check_harness.send(submitted())
+    await check_harness.deliver_all(ITEM)
+    return check_harness
 
 
 async def test_a_machine_without_the_portal_says_so(check_harness, tmp_path):

@@ -14,14 +14,10 @@ from consumers.ledger import row_ref as places
 from consumers.ledger.codec import BatchRows
 from consumers.ledger.row_ref import RowRef
 from consumers.reporting.trace import TraceReader
-from contracts import events, keys
+from contracts import keys
 from contracts.base.times import VIETNAM
-from contracts.cloudevent import CloudEvent
 from contracts.delivery import BatchKey, ChannelName
-from contracts.errors import Invalid
 from contracts.subscriptions.subscriber import Subscriber
-from contracts.testing import sample
-from contracts.vocabulary import DEFAULT
 from producers.bus import Change
 from tests.support.digest_pipeline import SATURDAY
 
@@ -69,15 +65,6 @@ def test_names_of_digests_are_known_again():
     assert keys.is_digest(keys.digest_content_id("weekly", "2026-11-23"))
     others = ("digest-monthly-2026-11-23", "digest-daily-2026-11-2", "tin-digest-daily-2026-11-23")
     assert not any(map(keys.is_digest, others))
-
-
-def test_no_item_may_be_called_like_a_digest():
-    name = keys.digest_content_id("daily", "2026-11-26")
-    event = CloudEvent.model_validate(sample("submitted", content_id=name))
-    event = event.model_copy(update={"subject": None})
-    with pytest.raises(Invalid) as refused:
-        events.check(event, DEFAULT)
-    assert [one.field for one in refused.value.errors] == ["data.content_id"]
 
 
 def test_a_call_that_comes_while_a_digest_is_seen_to_stays():

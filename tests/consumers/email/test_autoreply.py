@@ -33,34 +33,31 @@ def test_a_persons_own_mail_may_be_answered(written):
     assert autoreply_address(written, AN, LEAVE) == AN
 
 
-@pytest.mark.parametrize(
-    "field",
-    [
+MACHINE_FIELDS = (
         "Auto-Submitted: auto-replied", "Auto-Submitted: auto-generated; owner=x", "X-Loop: x",
         "Precedence: bulk", "Precedence: List", "Precedence: auto_reply", "List-Id: <x.example>",
         "List-Unsubscribe: <mailto:x@x.example>", "X-Auto-Response-Suppress: All",
         "Content-Type: multipart/report; boundary=x", f"From: {AN}",
+)  # fmt: skip
+MACHINES = (
+    "", "MAILER-DAEMON@example.com", "no-reply@example.com", "noreply+1@example.com",
+    "owner-tin@example.com", "tin-request@example.com", "tin-bounces@example.com", "khong phai",
+)  # fmt: skip
+OTHERS = (
+    mail(sender="ai-khac@example.com"), mail(to="ai-do@example.com"), b"Subject: x\r\n\r\n", b"",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("written", "sender"),
+    [
+        *((mail(field), AN) for field in MACHINE_FIELDS),
+        *((mail(sender=sender), sender) for sender in MACHINES),
+        *((written, AN) for written in OTHERS),
     ],
-)  # fmt: skip
-def test_what_a_machine_wrote_is_never_answered(field):
-    assert autoreply_address(mail(field), AN, LEAVE) == ""
-
-
-@pytest.mark.parametrize(
-    "written",
-    [mail(sender="ai-khac@example.com"), mail(to="ai-do@example.com"), b"Subject: x\r\n\r\n", b""],
 )
-def test_what_somebody_else_wrote_is_never_answered(written):
-    assert autoreply_address(written, AN, LEAVE) == ""
-
-
-@pytest.mark.parametrize(
-    "sender",
-    ["", "MAILER-DAEMON@example.com", "no-reply@example.com", "noreply+1@example.com",
-     "owner-tin@example.com", "tin-request@example.com", "tin-bounces@example.com", "khong phai"],
-)  # fmt: skip
-def test_the_empty_sender_and_machines_are_never_answered(sender):
-    assert autoreply_address(mail(sender=sender), sender, LEAVE) == ""
+def test_what_a_machine_or_somebody_else_wrote_is_never_answered(written, sender):
+    assert autoreply_address(written, sender, LEAVE) == ""
 
 
 class RecordingDoor:

@@ -1,17 +1,13 @@
 """Receipts: they upgrade a doubt, wait for their row, or are ignored."""
 
-import asyncio
-import json
 from dataclasses import replace
 
 import pytest
 import structlog
 
-from consumers.app import broker as app_broker
 from consumers.feedback.handler import DeliveryReceipt, FeedbackHandler
 from consumers.ledger.store import Ledger
 from consumers.runtime.errors import RetryLater
-from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from tests.support.ledger_plan import store_plan
 from tests.support.scripted_channel import reader_ids
@@ -132,25 +128,3 @@ async def test_a_receipt_is_written_over_whatever_a_worker_wrote_meanwhile(ledge
     await feedback.on_receipt(receipt("a"))
     held = await ledger.state(BatchKey(*PLAN, 0))
     assert (held.value.rows, held.value.owner) == (b"DD", "w#1#1")
-
-
-async def test_receipts_come_over_the_bus(nats_server, bus, ledger, feedback):
-    await store_plan(ledger, PLAN, ["a"], ["b"])
-    await stand(ledger, b"K", 1)
-    buried: list[str] = []
-
-    async def bury(stage, message, errors):
-        buried.extend(error.field for error in errors)
-
-    broker = app_broker.create_broker(nats_server.url, bury, app_broker.BrokerWatch())
-    consumer = subjects.RECEIPTS.consumers[0]
-    app_broker.subscribe(broker, subjects.RECEIPTS, consumer, feedback.on_receipt)
-    await broker.start()
-    subject, good = subjects.receipt(ChannelName.ZALO, "seen"), receipt("b").model_dump()
-    for wrong in ({"revision": 0}, {"content_id": "Tin mới"}, {"channel": "fax"}, {}):
-        await bus.publish(subject, json.dumps(good | wrong).encode())
-    async with asyncio.timeout(10):
-        while await letters(ledger, 1) != "D" or len(buried) < 3:
-            await asyncio.sleep(0.01)
-    await broker.stop()
-    assert buried == ["receipt.revision", "receipt.content_id", "receipt.channel"]

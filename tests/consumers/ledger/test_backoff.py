@@ -18,21 +18,17 @@ def wait_s(*args, **kwargs) -> float:
 
 
 @pytest.mark.parametrize(
-    ("spent", "expected_s"),
+    ("spent", "after_s", "expected_s"),
     [
-        (0, 0), (1, 5), (2, 60), (3, 300), (4, 1800), (5, 2 * HOUR), (6, 5 * HOUR), (7, 10 * HOUR),
-        (8, 10 * HOUR), (100, 10 * HOUR),
+        (0, None, 0), (1, None, 5), (2, None, 60), (3, None, 300), (4, None, 1800),
+        (5, None, 2 * HOUR), (6, None, 5 * HOUR), (7, None, 10 * HOUR), (8, None, 10 * HOUR),
+        (100, None, 10 * HOUR),
+        (0, 20, 20), (1, 20, 20), (1, 2, 5), (3, 3600, 3600), (7, 10, 10 * HOUR),
     ],
 )  # fmt: skip
-def test_the_first_row_of_a_batch_climbs_the_ladder_step_by_step(spent, expected_s):
-    assert wait_s(spent) == expected_s
-
-
-@pytest.mark.parametrize(
-    ("spent", "after_s", "expected_s"),
-    [(0, 20, 20), (1, 20, 20), (1, 2, 5), (3, 3600, 3600), (7, 10, 10 * HOUR), (2, None, 60)],
-)
-def test_the_providers_own_delay_wins_when_it_is_longer(spent, after_s, expected_s):
+def test_the_first_row_climbs_the_ladder_unless_the_provider_asks_for_longer(
+    spent, after_s, expected_s
+):
     assert wait_s(spent, after_s) == expected_s
 
 

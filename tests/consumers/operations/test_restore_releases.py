@@ -34,7 +34,10 @@ async def restored(bus, tmp_path, moment, act, monkeypatch):
             await again.close()
 
 
-@pytest.mark.parametrize("events", [[submitted()], [submitted(), corrected()]])
+@pytest.mark.parametrize(
+    "events",
+    [[submitted()], [submitted(), corrected()], [submitted(), withdrawn()]],
+)
 async def test_what_was_published_during_the_backup_is_published_once(
     bus, tmp_path, monkeypatch, events
 ):
@@ -60,20 +63,6 @@ async def test_what_was_published_during_the_backup_is_published_once(
             record = records[f"{ITEM}.{one['revision']}"]
             assert (record["seq"], record["released_at"]) == (one["seq"], one["released_at"])
             assert records[ITEM]["released"][str(one["revision"])] == one["released_at"]
-
-
-async def test_a_withdrawal_during_the_backup_is_published_once(bus, tmp_path, monkeypatch):
-    async def act(loa):
-        await loa.send(submitted())
-        loa.clock.advance(60)
-        await loa.send(withdrawn())
-
-    async with restored(bus, tmp_path, subjects.PUBLICATIONS.name, act, monkeypatch) as loa:
-        before = await released_publications(loa.bus)
-        for event in (submitted(), withdrawn()):
-            await loa.intake.handle(event, UNIT)
-        assert await released_publications(loa.bus) == before
-        assert [one["action"] for one in before] == ["published", "withdrawn"]
 
 
 async def test_a_draft_that_is_approved_during_the_backup_is_not_lost(bus, tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ import pytest
 from consumers.subscribers.csv_import import ImportReport, import_csv
 from consumers.subscribers.store import SubscriberStore
 from contracts import subjects
-from contracts.subscriptions.subscriber import UNTIL_RESUMED, Consent, Subscriber
+from contracts.subscriptions.subscriber import Subscriber
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from tests.support.crashing_bus import SimulatedCrash, crashing_bus
@@ -94,29 +94,6 @@ async def test_a_new_rhythm_in_the_file_says_since_when_and_what_was_before(bus,
     assert (one.frequency, one.frequency_before) == ("weekly", "immediate")
     assert began <= one.frequency_since <= datetime.now(UTC)
     assert counts(await import_lines("an@example.com,An,,,,weekly")) == (0, 0, 1, 0)
-
-
-async def test_what_only_the_reader_decides_is_not_in_a_file(bus, import_lines):
-    await import_lines("an@example.com,An,,,,")
-    one = (await people(bus))["an@example.com"]
-    consent = Consent(version="1", at=datetime(2026, 3, 1, tzinfo=UTC))
-    own = one.model_copy(update={"consent": consent, "paused_until": UNTIL_RESUMED})
-    bucket = bus.bucket(subjects.SUBSCRIBERS.name)
-    await bucket.put(f"s.{one.id}", own.model_dump_json().encode())
-    assert counts(await import_lines("an@example.com,An,,,,")) == (0, 0, 1, 0)
-    assert counts(await import_lines("an@example.com,Bình,viec-lam,,,weekly")) == (0, 0, 1, 0)
-    assert (await people(bus))["an@example.com"] == own
-
-
-async def test_whoever_left_is_not_brought_back(bus, import_lines):
-    await import_lines("an@example.com,An,,,,")
-    one = (await people(bus))["an@example.com"]
-    gone = one.after_leaving(datetime.now(UTC))
-    bucket = bus.bucket(subjects.SUBSCRIBERS.name)
-    await bucket.put(f"s.{one.id}", gone.model_dump_json().encode())
-    await import_lines("an@example.com,Nguyễn Văn An,viec-lam,,,")
-    [after] = (await people(bus)).values()
-    assert after == gone  # the address is not repeated
 
 
 @pytest.mark.parametrize("purged", ["both", "person", "address"])

@@ -233,8 +233,10 @@ async def test_its_story_is_told_by_its_id_and_check_finds_nothing_wrong(signup_
     assert ADDRESS not in told.model_dump_json()
 
 
-def test_no_content_item_may_be_called_as_a_letter_is():
-    name = "letter-" + "a" * 20
+@pytest.mark.parametrize(
+    "name", ["letter-" + "a" * 20, keys.digest_content_id("daily", "2026-11-26")]
+)
+def test_no_content_item_may_be_called_as_a_letter_or_a_digest_is(name):
     with pytest.raises(Invalid) as refused:
         events.check(CloudEvent.model_validate(sample_event(content_id=name)), DEFAULT)
     assert [error.field for error in refused.value.errors] == ["data.content_id"]

@@ -49,20 +49,20 @@ async def test_twenty_messages_at_once_and_their_copies_bring_one_reply(zalo_eve
 async def test_the_next_day_there_is_another_one(zalo_events):
     for hours, replies in ((0, 1), (23, 1), (2, 2)):
         zalo_events.stage.clock.advance(hours * 3600)
-        await zalo_events.people.on_event(zalo_events.event("inbound"))
+        await zalo_events.handle("inbound")
         assert len(zalo_events.sent()) == replies, hours
 
 
 async def test_nobody_is_written_to_when_it_would_cost_something(zalo_events):
-    await zalo_events.people.on_event(zalo_events.event("inbound", ago_s=47.9 * 3600))
+    await zalo_events.handle("inbound", ago_s=47.9 * 3600)
     assert zalo_events.sent() == []
-    await zalo_events.people.on_event(zalo_events.event("inbound", ago_s=47 * 3600))
+    await zalo_events.handle("inbound", ago_s=47 * 3600)
     assert len(zalo_events.sent()) == 1
 
 
 @pytest.mark.parametrize("kind", ["follow", "unfollow", "interaction", "delivered", "seen"])
 async def test_nothing_but_a_message_is_replied_to(zalo_events, kind):
-    await zalo_events.people.on_event(zalo_events.event(kind, message_ids=("m-1",)))
+    await zalo_events.handle(kind, message_ids=("m-1",))
     assert zalo_events.sent() == []
 
 
@@ -83,7 +83,7 @@ async def test_a_doubt_is_never_repeated(zalo_events, kind):
     zalo_events.stage.fault("oa.cs", kind)
     with structlog.testing.capture_logs() as logs:
         for _ in range(3):
-            await zalo_events.people.on_event(zalo_events.event("inbound"))
+            await zalo_events.handle("inbound")
     assert zalo_events.call_paths() == [] if "drop" in kind else zalo_events.call_paths() == [CS]
     assert len(zalo_events.sent()) == (kind != "drop_before")
     assert [one["event"] for one in logs if "reply" in one["event"]] == ["zalo_reply_in_doubt"]
@@ -96,20 +96,20 @@ async def test_what_surely_was_not_sent_is_tried_again(zalo_events):
     tokens = zalo_events.stage.channel.api.tokens
     real, tokens.access_token = tokens.access_token, away.__get__(tokens)
     with pytest.raises(RetryLater) as later:
-        await zalo_events.people.on_event(zalo_events.event("inbound"))
+        await zalo_events.handle("inbound")
     assert later.value.delay_s == 7
     tokens.access_token = real
-    await zalo_events.people.on_event(zalo_events.event("inbound"))
+    await zalo_events.handle("inbound")
     assert len(zalo_events.sent()) == 1
 
 
 async def test_while_the_channel_is_paused_nobody_is_written_to(zalo_events):
     zalo_events.paused = True
     with pytest.raises(RetryLater):
-        await zalo_events.people.on_event(zalo_events.event("inbound"))
+        await zalo_events.handle("inbound")
     assert zalo_events.sent() == []
     zalo_events.paused = False
-    await zalo_events.people.on_event(zalo_events.event("inbound"))
+    await zalo_events.handle("inbound")
     assert len(zalo_events.sent()) == 1
 
 
@@ -119,9 +119,9 @@ async def test_what_came_before_a_restore_may_have_been_replied_to(zalo_events):
     await zalo_events.bus.bucket("control").put(
         restore.RESTORE_KEY, restored.model_dump_json().encode()
     )
-    await zalo_events.people.on_event(zalo_events.event("inbound", ago_s=60))
+    await zalo_events.handle("inbound", ago_s=60)
     assert zalo_events.sent() == []
-    await zalo_events.people.on_event(zalo_events.event("inbound", ago_s=-60))
+    await zalo_events.handle("inbound", ago_s=-60)
     assert len(zalo_events.sent()) == 1
 
 
@@ -129,22 +129,20 @@ async def test_what_came_before_a_restore_may_have_been_replied_to(zalo_events):
 
 
 async def test_a_state_body_is_found_out_once_and_remembered_for_all(zalo_events):
-    await zalo_events.people.on_event(zalo_events.event("inbound"))
+    await zalo_events.handle("inbound")
     assert zalo_events.call_paths() == [CS, V2]
     zalo_events.people = zalo_events.new_process()
     zalo_events.stage.clock.advance(25 * 3600)
     await zalo_events.stage.consent()
-    await zalo_events.people.on_event(zalo_events.event("inbound"))
+    await zalo_events.handle("inbound")
     assert zalo_events.call_paths() == [CS, V2, V2]
     assert [one["via"] for one in zalo_events.sent()] == ["v2", "v2"]
 
 
 async def test_another_account_of_the_same_app_is_asked_anew(zalo_events):
-    await zalo_events.people.on_event(zalo_events.event("inbound"))
+    await zalo_events.handle("inbound")
     zalo_events.stage.set_rules(oa_type=2)
-    await zalo_events.people.on_event(
-        zalo_events.event("inbound", await zalo_events.zalo.person(), oa_id="77")
-    )
+    await zalo_events.handle("inbound", await zalo_events.zalo.person(), oa_id="77")
     assert zalo_events.call_paths() == [CS, V2, CS]
     assert [one["via"] for one in zalo_events.sent()] == ["v2", "v3"]
 
@@ -156,7 +154,7 @@ async def test_after_any_other_error_no_second_call_is_made(zalo_events, code):
     )
     zalo_events.stage.set_rules(oa_type=2)
     for _ in range(2):
-        await zalo_events.people.on_event(zalo_events.event("inbound"))
+        await zalo_events.handle("inbound")
     assert zalo_events.call_paths() == [CS]
     assert await zalo_events.people.auto_reply.replies.is_former_pinned(OA_ID) is False
 
@@ -180,7 +178,7 @@ async def test_what_is_no_fault_of_the_persons_costs_them_no_reply(zalo_events, 
 async def test_an_account_that_both_calls_refuse_waits_for_its_operator(zalo_events):
     zalo_events.stage.set_rules(v2_refused=True)
     with structlog.testing.capture_logs() as logs, pytest.raises(RetryLater):
-        await zalo_events.people.on_event(zalo_events.event("inbound"))
+        await zalo_events.handle("inbound")
     [line] = [one for one in logs if one["event"] == "zalo_reply_refused"]
     assert "-235" in line["reason"] and line["fix"]
     assert zalo_events.sent() == []

@@ -72,9 +72,9 @@ async def test_who_wants_to_be_forgotten_is_forgotten_everywhere(zalo_events):
 
 
 async def test_older_events_that_come_late_do_not_bring_a_person_back(zalo_events):
-    await zalo_events.people.on_event(zalo_events.event("withdrawn"))
+    await zalo_events.handle("withdrawn")
     for kind in ("follow", "inbound", "unfollow", "interaction"):
-        await zalo_events.people.on_event(zalo_events.event(kind, ago_s=30))
+        await zalo_events.handle(kind, ago_s=30)
     assert [key async for key, _ in zalo_events.people.followers.bucket.values()] == []
     assert zalo_events.sent() == []
     assert (
@@ -158,14 +158,14 @@ async def names(office):
 
 
 async def test_whom_zalo_does_not_know_is_forgotten_there(zalo_events):
-    await zalo_events.people.on_event(zalo_events.event("withdrawn", "424242"))
+    await zalo_events.handle("withdrawn", "424242")
     assert zalo_events.zalo.facts("info_deleted") == []
 
 
 async def test_a_death_in_the_middle_leaves_nothing_undone(zalo_events):
     async with noticed(zalo_events.bus) as bucket:
         with crash_at("zalo.person_purged"):
-            await zalo_events.people.on_event(zalo_events.event("withdrawn"))
+            await zalo_events.handle("withdrawn")
         await zalo_events.new_process().on_event(zalo_events.event("withdrawn"))
         assert set(await left(bucket)) == {"both", "other", "phone"}
     assert len(zalo_events.zalo.facts("info_deleted")) == 1

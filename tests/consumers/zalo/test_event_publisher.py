@@ -56,67 +56,68 @@ async def test_a_stream_of_an_older_version_remembers_long_enough_afterwards(bus
 
 
 @pytest.fixture
-async def webhook_connection(bus, tmp_path, clock):
-    async with open_webhook(bus, tmp_path, clock) as line:
-        yield line
+async def webhook(bus, tmp_path, clock):
+    async with open_webhook(bus, tmp_path, clock) as webhook:
+        yield webhook
 
 
-async def test_the_sandbox_finds_the_webhook_in_order(webhook_connection):
-    assert (await webhook_connection.sandbox_client.said("/_sandbox/webhook/probe"))["accepted"]
+@pytest.fixture
+def zalo(webhook):
+    return webhook.sandbox_client
+
+
+async def test_the_sandbox_finds_the_webhook_in_order(webhook, zalo):
+    assert (await zalo.said("/_sandbox/webhook/probe"))["accepted"]
 
 
 @pytest.mark.promise("12.6")
-async def test_every_retry_of_zalos_ladder_arrives_and_counts_once(webhook_connection):
-    user_id = await webhook_connection.sandbox_client.person()
-    real, failures = webhook_connection.publisher.publish, []
+async def test_every_retry_of_zalos_ladder_arrives_and_counts_once(webhook, zalo):
+    user_id = await zalo.person()
+    real, failures = webhook.publisher.publish, []
 
     async def answer_lost(event):
         await real(event)
         failures.append(event.key)
         raise Unreachable("the answer was lost")
 
-    webhook_connection.publisher.publish = answer_lost
-    await webhook_connection.sandbox_client.act(user_id, "write", text=SECRET_WORDS)
-    await webhook_connection.sandbox_client.settle()
+    webhook.publisher.publish = answer_lost
+    await zalo.act(user_id, "write", text=SECRET_WORDS)
+    await zalo.settle()
     for wait_s in LADDER_S[:-1]:
-        await webhook_connection.sandbox_client.later(seconds=wait_s)
-    webhook_connection.publisher.publish = real
-    await webhook_connection.sandbox_client.later(seconds=LADDER_S[-1])
-    posted = webhook_connection.sandbox_client.facts("event_posted")
+        await zalo.later(seconds=wait_s)
+    webhook.publisher.publish = real
+    await zalo.later(seconds=LADDER_S[-1])
+    posted = zalo.facts("event_posted")
     assert [fact["status"] for fact in posted] == [503] * 5 + [200]
     assert len(failures) == 5
-    assert [one["kind"] for one in await receipts(webhook_connection.bus)] == ["inbound"]
+    assert [one["kind"] for one in await receipts(webhook.bus)] == ["inbound"]
 
 
-async def test_copies_and_disorder_leave_each_event_once(webhook_connection):
-    webhook_connection.sandbox_client.stage.set_rules(webhook_copies=3, webhook_shuffle=4)
-    user_id = await webhook_connection.sandbox_client.person()
+async def test_copies_and_disorder_leave_each_event_once(webhook, zalo):
+    zalo.stage.set_rules(webhook_copies=3, webhook_shuffle=4)
+    user_id = await zalo.person()
     for number in range(8):
-        await webhook_connection.sandbox_client.act(
-            user_id, "write", text=f"{SECRET_WORDS} {number}"
-        )
-    told = await webhook_connection.post_due_events()
-    assert len(webhook_connection.sandbox_client.facts("event_posted")) == 8
+        await zalo.act(user_id, "write", text=f"{SECRET_WORDS} {number}")
+    told = await webhook.post_due_events()
+    assert len(zalo.facts("event_posted")) == 8
     assert len(told) == len({one["key"] for one in told}) == 8
 
 
 @pytest.mark.promise("12.6")
-async def test_nobodys_words_phone_or_name_come_onto_the_bus_or_into_the_log(webhook_connection):
+async def test_nobodys_words_phone_or_name_come_onto_the_bus_or_into_the_log(webhook, zalo):
     with structlog.testing.capture_logs() as logs:
-        user_id = await webhook_connection.sandbox_client.person(name="Nguyễn Văn Kín", phone=PHONE)
-        await webhook_connection.sandbox_client.act(user_id, "write", text=SECRET_WORDS)
-        await webhook_connection.sandbox_client.act(
-            user_id, "share", name="Nguyễn Văn Kín", phone=PHONE, address="Ngõ 5"
-        )
-        await webhook_connection.sandbox_client.act(user_id, "follow")
-        await webhook_connection.sandbox_client.said(
+        user_id = await zalo.person(name="Nguyễn Văn Kín", phone=PHONE)
+        await zalo.act(user_id, "write", text=SECRET_WORDS)
+        await zalo.act(user_id, "share", name="Nguyễn Văn Kín", phone=PHONE, address="Ngõ 5")
+        await zalo.act(user_id, "follow")
+        await zalo.said(
             "/v2.0/oa/message",
-            webhook_connection.sandbox_client.message(user_id, text=SECRET_WORDS),
+            zalo.message(user_id, text=SECRET_WORDS),
         )
-        told = await webhook_connection.post_due_events()
+        told = await webhook.post_due_events()
     kinds = sorted(one["kind"] for one in told)
     assert kinds == ["delivered", "follow", "inbound", "interaction"], "the echo is no message"
-    lies = [one async for one in webhook_connection.bus.scan(subjects.RECEIPTS.name)]
+    lies = [one async for one in webhook.bus.scan(subjects.RECEIPTS.name)]
     everything = repr([(one.subject, dict(one.headers), one.data.decode()) for one in lies])
     everything += json.dumps(logs, ensure_ascii=False)
     for private in (SECRET_WORDS, "001099012345", "Nguyễn", PHONE, PHONE[2:], "Ngõ 5"):

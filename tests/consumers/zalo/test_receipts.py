@@ -126,14 +126,19 @@ async def test_both_sorts_of_receipts_come_over_the_bus_and_broken_ones_are_name
     app_broker.subscribe(broker, subjects.RECEIPTS, consumer, feedback.on_receipt)
     await broker.start()
     good = json.loads(told(**BY_TRACKING).model_dump_json())
-    for wrong in (b"{", json.dumps(good | {"kind": "fax"}).encode(), b"[]"):
-        await bus.publish("receipt.zalo.delivered", wrong)
-    await bus.publish("receipt.zalo.delivered", json.dumps(good | {"added": "later"}).encode())
+    row = {"channel": "zalo", "content_id": "tin-moi", "revision": 1, "recipient": "b"}
+    for receipt in (
+        good | {"kind": "fax"}, [], row | {"revision": 0}, row | {"content_id": "Tin mới"},
+        row | {"channel": "fax"}, row, good | {"added": "later"},
+    ):  # fmt: skip
+        await bus.publish("receipt.zalo.delivered", json.dumps(receipt).encode())
+    await bus.publish("receipt.zalo.delivered", b"{")
+    named = ["kind", "", "revision", "content_id", "channel", ""]
     async with asyncio.timeout(10):
-        while await letter(ledger) != "d" or len(buried) < 3:
+        while await letter(ledger) != "d" or len(buried) < len(named):
             await asyncio.sleep(0.01)
     await broker.stop()
-    assert buried == ["receipt", "receipt.kind", "receipt"]
+    assert buried == [f"receipt.{field}".rstrip(".") for field in named]
 
 
 @pytest.mark.parametrize("data", [b"", b"5", b"null", b"\xff", b'{"kind": 5}'])

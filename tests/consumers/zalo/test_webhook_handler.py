@@ -20,11 +20,11 @@ from tests.support.zalo_webhook import PHONE, USER
 async def test_who_comes_back_is_told_again(zalo_events, kind):
     suppressed = zalo_events.people.suppressions
     await suppressed.add(ZALO, zalo_address(USER), "blocked", None, at=zalo_events.now())
-    await zalo_events.people.on_event(zalo_events.event(kind, ago_s=5))
+    await zalo_events.handle(kind, ago_s=5)
     assert await suppressed.reason(ZALO, zalo_address(USER)) == "blocked", "an older word"
-    await zalo_events.people.on_event(zalo_events.event("unfollow", ago_s=-5))
+    await zalo_events.handle("unfollow", ago_s=-5)
     assert await suppressed.reason(ZALO, zalo_address(USER)) == "blocked"
-    await zalo_events.people.on_event(zalo_events.event(kind, ago_s=-6))
+    await zalo_events.handle(kind, ago_s=-6)
     assert await suppressed.reason(ZALO, zalo_address(USER)) is None
 
 
