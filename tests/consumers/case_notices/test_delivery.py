@@ -19,7 +19,6 @@ from tests.support.case_pipeline import (
     PHONE,
     USER,
     ZALO,
-    CasePipeline,
     case_event,
     contact_key,
 )
@@ -213,15 +212,14 @@ async def test_a_death_behind_the_end_loses_no_second_channel(case_pipeline):
     assert await case_pipeline.status(EMAIL) == Status.PENDING
 
 
-async def test_a_unit_that_tells_by_zalo_alone_sends_no_mail(bus, clock, tmp_path):
-    async with open_gateway(bus, clock) as door:
-        await bus.bucket(subjects.UNITS.name).purge(UNIT)
-        door.key = await door.registry.add(UNIT, release="automatic", notices=[ZALO])
-        office = CasePipeline(bus, door, tmp_path, clock)
-        await office.accept_and_take_in()
-        office.set_outcome(ZALO, NOT_HERE)
-        await office.work(ZALO)
-        assert await office.status(EMAIL) is None
+async def test_a_unit_that_tells_by_zalo_alone_sends_no_mail(bus, case_pipeline):
+    await bus.bucket(subjects.UNITS.name).purge(UNIT)
+    gateway = case_pipeline.gateway
+    gateway.key = await gateway.registry.add(UNIT, release="automatic", notices=[ZALO])
+    await case_pipeline.accept_and_take_in()
+    case_pipeline.set_outcome(ZALO, NOT_HERE)
+    await case_pipeline.work(ZALO)
+    assert await case_pipeline.status(EMAIL) is None
 
 
 # --- opt-outs, and deleted contacts

@@ -122,8 +122,7 @@ async def test_what_is_no_letter_is_in_the_list_and_can_be_looked_at(bus, loa):
 
 async def test_nobody_is_no_name(bus, loa):
     await died(bus, b"{")
-    [letter] = json_output(await loa("dead", "list", "--json"))
-    done = await loa("dead", "replay", letter["id"])
+    done = await loa("dead", "replay", 1)
     assert (done.exit_code, done.stderr.partition(":")[0]) == (2, "by")
     assert "--by NAME" in done.stderr and "--by TÊN" in done.stderr
     assert len(await accepted(bus)) == 1
@@ -131,29 +130,27 @@ async def test_nobody_is_no_name(bus, loa):
 
 async def test_the_difference_is_shown_before_a_mended_event_is_sent(bus, loa, tmp_path):
     await died(bus, broken())
-    [letter] = json_output(await loa("dead", "list", "--json"))
     file = tmp_path / "mended.json"
     file.write_bytes(broken())
-    assert (await loa("dead", "edit", letter["id"], file, USER="binh")).exit_code == 2
+    assert (await loa("dead", "edit", 1, file, USER="binh")).exit_code == 2
     file.write_bytes(envelope.to_structured(submitted(title="Đúng rồi")))
-    looked = await loa("dead", "edit", letter["id"], file, "--dry-run")
+    looked = await loa("dead", "edit", 1, file, "--dry-run")
     assert '-  "title": ""' in looked.stdout
     assert '+  "title": "Đúng rồi"' in looked.stdout
-    told = json_output(await loa("dead", "edit", letter["id"], file, "--dry-run", "--json"))
+    told = json_output(await loa("dead", "edit", 1, file, "--dry-run", "--json"))
     assert told["letter"]["ended"] is None and '+  "title": "Đúng rồi",' in told["difference"]
     assert len(await accepted(bus)) == 1
-    done = await loa("dead", "edit", letter["id"], file, USER="binh")
+    done = await loa("dead", "edit", 1, file, USER="binh")
     assert done.exit_code == 0, done.stderr
     assert (await accepted(bus))[1] == file.read_bytes()
-    shown = (await loa("dead", "show", letter["id"])).stdout
+    shown = (await loa("dead", "show", 1)).stdout
     assert "edited by binh to CONTENT #2" in shown
     assert '"title": ""' in shown.replace('"title":""', '"title": ""'), "the original stays"
 
 
 async def test_a_body_can_not_steer_the_terminal(bus, loa):
     await died(bus, b"\x1b[2J\xc2\x9b31m wiped")
-    [letter] = json_output(await loa("dead", "list", "--json"))
-    said = (await loa("dead", "show", letter["id"])).stdout
+    said = (await loa("dead", "show", 1)).stdout
     assert "\x1b" not in said
     assert "\x9b" not in said
     assert "U+001B[2J" in said
@@ -167,6 +164,5 @@ async def test_a_trace_of_an_item_whose_event_died_says_refused(bus, loa):
     [moment] = story["timeline"]
     assert moment["event"] == "dead_letter"
     assert "data.title" in moment["detail"]
-    [letter] = json_output(await loa("dead", "list", "--json"))
-    await loa("dead", "replay", letter["id"], "--by", "Bình")
+    await loa("dead", "replay", 1, "--by", "Bình")
     assert json_output(await loa("trace", ITEM, "--json"))["state"] == "received"

@@ -5,8 +5,6 @@ from email import message_from_bytes, policy
 import pytest
 
 from channels.email.render.preview import SAMPLE_ADDRESS, SAMPLE_NAME
-from consumers.intake.handler import Intake
-from contracts.vocabulary import DEFAULT
 from tests.support.cli import json_output
 from tests.support.events import ITEM, UNIT, corrected, register_unit, submitted, withdrawn
 
@@ -28,12 +26,6 @@ def preview(loa, tmp_path):
         return run, files
 
     return preview
-
-
-@pytest.fixture
-async def intake(bus, clock):
-    await register_unit(bus, release="automatic")
-    return Intake(bus, DEFAULT, clock)
 
 
 async def test_a_released_item_is_written_as_html_text_and_eml(intake, preview):

@@ -74,12 +74,6 @@ async def test_a_choice_that_meets_nothing_does_nothing(bus, letters, verb, quer
     assert len(await content_messages(bus)) == 3
 
 
-async def test_no_numbers_is_not_the_same_as_any_number(letters):
-    await bury(letters, b"{")
-    assert await letter_ids(letters) == await letter_ids(letters, ids=None) == [1]
-    assert await letter_ids(letters, ids=()) == []
-
-
 @pytest.mark.parametrize("verb", VERBS)
 async def test_the_number_of_a_later_death_means_its_letter(bus, letters, verb):
     await bury(letters, b"{")

@@ -84,14 +84,6 @@ def test_a_killed_process_leaves_its_slot_and_its_batches_to_the_next(tmp_path, 
     assert heir.owns(token), "the owner was an earlier incarnation of this slot"
 
 
-def test_a_slot_that_is_closed_in_order_leaves_nothing(slot):
-    first = slot()
-    with first.track(a_batch()):
-        assert first.read_text() == str(a_batch())
-    slot.close(first)
-    assert slot().interrupted_batches == []
-
-
 def test_batches_are_noted_for_as_long_as_they_are_in_work(slot):
     mine = slot()
     with mine.track(a_batch(1)):

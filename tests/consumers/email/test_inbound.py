@@ -117,6 +117,8 @@ async def test_a_bounce_is_stored_before_its_yes_once_and_holds_no_address(inbou
         [one] = await inbound.stored()
     assert (one.returned, one.place, one.code) == ("bounce", PLACE, "5.1.1")
     assert one.seals == (inbound.suppressions.hash_address("AN@example.com"),)
+    [raw] = [one async for one in inbound.bus.scan(subjects.RECEIPTS.name)]
+    assert set(json.loads(raw.data)) == {"returned", "at", "place", "code", "seals", "final"}
 
 
 NOT_OURS = (
@@ -256,14 +258,6 @@ async def test_a_wish_to_leave_comes_by_mail(inbound):
     assert inbound.left == [TOKEN, "x" * 40, TOKEN]
     assert [one["event"] for one in logs] == ["unsubscribe_mail_unknown"] * 2
     assert await inbound.stored() == []
-
-
-async def test_a_receipt_that_was_stored_can_be_read_by_an_older_eye(inbound):
-    await inbound.take(PATH, bounce_mail())
-    [raw] = [one async for one in inbound.bus.scan(subjects.RECEIPTS.name)]
-    assert set(json.loads(raw.data)) == {
-        "returned", "at", "place", "code", "seals", "final"
-    }  # fmt: skip
 
 
 async def test_a_report_about_somebody_else_does_not_hide_the_one_about_the_reader(inbound):

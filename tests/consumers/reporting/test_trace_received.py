@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from consumers.cli.items import print_trace
-from consumers.intake.handler import Intake
 from consumers.intake.items import Item
 from consumers.intake.repository import ItemRepository
 from consumers.ledger.cursor import PlanCursor
@@ -13,8 +12,7 @@ from consumers.ledger.store import Ledger
 from consumers.reporting.trace import TraceReader
 from contracts.delivery import ChannelName, PlanKey
 from contracts.trace import Trace
-from contracts.vocabulary import DEFAULT
-from tests.support.events import ITEM, UNIT, register_unit, submitted, withdrawn
+from tests.support.events import ITEM, UNIT, submitted, withdrawn
 from tests.support.gateway_client import open_gateway, sample_event
 
 
@@ -58,9 +56,7 @@ async def test_an_item_that_was_claimed_in_a_crash_is_received(bus, trace):
     assert (story.state, story.revision) == ("received", 3)
 
 
-async def test_a_withdrawal_that_was_cut_short_is_told(bus, trace, clock):
-    await register_unit(bus, release="automatic")
-    intake = Intake(bus, DEFAULT, clock)
+async def test_a_withdrawal_that_was_cut_short_is_told(trace, clock, intake):
     await intake.handle(submitted(), UNIT)
     clock.advance(1)
     await intake.handle(withdrawn(), UNIT)
@@ -69,9 +65,8 @@ async def test_a_withdrawal_that_was_cut_short_is_told(bus, trace, clock):
     assert (story.state, story.revision) == ("withdrawn", 2)
 
 
-async def test_a_plan_that_was_stopped_before_it_began_is_no_channel(bus, clock, trace):
-    await register_unit(bus, release="automatic")
-    await Intake(bus, DEFAULT, clock).handle(submitted(channels=["portal", "email"]), UNIT)
+async def test_a_plan_that_was_stopped_before_it_began_is_no_channel(clock, trace, intake):
+    await intake.handle(submitted(channels=["portal", "email"]), UNIT)
     halted = PlanCursor(halt="v2", created=clock())
     for channel in (ChannelName.ZALO, ChannelName.EMAIL):
         await trace.ledger.create_plan(PlanKey(channel, ITEM, 1), halted)

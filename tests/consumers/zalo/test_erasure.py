@@ -1,7 +1,5 @@
 """Erasure on request: here, in the notices and at Zalo, repeated until it is complete."""
 
-from contextlib import asynccontextmanager
-
 import pytest
 import structlog
 
@@ -22,8 +20,7 @@ def notice(number: int, **contact) -> NoticeRecord:
     )  # fmt: skip
 
 
-@asynccontextmanager
-async def noticed(bus):
+async def store_notices(bus):
     """Store four notices: two of the person, one with an e-mail address, and two of others."""
     bucket = bus.bucket(subjects.NOTICES.name)
     records = {
@@ -36,7 +33,7 @@ async def noticed(bus):
         await bucket.put(key, record.model_dump_json().encode())
     await bucket.put("sent.only", b"m-1")
     await bucket.put("message.m-1", b"only")
-    yield bucket
+    return bucket
 
 
 async def left(bucket) -> dict[str, NoticeRecord]:
@@ -49,14 +46,14 @@ async def left(bucket) -> dict[str, NoticeRecord]:
 
 @pytest.mark.promise("12.7")
 async def test_who_wants_to_be_forgotten_is_forgotten_everywhere(zalo_events):
-    async with noticed(zalo_events.bus) as bucket:
-        await zalo_events.zalo.act(USER, "share", name="Ông A")
-        await zalo_events.zalo.act(USER, "follow")
+    bucket = await store_notices(zalo_events.bus)
+    await zalo_events.zalo.act(USER, "share", name="Ông A")
+    await zalo_events.zalo.act(USER, "follow")
+    await zalo_events.consume_all()
+    await zalo_events.zalo.act(USER, "withdraw")
+    with structlog.testing.capture_logs() as logs:
         await zalo_events.consume_all()
-        await zalo_events.zalo.act(USER, "withdraw")
-        with structlog.testing.capture_logs() as logs:
-            await zalo_events.consume_all()
-        found = await left(bucket)
+    found = await left(bucket)
     assert set(found) == {"both", "other", "phone"}
     contact = found["both"].contact
     assert (contact.zalo_user_id, contact.email, contact.phone) == (None, "a@example.com", PHONE)
@@ -163,25 +160,25 @@ async def test_whom_zalo_does_not_know_is_forgotten_there(zalo_events):
 
 
 async def test_a_death_in_the_middle_leaves_nothing_undone(zalo_events):
-    async with noticed(zalo_events.bus) as bucket:
-        with crash_at("zalo.person_purged"):
-            await zalo_events.handle("withdrawn")
-        await zalo_events.new_process().on_event(zalo_events.event("withdrawn"))
-        assert set(await left(bucket)) == {"both", "other", "phone"}
+    bucket = await store_notices(zalo_events.bus)
+    with crash_at("zalo.person_purged"):
+        await zalo_events.handle("withdrawn")
+    await zalo_events.new_process().on_event(zalo_events.event("withdrawn"))
+    assert set(await left(bucket)) == {"both", "other", "phone"}
     assert len(zalo_events.zalo.facts("info_deleted")) == 1
 
 
 async def test_a_notice_that_changes_meanwhile_is_looked_at_again(zalo_events):
-    async with noticed(zalo_events.bus) as bucket:
-        erasure, real = zalo_events.people.erasure, zalo_events.people.erasure.erase_from_notice
-        meanwhile = notice(2, zalo_user_id=USER, email="b@example.com")
+    bucket = await store_notices(zalo_events.bus)
+    erasure, real = zalo_events.people.erasure, zalo_events.people.erasure.erase_from_notice
+    meanwhile = notice(2, zalo_user_id=USER, email="b@example.com")
 
-        async def overtaken(key, value):
-            if key == "both" and value.data != meanwhile.model_dump_json().encode():
-                await bucket.put(key, meanwhile.model_dump_json().encode())
-            return await real(key, value)
+    async def overtaken(key, value):
+        if key == "both" and value.data != meanwhile.model_dump_json().encode():
+            await bucket.put(key, meanwhile.model_dump_json().encode())
+        return await real(key, value)
 
-        erasure.erase_from_notice = overtaken
-        await erasure.erase_from_notices(USER)
-        contact = (await left(bucket))["both"].contact
-        assert (contact.zalo_user_id, contact.email) == (None, "b@example.com")
+    erasure.erase_from_notice = overtaken
+    await erasure.erase_from_notices(USER)
+    contact = (await left(bucket))["both"].contact
+    assert (contact.zalo_user_id, contact.email) == (None, "b@example.com")

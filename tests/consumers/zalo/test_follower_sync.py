@@ -26,7 +26,6 @@ from consumers.zalo.erasure import WITHDRAWN_REASON, zalo_address
 from consumers.zalo.follower_sync import FollowerSync
 from consumers.zalo.followers import FollowerStore
 from contracts.delivery import ChannelName
-from tests.support.sandbox_client import open_sandbox_client
 from tests.support.zalo_webhook import T0, USER
 
 APP = "sandbox-app"
@@ -123,87 +122,85 @@ def populate(stage, count: int, days: int, *, follower: bool = True, first: int 
                      "person": person})  # fmt: skip
 
 
+@pytest.fixture
+def stage(sandbox_client):
+    return sandbox_client.stage
+
+
 class DyingSync(Exception):
     """A sync whose process dies."""
 
 
-async def test_a_walk_goes_on_where_it_was_killed(bus, tmp_path, clock):
-    async with open_sandbox_client(tmp_path, clock) as zalo:
-        populate(zalo.stage, 1200, 30)
-        pages: list[int] = []
-        real = FollowerStore.record_listing
+async def test_a_walk_goes_on_where_it_was_killed(bus, stage, clock):
+    populate(stage, 1200, 30)
+    pages: list[int] = []
+    real = FollowerStore.record_listing
 
-        async def confirm(self, ids, follows, when):
-            if len(pages) in (5, 17):
-                pages.append(0)
-                raise DyingSync
-            pages.append(len(ids))
-            await real(self, ids, follows, when)
+    async def confirm(self, ids, follows, when):
+        if len(pages) in (5, 17):
+            pages.append(0)
+            raise DyingSync
+        pages.append(len(ids))
+        await real(self, ids, follows, when)
 
-        FollowerStore.record_listing = confirm
-        try:
-            for _ in range(2):
-                with pytest.raises(DyingSync):
-                    await a_roll_call(bus, zalo.stage).sync()
-                assert (await follower_sync.last_scan(bus, APP)).ended is None
-            walk = await a_roll_call(bus, zalo.stage).sync()
-        finally:
-            FollowerStore.record_listing = real
-        assert walk.followers == ScanCount(listed=1200, reached=1200)
-        assert len(pages) == 1200 // PAGE_SIZE + 2 + 1, (
-            "no page twice but those that were cut short"
-        )
-        assert (await FollowerStore(bus).count(T0)).followers == 1200
+    FollowerStore.record_listing = confirm
+    try:
+        for _ in range(2):
+            with pytest.raises(DyingSync):
+                await a_roll_call(bus, stage).sync()
+            assert (await follower_sync.last_scan(bus, APP)).ended is None
+        walk = await a_roll_call(bus, stage).sync()
+    finally:
+        FollowerStore.record_listing = real
+    assert walk.followers == ScanCount(listed=1200, reached=1200)
+    assert len(pages) == 1200 // PAGE_SIZE + 2 + 1, "no page twice but those that were cut short"
+    assert (await FollowerStore(bus).count(T0)).followers == 1200
 
 
-async def test_of_two_processes_one_walks(bus, tmp_path, clock):
-    async with open_sandbox_client(tmp_path, clock) as zalo:
-        populate(zalo.stage, 1000, 30)
-        others = [a_roll_call(bus, zalo.stage) for _ in range(2)]
-        await asyncio.gather(*(one.sync() for one in others))
-        assert (await follower_sync.last_scan(bus, APP)).followers == ScanCount(
-            listed=1000, reached=1000
-        )
-        assert (await FollowerStore(bus).count(T0)).followers == 1000
-        assert sum(zalo.stage.sandbox.world.calls.values()) < 2 * 1000 / PAGE_SIZE
+async def test_of_two_processes_one_walks(bus, stage, clock):
+    populate(stage, 1000, 30)
+    others = [a_roll_call(bus, stage) for _ in range(2)]
+    await asyncio.gather(*(one.sync() for one in others))
+    assert (await follower_sync.last_scan(bus, APP)).followers == ScanCount(
+        listed=1000, reached=1000
+    )
+    assert (await FollowerStore(bus).count(T0)).followers == 1000
+    assert sum(stage.sandbox.world.calls.values()) < 2 * 1000 / PAGE_SIZE
 
 
-async def test_it_is_due_once_a_day_and_after_an_interruption(bus, tmp_path, clock):
-    async with open_sandbox_client(tmp_path, clock) as zalo:
-        one = a_roll_call(bus, zalo.stage)
-        assert await one.is_due()
+async def test_it_is_due_once_a_day_and_after_an_interruption(bus, stage, clock):
+    one = a_roll_call(bus, stage)
+    assert await one.is_due()
+    await one.sync()
+    assert not await one.is_due()
+    clock.advance(24 * 3600)
+    assert await one.is_due()
+    await stage.consent()
+    stage.set_rules(free_package=True)
+    with pytest.raises(Refused) as refused:
         await one.sync()
-        assert not await one.is_due()
-        clock.advance(24 * 3600)
-        assert await one.is_due()
-        await zalo.stage.consent()
-        zalo.stage.set_rules(free_package=True)
-        with pytest.raises(Refused) as refused:
-            await one.sync()
-        assert "-224" in follower_sync.failure_reason(refused.value)
+    assert "-224" in follower_sync.failure_reason(refused.value)
 
 
-async def test_an_event_that_comes_during_the_walk_is_newer_than_the_list(bus, tmp_path, clock):
-    async with open_sandbox_client(tmp_path, clock) as zalo:
-        populate(zalo.stage, 120, 1)
-        one = a_roll_call(bus, zalo.stage)
-        left = ZaloEvent(
-            kind=EventKind.UNFOLLOW, key="k", user_id=str(10**18 + 60),
-            at=datetime.fromtimestamp(clock() + 1, UTC),
-        )  # fmt: skip
-        await one.followers.record_event(left)
-        await one.sync()
-        count = await one.followers.count(T0)
-        assert (count.followers, count.left) == (119, 1)
+async def test_an_event_that_comes_during_the_walk_is_newer_than_the_list(bus, stage, clock):
+    populate(stage, 120, 1)
+    one = a_roll_call(bus, stage)
+    left = ZaloEvent(
+        kind=EventKind.UNFOLLOW, key="k", user_id=str(10**18 + 60),
+        at=datetime.fromtimestamp(clock() + 1, UTC),
+    )  # fmt: skip
+    await one.followers.record_event(left)
+    await one.sync()
+    count = await one.followers.count(T0)
+    assert (count.followers, count.left) == (119, 1)
 
 
-async def test_who_wants_to_be_forgotten_is_not_remembered_by_zalos_list(bus, tmp_path, clock):
-    async with open_sandbox_client(tmp_path, clock) as zalo:
-        populate(zalo.stage, 60, 1)
-        one, gone = a_roll_call(bus, zalo.stage), zalo_address(str(10**18 + 7))
-        await one.suppressions.add(ChannelName.ZALO, gone, WITHDRAWN_REASON, None)
-        await one.suppressions.add(ChannelName.ZALO, zalo_address(str(10**18)), "blocked", None)
-        walk = await one.sync()
-        assert walk.followers == ScanCount(listed=60, reached=60)
-        kept = {key async for key, _ in one.followers.bucket.values()}
-        assert (len(kept), str(10**18 + 7) in kept) == (59, False)
+async def test_who_wants_to_be_forgotten_is_not_remembered_by_zalos_list(bus, stage, clock):
+    populate(stage, 60, 1)
+    one, gone = a_roll_call(bus, stage), zalo_address(str(10**18 + 7))
+    await one.suppressions.add(ChannelName.ZALO, gone, WITHDRAWN_REASON, None)
+    await one.suppressions.add(ChannelName.ZALO, zalo_address(str(10**18)), "blocked", None)
+    walk = await one.sync()
+    assert walk.followers == ScanCount(listed=60, reached=60)
+    kept = {key async for key, _ in one.followers.bucket.values()}
+    assert (len(kept), str(10**18 + 7) in kept) == (59, False)

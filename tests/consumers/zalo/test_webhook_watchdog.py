@@ -11,7 +11,6 @@ from consumers.zalo.event_publisher import ZaloEventPublisher
 from consumers.zalo.stores import BusArticleStore, BusKeyValueStore
 from consumers.zalo.webhook_watchdog import WebhookWatchdog, silence_duration
 from contracts import subjects
-from tests.support.zalo_account import open_zalo_account
 
 NOW = datetime(2027, 1, 15, 5, tzinfo=UTC)
 DAY = timedelta(hours=24)
@@ -43,35 +42,36 @@ async def tell(bus):
     await ZaloEventPublisher(bus).publish(event)
 
 
-async def test_it_is_said_once_and_again_after_another_day(bus, tmp_path, clock):
+async def test_it_is_said_once_and_again_after_another_day(bus, zalo_account, clock):
     """The bus dates its messages by its own clock, so ours is advanced from there."""
-    async with open_zalo_account(tmp_path, clock) as stage:
-        rates = BusKeyValueStore(bus, subjects.CONTROL.name)
-        app_id = stage.sandbox.settings.app_id
-        stores = ChannelStores(stage.token_vault, BusArticleStore(bus, app_id), stage.key, rates)
-        stage.elsewhere = stores
-        quotas = ChannelParts(stage.sandbox.settings, stores, timing=stage.timing).quotas
-        watch = WebhookWatchdog(bus, app_id, DAY, clock)
-        info = await bus.stream_info(subjects.RECEIPTS.name)
-        clock.now = datetime.fromisoformat(info["created"]).timestamp()
+    rates = BusKeyValueStore(bus, subjects.CONTROL.name)
+    app_id = zalo_account.sandbox.settings.app_id
+    stores = ChannelStores(
+        zalo_account.token_vault, BusArticleStore(bus, app_id), zalo_account.key, rates
+    )
+    zalo_account.elsewhere = stores
+    quotas = ChannelParts(zalo_account.sandbox.settings, stores, timing=zalo_account.timing).quotas
+    watch = WebhookWatchdog(bus, app_id, DAY, clock)
+    info = await bus.stream_info(subjects.RECEIPTS.name)
+    clock.now = datetime.fromisoformat(info["created"]).timestamp()
 
-        async def said(hours: float) -> list[str]:
-            clock.advance(hours * 3600)
-            with structlog.testing.capture_logs() as logs:
-                await watch.check()
-            return [one["event"] for one in logs]
+    async def said(hours: float) -> list[str]:
+        clock.advance(hours * 3600)
+        with structlog.testing.capture_logs() as logs:
+            await watch.check()
+        return [one["event"] for one in logs]
 
-        assert await said(48) == [], "nothing went out"
-        clock.advance(-48 * 3600)
-        await quotas.articles.reserve()
-        assert await said(23) == []
-        assert await said(2) == ["zalo_webhook_silent"]
-        assert await said(2) == []
-        assert await said(23) == ["zalo_webhook_silent"]
-        await tell(bus)
-        assert await said(48) == [], "it speaks again, and nothing went out since"
-        await quotas.broadcasts.reserve()
-        assert await said(0) == ["zalo_webhook_silent"]
+    assert await said(48) == [], "nothing went out"
+    clock.advance(-48 * 3600)
+    await quotas.articles.reserve()
+    assert await said(23) == []
+    assert await said(2) == ["zalo_webhook_silent"]
+    assert await said(2) == []
+    assert await said(23) == ["zalo_webhook_silent"]
+    await tell(bus)
+    assert await said(48) == [], "it speaks again, and nothing went out since"
+    await quotas.broadcasts.reserve()
+    assert await said(0) == ["zalo_webhook_silent"]
 
 
 async def test_without_a_limit_nobody_watches(bus, clock):
