@@ -4,6 +4,7 @@ notice.
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from channels.base import Canary, Content, Deadline, Outcome, Recipient, Verdict
 from channels.zalo.case_notices.sender import NoticeContent, NoticeJob, NoticeSender
@@ -31,6 +32,7 @@ RESOLVE_AGAIN_S = 30.0
 Rendered = RenderedArticle | NoticeContent
 
 
+@dataclass(kw_only=True)
 class ZaloChannel:
     """One Official Account. Any process that shares the stores may work on its rows.
 
@@ -42,29 +44,21 @@ class ZaloChannel:
     window = 1
     request_timeout_s = CONNECT_S + READ_S + _MARGIN_S
 
-    def __init__(
-        self,
-        *,
-        api: ZaloClient,
-        records: ArticleStore,
-        site: ArticleDefaults,
-        timing: Timing,
-        quotas: AccountQuotas,
-        notices: NoticeSender,
-        covers: CoverSelector,
-        connections: int = 2,
-    ) -> None:
-        article_api = ArticleApi(api)
-        self.api = api
-        self.site = site
-        self.timing = timing
+    api: ZaloClient
+    records: ArticleStore
+    site: ArticleDefaults
+    timing: Timing
+    quotas: AccountQuotas
+    notices: NoticeSender
+    covers: CoverSelector
+    connections: int = 2
+
+    def __post_init__(self) -> None:
+        api, records, timing, quotas = self.api, self.records, self.timing, self.quotas
+        articles = ArticleApi(api)
         self.settle_s = timing.settle_s
-        self.notices = notices
-        self.connections = connections
-        self.articles = ArticlePublisher(article_api, records, timing, quotas.articles, covers)
-        self.broadcasts = BroadcastSender(
-            article_api, records, api.clock, timing, quotas.broadcasts
-        )
+        self.articles = ArticlePublisher(articles, records, timing, quotas.articles, self.covers)
+        self.broadcasts = BroadcastSender(articles, records, api.clock, timing, quotas.broadcasts)
 
     def render(self, content: Content) -> Rendered:
         if isinstance(content, CaseNotice):
@@ -82,11 +76,11 @@ class ZaloChannel:
         await self.api.transport.close()
 
 
+@dataclass
 class ZaloSession:
     """Sends and resolves rows; the only place where Zalo's answers become outcomes."""
 
-    def __init__(self, channel: ZaloChannel) -> None:
-        self.channel = channel
+    channel: ZaloChannel
 
     async def send(
         self, rendered: Rendered, rows: Sequence[Recipient], expired: Deadline

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from functools import partial
 from secrets import SystemRandom
 
 from contracts.base.times import VIETNAM, Clock, vietnam_time
@@ -24,12 +25,8 @@ hours in two versions; these are within both.
 """
 _MIDNIGHT_MARGIN = timedelta(minutes=5)
 MINUTE_S = 60.0
-JITTER_S = {"minute": 5.0, "morning": 600.0, "day": 600.0, "month": 600.0}
-"""Spread of retries that wait for the same moment, so that they do not run into the rate limit."""
 
 jitter: Jitter = SystemRandom().random
-
-
 SETTLE_S = 600.0
 POLLS_S = (0.5, 1.0, 2.0, 3.0, 4.0)
 
@@ -50,21 +47,27 @@ class Timing:
 
 
 class Until(StrEnum):
-    """The moment at which a quota is available again."""
+    """The moment at which a quota is available again, or an hour has come."""
 
     MINUTE = "minute"
     MORNING = "morning"
+    TEMPLATE_HOURS = "template hours"
     DAY = "day"
     MONTH = "month"
 
+    @property
+    def spread_s(self) -> float:
+        """Spread of retries at the same moment, so that they do not run into the rate limit."""
+        return 5.0 if self is Until.MINUTE else 600.0
 
+
+@dataclass
 class ProviderClock:
     """Zalo's time: our clock, corrected by the `Date` of Zalo's last answer."""
 
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
-        self.offset_s = 0.0
-        self.synced_at = float("-inf")
+    clock: Clock
+    offset_s: float = 0.0
+    synced_at: float = float("-inf")
 
     def now(self) -> float:
         """Zalo's time as far as known; otherwise our own."""
@@ -94,23 +97,13 @@ def is_template_time(now: float) -> bool:
     return _TEMPLATE_OPENS <= vietnam_time(now).time() < _TEMPLATE_CLOSES
 
 
-def template_wait_s(now: float, jitter: Jitter = jitter) -> float:
-    """Seconds until the next 07:05 in Vietnam, with jitter."""
-    return _next_time(now, _TEMPLATE_RELEASE) - now + jitter() * JITTER_S[Until.MORNING]
-
-
 def wait_s(until: Until, now: float, jitter: Jitter = jitter) -> float:
     """Seconds from *now* until that moment, with jitter."""
-    return _NEXT_TIME[until](now) - now + jitter() * JITTER_S[until]
+    return _NEXT_TIME[until](now) - now + jitter() * until.spread_s
 
 
 def next_minute(now: float) -> float:
     return now - now % MINUTE_S + MINUTE_S
-
-
-def _next_morning(now: float) -> float:
-    """The next 06:05 in Vietnam."""
-    return _next_time(now, _BROADCAST_RELEASE)
 
 
 def _next_time(now: float, hour: time) -> float:
@@ -135,7 +128,8 @@ def next_month(now: float) -> float:
 
 _NEXT_TIME: dict[Until, Callable[[float], float]] = {
     Until.MINUTE: next_minute,
-    Until.MORNING: _next_morning,
+    Until.MORNING: partial(_next_time, hour=_BROADCAST_RELEASE),
+    Until.TEMPLATE_HOURS: partial(_next_time, hour=_TEMPLATE_RELEASE),
     Until.DAY: _next_day,
     Until.MONTH: next_month,
 }

@@ -65,7 +65,9 @@ def classify(host: str, code: int, message: str) -> ErrorRule:
 @cache
 def rules_by_code(host: str) -> dict[int, tuple[ErrorRule, ...]]:
     """Every code of *host* with its rules, most specific first."""
-    return {int(code): _parse_rules(entry) for code, entry in _load_table()[host].items()}
+    entries = _load_table()[host].items()
+    listed = {code: entry if isinstance(entry, list) else [entry] for code, entry in entries}
+    return {int(code): tuple(map(_parse_rule, rules)) for code, rules in listed.items()}
 
 
 def operator_fix(name: str) -> str:
@@ -81,10 +83,6 @@ def classify_oauth(code: int | None) -> ErrorRule:
 
 def _load_table() -> dict[str, Any]:
     return load_texts(Path(__file__).parent / "error_codes.toml")
-
-
-def _parse_rules(entry: dict[str, Any] | list[dict[str, Any]]) -> tuple[ErrorRule, ...]:
-    return tuple(map(_parse_rule, entry if isinstance(entry, list) else [entry]))
 
 
 def _parse_rule(rule: dict[str, Any]) -> ErrorRule:

@@ -1,12 +1,4 @@
-"""Errors of the channel's parts.
-
-AmbiguousResult   the request may have had its effect
-Refused           Zalo answered with an error code: no effect, unless `rule.ambiguous`
-DeadlinePassed    our own deadline passed before the request was written
-RowOutcome        the outcome of a row, raised where it is decided
-RefreshTokenUsed, AppNotSetUp   the OAuth host gives this app no tokens
-StaleValue, WrongKey            of the stores that hold tokens and counters
-"""
+"""Errors of the channel's parts."""
 
 from channels.base import Outcome
 from channels.errors import ChannelError, Misconfigured

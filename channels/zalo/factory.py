@@ -8,12 +8,7 @@ from channels.fetch.fetcher import Fetcher
 from channels.zalo import error_codes
 from channels.zalo.account.status import AccountProbe
 from channels.zalo.case_notices.api import NoticeApi
-from channels.zalo.case_notices.sender import (
-    InMemoryMessageIds,
-    MessageIdStore,
-    NoticeSender,
-    NoticeStores,
-)
+from channels.zalo.case_notices.sender import MessageIdStore, NoticeSender, NoticeStores
 from channels.zalo.case_notices.template_registry import TemplateRegistry
 from channels.zalo.channel import ZaloChannel
 from channels.zalo.client.client import ZaloClient
@@ -27,8 +22,7 @@ from channels.zalo.publications.covers import CoverSelector, CoverStore
 from channels.zalo.publications.record import ArticleStore
 from channels.zalo.publications.render import ArticleDefaults
 from channels.zalo.quota.budget import Budget, BudgetWindows
-from channels.zalo.quota.counter import AccountQuotas, QuotaCounter, QuotaCounters
-from channels.zalo.quota.window import QuotaWindow
+from channels.zalo.quota.counter import AccountQuotas, QuotaCounter, QuotaCounters, QuotaWindow
 from channels.zalo.settings import ZaloSettings
 
 _BURST_S = 2.0
@@ -39,16 +33,16 @@ _BURST_S = 2.0
 class ChannelStores:
     """Stores that outlive the channel; `encryption_key` is a Fernet key.
 
-    `shared` holds rate limits, quotas and templates for all processes; `message_ids`, the ids of
-    sent messages. Without them each process has its own. `covers` holds our copies of covers for
-    Zalo to fetch; without it Zalo is given the items' own addresses.
+    `shared` holds rate limits, quotas and templates; `message_ids`, the ids of sent messages.
+    `covers` holds our copies of covers for Zalo to fetch; without it Zalo is given the items' own
+    addresses.
     """
 
     token_grants: KeyValueStore
     articles: ArticleStore
     encryption_key: bytes
-    shared: KeyValueStore | None = None
-    message_ids: MessageIdStore | None = None
+    shared: KeyValueStore
+    message_ids: MessageIdStore
     covers: CoverStore | None = None
 
 
@@ -89,7 +83,7 @@ class ChannelParts:
         clock, sleep = self.timing.clock, self.timing.sleep
         limits = RateLimits(per_s, max(1.0, _BURST_S * per_s))
         key = f"rate.zalo.{self.settings.app_id}.{host}"
-        bucket = TokenBucket(clock, limits, store=self.stores.shared, key=key, sleep=sleep)
+        bucket = TokenBucket(clock, limits, self.stores.shared, key=key, sleep=sleep)
         provider_clock, url = ProviderClock(clock), url.rstrip("/")
         return ZaloClient(url, self.tokens, self.transport, provider_clock, bucket, host, sleep)
 
@@ -98,9 +92,7 @@ class ChannelParts:
         """Stores that all processes of an app share for template messages."""
         key = f"zalo.templates.{self.settings.app_id}"
         templates = TemplateRegistry(self.business, self.stores.shared, key)
-        return NoticeStores(
-            templates, self._budget(), self.stores.message_ids or InMemoryMessageIds()
-        )
+        return NoticeStores(templates, self._budget(), self.stores.message_ids)
 
     def _budget(self) -> Budget:
         settings, key = self.settings, f"quota.zalo.{self.settings.app_id}"
@@ -113,9 +105,8 @@ class ChannelParts:
             window("daily money", settings.money_per_day, Until.DAY),
             window("monthly money", settings.money_per_month, Until.MONTH),
         )
-        former_keys = {
-            name: f"{key}.{window.name.replace(' ', '-')}" for name, window in windows.all().items()
-        }
+        named = windows._asdict().items()
+        former_keys = {name: f"{key}.{window.name.replace(' ', '-')}" for name, window in named}
         return Budget(windows, self.stores.shared, f"{key}.purse", former_keys)
 
     @cached_property

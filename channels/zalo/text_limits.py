@@ -70,13 +70,10 @@ def _character_boundary(line: str, place: int) -> int:
 
 def _splits_character(line: str, place: int) -> bool:
     """Whether a cut at *place* would split one visible character."""
-    before, after = line[place - 1], line[place]
-    return _attaches_to_previous(after) or before == _JOINER or _splits_flag(line[:place], after)
-
-
-def _splits_flag(before: str, after: str) -> bool:
-    letters = len(before) - len(before.rstrip(_FLAG_LETTERS))
-    return after in _FLAG_LETTERS and letters % 2 == 1
+    before, after = line[:place], line[place]
+    flag_letters = len(before) - len(before.rstrip(_FLAG_LETTERS))
+    splits_flag = after in _FLAG_LETTERS and flag_letters % 2 == 1
+    return _attaches_to_previous(after) or before.endswith(_JOINER) or splits_flag
 
 
 def _attaches_to_previous(character: str) -> bool:

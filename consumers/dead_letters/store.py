@@ -64,15 +64,10 @@ class Deaths:
     def count(self, letter: DeadLetter, seq: int) -> None:
         origin = (letter.origin.stream, letter.origin.seq)
         if origin not in self.by_origin:
-            self.by_origin[origin] = self.count_death(letter, seq)
+            first = DeathCount(seq, seq, letter.at, times=0)
+            self.by_origin[origin] = self.by_identity.setdefault(letter.identity, first)
+            self.by_origin[origin].count(letter, seq)
         self.letter_ids[seq] = self.by_origin[origin].id
-
-    def count_death(self, letter: DeadLetter, seq: int) -> DeathCount:
-        deaths = self.by_identity.get(letter.identity)
-        if deaths is None:
-            return self.by_identity.setdefault(letter.identity, DeathCount(seq, seq, letter.at))
-        deaths.count(letter, seq)
-        return deaths
 
 
 @dataclass

@@ -18,6 +18,7 @@ from typing import Any
 import structlog
 from pydantic import BaseModel, ValidationError
 
+from channels.portal.storage.atomic_files import sync_folder
 from consumers.messages import field_error
 from contracts import subjects
 from contracts.base.times import Clock, utc_now
@@ -91,9 +92,9 @@ async def save_backup(bus: Bus, folder: Path, clock: Clock) -> BackupManifest:
         file.write(manifest.model_dump_json(indent=1).encode())
         file.flush()
         os.fsync(file.fileno())
-    _sync_folder(draft)
+    sync_folder(draft)
     draft.rename(folder)
-    _sync_folder(folder.parent)
+    sync_folder(folder.parent)
     log.info("backup_saved", streams=len(streams), bytes=sum(one.size for one in streams))
     return manifest
 
@@ -170,11 +171,3 @@ def read_pieces(folder: Path, saved: StreamFile) -> Iterator[bytes]:
     with (folder / saved.file).open("rb") as file:
         while piece := file.read(READ_BYTES):
             yield piece
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

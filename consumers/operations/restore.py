@@ -18,7 +18,6 @@ from pydantic import AwareDatetime, BaseModel, ValidationError
 from consumers.channel_health import pauses
 from consumers.intake.repository import ItemRepository
 from consumers.ledger import codec, moves, watermark
-from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
@@ -180,9 +179,9 @@ async def open_batches(ledger: Ledger) -> AsyncIterator[tuple[BatchKey, Versione
             entry = codec.decode_state(value.data)
         except codec.DECODE_ERRORS as broken:
             log.error("batch_unreadable", key=key, error=type(broken).__name__)
-            continue
-        if not entry.closed_at:
-            yield batch, Versioned(entry, value.revision)
+        else:
+            if not entry.closed_at:
+                yield batch, Versioned(entry, value.revision)
 
 
 async def _mark_in_doubt(
@@ -195,20 +194,17 @@ async def _mark_in_doubt(
 
 
 async def _mark_plans_in_doubt(ledger: Ledger) -> None:
-    """Mark unfinished plans: their remaining recipients may have been reached before."""
-    stored = [pair async for pair in _all_plans(ledger)]
-    for plan, cursor in stored:
-        if not (cursor.value.complete or cursor.value.halt):
-            await ledger.swap_plan(plan, cursor, replace(cursor.value, doubt=True))
+    """Mark unfinished plans: their remaining recipients may have been reached before.
 
-
-async def _all_plans(ledger: Ledger) -> AsyncIterator[tuple[PlanKey, Versioned[PlanCursor]]]:
-    """Yield every plan; an unreadable one is logged and skipped."""
-    async for key, value in ledger.bucket.values("plan."):
+    An unreadable plan is logged and skipped.
+    """
+    for key, value in [pair async for pair in ledger.bucket.values("plan.")]:
         try:
             plan = PlanKey.parse(key.removeprefix("plan."))
             cursor = codec.decode_cursor(value.data)
         except codec.DECODE_ERRORS as broken:
             log.error("plan_unreadable", key=key, error=type(broken).__name__)
             continue
-        yield plan, Versioned(cursor, value.revision)
+        if not (cursor.complete or cursor.halt):
+            stored = Versioned(cursor, value.revision)
+            await ledger.swap_plan(plan, stored, replace(cursor, doubt=True))

@@ -1,7 +1,7 @@
 """Trace of a content item: its counts per channel and its timeline."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 
@@ -62,7 +62,7 @@ class TraceReader:
 
     async def trace_item(self, content_id: str, item: Item | None) -> Trace | None:
         """Trace an item's positions, its plans, and the digests that held it."""
-        positions = {number: position async for number, position in self.positions(content_id)}
+        positions = await self.positions(content_id)
         if not (item or positions):
             return None
         item = item or Item(unit="")
@@ -70,7 +70,8 @@ class TraceReader:
         timeline: list[TimelineEntry] = []
         for key, record in sorted(positions.items()):
             entries = _position_entries(key, record, await self.refusal_errors(record))
-            timeline += self.without_names(entries)
+            shown = {} if self.with_names else {"by": ""}
+            timeline += [entry.model_copy(update=shown) for entry in entries]
         state = self.item_state(item, positions.get(number))
         if state == "scheduled":
             timeline.append(_scheduled_entry(number, positions[number], self.clock()))
@@ -101,11 +102,6 @@ class TraceReader:
                 if counts:
                     yield earlier, counts
 
-    def without_names(self, entries: Iterable[TimelineEntry]) -> Iterator[TimelineEntry]:
-        """Yield the entries, without names unless `with_names`."""
-        for entry in entries:
-            yield entry if self.with_names else entry.model_copy(update={"by": ""})
-
     async def refusal_errors(self, position: Position) -> Sequence[FieldError]:
         """Return why a position was refused, if not by the desk and if it is known."""
         if position.code == SUPERSEDED_CODE:
@@ -125,10 +121,12 @@ class TraceReader:
             return "scheduled" if waits else "released"
         return position.state
 
-    async def positions(self, content_id: str) -> AsyncIterator[tuple[int, Position]]:
-        """Yield every position of an item, also refused ones."""
-        async for key, value in self.repository.bucket.values(f"{content_id}."):
-            yield int(key.rpartition(".")[2]), Position.model_validate_json(value.data)
+    async def positions(self, content_id: str) -> dict[int, Position]:
+        """Return every position of an item, also refused ones."""
+        return {
+            int(key.rpartition(".")[2]): Position.model_validate_json(value.data)
+            async for key, value in self.repository.bucket.values(f"{content_id}.")
+        }
 
     async def channels(
         self, content_id: str, number: int, item: Item

@@ -3,7 +3,6 @@
 Every step is idempotent. Our own data go first, and once; only the call to Zalo is repeated while
 Zalo is away. Later events of the same person, a new `follow` for example, are kept."""
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import structlog
@@ -108,32 +107,28 @@ class Erasure:
     async def erase_from_notices(self, user_id: str) -> int:
         """Remove the id from every notice; one without another address is purged."""
         cleared = 0
-        async for key, value in self.notice_records():
-            while value and _is_addressed_to(value, user_id):
-                value = await self.erase_from_notice(key, value)
-                cleared += value is None
+        async for key, value in self.bus.bucket(subjects.NOTICES.name).values():
+            current: Value | None = value
+            while current and (record := _notice_to(user_id, key, current)):
+                current = await self.erase_from_notice(key, record, current.revision)
+                cleared += current is None
         return cleared
 
-    async def notice_records(self) -> AsyncIterator[tuple[str, Value | None]]:
-        """Yield every contact; keys of other entries in the bucket contain a dot."""
-        async for key, value in self.bus.bucket(subjects.NOTICES.name).values():
-            if "." not in key:
-                yield key, value
-
-    async def erase_from_notice(self, key: str, value: Value) -> Value | None:
+    async def erase_from_notice(
+        self, key: str, record: NoticeRecord, revision: int
+    ) -> Value | None:
         """Remove the id from one notice; None if done, else the entry that is there now.
 
         The remaining notice is kept for thirty more days: the bucket counts from each write.
         """
         bucket = self.bus.bucket(subjects.NOTICES.name)
-        record = NoticeRecord.model_validate_json(value.data)
         contact = record.contact.model_copy(update={"zalo_user_id": None})
         if not (contact.email or contact.phone):
             await bucket.purge(key)
             return None
         remaining = record.model_copy(update={"contact": contact})
         try:
-            await bucket.swap(key, remaining.model_dump_json().encode(), value.revision)
+            await bucket.swap(key, remaining.model_dump_json().encode(), revision)
         except RevisionConflict:
             return await bucket.get(key)
         return None
@@ -151,10 +146,10 @@ class Erasure:
             raise RetryLater(delay_s, outcome.reason) from why
 
 
-def _is_addressed_to(value: Value, user_id: str) -> bool:
-    """Whether a notice goes to this person by this id; an unreadable one does not."""
+def _notice_to(user_id: str, key: str, value: Value) -> NoticeRecord | None:
+    """Return the notice if it goes to this person by this id; other entries' keys have a dot."""
     try:
-        record = NoticeRecord.model_validate_json(value.data)
+        record = NoticeRecord.model_validate_json(value.data) if "." not in key else None
     except ValidationError:
-        return False
-    return record.contact.zalo_user_id == user_id
+        return None
+    return record if record and record.contact.zalo_user_id == user_id else None

@@ -91,25 +91,25 @@ class FollowerStore:
         self.bucket = bus.bucket(subjects.FOLLOWERS.name)
 
     async def record_event(self, event: ZaloEvent) -> None:
-        def apply(stored: Follower | None) -> Follower:
-            return apply_event(stored, event)
-
-        await update(self.bucket, event.user_id, Follower, apply)
+        await update(
+            self.bucket, event.user_id, Follower, lambda stored: apply_event(stored, event)
+        )
 
     async def record_listing(self, user_ids: Sequence[str], follows: bool, at: datetime) -> None:
         """Record a page of Zalo's list; only differences are written."""
         values = await self.bucket.get_many(user_ids)
         stored = {id: Follower.model_validate_json(value.data) for id, value in values.items()}
-        differing = [
-            id for id in user_ids if apply_listing(stored.get(id), follows, at) != stored.get(id)
-        ]
-        await asyncio.gather(*(self.record_listed(id, follows, at) for id in differing))
 
-    async def record_listed(self, user_id: str, follows: bool, at: datetime) -> None:
-        def apply(stored: Follower | None) -> Follower:
-            return apply_listing(stored, follows, at) or Follower(follows=False, follows_at=at)
+        def apply(follower: Follower | None) -> Follower:
+            return apply_listing(follower, follows, at) or Follower(follows=False, follows_at=at)
 
-        await update(self.bucket, user_id, Follower, apply)
+        await asyncio.gather(
+            *(
+                update(self.bucket, id, Follower, apply)
+                for id in user_ids
+                if apply_listing(stored.get(id), follows, at) != stored.get(id)
+            )
+        )
 
     async def claim_reply(self, user_id: str, now: datetime) -> ReplyClaim | None:
         """Claim the right to reply now; only one caller gets it. A doubt counts as a reply."""

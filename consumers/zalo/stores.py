@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 from channels.errors import Unreachable
-from channels.zalo.client.store import NO_REVISION, StoredValue
+from channels.zalo.client.store import StoredValue
 from channels.zalo.errors import StaleValue
 from channels.zalo.publications.record import ArticleRecord
 from consumers.runtime.errors import unreachable_without_bus
 from contracts import subjects
-from producers.bus import Bus, NoReply, RevisionConflict
+from producers.bus import Bucket, Bus, NoReply, RevisionConflict
 
 MAX_TRIES = 3
 
@@ -28,11 +28,14 @@ class BusKeyValueStore:
     async def swap(self, key: str, data: bytes, revision: int) -> int:
         with unreachable_without_bus():
             try:
-                if revision == NO_REVISION:
-                    return await self.bucket.create(key, data)
-                return await self.bucket.swap(key, data, revision)
+                return await _swap(self.bucket, key, data, revision)
             except RevisionConflict as lost:
                 raise StaleValue from lost
+
+
+async def _swap(bucket: Bucket, key: str, data: bytes, revision: int) -> int:
+    """Replace *revision*; 0 for a key that does not exist."""
+    return await (bucket.swap(key, data, revision) if revision else bucket.create(key, data))
 
 
 class BusArticleStore:
@@ -67,7 +70,7 @@ class BusArticleStore:
         had_no_reply = False
         for _ in range(MAX_TRIES):
             try:
-                return await self.swap_once(key, data, revision)
+                return await _swap(self.bucket, key, data, revision)
             except NoReply:
                 had_no_reply = True
             except RevisionConflict:
@@ -79,8 +82,3 @@ class BusArticleStore:
             if (stored.revision if stored else 0) != revision:
                 raise RevisionConflict(f"{key} was changed meanwhile")
         raise NoReply(f"{key}: no answer to {MAX_TRIES} writes")
-
-    async def swap_once(self, key: str, data: bytes, revision: int) -> int:
-        if revision:
-            return await self.bucket.swap(key, data, revision)
-        return await self.bucket.create(key, data)

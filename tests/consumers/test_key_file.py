@@ -138,17 +138,17 @@ async def test_a_bus_that_never_answers_a_write_is_unreachable(bus):
 
 def lose_answers(notebook: BusArticleStore, *, stored: bool, times: int = 1) -> None:
     """The next writes are not answered; whether they arrive is what the caller says."""
-    once, left = notebook.swap_once, [None] * times
+    once, left = notebook.bucket.swap, [None] * times
 
-    async def losing(*write):
+    async def losing(*write, **options):
         if left:
             left.pop()
             if stored:
-                await once(*write)
+                await once(*write, **options)
             raise NoReply("no answer")
-        return await once(*write)
+        return await once(*write, **options)
 
-    notebook.swap_once = losing
+    notebook.bucket.swap = losing
 
 
 async def test_a_bus_that_is_away_is_unreachable(bus):

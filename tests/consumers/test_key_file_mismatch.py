@@ -11,13 +11,12 @@ from channels.zalo.client.oauth_api import TokenPair
 from channels.zalo.client.store import GrantCipher, TokenGrant
 from channels.zalo.client.token_store import grant_key
 from channels.zalo.errors import StaleValue
-from channels.zalo.factory import ChannelStores
 from channels.zalo.settings import ZaloSettings
 from consumers.app.wiring import zalo
 from consumers.key_file import FINGERPRINT_KEY, KeyFile, open_key_file
 from contracts import subjects
 from contracts.errors import Conflict, Invalid, Unavailable
-from tests.support.zalo_account import MemoryArticleStore, MemoryKeyValueStore
+from tests.support.zalo_account import MemoryKeyValueStore, memory_stores
 
 READERS = "email,name,topics,audiences,units,frequency\nan@example.com,,,,,\n"
 PAIR = {"access_token": "a-1", "refresh_token": "r-1", "expires_in": "90000"}
@@ -114,7 +113,7 @@ async def test_a_pair_that_could_not_be_stored_is_said(trouble, error):
         raise trouble
 
     vault.before_swap = fail
-    stores = ChannelStores(vault, MemoryArticleStore(), Fernet.generate_key())
+    stores = memory_stores(vault)
     account = ZaloSettings(_env_file=None, app_id="123", app_secret="s")
     with pytest.raises(error) as said:
         await zalo.store_token_pair(account, stores, TokenPair("a", "r", 60))

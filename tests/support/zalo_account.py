@@ -12,12 +12,12 @@ from cryptography.fernet import Fernet
 from channels.base import Outcome, Recipient, Verdict
 from channels.errors import Unreachable
 from channels.zalo.channel import ZaloChannel
-from channels.zalo.client.store import StoredValue
+from channels.zalo.client.store import KeyValueStore, StoredValue
 from channels.zalo.client.transport import AiohttpTransport, Reply, Request
 from channels.zalo.clock import Jitter, Timing
 from channels.zalo.errors import StaleValue
 from channels.zalo.factory import ChannelParts, ChannelStores
-from channels.zalo.publications.record import ArticleRecord
+from channels.zalo.publications.record import ArticleRecord, ArticleStore
 from channels.zalo.publications.render import ArticleDefaults
 from channels.zalo.settings import ZaloSettings
 from contracts import keys
@@ -103,6 +103,32 @@ class MemoryArticleStore:
         return ArticleRecord.decode(self.pages[content_id])
 
 
+class MemoryMessageIds:
+    """The ids of sent messages, in memory."""
+
+    def __init__(self) -> None:
+        self.saved: dict[str, str] = {}
+
+    async def save(self, tracking_id: str, message_id: str, *, untracked: bool = False) -> None:
+        self.saved[tracking_id] = message_id
+
+    async def message_id(self, tracking_id: str) -> str:
+        return self.saved.get(tracking_id, "")
+
+
+def memory_stores(
+    grants: KeyValueStore | None = None, articles: ArticleStore | None = None, key: bytes = b""
+) -> ChannelStores:
+    """Stores in memory, but for the given ones."""
+    return ChannelStores(
+        grants or MemoryKeyValueStore(),
+        articles or MemoryArticleStore(),
+        key or Fernet.generate_key(),
+        MemoryKeyValueStore(),
+        MemoryMessageIds(),
+    )
+
+
 def kill_at(number: int) -> Callable[[int], None]:
     def killing(count: int) -> None:
         if count == number:
@@ -165,7 +191,7 @@ class ZaloAccount:
 
     @property
     def stores(self) -> ChannelStores:
-        return self.elsewhere or ChannelStores(self.token_vault, self.article_store, self.key)
+        return self.elsewhere or memory_stores(self.token_vault, self.article_store, self.key)
 
     @property
     def timing(self) -> Timing:

@@ -9,19 +9,13 @@ from typing import Any
 
 from channels.base import Outcome, Recipient
 from channels.case_notice_texts import APOLOGY
-from channels.zalo.case_notices.sender import InMemoryMessageIds
-from channels.zalo.factory import ChannelStores
-from channels.zalo.quota.window import WindowCount
+from channels.zalo.quota.counter import WindowCount
 from contracts import keys
 from contracts.case import CaseNotice
 from contracts.delivery import ChannelName
-from sandbox.zalo.state.templates import Template, shipped_routes
+from sandbox.zalo.state.templates import Param, Template, shipped_routes
 from tests.support.clock import FakeClock
-from tests.support.zalo_account import (
-    MemoryKeyValueStore,
-    ZaloAccount,
-    open_zalo_account,
-)
+from tests.support.zalo_account import ZaloAccount, open_zalo_account
 
 PHONE, USER_ID = "84912345678", "8042311234567890123"
 TO_USER = f"zalo:{USER_ID}"
@@ -70,12 +64,10 @@ class ZaloNotices:
         self.account = stage
         self.clock = stage.clock
         self.revision = 0
-        self.sent = InMemoryMessageIds()
+        stage.elsewhere = stage.stores
+        self.sent = stage.elsewhere.message_ids
         pair = stage.sandbox.grant()
         self.pair = pair.access_token, pair.refresh_token, pair.lifetime_s
-        stage.elsewhere = ChannelStores(
-            stage.token_vault, stage.article_store, stage.key, MemoryKeyValueStore(), self.sent
-        )
 
     async def start(self, **settings: Any) -> None:
         """A new process, with these settings (`money_per_day=...`)."""
@@ -152,8 +144,9 @@ def add_person(stage: ZaloAccount, **facts: Any) -> None:
     stage.sandbox.world.record("person_set", person=person)
 
 
-def add_template(house: ZaloNotices, template: Template) -> None:
-    """The account has it from now on."""
+def add_template(house: ZaloNotices, *params: Param) -> None:
+    """The account has a template `7` with these parameters from now on."""
+    template = Template(id="7", name="Mẫu mới", title="x", text="<ma_ho_so> x", params=params)
     house.account.sandbox.world.record("template_set", template=template.model_dump(mode="json"))
 
 

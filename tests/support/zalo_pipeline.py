@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from channels.zalo.factory import ChannelStores
 from consumers.deliver.slots import WorkerSlot
 from consumers.deliver.worker import DeliveryWorker
 from consumers.dispatch.audience import ZaloAudience
@@ -21,7 +20,7 @@ from contracts.publication import Publication
 from producers.bus import Bus
 from tests.support.clock import FakeClock
 from tests.support.services import ReleasedPositions, new_dispatcher, new_worker
-from tests.support.zalo_account import SimulatedKill, ZaloAccount, open_zalo_account
+from tests.support.zalo_account import SimulatedKill, ZaloAccount, memory_stores, open_zalo_account
 
 ROUNDS = 200
 BOTH = {"article": Status.DELIVERED, "broadcast": Status.DELIVERED}
@@ -120,7 +119,7 @@ async def open_zalo_pipeline(
 ) -> AsyncIterator[ZaloPipeline]:
     async with open_zalo_account(folder / "sandbox", clock) as stage:
         notebook = BusArticleStore(bus, stage.sandbox.settings.app_id)
-        stage.elsewhere = ChannelStores(BusKeyValueStore(bus), notebook, stage.key)
+        stage.elsewhere = memory_stores(BusKeyValueStore(bus), notebook, stage.key)
         stage.new_channel()
         await stage.consent()
         house = ZaloPipeline(bus, folder / "slots", stage)

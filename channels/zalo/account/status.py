@@ -16,8 +16,7 @@ from channels.zalo.client.response import ApiResponse, first_text, whole_number
 from channels.zalo.client.token_store import TokenStore
 from channels.zalo.errors import Refused
 from channels.zalo.outcomes import fix_for_error
-from channels.zalo.quota.counter import AccountQuotas
-from channels.zalo.quota.window import QuotaWindow, WindowCount
+from channels.zalo.quota.counter import AccountQuotas, QuotaWindow, WindowCount
 
 _ACCOUNT_KINDS = {2: "business", 4: "state body"}
 _REFRESH_LIFE_S = 90 * 86400.0

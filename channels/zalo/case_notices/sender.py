@@ -15,7 +15,7 @@ from channels.zalo.case_notices.template_holds import TemplateHolds
 from channels.zalo.case_notices.template_models import Template
 from channels.zalo.case_notices.template_params import fill_params
 from channels.zalo.case_notices.template_registry import TemplateRegistry
-from channels.zalo.clock import Timing, is_template_time, template_wait_s
+from channels.zalo.clock import Timing, Until, is_template_time, wait_s
 from channels.zalo.errors import NO_EFFECT, OPERATOR_RETRY_S, Refused, RowOutcome
 from channels.zalo.outcomes import log_operator_needed
 from channels.zalo.quota.budget import Budget, Reservation
@@ -63,19 +63,6 @@ class MessageIdStore(Protocol):
 
     async def message_id(self, tracking_id: str) -> str:
         """The message's id; empty for none."""
-
-
-class InMemoryMessageIds:
-    """A store for a single process."""
-
-    def __init__(self) -> None:
-        self.saved: dict[str, str] = {}
-
-    async def save(self, tracking_id: str, message_id: str, *, untracked: bool = False) -> None:  # noqa: ARG002
-        self.saved[tracking_id] = message_id
-
-    async def message_id(self, tracking_id: str) -> str:
-        return self.saved.get(tracking_id, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +144,7 @@ class NoticeSender:
             return
         now = await self.api.provider_time(to, _CLOCK_AGE_S)
         if not is_template_time(now):
-            after_s = template_wait_s(now, self.timing.jitter)
+            after_s = wait_s(Until.TEMPLATE_HOURS, now, self.timing.jitter)
             raise RowOutcome(Outcome(Verdict.HELD, _OUTSIDE_HOURS, after_s, reached_provider=False))
 
     async def send_paid(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from channels.base import Outcome, Verdict
 from channels.zalo import error_codes
 from channels.zalo.case_notices.template_models import Template
-from channels.zalo.clock import JITTER_S, Jitter, wait_s
+from channels.zalo.clock import Jitter, wait_s
 from channels.zalo.error_codes import ErrorKind, ErrorRule
 from channels.zalo.errors import Refused, RowOutcome
 from contracts.base.times import Clock
@@ -47,7 +47,7 @@ class TemplateHolds:
             self.holds[template.id, by_user_id] = Hold(now + OPERATOR_HOLD_S, refused.reason)
         elif rule.until and (scope := _quota_scope(rule, template)):
             until = now + wait_s(rule.until, now, lambda: 0.0)
-            self.holds[scope, by_user_id] = Hold(until, refused.reason, JITTER_S[rule.until])
+            self.holds[scope, by_user_id] = Hold(until, refused.reason, rule.until.spread_s)
 
 
 def _quota_scope(rule: ErrorRule, template: Template) -> str:

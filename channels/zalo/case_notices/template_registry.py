@@ -15,7 +15,7 @@ from channels.zalo import error_codes
 from channels.zalo.case_notices.template_models import DELETE, RegisteredTemplates, Template
 from channels.zalo.client.client import ZaloClient
 from channels.zalo.client.response import first_text, whole_number
-from channels.zalo.client.store import NO_REVISION, KeyValueStore, LocalStore
+from channels.zalo.client.store import NO_REVISION, KeyValueStore
 from channels.zalo.errors import Refused, StaleValue, UnfitTemplate
 
 log = structlog.get_logger()
@@ -28,9 +28,9 @@ _TRIES = 50
 class TemplateRegistry:
     """The registry of one app. Its calls to Zalo are reads; *key* is its key in *store*."""
 
-    def __init__(self, api: ZaloClient, store: KeyValueStore | None, key: str) -> None:
+    def __init__(self, api: ZaloClient, store: KeyValueStore, key: str) -> None:
         self.api = api
-        self.store = store or LocalStore()
+        self.store = store
         self.key = key
         self.clock = api.clock.clock
         self.cached, self.cached_at = RegisteredTemplates(), float("-inf")

@@ -13,8 +13,7 @@ import structlog
 
 from channels.errors import Unreachable
 from channels.zalo.client.response import json_object, known_fields, whole_number
-from channels.zalo.client.shared_value import SharedValue
-from channels.zalo.client.store import KeyValueStore
+from channels.zalo.client.store import KeyValueStore, SharedValue
 from channels.zalo.clock import Sleep, next_minute
 from contracts.base.times import Clock
 
@@ -86,22 +85,18 @@ def server_wait_until(headers: Mapping[str, str], now: float) -> float:
     return max(until, now + min(max(wait_s, 0), _RETRY_AFTER_MAX_S)) if wait_s else until
 
 
+@dataclass
 class TokenBucket:
     """Rate limiter of one host, shared by all processes with the same *store* and *key*."""
 
-    def __init__(
-        self,
-        clock: Clock,
-        limits: RateLimits | None = None,
-        *,
-        store: KeyValueStore | None = None,
-        key: str = "rate",
-        sleep: Sleep = asyncio.sleep,
-    ) -> None:
-        self.clock = clock
-        self.limits = limits or RateLimits()
-        self.sleep = sleep
-        self.shared = SharedValue[BucketState](store, key, self.decode, BucketState.encode)
+    clock: Clock
+    limits: RateLimits
+    store: KeyValueStore
+    key: str = "rate"
+    sleep: Sleep = asyncio.sleep
+
+    def __post_init__(self) -> None:
+        self.shared = SharedValue(self.store, self.key, self.decode, BucketState.encode)
 
     def decode(self, data: bytes) -> BucketState:
         return BucketState.decode(data, self.limits.per_s)

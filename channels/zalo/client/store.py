@@ -1,16 +1,21 @@
-"""Key-value stores with compare-and-set, and the encrypted token grant kept in one."""
+"""Stores with compare-and-set: shared values, and the encrypted token grant."""
 
+import asyncio
 import json
-from dataclasses import asdict, dataclass
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass, field, replace
+from typing import Generic, Protocol, TypeVar
 
 from cryptography.fernet import Fernet, InvalidToken
 
+from channels.errors import Unreachable
 from channels.zalo.client.response import json_object, known_fields
-from channels.zalo.errors import WrongKey
+from channels.zalo.errors import RowOutcome, StaleValue, WrongKey
 
 NO_REVISION = 0
 """The revision of a key that does not exist."""
+_TRIES = 50
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +79,59 @@ class GrantCipher:
         return TokenGrant(**known_fields(TokenGrant, stored or {}))
 
 
-class LocalStore:
-    """A store for a single process and a single key."""
+@dataclass
+class SharedValue(Generic[T]):
+    """A value that all processes of an app update by compare-and-set.
 
-    def __init__(self) -> None:
-        self.stored: StoredValue | None = None
+    *initial* loads the value to use until the key exists.
+    """
 
-    async def get(self, _key: str) -> StoredValue | None:
-        return self.stored
+    store: KeyValueStore
+    key: str
+    decode: Callable[[bytes], T]
+    encode: Callable[[T], bytes]
+    initial: Callable[[KeyValueStore], Awaitable[bytes]] | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    cached: StoredValue | None = None
 
-    async def swap(self, _key: str, data: bytes, revision: int) -> int:
-        self.stored = StoredValue(data, revision + 1)
-        return revision + 1
+    async def read(self) -> T:
+        """The stored value. Raises Unreachable."""
+        return self.decode((await self.load()).data)
+
+    async def update(self, change: Callable[[T], T]) -> T:
+        """Apply *change*: in turn within this process, by compare-and-set between processes.
+
+        The cached value is tried first. It may be out of date, so only a fresh value refuses.
+        Raises Unreachable, and the RowOutcome of *change*.
+        """
+        async with self.lock:
+            for turn in range(_TRIES):
+                fresh = turn > 0 or self.cached is None
+                stored = await self.load() if fresh or self.cached is None else self.cached
+                try:
+                    return await self.write(change(self.decode(stored.data)), stored.revision)
+                except RowOutcome:
+                    if fresh:
+                        raise
+                except StaleValue:
+                    continue
+        raise Unreachable("too many writers at once", retry_after_s=1.0)
+
+    def update_locally(self, change: Callable[[T], T]) -> None:
+        """Apply *change* to the cached value alone; the next update stores both."""
+        cached = self.cached or StoredValue(b"", NO_REVISION)
+        self.cached = replace(cached, data=self.encode(change(self.decode(cached.data))))
+
+    async def write(self, value: T, revision: int) -> T:
+        """Write over the given revision. Raises StaleValue, Unreachable."""
+        data = self.encode(value)
+        self.cached = StoredValue(data, await self.store.swap(self.key, data, revision))
+        return value
+
+    async def load(self) -> StoredValue:
+        stored = await self.store.get(self.key)
+        if stored is None:
+            data = await self.initial(self.store) if self.initial else b""
+            stored = StoredValue(data, NO_REVISION)
+        self.cached = stored
+        return stored

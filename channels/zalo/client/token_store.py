@@ -7,8 +7,8 @@ processes.
 """
 
 import asyncio
-from dataclasses import dataclass, replace
-from typing import NoReturn
+from dataclasses import replace
+from typing import NamedTuple, NoReturn
 
 import structlog
 
@@ -39,8 +39,7 @@ BUSY_RETRY_S = 5.0
 _TRIES = 3
 
 
-@dataclass(frozen=True, slots=True)
-class VersionedGrant:
+class VersionedGrant(NamedTuple):
     """A grant and the revision it was read at."""
 
     grant: TokenGrant
@@ -122,7 +121,7 @@ class TokenStore:
     async def load_usable(self) -> VersionedGrant:
         """The stored grant, after storing a new pair that could not be stored before."""
         if self.unstored:
-            await self.store_new_pair()
+            await self.store_new_pair(*self.unstored)
         current = await self.read()
         if reason := current.grant.missing_consent:
             raise Misconfigured(reason, retry_after_s=OPERATOR_RETRY_S)
@@ -157,8 +156,7 @@ class TokenStore:
             raise Unreachable(reason, retry_after_s=PENDING_TIMEOUT_S) from doubt
         except ChannelError as trouble:
             await self.clear_pending(pending, trouble)
-        self.unstored = (self.next_grant(pending.grant, pair), spent)
-        return await self.store_new_pair()
+        return await self.store_new_pair(self.next_grant(pending.grant, pair), spent)
 
     async def mark_pending(self, current: VersionedGrant) -> VersionedGrant:
         """Mark the refresh as pending; one process succeeds, the others raise Unreachable."""
@@ -199,30 +197,27 @@ class TokenStore:
         fresh = TokenGrant(pair.access_token, kept, now + pair.lifetime_s, now)
         return _with_previous(grant, fresh)
 
-    async def store_new_pair(self) -> TokenGrant:
-        """Store the new pair before its first use. Raises Unreachable; the next call repeats it."""
+    async def store_new_pair(self, fresh: TokenGrant, spent: str) -> TokenGrant:
+        """Store a new pair before its first use, unless a person has stored another meanwhile.
+
+        Raises Unreachable; the next call repeats it.
+        """
+        self.unstored = fresh, spent
         for _ in range(_TRIES):
+            current = await self.read()
+            if current.grant.refresh_token not in (spent, fresh.refresh_token):
+                self.unstored = None
+                return current.grant
             try:
-                return await self.try_store_new_pair()
+                if current.grant.access_token != fresh.access_token:
+                    await self.write(fresh, current.revision)
             except StaleValue:
                 continue
-        raise Unreachable("the new pair could not be stored", retry_after_s=BUSY_RETRY_S)
-
-    async def try_store_new_pair(self) -> TokenGrant:
-        """Raises StaleValue, Unreachable. A pair that a person stored meanwhile wins."""
-        current = await self.read()
-        if self.unstored is None:
-            return current.grant
-        fresh, spent = self.unstored
-        if current.grant.refresh_token not in (spent, fresh.refresh_token):
+            crash_point("zalo.pair_stored")
             self.unstored = None
-            return current.grant
-        if current.grant.access_token != fresh.access_token:
-            await self.write(fresh, current.revision)
-        crash_point("zalo.pair_stored")
-        self.unstored = None
-        log.info("zalo_tokens_refreshed", life_s=round(fresh.expires_at - fresh.obtained_at))
-        return fresh
+            log.info("zalo_tokens_refreshed", life_s=round(fresh.expires_at - fresh.obtained_at))
+            return fresh
+        raise Unreachable("the new pair could not be stored", retry_after_s=BUSY_RETRY_S)
 
 
 def grant_key(app_id: str) -> str:

@@ -7,7 +7,7 @@ with, no effect, or a doubt that Zalo's own list settles once no late effect is 
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import structlog
@@ -41,23 +41,18 @@ _FINAL_OUTCOMES = {
 }
 
 
+@dataclass
 class ArticlePublisher:
     """Publishes one item at a time; the ledger's lease keeps other workers away."""
 
-    def __init__(
-        self,
-        api: ArticleApi,
-        records: ArticleStore,
-        timing: Timing,
-        quota: QuotaCounter,
-        covers: CoverSelector,
-    ) -> None:
-        self.api = api
-        self.covers = covers
-        self.quota = quota
-        self.records = records
-        self.timing = timing
-        self.abandoned_calls = AbandonedCalls(api, records, timing)
+    api: ArticleApi
+    records: ArticleStore
+    timing: Timing
+    quota: QuotaCounter
+    covers: CoverSelector
+
+    def __post_init__(self) -> None:
+        self.abandoned_calls = AbandonedCalls(self.api, self.records, self.timing)
         self.step_handlers: Mapping[
             Step, Callable[[ArticleJob, ArticleRecord], Awaitable[ArticleRecord]]
         ] = {
@@ -65,7 +60,7 @@ class ArticlePublisher:
             Step.RECOVER: partial(self.recover, pending_verdict=Verdict.HELD),
             Step.SEARCH: self.search_item,
             Step.VERIFY: self.verify,
-            Step.CHOOSE_COVER: covers.choose,
+            Step.CHOOSE_COVER: self.covers.choose,
             Step.UPDATE: self.update,
         }
 

@@ -78,12 +78,16 @@ async def remove_late_copies(api: ArticleApi, record: ArticleRecord) -> None:
 
 
 async def _remove_copies(api: ArticleApi, copies: Iterable[ListedArticle]) -> None:
-    """Remove surplus copies. A publicly visible copy is left to a person."""
+    """Remove surplus copies. A visible copy is left to a person; a hidden one does no harm."""
     for listed in copies:
         if listed.visible:
             log.warning("zalo_copy_left", article=listed.id, reason="visible")
-        else:
-            await _try_remove(api, listed.id)
+            continue
+        try:
+            await api.remove(listed.id, lambda: False)
+            log.info("zalo_copy_removed", article=listed.id)
+        except ROW_ERRORS as trouble:
+            log.warning("zalo_copy_left", article=listed.id, reason=type(trouble).__name__)
 
 
 async def _matching_articles(api: ArticleApi, query: ArticleQuery) -> AsyncIterator[ListedArticle]:
@@ -124,12 +128,3 @@ def contains_marker(detail: object, marker: str) -> bool:
 
 def _as_text(detail: object) -> str:
     return json.dumps(detail, ensure_ascii=False, default=str)
-
-
-async def _try_remove(api: ArticleApi, article_id: str) -> None:
-    """Remove a hidden copy; a failure is only logged, because hidden copies do no harm."""
-    try:
-        await api.remove(article_id, lambda: False)
-        log.info("zalo_copy_removed", article=article_id)
-    except ROW_ERRORS as trouble:
-        log.warning("zalo_copy_left", article=article_id, reason=type(trouble).__name__)

@@ -27,8 +27,4 @@ def target_codes(broadcast: Broadcast | None) -> dict[str, str]:
         "locations": regions,
         "cities": places,
     }
-    return {field: _comma_joined(codes) for field, codes in wanted.items() if codes}
-
-
-def _comma_joined(codes: Collection[int]) -> str:
-    return ",".join(map(str, sorted(codes)))
+    return {field: ",".join(map(str, sorted(codes))) for field, codes in wanted.items() if codes}

@@ -5,33 +5,28 @@ Zalo has no limit on money. The budget is one value, so that one write reserves 
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import structlog
 
 from channels.errors import Unreachable
 from channels.zalo.client.response import json_object
-from channels.zalo.client.shared_value import SharedValue
-from channels.zalo.client.store import KeyValueStore
-from channels.zalo.quota.window import QuotaWindow, WindowCount
+from channels.zalo.client.store import KeyValueStore, SharedValue
+from channels.zalo.quota.counter import QuotaWindow, WindowCount
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetWindows:
+class BudgetWindows(NamedTuple):
     """Limits: messages a day; đồng a day and a month."""
 
     notices: QuotaWindow
     today: QuotaWindow
     month: QuotaWindow
 
-    def all(self) -> Mapping[str, QuotaWindow]:
-        return {"notices": self.notices, "today": self.today, "month": self.month}
 
-
-@dataclass(frozen=True, slots=True)
-class BudgetUse:
+class BudgetUse(NamedTuple):
     """Used part of each limit."""
 
     notices: WindowCount
@@ -39,8 +34,7 @@ class BudgetUse:
     month: WindowCount
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(NamedTuple):
     """Reserved price of one message, its day and month, and the daily quota of that time."""
 
     price: int
@@ -49,19 +43,18 @@ class Reservation:
     daily_quota: int
 
 
+@dataclass
 class Budget:
-    """*former_keys*: keys of an older version, which counted each limit by itself."""
+    """`former_keys`: keys of an older version, which counted each limit by itself."""
 
-    def __init__(
-        self,
-        windows: BudgetWindows,
-        store: KeyValueStore | None,
-        key: str,
-        former_keys: Mapping[str, str] | None = None,
-    ) -> None:
-        self.windows = windows
-        self.former_keys = former_keys or {}
-        self.shared = SharedValue[BudgetUse](store, key, self.decode, self.encode, self.read_former)
+    windows: BudgetWindows
+    store: KeyValueStore
+    key: str
+    former_keys: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        codec = self.decode, self.encode
+        self.shared = SharedValue(self.store, self.key, *codec, self.read_former)
 
     @property
     def has_money_limit(self) -> bool:
@@ -100,12 +93,12 @@ class Budget:
         A failed release leaves the count too high, which does no harm.
         """
 
-        def released(spent: BudgetUse) -> BudgetUse:
-            notices = spent.notices.minus(1, reservation.day)
+        def released(use: BudgetUse) -> BudgetUse:
+            notices = use.notices.minus(1, reservation.day)
             return BudgetUse(
                 notices.close(reservation.daily_quota, reservation.day) if closing else notices,
-                spent.today.minus(reservation.price, reservation.day),
-                spent.month.minus(reservation.price, reservation.month),
+                use.today.minus(reservation.price, reservation.day),
+                use.month.minus(reservation.price, reservation.month),
             )
 
         try:
@@ -116,10 +109,9 @@ class Budget:
     async def close_day(self, reservation: Reservation) -> None:
         """Close the day after its last message, until Zalo's quota grows. Raises Unreachable."""
 
-        def closed(spent: BudgetUse) -> BudgetUse:
-            return replace(
-                spent, notices=spent.notices.close(reservation.daily_quota, reservation.day)
-            )
+        def closed(use: BudgetUse) -> BudgetUse:
+            notices = use.notices.close(reservation.daily_quota, reservation.day)
+            return use._replace(notices=notices)
 
         await self.shared.update(closed)
 
@@ -131,16 +123,9 @@ class Budget:
 
     def decode(self, data: bytes) -> BudgetUse:
         stored = json_object(data) or {}
-        return BudgetUse(
-            **{
-                name: window.decode_count(stored.get(name))
-                for name, window in self.windows.all().items()
-            }
-        )
+        windows = self.windows._asdict().items()
+        return BudgetUse(*(window.decode_count(stored.get(name)) for name, window in windows))
 
-    def encode(self, spent: BudgetUse) -> bytes:
-        counts = {
-            name: window.encode_count(getattr(spent, name))
-            for name, window in self.windows.all().items()
-        }
-        return json.dumps(counts).encode()
+    def encode(self, use: BudgetUse) -> bytes:
+        counts = map(QuotaWindow.encode_count, self.windows, use)
+        return json.dumps(dict(zip(use._fields, counts, strict=True))).encode()

@@ -7,6 +7,7 @@ order. Therefore no event is too old, and duplicates are recognised by their key
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -40,13 +41,13 @@ StoreEvent = Callable[[ZaloEvent], Awaitable[None]]
 """Store an event durably. Raises ChannelError when the result is unknown."""
 
 
+@dataclass
 class LogThrottle:
     """Limits a log line to once a minute, so that strangers cannot fill the log."""
 
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
-        self.times = 0
-        self.not_before = float("-inf")
+    clock: Clock
+    times: int = 0
+    not_before: float = float("-inf")
 
     def due_count(self) -> int:
         """Occurrences since the last log line; 0 while no line is due."""

@@ -101,7 +101,8 @@ def parse_event(raw: RawEvent) -> ZaloEvent | None:
 def _event_fields(kind: EventKind, raw: RawEvent) -> dict[str, Any]:
     """The facts of an event of this kind, without the rest of *raw*."""
     if kind in _PERSON_KINDS:
-        return {"user_id": _person_id(raw), "oa_id": _account_id(raw)}
+        account = first_text(raw, "oa_id", "oaId") or first_text(raw.get("recipient"), "id")
+        return {"user_id": _person_id(raw), "oa_id": _safe_id(account)}
     if kind in DELIVERY_KINDS:
         return {
             "message_ids": message_ids(raw),
@@ -109,11 +110,6 @@ def _event_fields(kind: EventKind, raw: RawEvent) -> dict[str, Any]:
             "delivered_at": _parse_time(first_text(raw.get("message"), "delivery_time")),
         }
     return _change_fields(raw)
-
-
-def _account_id(raw: RawEvent) -> str:
-    """The Official Account that a person turned to."""
-    return _safe_id(first_text(raw, "oa_id", "oaId") or first_text(raw.get("recipient"), "id"))
 
 
 def _is_complete(event: ZaloEvent) -> bool:

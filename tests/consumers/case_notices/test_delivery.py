@@ -225,19 +225,6 @@ async def test_a_unit_that_tells_by_zalo_alone_sends_no_mail(bus, case_pipeline)
 # --- opt-outs, and deleted contacts
 
 
-async def test_whoever_refused_is_not_asked_again_and_gets_the_next_notice_by_mail(case_pipeline):
-    await case_pipeline.accept_and_take_in()
-    case_pipeline.set_outcome(ZALO, Outcome(Verdict.SUPPRESSED, "zalo -141", mute_s=86400.0))
-    await case_pipeline.work(ZALO)
-    assert await case_pipeline.suppressed.reason(ZALO, PHONE) == "zalo -141"
-    case_pipeline.set_outcome(ZALO, Outcome(Verdict.DELIVERED))
-    await case_pipeline.accept_and_take_in(id="e-2")
-    await case_pipeline.work(ZALO, 2)
-    assert case_pipeline.providers[ZALO].addresses == []
-    await case_pipeline.work(EMAIL, 2)
-    assert case_pipeline.providers[EMAIL].addresses == [MAIL]
-
-
 @pytest.mark.promise("12.2")
 async def test_a_contact_that_was_deleted_meanwhile_ends_the_notice(case_pipeline):
     await case_pipeline.accept_and_take_in()

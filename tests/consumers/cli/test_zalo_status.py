@@ -8,10 +8,10 @@ from channels.errors import Unreachable
 from channels.zalo import error_codes
 from channels.zalo.client.store import GrantCipher, TokenGrant
 from channels.zalo.client.transport import AiohttpTransport, Reply
-from channels.zalo.factory import ChannelParts, ChannelStores
+from channels.zalo.factory import ChannelParts
 from sandbox.zalo import server
 from tests.support.cli import json_output
-from tests.support.zalo_account import Fernet, MemoryArticleStore, MemoryKeyValueStore
+from tests.support.zalo_account import memory_stores
 from tests.support.zalo_cli import environment
 
 
@@ -24,7 +24,7 @@ async def sandbox(tmp_path):
 
 @pytest.fixture
 def stores():
-    return ChannelStores(MemoryKeyValueStore(), MemoryArticleStore(), Fernet.generate_key())
+    return memory_stores()
 
 
 class CountingTransport:

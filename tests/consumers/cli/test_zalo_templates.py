@@ -10,7 +10,7 @@ from channels.zalo.factory import ChannelParts
 from tests.support.cli import json_output
 from tests.support.clock import FakeClock
 from tests.support.zalo_cli import environment
-from tests.support.zalo_notices import OTP, SERVING, add_template
+from tests.support.zalo_notices import OTP, SERVING
 
 
 @pytest.fixture
@@ -75,8 +75,9 @@ async def test_an_operator_sets_lists_syncs_and_removes_templates(command, zalo_
     listed = json_output(await command("templates", "list", "--json"))
     served = {one["kind"]: one["template"] for one in listed if one["template"]}
     assert served == {"2": SERVING["2"]}
-    template = zalo_notices.account.sandbox.world.templates.templates[SERVING["2"]]
-    add_template(zalo_notices, template.model_copy(update={"status": "DISABLE"}))
+    world = zalo_notices.account.sandbox.world
+    disabled = world.templates.templates[SERVING["2"]].model_copy(update={"status": "DISABLE"})
+    world.record("template_set", template=disabled.model_dump(mode="json"))
     synced = json_output(await command("templates", "sync", "--json"))
     assert next(one for one in synced if one["kind"] == "2")["state"] == "DISABLE"
     told = await command("status")

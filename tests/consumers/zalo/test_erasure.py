@@ -124,9 +124,9 @@ async def test_while_zalo_cannot_be_asked_our_own_part_is_not_done_again(zalo_ev
     await zalo_events.zalo.act(USER, "withdraw")
     wish = ZaloEvent.model_validate((await zalo_events.webhook.post_due_events())[-1])
     erasure, scanned, walked = zalo_events.people.erasure, [], []
-    scan, notices = erasure.bus.scan, erasure.notice_records
+    scan, notices = erasure.bus.scan, erasure.erase_from_notices
     erasure.bus.scan = lambda *place: scanned.append(place) or scan(*place)
-    erasure.notice_records = lambda: walked.append(1) or notices()
+    erasure.erase_from_notices = lambda user_id: walked.append(1) or notices(user_id)
     for _ in range(5):
         zalo_events.stage.fault("oa.deletefollowerinfo", "drop_before")
         with pytest.raises(RetryLater):
@@ -173,10 +173,10 @@ async def test_a_notice_that_changes_meanwhile_is_looked_at_again(zalo_events):
     erasure, real = zalo_events.people.erasure, zalo_events.people.erasure.erase_from_notice
     meanwhile = notice(2, zalo_user_id=USER, email="b@example.com")
 
-    async def overtaken(key, value):
-        if key == "both" and value.data != meanwhile.model_dump_json().encode():
+    async def overtaken(key, record, revision):
+        if key == "both" and record != meanwhile:
             await bucket.put(key, meanwhile.model_dump_json().encode())
-        return await real(key, value)
+        return await real(key, record, revision)
 
     erasure.erase_from_notice = overtaken
     await erasure.erase_from_notices(USER)

@@ -1,14 +1,15 @@
 """The webhook watchdog: messages go out, and the webhook receives no event for a day."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import structlog
 
-from channels.zalo.factory import ChannelParts, ChannelStores
+from channels.zalo.factory import ChannelParts
 from channels.zalo.webhook.events import EventKind, ZaloEvent
 from consumers.zalo.event_publisher import ZaloEventPublisher
-from consumers.zalo.stores import BusArticleStore, BusKeyValueStore
+from consumers.zalo.stores import BusKeyValueStore
 from consumers.zalo.webhook_watchdog import WebhookWatchdog, silence_duration
 from contracts import subjects
 
@@ -46,10 +47,7 @@ async def test_it_is_said_once_and_again_after_another_day(bus, zalo_account, cl
     """The bus dates its messages by its own clock, so ours is advanced from there."""
     rates = BusKeyValueStore(bus, subjects.CONTROL.name)
     app_id = zalo_account.sandbox.settings.app_id
-    stores = ChannelStores(
-        zalo_account.token_vault, BusArticleStore(bus, app_id), zalo_account.key, rates
-    )
-    zalo_account.elsewhere = stores
+    stores = replace(zalo_account.stores, shared=rates)
     quotas = ChannelParts(zalo_account.sandbox.settings, stores, timing=zalo_account.timing).quotas
     watch = WebhookWatchdog(bus, app_id, DAY, clock)
     info = await bus.stream_info(subjects.RECEIPTS.name)

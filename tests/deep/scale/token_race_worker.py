@@ -25,6 +25,7 @@ from channels.zalo.clock import ProviderClock
 from consumers.zalo.stores import BusKeyValueStore
 from contracts.base import crash_points
 from producers.bus import Bus
+from tests.support.zalo_account import MemoryKeyValueStore
 
 PLENTY = 1e9
 BEFORE_NOTE = "vault.before_note"
@@ -40,7 +41,7 @@ class TokenProcess:
         oauth = OAuthClient(place["url"], place["app_id"], place["app_secret"], self.transport)
         cipher = GrantCipher(place["key"].encode())
         tokens = TokenStore(oauth, MarkedVault(bus, self), cipher, self.clock)
-        bucket = TokenBucket(self.clock, RateLimits(PLENTY, PLENTY))
+        bucket = TokenBucket(self.clock, RateLimits(PLENTY, PLENTY), MemoryKeyValueStore())
         clock = ProviderClock(self.clock)
         self.api = ZaloClient(place["url"], tokens, self.transport, clock, bucket)
         crash_points.arm(self.pass_moment)

@@ -5,7 +5,6 @@ import structlog
 
 from channels.base import Outcome, Verdict
 from channels.zalo.error_codes import ErrorKind
-from channels.zalo.errors import OPERATOR_RETRY_S
 from tests.support.zalo_error_codes import BUSINESS, code_rows
 from tests.support.zalo_notices import BY_PHONE, BY_USER_ID, TO_USER, add_person
 
@@ -59,38 +58,6 @@ async def test_a_code_of_the_account_s_host_ends_as_its_class_says(
     assert (outcome.verdict, outcome.mute_s) == (verdict, 86400 * mute_days)
     is_reserved = verdict in (Verdict.DOUBT, Verdict.DELIVERED)
     assert await zalo_notices.amount_reserved("notices") == is_reserved
-
-
-async def test_a_token_that_stays_refused_holds_the_row(zalo_notices):
-    zalo_notices.account.fault(BY_PHONE, "refuse", code=-124, words="Access token invalid", times=9)
-    outcome = await zalo_notices.send()
-    assert (outcome.verdict, outcome.retry_after_s) == (Verdict.HELD, OPERATOR_RETRY_S)
-    assert await zalo_notices.amount_reserved("notices") == 0
-    assert zalo_notices.messages == []
-
-
-@pytest.mark.parametrize(
-    ("rule", "code"),
-    [
-        ({"uid_templates": False}, -235),
-        ({"free_package": True}, -224),
-        ({"zca_linked": False}, -320),
-    ],
-)
-async def test_an_account_that_may_not_send_to_user_ids_holds_the_row(zalo_notices, rule, code):
-    add_person(zalo_notices.account)
-    zalo_notices.account.set_rules(**rule)
-    outcome = await zalo_notices.send(address=TO_USER)
-    assert outcome.verdict is Verdict.HELD
-    assert f"zalo {code}" in outcome.reason
-
-
-async def test_a_template_that_cannot_go_to_a_user_id_is_left_to_another_channel(zalo_notices):
-    add_person(zalo_notices.account)
-    await zalo_notices.set_template("2", by_uid=False)
-    outcome = await zalo_notices.send(address=TO_USER)
-    assert (outcome.verdict, outcome.mute_s) == (Verdict.SUPPRESSED, 0)
-    assert (await zalo_notices.send()).verdict is Verdict.DELIVERED, "by phone it goes"
 
 
 @pytest.mark.parametrize("code", [-110, -114, -118, -119, -140, -141])

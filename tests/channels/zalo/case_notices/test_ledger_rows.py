@@ -109,17 +109,6 @@ async def test_a_template_that_is_approved_late_lets_its_rows_go(notice_case):
     assert len(house.messages) == 40
 
 
-async def test_at_the_cap_the_rows_wait_for_the_next_day_and_zalo_is_not_called(notice_case):
-    notice_case.house.channel.notices.budget.windows.today.limit = 4000
-    numbers = [await notice_case.happens() for _ in range(8)]
-    ended = [await notice_case.works(number) for number in numbers]
-    assert ended == [Status.DELIVERED] * 5 + [Status.DEFERRED] * 3
-    assert len(notice_case.house.messages) == 5
-    notice_case.house.clock.now = max([await notice_case.due(number) for number in numbers[5:]]) + 1
-    notice_case.house.account.sandbox.world.tokens.expires = 1e12
-    assert [await notice_case.works(number) for number in numbers[5:]] == [Status.DELIVERED] * 3
-
-
 @pytest.mark.parametrize(
     ("point", "messages", "ends"),
     [

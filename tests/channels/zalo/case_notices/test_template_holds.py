@@ -45,15 +45,6 @@ async def test_rows_that_wait_go_when_zalo_approves_and_wait_again_when_it_no_lo
     assert len(zalo_notices.messages) == 3
 
 
-async def test_another_process_hears_of_it_within_a_minute(zalo_notices):
-    mine = zalo_notices.templates
-    await zalo_notices.start()
-    assert (await zalo_notices.send()).verdict is Verdict.DELIVERED
-    await mine.apply_template_event(shipped_routes()["2"], state="DISABLE")
-    zalo_notices.clock.advance(61)
-    assert (await zalo_notices.send()).verdict is Verdict.HELD
-
-
 async def test_a_kind_without_a_template_waits_and_somebody_is_told_once(zalo_notices):
     await zalo_notices.templates.remove("5")
     with structlog.testing.capture_logs() as logs:

@@ -15,16 +15,14 @@ from channels.zalo.case_notices.template_models import (
 )
 from channels.zalo.case_notices.template_models import Template as Known
 from channels.zalo.case_notices.template_registry import CACHE_S, TemplateRegistry
-from channels.zalo.client.rate_limit import RateLimits
 from channels.zalo.client.transport import AiohttpTransport
 from channels.zalo.errors import Refused, UnfitTemplate
-from channels.zalo.factory import ChannelParts, ChannelStores
-from channels.zalo.settings import ZaloSettings
+from channels.zalo.factory import ChannelParts
 from consumers.app.wiring import zalo
 from consumers.zalo.stores import BusKeyValueStore
 from contracts import subjects
-from sandbox.zalo.state.templates import Param, Template, shipped_routes
-from tests.support.zalo_account import MemoryArticleStore, MemoryKeyValueStore
+from sandbox.zalo.state.templates import Param, shipped_routes
+from tests.support.zalo_account import memory_stores
 from tests.support.zalo_notices import OTP, SERVING, add_template
 
 ID = Param(name="ma_ho_so")
@@ -85,11 +83,8 @@ async def test_a_template_that_wants_what_a_notice_may_lack_is_refused_by_name(
 
 @pytest.mark.parametrize("lenient", [{"require": False}, {"accept_null": True}])
 async def test_what_a_template_can_do_without_refuses_nothing(zalo_notices, lenient):
-    params = (Param(name="ma_ho_so"), Param(name="lien_ket", max_length=200, **lenient))
-    add_template(
-        zalo_notices,
-        Template(id="7", name="Mẫu mới", title="x", text="<ma_ho_so> x", params=params),
-    )
+    params = (ID, Param(name="lien_ket", max_length=200, **lenient))
+    add_template(zalo_notices, *params)
     book = await zalo_notices.templates.register({"7": "7"})
     assert book.routes["7"] == "7"
 
@@ -101,11 +96,7 @@ async def test_a_template_that_zalo_does_not_know_is_not_registered(zalo_notices
 
 
 async def test_one_template_may_serve_several_kinds_and_is_forgotten_with_the_last(zalo_notices):
-    params = (Param(name="ma_ho_so"), Param(name="trang_thai"))
-    add_template(
-        zalo_notices,
-        Template(id="7", name="Mẫu chung", title="x", text="<ma_ho_so>", params=params),
-    )
+    add_template(zalo_notices, ID, Param(name="trang_thai"))
     book = await zalo_notices.templates.register({"1": "7", "2": "7"})
     assert set(book.kinds_of("7")) == {"1", "2"}
     assert SERVING["1"] not in book.templates
@@ -179,23 +170,9 @@ async def test_a_worker_looks_every_four_hours_and_sooner_when_nobody_answered(
     assert waits == [4 * 3600, 4 * 3600, 600]
 
 
-def test_rates_and_caps_are_settings(zalo_notices, monkeypatch):
-    assert zalo_notices.channel.api.bucket.limits == RateLimits(5.0, 10.0)
-    assert zalo_notices.templates.api.bucket.limits == RateLimits(20.0, 40.0)
-    for name, value in (("CALLS_PER_S", "0.2"), ("NOTICES_PER_S", "50"), ("MONEY_PER_DAY", "9")):
-        monkeypatch.setenv(f"LOA_ZALO_{name}", value)
-    settings = ZaloSettings(_env_file=None)
-    assert (settings.calls_per_s, settings.notices_per_s) == (0.2, 50.0)
-    assert (settings.money_per_day, settings.money_per_month, settings.notices_per_day) == (9, 0, 0)
-
-
-async def test_an_answer_without_a_state_changes_nothing(zalo_notices, monkeypatch):
+async def test_an_answer_without_a_state_changes_nothing(zalo_notices):
     before = await zalo_notices.templates.current()
-
-    async def nothing(path, **query):
-        return {}
-
-    monkeypatch.setattr(zalo_notices.templates, "read_data", nothing)
+    zalo_notices.account.replace_body("/template/info/v2", b'{"error":0,"data":{}}')
     with pytest.raises(Unreachable):
         await zalo_notices.templates.sync()
     assert await zalo_notices.templates.current() == before
@@ -252,16 +229,13 @@ def test_a_message_by_user_id_whose_price_is_not_named_costs_what_a_phone_does()
 async def test_the_sandbox_s_templates_serve_every_kind_by_themselves(zalo_notices):
     """A start again changes nothing that an operator has chosen."""
     account, stores = zalo_notices.account.sandbox.settings, zalo_notices.account.stores
-    fresh = ChannelStores(
-        stores.token_grants, MemoryArticleStore(), stores.encryption_key, MemoryKeyValueStore()
-    )
+    fresh = memory_stores(stores.token_grants, key=stores.encryption_key)
     zalo_notices.account.sandbox.world.tokens.expires = 1e12
     await zalo.register_missing_templates(account, fresh, shipped_routes())
     transport = AiohttpTransport()
     registry = ChannelParts(account, fresh, transport).notice_stores.templates
     assert (await registry.current()).routes == SERVING
-    chosen = Template(id="7", name="Mẫu riêng", title="x", text="<x>", params=(ID,))
-    add_template(zalo_notices, chosen)
+    add_template(zalo_notices, ID)
     await registry.register({"9": "7"})
     await registry.remove("4")
     await zalo.register_missing_templates(account, fresh, shipped_routes())

@@ -11,11 +11,10 @@ from channels.zalo.client.oauth_api import lifetime_s, parse_token_pair
 from channels.zalo.client.token_store import PENDING_TIMEOUT_S
 from channels.zalo.client.transport import Reply
 from channels.zalo.errors import AmbiguousResult, AppNotSetUp, WrongKey
-from channels.zalo.factory import ChannelStores
 from channels.zalo.outcomes import fix_for_error
 from consumers.zalo.stores import BusKeyValueStore
 from tests.support.publications import a_publication
-from tests.support.zalo_account import open_zalo_account
+from tests.support.zalo_account import memory_stores, open_zalo_account
 from tests.support.zalo_oauth_host import reply, seeded_token_store, stored_grant
 
 CONSENT = (
@@ -146,7 +145,7 @@ class InterceptedOAuth:
 @pytest.fixture
 async def zalo_account(bus, tmp_path, clock):
     async with open_zalo_account(tmp_path, clock) as account:
-        account.elsewhere = ChannelStores(BusKeyValueStore(bus), account.article_store, account.key)
+        account.elsewhere = memory_stores(BusKeyValueStore(bus), account.article_store, account.key)
         account.oauth = InterceptedOAuth(account.new_channel().api.transport)
         await account.consent()
         account.sandbox.world.tokens.expires = 0.0
@@ -217,28 +216,6 @@ async def test_a_new_access_token_is_a_success_whatever_else_is_missing(zalo_acc
     life_s = 3600 if change.get("expires_in") == "left out" else 90000
     assert grant.expires_at - grant.obtained_at == life_s
     assert grant.previous_refresh_token == before.refresh_token
-
-
-@pytest.mark.parametrize("form", ["code", "text_code", "names_only", "empty"])
-async def test_each_form_in_which_the_sandbox_says_spent_loses_the_consent(zalo_account, form):
-    zalo_account.set_rules(spent_answer=form)
-    zalo_account.sandbox.grant()
-    outcome, errors = await refreshed(zalo_account)
-    assert outcome.verdict is Verdict.HELD
-    assert set(errors) == {"zalo_grant_lost", "zalo_operator_needed"}
-
-
-@pytest.mark.parametrize("form", ["code", "text_code", "names_only"])
-async def test_each_form_in_which_the_sandbox_refuses_a_secret_keeps_the_consent(
-    zalo_account, form
-):
-    zalo_account.set_rules(oauth_failure=form)
-    zalo_account.channel.api.tokens.oauth.app_secret = "another"
-    before = await stored_grant(zalo_account.channel.api.tokens)
-    outcome, errors = await refreshed(zalo_account)
-    assert outcome.reason.endswith("Invalid secret key")
-    assert errors["zalo_operator_needed"]["fix"].startswith(APP)
-    assert await stored_grant(zalo_account.channel.api.tokens) == before
 
 
 def test_a_grant_of_another_key_says_which_file_is_missing():

@@ -25,6 +25,10 @@ from tests.support.zalo_account import MemoryKeyValueStore, fail_with
 NOW = 1_800_000_000.0
 
 
+def bucket_in(store, clock):
+    return TokenBucket(clock, RateLimits(), store)
+
+
 @given(
     st.lists(st.floats(0, 3), min_size=30, max_size=120),
     st.sampled_from([RateLimits(5, 10), RateLimits(1, 1), RateLimits(50, 3)]),
@@ -71,7 +75,7 @@ def test_what_zalo_says_of_its_patience(headers, until):
 
 
 async def test_nothing_is_sent_when_nothing_remains_of_the_minute(clock):
-    bucket = TokenBucket(clock)
+    bucket = bucket_in(MemoryKeyValueStore(), clock)
     await bucket.apply_headers({"X-RateLimit-Remain": "1"})
     await bucket.take()
     await bucket.apply_headers({"X-RateLimit-Remain": "0"})
@@ -83,7 +87,7 @@ async def test_nothing_is_sent_when_nothing_remains_of_the_minute(clock):
 
 
 async def test_minus_32_halves_the_rate_and_quiet_minutes_bring_it_back(clock):
-    bucket = TokenBucket(clock, RateLimits(4))
+    bucket = TokenBucket(clock, RateLimits(4), MemoryKeyValueStore())
     await bucket.halve_rate()
     await bucket.halve_rate()
     assert bucket.state.per_s == 1
@@ -118,7 +122,7 @@ async def patiently(bucket, calls):
 async def test_processes_share_one_rate_over_the_bus(bus, clock):
     """Ten processes at once: of forty calls ten leave at once, ten within two seconds."""
     store = BusKeyValueStore(bus, subjects.CONTROL.name)
-    buckets = [TokenBucket(clock, store=store) for _ in range(10)]
+    buckets = [bucket_in(store, clock) for _ in range(10)]
     waits = [
         one for some in await asyncio.gather(*(patiently(b, 4) for b in buckets)) for one in some
     ]
@@ -129,7 +133,7 @@ async def test_processes_share_one_rate_over_the_bus(bus, clock):
 
 async def test_a_slow_down_is_everybodys(clock):
     store = MemoryKeyValueStore()
-    one, other = TokenBucket(clock, store=store), TokenBucket(clock, store=store)
+    one, other = bucket_in(store, clock), bucket_in(store, clock)
     await other.take()
     await one.halve_rate()
     with pytest.raises(Unreachable):
@@ -142,7 +146,7 @@ async def test_a_slow_down_is_everybodys(clock):
 async def test_a_silent_store_sends_nothing_and_loses_no_answer(clock):
     store = MemoryKeyValueStore()
     store.before_swap = fail_with(Unreachable("bus"))
-    bucket = TokenBucket(clock, store=store)
+    bucket = bucket_in(store, clock)
     with pytest.raises(Unreachable):
         await bucket.take()
     await bucket.apply_headers({"X-RateLimit-Remain": "0"})
@@ -154,12 +158,12 @@ async def test_a_silent_store_sends_nothing_and_loses_no_answer(clock):
 async def test_what_another_version_left_there_is_read_or_begun_anew(clock):
     store = MemoryKeyValueStore()
     await store.swap("rate", b'{"per_s": 1.0, "slowed_at": 1800000000.0, "added_later": true}', 0)
-    bucket = TokenBucket(clock, store=store)
+    bucket = bucket_in(store, clock)
     await bucket.take()
     assert bucket.state.per_s == 1
     broken = MemoryKeyValueStore()
     await broken.swap("rate", b"not json", 0)
-    other = TokenBucket(clock, store=broken)
+    other = bucket_in(broken, clock)
     await other.take()
     assert other.state.per_s == 5
 
@@ -168,4 +172,4 @@ async def test_who_never_gets_a_turn_is_told_to_come_again(clock):
     store = MemoryKeyValueStore()
     store.before_swap = fail_with(StaleValue())
     with pytest.raises(Unreachable):
-        await TokenBucket(clock, store=store).take()
+        await bucket_in(store, clock).take()

@@ -131,10 +131,6 @@ async def test_an_unreachable_zalo_holds_the_row_and_leaves_no_doubt(zalo_accoun
     assert (await zalo_account.resolve(a_publication())).verdict is Verdict.ABSENT
 
 
-async def test_a_row_that_was_never_begun_is_absent(zalo_account):
-    assert (await zalo_account.resolve(a_publication())).verdict is Verdict.ABSENT
-
-
 async def test_a_zalo_that_can_not_be_asked_leaves_the_doubt(zalo_account):
     zalo_account.fault("article.create", "drop_before")
     await zalo_account.send(a_publication())

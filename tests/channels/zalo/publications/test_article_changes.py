@@ -141,33 +141,33 @@ async def test_a_default_cover_at_another_address_is_handed_in_anew(zalo_account
     assert (await zalo_account.send(a_publication())).verdict is Verdict.DELIVERED
 
 
+NEWER = ArticleRecord(revision=2, token="t-2", marker="m-2")
+
+
+def move_on_at(account, call):
+    """The item moves on when Zalo is called: another process stores a newer record."""
+
+    def moved_on(request):
+        if request.url.endswith(f"/article/{call}"):
+            account.article_store.pages[ITEM] = NEWER.encode()
+            account.article_store.revisions[ITEM] += 1
+
+    return moved_on
+
+
 @pytest.mark.parametrize(
     ("call", "verdict"), [("create", Verdict.HELD), ("verify", Verdict.FAILED)]
 )
 async def test_a_refused_older_revision_clears_nothing_of_a_newer_one(zalo_account, call, verdict):
     """Its worker was slow, and the item has moved on since it asked Zalo."""
-    newer = ArticleRecord(revision=2, token="t-2", marker="m-2")
-
-    def moved_on(request):
-        if request.url.endswith(f"/article/{call}"):
-            zalo_account.article_store.pages[ITEM] = newer.encode()
-            zalo_account.article_store.revisions[ITEM] += 1
-
-    zalo_account.before_request = moved_on
+    zalo_account.before_request = move_on_at(zalo_account, call)
     zalo_account.fault(f"article.{call}", "refuse", code=-248)
     assert (await zalo_account.send(a_publication())).verdict is verdict
-    assert zalo_account.article_store.record() == newer
+    assert zalo_account.article_store.record() == NEWER
 
 
 async def test_a_worker_that_was_overtaken_is_in_doubt_about_what_it_sent(zalo_account):
     """Zalo knows its own article; the newer record is not overwritten."""
-    newer = ArticleRecord(revision=2, token="t-2", marker="m-2")
-
-    def moved_on(request):
-        if request.url.endswith("/article/create"):
-            zalo_account.article_store.pages[ITEM] = newer.encode()
-            zalo_account.article_store.revisions[ITEM] += 1
-
-    zalo_account.after_request = moved_on
+    zalo_account.after_request = move_on_at(zalo_account, "create")
     assert (await zalo_account.send(a_publication())).verdict is Verdict.DOUBT
-    assert zalo_account.article_store.record() == newer
+    assert zalo_account.article_store.record() == NEWER

@@ -14,7 +14,6 @@ from tests.support.zalo_account import (
     ARTICLE,
     BEFORE,
     BROADCAST,
-    deliver_row,
     sample_correction,
     sample_withdrawal,
 )
@@ -110,14 +109,6 @@ async def test_zalos_time_is_asked_for_when_it_was_not_told_lately(zalo_account)
     outcome = await zalo_account.send(a_publication(), BROADCAST)
     assert outcome.verdict is Verdict.HELD
     assert zalo_account.broadcasts == []
-
-
-async def test_zalos_remaining_calls_are_respected(zalo_account):
-    zalo_account.set_rules(per_minute=3)
-    assert (await zalo_account.send(a_publication(), ARTICLE)).verdict is Verdict.HELD
-    assert zalo_account.sandbox.world.calls_left() == 0
-    assert await deliver_row(zalo_account, a_publication(), ARTICLE) is Verdict.DELIVERED
-    assert len(zalo_account.articles) == 1
 
 
 async def test_nothing_is_broadcast_after_the_deadline(zalo_account):

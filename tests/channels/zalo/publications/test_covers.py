@@ -11,7 +11,6 @@ from PIL import Image
 from channels.base import Verdict
 from channels.fetch.fetcher import Fetcher
 from channels.portal.storage.pictures import PictureStore
-from channels.zalo.factory import ChannelStores
 from channels.zalo.publications import cover_image, covers
 from channels.zalo.publications.covers import RETRY_DELAYS_S
 from tests.support.picture_server import open_picture_server
@@ -227,9 +226,7 @@ async def test_an_item_without_a_picture_and_a_withdrawal_ask_for_none(zalo_acco
 async def test_where_zalo_could_not_fetch_from_us_it_gets_the_items_own_address(
     zalo_account, server
 ):
-    zalo_account.elsewhere = ChannelStores(
-        zalo_account.token_vault, zalo_account.article_store, zalo_account.key
-    )
+    zalo_account.elsewhere = replace(zalo_account.stores, covers=None)
     zalo_account.new_channel()
     await zalo_account.send(item(server))
     assert shown(zalo_account) == server.url("/bia.png")

@@ -11,7 +11,6 @@ from tests.support.zalo_account import (
     BEFORE,
     SITE,
     deliver_row,
-    kill_at,
     silence_at,
 )
 
@@ -82,23 +81,6 @@ async def test_an_update_that_did_not_arrive_is_repeated_only_when_no_late_one_c
     zalo_account.clock.advance(SETTLE_S)
     assert (await zalo_account.resolve(a_publication())).verdict is Verdict.ABSENT
     assert (await zalo_account.send(a_publication())).verdict is Verdict.DELIVERED
-
-
-@pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 6])
-async def test_a_kill_around_any_note_leaves_one_article(zalo_account, number, moment):
-    setattr(zalo_account.article_store, moment, kill_at(number))
-    assert await deliver_row(zalo_account, a_publication(), ARTICLE) is Verdict.DELIVERED
-    assert len(zalo_account.visible) == 1
-    assert len(zalo_account.articles) == 1
-
-
-@pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 6])
-@pytest.mark.parametrize("moment", ["before", "after"])
-async def test_a_silent_notebook_never_makes_a_second_article(zalo_account, number, moment):
-    setattr(zalo_account.article_store, moment, silence_at(number))
-    assert await deliver_row(zalo_account, a_publication(), ARTICLE) is Verdict.DELIVERED
-    assert zalo_account.effects("article_created") == 1
 
 
 async def test_a_notebook_that_is_silent_from_the_start_holds_the_row(zalo_account):

@@ -1,58 +1,64 @@
 """After a restore our records are older than Zalo's list: still one visible article."""
 
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 
+import pytest
 import structlog
 
 from channels.base import Recipient, Verdict
-from channels.zalo.factory import ChannelStores
 from channels.zalo.publications import reconcile
 from channels.zalo.publications.reconcile import UNDATED_PAGES_MAX
 from channels.zalo.publications.record import ArticleRecord
 from consumers.operations import backup, restore
 from consumers.zalo.stores import BusArticleStore, BusKeyValueStore
 from contracts import keys
+from contracts.base.times import utc_time
 from contracts.delivery import ChannelName, Status
 from producers.bus import Bus
 from producers.nats_server import NatsServer
 from tests.support.publications import a_publication
-from tests.support.zalo_account import ARTICLE, SITE, sample_correction, sample_withdrawal
+from tests.support.zalo_account import (
+    ARTICLE,
+    SITE,
+    memory_stores,
+    sample_correction,
+    sample_withdrawal,
+)
 from tests.support.zalo_pipeline import ZaloPipeline, open_zalo_pipeline
 
 DAY_S = 86400.0
 ITEM = "lich-nghi-tet-2027"
 
 
+async def shown(stage, publication=None) -> None:
+    assert (await stage.send(publication or a_publication())).verdict is Verdict.DELIVERED
+
+
 def forget(stage) -> None:
-    """The notes are those of a backup that was taken before."""
+    """The records are those of a backup that was taken before."""
     stage.article_store.pages.clear()
     stage.article_store.revisions.clear()
     stage.new_channel()
 
 
-async def shown(stage, publication=None) -> None:
-    assert (await stage.send(publication or a_publication())).verdict is Verdict.DELIVERED
+@pytest.fixture
+async def forgotten(zalo_account):
+    """An account whose article is public, and whose records do not know it."""
+    await shown(zalo_account)
+    forget(zalo_account)
+    return zalo_account
 
 
-def told(publication) -> Recipient:
-    """The row of a recipient who got, or may have got, an earlier text."""
+async def change(stage, publication, *, doubtful=False) -> Verdict:
+    """Send or resolve the row of a recipient who may have got an earlier text."""
     key = keys.delivery_key(ITEM, publication.revision, ChannelName.ZALO, ARTICLE)
-    return Recipient(ARTICLE, key, correction=True)
-
-
-async def tell(stage, publication):
+    rendered, rows = stage.channel.render(publication), [Recipient(ARTICLE, key, correction=True)]
     async with stage.channel.session() as session:
-        rendered = stage.channel.render(publication)
-        [said] = await session.send(rendered, [told(publication)], lambda: False)
-    return said.verdict
-
-
-async def ask(stage, publication):
-    async with stage.channel.session() as session:
-        rendered = stage.channel.render(publication)
-        [said] = await session.resolve(rendered, [told(publication)])
-    return said.verdict
+        if doubtful:
+            [outcome] = await session.resolve(rendered, rows)
+        else:
+            [outcome] = await session.send(rendered, rows, lambda: False)
+    return outcome.verdict
 
 
 async def others(stage, count: int) -> None:
@@ -70,13 +76,11 @@ def mine(stage) -> list:
     return [one for one in stage.articles if not one.id.startswith("k")]
 
 
-async def test_an_article_that_is_out_is_found_and_counts_as_delivered(zalo_account):
-    await shown(zalo_account)
-    [before] = zalo_account.articles
-    forget(zalo_account)
-    assert (await zalo_account.resolve(a_publication())).verdict is Verdict.DELIVERED
-    assert [one.id for one in zalo_account.visible] == [before.id]
-    note = zalo_account.article_store.record()
+async def test_an_article_that_is_out_is_found_and_counts_as_delivered(forgotten):
+    [before] = forgotten.articles
+    assert (await forgotten.resolve(a_publication())).verdict is Verdict.DELIVERED
+    assert [one.id for one in forgotten.visible] == [before.id]
+    note = forgotten.article_store.record()
     assert (note.article_id, note.shown, note.revision) == (before.id, 1, 1)
 
 
@@ -91,25 +95,21 @@ async def test_a_hidden_one_is_found_and_shown_instead_of_a_second(zalo_account)
     assert len(zalo_account.visible) == 1
 
 
-async def test_it_is_found_behind_everything_that_was_published_since(zalo_account):
+async def test_it_is_found_behind_everything_that_was_published_since(forgotten):
     """A backup may be a week old, and the list begins with the newest."""
-    await shown(zalo_account)
-    forget(zalo_account)
-    await others(zalo_account, 10 * UNDATED_PAGES_MAX + 15)
-    zalo_account.clock.advance(7 * DAY_S)
-    assert (await zalo_account.resolve(a_publication())).verdict is Verdict.DELIVERED
-    assert len(mine(zalo_account)) == 1
+    await others(forgotten, 10 * UNDATED_PAGES_MAX + 15)
+    forgotten.clock.advance(7 * DAY_S)
+    assert (await forgotten.resolve(a_publication())).verdict is Verdict.DELIVERED
+    assert len(mine(forgotten)) == 1
 
 
-async def test_an_item_that_is_released_again_finds_what_was_out_before(zalo_account):
+async def test_an_item_that_is_released_again_finds_what_was_out_before(forgotten):
     """Its first release is lost with the machine, and days ago."""
-    await shown(zalo_account)
-    forget(zalo_account)
-    zalo_account.clock.advance(9 * DAY_S)
-    now = datetime.fromtimestamp(zalo_account.clock(), UTC)
+    forgotten.clock.advance(9 * DAY_S)
+    now = utc_time(forgotten.clock())
     again = a_publication(first_released_at=now, released_at=now)
-    assert (await zalo_account.resolve(again)).verdict is Verdict.DELIVERED
-    assert len(zalo_account.articles) == 1
+    assert (await forgotten.resolve(again)).verdict is Verdict.DELIVERED
+    assert len(forgotten.articles) == 1
 
 
 async def test_a_search_reads_no_more_than_it_may(zalo_account, monkeypatch):
@@ -118,7 +118,7 @@ async def test_a_search_reads_no_more_than_it_may(zalo_account, monkeypatch):
     read = []
     zalo_account.before_request = lambda request: read.append(request.url.rpartition("/")[2])
     with structlog.testing.capture_logs() as logs:
-        assert await tell(zalo_account, sample_correction()) is Verdict.DELIVERED
+        assert await change(zalo_account, sample_correction()) is Verdict.DELIVERED
     assert [
         (line["read"], line["left"]) for line in logs if line["event"] == "zalo_search_cut"
     ] == [(7, 18)]
@@ -126,52 +126,42 @@ async def test_a_search_reads_no_more_than_it_may(zalo_account, monkeypatch):
     assert (found.count("getslice"), found.count("getdetail")) == (3, 7)
 
 
-async def test_a_correction_updates_the_article_of_which_no_note_is_left(zalo_account):
-    await shown(zalo_account)
-    forget(zalo_account)
-    await others(zalo_account, 25)
-    assert await tell(zalo_account, sample_correction()) is Verdict.DELIVERED
-    [article] = mine(zalo_account)
+async def test_a_correction_updates_the_article_of_which_no_note_is_left(forgotten):
+    await others(forgotten, 25)
+    assert await change(forgotten, sample_correction()) is Verdict.DELIVERED
+    [article] = mine(forgotten)
     assert article.visible
     assert article.payload["title"].startswith("Đính chính")
 
 
-async def test_a_correction_in_doubt_finds_the_older_text(zalo_account):
-    await shown(zalo_account)
-    forget(zalo_account)
-    assert await ask(zalo_account, sample_correction()) is Verdict.ABSENT
-    assert await tell(zalo_account, sample_correction()) is Verdict.DELIVERED
-    assert len(zalo_account.articles) == 1
+async def test_a_withdrawal_hides_the_article_of_which_no_note_is_left(forgotten):
+    assert await change(forgotten, sample_withdrawal()) is Verdict.DELIVERED
+    assert forgotten.visible == []
+    assert forgotten.article_store.record().hidden
 
 
-async def test_a_withdrawal_hides_the_article_of_which_no_note_is_left(zalo_account):
-    await shown(zalo_account)
-    forget(zalo_account)
-    assert await tell(zalo_account, sample_withdrawal()) is Verdict.DELIVERED
-    assert zalo_account.visible == []
-    assert zalo_account.article_store.record().hidden
-
-
-async def test_a_withdrawal_in_doubt_is_no_withdrawal_that_is_done(zalo_account):
-    await shown(zalo_account)
-    forget(zalo_account)
-    assert await ask(zalo_account, sample_withdrawal()) is Verdict.ABSENT
-    assert await tell(zalo_account, sample_withdrawal()) is Verdict.DELIVERED
-    assert zalo_account.visible == []
+@pytest.mark.parametrize("newer", [sample_correction(), sample_withdrawal()])
+async def test_a_newer_revision_in_doubt_is_not_done_because_the_older_text_is_found(
+    forgotten, newer
+):
+    assert await change(forgotten, newer, doubtful=True) is Verdict.ABSENT
+    assert await change(forgotten, newer) is Verdict.DELIVERED
+    assert len(forgotten.articles) == 1
+    assert len(forgotten.visible) == (newer.action == "corrected")
 
 
 async def test_where_nothing_is_out_the_note_says_that_it_was_looked_for(zalo_account):
     await others(zalo_account, 3)
-    assert await tell(zalo_account, sample_withdrawal()) is Verdict.DELIVERED
+    assert await change(zalo_account, sample_withdrawal()) is Verdict.DELIVERED
     note = zalo_account.article_store.record()
     assert (note.sought, note.article_id) == (3, "")
     assert mine(zalo_account) == []
 
 
 async def test_what_was_looked_for_once_is_not_looked_for_again(zalo_account):
-    assert await ask(zalo_account, sample_correction()) is Verdict.ABSENT
+    assert await change(zalo_account, sample_correction(), doubtful=True) is Verdict.ABSENT
     zalo_account.fault("article.getslice", "html_before", times=99)
-    assert await tell(zalo_account, sample_correction()) is Verdict.DELIVERED
+    assert await change(zalo_account, sample_correction()) is Verdict.DELIVERED
     assert len(zalo_account.visible) == 1
 
 
@@ -185,14 +175,12 @@ async def test_a_later_doubt_looks_again(zalo_account):
     assert len(zalo_account.articles) == 1
 
 
-async def test_a_zalo_that_can_not_be_asked_creates_nothing_and_hides_nothing(zalo_account):
-    await shown(zalo_account)
-    forget(zalo_account)
-    zalo_account.fault("article.getslice", "html_before", times=99)
-    assert (await zalo_account.resolve(a_publication())).verdict is Verdict.DOUBT
-    assert await tell(zalo_account, sample_withdrawal()) is Verdict.HELD
-    assert await tell(zalo_account, sample_correction()) is Verdict.HELD
-    assert len(zalo_account.articles) == 1
+async def test_a_zalo_that_can_not_be_asked_creates_nothing_and_hides_nothing(forgotten):
+    forgotten.fault("article.getslice", "html_before", times=99)
+    assert (await forgotten.resolve(a_publication())).verdict is Verdict.DOUBT
+    assert await change(forgotten, sample_withdrawal()) is Verdict.HELD
+    assert await change(forgotten, sample_correction()) is Verdict.HELD
+    assert len(forgotten.articles) == 1
 
 
 async def test_an_article_of_another_item_is_left_alone(zalo_account):
@@ -200,7 +188,7 @@ async def test_an_article_of_another_item_is_left_alone(zalo_account):
     await shown(zalo_account, a_publication(content_id=f"x-{ITEM}"))
     await shown(zalo_account, a_publication(content_id=f"{ITEM}-2"))
     assert (await zalo_account.resolve(a_publication())).verdict is Verdict.ABSENT
-    assert await tell(zalo_account, sample_withdrawal()) is Verdict.DELIVERED
+    assert await change(zalo_account, sample_withdrawal()) is Verdict.DELIVERED
     assert len(zalo_account.visible) == 2
 
 
@@ -211,7 +199,7 @@ async def test_a_token_from_an_old_backup_still_leads_to_its_article(zalo_accoun
         (dict(zalo_account.article_store.pages), dict(zalo_account.article_store.revisions))
     )
     await shown(zalo_account)
-    handed_in = next(one for one in tokens if stage_note(one).token)
+    handed_in = next(one for one in tokens if ArticleRecord.decode(one[0][ITEM]).token)
     zalo_account.article_store.after = lambda number: None
     zalo_account.article_store.pages, zalo_account.article_store.revisions = handed_in
     zalo_account.new_channel()
@@ -222,10 +210,6 @@ async def test_a_token_from_an_old_backup_still_leads_to_its_article(zalo_accoun
     await zalo_account.send(a_publication())
     assert len(zalo_account.articles) == 1
     assert len(zalo_account.visible) == 1
-
-
-def stage_note(saved) -> ArticleRecord:
-    return ArticleRecord.decode(saved[0][ITEM])
 
 
 @asynccontextmanager
@@ -242,7 +226,7 @@ async def lost_after_the_backup(bus, tmp_path, clock):
         async with await Bus.connect(server.url) as new:
             await restore.restore_backup(new, tmp_path / "backup", clock)
             notebook = BusArticleStore(new, lost.account.sandbox.settings.app_id)
-            lost.account.elsewhere = ChannelStores(
+            lost.account.elsewhere = memory_stores(
                 BusKeyValueStore(new), notebook, lost.account.key
             )
             house = ZaloPipeline(new, tmp_path / "new-slots", lost.account, released=lost.released)

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from hypothesis import strategies as st
 
 from channels.markdown_text import paragraphs
 from channels.zalo.publications.render import BODY_MAX, ArticleDefaults, article_marker, render
@@ -12,7 +11,6 @@ from tests.support.publications import a_publication
 from tests.support.zalo_account import SITE, sample_withdrawal
 
 LONG = "Thông báo về việc tổ chức kỳ thi nâng ngạch công chức, thăng hạng viên chức năm 2027 "
-LATIN = st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"])
 
 
 def payload(publication, **changes):
@@ -136,7 +134,3 @@ def test_a_withdrawal_leaves_nothing_of_the_old_text():
     assert article["description"] == "Tin này đã được gỡ."
     assert "Lý do: Nội dung chưa chính xác" in text
     assert "nghỉ từ ngày 04" not in text
-
-
-def test_the_same_publication_is_always_laid_out_the_same():
-    assert render(a_publication(), SITE) == render(a_publication(), SITE)

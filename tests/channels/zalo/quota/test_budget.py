@@ -15,7 +15,7 @@ from channels.errors import Unreachable
 from channels.zalo.clock import Until
 from channels.zalo.errors import RowOutcome
 from channels.zalo.quota.budget import Budget, BudgetWindows
-from channels.zalo.quota.window import QuotaWindow
+from channels.zalo.quota.counter import QuotaWindow
 from consumers.zalo.stores import BusKeyValueStore
 from contracts import subjects
 from contracts.base.times import VIETNAM, vietnam_time
@@ -34,7 +34,7 @@ def purse(clock, store, *, notices=0, today=0, month=0, former=None):
         cap("daily money", today, Until.DAY),
         cap("monthly money", month, Until.MONTH),
     )
-    return Budget(caps, store, "purse", former)
+    return Budget(caps, store, "purse", former or {})
 
 
 async def counts(one):
@@ -181,7 +181,7 @@ async def test_one_that_is_short_leaves_the_others_as_they_were(clock, short):
     ("ours", "told", "most"), [(0, 0, 0), (5, 0, 5), (0, 7, 7), (5, 7, 5), (9, 7, 7)]
 )
 def test_the_lower_limit_of_the_day_counts(clock, ours, told, most):
-    assert purse(clock, None, notices=ours).daily_limit(told) == most
+    assert purse(clock, MemoryKeyValueStore(), notices=ours).daily_limit(told) == most
 
 
 async def test_a_silent_store_lets_nothing_out(clock):

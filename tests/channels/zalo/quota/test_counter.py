@@ -10,9 +10,7 @@ from channels.errors import Unreachable
 from channels.zalo.client.store import StoredValue
 from channels.zalo.clock import Until
 from channels.zalo.errors import RowOutcome, StaleValue
-from channels.zalo.factory import ChannelStores
-from channels.zalo.quota.counter import QuotaCounter
-from channels.zalo.quota.window import QuotaWindow
+from channels.zalo.quota.counter import QuotaCounter, QuotaWindow
 from consumers.zalo.stores import BusKeyValueStore
 from contracts import subjects
 from contracts.base.times import VIETNAM, vietnam_time
@@ -31,9 +29,8 @@ DECEMBER = datetime(2026, 12, 1, 0, 0, 1, tzinfo=VIETNAM).timestamp()
 
 
 def meter(clock, limit=3, store=None):
-    return QuotaCounter(
-        QuotaWindow("articles", limit, Until.MONTH, clock, lambda: 0.0), store, "quota"
-    )
+    window = QuotaWindow("articles", limit, Until.MONTH, clock, lambda: 0.0)
+    return QuotaCounter(window, store or MemoryKeyValueStore(), "quota")
 
 
 async def test_the_last_one_of_the_month_is_the_last_until_the_next(clock):
@@ -65,10 +62,8 @@ async def test_what_was_taken_from_the_last_month_is_not_given_back_to_this_one(
 @pytest.mark.parametrize("row", [ARTICLE, BROADCAST])
 async def test_a_refusal_after_the_month_s_end_gives_nothing_back_to_the_new_one(zalo_account, row):
     """The answer comes when others have begun to count the next month."""
-    rates = MemoryKeyValueStore()
-    zalo_account.elsewhere = ChannelStores(
-        zalo_account.token_vault, zalo_account.article_store, zalo_account.key, rates
-    )
+    zalo_account.elsewhere = zalo_account.stores
+    rates = zalo_account.elsewhere.shared
     zalo_account.new_channel()
     await zalo_account.send(a_publication())
     broadcasts = zalo_account.channel.broadcasts.quota.counters[0]
