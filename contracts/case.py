@@ -41,8 +41,8 @@ from contracts.base.addresses import Email, Mobile, ZaloUserId
 from contracts.base.fields import Contract, Count, Flag, HttpUrl, Instant, Line, Line150, Line250
 from contracts.delivery import ChannelName
 
-CODE_PATTERN = r"^(?:\d{3}\.\d{2}\.\d{2}\.)?[A-Y]\d{2}(?:\.[0-9A-Z]+)*-\d{6}(?:\d{2})?-\d{4,7}$"
-UNIT_PATTERN = r"^(?:[A-Y]\d{2}(?:\.[0-9A-Z]+)*|\d{3}\.\d{2}\.\d{2}\.[A-Y]\d{2})$"
+_CODE_PATTERN = r"^(?:\d{3}\.\d{2}\.\d{2}\.)?[A-Y]\d{2}(?:\.[0-9A-Z]+)*-\d{6}(?:\d{2})?-\d{4,7}$"
+_UNIT_PATTERN = r"^(?:[A-Y]\d{2}(?:\.[0-9A-Z]+)*|\d{3}\.\d{2}\.\d{2}\.[A-Y]\d{2})$"
 _OLD_UNIT = re.compile(r"000\.00\.00\.([A-Y]\d{2})")
 
 ZALO_USER_PREFIX = "zalo:"
@@ -81,12 +81,12 @@ def _present_form(value: Any) -> Any:
     return old[1] if old else value
 
 
-CaseCode = Annotated[str, StringConstraints(pattern=CODE_PATTERN, max_length=60)]
+CaseCode = Annotated[str, StringConstraints(pattern=_CODE_PATTERN, max_length=60)]
 ProcedureCode = Annotated[
     str, StringConstraints(pattern=r"^[0-9A-Z]+(?:\.[0-9A-Z]+)*$", max_length=30)
 ]
 UnitCode = Annotated[
-    str, StringConstraints(pattern=UNIT_PATTERN, max_length=35), BeforeValidator(_present_form)
+    str, StringConstraints(pattern=_UNIT_PATTERN, max_length=35), BeforeValidator(_present_form)
 ]
 CaseStatus = Annotated[int, Field(strict=True, ge=1, le=10)]
 RequiredByStatus = Field(default=None, validate_default=True)
@@ -124,7 +124,7 @@ class Contact(Contract):
         return self
 
 
-def mask_name(name: str) -> str:
+def _mask_name(name: str) -> str:
     """A person's name as a stream may hold it: `N*** V*** A***`. One with a star is masked."""
     return name if "*" in name else " ".join(f"{word[0]}***" for word in name.split())
 
@@ -211,4 +211,4 @@ class CaseUpdated(CaseNotice):
         names = {"authorised_person": self.authorised_person}
         if self.applicant_kind != "business":
             names["applicant_name"] = self.applicant_name
-        return {field: mask_name(name) for field, name in names.items() if name}
+        return {field: _mask_name(name) for field, name in names.items() if name}

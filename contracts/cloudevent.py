@@ -11,10 +11,10 @@ from contracts.base.fields import Contract, Instant
 from contracts.errors import FieldError, Invalid, explain
 
 ATTRIBUTE_MAX = 256
-URI_MAX = 512
-EXTENSION_NAME_MAX = 64
-EXTENSION_VALUE_MAX = 1024
-EXTENSIONS_MAX = 32
+_URI_MAX = 512
+_EXTENSION_NAME_MAX = 64
+_EXTENSION_VALUE_MAX = 1024
+_EXTENSIONS_MAX = 32
 
 _HIDDEN = re.compile(rf"[{text.CONTROL}{text.BREAK}{text.BIDI}\ud800-\udfff]")
 _URI_REFERENCE = re.compile(r"(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+")
@@ -28,20 +28,20 @@ def _attribute(value: Any) -> Any:
 
 
 def _uri_reference(value: Any) -> Any:
-    if isinstance(value, str) and not (len(value) <= URI_MAX and _URI_REFERENCE.fullmatch(value)):
-        raise PydanticCustomError("uri_reference", "not a URI reference", {"limit": URI_MAX})
+    if isinstance(value, str) and not (len(value) <= _URI_MAX and _URI_REFERENCE.fullmatch(value)):
+        raise PydanticCustomError("uri_reference", "not a URI reference", {"limit": _URI_MAX})
     return value
 
 
 def _extension_name(value: str) -> str:
-    if not _NAME.fullmatch(value) or len(value) > EXTENSION_NAME_MAX or value == "data":
-        limit = {"limit": EXTENSION_NAME_MAX}
+    if not _NAME.fullmatch(value) or len(value) > _EXTENSION_NAME_MAX or value == "data":
+        limit = {"limit": _EXTENSION_NAME_MAX}
         raise PydanticCustomError("extension_name", "not an attribute name", limit)
     return value
 
 
 def _extension_value(value: Any) -> str | int | bool:
-    if isinstance(value, str) and _is_visible(value, EXTENSION_VALUE_MAX):
+    if isinstance(value, str) and _is_visible(value, _EXTENSION_VALUE_MAX):
         return value
     if isinstance(value, int) and -(2**31) <= value < 2**31:
         return value
@@ -49,8 +49,8 @@ def _extension_value(value: Any) -> str | int | bool:
 
 
 def _few(extensions: dict[str, Any]) -> dict[str, Any]:
-    if len(extensions) > EXTENSIONS_MAX:
-        counts = {"count": len(extensions), "limit": EXTENSIONS_MAX}
+    if len(extensions) > _EXTENSIONS_MAX:
+        counts = {"count": len(extensions), "limit": _EXTENSIONS_MAX}
         raise PydanticCustomError("too_many_extensions", "{count} extensions", counts)
     return extensions
 
@@ -67,7 +67,7 @@ Attribute = Annotated[
 UriReference = Annotated[
     str,
     BeforeValidator(_uri_reference),
-    Field(json_schema_extra={"format": "uri-reference", "minLength": 1, "maxLength": URI_MAX}),
+    Field(json_schema_extra={"format": "uri-reference", "minLength": 1, "maxLength": _URI_MAX}),
 ]
 ExtensionName = Annotated[str, AfterValidator(_extension_name)]
 ExtensionValue = Annotated[str | int | bool, BeforeValidator(_extension_value)]

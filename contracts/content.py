@@ -32,7 +32,7 @@ from contracts.base.fields import (
 from contracts.delivery import ChannelName, Lane
 from contracts.vocabulary import PROVINCES
 
-MAX_FURTHER_ITEMS = 4
+_MAX_FURTHER_ITEMS = 4
 Ages = Literal["0-12", "13-17", "18-24", "25-34", "35-44", "45-54", "55-64", "65+"]
 Gender = Literal["all", "male", "female"]
 Region = Literal["north", "central", "south"]
@@ -62,7 +62,7 @@ class Broadcast(Contract):
     ] = ()
     """Ids of `provinces.toml`; where there are some, `regions` says nothing."""
     also: Annotated[
-        tuple[ContentId, ...], Field(max_length=MAX_FURTHER_ITEMS), REFUSE_DUPLICATES, UNIQUE_ITEMS
+        tuple[ContentId, ...], Field(max_length=_MAX_FURTHER_ITEMS), REFUSE_DUPLICATES, UNIQUE_ITEMS
     ] = ()
     """Other items whose articles stand in the same broadcast, behind this one."""
 

@@ -28,10 +28,10 @@ BATCH_TYPE = "application/cloudevents-batch+json"
 JSON_TYPE = "application/json"
 MAX_EVENT_BYTES = 256 * 1024
 MAX_BATCH_EVENTS = 100
-STRUCTURED_OVERHEAD = 64
+_STRUCTURED_OVERHEAD = 64
 """Bytes that `data` and its type add when a binary event is written in structured form."""
 
-MAX_BATCH_BYTES = MAX_BATCH_EVENTS * MAX_EVENT_BYTES
+_MAX_BATCH_BYTES = MAX_BATCH_EVENTS * MAX_EVENT_BYTES
 
 Entry = TypeVar("Entry")
 Result = TypeVar("Result")
@@ -92,7 +92,7 @@ def from_binary(headers: Mapping[str, str], body: bytes) -> CloudEvent:
     """
     lowered = _lower(headers)
     attributes: dict[str, Any] = dict(_attributes(lowered))
-    _bounded(len(body) + len(strict_json.dumps(attributes)) + STRUCTURED_OVERHEAD)
+    _bounded(len(body) + len(strict_json.dumps(attributes)) + _STRUCTURED_OVERHEAD)
     media = attributes.setdefault("datacontenttype", lowered.get("content-type"))
     _json_only(media)
     data = {"data": strict_json.loads(body, "data")} if body.strip() else {}
@@ -101,7 +101,7 @@ def from_binary(headers: Mapping[str, str], body: bytes) -> CloudEvent:
 
 def from_batch(body: bytes) -> list[CloudEvent]:
     """All events of a JSON array, or none: errors of all of them, as `[3].data.title`."""
-    _bounded(len(body), MAX_BATCH_BYTES)
+    _bounded(len(body), _MAX_BATCH_BYTES)
     entries = strict_json.loads(body)
     if not isinstance(entries, list):
         raise Unreadable(field_error(WHOLE_EVENT, "not_array"))

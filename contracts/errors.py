@@ -30,10 +30,10 @@ WHOLE_EVENT = "event"
 MESSAGES_FILE = Path(__file__).with_name("messages.toml")
 MAX_ERRORS = 50
 MAX_FIELD_LENGTH = 200
-MAX_VALUE_LENGTH = 100
+_MAX_VALUE_LENGTH = 100
 
 
-def printable(value: object, max_length: int = MAX_VALUE_LENGTH) -> str:
+def printable(value: object, max_length: int = _MAX_VALUE_LENGTH) -> str:
     """A value for display: bounded, control characters made visible, no line breaks."""
     text = str(value)
     visible = "".join(c if c.isprintable() else f"U+{ord(c):04X}" for c in text[: max_length + 1])

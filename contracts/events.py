@@ -32,7 +32,7 @@ BUS_TYPES = frozenset({SUBMITTED, CORRECTED, WITHDRAWN})
 HTTP_TYPES = BUS_TYPES | {CASE_UPDATED}
 """Case events are accepted over HTTP only: the gateway moves the address away before it stores."""
 
-CASE_EXTENSIONS = frozenset({"traceparent", "tracestate", "sequence", "sequencetype"})
+_CASE_EXTENSIONS = frozenset({"traceparent", "tracestate", "sequence", "sequencetype"})
 """The attributes beyond CloudEvents' own that a case event may have: they are stored for ever."""
 
 SUBMITTER = "submitter"
@@ -166,8 +166,8 @@ def _names(event: CloudEvent, content: Event) -> Iterator[FieldError]:
     if event.subject not in (None, content.content_id):
         yield field_error("subject", "subject_differs", value=content.content_id)
     if isinstance(content, CaseUpdated):
-        for name in sorted(event.extensions.keys() - CASE_EXTENSIONS):
-            yield field_error(name, "extension_of_case", known=", ".join(sorted(CASE_EXTENSIONS)))
+        for name in sorted(event.extensions.keys() - _CASE_EXTENSIONS):
+            yield field_error(name, "extension_of_case", known=", ".join(sorted(_CASE_EXTENSIONS)))
     elif keys.is_personal(content.content_id) or keys.is_digest(content.content_id):
         yield field_error("data.content_id", "name_of_a_case", value=content.content_id)
 

@@ -43,7 +43,7 @@ def _steps(count: int) -> list[tuple[int, int, int]]:
 
 
 SEPARATOR = "\x00"
-DELIVERY_VERSION = "1"
+_DELIVERY_VERSION = "1"
 SOLE_RECIPIENT = "person"
 """Recipient id of every case notice and transactional mail; keys name the event."""
 _CASE = re.compile(r"case-[a-z2-7]{20}")
@@ -84,14 +84,14 @@ def publication_key(content_id: str, revision: int) -> str:
 
 def delivery_key(content_id: str, revision: int, channel: str, recipient_id: str) -> str:
     """One effect on one recipient, fixed before anything is sent; 52 characters."""
-    return digest(DELIVERY_VERSION, content_id, str(revision), channel, recipient_id)
+    return digest(_DELIVERY_VERSION, content_id, str(revision), channel, recipient_id)
 
 
 def delivery_keys(
     content_id: str, revision: int, channel: str, recipient_ids: Sequence[str]
 ) -> list[str]:
     """The `delivery_key` of each of some recipients."""
-    prefix = (DELIVERY_VERSION, content_id, str(revision), channel, "")
+    prefix = (_DELIVERY_VERSION, content_id, str(revision), channel, "")
     begun = sha256(SEPARATOR.join(prefix).encode())
     hashed = []
     for recipient_id in recipient_ids:

@@ -14,7 +14,7 @@ from contracts.errors import Invalid, explain, field_error
 Action = Literal["published", "corrected", "withdrawn"]
 RELEASED = "vn.gov.moha.publication.released.v1"
 SOURCE = "/loa"
-MAX_PUBLICATION_BYTES = 2 * envelope.MAX_EVENT_BYTES
+_MAX_PUBLICATION_BYTES = 2 * envelope.MAX_EVENT_BYTES
 """A publication may be larger than the event it came from: every field is written out."""
 
 
@@ -75,7 +75,7 @@ def encode(publication: Publication) -> bytes:
 
 def decode(body: bytes) -> Publication:
     """Decode the output of `encode`, of this or an earlier version. Raises ContractError."""
-    event = envelope.from_structured(body, limit=MAX_PUBLICATION_BYTES)
+    event = envelope.from_structured(body, limit=_MAX_PUBLICATION_BYTES)
     if event.type != RELEASED:
         raise Invalid(field_error("type", "unknown_type", value=event.type, known=RELEASED))
     try:

@@ -97,9 +97,9 @@ def dispatch(channel: ChannelName) -> str:
 
 
 INTAKE = "intake"
-FEEDBACK = "feedback"
+_FEEDBACK = "feedback"
 ZALO_EVENTS = "zalo-people"
-MAX_WAITING_MESSAGES = 100_000
+_MAX_WAITING_MESSAGES = 100_000
 """Limit of unacknowledged messages: publications that wait for their time and batches of a paused
 channel must not block new messages.
 """
@@ -117,7 +117,7 @@ PUBLICATIONS = StreamSpec(
     max_bytes=10 * GIB,
     duplicate_window=timedelta(minutes=10),
     consumers=tuple(
-        ConsumerSpec(dispatch(channel), ">", max_ack_pending=MAX_WAITING_MESSAGES)
+        ConsumerSpec(dispatch(channel), ">", max_ack_pending=_MAX_WAITING_MESSAGES)
         for channel in ChannelName
     ),
 )
@@ -131,7 +131,7 @@ DELIVER = StreamSpec(
         ConsumerSpec(
             durable(deliver(channel, lane)),
             deliver(channel, lane),
-            max_ack_pending=MAX_WAITING_MESSAGES,
+            max_ack_pending=_MAX_WAITING_MESSAGES,
         )
         for channel in ChannelName
         for lane in Lane
@@ -144,9 +144,9 @@ RECEIPTS = StreamSpec(
     duplicate_window=timedelta(hours=3),  # Zalo repeats an event for 1 h 51 min
     max_age=timedelta(days=30),  # it names people by their Zalo ids
     consumers=(
-        ConsumerSpec(FEEDBACK, ">"),
+        ConsumerSpec(_FEEDBACK, ">"),
         ConsumerSpec(
-            ZALO_EVENTS, receipt(ChannelName.ZALO, "*"), max_ack_pending=MAX_WAITING_MESSAGES
+            ZALO_EVENTS, receipt(ChannelName.ZALO, "*"), max_ack_pending=_MAX_WAITING_MESSAGES
         ),
     ),
 )

@@ -163,7 +163,7 @@ class Acceptance:
                 except ContractError as wrong:
                     raise wrong.within(f"[{place}]") if batch else wrong from None
 
-        done = await asyncio.gather(*map(in_turn, group_by_item(claims)), return_exceptions=True)
+        done = await asyncio.gather(*map(in_turn, _group_by_item(claims)), return_exceptions=True)
         for result in done:
             if result is not None:
                 raise result
@@ -212,7 +212,7 @@ class Acceptance:
             await send_event(self.bus, admitted, patience_s=ANSWER_TIMEOUT_S, msg_id=own_id)
 
 
-def group_by_item(claims: Sequence[EventClaim]) -> list[list[int]]:
+def _group_by_item(claims: Sequence[EventClaim]) -> list[list[int]]:
     """Indexes of the claims, grouped by item, each group in order."""
     groups: dict[str, list[int]] = {}
     for place, claim in enumerate(claims):
@@ -251,7 +251,7 @@ def _one_meaning_per_id(admitted: Sequence[CheckedEvent]) -> None:
 
 def _room(claims: Sequence[EventClaim], batch: bool) -> None:
     """Raise Invalid, before any write, for more events than a dossier can hold."""
-    for places in group_by_item(claims):
+    for places in _group_by_item(claims):
         last = claims[places[-1]]
         if last.event.contact is None:
             continue

@@ -69,16 +69,16 @@ class CaseEventStore:
         Conflict for a repeat with another contact.
         """
         for _ in range(MAX_TRIES):
-            dossier = read_dossier(known)
-            if number := existing_revision(dossier, case.event):
+            dossier = _read_dossier(known)
+            if number := _existing_revision(dossier, case.event):
                 await self.store_contact(case.to_record(number))
                 return number
-            number, data = with_next_revision(dossier, case.event, at)
+            number, data = _add_event(dossier, case.event, at)
             record = case.to_record(number)
             if await self.write_revision(record, data, known):
                 return number
             known = await self.dossiers.get(record.content_id)
-            if read_dossier(known).positions.get(number) != record.event_id:
+            if _read_dossier(known).positions.get(number) != record.event_id:
                 await self.notices.purge(contact_key(record))  # the revision is another event's
         key = case.event.content_id
         raise nats.NoReply(f"publications.{key}: somebody else keeps changing it")
@@ -120,19 +120,19 @@ class CaseEventStore:
         contact = admitted.contact
         if contact is None or known is None:
             return
-        if number := existing_revision(Dossier.model_validate_json(known.data), admitted):
+        if number := _existing_revision(Dossier.model_validate_json(known.data), admitted):
             key = notice_key(admitted.content_id, number, admitted.event_id)
             await self.check_same_contact(contact, key)
 
     async def check_same_contact(self, contact: Contact, key: str) -> None:
         value = await self.notices.get(key)
-        if value and not is_same_contact(
+        if value and not _is_same_contact(
             NoticeRecord.model_validate_json(value.data).contact, contact
         ):
             raise Conflict(field_error("data.contact", "other_contact"))
 
 
-def read_dossier(value: Value | None) -> Dossier:
+def _read_dossier(value: Value | None) -> Dossier:
     return Dossier.model_validate_json(value.data) if value else Dossier(unit="")
 
 
@@ -140,7 +140,7 @@ def contact_key(record: NoticeRecord) -> str:
     return notice_key(record.content_id, record.revision, record.event_id)
 
 
-def is_same_contact(stored: Contact, given: Contact) -> bool:
+def _is_same_contact(stored: Contact, given: Contact) -> bool:
     """Whether two contacts are equal; a Zalo id erased from the stored one is ignored."""
     if stored.zalo_user_id is None:
         given = given.model_copy(update={"zalo_user_id": None})
@@ -149,17 +149,17 @@ def is_same_contact(stored: Contact, given: Contact) -> bool:
 
 def check_capacity(value: Value | None, admitted: Iterable[CheckedEvent]) -> None:
     """Raise Invalid if the dossier cannot take all these events."""
-    dossier = read_dossier(value)
+    dossier = _read_dossier(value)
     events = {*dossier.positions.values(), *(event.event_id for event in admitted)}
     if len(events) > MAX_DOSSIER_EVENTS:
-        raise dossier_full_error()
+        raise _dossier_full_error()
 
 
-def dossier_full_error() -> Invalid:
+def _dossier_full_error() -> Invalid:
     return Invalid(field_error("data.case_code", "dossier_full", limit=MAX_DOSSIER_EVENTS))
 
 
-def existing_revision(dossier: Dossier, admitted: CheckedEvent) -> int:
+def _existing_revision(dossier: Dossier, admitted: CheckedEvent) -> int:
     """The revision that the event already has; 0 for none. Raises Forbidden."""
     if dossier.unit and dossier.unit != admitted.unit:
         value = admitted.content_id
@@ -167,11 +167,11 @@ def existing_revision(dossier: Dossier, admitted: CheckedEvent) -> int:
     return dossier.position_of(admitted.event_id)
 
 
-def with_next_revision(dossier: Dossier, admitted: CheckedEvent, at: datetime) -> tuple[int, bytes]:
-    """The dossier with one more event, and that event's revision. Raises Invalid."""
+def _add_event(dossier: Dossier, admitted: CheckedEvent, at: datetime) -> tuple[int, bytes]:
+    """The event's new revision, and the dossier with the event. Raises Invalid."""
     number = max(dossier.positions, default=0) + 1
     if number > MAX_DOSSIER_EVENTS:
-        raise dossier_full_error()
+        raise _dossier_full_error()
     update = {
         "unit": admitted.unit,
         "revision": number,

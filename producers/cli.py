@@ -37,9 +37,9 @@ from producers.publisher import Accepted, Publisher, Spooled
 from producers.texts import get_text
 from producers.usage_errors import CommandGroup
 
-EXIT_SPOOLED = 3
-EXIT_NOT_KEPT = 4
-ERROR_LEVEL = 40
+_EXIT_SPOOLED = 3
+_EXIT_NOT_KEPT = 4
+_ERROR_LEVEL = 40
 SCHEMAS = Path(events.__file__).parent / "schemas"
 
 app = typer.Typer(
@@ -123,7 +123,7 @@ def publish(context: typer.Context, file: File, unit: Unit = None, as_json: Json
     print_errors([*_ended(content), *_unseen(content)])
     _print_answer(answer, settings, as_json)
     if isinstance(answer, Spooled):
-        raise typer.Exit(EXIT_SPOOLED)
+        raise typer.Exit(_EXIT_SPOOLED)
 
 
 @app.command()
@@ -165,7 +165,7 @@ def main() -> None:
     """Entry point of the client's `loa` command: answers on stdout, errors on stderr."""
     structlog.configure(
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        wrapper_class=structlog.make_filtering_bound_logger(ERROR_LEVEL),
+        wrapper_class=structlog.make_filtering_bound_logger(_ERROR_LEVEL),
     )
     app(prog_name="loa")
 
@@ -222,7 +222,7 @@ def _explained(as_json: bool) -> Iterator[None]:
         if as_json:
             _print_json({"errors": [field_error.model_dump() for field_error in error.errors]})
         raise typer.Exit(
-            EXIT_NOT_KEPT if isinstance(error, Unavailable) else EXIT_INVALID
+            _EXIT_NOT_KEPT if isinstance(error, Unavailable) else EXIT_INVALID
         ) from None
 
 

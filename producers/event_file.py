@@ -10,7 +10,7 @@ from contracts.errors import WHOLE_EVENT, Invalid, Unreadable, field_error
 from contracts.events import CORRECTED, SUBMITTED, UNIT_SOURCE_PREFIX, WITHDRAWN
 from producers.texts import get_text
 
-ENVELOPE_FIELDS = frozenset({"specversion", "source", "type", "data"})
+_ENVELOPE_FIELDS = frozenset({"specversion", "source", "type", "data"})
 """Fields that mark a file as a CloudEvent; no event's data has one of them."""
 
 
@@ -22,7 +22,7 @@ def read_event(body: bytes, unit: str | None) -> CloudEvent:
     value = strict_json.loads(body)
     if not isinstance(value, dict):
         raise Unreadable(field_error(WHOLE_EVENT, "not_object"))
-    if ENVELOPE_FIELDS & set(value):
+    if _ENVELOPE_FIELDS & set(value):
         return from_structured(body)
     if unit is None:
         raise _no_unit_error()

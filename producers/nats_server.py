@@ -21,14 +21,14 @@ import structlog
 
 from producers.bus.monitor import health_problem
 
-STARTED_PAGE = "/healthz?js-enabled-only=true"
-LOG_FILE = "nats.log"
+_STARTED_PAGE = "/healthz?js-enabled-only=true"
+_LOG_FILE = "nats.log"
 # after a kill the server reads its whole store twice: minutes for tens of GB
-START_TIMEOUT_S = 1800.0
+_START_TIMEOUT_S = 1800.0
 SLOW_START_S = 15.0
 IDLE_TIMEOUT_S = 60.0  # a starting server always uses the processor; an idle one hangs
 PARTIAL_FILE_S = 2.0
-MIN_FREE_BYTES = 1 << 16
+_MIN_FREE_BYTES = 1 << 16
 STOP_TIMEOUT_S = 10.0
 POLL_S = 0.005
 PR_SET_PDEATHSIG = 1
@@ -83,9 +83,9 @@ class ServerProcess:
             pulse = StartProgress(process)
             slow = asyncio.get_running_loop().call_later(SLOW_START_S, _warn_slow, process.pid)
             try:
-                async with asyncio.timeout(START_TIMEOUT_S):
+                async with asyncio.timeout(_START_TIMEOUT_S):
                     child = cls(process, *await _addresses(pulse, store, ports))
-                    while await health_problem(child.monitor_url, STARTED_PAGE):
+                    while await health_problem(child.monitor_url, _STARTED_PAGE):
                         pulse.check()
                         await asyncio.sleep(POLL_S)
             except (TimeoutError, ServerFailed) as error:
@@ -167,7 +167,7 @@ def _write_settings(store: Path, ports: Ports) -> Path:
     run.mkdir(exist_ok=True)
     for left_over in run.glob("*.ports"):
         left_over.unlink()
-    paths = {"run": run, "log": store / LOG_FILE, "store": store}
+    paths = {"run": run, "log": store / _LOG_FILE, "store": store}
     quoted = {name: json.dumps(str(path), ensure_ascii=False) for name, path in paths.items()}
     settings = store / "nats.conf"
     chosen = {name: port or -1 for name, port in ports._asdict().items()}
@@ -176,7 +176,7 @@ def _write_settings(store: Path, ports: Ports) -> Path:
 
 
 async def _spawn(binary: Path, settings: Path, lock: int) -> Process:
-    with (settings.parent / LOG_FILE).open("ab") as log:  # for output before its log is open
+    with (settings.parent / _LOG_FILE).open("ab") as log:  # for output before its log is open
         return await asyncio.create_subprocess_exec(
             binary,
             "-c",
@@ -240,7 +240,7 @@ def _read(file: Path) -> dict[str, list[str]]:
 
 
 def _full(folder: Path) -> bool:
-    return shutil.disk_usage(folder).free < MIN_FREE_BYTES
+    return shutil.disk_usage(folder).free < _MIN_FREE_BYTES
 
 
 async def _end(process: Process, sign: signal.Signals) -> None:
@@ -258,12 +258,12 @@ async def _end(process: Process, sign: signal.Signals) -> None:
 def _last_words(store: Path) -> str:
     if _full(store):  # the log is incomplete as well
         return f"no space left on device: {store}"
-    lines = (store / LOG_FILE).read_text(errors="replace").splitlines()
+    lines = (store / _LOG_FILE).read_text(errors="replace").splitlines()
     return lines[-1] if lines else "it said nothing"
 
 
-HEALTH_CHECK_S = 5.0
-MAX_FAILED_CHECKS = 2
+_HEALTH_CHECK_S = 5.0
+_MAX_FAILED_CHECKS = 2
 RESTART_PAUSE_S = 1.0
 
 
@@ -284,7 +284,7 @@ class NatsServer:
         port: int = 0,
         *,
         binary: Path | None = None,
-        check_s: float = HEALTH_CHECK_S,
+        check_s: float = _HEALTH_CHECK_S,
     ) -> None:
         self._store = store.resolve()
         self._ports = Ports(port)
@@ -360,7 +360,7 @@ class NatsServer:
         failures = 0
         while True:
             failures = failures + 1 if await self._ill() else 0
-            if self._running.process.returncode is not None or failures >= MAX_FAILED_CHECKS:
+            if self._running.process.returncode is not None or failures >= _MAX_FAILED_CHECKS:
                 log.error("nats_server_lost", code=self._running.process.returncode)
                 await self._relaunch()
                 failures = 0

@@ -20,8 +20,8 @@ from contracts.envelope import from_structured
 from contracts.errors import Conflict, field_error
 from contracts.events import CheckedEvent
 
-EVENT_FILE = re.compile(r"(\d{20})-([a-z2-7]{26})\.json")
-REFUSED_FOLDER = "refused"
+_EVENT_FILE = re.compile(r"(\d{20})-([a-z2-7]{26})\.json")
+_REFUSED_FOLDER = "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Spool:
         """The waiting events, oldest first."""
         if not self.folder.is_dir():
             return []
-        return sorted(path for path in self.folder.iterdir() if EVENT_FILE.fullmatch(path.name))
+        return sorted(path for path in self.folder.iterdir() if _EVENT_FILE.fullmatch(path.name))
 
     def read(self, path: Path) -> SpooledEvent:
         """Read a file. Raises ContractError if the file is damaged."""
@@ -77,7 +77,7 @@ class Spool:
 
     def set_aside(self, path: Path) -> Path:
         """Move a refused event to the folder `refused`, so that later events can be sent."""
-        aside = self.folder / REFUSED_FOLDER
+        aside = self.folder / _REFUSED_FOLDER
         _make(aside)
         moved = path.rename(aside / path.name)
         _fsync(aside)

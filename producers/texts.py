@@ -6,12 +6,12 @@ from typing import Any
 from contracts.catalog import load_texts
 from contracts.errors import Bilingual
 
-TEXTS_FILE = Path(__file__).with_name("texts.toml")
+_TEXTS_FILE = Path(__file__).with_name("texts.toml")
 
 
 def catalog() -> dict[str, dict[str, dict[str, str]]]:
     """All texts: part → name → {en, vi}."""
-    return load_texts(TEXTS_FILE)
+    return load_texts(_TEXTS_FILE)
 
 
 def get_text(part: str, name: str, /, **values: Any) -> Bilingual:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 MAX_NAMES = 10_000
-ROUNDING_ERROR = 1e-6
+_ROUNDING_ERROR = 1e-6
 """Tolerance for rounding when fractions of seconds are added."""
 
 
@@ -29,7 +29,7 @@ class TokenBuckets:
         """Take *cost* tokens and return 0, or return the seconds until they are available."""
         now = self.clock()
         level = self._filled(name, now)
-        if level.tokens + ROUNDING_ERROR < cost:
+        if level.tokens + _ROUNDING_ERROR < cost:
             return (cost - level.tokens) / self.rate
         level.tokens = max(0.0, level.tokens - cost)
         return 0.0

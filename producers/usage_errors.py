@@ -14,7 +14,7 @@ from contracts.errors import FieldError, printable
 from producers.output import EXIT_INVALID, print_errors
 from producers.texts import get_text
 
-WHOLE_COMMAND = "command"
+_WHOLE_COMMAND = "command"
 click_errors: Any = import_module(typer.BadParameter.__module__)
 """The module of click's error classes, of which typer exports only one."""
 KNOWN_MESSAGES = (
@@ -50,46 +50,46 @@ def report_usage_errors() -> Iterator[None]:
     except click_errors.NoArgsIsHelpError:
         raise
     except click_errors.UsageError as wrong:
-        print_errors([usage_field_error(wrong)])
+        print_errors([_usage_field_error(wrong)])
         raise typer.Exit(EXIT_INVALID) from None
 
 
-def usage_field_error(error: Any) -> FieldError:
+def _usage_field_error(error: Any) -> FieldError:
     """A click error as a field error; an unknown message is kept as it is."""
-    code, values = match_message(error)
+    code, values = _match_message(error)
     path = error.ctx.command_path if error.ctx else "loa"
     values = {name: printable(value.replace("'", "")) for name, value in values.items()}
-    return get_text("usage", code, **values, path=path).as_field_error(parameter_name(error))
+    return get_text("usage", code, **values, path=path).as_field_error(_parameter_name(error))
 
 
-def match_message(error: Any) -> tuple[str, dict[str, str]]:
+def _match_message(error: Any) -> tuple[str, dict[str, str]]:
     """The text's name and its placeholder values for a click error."""
     if isinstance(error, click_errors.MissingParameter):
         return "missing", {}
     if isinstance(error, click_errors.NoSuchOption):
-        return with_suggestion("no_option", error.option_name, error.possibilities)
+        return _with_suggestion("no_option", error.option_name, error.possibilities)
     for pattern, code in KNOWN_MESSAGES:
         if match := re.search(pattern, error.message, re.DOTALL):
             values = match.groupdict()
             if code == "no_command":
                 commands = error.ctx.command.list_commands(error.ctx)
-                return with_suggestion(
+                return _with_suggestion(
                     code, values["value"], get_close_matches(values["value"], commands)
                 )
             return code, values
     return "other", {"detail": error.message}
 
 
-def with_suggestion(code: str, value: str, likely: list[str] | None) -> tuple[str, dict[str, str]]:
+def _with_suggestion(code: str, value: str, likely: list[str] | None) -> tuple[str, dict[str, str]]:
     """The text with a suggestion, if there is a similar word."""
     if not likely:
         return code, {"value": value}
     return f"{code}_but", {"value": value, "near": likely[0]}
 
 
-def parameter_name(error: Any) -> str:
+def _parameter_name(error: Any) -> str:
     """The option or argument in error, else the command as a whole."""
     if option := getattr(error, "option_name", None):
         return str(option)
     parameter = getattr(error, "param", None)
-    return max(parameter.opts, key=len) if parameter else WHOLE_COMMAND
+    return max(parameter.opts, key=len) if parameter else _WHOLE_COMMAND

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-MAX_EMAIL_LENGTH = 254
+_MAX_EMAIL_LENGTH = 254
 MOBILE_PATTERN = r"^84[35789]\d{8}$"
 
 _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9-]+\.)+[A-Za-z0-9-]{2,63}")
@@ -21,11 +21,11 @@ def is_mailable(value: str) -> bool:
 
     Checked when an address is entered, and again before each mail.
     """
-    return len(value) <= MAX_EMAIL_LENGTH and _MAILABLE.fullmatch(value) is not None
+    return len(value) <= _MAX_EMAIL_LENGTH and _MAILABLE.fullmatch(value) is not None
 
 
 def _as_email(value: Any) -> Any:
-    if isinstance(value, str) and (len(value) > MAX_EMAIL_LENGTH or not _EMAIL.fullmatch(value)):
+    if isinstance(value, str) and (len(value) > _MAX_EMAIL_LENGTH or not _EMAIL.fullmatch(value)):
         raise PydanticCustomError("email", "not an address")
     return value
 
@@ -43,7 +43,7 @@ def _as_mobile(value: Any) -> Any:
 Email = Annotated[
     str,
     BeforeValidator(_as_email),
-    Field(json_schema_extra={"format": "email", "maxLength": MAX_EMAIL_LENGTH}),
+    Field(json_schema_extra={"format": "email", "maxLength": _MAX_EMAIL_LENGTH}),
 ]
 Mobile = Annotated[
     str, BeforeValidator(_as_mobile), Field(json_schema_extra={"pattern": MOBILE_PATTERN})

@@ -23,7 +23,7 @@ from contracts import text
 
 ID_PATTERN = r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$"
 URL_MAX = 2048
-URL_PATTERN = r"^[Hh][Tt][Tt][Pp][Ss]?://[!-.0-?A-\[\]-~]+(?:/[!-~]*)?$"
+_URL_PATTERN = r"^[Hh][Tt][Tt][Pp][Ss]?://[!-.0-?A-\[\]-~]+(?:/[!-~]*)?$"
 REVISION_MAX = 2**31 - 1
 
 _ID = re.compile(ID_PATTERN.strip("^$"))
@@ -138,16 +138,16 @@ Instant = Annotated[AwareDatetime, AfterValidator(_in_utc), BeforeValidator(_as_
 
 AS_LINE = BeforeValidator(_as_line)
 AS_TEXT = BeforeValidator(_as_text)
-LINE_PATTERN = Field(json_schema_extra={"pattern": f"^[^{text.REFUSED}{text.BREAK}]*$"})
+_LINE_PATTERN = Field(json_schema_extra={"pattern": f"^[^{text.REFUSED}{text.BREAK}]*$"})
 TEXT_PATTERN = Field(json_schema_extra={"pattern": f"^[^{text.REFUSED}]*$"})
 
 # The bounds are innermost, so they count the characters of the stored text.
-Line150 = Annotated[str, StringConstraints(min_length=1, max_length=150), AS_LINE, LINE_PATTERN]
-Line250 = Annotated[str, StringConstraints(min_length=1, max_length=250), AS_LINE, LINE_PATTERN]
-Line = Annotated[str, StringConstraints(min_length=1, max_length=500), AS_LINE, LINE_PATTERN]
+Line150 = Annotated[str, StringConstraints(min_length=1, max_length=150), AS_LINE, _LINE_PATTERN]
+Line250 = Annotated[str, StringConstraints(min_length=1, max_length=250), AS_LINE, _LINE_PATTERN]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=500), AS_LINE, _LINE_PATTERN]
 """One line: NFC, squeezed, no control or bidi characters, no line break."""
 
-OptionalLine = Annotated[str, StringConstraints(max_length=500), AS_LINE, LINE_PATTERN]
+OptionalLine = Annotated[str, StringConstraints(max_length=500), AS_LINE, _LINE_PATTERN]
 """A `Line` that may be empty."""
 
 Summary = Annotated[str, StringConstraints(max_length=500), AS_TEXT, TEXT_PATTERN]
@@ -158,7 +158,7 @@ HttpUrl = Annotated[
     str,
     StringConstraints(max_length=URL_MAX),
     BeforeValidator(_as_url),
-    Field(json_schema_extra={"format": "uri", "pattern": URL_PATTERN}),
+    Field(json_schema_extra={"format": "uri", "pattern": _URL_PATTERN}),
 ]
 """A web address as text: http or https, ASCII, at most 2048 characters, no user name in it."""
 

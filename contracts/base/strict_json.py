@@ -33,7 +33,7 @@ def dumps(value: Any) -> bytes:
     except (TypeError, ValueError, RecursionError) as error:
         raise Unreadable(
             field_error(
-                WHOLE_EVENT, "not_json", detail=translate_json_error(str(error)), line=1, column=1
+                WHOLE_EVENT, "not_json", detail=_translate_json_error(str(error)), line=1, column=1
             )
         ) from error
 
@@ -55,7 +55,7 @@ def _parse(body: str, field: str) -> Any:
             raise Unreadable(field_error(field, "empty")) from error
         where = {"line": error.lineno, "column": error.colno}
         raise Unreadable(
-            field_error(field, "not_json", detail=translate_json_error(error.msg), **where)
+            field_error(field, "not_json", detail=_translate_json_error(error.msg), **where)
         ) from error
     except RecursionError as error:
         raise Unreadable(field_error(field, "too_deep", limit=MAX_DEPTH)) from error
@@ -63,13 +63,13 @@ def _parse(body: str, field: str) -> Any:
         raise Unreadable(field_error(field, "number", value="…")) from error
 
 
-def translate_json_error(message: str) -> Bilingual:
+def _translate_json_error(message: str) -> Bilingual:
     """An error message of Python's json, in both languages."""
-    translations = json_messages()
+    translations = _json_messages()
     return Bilingual(message, translations.get(message, translations["other"]))
 
 
-def json_messages() -> dict[str, str]:
+def _json_messages() -> dict[str, str]:
     """Vietnamese messages by Python's English ones."""
     return load_texts(MESSAGES_FILE)
 

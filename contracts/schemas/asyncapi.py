@@ -15,8 +15,8 @@ from contracts.events import BUS_TYPES, CASE_UPDATED, KINDS, kind_of
 from contracts.publication import RELEASED
 
 VERSION = "1.0.0"
-SCHEMA_FORMAT = "application/schema+json;version=2020-12"
-PARAMETER_DESCRIPTIONS = {
+_SCHEMA_FORMAT = "application/schema+json;version=2020-12"
+_PARAMETER_DESCRIPTIONS = {
     "unit": "Id of the unit that sends.",
     "topic": "Id of the item's topic.",
     "content_id": "Id of the item.",
@@ -78,7 +78,7 @@ def build_document() -> Document:
     channels = list(bus_channels())
     events = {event_type: _event(event_type) for event_type in (*KINDS, RELEASED)}
     json_type = {"contentType": envelope.JSON_TYPE}
-    internal = {name: {"name": name, **json_type} for name in INTERNAL_MESSAGES}
+    internal = {name: {"name": name, **json_type} for name in _INTERNAL_MESSAGES}
     return {
         "asyncapi": "3.1.0",
         "id": "tag:moha.gov.vn,2026:loa",
@@ -101,7 +101,7 @@ def _channel(channel: BusChannel) -> Document:
     return {
         "address": channel.address,
         "messages": {channel.message: {"$ref": f"#/components/messages/{channel.message}"}},
-        "parameters": {name: {"description": PARAMETER_DESCRIPTIONS[name]} for name in parameters},
+        "parameters": {name: {"description": _PARAMETER_DESCRIPTIONS[name]} for name in parameters},
         "x-internal": channel.is_internal,
         "x-jetstream": _jetstream(channel.stream),
     }
@@ -128,7 +128,7 @@ def _jetstream(stream: subjects.StreamSpec) -> Document:
     }
 
 
-INTERNAL_MESSAGES = ("wake-up", "receipt", "opinion", "dead-letter")
+_INTERNAL_MESSAGES = ("wake-up", "receipt", "opinion", "dead-letter")
 """Messages between Loa's own services; their format is internal."""
 
 
@@ -137,6 +137,6 @@ def _event(event_type: str) -> Document:
     return {
         "name": event_type,
         "contentType": envelope.CONTENT_TYPE,
-        "payload": {"schemaFormat": SCHEMA_FORMAT, "schema": schema},
+        "payload": {"schemaFormat": _SCHEMA_FORMAT, "schema": schema},
         "x-open-at-door": event_type in BUS_TYPES,
     }

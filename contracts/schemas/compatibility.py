@@ -2,7 +2,7 @@
 
     breaking_changes(old, new) -> ["title: maxLength 150 → 100", ...]
 
-Pure functions, for schemas without cycles. Keywords outside `KEYWORD_RULES` break as soon as they
+Pure functions, for schemas without cycles. Keywords outside `_KEYWORD_RULES` break as soon as they
 differ. Annotations (title, description, examples) are ignored. A new optional field in an open
 object is compatible: earlier values of that name were ignored.
 """
@@ -17,7 +17,7 @@ ANNOTATIONS = frozenset({"title", "description", "examples", "$comment", "$schem
 ABSENT = object()
 """Marks a keyword that a schema does not use."""
 
-ACCEPTS_ALL: Schema = {}
+_ACCEPTS_ALL: Schema = {}
 """A branch that accepts every value."""
 
 _TYPES = {
@@ -33,24 +33,24 @@ _TYPES = {
 
 def breaking_changes(old: Schema, new: Schema) -> list[str]:
     """Values of *old* that *new* refuses, one line per place; empty if compatible."""
-    return list(dict.fromkeys(_node(to_branches(old), to_branches(new), "")))
+    return list(dict.fromkeys(_node(_to_branches(old), _to_branches(new), "")))
 
 
-def to_branches(schema: Any, root: Schema | None = None) -> list[Schema]:
+def _to_branches(schema: Any, root: Schema | None = None) -> list[Schema]:
     """*schema* as branches of one type each, with references resolved and annotations removed."""
     root = schema if root is None else root
     if isinstance(schema, bool):
-        return [ACCEPTS_ALL] if schema else []
+        return [_ACCEPTS_ALL] if schema else []
     if "$ref" in schema:
         target = root["$defs"][schema["$ref"].removeprefix("#/$defs/")]
-        return to_branches({**target, **_without(schema, "$ref")}, root)
+        return _to_branches({**target, **_without(schema, "$ref")}, root)
     if "anyOf" in schema:
         rest = _without(schema, "anyOf")
         return [
-            branch for part in schema["anyOf"] for branch in to_branches({**rest, **part}, root)
+            branch for part in schema["anyOf"] for branch in _to_branches({**rest, **part}, root)
         ]
     if "const" in schema:
-        return to_branches({**_without(schema, "const"), "enum": [schema["const"]]}, root)
+        return _to_branches({**_without(schema, "const"), "enum": [schema["const"]]}, root)
     return [_one(schema, kind, root) for kind in _types(schema)]
 
 
@@ -69,15 +69,15 @@ def _one(schema: Schema, kind: str | None, root: Schema) -> Schema:
     if kind:
         branch["type"] = kind
     for word in ("items", "additionalProperties", "propertyNames"):
-        branch[word] = to_branches(branch.get(word, True), root)
+        branch[word] = _to_branches(branch.get(word, True), root)
     properties = branch.get("properties", {})
-    branch["properties"] = {name: to_branches(part, root) for name, part in properties.items()}
+    branch["properties"] = {name: _to_branches(part, root) for name, part in properties.items()}
     return branch
 
 
 def _node(old: list[Schema], new: list[Schema], path: str) -> Iterator[str]:
     """Yield the values of the old node that no branch of the new node accepts."""
-    for branch in old if ACCEPTS_ALL not in new else ():
+    for branch in old if _ACCEPTS_ALL not in new else ():
         candidates = [list(_branch(branch, taker, path)) for taker in new if _same(branch, taker)]
         if candidates:
             yield from min(candidates, key=len)
@@ -86,21 +86,21 @@ def _node(old: list[Schema], new: list[Schema], path: str) -> Iterator[str]:
 
 
 def _same(old: Schema, new: Schema) -> bool:
-    if old == ACCEPTS_ALL:
+    if old == _ACCEPTS_ALL:
         return False
     before, after = old.get("type", ABSENT), new.get("type", ABSENT)
     return after in (ABSENT, before) or (before == "integer" and after == "number")
 
 
 def _branch(old: Schema, new: Schema, path: str) -> Iterator[str]:
-    for word in sorted((old.keys() | new.keys()) - NESTED_KEYWORDS):
+    for word in sorted((old.keys() | new.keys()) - _NESTED_KEYWORDS):
         before, after = old.get(word, ABSENT), new.get(word, ABSENT)
-        if KEYWORD_RULES.get(word, _differs)(before, after):
+        if _KEYWORD_RULES.get(word, _differs)(before, after):
             yield f"{path or 'root'}: {word} {_shown(before)} → {_shown(after)}"
     for name in sorted(set(new.get("required", ())) - set(old.get("required", ()))):
         yield f"{_below(path, name)}: is required now"
     yield from _properties(old, new, path)
-    for word, mark in PATH_MARKS.items():
+    for word, mark in _PATH_MARKS.items():
         yield from _node(old[word], new[word], _below(path, mark))
 
 
@@ -140,9 +140,9 @@ def _differs(old: Any, new: Any) -> bool:
     return bool(old != new)
 
 
-PATH_MARKS = {"items": "[]", "additionalProperties": "*", "propertyNames": "(name)"}
-NESTED_KEYWORDS = frozenset({*PATH_MARKS, "properties", "required", "type"})
-KEYWORD_RULES: dict[str, Refuses] = {
+_PATH_MARKS = {"items": "[]", "additionalProperties": "*", "propertyNames": "(name)"}
+_NESTED_KEYWORDS = frozenset({*_PATH_MARKS, "properties", "required", "type"})
+_KEYWORD_RULES: dict[str, Refuses] = {
     "enum": _fewer,
     "pattern": _set_anew,
     "format": _set_anew,

@@ -22,8 +22,8 @@ from contracts.schemas import asyncapi, schema_history
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 FOLDER = Path(__file__).parent
-ATTRIBUTE_NAME = "^[a-z0-9]+$"
-CLOSED_TYPES = frozenset(KINDS)
+_ATTRIBUTE_NAME = "^[a-z0-9]+$"
+_CLOSED_TYPES = frozenset(KINDS)
 """The types whose data is closed: a door refuses a field it does not know."""
 
 Schema = dict[str, Any]
@@ -41,20 +41,20 @@ def build_schemas() -> dict[str, Schema]:
     kinds: dict[str, type[Contract]] = {**KINDS, RELEASED: Publication}
     files: dict[str, Schema] = {}
     for event_type, model in kinds.items():
-        files[f"{event_type}.json"] = data_schema(event_type, model)
-        files[f"{event_type}.event.json"] = event_schema(event_type, model)
+        files[f"{event_type}.json"] = _data_schema(event_type, model)
+        files[f"{event_type}.event.json"] = _event_schema(event_type, model)
     return files
 
 
-def data_schema(event_type: str, model: type[Contract]) -> Schema:
+def _data_schema(event_type: str, model: type[Contract]) -> Schema:
     """The schema of `data` of an event type."""
-    schema = {"$schema": DIALECT, "$id": schema_id(event_type), **_of(model)}
-    return _closed(schema) if event_type in CLOSED_TYPES else schema
+    schema = {"$schema": DIALECT, "$id": _schema_id(event_type), **_of(model)}
+    return _closed(schema) if event_type in _CLOSED_TYPES else schema
 
 
-def event_schema(event_type: str, model: type[Contract]) -> Schema:
+def _event_schema(event_type: str, model: type[Contract]) -> Schema:
     """The schema of the whole CloudEvent in structured form."""
-    data = data_schema(event_type, model)
+    data = _data_schema(event_type, model)
     definitions = data.pop("$defs", {})
     for key in ("$schema", "$id"):
         del data[key]
@@ -63,18 +63,18 @@ def event_schema(event_type: str, model: type[Contract]) -> Schema:
     properties = {**envelope["properties"], "type": {"const": event_type}, "data": data}
     return {
         "$schema": DIALECT,
-        "$id": schema_id(f"{event_type}:event"),
+        "$id": _schema_id(f"{event_type}:event"),
         "title": event_type,
         "type": "object",
         "required": envelope["required"],
         "properties": properties,
-        "propertyNames": {"pattern": ATTRIBUTE_NAME},
+        "propertyNames": {"pattern": _ATTRIBUTE_NAME},
         "additionalProperties": {"type": ["string", "integer", "boolean", "null"]},
         "$defs": definitions,
     }
 
 
-def schema_id(of: str) -> str:
+def _schema_id(of: str) -> str:
     """A schema's `$id`: a tag URI, not an address."""
     return f"tag:moha.gov.vn,2026:{of}"
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 from producers.bus.connection import Connection, parse_reply
 from producers.bus.errors import BusError
 
-MAX_BATCH_ENTRIES = 1000
+_MAX_BATCH_ENTRIES = 1000
 EXPECTED_REVISION_HEADER = "Nats-Expected-Last-Subject-Sequence"
 
 
@@ -32,9 +32,9 @@ async def commit_batch(
     that dies in the middle completes the batch or rolls it back at restart. After a disk error a
     part is readable until then, while the bucket accepts no writes.
     """
-    if not 1 <= len(entries) <= MAX_BATCH_ENTRIES:
+    if not 1 <= len(entries) <= _MAX_BATCH_ENTRIES:
         raise ValueError(
-            f"an atomic batch has 1 to {MAX_BATCH_ENTRIES} entries, not {len(entries)}"
+            f"an atomic batch has 1 to {_MAX_BATCH_ENTRIES} entries, not {len(entries)}"
         )
     batch = uuid4().hex
     async with connection.awaiting_reply(prefix, timeout_s):

@@ -16,7 +16,7 @@ from producers.bus.messages import Message
 from producers.bus.publish import Ack, publish_with_retry, schedule_headers
 from producers.bus.snapshot import Snapshot
 
-ALREADY_GONE_CODES = (10043, 10057)  # no such sequence (any more), deleted before
+_ALREADY_GONE_CODES = (10043, 10057)  # no such sequence (any more), deleted before
 
 
 class Bus:
@@ -106,7 +106,7 @@ class Bus:
                 f"STREAM.MSG.DELETE.{stream}", {"seq": seq}
             )
         except BusError as error:
-            if error.err_code not in ALREADY_GONE_CODES:
+            if error.err_code not in _ALREADY_GONE_CODES:
                 raise
 
     def scan(self, stream: str, subject: str = ">", start: int = 1) -> AsyncIterator[Message]:

@@ -19,14 +19,14 @@ from producers.bus.errors import BusError, NoReply, RevisionConflict, StorageFul
 from producers.bus.retry import retry_until
 
 Reply = dict[str, Any]
-NO_LIMIT: Any = None
+_NO_LIMIT: Any = None
 READ_PATIENCE_S = 10.0
-WRONG_REVISION_CODES = frozenset({10071, 10164})  # wrong last sequence
-FULL_CODES = frozenset({10023, 10047, 10077, 10122})  # the disk's or the stream's limit
-UNKNOWN_RESULT_CODES = frozenset(
+_WRONG_REVISION_CODES = frozenset({10071, 10164})  # wrong last sequence
+_FULL_CODES = frozenset({10023, 10047, 10077, 10122})  # the disk's or the stream's limit
+_UNKNOWN_RESULT_CODES = frozenset(
     {10176, 10210, 10211}
 )  # an atomic batch incomplete, or too many at once
-REVISION_PATTERN = re.compile(r"wrong last sequence: (\d+)")
+_REVISION_PATTERN = re.compile(r"wrong last sequence: (\d+)")
 log = structlog.get_logger()
 
 
@@ -60,7 +60,7 @@ class Connection:
         """
         copied = dict(headers) if headers else None
         async with self.awaiting_reply(subject, timeout_s):
-            return await self.nc.request(subject, body, timeout=NO_LIMIT, headers=copied)
+            return await self.nc.request(subject, body, timeout=_NO_LIMIT, headers=copied)
 
     async def api_request(
         self, call: str, query: Reply | None = None, timeout_s: float = 5.0
@@ -171,24 +171,24 @@ def parse_reply(msg: Msg) -> Reply:
     """The JSON reply in *msg*. Raises the BusError that it carries."""
     reply: Reply = json.loads(msg.data)
     if "error" in reply:
-        raise error_from_reply(reply["error"])
+        raise _error_from_reply(reply["error"])
     return reply
 
 
-def error_from_reply(error: Reply) -> BusError:
+def _error_from_reply(error: Reply) -> BusError:
     """The BusError for JetStream's error object."""
     number, text = error.get("err_code", 0), str(error.get("description", ""))
-    if number in WRONG_REVISION_CODES:
-        match = REVISION_PATTERN.search(text)
+    if number in _WRONG_REVISION_CODES:
+        match = _REVISION_PATTERN.search(text)
         return RevisionConflict(text, number, int(match[1]) if match else None)
-    if number in FULL_CODES:
+    if number in _FULL_CODES:
         return StorageFull(text, number)
-    if number in UNKNOWN_RESULT_CODES or error.get("code") == 503:
+    if number in _UNKNOWN_RESULT_CODES or error.get("code") == 503:
         return NoReply(text, number)
     return BusError(text, number)
 
 
-CONNECT_TIMEOUT_S = 2.0
+_CONNECT_TIMEOUT_S = 2.0
 
 
 async def connect(url: str, name: str, creds_file: Path | None, patience_s: float) -> Connection:
@@ -224,7 +224,7 @@ class _Line:
     async def open(self, link: Connection) -> None:
         nc = Client()
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            async with asyncio.timeout(_CONNECT_TIMEOUT_S):
                 await nc.connect(self._servers, **self._options, **self._callbacks(link, nc))
         except (TimeoutError, NatsError, OSError) as error:
             reason = nc.last_error or error

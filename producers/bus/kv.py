@@ -14,9 +14,9 @@ from producers.bus.messages import Message
 from producers.bus.publish import publish_once, publish_with_retry
 from producers.bus.watch import Watch
 
-KEY_PATTERN = re.compile(r"[-/_=A-Za-z0-9]+(?:\.[-/_=A-Za-z0-9]+)*")
-PURGE_HEADERS = {"KV-Operation": "PURGE", "Nats-Rollup": "sub"}
-MAX_KEYS_PER_REQUEST = 500
+_KEY_PATTERN = re.compile(r"[-/_=A-Za-z0-9]+(?:\.[-/_=A-Za-z0-9]+)*")
+_PURGE_HEADERS = {"KV-Operation": "PURGE", "Nats-Rollup": "sub"}
+_MAX_KEYS_PER_REQUEST = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +68,11 @@ class Bucket:
 
     async def purge(self, key: str) -> int:
         """Remove the value from disk; watchers get a delete marker."""
-        return await self._publish(key, b"", PURGE_HEADERS)
+        return await self._publish(key, b"", _PURGE_HEADERS)
 
     async def purge_if(self, key: str, revision: int, *, timeout_s: float = 5.0) -> int:
         """Purge exactly *revision*. One attempt; raises RevisionConflict or NoReply like `swap`."""
-        headers = PURGE_HEADERS | {EXPECTED_REVISION_HEADER: str(revision)}
+        headers = _PURGE_HEADERS | {EXPECTED_REVISION_HEADER: str(revision)}
         return (await publish_once(self._link, self._subject(key), b"", headers, timeout_s)).seq
 
     async def get_many(self, keys: Sequence[str], *, min_seq: int = 0) -> dict[str, Value]:
@@ -82,8 +82,8 @@ class Bucket:
         seen.
         """
         values: dict[str, Value] = {}
-        for first in range(0, len(keys), MAX_KEYS_PER_REQUEST):
-            subjects = [self._subject(key) for key in keys[first : first + MAX_KEYS_PER_REQUEST]]
+        for first in range(0, len(keys), _MAX_KEYS_PER_REQUEST):
+            subjects = [self._subject(key) for key in keys[first : first + _MAX_KEYS_PER_REQUEST]]
             query = {"multi_last": subjects}
             page = await messages.direct_get(self._link, self.stream, query, min_seq)
             for message in page.messages:
@@ -135,7 +135,7 @@ class Bucket:
         return (await publish_with_retry(self._link, self._subject(key), data, headers)).seq
 
     def _subject(self, key: str) -> str:
-        if not KEY_PATTERN.fullmatch(key):
+        if not _KEY_PATTERN.fullmatch(key):
             raise InvalidKey(f"{key!r} can't be a key")
         return self._prefix + key
 

@@ -16,9 +16,9 @@ from producers.bus.connection import READ_PATIENCE_S, Connection
 from producers.bus.errors import BusError, NoReply
 from producers.bus.retry import retry_until
 
-NO_MESSAGE_CODE = 10037
+_NO_MESSAGE_CODE = 10037
 PAGE_SIZE = 256
-PAGE_BYTES = 4 << 20
+_PAGE_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ async def read_message(
     try:
         reply = await link.repeatable_api_request(f"STREAM.MSG.GET.{stream}", query, patience_s)
     except BusError as error:
-        if error.err_code == NO_MESSAGE_CODE:
+        if error.err_code == _NO_MESSAGE_CODE:
             return None
         raise
     return _from_api(reply["message"])
@@ -66,8 +66,9 @@ async def scan_messages(
     link: Connection, stream: str, subject: str, start: int
 ) -> AsyncIterator[Message]:
     """Every stored message on *subject* from sequence *start*, in order, up to the end."""
+    limits = {"batch": PAGE_SIZE, "max_bytes": _PAGE_BYTES}
     while True:
-        query = {"seq": start, "next_by_subj": subject, "batch": PAGE_SIZE, "max_bytes": PAGE_BYTES}
+        query = {"seq": start, "next_by_subj": subject, **limits}
         page = await direct_get(link, stream, query)
         for message in page.messages:
             yield message

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from producers.bus.errors import NoReply
 
-HEALTH_PAGE = "/healthz"  # also reports unwritable streams, which need a restart
+_HEALTH_PAGE = "/healthz"  # also reports unwritable streams, which need a restart
 
 
 async def fetch_page(url: str, page: str, timeout_s: float = 2.0) -> tuple[int, dict[str, Any]]:
@@ -19,7 +19,7 @@ async def fetch_page(url: str, page: str, timeout_s: float = 2.0) -> tuple[int, 
         raise NoReply(f"{url}{page}: {type(error).__name__}") from error
 
 
-async def health_problem(url: str, page: str = HEALTH_PAGE) -> str | None:
+async def health_problem(url: str, page: str = _HEALTH_PAGE) -> str | None:
     """The health error reported by the server at *url*; None if it is healthy."""
     try:
         status, report = await fetch_page(url, page)

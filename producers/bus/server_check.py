@@ -13,12 +13,12 @@ from producers.bus.connection import Connection
 from producers.bus.errors import UnfitServer
 from producers.bus.monitor import fetch_page
 
-MIN_VERSION = (2, 14)
-SETTINGS_SUBJECT = "$SYS.REQ.SERVER.PING.JSZ"
-LAST_ANSWER_WAIT_S = 0.3
-SETTINGS_NOT_VISIBLE = (
+_MIN_VERSION = (2, 14)
+_SETTINGS_SUBJECT = "$SYS.REQ.SERVER.PING.JSZ"
+_LAST_ANSWER_WAIT_S = 0.3
+_SETTINGS_NOT_VISIBLE = (
     "can't see whether sync_interval is always: name the servers' monitoring addresses, or let our "
-    f"account import the service {SETTINGS_SUBJECT} from the system account"
+    f"account import the service {_SETTINGS_SUBJECT} from the system account"
 )
 
 
@@ -48,7 +48,7 @@ async def verify(bus: Bus, monitors: Sequence[str] = ()) -> None:
 def check_reports(our_server_id: str, reports: Sequence[ServerReport]) -> None:
     """Raise UnfitServer if a server is unfit, or if *our_server_id* is not among the reports."""
     if not reports:
-        raise UnfitServer(SETTINGS_NOT_VISIBLE)
+        raise UnfitServer(_SETTINGS_NOT_VISIBLE)
     if our_server_id not in {server.server_id for server in reports}:
         raise UnfitServer(
             "the monitoring addresses belong to other servers than the one we talk to"
@@ -64,8 +64,9 @@ def check_reports(our_server_id: str, reports: Sequence[ServerReport]) -> None:
 def check_version(version: str) -> None:
     """Raise UnfitServer for a version older than MIN_VERSION."""
     major, minor = version.split(".")[:2]
-    if (int(major), int(minor)) < MIN_VERSION:
-        raise UnfitServer(f"nats-server {version} is older than {MIN_VERSION[0]}.{MIN_VERSION[1]}")
+    if (int(major), int(minor)) < _MIN_VERSION:
+        oldest = ".".join(map(str, _MIN_VERSION))
+        raise UnfitServer(f"nats-server {version} is older than {oldest}")
 
 
 async def _from_monitor(url: str) -> ServerReport:
@@ -85,13 +86,13 @@ async def _poll(link: Connection) -> list[ServerReport]:
     """Ask all servers at once; a pause ends the poll, because their number is unknown."""
     replies: asyncio.Queue[Msg] = asyncio.Queue()
     reports: list[ServerReport] = []
-    async with link.awaiting_reply(SETTINGS_SUBJECT, 5.0):
+    async with link.awaiting_reply(_SETTINGS_SUBJECT, 5.0):
         inbox = link.nc.new_inbox()
         subscription = await link.nc.subscribe(inbox, cb=replies.put)
-        await link.nc.publish(SETTINGS_SUBJECT, b'{"config":true}', reply=inbox)
+        await link.nc.publish(_SETTINGS_SUBJECT, b'{"config":true}', reply=inbox)
         with suppress(TimeoutError):
             while True:
-                async with asyncio.timeout(LAST_ANSWER_WAIT_S):
+                async with asyncio.timeout(_LAST_ANSWER_WAIT_S):
                     reply = await replies.get()
                 if reply.data:
                     reports.append(_from_reply(json.loads(reply.data)))

@@ -11,8 +11,8 @@ from producers.bus.connection import Connection, parse_reply
 from producers.bus.errors import BusError, NoReply
 
 CHUNK_BYTES = 256 << 10
-STALL_TIMEOUT_S = 30.0
-COMPLETE_STATUS = "204"
+_STALL_TIMEOUT_S = 30.0
+_COMPLETE_STATUS = "204"
 
 
 class Snapshot(NamedTuple):
@@ -35,10 +35,10 @@ async def save_snapshot(link: Connection, stream: str, sink: Callable[[bytes], o
         "chunk_size": CHUNK_BYTES,
         "jsck": True,
     }
-    async with link.awaiting_reply(inbox, STALL_TIMEOUT_S):
+    async with link.awaiting_reply(inbox, _STALL_TIMEOUT_S):
         listening = await link.nc.subscribe(inbox, cb=pieces.put)
     try:
-        reply = await link.api_request(f"STREAM.SNAPSHOT.{stream}", request, STALL_TIMEOUT_S)
+        reply = await link.api_request(f"STREAM.SNAPSHOT.{stream}", request, _STALL_TIMEOUT_S)
         while (piece := await _next(pieces, stream)).data:
             sink(piece.data)
             await _go_on(link, piece)
@@ -52,17 +52,18 @@ async def restore_snapshot(
     link: Connection, stream: str, snapshot: Snapshot, pieces: Iterable[bytes]
 ) -> None:
     """Restore the stream, which must not exist. Raises BusError."""
-    reply = await link.api_request(f"STREAM.RESTORE.{stream}", snapshot._asdict(), STALL_TIMEOUT_S)
+    reply = await link.api_request(f"STREAM.RESTORE.{stream}", snapshot._asdict(), _STALL_TIMEOUT_S)
+    subject = reply["deliver_subject"]
     for piece in pieces:
-        chunk_reply = await link.request(reply["deliver_subject"], piece, timeout_s=STALL_TIMEOUT_S)
+        chunk_reply = await link.request(subject, piece, timeout_s=_STALL_TIMEOUT_S)
         if chunk_reply.data:
             parse_reply(chunk_reply)
-    parse_reply(await link.request(reply["deliver_subject"], timeout_s=STALL_TIMEOUT_S))
+    parse_reply(await link.request(subject, timeout_s=_STALL_TIMEOUT_S))
 
 
 async def _next(pieces: "asyncio.Queue[Msg]", stream: str) -> Msg:
     try:
-        async with asyncio.timeout(STALL_TIMEOUT_S):
+        async with asyncio.timeout(_STALL_TIMEOUT_S):
             return await pieces.get()
     except TimeoutError:
         raise NoReply(f"the snapshot of {stream} stopped half-way") from None
@@ -71,7 +72,7 @@ async def _next(pieces: "asyncio.Queue[Msg]", stream: str) -> Msg:
 async def _go_on(link: Connection, piece: Msg) -> None:
     """Acknowledge a chunk; the server's flow control waits for it."""
     if piece.reply:
-        async with link.awaiting_reply(piece.reply, STALL_TIMEOUT_S):
+        async with link.awaiting_reply(piece.reply, _STALL_TIMEOUT_S):
             await link.nc.publish(piece.reply)
 
 
@@ -84,6 +85,6 @@ async def _stop(listening: Any) -> None:
 
 def _check_end(last: Msg, stream: str) -> None:
     """Raise BusError for a bad end; servers before 2.15 end a good snapshot without a header."""
-    status = (last.headers or {}).get("Status", COMPLETE_STATUS)
-    if status != COMPLETE_STATUS:
+    status = (last.headers or {}).get("Status", _COMPLETE_STATUS)
+    if status != _COMPLETE_STATUS:
         raise BusError(f"the snapshot of {stream} ended with {status}")

@@ -15,12 +15,12 @@ __all__ = ["apply", "verify"]
 
 Config = dict[str, Any]
 
-NO_STREAM_CODE = 10059
-NO_CONSUMER_CODE = 10014
+_NO_STREAM_CODE = 10059
+_NO_CONSUMER_CODE = 10014
 RESTORING_STREAM = "RESTORING"
 """A stream that exists while a restore is incomplete."""
-START_KEYS = ("deliver_policy", "opt_start_seq")  # immutable after creation
-SIZE_KEYS = ("max_bytes", "max_msg_size")  # -1 means "no limit"
+_START_KEYS = ("deliver_policy", "opt_start_seq")  # immutable after creation
+_SIZE_KEYS = ("max_bytes", "max_msg_size")  # -1 means "no limit"
 
 log = structlog.get_logger()
 
@@ -32,8 +32,8 @@ async def apply(bus: Bus) -> None:
     """
     if await stream_exists(bus, RESTORING_STREAM):
         raise UnfitServer("a restore was cut short: repeat it with `loa restore`")
-    wanted = [stream_config(stream) for stream in STREAMS]
-    wanted += [bucket_config(bucket) for bucket in BUCKETS]
+    wanted = [_stream_config(stream) for stream in STREAMS]
+    wanted += [_bucket_config(bucket) for bucket in BUCKETS]
     await asyncio.gather(*(_ensure_stream(bus, config) for config in wanted))
     pairs = [(stream, consumer) for stream in STREAMS for consumer in stream.consumers]
     await asyncio.gather(*(_ensure_consumer(bus, *pair) for pair in pairs))
@@ -59,7 +59,7 @@ async def delete_stream(bus: Bus, stream: str) -> None:
     try:
         await bus.connection.repeatable_api_request(f"STREAM.DELETE.{stream}")
     except BusError as error:  # a repeat after NoReply
-        if error.err_code != NO_STREAM_CODE:
+        if error.err_code != _NO_STREAM_CODE:
             raise
 
 
@@ -71,7 +71,7 @@ async def create_consumer_at(
     await _apply_consumer(bus, stream, consumer_config(consumer) | start, "create")
 
 
-def stream_config(stream: StreamSpec) -> Config:
+def _stream_config(stream: StreamSpec) -> Config:
     """Config of a stream that refuses messages when it is full.
 
     JetStream cannot combine schedules with refusing; such a stream drops its oldest wake-up
@@ -93,7 +93,7 @@ def stream_config(stream: StreamSpec) -> Config:
     return config | {"allow_msg_schedules": True} if stream.has_schedules else config
 
 
-def bucket_config(bucket: BucketSpec) -> Config:
+def _bucket_config(bucket: BucketSpec) -> Config:
     """Config of a KV bucket with history 1; purging needs roll-up headers."""
     config = {
         "name": f"KV_{bucket.name}",
@@ -128,7 +128,7 @@ def consumer_config(consumer: ConsumerSpec) -> Config:
 def extended_config(present: Config, wanted: Config) -> Config:
     """The present config extended to the wanted one; larger limits set by an operator stay."""
     config = present | wanted
-    for size in SIZE_KEYS:
+    for size in _SIZE_KEYS:
         if size in wanted:
             config[size] = _larger(present.get(size, 0), wanted[size])
     config["max_age"] = _older(present.get("max_age", 0), wanted.get("max_age", 0))
@@ -164,7 +164,7 @@ async def _present_config(bus: Bus, stream: str) -> Config | None:
     try:
         config: Config = (await bus.stream_info(stream))["config"]
     except BusError as error:
-        if error.err_code != NO_STREAM_CODE:
+        if error.err_code != _NO_STREAM_CODE:
             raise
         return None
     return config
@@ -175,10 +175,10 @@ async def _ensure_consumer(bus: Bus, stream: StreamSpec, consumer: ConsumerSpec)
     try:
         present = (await bus.consumer_info(stream.name, consumer.durable))["config"]
     except BusError as error:
-        if error.err_code != NO_CONSUMER_CODE:
+        if error.err_code != _NO_CONSUMER_CODE:
             raise
         present = {}
-    config = present | wanted | {key: present[key] for key in START_KEYS if key in present}
+    config = present | wanted | {key: present[key] for key in _START_KEYS if key in present}
     if config == present:
         return
     action = "update" if present else "create"

@@ -16,12 +16,12 @@ from producers.bus.connection import Connection, Reply
 from producers.bus.errors import NoReply
 from producers.bus.messages import is_delete_marker
 
-HEARTBEAT_S = 1.0
-SILENT_AFTER_S = 3.0
-PULL_SIZE = 256
-PULL_EXPIRY_S = 30.0
-RESUME_PAUSE_S = 0.2
-NANOSECONDS = 1_000_000_000
+_HEARTBEAT_S = 1.0
+_SILENT_AFTER_S = 3.0
+_PULL_SIZE = 256
+_PULL_EXPIRY_S = 30.0
+_RESUME_PAUSE_S = 0.2
+_NANOSECONDS = 1_000_000_000
 
 log = structlog.get_logger()
 
@@ -64,7 +64,7 @@ class Watch:
                             yield self._change(msg)
             except NoReply as error:
                 log.warning("watch_resumed", bucket=self._bucket, seq=self._next, why=str(error))
-                await asyncio.sleep(RESUME_PAUSE_S)
+                await asyncio.sleep(_RESUME_PAUSE_S)
 
     def _change(self, msg: Msg) -> Change:
         seq = msg.metadata.sequence.stream
@@ -101,20 +101,20 @@ class _Feed:
 
     async def _pull(self) -> None:
         query = {
-            "batch": PULL_SIZE,
-            "expires": int(PULL_EXPIRY_S * NANOSECONDS),
-            "idle_heartbeat": int(HEARTBEAT_S * NANOSECONDS),
+            "batch": _PULL_SIZE,
+            "expires": int(_PULL_EXPIRY_S * _NANOSECONDS),
+            "idle_heartbeat": int(_HEARTBEAT_S * _NANOSECONDS),
         }
-        async with self._link.awaiting_reply(self._call, SILENT_AFTER_S):
+        async with self._link.awaiting_reply(self._call, _SILENT_AFTER_S):
             await self._link.nc.publish(self._call, json.dumps(query).encode(), reply=self._inbox)
-        self._due = PULL_SIZE
+        self._due = _PULL_SIZE
 
     async def _next_message(self) -> Msg:
         if not self.messages.empty():
             return self.messages.get_nowait()
         if self._losses != self._link.disconnects:
             raise NoReply("the connection was lost meanwhile")
-        async with self._link.awaiting_reply(self._call, SILENT_AFTER_S):
+        async with self._link.awaiting_reply(self._call, _SILENT_AFTER_S):
             return await self.messages.get()
 
     def _in_order(self, msg: Msg) -> Msg:
@@ -133,7 +133,7 @@ async def _following(link: Connection, bucket: str, start: int) -> AsyncIterator
     await link.api_request(f"CONSUMER.CREATE.{stream}.{name}", created)
     inbox = link.nc.new_inbox()
     feed = _Feed(link, f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}", inbox)
-    async with link.awaiting_reply(inbox, SILENT_AFTER_S):
+    async with link.awaiting_reply(inbox, _SILENT_AFTER_S):
         subscription = await link.nc.subscribe(inbox, cb=feed.messages.put)
     try:
         yield feed
@@ -150,5 +150,5 @@ def _config(name: str, start: int) -> Reply:
         "ack_policy": "none",
         "mem_storage": True,
         "num_replicas": 1,
-        "inactive_threshold": int(PULL_EXPIRY_S * NANOSECONDS),
+        "inactive_threshold": int(_PULL_EXPIRY_S * _NANOSECONDS),
     }

@@ -11,8 +11,8 @@ from producers.units.registry import RegisteredUnit, UnitRegistry
 
 EVENTS_PER_MINUTE = 600
 BURST = 200
-QUERIES_PER_MINUTE = 2400
-FAILURES_PER_MINUTE = 20
+_QUERIES_PER_MINUTE = 2400
+_FAILURES_PER_MINUTE = 20
 
 
 class AccessControl:
@@ -21,8 +21,8 @@ class AccessControl:
     def __init__(self, registry: UnitRegistry, clock: Clock) -> None:
         self.registry = registry
         self.events = TokenBuckets(EVENTS_PER_MINUTE, BURST, clock)
-        self.queries = TokenBuckets(QUERIES_PER_MINUTE, QUERIES_PER_MINUTE / 2, clock)
-        self.failures = TokenBuckets(FAILURES_PER_MINUTE, FAILURES_PER_MINUTE, clock)
+        self.queries = TokenBuckets(_QUERIES_PER_MINUTE, _QUERIES_PER_MINUTE / 2, clock)
+        self.failures = TokenBuckets(_FAILURES_PER_MINUTE, _FAILURES_PER_MINUTE, clock)
 
     async def authenticate(self, request: Request) -> RegisteredUnit:
         """The unit whose key *request* carries. Raises Unauthorized.

@@ -31,7 +31,7 @@ from producers.gateway.responses import (
 )
 from producers.units.registry import UnitRegistry
 
-RECEIVED = "received"
+_RECEIVED = "received"
 
 TraceLookup = Callable[[EventRecord], Awaitable[Mapping[str, Any] | None]]
 """Looks up the trace of an event's item; None when nothing is known yet."""
@@ -91,7 +91,7 @@ class GatewayRoutes:
         trace = None
         if self.trace and not record.refused:
             trace = await self.trace(record)
-        if trace is None or trace.get("state") == RECEIVED:  # the event's own record has more
+        if trace is None or trace.get("state") == _RECEIVED:  # the event's own record has more
             return JSONResponse(_known(record).model_dump())
         return JSONResponse(dict(trace))
 
@@ -161,7 +161,7 @@ def _known(record: EventRecord) -> Status:
     return Status(
         content_id=record.content_id,
         revision=record.revision,
-        state="refused" if refusals else RECEIVED,
+        state="refused" if refusals else _RECEIVED,
         channels={},
         timeline=[Happening(at=at, event="accepted"), *refusals],
     )

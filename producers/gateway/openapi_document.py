@@ -26,19 +26,19 @@ Document = dict[str, Any]
 
 FOLDER = Path(__file__).parent
 SCHEMAS = Path(events.__file__).parent / "schemas"
-COMPONENTS = "#/components/schemas/"
+_COMPONENTS = "#/components/schemas/"
 TEXT: Document = {"schema": {"type": "string"}}
-RETRY_AFTER_HEADER = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
-BEARER_CHALLENGE = {"WWW-Authenticate": {"schema": {"const": "Bearer"}}}
+_RETRY_AFTER_HEADER = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
+_BEARER_CHALLENGE = {"WWW-Authenticate": {"schema": {"const": "Bearer"}}}
 DESCRIPTIONS = json.loads((FOLDER / "descriptions.json").read_text("utf-8"))
 
 
 def _refusals(*statuses: int) -> dict[int | str, Document]:
     """The responses with a problem document, by status."""
     headers: dict[int, Document] = {
-        401: BEARER_CHALLENGE,
-        429: RETRY_AFTER_HEADER,
-        503: RETRY_AFTER_HEADER,
+        401: _BEARER_CHALLENGE,
+        429: _RETRY_AFTER_HEADER,
+        503: _RETRY_AFTER_HEADER,
     }
     return {status: _refusal(status, headers.get(status, {})) for status in statuses}
 
@@ -47,7 +47,7 @@ def _refusal(status: int, headers: Document) -> Document:
     title = get_text("problem", str(status))
     return {
         "description": f"{title.en} / {title.vi}",
-        "content": {PROBLEM_TYPE: {"schema": {"$ref": f"{COMPONENTS}Problem"}}},
+        "content": {PROBLEM_TYPE: {"schema": {"$ref": f"{_COMPONENTS}Problem"}}},
         "headers": headers,
     }
 
@@ -67,7 +67,7 @@ def _name(event_type: str) -> str:
 
 def _any_of(suffix: str) -> Document:
     names = sorted(map(_name, events.HTTP_TYPES))
-    return {"oneOf": [{"$ref": f"{COMPONENTS}{name}{suffix}"} for name in names]}
+    return {"oneOf": [{"$ref": f"{_COMPONENTS}{name}{suffix}"} for name in names]}
 
 
 BATCH = {"type": "array", "items": _any_of("Event"), "minItems": 1, "maxItems": MAX_BATCH_EVENTS}
@@ -76,7 +76,7 @@ BODIES: Document = {
     BATCH_TYPE: {"schema": BATCH},
     JSON_TYPE: {"schema": _any_of("Data")},
 }
-API_KEY_SECURITY: list[Document] = [{"key": []}]
+_API_KEY_SECURITY: list[Document] = [{"key": []}]
 
 SEND_ROUTE: Document = {
     "operation_id": "sendEvents",
@@ -87,7 +87,7 @@ SEND_ROUTE: Document = {
     "response_description": DESCRIPTIONS["send"]["answer"],
     "responses": _refusals(400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503),
     "openapi_extra": {
-        "security": API_KEY_SECURITY,
+        "security": _API_KEY_SECURITY,
         "parameters": [_attribute(name) for name in ("specversion", "id", "source", "type")],
         "requestBody": {"required": True, "content": BODIES},
     },
@@ -100,7 +100,7 @@ STATUS_ROUTE: Document = {
     "response_description": DESCRIPTIONS["status"]["answer"],
     "responses": _refusals(401, 404, 429, 500, 503),
     "openapi_extra": {
-        "security": API_KEY_SECURITY,
+        "security": _API_KEY_SECURITY,
         "parameters": [
             _parameter(
                 "path",
@@ -152,7 +152,7 @@ def _committed(name: str) -> Document:
 
 def _lifted(name: str, schema: Document) -> Document:
     """*schema* and its definitions as separate components, with references adjusted."""
-    text = json.dumps(schema).replace('"#/$defs/', f'"{COMPONENTS}{name}')
+    text = json.dumps(schema).replace('"#/$defs/', f'"{_COMPONENTS}{name}')
     moved: Document = json.loads(text)
     parts = {f"{name}{part}": inner for part, inner in moved.pop("$defs", {}).items()}
     for key in ("$schema", "$id"):

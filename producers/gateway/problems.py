@@ -18,8 +18,8 @@ from producers.bus import BusError
 from producers.gateway.responses import PROBLEM_TYPE, Problem
 from producers.texts import catalog, get_text
 
-CLIENT_CLOSED_REQUEST = 499
-MAX_DETAIL_LENGTH = 2000
+_CLIENT_CLOSED_REQUEST = 499
+_MAX_DETAIL_LENGTH = 2000
 
 log = structlog.get_logger()
 
@@ -37,7 +37,7 @@ def install_handlers(app: FastAPI) -> None:
         app.add_exception_handler(kind, handler)
 
 
-def problem_response(
+def _problem_response(
     request: Request, status: int, errors: list[FieldError], headers: dict[str, str]
 ) -> Response:
     """The problem document. `type` is about:blank: status and fields carry all information."""
@@ -48,8 +48,8 @@ def problem_response(
         title=title.en,
         title_vi=title.vi,
         status=status,
-        detail=printable(ContractError(*errors), MAX_DETAIL_LENGTH),
-        instance=printable(request.url.path, MAX_DETAIL_LENGTH),
+        detail=printable(ContractError(*errors), _MAX_DETAIL_LENGTH),
+        instance=printable(request.url.path, _MAX_DETAIL_LENGTH),
         errors=errors,
     )
     return JSONResponse(body.model_dump(), status, headers, media_type=PROBLEM_TYPE)
@@ -64,7 +64,7 @@ async def _refused(request: Request, error: ContractError) -> Response:
     fields = [field_error.field for field_error in error.errors]
     about = getattr(request.state, "about", {})
     log.info("event_refused", code=error.code, fields=fields, **about)
-    return problem_response(request, error.status, list(error.errors), headers)
+    return _problem_response(request, error.status, list(error.errors), headers)
 
 
 async def _away(request: Request, error: BusError) -> Response:
@@ -82,16 +82,16 @@ async def _unrouted(request: Request, error: HTTPException) -> Response:
         wrong = get_text("problem", "slow", limit_s=error.detail).as_field_error("body")
     else:
         wrong = get_text("problem", "refused", status=error.status_code).as_field_error("request")
-    return problem_response(request, error.status_code, [wrong], dict(error.headers or {}))
+    return _problem_response(request, error.status_code, [wrong], dict(error.headers or {}))
 
 
 async def _gone(_: Request, __: ClientDisconnect) -> Response:
     """The client has disconnected; the answer is never read."""
-    return Response(status_code=CLIENT_CLOSED_REQUEST)
+    return Response(status_code=_CLIENT_CLOSED_REQUEST)
 
 
 async def _crashed(request: Request, error: Exception) -> Response:
     log.error("request_crashed", error=type(error).__name__)
-    return problem_response(
+    return _problem_response(
         request, 500, [get_text("problem", "crash").as_field_error("request")], {}
     )

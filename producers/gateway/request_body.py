@@ -13,7 +13,7 @@ from contracts.envelope import Mode
 from contracts.errors import WHOLE_EVENT, TooLarge, Unreadable, UnsupportedMedia, field_error
 
 BATCH_BODY_BYTES = 8 << 20
-BODY_LIMITS = {
+_BODY_LIMITS = {
     Mode.STRUCTURED: envelope.MAX_EVENT_BYTES,
     Mode.BINARY: envelope.MAX_EVENT_BYTES,
     Mode.BATCH: BATCH_BODY_BYTES,
@@ -34,7 +34,7 @@ async def read_events(request: Request) -> ReceivedEvents:
     headers = _said(request)
     mode = envelope.mode(headers.get("content-type"), headers)
     _not_compressed(headers.get("content-encoding", "identity"))
-    body = await _bounded(request, BODY_LIMITS[mode])
+    body = await _bounded(request, _BODY_LIMITS[mode])
     if mode is Mode.BATCH:
         return ReceivedEvents(envelope.from_batch(body), is_batch=True)
     if mode is Mode.STRUCTURED:

@@ -15,7 +15,7 @@ from producers.imports.imported_articles import (
     import_event_id,
 )
 from producers.imports.isolate_errors import isolate_errors
-from producers.imports.parse.feedparser_entry import Enclosure, Entry, UnreadableEntry, site_day
+from producers.imports.parse.feed_entry import Enclosure, Entry, UnreadableEntry, site_day
 from producers.imports.planned import Draft
 from producers.texts import get_text
 from producers.units.feed_settings import Feed
@@ -43,7 +43,7 @@ def build_event(draft: Draft, feed: Feed, unit: str) -> CloudEvent:
         subject=draft.content_id,
         time=entry.published_at,
         datacontenttype="application/json",
-        data=event_data(draft, feed),
+        data=_event_data(draft, feed),
         extensions={
             FEED_ATTRIBUTE: feed.feed_id,
             NAMES_ATTRIBUTE: " ".join(entry.keys),
@@ -52,7 +52,7 @@ def build_event(draft: Draft, feed: Feed, unit: str) -> CloudEvent:
     )
 
 
-def event_data(draft: Draft, feed: Feed) -> dict[str, Any]:
+def _event_data(draft: Draft, feed: Feed) -> dict[str, Any]:
     entry = draft.entry
     summary, body = entry.markdown_texts
     fields: dict[str, Any] = {
@@ -62,26 +62,26 @@ def event_data(draft: Draft, feed: Feed) -> dict[str, Any]:
         "summary": summary,
         "body": body,
         "lane": str(draft.lane),
-        **routing_fields(draft, feed),
+        **_routing_fields(draft, feed),
     }
     if draft.corrects:
         fields["corrects_revision"] = draft.corrects.revision
     if entry.scheduled_for:
         fields["not_before"] = entry.scheduled_for.isoformat()
-    return fields | links_and_files(entry)
+    return fields | _links_and_files(entry)
 
 
-def links_and_files(entry: Entry) -> dict[str, Any]:
+def _links_and_files(entry: Entry) -> dict[str, Any]:
     """Fields beside the text: author, links and attachments."""
     fields: dict[str, Any] = {"author": entry.author} if entry.author else {}
     if entry.url:
-        fields["links"] = [{"url": entry.url, "title": source_line(entry)}]
+        fields["links"] = [{"url": entry.url, "title": _source_line(entry)}]
     if entry.files:
         fields["attachments"] = [attachment(file) for file in entry.files]
     return fields
 
 
-def source_line(entry: Entry) -> str:
+def _source_line(entry: Entry) -> str:
     """Title of the source link: the site, and its own date, if any."""
     host = (urlsplit(entry.url).hostname or "").removeprefix("www.")
     if day := site_day(entry):
@@ -96,7 +96,7 @@ def attachment(file: Enclosure) -> dict[str, Any]:
     return fields | ({"size": file.size} if file.size else {})
 
 
-def routing_fields(draft: Draft, feed: Feed) -> dict[str, Any]:
+def _routing_fields(draft: Draft, feed: Feed) -> dict[str, Any]:
     """Topic, audiences and channels: the feed's, or for a correction those of the item."""
     if draft.corrects:
         return dict(draft.corrects.routing)

@@ -65,19 +65,19 @@ async def dry_run(
         return DryRun(url=feed.url, trouble=away.error)
     try:
         with isolate_errors(NotAFeed):
-            return read_response(response, feed, vocabulary, now)
+            return _read_response(response, feed, vocabulary, now)
     except NotAFeed as wrong:
         return DryRun(url=response.url, trouble=wrong.error, feeds=wrong.feeds)
     except UnexpectedError as odd:
         return DryRun(url=response.url, trouble=log_unexpected(odd).error)
 
 
-def read_response(
+def _read_response(
     response: ConditionalResponse, feed: Feed, vocabulary: Vocabulary, now: datetime
 ) -> DryRun:
     """The result for one response. Raises NotAFeed."""
     read = feed_document.parse_feed(response.body or b"", response.url, response.charset, now)
-    planned = plan_everything(read, feed, next(iter(vocabulary.units)), now)
+    planned = _plan_everything(read, feed, next(iter(vocabulary.units)), now)
     return DryRun(
         url=response.url,
         moved_for_good=response.moved_permanently,
@@ -85,7 +85,7 @@ def read_response(
         duplicates=planned.counts["duplicate"],
         twins=tuple(planned.twins.values()),
         items=(
-            *(check_draft(draft, feed, vocabulary) for draft in planned.drafts),
+            *(_check_draft(draft, feed, vocabulary) for draft in planned.drafts),
             *(
                 DryRunItem(becomes="new", title=entry.title, url=entry.url, errors=(entry.error,))
                 for entry in read.unreadable
@@ -94,7 +94,7 @@ def read_response(
     )
 
 
-def plan_everything(read: FeedDocument, feed: Feed, unit: str, now: datetime) -> Plan:
+def _plan_everything(read: FeedDocument, feed: Feed, unit: str, now: datetime) -> Plan:
     """Plan all items, older ones included."""
     everything = feed.model_copy(update={"backfill": True})
     return plan_events(
@@ -103,7 +103,7 @@ def plan_everything(read: FeedDocument, feed: Feed, unit: str, now: datetime) ->
     )
 
 
-def check_draft(draft: Draft, feed: Feed, vocabulary: Vocabulary) -> DryRunItem:
+def _check_draft(draft: Draft, feed: Feed, vocabulary: Vocabulary) -> DryRunItem:
     """Check one draft against the contract, for any unit."""
     entry, errors = draft.entry, tuple[FieldError, ...]()
     try:
@@ -111,7 +111,7 @@ def check_draft(draft: Draft, feed: Feed, vocabulary: Vocabulary) -> DryRunItem:
     except ContractError as wrong:
         errors = wrong.errors
     return DryRunItem(
-        becomes=result_of(draft, feed),
+        becomes=_result_of(draft, feed),
         title=entry.title,
         url=entry.url,
         published=entry.scheduled_for or entry.published_at,
@@ -119,7 +119,7 @@ def check_draft(draft: Draft, feed: Feed, vocabulary: Vocabulary) -> DryRunItem:
     )
 
 
-def result_of(draft: Draft, feed: Feed) -> DryRunResult:
+def _result_of(draft: Draft, feed: Feed) -> DryRunResult:
     if draft.reason == "new":
         return "ahead" if draft.entry.scheduled_for else "new"
     return "backfilled" if feed.backfill else "old"

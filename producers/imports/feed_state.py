@@ -80,12 +80,12 @@ class FeedStateStore:
         value = await self.bucket.get(state_key(unit, feed))
         if value is None:
             return Versioned(FeedState())
-        return Versioned(parse_state(value.data), value.revision)
+        return Versioned(_parse_state(value.data), value.revision)
 
     async def read_all(self) -> dict[str, FeedState]:
         """All states by key."""
         values = self.bucket.values("")
-        return {key: parse_state(value.data) async for key, value in values}
+        return {key: _parse_state(value.data) async for key, value in values}
 
     async def claim(self, unit: str, feed: Feed, until: float) -> Versioned[FeedState] | None:
         """Claim *feed* until *until*; None if another process has claimed it."""
@@ -118,7 +118,7 @@ class FeedStateStore:
         await self.bucket.purge(state_key(unit, feed))
 
 
-def parse_state(data: bytes) -> FeedState:
+def _parse_state(data: bytes) -> FeedState:
     """The stored state; an unreadable one counts as lost."""
     try:
         return FeedState.model_validate_json(data)

@@ -11,13 +11,13 @@ from typing import Any
 from contracts import events
 from contracts.cloudevent import CloudEvent
 from contracts.delivery import Lane
-from producers.imports.parse.feedparser_entry import Entry
+from producers.imports.parse.feed_entry import Entry
 from producers.imports.parse.similarity import Similarity, TextSignature, compare, text_signature
 
 IMPORT_SOURCE_PREFIX = "/imports/"
 FEED_ATTRIBUTE, NAMES_ATTRIBUTE, FINGERPRINT_ATTRIBUTE = "importfeed", "importkeys", "importmark"
 """Extension attributes of an imported event: feed, names, fingerprint."""
-ROUTING_FIELDS = ("topic", "audiences", "channels")
+_ROUTING_FIELDS = ("topic", "audiences", "channels")
 MAX_CHANGES_A_DAY = 3
 MAX_SAME_TITLE = 30
 """Limit of compared items with the same title and day: the newest."""
@@ -136,16 +136,16 @@ class ImportedArticles:
             article,
             fingerprint=str(event.extensions.get(FINGERPRINT_ATTRIBUTE, "")),
             feed_id=str(event.extensions.get(FEED_ATTRIBUTE, "")),
-            names=frozenset(key for key in keys if not is_title_key(key)),
-            routing={name: event.data[name] for name in ROUTING_FIELDS if name in event.data},
+            names=frozenset(key for key in keys if not _is_title_key(key)),
+            routing={name: event.data[name] for name in _ROUTING_FIELDS if name in event.data},
             recent_changes=(*article.recent_changes, at)[-MAX_CHANGES_A_DAY:],
-            signature=event_signature(event),
+            signature=_event_signature(event),
         )
 
     def index_names(self, keys: Iterable[str], content_id: str) -> None:
         """Index the names: a name belongs to the first item, a title to all, the newest last."""
         for key in keys:
-            if is_title_key(key):
+            if _is_title_key(key):
                 others = (other for other in self.by_title.get(key, ()) if other != content_id)
                 self.by_title[key] = [*others, content_id]
             else:
@@ -157,12 +157,12 @@ def import_event_id(content_id: str, revision: int) -> str:
     return f"{content_id}.{revision}"
 
 
-def is_title_key(key: str) -> bool:
+def _is_title_key(key: str) -> bool:
     """Whether the key is made from a title, which several items may share."""
     return key.startswith("t.")
 
 
-def event_signature(event: CloudEvent) -> TextSignature:
+def _event_signature(event: CloudEvent) -> TextSignature:
     """Signature of an event's text, comparable with `Entry.signature`."""
     content = f"{event.data.get('summary', '')}\n{event.data.get('body', '')}"
     files = (attachment["title"] for attachment in event.data.get("attachments") or ())

@@ -18,13 +18,13 @@ from producers.imports.feed_state import (
     FeedState,
     Refusal,
 )
-from producers.imports.parse.feedparser_entry import UnreadableEntry
+from producers.imports.parse.feed_entry import UnreadableEntry
 from producers.imports.planned import Draft, Moved, Plan
 from producers.units.feed_settings import Feed
 
 POSTPONED_S = 60.0
 DAY_S = 86_400.0
-WEEK_S = 7 * DAY_S
+_WEEK_S = 7 * DAY_S
 _JITTER = 0.1
 _MAX_DOUBLINGS = 20
 RANDOM = Random()  # noqa: S311 -- spreads visits, keeps no secret
@@ -64,7 +64,7 @@ def after_failure(state: FeedState, feed: Feed, now: float, error: FeedUnavailab
     return state.model_copy(
         update={
             "due": now + wait,
-            "closed_until": now + min(after_s, WEEK_S) if after_s else 0.0,
+            "closed_until": now + min(after_s, _WEEK_S) if after_s else 0.0,
             "visited": now,
             "failures": state.failures + 1,
             "trouble": error.error,
@@ -85,19 +85,19 @@ def after_unchanged(
     state: FeedState, feed: Feed, now: float, response: ConditionalResponse
 ) -> FeedState:
     """The state after "not modified"; a feed never read before stays unread."""
-    update = visit_fields(feed, now, response, response.max_age_s)
+    update = _visit_fields(feed, now, response, response.max_age_s)
     return state.model_copy(update=update | {"read": now if state.read else 0.0})
 
 
 def after_reading(state: FeedState, feed: Feed, now: float, result: ReadingResult) -> FeedState:
     """The state after a reading whose events were sent."""
     plan, response = result.plan, result.response
-    update = visit_fields(feed, now, response, max(response.max_age_s, result.ttl_s))
+    update = _visit_fields(feed, now, response, max(response.max_age_s, result.ttl_s))
     is_done = not result.overtaken and not plan.counts["restless"]
     if is_done:  # else the next visit reads all entries again
         update |= {
-            "etag": repeatable_header(response.etag),
-            "modified": repeatable_header(response.last_modified),
+            "etag": _repeatable_header(response.etag),
+            "modified": _repeatable_header(response.last_modified),
         }
     refused = (refusal for refusal in state.refused if refusal.key in plan.refused)
     update |= {
@@ -113,12 +113,12 @@ def after_reading(state: FeedState, feed: Feed, now: float, result: ReadingResul
     return state.model_copy(update=update)
 
 
-def repeatable_header(header: str) -> str:
+def _repeatable_header(header: str) -> str:
     """An ETag or date that can be stored and sent back unchanged; else empty."""
     return header if header.isascii() and header.isprintable() else ""
 
 
-def visit_fields(
+def _visit_fields(
     feed: Feed, now: float, response: ConditionalResponse, asked_s: float
 ) -> dict[str, object]:
     moved = response.moved_permanently and response.url != feed.url
@@ -131,7 +131,7 @@ def visit_fields(
         "stopped": False,
         "trouble": None,
         "feeds": (),
-        "moved_to": repeatable_header(response.url) if moved else "",
+        "moved_to": _repeatable_header(response.url) if moved else "",
     }
 
 
@@ -159,5 +159,5 @@ def next_visit_s(every_s: float, asked_s: float, failures: int, jitter: float) -
     failure doubles the wait, up to a day.
     """
     patience: float = every_s * 2.0 ** min(failures, _MAX_DOUBLINGS)
-    wished = max(every_s, min(patience, DAY_S), min(asked_s, WEEK_S))
+    wished = max(every_s, min(patience, DAY_S), min(asked_s, _WEEK_S))
     return wished * (1 + _JITTER * jitter)

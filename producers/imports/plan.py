@@ -17,7 +17,7 @@ from producers.imports.imported_articles import (
     ImportedArticles,
     Match,
 )
-from producers.imports.parse.feedparser_entry import Entry
+from producers.imports.parse.feed_entry import Entry
 from producers.imports.parse.similarity import Similarity, compare
 from producers.imports.planned import (
     PORTAL_ONLY,
@@ -41,12 +41,12 @@ def plan_events(reading: Reading, imported: ImportedArticles) -> Plan:
     made = judge.plan
     made.drafts.sort(key=lambda draft: draft.entry.published_at or reading.now)
     if not reading.release_held:
-        hold_excess(made, reading.feed.most)
-    use_bulk_lane(made, reading.feed.most)
+        _hold_excess(made, reading.feed.most)
+    _use_bulk_lane(made, reading.feed.most)
     return made
 
 
-def hold_excess(plan: Plan, most: int) -> None:
+def _hold_excess(plan: Plan, most: int) -> None:
     """Hold the drafts that reach subscribers, if there are too many."""
     loud = [draft for draft in plan.drafts if not draft.is_portal_only]
     if len(loud) > most:
@@ -55,7 +55,7 @@ def hold_excess(plan: Plan, most: int) -> None:
         plan.counts["held"] = len(loud)
 
 
-def use_bulk_lane(plan: Plan, most: int) -> None:
+def _use_bulk_lane(plan: Plan, most: int) -> None:
     """Use the bulk lane for older items and for large numbers of items."""
     lots = Counter(draft.is_portal_only for draft in plan.drafts if draft.reason != "backfilled")
     plan.drafts = [
@@ -116,13 +116,13 @@ class ImportPlanner:
         elif entry.guid_key in match.article.names:
             grade = 0
         else:
-            grade = 1 if has_own_name(entry, match) else 2
+            grade = 1 if _has_own_name(entry, match) else 2
         return grade, match.article.fingerprint != entry.fingerprint
 
     def plan_entry(self, entry: Entry) -> None:
         """Plan one entry; later entries equal to it are duplicates."""
         match = self.match(entry)
-        if self.reading.set_aside & {*entry.names} and not has_own_name(entry, match):
+        if self.reading.set_aside & {*entry.names} and not _has_own_name(entry, match):
             self.keep_set_aside(entry)
         elif match:
             self.plan_known_entry(entry, match)
@@ -161,13 +161,13 @@ class ImportPlanner:
     def compare_text(self, entry: Entry, match: Match) -> None:
         """Compare the item's main entry with its known text."""
         story = match.article
-        is_moved = match.is_by_name and not has_own_name(entry, match)
+        is_moved = match.is_by_name and not _has_own_name(entry, match)
         words = story.signature.words if story.signature else None
         if story.fingerprint == entry.fingerprint:
             self.record_move(entry, story)
         elif is_moved and words == entry.signature.words:
             self.plan.counts["unchanged"] += 1
-        elif until := quiet_until(story, self.reading.now):
+        elif until := _quiet_until(story, self.reading.now):
             self.plan.counts["restless"] += 1
             title, url = entry.title[:150], entry.url[:2048]
             self.plan.restless.append(Restless(title=title, url=url, until=until))
@@ -231,7 +231,7 @@ class ImportPlanner:
     def plan_new_entry(self, entry: Entry) -> None:
         """Plan an entry of an unknown item."""
         item = import_content_id(self.imported.unit, entry)
-        why: DraftReason = "new" if is_new(entry, self.reading) else "backfilled"
+        why: DraftReason = "new" if _is_new(entry, self.reading) else "backfilled"
         if why == "backfilled" and not self.reading.feed.backfill:
             self.plan.counts["old"] += 1
             self.plan.set_aside.update(entry.names)
@@ -255,12 +255,12 @@ def import_content_id(unit: str, entry: Entry) -> str:
     return f"bai-{keys.digest('import', unit, entry.names[0])[:20]}"
 
 
-def has_own_name(entry: Entry, match: Match | None) -> bool:
+def _has_own_name(entry: Entry, match: Match | None) -> bool:
     """Whether the entry has a name of the item's newest text."""
     return match is not None and not match.article.names.isdisjoint(entry.names)
 
 
-def is_new(entry: Entry, reading: Reading) -> bool:
+def _is_new(entry: Entry, reading: Reading) -> bool:
     """Whether the entry is news: published after the feed was added, as far as known."""
     if reading.feed.since is None:
         return True
@@ -269,7 +269,7 @@ def is_new(entry: Entry, reading: Reading) -> bool:
     return entry.published_at >= reading.feed.since
 
 
-def quiet_until(article: ImportedArticle, now: datetime) -> datetime | None:
+def _quiet_until(article: ImportedArticle, now: datetime) -> datetime | None:
     """Until when an item with too many changes in a day is left alone."""
     if len(article.recent_changes) < MAX_CHANGES_A_DAY or now - article.recent_changes[0] >= DAY:
         return None

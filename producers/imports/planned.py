@@ -11,7 +11,7 @@ from pydantic import AwareDatetime
 from contracts.delivery import ChannelName, Lane
 from contracts.records import Record
 from producers.imports.imported_articles import ImportedArticle
-from producers.imports.parse.feedparser_entry import Entry
+from producers.imports.parse.feed_entry import Entry
 from producers.units.feed_settings import Feed
 
 PORTAL_ONLY = (ChannelName.PORTAL,)

@@ -18,7 +18,7 @@ from producers.units.feed_settings import Feed
 from producers.units.registry import RegisteredUnit
 
 log = structlog.get_logger()
-MAX_SEND_TRIES = 5
+_MAX_SEND_TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class DraftSender:
         False: another process was faster, and the next reading looks again. Raises Unavailable,
         BusError.
         """
-        for _ in range(MAX_SEND_TRIES):
+        for _ in range(_MAX_SEND_TRIES):
             await self.wait_for_token(member.unit)
             try:
                 await self.acceptance.accept(member, [compose_event(draft, feed, member.unit)])

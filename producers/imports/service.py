@@ -14,8 +14,8 @@ from producers.units.feed_settings import Feed
 from producers.units.registry import RegisteredUnit, UnitRegistry
 
 log = structlog.get_logger()
-CHECK_INTERVAL_S = 5.0
-MAX_HOSTS_AT_ONCE = 4
+_CHECK_INTERVAL_S = 5.0
+_MAX_HOSTS_AT_ONCE = 4
 """Number of hosts visited concurrently."""
 
 FeedTask = tuple[RegisteredUnit, Feed]
@@ -27,7 +27,7 @@ class ImportService:
     def __init__(self, importer: Importer, registry: UnitRegistry) -> None:
         self.importer = importer
         self.registry = registry
-        self.host_slots = asyncio.Semaphore(MAX_HOSTS_AT_ONCE)
+        self.host_slots = asyncio.Semaphore(_MAX_HOSTS_AT_ONCE)
 
     async def run(self) -> None:
         while True:
@@ -35,7 +35,7 @@ class ImportService:
                 await self.visit_due_feeds()
             except BusError as trouble:
                 log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
-            await asyncio.sleep(CHECK_INTERVAL_S)
+            await asyncio.sleep(_CHECK_INTERVAL_S)
 
     async def visit_due_feeds(self) -> None:
         """Visit the feeds that are due. Raises BusError."""
@@ -44,7 +44,7 @@ class ImportService:
         if not members:
             return
         states = await self.importer.states.read_all()
-        hosts = group_by_host(due_feeds(members, states, self.importer.clock()))
+        hosts = _group_by_host(_due_feeds(members, states, self.importer.clock()))
         await asyncio.gather(*map(self.visit_host, hosts))
 
     async def visit_host(self, tasks: Sequence[FeedTask]) -> None:
@@ -58,7 +58,7 @@ class ImportService:
                     return
 
 
-def due_feeds(
+def _due_feeds(
     members: Sequence[RegisteredUnit], states: dict[str, FeedState], now: float
 ) -> list[FeedTask]:
     """The feeds that are due, longest overdue first."""
@@ -71,7 +71,7 @@ def due_feeds(
     return [task for _, task in sorted(ready, key=lambda due_task: due_task[0])]
 
 
-def group_by_host(tasks: Sequence[FeedTask]) -> list[list[FeedTask]]:
+def _group_by_host(tasks: Sequence[FeedTask]) -> list[list[FeedTask]]:
     """The tasks grouped by host."""
     ordered = sorted(tasks, key=lambda task: host_of(task[1].url))  # stable: overdue ones first
     return [list(group) for _, group in groupby(ordered, key=lambda task: host_of(task[1].url))]

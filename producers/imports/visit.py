@@ -26,7 +26,7 @@ from producers.imports.isolate_errors import isolate_errors, log_unexpected
 from producers.imports.next_state import ReadingResult
 from producers.imports.parse import feed_document
 from producers.imports.parse.feed_document import FeedDocument
-from producers.imports.parse.feedparser_entry import UnreadableEntry
+from producers.imports.parse.feed_entry import UnreadableEntry
 from producers.imports.plan import plan_events
 from producers.imports.planned import Reading
 from producers.imports.sender import DraftSender
@@ -35,7 +35,7 @@ from producers.units.feed_settings import Feed
 from producers.units.registry import RegisteredUnit
 
 log = structlog.get_logger()
-VISIT_LEASE_S = 300.0
+_VISIT_LEASE_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Importer:
 
         Errors of the feed are part of the state. Raises BusError.
         """
-        claimed = await self.states.claim(registered_unit.unit, feed, self.clock() + VISIT_LEASE_S)
+        claimed = await self.states.claim(registered_unit.unit, feed, self.clock() + _VISIT_LEASE_S)
         if claimed is None:
             return None
         with bound_contextvars(unit=registered_unit.unit, feed=feed.feed_id):
@@ -115,7 +115,7 @@ class Importer:
         except (Unavailable, BusError) as silence:
             log.warning("import_put_off", error=type(silence).__name__)
             return state.model_copy(update={"due": self.clock() + next_state.POSTPONED_S})
-        log_reading(result, feed)
+        _log_reading(result, feed)
         return next_state.after_reading(state, feed, self.clock(), result)
 
     async def request_feed(self, call: Visit) -> ConditionalResponse:
@@ -204,7 +204,7 @@ class Importer:
         """
         if event.type not in events.BUS_TYPES or not imported.concerns(event):
             return False
-        fits = is_admissible(event, imported.unit, subject, self.vocabulary)
+        fits = _is_admissible(event, imported.unit, subject, self.vocabulary)
         if fits and imported.is_own_next_text(event):
             return True
         event_id = keys.event_id(imported.unit, event.source, event.id)
@@ -243,7 +243,7 @@ def decode_message(message: Message) -> CloudEvent | None:
         return None
 
 
-def is_admissible(event: CloudEvent, unit: str, subject: str, vocabulary: Vocabulary) -> bool:
+def _is_admissible(event: CloudEvent, unit: str, subject: str, vocabulary: Vocabulary) -> bool:
     """Whether the event is valid by the present contract."""
     try:
         return admit(event, unit, vocabulary).subject == subject
@@ -251,7 +251,7 @@ def is_admissible(event: CloudEvent, unit: str, subject: str, vocabulary: Vocabu
         return False
 
 
-def log_reading(result: ReadingResult, feed: Feed) -> None:
+def _log_reading(result: ReadingResult, feed: Feed) -> None:
     """Log the counts of a reading."""
     response = result.response
     log.info("import_read", **{name: count for name, count in result.plan.counts.items() if count})

@@ -27,13 +27,13 @@ from producers.pages.signup import SignupPages
 from producers.pages.unsubscribe import UnsubscribePages
 
 log = structlog.get_logger()
-LINK_STATUSES = {LinkProblem.FORGED: HTTPStatus.NOT_FOUND, LinkProblem.TAKEN: HTTPStatus.CONFLICT}
-MESSAGE_NAMES = {
+_LINK_STATUSES = {LinkProblem.FORGED: HTTPStatus.NOT_FOUND, LinkProblem.TAKEN: HTTPStatus.CONFLICT}
+_MESSAGE_NAMES = {
     HTTPStatus.NOT_FOUND: "missing",
     HTTPStatus.TOO_MANY_REQUESTS: "later",
     HTTPStatus.INTERNAL_SERVER_ERROR: "crashed",
 }
-CACHE_FOR_A_YEAR = "public, max-age=31536000, immutable"
+_CACHE_FOR_A_YEAR = "public, max-age=31536000, immutable"
 
 
 def create_pages(
@@ -50,15 +50,15 @@ def create_pages(
     )
     routes = [route for part in parts for route in part.routes()]
     app = Starlette(
-        routes=[*static_routes(), *routes], exception_handlers=ErrorPages(look).handlers()
+        routes=[*_static_routes(), *routes], exception_handlers=ErrorPages(look).handlers()
     )
     app.router.redirect_slashes = False  # its redirects would trust the Host header
     return SecurityHeaders(app, look)
 
 
-def static_routes() -> Sequence[Route]:
+def _static_routes() -> Sequence[Route]:
     def serve(file: Path, kind: str) -> Callable[[Request], Response]:
-        headers = {"Cache-Control": CACHE_FOR_A_YEAR}
+        headers = {"Cache-Control": _CACHE_FOR_A_YEAR}
         return lambda _: FileResponse(file, media_type=kind, headers=headers)
 
     return [
@@ -104,14 +104,14 @@ class ErrorPages:
     def link_refused(self, _: Request, error: Exception) -> Response:
         why = error.problem if isinstance(error, LinkRefused) else LinkProblem.FORGED
         return self.renderer.message_page(
-            f"link_{why.value}", LINK_STATUSES.get(why, HTTPStatus.GONE)
+            f"link_{why.value}", _LINK_STATUSES.get(why, HTTPStatus.GONE)
         )
 
     def http_error(self, _: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         headers = error.headers if isinstance(error, HTTPException) else None
         answer = self.renderer.message_page(
-            MESSAGE_NAMES.get(HTTPStatus(status), "unreadable"), status
+            _MESSAGE_NAMES.get(HTTPStatus(status), "unreadable"), status
         )
         answer.headers.update(headers or {})
         return answer

@@ -13,11 +13,11 @@ from starlette.requests import Request
 from contracts.base.times import VIETNAM
 from contracts.subscriptions.signup import SignupApplication
 
-BODY_BYTES = 64 << 10
-MAX_FIELDS = 200
+_BODY_BYTES = 64 << 10
+_MAX_FIELDS = 200
 READ_TIMEOUT_S = 15.0
-FORM_MEDIA_TYPE = "application/x-www-form-urlencoded"
-MAX_YEARS_AHEAD = 2
+_FORM_MEDIA_TYPE = "application/x-www-form-urlencoded"
+_MAX_YEARS_AHEAD = 2
 _ISO = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
 _WRITTEN = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})")
 
@@ -27,11 +27,11 @@ Form = Mapping[str, list[str]]
 async def read_form(request: Request) -> Form:
     """Parse the fields of a form. Raises HTTPException for requests that no form of ours sends."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != FORM_MEDIA_TYPE:
+    if kind != _FORM_MEDIA_TYPE:
         raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
     body = await read_body(request)
     try:
-        return parse_qs(body.decode(), max_num_fields=MAX_FIELDS, errors="strict")
+        return parse_qs(body.decode(), max_num_fields=_MAX_FIELDS, errors="strict")
     except ValueError as broken:
         raise HTTPException(HTTPStatus.BAD_REQUEST) from broken
 
@@ -43,7 +43,7 @@ async def read_body(request: Request) -> bytes:
         async with asyncio.timeout(READ_TIMEOUT_S):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > BODY_BYTES:
+                if len(body) > _BODY_BYTES:
                     raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     except TimeoutError as slow:
         raise HTTPException(HTTPStatus.REQUEST_TIMEOUT) from slow
@@ -77,6 +77,6 @@ def parse_future_day(written: str, today: date) -> datetime | None:
         day = date(*map(int, parts)) if parts else None
     except ValueError:
         return None
-    if day is None or not today < day or day.year > today.year + MAX_YEARS_AHEAD:
+    if day is None or not today < day or day.year > today.year + _MAX_YEARS_AHEAD:
         return None
     return datetime.combine(day, time(), VIETNAM)

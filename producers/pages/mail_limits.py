@@ -16,9 +16,9 @@ PER_MINUTE, BURST = 10.0, 40.0
 """Mails that one household may cause; an office behind one address has many people."""
 HOUSEHOLD_BITS, SITE_BITS, NEIGHBOUR_BITS = 64, 48, 24
 """Prefix lengths in bits: of a household (IPv6), of a customer (IPv6), of a network (IPv4)."""
-NETWORK_SHARE = 1 / 20
+_NETWORK_SHARE = 1 / 20
 """Part of the hourly mails that one network may cause at once, and again per hour."""
-MIN_NETWORK_SHARE = 3.0
+_MIN_NETWORK_SHARE = 3.0
 MINUTES = 60
 
 
@@ -48,7 +48,7 @@ class MailLimits:
     """
 
     def __init__(self, per_hour: int, clock: Callable[[], float]) -> None:
-        share = max(per_hour * NETWORK_SHARE, MIN_NETWORK_SHARE)
+        share = max(per_hour * _NETWORK_SHARE, _MIN_NETWORK_SHARE)
         self.households = TokenBuckets(PER_MINUTE, BURST, clock)
         self.networks = TokenBuckets(share / MINUTES, share, clock) if per_hour else None
 

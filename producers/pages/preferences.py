@@ -24,15 +24,15 @@ from producers.pages.sessions import Sessions
 from producers.pages.signup import OPTIONS_PATH, UNPROCESSABLE
 
 FormAction = Callable[[Request, Subscriber, Form], Awaitable[Response]]
-NOTICE_PARAMETER = "xong"
+_NOTICE_PARAMETER = "xong"
 COMPLAINT_REASON = "complaint"
 """Suppression reason of an address whose owner reported spam."""
-UNSUBSCRIBED_MESSAGES = {
+_UNSUBSCRIBED_MESSAGES = {
     UnsubscribeResult.DONE: "left",
     UnsubscribeResult.IN_PROGRESS: "left",
     UnsubscribeResult.ALREADY_DONE: "left_by_link",
 }
-ERASED_MESSAGES = {
+_ERASED_MESSAGES = {
     UnsubscribeResult.DONE: "erased",
     UnsubscribeResult.IN_PROGRESS: "erased_soon",
     UnsubscribeResult.ALREADY_DONE: "erased_before",
@@ -96,7 +96,7 @@ class PreferencesPages:
         reader = await self.sessions.find_subscriber(request)
         if reader is None:
             return self.session_expired_page()
-        done = page_texts()["done"].get(request.query_params.get(NOTICE_PARAMETER, ""), "")
+        done = page_texts()["done"].get(request.query_params.get(_NOTICE_PARAMETER, ""), "")
         return self.options_page(request, reader, done=done)
 
     def options_page(self, request: Request, subscriber: Subscriber, **shown: Any) -> Response:
@@ -118,7 +118,7 @@ class PreferencesPages:
 
     def redirect_with_notice(self, notice: str) -> Response:
         return RedirectResponse(
-            f"{self.renderer.base_path}{OPTIONS_PATH}?{NOTICE_PARAMETER}={notice}",
+            f"{self.renderer.base_path}{OPTIONS_PATH}?{_NOTICE_PARAMETER}={notice}",
             HTTPStatus.SEE_OTHER,
         )
 
@@ -175,7 +175,7 @@ class PreferencesPages:
         body = {
             **data,
             "consent_text": self.consent_text(reader),
-            "left_alone_text": suppression_text(data),
+            "left_alone_text": _suppression_text(data),
         }
         return Response(
             json.dumps(body, ensure_ascii=False, indent=2),
@@ -190,7 +190,7 @@ class PreferencesPages:
 
     async def unsubscribe(self, _: Request, reader: Subscriber, __: Form) -> Response:
         return self.closing_page(
-            UNSUBSCRIBED_MESSAGES[await self.service.unsubscribe(reader)], RetainedData.of(reader)
+            _UNSUBSCRIBED_MESSAGES[await self.service.unsubscribe(reader)], RetainedData.of(reader)
         )
 
     async def show_erasure_form(self, request: Request) -> Response:
@@ -199,7 +199,7 @@ class PreferencesPages:
         return self.renderer.message_page("erasing", seal=self.sessions.form_seal(request))
 
     async def erase(self, _: Request, reader: Subscriber, __: Form) -> Response:
-        return self.closing_page(ERASED_MESSAGES[await self.service.erase(reader)])
+        return self.closing_page(_ERASED_MESSAGES[await self.service.erase(reader)])
 
     async def sign_out(self, request: Request) -> Response:
         await forms.read_body(request)
@@ -212,7 +212,7 @@ class PreferencesPages:
         return answer
 
 
-def suppression_text(data: Mapping[str, Any]) -> str:
+def _suppression_text(data: Mapping[str, Any]) -> str:
     """The suppression of the subscriber's address as a sentence: reason and end."""
     entry = data[SUPPRESSION_FIELD]
     if not entry:

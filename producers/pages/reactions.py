@@ -37,8 +37,8 @@ PER_MINUTE, BURST = 10.0, 60.0
 """Limit per IP address for all items; an office behind one address has many people."""
 PER_ITEM_PER_MINUTE, PER_ITEM_BURST = 5 / 1440, 5.0
 """Limit per IP address for one item."""
-SAME_SITE_VALUES = ("same-origin", "none")
-CONTENT_ID_PATTERN = re.compile(ID_PATTERN)
+_SAME_SITE_VALUES = ("same-origin", "none")
+_CONTENT_ID_PATTERN = re.compile(ID_PATTERN)
 T = TypeVar("T", Reaction, ChannelName)
 ItemStateLookup = Callable[[str], Awaitable[Literal["", "released", "withdrawn"]]]
 """State of an item by id; empty for an unpublished one. Raises BusError."""
@@ -80,8 +80,8 @@ class ReactionRoutes:
         if is_cross_site(request, self.renderer.public_url):
             raise HTTPException(HTTPStatus.FORBIDDEN)
         content_id, form = await self.require_item(request), await forms.read_form(request)
-        reaction = parse_choice("muc", Reaction, forms.single_value(form, "muc"))
-        channel = parse_choice(
+        reaction = _parse_choice("muc", Reaction, forms.single_value(form, "muc"))
+        channel = _parse_choice(
             "kenh", ChannelName, forms.single_value(form, "kenh") or ChannelName.PORTAL
         )
         if self.is_rate_limited(request, content_id):
@@ -95,12 +95,12 @@ class ReactionRoutes:
 
     async def show_thanks(self, request: Request) -> Response:
         """The page after a reaction."""
-        return item_message_page(await self.require_item(request), self.renderer, "opinion_thanks")
+        return _item_message_page(await self.require_item(request), self.renderer, "opinion_thanks")
 
     async def require_item(self, request: Request) -> str:
         """The item's id. Raises HTTPException for an item that takes no reactions."""
-        content_id = content_id_of(request)
-        is_id = CONTENT_ID_PATTERN.fullmatch(content_id)
+        content_id = _content_id_of(request)
+        is_id = _CONTENT_ID_PATTERN.fullmatch(content_id)
         state = await self.item_state(content_id) if is_id else ""
         if not state:
             raise HTTPException(HTTPStatus.NOT_FOUND)
@@ -122,51 +122,51 @@ class ReactionErrorPages:
     def http_error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 -- registered for nothing else
         status = HTTPStatus(error.status_code)
-        name = REACTION_MESSAGE_NAMES.get(status, "opinion_unreadable")
+        name = _REACTION_MESSAGE_NAMES.get(status, "opinion_unreadable")
         own = [error.detail] if status is HTTPStatus.UNPROCESSABLE_ENTITY else []
-        answer = item_message_page(content_id_of(request), self.renderer, name, status, own)
+        answer = _item_message_page(_content_id_of(request), self.renderer, name, status, own)
         answer.headers.update(error.headers or {})
         return answer
 
     def bus_unavailable(self, request: Request, error: Exception) -> Response:
         log.warning("opinions_without_bus", error=type(error).__name__)
         status = HTTPStatus.SERVICE_UNAVAILABLE
-        answer = item_message_page(content_id_of(request), self.renderer, "opinion_away", status)
+        answer = _item_message_page(_content_id_of(request), self.renderer, "opinion_away", status)
         answer.headers["Retry-After"] = "10"
         return answer
 
 
-REACTION_MESSAGE_NAMES = {
+_REACTION_MESSAGE_NAMES = {
     HTTPStatus.FORBIDDEN: "opinion_foreign",
     HTTPStatus.NOT_FOUND: "opinion_missing",
     HTTPStatus.GONE: "opinion_gone",
 }
 
 
-def item_message_page(
+def _item_message_page(
     content_id: str, renderer: Renderer, name: str, status: int = 200, facts: Sequence[str] = ()
 ) -> Response:
     """A message page with a link back to the item, if there is one."""
     back = {"text": page_texts()["opinion"]["back"], "path": f"/tin/{content_id}"}
-    exists = CONTENT_ID_PATTERN.fullmatch(content_id) and status != HTTPStatus.NOT_FOUND
+    exists = _CONTENT_ID_PATTERN.fullmatch(content_id) and status != HTTPStatus.NOT_FOUND
     return renderer.message_page(name, status, facts=facts, more=[back] if exists else [])
 
 
-def content_id_of(request: Request) -> str:
+def _content_id_of(request: Request) -> str:
     content_id: str = request.path_params.get("content_id", "")
     return content_id
 
 
 def is_cross_site(request: Request, public_url: str) -> bool:
     """Whether another site's page sent the request, by its headers; clients may omit them."""
-    if request.headers.get("sec-fetch-site", "none") not in SAME_SITE_VALUES:
+    if request.headers.get("sec-fetch-site", "none") not in _SAME_SITE_VALUES:
         return True
     origin = request.headers.get("origin")
     own = (urlsplit(public_url).netloc, request.headers.get("host"))
     return origin is not None and urlsplit(origin).netloc not in own
 
 
-def parse_choice(field: str, choices: type[T], value: str) -> T:
+def _parse_choice(field: str, choices: type[T], value: str) -> T:
     """*value* as a member of *choices*. Raises HTTPException naming the field."""
     try:
         return choices(value)

@@ -29,7 +29,7 @@ SECURITY_HEADERS = {
     "X-Robots-Tag": "noindex",
 }
 """Headers of every response."""
-HSTS_HEADER = {"Strict-Transport-Security": "max-age=31536000"}
+_HSTS_HEADER = {"Strict-Transport-Security": "max-age=31536000"}
 Choice = tuple[str, str]
 
 
@@ -83,7 +83,7 @@ class Renderer:
 
     @property
     def security_headers(self) -> dict[str, str]:
-        return SECURITY_HEADERS | (HSTS_HEADER if self.is_https else {})
+        return SECURITY_HEADERS | (_HSTS_HEADER if self.is_https else {})
 
     def render(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         return HTMLResponse(self.environment.get_template(template).render(values), status)

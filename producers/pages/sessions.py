@@ -17,11 +17,11 @@ from contracts.subscriptions.subscriber import Subscriber
 from producers.pages.forms import Form, single_value
 from producers.pages.services import PreferencesService
 
-SESSION_LIFETIME_S = 3600
-CROSS_SITE_VALUES = ("cross-site", "same-site")
-SEAL_FIELD = "seal"
-BROWSER_BYTES = 16
-BROWSER_ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{22}")
+_SESSION_LIFETIME_S = 3600
+_CROSS_SITE_VALUES = ("cross-site", "same-site")
+_SEAL_FIELD = "seal"
+_BROWSER_BYTES = 16
+_BROWSER_ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
 @dataclass
@@ -57,24 +57,23 @@ class Sessions:
 
     def is_cross_site(self, request: Request) -> bool:
         """Whether another site's page sent the request (login CSRF), by the browser's headers."""
-        return request.headers.get("sec-fetch-site") in CROSS_SITE_VALUES
+        return request.headers.get("sec-fetch-site") in _CROSS_SITE_VALUES
 
     def start(self, response: Response, token: str) -> None:
         response.set_cookie(
-            self.session_cookie, token, max_age=SESSION_LIFETIME_S, **self.cookie_attributes
+            self.session_cookie, token, max_age=_SESSION_LIFETIME_S, **self.cookie_attributes
         )
 
     def browser_id(self, request: Request) -> str:
         """The browser's id; a new one without a valid cookie."""
         cookie = request.cookies.get(self.browser_cookie, "")
-        return (
-            cookie if BROWSER_ID_PATTERN.fullmatch(cookie) else secrets.token_urlsafe(BROWSER_BYTES)
-        )
+        is_valid = _BROWSER_ID_PATTERN.fullmatch(cookie)
+        return cookie if is_valid else secrets.token_urlsafe(_BROWSER_BYTES)
 
     def remember_browser(self, response: Response, browser: str) -> None:
         """Set the browser cookie; `lax`, because links are opened from web mailboxes."""
         traits = self.cookie_attributes | {"samesite": "lax"}
-        response.set_cookie(self.browser_cookie, browser, max_age=SESSION_LIFETIME_S, **traits)
+        response.set_cookie(self.browser_cookie, browser, max_age=_SESSION_LIFETIME_S, **traits)
 
     def end(self, response: Response) -> None:
         """Delete both cookies, so the access link stops working here, too."""
@@ -87,5 +86,5 @@ class Sessions:
 
     def has_valid_seal(self, request: Request, form: Form) -> bool:
         return hmac.compare_digest(
-            single_value(form, SEAL_FIELD).encode(), self.form_seal(request).encode()
+            single_value(form, _SEAL_FIELD).encode(), self.form_seal(request).encode()
         )

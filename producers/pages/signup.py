@@ -18,7 +18,7 @@ from producers.pages.sessions import Sessions
 
 UNPROCESSABLE = HTTPStatus.UNPROCESSABLE_ENTITY
 OPTIONS_PATH = "/dang-ky/tuy-chon"
-PRESELECTION_PARAMETERS = {"chu-de": "topics", "don-vi": "units", "doi-tuong": "audiences"}
+_PRESELECTION_PARAMETERS = {"chu-de": "topics", "don-vi": "units", "doi-tuong": "audiences"}
 """Query parameters of the form's address, and the fields that they preselect."""
 
 
@@ -61,7 +61,7 @@ class SignupPages:
         offered = self.renderer.choices()
         chosen = {
             field: tuple(id for id, _ in offered[field] if id in parameters.getlist(name))
-            for name, field in PRESELECTION_PARAMETERS.items()
+            for name, field in _PRESELECTION_PARAMETERS.items()
         }
         return SignupApplication(**chosen)
 

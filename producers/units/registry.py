@@ -30,8 +30,8 @@ from producers.units.feed_settings import Feed
 
 ReleaseMode = Literal["automatic", "desk"]
 NoticeChannels = Sequence[ChannelName]
-DEFAULT_NOTICE_CHANNELS = (ChannelName.ZALO, ChannelName.EMAIL)
-KEY_OVERLAP = timedelta(hours=24)
+_DEFAULT_NOTICE_CHANNELS = (ChannelName.ZALO, ChannelName.EMAIL)
+_KEY_OVERLAP = timedelta(hours=24)
 READ_PATIENCE_S = 4.0
 _KEY = re.compile(r"loa_([a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?)_[0-9a-f]{64}")
 
@@ -53,7 +53,7 @@ class Registration(Contract):
 
     release: ReleaseMode
     urgent: bool = False
-    notices: tuple[ChannelName, ...] = DEFAULT_NOTICE_CHANNELS
+    notices: tuple[ChannelName, ...] = _DEFAULT_NOTICE_CHANNELS
     """The channels of case notices, in order of preference."""
     keys: tuple[ApiKey, ...] = ()
     feeds: tuple[Feed, ...] = ()
@@ -89,7 +89,7 @@ class UnitRegistry:
         *,
         release: ReleaseMode,
         urgent: bool = False,
-        notices: NoticeChannels = DEFAULT_NOTICE_CHANNELS,
+        notices: NoticeChannels = _DEFAULT_NOTICE_CHANNELS,
     ) -> str:
         """Register *unit* and return its key.
 
@@ -114,7 +114,7 @@ class UnitRegistry:
         Raises Invalid for a unit that is not registered.
         """
         secret, key = self._new_key(unit)
-        overlap = timedelta() if now else KEY_OVERLAP
+        overlap = timedelta() if now else _KEY_OVERLAP
         await self._change(unit, lambda registration: registration.with_new_key(key, overlap))
         return secret
 

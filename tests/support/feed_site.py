@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 from aiohttp import web
 
 from contracts.base.times import VIETNAM
-from producers.imports.parse.feedparser_entry import Enclosure, Entry
+from producers.imports.parse.feed_entry import Enclosure, Entry
 from tests.support.picture_server import PictureServer
 
 NOW = datetime(2027, 1, 15, 8, 0, tzinfo=UTC)  # what the fixture `clock` says

@@ -8,7 +8,7 @@ from contracts.vocabulary import DEFAULT
 from producers.imports.compose_event import compose_event
 from producers.imports.imported_articles import ImportedArticles
 from producers.imports.next_state import merge_moved
-from producers.imports.parse.feedparser_entry import drop_shared_names
+from producers.imports.parse.feed_entry import drop_shared_names
 from producers.imports.plan import plan_events
 from producers.imports.planned import Moved, Plan, Reading, Twin
 from producers.units.feed_settings import Feed

@@ -8,13 +8,13 @@ from email.utils import parsedate_tz
 
 from contracts.base.times import VIETNAM
 
-CLOCK_TOLERANCE = timedelta(minutes=10)
+_CLOCK_TOLERANCE = timedelta(minutes=10)
 """Tolerance for other clocks."""
 MAX_AHEAD = timedelta(days=31)
 """Dates further ahead are mistakes and are ignored."""
-VIETNAM_OFFSET = timedelta(hours=7)
+_VIETNAM_OFFSET = timedelta(hours=7)
 VALID_YEARS = range(1971, 2201)
-MAX_UTC_OFFSET = timedelta(hours=23)
+_MAX_UTC_OFFSET = timedelta(hours=23)
 
 _TIME = r"(?P<h{0}>\d{{1,2}}):(?P<m{0}>\d\d)(?::(?P<s{0}>\d\d))?\s*(?P<half{0}>SA|CH|AM|PM)?"
 _SLASHED = re.compile(
@@ -43,37 +43,37 @@ def parse_published(written: str, now: datetime) -> PublishedDate:
     A future GMT time is most likely local time labelled GMT; if it is still in the future after
     that correction, it is a scheduled date or a mistake.
     """
-    published = parse_date(written)
+    published = _parse_date(written)
     if published is None:
         return PublishedDate()
     days = frozenset({f"{published:%Y-%m-%d}", f"{published.astimezone(VIETNAM):%Y-%m-%d}"})
-    latest = now + CLOCK_TOLERANCE
-    if latest < published <= latest + VIETNAM_OFFSET and published.utcoffset() == timedelta():
-        published -= VIETNAM_OFFSET
+    latest = now + _CLOCK_TOLERANCE
+    if latest < published <= latest + _VIETNAM_OFFSET and published.utcoffset() == timedelta():
+        published -= _VIETNAM_OFFSET
     coming = latest < published <= now + MAX_AHEAD
     return PublishedDate(
         min(published, now).astimezone(UTC), days, published.astimezone(UTC) if coming else None
     )
 
 
-def parse_date(written: str) -> datetime | None:
+def _parse_date(written: str) -> datetime | None:
     """The date with its zone; None for unreadable text."""
-    for moment in try_formats(written[:100]):
+    for moment in _try_formats(written[:100]):
         if moment and moment.year in VALID_YEARS:
             return moment if moment.tzinfo else moment.replace(tzinfo=VIETNAM)
     return None
 
 
-def try_formats(written: str) -> Iterator[datetime | None]:
+def _try_formats(written: str) -> Iterator[datetime | None]:
     """Yield the result of each format that matches."""
-    for form in (parse_slashed, parse_iso, parse_mail_date):
+    for form in (_parse_slashed, _parse_iso, _parse_mail_date):
         try:
             yield form(written)
         except (ValueError, OverflowError):
             continue
 
 
-def parse_slashed(written: str) -> datetime | None:
+def _parse_slashed(written: str) -> datetime | None:
     """`26/11/2026 5:18:00 CH`, `17:18 10/06/2020 | ...`; with AM or PM the month comes first."""
     match = _SLASHED.fullmatch(written)
     if not match:
@@ -91,22 +91,22 @@ def parse_slashed(written: str) -> datetime | None:
     )
 
 
-def parse_iso(written: str) -> datetime:
-    return check_offset(datetime.fromisoformat(written.strip()))
+def _parse_iso(written: str) -> datetime:
+    return _check_offset(datetime.fromisoformat(written.strip()))
 
 
-def parse_mail_date(written: str) -> datetime | None:
+def _parse_mail_date(written: str) -> datetime | None:
     """Parse the format of mail headers: `Thu, 26 Nov 2026 17:18:00 +0700`."""
     parts = parsedate_tz(written)
     if not parts:
         return None
     year, month, day, hour, minute, second, *_, offset = parts
     zone = None if offset is None else timezone(timedelta(seconds=offset))
-    return check_offset(datetime(year, month, day, hour, minute, second, tzinfo=zone))
+    return _check_offset(datetime(year, month, day, hour, minute, second, tzinfo=zone))
 
 
-def check_offset(moment: datetime) -> datetime:
+def _check_offset(moment: datetime) -> datetime:
     """Return the date. Raises ValueError for an impossible UTC offset."""
-    if abs(moment.utcoffset() or timedelta()) > MAX_UTC_OFFSET:
+    if abs(moment.utcoffset() or timedelta()) > _MAX_UTC_OFFSET:
         raise ValueError("no such zone")
     return moment

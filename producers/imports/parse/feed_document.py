@@ -18,26 +18,26 @@ from contracts.errors import printable
 from producers.imports.errors import NotAFeed, UnexpectedError
 from producers.imports.isolate_errors import isolate_errors
 from producers.imports.parse import html_text
-from producers.imports.parse.feed_entry import field_text, parse_entry
-from producers.imports.parse.feedparser_entry import Entry, UnreadableEntry, drop_shared_names
+from producers.imports.parse.feed_entry import Entry, UnreadableEntry, drop_shared_names
+from producers.imports.parse.feedparser_entry import field_text, parse_entry
 from producers.imports.parse.html_text import remove_between, unescape
 from producers.imports.parse.size_limits import exceeds_limits
 from producers.texts import get_text
 from producers.units.canonical_urls import absolute_url, canonical_url
 
-MAX_ENTRIES_READ = 2000
+_MAX_ENTRIES_READ = 2000
 MINUTE_S = 60
-MAX_TTL_MIN = 7 * 24 * 60
+_MAX_TTL_MIN = 7 * 24 * 60
 _DECLARED = re.compile(r"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([-\w.:]{1,40})["']""")
 _XML = re.compile(r"^\s*<\?xml[^>]{0,300}\?>")
 _ENTITY = re.compile("<!ENTITY", re.IGNORECASE)
 _NUMBERED = re.compile("&#0*(?:([0-9]+)|[xX]0*([0-9a-fA-F]+));?")
-SURROGATES = range(0xD800, 0xE000)
+_SURROGATES = range(0xD800, 0xE000)
 _BEGIN = re.compile(r"<(?:(?P<page>!doctype\s+html|html)|(?:\w{1,20}:)?(?:rss|feed|rdf))\b", re.I)
 _END = re.compile(r"</(?:\w{1,20}:)?(?:rss|feed|RDF)\s*>")
-HEAD_LENGTH = 20_000
+_HEAD_LENGTH = 20_000
 """The first tag must begin within this many characters."""
-TAIL_LENGTH = 2000
+_TAIL_LENGTH = 2000
 """The last tag must close within this many characters of the end."""
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -45,7 +45,7 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _LATIN = {"us-ascii", "ascii", "iso-8859-1", "latin1", "latin-1"}
-ENCODINGS = {"utf-8", "utf-16", "cp1258", "cp1252"}
+_ENCODINGS = {"utf-8", "utf-16", "cp1258", "cp1252"}
 
 
 @dataclass(frozen=True)
@@ -64,23 +64,23 @@ def parse_feed(body: bytes, url: str, charset: str, now: datetime) -> FeedDocume
 
     Fetches nothing and expands no entity; the cost is linear in the length of *body*.
     """
-    written = join_surrogates(decode_text(body, charset))
-    if other := detect_other_format(written):
+    written = _join_surrogates(_decode_text(body, charset))
+    if other := _detect_other_format(written):
         error = get_text("import", other).as_field_error("feed")
-        raise NotAFeed(error, feeds=find_feeds(body, url))
-    if fault := refusal_code(written):
-        raise not_a_feed_error(fault)
-    parsed = run_parser(written)
+        raise NotAFeed(error, feeds=_find_feeds(body, url))
+    if fault := _refusal_code(written):
+        raise _not_a_feed_error(fault)
+    parsed = _run_parser(written)
     if not parsed.version:
-        raise not_a_feed_error("no_feed")
-    entries, unreadable = parse_entries(parsed.entries[:MAX_ENTRIES_READ], url, now)
+        raise _not_a_feed_error("no_feed")
+    entries, unreadable = _parse_entries(parsed.entries[:_MAX_ENTRIES_READ], url, now)
     title = html_text.shorten(html_text.line_of(field_text(parsed.feed, "title")), 150)
     return FeedDocument(
         title, drop_shared_names(entries), ttl_s(field_text(parsed.feed, "ttl")), tuple(unreadable)
     )
 
 
-def parse_entries(
+def _parse_entries(
     raw_entries: Sequence[Any], url: str, now: datetime
 ) -> tuple[list[Entry], list[UnreadableEntry]]:
     """The parsed entries and the unreadable ones; an unreadable entry never stops the others."""
@@ -96,29 +96,29 @@ def parse_entries(
     return entries, unreadable
 
 
-def detect_other_format(written: str) -> str:
+def _detect_other_format(written: str) -> str:
     """The text name of another format, if the document does not begin like a feed; else empty."""
-    begun = _BEGIN.search(html_text.remove_between(written[:HEAD_LENGTH], "<!--", "-->"))
+    begun = _BEGIN.search(html_text.remove_between(written[:_HEAD_LENGTH], "<!--", "-->"))
     if begun:
         return "web_page" if begun["page"] else ""
     content = written.strip()
     if not content:
         return "empty"
     if content[0] in "{[":
-        return "json_feed" if "jsonfeed.org" in content[:HEAD_LENGTH] else "json"
+        return "json_feed" if "jsonfeed.org" in content[:_HEAD_LENGTH] else "json"
     return "no_feed"
 
 
-def refusal_code(written: str) -> str:
+def _refusal_code(written: str) -> str:
     """The text name of the reason for refusing a feed; empty if there is none."""
     if _ENTITY.search(written):
         return "entities"
-    if not _END.search(written[-TAIL_LENGTH:]):
+    if not _END.search(written[-_TAIL_LENGTH:]):
         return "cut_short"
     return "misshapen" if exceeds_limits(written) else ""
 
 
-def run_parser(written: str) -> Any:
+def _run_parser(written: str) -> Any:
     """Run feedparser on a stream (it would open a text as an address).
 
     The base address is withheld, because feedparser would turn guids into addresses. Raises
@@ -134,42 +134,42 @@ def run_parser(written: str) -> Any:
                 resolve_relative_uris=False,
             )
     except UnexpectedError as trouble:
-        raise not_a_feed_error("unparsed", error=trouble.kind) from trouble
+        raise _not_a_feed_error("unparsed", error=trouble.kind) from trouble
 
 
-def join_surrogates(written: str) -> str:
+def _join_surrogates(written: str) -> str:
     """Join surrogate halves written as two references; replace those without a partner.
 
     Some sites write emoji like that, and feedparser fails on them.
     """
-    halves = _NUMBERED.sub(replace_reference, written)
+    halves = _NUMBERED.sub(_replace_reference, written)
     return halves.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def replace_reference(match: re.Match[str]) -> str:
+def _replace_reference(match: re.Match[str]) -> str:
     """Replace a reference to a surrogate; drop leading zeros of others, which cost time."""
     code = int(match[1][:9]) if match[1] else int(match[2][:9], 16)
     if code > sys.maxunicode:
         return html_text.REPLACEMENT
-    return chr(code) if code in SURROGATES else f"&#{code};"
+    return chr(code) if code in _SURROGATES else f"&#{code};"
 
 
-def decode_text(body: bytes, charset: str) -> str:
+def _decode_text(body: bytes, charset: str) -> str:
     """Decode *body*. Raises NotAFeed for an unknown encoding or invalid bytes."""
-    encoding = detect_encoding(body, charset)
+    encoding = _detect_encoding(body, charset)
     try:
         name = codecs.lookup(encoding).name
     except (LookupError, ValueError):  # ValueError: an impossible name
-        raise not_a_feed_error("encoding_unknown", value=printable(encoding)) from None
-    if name.replace("utf-8-sig", "utf-8") not in ENCODINGS:
-        raise not_a_feed_error("encoding_unknown", value=printable(encoding))
+        raise _not_a_feed_error("encoding_unknown", value=printable(encoding)) from None
+    if name.replace("utf-8-sig", "utf-8") not in _ENCODINGS:
+        raise _not_a_feed_error("encoding_unknown", value=printable(encoding))
     try:
         return body.decode(name)
     except UnicodeDecodeError as wrong:
-        raise not_a_feed_error("encoding_wrong", value=encoding, position=wrong.start) from None
+        raise _not_a_feed_error("encoding_wrong", value=encoding, position=wrong.start) from None
 
 
-def detect_encoding(body: bytes, charset: str) -> str:
+def _detect_encoding(body: bytes, charset: str) -> str:
     """The encoding: by byte order mark, then XML declaration, then HTTP header."""
     for mark, name in _BOMS:
         if body.startswith(mark):
@@ -177,11 +177,11 @@ def detect_encoding(body: bytes, charset: str) -> str:
     match = _DECLARED.match(body[:400].decode("latin-1"))
     encoding = (match[1] if match else charset or "utf-8").lower()
     if encoding in _LATIN:  # the label is often wrong
-        return "utf-8" if is_utf8(body) else "cp1252"
+        return "utf-8" if _is_utf8(body) else "cp1252"
     return encoding
 
 
-def is_utf8(body: bytes) -> bool:
+def _is_utf8(body: bytes) -> bool:
     try:
         body.decode("utf-8")
     except UnicodeDecodeError:
@@ -191,14 +191,14 @@ def is_utf8(body: bytes) -> bool:
 
 def ttl_s(minutes: str) -> float:
     """RSS's ttl in seconds; at most a week."""
-    return min(int(minutes[:9]), MAX_TTL_MIN) * MINUTE_S if minutes.strip().isdecimal() else 0.0
+    return min(int(minutes[:9]), _MAX_TTL_MIN) * MINUTE_S if minutes.strip().isdecimal() else 0.0
 
 
-def not_a_feed_error(code: str, **values: object) -> NotAFeed:
+def _not_a_feed_error(code: str, **values: object) -> NotAFeed:
     return NotAFeed(get_text("import", code, **values).as_field_error("feed"))
 
 
-MAX_FEEDS = 20
+_MAX_FEEDS = 20
 _LINK = re.compile(r"<link\s([^<>]{1,2000})>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(
     r"""([a-z]{1,20})\s{0,9}=\s{0,9}(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.I
@@ -206,11 +206,11 @@ _ATTRIBUTE = re.compile(
 _KINDS = ("application/rss+xml", "application/atom+xml")
 
 
-def find_feeds(body: bytes, url: str) -> list[str]:
+def _find_feeds(body: bytes, url: str) -> list[str]:
     """The feeds that the page *body* at *url* links to; invalid addresses are left out."""
     page = remove_between(body.decode("utf-8", "replace"), "<!--", "-->")
     full = (absolute_url(link, url) for link in feed_links(page))
-    return list(dict.fromkeys(link for link in full if canonical_url(link)))[:MAX_FEEDS]
+    return list(dict.fromkeys(link for link in full if canonical_url(link)))[:_MAX_FEEDS]
 
 
 def feed_links(page: str) -> Iterator[str]:

@@ -1,186 +1,113 @@
-"""One entry of a feed: its content, and the keys that identify it."""
+"""Convert one of feedparser's entries to an `Entry`.
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+In a broken document a field may have any type; values that are no texts are ignored.
+"""
+
+import re
+from collections.abc import Iterator
 from datetime import datetime
-from functools import cached_property
+from itertools import islice
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
-from contracts import keys, text
-from contracts.base.times import VIETNAM
-from contracts.errors import FieldError
+from pydantic_core import PydanticCustomError
+
+from contracts import text
+from contracts.content import MAX_LINKS
 from producers.imports.parse import html_text
-from producers.imports.parse.similarity import TextSignature, text_signature
+from producers.imports.parse.dates import PublishedDate, parse_published
+from producers.imports.parse.feed_entry import Enclosure, Entry
 from producers.texts import get_text
-from producers.units.canonical_urls import canonical_url
+from producers.units.canonical_urls import absolute_url, canonical_url
 
-KEY_LENGTH = 16
-HTTPS = "https://"
-MAX_SUMMARY = 500
-MAX_TITLE = 150
-
-
-@dataclass(frozen=True, slots=True)
-class Enclosure:
-    """A document enclosed by an entry."""
-
-    url: str
-    title: str
-    media_type: str = ""
-    size: int = 0
+_MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,99}")
+_MEDIA_KINDS = ("image", "audio", "video")
+_MAX_FILE_NAME = 150
 
 
-@dataclass(frozen=True, slots=True)
-class UnreadableEntry:
-    """An entry that cannot be parsed: `kind` is the Python exception's class."""
-
-    kind: str
-    title: str = ""
-    url: str = ""
-
-    @property
-    def key(self) -> str:
-        """Key of its refusal."""
-        return f"? {keys.digest('odd', self.title, self.url)[:KEY_LENGTH]}"
-
-    @property
-    def error(self) -> FieldError:
-        return get_text("import", "odd_entry", error=self.kind).as_field_error("entry")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One article in a feed: `lead` and `full` are HTML, the rest is plain text."""
-
-    title: str
-    url: str = ""
-    guid: str = ""
-    lead: str = ""
-    full: str = ""
-    author: str = ""
-    published_at: datetime | None = None
-    days: frozenset[str] = frozenset()
-    files: tuple[Enclosure, ...] = ()
-    scheduled_for: datetime | None = None
-    """A future date of the site; `at` is then the time of reading."""
-    shares_url: bool = False
-    """Several entries have this address, so it identifies none of them."""
-
-    @cached_property
-    def guid_key(self) -> str:
-        """Key of the guid; empty without one."""
-        return entry_key("g", canonical_url(self.guid) or self.guid) if self.guid else ""
-
-    @cached_property
-    def url_key(self) -> str:
-        """Key of the canonical address."""
-        same = canonical_url(self.url)
-        names_it = "/" in same.removeprefix(HTTPS) and not self.shares_url
-        return entry_key("u", same) if names_it else ""
-
-    @cached_property
-    def title_keys(self) -> tuple[str, ...]:
-        """Keys of title and day, shared by two addresses of one article."""
-        squeezed = text.squeeze(self.title)
-        return tuple(entry_key("t", squeezed, day) for day in sorted(self.days)) if squeezed else ()
-
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """Keys of the entry alone, the surest first; a title's key may be shared."""
-        return tuple(filter(None, (self.guid_key, self.url_key))) or (self.text_key,)
-
-    @property
-    def text_key(self) -> str:
-        """Key of the text, without guid and address."""
-        words = text_signature("\n".join(self.plain_texts), (), None).words
-        return entry_key("x", text.squeeze(self.title), *sorted(self.days), words)
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        return (*self.names, *self.title_keys)
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Fingerprint of the text, independent of address, spaces and markup."""
-        texts = (html_text.comparable_text(part) for part in (self.title, self.lead, self.full))
-        files = (part_text.url for part_text in self.files)
-        return keys.digest(*(text.nfc(part_text) for part_text in texts), *files)[:KEY_LENGTH]
-
-    @cached_property
-    def headline(self) -> str:
-        """The title within the length of an event's title."""
-        return html_text.shorten(text.nfc(self.title), MAX_TITLE)
-
-    @property
-    def markdown_texts(self) -> tuple[str, str]:
-        """Summary and body in Markdown, as in the event."""
-        summary, body = self.plain_texts
-        return summary, html_text.markdown_of(self.with_date(body))
-
-    @cached_property
-    def plain_texts(self) -> tuple[str, str]:
-        """Summary and body; equal texts are used once."""
-        lead, full = html_text.text_of(self.lead), html_text.text_of(self.full)
-        body = full or lead or self.title
-        summary = html_text.shorten(lead or body, MAX_SUMMARY)
-        alone = summary == " ".join(body.split())
-        return "" if alone else summary, self.with_cut_title(body)
-
-    def with_cut_title(self, body: str) -> str:
-        """Put a cut title in full before the text."""
-        whole = len(text.nfc(self.title)) <= MAX_TITLE or body == self.title
-        return body if whole else f"{self.title}\n\n{body}"
-
-    def with_date(self, body: str) -> str:
-        """Append the site's date to a text without a link."""
-        day = "" if self.url else site_day(self)
-        return f"{body}\n\n{get_text('import', 'dated', day=day).vi}" if day else body
-
-    @cached_property
-    def signature(self) -> TextSignature:
-        """Signature for comparing with entries of the same title."""
-        return text_signature(
-            "\n".join(self.markdown_texts), (file.title for file in self.files), self.published_at
-        )
-
-
-def site_day(entry: Entry) -> str:
-    """The site's date in Vietnam: `25/4/2025`.
-
-    Empty without a date, and if `at` is only the time of reading.
-    """
-    if (at := entry.scheduled_for or entry.published_at) is None:
-        return ""
-    day = at.astimezone(VIETNAM)
-    return f"{day.day}/{day.month}/{day.year}" if f"{day:%Y-%m-%d}" in entry.days else ""
-
-
-def entry_key(kind: str, *parts: str) -> str:
-    """`<kind>.<digest>`: short, and safe in an attribute of an event."""
-    return f"{kind}.{keys.digest(kind, *parts)[:KEY_LENGTH]}"
-
-
-def drop_shared_names(entries: Iterable[Entry]) -> list[Entry]:
-    """The entries, without names that different entries share.
-
-    Some sites use one guid, or the home page's address, for every entry. Entries with different
-    titles or addresses are different.
-    """
-    listed = list(entries)
-    guids = shared_names(
-        (entry.guid_key, entry.url_key + text.squeeze(entry.title)) for entry in listed
+def parse_entry(raw: Any, base: str, now: datetime) -> Entry:
+    """Convert one entry."""
+    when = _published_of(raw, now)
+    return Entry(
+        title=_title_of(raw),
+        url=absolute_url(link_of(raw), base),
+        guid=field_text(raw, "id").strip()[:2000],
+        lead=field_text(raw, "summary"),
+        full="\n\n".join(_full_texts(raw)),
+        author=_author_of(raw),
+        published_at=when.at,
+        days=when.days,
+        scheduled_for=when.ahead,
+        files=tuple(islice(_files_of(raw, base), MAX_LINKS)),
     )
-    urls = shared_names((entry.url_key, text.squeeze(entry.title)) for entry in listed)
-    return [
-        replace(
-            entry,
-            guid="" if entry.guid_key in guids else entry.guid,
-            shares_url=entry.url_key in urls,
+
+
+def field_text(raw: Any, name: str) -> str:
+    """The text of a field; empty if missing."""
+    value = raw.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _title_of(raw: Any) -> str:
+    detail = raw.get("title_detail") or {}
+    value = field_text(detail, "value")
+    is_plain = detail.get("type") == "text/plain"
+    return " ".join(value.split()) if is_plain else html_text.line_of(value)
+
+
+def link_of(raw: Any) -> str:
+    """The entry's link. feedparser substitutes the guid for a missing link, which is used only if
+    it is an address.
+    """
+    link = field_text(raw, "link").strip()
+    is_name = link == field_text(raw, "id").strip()
+    return "" if is_name and not (canonical_url(link) or link.startswith("/")) else link
+
+
+def _full_texts(raw: Any) -> Iterator[str]:
+    """The full texts; other content types are left out."""
+    for part in raw.get("content", ()):
+        if part.get("type") in ("text/html", "application/xhtml+xml", "text/plain"):
+            yield field_text(part, "value")
+
+
+def _files_of(raw: Any, base: str) -> Iterator[Enclosure]:
+    """Enclosed documents; pictures, sounds and films are left out."""
+    seen = set()
+    for enclosure in raw.get("enclosures", ()):
+        url = absolute_url(field_text(enclosure, "href"), base)
+        kind = field_text(enclosure, "type").partition(";")[0].strip().lower()
+        if url in seen or not canonical_url(url) or kind.partition("/")[0] in _MEDIA_KINDS:
+            continue
+        seen.add(url)
+        size = field_text(enclosure, "length").strip()
+        yield Enclosure(
+            url,
+            _file_name(url),
+            kind if _MEDIA_TYPE.fullmatch(kind) else "",
+            int(size) if size.isascii() and size.isdecimal() and len(size) < 16 else 0,
         )
-        for entry in listed
-    ]
 
 
-def shared_names(pairs: Iterable[tuple[str, str]]) -> set[str]:
-    """Names used for more than one thing."""
-    first: dict[str, str] = {}
-    return {name for name, thing in pairs if name and first.setdefault(name, thing) != thing}
+def _file_name(url: str) -> str:
+    """The file name in an address, if readable."""
+    name = unquote(urlsplit(url).path.rpartition("/")[2], errors="ignore")
+    try:
+        return text.line(html_text.shorten(name, _MAX_FILE_NAME)) or get_text("import", "file").vi
+    except PydanticCustomError:
+        return get_text("import", "file").vi
+
+
+def _author_of(raw: Any) -> str:
+    """The author's name; mail addresses are left out."""
+    name = html_text.line_of(field_text(raw.get("author_detail") or {}, "name"))
+    return "" if "@" in name else name
+
+
+def _published_of(raw: Any, now: datetime) -> PublishedDate:
+    """The publication date; the date of a later change is the last choice."""
+    for name in ("published", "created", "updated"):
+        published = parse_published(field_text(raw, name), now)
+        if published.at:
+            return published
+    return PublishedDate()

@@ -8,17 +8,17 @@ import re
 from collections.abc import Iterator
 from html import unescape as letters_of
 
-IGNORED_TAGS = frozenset(
+_IGNORED_TAGS = frozenset(
     {"script", "style", "noscript", "template", "iframe", "svg", "object", "head"}
 )
-BLOCK_TAGS = frozenset(
+_BLOCK_TAGS = frozenset(
     {
         *("p", "div", "section", "article", "header", "footer", "main", "aside", "figure"),
         *("h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "dt", "dd", "table", "tr"),
         *("blockquote", "pre", "hr", "figcaption", "address", "form"),
     }
 )
-TAG_SPACING = {"br": "\n", "li": "\n- ", "td": " ", "th": " "} | dict.fromkeys(BLOCK_TAGS, "\n\n")
+_TAG_SPACING = {"br": "\n", "li": "\n- ", "td": " ", "th": " "} | dict.fromkeys(_BLOCK_TAGS, "\n\n")
 ELLIPSIS = "…"
 REPLACEMENT = "\ufffd"
 
@@ -37,7 +37,7 @@ _BREAK = re.compile(r"(?<=[^\n])\n(?=[^\n])")
 _ITEM = re.compile(r"[-+] |\d{1,9}[.)] ")
 
 
-def text_pieces(markup: str) -> Iterator[tuple[str, str]]:
+def _text_pieces(markup: str) -> Iterator[tuple[str, str]]:
     """Yield `(gap, text)`: each visible stretch of text and the spacing before it."""
     markup = _DECLARATION.sub("", remove_between(markup, "<!--", "-->"))
     at, silent, gap = 0, "", ""
@@ -45,8 +45,8 @@ def text_pieces(markup: str) -> Iterator[tuple[str, str]]:
         name = tag["name"].lower()
         if not silent:
             yield gap, markup[at : tag.start()]
-            gap = "" if tag["end"] and name not in BLOCK_TAGS else TAG_SPACING.get(name, "")
-            silent = name if name in IGNORED_TAGS and not tag["end"] else ""
+            gap = "" if tag["end"] and name not in _BLOCK_TAGS else _TAG_SPACING.get(name, "")
+            silent = name if name in _IGNORED_TAGS and not tag["end"] else ""
         elif name == silent and tag["end"]:
             silent = ""
         at = tag.end()
@@ -71,7 +71,7 @@ def text_of(markup: str) -> str:
     lines = not _MARKUP.search(markup)  # in plain text a line break counts
     seen = "".join(
         gap + unescape(piece if lines else _ANY_SPACE.sub(" ", piece))
-        for gap, piece in text_pieces(markup)
+        for gap, piece in _text_pieces(markup)
     )
     clean = (line.strip() for line in _SPACES.sub(" ", seen).split("\n"))
     return _BLANK.sub("\n\n", "\n".join(clean)).strip()
@@ -89,7 +89,7 @@ def line_of(markup: str) -> str:
 
 def comparable_text(markup: str) -> str:
     """The text without spaces and markup, for comparing."""
-    return "".join("".join(unescape(piece) for _, piece in text_pieces(markup)).split())
+    return "".join("".join(unescape(piece) for _, piece in _text_pieces(markup)).split())
 
 
 def shorten(text: str, max_length: int) -> str:
@@ -104,9 +104,9 @@ def shorten(text: str, max_length: int) -> str:
 
 def markdown_of(text: str) -> str:
     """Markdown that renders as *text*; lists and line breaks stay."""
-    return _RULE.sub(r"\\", _BREAK.sub(keep_line_break, _MARKS.sub(r"\\\1", text)))
+    return _RULE.sub(r"\\", _BREAK.sub(_keep_line_break, _MARKS.sub(r"\\\1", text)))
 
 
-def keep_line_break(gap: re.Match[str]) -> str:
+def _keep_line_break(gap: re.Match[str]) -> str:
     """A hard line break, unless a list item follows."""
     return "\n" if _ITEM.match(gap.string, gap.end()) else "  \n"

@@ -16,11 +16,11 @@ from zlib import crc32
 from contracts import keys, text
 from contracts.base.times import VIETNAM
 
-LONG_TEXT_WORDS = 30
+_LONG_TEXT_WORDS = 30
 """Length in words; a shorter text ("Chi tiết xem tệp đính kèm") may appear under any notice."""
-SHINGLE_WORDS = 3
+_SHINGLE_WORDS = 3
 """Words per shingle. One changed word changes three shingles."""
-MIN_OVERLAP = 0.8
+_MIN_OVERLAP = 0.8
 """Minimum part of shingles that both texts have."""
 SAMPLE_SIZE = 256
 """Shingles stored per text: all of a short one, those with the smallest hashes of a long one."""
@@ -63,12 +63,12 @@ def text_signature(content: str, files: Iterable[str], at: datetime | None) -> T
         len(words),
         keys.digest(*sorted(figures)),
         keys.digest(*sorted(files)),
-        published_minute(at),
-        shingle_sample(words),
+        _published_minute(at),
+        _shingle_sample(words),
     )
 
 
-def published_minute(at: datetime | None) -> datetime | None:
+def _published_minute(at: datetime | None) -> datetime | None:
     """The minute; None for midnight in Vietnam or UTC, which means "no time of day"."""
     if at is None:
         return None
@@ -77,13 +77,13 @@ def published_minute(at: datetime | None) -> datetime | None:
     return None if any(clock.hour == clock.minute == 0 for clock in clocks) else minute
 
 
-def shingle_sample(words: Sequence[str]) -> bytes:
+def _shingle_sample(words: Sequence[str]) -> bytes:
     """The smallest shingle hashes, sorted.
 
     Shared shingles of two texts are shared by the samples.
     """
-    ends = range(SHINGLE_WORDS, max(len(words), SHINGLE_WORDS) + 1)
-    hashes = {crc32(" ".join(words[end - SHINGLE_WORDS : end]).encode()) for end in ends}
+    ends = range(_SHINGLE_WORDS, max(len(words), _SHINGLE_WORDS) + 1)
+    hashes = {crc32(" ".join(words[end - _SHINGLE_WORDS : end]).encode()) for end in ends}
     return array("I", sorted(hashes)[:SAMPLE_SIZE]).tobytes()
 
 
@@ -94,12 +94,12 @@ def compare(signature: TextSignature, other: TextSignature) -> Similarity:
         return Similarity.OTHER
     if signature.words == other.words:
         return (
-            Similarity.SAME if at_once or signature.length >= LONG_TEXT_WORDS else Similarity.OTHER
+            Similarity.SAME if at_once or signature.length >= _LONG_TEXT_WORDS else Similarity.OTHER
         )
     alike = (
         at_once
         and signature.figures == other.figures
-        and overlap(signature.shingles, other.shingles) >= MIN_OVERLAP
+        and overlap(signature.shingles, other.shingles) >= _MIN_OVERLAP
     )
     return Similarity.NEAR if alike else Similarity.OTHER
 

@@ -7,10 +7,10 @@ elements.
 import re
 from collections.abc import Iterator
 
-MAX_TAG_LENGTH = 10_000
-MAX_TAGS = 200_000
-MAX_OPEN_TAGS = 20_000
-MAX_ENTRIES = 5_000
+_MAX_TAG_LENGTH = 10_000
+_MAX_TAGS = 200_000
+_MAX_OPEN_TAGS = 20_000
+_MAX_ENTRIES = 5_000
 
 _ASIDE = re.compile(r"<!--|<!\[CDATA\[")
 _ENDS = {"<!--": "-->", "<![CDATA[": "]]>"}
@@ -21,27 +21,27 @@ _ENTRY = re.compile(r"<(?:\w{1,20}:)?(?:item|entry)[\s>]")
 def exceeds_limits(text: str) -> bool:
     """Whether *text* exceeds the limits of tags, nesting or entries."""
     tags = opened = entries = 0
-    for piece in without_comments(text):
+    for piece in _without_comments(text):
         entries += len(_ENTRY.findall(piece))
         for chunk in piece.split(">"):
             begin = _BEGIN.search(chunk)
             if begin is None:
                 continue
             tags += 1
-            opened += depth_change(chunk, begin.start())
-            if len(chunk) - begin.start() > MAX_TAG_LENGTH or opened > MAX_OPEN_TAGS:
+            opened += _depth_change(chunk, begin.start())
+            if len(chunk) - begin.start() > _MAX_TAG_LENGTH or opened > _MAX_OPEN_TAGS:
                 return True
-    return tags > MAX_TAGS or entries > MAX_ENTRIES
+    return tags > _MAX_TAGS or entries > _MAX_ENTRIES
 
 
-def depth_change(chunk: str, begin: int) -> int:
+def _depth_change(chunk: str, begin: int) -> int:
     """Change of the number of open elements by a tag."""
     if chunk[begin + 1] == "/":
         return -1
     return 0 if chunk[begin + 1] in "?!" or chunk.endswith("/") else chunk.count("<", begin)
 
 
-def without_comments(text: str) -> Iterator[str]:
+def _without_comments(text: str) -> Iterator[str]:
     """*text* without comments and CDATA sections, whichever begins first."""
     at = 0
     while aside := _ASIDE.search(text, at):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from contracts.text import nfc
 from producers.imports.errors import NotAFeed
 from producers.imports.parse import feed_document, html_text
-from producers.imports.parse.feedparser_entry import Enclosure
+from producers.imports.parse.feed_entry import Enclosure
 from tests.support.feed_site import Article, rss
 
 NOW = datetime(2027, 1, 15, 8, 0, tzinfo=UTC)

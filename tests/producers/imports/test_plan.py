@@ -5,7 +5,7 @@ import pytest
 from contracts import events
 from contracts.delivery import ChannelName
 from producers.imports.imported_articles import ImportedArticles
-from producers.imports.parse.feedparser_entry import Enclosure
+from producers.imports.parse.feed_entry import Enclosure
 from producers.imports.plan import plan_events
 from producers.imports.planned import Plan, Reading
 from tests.support.feed_site import NOW, SITE, Article, changed_article

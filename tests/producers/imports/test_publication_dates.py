@@ -10,7 +10,7 @@ from contracts.delivery import ChannelName
 from producers.imports.compose_event import compose_event
 from producers.imports.parse.dates import MAX_AHEAD, parse_published
 from producers.imports.parse.feed_document import parse_feed
-from producers.imports.parse.feedparser_entry import Entry
+from producers.imports.parse.feed_entry import Entry
 from producers.imports.planned import Draft
 from tests.producers.imports.test_document import channel
 from tests.producers.imports.test_plan import whys
