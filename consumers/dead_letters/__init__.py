@@ -10,13 +10,10 @@ from consumers.dead_letters.decisions import (
     OutgoingMessage,
     check_corrected,
 )
-from consumers.dead_letters.letter import DeadLetter, Decision, MessageOrigin
-from consumers.dead_letters.selection import DeadLetterQuery
-from consumers.dead_letters.store import INLINE_BYTES, LETTER_BYTES, DeadLetterStore
+from consumers.dead_letters.letter import DeadLetter, DeadLetterQuery, Decision, MessageOrigin
+from consumers.dead_letters.store import DeadLetterStore
 
 __all__ = [
-    "INLINE_BYTES",
-    "LETTER_BYTES",
     "DeadLetter",
     "DeadLetterDecisions",
     "DeadLetterQuery",

@@ -6,8 +6,7 @@ from dataclasses import replace
 from pydantic import BaseModel
 
 from consumers.dead_letters.decisions import DeadLetterDecisions, Operator, require_whole
-from consumers.dead_letters.letter import DeadLetter
-from consumers.dead_letters.selection import DeadLetterQuery
+from consumers.dead_letters.letter import DeadLetter, DeadLetterQuery
 from consumers.dead_letters.store import DeadLetterStore
 from consumers.messages import field_error
 from contracts.errors import ContractError, FieldError, Invalid

@@ -18,12 +18,12 @@ from consumers.dead_letters import message_info
 from consumers.dead_letters.letter import (
     LEFT_OUT_NAMES_MAX,
     DeadLetter,
+    DeadLetterQuery,
     History,
     MessageOrigin,
     fingerprint,
 )
 from consumers.dead_letters.redaction import RedactedMessage, limit_body, redact
-from consumers.dead_letters.selection import DeadLetterQuery
 from consumers.messages import field_error
 from contracts import subjects
 from contracts.errors import FieldError, Invalid, limit_errors, printable

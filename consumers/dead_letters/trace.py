@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from consumers.dead_letters.letter import DeadLetter
-from consumers.dead_letters.selection import DeadLetterQuery
+from consumers.dead_letters.letter import DeadLetter, DeadLetterQuery
 from consumers.dead_letters.store import DeadLetterStore
 from contracts.trace import TimelineEntry, Trace
 from producers.bus import Bus

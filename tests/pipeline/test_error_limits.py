@@ -6,7 +6,8 @@ import pytest
 
 from consumers.app import broker as app_broker
 from consumers.app.decode import ContentMessage
-from consumers.dead_letters import INLINE_BYTES, LETTER_BYTES, DeadLetterStore, MessageOrigin
+from consumers.dead_letters import MessageOrigin
+from consumers.dead_letters.store import INLINE_BYTES, LETTER_BYTES, DeadLetterStore
 from contracts import events, subjects
 from contracts.content import Submitted
 from contracts.envelope import from_structured, read_each

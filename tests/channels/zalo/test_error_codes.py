@@ -8,7 +8,6 @@ from channels.zalo import error_codes
 from channels.zalo.error_codes import ErrorKind, classify
 from channels.zalo.errors import Refused
 from channels.zalo.outcomes import outcome_of
-from sandbox.zalo.api import oauth
 from tests.support.publications import a_publication
 from tests.support.zalo_account import BROADCAST, NOON
 from tests.support.zalo_error_codes import BUSINESS, FIX, OA, CodeRow, code_rows
@@ -143,13 +142,6 @@ def test_every_operator_code_names_its_fix_and_every_quota_its_end(host):
     rules = [rule for entry in error_codes.rules_by_code(host).values() for rule in entry]
     assert all(rule.fix for rule in rules if rule.kind is ErrorKind.OPERATOR)
     assert all(rule.until for rule in rules if rule.kind is ErrorKind.QUOTA)
-
-
-def test_the_sandbox_has_the_oauth_hosts_own_codes():
-    code = oauth.DEAD_TOKEN["error"]
-    assert classify(error_codes.OA_HOST, code, "").known is False
-    [rule] = error_codes.rules_by_code(error_codes.OAUTH_HOST)[code]
-    assert rule.kind is ErrorKind.TOKEN
 
 
 def test_the_reason_of_a_refusal_is_without_its_message():

@@ -63,11 +63,15 @@ async def test_money_is_never_cut_and_is_digits_where_zalo_wants_a_number(zalo_n
     assert ["1250000 đồng" in texts[0], "1.250.000 đồng" in texts[1]] == [True, True]
 
 
+async def add_param(house, param):
+    """Zalo's template of kind 2 has one more parameter."""
+    template = house.account.sandbox.world.templates.templates[shipped_routes()["2"]]
+    await house.set_template("2", params=(*template.params, param))
+
+
 async def test_dots_that_belong_to_a_code_stay_where_zalo_wants_a_number(zalo_notices):
     """Without them it would be another procedure's; Zalo says that the template is wrong."""
-    code = Param(name="ma_thu_tuc", type="NUMBER", max_length=30)
-    template = zalo_notices.account.sandbox.world.templates.templates[shipped_routes()["2"]]
-    await zalo_notices.set_template("2", params=(*template.params, code))
+    await add_param(zalo_notices, Param(name="ma_thu_tuc", type="NUMBER", max_length=30))
     outcome = await zalo_notices.send()
     assert (outcome.verdict, outcome.reason) == (Verdict.FAILED, "zalo -1124")
 
@@ -80,18 +84,13 @@ async def test_what_is_shorter_than_zalo_wants_fails_before_the_call(zalo_notice
 
 
 async def test_a_parameter_that_may_lack_is_left_out(zalo_notices):
-    link = Param(name="lien_ket", require=False, max_length=200)
-    template = zalo_notices.account.sandbox.world.templates.templates[shipped_routes()["2"]]
-    await zalo_notices.set_template("2", params=(*template.params, link))
-    assert (
-        await zalo_notices.send(sample_notice("2", detail_url=None))
-    ).verdict is Verdict.DELIVERED
+    await add_param(zalo_notices, Param(name="lien_ket", require=False, max_length=200))
+    outcome = await zalo_notices.send(sample_notice("2", detail_url=None))
+    assert outcome.verdict is Verdict.DELIVERED
 
 
 async def test_a_parameter_that_zalo_wants_since_lately_fails_by_name(zalo_notices):
-    link = Param(name="lien_ket", max_length=200)
-    template = zalo_notices.account.sandbox.world.templates.templates[shipped_routes()["2"]]
-    await zalo_notices.set_template("2", params=(*template.params, link))
+    await add_param(zalo_notices, Param(name="lien_ket", max_length=200))
     outcome = await zalo_notices.send(sample_notice("2", detail_url=None))
     assert outcome.reason == "template parameter lien_ket: missing"
 

@@ -73,20 +73,6 @@ async def test_the_broadcast_goes_to_those_who_are_meant(zalo_account):
     }
 
 
-async def test_every_target_that_an_event_can_name_is_one_that_zalo_takes(zalo_account):
-    zalo_account.set_rules(article_quota=1000, broadcast_quota=1000)
-    fields = [
-        {"ages": ["0-12", "65+"], "gender": "male", "regions": ["north", "south"]},
-        {"provinces": list(PROVINCES)},
-        {"ages": ["18-24"], "gender": "female", "provinces": ["hue"]},
-    ]
-    for number, broadcast in enumerate(fields):
-        item = a_publication(content_id=f"tin-{number}", broadcast=broadcast)
-        await zalo_account.send(item)
-        assert (await zalo_account.send(item, BROADCAST)).verdict is Verdict.DELIVERED
-    assert len(zalo_account.broadcasts) == len(fields)
-
-
 # ---- an article without announcement
 
 QUIET = {"enabled": False}

@@ -49,16 +49,6 @@ async def test_the_last_one_of_the_month_is_the_last_until_the_next(clock):
     await one.reserve()
 
 
-async def test_what_was_taken_from_the_last_month_is_not_given_back_to_this_one(clock):
-    clock.now = LATE_NOVEMBER
-    one = meter(clock)
-    november = await one.reserve()
-    clock.now = DECEMBER
-    await one.reserve()
-    await one.release(november)
-    assert await one.used() == 1
-
-
 @pytest.mark.parametrize("row", [ARTICLE, BROADCAST])
 async def test_a_refusal_after_the_month_s_end_gives_nothing_back_to_the_new_one(zalo_account, row):
     """The answer comes when others have begun to count the next month."""
