@@ -213,10 +213,8 @@ async def test_one_mail_is_one_mail_whatever_its_text_holds(pipelining):
     async with SmtpReceiver(pipelining=pipelining) as receiver:
         for publication in publications:
             channel = email_channel(receiver.port)
-            assert (
-                verdicts(await deliver(channel, recipients(2), never_expired, publication))
-                == [DELIVERED] * 2
-            )
+            outcomes = await deliver(channel, recipients(2), never_expired, publication)
+            assert verdicts(outcomes) == [DELIVERED] * 2
     assert len(receiver.mails) == 2 * len(publications)
     assert {mail.recipient for mail in receiver.mails} == {"a0@example.com", "a1@example.com"}
     for mail in receiver.mails:

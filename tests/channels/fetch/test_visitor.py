@@ -136,15 +136,9 @@ def test_retry_after_is_a_number_or_a_date(said, seconds):
     assert parse_retry_after(said, NOW) == seconds
 
 
-@pytest.mark.parametrize(
-    ("said", "seconds"),
-    [
-        ("max-age=300", 300),
-        ("public, Max-Age = 60", 60),
-        ("s-maxage=9", 0),
-        ("no-cache", 0),
-        ("", 0),
-    ],
-)
+AGES = {"max-age=300": 300, "public, Max-Age = 60": 60, "s-maxage=9": 0, "no-cache": 0, "": 0}
+
+
+@pytest.mark.parametrize(("said", "seconds"), AGES.items())
 def test_max_age_is_read(said, seconds):
     assert parse_max_age(said) == seconds

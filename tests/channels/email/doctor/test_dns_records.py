@@ -128,9 +128,8 @@ async def test_reports_may_go_to_another_organisation_that_wants_them():
     zone = dmarc_zone(moha_vn="p=reject; rua=mailto:a@reports.example,mailto:b@moha.vn!10m")
     consent = {("moha.vn._report._dmarc.reports.example", "TXT"): ['"v=DMARC1"']}
     async with DnsServer(zone | consent) as server:
-        assert {one.code async for one in dmarc.examine(server.client, "moha.vn", "moha.vn")} == {
-            "dmarc_ok"
-        }
+        [finding] = [one async for one in dmarc.examine(server.client, "moha.vn", "moha.vn")]
+    assert finding.code == "dmarc_ok"
 
 
 POINTERS = {
@@ -152,10 +151,8 @@ async def test_only_addresses_that_others_see_need_a_name_that_leads_back():
         "9.9.9.9": "ptr_ok", "8.8.8.8": "ptr_astray", "1.1.1.1": "ptr_missing"
     }  # fmt: skip
     for host in ("127.0.0.1", "localhost", ""):
-        assert (
-            await relay.public_addresses(settings.model_copy(update={"host": host}), server.client)
-            == []
-        )
+        local = settings.model_copy(update={"host": host})
+        assert await relay.public_addresses(local, server.client) == []
 
 
 async def test_a_relay_that_spf_does_not_permit_is_named():

@@ -75,9 +75,8 @@ def test_a_complaint_by_the_standard(kind):
 
 
 def test_feedback_that_takes_a_complaint_back_is_nothing():
-    assert (
-        bounce_parser.parse_report(complaint_mail(kind="not-spam"), "").kind is ReportKind.NO_REPORT
-    )
+    report = bounce_parser.parse_report(complaint_mail(kind="not-spam"), "")
+    assert report.kind is ReportKind.NO_REPORT
 
 
 @pytest.mark.parametrize(
@@ -86,12 +85,7 @@ def test_feedback_that_takes_a_complaint_back_is_nothing():
         (plain_mail("<a@b>: 550 5.1.1 unknown"), "", ReportKind.BOUNCE, "5.1.1"),
         (plain_mail("will retry: 451 4.4.1 busy"), "", ReportKind.DELAY, "4.4.1"),
         (plain_mail("your server 10.5.1.1 is fine, and 5.1.1.9"), "", ReportKind.NO_REPORT, ""),
-        (
-            plain_mail("see chapter 5.1.1", sender="An <an@example.com>"),
-            "",
-            ReportKind.NO_REPORT,
-            "",
-        ),
+        (plain_mail("see 5.1.1", sender="An <an@example.com>"), "", ReportKind.NO_REPORT, ""),
         (plain_mail("550 5.1.1 unknown"), "somebody@example.com", ReportKind.NO_REPORT, ""),
         (plain_mail("I am away until Monday"), "", ReportKind.NO_REPORT, ""),
         (b"", "", ReportKind.NO_REPORT, ""),

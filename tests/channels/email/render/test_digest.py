@@ -28,16 +28,8 @@ def a_digest(*texts, **changes):
         for number, one in enumerate(texts)
     ]
     fields = {"digest_id": "digest-daily-2026-11-26", "revision": 1, "frequency": "daily"}
-    window = {
-        "after": 0,
-        "upto": 9,
-        "since": DUE - timedelta(days=1),
-        "at": AT,
-        "due": DUE,
-        "issued": AT,
-    }
-    issue = Issue(**{**fields, **window, "items": items, **changes})
-    return Digest(issue, dict(enumerate(texts)))
+    window = {"after": 0, "upto": 9, "since": DUE - timedelta(days=1), "at": AT, "issued": AT}
+    return Digest(Issue(due=DUE, items=items, **fields | window | changes), dict(enumerate(texts)))
 
 
 def named(number, **changes):

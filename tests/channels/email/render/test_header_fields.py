@@ -1,7 +1,6 @@
 """The header fields that a mail owes its readers and their providers."""
 
 import re
-from datetime import UTC, datetime
 from email import message_from_bytes
 
 import pytest
@@ -99,6 +98,8 @@ def test_a_list_id_is_short_and_the_same_for_every_mail_of_a_topic():
 def test_the_agency_is_named_in_the_header_and_in_the_mail_alike():
     mail = mail_of("new", from_="Bộ Nội vụ (thử) <thong-bao@moha.example>")
     assert mails.decoded_name(mail, "From") == "Bộ Nội vụ (thử) - Văn phòng Bộ"
+    assert mails.decoded_name(mail, "Reply-To") == "Hỏi đáp"
+    assert mail["Reply-To"].addresses[0].addr_spec == "hoi-dap@moha.example"
     text = mail.get_body(("plain",)).get_content().replace("\r\n", "\n")
     assert text.startswith("Bộ Nội vụ (thử)\nVăn phòng Bộ\n")
     assert "có trong danh sách nhận tin của Bộ Nội vụ (thử)." in text
@@ -108,9 +109,6 @@ def test_the_agency_is_named_in_the_header_and_in_the_mail_alike():
     ("domain", "path"), [("tra-lai.moha.example", b"b@tra-lai.moha.example"), ("", b"")]
 )
 def test_a_doctors_mail_comes_from_the_domain_from_which_all_mails_come(domain, path):
-    house, now = (
-        mails.email_channel(bounce_domain=domain).context,
-        datetime(2026, 11, 26, tzinfo=UTC),
-    )
-    mail = doctor.sample_envelope(house, now, "admin@moha.example")
-    assert Doctor(house, DnsClient(("127.0.0.1", 53)), now).with_return_path(mail).sender == path
+    context, now = mails.email_channel(bounce_domain=domain).context, LOOKS["new"][0].released_at
+    mail = doctor.sample_envelope(context, now, "admin@moha.example")
+    assert Doctor(context, DnsClient(("127.0.0.1", 53)), now).with_return_path(mail).sender == path

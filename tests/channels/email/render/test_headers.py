@@ -77,10 +77,6 @@ def test_plain_ascii_stays_readable(plain):
     assert headers.encode_text("Subject", plain) == plain
 
 
-def test_no_name_no_quotes():
-    assert headers.encode_mailbox("To", "", "a@example.com") == "a@example.com"
-
-
 def test_an_endless_value_is_refused():
     with pytest.raises(header_injection.UnsafeHeader):
         headers.encode_text("Subject", "a" * 1000)

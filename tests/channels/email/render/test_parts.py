@@ -89,11 +89,8 @@ def test_whatever_an_author_writes_both_parts_say_the_same(body):
 )
 @hypothesis.settings(max_examples=80)
 def test_odd_characters_are_the_same_in_both_parts(body, title, said):
-    check_same(
-        a_full_publication(
-            body=body, title=title, summary=said, action="corrected", revision=2, reason=said
-        )
-    )
+    changes = {"action": "corrected", "revision": 2, "reason": said}
+    check_same(a_full_publication(body=body, title=title, summary=said, **changes))
 
 
 def test_relative_links_lead_to_the_portal_and_dead_ones_are_mere_words():
@@ -107,33 +104,27 @@ def test_relative_links_lead_to_the_portal_and_dead_ones_are_mere_words():
 
 
 def test_a_picture_in_a_link_is_the_words_of_that_link():
-    _, html = parts(
-        a_full_publication(body="[![Sơ đồ](https://moha.example/s.png)](https://m.example/t)")
-    )
+    body = "[![Sơ đồ](https://moha.example/s.png)](https://m.example/t)"
+    _, html = parts(a_full_publication(body=body))
     assert ">Sơ đồ</a>" in html
     assert "s.png" not in html
 
 
 def test_headings_begin_below_the_mails_own():
-    _, html = parts(
-        a_full_publication(body="### Một\n\n#### Hai\n\n### Ba", links=(), attachments=())
-    )
+    body = "### Một\n\n#### Hai\n\n### Ba"
+    _, html = parts(a_full_publication(body=body, links=(), attachments=()))
     assert re.findall(r"<(h\d)", html) == ["h1", "h2", "h3", "h2"]
 
 
 def test_files_say_what_they_are_and_how_large():
-    files = [
-        {
-            "url": "https://moha.example/a",
-            "title": "Mẫu A",
-            "media_type": "application/pdf",
-            "size": 1_234_567,
-        },
-        {"url": "https://moha.example/b", "title": "Mẫu B", "size": 950},
-        {"url": "https://moha.example/c", "title": "Mẫu C", "media_type": "application/zip"},
-        {"url": "https://moha.example/d", "title": "Mẫu D", "size": 25_000},
-    ]
-    plain, html = parts(a_full_publication(attachments=files))
+    known = (
+        {"media_type": "application/pdf", "size": 1_234_567},
+        {"size": 950},
+        {"media_type": "application/zip"},
+        {"size": 25_000},
+    )
+    file = {"url": "https://moha.example/a", "title": "Mẫu"}
+    plain, html = parts(a_full_publication(attachments=[file | facts for facts in known]))
     for shown in (" (PDF, 1,2 MB)", " (950 B)", " (ZIP)", " (25 KB)"):
         assert shown in plain and shown in html
 

@@ -61,18 +61,6 @@ def test_the_headers_say_who_what_and_how_to_stop():
     assert link in part(mail, "html")
 
 
-def test_reply_to_and_the_agencys_name_come_from_the_settings():
-    channel = email_channel(
-        from_="Bộ Nội vụ (thử) <thong-bao@moha.example>", reply_to="Hỏi đáp <hoi-dap@moha.example>"
-    )
-    _, mail = sent_mail(channel=channel)
-    assert decoded_name(mail, "From") == "Bộ Nội vụ (thử) - Văn phòng Bộ"
-    assert (decoded_name(mail, "Reply-To"), mail["Reply-To"].addresses[0].addr_spec) == (
-        "Hỏi đáp",
-        "hoi-dap@moha.example",
-    )
-
-
 @pytest.mark.parametrize(
     "name", ["Nguyễn Văn An", '<b>"Đậu" & Bạn</b>', ".Chấm", "=C3=A1", "Tên rất dài " * 12]
 )
@@ -99,9 +87,7 @@ def test_a_title_stands_before_a_persons_name_alone(name, greeting):
 
 def test_two_renderings_are_the_same_bytes():
     row = mail_recipient(3, a_full_publication())
-    first, _ = sent_mail(row=row)
-    again, _ = sent_mail(row=row)
-    assert first == again
+    assert sent_mail(row=row)[0] == sent_mail(row=row)[0]
 
 
 def test_readers_share_all_but_what_is_theirs():
@@ -116,29 +102,21 @@ def test_readers_share_all_but_what_is_theirs():
 
 def test_lines_are_short_ascii_and_end_in_crlf():
     body, _ = sent_mail(a_full_publication(body="x" * 5000 + "\n\n" + "Đ" * 5000))
-    lines = body.split(b"\r\n")
-    assert body.isascii()
-    assert b"\r" not in body.replace(b"\r\n", b"")
-    assert b"\n" not in body.replace(b"\r\n", b"")
-    assert body.endswith(b"\r\n")
-    assert max(map(len, lines)) <= 200
+    assert body.isascii() and body.endswith(b"\r\n")
+    assert not {*b"\r\n"} & {*body.replace(b"\r\n", b"")}
+    assert max(map(len, body.split(b"\r\n"))) <= 200
     in_parts = body.split(b"\r\n\r\n", 1)[1].split(b"\r\n")
     assert max(map(len, in_parts)) <= 77  # 76, and a doubled dot
 
 
 def test_the_message_id_is_the_deliverys_and_no_other():
     publication = a_publication()
-    ids = {
-        raw_header(sent_mail(publication, mail_recipient(n, publication))[1], "Message-ID")
-        for n in range(50)
-    }
-    assert len(ids) == 50
-    row = mail_recipient(1, publication)
-    assert raw_header(sent_mail(publication, row)[1], "Message-ID") == keys.message_id(
-        row.delivery_key, "moha.example"
-    )
+    rows = [mail_recipient(n, publication) for n in range(50)]
+    ids = [raw_header(sent_mail(publication, row)[1], "Message-ID") for row in rows]
+    assert ids == [keys.message_id(row.delivery_key, "moha.example") for row in rows]
     other = a_publication(revision=2)
-    assert raw_header(sent_mail(other, mail_recipient(1, other))[1], "Message-ID") not in ids
+    ids.append(raw_header(sent_mail(other, mail_recipient(1, other))[1], "Message-ID"))
+    assert len(set(ids)) == 51
 
 
 def test_a_correction_threads_on_what_the_reader_got_before():
@@ -146,13 +124,11 @@ def test_a_correction_threads_on_what_the_reader_got_before():
     row = mail_recipient(1, publication, correction=True)
     _, mail = sent_mail(publication, row)
     assert decoded_header(mail, "Subject") == f"Đính chính: {publication.title}"
-    earlier = [
-        keys.message_id(
-            keys.delivery_key(publication.content_id, past, ChannelName.EMAIL, row.id),
-            "moha.example",
-        )
+    deliveries = [
+        keys.delivery_key(publication.content_id, past, ChannelName.EMAIL, row.id)
         for past in (1, 2)
     ]
+    earlier = [keys.message_id(delivery, "moha.example") for delivery in deliveries]
     assert raw_header(mail, "References").split() == earlier
     assert raw_header(mail, "In-Reply-To") == earlier[-1]
     assert "Nội dung dưới đây là bản đúng" in part(mail, "plain")
@@ -236,12 +212,6 @@ def test_unsubscribe_tokens_name_their_reader_and_can_not_be_forged():
     assert [SIGNER.subscriber_of(text) for text in forged] == [None] * len(forged)
     with pytest.raises(ValueError, match="16 bytes"):
         HmacSigner(b"short")
-
-
-def test_a_mail_takes_less_than_a_lease():
-    channel = email_channel()
-    assert channel.request_timeout_s + 5 < 60  # a lease, and the clocks' margin
-    assert channel.settle_s == channel.request_timeout_s + 30
 
 
 ADDRESS = "Số 8 Tôn Thất Thuyết, Cầu Giấy, Hà Nội"

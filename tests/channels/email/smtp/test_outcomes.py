@@ -136,9 +136,8 @@ def test_accepted_unsent_and_doubtful():
     assert outcomes.outcome_of(unsent_reply("deadline")) == Outcome(Verdict.UNSENT, "deadline")
     assert outcomes.outcome_of(unsent_reply("421"), 30.0) == Outcome(Verdict.UNSENT, "421", 30.0)
     assert outcomes.outcome_of(doubtful_reply("timeout")) == Outcome(Verdict.DOUBT, "timeout", 60.0)
-    assert outcomes.outcome_of(doubtful_reply(STOPPED)) == Outcome(Verdict.DOUBT, STOPPED), (
-        "ours, not the relay's"
-    )
+    ours = outcomes.outcome_of(doubtful_reply(STOPPED))
+    assert ours == Outcome(Verdict.DOUBT, STOPPED), "not the relay's"
 
 
 @pytest.mark.parametrize("words", [b"a@b.vn", b"Nguyen Van An", b"secret"])

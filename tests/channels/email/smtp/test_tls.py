@@ -64,7 +64,6 @@ CERTIFICATES = {
     "unknown": (lambda _ca: relay_context(trustme.CA()), "certificate is not valid"),
     "old": (tls_1_0_only, "connect"),  # it ends the connection
 }
-FALSE = pytest.mark.parametrize(("made", "reason"), CERTIFICATES.values(), ids=CERTIFICATES)
 
 
 def without(word):
@@ -137,30 +136,23 @@ def open_bench(bus, tmp_path, bundle):
 
 
 @asynccontextmanager
-async def replaced(bench, context):
-    """Another relay, which speaks TLS from the first byte."""
-    relay = SmtpReceiver(extras=("AUTH PLAIN",), tls=context, tls_at_once=True)
+async def replaced(bench, context, at_once=True):
+    """Another relay; *at_once*: it speaks TLS from the first byte."""
+    relay = SmtpReceiver(extras=("AUTH PLAIN",), tls=context, tls_at_once=at_once)
     async with relay as bench.receiver:
         bench.proxy.server_port = bench.receiver.port
         yield
 
 
 @pytest.mark.promise("5.6")
-@FALSE
+@pytest.mark.parametrize("at_once", [False, True], ids=["starttls", "tls"])
+@pytest.mark.parametrize(("made", "reason"), CERTIFICATES.values(), ids=CERTIFICATES)
 async def test_a_false_certificate_gets_nothing_and_a_true_one_everything(
-    open_bench, authority, made, reason
+    open_bench, authority, made, reason, at_once
 ):
-    async with open_bench(made(authority)) as bench:
+    async with open_bench(made(authority), at_once) as bench:
         await bench.stands_still(reason)
-        bench.receiver.tls = relay_context(authority)
-        await bench.recovers()
-
-
-@FALSE
-async def test_with_tls_from_the_first_byte_it_is_the_same(open_bench, authority, made, reason):
-    async with open_bench(made(authority), at_once=True) as bench:
-        await bench.stands_still(reason)
-        async with replaced(bench, relay_context(authority)):
+        async with replaced(bench, relay_context(authority), at_once):
             await bench.recovers()
 
 

@@ -1,12 +1,10 @@
-"""The portal's index: speed independent of its size, and atomic changes."""
+"""The portal's index: speed independent of its size."""
 
 import sqlite3
 
 import pytest
 
-from channels.portal.index.index import PortalIndex
 from channels.portal.index.listings import CHANGES_SQL, NEWEST_SQL, PART_SQL
-from channels.portal.model.page_sets import PageKind, PageSet
 from tests.support.portal_dir import new_writer
 
 
@@ -35,13 +33,3 @@ def test_the_index_is_never_read_from_end_to_end(tmp_path, sql, values):
         step.startswith("SEARCH") or "item_undone" in step or "item_old_print" in step
         for step in plan
     ), plan
-
-
-def test_an_uncommitted_revision_leaves_no_trace(tmp_path):
-    new_writer(tmp_path).close()
-    index = PortalIndex(tmp_path / "state/index.sqlite")
-    with pytest.raises(ZeroDivisionError), index.transaction():
-        index.mark_stale([PageSet(PageKind.HOME)])
-        raise ZeroDivisionError
-    assert index.stale_page_sets() == []
-    index.close()

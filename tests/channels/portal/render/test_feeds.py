@@ -43,23 +43,21 @@ RICH = an_item(
     ],
     audiences=["cong-dan", "vien-chuc"],
 )
-CORRECTED = an_item(
-    8,
-    action="corrected",
-    revision=2,
-    released_at=RELEASED_AT + timedelta(days=1),
-    reason="Sai ngày",
-)
-WITHDRAWN = an_item(
-    9, action="withdrawn", revision=2, released_at=RELEASED_AT + timedelta(days=2), reason="Nhầm"
-)
+
+
+def again(number, action, reason, days):
+    at = RELEASED_AT + timedelta(days=days)
+    return an_item(number, action=action, revision=2, released_at=at, reason=reason)
+
+
+CORRECTED = again(8, "corrected", "Sai ngày", 1)
+WITHDRAWN = again(9, "withdrawn", "Nhầm", 2)
 
 
 @pytest.fixture
 def folder(tmp_path):
-    publish(
-        tmp_path, an_item(1), RICH, CORRECTED, WITHDRAWN, an_item(10, summary="", language="en")
-    )
+    english = an_item(10, summary="", language="en")
+    publish(tmp_path, an_item(1), RICH, CORRECTED, WITHDRAWN, english)
     return tmp_path
 
 

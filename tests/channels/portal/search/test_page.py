@@ -266,18 +266,10 @@ def test_every_question_is_answered_or_refused(search_service, asked):
     assert search_service.respond(asked).status_code in (200, 400)
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "q=%ff%fe",
-        "q=%00",
-        "q=%ed%a0%80",
-        f"q={'a+' * 5000}",
-        "&&==&",
-        "q=1&q=%22",
-        "trang=%e2%91%a0",
-    ],
-)
+BYTES = ["q=%ff%fe", "q=%00", "q=%ed%a0%80", "&&==&", "q=1&q=%22", "trang=%e2%91%a0"]
+
+
+@pytest.mark.parametrize("query", [*BYTES, f"q={'a+' * 5000}"])
 async def test_bytes_that_are_no_text_are_answered_too(client, query):
     assert (await client.get(f"/tim?{query}")).status_code in (200, 400)
 

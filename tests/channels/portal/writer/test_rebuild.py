@@ -10,12 +10,6 @@ from tests.support.portal_dir import never_expired, new_writer, public_files, pu
 from tests.support.released_items import CORRECTED, FIRST, ITEMS, new_site_files
 
 
-def test_the_order_in_which_publications_come_makes_no_difference(tmp_path):
-    publish(tmp_path / "sent", *ITEMS, FIRST, CORRECTED)
-    rebuild(tmp_path / "new", [CORRECTED, FIRST, *reversed(ITEMS)])
-    assert public_files(tmp_path / "new") == public_files(tmp_path / "sent")
-
-
 def test_a_rebuild_tells_how_far_it_is(tmp_path):
     told = []
     with open_rebuild(tmp_path, new_site_files(), 5.0, lambda *what: told.append(what)) as portal:
