@@ -58,7 +58,6 @@ class FetchedFile:
 
 
 async def _resolve_host(host: str, port: int) -> Sequence[str]:
-    """Resolve a host name with the machine's resolver."""
     loop = asyncio.get_running_loop()
     results = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(address[0]) for *_, address in results]
@@ -164,14 +163,10 @@ class Fetcher:
             force_close=True,
             socket_factory=self._open_socket,
         )
-        headers = {
-            "User-Agent": _USER_AGENT,
-            "Accept": ", ".join(sorted(wanted)),
-            "Accept-Encoding": "identity",
-        }
+        headers = {"User-Agent": _USER_AGENT, "Accept": ", ".join(sorted(wanted))}
         return aiohttp.ClientSession(
             connector=connector,
-            headers=headers,
+            headers=headers | {"Accept-Encoding": "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.limits.connect_s),

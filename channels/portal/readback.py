@@ -53,7 +53,6 @@ class Readback:
         return failure
 
     async def _check_once(self, publication: Publication, feeds: Sequence[str]) -> str:
-        """Read the page and the feeds once."""
         timeout = aiohttp.ClientTimeout(total=_READ_TIMEOUT_S)
         try:
             async with aiohttp.ClientSession(timeout=timeout) as http:

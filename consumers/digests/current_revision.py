@@ -74,8 +74,5 @@ async def load_publication(bus: Bus, seq: int) -> Publication:
 
 async def load_publications(bus: Bus, issue: Issue) -> dict[int, Publication]:
     """Load the texts of an issue, by their number."""
-    return {
-        number: await load_publication(bus, item.seq)
-        for number, item in enumerate(issue.items)
-        if not item.out
-    }
+    seqs = {number: item.seq for number, item in enumerate(issue.items) if not item.out}
+    return {number: await load_publication(bus, seq) for number, seq in seqs.items()}

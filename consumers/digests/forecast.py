@@ -120,11 +120,9 @@ class DigestForecaster:
         return digest, digest.issue.items_mask
 
     async def forecast(self, trace_digest: TraceDigest) -> list[DigestForecast]:
-        """Forecast all frequencies."""
         coming = {frequency: await self.next_digest(frequency) for frequency in FREQUENCIES}
-        subscribers = await self.count_subscribers(
-            {name: upcoming.digest.issue.at for name, upcoming in coming.items()}
-        )
+        moments = {name: upcoming.digest.issue.at for name, upcoming in coming.items()}
+        subscribers = await self.count_subscribers(moments)
         return [
             DigestForecast(
                 frequency=frequency,

@@ -47,7 +47,6 @@ class PlanRows:
             yield batch, rows
 
     async def find(self, plan: PlanKey, id: str) -> tuple[BatchKey, BatchRows] | None:
-        """Find the batch that holds a recipient."""
         async for batch, rows in self.between(plan, id, id):
             return (batch, rows) if id in rows.ids else None
         return None

@@ -155,10 +155,9 @@ class DigestService(Planner):
             return renewed
         await self.store.carry_over(issue.frequency, [issue.items[number].seq for number in late])
         log.warning("digest_item_put_off", items=len(late))
-        items = [
-            item.model_copy(update={"out": item.out or number in late})
-            for number, item in enumerate(renewed.items)
-        ]
+        items = list(renewed.items)
+        for number in late:
+            items[number] = items[number].model_copy(update={"out": True})
         return renewed.model_copy(update={"items": tuple(items)})
 
     async def blocked_items(self, issue: Issue) -> list[int]:

@@ -5,9 +5,10 @@ for ever. `item.<content_id>` names the digests that hold an item, `open` those 
 cut writes all of them in one atomic batch."""
 
 import secrets
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import date
+from functools import partial
 from typing import NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, Field
@@ -58,9 +59,8 @@ class OpenDigests(Record):
         """Remove *digest_id*, unless it was called again."""
         if self.calls.get(digest_id) != call:
             return self
-        return OpenDigests(
-            calls={name: mark for name, mark in self.calls.items() if name != digest_id}
-        )
+        rest = {name: mark for name, mark in self.calls.items() if name != digest_id}
+        return OpenDigests(calls=rest)
 
 
 class DigestStore:
@@ -141,7 +141,6 @@ class DigestStore:
         return [*writes, BatchEntry(OPEN_KEY, encode(called), open_.revision)]
 
     async def carry_over(self, frequency: DigestFrequency, seqs: Iterable[int]) -> None:
-        """Carry publications over to the next digest of a frequency."""
 
         def add(stored: LastCut | None) -> LastCut:
             now = require(stored)
@@ -163,19 +162,15 @@ class DigestStore:
 
     async def mark_open(self, digest_id: str) -> None:
         """Call for a check of a digest."""
-
-        def add(stored: OpenDigests | None) -> OpenDigests:
-            return (stored or OpenDigests()).with_call(digest_id)
-
-        await records.update(self.bucket, OPEN_KEY, OpenDigests, add)
+        await self.update_open(lambda calls: calls.with_call(digest_id))
 
     async def mark_done(self, digest_id: str, call: str) -> None:
         """Close a digest, unless it was called again."""
+        await self.update_open(lambda calls: calls.without(digest_id, call))
 
-        def remove(stored: OpenDigests | None) -> OpenDigests:
-            return (stored or OpenDigests()).without(digest_id, call)
-
-        await records.update(self.bucket, OPEN_KEY, OpenDigests, remove)
+    async def update_open(self, change: Callable[[OpenDigests], OpenDigests]) -> None:
+        update = partial(records.update, self.bucket, OPEN_KEY, OpenDigests)
+        await update(lambda stored: change(stored or OpenDigests()))
 
 
 def encode(value: BaseModel) -> bytes:

@@ -40,9 +40,8 @@ async def trace_digest(
 def _cut_entry(issue: Issue) -> TimelineEntry:
     since, until = (moment.astimezone(UTC) for moment in (issue.since, issue.at))
     span = f"{since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}"
-    return TimelineEntry(
-        at=issue.at, event="cut", channel=EMAIL, detail=f"{_count_items(issue)} from {span}"
-    )
+    detail = f"{_count_items(issue)} from {span}"
+    return TimelineEntry(at=issue.at, event="cut", channel=EMAIL, detail=detail)
 
 
 def _count_items(issue: Issue) -> str:
@@ -51,9 +50,8 @@ def _count_items(issue: Issue) -> str:
 
 def _with_edition(entry: TimelineEntry, issue: Issue) -> TimelineEntry:
     label = f"edition {issue.revision}, {_count_items(issue)}"
-    return entry.model_copy(
-        update={"detail": f"{label}: {entry.detail}" if entry.detail else label}
-    )
+    detail = f"{label}: {entry.detail}" if entry.detail else label
+    return entry.model_copy(update={"detail": detail})
 
 
 def _add_counts(count: StatusCounts, later: StatusCounts) -> StatusCounts:

@@ -56,7 +56,6 @@ class PreferenceIndex:
         return self.cache[key]
 
     def _load_new(self) -> None:
-        """Load the preference sets that are new in the file."""
         if new := load_preference_sets(self.store, max(self.preference_sets, default=0)):
             self.preference_sets |= new
             self.cache.clear()

@@ -67,14 +67,12 @@ class DirectoryFollower:
         raise BusError("the watch ended")
 
     async def apply_changes(self, changes: asyncio.Queue[Change]) -> None:
-        """Apply changes in chunks."""
         while True:
             chunk = [await changes.get()]
             while len(chunk) < CHUNK_SIZE and not changes.empty():
                 chunk.append(changes.get_nowait())
-            rows = [
-                parse_change(change) for change in chunk if change.key.startswith(SUBSCRIBER_PREFIX)
-            ]
+            own = (change for change in chunk if change.key.startswith(SUBSCRIBER_PREFIX))
+            rows = list(map(parse_change, own))
             crash_point("directory.read")
             self.store.apply(rows, chunk[-1].seq)
             crash_point("directory.applied")
@@ -108,14 +106,10 @@ def parse_change(change: Change) -> DirectoryRow:
         return DirectoryRow(id)
     try:
         record = json.loads(change.data)
-        row = (
-            id,
-            record["email"],
-            record["name"],
-            preference_key(record),
-            _to_epoch_s(record.get("paused_until")),
-        )
-        active = record["active"] and DirectoryRow(*row, *_frequency_times(record))
+        preferences, paused_until = preference_key(record), _to_epoch_s(record.get("paused_until"))
+        contact = (id, record["email"], record["name"])
+        times = (paused_until, *_frequency_times(record))
+        active = record["active"] and DirectoryRow(*contact, preferences, *times)
     except (ValueError, KeyError, TypeError, AttributeError):
         log.error("subscriber_unreadable", recipient=id, seq=change.seq)
         return DirectoryRow(id)
@@ -126,11 +120,7 @@ def _frequency_times(record: dict[str, Any]) -> Iterator[float]:
     """Yield when the frequency changed, and when a daily and a weekly one last ended."""
     since, before = record.get("frequency_since"), record.get("frequency_before")
     ended = record.get("frequency_ended") or {before: since}
-    yield from (
-        _to_epoch_s(since),
-        _to_epoch_s(ended.get("daily")),
-        _to_epoch_s(ended.get("weekly")),
-    )
+    yield from map(_to_epoch_s, (since, ended.get("daily"), ended.get("weekly")))
 
 
 def _to_epoch_s(text: str | None) -> float:

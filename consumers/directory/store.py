@@ -125,9 +125,8 @@ class DirectoryStore:
 
     def preference_sets(self, after: int = 0) -> list[tuple[int, str]]:
         """Return the preference sets behind *after*, oldest first."""
-        return self.db.execute(
-            "select id, wishes from taste where id > ? order by id", (after,)
-        ).fetchall()
+        query = "select id, wishes from taste where id > ? order by id"
+        return self.db.execute(query, (after,)).fetchall()
 
     def count_subscribers(self, set_ids: str | None = None) -> int:
         """Count the subscribers of some sets (a JSON list), or all."""
@@ -138,7 +137,6 @@ class DirectoryStore:
         return int(self.db.execute(query, (set_ids,)).fetchone()[0])
 
     def all_ids(self, after: str, limit: int) -> list[str]:
-        """Return the next ids in order."""
         query = "select id from person where id > ? order by id limit ?"
         return [id for (id,) in self.db.execute(query, (after, limit))]
 
@@ -210,9 +208,8 @@ class DirectoryStore:
         self.db.execute(UPSERT, row._replace(preferences=str(taste)))
 
     def _preference_set_id(self, preferences: str) -> int:
-        self.db.execute(
-            "insert into taste (wishes) values (?) on conflict do nothing", (preferences,)
-        )
+        query = "insert into taste (wishes) values (?) on conflict do nothing"
+        self.db.execute(query, (preferences,))
         cursor = self.db.execute("select id from taste where wishes = ?", (preferences,))
         return int(cursor.fetchone()[0])
 

@@ -22,11 +22,8 @@ from contracts.records import NoticeRecord
 from producers.bus import Bus
 
 EMAIL = ChannelName.EMAIL
-MAX_REPORT_AGE = {
-    "bounce": timedelta(days=30),
-    "delay": timedelta(days=30),
-    "complaint": timedelta(days=365),
-}
+MONTH, YEAR = timedelta(days=30), timedelta(days=365)
+MAX_REPORT_AGE = {"bounce": MONTH, "delay": MONTH, "complaint": YEAR}
 """Oldest report that counts, after the mail has left.
 
 Servers give up after five days. An old mail shows its return path for ever, and its finder must not

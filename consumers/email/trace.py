@@ -39,9 +39,8 @@ def stop_entries(content_id: str, stop: BounceStop | None) -> Iterator[TimelineE
     cause = f"by the bounce brake, {share}{codes}"
     match stop.state:
         case "stopped":
-            yield _email_entry(
-                stop.at, "stopped", f"stopped {cause}; now: {_command_hints(content_id)}"
-            )
+            hints = _command_hints(content_id)
+            yield _email_entry(stop.at, "stopped", f"stopped {cause}; now: {hints}")
         case "released":
             yield _email_entry(stop.at, "stopped", cause)
             yield _email_entry(stop.decided or stop.at, "goes_on", f"decided by {stop.by}")
@@ -58,7 +57,6 @@ def _command_hints(content_id: str) -> str:
 
 
 def most_frequent_codes(codes: Mapping[str, int]) -> str:
-    """Format the most frequent codes with their meanings."""
     most_frequent = Counter(codes).most_common(MAX_CODES)
     return ", ".join(f"{count} x {status_codes.describe(code)}" for code, count in most_frequent)
 

@@ -66,11 +66,8 @@ class ImportChunk:
             self.updated += 1
 
     def entries(self, known: Mapping[str, AddressEntry]) -> list[BatchEntry]:
-        return [
-            entry
-            for key, subscriber in self.subscribers.items()
-            for entry in changed_entries(key, subscriber, known[key])
-        ]
+        changed = self.subscribers.items()
+        return [entry for key, new in changed for entry in changed_entries(key, new, known[key])]
 
 
 def merge(before: Subscriber, wanted: Subscriber, at: datetime) -> Subscriber:

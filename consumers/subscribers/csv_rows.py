@@ -99,7 +99,6 @@ def _rejected_rows(number: int, errors: Iterable[FieldError]) -> Iterator[Reject
 
 
 def _split_list(cell: str) -> tuple[str, ...]:
-    """Split a list cell into its entries, sorted, each once."""
     return tuple(sorted({word for part in cell.split(";") if (word := part.strip())}))
 
 
@@ -111,11 +110,8 @@ def _header_errors(columns: Sequence[str]) -> list[FieldError]:
     missing = [name for name in COLUMNS if name not in columns]
     twice = sorted({name for name in columns if columns.count(name) > 1})
     faults = [("unknown_column", unknown), ("missing_column", missing), ("repeated_column", twice)]
-    return [
-        field_error(HEADER_FIELD, code, value=name, expected=expected)
-        for code, names in faults
-        for name in names
-    ]
+    named = [(code, name) for code, names in faults for name in names]
+    return [field_error(HEADER_FIELD, code, value=name, expected=expected) for code, name in named]
 
 
 def _name_by_column(error: FieldError) -> FieldError:

@@ -96,7 +96,7 @@ class PreferencesService:
         frequency, now = check_frequency(clean.frequency)[0], utc_now(self.clock)
         await self.update_active(
             subscriber,
-            lambda stored: stored.with_frequency(frequency, now).model_copy(update=preferences),
+            lambda old: old.with_frequency(frequency, now).model_copy(update=preferences),
         )
 
     async def pause(self, subscriber: Subscriber, until: datetime | None) -> None:

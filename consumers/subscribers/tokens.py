@@ -67,10 +67,8 @@ class LinkTokens:
     """Issues and reads tokens; *derive* returns the key of a purpose."""
 
     def __init__(self, derive: Callable[[str], bytes], clock: Clock) -> None:
-        self.fernets = {
-            purpose: Fernet(urlsafe_b64encode(derive(f"link {purpose.value[0]}")))
-            for purpose in TokenPurpose
-        }
+        secrets = {purpose: derive(f"link {purpose.value[0]}") for purpose in TokenPurpose}
+        self.fernets = {name: Fernet(urlsafe_b64encode(key)) for name, key in secrets.items()}
         self.clock = clock
 
     def issue(self, purpose: TokenPurpose, payload: BaseModel) -> IssuedToken:

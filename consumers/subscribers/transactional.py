@@ -143,11 +143,8 @@ class TransactionalRecipients(RecipientStrategy):
         reason = await self.suppressions.reason(batch.channel, address) if address else None
         if mail and reason and may_ignore_suppression(mail.kind, reason):
             reason = None
-        return BatchRecipients(
-            BatchRows((entry.notice_recipient,)),
-            SingleRecipient(address, reason or ""),
-            is_last_channel=True,
-        )
+        rows, contact = BatchRows((entry.notice_recipient,)), SingleRecipient(address, reason or "")
+        return BatchRecipients(rows, contact, is_last_channel=True)
 
     async def find_mail(self, batch: BatchKey) -> TransactionalMail | None:
         value = await self.bus.bucket(subjects.NOTICES.name).get(batch.content_id)

@@ -72,9 +72,8 @@ class MailboxPages:
         return render_page("mailbox_list.html", mails=mails, number=number, more=more)
 
     def stylesheet(self, _request: Request) -> Response:
-        return FileResponse(
-            TEMPLATES / "mailbox.css", media_type="text/css", headers=SECURITY_HEADERS
-        )
+        file = TEMPLATES / "mailbox.css"
+        return FileResponse(file, media_type="text/css", headers=SECURITY_HEADERS)
 
     def show(self, request: Request) -> Response:
         stored = self.find_mail(request)
@@ -101,7 +100,6 @@ class MailboxPages:
 
 
 def mailbox_app(mail_folder: MailFolder) -> Starlette:
-    """The pages as an application."""
     return Starlette(routes=MailboxPages(mail_folder).routes(), exception_handlers={404: not_found})
 
 
@@ -110,9 +108,8 @@ def not_found(_request: Request, _error: Exception) -> Response:
 
 
 def render_page(template: str, status: int = 200, **values: Any) -> Response:
-    return HTMLResponse(
-        _JINJA.get_template(template).render(values), status, headers=SECURITY_HEADERS
-    )
+    page = _JINJA.get_template(template).render(values)
+    return HTMLResponse(page, status, headers=SECURITY_HEADERS)
 
 
 def summary(stored: StoredMail) -> Mapping[str, str]:

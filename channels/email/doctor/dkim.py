@@ -32,7 +32,6 @@ async def examine(dns: DnsClient, domain: str, selectors: Sequence[str]) -> Asyn
 
 
 def key_finding(name: str, record: dict[str, str]) -> Finding:
-    """Finding for one record."""
     code = record_flaw(record)
     if code:
         return new_finding(code, name=name)

@@ -25,11 +25,8 @@ MailCheck = Callable[[EmailMessage, EmailSettings], bool]
 def examine(raw: bytes, settings: EmailSettings) -> Iterator[Finding]:
     """Findings in a subscription's mail, or one `mail_ok`."""
     mail = message_from_bytes(raw, policy=policy.default)
-    wrong = [
-        new_finding("mail_wrong", field=name)
-        for name, check in CHECKS.items()
-        if not check(mail, settings)
-    ]
+    broken = (name for name, check in CHECKS.items() if not check(mail, settings))
+    wrong = [new_finding("mail_wrong", field=name) for name in broken]
     wrong += [new_finding("mail_lines")] if has_bad_lines(raw) else []
     wrong += [new_finding("mail_large", size=len(raw))] if len(raw) > GMAIL_CLIP_BYTES else []
     wrong += advice(mail, settings)

@@ -49,11 +49,8 @@ class SpfEvaluation:
         if count > LOOKUPS_MAX:
             return iter([new_finding("spf_lookups", domain=domain, count=count)])
         wrong = [*permissive_findings(domain, terms)]
-        wrong += [
-            new_finding("spf_relay", domain=domain, address=relay)
-            for relay in relays
-            if not await self.permits(domain, relay)
-        ]
+        refused = [relay for relay in relays if not await self.permits(domain, relay)]
+        wrong += [new_finding("spf_relay", domain=domain, address=relay) for relay in refused]
         return iter(wrong or [new_finding("spf_ok", domain=domain, count=count)])
 
     async def terms(self, domain: str) -> list[SpfTerm]:
@@ -83,20 +80,18 @@ class SpfEvaluation:
                 return one.sign in ("", "+")
         return bool(onward) and await self.permits(onward, address)
 
-    async def matches(self, one: SpfTerm, domain: str, address: Address) -> bool:
-        if one.kind == "all":
-            return True
-        if "%" in one.value:
-            return False
-        if one.kind in ("ip4", "ip6"):
-            return in_network(address, one.value, "")
-        if one.kind == "include":
-            return await self.permits(one.value, address)
-        hosts = {"a": [one.value or domain], "mx": []}.get(one.kind, [])
-        if one.kind == "mx":
-            hosts = await self.dns.mail_hosts(one.value or domain)
-        known = [known for host in hosts for known in await self.dns.addresses(host)]
-        return any(in_network(address, str(own), one.prefix) for own in known)
+    async def matches(self, term: SpfTerm, domain: str, address: Address) -> bool:
+        if term.kind == "all" or "%" in term.value:
+            return term.kind == "all"
+        if term.kind in ("ip4", "ip6"):
+            return in_network(address, term.value, "")
+        if term.kind == "include":
+            return await self.permits(term.value, address)
+        hosts = [term.value or domain] if term.kind in ("a", "mx") else []
+        if term.kind == "mx":
+            hosts = await self.dns.mail_hosts(*hosts)
+        networks = [own for host in hosts for own in await self.dns.addresses(host)]
+        return any(in_network(address, str(own), term.prefix) for own in networks)
 
 
 def in_network(address: Address, network: str, prefix: str) -> bool:

@@ -9,14 +9,8 @@ from contracts.base.addresses import is_mailable
 
 HEADERS_MAX = 64 * 1024
 MACHINE_HEADERS = (
-    "List-Id",
-    "List-Unsubscribe",
-    "List-Post",
-    "Feedback-ID",
-    "X-Auto-Response-Suppress",
-    "X-Autoreply",
-    "X-Autorespond",
-    "X-Loop",
+    *("List-Id", "List-Unsubscribe", "List-Post", "Feedback-ID", "X-Auto-Response-Suppress"),
+    *("X-Autoreply", "X-Autorespond", "X-Loop"),
 )
 """Headers of mails that a machine wrote."""
 BULK_PRECEDENCES = ("bulk", "junk", "list", "auto_reply")
@@ -34,13 +28,9 @@ def autoreply_address(mail: bytes, sender: str, recipient: str) -> str:
     envelope, so a third person gets no answer to a forged mail.
     """
     head = BytesHeaderParser().parsebytes(mail[:HEADERS_MAX])
-    recipients = field_addresses(head, "To", "Cc")
-    is_genuine = (
-        field_addresses(head, "From") == [sender.casefold()]
-        and is_mailable(sender)
-        and recipient.casefold() in recipients
-    )
-    return sender if is_genuine and not is_automatic(head, sender) else ""
+    is_named = recipient.casefold() in field_addresses(head, "To", "Cc")
+    is_genuine = is_mailable(sender) and field_addresses(head, "From") == [sender.casefold()]
+    return sender if is_named and is_genuine and not is_automatic(head, sender) else ""
 
 
 def is_automatic(head: Message, sender: str) -> bool:

@@ -22,10 +22,7 @@ _BY_MACHINE = re.compile(r"(?:mailer-daemon|postmaster|mail-daemon|mdaemon)(?:@|
 _FEEDBACK_ID = re.compile(r"([a-z0-9-]{1,64}\.\d{1,9}):", re.ASCII)
 STATUS_TYPES = ("message/delivery-status", "message/global-delivery-status")
 ORIGINAL_TYPES = (
-    "message/rfc822",
-    "message/global",
-    "text/rfc822-headers",
-    "message/global-headers",
+    *("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers"),
 )
 
 
@@ -109,10 +106,8 @@ def parse_bounce(groups: list[Message], original: Message) -> MailReport:
     if not worst:
         return NO_REPORT
     group = actions[worst]
-    first, final = (
-        field_value(group, f"{name}-Recipient").rpartition(";")[2].strip().strip("<>")
-        for name in ("Original", "Final")  # `rfc822; a@b`
-    )
+    fields = (field_value(group, f"{name}-Recipient") for name in ("Original", "Final"))
+    first, final = (text.rpartition(";")[2].strip().strip("<>") for text in fields)  # `rfc822; a@b`
     report = MailReport(
         kinds[worst],
         status_code(group),

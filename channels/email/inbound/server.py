@@ -70,5 +70,4 @@ class InboundStore:
 
 
 def inbound_server(handlers: Sequence[MailHandler]) -> SmtpServer:
-    """Server whose mail goes to *handlers*."""
     return SmtpServer(InboundStore(handlers), LIMITS)

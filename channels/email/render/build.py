@@ -47,18 +47,13 @@ class MailContext:
 
     @property
     def agency(self) -> str:
-        """Agency that sends all mails."""
         return self.settings.sender_name or str(texts()["agency"])
 
     @property
     def template_values(self) -> Mapping[str, object]:
         """Values that every template gets."""
-        settings = self.settings
-        return {
-            "agency": self.agency,
-            "postal": settings.postal_address,
-            "answerable": bool(settings.reply_to),
-        }
+        postal, reply_to = self.settings.postal_address, self.settings.reply_to
+        return {"agency": self.agency, "postal": postal, "answerable": bool(reply_to)}
 
 
 def has_earlier_mail(publication: Publication, correction: bool) -> bool:
@@ -108,9 +103,8 @@ def new_alternative(fields: Mapping[str, EncodedHeader], seed: str) -> EmailMess
     Quoted-printable never holds "=_", so no text can contain the boundary.
     """
     kind = EncodedHeader(f'multipart/alternative; boundary="=_loa_{seed}"')
-    return headers.new_message(
-        {**fields, "MIME-Version": EncodedHeader("1.0"), "Content-Type": kind}
-    )
+    mime = {"MIME-Version": EncodedHeader("1.0"), "Content-Type": kind}
+    return headers.new_message({**fields, **mime})
 
 
 def header_fields(

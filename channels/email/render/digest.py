@@ -80,10 +80,8 @@ class RenderedDigest:
 
     def join_items(self, compiled: CompiledDigest, picks: int) -> dict[Placeholder, bytes]:
         numbers = [number for number in self.digest.texts if picks >> number & 1]
-        joined = {
-            slot: b"".join(blocks[number] for number in numbers)
-            for slot, blocks in compiled.blocks.items()
-        }
+        slots = compiled.blocks.items()
+        joined = {slot: b"".join(blocks[number] for number in numbers) for slot, blocks in slots}
         title = message.digest_title(self.digest.content_id)
         subject = digest_texts()["subject"].format(title=title, count=len(numbers))
         return joined | {Placeholder.SUBJECT: headers.encode_text("Subject", subject).encode()}

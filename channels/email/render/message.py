@@ -141,12 +141,9 @@ def unit_name(publication: Publication, vocabulary: Vocabulary) -> str:
 
 
 def link_lists(publication: Publication) -> LinkLists:
-    words, kinds = texts()["words"], texts()["media"]
+    words, kinds, attached = texts()["words"], texts()["media"], publication.attachments
     links = [LinkItem(link.title, str(link.url)) for link in publication.links]
-    files = [
-        LinkItem(file.title, str(file.url), file_note(file, kinds))
-        for file in publication.attachments
-    ]
+    files = [LinkItem(file.title, str(file.url), file_note(file, kinds)) for file in attached]
     found = ((words["links"], links), (words["attachments"], files))
     return tuple((heading, items) for heading, items in found if items)
 
@@ -174,6 +171,5 @@ def digest_texts() -> Mapping[str, Any]:
 
 
 def digest_title(digest_id: str) -> str:
-    """Title of a digest."""
     title = digest_texts()[frequency_of(digest_id)]["title"]
     return str(title.format(day=f"{date_of(digest_id):%d/%m/%Y}"))

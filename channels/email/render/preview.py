@@ -61,14 +61,11 @@ def publication_previews(
     earlier = sample_recipient(publication, correction=True)
     rows = {FOR_NEW: sample_recipient(publication)} if publication.action != "withdrawn" else {}
     rows |= {FOR_EARLIER: earlier} if has_earlier else {}
-    rows |= (
-        {FOR_DIGEST: replace(earlier, earlier_mails=(digest,))} if has_earlier and digest else {}
-    )
+    if has_earlier and digest:
+        rows[FOR_DIGEST] = replace(earlier, earlier_mails=(digest,))
     rendered = RenderedPublication(publication, context)
-    return {
-        kind: Preview(remove_dot_stuffing(rendered.envelope(one).body))
-        for kind, one in rows.items()
-    }
+    bodies = {kind: rendered.envelope(row).body for kind, row in rows.items()}
+    return {kind: Preview(remove_dot_stuffing(body)) for kind, body in bodies.items()}
 
 
 def digest_preview(digest: Digest, context: MailContext, picks: int) -> Preview:

@@ -28,9 +28,8 @@ class RenderedPublication:
         self.domain = context.settings.domain
         self.compiled_mails: dict[tuple[bool, str], CompiledMail] = {}
         item, now = publication.content_id, publication.revision
-        self.earlier_plans = [
-            PlanKey(ChannelName.EMAIL, item, past) for past in range(max(1, now - EARLIER_MAX), now)
-        ]
+        past = range(max(1, now - EARLIER_MAX), now)
+        self.earlier_plans = [PlanKey(ChannelName.EMAIL, item, revision) for revision in past]
 
     def envelope(self, row: Recipient) -> Envelope:
         """Mail of one recipient. Raises UnsafeHeader before anything is sent."""

@@ -93,15 +93,13 @@ class SmtpConnection:
 
     def disable_refused_dsn(self, replies: Sequence[Reply]) -> list[Reply]:
         """Mark mails refused for DSN parameters as unsent, and use no DSN from then on."""
-        refused = [
-            self.options.dsn and not self.is_closed and reply.refuses_parameters
-            for reply in replies
-        ]
-        if any(refused):
+        if not self.options.dsn or self.is_closed:
+            return list(replies)
+        if any(reply.refuses_parameters for reply in replies):
             log.warning("relay_refuses_dsn")
             self.options = replace(self.options, dsn=False)
-        pairs = zip(replies, refused, strict=True)
-        return [unsent_reply("no DSN after all") if bad else reply for reply, bad in pairs]
+        unsent = unsent_reply("no DSN after all")
+        return [unsent if reply.refuses_parameters else reply for reply in replies]
 
     def abort(self) -> None:
         """End the connection at once."""

@@ -76,12 +76,8 @@ async def perform_handshake(
 async def connect(
     protocol: SmtpProtocol, settings: EmailSettings, tls: ssl.SSLContext | None
 ) -> None:
-    await asyncio.get_running_loop().create_connection(
-        lambda: protocol,
-        settings.host,
-        settings.port,
-        ssl=tls if settings.tls is Tls.TLS else None,
-    )
+    loop, at_once = asyncio.get_running_loop(), tls if settings.tls is Tls.TLS else None
+    await loop.create_connection(lambda: protocol, settings.host, settings.port, ssl=at_once)
 
 
 async def expect_reply(

@@ -36,34 +36,18 @@ class RefusalHint(StrEnum):
     TOO_FAST = "too fast"
 
 
-_HINTS = (
-    (RefusalHint.GREYLISTED, re.compile(rb"gr[ae]y-?list", re.IGNORECASE)),
-    (
-        RefusalHint.POLICY,
-        re.compile(
-            rb"spam|block|blacklist|denied|policy|relay|reputation|dmarc|\bspf\b|dkim|not permitted"
-            rb"|not allowed|authenticat|listed",
-            re.IGNORECASE,
-        ),
-    ),
-    (RefusalHint.FULL, re.compile(rb"quota|\bfull\b|over limit|insufficient", re.IGNORECASE)),
-    (
-        RefusalHint.NO_SUCH_USER,
-        re.compile(
-            rb"no such|unknown|not found|does ?n[o']t exist|mailbox unavailable"
-            rb"|invalid (?:user|recipient|mailbox)",
-            re.IGNORECASE,
-        ),
-    ),
-    (
-        RefusalHint.TOO_FAST,
-        re.compile(
-            rb"too many (?:connections|sessions|e?-?mails?|messages|requests|from)"
-            rb"|too (?:fast|quickly|much mail)|rate.?limit|throttl|slow down|server busy",
-            re.IGNORECASE,
-        ),
-    ),
-)
+_WORDS = {
+    RefusalHint.GREYLISTED: rb"gr[ae]y-?list",
+    RefusalHint.POLICY: rb"spam|block|blacklist|denied|policy|relay|reputation|dmarc|\bspf\b|dkim"
+    rb"|not permitted|not allowed|authenticat|listed",
+    RefusalHint.FULL: rb"quota|\bfull\b|over limit|insufficient",
+    RefusalHint.NO_SUCH_USER: rb"no such|unknown|not found|does ?n[o']t exist|mailbox unavailable"
+    rb"|invalid (?:user|recipient|mailbox)",
+    RefusalHint.TOO_FAST: rb"too many (?:connections|sessions|e?-?mails?|messages|requests|from)"
+    rb"|too (?:fast|quickly|much mail)|rate.?limit|throttl|slow down|server busy",
+}
+"""The first hint whose words occur counts."""
+_HINTS = {hint: re.compile(words, re.IGNORECASE) for hint, words in _WORDS.items()}
 PARAMETER_ERRORS = (501, 504, 555)
 """RFC 3461 and 5321: parameters that are wrong, not implemented, or not known."""
 
@@ -82,9 +66,8 @@ class Reply:
     @property
     def is_settled(self) -> bool:
         """Whether the relay handled this mail; 421 only says that the relay handles none."""
-        return self.result is SendResult.ACCEPTED or (
-            self.result is SendResult.REFUSED and self.code != 421
-        )
+        is_refused = self.result is SendResult.REFUSED and self.code != 421
+        return is_refused or self.result is SendResult.ACCEPTED
 
     @property
     def refuses_parameters(self) -> bool:
@@ -118,11 +101,10 @@ def doubtful_reply(cause: str) -> Reply:
 
 
 def refused_reply(stage: Stage, text: bytes) -> Reply:
-    """Parse a negative reply."""
     found = _ENHANCED.match(text)
     enhanced = found[1].decode() if found else ""
     return Reply(SendResult.REFUSED, stage, int(text[:3]), enhanced, find_hint(text))
 
 
 def find_hint(text: bytes) -> RefusalHint:
-    return next((name for name, words in _HINTS if words.search(text)), RefusalHint.NONE)
+    return next((hint for hint, words in _HINTS.items() if words.search(text)), RefusalHint.NONE)

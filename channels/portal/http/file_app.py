@@ -145,7 +145,6 @@ class _PortalApp:
 
 
 def _text_response(text: str, status: int, *more: Header) -> FileResponse:
-    """A short plain-text response."""
     body = catalog_text("answer", text).encode()
     length = (b"content-length", b"%d" % len(body))
     return FileResponse(status, [_PLAIN_TEXT, length, *more], body, {})

@@ -28,10 +28,8 @@ def candidate_paths(path: str, accept: str) -> Iterator[str]:
 
 def accepted_formats(accept: str) -> list[str]:
     """Formats that the header *accept* allows, best first; an empty one allows all."""
-    weights = dict(_weights(accept or "*/*"))
-    weighted = [
-        (_offer_weight(offer, weights), feed_format) for offer, feed_format in OFFERED_TYPES.items()
-    ]
+    weights, offers = dict(_weights(accept or "*/*")), OFFERED_TYPES.items()
+    weighted = [(_offer_weight(offer, weights), feed_format) for offer, feed_format in offers]
     allowed = sorted((pair for pair in weighted if pair[0]), key=lambda pair: -pair[0])
     return list(dict.fromkeys(feed_format for _, feed_format in allowed))
 

@@ -38,9 +38,8 @@ BUSY_RETRY_S, _UNAVAILABLE_RETRY_S = 5, 60
 
 def search_app(folder: Path, site: Site) -> ASGIApp:
     """Serve `/tim` from the search index in *folder*."""
-    service = SearchService(
-        folder / "state" / SEARCH_INDEX_FILE, SearchPage(site).render, known_values(site)
-    )
+    path = folder / "state" / SEARCH_INDEX_FILE
+    service = SearchService(path, SearchPage(site).render, known_values(site))
     return _SearchApp(service, portal_app(folder))
 
 

@@ -196,8 +196,7 @@ class PortalIndex(Listings):
     def pending_items(self, limit: int, *, stale_format: bool = False) -> list[StoredItem]:
         """Items whose pages may differ from the index, or, with *stale_format*, are outdated."""
         sql = _PENDING_SQL.format("old_print" if stale_format else "undone")
-        rows = self._db.execute(sql, (limit,))
-        return [StoredItem(*row) for row in rows]
+        return [StoredItem(*row) for row in self._db.execute(sql, (limit,))]
 
     def stale_page_sets(self, limit: int = -1, *, stale_format: bool = False) -> list[PageSet]:
         """Page sets whose files may differ from the index, in the order of writing."""
@@ -234,10 +233,8 @@ class PortalIndex(Listings):
         publications = [stored.publication for stored in items]
         positions = [(publication.content_id, publication.revision) for publication in publications]
         self._db.executemany("INSERT OR IGNORE INTO shown VALUES (?, ?)", positions)
-        self._db.executemany(
-            "UPDATE item SET undone = 0, old_print = 0 WHERE content_id = ? AND revision = ?",
-            positions,
-        )
+        sql = "UPDATE item SET undone = 0, old_print = 0 WHERE content_id = ? AND revision = ?"
+        self._db.executemany(sql, positions)
 
     def mark_page_sets_written(self, page_sets: Iterable[PageSet]) -> None:
         sql = "DELETE FROM stale WHERE old_print IN (0, 1) AND rank = ? AND place = ?"
@@ -256,10 +253,8 @@ class PortalIndex(Listings):
 
     def mark_unannounced(self, slugs: Iterable[str]) -> None:
         """Mark feeds as changed and not announced to the hub."""
-        self._db.executemany(
-            "INSERT INTO untold VALUES (?, 1) ON CONFLICT (slug) DO UPDATE SET turn = turn + 1",
-            [(slug,) for slug in slugs],
-        )
+        sql = "INSERT INTO untold VALUES (?, 1) ON CONFLICT (slug) DO UPDATE SET turn = turn + 1"
+        self._db.executemany(sql, [(slug,) for slug in slugs])
 
     def unannounced_feeds(self) -> list[tuple[str, int]]:
         """Feeds with their numbers of changes since the last announcement."""
@@ -294,7 +289,6 @@ class IndexSnapshot(PortalIndex):
         super(PortalIndex, self).__init__(path, "BEGIN", query=query)
 
     def all_items(self) -> Iterator[SnapshotItem]:
-        """Every item of the index."""
         sql = "SELECT content_id, revision, publication, body, undone OR old_print FROM item"
         rows = self._db.execute(f"{sql} ORDER BY content_id")
         for content_id, revision, *row, is_pending in rows:

@@ -226,10 +226,8 @@ class Listings(Database):
 
     def _remove_entry(self, entry: ListingEntry) -> None:
         self._set_listed(entry, listed=False)
-        self._db.execute(
-            "DELETE FROM shelf WHERE slug = ? AND published = ? AND content_id = ?",
-            (entry.slug, entry.published_us, entry.content_id),
-        )
+        sql = "DELETE FROM shelf WHERE slug = ? AND published = ? AND content_id = ?"
+        self._db.execute(sql, (entry.slug, entry.published_us, entry.content_id))
         key = (entry.slug, entry.month)
         self._db.execute("UPDATE month SET items = items - 1 WHERE slug = ? AND month = ?", key)
         self._db.execute("DELETE FROM month WHERE slug = ? AND month = ? AND items = 0", key)

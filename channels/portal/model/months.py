@@ -9,7 +9,6 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def to_microseconds(at: datetime) -> int:
-    """Microseconds from 1970 to *at*."""
     return (at - _EPOCH) // _MICROSECOND
 
 

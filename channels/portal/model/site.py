@@ -108,7 +108,6 @@ class Site:
         return "all" if slug == ALL_SLUG else "other"
 
     def slug_name(self, slug: str) -> str:
-        """Name of a listing and of its feed."""
         match self.slug_kind(slug):
             case "all":
                 return catalog_text("feed", "all")
@@ -123,7 +122,6 @@ class Site:
         return slug == CORRECTIONS_SLUG and slug in self.vocabulary.topics
 
     def slug_description(self, slug: str) -> str:
-        """Description of a listing's feed."""
         kind = "corrections" if self.is_corrections(slug) else self.slug_kind(slug)
         return catalog_text("feed", f"description_{kind}", name=self.slug_name(slug))
 

@@ -27,7 +27,6 @@ def render_frame(feed: Feed) -> tuple[bytes, bytes]:
 
 
 def render_entry(entry: FeedEntry) -> bytes:
-    """Render one `entry` element."""
     root = new_atom_feed()
     _entry(add_atom(root, "entry"), entry)
     written = serialize(root)

@@ -82,7 +82,6 @@ class HtmlPages:
         return self._listing_page(slug, "month.html", lines=lines, **facts)
 
     def feed_overview(self, slugs: Sequence[str]) -> bytes:
-        """The page that lists all feeds."""
         groups = self._slugs_by_kind(slugs)
         return self._page("feeds.html", here="feeds", groups=groups, per_feed=FEED_LIMIT)
 
@@ -99,15 +98,12 @@ class HtmlPages:
         return self._page("channels.html", here="channels", groups=groups)
 
     def about(self) -> bytes:
-        """The page about responsibility and privacy."""
         return self._page("about.html", here="")
 
     def not_found(self) -> bytes:
-        """The page for unknown addresses."""
         return self._page("missing.html", here="")
 
     def search(self, **values: object) -> bytes:
-        """The page of `/tim`, with the search form and its results."""
         return self._page("search.html", here="search", **values)
 
     def fragment(self, template: str, item: Item) -> str:
@@ -142,10 +138,8 @@ def _environment(site: Site, css: _Asset, icon: _Asset) -> Environment:
         auto_reload=False,
     )
     environment.filters |= _FILTERS
-    environment.globals |= _globals(site) | {
-        "css": site.path_prefix + css.path,
-        "icon": site.path_prefix + icon.path,
-    }
+    paths = {"css": site.path_prefix + css.path, "icon": site.path_prefix + icon.path}
+    environment.globals |= _globals(site) | paths
     return environment
 
 

@@ -31,7 +31,6 @@ def render_frame(feed: Feed) -> tuple[bytes, bytes]:
 
 
 def render_entry(entry: FeedEntry) -> bytes:
-    """Render one item."""
     return _dump(_item(entry))
 
 

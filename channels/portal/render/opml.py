@@ -13,7 +13,6 @@ _FEED_FORMAT = "atom"
 
 
 def render_opml(slugs: Sequence[str], site: Site) -> bytes:
-    """Render the list of the feeds of *slugs*."""
     root = etree.Element("opml", version="2.0")
     head = add_child(root, "head")
     add_child(head, "title", catalog_text("opml", "title", site=catalog_text("site", "name")))

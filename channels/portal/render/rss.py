@@ -41,7 +41,6 @@ def render_frame(feed: Feed) -> tuple[bytes, bytes]:
 
 
 def render_entry(entry: FeedEntry) -> bytes:
-    """Render one `item` element."""
     root = etree.Element("rss", version="2.0", nsmap=_NAMESPACES)
     _item(add_child(add_child(root, "channel"), "item"), entry)
     written = serialize(root)

@@ -13,13 +13,11 @@ _FIXED_PATHS = ("/", "/muc/", "/nguon-tin/", "/kenh/", "/gioi-thieu/")
 
 def items_sitemap(items: Iterable[tuple[str, datetime]], site: Site) -> bytes:
     """The sitemap of one month's items, with the times of their last changes."""
-    return _document(
-        "urlset", (_element("url", site.item_url(content_id), at) for content_id, at in items)
-    )
+    parts = (_element("url", site.item_url(content_id), at) for content_id, at in items)
+    return _document("urlset", parts)
 
 
 def listings_sitemap(months: Mapping[str, Sequence[str]], site: Site) -> bytes:
-    """The sitemap of all listing pages and their months."""
     paths = [*_FIXED_PATHS]
     for slug, slug_months in months.items():
         paths += [listing_path(slug), *(month_path(slug, month) for month in slug_months)]
@@ -27,13 +25,11 @@ def listings_sitemap(months: Mapping[str, Sequence[str]], site: Site) -> bytes:
 
 
 def sitemap_index(months: Sequence[str], site: Site) -> bytes:
-    """The index of all sitemaps."""
     paths = ("/so-do/trang.xml", *map(sitemap_path, months))
     return _document("sitemapindex", (_element("sitemap", site.url(path)) for path in paths))
 
 
 def robots_txt(site: Site) -> bytes:
-    """The robots.txt, which links to the sitemap index."""
     return f"User-agent: *\nAllow: /\n\nSitemap: {site.url('/sitemap.xml')}\n".encode()
 
 

@@ -14,7 +14,6 @@ Element = etree._Element  # lxml has no public name for the type
 
 
 def atom_tag(tag: str) -> str:
-    """A qualified name of Atom."""
     return f"{{{ATOM_NS}}}{tag}"
 
 
@@ -31,7 +30,6 @@ def add_atom(parent: Element, tag: str, text: str | None = None, **attributes: s
 
 
 def new_atom_feed(*, is_archive: bool = False) -> Element:
-    """An empty Atom feed in Vietnamese."""
     prefixes: dict[str | None, str] = {None: ATOM_NS}
     if is_archive:
         prefixes["fh"] = HISTORY_NS

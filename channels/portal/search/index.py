@@ -137,9 +137,8 @@ class SearchIndex(Database):
             place = self._next_free_place(document.published_us)
             stored = json.dumps(asdict(document.facts), ensure_ascii=False)
             text = zlib.compress(document.text.encode(), 6)
-            self._db.execute(
-                "INSERT INTO item VALUES (?, ?, ?, ?)", (place, document.content_id, stored, text)
-            )
+            values = (place, document.content_id, stored, text)
+            self._db.execute("INSERT INTO item VALUES (?, ?, ?, ?)", values)
             self._db.execute(_INSERT_SQL, (place, *_columns(document.facts, document.text)))
 
     def remove(self, content_ids: Iterable[str]) -> None:
@@ -215,7 +214,6 @@ def _columns(facts: DocumentFacts, text: str) -> tuple[str, ...]:
 
 
 def _document(row: tuple[int, str, str, bytes]) -> SearchDocument:
-    place, content_id, facts, text = row
-    return SearchDocument(
-        content_id, place, DocumentFacts(**json.loads(facts)), zlib.decompress(text).decode()
-    )
+    place, content_id, stored, packed = row
+    facts, text = DocumentFacts(**json.loads(stored)), zlib.decompress(packed).decode()
+    return SearchDocument(content_id, place, facts, text)

@@ -49,7 +49,6 @@ def normalize_spelling(text: str) -> str:
 
 
 def strip_marks(normalized: str) -> str:
-    """Remove the marks of a normalized text."""
     return normalized.translate(_UNMARKED)
 
 

@@ -70,7 +70,6 @@ class StagedFiles:
 
 
 def write_files(root: Path, aside: Path, files: Iterable[RenderedFile]) -> None:
-    """Stage and commit these files."""
     staged = StagedFiles(root, aside)
     staged.stage_all(files)
     staged.commit()

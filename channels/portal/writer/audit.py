@@ -48,7 +48,6 @@ class FolderAudit:
 
     @property
     def has_pages(self) -> bool:
-        """Whether the folder has a portal's pages."""
         return (self.public / SITE_MARKER_FILE).exists()
 
     @property

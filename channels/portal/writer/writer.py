@@ -304,9 +304,8 @@ def add_publication(
     shown = merge_history(previous.publication if previous else None, publication)
     stored = site_files.to_stored_item(shown)
     site = site_files.site
-    stale = index.put_item(
-        shown, stored, site.listing_slugs(shown), site.listing_slugs(publication)
-    )
+    slugs, former_slugs = site.listing_slugs(shown), site.listing_slugs(publication)
+    stale = index.put_item(shown, stored, slugs, former_slugs)
     index.put_fragments(shown.content_id, site_files.format_hash, site_files.fragments(stored))
     if site.hub:
         feeds = sorted(page_set.slug for page_set in stale if page_set.kind is PageKind.FEED)
