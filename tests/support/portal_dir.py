@@ -28,6 +28,13 @@ WORDS = DEFAULT.model_copy(
     }
 )
 """A small vocabulary, so that a new portal has few files and tests are fast."""
+
+
+def words_with(*topics: str) -> Vocabulary:
+    """The small vocabulary with these topics of the ministry's."""
+    return WORDS.model_copy(update={"topics": {name: DEFAULT.topics[name] for name in topics}})
+
+
 ROW = Recipient(id="portal", delivery_key="k" * 52)
 FIRST = a_publication()
 CORRECTED = a_publication(
@@ -37,8 +44,6 @@ CORRECTED = a_publication(
     reason="Ngày bắt đầu nghỉ là 04/02/2027.",
     released_at=RELEASED_AT + timedelta(days=1),
 )
-
-
 _SITES: dict[tuple[str, str], SiteFiles] = {}
 
 

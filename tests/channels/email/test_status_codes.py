@@ -37,13 +37,8 @@ BOUNCED = [
     (CodeClass.UNKNOWN_CAUSE, ""),
     (CodeClass.UNKNOWN_CAUSE, "9.9.9"),
 ]
-place_of = st.builds(
-    RowRef,
-    st.sampled_from("pnd"),
-    st.integers(0, 2**63 - 1),
-    st.integers(0, 9_999_999),
-    st.integers(0, 9999),
-)
+numbers = (st.integers(0, most) for most in (2**63 - 1, 9_999_999, 9999))
+place_of = st.builds(RowRef, st.sampled_from("pnd"), *numbers)
 
 
 def written(place: RowRef) -> str:

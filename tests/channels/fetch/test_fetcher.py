@@ -65,9 +65,7 @@ async def test_what_lies_there_is_fetched(server):
     assert "Authorization" not in headers
 
 
-async def test_a_name_is_looked_up_once_and_that_address_is_the_one_that_is_called(
-    server, any_port
-):
+async def test_a_name_is_looked_up_once_and_that_address_is_called(server, any_port):
     """A name that means something else a moment later changes nothing."""
     server.serve("/a.png", BODY)
     names = ScriptedResolver(moha=[[HOST], ["127.0.0.2"], ["10.0.0.1"]])
@@ -82,10 +80,8 @@ async def test_an_address_that_nobody_has_checked_is_not_called(server, any_port
     server.serve("/a.png", BODY)
 
     async def careless(self, host, port=0, family=0):
-        return [
-            fetching.resolve_result(host, "127.0.0.2", port),
-            fetching.resolve_result(host, "127.0.0.3", port),
-        ]
+        addresses = ("127.0.0.2", "127.0.0.3")
+        return [fetching.resolve_result(host, address, port) for address in addresses]
 
     monkeypatch.setattr(CheckedResolver, "resolve", careless)
     with pytest.raises((PermanentFetchError, TemporaryFetchError)):

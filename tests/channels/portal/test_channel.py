@@ -145,9 +145,7 @@ def full_disk(path, body):
     raise OSError(errno.ENOSPC, "full")
 
 
-async def test_when_files_cannot_follow_the_index_the_row_is_in_doubt_until_they_can(
-    tmp_path, monkeypatch
-):
+async def test_while_files_cannot_follow_the_index_the_row_is_in_doubt(tmp_path, monkeypatch):
     writer = new_writer(tmp_path)
     monkeypatch.setattr(atomic_files, "sync_folder", failing_disk)
     assert writer.show(FIRST, never_expired).verdict is Verdict.DOUBT

@@ -12,7 +12,6 @@ from channels.portal.search.index import open_search_index
 from channels.portal.search.query import parse_query
 from channels.portal.search.sync import SEARCH_INDEX_FILE
 from channels.portal.storage.index_swap import INDEX_FILE
-from contracts.vocabulary import DEFAULT
 from tests.support.portal_dir import (
     WORDS,
     never_expired,
@@ -21,12 +20,11 @@ from tests.support.portal_dir import (
     public_files,
     rebuild,
     text_of,
+    words_with,
 )
 from tests.support.publications import RELEASED_AT, a_publication, numbered_publication
 
-NAMED = WORDS.model_copy(
-    update={"topics": WORDS.topics | {"dinh-chinh": DEFAULT.topics["dinh-chinh"]}}
-)
+NAMED = words_with(*WORDS.topics, "dinh-chinh")
 NAME = "ket-qua-thi"
 PHONE = "0912345678"
 SECRETS = (PHONE, "Zyxwvut")
@@ -83,11 +81,8 @@ def writer(tmp_path):
 
 def telling(folder) -> list[str]:
     """Public files that have one of the secrets, in their bytes or their names."""
-    return [
-        path
-        for path, body in public_files(folder).items()
-        if any(secret in path or secret.encode() in body for secret in SECRETS)
-    ]
+    files = {path: path.encode() + body for path, body in public_files(folder).items()}
+    return [path for path, text in files.items() if any(one.encode() in text for one in SECRETS)]
 
 
 def remembered(folder) -> list[str]:

@@ -159,12 +159,11 @@ async def test_a_mail_is_shown_in_a_cage(port, maildir, browser):
     await deliver(email_channel(port), [mail_recipient(1, a_publication())])
     (kept,) = maildir.newest_first()
     page = await browser.get(f"/hop-thu-thu/{kept.name}")
-    assert f'<iframe sandbox title="Bản HTML của thư" src="/hop-thu-thu/{kept.name}/html">' in (
-        page.text
-    )
+    source = f"/hop-thu-thu/{kept.name}/html"
+    assert f'<iframe sandbox title="Bản HTML của thư" src="{source}">' in page.text
     assert "Kính gửi Ông/Bà Nguyễn Văn 1," in page.text
     assert "Message-ID" in page.text
-    html = await browser.get(f"/hop-thu-thu/{kept.name}/html")
+    html = await browser.get(source)
     assert ">Lịch nghỉ Tết Nguyên đán năm 2027</h1>" in html.text
     assert html.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
     raw = await browser.get(f"/hop-thu-thu/{kept.name}/raw")
@@ -174,9 +173,8 @@ async def test_a_mail_is_shown_in_a_cage(port, maildir, browser):
 
 async def test_a_hostile_mail_stays_text(maildir, browser):
     evil = b"<script>alert(1)</script>"
-    kept = maildir.store(
-        "a@b.vn", ["c@d.vn"], b"Subject: " + evil + b"\r\nFrom: =?x?q?=ZZ?=\r\n\r\n" + evil
-    )
+    mail = b"Subject: %b\r\nFrom: =?x?q?=ZZ?=\r\n\r\n%b" % (evil, evil)
+    kept = maildir.store("a@b.vn", ["c@d.vn"], mail)
     for path in ("/hop-thu-thu", f"/hop-thu-thu/{kept.name}"):
         page = await browser.get(path)
         assert "<script" not in page.text

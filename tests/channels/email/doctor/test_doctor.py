@@ -174,9 +174,7 @@ async def test_keys_of_which_nobody_knows_the_names_are_a_warning(doctor):
     assert (code, bad(found)) == (0, {"dkim_unknown"})
 
 
-async def test_a_name_server_that_says_nothing_is_a_problem_and_the_rest_is_examined(
-    doctor, monkeypatch
-):
+async def test_a_silent_name_server_is_a_problem_and_the_rest_is_examined(doctor, monkeypatch):
     monkeypatch.setattr(dns_client, "DNS_TIMEOUT_S", 0.2)
     code, found = await doctor(HEALTHY, silent=["_dmarc.moha.example"])
     assert (code, bad(found)) == (1, {"dns_silent"})

@@ -57,18 +57,15 @@ def test_of_several_recipients_the_worst_counts():
 
 
 def test_an_international_report_is_read_as_well():
-    mail = bounce_mail("5.6.7", to="an@example.com").replace(
-        b"message/delivery-status", b"message/global-delivery-status"
-    )
+    mail = bounce_mail("5.6.7").replace(b"message/delivery-", b"message/global-delivery-")
     found = bounce_parser.parse_report(mail, "")
     assert (found.kind, found.code) == (ReportKind.BOUNCE, "5.6.7")
 
 
 @pytest.mark.parametrize("kind", ["abuse", "fraud", "Opt-Out"])
 def test_a_complaint_by_the_standard(kind):
-    found = bounce_parser.parse_report(
-        complaint_mail("b+p1.2.3=ff@x.example", kind), "feedback@provider.example"
-    )
+    complaint = complaint_mail("b+p1.2.3=ff@x.example", kind)
+    found = bounce_parser.parse_report(complaint, "feedback@provider.example")
     assert (found.kind, found.return_path) == (ReportKind.COMPLAINT, "b+p1.2.3=ff@x.example")
     assert "an@example.com" in found.addresses
     assert found.message_id == "a" * 32

@@ -124,10 +124,8 @@ def test_a_correction_threads_on_what_the_reader_got_before():
     row = mail_recipient(1, publication, correction=True)
     _, mail = sent_mail(publication, row)
     assert decoded_header(mail, "Subject") == f"Đính chính: {publication.title}"
-    deliveries = [
-        keys.delivery_key(publication.content_id, past, ChannelName.EMAIL, row.id)
-        for past in (1, 2)
-    ]
+    name, email = publication.content_id, ChannelName.EMAIL
+    deliveries = [keys.delivery_key(name, past, email, row.id) for past in (1, 2)]
     earlier = [keys.message_id(delivery, "moha.example") for delivery in deliveries]
     assert raw_header(mail, "References").split() == earlier
     assert raw_header(mail, "In-Reply-To") == earlier[-1]

@@ -32,11 +32,9 @@ async def test_a_relay_that_offers_dsn_is_told_what_to_report(pipelining):
         b"MAIL FROM:<tin@example.com>",
         b"MAIL FROM:<%b> RET=HDRS ENVID=%b" % (sender, envelope),
     ]
-    assert said(receiver, b"RCPT") == [
-        b"RCPT TO:<a0@example.com> NOTIFY=FAILURE,DELAY",
-        b"RCPT TO:<a1@example.com>",
-        b"RCPT TO:<a2@example.com> NOTIFY=FAILURE,DELAY",
-    ]
+    ends = (b" NOTIFY=FAILURE,DELAY", b"", b" NOTIFY=FAILURE,DELAY")
+    asked = [b"RCPT TO:<a%d@example.com>%b" % pair for pair in enumerate(ends)]
+    assert said(receiver, b"RCPT") == asked
     assert len(receiver.mails) == 3
 
 
@@ -92,9 +90,7 @@ async def test_a_row_with_a_place_gets_its_own_return_path(place):
 
 @BOTH
 @pytest.mark.parametrize("verb", ["MAIL", "RCPT"])
-async def test_a_relay_that_offers_dsn_and_takes_no_parameters_gets_the_mail_without(
-    pipelining, verb
-):
+async def test_a_relay_that_refuses_the_dsn_it_offers_gets_the_mail_without(pipelining, verb):
     class Fickle(SmtpReceiver):
         def scripted_action(self, stage, recipient):
             last = b"".join(self.commands[-1:])

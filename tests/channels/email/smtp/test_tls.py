@@ -68,9 +68,8 @@ CERTIFICATES = {
 
 def without(word):
     """An answer of the relay from which *word* has been taken out on the way."""
-    return lambda data: data.replace(b"250-" + word + b"\r\n", b"").replace(
-        b"250 " + word + b"\r\n", b"250 HELP\r\n"
-    )
+    first, last = b"250-%b\r\n" % word, b"250 %b\r\n" % word
+    return lambda data: data.replace(first, b"").replace(last, b"250 HELP\r\n")
 
 
 def instead(wanted, said):
@@ -178,9 +177,7 @@ async def test_tls_that_somebody_on_the_way_tampers_with_is_not_done_without(
         await bench.recovers()
 
 
-async def test_a_relay_that_falls_silent_behind_starttls_is_given_up(
-    open_bench, authority, monkeypatch
-):
+async def test_a_relay_silent_behind_starttls_is_given_up(open_bench, authority, monkeypatch):
     monkeypatch.setattr(connection, "OPEN_TIMEOUT_S", 0.2)
     async with open_bench(relay_context(authority)) as bench:
         bench.proxy.down.swallow_after = 120

@@ -37,9 +37,8 @@ async def test_a_window_goes_out_in_order_and_every_mail_is_accepted(pipelining,
     async with SmtpReceiver(record=tmp_path / "record", pipelining=pipelining) as receiver:
         replies = await send(receiver, 25)
     assert results(replies) == [ACCEPTED] * 25
-    assert accepted_mails(tmp_path / "record") == [
-        (f"a{n}@example.com", f"<{n}@example.com>") for n in range(25)
-    ]
+    sent = [(f"a{n}@example.com", f"<{n}@example.com>") for n in range(25)]
+    assert accepted_mails(tmp_path / "record") == sent
     assert [mail.data for mail in receiver.mails] == [mail(n).body for n in range(25)]
     assert receiver.ahead == 0
 
@@ -157,9 +156,7 @@ async def test_nothing_is_opened_once_the_deadline_has_passed(pipelining, allowe
     assert {reply.cause for reply in replies if reply.result is UNSENT} <= {"deadline"}
 
 
-async def test_a_mail_opened_in_time_is_not_sent_when_its_turn_comes_after_the_deadline(
-    monkeypatch,
-):
+async def test_a_mail_whose_turn_comes_after_the_deadline_is_not_sent(monkeypatch):
     monkeypatch.setattr("channels.email.smtp.window.DEADLINE_RECHECK_S", -1.0)
     answers = iter([False, False, True])  # mail 0 opens, leaves; then the deadline has passed
     async with SmtpReceiver(pipelining=False) as receiver:

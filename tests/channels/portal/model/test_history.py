@@ -8,10 +8,8 @@ import pytest
 from channels.portal.model.site import Site
 from channels.portal.render.site_files import SiteFiles
 from channels.portal.writer.rebuild import open_rebuild
-from contracts.vocabulary import DEFAULT
 from tests.support.portal_dir import (
     PUBLIC_URL,
-    WORDS,
     feed,
     guids,
     page,
@@ -19,14 +17,13 @@ from tests.support.portal_dir import (
     publish,
     rebuild,
     text_of,
+    words_with,
 )
 from tests.support.publications import RELEASED_AT, a_publication
 
 NAME = "lich-nghi-tet-2027"
 ITEM = f"tin/{NAME}"
-NAMED = WORDS.model_copy(
-    update={"topics": {name: DEFAULT.topics[name] for name in ("lich-nghi-le", "dinh-chinh")}}
-)
+NAMED = words_with("lich-nghi-le", "dinh-chinh")
 WHY = "Bản trước ghi sai ngày bắt đầu nghỉ; đúng là 04/02/2027."
 
 
@@ -113,9 +110,8 @@ def test_an_update_leaves_the_correction_on_the_page(tmp_path):
 
 def test_of_several_corrections_the_last_one_is_shown(tmp_path):
     later = position(3, "corrected", reason="Thiếu phụ lục.")
-    assert notices(shown(tmp_path, FIRST, CORRECTION, later)) == [
-        "Đính chính lúc 11:00 ngày 20/11/2026: Thiếu phụ lục."
-    ]
+    [notice] = notices(shown(tmp_path, FIRST, CORRECTION, later))
+    assert notice == "Đính chính lúc 11:00 ngày 20/11/2026: Thiếu phụ lục."
 
 
 def test_an_item_that_came_back_says_so(tmp_path):

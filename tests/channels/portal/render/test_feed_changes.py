@@ -9,12 +9,10 @@ from lxml import etree
 
 from channels.portal.index import listings
 from channels.portal.storage.atomic_files import StagedFiles
-from contracts.vocabulary import DEFAULT
 from tests.deep.exhaustive.test_feed_archives import READERS, FeedReader, archives
 from tests.support.feed_rules.check import check_feed
 from tests.support.portal_dir import (
     PUBLIC_URL,
-    WORDS,
     feed,
     never_expired,
     new_writer,
@@ -23,6 +21,7 @@ from tests.support.portal_dir import (
     publish,
     rebuild,
     text_of,
+    words_with,
 )
 from tests.support.publications import numbered_publication
 
@@ -31,8 +30,7 @@ PART, CHANGES = 5, 3
 BEGIN = datetime(2026, 8, 30, 2, 0, tzinfo=UTC)
 LATER = BEGIN + timedelta(days=400)
 ATOM = "{http://www.w3.org/2005/Atom}"
-TOPICS = ("viec-lam", "lich-nghi-le", "dinh-chinh")
-NAMED = WORDS.model_copy(update={"topics": {name: DEFAULT.topics[name] for name in TOPICS}})
+NAMED = words_with("viec-lam", "lich-nghi-le", "dinh-chinh")
 
 
 @pytest.fixture(autouse=True)
@@ -147,11 +145,8 @@ def test_pages_of_the_former_topic_leave_the_item_out(tmp_path, writer):
 
 @pytest.mark.parametrize("order", [(2, 1, 0), (1, 2, 0)])
 def test_a_rebuild_in_any_order_keeps_the_item_where_it_stood(tmp_path, order):
-    history = [
-        an_item(1, audiences=["cong-dan"]),
-        changed(1, topic="lich-nghi-le"),
-        changed(1, "withdrawn", revision=3, hours=1, topic="chu-de-la"),
-    ]
+    gone = changed(1, "withdrawn", revision=3, hours=1, topic="chu-de-la")
+    history = [an_item(1, audiences=["cong-dan"]), changed(1, topic="lich-nghi-le"), gone]
     publish(tmp_path / "grown", *history)
     rebuild(tmp_path / "made", [history[number] for number in order])
     assert public_files(tmp_path / "made") == public_files(tmp_path / "grown")

@@ -13,12 +13,12 @@ from contracts.vocabulary import DEFAULT
 from tests.support.feed_rules.check import check_feed
 from tests.support.portal_dir import (
     PUBLIC_URL,
-    WORDS,
     feed,
     guids,
     public_files,
     publish,
     rebuild,
+    words_with,
 )
 from tests.support.publications import RELEASED_AT, numbered_publication
 
@@ -92,9 +92,7 @@ def test_every_topic_and_unit_of_the_ministry_has_its_feeds_from_the_start(tmp_p
 
 
 def test_a_system_label_is_named_once_it_has_an_item(tmp_path):
-    words = WORDS.model_copy(
-        update={"topics": {name: DEFAULT.topics[name] for name in ("viec-lam", "dinh-chinh")}}
-    )
+    words = words_with("viec-lam", "dinh-chinh")
     publish(tmp_path, an_item(1, topic="viec-lam"), words=words)
     for name in ("index.html", "nguon-tin.opml"):
         assert b"dinh-chinh" not in feed(tmp_path, name)
@@ -146,11 +144,8 @@ def test_rss_titles_are_text_in_hexadecimal_references(folder):
 
 def test_enclosures_are_complete_or_absent(folder):
     [enclosure] = etree.fromstring(feed(folder, "tat-ca.rss")).iter("enclosure")
-    assert dict(enclosure.attrib) == {
-        "url": "https://moha.gov.vn/a.pdf",
-        "length": "12345",
-        "type": "application/pdf",
-    }
+    facts = {"length": "12345", "type": "application/pdf"}
+    assert dict(enclosure.attrib) == {"url": "https://moha.gov.vn/a.pdf"} | facts
     attachments = json.loads(feed(folder, "tat-ca.json"))["items"][3]["attachments"]
     assert [file["mime_type"] for file in attachments] == ["application/pdf"]
 
@@ -166,9 +161,8 @@ def test_json_feed_says_who_it_is_from_and_for(folder):
 @pytest.mark.parametrize("seed", range(3))
 def test_the_order_of_arrival_leaves_no_trace(tmp_path, seed):
     history = [an_item(number) for number in range(12)]
-    history += [
-        item.model_copy(update={"revision": 2, "action": "corrected"}) for item in history[::4]
-    ]
+    correction = {"revision": 2, "action": "corrected"}
+    history += [item.model_copy(update=correction) for item in history[::4]]
     history += [an_item(5, revision=3, action="withdrawn")]
     publish(tmp_path / "in-order", *history)
     random.Random(seed).shuffle(history)

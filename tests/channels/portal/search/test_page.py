@@ -133,9 +133,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("question", "field", "words"), WRONG)
-async def test_a_mistake_is_explained_at_its_field_and_above_the_form(
-    client, question, field, words
-):
+async def test_a_mistake_is_explained_at_its_field_and_above(client, question, field, words):
     page = await asked(client, 400, **question)
     (alert,) = page.cssselect("[role=alert]")
     assert words in text_of(alert)

@@ -10,13 +10,13 @@ from channels.portal.search.index import SearchIndex, open_search_index
 from channels.portal.search.query import parse_query
 from channels.portal.search.sync import NEXT_SEARCH_INDEX_FILE, SEARCH_INDEX_FILE
 from channels.portal.writer.rebuild import open_rebuild
-from contracts.vocabulary import DEFAULT
 from tests.support.portal_dir import (
     WORDS,
     never_expired,
     new_writer,
     publish,
     site_files,
+    words_with,
 )
 from tests.support.publications import a_publication, numbered_publication
 
@@ -50,9 +50,7 @@ def test_a_correction_is_found_by_its_new_words_and_a_withdrawal_by_none(tmp_pat
 
 
 def test_the_topic_of_corrections_finds_what_stands_on_its_shelf(tmp_path):
-    words = WORDS.model_copy(
-        update={"topics": WORDS.topics | {CORRECTIONS_SLUG: DEFAULT.topics[CORRECTIONS_SLUG]}}
-    )
+    words = words_with(*WORDS.topics, CORRECTIONS_SLUG)
     first = many(2)
     later = first[0].model_copy(update={"revision": 2, "action": "corrected", "reason": "Sai"})
     publish(tmp_path, *first, later, words=words)
@@ -142,9 +140,7 @@ def portal_of_four(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_while_it_is_made_anew_everything_is_found_and_writers_wait_for_a_few_items_only(
-    portal_of_four,
-):
+def test_while_it_is_made_anew_everything_is_found_and_writers_wait_for_few(portal_of_four):
     (old, everything), after = renamed(portal_of_four), []
     writer = new_writer(portal_of_four, words=FEWER)
     while writer.rewrite_stale().has_work:
