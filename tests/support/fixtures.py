@@ -9,6 +9,7 @@ from consumers.intake.handler import Intake
 from consumers.ledger.store import Ledger
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
+from sandbox.zalo import server
 from tests.support.bounce_pipeline import BouncePipeline
 from tests.support.canary_harness import CanaryHarness
 from tests.support.case_pipeline import CasePipeline
@@ -39,6 +40,13 @@ from tests.support.zalo_pipeline import open_zalo_pipeline
 async def zalo_account(tmp_path, clock):
     async with open_zalo_account(tmp_path, clock) as stage:
         yield stage
+
+
+@pytest.fixture
+async def sandbox(tmp_path):
+    running = await server.start("127.0.0.1", 0, tmp_path / "zalo")
+    yield running
+    await running.close()
 
 
 @pytest.fixture

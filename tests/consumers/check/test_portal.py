@@ -14,7 +14,6 @@ from channels.portal.render.site_files import SiteFiles
 from channels.portal.storage.lock import folder_lock
 from channels.portal.writer.audit import FolderAudit
 from channels.portal.writer.writer import PortalWriter, add_publication
-from tests.support.check_harness import CheckHarness
 from tests.support.events import ITEM, submitted
 from tests.support.portal_dir import PUBLIC_URL, WORDS, never_expired, new_writer, publish
 from tests.support.publications import RELEASED_AT, a_publication
@@ -121,24 +120,25 @@ def test_a_folder_that_is_held_is_not_judged(tmp_path, audit):
 
 
 @pytest.fixture
-async def check_harness(check_harness):
+async def delivered(check_harness):
+    """Its only item is on every channel."""
     await check_harness.send(submitted())
     await check_harness.deliver_all(ITEM)
     return check_harness
 
 
-async def test_a_machine_without_the_portal_says_so(check_harness, tmp_path):
-    check_harness.portal = tmp_path / "nowhere"
-    findings = await check_harness.check()
+async def test_a_machine_without_the_portal_says_so(delivered, tmp_path):
+    delivered.portal = tmp_path / "nowhere"
+    findings = await delivered.check()
     assert findings.ok
     assert [one.what for one in findings.skipped] == ["portal"]
 
 
-async def test_pages_of_another_edition_are_not_compared_but_still_have_to_be_there(check_harness):
-    with check_harness.index() as index:
+async def test_pages_of_another_edition_are_not_compared_but_still_have_to_be_there(delivered):
+    with delivered.index() as index:
         index.set_metadata("edition", "another")
         index._db.execute("DELETE FROM item")
-    findings = await check_harness.check()
+    findings = await delivered.check()
     found = {one.rule for one in findings.violations}
     assert found == {"page-missing", "page-unexpected"}
     assert [one.what for one in findings.skipped] == ["page-differs, feed-differs"]
@@ -157,45 +157,42 @@ def a_damaged_index(house):
 
 
 @pytest.mark.parametrize("lose", [no_state, nothing_there, a_damaged_index])
-async def test_a_lost_index_is_a_broken_promise_also_once_a_worker_has_found_that(
-    check_harness, lose
-):
-    await check_harness.close()
-    lose(check_harness)
-    worker = PortalWriter(check_harness.portal, SiteFiles(Site(PUBLIC_URL, WORDS)), 5.0)
+async def test_a_lost_index_is_a_broken_promise_also_once_a_worker_has_found_that(delivered, lose):
+    await delivered.close()
+    lose(delivered)
+    worker = PortalWriter(delivered.portal, SiteFiles(Site(PUBLIC_URL, WORDS)), 5.0)
     with pytest.raises((IndexLost, FolderEmpty, sqlite3.DatabaseError)):
         worker.prepare(allow_new=False)
-    assert await check_harness.violations() == [("index-lost", "portal")], (
+    assert await delivered.violations() == [("index-lost", "portal")], (
         "while that worker is running"
     )
     worker.close()
-    assert await check_harness.violations() == [("index-lost", "portal")]
+    assert await delivered.violations() == [("index-lost", "portal")]
 
 
-async def test_pages_and_state_gone_is_a_lost_index_where_something_was_delivered(check_harness):
-    await check_harness.close()
-    nothing_there(check_harness)
-    (check_harness.portal / "state").mkdir(parents=True)
-    assert await check_harness.violations() == [("index-lost", "portal")]
+async def test_pages_and_state_gone_is_a_lost_index_where_something_was_delivered(delivered):
+    await delivered.close()
+    nothing_there(delivered)
+    (delivered.portal / "state").mkdir(parents=True)
+    assert await delivered.violations() == [("index-lost", "portal")]
 
 
-async def test_a_portal_that_was_never_begun_is_no_lost_index(bus, tmp_path):
-    house = await CheckHarness(bus, tmp_path).open()
-    (house.portal / "state").mkdir(parents=True)
-    PortalIndex(house.portal / "state" / "index.sqlite").close()
-    findings = await house.check()
+async def test_a_portal_that_was_never_begun_is_no_lost_index(check_harness):
+    state = check_harness.portal / "state"
+    state.mkdir(parents=True)
+    PortalIndex(state / "index.sqlite").close()
+    findings = await check_harness.check()
     assert findings.ok
     assert [one.what for one in findings.skipped] == ["portal"]
-    await house.close()
 
 
-async def test_an_index_that_cannot_be_opened_is_said_and_not_guessed_at(check_harness):
-    await check_harness.close()
-    index = check_harness.portal / "state" / "index.sqlite"
+async def test_an_index_that_cannot_be_opened_is_said_and_not_guessed_at(delivered):
+    await delivered.close()
+    index = delivered.portal / "state" / "index.sqlite"
     for left in index.parent.glob("index.sqlite*"):
         left.unlink()
     index.mkdir()
-    findings = await check_harness.check()
+    findings = await delivered.check()
     assert [one.what for one in findings.skipped] == ["portal"]
     assert "can't be read" in findings.skipped[0].why
 

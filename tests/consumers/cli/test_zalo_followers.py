@@ -10,24 +10,16 @@ from consumers.app.wiring import subscribers
 from consumers.key_file import open_key_file
 from consumers.zalo.event_publisher import ZaloEventPublisher
 from contracts.delivery import ChannelName
-from sandbox.zalo import server
 from tests.support.cli import json_output
 from tests.support.zalo_cli import environment
 from tests.support.zalo_webhook import PHONE, USER
 
 
 @pytest.fixture
-async def running_sandbox(tmp_path):
-    running = await server.start("127.0.0.1", 0, tmp_path / "zalo")
-    yield running
-    await running.close()
-
-
-@pytest.fixture
-async def loa(loa, running_sandbox):
+async def loa(loa, sandbox):
     """`loa zalo ...`, connected to the sandbox."""
-    loa = loa.extended("zalo", **environment(running_sandbox))
-    pair = running_sandbox.grant()
+    loa = loa.extended("zalo", **environment(sandbox))
+    pair = sandbox.grant()
     said = json.dumps({"access_token": pair.access_token, "refresh_token": "r"})
     assert (await loa("connect", "-", stdin=said)).exit_code == 0
     return loa
@@ -45,17 +37,17 @@ def populate(sandbox, count, *, follower=True, first=10**18):
         sandbox.world.record("person_set", person=person)
 
 
-async def test_zalos_list_is_walked_when_somebody_asks_for_it(loa, running_sandbox):
+async def test_zalos_list_is_walked_when_somebody_asks_for_it(loa, sandbox):
     assert await counted(loa) == {
         "followers": 0, "left": 0, "unknown": 0, "within_reach": 0, "suppressed": 0,
         "listed": None, "reached": None, "walk_began": None, "walk_ended": None,
     }  # fmt: skip
-    populate(running_sandbox, 120)
-    populate(running_sandbox, 7, follower=False, first=2 * 10**18)
+    populate(sandbox, 120)
+    populate(sandbox, 7, follower=False, first=2 * 10**18)
     found = await counted(loa, "--sync")
     assert (found["followers"], found["listed"], found["reached"]) == (120, 120, 120)
     assert found["walk_ended"] > found["walk_began"]
-    running_sandbox.world.record("unfollowed", user_id=str(10**18))
+    sandbox.world.record("unfollowed", user_id=str(10**18))
     assert (await counted(loa))["followers"] == 120, "without --sync nobody asks Zalo"
     again = await counted(loa, "--sync")
     assert (again["followers"], again["left"]) == (119, 1)
@@ -63,8 +55,8 @@ async def test_zalos_list_is_walked_when_somebody_asks_for_it(loa, running_sandb
     assert "within reach" in table and "119" in table
 
 
-async def test_a_refusal_of_zalos_is_told_in_both_languages(loa, running_sandbox):
-    world = running_sandbox.world
+async def test_a_refusal_of_zalos_is_told_in_both_languages(loa, sandbox):
+    world = sandbox.world
     world.rules = world.rules.model_copy(update={"free_package": True})
     told = await loa("followers", "--sync")
     assert told.exit_code == 2

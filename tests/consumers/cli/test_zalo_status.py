@@ -9,17 +9,9 @@ from channels.zalo import error_codes
 from channels.zalo.client.store import GrantCipher, TokenGrant
 from channels.zalo.client.transport import AiohttpTransport, Reply
 from channels.zalo.factory import ChannelParts
-from sandbox.zalo import server
 from tests.support.cli import json_output
 from tests.support.zalo_account import memory_stores
 from tests.support.zalo_cli import environment
-
-
-@pytest.fixture
-async def sandbox(tmp_path):
-    running = await server.start("127.0.0.1", 0, tmp_path / "zalo")
-    yield running
-    await running.close()
 
 
 @pytest.fixture

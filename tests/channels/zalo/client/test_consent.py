@@ -16,7 +16,6 @@ from channels.zalo.client.token_store import grant_key
 from consumers.cli.zalo import parse_token_pair
 from contracts import subjects
 from contracts.errors import Invalid
-from sandbox.zalo import server
 from tests.support.zalo_cli import environment
 
 CALLBACK = "https://loa.example/zalo"
@@ -65,13 +64,6 @@ def test_the_address_says_what_zalo_asks_for_and_hides_the_verifier():
 def test_only_the_answer_to_this_request_counts(landed, code):
     consent = Consent("app", CALLBACK, "v" * 43, "the-state")
     assert consent.code_from(landed.format(state="the-state")) == code
-
-
-@pytest.fixture
-async def sandbox(tmp_path):
-    running = await server.start("127.0.0.1", 0, tmp_path / "zalo")
-    yield running
-    await running.close()
 
 
 async def consent(address: str) -> str:
