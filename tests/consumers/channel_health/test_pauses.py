@@ -81,11 +81,8 @@ async def test_a_pause_of_an_older_loa_names_nobody(bus):
     value = b'{"since": "2026-11-25T08:00:00+00:00", "reason": "Tet"}'
     await bus.bucket(subjects.CONTROL.name).put("pause.email", value)
     said = (await pauses.load_pauses(bus))[EMAIL]
-    assert (said.since.isoformat(), said.reason, said.by) == (
-        "2026-11-25T08:00:00+00:00",
-        "Tet",
-        "",
-    )
+    assert said.since == datetime.fromisoformat("2026-11-25T08:00:00+00:00")
+    assert (said.reason, said.by) == ("Tet", "")
 
 
 async def trip(bus, clock) -> None:

@@ -150,10 +150,8 @@ async def test_a_write_that_somebody_wrote_over_at_once_counts_as_overtaken(bus,
     lossy.get, ledger.bucket = get, lossy
     with pytest.raises(ConcurrentUpdate) as overtaken:
         await ledger.swap(BATCH, held, replace(held.value, rows=b"sss"), until=EVER)
-    assert (overtaken.value.current.value.rows, overtaken.value.current.value.halt) == (
-        b"sss",
-        "w2",
-    )
+    current = overtaken.value.current.value
+    assert (current.rows, current.halt) == (b"sss", "w2")
 
 
 @pytest.mark.parametrize("reads", [False, True])

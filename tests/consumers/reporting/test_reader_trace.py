@@ -59,19 +59,10 @@ async def test_every_mail_of_an_item_is_told_the_latest_revision_first(bus, inta
     again = datetime(2099, 1, 1, tzinfo=UTC)
     await noted(intake_harness, RowNote(attempts=3, due=again.timestamp(), reason="451 busy"), 2)
     told = json_output(await loa("trace", ITEM, "--reader", ADDRESS.upper(), "--json"))
-    assert told == {
-        "content_id": ITEM,
-        "mails": [
-            {
-                "revision": 2,
-                "status": "deferred",
-                "attempts": 3,
-                "reason": "451 busy",
-                "due": "2099-01-01T00:00:00Z",
-            },
-            {"revision": 1, "status": "delivered", "came_back": "5.1.1"},
-        ],
-    }
+    retry = {"attempts": 3, "reason": "451 busy", "due": "2099-01-01T00:00:00Z"}
+    latest = {"revision": 2, "status": "deferred"} | retry
+    first = {"revision": 1, "status": "delivered", "came_back": "5.1.1"}
+    assert told == {"content_id": ITEM, "mails": [latest, first]}
     run = await loa("trace", ITEM, "--reader", ADDRESS)
     for said in ("deferred", "451 busy", "2099-01-01 00:00:00", "delivered", "5.1.1"):
         assert said in run.stdout, said
@@ -100,10 +91,8 @@ async def test_an_address_that_is_left_alone_says_why_and_until_when(bus, intake
     assert f"until {until}: bounced 5.1.1" in run.stdout
     assert f"đến {until}: thư bị trả lại (5.1.1)" in run.stdout
     told = json_output(await loa("trace", ITEM, "--reader", ADDRESS, "--json"))
-    assert (told["mails"][0]["status"], told["suppressed"]["reason"]) == (
-        "suppressed",
-        "bounced 5.1.1",
-    )
+    assert told["mails"][0]["status"] == "suppressed"
+    assert told["suppressed"]["reason"] == "bounced 5.1.1"
 
 
 FAR = datetime(2099, 1, 1, tzinfo=UTC)
