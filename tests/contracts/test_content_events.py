@@ -155,11 +155,6 @@ def test_unknown_fields_are_refused_at_the_door_and_ignored_inside():
     assert decoded_data(event, door=False).cover.alt == "Ảnh"
 
 
-def test_an_unknown_type_is_named():
-    event = submitted().model_copy(update={"type": "vn.gov.moha.content.submitted.v2"})
-    assert "content.submitted.v2" in error_fields(event)["type"]
-
-
 def test_the_subject_is_the_content_id_or_nothing():
     event = submitted().model_copy(update={"subject": "tin-khac"})
     assert list(error_fields(event)) == ["subject"]

@@ -215,16 +215,3 @@ def test_errors_of_a_batch_name_the_event():
     body = json.dumps([EVENT, event(id=""), "x", event(specversion="2")]).encode()
     error = error_of(envelope.from_batch, body)
     assert field_names(error) == ["[1].id", "[2]", "[3].specversion"]
-
-
-@pytest.mark.parametrize(
-    ("body", "kind"),
-    [
-        (b"{}", Unreadable),
-        (b"[]", Invalid),
-        (json.dumps([EVENT] * 101).encode(), TooLarge),
-        (json.dumps([event(data={"t": "x" * envelope.MAX_EVENT_BYTES})]).encode(), TooLarge),
-    ],
-)
-def test_a_batch_that_is_none_is_refused(body, kind):
-    assert type(error_of(envelope.from_batch, body)) is kind

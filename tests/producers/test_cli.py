@@ -224,11 +224,11 @@ async def test_a_running_loa_is_found_through_its_data_folder(loa, bus, nats_ser
 
 
 @pytest.mark.parametrize("left", [b"", b"[]", b"{}", b'{"nats_url": "nats://127.0.0.1:1"}'])
-def test_what_a_dead_loa_left_behind_is_not_believed(loa, tmp_path, left):
+def test_what_a_dead_loa_left_behind_is_not_believed(run_in_process, tmp_path, left):
     ready = tmp_path / "var" / "run" / "ready.json"
     ready.parent.mkdir(parents=True)
     ready.write_bytes(left)
-    assert loa("publish", "-", stdin=sample_event()).returncode == 3
+    assert run_in_process("publish", "-", stdin=sample_event()).exit_code == 3
     assert len(waiting(tmp_path)) == 1
 
 

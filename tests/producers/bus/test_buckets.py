@@ -75,13 +75,6 @@ async def test_a_key_deleted_by_other_tools_is_absent(bus):
     await units.create("vp", b"2")
 
 
-async def test_put_stores_whatever_stands_there(bus):
-    units = bus.bucket(UNITS)
-    revisions = [await units.put("vp", data) for data in (b"1", b"2")]
-    assert revisions == sorted(revisions)
-    assert (await units.get("vp")).data == b"2"
-
-
 @pytest.mark.parametrize("key", ["", "a b", "a..b", ".a", "a.", "*", "a.>", "é", "+84", "a\r\nb"])
 async def test_what_cannot_be_a_key_is_refused(bus, key):
     units = bus.bucket(UNITS)

@@ -117,6 +117,7 @@ REFUSED = {
     "an empty batch": (b"[]", BATCH, 422, "event"),
     "a long batch": ([sample_event(id=str(n)) for n in range(101)], BATCH, 413, "event"),
     "a large event": (sample_event(body="ă" * 200_000), STRUCTURED, 413, "event"),
+    "a large event in a batch": ([sample_event(body="ă" * 200_000)], BATCH, 413, "[0]"),
     "a large body": (b" " * (request_body.BATCH_BODY_BYTES + 1), BATCH, 413, "event"),
     "a form": (b"id=1", "application/x-www-form-urlencoded", 415, "Content-Type"),
     "plain JSON without ce- headers": (sample_event(), "application/json", 415, "Content-Type"),
