@@ -23,9 +23,9 @@ EARLIEST_SHARE = 0.8
 And one step less: the last attempt comes shortly before the end, regardless of the backoff.
 """
 MAX_RETRY_DELAY_S = max(backoff.BACKOFF_S) * 1.1 + backoff.ROUND_TO_S
-MAX_DOUBT_S = {
+MAX_DOUBT_S = MAX_RETRY_DELAY_S + STUCK_S  # asked ever later, at last once per rung
+MAX_DOUBT_BY_CHANNEL_S = {
     ChannelName.PORTAL: STUCK_S,  # it reads its own files
-    ChannelName.EMAIL: MAX_RETRY_DELAY_S + STUCK_S,  # asked ever later, at last once per rung
     ChannelName.ZALO: 24 * 3600.0,  # an article may take long in Zalo's hands
 }
 EXCUSABLE_RULES = frozenset({"stuck", "never-closed", "overdue", "sending-stuck", "in-doubt-old"})
@@ -73,7 +73,7 @@ def _check_waiting(
     if late:
         yield "overdue", f"{len(late)} rows"
     since = max(entry.effects_until, entry.created, entry.lease_until)
-    if doubted and at.is_overdue(since, MAX_DOUBT_S[channel]):
+    if doubted and at.is_overdue(since, MAX_DOUBT_BY_CHANNEL_S.get(channel, MAX_DOUBT_S)):
         yield "in-doubt-old", f"{entry.rows.count(IN_DOUBT)} rows"
 
 

@@ -15,7 +15,8 @@ LATE_EFFECTS = {
     ChannelName.EMAIL: "an older mail may still arrive",
     ChannelName.ZALO: "an older call to Zalo may still have its effect",
 }
-"""Late effects by channel; the portal has none."""
+OTHER_LATE_EFFECT = "an older message may still arrive"
+NO_LATE_EFFECT = {ChannelName.PORTAL}
 
 
 @dataclass
@@ -29,7 +30,7 @@ class PlanBlockers:
         self, plan: PlanKey, cursor: PlanCursor, positions: Sequence[int], now: float
     ) -> TimelineEntry | None:
         """Explain why *plan* has not started; None if it waits for no older position."""
-        if plan.channel not in LATE_EFFECTS or cursor.complete or cursor.halt or cursor.count:
+        if plan.channel in NO_LATE_EFFECT or cursor.complete or cursor.halt or cursor.count:
             return None
         older = [plan._replace(revision=number) for number in positions if number < plan.revision]
         older += [issue async for issue in self.older_issues(plan)]
@@ -60,7 +61,7 @@ def _waiting_entry(channel: ChannelName, until: float, now: float) -> TimelineEn
     """Make the timeline entry for a wait until *until*, rounded up to a minute."""
     end = None if until == math.inf else utc_time(math.ceil(until / 60) * 60)
     detail = (
-        f"waits until {end:%H:%M} UTC: {LATE_EFFECTS[channel]}"
+        f"waits until {end:%H:%M} UTC: {LATE_EFFECTS.get(channel, OTHER_LATE_EFFECT)}"
         if end
         else "waits: an older revision is still on its way"
     )

@@ -49,7 +49,7 @@ class HourlyMailQuota:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def take(self) -> int:
-        """Count one mail; return its hour. Raises BusError, NoLetterNow when none is left."""
+        """Count one mail; return its hour. Raises BusError, MailQuotaReached when none is left."""
         if not self.per_hour:
             return 0
         self.waiting_callers += 1

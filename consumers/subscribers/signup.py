@@ -73,7 +73,7 @@ LiftSuppression = Callable[[str], Awaitable[object]]
 
 @dataclass
 class SignupService:
-    """Requests of strangers. Raises BusError, and NoLetterNow where a mail would answer."""
+    """Requests of strangers. Raises BusError, and MailQuotaReached where a mail would answer."""
 
     store: SubscriberStore
     mailer: TransactionalMailer

@@ -51,7 +51,7 @@ class TransactionalMailer:
     async def send(self, mail: TransactionalMail) -> str | None:
         """Start a mail; return its content_id, or None if the address has had its daily three.
 
-        Raises NoLetterNow when the hourly quota is used up. The quota is checked first and for
+        Raises MailQuotaReached when the hourly quota is used up. The quota is checked first and for
         every address alike, so the answer reveals nothing about an address.
         """
         hour = await self.quota.take() if self.quota else 0

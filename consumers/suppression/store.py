@@ -141,7 +141,7 @@ class SuppressionStore:
             return True
 
     async def end_suppression(self, key: str, revision: int, by: str) -> None:
-        """Purge or end a suppression at *revision*. Raises Conflict if it has changed."""
+        """Purge or end a suppression at *revision*. Raises RevisionConflict if it has changed."""
         if not by:
             await self.bucket.purge_if(key, revision)
             return

@@ -108,7 +108,7 @@ class FollowerSync:
     async def save_progress(
         self, before: Versioned[FollowerScan], scan: FollowerScan
     ) -> Versioned[FollowerScan]:
-        """Store the progress. Raises Conflict when another process has continued."""
+        """Store the progress. Raises RevisionConflict when another process has continued."""
         bucket, data = self.bus.bucket(subjects.CONTROL.name), scan.model_dump_json().encode()
         key = _scan_key(self.app_id)
         if before.revision:

@@ -1,6 +1,7 @@
 """The rules of the code base: import directions, no cycles, sizes, docstrings."""
 
 import ast
+import builtins
 import re
 import shutil
 import subprocess
@@ -34,6 +35,9 @@ CATCH_ALL = {"consumers/runtime/ack.py", "producers/imports/isolate_errors.py"}
 MOST_MODULES = 15
 CROWDED = {"consumers/cli"}
 """One module per command group."""
+FOREIGN_EXCEPTIONS = {
+    *vars(builtins), "HTTPException", "PydanticCustomError", "UnsupportedAlgorithm", "ValidationError",
+}  # fmt: skip
 RIDDLE = re.compile(
     r"\b(nobody|somebody|whoever|whomever|whatever|stands?(?!-in)|anybody|everybody)\b", re.I
 )
@@ -145,6 +149,24 @@ def docstrings(room: str) -> Iterator[tuple[str, str]]:
 def test_docstrings_name_their_subjects(room):
     """Plain English: no pronoun that leaves the reader guessing who acts."""
     assert [f"{where} {text}" for where, text in docstrings(room) if RIDDLE.search(text)] == []
+
+
+def test_docstrings_name_exceptions_that_exist():
+    """A renamed exception is renamed in docstrings, too."""
+    classes = {
+        node.name
+        for tree in TREES.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    }
+    named = {
+        (where, name)
+        for room in ROOMS
+        for where, text in docstrings(room)
+        for clause in re.findall(r"Raises?\b([^.]*)", text)
+        for name in re.findall(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b", clause)
+    }
+    assert {one for one in named if one[1] not in classes | FOREIGN_EXCEPTIONS} == set()
 
 
 def test_only_the_named_modules_catch_every_exception():

@@ -1,8 +1,4 @@
-"""The whole e-mail path against a real relay: planner, ledger and worker on a bus, virtual time.
-
-`MailHouse.run` does what the queue does: it visits every open batch when its time has come, and
-moves the clock there. `check_books` compares what the ledger says with what the relay has got.
-"""
+"""The whole e-mail path against a real relay: planner, ledger and worker on a bus, virtual time."""
 
 import asyncio
 from collections import defaultdict

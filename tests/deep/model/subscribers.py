@@ -72,7 +72,7 @@ class LaggingDirectory:
         self.stalls.append((self.loop.now, self.loop.now + for_s))
 
     async def ready(self) -> None:
-        """Raises Later until everybody who subscribed before now is known."""
+        """Raise RetryLater until every earlier subscription is known."""
         wanted = await self.bucket.last_seq()
         until = self.loop.time() + READY_S
         while self.readers.seq_at(self.as_of()) < wanted:
