@@ -121,7 +121,7 @@ class PreferencesService:
     async def request_address_change(
         self, subscriber: Subscriber, address: str
     ) -> Sequence[FieldError]:
-        """Send a confirmation to the new address; its link makes the change. Raises MailQuotaReached."""
+        """Mail the new address a link that makes the change. Raises MailQuotaReached."""
         new, errors = check_email(address)
         if not errors and same_address(new, subscriber.email):
             errors = [field_error("email", "same_address")]

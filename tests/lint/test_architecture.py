@@ -36,7 +36,8 @@ MOST_MODULES = 15
 CROWDED = {"consumers/cli"}
 """One module per command group."""
 FOREIGN_EXCEPTIONS = {
-    *vars(builtins), "HTTPException", "PydanticCustomError", "UnsupportedAlgorithm", "ValidationError",
+    *vars(builtins),
+    "HTTPException", "PydanticCustomError", "UnsupportedAlgorithm", "ValidationError",
 }  # fmt: skip
 RIDDLE = re.compile(
     r"\b(nobody|somebody|whoever|whomever|whatever|stands?(?!-in)|anybody|everybody)\b", re.I
