@@ -18,7 +18,7 @@ class Rule(BaseModel):
 
 
 class Violation(BaseModel):
-    """One broken promise: which rule, where, and what was found."""
+    """One broken promise: its rule, its place, and the evidence."""
 
     rule: str
     key: str

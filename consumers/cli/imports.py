@@ -274,7 +274,7 @@ def print_status(found: Sequence[dict[str, Any]]) -> None:
 
 
 def _print_trouble(one: dict[str, Any]) -> None:
-    """What is wrong with a feed itself, and where a better one is."""
+    """Print the warnings about a feed, and the addresses of better ones."""
     unit, url = one["unit"], one["url"]
     if one["moved_to"]:
         typer.echo(f"{unit}: {url} has moved to {one['moved_to']}")

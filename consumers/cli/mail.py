@@ -241,7 +241,7 @@ class SuppressionReport(BaseModel):
 
 
 def _parse_address(written: str) -> str:
-    """Raises Invalid for what is no mail address."""
+    """Check the address. Raises Invalid if it is not a mail address."""
     text = written.strip()
     if not is_mailable(text):
         raise Invalid(field_error("address", "no_mail_address"))
@@ -284,7 +284,7 @@ def lift(address: Address, by: By) -> None:
 
 @brakes.command("list")
 def list_stops(as_json: Json = False) -> None:
-    """What was warned of, stopped or let go on within the last thirty days."""
+    """List the bounce warnings, stops and releases of the last thirty days."""
     found = run_on_bus(bounce_stops.load_stops)
     rows = (_stop_cells(plan, stop) for plan, stop in found.plans.items())
     print_answer(found, as_json, lambda: print_table(STOP_COLUMNS, rows))

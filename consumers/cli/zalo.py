@@ -368,7 +368,7 @@ def run_order(order: Order) -> RegisteredTemplates:
 
 
 def _require_kind(kind: str) -> None:
-    """Exit code 2 for what is no kind of notice."""
+    """Exit with code 2 unless *kind* is a kind of notice."""
     if kind not in NOTICE_KINDS:
         fail(field_error("kind", "kind_unknown", value=kind, known=", ".join(NOTICE_KINDS)))
 

@@ -193,7 +193,7 @@ async def test_what_says_that_it_is_too_large_is_not_read(server):
 
 
 def stream(chunk, pause_s=0.0):
-    """A body without an end; counts what was written of it."""
+    """Serve an endless body; count the bytes written."""
     written = [0]
 
     async def handler(request: web.Request) -> web.StreamResponse:

@@ -261,7 +261,7 @@ async def test_a_batch_may_wait_behind_its_own_and_higher_lanes(overdue_plan, ch
 
 
 async def test_what_waits_is_judged_from_the_start_of_whoever_works_on_it(new_plan):
-    """After a night's stand-still everything is old, and nobody has had the time."""
+    """After a night without Loa every entry is old, and no worker has had time for it."""
     await new_plan.plan(2, complete=False)
     now = new_plan.clock()
     await new_plan.state(rows=b"sP", owner="w#1#1", lease_until=now - OLD)

@@ -73,7 +73,7 @@ BROKEN = [
     ("end", LAST, ACCEPTED),
     ("end", CLOSING, REFUSED),
 ]
-"""Stage of the second mail, what the relay does there, and what is said of the mail."""
+"""Stage of the second mail, the relay's fault there, and the mail's result."""
 
 
 @BOTH
