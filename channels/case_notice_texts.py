@@ -18,7 +18,7 @@ from contracts.text import nfc
 APOLOGY = "apology"
 NOTICE_KINDS = (*map(str, STATUS_NAMES), APOLOGY)
 """Kinds of notices: a status code, or an apology for a late result."""
-TRAILING_PUNCTUATION = " .;,"
+_TRAILING_PUNCTUATION = " .;,"
 """Punctuation at the end of typed texts; our sentences have their own."""
 
 
@@ -27,55 +27,55 @@ def notice_kind(notice: CaseNotice) -> str:
     return APOLOGY if notice.notice == "apology" else str(notice.status)
 
 
-def format_date(at: datetime) -> str:
+def _format_date(at: datetime) -> str:
     return f"{at.astimezone(VIETNAM):%d/%m/%Y}"
 
 
-def format_moment(at: datetime) -> str:
+def _format_moment(at: datetime) -> str:
     return f"{at.astimezone(VIETNAM):%H:%M %d/%m/%Y}"
 
 
-def format_money(dong: int) -> str:
+def _format_money(dong: int) -> str:
     return f"{dong:,}".replace(",", ".")
 
 
-def without_trailing_punctuation(text: str) -> str:
+def _without_trailing_punctuation(text: str) -> str:
     """Text that a person typed, to be used inside a sentence."""
-    return text.rstrip(TRAILING_PUNCTUATION) or text
+    return text.rstrip(_TRAILING_PUNCTUATION) or text
 
 
-def applicant_address_form(applicant: str) -> str:
+def _applicant_address_form(applicant: str) -> str:
     """Form of address of a citizen, a business or a household inside a sentence."""
     return str(catalog()["applicant"][applicant])
 
 
-def join_documents(documents: tuple[str, ...]) -> str:
-    return "; ".join(map(without_trailing_punctuation, documents))
+def _join_documents(documents: tuple[str, ...]) -> str:
+    return "; ".join(map(_without_trailing_punctuation, documents))
 
 
 PARAMETERS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "ma_ho_so": ("case_code", str),
     "ma_thu_tuc": ("procedure_code", str),
-    "ten_thu_tuc": ("procedure_name", without_trailing_punctuation),
-    "co_quan": ("authority", without_trailing_punctuation),
+    "ten_thu_tuc": ("procedure_name", _without_trailing_punctuation),
+    "co_quan": ("authority", _without_trailing_punctuation),
     "don_vi_tiep_nhan": ("receiving_unit", str),
     "trang_thai": ("status", STATUS_NAMES.__getitem__),
-    "thoi_diem": ("occurred_at", format_moment),
-    "ho_ten": ("applicant_name", without_trailing_punctuation),
-    "nguoi_nop": ("applicant_kind", applicant_address_form),
-    "nguoi_duoc_uy_quyen": ("authorised_person", without_trailing_punctuation),
-    "thoi_diem_nop": ("submitted_at", format_moment),
-    "ngay_tiep_nhan": ("received_at", format_date),
-    "nguoi_tiep_nhan": ("received_by", without_trailing_punctuation),
-    "nguoi_xu_ly": ("handled_by", without_trailing_punctuation),
-    "ngay_hen_tra": ("due_at", format_date),
-    "ngay_hen_moi": ("new_due_at", format_date),
-    "giay_to": ("documents", join_documents),
-    "han_bo_sung": ("documents_due_at", format_date),
-    "so_tien": ("fee", format_money),
-    "noi_nop": ("payment_place", without_trailing_punctuation),
-    "noi_nhan": ("pickup", without_trailing_punctuation),
-    "ly_do": ("reason", without_trailing_punctuation),
+    "thoi_diem": ("occurred_at", _format_moment),
+    "ho_ten": ("applicant_name", _without_trailing_punctuation),
+    "nguoi_nop": ("applicant_kind", _applicant_address_form),
+    "nguoi_duoc_uy_quyen": ("authorised_person", _without_trailing_punctuation),
+    "thoi_diem_nop": ("submitted_at", _format_moment),
+    "ngay_tiep_nhan": ("received_at", _format_date),
+    "nguoi_tiep_nhan": ("received_by", _without_trailing_punctuation),
+    "nguoi_xu_ly": ("handled_by", _without_trailing_punctuation),
+    "ngay_hen_tra": ("due_at", _format_date),
+    "ngay_hen_moi": ("new_due_at", _format_date),
+    "giay_to": ("documents", _join_documents),
+    "han_bo_sung": ("documents_due_at", _format_date),
+    "so_tien": ("fee", _format_money),
+    "noi_nop": ("payment_place", _without_trailing_punctuation),
+    "noi_nhan": ("pickup", _without_trailing_punctuation),
+    "ly_do": ("reason", _without_trailing_punctuation),
     "lien_ket": ("detail_url", str),
 }
 """Parameter → the notice's field and its format."""
@@ -83,11 +83,11 @@ PARAMETERS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
 FREE_TEXT_PARAMETERS = frozenset(
     name
     for name, (_, say) in PARAMETERS.items()
-    if say in (without_trailing_punctuation, join_documents)
+    if say in (_without_trailing_punctuation, _join_documents)
 )
 """Parameters that may be cut to fit; a code, a date or a sum would change its meaning."""
 
-MONEY_PARAMETERS = frozenset(name for name, (_, say) in PARAMETERS.items() if say is format_money)
+MONEY_PARAMETERS = frozenset(name for name, (_, say) in PARAMETERS.items() if say is _format_money)
 """Amounts in đồng, with dots."""
 
 
@@ -109,26 +109,26 @@ def guaranteed_parameters(kind: str) -> frozenset[str]:
 
 def subject(notice: CaseNotice) -> str:
     """Subject line: the dossier and its new state."""
-    return str(texts_of_kind(notice)["subject"]).format_map(parameter_values(notice))
+    return str(_texts_of_kind(notice)["subject"]).format_map(parameter_values(notice))
 
 
 def paragraphs(notice: CaseNotice) -> list[str]:
     """The whole text with greeting; a hint where to read more if the notice has no link."""
-    known, greeting = parameter_values(notice) | sentence_moments(notice), catalog()["greeting"]
+    known, greeting = parameter_values(notice) | _sentence_moments(notice), catalog()["greeting"]
     closing = [] if notice.detail_url else [catalog()["closing"]["without_link"]]
-    texts = (greeting[notice.applicant_kind], *texts_of_kind(notice)["paragraphs"], *closing)
+    texts = (greeting[notice.applicant_kind], *_texts_of_kind(notice)["paragraphs"], *closing)
     named = {text: {name for _, name, *_ in string.Formatter().parse(text)} for text in texts}
     return [text.format_map(known) for text in texts if known.keys() >= named[text] - {None}]
 
 
-def sentence_moments(notice: CaseNotice) -> dict[str, str]:
+def _sentence_moments(notice: CaseNotice) -> dict[str, str]:
     """Points in time of *notice* in the long form of sentences; templates use a shorter one."""
-    fields = {name: field for name, (field, say) in PARAMETERS.items() if say is format_moment}
+    fields = {name: field for name, (field, say) in PARAMETERS.items() if say is _format_moment}
     found = {name: getattr(notice, field) for name, field in fields.items()}
     return {name: format_moment_in_sentence(at) for name, at in found.items() if at}
 
 
-def texts_of_kind(notice: CaseNotice) -> Mapping[str, Any]:
+def _texts_of_kind(notice: CaseNotice) -> Mapping[str, Any]:
     texts: Mapping[str, Any] = catalog()["kind"][notice_kind(notice)]
     return texts
 

@@ -15,7 +15,7 @@ from contracts.base.crash_points import crash_point
 from contracts.errors import Invalid
 from producers.bus import Bus, RevisionConflict
 
-KEY_BYTES = 32
+_KEY_BYTES = 32
 
 FINGERPRINT_KEY = "fingerprint"
 KEY_FILE_FIELD = "vault.key"
@@ -41,13 +41,13 @@ class KeyFile:
         if not path.exists():
             if not create:
                 raise Invalid(field_error(KEY_FILE_FIELD, "key_missing", value=path))
-            create_key_file(path)
+            _create_key_file(path)
         try:
             secret = bytes.fromhex(path.read_text("ascii").strip())
         except ValueError:
             secret = b""
-        if len(secret) != KEY_BYTES:
-            raise KeyFileBroken(f"{path} does not hold {KEY_BYTES} bytes in hexadecimal")
+        if len(secret) != _KEY_BYTES:
+            raise KeyFileBroken(f"{path} does not hold {_KEY_BYTES} bytes in hexadecimal")
         return cls(secret)
 
     def derive(self, purpose: str) -> bytes:
@@ -62,12 +62,12 @@ class KeyFile:
         return urlsafe_b64encode(self.derive("vault"))
 
 
-def create_key_file(path: Path) -> None:
+def _create_key_file(path: Path) -> None:
     """Write a new key beside *path* and link it there, so that only one process wins."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    os.write(file, secrets.token_hex(KEY_BYTES).encode())
+    os.write(file, secrets.token_hex(_KEY_BYTES).encode())
     os.fsync(file)
     os.close(file)
     crash_point("vault.key_written")

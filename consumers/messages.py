@@ -10,7 +10,7 @@ from contracts.catalog import load_texts
 from contracts.errors import Bilingual, FieldError, localized
 
 Catalog = dict[str, dict[str, str]]
-NUMBERED_REASON = re.compile(r"(.+) (\d{3}|[245]\.\d{1,3}\.\d{1,3})")
+_NUMBERED_REASON = re.compile(r"(.+) (\d{3}|[245]\.\d{1,3}\.\d{1,3})")
 
 
 def load_catalog(name: str) -> Catalog:
@@ -28,9 +28,9 @@ def translate(text: str) -> Bilingual:
 
     A reason may end with a detail after a colon, or with a number.
     """
-    translations = load_translations()
+    translations = _load_translations()
     head, mark, rest = text.partition(": ")
-    numbered = NUMBERED_REASON.fullmatch(text)
+    numbered = _NUMBERED_REASON.fullmatch(text)
     if text in translations or not text:
         vi = translations.get(text, text)
     elif mark and head in translations:
@@ -43,7 +43,7 @@ def translate(text: str) -> Bilingual:
 
 
 @cache
-def load_translations() -> dict[str, str]:
+def _load_translations() -> dict[str, str]:
     """Translations of words, and of system errors by name (`enospc`) and by text."""
     catalog = load_catalog("os_errors")
     by_number = {number: catalog[name] for number, name in errorcode.items() if name in catalog}

@@ -10,7 +10,7 @@ from contracts import text
 from contracts.base.fields import Contract, Instant
 from contracts.errors import FieldError, Invalid, explain
 
-ATTRIBUTE_MAX = 256
+_ATTRIBUTE_MAX = 256
 _URI_MAX = 512
 _EXTENSION_NAME_MAX = 64
 _EXTENSION_VALUE_MAX = 1024
@@ -22,8 +22,8 @@ _NAME = re.compile("[a-z0-9]+")
 
 
 def _attribute(value: Any) -> Any:
-    if isinstance(value, str) and not _is_visible(value, ATTRIBUTE_MAX):
-        raise PydanticCustomError("attribute_text", "not visible", {"limit": ATTRIBUTE_MAX})
+    if isinstance(value, str) and not _is_visible(value, _ATTRIBUTE_MAX):
+        raise PydanticCustomError("attribute_text", "not visible", {"limit": _ATTRIBUTE_MAX})
     return value
 
 
@@ -62,7 +62,7 @@ def _is_visible(value: str, longest: int) -> bool:
 Attribute = Annotated[
     str,
     BeforeValidator(_attribute),
-    Field(json_schema_extra={"minLength": 1, "maxLength": ATTRIBUTE_MAX}),
+    Field(json_schema_extra={"minLength": 1, "maxLength": _ATTRIBUTE_MAX}),
 ]
 UriReference = Annotated[
     str,

@@ -27,7 +27,7 @@ from contracts.catalog import load_texts
 WHOLE_EVENT = "event"
 """The field named when an error concerns the event as a whole."""
 
-MESSAGES_FILE = Path(__file__).with_name("messages.toml")
+_MESSAGES_FILE = Path(__file__).with_name("messages.toml")
 MAX_ERRORS = 50
 MAX_FIELD_LENGTH = 200
 _MAX_VALUE_LENGTH = 100
@@ -146,7 +146,7 @@ class Bilingual(NamedTuple):
 
 def error_texts() -> dict[str, dict[str, str]]:
     """All error texts: code → {en, vi}."""
-    return load_texts(MESSAGES_FILE)
+    return load_texts(_MESSAGES_FILE)
 
 
 def field_error(field: str, code: str, **values: object) -> FieldError:
@@ -178,10 +178,10 @@ def limit_errors(errors: Iterable[FieldError], limit: int = MAX_ERRORS) -> tuple
             listed.append(error)
         else:
             left += 1
-    return (*listed, more_errors(left)) if left else tuple(listed)
+    return (*listed, _more_errors(left)) if left else tuple(listed)
 
 
-def more_errors(count: int) -> MoreErrors:
+def _more_errors(count: int) -> MoreErrors:
     """An error entry saying that *count* errors were left out."""
     return MoreErrors(**dict(field_error(WHOLE_EVENT, "more_errors", count=count)), count=count)
 
@@ -190,7 +190,7 @@ def explain(error: ValidationError, prefix: str = "") -> tuple[FieldError, ...]:
     """Translate a pydantic error: one entry per field, in the order of the model, bounded."""
     details = error.errors(include_url=False, include_input=False)
     listed = tuple(_fault_of(detail, prefix) for detail in details[:MAX_ERRORS])
-    return (*listed, more_errors(left)) if (left := len(details) - len(listed)) else listed
+    return (*listed, _more_errors(left)) if (left := len(details) - len(listed)) else listed
 
 
 def join_path(*parts: str | int) -> str:

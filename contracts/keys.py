@@ -11,20 +11,20 @@ from functools import cache
 from hashlib import sha256
 from typing import Any
 
-BYTES_PER_DIGEST, BASE32_LENGTH = 64, 52
+_BYTES_PER_DIGEST, _BASE32_LENGTH = 64, 52
 """Bytes reserved per digest, and digits of its base32 form."""
-LEFT_PADDING, RIGHT_PADDING = bytes(24), bytes(8)
+_LEFT_PADDING, _RIGHT_PADDING = bytes(24), bytes(8)
 _ALPHABET = bytes.maketrans(bytes(range(32)), b"abcdefghijklmnopqrstuvwxyz234567")
 
 
 def base32(digests: Sequence[bytes]) -> list[str]:
     """Lower-case base32, without padding, of some digests of 32 bytes; 52 characters each."""
-    lanes = b"".join([LEFT_PADDING + digest_bytes + RIGHT_PADDING for digest_bytes in digests])
+    lanes = b"".join([_LEFT_PADDING + digest_bytes + _RIGHT_PADDING for digest_bytes in digests])
     bits = int.from_bytes(lanes, "big")
     for by, low, high in _steps(len(digests)):
         bits = (bits & low) | (bits << by & high)
     text = bits.to_bytes(len(lanes), "big").translate(_ALPHABET).decode()
-    return [text[at : at + BASE32_LENGTH] for at in range(0, len(text), BYTES_PER_DIGEST)]
+    return [text[at : at + _BASE32_LENGTH] for at in range(0, len(text), _BYTES_PER_DIGEST)]
 
 
 @cache
@@ -37,12 +37,12 @@ def _steps(count: int) -> list[tuple[int, int, int]]:
     steps = []
     for half in (32, 16, 8, 4, 2, 1):
         group = (1 << half * 5) - 1
-        low = sum(group << place * 8 for place in range(0, BYTES_PER_DIGEST * count, 2 * half))
+        low = sum(group << place * 8 for place in range(0, _BYTES_PER_DIGEST * count, 2 * half))
         steps.append((half * 3, low, low << half * 8))
     return steps
 
 
-SEPARATOR = "\x00"
+_SEPARATOR = "\x00"
 _DELIVERY_VERSION = "1"
 SOLE_RECIPIENT = "person"
 """Recipient id of every case notice and transactional mail; keys name the event."""
@@ -53,13 +53,13 @@ _DIGEST = re.compile(r"digest-(?:daily|weekly)-[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 def digest(*parts: str) -> str:
     """Lower-case base32 (no padding) of the SHA-256 over *parts* joined by NUL; 52 characters."""
-    [text] = base32([sha256(SEPARATOR.join(parts).encode()).digest()])
+    [text] = base32([sha256(_SEPARATOR.join(parts).encode()).digest()])
     return text
 
 
 def event_key(unit: str, source: str, event_id: str) -> str:
     """The identity of a submission: the authenticated unit, the source and the event's own id."""
-    return SEPARATOR.join((unit, source, event_id))
+    return _SEPARATOR.join((unit, source, event_id))
 
 
 def event_id(unit: str, source: str, event_id: str) -> str:
@@ -92,7 +92,7 @@ def delivery_keys(
 ) -> list[str]:
     """The `delivery_key` of each of some recipients."""
     prefix = (_DELIVERY_VERSION, content_id, str(revision), channel, "")
-    begun = sha256(SEPARATOR.join(prefix).encode())
+    begun = sha256(_SEPARATOR.join(prefix).encode())
     hashed = []
     for recipient_id in recipient_ids:
         hasher = begun.copy()

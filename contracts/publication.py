@@ -13,7 +13,7 @@ from contracts.errors import Invalid, explain, field_error
 
 Action = Literal["published", "corrected", "withdrawn"]
 RELEASED = "vn.gov.moha.publication.released.v1"
-SOURCE = "/loa"
+_SOURCE = "/loa"
 _MAX_PUBLICATION_BYTES = 2 * envelope.MAX_EVENT_BYTES
 """A publication may be larger than the event it came from: every field is written out."""
 
@@ -63,7 +63,7 @@ def encode(publication: Publication) -> bytes:
     event = CloudEvent(
         specversion="1.0",
         id=publication.key,
-        source=SOURCE,
+        source=_SOURCE,
         type=RELEASED,
         subject=publication.content_id,
         time=publication.released_at,

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from contracts.delivery import BatchKey, ChannelName, Lane
 
-GIB = 1 << 30
+_GIB = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class BucketSpec:
     """A KV bucket with history 1; `ttl` is for personal data that must not stay."""
 
     name: str
-    max_bytes: int = GIB
+    max_bytes: int = _GIB
     ttl: timedelta | None = None
     is_atomic: bool = False
 
@@ -107,14 +107,14 @@ channel must not block new messages.
 CONTENT = StreamSpec(
     "CONTENT",
     ("content.*.*", "case.*.updated"),
-    max_bytes=10 * GIB,
+    max_bytes=10 * _GIB,
     duplicate_window=timedelta(minutes=10),
     consumers=(ConsumerSpec(INTAKE, ">"),),
 )
 PUBLICATIONS = StreamSpec(
     "PUBLICATIONS",
     ("publication.*.*",),
-    max_bytes=10 * GIB,
+    max_bytes=10 * _GIB,
     duplicate_window=timedelta(minutes=10),
     consumers=tuple(
         ConsumerSpec(dispatch(channel), ">", max_ack_pending=_MAX_WAITING_MESSAGES)
@@ -124,7 +124,7 @@ PUBLICATIONS = StreamSpec(
 DELIVER = StreamSpec(
     "DELIVER",
     ("deliver.*.*", "sched.>"),
-    max_bytes=2 * GIB,
+    max_bytes=2 * _GIB,
     is_work_queue=True,
     has_schedules=True,
     consumers=tuple(
@@ -140,7 +140,7 @@ DELIVER = StreamSpec(
 RECEIPTS = StreamSpec(
     "RECEIPTS",
     ("receipt.*.*",),
-    max_bytes=4 * GIB,
+    max_bytes=4 * _GIB,
     duplicate_window=timedelta(hours=3),  # Zalo repeats an event for 1 h 51 min
     max_age=timedelta(days=30),  # it names people by their Zalo ids
     consumers=(
@@ -150,20 +150,20 @@ RECEIPTS = StreamSpec(
         ),
     ),
 )
-DEAD = StreamSpec("DEAD", ("dead.*",), max_bytes=2 * GIB, is_protected=True)
-OPINIONS = StreamSpec("OPINIONS", ("opinion.*.*.*",), max_bytes=GIB, max_message_bytes=1 << 10)
+DEAD = StreamSpec("DEAD", ("dead.*",), max_bytes=2 * _GIB, is_protected=True)
+OPINIONS = StreamSpec("OPINIONS", ("opinion.*.*.*",), max_bytes=_GIB, max_message_bytes=1 << 10)
 STREAMS = (CONTENT, PUBLICATIONS, DELIVER, RECEIPTS, DEAD, OPINIONS)
 
-EVENTS = BucketSpec("events", max_bytes=10 * GIB)
-PUBLISHED = BucketSpec("publications", max_bytes=4 * GIB)
-LEDGER = BucketSpec("ledger", max_bytes=20 * GIB, is_atomic=True)
-SUBSCRIBERS = BucketSpec("subscribers", max_bytes=4 * GIB, is_atomic=True)
+EVENTS = BucketSpec("events", max_bytes=10 * _GIB)
+PUBLISHED = BucketSpec("publications", max_bytes=4 * _GIB)
+LEDGER = BucketSpec("ledger", max_bytes=20 * _GIB, is_atomic=True)
+SUBSCRIBERS = BucketSpec("subscribers", max_bytes=4 * _GIB, is_atomic=True)
 UNITS = BucketSpec("units", max_bytes=64 << 20)
-DESK = BucketSpec("desk", max_bytes=GIB)
-NOTICES = BucketSpec("notices", max_bytes=8 * GIB, ttl=timedelta(days=30))
+DESK = BucketSpec("desk", max_bytes=_GIB)
+NOTICES = BucketSpec("notices", max_bytes=8 * _GIB, ttl=timedelta(days=30))
 """Contact (about 430 bytes with key and headers) and message id at Zalo (about 170), for
 30 days: 8 GiB / 30 / 600 bytes = 470,000 notices a day. A full one closes the door to them."""
-DIGESTS = BucketSpec("digests", max_bytes=GIB, is_atomic=True)
+DIGESTS = BucketSpec("digests", max_bytes=_GIB, is_atomic=True)
 IMPORTS = BucketSpec("imports", max_bytes=256 << 20)
 SUPPRESSED = BucketSpec("suppressed")
 FOLLOWERS = BucketSpec("followers")

@@ -16,7 +16,7 @@ from producers import bus as nats
 from producers.bus import Bus, Value
 from producers.units.registry import Registration
 
-MAX_TRIES = 50
+_MAX_TRIES = 50
 MAX_DOSSIER_EVENTS = 1000
 """Limit per dossier: its record holds all events and is rewritten with each."""
 
@@ -68,7 +68,7 @@ class CaseEventStore:
         *known*: the dossier's record, read before. Raises Forbidden for another unit's dossier,
         Conflict for a repeat with another contact.
         """
-        for _ in range(MAX_TRIES):
+        for _ in range(_MAX_TRIES):
             dossier = _read_dossier(known)
             if number := _existing_revision(dossier, case.event):
                 await self.store_contact(case.to_record(number))
@@ -79,7 +79,7 @@ class CaseEventStore:
                 return number
             known = await self.dossiers.get(record.content_id)
             if _read_dossier(known).positions.get(number) != record.event_id:
-                await self.notices.purge(contact_key(record))  # the revision is another event's
+                await self.notices.purge(_contact_key(record))  # the revision is another event's
         key = case.event.content_id
         raise nats.NoReply(f"publications.{key}: somebody else keeps changing it")
 
@@ -106,7 +106,7 @@ class CaseEventStore:
 
     async def store_contact(self, record: NoticeRecord) -> None:
         """Store the notice's contact, unless it is stored already."""
-        key = contact_key(record)
+        key = _contact_key(record)
         try:
             await self.notices.create(key, record.model_dump_json().encode())
         except nats.RevisionConflict:
@@ -136,7 +136,7 @@ def _read_dossier(value: Value | None) -> Dossier:
     return Dossier.model_validate_json(value.data) if value else Dossier(unit="")
 
 
-def contact_key(record: NoticeRecord) -> str:
+def _contact_key(record: NoticeRecord) -> str:
     return notice_key(record.content_id, record.revision, record.event_id)
 
 

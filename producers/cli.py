@@ -40,7 +40,7 @@ from producers.usage_errors import CommandGroup
 _EXIT_SPOOLED = 3
 _EXIT_NOT_KEPT = 4
 _ERROR_LEVEL = 40
-SCHEMAS = Path(events.__file__).parent / "schemas"
+_SCHEMAS = Path(events.__file__).parent / "schemas"
 
 app = typer.Typer(
     cls=CommandGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
@@ -149,11 +149,11 @@ def validate(context: typer.Context, file: File, unit: Unit = None, as_json: Jso
 @app.command()
 def schemas(name: Name = None) -> None:
     """List the JSON Schemas of the events, or print one."""
-    names = sorted(path.stem for path in SCHEMAS.glob("*.json"))
+    names = sorted(path.stem for path in _SCHEMAS.glob("*.json"))
     if name is None:
         typer.echo("\n".join(names))
     elif name in names:
-        typer.echo((SCHEMAS / f"{name}.json").read_text("utf-8"), nl=False)
+        typer.echo((_SCHEMAS / f"{name}.json").read_text("utf-8"), nl=False)
     else:
         print_errors(
             [get_text("cli", "no_schema", name=name, known=", ".join(names)).as_field_error("name")]

@@ -30,8 +30,8 @@ IDLE_TIMEOUT_S = 60.0  # a starting server always uses the processor; an idle on
 PARTIAL_FILE_S = 2.0
 _MIN_FREE_BYTES = 1 << 16
 STOP_TIMEOUT_S = 10.0
-POLL_S = 0.005
-PR_SET_PDEATHSIG = 1
+_POLL_S = 0.005
+_PR_SET_PDEATHSIG = 1
 SETTINGS = """\
 server_name: loa
 listen: "127.0.0.1:{client}"
@@ -87,7 +87,7 @@ class ServerProcess:
                     child = cls(process, *await _addresses(pulse, store, ports))
                     while await health_problem(child.monitor_url, _STARTED_PAGE):
                         pulse.check()
-                        await asyncio.sleep(POLL_S)
+                        await asyncio.sleep(_POLL_S)
             except (TimeoutError, ServerFailed) as error:
                 raise ServerFailed(f"nats-server did not start: {_last_words(store)}") from error
             finally:
@@ -200,7 +200,7 @@ def _die_with_parent() -> Callable[[], None] | None:
     prctl, parent = ctypes.CDLL(None).prctl, os.getpid()  # looked up before the fork
 
     def tie() -> None:
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
 
@@ -231,7 +231,7 @@ async def _wait_for_ports(pulse: StartProgress, file: Path) -> dict[str, list[st
                 half = isinstance(error, ValueError) or _full(file.parent)
                 if half and patience.when() is None:
                     patience.reschedule(asyncio.get_running_loop().time() + PARTIAL_FILE_S)
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(_POLL_S)
 
 
 def _read(file: Path) -> dict[str, list[str]]:

@@ -35,16 +35,16 @@ class CommandGroup(TyperGroup):
     """A group of commands that prints usage errors like field errors and exits with code 2."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        with report_usage_errors():
+        with _report_usage_errors():
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        with report_usage_errors():
+        with _report_usage_errors():
             return super().invoke(ctx)
 
 
 @contextmanager
-def report_usage_errors() -> Iterator[None]:
+def _report_usage_errors() -> Iterator[None]:
     try:
         yield
     except click_errors.NoArgsIsHelpError:

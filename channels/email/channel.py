@@ -34,9 +34,9 @@ log = structlog.get_logger()
 RenderedMail = RenderedPublication | RenderedCaseNotice | RenderedTransactionalMail | RenderedDigest
 BROKEN_RETRY_S = 30.0
 """The pause after a connection on which nothing could be sent."""
-ABORTED_RETRY_S = 1.0
-RESEND = Outcome(Verdict.RESEND, "same Message-ID")
-IN_RELAY_LOG = Outcome(Verdict.DELIVERED, "the relay's log")
+_ABORTED_RETRY_S = 1.0
+_RESEND = Outcome(Verdict.RESEND, "same Message-ID")
+_IN_RELAY_LOG = Outcome(Verdict.DELIVERED, "the relay's log")
 
 
 class EmailChannel:
@@ -163,7 +163,7 @@ class EmailSession:
             async with asyncio.timeout(None) as self.open_timeout:
                 self.connection, self.is_fresh = await self.pool.acquire()
         except TimeoutError:
-            raise Unreachable(STOPPED, retry_after_s=ABORTED_RETRY_S) from None
+            raise Unreachable(STOPPED, retry_after_s=_ABORTED_RETRY_S) from None
         finally:
             self.open_timeout = None
 
@@ -176,11 +176,11 @@ class EmailSession:
     async def resolve(self, _rendered: RenderedMail, rows: Sequence[Recipient]) -> list[Outcome]:
         """Look doubtful rows up in the relay's log; others are sent again, same Message-ID."""
         if self.relay_log is None:
-            return [RESEND] * len(rows)
+            return [_RESEND] * len(rows)
         domain = self.context.settings.domain
         ids = [keys.message_id(row.delivery_key, domain) for row in rows]
         taken = await self.relay_log.accepted_ids(ids)
-        return [IN_RELAY_LOG if one in taken else RESEND for one in ids]
+        return [_IN_RELAY_LOG if one in taken else _RESEND for one in ids]
 
     async def probe(self, canary: Canary) -> Outcome:
         """Send a mail to the operator's own mailbox; without one, ask the relay for an answer."""

@@ -4,7 +4,7 @@ import re
 
 from contracts.base.addresses import is_mailable
 
-HEADER_VALUE_MAX = 998
+_HEADER_VALUE_MAX = 998
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -14,7 +14,7 @@ class UnsafeHeader(ValueError):
 
 def check_header_text(field: str, value: str) -> str:
     """*value* if it is one line of printable text. Raises UnsafeHeader."""
-    if _UNSAFE.search(value) or len(value) > HEADER_VALUE_MAX:
+    if _UNSAFE.search(value) or len(value) > _HEADER_VALUE_MAX:
         raise UnsafeHeader(field)
     return value
 

@@ -13,13 +13,13 @@ import hmac
 import re
 from datetime import date
 
-MAC_BYTES = 10
+_MAC_BYTES = 10
 REPORTS_LOCAL_PART = "b"
 """The address without a reference: for feedback loops and relays that rewrite return paths."""
-TRANSACTIONAL_PREFIX = "l"
+_TRANSACTIONAL_PREFIX = "l"
 _ROW_REF = r"[a-z]\d{1,19}\.\d{1,7}\.\d{1,4}"
-_LOCAL = re.compile(rf"{REPORTS_LOCAL_PART}\+({_ROW_REF})=([0-9a-f]{{{2 * MAC_BYTES}}})", re.ASCII)
-_ENVELOPE_ID = re.compile(rf"({_ROW_REF})\.([0-9a-f]{{{2 * MAC_BYTES}}})", re.ASCII)
+_LOCAL = re.compile(rf"{REPORTS_LOCAL_PART}\+({_ROW_REF})=([0-9a-f]{{{2 * _MAC_BYTES}}})", re.ASCII)
+_ENVELOPE_ID = re.compile(rf"({_ROW_REF})\.([0-9a-f]{{{2 * _MAC_BYTES}}})", re.ASCII)
 
 
 class ReturnPaths:
@@ -28,7 +28,7 @@ class ReturnPaths:
     def __init__(self, key: bytes, domain: str) -> None:
         self.domain = domain.lower()
         self.at_domain = f"@{self.domain}".encode()
-        self.keyed_hash = hashlib.blake2s(key=key, digest_size=MAC_BYTES)
+        self.keyed_hash = hashlib.blake2s(key=key, digest_size=_MAC_BYTES)
 
     def return_path(self, row_ref: str) -> tuple[bytes, bytes]:
         """A mail's return path, and its envelope id for relays that offer DSN."""
@@ -42,11 +42,11 @@ class ReturnPaths:
 
     def transactional_ref(self, address: str, day: date) -> str:
         """Reference of a transactional mail to *address* that was requested on *day*."""
-        return f"{TRANSACTIONAL_PREFIX}{self.address_number(address)}.{day.toordinal()}.0"
+        return f"{_TRANSACTIONAL_PREFIX}{self.address_number(address)}.{day.toordinal()}.0"
 
     def is_transactional_to(self, row_ref: str, address: str) -> bool:
         """Whether *row_ref* belongs to a transactional mail to *address*, in any case."""
-        return row_ref.partition(".")[0] == f"{TRANSACTIONAL_PREFIX}{self.address_number(address)}"
+        return row_ref.partition(".")[0] == f"{_TRANSACTIONAL_PREFIX}{self.address_number(address)}"
 
     def address_number(self, address: str) -> int:
         keyed = self.keyed_hash.copy()
@@ -73,6 +73,6 @@ class ReturnPaths:
 
 def transactional_day(row_ref: str) -> date | None:
     """Day of a transactional mail's reference; None for a row's reference."""
-    if not row_ref.startswith(TRANSACTIONAL_PREFIX):
+    if not row_ref.startswith(_TRANSACTIONAL_PREFIX):
         return None
     return date.fromordinal(int(row_ref.split(".")[1]))

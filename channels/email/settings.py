@@ -14,10 +14,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from channels.email.header_injection import check_header_text
 from contracts.base.addresses import is_mailable
 
-STAND_IN_SENDER = "thong-bao@loa.example"
+_STAND_IN_SENDER = "thong-bao@loa.example"
 
 
-def setting_error(code: str, message: str) -> PydanticCustomError:
+def _setting_error(code: str, message: str) -> PydanticCustomError:
     """Error in a rule of several variables; *message* begins with the variable to blame."""
     return PydanticCustomError(code, "{said}", {"said": f"LOA_EMAIL_{message}"})
 
@@ -43,7 +43,7 @@ class EmailSettings(BaseSettings):
     username: str = ""
     password: SecretStr = SecretStr("")
     from_: str = Field(
-        default=STAND_IN_SENDER, validation_alias=AliasChoices("LOA_EMAIL_FROM", "from_")
+        default=_STAND_IN_SENDER, validation_alias=AliasChoices("LOA_EMAIL_FROM", "from_")
     )
     reply_to: str = ""
     postal_address: str = ""
@@ -63,27 +63,29 @@ class EmailSettings(BaseSettings):
     def _check_relay(self) -> Self:
         for name, value in (("FROM", self.from_), ("REPLY_TO", self.reply_to)):
             if value and not is_mailable(parseaddr(check_header_text(name, value))[1]):
-                raise setting_error("setting_mail_address", f"{name} is not a mail address")
+                raise _setting_error("setting_mail_address", f"{name} is not a mail address")
         if self.bounce_domain and not is_mailable(f"b@{self.bounce_domain}"):
-            raise setting_error("setting_mail_domain", "BOUNCE_DOMAIN is not a mail domain")
+            raise _setting_error("setting_mail_domain", "BOUNCE_DOMAIN is not a mail domain")
         if self.host and "from_" not in self.model_fields_set:
-            raise setting_error("setting_missing", "FROM is missing")
+            raise _setting_error("setting_missing", "FROM is missing")
         for prefix, username, tls, host in (
             ("", self.username, self.tls, self.host),
             ("FALLBACK_", self.fallback_username, self.fallback_tls, self.fallback_host),
         ):
             if username and tls is Tls.NONE and not is_loopback(host):
                 words = f"{prefix}TLS=none would send the password in the clear"
-                raise setting_error("setting_clear_password", words)
+                raise _setting_error("setting_clear_password", words)
         return self
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
         check_header_text("LOA_EMAIL_POSTAL_ADDRESS", self.postal_address)
         if self.unsubscribe_to and not is_mailable(self.unsubscribe_to):
-            raise setting_error("setting_bare_address", "UNSUBSCRIBE_TO is not a bare mail address")
+            raise _setting_error(
+                "setting_bare_address", "UNSUBSCRIBE_TO is not a bare mail address"
+            )
         if not all(is_mailable(f"a@{name}.example") for name in self.dkim_selector_names):
-            raise setting_error("setting_dns_names", "DKIM_SELECTORS is not a list of DNS names")
+            raise _setting_error("setting_dns_names", "DKIM_SELECTORS is not a list of DNS names")
         return self
 
     @property
@@ -97,17 +99,17 @@ class EmailSettings(BaseSettings):
     @property
     def sender(self) -> str:
         """The bare address of From: also the return path."""
-        return parse_mailbox(self.from_)[1]
+        return _parse_mailbox(self.from_)[1]
 
     @property
     def sender_name(self) -> str:
         """The display name of From; empty when only an address is configured."""
-        return parse_mailbox(self.from_)[0]
+        return _parse_mailbox(self.from_)[0]
 
     @property
     def reply_mailbox(self) -> tuple[str, str]:
         """Display name and address of Reply-To; both may be empty."""
-        return parse_mailbox(self.reply_to)
+        return _parse_mailbox(self.reply_to)
 
     @property
     def dkim_selector_names(self) -> tuple[str, ...]:
@@ -134,6 +136,6 @@ def is_loopback(host: str) -> bool:
 
 
 @cache
-def parse_mailbox(text: str) -> tuple[str, str]:
+def _parse_mailbox(text: str) -> tuple[str, str]:
     """Display name and address; cached, because every mail needs them."""
     return parseaddr(text)

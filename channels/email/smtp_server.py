@@ -154,7 +154,7 @@ class SmtpSession:
         async with asyncio.timeout(self.limits.command_timeout_s):
             line = await self.read_line(self.limits.command_bytes)
         name = line[:4].upper().decode("ascii", "replace")
-        act = getattr(self, f"on_{name.lower()}", None) if name in COMMANDS else None
+        act = getattr(self, f"on_{name.lower()}", None) if name in _COMMANDS else None
         try:
             if act is None:
                 raise CommandRefused("500 5.5.2 Unknown command")
@@ -225,4 +225,4 @@ class SmtpSession:
         raise SessionEnded("221 2.0.0 Bye")
 
 
-COMMANDS = frozenset({"EHLO", "HELO", "MAIL", "RCPT", "DATA", "RSET", "NOOP", "QUIT"})
+_COMMANDS = frozenset({"EHLO", "HELO", "MAIL", "RCPT", "DATA", "RSET", "NOOP", "QUIT"})

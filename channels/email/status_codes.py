@@ -24,7 +24,7 @@ class CodeClass(StrEnum):
     POLICY = "policy"  # authentication, reputation: we are refused, for every recipient
 
 
-STATUS_CODES: tuple[tuple[str, CodeClass, Verdict], ...] = (
+_STATUS_CODES: tuple[tuple[str, CodeClass, Verdict], ...] = (
     ("2.", CodeClass.ACCEPTED, Verdict.DELIVERED),
     ("4.7.1", CodeClass.GREYLISTED, Verdict.DEFERRED),
     ("4.7.", CodeClass.THROTTLED, Verdict.DEFERRED),
@@ -48,7 +48,7 @@ STATUS_CODES: tuple[tuple[str, CodeClass, Verdict], ...] = (
 )
 """Code, its class, and the verdict for a row when our own relay answers it."""
 
-DESCRIPTIONS = {
+_DESCRIPTIONS = {
     CodeClass.TEMPORARY: "not now",
     CodeClass.GREYLISTED: "greylisted",
     CodeClass.THROTTLED: "we are too fast",
@@ -65,13 +65,13 @@ UNREACHABLE_CLASSES = frozenset(
     {CodeClass.NO_MAILBOX, CodeClass.MAILBOX_FULL, CodeClass.UNKNOWN_CAUSE}
 )
 """The recipient can't be reached; these count against a list of addresses."""
-CLASS_WHEN_BOUNCED = {CodeClass.TEMPORARY: CodeClass.UNKNOWN_CAUSE}
+_CLASS_WHEN_BOUNCED = {CodeClass.TEMPORARY: CodeClass.UNKNOWN_CAUSE}
 """Class of a permanent bounce with a temporary code: a server gave up after days."""
 
 
 def classify(code: str) -> tuple[CodeClass, Verdict]:
     """Class of *code*, and the verdict for a row. Raises LookupError for an invalid code."""
-    for pattern, meaning, verdict in STATUS_CODES:
+    for pattern, meaning, verdict in _STATUS_CODES:
         if code == pattern or (pattern.endswith(".") and code.startswith(pattern)):
             return meaning, verdict
     raise LookupError("not a status code")
@@ -85,7 +85,7 @@ def classify_bounce(code: str) -> CodeClass:
         return CodeClass.UNKNOWN_CAUSE
     if meaning is CodeClass.TEMPORARY and code.startswith("4.2.2"):
         return CodeClass.MAILBOX_FULL
-    return CLASS_WHEN_BOUNCED.get(meaning, meaning)
+    return _CLASS_WHEN_BOUNCED.get(meaning, meaning)
 
 
 def is_throttling(code: str) -> bool:
@@ -98,4 +98,4 @@ def is_throttling(code: str) -> bool:
 
 def describe(code: str) -> str:
     """The *code* of a failed mail with its meaning: `5.1.1 (no such mailbox)`."""
-    return f"{code or 'no code'} ({DESCRIPTIONS[classify_bounce(code)]})"
+    return f"{code or 'no code'} ({_DESCRIPTIONS[classify_bounce(code)]})"

@@ -4,7 +4,7 @@ import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 
-PURPOSE = b"loa unsubscribe\x00"
+_PURPOSE = b"loa unsubscribe\x00"
 
 
 class HmacSigner:
@@ -17,7 +17,7 @@ class HmacSigner:
 
     def token(self, subscriber_id: str) -> str:
         """Token of `<public_url>/huy/<token>`: letters, digits, `-`, `_` and `.` only."""
-        named = encode_base64url(subscriber_id.encode())
+        named = _encode_base64url(subscriber_id.encode())
         return f"{named}.{sign(self.keys[0], named)}"
 
     def subscriber_of(self, token: str) -> str | None:
@@ -32,8 +32,8 @@ class HmacSigner:
 
 
 def sign(key: bytes, encoded_id: str) -> str:
-    return encode_base64url(hmac.digest(key, PURPOSE + encoded_id.encode(), "sha256"))
+    return _encode_base64url(hmac.digest(key, _PURPOSE + encoded_id.encode(), "sha256"))
 
 
-def encode_base64url(raw: bytes) -> str:
+def _encode_base64url(raw: bytes) -> str:
     return urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -54,7 +54,7 @@ class UrlPolicy:
             raise ForbiddenAddress(FetchReason.NOT_AN_ADDRESS)
         if "@" in url.raw_authority:
             raise ForbiddenAddress(FetchReason.USER_NAME)
-        host = host_of(url)
+        host = _host_of(url)
         if (host, url.port) in self.exceptions:
             return
         if url.port not in PORTS:
@@ -93,13 +93,13 @@ def is_public_address(address: str) -> bool:
 def is_public_url(url: str) -> bool:
     """Whether other machines could fetch *url*, one of our own addresses."""
     try:
-        _check_host(host_of(URL(url)))
+        _check_host(_host_of(URL(url)))
     except (ForbiddenAddress, ValueError):
         return False
     return True
 
 
-def host_of(url: URL) -> str:
+def _host_of(url: URL) -> str:
     return (url.raw_host or "").rstrip(".").casefold()
 
 

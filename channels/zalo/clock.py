@@ -24,7 +24,7 @@ _TEMPLATE_RELEASE = time(7, 5)
 hours in two versions; these are within both.
 """
 _MIDNIGHT_MARGIN = timedelta(minutes=5)
-MINUTE_S = 60.0
+_MINUTE_S = 60.0
 
 jitter: Jitter = SystemRandom().random
 SETTLE_S = 600.0
@@ -103,7 +103,7 @@ def wait_s(until: Until, now: float, jitter: Jitter = jitter) -> float:
 
 
 def next_minute(now: float) -> float:
-    return now - now % MINUTE_S + MINUTE_S
+    return now - now % _MINUTE_S + _MINUTE_S
 
 
 def _next_time(now: float, hour: time) -> float:
@@ -119,7 +119,7 @@ def _next_day(now: float) -> float:
     return (midnight + _MIDNIGHT_MARGIN).timestamp()
 
 
-def next_month(now: float) -> float:
+def _next_month(now: float) -> float:
     """Just after the start of the next month in Vietnam."""
     first = datetime.combine(vietnam_time(now).replace(day=1), time.min, VIETNAM)
     following = (first + timedelta(days=32)).replace(day=1)
@@ -131,5 +131,5 @@ _NEXT_TIME: dict[Until, Callable[[float], float]] = {
     Until.MORNING: partial(_next_time, hour=_BROADCAST_RELEASE),
     Until.TEMPLATE_HOURS: partial(_next_time, hour=_TEMPLATE_RELEASE),
     Until.DAY: _next_day,
-    Until.MONTH: next_month,
+    Until.MONTH: _next_month,
 }

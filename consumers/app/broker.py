@@ -20,10 +20,10 @@ PULL_TIMEOUT_S = 3.0
 """A pull that finds nothing is repeated so often. Each costs both sides; but a server that was
 restarted has forgotten those of before, and nothing is delivered until the next one.
 """
-GRACEFUL_TIMEOUT_S = 6.0
+_GRACEFUL_TIMEOUT_S = 6.0
 STOP_TIMEOUT_S = 8.0
-DURABLE_CHECK_S = 10.0
-CONSUMER_NOT_FOUND = 10014
+_DURABLE_CHECK_S = 10.0
+_CONSUMER_NOT_FOUND = 10014
 Handler = Callable[..., Awaitable[None]]
 log = structlog.get_logger()
 
@@ -57,7 +57,7 @@ class BrokerWatch:
     async def keep_durables(self, bus: Bus) -> None:
         """Create deleted durables again: their messages would never be delivered."""
         while True:
-            await asyncio.sleep(DURABLE_CHECK_S)
+            await asyncio.sleep(_DURABLE_CHECK_S)
             try:
                 await self.check_durables(bus)
             except BusError as trouble:
@@ -82,7 +82,7 @@ async def _durable_exists(bus: Bus, stream: str, durable: str) -> bool:
     try:
         await bus.consumer_info(stream, durable)
     except BusError as error:
-        if error.err_code == CONSUMER_NOT_FOUND:
+        if error.err_code == _CONSUMER_NOT_FOUND:
             return False
         raise
     return True
@@ -107,7 +107,7 @@ def create_broker(
         url.split(","),
         decoder=decode_message,
         middlewares=[partial(AckMiddleware, store_dead_letter=bury)],
-        graceful_timeout=GRACEFUL_TIMEOUT_S,
+        graceful_timeout=_GRACEFUL_TIMEOUT_S,
         max_reconnect_attempts=-1,
         reconnect_time_wait=1,
         ping_interval=5,

@@ -23,7 +23,7 @@ log = structlog.get_logger()
 PROBE_TIMEOUT_S = 1.0
 COMMAND_TIMEOUT_S = 5.0
 """How long a command waits for a bus before it gives up."""
-LOOPBACK = "127.0.0.1"
+_LOOPBACK = "127.0.0.1"
 
 
 def ready_file(settings: LoaSettings) -> Path:
@@ -74,7 +74,7 @@ async def bus_server(settings: LoaSettings) -> AsyncIterator[tuple[str, tuple[st
         yield ready.nats_url, (), False
         return
     if settings.nats_port:
-        require_free_port("LOA_NATS", LOOPBACK, settings.nats_port)
+        require_free_port("LOA_NATS", _LOOPBACK, settings.nats_port)
     async with NatsServer(settings.nats_dir, settings.nats_port) as own:
         yield own.url, (own.monitor_url,), True
 

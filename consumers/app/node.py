@@ -41,7 +41,7 @@ from contracts.vocabulary import Vocabulary
 from producers.bus import Bus, BusError
 
 Task = Callable[[], Coroutine[Any, Any, None]]
-STATUS_TIMEOUT_S = 2.0
+_STATUS_TIMEOUT_S = 2.0
 
 
 @dataclass
@@ -77,7 +77,7 @@ class Node:
     async def canaries(self) -> dict[str, dict[str, Any]]:
         """The canary status of each channel; empty without canaries, or without a bus."""
         try:
-            async with asyncio.timeout(STATUS_TIMEOUT_S):
+            async with asyncio.timeout(_STATUS_TIMEOUT_S):
                 found = await load_statuses(self.bus, self.clock())
         except (BusError, TimeoutError):
             return {}
@@ -172,7 +172,7 @@ class Node:
 async def portal_readback_status(bus: Bus) -> dict[str, Any]:
     """Where readers can't see what the portal has written, for `/readyz`."""
     try:
-        async with asyncio.timeout(STATUS_TIMEOUT_S):
+        async with asyncio.timeout(_STATUS_TIMEOUT_S):
             found = readback_failure(await load_destinations(bus))
     except (BusError, TimeoutError):
         return {}

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from consumers.messages import field_error, translate_os_error
 from contracts.errors import Invalid
 
-PORT_ERRNOS = frozenset((errno.EADDRINUSE, errno.EACCES))
+_PORT_ERRNOS = frozenset((errno.EADDRINUSE, errno.EACCES))
 """In use, or below 1024; any other error is the host's."""
 
 
@@ -23,7 +23,7 @@ def blame_setting(prefix: str, host: str, port: int, *, plus: int = 0) -> Iterat
     except OSError as taken:
         if taken.filename is not None:  # a file's trouble, not an address's
             raise
-        variable = f"{prefix}_PORT" if taken.errno in PORT_ERRNOS else f"{prefix}_HOST"
+        variable = f"{prefix}_PORT" if taken.errno in _PORT_ERRNOS else f"{prefix}_HOST"
         value = f"{host}:{port}" + (f" ({prefix}_PORT + {plus})" if plus else "")
         detail = translate_os_error(taken)._replace(en=taken.strerror or str(taken))
         raise Invalid(field_error(variable, "port_taken", value=value, detail=detail)) from taken

@@ -29,7 +29,7 @@ from producers.bus.monitor import health_problem
 from producers.publisher import drain
 
 log = structlog.get_logger()
-BUS_CHECK_TIMEOUT_S = 2.0
+_BUS_CHECK_TIMEOUT_S = 2.0
 
 
 async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> None:
@@ -93,17 +93,17 @@ async def build_node(stack: AsyncExitStack, settings: LoaSettings, url: str, own
     node = Node(settings, email, zalo, bus, broker, watched, own_url, stack)
     node.tasks += [watched.run, partial(watched.keep_durables, bus)]
     node.checks["consumers"] = watched.check
-    node.checks["bus"] = partial(check_bus, bus)
+    node.checks["bus"] = partial(_check_bus, bus)
     seen = partial(portal_readback_status, bus)
     app = health_app(node.checks, node.blocked_channels, node.canaries, node.stream_usage, seen)
     node.web_apps.add(app, "livez", "readyz")
     return node
 
 
-async def check_bus(bus: Bus) -> str | None:
+async def _check_bus(bus: Bus) -> str | None:
     """What keeps the bus from taking events, if anything."""
     try:
-        async with asyncio.timeout(BUS_CHECK_TIMEOUT_S):
+        async with asyncio.timeout(_BUS_CHECK_TIMEOUT_S):
             await bus.stream_info(subjects.CONTENT.name)
     except (BusError, TimeoutError) as away:
         return str(away) or "no answer"

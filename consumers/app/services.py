@@ -36,9 +36,9 @@ from producers.pages.reactions import REACTIONS_PATH as OPINION_HEAD
 from producers.pages.reactions import create_reactions as opinion_door
 from producers.pages.rendering import Renderer
 
-CONCURRENT_EVENTS = 3
+_CONCURRENT_EVENTS = 3
 DESK_RESUME_S = 60.0
-RESERVED_URGENT = 1
+_RESERVED_URGENT = 1
 
 
 async def _add_gateway(node: Node) -> None:
@@ -72,7 +72,7 @@ async def _add_opinions(node: Node) -> None:
 async def _add_intake(node: Node) -> None:
     """CONTENT → PUBLICATIONS, or the desk."""
     intake = Intake(node.bus, node.vocabulary, node.clock)
-    gate = LaneSemaphore(CONCURRENT_EVENTS, RESERVED_URGENT)
+    gate = LaneSemaphore(_CONCURRENT_EVENTS, _RESERVED_URGENT)
     doubtful = await restore.active_doubts(node.bus)
     cases = CaseNoticeHandler(node.bus, node.notices, node.clock, doubtful)
 
@@ -86,7 +86,7 @@ async def _add_intake(node: Node) -> None:
 
     node.tasks.append(partial(every, DESK_RESUME_S, intake.desk.finish_interrupted))
     consumer = subjects.CONTENT.consumers[0]
-    node.subscribe(subjects.CONTENT, consumer, on_content, CONCURRENT_EVENTS + RESERVED_URGENT)
+    node.subscribe(subjects.CONTENT, consumer, on_content, _CONCURRENT_EVENTS + _RESERVED_URGENT)
 
 
 async def _add_dispatch(node: Node) -> None:
@@ -101,7 +101,7 @@ async def _add_dispatch(node: Node) -> None:
             Supersession(node.ledger, node.waker, node.clock),
             node.releaser,
             parts.audience(node),
-            LaneSemaphore(CONCURRENT_EVENTS, RESERVED_URGENT),
+            LaneSemaphore(_CONCURRENT_EVENTS, _RESERVED_URGENT),
             waits_for_earlier=parts.waits_for_earlier,
             doubts=doubtful,
             digests=parts.digests(node),
@@ -110,7 +110,7 @@ async def _add_dispatch(node: Node) -> None:
             subjects.PUBLICATIONS,
             ConsumerSpec(subjects.dispatch(name), ">"),
             planner.on_publication,
-            CONCURRENT_EVENTS + RESERVED_URGENT,
+            _CONCURRENT_EVENTS + _RESERVED_URGENT,
         )
 
 
@@ -120,7 +120,7 @@ async def _add_delivery(node: Node, name: ChannelName) -> None:
     await pauses.refresh()  # a paused channel starts paused
     channel, recipients = parts.open_channel(node), parts.recipients(node)
     canaries = CanaryWorker(node.bus, channel, parts.canary_target(node), node.clock)
-    gate = LaneSemaphore(channel.connections, RESERVED_URGENT)
+    gate = LaneSemaphore(channel.connections, _RESERVED_URGENT)
     worker = DeliveryWorker(
         channel,
         node.ledger,

@@ -17,7 +17,7 @@ from contracts.vocabulary import DEFAULT, Vocabulary
 
 S = TypeVar("S", bound=BaseSettings)
 PUBLIC_URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
-VARIABLE = re.compile("LOA_[A-Z_]+")
+_VARIABLE = re.compile("LOA_[A-Z_]+")
 
 
 class LoaSettings(BaseSettings):
@@ -132,7 +132,7 @@ def _setting_error(prefix: str, error: ErrorDetails) -> FieldError:
     detail = error["msg"].removeprefix("Value error, ")
     name = "".join(str(part) for part in error["loc"][:1])
     variable = name if name.startswith(prefix) else f"{prefix}{name}".upper()
-    if not name and (named := VARIABLE.match(detail)):
+    if not name and (named := _VARIABLE.match(detail)):
         variable = named[0]
     code, field = error["type"], variable.rstrip("_")
     if told := load_catalog("settings").get(code) or error_texts().get(code):

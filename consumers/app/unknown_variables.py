@@ -26,10 +26,10 @@ from consumers.messages import field_error
 from contracts.errors import FieldError
 
 log = structlog.get_logger()
-PREFIX, TEST_PREFIX = "LOA_", "LOA_TEST_"
-SIMILARITY_CUTOFF = 0.7
+PREFIX, _TEST_PREFIX = "LOA_", "LOA_TEST_"
+_SIMILARITY_CUTOFF = 0.7
 """How much of two names has to agree for one to be taken for the other, mistyped."""
-SETTINGS_CLASSES: tuple[type[BaseSettings], ...] = (
+_SETTINGS_CLASSES: tuple[type[BaseSettings], ...] = (
     LoaSettings,
     BouncesSettings,
     LettersSettings,
@@ -43,7 +43,7 @@ SETTINGS_CLASSES: tuple[type[BaseSettings], ...] = (
 @cache
 def known_variables() -> frozenset[str]:
     """Every variable that is read, and the files of those that are secret."""
-    fields = [pair for settings in SETTINGS_CLASSES for pair in variables_of(settings)]
+    fields = [pair for settings in _SETTINGS_CLASSES for pair in variables_of(settings)]
     secrets = [name for name, field in fields if field.annotation is SecretStr]
     return frozenset([name for name, _ in fields] + [f"{name}_FILE" for name in secrets])
 
@@ -63,12 +63,12 @@ def find_unknown(variables: Iterable[str]) -> list[tuple[str, str]]:
     return [
         (name, _nearest_name(name.upper()))
         for name in sorted(ours)
-        if name.upper() not in known_variables() and not name.startswith(TEST_PREFIX)
+        if name.upper() not in known_variables() and not name.startswith(_TEST_PREFIX)
     ]
 
 
 def _nearest_name(name: str) -> str:
-    near = get_close_matches(name, sorted(known_variables()), n=1, cutoff=SIMILARITY_CUTOFF)
+    near = get_close_matches(name, sorted(known_variables()), n=1, cutoff=_SIMILARITY_CUTOFF)
     return near[0] if near else ""
 
 

@@ -10,7 +10,7 @@ from contracts.delivery import BatchKey, ChannelName
 from contracts.records import NoticeRecord
 from producers.bus import Bus, InvalidKey
 
-MESSAGE_PREFIX, SENT_PREFIX = "message.", "sent."
+_MESSAGE_PREFIX, _SENT_PREFIX = "message.", "sent."
 
 
 class NoticeMessageIds:
@@ -21,16 +21,16 @@ class NoticeMessageIds:
 
     async def save(self, tracking_id: str, message_id: str, *, untracked: bool = False) -> None:
         with unreachable_without_bus():
-            await self.bucket.put(SENT_PREFIX + tracking_id, message_id.encode())
+            await self.bucket.put(_SENT_PREFIX + tracking_id, message_id.encode())
             if untracked:
                 try:
-                    await self.bucket.put(MESSAGE_PREFIX + message_id, tracking_id.encode())
+                    await self.bucket.put(_MESSAGE_PREFIX + message_id, tracking_id.encode())
                 except InvalidKey as odd:
                     raise Unreachable("a message id that can't be a key") from odd
 
     async def message_id(self, tracking_id: str) -> str:
         with unreachable_without_bus():
-            value = await self.bucket.get(SENT_PREFIX + tracking_id)
+            value = await self.bucket.get(_SENT_PREFIX + tracking_id)
         return value.data.decode() if value else ""
 
 
@@ -50,5 +50,5 @@ class NoticeFinder:
 
     async def find_tracking_ids(self, message_ids: tuple[str, ...]) -> list[str]:
         """Return the tracking ids of messages that were sent without one."""
-        values = await self.bucket.get_many([MESSAGE_PREFIX + id for id in message_ids])
+        values = await self.bucket.get_many([_MESSAGE_PREFIX + id for id in message_ids])
         return [value.data.decode() for value in values.values()]

@@ -31,7 +31,7 @@ from producers.bus import Bus
 log = structlog.get_logger()
 NOT_REACHED_ROWS = (b"u", b"e")
 """Rows of batches that certainly did not reach the person; a capital letter may have."""
-DAY_S = 86400.0
+_DAY_S = 86400.0
 
 
 @dataclass
@@ -104,7 +104,7 @@ class CaseNoticeRecipients(RecipientStrategy):
         """
         since = entry.notes[0].since if 0 in entry.notes else 0.0
         waits_s = entry.due - since if since else 0.0
-        if waits_s >= GIVE_UP_S and (now - since) // DAY_S < waits_s // DAY_S:
+        if waits_s >= GIVE_UP_S and (now - since) // _DAY_S < waits_s // _DAY_S:
             hours = int((now - since) // 3600)
             log.error("notice_waits_long", reason=_row_reason(entry), hours=hours)
 

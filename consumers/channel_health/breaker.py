@@ -20,8 +20,8 @@ PROBE_WAITS_S = (5.0, 15.0, 30.0)
 PROBE_TIMEOUT_S = 60.0
 RELAPSE_S = 60.0
 SCORED_WINDOWS = 8
-MIN_BAD_WINDOWS = 3
-ANSWER_VERDICTS = frozenset(
+_MIN_BAD_WINDOWS = 3
+_ANSWER_VERDICTS = frozenset(
     (
         Verdict.DELIVERED,
         Verdict.FAILED,
@@ -72,10 +72,10 @@ def trip(
         return breaker
     failures = breaker.failures if is_relapse else 0
     update = {"since": now, "failures": failures, "shy": unverified_only}
-    return open_until_probe(breaker.model_copy(update=update), reason, now)
+    return _open_until_probe(breaker.model_copy(update=update), reason, now)
 
 
-def open_until_probe(breaker: Breaker, reason: str, now: float) -> Breaker:
+def _open_until_probe(breaker: Breaker, reason: str, now: float) -> Breaker:
     until = now + PROBE_WAITS_S[min(breaker.failures, len(PROBE_WAITS_S) - 1)]
     failures = breaker.failures + 1
     update = {"state": BreakerState.OPEN, "until": until, "failures": failures, "who": ""}
@@ -114,7 +114,7 @@ def fail_probe(
     """Open again, with a longer wait, if *worker* was probing."""
     if not is_probing(breaker, worker):
         return breaker
-    return open_until_probe(breaker.model_copy(update={"shy": unverified_only}), reason, now)
+    return _open_until_probe(breaker.model_copy(update={"shy": unverified_only}), reason, now)
 
 
 def succeed_probe(breaker: Breaker, worker: str, now: float) -> Breaker:
@@ -147,11 +147,11 @@ def score_window(outcomes: Iterable[Outcome]) -> bool | None:
 
 def is_answer(outcome: Outcome) -> bool:
     """Whether one row shows that the channel works."""
-    answered = outcome.reached_provider and outcome.verdict in ANSWER_VERDICTS
+    answered = outcome.reached_provider and outcome.verdict in _ANSWER_VERDICTS
     return answered and not outcome.channel_wide and not outcome.policy_rejected
 
 
 def is_failing(scores: Sequence[bool]) -> bool:
     """Whether at least half of the latest windows, and MIN_BAD_WINDOWS, were bad."""
     bad = scores.count(False)
-    return bad >= MIN_BAD_WINDOWS and 2 * bad >= len(scores)
+    return bad >= _MIN_BAD_WINDOWS and 2 * bad >= len(scores)

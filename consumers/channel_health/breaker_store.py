@@ -15,12 +15,12 @@ log = structlog.get_logger()
 Transition = Callable[[Breaker], Breaker]
 
 
-def breaker_key(channel: ChannelName) -> str:
+def _breaker_key(channel: ChannelName) -> str:
     return f"breaker.{channel}"
 
 
 async def load_breakers(bus: Bus) -> dict[ChannelName, Breaker]:
-    channels = {breaker_key(channel): channel for channel in ChannelName}
+    channels = {_breaker_key(channel): channel for channel in ChannelName}
     values = await bus.bucket(subjects.CONTROL.name).get_many(list(channels))
     stored = {channels[key]: value.data for key, value in values.items()}
     return {name: Breaker.model_validate_json(stored.get(name, b"{}")) for name in ChannelName}
@@ -49,7 +49,7 @@ class BreakerStore:
             before = stored or Breaker()
             return transition(before)
 
-        bucket, key = self.bus.bucket(subjects.CONTROL.name), breaker_key(self.channel)
+        bucket, key = self.bus.bucket(subjects.CONTROL.name), _breaker_key(self.channel)
         after = (await records.update(bucket, key, Breaker, apply, is_idempotent=False)).value
         if after != before:
             self.log_transition(before, after)

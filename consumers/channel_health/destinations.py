@@ -10,7 +10,7 @@ from contracts.delivery import ChannelName
 from contracts.records import Record
 from producers.bus import Bus
 
-KEY_PREFIX = "outlet."
+_KEY_PREFIX = "outlet."
 
 
 class Destination(Record):
@@ -32,11 +32,11 @@ class Destination(Record):
 async def write_destination(bus: Bus, channel: ChannelName, destination: Destination) -> None:
     """Publish a destination; the last writer wins. Raises BusError."""
     bucket = bus.bucket(subjects.CONTROL.name)
-    await bucket.put(f"{KEY_PREFIX}{channel}", destination.model_dump_json().encode())
+    await bucket.put(f"{_KEY_PREFIX}{channel}", destination.model_dump_json().encode())
 
 
 async def load_destinations(bus: Bus) -> Mapping[ChannelName, Destination]:
     """The destinations of channels with a worker, now or before. Raises BusError."""
-    keys = {f"{KEY_PREFIX}{channel}": channel for channel in ChannelName}
+    keys = {f"{_KEY_PREFIX}{channel}": channel for channel in ChannelName}
     values = await bus.bucket(subjects.CONTROL.name).get_many(list(keys))
     return {keys[key]: Destination.model_validate_json(value.data) for key, value in values.items()}

@@ -20,10 +20,10 @@ from contracts.delivery import BatchKey, Lane
 from producers.bus import BusError
 
 RECENT_SUCCESS_S = 5.0
-POLL_S = 1.0
-MIN_WAIT_S = 30.0
-MAX_WAIT_S = 1800.0
-PROBE_RETRY_S = 5.0
+_POLL_S = 1.0
+_MIN_WAIT_S = 30.0
+_MAX_WAIT_S = 1800.0
+_PROBE_RETRY_S = 5.0
 """Retry interval while a probe runs; waiters are woken when it succeeds."""
 Wake = Callable[[BatchKey, Lane], Awaitable[None]]
 
@@ -182,17 +182,17 @@ class ChannelGate:
         """
         now = self.clock()
         candidate = self.candidates.get(lane)
-        if candidate is None or candidate.batch == batch or candidate.due_at <= now + POLL_S:
+        if candidate is None or candidate.batch == batch or candidate.due_at <= now + _POLL_S:
             self.candidates[lane] = ProbeCandidate(batch, now + self.next_probe_s(lane))
             return self.next_probe_s(lane)
         blocked_s = now - (now if self.blocked_since is None else self.blocked_since)
-        longest_s = min(max(blocked_s, MIN_WAIT_S), MAX_WAIT_S)
+        longest_s = min(max(blocked_s, _MIN_WAIT_S), _MAX_WAIT_S)
         return longest_s * (0.5 + zlib.crc32(str(batch).encode()) % 512 / 1024)
 
     def next_probe_s(self, lane: Lane) -> float:
         """Seconds until a lane may probe; urgent lanes come first. A resume wakes candidates."""
         if self.is_paused():
-            return MAX_WAIT_S
+            return _MAX_WAIT_S
         if self.current.state is BreakerState.OPEN:
-            return max(self.current.until - self.clock(), 0.0) + lane.rank * POLL_S
-        return PROBE_RETRY_S + lane.rank * POLL_S
+            return max(self.current.until - self.clock(), 0.0) + lane.rank * _POLL_S
+        return _PROBE_RETRY_S + lane.rank * _POLL_S

@@ -17,7 +17,7 @@ from producers.bus import Bus, BusError
 from producers.bus.records import Versioned, read, update
 
 log = structlog.get_logger()
-POLL_S = 1.0
+_POLL_S = 1.0
 PAUSED_REASON = "paused"
 """The reason in reports for a channel that an operator paused."""
 
@@ -125,7 +125,7 @@ class ChannelMonitor:
     async def run(self) -> None:
         while True:
             await self.refresh()
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(_POLL_S)
 
     async def refresh(self) -> None:
         """Read pauses and breakers; without a reply from the bus nothing changes."""

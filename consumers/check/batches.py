@@ -16,15 +16,15 @@ from consumers.ledger.entry import (
 )
 from contracts.delivery import ChannelName
 
-SENDING_GRACE_S = 60.0
-EARLIEST_SHARE = 0.8
+_SENDING_GRACE_S = 60.0
+_EARLIEST_SHARE = 0.8
 """Clocks differ and what is due within a second counts as due: a fifth may be missing.
 
 And one step less: the last attempt comes shortly before the end, regardless of the backoff.
 """
-MAX_RETRY_DELAY_S = max(backoff.BACKOFF_S) * 1.1 + backoff.ROUND_TO_S
-MAX_DOUBT_S = MAX_RETRY_DELAY_S + STUCK_S  # asked ever later, at last once per rung
-MAX_DOUBT_BY_CHANNEL_S = {
+_MAX_RETRY_DELAY_S = max(backoff.BACKOFF_S) * 1.1 + backoff.ROUND_TO_S
+_MAX_DOUBT_S = _MAX_RETRY_DELAY_S + STUCK_S  # asked ever later, at last once per rung
+_MAX_DOUBT_BY_CHANNEL_S = {
     ChannelName.PORTAL: STUCK_S,  # it reads its own files
     ChannelName.ZALO: 24 * 3600.0,  # an article may take long in Zalo's hands
 }
@@ -65,15 +65,15 @@ def _check_waiting(
     if at.is_overdue(max(entry.due, entry.lease_until, entry.created), STUCK_S):
         yield "stuck", f"due {int(at.now - entry.due)} s ago, nobody works on it"
     is_sending = not SENDING_LETTERS.isdisjoint(entry.rows)
-    if is_sending and at.is_overdue(entry.lease_until, SENDING_GRACE_S):
+    if is_sending and at.is_overdue(entry.lease_until, _SENDING_GRACE_S):
         yield "sending-stuck", f"the lease ended {int(at.now - entry.lease_until)} s ago"
     doubted = IN_DOUBT in entry.rows
-    slack_s = MAX_RETRY_DELAY_S + STUCK_S if doubted else STUCK_S
+    slack_s = _MAX_RETRY_DELAY_S + STUCK_S if doubted else STUCK_S
     late = moves.overdue_rows(entry, at.now - slack_s, rules) if at.is_overdue(0.0, slack_s) else []
     if late:
         yield "overdue", f"{len(late)} rows"
     since = max(entry.effects_until, entry.created, entry.lease_until)
-    if doubted and at.is_overdue(since, MAX_DOUBT_BY_CHANNEL_S.get(channel, MAX_DOUBT_S)):
+    if doubted and at.is_overdue(since, _MAX_DOUBT_BY_CHANNEL_S.get(channel, _MAX_DOUBT_S)):
         yield "in-doubt-old", f"{entry.rows.count(IN_DOUBT)} rows"
 
 
@@ -84,7 +84,7 @@ def _check_attempts(entry: LedgerEntry, at: CheckTime) -> RuleHits:
         yield "note-beyond", f"row {min(beyond)} of {len(entry.rows)}"
     most = max((note.attempts for note in entry.notes.values()), default=0)
     age_s = (entry.closed_at or at.now) - entry.created
-    if most and backoff.min_duration_s(most - 1) * EARLIEST_SHARE - most > age_s:
+    if most and backoff.min_duration_s(most - 1) * _EARLIEST_SHARE - most > age_s:
         yield "too-many-attempts", f"{most} in {int(age_s)} s"
 
 

@@ -15,13 +15,13 @@ from contracts.delivery import BatchKey, ChannelName
 from contracts.records import NoticeRecord, notice_key
 from producers.bus import Bucket
 
-CHANNELS = (ChannelName.ZALO, ChannelName.EMAIL)
+_CHANNELS = (ChannelName.ZALO, ChannelName.EMAIL)
 NO_DEADLINE = TimeRules(retry_for_s=GIVE_UP_S)
 
 
 def ledger_keys(content_id: str, revision: int) -> list[str]:
     """The ledger keys of which an accepted case event has at least one."""
-    return [f"state.{BatchKey(channel, content_id, revision, 0)}" for channel in CHANNELS]
+    return [f"state.{BatchKey(channel, content_id, revision, 0)}" for channel in _CHANNELS]
 
 
 @dataclass
@@ -35,7 +35,7 @@ class NoticePairs:
 
     async def add(self, batch: StoredBatch) -> None:
         """Add a readable batch; a pair is found by its half on the second channel."""
-        if keys.is_case(batch.key.content_id) and batch.key.channel is not CHANNELS[0]:
+        if keys.is_case(batch.key.content_id) and batch.key.channel is not _CHANNELS[0]:
             self.waiting.append(batch)
         if len(self.waiting) >= BATCHES_PER_REQUEST:
             await self.compare()
@@ -47,7 +47,7 @@ class NoticePairs:
 
     async def compare(self) -> None:
         seconds, self.waiting = self.waiting, []
-        firsts = [batch.key._replace(channel=CHANNELS[0]) for batch in seconds]
+        firsts = [batch.key._replace(channel=_CHANNELS[0]) for batch in seconds]
         pairs = zip(seconds, await read_chunk(self.ledger, firsts, recipients=False), strict=True)
         both = [
             pair for pair in pairs if pair[1].entry and not all(map(_is_surely_not_reached, pair))

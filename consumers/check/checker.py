@@ -18,7 +18,7 @@ from consumers.check.releases import ReleaseRules
 from consumers.check.zalo_articles import check_articles
 from contracts import subjects
 
-MANY_ITEMS = 200
+_MANY_ITEMS = 200
 """With this many items, the second pass reads everything instead of one item after the other."""
 
 
@@ -47,7 +47,7 @@ class LedgerRules:
         """Apply the same rules to the present state."""
         await self.issues.read()
         publications = self.context.publications
-        if len(scopes) > MANY_ITEMS or "" in scopes:
+        if len(scopes) > _MANY_ITEMS or "" in scopes:
             publications.is_complete = False
             await publications.read()
             scopes = {""}

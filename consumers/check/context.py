@@ -13,7 +13,7 @@ from contracts.base.times import Clock
 from contracts.delivery import ChannelName, Lane
 from producers.bus import Bus
 
-RECHECK_AFTER_S = 6.0
+_RECHECK_AFTER_S = 6.0
 """By then all wake-ups have come again that a pause or a lost bus had delayed."""
 
 IsExcused = Callable[[ChannelName, Lane], Awaitable[bool]]
@@ -52,7 +52,7 @@ class CheckContext:
     deep: bool = False
     excuses: Callable[[], IsExcused] = lambda: _never_excused
     running_since: float = 0.0
-    recheck_after_s: float = RECHECK_AFTER_S
+    recheck_after_s: float = _RECHECK_AFTER_S
     report_progress: ReportProgress = _no_progress
 
     def __post_init__(self) -> None:

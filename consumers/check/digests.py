@@ -15,9 +15,9 @@ from contracts.delivery import ChannelName, PlanKey
 from contracts.subscriptions.digest import Issue
 from producers.bus import Bucket, Bus
 
-ISSUE_PREFIX = "issue."
+_ISSUE_PREFIX = "issue."
 EMAIL = ChannelName.EMAIL
-CANCELLED_LETTERS = frozenset(b"vw")
+_CANCELLED_LETTERS = frozenset(b"vw")
 
 
 @dataclass
@@ -29,7 +29,7 @@ class IssueIndex:
 
     async def read(self) -> None:
         bucket = self.bus.bucket(subjects.DIGESTS.name)
-        async for _, value in bucket.values(ISSUE_PREFIX):
+        async for _, value in bucket.values(_ISSUE_PREFIX):
             if issue := parse(Issue, value.data):
                 self.by_digest.setdefault(issue.digest_id, {})[issue.revision] = issue
 
@@ -82,6 +82,6 @@ def _served_recipients(
     bucket: Bucket, plan: PlanKey, number: int | None = None
 ) -> AsyncIterator[str]:
     """Recipients of a plan that was not cancelled; of a digest, those who got item *number*."""
-    stops = CANCELLED_LETTERS if number is None else UNSENT_LETTERS
+    stops = _CANCELLED_LETTERS if number is None else UNSENT_LETTERS
     batches = read_plan_batches(bucket, plan)
     return recipients(batches, lambda letter: letter not in stops, number)

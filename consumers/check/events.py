@@ -29,9 +29,9 @@ from contracts.errors import ContractError
 from contracts.records import EventRecord
 from producers.bus import Message
 
-CHUNK_MESSAGES = 250
+_CHUNK_MESSAGES = 250
 CONTENT = subjects.CONTENT.name
-PERMANENT_STREAMS = (subjects.CONTENT, subjects.PUBLICATIONS, subjects.DEAD)
+_PERMANENT_STREAMS = (subjects.CONTENT, subjects.PUBLICATIONS, subjects.DEAD)
 """Streams that lose no message."""
 
 
@@ -110,11 +110,11 @@ class EventRules:
         at = self.context.time()
         intake = await ConsumerProgress(self.bus).consumer(CONTENT, subjects.INTAKE)
         states = [
-            (await self.bus.stream_info(stream.name))["state"] for stream in PERMANENT_STREAMS
+            (await self.bus.stream_info(stream.name))["state"] for stream in _PERMANENT_STREAMS
         ]
         violations = await self.read_dead() + await self.read_unsent(at)
         suspects: list[Message] = []
-        async for chunk in chunked(self.bus.scan(CONTENT), CHUNK_MESSAGES):
+        async for chunk in chunked(self.bus.scan(CONTENT), _CHUNK_MESSAGES):
             violations += self.stuck_events(chunk, intake, at)
             lost = await self.lost_messages(chunk)
             suspects += [message for message in lost if message.seq <= intake.ack_floor]
@@ -130,7 +130,7 @@ class EventRules:
 
     def gaps(self, states: Sequence[dict[str, int]], intake: ConsumerState) -> Iterator[Violation]:
         """Yield messages that are gone from a stream, although no letter says why."""
-        for stream, state in zip(PERMANENT_STREAMS, states, strict=True):
+        for stream, state in zip(_PERMANENT_STREAMS, states, strict=True):
             content = stream is subjects.CONTENT
             erased = self.erased if content else set()
             for detail in _missing_messages(state, intake.ack_floor if content else 0, erased):
@@ -180,7 +180,7 @@ class EventRules:
 
     async def lost_messages(self, chunk: Sequence[Message]) -> list[Message]:
         """Return the messages that left no mark."""
-        events = [read_event(message) for message in chunk]
+        events = [_read_event(message) for message in chunk]
         marks = await self.load_marks(events)
         kept = {event.seq for event in events if self.has_consequence(event, marks)}
         kept |= self.dead_letters
@@ -231,11 +231,11 @@ class EventRules:
         """Say where it was lost: at the beginning, in the middle or at the end."""
         where = self.sequence_range.locate(message.seq)
         detail = f"{CONTENT} #{message.seq}, lost {where} ({self.sequence_range.kept} are not)"
-        key = read_event(message).event_id or f"{CONTENT}.{message.seq}"
+        key = _read_event(message).event_id or f"{CONTENT}.{message.seq}"
         return Violation(rule="event-lost", key=key, detail=detail)
 
 
-def read_event(message: Message) -> AcceptedEvent:
+def _read_event(message: Message) -> AcceptedEvent:
     """Read a message as intake does."""
     unit = message.subject.split(".")[1]
     try:

@@ -18,8 +18,8 @@ from producers.bus import Bucket
 
 MAX_PLANNING_S = 2 * STUCK_S
 """A plan waits until no older text can have late effects: ten minutes at Zalo."""
-HALT_MARKS = ("v", "w")
-ARTICLE_ROW = "article"
+_HALT_MARKS = ("v", "w")
+_ARTICLE_ROW = "article"
 NAMED_RECIPIENTS = 5
 
 
@@ -89,7 +89,7 @@ def _check_halt(tally: PlanTally, released: Container[int] | None) -> Iterator[s
     mark, by = tally.cursor.halt[:1], tally.cursor.halt[1:]
     if not mark:
         return
-    if mark not in HALT_MARKS or not by.isdigit() or int(by) <= tally.plan.revision:
+    if mark not in _HALT_MARKS or not by.isdigit() or int(by) <= tally.plan.revision:
         yield f"halted by {tally.cursor.halt}"
     elif released is not None and int(by) not in released:
         yield f"halted by {tally.cursor.halt}, which was never released"
@@ -116,7 +116,7 @@ async def check_corrections(
     """
     for place, newer in enumerate(tallies):
         older = [
-            recipients(read_batches(bucket, tally), REACHED_LETTERS.__contains__)
+            recipients(_read_batches(bucket, tally), REACHED_LETTERS.__contains__)
             for tally in tallies[:place]
             if tally.cursor.planned
         ]
@@ -139,7 +139,7 @@ async def _compare_recipients(
 ) -> AsyncIterator[tuple[str, list[str]]]:
     """Compare the recipients of older texts with those of the correction, both sorted."""
     wrong: dict[str, list[str]] = {"correction-missing": [], "correction-unfounded": []}
-    async for row in _join_by_id(plan_recipients(bucket, newer), merge_distinct(older)):
+    async for row in _join_by_id(_plan_recipients(bucket, newer), merge_distinct(older)):
         if row.was_reached and not row.is_correction and _needs_correction(newer, row.id):
             wrong["correction-missing"].append(row.id)
         if row.is_correction and not row.was_reached:
@@ -173,12 +173,12 @@ async def _join_by_id(
 
 def _needs_correction(newer: PlanTally, id: str) -> bool:
     """Whether a recipient gets the correction: a sent broadcast is not repeated on Zalo."""
-    return newer.plan.channel is ChannelName.EMAIL or id == ARTICLE_ROW
+    return newer.plan.channel is ChannelName.EMAIL or id == _ARTICLE_ROW
 
 
-async def plan_recipients(bucket: Bucket, tally: PlanTally) -> AsyncIterator[tuple[str, bool]]:
+async def _plan_recipients(bucket: Bucket, tally: PlanTally) -> AsyncIterator[tuple[str, bool]]:
     """Yield a plan's recipients in order, and whether their mail is marked as a correction."""
-    async for batch in read_batches(bucket, tally):
+    async for batch in _read_batches(bucket, tally):
         if batch.rows:
             for id in batch.rows.ids:
                 yield id, id in batch.rows.corrections
@@ -196,7 +196,7 @@ async def recipients(
                     yield id
 
 
-def read_batches(bucket: Bucket, tally: PlanTally) -> AsyncIterator[StoredBatch]:
+def _read_batches(bucket: Bucket, tally: PlanTally) -> AsyncIterator[StoredBatch]:
     keys = (BatchKey(*tally.plan, number) for number in range(tally.cursor.count))
     return bulk.read_batches(bucket, keys, recipients=True)
 

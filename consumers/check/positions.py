@@ -14,8 +14,8 @@ from contracts import publication, subjects
 from contracts.errors import ContractError
 from contracts.records import Ownership
 
-CHUNK_POSITIONS = 250
-FINAL_STATES = ("released", "withdrawn")
+_CHUNK_POSITIONS = 250
+_FINAL_STATES = ("released", "withdrawn")
 
 
 @dataclass
@@ -33,14 +33,14 @@ class PositionRules:
     async def violations(self) -> list[Violation]:
         found: list[Violation] = []
         suspects: list[str] = []
-        async for chunk in chunked(self.positions(found), CHUNK_POSITIONS):
+        async for chunk in chunked(self.positions(found), _CHUNK_POSITIONS):
             self.count += len(chunk)
             self.context.report_progress("positions", self.count)
             suspects += [key async for key, _ in self.check_chunk(dict(chunk))]
         if suspects:
             await asyncio.sleep(self.context.recheck_after_s)
-        for start in range(0, len(suspects), CHUNK_POSITIONS):
-            names = suspects[start : start + CHUNK_POSITIONS]
+        for start in range(0, len(suspects), _CHUNK_POSITIONS):
+            names = suspects[start : start + _CHUNK_POSITIONS]
             again = await read_records(self.bucket, names, Position)
             found += [violation async for _, violation in self.check_chunk(again)]
         return found
@@ -90,7 +90,7 @@ class PositionRules:
         late = [
             key
             for key, position in chunk.items()
-            if position.state in FINAL_STATES and position.seq is None and position.released_at
+            if position.state in _FINAL_STATES and position.seq is None and position.released_at
             if at.is_overdue(position.released_at.timestamp(), STUCK_S)
         ]
         names = list({key.rpartition(".")[0] for key in late})

@@ -20,7 +20,7 @@ from contracts import subjects
 from contracts.errors import Forbidden
 from contracts.records import EventRecord, UnitPolicy
 
-DESK_POLICY = "desk"
+_DESK_POLICY = "desk"
 CHUNK_PUBLICATIONS = 250
 
 
@@ -34,7 +34,7 @@ def _check_approval(position: Position, policy: str, *, restored: bool = False) 
     if position.kind == "withdrawn":
         return
     if decision is None:
-        if (position.policy or policy) == DESK_POLICY:
+        if (position.policy or policy) == _DESK_POLICY:
             yield "unapproved", f"{position.unit} releases by the desk, and nobody decided"
     elif decision.verdict != "approved":
         yield "unapproved", f"{decision.verdict} by {decision.by}"
@@ -79,7 +79,7 @@ class ReleaseRules:
             self.restored_up_to = last_restore.publications
         async for unit, value in bus.bucket(subjects.UNITS.name).values():
             policy = parse(UnitPolicy, value.data)
-            self.policies[unit] = policy.release if policy else DESK_POLICY
+            self.policies[unit] = policy.release if policy else _DESK_POLICY
         stored = [*publications.all(), *publications.conflicting.values()]
         suspects = [facts async for facts, _ in self.check_publications(stored)]
         if suspects:
@@ -121,7 +121,7 @@ class ReleaseRules:
             yield "publication-unexpected", "no accepted event says so"
         elif expected != facts.fingerprint or record.hash != position.hash:
             yield "text-differs", "not what the accepted event says"
-        policy = self.policies.get(position.unit, DESK_POLICY)
+        policy = self.policies.get(position.unit, _DESK_POLICY)
         yield from _check_approval(position, policy, restored=facts.seq <= self.restored_up_to)
 
     def expected_fingerprint(

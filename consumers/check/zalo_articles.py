@@ -11,21 +11,21 @@ from consumers.dispatch.audience import ARTICLE
 from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 
-RECORD_PREFIX = "note.zalo."
-DELIVERED_LETTER = ord("d")
+_RECORD_PREFIX = "note.zalo."
+_DELIVERED_LETTER = ord("d")
 
 
 async def check_articles(context: CheckContext, outcomes: OutcomesByPlan) -> list[Violation]:
     """Check *outcomes*, which were read before the records are."""
     records: dict[str, list[ArticleRecord]] = defaultdict(list)
-    async for key, value in context.bus.bucket(subjects.LEDGER.name).values(RECORD_PREFIX):
+    async for key, value in context.bus.bucket(subjects.LEDGER.name).values(_RECORD_PREFIX):
         records[key.rpartition(".")[2]].append(ArticleRecord.decode(value.data))
     return [
         Violation(
             rule="article-unnoted", key=f"state.{BatchKey(*plan, 0)}", detail="no note has its id"
         )
         for plan, letters in outcomes.items()
-        if plan.channel is ChannelName.ZALO and letters.get(ARTICLE) == DELIVERED_LETTER
+        if plan.channel is ChannelName.ZALO and letters.get(ARTICLE) == _DELIVERED_LETTER
         if not _is_recorded(context, plan, records[plan.content_id])
     ]
 

@@ -11,7 +11,7 @@ from consumers.runtime import log_config
 from producers import cli as client
 from producers.usage_errors import CommandGroup
 
-CLI_PACKAGE = "consumers.cli"
+_CLI_PACKAGE = "consumers.cli"
 
 
 class CommandPath(NamedTuple):
@@ -37,31 +37,31 @@ class Commands(CommandGroup):
     """Every command of `loa`, in the order of its help; each is imported when it is used."""
 
     command_paths: ClassVar = {
-        "up": CommandPath(f"{CLI_PACKAGE}.run", "up"),
-        "run": CommandPath(f"{CLI_PACKAGE}.run", "run"),
+        "up": CommandPath(f"{_CLI_PACKAGE}.run", "up"),
+        "run": CommandPath(f"{_CLI_PACKAGE}.run", "run"),
         "publish": CommandPath("producers.cli", "publish"),
         "validate": CommandPath("producers.cli", "validate"),
         "schemas": CommandPath("producers.cli", "schemas"),
-        "trace": CommandPath(f"{CLI_PACKAGE}.items", "trace"),
-        "withdraw": CommandPath(f"{CLI_PACKAGE}.items", "withdraw"),
-        "check": CommandPath(f"{CLI_PACKAGE}.check", "check"),
-        "status": CommandPath(f"{CLI_PACKAGE}.channels", "status"),
-        "pause": CommandPath(f"{CLI_PACKAGE}.channels", "pause"),
-        "resume": CommandPath(f"{CLI_PACKAGE}.channels", "resume"),
-        "demo": CommandPath(f"{CLI_PACKAGE}.demo", "demo"),
-        "backup": CommandPath(f"{CLI_PACKAGE}.recovery", "save_backup"),
-        "restore": CommandPath(f"{CLI_PACKAGE}.recovery", "restore_backup"),
-        "rebuild": CommandPath(f"{CLI_PACKAGE}.recovery", "rebuild_projections"),
-        "opinions": CommandPath(f"{CLI_PACKAGE}.items", "opinions"),
-        "units": CommandPath(f"{CLI_PACKAGE}.units"),
-        "import": CommandPath(f"{CLI_PACKAGE}.imports"),
-        "subscribers": CommandPath(f"{CLI_PACKAGE}.subscribers"),
-        "desk": CommandPath(f"{CLI_PACKAGE}.desk"),
-        "dead": CommandPath(f"{CLI_PACKAGE}.dead_letters"),
-        "zalo": CommandPath(f"{CLI_PACKAGE}.zalo"),
-        "mail": CommandPath(f"{CLI_PACKAGE}.mail"),
-        "digests": CommandPath(f"{CLI_PACKAGE}.digests", "digests"),
-        "doctor": CommandPath(f"{CLI_PACKAGE}.doctor"),
+        "trace": CommandPath(f"{_CLI_PACKAGE}.items", "trace"),
+        "withdraw": CommandPath(f"{_CLI_PACKAGE}.items", "withdraw"),
+        "check": CommandPath(f"{_CLI_PACKAGE}.check", "check"),
+        "status": CommandPath(f"{_CLI_PACKAGE}.channels", "status"),
+        "pause": CommandPath(f"{_CLI_PACKAGE}.channels", "pause"),
+        "resume": CommandPath(f"{_CLI_PACKAGE}.channels", "resume"),
+        "demo": CommandPath(f"{_CLI_PACKAGE}.demo", "demo"),
+        "backup": CommandPath(f"{_CLI_PACKAGE}.recovery", "save_backup"),
+        "restore": CommandPath(f"{_CLI_PACKAGE}.recovery", "restore_backup"),
+        "rebuild": CommandPath(f"{_CLI_PACKAGE}.recovery", "rebuild_projections"),
+        "opinions": CommandPath(f"{_CLI_PACKAGE}.items", "opinions"),
+        "units": CommandPath(f"{_CLI_PACKAGE}.units"),
+        "import": CommandPath(f"{_CLI_PACKAGE}.imports"),
+        "subscribers": CommandPath(f"{_CLI_PACKAGE}.subscribers"),
+        "desk": CommandPath(f"{_CLI_PACKAGE}.desk"),
+        "dead": CommandPath(f"{_CLI_PACKAGE}.dead_letters"),
+        "zalo": CommandPath(f"{_CLI_PACKAGE}.zalo"),
+        "mail": CommandPath(f"{_CLI_PACKAGE}.mail"),
+        "digests": CommandPath(f"{_CLI_PACKAGE}.digests", "digests"),
+        "doctor": CommandPath(f"{_CLI_PACKAGE}.doctor"),
     }
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 -- the library's signature

@@ -79,12 +79,12 @@ def trouble_lines(one: ChannelStatus) -> Iterator[str]:
     """Why a channel is blocked, a line each."""
     if one.paused:
         who = f" by {one.paused_by}" if one.paused_by else ""
-        yield f"paused since {utc_time(one.paused_since)}{who}{_reason_suffix(one.paused_reason)}"
+        yield f"paused since {_utc_time(one.paused_since)}{who}{_reason_suffix(one.paused_reason)}"
     if one.breaker is not BreakerState.CLOSED:
         remedy = REMEDIES.get(one.breaker_reason)
         then = f"now: {remedy}" if remedy else _next_try(one)
         why = f"{_reason_suffix(one.breaker_reason)}, {then}"
-        yield f"breaker {one.breaker} since {utc_time(one.breaker_since)}{why}"
+        yield f"breaker {one.breaker} since {_utc_time(one.breaker_since)}{why}"
     if one.unseen:
         yield from (one.unseen.field_error.message, one.unseen.field_error.message_vi)
     if one.slowed:
@@ -98,7 +98,7 @@ def _next_try(one: ChannelStatus) -> str:
     if one.breaker is BreakerState.HALF_OPEN:
         return "trying"
     if one.next_probe:
-        return f"next try at {utc_time(one.next_probe)}"
+        return f"next try at {_utc_time(one.next_probe)}"
     if one.paused:
         return "next try: once it is resumed"
     waiting = any(lane.backlog for lane in one.lanes.values())
@@ -113,7 +113,7 @@ def canary_line(one: CanaryStatus, now: float, *, at_work: bool = True) -> str:
         case "ok":
             return f"canary ok {_minutes_ago(one.since, now)}"
         case "late":
-            return f"canary late, none back since {utc_time(one.since)}{_reason_suffix(one.why)}"
+            return f"canary late, none back since {_utc_time(one.since)}{_reason_suffix(one.why)}"
         case "waiting":
             return "canary on its way, none back yet"
         case _:
@@ -126,7 +126,7 @@ def _minutes_ago(moment: datetime | None, now: float) -> str:
     return f"{minutes} min ago" if minutes else "just now"
 
 
-def utc_time(moment: datetime | None) -> str:
+def _utc_time(moment: datetime | None) -> str:
     """To the second, in UTC, as the logs have it."""
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}" if moment else "?"
 
@@ -149,7 +149,7 @@ def pause(channel: Name, reason: Why = "", by: By = "") -> None:
         print_field_texts(field_error(channel, "paused_now", channel=channel))
         return
     current = held.value
-    who, why, at = current.by or "-", current.reason or "-", utc_time(current.since)
+    who, why, at = current.by or "-", current.reason or "-", _utc_time(current.since)
     facts = {"channel": channel, "at": at, "who": who, "reason": why}
     print_field_texts(field_error(channel, "paused_already", **facts))
 

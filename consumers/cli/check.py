@@ -23,8 +23,8 @@ Deep = Annotated[
         "--deep", help="Also events, publications, every list of recipients, pages and feeds."
     ),
 ]
-NAMED_VIOLATIONS = 5
-PROGRESS_AFTER_S = 2.0
+_NAMED_VIOLATIONS = 5
+_PROGRESS_AFTER_S = 2.0
 """A check that ends sooner says nothing of its progress."""
 
 
@@ -41,14 +41,14 @@ async def _run_check(bus: Bus, *, deep: bool) -> Findings:
         bus,
         deep=deep,
         excuses=lambda: LegitimateWaits(bus).may_wait,
-        running_since=started_at(settings),
+        running_since=_started_at(settings),
         report_progress=CheckProgress().report,
     )
     audit = FolderAudit(settings.portal_dir, await open_site_files(settings))
     return await Checker(context, audit).run()
 
 
-def started_at(settings: LoaSettings) -> float:
+def _started_at(settings: LoaSettings) -> float:
     """When this folder's Loa started: waiting work may be older."""
     path = instance.ready_file(settings)
     return path.stat().st_mtime if path.exists() else 0.0
@@ -61,7 +61,7 @@ class CheckProgress:
         self.reported_at = time.monotonic()
 
     def report(self, what: str, count: int) -> None:
-        if time.monotonic() > self.reported_at + PROGRESS_AFTER_S:
+        if time.monotonic() > self.reported_at + _PROGRESS_AFTER_S:
             self.reported_at = time.monotonic()
             typer.echo(f"… {count} {what}", err=True)
 
@@ -82,8 +82,8 @@ def print_findings(findings: Findings) -> None:
 def _print_rule(rule: str, found: list[Violation]) -> None:
     said = load_rules()[rule]
     typer.echo(f"{rule}: {len(found)}. {said.means}")
-    for one in found[:NAMED_VIOLATIONS]:
+    for one in found[:_NAMED_VIOLATIONS]:
         typer.echo(f"  {one.key}: {one.detail}")
-    if len(found) > NAMED_VIOLATIONS:
-        typer.echo(f"  … and {len(found) - NAMED_VIOLATIONS} more (--json has all)")
+    if len(found) > _NAMED_VIOLATIONS:
+        typer.echo(f"  … and {len(found) - _NAMED_VIOLATIONS} more (--json has all)")
     typer.echo(f"  now: {said.do}\n")

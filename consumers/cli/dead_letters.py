@@ -41,8 +41,8 @@ from consumers.messages import field_error, translate_os_error
 from contracts.errors import Invalid
 from producers.bus import Bus, NoReply
 
-TIME = "%Y-%m-%d %H:%M:%S"
-COLUMNS = (
+_TIME = "%Y-%m-%d %H:%M:%S"
+_COLUMNS = (
     *("id", "first (UTC)", "last (UTC)", "times", "from", "unit", "content_id"),
     *("field", "lỗi", "what is wrong", "ended"),
 )
@@ -52,8 +52,8 @@ def _letter_row(letter: DeadLetter) -> Sequence[object]:
     error = letter.errors[0]
     return (
         letter.id,
-        f"{letter.at:{TIME}}",
-        f"{letter.last or letter.at:{TIME}}",
+        f"{letter.at:{_TIME}}",
+        f"{letter.last or letter.at:{_TIME}}",
         letter.times,
         letter.origin.subject,
         letter.about.unit,
@@ -76,7 +76,7 @@ def _print_letter(letter: DeadLetter) -> None:
     origin = letter.origin
     typer.echo(f"{letter.id}: {origin.subject}, {origin.stream} #{origin.seq}")
     last = letter.last or letter.at
-    typer.echo(f"  {letter.at:{TIME}} UTC ... {last:{TIME}} UTC, {letter.times}x")
+    typer.echo(f"  {letter.at:{_TIME}} UTC ... {last:{_TIME}} UTC, {letter.times}x")
     for name, value in letter.about:
         if value:
             typer.echo(f"  {name}: {value}")
@@ -91,7 +91,7 @@ def _print_letter(letter: DeadLetter) -> None:
 
 def _decision_line(decision: Decision) -> str:
     """One decision in a line; hashes say whether two bodies are the same."""
-    facts = [f"{decision.at:{TIME}} UTC", decision.state, f"by {decision.by or '?'}"]
+    facts = [f"{decision.at:{_TIME}} UTC", decision.state, f"by {decision.by or '?'}"]
     if decision.sent_to:
         facts.append(f"to {decision.sent_to}")
     if not decision.done:
@@ -121,7 +121,7 @@ def _visible_text(body: bytes) -> str:
     return visible(body.decode("utf-8", "replace"), kept="\n\t")
 
 
-def print_summary(summary: BulkSummary) -> None:
+def _print_summary(summary: BulkSummary) -> None:
     """One line a letter, then the numbers."""
     print_table(
         ("id", "unit", "content_id", "sent to"),
@@ -152,7 +152,7 @@ Dry = Annotated[bool, typer.Option("--dry-run", help="Only say what would be sen
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before sending.")]
 
 
-def choice(
+def _choice(
     *,
     stage: Stage = "",
     unit: Unit = "",
@@ -167,14 +167,14 @@ def choice(
 
 
 def _with_choice_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give *command* the options of `choice`; what they choose is its argument `query`."""
-    options = signature(choice).parameters
+    """Give *command* the options of `_choice`; what they choose is its argument `query`."""
+    options = signature(_choice).parameters
     own = (one for one in signature(command).parameters.values() if one.name != "query")
 
     @wraps(command)
     def chosen_by(**given: Any) -> None:
         with explain_errors():
-            query = choice(**{name: given.pop(name) for name in options})
+            query = _choice(**{name: given.pop(name) for name in options})
         command(query=query, **given)
 
     whole = Signature([*options.values(), *own])
@@ -192,7 +192,7 @@ def list_letters(query: DeadLetterQuery, *, everything: All = False, as_json: Js
         return [letter async for letter in DeadLetterStore(bus).letters(wanted)]
 
     letters = run_on_bus(look)
-    print_answer(letters, as_json, lambda: print_table(COLUMNS, map(_letter_row, letters)))
+    print_answer(letters, as_json, lambda: print_table(_COLUMNS, map(_letter_row, letters)))
 
 
 @app.command()
@@ -236,7 +236,7 @@ def _letters_to_decide(query: DeadLetterQuery, ids: tuple[int, ...]) -> DeadLett
 
 def _print_and_exit(summary: BulkSummary, as_json: bool) -> None:
     """Say what came of many letters."""
-    print_answer(summary, as_json, lambda: print_summary(summary))
+    print_answer(summary, as_json, lambda: _print_summary(summary))
     errors = [error for one in summary.refused for error in one.errors]
     if summary.away:
         away = field_error("bus", "bus_away", detail=translate_os_error(NoReply(summary.away)))
@@ -264,7 +264,7 @@ def edit(
     lines = list(difference(letter, mended))
     if not as_json:
         typer.echo("\n".join(lines))
-    if person and is_confirmed(yes or as_json):
+    if person and _is_confirmed(yes or as_json):
         letter = run_on_bus(
             lambda bus: DeadLetterDecisions(DeadLetterStore(bus)).edit(letter, mended, person)
         )
@@ -280,7 +280,7 @@ async def _load_and_check(bus: Bus, id: int, body: bytes) -> tuple[DeadLetter, O
     return letter, check_corrected(letter, body, load_vocabulary(read_settings(LoaSettings)))
 
 
-def is_confirmed(yes: bool) -> bool:
+def _is_confirmed(yes: bool) -> bool:
     """A person at a terminal is asked; a script has decided."""
     return yes or not sys.stdin.isatty() or typer.confirm("Gửi bản đã sửa? / Send it?")
 

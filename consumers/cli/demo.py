@@ -27,13 +27,13 @@ from contracts.errors import Invalid
 from producers.bus import Bus
 from producers.units.registry import UnitRegistry
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
-ITEM = EXAMPLES / "zalo-channel.json"
-READERS = EXAMPLES / "subscribers.csv"
-UNIT = "trung-tam-cong-nghe-thong-tin"
-TIMEOUT_S = 60.0
-POLL_S = 0.05
-MAIL_LINES = 6
+_EXAMPLES = Path(__file__).parents[2] / "examples"
+ITEM = _EXAMPLES / "zalo-channel.json"
+READERS = _EXAMPLES / "subscribers.csv"
+_UNIT = "trung-tam-cong-nghe-thong-tin"
+_TIMEOUT_S = 60.0
+_POLL_S = 0.05
+_MAIL_LINES = 6
 MARK_FILE = ".loa-demo"
 
 Folder = Annotated[
@@ -79,12 +79,12 @@ def prepare_folder(data: Path) -> None:
 async def _run_demo(data: Path) -> Facts:
     """The demo's road; returns what is printed."""
     settings = LoaSettings(data_dir=data, nats_url="", vault_key_file=None)
-    async with loa_up(settings) as ready, aiohttp.ClientSession() as http:
+    async with _loa_up(settings) as ready, aiohttp.ClientSession() as http:
         async with await Bus.connect(ready.nats_url) as bus:
             key = await UnitRegistry(bus, load_vocabulary(settings), time.time).add(
-                UNIT, release="automatic"
+                _UNIT, release="automatic"
             )
-            readers = await import_readers(bus, settings)
+            readers = await _import_readers(bus, settings)
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/cloudevents+json"}
         posted = http.post(f"{ready.url}/v1/events", data=ITEM.read_bytes(), headers=headers)
         async with posted as answer:
@@ -99,7 +99,7 @@ async def _run_demo(data: Path) -> Facts:
 
 
 @asynccontextmanager
-async def loa_up(settings: LoaSettings) -> AsyncIterator[RunningInstance]:
+async def _loa_up(settings: LoaSettings) -> AsyncIterator[RunningInstance]:
     """A Loa of its own: none of this shell's LOA_* variables, and no `.env`, reach it."""
     shell = os.environ.items()  # noqa: TID251 -- handed on, not read
     quiet = {name: value for name, value in shell if not name.startswith("LOA_")}
@@ -121,11 +121,11 @@ async def _poll_until(
     ask: Callable[[], Awaitable[T | None]], child: asyncio.subprocess.Process | None = None
 ) -> T:
     """Ask until there is an answer. Raises DemoFailed when none comes."""
-    end = time.monotonic() + TIMEOUT_S
+    end = time.monotonic() + _TIMEOUT_S
     while time.monotonic() < end and not (child and child.returncode is not None):
         if (answer := await ask()) is not None:
             return answer
-        await asyncio.sleep(POLL_S)
+        await asyncio.sleep(_POLL_S)
     raise DemoFailed("nothing arrived in time; see loa.log in the demo's folder")
 
 
@@ -140,7 +140,7 @@ async def _finished_trace(
     return story if whole else None
 
 
-async def import_readers(bus: Bus, settings: LoaSettings) -> Facts:
+async def _import_readers(bus: Bus, settings: LoaSettings) -> Facts:
     key = KeyFile.open(settings.key_file).derive("addresses")
     report = await import_csv(bus, READERS, load_vocabulary(settings), key)
     return report.model_dump()
@@ -166,6 +166,6 @@ def _mail_facts(data: Path) -> Facts:
         "subject": header_text(raw, "Subject"),
         "to": header_text(raw, "To"),
         "message_id": header_text(raw, "Message-ID"),
-        "lines": text[:MAIL_LINES],
+        "lines": text[:_MAIL_LINES],
         "path": found[0].path,
     }

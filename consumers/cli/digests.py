@@ -17,7 +17,7 @@ from contracts.base.times import VIETNAM
 from contracts.trace import StatusCounts
 from producers.bus import Bus
 
-NOT_COUNTS = {"expected", "complete"}
+_NOT_COUNTS = {"expected", "complete"}
 
 
 def digests(as_json: Json = False) -> None:
@@ -63,7 +63,7 @@ def _counts_text(mails: StatusCounts | None) -> str:
     """The counts that are not zero, or that the digest is not planned yet."""
     if mails is None:
         return "not planned yet"
-    said = mails.model_dump(exclude=NOT_COUNTS)
+    said = mails.model_dump(exclude=_NOT_COUNTS)
     counts = [f"{count} {name}" for name, count in said.items() if count]
     state = "complete" if mails.complete else "under way"
     return ", ".join([state, *counts])

@@ -28,7 +28,7 @@ from producers.bus import Bus, BusError
 app = typer.Typer()
 To = Annotated[str, typer.Option(help="Send the test mail to this address as well.")]
 Server = Annotated[str, typer.Option(help="HOST or HOST:PORT of the name server to ask.")]
-LEVEL_LABELS = {Level.OK: "ok", Level.WARNING: "WARNING", Level.PROBLEM: "PROBLEM"}
+_LEVEL_LABELS = {Level.OK: "ok", Level.WARNING: "WARNING", Level.PROBLEM: "PROBLEM"}
 
 
 @app.callback(invoke_without_command=True)
@@ -56,7 +56,7 @@ def mail(to: To = "", resolver: Server = "", as_json: Json = False) -> None:
         print_errors(asyncio.run(_describe_settings(*settings)))
         findings = asyncio.run(examine_mail(to, name_server))
     facts = [_finding_facts(finding) for finding in findings]
-    print_answer(facts, as_json, lambda: print_findings(findings))
+    print_answer(facts, as_json, lambda: _print_findings(findings))
     if any(finding.level is Level.PROBLEM for finding in findings):
         raise typer.Exit(1)
 
@@ -108,10 +108,10 @@ def _finding_facts(finding: Finding) -> dict[str, str]:
     return facts | finding.localized()
 
 
-def print_findings(findings: Iterable[Finding]) -> None:
+def _print_findings(findings: Iterable[Finding]) -> None:
     for finding in findings:
         texts = finding.localized()
-        typer.echo(f"{LEVEL_LABELS[finding.level]:8}{finding.topic}: {texts['en']}")
+        typer.echo(f"{_LEVEL_LABELS[finding.level]:8}{finding.topic}: {texts['en']}")
         typer.echo(f"{'':8}{texts['vi']}")
         if texts["do_en"]:
             typer.echo(f"{'':8}-> {texts['do_en']}\n{'':8}-> {texts['do_vi']}")

@@ -38,7 +38,7 @@ from producers.units.feed_settings import DEFAULT_EVERY_MIN, DEFAULT_MOST, LOOK_
 from producers.units.registry import RegisteredUnit
 
 app = typer.Typer(no_args_is_help=True, help="Items read from the feeds of units' own sites.")
-OPTION_NAMES = {
+_OPTION_NAMES = {
     "topic": "--topic",
     "audiences": "--audience",
     "channels": "--channel",
@@ -47,13 +47,13 @@ OPTION_NAMES = {
     "most": "--most",
 }
 """What a setting of a feed is called on the command line."""
-TIME = "%Y-%m-%d %H:%M:%S"
-COLUMNS = (
+_TIME = "%Y-%m-%d %H:%M:%S"
+_COLUMNS = (
     *("unit", "feed", "id", "topic", "read (UTC)", "next (UTC)"),
     *("what came of it", "held", "refused"),
 )
-TRIAL_COLUMNS = ("published (UTC)", "what becomes of it", "title", "address")
-TITLE_MAX = 60
+_TRIAL_COLUMNS = ("published (UTC)", "what becomes of it", "title", "address")
+_TITLE_MAX = 60
 """Letters of a title in a table."""
 
 Unit = Annotated[str, typer.Argument(help="The unit's id.")]
@@ -84,7 +84,7 @@ def add(
     replace: Replace = False,
 ) -> None:
     """Have a feed imported for a registered unit; one that can't be read now is added, too."""
-    with explain_errors(), with_option_names():
+    with explain_errors(), _with_option_names():
         feed = Feed(
             url=url,
             topic=topic,
@@ -109,7 +109,7 @@ def _print_feed(unit: str, feed: Feed) -> None:
 
 
 @contextmanager
-def with_option_names() -> Iterator[None]:
+def _with_option_names() -> Iterator[None]:
     """Errors name what was typed, not what a feed's settings are called inside."""
     try:
         yield
@@ -120,7 +120,7 @@ def with_option_names() -> Iterator[None]:
 
 
 def _with_option_name(error: FieldError) -> FieldError:
-    name = OPTION_NAMES.get(error.field.partition(".")[0], error.field)
+    name = _OPTION_NAMES.get(error.field.partition(".")[0], error.field)
     return error.model_copy(update={"field": name})
 
 
@@ -205,7 +205,7 @@ def _first_day(said: str) -> datetime:
     try:
         day = datetime.strptime(said, "%Y-%m-%d").replace(tzinfo=VIETNAM)
     except ValueError:
-        raise import_error("since", "not_a_day", value=printable(said)) from None
+        raise _import_error("since", "not_a_day", value=printable(said)) from None
     return day.astimezone(UTC)
 
 
@@ -213,22 +213,22 @@ def _require_readable_now(feed: Feed, state: FeedState) -> None:
     """Raises Invalid while the site has asked to be left alone."""
     if state.closed_until > time.time():
         until = f"{utc_time(state.closed_until):%Y-%m-%d %H:%M}"
-        raise import_error("url", "asked_to_wait", until=until, url=feed.url)
+        raise _import_error("url", "asked_to_wait", until=until, url=feed.url)
 
 
 async def _followed_feeds(bus: Bus, unit: str, url: str) -> list[tuple[RegisteredUnit, Feed]]:
     """The feeds of a unit, or the one at *url*. Raises Invalid for none."""
     found = await open_registry(bus).find(unit)
     if not found or not found.feeds:
-        raise import_error("unit", "nothing_followed", unit=printable(unit))
+        raise _import_error("unit", "nothing_followed", unit=printable(unit))
     wanted = Feed(url=url, topic="any").feed_id if url else ""
     feeds = [one for one in found.feeds if not url or one.feed_id == wanted]
     if not feeds:
-        raise import_error("url", "not_followed", url=printable(url))
+        raise _import_error("url", "not_followed", url=printable(url))
     return [(RegisteredUnit(unit, found), one) for one in feeds]
 
 
-def import_error(field: str, code: str, **values: object) -> Invalid:
+def _import_error(field: str, code: str, **values: object) -> Invalid:
     return Invalid(get_text("import", code, **values).as_field_error(field))
 
 
@@ -261,7 +261,7 @@ def _iso_time(seconds: float) -> str | None:
 
 def print_status(found: Sequence[dict[str, Any]]) -> None:
     """A line for each feed, then what has to be looked at."""
-    print_table(COLUMNS, [_feed_row(one) for one in found])
+    print_table(_COLUMNS, [_feed_row(one) for one in found])
     for one in found:
         _print_trouble(one)
         _print_waiting(one)
@@ -292,15 +292,15 @@ def _print_waiting(one: dict[str, Any]) -> None:
         more = one["counts"].get("held", 0) - len(held)
         said = {"unit": unit, "typed": quote(one["url"])}
         held_all = get_text("import", "held_all", held=len(held), **said)
-        print_bilingual(
+        _print_bilingual(
             unit, get_text("import", "held_more", more=more, **said) if more > 0 else held_all
         )
     for item in one["restless"]:
         said = {"until": _short_time(item["until"]), "what": _title_and_address(item)}
-        print_bilingual(unit, get_text("import", "restless", **said))
+        _print_bilingual(unit, get_text("import", "restless", **said))
 
 
-def print_bilingual(about: str, said: Bilingual) -> None:
+def _print_bilingual(about: str, said: Bilingual) -> None:
     for text in said:
         typer.echo(f"{about}: {text}" if about else text)
 
@@ -308,7 +308,7 @@ def print_bilingual(about: str, said: Bilingual) -> None:
 def _print_feeds(urls: Iterable[str]) -> None:
     """The feeds that a page names, and how to go on with each."""
     for url in map(visible, urls):
-        print_bilingual("", get_text("import", "page_names", url=url, typed=quote(url)))
+        _print_bilingual("", get_text("import", "page_names", url=url, typed=quote(url)))
 
 
 def _title_and_address(item: dict[str, str]) -> str:
@@ -325,7 +325,7 @@ def _feed_row(one: dict[str, Any]) -> Sequence[object]:
 
 
 def _short_time(written: str | None) -> str:
-    return f"{datetime.fromisoformat(written):{TIME}}" if written else ""
+    return f"{datetime.fromisoformat(written):{_TIME}}" if written else ""
 
 
 def _print_entry_errors(about: str, errors: Sequence[dict[str, str]]) -> None:
@@ -363,7 +363,7 @@ def print_trial(trial: DryRun) -> None:
         _print_feeds(trial.feeds)
         return
     typer.echo(f"{trial.url}: {visible(trial.title)}" if trial.title else trial.url)
-    print_table(TRIAL_COLUMNS, [_trial_row(one) for one in trial.items])
+    print_table(_TRIAL_COLUMNS, [_trial_row(one) for one in trial.items])
     for twin in trial.twins:
         typer.echo(f"duplicate: {_title_and_address(twin.model_dump())}")
     for one in trial.items:
@@ -378,10 +378,10 @@ def _print_summary(trial: DryRun) -> None:
     counts = {name: became[name] for name in ("new", "old", "backfilled")}
     refused = sum(bool(one.errors) for one in trial.items)
     counts |= {"items": len(trial.items), "refused": refused, "duplicates": trial.duplicates}
-    print_bilingual("", get_text("import", "summary", **counts))
+    _print_bilingual("", get_text("import", "summary", **counts))
 
 
 def _trial_row(one: DryRunItem) -> Sequence[object]:
-    day = f"{one.published:{TIME}}" if one.published else ""
+    day = f"{one.published:{_TIME}}" if one.published else ""
     becomes = " / ".join(get_text("import", f"becomes_{one.becomes}"))
-    return (day, becomes, visible(html_text.shorten(one.title, TITLE_MAX)), visible(one.url))
+    return (day, becomes, visible(html_text.shorten(one.title, _TITLE_MAX)), visible(one.url))

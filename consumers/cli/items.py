@@ -59,8 +59,8 @@ By = Annotated[
         help="Who; no public page and no unit's answer shows it. Else $USER, if there is one.",
     ),
 ]
-TIME = "%Y-%m-%d %H:%M:%S"
-ALWAYS_SHOWN = ("expected", "delivered", "missing")
+_TIME = "%Y-%m-%d %H:%M:%S"
+_ALWAYS_SHOWN = ("expected", "delivered", "missing")
 
 
 def trace(item: ItemOrCase, reader: Reader = "", as_json: Json = False) -> None:
@@ -135,7 +135,7 @@ def print_trace(trace: Trace) -> None:
         field
         for field in StatusCounts.model_fields
         if field != "complete"
-        and (field in ALWAYS_SHOWN or any(getattr(one, field) for *_, one in rows))
+        and (field in _ALWAYS_SHOWN or any(getattr(one, field) for *_, one in rows))
     ]
     print_table(
         ("revision", "channel", *shown, "complete"),
@@ -153,7 +153,7 @@ def print_trace(trace: Trace) -> None:
 def _timeline_rows(one: TimelineEntry) -> Iterator[tuple[str, str, str, str]]:
     """A moment as the timeline's table has it: who did it, and why in both languages."""
     by = f", by {one.by}" if one.by else ""
-    yield f"{one.at:{TIME}}", one.event, one.channel or "", one.detail + by
+    yield f"{one.at:{_TIME}}", one.event, one.channel or "", one.detail + by
     for wrong in one.errors:
         about = "" if wrong.field == WHOLE_EVENT else f"{wrong.field}: "
         for said in (wrong.message, wrong.message_vi):
@@ -188,7 +188,7 @@ def _print_mails(content_id: str, trace: ReaderTrace) -> None:
 
 
 def _mail_cells(mail: MailTrace) -> Sequence[object]:
-    place, due = mail.digest or "a mail of its own", f"{mail.due:{TIME}}" if mail.due else ""
+    place, due = mail.digest or "a mail of its own", f"{mail.due:{_TIME}}" if mail.due else ""
     attempts = mail.attempts or ""
     return mail.revision, place, mail.status, attempts, mail.reason, due, mail.came_back
 

@@ -74,9 +74,9 @@ Out = Annotated[
 ]
 Address = Annotated[str, typer.Argument(help="A mail address.")]
 By = Annotated[str, typer.Option(help="Who decides it.")]
-EMAIL = ChannelName.EMAIL
-EVERYBODY, ONE_READER = "everybody", "reader"
-STOP_COLUMNS = (
+_EMAIL = ChannelName.EMAIL
+_EVERYBODY, _ONE_READER = "everybody", "reader"
+_STOP_COLUMNS = (
     *("publication", "state", "judged (UTC)", "decided"),
     *("mails", "failed", "%", "by", "codes"),
 )
@@ -96,13 +96,13 @@ def _mail_facts(mails: Mapping[str, Preview], out: Path | None, stem: str) -> li
             "subject": mail.subject,
             "from": mail.sender,
             "text": mail.text.replace("\r\n", "\n"),
-            "files": write_files(mail, out / f"{stem}.{kind}") if out else {},
+            "files": _write_files(mail, out / f"{stem}.{kind}") if out else {},
         }
         for kind, mail in mails.items()
     ]
 
 
-def write_files(mail: Preview, stem: Path) -> Mapping[str, str]:
+def _write_files(mail: Preview, stem: Path) -> Mapping[str, str]:
     """Kind → file, once they are written."""
     parts = {"html": mail.html.encode(), "txt": mail.text.encode(), "eml": mail.eml}
     for kind, part in parts.items():
@@ -129,17 +129,17 @@ def _show_digest(whose: str, house: MailContext, out: Path | None, *, as_json: b
         forecast = DigestForecaster(bus, Ledger(bus), await digest_calendar(bus), time.time)
         if whose in FREQUENCIES:
             return await forecast.with_all_items(whose)
-        return await forecast.for_subscriber(await find_subscriber(bus, whose))
+        return await forecast.for_subscriber(await _find_subscriber(bus, whose))
 
     digest, picks = run_on_bus(find)
-    kind = EVERYBODY if whose in FREQUENCIES else ONE_READER
+    kind = _EVERYBODY if whose in FREQUENCIES else _ONE_READER
     with explain_errors():
         mails = _mail_facts({kind: digest_preview(digest, house, picks)}, out, digest.key)
     answer = _digest_facts(digest, picks) | {"mails": mails}
     print_answer(answer, as_json, lambda: _print_mails(mails))
 
 
-async def find_subscriber(bus: Bus, whose: str) -> Subscriber:
+async def _find_subscriber(bus: Bus, whose: str) -> Subscriber:
     """Find a subscriber by address or id. Raises Invalid if there is none."""
     people = await open_subscribers(bus)
     finding = (
@@ -207,7 +207,7 @@ def _show_item(content_id: str, revision: int | None, out: Path | None, *, as_js
             digest=found.previous_digest,
         )
         mails = _mail_facts(drawn, out, found.publication.key)
-    if not as_json and EMAIL not in found.publication.channels:
+    if not as_json and _EMAIL not in found.publication.channels:
         print_errors([field_error("channels", "not_by_mail", value=found.publication.key)])
     print_answer(_item_facts(found) | {"mails": mails}, as_json, lambda: _print_mails(mails))
 
@@ -229,7 +229,7 @@ def _item_facts(found: PreviewedPublication) -> dict[str, Any]:
         "content_id": publication.content_id,
         "revision": publication.revision,
         "state": found.state,
-        "by_mail": EMAIL in publication.channels,
+        "by_mail": _EMAIL in publication.channels,
     }
 
 
@@ -253,7 +253,7 @@ def list_reasons(as_json: Json = False) -> None:
     """How many addresses are left alone, by reason. They can't be listed: only hashes are kept."""
 
     async def look(bus: Bus) -> SuppressionReport:
-        reasons = await (await open_suppressions(bus)).count_by_reason(EMAIL)
+        reasons = await (await open_suppressions(bus)).count_by_reason(_EMAIL)
         return SuppressionReport(
             suppressed=sum(reasons.values()), reasons=dict(sorted(reasons.items()))
         )
@@ -268,7 +268,7 @@ def show(address: Address, as_json: Json = False) -> None:
     """Why an address is left alone, since when and until when."""
 
     async def look(bus: Bus) -> Suppression | None:
-        return await (await open_suppressions(bus)).find_active(EMAIL, _parse_address(address))
+        return await (await open_suppressions(bus)).find_active(_EMAIL, _parse_address(address))
 
     found = run_on_bus(look)
     text = describe_suppression(found) if found else field_error("address", "not_suppressed")
@@ -278,7 +278,7 @@ def show(address: Address, as_json: Json = False) -> None:
 @suppressed.command()
 def lift(address: Address, by: By) -> None:
     """Write to an address again, although its server or its reader said no before."""
-    run_on_bus(lambda bus: lift_suppression(bus, EMAIL, _parse_address(address), by))
+    run_on_bus(lambda bus: lift_suppression(bus, _EMAIL, _parse_address(address), by))
     typer.echo("lifted")
 
 
@@ -287,7 +287,7 @@ def list_stops(as_json: Json = False) -> None:
     """List the bounce warnings, stops and releases of the last thirty days."""
     found = run_on_bus(bounce_stops.load_stops)
     rows = (_stop_cells(plan, stop) for plan, stop in found.plans.items())
-    print_answer(found, as_json, lambda: print_table(STOP_COLUMNS, rows))
+    print_answer(found, as_json, lambda: print_table(_STOP_COLUMNS, rows))
 
 
 def _stop_cells(plan: str, stop: BounceStop) -> Sequence[object]:
@@ -309,7 +309,7 @@ def release(content_id: ContentId, by: By) -> None:
         name = require_name(by)
         stops = (await bounce_stops.load_stops(bus)).plans.items()
         stopped = [PlanKey.parse(plan) for plan, stop in stops if stop.state == "stopped"]
-        plans = [plan for plan in stopped if plan[:2] == (EMAIL, content_id)]
+        plans = [plan for plan in stopped if plan[:2] == (_EMAIL, content_id)]
         if not plans:
             raise Invalid(field_error("content_id", "not_stopped", value=content_id))
         for plan in plans:

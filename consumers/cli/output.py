@@ -28,7 +28,7 @@ from producers.output import print_errors as print_errors
 from producers.output import print_field_texts as print_field_texts
 
 EXIT_BUS_AWAY = 3
-PLAIN_WIDTH = 4000
+_PLAIN_WIDTH = 4000
 T = TypeVar("T")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
@@ -107,7 +107,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
         table.add_column(column, overflow="fold", no_wrap=not screen)
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
-    Console(width=None if screen else PLAIN_WIDTH).print(table)
+    Console(width=None if screen else _PLAIN_WIDTH).print(table)
 
 
 def visible(text: str, kept: str = "") -> str:

@@ -35,10 +35,10 @@ from producers.bus import Bus, topology
 from producers.bus.server_check import verify
 
 T = TypeVar("T")
-TIME = "%FT%TZ"
-BACKUP_BUS_TIMEOUT_S = 30.0
+_TIME = "%FT%TZ"
+_BACKUP_BUS_TIMEOUT_S = 30.0
 """A backup runs by the clock: it waits for a bus that is just being restarted."""
-PORTAL, DIRECTORY = "portal", "directory"
+_PORTAL, _DIRECTORY = "portal", "directory"
 Folder = Annotated[Path, typer.Argument(help="The backup's folder.")]
 Saved = Annotated[Path | None, typer.Argument(help="The backup's folder.")]
 EndDoubt = Annotated[
@@ -60,7 +60,7 @@ What = Annotated[list[str] | None, typer.Argument(help="portal, directory; nothi
 
 
 @contextmanager
-def progress_bars() -> Iterator[ReportProgress]:
+def _progress_bars() -> Iterator[ReportProgress]:
     """A progress bar per stage on stderr; none without a terminal."""
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -81,11 +81,11 @@ def progress_bars() -> Iterator[ReportProgress]:
 def save_backup(folder: Folder, as_json: Json = False) -> None:
     """Back every stream and bucket up into a new folder, while Loa runs on."""
     manifest = run_on_bus(
-        lambda bus: backup.save_backup(bus, folder, time.time), BACKUP_BUS_TIMEOUT_S
+        lambda bus: backup.save_backup(bus, folder, time.time), _BACKUP_BUS_TIMEOUT_S
     )
     size = sum(one.size for one in manifest.streams)
     answer = {"folder": str(folder), "began": manifest.began, "bytes": size}
-    facts = {"streams": len(manifest.streams), "size": size, "began": f"{manifest.began:{TIME}}"}
+    facts = {"streams": len(manifest.streams), "size": size, "began": f"{manifest.began:{_TIME}}"}
     text = field_error(str(folder), "backup_made", **facts, key=read_settings(LoaSettings).key_file)
     print_answer(answer, as_json, lambda: print_field_texts(text))
 
@@ -109,7 +109,7 @@ def restore_backup(
     elif new_key:
         _accept_new_key(as_json)
     else:
-        end_doubts(as_json)
+        _end_doubts(as_json)
 
 
 def _accept_new_key(as_json: bool) -> None:
@@ -129,7 +129,7 @@ def _accept_new_key(as_json: bool) -> None:
     print_answer({"key": str(path)}, as_json, lambda: print_field_texts(text))
 
 
-def end_doubts(as_json: bool) -> None:
+def _end_doubts(as_json: bool) -> None:
     """Loa may run meanwhile."""
     were_active = run_on_bus(restore.end_doubts)
     text = field_error("doubt", "doubt_ended" if were_active else "no_doubt")
@@ -148,7 +148,7 @@ def _restore_folder(folder: Path, moved: bool, new_key: bool, as_json: bool) -> 
     manifest, wrong = _run_on_idle_bus(work)
     if wrong:
         fail(*wrong)
-    texts = [field_error(str(folder), "restored_now", began=f"{manifest.began:{TIME}}")]
+    texts = [field_error(str(folder), "restored_now", began=f"{manifest.began:{_TIME}}")]
     if not moved:
         texts.append(field_error("doubt", "doubt_stands"))
     answer = {"began": manifest.began, "streams": len(manifest.streams)}
@@ -192,9 +192,9 @@ def _run_on_idle_bus(work: Callable[[Bus], Awaitable[T]]) -> T:
 
 def rebuild_projections(what: What = None, as_json: Json = False) -> None:
     """Make the portal's files and the directory of readers anew, from the bus."""
-    names = what or [PORTAL, DIRECTORY]
-    if unknown := [name for name in names if name not in (PORTAL, DIRECTORY)]:
-        known = f"{PORTAL}, {DIRECTORY}"
+    names = what or [_PORTAL, _DIRECTORY]
+    if unknown := [name for name in names if name not in (_PORTAL, _DIRECTORY)]:
+        known = f"{_PORTAL}, {_DIRECTORY}"
         fail(field_error("what", "projection_unknown", value=unknown[0], known=known))
     settings = read_settings(LoaSettings)
     made = run_on_bus(lambda bus: _rebuild_named(bus, names, settings))
@@ -206,18 +206,18 @@ async def _rebuild_named(
 ) -> dict[str, dict[str, int]]:
     """What was made, counted."""
     made: dict[str, dict[str, int]] = {}
-    if DIRECTORY in names:
+    if _DIRECTORY in names:
         path = settings.data_dir / "directory.sqlite"
-        made[DIRECTORY] = {"people": await rebuild.rebuild_directory(bus, path)}
-    if PORTAL in names:
-        made[PORTAL] = (await rebuild_portal(bus, settings))._asdict()
+        made[_DIRECTORY] = {"people": await rebuild.rebuild_directory(bus, path)}
+    if _PORTAL in names:
+        made[_PORTAL] = (await _rebuild_portal(bus, settings))._asdict()
     return made
 
 
-async def rebuild_portal(bus: Bus, settings: LoaSettings) -> RebuildResult:
+async def _rebuild_portal(bus: Bus, settings: LoaSettings) -> RebuildResult:
     files = await open_site_files(settings)
     try:
-        with progress_bars() as tell:
+        with _progress_bars() as tell:
             return await rebuild.rebuild_portal(bus, settings.portal_dir, files, tell)
     except ChannelError as busy:
         raise Unavailable(field_error("portal", "portal_busy", detail=busy.reason)) from busy

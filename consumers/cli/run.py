@@ -42,11 +42,11 @@ def _run_services(overrides: dict[str, Any], services: list[str] | None) -> None
         sys.excepthook = log_config.log_process_failure
         print_errors(unknown_variables.unknown_variables())
         unknown_variables.warn_of_unknown()
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(process.run(settings, services))
 
 
-def loop_factory() -> Any:
+def _loop_factory() -> Any:
     """uvloop where it installs, asyncio's own loop elsewhere."""
     try:
         import uvloop

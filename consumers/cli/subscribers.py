@@ -24,7 +24,7 @@ from contracts.subscriptions.subscriber import Subscriber
 from producers.bus import Bus
 from producers.output import print_bilingual
 
-REASON_MAX = 200
+_REASON_MAX = 200
 app = typer.Typer(no_args_is_help=True, help="The people who get mail.")
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A CSV file, UTF-8.")]
 Address = Annotated[str, typer.Argument(help="A reader's e-mail address.")]
@@ -110,6 +110,6 @@ async def _require_subscriber(people: SubscriberStore, address: str) -> Subscrib
 def _check_reason(reason: str) -> str:
     """Clean a reason. Raises Invalid for an empty one, or one that may contain an address."""
     said = reason.strip()
-    if not said or len(said) > REASON_MAX or "@" in said:
-        raise Invalid(field_error("reason", "erasure_reason", limit=REASON_MAX))
+    if not said or len(said) > _REASON_MAX or "@" in said:
+        raise Invalid(field_error("reason", "erasure_reason", limit=_REASON_MAX))
     return said

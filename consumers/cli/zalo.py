@@ -66,14 +66,24 @@ app.add_typer(templates, name="templates")
 app.add_typer(suppressed, name="suppressed")
 Granting = Callable[[ChannelStores], Awaitable[None]]
 File = Annotated[str, typer.Argument(help="A token pair as JSON; - reads the input.")]
-TOKEN_PATTERN = re.compile(r"[!-~]+")
+_TOKEN_PATTERN = re.compile(r"[!-~]+")
 """Characters of a token; other characters come from pasting."""
-CONSENT_PROMPT = Path(__file__).with_name("consent.txt")
+_CONSENT_PROMPT = Path(__file__).with_name("consent.txt")
 Address = Annotated[str, typer.Argument(help="A phone number, or zalo:USER_ID.")]
 Decider = Annotated[str, typer.Option(help="Who decides it.")]
 Kind = Annotated[str, typer.Argument(help="A status code from 1 to 10, or apology.")]
 Order = Callable[[TemplateRegistry], Awaitable[RegisteredTemplates]]
-KIND_COLUMNS = ("kind", "status", "template", "name", "state", "quality", "tag", "phone", "user id")
+_KIND_COLUMNS = (
+    "kind",
+    "status",
+    "template",
+    "name",
+    "state",
+    "quality",
+    "tag",
+    "phone",
+    "user id",
+)
 
 
 def _chosen_account() -> ZaloSettings:
@@ -86,7 +96,7 @@ def _chosen_account() -> ZaloSettings:
     return configured
 
 
-async def account_stores(bus: Bus, account: ZaloSettings) -> ChannelStores:
+async def _account_stores(bus: Bus, account: ZaloSettings) -> ChannelStores:
     """Where the account's tokens lie. Raises Invalid for a key of other data."""
     return zalo.zalo_stores(bus, await open_keys(bus), account.app_id)
 
@@ -95,7 +105,8 @@ def _print_kinds(kinds: Iterable[TemplateStatus]) -> None:
     """Each kind of case notice with its template; prices in đồng."""
     rows = [asdict(one).values() for one in kinds]
     print_table(
-        KIND_COLUMNS, [[value if value not in ("", None) else "-" for value in row] for row in rows]
+        _KIND_COLUMNS,
+        [[value if value not in ("", None) else "-" for value in row] for row in rows],
     )
 
 
@@ -145,7 +156,7 @@ def followers(
 async def _sync_followers(bus: Bus, ours: ZaloSettings) -> None:
     """Raises Invalid for what Zalo refuses, and when it can't be asked now."""
     keys = await open_keys(bus)
-    async with zalo.follower_lists(ours, await account_stores(bus, ours)) as lists:
+    async with zalo.follower_lists(ours, await _account_stores(bus, ours)) as lists:
         try:
             await zalo.open_follower_sync(bus, keys, lists, ours.app_id).sync()
         except (Refused, ChannelError) as trouble:
@@ -178,7 +189,7 @@ def connect(file: File = "") -> None:
         granting = _grant_from_file(ours, file) if file else _grant_from_consent(ours)
 
     async def store(bus: Bus) -> None:
-        await granting(await account_stores(bus, ours))
+        await granting(await _account_stores(bus, ours))
 
     run_on_bus(store)
     typer.echo("stored; the next delivery uses it")
@@ -195,7 +206,7 @@ def status(as_json: Json = False) -> None:
         ours = _chosen_account()
 
     async def look(bus: Bus) -> AccountStatus:
-        found = await zalo.probe_account(ours, await account_stores(bus, ours))
+        found = await zalo.probe_account(ours, await _account_stores(bus, ours))
         heard_at = await ZaloEventPublisher(bus).last_event_at()
         found.last_event_at = heard_at.timestamp() if heard_at else None
         return found
@@ -296,7 +307,7 @@ def _grant_from_consent(account: ZaloSettings) -> Granting:
     fixed = account.code_verifier.get_secret_value()
     verifier = fixed or oauth_consent.new_code_verifier()
     consent = Consent(account.app_id, account.callback_url, verifier)
-    typer.echo(CONSENT_PROMPT.read_text("utf-8").format(address=consent.url(account.oauth_url)))
+    typer.echo(_CONSENT_PROMPT.read_text("utf-8").format(address=consent.url(account.oauth_url)))
     code = consent.code_from(sys.stdin.readline())
     if code is None:
         raise Invalid(field_error("address", "no_consent"))
@@ -311,7 +322,7 @@ def parse_token_pair(text: str) -> TokenPair:
         life = lifetime_s(pair.get("expires_in"))
     except (ValueError, KeyError, TypeError, AttributeError) as broken:
         raise Invalid(field_error("file", "no_token_pair")) from broken
-    if not all(TOKEN_PATTERN.fullmatch(token) for token in tokens):
+    if not all(_TOKEN_PATTERN.fullmatch(token) for token in tokens):
         raise Invalid(field_error("file", "no_token_pair"))
     return TokenPair(*tokens, life)
 
@@ -319,7 +330,7 @@ def parse_token_pair(text: str) -> TokenPair:
 @templates.command("list")
 def list_templates(as_json: Json = False) -> None:
     """Each kind of notice with its template, as Zalo last judged it. Asks Zalo nothing."""
-    _print_templates(run_order(TemplateRegistry.current), as_json)
+    _print_templates(_run_order(TemplateRegistry.current), as_json)
 
 
 @templates.command("set")
@@ -334,7 +345,7 @@ def set_template(
     refused. A template that is not approved yet may be set; its notices wait.
     """
     _require_kind(kind)
-    _print_templates(run_order(lambda registry: registry.register({kind: template_id})), as_json)
+    _print_templates(_run_order(lambda registry: registry.register({kind: template_id})), as_json)
 
 
 @templates.command()
@@ -346,22 +357,22 @@ def remove(kind: Kind, as_json: Json = False) -> None:
         await registry.remove(kind)
         return await registry.current()
 
-    _print_templates(run_order(order), as_json)
+    _print_templates(_run_order(order), as_json)
 
 
 @templates.command()
 def sync(as_json: Json = False) -> None:
     """Ask Zalo now how it judges the templates; the worker does so every four hours."""
-    _print_templates(run_order(TemplateRegistry.sync), as_json)
+    _print_templates(_run_order(TemplateRegistry.sync), as_json)
 
 
-def run_order(order: Order) -> RegisteredTemplates:
+def _run_order(order: Order) -> RegisteredTemplates:
     """Carry *order* out on the registry that all processes share."""
     with explain_errors():
         ours = _chosen_account()
 
     async def work(bus: Bus) -> RegisteredTemplates:
-        async with zalo.template_registry(ours, await account_stores(bus, ours)) as registry:
+        async with zalo.template_registry(ours, await _account_stores(bus, ours)) as registry:
             return await order(registry)
 
     return run_on_bus(work)

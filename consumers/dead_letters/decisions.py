@@ -28,12 +28,12 @@ from producers.bus import Ack, NoReply
 from producers.bus.records import read, update
 
 log = structlog.get_logger()
-NAME_MAX = 100
-REASON_MAX = 500
+_NAME_MAX = 100
+_REASON_MAX = 500
 SENDING_HOLD = timedelta(minutes=2)
 """How long after its start a message may still be on its way."""
 PUBLISH_TIMEOUT_S = 30.0
-LATEST_START = SENDING_HOLD - timedelta(seconds=PUBLISH_TIMEOUT_S + 15)
+_LATEST_START = SENDING_HOLD - timedelta(seconds=PUBLISH_TIMEOUT_S + 15)
 """The latest time to publish: it ends before the hold does, even if clocks differ by seconds."""
 
 
@@ -111,7 +111,7 @@ class DeadLetterDecisions:
 
     async def publish(self, begun: Decision, message: OutgoingMessage) -> Ack:
         """Raises NoReply when it is too late to begin, Invalid when the message id is taken."""
-        if self.store.now() - begun.at > LATEST_START:
+        if self.store.now() - begun.at > _LATEST_START:
             raise NoReply("it took too long to write the decision down; nothing was sent")
         ack = await self.store.bus.publish(
             message.subject,
@@ -144,8 +144,8 @@ class DeadLetterDecisions:
         return Decision(
             state=state,
             at=self.store.now(),
-            by=printable(person.name.strip(), NAME_MAX),
-            reason=printable(person.reason.strip(), REASON_MAX),
+            by=printable(person.name.strip(), _NAME_MAX),
+            reason=printable(person.reason.strip(), _REASON_MAX),
             covers=letter.latest,
             before=_hash_of(letter.original) if letter.body is not None else "",
             after=_hash_of(sent) if sent is not None else "",

@@ -23,9 +23,19 @@ from contracts.errors import FieldError, limit_errors
 from contracts.text import nfc
 
 DecisionState = Literal["replayed", "edited", "discarded"]
-SHORT_ERRORS_MAX = 5
-SHORT_HASH_LENGTH = 16
-STORED_FIELDS = {"stage", "at", "origin", "errors", "body", "digest", "about", "left_out", "erased"}
+_SHORT_ERRORS_MAX = 5
+_SHORT_HASH_LENGTH = 16
+_STORED_FIELDS = {
+    "stage",
+    "at",
+    "origin",
+    "errors",
+    "body",
+    "digest",
+    "about",
+    "left_out",
+    "erased",
+}
 LEFT_OUT_NAMES_MAX = 30
 """How many of the parts that were left out are named."""
 
@@ -63,7 +73,7 @@ class Decision(BaseModel):
     @property
     def message_id(self) -> str:
         """The same for the same body sent for the same death, and for no other message."""
-        return f"{self.state}.{self.covers}.{self.after[:SHORT_HASH_LENGTH]}"
+        return f"{self.state}.{self.covers}.{self.after[:_SHORT_HASH_LENGTH]}"
 
 
 class History(BaseModel):
@@ -166,12 +176,12 @@ class DeadLetter(BaseModel):
 
     @property
     def to_stored(self) -> bytes:
-        return self.model_dump_json(include=STORED_FIELDS).encode()
+        return self.model_dump_json(include=_STORED_FIELDS).encode()
 
     def without_body(self) -> "DeadLetter":
         """Return the letter with its first errors only; body and headers stay at the origin."""
         origin = self.origin.model_copy(update={"headers": {}})
-        errors = limit_errors(self.errors, SHORT_ERRORS_MAX)
+        errors = limit_errors(self.errors, _SHORT_ERRORS_MAX)
         body = "" if self.erased else None
         return self.model_copy(update={"origin": origin, "errors": errors, "body": body})
 

@@ -13,7 +13,7 @@ from contracts.delivery import BatchKey
 from contracts.errors import printable
 
 ATTRIBUTE_MAX = 256
-SOURCE_MAX = 512
+_SOURCE_MAX = 512
 _ID = re.compile(ID_PATTERN.strip("^$"))
 
 
@@ -56,7 +56,7 @@ def _event_info(unit: str, attributes: Mapping[str, Any], body: Mapping[str, Any
     content_id = data_of(body).get("content_id") or body.get("content_id")
     return MessageInfo(
         unit=unit,
-        source=printable(source, SOURCE_MAX),
+        source=printable(source, _SOURCE_MAX),
         id=printable(id, ATTRIBUTE_MAX),
         event_id=keys.event_id(unit, source, id) if unit and source and id else "",
         content_id=_valid_id(content_id),

@@ -11,8 +11,8 @@ from contracts import events
 from contracts.case import CaseNotice
 from contracts.cloudevent import CONTEXT_ATTRIBUTES
 
-BODY_NAME = "body"
-KEPT_HEADERS = {*(f"ce-{name}" for name in CONTEXT_ATTRIBUTES), "content-type"}
+_BODY_NAME = "body"
+_KEPT_HEADERS = {*(f"ce-{name}" for name in CONTEXT_ATTRIBUTES), "content-type"}
 _CODE = events.CASE_UPDATED.encode()
 
 
@@ -33,7 +33,7 @@ def redact(subject: str, headers: Mapping[str, str], body: bytes) -> RedactedMes
     own = {name: value for name, value in headers.items() if _is_standard_header(name)}
     left_out = tuple(name for name in headers if name not in own)
     if not fields:
-        return RedactedMessage(own, b"", (*left_out, BODY_NAME) if body else left_out)
+        return RedactedMessage(own, b"", (*left_out, _BODY_NAME) if body else left_out)
     is_binary = any(name.lower().startswith("ce-") for name in headers)
     kept = _dossier_facts(fields) if is_binary else _redact_structured(fields)
     left_out += tuple(name for name in fields if name not in kept)
@@ -55,7 +55,7 @@ def _is_case(
 
 def _is_standard_header(name: str) -> bool:
     """Whether a header is CloudEvents' own, or the bus's."""
-    return name.lower() in KEPT_HEADERS or name.startswith("Nats-")
+    return name.lower() in _KEPT_HEADERS or name.startswith("Nats-")
 
 
 def _redact_structured(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,4 +72,4 @@ def limit_body(kept: RedactedMessage, limit: int) -> RedactedMessage:
     """Leave out the body of a redacted message if it is too large: its origin is erased."""
     if not kept.left_out or len(kept.body) <= limit:
         return kept
-    return RedactedMessage(kept.headers, b"", (*kept.left_out, BODY_NAME))
+    return RedactedMessage(kept.headers, b"", (*kept.left_out, _BODY_NAME))

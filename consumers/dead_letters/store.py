@@ -30,7 +30,7 @@ from contracts.errors import FieldError, Invalid, limit_errors, printable
 from producers.bus import Bus, BusError, Message, NoReply, StorageFull
 
 log = structlog.get_logger()
-CHUNK_LETTERS = 200
+_CHUNK_LETTERS = 200
 INLINE_BYTES = 512 * 1024  # as base64, with headers and reasons, well below what a message holds
 LETTER_BYTES = subjects.DEAD.max_message_bytes - 4096  # the rest is for what the bus adds
 
@@ -148,7 +148,7 @@ class DeadLetterStore:
         """
         query = query or DeadLetterQuery(ended=ended)
         counts = (await self.count_deaths()).by_identity
-        async for chunk in chunked(self.first_deaths(counts.values()), CHUNK_LETTERS):
+        async for chunk in chunked(self.first_deaths(counts.values()), _CHUNK_LETTERS):
             for letter in await self.with_histories(chunk, counts):
                 if query.matches(letter) and (
                     not query.text or await self.matches_text(query, letter)

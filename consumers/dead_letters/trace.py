@@ -7,7 +7,7 @@ from consumers.dead_letters.store import DeadLetterStore
 from contracts.trace import TimelineEntry, Trace
 from producers.bus import Bus
 
-SENT_STATES = ("replayed", "edited")
+_SENT_STATES = ("replayed", "edited")
 
 
 async def letters_about(bus: Bus, content_id: str) -> list[DeadLetter]:
@@ -25,7 +25,7 @@ def with_letters(
     """
     if not letters:
         return trace
-    is_sent = all(letter.ended and letter.ended.state in SENT_STATES for letter in letters)
+    is_sent = all(letter.ended and letter.ended.state in _SENT_STATES for letter in letters)
     trace = trace or Trace(
         content_id=content_id,
         revision=0,
@@ -33,11 +33,11 @@ def with_letters(
         channels={},
         timeline=[],
     )
-    timeline = [*trace.timeline, *map(timeline_entry, letters)]
+    timeline = [*trace.timeline, *map(_timeline_entry, letters)]
     return trace.model_copy(update={"timeline": sorted(timeline, key=lambda entry: entry.at)})
 
 
-def timeline_entry(letter: DeadLetter) -> TimelineEntry:
+def _timeline_entry(letter: DeadLetter) -> TimelineEntry:
     error = letter.errors[0]
     times = f", {letter.times} times" if letter.times > 1 else ""
     ended = f", {letter.ended.state}" if letter.ended else ""

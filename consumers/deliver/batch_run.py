@@ -24,8 +24,8 @@ from producers.bus import NoReply
 
 log = structlog.get_logger()
 SENDABLE_VERDICTS = (Verdict.RESEND, Verdict.ABSENT)
-STOPPING_VERDICTS = (Verdict.UNSENT, Verdict.HELD)
-DEFAULT_PAUSE_S = 1.0
+_STOPPING_VERDICTS = (Verdict.UNSENT, Verdict.HELD)
+_DEFAULT_PAUSE_S = 1.0
 MAX_CONTACT_AGE_S = 60.0
 """Contacts are looked up again after this time, so that an erasure is obeyed."""
 
@@ -33,7 +33,7 @@ MAX_CONTACT_AGE_S = 60.0
 ReportOutcomes = Callable[[Mapping[int, Outcome]], Awaitable[None]]
 
 
-async def ignore_outcomes(_: Mapping[int, Outcome]) -> None:
+async def _ignore_outcomes(_: Mapping[int, Outcome]) -> None:
     """Does nothing."""
 
 
@@ -55,8 +55,8 @@ class BatchRun(Generic[Rendered]):
     contacts: Mapping[str, Contact] = field(default_factory=dict)
     contacts_valid_until: float = 0.0
     pause_s: float = 0.0
-    before_commit: ReportOutcomes = ignore_outcomes
-    after_commit: ReportOutcomes = ignore_outcomes
+    before_commit: ReportOutcomes = _ignore_outcomes
+    after_commit: ReportOutcomes = _ignore_outcomes
     unreported: Mapping[int, Outcome] = field(default_factory=dict)
     expired_count: int = 0
     expiring_count: int = 0  # rows that the write under way expires
@@ -187,11 +187,11 @@ class BatchRun(Generic[Rendered]):
         Rejections by policy count only if the window had more of them than answers.
         """
         window = list(outcomes.values())
-        stopping = [one for one in window if one.verdict in STOPPING_VERDICTS]
+        stopping = [one for one in window if one.verdict in _STOPPING_VERDICTS]
         if not mostly_rejected(window):
             stopping = [one for one in stopping if not one.policy_rejected]
         if stopping:
-            self.pause_s = max(one.retry_after_s or DEFAULT_PAUSE_S for one in stopping)
+            self.pause_s = max(one.retry_after_s or _DEFAULT_PAUSE_S for one in stopping)
 
     def must_not_send(self) -> bool:
         """The session's deadline, asked before each row."""

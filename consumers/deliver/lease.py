@@ -18,7 +18,7 @@ from producers.bus.records import Versioned
 log = structlog.get_logger()
 Transition = Callable[[LedgerEntry], LedgerEntry]
 Outcomes = dict[int, Outcome]
-NO_OUTCOMES: Mapping[int, Outcome] = {}
+_NO_OUTCOMES: Mapping[int, Outcome] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Lease:
         )
 
     async def commit(
-        self, transition: Transition, outcomes: Mapping[int, Outcome] = NO_OUTCOMES
+        self, transition: Transition, outcomes: Mapping[int, Outcome] = _NO_OUTCOMES
     ) -> None:
         """Write *transition*; after a concurrent halt or receipt, apply it to the current entry.
 

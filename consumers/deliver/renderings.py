@@ -24,7 +24,7 @@ from contracts.subscriptions.transactional import TransactionalMail
 from producers.bus import Bus, Message
 
 CACHE_SIZE = 64
-DELETED_EXPIRED_AT = datetime(1970, 1, 1, tzinfo=UTC)
+_DELETED_EXPIRED_AT = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class RenderCache(Generic[Rendered]):
         """A transactional mail from bucket `notices`; a deleted one counts as expired."""
         value = await self.bus.bucket(subjects.NOTICES.name).get(content_id)
         if value is None:
-            return RenderedContent(None, DELETED_EXPIRED_AT, kind=NOTICE_KIND)
+            return RenderedContent(None, _DELETED_EXPIRED_AT, kind=NOTICE_KIND)
         mail = TransactionalMail.model_validate_json(value.data)
         return RenderedContent(self.render(mail), mail.expires_at, kind=NOTICE_KIND)
 

@@ -20,12 +20,12 @@ class WorkerSlot:
 
     def __init__(self, folder: Path, channel: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.fd, number = lock_free_slot(folder, channel)
+        self.fd, number = _lock_free_slot(folder, channel)
         self.name = f"{host_name(folder)}.{channel}.{number}"
         self.incarnation = secrets.token_hex(4)
         self.lease_count = 0
         self.active_batches: set[BatchKey] = set()
-        self.interrupted_batches = list(parse_batches(self.read_text()))
+        self.interrupted_batches = list(_parse_batches(self.read_text()))
 
     def read_text(self) -> str:
         return os.pread(self.fd, 1 << 20, 0).decode(errors="replace")
@@ -67,14 +67,14 @@ class WorkerSlot:
         os.close(self.fd)
 
 
-def parse_batches(text: str) -> Iterator[BatchKey]:
+def _parse_batches(text: str) -> Iterator[BatchKey]:
     """The batches that *text* names; damaged names are skipped."""
     for name in text.split():
         with suppress(ValueError):
             yield BatchKey.parse(name)
 
 
-def lock_free_slot(folder: Path, channel: str) -> tuple[int, int]:
+def _lock_free_slot(folder: Path, channel: str) -> tuple[int, int]:
     """Lock the first free slot of *channel*; the lock dies with the process."""
     number = 0
     while True:

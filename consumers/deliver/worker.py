@@ -37,7 +37,7 @@ from producers.bus import BusError
 from producers.bus.records import Versioned
 
 log = structlog.get_logger()
-LEASE_S = 60.0
+_LEASE_S = 60.0
 CLOCK_SKEW_S = 5.0
 BUSY_RETRY_S = 1.0
 MAX_PAUSE_S = 30.0
@@ -62,7 +62,7 @@ class DeliveryWorker(Generic[Rendered]):
     breaker_store: BreakerStore
     is_paused: Callable[[], bool] = never_paused
     clock: Callable[[], float] = time.time
-    lease_s: float = LEASE_S
+    lease_s: float = _LEASE_S
     is_stopping: bool = False
     uncommitted: dict[BatchKey, UncommittedOutcomes] = field(default_factory=dict)
     sessions: list[Session[Rendered]] = field(default_factory=list)

@@ -23,7 +23,7 @@ class CurrentRevision(NamedTuple):
     is_only: bool
 
 
-NO_REVISION = CurrentRevision(0, None, False)
+_NO_REVISION = CurrentRevision(0, None, False)
 
 
 async def find_current_revision(
@@ -36,7 +36,7 @@ async def find_current_revision(
         if position and has_started(position, now) and not items.superseding_position(item, number):
             only = len(items.visible_revisions(item, max(item.released))) == 1
             return CurrentRevision(number, position.seq, only)
-    return NO_REVISION
+    return _NO_REVISION
 
 
 def has_started(position: Position | Publication, now: datetime) -> bool:

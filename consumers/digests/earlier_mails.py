@@ -12,7 +12,7 @@ from consumers.ledger.store import Ledger
 from contracts.delivery import BatchKey, PlanKey
 
 CACHE_SIZE = 64
-ALL_ROWS = -1
+_ALL_ROWS = -1
 
 
 class SourceMail(NamedTuple):
@@ -20,7 +20,7 @@ class SourceMail(NamedTuple):
 
     revision: int
     plan: PlanKey
-    item_number: int = ALL_ROWS
+    item_number: int = _ALL_ROWS
 
 
 SourceMails = tuple[Sequence[SourceMail], Sequence[SourceMail]]
@@ -85,5 +85,5 @@ class EarlierMails:
             state = await self.ledger.state(batch)
             for row in state.value.reached_rows() if state else ():
                 id = rows.ids[row]
-                if mail.item_number == ALL_ROWS or rows.item_masks[id] >> mail.item_number & 1:
+                if mail.item_number == _ALL_ROWS or rows.item_masks[id] >> mail.item_number & 1:
                     yield id

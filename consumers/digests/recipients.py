@@ -15,7 +15,7 @@ from contracts.delivery import PlanKey
 from contracts.subscriptions.digest import Issue
 from producers.bus import Bus
 
-CLOCK_MARGIN_S = 3600.0
+_CLOCK_MARGIN_S = 3600.0
 """Clocks differ: changes of frequency shortly before the window are checked, too."""
 
 
@@ -50,8 +50,8 @@ class DigestRecipients:
     async def build_query(self, issue: Issue, changed_since: datetime) -> DigestQuery:
         return DigestQuery(
             issue.frequency,
-            issue.since.timestamp() - CLOCK_MARGIN_S,
-            changed_since.timestamp() - CLOCK_MARGIN_S,
+            issue.since.timestamp() - _CLOCK_MARGIN_S,
+            changed_since.timestamp() - _CLOCK_MARGIN_S,
             self.clock(),
             await load_publications(self.bus, issue),
         )

@@ -36,7 +36,7 @@ from producers.bus import BusError
 
 log = structlog.get_logger()
 INTERVAL_S = 5.0
-LOG_INTERVAL_S = 600.0
+_LOG_INTERVAL_S = 600.0
 MAX_ITEM_WAIT_S = 2 * 3600.0
 
 
@@ -78,7 +78,7 @@ class DigestService(Planner):
 
     def is_log_due(self) -> bool:
         """Whether the reason of a wait is to be logged again."""
-        if self.clock() - self.logged_at < LOG_INTERVAL_S:
+        if self.clock() - self.logged_at < _LOG_INTERVAL_S:
             return False
         self.logged_at = self.clock()
         return True

@@ -19,7 +19,7 @@ from contracts.subscriptions.digest import DigestFrequency, Issue
 from producers.bus import BatchEntry, Bus, NoReply, RevisionConflict, records
 from producers.bus.records import Versioned, require
 
-OPEN_KEY, CACHE_SIZE = "open", 256
+_OPEN_KEY, CACHE_SIZE = "open", 256
 
 
 class LastCut(Record):
@@ -130,7 +130,7 @@ class DigestStore:
 
     async def new_digest_entries(self, issue: Issue) -> list[BatchEntry]:
         """Build the entries that a new digest adds to the bucket."""
-        name, open_ = issue.digest_id, await records.read(self.bucket, OPEN_KEY, OpenDigests)
+        name, open_ = issue.digest_id, await records.read(self.bucket, _OPEN_KEY, OpenDigests)
         writes = [BatchEntry(f"issue.{name}.{issue.revision}", encode(issue), 0)]
         for item in issue.items:
             stored = await self.digests_of_item(item.content_id)
@@ -138,7 +138,7 @@ class DigestStore:
             wider = digests.model_copy(update={"digests": (*digests.digests, name)})
             writes.append(BatchEntry(f"item.{item.content_id}", encode(wider), stored.revision))
         called = (open_.value or OpenDigests()).with_call(name)
-        return [*writes, BatchEntry(OPEN_KEY, encode(called), open_.revision)]
+        return [*writes, BatchEntry(_OPEN_KEY, encode(called), open_.revision)]
 
     async def carry_over(self, frequency: DigestFrequency, seqs: Iterable[int]) -> None:
 
@@ -158,7 +158,7 @@ class DigestStore:
         return stored
 
     async def open_digests(self) -> OpenDigests:
-        return (await records.read(self.bucket, OPEN_KEY, OpenDigests)).value or OpenDigests()
+        return (await records.read(self.bucket, _OPEN_KEY, OpenDigests)).value or OpenDigests()
 
     async def mark_open(self, digest_id: str) -> None:
         """Call for a check of a digest."""
@@ -169,7 +169,7 @@ class DigestStore:
         await self.update_open(lambda calls: calls.without(digest_id, call))
 
     async def update_open(self, change: Callable[[OpenDigests], OpenDigests]) -> None:
-        update = partial(records.update, self.bucket, OPEN_KEY, OpenDigests)
+        update = partial(records.update, self.bucket, _OPEN_KEY, OpenDigests)
         await update(lambda stored: change(stored or OpenDigests()))
 
 

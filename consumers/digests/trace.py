@@ -10,7 +10,7 @@ from contracts.delivery import ChannelName, PlanKey
 from contracts.subscriptions.digest import Issue
 from contracts.trace import StatusCounts, TimelineEntry, Trace
 
-EMAIL = ChannelName.EMAIL
+_EMAIL = ChannelName.EMAIL
 TracePlan = Callable[[PlanKey, PlanCursor], Awaitable[tuple[StatusCounts, list[TimelineEntry]]]]
 """Returns one plan's counts and timeline."""
 
@@ -32,7 +32,7 @@ async def trace_digest(
         content_id=digest_id,
         revision=issues[-1].revision,
         state="released",
-        channels={EMAIL: total},
+        channels={_EMAIL: total},
         timeline=sorted(moments, key=lambda moment: moment.at),
     )
 
@@ -41,7 +41,7 @@ def _cut_entry(issue: Issue) -> TimelineEntry:
     since, until = (moment.astimezone(UTC) for moment in (issue.since, issue.at))
     span = f"{since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}"
     detail = f"{_count_items(issue)} from {span}"
-    return TimelineEntry(at=issue.at, event="cut", channel=EMAIL, detail=detail)
+    return TimelineEntry(at=issue.at, event="cut", channel=_EMAIL, detail=detail)
 
 
 def _count_items(issue: Issue) -> str:
@@ -69,4 +69,6 @@ async def item_entries(store: DigestStore, content_id: str) -> AsyncIterator[Tim
                 if item.content_id == content_id:
                     state = "left out" if item.out else f"revision {item.revision}"
                     where = f"{digest_id}, edition {issue.revision}, item {number + 1}: {state}"
-                    yield TimelineEntry(at=issue.at, event="in_digest", channel=EMAIL, detail=where)
+                    yield TimelineEntry(
+                        at=issue.at, event="in_digest", channel=_EMAIL, detail=where
+                    )

@@ -12,10 +12,10 @@ from contracts.delivery import Lane
 from contracts.publication import Publication
 from contracts.subscriptions.subscriber import Subscriber, matches
 
-SCAN_COST_US, MERGE_COST_US, OPEN_COST_US = 0.1, 1.0, 6.0
+_SCAN_COST_US, _MERGE_COST_US, _OPEN_COST_US = 0.1, 1.0, 6.0
 """Measured costs: stepping over one subscriber, merging one, opening one preference set."""
 CACHE_SIZE = 256
-IMMEDIATE = "immediate"
+_IMMEDIATE = "immediate"
 
 
 class PreferenceIndex:
@@ -37,8 +37,8 @@ class PreferenceIndex:
             return self.store.all_ids(last, limit)
         matching = self.store.count_subscribers(json.dumps(set_ids))
         total = self.store.count_subscribers()
-        scan_us = SCAN_COST_US * limit * total / max(matching, 1)
-        if scan_us < OPEN_COST_US * len(set_ids) + MERGE_COST_US * min(limit, matching):
+        scan_us = _SCAN_COST_US * limit * total / max(matching, 1)
+        if scan_us < _OPEN_COST_US * len(set_ids) + _MERGE_COST_US * min(limit, matching):
             return self.store.scan_ids(json.dumps(set_ids), last, limit)
         return self._merge_ids(set_ids, last, limit)
 
@@ -74,7 +74,7 @@ def load_preference_sets(store: DirectoryStore, after: int) -> dict[int, Subscri
 
 def _matches_immediately(subscriber: Subscriber, publication: Publication) -> bool:
     """Whether *publication* goes out at once: by frequency, or because it is urgent."""
-    soon = subscriber.frequency == IMMEDIATE or publication.lane is Lane.URGENT
+    soon = subscriber.frequency == _IMMEDIATE or publication.lane is Lane.URGENT
     return soon and matches(subscriber, publication)
 
 
@@ -82,7 +82,7 @@ def preference_key(subscriber: dict[str, Any]) -> str:
     """Return the key of a subscriber's preference set; the frequency comes last."""
     names = ("topics", "audiences", "units")
     wanted = [sorted(subscriber.get(name, ())) for name in names]
-    return json.dumps([*wanted, subscriber.get("frequency", IMMEDIATE)])
+    return json.dumps([*wanted, subscriber.get("frequency", _IMMEDIATE)])
 
 
 def _sample_subscriber(preferences: list[Any]) -> Subscriber:

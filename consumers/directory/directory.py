@@ -24,11 +24,11 @@ from producers.bus import Bus
 
 log = structlog.get_logger()
 MAX_AGE_S = 10.0
-MAX_CLOCK_LEAD_S = 1.0
-POLL_S = 0.005
-LOCK_RETRY_S = 1.0
+_MAX_CLOCK_LEAD_S = 1.0
+_POLL_S = 0.005
+_LOCK_RETRY_S = 1.0
 READY_TIMEOUT_S = 5.0
-RETRY_AFTER_S = 0.5
+_RETRY_AFTER_S = 0.5
 
 
 class DirectoryFileGone(Exception):
@@ -61,7 +61,7 @@ class Directory:
             if not self.store.is_current_file:
                 log.error("directory_file_gone", file=self.path.name)
                 raise DirectoryFileGone(self.path.name)
-            await asyncio.sleep(LOCK_RETRY_S)
+            await asyncio.sleep(_LOCK_RETRY_S)
 
     async def follow_bucket(self) -> None:
         """Write the file whenever no other process of this machine does."""
@@ -70,7 +70,7 @@ class Directory:
                 if is_locked:
                     log.info("directory_followed", seq=self.applied_seq())
                     await DirectoryFollower(self.bus, self.store, self.clock).run()
-            await asyncio.sleep(LOCK_RETRY_S)
+            await asyncio.sleep(_LOCK_RETRY_S)
 
     def applied_seq(self) -> int:
         """Return the bucket's sequence that the file has reached."""
@@ -79,7 +79,7 @@ class Directory:
     def is_fresh(self) -> bool:
         """Whether all changes older than 10 s are applied, erasures above all."""
         age_s = self.clock() - self.store.confirmed_at
-        return -MAX_CLOCK_LEAD_S <= age_s <= MAX_AGE_S
+        return -_MAX_CLOCK_LEAD_S <= age_s <= MAX_AGE_S
 
     async def wait_until_applied(self, seq: int, timeout_s: float) -> bool:
         """Wait until the file has reached *seq*; False after *timeout_s*."""
@@ -87,13 +87,13 @@ class Directory:
         while self.applied_seq() < seq:
             if time.monotonic() >= until:
                 return False
-            await asyncio.sleep(POLL_S)  # the writer may be another process
+            await asyncio.sleep(_POLL_S)  # the writer may be another process
         return True
 
     async def ready(self) -> None:
         """Wait until all earlier subscriptions are applied. Raises RetryLater or BusError."""
         if not await self.wait_until_applied(await self.bucket.last_seq(), READY_TIMEOUT_S):
-            raise RetryLater(RETRY_AFTER_S, "the directory is behind")
+            raise RetryLater(_RETRY_AFTER_S, "the directory is behind")
 
     def count(self, publication: Publication) -> int:
         """Count the subscribers that *publication* is for by e-mail."""
@@ -110,7 +110,7 @@ class Directory:
     def lookup(self, ids: Sequence[str]) -> Mapping[str, Contact]:
         """Look up contacts; a missing one has left or paused. Raises RetryLater when not fresh."""
         if not self.is_fresh():
-            raise RetryLater(RETRY_AFTER_S, "the directory is not fresh")
+            raise RetryLater(_RETRY_AFTER_S, "the directory is not fresh")
         return self.store.contacts(ids, self.clock())
 
 

@@ -18,8 +18,8 @@ from producers.bus import Bus, BusError, Change
 log = structlog.get_logger()
 SUBSCRIBER_PREFIX = "s."
 CHUNK_SIZE = 64
-QUEUE_SIZE = 2000
-CONFIRM_S = 2.0
+_QUEUE_SIZE = 2000
+_CONFIRM_S = 2.0
 PAUSE_S = 1.0
 
 
@@ -48,7 +48,7 @@ class DirectoryFollower:
     async def follow(self) -> None:
         await self.check_bucket()
         self.pending_check = None
-        changes: asyncio.Queue[Change] = asyncio.Queue(QUEUE_SIZE)
+        changes: asyncio.Queue[Change] = asyncio.Queue(_QUEUE_SIZE)
         async with asyncio.TaskGroup() as group:
             group.create_task(self.read_changes(changes))
             group.create_task(self.apply_changes(changes))
@@ -90,7 +90,7 @@ class DirectoryFollower:
             if self.has_erasures:
                 self.store.truncate_wal()
                 self.has_erasures = False
-            await asyncio.sleep(CONFIRM_S)
+            await asyncio.sleep(_CONFIRM_S)
 
     def confirm_if_applied(self) -> None:
         """Record the time of the last check once its sequence is applied."""

@@ -16,11 +16,11 @@ import structlog
 from consumers.recipients import Contact
 
 log = structlog.get_logger()
-SCHEMA_VERSION = 3
-BUSY_TIMEOUT_S = 1.0
-DAMAGE_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-SCHEMA = Path(__file__).parent / "schema.sql"
-UPSERT = """
+_SCHEMA_VERSION = 3
+_BUSY_TIMEOUT_S = 1.0
+_DAMAGE_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_SCHEMA = Path(__file__).parent / "schema.sql"
+_UPSERT = """
     insert into person
         (id, address, name, taste, paused_until, changed, daily_until, weekly_until)
     values (?, ?, ?, ?, ?, ?, ?, ?)
@@ -54,7 +54,7 @@ class DirectoryStore:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
-        self.db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        self.db = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
         self._path, self._inode = path, path.stat().st_ino
         try:
             for pragma in ("journal_mode = wal", "synchronous = normal", "secure_delete = on"):
@@ -192,20 +192,20 @@ class DirectoryStore:
     def _prepare(self) -> None:
         with self._transaction():
             (version,) = self.db.execute("pragma user_version").fetchone()
-            if version == SCHEMA_VERSION:
+            if version == _SCHEMA_VERSION:
                 return
             for table in ("person", "taste", "meta"):
                 self.db.execute(f"drop table if exists {table}")
-            for statement in _statements(SCHEMA.read_text("utf-8")):
+            for statement in _statements(_SCHEMA.read_text("utf-8")):
                 self.db.execute(statement)
-            self.db.execute(f"pragma user_version = {SCHEMA_VERSION}")
+            self.db.execute(f"pragma user_version = {_SCHEMA_VERSION}")
 
     def _apply_row(self, row: DirectoryRow) -> None:
         if row.preferences is None:
             self.db.execute("delete from person where id = ?", (row.id,))
             return
         taste = self._preference_set_id(row.preferences)
-        self.db.execute(UPSERT, row._replace(preferences=str(taste)))
+        self.db.execute(_UPSERT, row._replace(preferences=str(taste)))
 
     def _preference_set_id(self, preferences: str) -> int:
         query = "insert into taste (wishes) values (?) on conflict do nothing"
@@ -250,7 +250,7 @@ def find_damage(path: Path) -> str:
             (result,) = store.db.execute("pragma quick_check(1)").fetchone()
             return "" if result == "ok" else "quick_check"
     except sqlite3.DatabaseError as broken:
-        if getattr(broken, "sqlite_errorcode", 0) & 0xFF not in DAMAGE_CODES:
+        if getattr(broken, "sqlite_errorcode", 0) & 0xFF not in _DAMAGE_CODES:
             raise
         return broken.sqlite_errorname.lower()
 

@@ -22,7 +22,7 @@ from contracts.publication import Publication, StoredPublication
 from producers.bus.records import Versioned
 
 log = structlog.get_logger()
-MAX_RETRY_DELAY_S = 600.0
+_MAX_RETRY_DELAY_S = 600.0
 
 
 class ReleasedPositions(Protocol):
@@ -84,7 +84,7 @@ class Dispatcher(Planner):
             return
         rest_s = publication.not_before.timestamp() - self.clock()
         if rest_s > 0:
-            raise RetryLater(min(rest_s, MAX_RETRY_DELAY_S), "scheduled")
+            raise RetryLater(min(rest_s, _MAX_RETRY_DELAY_S), "scheduled")
 
     async def dispatch(self, released: StoredPublication) -> None:
         publication = released.publication

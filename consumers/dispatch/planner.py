@@ -20,7 +20,7 @@ from producers.bus.records import Versioned
 
 CHUNK_BATCHES = 25
 """12,500 recipients at once: a million costs no more memory than twenty thousand."""
-CONCURRENT_WAKE_UPS = 100
+_CONCURRENT_WAKE_UPS = 100
 
 RecipientsAfter = Callable[[str], AsyncIterator[AudienceRow]]
 """The recipients behind an id, sorted, each once."""
@@ -48,7 +48,7 @@ class Planner:
         """
         while not (held.value.complete or held.value.halt):
             try:
-                async for chunk, complete in split_into_chunks(
+                async for chunk, complete in _split_into_chunks(
                     recipients_after(held.value.last), not held.value.count
                 ):
                     held = await self.store_chunk(plan, held, chunk, complete)
@@ -70,7 +70,7 @@ class Planner:
     async def store_chunk(
         self, plan: PlanKey, held: Versioned[PlanCursor], chunk: list[AudienceRow], complete: bool
     ) -> Versioned[PlanCursor]:
-        batches = [build_rows(rows) for rows in split_into_batches(chunk)]
+        batches = [_build_rows(rows) for rows in split_into_batches(chunk)]
         cursor = held.value.advance(
             [rows.ids for rows in batches], complete=complete, now=self.clock()
         )
@@ -82,14 +82,14 @@ class Planner:
 
     async def wake_batches(self, plan: PlanKey, numbers: range, cursor: PlanCursor) -> None:
         """One wake-up per batch; on a resume again for all, which the queue absorbs."""
-        for start in range(0, len(numbers), CONCURRENT_WAKE_UPS):
-            some = numbers[start : start + CONCURRENT_WAKE_UPS]
+        for start in range(0, len(numbers), _CONCURRENT_WAKE_UPS):
+            some = numbers[start : start + _CONCURRENT_WAKE_UPS]
             await asyncio.gather(
                 *(self.waker.wake(BatchKey(*plan, number), cursor.lane, 0) for number in some)
             )
 
 
-def build_rows(rows: Sequence[AudienceRow]) -> BatchRows:
+def _build_rows(rows: Sequence[AudienceRow]) -> BatchRows:
     return BatchRows(
         tuple(row.id for row in rows),
         frozenset(row.id for row in rows if row.correction),
@@ -97,7 +97,7 @@ def build_rows(rows: Sequence[AudienceRow]) -> BatchRows:
     )
 
 
-async def split_into_chunks(
+async def _split_into_chunks(
     rows: AsyncIterator[AudienceRow], first: bool
 ) -> AsyncIterator[tuple[list[AudienceRow], bool]]:
     """Cut *rows*: one batch first, then twice as many each time, up to CHUNK_BATCHES.

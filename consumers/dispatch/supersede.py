@@ -23,9 +23,9 @@ from producers.bus import NoReply, RevisionConflict
 from producers.bus.records import Versioned
 
 log = structlog.get_logger()
-HALT_TIMEOUT_S = 10.0
+_HALT_TIMEOUT_S = 10.0
 RECHECK_S = 2.0
-REWAKE_S = 60.0
+_REWAKE_S = 60.0
 
 
 @dataclass
@@ -66,7 +66,7 @@ class Supersession:
 
     async def halt_entry(self, batch: BatchKey, held: Versioned[LedgerEntry], why: str) -> None:
         """Mark one entry as halted, also when its owner writes meanwhile."""
-        until = time.monotonic() + HALT_TIMEOUT_S
+        until = time.monotonic() + _HALT_TIMEOUT_S
         while True:
             halted = moves.halt(held.value, why, self.clock())
             if halted is held.value:
@@ -96,7 +96,7 @@ class Supersession:
     async def require_entry_settled(self, batch: BatchKey, entry: LedgerEntry) -> None:
         now = self.clock()
         if not entry.closed_at:
-            if max(entry.lease_until, self.last_woken.get(batch, 0.0) + REWAKE_S) < now:
+            if max(entry.lease_until, self.last_woken.get(batch, 0.0) + _REWAKE_S) < now:
                 self.last_woken[batch] = now
                 await self.waker.wake(batch, entry.lane)
             raise RetryLater(RECHECK_S, "an older position is still on its way")

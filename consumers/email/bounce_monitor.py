@@ -29,12 +29,12 @@ from contracts.delivery import ChannelName, PlanKey
 from producers.bus import Bus, BusError
 
 MIN_MAILS = 1000
-WARN_SHARE, STOP_SHARE = 0.05, 0.10
-MIN_POLICY_REFUSALS, POLICY_REFUSAL_SHARE = 5, 0.05
+_WARN_SHARE, STOP_SHARE = 0.05, 0.10
+_MIN_POLICY_REFUSALS, _POLICY_REFUSAL_SHARE = 5, 0.05
 INTERVAL_S = 5.0
 MAX_CODES = 5
-FAILED_LETTERS = b"xX"
-JUDGED_LETTERS = b"dDxXkK"
+_FAILED_LETTERS = b"xX"
+_JUDGED_LETTERS = b"dDxXkK"
 """Letters of rows for which the relay has, or may have, given a final answer."""
 
 
@@ -50,9 +50,9 @@ def _policy_refusals(bounces: BatchBounces) -> Counter[str]:
     return Counter(code for code in codes if status_codes.classify_bounce(code) is CodeClass.POLICY)
 
 
-def decide_state(mails: int, failed: int, min_mails: int = MIN_MAILS) -> StopState | None:
+def _decide_state(mails: int, failed: int, min_mails: int = MIN_MAILS) -> StopState | None:
     """Decide the state for *failed* of *mails*, from *min_mails* on."""
-    if mails < min_mails or failed < WARN_SHARE * mails:
+    if mails < min_mails or failed < _WARN_SHARE * mails:
         return None
     return "stopped" if failed >= STOP_SHARE * mails else "warned"
 
@@ -62,7 +62,7 @@ def decide_stop(
 ) -> BounceStop | None:
     """Decide a warning or a stop for *mails* and their failure *codes*."""
     failed = sum(codes.values())
-    state = decide_state(mails, failed, min_mails)
+    state = _decide_state(mails, failed, min_mails)
     if state is None:
         return None
     often = dict(Counter(codes).most_common(MAX_CODES))
@@ -77,7 +77,7 @@ async def count_in_ledger(ledger: Ledger, plan: PlanKey) -> tuple[int, Counter[s
     stored_plan = await ledger.plan(plan)
     mails, codes = 0, Counter[str]()
     async for _, entry in ledger.entries(plan, stored_plan.value if stored_plan else PlanCursor()):
-        mails += sum(map(entry.value.rows.count, JUDGED_LETTERS))
+        mails += sum(map(entry.value.rows.count, _JUDGED_LETTERS))
         codes += refusal_codes(entry.value)
     return mails, codes
 
@@ -87,7 +87,7 @@ def refusal_codes(entry: LedgerEntry) -> Counter[str]:
 
     A row that has expired still has a due time, and is left out.
     """
-    failed = [note for row, note in entry.notes.items() if entry.rows[row] in FAILED_LETTERS]
+    failed = [note for row, note in entry.notes.items() if entry.rows[row] in _FAILED_LETTERS]
     codes = [outcomes.code_in_reason(note.reason) for note in failed if not note.due]
     return recipient_codes(filter(None, codes))
 
@@ -139,7 +139,7 @@ class BounceMonitor:
             failed += recipient_codes([*bounces.bounced.values(), *bounces.refused.values()])
             refused += _policy_refusals(bounces)
         await self.check_policy(plan, refused)
-        if failed.total() < WARN_SHARE * MIN_MAILS:
+        if failed.total() < _WARN_SHARE * MIN_MAILS:
             return
         stop = decide_stop(await self.count_mails(plan), failed, self.clock())
         if stop:
@@ -152,9 +152,9 @@ class BounceMonitor:
         again proves nothing, because it had accepted the returned mails, too.
         """
         count = refused.total()
-        if count < MIN_POLICY_REFUSALS or count <= self.known_refusals[plan]:
+        if count < _MIN_POLICY_REFUSALS or count <= self.known_refusals[plan]:
             return
-        if count >= POLICY_REFUSAL_SHARE * await self.count_mails(plan):
+        if count >= _POLICY_REFUSAL_SHARE * await self.count_mails(plan):
             [(code, _)] = refused.most_common(1)
             now, reason = self.clock(), f"bounced {code}"
             await BreakerStore(self.bus, ChannelName.EMAIL).update(

@@ -16,8 +16,8 @@ from contracts.delivery import PlanKey
 MAX_PLANS = 256
 MIN_SUSPECT_MAILS = 100
 RECOUNT_GROWTH = 1.01
-RECENT_S = 10.0
-FINAL_VERDICTS = frozenset((Verdict.DELIVERED, Verdict.FAILED))
+_RECENT_S = 10.0
+_FINAL_VERDICTS = frozenset((Verdict.DELIVERED, Verdict.FAILED))
 
 
 @dataclass
@@ -59,7 +59,7 @@ class BounceSample:
         self.plans[plan] = sample
         if len(self.plans) > MAX_PLANS:
             self.plans.popitem(last=False)
-        final = [one for one in outcomes if one.reached_provider and one.verdict in FINAL_VERDICTS]
+        final = [one for one in outcomes if one.reached_provider and one.verdict in _FINAL_VERDICTS]
         sample.updated_at, sample.mails = now, sample.mails + len(final)
         codes = [one.code for one in final if one.verdict is Verdict.FAILED]
         sample.codes += bounce_monitor.recipient_codes(filter(None, codes))
@@ -72,6 +72,6 @@ class BounceSample:
 
     def suspected_plans(self, now: float) -> Mapping[PlanKey, BounceStop]:
         """Return the plans in work with a bad rate, and the stops that they suggest."""
-        recent = {k: one for k, one in self.plans.items() if one.updated_at > now - RECENT_S}
+        recent = {k: one for k, one in self.plans.items() if one.updated_at > now - _RECENT_S}
         stops = {plan: sample.suspected_stop(now) for plan, sample in recent.items()}
         return {plan: stop for plan, stop in stops.items() if stop}

@@ -25,12 +25,12 @@ from contracts.delivery import BatchKey, ChannelName
 from producers.bus import Bus
 
 log = structlog.get_logger()
-EMAIL = ChannelName.EMAIL
-HARD_SUPPRESSION, SOFT_SUPPRESSION = timedelta(days=365), timedelta(days=30)
+_EMAIL = ChannelName.EMAIL
+HARD_SUPPRESSION, _SOFT_SUPPRESSION = timedelta(days=365), timedelta(days=30)
 """How long an address is suppressed; a complaint lasts until an operator lifts it."""
-COMPLAINT_REASON = "complaint"
-UNKNOWN_CODE = "5.0.0"
-MIN_THROTTLE_REPORTS, THROTTLE_WINDOW_S = 3, 600.0
+_COMPLAINT_REASON = "complaint"
+_UNKNOWN_CODE = "5.0.0"
+_MIN_THROTTLE_REPORTS, _THROTTLE_WINDOW_S = 3, 600.0
 """A single recipient can claim throttling at will, so several have to report it."""
 
 
@@ -64,12 +64,12 @@ class BounceHandler:
 
     async def on_relay_refusal(self, receipt: RelayRefusal) -> None:
         """Record the refusals of our own relay, and judge the addresses."""
-        batch = BatchKey(EMAIL, receipt.content_id, receipt.revision, receipt.batch)
+        batch = BatchKey(_EMAIL, receipt.content_id, receipt.revision, receipt.batch)
         await self.records.record_refusals(batch, receipt.refused, self.clock())
         self.monitor.changed.add(batch.plan)
         for number, code in receipt.refused.items():
             row = await self.row_lookup.load_row(batch, number)
-            with bound_contextvars(content_id=batch.content_id, channel=EMAIL.value):
+            with bound_contextvars(content_id=batch.content_id, channel=_EMAIL.value):
                 if row:
                     target = self.bounced_address(_without_changed_address(row, receipt.at))
                     meaning = status_codes.classify_bounce(code)
@@ -85,9 +85,9 @@ class BounceHandler:
             log.info("receipt_late", returned=receipt.returned)
             return
         if row is None:
-            log.warning("receipt_unmatched", channel=EMAIL.value)
+            log.warning("receipt_unmatched", channel=_EMAIL.value)
             return
-        with bound_contextvars(content_id=row.batch.content_id, channel=EMAIL.value):
+        with bound_contextvars(content_id=row.batch.content_id, channel=_EMAIL.value):
             await self.on_returned_row(row, receipt)
 
     async def on_returned_transactional(self, sent_on: date, receipt: ReturnedMail) -> None:
@@ -104,7 +104,7 @@ class BounceHandler:
                 await self.handle_delay(target, receipt)
             case "complaint":
                 log.warning("mail_complained")
-                await self.suppress(target, COMPLAINT_REASON, receipt.at)
+                await self.suppress(target, _COMPLAINT_REASON, receipt.at)
             case "bounce":
                 code, meaning = _bounce_meaning(target, receipt)
                 _log_bounce(code, receipt)
@@ -119,7 +119,7 @@ class BounceHandler:
                 if await self.records.record_complaint(row.batch, row.number, self.clock()):
                     log.warning("mail_complained")
                 if _is_current_address(target, receipt):
-                    await self.suppress(target, COMPLAINT_REASON, receipt.at)
+                    await self.suppress(target, _COMPLAINT_REASON, receipt.at)
             case "bounce":
                 await self.handle_bounce(row, target, receipt)
 
@@ -166,24 +166,24 @@ class BounceHandler:
 
     async def count_soft_bounce(self, target: BouncedAddress, code: str, at: datetime) -> None:
         """Count a soft bounce; too many of them suppress the address."""
-        if await self.suppressions.count_soft_failure(EMAIL, *target, at):
-            await self.suppress(target, bounce_reason(code), at, SOFT_SUPPRESSION)
+        if await self.suppressions.count_soft_failure(_EMAIL, *target, at):
+            await self.suppress(target, bounce_reason(code), at, _SOFT_SUPPRESSION)
 
     async def suppress(
         self, target: BouncedAddress, reason: str, at: datetime, span: timedelta | None = None
     ) -> None:
         """Suppress the address for *span*; None: until an operator lifts it."""
         until = at + span if span else None
-        await self.suppressions.add_hashed(EMAIL, target.address_hash, reason, until, at=at)
+        await self.suppressions.add_hashed(_EMAIL, target.address_hash, reason, until, at=at)
 
     async def report_throttling(self, target: BouncedAddress, code: str) -> None:
         """Slow down when several recipients' mails report throttling within the window."""
         now = self.clock()
         reports = self.throttle_reports | {target.address_hash: now}
         self.throttle_reports = {
-            address: at for address, at in reports.items() if at > now - THROTTLE_WINDOW_S
+            address: at for address, at in reports.items() if at > now - _THROTTLE_WINDOW_S
         }
-        if len(self.throttle_reports) >= MIN_THROTTLE_REPORTS:
+        if len(self.throttle_reports) >= _MIN_THROTTLE_REPORTS:
             await slow_down(self.bus, code, now)
 
 
@@ -193,7 +193,7 @@ def _bounce_meaning(target: BouncedAddress, receipt: ReturnedMail) -> tuple[str,
     A report without standard fields is a guess. If a group or a forwarding address was used, the
     report names another final address. Neither proves that our address has no mailbox.
     """
-    code = receipt.code or UNKNOWN_CODE
+    code = receipt.code or _UNKNOWN_CODE
     meaning = status_codes.classify_bounce(code)
     is_certain = not receipt.guessed and receipt.final in ("", target.address_hash)
     if meaning is CodeClass.NO_MAILBOX and not is_certain:

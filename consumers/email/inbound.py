@@ -27,9 +27,9 @@ log = structlog.get_logger()
 PARSER_ERRORS = (RecursionError, ValueError, LookupError, TypeError, AttributeError, AssertionError)
 """Errors of Python's mail parser on malformed mail."""
 PUBLISH_TIMEOUT_S, PUBLISH_PATIENCE_S = 5.0, 20.0
-MAX_ADDRESSES = 8
-BURST_REPORTS, REPORTS_PER_S = 20.0, 0.1
-MAX_PENDING_ANSWERS, CLOSE_TIMEOUT_S = 20, 3.0
+_MAX_ADDRESSES = 8
+_BURST_REPORTS, _REPORTS_PER_S = 20.0, 0.1
+MAX_PENDING_ANSWERS, _CLOSE_TIMEOUT_S = 20, 3.0
 MAX_REPORTERS, MAX_TRACKED_ROWS, REPORTER_TTL_S = 4, 20_000, 3 * 3600.0
 SendReminder = Callable[[str], Awaitable[None]]
 _TOKEN = re.compile(r"[A-Za-z0-9._-]{16,300}")
@@ -40,12 +40,12 @@ class TokenBucket:
     """Rate limit for reports that could be forged: REPORTS_PER_S, and BURST_REPORTS at once."""
 
     clock: Callable[[], float] = time.monotonic
-    tokens: float = BURST_REPORTS
+    tokens: float = _BURST_REPORTS
     refilled_at: float = 0.0
 
     def take(self) -> bool:
         now = self.clock()
-        self.tokens = min(self.tokens + (now - self.refilled_at) * REPORTS_PER_S, BURST_REPORTS)
+        self.tokens = min(self.tokens + (now - self.refilled_at) * _REPORTS_PER_S, _BURST_REPORTS)
         self.refilled_at = now
         if self.tokens < 1:
             return False
@@ -139,7 +139,7 @@ class BounceMailbox:
     def relevant_addresses(self, row_ref: str, report: MailReport) -> Sequence[str]:
         """Return the reported addresses; of a transactional mail only its own."""
         if transactional_day(row_ref) is None:
-            return report.addresses[:MAX_ADDRESSES]
+            return report.addresses[:_MAX_ADDRESSES]
         is_own = partial(self.paths.is_transactional_to, row_ref)
         return list(filter(is_own, report.addresses))[:1]
 
@@ -206,4 +206,4 @@ class UnsubscribeMailbox:
     async def close(self) -> None:
         """Wait for the pending answers."""
         if self.answer_tasks:
-            await asyncio.wait(list(self.answer_tasks), timeout=CLOSE_TIMEOUT_S)
+            await asyncio.wait(list(self.answer_tasks), timeout=_CLOSE_TIMEOUT_S)

@@ -26,9 +26,9 @@ from contracts.delivery import BatchKey, ChannelName, PlanKey
 from producers.bus import Bus, BusError, records
 
 log = structlog.get_logger()
-POLL_S, SUSPICION_POLL_S = 1.0, 0.2
+_POLL_S, _SUSPICION_POLL_S = 1.0, 0.2
 PUBLISH_PATIENCE_S = 5.0
-REFUSAL_KIND = "refusal"
+_REFUSAL_KIND = "refusal"
 
 
 async def slow_down(bus: Bus, reason: str, now: float) -> SendPace:
@@ -72,7 +72,7 @@ class EmailSendPolicy(SendPolicy):
     async def run(self) -> None:
         while True:
             await self.refresh()
-            await asyncio.sleep(SUSPICION_POLL_S if self.suspected_plans() else POLL_S)
+            await asyncio.sleep(_SUSPICION_POLL_S if self.suspected_plans() else _POLL_S)
 
     async def refresh(self) -> None:
         """Load the pace and the stops; silence of the bus changes nothing."""
@@ -188,7 +188,7 @@ class EmailSendPolicy(SendPolicy):
         )
         rows = ",".join(map(str, sorted(refused)))
         await self.bus.publish(
-            subjects.receipt(ChannelName.EMAIL, REFUSAL_KIND),
+            subjects.receipt(ChannelName.EMAIL, _REFUSAL_KIND),
             receipt.model_dump_json().encode(),
             msg_id=f"{batch}.refused.{rows}",
             patience_s=PUBLISH_PATIENCE_S,

@@ -21,9 +21,9 @@ from contracts.errors import ContractError
 from contracts.records import NoticeRecord
 from producers.bus import Bus
 
-EMAIL = ChannelName.EMAIL
-MONTH, YEAR = timedelta(days=30), timedelta(days=365)
-MAX_REPORT_AGE = {"bounce": MONTH, "delay": MONTH, "complaint": YEAR}
+_EMAIL = ChannelName.EMAIL
+_MONTH, _YEAR = timedelta(days=30), timedelta(days=365)
+MAX_REPORT_AGE = {"bounce": _MONTH, "delay": _MONTH, "complaint": _YEAR}
 """Oldest report that counts, after the mail has left.
 
 Servers give up after five days. An old mail shows its return path for ever, and its finder must not
@@ -78,7 +78,7 @@ class RowLookup:
             raise ReportTooLate
         if keys.is_case(batch.content_id):
             record = await self.find_notice_record(batch, state.value.notice_recipient)
-            address = record.contact.address(EMAIL) if record else None
+            address = record.contact.address(_EMAIL) if record else None
             return AddressedRow(batch, number, address or "")
         rows = await self.ledger.rows(batch)
         return AddressedRow(batch, number, *await self.subscriber_address(rows.ids[number]))
@@ -96,7 +96,7 @@ class RowLookup:
         reveals.
         """
         try:
-            plan = PlanKey.parse(f"{EMAIL}.{receipt.publication}")
+            plan = PlanKey.parse(f"{_EMAIL}.{receipt.publication}")
         except ValueError:
             return None
         stored_plan = await self.ledger.plan(plan)
@@ -105,7 +105,7 @@ class RowLookup:
         batches = [BatchKey(*plan, number) for number in range(stored_plan.value.count)]
         async for batch in bulk.read_batches(self.ledger.bucket, batches, recipients=True):
             for number, id in enumerate(batch.rows.ids if batch.rows else ()):
-                key = keys.delivery_key(plan.content_id, plan.revision, EMAIL, id)
+                key = keys.delivery_key(plan.content_id, plan.revision, _EMAIL, id)
                 if keys.message_id(key, "").startswith(f"<{receipt.message_id}@"):
                     return await self.load_row(batch.key, number, receipt)
             await asyncio.sleep(0)

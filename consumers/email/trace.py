@@ -12,8 +12,8 @@ from contracts.base.times import utc_time
 from contracts.delivery import ChannelName
 from contracts.trace import TimelineEntry
 
-RELEASE_HINT = "`loa mail brakes release {item} --by NAME` lets it go on"
-WITHDRAW_HINT = "`loa withdraw {item} --reason WHY` ends it"
+_RELEASE_HINT = "`loa mail brakes release {item} --by NAME` lets it go on"
+_WITHDRAW_HINT = "`loa withdraw {item} --reason WHY` ends it"
 
 
 def bounce_entries(totals: BounceTotals) -> Iterator[TimelineEntry]:
@@ -52,7 +52,7 @@ def stop_entries(content_id: str, stop: BounceStop | None) -> Iterator[TimelineE
 
 def _command_hints(content_id: str) -> str:
     """Return the commands that an operator can use; a digest can't be withdrawn."""
-    hints = (RELEASE_HINT,) if keys.is_digest(content_id) else (RELEASE_HINT, WITHDRAW_HINT)
+    hints = (_RELEASE_HINT,) if keys.is_digest(content_id) else (_RELEASE_HINT, _WITHDRAW_HINT)
     return ", ".join(hints).format(item=content_id)
 
 

@@ -25,8 +25,8 @@ from contracts.errors import Invalid, explain
 
 log = structlog.get_logger()
 RETRY_S = 5.0
-SWAP_TIMEOUT_S = 10.0
-ROOT_FIELD = "receipt"
+_SWAP_TIMEOUT_S = 10.0
+_ROOT_FIELD = "receipt"
 
 
 class DeliveryReceipt(BaseModel):
@@ -47,12 +47,12 @@ AnyReceipt = DeliveryReceipt | ZaloEvent | MailReceipt
 
 def parse_receipt(data: bytes) -> AnyReceipt:
     """Parse a receipt of ours, of Zalo or of mail. Raises ContractError, naming the field."""
-    body = strict_json.loads(data, ROOT_FIELD)
+    body = strict_json.loads(data, _ROOT_FIELD)
     kind = ZaloEvent if isinstance(body, dict) and "kind" in body else DeliveryReceipt
     try:
         return (receipts.receipt_model(body) or kind).model_validate(body)
     except ValidationError as error:
-        raise Invalid(*explain(error, ROOT_FIELD)) from error
+        raise Invalid(*explain(error, _ROOT_FIELD)) from error
 
 
 @dataclass
@@ -126,7 +126,7 @@ class FeedbackHandler:
                 if state.value.rows[row] in OPEN_LETTERS:
                     raise RetryLater(RETRY_S, "the row has not ended yet")
                 return
-            until = time.monotonic() + SWAP_TIMEOUT_S
+            until = time.monotonic() + _SWAP_TIMEOUT_S
             try:
                 await self.ledger.swap(batch, state, upgraded, until=until)
             except ConcurrentUpdate as other:

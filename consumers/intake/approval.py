@@ -12,8 +12,8 @@ from contracts import errors, events, keys, text
 from contracts.content import Submitted
 from contracts.errors import Conflict, Forbidden, Invalid
 
-NAME_MAX = 150
-REASON_MAX = 500
+_NAME_MAX = 150
+_REASON_MAX = 500
 
 
 class Draft(BaseModel):
@@ -56,7 +56,7 @@ class Draft(BaseModel):
 
 def reviewer(field: str, name: str) -> str:
     """The reviewer's name, cleaned. Raises Invalid without one."""
-    if line := _clean_line(field, name, NAME_MAX):
+    if line := _clean_line(field, name, _NAME_MAX):
         return line
     raise Invalid(field_error(field, "who_required"))
 
@@ -66,7 +66,7 @@ def rejection(code: str, reason: str) -> tuple[str, str]:
     codes = ", ".join(load_catalog("rejections"))
     if code and code not in load_catalog("rejections"):
         raise Invalid(field_error("code", "unknown_reject_code", value=code, codes=codes))
-    reason = _clean_line("reason", reason, REASON_MAX)
+    reason = _clean_line("reason", reason, _REASON_MAX)
     if not (code or reason):
         raise Invalid(field_error("reason", "why_required", codes=codes))
     return code, reason

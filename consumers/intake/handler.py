@@ -47,7 +47,7 @@ from producers.bus import Bus
 from producers.bus.records import Versioned
 
 log = structlog.get_logger()
-EARLIER_EVENT_RETRY_S = 0.2
+_EARLIER_EVENT_RETRY_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ class Intake:
             await self.publish_withdrawal(checked, checked.content, item)
         else:
             transition = partial(
-                admit_revision, checked=checked, text=checked.content, policy=policy
+                _admit_revision, checked=checked, text=checked.content, policy=policy
             )
             item = await self.repository.update_item(checked.content_id, transition, known)
             await self.submit_revision(checked, checked.content, item, policy)
@@ -160,14 +160,14 @@ class Intake:
     ) -> None:
         """Release a revision that has its position, or add it to the desk."""
         crash_point("intake.position_taken")
-        first = initial_position(checked, text, item, policy)
+        first = _initial_position(checked, text, item, policy)
         record = await self.repository.open_position(text.content_id, text.revision, first)
         crash_point("intake.position_opened")
         if text.revision in item.released:
             released = build_publication(text, item, record.value.event_id)
             await self.releaser.publish_once(record, released)
         elif text.revision in item.waiting:
-            await self.desk.add_draft(build_draft(checked, text))
+            await self.desk.add_draft(_build_draft(checked, text))
             crash_point("intake.drafted")
         await self.desk.drop_outdated(text.content_id, item)
 
@@ -209,7 +209,7 @@ class Intake:
             return
         info = await self.bus.consumer_info(subjects.CONTENT.name, subjects.INTAKE)
         if info["num_ack_pending"] > 1 and info["ack_floor"]["stream_seq"] < seq - 1:
-            raise RetryLater(EARLIER_EVENT_RETRY_S, "earlier events come first")
+            raise RetryLater(_EARLIER_EVENT_RETRY_S, "earlier events come first")
 
     async def record_refusal(
         self, checked: ReceivedEvent, record: EventRecord, refusal: ContractError
@@ -233,7 +233,7 @@ class Intake:
         return UnitPolicy.model_validate_json(value.data) if value else UnitPolicy()
 
 
-def admit_revision(
+def _admit_revision(
     stored: Item | None, checked: ReceivedEvent, text: Submitted, policy: UnitPolicy
 ) -> Item:
     """The item with the revision added; unchanged for a repeat. Raises ContractError."""
@@ -251,7 +251,7 @@ def admit_revision(
     )
 
 
-def initial_position(
+def _initial_position(
     checked: ReceivedEvent, text: Submitted, item: Item, policy: UnitPolicy
 ) -> Position:
     """The first record of a revision, in the state that the item gives it."""
@@ -270,7 +270,7 @@ def initial_position(
     return items.close_superseded(record, item, text.revision)
 
 
-def build_draft(checked: ReceivedEvent, text: Submitted) -> Draft:
+def _build_draft(checked: ReceivedEvent, text: Submitted) -> Draft:
     return Draft(
         content_id=text.content_id,
         revision=text.revision,

@@ -18,7 +18,7 @@ from contracts.delivery import ChannelName, Lane
 from contracts.errors import Conflict, Forbidden, Invalid
 from contracts.records import Ownership
 
-POSITION_LIMIT = REVISION_MAX - 1000
+_POSITION_LIMIT = REVISION_MAX - 1000
 """Units' own revisions stay below this, so that a withdrawal always finds a higher position."""
 
 NOT_ADMITTED_CODE = "not-admitted"
@@ -154,8 +154,8 @@ def admit(item: Item, claim: PositionClaim) -> Item:
         raise Conflict(
             errors.field_error("data.revision", "revision_not_newer", latest=item.latest)
         )
-    if claim.position >= POSITION_LIMIT:
-        raise Invalid(field_error("data.revision", "revision_too_high", limit=POSITION_LIMIT))
+    if claim.position >= _POSITION_LIMIT:
+        raise Invalid(field_error("data.revision", "revision_too_high", limit=_POSITION_LIMIT))
     return item.model_copy(update={"positions": item.positions | {claim.position: claim.event_id}})
 
 

@@ -6,7 +6,7 @@ BACKOFF_S = (0.0, 5.0, 60.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0)
 GIVE_UP_S = 72 * 3600.0
 LAST_TRY_BEFORE_END_S = 600.0
 ROUND_TO_S = 30.0
-GOLDEN_RATIO = 0.6180339887498949
+_GOLDEN_RATIO = 0.6180339887498949
 
 
 def next_attempt_at(
@@ -20,7 +20,7 @@ def next_attempt_at(
     wait_s = max(BACKOFF_S[min(attempts, len(BACKOFF_S) - 1)], after_s or 0.0)
     if wait_s < 2 * ROUND_TO_S:
         return now + wait_s
-    jittered = wait_s * (1 + 0.1 * (spread * GOLDEN_RATIO % 1))
+    jittered = wait_s * (1 + 0.1 * (spread * _GOLDEN_RATIO % 1))
     return math.ceil((now + jittered) / ROUND_TO_S) * ROUND_TO_S
 
 

@@ -61,11 +61,11 @@ async def read_batches(
 ) -> AsyncIterator[StoredBatch]:
     """The batches of *keys*, in this order, missing ones included."""
     left = iter(keys)
-    following = start_read(bucket, left, recipients)
+    following = _start_read(bucket, left, recipients)
     try:
         while following is not None:
             answer = await following
-            following = start_read(bucket, left, recipients)
+            following = _start_read(bucket, left, recipients)
             for batch in answer:
                 yield batch
     finally:
@@ -74,7 +74,7 @@ async def read_batches(
             await asyncio.wait({following})
 
 
-def start_read(
+def _start_read(
     bucket: Bucket, remaining: Iterable[BatchKey], recipients: bool
 ) -> asyncio.Task[list[StoredBatch]] | None:
     """Start to read the next batches; None after the last."""

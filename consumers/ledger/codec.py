@@ -14,8 +14,8 @@ from consumers.ledger.entry import LedgerEntry, RowNote
 from consumers.ledger.errors import UnreadableValue
 from contracts.delivery import Lane, PlanKey
 
-FORMAT = 1
-CORRECTION_MARK, ITEM_MASK_MARK = "*", ":"
+_FORMAT = 1
+_CORRECTION_MARK, _ITEM_MASK_MARK = "*", ":"
 DECODE_ERRORS = (ValueError, LookupError, TypeError, AttributeError)
 """Errors of decoding a damaged value, or one of another version."""
 
@@ -38,16 +38,16 @@ def dump_json(value: dict[str, Any]) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def load_json(data: bytes) -> dict[str, Any]:
+def _load_json(data: bytes) -> dict[str, Any]:
     value: dict[str, Any] = json.loads(data)
-    if value.get("v") != FORMAT:
+    if value.get("v") != _FORMAT:
         raise UnreadableValue(f"ledger format {value.get('v')!r}")
     return value
 
 
 def encode_state(entry: LedgerEntry) -> bytes:
     value = {
-        "v": FORMAT,
+        "v": _FORMAT,
         "r": entry.rows.decode(),
         "n": entry.lane.value,
         "a": entry.created,
@@ -78,7 +78,7 @@ def encode_state(entry: LedgerEntry) -> bytes:
 
 
 def decode_state(data: bytes) -> LedgerEntry:
-    value = load_json(data)
+    value = _load_json(data)
     reasons, since = value.get("q", []), value.get("f", {})
     return LedgerEntry(
         rows=value["r"].encode(),
@@ -106,29 +106,29 @@ def encode_rows(
     ids: Iterable[str], corrections: frozenset[str], item_masks: Mapping[str, int] | None = None
 ) -> bytes:
     if item_masks:
-        return ",".join(f"{id}{ITEM_MASK_MARK}{item_masks[id]:x}" for id in ids).encode()
-    return ",".join(f"{id}{CORRECTION_MARK}" if id in corrections else id for id in ids).encode()
+        return ",".join(f"{id}{_ITEM_MASK_MARK}{item_masks[id]:x}" for id in ids).encode()
+    return ",".join(f"{id}{_CORRECTION_MARK}" if id in corrections else id for id in ids).encode()
 
 
 def decode_rows(data: bytes) -> BatchRows:
     text = data.decode()
     marked = text.split(",")
-    if ITEM_MASK_MARK in text:
-        picked = [one.split(ITEM_MASK_MARK) for one in marked]
+    if _ITEM_MASK_MARK in text:
+        picked = [one.split(_ITEM_MASK_MARK) for one in marked]
         return BatchRows(
             tuple(id for id, _ in picked), item_masks={id: int(mask, 16) for id, mask in picked}
         )
     return BatchRows(
-        tuple(id.removesuffix(CORRECTION_MARK) for id in marked),
-        frozenset(id[:-1] for id in marked if id.endswith(CORRECTION_MARK)),
+        tuple(id.removesuffix(_CORRECTION_MARK) for id in marked),
+        frozenset(id[:-1] for id in marked if id.endswith(_CORRECTION_MARK)),
     )
 
 
 def encode_cursor(cursor: PlanCursor) -> bytes:
-    return dump_json({"v": FORMAT, **asdict(cursor)})
+    return dump_json({"v": _FORMAT, **asdict(cursor)})
 
 
 def decode_cursor(data: bytes) -> PlanCursor:
-    value = load_json(data)
+    value = _load_json(data)
     del value["v"]
     return PlanCursor(**{**value, "lane": Lane(value["lane"])})

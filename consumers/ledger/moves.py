@@ -20,7 +20,7 @@ from consumers.ledger.entry import (
 )
 from contracts.delivery import Lane
 
-END_LETTERS = {
+_END_LETTERS = {
     Verdict.DELIVERED: ord("d"),
     Verdict.FAILED: ord("x"),
     Verdict.SUPPRESSED: ord("u"),
@@ -36,12 +36,12 @@ RESOLVED_LETTERS = {
     Verdict.UNKNOWN: ord("K"),
 }
 
-UNKNOWN_LETTERS = frozenset(b"kK")
+_UNKNOWN_LETTERS = frozenset(b"kK")
 ASK_AGAIN_S = 5.0
-RESTORE_SETTLE_S = 600.0
+_RESTORE_SETTLE_S = 600.0
 """The longest settle time of any channel, for entries from a backup."""
 
-WAITING_RUN = re.compile(b"[%b]+" % bytes(sorted(WAITING_LETTERS)))
+_WAITING_RUN = re.compile(b"[%b]+" % bytes(sorted(WAITING_LETTERS)))
 """A run of waiting rows; they are contiguous, as a batch is sent in order."""
 
 RowResult = tuple[int, RowNote | None]
@@ -84,18 +84,18 @@ def due_rows(
     notes = entry.notes
     due = (
         row
-        for run in WAITING_RUN.finditer(entry.rows)
+        for run in _WAITING_RUN.finditer(entry.rows)
         for row in range(*run.span())
-        if row not in notes or is_due(notes[row], now, rules)
+        if row not in notes or _is_due(notes[row], now, rules)
     )
     return list(islice(due, limit))
 
 
-def is_due(note: RowNote, now: float, rules: TimeRules) -> bool:
-    return note.due <= now + 1 and note.due < ends_at(note, rules)
+def _is_due(note: RowNote, now: float, rules: TimeRules) -> bool:
+    return note.due <= now + 1 and note.due < _ends_at(note, rules)
 
 
-def ends_at(note: RowNote, rules: TimeRules) -> float:
+def _ends_at(note: RowNote, rules: TimeRules) -> float:
     """The time after which a row is not tried; retries are limited from the first failure."""
     patient = note.since + rules.retry_for_s if note.since else float("inf")
     return min(rules.give_up_at, patient)
@@ -192,35 +192,35 @@ def row_result(
 ) -> RowResult:
     """Letter and note of one sending row after *outcome*."""
     was, note = entry.rows[row], entry.notes.get(row)
-    if outcome.verdict in END_LETTERS:
-        return keep_maybe(END_LETTERS[outcome.verdict], was), end_note(note, outcome)
+    if outcome.verdict in _END_LETTERS:
+        return keep_maybe(_END_LETTERS[outcome.verdict], was), _end_note(note, outcome)
     if outcome.verdict is Verdict.DOUBT:
-        return final_letter(entry, IN_DOUBT), doubt_note(note or RowNote(), outcome, now, rules)
+        return final_letter(entry, IN_DOUBT), _doubt_note(note or RowNote(), outcome, now, rules)
     if outcome.verdict is Verdict.UNSENT:
         return final_letter(entry, keep_maybe(ord("p"), was)), note
-    return defer(entry, row, outcome, now, rules)
+    return _defer(entry, row, outcome, now, rules)
 
 
-def end_note(note: RowNote | None, outcome: Outcome) -> RowNote | None:
+def _end_note(note: RowNote | None, outcome: Outcome) -> RowNote | None:
     """The note of an ended row if it has a reason, or of one that is sent again."""
     if outcome.reason or (outcome.verdict is Verdict.RESEND and note):
         return replace(note or RowNote(), due=0.0, reason=outcome.reason)
     return None
 
 
-def doubt_note(note: RowNote, outcome: Outcome, now: float, rules: TimeRules) -> RowNote:
+def _doubt_note(note: RowNote, outcome: Outcome, now: float, rules: TimeRules) -> RowNote:
     """The note of a doubt, which costs an attempt; the first is resolved at once, others later."""
     due = backoff.next_attempt_at(note.attempts, now, outcome.retry_after_s)
-    return note_failed_try(RowNote(note.attempts + 1, due, outcome.reason, note.since), now, rules)
+    return _note_failed_try(RowNote(note.attempts + 1, due, outcome.reason, note.since), now, rules)
 
 
-def note_failed_try(note: RowNote, now: float, rules: TimeRules) -> RowNote:
+def _note_failed_try(note: RowNote, now: float, rules: TimeRules) -> RowNote:
     """*note* after a failed attempt; the first failure starts the retry limit."""
     begun = replace(note, since=note.since or float(math.ceil(now)))
-    return replace(begun, due=backoff.clamp_to_end(note.due, now, ends_at(begun, rules)))
+    return replace(begun, due=backoff.clamp_to_end(note.due, now, _ends_at(begun, rules)))
 
 
-def defer(
+def _defer(
     entry: LedgerEntry, row: int, outcome: Outcome, now: float, rules: TimeRules
 ) -> RowResult:
     """Defer a row by the backoff, or for as long as the provider says."""
@@ -228,7 +228,7 @@ def defer(
     spent = note.attempts + (outcome.verdict is Verdict.DEFERRED)
     due = backoff.next_attempt_at(spent, now, outcome.retry_after_s, spread=row)
     later = RowNote(spent, due, outcome.reason, note.since)
-    return final_letter(entry, keep_maybe(ord("r"), was)), note_failed_try(later, now, rules)
+    return final_letter(entry, keep_maybe(ord("r"), was)), _note_failed_try(later, now, rules)
 
 
 def resolve(entry: LedgerEntry, outcomes: Mapping[int, Outcome], now: float) -> LedgerEntry:
@@ -242,15 +242,15 @@ def resolve(entry: LedgerEntry, outcomes: Mapping[int, Outcome], now: float) -> 
     return entry.with_rows(
         {row: RESOLVED_LETTERS[outcome.verdict] for row, outcome in doubted.items()},
         {
-            row: recheck_note(entry.notes.get(row, RowNote()), outcome, now)
+            row: _recheck_note(entry.notes.get(row, RowNote()), outcome, now)
             if row in waiting
-            else end_note(entry.notes.get(row), outcome)
+            else _end_note(entry.notes.get(row), outcome)
             for row, outcome in doubted.items()
         },
     )
 
 
-def recheck_note(note: RowNote, outcome: Outcome, now: float) -> RowNote:
+def _recheck_note(note: RowNote, outcome: Outcome, now: float) -> RowNote:
     """The note of a row that the channel can't resolve yet."""
     after_s = max(outcome.retry_after_s or ASK_AGAIN_S, ASK_AGAIN_S)
     return replace(note, due=now + after_s, reason=outcome.reason)
@@ -272,7 +272,7 @@ def end_unknown(entry: LedgerEntry, row: int, *, arrived: bool, reason: str) -> 
     Only this move ends "may have been sent" as "was not". A notice that was not sent is suppressed,
     not failed, so that its next channel may try.
     """
-    if entry.rows[row] not in UNKNOWN_LETTERS:
+    if entry.rows[row] not in _UNKNOWN_LETTERS:
         return entry
     missed = "u" if entry.lane is Lane.NOTICE else "x"
     return entry.with_rows({row: ord("d" if arrived else missed)}, {row: RowNote(reason=reason)})
@@ -280,7 +280,7 @@ def end_unknown(entry: LedgerEntry, row: int, *, arrived: bool, reason: str) -> 
 
 def unknown_rows(entry: LedgerEntry) -> list[int]:
     """Rows that only a receipt or an operator can end."""
-    return [row for row, letter in enumerate(entry.rows) if letter in UNKNOWN_LETTERS]
+    return [row for row, letter in enumerate(entry.rows) if letter in _UNKNOWN_LETTERS]
 
 
 def halt(entry: LedgerEntry, halt_code: str, now: float) -> LedgerEntry:
@@ -314,7 +314,7 @@ def reopen_restored(entry: LedgerEntry, now: float) -> LedgerEntry:
     """
     doubts = {row: IN_DOUBT for row, letter in enumerate(entry.rows) if letter in WAITING_LETTERS}
     reopened = claim(
-        entry.with_rows(doubts, {}), "", now, TimeRules(lease_s=0.0, settle_s=RESTORE_SETTLE_S)
+        entry.with_rows(doubts, {}), "", now, TimeRules(lease_s=0.0, settle_s=_RESTORE_SETTLE_S)
     )
     if entry.halt and not reopened.is_open:
         return replace(reopened, closed_at=now, lease_until=0.0)

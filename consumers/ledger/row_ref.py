@@ -19,7 +19,7 @@ _ROW_REF = re.compile(
     re.ASCII,
 )
 
-STREAM_OF_KIND = {
+_STREAM_OF_KIND = {
     PUBLICATION_KIND: subjects.PUBLICATIONS.name,
     NOTICE_KIND: subjects.CONTENT.name,
     DIGEST_KIND: f"KV_{subjects.DIGESTS.name}",
@@ -53,7 +53,7 @@ def row_ref_prefix(kind: str, seq: int, number: int) -> str:
 
 async def find_batch(bus: Bus, row_ref: RowRef) -> BatchKey | None:
     """Find the batch of a row reference; None if there is none. Raises BusError, ContractError."""
-    message = await bus.get_message(STREAM_OF_KIND[row_ref.kind], row_ref.seq)
+    message = await bus.get_message(_STREAM_OF_KIND[row_ref.kind], row_ref.seq)
     if message is None:
         return None
     if row_ref.kind == NOTICE_KIND:

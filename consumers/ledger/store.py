@@ -17,7 +17,7 @@ from producers.bus import BatchEntry as Write
 from producers.bus import Bus, NoReply, RevisionConflict
 from producers.bus.records import Versioned
 
-PERSONAL_ROWS = BatchRows((keys.SOLE_RECIPIENT,))
+_PERSONAL_ROWS = BatchRows((keys.SOLE_RECIPIENT,))
 """The recipients of all personal content."""
 
 
@@ -36,7 +36,7 @@ class Ledger:
     async def rows(self, batch: BatchKey) -> BatchRows:
         """The frozen recipients. Raises LedgerError if they are missing."""
         if keys.is_personal(batch.content_id):
-            return PERSONAL_ROWS
+            return _PERSONAL_ROWS
         value = await self.bucket.get(f"rows.{batch}")
         if value is None:
             raise LedgerError(f"rows.{batch} is missing")

@@ -11,7 +11,7 @@ from contracts.base.times import utc_time
 from contracts.delivery import BatchKey, ChannelName, Lane
 from producers.bus import Bus
 
-CANARY_PREFIX = "canary."
+_CANARY_PREFIX = "canary."
 
 
 class CanaryKey(NamedTuple):
@@ -21,12 +21,12 @@ class CanaryKey(NamedTuple):
     number: int
 
     def __str__(self) -> str:
-        return f"{CANARY_PREFIX}{self.channel}.{self.number}"
+        return f"{_CANARY_PREFIX}{self.channel}.{self.number}"
 
     @classmethod
     def parse(cls, text: str) -> "CanaryKey":
         """Read the text form. Raises ValueError for anything else."""
-        channel, number = text.removeprefix(CANARY_PREFIX).split(".")
+        channel, number = text.removeprefix(_CANARY_PREFIX).split(".")
         return cls(ChannelName(channel), int(number))
 
 
@@ -40,13 +40,13 @@ class WakeUp(BaseModel):
     @classmethod
     def _names_something(cls, text: str) -> str:
         """Refuse an invalid key: the wake-up becomes a dead letter and is not retried forever."""
-        CanaryKey.parse(text) if text.startswith(CANARY_PREFIX) else BatchKey.parse(text)
+        CanaryKey.parse(text) if text.startswith(_CANARY_PREFIX) else BatchKey.parse(text)
         return text
 
     @property
     def canary(self) -> CanaryKey | None:
         """The canary's key; None for a batch."""
-        return CanaryKey.parse(self.batch) if self.batch.startswith(CANARY_PREFIX) else None
+        return CanaryKey.parse(self.batch) if self.batch.startswith(_CANARY_PREFIX) else None
 
     @property
     def key(self) -> BatchKey:
@@ -63,7 +63,7 @@ class Waker:
         """Wake now. With a *number* a repeat is absorbed; the sweeper's wake-ups have none."""
         message_id = None if number is None else f"{batch}.{number}"
         await self.bus.publish(
-            subjects.deliver(batch.channel, lane), encode_wake_up(batch, lane), msg_id=message_id
+            subjects.deliver(batch.channel, lane), _encode_wake_up(batch, lane), msg_id=message_id
         )
         crash_point("wake.sent")
 
@@ -78,11 +78,11 @@ class Waker:
             utc_time(at),
             subjects.scheduled(batch, number),
             subjects.deliver(batch.channel, lane),
-            encode_wake_up(batch, lane),
+            _encode_wake_up(batch, lane),
         )
 
 
-def encode_wake_up(batch: BatchKey, lane: Lane) -> bytes:
+def _encode_wake_up(batch: BatchKey, lane: Lane) -> bytes:
     return json.dumps({"batch": str(batch), "lane": lane}).encode()
 
 

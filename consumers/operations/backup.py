@@ -27,10 +27,10 @@ from contracts.subjects import ConsumerSpec, StreamSpec
 from producers.bus import Bus
 
 log = structlog.get_logger()
-FORMAT = 1
-MANIFEST = "manifest.json"
-READ_BYTES = 256 << 10
-TRACKED_STREAMS = (subjects.RECEIPTS, subjects.PUBLICATIONS, subjects.CONTENT)
+_FORMAT = 1
+_MANIFEST = "manifest.json"
+_READ_BYTES = 256 << 10
+_TRACKED_STREAMS = (subjects.RECEIPTS, subjects.PUBLICATIONS, subjects.CONTENT)
 SAVE_ORDER = (
     f"KV_{subjects.CONTROL.name}",
     f"KV_{subjects.LEDGER.name}",
@@ -67,7 +67,7 @@ class StreamFile(BaseModel):
 class BackupManifest(BaseModel):
     """The contents of a backup, written last. `floors`: each consumer's acknowledged floor."""
 
-    format: int = FORMAT
+    format: int = _FORMAT
     began: datetime
     ended: datetime
     floors: dict[str, int]
@@ -88,7 +88,7 @@ async def save_backup(bus: Bus, folder: Path, clock: Clock) -> BackupManifest:
     streams = [await _save_stream(bus, name, draft) for name in SAVE_ORDER]
     ended = utc_now(clock)
     manifest = BackupManifest(began=began, ended=ended, floors=floors, streams=streams)
-    with (draft / MANIFEST).open("xb") as file:
+    with (draft / _MANIFEST).open("xb") as file:
         file.write(manifest.model_dump_json(indent=1).encode())
         file.flush()
         os.fsync(file.fileno())
@@ -117,7 +117,7 @@ def _create_draft_folder(folder: Path) -> Path:
 
 def tracked_consumers() -> Iterator[tuple[StreamSpec, ConsumerSpec]]:
     """Yield the consumers whose position in their stream is saved."""
-    return ((stream, consumer) for stream in TRACKED_STREAMS for consumer in stream.consumers)
+    return ((stream, consumer) for stream in _TRACKED_STREAMS for consumer in stream.consumers)
 
 
 def consumer_name(stream: StreamSpec, consumer: ConsumerSpec) -> str:
@@ -143,14 +143,16 @@ async def _save_stream(bus: Bus, stream: str, folder: Path) -> StreamFile:
 def load_manifest(folder: Path) -> BackupManifest:
     """Load the manifest of an undamaged backup. Raises Invalid, which names the file."""
     try:
-        manifest = BackupManifest.model_validate_json((folder / MANIFEST).read_bytes())
+        manifest = BackupManifest.model_validate_json((folder / _MANIFEST).read_bytes())
     except FileNotFoundError:
         raise Invalid(field_error("folder", "no_backup", value=folder)) from None
     except ValidationError as error:
-        damaged = field_error(MANIFEST, "backup_damaged", detail=error.error_count())
+        damaged = field_error(_MANIFEST, "backup_damaged", detail=error.error_count())
         raise Invalid(damaged) from error
-    if manifest.format != FORMAT or {saved.stream for saved in manifest.streams} != set(SAVE_ORDER):
-        raise Invalid(field_error(MANIFEST, "backup_foreign", value=manifest.format))
+    if manifest.format != _FORMAT or {saved.stream for saved in manifest.streams} != set(
+        SAVE_ORDER
+    ):
+        raise Invalid(field_error(_MANIFEST, "backup_foreign", value=manifest.format))
     for saved in manifest.streams:
         _check_file(folder, saved)
     return manifest
@@ -169,5 +171,5 @@ def _check_file(folder: Path, saved: StreamFile) -> None:
 
 def read_pieces(folder: Path, saved: StreamFile) -> Iterator[bytes]:
     with (folder / saved.file).open("rb") as file:
-        while piece := file.read(READ_BYTES):
+        while piece := file.read(_READ_BYTES):
             yield piece

@@ -10,8 +10,8 @@ from consumers.runtime.periodic import every
 from producers.bus import Bus, topology
 
 log = structlog.get_logger()
-POLL_S, WARN_EVERY_S = 300.0, 3600.0
-WARN_PERCENT, ERROR_PERCENT = 80, 95
+_POLL_S, _WARN_EVERY_S = 300.0, 3600.0
+_WARN_PERCENT, ERROR_PERCENT = 80, 95
 
 
 @dataclass
@@ -25,21 +25,21 @@ class CapacityMonitor:
 
     async def run(self) -> None:
         """Check forever, as a task."""
-        await every(POLL_S, self.check)
+        await every(_POLL_S, self.check)
 
     async def check(self) -> None:
         """Measure every stream and warn of full ones. Raises BusError."""
         names = topology.stream_names()
         usage = {name: _percent_used(await self.bus.stream_info(name)) for name in names}
-        self.filling_streams = {name: full for name, full in usage.items() if full >= WARN_PERCENT}
+        self.filling_streams = {name: full for name, full in usage.items() if full >= _WARN_PERCENT}
         for name, full in self.filling_streams.items():
             self.warn(name, full)
 
     def warn(self, name: str, percent: int) -> None:
         """Warn once an hour, and at once when the error level is reached."""
-        mark = ERROR_PERCENT if percent >= ERROR_PERCENT else WARN_PERCENT
+        mark = ERROR_PERCENT if percent >= ERROR_PERCENT else _WARN_PERCENT
         last_mark, at = self.last_warned.get(name, (0, 0.0))
-        if mark <= last_mark and self.clock() - at < WARN_EVERY_S:
+        if mark <= last_mark and self.clock() - at < _WARN_EVERY_S:
             return
         self.last_warned[name] = mark, self.clock()
         if mark == ERROR_PERCENT:

@@ -14,7 +14,7 @@ from contracts import keys
 from contracts.delivery import BatchKey, ChannelName, Status
 
 log = structlog.get_logger()
-SWAP_TIMEOUT_S = 10.0
+_SWAP_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,9 @@ class ManualResolution:
             for row in rows:
                 entry = moves.end_unknown(entry, row, arrived=arrived, reason=f"settled by {by}")
             try:
-                await self.ledger.swap(batch, state, entry, until=time.monotonic() + SWAP_TIMEOUT_S)
+                await self.ledger.swap(
+                    batch, state, entry, until=time.monotonic() + _SWAP_TIMEOUT_S
+                )
             except ConcurrentUpdate as conflict:
                 state = conflict.current
                 continue

@@ -29,7 +29,7 @@ log = structlog.get_logger()
 CHUNK_PUBLICATIONS = 200
 LOCK_TIMEOUT_S = 30.0
 CHUNK_SUBSCRIBERS = 500
-SHOWN_LETTERS, NEVER_SHOWN_LETTERS = frozenset(b"dD"), frozenset(b"xuewv")
+_SHOWN_LETTERS, _NEVER_SHOWN_LETTERS = frozenset(b"dD"), frozenset(b"xuewv")
 
 
 class PublicationChunk(NamedTuple):
@@ -94,8 +94,8 @@ async def _sort_by_ledger(bus: Bus, chunk: list[Publication]) -> PublicationChun
     letters = [by_key.get(key) for key in keys]
     pairs = list(zip(chunk, letters, strict=True))
     return PublicationChunk(
-        [text for text, letter in pairs if letter in SHOWN_LETTERS],
-        [text for text, letter in pairs if letter not in SHOWN_LETTERS | NEVER_SHOWN_LETTERS],
+        [text for text, letter in pairs if letter in _SHOWN_LETTERS],
+        [text for text, letter in pairs if letter not in _SHOWN_LETTERS | _NEVER_SHOWN_LETTERS],
     )
 
 

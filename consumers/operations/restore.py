@@ -35,8 +35,8 @@ from producers.bus.records import Versioned, read
 
 log = structlog.get_logger()
 RESTORE_KEY = "restored"
-WRITE_TIMEOUT_S = 30.0
-IGNORED_STREAMS = (subjects.DELIVER.name, f"KV_{subjects.CONTROL.name}")
+_WRITE_TIMEOUT_S = 30.0
+_IGNORED_STREAMS = (subjects.DELIVER.name, f"KV_{subjects.CONTROL.name}")
 """Streams that an empty bus may already have filled."""
 
 
@@ -130,7 +130,7 @@ async def _clear_bus(bus: Bus) -> None:
     if not await topology.stream_exists(bus, topology.RESTORING_STREAM):
         for name in present:
             last_seq = (await bus.stream_info(name))["state"]["last_seq"]
-            if last_seq and name not in IGNORED_STREAMS:
+            if last_seq and name not in _IGNORED_STREAMS:
                 raise Invalid(field_error("bus", "bus_not_empty", value=name))
         await topology.mark_restoring(bus)
     for name in present:
@@ -190,7 +190,7 @@ async def _mark_in_doubt(
     """Put open batches in doubt; a bus under restore has no other writer."""
     for batch, state in opened:
         entry = moves.reopen_restored(state.value, now)
-        await ledger.swap(batch, state, entry, until=time.monotonic() + WRITE_TIMEOUT_S)
+        await ledger.swap(batch, state, entry, until=time.monotonic() + _WRITE_TIMEOUT_S)
 
 
 async def _mark_plans_in_doubt(ledger: Ledger) -> None:

@@ -25,9 +25,9 @@ from contracts.delivery import BatchKey, ChannelName, Lane
 from producers.bus import Bus
 from producers.bus.records import read
 
-STATE_PREFIX = "state."
-SAMPLE_S = 1.0
-MAX_SAMPLES = 3
+_STATE_PREFIX = "state."
+_SAMPLE_S = 1.0
+_MAX_SAMPLES = 3
 """The most samples, if a window takes longer than one."""
 
 
@@ -106,8 +106,8 @@ class Throughput:
     async def count_lanes(self) -> CountsByLane:
         """Count every lane; unreadable batches are left to `loa check`."""
         lanes: CountsByLane = defaultdict(LaneCounts)
-        async for key, value in self.ledger.bucket.values(STATE_PREFIX, start=self.start):
-            batch = bulk.decode_or_none(BatchKey.parse, key.removeprefix(STATE_PREFIX))
+        async for key, value in self.ledger.bucket.values(_STATE_PREFIX, start=self.start):
+            batch = bulk.decode_or_none(BatchKey.parse, key.removeprefix(_STATE_PREFIX))
             entry = bulk.decode_or_none(codec.decode_state, value.data)
             if batch and entry:
                 self.add_batch(lanes[batch.channel, entry.lane], batch, entry)
@@ -130,12 +130,12 @@ class Throughput:
         """
         before, began = await self.count_lanes(), self.clock()
         after = before
-        for _ in range(MAX_SAMPLES):
+        for _ in range(_MAX_SAMPLES):
             if not self.lacks_progress(after, running_channels):
                 break
-            await self.sleep(SAMPLE_S)
+            await self.sleep(_SAMPLE_S)
             after = await self.count_lanes()
-            took_s = max(self.clock() - began, SAMPLE_S)
+            took_s = max(self.clock() - began, _SAMPLE_S)
             ended = {lane: counts.ended - before[lane].ended for lane, counts in after.items()}
             self.per_s = {lane: rows / took_s for lane, rows in ended.items() if rows > 0}
         return after

@@ -21,9 +21,9 @@ from producers.bus import Bus, Value
 log = structlog.get_logger()
 INTERVAL_S = 60.0
 GRACE_S = 120.0
-CLOSED_GRACE_S = 120.0
-FULL_SCAN_EVERY = 60
-STATE_PREFIX = "state."
+_CLOSED_GRACE_S = 120.0
+_FULL_SCAN_EVERY = 60
+_STATE_PREFIX = "state."
 
 
 @dataclass
@@ -82,12 +82,12 @@ class Sweeper:
 
     async def scan(self) -> int:
         """Scan from the first open batch on; every FULL_SCAN_EVERY sweeps, the whole ledger."""
-        start = 1 if self.sweep_count % FULL_SCAN_EVERY == 0 else self.scan_start
+        start = 1 if self.sweep_count % _FULL_SCAN_EVERY == 0 else self.scan_start
         self.sweep_count += 1
         bound = await self.ledger.bucket.last_seq()
         self.first_open = self.last_scan_end + 1  # on every replica since the last sweep
         stuck = 0
-        async for key, value in self.ledger.bucket.values(STATE_PREFIX, start=start):
+        async for key, value in self.ledger.bucket.values(_STATE_PREFIX, start=start):
             stuck += await self.wake_if_stuck(key, value)
         if self.last_scan_end and self.first_open != self.written_watermark:
             await watermark.write_watermark(self.bus, self.first_open)
@@ -98,7 +98,7 @@ class Sweeper:
     async def wake_if_stuck(self, key: str, value: Value) -> bool:
         decoded = self.decode_batch(key, value.data)
         closed_at = decoded[1].closed_at if decoded else 0.0
-        if not closed_at or closed_at > self.clock() - CLOSED_GRACE_S:
+        if not closed_at or closed_at > self.clock() - _CLOSED_GRACE_S:
             self.first_open = min(self.first_open, value.revision)
         if decoded is None or closed_at:
             self.woken_at.pop(key, None)
@@ -113,7 +113,7 @@ class Sweeper:
     def decode_batch(self, key: str, data: bytes) -> tuple[BatchKey, LedgerEntry] | None:
         """Decode one batch; an unreadable one is logged once and skipped."""
         try:
-            return BatchKey.parse(key.removeprefix(STATE_PREFIX)), codec.decode_state(data)
+            return BatchKey.parse(key.removeprefix(_STATE_PREFIX)), codec.decode_state(data)
         except codec.DECODE_ERRORS as broken:
             if key not in self.unreadable_keys:
                 log.error("batch_unreadable", key=key, error=type(broken).__name__)

@@ -11,12 +11,12 @@ from contracts.base.times import utc_time
 from contracts.delivery import ChannelName, PlanKey
 from contracts.trace import TimelineEntry
 
-LATE_EFFECTS = {
+_LATE_EFFECTS = {
     ChannelName.EMAIL: "an older mail may still arrive",
     ChannelName.ZALO: "an older call to Zalo may still have its effect",
 }
-OTHER_LATE_EFFECT = "an older message may still arrive"
-NO_LATE_EFFECT = {ChannelName.PORTAL}
+_OTHER_LATE_EFFECT = "an older message may still arrive"
+_NO_LATE_EFFECT = {ChannelName.PORTAL}
 
 
 @dataclass
@@ -30,7 +30,7 @@ class PlanBlockers:
         self, plan: PlanKey, cursor: PlanCursor, positions: Sequence[int], now: float
     ) -> TimelineEntry | None:
         """Explain why *plan* has not started; None if it waits for no older position."""
-        if plan.channel in NO_LATE_EFFECT or cursor.complete or cursor.halt or cursor.count:
+        if plan.channel in _NO_LATE_EFFECT or cursor.complete or cursor.halt or cursor.count:
             return None
         older = [plan._replace(revision=number) for number in positions if number < plan.revision]
         older += [issue async for issue in self.older_issues(plan)]
@@ -61,7 +61,7 @@ def _waiting_entry(channel: ChannelName, until: float, now: float) -> TimelineEn
     """Make the timeline entry for a wait until *until*, rounded up to a minute."""
     end = None if until == math.inf else utc_time(math.ceil(until / 60) * 60)
     detail = (
-        f"waits until {end:%H:%M} UTC: {LATE_EFFECTS.get(channel, OTHER_LATE_EFFECT)}"
+        f"waits until {end:%H:%M} UTC: {_LATE_EFFECTS.get(channel, _OTHER_LATE_EFFECT)}"
         if end
         else "waits: an older revision is still on its way"
     )

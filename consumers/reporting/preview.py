@@ -60,7 +60,7 @@ class PublicationFinder:
         elif number in item.released:
             text = await self.released_publication(content_id, number)
         else:
-            raise nothing_to_preview(content_id, number)
+            raise _nothing_to_preview(content_id, number)
         return PreviewedPublication(
             text,
             "waiting" if number in waiting else "released",
@@ -79,7 +79,7 @@ class PublicationFinder:
         key = keys.publication_key(content_id, number)
         value = await self.bus.bucket(subjects.DESK.name).get(key)
         if value is None:
-            raise nothing_to_preview(content_id, number)
+            raise _nothing_to_preview(content_id, number)
         draft = Draft.model_validate_json(value.data)
         item = _as_approved(item, draft.content, self.now)
         return build_publication(draft.content, item, draft.event_id)
@@ -89,7 +89,7 @@ class PublicationFinder:
         seq = position.seq if position else None
         message = await self.bus.get_message(subjects.PUBLICATIONS.name, seq) if seq else None
         if message is None:
-            raise nothing_to_preview(content_id, number)
+            raise _nothing_to_preview(content_id, number)
         return publication.decode(message.data)
 
 
@@ -98,6 +98,6 @@ def _as_approved(item: Item, text: Content, now: datetime) -> Item:
     return items.release(item, text.revision, ItemSummary.of(text), now, text.not_before)
 
 
-def nothing_to_preview(content_id: str, number: int) -> Invalid:
+def _nothing_to_preview(content_id: str, number: int) -> Invalid:
     key = keys.publication_key(content_id, number)
     return Invalid(field_error("revision", "nothing_to_preview", value=key))

@@ -14,7 +14,7 @@ from contracts.delivery import BatchKey, ChannelName
 from contracts.subscriptions.reaction import Reaction
 from producers.bus import Bus
 
-VISIBLE_LETTERS = REACHED_LETTERS | SENDING_LETTERS
+_VISIBLE_LETTERS = REACHED_LETTERS | SENDING_LETTERS
 """Letters of rows that readers of the portal may see, or have seen."""
 
 
@@ -67,4 +67,4 @@ async def _newest_on_portal(bus: Bus, content_id: str, item: Item) -> int:
         for number in item.released
     }
     rows = await portal_row_letters(bus, list(keys), since=0)
-    return max((keys[key] for key, letter in rows.items() if letter in VISIBLE_LETTERS), default=0)
+    return max((keys[key] for key, letter in rows.items() if letter in _VISIBLE_LETTERS), default=0)

@@ -19,8 +19,8 @@ from contracts.errors import WHOLE_EVENT, Bilingual, Invalid
 from contracts.publication import Publication
 from producers.bus import Bus
 
-IDENTITY_FIELDS = frozenset({"content_id", "revision"})
-FIELDS = [name for name in Content.model_fields if name not in IDENTITY_FIELDS]
+_IDENTITY_FIELDS = frozenset({"content_id", "revision"})
+_FIELDS = [name for name in Content.model_fields if name not in _IDENTITY_FIELDS]
 EffectKind = Literal["new", "correction", "text", "return"]
 _EFFECT_TEXTS: dict[EffectKind, str] = {
     "new": "draft_new",
@@ -129,7 +129,7 @@ async def newest_text(finder: PublicationFinder, item: Item, content_id: str) ->
 def content_lines(text: Publication) -> Iterator[str]:
     """Yield a line for each field that is set, and for each entry of a list, then the body."""
     values = text.model_dump(mode="json", exclude_defaults=True)
-    for name in FIELDS:
+    for name in _FIELDS:
         value = values.get(name, [])
         for entry in value if isinstance(value, list) else [value]:
             parts = entry.items() if isinstance(entry, dict) else ()

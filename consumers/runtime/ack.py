@@ -27,7 +27,7 @@ log = structlog.get_logger()
 KEEP_ALIVE_S = 10.0
 BUS_RETRY_S = 1.0
 MAX_RETRY_S = 60.0
-STAGE_OF_SUBJECT = {
+_STAGE_OF_SUBJECT = {
     "content": "intake",
     "case": "intake",
     "publication": "dispatch",
@@ -71,8 +71,8 @@ class AckMiddleware(BaseMiddleware[Any, Any]):
             log_bus_error(trouble)
             await msg.nack(delay=BUS_RETRY_S)
         except Exception:
-            log.exception("handler_failed", deliveries=delivery_count(msg))
-            await msg.nack(delay=min(2.0 ** delivery_count(msg), MAX_RETRY_S))
+            log.exception("handler_failed", deliveries=_delivery_count(msg))
+            await msg.nack(delay=min(2.0 ** _delivery_count(msg), MAX_RETRY_S))
         else:
             await msg.ack()
             crash_point("settle.acked")
@@ -86,28 +86,28 @@ class AckMiddleware(BaseMiddleware[Any, Any]):
             await self.store_dead_letter(stage_of(msg), msg, errors)
             crash_point("dead.buried")
         except StorageFull as full:
-            log.error("dead_letters_full", detail=str(full), **log_facts(msg))
-            await msg.nack(delay=min(2.0 ** delivery_count(msg), MAX_RETRY_S))
+            log.error("dead_letters_full", detail=str(full), **_log_facts(msg))
+            await msg.nack(delay=min(2.0 ** _delivery_count(msg), MAX_RETRY_S))
             return
         except BusError as trouble:
             log_bus_error(trouble)
             await msg.nack(delay=BUS_RETRY_S)
             return
-        log.warning("event_refused", fields=[error.field for error in errors], **log_facts(msg))
+        log.warning("event_refused", fields=[error.field for error in errors], **_log_facts(msg))
         await msg.ack()
 
 
 def stage_of(msg: NatsMessage) -> str:
-    return STAGE_OF_SUBJECT[msg.raw_message.subject.partition(".")[0]]
+    return _STAGE_OF_SUBJECT[msg.raw_message.subject.partition(".")[0]]
 
 
-def log_facts(msg: NatsMessage) -> dict[str, str]:
+def _log_facts(msg: NatsMessage) -> dict[str, str]:
     """Facts for the log: unit, event and content, as far as they can be read."""
     raw = msg.raw_message
     return message_info.read_message_info(raw.subject, raw.headers or {}, raw.data).log_facts
 
 
-def delivery_count(msg: NatsMessage) -> int:
+def _delivery_count(msg: NatsMessage) -> int:
     return int(msg.raw_message.metadata.num_delivered)
 
 

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from consumers.runtime.errors import RetryLater
 from contracts.delivery import Lane
 
-LANE_FULL_RETRY_S = 0.1
+_LANE_FULL_RETRY_S = 0.1
 
 
 class Permit:
@@ -56,7 +56,7 @@ class LaneSemaphore:
     def require_capacity(self, lane: Lane) -> None:
         """Raises RetryLater if *lane* would have to queue."""
         if not self.has_capacity(lane):
-            raise RetryLater(LANE_FULL_RETRY_S, "all permits of the lane are taken")
+            raise RetryLater(_LANE_FULL_RETRY_S, "all permits of the lane are taken")
 
     def has_capacity(self, lane: Lane) -> bool:
         limit = self.capacity + (self.reserved if lane is Lane.URGENT else 0)

@@ -14,10 +14,10 @@ from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 log = structlog.get_logger()
-PRETTY_FORMAT = "pretty"
-OWN_PACKAGES = ("channels", "consumers", "producers")
+_PRETTY_FORMAT = "pretty"
+_OWN_PACKAGES = ("channels", "consumers", "producers")
 """Packages whose info lines are logged; libraries log warnings only."""
-ARGUMENTS_START = re.compile(r"\n|(?<= callback) |[<('\"]")
+_ARGUMENTS_START = re.compile(r"\n|(?<= callback) |[<('\"]")
 """The end of an event loop's sentence, before its arguments."""
 
 
@@ -28,7 +28,7 @@ def configure(log_format: str = "json", *, service: bool) -> None:
     only: messages of exceptions and values of variables may hold texts, addresses or tokens.
     """
     stream, libraries = (sys.stdout, logging.WARNING) if service else (sys.stderr, logging.ERROR)
-    shared = shared_processors(log_format)
+    shared = _shared_processors(log_format)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -38,50 +38,50 @@ def configure(log_format: str = "json", *, service: bool) -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(
-        handlers=[build_handler(stream, log_format, shared)], level=libraries, force=True
+        handlers=[_build_handler(stream, log_format, shared)], level=libraries, force=True
     )
-    for room in OWN_PACKAGES:
+    for room in _OWN_PACKAGES:
         logging.root.manager.getLogger(room).setLevel(logging.INFO)
 
 
-def shared_processors(log_format: str) -> list[Processor]:
+def _shared_processors(log_format: str) -> list[Processor]:
     """Processors of every line, our own and those of libraries."""
     return [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        *([] if log_format == PRETTY_FORMAT else [ExceptionRenderer(redacted_traceback)]),
+        *([] if log_format == _PRETTY_FORMAT else [ExceptionRenderer(_redacted_traceback)]),
     ]
 
 
-def strip_loop_arguments(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+def _strip_loop_arguments(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
     """Drop error and arguments from an event loop's report of a failed task or callback.
 
     The traceback has the type and the places.
     """
     if line["_record"].name == "asyncio":
-        line["event"] = ARGUMENTS_START.split(line["event"], maxsplit=1)[0].rstrip()
+        line["event"] = _ARGUMENTS_START.split(line["event"], maxsplit=1)[0].rstrip()
     return line
 
 
-def redacted_traceback(exc_info: ExcInfo) -> list[dict[str, Any]]:
+def _redacted_traceback(exc_info: ExcInfo) -> list[dict[str, Any]]:
     """A traceback without messages: types, places, and the text of operating system errors."""
     stacks = ExceptionDictTransformer(show_locals=False, max_frames=20)(exc_info)
-    remove_messages(stacks, exc_info[1])
+    _remove_messages(stacks, exc_info[1])
     return stacks
 
 
-def remove_messages(stacks: Iterable[dict[str, Any]], error: BaseException | None) -> None:
+def _remove_messages(stacks: Iterable[dict[str, Any]], error: BaseException | None) -> None:
     """Remove the messages from *stacks*: *error*, its cause, and so on."""
     for stack in stacks:
-        stack |= {"exc_value": os_error_text(error), "exc_notes": [], "syntax_error": None}
+        stack |= {"exc_value": _os_error_text(error), "exc_notes": [], "syntax_error": None}
         within = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
         for inner, one in zip(stack.get("exceptions", ()), within, strict=False):
-            remove_messages(inner, one)
+            _remove_messages(inner, one)
         error = (error.__cause__ or error.__context__) if error else None
 
 
-def os_error_text(error: BaseException | None) -> str:
+def _os_error_text(error: BaseException | None) -> str:
     """The operating system's text for its own errors; libraries use other numbers."""
     if not isinstance(error, OSError) or type(error).__module__ != "builtins":
         return ""
@@ -98,30 +98,30 @@ def log_process_failure(
         sys.__excepthook__(kind, error, traceback)
 
 
-def print_redacted(out: TextIO, exc_info: ExcInfo) -> None:
+def _print_redacted(out: TextIO, exc_info: ExcInfo) -> None:
     """Print a redacted traceback for people, the innermost call last."""
     out.write("\n")
-    print_stacks(out, redacted_traceback(exc_info))
+    _print_stacks(out, _redacted_traceback(exc_info))
 
 
-def print_stacks(out: TextIO, stacks: Iterable[dict[str, Any]], margin: str = "") -> None:
+def _print_stacks(out: TextIO, stacks: Iterable[dict[str, Any]], margin: str = "") -> None:
     for stack in stacks:
         for frame in stack["frames"]:
             out.write(f"{margin}{frame['filename']}:{frame['lineno']} in {frame['name']}\n")
         out.write(f"{margin}{stack['exc_type']} {stack['exc_value']}".rstrip() + "\n")
         for inner in stack.get("exceptions", ()):
-            print_stacks(out, inner, margin + "  ")
+            _print_stacks(out, inner, margin + "  ")
 
 
-def build_handler(stream: TextIO, log_format: str, shared: list[Processor]) -> logging.Handler:
+def _build_handler(stream: TextIO, log_format: str, shared: list[Processor]) -> logging.Handler:
     renderer: Any = (
-        structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=print_redacted)
-        if log_format == PRETTY_FORMAT
+        structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=_print_redacted)
+        if log_format == _PRETTY_FORMAT
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-        foreign_pre_chain=[strip_loop_arguments, *shared],
+        foreign_pre_chain=[_strip_loop_arguments, *shared],
     )
     out = logging.StreamHandler(stream)
     out.setFormatter(formatter)

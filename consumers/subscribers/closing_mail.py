@@ -28,8 +28,8 @@ from contracts.subscriptions.transactional import (
 from producers.bus import BatchEntry, BusError
 
 log = structlog.get_logger()
-PENDING_PREFIX = "f."
-SIGNUP_PATH = "/dang-ky"
+_PENDING_PREFIX = "f."
+_SIGNUP_PATH = "/dang-ky"
 BY_SUBSCRIBER = "by the reader"
 INTERVAL_S = 60.0
 
@@ -85,7 +85,7 @@ class ClosingMailer:
         return TransactionalMail(
             kind=kind,
             address=address,
-            path=SIGNUP_PATH,
+            path=_SIGNUP_PATH,
             other=other,
             at=now,
             expires_at=now + TokenPurpose.CONFIRM.lifetime,
@@ -93,7 +93,7 @@ class ClosingMailer:
 
     async def finish(self, name: str) -> bool:
         """Finish a pending change; False if it is finished already or never happened."""
-        value = await self.store.bucket.get(PENDING_PREFIX + name)
+        value = await self.store.bucket.get(_PENDING_PREFIX + name)
         if value is None:
             return False
         crash_point("farewell.kept")
@@ -107,7 +107,7 @@ class ClosingMailer:
         if pending.letter:
             await self.mailer.send_once(name, pending.letter)
         crash_point("farewell.begun")
-        await self.store.bucket.purge(PENDING_PREFIX + name)
+        await self.store.bucket.purge(_PENDING_PREFIX + name)
         return True
 
     async def finish_all(self) -> None:
@@ -115,8 +115,8 @@ class ClosingMailer:
 
         An entry that this version can't read stays for another one, and does not block the rest.
         """
-        for key in await self.store.bucket.keys(PENDING_PREFIX):
-            name = key.removeprefix(PENDING_PREFIX)
+        for key in await self.store.bucket.keys(_PENDING_PREFIX):
+            name = key.removeprefix(_PENDING_PREFIX)
             try:
                 if await self.finish(name):
                     log.warning("farewell_finished")
@@ -133,5 +133,5 @@ class ClosingMailer:
 def pending_entry(name: str, mail: TransactionalMail | None, forget: str) -> BatchEntry:
     """Build the entry that is stored in one commit with the change."""
     return BatchEntry(
-        PENDING_PREFIX + name, ClosingMail(letter=mail, forget=forget).model_dump_json().encode()
+        _PENDING_PREFIX + name, ClosingMail(letter=mail, forget=forget).model_dump_json().encode()
     )

@@ -24,8 +24,8 @@ from producers.bus import BatchEntry, Bus, BusError, NoReply, RevisionConflict
 
 log = structlog.get_logger()
 CHUNK_SIZE = 250
-FREQUENCY_FIELDS = ("frequency_since", "frequency_before", "frequency_ended")
-KEPT_FIELDS = ("id", *FREQUENCY_FIELDS, "paused_until", "consent")
+_FREQUENCY_FIELDS = ("frequency_since", "frequency_before", "frequency_ended")
+_KEPT_FIELDS = ("id", *_FREQUENCY_FIELDS, "paused_until", "consent")
 """Fields that a file does not contain: the subscriber's own values stay."""
 
 
@@ -77,7 +77,7 @@ def merge(before: Subscriber, wanted: Subscriber, at: datetime) -> Subscriber:
     """
     if not before.active or before.consent:
         return before
-    merged = wanted.model_copy(update={name: getattr(before, name) for name in KEPT_FIELDS})
+    merged = wanted.model_copy(update={name: getattr(before, name) for name in _KEPT_FIELDS})
     as_before = merged.model_copy(update={"frequency": before.frequency})
     return as_before.with_frequency(wanted.frequency, at)
 

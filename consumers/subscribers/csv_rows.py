@@ -16,9 +16,9 @@ from contracts.errors import FieldError, explain
 from contracts.subscriptions.subscriber import Subscriber
 from contracts.vocabulary import Vocabulary
 
-COLUMNS = ("email", "name", "topics", "audiences", "units", "frequency")
-LINE_FIELD = "line"
-HEADER_FIELD = "header"
+_COLUMNS = ("email", "name", "topics", "audiences", "units", "frequency")
+_LINE_FIELD = "line"
+_HEADER_FIELD = "header"
 
 
 class RejectedRow(BaseModel):
@@ -74,11 +74,11 @@ class CsvRows:
     ) -> Subscriber | list[FieldError]:
         """Return one subscriber, or all errors of the row."""
         if isinstance(row, csv.Error):
-            return [field_error(LINE_FIELD, "csv", detail=row)]
+            return [field_error(_LINE_FIELD, "csv", detail=row)]
         if len(row) != len(columns):
-            return [field_error(LINE_FIELD, "field_count", count=len(row), expected=len(columns))]
+            return [field_error(_LINE_FIELD, "field_count", count=len(row), expected=len(columns))]
         if any("\ud800" <= character <= "\udfff" for cell in row for character in cell):
-            return [field_error(LINE_FIELD, "csv_encoding")]
+            return [field_error(_LINE_FIELD, "csv_encoding")]
         cells = dict(zip(columns, row, strict=True))
         address, faults = check_email(cells["email"])
         lists = {name: _split_list(cells[name]) for name in LIST_FIELDS}
@@ -103,15 +103,15 @@ def _split_list(cell: str) -> tuple[str, ...]:
 
 
 def _header_errors(columns: Sequence[str]) -> list[FieldError]:
-    expected = ",".join(COLUMNS)
-    if not set(columns) & set(COLUMNS):
-        return [field_error(HEADER_FIELD, "header", expected=expected)]
-    unknown = [name for name in columns if name not in COLUMNS]
-    missing = [name for name in COLUMNS if name not in columns]
+    expected = ",".join(_COLUMNS)
+    if not set(columns) & set(_COLUMNS):
+        return [field_error(_HEADER_FIELD, "header", expected=expected)]
+    unknown = [name for name in columns if name not in _COLUMNS]
+    missing = [name for name in _COLUMNS if name not in columns]
     twice = sorted({name for name in columns if columns.count(name) > 1})
     faults = [("unknown_column", unknown), ("missing_column", missing), ("repeated_column", twice)]
     named = [(code, name) for code, names in faults for name in names]
-    return [field_error(HEADER_FIELD, code, value=name, expected=expected) for code, name in named]
+    return [field_error(_HEADER_FIELD, code, value=name, expected=expected) for code, name in named]
 
 
 def _name_by_column(error: FieldError) -> FieldError:

@@ -40,7 +40,7 @@ from contracts.subscriptions.transactional import (
 from contracts.vocabulary import Vocabulary
 
 log = structlog.get_logger()
-CHANGE_ADDRESS_PATH = "/dang-ky/doi-dia-chi/"
+_CHANGE_ADDRESS_PATH = "/dang-ky/doi-dia-chi/"
 FindSuppression = Callable[[str], Awaitable[Suppression | None]]
 """Returns the suppression of an address, if there is one."""
 
@@ -133,7 +133,7 @@ class PreferencesService:
             TransactionalMail(
                 kind=TransactionalKind.CHANGE,
                 address=new,
-                path=CHANGE_ADDRESS_PATH + link.token,
+                path=_CHANGE_ADDRESS_PATH + link.token,
                 other=mask_address(subscriber.email),
                 at=utc_now(self.clock),
                 expires_at=link.expires_at,

@@ -39,8 +39,8 @@ from contracts.subscriptions.transactional import (
 from contracts.vocabulary import Vocabulary
 
 log = structlog.get_logger()
-NAME_MAX = 150
-CONFIRM_PATH, MANAGE_PATH, SIGNUP_PATH = "/dang-ky/xac-nhan/", "/dang-ky/quan-ly/", "/dang-ky"
+_NAME_MAX = 150
+_CONFIRM_PATH, _MANAGE_PATH, _SIGNUP_PATH = "/dang-ky/xac-nhan/", "/dang-ky/quan-ly/", "/dang-ky"
 
 
 def normalize_application(
@@ -62,8 +62,8 @@ def _normalize_line(field: str, written: str) -> tuple[str, list[FieldError]]:
         normalized = text.line(written)
     except PydanticCustomError as error:
         return "", [errors.field_error(field, error.type, **(error.context or {}))]
-    if len(normalized) > NAME_MAX:
-        return "", [errors.field_error(field, "string_too_long", max_length=NAME_MAX)]
+    if len(normalized) > _NAME_MAX:
+        return "", [errors.field_error(field, "string_too_long", max_length=_NAME_MAX)]
     return normalized, []
 
 
@@ -95,9 +95,9 @@ class SignupService:
         confirm = self.tokens.issue(TokenPurpose.CONFIRM, clean)
         access = self.access_link(clean.email, subscriber)
         if subscriber is not None and subscriber.active:
-            await self.send_mail(TransactionalKind.MANAGE, subscriber.email, MANAGE_PATH, access)
+            await self.send_mail(TransactionalKind.MANAGE, subscriber.email, _MANAGE_PATH, access)
         else:
-            await self.send_mail(TransactionalKind.CONFIRM, clean.email, CONFIRM_PATH, confirm)
+            await self.send_mail(TransactionalKind.CONFIRM, clean.email, _CONFIRM_PATH, confirm)
 
     async def send_access_link(self, address: str) -> Sequence[FieldError]:
         """Send the access link to an address, or that it has no subscription."""
@@ -107,10 +107,10 @@ class SignupService:
         subscriber = await self.store.find_by_address(clean)
         link = self.access_link(clean, subscriber)
         if subscriber is not None and subscriber.active:
-            await self.send_mail(TransactionalKind.MANAGE, subscriber.email, MANAGE_PATH, link)
+            await self.send_mail(TransactionalKind.MANAGE, subscriber.email, _MANAGE_PATH, link)
         else:
             no_link = link._replace(token="")
-            await self.send_mail(TransactionalKind.ABSENT, clean, SIGNUP_PATH, no_link)
+            await self.send_mail(TransactionalKind.ABSENT, clean, _SIGNUP_PATH, no_link)
         return []
 
     async def send_reminder(self, address: str) -> None:
@@ -124,7 +124,7 @@ class SignupService:
         if subscriber is not None and subscriber.active:
             link = self.access_link(clean, subscriber)
             with suppress(MailQuotaReached):
-                await self.send_mail(TransactionalKind.MANAGE, subscriber.email, MANAGE_PATH, link)
+                await self.send_mail(TransactionalKind.MANAGE, subscriber.email, _MANAGE_PATH, link)
 
     def access_link(self, address: str, subscriber: Subscriber | None) -> IssuedToken:
         """Build the access link, also for an unknown address, so that both take equally long."""

@@ -24,10 +24,10 @@ from producers.bus import BatchEntry, Bus, NoReply, RevisionConflict, records
 from producers.bus.records import Versioned
 
 MAX_TRIES = 20
-MAX_SILENCES = 2
-ID_BYTES = 10
+_MAX_SILENCES = 2
+_ID_BYTES = 10
 UNKNOWN_ID = "nobody"
-MOVED_PREFIX = b"-"
+_MOVED_PREFIX = b"-"
 """Prefix of an address entry whose subscriber has another address now; the id follows."""
 
 T = TypeVar("T")
@@ -160,7 +160,7 @@ class SubscriberStore:
                 raise AddressTaken
             changed = subscriber.model_copy(update={"email": new})
             entries = [
-                BatchEntry(old_key, MOVED_PREFIX + id.encode(), stored[old_key].address_revision),
+                BatchEntry(old_key, _MOVED_PREFIX + id.encode(), stored[old_key].address_revision),
                 BatchEntry(new_key, id.encode(), stored[new_key].address_revision),
                 BatchEntry(f"s.{id}", encode(changed), before.revision),
                 await self.list_entry_with(id, old_key),
@@ -199,7 +199,7 @@ class SubscriberStore:
         """Purge the listed addresses that name a purged subscriber, also former ones."""
         names = await self.listed_keys(id)
         # The key of the current address goes last: `purge_leftovers` starts from it.
-        for expected in (MOVED_PREFIX + id.encode(), id.encode()):
+        for expected in (_MOVED_PREFIX + id.encode(), id.encode()):
             for key in names:
                 await self.purge_key_if(key, expected)
         if names:
@@ -214,7 +214,7 @@ class SubscriberStore:
     async def purge_leftovers(self, email: str) -> bool:
         """Purge the address keys that an interrupted erasure has left; True if there were any."""
         entry = await self.bucket.get(self.key_of_address(email))
-        if entry is None or entry.data.startswith(MOVED_PREFIX):
+        if entry is None or entry.data.startswith(_MOVED_PREFIX):
             return False
         if await self.find_by_id(entry.data.decode()):
             return False
@@ -242,7 +242,7 @@ class SubscriberStore:
                 Subscriber.model_validate_json(subscriber.data) if subscriber else None,
                 addresses[key].revision,
                 subscriber.revision if subscriber else 0,
-                addresses[key].data.startswith(MOVED_PREFIX),
+                addresses[key].data.startswith(_MOVED_PREFIX),
             )
         return entries
 
@@ -263,7 +263,7 @@ async def _retry_on_conflict(attempt: Callable[[bool], Awaitable[T]]) -> T:
             return await attempt(is_repeat)
         except NoReply:
             silent += 1
-            if silent >= MAX_SILENCES:
+            if silent >= _MAX_SILENCES:
                 raise
         except RevisionConflict:
             pass
@@ -292,7 +292,7 @@ def encode(subscriber: Subscriber) -> bytes:
 
 def new_subscriber_id() -> str:
     """Return a random id of 80 bits in 16 characters."""
-    return base32(secrets.token_bytes(ID_BYTES))
+    return base32(secrets.token_bytes(_ID_BYTES))
 
 
 def base32(data: bytes) -> str:

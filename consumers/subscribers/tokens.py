@@ -24,8 +24,8 @@ from contracts.subscriptions.signup import LinkProblem, LinkRefused
 from producers.bus import Bus, RevisionConflict
 
 T = TypeVar("T", bound=BaseModel)
-MAX_TOKEN_LENGTH = 6000
-USED_PREFIX = "used."
+_MAX_TOKEN_LENGTH = 6000
+_USED_PREFIX = "used."
 
 
 class TokenPurpose(Enum):
@@ -82,7 +82,7 @@ class LinkTokens:
         whole = token.encode("ascii", "replace") + b"=" * (-len(token) % 4)
         try:
             is_canonical = urlsafe_b64encode(urlsafe_b64decode(whole)) == whole
-            if len(token) > MAX_TOKEN_LENGTH or not is_canonical:
+            if len(token) > _MAX_TOKEN_LENGTH or not is_canonical:
                 raise InvalidToken  # another spelling of a token would count as another token
             packed = self.fernets[purpose].decrypt(whole)
             began = self.fernets[purpose].extract_timestamp(whole)
@@ -106,14 +106,14 @@ class TokenUses:
 
     async def used_by(self, token: str) -> str | None:
         """Return the digest of the first browser that used a token; None if unused."""
-        value = await self.bus.bucket(subjects.NOTICES.name).get(USED_PREFIX + token_digest(token))
+        value = await self.bus.bucket(subjects.NOTICES.name).get(_USED_PREFIX + token_digest(token))
         return value.data.decode() if value else None
 
     async def record(self, token: str, browser: str = "") -> None:
         """Record the first use of a token; *browser* where the token is bound to one."""
         bucket = self.bus.bucket(subjects.NOTICES.name)
         with suppress(RevisionConflict):
-            await bucket.create(USED_PREFIX + token_digest(token), browser.encode())
+            await bucket.create(_USED_PREFIX + token_digest(token), browser.encode())
 
     async def claim(self, token: str, browser: str) -> None:
         """Bind a token to the first browser that uses it. Raises LinkRefused."""

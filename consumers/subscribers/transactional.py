@@ -32,7 +32,7 @@ from producers.bus import Bus, NoReply, RevisionConflict
 
 log = structlog.get_logger()
 DAILY_LIMIT = 3
-ACCESS_KINDS = frozenset(
+_ACCESS_KINDS = frozenset(
     {TransactionalKind.CONFIRM, TransactionalKind.MANAGE, TransactionalKind.CHANGE}
 )
 """Kinds whose links prove that the address is reachable."""
@@ -167,7 +167,7 @@ def may_ignore_suppression(kind: TransactionalKind, reason: str) -> bool:
     A mailbox that bounced once may work again, so access links are sent. After a complaint no mail
     is sent that strangers can request.
     """
-    return kind in ACCESS_KINDS and reason.startswith(BOUNCE_PREFIX)
+    return kind in _ACCESS_KINDS and reason.startswith(BOUNCE_PREFIX)
 
 
 def _normalize_mailbox(address: str) -> str:

@@ -21,12 +21,12 @@ from producers.bus import Bus, Change
 from producers.bus.watch import Watch
 
 log = structlog.get_logger()
-KEY_PREFIX = f"{ChannelName.EMAIL}."
-HASH_BYTES = 16
+_KEY_PREFIX = f"{ChannelName.EMAIL}."
+_HASH_BYTES = 16
 MAX_AGE_S = 10.0
-RETRY_AFTER_S = 0.5
-RECONNECT_S = 1.0
-FOREVER = float("inf")
+_RETRY_AFTER_S = 0.5
+_RECONNECT_S = 1.0
+_FOREVER = float("inf")
 
 
 @dataclass
@@ -44,7 +44,7 @@ class SuppressionCache:
 
     async def run(self) -> None:
         """Follow the bucket until cancelled, over outages of the bus."""
-        await every(RECONNECT_S, self.follow)
+        await every(_RECONNECT_S, self.follow)
 
     async def follow(self) -> None:
         bucket = self.bus.bucket(subjects.SUPPRESSED.name)
@@ -57,11 +57,11 @@ class SuppressionCache:
     def apply(self, change: Change) -> None:
         """Apply one change."""
         self.seq = change.seq
-        if not change.key.startswith(KEY_PREFIX):
+        if not change.key.startswith(_KEY_PREFIX):
             return
-        key = bytes.fromhex(change.key.removeprefix(KEY_PREFIX))[:HASH_BYTES]
+        key = bytes.fromhex(change.key.removeprefix(_KEY_PREFIX))[:_HASH_BYTES]
         suppression = _parse_change(change)
-        until = suppression.until.timestamp() if suppression and suppression.until else FOREVER
+        until = suppression.until.timestamp() if suppression and suppression.until else _FOREVER
         if suppression is None or until <= self.clock():
             self.active.pop(key, None)
         else:
@@ -77,7 +77,7 @@ class SuppressionCache:
 
     def reason_for(self, address: str) -> str:
         """Return the reason why *address* is suppressed now; empty if it is not."""
-        reason, until = self.active.get(self.hash_address(address)[:HASH_BYTES], ("", FOREVER))
+        reason, until = self.active.get(self.hash_address(address)[:_HASH_BYTES], ("", _FOREVER))
         return reason if until > self.clock() else ""
 
 
@@ -121,7 +121,7 @@ class SuppressionAwareContacts:
         """Look up contacts. Raises RetryLater when an answer could be stale."""
         contacts = self.contacts.lookup(ids)
         if not self.cache.is_fresh:
-            raise RetryLater(RETRY_AFTER_S, "the suppressed addresses are not fresh")
+            raise RetryLater(_RETRY_AFTER_S, "the suppressed addresses are not fresh")
         if not self.cache.active:
             return contacts
         reason_for = self.cache.reason_for

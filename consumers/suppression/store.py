@@ -18,8 +18,8 @@ from producers.bus import Bus, RevisionConflict, records
 log = structlog.get_logger()
 BOUNCE_PREFIX = "bounced "
 """Prefix of the reason for a bounce; the status code follows."""
-MAX_SOFT_FAILURES = 3
-SOFT_FAILURE_WINDOW = timedelta(days=14)
+_MAX_SOFT_FAILURES = 3
+_SOFT_FAILURE_WINDOW = timedelta(days=14)
 """MAX_SOFT_FAILURES within this time suppress an address."""
 
 
@@ -52,7 +52,7 @@ class SoftFailures(Record):
     marks: dict[str, AwareDatetime] = Field(default_factory=dict)
 
     def with_failure(self, mark: str, at: datetime) -> "SoftFailures":
-        since = at - SOFT_FAILURE_WINDOW
+        since = at - _SOFT_FAILURE_WINDOW
         recent = {name: seen for name, seen in self.marks.items() if seen > since}
         return SoftFailures(marks={mark: at, **recent})
 
@@ -110,7 +110,7 @@ class SuppressionStore:
 
         key = f"soft.{_record_key(channel, address_hash)}"
         written = await records.update(self.bucket, key, SoftFailures, count)
-        return len(written.value.marks) >= MAX_SOFT_FAILURES
+        return len(written.value.marks) >= _MAX_SOFT_FAILURES
 
     async def lift(
         self,

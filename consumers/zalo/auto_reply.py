@@ -25,12 +25,12 @@ from contracts.base.times import utc_now
 from producers.bus import Bus
 
 log = structlog.get_logger()
-FREE_REPLY_WINDOW = timedelta(seconds=FREE_WINDOW_S - MARGIN_S)
-PAUSED_RETRY_S = 30.0
+_FREE_REPLY_WINDOW = timedelta(seconds=FREE_WINDOW_S - MARGIN_S)
+_PAUSED_RETRY_S = 30.0
 RETRY_S = 60.0
 OPERATOR_RETRY_S = 3600.0
 """Delay while an operator has to act; every waiting message asks Zalo again."""
-PERMANENT_REFUSALS = {ErrorKind.RECIPIENT, ErrorKind.CONTENT}
+_PERMANENT_REFUSALS = {ErrorKind.RECIPIENT, ErrorKind.CONTENT}
 """Refusals that the same reply would meet again."""
 
 
@@ -47,7 +47,7 @@ class AutoReply:
 
     async def reply(self, event: ZaloEvent) -> None:
         """Reply to a message. Raises RetryLater if nothing was sent and a retry is useful."""
-        end = event.at + FREE_REPLY_WINDOW
+        end = event.at + _FREE_REPLY_WINDOW
 
         def expired() -> bool:
             """Whether a reply would cost money by now."""
@@ -56,7 +56,7 @@ class AutoReply:
         if expired() or await self.may_have_replied(event):
             return
         if self.is_paused():
-            raise RetryLater(PAUSED_RETRY_S, "paused")
+            raise RetryLater(_PAUSED_RETRY_S, "paused")
         claim = await self.followers.claim_reply(event.user_id, utc_now(self.clock))
         if claim is None:
             return
@@ -87,7 +87,7 @@ class AutoReply:
 
     async def retry_unless_permanent(self, refused: Refused, claim: ReplyClaim) -> None:
         """Raise RetryLater unless Zalo refused this person or this text."""
-        if refused.rule.kind in PERMANENT_REFUSALS:
+        if refused.rule.kind in _PERMANENT_REFUSALS:
             return
         await self.followers.release_claim(claim)
         if refused.rule.kind in (ErrorKind.OPERATOR, ErrorKind.TOKEN):

@@ -23,8 +23,8 @@ log = structlog.get_logger()
 INTERVAL_S = 600.0
 GRACE_S = 600.0
 """A cover is stored before the record that names it."""
-RECORD_PREFIX = "note.zalo."
-COVER_PATH = re.compile(r"anh/[0-9a-f]{64}\.jpg$")
+_RECORD_PREFIX = "note.zalo."
+_COVER_PATH = re.compile(r"anh/[0-9a-f]{64}\.jpg$")
 
 
 @dataclass
@@ -62,7 +62,7 @@ class CoverCleanup:
     async def covers_in_use(self) -> frozenset[str]:
         """Return the covers that articles of not withdrawn items show, or will show."""
         covers_by_item = dict[str, set[str]]()
-        async for key, value in self.bus.bucket(subjects.LEDGER.name).values(RECORD_PREFIX):
+        async for key, value in self.bus.bucket(subjects.LEDGER.name).values(_RECORD_PREFIX):
             if copies := _cover_paths(ArticleRecord.decode(value.data)):
                 covers_by_item.setdefault(key.rpartition(".")[2], set()).update(copies)
         items = await self.bus.bucket(subjects.PUBLISHED.name).get_many(list(covers_by_item))
@@ -73,7 +73,7 @@ class CoverCleanup:
 
 def _cover_paths(record: ArticleRecord) -> set[str]:
     """Return the cover that is to be shown, and the one shown until then."""
-    matches = (COVER_PATH.search(url) for url in (record.picture, record.cover))
+    matches = (_COVER_PATH.search(url) for url in (record.picture, record.cover))
     return {copy[0] for copy in matches if copy}
 
 

@@ -28,7 +28,7 @@ from producers.bus.records import read
 
 log = structlog.get_logger()
 WITHDRAWN_REASON = "withdrawn"
-PERMANENT_VERDICTS = {Verdict.FAILED, Verdict.SUPPRESSED}
+_PERMANENT_VERDICTS = {Verdict.FAILED, Verdict.SUPPRESSED}
 RETRY_S = 60.0
 MAX_RETRY_S = 600.0
 
@@ -139,7 +139,7 @@ class Erasure:
             await self.lists.forget(user_id, lambda: False)
         except ROW_ERRORS as why:
             outcome = outcome_of(why, self.lists.api.clock.now(), jitter)
-            if outcome.verdict in PERMANENT_VERDICTS:
+            if outcome.verdict in _PERMANENT_VERDICTS:
                 log.info("zalo_person_unknown_there", reason=outcome.reason)
                 return
             delay_s = min(outcome.retry_after_s or RETRY_S, MAX_RETRY_S)

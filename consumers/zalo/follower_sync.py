@@ -23,8 +23,8 @@ from producers.bus import Bus, BusError, RevisionConflict
 from producers.bus.records import Versioned, read
 
 log = structlog.get_logger()
-SYNC_INTERVAL = timedelta(hours=24)
-POLL_S = 600.0
+_SYNC_INTERVAL = timedelta(hours=24)
+_POLL_S = 600.0
 
 
 def _scan_key(app_id: str) -> str:
@@ -56,12 +56,12 @@ class FollowerSync:
                     await self.sync()
             except (ChannelError, Refused, BusError) as trouble:
                 log.warning("zalo_followers_not_listed", reason=failure_reason(trouble))
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(_POLL_S)
 
     async def is_due(self) -> bool:
         scan = await last_scan(self.bus, self.app_id)
         return (
-            scan is None or scan.ended is None or utc_now(self.clock) - scan.began >= SYNC_INTERVAL
+            scan is None or scan.ended is None or utc_now(self.clock) - scan.began >= _SYNC_INTERVAL
         )
 
     async def sync(self) -> FollowerScan:

@@ -16,11 +16,11 @@ from contracts.records import Record
 from producers.bus import Bus
 from producers.bus.records import read, update
 
-REPLY_INTERVAL = timedelta(hours=24)
+_REPLY_INTERVAL = timedelta(hours=24)
 """Shortest time between two automatic replies to a person."""
-FREE_MESSAGE_WINDOW = timedelta(hours=48)
+_FREE_MESSAGE_WINDOW = timedelta(hours=48)
 """Time after an interaction in which a message is free."""
-FOLLOWS_AFTER_EVENT = {EventKind.FOLLOW: True, EventKind.UNFOLLOW: False}
+_FOLLOWS_AFTER_EVENT = {EventKind.FOLLOW: True, EventKind.UNFOLLOW: False}
 
 
 class Follower(Record):
@@ -52,8 +52,8 @@ class Follower(Record):
 def apply_event(stored: Follower | None, event: ZaloEvent) -> Follower:
     """Apply an event to a record; the order of events does not matter."""
     follower = stored or Follower()
-    if event.kind in FOLLOWS_AFTER_EVENT:
-        follower = follower.with_follow_state(FOLLOWS_AFTER_EVENT[event.kind], event.at)
+    if event.kind in _FOLLOWS_AFTER_EVENT:
+        follower = follower.with_follow_state(_FOLLOWS_AFTER_EVENT[event.kind], event.at)
     return follower if event.kind is EventKind.UNFOLLOW else follower.with_interaction(event.at)
 
 
@@ -119,7 +119,7 @@ class FollowerStore:
             nonlocal before
             follower = stored or Follower()
             before = follower.replied_at
-            if before and now - before < REPLY_INTERVAL:
+            if before and now - before < _REPLY_INTERVAL:
                 return follower
             return follower.model_copy(update={"replied_at": now})
 
@@ -151,10 +151,10 @@ class FollowerStore:
         tally = dict.fromkeys(FollowerCounts.model_fields, 0)
         async for _, value in self.bucket.values():
             follower = Follower.model_validate_json(value.data)
-            tally[COUNT_FIELD[follower.follows]] += 1
+            tally[_COUNT_FIELD[follower.follows]] += 1
             seen_at = follower.last_interaction
-            tally["within_reach"] += bool(seen_at and now - seen_at < FREE_MESSAGE_WINDOW)
+            tally["within_reach"] += bool(seen_at and now - seen_at < _FREE_MESSAGE_WINDOW)
         return FollowerCounts(**tally)
 
 
-COUNT_FIELD = {True: "followers", False: "left", None: "unknown"}
+_COUNT_FIELD = {True: "followers", False: "left", None: "unknown"}

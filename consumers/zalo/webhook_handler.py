@@ -14,7 +14,7 @@ from consumers.zalo.followers import FollowerStore
 from contracts.delivery import ChannelName
 
 log = structlog.get_logger()
-CONSENTING_EVENTS = {EventKind.FOLLOW, EventKind.INBOUND, EventKind.INTERACTION}
+_CONSENTING_EVENTS = {EventKind.FOLLOW, EventKind.INBOUND, EventKind.INTERACTION}
 """Events that show that a person wants messages again."""
 OnTemplateNews = Callable[..., Awaitable[None]]
 
@@ -57,7 +57,7 @@ class ZaloEventHandler:
         if withdrawn and event.at <= withdrawn:
             await self.followers.erase(event.user_id, withdrawn)
             return
-        if event.kind in CONSENTING_EVENTS:
+        if event.kind in _CONSENTING_EVENTS:
             await self.suppressions.lift(ChannelName.ZALO, address, requested_at=event.at)
         if event.kind is EventKind.INBOUND:
             await self.auto_reply.reply(event)

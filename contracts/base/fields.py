@@ -22,7 +22,7 @@ from pydantic_core import PydanticCustomError
 from contracts import text
 
 ID_PATTERN = r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$"
-URL_MAX = 2048
+_URL_MAX = 2048
 _URL_PATTERN = r"^[Hh][Tt][Tt][Pp][Ss]?://[!-.0-?A-\[\]-~]+(?:/[!-~]*)?$"
 REVISION_MAX = 2**31 - 1
 
@@ -69,12 +69,12 @@ def _as_id(value: Any) -> str:
 
 def _as_url(value: Any) -> str:
     url = _text_only(value)
-    if len(url) <= URL_MAX and not is_web_address(url):
+    if len(url) <= _URL_MAX and not _is_web_address(url):
         raise PydanticCustomError("url", "not a web address")
     return url
 
 
-def is_web_address(url: str) -> bool:
+def _is_web_address(url: str) -> bool:
     """http or https with a host, without user names, spaces or characters a URL must encode."""
     if not _URL.fullmatch(url) or _URL_FORBIDDEN.search(url):
         return False
@@ -156,7 +156,7 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=100_000), AS_TE
 
 HttpUrl = Annotated[
     str,
-    StringConstraints(max_length=URL_MAX),
+    StringConstraints(max_length=_URL_MAX),
     BeforeValidator(_as_url),
     Field(json_schema_extra={"format": "uri", "pattern": _URL_PATTERN}),
 ]

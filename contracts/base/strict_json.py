@@ -11,7 +11,7 @@ from contracts.catalog import load_texts
 from contracts.errors import WHOLE_EVENT, Bilingual, FieldError, Unreadable, field_error, join_path
 
 MAX_DEPTH = 12
-MESSAGES_FILE = Path(__file__).with_name("json_messages.toml")
+_MESSAGES_FILE = Path(__file__).with_name("json_messages.toml")
 
 
 def loads(body: bytes, field: str = WHOLE_EVENT) -> Any:
@@ -71,7 +71,7 @@ def _translate_json_error(message: str) -> Bilingual:
 
 def _json_messages() -> dict[str, str]:
     """Vietnamese messages by Python's English ones."""
-    return load_texts(MESSAGES_FILE)
+    return load_texts(_MESSAGES_FILE)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

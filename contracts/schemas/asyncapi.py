@@ -14,7 +14,7 @@ from contracts.delivery import ChannelName, Lane
 from contracts.events import BUS_TYPES, CASE_UPDATED, KINDS, kind_of
 from contracts.publication import RELEASED
 
-VERSION = "1.0.0"
+_VERSION = "1.0.0"
 _SCHEMA_FORMAT = "application/schema+json;version=2020-12"
 _PARAMETER_DESCRIPTIONS = {
     "unit": "Id of the unit that sends.",
@@ -84,7 +84,7 @@ def build_document() -> Document:
         "id": "tag:moha.gov.vn,2026:loa",
         "info": {
             "title": "Loa",
-            "version": VERSION,
+            "version": _VERSION,
             "description": "The notification platform of Vietnam's Ministry of Home Affairs.",
         },
         "defaultContentType": envelope.CONTENT_TYPE,

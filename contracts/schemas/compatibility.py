@@ -14,7 +14,7 @@ Schema = dict[str, Any]
 Refuses = Callable[[Any, Any], bool]
 
 ANNOTATIONS = frozenset({"title", "description", "examples", "$comment", "$schema", "$id", "$defs"})
-ABSENT = object()
+_ABSENT = object()
 """Marks a keyword that a schema does not use."""
 
 _ACCEPTS_ALL: Schema = {}
@@ -88,13 +88,13 @@ def _node(old: list[Schema], new: list[Schema], path: str) -> Iterator[str]:
 def _same(old: Schema, new: Schema) -> bool:
     if old == _ACCEPTS_ALL:
         return False
-    before, after = old.get("type", ABSENT), new.get("type", ABSENT)
-    return after in (ABSENT, before) or (before == "integer" and after == "number")
+    before, after = old.get("type", _ABSENT), new.get("type", _ABSENT)
+    return after in (_ABSENT, before) or (before == "integer" and after == "number")
 
 
 def _branch(old: Schema, new: Schema, path: str) -> Iterator[str]:
     for word in sorted((old.keys() | new.keys()) - _NESTED_KEYWORDS):
-        before, after = old.get(word, ABSENT), new.get(word, ABSENT)
+        before, after = old.get(word, _ABSENT), new.get(word, _ABSENT)
         if _KEYWORD_RULES.get(word, _differs)(before, after):
             yield f"{path or 'root'}: {word} {_shown(before)} → {_shown(after)}"
     for name in sorted(set(new.get("required", ())) - set(old.get("required", ()))):
@@ -117,23 +117,23 @@ def _below(path: str, name: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    return "unsaid" if value is ABSENT else str(value)
+    return "unsaid" if value is _ABSENT else str(value)
 
 
 def _raised(old: Any, new: Any) -> bool:
-    return new is not ABSENT and (old is ABSENT or new > old)
+    return new is not _ABSENT and (old is _ABSENT or new > old)
 
 
 def _lowered(old: Any, new: Any) -> bool:
-    return new is not ABSENT and (old is ABSENT or new < old)
+    return new is not _ABSENT and (old is _ABSENT or new < old)
 
 
 def _set_anew(old: Any, new: Any) -> bool:
-    return new is not ABSENT and bool(new != old)
+    return new is not _ABSENT and bool(new != old)
 
 
 def _fewer(old: Any, new: Any) -> bool:
-    return new is not ABSENT and (old is ABSENT or any(value not in new for value in old))
+    return new is not _ABSENT and (old is _ABSENT or any(value not in new for value in old))
 
 
 def _differs(old: Any, new: Any) -> bool:

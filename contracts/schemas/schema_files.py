@@ -21,7 +21,7 @@ from contracts.publication import RELEASED, Publication
 from contracts.schemas import asyncapi, schema_history
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-FOLDER = Path(__file__).parent
+_FOLDER = Path(__file__).parent
 _ATTRIBUTE_NAME = "^[a-z0-9]+$"
 _CLOSED_TYPES = frozenset(KINDS)
 """The types whose data is closed: a door refuses a field it does not know."""
@@ -96,7 +96,7 @@ def _closed(schema: Schema) -> Schema:
     return schema
 
 
-def write_files(folder: Path = FOLDER) -> list[str]:
+def write_files(folder: Path = _FOLDER) -> list[str]:
     """Write all files; the breaking changes that stopped it, if any."""
     built = build_schemas()
     refused = schema_history.freeze_schemas(folder / "frozen", built)

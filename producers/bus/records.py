@@ -11,7 +11,7 @@ from producers.bus import Bucket, NoReply, RevisionConflict
 V = TypeVar("V")
 V_co = TypeVar("V_co", covariant=True)
 T = TypeVar("T", bound=BaseModel)
-MAX_TRIES = 50
+_MAX_TRIES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ async def update(
     result; otherwise NoReply is raised at once. Raises NoReply if the bus is unavailable,
     RevisionConflict after MAX_TRIES lost writes.
     """
-    for _ in range(MAX_TRIES):
+    for _ in range(_MAX_TRIES):
         known = known or await read(bucket, key, kind)
         wanted = transition(known.value)
         if wanted == known.value:
@@ -66,7 +66,7 @@ async def update(
             if not is_idempotent:
                 raise
             known = None
-    raise RevisionConflict(f"{bucket.name}.{key} changed {MAX_TRIES} times")
+    raise RevisionConflict(f"{bucket.name}.{key} changed {_MAX_TRIES} times")
 
 
 async def _write(bucket: Bucket, key: str, wanted: BaseModel, revision: int) -> int:

@@ -24,13 +24,13 @@ from producers.texts import get_text
 
 Document = dict[str, Any]
 
-FOLDER = Path(__file__).parent
-SCHEMAS = Path(events.__file__).parent / "schemas"
+_FOLDER = Path(__file__).parent
+_SCHEMAS = Path(events.__file__).parent / "schemas"
 _COMPONENTS = "#/components/schemas/"
-TEXT: Document = {"schema": {"type": "string"}}
+_TEXT: Document = {"schema": {"type": "string"}}
 _RETRY_AFTER_HEADER = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
 _BEARER_CHALLENGE = {"WWW-Authenticate": {"schema": {"const": "Bearer"}}}
-DESCRIPTIONS = json.loads((FOLDER / "descriptions.json").read_text("utf-8"))
+_DESCRIPTIONS = json.loads((_FOLDER / "descriptions.json").read_text("utf-8"))
 
 
 def _refusals(*statuses: int) -> dict[int | str, Document]:
@@ -57,7 +57,7 @@ def _parameter(place: str, name: str, **more: Any) -> Document:
 
 
 def _attribute(name: str) -> Document:
-    return _parameter("header", f"ce-{name}", description=DESCRIPTIONS["binary"])
+    return _parameter("header", f"ce-{name}", description=_DESCRIPTIONS["binary"])
 
 
 def _name(event_type: str) -> str:
@@ -70,34 +70,34 @@ def _any_of(suffix: str) -> Document:
     return {"oneOf": [{"$ref": f"{_COMPONENTS}{name}{suffix}"} for name in names]}
 
 
-BATCH = {"type": "array", "items": _any_of("Event"), "minItems": 1, "maxItems": MAX_BATCH_EVENTS}
-BODIES: Document = {
+_BATCH = {"type": "array", "items": _any_of("Event"), "minItems": 1, "maxItems": MAX_BATCH_EVENTS}
+_BODIES: Document = {
     CONTENT_TYPE: {"schema": _any_of("Event")},
-    BATCH_TYPE: {"schema": BATCH},
+    BATCH_TYPE: {"schema": _BATCH},
     JSON_TYPE: {"schema": _any_of("Data")},
 }
 _API_KEY_SECURITY: list[Document] = [{"key": []}]
 
 SEND_ROUTE: Document = {
     "operation_id": "sendEvents",
-    "summary": DESCRIPTIONS["send"]["summary"],
-    "description": DESCRIPTIONS["send"]["description"],
+    "summary": _DESCRIPTIONS["send"]["summary"],
+    "description": _DESCRIPTIONS["send"]["description"],
     "status_code": 202,
     "response_model": EventAccepted | BatchAccepted,
-    "response_description": DESCRIPTIONS["send"]["answer"],
+    "response_description": _DESCRIPTIONS["send"]["answer"],
     "responses": _refusals(400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503),
     "openapi_extra": {
         "security": _API_KEY_SECURITY,
         "parameters": [_attribute(name) for name in ("specversion", "id", "source", "type")],
-        "requestBody": {"required": True, "content": BODIES},
+        "requestBody": {"required": True, "content": _BODIES},
     },
 }
 STATUS_ROUTE: Document = {
     "operation_id": "eventStatus",
-    "summary": DESCRIPTIONS["status"]["summary"],
-    "description": DESCRIPTIONS["status"]["description"],
+    "summary": _DESCRIPTIONS["status"]["summary"],
+    "description": _DESCRIPTIONS["status"]["description"],
     "response_model": Status,
-    "response_description": DESCRIPTIONS["status"]["answer"],
+    "response_description": _DESCRIPTIONS["status"]["answer"],
     "responses": _refusals(401, 404, 429, 500, 503),
     "openapi_extra": {
         "security": _API_KEY_SECURITY,
@@ -116,11 +116,11 @@ STATUS_ROUTE: Document = {
 def build_openapi(app: FastAPI) -> Document:
     """The document: the routes of *app*, the committed schemas of events, the API key."""
     document = get_openapi(
-        title=app.title, version=app.version, description=DESCRIPTIONS["door"], routes=app.routes
+        title=app.title, version=app.version, description=_DESCRIPTIONS["door"], routes=app.routes
     )
     components = document["components"]
     components["securitySchemes"] = {
-        "key": {"type": "http", "scheme": "bearer", "description": DESCRIPTIONS["key"]}
+        "key": {"type": "http", "scheme": "bearer", "description": _DESCRIPTIONS["key"]}
     }
     schemas = components["schemas"]
     schemas |= _lifted("Problem", Problem.model_json_schema())
@@ -133,10 +133,10 @@ def build_openapi(app: FastAPI) -> Document:
 def build_docs_page(document: Document) -> tuple[str, str]:
     """The documentation page, and a policy that allows only its own style."""
     environment = Environment(
-        loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined
+        loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined
     )
-    style = (FOLDER / "docs.css").read_text("utf-8")
-    example = (FOLDER / "example.json").read_text("utf-8")
+    style = (_FOLDER / "docs.css").read_text("utf-8")
+    example = (_FOLDER / "example.json").read_text("utf-8")
     html = environment.get_template("docs.html.j2").render(
         document=document, style=style, example=example
     )
@@ -146,7 +146,7 @@ def build_docs_page(document: Document) -> tuple[str, str]:
 
 
 def _committed(name: str) -> Document:
-    schema: Document = json.loads((SCHEMAS / f"{name}.json").read_text("utf-8"))
+    schema: Document = json.loads((_SCHEMAS / f"{name}.json").read_text("utf-8"))
     return schema
 
 

@@ -28,12 +28,12 @@ def compose_event(draft: Draft, feed: Feed, unit: str) -> CloudEvent:
     """
     try:
         with isolate_errors():
-            return build_event(draft, feed, unit)
+            return _build_event(draft, feed, unit)
     except UnexpectedError as trouble:
         raise Invalid(UnreadableEntry(trouble.kind).error) from trouble
 
 
-def build_event(draft: Draft, feed: Feed, unit: str) -> CloudEvent:
+def _build_event(draft: Draft, feed: Feed, unit: str) -> CloudEvent:
     entry = draft.entry
     return CloudEvent(
         specversion="1.0",

@@ -27,7 +27,7 @@ DAY_S = 86_400.0
 _WEEK_S = 7 * DAY_S
 _JITTER = 0.1
 _MAX_DOUBLINGS = 20
-RANDOM = Random()  # noqa: S311 -- spreads visits, keeps no secret
+_RANDOM = Random()  # noqa: S311 -- spreads visits, keeps no secret
 
 
 @dataclass
@@ -60,7 +60,7 @@ class ReadingResult:
 def after_failure(state: FeedState, feed: Feed, now: float, error: FeedUnavailable) -> FeedState:
     """The state after a failed visit; known articles stay."""
     after_s = error.retry_after_s
-    wait = next_visit_s(feed.every_min * 60, after_s, state.failures + 1, RANDOM.random())
+    wait = next_visit_s(feed.every_min * 60, after_s, state.failures + 1, _RANDOM.random())
     return state.model_copy(
         update={
             "due": now + wait,
@@ -123,7 +123,7 @@ def _visit_fields(
 ) -> dict[str, object]:
     moved = response.moved_permanently and response.url != feed.url
     return {
-        "due": now + next_visit_s(feed.every_min * 60, asked_s, 0, RANDOM.random()),
+        "due": now + next_visit_s(feed.every_min * 60, asked_s, 0, _RANDOM.random()),
         "closed_until": 0.0,
         "visited": now,
         "read": now,

@@ -30,7 +30,7 @@ from producers.imports.planned import (
     Twin,
 )
 
-DAY = timedelta(days=1)
+_DAY = timedelta(days=1)
 
 
 def plan_events(reading: Reading, imported: ImportedArticles) -> Plan:
@@ -271,6 +271,6 @@ def _is_new(entry: Entry, reading: Reading) -> bool:
 
 def _quiet_until(article: ImportedArticle, now: datetime) -> datetime | None:
     """Until when an item with too many changes in a day is left alone."""
-    if len(article.recent_changes) < MAX_CHANGES_A_DAY or now - article.recent_changes[0] >= DAY:
+    if len(article.recent_changes) < MAX_CHANGES_A_DAY or now - article.recent_changes[0] >= _DAY:
         return None
-    return article.recent_changes[0] + DAY
+    return article.recent_changes[0] + _DAY

@@ -177,7 +177,7 @@ class Importer:
         imported = await self.cached_articles(unit)
         subject = subjects.content(unit, "*")
         async for message in self.bus.scan(subjects.CONTENT.name, subject, imported.seq + 1):
-            event = decode_message(message)
+            event = _decode_message(message)
             if event and await self.counts(event, imported, message.subject):
                 imported.add_event(event, message.time)
             imported.seq = message.seq
@@ -235,7 +235,7 @@ class Importer:
         return next_state.after_failure(state, call.feed, self.clock(), unavailable)
 
 
-def decode_message(message: Message) -> CloudEvent | None:
+def _decode_message(message: Message) -> CloudEvent | None:
     """The event in a message; None for other content, for which intake stores a dead letter."""
     try:
         return decode(None, message.headers, message.data)

@@ -12,14 +12,14 @@ from starlette.requests import Request
 from producers.token_buckets import TokenBuckets
 
 log = structlog.get_logger()
-PER_MINUTE, BURST = 10.0, 40.0
+_PER_MINUTE, BURST = 10.0, 40.0
 """Mails that one household may cause; an office behind one address has many people."""
-HOUSEHOLD_BITS, SITE_BITS, NEIGHBOUR_BITS = 64, 48, 24
+_HOUSEHOLD_BITS, _SITE_BITS, _NEIGHBOUR_BITS = 64, 48, 24
 """Prefix lengths in bits: of a household (IPv6), of a customer (IPv6), of a network (IPv4)."""
 _NETWORK_SHARE = 1 / 20
 """Part of the hourly mails that one network may cause at once, and again per hour."""
 _MIN_NETWORK_SHARE = 3.0
-MINUTES = 60
+_MINUTES = 60
 
 
 def client_address(request: Request) -> str:
@@ -27,7 +27,7 @@ def client_address(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def address_group(address: str, *, ipv6_bits: int = HOUSEHOLD_BITS, ipv4_bits: int = 32) -> str:
+def address_group(address: str, *, ipv6_bits: int = _HOUSEHOLD_BITS, ipv4_bits: int = 32) -> str:
     """The group that an address is counted under: its first bits, for IPv6 and IPv4."""
     try:
         ip = ip_address(address)
@@ -49,8 +49,8 @@ class MailLimits:
 
     def __init__(self, per_hour: int, clock: Callable[[], float]) -> None:
         share = max(per_hour * _NETWORK_SHARE, _MIN_NETWORK_SHARE)
-        self.households = TokenBuckets(PER_MINUTE, BURST, clock)
-        self.networks = TokenBuckets(share / MINUTES, share, clock) if per_hour else None
+        self.households = TokenBuckets(_PER_MINUTE, BURST, clock)
+        self.networks = TokenBuckets(share / _MINUTES, share, clock) if per_hour else None
 
     def check(self, request: Request) -> None:
         """Raise HTTPException (429) if the client may cause no mail now, for any address."""
@@ -66,5 +66,5 @@ class MailLimits:
         if wait or self.networks is None:
             return wait
         return self.networks.take(
-            address_group(address, ipv6_bits=SITE_BITS, ipv4_bits=NEIGHBOUR_BITS)
+            address_group(address, ipv6_bits=_SITE_BITS, ipv4_bits=_NEIGHBOUR_BITS)
         )

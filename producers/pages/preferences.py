@@ -25,7 +25,7 @@ from producers.pages.signup import OPTIONS_PATH, UNPROCESSABLE
 
 FormAction = Callable[[Request, Subscriber, Form], Awaitable[Response]]
 _NOTICE_PARAMETER = "xong"
-COMPLAINT_REASON = "complaint"
+_COMPLAINT_REASON = "complaint"
 """Suppression reason of an address whose owner reported spam."""
 _UNSUBSCRIBED_MESSAGES = {
     UnsubscribeResult.DONE: "left",
@@ -220,4 +220,4 @@ def _suppression_text(data: Mapping[str, Any]) -> str:
     texts = page_texts()[SUPPRESSION_FIELD]
     until = entry["until"] and datetime.fromisoformat(entry["until"]).astimezone(VIETNAM)
     end = texts["until"].format(day=f"{until:%d/%m/%Y}") if until else texts["for_good"]
-    return f"{texts['complaint' if entry['reason'] == COMPLAINT_REASON else 'bounced']} {end}"
+    return f"{texts['complaint' if entry['reason'] == _COMPLAINT_REASON else 'bounced']} {end}"

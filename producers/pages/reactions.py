@@ -33,9 +33,9 @@ from producers.token_buckets import TokenBuckets
 
 log = structlog.get_logger()
 REACTIONS_PATH = "y-kien"
-PER_MINUTE, BURST = 10.0, 60.0
+_PER_MINUTE, BURST = 10.0, 60.0
 """Limit per IP address for all items; an office behind one address has many people."""
-PER_ITEM_PER_MINUTE, PER_ITEM_BURST = 5 / 1440, 5.0
+_PER_ITEM_PER_MINUTE, PER_ITEM_BURST = 5 / 1440, 5.0
 """Limit per IP address for one item."""
 _SAME_SITE_VALUES = ("same-origin", "none")
 _CONTENT_ID_PATTERN = re.compile(ID_PATTERN)
@@ -67,8 +67,8 @@ class ReactionRoutes:
         self.bus = bus
         self.item_state = item_state
         self.renderer = renderer
-        self.limits = TokenBuckets(PER_MINUTE, BURST, clock)
-        self.repeats = TokenBuckets(PER_ITEM_PER_MINUTE, PER_ITEM_BURST, clock)
+        self.limits = TokenBuckets(_PER_MINUTE, BURST, clock)
+        self.repeats = TokenBuckets(_PER_ITEM_PER_MINUTE, PER_ITEM_BURST, clock)
 
     async def redirect_to_item(self, request: Request) -> Response:
         """Redirect to the item's page, which has the buttons."""
@@ -77,7 +77,7 @@ class ReactionRoutes:
 
     async def record_reaction(self, request: Request) -> Response:
         """Store one reaction; above the limit, answer the same without counting."""
-        if is_cross_site(request, self.renderer.public_url):
+        if _is_cross_site(request, self.renderer.public_url):
             raise HTTPException(HTTPStatus.FORBIDDEN)
         content_id, form = await self.require_item(request), await forms.read_form(request)
         reaction = _parse_choice("muc", Reaction, forms.single_value(form, "muc"))
@@ -157,7 +157,7 @@ def _content_id_of(request: Request) -> str:
     return content_id
 
 
-def is_cross_site(request: Request, public_url: str) -> bool:
+def _is_cross_site(request: Request, public_url: str) -> bool:
     """Whether another site's page sent the request, by its headers; clients may omit them."""
     if request.headers.get("sec-fetch-site", "none") not in _SAME_SITE_VALUES:
         return True

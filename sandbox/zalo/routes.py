@@ -62,7 +62,7 @@ CONTROLS = [
     web.post("/_sandbox/webhook/probe", webhook_admin.probe, name="admin.webhook_probe"),
 ]
 _PERSON = "/_sandbox/people/{user_id}"
-PEOPLE = [
+_PEOPLE = [
     web.get("/_sandbox/people", people_controls.listing, name="admin.people"),
     web.post("/_sandbox/people", people_controls.create),
     web.post(f"{_PERSON}/write", people_controls.write, name="admin.write"),
@@ -75,4 +75,4 @@ PEOPLE = [
     web.post(f"{_PERSON}/share", people_controls.share, name="admin.share"),
     web.post(f"{_PERSON}/chat-now", people_controls.chat_now, name="admin.chat_now"),
 ]
-ROUTES = [*_PAGES, *_OAUTH, *_OA, *_BUSINESS, *_ARTICLES, *CONTROLS, *PEOPLE]
+ROUTES = [*_PAGES, *_OAUTH, *_OA, *_BUSINESS, *_ARTICLES, *CONTROLS, *_PEOPLE]

@@ -42,17 +42,6 @@ FOREIGN_EXCEPTIONS = {
 RIDDLE = re.compile(
     r"\b(nobody|somebody|whoever|whomever|whatever|stands?(?!-in)|anybody|everybody)\b", re.I
 )
-PLAIN: tuple[str, ...] = (
-    "channels", "consumers/app", "consumers/channel_health", "consumers/check",
-    "consumers/chunks.py", "consumers/cli", "consumers/dead_letters", "consumers/deliver",
-    "consumers/digests", "consumers/directory", "consumers/dispatch", "consumers/feedback",
-    "consumers/intake", "consumers/key_file.py", "consumers/ledger", "consumers/messages.py",
-    "consumers/operations", "consumers/recipients.py", "consumers/reporting", "consumers/runtime",
-    "consumers/case_notices", "consumers/subscribers", "consumers/zalo", "contracts",
-    "producers", "sandbox",
-    "consumers/email", "consumers/suppression",
-)  # fmt: skip
-"""Packages whose docstrings already keep the rule."""
 
 
 def functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
@@ -146,7 +135,7 @@ def docstrings(room: str) -> Iterator[tuple[str, str]]:
                     yield f"{name}:{getattr(node, 'lineno', 1)}", text
 
 
-@pytest.mark.parametrize("room", PLAIN)
+@pytest.mark.parametrize("room", ROOMS)
 def test_docstrings_name_their_subjects(room):
     """Plain English: no pronoun that leaves the reader guessing who acts."""
     assert [f"{where} {text}" for where, text in docstrings(room) if RIDDLE.search(text)] == []
@@ -168,6 +157,46 @@ def test_docstrings_name_exceptions_that_exist():
         for name in re.findall(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b", clause)
     }
     assert {one for one in named if one[1] not in classes | FOREIGN_EXCEPTIONS} == set()
+
+
+def names_used_elsewhere() -> dict[str, set[str]]:
+    """By name: the files that import it, read it as an attribute, or name it in a string."""
+    used = defaultdict(set)
+    for path in ROOT.glob("[!.]*/**/*.py"):
+        file = path.relative_to(ROOT).as_posix()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                for alias in node.names:
+                    used[alias.name].add(file)
+            elif isinstance(node, ast.Attribute):
+                used[node.attr].add(file)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                used[node.value.rpartition(".")[2]].add(file)
+    return used
+
+
+def public_names(tree: ast.Module) -> Iterator[str]:
+    """Functions without a decorator, and constants, at the top of a module."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.decorator_list:
+            yield node.name
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = re.findall(r"\w+", " ".join(map(ast.unparse, targets)))
+            yield from (name for name in names if name.isupper())
+
+
+def test_names_that_only_their_module_uses_begin_with_an_underscore():
+    used = names_used_elsewhere()
+    documents = "".join(
+        path.read_text() for path in [ROOT / "pyproject.toml", *ROOT.glob("[!.]*/**/*.md")]
+    )
+    assert [
+        f"{module}: {name}"
+        for module, tree in TREES.items()
+        for name in public_names(tree)
+        if not name.startswith("_") and not used[name] - {module} and name not in documents
+    ] == []
 
 
 def test_only_the_named_modules_catch_every_exception():

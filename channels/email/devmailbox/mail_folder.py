@@ -14,7 +14,7 @@ from channels.email.smtp_server import CommandRefused, LineTooLong, ServerLimits
 from contracts.base.times import utc_time
 
 log = structlog.get_logger()
-LIMITS = ServerLimits(
+_LIMITS = ServerLimits(
     mail_bytes=32 * 1024 * 1024,
     stored_bytes=32 * 1024 * 1024,
     command_bytes=4096,
@@ -22,7 +22,7 @@ LIMITS = ServerLimits(
     path_bytes=4096,
     recipients=1000,
 )
-MAIL_NAME = re.compile(r"(\d{4}-\d\d-\d\d)\.(\d{19}-\d{6})")
+_MAIL_NAME = re.compile(r"(\d{4}-\d\d-\d\d)\.(\d{19}-\d{6})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class MailFolder:
 
     def find(self, name: str) -> StoredMail | None:
         """The mail of that name, if it exists."""
-        match = MAIL_NAME.fullmatch(name)
+        match = _MAIL_NAME.fullmatch(name)
         if not match:
             return None
         path = self.folder / match[1] / f"{match[2]}.eml"
@@ -102,4 +102,4 @@ class CatchAllStore:
 
 def catch_all_server(folder: MailFolder) -> SmtpServer:
     """Server that keeps every mail in *folder* and passes none on."""
-    return SmtpServer(CatchAllStore(folder), LIMITS)
+    return SmtpServer(CatchAllStore(folder), _LIMITS)

@@ -16,13 +16,13 @@ from channels.email import parsing
 from channels.email.devmailbox.mail_folder import MailFolder, StoredMail
 from contracts.base.times import VIETNAM
 
-TEMPLATES = Path(__file__).parent / "templates"
+_TEMPLATES = Path(__file__).parent / "templates"
 PAGE_SIZE = 50
-PAGES_MAX = 10_000
-SHOWN_FIELDS = (
+_PAGES_MAX = 10_000
+_SHOWN_FIELDS = (
     "From", "To", "Subject", "Date", "Message-ID", "In-Reply-To", "List-Id", "List-Unsubscribe"
 )  # fmt: skip
-SECURITY_HEADERS = {
+_SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
@@ -31,14 +31,14 @@ SECURITY_HEADERS = {
         "form-action 'none'; frame-ancestors 'none'"
     ),
 }
-SANDBOX_HEADERS = SECURITY_HEADERS | {
+_SANDBOX_HEADERS = _SECURITY_HEADERS | {
     "Content-Security-Policy": (
         "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
         "form-action 'none'; frame-ancestors 'self'"
     )
 }
 _JINJA = Environment(
-    loader=FileSystemLoader(TEMPLATES),
+    loader=FileSystemLoader(_TEMPLATES),
     autoescape=select_autoescape(["html"]),
     undefined=StrictUndefined,
     trim_blocks=True,
@@ -65,32 +65,32 @@ class MailboxPages:
     def index(self, request: Request) -> Response:
         asked = request.query_params.get("trang", "1")
         number = int(asked) if asked.isdecimal() and len(asked) < 9 else 1
-        number = max(1, min(number, PAGES_MAX))
+        number = max(1, min(number, _PAGES_MAX))
         start = (number - 1) * PAGE_SIZE
         stored = list(islice(self.mail_folder.newest_first(), start, start + PAGE_SIZE + 1))
         mails, more = [summary(mail) for mail in stored[:PAGE_SIZE]], len(stored) > PAGE_SIZE
-        return render_page("mailbox_list.html", mails=mails, number=number, more=more)
+        return _render_page("mailbox_list.html", mails=mails, number=number, more=more)
 
     def stylesheet(self, _request: Request) -> Response:
-        file = TEMPLATES / "mailbox.css"
-        return FileResponse(file, media_type="text/css", headers=SECURITY_HEADERS)
+        file = _TEMPLATES / "mailbox.css"
+        return FileResponse(file, media_type="text/css", headers=_SECURITY_HEADERS)
 
     def show(self, request: Request) -> Response:
         stored = self.find_mail(request)
         raw = stored.raw()
-        shown = [(field, parsing.header_text(raw, field)) for field in SHOWN_FIELDS]
+        shown = [(field, parsing.header_text(raw, field)) for field in _SHOWN_FIELDS]
         fields = [(field, value) for field, value in shown if value]
         text = parsing.body_text(raw, "plain")
-        return render_page("mailbox_mail.html", mail=summary(stored), fields=fields, text=text)
+        return _render_page("mailbox_mail.html", mail=summary(stored), fields=fields, text=text)
 
     def html(self, request: Request) -> Response:
         """The HTML part alone, sandboxed for the frame."""
         page = parsing.body_text(self.find_mail(request).raw(), "html")
-        return HTMLResponse(page, headers=SANDBOX_HEADERS)
+        return HTMLResponse(page, headers=_SANDBOX_HEADERS)
 
     def raw(self, request: Request) -> Response:
         mail, kind = self.find_mail(request).raw(), "text/plain; charset=utf-8"
-        return Response(mail, media_type=kind, headers=SANDBOX_HEADERS)
+        return Response(mail, media_type=kind, headers=_SANDBOX_HEADERS)
 
     def find_mail(self, request: Request) -> StoredMail:
         mail = self.mail_folder.find(request.path_params["name"])
@@ -104,12 +104,12 @@ def mailbox_app(mail_folder: MailFolder) -> Starlette:
 
 
 def not_found(_request: Request, _error: Exception) -> Response:
-    return render_page("mailbox_missing.html", status=404)
+    return _render_page("mailbox_missing.html", status=404)
 
 
-def render_page(template: str, status: int = 200, **values: Any) -> Response:
+def _render_page(template: str, status: int = 200, **values: Any) -> Response:
     page = _JINJA.get_template(template).render(values)
-    return HTMLResponse(page, status, headers=SECURITY_HEADERS)
+    return HTMLResponse(page, status, headers=_SECURITY_HEADERS)
 
 
 def summary(stored: StoredMail) -> Mapping[str, str]:

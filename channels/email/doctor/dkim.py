@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from channels.email.doctor.dns_client import DnsClient, parse_tags
 from channels.email.doctor.finding import Finding, new_finding
 
-RSA_MIN, RSA_RECOMMENDED = 1024, 2048
-ED25519_BYTES = 32
+_RSA_MIN, _RSA_RECOMMENDED = 1024, 2048
+_ED25519_BYTES = 32
 
 
 async def examine(dns: DnsClient, domain: str, selectors: Sequence[str]) -> AsyncIterator[Finding]:
@@ -26,26 +26,26 @@ async def examine(dns: DnsClient, domain: str, selectors: Sequence[str]) -> Asyn
             yield new_finding("dkim_missing" if not texts else "dkim_several", name=name)
             continue
         kinds.add(parse_tags(texts[0]).get("k", "rsa"))
-        yield key_finding(name, parse_tags(texts[0]))
+        yield _key_finding(name, parse_tags(texts[0]))
     if kinds and "rsa" not in kinds:
         yield new_finding("dkim_no_rsa", domain=domain)
 
 
-def key_finding(name: str, record: dict[str, str]) -> Finding:
-    code = record_flaw(record)
+def _key_finding(name: str, record: dict[str, str]) -> Finding:
+    code = _record_flaw(record)
     if code:
         return new_finding(code, name=name)
     try:
         public = b64decode("".join(record["p"].split()), validate=True)
         if record.get("k", "rsa") != "ed25519":
-            return rsa_key_finding(name, public)
+            return _rsa_key_finding(name, public)
     except (ValueError, UnsupportedAlgorithm):
         return new_finding("dkim_unreadable", name=name)
-    good = len(public) == ED25519_BYTES
+    good = len(public) == _ED25519_BYTES
     return new_finding("dkim_ed25519" if good else "dkim_unreadable", name=name)
 
 
-def record_flaw(record: dict[str, str]) -> str:
+def _record_flaw(record: dict[str, str]) -> str:
     """Code of a flaw in a key's tags; empty if they are in order."""
     if record.get("v", "DKIM1") != "DKIM1" or "p" not in record:
         return "dkim_unreadable"
@@ -56,11 +56,13 @@ def record_flaw(record: dict[str, str]) -> str:
     return "dkim_testing" if "y" in record.get("t", "").split(":") else ""
 
 
-def rsa_key_finding(name: str, public: bytes) -> Finding:
+def _rsa_key_finding(name: str, public: bytes) -> Finding:
     """Finding for one key. Raises ValueError or UnsupportedAlgorithm for an unreadable one."""
     key = load_der_public_key(public)
     if not isinstance(key, RSAPublicKey):
         raise ValueError("not an RSA key")
     bits = key.key_size
-    code = "dkim_weak" if bits < RSA_MIN else "dkim_short" if bits < RSA_RECOMMENDED else "dkim_ok"
+    code = (
+        "dkim_weak" if bits < _RSA_MIN else "dkim_short" if bits < _RSA_RECOMMENDED else "dkim_ok"
+    )
     return new_finding(code, name=name, bits=bits)

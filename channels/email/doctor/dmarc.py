@@ -7,10 +7,10 @@ from typing import NamedTuple
 from channels.email.doctor.dns_client import DnsClient, parse_tags
 from channels.email.doctor.finding import Finding, new_finding
 
-LABELS_MAX = 8
-REMOVED_TAGS = ("pct", "rf", "ri")
+_LABELS_MAX = 8
+_REMOVED_TAGS = ("pct", "rf", "ri")
 """Tags that RFC 9989 has taken out."""
-POLICIES = ("none", "quarantine", "reject")
+_POLICIES = ("none", "quarantine", "reject")
 _REPORTS = re.compile(r"mailto:[^@,\s]+@([A-Za-z0-9.-]+)(?:![0-9]+[kmgt]?)?", re.I)
 
 
@@ -28,33 +28,33 @@ async def examine(dns: DnsClient, domain: str, envelope: str) -> AsyncIterator[F
     """
     records = [record async for record in walk_up(dns, domain)]
     if not records:
-        several = len(await dmarc_records(dns, domain)) > 1
+        several = len(await _dmarc_records(dns, domain)) > 1
         yield new_finding("dmarc_several" if several else "dmarc_missing", domain=domain)
         return
     chosen = governing_record(domain, records)
-    wrong = [finding async for finding in record_findings(dns, domain, chosen)]
-    if not await is_aligned(dns, domain, envelope, strict=chosen.tags.get("aspf") == "s"):
+    wrong = [finding async for finding in _record_findings(dns, domain, chosen)]
+    if not await _is_aligned(dns, domain, envelope, strict=chosen.tags.get("aspf") == "s"):
         wrong.append(new_finding("dmarc_unaligned", domain=domain, envelope=envelope))
     policy = effective_policy(chosen, domain)
     for finding in wrong or [new_finding("dmarc_ok", domain=domain, policy=policy)]:
         yield finding
 
 
-async def record_findings(
+async def _record_findings(
     dns: DnsClient, domain: str, record: DmarcRecord
 ) -> AsyncIterator[Finding]:
     policy = effective_policy(record, domain)
-    if policy not in POLICIES:
+    if policy not in _POLICIES:
         yield new_finding("dmarc_unreadable", domain=record.domain, policy=policy or "-")
     elif policy == "none":
         yield new_finding("dmarc_none", domain=record.domain)
-    if gone := [name for name in REMOVED_TAGS if name in record.tags]:
+    if gone := [name for name in _REMOVED_TAGS if name in record.tags]:
         yield new_finding("dmarc_gone", domain=record.domain, tags=", ".join(gone))
     readers = _REPORTS.findall(record.tags.get("rua", ""))
     if not readers:
         yield new_finding("dmarc_unheard", domain=record.domain)
     for reader in readers:
-        if not await accepts_reports(dns, record.domain, reader.lower()):
+        if not await _accepts_reports(dns, record.domain, reader.lower()):
             yield new_finding("dmarc_unwanted", domain=record.domain, reader=reader.lower())
 
 
@@ -64,15 +64,15 @@ def effective_policy(record: DmarcRecord, domain: str) -> str:
     return record.tags.get(tag, "").lower()
 
 
-async def accepts_reports(dns: DnsClient, domain: str, report_domain: str) -> bool:
+async def _accepts_reports(dns: DnsClient, domain: str, report_domain: str) -> bool:
     """Whether *report_domain* accepts reports; another organisation has to consent."""
-    if await is_aligned(dns, domain, report_domain, strict=False):
+    if await _is_aligned(dns, domain, report_domain, strict=False):
         return True
     consent = await dns.txt_records(f"{domain}._report._dmarc.{report_domain}")
     return any(parse_tags(text).get("v") == "DMARC1" for text in consent)
 
 
-async def is_aligned(dns: DnsClient, domain: str, envelope: str, *, strict: bool) -> bool:
+async def _is_aligned(dns: DnsClient, domain: str, envelope: str, *, strict: bool) -> bool:
     """Whether a pass of SPF for *envelope* counts for mail from *domain*."""
     if strict or domain == envelope:
         return domain == envelope
@@ -81,10 +81,10 @@ async def is_aligned(dns: DnsClient, domain: str, envelope: str, *, strict: bool
 
 async def organisational_domain(dns: DnsClient, domain: str) -> str:
     """The organisational domain of *domain*. Raises DnsUnanswered."""
-    return organisational_domain_in(domain, [record async for record in walk_up(dns, domain)])
+    return _organisational_domain_in(domain, [record async for record in walk_up(dns, domain)])
 
 
-def organisational_domain_in(domain: str, records: list[DmarcRecord]) -> str:
+def _organisational_domain_in(domain: str, records: list[DmarcRecord]) -> str:
     """End of the tree walk: at psd=n, one below psd=y, else at the shortest name."""
     for record in records:
         kind = record.tags.get("psd", "u").lower()
@@ -98,7 +98,7 @@ def organisational_domain_in(domain: str, records: list[DmarcRecord]) -> str:
 
 def governing_record(domain: str, records: list[DmarcRecord]) -> DmarcRecord:
     """The domain's own record, else its organisation's, else the public suffix's."""
-    own = (domain, organisational_domain_in(domain, records))
+    own = (domain, _organisational_domain_in(domain, records))
     return next((one for one in records if one.domain in own), records[-1])
 
 
@@ -106,15 +106,15 @@ async def walk_up(dns: DnsClient, domain: str) -> AsyncIterator[DmarcRecord]:
     """Records from *domain* upwards, at most eight queries."""
     labels = domain.split(".")
     steps = [labels, *(labels[start:] for start in range(1, len(labels)))]
-    if len(labels) > LABELS_MAX:
-        steps = [labels, *(labels[-count:] for count in range(LABELS_MAX - 1, 0, -1))]
+    if len(labels) > _LABELS_MAX:
+        steps = [labels, *(labels[-count:] for count in range(_LABELS_MAX - 1, 0, -1))]
     for step in steps:
         at = ".".join(step)
-        records = await dmarc_records(dns, at)
+        records = await _dmarc_records(dns, at)
         if len(records) == 1:
             yield DmarcRecord(at, parse_tags(records[0]))
 
 
-async def dmarc_records(dns: DnsClient, domain: str) -> list[str]:
+async def _dmarc_records(dns: DnsClient, domain: str) -> list[str]:
     found = await dns.txt_records(f"_dmarc.{domain}")
     return [text for text in found if parse_tags(text.partition(";")[0]).get("v") == "DMARC1"]

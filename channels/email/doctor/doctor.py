@@ -23,7 +23,7 @@ from channels.errors import ChannelError
 from contracts.publication import Publication
 
 
-def sample_publication(context: MailContext, now: datetime) -> Publication:
+def _sample_publication(context: MailContext, now: datetime) -> Publication:
     """A publication of the first topic and unit in the vocabulary."""
     texts, words = finding_texts()["sample"], context.vocabulary
     return Publication.model_validate(
@@ -45,11 +45,11 @@ def sample_publication(context: MailContext, now: datetime) -> Publication:
 
 def sample_envelope(context: MailContext, now: datetime, to: str) -> Envelope:
     """A mail built like all others. Raises UnsafeHeader."""
-    item = sample_publication(context, now)
+    item = _sample_publication(context, now)
     return RenderedPublication(item, context).envelope(sample_recipient(item, address=to))
 
 
-async def collect(check: AsyncIterator[Finding]) -> list[Finding]:
+async def _collect(check: AsyncIterator[Finding]) -> list[Finding]:
     """All findings of *check*; an unanswered DNS query ends it with one more."""
     findings: list[Finding] = []
     try:
@@ -79,7 +79,7 @@ class Doctor:
             self.check_relay(),
             self.check_reverse_dns(),
         )
-        found = await asyncio.gather(*map(collect, checks))
+        found = await asyncio.gather(*map(_collect, checks))
         return [finding for findings in found for finding in findings] + self.check_mail()
 
     @property

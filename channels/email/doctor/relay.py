@@ -14,8 +14,8 @@ from channels.email.smtp.protocol import SmtpProtocol
 from channels.errors import ChannelError
 from contracts.base.times import utc_time
 
-CERTIFICATE_WARNING_DAYS = 21
-SIZE_MIN = 1_000_000
+_CERTIFICATE_WARNING_DAYS = 21
+_SIZE_MIN = 1_000_000
 
 
 async def examine(settings: EmailSettings, now: datetime) -> list[Finding]:
@@ -27,13 +27,13 @@ async def examine(settings: EmailSettings, now: datetime) -> list[Finding]:
     except ChannelError as error:
         reason = error.reason
         return [new_finding("relay_failed", reason=reason, host=settings.host, port=settings.port)]
-    tls = tls_findings(settings, connection.protocol, now)
-    findings = [*tls, *extension_findings(settings, connection.extensions)]
+    tls = _tls_findings(settings, connection.protocol, now)
+    findings = [*tls, *_extension_findings(settings, connection.extensions)]
     await connection.quit()
     return findings
 
 
-def tls_findings(
+def _tls_findings(
     settings: EmailSettings, protocol: SmtpProtocol, now: datetime
 ) -> Iterator[Finding]:
     """Findings of the TLS connection, whose certificate has been verified."""
@@ -43,13 +43,13 @@ def tls_findings(
         return
     certificate: Mapping[str, Any] = protocol.transport.get_extra_info("peercert") or {}
     ends = utc_time(ssl.cert_time_to_seconds(certificate["notAfter"]))
-    soon = (ends - now).days < CERTIFICATE_WARNING_DAYS
+    soon = (ends - now).days < _CERTIFICATE_WARNING_DAYS
     version = protocol.transport.get_extra_info("cipher")[1]
     code = "relay_ends" if soon else "relay_tls"
     yield new_finding(code, host=host, ends=f"{ends:%d/%m/%Y}", version=version)
 
 
-def extension_findings(settings: EmailSettings, extensions: Extensions) -> Iterator[Finding]:
+def _extension_findings(settings: EmailSettings, extensions: Extensions) -> Iterator[Finding]:
     """Findings of the extensions that Loa uses."""
     host = settings.host
     if settings.tls is Tls.NONE and "STARTTLS" in extensions and not is_loopback(host):
@@ -58,7 +58,7 @@ def extension_findings(settings: EmailSettings, extensions: Extensions) -> Itera
         if name not in extensions:
             yield new_finding(code, host=host)
     size = extensions.get("SIZE", "")
-    if size.isdecimal() and 0 < int(size) < SIZE_MIN:
+    if size.isdecimal() and 0 < int(size) < _SIZE_MIN:
         yield new_finding("relay_small", host=host, size=size)
     yield new_finding("relay_offers", host=host, offers=", ".join(sorted(extensions)))
 

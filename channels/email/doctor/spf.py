@@ -9,9 +9,9 @@ from typing import NamedTuple
 from channels.email.doctor.dns_client import Address, DnsClient
 from channels.email.doctor.finding import Finding, new_finding
 
-LOOKUPS_MAX = 10
-LOOKUP_TERMS = frozenset(("include", "a", "mx", "ptr", "exists", "redirect"))
-KNOWN_TERMS = LOOKUP_TERMS | {"all", "ip4", "ip6"}
+_LOOKUPS_MAX = 10
+_LOOKUP_TERMS = frozenset(("include", "a", "mx", "ptr", "exists", "redirect"))
+_KNOWN_TERMS = _LOOKUP_TERMS | {"all", "ip4", "ip6"}
 _KIND = re.compile(r"([+?~-]?)([A-Za-z][A-Za-z0-9_.-]*)(.*)", re.S)
 _BITS = re.compile(r"(?:/(\d{1,2}))?(?://(\d{1,3}))?")
 
@@ -46,27 +46,27 @@ class SpfEvaluation:
             count = await self.count_lookups(domain, frozenset())
         except SpfPermError as broken:
             return iter([broken.finding])
-        if count > LOOKUPS_MAX:
+        if count > _LOOKUPS_MAX:
             return iter([new_finding("spf_lookups", domain=domain, count=count)])
-        wrong = [*permissive_findings(domain, terms)]
+        wrong = [*_permissive_findings(domain, terms)]
         refused = [relay for relay in relays if not await self.permits(domain, relay)]
         wrong += [new_finding("spf_relay", domain=domain, address=relay) for relay in refused]
         return iter(wrong or [new_finding("spf_ok", domain=domain, count=count)])
 
     async def terms(self, domain: str) -> list[SpfTerm]:
         """Terms of the only record. Raises SpfPermError."""
-        records = [text for text in await self.dns.txt_records(domain) if is_spf(text)]
+        records = [text for text in await self.dns.txt_records(domain) if _is_spf(text)]
         if len(records) != 1:
             raise SpfPermError("spf_several" if records else "spf_missing", domain=domain)
         return [parse_term(domain, word) for word in records[0].split()[1:]]
 
     async def count_lookups(self, domain: str, above: frozenset[str]) -> int:
         """Number of look-ups of the whole record. Raises SpfPermError for a loop."""
-        if domain in above or len(above) > LOOKUPS_MAX:
+        if domain in above or len(above) > _LOOKUPS_MAX:
             raise SpfPermError("spf_loop", domain=domain)
         count = 0
         for one in await self.terms(domain):
-            count += one.kind in LOOKUP_TERMS
+            count += one.kind in _LOOKUP_TERMS
             if one.kind in ("include", "redirect") and "%" not in one.value:
                 count += await self.count_lookups(one.value, above | {domain})
         return count
@@ -104,7 +104,7 @@ def in_network(address: Address, network: str, prefix: str) -> bool:
         return False
 
 
-def is_spf(text: str) -> bool:
+def _is_spf(text: str) -> bool:
     return text.lower() == "v=spf1" or text.lower().startswith("v=spf1 ")
 
 
@@ -112,7 +112,7 @@ def parse_term(domain: str, word: str) -> SpfTerm:
     """Parse one term; unknown modifiers are ignored. Raises SpfPermError."""
     match = _KIND.fullmatch(word)
     kind, rest = (match[2].lower(), match[3].lower()) if match else ("", "")
-    if kind not in KNOWN_TERMS and not rest.startswith("="):
+    if kind not in _KNOWN_TERMS and not rest.startswith("="):
         raise SpfPermError("spf_unreadable", domain=domain, term=word)
     value, slash, bits = rest.lstrip(":=").partition("/")
     if kind in ("ip4", "ip6"):
@@ -120,7 +120,7 @@ def parse_term(domain: str, word: str) -> SpfTerm:
     return SpfTerm(match[1] if match else "", kind, value, slash + bits)
 
 
-def permissive_findings(domain: str, terms: list[SpfTerm]) -> Iterator[Finding]:
+def _permissive_findings(domain: str, terms: list[SpfTerm]) -> Iterator[Finding]:
     """Findings of terms that permit too many senders."""
     kinds = {one.kind: one for one in terms}
     if "ptr" in kinds:

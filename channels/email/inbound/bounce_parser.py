@@ -12,16 +12,16 @@ from email.utils import getaddresses, parseaddr
 from enum import StrEnum
 from itertools import islice
 
-PARTS_MAX = 50
-BLOCKS_MAX = 100
-BOUNDARIES_MAX = 20
-TEXT_MAX = 64 * 1024
-STATUS_CODE = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)", re.ASCII)
+_PARTS_MAX = 50
+_BLOCKS_MAX = 100
+_BOUNDARIES_MAX = 20
+_TEXT_MAX = 64 * 1024
+_STATUS_CODE = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)", re.ASCII)
 _MESSAGE_ID = re.compile(r"<([a-z2-7]{32})@")
 _BY_MACHINE = re.compile(r"(?:mailer-daemon|postmaster|mail-daemon|mdaemon)(?:@|$)", re.IGNORECASE)
 _FEEDBACK_ID = re.compile(r"([a-z0-9-]{1,64}\.\d{1,9}):", re.ASCII)
-STATUS_TYPES = ("message/delivery-status", "message/global-delivery-status")
-ORIGINAL_TYPES = (
+_STATUS_TYPES = ("message/delivery-status", "message/global-delivery-status")
+_ORIGINAL_TYPES = (
     *("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers"),
 )
 
@@ -61,21 +61,21 @@ def parse_report(raw: bytes, sender: str) -> MailReport:
 
     Raises ValueError for too many boundaries: each is searched in each line, which takes long.
     """
-    if raw.lower().count(b"boundary") > BOUNDARIES_MAX:
+    if raw.lower().count(b"boundary") > _BOUNDARIES_MAX:
         raise ValueError("too many parts in parts")
     mail = message_from_bytes(raw)
-    parts = list(islice(mail.walk(), PARTS_MAX))
-    original = next((found for part in parts if (found := original_headers(part))), Message())
+    parts = list(islice(mail.walk(), _PARTS_MAX))
+    original = next((found for part in parts if (found := _original_headers(part))), Message())
     for part in parts:
-        if part.get_content_type() in STATUS_TYPES:
-            return parse_bounce(list(islice(field_groups(part), BLOCKS_MAX)), original)
+        if part.get_content_type() in _STATUS_TYPES:
+            return _parse_bounce(list(islice(_field_groups(part), _BLOCKS_MAX)), original)
         if part.get_content_type() == "message/feedback-report":
-            return parse_complaint(next(field_groups(part), Message()), original)
+            return _parse_complaint(next(_field_groups(part), Message()), original)
     by_machine = _BY_MACHINE.match(parseaddr(str(mail.get("From", "")))[1])
-    return guess_bounce(parts, original) if by_machine and not sender else NO_REPORT
+    return _guess_bounce(parts, original) if by_machine and not sender else NO_REPORT
 
 
-def field_groups(part: Message) -> Iterator[Message]:
+def _field_groups(part: Message) -> Iterator[Message]:
     """Groups of fields of a status or feedback part."""
     payload = part.get_payload()
     for one in payload if isinstance(payload, list) else []:
@@ -83,81 +83,81 @@ def field_groups(part: Message) -> Iterator[Message]:
             continue
         yield one
         rest = one.get_payload()
-        if isinstance(rest, str) and part.get_content_type() != STATUS_TYPES[0]:
+        if isinstance(rest, str) and part.get_content_type() != _STATUS_TYPES[0]:
             yield from map(message_from_string, filter(None, rest.strip().split("\n\n")))
 
 
-def original_headers(part: Message) -> Message | None:
+def _original_headers(part: Message) -> Message | None:
     """Headers of our own mail, if *part* returns them."""
-    if part.get_content_type() not in ORIGINAL_TYPES:
+    if part.get_content_type() not in _ORIGINAL_TYPES:
         return None
     payload = part.get_payload()
     if isinstance(payload, list) and payload and isinstance(payload[0], Message):
         return payload[0]
-    text = part_text(part)
+    text = _part_text(part)
     return message_from_string(text) if text else None
 
 
-def parse_bounce(groups: list[Message], original: Message) -> MailReport:
+def _parse_bounce(groups: list[Message], original: Message) -> MailReport:
     """Parse a delivery status; the worst status counts."""
-    actions = {field_value(group, "Action").lower(): group for group in reversed(groups)}
+    actions = {_field_value(group, "Action").lower(): group for group in reversed(groups)}
     kinds = {"failed": ReportKind.BOUNCE, "delayed": ReportKind.DELAY}
     worst = next((action for action in kinds if action in actions), "")
     if not worst:
         return NO_REPORT
     group = actions[worst]
-    fields = (field_value(group, f"{name}-Recipient") for name in ("Original", "Final"))
+    fields = (_field_value(group, f"{name}-Recipient") for name in ("Original", "Final"))
     first, final = (text.rpartition(";")[2].strip().strip("<>") for text in fields)  # `rfc822; a@b`
     report = MailReport(
         kinds[worst],
         status_code(group),
-        envelope_id=field_value(groups[0], "Original-Envelope-Id"),
+        envelope_id=_field_value(groups[0], "Original-Envelope-Id"),
         addresses=(first, final),
         final_recipient=final,
     )
-    return with_original(report, original)
+    return _with_original(report, original)
 
 
-def parse_complaint(group: Message, original: Message) -> MailReport:
+def _parse_complaint(group: Message, original: Message) -> MailReport:
     """Parse a spam complaint; other feedback is ignored."""
-    if field_value(group, "Feedback-Type").lower() not in ("abuse", "fraud", "opt-out"):
+    if _field_value(group, "Feedback-Type").lower() not in ("abuse", "fraud", "opt-out"):
         return NO_REPORT
-    path = field_value(group, "Original-Mail-From") or str(original.get("Return-Path", ""))
+    path = _field_value(group, "Original-Mail-From") or str(original.get("Return-Path", ""))
     recipients = getaddresses(group.get_all("Original-Rcpt-To", []))
     report = MailReport(
         ReportKind.COMPLAINT,
-        envelope_id=field_value(group, "Original-Envelope-Id"),
+        envelope_id=_field_value(group, "Original-Envelope-Id"),
         return_path=path.strip().strip("<>"),
         addresses=tuple(address for _, address in recipients),
     )
-    return with_original(report, original)
+    return _with_original(report, original)
 
 
-def guess_bounce(parts: list[Message], original: Message) -> MailReport:
+def _guess_bounce(parts: list[Message], original: Message) -> MailReport:
     """Guess a bounce without standard format from a code in its text."""
-    texts = (part_text(part) for part in parts if part.get_content_type() == "text/plain")
-    code = STATUS_CODE.search(" ".join(texts)[:TEXT_MAX])
+    texts = (_part_text(part) for part in parts if part.get_content_type() == "text/plain")
+    code = _STATUS_CODE.search(" ".join(texts)[:_TEXT_MAX])
     if not code or code[1].startswith("2"):
         return NO_REPORT
     kind = ReportKind.BOUNCE if code[1].startswith("5") else ReportKind.DELAY
-    return with_original(MailReport(kind, code[1], guessed=True), original)
+    return _with_original(MailReport(kind, code[1], guessed=True), original)
 
 
 def status_code(group: Message) -> str:
     """Status of one recipient; the remote server's code if the status is too vague."""
-    status = STATUS_CODE.search(field_value(group, "Status"))
+    status = _STATUS_CODE.search(_field_value(group, "Status"))
     code = status[1] if status else ""
     if code and not code.endswith(".0.0"):
         return code
-    remote = STATUS_CODE.search(field_value(group, "Diagnostic-Code"))
+    remote = _STATUS_CODE.search(_field_value(group, "Diagnostic-Code"))
     return remote[1] if remote else code
 
 
-def with_original(report: MailReport, original: Message) -> MailReport:
+def _with_original(report: MailReport, original: Message) -> MailReport:
     """The report with the facts of our original mail."""
-    feedback_id = _FEEDBACK_ID.match(field_value(original, "Feedback-ID"))
-    message_id = _MESSAGE_ID.match(field_value(original, "Message-ID"))
-    recipients = [address for _, address in getaddresses([field_value(original, "To")])]
+    feedback_id = _FEEDBACK_ID.match(_field_value(original, "Feedback-ID"))
+    message_id = _MESSAGE_ID.match(_field_value(original, "Message-ID"))
+    recipients = [address for _, address in getaddresses([_field_value(original, "To")])]
     return replace(
         report,
         message_id=message_id[1] if message_id else "",
@@ -170,11 +170,11 @@ def with_original(report: MailReport, original: Message) -> MailReport:
     )
 
 
-def field_value(group: Message, name: str) -> str:
+def _field_value(group: Message, name: str) -> str:
     """A field on one line; empty if missing."""
     return " ".join(str(group.get(name, "")).split())[:998]
 
 
-def part_text(part: Message) -> str:
+def _part_text(part: Message) -> str:
     payload = part.get_payload(decode=True)
-    return payload.decode("utf-8", "replace")[:TEXT_MAX] if isinstance(payload, bytes) else ""
+    return payload.decode("utf-8", "replace")[:_TEXT_MAX] if isinstance(payload, bytes) else ""

@@ -18,8 +18,8 @@ from contracts.base.times import VIETNAM
 from contracts.publication import Publication, encode
 from contracts.vocabulary import Vocabulary
 
-FEEDBACK_SENDER = "loa"
-NAME_PLACEHOLDERS = {"mail.txt": Placeholder.NAME_TEXT, "mail.html": Placeholder.NAME_HTML}
+_FEEDBACK_SENDER = "loa"
+_NAME_PLACEHOLDERS = {"mail.txt": Placeholder.NAME_TEXT, "mail.html": Placeholder.NAME_HTML}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def compile_publication(
         fields["References"] = EncodedHeader(placeholders.marker(Placeholder.REFERENCES))
     mail = new_alternative(fields, keys.digest(publication.key)[:24])
     values = list_template_values(context, placeholders)
-    for template, name in NAME_PLACEHOLDERS.items():
+    for template, name in _NAME_PLACEHOLDERS.items():
         values["name"] = placeholders.marker(name)
         mail.attach(render_part(template, content, placeholders, **values))
     return CompiledMail(mail.as_bytes(), placeholders)
@@ -121,14 +121,14 @@ def header_fields(
         "Subject": headers.encode_text("Subject", content.subject),
         "Date": EncodedHeader(format_datetime(content.date.astimezone(VIETNAM))),
         "Message-ID": EncodedHeader(placeholders.marker(Placeholder.MESSAGE_ID)),
-        **(list_fields(content, context, placeholders) if content.list_name else {}),
+        **(_list_fields(content, context, placeholders) if content.list_name else {}),
         "Auto-Submitted": EncodedHeader("auto-generated"),
         "X-Auto-Response-Suppress": EncodedHeader("All"),
         "Content-Language": EncodedHeader(content.language),
     }
 
 
-def list_fields(
+def _list_fields(
     content: MailContent, context: MailContext, placeholders: Placeholders
 ) -> Mapping[str, EncodedHeader]:
     """Header fields of a list's mail: its list, and the ways to leave it."""
@@ -142,5 +142,5 @@ def list_fields(
         "List-Help": EncodedHeader(f"<{context.subscription_url}>"),
         "List-Unsubscribe": EncodedHeader(",\r\n ".join(ways)),
         "List-Unsubscribe-Post": EncodedHeader("List-Unsubscribe=One-Click"),
-        "Feedback-ID": EncodedHeader(f"{content.key}:{content.list_name}:email:{FEEDBACK_SENDER}"),
+        "Feedback-ID": EncodedHeader(f"{content.key}:{content.list_name}:email:{_FEEDBACK_SENDER}"),
     }

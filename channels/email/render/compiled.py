@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 _LINE_END = re.compile("\r\n?")
-SOFT_LINE_BREAK = b"=\r\n"
+_SOFT_LINE_BREAK = b"=\r\n"
 """A soft line break: it keeps a slot on a line of its own, so that no value makes one too long."""
 
 
@@ -71,7 +71,7 @@ def encode_body(text: str, placeholders: Placeholders) -> str:
     out = [_quoted_printable(pieces[0])]
     for slot, piece in zip(pieces[1::2], pieces[2::2], strict=True):
         marker = placeholders.marker(Placeholder(slot.decode())).encode()
-        out += [SOFT_LINE_BREAK, marker, SOFT_LINE_BREAK, _quoted_printable(piece)]
+        out += [_SOFT_LINE_BREAK, marker, _SOFT_LINE_BREAK, _quoted_printable(piece)]
     return b"".join(out).decode("ascii")
 
 

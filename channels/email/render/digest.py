@@ -27,10 +27,10 @@ from contracts.subscriptions.digest import Digest
 
 SELECTIONS_CACHED = 256
 """Choices of items whose joined blocks are kept: most readers share a few."""
-SUMMARY_MAX = 400
+_SUMMARY_MAX = 400
 _SPACES = re.compile(r"\s+")
 _SENTENCES = re.compile(r"(.+?[.!?…](?:\s+.+?[.!?…])?)(?=\s|$)")
-PART_PLACEHOLDERS = {
+_PART_PLACEHOLDERS = {
     "digest.txt": (Placeholder.NAME_TEXT, Placeholder.ITEMS_TEXT),
     "digest.html": (Placeholder.NAME_HTML, Placeholder.ITEMS_HTML),
 }
@@ -65,7 +65,7 @@ class RenderedDigest:
 
     def envelope(self, row: Recipient) -> Envelope:
         """Mail of one recipient. Raises UnsafeHeader before anything is sent."""
-        self.compiled = self.compiled or compile_digest(self.digest, self.context)
+        self.compiled = self.compiled or _compile_digest(self.digest, self.context)
         address = header_injection.check_recipient(row.address)
         values = recipient_values(row, self.context) | self.selection(self.compiled, row.picks)
         return Envelope(address, self.compiled.mail.fill(values))
@@ -87,28 +87,28 @@ class RenderedDigest:
         return joined | {Placeholder.SUBJECT: headers.encode_text("Subject", subject).encode()}
 
 
-def compile_digest(digest: Digest, context: MailContext) -> CompiledDigest:
+def _compile_digest(digest: Digest, context: MailContext) -> CompiledDigest:
     """Render frame and blocks. Raises UnsafeHeader."""
-    content = compose_frame(digest, context)
+    content = _compose_frame(digest, context)
     # An author can't write this seed into a text: it is a digest of the texts themselves.
     texts = "".join(encode(one).decode() for one in digest.texts.values())
     placeholders = Placeholders(keys.digest(digest.key, texts)[:24])
-    items = [digest_item(one, context) for one in digest.texts.values()]
+    items = [_digest_item(one, context) for one in digest.texts.values()]
     subject = EncodedHeader(placeholders.marker(Placeholder.SUBJECT))
     fields = build.header_fields(content, context, placeholders) | {"Subject": subject}
     mail = build.new_alternative(fields, keys.digest("boundary", digest.key)[:24])
     values = build.list_template_values(context, placeholders) | {"web": digest_texts()["web"]}
     blocks: dict[Placeholder, Mapping[int, bytes]] = {}
-    for template, (name_slot, slot) in PART_PLACEHOLDERS.items():
+    for template, (name_slot, slot) in _PART_PLACEHOLDERS.items():
         values["name"] = placeholders.marker(name_slot)
-        found = render_items(template, content, items, f"{placeholders.prefix}0", **values)
+        found = _render_items(template, content, items, f"{placeholders.prefix}0", **values)
         blocks[slot] = dict(zip(digest.texts, found, strict=True))
         cut = placeholders.marker(slot)
         mail.attach(render_part(template, content, placeholders, items=(), cut=cut, **values))
     return CompiledDigest(CompiledMail(mail.as_bytes(), placeholders), blocks)
 
 
-def render_items(
+def _render_items(
     template: str, content: MailContent, items: Sequence[DigestItem], cut: str, **own: object
 ) -> Sequence[bytes]:
     """Each item as a quoted-printable block that ends with a blank line."""
@@ -117,7 +117,7 @@ def render_items(
     return [encode_value((block.strip() + "\n\n").encode()) for block in blocks]
 
 
-def compose_frame(digest: Digest, context: MailContext) -> MailContent:
+def _compose_frame(digest: Digest, context: MailContext) -> MailContent:
     """Content around the items."""
     issue, words = digest.issue, digest_texts()
     since, at = map(format_moment_in_sentence, (issue.since, issue.at))
@@ -134,7 +134,7 @@ def compose_frame(digest: Digest, context: MailContext) -> MailContent:
     )
 
 
-def digest_item(publication: Publication, context: MailContext) -> DigestItem:
+def _digest_item(publication: Publication, context: MailContext) -> DigestItem:
     unit = unit_name(publication, context.vocabulary)
     facts = [unit, format_moment_in_sentence(publication.first_shown_at)]
     url = f"{context.public_url}/tin/{publication.content_id}"
@@ -150,16 +150,16 @@ def digest_item(publication: Publication, context: MailContext) -> DigestItem:
 def opening_sentences(text: str, url: str) -> str:
     """First two sentences of a body, as plain text on one line."""
     tokens = markdown.parse(text, url)
-    prose = " ".join(running_text(tokens)) or indented_text(tokens)
+    prose = " ".join(_running_text(tokens)) or indented_text(tokens)
     plain = _SPACES.sub(" ", prose).strip()
     match = _SENTENCES.match(plain)
     opening = match[1] if match else plain
-    if len(opening) <= SUMMARY_MAX:
+    if len(opening) <= _SUMMARY_MAX:
         return opening
-    return f"{opening[:SUMMARY_MAX].rsplit(' ', 1)[0]}…"
+    return f"{opening[:_SUMMARY_MAX].rsplit(' ', 1)[0]}…"
 
 
-def running_text(tokens: Sequence[Token]) -> Iterator[str]:
+def _running_text(tokens: Sequence[Token]) -> Iterator[str]:
     """Text of paragraphs: no headings, lists or tables, no addresses of links."""
     visible = ("text", "code_inline", "softbreak", "hardbreak")
     for opening, token in pairwise(tokens):

@@ -13,8 +13,8 @@ from typing import Any
 
 from channels.email.header_injection import check_header_text
 
-LINE_MAX = 76
-ENCODED_WORD_FRAME = len("=?utf-8?b??=")
+_LINE_MAX = 76
+_ENCODED_WORD_FRAME = len("=?utf-8?b??=")
 _PLAIN = re.compile(r"[A-Za-z0-9]+(?: [A-Za-z0-9]+)*")
 _PLAIN_TEXT = re.compile(r"[!-~]+(?: [!-~]+)*")
 
@@ -25,10 +25,10 @@ class EncodedHeader(str):
     __slots__ = ()
 
 
-def encoded_words(header: str, value: str) -> str:
+def _encoded_words(header: str, value: str) -> str:
     """*value* as encoded words, one a line, cut between characters."""
     raw, start, found = value.encode(), 0, []
-    longest = (LINE_MAX - len(header) - 2 - ENCODED_WORD_FRAME) // 4 * 3
+    longest = (_LINE_MAX - len(header) - 2 - _ENCODED_WORD_FRAME) // 4 * 3
     while start < len(raw):
         end = min(start + longest, len(raw))
         while end < len(raw) and raw[end] & 0xC0 == 0x80:
@@ -41,24 +41,24 @@ def encoded_words(header: str, value: str) -> str:
 def encode_text(header: str, value: str) -> EncodedHeader:
     """Encode a subject or the like. Raises UnsafeHeader."""
     checked = check_header_text(header, value)
-    short = len(header) + len(checked) < LINE_MAX
+    short = len(header) + len(checked) < _LINE_MAX
     plain = short and "=?" not in checked and _PLAIN_TEXT.fullmatch(checked)
-    return EncodedHeader(checked if plain else encoded_words(header, checked))
+    return EncodedHeader(checked if plain else _encoded_words(header, checked))
 
 
-def encode_phrase(header: str, value: str) -> str:
+def _encode_phrase(header: str, value: str) -> str:
     """Encode a display name. Raises UnsafeHeader."""
     checked = check_header_text(header, value)
-    plain = len(header) + len(checked) < LINE_MAX and _PLAIN.fullmatch(checked)
-    return checked if plain else encoded_words(header, checked)
+    plain = len(header) + len(checked) < _LINE_MAX and _PLAIN.fullmatch(checked)
+    return checked if plain else _encoded_words(header, checked)
 
 
 def encode_mailbox(header: str, name: str, address: str) -> EncodedHeader:
     """Encode a display name, possibly empty, and a checked address. Raises UnsafeHeader."""
     if not name:
         return EncodedHeader(address)
-    shown = encode_phrase(header, name)
-    fits = len(header) + len(shown.rpartition("\n")[2]) + len(address) < LINE_MAX - len(":  <>")
+    shown = _encode_phrase(header, name)
+    fits = len(header) + len(shown.rpartition("\n")[2]) + len(address) < _LINE_MAX - len(":  <>")
     return EncodedHeader(f"{shown} <{address}>" if fits else f"{shown}\r\n <{address}>")
 
 
@@ -80,12 +80,12 @@ class EncodedHeaderPolicy(EmailPolicy):
         return super().fold_binary(name, value)
 
 
-POLICY = EncodedHeaderPolicy(linesep="\r\n")
+_POLICY = EncodedHeaderPolicy(linesep="\r\n")
 
 
 def new_message(fields: Mapping[str, EncodedHeader]) -> EmailMessage:
     """A message with those of *fields* that have a value."""
-    message = EmailMessage(policy=POLICY)
+    message = EmailMessage(policy=_POLICY)
     for name, value in fields.items():
         if value:
             message[name] = value

@@ -38,13 +38,13 @@ def parse(body: str, base_url: str) -> list[Token]:
     tokens = _PARSER.parse(body)
     shift_headings(tokens)
     for token in tokens:
-        token.children = resolve_links(images_to_links(token.children or ()), base_url)
+        token.children = _resolve_links(_images_to_links(token.children or ()), base_url)
         for part in (token, *token.children):
             part.content = _CONTROL_CHARACTERS.sub("", part.content)
     return tokens
 
 
-def images_to_links(children: Sequence[Token]) -> list[Token]:
+def _images_to_links(children: Sequence[Token]) -> list[Token]:
     """Replace pictures by links: loading a remote picture would reveal the reader.
 
     A picture inside a link leaves its words.
@@ -58,41 +58,41 @@ def images_to_links(children: Sequence[Token]) -> list[Token]:
             continue
         src = str(child.attrs["src"])
         words = Token("text", "", 0, content=child.content or src)
-        out += [words] if depth else [link_open_token(src), words, link_close_token()]
+        out += [words] if depth else [_link_open_token(src), words, _link_close_token()]
     return out
 
 
-def resolve_links(children: Sequence[Token], base_url: str) -> list[Token]:
+def _resolve_links(children: Sequence[Token], base_url: str) -> list[Token]:
     """Make links absolute; a broken or nested link leaves its words."""
     out: list[Token] = []
     hrefs: list[str] = []  # of the links around; empty for one that is left out
     for child in children:
         if child.type == "link_open":
-            href = "" if any(hrefs) else absolute_url(str(child.attrs["href"]), base_url)
+            href = "" if any(hrefs) else _absolute_url(str(child.attrs["href"]), base_url)
             hrefs.append(href)
-            out += [link_open_token(href)] if href else []
+            out += [_link_open_token(href)] if href else []
         elif child.type == "link_close":
-            out += closing_tokens(hrefs.pop(), out)
+            out += _closing_tokens(hrefs.pop(), out)
         else:
             out.append(child)
     return out
 
 
-def closing_tokens(href: str, out: Sequence[Token]) -> list[Token]:
+def _closing_tokens(href: str, out: Sequence[Token]) -> list[Token]:
     """Tokens that close a link; a link without words shows its address."""
     words = [Token("text", "", 0, content=href)] if out and out[-1].type == "link_open" else []
-    return [*words, link_close_token()] if href else []
+    return [*words, _link_close_token()] if href else []
 
 
-def link_open_token(href: str) -> Token:
+def _link_open_token(href: str) -> Token:
     return Token("link_open", "a", 1, attrs={"href": href})
 
 
-def link_close_token() -> Token:
+def _link_close_token() -> Token:
     return Token("link_close", "a", -1)
 
 
-def absolute_url(href: str, base_url: str) -> str:
+def _absolute_url(href: str, base_url: str) -> str:
     """*href* as absolute URL; empty if the cleaner would remove it."""
     try:
         whole = urljoin(base_url, href)

@@ -81,13 +81,13 @@ def greeting_name(name: str) -> str:
     """Name in the greeting: with a title, or a general form for an unknown name."""
     if not name:
         return str(texts()["reader"])
-    if name.casefold().startswith(untitled_prefixes()):
+    if name.casefold().startswith(_untitled_prefixes()):
         return name
     return str(texts()["words"]["titled"]).format(name=name)
 
 
 @cache
-def untitled_prefixes() -> tuple[str, ...]:
+def _untitled_prefixes() -> tuple[str, ...]:
     """Beginnings of names that get no title."""
     return tuple(one.casefold() for one in texts()["untitled"])
 
@@ -126,8 +126,8 @@ def compose(
         summary="" if gone else publication.summary,
         html=markdown.render_html(tokens),
         plain=indented_text(tokens),
-        lists=() if gone else link_lists(publication),
-        facts=item_facts(publication, unit, topic.name if topic else ""),
+        lists=() if gone else _link_lists(publication),
+        facts=_item_facts(publication, unit, topic.name if topic else ""),
     )
 
 
@@ -140,7 +140,7 @@ def unit_name(publication: Publication, vocabulary: Vocabulary) -> str:
     return unit.name_at(publication.first_shown_at.astimezone(VIETNAM).date())
 
 
-def link_lists(publication: Publication) -> LinkLists:
+def _link_lists(publication: Publication) -> LinkLists:
     words, kinds, attached = texts()["words"], texts()["media"], publication.attachments
     links = [LinkItem(link.title, str(link.url)) for link in publication.links]
     files = [LinkItem(file.title, str(file.url), file_note(file, kinds)) for file in attached]
@@ -148,19 +148,19 @@ def link_lists(publication: Publication) -> LinkLists:
     return tuple((heading, items) for heading, items in found if items)
 
 
-def item_facts(publication: Publication, unit: str, topic: str) -> Facts:
+def _item_facts(publication: Publication, unit: str, topic: str) -> Facts:
     words = texts()["words"]
     known = (
         (words["unit"], unit),
         (words["author"], publication.author or ""),
         (words["topic"], topic),
         (words["published"], format_moment_in_sentence(publication.first_shown_at)),
-        (words["since"][publication.action], changed_at(publication)),
+        (words["since"][publication.action], _changed_at(publication)),
     )
     return tuple((label, value) for label, value in known if value)
 
 
-def changed_at(publication: Publication) -> str:
+def _changed_at(publication: Publication) -> str:
     """Time of a correction, update or withdrawal; empty for a new item."""
     at = publication.shown_at
     return format_moment_in_sentence(at) if at > publication.first_shown_at else ""

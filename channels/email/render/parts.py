@@ -11,7 +11,7 @@ from channels.email.render.compiled import Placeholders, encode_body
 from channels.email.render.headers import EncodedHeader
 from channels.email.render.message import TEMPLATES, MailContent, texts
 
-HTML_SUFFIX = ".html"
+_HTML_SUFFIX = ".html"
 _BLANK_LINES = re.compile(r"\n{3,}")
 _JINJA = Environment(
     loader=FileSystemLoader(TEMPLATES),
@@ -35,7 +35,7 @@ def render_part(
     template: str, content: MailContent, placeholders: Placeholders, **own: object
 ) -> EmailMessage:
     """The text or HTML part, quoted-printable so that every relay passes it unchanged."""
-    kind = "html" if template.endswith(HTML_SUFFIX) else "plain"
+    kind = "html" if template.endswith(_HTML_SUFFIX) else "plain"
     part = headers.new_message(
         {
             "Content-Type": EncodedHeader(f'text/{kind}; charset="utf-8"'),
@@ -50,4 +50,4 @@ def render_template(template: str, content: MailContent, **own: object) -> str:
     """Render *template* with *content*; HTML styles are inlined."""
     text = _JINJA.get_template(template).render(letter=content, texts=texts(), **own)
     tidy = _BLANK_LINES.sub("\n\n", text).lstrip("\n")
-    return _STYLES.inline(tidy) if template.endswith(HTML_SUFFIX) else tidy
+    return _STYLES.inline(tidy) if template.endswith(_HTML_SUFFIX) else tidy

@@ -21,7 +21,7 @@ from contracts.case import AcceptedNotice, CaseNotice
 from contracts.catalog import load_texts
 from contracts.subscriptions.transactional import TransactionalMail
 
-LETTER_TEXTS = TEMPLATES / "letter.toml"
+_LETTER_TEXTS = TEMPLATES / "letter.toml"
 
 
 class PersonalMail:
@@ -59,7 +59,7 @@ class PersonalMail:
         return CompiledMail(mail.as_bytes(), placeholders)
 
 
-def paragraphs_html(paragraphs: Sequence[str]) -> Markup:
+def _paragraphs_html(paragraphs: Sequence[str]) -> Markup:
     return Markup("\n").join(Markup("<p>{}</p>").format(text) for text in paragraphs)
 
 
@@ -67,10 +67,10 @@ class RenderedCaseNotice(PersonalMail):
     """Mail of one notice."""
 
     def __init__(self, notice: CaseNotice, context: MailContext) -> None:
-        super().__init__(context, "notice", notice_content(notice, context.agency))
+        super().__init__(context, "notice", _notice_content(notice, context.agency))
 
 
-def notice_content(notice: CaseNotice, agency: str) -> MailContent:
+def _notice_content(notice: CaseNotice, agency: str) -> MailContent:
     """Content in the catalogue's words; the greeting is the first paragraph."""
     subject, paragraphs = case_notice_texts.subject(notice), case_notice_texts.paragraphs(notice)
     is_agency = notice.authority.casefold() == agency.casefold()
@@ -80,7 +80,7 @@ def notice_content(notice: CaseNotice, agency: str) -> MailContent:
         date=notice_date(notice),
         url=notice.detail_url or "",
         sender_unit="" if is_agency else notice.authority,
-        html=paragraphs_html(paragraphs),
+        html=_paragraphs_html(paragraphs),
         plain="\n\n".join(paragraphs),
     )
 
@@ -95,13 +95,13 @@ class RenderedTransactionalMail(PersonalMail):
 
     def __init__(self, mail: TransactionalMail, context: MailContext) -> None:
         self.mail = mail
-        texts = load_texts(LETTER_TEXTS)["kind"][mail.kind]
+        texts = load_texts(_LETTER_TEXTS)["kind"][mail.kind]
         values = {name: texts[name] for name in ("button", "closing")}
-        super().__init__(context, "letter", transactional_content(mail, context), **values)
+        super().__init__(context, "letter", _transactional_content(mail, context), **values)
 
 
-def transactional_content(mail: TransactionalMail, context: MailContext) -> MailContent:
-    texts = load_texts(LETTER_TEXTS)["kind"][mail.kind]
+def _transactional_content(mail: TransactionalMail, context: MailContext) -> MailContent:
+    texts = load_texts(_LETTER_TEXTS)["kind"][mail.kind]
     known = {
         "agency": context.agency,
         "other": mail.other,
@@ -114,6 +114,6 @@ def transactional_content(mail: TransactionalMail, context: MailContext) -> Mail
         title=texts["title"].format_map(known),
         date=mail.at,
         url=f"{context.public_url}{mail.path}" if mail.path else "",
-        html=paragraphs_html(paragraphs),
+        html=_paragraphs_html(paragraphs),
         plain="\n\n".join(paragraphs),
     )

@@ -15,11 +15,11 @@ from contracts.delivery import ChannelName, PlanKey
 from contracts.publication import Publication
 from contracts.subscriptions.digest import Digest
 
-SAMPLE_ID = "nguoi-nhan-mau"
+_SAMPLE_ID = "nguoi-nhan-mau"
 SAMPLE_NAME = "Nguyễn Văn Mẫu"
 SAMPLE_ADDRESS = "nguoi-nhan-mau@example.com"
 PREVIEW_SIGNER = HmacSigner(b"of nobody, so that a preview ends no subscription")
-FOR_NEW, FOR_EARLIER, FOR_DIGEST = "new", "earlier", "digest"
+_FOR_NEW, _FOR_EARLIER, _FOR_DIGEST = "new", "earlier", "digest"
 _DOUBLED = re.compile(rb"(?m)^\.\.")
 
 
@@ -59,10 +59,10 @@ def publication_previews(
     UnsafeHeader.
     """
     earlier = sample_recipient(publication, correction=True)
-    rows = {FOR_NEW: sample_recipient(publication)} if publication.action != "withdrawn" else {}
-    rows |= {FOR_EARLIER: earlier} if has_earlier else {}
+    rows = {_FOR_NEW: sample_recipient(publication)} if publication.action != "withdrawn" else {}
+    rows |= {_FOR_EARLIER: earlier} if has_earlier else {}
     if has_earlier and digest:
-        rows[FOR_DIGEST] = replace(earlier, earlier_mails=(digest,))
+        rows[_FOR_DIGEST] = replace(earlier, earlier_mails=(digest,))
     rendered = RenderedPublication(publication, context)
     bodies = {kind: rendered.envelope(row).body for kind, row in rows.items()}
     return {kind: Preview(remove_dot_stuffing(body)) for kind, body in bodies.items()}
@@ -71,8 +71,8 @@ def publication_previews(
 def digest_preview(digest: Digest, context: MailContext, picks: int) -> Preview:
     """Mail of a digest with the items of the bit mask *picks*. Raises UnsafeHeader."""
     issue = digest.issue
-    key = keys.delivery_key(issue.digest_id, issue.revision, ChannelName.EMAIL, SAMPLE_ID)
-    recipient = Recipient(SAMPLE_ID, key, SAMPLE_ADDRESS, SAMPLE_NAME, picks=picks)
+    key = keys.delivery_key(issue.digest_id, issue.revision, ChannelName.EMAIL, _SAMPLE_ID)
+    recipient = Recipient(_SAMPLE_ID, key, SAMPLE_ADDRESS, SAMPLE_NAME, picks=picks)
     return Preview(remove_dot_stuffing(RenderedDigest(digest, context).envelope(recipient).body))
 
 
@@ -81,8 +81,8 @@ def sample_recipient(
 ) -> Recipient:
     """A made-up recipient."""
     content_id, revision = publication.content_id, publication.revision
-    key = keys.delivery_key(content_id, revision, ChannelName.EMAIL, SAMPLE_ID)
-    return Recipient(SAMPLE_ID, key, address, SAMPLE_NAME, correction)
+    key = keys.delivery_key(content_id, revision, ChannelName.EMAIL, _SAMPLE_ID)
+    return Recipient(_SAMPLE_ID, key, address, SAMPLE_NAME, correction)
 
 
 def remove_dot_stuffing(body: bytes) -> bytes:

@@ -14,7 +14,7 @@ from contracts import keys
 from contracts.delivery import ChannelName, PlanKey
 from contracts.publication import Publication
 
-EARLIER_MAX = 10
+_EARLIER_MAX = 10
 _TOKEN = re.compile(r"[A-Za-z0-9._-]{1,300}")
 _KEY = re.compile(r"[a-z0-9]{32,64}")
 
@@ -28,7 +28,7 @@ class RenderedPublication:
         self.domain = context.settings.domain
         self.compiled_mails: dict[tuple[bool, str], CompiledMail] = {}
         item, now = publication.content_id, publication.revision
-        past = range(max(1, now - EARLIER_MAX), now)
+        past = range(max(1, now - _EARLIER_MAX), now)
         self.earlier_plans = [PlanKey(ChannelName.EMAIL, item, revision) for revision in past]
 
     def envelope(self, row: Recipient) -> Envelope:
@@ -37,7 +37,7 @@ class RenderedPublication:
         values = recipient_values(row, self.context, self.domain)
         if has_earlier_mail(self.publication, row.correction):
             values |= self.reply_values(row)
-        return Envelope(address, self.compiled_mail(row.correction, last_digest(row)).fill(values))
+        return Envelope(address, self.compiled_mail(row.correction, _last_digest(row)).fill(values))
 
     def compiled_mail(self, correction: bool, digest_id: str = "") -> CompiledMail:
         """Compiled mail; *digest_id*: the digest that carried the earlier text, if any."""
@@ -52,13 +52,13 @@ class RenderedPublication:
         """Message-IDs of the recipient's earlier mails of the item."""
         deliveries = [
             keys.delivery_key(mail.content_id, mail.revision, ChannelName.EMAIL, row.id)
-            for mail in row.earlier_mails[-EARLIER_MAX:] or self.earlier_plans
+            for mail in row.earlier_mails[-_EARLIER_MAX:] or self.earlier_plans
         ]
         ids = [keys.message_id(delivery, self.domain).encode() for delivery in deliveries]
         return {Placeholder.REFERENCES: b"\r\n ".join(ids), Placeholder.IN_REPLY_TO: ids[-1]}
 
 
-def last_digest(row: Recipient) -> str:
+def _last_digest(row: Recipient) -> str:
     """Digest that carried the recipient's earlier text; empty if a mail of its own did."""
     name = row.earlier_mails[-1].content_id if row.earlier_mails else ""
     return name if keys.is_digest(name) else ""
@@ -71,7 +71,7 @@ def recipient_values(
 
     *domain*: the settings' domain if the caller has it, because parsing takes time.
     """
-    token = check_pattern("token", _TOKEN, context.signer.token(row.id)).encode()
+    token = _check_pattern("token", _TOKEN, context.signer.token(row.id)).encode()
     key, name = check_delivery_key(row.delivery_key), greeting_name(row.name)
     return {
         Placeholder.TO: headers.encode_mailbox("To", row.name, row.address).encode(),
@@ -84,10 +84,10 @@ def recipient_values(
 
 
 def check_delivery_key(delivery_key: str) -> str:
-    return check_pattern("delivery key", _KEY, delivery_key)
+    return _check_pattern("delivery key", _KEY, delivery_key)
 
 
-def check_pattern(field: str, pattern: re.Pattern[str], text: str) -> str:
+def _check_pattern(field: str, pattern: re.Pattern[str], text: str) -> str:
     if not pattern.fullmatch(text):
         raise header_injection.UnsafeHeader(field)
     return text

@@ -19,7 +19,7 @@ from channels.errors import Misconfigured, Unreachable
 log = structlog.get_logger()
 OPEN_TIMEOUT_S = 15.0
 REQUEST_TIMEOUT_S = 30.0
-CHECK_TIMEOUT_S = 5.0
+_CHECK_TIMEOUT_S = 5.0
 
 
 class SmtpConnection:
@@ -51,9 +51,9 @@ class SmtpConnection:
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as error:
             raise Unreachable("connection lost") from error
         except ssl.SSLError as error:
-            raise Misconfigured(tls_reason(error)) from error
+            raise Misconfigured(_tls_reason(error)) from error
         except (OSError, TimeoutError) as error:
-            raise Unreachable(protocol.closed_reason or os_reason(error)) from error
+            raise Unreachable(protocol.closed_reason or _os_reason(error)) from error
         finally:
             if not ready:
                 protocol.drop("not opened")
@@ -109,7 +109,7 @@ class SmtpConnection:
     async def is_alive(self) -> bool:
         """Whether the relay still answers."""
         try:
-            async with asyncio.timeout(CHECK_TIMEOUT_S):
+            async with asyncio.timeout(_CHECK_TIMEOUT_S):
                 answered = (await send_command(self.protocol, b"NOOP")).startswith(b"250")
         except (Unreachable, TimeoutError):
             answered = False
@@ -126,7 +126,7 @@ class SmtpConnection:
     async def quit(self) -> None:
         """Send QUIT, wait for the reply, and end the connection."""
         with suppress(Unreachable, TimeoutError):
-            async with asyncio.timeout(CHECK_TIMEOUT_S):
+            async with asyncio.timeout(_CHECK_TIMEOUT_S):
                 await send_command(self.protocol, b"QUIT")
         self.protocol.drop("quit")
 
@@ -144,13 +144,13 @@ def tls_context(settings: EmailSettings) -> ssl.SSLContext | None:
         raise Misconfigured("LOA_EMAIL_CA_BUNDLE cannot be read") from error
 
 
-def tls_reason(error: ssl.SSLError) -> str:
+def _tls_reason(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the relay's certificate is not valid: {error.verify_message}"
     return f"TLS failed: {error.reason or 'unknown'}"
 
 
-def os_reason(error: OSError | TimeoutError) -> str:
+def _os_reason(error: OSError | TimeoutError) -> str:
     if isinstance(error, TimeoutError):
         return "timeout"
     return f"no connection: {error.strerror or 'nobody answers'}"

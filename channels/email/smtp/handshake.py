@@ -23,7 +23,7 @@ class PendingReply(ReplyHandler):
     def __init__(self, protocol: SmtpProtocol) -> None:
         self.protocol = protocol
         self.future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self.future.add_done_callback(mark_retrieved)
+        self.future.add_done_callback(_mark_retrieved)
 
     def on_reply(self, text: bytes) -> None:
         if self.future.done():
@@ -36,7 +36,7 @@ class PendingReply(ReplyHandler):
             self.future.set_exception(Unreachable(why))
 
 
-def mark_retrieved(future: asyncio.Future[bytes]) -> None:
+def _mark_retrieved(future: asyncio.Future[bytes]) -> None:
     """Retrieve the exception, so that asyncio reports none for an abandoned reply."""
     if not future.cancelled():
         future.exception()
@@ -62,12 +62,12 @@ async def perform_handshake(
     greeting = PendingReply(protocol)
     protocol.set_handler(greeting)  # before connecting: the relay speaks first
     await connect(protocol, settings, tls)
-    check_reply(await greeting.future, b"220", "greeting")
+    _check_reply(await greeting.future, b"220", "greeting")
     protocol.set_handler(None)
-    extensions = await say_hello(protocol)
+    extensions = await _say_hello(protocol)
     if settings.tls is Tls.STARTTLS:
-        await start_tls(protocol, extensions, settings.host, tls)
-        extensions = await say_hello(protocol)  # what was said in the clear does not count
+        await _start_tls(protocol, extensions, settings.host, tls)
+        extensions = await _say_hello(protocol)  # what was said in the clear does not count
     if settings.username:
         await authenticate(protocol, extensions, settings)
     return extensions
@@ -80,7 +80,7 @@ async def connect(
     await loop.create_connection(lambda: protocol, settings.host, settings.port, ssl=at_once)
 
 
-async def expect_reply(
+async def _expect_reply(
     protocol: SmtpProtocol,
     command: bytes,
     wanted: bytes,
@@ -89,11 +89,11 @@ async def expect_reply(
 ) -> bytes:
     """Send a command; raise *error_type* for another reply than *wanted*."""
     text = await send_command(protocol, command)
-    check_reply(text, wanted, step, error_type)
+    _check_reply(text, wanted, step, error_type)
     return text
 
 
-def check_reply(
+def _check_reply(
     text: bytes,
     wanted: bytes,
     step: str,
@@ -105,16 +105,16 @@ def check_reply(
         raise kind(f"{step} {text[:3].decode()}")
 
 
-async def say_hello(protocol: SmtpProtocol) -> Extensions:
+async def _say_hello(protocol: SmtpProtocol) -> Extensions:
     """Send EHLO; return the relay's extensions."""
-    name = local_host_name(protocol).encode("ascii")
-    reply = await expect_reply(protocol, b"EHLO " + name, b"250", "EHLO")
+    name = _local_host_name(protocol).encode("ascii")
+    reply = await _expect_reply(protocol, b"EHLO " + name, b"250", "EHLO")
     lines = reply.decode("ascii", "replace").upper().split("\n")[1:]
     offers = (line[4:].partition(" ") for line in lines)
     return {keyword: parameters for keyword, _, parameters in offers}
 
 
-def local_host_name(protocol: SmtpProtocol) -> str:
+def _local_host_name(protocol: SmtpProtocol) -> str:
     """Our full host name, else our address literal, for EHLO."""
     name = socket.gethostname()
     if _HOST.fullmatch(name):
@@ -123,13 +123,13 @@ def local_host_name(protocol: SmtpProtocol) -> str:
     return f"[IPv6:{host}]" if ":" in host else f"[{host}]"
 
 
-async def start_tls(
+async def _start_tls(
     protocol: SmtpProtocol, extensions: Extensions, host: str, tls: ssl.SSLContext | None
 ) -> None:
     """Protect the connection and verify the relay's certificate."""
     if "STARTTLS" not in extensions or tls is None:
         raise Misconfigured("the relay offers no STARTTLS")
-    await expect_reply(protocol, b"STARTTLS", b"220", "STARTTLS", Misconfigured)
+    await _expect_reply(protocol, b"STARTTLS", b"220", "STARTTLS", Misconfigured)
     if protocol.closed_reason or protocol.has_buffered_reply():
         raise Misconfigured("answers smuggled in before TLS")
     loop = asyncio.get_running_loop()
@@ -147,10 +147,10 @@ async def authenticate(
     name, secret = settings.username.encode(), settings.password.get_secret_value().encode()
     if "PLAIN" in offered:
         command = b"AUTH PLAIN " + b64encode(b"\0%b\0%b" % (name, secret))
-        await expect_reply(protocol, command, b"235", "AUTH", Misconfigured)
+        await _expect_reply(protocol, command, b"235", "AUTH", Misconfigured)
     elif "LOGIN" in offered:
-        await expect_reply(protocol, b"AUTH LOGIN", b"334", "AUTH", Misconfigured)
-        await expect_reply(protocol, b64encode(name), b"334", "AUTH", Misconfigured)
-        await expect_reply(protocol, b64encode(secret), b"235", "AUTH", Misconfigured)
+        await _expect_reply(protocol, b"AUTH LOGIN", b"334", "AUTH", Misconfigured)
+        await _expect_reply(protocol, b64encode(name), b"334", "AUTH", Misconfigured)
+        await _expect_reply(protocol, b64encode(secret), b"235", "AUTH", Misconfigured)
     else:
         raise Misconfigured("the relay offers neither AUTH PLAIN nor LOGIN")

@@ -48,7 +48,7 @@ _WORDS = {
 }
 """The first hint whose words occur counts."""
 _HINTS = {hint: re.compile(words, re.IGNORECASE) for hint, words in _WORDS.items()}
-PARAMETER_ERRORS = (501, 504, 555)
+_PARAMETER_ERRORS = (501, 504, 555)
 """RFC 3461 and 5321: parameters that are wrong, not implemented, or not known."""
 
 
@@ -73,7 +73,7 @@ class Reply:
     def refuses_parameters(self) -> bool:
         """Whether MAIL or RCPT may have been refused for its parameters."""
         early = self.result is SendResult.REFUSED and self.stage in (Stage.MAIL, Stage.RCPT)
-        return early and self.code in PARAMETER_ERRORS and not self.enhanced.startswith("5.1.")
+        return early and self.code in _PARAMETER_ERRORS and not self.enhanced.startswith("5.1.")
 
     @property
     def reason(self) -> str:

@@ -8,32 +8,32 @@ from channels.email import status_codes
 from channels.email.smtp.mail_result import STOPPED, RefusalHint, Reply, SendResult, Stage
 from channels.email.status_codes import CodeClass
 
-DELIVERED = Outcome(Verdict.DELIVERED)
+_DELIVERED = Outcome(Verdict.DELIVERED)
 THROTTLED_RETRY_S = 60.0
-GREYLISTED_RETRY_S = 300.0
+_GREYLISTED_RETRY_S = 300.0
 """The usual wait of greylisting; an earlier try is refused again."""
-HELD_RETRY_S = 300.0
+_HELD_RETRY_S = 300.0
 DOUBT_RETRY_S = 60.0
 
-UNCERTAIN_ADDRESS_CODE = "5.1.0"
+_UNCERTAIN_ADDRESS_CODE = "5.1.0"
 """Some problem of the address. Words are ambiguous: RFC 5321 has servers say "mailbox unavailable"
 for policy, too. They end a row and count as a soft failure of its address."""
-CODE_OF_HINT = {
+_CODE_OF_HINT = {
     RefusalHint.POLICY: "5.7.0",
     RefusalHint.GREYLISTED: "5.7.0",
     RefusalHint.FULL: "5.2.2",
-    RefusalHint.NO_SUCH_USER: UNCERTAIN_ADDRESS_CODE,
+    RefusalHint.NO_SUCH_USER: _UNCERTAIN_ADDRESS_CODE,
     RefusalHint.TOO_FAST: "5.0.0",
     RefusalHint.NONE: "5.0.0",
 }
 """Code that a refusal's words imply where it has none."""
-GREYLISTED_CODE, THROTTLED_CODE = "4.7.1", "4.7.0"
-SERVICE_CLOSING = 421
+_GREYLISTED_CODE, _THROTTLED_CODE = "4.7.1", "4.7.0"
+_SERVICE_CLOSING = 421
 """RFC 5321: the whole service closes for a while, for every recipient."""
-PROTOCOL_ERRORS = frozenset({500, 501, 502, 503, 504, 555})
+_PROTOCOL_ERRORS = frozenset({500, 501, 502, 503, 504, 555})
 """RFC 5321: syntax, order, parameters. A relay that says so means us and no recipient."""
-AUTH_ERRORS = (530, 534, 535, 538)
-AUTH_STATUS_CODES = frozenset({"5.7.8", "5.7.9", "5.7.11", "5.7.12", "5.7.13", "5.7.14"})
+_AUTH_ERRORS = (530, 534, 535, 538)
+_AUTH_STATUS_CODES = frozenset({"5.7.8", "5.7.9", "5.7.11", "5.7.12", "5.7.13", "5.7.14"})
 """RFC 4954 and 5248: credentials, their mechanism, an account; no recipient has any."""
 _REASON = re.compile(
     rf"(5\d\d)(?: ([245]\.\d+\.\d+))?(?: ({'|'.join(filter(None, RefusalHint))}))?"
@@ -43,38 +43,38 @@ _REASON = re.compile(
 def outcome_of(reply: Reply, broken_retry_s: float | None = None) -> Outcome:
     """Outcome of one row; `broken_retry_s`: delay before unsent rows are tried again."""
     if reply.result is SendResult.ACCEPTED:
-        return DELIVERED
+        return _DELIVERED
     if reply.result is SendResult.UNSENT:
         broken = broken_retry_s is not None
         return Outcome(Verdict.UNSENT, reply.cause, broken_retry_s, channel_wide=broken)
     if reply.result is SendResult.DOUBT:
         retry_s = None if reply.cause == STOPPED else DOUBT_RETRY_S
         return Outcome(Verdict.DOUBT, reply.cause, retry_s)
-    return outcome_of_refusal(reply)
+    return _outcome_of_refusal(reply)
 
 
-def outcome_of_refusal(reply: Reply) -> Outcome:
+def _outcome_of_refusal(reply: Reply) -> Outcome:
     if 400 <= reply.code < 500:
-        code = temporary_code(reply)
-        return Outcome(Verdict.DEFERRED, reply.reason, requested_delay_s(reply, code), code=code)
-    code = permanent_code(reply)
-    verdict = permanent_verdict(reply, code)
+        code = _temporary_code(reply)
+        return Outcome(Verdict.DEFERRED, reply.reason, _requested_delay_s(reply, code), code=code)
+    code = _permanent_code(reply)
+    verdict = _permanent_verdict(reply, code)
     if verdict is not Verdict.HELD:
         return Outcome(verdict, reply.reason, code=code)
-    away = is_policy_rejection(reply, code)
+    away = _is_policy_rejection(reply, code)
     is_policy = status_codes.classify(code)[0] is CodeClass.POLICY
     ours = reply.stage is Stage.MAIL or (is_policy and not away)
     return Outcome(
-        verdict, reply.reason, HELD_RETRY_S, channel_wide=ours, policy_rejected=away, code=code
+        verdict, reply.reason, _HELD_RETRY_S, channel_wide=ours, policy_rejected=away, code=code
     )
 
 
-def is_policy_rejection(reply: Reply, code: str) -> bool:
+def _is_policy_rejection(reply: Reply, code: str) -> bool:
     """Whether a refusal may concern this recipient alone: 5.7.x at RCPT.
 
     Refusals of our own address or of our sign-in concern us, not the recipient.
     """
-    own = reply.code in AUTH_ERRORS or code in AUTH_STATUS_CODES or not code.startswith("5.7.")
+    own = reply.code in _AUTH_ERRORS or code in _AUTH_STATUS_CODES or not code.startswith("5.7.")
     return reply.stage is Stage.RCPT and not own
 
 
@@ -85,41 +85,41 @@ def failed_if_rejected(outcome: Outcome) -> Outcome:
     return replace(outcome, verdict=Verdict.FAILED, retry_after_s=None)
 
 
-def requested_delay_s(reply: Reply, code: str) -> float | None:
+def _requested_delay_s(reply: Reply, code: str) -> float | None:
     """Delay that a temporary refusal asks for, beyond the backoff."""
-    if reply.hint is RefusalHint.GREYLISTED or code == GREYLISTED_CODE:
-        return GREYLISTED_RETRY_S
+    if reply.hint is RefusalHint.GREYLISTED or code == _GREYLISTED_CODE:
+        return _GREYLISTED_RETRY_S
     return THROTTLED_RETRY_S if status_codes.is_throttling(code) else None
 
 
-def temporary_code(reply: Reply) -> str:
+def _temporary_code(reply: Reply) -> str:
     """Code of a temporary refusal; 4.7.1 alone means greylisting of one recipient.
 
     A refusal of all our mail has the code of throttling: RFC 6647 defines no other.
     """
     if not reply.enhanced and reply.hint is RefusalHint.TOO_FAST:
-        return THROTTLED_CODE
+        return _THROTTLED_CODE
     if not reply.enhanced.startswith("4.7."):
         return reply.enhanced
     if reply.hint is RefusalHint.GREYLISTED:
-        return GREYLISTED_CODE
-    ours = reply.code == SERVICE_CLOSING or reply.stage is Stage.MAIL
-    if reply.enhanced == GREYLISTED_CODE and (
+        return _GREYLISTED_CODE
+    ours = reply.code == _SERVICE_CLOSING or reply.stage is Stage.MAIL
+    if reply.enhanced == _GREYLISTED_CODE and (
         ours or reply.hint in (RefusalHint.TOO_FAST, RefusalHint.POLICY)
     ):
-        return THROTTLED_CODE
+        return _THROTTLED_CODE
     return reply.enhanced
 
 
-def permanent_code(reply: Reply) -> str:
+def _permanent_code(reply: Reply) -> str:
     """Code of a permanent refusal: its own, or the one that its words imply."""
     if reply.enhanced.startswith("5.5.") and reply.hint is RefusalHint.NO_SUCH_USER:
-        return UNCERTAIN_ADDRESS_CODE
+        return _UNCERTAIN_ADDRESS_CODE
     if reply.enhanced.startswith("5."):
         return reply.enhanced
-    if reply.code in PROTOCOL_ERRORS:
+    if reply.code in _PROTOCOL_ERRORS:
         return "5.5.0"
-    return "5.7.0" if reply.code in AUTH_ERRORS else CODE_OF_HINT[reply.hint]
+    return "5.7.0" if reply.code in _AUTH_ERRORS else _CODE_OF_HINT[reply.hint]
 
 
 def code_in_reason(reason: str) -> str:
@@ -132,10 +132,10 @@ def code_in_reason(reason: str) -> str:
         return ""
     number, enhanced, hint = match.groups("")
     reply = Reply(SendResult.REFUSED, Stage.END, int(number), enhanced, RefusalHint(hint))
-    return permanent_code(reply)
+    return _permanent_code(reply)
 
 
-def permanent_verdict(reply: Reply, code: str) -> Verdict:
+def _permanent_verdict(reply: Reply, code: str) -> Verdict:
     """FAILED if the recipient or this mail is the cause; HELD if we or the relay are."""
     if reply.stage in (Stage.MAIL, Stage.DATA) or not 500 <= reply.code < 600:
         return Verdict.HELD

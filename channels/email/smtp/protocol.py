@@ -3,8 +3,8 @@
 import asyncio
 from typing import cast
 
-LINE_MAX = 2048
-LINES_MAX = 128
+_LINE_MAX = 2048
+_LINES_MAX = 128
 
 
 class ReplyHandler:
@@ -80,18 +80,18 @@ class SmtpProtocol(asyncio.Protocol):
         for line in lines:
             if not self.closed_reason:
                 self._process_line(line)
-        if len(self._partial_line) > LINE_MAX:
+        if len(self._partial_line) > _LINE_MAX:
             self.drop("reply too long")
         if self._handler and not self.closed_reason:
             self._handler.on_replies_processed()
 
     def _process_line(self, line: bytes) -> None:
         mark = line[3:4]
-        if len(line) > LINE_MAX or not line[:3].isdigit() or mark not in (b" ", b"-", b""):
+        if len(line) > _LINE_MAX or not line[:3].isdigit() or mark not in (b" ", b"-", b""):
             self.drop("not an SMTP reply")
         elif mark == b"-":
             self._continuation_lines.append(line)
-            if len(self._continuation_lines) > LINES_MAX:
+            if len(self._continuation_lines) > _LINES_MAX:
                 self.drop("reply too long")
         elif self._continuation_lines:
             self._whole_reply(b"\n".join([*self._continuation_lines, line]))

@@ -55,11 +55,11 @@ class RelayLog:
         size = self.path.stat().st_size
         before = self.path.with_name(f"{self.path.name}.1")
         if size < READ_MAX and before.is_file():
-            yield from tail_lines(before, READ_MAX - size)
-        yield from tail_lines(self.path, READ_MAX)
+            yield from _tail_lines(before, READ_MAX - size)
+        yield from _tail_lines(self.path, READ_MAX)
 
 
-def tail_lines(path: Path, limit: int) -> Iterator[bytes]:
+def _tail_lines(path: Path, limit: int) -> Iterator[bytes]:
     """The last *limit* bytes of a file, a chunk at a time, cut at line ends."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - limit))

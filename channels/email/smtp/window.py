@@ -20,16 +20,16 @@ from channels.email.smtp.mail_result import (
 from channels.email.smtp.protocol import ReplyHandler, SmtpProtocol
 from contracts.base.crash_points import crash_point
 
-END_OF_DATA = b".\r\n"
+_END_OF_DATA = b".\r\n"
 RSET = b"RSET\r\n"
 DATA = b"DATA\r\n"
-RCPT_END, RCPT_END_WITH_DSN = b">\r\n", b"> NOTIFY=FAILURE,DELAY\r\n"
+_RCPT_END, _RCPT_END_WITH_DSN = b">\r\n", b"> NOTIFY=FAILURE,DELAY\r\n"
 """Ends of RCPT; with DSN the relay reports failures and long delays, nothing else."""
-SINGLE_WRITE_MAX = 64 * 1024
+_SINGLE_WRITE_MAX = 64 * 1024
 """Larger bodies leave in two steps, so that a cut before their end is known to be one."""
 DEADLINE_RECHECK_S = 1.0
-POSITIVE, NEGATIVE, SERVICE_CLOSING = b"2", (b"4", b"5"), b"421"
-UNEXPECTED_REPLY = "reply out of turn"
+_POSITIVE, _NEGATIVE, _SERVICE_CLOSING = b"2", (b"4", b"5"), b"421"
+_UNEXPECTED_REPLY = "reply out of turn"
 
 
 class Envelope(NamedTuple):
@@ -69,7 +69,7 @@ class WindowTransfer(ReplyHandler):
         loop = asyncio.get_running_loop()
         self.done: asyncio.Future[None] = loop.create_future()
         self.clock = loop.time
-        self.rcpt_end = RCPT_END  # of the mail whose MAIL command was written last
+        self.rcpt_end = _RCPT_END  # of the mail whose MAIL command was written last
         self.started = 0  # mails whose MAIL command has been written
         self.deadline_checked_at = 0.0  # when `expired` was last asked
         self.stop_reason = ""  # why no further mail is opened
@@ -109,9 +109,9 @@ class WindowTransfer(ReplyHandler):
         """
         sender = mail.sender or self.options.sender
         if not (self.options.dsn and mail.envelope_id):
-            return b"MAIL FROM:<%b>\r\n" % sender, RCPT_END
+            return b"MAIL FROM:<%b>\r\n" % sender, _RCPT_END
         command = b"MAIL FROM:<%b> RET=HDRS ENVID=%b\r\n" % (sender, mail.envelope_id)
-        return command, RCPT_END_WITH_DSN
+        return command, _RCPT_END_WITH_DSN
 
     def may_continue(self) -> bool:
         self.deadline_checked_at = self.clock()
@@ -122,7 +122,7 @@ class WindowTransfer(ReplyHandler):
     # Replies arrive here; `expect` knows what the next one answers.
 
     def on_reply(self, text: bytes) -> None:
-        if text.startswith(SERVICE_CLOSING) and self.handle_reply != self.on_end:
+        if text.startswith(_SERVICE_CLOSING) and self.handle_reply != self.on_end:
             self.protocol.drop("421")
         else:
             self.handle_reply(text)
@@ -141,20 +141,20 @@ class WindowTransfer(ReplyHandler):
         crash_point("email.data_asked")
         if text.startswith(b"354") and not sender_refused:
             self.body_requested, self.handle_reply = True, self.on_premature_reply
-        elif not text.startswith(NEGATIVE):
-            self.protocol.drop(UNEXPECTED_REPLY)
+        elif not text.startswith(_NEGATIVE):
+            self.protocol.drop(_UNEXPECTED_REPLY)
         elif self.check_reply(Stage.DATA, text):
             self.reset()
 
     def on_premature_reply(self, _text: bytes) -> None:
         """A reply to a body whose end has not been written."""
-        self.protocol.drop(UNEXPECTED_REPLY)
+        self.protocol.drop(_UNEXPECTED_REPLY)
 
     def on_end(self, text: bytes) -> None:
         crash_point("email.answer_unread")
         if self.check_reply(Stage.END, text):
             self.record(self.refusal or ACCEPTED)
-            if text.startswith(SERVICE_CLOSING):
+            if text.startswith(_SERVICE_CLOSING):
                 self.protocol.drop("421")
             else:
                 self.start_next_mail()
@@ -169,10 +169,10 @@ class WindowTransfer(ReplyHandler):
 
     def check_reply(self, stage: Stage, text: bytes) -> bool:
         """Record the mail's first refusal; a reply neither positive nor negative closes all."""
-        if text.startswith(NEGATIVE):
+        if text.startswith(_NEGATIVE):
             self.refusal = self.refusal or refused_reply(stage, text)
-        elif not text.startswith(POSITIVE):
-            self.protocol.drop(UNEXPECTED_REPLY)
+        elif not text.startswith(_POSITIVE):
+            self.protocol.drop(_UNEXPECTED_REPLY)
             return False
         return True
 
@@ -221,7 +221,7 @@ class WindowTransfer(ReplyHandler):
             self.write_end(b"")
             return
         body = self.mails[len(self.replies)].body
-        if len(body) <= SINGLE_WRITE_MAX:
+        if len(body) <= _SINGLE_WRITE_MAX:
             self.write_end(body)
         else:
             self.protocol.write(body)
@@ -237,7 +237,7 @@ class WindowTransfer(ReplyHandler):
         """Write (the rest of) the current mail, its end, and the next mail's commands."""
         self.end_written, self.handle_reply = True, self.on_end
         following = self.next_commands() if self.options.pipelining else b""
-        self.protocol.write(b"%b%b%b" % (body, END_OF_DATA, following))
+        self.protocol.write(b"%b%b%b" % (body, _END_OF_DATA, following))
         crash_point("email.end_written")
 
     def on_connection_lost(self, why: str) -> None:
@@ -260,7 +260,7 @@ class WindowTransfer(ReplyHandler):
         """Complete the transfer and drop all references, because mails are large."""
         self.timer.cancel()
         del self.timer
-        self.handle_reply = ignore_reply
+        self.handle_reply = _ignore_reply
         self.protocol.set_handler(None)
         rest = len(self.mails) - len(self.replies)
         self.replies += [unsent_reply(cause)] * rest
@@ -268,5 +268,5 @@ class WindowTransfer(ReplyHandler):
             self.done.set_result(None)
 
 
-def ignore_reply(_text: bytes) -> None:
+def _ignore_reply(_text: bytes) -> None:
     """Reply handler of a finished transfer."""

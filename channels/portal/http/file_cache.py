@@ -34,7 +34,7 @@ CACHE_CONTROL = {
     ".svg": "public, max-age=31536000, immutable",
     ".jpg": "public, max-age=86400",  # a removed picture should leave caches soon
 }
-FEED_SUFFIXES = (".rss", ".atom", ".json")
+_FEED_SUFFIXES = (".rss", ".atom", ".json")
 FEED_CACHE_CONTROL = "public, max-age=300"
 # Every name the portal writes has this form; `..`, `%`, `\\` and hidden files do not.
 _NAME = "[a-z0-9][a-z0-9-]{0,79}"
@@ -156,7 +156,7 @@ def _cached_file(suffix: str, modified_s: int, body: bytes) -> CachedFile:
         (b"content-length", b"%d" % len(body)),
         (b"content-type", MEDIA_TYPES[suffix].encode()),
     ]
-    if suffix in FEED_SUFFIXES and (link := _hub_link_header(body)):
+    if suffix in _FEED_SUFFIXES and (link := _hub_link_header(body)):
         body_headers.append((b"link", link))
     return CachedFile(body, tag, modified_s, status, headers, body_headers)
 

@@ -13,7 +13,7 @@ from contracts.text import nfc
 
 DOCUMENT_VERSION = 2
 """To be raised when the same item is indexed differently; every search index is then rebuilt."""
-SEPARATOR = " · "
+_SEPARATOR = " · "
 """Separator of the parts, so that a snippet does not read like one sentence."""
 _BLOCK = re.compile("</(?:p|h[2-6]|li|th|td|pre|blockquote)>")
 _TAIL_LENGTH = 5
@@ -40,7 +40,7 @@ def build_document(item: Item, site: Site) -> SearchDocument:
             shelves=tuple(topic for topic in other_topics if topic != publication.topic),
             audiences=publication.audiences or (EVERY_AUDIENCE,),
         ),
-        text=nfc(SEPARATOR.join(filter(None, parts))),
+        text=nfc(_SEPARATOR.join(filter(None, parts))),
     )
 
 
@@ -50,5 +50,5 @@ def _body_text(body: Markup) -> str:
     for part in _BLOCK.split(body):
         if block := Markup(part).striptags():  # noqa: S704 - used for its text only
             text += separator + block
-            separator = " " if _SENTENCE_END.search(block[-_TAIL_LENGTH:]) else SEPARATOR
+            separator = " " if _SENTENCE_END.search(block[-_TAIL_LENGTH:]) else _SEPARATOR
     return text

@@ -16,7 +16,7 @@ from channels.portal.index.database import Database
 from channels.portal.search.normalize import WORD, normalize_spelling, strip_marks
 from channels.portal.search.query import SearchQuery, facet_token
 
-LAYOUT_VERSION = 1
+_LAYOUT_VERSION = 1
 MATCHES_MAX = 1000
 """Results are cut after so many matches; narrower queries find the rest."""
 _BUSY_TIMEOUT_S = 2.0
@@ -43,7 +43,7 @@ CREATE VIRTUAL TABLE words USING fts5 (
     title, text, title_bare, text_bare, marks,
     content = '', tokenize = 'unicode61 remove_diacritics 0'
 );
-PRAGMA user_version = {LAYOUT_VERSION};
+PRAGMA user_version = {_LAYOUT_VERSION};
 COMMIT;
 """
 _WORDS = "rowid, title, text, title_bare, text_bare, marks"
@@ -106,7 +106,7 @@ class SearchIndex(Database):
     def complete_format_hash(self) -> str:
         """Format hash of a complete index; empty if incomplete or of another layout."""
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        row = version == LAYOUT_VERSION and self._db.execute("SELECT edition FROM made").fetchone()
+        row = version == _LAYOUT_VERSION and self._db.execute("SELECT edition FROM made").fetchone()
         return str(row[0]) if row else ""
 
     def mark_complete(self, format_hash: str) -> None:

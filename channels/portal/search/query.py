@@ -12,7 +12,7 @@ from contracts.base.times import VIETNAM
 from contracts.text import nfc
 
 _WORDS_MAX, LENGTH_MAX = 12, 200
-VALID_YEARS = range(1900, 2200)
+_VALID_YEARS = range(1900, 2200)
 """Accepted years; a day after the last one is still a valid date."""
 _ID = re.compile("[a-z0-9-]{0,80}")
 _PAGE = re.compile("[1-9][0-9]{0,8}")
@@ -124,7 +124,7 @@ def _day(name: str, params: Mapping[str, str]) -> date | None:
             day = datetime.strptime(text, date_format).replace(tzinfo=VIETNAM).date()
         except ValueError:
             continue
-        if day.year in VALID_YEARS:
+        if day.year in _VALID_YEARS:
             return day
     raise InvalidQuery(name, "day")
 

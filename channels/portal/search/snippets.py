@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from channels.portal.search.normalize import normalize_spelling, strip_marks
 
-SNIPPET_LENGTH, CONTEXT_BEFORE = 260, 70
+SNIPPET_LENGTH, _CONTEXT_BEFORE = 260, 70
 
 
 class SnippetPiece(NamedTuple):
@@ -22,7 +22,9 @@ def make_snippet(text: str, words: Sequence[str], *, ignore_marks: bool) -> list
     *words* are normalized. Words without marks match any marks; with *ignore_marks* all words do.
     """
     first = _first_match(text, words, ignore_marks=ignore_marks)
-    start = text.rfind(" ", 0, max(first - CONTEXT_BEFORE, 0)) + 1 if first > CONTEXT_BEFORE else 0
+    start = (
+        text.rfind(" ", 0, max(first - _CONTEXT_BEFORE, 0)) + 1 if first > _CONTEXT_BEFORE else 0
+    )
     end = len(text)
     if start + SNIPPET_LENGTH < end:
         end = text.rfind(" ", start + 1, start + SNIPPET_LENGTH)

@@ -14,7 +14,7 @@ from channels.zalo.client.transport import Reply
 from channels.zalo.errors import AmbiguousResult
 
 RATE_LIMITED = -32
-NOT_FOUND = -404
+_NOT_FOUND = -404
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def parse_response(reply: Reply) -> ApiResponse:
     body = json_object(reply.body)
     error = None if body is None else whole_number(body.get("error"))
     if reply.status == HTTPStatus.NOT_FOUND and not error:
-        return ApiResponse(NOT_FOUND, "http 404")
+        return ApiResponse(_NOT_FOUND, "http 404")
     if body is None or error is None or not (error or 200 <= reply.status < 300):
         raise AmbiguousResult(f"http {reply.status} without an answer in it")
     return ApiResponse(error, str(body.get("message") or ""), body.get("data"))

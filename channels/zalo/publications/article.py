@@ -34,9 +34,9 @@ _PROCESSING_ALARM_S, _RECHECK_MAX_S = 3600.0, 3600.0
 """Age of an article in processing that raises an alarm, and the longest pause between checks."""
 RECHECK_S = 60.0
 """Pause between checks for a lost answer; a found article counts at once."""
-DELIVERED = Outcome(Verdict.DELIVERED)
+_DELIVERED = Outcome(Verdict.DELIVERED)
 _FINAL_OUTCOMES = {
-    Step.DONE: DELIVERED,
+    Step.DONE: _DELIVERED,
     Step.STALE: Outcome(Verdict.FAILED, "a newer revision is out"),
 }
 
@@ -250,7 +250,7 @@ class ArticlePublisher:
         """Resolve a doubt without a record of it: the record may come from an older backup."""
         record = await self.search_item(job, record)
         if record.article_id and await self.confirm_live(job, record):
-            return DELIVERED
+            return _DELIVERED
         return _FINAL_OUTCOMES.get(next_step(record, job), Outcome(Verdict.ABSENT))
 
     async def search_item(self, job: ArticleJob, record: ArticleRecord) -> ArticleRecord:
@@ -262,7 +262,7 @@ class ArticlePublisher:
     async def resolve_update(self, job: ArticleJob, record: ArticleRecord) -> Outcome:
         """Ask Zalo whether a lost `update` has arrived."""
         if await self.confirm_live(job, record):
-            return DELIVERED
+            return _DELIVERED
         self.require_settled(record, Verdict.DOUBT)
         await self.record_result(job, self.abandoned_calls.abandon(job.content_id, record))
         return Outcome(Verdict.ABSENT)

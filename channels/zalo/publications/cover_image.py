@@ -25,7 +25,7 @@ decoder takes 16 bytes a pixel, so that such a picture has to be smaller.
 """
 _BAND_ROWS = 16
 """Rows of the small picture that are made at once."""
-ORIENTATION, _UPRIGHT = 0x0112, 1
+_ORIENTATION, _UPRIGHT = 0x0112, 1
 _SIDE_MIN = 100
 _WIDTH = 1200
 _RATIO = 16 / 9
@@ -75,7 +75,7 @@ def _open_image(body: bytes) -> tuple[Image.Image, int]:
 def _exif_orientation(image: Image.Image) -> int:
     """The EXIF orientation; UPRIGHT where EXIF cannot be read."""
     try:
-        return int(image.getexif().get(ORIENTATION, _UPRIGHT))
+        return int(image.getexif().get(_ORIENTATION, _UPRIGHT))
     except _DECODER_ERRORS:
         return _UPRIGHT
 
@@ -92,7 +92,7 @@ def _shrink(image: Image.Image) -> Image.Image:
 
 
 def _rotate_upright(image: Image.Image, orientation: int) -> Image.Image:
-    image.getexif()[ORIENTATION] = orientation
+    image.getexif()[_ORIENTATION] = orientation
     return ImageOps.exif_transpose(image)
 
 

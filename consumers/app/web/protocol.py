@@ -92,7 +92,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         cycle.response_started = cycle.response_complete = True
         cycle.waiting_for_100_continue = False
         first, end, rest = head.partition(b"\r\n")
-        ours = header_lines(tuple(self.server_state.default_headers))
+        ours = _header_lines(tuple(self.server_state.default_headers))
         self.transport.write(b"".join((first, end, ours, rest, end)))
         if body:
             self.transport.write(body)
@@ -138,6 +138,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
 
 @lru_cache(maxsize=8)
-def header_lines(headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
+def _header_lines(headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
     """The server's default headers as bytes: the date, which changes once a second."""
     return b"".join(b"%b: %b\r\n" % header for header in headers)

@@ -106,7 +106,7 @@ async def add_bounces(node: Node) -> None:
 def inbound_mailboxes(node: Node) -> list[MailHandler]:
     """Accept bounces, and unsubscribe requests if an address is configured for them."""
     seal = subscribers.open_suppressions(node.bus, node.keys).hash_address
-    bounces = BounceMailbox(node.bus, return_paths(node), seal)
+    bounces = BounceMailbox(node.bus, _return_paths(node), seal)
     if not node.email.unsubscribe_to:
         return [bounces]
     leave = subscribers.open_unsubscribe(node.bus, node.keys).unsubscribe_by_token
@@ -119,10 +119,10 @@ def inbound_mailboxes(node: Node) -> list[MailHandler]:
 
 def open_email_channel(node: Node) -> EmailChannel:
     signer = HmacSigner(node.keys.derive("unsubscribe"))
-    paths = return_paths(node) if node.email.bounce_domain else None
+    paths = _return_paths(node) if node.email.bounce_domain else None
     return EmailChannel(node.email, node.public_url, signer, node.vocabulary, paths)
 
 
-def return_paths(node: Node) -> ReturnPaths:
+def _return_paths(node: Node) -> ReturnPaths:
     """The same for sending and for what comes back."""
     return ReturnPaths(node.keys.derive("return path"), node.email.bounce_domain)

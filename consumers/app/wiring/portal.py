@@ -18,8 +18,8 @@ from contracts.delivery import ChannelName
 from producers.bus import Bus, BusError
 
 log = structlog.get_logger()
-PAGE_RENEWAL_S = 60.0
-DELIVERED_LETTERS = frozenset(b"dD")
+_PAGE_RENEWAL_S = 60.0
+_DELIVERED_LETTERS = frozenset(b"dD")
 
 
 def destination(node: Node) -> tuple[str, bool]:
@@ -69,16 +69,16 @@ async def has_delivered_pages(bus: Bus) -> bool:
     prefix = f"state.{ChannelName.PORTAL}."
     try:
         async for key, value in bus.bucket(subjects.LEDGER.name).values(prefix):
-            if is_delivered(key, value.data):
+            if _is_delivered(key, value.data):
                 return True
     except BusError as away:
         raise Unreachable("bus") from away
     return False
 
 
-def is_delivered(key: str, state: bytes) -> bool:
+def _is_delivered(key: str, state: bytes) -> bool:
     try:
-        return not DELIVERED_LETTERS.isdisjoint(codec.decode_state(state).rows)
+        return not _DELIVERED_LETTERS.isdisjoint(codec.decode_state(state).rows)
     except codec.DECODE_ERRORS as broken:
         log.error("batch_unreadable", key=key, error=type(broken).__name__)
         return False
@@ -100,4 +100,4 @@ async def _renew_pages(channel: PortalChannel) -> None:
             await channel.rewrite_stale()
         except ChannelError as trouble:
             log.warning("portal_not_renewed", reason=trouble.reason)
-        await asyncio.sleep(PAGE_RENEWAL_S)
+        await asyncio.sleep(_PAGE_RENEWAL_S)

@@ -21,7 +21,7 @@ from contracts.errors import Invalid
 
 STAND_IN_NAMES = ("mailbox", "zalo-sandbox")
 SANDBOX_PORT_OFFSET = 10
-SANDBOX_MODULE = "sandbox.zalo.server"
+_SANDBOX_MODULE = "sandbox.zalo.server"
 
 
 class RunningSandbox(Protocol):
@@ -39,7 +39,7 @@ def _load_sandbox() -> Callable[[str, int, Path], Awaitable[RunningSandbox]]:
     """The function that starts the sandbox. Raises Invalid where it is not installed."""
     try:
         start: Callable[[str, int, Path], Awaitable[RunningSandbox]]
-        start = import_module(SANDBOX_MODULE).start
+        start = import_module(_SANDBOX_MODULE).start
     except ModuleNotFoundError as missing:
         raise Invalid(field_error("zalo-sandbox", "sandbox_not_installed")) from missing
     return start

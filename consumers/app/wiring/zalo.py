@@ -63,9 +63,9 @@ from contracts.subjects import ConsumerSpec
 from producers.bus import Bus
 
 log = structlog.get_logger()
-GRANT_CHECK_S = 3600.0
-ABANDONED_CALLS_CHECK_S = 600.0
-TEMPLATE_SYNC_S, TEMPLATE_RETRY_S = 4 * 3600.0, 600.0
+_GRANT_CHECK_S = 3600.0
+_ABANDONED_CALLS_CHECK_S = 600.0
+_TEMPLATE_SYNC_S, _TEMPLATE_RETRY_S = 4 * 3600.0, 600.0
 
 
 def destination(node: Node) -> tuple[str, bool]:
@@ -136,25 +136,25 @@ async def _keep_grant_renewed(channel: ZaloChannel) -> None:
             await channel.api.tokens.access_token()
         except ChannelError as trouble:
             log.warning("zalo_grant_unusable", reason=trouble.reason)
-        await asyncio.sleep(GRANT_CHECK_S)
+        await asyncio.sleep(_GRANT_CHECK_S)
 
 
 async def keep_templates_synced(templates: TemplateRegistry) -> None:
     """See how Zalo judges the templates of case notices; a webhook that tells of it may be lost."""
     while True:
-        wait_s = TEMPLATE_SYNC_S
+        wait_s = _TEMPLATE_SYNC_S
         try:
             await templates.sync()
         except (Refused, ChannelError) as trouble:
             log.warning("zalo_templates_not_read", reason=trouble.reason)
-            wait_s = TEMPLATE_RETRY_S if isinstance(trouble, ChannelError) else wait_s
+            wait_s = _TEMPLATE_RETRY_S if isinstance(trouble, ChannelError) else wait_s
         await asyncio.sleep(wait_s)
 
 
 async def _clear_abandoned_calls(channel: ZaloChannel) -> None:
     """Look for what calls that were given up did after all."""
     while True:
-        await asyncio.sleep(ABANDONED_CALLS_CHECK_S)
+        await asyncio.sleep(_ABANDONED_CALLS_CHECK_S)
         try:
             await channel.articles.abandoned_calls.sweep()
         except ChannelError as trouble:
@@ -162,7 +162,7 @@ async def _clear_abandoned_calls(channel: ZaloChannel) -> None:
 
 
 @asynccontextmanager
-async def zalo_transport() -> AsyncIterator[AiohttpTransport]:
+async def _zalo_transport() -> AsyncIterator[AiohttpTransport]:
     """The way to Zalo for one command. Raises Unavailable when the bus is away."""
     transport = AiohttpTransport()
     try:
@@ -175,9 +175,9 @@ async def zalo_transport() -> AsyncIterator[AiohttpTransport]:
 
 
 @asynccontextmanager
-async def token_keeper(settings: ZaloSettings, stores: ChannelStores) -> AsyncIterator[TokenStore]:
+async def _token_keeper(settings: ZaloSettings, stores: ChannelStores) -> AsyncIterator[TokenStore]:
     """The token keeper alone, for as long as the block runs. Raises Conflict, Unavailable."""
-    async with zalo_transport() as transport:
+    async with _zalo_transport() as transport:
         try:
             yield ChannelParts(settings, stores, transport).tokens
         except StaleValue as lost:
@@ -192,7 +192,7 @@ async def template_registry(
 
     Raises Invalid for a template that Zalo refuses or that does not fit, Unavailable.
     """
-    async with zalo_transport() as transport:
+    async with _zalo_transport() as transport:
         try:
             yield ChannelParts(settings, stores, transport).notice_stores.templates
         except UnfitTemplate as unfit:
@@ -209,7 +209,7 @@ async def follower_lists(
     settings: ZaloSettings, stores: ChannelStores
 ) -> AsyncIterator[FollowerApi]:
     """Zalo's lists of people, for one command. Raises Unavailable when the bus is away."""
-    async with zalo_transport() as transport:
+    async with _zalo_transport() as transport:
         yield FollowerApi(ChannelParts(settings, stores, transport).oa)
 
 
@@ -232,7 +232,7 @@ async def probe_account(settings: ZaloSettings, stores: ChannelStores) -> Accoun
 
     Raises Unavailable when the bus is away, Invalid when the tokens there are another key's.
     """
-    async with zalo_transport() as transport:
+    async with _zalo_transport() as transport:
         try:
             return await ChannelParts(settings, stores, transport).account_probe().run()
         except WrongKey as lost:
@@ -241,7 +241,7 @@ async def probe_account(settings: ZaloSettings, stores: ChannelStores) -> Accoun
 
 async def store_token_pair(settings: ZaloSettings, stores: ChannelStores, pair: TokenPair) -> None:
     """Store an obtained token pair, encrypted, for every worker to use."""
-    async with token_keeper(settings, stores) as tokens:
+    async with _token_keeper(settings, stores) as tokens:
         await tokens.seed(pair.access_token, pair.refresh_token, pair.lifetime_s)
 
 
@@ -249,7 +249,7 @@ async def exchange_consent(
     settings: ZaloSettings, stores: ChannelStores, code: str, verifier: str
 ) -> None:
     """Exchange the code of a consent, once, and store the pair. Raises Invalid for a bad code."""
-    async with token_keeper(settings, stores) as tokens:
+    async with _token_keeper(settings, stores) as tokens:
         try:
             pair = await tokens.oauth.exchange_code(code, verifier)
         except (RefreshTokenUsed, AmbiguousResult, ChannelError) as refused:
@@ -259,9 +259,9 @@ async def exchange_consent(
         await tokens.seed(pair.access_token, pair.refresh_token, pair.lifetime_s)
 
 
-CONCURRENT_EVENTS = 4
+_CONCURRENT_EVENTS = 4
 WEBHOOK_PATH_HEAD = "zalo"
-SANDBOX_TIMEOUT_S = 5.0
+_SANDBOX_TIMEOUT_S = 5.0
 
 
 def webhook_app(node: Node) -> ASGIApp:
@@ -276,7 +276,7 @@ def webhook_app(node: Node) -> ASGIApp:
 
 async def register_sandbox_webhook(sandbox_url: str, own_url: str) -> None:
     """Have the stand-in tell us of its events, as an operator does in Zalo's console."""
-    timeout = aiohttp.ClientTimeout(total=SANDBOX_TIMEOUT_S)
+    timeout = aiohttp.ClientTimeout(total=_SANDBOX_TIMEOUT_S)
     async with aiohttp.ClientSession(timeout=timeout) as http:
         address = {"url": f"{own_url}{endpoint.PATH}"}
         async with http.post(f"{sandbox_url}/_sandbox/webhook", json=address) as answer:
@@ -289,7 +289,7 @@ def _add_follower_events(node: Node, channel: ZaloChannel) -> None:
     people = _open_webhook_handler(node, channel)
     subject = subjects.receipt(ChannelName.ZALO, "*")
     consumer = ConsumerSpec(subjects.ZALO_EVENTS, subject)
-    node.subscribe(subjects.RECEIPTS, consumer, people.on_event, CONCURRENT_EVENTS)
+    node.subscribe(subjects.RECEIPTS, consumer, people.on_event, _CONCURRENT_EVENTS)
     app_id, limit = node.zalo.app_id, timedelta(hours=node.zalo.silent_after_h)
     node.tasks.append(open_follower_sync(node.bus, node.keys, people.erasure.lists, app_id).run)
     node.tasks.append(WebhookWatchdog(node.bus, app_id, limit, node.clock).run)

@@ -23,8 +23,8 @@ from producers.bus import Bus
 from producers.bus.records import require, update
 
 log = structlog.get_logger()
-POLL_S = 5.0
-HEARTBEATS = 20
+_POLL_S = 5.0
+_HEARTBEATS = 20
 """Presence updates of a sender within the time limit of one canary."""
 
 
@@ -44,7 +44,7 @@ class CanarySender:
             await self.mark_off(ChannelName)
             return
         await self.mark_off(one for one in ChannelName if one not in self.settings.channel_names)
-        await every(min(POLL_S, self.settings.every_s / 4), self.send_due)
+        await every(min(_POLL_S, self.settings.every_s / 4), self.send_due)
 
     async def send_due(self) -> None:
         """Send due canaries, and log late ones and returned ones."""
@@ -69,7 +69,7 @@ class CanarySender:
         """
         now, periods, is_running = self.clock(), self.periods, channel in self.started_channels
         is_active = is_running and sent is not None and not sent.is_inactive
-        if sent and is_active and now - sent.seen < sent.limit_s / HEARTBEATS:
+        if sent and is_active and now - sent.seen < sent.limit_s / _HEARTBEATS:
             return sent
 
         def move(stored: SentCanary | None) -> SentCanary:

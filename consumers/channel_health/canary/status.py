@@ -16,7 +16,7 @@ from contracts.delivery import ChannelName
 from producers.bus import Bus
 
 CanaryState = Literal["off", "waiting", "ok", "late", "paused"]
-ABSENCE_FRACTION = 10
+_ABSENCE_FRACTION = 10
 """A sender's absence counts from this fraction of the time limit (a tenth) on."""
 
 
@@ -66,7 +66,7 @@ class SentCanary(BaseModel):
     def resumed(self, answer: CanaryAnswer, now: float) -> "SentCanary":
         """The record when a sender starts again; the time without a sender does not count."""
         away = now - self.last_seen_at
-        if away <= self.limit_s / ABSENCE_FRACTION:
+        if away <= self.limit_s / _ABSENCE_FRACTION:
             return self
         since = min(now, max(self.since, answer.ok_at) + away)
         return self.model_copy(update={"seen": now, "since": since})
@@ -102,18 +102,18 @@ def evaluate(sent: SentCanary | None, answer: CanaryAnswer, now: float) -> Canar
     proven_at = max(answer.ok_at, sent.since)
     if now - proven_at > sent.limit_s:
         return CanaryStatus(
-            state="late", since=utc_time(round(proven_at)), why=late_reason(sent, answer, now)
+            state="late", since=utc_time(round(proven_at)), why=_late_reason(sent, answer, now)
         )
     if answer.ok_at < sent.since:
         return CanaryStatus(state="waiting", since=utc_time(round(sent.since)))
     return CanaryStatus(state="ok", since=utc_time(round(answer.ok_at)))
 
 
-def late_reason(sent: SentCanary, answer: CanaryAnswer, now: float) -> str:
+def _late_reason(sent: SentCanary, answer: CanaryAnswer, now: float) -> str:
     if answer.number < sent.number:
         return "nobody took it from the queue"
     if now - sent.at > sent.limit_s:
-        there = now - sent.last_seen_at <= sent.limit_s / ABSENCE_FRACTION
+        there = now - sent.last_seen_at <= sent.limit_s / _ABSENCE_FRACTION
         return "none was sent" + (" in time" if there else ": the service canary does not run")
     return f"the channel said: {answer.reason or 'nothing'}"
 

@@ -18,7 +18,7 @@ from producers.bus import Bus
 from producers.bus.records import read, update
 
 log = structlog.get_logger()
-TIMEOUT_S = 60.0
+_TIMEOUT_S = 60.0
 
 
 @dataclass
@@ -29,7 +29,7 @@ class CanaryWorker(Generic[Rendered]):
     channel: Channel[Rendered]
     target: str = ""
     clock: Callable[[], float] = time.time
-    timeout_s: float = TIMEOUT_S
+    timeout_s: float = _TIMEOUT_S
 
     async def handle(self, key: CanaryKey) -> None:
         """Probe the channel and record its answer; a repeated wake-up changes nothing."""

@@ -13,7 +13,7 @@ _CLOCK_TOLERANCE = timedelta(minutes=10)
 MAX_AHEAD = timedelta(days=31)
 """Dates further ahead are mistakes and are ignored."""
 _VIETNAM_OFFSET = timedelta(hours=7)
-VALID_YEARS = range(1971, 2201)
+_VALID_YEARS = range(1971, 2201)
 _MAX_UTC_OFFSET = timedelta(hours=23)
 
 _TIME = r"(?P<h{0}>\d{{1,2}}):(?P<m{0}>\d\d)(?::(?P<s{0}>\d\d))?\s*(?P<half{0}>SA|CH|AM|PM)?"
@@ -59,7 +59,7 @@ def parse_published(written: str, now: datetime) -> PublishedDate:
 def _parse_date(written: str) -> datetime | None:
     """The date with its zone; None for unreadable text."""
     for moment in _try_formats(written[:100]):
-        if moment and moment.year in VALID_YEARS:
+        if moment and moment.year in _VALID_YEARS:
             return moment if moment.tzinfo else moment.replace(tzinfo=VIETNAM)
     return None
 

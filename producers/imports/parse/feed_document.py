@@ -26,7 +26,7 @@ from producers.texts import get_text
 from producers.units.canonical_urls import absolute_url, canonical_url
 
 _MAX_ENTRIES_READ = 2000
-MINUTE_S = 60
+_MINUTE_S = 60
 _MAX_TTL_MIN = 7 * 24 * 60
 _DECLARED = re.compile(r"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([-\w.:]{1,40})["']""")
 _XML = re.compile(r"^\s*<\?xml[^>]{0,300}\?>")
@@ -191,7 +191,7 @@ def _is_utf8(body: bytes) -> bool:
 
 def ttl_s(minutes: str) -> float:
     """RSS's ttl in seconds; at most a week."""
-    return min(int(minutes[:9]), _MAX_TTL_MIN) * MINUTE_S if minutes.strip().isdecimal() else 0.0
+    return min(int(minutes[:9]), _MAX_TTL_MIN) * _MINUTE_S if minutes.strip().isdecimal() else 0.0
 
 
 def _not_a_feed_error(code: str, **values: object) -> NotAFeed:
@@ -209,11 +209,11 @@ _KINDS = ("application/rss+xml", "application/atom+xml")
 def _find_feeds(body: bytes, url: str) -> list[str]:
     """The feeds that the page *body* at *url* links to; invalid addresses are left out."""
     page = remove_between(body.decode("utf-8", "replace"), "<!--", "-->")
-    full = (absolute_url(link, url) for link in feed_links(page))
+    full = (absolute_url(link, url) for link in _feed_links(page))
     return list(dict.fromkeys(link for link in full if canonical_url(link)))[:_MAX_FEEDS]
 
 
-def feed_links(page: str) -> Iterator[str]:
+def _feed_links(page: str) -> Iterator[str]:
     for link in _LINK.finditer(page):
         attributes = {
             attribute[0].lower(): unescape("".join(attribute[1:]))

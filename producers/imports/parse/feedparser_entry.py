@@ -30,7 +30,7 @@ def parse_entry(raw: Any, base: str, now: datetime) -> Entry:
     when = _published_of(raw, now)
     return Entry(
         title=_title_of(raw),
-        url=absolute_url(link_of(raw), base),
+        url=absolute_url(_link_of(raw), base),
         guid=field_text(raw, "id").strip()[:2000],
         lead=field_text(raw, "summary"),
         full="\n\n".join(_full_texts(raw)),
@@ -55,7 +55,7 @@ def _title_of(raw: Any) -> str:
     return " ".join(value.split()) if is_plain else html_text.line_of(value)
 
 
-def link_of(raw: Any) -> str:
+def _link_of(raw: Any) -> str:
     """The entry's link. feedparser substitutes the guid for a missing link, which is used only if
     it is an address.
     """

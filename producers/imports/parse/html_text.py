@@ -19,7 +19,7 @@ _BLOCK_TAGS = frozenset(
     }
 )
 _TAG_SPACING = {"br": "\n", "li": "\n- ", "td": " ", "th": " "} | dict.fromkeys(_BLOCK_TAGS, "\n\n")
-ELLIPSIS = "…"
+_ELLIPSIS = "…"
 REPLACEMENT = "\ufffd"
 
 _TAG = re.compile(
@@ -99,7 +99,7 @@ def shorten(text: str, max_length: int) -> str:
         return line
     begun = line[: max_length - 1]
     shortened = begun.rsplit(" ", 1)[0] if " " in begun else begun
-    return shortened.rstrip(" ,;:-") + ELLIPSIS
+    return shortened.rstrip(" ,;:-") + _ELLIPSIS
 
 
 def markdown_of(text: str) -> str:

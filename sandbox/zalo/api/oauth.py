@@ -18,7 +18,7 @@ _LIFE_S = 90000.0
 _CODE_LIFE_S = 600.0
 _FOUND, _GATEWAY_TIMEOUT = 302, 504
 _GATEWAY_PAGE = "<html><head><title>504 Gateway Time-out</title></head><body>nginx</body></html>"
-DEAD_TOKEN = {
+_DEAD_TOKEN = {
     "access_token": "",
     "refresh_token": "",
     "error_name": "Invalid refresh token.",
@@ -88,9 +88,9 @@ def _exchange_code(
 
 def _refresh_tokens(world: World, token: str) -> web.Response:
     if token and token in world.tokens.spent:
-        return _refusal_response(world.rules.spent_answer, DEAD_TOKEN)
+        return _refusal_response(world.rules.spent_answer, _DEAD_TOKEN)
     if not token or token != world.tokens.refresh or world.clock() >= world.tokens.ends:
-        return _refusal_response(world.rules.oauth_failure, DEAD_TOKEN)
+        return _refusal_response(world.rules.oauth_failure, _DEAD_TOKEN)
     return web.json_response(new_pair(world))
 
 

@@ -12,7 +12,7 @@ from sandbox.zalo.middleware import WORLD, access_error, error_response
 from sandbox.zalo.scheduler import SCHEDULER
 
 _BAD_GATEWAY = 502
-PAGE = "<html><head><title>Bad Gateway</title></head><body>nginx</body></html>"
+_PAGE = "<html><head><title>Bad Gateway</title></head><body>nginx</body></html>"
 
 
 class FaultKind(StrEnum):
@@ -118,7 +118,7 @@ async def _apply_fault(
         case FaultKind.REFUSE | FaultKind.ERROR_AFTER:
             return error_response(fault.code, fault.words)
         case FaultKind.HTML_BEFORE | FaultKind.HTML_AFTER:
-            return web.Response(status=fault.status, text=PAGE, content_type="text/html")
+            return web.Response(status=fault.status, text=_PAGE, content_type="text/html")
         case FaultKind.EMPTY_AFTER:
             return web.Response()
         case FaultKind.TRUNCATE_AFTER:

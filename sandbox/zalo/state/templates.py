@@ -49,11 +49,11 @@ class Template(BaseModel):
 
 def shipped_routes() -> dict[str, str]:
     """The shipped template of each kind of case notice."""
-    routes: dict[str, str] = load_shipped()["notices"]
+    routes: dict[str, str] = _load_shipped()["notices"]
     return routes
 
 
-def load_shipped() -> dict[str, Any]:
+def _load_shipped() -> dict[str, Any]:
     return tomllib.loads(_CATALOG.read_text("utf-8"))
 
 
@@ -61,7 +61,7 @@ class TemplateStore:
     """Templates by id."""
 
     def __init__(self) -> None:
-        shipped = load_shipped()["template"]
+        shipped = _load_shipped()["template"]
         self.templates = {template["id"]: Template.model_validate(template) for template in shipped}
         self.handlers: dict[str, FactHandler] = {
             "template_set": self.set_template,

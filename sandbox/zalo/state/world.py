@@ -113,7 +113,7 @@ class World:
     def add_article(self, fact: Fact, at: float) -> None:
         self.articles[fact["id"]] = StoredArticle(fact["id"], fact["payload"], at, at)
         self.by_token[fact["token"]] = fact["id"]
-        self.created[month_label(at)] += 1
+        self.created[_month_label(at)] += 1
 
     def update_article(self, fact: Fact, at: float) -> None:
         item = self.articles[fact["id"]]
@@ -121,7 +121,7 @@ class World:
         self.by_token[fact["token"]] = item.id
 
     def remove_article(self, fact: Fact, at: float) -> None:  # noqa: ARG002 -- a move
-        self.created[month_label(self.articles.pop(fact["id"]).created)] -= 1
+        self.created[_month_label(self.articles.pop(fact["id"]).created)] -= 1
 
     def add_broadcast(self, fact: Fact, at: float) -> None:
         sent = StoredBroadcast(fact["id"], at, fact["articles"], fact.get("target") or {})
@@ -157,14 +157,14 @@ class World:
         return max(0, self.rules.per_minute - self.calls[int(self.clock() // _MINUTE_S)])
 
     def articles_left(self) -> int:
-        return self.rules.article_quota - self.created[month_label(self.clock())]
+        return self.rules.article_quota - self.created[_month_label(self.clock())]
 
     def broadcasts_left(self) -> int:
         """Broadcasts that are left this month."""
-        now = month_label(self.clock())
-        used = sum(month_label(sent.at) == now for sent in self.broadcasts)
+        now = _month_label(self.clock())
+        used = sum(_month_label(sent.at) == now for sent in self.broadcasts)
         return self.rules.broadcast_quota - used
 
 
-def month_label(at: float) -> str:
+def _month_label(at: float) -> str:
     return f"{vietnam_time(at):%Y-%m}"
