@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from contracts.base.times import VIETNAM, format_moment_in_sentence
+from contracts.base.times import VIETNAM, format_date, format_moment_in_sentence
 from contracts.case import REQUIRED_FIELDS, STATUS_NAMES, CaseNotice
 from contracts.catalog import load_texts
 from contracts.text import nfc
@@ -25,10 +25,6 @@ _TRAILING_PUNCTUATION = " .;,"
 def notice_kind(notice: CaseNotice) -> str:
     """The notice's kind, one of NOTICE_KINDS."""
     return APOLOGY if notice.notice == "apology" else str(notice.status)
-
-
-def _format_date(at: datetime) -> str:
-    return f"{at.astimezone(VIETNAM):%d/%m/%Y}"
 
 
 def _format_moment(at: datetime) -> str:
@@ -65,13 +61,13 @@ PARAMETERS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "nguoi_nop": ("applicant_kind", _applicant_address_form),
     "nguoi_duoc_uy_quyen": ("authorised_person", _without_trailing_punctuation),
     "thoi_diem_nop": ("submitted_at", _format_moment),
-    "ngay_tiep_nhan": ("received_at", _format_date),
+    "ngay_tiep_nhan": ("received_at", format_date),
     "nguoi_tiep_nhan": ("received_by", _without_trailing_punctuation),
     "nguoi_xu_ly": ("handled_by", _without_trailing_punctuation),
-    "ngay_hen_tra": ("due_at", _format_date),
-    "ngay_hen_moi": ("new_due_at", _format_date),
+    "ngay_hen_tra": ("due_at", format_date),
+    "ngay_hen_moi": ("new_due_at", format_date),
     "giay_to": ("documents", _join_documents),
-    "han_bo_sung": ("documents_due_at", _format_date),
+    "han_bo_sung": ("documents_due_at", format_date),
     "so_tien": ("fee", _format_money),
     "noi_nop": ("payment_place", _without_trailing_punctuation),
     "noi_nhan": ("pickup", _without_trailing_punctuation),

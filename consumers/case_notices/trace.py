@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 
 from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.store import Ledger
-from contracts.base.times import utc_time
+from contracts.base.times import format_utc, utc_time
 from contracts.delivery import BatchKey, ChannelName, Status
 from contracts.records import Dossier
 from contracts.trace import StatusCounts, TimelineEntry, Trace
@@ -77,9 +77,8 @@ def _batch_entries(batch: BatchKey, entry: LedgerEntry) -> Iterator[TimelineEntr
     if entry.closed_at:
         yield channel_entry(entry.closed_at, status.value, batch.channel, detail)
     elif status is not Status.PENDING:
-        due = utc_time(entry.due)
         since = entry.notes[0].since - 1 if 0 in entry.notes else 0.0  # `since` is rounded up
-        at, detail = max(entry.created, since), f"{detail}, due {due:%Y-%m-%dT%H:%M:%SZ}"
+        at, detail = max(entry.created, since), f"{detail}, due {format_utc(utc_time(entry.due))}"
         yield channel_entry(at, status.value, batch.channel, detail)
 
 

@@ -18,7 +18,7 @@ from consumers.channel_health.destinations import (
     write_destination,
 )
 from consumers.messages import field_error, load_catalog
-from contracts.base.times import utc_time
+from contracts.base.times import format_utc, utc_time
 from contracts.delivery import ChannelName
 from contracts.errors import Bilingual, FieldError
 from producers.bus import Bus, BusError
@@ -38,7 +38,7 @@ class ReadbackFailure(BaseModel):
     @property
     def field_error(self) -> FieldError:
         """The failure in words, with what an operator can check."""
-        since = f"{self.since:%Y-%m-%dT%H:%M:%SZ}"
+        since = format_utc(self.since)
         facts = {"address": self.address, "since": since, "why": describe_reason(self.why)}
         return field_error("portal", "portal_not_seen", **facts)
 

@@ -27,6 +27,7 @@ from consumers.ledger.store import Ledger
 from consumers.messages import field_error
 from consumers.operations.status import ChannelStatus, LaneStatus, StatusReader, StatusReport
 from consumers.reporting.channel_state import REMEDIES
+from contracts.base.times import format_utc
 from contracts.delivery import ChannelName
 
 Name = Annotated[str, typer.Argument(help=" or ".join(", ".join(ChannelName).rsplit(", ", 1)))]
@@ -127,8 +128,7 @@ def _minutes_ago(moment: datetime | None, now: float) -> str:
 
 
 def _utc_time(moment: datetime | None) -> str:
-    """To the second, in UTC, as the logs have it."""
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}" if moment else "?"
+    return format_utc(moment) if moment else "?"
 
 
 def _reason_suffix(reason: str) -> str:

@@ -17,6 +17,7 @@ from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.cli.output import (
     EXIT_BUS_AWAY,
     EXIT_INVALID,
+    TIME_FORMAT,
     Json,
     explain_errors,
     fail,
@@ -41,7 +42,6 @@ from consumers.messages import field_error, translate_os_error
 from contracts.errors import Invalid
 from producers.bus import Bus, NoReply
 
-_TIME = "%Y-%m-%d %H:%M:%S"
 _COLUMNS = (
     *("id", "first (UTC)", "last (UTC)", "times", "from", "unit", "content_id"),
     *("field", "lỗi", "what is wrong", "ended"),
@@ -52,8 +52,8 @@ def _letter_row(letter: DeadLetter) -> Sequence[object]:
     error = letter.errors[0]
     return (
         letter.id,
-        f"{letter.at:{_TIME}}",
-        f"{letter.last or letter.at:{_TIME}}",
+        f"{letter.at:{TIME_FORMAT}}",
+        f"{letter.last or letter.at:{TIME_FORMAT}}",
         letter.times,
         letter.origin.subject,
         letter.about.unit,
@@ -76,7 +76,7 @@ def _print_letter(letter: DeadLetter) -> None:
     origin = letter.origin
     typer.echo(f"{letter.id}: {origin.subject}, {origin.stream} #{origin.seq}")
     last = letter.last or letter.at
-    typer.echo(f"  {letter.at:{_TIME}} UTC ... {last:{_TIME}} UTC, {letter.times}x")
+    typer.echo(f"  {letter.at:{TIME_FORMAT}} UTC ... {last:{TIME_FORMAT}} UTC, {letter.times}x")
     for name, value in letter.about:
         if value:
             typer.echo(f"  {name}: {value}")
@@ -91,7 +91,7 @@ def _print_letter(letter: DeadLetter) -> None:
 
 def _decision_line(decision: Decision) -> str:
     """One decision in a line; hashes say whether two bodies are the same."""
-    facts = [f"{decision.at:{_TIME}} UTC", decision.state, f"by {decision.by or '?'}"]
+    facts = [f"{decision.at:{TIME_FORMAT}} UTC", decision.state, f"by {decision.by or '?'}"]
     if decision.sent_to:
         facts.append(f"to {decision.sent_to}")
     if not decision.done:

@@ -29,6 +29,7 @@ from consumers.reporting.review import (
     draft_effects,
     review_draft,
 )
+from contracts.base.times import format_utc
 from contracts.delivery import ChannelName
 from producers.bus import Bus
 
@@ -106,7 +107,7 @@ def approve(content_id: ContentId, by: By, revision: Revision = None, hash: Hash
 
     number, record = run_on_bus(decide)
     later = record.not_before is not None and record.not_before > datetime.now(UTC)
-    at = f"{record.not_before.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if record.not_before else ""
+    at = format_utc(record.not_before) if record.not_before else ""
     code = "draft_released_later" if later else "draft_released"
     print_field_texts(field_error(content_id, code, of=number, at=at))
     typer.echo(record.title)

@@ -16,6 +16,7 @@ from consumers.app.settings import ImportSettings, LoaSettings, load_vocabulary,
 from consumers.app.wiring import imports
 from consumers.cli.output import (
     EXIT_INVALID,
+    TIME_FORMAT,
     Json,
     explain_errors,
     print_answer,
@@ -47,7 +48,6 @@ _OPTION_NAMES = {
     "most": "--most",
 }
 """What a setting of a feed is called on the command line."""
-_TIME = "%Y-%m-%d %H:%M:%S"
 _COLUMNS = (
     *("unit", "feed", "id", "topic", "read (UTC)", "next (UTC)"),
     *("what came of it", "held", "refused"),
@@ -325,7 +325,7 @@ def _feed_row(one: dict[str, Any]) -> Sequence[object]:
 
 
 def _short_time(written: str | None) -> str:
-    return f"{datetime.fromisoformat(written):{_TIME}}" if written else ""
+    return f"{datetime.fromisoformat(written):{TIME_FORMAT}}" if written else ""
 
 
 def _print_entry_errors(about: str, errors: Sequence[dict[str, str]]) -> None:
@@ -382,6 +382,6 @@ def _print_summary(trial: DryRun) -> None:
 
 
 def _trial_row(one: DryRunItem) -> Sequence[object]:
-    day = f"{one.published:{_TIME}}" if one.published else ""
+    day = f"{one.published:{TIME_FORMAT}}" if one.published else ""
     becomes = " / ".join(get_text("import", f"becomes_{one.becomes}"))
     return (day, becomes, visible(html_text.shorten(one.title, _TITLE_MAX)), visible(one.url))

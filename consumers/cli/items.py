@@ -11,6 +11,7 @@ import typer
 
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.cli.output import (
+    TIME_FORMAT,
     Json,
     fail,
     item_address,
@@ -37,6 +38,7 @@ from consumers.reporting.reader_trace import EMAIL, MailTrace, ReaderTrace, Read
 from consumers.reporting.trace import TraceReader
 from consumers.suppression.store import describe_suppression
 from contracts import events, keys
+from contracts.base.times import format_utc
 from contracts.cloudevent import CloudEvent
 from contracts.delivery import ChannelName
 from contracts.errors import WHOLE_EVENT, FieldError, Invalid
@@ -59,7 +61,6 @@ By = Annotated[
         help="Who; no public page and no unit's answer shows it. Else $USER, if there is one.",
     ),
 ]
-_TIME = "%Y-%m-%d %H:%M:%S"
 _ALWAYS_SHOWN = ("expected", "delivered", "missing")
 
 
@@ -153,7 +154,7 @@ def print_trace(trace: Trace) -> None:
 def _timeline_rows(one: TimelineEntry) -> Iterator[tuple[str, str, str, str]]:
     """A moment as the timeline's table has it: who did it, and why in both languages."""
     by = f", by {one.by}" if one.by else ""
-    yield f"{one.at:{_TIME}}", one.event, one.channel or "", one.detail + by
+    yield f"{one.at:{TIME_FORMAT}}", one.event, one.channel or "", one.detail + by
     for wrong in one.errors:
         about = "" if wrong.field == WHOLE_EVENT else f"{wrong.field}: "
         for said in (wrong.message, wrong.message_vi):
@@ -188,7 +189,7 @@ def _print_mails(content_id: str, trace: ReaderTrace) -> None:
 
 
 def _mail_cells(mail: MailTrace) -> Sequence[object]:
-    place, due = mail.digest or "a mail of its own", f"{mail.due:{_TIME}}" if mail.due else ""
+    place, due = mail.digest or "a mail of its own", f"{mail.due:{TIME_FORMAT}}" if mail.due else ""
     attempts = mail.attempts or ""
     return mail.revision, place, mail.status, attempts, mail.reason, due, mail.came_back
 
@@ -222,7 +223,7 @@ class WithdrawalAnswer(NamedTuple):
         if self.withdrawn_at is None:
             code = "withdrawal_unseen" if self.unseen else "withdrawal_accepted"
             return field_error(self.content_id, code, value=self.content_id)
-        at = f"{self.withdrawn_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        at = format_utc(self.withdrawn_at)
         code = "withdrawn_already_by" if self.by else "withdrawn_already"
         return field_error(self.content_id, code, at=at, who=self.by, reason=self.reason)
 

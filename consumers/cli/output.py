@@ -28,6 +28,7 @@ from producers.output import print_errors as print_errors
 from producers.output import print_field_texts as print_field_texts
 
 EXIT_BUS_AWAY = 3
+TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 _PLAIN_WIDTH = 4000
 T = TypeVar("T")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]

@@ -30,12 +30,12 @@ from consumers.cli.output import (
 from consumers.key_file import KEY_FILE_FIELD, KeyFile, open_key_file, replace_key
 from consumers.messages import field_error
 from consumers.operations import backup, rebuild, restore
+from contracts.base.times import format_utc
 from contracts.errors import FieldError, Invalid, Unavailable
 from producers.bus import Bus, topology
 from producers.bus.server_check import verify
 
 T = TypeVar("T")
-_TIME = "%FT%TZ"
 _BACKUP_BUS_TIMEOUT_S = 30.0
 """A backup runs by the clock: it waits for a bus that is just being restarted."""
 _PORTAL, _DIRECTORY = "portal", "directory"
@@ -85,7 +85,7 @@ def save_backup(folder: Folder, as_json: Json = False) -> None:
     )
     size = sum(one.size for one in manifest.streams)
     answer = {"folder": str(folder), "began": manifest.began, "bytes": size}
-    facts = {"streams": len(manifest.streams), "size": size, "began": f"{manifest.began:{_TIME}}"}
+    facts = {"streams": len(manifest.streams), "size": size, "began": format_utc(manifest.began)}
     text = field_error(str(folder), "backup_made", **facts, key=read_settings(LoaSettings).key_file)
     print_answer(answer, as_json, lambda: print_field_texts(text))
 
@@ -148,7 +148,7 @@ def _restore_folder(folder: Path, moved: bool, new_key: bool, as_json: bool) -> 
     manifest, wrong = _run_on_idle_bus(work)
     if wrong:
         fail(*wrong)
-    texts = [field_error(str(folder), "restored_now", began=f"{manifest.began:{_TIME}}")]
+    texts = [field_error(str(folder), "restored_now", began=format_utc(manifest.began))]
     if not moved:
         texts.append(field_error("doubt", "doubt_stands"))
     answer = {"began": manifest.began, "streams": len(manifest.streams)}

@@ -53,7 +53,7 @@ from consumers.zalo.event_publisher import ZaloEventPublisher
 from consumers.zalo.followers import FollowerStore
 from contracts import keys
 from contracts.base.addresses import Mobile
-from contracts.base.times import utc_time
+from contracts.base.times import format_utc, utc_time
 from contracts.case import ZALO_USER_PREFIX
 from contracts.delivery import ChannelName
 from contracts.errors import Invalid
@@ -291,7 +291,7 @@ def _print_account(found: AccountStatus) -> None:
 
 
 def _shown_time(at: float | None) -> str:
-    return f"{utc_time(at):%Y-%m-%dT%H:%M:%SZ}" if at else ""
+    return format_utc(utc_time(at)) if at else ""
 
 
 def _grant_from_file(account: ZaloSettings, file: str) -> Granting:

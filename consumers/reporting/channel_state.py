@@ -4,6 +4,7 @@ from consumers.channel_health import breaker_store, destinations, pauses, readba
 from consumers.channel_health.breaker import Breaker
 from consumers.messages import field_error, translate
 from consumers.operations.status import to_datetime
+from contracts.base.times import format_utc
 from contracts.delivery import ChannelName
 from contracts.errors import FieldError
 from contracts.trace import Trace
@@ -33,7 +34,7 @@ async def channel_problems(bus: Bus, trace: Trace) -> list[FieldError]:
 
 
 def breaker_problem(name: ChannelName, breaker: Breaker) -> FieldError:
-    since = f"{to_datetime(breaker.since):%Y-%m-%dT%H:%M:%SZ}"
+    since = format_utc(to_datetime(breaker.since))
     now = REMEDIES.get(breaker.reason)
     code = "channel_broken_now" if now else "channel_broken"
     return field_error(name, code, since=since, reason=translate(breaker.reason), now=now)

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from consumers.digests.plan_rows import PlanRows
@@ -17,7 +17,7 @@ from consumers.reporting.channel_state import channel_problems
 from consumers.reporting.preview import PublicationFinder
 from consumers.reporting.review import newest_text
 from consumers.suppression.store import Suppression
-from contracts.base.times import utc_time
+from contracts.base.times import format_utc, utc_time
 from contracts.delivery import OPEN, BatchKey, ChannelName, Lane, PlanKey, Status
 from contracts.errors import FieldError
 from contracts.publication import Publication
@@ -163,8 +163,7 @@ class ReaderTracer:
         until = self.subscriber.paused_until
         if until and self.subscriber.is_paused_at(self.now):
             code = "reader_pauses_open" if until >= UNTIL_RESUMED else "reader_pauses_until"
-            end = f"{until.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-            yield field_error("paused_until", code, until=end)
+            yield field_error("paused_until", code, until=format_utc(until))
         elif self.subscriber.frequency != "immediate" and publication.lane is not Lane.URGENT:
             frequency = translate(self.subscriber.frequency)
             yield field_error("frequency", "reader_gathers", value=frequency)

@@ -27,3 +27,13 @@ def utc_now(clock: Clock) -> datetime:
 def format_moment_in_sentence(at: datetime) -> str:
     """A point in time as Vietnamese readers write it."""
     return f"{at.astimezone(VIETNAM):%H:%M ngày %d/%m/%Y}"
+
+
+def format_date(at: datetime) -> str:
+    """A date as Vietnamese readers write it."""
+    return f"{at.astimezone(VIETNAM):%d/%m/%Y}"
+
+
+def format_utc(at: datetime) -> str:
+    """A point in time as logs have it: `2026-11-26T08:00:00Z`."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

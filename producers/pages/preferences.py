@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from contracts.base.times import VIETNAM, vietnam_time
+from contracts.base.times import format_date, vietnam_time
 from contracts.subscriptions.signup import SUPPRESSION_FIELD
 from contracts.subscriptions.subscriber import RetainedData, Subscriber
 from contracts.subscriptions.transactional import UnsubscribeResult
@@ -218,6 +218,6 @@ def _suppression_text(data: Mapping[str, Any]) -> str:
     if not entry:
         return ""
     texts = page_texts()[SUPPRESSION_FIELD]
-    until = entry["until"] and datetime.fromisoformat(entry["until"]).astimezone(VIETNAM)
-    end = texts["until"].format(day=f"{until:%d/%m/%Y}") if until else texts["for_good"]
+    until = entry["until"] and datetime.fromisoformat(entry["until"])
+    end = texts["until"].format(day=format_date(until)) if until else texts["for_good"]
     return f"{texts['complaint' if entry['reason'] == _COMPLAINT_REASON else 'bounced']} {end}"

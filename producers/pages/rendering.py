@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.responses import HTMLResponse
 
-from contracts.base.times import VIETNAM, format_moment_in_sentence
+from contracts.base.times import format_date, format_moment_in_sentence
 from contracts.catalog import load_texts
 from contracts.errors import FieldError
 from contracts.subscriptions.subscriber import UNTIL_RESUMED
@@ -62,7 +62,7 @@ class Renderer:
         )
         self.environment.filters |= {
             "moment": format_moment_in_sentence,
-            "day": lambda at: f"{at.astimezone(VIETNAM):%d/%m/%Y}",
+            "day": format_date,
         }
         self.environment.globals |= {
             "base": self.base_path,
