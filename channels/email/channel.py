@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import structlog
 
 from channels.base import Canary, Content, Deadline, Outcome, Recipient, Verdict
-from channels.email.header_injection import UnsafeHeader
+from channels.email.errors import UnsafeHeader
 from channels.email.render import canary as canaries
 from channels.email.render.build import MailContext
 from channels.email.render.digest import RenderedDigest

@@ -2,14 +2,11 @@
 
 import re
 
+from channels.email.errors import UnsafeHeader
 from contracts.base.addresses import is_mailable
 
 _HEADER_VALUE_MAX = 998
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-
-
-class UnsafeHeader(ValueError):
-    """A value that could add a header, recipient or command; names the field, not the value."""
 
 
 def check_header_text(field: str, value: str) -> str:

@@ -5,6 +5,8 @@ import re
 from dataclasses import dataclass
 from typing import Protocol
 
+from channels.email.errors import CommandRefused, LineTooLong
+
 _PATH = re.compile(rb"(?:FROM|TO):\s*<([^<>\s]*)>", re.IGNORECASE)
 _HELLO = "250-loa\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE"
 _CHUNK_BYTES = 64 * 1024
@@ -40,16 +42,8 @@ class MailStore(Protocol):
         """Last reply of a session that *error* ends; empty for none."""
 
 
-class CommandRefused(Exception):
-    """Negative reply to a command; the message is the reply."""
-
-
-class SessionEnded(Exception):
+class _SessionEnded(Exception):
     """End of the session; the message is the last reply."""
-
-
-class LineTooLong(Exception):
-    """A line over its limit."""
 
 
 class SmtpServer:
@@ -120,7 +114,7 @@ class SmtpSession:
             try:
                 while True:
                     await self.handle_command()
-            except SessionEnded as end:
+            except _SessionEnded as end:
                 self.send_reply(str(end))
         await self.flush()
 
@@ -150,7 +144,7 @@ class SmtpSession:
         return line
 
     async def handle_command(self) -> None:
-        """Read one command and answer. Raises SessionEnded after the last one."""
+        """Read one command and answer. Raises _SessionEnded after the last."""
         async with asyncio.timeout(self.limits.command_timeout_s):
             line = await self.read_line(self.limits.command_bytes)
         name = line[:4].upper().decode("ascii", "replace")
@@ -162,7 +156,7 @@ class SmtpSession:
         except CommandRefused as refusal:
             self.error_count += 1
             if self.error_count > self.limits.errors:
-                raise SessionEnded("421 4.7.0 Too many errors") from None
+                raise _SessionEnded("421 4.7.0 Too many errors") from None
             self.send_reply(str(refusal))
 
     async def on_ehlo(self, _line: bytes) -> str:
@@ -204,12 +198,12 @@ class SmtpSession:
         return f"250 2.0.0 Ok{await self.store.deliver(sender, recipients, mail)}"
 
     async def read_body(self) -> bytes:
-        """The mail, cut to a maximum; only CRLF.CRLF ends it. Raises SessionEnded."""
+        """The mail, cut to a maximum; only CRLF.CRLF ends it. Raises _SessionEnded."""
         kept, size = bytearray(), 0
         while (line := await self.read_line(self.limits.line_bytes)) != b".":
             size += len(line) + 2
             if size > self.limits.mail_bytes:
-                raise SessionEnded("552 5.3.4 Too much")
+                raise _SessionEnded("552 5.3.4 Too much")
             if len(kept) < self.limits.stored_bytes:
                 kept += line.removeprefix(b".") + b"\r\n"
         return bytes(kept)
@@ -222,7 +216,7 @@ class SmtpSession:
         return "250 2.0.0 Ok"
 
     async def on_quit(self, _line: bytes) -> str:
-        raise SessionEnded("221 2.0.0 Bye")
+        raise _SessionEnded("221 2.0.0 Bye")
 
 
 _COMMANDS = frozenset({"EHLO", "HELO", "MAIL", "RCPT", "DATA", "RSET", "NOOP", "QUIT"})

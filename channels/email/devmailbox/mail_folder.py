@@ -10,7 +10,8 @@ from pathlib import Path
 
 import structlog
 
-from channels.email.smtp_server import CommandRefused, LineTooLong, ServerLimits, SmtpServer
+from channels.email.errors import CommandRefused, LineTooLong
+from channels.email.smtp_server import ServerLimits, SmtpServer
 from contracts.base.times import utc_time
 
 log = structlog.get_logger()

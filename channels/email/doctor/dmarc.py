@@ -99,7 +99,7 @@ def _organisational_domain_in(domain: str, records: list[DmarcRecord]) -> str:
 def governing_record(domain: str, records: list[DmarcRecord]) -> DmarcRecord:
     """The domain's own record, else its organisation's, else the public suffix's."""
     own = (domain, _organisational_domain_in(domain, records))
-    return next((one for one in records if one.domain in own), records[-1])
+    return next((record for record in records if record.domain in own), records[-1])
 
 
 async def walk_up(dns: DnsClient, domain: str) -> AsyncIterator[DmarcRecord]:
@@ -116,5 +116,5 @@ async def walk_up(dns: DnsClient, domain: str) -> AsyncIterator[DmarcRecord]:
 
 
 async def _dmarc_records(dns: DnsClient, domain: str) -> list[str]:
-    found = await dns.txt_records(f"_dmarc.{domain}")
-    return [text for text in found if parse_tags(text.partition(";")[0]).get("v") == "DMARC1"]
+    texts = await dns.txt_records(f"_dmarc.{domain}")
+    return [text for text in texts if parse_tags(text.partition(";")[0]).get("v") == "DMARC1"]

@@ -12,17 +12,11 @@ import dns.resolver
 import dns.reversename
 from dns.asyncresolver import Resolver
 
+from channels.email.errors import DnsUnanswered
+
 Address = IPv4Address | IPv6Address
 DNS_TIMEOUT_S = 5.0
 DNS_PORT = 53
-
-
-class DnsUnanswered(Exception):
-    """No usable answer about *name*."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
 
 
 class DnsClient:
@@ -68,9 +62,9 @@ class DnsClient:
 
 def parse_tags(text: str) -> dict[str, str]:
     """Tags by name, in order; the first of equal names counts."""
-    found: dict[str, str] = {}
+    tags: dict[str, str] = {}
     for part in text.split(";"):
         name, _, value = part.partition("=")
         if name.strip():
-            found.setdefault(name.strip().lower(), value.strip())
-    return found
+            tags.setdefault(name.strip().lower(), value.strip())
+    return tags

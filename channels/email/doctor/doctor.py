@@ -1,15 +1,16 @@
 """Examine the mail set-up in the order in which a mail meets it; build and send a sample mail."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parseaddr
+from itertools import chain
 
-from channels.email.doctor import dkim, dmarc, mail_check, relay
-from channels.email.doctor.dns_client import Address, DnsClient, DnsUnanswered
+from channels.email.doctor import dkim, dmarc, mail_check, relay, spf
+from channels.email.doctor.dns_client import DnsClient
 from channels.email.doctor.finding import Finding, finding_texts, new_finding
-from channels.email.doctor.spf import SpfEvaluation
+from channels.email.errors import DnsUnanswered
 from channels.email.render.build import MailContext
 from channels.email.render.preview import SAMPLE_ADDRESS, remove_dot_stuffing, sample_recipient
 from channels.email.render.publication import RenderedPublication
@@ -77,10 +78,10 @@ class Doctor:
             dmarc.examine(self.dns, settings.domain, self.envelope_domain),
             self.check_reply_hosts(),
             self.check_relay(),
-            self.check_reverse_dns(),
+            relay.reverse_dns_findings(self.relays, self.dns),
         )
-        found = await asyncio.gather(*map(_collect, checks))
-        return [finding for findings in found for finding in findings] + self.check_mail()
+        findings = await asyncio.gather(*map(_collect, checks))
+        return [*chain.from_iterable(findings), *self.check_mail()]
 
     @property
     def envelope_domain(self) -> str:
@@ -89,8 +90,8 @@ class Doctor:
         return (settings.bounce_domain or settings.domain).lower()
 
     async def check_spf(self) -> AsyncIterator[Finding]:
-        relays = await self.relay_addresses()
-        for finding in await SpfEvaluation(self.dns).examine(self.envelope_domain, relays):
+        relays = await relay.public_addresses(self.relays, self.dns)
+        async for finding in spf.examine(self.dns, self.envelope_domain, relays):
             yield finding
 
     async def check_reply_hosts(self) -> AsyncIterator[Finding]:
@@ -107,25 +108,16 @@ class Doctor:
             for finding in await relay.examine(settings, self.now):
                 yield finding
 
-    async def check_reverse_dns(self) -> AsyncIterator[Finding]:
-        async for finding in relay.reverse_dns_findings(await self.relay_addresses(), self.dns):
-            yield finding
-
     @property
     def relays(self) -> list[EmailSettings]:
         """Settings of the relay and of the fallback, if configured."""
         first = self.context.settings
         return [first, first.fallback] if first.fallback else [first]
 
-    async def relay_addresses(self) -> list[Address]:
-        """Public addresses of the relays. Raises DnsUnanswered."""
-        known = [await relay.public_addresses(settings, self.dns) for settings in self.relays]
-        return list(dict.fromkeys(address for some in known for address in some))
-
-    def check_mail(self) -> list[Finding]:
+    def check_mail(self) -> Iterator[Finding]:
         """Findings in a mail built like all others."""
-        built = sample_envelope(self.context, self.now, SAMPLE_ADDRESS)
-        return list(mail_check.examine(remove_dot_stuffing(built.body), self.context.settings))
+        mail = sample_envelope(self.context, self.now, SAMPLE_ADDRESS)
+        return mail_check.examine(remove_dot_stuffing(mail.body), self.context.settings)
 
     def with_return_path(self, mail: Envelope) -> Envelope:
         """The mail with a return path of the usual domain, whose SPF receivers check."""

@@ -1,7 +1,7 @@
 """Check the relay: handshake of real mails, extensions, certificate, reverse DNS."""
 
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -63,21 +63,22 @@ def _extension_findings(settings: EmailSettings, extensions: Extensions) -> Iter
     yield new_finding("relay_offers", host=host, offers=", ".join(sorted(extensions)))
 
 
-async def public_addresses(settings: EmailSettings, dns: DnsClient) -> list[Address]:
-    """The relay's public addresses. Raises DnsUnanswered."""
-    if not settings.host or is_loopback(settings.host):
-        return []
-    return [one for one in await dns.addresses(settings.host) if one.is_global]
+async def public_addresses(relays: Sequence[EmailSettings], dns: DnsClient) -> list[Address]:
+    """Public addresses of all relays. Raises DnsUnanswered."""
+    hosts = [one.host for one in relays if one.host and not is_loopback(one.host)]
+    addresses = [address for host in hosts for address in await dns.addresses(host)]
+    return list(dict.fromkeys(address for address in addresses if address.is_global))
 
 
-async def reverse_dns_findings(addresses: list[Address], dns: DnsClient) -> AsyncIterator[Finding]:
+async def reverse_dns_findings(
+    relays: Sequence[EmailSettings], dns: DnsClient
+) -> AsyncIterator[Finding]:
     """Findings of each address: its name has to resolve back. Raises DnsUnanswered."""
-    for address in addresses:
+    for address in await public_addresses(relays, dns):
         hosts = await dns.reverse_names(address)
         back = [one for host in hosts for one in await dns.addresses(host)]
         if not hosts:
             yield new_finding("ptr_missing", address=address)
-        elif address not in back:
-            yield new_finding("ptr_astray", address=address, name=hosts[0])
         else:
-            yield new_finding("ptr_ok", address=address, name=hosts[0])
+            code = "ptr_ok" if address in back else "ptr_astray"
+            yield new_finding(code, address=address, name=hosts[0])

@@ -1,8 +1,7 @@
 """SPF (RFC 7208): senders that a domain permits, and whether receivers can evaluate that."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
 from ipaddress import ip_network
 from typing import NamedTuple
 
@@ -12,11 +11,12 @@ from channels.email.doctor.finding import Finding, new_finding
 _LOOKUPS_MAX = 10
 _LOOKUP_TERMS = frozenset(("include", "a", "mx", "ptr", "exists", "redirect"))
 _KNOWN_TERMS = _LOOKUP_TERMS | {"all", "ip4", "ip6"}
+_SPF = re.compile(r"v=spf1(?: |\Z)", re.I)
 _KIND = re.compile(r"([+?~-]?)([A-Za-z][A-Za-z0-9_.-]*)(.*)", re.S)
 _BITS = re.compile(r"(?:/(\d{1,2}))?(?://(\d{1,3}))?")
 
 
-class SpfPermError(Exception):
+class _SpfPermError(Exception):
     """A record that receivers can't evaluate (permerror)."""
 
     def __init__(self, code: str, **values: object) -> None:
@@ -33,65 +33,66 @@ class SpfTerm(NamedTuple):
     prefix: str
 
 
-@dataclass
-class SpfEvaluation:
-    """One evaluation. Raises DnsUnanswered."""
+async def examine(dns: DnsClient, domain: str, relays: list[Address]) -> AsyncIterator[Finding]:
+    """Findings, or one `spf_ok`; *relays*: addresses that send our mail. Raises DnsUnanswered."""
+    try:
+        terms = await _terms(dns, domain)
+        count = await count_lookups(dns, domain)
+    except _SpfPermError as broken:
+        yield broken.finding
+        return
+    if count > _LOOKUPS_MAX:
+        yield new_finding("spf_lookups", domain=domain, count=count)
+        return
+    wrong = [*_permissive_findings(domain, terms)]
+    refused = [relay for relay in relays if not await permits(dns, domain, relay)]
+    wrong += [new_finding("spf_relay", domain=domain, address=relay) for relay in refused]
+    for finding in wrong or [new_finding("spf_ok", domain=domain, count=count)]:
+        yield finding
 
-    dns: DnsClient
 
-    async def examine(self, domain: str, relays: list[Address]) -> Iterator[Finding]:
-        """Findings, or one `spf_ok`; *relays*: addresses that send our mail."""
-        try:
-            terms = await self.terms(domain)
-            count = await self.count_lookups(domain, frozenset())
-        except SpfPermError as broken:
-            return iter([broken.finding])
-        if count > _LOOKUPS_MAX:
-            return iter([new_finding("spf_lookups", domain=domain, count=count)])
-        wrong = [*_permissive_findings(domain, terms)]
-        refused = [relay for relay in relays if not await self.permits(domain, relay)]
-        wrong += [new_finding("spf_relay", domain=domain, address=relay) for relay in refused]
-        return iter(wrong or [new_finding("spf_ok", domain=domain, count=count)])
+async def _terms(dns: DnsClient, domain: str) -> list[SpfTerm]:
+    """Terms of the only record. Raises _SpfPermError."""
+    records = [text for text in await dns.txt_records(domain) if _SPF.match(text)]
+    if len(records) != 1:
+        raise _SpfPermError("spf_several" if records else "spf_missing", domain=domain)
+    return [parse_term(domain, word) for word in records[0].split()[1:]]
 
-    async def terms(self, domain: str) -> list[SpfTerm]:
-        """Terms of the only record. Raises SpfPermError."""
-        records = [text for text in await self.dns.txt_records(domain) if _is_spf(text)]
-        if len(records) != 1:
-            raise SpfPermError("spf_several" if records else "spf_missing", domain=domain)
-        return [parse_term(domain, word) for word in records[0].split()[1:]]
 
-    async def count_lookups(self, domain: str, above: frozenset[str]) -> int:
-        """Number of look-ups of the whole record. Raises SpfPermError for a loop."""
-        if domain in above or len(above) > _LOOKUPS_MAX:
-            raise SpfPermError("spf_loop", domain=domain)
-        count = 0
-        for one in await self.terms(domain):
-            count += one.kind in _LOOKUP_TERMS
-            if one.kind in ("include", "redirect") and "%" not in one.value:
-                count += await self.count_lookups(one.value, above | {domain})
-        return count
+async def count_lookups(dns: DnsClient, domain: str, above: frozenset[str] = frozenset()) -> int:
+    """Number of look-ups of the whole record. Raises _SpfPermError for a loop."""
+    if domain in above or len(above) > _LOOKUPS_MAX:
+        raise _SpfPermError("spf_loop", domain=domain)
+    count = 0
+    for term in await _terms(dns, domain):
+        count += term.kind in _LOOKUP_TERMS
+        if term.kind in ("include", "redirect") and "%" not in term.value:
+            count += await count_lookups(dns, term.value, above | {domain})
+    return count
 
-    async def permits(self, domain: str, address: Address) -> bool:
-        """Whether *address* may send; terms that need the mail (macros, exists) never match."""
-        onward = ""
-        for one in await self.terms(domain):
-            onward = one.value if one.kind == "redirect" else onward
-            if await self.matches(one, domain, address):
-                return one.sign in ("", "+")
-        return bool(onward) and await self.permits(onward, address)
 
-    async def matches(self, term: SpfTerm, domain: str, address: Address) -> bool:
-        if term.kind == "all" or "%" in term.value:
-            return term.kind == "all"
-        if term.kind in ("ip4", "ip6"):
-            return in_network(address, term.value, "")
-        if term.kind == "include":
-            return await self.permits(term.value, address)
-        hosts = [term.value or domain] if term.kind in ("a", "mx") else []
-        if term.kind == "mx":
-            hosts = await self.dns.mail_hosts(*hosts)
-        networks = [own for host in hosts for own in await self.dns.addresses(host)]
-        return any(in_network(address, str(own), term.prefix) for own in networks)
+async def permits(dns: DnsClient, domain: str, address: Address) -> bool:
+    """Whether *address* may send; terms that need the mail (macros, exists) never match."""
+    onward = ""
+    for term in await _terms(dns, domain):
+        onward = term.value if term.kind == "redirect" else onward
+        if await _matches(dns, term, domain, address):
+            return term.sign in ("", "+")
+    return bool(onward) and await permits(dns, onward, address)
+
+
+async def _matches(dns: DnsClient, term: SpfTerm, domain: str, address: Address) -> bool:
+    if term.kind == "all" or "%" in term.value:
+        return term.kind == "all"
+    if term.kind in ("ip4", "ip6"):
+        return in_network(address, term.value, "")
+    if term.kind == "include":
+        return await permits(dns, term.value, address)
+    hosts = [term.value or domain] if term.kind in ("a", "mx") else []
+    if term.kind == "mx":
+        hosts = await dns.mail_hosts(*hosts)
+    networks = [own for host in hosts for own in await dns.addresses(host)]
+    return any(in_network(address, str(own), term.prefix) for own in networks)
 
 
 def in_network(address: Address, network: str, prefix: str) -> bool:
@@ -104,16 +105,12 @@ def in_network(address: Address, network: str, prefix: str) -> bool:
         return False
 
 
-def _is_spf(text: str) -> bool:
-    return text.lower() == "v=spf1" or text.lower().startswith("v=spf1 ")
-
-
 def parse_term(domain: str, word: str) -> SpfTerm:
-    """Parse one term; unknown modifiers are ignored. Raises SpfPermError."""
+    """Parse one term; unknown modifiers are ignored. Raises _SpfPermError."""
     match = _KIND.fullmatch(word)
     kind, rest = (match[2].lower(), match[3].lower()) if match else ("", "")
     if kind not in _KNOWN_TERMS and not rest.startswith("="):
-        raise SpfPermError("spf_unreadable", domain=domain, term=word)
+        raise _SpfPermError("spf_unreadable", domain=domain, term=word)
     value, slash, bits = rest.lstrip(":=").partition("/")
     if kind in ("ip4", "ip6"):
         value, slash, bits = value + slash + bits, "", ""
@@ -122,7 +119,7 @@ def parse_term(domain: str, word: str) -> SpfTerm:
 
 def _permissive_findings(domain: str, terms: list[SpfTerm]) -> Iterator[Finding]:
     """Findings of terms that permit too many senders."""
-    kinds = {one.kind: one for one in terms}
+    kinds = {term.kind: term for term in terms}
     if "ptr" in kinds:
         yield new_finding("spf_ptr", domain=domain)
     if "all" not in kinds:

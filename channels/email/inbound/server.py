@@ -10,7 +10,8 @@ from typing import Protocol
 
 import structlog
 
-from channels.email.smtp_server import CommandRefused, ServerLimits, SmtpServer
+from channels.email.errors import CommandRefused
+from channels.email.smtp_server import ServerLimits, SmtpServer
 from channels.errors import Unreachable
 
 log = structlog.get_logger()

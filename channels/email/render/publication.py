@@ -5,6 +5,7 @@ import re
 
 from channels.base import Recipient
 from channels.email import header_injection
+from channels.email.errors import UnsafeHeader
 from channels.email.render import headers
 from channels.email.render.build import MailContext, compile_publication, has_earlier_mail
 from channels.email.render.compiled import CompiledMail, Placeholder, encode_value
@@ -89,5 +90,5 @@ def check_delivery_key(delivery_key: str) -> str:
 
 def _check_pattern(field: str, pattern: re.Pattern[str], text: str) -> str:
     if not pattern.fullmatch(text):
-        raise header_injection.UnsafeHeader(field)
+        raise UnsafeHeader(field)
     return text

@@ -4,8 +4,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from channels.email.doctor import dmarc, relay
-from channels.email.doctor.spf import SpfEvaluation, in_network, parse_term
+from channels.email.doctor import dmarc, relay, spf
+from channels.email.doctor.spf import in_network, parse_term
 from channels.email.settings import EmailSettings
 from tests.support.dns_server import DnsServer
 
@@ -37,9 +37,9 @@ PERMITTED = {
 @pytest.mark.parametrize(("address", "permitted"), PERMITTED.items())
 async def test_an_address_may_send_if_the_first_term_that_matches_says_so(address, permitted):
     async with DnsServer(HOSTS) as server:
-        spf = SpfEvaluation(server.client)
-        assert await spf.permits("a.example", ip_address(address)) is permitted
-        assert await spf.count_lookups("a.example", frozenset()) == 5
+        dns = server.client
+        assert await spf.permits(dns, "a.example", ip_address(address)) is permitted
+        assert await spf.count_lookups(dns, "a.example") == 5
 
 
 @pytest.mark.parametrize(
@@ -140,19 +140,17 @@ POINTERS = {
 async def test_only_addresses_that_others_see_need_a_name_that_leads_back():
     settings = EmailSettings(host="relay.moha.vn", from_="a@moha.vn")
     async with DnsServer(POINTERS) as server:
-        known = await relay.public_addresses(settings, server.client)
-        findings = [one async for one in relay.reverse_dns_findings(known, server.client)]
+        findings = [one async for one in relay.reverse_dns_findings([settings], server.client)]
         found = {str(one.values["address"]): one.code for one in findings}
     wrong = {"8.8.8.8": "ptr_astray", "1.1.1.1": "ptr_missing"}
     assert found == {"9.9.9.9": "ptr_ok"} | wrong
     for host in ("127.0.0.1", "localhost", ""):
         local = settings.model_copy(update={"host": host})
-        assert await relay.public_addresses(local, server.client) == []
+        assert await relay.public_addresses([local], server.client) == []
 
 
 async def test_a_relay_that_spf_does_not_permit_is_named():
     async with DnsServer(HOSTS) as server:
-        spf = SpfEvaluation(server.client)
         asked = [ip_address("203.0.113.1"), ip_address("203.0.113.9")]
-        [finding] = await spf.examine("a.example", asked)
+        [finding] = [one async for one in spf.examine(server.client, "a.example", asked)]
     assert (finding.code, finding.values["address"]) == ("spf_relay", asked[1])
