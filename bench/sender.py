@@ -15,7 +15,7 @@ import uvloop
 from bench import letter
 from channels.base import Recipient
 from channels.email.smtp.connection import SmtpConnection
-from channels.email.smtp.mail_result import SendResult
+from channels.email.smtp.mail_result import MailStatus
 
 Stopwatch = Callable[[], dict[str, float]]
 
@@ -46,8 +46,8 @@ async def with_engine(
     async def work(connection: SmtpConnection) -> None:
         for window in rows:
             mails = [mould.envelope(row) for row in window]
-            replies = await connection.send_window(mails, lambda: False)
-            assert {reply.result for reply in replies} == {SendResult.ACCEPTED}
+            results = await connection.send_window(mails, lambda: False)
+            assert {result.status for result in results} == {MailStatus.ACCEPTED}
 
     await asyncio.gather(*map(work, opened))
     found = took()

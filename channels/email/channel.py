@@ -17,7 +17,7 @@ from channels.email.return_path import ReturnPaths
 from channels.email.settings import EmailSettings
 from channels.email.smtp import outcomes as smtp_outcomes
 from channels.email.smtp.connection import REQUEST_TIMEOUT_S, SmtpConnection
-from channels.email.smtp.mail_result import STOPPED, SendResult
+from channels.email.smtp.mail_result import STOPPED, MailStatus
 from channels.email.smtp.pool import ConnectionPool
 from channels.email.smtp.relay_log import RelayLog
 from channels.email.smtp.window import Envelope
@@ -144,16 +144,16 @@ class EmailSession:
             retry_s = trouble.retry_after_s
             unsent = Outcome(Verdict.UNSENT, trouble.reason, retry_s, channel_wide=True)
             return [unsent] * len(mails), False
-        answers = await self.connection.send_window(mails, expired)
-        replies = self.connection.disable_refused_dsn(answers)
-        settled = any(reply.is_settled for reply in replies)
-        doubtful = any(reply.result is SendResult.DOUBT for reply in replies)
+        sent = await self.connection.send_window(mails, expired)
+        results = self.connection.disable_refused_dsn(sent)
+        settled = any(result.is_settled for result in results)
+        doubtful = any(result.status is MailStatus.DOUBT for result in results)
         again = self.connection.closed_by_relay and not doubtful and (settled or not self.is_fresh)
-        again = again or replies != answers
+        again = again or results != sent
         self.is_fresh = self.is_fresh and not settled
         broken = self.connection.is_closed and not settled and not self.connection.ended_by_us
         trouble_s = BROKEN_RETRY_S if broken else None
-        return [smtp_outcomes.outcome_of(reply, trouble_s) for reply in replies], again
+        return [smtp_outcomes.outcome_of(result, trouble_s) for result in results], again
 
     async def ensure_connected(self) -> None:
         """Replace a connection that has ended. Raises ChannelError."""

@@ -1,4 +1,4 @@
-"""A window of mails to a scripted relay: how it is sent, what is said of each, which arrived."""
+"""Send windows of mails to a scripted relay; read their results and the mails received."""
 
 from contextlib import asynccontextmanager
 
@@ -6,12 +6,12 @@ import pytest
 
 from channels.email.settings import EmailSettings, Tls
 from channels.email.smtp.connection import SmtpConnection, tls_context
-from channels.email.smtp.mail_result import SendResult
+from channels.email.smtp.mail_result import MailStatus
 from channels.email.smtp.window import Envelope
 from tests.support.mails import never_expired
 from tests.support.smtp_receiver import SmtpReceiver
 
-ACCEPTED, REFUSED, UNSENT, DOUBT = SendResult
+ACCEPTED, REFUSED, UNSENT, DOUBT = MailStatus
 BOTH = pytest.mark.parametrize("pipelining", [True, False], ids=["pipelining", "stepwise"])
 
 
@@ -42,16 +42,16 @@ async def connected(receiver: SmtpReceiver):
 
 
 async def send(receiver, envelopes=4, expired=never_expired, timeout_s=30.0):
-    """The replies about some mails on a new connection."""
+    """The results about some mails on a new connection."""
     connection = await connect(receiver, timeout_s)
     envelopes = mails(envelopes) if isinstance(envelopes, int) else envelopes
-    replies = await connection.send_window(envelopes, expired)
+    results = await connection.send_window(envelopes, expired)
     connection.close()
-    return replies
+    return results
 
 
-def results(replies):
-    return [reply.result for reply in replies]
+def statuses(results):
+    return [result.status for result in results]
 
 
 def received(receiver):

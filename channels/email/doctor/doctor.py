@@ -17,7 +17,7 @@ from channels.email.render.publication import RenderedPublication
 from channels.email.return_path import REPORTS_LOCAL_PART
 from channels.email.settings import EmailSettings
 from channels.email.smtp.connection import REQUEST_TIMEOUT_S
-from channels.email.smtp.mail_result import SendResult
+from channels.email.smtp.mail_result import MailStatus
 from channels.email.smtp.pool import ConnectionPool
 from channels.email.smtp.window import Envelope
 from channels.errors import ChannelError
@@ -132,8 +132,8 @@ class Doctor:
             connection, _ = await pool.acquire()
         except ChannelError as error:
             return new_finding("sent_not", reply=error.reason)
-        [reply] = await connection.send_window([mail], lambda: False)
+        [result] = await connection.send_window([mail], lambda: False)
         await connection.quit()
-        if reply.result is SendResult.ACCEPTED:
+        if result.status is MailStatus.ACCEPTED:
             return new_finding("sent_ok")
-        return new_finding("sent_not", reply=f"{reply.stage.upper()} {reply.reason}")
+        return new_finding("sent_not", reply=f"{result.stage.upper()} {result.reason}")

@@ -11,7 +11,7 @@ import structlog
 
 from channels.email.settings import EmailSettings, Tls
 from channels.email.smtp.handshake import Extensions, perform_handshake, send_command
-from channels.email.smtp.mail_result import STOPPED, Reply, unsent_reply
+from channels.email.smtp.mail_result import STOPPED, MailResult, MailStatus
 from channels.email.smtp.protocol import SmtpProtocol
 from channels.email.smtp.window import ConnectionOptions, Envelope, WindowTransfer
 from channels.errors import Misconfigured, Unreachable
@@ -77,8 +77,8 @@ class SmtpConnection:
 
     async def send_window(
         self, mails: Sequence[Envelope], expired: Callable[[], bool]
-    ) -> list[Reply]:
-        """Send *mails* in order; one reply per mail, in the same order. Never raises for a mail.
+    ) -> list[MailResult]:
+        """Send *mails* in order; one result per mail, in the same order. Never raises for a mail.
 
         `expired` is asked before each mail's first command; once true, the rest stays unsent.
         """
@@ -89,17 +89,17 @@ class SmtpConnection:
         finally:
             if not window.done.done() or window.done.cancelled():
                 self.protocol.drop("cancelled")
-        return window.replies
+        return window.results
 
-    def disable_refused_dsn(self, replies: Sequence[Reply]) -> list[Reply]:
+    def disable_refused_dsn(self, results: Sequence[MailResult]) -> list[MailResult]:
         """Mark mails refused for DSN parameters as unsent, and use no DSN from then on."""
         if not self.options.dsn or self.is_closed:
-            return list(replies)
-        if any(reply.refuses_parameters for reply in replies):
+            return list(results)
+        if any(result.refuses_parameters for result in results):
             log.warning("relay_refuses_dsn")
             self.options = replace(self.options, dsn=False)
-        unsent = unsent_reply("no DSN after all")
-        return [unsent if reply.refuses_parameters else reply for reply in replies]
+        unsent = MailResult(MailStatus.UNSENT, cause="no DSN after all")
+        return [unsent if result.refuses_parameters else result for result in results]
 
     def abort(self) -> None:
         """End the connection at once."""

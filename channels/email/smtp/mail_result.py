@@ -9,7 +9,7 @@ STOPPED = "stopped"
 """Why a conversation ended that we ended ourselves because the process stops."""
 
 
-class SendResult(StrEnum):
+class MailStatus(StrEnum):
     ACCEPTED = "accepted"  # the relay answered 2xx to the whole mail
     REFUSED = "refused"  # the relay said no, at some stage
     UNSENT = "unsent"  # the end of the mail never left: the relay can't have it
@@ -53,10 +53,10 @@ _PARAMETER_ERRORS = (501, 504, 555)
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class MailResult:
     """Result of one mail; `code`, `enhanced`, `hint` say why refused, `cause` why cut off."""
 
-    result: SendResult
+    status: MailStatus
     stage: Stage = Stage.END
     code: int = 0
     enhanced: str = ""
@@ -66,13 +66,13 @@ class Reply:
     @property
     def is_settled(self) -> bool:
         """Whether the relay handled this mail; 421 only says that the relay handles none."""
-        is_refused = self.result is SendResult.REFUSED and self.code != 421
-        return is_refused or self.result is SendResult.ACCEPTED
+        is_refused = self.status is MailStatus.REFUSED and self.code != 421
+        return is_refused or self.status is MailStatus.ACCEPTED
 
     @property
     def refuses_parameters(self) -> bool:
         """Whether MAIL or RCPT may have been refused for its parameters."""
-        early = self.result is SendResult.REFUSED and self.stage in (Stage.MAIL, Stage.RCPT)
+        early = self.status is MailStatus.REFUSED and self.stage in (Stage.MAIL, Stage.RCPT)
         return early and self.code in _PARAMETER_ERRORS and not self.enhanced.startswith("5.1.")
 
     @property
@@ -89,22 +89,12 @@ class Reply:
         return RefusalHint.NONE if self.enhanced[:1] == str(self.code)[:1] else self.hint
 
 
-ACCEPTED = Reply(SendResult.ACCEPTED)
+ACCEPTED = MailResult(MailStatus.ACCEPTED)
 
 
-def unsent_reply(cause: str) -> Reply:
-    return Reply(SendResult.UNSENT, cause=cause)
-
-
-def doubtful_reply(cause: str) -> Reply:
-    return Reply(SendResult.DOUBT, cause=cause)
-
-
-def refused_reply(stage: Stage, text: bytes) -> Reply:
-    found = _ENHANCED.match(text)
-    enhanced = found[1].decode() if found else ""
-    return Reply(SendResult.REFUSED, stage, int(text[:3]), enhanced, find_hint(text))
-
-
-def find_hint(text: bytes) -> RefusalHint:
-    return next((hint for hint, words in _HINTS.items() if words.search(text)), RefusalHint.NONE)
+def parse_refusal(stage: Stage, reply: bytes) -> MailResult:
+    """Result of a mail whose command or data got a negative *reply*."""
+    match = _ENHANCED.match(reply)
+    enhanced = match[1].decode() if match else ""
+    hint = next((hint for hint, words in _HINTS.items() if words.search(reply)), RefusalHint.NONE)
+    return MailResult(MailStatus.REFUSED, stage, int(reply[:3]), enhanced, hint)

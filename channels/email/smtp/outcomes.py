@@ -1,11 +1,11 @@
-"""Outcome of a row from the relay's reply: stage, code (`status_codes`) and words."""
+"""Outcome of a row from its mail's result: stage, code (`status_codes`) and words."""
 
 import re
 from dataclasses import replace
 
 from channels.base import Outcome, Verdict
 from channels.email import status_codes
-from channels.email.smtp.mail_result import STOPPED, RefusalHint, Reply, SendResult, Stage
+from channels.email.smtp.mail_result import STOPPED, MailResult, MailStatus, RefusalHint, Stage
 from channels.email.status_codes import CodeClass
 
 _DELIVERED = Outcome(Verdict.DELIVERED)
@@ -40,42 +40,42 @@ _REASON = re.compile(
 )
 
 
-def outcome_of(reply: Reply, broken_retry_s: float | None = None) -> Outcome:
+def outcome_of(result: MailResult, broken_retry_s: float | None = None) -> Outcome:
     """Outcome of one row; `broken_retry_s`: delay before unsent rows are tried again."""
-    if reply.result is SendResult.ACCEPTED:
+    if result.status is MailStatus.ACCEPTED:
         return _DELIVERED
-    if reply.result is SendResult.UNSENT:
+    if result.status is MailStatus.UNSENT:
         broken = broken_retry_s is not None
-        return Outcome(Verdict.UNSENT, reply.cause, broken_retry_s, channel_wide=broken)
-    if reply.result is SendResult.DOUBT:
-        retry_s = None if reply.cause == STOPPED else DOUBT_RETRY_S
-        return Outcome(Verdict.DOUBT, reply.cause, retry_s)
-    return _outcome_of_refusal(reply)
+        return Outcome(Verdict.UNSENT, result.cause, broken_retry_s, channel_wide=broken)
+    if result.status is MailStatus.DOUBT:
+        retry_s = None if result.cause == STOPPED else DOUBT_RETRY_S
+        return Outcome(Verdict.DOUBT, result.cause, retry_s)
+    return _outcome_of_refusal(result)
 
 
-def _outcome_of_refusal(reply: Reply) -> Outcome:
-    if 400 <= reply.code < 500:
-        code = _temporary_code(reply)
-        return Outcome(Verdict.DEFERRED, reply.reason, _requested_delay_s(reply, code), code=code)
-    code = _permanent_code(reply)
-    verdict = _permanent_verdict(reply, code)
+def _outcome_of_refusal(result: MailResult) -> Outcome:
+    if 400 <= result.code < 500:
+        code = _temporary_code(result)
+        return Outcome(Verdict.DEFERRED, result.reason, _requested_delay_s(result, code), code=code)
+    code = _permanent_code(result)
+    verdict = _permanent_verdict(result, code)
     if verdict is not Verdict.HELD:
-        return Outcome(verdict, reply.reason, code=code)
-    away = _is_policy_rejection(reply, code)
+        return Outcome(verdict, result.reason, code=code)
+    away = _is_policy_rejection(result, code)
     is_policy = status_codes.classify(code)[0] is CodeClass.POLICY
-    ours = reply.stage is Stage.MAIL or (is_policy and not away)
+    ours = result.stage is Stage.MAIL or (is_policy and not away)
     return Outcome(
-        verdict, reply.reason, _HELD_RETRY_S, channel_wide=ours, policy_rejected=away, code=code
+        verdict, result.reason, _HELD_RETRY_S, channel_wide=ours, policy_rejected=away, code=code
     )
 
 
-def _is_policy_rejection(reply: Reply, code: str) -> bool:
+def _is_policy_rejection(result: MailResult, code: str) -> bool:
     """Whether a refusal may concern this recipient alone: 5.7.x at RCPT.
 
     Refusals of our own address or of our sign-in concern us, not the recipient.
     """
-    own = reply.code in _AUTH_ERRORS or code in _AUTH_STATUS_CODES or not code.startswith("5.7.")
-    return reply.stage is Stage.RCPT and not own
+    own = result.code in _AUTH_ERRORS or code in _AUTH_STATUS_CODES or not code.startswith("5.7.")
+    return result.stage is Stage.RCPT and not own
 
 
 def failed_if_rejected(outcome: Outcome) -> Outcome:
@@ -85,41 +85,41 @@ def failed_if_rejected(outcome: Outcome) -> Outcome:
     return replace(outcome, verdict=Verdict.FAILED, retry_after_s=None)
 
 
-def _requested_delay_s(reply: Reply, code: str) -> float | None:
+def _requested_delay_s(result: MailResult, code: str) -> float | None:
     """Delay that a temporary refusal asks for, beyond the backoff."""
-    if reply.hint is RefusalHint.GREYLISTED or code == _GREYLISTED_CODE:
+    if result.hint is RefusalHint.GREYLISTED or code == _GREYLISTED_CODE:
         return _GREYLISTED_RETRY_S
     return THROTTLED_RETRY_S if status_codes.is_throttling(code) else None
 
 
-def _temporary_code(reply: Reply) -> str:
+def _temporary_code(result: MailResult) -> str:
     """Code of a temporary refusal; 4.7.1 alone means greylisting of one recipient.
 
     A refusal of all our mail has the code of throttling: RFC 6647 defines no other.
     """
-    if not reply.enhanced and reply.hint is RefusalHint.TOO_FAST:
+    if not result.enhanced and result.hint is RefusalHint.TOO_FAST:
         return _THROTTLED_CODE
-    if not reply.enhanced.startswith("4.7."):
-        return reply.enhanced
-    if reply.hint is RefusalHint.GREYLISTED:
+    if not result.enhanced.startswith("4.7."):
+        return result.enhanced
+    if result.hint is RefusalHint.GREYLISTED:
         return _GREYLISTED_CODE
-    ours = reply.code == _SERVICE_CLOSING or reply.stage is Stage.MAIL
-    if reply.enhanced == _GREYLISTED_CODE and (
-        ours or reply.hint in (RefusalHint.TOO_FAST, RefusalHint.POLICY)
+    ours = result.code == _SERVICE_CLOSING or result.stage is Stage.MAIL
+    if result.enhanced == _GREYLISTED_CODE and (
+        ours or result.hint in (RefusalHint.TOO_FAST, RefusalHint.POLICY)
     ):
         return _THROTTLED_CODE
-    return reply.enhanced
+    return result.enhanced
 
 
-def _permanent_code(reply: Reply) -> str:
+def _permanent_code(result: MailResult) -> str:
     """Code of a permanent refusal: its own, or the one that its words imply."""
-    if reply.enhanced.startswith("5.5.") and reply.hint is RefusalHint.NO_SUCH_USER:
+    if result.enhanced.startswith("5.5.") and result.hint is RefusalHint.NO_SUCH_USER:
         return _UNCERTAIN_ADDRESS_CODE
-    if reply.enhanced.startswith("5."):
-        return reply.enhanced
-    if reply.code in _PROTOCOL_ERRORS:
+    if result.enhanced.startswith("5."):
+        return result.enhanced
+    if result.code in _PROTOCOL_ERRORS:
         return "5.5.0"
-    return "5.7.0" if reply.code in _AUTH_ERRORS else _CODE_OF_HINT[reply.hint]
+    return "5.7.0" if result.code in _AUTH_ERRORS else _CODE_OF_HINT[result.hint]
 
 
 def code_in_reason(reason: str) -> str:
@@ -131,12 +131,12 @@ def code_in_reason(reason: str) -> str:
     if match is None:
         return ""
     number, enhanced, hint = match.groups("")
-    reply = Reply(SendResult.REFUSED, Stage.END, int(number), enhanced, RefusalHint(hint))
-    return _permanent_code(reply)
+    result = MailResult(MailStatus.REFUSED, Stage.END, int(number), enhanced, RefusalHint(hint))
+    return _permanent_code(result)
 
 
-def _permanent_verdict(reply: Reply, code: str) -> Verdict:
+def _permanent_verdict(result: MailResult, code: str) -> Verdict:
     """FAILED if the recipient or this mail is the cause; HELD if we or the relay are."""
-    if reply.stage in (Stage.MAIL, Stage.DATA) or not 500 <= reply.code < 600:
+    if result.stage in (Stage.MAIL, Stage.DATA) or not 500 <= result.code < 600:
         return Verdict.HELD
     return status_codes.classify(code)[1]

@@ -11,11 +11,10 @@ from typing import NamedTuple
 
 from channels.email.smtp.mail_result import (
     ACCEPTED,
-    Reply,
+    MailResult,
+    MailStatus,
     Stage,
-    doubtful_reply,
-    refused_reply,
-    unsent_reply,
+    parse_refusal,
 )
 from channels.email.smtp.protocol import ReplyHandler, SmtpProtocol
 from contracts.base.crash_points import crash_point
@@ -65,7 +64,7 @@ class WindowTransfer(ReplyHandler):
         expired: Callable[[], bool],
     ) -> None:
         self.protocol, self.options, self.mails, self.expired = protocol, options, mails, expired
-        self.replies: list[Reply] = []
+        self.results: list[MailResult] = []
         loop = asyncio.get_running_loop()
         self.done: asyncio.Future[None] = loop.create_future()
         self.clock = loop.time
@@ -73,7 +72,7 @@ class WindowTransfer(ReplyHandler):
         self.started = 0  # mails whose MAIL command has been written
         self.deadline_checked_at = 0.0  # when `expired` was last asked
         self.stop_reason = ""  # why no further mail is opened
-        self.refusal: Reply | None = None  # the current mail's
+        self.refusal: MailResult | None = None  # the current mail's
         self.handle_reply: Callable[[bytes], None] = self.on_mail
         self.body_requested = False  # the relay waits for the current body
         self.end_written = False  # the end of the current mail has been written
@@ -129,7 +128,7 @@ class WindowTransfer(ReplyHandler):
 
     def on_mail(self, text: bytes) -> None:
         if self.check_reply(Stage.MAIL, text):
-            recipient = self.mails[len(self.replies)].recipient
+            recipient = self.mails[len(self.results)].recipient
             self.advance(self.on_rcpt, b"RCPT TO:<%b%b" % (recipient, self.rcpt_end))
 
     def on_rcpt(self, text: bytes) -> None:
@@ -170,7 +169,7 @@ class WindowTransfer(ReplyHandler):
     def check_reply(self, stage: Stage, text: bytes) -> bool:
         """Record the mail's first refusal; a reply neither positive nor negative closes all."""
         if text.startswith(_NEGATIVE):
-            self.refusal = self.refusal or refused_reply(stage, text)
+            self.refusal = self.refusal or parse_refusal(stage, text)
         elif not text.startswith(_POSITIVE):
             self.protocol.drop(_UNEXPECTED_REPLY)
             return False
@@ -193,15 +192,15 @@ class WindowTransfer(ReplyHandler):
         self.handle_reply = self.on_reset
         self.protocol.write(RSET + (self.next_commands() if self.options.pipelining else b""))
 
-    def record(self, reply: Reply) -> None:
-        self.replies.append(reply)
+    def record(self, result: MailResult) -> None:
+        self.results.append(result)
         crash_point("email.mail_settled")
         self.refusal, self.end_written = None, False
 
     def start_next_mail(self) -> None:
         """The current mail is settled; its successor may be open already."""
         self.handle_reply = self.on_mail
-        if len(self.replies) < self.started:
+        if len(self.results) < self.started:
             return
         opening = b"" if self.options.pipelining else self.next_commands()
         if opening:
@@ -220,7 +219,7 @@ class WindowTransfer(ReplyHandler):
         if self.refusal:  # the relay asks for a body of a refused mail: send an empty one
             self.write_end(b"")
             return
-        body = self.mails[len(self.replies)].body
+        body = self.mails[len(self.results)].body
         if len(body) <= _SINGLE_WRITE_MAX:
             self.write_end(body)
         else:
@@ -245,7 +244,7 @@ class WindowTransfer(ReplyHandler):
         if self.refusal:
             self.record(self.refusal)
         elif self.end_written:
-            self.record(doubtful_reply(why))
+            self.record(MailResult(MailStatus.DOUBT, cause=why))
         self.finish(why)
 
     def check_timeout(self) -> None:
@@ -262,8 +261,8 @@ class WindowTransfer(ReplyHandler):
         del self.timer
         self.handle_reply = _ignore_reply
         self.protocol.set_handler(None)
-        rest = len(self.mails) - len(self.replies)
-        self.replies += [unsent_reply(cause)] * rest
+        unsent = MailResult(MailStatus.UNSENT, cause=cause)
+        self.results += [unsent] * (len(self.mails) - len(self.results))
         if not self.done.done():
             self.done.set_result(None)
 

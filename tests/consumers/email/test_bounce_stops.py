@@ -114,7 +114,7 @@ def test_only_what_was_sent_within_seconds_is_suspect():
 def test_the_ledger_and_a_worker_read_a_refusal_alike():
     rows, said = b"xxXxXxr", []
     for text in (b"550 5.5.1 no such user", b"550 no such user", b"552 quota", b"550 5.4.4 no"):
-        said.append(outcomes.outcome_of(mail_result.refused_reply(Stage.RCPT, text)))
+        said.append(outcomes.outcome_of(mail_result.parse_refusal(Stage.RCPT, text)))
     notes = {row: RowNote(reason=one.reason) for row, one in enumerate(said)}
     notes[4] = RowNote(1, due=9.0, reason="550 5.1.1")  # refused until the item expired
     notes |= {5: RowNote(reason="unsafe To"), 6: RowNote(reason="550 5.1.1")}  # the last waits

@@ -8,7 +8,7 @@ from channels.errors import Misconfigured, Unreachable
 from tests.support.mails import never_expired
 from tests.support.smtp_conversation import ScriptedAction
 from tests.support.smtp_receiver import SmtpReceiver
-from tests.support.smtp_window import ACCEPTED, connect, mails, results
+from tests.support.smtp_window import ACCEPTED, connect, mails, statuses
 
 SIGNED_IN = {"username": "User", "password": "secret"}
 
@@ -17,7 +17,7 @@ SIGNED_IN = {"username": "User", "password": "secret"}
 async def test_signing_in(offer):
     async with SmtpReceiver(extras=(offer,)) as receiver:
         connection = await connect(receiver, **SIGNED_IN)
-        assert results(await connection.send_window(mails(1), never_expired)) == [ACCEPTED]
+        assert statuses(await connection.send_window(mails(1), never_expired)) == [ACCEPTED]
         connection.close()
     assert any(line.startswith(b"AUTH") for line in receiver.commands)
 

@@ -23,8 +23,8 @@ from tests.support.smtp_window import (
     mails,
     received,
     recipient_names,
-    results,
     send,
+    statuses,
 )
 
 CUT, LAST, SWALLOW = ScriptedAction.CUT, ScriptedAction.LAST, ScriptedAction.SWALLOW
@@ -35,8 +35,8 @@ CLOSING = b"421 4.3.2 shutting down"
 @BOTH
 async def test_a_window_goes_out_in_order_and_every_mail_is_accepted(pipelining, tmp_path):
     async with SmtpReceiver(record=tmp_path / "record", pipelining=pipelining) as receiver:
-        replies = await send(receiver, 25)
-    assert results(replies) == [ACCEPTED] * 25
+        results = await send(receiver, 25)
+    assert statuses(results) == [ACCEPTED] * 25
     sent = [(f"a{n}@example.com", f"<{n}@example.com>") for n in range(25)]
     assert accepted_mails(tmp_path / "record") == sent
     assert [mail.data for mail in receiver.mails] == [mail(n).body for n in range(25)]
@@ -47,8 +47,8 @@ async def test_a_window_goes_out_in_order_and_every_mail_is_accepted(pipelining,
 async def test_a_connection_serves_window_after_window_and_empty_ones(pipelining):
     async with SmtpReceiver(pipelining=pipelining) as receiver, connected(receiver) as connection:
         for count in (2, 0, 2):
-            replies = await connection.send_window(mails(count), never_expired)
-            assert results(replies) == [ACCEPTED] * count
+            results = await connection.send_window(mails(count), never_expired)
+            assert statuses(results) == [ACCEPTED] * count
     assert receiver.connected == 1
 
 
@@ -73,24 +73,24 @@ BROKEN = [
     ("end", LAST, ACCEPTED),
     ("end", CLOSING, REFUSED),
 ]
-"""Stage of the second mail, the relay's fault there, and the mail's result."""
+"""Stage of the second mail, the relay's fault there, and the mail's status."""
 
 
 @BOTH
 @pytest.mark.parametrize(
-    ("stage", "act", "result"),
+    ("stage", "act", "status"),
     BROKEN,
     ids=[f"{stage}-{getattr(act, 'value', act)!s:.12}" for stage, act, _ in BROKEN],
 )
 async def test_a_mail_is_in_doubt_only_if_its_end_left_and_later_ones_never_are(
-    pipelining, stage, act, result
+    pipelining, stage, act, status
 ):
     async with SmtpReceiver(pipelining=pipelining, script={(stage, 1): act}) as receiver:
-        replies = await send(receiver, timeout_s=0.3)
-    assert results(replies) == [ACCEPTED, result, UNSENT, UNSENT]
-    arrived = result is ACCEPTED or "record" in str(getattr(act, "value", ""))
+        results = await send(receiver, timeout_s=0.3)
+    assert statuses(results) == [ACCEPTED, status, UNSENT, UNSENT]
+    arrived = status is ACCEPTED or "record" in str(getattr(act, "value", ""))
     assert received(receiver) == recipient_names(*range(1 + arrived))
-    assert all(reply.cause for reply in replies[2:])
+    assert all(result.cause for result in results[2:])
 
 
 @BOTH
@@ -111,9 +111,9 @@ async def test_a_refused_mail_says_where_and_why_and_the_others_go_on(
 ):
     relay = SmtpReceiver(pipelining=pipelining, script={(stage, 1): text})
     async with relay as receiver, connected(receiver) as connection:
-        replies = await connection.send_window(mails(4), never_expired)
-    assert results(replies) == [ACCEPTED, REFUSED, ACCEPTED, ACCEPTED]
-    refusal = replies[1]
+        results = await connection.send_window(mails(4), never_expired)
+    assert statuses(results) == [ACCEPTED, REFUSED, ACCEPTED, ACCEPTED]
+    refusal = results[1]
     assert (refusal.stage, refusal.code, refusal.enhanced) == (Stage(stage.lower()), code, enhanced)
     assert refusal.hint is hint
     assert received(receiver) == recipient_names(0, 2, 3)
@@ -125,8 +125,8 @@ async def test_a_refused_mail_says_where_and_why_and_the_others_go_on(
 async def test_refused_first_last_and_in_a_row(pipelining, refused):
     script = {("RCPT", n): b"550 5.1.1 no" for n in refused}
     async with SmtpReceiver(pipelining=pipelining, script=script) as receiver:
-        replies = await send(receiver)
-    assert results(replies) == [REFUSED if n in refused else ACCEPTED for n in range(4)]
+        results = await send(receiver)
+    assert statuses(results) == [REFUSED if n in refused else ACCEPTED for n in range(4)]
     assert received(receiver) == recipient_names(*(n for n in range(4) if n not in refused))
 
 
@@ -136,9 +136,9 @@ async def test_refused_first_last_and_in_a_row(pipelining, refused):
 async def test_a_refusal_holds_if_the_relay_asks_for_the_body_or_ends_the_connection(then, rest):
     script = {("RCPT", 1): b"550 5.1.1 no", ("DATA", 1): then}
     async with SmtpReceiver(script=script) as receiver:
-        replies = await send(receiver)
-    assert results(replies) == [ACCEPTED, REFUSED, rest, rest]
-    assert (replies[1].stage, replies[1].code) == (Stage.RCPT, 550)
+        results = await send(receiver)
+    assert statuses(results) == [ACCEPTED, REFUSED, rest, rest]
+    assert (results[1].stage, results[1].code) == (Stage.RCPT, 550)
     assert received(receiver) == recipient_names(0, *([2, 3] if rest is ACCEPTED else []))
 
 
@@ -148,24 +148,24 @@ async def test_nothing_is_opened_once_the_deadline_has_passed(pipelining, allowe
     answers = iter([False] * allowed)
     relay = SmtpReceiver(pipelining=pipelining)
     async with relay as receiver, connected(receiver) as connection:
-        replies = await connection.send_window(mails(4), lambda: next(answers, True))
+        results = await connection.send_window(mails(4), lambda: next(answers, True))
     sent = min(allowed, 4)
-    assert results(replies) == [ACCEPTED] * sent + [UNSENT] * (4 - sent)
+    assert statuses(results) == [ACCEPTED] * sent + [UNSENT] * (4 - sent)
     assert received(receiver) == recipient_names(*range(sent))
     assert sum(line.startswith(b"MAIL") for line in receiver.commands) == sent
-    assert {reply.cause for reply in replies if reply.result is UNSENT} <= {"deadline"}
+    assert {result.cause for result in results if result.status is UNSENT} <= {"deadline"}
 
 
 async def test_a_mail_whose_turn_comes_after_the_deadline_is_not_sent(monkeypatch):
     monkeypatch.setattr("channels.email.smtp.window.DEADLINE_RECHECK_S", -1.0)
     answers = iter([False, False, True])  # mail 0 opens, leaves; then the deadline has passed
     async with SmtpReceiver(pipelining=False) as receiver:
-        replies = await send(receiver, 1, expired=lambda: next(answers, True))
-        assert results(replies) == [ACCEPTED]
+        results = await send(receiver, 1, expired=lambda: next(answers, True))
+        assert statuses(results) == [ACCEPTED]
     answers = iter([False, True])
     async with SmtpReceiver() as receiver:
-        replies = await send(receiver, 2, expired=lambda: next(answers, True))
-    assert (results(replies), replies[0].cause) == ([UNSENT, UNSENT], "deadline")
+        results = await send(receiver, 2, expired=lambda: next(answers, True))
+    assert (statuses(results), results[0].cause) == ([UNSENT, UNSENT], "deadline")
     assert received(receiver) == []
 
 
@@ -173,12 +173,12 @@ async def test_a_mail_whose_turn_comes_after_the_deadline_is_not_sent(monkeypatc
 async def test_a_large_mail_arrives_whole_or_is_surely_unsent(pipelining):
     large = mail(1, 24_000_000)
     async with SmtpReceiver(pipelining=pipelining) as receiver:
-        assert results(await send(receiver, [mail(0), large, mail(2)])) == [ACCEPTED] * 3
+        assert statuses(await send(receiver, [mail(0), large, mail(2)])) == [ACCEPTED] * 3
         assert receiver.mails[1].data == large.body
     script = {("body", 1): CUT}
     async with SmtpReceiver(pipelining=pipelining, script=script) as receiver:
-        replies = await send(receiver, [mail(0), large, mail(2)])
-    assert results(replies) == [ACCEPTED, UNSENT, UNSENT]
+        results = await send(receiver, [mail(0), large, mail(2)])
+    assert statuses(results) == [ACCEPTED, UNSENT, UNSENT]
 
 
 @BOTH
@@ -186,7 +186,7 @@ async def test_a_large_mail_arrives_whole_or_is_surely_unsent(pipelining):
 async def test_replies_may_arrive_in_pieces(pipelining, chunk):
     script = {("RCPT", 1): b"550-5.1.1 no\r\n550 5.1.1 really"}
     async with SmtpReceiver(pipelining=pipelining, script=script, chunk=chunk) as receiver:
-        assert results(await send(receiver)) == [ACCEPTED, REFUSED, ACCEPTED, ACCEPTED]
+        assert statuses(await send(receiver)) == [ACCEPTED, REFUSED, ACCEPTED, ACCEPTED]
 
 
 @pytest.mark.parametrize(
@@ -196,8 +196,8 @@ async def test_replies_may_arrive_in_pieces(pipelining, chunk):
 )
 async def test_an_endless_reply_ends_the_connection(flood):
     async with SmtpReceiver(script={("MAIL", 1): flood}) as receiver:
-        replies = await send(receiver)
-    assert results(replies) == [ACCEPTED, UNSENT, UNSENT, UNSENT]
+        results = await send(receiver)
+    assert statuses(results) == [ACCEPTED, UNSENT, UNSENT, UNSENT]
 
 
 async def test_words_between_windows_end_the_connection():
@@ -207,8 +207,8 @@ async def test_words_between_windows_end_the_connection():
         for conversation in receiver.open:
             conversation.transport.write(b"250 2.0.0 a promise nobody asked for\r\n")
         await asyncio.wait_for(until(lambda: connection.is_closed), 5)
-        (reply,) = await connection.send_window([mail(1)], never_expired)
-    assert (reply.result, reply.cause) == (UNSENT, "reply out of turn")
+        (result,) = await connection.send_window([mail(1)], never_expired)
+    assert (result.status, result.cause) == (UNSENT, "reply out of turn")
     assert received(receiver) == recipient_names(0)
 
 
@@ -259,9 +259,9 @@ async def test_whatever_happens_what_is_said_agrees_with_what_arrived(pipelining
     async with SmtpReceiver(
         record=tmp_path / "record", pipelining=pipelining, script=script, chunk=rnd.choice([0, 5])
     ) as receiver:
-        replies = await send(receiver, 12)
+        results = await send(receiver, 12)
     arrived = {recipient for recipient, _ in accepted_mails(tmp_path / "record")}
-    said = dict(zip(recipient_names(*range(12)), results(replies), strict=True))
+    said = dict(zip(recipient_names(*range(12)), statuses(results), strict=True))
     sure = {name for name, result in said.items() if result is ACCEPTED}
     doubtful = {name for name, result in said.items() if result is DOUBT}
     assert len(doubtful) <= 1
