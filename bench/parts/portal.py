@@ -52,11 +52,11 @@ MIB = 1 << 20
 
 def measure(sizes: Sizes) -> Findings:
     """The same portal is made small and large; what one more item costs must not differ."""
-    press, folder = SiteFiles(site()), emptied(f"{PART}-few")
-    few = Portal(folder, press, FEW)
+    files, folder = SiteFiles(site()), emptied(f"{PART}-few")
+    few = Portal(folder, files, FEW)
     times = 5 * sizes.repetitions
     shown = [few.show_ms() for _ in range(times)]
-    many = Portal(emptied(f"{PART}-many"), press, sizes.items)
+    many = Portal(emptied(f"{PART}-many"), files, sizes.items)
     later = [many.show_ms() for _ in range(times)]
     slower = [median(later) / median(shown)]
     asked = searched_ms(many.folder / "state" / SEARCH_INDEX_FILE, QUESTIONS, times)
@@ -64,7 +64,7 @@ def measure(sizes: Sizes) -> Findings:
         portal.close()
     worst = crowded_ms(sizes.items, times)
     figures = [
-        line("a feed of 50 out of kept fragments", "ms", feeds_ms(press), at_most(0.1)),
+        line("a feed of 50 out of kept fragments", "ms", feeds_ms(files), at_most(0.1)),
         line("a feed of 49 kept items + 1 new, which is rendered", "ms", updated_ms(times)),
         line(f"one more item beside {FEW}: all its files, synced", "ms", shown),
         line(f"one more item beside {sizes.items:,}", "ms", later),
@@ -85,17 +85,17 @@ def line(name: str, unit: str, found: list[float], target: Target | None = None)
 class Portal:
     """One that was rebuilt with so many items, and goes on."""
 
-    def __init__(self, folder: Path, press: SiteFiles, count: int) -> None:
+    def __init__(self, folder: Path, files: SiteFiles, count: int) -> None:
         self.folder, self.count = folder, count
         processes.forget_peak(os.getpid())
         began = time.monotonic()
-        with open_rebuild(folder, press, 5.0) as rebuild:
+        with open_rebuild(folder, files, 5.0) as rebuild:
             for first in range(0, count, CHUNK):
                 rebuild.add_publications(map(an_item, range(first, min(first + CHUNK, count))))
             rebuild.finish()
         self.rebuild_s = time.monotonic() - began
         self.peak = processes.peak_bytes(os.getpid())
-        self.writer = PortalWriter(folder, press, lock_timeout_s=5.0)
+        self.writer = PortalWriter(folder, files, lock_timeout_s=5.0)
         self.writer.prepare()
 
     def show_ms(self) -> float:
@@ -113,10 +113,10 @@ class Portal:
         shutil.rmtree(self.folder)
 
 
-def feeds_ms(press: SiteFiles) -> list[float]:
+def feeds_ms(files: SiteFiles) -> list[float]:
     """Frame and 50 entries put together, in each of the formats."""
-    rows = [press.to_stored_item(an_item(number)) for number in range(50)]
-    kept, feed = [press.fragments(row) for row in rows], feed_of_listing(ALL_SLUG, press.site)
+    rows = [files.to_stored_item(an_item(number)) for number in range(50)]
+    kept, feed = [files.fragments(row) for row in rows], feed_of_listing(ALL_SLUG, files.site)
     found = []
     for kind in FORMAT_WRITERS:
         entries = [getattr(one, kind) for one in kept]
@@ -132,29 +132,29 @@ def updated_ms(times: int) -> list[float]:
 
     The 49 others come out of the index.
     """
-    index, press = PortalIndex(emptied(f"{PART}-feed") / "index.sqlite"), SiteFiles(site())
+    index, files = PortalIndex(emptied(f"{PART}-feed") / "index.sqlite"), SiteFiles(site())
     try:
         index.create_tables()
-        take(index, press, range(49))
-        return [one_update_ms(index, press, 49 + number) for number in range(times)]
+        take(index, files, range(49))
+        return [one_update_ms(index, files, 49 + number) for number in range(times)]
     finally:
         index.close()
 
 
-def one_update_ms(index: PortalIndex, press: SiteFiles, number: int) -> float:
+def one_update_ms(index: PortalIndex, files: SiteFiles, number: int) -> float:
     item, began = an_item(number), time.perf_counter()
-    take(index, press, [number])
-    files = list(press.page_set_files(PageSet(PageKind.FEED, ALL_SLUG), index))
+    take(index, files, [number])
+    pages = list(files.page_set_files(PageSet(PageKind.FEED, ALL_SLUG), index))
     took_ms = (time.perf_counter() - began) * 1000
-    if not all(body and item.content_id.encode() in body for _, body in files):
+    if not all(body and item.content_id.encode() in body for _, body in pages):
         raise RuntimeError(f"{item.content_id} is not in its feed")
     return took_ms
 
 
-def take(index: PortalIndex, press: SiteFiles, numbers: Iterable[int]) -> None:
+def take(index: PortalIndex, files: SiteFiles, numbers: Iterable[int]) -> None:
     with index.transaction():
         for number in numbers:
-            add_publication(index, press, an_item(number))
+            add_publication(index, files, an_item(number))
 
 
 def crowded_ms(count: int, times: int) -> list[float]:

@@ -209,16 +209,16 @@ async def test_a_public_address_where_nobody_answers_is_said(portal):
 
 @pytest.mark.promise("10.1")
 async def test_zalo_is_only_read(tmp_path):
-    async with open_zalo_account(tmp_path, FakeClock()) as stage:
-        before = list(stage.sandbox.world.journal.facts())
-        assert await probe(stage.channel) == OK
-        assert list(stage.sandbox.world.journal.facts()) == before
-        assert (stage.articles, stage.broadcasts) == ([], [])
+    async with open_zalo_account(tmp_path, FakeClock()) as account:
+        before = list(account.sandbox.world.journal.facts())
+        assert await probe(account.channel) == OK
+        assert list(account.sandbox.world.journal.facts()) == before
+        assert (account.articles, account.broadcasts) == ([], [])
 
 
 async def test_what_zalo_says_is_the_outcome(tmp_path):
-    async with open_zalo_account(tmp_path, FakeClock()) as stage:
-        stage.fault("article.getslice", "refuse", code=-209, words="OA locked", times=9)
-        outcome = await probe(stage.channel)
+    async with open_zalo_account(tmp_path, FakeClock()) as account:
+        account.fault("article.getslice", "refuse", code=-209, words="OA locked", times=9)
+        outcome = await probe(account.channel)
     assert outcome.verdict is not Verdict.DELIVERED
     assert "209" in outcome.reason

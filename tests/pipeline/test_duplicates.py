@@ -233,35 +233,35 @@ async def test_a_publication_planned_ten_times_and_woken_a_hundred_times_goes_ou
     await pipeline.intake.handle(submitted(ITEM), events.UNIT)
     [released] = await pipeline.released(ITEM)
     other = PipelineHarness(bus, tmp_path / "other")
-    offices = [pipeline.services[name], other.services[name]]
-    plans = [partial(office.planner.on_publication, released) for office in offices * 5]
+    services = [pipeline.services[name], other.services[name]]
+    plans = [partial(service.planner.on_publication, released) for service in services * 5]
     await asyncio.gather(*map(insisted, plans))
     wake_up = WakeUp(batch=str(BatchKey(name, ITEM, 1, 0)), lane=released.publication.lane)
-    wakes = [partial(office.worker.on_wake_up, wake_up) for office in offices * 50]
+    wakes = [partial(service.worker.on_wake_up, wake_up) for service in services * 50]
     await asyncio.gather(*map(insisted, wakes))
-    for office in offices:
-        await office.work(released)
-    seen = [one for office in offices for one in office.provider.effect_log]
+    for service in services:
+        await service.work(released)
+    seen = [one for service in services for one in service.provider.effect_log]
     assert sorted(who for _, _, who in seen) == sorted(who for _, who in ONCE[name])
 
 
 async def test_a_receipt_that_comes_a_hundred_times_counts_once(bus, pipeline):
-    office = pipeline.services[ChannelName.ZALO]
-    office.provider.answer = lambda row: (
+    service = pipeline.services[ChannelName.ZALO]
+    service.provider.answer = lambda row: (
         Outcome(Verdict.DOUBT) if row.id == "broadcast" else Outcome(Verdict.DELIVERED)
     )
-    office.provider.known = lambda row: Outcome(Verdict.UNKNOWN)
+    service.provider.known = lambda row: Outcome(Verdict.UNKNOWN)
     await pipeline.intake.handle(submitted(ITEM), events.UNIT)
     await pipeline.deliver(ITEM)
     batch = BatchKey(ChannelName.ZALO, ITEM, 1, 0)
-    assert (await office.ledger.state(batch)).value.rows == b"dK"
+    assert (await service.ledger.state(batch)).value.rows == b"dK"
     receipt = DeliveryReceipt(
         channel=ChannelName.ZALO, content_id=ITEM, revision=1, recipient="broadcast"
     )
-    feedback = FeedbackHandler(office.ledger)
+    feedback = FeedbackHandler(service.ledger)
     await asyncio.gather(*(feedback.on_receipt(receipt) for _ in range(100)))
-    state = await office.ledger.state(batch)
+    state = await service.ledger.state(batch)
     assert state.value.rows == b"dD"
     await feedback.on_receipt(receipt)
-    assert (await office.ledger.state(batch)).revision == state.revision
+    assert (await service.ledger.state(batch)).revision == state.revision
     assert PlanKey(*batch[:3]) == receipt.plan

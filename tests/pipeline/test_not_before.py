@@ -22,99 +22,99 @@ HOUR = 3600.0
 
 
 @pytest.fixture
-async def ministry(bus, tmp_path):
+async def pipeline(bus, tmp_path):
     await register_unit(bus, release="automatic")
     return PipelineHarness(bus, tmp_path)
 
 
-def at(ministry: PipelineHarness, hours: float) -> datetime:
-    return datetime.fromtimestamp(ministry.clock() + hours * HOUR, UTC)
+def at(pipeline: PipelineHarness, hours: float) -> datetime:
+    return datetime.fromtimestamp(pipeline.clock() + hours * HOUR, UTC)
 
 
-def scheduled(ministry: PipelineHarness, hours: float):
+def scheduled(pipeline: PipelineHarness, hours: float):
     """A first text that is to be shown in so many hours."""
-    return submitted(not_before=at(ministry, hours).isoformat())
+    return submitted(not_before=at(pipeline, hours).isoformat())
 
 
-async def take(ministry: PipelineHarness, event):
+async def take(pipeline: PipelineHarness, event):
     """Take the event in; the newest publication of the item."""
-    await ministry.intake.handle(event, UNIT)
-    return (await ministry.released(ITEM))[-1].publication
+    await pipeline.intake.handle(event, UNIT)
+    return (await pipeline.released(ITEM))[-1].publication
 
 
-def revisions(ministry: PipelineHarness) -> dict[ChannelName, set[int]]:
+def revisions(pipeline: PipelineHarness) -> dict[ChannelName, set[int]]:
     """Which texts each channel's public has seen."""
     return {
-        name: {number for number, _ in seen} for name, seen in ministry.effects_of(ITEM).items()
+        name: {number for number, _ in seen} for name, seen in pipeline.effects_of(ITEM).items()
     }
 
 
 @pytest.mark.promise("3.7")
-async def test_what_is_withdrawn_before_its_time_is_known_to_nobody(ministry):
-    await take(ministry, scheduled(ministry, 2))
-    await take(ministry, withdrawn())
-    await ministry.deliver(ITEM, backwards=True)
-    assert list(revisions(ministry).values()) == [set()] * 3
-    await ministry.deliver(ITEM, again=True)
-    assert list(revisions(ministry).values()) == [set()] * 3
+async def test_what_is_withdrawn_before_its_time_is_known_to_nobody(pipeline):
+    await take(pipeline, scheduled(pipeline, 2))
+    await take(pipeline, withdrawn())
+    await pipeline.deliver(ITEM, backwards=True)
+    assert list(revisions(pipeline).values()) == [set()] * 3
+    await pipeline.deliver(ITEM, again=True)
+    assert list(revisions(pipeline).values()) == [set()] * 3
 
 
-async def test_what_is_withdrawn_after_its_time_is_taken_back(ministry):
-    await take(ministry, scheduled(ministry, 2))
-    await ministry.deliver(ITEM)
-    await take(ministry, withdrawn())
-    await ministry.deliver(ITEM)
-    assert list(revisions(ministry).values()) == [{1, 2}] * 3
+async def test_what_is_withdrawn_after_its_time_is_taken_back(pipeline):
+    await take(pipeline, scheduled(pipeline, 2))
+    await pipeline.deliver(ITEM)
+    await take(pipeline, withdrawn())
+    await pipeline.deliver(ITEM)
+    assert list(revisions(pipeline).values()) == [{1, 2}] * 3
 
 
 @pytest.mark.promise("3.7")
 @pytest.mark.parametrize("hours", [None, 1.0, 2.0, 3.0], ids=lambda one: f"for {one}")
 @pytest.mark.parametrize("backwards", [False, True])
-async def test_a_text_that_is_corrected_before_its_time_was_never_there(ministry, hours, backwards):
-    await take(ministry, scheduled(ministry, 2))
-    when = {"not_before": at(ministry, hours).isoformat()} if hours else {}
-    second = await take(ministry, corrected(reason="Sửa trước giờ", **when))
+async def test_a_text_that_is_corrected_before_its_time_was_never_there(pipeline, hours, backwards):
+    await take(pipeline, scheduled(pipeline, 2))
+    when = {"not_before": at(pipeline, hours).isoformat()} if hours else {}
+    second = await take(pipeline, corrected(reason="Sửa trước giờ", **when))
     assert (second.action, second.reason) == ("published", "")
-    assert second.first_shown_at == second.shown_at == at(ministry, hours or 0.0)
-    await ministry.deliver(ITEM, backwards=backwards)
-    assert list(revisions(ministry).values()) == [{2}] * 3
+    assert second.first_shown_at == second.shown_at == at(pipeline, hours or 0.0)
+    await pipeline.deliver(ITEM, backwards=backwards)
+    assert list(revisions(pipeline).values()) == [{2}] * 3
 
 
 async def test_a_text_that_is_corrected_after_its_time_says_so_and_since_when_it_was_there(
-    ministry,
+    pipeline,
 ):
-    start = at(ministry, 2)
-    first = await take(ministry, submitted(not_before=start.isoformat()))
+    start = at(pipeline, 2)
+    first = await take(pipeline, submitted(not_before=start.isoformat()))
     assert (first.released_at < start, first.first_released_at) == (True, start)
-    await ministry.deliver(ITEM)
-    second = await take(ministry, corrected(reason="Nhầm ngày"))
+    await pipeline.deliver(ITEM)
+    second = await take(pipeline, corrected(reason="Nhầm ngày"))
     told = (second.action, second.reason, second.first_shown_at)
     assert told == ("corrected", "Nhầm ngày", start)
-    await ministry.deliver(ITEM)
-    assert list(revisions(ministry).values()) == [{1, 2}] * 3
+    await pipeline.deliver(ITEM)
+    assert list(revisions(pipeline).values()) == [{1, 2}] * 3
 
 
-async def test_a_correction_moments_before_the_time_is_called_one(ministry):
+async def test_a_correction_moments_before_the_time_is_called_one(pipeline):
     """Whoever plans the first text then may not know of the second yet."""
-    await take(ministry, scheduled(ministry, 1))
-    ministry.clock.advance(HOUR - RELEASE_SLACK.total_seconds() / 2)
-    second = await take(ministry, corrected(reason="Nhầm ngày"))
+    await take(pipeline, scheduled(pipeline, 1))
+    pipeline.clock.advance(HOUR - RELEASE_SLACK.total_seconds() / 2)
+    second = await take(pipeline, corrected(reason="Nhầm ngày"))
     assert second.action == "corrected"
-    await ministry.deliver(ITEM)
-    assert revisions(ministry)[EMAIL] == {2}
+    await pipeline.deliver(ITEM)
+    assert revisions(pipeline)[EMAIL] == {2}
 
 
-async def test_what_comes_back_after_nobody_saw_it_is_new(ministry):
-    await take(ministry, scheduled(ministry, 2))
-    await take(ministry, withdrawn())
-    again = await take(ministry, corrected(revision=3, reason="Đăng lại"))
+async def test_what_comes_back_after_nobody_saw_it_is_new(pipeline):
+    await take(pipeline, scheduled(pipeline, 2))
+    await take(pipeline, withdrawn())
+    again = await take(pipeline, corrected(revision=3, reason="Đăng lại"))
     assert (again.action, again.first_shown_at) == ("published", again.shown_at)
 
 
-async def test_a_withdrawal_does_not_queue_behind_the_bulk_that_it_is_to_stop(ministry):
+async def test_a_withdrawal_does_not_queue_behind_the_bulk_that_it_is_to_stop(pipeline):
     for number, lane in enumerate(("bulk", "normal"), 1):
-        first = await take(ministry, submitted(revision=2 * number - 1, lane=lane))
-        gone = await take(ministry, withdrawn(id=f"gone-{number}"))
+        first = await take(pipeline, submitted(revision=2 * number - 1, lane=lane))
+        gone = await take(pipeline, withdrawn(id=f"gone-{number}"))
         assert (first.lane, gone.lane) == (lane, "normal")
 
 
@@ -132,17 +132,17 @@ def test_an_item_is_in_sight_from_its_time_until_it_is_taken_back():
     assert [items.is_visible(back, at(hours)) for hours in (5, 9)] == [False, True]
 
 
-async def test_after_a_restore_what_was_overtaken_is_still_known_as_such(bus, ministry):
+async def test_after_a_restore_what_was_overtaken_is_still_known_as_such(bus, pipeline):
     """The register comes from a backup that has none of it; both events come again, later."""
-    events = [scheduled(ministry, 2), corrected(not_before=at(ministry, 4).isoformat())]
-    before = [await take(ministry, one) for one in events]
-    known = await ministry.intake.repository.item(ITEM)
+    events = [scheduled(pipeline, 2), corrected(not_before=at(pipeline, 4).isoformat())]
+    before = [await take(pipeline, one) for one in events]
+    known = await pipeline.intake.repository.item(ITEM)
     await bus.connection.api_request("STREAM.PURGE.KV_publications")
-    ministry.clock.advance(3 * HOUR)
+    pipeline.clock.advance(3 * HOUR)
     for one in events:
-        await ministry.intake.handle(one, UNIT)
-    assert [one.publication for one in await ministry.released(ITEM)] == before
-    again = await ministry.intake.repository.item(ITEM)
+        await pipeline.intake.handle(one, UNIT)
+    assert [one.publication for one in await pipeline.released(ITEM)] == before
+    again = await pipeline.intake.repository.item(ITEM)
     assert (again.released, again.starts) == (known.released, known.starts)
     assert items.halt_mark(again, 1) == "v2"
 

@@ -1,7 +1,7 @@
-"""The promises of every channel: one suite, one stage per channel.
+"""The promises of every channel: one suite, one case per channel.
 
-A stage is a channel in front of a provider whose effects can be counted. To add a channel, write an
-async context manager that yields a Stage, and enter it in STAGES.
+A case is a channel in front of a provider whose effects can be counted. To add a channel, write an
+async context manager that yields a ChannelCase, and enter it in CASES.
 """
 
 import asyncio
@@ -94,32 +94,32 @@ async def zalo(folder: Path) -> AsyncIterator[ChannelCase]:
         yield ChannelCase(channel, publication, rows, effects, copies=1, in_turn=True)
 
 
-STAGES: dict[ChannelName, Callable[[Path], AbstractAsyncContextManager[ChannelCase]]] = {
+CASES: dict[ChannelName, Callable[[Path], AbstractAsyncContextManager[ChannelCase]]] = {
     ChannelName.EMAIL: email,
     ChannelName.PORTAL: portal,
     ChannelName.ZALO: zalo,
 }
 
 
-@pytest.fixture(params=STAGES, ids=str)
+@pytest.fixture(params=CASES, ids=str)
 async def case(request, tmp_path):
-    async with STAGES[request.param](tmp_path) as stage:
-        yield stage
-        await stage.channel.close()
+    async with CASES[request.param](tmp_path) as case:
+        yield case
+        await case.channel.close()
 
 
 def never() -> bool:
     return False
 
 
-async def send(stage, rows, expired=never):
-    rendered = stage.channel.render(stage.publication)
-    async with stage.channel.session() as session:
+async def send(case, rows, expired=never):
+    rendered = case.channel.render(case.publication)
+    async with case.channel.session() as session:
         return await session.send(rendered, rows, expired)
 
 
-def test_a_channel_that_delivers_has_a_stage_here():
-    assert set(STAGES) == set(ChannelName)
+def test_a_channel_that_delivers_has_a_case_here():
+    assert set(CASES) == set(ChannelName)
 
 
 async def test_its_times_fit_into_a_lease(case):

@@ -57,10 +57,10 @@ class CheckHarness(PipelineHarness):
         self.bucket = bus.bucket(subjects.LEDGER.name)
         self.notebook = BusArticleStore(bus, APP)
         self.services[ChannelName.EMAIL].provider.window = 500
-        office = self.services[ChannelName.PORTAL]
+        service = self.services[ChannelName.PORTAL]
         self.shop = PortalChannel(self.portal, PUBLIC_URL, WORDS)
-        office.worker.channel = self.shop
-        office.worker.render_cache = RenderCache(bus, office.ledger, self.shop.render)
+        service.worker.channel = self.shop
+        service.worker.render_cache = RenderCache(bus, service.ledger, self.shop.render)
 
     async def open(self, **rules: Any) -> "CheckHarness":
         await register_unit(self.bus, UNIT, **rules)
@@ -93,7 +93,7 @@ class CheckHarness(PipelineHarness):
         await self.forget_wake_ups()
 
     async def forget_wake_ups(self) -> None:
-        """The offices were woken by hand; what the queue still has would excuse everything."""
+        """The services were woken by hand; what the queue still has would excuse everything."""
         await self.bus.connection.api_request(f"STREAM.PURGE.{subjects.DELIVER.name}")
 
     async def check(self, *, deep: bool = True, later_s: float = 0.0) -> Findings:

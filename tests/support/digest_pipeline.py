@@ -306,7 +306,7 @@ def later(clock: FakeClock, **span: float) -> datetime:
 
 @asynccontextmanager
 async def open_digest_pipeline(bus: Bus, folder) -> AsyncIterator[DigestPipeline]:
-    press = DigestPipeline(bus, folder)
-    await press.run_service()  # the first window begins
-    with closing(press.directory.store):
-        yield press
+    pipeline = DigestPipeline(bus, folder)
+    await pipeline.run_service()  # the first window begins
+    with closing(pipeline.directory.store):
+        yield pipeline

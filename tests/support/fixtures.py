@@ -38,8 +38,8 @@ from tests.support.zalo_pipeline import open_zalo_pipeline
 
 @pytest.fixture
 async def zalo_account(tmp_path, clock):
-    async with open_zalo_account(tmp_path, clock) as stage:
-        yield stage
+    async with open_zalo_account(tmp_path, clock) as account:
+        yield account
 
 
 @pytest.fixture
@@ -57,20 +57,20 @@ async def sandbox_client(tmp_path, clock):
 
 @pytest.fixture
 async def zalo_notices(tmp_path, clock):
-    async with open_zalo_notices(tmp_path, clock) as house:
-        yield house
+    async with open_zalo_notices(tmp_path, clock) as notices:
+        yield notices
 
 
 @pytest.fixture
 async def zalo_pipeline(bus, tmp_path, clock):
-    async with open_zalo_pipeline(bus, tmp_path, clock) as house:
-        yield house
+    async with open_zalo_pipeline(bus, tmp_path, clock) as pipeline:
+        yield pipeline
 
 
 @pytest.fixture
 async def zalo_events(bus, tmp_path, clock):
-    async with open_zalo_events(bus, tmp_path, clock) as office:
-        yield office
+    async with open_zalo_events(bus, tmp_path, clock) as harness:
+        yield harness
 
 
 @pytest.fixture
@@ -86,8 +86,8 @@ async def case_pipeline(bus, clock, tmp_path):
 
 @pytest.fixture
 async def digests(bus, tmp_path):
-    async with open_digest_pipeline(bus, tmp_path) as press:
-        yield press
+    async with open_digest_pipeline(bus, tmp_path) as pipeline:
+        yield pipeline
 
 
 @pytest.fixture
@@ -118,8 +118,8 @@ def intake_harness(bus, clock):
 
 @pytest.fixture
 async def imports(bus, clock):
-    async with open_import_pipeline(bus, clock) as house:
-        yield house
+    async with open_import_pipeline(bus, clock) as pipeline:
+        yield pipeline
 
 
 @pytest.fixture
@@ -134,12 +134,12 @@ def new_email_pipeline(bus, tmp_path):
 
 @pytest.fixture
 def new_bounce_pipeline(bus, tmp_path):
-    async def open_house(count: int = 2, **provider) -> BouncePipeline:
+    async def new_pipeline(count: int = 2, **provider) -> BouncePipeline:
         loa = BouncePipeline(bus, tmp_path, count, **provider)
         await loa.add_readers()
         return loa
 
-    return open_house
+    return new_pipeline
 
 
 @pytest.fixture

@@ -40,13 +40,13 @@ class RecordingChannel(ScriptedChannel):
 class ChannelServices:
     """One channel: its planner and its worker, wired as the composition root does."""
 
-    def __init__(self, ministry: "PipelineHarness", name: ChannelName, folder: Path) -> None:
-        self.ministry, self.name, self.clock = ministry, name, ministry.clock
+    def __init__(self, pipeline: "PipelineHarness", name: ChannelName, folder: Path) -> None:
+        self.pipeline, self.name, self.clock = pipeline, name, pipeline.clock
         self.provider = RecordingChannel(name=name, window=25 if name is ChannelName.EMAIL else 1)
-        bus = ministry.bus
-        self.ledger, readers = Ledger(bus), ministry.readers
+        bus = pipeline.bus
+        self.ledger, readers = Ledger(bus), pipeline.readers
         self.planner = new_dispatcher(
-            bus, new_audience(name, readers), ministry.intake.releaser, self.clock,
+            bus, new_audience(name, readers), pipeline.intake.releaser, self.clock,
             channel=name, ledger=self.ledger,
         )  # fmt: skip
         contacts = {"contact_lookup": readers} if name is ChannelName.EMAIL else {}
@@ -110,8 +110,8 @@ class PipelineHarness:
         """
         found = await self.released(content_id)
         some = [one for one in found if again or one.seq not in self.done]
-        for office in self.services.values():
-            await office.deliver(some[::-1] if backwards else some)
+        for service in self.services.values():
+            await service.deliver(some[::-1] if backwards else some)
         self.done |= {one.seq for one in some}
 
     def effects_of(self, content_id: str) -> dict[ChannelName, list[tuple[int, str]]]:
@@ -119,8 +119,8 @@ class PipelineHarness:
         return {
             name: [
                 (number, who)
-                for item, number, who in office.provider.effect_log
+                for item, number, who in service.provider.effect_log
                 if item == content_id
             ]
-            for name, office in self.services.items()
+            for name, service in self.services.items()
         }

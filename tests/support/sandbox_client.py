@@ -13,24 +13,24 @@ from tests.support.zalo_account import SITE, open_zalo_account
 
 @asynccontextmanager
 async def open_sandbox_client(folder, clock):
-    """A sandbox on a stage, and a program that calls it."""
+    """A sandbox, and a program that calls it."""
     async with (
-        open_zalo_account(folder, clock) as stage,
-        aiohttp.ClientSession(stage.sandbox.url) as http,
+        open_zalo_account(folder, clock) as account,
+        aiohttp.ClientSession(account.sandbox.url) as http,
     ):
-        yield SandboxClient(http, stage)
+        yield SandboxClient(http, account)
 
 
 class SandboxClient:
     """Calls the sandbox as any program might."""
 
-    def __init__(self, http, stage):
+    def __init__(self, http, account):
         self.http = http
-        self.stage = stage
+        self.account = account
 
     @property
     def world(self):
-        return self.stage.sandbox.world
+        return self.account.sandbox.world
 
     @property
     def headers(self):
@@ -59,8 +59,8 @@ class SandboxClient:
 
     async def later(self, **span):
         """Time passes, and what was due has happened; the token is renewed if it had to be."""
-        self.stage.clock.advance(timedelta(**span).total_seconds())
-        self.stage.sandbox.grant()
+        self.account.clock.advance(timedelta(**span).total_seconds())
+        self.account.sandbox.grant()
         return await self.settle()
 
     async def balance(self):

@@ -181,13 +181,8 @@ class SignupApp:
 
 
 @pytest.fixture
-def house(bus: Bus, tmp_path: Path) -> SignupApp:
-    return SignupApp(bus, tmp_path, FakeClock(NOON.timestamp()))
-
-
-@pytest.fixture
-async def browser(house: SignupApp) -> AsyncIterator[httpx2.AsyncClient]:
-    async with house.client() as browser:
+async def browser(signup_app: SignupApp) -> AsyncIterator[httpx2.AsyncClient]:
+    async with signup_app.client() as browser:
         yield browser
 
 

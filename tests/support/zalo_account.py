@@ -155,16 +155,16 @@ def fail_with(error: Exception) -> Callable[[int], None]:
 class FaultyTransport(AiohttpTransport):
     """The real network, in a process that may die around any request."""
 
-    def __init__(self, stage: "ZaloAccount") -> None:
+    def __init__(self, account: "ZaloAccount") -> None:
         super().__init__()
-        self.stage = stage
+        self.account = account
 
     async def exchange(self, request: Request) -> Reply:
-        self.stage.before_request(request)
-        self.timeout = SHORT_TIMEOUT if self.stage.will_hang else LONG_TIMEOUT
+        self.account.before_request(request)
+        self.timeout = SHORT_TIMEOUT if self.account.will_hang else LONG_TIMEOUT
         reply = await super().exchange(request)
-        self.stage.after_request(request)
-        return self.stage.edit_reply(request, reply)
+        self.account.after_request(request)
+        return self.account.edit_reply(request, reply)
 
 
 @dataclass
@@ -275,12 +275,12 @@ async def open_zalo_account(folder: Path, clock: FakeClock) -> AsyncIterator[Zal
     """An account at noon, with an OA admin's consent."""
     clock.now = NOON
     sandbox = await server.start("127.0.0.1", 0, folder, clock)
-    stage = ZaloAccount(sandbox, clock)
+    account = ZaloAccount(sandbox, clock)
     try:
-        await stage.consent()
-        yield stage
+        await account.consent()
+        yield account
     finally:
-        for channel in stage.started:
+        for channel in account.started:
             await channel.close()
         await sandbox.close()
 
@@ -299,18 +299,18 @@ OPEN = (Verdict.DEFERRED, Verdict.HELD, Verdict.UNSENT)
 
 
 async def deliver_row(
-    stage: ZaloAccount, publication: Publication, row: str, doubtful: bool = False
+    account: ZaloAccount, publication: Publication, row: str, doubtful: bool = False
 ) -> Verdict:
     """Deliver one row as the ledger does, until it is final; time passes as requested."""
     for _ in range(120):
         try:
-            outcome = await (stage.resolve if doubtful else stage.send)(publication, row)
+            outcome = await (account.resolve if doubtful else account.send)(publication, row)
         except SimulatedKill:
-            stage.new_channel()
-            stage.clock.advance(65)
+            account.new_channel()
+            account.clock.advance(65)
             doubtful = True
             continue
-        stage.clock.advance((outcome.retry_after_s or 0) + 1)
+        account.clock.advance((outcome.retry_after_s or 0) + 1)
         doubtful = outcome.verdict is Verdict.DOUBT
         if outcome.verdict not in (*OPEN, Verdict.DOUBT, Verdict.ABSENT):
             return outcome.verdict

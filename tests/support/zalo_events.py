@@ -41,21 +41,21 @@ class ZaloEventHarness:
     paused: bool = False
 
     def __post_init__(self):
-        self.zalo, self.stage, self.bus = (
+        self.zalo, self.account, self.bus = (
             self.webhook.sandbox_client,
-            self.webhook.sandbox_client.stage,
+            self.webhook.sandbox_client.account,
             self.webhook.bus,
         )
-        self.stage.after_request = lambda request: self.calls.append(request.url)
+        self.account.after_request = lambda request: self.calls.append(request.url)
         self.people = self.new_process()
 
     def new_process(self) -> ZaloEventHandler:
         """A new process: only the bus remembers."""
-        bus, api = self.bus, self.stage.channel.api
+        bus, api = self.bus, self.account.channel.api
         followers = FollowerStore(bus)
         suppressions = SuppressionStore(bus, b"secret")
         replies = ReplySender(api, BusKeyValueStore(bus, subjects.CONTROL.name), KEY)
-        greeting = AutoReply(bus, followers, replies, TEXT, lambda: self.paused, self.stage.clock)
+        greeting = AutoReply(bus, followers, replies, TEXT, lambda: self.paused, self.account.clock)
         erasure = Erasure(bus, followers, suppressions, FollowerApi(api))
         heard = self.take_template_status, self.take_quota
         return ZaloEventHandler(followers, suppressions, erasure, greeting, *heard)
@@ -67,7 +67,7 @@ class ZaloEventHarness:
         self.consumed.append((daily, at))
 
     def now(self):
-        return datetime.fromtimestamp(self.stage.clock(), UTC)
+        return datetime.fromtimestamp(self.account.clock(), UTC)
 
     async def consume_all(self) -> None:
         """Handle all stored webhook events, as the queue would."""
@@ -78,7 +78,7 @@ class ZaloEventHarness:
         await self.people.on_event(self.event(kind, user_id, **more))
 
     def event(self, kind: str, user_id: str = USER, *, ago_s: float = 0, **more) -> ZaloEvent:
-        at = datetime.fromtimestamp(self.stage.clock() - ago_s, UTC)
+        at = datetime.fromtimestamp(self.account.clock() - ago_s, UTC)
         facts = {"key": "k", "at": at, "user_id": user_id, "oa_id": OA_ID}
         return ZaloEvent(kind=EventKind(kind), **(facts | more))
 
@@ -96,7 +96,7 @@ async def open_zalo_events(
 ) -> AsyncIterator[ZaloEventHarness]:
     """One person is known to Zalo; so far nothing was said."""
     async with open_webhook(bus, folder, clock) as line:
-        office = ZaloEventHarness(line)
-        await office.zalo.said("/_sandbox/people", {"user_id": USER, "phone": PHONE})
-        await office.zalo.settle()
-        yield office
+        harness = ZaloEventHarness(line)
+        await harness.zalo.said("/_sandbox/people", {"user_id": USER, "phone": PHONE})
+        await harness.zalo.settle()
+        yield harness

@@ -21,16 +21,16 @@ KINDS = {CREATE: "article_created", UPDATE: "article_updated", MESSAGE: "broadca
 class LateEffects:
     """The next calls of *path* get no answer; their effect comes *late_s* later, or never."""
 
-    stage: ZaloAccount
+    account: ZaloAccount
     path: str
     late_s: float
     calls: int = 1
     pending: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.stage.before_request = self.delay_call
-        self.forward = self.stage.clock.advance
-        self.stage.clock.advance = self.advance
+        self.account.before_request = self.delay_call
+        self.forward = self.account.clock.advance
+        self.account.clock.advance = self.advance
 
     def delay_call(self, request: Request) -> None:
         """Zalo has the request, and we hear nothing."""
@@ -38,12 +38,12 @@ class LateEffects:
             return
         self.calls -= 1
         payload = json.loads(request.body or b"{}")
-        due = self.stage.clock() + self.late_s
+        due = self.account.clock() + self.late_s
         self.pending.append((due, lambda: self.apply_effects(payload)))
         raise AmbiguousResult("no answer: TimeoutError")
 
     def apply_effects(self, payload: dict[str, Any]) -> None:
-        world = self.stage.sandbox.world
+        world = self.account.sandbox.world
         token = token_hex(8)
         if self.path == MESSAGE:
             elements = payload["message"]["attachment"]["payload"]["elements"]
@@ -55,18 +55,18 @@ class LateEffects:
 
     def advance(self, seconds: float) -> None:
         """Let time pass; due effects happen at their own moments."""
-        until = self.stage.clock() + seconds
+        until = self.account.clock() + seconds
         for due, happen in sorted(self.pending, key=lambda one: one[0]):
             if due <= until:
-                self.stage.clock.now = due
+                self.account.clock.now = due
                 happen()
                 self.pending.remove((due, happen))
-        self.stage.clock.now = until
+        self.account.clock.now = until
 
 
-async def publish_article(stage: ZaloAccount, publication: Publication | None = None) -> None:
+async def publish_article(account: ZaloAccount, publication: Publication | None = None) -> None:
     item = publication or a_publication()
-    assert await deliver_row(stage, item, ARTICLE) is Verdict.DELIVERED
+    assert await deliver_row(account, item, ARTICLE) is Verdict.DELIVERED
 
 
 def event_names(logs: Iterable[MutableMapping[str, Any]]) -> list[str]:

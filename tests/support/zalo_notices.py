@@ -60,13 +60,13 @@ def sample_notice(of: str = "2", **changes: Any) -> CaseNotice:
 class ZaloNotices:
     """One dossier after the other; each notice is a row of its own."""
 
-    def __init__(self, stage: ZaloAccount) -> None:
-        self.account = stage
-        self.clock = stage.clock
+    def __init__(self, account: ZaloAccount) -> None:
+        self.account = account
+        self.clock = account.clock
         self.revision = 0
-        stage.elsewhere = stage.stores
-        self.sent = stage.elsewhere.message_ids
-        pair = stage.sandbox.grant()
+        account.elsewhere = account.stores
+        self.sent = account.elsewhere.message_ids
+        pair = account.sandbox.grant()
         self.pair = pair.access_token, pair.refresh_token, pair.lifetime_s
 
     async def start(self, **settings: Any) -> None:
@@ -138,31 +138,31 @@ class ZaloNotices:
         self.account.sandbox.world.tokens.expires = 1e12
 
 
-def add_person(stage: ZaloAccount, **facts: Any) -> None:
+def add_person(account: ZaloAccount, **facts: Any) -> None:
     """A person who has just written to the Official Account."""
-    person = {"user_id": USER_ID, "phone": PHONE, "last_interaction": stage.clock()} | facts
-    stage.sandbox.world.record("person_set", person=person)
+    person = {"user_id": USER_ID, "phone": PHONE, "last_interaction": account.clock()} | facts
+    account.sandbox.world.record("person_set", person=person)
 
 
-def add_template(house: ZaloNotices, *params: Param) -> None:
+def add_template(notices: ZaloNotices, *params: Param) -> None:
     """The account has a template `7` with these parameters from now on."""
     template = Template(id="7", name="Mẫu mới", title="x", text="<ma_ho_so> x", params=params)
-    house.account.sandbox.world.record("template_set", template=template.model_dump(mode="json"))
+    notices.account.sandbox.world.record("template_set", template=template.model_dump(mode="json"))
 
 
-def count_calls(house: ZaloNotices) -> Counter[str]:
+def count_calls(notices: ZaloNotices) -> Counter[str]:
     """How often which call is made from now on, by its last word."""
     calls = Counter[str]()
-    house.account.before_request = lambda request: calls.update([request.url.rpartition("/")[2]])
+    notices.account.before_request = lambda request: calls.update([request.url.rpartition("/")[2]])
     return calls
 
 
 @asynccontextmanager
 async def open_zalo_notices(folder: Path, clock: FakeClock) -> AsyncIterator[ZaloNotices]:
     """Noon; the sandbox's templates serve every kind."""
-    async with open_zalo_account(folder, clock) as stage:
-        house = ZaloNotices(stage)
-        stage.new_channel()
-        await stage.consent()
-        await house.templates.register(SERVING)
-        yield house
+    async with open_zalo_account(folder, clock) as account:
+        notices = ZaloNotices(account)
+        account.new_channel()
+        await account.consent()
+        await notices.templates.register(SERVING)
+        yield notices

@@ -117,25 +117,25 @@ class ZaloPipeline:
 async def open_zalo_pipeline(
     bus: Bus, folder: Path, clock: FakeClock
 ) -> AsyncIterator[ZaloPipeline]:
-    async with open_zalo_account(folder / "sandbox", clock) as stage:
-        notebook = BusArticleStore(bus, stage.sandbox.settings.app_id)
-        stage.elsewhere = memory_stores(BusKeyValueStore(bus), notebook, stage.key)
-        stage.new_channel()
-        await stage.consent()
-        house = ZaloPipeline(bus, folder / "slots", stage)
+    async with open_zalo_account(folder / "sandbox", clock) as account:
+        notebook = BusArticleStore(bus, account.sandbox.settings.app_id)
+        account.elsewhere = memory_stores(BusKeyValueStore(bus), notebook, account.key)
+        account.new_channel()
+        await account.consent()
+        pipeline = ZaloPipeline(bus, folder / "slots", account)
         try:
-            yield house
+            yield pipeline
         finally:
-            house.worker.slot.close()
+            pipeline.worker.slot.close()
 
 
 class CallLog:
     """Every request that the channel makes, with Vietnam's time."""
 
-    def __init__(self, house: "ZaloPipeline") -> None:
+    def __init__(self, pipeline: "ZaloPipeline") -> None:
         self.calls: list[tuple[datetime, str]] = []
-        self.clock = house.clock
-        house.account.after_request = self.note
+        self.clock = pipeline.clock
+        pipeline.account.after_request = self.note
 
     def note(self, request) -> None:
         self.calls.append((vietnam_time(self.clock()), request.url.rpartition("/")[2]))

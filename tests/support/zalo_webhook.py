@@ -111,7 +111,7 @@ class WebhookConnection:
 
     @property
     def sandbox(self) -> Any:
-        return self.sandbox_client.stage.sandbox
+        return self.sandbox_client.account.sandbox
 
     async def post_due_events(self) -> list[dict[str, Any]]:
         """Let the sandbox send due events; the messages of RECEIPTS afterwards."""

@@ -27,19 +27,19 @@ async def case_pipeline(case_pipeline):
     return case_pipeline
 
 
-async def rerouted(office):
+async def rerouted(pipeline):
     """Zalo can't reach the person; the mail arrives."""
-    office.set_outcome(ZALO, Outcome(Verdict.SUPPRESSED, "zalo -118"))
-    office.clock.advance(1)
-    await office.work(ZALO)
-    office.clock.advance(1)
-    await office.work(EMAIL)
+    pipeline.set_outcome(ZALO, Outcome(Verdict.SUPPRESSED, "zalo -118"))
+    pipeline.clock.advance(1)
+    await pipeline.work(ZALO)
+    pipeline.clock.advance(1)
+    await pipeline.work(EMAIL)
 
 
-async def found(office):
-    office.clock.advance(LONG_S)
+async def found(pipeline):
+    pipeline.clock.advance(LONG_S)
     findings = await Checker(
-        CheckContext(office.bus, office.clock, deep=True, recheck_after_s=0.0)
+        CheckContext(pipeline.bus, pipeline.clock, deep=True, recheck_after_s=0.0)
     ).run()
     return [(one.rule, one.key) for one in findings.violations]
 
@@ -48,8 +48,8 @@ def state(channel, number=0):
     return f"state.{BatchKey(channel, CASE, 1, number)}"
 
 
-async def story(office, step=None):
-    reader = TraceReader(ItemRepository(office.bus), office.ledger, office.clock)
+async def story(pipeline, step=None):
+    reader = TraceReader(ItemRepository(pipeline.bus), pipeline.ledger, pipeline.clock)
     return await reader.trace(CASE, step)
 
 
@@ -119,8 +119,8 @@ async def test_a_notice_that_nobody_works_on_is_found(case_pipeline):
     assert ("stuck", state(ZALO)) in await found(case_pipeline)
 
 
-def closed_entry(office):
-    return replace(notice_entry(0, "", office.clock()), rows=b"d", closed_at=office.clock())
+def closed_entry(pipeline):
+    return replace(notice_entry(0, "", pipeline.clock()), rows=b"d", closed_at=pipeline.clock())
 
 
 @pytest.mark.promise("12.3")
@@ -144,12 +144,12 @@ async def test_the_status_of_an_event_is_that_of_its_own_step(case_pipeline):
     assert {name: one.expected for name, one in whole.channels.items()} == {ZALO: 2, EMAIL: 1}
 
 
-async def stands(office, channel, letter, **facts):
+async def stands(pipeline, channel, letter, **facts):
     """Change a channel's batch directly in the ledger."""
     batch = BatchKey(channel, CASE, 1, 0)
-    held = await office.ledger.state(batch)
+    held = await pipeline.ledger.state(batch)
     changed = replace(held.value, rows=letter, **facts)
-    await office.ledger.swap(batch, held, changed, until=float("inf"))
+    await pipeline.ledger.swap(batch, held, changed, until=float("inf"))
 
 
 @pytest.mark.parametrize(

@@ -132,14 +132,14 @@ async def test_a_number_that_is_given_again_is_another_delivery(case_pipeline):
     assert seen[1] == keys.delivery_key(CASE, 1, ZALO, case_event_id("e-2"))
 
 
-async def lose_everything_of_the_dossier(office):
+async def lose_everything_of_the_dossier(pipeline):
     """Delete all of a dossier's data, as a restore from an older backup does."""
     unnumbered = Dossier(unit=UNIT).model_dump_json().encode()
-    await office.bus.bucket(subjects.PUBLISHED.name).put(CASE, unnumbered)
-    await office.bus.bucket(subjects.EVENTS.name).purge(case_event_id("e-1"))
-    await office.ledger.bucket.purge(f"state.{BatchKey(ZALO, CASE, 1, 0)}")
-    async for one in office.bus.scan(subjects.CONTENT.name):
-        await office.bus.erase_message(subjects.CONTENT.name, one.seq)
+    await pipeline.bus.bucket(subjects.PUBLISHED.name).put(CASE, unnumbered)
+    await pipeline.bus.bucket(subjects.EVENTS.name).purge(case_event_id("e-1"))
+    await pipeline.ledger.bucket.purge(f"state.{BatchKey(ZALO, CASE, 1, 0)}")
+    async for one in pipeline.bus.scan(subjects.CONTENT.name):
+        await pipeline.bus.erase_message(subjects.CONTENT.name, one.seq)
 
 
 async def test_a_notice_of_the_first_form_is_still_found(case_pipeline):

@@ -9,11 +9,11 @@ from tests.support.check_harness import acknowledge_all
 from tests.support.events import ITEM, UNIT, corrected, register_unit, submitted, withdrawn
 
 
-async def stored(house, event):
+async def stored(harness, event):
     """On the stream, and nobody has looked at it."""
     headers = {"Content-Type": "application/cloudevents+json"}
     body = event.model_dump_json(exclude={"extensions", "time"}, exclude_none=True).encode()
-    return await house.bus.publish(f"content.{UNIT}.submitted", body, headers=headers)
+    return await harness.bus.publish(f"content.{UNIT}.submitted", body, headers=headers)
 
 
 async def test_an_event_that_waits_for_intake_is_not_lost(check_harness):

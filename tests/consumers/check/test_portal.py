@@ -144,16 +144,16 @@ async def test_pages_of_another_edition_are_not_compared_but_still_have_to_be_th
     assert [one.what for one in findings.skipped] == ["page-differs, feed-differs"]
 
 
-def no_state(house):
-    (house.portal / "state").rename(house.portal / "away")
+def no_state(harness):
+    (harness.portal / "state").rename(harness.portal / "away")
 
 
-def nothing_there(house):
-    house.portal.rename(house.portal.with_name("away"))
+def nothing_there(harness):
+    harness.portal.rename(harness.portal.with_name("away"))
 
 
-def a_damaged_index(house):
-    (house.portal / "state" / "index.sqlite").write_bytes(b"not a database" * 100)
+def a_damaged_index(harness):
+    (harness.portal / "state" / "index.sqlite").write_bytes(b"not a database" * 100)
 
 
 @pytest.mark.parametrize("lose", [no_state, nothing_there, a_damaged_index])

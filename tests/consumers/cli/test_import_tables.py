@@ -13,10 +13,10 @@ from producers.imports.feed_state import FeedState, Refusal
 from producers.imports.planned import Restless
 from producers.texts import get_text
 from producers.units.feed_settings import Feed
-from tests.consumers.cli.test_imports import added, house, loa
+from tests.consumers.cli.test_imports import added, loa, pipeline
 from tests.support.feed_site import NOW, SITE, Article, rss
 
-__all__ = ["house"]
+__all__ = ["pipeline"]
 
 UNIT = "cuc-viec-lam"
 URL = f"{SITE}/rss?a=1&b=2"
@@ -102,13 +102,13 @@ def test_what_is_refused_without_a_title_is_named_by_its_address(capsys):
     assert f"{UNIT}: refused: {SITE}/7\n" in shown(FeedState(refused=(one,)), capsys)
 
 
-async def test_a_backfill_is_counted_as_one(house):
-    house.site.publish(rss(*(Article(n, ago=100 * OLD + n) for n in range(3))))
-    said = await added(house, "--all")
+async def test_a_backfill_is_counted_as_one(pipeline):
+    pipeline.site.publish(rss(*(Article(n, ago=100 * OLD + n) for n in range(3))))
+    said = await added(pipeline, "--all")
     assert "3 old and for the portal alone" in said
     [read] = json.loads(await loa("now", "tap-chi-to-chuc-nha-nuoc-va-lao-dong", "--json"))
     assert read["counts"] == {"backfilled": 3}
-    assert {tuple(one.data["channels"]) for one in await house.stored_events()} == {
+    assert {tuple(one.data["channels"]) for one in await pipeline.stored_events()} == {
         (ChannelName.PORTAL,)
     }
 
@@ -117,10 +117,10 @@ async def test_a_backfill_is_counted_as_one(house):
     ("status", "body", "says"),
     [(404, b"", "HTTP 404"), (410, b"", "HTTP 410"), (200, b"<html></html>", "là trang web")],
 )
-async def test_what_cant_be_read_is_added_with_a_warning(house, status, body, says):
-    house.site.server.serve("/sai", body, status=status)
-    said = await added(house, url=house.site.url("/sai"))
+async def test_what_cant_be_read_is_added_with_a_warning(pipeline, status, body, says):
+    pipeline.site.server.serve("/sai", body, status=status)
+    said = await added(pipeline, url=pipeline.site.url("/sai"))
     assert says in said and "loa import remove" in said
     assert "đã thêm" in said and "lúc này chưa đọc được" in said
     [asked] = json.loads(await loa("status", "--json"))
-    assert (asked["url"], asked["read"]) == (house.site.url("/sai"), None)
+    assert (asked["url"], asked["read"]) == (pipeline.site.url("/sai"), None)

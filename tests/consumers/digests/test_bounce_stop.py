@@ -20,18 +20,18 @@ async def digests(bus, digests):
     return digests
 
 
-async def issue(press, **changes) -> None:
-    await press.release_and_plan("tin-mot", **changes)
-    await press.release_and_plan("tin-hai")
-    await press.pass_days()
+async def issue(pipeline, **changes) -> None:
+    await pipeline.release_and_plan("tin-mot", **changes)
+    await pipeline.release_and_plan("tin-hai")
+    await pipeline.pass_days()
 
 
-async def rest(press, days: float = 1.0) -> None:
-    await press.deliver()
-    press.clock.advance(days * DAY_S)
-    await press.deliver()
-    await press.repeat_until_done(press.run_service)
-    await press.deliver()
+async def rest(pipeline, days: float = 1.0) -> None:
+    await pipeline.deliver()
+    pipeline.clock.advance(days * DAY_S)
+    await pipeline.deliver()
+    await pipeline.repeat_until_done(pipeline.run_service)
+    await pipeline.deliver()
 
 
 async def test_it_waits_however_long_until_a_person_lets_it_go_on(digests):

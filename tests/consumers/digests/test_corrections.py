@@ -130,18 +130,18 @@ async def digests(digests, monkeypatch):
     return digests
 
 
-async def take(press) -> dict[str, object]:
+async def take(pipeline) -> dict[str, object]:
     """Deliver everything that is due; return the rows by recipient."""
-    press.rows.clear()
-    await press.deliver()
-    return {row.id: row for row in press.rows}
+    pipeline.rows.clear()
+    await pipeline.deliver()
+    return {row.id: row for row in pipeline.rows}
 
 
-async def in_a_digest(press, name):
-    await press.release_and_plan(name)
-    alone = await take(press)
-    await press.pass_days()
-    return alone, await take(press)
+async def in_a_digest(pipeline, name):
+    await pipeline.release_and_plan(name)
+    alone = await take(pipeline)
+    await pipeline.pass_days()
+    return alone, await take(pipeline)
 
 
 @pytest.mark.promise("7.2")

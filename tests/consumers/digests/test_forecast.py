@@ -25,21 +25,25 @@ from tests.support.digest_pipeline import OTHER, SATURDAY, later
 from tests.support.events import ITEM, UNIT, register_unit, submitted
 
 
-def forecast(press) -> DigestForecaster:
-    return DigestForecaster(press.bus, press.ledger, DigestSchedule(), press.clock)
+def forecast(pipeline) -> DigestForecaster:
+    return DigestForecaster(pipeline.bus, pipeline.ledger, DigestSchedule(), pipeline.clock)
 
 
-async def outlook(press, frequency="daily"):
-    trace = TraceReader(ItemRepository(press.bus), press.ledger, press.clock, press.service.store)
-    found = await forecast(press).forecast(trace.trace)
+async def outlook(pipeline, frequency="daily"):
+    trace = TraceReader(
+        ItemRepository(pipeline.bus), pipeline.ledger, pipeline.clock, pipeline.service.store
+    )
+    found = await forecast(pipeline).forecast(trace.trace)
     return {one.frequency: one for one in found}[frequency]
 
 
-async def settled(press, id, **wishes):
+async def settled(pipeline, id, **wishes):
     """Put a subscriber into the directory and the bucket."""
-    press.directory.add(id, **wishes)
-    one = press.directory.subscribers[id]
-    await press.bus.bucket(subjects.SUBSCRIBERS.name).put(f"s.{id}", one.model_dump_json().encode())
+    pipeline.directory.add(id, **wishes)
+    one = pipeline.directory.subscribers[id]
+    await pipeline.bus.bucket(subjects.SUBSCRIBERS.name).put(
+        f"s.{id}", one.model_dump_json().encode()
+    )
     return one
 
 

@@ -82,34 +82,34 @@ class RecordingDoor:
 
 
 async def test_nobody_leaves_without_a_token_and_the_writer_is_answered_after_the_250():
-    house = RecordingDoor()
-    await house.door.deliver(AN, LEAVE, mail())
-    assert house.left == [], "a name is no proof"
-    house.go.set()
-    await house.door.close()
-    assert house.reminded == [AN]
+    door = RecordingDoor()
+    await door.door.deliver(AN, LEAVE, mail())
+    assert door.left == [], "a name is no proof"
+    door.go.set()
+    await door.door.close()
+    assert door.reminded == [AN]
 
 
 async def test_a_token_is_enough_and_no_answer_follows():
-    house = RecordingDoor()
-    house.go.set()
-    await house.door.deliver(AN, LEAVE, mail(subject=f"Re: {TOKEN}"))
-    await house.door.close()
-    assert (house.left, house.reminded) == ([TOKEN], [])
+    door = RecordingDoor()
+    door.go.set()
+    await door.door.deliver(AN, LEAVE, mail(subject=f"Re: {TOKEN}"))
+    await door.door.close()
+    assert (door.left, door.reminded) == ([TOKEN], [])
 
 
 async def test_a_flood_is_answered_a_few_at_once_and_a_silent_bus_costs_the_answer(monkeypatch):
     monkeypatch.setattr("consumers.email.inbound.MAX_PENDING_ANSWERS", 2)
-    house = RecordingDoor()
+    door = RecordingDoor()
     for _ in range(5):
-        await house.door.deliver(AN, LEAVE, mail())
-    assert len(house.door.answer_tasks) == 2
-    house.silent = True
-    house.go.set()
+        await door.door.deliver(AN, LEAVE, mail())
+    assert len(door.door.answer_tasks) == 2
+    door.silent = True
+    door.go.set()
     with structlog.testing.capture_logs() as logs:
-        await house.door.close()
+        await door.door.close()
     assert [one["event"] for one in logs] == ["bus_trouble"] * 2
-    assert house.reminded == []
+    assert door.reminded == []
 
 
 async def test_a_mail_that_breaks_the_parser_is_taken_and_not_answered(monkeypatch):
@@ -117,6 +117,6 @@ async def test_a_mail_that_breaks_the_parser_is_taken_and_not_answered(monkeypat
         raise ValueError
 
     monkeypatch.setattr("channels.email.inbound.autoreply.autoreply_address", broken)
-    house = RecordingDoor()
-    await house.door.deliver(AN, LEAVE, mail())
-    assert not house.door.answer_tasks
+    door = RecordingDoor()
+    await door.door.deliver(AN, LEAVE, mail())
+    assert not door.door.answer_tasks

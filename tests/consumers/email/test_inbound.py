@@ -105,10 +105,10 @@ class InboundHarness:
 
 @pytest.fixture
 async def inbound(bus):
-    house = InboundHarness(bus)
-    house.port = await house.listener.start()
-    yield house
-    await house.listener.stop()
+    harness = InboundHarness(bus)
+    harness.port = await harness.listener.start()
+    yield harness
+    await harness.listener.stop()
 
 
 async def test_a_bounce_is_stored_before_its_yes_once_and_holds_no_address(inbound):

@@ -16,12 +16,12 @@ from tests.support.case_pipeline import CASE, EMAIL, MAIL, CasePipeline, case_ev
 BY_MAIL = {"email": MAIL, "consent": True}
 
 
-async def place_of_the_mail(office: CasePipeline) -> str:
+async def place_of_the_mail(pipeline: CasePipeline) -> str:
     """Send a notice by mail; return the row reference of its return path."""
     rows = []
-    office.providers[EMAIL].answer = lambda row: rows.append(row) or Outcome(Verdict.DELIVERED)
-    await office.accept_and_take_in(contact=BY_MAIL)
-    await office.work(EMAIL)
+    pipeline.providers[EMAIL].answer = lambda row: rows.append(row) or Outcome(Verdict.DELIVERED)
+    await pipeline.accept_and_take_in(contact=BY_MAIL)
+    await pipeline.work(EMAIL)
     return rows[0].row_ref
 
 

@@ -161,14 +161,14 @@ async def test_copies_of_what_is_sent_a_second_time_are_declared(bus, tmp_path, 
     clock.advance(HOUR_S)
     async with restored_bus(tmp_path, clock) as new:
         await handled(new, clock, event)
-        house = DeliveryPipeline(new, tmp_path / "slots", StaticReaders(reader_ids(30)))
-        house.clock = clock
-        house.released.known[ITEM] = [1]
-        house.planner.doubts = await restore.active_doubts(new)
+        pipeline = DeliveryPipeline(new, tmp_path / "slots", StaticReaders(reader_ids(30)))
+        pipeline.clock = clock
+        pipeline.released.known[ITEM] = [1]
+        pipeline.planner.doubts = await restore.active_doubts(new)
         [message] = [m async for m in new.scan("PUBLICATIONS")]
         released = StoredPublication(publication=publications.decode(message.data), seq=message.seq)
-        await house.planner.on_publication(released)
+        await pipeline.planner.on_publication(released)
         plan = PlanKey(ChannelName.EMAIL, ITEM, 1)
-        assert await house.status_counts(plan) == {Status.IN_DOUBT: 30}
-        await house.work_plan(plan)
-        assert (await house.entry(plan)).possible_copies == 30
+        assert await pipeline.status_counts(plan) == {Status.IN_DOUBT: 30}
+        await pipeline.work_plan(plan)
+        assert (await pipeline.entry(plan)).possible_copies == 30

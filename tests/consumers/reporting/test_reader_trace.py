@@ -154,22 +154,23 @@ async def test_what_nobody_has_is_refused_without_repeating_it(
 
 
 async def test_a_digest_counts_for_those_who_got_the_item_in_it(bus, tmp_path):
-    press = DigestPipeline(bus, tmp_path)
-    press.directory.add("an", frequency="daily")
-    press.directory.add("binh", frequency="daily", topics=["viec-lam"])
-    await press.run_service()
-    await press.release_and_plan("tin-mot")
-    await press.release_and_plan("tin-hai", topic="viec-lam")
-    await press.pass_days()
-    press.recorder.answer = lambda _: Outcome(Verdict.DELIVERED)
-    await press.deliver()
-    item = await press.register.item("tin-mot")
+    pipeline = DigestPipeline(bus, tmp_path)
+    pipeline.directory.add("an", frequency="daily")
+    pipeline.directory.add("binh", frequency="daily", topics=["viec-lam"])
+    await pipeline.run_service()
+    await pipeline.release_and_plan("tin-mot")
+    await pipeline.release_and_plan("tin-hai", topic="viec-lam")
+    await pipeline.pass_days()
+    pipeline.recorder.answer = lambda _: Outcome(Verdict.DELIVERED)
+    await pipeline.deliver()
+    item = await pipeline.register.item("tin-mot")
     an, binh = [
-        ReaderTracer(bus, press.directory.subscribers[id], press.now()) for id in ("an", "binh")
+        ReaderTracer(bus, pipeline.directory.subscribers[id], pipeline.now())
+        for id in ("an", "binh")
     ]
     [mail] = (await an.trace("tin-mot", item)).mails
     assert (mail.revision, mail.status) == (1, Status.DELIVERED)
     assert mail.digest.startswith("digest-daily-")
     other = await binh.trace("tin-mot", item)
     assert other.mails == [] and other.why[0].field == "topics", "their digest had the other item"
-    press.directory.store.close()
+    pipeline.directory.store.close()

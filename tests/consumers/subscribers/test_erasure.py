@@ -26,11 +26,11 @@ async def silent(*_: object) -> None:
     raise NoReply("no answer")
 
 
-async def moved(house, person):
+async def moved(app, person):
     """The same subscriber at NEW; both mails have been sent."""
-    await house.preferences.confirm_address_change(await house.change_token(person, NEW))
-    await house.send_mails()
-    return await house.subscriber(NEW)
+    await app.preferences.confirm_address_change(await app.change_token(person, NEW))
+    await app.send_mails()
+    return await app.subscriber(NEW)
 
 
 def said(logs):
@@ -218,17 +218,17 @@ async def test_who_comes_back_in_the_middle_keeps_record_and_address(signup_app,
 # --- former addresses
 
 
-async def erased_on_the_page(house, person):
-    await house.preferences.erase(person)
+async def erased_on_the_page(app, person):
+    await app.preferences.erase(person)
 
 
-async def erased_by_an_operator(house, person):
-    await house.unsubscribe.erase(person, person.email, reason="test")
+async def erased_by_an_operator(app, person):
+    await app.unsubscribe.erase(person, person.email, reason="test")
 
 
-async def cut_short_then_again(house, person):
-    await house.bus.bucket(subjects.SUBSCRIBERS.name).purge(f"s.{person.id}")
-    assert await house.store.purge_leftovers(person.email)
+async def cut_short_then_again(app, person):
+    await app.bus.bucket(subjects.SUBSCRIBERS.name).purge(f"s.{person.id}")
+    assert await app.store.purge_leftovers(person.email)
 
 
 @pytest.mark.promise("14.3")

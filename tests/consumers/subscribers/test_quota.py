@@ -127,54 +127,52 @@ async def test_a_write_without_an_answer_makes_no_room_either(bus, clock, monkey
 
 
 async def test_two_hundred_who_subscribe_at_once_all_get_their_letter(bus, tmp_path, clock):
-    house = SignupApp(bus, tmp_path, clock, per_hour=1000)
+    app = SignupApp(bus, tmp_path, clock, per_hour=1000)
 
     async def subscribe(number):
-        async with house.client(f"10.{number}.0.1") as browser:
+        async with app.client(f"10.{number}.0.1") as browser:
             answer = await browser.post("/dang-ky", data=signup_form(f"an{number}@example.com"))
             return answer.status_code
 
     said = Counter(await asyncio.gather(*(subscribe(number) for number in range(200))))
     assert said == {200: 200}
-    assert len(await house.pending_mails()) == 200
+    assert len(await app.pending_mails()) == 200
 
 
 @pytest.mark.promise("14.2")
 async def test_one_home_network_stops_nobody_else(bus, tmp_path, clock):
-    house = SignupApp(bus, tmp_path, clock, per_hour=200)
+    app = SignupApp(bus, tmp_path, clock, per_hour=200)
     said = Counter()
     for net in range(10):
-        async with house.client(f"2001:db8:0:{net:x}::1") as browser:
+        async with app.client(f"2001:db8:0:{net:x}::1") as browser:
             for number in range(int(BURST)):
                 form = {"email": f"x{net}.{number}@example.org"}
                 said[(await browser.post("/dang-ky/quan-ly", data=form)).status_code] += 1
     assert said == {200: 10, 429: 390}
-    async with house.client("198.51.100.77") as browser:
+    async with app.client("198.51.100.77") as browser:
         assert (await browser.post("/dang-ky", data=signup_form())).status_code == 200
-    assert (await house.last_mail()).address == ADDRESS
+    assert (await app.last_mail()).address == ADDRESS
 
 
 @pytest.mark.promise("14.2")
 async def test_who_gets_no_letter_for_the_hour_is_told_so_known_or_not(bus, tmp_path, clock):
-    house = SignupApp(bus, tmp_path, clock, per_hour=5)
+    app = SignupApp(bus, tmp_path, clock, per_hour=5)
     for _ in range(DAILY_LIMIT):
-        await house.signup.send_access_link(
-            "day@example.com"
-        )  # this mailbox has had its daily three
-    await house.subscribed(KNOWN)
-    async with house.signed_in(KNOWN) as reader:
+        await app.signup.send_access_link("day@example.com")  # this mailbox has had its daily three
+    await app.subscribed(KNOWN)
+    async with app.signed_in(KNOWN) as reader:
         moving = await press_button(reader, "/dia-chi", email="moi@example.com")
     told = set()
     for number, address in enumerate((KNOWN, "la@example.com", "day@example.com")):
-        async with house.client(f"192.0.{number}.9") as browser:
+        async with app.client(f"192.0.{number}.9") as browser:
             for path, form in (("/dang-ky", signup_form(address)), ("/dang-ky/quan-ly", {})):
                 answer = await browser.post(path, data=form | {"email": address})
                 assert answer.headers["retry-after"] == "3600"
                 told.add((answer.status_code, heading(answer), answer.content))
     assert len(told) == 1
     assert {(moving.status_code, heading(moving))} == {(503, LATER)} == {one[:2] for one in told}
-    await house.signup.send_reminder(KNOWN)
-    assert await house.subscribers() == [await house.subscriber(KNOWN)]
+    await app.signup.send_reminder(KNOWN)
+    assert await app.subscribers() == [await app.subscriber(KNOWN)]
 
 
 async def test_who_asks_too_often_is_told_when_to_ask_again(signup_app):

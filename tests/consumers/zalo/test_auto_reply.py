@@ -28,7 +28,7 @@ async def test_who_writes_gets_one_reply_that_says_where_to_go(zalo_events):
 
 
 async def test_the_echo_of_our_own_reply_is_not_taken_for_a_message(zalo_events):
-    zalo_events.zalo.stage.set_rules(webhook_copies=2)
+    zalo_events.zalo.account.set_rules(webhook_copies=2)
     await zalo_events.zalo.act(USER, "write", text="Xin chào")
     for _ in range(3):
         await zalo_events.consume_all()
@@ -48,7 +48,7 @@ async def test_twenty_messages_at_once_and_their_copies_bring_one_reply(zalo_eve
 
 async def test_the_next_day_there_is_another_one(zalo_events):
     for hours, replies in ((0, 1), (23, 1), (2, 2)):
-        zalo_events.stage.clock.advance(hours * 3600)
+        zalo_events.account.clock.advance(hours * 3600)
         await zalo_events.handle("inbound")
         assert len(zalo_events.sent()) == replies, hours
 
@@ -79,8 +79,8 @@ async def test_a_crash_costs_a_reply_and_never_brings_a_second_one(zalo_events, 
 
 @pytest.mark.parametrize("kind", ["drop_after", "html_after", "empty_after", "drop_before"])
 async def test_a_doubt_is_never_repeated(zalo_events, kind):
-    zalo_events.stage.set_rules(oa_type=2)
-    zalo_events.stage.fault("oa.cs", kind)
+    zalo_events.account.set_rules(oa_type=2)
+    zalo_events.account.fault("oa.cs", kind)
     with structlog.testing.capture_logs() as logs:
         for _ in range(3):
             await zalo_events.handle("inbound")
@@ -93,7 +93,7 @@ async def test_what_surely_was_not_sent_is_tried_again(zalo_events):
     async def away(self):
         raise Unreachable("rate limit", retry_after_s=7)
 
-    tokens = zalo_events.stage.channel.api.tokens
+    tokens = zalo_events.account.channel.api.tokens
     real, tokens.access_token = tokens.access_token, away.__get__(tokens)
     with pytest.raises(RetryLater) as later:
         await zalo_events.handle("inbound")
@@ -132,8 +132,8 @@ async def test_a_state_body_is_found_out_once_and_remembered_for_all(zalo_events
     await zalo_events.handle("inbound")
     assert zalo_events.call_paths() == [CS, V2]
     zalo_events.people = zalo_events.new_process()
-    zalo_events.stage.clock.advance(25 * 3600)
-    await zalo_events.stage.consent()
+    zalo_events.account.clock.advance(25 * 3600)
+    await zalo_events.account.consent()
     await zalo_events.handle("inbound")
     assert zalo_events.call_paths() == [CS, V2, V2]
     assert [one["via"] for one in zalo_events.sent()] == ["v2", "v2"]
@@ -141,7 +141,7 @@ async def test_a_state_body_is_found_out_once_and_remembered_for_all(zalo_events
 
 async def test_another_account_of_the_same_app_is_asked_anew(zalo_events):
     await zalo_events.handle("inbound")
-    zalo_events.stage.set_rules(oa_type=2)
+    zalo_events.account.set_rules(oa_type=2)
     await zalo_events.handle("inbound", await zalo_events.zalo.person(), oa_id="77")
     assert zalo_events.call_paths() == [CS, V2, CS]
     assert [one["via"] for one in zalo_events.sent()] == ["v2", "v3"]
@@ -149,10 +149,10 @@ async def test_another_account_of_the_same_app_is_asked_anew(zalo_events):
 
 @pytest.mark.parametrize("code", [-201, -210, -213, -217, -230, -200, -999])
 async def test_after_any_other_error_no_second_call_is_made(zalo_events, code):
-    zalo_events.stage.fault(
+    zalo_events.account.fault(
         "oa.cs", "error_after" if code == -200 else "refuse", code=code, words="no"
     )
-    zalo_events.stage.set_rules(oa_type=2)
+    zalo_events.account.set_rules(oa_type=2)
     for _ in range(2):
         await zalo_events.handle("inbound")
     assert zalo_events.call_paths() == [CS]
@@ -162,21 +162,21 @@ async def test_after_any_other_error_no_second_call_is_made(zalo_events, code):
 @pytest.mark.promise("12.7")
 @pytest.mark.parametrize("code", [-32, -224, -240, -211, -218, -219, -239])
 async def test_what_is_no_fault_of_the_persons_costs_them_no_reply(zalo_events, code):
-    zalo_events.stage.fault("oa.cs", "refuse", code=code, words="no")
-    zalo_events.stage.set_rules(oa_type=2)
+    zalo_events.account.fault("oa.cs", "refuse", code=code, words="no")
+    zalo_events.account.set_rules(oa_type=2)
     event = zalo_events.event("inbound")
     with pytest.raises(RetryLater) as later:
         await zalo_events.people.on_event(event)
     assert (zalo_events.call_paths(), zalo_events.sent()) == ([CS], [])
     patient = 3600 if code in (-224, -240, -219) else 1
     assert later.value.delay_s >= patient, "whoever wrote would ask all the time"
-    zalo_events.stage.clock.advance(3600)
+    zalo_events.account.clock.advance(3600)
     await zalo_events.people.on_event(event)
     assert len(zalo_events.sent()) == 1
 
 
 async def test_an_account_that_both_calls_refuse_waits_for_its_operator(zalo_events):
-    zalo_events.stage.set_rules(v2_refused=True)
+    zalo_events.account.set_rules(v2_refused=True)
     with structlog.testing.capture_logs() as logs, pytest.raises(RetryLater):
         await zalo_events.handle("inbound")
     [line] = [one for one in logs if one["event"] == "zalo_reply_refused"]

@@ -93,7 +93,7 @@ async def test_who_comes_back_after_that_begins_anew(zalo_events, late):
     "kind", ["drop_before", "drop_after", "html_before", "empty_after", "refuse"]
 )
 async def test_it_is_tried_again_until_zalo_has_erased_too(zalo_events, kind):
-    zalo_events.stage.fault("oa.deletefollowerinfo", kind, code=-200, words="try again")
+    zalo_events.account.fault("oa.deletefollowerinfo", kind, code=-200, words="try again")
     event = zalo_events.event("withdrawn")
     with pytest.raises(RetryLater) as later:
         await zalo_events.people.on_event(event)
@@ -107,7 +107,7 @@ async def test_until_zalo_has_erased_too_the_wish_stays_and_nobody_elses_words_g
     other = await zalo_events.zalo.person()
     for user_id, deed in ((other, "follow"), (USER, "follow"), (USER, "withdraw")):
         await zalo_events.zalo.act(user_id, deed)
-    zalo_events.stage.fault("oa.deletefollowerinfo", "drop_before")
+    zalo_events.account.fault("oa.deletefollowerinfo", "drop_before")
     wish = ZaloEvent.model_validate((await zalo_events.webhook.post_due_events())[-1])
     with pytest.raises(RetryLater):
         await zalo_events.people.on_event(wish)
@@ -128,7 +128,7 @@ async def test_while_zalo_cannot_be_asked_our_own_part_is_not_done_again(zalo_ev
     erasure.bus.scan = lambda *place: scanned.append(place) or scan(*place)
     erasure.erase_from_notices = lambda user_id: walked.append(1) or notices(user_id)
     for _ in range(5):
-        zalo_events.stage.fault("oa.deletefollowerinfo", "drop_before")
+        zalo_events.account.fault("oa.deletefollowerinfo", "drop_before")
         with pytest.raises(RetryLater):
             await zalo_events.people.on_event(wish)
     assert (len(scanned), len(walked)) == (1, 1)
@@ -144,14 +144,14 @@ async def test_while_zalo_cannot_be_asked_our_own_part_is_not_done_again(zalo_ev
     assert await left_in_control(zalo_events) == []
 
 
-async def left_in_control(office):
-    bucket = office.bus.bucket(subjects.CONTROL.name)
+async def left_in_control(harness):
+    bucket = harness.bus.bucket(subjects.CONTROL.name)
     return [(key, value.data) async for key, value in bucket.values("erasing.")]
 
 
-async def names(office):
+async def names(harness):
     """Return every user id that the bus still holds."""
-    return [(one["user_id"], one["kind"]) for one in await office.webhook.post_due_events()]
+    return [(one["user_id"], one["kind"]) for one in await harness.webhook.post_due_events()]
 
 
 async def test_whom_zalo_does_not_know_is_forgotten_there(zalo_events):

@@ -94,7 +94,7 @@ async def test_every_retry_of_zalos_ladder_arrives_and_counts_once(webhook, zalo
 
 
 async def test_copies_and_disorder_leave_each_event_once(webhook, zalo):
-    zalo.stage.set_rules(webhook_copies=3, webhook_shuffle=4)
+    zalo.account.set_rules(webhook_copies=3, webhook_shuffle=4)
     user_id = await zalo.person()
     for number in range(8):
         await zalo.act(user_id, "write", text=f"{SECRET_WORDS} {number}")

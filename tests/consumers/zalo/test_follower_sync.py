@@ -66,17 +66,17 @@ class FollowerList:
 
 @pytest.mark.parametrize("count", [0, 1, 49, 50, 51, 100, 9_999, LIST_MAX])
 def test_a_short_list_is_read_page_by_page(count):
-    house = FollowerList({TODAY: count}, others=3)
-    walk, seen = house.walked()
+    followers = FollowerList({TODAY: count}, others=3)
+    walk, seen = followers.walked()
     assert walk.followers == ScanCount(listed=count, reached=count)
     assert walk.others == ScanCount(listed=3, reached=3)
     assert len(seen) == count
-    assert len(house.asked) == max(1, -(-count // PAGE_SIZE)) + 1
+    assert len(followers.asked) == max(1, -(-count // PAGE_SIZE)) + 1
 
 
 def test_what_cannot_be_reached_is_counted_and_said():
-    house = FollowerList({TODAY: LIST_MAX + 700, TODAY - timedelta(days=3): 300, None: 250})
-    walk, seen = house.walked()
+    followers = FollowerList({TODAY: LIST_MAX + 700, TODAY - timedelta(days=3): 300, None: 250})
+    walk, seen = followers.walked()
     assert walk.followers.listed == LIST_MAX + 700 + 300 + 250
     assert walk.followers.reached == len(seen) == LIST_MAX + 300
     with structlog.testing.capture_logs() as logs:
@@ -105,14 +105,14 @@ def test_ids_and_numbers_are_read_as_zalo_writes_them():
 # --- through the sandbox
 
 
-def a_roll_call(bus, stage) -> FollowerSync:
-    lists, suppressions = FollowerApi(stage.channel.api), SuppressionStore(bus, b"secret")
-    return FollowerSync(bus, FollowerStore(bus), suppressions, lists, APP, stage.clock)
+def a_roll_call(bus, account) -> FollowerSync:
+    lists, suppressions = FollowerApi(account.channel.api), SuppressionStore(bus, b"secret")
+    return FollowerSync(bus, FollowerStore(bus), suppressions, lists, APP, account.clock)
 
 
-def populate(stage, count: int, days: int, *, follower: bool = True, first: int = 10**18) -> None:
+def populate(account, count: int, days: int, *, follower: bool = True, first: int = 10**18) -> None:
     """Create people whose last interactions lie on the last *days*, in order."""
-    now, world = stage.clock(), stage.sandbox.world
+    now, world = account.clock(), account.sandbox.world
     for number in range(count):
         last = now - (number % days) * 86_400
         person = {
@@ -123,16 +123,16 @@ def populate(stage, count: int, days: int, *, follower: bool = True, first: int 
 
 
 @pytest.fixture
-def stage(sandbox_client):
-    return sandbox_client.stage
+def account(sandbox_client):
+    return sandbox_client.account
 
 
 class DyingSync(Exception):
     """A sync whose process dies."""
 
 
-async def test_a_walk_goes_on_where_it_was_killed(bus, stage, clock):
-    populate(stage, 1200, 30)
+async def test_a_walk_goes_on_where_it_was_killed(bus, account, clock):
+    populate(account, 1200, 30)
     pages: list[int] = []
     real = FollowerStore.record_listing
 
@@ -147,9 +147,9 @@ async def test_a_walk_goes_on_where_it_was_killed(bus, stage, clock):
     try:
         for _ in range(2):
             with pytest.raises(DyingSync):
-                await a_roll_call(bus, stage).sync()
+                await a_roll_call(bus, account).sync()
             assert (await follower_sync.last_scan(bus, APP)).ended is None
-        walk = await a_roll_call(bus, stage).sync()
+        walk = await a_roll_call(bus, account).sync()
     finally:
         FollowerStore.record_listing = real
     assert walk.followers == ScanCount(listed=1200, reached=1200)
@@ -157,34 +157,34 @@ async def test_a_walk_goes_on_where_it_was_killed(bus, stage, clock):
     assert (await FollowerStore(bus).count(T0)).followers == 1200
 
 
-async def test_of_two_processes_one_walks(bus, stage, clock):
-    populate(stage, 1000, 30)
-    others = [a_roll_call(bus, stage) for _ in range(2)]
+async def test_of_two_processes_one_walks(bus, account, clock):
+    populate(account, 1000, 30)
+    others = [a_roll_call(bus, account) for _ in range(2)]
     await asyncio.gather(*(one.sync() for one in others))
     assert (await follower_sync.last_scan(bus, APP)).followers == ScanCount(
         listed=1000, reached=1000
     )
     assert (await FollowerStore(bus).count(T0)).followers == 1000
-    assert sum(stage.sandbox.world.calls.values()) < 2 * 1000 / PAGE_SIZE
+    assert sum(account.sandbox.world.calls.values()) < 2 * 1000 / PAGE_SIZE
 
 
-async def test_it_is_due_once_a_day_and_after_an_interruption(bus, stage, clock):
-    one = a_roll_call(bus, stage)
+async def test_it_is_due_once_a_day_and_after_an_interruption(bus, account, clock):
+    one = a_roll_call(bus, account)
     assert await one.is_due()
     await one.sync()
     assert not await one.is_due()
     clock.advance(24 * 3600)
     assert await one.is_due()
-    await stage.consent()
-    stage.set_rules(free_package=True)
+    await account.consent()
+    account.set_rules(free_package=True)
     with pytest.raises(Refused) as refused:
         await one.sync()
     assert "-224" in follower_sync.failure_reason(refused.value)
 
 
-async def test_an_event_that_comes_during_the_walk_is_newer_than_the_list(bus, stage, clock):
-    populate(stage, 120, 1)
-    one = a_roll_call(bus, stage)
+async def test_an_event_that_comes_during_the_walk_is_newer_than_the_list(bus, account, clock):
+    populate(account, 120, 1)
+    one = a_roll_call(bus, account)
     left = ZaloEvent(
         kind=EventKind.UNFOLLOW, key="k", user_id=str(10**18 + 60),
         at=datetime.fromtimestamp(clock() + 1, UTC),
@@ -195,9 +195,9 @@ async def test_an_event_that_comes_during_the_walk_is_newer_than_the_list(bus, s
     assert (count.followers, count.left) == (119, 1)
 
 
-async def test_who_wants_to_be_forgotten_is_not_remembered_by_zalos_list(bus, stage, clock):
-    populate(stage, 60, 1)
-    one, gone = a_roll_call(bus, stage), zalo_address(str(10**18 + 7))
+async def test_who_wants_to_be_forgotten_is_not_remembered_by_zalos_list(bus, account, clock):
+    populate(account, 60, 1)
+    one, gone = a_roll_call(bus, account), zalo_address(str(10**18 + 7))
     await one.suppressions.add(ChannelName.ZALO, gone, WITHDRAWN_REASON, None)
     await one.suppressions.add(ChannelName.ZALO, zalo_address(str(10**18)), "blocked", None)
     walk = await one.sync()

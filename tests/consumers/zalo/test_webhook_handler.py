@@ -64,7 +64,7 @@ async def test_a_person_who_lifts_one_stays_on_record_and_no_address_does(bus):
 
 
 async def test_news_of_templates_are_handed_on(zalo_events):
-    found = zalo_events.stage.sandbox.world.templates.templates
+    found = zalo_events.account.sandbox.world.templates.templates
     template = next(iter(found.values())).model_copy(update={"status": "DISABLE", "quality": "LOW"})
     await zalo_events.zalo.said("/_sandbox/templates", template.model_dump(mode="json"))
     await zalo_events.consume_all()

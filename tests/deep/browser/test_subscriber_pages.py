@@ -31,23 +31,23 @@ async def signup_app(bus, tmp_path):
     return SignupApp(bus, tmp_path, time.time)
 
 
-async def links(house):
+async def links(app):
     """Pages that only a letter or a mail leads to, by name; none of them is followed."""
-    async with house.client() as browser:
+    async with app.client() as browser:
         wishes = {"topics": ["viec-lam"], "units": ["van-phong-bo"], "name": "Nguyễn Văn An"}
         await browser.post("/dang-ky", data=signup_form(**wishes))
-        confirm = await house.last_mail()
+        confirm = await app.last_mail()
         await browser.post("/dang-ky/quan-ly", data={"email": KNOWN})
-        enter = await house.last_mail()
-        known = await house.subscriber(KNOWN)
-        await house.preferences.request_address_change(known, "moi@example.com")
-        move = await house.last_mail()
+        enter = await app.last_mail()
+        known = await app.subscriber(KNOWN)
+        await app.preferences.request_address_change(known, "moi@example.com")
+        move = await app.last_mail()
     return {
         "confirm": confirm.path,
         "enter": enter.path,
         "move": move.path,
-        "leave": f"/huy/{house.signer.token(known.id)}",
-        "left": f"/huy/{house.signer.token('nobody')}",
+        "leave": f"/huy/{app.signer.token(known.id)}",
+        "left": f"/huy/{app.signer.token('nobody')}",
         "forged": "/huy/sai",
         "missing": "/dang-ky/khong-co",
         "over": "/dang-ky/tuy-chon",

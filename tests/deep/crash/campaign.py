@@ -56,8 +56,8 @@ class Campaign:
         self.canary_s = 0.0 if mutant else self.rng.choice(CANARY_S)
 
     def run(self) -> Report:
-        with Environment(self.folder, self.mutant, self.canary_s) as self.stage:
-            self.work = Workload(self.stage, self.rng)
+        with Environment(self.folder, self.mutant, self.canary_s) as self.environment:
+            self.work = Workload(self.environment, self.rng)
             try:
                 self.die_at_first_start()
                 for point in self.points:
@@ -76,18 +76,22 @@ class Campaign:
         """The first start of a folder; it may die while it makes its key."""
         if BIRTH in self.points:
             self.points = [point for point in self.points if point != BIRTH]
-            self.stage.up(BIRTH)
+            self.environment.up(BIRTH)
             self.wait_for_death(BIRTH, WAYS["run.announced"])
         self.quiet_start()
         self.work.ground.prepare()
 
     def quiet_start(self) -> None:
         """A Loa that nobody kills runs now."""
-        if self.stage.process and not self.stage.dead and self.stage.armed[0] == "-":
+        if (
+            self.environment.process
+            and not self.environment.dead
+            and self.environment.armed[0] == "-"
+        ):
             return
-        self.stage.kill()
-        self.stage.up()
-        if not self.stage.ready():
+        self.environment.kill()
+        self.environment.up()
+        if not self.environment.ready():
             raise CampaignFailed("an unarmed Loa died")
         self.resume()
 
@@ -111,11 +115,11 @@ class Campaign:
         if way.command:
             self.die_in_command(point, way)
             return
-        self.stage.kill()
+        self.environment.kill()
         self.work.begin()
         if way.before:
             way.before(self.work)
-        self.stage.up(point, self.rng.randint(1, way.hits))
+        self.environment.up(point, self.rng.randint(1, way.hits))
         self.wait_for_death(point, way)
         if way.after:
             way.after(self.work)
@@ -128,9 +132,9 @@ class Campaign:
         for _ in range(TRIES):
             self.die_at(way.first)
             self.report.deaths.pop()  # only the way there: a run's count stays what was asked for
-            known = len(self.stage.deaths)
-            self.stage.up(point)
-            if not self.stage.ready():
+            known = len(self.environment.deaths)
+            self.environment.up(point)
+            if not self.environment.ready():
                 self.note(point, known)
                 return
             self.resume()
@@ -138,10 +142,10 @@ class Campaign:
 
     def wait_for_death(self, point: str, way: Scenario) -> None:
         """Nudge until the process is gone; it has to have died where it was told to."""
-        known, end = len(self.stage.deaths), time.monotonic() + REACHED_S
-        if self.stage.ready():
+        known, end = len(self.environment.deaths), time.monotonic() + REACHED_S
+        if self.environment.ready():
             self.resume()
-        while not self.stage.dead:
+        while not self.environment.dead:
             if time.monotonic() > end:
                 raise CampaignFailed(f"{point} was not reached")
             if not self.work.unanswered():
@@ -152,23 +156,23 @@ class Campaign:
 
     def wait_dead(self, seconds: float) -> None:
         end = time.monotonic() + seconds
-        while time.monotonic() < end and not self.stage.dead:
+        while time.monotonic() < end and not self.environment.dead:
             time.sleep(0.01)
 
     def note(self, point: str, known: int) -> None:
-        if self.stage.deaths[known:] != [point]:
-            raise CampaignFailed(f"ended at {self.stage.deaths[known:]}, and not at {point}")
+        if self.environment.deaths[known:] != [point]:
+            raise CampaignFailed(f"ended at {self.environment.deaths[known:]}, and not at {point}")
         self.report.deaths.append(point)
 
     def die_in_command(self, point: str, way: Scenario) -> None:
         """A command dies beside a Loa that lives, and is given again."""
         assert way.command
         if way.alone:
-            self.stage.kill()
+            self.environment.kill()
         else:
             self.quiet_start()
-        known, command = len(self.stage.deaths), way.command(self.work)
-        code = self.stage.run(*command, point=point)
+        known, command = len(self.environment.deaths), way.command(self.work)
+        code = self.environment.run(*command, point=point)
         if code != KILLED:
             raise CampaignFailed(f"{point} was not reached: {command} ended with {code}")
         self.note(point, known)
@@ -176,16 +180,16 @@ class Campaign:
 
     def die_somewhere(self) -> None:
         """kill -9 in the middle of a mixed day."""
-        self.stage.kill()
-        self.stage.up()
+        self.environment.kill()
+        self.environment.up()
         self.work.begin()
-        if self.stage.ready():
+        if self.environment.ready():
             self.resume()
         end = time.monotonic() + self.rng.uniform(0, 1.0)
         while time.monotonic() < end:
             publish_mixture(self.work)
             self.work.repeat()
-        self.stage.kill()
+        self.environment.kill()
         self.report.deaths.append(RANDOM)
 
     def lose_the_bus(self) -> None:
@@ -194,7 +198,7 @@ class Campaign:
         for _ in range(self.rng.randint(1, 4)):
             publish_mixture(self.work)
             self.work.repeat()
-        self.stage.kill_bus()
+        self.environment.kill_bus()
         self.report.deaths.append(BUS)
         publish_mixture(self.work)
         wait(self.all_answered, "an answer after the server's death", REACHED_S)
@@ -210,11 +214,11 @@ class Campaign:
             wait(self.all_done, "the end of all work", COMPLETE_S)
         except CampaignFailed as stuck:
             yield f"unfinished: {stuck}"
-        contradictions = self.stage.on_bus(self.contradictions)
+        contradictions = self.environment.on_bus(self.contradictions)
         yield from ["Loa died while it was judged"] if contradictions is None else contradictions
         if not self.mutant:  # the judge has to find one; `check` would look twice, for six seconds
             yield from self.checked()
-        if code := self.stage.stop():
+        if code := self.environment.stop():
             yield f"SIGTERM was answered with {code}"
 
     def all_answered(self) -> bool:
@@ -223,23 +227,23 @@ class Campaign:
 
     def all_done(self) -> bool:
         """Loa sends what a command had kept only after it is ready."""
-        kept = any((self.stage.data / "spool").glob("*.json"))
-        return not kept and bool(self.stage.on_bus(is_idle))
+        kept = any((self.environment.data / "spool").glob("*.json"))
+        return not kept and bool(self.environment.on_bus(is_idle))
 
     def checked(self) -> Iterator[str]:
         """What `loa check --deep` says."""
-        answer = self.stage.ask_json("check", "--deep", "--json")
+        answer = self.environment.ask_json("check", "--deep", "--json")
         for violation in answer["violations"]:
             yield "check: {rule} {key}: {detail}".format_map(violation)
 
     async def contradictions(self, bus: Bus) -> list[str]:
         books = await read_snapshot(bus)
         seen = ReceiverRecords(
-            mails=read_record(self.stage.record),
-            zalo=self.stage.effects(),
-            portal=self.stage.data / "portal" / "public",
+            mails=read_record(self.environment.record),
+            zalo=self.environment.effects(),
+            portal=self.environment.data / "portal" / "public",
             url=PUBLIC_URL,
-            kills=self.stage.kills,
+            kills=self.environment.kills,
             answers_lost=self.work.answers_lost,
         )
         return judge(books, self.work.told, seen)

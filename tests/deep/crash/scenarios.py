@@ -119,7 +119,7 @@ def send_clashing(work: Workload) -> Any:
 def run_publish(work: Workload) -> list[object]:
     """`loa publish`, which is repeated until it says yes."""
     sent = work.item("portal")
-    path = work.stage.folder / f"{sent.event['id']}.json"
+    path = work.environment.folder / f"{sent.event['id']}.json"
     path.write_text(json.dumps(sent.event, ensure_ascii=False))
     work.by_command.append(sent)
     return ["publish", path]
@@ -161,7 +161,7 @@ def run_rebuild(work: Workload) -> list[object]:
 
 def import_strangers(work: Workload) -> Path:
     path = work.ground.unknown_addresses()
-    work.stage.on_bus(lambda bus: work.ground.import_csv(bus, path))
+    work.environment.on_bus(lambda bus: work.ground.import_csv(bus, path))
     return path
 
 
@@ -173,18 +173,18 @@ def request_signup(work: Workload) -> None:
     """Somebody wants to subscribe, and gets a letter."""
     work.number += 1
     address = f"dang-ky-{work.number}@example.com"
-    work.stage.form("/dang-ky", email=address, consent=CONSENT)
+    work.environment.form("/dang-ky", email=address, consent=CONSENT)
 
 
 def leave_by_page(work: Workload) -> None:
     """A reader ends it, or deletes everything, on their own page."""
     address = new_reader(work)
-    session = work.stage.on_bus(lambda bus: session_for(work, bus, address))
+    session = work.environment.on_bus(lambda bus: session_for(work, bus, address))
     if session:
         seal = sha256(b"loa form\x00" + session.encode()).hexdigest()
         action = work.rng.choice(["ngung", "xoa"])
         cookie = {"Cookie": f"__Host-loa-dang-ky={session}"}
-        work.stage.form(f"/dang-ky/tuy-chon/{action}", cookie, seal=seal)
+        work.environment.form(f"/dang-ky/tuy-chon/{action}", cookie, seal=seal)
 
 
 async def session_for(work: Workload, bus: Bus, address: str) -> str:
@@ -200,11 +200,11 @@ async def session_for(work: Workload, bus: Bus, address: str) -> str:
 def bounce_some(work: Workload) -> None:
     """Some of the latest mails come back: too big, which suppresses nobody."""
     work.item("email")
-    running = work.stage.announced()
+    running = work.environment.announced()
     if running is None:
         return
     host, _, port = running.bounces.rpartition(":")
-    mails = [mail for mail in read_record(work.stage.record) if mail.is_accepted]
+    mails = [mail for mail in read_record(work.environment.record) if mail.is_accepted]
     senders = [mail.sender for mail in mails if mail.sender.endswith(f"@{BOUNCE_DOMAIN}")]
     with (
         suppress(OSError, smtplib.SMTPException),
@@ -223,7 +223,7 @@ def lose_answer(route: str) -> Nudge:
 
     def before(work: Workload) -> None:
         work.answers_lost += 1
-        work.stage.zalo("faults", {"route": route, "kind": "drop_after"})
+        work.environment.zalo("faults", {"route": route, "kind": "drop_after"})
 
     return before
 

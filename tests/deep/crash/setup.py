@@ -50,7 +50,7 @@ def sandbox_account(url: str) -> ZaloSettings:
 class Setup:
     """The ground on which senders stand; `prepare` lays it, ways of dying add to it."""
 
-    stage: Environment
+    environment: Environment
     keys: dict[str, str] = field(default_factory=dict)  # of units
     files: int = 0
     consent: bool = False  # Zalo has to be connected again
@@ -58,16 +58,16 @@ class Setup:
     def prepare(self) -> None:
         """Units, readers, the Official Account, a template for each kind of case notice."""
         for unit, release in ((UNIT, "automatic"), (DESK_UNIT, "desk")):
-            self.keys[unit] = self.stage.bus(
+            self.keys[unit] = self.environment.bus(
                 lambda bus, u=unit, r=release: register_unit(bus, u, r)
             )
         for topic, addresses in READERS.items():
             self.add_readers(topic, addresses)
         for frequency, addresses in GATHERED.items():
             self.add_readers(TOPIC, addresses, frequency)
-        wait(lambda: self.stage.bus(digests_have_begun), "the first window of the digests")
+        wait(lambda: self.environment.bus(digests_have_begun), "the first window of the digests")
         self.connect()
-        self.stage.bus(self.register_templates)
+        self.environment.bus(self.register_templates)
 
     async def register_templates(self, bus: Bus) -> bool:
         account, stores = self.account_stores(bus)
@@ -75,12 +75,12 @@ class Setup:
         return True
 
     def account_stores(self, bus: Bus) -> tuple[ZaloSettings, Any]:
-        account = sandbox_account(self.stage.zalo_url)
+        account = sandbox_account(self.environment.zalo_url)
         return account, zalo.zalo_stores(bus, self.key_file, account.app_id)
 
     def csv_lines(self, topic: str, addresses: list[str], frequency: str = "") -> Path:
         self.files += 1
-        path = self.stage.folder / f"readers-{self.files}.csv"
+        path = self.environment.folder / f"readers-{self.files}.csv"
         rows = "\n".join(f"{address},,{topic},,,{frequency}" for address in addresses)
         path.write_text(f"email,name,topics,audiences,units,frequency\n{rows}\n")
         return path
@@ -92,7 +92,7 @@ class Setup:
 
     def add_readers(self, topic: str, addresses: list[str], frequency: str = "") -> None:
         path = self.csv_lines(topic, addresses, frequency)
-        self.stage.bus(lambda bus: self.import_csv(bus, path))
+        self.environment.bus(lambda bus: self.import_csv(bus, path))
 
     async def import_csv(self, bus: Bus, path: Path) -> bool:
         await import_csv(bus, path, DEFAULT, self.key_file.derive("addresses"))
@@ -100,12 +100,12 @@ class Setup:
 
     @property
     def key_file(self) -> KeyFile:
-        return KeyFile.open(self.stage.data / "vault.key")
+        return KeyFile.open(self.environment.data / "vault.key")
 
     def connect(self, life_s: int = LONG_S) -> None:
         """The administrator of the Official Account consents: a new pair, stored in the vault."""
-        self.stage.zalo("rules", {"expires_in": str(life_s)})
-        pair = self.stage.zalo("grant", {})
+        self.environment.zalo("rules", {"expires_in": str(life_s)})
+        pair = self.environment.zalo("grant", {})
         granted = TokenPair(pair["access_token"], pair["refresh_token"], float(life_s))
 
         async def seed(bus: Bus) -> bool:
@@ -115,8 +115,8 @@ class Setup:
                     await zalo.store_token_pair(account, stores, granted)
                     return True
 
-        self.consent = self.stage.on_bus(seed) is None
-        self.stage.zalo("rules", {"expires_in": str(LONG_S)})
+        self.consent = self.environment.on_bus(seed) is None
+        self.environment.zalo("rules", {"expires_in": str(LONG_S)})
 
 
 async def register_unit(bus: Bus, unit: str, release: Any) -> str:

@@ -50,7 +50,7 @@ def words(content_id: str, text: object) -> dict[str, str]:
 class Workload:
     """The stubborn people around one Loa."""
 
-    stage: Environment
+    environment: Environment
     rng: random.Random
     ground: Setup = field(init=False)
     sent: list[SentEvent] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Workload:
     answers_lost: int = 0  # of Zalo's
 
     def __post_init__(self) -> None:
-        self.ground = Setup(self.stage)
+        self.ground = Setup(self.environment)
 
     @property
     def told(self) -> list[AcceptedEvent]:
@@ -155,7 +155,7 @@ class Workload:
     def repeat(self) -> None:
         """Send what has no answer yet, one after the other; after a failure the rest waits."""
         for sent in self.unanswered():
-            status = self.stage.post(sent.event, self.ground.keys[sent.unit])
+            status = self.environment.post(sent.event, self.ground.keys[sent.unit])
             sent.accepted = status == ACCEPTED
             if not sent.accepted:
                 if status and status < 500:
@@ -175,11 +175,11 @@ class Workload:
 
     def visitor(self, deed: str, **facts: Any) -> None:
         """Somebody whom nobody knew yet does something at Zalo, which tells this Loa of it."""
-        if self.stage.running is None:
+        if self.environment.running is None:
             return
-        self.stage.zalo("webhook", {"url": f"{self.stage.running.url}/zalo/webhook"})
-        user_id = self.stage.zalo("people", {})["user_id"]
-        self.stage.zalo(f"people/{user_id}/{deed}", facts)
+        self.environment.zalo("webhook", {"url": f"{self.environment.running.url}/zalo/webhook"})
+        user_id = self.environment.zalo("people", {})["user_id"]
+        self.environment.zalo(f"people/{user_id}/{deed}", facts)
 
     def begin(self) -> None:
         """The next death is being prepared."""
@@ -188,15 +188,15 @@ class Workload:
     def again(self, command: list[object]) -> None:
         """Give a command again that died, at once or when Loa is back."""
         self.pending.append(command)
-        if self.stage.running and not self.stage.dead:
+        if self.environment.running and not self.environment.dead:
             self.finish()
 
     def finish(self) -> None:
         """Carry out every errand. A unit that is there already gets a new key."""
         for command in self.pending:
-            code = self.stage.run(*command)
+            code = self.environment.run(*command)
             if command[:2] == ["units", "add"] and code == 2:
-                code = self.stage.run("units", "rotate", command[2])
+                code = self.environment.run("units", "rotate", command[2])
             if command[:2] == ["dead", "replay"] and code == 2:
                 code = 0  # it was noted before the death after all
             if code:
@@ -221,7 +221,7 @@ class Workload:
     def spooled(self) -> None:
         """A sender keeps an event while Loa is away."""
         sent = self.item("portal")
-        folder = self.stage.data / "spool"
+        folder = self.environment.data / "spool"
         answer = asyncio.run(Publisher(None, UNIT, folder).publish(sent.event))
         sent.accepted = isinstance(answer, Spooled)
 
@@ -234,7 +234,7 @@ class Workload:
         async def lies(bus: Bus) -> bool:
             return await bus.bucket(subjects.DESK.name).get(key) is not None
 
-        wait(lambda: self.stage.bus(lies), f"{key} on the desk")
+        wait(lambda: self.environment.bus(lies), f"{key} on the desk")
 
     def letter(self) -> int:
         """The number of a letter that nobody has dealt with."""
@@ -244,14 +244,14 @@ class Workload:
                 return letter.id
             return 0
 
-        return wait(lambda: self.stage.bus(first), "a dead letter")
+        return wait(lambda: self.environment.bus(first), "a dead letter")
 
     def receipt(self, sent: SentEvent) -> None:
         """Zalo tells that a broadcast has arrived, where one did.
 
         Whose answer the fault took is not known, and a worker that was killed may have sent none.
         """
-        journal = self.stage.effects()
+        journal = self.environment.effects()
         if not broadcast_items(replayed(journal)[1], journal)[sent.content_id]:
             return
         body = {"channel": "zalo", "content_id": sent.content_id,
@@ -261,4 +261,4 @@ class Workload:
             await bus.publish("receipt.zalo.seen", json.dumps(body).encode())
             return True
 
-        self.stage.on_bus(tell)
+        self.environment.on_bus(tell)

@@ -42,107 +42,107 @@ def of_the_desk(content_id: str):
 @pytest.fixture
 async def check_harness(bus, tmp_path):
     """One item was corrected, one approved, one withdrawn; one waits, one event was refused."""
-    house = await CheckHarness(bus, tmp_path, READERS).open()
+    harness = await CheckHarness(bus, tmp_path, READERS).open()
     await register_unit(bus, DESK_UNIT, release="desk")
     for event in (
         submitted(),
         corrected(title="Bộ Nội vụ có kênh trên Zalo"),
         submitted(revision=1),
     ):
-        await house.send(event)
-        await house.deliver_all(ITEM)
+        await harness.send(event)
+        await harness.deliver_all(ITEM)
     for event in (submitted(GONE), withdrawn(GONE), submitted(ITEM, revision=2)):
-        await house.send(event)
+        await harness.send(event)
     for content_id in (APPROVED, WAITING):
-        await house.send(of_the_desk(content_id), DESK_UNIT)
-    await house.desk.approve(APPROVED, "Nguyễn Văn A")
+        await harness.send(of_the_desk(content_id), DESK_UNIT)
+    await harness.desk.approve(APPROVED, "Nguyễn Văn A")
     for content_id in (GONE, APPROVED):
-        await house.deliver_all(content_id)
-    yield house
-    await house.close()
+        await harness.deliver_all(content_id)
+    yield harness
+    await harness.close()
 
 
 RECORD2, APPROVED_RECORD = ("publications", f"{ITEM}.2"), ("publications", f"{APPROVED}.1")
 BATCH0, BATCH1 = f"{MAIL2}.0", f"{MAIL2}.1"
 
 
-async def acknowledge_unread(house):
+async def acknowledge_unread(harness):
     """Somebody acknowledges an event that intake has never seen."""
     event = submitted(NEW)
-    await house.bus.publish(f"content.{UNIT}.submitted", json.dumps(event_bytes(event)).encode())
-    await acknowledge_all(house.bus, "CONTENT", subjects.INTAKE)
+    await harness.bus.publish(f"content.{UNIT}.submitted", json.dumps(event_bytes(event)).encode())
+    await acknowledge_all(harness.bus, "CONTENT", subjects.INTAKE)
 
 
 def event_bytes(event):
     return event.model_dump(mode="json", exclude={"extensions", "time"}, exclude_none=True)
 
 
-async def record_unsent_event(house):
+async def record_unsent_event(harness):
     """The door booked an event, died, and the unit never came again."""
     event = submitted(NEW)
-    at = utc_now(house.clock).isoformat()
+    at = utc_now(harness.clock).isoformat()
     said = {
         "hash": content_hash(event.type, event.data), "unit": UNIT, "content_id": NEW,
         "revision": 1, "type": event.type, "at": at,
     }  # fmt: skip
-    await house.bus.bucket("events").put(event_id(event), json.dumps(said).encode())
+    await harness.bus.bucket("events").put(event_id(event), json.dumps(said).encode())
 
 
-async def lose_publication(house):
-    position = await house.intake.repository.position(ITEM, 2)
-    await house.delete("PUBLICATIONS", position.seq)
+async def lose_publication(harness):
+    position = await harness.intake.repository.position(ITEM, 2)
+    await harness.delete("PUBLICATIONS", position.seq)
 
 
-async def forge_publication(house, revision: int):
+async def forge_publication(harness, revision: int):
     """Somebody writes to the bus what nobody released."""
     forged = a_publication(content_id=ITEM, revision=revision, title="Một tin giả")
     subject = subjects.publication("cai-cach-hanh-chinh", ITEM)
-    await house.bus.publish(subject, publication.encode(forged))
+    await harness.bus.publish(subject, publication.encode(forged))
 
 
-async def decide_at_desk(house, **changes):
+async def decide_at_desk(harness, **changes):
     key = f"{APPROVED}.1"
-    said = json.loads((await house.bus.bucket("publications").get(key)).data)["decision"]
-    await house.record("publications", key, decision=said | changes)
+    said = json.loads((await harness.bus.bucket("publications").get(key)).data)["decision"]
+    await harness.record("publications", key, decision=said | changes)
 
 
-async def mark_unsent_delivered(house):
+async def mark_unsent_delivered(harness):
     """A row is booked as delivered that was only planned."""
-    await house.send(submitted(NEW, channels=["portal"]))
-    office = house.services[ChannelName.PORTAL]
-    for released in await house.released(NEW):
-        await office.plan(released)
+    await harness.send(submitted(NEW, channels=["portal"]))
+    service = harness.services[ChannelName.PORTAL]
+    for released in await harness.released(NEW):
+        await service.plan(released)
     for channel in ChannelName:
-        await acknowledge_all(house.bus, "PUBLICATIONS", subjects.dispatch(channel))
-    await house.state(f"portal.{NEW}.1.0", rows=b"d", closed_at=house.clock())
+        await acknowledge_all(harness.bus, "PUBLICATIONS", subjects.dispatch(channel))
+    await harness.state(f"portal.{NEW}.1.0", rows=b"d", closed_at=harness.clock())
 
 
-async def write_portal_file(house, path: str, body: bytes):
-    file = house.public / path
+async def write_portal_file(harness, path: str, body: bytes):
+    file = harness.public / path
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(body)
 
 
-async def truncate_portal_file(house, path: str):
-    await write_portal_file(house, path, (house.public / path).read_bytes()[:-200])
+async def truncate_portal_file(harness, path: str):
+    await write_portal_file(harness, path, (harness.public / path).read_bytes()[:-200])
 
 
-async def duplicate_feed_entry(house, path: str):
+async def duplicate_feed_entry(harness, path: str):
     """An item stands in a feed a second time."""
-    body = (house.public / path).read_bytes()
+    body = (harness.public / path).read_bytes()
     item = body[body.index(b"<item>") : body.index(b"</item>") + len(b"</item>")]
-    await write_portal_file(house, path, body.replace(item, item + item))
+    await write_portal_file(harness, path, body.replace(item, item + item))
 
 
-async def lose_index(house):
-    await house.close()
-    for left in (house.portal / "state").glob("index.sqlite*"):
+async def lose_index(harness):
+    await harness.close()
+    for left in (harness.portal / "state").glob("index.sqlite*"):
         left.unlink()
 
 
-async def forge_index(house):
+async def forge_index(harness):
     """The index says what the bus never said; its page says the same."""
-    with house.index() as index:
+    with harness.index() as index:
         row = index.find_item(ITEM)
         forged = row.publication_json.replace("Zalo", "Facebook")
         index._db.execute("UPDATE item SET publication = ? WHERE content_id = ?", (forged, ITEM))

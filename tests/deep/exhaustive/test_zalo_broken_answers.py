@@ -74,10 +74,10 @@ WITHOUT_WHAT_COUNTS: dict[str, Answer] = {
 class GarblingTransport:
     """The next *times* answers of a route are spoilt; *before* = the call never reaches Zalo."""
 
-    def __init__(self, stage, monkeypatch, route: str, spoil: Answer, *, before: bool = False):
+    def __init__(self, account, monkeypatch, route: str, spoil: Answer, *, before: bool = False):
         self.path, self.spoil, self.before = ROUTES[route], spoil, before
         self.times = 2
-        self.transport = stage.channel.api.transport
+        self.transport = account.channel.api.transport
         self.real = self.transport.exchange
         monkeypatch.setattr(self.transport, "exchange", self.exchange)
 
@@ -96,21 +96,21 @@ class GarblingTransport:
         return status, {}, spoilt
 
 
-async def all_the_way(stage) -> tuple[Verdict, Verdict]:
+async def all_the_way(account) -> tuple[Verdict, Verdict]:
     """The article, and the broadcast so much later that Zalo's time has to be asked for."""
     item = a_publication()
-    article = await deliver_row(stage, item, ARTICLE)
-    stage.clock.advance(61)
-    return article, await deliver_row(stage, item, BROADCAST)
+    article = await deliver_row(account, item, ARTICLE)
+    account.clock.advance(61)
+    return article, await deliver_row(account, item, BROADCAST)
 
 
-def check_books(stage, said: tuple[Verdict, Verdict]) -> None:
+def check_books(account, said: tuple[Verdict, Verdict]) -> None:
     """What was booked is what Zalo's own log has."""
     article, broadcast = said
     assert article is Verdict.DELIVERED
-    assert len(stage.visible) == 1
-    assert len(stage.articles) == stage.effects("article_created") == 1
-    sent = stage.effects("broadcast_sent")
+    assert len(account.visible) == 1
+    assert len(account.articles) == account.effects("article_created") == 1
+    sent = account.effects("broadcast_sent")
     assert sent <= 1
     assert broadcast in (Verdict.DELIVERED, Verdict.UNKNOWN)
     assert broadcast is Verdict.UNKNOWN or sent == 1

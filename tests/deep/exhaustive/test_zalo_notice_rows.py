@@ -27,29 +27,29 @@ OF_THE_DAY, OF_THE_TEMPLATE = -144, -147
 
 async def test_every_code_ends_the_row_as_its_class_says_and_nobody_is_told_twice(notice_case):
     """Who can't be reached on Zalo is told by mail; nobody else is; what waits goes in its time."""
-    house, waiting = notice_case.house, []
+    notices, waiting = notice_case.notices, []
     for line in CODES:
-        house.account.fault(BY_PHONE, "refuse", code=line.code, words="no")
+        notices.account.fault(BY_PHONE, "refuse", code=line.code, words="no")
         number = await notice_case.happens()
         assert await notice_case.works(number) == (
             Status.UNKNOWN if line.is_ambiguous else ENDS[line.kind]
         ), line
-        by_mail = await notice_case.office.status(EMAIL, number)
+        by_mail = await notice_case.pipeline.status(EMAIL, number)
         assert by_mail == (Status.PENDING if line.kind == "U" else None), line
         waiting += [number] if line.kind in "AQ" else []
         quiet_s = OPERATOR_HOLD_S + 1 if line.kind == "A" else 0
-        house.clock.advance(70 if "minute" in line.details else quiet_s)
+        notices.clock.advance(70 if "minute" in line.details else quiet_s)
         if line.code == OF_THE_DAY:
-            await house.templates.apply_quota_event(30_000, house.clock())
+            await notices.templates.apply_quota_event(30_000, notices.clock())
         if line.code == OF_THE_TEMPLATE:
             await notice_case.new_process()
     assert len(waiting) > 40
-    house.account.sandbox.world.tokens.expires = 1e12
+    notices.account.sandbox.world.tokens.expires = 1e12
     due = {number: await notice_case.due(number) for number in waiting}
     for number in sorted(waiting, key=lambda one: due[one]):
-        house.clock.now = max(house.clock.now, due[number])
+        notices.clock.now = max(notices.clock.now, due[number])
         assert await notice_case.works(number) == Status.DELIVERED
-    times = Counter(message["phone"] for message in house.messages)
+    times = Counter(message["phone"] for message in notices.messages)
     told = [n for n, line in enumerate(CODES, 1) if line.kind in "AQT"]
     assert times == Counter(notice_case.phone(number) for number in told)
 
@@ -58,13 +58,13 @@ async def test_every_code_ends_the_row_as_its_class_says_and_nobody_is_told_twic
 async def test_two_hundred_answers_lost_after_their_effect_end_unknown_and_are_never_repeated(
     notice_case,
 ):
-    house = notice_case.house
-    house.account.set_rules(per_minute=100_000)
+    notices = notice_case.notices
+    notices.account.set_rules(per_minute=100_000)
     for turn in range(200):
-        house.account.fault(BY_PHONE, LOST[turn % len(LOST)], code=-100)
+        notices.account.fault(BY_PHONE, LOST[turn % len(LOST)], code=-100)
         number = await notice_case.happens()
         assert await notice_case.works(number) == Status.UNKNOWN
         assert await notice_case.works(number) == Status.UNKNOWN
-        assert await notice_case.office.status(EMAIL, number) is None, "nobody is told twice"
-    times = Counter(message["tracking_id"] for message in house.messages)
+        assert await notice_case.pipeline.status(EMAIL, number) is None, "nobody is told twice"
+    times = Counter(message["tracking_id"] for message in notices.messages)
     assert (len(times), set(times.values())) == (200, {1})

@@ -45,8 +45,8 @@ class VaryingOdds:
         return self.number * 0.37 % 1
 
 
-def sent_at(house, tag):
+def sent_at(pipeline, tag):
     """When the messages of a tag were taken, by Zalo's own log."""
-    for fact in house.account.sandbox.world.journal.facts():
+    for fact in pipeline.account.sandbox.world.journal.facts():
         if fact["kind"] == "template_sent" and fact["message"]["tag"] == tag:
             yield datetime.fromisoformat(fact["at"]).timestamp()

@@ -23,9 +23,9 @@ WAYS = {
 """What a reader may do, by the letter that tells of it."""
 
 
-async def state_of(house, kind):
+async def state_of(app, kind):
     """What has become of the reader: as before, or changed."""
-    [one] = [*await house.subscribers()] or [None]
+    [one] = [*await app.subscribers()] or [None]
     if kind is TransactionalKind.CHANGED:
         return "changed" if one and one.email == NEW else "as before"
     return "as before" if one and one.active else "changed"
@@ -58,12 +58,12 @@ async def test_a_process_that_dies_anywhere_loses_no_letter_and_doubles_none(
     assert {"as before", "changed"} < {*outcomes}
 
 
-async def nothing_is_left(house, kind, outcome):
+async def nothing_is_left(app, kind, outcome):
     """Of the reader no more than is due; then the ground is cleared."""
-    subscribers = house.bus.bucket(subjects.SUBSCRIBERS.name)
+    subscribers = app.bus.bucket(subjects.SUBSCRIBERS.name)
     assert await subscribers.keys("f.") == []
     if outcome != "as before":
-        assert ADDRESS.encode() not in await house.stored_bytes()
+        assert ADDRESS.encode() not in await app.stored_bytes()
     if kind is TransactionalKind.ERASED and outcome != "as before":
         assert await subscribers.keys() == []
     for key in await subscribers.keys():

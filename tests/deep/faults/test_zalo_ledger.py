@@ -47,10 +47,10 @@ class SeededFaults:
         if self.chance.random() < self.kills:
             raise SimulatedKill
 
-    def before_request(self, stage, request) -> None:
+    def before_request(self, account, request) -> None:
         """The token may also die, but not together with us: a kill in a refresh needs a person."""
         if self.chance.random() < self.expiry:
-            stage.sandbox.world.tokens.expires = 0.0
+            account.sandbox.world.tokens.expires = 0.0
         self.on_request(request)
 
     def on_write(self, number) -> None:
@@ -58,47 +58,47 @@ class SeededFaults:
         if self.chance.random() < self.silence:
             raise Unreachable("bus")
 
-    def upon(self, stage) -> None:
+    def upon(self, account) -> None:
         for _ in range(self.chance.randrange(6)):
-            stage.fault(
+            account.fault(
                 self.chance.choice(ROUTES),
                 self.chance.choice(KINDS),
                 skip=self.chance.randrange(4),
                 times=self.chance.randrange(1, 3),
             )
-        stage.set_rules(
+        account.set_rules(
             processing=self.chance.randrange(9), update_token=self.chance.random() < 0.7
         )
-        stage.before_request = partial(self.before_request, stage)
-        stage.after_request = self.on_request
-        stage.article_store.before = stage.article_store.after = self.on_write
+        account.before_request = partial(self.before_request, account)
+        account.after_request = self.on_request
+        account.article_store.before = account.article_store.after = self.on_write
 
 
-def at_most_one(stage) -> None:
+def at_most_one(account) -> None:
     """Looked at whenever something has an effect."""
-    world = stage.sandbox.world
+    world = account.sandbox.world
     original = world.apply
 
     def watched(fact) -> None:
         original(fact)
-        assert len(stage.visible) <= 1
-        assert len(stage.broadcasts) <= 1
+        assert len(account.visible) <= 1
+        assert len(account.broadcasts) <= 1
 
     world.apply = watched
 
 
-async def healthy(house: ZaloPipeline) -> None:
+async def healthy(pipeline: ZaloPipeline) -> None:
     """The ledger keeps its own rules; other channels than Zalo are not at work here."""
-    findings = await Checker(CheckContext(house.bus, house.clock, recheck_after_s=0.0)).run()
+    findings = await Checker(CheckContext(pipeline.bus, pipeline.clock, recheck_after_s=0.0)).run()
     assert [one for one in findings.violations if ".zalo." in one.key] == []
 
 
-def check_books(house: ZaloPipeline, said: dict[str, Status]) -> None:
+def check_books(pipeline: ZaloPipeline, said: dict[str, Status]) -> None:
     """Both ways: what is delivered stands at Zalo, what stands there is not booked as failed."""
-    stage = house.account
+    account = pipeline.account
     assert said["article"] is Status.DELIVERED
-    assert stage.effects("article_created") == 1
-    broadcast, sent = said.get("broadcast"), stage.effects("broadcast_sent")
+    assert account.effects("article_created") == 1
+    broadcast, sent = said.get("broadcast"), account.effects("broadcast_sent")
     assert (broadcast, sent) in {(Status.DELIVERED, 1), (Status.UNKNOWN, 1), (Status.UNKNOWN, 0)}
 
 

@@ -34,33 +34,33 @@ ZALO = ChannelName.ZALO
 class LossyAccount:
     """One account, and what `loa trace` says of its items."""
 
-    house: ZaloPipeline
+    pipeline: ZaloPipeline
 
     def __post_init__(self) -> None:
-        self.register = ItemRepository(self.house.bus)
-        self.trace = TraceReader(self.register, self.house.ledger, self.house.clock)
-        self.house.account.set_rules(processing=0, article_quota=9999, broadcast_quota=9999)
+        self.register = ItemRepository(self.pipeline.bus)
+        self.trace = TraceReader(self.register, self.pipeline.ledger, self.pipeline.clock)
+        self.pipeline.account.set_rules(processing=0, article_quota=9999, broadcast_quota=9999)
 
     def lose(self, route: str, number: int) -> None:
         """The next answer of this call gets lost, each time in another way."""
         kind = KINDS[number % len(KINDS)]
         if kind != TIMEOUT:
-            self.house.account.fault(route, kind)
+            self.pipeline.account.fault(route, kind)
             return
 
         def silent(request) -> None:
             if request.url.endswith(ROUTES[route]):
-                self.house.account.after_request = lambda request: None
+                self.pipeline.account.after_request = lambda request: None
                 raise AmbiguousResult("no answer: TimeoutError")
 
-        self.house.account.after_request = silent
+        self.pipeline.account.after_request = silent
 
     async def released(self, publication: Publication) -> BatchKey:
         item = Item(
             unit=publication.unit, state="released", channels=(ZALO,), revision=publication.revision
         )
         await self.register.update_item(publication.content_id, lambda _: item)
-        return await self.house.publish(publication)
+        return await self.pipeline.publish(publication)
 
     async def count(self, content_id: str) -> StatusCounts:
         told = await self.trace.trace(content_id)
@@ -69,24 +69,24 @@ class LossyAccount:
 
     async def doubtful(self, batch: BatchKey) -> None:
         """One wake-up, after which the trace has a row in doubt."""
-        await self.house.wake(batch)
+        await self.pipeline.wake(batch)
         count = await self.count(batch.content_id)
         assert (count.in_doubt, count.complete) == (1, False), count
 
     @property
     def shown(self) -> Counter[str]:
-        return Counter(article.payload["title"] for article in self.house.account.visible)
+        return Counter(article.payload["title"] for article in self.pipeline.account.visible)
 
     @property
     def told(self) -> Counter[str]:
         """How often each article was broadcast."""
-        return Counter(id for sent in self.house.account.broadcasts for id in sent.articles)
+        return Counter(id for sent in self.pipeline.account.broadcasts for id in sent.articles)
 
 
 @pytest.fixture
 async def lossy_account(bus, tmp_path, clock):
-    async with open_zalo_pipeline(bus, tmp_path, clock) as house:
-        yield LossyAccount(house)
+    async with open_zalo_pipeline(bus, tmp_path, clock) as pipeline:
+        yield LossyAccount(pipeline)
 
 
 def items() -> list[Publication]:
@@ -102,10 +102,10 @@ async def test_a_create_whose_answer_is_lost_leaves_one_article_and_one_broadcas
         lossy_account.lose("article.create", number)
         batch = await lossy_account.released(item)
         await lossy_account.doubtful(batch)
-        assert await lossy_account.house.finish(batch) == BOTH
+        assert await lossy_account.pipeline.finish(batch) == BOTH
         count = await lossy_account.count(item.content_id)
         assert (count.delivered, count.in_doubt, count.complete) == (2, 0, True)
-    assert lossy_account.house.account.effects("article_created") == TIMES
+    assert lossy_account.pipeline.account.effects("article_created") == TIMES
     assert set(lossy_account.shown.values()) == set(lossy_account.told.values()) == {1}
     assert len(lossy_account.shown) == len(lossy_account.told) == TIMES
 
@@ -115,14 +115,14 @@ async def test_a_correction_whose_answer_is_lost_is_seen_once_and_told_to_nobody
     lossy_account,
 ):
     for number, item in enumerate(items()):
-        await lossy_account.house.finish(await lossy_account.released(item))
+        await lossy_account.pipeline.finish(await lossy_account.released(item))
         newer = sample_correction(content_id=item.content_id, title=f"Đính chính số {number}")
         lossy_account.lose("article.update", number)
         batch = await lossy_account.released(newer)
         await lossy_account.doubtful(batch)
-        assert await lossy_account.house.finish(batch) == {"article": Status.DELIVERED}
+        assert await lossy_account.pipeline.finish(batch) == {"article": Status.DELIVERED}
         assert (await lossy_account.count(item.content_id)).complete
-    assert lossy_account.house.account.effects("article_created") == TIMES
+    assert lossy_account.pipeline.account.effects("article_created") == TIMES
     assert lossy_account.shown == Counter(f"Đính chính số {number}" for number in range(TIMES))
     assert len(lossy_account.told) == TIMES
     assert set(lossy_account.told.values()) == {1}
@@ -133,16 +133,16 @@ async def test_a_broadcast_whose_answer_is_lost_is_never_sent_again(lossy_accoun
     for number, item in enumerate(items()):
         lossy_account.lose("oa.message", number)
         batch = await lossy_account.released(item)
-        while not (await lossy_account.house.entry(batch)).closed_at:
-            wait_s = await lossy_account.house.wake(batch)
+        while not (await lossy_account.pipeline.entry(batch)).closed_at:
+            wait_s = await lossy_account.pipeline.wake(batch)
             count = await lossy_account.count(item.content_id)
             assert (
                 count.in_doubt
                 or count.unknown
-                or not lossy_account.house.account.broadcasts[number:]
+                or not lossy_account.pipeline.account.broadcasts[number:]
             )
-            lossy_account.house.clock.advance(wait_s)
-        ended = await lossy_account.house.row_statuses(batch)
+            lossy_account.pipeline.clock.advance(wait_s)
+        ended = await lossy_account.pipeline.row_statuses(batch)
         assert ended == {"article": Status.DELIVERED, "broadcast": Status.UNKNOWN}
         assert (await lossy_account.count(item.content_id)).unknown == 1
     assert set(lossy_account.shown.values()) == {1}

@@ -72,22 +72,22 @@ async def until(count: int, counted) -> None:
 async def loa(bus, tmp_path):
     """Readers of eight kinds and two more, a Postfix, and the way back from it."""
     requirements.postfix()
-    house = BouncePipeline(bus, tmp_path, len(READERS) + 2)
-    await house.add_readers()
-    house.door = CopyingDoor(bus, PATHS, house.suppressions.hash_address)
-    house.door.mails = []
-    listener = inbound_server([house.door])
-    async with downstream() as house.receiver:
-        with Postfix(house.receiver.port, await listener.start(), DOMAIN) as house.relay:
-            settings = {"host": "127.0.0.1", "port": house.relay.port, "tls": Tls.NONE}
+    pipeline = BouncePipeline(bus, tmp_path, len(READERS) + 2)
+    await pipeline.add_readers()
+    pipeline.door = CopyingDoor(bus, PATHS, pipeline.suppressions.hash_address)
+    pipeline.door.mails = []
+    listener = inbound_server([pipeline.door])
+    async with downstream() as pipeline.receiver:
+        with Postfix(pipeline.receiver.port, await listener.start(), DOMAIN) as pipeline.relay:
+            settings = {"host": "127.0.0.1", "port": pipeline.relay.port, "tls": Tls.NONE}
             settings |= {"from_": "thong-bao@moha.example", "bounce_domain": DOMAIN}
-            house.provider = EmailChannel(
+            pipeline.provider = EmailChannel(
                 EmailSettings(**settings), PUBLIC_URL, SIGNER, return_paths=PATHS
             )
-            house.worker = house.new_worker()
-            house.worker.policy = house.sending
-            yield house
-            await house.provider.close()
+            pipeline.worker = pipeline.new_worker()
+            pipeline.worker.policy = pipeline.sending
+            yield pipeline
+            await pipeline.provider.close()
         await listener.stop()
 
 

@@ -25,32 +25,32 @@ from tests.support.events import submitted
 Place = tuple[str, str]
 
 
-async def cut_one_row(house: CheckHarness, plan: str, batch: str) -> Place:
-    value = await house.bucket.get(f"rows.{batch}")
-    await house.rows(batch, *codec.decode_rows(value.data).ids[:-1])
+async def cut_one_row(harness: CheckHarness, plan: str, batch: str) -> Place:
+    value = await harness.bucket.get(f"rows.{batch}")
+    await harness.rows(batch, *codec.decode_rows(value.data).ids[:-1])
     return "rows-differ", f"state.{batch}"
 
 
-async def duplicate_one_reader(house: CheckHarness, plan: str, batch: str) -> Place:
-    value = await house.bucket.get(f"rows.{batch}")
+async def duplicate_one_reader(harness: CheckHarness, plan: str, batch: str) -> Place:
+    value = await harness.bucket.get(f"rows.{batch}")
     ids = codec.decode_rows(value.data).ids
-    await house.rows(batch, ids[0], *ids[:-1])
+    await harness.rows(batch, ids[0], *ids[:-1])
     return "recipient-twice", f"state.{batch}"
 
 
-async def lose_one_batch(house: CheckHarness, plan: str, batch: str) -> Place:
-    await house.bucket.purge(f"state.{batch}")
+async def lose_one_batch(harness: CheckHarness, plan: str, batch: str) -> Place:
+    await harness.bucket.purge(f"state.{batch}")
     return "batch-missing", f"state.{batch}"
 
 
-async def close_too_soon(house: CheckHarness, plan: str, batch: str) -> Place:
-    entry = await house.entry(batch)
-    await house.state(batch, rows=b"p" + entry.rows[1:])
+async def close_too_soon(harness: CheckHarness, plan: str, batch: str) -> Place:
+    entry = await harness.entry(batch)
+    await harness.state(batch, rows=b"p" + entry.rows[1:])
     return "closed-with-open-rows", f"state.{batch}"
 
 
-async def halt_newest(house: CheckHarness, plan: str, batch: str) -> Place:
-    await house.cursor(plan, halt="v9")
+async def halt_newest(harness: CheckHarness, plan: str, batch: str) -> Place:
+    await harness.cursor(plan, halt="v9")
     return "halt-wrong", f"plan.{plan}"
 
 
@@ -71,16 +71,16 @@ def victims(items: int) -> list[tuple[str, str]]:
 async def delivered_items(bus: Bus, folder: Path, mails: int, items: int) -> CheckHarness:
     """*items* publications to everybody, as the services deliver them."""
     readers = [f"r{number:07d}" for number in range(mails // items)]
-    house = await CheckHarness(bus, folder, readers).open()
+    harness = await CheckHarness(bus, folder, readers).open()
     for number in reversed(range(items)):
-        await house.send(submitted(f"tin-{number}", channels=["portal", "email"]))
-        await house.deliver_all(f"tin-{number}")
-    return house
+        await harness.send(submitted(f"tin-{number}", channels=["portal", "email"]))
+        await harness.deliver_all(f"tin-{number}")
+    return harness
 
 
-async def timed_check(house: CheckHarness) -> tuple[Findings, float]:
+async def timed_check(harness: CheckHarness) -> tuple[Findings, float]:
     started = time.monotonic()
-    findings = await house.check()
+    findings = await harness.check()
     return findings, time.monotonic() - started
 
 
@@ -93,16 +93,16 @@ async def measure(mails: int, items: int) -> float:
             await Bus.connect(server.url) as bus,
         ):
             await topology.apply(bus)
-            house = await delivered_items(bus, folder, mails, items)
-            findings, took_s = await timed_check(house)
+            harness = await delivered_items(bus, folder, mails, items)
+            findings, took_s = await timed_check(harness)
             assert findings.ok, findings
             print_time(f"in order: {findings.checked}", took_s)
-            slowest_s = max(took_s, await corrupt(house, items))
-            await house.close()
+            slowest_s = max(took_s, await corrupt(harness, items))
+            await harness.close()
     return slowest_s
 
 
-async def corrupt(house: CheckHarness, items: int) -> float:
+async def corrupt(harness: CheckHarness, items: int) -> float:
     """One corruption after the other; each is found, and the earlier ones still are.
 
     Returns how long the slowest look took.
@@ -110,8 +110,8 @@ async def corrupt(house: CheckHarness, items: int) -> float:
     expected: list[Place] = []
     slowest_s = 0.0
     for hand, (plan, batch) in zip(CORRUPTIONS, victims(items), strict=True):
-        expected.append(await hand(house, plan, batch))
-        findings, took_s = await timed_check(house)
+        expected.append(await hand(harness, plan, batch))
+        findings, took_s = await timed_check(harness)
         found = {(one.rule, one.key) for one in findings.violations}
         assert found.issuperset(expected), (expected, found)
         print_time(" at ".join(expected[-1]), took_s)

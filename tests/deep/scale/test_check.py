@@ -19,12 +19,12 @@ MAILS = 20_000
 
 @pytest.mark.promise("3.9")
 async def test_five_corruptions_among_20_000_mails_are_found(bus, tmp_path):
-    house = await delivered_items(bus, tmp_path, MAILS, items=1)
-    findings = await house.check()
+    harness = await delivered_items(bus, tmp_path, MAILS, items=1)
+    findings = await harness.check()
     assert (findings.ok, findings.checked["rows"]) == (True, MAILS + 1)
-    await corrupt(house, items=1)
+    await corrupt(harness, items=1)
     assert len(CORRUPTIONS) == 5
-    await house.close()
+    await harness.close()
 
 
 @pytest.fixture

@@ -19,37 +19,37 @@ def test_a_long_list_is_cut_by_days_until_every_part_can_be_reached(count):
     for _ in range(count):
         day = TODAY - timedelta(days=int(rng.expovariate(1 / 200)))
         days[day] = days.get(day, 0) + 1
-    house = FollowerList(days)
-    walk, seen = house.walked()
+    followers = FollowerList(days)
+    walk, seen = followers.walked()
     assert walk.followers == ScanCount(listed=count, reached=count)
     assert len(seen) == count
-    wasted = len(house.asked) - count / PAGE_SIZE
+    wasted = len(followers.asked) - count / PAGE_SIZE
     assert wasted < 80 + count / 500, "cutting costs little"
 
 
 def test_older_days_are_read_first_so_that_nobody_slips_away_by_interacting():
-    house = FollowerList({TODAY - timedelta(days=n): 400 for n in range(50)})
-    house.walked()
-    firsts = [part.since for part, _ in house.asked if part.since and part.since != FIRST_DAY]
+    followers = FollowerList({TODAY - timedelta(days=n): 400 for n in range(50)})
+    followers.walked()
+    firsts = [part.since for part, _ in followers.asked if part.since and part.since != FIRST_DAY]
     assert firsts == sorted(firsts)
 
 
 async def test_twelve_thousand_followers_are_all_counted(bus, tmp_path, clock):
     async with open_sandbox_client(tmp_path, clock) as zalo:
-        stage = zalo.stage
-        populate(stage, 12_000, 90)
-        populate(stage, 30, 5, follower=False, first=2 * 10**18)
+        account = zalo.account
+        populate(account, 12_000, 90)
+        populate(account, 30, 5, follower=False, first=2 * 10**18)
         followers = FollowerStore(bus)
         await followers.record_event(parsed_event("follow", -600, str(2 * 10**18)))
-        walk = await a_roll_call(bus, stage).sync()
+        walk = await a_roll_call(bus, account).sync()
         assert walk.followers == ScanCount(listed=12_000, reached=12_000)
         assert walk.others == ScanCount(listed=30, reached=30)
-        count = await followers.count(datetime.fromtimestamp(stage.clock(), UTC))
+        count = await followers.count(datetime.fromtimestamp(account.clock(), UTC))
         assert (count.followers, count.left, count.unknown) == (12_000, 1, 0)
         assert {key async for key, _ in followers.bucket.values()} == {
             *(str(10**18 + number) for number in range(12_000)), str(2 * 10**18),
         }  # fmt: skip
-        calls = sum(stage.sandbox.world.calls.values())
+        calls = sum(account.sandbox.world.calls.values())
         assert calls < 12_000 / PAGE_SIZE + 60
-        rate = max(stage.sandbox.world.calls.values())
+        rate = max(account.sandbox.world.calls.values())
         assert rate <= 5 * 60 + 10, "never faster than agreed"

@@ -10,9 +10,3 @@ async def client(bus, clock):
     """A unit's system in front of a gateway."""
     async with open_gateway(bus, clock) as gateway:
         yield gateway
-
-
-@pytest.fixture
-def office(case_pipeline):
-    """A gateway for case events, with intake and delivery behind it."""
-    return case_pipeline

@@ -7,45 +7,45 @@ import pytest
 from consumers.subscribers.csv_import import import_csv
 from contracts.vocabulary import DEFAULT
 from producers.pages.rendering import page_texts
-from tests.support.signup_app import KEYS, KNOWN, browser, heading, house, press_button
+from tests.support.signup_app import KEYS, KNOWN, browser, heading, press_button
 
-__all__ = ["browser", "house"]
+__all__ = ["browser"]
 
 ROOT = Path(__file__).parents[3]
 KEPT = page_texts()["kept"]
 
 
 @pytest.mark.promise("14.3")
-async def test_one_click_ends_it_at_once_and_again_says_the_same(house, browser):
+async def test_one_click_ends_it_at_once_and_again_says_the_same(signup_app, browser):
     said = {"List-Unsubscribe": "One-Click"}
     bodies = [{"data": said}, {"files": {"List-Unsubscribe": (None, "One-Click")}}, {}]
     for number, body in enumerate(bodies):
-        one = await house.subscribed(f"nguoi{number}@example.com")
-        path = f"/huy/{house.signer.token(one.id)}"
+        one = await signup_app.subscribed(f"nguoi{number}@example.com")
+        path = f"/huy/{signup_app.signer.token(one.id)}"
         answers = [await browser.post(path, **body) for _ in range(2)]
         for answer in answers:
             assert (answer.status_code, heading(answer)) == (200, "Quý vị đã ngừng nhận tin")
             assert "set-cookie" not in answer.headers
-    assert [reader.active for reader in await house.subscribers()] == [False] * 3
+    assert [reader.active for reader in await signup_app.subscribers()] == [False] * 3
 
 
 @pytest.mark.promise("14.3")
-async def test_a_scanner_that_fetches_the_link_ends_nothing(house, browser):
-    one = await house.subscribed()
-    path = f"/huy/{house.signer.token(one.id)}"
+async def test_a_scanner_that_fetches_the_link_ends_nothing(signup_app, browser):
+    one = await signup_app.subscribed()
+    path = f"/huy/{signup_app.signer.token(one.id)}"
     assert (await browser.get(path)).status_code == (await browser.head(path)).status_code == 200
-    assert await house.subscriber() == one
+    assert await signup_app.subscriber() == one
 
 
 @pytest.mark.promise("14.3")
-async def test_who_has_left_is_told_so_and_offered_no_button_again(house, browser):
-    gone, erased, back = [await house.subscribed(f"nguoi{n}@example.com") for n in range(3)]
-    paths = {one.id: f"/huy/{house.signer.token(one.id)}" for one in (gone, erased, back)}
+async def test_who_has_left_is_told_so_and_offered_no_button_again(signup_app, browser):
+    gone, erased, back = [await signup_app.subscribed(f"nguoi{n}@example.com") for n in range(3)]
+    paths = {one.id: f"/huy/{signup_app.signer.token(one.id)}" for one in (gone, erased, back)}
     for one in (gone, back):
         await browser.post(paths[one.id])
-    await house.unsubscribe.erase(erased, erased.email, reason="test")
-    house.clock.advance(86400)
-    await house.subscribed(back.email)
+    await signup_app.unsubscribe.erase(erased, erased.email, reason="test")
+    signup_app.clock.advance(86400)
+    await signup_app.subscribed(back.email)
     for one in (gone, erased):
         page = await browser.get(paths[one.id])
         assert (page.status_code, heading(page)) == (200, "Quý vị đã ngừng nhận tin")
@@ -60,34 +60,38 @@ def promised(page):
     return [name for name, text in KEPT.items() if text in page.text]
 
 
-async def a_reader(house, name, folder):
+async def a_reader(app, name, folder):
     """Somebody who came by the pages, or by a list: their consent is not kept here."""
     if name == "consent":
-        return await house.subscribed(KNOWN)
+        return await app.subscribed(KNOWN)
     (folder / "list.csv").write_text(f"email,name,topics,audiences,units,frequency\n{KNOWN},,,,,\n")
-    await import_csv(house.bus, folder / "list.csv", DEFAULT, KEYS.derive("addresses"))
-    return await house.subscriber(KNOWN)
+    await import_csv(app.bus, folder / "list.csv", DEFAULT, KEYS.derive("addresses"))
+    return await app.subscriber(KNOWN)
 
 
 @pytest.mark.parametrize("name", ["consent", "mark"])
-async def test_who_leaves_by_a_mail_is_told_what_is_kept_of_them(house, browser, tmp_path, name):
-    one = await a_reader(house, name, tmp_path)
-    path = f"/huy/{house.signer.token(one.id)}"
+async def test_who_leaves_by_a_mail_is_told_what_is_kept_of_them(
+    signup_app, browser, tmp_path, name
+):
+    one = await a_reader(signup_app, name, tmp_path)
+    path = f"/huy/{signup_app.signer.token(one.id)}"
     for answer in (await browser.post(path), await browser.post(path)):
         assert promised(answer) == [name]
         assert ("đồng ý" in answer.text) == (name == "consent")
-    assert (await house.subscribers())[0].consent == one.consent
+    assert (await signup_app.subscribers())[0].consent == one.consent
     assert promised(await browser.get(f"{path}/xoa")) == [name]
     await browser.post(f"{path}/xoa")
     for answer in (await browser.post(path), await browser.get(f"{path}/xoa")):
         assert (answer.status_code, promised(answer)) == (200, [])
-    assert await house.subscribers() == []
+    assert await signup_app.subscribers() == []
 
 
 @pytest.mark.parametrize("name", ["consent", "mark"])
-async def test_who_leaves_on_their_own_page_is_told_what_is_kept_of_them(house, tmp_path, name):
-    await a_reader(house, name, tmp_path)
-    async with house.signed_in(KNOWN) as browser:
+async def test_who_leaves_on_their_own_page_is_told_what_is_kept_of_them(
+    signup_app, tmp_path, name
+):
+    await a_reader(signup_app, name, tmp_path)
+    async with signup_app.signed_in(KNOWN) as browser:
         answer = await press_button(browser, "/ngung")
     assert (answer.status_code, promised(answer)) == (200, [name])
     assert ("đồng ý" in answer.text) == (name == "consent")

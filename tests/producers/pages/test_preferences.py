@@ -16,18 +16,15 @@ from tests.support.signup_app import (
     SEAL,
     SignupApp,
     heading,
-    house,
     press_button,
 )
-
-__all__ = ["house"]
 
 HTTPS = "https://thong-bao.moha.example"
 
 
-async def test_a_letter_lets_in_and_the_page_shows_what_is_kept(house):
-    await house.subscribed(name="Nguyễn Văn An", topics=["viec-lam"], frequency="weekly")
-    async with house.signed_in() as browser:
+async def test_a_letter_lets_in_and_the_page_shows_what_is_kept(signup_app):
+    await signup_app.subscribed(name="Nguyễn Văn An", topics=["viec-lam"], frequency="weekly")
+    async with signup_app.signed_in() as browser:
         page = (await browser.get("/dang-ky/tuy-chon")).text
         assert 'value="Nguyễn Văn An"' in page
         assert 'value="viec-lam" checked' in page
@@ -38,12 +35,12 @@ async def test_a_letter_lets_in_and_the_page_shows_what_is_kept(house):
         assert (saved.status_code, there) == (303, "/dang-ky/tuy-chon?xong=da-luu")
         assert 'role="status">Đã lưu' in (await browser.get(there)).text
         assert (await browser.get("/dang-ky/quan-ly")).status_code == 303
-    assert (await house.subscriber()).topics == ("tuyen-dung",)
+    assert (await signup_app.subscriber()).topics == ("tuyen-dung",)
 
 
-async def test_a_mistake_in_ones_own_page_is_said_where_it_is(house):
-    before = await house.subscribed()
-    async with house.signed_in() as browser:
+async def test_a_mistake_in_ones_own_page_is_said_where_it_is(signup_app):
+    before = await signup_app.subscribed()
+    async with signup_app.signed_in() as browser:
         for path, fields, field in (
             ("", {"topics": ["khong-co"]}, "topics"),
             ("", {"name": "x" * 151}, "name"),
@@ -57,29 +54,29 @@ async def test_a_mistake_in_ones_own_page_is_said_where_it_is(house):
             assert f'id="{field}-loi"' in answer.text
             assert f'id="{field}"' in answer.text
             assert field != "new_email" or page_texts()["wrong"]["new_email"] in answer.text
-    assert await house.subscriber() == before
+    assert await signup_app.subscriber() == before
 
 
 async def test_the_session_is_a_cookie_that_no_script_and_no_other_site_has(bus, tmp_path):
     clock = FakeClock(NOON.timestamp())
     for url, wanted in ((HTTPS, ("__Host-loa-dang-ky=", "Secure")), ("", ("loa-dang-ky=",))):
-        house = SignupApp(bus, tmp_path, clock, url)
-        await house.subscribed()
-        async with house.client() as browser:
+        app = SignupApp(bus, tmp_path, clock, url)
+        await app.subscribed()
+        async with app.client() as browser:
             await browser.post("/dang-ky/quan-ly", data={"email": ADDRESS})
-            cookie = (await browser.post((await house.last_mail()).path)).headers["set-cookie"]
+            cookie = (await browser.post((await app.last_mail()).path)).headers["set-cookie"]
         for trait in ("HttpOnly", "SameSite=strict", "Max-Age=3600", "Path=/", *wanted):
             assert trait in cookie
         clock.advance(86400)
-        await house.unsubscribe.erase(await house.subscriber(), ADDRESS, reason="test")
+        await app.unsubscribe.erase(await app.subscriber(), ADDRESS, reason="test")
 
 
 async def test_what_tells_browsers_apart_lets_nobody_in_and_is_no_text_of_others(bus, tmp_path):
-    house = SignupApp(bus, tmp_path, FakeClock(NOON.timestamp()), HTTPS)
-    await house.subscribed()
-    async with house.client() as browser:
+    app = SignupApp(bus, tmp_path, FakeClock(NOON.timestamp()), HTTPS)
+    await app.subscribed()
+    async with app.client() as browser:
         await browser.post("/dang-ky/quan-ly", data={"email": ADDRESS})
-        path = (await house.last_mail()).path
+        path = (await app.last_mail()).path
         for sent in ("", 'loa"; Domain=moha.example', "x" * 5000):
             cookie = {"Cookie": f"__Host-loa-trinh-duyet={sent}"}
             answer = await browser.get(path, headers=cookie)
@@ -90,35 +87,35 @@ async def test_what_tells_browsers_apart_lets_nobody_in_and_is_no_text_of_others
         assert (await browser.get("/dang-ky/tuy-chon")).status_code == 403
 
 
-async def test_nobody_elses_page_lets_a_reader_in_as_somebody_else(house):
-    await house.subscribed()
-    async with house.client() as browser:
+async def test_nobody_elses_page_lets_a_reader_in_as_somebody_else(signup_app):
+    await signup_app.subscribed()
+    async with signup_app.client() as browser:
         await browser.post("/dang-ky/quan-ly", data={"email": ADDRESS})
-        path = (await house.last_mail()).path
+        path = (await signup_app.last_mail()).path
         for site, status in (("cross-site", 403), ("same-site", 403), ("same-origin", 303)):
             answer = await browser.post(path, headers={"Sec-Fetch-Site": site})
             assert (answer.status_code, "set-cookie" in answer.headers) == (status, status == 303)
 
 
 @pytest.mark.promise("14.4")
-async def test_nobody_elses_page_acts_for_a_reader(house):
-    before = await house.subscribed()
-    await house.subscribed(KNOWN)
-    async with house.signed_in(KNOWN) as other:
+async def test_nobody_elses_page_acts_for_a_reader(signup_app):
+    before = await signup_app.subscribed()
+    await signup_app.subscribed(KNOWN)
+    async with signup_app.signed_in(KNOWN) as other:
         foreign = SEAL.search((await other.get("/dang-ky/tuy-chon")).text)[1]
-    async with house.signed_in() as browser, house.client() as stranger:
+    async with signup_app.signed_in() as browser, signup_app.client() as stranger:
         for path in ("", "/tam-dung", "/nhan-lai", "/dia-chi", "/ngung", "/xoa"):
             for form in ({"a": "b"}, {"seal": foreign}, {"seal": ""}):
                 answer = await browser.post(f"/dang-ky/tuy-chon{path}", data=form)
                 assert answer.status_code == 403
             answer = await stranger.post(f"/dang-ky/tuy-chon{path}", data={"seal": foreign})
             assert answer.status_code == 403
-    assert await house.subscriber() == before
+    assert await signup_app.subscriber() == before
 
 
-async def test_a_reader_takes_their_data_along_with_the_text_they_agreed_to(house):
-    one = await house.subscribed(name="Nguyễn Văn An", topics=["viec-lam"])
-    async with house.signed_in() as browser:
+async def test_a_reader_takes_their_data_along_with_the_text_they_agreed_to(signup_app):
+    one = await signup_app.subscribed(name="Nguyễn Văn An", topics=["viec-lam"])
+    async with signup_app.signed_in() as browser:
         answer = await browser.get("/dang-ky/tuy-chon/du-lieu")
     assert "attachment" in answer.headers["content-disposition"]
     said = answer.json()
@@ -126,7 +123,7 @@ async def test_a_reader_takes_their_data_along_with_the_text_they_agreed_to(hous
     assert said["consent"]["at"] == "2026-11-26T05:00:00Z"
     assert "Tôi đồng ý" in said["consent_text"]
     assert (said["left_alone"], said["left_alone_text"]) == (None, "")
-    async with house.client() as stranger:
+    async with signup_app.client() as stranger:
         assert (await stranger.get("/dang-ky/tuy-chon/du-lieu")).status_code == 403
 
 
@@ -138,42 +135,42 @@ async def test_a_reader_takes_their_data_along_with_the_text_they_agreed_to(hous
     ],
 )
 async def test_what_stands_against_an_address_is_part_of_its_readers_data(
-    house, reason, until, told
+    signup_app, reason, until, told
 ):
-    await house.subscribed()
-    async with house.signed_in() as browser:
-        await house.suppressions.add(ChannelName.EMAIL, ADDRESS, reason, until, at=NOON)
+    await signup_app.subscribed()
+    async with signup_app.signed_in() as browser:
+        await signup_app.suppressions.add(ChannelName.EMAIL, ADDRESS, reason, until, at=NOON)
         said = (await browser.get("/dang-ky/tuy-chon/du-lieu")).json()
     assert said["left_alone"]["reason"] == reason
     assert said["left_alone"]["at"] == "2026-11-26T05:00:00Z"
     assert [word for word in told if word not in said["left_alone_text"]] == []
 
 
-async def test_leaving_the_page_ends_the_session(house):
-    await house.subscribed()
-    async with house.signed_in() as browser:
+async def test_leaving_the_page_ends_the_session(signup_app):
+    await signup_app.subscribed()
+    async with signup_app.signed_in() as browser:
         cookie = dict(browser.cookies)
         assert heading(await press_button(browser, "/thoat")) == "Đã thoát"
         assert (await browser.get("/dang-ky/tuy-chon")).status_code == 403
         again = await browser.post("/dang-ky/tuy-chon/thoat")
         assert heading(again) == "Đã thoát"
-    async with house.client() as copy, house.signed_in() as other:
+    async with signup_app.client() as copy, signup_app.signed_in() as other:
         copy.cookies.update(cookie)
         for path in ("", "/du-lieu", "/xoa"):
             assert (await copy.get(f"/dang-ky/tuy-chon{path}")).status_code == 403
         assert (await other.get("/dang-ky/tuy-chon")).status_code == 200, "another session"
 
 
-async def test_signing_out_without_a_session_leaves_nothing_behind(house):
-    before = await house.stored_bytes()
-    async with house.client() as browser:
+async def test_signing_out_without_a_session_leaves_nothing_behind(signup_app):
+    before = await signup_app.stored_bytes()
+    async with signup_app.client() as browser:
         browser.cookies.set("loa-dang-ky", "x" * 200)
         assert heading(await browser.post("/dang-ky/tuy-chon/thoat")) == "Đã thoát"
-    assert await house.stored_bytes() == before
+    assert await signup_app.stored_bytes() == before
 
 
-async def test_a_visitor_without_a_letter_is_told_how_to_open_the_page(house):
-    async with house.client() as stranger:
+async def test_a_visitor_without_a_letter_is_told_how_to_open_the_page(signup_app):
+    async with signup_app.client() as stranger:
         answer = await stranger.get("/dang-ky/tuy-chon")
     assert (answer.status_code, heading(answer)) == (403, "Trang quản lý chưa mở hoặc đã đóng")
     assert "<title>Trang quản lý chưa mở hoặc đã đóng" in answer.text

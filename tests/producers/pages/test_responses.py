@@ -15,12 +15,11 @@ from tests.support.signup_app import (
     SignupApp,
     browser,
     heading,
-    house,
     serve_app,
     signup_form,
 )
 
-__all__ = ["browser", "house"]
+__all__ = ["browser"]
 
 HTTPS = "https://thong-bao.moha.example"
 
@@ -28,8 +27,8 @@ HTTPS = "https://thong-bao.moha.example"
 async def test_every_answer_is_guarded_and_kept_by_nobody(bus, tmp_path):
     paths = ["/dang-ky", "/dang-ky/khong-co", "/dang-ky/quan-ly", "/huy/sai", "/dang-ky/tuy-chon"]
     for url in (HTTPS, ""):
-        house = SignupApp(bus, tmp_path, FakeClock(NOON.timestamp()), url)
-        async with house.client() as browser:
+        app = SignupApp(bus, tmp_path, FakeClock(NOON.timestamp()), url)
+        async with app.client() as browser:
             for path in paths:
                 answer = await browser.get(path)
                 robots = {"X-Robots-Tag": "all"} if path == "/dang-ky" else {}
@@ -58,13 +57,13 @@ async def test_where_a_request_came_from_is_believed_of_a_trusted_proxy_alone():
 
 
 async def test_pages_stand_below_the_public_addresss_own_path(bus, tmp_path):
-    house = SignupApp(bus, tmp_path, FakeClock(NOON.timestamp()), "https://moha.example/loa")
-    house.url = "https://moha.example"
-    one = await house.subscribed()
-    async with house.signed_in() as browser:
+    app = SignupApp(bus, tmp_path, FakeClock(NOON.timestamp()), "https://moha.example/loa")
+    app.url = "https://moha.example"
+    one = await app.subscribed()
+    async with app.signed_in() as browser:
         paths = [
             "/dang-ky",
-            f"/huy/{house.signer.token(one.id)}",
+            f"/huy/{app.signer.token(one.id)}",
             f"{OPTIONS_PATH}/xoa",
             OPTIONS_PATH,
         ]
@@ -86,7 +85,7 @@ async def test_what_no_form_of_ours_sends_is_refused_in_words(browser):
     assert (await browser.put("/dang-ky")).status_code == 405
 
 
-async def test_who_hangs_up_in_the_middle_of_a_form_is_no_crash(house):
+async def test_who_hangs_up_in_the_middle_of_a_form_is_no_crash(signup_app):
     scope = {"type": "http", "method": "POST", "path": "/dang-ky", "query_string": b""}
     scope["headers"] = [(b"content-type", b"application/x-www-form-urlencoded")]
     said = iter([{"type": "http.request", "body": b"email=", "more_body": True}])
@@ -98,15 +97,15 @@ async def test_who_hangs_up_in_the_middle_of_a_form_is_no_crash(house):
         answered.append(message.get("status", 0))
 
     answered: list[int] = []
-    await house.app(scope, receive, send)
+    await signup_app.app(scope, receive, send)
     assert answered[0] == 400
 
 
-async def test_a_bus_that_is_away_is_said_and_nothing_is_claimed(house, browser, monkeypatch):
+async def test_a_bus_that_is_away_is_said_and_nothing_is_claimed(signup_app, browser, monkeypatch):
     async def silent(*_: object, **__: object) -> None:
         raise NoReply("no answer")
 
-    monkeypatch.setattr(type(house.store.bucket), "get", silent)
+    monkeypatch.setattr(type(signup_app.store.bucket), "get", silent)
     answer = await browser.post("/dang-ky", data=signup_form())
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
 

@@ -12,9 +12,9 @@ from contracts.subscriptions.transactional import TransactionalKind
 from contracts.vocabulary import DEFAULT
 from producers.pages.mail_limits import BURST
 from producers.pages.rendering import page_texts
-from tests.support.signup_app import ADDRESS, CONSENT, KNOWN, browser, heading, house, signup_form
+from tests.support.signup_app import ADDRESS, CONSENT, KNOWN, browser, heading, signup_form
 
-__all__ = ["browser", "house"]
+__all__ = ["browser"]
 
 BUCKET_CALLS = ("get", "create", "put", "get_many", "batch", "purge")
 
@@ -58,7 +58,7 @@ MISTAKES = [
 ]
 
 
-async def test_a_mistake_is_said_beside_its_field_and_the_rest_is_kept(house, browser):
+async def test_a_mistake_is_said_beside_its_field_and_the_rest_is_kept(signup_app, browser):
     kept = {"name": 'value="Nguyễn Văn An"', "topics": 'value="viec-lam" checked'}
     for changes, field in MISTAKES:
         form = signup_form(topics=["viec-lam"], name="Nguyễn Văn An") | changes
@@ -67,7 +67,7 @@ async def test_a_mistake_is_said_beside_its_field_and_the_rest_is_kept(house, br
         needed = [f'id="{field}-loi"', f'<a href="#{field}">', f'id="{field}"', "<title>Lỗi: "]
         needed += [text for name, text in kept.items() if name not in changes]
         assert [text for text in needed if text not in answer.text] == [], changes
-    assert await house.pending_mails() == {}
+    assert await signup_app.pending_mails() == {}
 
 
 async def test_a_mistake_is_said_in_a_citizens_words_and_names_its_field(browser):
@@ -95,7 +95,7 @@ async def test_what_was_written_comes_back_as_text_and_never_as_markup(browser):
     assert "<b>An" not in answer.text
 
 
-async def test_who_mends_the_address_finds_everything_else_as_it_was(house, browser):
+async def test_who_mends_the_address_finds_everything_else_as_it_was(signup_app, browser):
     wishes = {"topics": ["viec-lam", "tuyen-dung"], "units": ["van-phong-bo"], "name": "<An>"}
     sent = await browser.post("/dang-ky", data=signup_form(frequency="weekly", **wishes))
     fields = hidden(sent.text)
@@ -106,7 +106,7 @@ async def test_who_mends_the_address_finds_everything_else_as_it_was(house, brow
         assert re.search(f'value="{ticked}"[^>]* checked', again.text), ticked
     assert f'value="{ADDRESS}"' in again.text
     assert 'value="&lt;An&gt;"' in again.text
-    assert len(await house.pending_mails()) == 1, "showing the form sends nothing"
+    assert len(await signup_app.pending_mails()) == 1, "showing the form sends nothing"
     asked = await browser.post("/dang-ky/quan-ly", data={"email": ADDRESS})
     shown = await browser.post("/dang-ky/quan-ly/sua", data=hidden(asked.text))
     assert f'value="{ADDRESS}"' in shown.text
@@ -121,7 +121,7 @@ def hidden(page):
     return {name: values if name in lists else values[0] for name, values in found.items()}
 
 
-def work_of(house, monkeypatch):
+def work_of(app, monkeypatch):
     """Every read, write and message of the pages from now on: which, not of what."""
     calls = []
 
@@ -135,19 +135,19 @@ def work_of(house, monkeypatch):
         monkeypatch.setattr(owner, name, counted)
 
     for name in BUCKET_CALLS:
-        count(type(house.store.bucket), name)
-    count(type(house.bus), "publish")
+        count(type(app.store.bucket), name)
+    count(type(app.bus), "publish")
     return calls
 
 
 @pytest.mark.promise("14.2")
 async def test_known_or_not_an_address_gets_the_same_page_after_the_same_work(
-    house, browser, monkeypatch
+    signup_app, browser, monkeypatch
 ):
-    house.mailer.quota = HourlyMailQuota(house.bus, 1000, house.clock)
-    await house.subscribed(KNOWN)
-    house.clock.advance(86400)  # neither has got a letter today
-    calls = work_of(house, monkeypatch)
+    signup_app.mailer.quota = HourlyMailQuota(signup_app.bus, 1000, signup_app.clock)
+    await signup_app.subscribed(KNOWN)
+    signup_app.clock.advance(86400)  # neither has got a letter today
+    calls = work_of(signup_app, monkeypatch)
     for path, form in (("/dang-ky", signup_form()), ("/dang-ky/quan-ly", {})):
         pages, work = {}, {}
         for address in (KNOWN, ADDRESS):
@@ -161,52 +161,52 @@ async def test_known_or_not_an_address_gets_the_same_page_after_the_same_work(
         assert len(KNOWN) == len(ADDRESS)
         assert pages[KNOWN] == pages[ADDRESS]
         assert work[KNOWN] == work[ADDRESS] != []
-    kinds = sorted(one.kind.value for one in (await house.pending_mails()).values())
+    kinds = sorted(one.kind.value for one in (await signup_app.pending_mails()).values())
     assert kinds == ["absent", "confirm", "manage", "manage"]
 
 
-async def test_a_readers_letter_goes_to_the_address_as_they_have_it(house, browser):
-    await house.subscribed(KNOWN)
+async def test_a_readers_letter_goes_to_the_address_as_they_have_it(signup_app, browser):
+    await signup_app.subscribed(KNOWN)
     for path, form in (("/dang-ky", signup_form()), ("/dang-ky/quan-ly", {})):
         answer = await browser.post(path, data=form | {"email": KNOWN.title()})
         assert KNOWN.title() in answer.text, "the page says what was written"
-    sent = [(one.kind, one.address) for one in (await house.pending_mails()).values()]
+    sent = [(one.kind, one.address) for one in (await signup_app.pending_mails()).values()]
     assert sent == [(TransactionalKind.MANAGE, KNOWN)] * 2
 
 
-async def test_beyond_the_limits_the_page_says_the_same_and_no_letter_goes(house, browser):
+async def test_beyond_the_limits_the_page_says_the_same_and_no_letter_goes(signup_app, browser):
     answers = [await browser.post("/dang-ky", data=signup_form()) for _ in range(DAILY_LIMIT + 2)]
     assert len({answer.content for answer in answers}) == 1
-    assert len(await house.pending_mails()) == DAILY_LIMIT
+    assert len(await signup_app.pending_mails()) == DAILY_LIMIT
     for number in range(int(BURST)):
         await browser.post("/dang-ky", data=signup_form(f"khac{number}@example.com"))
-    assert len(await house.pending_mails()) == DAILY_LIMIT + BURST - (DAILY_LIMIT + 2)
-    async with house.client("2001:db8:1:2::1") as other:
+    assert len(await signup_app.pending_mails()) == DAILY_LIMIT + BURST - (DAILY_LIMIT + 2)
+    async with signup_app.client("2001:db8:1:2::1") as other:
         await other.post("/dang-ky", data=signup_form("mang-khac@example.com"))
-    assert (await house.last_mail()).address == "mang-khac@example.com"
+    assert (await signup_app.last_mail()).address == "mang-khac@example.com"
 
 
 @pytest.mark.promise("14.1")
-async def test_a_link_shows_a_button_and_only_pressing_it_does_anything(house, browser):
+async def test_a_link_shows_a_button_and_only_pressing_it_does_anything(signup_app, browser):
     await browser.post("/dang-ky", data=signup_form(topics=["viec-lam"]))
-    path = (await house.last_mail()).path
+    path = (await signup_app.last_mail()).path
     shown = await browser.get(path)
-    assert (shown.status_code, await house.subscribers()) == (200, [])
+    assert (shown.status_code, await signup_app.subscribers()) == (200, [])
     assert ADDRESS in shown.text
     assert "Việc làm" in shown.text
     assert (await browser.head(path)).status_code == 200
-    assert await house.subscribers() == []
+    assert await signup_app.subscribers() == []
     assert heading(await browser.post(path)) == "Đăng ký thành công"
 
 
-async def test_a_forged_link_is_no_page_and_an_old_one_says_so(house, browser):
+async def test_a_forged_link_is_no_page_and_an_old_one_says_so(signup_app, browser):
     for path in ("xac-nhan", "quan-ly", "doi-dia-chi"):
         for method in (browser.get, browser.post):
             answer = await method(f"/dang-ky/{path}/gAAAAABforged")
             assert (answer.status_code, heading(answer)) == (404, "Liên kết không đúng")
     await browser.post("/dang-ky", data=signup_form())
-    confirm = (await house.last_mail()).path
-    house.clock.advance(72 * 3600)
+    confirm = (await signup_app.last_mail()).path
+    signup_app.clock.advance(72 * 3600)
     for method in (browser.get, browser.post):
         answer = await method(confirm)
         assert (answer.status_code, heading(answer)) == (410, "Liên kết đã hết hiệu lực")

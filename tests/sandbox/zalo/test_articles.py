@@ -28,7 +28,7 @@ async def test_an_article_is_checked_strictly(zalo, changes, words):
     answer = await zalo.create(**changes)
     assert answer["error"] == -201
     assert words in answer["message"]
-    assert zalo.stage.articles == []
+    assert zalo.account.articles == []
 
 
 async def verify(zalo, token):
@@ -39,23 +39,23 @@ async def test_verifying_takes_a_while(zalo):
     token = (await zalo.create())["data"]["token"]
     answers = [await verify(zalo, token) for _ in range(3)]
     assert [answer["error"] for answer in answers] == [-214, -214, 0]
-    assert answers[-1]["data"]["id"] == zalo.stage.articles[0].id
+    assert answers[-1]["data"]["id"] == zalo.account.articles[0].id
     assert (await verify(zalo, "unknown"))["error"] == -201
 
 
 async def test_a_picture_that_can_not_be_fetched_is_told_at_verify(zalo):
-    zalo.stage.set_rules(broken_images=("mac-dinh",), processing=0)
+    zalo.account.set_rules(broken_images=("mac-dinh",), processing=0)
     token = (await zalo.create())["data"]["token"]
     words = [(await verify(zalo, token))["message"] for _ in range(4)]
     assert words == ["Upload media failed"] * 3 + ["Too many failed attempts"]
-    assert zalo.stage.articles == []
+    assert zalo.account.articles == []
 
 
 async def test_a_removed_article_gives_its_place_in_the_quota_back(zalo):
-    zalo.stage.set_rules(article_quota=1)
+    zalo.account.set_rules(article_quota=1)
     await zalo.create()
     assert "limit quota create article" in (await zalo.create())["message"]
-    assert await zalo.code("/v2.0/article/remove", {"id": zalo.stage.articles[0].id}) == 0
+    assert await zalo.code("/v2.0/article/remove", {"id": zalo.account.articles[0].id}) == 0
     assert (await zalo.create())["error"] == 0
     await zalo.later(days=31)
     assert (await zalo.create())["error"] == 0
@@ -78,7 +78,7 @@ async def test_the_list_is_particular_about_its_parameters(zalo, query, words):
 
 async def test_the_list_shows_hidden_articles_newest_first(zalo):
     for number in range(12):
-        zalo.stage.clock.advance(1)
+        zalo.account.clock.advance(1)
         await zalo.create(title=f"Tin {number}")
     _, body = await zalo.get("/v2.0/article/getslice", limit=10, offset=0, type="normal")
     medias = body["data"]["medias"]
@@ -90,8 +90,8 @@ async def test_the_list_shows_hidden_articles_newest_first(zalo):
 
 async def test_an_update_is_verified_or_not_as_the_rules_say(zalo):
     await zalo.create()
-    article = {**article_payload(title="Mới"), "id": zalo.stage.articles[0].id}
+    article = {**article_payload(title="Mới"), "id": zalo.account.articles[0].id}
     assert set((await zalo.said("/v2.0/article/update", article))["data"]) == {"token"}
-    zalo.stage.set_rules(update_token=False)
+    zalo.account.set_rules(update_token=False)
     answer = await zalo.said("/v2.0/article/update", article)
-    assert answer["data"] == {"id": zalo.stage.articles[0].id}
+    assert answer["data"] == {"id": zalo.account.articles[0].id}

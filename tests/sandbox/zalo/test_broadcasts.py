@@ -11,36 +11,36 @@ ALL = {"hà nội", "đà nẵng", "ẩn danh"}
 async def test_only_one_to_five_visible_articles_can_be_broadcast(zalo):
     await zalo.create()
     await zalo.create(status="show")
-    hidden, shown = (item.id for item in zalo.stage.articles)
+    hidden, shown = (item.id for item in zalo.account.articles)
     for ids in ((), (hidden,), ("unknown",), (shown,) * 6):
         assert await zalo.code(SEND, broadcast(*ids)) == -201
     answer = await zalo.said(SEND, broadcast(shown))
-    assert answer["data"]["message_id"] == zalo.stage.broadcasts[0].id
+    assert answer["data"]["message_id"] == zalo.account.broadcasts[0].id
 
 
 @pytest.mark.parametrize("hour", [22, 5])
 async def test_no_broadcast_at_night(zalo, hour):
     await zalo.create(status="show")
     await zalo.said("/_sandbox/clock", {"now": f"2027-01-15T{hour:02}:00:00+07:00"})
-    assert await zalo.code(SEND, broadcast(zalo.stage.articles[0].id)) == -234
+    assert await zalo.code(SEND, broadcast(zalo.account.articles[0].id)) == -234
 
 
 async def test_broadcasts_have_a_quota_and_arrive_half_an_hour_later(zalo):
-    zalo.stage.set_rules(broadcast_quota=1)
+    zalo.account.set_rules(broadcast_quota=1)
     await zalo.create(status="show")
-    body = broadcast(zalo.stage.articles[0].id)
+    body = broadcast(zalo.account.articles[0].id)
     assert [await zalo.code(SEND, body) for _ in range(2)] == [0, -211]
     assert (await zalo.said("/v2.0/oa/quota/message"))["data"]["remain"] == "0"
     await zalo.later(seconds=1799)
     assert delivered(zalo) == {}
     await zalo.later(seconds=1)
-    assert delivered(zalo) == {zalo.stage.broadcasts[0].id: []}
+    assert delivered(zalo) == {zalo.account.broadcasts[0].id: []}
 
 
 async def sent(zalo, target=None):
     """The id of a new broadcast of a visible article."""
     await zalo.create(status="show")
-    answer = await zalo.said(SEND, broadcast(zalo.stage.articles[-1].id, target=target))
+    answer = await zalo.said(SEND, broadcast(zalo.account.articles[-1].id, target=target))
     return answer["data"]["message_id"]
 
 
@@ -83,13 +83,13 @@ async def test_a_target_that_makes_no_sense_is_refused(zalo):
     last = {"ages": 7, "gender": 2, "locations": 2, "cities": 63}
     beyond = [{field: code + 1} for field, code in last.items()]
     for target in ([], "all", {"ages": "x"}, {"moon": "1"}, {"gender": -1}, *beyond):
-        body = broadcast(zalo.stage.articles[0].id) | {"recipient": {"target": target}}
+        body = broadcast(zalo.account.articles[0].id) | {"recipient": {"target": target}}
         assert await zalo.code(SEND, body) == -201, target
-    assert await zalo.code(SEND, broadcast(zalo.stage.articles[0].id, target=last)) == 0
+    assert await zalo.code(SEND, broadcast(zalo.account.articles[0].id, target=last)) == 0
 
 
 async def test_a_follower_gets_one_broadcast_a_day_and_so_many_a_month(zalo):
-    zalo.stage.set_rules(follower_broadcasts=2)
+    zalo.account.set_rules(follower_broadcasts=2)
     user_id = await zalo.person()
     arrived = []
     for pause in ({"minutes": 1}, {"days": 1}, {"days": 1}, {"days": 15}, {}):

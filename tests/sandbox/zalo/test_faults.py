@@ -48,7 +48,7 @@ async def bodies(zalo):
     """The body of a call of each route."""
     user_id = await zalo.person(phone=PHONE)
     await zalo.create(status="show")
-    [article] = zalo.stage.articles
+    [article] = zalo.account.articles
     return {
         "article.create": article_payload(),
         "article.remove": {"id": article.id},
@@ -80,10 +80,10 @@ async def outcome(zalo, path, body):
     [*product(["oa.cs"], FAULTS), *product(ROUTES, ["drop_after", "late_effect"])],
 )
 async def test_each_fault_leaves_its_effect_and_its_answer(zalo, bodies, route, kind):
-    zalo.stage.set_rules(oa_type=2)
+    zalo.account.set_rules(oa_type=2)
     (path, fact), (seen, effects) = ROUTES[route], FAULTS[kind]
     before = len(zalo.facts(fact))
-    zalo.stage.fault(route, kind, delay_s=0.01, code=-32)
+    zalo.account.fault(route, kind, delay_s=0.01, code=-32)
     assert await outcome(zalo, path, bodies[route]) == seen
     assert len(zalo.facts(fact)) - before == effects
     await zalo.later(seconds=60)
@@ -92,10 +92,10 @@ async def test_each_fault_leaves_its_effect_and_its_answer(zalo, bodies, route, 
 
 
 async def test_a_late_effect_is_admitted_by_the_token_it_came_with(zalo, bodies):
-    zalo.stage.fault("oa.deletefollowerinfo", "late_effect", times=2)
+    zalo.account.fault("oa.deletefollowerinfo", "late_effect", times=2)
     body = bodies["oa.deletefollowerinfo"]
     assert await outcome(zalo, FORGET, body) is None
-    zalo.stage.sandbox.grant()
+    zalo.account.sandbox.grant()
     await zalo.later(seconds=60)
     [erased] = zalo.facts("info_deleted")
     assert erased["user_id"] == body["user_id"]
@@ -104,16 +104,16 @@ async def test_a_late_effect_is_admitted_by_the_token_it_came_with(zalo, bodies)
 
 
 async def test_a_late_effect_that_is_refused_in_the_end_has_none(zalo, bodies):
-    zalo.stage.fault("oa.message", "late_effect")
+    zalo.account.fault("oa.message", "late_effect")
     assert await outcome(zalo, "/v2.0/oa/message", bodies["oa.message"]) is None
     await zalo.said("/v2.0/article/remove", bodies["article.remove"])
     await zalo.later(seconds=60)
-    assert zalo.stage.broadcasts == []
+    assert zalo.account.broadcasts == []
     assert (await zalo.get("/v2.0/oa/getoa"))[1]["error"] == 0
 
 
 async def test_a_fault_waits_its_turn_and_passes(zalo):
-    zalo.stage.fault("oa.getoa", "html_before", skip=1, times=2, status=504)
+    zalo.account.fault("oa.getoa", "html_before", skip=1, times=2, status=504)
     statuses = []
     for _ in range(4):
         async with zalo.http.get("/v2.0/oa/getoa", headers=zalo.headers) as answer:

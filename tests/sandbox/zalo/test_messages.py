@@ -27,7 +27,7 @@ async def wrote(zalo, **facts):
     ],
 )
 async def test_which_call_an_account_may_use(zalo, rules, v3, v2):
-    zalo.stage.set_rules(**rules)
+    zalo.account.set_rules(**rules)
     user_id = await wrote(zalo)
     codes = [await zalo.code(path, zalo.message(user_id)) for path in (V3, V2)]
     assert codes == [v3, v2]
@@ -35,15 +35,15 @@ async def test_which_call_an_account_may_use(zalo, rules, v3, v2):
 
 
 async def test_the_free_package_has_no_list_and_no_articles(zalo):
-    zalo.stage.set_rules(free_package=True)
+    zalo.account.set_rules(free_package=True)
     assert (await zalo.ask("/v3.0/oa/user/getlist"))["error"] == -224
     assert (await zalo.create())["error"] == -224
-    assert zalo.stage.articles == []
+    assert zalo.account.articles == []
 
 
 @BOTH_CALLS
 async def test_the_window_closes_seven_days_after_the_last_word(zalo, rules, path):
-    zalo.stage.set_rules(**rules)
+    zalo.account.set_rules(**rules)
     user_id = await wrote(zalo)
     for silence, code in [({"days": 7, "seconds": -1}, 0), ({"seconds": 1}, -230)]:
         await zalo.later(**silence)
@@ -79,7 +79,7 @@ async def test_what_zalo_says_of_one_person(zalo, code):
 
 @BOTH_CALLS
 async def test_a_message_holds_a_text_of_limited_length(zalo, rules, path):
-    zalo.stage.set_rules(**rules)
+    zalo.account.set_rules(**rules)
     recipient = {"user_id": await zalo.person()}
     photo = {"type": "template", "payload": {"template_type": "media", "elements": [{}]}}
     for content, code in [
@@ -104,7 +104,7 @@ async def test_the_answer_of_a_reply(zalo):
     user_id = await wrote(zalo)
     data = (await zalo.said(V2, zalo.message(user_id)))["data"]
     assert data.pop("message_id") == zalo.facts("cs_sent")[0]["message"]["id"]
-    noon = str(round(zalo.stage.clock() * 1000))
+    noon = str(round(zalo.account.clock() * 1000))
     assert data == {"user_id": user_id, "sent_time": noon, "quota": {"quota_type": "reply"}}
 
 
@@ -116,5 +116,5 @@ async def test_beyond_two_days_a_message_costs(zalo):
     assert "quota" not in billed["data"]
     assert refused["error"] == -321, "45 of 100 are left"
     assert await zalo.balance() == 45
-    zalo.stage.set_rules(zca_linked=False)
+    zalo.account.set_rules(zca_linked=False)
     assert await zalo.code(V2, zalo.message(user_id)) == -320

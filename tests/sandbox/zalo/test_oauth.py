@@ -41,7 +41,7 @@ async def test_consent_leads_back_with_a_code_that_works_once(zalo):
 @pytest.mark.parametrize(("late_s", "verifier"), [(0, "wrong"), (601, VERIFIER)])
 async def test_a_code_needs_its_verifier_and_lives_ten_minutes(zalo, late_s, verifier):
     code = code_of(await consent(zalo))
-    zalo.stage.clock.advance(late_s)
+    zalo.account.clock.advance(late_s)
     assert "access_token" not in await exchange(zalo, code, verifier)
 
 
@@ -55,7 +55,7 @@ async def test_a_code_needs_its_verifier_and_lives_ten_minutes(zalo, late_s, ver
     ],
 )
 async def test_a_consent_that_is_set_up_wrongly_says_how(zalo, changes, error):
-    zalo.stage.set_rules(callback_url=CALLBACK)
+    zalo.account.set_rules(callback_url=CALLBACK)
     assert isinstance(await consent(zalo), str)
     assert (await consent(zalo, **changes))["error"] == error
 
@@ -92,9 +92,9 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 async def test_a_dead_refresh_token_is_refused_in_every_form_that_was_seen(zalo, form):
-    zalo.stage.set_rules(spent_answer=form, oauth_failure=form)
+    zalo.account.set_rules(spent_answer=form, oauth_failure=form)
     spent = zalo.world.tokens.refresh
-    zalo.stage.sandbox.grant()
+    zalo.account.sandbox.grant()
     for token in (spent, "unknown", ""):
         status, text, body = await renewal(zalo, token)
         assert status == (504 if form == "html" else 200)
@@ -103,10 +103,10 @@ async def test_a_dead_refresh_token_is_refused_in_every_form_that_was_seen(zalo,
 
 async def test_a_refresh_token_lives_three_months(zalo):
     token = zalo.world.tokens.refresh
-    zalo.stage.clock.advance(90 * 86400)
+    zalo.account.clock.advance(90 * 86400)
     assert (await renewal(zalo, token))[2]["error"] == -14014
-    token = zalo.stage.sandbox.grant().refresh_token
-    zalo.stage.clock.advance(90 * 86400 - 1)
+    token = zalo.account.sandbox.grant().refresh_token
+    zalo.account.clock.advance(90 * 86400 - 1)
     assert (await renewal(zalo, token))[2]["access_token"]
 
 
@@ -123,7 +123,7 @@ async def test_a_refresh_token_lives_three_months(zalo):
 )
 async def test_a_rotation_whose_answer_is_lost_kills_the_old_pair(zalo, kind, rotated):
     token = zalo.world.tokens.refresh
-    zalo.stage.fault("oauth.token", kind)
+    zalo.account.fault("oauth.token", kind)
     try:
         assert (await renewal(zalo, token))[2] is None
     except (aiohttp.ClientError, json.JSONDecodeError):

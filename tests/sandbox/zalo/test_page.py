@@ -16,7 +16,7 @@ async def see(zalo, path="/", **query):
 async def test_each_person_has_a_page_with_what_they_see(zalo):
     item = a_publication(body="Lương <script>alert(1)</script> & thưởng")
     for row in ("article", "broadcast"):
-        await zalo.stage.send(item, row)
+        await zalo.account.send(item, row)
     binh = await zalo.person(name="Trần Thị Bình", phone=PHONE)
     other = await zalo.person(name="Lê Văn Cường")
     await zalo.later(minutes=30)

@@ -31,9 +31,9 @@ async def test_a_call_without_its_token_is_refused(zalo, method, headers, query,
 
 
 async def test_an_expired_token_and_the_business_host_have_codes_of_their_own(zalo):
-    zalo.stage.clock.advance(89999)
+    zalo.account.clock.advance(89999)
     assert (await zalo.get(PROFILE))[1]["error"] == 0
-    zalo.stage.clock.advance(1)
+    zalo.account.clock.advance(1)
     assert (await zalo.get(PROFILE))[1]["error"] == -220
     for path in ("/quality", "/message/quota", "/template/info/v2"):
         assert (await zalo.get(path))[1]["error"] == -124
@@ -54,13 +54,13 @@ async def test_paths_and_verbs_that_are_not_there(zalo, method, path, status, er
 
 
 async def test_the_rate_limit_counts_down_by_the_minute(zalo):
-    zalo.stage.set_rules(per_minute=2)
+    zalo.account.set_rules(per_minute=2)
     for remain in ("1", "0", "0"):
         async with zalo.http.get(PROFILE, headers=zalo.headers) as answer:
             assert answer.headers["X-RateLimit-Remain"] == remain
             last = await answer.json()
     assert last["error"] == -32
-    zalo.stage.clock.advance(60)
+    zalo.account.clock.advance(60)
     assert (await zalo.get(PROFILE))[1]["error"] == 0
 
 
@@ -85,7 +85,7 @@ def test_in_a_demo_it_is_never_night(minute):
 async def test_the_state_survives_a_restart(zalo, tmp_path, clock):
     """The journal restores articles, tokens, people, messages, rules, clock and balance."""
     for row in ("article", "broadcast"):
-        await zalo.stage.send(a_publication(), row)
+        await zalo.account.send(a_publication(), row)
     user_id = await zalo.person(phone=PHONE, name="Bình")
     off = await zalo.person(phone="84987654321", online=False)
     await zalo.act(user_id, "write", text="Hỏi")
@@ -104,7 +104,7 @@ async def test_the_state_survives_a_restart(zalo, tmp_path, clock):
     before.record("rules_set", rules={"an_older_rule": 1})
     message = {"id": "old", "user_id": user_id, "sort": "text", "content": {}, "old_field": True}
     before.record("cs_sent", message=message)
-    await zalo.stage.sandbox.scheduler.stop()
+    await zalo.account.sandbox.scheduler.stop()
     again = await server.start("127.0.0.1", 0, tmp_path, clock)
     await again.close()
     after = again.world

@@ -30,11 +30,11 @@ async def set_template(zalo, template, **changes):
 
 
 async def test_the_answer_tells_its_numbers_as_text(zalo):
-    zalo.stage.set_rules(daily_quota=500)
+    zalo.account.set_rules(daily_quota=500)
     data = (await zalo.said(BY_PHONE, order()))["data"]
     assert data.pop("msg_id") == zalo.facts("template_sent")[0]["message"]["id"]
     assert data == {
-        "sent_time": str(round(zalo.stage.clock() * 1000)),
+        "sent_time": str(round(zalo.account.clock() * 1000)),
         "sending_mode": "1",
         "quota": {"dailyQuota": "500", "remainingQuota": "499"},
     }
@@ -117,7 +117,7 @@ async def test_each_refusal_of_a_recipient_and_of_the_account_has_its_code(zalo)
     unknown = order(phone="84987654321")
     assert await zalo.code(BY_PHONE, unknown) == 0
     for rules, code in [({"unknown_phones": -114}, -114), ({"zca_linked": False}, -136)]:
-        zalo.stage.set_rules(**rules)
+        zalo.account.set_rules(**rules)
         assert await zalo.code(BY_PHONE, unknown) == code
 
 
@@ -126,12 +126,12 @@ async def test_each_refusal_of_a_recipient_and_of_the_account_has_its_code(zalo)
 )
 async def test_some_templates_do_not_go_at_night(zalo, hour, care, news):
     await zalo.said("/_sandbox/clock", {"now": f"2027-01-15T{hour:02}:00:00+07:00"})
-    zalo.stage.sandbox.grant()
+    zalo.account.sandbox.grant()
     assert [await zalo.code(BY_PHONE, order(id)) for id in (CARE, NEWS)] == [care, news]
 
 
 async def test_the_account_the_template_and_promotions_have_limits(zalo):
-    zalo.stage.set_rules(daily_quota=4, monthly_promotions=1)
+    zalo.account.set_rules(daily_quota=4, monthly_promotions=1)
     await set_template(zalo, zalo.world.templates.templates[NEWS], daily_limit=1)
     sent = [NEWS, NEWS, SURVEY, SURVEY, OTP, OTP, OTP]
     codes = [await zalo.code(BY_PHONE, order(id)) for id in sent]
@@ -156,7 +156,7 @@ async def test_what_arrives_is_paid_for_and_an_empty_balance_stops(zalo):
 
 @pytest.mark.parametrize("on_top", [False, True])
 async def test_a_template_by_user_id(zalo, on_top):
-    zalo.stage.set_rules(sent_time_on_top=on_top)
+    zalo.account.set_rules(sent_time_on_top=on_top)
     user_id = await zalo.person()
     answer = await zalo.said(BY_USER_ID, order_by_user_id(user_id))
     data = answer["data"]
@@ -186,7 +186,7 @@ async def test_a_template_by_user_id(zalo, on_top):
 )
 async def test_who_can_be_reached_by_user_id(zalo, rules, person, template, code):
     user_id = await zalo.person(**person)
-    zalo.stage.set_rules(**rules)
+    zalo.account.set_rules(**rules)
     assert await zalo.code(BY_USER_ID, order_by_user_id(user_id, template)) == code
 
 

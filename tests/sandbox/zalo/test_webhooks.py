@@ -85,7 +85,7 @@ async def webhook(zalo):
 
 @pytest.mark.parametrize(("rules", "path"), [({}, V2), ({"oa_type": 2}, "/v3.0/oa/message/cs")])
 async def test_echo_and_receipt_carry_the_id_of_the_answer(zalo, receiver, rules, path):
-    zalo.stage.set_rules(**rules, receipt_after_s=3600)
+    zalo.account.set_rules(**rules, receipt_after_s=3600)
     user_id = await zalo.person()
     id = (await zalo.said(path, zalo.message(user_id)))["data"]["message_id"]
     await heard(zalo, receiver, "oa_send_text")
@@ -108,9 +108,9 @@ async def test_a_refused_message_and_a_computer_have_no_receipt(zalo, receiver):
 
 
 async def test_a_template_s_receipt_carries_the_tracking_id_and_says_when(zalo, receiver):
-    zalo.stage.set_rules(receipt_after_s=60)
+    zalo.account.set_rules(receipt_after_s=60)
     id = (await zalo.said(BY_PHONE, order(tracking_id="loa-77")))["data"]["msg_id"]
-    due = str(round((zalo.stage.clock() + 60) * 1000))
+    due = str(round((zalo.account.clock() + 60) * 1000))
     await zalo.later(hours=2)
     [receipt] = await heard(zalo, receiver, "user_received_message")
     assert receipt["message"] == {"delivery_time": due, "msg_id": id, "tracking_id": "loa-77"}
@@ -158,7 +158,7 @@ async def test_a_template_can_be_answered_and_rated(zalo, receiver):
 @pytest.mark.parametrize("failure", ["refused", "status", "hang"])
 async def test_the_retries_end_in_silence_until_the_webhook_is_enabled(zalo, receiver, failure):
     receiver.status, receiver.hang = (500 if failure == "status" else 200), failure == "hang"
-    zalo.stage.set_rules(webhook_timeout_s=0.02 if failure == "hang" else 2.0)
+    zalo.account.set_rules(webhook_timeout_s=0.02 if failure == "hang" else 2.0)
     user_id = await zalo.person()
     if failure == "refused":
         await zalo.said("/_sandbox/webhook", {"url": NOWHERE})
@@ -171,7 +171,7 @@ async def test_the_retries_end_in_silence_until_the_webhook_is_enabled(zalo, rec
     assert [fact["number"] for fact in zalo.facts("event_posted")] == list(range(6))
     assert (await webhook(zalo))["enabled"] is False
     receiver.status, receiver.hang, zalo.world.webhook_queue.url = 200, False, receiver.url
-    zalo.stage.set_rules(webhook_timeout_s=2.0)
+    zalo.account.set_rules(webhook_timeout_s=2.0)
     receiver.came.clear()
     await zalo.act(user_id, "write", text="Có ai không?")
     await zalo.later(hours=2)

@@ -16,12 +16,12 @@ READERS = 30
 
 @pytest.fixture
 def new_email_pipeline(bus, tmp_path):
-    def house(port, count=READERS, **changes):
+    def new_pipeline(port, count=READERS, **changes):
         loa = EmailPipeline(bus, tmp_path, count, port, **changes)
         loa.provider.pool.clock = loa.clock
         return loa
 
-    return house
+    return new_pipeline
 
 
 def fallback(receiver: SmtpReceiver) -> dict:

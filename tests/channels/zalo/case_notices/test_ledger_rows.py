@@ -21,18 +21,18 @@ ROUNDS = 6
 class NoticeCase:
     """A dossier whose events are delivered by the real channel, or by mail."""
 
-    def __init__(self, office, house):
-        self.office, self.house = office, house
+    def __init__(self, pipeline, notices):
+        self.pipeline, self.notices = pipeline, notices
         self.number = 0
         self.contact = {}
 
     async def new_process(self):
         """A new channel and worker; only the bus remembers."""
-        await self.house.start()
-        self.office.providers[ZALO] = self.house.channel
-        self.office.folder /= "next"
-        self.office.workers[ZALO] = worker = self.office.worker(ZALO)
-        worker.breaker_store.clock = self.house.clock
+        await self.notices.start()
+        self.pipeline.providers[ZALO] = self.notices.channel
+        self.pipeline.folder /= "next"
+        self.pipeline.workers[ZALO] = worker = self.pipeline.worker(ZALO)
+        worker.breaker_store.clock = self.notices.clock
 
     async def happens(self):
         """The next event, to a person of its own, is taken in."""
@@ -40,10 +40,10 @@ class NoticeCase:
         mine = self.contact or {"phone": self.phone(self.number), "email": "a@example.com"}
         contact = mine | {"consent": True}
         event = sample_event("updated", id=f"e-{self.number}", contact=contact)
-        answer = await self.office.accepted(event)
+        answer = await self.pipeline.accepted(event)
         assert answer["revision"] == self.number
-        entry = notice_entry(self.number, answer["event_id"], self.house.clock())
-        await self.office.notices.start_batch(self.batch(), entry)
+        entry = notice_entry(self.number, answer["event_id"], self.notices.clock())
+        await self.pipeline.notices.start_batch(self.batch(), entry)
         return self.number
 
     def phone(self, number):
@@ -54,59 +54,61 @@ class NoticeCase:
 
     async def works(self, number, channel=ZALO):
         """Woken as the queue does, until there is nothing to do now."""
-        gate = self.office.workers[channel].channel_gate
+        gate = self.pipeline.workers[channel].channel_gate
         for _ in range(ROUNDS):
             await gate.refresh(gate.current)  # as the service does once a second
             try:
-                await self.office.work(channel, number)
+                await self.pipeline.work(channel, number)
             except RetryLater as later:
-                self.house.clock.advance(later.delay_s)
+                self.notices.clock.advance(later.delay_s)
             else:
                 break
-        return await self.office.status(channel, number)
+        return await self.pipeline.status(channel, number)
 
     async def due(self, number):
-        return (await self.office.ledger.state(self.batch(ZALO, number))).value.due
+        return (await self.pipeline.ledger.state(self.batch(ZALO, number))).value.due
 
 
 @pytest.fixture
 async def notice_case(bus, clock, tmp_path):
-    async with open_zalo_notices(tmp_path, clock) as house, open_gateway(bus, clock) as door:
-        stage = house.account
-        house.sent = NoticeMessageIds(bus)
-        notebook = BusArticleStore(bus, stage.sandbox.settings.app_id)
+    async with open_zalo_notices(tmp_path, clock) as notices, open_gateway(bus, clock) as door:
+        account = notices.account
+        notices.sent = NoticeMessageIds(bus)
+        notebook = BusArticleStore(bus, account.sandbox.settings.app_id)
         rates = BusKeyValueStore(bus, subjects.CONTROL.name)
-        stage.elsewhere = ChannelStores(stage.token_vault, notebook, stage.key, rates, house.sent)
-        case = NoticeCase(CasePipeline(bus, door, tmp_path, clock), house)
+        account.elsewhere = ChannelStores(
+            account.token_vault, notebook, account.key, rates, notices.sent
+        )
+        case = NoticeCase(CasePipeline(bus, door, tmp_path, clock), notices)
         await case.new_process()
-        await house.templates.register(shipped_routes())
+        await notices.templates.register(shipped_routes())
         yield case
 
 
 async def test_who_refuses_us_is_not_asked_again_and_gets_mail(notice_case):
     notice_case.phone = lambda number: "84912345678"
-    notice_case.house.account.fault(BY_PHONE, "refuse", code=-141)
+    notice_case.notices.account.fault(BY_PHONE, "refuse", code=-141)
     first = await notice_case.happens()
     assert await notice_case.works(first) == Status.SUPPRESSED
     second = await notice_case.happens()
     assert await notice_case.works(second) == Status.SUPPRESSED
-    assert notice_case.house.messages == []
-    assert await notice_case.office.status(EMAIL, second) == Status.PENDING
+    assert notice_case.notices.messages == []
+    assert await notice_case.pipeline.status(EMAIL, second) == Status.PENDING
 
 
 async def test_a_template_that_is_approved_late_lets_its_rows_go(notice_case):
     """Forty notices wait while Zalo's people look at the template."""
-    house = notice_case.house
-    await house.set_template("2", status="PENDING_REVIEW")
+    notices = notice_case.notices
+    await notices.set_template("2", status="PENDING_REVIEW")
     numbers = [await notice_case.happens() for _ in range(40)]
     for number in numbers:
         assert await notice_case.works(number) == Status.DEFERRED
-    await house.templates.apply_template_event(shipped_routes()["2"], state="ENABLE")
-    house.clock.now = max([await notice_case.due(number) for number in numbers]) + 1
-    await house.set_template("2", status="ENABLE")
+    await notices.templates.apply_template_event(shipped_routes()["2"], state="ENABLE")
+    notices.clock.now = max([await notice_case.due(number) for number in numbers]) + 1
+    await notices.set_template("2", status="ENABLE")
     for number in numbers:
         assert await notice_case.works(number) == Status.DELIVERED
-    assert len(house.messages) == 40
+    assert len(notices.messages) == 40
 
 
 @pytest.mark.parametrize(
@@ -122,13 +124,13 @@ async def test_a_death_around_the_call_sends_nothing_twice(
     notice_case, point, messages, ends, address
 ):
     """The next process asks Zalo where it can; it never sends again."""
-    add_person(notice_case.house.account)
+    add_person(notice_case.notices.account)
     notice_case.contact = {"phone": PHONE} if address == "phone" else {"zalo_user_id": USER_ID}
     number = await notice_case.happens()
     with crash_at(point):
-        await notice_case.office.work(ZALO, number)
+        await notice_case.pipeline.work(ZALO, number)
     await notice_case.new_process()
-    notice_case.house.clock.advance(66)
+    notice_case.notices.clock.advance(66)
     assert await notice_case.works(number) == ends
-    assert len(notice_case.house.messages) == messages
-    assert await notice_case.house.amount_reserved("notices") == 1
+    assert len(notice_case.notices.messages) == messages
+    assert await notice_case.notices.amount_reserved("notices") == 1

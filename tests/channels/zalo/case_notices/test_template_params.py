@@ -23,14 +23,14 @@ async def test_a_long_text_is_cut_cleanly_and_zalo_takes_it(zalo_notices, room, 
     assert said[:-1].split()[-1] in name.split(), "a whole word is its last"
 
 
-async def shortened(house, name, room, **more):
+async def shortened(notices, name, room, **more):
     """Zalo's template has less room for one parameter."""
-    template = house.account.sandbox.world.templates.templates[shipped_routes()["2"]]
+    template = notices.account.sandbox.world.templates.templates[shipped_routes()["2"]]
     changed = [
         one.model_copy(update={"max_length": room} | more) if one.name == name else one
         for one in template.params
     ]
-    await house.set_template("2", params=tuple(changed))
+    await notices.set_template("2", params=tuple(changed))
 
 
 @pytest.mark.parametrize(
@@ -63,10 +63,10 @@ async def test_money_is_never_cut_and_is_digits_where_zalo_wants_a_number(zalo_n
     assert ["1250000 đồng" in texts[0], "1.250.000 đồng" in texts[1]] == [True, True]
 
 
-async def add_param(house, param):
+async def add_param(notices, param):
     """Zalo's template of kind 2 has one more parameter."""
-    template = house.account.sandbox.world.templates.templates[shipped_routes()["2"]]
-    await house.set_template("2", params=(*template.params, param))
+    template = notices.account.sandbox.world.templates.templates[shipped_routes()["2"]]
+    await notices.set_template("2", params=(*template.params, param))
 
 
 async def test_dots_that_belong_to_a_code_stay_where_zalo_wants_a_number(zalo_notices):

@@ -19,9 +19,9 @@ from tests.support.zalo_account import (
 )
 
 
-def night(stage, hour: int, minute: int = 0) -> None:
+def night(account, hour: int, minute: int = 0) -> None:
     at = datetime(2027, 1, 15, hour, minute, tzinfo=VIETNAM).timestamp()
-    stage.sandbox.clock.set(at)
+    account.sandbox.clock.set(at)
 
 
 async def test_an_article_and_one_broadcast_of_it_reach_every_follower(zalo_account):

@@ -43,41 +43,41 @@ async def server():
         yield server
 
 
-def copying(stage, server, folder) -> None:
+def copying(account, server, folder) -> None:
     """Every process from now on copies covers to *folder*; the server is the only way out."""
-    real = stage.new_channel
+    real = account.new_channel
 
     def start():
         channel = real()
         channel.articles.covers.fetcher = Fetcher(server.gate())
         return channel
 
-    stage.elsewhere = replace(stage.stores, covers=PictureStore(folder))
-    stage.new_channel = start
-    stage.new_channel()
+    account.elsewhere = replace(account.stores, covers=PictureStore(folder))
+    account.new_channel = start
+    account.new_channel()
 
 
 @pytest.fixture
 async def zalo_account(tmp_path, clock, server):
-    async with open_zalo_account(tmp_path / "sandbox", clock) as stage:
-        copying(stage, server, tmp_path / "portal")
-        yield stage
+    async with open_zalo_account(tmp_path / "sandbox", clock) as account:
+        copying(account, server, tmp_path / "portal")
+        yield account
 
 
 def item(server, path="/bia.png", **changes):
     return a_publication(cover={"url": server.url(path), "alt": "Bìa"}, **changes)
 
 
-def shown(stage) -> str:
+def shown(account) -> str:
     """The cover that the public sees."""
-    [article] = stage.visible
+    [article] = account.visible
     return article.payload["cover"]["photo_url"]
 
 
-def copy_of(stage, tmp_path) -> Image.Image:
+def copy_of(account, tmp_path) -> Image.Image:
     home = f"{SITE.public_url}/"
-    assert shown(stage).startswith(f"{home}anh/")
-    path = shown(stage).removeprefix(home)
+    assert shown(account).startswith(f"{home}anh/")
+    path = shown(account).removeprefix(home)
     return Image.open(BytesIO((tmp_path / "portal" / "public" / path).read_bytes()))
 
 

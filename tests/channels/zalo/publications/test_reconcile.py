@@ -30,15 +30,15 @@ DAY_S = 86400.0
 ITEM = "lich-nghi-tet-2027"
 
 
-async def shown(stage, publication=None) -> None:
-    assert (await stage.send(publication or a_publication())).verdict is Verdict.DELIVERED
+async def shown(account, publication=None) -> None:
+    assert (await account.send(publication or a_publication())).verdict is Verdict.DELIVERED
 
 
-def forget(stage) -> None:
+def forget(account) -> None:
     """The records are those of a backup that was taken before."""
-    stage.article_store.pages.clear()
-    stage.article_store.revisions.clear()
-    stage.new_channel()
+    account.article_store.pages.clear()
+    account.article_store.revisions.clear()
+    account.new_channel()
 
 
 @pytest.fixture
@@ -49,11 +49,11 @@ async def forgotten(zalo_account):
     return zalo_account
 
 
-async def change(stage, publication, *, doubtful=False) -> Verdict:
+async def change(account, publication, *, doubtful=False) -> Verdict:
     """Send or resolve the row of a recipient who may have got an earlier text."""
     key = keys.delivery_key(ITEM, publication.revision, ChannelName.ZALO, ARTICLE)
-    rendered, rows = stage.channel.render(publication), [Recipient(ARTICLE, key, correction=True)]
-    async with stage.channel.session() as session:
+    rendered, rows = account.channel.render(publication), [Recipient(ARTICLE, key, correction=True)]
+    async with account.channel.session() as session:
         if doubtful:
             [outcome] = await session.resolve(rendered, rows)
         else:
@@ -61,19 +61,19 @@ async def change(stage, publication, *, doubtful=False) -> Verdict:
     return outcome.verdict
 
 
-async def others(stage, count: int) -> None:
+async def others(account, count: int) -> None:
     """The Official Account goes on publishing."""
-    payload = stage.channel.render(a_publication(content_id="khac"))
+    payload = account.channel.render(a_publication(content_id="khac"))
     for number in range(count):
-        stage.clock.advance(60)
+        account.clock.advance(60)
         body = payload.payload(f"loa-khac-{number}", SITE.cover_url, "show")
-        stage.sandbox.world.record(
+        account.sandbox.world.record(
             "article_created", id=f"k{number}", token=f"k{number}", payload=body
         )
 
 
-def mine(stage) -> list:
-    return [one for one in stage.articles if not one.id.startswith("k")]
+def mine(account) -> list:
+    return [one for one in account.articles if not one.id.startswith("k")]
 
 
 async def test_an_article_that_is_out_is_found_and_counts_as_delivered(forgotten):
@@ -229,28 +229,30 @@ async def lost_after_the_backup(bus, tmp_path, clock):
             lost.account.elsewhere = memory_stores(
                 BusKeyValueStore(new), notebook, lost.account.key
             )
-            house = ZaloPipeline(new, tmp_path / "new-slots", lost.account, released=lost.released)
+            pipeline = ZaloPipeline(
+                new, tmp_path / "new-slots", lost.account, released=lost.released
+            )
             try:
-                yield house, batch
+                yield pipeline, batch
             finally:
-                house.worker.slot.close()
+                pipeline.worker.slot.close()
 
 
 async def test_a_restore_makes_no_second_article_and_no_second_broadcast(bus, tmp_path, clock):
-    async with lost_after_the_backup(bus, tmp_path, clock) as (house, batch):
-        said = await house.finish(batch)
+    async with lost_after_the_backup(bus, tmp_path, clock) as (pipeline, batch):
+        said = await pipeline.finish(batch)
         assert said == {"article": Status.DELIVERED, "broadcast": Status.UNKNOWN}
-        assert house.account.effects("article_created") == 1
-        assert len(house.account.visible) == len(house.account.broadcasts) == 1
+        assert pipeline.account.effects("article_created") == 1
+        assert len(pipeline.account.visible) == len(pipeline.account.broadcasts) == 1
 
 
 async def test_a_withdrawal_after_a_restore_hides_what_went_out_after_the_backup(
     bus, tmp_path, clock
 ):
-    async with lost_after_the_backup(bus, tmp_path, clock) as (house, _):
-        batch = await house.publish(sample_withdrawal(2))
-        assert await house.finish(batch) == {"article": Status.DELIVERED}
-        assert house.account.visible == []
+    async with lost_after_the_backup(bus, tmp_path, clock) as (pipeline, _):
+        batch = await pipeline.publish(sample_withdrawal(2))
+        assert await pipeline.finish(batch) == {"article": Status.DELIVERED}
+        assert pipeline.account.visible == []
 
 
 async def test_an_app_s_notes_are_its_own(bus):

@@ -19,13 +19,13 @@ def together(also=tuple(OTHERS), **changes):
     return a_publication(broadcast={"also": list(also)}, **changes)
 
 
-async def out(stage, *ids: str) -> None:
+async def out(account, *ids: str) -> None:
     for id in ids:
-        assert (await stage.send(a_publication(content_id=id))).verdict is Verdict.DELIVERED
+        assert (await account.send(a_publication(content_id=id))).verdict is Verdict.DELIVERED
 
 
-def article_of(stage, id: str) -> str:
-    return stage.article_store.record(id).article_id
+def article_of(account, id: str) -> str:
+    return account.article_store.record(id).article_id
 
 
 async def test_up_to_five_articles_stand_in_one_broadcast_the_items_own_first(zalo_account):
@@ -161,11 +161,11 @@ async def test_an_article_that_a_person_removed_keeps_nobody_from_the_others(zal
 
 
 async def test_on_the_ledger_items_that_name_each_other_are_both_broadcast(bus, tmp_path, clock):
-    async with open_zalo_pipeline(bus, tmp_path, clock) as house:
+    async with open_zalo_pipeline(bus, tmp_path, clock) as pipeline:
         one = a_publication(content_id="tin-a", broadcast={"also": ["tin-b"]})
         two = a_publication(content_id="tin-b", broadcast={"also": ["tin-a"]})
-        batches = [await house.publish(one), await house.publish(two)]
+        batches = [await pipeline.publish(one), await pipeline.publish(two)]
         for batch in batches:
-            await house.wake(batch)
-        assert [await house.finish(batch) for batch in batches] == [BOTH, BOTH]
-        assert [len(sent.articles) for sent in house.account.broadcasts] == [2, 2]
+            await pipeline.wake(batch)
+        assert [await pipeline.finish(batch) for batch in batches] == [BOTH, BOTH]
+        assert [len(sent.articles) for sent in pipeline.account.broadcasts] == [2, 2]

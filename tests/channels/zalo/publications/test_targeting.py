@@ -97,8 +97,8 @@ def test_a_correction_of_what_was_broadcast_is_not_broadcast_again(broadcast):
 
 
 async def test_on_the_ledger_a_quiet_item_is_an_article_alone(bus, tmp_path, clock):
-    async with open_zalo_pipeline(bus, tmp_path, clock) as house:
-        batch = await house.publish(a_publication(broadcast=QUIET))
-        assert await house.finish(batch) == {ARTICLE: Status.DELIVERED}
-        assert len(house.account.visible) == 1
-        assert house.account.broadcasts == []
+    async with open_zalo_pipeline(bus, tmp_path, clock) as pipeline:
+        batch = await pipeline.publish(a_publication(broadcast=QUIET))
+        assert await pipeline.finish(batch) == {ARTICLE: Status.DELIVERED}
+        assert len(pipeline.account.visible) == 1
+        assert pipeline.account.broadcasts == []

@@ -115,10 +115,10 @@ async def test_a_silent_store_lets_nothing_out_and_keeps_a_count_too_high(clock)
     assert await one.used() == 1
 
 
-def limit(stage, articles=0, broadcasts=0):
+def limit(account, articles=0, broadcasts=0):
     """Set the account's limits, as an operator does."""
-    stage.channel.articles.quota.window.limit = articles
-    stage.channel.broadcasts.quota.counters[0].window.limit = broadcasts
+    account.channel.articles.quota.window.limit = articles
+    account.channel.broadcasts.quota.counters[0].window.limit = broadcasts
 
 
 async def test_no_article_is_created_beyond_the_months_count_and_zalo_is_not_asked(zalo_account):
