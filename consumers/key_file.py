@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from consumers.errors import KeyFileBroken
 from consumers.messages import field_error
 from contracts import subjects
 from contracts.base.crash_points import crash_point
@@ -19,10 +20,6 @@ _KEY_BYTES = 32
 
 FINGERPRINT_KEY = "fingerprint"
 KEY_FILE_FIELD = "vault.key"
-
-
-class KeyFileBroken(Exception):
-    """The key file is damaged; an operator has to restore it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +48,7 @@ class KeyFile:
         return cls(secret)
 
     def derive(self, purpose: str) -> bytes:
-        """A key of 32 bytes for one purpose; always the same."""
+        """Derive the 32-byte key of one purpose; always the same."""
         return hmac.digest(self.secret, f"loa {purpose}".encode(), hashlib.sha256)
 
     def fingerprint(self) -> bytes:
@@ -80,7 +77,7 @@ def _create_key_file(path: Path) -> None:
 
 
 async def open_key_file(bus: Bus, path: Path) -> KeyFile:
-    """The key of the data on *bus*; created only if the bus has no fingerprint.
+    """Open the key of the data on *bus*; created only if the bus has no fingerprint.
 
     Raises Invalid when the file is missing or another one, KeyFileBroken, BusError.
     """

@@ -12,7 +12,9 @@ from faststream.nats import JStream, NatsBroker, PullSub
 from nats.errors import Error as NatsError
 
 from consumers.app.decode import decode_message
+from consumers.errors import BrokerClosed
 from consumers.runtime.ack import AckMiddleware, StoreDeadLetter
+from consumers.runtime.periodic import attempt
 from contracts.subjects import ConsumerSpec, StreamSpec
 from producers.bus import Bus, BusError, closing_client, topology
 
@@ -28,12 +30,8 @@ Handler = Callable[..., Awaitable[None]]
 log = structlog.get_logger()
 
 
-class BrokerClosed(Exception):
-    """The server refused the consumers' connection for good; only a restart helps."""
-
-
 class BrokerWatch:
-    """Looks after what FastStream does not: a connection given up for good, a lost durable."""
+    """Notices what FastStream does not: a connection given up for good, a deleted durable."""
 
     def __init__(self) -> None:
         self.ended = asyncio.Event()
@@ -45,7 +43,7 @@ class BrokerWatch:
         self.ended.set()
 
     def stop(self) -> None:
-        """From now on a closed connection is what we want."""
+        """Expect the connection to close from now on."""
         self.stopping = True
 
     async def run(self) -> None:
@@ -55,13 +53,10 @@ class BrokerWatch:
             raise BrokerClosed
 
     async def keep_durables(self, bus: Bus) -> None:
-        """Create deleted durables again: their messages would never be delivered."""
+        """Recreate deleted durables: their messages would never be delivered."""
         while True:
             await asyncio.sleep(_DURABLE_CHECK_S)
-            try:
-                await self.check_durables(bus)
-            except BusError as trouble:
-                log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
+            await attempt(partial(self.check_durables, bus))
 
     async def check_durables(self, bus: Bus) -> None:
         self.missing = [
@@ -72,7 +67,7 @@ class BrokerWatch:
             await topology.apply(bus)
 
     async def check(self) -> str | None:
-        """For `/readyz`."""
+        """The problem for `/readyz`, or None."""
         if self.ended.is_set():
             return "connection closed"
         return "missing: " + ", ".join(name for _, name in self.missing) if self.missing else None
@@ -94,25 +89,28 @@ async def stop_broker(broker: NatsBroker) -> None:
         async with asyncio.timeout(STOP_TIMEOUT_S):
             with closing_client():
                 await broker.stop()
-    except (TimeoutError, NatsError) as trouble:
-        log.warning("consumers_not_drained", error=type(trouble).__name__)
+    except (TimeoutError, NatsError) as error:
+        log.warning("consumers_not_drained", error=type(error).__name__)
 
 
 def create_broker(
-    url: str, bury: StoreDeadLetter, watched: BrokerWatch, creds_file: Path | None = None
+    url: str,
+    store_dead_letter: StoreDeadLetter,
+    watch: BrokerWatch,
+    creds_file: Path | None = None,
 ) -> NatsBroker:
-    """A broker with our one decoder and our one middleware. Its own logger stays silent."""
+    """Create a broker with Loa's decoder and middleware. Its own logger stays silent."""
     options: dict[str, Any] = {"user_credentials": str(creds_file)} if creds_file else {}
     return NatsBroker(
         url.split(","),
         decoder=decode_message,
-        middlewares=[partial(AckMiddleware, store_dead_letter=bury)],
+        middlewares=[partial(AckMiddleware, store_dead_letter=store_dead_letter)],
         graceful_timeout=_GRACEFUL_TIMEOUT_S,
         max_reconnect_attempts=-1,
         reconnect_time_wait=1,
         ping_interval=5,
         max_outstanding_pings=2,
-        closed_cb=watched.on_closed,
+        closed_cb=watch.on_closed,
         logger=None,
         **options,
     )
@@ -125,8 +123,8 @@ def subscribe(
     handler: Handler,
     copies: int = 1,
 ) -> None:
-    """Run *handler* for what *consumer* delivers. A subscriber is serial: one for each at once."""
-    heard = stream.subjects if consumer.subject == ">" else (consumer.subject,)
+    """Run *handler* for what *consumer* delivers, in *copies* serial subscribers at once."""
+    subjects = stream.subjects if consumer.subject == ">" else (consumer.subject,)
     for number in range(copies):
         broker.subscriber(
             consumer.subject,
@@ -134,6 +132,6 @@ def subscribe(
             durable=consumer.durable,
             pull_sub=PullSub(batch_size=1, timeout=PULL_TIMEOUT_S),
             ack_policy=AckPolicy.MANUAL,  # `runtime.ack` acknowledges
-            title=" ".join((consumer.durable, *heard)),
+            title=" ".join((consumer.durable, *subjects)),
             include_in_schema=number == 0,
         )(handler)

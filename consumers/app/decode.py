@@ -26,25 +26,24 @@ class ContentMessage(BaseModel):
 
     @property
     def lane(self) -> Lane:
-        """The lane it asks for; whether it may is judged later."""
+        """The requested lane; intake decides whether the unit may use it."""
         if self.event.type == CASE_UPDATED:
             return Lane.NOTICE
-        asked = self.event.data.get("lane")
-        return Lane(asked) if asked in list(Lane) else Lane.NORMAL
+        requested = self.event.data.get("lane")
+        return Lane(requested) if requested in list(Lane) else Lane.NORMAL
 
 
 async def decode_message(msg: NatsMessage) -> Any:
-    """The broker's decoder. Raises ContractError for what is no event."""
+    """Decode a message by the first word of its subject. Raises ContractError if it is no event."""
     raw = msg.raw_message
-    kind, *rest = raw.subject.split(".")
-    if kind in ("content", "case"):
+    stage, *rest = raw.subject.split(".")
+    if stage in ("content", "case"):
+        unit, kind = rest[:2]
         event = envelope.decode(None, raw.headers, raw.data)
-        return ContentMessage(
-            event=event, unit=rest[0], kind=rest[1], seq=raw.metadata.sequence.stream
-        )
-    if kind == "publication":
+        return ContentMessage(event=event, unit=unit, kind=kind, seq=raw.metadata.sequence.stream)
+    if stage == "publication":
         released = publication.decode(raw.data)
         return StoredPublication(publication=released, seq=raw.metadata.sequence.stream)
-    if kind == "receipt":
+    if stage == "receipt":
         return handler.parse_receipt(raw.data)
     return json.loads(raw.data)

@@ -31,7 +31,7 @@ def ready_file(settings: LoaSettings) -> Path:
 
 
 def announced_instance(settings: LoaSettings) -> RunningInstance | None:
-    """What the ready file says; it may be of a Loa that was killed."""
+    """The instance that the ready file names; it may have been killed."""
     try:
         return RunningInstance.model_validate_json(ready_file(settings).read_bytes())
     except (FileNotFoundError, ValidationError):
@@ -42,7 +42,7 @@ def announced_instance(settings: LoaSettings) -> RunningInstance | None:
 
 
 def public_url(settings: LoaSettings) -> str:
-    """Where readers find the portal: as configured, else where this folder's Loa answers."""
+    """The portal's address for readers: as configured, else that of this folder's Loa."""
     if settings.public_url:
         return settings.public_url.rstrip("/")
     ready = announced_instance(settings)
@@ -85,33 +85,33 @@ async def command_bus(
 ) -> AsyncIterator[tuple[Bus, bool]]:
     """A bus for one command: the running Loa's, a cluster's, or an embedded one for this time.
 
-    The flag says that it is the embedded one: no Loa runs on this folder. Raises Unavailable where
-    there is nothing to answer from: a command begins no store, so a mistyped folder stays empty.
+    The flag tells that it is the embedded one: no Loa runs on this folder. Raises Unavailable if
+    no store exists: a command creates none, so a mistyped folder stays empty.
     """
-    begun = settings.nats_url or (settings.nats_dir / "jetstream").is_dir()
-    if not begun and not await find_running(settings):
+    has_store = settings.nats_url or (settings.nats_dir / "jetstream").is_dir()
+    if not has_store and not await find_running(settings):
         raise Unavailable(field_error("data", "no_store", folder=settings.data_dir.resolve()))
     async with bus_server(settings) as (url, monitors, own):
-        connected = await Bus.connect(
+        connecting = Bus.connect(
             url, name=name, creds_file=settings.nats_creds_file, patience_s=patience_s
         )
-        async with connected:
+        async with await connecting as bus:
             if own:
-                await prepare_bus(connected, monitors)
-            yield connected, own
+                await prepare_bus(bus, monitors)
+            yield bus, own
 
 
-async def prepare_bus(connected: Bus, monitors: tuple[str, ...]) -> None:
-    """Refuse an unfit server; then make its streams and buckets what the contracts say."""
-    await verify(connected, monitors)
-    await topology.apply(connected)
+async def prepare_bus(bus: Bus, monitors: tuple[str, ...]) -> None:
+    """Refuse an unfit server; then apply the topology of streams and buckets."""
+    await verify(bus, monitors)
+    await topology.apply(bus)
 
 
 @contextmanager
 def exclusive(settings: LoaSettings) -> Iterator[None]:
-    """Be the Loa of this data folder for as long as the block runs; the lock dies with the process.
+    """Lock this data folder while the block runs; the lock ends with the process.
 
-    Raises Invalid when another process is.
+    Raises Invalid when another process has locked it.
     """
     lock = os.open(settings.run_dir / "loa.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -133,7 +133,7 @@ def _take_lock(lock: int, folder: Path) -> None:
 
 @contextmanager
 def announced(settings: LoaSettings, ready: RunningInstance) -> Iterator[None]:
-    """Say where this Loa answers, for as long as the block runs."""
+    """Write the ready file of this Loa while the block runs."""
     path = ready_file(settings)
     draft = path.with_suffix(f".{os.getpid()}")
     draft.touch(mode=0o600)

@@ -33,6 +33,8 @@ from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
 from consumers.operations.capacity import CapacityMonitor
 from consumers.reporting.trace import TraceReader
+from consumers.subscribers.store import SubscriberStore
+from consumers.suppression.store import SuppressionStore
 from contracts import keys
 from contracts.delivery import ChannelName
 from contracts.records import EventRecord
@@ -78,11 +80,14 @@ class Node:
         """The canary status of each channel; empty without canaries, or without a bus."""
         try:
             async with asyncio.timeout(_STATUS_TIMEOUT_S):
-                found = await load_statuses(self.bus, self.clock())
+                statuses = await load_statuses(self.bus, self.clock())
         except (BusError, TimeoutError):
             return {}
-        known = ((name.value, status) for name, status in found.items() if status != CANARY_OFF)
-        return {name: status.model_dump(mode="json") for name, status in known}
+        return {
+            name.value: status.model_dump(mode="json")
+            for name, status in statuses.items()
+            if status != CANARY_OFF
+        }
 
     @cached_property
     def canary_settings(self) -> CanarySettings:
@@ -122,6 +127,14 @@ class Node:
         stores = (self.repository, self.ledger, self.clock, DigestStore(self.bus))
         return TraceReader(*stores, stops, EventLog(self.bus))
 
+    @cached_property
+    def subscribers(self) -> SubscriberStore:
+        return SubscriberStore.from_key_file(self.bus, self.keys)
+
+    @cached_property
+    def suppressions(self) -> SuppressionStore:
+        return SuppressionStore.from_key_file(self.bus, self.keys)
+
     def subscribe(
         self,
         stream: StreamSpec,
@@ -134,10 +147,10 @@ class Node:
         app_broker.subscribe(self.broker, stream, consumer, handler, copies)
 
     async def trace_event(self, event: EventRecord) -> dict[str, Any] | None:
-        """An event's item as JSON has it; of a dossier this one step."""
+        """Trace an event's item, as JSON has it; of a dossier this one step."""
         step = event.revision if keys.is_case(event.content_id) else None
-        story = await self.trace.trace(event.content_id, step)
-        return story.model_dump(mode="json") if story else None
+        trace = await self.trace.trace(event.content_id, step)
+        return trace.model_dump(mode="json") if trace else None
 
     @cached_property
     def directory(self) -> Directory:
@@ -170,13 +183,13 @@ class Node:
 
 
 async def portal_readback_status(bus: Bus) -> dict[str, Any]:
-    """Where readers can't see what the portal has written, for `/readyz`."""
+    """The portal's readback failure, for `/readyz`: readers can't see what it has written."""
     try:
         async with asyncio.timeout(_STATUS_TIMEOUT_S):
-            found = readback_failure(await load_destinations(bus))
+            failure = readback_failure(await load_destinations(bus))
     except (BusError, TimeoutError):
         return {}
-    return found.to_json() if found else {}
+    return failure.to_json() if failure else {}
 
 
 async def _check_directory(directory: Directory) -> str | None:

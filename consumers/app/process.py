@@ -65,7 +65,7 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
 
 
 def _running_instance(node: Node, nats_url: str) -> RunningInstance:
-    """The addresses of this process, as commands find them."""
+    """The addresses of this process, for commands."""
     return RunningInstance(url=node.own_url, nats_url=nats_url, pid=os.getpid(), **node.addresses)
 
 
@@ -86,27 +86,27 @@ async def build_node(stack: AsyncExitStack, settings: LoaSettings, url: str, own
     """The shared parts of this process."""
     connecting = await Bus.connect(url, creds_file=settings.nats_creds_file)
     bus = await stack.enter_async_context(connecting)
-    watched = app_broker.BrokerWatch()
-    bury = DeadLetterStore(bus).bury_message
-    broker = app_broker.create_broker(url, bury, watched, settings.nats_creds_file)
+    watch = app_broker.BrokerWatch()
+    store_dead_letter = DeadLetterStore(bus).bury_message
+    broker = app_broker.create_broker(url, store_dead_letter, watch, settings.nats_creds_file)
     email, zalo = read_settings(EmailSettings), read_settings(ZaloSettings)
-    node = Node(settings, email, zalo, bus, broker, watched, own_url, stack)
-    node.tasks += [watched.run, partial(watched.keep_durables, bus)]
-    node.checks["consumers"] = watched.check
+    node = Node(settings, email, zalo, bus, broker, watch, own_url, stack)
+    node.tasks += [watch.run, partial(watch.keep_durables, bus)]
+    node.checks["consumers"] = watch.check
     node.checks["bus"] = partial(_check_bus, bus)
-    seen = partial(portal_readback_status, bus)
-    app = health_app(node.checks, node.blocked_channels, node.canaries, node.stream_usage, seen)
+    unseen = partial(portal_readback_status, bus)
+    app = health_app(node.checks, node.blocked_channels, node.canaries, node.stream_usage, unseen)
     node.web_apps.add(app, "livez", "readyz")
     return node
 
 
 async def _check_bus(bus: Bus) -> str | None:
-    """What keeps the bus from taking events, if anything."""
+    """The problem that keeps the bus from taking events, or None."""
     try:
         async with asyncio.timeout(_BUS_CHECK_TIMEOUT_S):
             await bus.stream_info(subjects.CONTENT.name)
-    except (BusError, TimeoutError) as away:
-        return str(away) or "no answer"
+    except (BusError, TimeoutError) as error:
+        return str(error) or "no answer"
     return None
 
 
@@ -120,42 +120,42 @@ async def add_services(node: Node, services: Sequence[str] | None) -> None:
 
 
 async def _drain_spool(node: Node) -> None:
-    """Send what `loa publish` kept while the bus was away."""
+    """Send the events that `loa publish` kept while the bus was away."""
     drained = await drain(node.bus, node.settings.spool_dir, vocabulary=node.vocabulary)
     if drained.accepted or drained.refused:
         log.info("spool_drained", sent=len(drained.accepted), refused=len(drained.refused))
 
 
 def services_for_up(node: Node) -> list[str]:
-    """Everything; a stand-in only where the real thing is not configured.
+    """All services, without stand-ins for configured channels.
 
-    Bounces are heard where they are asked to come.
+    The inbound server runs only with a bounce domain.
     """
-    without = stand_ins.configured_services(node) | (
-        {"bounces"} if not node.email.bounce_domain else set()
-    )
-    return [name for name in SERVICES if name not in without]
+    excluded = stand_ins.configured_services(node)
+    if not node.email.bounce_domain:
+        excluded.add("bounces")
+    return [name for name in SERVICES if name not in excluded]
 
 
 async def start(node: Node, bound: socket.socket, stopped: asyncio.Event) -> None:
-    """Start everything that runs; the stack ends it in the opposite order."""
-    failing = asyncio.create_task(_run_tasks(node, stopped))
-    node.stack.push_async_callback(_cancel_task, failing)
+    """Start tasks, web server and broker; the stack ends them in the opposite order."""
+    background = asyncio.create_task(_run_tasks(node, stopped))
+    node.stack.push_async_callback(_cancel_task, background)
     web = WebServer(node.web_apps, node.settings.trusted_proxies)
     serving = asyncio.create_task(web.serve([bound]))
     node.stack.push_async_callback(web.finish, serving)
     await node.broker.start()
     node.stack.push_async_callback(app_broker.stop_broker, node.broker)
     node.stack.callback(node.broker_watch.stop)
-    for wish in node.on_stop:
-        node.stack.callback(wish)
+    for on_stop in node.on_stop:
+        node.stack.callback(on_stop)
     for hook in node.on_ready:
         await hook()
     await web.until_started(serving)
 
 
 async def _run_tasks(node: Node, stopped: asyncio.Event) -> None:
-    """Background work. One that fails stops the process: half a Loa is no Loa."""
+    """Run the background tasks; one that fails stops the process."""
     try:
         async with asyncio.TaskGroup() as group:
             for task in node.tasks:
@@ -168,7 +168,7 @@ async def _run_tasks(node: Node, stopped: asyncio.Event) -> None:
 
 
 async def _cancel_task(task: asyncio.Task[None]) -> None:
-    """Cancel *task*; what it failed with passes through."""
+    """Cancel *task*. Raises its exception if it had failed."""
     task.cancel()
     await asyncio.wait({task})
     if not task.cancelled():

@@ -5,8 +5,7 @@ from functools import partial
 
 from channels.base import Rendered
 from channels.portal.http import file_app
-from channels.portal.http.search_app import SEARCH_SEGMENT as SEARCH
-from channels.portal.http.search_app import search_app
+from channels.portal.http.search_app import SEARCH_SEGMENT, search_app
 from consumers.app.channel_registry import CHANNELS
 from consumers.app.decode import ContentMessage
 from consumers.app.node import Node
@@ -30,10 +29,9 @@ from consumers.runtime.periodic import every
 from contracts import subjects
 from contracts.delivery import ChannelName, Lane
 from contracts.subjects import ConsumerSpec
-from producers.gateway import create_gateway as door
-from producers.pages import create_pages as reader_pages
-from producers.pages.reactions import REACTIONS_PATH as OPINION_HEAD
-from producers.pages.reactions import create_reactions as opinion_door
+from producers.gateway import create_gateway
+from producers.pages import create_pages
+from producers.pages.reactions import REACTIONS_PATH, create_reactions
 from producers.pages.rendering import Renderer
 
 _CONCURRENT_EVENTS = 3
@@ -42,8 +40,8 @@ _RESERVED_URGENT = 1
 
 
 async def _add_gateway(node: Node) -> None:
-    """The HTTP door."""
-    app = door(node.bus, node.vocabulary, node.clock, node.trace_event)
+    """Events by HTTP → CONTENT."""
+    app = create_gateway(node.bus, node.vocabulary, node.clock, node.trace_event)
     node.web_apps.add(app, "v1", "docs", "openapi.json")
 
 
@@ -51,38 +49,37 @@ async def _add_portal(node: Node) -> None:
     """The search, and the portal's files where no web server serves them."""
     folder = node.settings.portal_dir
     node.web_apps.add(file_app.portal_app(folder))
-    node.web_apps.add(search_app(folder, portal.portal_site(node)), SEARCH)
+    node.web_apps.add(search_app(folder, portal.portal_site(node)), SEARCH_SEGMENT)
 
 
 async def _add_pages(node: Node) -> None:
-    """The readers' pages: subscribe, choose, leave."""
-    app = reader_pages(
-        subscribers.open_page_services(node), node.vocabulary, node.public_url, node.clock
-    )
+    """The subscribers' pages: sign up, set preferences, unsubscribe."""
+    services = subscribers.open_page_services(node)
+    app = create_pages(services, node.vocabulary, node.public_url, node.clock)
     node.web_apps.add(app, *subscribers.PATH_HEADS)
 
 
 async def _add_opinions(node: Node) -> None:
-    """What readers think of an item → OPINIONS."""
-    look = Renderer(node.public_url, node.vocabulary)
-    seen = partial(portal_state, node.bus)
-    node.web_apps.add(opinion_door(node.bus, seen, look, node.clock), OPINION_HEAD)
+    """Readers' reactions to an item → OPINIONS."""
+    renderer = Renderer(node.public_url, node.vocabulary)
+    app = create_reactions(node.bus, partial(portal_state, node.bus), renderer, node.clock)
+    node.web_apps.add(app, REACTIONS_PATH)
 
 
 async def _add_intake(node: Node) -> None:
     """CONTENT → PUBLICATIONS, or the desk."""
     intake = Intake(node.bus, node.vocabulary, node.clock)
-    gate = LaneSemaphore(_CONCURRENT_EVENTS, _RESERVED_URGENT)
-    doubtful = await restore.active_doubts(node.bus)
-    cases = CaseNoticeHandler(node.bus, node.notices, node.clock, doubtful)
+    lanes = LaneSemaphore(_CONCURRENT_EVENTS, _RESERVED_URGENT)
+    doubts = await restore.active_doubts(node.bus)
+    case_notices = CaseNoticeHandler(node.bus, node.notices, node.clock, doubts)
 
-    async def on_content(arrival: ContentMessage) -> None:
-        gate.require_capacity(arrival.lane)
-        async with gate.acquire(arrival.lane):
-            if arrival.lane is Lane.NOTICE:
-                await cases.handle(arrival.event, arrival.unit, seq=arrival.seq)
+    async def on_content(message: ContentMessage) -> None:
+        lanes.require_capacity(message.lane)
+        async with lanes.acquire(message.lane):
+            if message.lane is Lane.NOTICE:
+                await case_notices.handle(message.event, message.unit, seq=message.seq)
                 return
-            await intake.handle(arrival.event, arrival.unit, arrival.kind, seq=arrival.seq)
+            await intake.handle(message.event, message.unit, message.kind, seq=message.seq)
 
     node.tasks.append(partial(every, DESK_RESUME_S, intake.desk.finish_interrupted))
     consumer = subjects.CONTENT.consumers[0]
@@ -91,10 +88,10 @@ async def _add_intake(node: Node) -> None:
 
 async def _add_dispatch(node: Node) -> None:
     """PUBLICATIONS → the ledger, for every channel."""
-    doubtful = await restore.active_doubts(node.bus)
+    doubts = await restore.active_doubts(node.bus)
     for name, entry in CHANNELS.items():
         parts = entry.load_parts()
-        planner = Dispatcher(
+        dispatcher = Dispatcher(
             name,
             node.ledger,
             node.waker,
@@ -103,13 +100,13 @@ async def _add_dispatch(node: Node) -> None:
             parts.audience(node),
             LaneSemaphore(_CONCURRENT_EVENTS, _RESERVED_URGENT),
             waits_for_earlier=parts.waits_for_earlier,
-            doubts=doubtful,
+            doubts=doubts,
             digests=parts.digests(node),
         )
         node.subscribe(
             subjects.PUBLICATIONS,
             ConsumerSpec(subjects.dispatch(name), ">"),
-            planner.on_publication,
+            dispatcher.on_publication,
             _CONCURRENT_EVENTS + _RESERVED_URGENT,
         )
 
@@ -120,20 +117,20 @@ async def _add_delivery(node: Node, name: ChannelName) -> None:
     await pauses.refresh()  # a paused channel starts paused
     channel, recipients = parts.open_channel(node), parts.recipients(node)
     canaries = CanaryWorker(node.bus, channel, parts.canary_target(node), node.clock)
-    gate = LaneSemaphore(channel.connections, _RESERVED_URGENT)
+    lanes = LaneSemaphore(channel.connections, _RESERVED_URGENT)
     worker = DeliveryWorker(
         channel,
         node.ledger,
         RenderCache(node.bus, node.ledger, channel.render),
         recipients.contacts,
         node.waker,
-        gate,
+        lanes,
         WorkerSlot(node.settings.run_dir / "slots", name),
         BreakerStore(node.bus, name),
         is_paused=lambda: name in pauses.paused_channels,
         strategies=recipients.strategies,
         try_canary=canaries.handle,
-        policy=parts.policy(node, gate),
+        policy=parts.policy(node, lanes),
     )
     await worker.channel_gate.refresh(pauses.breaker(name))
     pauses.listeners.append((name, worker.channel_gate.refresh))
@@ -154,13 +151,10 @@ def _register_worker(node: Node, worker: DeliveryWorker[Rendered]) -> None:
 
 
 async def _publish_destination(node: Node, name: ChannelName) -> None:
-    """Have `loa status` show where output goes, once stand-ins have started. Raises BusError."""
-    await write_destination(node.bus, name, destination(node, name))
-
-
-def destination(node: Node, name: ChannelName) -> Destination:
+    """Publish the destination for `loa status`, once stand-ins have started. Raises BusError."""
     to, is_stand_in = CHANNELS[name].load_parts().destination(node)
-    return Destination(to=to, stand_in=is_stand_in, at=node.clock())
+    destination = Destination(to=to, stand_in=is_stand_in, at=node.clock())
+    await write_destination(node.bus, name, destination)
 
 
 async def _add_zalo_webhook(node: Node) -> None:
@@ -171,7 +165,7 @@ async def _add_zalo_webhook(node: Node) -> None:
 
 
 async def _add_canary(node: Node) -> None:
-    """Tries every channel, and says when one does not answer in time."""
+    """Sends a canary through every channel, and warns when one does not answer in time."""
     node.tasks.append(CanarySender(node.bus, node.waker, node.canary_settings, node.clock).run)
 
 
@@ -182,7 +176,7 @@ async def _add_sweep(node: Node) -> None:
 
 
 async def _add_feedback(node: Node) -> None:
-    """RECEIPTS → the ledger, and what follows from mail that came back."""
+    """RECEIPTS → the ledger, and the consequences of bounces."""
     handler = email.open_feedback_handler(node).on_receipt
     node.subscribe(subjects.RECEIPTS, subjects.RECEIPTS.consumers[0], handler)
 

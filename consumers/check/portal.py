@@ -16,11 +16,9 @@ from consumers.check.findings import STUCK_S, Skipped, Violation
 from consumers.check.ledger_pass import OutcomesByPlan
 from consumers.check.publications import text_fingerprint
 from consumers.dispatch.audience import PORTAL
+from consumers.ledger.entry import DELIVERED_LETTERS, NEVER_SENT_LETTERS
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
 
-_DELIVERED_LETTERS = frozenset(b"dD")
-_NEVER_SHOWN_LETTERS = frozenset(b"xuewv")
-"""Letters of rows whose text was surely not shown."""
 LOCK_TIMEOUT_S = 2.0
 _DAMAGE_CODES = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -78,7 +76,7 @@ class PortalRules:
     def check_missing_portal(self) -> list[Violation]:
         if self.audit.has_pages:
             return [index_lost("pages without an index")]
-        is_delivered = any(letter in _DELIVERED_LETTERS for _, letter in self.portal_rows())
+        is_delivered = any(letter in DELIVERED_LETTERS for _, letter in self.portal_rows())
         if self.audit.has_state and is_delivered:
             return [index_lost("neither an index nor pages, and something was delivered")]
         self.skip("portal", "there is no portal in this machine's folder")
@@ -121,10 +119,10 @@ class PortalRules:
         for plan, letter in self.portal_rows():
             key = f"state.{BatchKey(*plan, 0)}"
             revision, _ = shown.current.get(plan.content_id, (0, b""))
-            if letter in _DELIVERED_LETTERS and revision < plan.revision:
+            if letter in DELIVERED_LETTERS and revision < plan.revision:
                 detail = f"delivered, but the portal shows {revision or 'nothing'}"
                 yield Violation(rule="page-missing", key=key, detail=detail)
-            if letter in _NEVER_SHOWN_LETTERS and (plan.content_id, plan.revision) in shown.ever:
+            if letter in NEVER_SENT_LETTERS and (plan.content_id, plan.revision) in shown.ever:
                 detail = f"booked as {chr(letter)}, but the portal has shown it"
                 yield Violation(rule="effect-unbooked", key=key, detail=detail)
 

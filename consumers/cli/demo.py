@@ -43,7 +43,7 @@ Facts = dict[str, Any]
 T = TypeVar("T")
 
 
-class DemoFailed(Exception):
+class _DemoFailed(Exception):
     """Something did not arrive; the log in the demo's folder says why."""
 
 
@@ -120,13 +120,13 @@ async def _loa_up(settings: LoaSettings) -> AsyncIterator[RunningInstance]:
 async def _poll_until(
     ask: Callable[[], Awaitable[T | None]], child: asyncio.subprocess.Process | None = None
 ) -> T:
-    """Ask until there is an answer. Raises DemoFailed when none comes."""
+    """Ask until there is an answer. Raises _DemoFailed when none comes."""
     end = time.monotonic() + _TIMEOUT_S
     while time.monotonic() < end and not (child and child.returncode is not None):
         if (answer := await ask()) is not None:
             return answer
         await asyncio.sleep(_POLL_S)
-    raise DemoFailed("nothing arrived in time; see loa.log in the demo's folder")
+    raise _DemoFailed("nothing arrived in time; see loa.log in the demo's folder")
 
 
 async def _finished_trace(

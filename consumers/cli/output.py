@@ -17,7 +17,7 @@ from rich.text import Text
 from channels.portal.model.site import item_path
 from consumers.app import instance
 from consumers.app.settings import LoaSettings, read_settings
-from consumers.key_file import KeyFileBroken
+from consumers.errors import KeyFileBroken
 from consumers.messages import field_error, translate_os_error
 from contracts.errors import ContractError, FieldError, Invalid, Unavailable, explain
 from producers.bus import Bus, BusError, InvalidKey, UnfitServer

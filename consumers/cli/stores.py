@@ -24,7 +24,7 @@ async def open_subscribers(bus: Bus) -> SubscriberStore:
 
 async def open_suppressions(bus: Bus) -> SuppressionStore:
     """Raises Invalid for the key of other data."""
-    return SuppressionStore(bus, (await open_keys(bus)).derive("suppressions"))
+    return SuppressionStore.from_key_file(bus, await open_keys(bus))
 
 
 async def lift_suppression(bus: Bus, channel: ChannelName, address: str, by: str) -> None:

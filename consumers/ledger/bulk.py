@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
+import structlog
+
 from consumers.ledger import codec
 from consumers.ledger.codec import BatchRows
 from consumers.ledger.cursor import PlanCursor
@@ -17,6 +19,7 @@ from consumers.ledger.entry import LedgerEntry
 from contracts.delivery import BatchKey, PlanKey
 from producers.bus import Bucket
 
+log = structlog.get_logger()
 S = TypeVar("S")
 T = TypeVar("T")
 BATCHES_PER_REQUEST = 250
@@ -47,10 +50,13 @@ async def read_plans(
 
 
 async def read_states(
-    bucket: Bucket, scope: str = ""
+    bucket: Bucket, scope: str = "", *, start: int = 1
 ) -> AsyncIterator[tuple[str, StoredBatch | None]]:
-    """Every state whose key begins with *scope*, unordered; as `read_plans`."""
-    async for key, value in bucket.values(f"state.{scope}"):
+    """Every state whose key begins with *scope*, unordered; as `read_plans`.
+
+    States last changed before sequence *start* are left out.
+    """
+    async for key, value in bucket.values(f"state.{scope}", start=start):
         named = decode_or_none(BatchKey.parse, key.removeprefix("state."))
         entry = decode_or_none(codec.decode_state, value.data)
         yield key, StoredBatch(named, True, entry) if named else None
@@ -96,6 +102,15 @@ async def read_chunk(bucket: Bucket, keys: list[BatchKey], recipients: bool) -> 
         )
         for key in keys
     ]
+
+
+def decode_batch(key: str, data: bytes) -> tuple[BatchKey, LedgerEntry] | None:
+    """Decode the state at *key*; None for an unreadable one, which is logged."""
+    try:
+        return BatchKey.parse(key.removeprefix("state.")), codec.decode_state(data)
+    except codec.DECODE_ERRORS as broken:
+        log.error("batch_unreadable", key=key, error=type(broken).__name__)
+        return None
 
 
 def decode_or_none(decode: Callable[[S], T], data: S | None) -> T | None:

@@ -38,6 +38,8 @@ WAITING_LETTERS = frozenset(b"pPrR")
 SENDING_LETTERS = frozenset(b"sS")
 OPEN_LETTERS = WAITING_LETTERS | SENDING_LETTERS
 IN_DOUBT = ord("P")
+DELIVERED_LETTERS = frozenset(b"dD")
+NEVER_SENT_LETTERS = frozenset(b"xuewv")
 REACHED_LETTERS = frozenset(b"dkPSRDXUEWVK")
 """Letters of rows whose recipient got, or may have got, the text."""
 

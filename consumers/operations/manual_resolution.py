@@ -54,9 +54,8 @@ class ManualResolution:
         self, content_id: str, revision: int | None, *, arrived: bool, by: str
     ) -> list[ResolvedRow]:
         """End every unknown row of the item, or of one revision of it. Raises BusError."""
-        prefix = f"state.{self.channel}.{content_id}."
-        names = [key async for key, _ in self.ledger.bucket.values(prefix)]
-        batches = sorted(BatchKey.parse(key.removeprefix("state.")) for key in names)
+        states = bulk.read_states(self.ledger.bucket, f"{self.channel}.{content_id}.")
+        batches = sorted([batch.key async for _, batch in states if batch])
         return [
             row
             for batch in batches

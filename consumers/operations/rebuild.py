@@ -17,7 +17,8 @@ from consumers.chunks import chunked
 from consumers.directory.directory import try_lock
 from consumers.directory.follow import SUBSCRIBER_PREFIX, parse_change
 from consumers.directory.store import DirectoryStore
-from consumers.ledger import codec
+from consumers.ledger import bulk
+from consumers.ledger.entry import DELIVERED_LETTERS, NEVER_SENT_LETTERS
 from consumers.messages import field_error
 from contracts import publication, subjects
 from contracts.delivery import BatchKey, ChannelName
@@ -29,7 +30,6 @@ log = structlog.get_logger()
 CHUNK_PUBLICATIONS = 200
 LOCK_TIMEOUT_S = 30.0
 CHUNK_SUBSCRIBERS = 500
-_SHOWN_LETTERS, _NEVER_SHOWN_LETTERS = frozenset(b"dD"), frozenset(b"xuewv")
 
 
 class PublicationChunk(NamedTuple):
@@ -40,7 +40,7 @@ class PublicationChunk(NamedTuple):
 
 
 async def rebuild_portal(
-    bus: Bus, folder: Path, press: SiteFiles, report_progress: ReportProgress = no_progress
+    bus: Bus, folder: Path, files: SiteFiles, report_progress: ReportProgress = no_progress
 ) -> RebuildResult:
     """Write the pages again that were shown. Deliveries to the portal wait meanwhile.
 
@@ -49,7 +49,7 @@ async def rebuild_portal(
     another writer keeps the folder, OSError, sqlite3.Error or BusError.
     """
     try:
-        with open_rebuild(folder, press, LOCK_TIMEOUT_S, report_progress) as rebuild:
+        with open_rebuild(folder, files, LOCK_TIMEOUT_S, report_progress) as rebuild:
             total = (await bus.stream_info(subjects.PUBLICATIONS.name))["state"]["messages"]
             async for chunk in _publication_chunks(bus):
                 await asyncio.to_thread(rebuild.add_publications, chunk.shown)
@@ -94,21 +94,16 @@ async def _sort_by_ledger(bus: Bus, chunk: list[Publication]) -> PublicationChun
     letters = [by_key.get(key) for key in keys]
     pairs = list(zip(chunk, letters, strict=True))
     return PublicationChunk(
-        [text for text, letter in pairs if letter in _SHOWN_LETTERS],
-        [text for text, letter in pairs if letter not in _SHOWN_LETTERS | _NEVER_SHOWN_LETTERS],
+        [text for text, letter in pairs if letter in DELIVERED_LETTERS],
+        [text for text, letter in pairs if letter not in DELIVERED_LETTERS | NEVER_SENT_LETTERS],
     )
 
 
 async def portal_row_letters(bus: Bus, keys: list[str], *, since: int) -> dict[str, int]:
     """Return the rows' state letters at sequence *since* of the ledger, or later."""
-    letters: dict[str, int] = {}
     values = await bus.bucket(subjects.LEDGER.name).get_many(keys, min_seq=since)
-    for key, value in values.items():
-        try:
-            letters[key] = codec.decode_state(value.data).rows[0]
-        except codec.DECODE_ERRORS as broken:
-            log.error("batch_unreadable", key=key, error=type(broken).__name__)
-    return letters
+    batches = {key: bulk.decode_batch(key, value.data) for key, value in values.items()}
+    return {key: batch[1].rows[0] for key, batch in batches.items() if batch}
 
 
 async def rebuild_directory(bus: Bus, path: Path) -> int:

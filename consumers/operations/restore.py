@@ -17,7 +17,7 @@ from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from consumers.channel_health import pauses
 from consumers.intake.repository import ItemRepository
-from consumers.ledger import codec, moves, watermark
+from consumers.ledger import bulk, codec, moves, watermark
 from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
@@ -174,12 +174,8 @@ async def active_doubts(bus: Bus) -> RestoreDoubts | None:
 async def open_batches(ledger: Ledger) -> AsyncIterator[tuple[BatchKey, Versioned[LedgerEntry]]]:
     """Yield the batches that are not closed; an unreadable one is logged and skipped."""
     async for key, value in ledger.bucket.values("state."):
-        try:
-            batch = BatchKey.parse(key.removeprefix("state."))
-            entry = codec.decode_state(value.data)
-        except codec.DECODE_ERRORS as broken:
-            log.error("batch_unreadable", key=key, error=type(broken).__name__)
-        else:
+        if decoded := bulk.decode_batch(key, value.data):
+            batch, entry = decoded
             if not entry.closed_at:
                 yield batch, Versioned(entry, value.revision)
 

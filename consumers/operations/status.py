@@ -16,7 +16,7 @@ from consumers.channel_health.canary.status import CANARY_OFF, CanaryStatus, loa
 from consumers.channel_health.pauses import Pause
 from consumers.channel_health.readback import ReadbackFailure, readback_failure
 from consumers.email import bounce_stops, pace
-from consumers.ledger import bulk, codec, watermark
+from consumers.ledger import bulk, watermark
 from consumers.ledger.entry import OPEN_LETTERS, LedgerEntry
 from consumers.ledger.store import Ledger
 from contracts import subjects
@@ -25,7 +25,6 @@ from contracts.delivery import BatchKey, ChannelName, Lane
 from producers.bus import Bus
 from producers.bus.records import read
 
-_STATE_PREFIX = "state."
 _SAMPLE_S = 1.0
 _MAX_SAMPLES = 3
 """The most samples, if a window takes longer than one."""
@@ -106,11 +105,10 @@ class Throughput:
     async def count_lanes(self) -> CountsByLane:
         """Count every lane; unreadable batches are left to `loa check`."""
         lanes: CountsByLane = defaultdict(LaneCounts)
-        async for key, value in self.ledger.bucket.values(_STATE_PREFIX, start=self.start):
-            batch = bulk.decode_or_none(BatchKey.parse, key.removeprefix(_STATE_PREFIX))
-            entry = bulk.decode_or_none(codec.decode_state, value.data)
-            if batch and entry:
-                self.add_batch(lanes[batch.channel, entry.lane], batch, entry)
+        async for _, batch in bulk.read_states(self.ledger.bucket, start=self.start):
+            if batch and batch.entry:
+                lane = lanes[batch.key.channel, batch.entry.lane]
+                self.add_batch(lane, batch.key, batch.entry)
         return lanes
 
     def add_batch(self, lane: LaneCounts, batch: BatchKey, entry: LedgerEntry) -> None:

@@ -4,10 +4,12 @@ import hmac
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Self
 
 import structlog
 from pydantic import AwareDatetime, Field
 
+from consumers.key_file import KeyFile
 from consumers.messages import field_error, translate
 from contracts import subjects
 from contracts.delivery import ChannelName
@@ -63,6 +65,10 @@ class SuppressionStore:
     def __init__(self, bus: Bus, secret: bytes) -> None:
         self.bucket = bus.bucket(subjects.SUPPRESSED.name)
         self.secret = secret
+
+    @classmethod
+    def from_key_file(cls, bus: Bus, keys: KeyFile) -> Self:
+        return cls(bus, keys.derive("suppressions"))
 
     async def add(
         self,

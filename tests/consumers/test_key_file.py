@@ -17,7 +17,8 @@ from channels.zalo.publications.record import ArticleRecord
 from channels.zalo.settings import ZaloSettings
 from channels.zalo.stand_in import APP_ID
 from consumers.app.wiring import zalo
-from consumers.key_file import KeyFile, KeyFileBroken
+from consumers.errors import KeyFileBroken
+from consumers.key_file import KeyFile
 from consumers.zalo.stores import MAX_TRIES, BusArticleStore, BusKeyValueStore
 from producers.bus import NoReply
 

@@ -24,16 +24,15 @@ async def _no_report() -> dict[str, Any]:
 
 def health_app(
     checks: dict[str, HealthCheck],
-    standing: Callable[[], dict[str, str]] = dict,
+    blocked: Callable[[], dict[str, str]] = dict,
     canaries: Report = _no_report,
     filling: Callable[[], dict[str, int]] = dict,
     unseen: Report = _no_report,
 ) -> ASGIApp:
-    """`/livez`: the process answers. `/readyz`: everything it needs does too, each by name.
+    """Serve `/livez` (the process answers) and `/readyz` (so does everything that it needs).
 
-    Blocked channels (*standing*), late canaries, streams that fill up (in percent) and a portal
-    whose readers can't see new pages (*unseen*) degrade it: taking the process out of service would
-    not help. A pause is no trouble at all.
+    Blocked channels, late canaries, streams that fill up (in percent) and a portal whose readers
+    can't see new pages (*unseen*) degrade it: taking the process out of service would not help.
     """
 
     async def livez(_: Request) -> JSONResponse:
@@ -41,27 +40,29 @@ def health_app(
 
     async def readyz(_: Request) -> JSONResponse:
         failing = await _failing_checks(checks)
-        channels, canary, full = standing(), await canaries(), filling()
-        blind = await unseen()
-        reports = {"standing": channels, "canary": canary, "filling": full, "unseen": blind}
-        body: dict[str, Any] = {"status": "failing" if failing else "ok", "failing": failing}
+        reports: dict[str, dict[str, Any]] = {
+            "standing": blocked(),
+            "canary": await canaries(),
+            "filling": filling(),
+            "unseen": await unseen(),
+        }
+        status = "failing" if failing else "degraded" if _is_degraded(reports) else "ok"
+        body = {"status": status, "failing": failing}
         body |= {name: report for name, report in reports.items() if report}
-        almost_full = max(full.values(), default=0) >= ERROR_PERCENT
-        if not failing and (blind or almost_full or _has_channel_trouble(channels, canary)):
-            body["status"] = "degraded"
         return JSONResponse(body, 503 if failing else 200)
 
     return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz)])
 
 
 async def _failing_checks(checks: dict[str, HealthCheck]) -> dict[str, str]:
-    """What this process needs and does not have now."""
-    names = list(checks)
-    problems = await asyncio.gather(*(checks[name]() for name in names))
-    return {name: problem for name, problem in zip(names, problems, strict=True) if problem}
+    """The problems that the checks find now, by name."""
+    problems = await asyncio.gather(*(check() for check in checks.values()))
+    return {name: problem for name, problem in zip(checks, problems, strict=True) if problem}
 
 
-def _has_channel_trouble(channels: dict[str, str], canaries: dict[str, Any]) -> bool:
-    """Whether a channel is broken or its canary late; an operator's pause is no trouble."""
-    broken = any(why != PAUSED_REASON for why in channels.values())
-    return broken or any(canary["state"] == "late" for canary in canaries.values())
+def _is_degraded(reports: dict[str, dict[str, Any]]) -> bool:
+    """Whether a report shows trouble; an operator's pause is none."""
+    broken = any(reason != PAUSED_REASON for reason in reports["standing"].values())
+    late = any(canary["state"] == "late" for canary in reports["canary"].values())
+    almost_full = max(reports["filling"].values(), default=0) >= ERROR_PERCENT
+    return broken or late or almost_full or bool(reports["unseen"])

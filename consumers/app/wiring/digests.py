@@ -15,23 +15,23 @@ from consumers.operations import restore
 
 
 def affected_digests(node: Node) -> AffectedDigestFinder:
-    """Digests that the planner of mail has to stop."""
+    """The finder of digests that the dispatch of mail has to stop."""
     supersession = Supersession(node.ledger, node.waker, node.clock)
     return AffectedDigestFinder(DigestStore(node.bus), supersession)
 
 
 async def add_digests(node: Node) -> None:
     """PUBLICATIONS → digests, in the ledger."""
-    book, calendar = DigestStore(node.bus), read_settings(DigestSchedule)
+    store, calendar = DigestStore(node.bus), read_settings(DigestSchedule)
     await schedule.publish_schedule(node.bus, calendar)  # commands may have other settings
     service = DigestService(
         node.ledger,
         node.waker,
         Supersession(node.ledger, node.waker, node.clock),
-        book,
-        DigestBuilder(node.bus, book, node.repository, calendar, node.clock),
+        store,
+        DigestBuilder(node.bus, store, node.repository, calendar, node.clock),
         DigestReissuer(node.bus, node.repository, node.clock),
-        DigestRecipients(node.bus, node.ledger, book, node.directory, node.clock),
+        DigestRecipients(node.bus, node.ledger, store, node.directory, node.clock),
         doubts=await restore.active_doubts(node.bus),
         clock=node.clock,
     )

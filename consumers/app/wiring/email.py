@@ -22,6 +22,7 @@ from consumers.feedback.handler import FeedbackHandler
 from consumers.recipients import ChannelRecipients
 from consumers.runtime.lanes import LaneSemaphore
 from consumers.subscribers.transactional import TransactionalRecipients
+from consumers.subscribers.unsubscribe import UnsubscribeService
 from consumers.suppression.cache import (
     CachedSuppressions,
     SuppressionAwareContacts,
@@ -33,7 +34,7 @@ log = structlog.get_logger()
 
 
 def destination(node: Node) -> tuple[str, bool]:
-    """Where mail goes, and whether that is a stand-in."""
+    """The destination of mail, and whether it is a stand-in."""
     if ChannelName.EMAIL in node.stand_ins:
         return f"the catch-all mailbox at {node.own_url}/hop-thu-thu, LOA_EMAIL_HOST is empty", True
     if not node.email.host:
@@ -45,76 +46,75 @@ def describe_relays(settings: EmailSettings) -> str:
     """The relay, and the second one if it is set."""
     relays = [settings, settings.fallback] if settings.fallback else [settings]
     return "the relay " + ", else ".join(
-        f"{one.host}:{one.port} (tls: {one.tls})" for one in relays
+        f"{relay.host}:{relay.port} (tls: {relay.tls})" for relay in relays
     )
 
 
 def open_recipients(node: Node) -> ChannelRecipients:
     """Subscribers and single recipients, but for suppressed addresses; the cache is kept fresh."""
-    store = subscribers.open_suppressions(node.bus, node.keys)
-    cache = SuppressionCache(node.bus, store.hash_address_bytes, node.clock)
+    cache = SuppressionCache(node.bus, node.suppressions.hash_address_bytes, node.clock)
     node.tasks.append(cache.run)
-    suppressed = CachedSuppressions(store, cache)
+    suppressions = CachedSuppressions(node.suppressions, cache)
     return ChannelRecipients(
         SuppressionAwareContacts(node.directory, cache),
         (
-            CaseNoticeRecipients(node.notices, suppressed),
-            TransactionalRecipients(node.bus, suppressed),
+            CaseNoticeRecipients(node.notices, suppressions),
+            TransactionalRecipients(node.bus, suppressions),
         ),
     )
 
 
 def open_send_policy(node: Node, gate: LaneSemaphore) -> EmailSendPolicy:
-    """Pace and brakes of one worker."""
-    sending = EmailSendPolicy(node.bus, gate, node.clock)
-    node.tasks.append(sending.run)
-    node.on_stop.append(sending.stop)
-    return sending
+    """The send pace and the bounce stops of one worker."""
+    policy = EmailSendPolicy(node.bus, gate, node.clock)
+    node.tasks.append(policy.run)
+    node.on_stop.append(policy.stop)
+    return policy
 
 
 def open_feedback_handler(node: Node) -> FeedbackHandler:
-    """What every receipt goes through; those of mail have consequences."""
-    brake = BounceMonitor(node.bus, node.ledger, node.clock)
-    node.tasks.append(brake.run)
+    """The handler of every receipt; those of mail have consequences."""
+    bounce_monitor = BounceMonitor(node.bus, node.ledger, node.clock)
+    node.tasks.append(bounce_monitor.run)
     handler = FeedbackHandler(node.ledger, NoticeFinder(node.bus))
-    returns = BounceHandler(
+    bounce_handler = BounceHandler(
         node.bus,
         RowLookup(node.bus, node.ledger, node.notices.find_record),
-        subscribers.open_suppressions(node.bus, node.keys),
-        brake,
+        node.suppressions,
+        bounce_monitor,
         handler.confirm_sent,
         node.clock,
     )
-    handler.on_mail_receipt = returns.on_receipt
+    handler.on_mail_receipt = bounce_handler.on_receipt
     return handler
 
 
 async def add_bounces(node: Node) -> None:
-    """Bounces → RECEIPTS; without a bounce domain there is no listener."""
+    """Bounces → RECEIPTS; without a bounce domain there is no inbound server."""
     if not node.email.bounce_domain:
         log.warning("bounces_off")
         return
     await node.open_proven_key()
     settings = read_settings(BouncesSettings)
-    listener = inbound_server(inbound_mailboxes(node))
+    server = inbound_server(inbound_mailboxes(node))
     with blame_setting("LOA_BOUNCES", settings.host, settings.port):
-        port = await listener.start(settings.host, settings.port)
-    node.stack.push_async_callback(listener.stop)
+        port = await server.start(settings.host, settings.port)
+    node.stack.push_async_callback(server.stop)
     node.addresses["bounces"] = f"{settings.host}:{port}"
 
 
 def inbound_mailboxes(node: Node) -> list[MailHandler]:
     """Accept bounces, and unsubscribe requests if an address is configured for them."""
-    seal = subscribers.open_suppressions(node.bus, node.keys).hash_address
-    bounces = BounceMailbox(node.bus, _return_paths(node), seal)
+    bounces = BounceMailbox(node.bus, _return_paths(node), node.suppressions.hash_address)
     if not node.email.unsubscribe_to:
         return [bounces]
-    leave = subscribers.open_unsubscribe(node.bus, node.keys).unsubscribe_by_token
-    door = UnsubscribeMailbox(
-        node.email.unsubscribe_to, leave, subscribers.open_signup(node).send_reminder
+    unsubscribes = UnsubscribeMailbox(
+        node.email.unsubscribe_to,
+        UnsubscribeService.from_key_file(node.bus, node.keys).unsubscribe_by_token,
+        subscribers.open_signup(node).send_reminder,
     )
-    node.stack.push_async_callback(door.close)
-    return [bounces, door]
+    node.stack.push_async_callback(unsubscribes.close)
+    return [bounces, unsubscribes]
 
 
 def open_email_channel(node: Node) -> EmailChannel:
@@ -124,5 +124,5 @@ def open_email_channel(node: Node) -> EmailChannel:
 
 
 def _return_paths(node: Node) -> ReturnPaths:
-    """The same for sending and for what comes back."""
+    """The return paths, the same for sending and for bounces."""
     return ReturnPaths(node.keys.derive("return path"), node.email.bounce_domain)

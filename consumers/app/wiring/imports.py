@@ -1,4 +1,4 @@
-"""Build the importer: the client that may leave for units' sites, and its schedule."""
+"""Build the importer: the client that fetches units' sites, and its schedule."""
 
 import asyncio
 
@@ -25,43 +25,43 @@ FETCH_LIMITS = FetchLimits(max_bytes=5_000_000, total_s=20.0, connect_s=5.0, max
 class SiteFetcher:
     """Fetches a unit's site; errors are the importer's."""
 
-    def __init__(self, visitor: ConditionalFetcher) -> None:
-        self.visitor = visitor
+    def __init__(self, fetcher: ConditionalFetcher) -> None:
+        self.fetcher = fetcher
 
     async def __call__(
         self, url: str, *, etag: str = "", last_modified: str = ""
     ) -> ConditionalResponse:
         try:
-            return await self.visitor.fetch_if_changed(url, etag=etag, last_modified=last_modified)
-        except FetchError as trouble:
-            raise import_error(trouble) from trouble
+            return await self.fetcher.fetch_if_changed(url, etag=etag, last_modified=last_modified)
+        except FetchError as error:
+            raise import_error(error) from error
 
 
-def import_error(trouble: FetchError) -> FeedUnavailable:
-    if isinstance(trouble, ResourceGone):
+def import_error(error: FetchError) -> FeedUnavailable:
+    if isinstance(error, ResourceGone):
         return FeedUnavailable(get_text("import", "over").as_field_error("url"), is_gone=True)
-    after_s = trouble.after_s if isinstance(trouble, RetryAfter) else 0.0
+    after_s = error.after_s if isinstance(error, RetryAfter) else 0.0
     return FeedUnavailable(
-        _error_text(trouble).as_field_error("url"), retry_after_s=after_s, detail=trouble.reason
+        _error_text(error).as_field_error("url"), retry_after_s=after_s, detail=error.reason
     )
 
 
-def _error_text(trouble: FetchError) -> Bilingual:
-    """Why a site could not be read, in each language."""
-    code = "unreached" if isinstance(trouble, TemporaryFetchError) else "closed"
-    why = get_text("import", f"why_{trouble.fetch_reason.code}", detail=trouble.detail)
+def _error_text(error: FetchError) -> Bilingual:
+    """The reason why a site could not be read, in each language."""
+    code = "unreached" if isinstance(error, TemporaryFetchError) else "closed"
+    reason = get_text("import", f"why_{error.fetch_reason.code}", detail=error.detail)
     return Bilingual(
-        get_text("import", code, detail=why.en).en,
-        get_text("import", code, detail=why.vi).vi,
+        get_text("import", code, detail=reason.en).en,
+        get_text("import", code, detail=reason.vi).vi,
     )
 
 
 def open_fetcher(settings: ImportSettings, public_url: str) -> SiteFetcher:
-    """What may leave for the sites of units: from the Internet alone, or as the operator allows."""
-    visitor = ConditionalFetcher(parse_policy(settings.allow), FETCH_LIMITS)
+    """Open the fetcher of units' sites: public addresses, and those that the operator allows."""
+    fetcher = ConditionalFetcher(parse_policy(settings.allow), FETCH_LIMITS)
     if public_url:
-        visitor.user_agent = f"Loa (+{public_url})"
-    return SiteFetcher(visitor)
+        fetcher.user_agent = f"Loa (+{public_url})"
+    return SiteFetcher(fetcher)
 
 
 def open_importer(bus: Bus, vocabulary: Vocabulary, clock: Clock, public_url: str) -> Importer:
@@ -72,6 +72,6 @@ def open_importer(bus: Bus, vocabulary: Vocabulary, clock: Clock, public_url: st
 
 async def add_imports(node: Node) -> None:
     """Sites of units → CONTENT, by the same admission as other senders."""
-    work = open_importer(node.bus, node.vocabulary, node.clock, node.settings.public_url)
+    importer = open_importer(node.bus, node.vocabulary, node.clock, node.settings.public_url)
     registry = UnitRegistry(node.bus, node.vocabulary, node.clock)
-    node.tasks.append(ImportService(work, registry).run)
+    node.tasks.append(ImportService(importer, registry).run)

@@ -5,29 +5,30 @@ from functools import partial
 
 import structlog
 
-from channels.errors import ChannelError, Unreachable
+from channels.errors import ChannelError
 from channels.portal.channel import PortalChannel
-from channels.portal.model.site import Site as PortalSite
+from channels.portal.model.site import Site
 from channels.portal.settings import PortalSettings
 from consumers.app.node import Node
 from consumers.app.settings import read_settings
 from consumers.channel_health.readback import ReadbackStatus
-from consumers.ledger import codec
+from consumers.ledger import bulk
+from consumers.ledger.entry import DELIVERED_LETTERS
+from consumers.runtime.errors import unreachable_without_bus
 from contracts import subjects
 from contracts.delivery import ChannelName
-from producers.bus import Bus, BusError
+from producers.bus import Bus
 
 log = structlog.get_logger()
 _PAGE_RENEWAL_S = 60.0
-_DELIVERED_LETTERS = frozenset(b"dD")
 
 
 def destination(node: Node) -> tuple[str, bool]:
-    """Where pages are read and written; the portal has no stand-in."""
+    """The address and the folder of the pages; the portal has no stand-in."""
     to = f"{node.public_url}, files in {node.settings.portal_dir}"
-    if node.settings.public_url:
-        return to, False
-    return f"{to}; LOA_PUBLIC_URL is empty: feeds and pages name {node.public_url}", False
+    if not node.settings.public_url:
+        to += f"; LOA_PUBLIC_URL is empty: feeds and pages name {node.public_url}"
+    return to, False
 
 
 def add_portal_channel(node: Node) -> PortalChannel:
@@ -54,50 +55,41 @@ def open_portal_channel(node: Node) -> PortalChannel:
     )
 
 
-def portal_site(node: Node) -> PortalSite:
+def portal_site(node: Node) -> Site:
     """The portal as readers see it."""
     return read_settings(PortalSettings).build_site(node.public_url, node.vocabulary)
 
 
 def readback_address(node: Node) -> str:
-    """Where the portal can be read; empty where no address is set."""
+    """The address at which the portal can be read; empty if none is set."""
     return node.canary_settings.url or node.settings.public_url
 
 
 async def has_delivered_pages(bus: Bus) -> bool:
-    """Whether the ledger says that the portal has shown anything yet. Raises Unreachable."""
+    """Whether the portal has shown anything yet, by the ledger. Raises Unreachable."""
     prefix = f"state.{ChannelName.PORTAL}."
-    try:
+    with unreachable_without_bus():
         async for key, value in bus.bucket(subjects.LEDGER.name).values(prefix):
-            if _is_delivered(key, value.data):
+            batch = bulk.decode_batch(key, value.data)
+            if batch and not DELIVERED_LETTERS.isdisjoint(batch[1].rows):
                 return True
-    except BusError as away:
-        raise Unreachable("bus") from away
     return False
 
 
-def _is_delivered(key: str, state: bytes) -> bool:
-    try:
-        return not _DELIVERED_LETTERS.isdisjoint(codec.decode_state(state).rows)
-    except codec.DECODE_ERRORS as broken:
-        log.error("batch_unreadable", key=key, error=type(broken).__name__)
-        return False
-
-
 async def _write_first_pages(channel: PortalChannel) -> None:
-    """Have the home page and the feeds there before the first item."""
+    """Write the home page and the feeds before the first item comes."""
     try:
         async with channel.session():
             log.info("portal_ready")
-    except ChannelError as trouble:
-        log.warning("channel_unavailable", reason=trouble.reason)
+    except ChannelError as error:
+        log.warning("channel_unavailable", reason=error.reason)
 
 
 async def _renew_pages(channel: PortalChannel) -> None:
-    """As a task: pages of an earlier edition are written again while there is time."""
+    """Rewrite pages of an earlier edition while there is time, as a task."""
     while True:
         try:
             await channel.rewrite_stale()
-        except ChannelError as trouble:
-            log.warning("portal_not_renewed", reason=trouble.reason)
+        except ChannelError as error:
+            log.warning("portal_not_renewed", reason=error.reason)
         await asyncio.sleep(_PAGE_RENEWAL_S)

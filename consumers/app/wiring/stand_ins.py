@@ -8,8 +8,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
-from channels.email.devmailbox import web as pages
 from channels.email.devmailbox.mail_folder import MailFolder, catch_all_server
+from channels.email.devmailbox.web import mailbox_app
 from channels.zalo.client.oauth_api import TokenPair
 from channels.zalo.stand_in import stand_in_settings
 from consumers.app.node import Node
@@ -46,11 +46,11 @@ def _load_sandbox() -> Callable[[str, int, Path], Awaitable[RunningSandbox]]:
 
 
 def configured_services(node: Node) -> set[str]:
-    """The stand-ins whose real thing is configured. Raises Invalid for one configured by half."""
+    """Stand-ins whose channel is configured. Raises Invalid for one that is half configured."""
     if node.zalo.app_id:
         zalo.require_app(node.zalo)
-    real = {"mailbox": bool(node.email.host), "zalo-sandbox": node.zalo.is_configured}
-    return {name for name, configured in real.items() if configured}
+    configured = {"mailbox": bool(node.email.host), "zalo-sandbox": node.zalo.is_configured}
+    return {name for name, is_configured in configured.items() if is_configured}
 
 
 async def add_mailbox(node: Node) -> None:
@@ -61,29 +61,29 @@ async def add_mailbox(node: Node) -> None:
     await node.open_proven_key()
     folder = node.settings.data_dir / "mail"
     folder.mkdir(mode=0o700, exist_ok=True)  # readers' addresses are private
-    drop = MailFolder(folder)
-    receiver = catch_all_server(drop)
-    port = node.email.port if "port" in node.email.model_fields_set else 0
-    with blame_setting("LOA_EMAIL", node.settings.http_host, port):
-        chosen = await receiver.start(node.settings.http_host, port)
-    node.stack.push_async_callback(receiver.stop)
-    node.email = node.email.for_stand_in(chosen, node.settings.http_host)
-    node.web_apps.add(pages.mailbox_app(drop), "hop-thu-thu")
+    mail_folder = MailFolder(folder)
+    server = catch_all_server(mail_folder)
+    wanted_port = node.email.port if "port" in node.email.model_fields_set else 0
+    with blame_setting("LOA_EMAIL", node.settings.http_host, wanted_port):
+        port = await server.start(node.settings.http_host, wanted_port)
+    node.stack.push_async_callback(server.stop)
+    node.email = node.email.for_stand_in(port, node.settings.http_host)
+    node.web_apps.add(mailbox_app(mail_folder), "hop-thu-thu")
     node.stand_ins.add(ChannelName.EMAIL)
 
 
 async def add_zalo_sandbox(node: Node) -> None:
-    """Answer as Zalo does, on a port of its own; its page shows what a follower would see."""
+    """Answer as Zalo does, on a port of its own; its page shows a follower's view."""
     await node.open_proven_key()
     port = node.settings.http_port + SANDBOX_PORT_OFFSET if node.settings.http_port else 0
     host, folder = node.settings.http_host, node.settings.data_dir / "zalo-sandbox"
     start = _load_sandbox()
     with blame_setting("LOA_HTTP", host, port, plus=SANDBOX_PORT_OFFSET):
-        running = await start(host, port, folder)
-    node.stack.push_async_callback(running.close)
-    node.zalo = stand_in_settings(running.url, node.zalo)
+        sandbox = await start(host, port, folder)
+    node.stack.push_async_callback(sandbox.close)
+    node.zalo = stand_in_settings(sandbox.url, node.zalo)
     stores = zalo.zalo_stores(node.bus, node.keys, node.zalo.app_id)
-    await zalo.store_token_pair(node.zalo, stores, running.grant())
-    await zalo.register_missing_templates(node.zalo, stores, running.template_routes)
-    node.addresses["zalo_sandbox"] = running.url
+    await zalo.store_token_pair(node.zalo, stores, sandbox.grant())
+    await zalo.register_missing_templates(node.zalo, stores, sandbox.template_routes)
+    node.addresses["zalo_sandbox"] = sandbox.url
     node.stand_ins.add(ChannelName.ZALO)

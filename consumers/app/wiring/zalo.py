@@ -41,12 +41,12 @@ from channels.zalo.texts import catalog_text
 from channels.zalo.webhook import endpoint
 from channels.zalo.webhook.signature import SignatureVerifier
 from consumers.app.node import Node
-from consumers.app.wiring.subscribers import open_suppressions
 from consumers.case_notices.message_ids import NoticeMessageIds
 from consumers.case_notices.recipients import CaseNoticeRecipients
 from consumers.key_file import KeyFile
 from consumers.messages import field_error, translate_os_error
 from consumers.recipients import ChannelRecipients
+from consumers.suppression.store import SuppressionStore
 from consumers.zalo.auto_reply import AutoReply
 from consumers.zalo.cover_cleanup import CoverCleanup
 from consumers.zalo.erasure import Erasure
@@ -58,7 +58,7 @@ from consumers.zalo.webhook_handler import ZaloEventHandler
 from consumers.zalo.webhook_watchdog import WebhookWatchdog
 from contracts import subjects
 from contracts.delivery import ChannelName
-from contracts.errors import Conflict, FieldError, Invalid, Unavailable
+from contracts.errors import Conflict, Invalid, Unavailable
 from contracts.subjects import ConsumerSpec
 from producers.bus import Bus
 
@@ -66,6 +66,9 @@ log = structlog.get_logger()
 _GRANT_CHECK_S = 3600.0
 _ABANDONED_CALLS_CHECK_S = 600.0
 _TEMPLATE_SYNC_S, _TEMPLATE_RETRY_S = 4 * 3600.0, 600.0
+_CONCURRENT_EVENTS = 4
+_SANDBOX_TIMEOUT_S = 5.0
+WEBHOOK_PATH_HEAD = "zalo"
 
 
 def destination(node: Node) -> tuple[str, bool]:
@@ -77,13 +80,12 @@ def destination(node: Node) -> tuple[str, bool]:
 
 
 def open_recipients(node: Node) -> ChannelRecipients:
-    """The Official Account itself, and the people whom case notices go to."""
-    suppressed = open_suppressions(node.bus, node.keys)
-    return ChannelRecipients(strategies=(CaseNoticeRecipients(node.notices, suppressed),))
+    """The Official Account itself, and the recipients of case notices."""
+    return ChannelRecipients(strategies=(CaseNoticeRecipients(node.notices, node.suppressions),))
 
 
 def add_zalo_channel(node: Node) -> ZaloChannel:
-    """The Zalo channel; what has to be renewed, synced and heard are the node's tasks."""
+    """The Zalo channel; the node gets the tasks that renew and sync, and the event handler."""
     channel = open_zalo_channel(node)
     covers = CoverCleanup(node.bus, PictureStore(node.settings.portal_dir), node.clock)
     node.tasks += [
@@ -102,11 +104,11 @@ def open_zalo_channel(node: Node) -> ZaloChannel:
     Covers are copied only to where Zalo can fetch them.
     """
     require_app(node.zalo)
-    site = ArticleDefaults(node.public_url, f"{node.public_url}{DEFAULT_COVER_PATH}")
-    held = zalo_stores(node.bus, node.keys, node.zalo.app_id)
+    defaults = ArticleDefaults(node.public_url, f"{node.public_url}{DEFAULT_COVER_PATH}")
+    stores = zalo_stores(node.bus, node.keys, node.zalo.app_id)
     if is_public_url(node.settings.public_url):
-        held = replace(held, covers=PictureStore(node.settings.portal_dir))
-    return ChannelParts(node.zalo, held).channel(site)
+        stores = replace(stores, covers=PictureStore(node.settings.portal_dir))
+    return ChannelParts(node.zalo, stores).channel(defaults)
 
 
 def require_app(settings: ZaloSettings) -> None:
@@ -118,13 +120,12 @@ def require_app(settings: ZaloSettings) -> None:
 
 
 def zalo_stores(bus: Bus, keys: KeyFile, app_id: str) -> ChannelStores:
-    """Where the Zalo channel keeps an app's tokens and its notes, apart from every other app's."""
-    rates = BusKeyValueStore(bus, subjects.CONTROL.name)
+    """Stores for the tokens and records of one app, apart from those of other apps."""
     return ChannelStores(
         BusKeyValueStore(bus),
         BusArticleStore(bus, app_id),
         keys.fernet_key(),
-        rates,
+        BusKeyValueStore(bus, subjects.CONTROL.name),
         NoticeMessageIds(bus),
     )
 
@@ -134,54 +135,54 @@ async def _keep_grant_renewed(channel: ZaloChannel) -> None:
     while True:
         try:
             await channel.api.tokens.access_token()
-        except ChannelError as trouble:
-            log.warning("zalo_grant_unusable", reason=trouble.reason)
+        except ChannelError as error:
+            log.warning("zalo_grant_unusable", reason=error.reason)
         await asyncio.sleep(_GRANT_CHECK_S)
 
 
 async def keep_templates_synced(templates: TemplateRegistry) -> None:
-    """See how Zalo judges the templates of case notices; a webhook that tells of it may be lost."""
+    """Sync the state of templates with Zalo's, as a task; a webhook's event may be lost."""
     while True:
         wait_s = _TEMPLATE_SYNC_S
         try:
             await templates.sync()
-        except (Refused, ChannelError) as trouble:
-            log.warning("zalo_templates_not_read", reason=trouble.reason)
-            wait_s = _TEMPLATE_RETRY_S if isinstance(trouble, ChannelError) else wait_s
+        except (Refused, ChannelError) as error:
+            log.warning("zalo_templates_not_read", reason=error.reason)
+            wait_s = _TEMPLATE_RETRY_S if isinstance(error, ChannelError) else wait_s
         await asyncio.sleep(wait_s)
 
 
 async def _clear_abandoned_calls(channel: ZaloChannel) -> None:
-    """Look for what calls that were given up did after all."""
+    """Search for late effects of abandoned calls, as a task."""
     while True:
         await asyncio.sleep(_ABANDONED_CALLS_CHECK_S)
         try:
             await channel.articles.abandoned_calls.sweep()
-        except ChannelError as trouble:
-            log.warning("channel_unavailable", reason=trouble.reason)
+        except ChannelError as error:
+            log.warning("channel_unavailable", reason=error.reason)
 
 
 @asynccontextmanager
 async def _zalo_transport() -> AsyncIterator[AiohttpTransport]:
-    """The way to Zalo for one command. Raises Unavailable when the bus is away."""
+    """A transport to Zalo for one command. Raises Unavailable when the bus is away."""
     transport = AiohttpTransport()
     try:
         yield transport
-    except Unreachable as away:
-        detail = translate_os_error(away)._replace(en=away.reason)
-        raise Unavailable(field_error("bus", "bus_away", detail=detail), retry_after_s=5) from away
+    except Unreachable as error:
+        detail = translate_os_error(error)._replace(en=error.reason)
+        raise Unavailable(field_error("bus", "bus_away", detail=detail), retry_after_s=5) from error
     finally:
         await transport.close()
 
 
 @asynccontextmanager
-async def _token_keeper(settings: ZaloSettings, stores: ChannelStores) -> AsyncIterator[TokenStore]:
-    """The token keeper alone, for as long as the block runs. Raises Conflict, Unavailable."""
+async def _token_store(settings: ZaloSettings, stores: ChannelStores) -> AsyncIterator[TokenStore]:
+    """The token store alone, for one command. Raises Conflict, Unavailable."""
     async with _zalo_transport() as transport:
         try:
             yield ChannelParts(settings, stores, transport).tokens
-        except StaleValue as lost:
-            raise Conflict(field_error("file", "pair_overtaken")) from lost
+        except StaleValue as error:
+            raise Conflict(field_error("file", "pair_overtaken")) from error
 
 
 @asynccontextmanager
@@ -196,12 +197,19 @@ async def template_registry(
         try:
             yield ChannelParts(settings, stores, transport).notice_stores.templates
         except UnfitTemplate as unfit:
-            raise Invalid(_template_unfit_error(unfit)) from unfit
+            facts = {
+                "value": unfit.template_id,
+                "kind": unfit.kind,
+                "names": ", ".join(unfit.names),
+            }
+            raise Invalid(field_error("template_id", "template_unfit", **facts)) from unfit
         except Refused as refused:
-            words = f"{refused.reason}: {refused.message}"
-            raise Invalid(field_error("template_id", "template_refused", detail=words)) from refused
-        except Misconfigured as lost:
-            raise Invalid(field_error("zalo", "grant_unusable", detail=lost.reason)) from lost
+            detail = f"{refused.reason}: {refused.message}"
+            error = field_error("template_id", "template_refused", detail=detail)
+            raise Invalid(error) from refused
+        except Misconfigured as misconfigured:
+            error = field_error("zalo", "grant_unusable", detail=misconfigured.reason)
+            raise Invalid(error) from misconfigured
 
 
 @asynccontextmanager
@@ -213,18 +221,13 @@ async def follower_lists(
         yield FollowerApi(ChannelParts(settings, stores, transport).oa)
 
 
-def _template_unfit_error(unfit: UnfitTemplate) -> FieldError:
-    said = {"value": unfit.template_id, "kind": unfit.kind, "names": ", ".join(unfit.names)}
-    return field_error("template_id", "template_unfit", **said)
-
-
 async def register_missing_templates(
     settings: ZaloSettings, stores: ChannelStores, routes: Mapping[str, str]
 ) -> None:
     """Register *routes* (kind of notice to template id) for the kinds that have no template yet."""
     async with template_registry(settings, stores) as registry:
-        known = (await registry.current()).routes
-        await registry.register({kind: id for kind, id in routes.items() if kind not in known})
+        current = (await registry.current()).routes
+        await registry.register({kind: id for kind, id in routes.items() if kind not in current})
 
 
 async def probe_account(settings: ZaloSettings, stores: ChannelStores) -> AccountStatus:
@@ -235,13 +238,13 @@ async def probe_account(settings: ZaloSettings, stores: ChannelStores) -> Accoun
     async with _zalo_transport() as transport:
         try:
             return await ChannelParts(settings, stores, transport).account_probe().run()
-        except WrongKey as lost:
-            raise Invalid(field_error("vault.key", "tokens_of_another_key")) from lost
+        except WrongKey as error:
+            raise Invalid(field_error("vault.key", "tokens_of_another_key")) from error
 
 
 async def store_token_pair(settings: ZaloSettings, stores: ChannelStores, pair: TokenPair) -> None:
     """Store an obtained token pair, encrypted, for every worker to use."""
-    async with _token_keeper(settings, stores) as tokens:
+    async with _token_store(settings, stores) as tokens:
         await tokens.seed(pair.access_token, pair.refresh_token, pair.lifetime_s)
 
 
@@ -249,7 +252,7 @@ async def exchange_consent(
     settings: ZaloSettings, stores: ChannelStores, code: str, verifier: str
 ) -> None:
     """Exchange the code of a consent, once, and store the pair. Raises Invalid for a bad code."""
-    async with _token_keeper(settings, stores) as tokens:
+    async with _token_store(settings, stores) as tokens:
         try:
             pair = await tokens.oauth.exchange_code(code, verifier)
         except (RefreshTokenUsed, AmbiguousResult, ChannelError) as refused:
@@ -259,23 +262,18 @@ async def exchange_consent(
         await tokens.seed(pair.access_token, pair.refresh_token, pair.lifetime_s)
 
 
-_CONCURRENT_EVENTS = 4
-WEBHOOK_PATH_HEAD = "zalo"
-_SANDBOX_TIMEOUT_S = 5.0
-
-
 def webhook_app(node: Node) -> ASGIApp:
     """The webhook of this process' application."""
-    signing = SignatureVerifier(
+    verifier = SignatureVerifier(
         node.zalo.app_id,
         node.zalo.oa_secret.get_secret_value(),
         node.zalo.app_secret.get_secret_value(),
     )
-    return endpoint.create_app(ZaloEventPublisher(node.bus).publish, signing)
+    return endpoint.create_app(ZaloEventPublisher(node.bus).publish, verifier)
 
 
 async def register_sandbox_webhook(sandbox_url: str, own_url: str) -> None:
-    """Have the stand-in tell us of its events, as an operator does in Zalo's console."""
+    """Register the webhook with the sandbox, as an operator does in Zalo's console."""
     timeout = aiohttp.ClientTimeout(total=_SANDBOX_TIMEOUT_S)
     async with aiohttp.ClientSession(timeout=timeout) as http:
         address = {"url": f"{own_url}{endpoint.PATH}"}
@@ -285,40 +283,38 @@ async def register_sandbox_webhook(sandbox_url: str, own_url: str) -> None:
 
 
 def _add_follower_events(node: Node, channel: ZaloChannel) -> None:
-    """Hear what Zalo tells of people, in the process that may speak to Zalo."""
-    people = _open_webhook_handler(node, channel)
-    subject = subjects.receipt(ChannelName.ZALO, "*")
-    consumer = ConsumerSpec(subjects.ZALO_EVENTS, subject)
-    node.subscribe(subjects.RECEIPTS, consumer, people.on_event, _CONCURRENT_EVENTS)
+    """Handle Zalo's events about followers, in the process that may call Zalo."""
+    handler = _open_webhook_handler(node, channel)
+    consumer = ConsumerSpec(subjects.ZALO_EVENTS, subjects.receipt(ChannelName.ZALO, "*"))
+    node.subscribe(subjects.RECEIPTS, consumer, handler.on_event, _CONCURRENT_EVENTS)
     app_id, limit = node.zalo.app_id, timedelta(hours=node.zalo.silent_after_h)
-    node.tasks.append(open_follower_sync(node.bus, node.keys, people.erasure.lists, app_id).run)
+    node.tasks.append(open_follower_sync(node.bus, node.keys, handler.erasure.lists, app_id).run)
     node.tasks.append(WebhookWatchdog(node.bus, app_id, limit, node.clock).run)
 
 
 def open_follower_sync(bus: Bus, keys: KeyFile, lists: FollowerApi, app_id: str) -> FollowerSync:
-    return FollowerSync(
-        bus, FollowerStore(bus), open_suppressions(bus, keys), lists, app_id, time.time
-    )
+    suppressions = SuppressionStore.from_key_file(bus, keys)
+    return FollowerSync(bus, FollowerStore(bus), suppressions, lists, app_id, time.time)
 
 
 def _open_webhook_handler(node: Node, channel: ZaloChannel) -> ZaloEventHandler:
-    followers, pauses = FollowerStore(node.bus), node.pauses
-    suppressed = open_suppressions(node.bus, node.keys)
-    greeting = AutoReply(
+    followers, suppressions, pauses = FollowerStore(node.bus), node.suppressions, node.pauses
+    rates = BusKeyValueStore(node.bus, subjects.CONTROL.name)
+    auto_reply = AutoReply(
         node.bus,
         followers,
-        _open_replies(node, channel),
+        ReplySender(channel.api, rates, f"message-call.zalo.{node.zalo.app_id}"),
         catalog_text("reply", "text", portal=node.public_url, lookup=node.zalo.lookup_url).strip(),
         is_paused=lambda: ChannelName.ZALO in pauses.paused_channels,
         clock=node.clock,
     )
-    erasure = Erasure(node.bus, followers, suppressed, FollowerApi(channel.api))
+    erasure = Erasure(node.bus, followers, suppressions, FollowerApi(channel.api))
     templates = channel.notices.templates
-    heard = templates.apply_template_event, templates.apply_quota_event
-    return ZaloEventHandler(followers, suppressed, erasure, greeting, *heard)
-
-
-def _open_replies(node: Node, channel: ZaloChannel) -> ReplySender:
-    """Store the state of the account's message call beside its rates."""
-    store = BusKeyValueStore(node.bus, subjects.CONTROL.name)
-    return ReplySender(channel.api, store, f"message-call.zalo.{node.zalo.app_id}")
+    return ZaloEventHandler(
+        followers,
+        suppressions,
+        erasure,
+        auto_reply,
+        templates.apply_template_event,
+        templates.apply_quota_event,
+    )

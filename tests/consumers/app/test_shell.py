@@ -13,6 +13,7 @@ from consumers.app import broker as app_broker
 from consumers.app import process, service_names
 from consumers.app.services import SERVICES
 from consumers.app.settings import LoaSettings
+from consumers.errors import BrokerClosed
 from consumers.runtime.errors import RetryLater
 from contracts import subjects
 from contracts.errors import Invalid, field_error
@@ -94,7 +95,7 @@ async def test_a_contract_error_of_the_handler_is_buried_too(running_shell):
 async def test_a_connection_that_is_given_up_stops_the_process():
     watched = app_broker.BrokerWatch()
     await watched.on_closed()
-    with pytest.raises(app_broker.BrokerClosed):
+    with pytest.raises(BrokerClosed):
         await watched.run()
 
 

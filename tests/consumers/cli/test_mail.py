@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from consumers.app.wiring import subscribers
 from consumers.email import bounce_stops
 from consumers.email.policy import slow_down
 from consumers.key_file import open_key_file
 from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.store import Ledger
+from consumers.suppression.store import SuppressionStore
 from contracts.delivery import ChannelName, PlanKey
 from tests.support.cli import json_output
 
@@ -20,7 +20,7 @@ NOTHING = ["address: nothing stands against this address", "address: địa ch�
 
 @pytest.fixture
 async def suppressions(bus, tmp_path):
-    return subscribers.open_suppressions(bus, await open_key_file(bus, tmp_path / "vault.key"))
+    return SuppressionStore.from_key_file(bus, await open_key_file(bus, tmp_path / "vault.key"))
 
 
 async def test_who_is_left_alone_is_counted_shown_by_address_and_lifted(loa, suppressions):

@@ -46,7 +46,7 @@ async def test_an_operator_sees_what_is_kept_and_erases_it(signup_app, loa):
 async def it_is_told_that_mail_leaves_the_address_alone(signup_app, loa):
     at = datetime(2026, 11, 20, tzinfo=UTC)
     until = at + timedelta(days=365)
-    registry = SuppressionStore(signup_app.bus, KEYS.derive("suppressions"))
+    registry = SuppressionStore.from_key_file(signup_app.bus, KEYS)
     await registry.add(ChannelName.EMAIL, ADDRESS, "bounced 5.1.1", until, at=at)
     said = json_output(await loa("show", ADDRESS, "--json"))
     assert said["suppressed"]["reason"] == "bounced 5.1.1"

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from channels.zalo.webhook.events import EventKind, ZaloEvent
-from consumers.app.wiring import subscribers
 from consumers.key_file import open_key_file
+from consumers.suppression.store import SuppressionStore
 from consumers.zalo.event_publisher import ZaloEventPublisher
 from contracts.delivery import ChannelName
 from tests.support.cli import json_output
@@ -69,7 +69,7 @@ async def test_without_an_app_there_is_nobody_to_ask_and_still_something_to_coun
 
 
 async def test_an_address_is_let_go_by_whoever_knows_it(loa, bus, tmp_path):
-    registry = subscribers.open_suppressions(bus, await open_key_file(bus, tmp_path / "vault.key"))
+    registry = SuppressionStore.from_key_file(bus, await open_key_file(bus, tmp_path / "vault.key"))
     for address in (PHONE, f"zalo:{USER}"):
         await registry.add(ChannelName.ZALO, address, "blocked", None)
     assert (await counted(loa))["suppressed"] == 2

@@ -84,7 +84,7 @@ async def test_an_address_that_is_left_alone_says_why_and_until_when(bus, intake
     await intake_harness.add_plan(b"dud")
     await noted(intake_harness, RowNote(reason="bounced 5.1.1"))
     at = datetime.now(UTC)
-    registry = SuppressionStore(bus, KEYS.derive("suppressions"))
+    registry = SuppressionStore.from_key_file(bus, KEYS)
     await registry.add(EMAIL, ADDRESS, "bounced 5.1.1", at + timedelta(days=9), at=at)
     run = await loa("trace", ITEM, "--reader", ADDRESS)
     until = f"{at + timedelta(days=9):%Y-%m-%d}"
