@@ -26,7 +26,6 @@ from consumers.digests.store import DigestStore
 from consumers.directory.directory import Directory
 from consumers.email import bounce_stops
 from consumers.intake.event_log import EventLog
-from consumers.intake.release import Releaser
 from consumers.intake.repository import ItemRepository
 from consumers.key_file import KeyFile, open_key_file, register_key
 from consumers.ledger.store import Ledger
@@ -116,10 +115,6 @@ class Node:
     @cached_property
     def repository(self) -> ItemRepository:
         return ItemRepository(self.bus)
-
-    @cached_property
-    def releaser(self) -> Releaser:
-        return Releaser(self.bus, self.repository)
 
     @cached_property
     def trace(self) -> TraceReader:

@@ -96,7 +96,7 @@ async def _add_dispatch(node: Node) -> None:
             node.ledger,
             node.waker,
             Supersession(node.ledger, node.waker, node.clock),
-            node.releaser,
+            node.repository,
             parts.audience(node),
             LaneSemaphore(_CONCURRENT_EVENTS, _RESERVED_URGENT),
             waits_for_earlier=parts.waits_for_earlier,

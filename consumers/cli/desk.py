@@ -19,7 +19,6 @@ from consumers.cli.output import (
 from consumers.intake.approval import Draft
 from consumers.intake.desk import Desk
 from consumers.intake.items import Position
-from consumers.intake.release import Releaser
 from consumers.intake.repository import ItemRepository
 from consumers.messages import field_error
 from consumers.reporting.review import (
@@ -42,17 +41,12 @@ Code = Annotated[str, typer.Option(help="The reason's code, e.g. trung-lap.")]
 Reason = Annotated[str, typer.Option(help="The reason in words.")]
 
 
-def _open_desk(bus: Bus) -> Desk:
-    register = ItemRepository(bus)
-    return Desk(bus, register, Releaser(bus, register), time.time)
-
-
 @app.command("list")
 def list_drafts(as_json: Json = False) -> None:
     """What waits, most urgent first: since when, and whether it is new or changes what is out."""
 
     async def look(bus: Bus) -> list[tuple[Draft, DraftEffect]]:
-        drafts = await _open_desk(bus).waiting_drafts()
+        drafts = await Desk(bus, time.time).waiting_drafts()
         return list(zip(drafts, await draft_effects(ItemRepository(bus), drafts), strict=True))
 
     found = run_on_bus(look)
@@ -101,7 +95,7 @@ def approve(content_id: ContentId, by: By, revision: Revision = None, hash: Hash
     """Release a draft. With --hash only if it is still the content that you reviewed."""
 
     async def decide(bus: Bus) -> tuple[int, Position]:
-        bench = _open_desk(bus)
+        bench = Desk(bus, time.time)
         number = revision or await bench.newest_waiting(content_id)
         return number, await bench.approve(content_id, by, revision=number, content_hash=hash)
 
@@ -121,7 +115,7 @@ def reject(
     """Turn a draft down, with a code or a reason; the unit sees it in its event's status."""
 
     async def decide(bus: Bus) -> int:
-        bench = _open_desk(bus)
+        bench = Desk(bus, time.time)
         number = revision or await bench.newest_waiting(content_id)
         await bench.reject(content_id, by, revision=number, code=code, reason=reason)
         return number

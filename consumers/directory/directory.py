@@ -14,6 +14,7 @@ import structlog
 
 from consumers.directory.audience import PreferenceIndex
 from consumers.directory.digest_audience import DigestAudience, DigestQuery
+from consumers.directory.errors import DirectoryFileGone
 from consumers.directory.follow import DirectoryFollower
 from consumers.directory.store import open_store
 from consumers.recipients import Contact
@@ -29,10 +30,6 @@ _POLL_S = 0.005
 _LOCK_RETRY_S = 1.0
 READY_TIMEOUT_S = 5.0
 _RETRY_AFTER_S = 0.5
-
-
-class DirectoryFileGone(Exception):
-    """The directory's file was deleted or replaced while it was open."""
 
 
 class Directory:

@@ -26,7 +26,7 @@ _MAX_RETRY_DELAY_S = 600.0
 
 
 class ReleasedPositions(Protocol):
-    """The released positions of an item; see `consumers.intake.release`."""
+    """The released positions of an item; see `consumers.intake.repository`."""
 
     async def released_positions(self, content_id: str) -> Sequence[int]: ...
     async def halt_mark(self, content_id: str, revision: int) -> str: ...

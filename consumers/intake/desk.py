@@ -15,7 +15,8 @@ from pydantic import ValidationError
 
 from consumers.intake import approval, items
 from consumers.intake.approval import Draft
-from consumers.intake.items import Decision, Item, ItemSummary, Position, Superseded
+from consumers.intake.errors import Superseded
+from consumers.intake.items import Decision, Item, ItemSummary, Position
 from consumers.intake.release import Releaser, build_publication
 from consumers.intake.repository import ItemRepository
 from consumers.messages import field_error
@@ -24,8 +25,7 @@ from contracts.base.crash_points import crash_point
 from contracts.base.times import utc_now
 from contracts.delivery import Lane
 from contracts.errors import Conflict, ContractError, Invalid
-from producers import bus as nats
-from producers.bus import Bus
+from producers.bus import Bus, RevisionConflict, records
 from producers.bus.records import Versioned, require
 
 log = structlog.get_logger()
@@ -36,18 +36,17 @@ class Desk:
     """Drafts, and the decisions on them. Every method may be repeated."""
 
     bus: Bus
-    repository: ItemRepository
-    releaser: Releaser
     clock: Callable[[], float]
 
     def __post_init__(self) -> None:
+        self.repository, self.releaser = ItemRepository(self.bus), Releaser(self.bus)
         self.bucket = self.bus.bucket(subjects.DESK.name)
 
     async def waiting_drafts(self) -> list[Draft]:
         """Drafts that can be decided now: highest lane first, then oldest."""
         drafts = {draft.key: draft async for draft in self.all_drafts()}
-        records = await self.repository.bucket.get_many(list(drafts))
-        positions = {key: Position.model_validate_json(one.data) for key, one in records.items()}
+        values = await self.repository.bucket.get_many(list(drafts))
+        positions = {key: Position.model_validate_json(one.data) for key, one in values.items()}
         waiting = [drafts[key] for key, one in positions.items() if one.state == "waiting"]
         return sorted(waiting, key=_priority)
 
@@ -123,7 +122,7 @@ class Desk:
         """Add a draft to the desk, or complete the decision if one was made meanwhile."""
         try:
             await self.bucket.create(draft.key, draft.model_dump_json().encode())
-        except nats.RevisionConflict:
+        except RevisionConflict:
             log.debug("draft_already_there", draft=draft.key)
         record = await self.repository.position(draft.content_id, draft.revision)
         if record and record.state != "waiting":
@@ -146,8 +145,7 @@ class Desk:
         if item and number in item.outdated:
             await self.drop_outdated(content_id, item)
         key = keys.publication_key(content_id, number)
-        value = await self.bucket.get(key)
-        draft = Draft.model_validate_json(value.data) if value else None
+        draft = (await records.read(self.bucket, key, Draft)).value
         if draft:
             draft.verify_hash()
         book = partial(approval.record_decision, decision=decision, key=key)

@@ -19,14 +19,13 @@ from structlog.contextvars import bound_contextvars
 from consumers.intake import items
 from consumers.intake.approval import Draft
 from consumers.intake.desk import Desk
+from consumers.intake.errors import NothingToWithdraw
 from consumers.intake.event_log import EventLog
 from consumers.intake.items import (
     NOT_ADMITTED_CODE,
     Item,
     ItemSummary,
-    NothingToWithdraw,
     Position,
-    PositionClaim,
 )
 from consumers.intake.release import Releaser, build_publication, build_withdrawal
 from consumers.intake.repository import ItemRepository
@@ -43,7 +42,7 @@ from contracts.errors import ContractError, Forbidden, Invalid
 from contracts.events import CheckedEvent
 from contracts.records import EventRecord, UnitPolicy
 from contracts.vocabulary import Vocabulary
-from producers.bus import Bus
+from producers.bus import Bus, records
 from producers.bus.records import Versioned
 
 log = structlog.get_logger()
@@ -96,8 +95,8 @@ class Intake:
         self.units = bus.bucket(subjects.UNITS.name)
         self.event_log = EventLog(bus)
         self.repository = ItemRepository(bus)
-        self.releaser = Releaser(bus, self.repository)
-        self.desk = Desk(bus, self.repository, self.releaser, clock)
+        self.releaser = Releaser(bus)
+        self.desk = Desk(bus, clock)
 
     async def handle(
         self, event: CloudEvent, unit: str, kind: str | None = None, *, seq: int = 0
@@ -118,12 +117,12 @@ class Intake:
     async def process(self, checked: ReceivedEvent, seq: int) -> None:
         record, policy, item = await asyncio.gather(
             self.event_log.record(checked.event_id, checked.to_record()),
-            self.load_policy(checked.unit),
+            records.read(self.units, checked.unit, UnitPolicy),
             self.repository.versioned_item(checked.content_id),
         )
         crash_point("intake.event_booked")
         try:
-            await self.apply(checked, policy, item, seq)
+            await self.apply(checked, policy.value or UnitPolicy(), item, seq)
         except ContractError as refusal:
             await self.record_refusal(checked, record, refusal)
             raise
@@ -228,24 +227,20 @@ class Intake:
             text.content_id, text.revision, lambda stored: stored or first
         )
 
-    async def load_policy(self, unit: str) -> UnitPolicy:
-        value = await self.units.get(unit)
-        return UnitPolicy.model_validate_json(value.data) if value else UnitPolicy()
-
 
 def _admit_revision(
     stored: Item | None, checked: ReceivedEvent, text: Submitted, policy: UnitPolicy
 ) -> Item:
     """The item with the revision added; unchanged for a repeat. Raises ContractError."""
     item = items.require_owner(stored, checked.unit, text.content_id)
-    claim = PositionClaim(checked.event_id, text.revision)
-    taken = items.admit(item, claim)
+    taken = items.admit(item, checked.event_id, text.revision)
     if taken is item:
         return item
     if text.lane == Lane.URGENT and not policy.urgent:
         raise Forbidden(errors.field_error("data.lane", "urgent_not_allowed"))
     if policy.release == "desk":
-        return items.queue_for_approval(taken, text.revision)
+        waiting = tuple(sorted({*taken.waiting, text.revision}))
+        return taken.model_copy(update={"waiting": waiting})
     return items.release(
         taken, text.revision, ItemSummary.of(text), checked.received_at, text.not_before
     )

@@ -6,10 +6,11 @@ history of one position. `consumers.intake.repository` stores the results by com
 """
 
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from consumers.intake.errors import NothingToWithdraw, Superseded
 from consumers.messages import field_error
 from contracts import errors
 from contracts.base.fields import REVISION_MAX
@@ -31,21 +32,6 @@ SUPERSEDED_CODE = "superseded"
 """Code of a position that a newer revision superseded before its release."""
 
 PositionState = Literal["waiting", "scheduled", "released", "withdrawn", "refused"]
-
-
-class Superseded(Exception):
-    """A newer position, or a withdrawal, was released first."""
-
-
-class NothingToWithdraw(Invalid):
-    """A withdrawal of an item that has no positions."""
-
-
-class PositionClaim(NamedTuple):
-    """An event that wants a position of an item."""
-
-    event_id: str
-    position: int
 
 
 class ItemSummary(BaseModel):
@@ -140,28 +126,21 @@ def require_owner(item: Item | None, unit: str, content_id: str) -> Item:
     return item
 
 
-def admit(item: Item, claim: PositionClaim) -> Item:
+def admit(item: Item, event_id: str, position: int) -> Item:
     """Give a position to an event. Raises Conflict or Invalid when it is not available."""
-    holder = item.positions.get(claim.position)
-    if holder == claim.event_id:
+    holder = item.positions.get(position)
+    if holder == event_id:
         return item
     if holder is not None:
         free = max(item.positions) + 1
-        raise Conflict(
-            field_error("data.revision", "revision_taken", value=claim.position, free=free)
-        )
-    if claim.position <= item.latest:
+        raise Conflict(field_error("data.revision", "revision_taken", value=position, free=free))
+    if position <= item.latest:
         raise Conflict(
             errors.field_error("data.revision", "revision_not_newer", latest=item.latest)
         )
-    if claim.position >= _POSITION_LIMIT:
+    if position >= _POSITION_LIMIT:
         raise Invalid(field_error("data.revision", "revision_too_high", limit=_POSITION_LIMIT))
-    return item.model_copy(update={"positions": item.positions | {claim.position: claim.event_id}})
-
-
-def queue_for_approval(item: Item, position: int) -> Item:
-    waiting = tuple(sorted({*item.waiting, position}))
-    return item.model_copy(update={"waiting": waiting})
+    return item.model_copy(update={"positions": item.positions | {position: event_id}})
 
 
 def release(

@@ -4,8 +4,6 @@ The item's record fixes every byte first. Only then is the message published, un
 names the same intent. Every step may be repeated after a crash at any point.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -24,22 +22,12 @@ from producers.bus.records import Versioned, require
 log = structlog.get_logger()
 
 
-@dataclass
 class Releaser:
     """The only writer of PUBLICATIONS."""
 
-    bus: Bus
-    repository: ItemRepository
-
-    async def released_positions(self, content_id: str) -> Sequence[int]:
-        """The released positions of an item, oldest first."""
-        item = await self.repository.item(content_id)
-        return sorted(item.released) if item else []
-
-    async def halt_mark(self, content_id: str, revision: int) -> str:
-        """The halt mark of a text superseded before its start time; see `items.halt_mark`."""
-        item = await self.repository.item(content_id)
-        return items.halt_mark(item, revision) if item else ""
+    def __init__(self, bus: Bus) -> None:
+        self.bus = bus
+        self.repository = ItemRepository(bus)
 
     async def publish_once(self, record: Versioned[Position], released: Publication) -> Position:
         """Publish unless the stream has the message; then record its sequence.

@@ -1,14 +1,9 @@
 """Repository of items and positions: bucket `publications`, changed by compare-and-set."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from consumers.intake.items import (
-    NOT_ADMITTED_CODE,
-    Item,
-    Position,
-    close_superseded,
-    without_waiting,
-)
+from consumers.intake import items
+from consumers.intake.items import NOT_ADMITTED_CODE, Item, Position
 from contracts import keys, subjects
 from producers.bus import Bus
 from producers.bus.records import Versioned, read, require, update
@@ -29,6 +24,16 @@ class ItemRepository:
     async def position(self, content_id: str, revision: int) -> Position | None:
         key = keys.publication_key(content_id, revision)
         return (await read(self.bucket, key, Position)).value
+
+    async def released_positions(self, content_id: str) -> Sequence[int]:
+        """The released positions of an item, oldest first."""
+        item = await self.item(content_id)
+        return sorted(item.released) if item else []
+
+    async def halt_mark(self, content_id: str, revision: int) -> str:
+        """The halt mark of a text superseded before its start time; see `items.halt_mark`."""
+        item = await self.item(content_id)
+        return items.halt_mark(item, revision) if item else ""
 
     async def update_item(
         self,
@@ -71,10 +76,12 @@ class ItemRepository:
     async def close_position(self, content_id: str, number: int, item: Item) -> Position:
         """Close a position that was superseded before its release; see `items.close_superseded`."""
         return await self.update_position(
-            content_id, number, lambda position: close_superseded(require(position), item, number)
+            content_id,
+            number,
+            lambda position: items.close_superseded(require(position), item, number),
         )
 
     async def remove_waiting(self, content_id: str, numbers: tuple[int, ...]) -> Item:
         return await self.update_item(
-            content_id, lambda item: without_waiting(require(item), numbers)
+            content_id, lambda item: items.without_waiting(require(item), numbers)
         )

@@ -9,8 +9,9 @@ import structlog
 
 from consumers.messages import field_error
 from consumers.subscribers.closing_mail import BY_SUBSCRIBER, ClosingMailer
+from consumers.subscribers.errors import AddressTaken
 from consumers.subscribers.signup import LiftSuppression, normalize_application
-from consumers.subscribers.store import AddressTaken, SubscriberStore, same_address
+from consumers.subscribers.store import SubscriberStore, same_address
 from consumers.subscribers.tokens import (
     AddressChange,
     LinkOwner,

@@ -17,6 +17,7 @@ from hashlib import sha256
 from typing import NamedTuple, Self, TypeVar
 
 from consumers.key_file import KeyFile
+from consumers.subscribers.errors import AddressTaken
 from contracts import subjects
 from contracts.base.crash_points import crash_point
 from contracts.subscriptions.subscriber import Subscriber
@@ -43,10 +44,6 @@ class AddressEntry(NamedTuple):
     address_revision: int = 0
     subscriber_revision: int = 0
     is_moved: bool = False
-
-
-class AddressTaken(Exception):
-    """The address belongs to another subscriber."""
 
 
 class SubscriberStore:

@@ -26,7 +26,6 @@ from consumers.dispatch.handler import Dispatcher
 from consumers.dispatch.supersede import Supersession
 from consumers.intake import items
 from consumers.intake.items import Item, ItemSummary, Position
-from consumers.intake.release import Releaser
 from consumers.intake.repository import ItemRepository
 from consumers.ledger import codec
 from consumers.ledger.store import Ledger
@@ -166,7 +165,7 @@ class DigestPipeline(DeliveryPipeline):
         ledger, waker = Ledger(bus), Waker(bus)
         fence, register = Supersession(ledger, waker, self.clock), ItemRepository(bus)
         return new_dispatcher(
-            bus, SubscriberAudience(self.readers), Releaser(bus, register), self.clock,
+            bus, SubscriberAudience(self.readers), register, self.clock,
             ledger=ledger, waker=waker, supersession=fence,
             digests=AffectedDigestFinder(DigestStore(bus), fence),
         )  # fmt: skip

@@ -46,7 +46,7 @@ class ChannelServices:
         bus = pipeline.bus
         self.ledger, readers = Ledger(bus), pipeline.readers
         self.planner = new_dispatcher(
-            bus, new_audience(name, readers), pipeline.intake.releaser, self.clock,
+            bus, new_audience(name, readers), pipeline.intake.repository, self.clock,
             channel=name, ledger=self.ledger,
         )  # fmt: skip
         contacts = {"contact_lookup": readers} if name is ChannelName.EMAIL else {}

@@ -13,7 +13,8 @@ import pytest
 import structlog
 
 from consumers.directory import store as store_module
-from consumers.directory.directory import Directory, DirectoryFileGone
+from consumers.directory.directory import Directory
+from consumers.directory.errors import DirectoryFileGone
 from consumers.directory.store import DirectoryRow, DirectoryStore, find_damage, open_store
 from tests.support.directory_harness import running_directory, wait_until
 

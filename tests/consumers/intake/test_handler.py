@@ -202,8 +202,8 @@ async def test_revisions_of_one_item_at_once_end_with_the_newest(bus, intake):
 
 
 async def test_positions_are_those_that_were_released(intake):
-    assert await intake.releaser.released_positions(ITEM) == []
+    assert await intake.repository.released_positions(ITEM) == []
     await intake.handle(submitted(), UNIT)
     await intake.handle(submitted(revision=7), UNIT)
     await intake.handle(withdrawn(), UNIT)
-    assert await intake.releaser.released_positions(ITEM) == [1, 7, 8]
+    assert await intake.repository.released_positions(ITEM) == [1, 7, 8]

@@ -34,7 +34,7 @@ async def desk(bus, clock):
         await intake.handle(submitted(item), UNIT)
     for item in ("tin-a", "tin-c"):
         with pytest.raises(SimulatedCrash):
-            await DyingDesk(bus, intake.repository, intake.releaser, clock).approve(item, CLERK)
+            await DyingDesk(bus, clock).approve(item, CLERK)
     return intake.desk
 
 

@@ -1,0 +1,5 @@
+"""Errors of the subscriber store."""
+
+
+class AddressTaken(Exception):
+    """The address belongs to another subscriber."""
