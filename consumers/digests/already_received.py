@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
-from consumers.digests.plan_rows import PlanRows
 from consumers.digests.store import DigestStore
 from consumers.dispatch.handler import DigestPart
 from consumers.dispatch.supersede import merge_distinct
+from consumers.ledger.plan_rows import PlanRows
 from consumers.ledger.store import Ledger
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from contracts.subscriptions.digest import DigestItem, Issue
@@ -103,10 +103,7 @@ class AlreadyReceived:
 
     async def digest_recipients(self, part: DigestPart) -> AsyncIterator[str]:
         """Yield the recipients of an item in a digest, without unsent rows."""
-        stored_plan = await self.ledger.plan(part.plan)
-        if stored_plan is None:
-            return
-        async for batch, entry in self.ledger.entries(part.plan, stored_plan.value):
+        async for batch, entry in self.ledger.entries(part.plan):
             rows = await self.ledger.rows(batch)
             for id, letter in zip(rows.ids, entry.value.rows, strict=True):
                 if (
@@ -128,10 +125,9 @@ class AlreadyReceived:
         return False
 
     async def was_served_in(self, part: DigestPart, id: str) -> bool:
-        found = await self.rows.find(part.plan, id)
-        if found is None:
+        row = await self.rows.find(part.plan, id)
+        if row is None:
             return False
-        batch, rows = found
-        state = await self.ledger.state(batch)
-        letter = state.value.rows[rows.ids.index(id)] if state else 0
-        return letter not in UNSENT_LETTERS and bool(rows.item_masks[id] >> part.number & 1)
+        state = await self.ledger.state(row.batch)
+        letter = state.value.rows[row.row] if state else 0
+        return letter not in UNSENT_LETTERS and bool(row.picks >> part.number & 1)

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from consumers.digests.plan_rows import PlanRows
 from consumers.digests.store import DigestStore
 from consumers.ledger.codec import BatchRows
+from consumers.ledger.plan_rows import PlanRows
 from consumers.ledger.store import Ledger
 from contracts.delivery import BatchKey, PlanKey
 

@@ -78,10 +78,7 @@ class DigestRecipients:
 
     async def unsent_recipients(self, plan: PlanKey, after: str) -> AsyncIterator[DigestSubscriber]:
         """Yield recipients whose mail of an earlier issue never left."""
-        stored_plan = await self.ledger.plan(plan)
-        if stored_plan is None:
-            return
-        async for batch, entry in self.ledger.entries(plan, stored_plan.value):
+        async for batch, entry in self.ledger.entries(plan):
             if UNSENT_LETTERS.isdisjoint(entry.value.rows):
                 continue
             rows = await self.ledger.rows(batch)

@@ -133,8 +133,7 @@ class DigestService(Planner):
         """Whether no mail of it is left that could be sent, or sent again."""
         if not await affected_digests.is_fully_sent(self.supersession, issue):
             return False
-        cursor = (await self.supersession.load_plan(issue.plan)).value
-        async for _, entry in self.ledger.entries(issue.plan, cursor):
+        async for _, entry in self.ledger.entries(issue.plan):
             if not UNSENT_LETTERS.isdisjoint(entry.value.rows):
                 return False
         return True

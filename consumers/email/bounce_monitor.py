@@ -21,7 +21,6 @@ from consumers.channel_health.breaker_store import BreakerStore
 from consumers.email import bounce_stops
 from consumers.email.bounce_records import BatchBounces, BounceRecords
 from consumers.email.bounce_stops import RETENTION_S, BounceStop, StopState
-from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.store import Ledger
 from consumers.runtime.periodic import every
@@ -74,9 +73,8 @@ async def count_in_ledger(ledger: Ledger, plan: PlanKey) -> tuple[int, Counter[s
 
     The count covers all workers. Raises BusError, LedgerError.
     """
-    stored_plan = await ledger.plan(plan)
     mails, codes = 0, Counter[str]()
-    async for _, entry in ledger.entries(plan, stored_plan.value if stored_plan else PlanCursor()):
+    async for _, entry in ledger.entries(plan):
         mails += sum(map(entry.value.rows.count, _JUDGED_LETTERS))
         codes += refusal_codes(entry.value)
     return mails, codes

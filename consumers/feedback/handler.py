@@ -15,6 +15,7 @@ from consumers.email.receipts import MailReceipt
 from consumers.ledger import moves
 from consumers.ledger.entry import OPEN_LETTERS, SENDING_LETTERS
 from consumers.ledger.errors import ConcurrentUpdate
+from consumers.ledger.plan_rows import PlanRows
 from consumers.ledger.store import Ledger
 from consumers.runtime.errors import RetryLater
 from contracts.base import strict_json
@@ -95,27 +96,11 @@ class FeedbackHandler:
 
     async def on_delivery_receipt(self, receipt: DeliveryReceipt) -> None:
         with bound_contextvars(content_id=receipt.content_id, channel=receipt.channel.value):
-            position = await self.find_row(receipt)
-            if position is None:
+            row = await PlanRows(self.ledger).find(receipt.plan, receipt.recipient)
+            if row is None:
                 log.warning("receipt_unmatched")
-                return
-            batch, row = position
-            await self.apply_evidence(batch, row)
-
-    async def find_row(self, receipt: DeliveryReceipt) -> tuple[BatchKey, int] | None:
-        """Find a row by binary search: ids are sorted over all batches of a plan."""
-        stored_plan = await self.ledger.plan(receipt.plan)
-        low, high = 0, stored_plan.value.count if stored_plan else 0
-        while low < high:
-            batch = BatchKey(*receipt.plan, (low + high) // 2)
-            ids = (await self.ledger.rows(batch)).ids
-            if receipt.recipient < ids[0]:
-                high = batch.number
-            elif receipt.recipient > ids[-1]:
-                low = batch.number + 1
             else:
-                return (batch, ids.index(receipt.recipient)) if receipt.recipient in ids else None
-        return None
+                await self.apply_evidence(row.batch, row.row)
 
     async def apply_evidence(self, batch: BatchKey, row: int) -> None:
         """Upgrade a row that has ended. Raises RetryLater while it is open."""

@@ -132,12 +132,15 @@ class Ledger:
         return Versioned(cursor, await self.bucket.batch(writes))
 
     async def entries(
-        self, plan: PlanKey, cursor: PlanCursor
+        self, plan: PlanKey, cursor: PlanCursor | None = None
     ) -> AsyncIterator[tuple[BatchKey, Versioned[LedgerEntry]]]:
-        """The plan's batches, 0 to count-1 by number, never from a listing.
+        """The plan's batches, 0 to count-1 by number, never from a listing; none without a plan.
 
         All earlier acknowledged writes are included, even from a replica, for one more request.
         """
+        if cursor is None:
+            stored_plan = await self.plan(plan)
+            cursor = stored_plan.value if stored_plan else PlanCursor()
         since = await self.bucket.last_seq() if cursor.count else 0
         for start in range(0, cursor.count, 200):
             numbers = range(start, min(start + 200, cursor.count))

@@ -3,14 +3,13 @@
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 
-from consumers.digests.plan_rows import PlanRows
 from consumers.digests.store import DigestStore
 from consumers.email.bounce_records import KEY_PREFIX, BatchBounces
 from consumers.intake.items import Item
 from consumers.ledger.entry import STATUS_OF_LETTER, WAITING_LETTERS, RowNote
 from consumers.ledger.errors import LedgerError
+from consumers.ledger.plan_rows import PlanRows, RecipientRow
 from consumers.ledger.store import Ledger
 from consumers.messages import field_error, translate
 from consumers.reporting.channel_state import channel_problems
@@ -18,7 +17,7 @@ from consumers.reporting.preview import PublicationFinder
 from consumers.reporting.review import newest_text
 from consumers.suppression.store import Suppression
 from contracts.base.times import format_utc, utc_time
-from contracts.delivery import OPEN, BatchKey, ChannelName, Lane, PlanKey, Status
+from contracts.delivery import OPEN, ChannelName, Lane, PlanKey, Status
 from contracts.errors import FieldError
 from contracts.publication import Publication
 from contracts.subscriptions import subscriber
@@ -59,14 +58,6 @@ class ReaderTrace(OmitEmptyModel):
     suppressed: Suppression | None = None
 
 
-class RecipientRow(NamedTuple):
-    """A recipient's row; `picks` as in a digest's rows."""
-
-    batch: BatchKey
-    row: int
-    picks: int
-
-
 @dataclass
 class ReaderTracer:
     """Reads the ledger and the digests for one subscriber. Raises BusError or LedgerError."""
@@ -93,22 +84,16 @@ class ReaderTracer:
 
     async def own_mails(self, content_id: str, item: Item) -> AsyncIterator[MailTrace]:
         for revision in item.released:
-            if row := await self.find_row(PlanKey(EMAIL, content_id, revision)):
+            plan = PlanKey(EMAIL, content_id, revision)
+            if row := await self.rows.find(plan, self.subscriber.id):
                 yield await self.trace_mail(revision, row)
 
     async def digest_mails(self, content_id: str) -> AsyncIterator[MailTrace]:
         async for issue, number in self.digest_store.issues_with(content_id):
-            row = await self.find_row(issue.plan)
+            row = await self.rows.find(issue.plan, self.subscriber.id)
             if row and row.picks >> number & 1:
                 revision = issue.items[number].revision
                 yield await self.trace_mail(revision, row, issue.digest_id)
-
-    async def find_row(self, plan: PlanKey) -> RecipientRow | None:
-        id = self.subscriber.id
-        if found := await self.rows.find(plan, id):
-            batch, rows = found
-            return RecipientRow(batch, rows.ids.index(id), rows.item_masks.get(id, 0))
-        return None
 
     async def trace_mail(
         self, revision: int, position: RecipientRow, digest: str = ""

@@ -4,10 +4,9 @@ from email import message_from_bytes, policy
 
 import pytest
 
-from consumers.digests import plan_rows
-from consumers.digests.plan_rows import PlanRows
 from consumers.dispatch import planner
-from consumers.ledger import cursor
+from consumers.ledger import cursor, plan_rows
+from consumers.ledger.plan_rows import PlanRows
 from contracts import keys
 from contracts.delivery import ChannelName, PlanKey
 from tests.support.digest_pipeline import BUSY, EMAIL

@@ -72,33 +72,6 @@ async def test_a_repeated_receipt_writes_nothing(ledger, feedback):
     assert (held.value.rows, held.value.closed_at) == (b"d", 5.0)
 
 
-@pytest.mark.parametrize("sizes", [[1], [2, 1], [5, 5, 5], [5, 5, 5, 5, 5, 5, 2]])
-async def test_every_recipient_is_found_whichever_batch_it_is_in(ledger, feedback, sizes):
-    ids = reader_ids(2 * sum(sizes))[1::2]
-    batches = [[ids.pop(0) for _ in range(size)] for size in sizes]
-    await store_plan(ledger, PLAN, *batches)
-    for number, batch in enumerate(batches):
-        for row, id in enumerate(batch):
-            assert await feedback.find_row(receipt(id)) == (BatchKey(*PLAN, number), row)
-    for id in reader_ids(2 * sum(sizes))[::2]:
-        assert await feedback.find_row(receipt(id)) is None
-
-
-async def test_few_lists_of_recipients_are_read_even_for_a_plan_of_many_batches(ledger, feedback):
-    await store_plan(ledger, PLAN, *([id] for id in reader_ids(100)))
-    real, reads = ledger.rows, []
-
-    async def watched(batch):
-        reads.append(batch.number)
-        return await real(batch)
-
-    ledger.rows = watched
-    for id in reader_ids(100):
-        reads.clear()
-        assert await feedback.find_row(receipt(id))
-        assert len(reads) <= 7
-
-
 async def test_a_receipt_that_belongs_to_nobody_is_named_in_the_log_and_done(ledger, feedback):
     await store_plan(ledger, PLAN, ["a", "b"], ["c"])
     await stand(ledger, b"PP")

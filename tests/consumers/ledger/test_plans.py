@@ -10,11 +10,12 @@ from consumers.ledger import codec
 from consumers.ledger.codec import BatchRows
 from consumers.ledger.cursor import MAX_BATCH_ROWS, PlanCursor, split_into_batches
 from consumers.ledger.errors import LedgerError
+from consumers.ledger.plan_rows import PlanRows
 from consumers.ledger.store import Ledger
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
 from producers.bus import RevisionConflict
 from producers.bus.records import Versioned
-from tests.support.ledger_plan import PLAN, ledger
+from tests.support.ledger_plan import PLAN, ledger, store_plan
 from tests.support.scripted_channel import reader_ids
 
 __all__ = ["ledger"]
@@ -137,3 +138,16 @@ def test_a_cursor_advances_by_what_was_planned_and_is_halted_once(cursor, ids, c
     assert wider.with_halt("v5").with_halt("w6").halt == (cursor.halt or "v5")
     assert wider.with_halt("v5").missing_count == 0
     assert wider.missing_count >= 0
+
+
+@pytest.mark.parametrize("sizes", [[1], [2, 1], [5, 5, 5], [5, 5, 5, 5, 5, 5, 2]])
+async def test_every_recipient_is_found_whichever_batch_it_is_in(ledger, sizes):
+    ids = reader_ids(2 * sum(sizes))[1::2]
+    batches = [[ids.pop(0) for _ in range(size)] for size in sizes]
+    await store_plan(ledger, OTHER, *batches)
+    rows = PlanRows(ledger)
+    for number, batch in enumerate(batches):
+        for row, id in enumerate(batch):
+            assert await rows.find(OTHER, id) == (BatchKey(*OTHER, number), row, 0)
+    for id in reader_ids(2 * sum(sizes))[::2]:
+        assert await rows.find(OTHER, id) is None

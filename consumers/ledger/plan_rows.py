@@ -3,12 +3,21 @@
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from consumers.ledger.codec import BatchRows
 from consumers.ledger.store import Ledger
 from contracts.delivery import BatchKey, PlanKey
 
 CACHE_SIZE = 64
+
+
+class RecipientRow(NamedTuple):
+    """A recipient's row; `picks` are the recipient's items of a digest, as a bit mask."""
+
+    batch: BatchKey
+    row: int
+    picks: int
 
 
 @dataclass
@@ -46,7 +55,8 @@ class PlanRows:
                 return
             yield batch, rows
 
-    async def find(self, plan: PlanKey, id: str) -> tuple[BatchKey, BatchRows] | None:
+    async def find(self, plan: PlanKey, id: str) -> RecipientRow | None:
         async for batch, rows in self.between(plan, id, id):
-            return (batch, rows) if id in rows.ids else None
+            if id in rows.ids:
+                return RecipientRow(batch, rows.ids.index(id), rows.item_masks.get(id, 0))
         return None
