@@ -5,7 +5,7 @@ import aiohttp
 from channels.base import Canary, Outcome, Verdict
 from channels.portal.model.site import CANARY_PATH, Site
 from channels.portal.model.texts import catalog_text
-from channels.portal.render.xml import add_atom, format_rfc3339, new_atom_feed, serialize
+from channels.portal.render.xml import atom_feed, document, element, format_rfc3339
 
 _READ_TIMEOUT_S = 10.0
 _BODY_MAX_BYTES = 64 * 1024
@@ -13,19 +13,23 @@ _BODY_MAX_BYTES = 64 * 1024
 
 def canary_feed(canary: Canary, site: Site) -> bytes:
     """A feed of one entry with the canary's number and time."""
-    url = site.url(CANARY_PATH)
-    root = new_atom_feed()
-    add_atom(root, "id", url)
-    add_atom(root, "title", catalog_text("canary", "title"))
-    add_atom(root, "updated", format_rfc3339(canary.at))
-    add_atom(root, "link", rel="self", type="application/atom+xml", href=url)
-    add_atom(add_atom(root, "author"), "name", catalog_text("site", "owner"))
-    entry = add_atom(root, "entry")
-    add_atom(entry, "id", f"{url}#{canary.number}")
-    add_atom(entry, "title", catalog_text("canary", "entry", number=str(canary.number)))
-    add_atom(entry, "updated", format_rfc3339(canary.at))
-    add_atom(entry, "content", catalog_text("canary", "text"))
-    return serialize(root)
+    url, updated = site.url(CANARY_PATH), element("updated", format_rfc3339(canary.at))
+    entry = element(
+        "entry",
+        element("id", f"{url}#{canary.number}"),
+        element("title", catalog_text("canary", "entry", number=str(canary.number))),
+        updated,
+        element("content", catalog_text("canary", "text")),
+    )
+    root = atom_feed(
+        element("id", url),
+        element("title", catalog_text("canary", "title")),
+        updated,
+        element("link", rel="self", type="application/atom+xml", href=url),
+        element("author", element("name", catalog_text("site", "owner"))),
+        entry,
+    )
+    return document(root)
 
 
 async def _read_limited(response: aiohttp.ClientResponse) -> bytes:

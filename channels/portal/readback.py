@@ -9,7 +9,7 @@ import structlog
 from lxml import etree
 
 from channels.portal.model.site import Site, item_path
-from channels.portal.render.xml import atom_tag, parse_rfc3339
+from channels.portal.render.xml import ATOM_NS, parse_rfc3339
 from contracts.publication import Publication
 
 _WAIT_MAX_S = 20.0
@@ -17,6 +17,7 @@ _WAIT_MAX_S = 20.0
 _FIRST_PAUSE_S, _PAUSE_MAX_S = 0.1, 2.0
 _READ_TIMEOUT_S = 5.0
 _PAGE_STATUSES = (200, 410)
+_ATOM = f"{{{ATOM_NS}}}"
 
 log = structlog.get_logger()
 
@@ -112,12 +113,12 @@ def _missing_from_feed(feed: bytes, url: str, publication: Publication) -> str:
     """
     parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
     try:
-        entries = etree.fromstring(feed, parser).findall(atom_tag("entry"))
+        entries = etree.fromstring(feed, parser).findall(f"{_ATOM}entry")
     except etree.XMLSyntaxError:
         entries = []
     wanted = max(publication.shown_at, publication.first_shown_at)
     for entry in entries:
-        if entry.findtext(atom_tag("id")) == url:
-            updated = parse_rfc3339(entry.findtext(atom_tag("updated")))
+        if entry.findtext(f"{_ATOM}id") == url:
+            updated = parse_rfc3339(entry.findtext(f"{_ATOM}updated"))
             return "" if updated and updated >= wanted else "an earlier position"
     return "without the item"

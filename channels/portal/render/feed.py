@@ -1,12 +1,13 @@
 """Feeds: their metadata in all formats; their entries are fragments."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from channels.portal.model.item import Item
 from channels.portal.model.site import ALL_SLUG, Site, feed_path, listing_path
 from channels.portal.model.texts import catalog_text
-from channels.portal.render.xml import HISTORY_NS, Element, add_atom, add_child
+from channels.portal.render.xml import Xml, element
 
 EMPTY_FEED_DATE = datetime(2026, 1, 1, tzinfo=UTC)
 """Date of an empty feed: Atom requires a date, and it has to be constant."""
@@ -47,21 +48,23 @@ class Feed:
         return f"{self.address}.{feed_format}"
 
 
-def add_links(parent: Element, feed: Feed, feed_format: str, alternate: str = "") -> None:
-    """Add Atom's links to the feed itself, its page, the hub, and other documents (RFC 5005)."""
+def atom_links(
+    feed: Feed, feed_format: str, *, tag: str = "link", alternate: str = ""
+) -> Iterator[Xml]:
+    """Atom's links to the feed itself, its page, the hub, and other documents (RFC 5005)."""
     media_type = f"application/{feed_format}+xml"
-    add_atom(parent, "link", rel="self", type=media_type, href=feed.url(feed_format))
+    yield element(tag, rel="self", type=media_type, href=feed.url(feed_format))
     if alternate:
-        add_atom(parent, "link", rel="alternate", type="text/html", href=alternate)
+        yield element(tag, rel="alternate", type="text/html", href=alternate)
     if feed.hub and not feed.is_archive:
-        add_atom(parent, "link", rel="hub", href=feed.hub)
+        yield element(tag, rel="hub", href=feed.hub)
     paging = {"current": feed.current if feed.is_archive else ""}
     paging |= {"prev-archive": feed.older, "next-archive": feed.newer}
     for rel, address in paging.items():
         if address:
-            add_atom(parent, "link", rel=rel, type=media_type, href=f"{address}.{feed_format}")
+            yield element(tag, rel=rel, type=media_type, href=f"{address}.{feed_format}")
     if feed.is_archive:
-        add_child(parent, f"{{{HISTORY_NS}}}archive")
+        yield element("fh:archive")
 
 
 def feed_of_listing(slug: str, site: Site) -> Feed:

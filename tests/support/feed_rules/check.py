@@ -8,7 +8,7 @@ from typing import Any
 from lxml import etree
 
 from channels.portal.render.json_feed import VERSION
-from channels.portal.render.xml import CONTENT_NS, Element, atom_tag, parse_rfc3339
+from channels.portal.render.xml import ATOM_NS, CONTENT_NS, parse_rfc3339
 from tests.support.feed_rules.text import (
     BrokenRule,
     Rules,
@@ -24,6 +24,7 @@ from tests.support.feed_rules.text import (
     parse_rfc822,
 )
 
+_ATOM = f"{{{ATOM_NS}}}"
 _BOM = b"\xef\xbb\xbf"
 _TITLE = re.compile(rb"<title>([^<]*)</title>")
 _NAMED_REFERENCE = re.compile(rb"&(?:amp|lt);")
@@ -53,7 +54,7 @@ def _check_feed(data: bytes, url: str) -> Iterator[BrokenRule]:
         yield BrokenRule("well-formed", str(error))
 
 
-def _check_xml(root: Element, data: bytes, url: str) -> Iterator[BrokenRule]:
+def _check_xml(root: Any, data: bytes, url: str) -> Iterator[BrokenRule]:
     titles = _TITLE.findall(data) if root.tag == "rss" else []
     document: Rules = {
         "no-doctype": lambda root: not root.getroottree().docinfo.doctype,  # readers refuse it
@@ -83,7 +84,7 @@ _LINK_RULES: Rules = {
 """Rules of Atom's feed and of RSS's channel."""
 
 
-def _check_links(feed: Element, url: str) -> Iterator[BrokenRule]:
+def _check_links(feed: Any, url: str) -> Iterator[BrokenRule]:
     yield from broken_rules(feed, _LINK_RULES)
     for href in find(feed, "a:link[@rel='self']/@href"):
         if href != url:
@@ -125,12 +126,12 @@ _RSS_ITEM: Rules = {
 }
 
 
-def _is_enclosure(file: Element) -> bool:
+def _is_enclosure(file: Any) -> bool:
     is_sound = is_web_address(file.get("url")) and is_media_type(file.get("type"))
     return is_sound and file.get("length", "").isdigit()
 
 
-def _check_rss(root: Element, url: str) -> Iterator[BrokenRule]:
+def _check_rss(root: Any, url: str) -> Iterator[BrokenRule]:
     document = {"rss-version": "@version='2.0'", "rss-one-channel": "count(channel)=1"}
     yield from broken_rules(root, document)
     for channel in root.findall("channel"):
@@ -160,12 +161,12 @@ def _is_ordered(published: object, updated: object) -> bool:
 
 _ATOM_PART: Rules = {
     "atom-exactly-one": "count(a:id)=1 and count(a:title)=1 and count(a:updated)=1",
-    "atom-id-absolute": lambda part: is_absolute(part.findtext(atom_tag("id"))),
+    "atom-id-absolute": lambda part: is_absolute(part.findtext(f"{_ATOM}id")),
     "rfc3339": lambda part: all(
         parse_rfc3339(time.text) for time in find(part, "a:published|a:updated")
     ),
     "published-before-updated": lambda part: _is_ordered(
-        part.findtext(atom_tag("published")), part.findtext(atom_tag("updated"))
+        part.findtext(f"{_ATOM}published"), part.findtext(f"{_ATOM}updated")
     ),
     "atom-person-name": f"not({_PERSON}[count(a:name)!=1])",
     "atom-person-once": f"not({_PERSON}[count(a:email)>1 or count(a:uri)>1])",
@@ -176,7 +177,7 @@ _ATOM_PART: Rules = {
 _ATOM_FEED: Rules = {
     "atom-author": "a:author or not(a:entry[not(a:author)])",
     "atom-versions-differ": lambda feed: are_unique(
-        (entry.findtext(atom_tag("id")), entry.findtext(atom_tag("updated")))
+        (entry.findtext(f"{_ATOM}id"), entry.findtext(f"{_ATOM}updated"))
         for entry in find(feed, "a:entry")
     ),
 }
@@ -191,7 +192,7 @@ _ATOM_ENTRY: Rules = {
 }
 
 
-def _check_atom(root: Element, url: str) -> Iterator[BrokenRule]:
+def _check_atom(root: Any, url: str) -> Iterator[BrokenRule]:
     yield from broken_rules(root, _ATOM_FEED)
     yield from _check_links(root, url)
     for number, part in enumerate([root, *find(root, "a:entry")]):
@@ -217,7 +218,7 @@ _OUTLINE: Rules = {
 }
 
 
-def _check_opml(root: Element, url: str) -> Iterator[BrokenRule]:
+def _check_opml(root: Any, url: str) -> Iterator[BrokenRule]:
     yield from broken_rules(root, _OPML)
     for number, outline in enumerate(root.iter("outline"), 1):
         yield from broken_rules(outline, _OUTLINE, number)
@@ -225,10 +226,10 @@ def _check_opml(root: Element, url: str) -> Iterator[BrokenRule]:
             yield BrokenRule("opml-names-feeds", "the list names itself as a feed")
 
 
-_FORMATS: dict[str, Callable[[Element, str], Iterator[BrokenRule]]] = {
+_FORMATS: dict[str, Callable[[Any, str], Iterator[BrokenRule]]] = {
     "rss": _check_rss,
     "opml": _check_opml,
-    atom_tag("feed"): _check_atom,
+    f"{_ATOM}feed": _check_atom,
 }
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from lxml import etree, html
 
-from channels.portal.render.xml import ATOM_NS, HISTORY_NS, Element
+from channels.portal.render.xml import ATOM_NS, HISTORY_NS
 
 _RFC822 = re.compile(
     r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?\d{1,2} "
@@ -40,11 +40,11 @@ def broken_rules(part: Any, rules: Rules, item: int = 0) -> Iterator[BrokenRule]
     """The rules that *part*, an element or a JSON object, breaks."""
     for name, rule in rules.items():
         if not (find(part, f"boolean({rule})") if isinstance(rule, str) else rule(part)):
-            text = etree.tostring(part).decode() if isinstance(part, Element) else str(part)
+            text = etree.tostring(part).decode() if etree.iselement(part) else str(part)
             yield BrokenRule(name, text[:300], item)
 
 
-def find(part: Element, xpath: str) -> Any:
+def find(part: Any, xpath: str) -> Any:
     return part.xpath(xpath, namespaces=NAMESPACES)
 
 
@@ -91,12 +91,12 @@ def check_html(text: str | None, item: int) -> Iterator[BrokenRule]:
         yield from broken_rules(element, _HTML_RULES, item)
 
 
-def _is_passive(element: Element) -> bool:
+def _is_passive(element: Any) -> bool:
     is_passive = element.tag not in _ACTIVE_TAGS and _schemes(element) <= {*_SAFE_SCHEMES, ""}
     return is_passive and not find(element, "@*[starts-with(name(), 'on')]")
 
 
-def _schemes(element: Element) -> set[str]:
+def _schemes(element: Any) -> set[str]:
     attributes = dict(element.attrib).items()
     addresses = (value for name, value in attributes if name in _ADDRESS_ATTRIBUTES)
     return {urlsplit(str(address).strip()).scheme for address in addresses}
