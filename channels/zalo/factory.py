@@ -13,7 +13,7 @@ from channels.zalo.case_notices.template_registry import TemplateRegistry
 from channels.zalo.channel import ZaloChannel
 from channels.zalo.client.client import ZaloClient
 from channels.zalo.client.oauth_api import OAuthClient
-from channels.zalo.client.rate_limit import RateLimits, TokenBucket
+from channels.zalo.client.rate_limit import TokenBucket
 from channels.zalo.client.store import GrantCipher, KeyValueStore
 from channels.zalo.client.token_store import TokenStore
 from channels.zalo.client.transport import AiohttpTransport, Transport
@@ -24,9 +24,6 @@ from channels.zalo.publications.render import ArticleDefaults
 from channels.zalo.quota.budget import Budget, BudgetWindows
 from channels.zalo.quota.counter import AccountQuotas, QuotaCounter, QuotaCounters, QuotaWindow
 from channels.zalo.settings import ZaloSettings
-
-_BURST_S = 2.0
-"""Length of the burst that may leave at once after a pause, in seconds of the rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +78,8 @@ class ChannelParts:
 
     def _client(self, host: str, url: str, per_s: float) -> ZaloClient:
         clock, sleep = self.timing.clock, self.timing.sleep
-        limits = RateLimits(per_s, max(1.0, _BURST_S * per_s))
         key = f"rate.zalo.{self.settings.app_id}.{host}"
-        bucket = TokenBucket(clock, limits, self.stores.shared, key=key, sleep=sleep)
+        bucket = TokenBucket(clock, per_s, self.stores.shared, key=key, sleep=sleep)
         provider_clock, url = ProviderClock(clock), url.rstrip("/")
         return ZaloClient(url, self.tokens, self.transport, provider_clock, bucket, host, sleep)
 

@@ -13,7 +13,7 @@ from channels.base import Outcome, Recipient, Verdict
 from channels.errors import Unreachable
 from channels.zalo.channel import ZaloChannel
 from channels.zalo.client.store import KeyValueStore, StoredValue
-from channels.zalo.client.transport import AiohttpTransport, Reply, Request
+from channels.zalo.client.transport import AiohttpTransport, HttpResponse, Request
 from channels.zalo.clock import Jitter, Timing
 from channels.zalo.errors import StaleValue
 from channels.zalo.factory import ChannelParts, ChannelStores
@@ -159,7 +159,7 @@ class FaultyTransport(AiohttpTransport):
         super().__init__()
         self.account = account
 
-    async def exchange(self, request: Request) -> Reply:
+    async def exchange(self, request: Request) -> HttpResponse:
         self.account.before_request(request)
         self.timeout = SHORT_TIMEOUT if self.account.will_hang else LONG_TIMEOUT
         reply = await super().exchange(request)
@@ -182,7 +182,7 @@ class ZaloAccount:
     elsewhere: ChannelStores | None = None
     before_request: Callable[[Request], None] = lambda request: None
     after_request: Callable[[Request], None] = lambda request: None
-    edit_reply: Callable[[Request, Reply], Reply] = lambda request, reply: reply
+    edit_reply: Callable[[Request, HttpResponse], HttpResponse] = lambda request, reply: reply
     jitter: Jitter = lambda: 0.5
 
     async def sleep(self, seconds: float) -> None:
@@ -234,7 +234,7 @@ class ZaloAccount:
     def replace_body(self, path: str, body: bytes) -> None:
         """Every answer of this call has *body* from now on."""
 
-        def edit(request: Request, reply: Reply) -> Reply:
+        def edit(request: Request, reply: HttpResponse) -> HttpResponse:
             return replace(reply, body=body) if request.url.endswith(path) else reply
 
         self.edit_reply = edit

@@ -7,7 +7,7 @@ from cryptography.fernet import Fernet
 from channels.zalo.client.oauth_api import OAuthClient
 from channels.zalo.client.store import GrantCipher
 from channels.zalo.client.token_store import TokenStore, grant_key
-from channels.zalo.client.transport import Reply
+from channels.zalo.client.transport import HttpResponse
 
 
 class ScriptedOAuthHost:
@@ -30,7 +30,7 @@ class ScriptedOAuthHost:
 
 def reply(body, status=200):
     text = body if isinstance(body, str) else json.dumps(body)
-    return Reply(status, {}, text.encode())
+    return HttpResponse(status, {}, text.encode())
 
 
 def token_pair(number=2, **changes):

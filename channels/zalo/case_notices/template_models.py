@@ -116,12 +116,12 @@ class RegisteredTemplates:
     def kinds_of(self, template_id: str) -> list[str]:
         return [kind for kind, id in self.routes.items() if id == template_id]
 
-    def with_routes(
-        self, routes: Mapping[str, str], added: Iterable[Template]
+    def with_templates(
+        self, updated: Iterable[Template], routes: Mapping[str, str] | None = None
     ) -> "RegisteredTemplates":
-        """With these routes; templates without a route are dropped."""
-        templates = {**self.templates, **{template.id: template for template in added}}
-        merged = {**self.routes, **routes}
+        """With newer descriptions and further routes; templates without a route are dropped."""
+        templates = {**self.templates, **{template.id: template for template in updated}}
+        merged = {**self.routes, **(routes or {})}
         return replace(self, routes=merged, templates=_routed_templates(templates, merged))
 
     def without_route(self, kind: str) -> "RegisteredTemplates":
@@ -133,11 +133,6 @@ class RegisteredTemplates:
         if daily is None or at < self.daily_at:
             return self
         return replace(self, daily=daily, daily_at=at)
-
-    def with_templates(self, updated: Iterable[Template]) -> "RegisteredTemplates":
-        """With newer descriptions of templates that still have a route."""
-        templates = {**self.templates, **{template.id: template for template in updated}}
-        return replace(self, templates=_routed_templates(templates, self.routes))
 
 
 def _routed_templates(

@@ -15,14 +15,13 @@ from channels.zalo import error_codes
 from channels.zalo.case_notices.template_models import DELETE, RegisteredTemplates, Template
 from channels.zalo.client.client import ZaloClient
 from channels.zalo.client.response import first_text, whole_number
-from channels.zalo.client.store import NO_REVISION, KeyValueStore
-from channels.zalo.errors import Refused, StaleValue, UnfitTemplate
+from channels.zalo.client.store import KeyValueStore, SharedValue
+from channels.zalo.errors import Refused, UnfitTemplate
 
 log = structlog.get_logger()
 _INFO_PATH = "/template/info/v2"
 _QUOTA_PATH, _QUALITY_PATH = "/message/quota", "/quality"
 CACHE_S = 60.0
-_TRIES = 50
 
 
 class TemplateRegistry:
@@ -30,8 +29,8 @@ class TemplateRegistry:
 
     def __init__(self, api: ZaloClient, store: KeyValueStore, key: str) -> None:
         self.api = api
-        self.store = store
-        self.key = key
+        codec = RegisteredTemplates.decode, RegisteredTemplates.encode
+        self.shared = SharedValue(store, key, *codec)
         self.clock = api.clock.clock
         self.cached, self.cached_at = RegisteredTemplates(), float("-inf")
         self.rechecked_at: dict[str, float] = {}
@@ -39,7 +38,7 @@ class TemplateRegistry:
     async def current(self) -> RegisteredTemplates:
         """The registered templates, at most a minute old. Raises Unreachable."""
         if not 0 <= self.clock() - self.cached_at < CACHE_S:
-            self.cache((await self.load())[0])
+            self.cache(await self.shared.read())
         return self.cached
 
     async def register(self, routes: Mapping[str, str]) -> RegisteredTemplates:
@@ -52,18 +51,18 @@ class TemplateRegistry:
         for kind, id in routes.items():
             _check_params(kind, templates[id])
         return await self.update(
-            lambda registered: registered.with_routes(routes, templates.values())
+            lambda registered: registered.with_templates(templates.values(), routes)
         )
 
     async def remove(self, kind: str) -> bool:
         """Remove a kind's template; False where it had none. Raises Unreachable."""
-        had_route = kind in (await self.load())[0].routes
+        had_route = kind in (await self.shared.read()).routes
         await self.update(lambda registered: registered.without_route(kind))
         return had_route
 
     async def sync(self) -> RegisteredTemplates:
         """Read the state of every registered template from Zalo. Raises Refused, ChannelError."""
-        registered, _ = await self.load()
+        registered = await self.shared.read()
         if not registered.routes:
             return registered
         asked_at = self.clock()
@@ -138,25 +137,18 @@ class TemplateRegistry:
     async def update(
         self, change: Callable[[RegisteredTemplates], RegisteredTemplates]
     ) -> RegisteredTemplates:
-        """Apply *change* to the stored value by compare-and-set, and log the differences."""
-        for _ in range(_TRIES):
-            before, revision = await self.load()
-            after = change(before)
-            if after != before:
-                try:
-                    await self.store.swap(self.key, after.encode(), revision)
-                except StaleValue:
-                    continue
-            self.cache(after)
-            _log_changes(before, after)
-            return after
-        raise Unreachable("everybody writes the templates", retry_after_s=1.0)
+        """Apply *change* to the shared value, and log the differences."""
+        before = RegisteredTemplates()
 
-    async def load(self) -> tuple[RegisteredTemplates, int]:
-        stored = await self.store.get(self.key)
-        if stored is None:
-            return RegisteredTemplates(), NO_REVISION
-        return RegisteredTemplates.decode(stored.data), stored.revision
+        def apply(registered: RegisteredTemplates) -> RegisteredTemplates:
+            nonlocal before
+            before = registered
+            return change(registered)
+
+        after = await self.shared.update(apply)
+        self.cache(after)
+        _log_changes(before, after)
+        return after
 
     def cache(self, registered: RegisteredTemplates) -> None:
         self.cached, self.cached_at = registered, self.clock()

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from channels.errors import Unreachable
 from channels.zalo import error_codes
 from channels.zalo.client.response import first_text, json_object, whole_number
-from channels.zalo.client.transport import Reply, Request, Transport
+from channels.zalo.client.transport import HttpResponse, Request, Transport
 from channels.zalo.error_codes import ErrorKind
 from channels.zalo.errors import AmbiguousResult, AppNotSetUp, RefreshTokenUsed
 
@@ -63,7 +63,7 @@ class OAuthClient:
         return parse_token_pair(reply)
 
 
-def parse_token_pair(reply: Reply) -> TokenPair:
+def parse_token_pair(reply: HttpResponse) -> TokenPair:
     """The token pair in the OAuth host's answer; raises as `OAuthClient.refresh`."""
     body = json_object(reply.body)
     if body is None:
@@ -78,7 +78,7 @@ def parse_token_pair(reply: Reply) -> TokenPair:
     raise _refusal_error(body)
 
 
-def _unreadable_error(reply: Reply) -> Exception:
+def _unreadable_error(reply: HttpResponse) -> Exception:
     """The error for an answer without JSON: a gateway's page, an empty or a truncated answer.
 
     An empty answer with HTTP 200 is Zalo's answer to a used refresh token.

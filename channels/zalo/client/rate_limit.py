@@ -18,6 +18,8 @@ from channels.zalo.clock import Sleep, next_minute
 from contracts.base.times import Clock
 
 log = structlog.get_logger()
+_BURST_S = 2.0
+"""Length of the burst that may leave at once after a pause, in seconds of the rate."""
 _SLOWEST_PER_S = 0.1
 _RECOVERY_S = 60.0
 _WAIT_MAX_S = 2.0
@@ -44,28 +46,25 @@ class BucketState:
         return json.dumps(asdict(self)).encode()
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimits:
-    """The agreed rate, and the number of calls that may leave at once after a pause."""
-
-    per_s: float = 5.0
-    burst: float = 10.0
+def burst(limit_per_s: float) -> float:
+    """Number of calls that may leave at once after a pause."""
+    return max(1.0, _BURST_S * limit_per_s)
 
 
-def take(state: BucketState, now: float, limits: RateLimits) -> tuple[BucketState, float]:
+def take(state: BucketState, now: float, limit_per_s: float) -> tuple[BucketState, float]:
     """The bucket after one more call, and the wait of that call in seconds."""
-    state = recovered(state, now, limits)
+    state = recovered(state, now, limit_per_s)
     since = max(state.free_at, now)
-    turn = max(since - (limits.burst - 1) / state.per_s, state.closed_until, now)
+    turn = max(since - (burst(limit_per_s) - 1) / state.per_s, state.closed_until, now)
     wait_s = turn - now if turn - now > _WAIT_MIN_S else 0.0
     return replace(state, free_at=since + 1 / state.per_s), wait_s
 
 
-def recovered(state: BucketState, now: float, limits: RateLimits) -> BucketState:
+def recovered(state: BucketState, now: float, limit_per_s: float) -> BucketState:
     """Undo a slow-down step by step: each quiet minute doubles the rate."""
-    if state.per_s < limits.per_s and now - state.slowed_at >= _RECOVERY_S:
-        return replace(state, per_s=min(limits.per_s, 2 * state.per_s), slowed_at=now)
-    return replace(state, per_s=min(limits.per_s, state.per_s))
+    if state.per_s < limit_per_s and now - state.slowed_at >= _RECOVERY_S:
+        return replace(state, per_s=min(limit_per_s, 2 * state.per_s), slowed_at=now)
+    return replace(state, per_s=min(limit_per_s, state.per_s))
 
 
 def _halved(state: BucketState, now: float) -> BucketState:
@@ -90,7 +89,7 @@ class TokenBucket:
     """Rate limiter of one host, shared by all processes with the same *store* and *key*."""
 
     clock: Clock
-    limits: RateLimits
+    limit_per_s: float
     store: KeyValueStore
     key: str = "rate"
     sleep: Sleep = asyncio.sleep
@@ -99,7 +98,7 @@ class TokenBucket:
         self.shared = SharedValue(self.store, self.key, self.decode, BucketState.encode)
 
     def decode(self, data: bytes) -> BucketState:
-        return BucketState.decode(data, self.limits.per_s)
+        return BucketState.decode(data, self.limit_per_s)
 
     async def take(self) -> None:
         """Wait for a token.
@@ -110,7 +109,7 @@ class TokenBucket:
 
         def move(state: BucketState) -> BucketState:
             nonlocal wait_s
-            after, wait_s = take(state, self.clock(), self.limits)
+            after, wait_s = take(state, self.clock(), self.limit_per_s)
             return state if wait_s > _WAIT_MAX_S else after
 
         await self.shared.update(move)

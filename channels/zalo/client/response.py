@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from http import HTTPStatus
 from typing import Any
 
-from channels.zalo.client.transport import Reply
+from channels.zalo.client.transport import HttpResponse
 from channels.zalo.errors import AmbiguousResult
 
 RATE_LIMITED = -32
@@ -35,7 +35,7 @@ class ApiResponse:
         return first_text(self.data, *names)
 
 
-def parse_response(reply: Reply) -> ApiResponse:
+def parse_response(reply: HttpResponse) -> ApiResponse:
     """Raises AmbiguousResult for a body that is not Zalo's envelope."""
     if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise AmbiguousResult(f"http {reply.status}")

@@ -93,6 +93,7 @@ class SharedValue(Generic[T]):
     initial: Callable[[KeyValueStore], Awaitable[bytes]] | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     cached: StoredValue | None = None
+    has_local_change: bool = False
 
     async def read(self) -> T:
         """The stored value. Raises Unreachable."""
@@ -101,15 +102,20 @@ class SharedValue(Generic[T]):
     async def update(self, change: Callable[[T], T]) -> T:
         """Apply *change*: in turn within this process, by compare-and-set between processes.
 
-        The cached value is tried first. It may be out of date, so only a fresh value refuses.
-        Raises Unreachable, and the RowOutcome of *change*.
+        The cached value is tried first. It may be out of date, so only a fresh value refuses or
+        stays as it is. Raises Unreachable, and the RowOutcome of *change*.
         """
         async with self.lock:
             for turn in range(_TRIES):
                 fresh = turn > 0 or self.cached is None
                 stored = await self.load() if fresh or self.cached is None else self.cached
+                before = self.decode(stored.data)
                 try:
-                    return await self.write(change(self.decode(stored.data)), stored.revision)
+                    after = change(before)
+                    if after != before or self.has_local_change:
+                        return await self.write(after, stored.revision)
+                    if fresh:
+                        return after
                 except RowOutcome:
                     if fresh:
                         raise
@@ -121,11 +127,13 @@ class SharedValue(Generic[T]):
         """Apply *change* to the cached value alone; the next update stores both."""
         cached = self.cached or StoredValue(b"", NO_REVISION)
         self.cached = replace(cached, data=self.encode(change(self.decode(cached.data))))
+        self.has_local_change = True
 
     async def write(self, value: T, revision: int) -> T:
         """Write over the given revision. Raises StaleValue, Unreachable."""
         data = self.encode(value)
         self.cached = StoredValue(data, await self.store.swap(self.key, data, revision))
+        self.has_local_change = False
         return value
 
     async def load(self) -> StoredValue:
@@ -133,5 +141,5 @@ class SharedValue(Generic[T]):
         if stored is None:
             data = await self.initial(self.store) if self.initial else b""
             stored = StoredValue(data, NO_REVISION)
-        self.cached = stored
+        self.cached, self.has_local_change = stored, False
         return stored

@@ -109,10 +109,6 @@ class TokenStore:
             log.warning("zalo_grant_replaced")
             return TokenGrant()
 
-    async def has_consent(self) -> bool:
-        """Whether a usable consent is stored. Raises Unreachable, Misconfigured."""
-        return not (await self.read()).grant.missing_consent
-
     def is_refresh_due(self, grant: TokenGrant) -> bool:
         """Whether to refresh: at 20 of the 25 hours, so that a missed refresh can be repeated."""
         early_s = min(REFRESH_EARLY_S, (grant.expires_at - grant.obtained_at) / 5)

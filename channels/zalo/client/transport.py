@@ -1,4 +1,4 @@
-"""HTTP transport: one request, one reply, and the possible effect when no reply came.
+"""HTTP transport: one request, one response, and the possible effect without a response.
 
 Unreachable       no byte was written: the request had no effect
 AmbiguousResult   it was written, and no usable answer came: it may have had its effect
@@ -30,7 +30,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class HttpResponse:
     """Status, headers and body, of any content."""
 
     status: int
@@ -41,7 +41,7 @@ class Reply:
 class Transport(Protocol):
     """Interface of the HTTP transport."""
 
-    async def exchange(self, request: Request) -> Reply:
+    async def exchange(self, request: Request) -> HttpResponse:
         """Send a request once; a POST is never repeated. Raises Unreachable or AmbiguousResult."""
 
     async def close(self) -> None:
@@ -61,7 +61,7 @@ class AiohttpTransport:
         )
         self.http: aiohttp.ClientSession | None = None
 
-    async def exchange(self, request: Request) -> Reply:
+    async def exchange(self, request: Request) -> HttpResponse:
         try:
             async with self.session().request(
                 request.method,
@@ -72,7 +72,7 @@ class AiohttpTransport:
                 allow_redirects=False,
                 timeout=self.timeout,
             ) as answer:
-                return Reply(answer.status, answer.headers, await _read_body(answer))
+                return HttpResponse(answer.status, answer.headers, await _read_body(answer))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise Unreachable(f"no connection: {type(error).__name__}") from error
         except (aiohttp.ClientError, TimeoutError) as error:

@@ -7,7 +7,7 @@ import pytest
 from channels.errors import Unreachable
 from channels.zalo import error_codes
 from channels.zalo.client.store import GrantCipher, TokenGrant
-from channels.zalo.client.transport import AiohttpTransport, Reply
+from channels.zalo.client.transport import AiohttpTransport, HttpResponse
 from channels.zalo.factory import ChannelParts
 from tests.support.cli import json_output
 from tests.support.zalo_account import memory_stores
@@ -33,7 +33,7 @@ class CountingTransport:
             if part in request.url:
                 if isinstance(answer, Exception):
                     raise answer
-                return Reply(200, {}, json.dumps(answer).encode())
+                return HttpResponse(200, {}, json.dumps(answer).encode())
         return await self.real.exchange(request)
 
     async def close(self):

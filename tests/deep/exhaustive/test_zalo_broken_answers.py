@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from channels.base import Verdict
-from channels.zalo.client.transport import Reply, Request
+from channels.zalo.client.transport import HttpResponse, Request
 from channels.zalo.clock import SETTLE_S
 from tests.support.publications import a_publication
 from tests.support.zalo_account import (
@@ -81,15 +81,15 @@ class GarblingTransport:
         self.real = self.transport.exchange
         monkeypatch.setattr(self.transport, "exchange", self.exchange)
 
-    async def exchange(self, request: Request) -> Reply:
+    async def exchange(self, request: Request) -> HttpResponse:
         if not (self.times and request.url.endswith(self.path)):
             return await self.real(request)
         self.times -= 1
         good = b'{"error":0,"message":"Success","data":{}}'
         if self.before:
-            return Reply(*self.spoiled(good))
+            return HttpResponse(*self.spoiled(good))
         reply = await self.real(request)
-        return Reply(*self.spoiled(reply.body))
+        return HttpResponse(*self.spoiled(reply.body))
 
     def spoiled(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
         status, spoilt = self.spoil(body)

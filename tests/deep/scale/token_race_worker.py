@@ -17,7 +17,7 @@ import structlog
 from channels.errors import Misconfigured, Unreachable
 from channels.zalo.client.client import ZaloClient
 from channels.zalo.client.oauth_api import OAuthClient
-from channels.zalo.client.rate_limit import RateLimits, TokenBucket
+from channels.zalo.client.rate_limit import TokenBucket
 from channels.zalo.client.store import NO_REVISION, GrantCipher
 from channels.zalo.client.token_store import TokenStore
 from channels.zalo.client.transport import AiohttpTransport
@@ -41,7 +41,7 @@ class TokenProcess:
         oauth = OAuthClient(place["url"], place["app_id"], place["app_secret"], self.transport)
         cipher = GrantCipher(place["key"].encode())
         tokens = TokenStore(oauth, MarkedVault(bus, self), cipher, self.clock)
-        bucket = TokenBucket(self.clock, RateLimits(PLENTY, PLENTY), MemoryKeyValueStore())
+        bucket = TokenBucket(self.clock, PLENTY, MemoryKeyValueStore())
         clock = ProviderClock(self.clock)
         self.api = ZaloClient(place["url"], tokens, self.transport, clock, bucket)
         crash_points.arm(self.pass_moment)

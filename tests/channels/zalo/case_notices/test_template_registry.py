@@ -189,7 +189,7 @@ async def test_what_a_webhook_tells_counts_at_once_and_strangers_are_passed_over
 
 async def test_a_minute_long_the_store_is_not_asked_and_then_it_is(zalo_notices):
     mine, store = zalo_notices.templates, zalo_notices.account.elsewhere.shared
-    other = TemplateRegistry(mine.api, store, mine.key)
+    other = TemplateRegistry(mine.api, store, mine.shared.key)
     await other.current()
     await mine.apply_template_event(SERVING["5"], state="DISABLE")
     zalo_notices.clock.advance(CACHE_S - 1)

@@ -9,7 +9,7 @@ from channels.base import Verdict
 from channels.errors import ChannelError, Unreachable
 from channels.zalo.client.oauth_api import lifetime_s, parse_token_pair
 from channels.zalo.client.token_store import PENDING_TIMEOUT_S
-from channels.zalo.client.transport import Reply
+from channels.zalo.client.transport import HttpResponse
 from channels.zalo.errors import AmbiguousResult, AppNotSetUp, WrongKey
 from channels.zalo.outcomes import fix_for_error
 from consumers.zalo.stores import BusKeyValueStore
@@ -60,7 +60,7 @@ LOST = {
     "half an answer": reply('{"access_token":"abc'),
     "a list": reply([]),
     "a bare 400": reply("", 400),
-    "a redirect": Reply(302, {"Location": "https://elsewhere.example/"}, b""),
+    "a redirect": HttpResponse(302, {"Location": "https://elsewhere.example/"}, b""),
 }
 NOT_SET_UP = {
     "-14002": (named(-14002, "Invalid appId", "not active"), "-14002 Invalid appId", APP),

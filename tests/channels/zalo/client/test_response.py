@@ -5,13 +5,13 @@ import pytest
 from channels.errors import Unreachable
 from channels.zalo.client.article_api import article_entries, parse_listed
 from channels.zalo.client.response import ApiResponse, first_text, parse_response, whole_number
-from channels.zalo.client.transport import Reply
+from channels.zalo.client.transport import HttpResponse
 from channels.zalo.errors import AmbiguousResult
 from channels.zalo.publications.record import ArticleRecord
 
 
-def reply(body: bytes | str, status: int = 200) -> Reply:
-    return Reply(status, {}, body if isinstance(body, bytes) else body.encode())
+def reply(body: bytes | str, status: int = 200) -> HttpResponse:
+    return HttpResponse(status, {}, body if isinstance(body, bytes) else body.encode())
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,7 @@ async def test_a_token_that_was_spent_unseen_needs_a_new_consent_and_is_reported
     assert [line["event"] for line in logs] == ["zalo_grant_lost"]
     assert len(tokens.oauth.transport.requests) == 2
     assert (await stored_grant(tokens)).refresh_token == "refresh-1"
-    assert not await tokens.has_consent()
+    assert (await stored_grant(tokens)).missing_consent
     await tokens.seed("access-9", "refresh-9")
     assert await tokens.access_token() == "access-9"
 
