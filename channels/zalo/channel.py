@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from channels.base import Canary, Content, Deadline, Outcome, Recipient, Verdict
-from channels.zalo.case_notices.sender import NoticeContent, NoticeJob, NoticeSender
+from channels.zalo.case_notices.sender import NoticeContent, NoticeSender
 from channels.zalo.client.article_api import ArticleApi
 from channels.zalo.client.client import ZaloClient
 from channels.zalo.client.transport import CONNECT_S, READ_S
@@ -51,14 +51,14 @@ class ZaloChannel:
     quotas: AccountQuotas
     notices: NoticeSender
     covers: CoverSelector
-    connections: int = 2
+    connections: int
 
     def __post_init__(self) -> None:
         api, records, timing, quotas = self.api, self.records, self.timing, self.quotas
         articles = ArticleApi(api)
         self.settle_s = timing.settle_s
         self.articles = ArticlePublisher(articles, records, timing, quotas.articles, self.covers)
-        self.broadcasts = BroadcastSender(articles, records, api.clock, timing, quotas.broadcasts)
+        self.broadcasts = BroadcastSender(articles, records, timing, quotas.broadcasts)
 
     def render(self, content: Content) -> Rendered:
         if isinstance(content, CaseNotice):
@@ -95,7 +95,7 @@ class ZaloSession:
             return Outcome(Verdict.FAILED, "no such recipient")
         try:
             if isinstance(rendered, NoticeContent):
-                return await self.channel.notices.send(_notice_job(rendered, row, expired))
+                return await self.channel.notices.send(rendered, row, expired)
             job = ArticleJob(rendered, row.delivery_key, expired, row.correction)
             if row.id == BROADCAST_ROW:
                 return await self.channel.broadcasts.send(job)
@@ -113,7 +113,7 @@ class ZaloSession:
         """Resolve a row. A broadcast cannot be looked up: a person decides about its doubt."""
         try:
             if isinstance(rendered, NoticeContent):
-                return await self.channel.notices.resolve(_notice_job(rendered, row))
+                return await self.channel.notices.resolve(row)
             if row.id != _ARTICLE_ROW:
                 return Outcome(Verdict.UNKNOWN, "zalo can't say whether it was broadcast")
             job = ArticleJob(rendered, row.delivery_key, may_be_public=row.correction)
@@ -131,12 +131,6 @@ class ZaloSession:
 
     def outcome_of_error(self, why: Exception) -> Outcome:
         return outcome_of(why, self.channel.api.clock.now(), self.channel.timing.jitter)
-
-
-def _notice_job(
-    content: NoticeContent, row: Recipient, expired: Deadline = lambda: False
-) -> NoticeJob:
-    return NoticeJob(content, row.address, row.delivery_key, expired)
 
 
 def _doubt_unless_failed(outcome: Outcome) -> Outcome:

@@ -1,6 +1,6 @@
 """Errors of the channel's parts."""
 
-from channels.base import Outcome
+from channels.base import Outcome, Verdict
 from channels.errors import ChannelError, Misconfigured
 from channels.zalo.error_codes import ErrorRule
 
@@ -37,6 +37,11 @@ class RowOutcome(Exception):
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome.reason)
         self.outcome = outcome
+
+
+def row_held(reason: str, after_s: float) -> RowOutcome:
+    """The outcome of a row that waits; Zalo was not asked."""
+    return RowOutcome(Outcome(Verdict.HELD, reason, after_s, reached_provider=False))
 
 
 NO_EFFECT = (Refused, DeadlinePassed, ChannelError)

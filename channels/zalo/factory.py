@@ -8,7 +8,7 @@ from channels.fetch.fetcher import Fetcher
 from channels.zalo import error_codes
 from channels.zalo.account.status import AccountProbe
 from channels.zalo.case_notices.api import NoticeApi
-from channels.zalo.case_notices.sender import MessageIdStore, NoticeSender, NoticeStores
+from channels.zalo.case_notices.sender import MessageIdStore, NoticeSender
 from channels.zalo.case_notices.template_registry import TemplateRegistry
 from channels.zalo.channel import ZaloChannel
 from channels.zalo.client.client import ZaloClient
@@ -84,13 +84,12 @@ class ChannelParts:
         return ZaloClient(url, self.tokens, self.transport, provider_clock, bucket, host, sleep)
 
     @cached_property
-    def notice_stores(self) -> NoticeStores:
-        """Stores that all processes of an app share for template messages."""
+    def templates(self) -> TemplateRegistry:
         key = f"zalo.templates.{self.settings.app_id}"
-        templates = TemplateRegistry(self.business, self.stores.shared, key)
-        return NoticeStores(templates, self._budget(), self.stores.message_ids)
+        return TemplateRegistry(self.business, self.stores.shared, key)
 
-    def _budget(self) -> Budget:
+    @cached_property
+    def budget(self) -> Budget:
         settings, key = self.settings, f"quota.zalo.{self.settings.app_id}"
 
         def window(name: str, limit: int, span: Until) -> QuotaWindow:
@@ -129,7 +128,11 @@ class ChannelParts:
             timing=self.timing,
             quotas=self.quotas,
             notices=NoticeSender(
-                NoticeApi(self.oa, self.business), self.notice_stores, self.timing
+                api=NoticeApi(self.oa, self.business),
+                templates=self.templates,
+                budget=self.budget,
+                message_ids=stores.message_ids,
+                timing=self.timing,
             ),
             covers=CoverSelector(fetcher, stores.covers, stores.articles),
             connections=settings.connections,
@@ -137,4 +140,5 @@ class ChannelParts:
 
     def account_probe(self) -> AccountProbe:
         """The probe of the account, which makes reads alone."""
-        return AccountProbe(self.tokens, self.oa, self.business, self.quotas, self.notice_stores)
+        hosts = self.tokens, self.oa, self.business
+        return AccountProbe(*hosts, self.quotas, self.budget, self.templates)

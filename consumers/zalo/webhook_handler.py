@@ -1,10 +1,10 @@
 """Handle Zalo's events about people and templates: follow, message, unfollow, erasure, quota."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
 
+from channels.zalo.case_notices.template_registry import TemplateRegistry
 from channels.zalo.webhook.events import EventKind, ZaloEvent
 from consumers.feedback.handler import DeliveryReceipt
 from consumers.suppression.store import SuppressionStore
@@ -16,19 +16,17 @@ from contracts.delivery import ChannelName
 log = structlog.get_logger()
 _CONSENTING_EVENTS = {EventKind.FOLLOW, EventKind.INBOUND, EventKind.INTERACTION}
 """Events that show that a person wants messages again."""
-OnTemplateNews = Callable[..., Awaitable[None]]
 
 
 @dataclass
 class ZaloEventHandler:
-    """Handles events; template news go to *on_template_state* and *on_template_quota*."""
+    """Handles events by their kinds."""
 
     followers: FollowerStore
     suppressions: SuppressionStore
     erasure: Erasure
     auto_reply: AutoReply
-    on_template_state: OnTemplateNews
-    on_template_quota: OnTemplateNews
+    templates: TemplateRegistry
 
     async def on_event(self, event: DeliveryReceipt | ZaloEvent) -> None:
         """Handle an event. Raises RetryLater if it is not done, BusError."""
@@ -38,11 +36,11 @@ class ZaloEventHandler:
             case EventKind.WITHDRAWN:
                 await self.erasure.erase(event)
             case EventKind.TEMPLATE:
-                await self.on_template_state(
+                await self.templates.apply_template_event(
                     event.template_id, state=event.state, quality=event.quality
                 )
             case EventKind.QUOTA:
-                await self.on_template_quota(event.quota, event.at.timestamp())
+                await self.templates.apply_quota_event(event.quota, event.at.timestamp())
                 log.info("zalo_daily_quota_changed", quota=event.quota)
             case EventKind.UNFOLLOW | EventKind.FOLLOW | EventKind.INTERACTION | EventKind.INBOUND:
                 await self.on_person_event(event)

@@ -57,13 +57,12 @@ class ZaloEventHarness:
         replies = ReplySender(api, BusKeyValueStore(bus, subjects.CONTROL.name), KEY)
         greeting = AutoReply(bus, followers, replies, TEXT, lambda: self.paused, self.account.clock)
         erasure = Erasure(bus, followers, suppressions, FollowerApi(api))
-        heard = self.take_template_status, self.take_quota
-        return ZaloEventHandler(followers, suppressions, erasure, greeting, *heard)
+        return ZaloEventHandler(followers, suppressions, erasure, greeting, self)
 
-    async def take_template_status(self, template_id, *, state="", quality=""):
+    async def apply_template_event(self, template_id, *, state="", quality=""):
         self.consumed.append((template_id, state, quality))
 
-    async def take_quota(self, daily, at):
+    async def apply_quota_event(self, daily, at):
         self.consumed.append((daily, at))
 
     def now(self):

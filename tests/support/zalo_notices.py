@@ -89,7 +89,7 @@ class ZaloNotices:
 
     async def amount_reserved(self, of: str) -> int:
         """The amount reserved of today's `notices`, of the money of `today` or of the `month`."""
-        count: WindowCount = getattr(await self.budget.used(), of)
+        count: WindowCount = getattr(await self.budget.shared.read(), of)
         return count.used
 
     def row(self, revision: int, address: str) -> Recipient:

@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 
 from channels.errors import ChannelError
 from channels.zalo import error_codes
-from channels.zalo.case_notices.sender import NoticeStores
 from channels.zalo.case_notices.template_models import TemplateStatus, template_statuses
+from channels.zalo.case_notices.template_registry import TemplateRegistry
+from channels.zalo.client.article_api import PROFILE_PATH
 from channels.zalo.client.client import ApiCall, ZaloClient
 from channels.zalo.client.response import ApiResponse, first_text, whole_number
 from channels.zalo.client.token_store import TokenStore
 from channels.zalo.errors import Refused
 from channels.zalo.outcomes import fix_for_error
+from channels.zalo.quota.budget import Budget
 from channels.zalo.quota.counter import AccountQuotas, QuotaWindow, WindowCount
 
 _ACCOUNT_KINDS = {2: "business", 4: "state body"}
@@ -89,7 +91,8 @@ class AccountProbe:
     oa: ZaloClient
     business: ZaloClient
     quotas: AccountQuotas
-    stores: NoticeStores
+    budget: Budget
+    templates: TemplateRegistry
     status: AccountStatus = field(default_factory=AccountStatus)
 
     async def run(self) -> AccountStatus:
@@ -97,7 +100,7 @@ class AccountProbe:
         await self.read_grant()
         await self.read_counters()
         if not self.status.missing:
-            profile = self.oa.get_data_call("/v2.0/oa/getoa")
+            profile = self.oa.get_data_call(PROFILE_PATH)
             await self.probe("sign in", profile, self.oa, self.set_profile)
             await self.probe_publishing()
             await self.probe_templates()
@@ -124,8 +127,8 @@ class AccountProbe:
         for counter in (self.quotas.articles, self.quotas.broadcasts.counters[0]):
             count = await counter.shared.read()
             self.status.spent[counter.window.name] = _usage_text(count, counter.window, "unknown")
-        self.status.kinds = template_statuses(await self.stores.templates.current())
-        used, windows = await self.stores.budget.used(), self.stores.budget.windows
+        self.status.kinds = template_statuses(await self.templates.current())
+        used, windows = await self.budget.shared.read(), self.budget.windows
         self.status.notices = {
             "today": _usage_text(used.notices, windows.notices, "no limit of ours"),
             "money today": _usage_text(used.today, windows.today, "no cap"),

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from channels.base import Deadline
-from channels.zalo.client.article_api import OA_PATH, require_field
+from channels.zalo.client.article_api import PROFILE_PATH, require_field
 from channels.zalo.client.client import ZaloClient
 from channels.zalo.client.response import ApiResponse, whole_number
 from contracts.base.addresses import MOBILE_PATTERN
 from contracts.case import ZALO_USER_PREFIX
 
 _PHONE_PATH, _USER_ID_PATH = "/message/template", "/v3.0/oa/message/template"
-_QUOTA_PATH, _PROFILE_PATH = "/message/quota", f"{OA_PATH}/getoa"
+_QUOTA_PATH = "/message/quota"
 _NORMAL_MODE = "1"
 """`sending_mode`: within the quota."""
 _PHONE = re.compile(MOBILE_PATTERN)
@@ -83,10 +83,8 @@ class NoticeApi:
         answer = await self.business.write(_PHONE_PATH, body, expired)
         return AcceptedMessage.parse(answer, "msg_id")
 
-    async def provider_time(self, to: ZaloAddress, age_s: float) -> float:
-        """Zalo's time; read once if the host has not told it recently."""
-        api = self.oa if to.user_id else self.business
-        if not api.clock.is_fresh(age_s):
-            call = api.get_data_call(_PROFILE_PATH) if to.user_id else api.get_call(_QUOTA_PATH)
-            await api.read(call)
-        return api.clock.now()
+    async def provider_time(self, to: ZaloAddress) -> float:
+        """The time of the host that sends to this address."""
+        if to.user_id:
+            return await self.oa.provider_time(self.oa.get_data_call(PROFILE_PATH))
+        return await self.business.provider_time(self.business.get_call(_QUOTA_PATH))

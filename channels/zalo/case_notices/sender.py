@@ -1,13 +1,13 @@
 """Case notice on Zalo: one paid template message to one person, never sent twice."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import structlog
 
 from channels import case_notice_texts
-from channels.base import Deadline, Outcome, Verdict
+from channels.base import Deadline, Outcome, Recipient, Verdict
 from channels.errors import ChannelError, Unreachable
 from channels.zalo import error_codes
 from channels.zalo.case_notices.api import AcceptedMessage, NoticeApi, TemplateMessage, ZaloAddress
@@ -16,7 +16,7 @@ from channels.zalo.case_notices.template_models import Template
 from channels.zalo.case_notices.template_params import fill_params
 from channels.zalo.case_notices.template_registry import TemplateRegistry
 from channels.zalo.clock import Timing, Until, is_template_time, wait_s
-from channels.zalo.errors import NO_EFFECT, OPERATOR_RETRY_S, Refused, RowOutcome
+from channels.zalo.errors import NO_EFFECT, OPERATOR_RETRY_S, Refused, RowOutcome, row_held
 from channels.zalo.outcomes import log_operator_needed
 from channels.zalo.quota.budget import Budget, Reservation
 from contracts import keys
@@ -24,7 +24,6 @@ from contracts.base.crash_points import crash_point
 from contracts.case import CaseNotice
 
 log = structlog.get_logger()
-_CLOCK_AGE_S = 60.0
 _OUTSIDE_HOURS = "such templates go out from 07:00 to 21:30"
 
 
@@ -41,20 +40,6 @@ class NoticeContent:
         return cls(case_notice_texts.notice_kind(notice), values)
 
 
-@dataclass(frozen=True, slots=True)
-class NoticeJob:
-    """One row's work: send *content* to *address*."""
-
-    content: NoticeContent
-    address: str
-    delivery_key: str
-    expired: Deadline = lambda: False
-
-    @property
-    def tracking_id(self) -> str:
-        return keys.tracking_id(self.delivery_key)
-
-
 class MessageIdStore(Protocol):
     """Durable store of the ids that Zalo gave our messages. Both methods raise Unreachable."""
 
@@ -65,15 +50,7 @@ class MessageIdStore(Protocol):
         """The message's id; empty for none."""
 
 
-@dataclass(frozen=True, slots=True)
-class NoticeStores:
-    """Stores that all processes share."""
-
-    templates: TemplateRegistry
-    budget: Budget
-    message_ids: MessageIdStore
-
-
+@dataclass
 class NoticeSender:
     """Sends case notices, and resolves those in doubt.
 
@@ -83,29 +60,31 @@ class NoticeSender:
     for the operator, because the person may be reachable.
     """
 
-    def __init__(self, api: NoticeApi, stores: NoticeStores, timing: Timing) -> None:
-        self.api = api
-        self.templates = stores.templates
-        self.budget = stores.budget
-        self.message_ids = stores.message_ids
-        self.timing = timing
-        self.reported: dict[str, str] = {}
-        self.holds = TemplateHolds(api.business.clock.now, timing.jitter)
+    api: NoticeApi
+    templates: TemplateRegistry
+    budget: Budget
+    message_ids: MessageIdStore
+    timing: Timing
+    reported: dict[str, str] = field(default_factory=dict)  # reason of a hold, per kind
 
-    async def send(self, job: NoticeJob) -> Outcome:
+    def __post_init__(self) -> None:
+        self.holds = TemplateHolds(self.api.business.clock.now, self.timing.jitter)
+
+    async def send(self, content: NoticeContent, row: Recipient, expired: Deadline) -> Outcome:
         """Raises ROW_ERRORS; an ambiguous result is never sent again by itself."""
-        if await self.message_ids.message_id(job.tracking_id):
+        tracking_id = keys.tracking_id(row.delivery_key)
+        if await self.message_ids.message_id(tracking_id):
             return Outcome(Verdict.DELIVERED, reached_provider=False)
-        to = ZaloAddress.parse(job.address)
+        to = ZaloAddress.parse(row.address)
         if to is None:
             return Outcome(Verdict.SUPPRESSED, "no address that zalo has", reached_provider=False)
-        template = await self.usable_template(job.content.kind)
+        template = await self.usable_template(content.kind)
         self.holds.raise_if_held(template, bool(to.user_id))
-        values = fill_params(template, job.content.values)
-        order = TemplateMessage(to, template.id, values, job.tracking_id)
+        values = fill_params(template, content.values)
+        order = TemplateMessage(to, template.id, values, tracking_id)
         await self.wait_for_hours(template, to)
         try:
-            return await self.send_paid(order, template, job.expired)
+            return await self.send_paid(order, template, expired)
         except Refused as refused:
             if refused.rule.reason == error_codes.NOT_BY_USER_ID:
                 return Outcome(Verdict.SUPPRESSED, refused.reason)
@@ -129,7 +108,7 @@ class NoticeSender:
         if self.reported.get(kind) != reason:
             self.reported[kind] = reason
             log_operator_needed(reason, error_codes.operator_fix(fix))
-        return RowOutcome(Outcome(Verdict.HELD, reason, OPERATOR_RETRY_S, reached_provider=False))
+        return row_held(reason, OPERATOR_RETRY_S)
 
     async def recheck_template(self, template: Template) -> None:
         """Read the template again, so that a rejected one holds the rows that wait for it."""
@@ -142,10 +121,9 @@ class NoticeSender:
         """Raises RowOutcome outside the hours of this tag, by Zalo's clock."""
         if template.is_any_hour:
             return
-        now = await self.api.provider_time(to, _CLOCK_AGE_S)
+        now = await self.api.provider_time(to)
         if not is_template_time(now):
-            after_s = wait_s(Until.TEMPLATE_HOURS, now, self.timing.jitter)
-            raise RowOutcome(Outcome(Verdict.HELD, _OUTSIDE_HOURS, after_s, reached_provider=False))
+            raise row_held(_OUTSIDE_HOURS, wait_s(Until.TEMPLATE_HOURS, now, self.timing.jitter))
 
     async def send_paid(
         self, order: TemplateMessage, template: Template, expired: Deadline
@@ -185,12 +163,12 @@ class NoticeSender:
         except Unreachable as away:
             log.warning("zalo_notice_not_noted", message=accepted.message_id, reason=away.reason)
 
-    async def resolve(self, job: NoticeJob) -> Outcome:
+    async def resolve(self, row: Recipient) -> Outcome:
         """A stored id proves that Zalo has taken the message; without one only a receipt can tell.
 
         Zalo looks messages up by their ids alone, so no call is made. Raises Unreachable.
         """
-        if await self.message_ids.message_id(job.tracking_id):
+        if await self.message_ids.message_id(keys.tracking_id(row.delivery_key)):
             return Outcome(Verdict.DELIVERED, reached_provider=False)
         reason = "zalo can't say whether it was sent"
         return Outcome(Verdict.UNKNOWN, reason, reached_provider=False)

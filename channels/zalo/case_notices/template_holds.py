@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from channels.base import Outcome, Verdict
 from channels.zalo import error_codes
 from channels.zalo.case_notices.template_models import Template
 from channels.zalo.clock import Jitter, wait_s
 from channels.zalo.error_codes import ErrorKind, ErrorRule
-from channels.zalo.errors import Refused, RowOutcome
+from channels.zalo.errors import Refused, row_held
 from contracts.base.times import Clock
 
 OPERATOR_HOLD_S = 300.0
@@ -37,8 +36,7 @@ class TemplateHolds:
             hold = self.holds.get((scope, by_user_id))
             if hold and hold.until > now:
                 after_s = hold.until - now + self.jitter() * hold.spread_s
-                outcome = Outcome(Verdict.HELD, hold.reason, after_s, reached_provider=False)
-                raise RowOutcome(outcome)
+                raise row_held(hold.reason, after_s)
 
     def record_refusal(self, refused: Refused, template: Template, by_user_id: bool) -> None:
         """Start a hold after a configuration error, or a used quota of a template or a tag."""

@@ -11,7 +11,9 @@ from channels.zalo.client.response import ApiResponse, first_text, whole_number
 from channels.zalo.errors import AmbiguousResult
 
 _ARTICLE_PATH = "/v2.0/article"
-OA_PATH = "/v2.0/oa"
+_OA_PATH = "/v2.0/oa"
+PROFILE_PATH = f"{_OA_PATH}/getoa"
+"""Profile of our Official Account, the cheapest read there is."""
 PAGE_SIZE = 10
 _MILLISECONDS_FROM = 10**11
 """Times above this are in milliseconds; Zalo's lists use both units."""
@@ -36,9 +38,8 @@ class ArticleApi:
 
     api: ZaloClient
 
-    async def account_profile(self) -> ApiResponse:
-        """Read our Official Account, the cheapest read there is."""
-        return await self.api.read(self.api.get_data_call(f"{OA_PATH}/getoa"))
+    async def provider_time(self) -> float:
+        return await self.api.provider_time(self.api.get_data_call(PROFILE_PATH))
 
     async def create(self, payload: Mapping[str, Any], expired: Deadline) -> str:
         """Create an article; returns the token to verify it with."""
@@ -76,7 +77,7 @@ class ArticleApi:
         payload = {"template_type": "media", "elements": elements}
         message = {"attachment": {"type": "template", "payload": payload}}
         body = {"recipient": {"target": target}, "message": message}
-        answer = await self.api.write(f"{OA_PATH}/message", body, expired)
+        answer = await self.api.write(f"{_OA_PATH}/message", body, expired)
         return require_field(answer, "message_id")
 
 

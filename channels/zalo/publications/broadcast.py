@@ -7,16 +7,15 @@ import structlog
 
 from channels.base import Outcome, Verdict
 from channels.zalo.client.article_api import ArticleApi
-from channels.zalo.clock import ProviderClock, Timing, Until, is_broadcast_time, wait_s
+from channels.zalo.clock import Timing, Until, is_broadcast_time, wait_s
 from channels.zalo.error_codes import ErrorKind
-from channels.zalo.errors import NO_EFFECT, Refused, RowOutcome
+from channels.zalo.errors import NO_EFFECT, Refused, row_held
 from channels.zalo.publications.record import ArticleRecord, ArticleStore
 from channels.zalo.publications.steps import ArticleJob
 from channels.zalo.quota.counter import QuotaCounters
 from contracts.base.crash_points import crash_point
 
 log = structlog.get_logger()
-_CLOCK_AGE_S = 60.0
 _OUTSIDE_HOURS = "zalo broadcasts from 06:00 to 21:59"
 ARTICLE_WAIT_S = 15.0
 """Slightly longer than the article's own delay, so that the article is retried first."""
@@ -30,7 +29,6 @@ class BroadcastSender:
 
     api: ArticleApi
     records: ArticleStore
-    clock: ProviderClock
     timing: Timing
     quota: QuotaCounters
 
@@ -39,10 +37,9 @@ class BroadcastSender:
         record = await self.records.read(job.content_id) or ArticleRecord()
         if waiting := _blocked_outcome(record, job):
             return waiting
-        now = await self.provider_time()
+        now = await self.api.provider_time()
         if not is_broadcast_time(now):
-            after_s = wait_s(Until.MORNING, now, self.timing.jitter)
-            return Outcome(Verdict.HELD, _OUTSIDE_HOURS, after_s, reached_provider=False)
+            raise row_held(_OUTSIDE_HOURS, wait_s(Until.MORNING, now, self.timing.jitter))
         companions = await self.companion_articles(record, job)
         crash_point("zalo.broadcast_due")
         message_id = await self.broadcast([record.article_id, *companions], job)
@@ -68,8 +65,7 @@ class BroadcastSender:
             record = await self.records.write(job.content_id, replace(record, waits_at=now))
         rest_s = record.waits_at + COMPANIONS_WAIT_S - now
         if rest_s > 0:
-            reason, after_s = "another item's article is not live", min(rest_s, RECHECK_S)
-            raise RowOutcome(Outcome(Verdict.HELD, reason, after_s, reached_provider=False))
+            raise row_held("another item's article is not live", min(rest_s, RECHECK_S))
 
     async def broadcast(self, article_ids: Sequence[str], job: ArticleJob) -> str:
         """Send one broadcast. If Zalo refuses another item's article, send our own alone."""
@@ -92,12 +88,6 @@ class BroadcastSender:
         except NO_EFFECT:
             await self.quota.release(spent)
             raise
-
-    async def provider_time(self) -> float:
-        """Zalo's time; read once if no recent answer has told it."""
-        if not self.clock.is_fresh(_CLOCK_AGE_S):
-            await self.api.account_profile()
-        return self.clock.now()
 
 
 def _blocked_outcome(record: ArticleRecord, job: ArticleJob) -> Outcome | None:

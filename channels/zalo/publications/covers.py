@@ -16,7 +16,7 @@ from channels.errors import Unreachable
 from channels.fetch.errors import PermanentFetchError, TemporaryFetchError
 from channels.fetch.fetcher import Fetcher
 from channels.zalo import error_codes
-from channels.zalo.errors import Refused, RowOutcome, UnusableImage
+from channels.zalo.errors import Refused, RowOutcome, UnusableImage, row_held
 from channels.zalo.outcomes import log_operator_needed
 from channels.zalo.publications import cover_image
 from channels.zalo.publications.record import ArticleRecord, ArticleStore
@@ -86,8 +86,8 @@ class CoverSelector:
             return await self.use_default(job, record, reason)
         tried = replace(record, picture_tries=record.picture_tries + 1)
         await self.records.write(job.content_id, tried)
-        reason, after_s = f"the cover can't be had: {reason}", RETRY_DELAYS_S[record.picture_tries]
-        raise RowOutcome(Outcome(Verdict.HELD, reason, after_s, reached_provider=False))
+        after_s = RETRY_DELAYS_S[record.picture_tries]
+        raise row_held(f"the cover can't be had: {reason}", after_s)
 
     async def use_default(
         self, job: ArticleJob, record: ArticleRecord, reason: str

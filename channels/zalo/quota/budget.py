@@ -60,10 +60,6 @@ class Budget:
     def has_money_limit(self) -> bool:
         return bool(self.windows.today.limit or self.windows.month.limit)
 
-    async def used(self) -> BudgetUse:
-        """The use of this day and month. Raises Unreachable."""
-        return await self.shared.read()
-
     def daily_limit(self, daily_quota: int) -> int:
         """Messages a day: the lower of our own limit and Zalo's *daily_quota*."""
         limits = [limit for limit in (self.windows.notices.limit, daily_quota) if limit]

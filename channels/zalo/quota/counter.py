@@ -12,12 +12,11 @@ from typing import Any
 
 import structlog
 
-from channels.base import Outcome, Verdict
 from channels.errors import Unreachable
 from channels.zalo.client.response import first_text, json_object, whole_number
 from channels.zalo.client.store import KeyValueStore, SharedValue
 from channels.zalo.clock import Jitter, Until, wait_s
-from channels.zalo.errors import RowOutcome
+from channels.zalo.errors import RowOutcome, row_held
 from contracts.base.times import Clock, vietnam_time
 
 log = structlog.get_logger()
@@ -85,9 +84,7 @@ class QuotaWindow:
             log.error("zalo_quota_spent", quota=self.name, used=count.used)
             self.reported_label = count.label
         after_s = wait_s(self.period, self.clock(), self.jitter)
-        return RowOutcome(
-            Outcome(Verdict.HELD, f"our {self.name} quota", after_s, reached_provider=False)
-        )
+        return row_held(f"our {self.name} quota", after_s)
 
     def label_at(self, now: float) -> str:
         return f"{vietnam_time(now):{_LABEL_FORMATS[self.period]}}"
@@ -99,10 +96,6 @@ class QuotaCounter:
     def __init__(self, window: QuotaWindow, store: KeyValueStore, key: str) -> None:
         self.window = window
         self.shared = SharedValue[WindowCount](store, key, self.decode, self.encode)
-
-    async def used(self) -> int:
-        """Used part of this period. Raises Unreachable."""
-        return (await self.shared.read()).used
 
     async def reserve(self) -> str:
         """Count a call before it is made; returns the label for `release`.

@@ -195,7 +195,7 @@ async def template_registry(
     """
     async with _zalo_transport() as transport:
         try:
-            yield ChannelParts(settings, stores, transport).notice_stores.templates
+            yield ChannelParts(settings, stores, transport).templates
         except UnfitTemplate as unfit:
             facts = {
                 "value": unfit.template_id,
@@ -309,12 +309,4 @@ def _open_webhook_handler(node: Node, channel: ZaloChannel) -> ZaloEventHandler:
         clock=node.clock,
     )
     erasure = Erasure(node.bus, followers, suppressions, FollowerApi(channel.api))
-    templates = channel.notices.templates
-    return ZaloEventHandler(
-        followers,
-        suppressions,
-        erasure,
-        auto_reply,
-        templates.apply_template_event,
-        templates.apply_quota_event,
-    )
+    return ZaloEventHandler(followers, suppressions, erasure, auto_reply, channel.notices.templates)

@@ -233,7 +233,7 @@ async def test_the_sandbox_s_templates_serve_every_kind_by_themselves(zalo_notic
     zalo_notices.account.sandbox.world.tokens.expires = 1e12
     await zalo.register_missing_templates(account, fresh, shipped_routes())
     transport = AiohttpTransport()
-    registry = ChannelParts(account, fresh, transport).notice_stores.templates
+    registry = ChannelParts(account, fresh, transport).templates
     assert (await registry.current()).routes == SERVING
     add_template(zalo_notices, ID)
     await registry.register({"9": "7"})

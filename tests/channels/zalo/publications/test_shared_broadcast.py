@@ -157,7 +157,7 @@ async def test_an_article_that_a_person_removed_keeps_nobody_from_the_others(zal
         [article_of(zalo_account, "lich-nghi-tet-2027")]
     ]
     assert "zalo_broadcast_without" in [line["event"] for line in logs]
-    assert await zalo_account.channel.broadcasts.quota.counters[0].used() == 1
+    assert (await zalo_account.channel.broadcasts.quota.counters[0].shared.read()).used == 1
 
 
 async def test_on_the_ledger_items_that_name_each_other_are_both_broadcast(bus, tmp_path, clock):

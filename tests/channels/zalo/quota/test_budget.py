@@ -38,7 +38,7 @@ def purse(clock, store, *, notices=0, today=0, month=0, former=None):
 
 
 async def counts(one):
-    spent = await one.used()
+    spent = await one.shared.read()
     return [count.used for count in (spent.notices, spent.today, spent.month)]
 
 
@@ -53,9 +53,9 @@ async def test_what_does_not_fit_waits_for_the_next_day_or_month(clock, span, wa
     assert (outcome.verdict, outcome.reached_provider) == (Verdict.HELD, False)
     assert outcome.retry_after_s == pytest.approx(wait_s, abs=600)
     await one.reserve(200)
-    assert getattr(await one.used(), span).used == 1000
+    assert getattr(await one.shared.read(), span).used == 1000
     clock.advance(outcome.retry_after_s)
-    assert getattr(await one.used(), span).used == 0
+    assert getattr(await one.shared.read(), span).used == 0
 
 
 async def test_a_used_up_cap_is_told_once_a_day_however_many_rows_wait(clock):
@@ -100,7 +100,7 @@ async def test_what_zalo_closed_stays_closed_for_the_day(clock, way):
             await other.reserve(800)
     clock.advance(86400)
     await one.reserve(800)
-    assert (await one.used()).notices.used == 1
+    assert (await one.shared.read()).notices.used == 1
 
 
 @WAYS
@@ -113,7 +113,7 @@ async def test_an_answer_that_comes_after_midnight_closes_no_new_day(clock, way)
         await one.reserve(800)
     await closed(one, receipt, way)
     await one.reserve(800)
-    assert (await one.used()).notices.closed is None
+    assert (await one.shared.read()).notices.closed is None
 
 
 @WAYS
@@ -126,7 +126,7 @@ async def test_a_higher_quota_opens_the_day_again_and_the_same_one_does_not(cloc
             await one.reserve(800, told)
     await one.reserve(800, before + 100)
     await one.reserve(800, before + 100)
-    assert (await one.used()).notices.closed is None
+    assert (await one.shared.read()).notices.closed is None
 
 
 # --- midnight, and clocks that differ
@@ -214,7 +214,7 @@ async def test_two_processes_on_one_bus_never_exceed_the_cap(bus, clock):
             assert kept <= 8000
 
     await asyncio.gather(*map(spends, purses))
-    assert kept == (await purses[0].used()).today.used <= 8000
+    assert kept == (await purses[0].shared.read()).today.used <= 8000
 
 
 class InterleavedStore(MemoryKeyValueStore):

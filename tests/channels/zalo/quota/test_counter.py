@@ -43,9 +43,9 @@ async def test_the_last_one_of_the_month_is_the_last_until_the_next(clock):
     outcome = stopped.value.outcome
     assert (outcome.verdict, outcome.reached_provider) == (Verdict.HELD, False)
     assert outcome.retry_after_s == pytest.approx(30 * 60, abs=3600)
-    assert await one.used() == 3
+    assert (await one.shared.read()).used == 3
     clock.now = DECEMBER
-    assert await one.used() == 0
+    assert (await one.shared.read()).used == 0
     await one.reserve()
 
 
@@ -70,21 +70,21 @@ async def test_a_refusal_after_the_month_s_end_gives_nothing_back_to_the_new_one
     late = a_publication() if row == BROADCAST else a_publication(content_id="tin-hai")
     zalo_account.fault("oa.message" if row == BROADCAST else "article.create", "refuse", code=-210)
     assert (await zalo_account.send(late, row)).verdict is Verdict.FAILED
-    assert await quota.used() == 5
+    assert (await quota.shared.read()).used == 5
 
 
 async def test_counts_of_an_older_version_go_on(clock):
     store = MemoryKeyValueStore()
     month = f"{vietnam_time(clock()):%Y-%m}"
     await store.swap("quota", b'{"month": "%s", "used": 3}' % month.encode(), 0)
-    assert await meter(clock, store=store).used() == 3
+    assert (await meter(clock, store=store).shared.read()).used == 3
 
 
 async def test_an_unknown_limit_is_only_counted(clock):
     one = meter(clock, limit=0)
     for _ in range(50):
         await one.reserve()
-    assert await one.used() == 50
+    assert (await one.shared.read()).used == 50
 
 
 async def test_processes_count_together_over_the_bus(bus, clock):
@@ -112,7 +112,7 @@ async def test_a_silent_store_lets_nothing_out_and_keeps_a_count_too_high(clock)
     store.before_swap = fail_with(StaleValue())
     with pytest.raises(Unreachable, match="too many writers"):
         await one.reserve()
-    assert await one.used() == 1
+    assert (await one.shared.read()).used == 1
 
 
 def limit(account, articles=0, broadcasts=0):
@@ -137,11 +137,11 @@ async def test_what_zalo_refused_is_not_counted_and_what_may_have_been_is(zalo_a
     limit(zalo_account, articles=2)
     zalo_account.set_rules(article_quota=0)
     assert (await zalo_account.send(a_publication())).verdict is Verdict.HELD
-    assert await zalo_account.channel.articles.quota.used() == 0
+    assert (await zalo_account.channel.articles.quota.shared.read()).used == 0
     zalo_account.set_rules(article_quota=400)
     zalo_account.fault("article.create", "html_after")
     assert (await zalo_account.send(a_publication())).verdict is Verdict.DOUBT
-    assert await zalo_account.channel.articles.quota.used() == 1
+    assert (await zalo_account.channel.articles.quota.shared.read()).used == 1
 
 
 async def test_a_second_broadcast_of_a_day_waits_for_the_next_and_costs_no_month(zalo_account):
@@ -155,7 +155,7 @@ async def test_a_second_broadcast_of_a_day_waits_for_the_next_and_costs_no_month
     waits = await zalo_account.send(second, BROADCAST)
     assert (waits.verdict, waits.reached_provider) == (Verdict.HELD, False)
     assert "daily-broadcasts" in waits.reason
-    assert (await month.used(), len(zalo_account.broadcasts)) == (1, 1)
+    assert ((await month.shared.read()).used, len(zalo_account.broadcasts)) == (1, 1)
     zalo_account.clock.advance(waits.retry_after_s + 7 * 3600)
     zalo_account.sandbox.world.tokens.expires = 1e12
     assert (await zalo_account.send(second, BROADCAST)).verdict is Verdict.DELIVERED
