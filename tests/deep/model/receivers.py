@@ -247,7 +247,7 @@ class SimulatedChannel:
         elif answer in ("ok", "silent_after"):
             self.loop.later(took_s * self.chance.random(), self.receiver.apply_effect, key)
         if answer == "silent_late":
-            self.loop.later(self.late_s(), self.receiver.apply_effect, key)
+            self.world.later(self.late_s(), self.receiver.apply_effect, key)
         await self.interrupt("after a send")
         if answer in SILENCES:
             await asyncio.sleep(self.request_timeout_s * self.chance.choice((0.01, 1.0)))

@@ -1,7 +1,7 @@
 """One seed's run: the processes, what is done to them, and the calm in which all must end well."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from consumers.feedback.handler import DeliveryReceipt
@@ -129,7 +129,11 @@ class Simulation:
         self.proven.add((channel, key))
         delay_s = chance.duration(((0.01, 2.0), (2.0, 150.0)))
         queue = self.server.queue(RECEIPTS)
-        self.loop.later(delay_s, queue.put, self.receipts, body)
+        self.later(delay_s, queue.put, self.receipts, body)
+
+    def later(self, delay_s: float, callback: Callable[..., Any], *args: Any) -> None:
+        """Run something of the world, before the run may count as finished."""
+        self.loop.later(delay_s, callback, *args)
         self.busy_until_s = max(self.busy_until_s, self.loop.now + delay_s)
 
     def finished(self) -> bool:
