@@ -1,8 +1,8 @@
-"""A nats-server of the bench's own, for what `loa up` does not let anybody choose.
+"""The bench's own nats-server, with a durability setting that `loa up` does not offer.
 
 Loa refuses a server that acknowledges before its disk has the data, when it starts a bus or is
-given one. `loa run` joins the bus of a Loa that runs on the same folder and has checked it; that
-place the bench takes here, and says itself how the server is set.
+given one. `loa run` joins the bus of a Loa that runs on the same folder and has checked it; here
+the bench takes that place, and its report names how the server is set.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The mail that everybody in the bench sends: one publication, and as many readers as wanted."""
+"""The mail that every contestant sends: one publication, and as many readers as wanted."""
 
 from datetime import UTC, datetime
 from functools import cache

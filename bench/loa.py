@@ -103,7 +103,7 @@ async def a_unit(nats_url: str) -> str:
 
 
 def import_readers(folder: Path, lines: Iterator[str] | Sequence[str]) -> float:
-    """Through the command, as everybody has to. The seconds it took. Raises LoaFailed."""
+    """Import readers with the `loa` command; return the seconds it took. Raises LoaFailed."""
     csv, count = folder / "readers.csv", 0
     with csv.open("w") as file:
         file.write(f"{HEADER}\n")
@@ -133,6 +133,6 @@ def command(folder: Path, *words: str | Path) -> dict[str, Any]:
 
 
 def environment(folder: Path, settings: Settings) -> Settings:
-    """This process's environment without anybody's LOA_ settings, plus *settings*."""
+    """This process's environment without its LOA_ settings, plus *settings*."""
     mine = {k: v for k, v in os.environ.items() if not k.startswith("LOA_")}  # noqa: TID251
     return mine | {"LOA_DATA_DIR": str(folder)} | settings

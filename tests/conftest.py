@@ -39,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
-    """One real server for the whole run. Its loop stands still between start and stop."""
+    """One real server for the whole run. Its loop is paused between start and stop."""
     server = NatsServer(tmp_path_factory.mktemp("nats"))
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         runner.run(server.start())
@@ -67,7 +67,7 @@ def loa(
 async def reset_streams(bus: Bus) -> None:
     """Every stream anew: without messages, message ids or what consumers remember.
 
-    One stream stands all the while: behind the last one, the server removes the folder in which we
+    One stream stays all the while: behind the last one, the server removes the folder in which we
     already create the next.
     """
     names = (await bus.connection.api_request("STREAM.NAMES"))["streams"] or []
@@ -96,7 +96,7 @@ async def own_bus(own_server: NatsServer) -> AsyncIterator[Bus]:
 
 @dataclass
 class OtherServer:
-    """A nats-server as somebody else might run it."""
+    """A nats-server that Loa has not started."""
 
     store: Path
     process: subprocess.Popen[bytes]

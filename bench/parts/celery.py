@@ -37,7 +37,7 @@ def measure(sizes: Sizes) -> Findings:
 
 
 def compete(stack: ExitStack, sizes: Sizes) -> dict[str, list[Run]]:
-    """Everybody stands ready and takes turns, each with a sink of its own. Raises Missing."""
+    """Run every contestant in turn, each with a sink of its own. Raises Missing."""
     mails, folder = sizes.peer_mails, loa.emptied(PART)
     peer.lay_ready(folder, mails)
     sinks = {who: stack.enter_context(Sink()) for who in (ALWAYS, *TARGETS)}

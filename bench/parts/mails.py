@@ -57,7 +57,7 @@ class Run:
 
 
 def measure(sizes: Sizes) -> Findings:
-    """Two Loas stand ready all the time; the one whose turn it is gets an event."""
+    """Two Loas run all the time; the one whose turn it is gets an event."""
     runs: dict[str, list[Run]] = {SOURCE: [], ALWAYS: [], DEFAULT: []}
     with ExitStack() as stack:
         sinks = {who: stack.enter_context(Sink()) for who in runs}
@@ -76,7 +76,7 @@ def measure(sizes: Sizes) -> Findings:
 
 
 def prepare(server: Server, sink: Sink, mails: int) -> None:
-    """Import *mails* readers, and warm up with one mail to somebody else."""
+    """Import *mails* readers, and warm up with one mail to another reader."""
     loa.import_readers(server.folder, readers(mails))
     server.deliver(sink, 1, item("warm-up", WARM_UP))
 

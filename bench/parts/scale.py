@@ -14,7 +14,7 @@ PART = "scale"
 
 
 def measure(sizes: Sizes) -> Findings:
-    """One Loa that knows everybody; each step is an event on a topic of its own."""
+    """One Loa with all readers; each step is an event on a topic of its own."""
     with Sink() as sink, loa.up(PART, sink.port) as server:
         took_s = loa.import_readers(server.folder, readers(sizes.steps))
         server.deliver(sink, 1, item("warm-up", WARM_UP))

@@ -89,7 +89,7 @@ def nginx(root: Path, run: Path) -> Iterator[str]:
 
 
 def wait_for(port: int) -> None:
-    """Return once somebody listens. Raises ConnectionRefusedError."""
+    """Return once a server listens. Raises ConnectionRefusedError."""
     until = time.monotonic() + START_S
     while True:
         try:

@@ -1,4 +1,4 @@
-"""How long an urgent item takes to its reader while a bulk item is on its way to everybody."""
+"""How long an urgent item takes to its reader while a bulk item is on its way to all readers."""
 
 import time
 from collections.abc import Iterator

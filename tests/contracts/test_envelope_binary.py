@@ -1,4 +1,4 @@
-"""CloudEvents in binary mode: attributes come in headers, data in the body, whatever they hold."""
+"""CloudEvents in binary mode: attributes come in headers, data in the body, for any values."""
 
 from urllib.parse import quote
 

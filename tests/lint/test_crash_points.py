@@ -1,4 +1,4 @@
-"""Every crash point stands once in the code and once in the table that says what must follow."""
+"""Every crash point is once in the code and once in the table that says what must follow."""
 
 import re
 from collections import Counter

@@ -215,7 +215,7 @@ async def test_an_approval_given_fifty_times_releases_once(bus, pipeline):
 
 
 async def insisted(work: Callable[[], Awaitable[None]]) -> None:
-    """Hand the same message over until it is done, or its batch is somebody else's."""
+    """Hand the same message over until it is done, or another worker has its batch."""
     for _ in range(40):
         try:
             await work()

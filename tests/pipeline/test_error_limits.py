@@ -31,7 +31,7 @@ LAST = f"and {KEYS - MAX_ERRORS} more errors, not shown here"
 
 
 def hostile(id: str = "e-1", keys: int = KEYS, name: str = "k") -> bytes:
-    """A good event but for *keys* fields that nobody knows."""
+    """A good event but for *keys* unknown fields."""
     event = sample_event(id=id, content_id=id)
     event["data"] |= {f"{name}{number}": 1 for number in range(keys)}
     return json.dumps(event, separators=(",", ":")).encode()

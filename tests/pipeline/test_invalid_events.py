@@ -1,4 +1,4 @@
-"""Bad events among good ones: each becomes one dead letter with its reason, and holds up nobody."""
+"""Bad events among good ones: each becomes one dead letter with its reason, and delays no other."""
 
 import json
 
@@ -60,7 +60,7 @@ async def test_poison_that_is_sent_again_as_it_was_is_a_letter_again(bus, nats_s
 async def test_the_same_id_with_other_contents_fifty_times_leaves_the_first(
     bus, nats_server, intake
 ):
-    """From the bus nobody can be answered: each becomes a letter that names the id."""
+    """The bus cannot answer: each becomes a letter that names the id."""
     first = submitted("tin")
     others = [
         InvalidMessage(to_structured(submitted("tin", title=f"Tiêu đề khác số {n}")))

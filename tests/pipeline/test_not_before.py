@@ -95,7 +95,7 @@ async def test_a_text_that_is_corrected_after_its_time_says_so_and_since_when_it
 
 
 async def test_a_correction_moments_before_the_time_is_called_one(pipeline):
-    """Whoever plans the first text then may not know of the second yet."""
+    """The planner of the first text may not know of the second yet."""
     await take(pipeline, scheduled(pipeline, 1))
     pipeline.clock.advance(HOUR - RELEASE_SLACK.total_seconds() / 2)
     second = await take(pipeline, corrected(reason="Nhầm ngày"))

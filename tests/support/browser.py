@@ -47,7 +47,7 @@ class Tab:
         self.errors: list[str] = []  # what the console called an error, breaches of a CSP too
 
     def do(self, script: Callable[[Any], Awaitable[T]]) -> T:
-        """Run *script* and wait for it. For a page that somebody else serves."""
+        """Run *script* and wait for it. For a page that another process serves."""
         return asyncio.run_coroutine_threadsafe(self._play(script), self.loop).result()
 
     def visit(self, url: str) -> None:

@@ -35,7 +35,7 @@ DAY_S = 24 * 3600.0
 
 
 async def acknowledge_all(bus: Bus, stream: str, durable: str) -> None:
-    """Acknowledge whatever a stream has, as its service does once everything has followed.
+    """Acknowledge all of a stream, as its service does once everything has followed.
 
     What a consumer calls pending can be behind: it says nothing of what was stored just now.
     """
@@ -81,7 +81,7 @@ class CheckHarness(PipelineHarness):
         return event_id(event, unit)
 
     async def deliver_all(self, content_id: str) -> None:
-        """Everything that was released reaches everybody, and Zalo's notes are written."""
+        """Every release reaches its readers, and Zalo's notes are written."""
         await self.deliver(content_id)
         for released in await self.released(content_id):
             publication = released.publication

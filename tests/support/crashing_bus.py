@@ -18,7 +18,7 @@ class SimulatedCrash(Exception):
 
 
 class CrashCountdown:
-    """Counts calls down; `after` = the call still has its effect, but nobody sees the answer."""
+    """Counts calls down; `after` = the call still has its effect, but its answer is lost."""
 
     def __init__(self, calls: int, *, after: bool) -> None:
         self.left = calls
@@ -35,7 +35,7 @@ class CrashCountdown:
 
 
 class CrashingBus:
-    """Stands before a bus or a bucket, and counts."""
+    """A bus or a bucket that counts calls."""
 
     def __init__(self, real: Any, countdown: CrashCountdown) -> None:
         self._real = real

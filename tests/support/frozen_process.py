@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def freeze(pid: int) -> None:
-    """Returns when every thread stands still: the signal alone takes effect a little later."""
+    """Return when every thread is stopped: the signal alone takes effect a little later."""
     os.kill(pid, signal.SIGSTOP)
     while not _stands_still(pid):
         time.sleep(0.001)

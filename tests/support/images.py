@@ -1,4 +1,4 @@
-"""Pictures of every kind, as somebody's camera or program would have written them."""
+"""Pictures of every kind, as cameras and programs write them."""
 
 from io import BytesIO
 

@@ -1,4 +1,4 @@
-"""A unit whose site is read: a real bus, a site on this machine, a clock that waits for nobody."""
+"""A unit whose site is read: a real bus, a site on this machine, a fake clock."""
 
 from collections import Counter
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""A unit whose feeds are planned: what is planned stands in its log, as the door would have it."""
+"""A unit whose feeds are planned: what is planned is in its log, as the gateway would have it."""
 
 from collections import Counter
 from datetime import timedelta

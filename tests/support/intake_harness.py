@@ -45,7 +45,7 @@ class IntakeHarness:
         settle_s: float = 0.0,
         **cursor,
     ) -> None:
-        """A plan whose batches stand like this; what they began lands within *settle_s*."""
+        """A plan whose batches have this status; what they began lands within *settle_s*."""
         key = PlanKey(channel, item, revision)
         named = [[f"r{n}{row:03}" for row in range(len(one))] for n, one in enumerate(letters)]
         at = {"at": self.clock(), "finished": self.clock()}

@@ -48,7 +48,7 @@ class LeaseHarness(DeliveryPipeline):
             return await work.run(session, self.wanted.is_set)
 
     async def change(self, move) -> None:
-        """What somebody else writes; *move* is a rule of the ledger."""
+        """Another owner's write; *move* is a rule of the ledger."""
         held = await self.ledger.state(self.batch)
         await self.ledger.swap(self.batch, held, move(held.value), until=EVER)
 

@@ -187,7 +187,7 @@ class LoaProcess:
         )
 
     def dead_letters(self) -> list[dict[str, Any]]:
-        """The dead letters that nobody has dealt with."""
+        """The open dead letters."""
         return self.cli("dead", "list", "--json").json
 
     def trace_of_event(self, event_id: str, patience_s: float = PATIENCE_S) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A web server of somebody else's, on this machine, that gives out what a test lays there."""
+"""A web server on this machine that gives out the pictures of a test."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -192,7 +192,7 @@ def serve(folder: str, report: Connection) -> None:
 
 
 async def until_orphaned(end: Callable[[], None]) -> None:
-    """Call *end* when whoever started this process is gone: nothing may outlive a killed test."""
+    """Call *end* when the parent process is gone: nothing may outlive a killed test."""
     parent = os.getppid()
     while os.getppid() == parent:
         await asyncio.sleep(1.0)

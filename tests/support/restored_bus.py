@@ -20,7 +20,7 @@ CLERK = "Trần Thị Bình"
 
 @asynccontextmanager
 async def new_machine(folder: Path) -> AsyncIterator[Bus]:
-    """A bus that nobody has used yet."""
+    """An unused bus."""
     async with NatsServer(folder / "new-nats") as server, await Bus.connect(server.url) as bus:
         yield bus
 

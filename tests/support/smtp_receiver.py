@@ -90,7 +90,7 @@ def accepted_mails(record: Path) -> list[tuple[str, str]]:
 
 
 async def announce_and_wait(file: Path, address: str) -> None:
-    """Say in *file* where we are, whole or not at all; end with whoever has started us."""
+    """Write our address to *file*, whole or not at all; end with the parent process."""
     fresh = file.with_name(f"{file.name}.new")
     fresh.write_text(address)
     fresh.replace(file)

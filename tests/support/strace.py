@@ -25,7 +25,7 @@ FTRUNCATE = re.compile(r", (\d+)\)")
 def traced_server(folder: Path, *, shown: int = 0) -> Path:
     """A binary to start instead of nats-server; `folder/trace` holds its system calls.
 
-    The process is nats-server itself (strace stands beside it), so it can be watched and killed
+    The process is nats-server itself (strace runs beside it), so it can be watched and killed
     as any other. *shown*: how many bytes of what is written the trace tells.
     """
     command = ["strace", "-D", "-f", "-y", "-s", shown, "--seccomp-bpf"]

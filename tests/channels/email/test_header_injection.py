@@ -1,4 +1,4 @@
-"""Nothing that anybody writes adds a header, a recipient, a command or a second mail.
+"""No text of a unit or a reader adds a header, a recipient, a command or a second mail.
 
 What breaks a line is refused at intake, and again where the mail is built; what merely looks like
 an encoded word is text. All of it is sent to a receiver that counts.

@@ -176,7 +176,7 @@ def refused_event(monkeypatch):
 
 
 async def test_a_request_that_breaks_off_behind_another_ends_without_a_word(monkeypatch):
-    """It has a head, and a body that is none: nobody could tell whose answer a 400 would be."""
+    """It has a head, and a body that is none: a 400 could be taken for the other's answer."""
     app, ended = HalvedApp("all"), refused_event(monkeypatch)
     async with talking(app) as (reader, writer):
         writer.write(WHOLE)

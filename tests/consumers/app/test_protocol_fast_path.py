@@ -1,4 +1,4 @@
-"""What is at hand is answered without a task, and on the wire nobody can tell the difference."""
+"""The fast path answers without a task, and its bytes on the wire are those of the slow one."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""A variable that nobody knows is warned of by name, with the name that was meant, and no value."""
+"""An unknown variable is warned of by name, with the name that was meant, and no value."""
 
 import os
 import socket

@@ -1,6 +1,6 @@
 """Canaries: through the real queue and a real worker, noticed when they are not back, and no more.
 
-Time stands still until a test moves it; the bus is real.
+Time moves only when a test moves it; the bus is real.
 """
 
 import pytest

@@ -47,7 +47,7 @@ async def test_while_no_sender_was_there_no_channel_is_to_blame(canaries, away_s
 
 
 async def test_what_a_channel_owes_is_counted_over_several_lives_of_the_sender(canaries):
-    """Each life is shorter than a period, and nobody is there for as long in between."""
+    """Each life is shorter than a period, and the gaps between are as long."""
     lived = 0.0
     while lived < 3 * (EVERY_S + GRACE_S):
         canaries.sender = canaries.new_sender()
@@ -76,7 +76,7 @@ async def test_switched_off_and_on_again_it_goes_on_where_it_was(canaries):
 
 
 async def test_numbers_go_on_behind_those_that_were_taken(canaries):
-    """Also where an earlier version, or somebody's hand, has removed the sender's record."""
+    """Also where an earlier version, or an operator, has removed the sender's record."""
     await canaries.round_trips(3)
     await canaries.bus.bucket(subjects.CONTROL.name).purge("canary.email.sent")
     await canaries.round_trips(2)

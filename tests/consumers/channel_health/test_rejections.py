@@ -1,4 +1,4 @@
-"""A relay that will not hear of a few addresses stops nobody; one that turns all away is seen."""
+"""A relay that refuses a few addresses stops no other row; one that turns all away is seen."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -10,7 +10,7 @@ from tests.support.events import ITEM, UNIT, corrected, register_unit, submitted
 
 
 async def stored(harness, event):
-    """On the stream, and nobody has looked at it."""
+    """Store an event on the stream that intake has not taken in."""
     headers = {"Content-Type": "application/cloudevents+json"}
     body = event.model_dump_json(exclude={"extensions", "time"}, exclude_none=True).encode()
     return await harness.bus.publish(f"content.{UNIT}.submitted", body, headers=headers)

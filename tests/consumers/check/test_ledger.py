@@ -332,7 +332,7 @@ async def test_a_scheduled_publication_has_ten_minutes_from_its_own_time(
 async def test_a_plan_that_moves_while_all_are_read_is_neither_missing_nor_without_batches(
     delivered_plan, monkeypatch
 ):
-    """Its old value is gone and its new one stands behind the end of the reading."""
+    """Its old value is gone and its new one lies behind the end of the reading."""
     values = Bucket.values
 
     async def overtaken(self, prefix=""):

@@ -15,7 +15,7 @@ WRONG = (field_error("data.title", "missing"),)
 
 @pytest.fixture
 def loa(loa):
-    """For nobody in particular: tests name who decides."""
+    """Without LOA_OPERATOR: tests name who decides."""
     return loa.extended(USER="")
 
 

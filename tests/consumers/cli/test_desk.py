@@ -1,4 +1,4 @@
-"""`loa desk show` and `approve`: whoever decides has read what goes out, and where."""
+"""`loa desk show` and `approve`: the reviewer has read what goes out, and where."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What `loa import` prints: whatever waits or is wrong is named, with the way to go on."""
+"""What `loa import` prints: feeds that wait or are wrong are named, with the way to go on."""
 
 import json
 

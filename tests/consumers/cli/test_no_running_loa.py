@@ -91,7 +91,7 @@ def test_backup_next_steps(folder, monkeypatch, capsys):
 
 
 def test_a_bus_that_is_away_is_told_soon_and_in_two_lines(tmp_path):
-    """No log stands before the answer, although it was asked again and again meanwhile."""
+    """No log precedes the answer, although the command tries again and again meanwhile."""
     env = {"LOA_NATS_URL": "nats://127.0.0.1:1", "LOA_DATA_DIR": str(tmp_path)}
     words = [sys.executable, "-m", "consumers.cli", "status"]
     done = subprocess.run(words, env=env, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -17,7 +17,7 @@ ZALO = ChannelName.ZALO
 
 @pytest.fixture
 def store_unknown_row(ledger):
-    """An item's plan on Zalo whose rows stand at *letters*."""
+    """Store an item's plan on Zalo whose rows have the status *letters*."""
 
     async def book(letters, revision=1):
         plan = PlanKey(ZALO, ITEM, revision)

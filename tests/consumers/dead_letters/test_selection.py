@@ -1,4 +1,4 @@
-"""Which letters a command means: never more than were named, and whatever else lies in DEAD."""
+"""Which letters a command means: never more than were named, for any content of DEAD."""
 
 import json
 

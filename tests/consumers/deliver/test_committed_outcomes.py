@@ -1,4 +1,4 @@
-"""What was sent is booked, whoever falls silent, dies or takes over: no copies for that."""
+"""What was sent is booked, also after silence, a death or a takeover: no copies for that."""
 
 import asyncio
 

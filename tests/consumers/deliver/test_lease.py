@@ -1,4 +1,4 @@
-"""One claim and everybody else: who writes into its batch, takes it over, or has booked nothing."""
+"""One lease and its rivals: who writes into its batch, takes it over, or has booked nothing."""
 
 from dataclasses import replace
 
@@ -196,7 +196,7 @@ async def test_what_could_not_be_booked_is_booked_by_the_next_claim_of_the_same_
 
 
 async def test_what_could_not_be_booked_counts_for_nothing_after_a_takeover(new_harness):
-    """Whoever took over may have sent these rows again by now, and books them itself."""
+    """The new owner may have sent these rows again by now, and books them itself."""
     loa = await new_harness(7)
     unbooked = await silenced(loa)
     await loa.change(loa.taken_over)
@@ -219,7 +219,7 @@ async def test_what_could_not_be_booked_says_nothing_of_what_another_owner_had_o
 
 @pytest.mark.parametrize("stands", [False, True], ids=["the intent is lost", "the intent stands"])
 async def test_rows_whose_intent_may_stand_were_surely_not_sent(new_harness, stands):
-    """The answer to the second window's intent is lost: its rows never left, whatever stands."""
+    """The answer to the second window's intent is lost: its rows never left, stored or not."""
     loa = await new_harness(6)
     work, real = await loa.claim(lease_s=0.1), loa.ledger.bucket.swap
     loa.provider.request_timeout_s = 0

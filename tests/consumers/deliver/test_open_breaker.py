@@ -1,4 +1,4 @@
-"""A worker behind the breaker: nobody dials while it is open, and what is over ends anyway."""
+"""A worker behind the breaker: it dials never while it is open, and what is over ends anyway."""
 
 import pytest
 import structlog

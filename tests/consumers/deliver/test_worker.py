@@ -1,4 +1,4 @@
-"""Delivering on a real bus: who gets what, once, whatever comes between."""
+"""Delivering on a real bus: who gets what, once, under every fault."""
 
 import asyncio
 

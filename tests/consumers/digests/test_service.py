@@ -1,4 +1,4 @@
-"""Digests on a real bus: each recipient gets each item once, whatever happens in between."""
+"""Digests on a real bus: each recipient gets each item once, under every fault."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Who gets a publication: sorted, everybody once, and marked who must hear of a correction."""
+"""Who gets a publication: sorted, each reader once, and marked who must hear of a correction."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable

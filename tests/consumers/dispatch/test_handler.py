@@ -1,4 +1,4 @@
-"""Planning on a real bus: who is to get what, when, and that nobody is planned twice."""
+"""Planning on a real bus: who is to get what, when, and no reader planned twice."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A plan in the ledger: its cursor counts the batches that stand, all of them, in their order."""
+"""A plan in the ledger: its cursor counts the stored batches, all of them, in their order."""
 
 from dataclasses import replace
 

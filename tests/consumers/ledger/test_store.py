@@ -1,4 +1,4 @@
-"""The ledger's bucket: a write counts when it is known to stand, and is never guessed."""
+"""The ledger's bucket: a write counts when it is known to be stored, and is never guessed."""
 
 import asyncio
 import time
@@ -24,8 +24,8 @@ EVER = float("inf")
 class LossyBucket:
     """A bucket whose answers get lost, as a script says: one word per swap, then all is well.
 
-    "before": the write never left. "after": it stands, nobody says so. "late": a read overtakes it,
-    then it lands. "never": it is on its way until `land` is called.
+    "before": the write never left. "after": it is stored, its answer lost. "late": a read overtakes
+    it, then it lands. "never": it is on its way until `land` is called.
     """
 
     def __init__(self, real, *script: str, deaf: int = 0) -> None:
@@ -136,7 +136,7 @@ async def test_anothers_write_wins_and_is_handed_over(bus, ledger, script):
 
 
 async def test_a_write_that_somebody_wrote_over_at_once_counts_as_overtaken(bus, ledger):
-    """Ours stood for a moment; whoever asks has to look at what stands now."""
+    """Ours was stored for a moment; its writer has to look at the present value."""
     held = await stands(ledger)
     lossy = LossyBucket(ledger.bucket, "after")
     real_get = lossy.get

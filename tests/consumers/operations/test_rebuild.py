@@ -94,7 +94,7 @@ async def test_what_was_shown_before_its_plan_was_lost_stays(bus, tmp_path):
 
 
 async def test_what_a_killed_writer_had_committed_is_finished(bus, tmp_path, monkeypatch):
-    """The index took it and no file followed: whoever takes the lock next shows it."""
+    """The index took it and no file followed: the next holder of the lock shows it."""
     writer = new_writer(tmp_path)
     with monkeypatch.context() as patched:
         patched.setattr(StagedFiles, "commit", full_disk)

@@ -53,7 +53,7 @@ async def doubted(bus, item: str = ITEM) -> list[bool]:
 
 
 async def test_a_draft_that_is_approved_a_second_time_is_in_doubt(bus, tmp_path, clock):
-    """It was approved and mailed after the backup, and nobody here can know."""
+    """It was approved and mailed after the backup, which this Loa cannot know."""
     await register_unit(bus, release="desk")
     await handled(bus, clock, sent_at(at(clock)))
     await save_bus(bus, tmp_path, clock)

@@ -33,7 +33,7 @@ def a_batch(number: int = 0, channel: ChannelName = EMAIL) -> BatchKey:
 
 
 def forgotten(clock, lane: Lane = Lane.NORMAL, **changes) -> LedgerEntry:
-    """A batch that nobody has touched for a long time."""
+    """A batch that no worker has touched for a long time."""
     return replace(planned_entry(2, lane, clock() - LONG_AGO_S), **changes)
 
 
@@ -206,7 +206,7 @@ async def test_what_a_standing_channel_put_off_is_woken_when_it_goes_on(bus, clo
 async def test_a_broken_channel_whose_wake_ups_were_all_lost_is_tried_by_one_batch(
     bus, clock, sweeper
 ):
-    """Nobody else would: a probe begins with a wake-up, and a broken channel gets no others."""
+    """A probe begins with a wake-up, and a broken channel gets no others."""
     for number in range(3):
         await keep(sweeper, a_batch(number), forgotten(clock))
     circuit = BreakerStore(bus, EMAIL, clock)

@@ -1,4 +1,4 @@
-"""What readers think is counted once a press, names nobody, and never more than it should be."""
+"""Readers' opinions: counted once a press, without a name, and never more than there should be."""
 
 from functools import partial
 

@@ -40,7 +40,7 @@ async def reads(bus, id=SECOND, **wishes):
 
 
 async def noted(news, note: RowNote, revision: int = 1) -> BatchKey:
-    """Why the second row stands as it does."""
+    """Why the second row has its status."""
     batch = BatchKey(EMAIL, ITEM, revision, 0)
     state = replace((await news.ledger.state(batch)).value, notes={1: note})
     await news.ledger.bucket.put(f"state.{batch}", codec.encode_state(state))

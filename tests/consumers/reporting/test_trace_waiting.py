@@ -21,7 +21,7 @@ DIGEST = PlanKey(EMAIL, "digest-daily-2027-01-14", 1)
 
 
 async def begun(news, channel=ZALO, revision=2):
-    """The withdrawal's plan, in which nobody stands yet."""
+    """The withdrawal's plan, still without recipients."""
     cursor = PlanCursor(created=news.clock())
     return await news.ledger.create_plan(PlanKey(channel, ITEM, revision), cursor)
 

@@ -1,4 +1,4 @@
-"""While a handler works, its message stays its own, whatever the bus says meanwhile."""
+"""While a handler works, its message stays its own, for any answer of the bus."""
 
 import asyncio
 from contextlib import suppress

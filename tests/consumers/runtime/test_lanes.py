@@ -174,7 +174,7 @@ def check_bounds(gate: LaneSemaphore) -> None:
 
 
 def check_nobody_starves(gate: LaneSemaphore, come: list[LaneHolder]) -> None:
-    """Whoever waits does so because no place is free for it, or for somebody more urgent."""
+    """A waiter waits because no place is free for it, or for a more urgent one."""
     waiting = [one for one in come if not one.permit and not one.task.done()]
     assert len(waiting) == len(gate.waiting)
     assert sum(one.inside for one in come) == len(gate.running)

@@ -105,7 +105,7 @@ def test_axe_finds_nothing_on_any_page(browser, address_of, name, look):
 def test_a_page_fits_the_narrowest_screen_and_breaks_no_rule_of_its_policy(
     browser, address_of, name
 ):
-    """Data for machines stands in the page, and no script runs."""
+    """The page holds data for machines, and no script runs."""
     with browser.tab(width=320, height=600) as tab:
         tab.visit(address_of(name))
         assert tab.do(overflow_px) == 0

@@ -38,7 +38,7 @@ def loa(tmp_path):
 
 
 class Subscriber:
-    """Somebody with a mailbox and a browser of some width."""
+    """A subscriber with a mailbox and a browser of some width."""
 
     def __init__(self, loa: LoaProcess, address: str, width: int) -> None:
         self.loa, self.address, self.width = loa, address, width
@@ -67,7 +67,7 @@ class Subscriber:
         await page.goto(await page.locator("a.button").get_attribute("href"))
 
     async def keep(self, page, name, whole=False):
-        """A small picture for people, if somebody wants one; the page fits in any case."""
+        """A small picture for people, if wanted; the page fits in any case."""
         assert await overflow_px(page) == 0
         if name:
             await screenshot(page, f"{name}-{self.width}", whole=whole)
@@ -168,7 +168,7 @@ def go_all_the_way(citizen, tab, number):
 
 
 def a_digest_falls_due(citizen, content_id, title):
-    """An item comes out and is sent to nobody alone; then a day or a week has passed."""
+    """An item comes out that is only for digests; then a day or a week has passed."""
     loa = citizen.loa
     assert loa.post(news(content_id, title, ["email", "portal"])).status == 202
     assert loa.trace_when_complete(content_id)["channels"]["email"]["expected"] == 0

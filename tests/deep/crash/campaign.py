@@ -82,7 +82,7 @@ class Campaign:
         self.work.ground.prepare()
 
     def quiet_start(self) -> None:
-        """A Loa that nobody kills runs now."""
+        """Start a Loa that is not killed, unless one runs."""
         if (
             self.environment.process
             and not self.environment.dead
@@ -261,7 +261,7 @@ def play(seed: str, points: list[str], folder: Path, mutant: str = "") -> Report
 
 
 async def is_idle(bus: Bus) -> bool:
-    """Whether nobody has anything left to do."""
+    """Whether all work is done."""
     async for _ in busy_consumers(bus):
         return False
     ledger = bus.bucket(subjects.LEDGER.name)

@@ -40,7 +40,7 @@ class AcceptedEvent:
 
 @dataclass(frozen=True)
 class ReceiverRecords:
-    """What the receivers have written down, and what the campaign has done to everybody."""
+    """What the receivers have written down, and what the campaign has sent."""
 
     mails: list[ReceivedMail]  # in the order of arrival, with those that were put off
     zalo: list[dict[str, Any]]  # the Official Account's journal

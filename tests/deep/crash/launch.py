@@ -45,7 +45,7 @@ class KillAtPoint:
 
 
 def notice_canaries() -> None:
-    """Know when the portal is being tried. A settled message may be anybody's."""
+    """Know when the portal is being tried; the message alone does not tell."""
     take = CanaryWorker.handle
 
     async def noticed(self: CanaryWorker, key: CanaryKey) -> None:

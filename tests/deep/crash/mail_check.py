@@ -76,7 +76,7 @@ def order_errors(books: LedgerSnapshot, mails: Iterable[ReceivedMail]) -> Iterat
 
 
 def audience_errors(books: LedgerSnapshot, told: Iterable[AcceptedEvent]) -> Iterator[str]:
-    """Whoever followed surely is in the plan, unless a newer position halted it first."""
+    """Every follower is in the plan, unless a newer position halted it first."""
     planned: defaultdict[PlanKey, set[str]] = defaultdict(set)
     for row in books.rows:
         planned[row.plan].add(books.addresses.get(row.recipient, ""))

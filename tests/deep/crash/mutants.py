@@ -37,7 +37,7 @@ def forget_doubts(claim, entry, owner, now, rules):
 
 @instead_of(moves, "book")
 def declare_everything(book, entry, *args):
-    """Whatever arrived counts as "perhaps twice": then no copy is ever undeclared."""
+    """Every arrival counts as "perhaps twice": then no copy is ever undeclared."""
     booked = book(entry, *args)
     return replace(booked, rows=booked.rows.replace(b"d", b"D"))
 
@@ -72,7 +72,7 @@ async def broadcast_again(resolve, self, job, row):
 
 @instead_of(PortalWriter, "_write_pending")
 def trust_the_index(write, self, index, *rest):
-    """What the portal's index has counts as shown, whatever its files say or readers see."""
+    """What the portal's index has counts as shown, whether or not its files have it."""
     if not (self.public / "nguon-tin" / "tat-ca.json").exists():
         write(self, index, *rest)
 

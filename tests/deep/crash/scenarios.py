@@ -54,7 +54,7 @@ def publish_item(*names: str, **data: Any) -> Nudge:
 
 
 def publish_case(work: Workload) -> None:
-    """Somebody's dossier moves on; half of them are told on Zalo."""
+    """A step of a dossier; half of them are told on Zalo."""
     work.rng.choice([work.case, work.zalo_case])()
 
 
@@ -170,7 +170,7 @@ def new_reader(work: Workload) -> str:
 
 
 def request_signup(work: Workload) -> None:
-    """Somebody wants to subscribe, and gets a letter."""
+    """A visitor asks to subscribe, and gets a letter."""
     work.number += 1
     address = f"dang-ky-{work.number}@example.com"
     work.environment.form("/dang-ky", email=address, consent=CONSENT)
@@ -198,7 +198,7 @@ async def session_for(work: Workload, bus: Bus, address: str) -> str:
 
 
 def bounce_some(work: Workload) -> None:
-    """Some of the latest mails come back: too big, which suppresses nobody."""
+    """Some of the latest mails come back: too big, which suppresses no address."""
     work.item("email")
     running = work.environment.announced()
     if running is None:
@@ -255,7 +255,7 @@ def reconsent(work: Workload) -> None:
 
 
 def visit_account(deed: str, **facts: Any) -> Nudge:
-    """Somebody new does something at Zalo, whose webhook tells of it."""
+    """A new person does something at Zalo, whose webhook tells of it."""
     return lambda work: work.visitor(deed, **facts)
 
 

@@ -1,4 +1,4 @@
-"""What has to be there before anybody says anything: units, readers, the Official Account."""
+"""What senders need before they start: units, readers, the Official Account."""
 
 import time
 from contextlib import suppress
@@ -48,7 +48,7 @@ def sandbox_account(url: str) -> ZaloSettings:
 
 @dataclass
 class Setup:
-    """The ground on which senders stand; `prepare` lays it, ways of dying add to it."""
+    """What senders need; `prepare` makes it, ways of dying add to it."""
 
     environment: Environment
     keys: dict[str, str] = field(default_factory=dict)  # of units
@@ -86,7 +86,7 @@ class Setup:
         return path
 
     def unknown_addresses(self) -> Path:
-        """A file of readers who are new and follow what nobody writes about."""
+        """A file of new readers who follow a topic without publications."""
         first = self.files * 10
         return self.csv_lines(UNREAD, [f"moi-{first + n}@example.com" for n in range(3)])
 

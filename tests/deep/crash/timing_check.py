@@ -27,7 +27,7 @@ EARLY_S = 1.0
 
 @dataclass(frozen=True)
 class NewerPosition:
-    """A position that stands above others of its item, on one channel.
+    """A position above others of its item, on one channel.
 
     Its plan is made when everything older is halted. Its last recipients are planned, on e-mail and
     Zalo, when nothing older can land any more.
@@ -94,7 +94,7 @@ def late_errors(
 
 
 def late_articles(books: LedgerSnapshot, journal: list[dict[str, Any]]) -> Iterator[str]:
-    """Whatever the public sees: an article that is shown, a broadcast."""
+    """What the public sees: an article that is shown, a broadcast."""
     rows = by_marker(row for row in books.rows if row.plan.channel == "zalo")
     above, pages = positions(books), contents(journal)
     newest: dict[str, Row] = {}

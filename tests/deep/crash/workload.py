@@ -1,6 +1,6 @@
-"""What senders, clerks and operators do around the kills, and what they were told about it.
+"""What senders, reviewers and operators do around the kills, and what they were told about it.
 
-Everybody is stubborn: what got no answer is said again, after every restart, until it has one.
+They are stubborn: what got no answer is said again, after every restart, until it has one.
 """
 
 import asyncio
@@ -114,7 +114,7 @@ class Workload:
         return self.publish(event, unit, frozenset(READERS.get(topic, ())), gathered)
 
     def case(self, **contact: str) -> SentEvent:
-        """A step of somebody's dossier, told by phone on Zalo, else by mail."""
+        """A step of a dossier, told by phone on Zalo, else by mail."""
         self.number += 1
         code = f"G09.20-20260609-{self.number:07d}"
         where = contact or {"email": f"ho-so-{self.number}@example.com"}
@@ -123,7 +123,7 @@ class Workload:
         return self.publish(event, UNIT)
 
     def zalo_case(self) -> SentEvent:
-        """As `case`, for somebody with a phone; half of them could be told by mail as well."""
+        """As `case`, for a person with a phone; half of them could be told by mail as well."""
         number = self.number + 1
         mail = {"email": f"ho-so-{number}@example.com"} if self.rng.random() < 0.5 else {}
         return self.case(phone=f"8491{number:07d}", **mail)
@@ -174,7 +174,7 @@ class Workload:
         self.sent.remove(sent)
 
     def visitor(self, deed: str, **facts: Any) -> None:
-        """Somebody whom nobody knew yet does something at Zalo, which tells this Loa of it."""
+        """A new person does something at Zalo, which tells this Loa of it."""
         if self.environment.running is None:
             return
         self.environment.zalo("webhook", {"url": f"{self.environment.running.url}/zalo/webhook"})
@@ -237,7 +237,7 @@ class Workload:
         wait(lambda: self.environment.bus(lies), f"{key} on the desk")
 
     def letter(self) -> int:
-        """The number of a letter that nobody has dealt with."""
+        """The number of an open dead letter."""
 
         async def first(bus: Bus) -> int:
             async for letter in DeadLetterStore(bus).letters():

@@ -40,7 +40,7 @@ async def serve(port_file: Path, folder: Path) -> None:
 
 
 async def run_sandbox(port_file: Path, folder: Path) -> None:
-    """Be Zalo until whoever started us is gone."""
+    """Be Zalo until the parent process is gone."""
     sandbox = await server.start("127.0.0.1", 0, folder)
     sandbox.world.journal = TimedJournal(folder)
     sandbox.world.rules = Rules(

@@ -53,7 +53,7 @@ def notice_errors(rows: Iterable[Row], journal: Iterable[Mapping[str, Any]]) -> 
 def text_errors(
     books: LedgerSnapshot, rows: list[Row], articles: Mapping[str, Any]
 ) -> Iterator[str]:
-    """What stands at last is the newest revision, in the words that were approved for it."""
+    """The last article is the newest revision, in the words that were approved for it."""
     markers = by_marker(rows)
     ordered = sorted(markers.values(), key=lambda row: row.plan.revision)
     newest = {row.plan.content_id: row for row in ordered}
@@ -83,7 +83,7 @@ def marker_of(article: Mapping[str, Any]) -> str:
 
 
 def replayed(journal: Iterable[dict[str, Any]]) -> tuple[dict[str, Any], list[list[str]]]:
-    """The articles that stand, and what each broadcast pointed to."""
+    """The articles that are left, and what each broadcast pointed to."""
     articles: dict[str, Any] = {}
     broadcasts = []
     for fact in journal:

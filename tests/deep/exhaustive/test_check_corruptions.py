@@ -67,7 +67,7 @@ BATCH0, BATCH1 = f"{MAIL2}.0", f"{MAIL2}.1"
 
 
 async def acknowledge_unread(harness):
-    """Somebody acknowledges an event that intake has never seen."""
+    """Acknowledge an event that intake has never seen."""
     event = submitted(NEW)
     await harness.bus.publish(f"content.{UNIT}.submitted", json.dumps(event_bytes(event)).encode())
     await acknowledge_all(harness.bus, "CONTENT", subjects.INTAKE)
@@ -94,7 +94,7 @@ async def lose_publication(harness):
 
 
 async def forge_publication(harness, revision: int):
-    """Somebody writes to the bus what nobody released."""
+    """Write a publication to the bus that was not released."""
     forged = a_publication(content_id=ITEM, revision=revision, title="Một tin giả")
     subject = subjects.publication("cai-cach-hanh-chinh", ITEM)
     await harness.bus.publish(subject, publication.encode(forged))
@@ -128,7 +128,7 @@ async def truncate_portal_file(harness, path: str):
 
 
 async def duplicate_feed_entry(harness, path: str):
-    """An item stands in a feed a second time."""
+    """Repeat an item in a feed."""
     body = (harness.public / path).read_bytes()
     item = body[body.index(b"<item>") : body.index(b"</item>") + len(b"</item>")]
     await write_portal_file(harness, path, body.replace(item, item + item))

@@ -137,7 +137,7 @@ async def check_releases(loa: PipelineHarness, item: str, expected: ExpectedEffe
 
 
 def check_effects(loa: PipelineHarness, item: str, expected: ExpectedEffects) -> None:
-    """Everybody saw each revision at most once, in order, and last what the rules say."""
+    """Each reader saw each revision at most once, in order, and last what the rules say."""
     last = expected.releases[-1][0] if expected.releases else 0
     for name, happened in loa.effects_of(item).items():
         for who in EVERYBODY[name]:

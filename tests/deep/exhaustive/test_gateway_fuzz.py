@@ -1,4 +1,4 @@
-"""Whatever is sent, the door answers with a status it promised, and never with 500."""
+"""The gateway answers every request with a status it promised, and never with 500."""
 
 import json
 from urllib.parse import quote
@@ -63,7 +63,7 @@ HEADERS = st.dictionaries(HEADER_NAMES, HEADER_VALUES, max_size=6)
 
 
 def written(value):
-    """JSON, with whatever JSON libraries let through: NaN, half characters."""
+    """JSON, with what lenient JSON libraries let through: NaN, half characters."""
     return json.dumps(value).encode("utf-8", "surrogatepass")
 
 

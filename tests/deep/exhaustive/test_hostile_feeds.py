@@ -1,4 +1,4 @@
-"""Whatever a feed contains, the import raises only its own errors."""
+"""For every content of a feed, the import raises only its own errors."""
 
 import pytest
 from hypothesis import given, settings

@@ -188,7 +188,7 @@ async def test_a_list_without_its_articles_does_not_say_that_ours_is_missing(
 async def test_a_withdrawal_is_not_done_because_zalo_shows_nothing_of_the_article(
     zalo_account, monkeypatch, answer
 ):
-    """Only "there is no such article" says that somebody has removed it."""
+    """Only "there is no such article" says that it was removed."""
     await deliver_row(zalo_account, a_publication(), ARTICLE)
     zalo_account.fault("article.update", "refuse", code=-201, words="description is invalid")
     GarblingTransport(zalo_account, monkeypatch, "detail", WITHOUT_WHAT_COUNTS[answer])

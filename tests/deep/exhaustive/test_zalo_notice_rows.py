@@ -26,7 +26,7 @@ OF_THE_DAY, OF_THE_TEMPLATE = -144, -147
 
 
 async def test_every_code_ends_the_row_as_its_class_says_and_nobody_is_told_twice(notice_case):
-    """Who can't be reached on Zalo is told by mail; nobody else is; what waits goes in its time."""
+    """A person out of reach on Zalo is told by mail, and no other; what waits goes in its time."""
     notices, waiting = notice_case.notices, []
     for line in CODES:
         notices.account.fault(BY_PHONE, "refuse", code=line.code, words="no")

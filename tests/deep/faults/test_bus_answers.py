@@ -1,4 +1,4 @@
-"""An answer of the server that is lost on the way, or older than what we know, misleads nobody."""
+"""An answer of the server that is lost on the way, or older than what we know, does no harm."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Whoever cuts, plans or corrects a digest dies behind any call to the bus: others finish it."""
+"""The digest service or a planner dies behind any call to the bus: others finish the digest."""
 
 from collections import Counter
 

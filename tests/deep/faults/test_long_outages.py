@@ -132,7 +132,7 @@ async def test_a_day_without_the_relay_and_fifty_thousand_waiting(
 async def test_three_days_without_any_channel_and_a_restart_every_hour(
     bus, tmp_path, captured_logs, monkeypatch
 ):
-    """The ladder goes on over restarts; who was tried is given up after 72 h, nobody else.
+    """The ladder goes on over restarts; rows that were tried are given up after 72 h, no others.
 
     Tries are half an hour apart here; how many there are otherwise, the day above has shown.
     """

@@ -1,6 +1,6 @@
-"""A planner dies at any call to the bus: the next one leaves nobody out and plans nobody twice.
+"""A planner dies at any call to the bus: the next one plans every reader once.
 
-And every batch has its wake-up when the publication is done with, whoever planned it.
+Every batch has its wake-up when the publication is done with, whichever planner made it.
 """
 
 import asyncio
@@ -166,7 +166,7 @@ def before_batch(planner: Dispatcher, number: int, company) -> Dispatcher:
 async def test_batches_of_a_planner_that_died_beside_a_living_one_are_woken_by_that_one(
     crashing_planners, bus, chunk, after
 ):
-    """The other one stores a chunk and dies before it has woken the batches; nobody resumes it."""
+    """The other one stores a chunk and dies before it has woken the batches; it is not resumed."""
     loa = crashing_planners()
     for call, dying in enumerate(dying_buses(bus, after=after, fewest=1)):
         released = await loa.publish(a_publication(content_id=f"tin-{call}"))

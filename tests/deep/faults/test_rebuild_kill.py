@@ -66,7 +66,7 @@ def renewed(writer):
 
 
 def the_rest_of(folder, writer):
-    """A writer that goes on: what it shows lies in the index that everybody opens."""
+    """A writer that goes on: what it shows lies in the index that all writers open."""
     assert writer.show(LATER, never_expired).verdict is Verdict.DELIVERED
     renewed(writer)
     other = new_writer(folder)

@@ -22,7 +22,7 @@ HOW = pytest.mark.parametrize("rst", [False, True], ids=["fin", "rst"])
 
 @dataclass
 class CutBench:
-    """A house whose relay stands behind a proxy, and ever new items for three readers."""
+    """A pipeline whose relay is behind a proxy, and ever new items for three readers."""
 
     loa: EmailPipeline
     receiver: SmtpReceiver

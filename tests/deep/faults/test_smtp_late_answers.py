@@ -19,7 +19,7 @@ END = b"\r\n.\r\n"
 
 
 async def several(loa, items):
-    """Plans of as many items, each for everybody."""
+    """Plans of as many items, each for all readers."""
     return [await loa.plan(content_id=f"tin-{number}") for number in range(items)]
 
 
@@ -170,7 +170,7 @@ async def test_a_window_slower_than_its_lease_keeps_it_and_has_one_owner(
 
 
 async def knocking(other, batch, working):
-    """Why *other* may not have *batch*, asked for as long as somebody is *working* on it."""
+    """Why *other* may not have *batch*, asked for as long as another is *working* on it."""
     while not working.done():
         try:
             await other.on_wake_up(WakeUp(batch=str(batch), lane=Lane.NORMAL))
@@ -215,7 +215,7 @@ async def test_a_stop_with_a_silent_relay_leaves_one_row_in_doubt_and_not_the_wi
 async def test_a_stop_while_the_relay_does_not_let_us_in_again_leaves_nobody_in_doubt(
     new_email_pipeline, monkeypatch
 ):
-    """It hangs up after two mails and greets nobody any more: 23 rows surely never left."""
+    """It hangs up after two mails and accepts no further connection: 23 rows surely never left."""
     monkeypatch.setattr(delivering, "STOP_GRACE_S", 0.05)
     async with SmtpReceiver(script={("end", 1): ScriptedAction.LAST}) as receiver:
         loa = new_email_pipeline(receiver.port, 25, timeout_s=30.0)

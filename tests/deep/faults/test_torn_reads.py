@@ -84,9 +84,9 @@ def pages() -> dict[str, frozenset[str]]:
 
 
 def write(folder: str, done: Any, share: int, fuse: Any) -> None:
-    """A worker: what its predecessor may have left half-done it asks for first, as all do.
+    """A worker: it asks first for what its predecessor may have left half-done, as all do.
 
-    Its *fuse* kills it, or somebody else, or the end of its *share*, unless that is all the rest.
+    Its *fuse* kills it, or another process, or the end of its *share*, unless that is all the rest.
     """
     listings.FEED_LIMIT = ENTRIES
     if fuse:
@@ -183,7 +183,7 @@ class ConcurrentReaders:
             self.reports.append(report)
 
     def leave(self) -> list[dict[str, Any]]:
-        """What the readers say; afterwards nobody is left."""
+        """What the readers say; afterwards none is left."""
         self.stop.set()
         said = [report.recv() for report in self.reports if report.poll(20)]
         self.go()

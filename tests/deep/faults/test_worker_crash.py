@@ -113,7 +113,7 @@ class CrashingWorkers(DeliveryPipeline):
             restarted.slot.close()
 
     async def check(self, plan: PlanKey, *, copies_at_most: int) -> None:
-        """Everybody has it, and every copy is declared."""
+        """Every reader has it, and every copy is declared."""
         entry = await self.entry(plan)
         text = f"{plan.content_id}.1"
         got = {id: count for (key, id), count in self.provider.effects.items() if key == text}

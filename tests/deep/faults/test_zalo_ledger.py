@@ -94,7 +94,7 @@ async def healthy(pipeline: ZaloPipeline) -> None:
 
 
 def check_books(pipeline: ZaloPipeline, said: dict[str, Status]) -> None:
-    """Both ways: what is delivered stands at Zalo, what stands there is not booked as failed."""
+    """Both ways: what is delivered is on Zalo, and what is on Zalo is not booked as failed."""
     account = pipeline.account
     assert said["article"] is Status.DELIVERED
     assert account.effects("article_created") == 1

@@ -83,7 +83,7 @@ class FinalCheck:
             self.check_order(content_id, self.world.receivers[name])
 
     def check_newest(self, positions: list[tuple[PlanKey, Position]]) -> None:
-        """The newest text stands: planned wherever it is due, and never halted."""
+        """The newest text is valid: planned wherever it is due, and never halted."""
         plan, position = positions[-1]
         cursor = self.cursor(plan)
         named = plan.channel in position.publication.channels
@@ -140,7 +140,7 @@ class FinalCheck:
     def check_audience(
         self, plan: PlanKey, position: Position, cursor: PlanCursor, others: set[str], all: set[str]
     ) -> None:
-        """Everybody who was there when it was released, and nobody else."""
+        """Exactly the readers who were there when it was released."""
         publication = position.publication
         following = plan.channel in publication.channels and publication.action != "withdrawn"
         until_s = cursor.finished - EPOCH_S + 3.0

@@ -40,7 +40,7 @@ class InvariantMonitor:
         self.violations.append((rule, f"{detail} at {self.loop.now:.3f}"))
 
     def note(self, text: object) -> None:
-        """A line of this run's story, for whoever replays it."""
+        """Add a line to this run's story, for its replay."""
         if self.tracing:
             actor = ACTOR.get()
             name = actor.name if actor else "-"

@@ -100,7 +100,7 @@ class Nemesis:
             self.world.start(place)
 
     def freeze(self, actor: ProcessState) -> None:
-        """SIGSTOP, or the machine sleeps: then its monotonic clock stands still, too."""
+        """SIGSTOP, or the machine sleeps: then its monotonic clock is stopped, too."""
         asleep = self.chance.is_hit(0.3)
         self.world.seen["a machine was suspended" if asleep else "a process was stopped"] += 1
         self.world.monitor.note("frozen")
@@ -139,7 +139,7 @@ class Nemesis:
         self.serve_all()
 
     def stall(self) -> None:
-        """A process's copy of the readers stands still."""
+        """A process's copy of the readers is no longer updated."""
         self.world.seen["a directory stood still"] += 1
         self.random_process().directory.freeze(self.chance.duration((SHORT, LONG)))
 

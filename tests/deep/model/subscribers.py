@@ -54,7 +54,7 @@ class SubscriberBucket:
 
 @dataclass
 class LaggingDirectory:
-    """One process's copy: what it knows is as old as `lag_s`, or older while it stands still."""
+    """One process's copy: what it knows is as old as `lag_s`, or older while it is stalled."""
 
     readers: SubscriberBucket
     loop: VirtualLoop

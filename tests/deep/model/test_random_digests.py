@@ -1,4 +1,4 @@
-"""Random days at the ministry: whatever happens, in whatever order, and whoever dies meanwhile.
+"""Random days at the ministry: events, changes and deaths in any order.
 
 Every reader gets every item that is for them exactly once, at once or in one digest, and never a
 text after a newer one was planned, or after its time.
@@ -129,7 +129,7 @@ class RandomHistory:
         self.pipeline.clock.advance(self.rng.choice((10.0, 3600.0, 30_000.0, 90_000.0)))
 
     async def end(self) -> None:
-        """Nobody does anything any more; a fortnight later all is out."""
+        """No event comes any more; a fortnight later all is out."""
         self.calm = True
         for _ in range(45):
             for text in list(self.waiting):

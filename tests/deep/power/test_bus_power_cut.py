@@ -47,7 +47,7 @@ def lazy_sync(monkeypatch):
 
 @asynccontextmanager
 async def unguarded(tmp_path, binary):
-    """The embedded server with the settings that the product writes, but nobody restarts it."""
+    """The embedded server with the settings that the product writes, but without its restarts."""
     store = tmp_path / "nats"
     store.mkdir()
     lock = os.open(os.devnull, os.O_RDONLY)
@@ -66,7 +66,7 @@ def watched(tmp_path, *, shown=0):
 
 
 async def traced_to_the_end(tmp_path):
-    """strace has written its last line when nobody holds the trace any more."""
+    """strace has written its last line when no process holds the trace any more."""
     trace = tmp_path / "strace" / "trace"
     async with asyncio.timeout(10):
         while "killed by SIGKILL" not in trace.read_text(errors="replace")[-2000:]:

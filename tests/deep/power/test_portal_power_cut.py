@@ -187,7 +187,7 @@ def without_power(case: DeadWriter, names: NamedDisk, share: float) -> Path:
 
 
 def wrong(case: DeadWriter, names: NamedDisk) -> Iterator[str]:
-    """What readers or the next writer find wrong, whatever share of the unsynced is there."""
+    """What readers or the next writer find wrong, for any share of the unsynced."""
     old, new = public_files(case.before), public_files(case.place / f"{case.change}-clean")
     for share in SHARES:
         folder = without_power(case, names, share)

@@ -32,7 +32,7 @@ def mails(loa, topic: str) -> dict[str, bytes]:
 
 
 def letters(loa) -> list[bytes]:
-    """The letters that open somebody's own subscription."""
+    """The letters that open a reader's own subscription."""
     raw = [one.raw() for one in MailFolder(loa.data / "mail").newest_first()]
     return [one for one in raw if "/dang-ky/quan-ly/" in body_text(one, "plain")]
 

@@ -1,4 +1,4 @@
-"""A real Loa whose bus has no room, or stands still: it says so, and comes back by itself."""
+"""A real Loa whose bus has no room, or is frozen: it says so, and comes back by itself."""
 
 import asyncio
 from collections import Counter

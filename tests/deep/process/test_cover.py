@@ -17,7 +17,7 @@ HOME = "https://thong-bao.moha.example"
 
 
 class PictureHandler(BaseHTTPRequestHandler):
-    """One picture, whatever is asked for."""
+    """One picture for every path."""
 
     def do_GET(self) -> None:
         file = BytesIO()

@@ -107,7 +107,7 @@ def frozen_in_a_window(pid: int, loa: TwoWorkers, relay: RelayProcess) -> Iterat
 
 
 def check_copies(mails: Counter[tuple[str, str]], *counts: dict[str, int]) -> None:
-    """Everybody has both mails; whatever came twice is declared, under the same Message-ID."""
+    """Each reader has both mails; each copy is declared, under the same Message-ID."""
     for one in counts:
         assert (one["expected"], one["delivered"], one["missing"]) == (READERS, READERS, 0)
     per_reader = Counter(to for to, _ in mails)

@@ -28,7 +28,7 @@ BROKEN = {
 
 
 class FeedHandler(BaseHTTPRequestHandler):
-    """One feed, whatever is asked for but what is broken; its ETag is no better."""
+    """One feed for every path but a broken one; its ETag is no better."""
 
     body = rss(FRESH)
 

@@ -27,7 +27,7 @@ def test_20_000_readers_get_the_mail_once_although_everything_is_killed_three_ti
 
 
 def check(relay: RelayProcess, story) -> None:
-    """Everybody has it; copies only where the ledger says so, under one Message-ID."""
+    """Each reader has it; copies only where the ledger says so, under one Message-ID."""
     copies = Counter(relay.accepted_mails())
     assert len({recipient for recipient, _ in copies}) == READERS, "somebody was left out"
     assert len(copies) == READERS, "a copy came under another Message-ID"

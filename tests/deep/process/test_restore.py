@@ -1,4 +1,4 @@
-"""The machine is lost in the middle of a bulk; from a backup nobody is left out."""
+"""The machine is lost in the middle of a bulk; from a backup no reader is left out."""
 
 import shutil
 from collections import Counter
@@ -28,7 +28,7 @@ def another_machine(tmp_path, lost: LoaProcess, relay: RelayProcess) -> LoaProce
 
 
 def planned(loa: LoaProcess) -> bool:
-    """Everybody is in a batch."""
+    """Every reader is in a batch."""
     email = loa.trace("tin-gui").get("channels", {}).get("email", {})
     return email.get("expected") == READERS and email["missing"] == 0 < email["pending"]
 

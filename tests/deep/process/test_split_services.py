@@ -1,4 +1,4 @@
-"""Every service in a process of its own, on a nats-server that somebody else runs."""
+"""Every service in a process of its own, on a nats-server that Loa has not started."""
 
 import asyncio
 import json
@@ -163,7 +163,7 @@ def test_a_service_that_is_killed_goes_on_where_it_was(loa, relay):
 
 
 def check_copies(relay: RelayProcess, counts: dict[str, int]) -> None:
-    """Everybody has the mail, and whatever came twice is declared and carries the same name."""
+    """Each reader has the mail, and each copy is declared and carries the same name."""
     assert (counts["expected"], counts["delivered"]) == (READERS, READERS)
     mails = relay.accepted_mails()
     assert len({to for to, _ in mails}) == len(set(mails)) == READERS

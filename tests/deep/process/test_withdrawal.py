@@ -85,7 +85,7 @@ def check_halt(then: Counter[Status], end: Counter[Status]) -> None:
 
 
 def check_mails(relay: RelayProcess, reached: int, told: dict[str, int]) -> None:
-    """Whoever got the text, and nobody else, then got the withdrawal; each of them once."""
+    """Exactly the readers of the text then got the withdrawal; each of them once."""
     got: dict[str, list[int]] = defaultdict(list)
     for place, (to, _) in enumerate(relay.accepted_mails()):
         got[to].append(place)

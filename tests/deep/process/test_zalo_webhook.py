@@ -42,7 +42,7 @@ def later(loa, seconds: float) -> None:
 
 
 def written_by(loa, **facts) -> str:
-    """Somebody new writes; their id."""
+    """A new person writes; their id."""
     user_id = sandbox(loa, "people", facts)["user_id"]
     sandbox(loa, f"people/{user_id}/write", {"text": WORDS})
     return user_id

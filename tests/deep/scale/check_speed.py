@@ -69,7 +69,7 @@ def victims(items: int) -> list[tuple[str, str]]:
 
 
 async def delivered_items(bus: Bus, folder: Path, mails: int, items: int) -> CheckHarness:
-    """*items* publications to everybody, as the services deliver them."""
+    """*items* publications to all readers, as the services deliver them."""
     readers = [f"r{number:07d}" for number in range(mails // items)]
     harness = await CheckHarness(bus, folder, readers).open()
     for number in reversed(range(items)):

@@ -4,8 +4,8 @@
     python -m tests.deep.scale.notice_load bulk --readers 100000
 
 `flood`: nothing is called faster than the rate, memory stays flat, and the day's quota ends it
-before Zalo does. `bulk`: how long a notice waits, from 202 to the first attempt, while everybody
-gets a mail. Numbers are printed; only what must never happen ends it with exit code 1.
+before Zalo does. `bulk`: how long a notice waits, from 202 to the first attempt, while all readers
+get a mail. Numbers are printed; only what must never happen ends it with exit code 1.
 """
 
 import argparse
@@ -192,7 +192,7 @@ def too_many(load: Load, sent: Sequence[dict[str, Any]], events: int, day: int) 
 
 
 def bulk(readers: int) -> list[str]:
-    """Everybody gets a mail; every quarter of a second a dossier moves on."""
+    """All readers get a mail; every quarter of a second a dossier moves on."""
     with running(ZALO_NOTICES_PER_S=100) as load:
         load.loa.key = load.keys[UNITS[0]]
         load.loa.readers(readers)

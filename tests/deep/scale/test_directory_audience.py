@@ -1,4 +1,4 @@
-"""Who gets what: as the contract says, whatever changes, and quickly at any size."""
+"""Who gets what: as the contract says, after every change, and quickly at any size."""
 
 import sqlite3
 from collections.abc import Callable, Iterator

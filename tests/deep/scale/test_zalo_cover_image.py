@@ -58,7 +58,7 @@ print(peak_mb() - before)
     ],
 )
 def test_the_largest_picture_takes_little_more_than_its_pixels(tmp_path, format, mode, size):
-    """A process of its own, whose peak is nobody else's."""
+    """A process of its own, so its peak is that of the picture."""
     for name, large in (("small", (320, 180)), ("large", size)):
         image = new_image(large, mode, 0)
         (tmp_path / name).write_bytes(image_bytes(image, format, exif=SIDEWAYS))

@@ -1,4 +1,4 @@
-"""Watching a bucket on a real server: every change, in order, whatever breaks."""
+"""Watching a bucket on a real server: every change, in order, over every break."""
 
 import asyncio
 import os

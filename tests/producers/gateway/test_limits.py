@@ -1,4 +1,4 @@
-"""How often a unit may send, and how often anybody may guess a key."""
+"""How often a unit may send, and how often an address may guess a key."""
 
 from producers.token_buckets import MAX_NAMES, TokenBuckets
 from tests.support.gateway_client import BATCH, OTHER, sample_event

@@ -1,5 +1,6 @@
-"""Feeds that are broken by mistake or on purpose: whatever a site writes, nothing else leaves the
-reading, the planning and the wording than what they say they raise."""
+"""Feeds that are broken by mistake or on purpose: reading, planning and wording raise only the
+errors that they declare.
+"""
 
 from datetime import UTC, datetime, timedelta
 

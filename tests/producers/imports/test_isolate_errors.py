@@ -1,4 +1,4 @@
-"""One unit's broken site never stops Loa: what nobody foresaw is that feed's trouble, and shown."""
+"""One unit's broken site never stops Loa: an unforeseen error is that feed's trouble, and shown."""
 
 import pytest
 from structlog.testing import capture_logs

@@ -1,4 +1,4 @@
-"""A moved article: where it stands is remembered, and nobody is told that nothing has changed."""
+"""A moved article: its new place is remembered, and no reader hears of an unchanged text."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def test_the_next_real_change_carries_the_new_address(planner):
 
 
 def test_an_article_under_other_names_is_still_the_item_when_its_text_changes(planner):
-    """Neither guid nor address nor text stand in the log: only the move was remembered."""
+    """The log has neither guid nor address nor text: only the move was remembered."""
     planner.plan(Article(1))
     planner.plan(RENAMED)
     changed = changed_article(RENAMED, title="Tiêu đề mới", lead="Nội dung khác hẳn")

@@ -1,4 +1,4 @@
-"""Feeds are read over HTTP and become events on a real bus: each once, whatever happens."""
+"""Feeds are read over HTTP and become events on a real bus: each once, under every fault."""
 
 import asyncio
 import time

@@ -56,12 +56,12 @@ async def test_who_has_left_is_told_so_and_offered_no_button_again(signup_app, b
 
 
 def promised(page):
-    """What a page says is kept of whoever has left."""
+    """What a page says is kept of a reader who has left."""
     return [name for name, text in KEPT.items() if text in page.text]
 
 
 async def a_reader(app, name, folder):
-    """Somebody who came by the pages, or by a list: their consent is not kept here."""
+    """A reader who came by the pages, or by a list: their consent is not kept here."""
     if name == "consent":
         return await app.subscribed(KNOWN)
     (folder / "list.csv").write_text(f"email,name,topics,audiences,units,frequency\n{KNOWN},,,,,\n")

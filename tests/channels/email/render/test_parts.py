@@ -1,4 +1,4 @@
-"""The two parts of a mail say the same, whatever its author wrote; and it stays a small mail."""
+"""The two parts of a mail say the same, for any text; and it stays a small mail."""
 
 import re
 

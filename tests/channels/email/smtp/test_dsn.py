@@ -49,12 +49,12 @@ async def test_a_relay_without_dsn_gets_the_return_path_alone(pipelining):
 
 
 async def test_dsn_that_was_offered_in_the_clear_alone_does_not_count(tmp_path):
-    """What is said before TLS may be anybody's."""
+    """An offer made before TLS may be forged."""
     authority = trustme.CA()
     bundle = write_bundle(authority, tmp_path)
 
     class Lured(SmtpReceiver):
-        """Somebody on the way adds to the first offer."""
+        """A man in the middle adds to the first offer."""
 
         def scripted_action(self, stage, recipient):
             first = stage == "EHLO" and not said(self, b"STARTTLS")

@@ -65,7 +65,7 @@ async def counted(loa, plans):
 
 
 class ScriptOnce(dict):
-    """Acts of a stage, each played once, whatever the mail."""
+    """Acts of a stage, each played once, for any mail."""
 
     def get(self, stage, default=None):
         acts = super().get(stage)

@@ -1,7 +1,7 @@
-"""TLS that is missing, stripped, false or old: nothing leaves in the clear, and nobody has failed.
+"""TLS that is missing, stripped, false or old: nothing leaves in the clear, and no row has failed.
 
-A proxy keeps every byte on its way to the relay. While the relay is wrong the channel stands still
-with its reason in the log; once the relay is right, everybody gets the mail.
+A proxy keeps every byte on its way to the relay. While the relay is wrong the channel is halted
+with its reason in the log; once the relay is right, every reader gets the mail.
 """
 
 import ssl
@@ -110,7 +110,7 @@ class TlsBench:
         assert self.proxy.connected <= WRONG.total_seconds() / 5
 
     async def recovers(self):
-        """Now everybody gets the mail, and still no address is read on the wire."""
+        """Now every reader gets the mail, and still no address is read on the wire."""
         loa, plan = self.loa, self.plan
         await loa.run(plan)
         assert b"@example.com" not in self.proxy.up.bytes_seen

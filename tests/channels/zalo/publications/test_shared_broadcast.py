@@ -1,4 +1,4 @@
-"""Several articles in one broadcast: which of them stand in it, and how long it waits for them."""
+"""Several articles in one broadcast: which articles it has, and how long it waits for them."""
 
 from dataclasses import replace
 
