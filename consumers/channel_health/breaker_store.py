@@ -44,13 +44,14 @@ class BreakerStore:
         """Apply *transition* by compare-and-set; the resulting breaker. Raises BusError."""
         before = Breaker()
 
-        def apply(stored: Breaker | None) -> Breaker:
+        def apply(stored: Breaker) -> Breaker:
             nonlocal before
-            before = stored or Breaker()
+            before = stored
             return transition(before)
 
         bucket, key = self.bus.bucket(subjects.CONTROL.name), _breaker_key(self.channel)
-        after = (await records.update(bucket, key, Breaker, apply, is_idempotent=False)).value
+        written = await records.update_or_create(bucket, key, Breaker, apply, is_idempotent=False)
+        after = written.value
         if after != before:
             self.log_transition(before, after)
         return after

@@ -25,7 +25,7 @@ from contracts.base.crash_points import crash_point
 from contracts.errors import FieldError, Invalid, printable
 from contracts.vocabulary import Vocabulary
 from producers.bus import Ack, NoReply
-from producers.bus.records import read, update
+from producers.bus.records import read, update_or_create
 
 log = structlog.get_logger()
 _NAME_MAX = 100
@@ -158,13 +158,12 @@ class DeadLetterDecisions:
         before = await read(self.store.histories, key, History)
         await self.finish_begun(letter, before.value or History(), decision)
 
-        def add(stored: History | None) -> History:
-            history = stored or History()
+        def add(history: History) -> History:
             if decision not in history.decisions:
                 _require_decidable(letter, history, decision)
             return history.with_decision(decision)
 
-        return (await update(self.store.histories, key, History, add, before)).value
+        return (await update_or_create(self.store.histories, key, History, add, before)).value
 
     async def finish_begun(self, letter: DeadLetter, history: History, decision: Decision) -> None:
         """Raises Invalid when another message is being sent, or was: then it is recorded now."""
@@ -181,11 +180,11 @@ class DeadLetterDecisions:
         sent = {"done": True, "sent_to": f"{ack.stream} #{ack.seq}"}
         done = begun.model_copy(update=sent)
 
-        def finish(stored: History | None) -> History:
-            return (stored or History()).with_finished(begun, done)
-
         key = history_key(letter.id)
-        return (await update(self.store.histories, key, History, finish)).value
+        written = await update_or_create(
+            self.store.histories, key, History, lambda history: history.with_finished(begun, done)
+        )
+        return written.value
 
     def log_ended(self, letter: DeadLetter, history: History) -> DeadLetter:
         state = history.decisions[-1].state

@@ -8,7 +8,6 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import date
-from functools import partial
 from typing import NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, Field
@@ -169,8 +168,7 @@ class DigestStore:
         await self.update_open(lambda calls: calls.without(digest_id, call))
 
     async def update_open(self, change: Callable[[OpenDigests], OpenDigests]) -> None:
-        update = partial(records.update, self.bucket, _OPEN_KEY, OpenDigests)
-        await update(lambda stored: change(stored or OpenDigests()))
+        await records.update_or_create(self.bucket, _OPEN_KEY, OpenDigests, change)
 
 
 def encode(value: BaseModel) -> bytes:

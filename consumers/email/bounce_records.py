@@ -7,7 +7,6 @@ true after the mail bounces. So returned mail is counted beside `delivered`, in 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Self
 
 from pydantic import Field
@@ -81,8 +80,9 @@ class BounceRecords:
     async def _update(
         self, batch: BatchKey, change: Callable[[BatchBounces], BatchBounces]
     ) -> bool:
-        update = partial(records.update, self.bucket, f"{KEY_PREFIX}{batch}", BatchBounces)
-        return (await update(lambda stored: change(stored or BatchBounces()))).just_written
+        key = f"{KEY_PREFIX}{batch}"
+        written = await records.update_or_create(self.bucket, key, BatchBounces, change)
+        return written.just_written
 
     async def batches(self, key_prefix: str) -> AsyncIterator[tuple[BatchKey, BatchBounces]]:
         """Yield the readable records of all batches whose key begins with *key_prefix*."""

@@ -84,9 +84,7 @@ async def _update_stops(
     bus: Bus, change: Callable[[BounceStops], BounceStops]
 ) -> Versioned[BounceStops]:
     bucket = bus.bucket(subjects.CONTROL.name)
-    return await records.update(
-        bucket, STOPS_KEY, BounceStops, lambda stored: change(stored or BounceStops())
-    )
+    return await records.update_or_create(bucket, STOPS_KEY, BounceStops, change)
 
 
 def _log_verdict(plan: PlanKey, stop: BounceStop) -> None:

@@ -33,11 +33,13 @@ _REFUSAL_KIND = "refusal"
 
 async def slow_down(bus: Bus, reason: str, now: float) -> SendPace:
     """Slow all workers down by one level. Raises BusError."""
-
-    def slow(stored: SendPace | None) -> SendPace:
-        return pace.one_level_slower(stored or pace.FULL_PACE, reason, now)
-
-    written = await records.update(bus.bucket(subjects.CONTROL.name), pace.PACE_KEY, SendPace, slow)
+    bucket = bus.bucket(subjects.CONTROL.name)
+    written = await records.update_or_create(
+        bucket,
+        pace.PACE_KEY,
+        SendPace,
+        lambda used: pace.one_level_slower(used, reason, now),
+    )
     if written.just_written:
         log.warning("mail_slowed", level=written.value.level, reason=reason)
     return written.value

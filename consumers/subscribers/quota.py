@@ -77,14 +77,13 @@ class HourlyMailQuota:
         """Count a mail for every waiting caller; return how many may be sent."""
         got = 0
 
-        def count_waiting(stored: HourlyCount | None) -> HourlyCount:
+        def count_waiting(before: HourlyCount) -> HourlyCount:
             nonlocal got
-            before = stored or HourlyCount()
             after = before.with_more(hour, self.waiting_callers, self.per_hour)
             got = after.letters - (before.letters if after.hour == before.hour else 0)
             return after
 
-        await records.update(
+        await records.update_or_create(
             self.bus.bucket(subjects.CONTROL.name), QUOTA_KEY, HourlyCount, count_waiting
         )
         return got

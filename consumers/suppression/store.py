@@ -110,12 +110,10 @@ class SuppressionStore:
         self, channel: ChannelName, address_hash: str, mark: str, at: datetime
     ) -> bool:
         """Count one soft failure named *mark* of a hashed address; True if there are too many."""
-
-        def count(stored: SoftFailures | None) -> SoftFailures:
-            return (stored or SoftFailures()).with_failure(mark, at)
-
         key = f"soft.{_record_key(channel, address_hash)}"
-        written = await records.update(self.bucket, key, SoftFailures, count)
+        written = await records.update_or_create(
+            self.bucket, key, SoftFailures, lambda failures: failures.with_failure(mark, at)
+        )
         return len(written.value.marks) >= _MAX_SOFT_FAILURES
 
     async def lift(
@@ -153,7 +151,7 @@ class SuppressionStore:
             return
         now = datetime.now(UTC)
         ended = Suppression(reason=f"lifted by {by}", at=now, until=now)
-        await self.bucket.swap(key, ended.model_dump_json().encode(), revision)
+        await records.write(self.bucket, key, ended, revision)
 
     async def reason(self, channel: ChannelName, address: str) -> str | None:
         """Return why *address* is suppressed now; None if it is not."""

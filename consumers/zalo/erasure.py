@@ -24,7 +24,7 @@ from contracts.case import ZALO_USER_PREFIX
 from contracts.delivery import ChannelName
 from contracts.records import NoticeRecord
 from producers.bus import Bus, RevisionConflict, Value
-from producers.bus.records import read
+from producers.bus.records import read, write
 
 log = structlog.get_logger()
 WITHDRAWN_REASON = "withdrawn"
@@ -128,7 +128,7 @@ class Erasure:
             return None
         remaining = record.model_copy(update={"contact": contact})
         try:
-            await bucket.swap(key, remaining.model_dump_json().encode(), revision)
+            await write(bucket, key, remaining, revision)
         except RevisionConflict:
             return await bucket.get(key)
         return None

@@ -20,7 +20,7 @@ from contracts import subjects
 from contracts.base.times import utc_now, vietnam_time
 from contracts.delivery import ChannelName
 from producers.bus import Bus, BusError, RevisionConflict
-from producers.bus.records import Versioned, read
+from producers.bus.records import Versioned, read, write
 
 log = structlog.get_logger()
 _SYNC_INTERVAL = timedelta(hours=24)
@@ -109,11 +109,8 @@ class FollowerSync:
         self, before: Versioned[FollowerScan], scan: FollowerScan
     ) -> Versioned[FollowerScan]:
         """Store the progress. Raises RevisionConflict when another process has continued."""
-        bucket, data = self.bus.bucket(subjects.CONTROL.name), scan.model_dump_json().encode()
-        key = _scan_key(self.app_id)
-        if before.revision:
-            return Versioned(scan, await bucket.swap(key, data, before.revision))
-        return Versioned(scan, await bucket.create(key, data))
+        bucket = self.bus.bucket(subjects.CONTROL.name)
+        return await write(bucket, _scan_key(self.app_id), scan, before.revision)
 
 
 def log_result(scan: FollowerScan) -> None:

@@ -14,7 +14,7 @@ from channels.zalo.webhook.events import EventKind, ZaloEvent
 from contracts import subjects
 from contracts.records import Record
 from producers.bus import Bus
-from producers.bus.records import read, update
+from producers.bus.records import read, update, update_or_create
 
 _REPLY_INTERVAL = timedelta(hours=24)
 """Shortest time between two automatic replies to a person."""
@@ -49,9 +49,8 @@ class Follower(Record):
         return self.model_copy(update={"last_interaction": at})
 
 
-def apply_event(stored: Follower | None, event: ZaloEvent) -> Follower:
+def apply_event(follower: Follower, event: ZaloEvent) -> Follower:
     """Apply an event to a record; the order of events does not matter."""
-    follower = stored or Follower()
     if event.kind in _FOLLOWS_AFTER_EVENT:
         follower = follower.with_follow_state(_FOLLOWS_AFTER_EVENT[event.kind], event.at)
     return follower if event.kind is EventKind.UNFOLLOW else follower.with_interaction(event.at)
@@ -91,8 +90,8 @@ class FollowerStore:
         self.bucket = bus.bucket(subjects.FOLLOWERS.name)
 
     async def record_event(self, event: ZaloEvent) -> None:
-        await update(
-            self.bucket, event.user_id, Follower, lambda stored: apply_event(stored, event)
+        await update_or_create(
+            self.bucket, event.user_id, Follower, lambda follower: apply_event(follower, event)
         )
 
     async def record_listing(self, user_ids: Sequence[str], follows: bool, at: datetime) -> None:
@@ -115,27 +114,25 @@ class FollowerStore:
         """Claim the right to reply now; only one caller gets it. A doubt counts as a reply."""
         before: datetime | None = None
 
-        def claim(stored: Follower | None) -> Follower:
+        def claim(follower: Follower) -> Follower:
             nonlocal before
-            follower = stored or Follower()
             before = follower.replied_at
             if before and now - before < _REPLY_INTERVAL:
                 return follower
             return follower.model_copy(update={"replied_at": now})
 
-        written = await update(self.bucket, user_id, Follower, claim)
+        written = await update_or_create(self.bucket, user_id, Follower, claim)
         return ReplyClaim(user_id, now, before) if written.just_written else None
 
     async def release_claim(self, claim: ReplyClaim) -> None:
         """Release a claim after nothing was sent."""
 
-        def restore(stored: Follower | None) -> Follower:
-            follower = stored or Follower()
+        def restore(follower: Follower) -> Follower:
             if follower.replied_at != claim.claimed_at:
                 return follower
             return follower.model_copy(update={"replied_at": claim.previous_reply_at})
 
-        await update(self.bucket, claim.user_id, Follower, restore)
+        await update_or_create(self.bucket, claim.user_id, Follower, restore)
 
     async def erase(self, user_id: str, until: datetime) -> bool:
         """Erase a person, unless they came back after *until*; then return False."""

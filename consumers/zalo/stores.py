@@ -9,7 +9,7 @@ from channels.zalo.errors import StaleValue
 from channels.zalo.publications.record import ArticleRecord
 from consumers.runtime.errors import unreachable_without_bus
 from contracts import subjects
-from producers.bus import Bucket, Bus, NoReply, RevisionConflict
+from producers.bus import Bus, NoReply, RevisionConflict
 
 MAX_TRIES = 3
 
@@ -28,14 +28,9 @@ class BusKeyValueStore:
     async def swap(self, key: str, data: bytes, revision: int) -> int:
         with unreachable_without_bus():
             try:
-                return await _swap(self.bucket, key, data, revision)
+                return await self.bucket.swap(key, data, revision)
             except RevisionConflict as lost:
                 raise StaleValue from lost
-
-
-async def _swap(bucket: Bucket, key: str, data: bytes, revision: int) -> int:
-    """Replace *revision*; 0 for a key that does not exist."""
-    return await (bucket.swap(key, data, revision) if revision else bucket.create(key, data))
 
 
 class BusArticleStore:
@@ -70,7 +65,7 @@ class BusArticleStore:
         had_no_reply = False
         for _ in range(MAX_TRIES):
             try:
-                return await _swap(self.bucket, key, data, revision)
+                return await self.bucket.swap(key, data, revision)
             except NoReply:
                 had_no_reply = True
             except RevisionConflict:

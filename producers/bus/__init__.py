@@ -1,7 +1,7 @@
 """The bus: the only package that talks to NATS JetStream.
 
 It owns the connection, publishing with acknowledgement, the KV buckets and the topology.
-May import contracts, nats, tenacity and structlog. Other packages use the names exported here,
+May import contracts, nats and structlog. Other packages use the names exported here,
 and `records`; set-up code also uses `topology` and `monitor`.
 """
 

@@ -45,22 +45,23 @@ class Bucket:
     async def create(self, key: str, data: bytes, *, timeout_s: float = 5.0) -> int:
         """Create a key that must be absent. Raises RevisionConflict, or NoReply like `swap`."""
         try:
-            return await self.swap(key, data, 0, timeout_s=timeout_s)
+            return await self._replace(key, data, 0, timeout_s)
         except RevisionConflict as lost:
             message = await self._last(key, READ_PATIENCE_S)
             if message is not None and not message.is_deleted:
                 raise RevisionConflict(str(lost), lost.err_code, message.seq) from None
-        return await self.swap(key, data, message.seq if message else 0, timeout_s=timeout_s)
+        return await self._replace(key, data, message.seq if message else 0, timeout_s)
 
     async def swap(self, key: str, data: bytes, revision: int, *, timeout_s: float = 5.0) -> int:
-        """Replace exactly *revision*; return the new one. One attempt.
+        """Replace exactly *revision* (0: the key is absent); return the new one. One attempt.
 
         Raises RevisionConflict if the write is definitely lost. After NoReply the value may be
         stored, not stored, or still in flight, and a read can overtake it: repeat the same write,
         and on RevisionConflict check whether the stored value is yours.
         """
-        headers = {EXPECTED_REVISION_HEADER: str(revision)}
-        return (await publish_once(self._link, self._subject(key), data, headers, timeout_s)).seq
+        if not revision:
+            return await self.create(key, data, timeout_s=timeout_s)
+        return await self._replace(key, data, revision, timeout_s)
 
     async def put(self, key: str, data: bytes) -> int:
         """Store unconditionally; return the revision."""
@@ -70,10 +71,10 @@ class Bucket:
         """Remove the value from disk; watchers get a delete marker."""
         return await self._publish(key, b"", _PURGE_HEADERS)
 
-    async def purge_if(self, key: str, revision: int, *, timeout_s: float = 5.0) -> int:
+    async def purge_if(self, key: str, revision: int) -> int:
         """Purge exactly *revision*. One attempt; raises RevisionConflict or NoReply like `swap`."""
         headers = _PURGE_HEADERS | {EXPECTED_REVISION_HEADER: str(revision)}
-        return (await publish_once(self._link, self._subject(key), b"", headers, timeout_s)).seq
+        return (await publish_once(self._link, self._subject(key), b"", headers, 5.0)).seq
 
     async def get_many(self, keys: Sequence[str], *, min_seq: int = 0) -> dict[str, Value]:
         """The values of *keys*; absent keys are left out.
@@ -129,6 +130,10 @@ class Bucket:
     async def _last(self, key: str, patience_s: float) -> Message | None:
         query = {"last_by_subj": self._subject(key)}
         return await messages.read_message(self._link, self.stream, query, patience_s)
+
+    async def _replace(self, key: str, data: bytes, revision: int, timeout_s: float) -> int:
+        headers = {EXPECTED_REVISION_HEADER: str(revision)}
+        return (await publish_once(self._link, self._subject(key), data, headers, timeout_s)).seq
 
     async def _publish(self, key: str, data: bytes, headers: dict[str, str]) -> int:
         headers = headers | {"Nats-Msg-Id": uuid4().hex}

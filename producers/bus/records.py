@@ -37,6 +37,12 @@ async def read(bucket: Bucket, key: str, kind: type[T]) -> Versioned[T | None]:
     return Versioned(kind.model_validate_json(value.data), value.revision)
 
 
+async def write(bucket: Bucket, key: str, value: T, revision: int) -> Versioned[T]:
+    """Replace *revision* (0: the key is absent). Raises like `Bucket.swap`."""
+    stored_at = await bucket.swap(key, value.model_dump_json().encode(), revision)
+    return Versioned(value, stored_at, just_written=True)
+
+
 async def update(
     bucket: Bucket,
     key: str,
@@ -58,8 +64,7 @@ async def update(
         if wanted == known.value:
             return Versioned(wanted, known.revision)
         try:
-            revision = await _write(bucket, key, wanted, known.revision)
-            return Versioned(wanted, revision, just_written=True)
+            return await write(bucket, key, wanted, known.revision)
         except RevisionConflict:
             known = None
         except NoReply:
@@ -69,6 +74,18 @@ async def update(
     raise RevisionConflict(f"{bucket.name}.{key} changed {_MAX_TRIES} times")
 
 
-async def _write(bucket: Bucket, key: str, wanted: BaseModel, revision: int) -> int:
-    data = wanted.model_dump_json().encode()
-    return await (bucket.swap(key, data, revision) if revision else bucket.create(key, data))
+async def update_or_create(
+    bucket: Bucket,
+    key: str,
+    kind: type[T],
+    transition: Callable[[T], T],
+    known: Versioned[T | None] | None = None,
+    *,
+    is_idempotent: bool = True,
+) -> Versioned[T]:
+    """Like `update`; an absent value counts as `kind()`."""
+
+    def change(stored: T | None) -> T:
+        return transition(kind() if stored is None else stored)
+
+    return await update(bucket, key, kind, change, known, is_idempotent=is_idempotent)

@@ -13,7 +13,7 @@ from contracts.errors import FieldError
 from contracts.records import Record
 from producers import bus as nats
 from producers.bus import Bus
-from producers.bus.records import Versioned
+from producers.bus.records import Versioned, write
 from producers.imports.planned import Moved, Restless, Twin
 from producers.units.feed_settings import Feed
 
@@ -97,11 +97,8 @@ class FeedStateStore:
         self, unit: str, feed: Feed, state: FeedState, revision: int
     ) -> Versioned[FeedState] | None:
         """Replace *revision* by *state*; None if another process was faster."""
-        data, key = state.model_dump_json().encode(), state_key(unit, feed)
         try:
-            if revision:
-                return Versioned(state, await self.bucket.swap(key, data, revision))
-            return Versioned(state, await self.bucket.create(key, data))
+            return await write(self.bucket, state_key(unit, feed), state, revision)
         except nats.RevisionConflict:
             return None
 

@@ -15,7 +15,7 @@ from consumers.ledger.wakeups import CanaryKey
 from contracts import subjects
 from contracts.base.times import utc_now
 from producers.bus import Bus
-from producers.bus.records import read, update
+from producers.bus.records import read, update_or_create
 
 log = structlog.get_logger()
 _TIMEOUT_S = 60.0
@@ -40,13 +40,11 @@ class CanaryWorker(Generic[Rendered]):
         outcome = await self.probe_channel(key)
         log.info("canary_taken", number=key.number, said=outcome.verdict.value, why=outcome.reason)
 
-        def move(stored_answer: CanaryAnswer | None) -> CanaryAnswer:
-            before = stored_answer or CanaryAnswer()
-            return (
-                before if before.number >= key.number else self.with_outcome(before, key, outcome)
-            )
+        def record(before: CanaryAnswer) -> CanaryAnswer:
+            is_known = before.number >= key.number
+            return before if is_known else self.with_outcome(before, key, outcome)
 
-        await update(bucket, name, CanaryAnswer, move)
+        await update_or_create(bucket, name, CanaryAnswer, record)
 
     async def probe_channel(self, key: CanaryKey) -> Outcome:
         canary = Canary(key.number, utc_now(self.clock), self.target)

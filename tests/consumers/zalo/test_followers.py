@@ -20,7 +20,7 @@ def test_events_in_any_order_and_number_end_the_same():
         parsed_event("interaction", 6),
     ]
     for order in itertools.permutations([*events, events[2]]):
-        person = None
+        person = Follower()
         for event in order:
             person = apply_event(person, event)
         assert person == Follower(
@@ -31,14 +31,14 @@ def test_events_in_any_order_and_number_end_the_same():
 def test_coming_and_leaving_in_the_same_moment_counts_as_leaving():
     both = [parsed_event("follow", 1), parsed_event("unfollow", 1)]
     for order in (both, both[::-1]):
-        person = None
+        person = Follower()
         for event in order:
             person = apply_event(person, event)
         assert person.follows is False
 
 
 def test_who_only_wrote_is_neither_a_follower_nor_one_who_left():
-    assert apply_event(None, parsed_event("inbound", 1)) == Follower(
+    assert apply_event(Follower(), parsed_event("inbound", 1)) == Follower(
         last_interaction=minutes_past_noon(1)
     )
 

@@ -416,6 +416,8 @@ class SimBucket:
     async def swap(
         self, key: str, data: bytes, revision: int, *, timeout_s: float = WRITE_S
     ) -> int:
+        if not revision:
+            return await self.create(key, data, timeout_s=timeout_s)
         return await self.wire.ask("swap", lambda: self.table.swap(key, data, revision), timeout_s)
 
     async def put(self, key: str, data: bytes) -> int:
