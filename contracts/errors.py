@@ -4,6 +4,7 @@
       Unreadable         400  not JSON, not a CloudEvent
       Unauthorized       401  no API key, or an unknown one
       Forbidden          403  a valid key without the permission
+      NotFound           404  no such event, or another unit's
       Conflict           409  the same id with another content
       TooLarge           413  over the size limits
       UnsupportedMedia   415  an unsupported content type
@@ -101,6 +102,13 @@ class Unauthorized(ContractError):
 class Forbidden(ContractError):
     code = "forbidden"
     status = 403
+
+
+class NotFound(ContractError):
+    """The event does not exist or belongs to another unit; the answer is the same."""
+
+    code = "not_found"
+    status = 404
 
 
 class Conflict(ContractError):

@@ -20,6 +20,7 @@ from typing import NamedTuple, Self
 import structlog
 
 from producers.bus.monitor import health_problem
+from producers.errors import ServerFailed, StoreBusy
 
 _STARTED_PAGE = "/healthz?js-enabled-only=true"
 _LOG_FILE = "nats.log"
@@ -48,10 +49,6 @@ jetstream {{
 }}
 """
 log = structlog.get_logger()
-
-
-class ServerFailed(Exception):
-    """nats-server did not start; the text ends with the last line of its log."""
 
 
 class Ports(NamedTuple):
@@ -265,10 +262,6 @@ def _last_words(store: Path) -> str:
 _HEALTH_CHECK_S = 5.0
 _MAX_FAILED_CHECKS = 2
 RESTART_PAUSE_S = 1.0
-
-
-class StoreBusy(Exception):
-    """Another process uses this store; two servers on one store would corrupt it."""
 
 
 class NatsServer:

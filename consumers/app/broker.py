@@ -14,9 +14,9 @@ from nats.errors import Error as NatsError
 from consumers.app.decode import decode_message
 from consumers.errors import BrokerClosed
 from consumers.runtime.ack import AckMiddleware, StoreDeadLetter
-from consumers.runtime.periodic import attempt
 from contracts.subjects import ConsumerSpec, StreamSpec
 from producers.bus import Bus, BusError, closing_client, topology
+from producers.bus.periodic import every
 
 PULL_TIMEOUT_S = 3.0
 """A pull that finds nothing is repeated so often. Each costs both sides; but a server that was
@@ -54,9 +54,8 @@ class BrokerWatch:
 
     async def keep_durables(self, bus: Bus) -> None:
         """Recreate deleted durables: their messages would never be delivered."""
-        while True:
-            await asyncio.sleep(_DURABLE_CHECK_S)
-            await attempt(partial(self.check_durables, bus))
+        await asyncio.sleep(_DURABLE_CHECK_S)
+        await every(_DURABLE_CHECK_S, partial(self.check_durables, bus))
 
     async def check_durables(self, bus: Bus) -> None:
         self.missing = [

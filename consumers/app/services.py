@@ -25,10 +25,10 @@ from consumers.operations import restore
 from consumers.operations.sweep import Sweeper
 from consumers.reporting.reactions import portal_state
 from consumers.runtime.lanes import LaneSemaphore
-from consumers.runtime.periodic import every
 from contracts import subjects
 from contracts.delivery import ChannelName, Lane
 from contracts.subjects import ConsumerSpec
+from producers.bus.periodic import every
 from producers.gateway import create_gateway
 from producers.pages import create_pages
 from producers.pages.reactions import REACTIONS_PATH, create_reactions

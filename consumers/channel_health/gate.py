@@ -15,9 +15,9 @@ from consumers.channel_health.breaker import SCORED_WINDOWS, Breaker, BreakerSta
 from consumers.channel_health.breaker_store import BreakerStore, Transition
 from consumers.channel_health.rejections import RecipientRef, RejectionWindow, mostly_rejected
 from consumers.runtime.lanes import Permit
-from consumers.runtime.periodic import log_bus_error
 from contracts.delivery import BatchKey, Lane
 from producers.bus import BusError
+from producers.bus.periodic import log_bus_error
 
 RECENT_SUCCESS_S = 5.0
 _POLL_S = 1.0

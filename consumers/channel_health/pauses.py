@@ -14,6 +14,7 @@ from consumers.ledger.wakeups import count_queued
 from contracts import subjects
 from contracts.delivery import ChannelName, Lane
 from producers.bus import Bus, BusError
+from producers.bus.periodic import every
 from producers.bus.records import Versioned, read, update
 
 log = structlog.get_logger()
@@ -123,9 +124,7 @@ class ChannelMonitor:
         return {**reasons, **dict.fromkeys(self.paused_channels, PAUSED_REASON)}
 
     async def run(self) -> None:
-        while True:
-            await self.refresh()
-            await asyncio.sleep(_POLL_S)
+        await every(_POLL_S, self.refresh)
 
     async def refresh(self) -> None:
         """Read pauses and breakers; without a reply from the bus nothing changes."""

@@ -21,7 +21,7 @@ from consumers.errors import KeyFileBroken
 from consumers.messages import field_error, translate_os_error
 from contracts.errors import ContractError, FieldError, Invalid, Unavailable, explain
 from producers.bus import Bus, BusError, InvalidKey, UnfitServer
-from producers.nats_server import ServerFailed, StoreBusy
+from producers.errors import ServerFailed, StoreBusy
 from producers.output import EXIT_INVALID as EXIT_INVALID
 from producers.output import print_bilingual
 from producers.output import print_errors as print_errors

@@ -28,11 +28,11 @@ from consumers.ledger.errors import LedgerError
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
 from consumers.runtime.errors import RetryLater
-from consumers.runtime.periodic import log_bus_error
 from contracts.base.crash_points import crash_point
 from contracts.delivery import ChannelName, Lane, PlanKey
 from contracts.subscriptions.digest import FREQUENCIES, Issue
 from producers.bus import BusError
+from producers.bus.periodic import log_bus_error
 
 log = structlog.get_logger()
 INTERVAL_S = 5.0

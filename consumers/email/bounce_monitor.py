@@ -23,9 +23,9 @@ from consumers.email.bounce_records import BatchBounces, BounceRecords
 from consumers.email.bounce_stops import RETENTION_S, BounceStop, StopState
 from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.store import Ledger
-from consumers.runtime.periodic import every
 from contracts.delivery import ChannelName, PlanKey
 from producers.bus import Bus, BusError
+from producers.bus.periodic import every
 
 MIN_MAILS = 1000
 _WARN_SHARE, STOP_SHARE = 0.05, 0.10

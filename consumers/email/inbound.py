@@ -17,11 +17,11 @@ from channels.email.inbound.bounce_parser import MailReport, ReportKind
 from channels.email.return_path import ReturnPaths, transactional_day
 from channels.errors import Unreachable
 from consumers.email.receipts import ReturnedMail
-from consumers.runtime.periodic import attempt
 from contracts import keys, subjects
 from contracts.base.crash_points import crash_point
 from contracts.delivery import ChannelName
 from producers.bus import Bus, BusError
+from producers.bus.periodic import attempt
 
 log = structlog.get_logger()
 PARSER_ERRORS = (RecursionError, ValueError, LookupError, TypeError, AttributeError, AssertionError)

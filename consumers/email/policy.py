@@ -19,11 +19,11 @@ from consumers.email.receipts import RelayRefusal
 from consumers.ledger.errors import LedgerError
 from consumers.ledger.store import Ledger
 from consumers.runtime.lanes import LaneSemaphore
-from consumers.runtime.periodic import log_bus_error
 from contracts import keys, subjects
 from contracts.base.times import utc_now
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from producers.bus import Bus, BusError, records
+from producers.bus.periodic import log_bus_error
 
 log = structlog.get_logger()
 _POLL_S, _SUSPICION_POLL_S = 1.0, 0.2

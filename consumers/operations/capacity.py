@@ -6,8 +6,8 @@ from typing import Any
 
 import structlog
 
-from consumers.runtime.periodic import every
 from producers.bus import Bus, topology
+from producers.bus.periodic import every
 
 log = structlog.get_logger()
 _POLL_S, _WARN_EVERY_S = 300.0, 3600.0

@@ -14,9 +14,9 @@ from consumers.ledger import codec, watermark
 from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker, count_queued
-from consumers.runtime.periodic import attempt
 from contracts.delivery import BatchKey, ChannelName, Lane
 from producers.bus import Bus, Value
+from producers.bus.periodic import attempt
 
 log = structlog.get_logger()
 INTERVAL_S = 60.0

@@ -18,10 +18,10 @@ from pydantic import ValidationError
 
 from consumers.dead_letters import message_info
 from consumers.runtime.errors import RetryLater
-from consumers.runtime.periodic import log_bus_error
 from contracts.base.crash_points import crash_point
 from contracts.errors import ContractError, FieldError, explain
 from producers.bus import BusError, StorageFull
+from producers.bus.periodic import log_bus_error
 
 log = structlog.get_logger()
 KEEP_ALIVE_S = 10.0

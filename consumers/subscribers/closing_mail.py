@@ -10,7 +10,6 @@ from functools import partial
 import structlog
 from pydantic import ValidationError
 
-from consumers.runtime.periodic import every
 from consumers.subscribers.store import SubscriberStore, encode
 from consumers.subscribers.tokens import AddressChange, TokenPurpose
 from consumers.subscribers.transactional import TransactionalMailer
@@ -26,6 +25,7 @@ from contracts.subscriptions.transactional import (
     mask_address,
 )
 from producers.bus import BatchEntry, BusError
+from producers.bus.periodic import every
 
 log = structlog.get_logger()
 _PENDING_PREFIX = "f."

@@ -25,12 +25,8 @@ from consumers.subscribers.validation import LIST_FIELDS, check_email, check_fre
 from consumers.suppression.store import Suppression
 from contracts.base.times import Clock, utc_now
 from contracts.errors import FieldError
-from contracts.subscriptions.signup import (
-    SUPPRESSION_FIELD,
-    LinkProblem,
-    LinkRefused,
-    SignupApplication,
-)
+from contracts.subscriptions.errors import LinkProblem, LinkRefused
+from contracts.subscriptions.signup import SUPPRESSION_FIELD, SignupApplication
 from contracts.subscriptions.subscriber import UNTIL_RESUMED, Subscriber
 from contracts.subscriptions.transactional import (
     TransactionalKind,

@@ -11,7 +11,7 @@ import structlog
 
 from contracts import subjects
 from contracts.records import Record
-from contracts.subscriptions.transactional import MailQuotaReached
+from contracts.subscriptions.errors import MailQuotaReached
 from producers.bus import Bus, records
 
 log = structlog.get_logger()

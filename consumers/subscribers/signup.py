@@ -29,10 +29,10 @@ from consumers.subscribers.validation import (
 from contracts import errors, text
 from contracts.base.times import Clock, utc_now
 from contracts.errors import FieldError
-from contracts.subscriptions.signup import LinkProblem, LinkRefused, SignupApplication
+from contracts.subscriptions.errors import LinkProblem, LinkRefused, MailQuotaReached
+from contracts.subscriptions.signup import SignupApplication
 from contracts.subscriptions.subscriber import Consent, Subscriber
 from contracts.subscriptions.transactional import (
-    MailQuotaReached,
     TransactionalKind,
     TransactionalMail,
 )

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from consumers.subscribers.store import base32
 from contracts import subjects
 from contracts.base.times import Clock, utc_time
-from contracts.subscriptions.signup import LinkProblem, LinkRefused
+from contracts.subscriptions.errors import LinkProblem, LinkRefused
 from producers.bus import Bus, RevisionConflict
 
 T = TypeVar("T", bound=BaseModel)

@@ -13,11 +13,11 @@ from pydantic import ValidationError
 
 from consumers.recipients import Contact, ContactLookup
 from consumers.runtime.errors import RetryLater
-from consumers.runtime.periodic import every
 from consumers.suppression.store import Suppression, SuppressionStore, decode
 from contracts import subjects
 from contracts.delivery import ChannelName
 from producers.bus import Bus, Change
+from producers.bus.periodic import every
 from producers.bus.watch import Watch
 
 log = structlog.get_logger()

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from consumers.runtime.periodic import every
 from consumers.zalo.event_publisher import ZaloEventPublisher
 from contracts import subjects
 from contracts.base.times import utc_now
 from producers.bus import Bus
+from producers.bus.periodic import every
 
 log = structlog.get_logger()
 INTERVAL_S = 900.0

@@ -49,14 +49,6 @@ class UnsubscribeResult(StrEnum):
     ALREADY_DONE = "before"  # already unsubscribed or erased
 
 
-class MailQuotaReached(Exception):
-    """The hourly mail quota is used up; it holds for all recipients."""
-
-    def __init__(self, retry_after_s: float) -> None:
-        super().__init__(f"none for {retry_after_s:.0f} s")
-        self.retry_after_s = retry_after_s
-
-
 class ClosingMail(Record):
     """Bucket `subscribers`, key `f.<content_id>`: steps that follow a change, until they are done.
 

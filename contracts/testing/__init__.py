@@ -10,7 +10,8 @@ Needs pydantic alone; `contracts.testing.plugin` (loaded by pytest when `loa-cli
 gives the same as fixtures: `loa_check_event`, `loa_sample`, `loa_vocabulary`.
 """
 
-from contracts.testing.check import ContractBroken, check_event
+from contracts.testing.check import check_event
+from contracts.testing.errors import ContractBroken
 from contracts.testing.samples import KIND_NAMES, sample
 
 __all__ = ["KIND_NAMES", "ContractBroken", "check_event", "sample"]

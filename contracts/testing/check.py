@@ -5,18 +5,9 @@ from typing import Any
 
 from contracts import envelope, events
 from contracts.cloudevent import CloudEvent
-from contracts.errors import ContractError, FieldError
+from contracts.errors import ContractError
+from contracts.testing.errors import ContractBroken
 from contracts.vocabulary import DEFAULT, Vocabulary
-
-
-class ContractBroken(AssertionError):
-    """The event breaks the contract; `errors` names each field, in English and Vietnamese."""
-
-    def __init__(self, status: int, errors: tuple[FieldError, ...]) -> None:
-        lines = (f"  {error.field}: {error.message} ({error.message_vi})" for error in errors)
-        super().__init__("\n".join((f"the door would answer {status}:", *lines)))
-        self.status = status
-        self.errors = errors
 
 
 def check_event(

@@ -14,7 +14,7 @@ from contracts.base.crash_points import crash_point
 from contracts.base.fields import ID_PATTERN
 from contracts.base.times import Clock
 from contracts.cloudevent import CloudEvent
-from contracts.errors import ContractError, field_error
+from contracts.errors import NotFound, field_error
 from contracts.records import EventRecord
 from contracts.vocabulary import Vocabulary
 from producers.acceptance import Acceptance, AcceptedEvent
@@ -35,13 +35,6 @@ _RECEIVED = "received"
 
 TraceLookup = Callable[[EventRecord], Awaitable[Mapping[str, Any] | None]]
 """Looks up the trace of an event's item; None when nothing is known yet."""
-
-
-class NotFound(ContractError):
-    """The event does not exist or belongs to another unit; the answer is the same."""
-
-    code = "not_found"
-    status = 404
 
 
 class GatewayRoutes:

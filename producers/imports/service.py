@@ -4,16 +4,13 @@ import asyncio
 from collections.abc import Sequence
 from itertools import groupby
 
-import structlog
-
-from producers.bus import BusError
+from producers.bus.periodic import attempt, every
 from producers.imports.feed_request import host_of
 from producers.imports.feed_state import FeedState, state_key
 from producers.imports.visit import Importer
 from producers.units.feed_settings import Feed
 from producers.units.registry import RegisteredUnit, UnitRegistry
 
-log = structlog.get_logger()
 _CHECK_INTERVAL_S = 5.0
 _MAX_HOSTS_AT_ONCE = 4
 """Number of hosts visited concurrently."""
@@ -30,12 +27,7 @@ class ImportService:
         self.host_slots = asyncio.Semaphore(_MAX_HOSTS_AT_ONCE)
 
     async def run(self) -> None:
-        while True:
-            try:
-                await self.visit_due_feeds()
-            except BusError as trouble:
-                log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
-            await asyncio.sleep(_CHECK_INTERVAL_S)
+        await every(_CHECK_INTERVAL_S, self.visit_due_feeds)
 
     async def visit_due_feeds(self) -> None:
         """Visit the feeds that are due. Raises BusError."""
@@ -49,13 +41,13 @@ class ImportService:
 
     async def visit_host(self, tasks: Sequence[FeedTask]) -> None:
         """Visit the feeds of one host, one after another; stop at a bus failure."""
-        async with self.host_slots:
+
+        async def visit_all() -> None:
             for member, feed in tasks:
-                try:
-                    await self.importer.visit(member, feed)
-                except BusError as trouble:
-                    log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
-                    return
+                await self.importer.visit(member, feed)
+
+        async with self.host_slots:
+            await attempt(visit_all)
 
 
 def _due_feeds(

@@ -14,8 +14,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from contracts.subscriptions.signup import LinkProblem, LinkRefused
-from contracts.subscriptions.transactional import MailQuotaReached
+from contracts.subscriptions.errors import LinkProblem, LinkRefused, MailQuotaReached
 from contracts.vocabulary import Vocabulary
 from producers.bus import BusError
 from producers.pages.mail_limits import MailLimits

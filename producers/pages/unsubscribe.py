@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from contracts.subscriptions.signup import LinkProblem, LinkRefused
+from contracts.subscriptions.errors import LinkProblem, LinkRefused
 from contracts.subscriptions.subscriber import RetainedData
 from producers.pages import forms
 from producers.pages.rendering import Renderer, page_texts

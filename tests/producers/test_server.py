@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from producers.bus import Bus, topology
-from producers.nats_server import NatsServer, ServerFailed, StoreBusy, find_binary
+from producers.errors import ServerFailed, StoreBusy
+from producers.nats_server import NatsServer, find_binary
 from tests.support.frozen_process import freeze
 
 PARENT = """

@@ -16,10 +16,10 @@ from consumers.channel_health.canary.status import (
     sent_key,
 )
 from consumers.ledger.wakeups import CanaryKey, Waker, count_queued
-from consumers.runtime.periodic import every
 from contracts import subjects
 from contracts.delivery import ChannelName, Lane
 from producers.bus import Bus
+from producers.bus.periodic import every
 from producers.bus.records import require, update
 
 log = structlog.get_logger()

@@ -12,7 +12,7 @@ from consumers.digests.schedule import DigestSchedule
 from consumers.messages import load_catalog, translate_os_error
 from contracts.errors import Invalid
 from producers.bus import BusError, NoReply, UnfitServer
-from producers.nats_server import StoreBusy
+from producers.errors import StoreBusy
 
 
 @pytest.fixture(autouse=True)

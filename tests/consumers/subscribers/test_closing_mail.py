@@ -2,7 +2,7 @@
 
 import pytest
 
-from contracts.subscriptions.signup import LinkRefused
+from contracts.subscriptions.errors import LinkRefused
 from contracts.subscriptions.transactional import TransactionalKind
 from producers.bus import NoReply
 from tests.support.signup_app import ADDRESS, press_button

@@ -9,7 +9,8 @@ import structlog
 from consumers.subscribers.quota import HOUR_S, QUOTA_KEY, HourlyMailQuota
 from consumers.subscribers.transactional import DAILY_LIMIT
 from contracts import keys, subjects
-from contracts.subscriptions.transactional import MailQuotaReached, TransactionalKind
+from contracts.subscriptions.errors import MailQuotaReached
+from contracts.subscriptions.transactional import TransactionalKind
 from producers.bus import NoReply
 from producers.pages.mail_limits import BURST
 from tests.consumers.subscribers.test_transactional import a_letter

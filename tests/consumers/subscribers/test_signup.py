@@ -9,7 +9,7 @@ import pytest
 from consumers.subscribers.tokens import LinkOwner, TokenPurpose
 from contracts import subjects
 from contracts.base.times import utc_now
-from contracts.subscriptions.signup import LinkProblem, LinkRefused
+from contracts.subscriptions.errors import LinkProblem, LinkRefused
 from contracts.subscriptions.subscriber import UNTIL_RESUMED
 from contracts.subscriptions.transactional import TransactionalKind
 from tests.support.signup_app import ADDRESS, CONSENT, KNOWN, NOON, press_button, signup_form

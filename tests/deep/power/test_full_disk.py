@@ -11,7 +11,8 @@ from contracts import subjects
 from contracts.errors import Unavailable
 from producers import nats_server
 from producers.bus import BatchEntry, Bus, BusError, NoReply, topology
-from producers.nats_server import NatsServer, ServerFailed
+from producers.errors import ServerFailed
+from producers.nats_server import NatsServer
 from producers.publisher import Publisher, Spooled
 from tests.support import requirements
 from tests.support.gateway_client import UNIT, hurried, open_gateway, sample_event

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from producers.bus import BusError
+from producers.bus.errors import BusError
 
 log = structlog.get_logger()
 Step = Callable[[], Awaitable[object]]
