@@ -3,9 +3,9 @@
 import ast
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.lint.sources import ROOT
+
 PAGES = {name: ROOT / "docs" / name for name in ("guarantees.md", "guarantees.vi.md")}
 TABLE = ROOT / "docs" / "promises.md"
 PROMISE = re.compile(r"^(\d+\.\d+) (\*\*.*\n(?:[^-|#\n].*\n)*)", re.M)

@@ -7,23 +7,15 @@ import shutil
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-ROOMS = ("contracts", "channels", "producers", "consumers", "sandbox")
-FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+from tests.lint.sources import FILES, PACKAGES, ROOT, TREES
 
-
-def parse(paths: Iterable[Path]) -> dict[str, ast.Module]:
-    return {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path in paths}
-
-
-TREES = parse(FILES)
 MODULES = {name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in TREES}
-PACKAGES = sorted(
+FOLDERS = sorted(
     path.parent.relative_to(ROOT).as_posix() for path in FILES if path.name == "__init__.py"
 )
 PLANTED = (
@@ -55,19 +47,19 @@ RIDDLE = re.compile(
 )
 
 
-def nodes(*kinds: type[ast.AST], trees: dict[str, ast.Module] = TREES) -> list[tuple[str, ast.AST]]:
+def nodes(*kinds: type[ast.AST]) -> list[tuple[str, ast.AST]]:
     """Every node of these kinds in the product, with its module."""
     return [
         (module, node)
-        for module, tree in trees.items()
+        for module, tree in TREES.items()
         for node in ast.walk(tree)
         if isinstance(node, kinds)
     ]
 
 
 def test_imports_against_the_arrows_are_caught(tmp_path):
-    for room in ROOMS:
-        shutil.copytree(ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in PACKAGES:
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     for where, line in PLANTED:
         with (tmp_path / where).open("a") as module:
@@ -114,12 +106,12 @@ def cycle(arrows: dict[str, set[str]]) -> list[str]:
     return sorted(left)
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("package", FOLDERS)
 def test_no_package_holds_an_import_cycle(package):
     assert cycle(arrows_between_children(package)) == []
 
 
-@pytest.mark.parametrize("package", sorted({*PACKAGES} - CROWDED))
+@pytest.mark.parametrize("package", sorted({*FOLDERS} - CROWDED))
 def test_no_package_has_too_many_modules_at_one_level(package):
     modules = [path.name for path in (ROOT / package).glob("*.py") if path.name != "__init__.py"]
     assert len(modules) <= MOST_MODULES, modules
@@ -142,18 +134,15 @@ def test_every_module_has_a_docstring():
     assert [name for name, tree in TREES.items() if not ast.get_docstring(tree)] == []
 
 
-def docstrings(trees: dict[str, ast.Module] = TREES) -> Iterator[tuple[str, str]]:
-    documented = ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef
-    for module, node in nodes(*documented, trees=trees):
+def docstrings() -> Iterator[tuple[str, str]]:
+    for module, node in nodes(ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef):
         if text := ast.get_docstring(node):
             yield f"{module}:{getattr(node, 'lineno', 1)}", text
 
 
 def test_docstrings_name_their_subjects():
     """Plain English: no pronoun that leaves the reader guessing who acts."""
-    tests = parse([*(ROOT / "tests").rglob("*.py"), *(ROOT / "bench").rglob("*.py")])
-    texts = docstrings(TREES | tests)
-    assert [f"{where} {text}" for where, text in texts if RIDDLE.search(text)] == []
+    assert [f"{where} {text}" for where, text in docstrings() if RIDDLE.search(text)] == []
 
 
 def test_docstrings_name_exceptions_that_exist():

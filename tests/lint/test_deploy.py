@@ -25,9 +25,8 @@ from consumers.app.unknown_variables import known_variables, variables_of
 from consumers.app.wiring.stand_ins import SANDBOX_PORT_OFFSET
 from contracts import subjects
 from producers.bus import Bus, server_check, topology
+from tests.lint.sources import PRODUCT, ROOT, SOURCES
 
-ROOT = Path(__file__).parents[2]
-ROOMS = ("contracts", "channels", "producers", "consumers")
 COMPOSE_TEXT = (ROOT / "compose.yaml").read_text()
 COMPOSE = yaml.safe_load(COMPOSE_TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -52,11 +51,10 @@ def instruction(word: str) -> str:
 
 def all_variables() -> dict[str, Any]:
     """Each variable of each settings class of the product, with its default."""
-    for path in (path for room in ROOMS for path in (ROOT / room).rglob("*.py")):
-        if "BaseSettings" in path.read_text():
-            module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-            importlib.import_module(module.removesuffix(".__init__"))
-    own = [s for s in BaseSettings.__subclasses__() if s.__module__.partition(".")[0] in ROOMS]
+    for file, text in SOURCES.items():
+        if "BaseSettings" in text:
+            importlib.import_module(file.removesuffix(".py").replace("/", "."))
+    own = [s for s in BaseSettings.__subclasses__() if s.__module__.partition(".")[0] in PRODUCT]
     return {name: field.default for settings in own for name, field in variables_of(settings)}
 
 

@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 import typer
@@ -19,9 +18,8 @@ from producers.units.feed_settings import DEFAULT_EVERY_MIN, DEFAULT_MOST, LOOK_
 from sandbox.zalo.controls.faults import FaultKind
 from sandbox.zalo.routes import CONTROLS
 from sandbox.zalo.state.rules import Rules
+from tests.lint.sources import ROOT
 
-ROOT = Path(__file__).parents[2]
-DOCS = ROOT / "docs"
 READMES = ("README.md", "README.vi.md")
 LISTED = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", "*.md"]
 PAGES = {
@@ -53,7 +51,7 @@ def readme_commands(page: str) -> set[str]:
 
 
 def options(command: typer.core.TyperCommand) -> set[str]:
-    return {name for one in command.params for name in (*one.opts, *one.secondary_opts)}
+    return {name for param in command.params for name in (*param.opts, *param.secondary_opts)}
 
 
 def test_both_readmes_name_the_same_commands_and_make_has_them():
@@ -74,7 +72,7 @@ def test_relative_links_lead_to_files(name):
 
 def test_every_document_is_listed():
     listed = set(re.findall(r"\(([\w.-]+\.md)\)", PAGES["docs/README.md"]))
-    assert {path.name for path in DOCS.glob("*.md")} - {"README.md"} == listed
+    assert {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"} == listed
 
 
 @pytest.mark.parametrize("call", sorted(named(r"`loa ([^`]+)`")))

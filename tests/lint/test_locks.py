@@ -2,13 +2,15 @@
 
 import re
 import tomllib
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).parents[2]
+from tests.lint.sources import ROOT
+
 LOCKS = {
     name: (ROOT / name).read_text()
     for name in ("requirements.lock", "requirements-dev.lock", "bench/requirements.lock")
@@ -23,6 +25,14 @@ def pinned(lock: str) -> dict[str, str]:
     return {head.strip(): tail for head, _, tail in entries}
 
 
+def packages(lock: str) -> dict[str, set[str]]:
+    """The pins of a lock by canonical package name."""
+    pins: dict[str, set[str]] = defaultdict(set)
+    for pin in pinned(LOCKS[lock]):
+        pins[canonicalize_name(Requirement(pin).name)].add(pin)
+    return pins
+
+
 def declared(path: Path) -> dict[str, str]:
     """The requirements of a .in file by canonical name, without the files that it includes."""
     lines = (line.split("#")[0].strip() for line in path.read_text().splitlines())
@@ -30,10 +40,9 @@ def declared(path: Path) -> dict[str, str]:
 
 
 def by_name(requirements) -> dict[str, str]:
-    parsed = (Requirement(text) for text in requirements)
     return {
-        canonicalize_name(one.name): f"{sorted(one.extras)}{one.specifier};{one.marker}"
-        for one in parsed
+        canonicalize_name(wanted.name): f"{sorted(wanted.extras)}{wanted.specifier};{wanted.marker}"
+        for wanted in map(Requirement, requirements)
     }
 
 
@@ -55,20 +64,14 @@ def test_a_lock_names_no_address_host_or_path(name):
 
 
 def test_the_locks_agree_on_every_version_they_share():
-    versions: dict[str, set[str]] = {}
-    entries = [set(pinned(lock)) for lock in LOCKS.values()]
-    for requirement in set().union(*entries):
-        versions.setdefault(canonicalize_name(Requirement(requirement).name), set())
-    for name in versions:
-        pins = [
-            {e for e in lock if canonicalize_name(Requirement(e).name) == name} for lock in entries
-        ]
-        present = [pin for pin in pins if pin]
-        assert all(pin == present[0] for pin in present), present
+    shared: dict[str, set[str]] = {}
+    for name, pins in (item for lock in LOCKS for item in packages(lock).items()):
+        assert shared.setdefault(name, pins) == pins
 
 
 def test_what_runs_in_production_is_a_part_of_what_is_tested():
-    assert set(pinned(LOCKS["requirements.lock"])) <= set(pinned(LOCKS["requirements-dev.lock"]))
+    production, tested = (pinned(LOCKS[f"requirements{kind}.lock"]) for kind in ("", "-dev"))
+    assert production.keys() <= tested.keys()
 
 
 def test_requirements_and_pyproject_name_the_same_packages():
@@ -94,14 +97,11 @@ def test_packages_whose_inner_parts_we_use_are_pinned_to_one_version():
     ],
 )
 def test_everything_declared_is_locked(source, lock):
-    locked = {canonicalize_name(Requirement(entry).name) for entry in pinned(LOCKS[lock])}
-    assert set(declared(ROOT / source)) <= locked
+    assert declared(ROOT / source).keys() <= packages(lock).keys()
 
 
 def test_the_client_asks_for_nothing_that_the_platform_does_not_lock():
     client = tomllib.loads((ROOT / "producers" / "pyproject.toml").read_text())["project"]
     extras = [one for group in client.get("optional-dependencies", {}).values() for one in group]
-    locked = {
-        canonicalize_name(Requirement(e).name) for e in pinned(LOCKS["requirements-dev.lock"])
-    }
-    assert set(by_name(client["dependencies"] + extras)) <= locked
+    wanted = by_name(client["dependencies"] + extras)
+    assert wanted.keys() <= packages("requirements-dev.lock").keys()

@@ -6,12 +6,11 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-ROOMS = ("contracts", "channels", "producers", "consumers")
+from tests.lint.sources import ROOT, TREES
+
 LEVELS = ("debug", "info", "warning", "error", "exception", "critical")
 PRIVATE = {
     *("address", "addresses", "email", "phone", "contact", "name"),
@@ -19,11 +18,7 @@ PRIVATE = {
     *("title", "summary", "body", "text", "subject", "content", "data", "html"),
 }
 """Names of values that must not reach a log line."""
-MODULES = {
-    path.relative_to(ROOT).as_posix(): ast.parse(path.read_text("utf-8"))
-    for room in ROOMS
-    for path in sorted((ROOT / room).rglob("*.py"))
-}
+MODULES = {name: tree for name, tree in TREES.items() if not name.startswith("sandbox/")}
 ROW = re.compile(r"^\| `(\w+)` \| ([a-z, ]+) \| ([a-z, ]+) \| \S.*\|$", re.M)
 SCRIPT = """
 import structlog
@@ -69,13 +64,12 @@ def facts(where: str, node: ast.Call) -> set[str]:
 def test_the_table_names_every_event_of_the_code_once_with_its_levels_and_packages():
     written: dict[str, tuple[set[str], set[str]]] = {}
     for where, node in LOG_CALLS:
-        level = node.func.attr.replace("exception", "error")
         for event in events(where, node):
-            levels, rooms = written.setdefault(event, (set(), set()))
-            levels.add(level)
-            rooms.add(where.partition("/")[0])
+            levels, packages = written.setdefault(event, (set(), set()))
+            levels.add(node.func.attr.replace("exception", "error"))
+            packages.add(where.partition("/")[0])
     rows = ROW.findall((ROOT / "docs" / "logs.md").read_text("utf-8"))
-    table = {event: (set(lv.split(", ")), set(rooms.split(", "))) for event, lv, rooms in rows}
+    table = {event: tuple(set(cell.split(", ")) for cell in cells) for event, *cells in rows}
     assert table == written
     assert len(table) == len(rows)
     assert [event for event in written if not re.fullmatch(r"[a-z]+(_[a-z]+)*", event)] == []

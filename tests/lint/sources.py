@@ -1,0 +1,11 @@
+"""The product's source files, read once for all rules."""
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PRODUCT = ("contracts", "channels", "producers", "consumers")
+PACKAGES = (*PRODUCT, "sandbox")
+FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+SOURCES = {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in FILES}
+TREES = {module: ast.parse(text) for module, text in SOURCES.items()}
