@@ -1,6 +1,7 @@
-"""The product's source files, read once for all rules."""
+"""The repository's source files, read once for all rules."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -9,3 +10,11 @@ PACKAGES = (*PRODUCT, "sandbox")
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 SOURCES = {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in FILES}
 TREES = {module: ast.parse(text) for module, text in SOURCES.items()}
+
+
+@cache
+def all_trees() -> dict[str, ast.Module]:
+    """The product, its tests, the bench and the examples."""
+    files = {path.relative_to(ROOT).as_posix(): path for path in ROOT.glob("[!.]*/**/*.py")}
+    others = files.keys() - TREES.keys()
+    return TREES | {name: ast.parse(files[name].read_text("utf-8")) for name in sorted(others)}

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.lint.sources import FILES, PACKAGES, ROOT, TREES
+from tests.lint.sources import FILES, PACKAGES, ROOT, TREES, all_trees
 
 PLANTED = (
     ("contracts/keys.py", "import channels.base"),
@@ -42,11 +42,11 @@ RIDDLE = re.compile(
 )
 
 
-def nodes(*kinds: type[ast.AST]) -> list[tuple[str, ast.AST]]:
-    """Every node of these kinds in the product, with its module."""
+def nodes(*kinds: type[ast.AST], trees: dict[str, ast.Module] = TREES) -> list[tuple[str, ast.AST]]:
+    """Every node of these kinds, with its module."""
     return [
         (module, node)
-        for module, tree in TREES.items()
+        for module, tree in trees.items()
         for node in ast.walk(tree)
         if isinstance(node, kinds)
     ]
@@ -91,15 +91,17 @@ def test_every_module_has_a_docstring():
     assert [name for name, tree in TREES.items() if not ast.get_docstring(tree)] == []
 
 
-def docstrings() -> Iterator[tuple[str, str]]:
-    for module, node in nodes(ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef):
+def docstrings(trees: dict[str, ast.Module] = TREES) -> Iterator[tuple[str, str]]:
+    documented = ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef
+    for module, node in nodes(*documented, trees=trees):
         if text := ast.get_docstring(node):
             yield f"{module}:{getattr(node, 'lineno', 1)}", text
 
 
 def test_docstrings_name_their_subjects():
     """Plain English: no pronoun that leaves the reader guessing who acts."""
-    assert [f"{where} {text}" for where, text in docstrings() if RIDDLE.search(text)] == []
+    texts = docstrings(all_trees())
+    assert [f"{where} {text}" for where, text in texts if RIDDLE.search(text)] == []
 
 
 def test_docstrings_name_exceptions_that_exist():
@@ -130,16 +132,14 @@ def test_public_exceptions_are_in_a_file_named_errors():
 def names_used_elsewhere() -> dict[str, set[str]]:
     """By name: the files that import it, read it as an attribute, or name it in a string."""
     used = defaultdict(set)
-    for path in ROOT.glob("[!.]*/**/*.py"):
-        file = path.relative_to(ROOT).as_posix()
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom):
-                for alias in node.names:
-                    used[alias.name].add(file)
-            elif isinstance(node, ast.Attribute):
-                used[node.attr].add(file)
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                used[node.value.rpartition(".")[2]].add(file)
+    for file, node in nodes(ast.ImportFrom, ast.Attribute, ast.Constant, trees=all_trees()):
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                used[alias.name].add(file)
+        elif isinstance(node, ast.Attribute):
+            used[node.attr].add(file)
+        elif isinstance(node.value, str):
+            used[node.value.rpartition(".")[2]].add(file)
     return used
 
 
