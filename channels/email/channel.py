@@ -92,10 +92,7 @@ class EmailSession:
     """Sends over one connection at a time; opens another if the relay ended the first."""
 
     def __init__(self, channel: EmailChannel, connection: SmtpConnection, is_fresh: bool) -> None:
-        self.pool = channel.pool
-        self.context = channel.context
-        self.return_paths = channel.return_paths
-        self.relay_log = channel.relay_log
+        self.channel = channel
         self.connection = connection
         self.is_fresh = is_fresh  # no mail has been settled on it yet
         self.open_timeout: asyncio.Timeout | None = None
@@ -126,7 +123,7 @@ class EmailSession:
 
     def envelope(self, rendered: RenderedMail, row: Recipient) -> Envelope:
         """Mail of one recipient with the return path of its row. Raises UnsafeHeader."""
-        mail, paths, row_ref = rendered.envelope(row), self.return_paths, row.row_ref
+        mail, paths, row_ref = rendered.envelope(row), self.channel.return_paths, row.row_ref
         if paths is None:
             return mail
         if isinstance(rendered, RenderedTransactionalMail):
@@ -161,7 +158,7 @@ class EmailSession:
             return
         try:
             async with asyncio.timeout(None) as self.open_timeout:
-                self.connection, self.is_fresh = await self.pool.acquire()
+                self.connection, self.is_fresh = await self.channel.pool.acquire()
         except TimeoutError:
             raise Unreachable(STOPPED, retry_after_s=_ABORTED_RETRY_S) from None
         finally:
@@ -175,19 +172,17 @@ class EmailSession:
 
     async def resolve(self, _rendered: RenderedMail, rows: Sequence[Recipient]) -> list[Outcome]:
         """Look doubtful rows up in the relay's log; others are sent again, same Message-ID."""
-        if self.relay_log is None:
-            return [_RESEND] * len(rows)
-        domain = self.context.settings.domain
+        relay_log, domain = self.channel.relay_log, self.channel.context.settings.domain
         ids = [keys.message_id(row.delivery_key, domain) for row in rows]
-        taken = await self.relay_log.accepted_ids(ids)
-        return [_IN_RELAY_LOG if one in taken else _RESEND for one in ids]
+        accepted = await relay_log.accepted_ids(ids) if relay_log else frozenset()
+        return [_IN_RELAY_LOG if id in accepted else _RESEND for id in ids]
 
     async def probe(self, canary: Canary) -> Outcome:
         """Send a mail to the operator's own mailbox; without one, ask the relay for an answer."""
         if not canary.target:
             return await self.probe_relay()
         try:
-            mails = [canaries.canary_envelope(canary, self.context)]
+            mails = [canaries.canary_envelope(canary, self.channel.context)]
         except UnsafeHeader as unsafe:
             return Outcome(Verdict.FAILED, f"unsafe {unsafe}")
         again = True

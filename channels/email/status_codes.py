@@ -65,8 +65,6 @@ UNREACHABLE_CLASSES = frozenset(
     {CodeClass.NO_MAILBOX, CodeClass.MAILBOX_FULL, CodeClass.UNKNOWN_CAUSE}
 )
 """The recipient can't be reached; these count against a list of addresses."""
-_CLASS_WHEN_BOUNCED = {CodeClass.TEMPORARY: CodeClass.UNKNOWN_CAUSE}
-"""Class of a permanent bounce with a temporary code: a server gave up after days."""
 
 
 def classify(code: str) -> tuple[CodeClass, Verdict]:
@@ -78,14 +76,17 @@ def classify(code: str) -> tuple[CodeClass, Verdict]:
 
 
 def classify_bounce(code: str) -> CodeClass:
-    """Class of a permanent bounce's *code*; UNKNOWN_CAUSE for an invalid code."""
+    """Class of a permanent bounce's *code*; UNKNOWN_CAUSE for an invalid code.
+
+    With a temporary code a server gave up after days.
+    """
     try:
         meaning = classify(code)[0]
     except LookupError:
         return CodeClass.UNKNOWN_CAUSE
-    if meaning is CodeClass.TEMPORARY and code.startswith("4.2.2"):
-        return CodeClass.MAILBOX_FULL
-    return _CLASS_WHEN_BOUNCED.get(meaning, meaning)
+    if meaning is not CodeClass.TEMPORARY:
+        return meaning
+    return CodeClass.MAILBOX_FULL if code.startswith("4.2.2") else CodeClass.UNKNOWN_CAUSE
 
 
 def is_throttling(code: str) -> bool:

@@ -32,9 +32,9 @@ _WARN_SHARE, STOP_SHARE = 0.05, 0.10
 _MIN_POLICY_REFUSALS, _POLICY_REFUSAL_SHARE = 5, 0.05
 INTERVAL_S = 5.0
 MAX_CODES = 5
-_FAILED_LETTERS = b"xX"
-_JUDGED_LETTERS = b"dDxXkK"
-"""Letters of rows for which the relay has, or may have, given a final answer."""
+_FAILED_STATUSES = b"xX"
+_JUDGED_STATUSES = b"dDxXkK"
+"""Statuses of rows for which the relay has, or may have, given a final answer."""
 
 
 def recipient_codes(codes: Iterable[str]) -> Counter[str]:
@@ -49,21 +49,14 @@ def _policy_refusals(bounces: BatchBounces) -> Counter[str]:
     return Counter(code for code in codes if status_codes.classify_bounce(code) is CodeClass.POLICY)
 
 
-def _decide_state(mails: int, failed: int, min_mails: int = MIN_MAILS) -> StopState | None:
-    """Decide the state for *failed* of *mails*, from *min_mails* on."""
-    if mails < min_mails or failed < _WARN_SHARE * mails:
-        return None
-    return "stopped" if failed >= STOP_SHARE * mails else "warned"
-
-
 def decide_stop(
     mails: int, codes: Mapping[str, int], now: float, min_mails: int = MIN_MAILS
 ) -> BounceStop | None:
-    """Decide a warning or a stop for *mails* and their failure *codes*."""
+    """Decide a warning or a stop for *mails* and their failure *codes*, from *min_mails* on."""
     failed = sum(codes.values())
-    state = _decide_state(mails, failed, min_mails)
-    if state is None:
+    if mails < min_mails or failed < _WARN_SHARE * mails:
         return None
+    state: StopState = "stopped" if failed >= STOP_SHARE * mails else "warned"
     often = dict(Counter(codes).most_common(MAX_CODES))
     return BounceStop(state=state, at=now, mails=mails, failed=failed, codes=often)
 
@@ -75,7 +68,7 @@ async def count_in_ledger(ledger: Ledger, plan: PlanKey) -> tuple[int, Counter[s
     """
     mails, codes = 0, Counter[str]()
     async for _, entry in ledger.entries(plan):
-        mails += sum(map(entry.value.rows.count, _JUDGED_LETTERS))
+        mails += sum(map(entry.value.rows.count, _JUDGED_STATUSES))
         codes += refusal_codes(entry.value)
     return mails, codes
 
@@ -85,7 +78,7 @@ def refusal_codes(entry: LedgerEntry) -> Counter[str]:
 
     A row that has expired still has a due time, and is left out.
     """
-    failed = [note for row, note in entry.notes.items() if entry.rows[row] in _FAILED_LETTERS]
+    failed = [note for row, note in entry.notes.items() if entry.rows[row] in _FAILED_STATUSES]
     codes = [outcomes.code_in_reason(note.reason) for note in failed if not note.due]
     return recipient_codes(filter(None, codes))
 
@@ -102,6 +95,9 @@ class BounceMonitor:
     """Policy refusals at the last check."""
     is_loaded: bool = False
 
+    def __post_init__(self) -> None:
+        self.records = BounceRecords(self.ledger.bucket)
+
     async def run(self) -> None:
         """Run as a task; bounces from before a restart are checked once more."""
         await every(INTERVAL_S, self.check)
@@ -109,17 +105,15 @@ class BounceMonitor:
     async def check(self) -> None:
         if not self.is_loaded:
             await self.load_recent()
-            self.is_loaded = True
         await self.check_changed()
 
     async def load_recent(self) -> None:
         since, refused = self.clock() - RETENTION_S, Counter[PlanKey]()
-        records = BounceRecords(self.ledger.bucket)
-        async for batch, bounces in records.batches(f"{ChannelName.EMAIL}."):
+        async for batch, bounces in self.records.batches(f"{ChannelName.EMAIL}."):
             if bounces.at > since:
                 self.changed.add(batch.plan)
                 refused[batch.plan] += _policy_refusals(bounces).total()
-        self.known_refusals = refused
+        self.known_refusals, self.is_loaded = refused, True
 
     async def check_changed(self) -> None:
         """Check the changed plans; a plan that the bus did not answer for stays changed."""
@@ -133,7 +127,7 @@ class BounceMonitor:
 
     async def check_plan(self, plan: PlanKey) -> None:
         failed, refused = Counter[str](), Counter[str]()
-        async for _, bounces in BounceRecords(self.ledger.bucket).batches(f"{plan}."):
+        async for _, bounces in self.records.batches(f"{plan}."):
             failed += recipient_codes([*bounces.bounced.values(), *bounces.refused.values()])
             refused += _policy_refusals(bounces)
         await self.check_policy(plan, refused)

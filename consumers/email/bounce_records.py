@@ -25,7 +25,7 @@ class BatchBounces(Record):
     bounced: dict[int, str] = Field(default_factory=dict)
     """Row → status code of its bounce."""
     refused: dict[int, str] = Field(default_factory=dict)
-    """Row → status code with which our own relay refused it; the ledger's letter says so, too."""
+    """Row → status code with which our own relay refused it; the ledger says so, too."""
     complained: tuple[int, ...] = ()
     """Rows whose recipients reported spam."""
     at: float = 0.0

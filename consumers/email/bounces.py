@@ -4,7 +4,7 @@ Every step is idempotent: a receipt that was recorded before changes nothing."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from time import time as now_s
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from consumers.email.bounce_monitor import BounceMonitor
 from consumers.email.bounce_records import BounceRecords
 from consumers.email.policy import slow_down
 from consumers.email.receipts import MailReceipt, RelayRefusal, ReturnedMail
-from consumers.email.row_lookup import MAX_REPORT_AGE, AddressedRow, ReportTooLate, RowLookup
+from consumers.email.row_lookup import AddressedRow, RowLookup
 from consumers.suppression.store import BOUNCE_PREFIX, SuppressionStore
 from contracts.base.crash_points import crash_point
 from contracts.delivery import BatchKey, ChannelName
@@ -26,19 +26,29 @@ from producers.bus import Bus
 
 log = structlog.get_logger()
 _EMAIL = ChannelName.EMAIL
-HARD_SUPPRESSION, _SOFT_SUPPRESSION = timedelta(days=365), timedelta(days=30)
+_MONTH, _YEAR = timedelta(days=30), timedelta(days=365)
+HARD_SUPPRESSION, _SOFT_SUPPRESSION = _YEAR, _MONTH
 """How long an address is suppressed; a complaint lasts until an operator lifts it."""
-_COMPLAINT_REASON = "complaint"
+_MAX_REPORT_AGE = {"bounce": _MONTH, "delay": _MONTH, "complaint": _YEAR}
+"""Oldest report that counts, after the mail has left.
+
+Servers give up after five days. An old mail shows its return path for ever, and its finder must not
+be able to suppress the recipient.
+"""
 _UNKNOWN_CODE = "5.0.0"
 _MIN_THROTTLE_REPORTS, _THROTTLE_WINDOW_S = 3, 600.0
 """A single recipient can claim throttling at will, so several have to report it."""
 
 
-class BouncedAddress(NamedTuple):
-    """The keyed hash of an address, empty if there is none; `mail_id` names one mail to it."""
+class BouncedMail(NamedTuple):
+    """One mail that came back, and the keyed hash of its address, empty if there is none.
+
+    `mail_id` names it among those to the address; `row` is None for a transactional mail.
+    """
 
     address_hash: str
     mail_id: str
+    row: AddressedRow | None = None
 
 
 @dataclass
@@ -69,93 +79,81 @@ class BounceHandler:
         self.monitor.changed.add(batch.plan)
         for number, code in receipt.refused.items():
             row = await self.row_lookup.load_row(batch, number)
+            if row is None:
+                continue
+            if row.address_since and row.address_since > receipt.at:
+                row = row._replace(address="")  # perhaps another one was refused: none is named
             with bound_contextvars(content_id=batch.content_id, channel=_EMAIL.value):
-                if row:
-                    target = self.bounced_address(_without_changed_address(row, receipt.at))
-                    meaning = status_codes.classify_bounce(code)
-                    await self.apply_meaning(target, meaning, code, receipt.at)
+                meaning = status_codes.classify_bounce(code)
+                await self.apply_meaning(self.bounced_mail(row), meaning, code, receipt.at)
 
     async def on_returned_mail(self, receipt: ReturnedMail) -> None:
         if sent_on := transactional_day(receipt.place):
-            await self.on_returned_transactional(sent_on, receipt)
+            if not _is_late(receipt, datetime.combine(sent_on, time.min, UTC)):
+                await self.on_returned_transactional(receipt)
             return
-        try:
-            row = await self.row_lookup.find(receipt)
-        except ReportTooLate:
-            log.info("receipt_late", returned=receipt.returned)
-            return
+        row = await self.row_lookup.find(receipt)
         if row is None:
             log.warning("receipt_unmatched", channel=_EMAIL.value)
-            return
-        with bound_contextvars(content_id=row.batch.content_id, channel=_EMAIL.value):
-            await self.on_returned_row(row, receipt)
+        elif not _is_late(receipt, row.closed_at):
+            with bound_contextvars(content_id=row.batch.content_id, channel=_EMAIL.value):
+                await self.apply_report(self.bounced_mail(row), receipt)
 
-    async def on_returned_transactional(self, sent_on: date, receipt: ReturnedMail) -> None:
+    async def on_returned_transactional(self, receipt: ReturnedMail) -> None:
         """Handle a returned transactional mail: only its address is left, no row."""
-        if receipt.at - datetime.combine(sent_on, time.min, UTC) > MAX_REPORT_AGE[receipt.returned]:
-            log.info("receipt_late", returned=receipt.returned)
-            return
-        if len(receipt.seals) != 1:  # the mailbox keeps only the hash of the mail's own address
+        if len(receipt.seals) == 1:  # the mailbox keeps only the hash of the mail's own address
+            await self.apply_report(BouncedMail(receipt.seals[0], receipt.place), receipt)
+        else:
             log.info("bounce_of_other_address")
-            return
-        target = BouncedAddress(receipt.seals[0], receipt.place)
+
+    async def apply_report(self, mail: BouncedMail, receipt: ReturnedMail) -> None:
         match receipt.returned:
             case "delay":
-                await self.handle_delay(target, receipt)
+                log.info("mail_delayed", code=receipt.code)
+                if status_codes.is_throttling(receipt.code):
+                    await self.report_throttling(mail, receipt.code)
             case "complaint":
-                log.warning("mail_complained")
-                await self.suppress(target, _COMPLAINT_REASON, receipt.at)
+                await self.handle_complaint(mail, receipt)
             case "bounce":
-                code, meaning = _bounce_meaning(target, receipt)
-                _log_bounce(code, receipt)
-                await self.apply_meaning(target, meaning, code, receipt.at)
+                await self.handle_bounce(mail, receipt)
 
-    async def on_returned_row(self, row: AddressedRow, receipt: ReturnedMail) -> None:
-        target = self.bounced_address(row)
-        match receipt.returned:
-            case "delay":
-                await self.handle_delay(target, receipt)
-            case "complaint":
-                if await self.records.record_complaint(row.batch, row.number, self.clock()):
-                    log.warning("mail_complained")
-                if _is_current_address(target, receipt):
-                    await self.suppress(target, _COMPLAINT_REASON, receipt.at)
-            case "bounce":
-                await self.handle_bounce(row, target, receipt)
+    async def handle_complaint(self, mail: BouncedMail, receipt: ReturnedMail) -> None:
+        row, now = mail.row, self.clock()
+        if row is None or await self.records.record_complaint(row.batch, row.number, now):
+            log.warning("mail_complained")
+        if _is_current_address(mail, receipt):
+            await self.suppress(mail, "complaint", receipt.at)
 
-    async def handle_delay(self, target: BouncedAddress, receipt: ReturnedMail) -> None:
-        log.info("mail_delayed", code=receipt.code)
-        if status_codes.is_throttling(receipt.code):
-            await self.report_throttling(target, receipt.code)
-
-    async def handle_bounce(
-        self, row: AddressedRow, target: BouncedAddress, receipt: ReturnedMail
-    ) -> None:
-        code, meaning = _bounce_meaning(target, receipt)
-        if await self.records.record_bounce(row.batch, row.number, code, self.clock()):
-            _log_bounce(code, receipt)
-        crash_point("bounce.noted")
-        self.monitor.changed.add(row.batch.plan)
+    async def handle_bounce(self, mail: BouncedMail, receipt: ReturnedMail) -> None:
+        code = receipt.code or _UNKNOWN_CODE
+        reported, row, now = status_codes.classify_bounce(code), mail.row, self.clock()
+        if row is None or await self.records.record_bounce(row.batch, row.number, code, now):
+            log.info("mail_bounced", code=code, meaning=reported.value, guessed=receipt.guessed)
+        if row:
+            crash_point("bounce.noted")
+            self.monitor.changed.add(row.batch.plan)
+        meaning = _proven_meaning(reported, mail, receipt)
         is_unreachable = meaning in status_codes.UNREACHABLE_CLASSES
-        if not is_unreachable or _is_current_address(target, receipt):
-            await self.apply_meaning(target, meaning, code, receipt.at)
-        await self.confirm_sent(row.batch, row.number)
+        if not is_unreachable or _is_current_address(mail, receipt):
+            await self.apply_meaning(mail, meaning, code, receipt.at)
+        if row:
+            await self.confirm_sent(row.batch, row.number)
 
-    def bounced_address(self, row: AddressedRow) -> BouncedAddress:
+    def bounced_mail(self, row: AddressedRow) -> BouncedMail:
         address_hash = self.suppressions.hash_address(row.address) if row.address else ""
-        return BouncedAddress(address_hash, f"{row.batch}.{row.number}")
+        return BouncedMail(address_hash, f"{row.batch}.{row.number}", row)
 
     async def apply_meaning(
-        self, target: BouncedAddress, meaning: CodeClass, code: str, at: datetime
+        self, mail: BouncedMail, meaning: CodeClass, code: str, at: datetime
     ) -> None:
         """Act on the meaning of a status code."""
         match meaning:
-            case CodeClass.NO_MAILBOX if target.address_hash:
-                await self.suppress(target, bounce_reason(code), at, HARD_SUPPRESSION)
-            case CodeClass.MAILBOX_FULL | CodeClass.UNKNOWN_CAUSE if target.address_hash:
-                await self.count_soft_bounce(target, code, at)
+            case CodeClass.NO_MAILBOX if mail.address_hash:
+                await self.suppress(mail, f"{BOUNCE_PREFIX}{code}", at, HARD_SUPPRESSION)
+            case CodeClass.MAILBOX_FULL | CodeClass.UNKNOWN_CAUSE if mail.address_hash:
+                await self.count_soft_bounce(mail, code, at)
             case CodeClass.THROTTLED:
-                await self.report_throttling(target, code)
+                await self.report_throttling(mail, code)
             case CodeClass.POLICY:
                 # The bounce monitor decides about the channel.
                 log.error("mail_refused_by_policy", code=code)
@@ -164,22 +162,22 @@ class BounceHandler:
             case CodeClass.PROTOCOL_FAULT:
                 log.error("mail_misrouted", code=code)
 
-    async def count_soft_bounce(self, target: BouncedAddress, code: str, at: datetime) -> None:
+    async def count_soft_bounce(self, mail: BouncedMail, code: str, at: datetime) -> None:
         """Count a soft bounce; too many of them suppress the address."""
-        if await self.suppressions.count_soft_failure(_EMAIL, *target, at):
-            await self.suppress(target, bounce_reason(code), at, _SOFT_SUPPRESSION)
+        if await self.suppressions.count_soft_failure(_EMAIL, mail.address_hash, mail.mail_id, at):
+            await self.suppress(mail, f"{BOUNCE_PREFIX}{code}", at, _SOFT_SUPPRESSION)
 
     async def suppress(
-        self, target: BouncedAddress, reason: str, at: datetime, span: timedelta | None = None
+        self, mail: BouncedMail, reason: str, at: datetime, span: timedelta | None = None
     ) -> None:
         """Suppress the address for *span*; None: until an operator lifts it."""
         until = at + span if span else None
-        await self.suppressions.add_hashed(_EMAIL, target.address_hash, reason, until, at=at)
+        await self.suppressions.add_hashed(_EMAIL, mail.address_hash, reason, until, at=at)
 
-    async def report_throttling(self, target: BouncedAddress, code: str) -> None:
+    async def report_throttling(self, mail: BouncedMail, code: str) -> None:
         """Slow down when several recipients' mails report throttling within the window."""
         now = self.clock()
-        reports = self.throttle_reports | {target.address_hash: now}
+        reports = self.throttle_reports | {mail.address_hash: now}
         self.throttle_reports = {
             address: at for address, at in reports.items() if at > now - _THROTTLE_WINDOW_S
         }
@@ -187,37 +185,29 @@ class BounceHandler:
             await slow_down(self.bus, code, now)
 
 
-def _bounce_meaning(target: BouncedAddress, receipt: ReturnedMail) -> tuple[str, CodeClass]:
-    """Return the code of a bounce and its meaning.
+def _proven_meaning(reported: CodeClass, mail: BouncedMail, receipt: ReturnedMail) -> CodeClass:
+    """Return the meaning of a bounce for our address.
 
     A report without standard fields is a guess. If a group or a forwarding address was used, the
     report names another final address. Neither proves that our address has no mailbox.
     """
-    code = receipt.code or _UNKNOWN_CODE
-    meaning = status_codes.classify_bounce(code)
-    is_certain = not receipt.guessed and receipt.final in ("", target.address_hash)
-    if meaning is CodeClass.NO_MAILBOX and not is_certain:
-        meaning = CodeClass.UNKNOWN_CAUSE
-    return code, meaning
+    is_certain = not receipt.guessed and receipt.final in ("", mail.address_hash)
+    if reported is CodeClass.NO_MAILBOX and not is_certain:
+        return CodeClass.UNKNOWN_CAUSE
+    return reported
 
 
-def _log_bounce(code: str, receipt: ReturnedMail) -> None:
-    meaning = status_codes.classify_bounce(code).value
-    log.info("mail_bounced", code=code, meaning=meaning, guessed=receipt.guessed)
-
-
-def _is_current_address(target: BouncedAddress, receipt: ReturnedMail) -> bool:
+def _is_current_address(mail: BouncedMail, receipt: ReturnedMail) -> bool:
     """Whether the report names the address that the recipient has now."""
-    if target.address_hash and receipt.seals and target.address_hash not in receipt.seals:
+    if mail.address_hash and receipt.seals and mail.address_hash not in receipt.seals:
         log.info("bounce_of_other_address")
         return False
-    return bool(target.address_hash)
+    return bool(mail.address_hash)
 
 
-def _without_changed_address(row: AddressedRow, at: datetime) -> AddressedRow:
-    """Drop an address that may have changed since *at*: the relay's answer names none."""
-    return row._replace(address="") if row.address_since and row.address_since > at else row
-
-
-def bounce_reason(code: str) -> str:
-    return f"{BOUNCE_PREFIX}{code}"
+def _is_late(receipt: ReturnedMail, sent_at: datetime | None) -> bool:
+    """Whether the mail left too long before its report; an open batch has no time yet."""
+    if sent_at is None or receipt.at - sent_at <= _MAX_REPORT_AGE[receipt.returned]:
+        return False
+    log.info("receipt_late", returned=receipt.returned)
+    return True

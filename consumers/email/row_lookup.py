@@ -4,14 +4,13 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from pydantic import ValidationError
 
 from consumers.email.receipts import ReturnedMail
 from consumers.ledger import bulk
-from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.row_ref import RowRef, find_batch
 from consumers.ledger.store import Ledger
 from contracts import keys, subjects
@@ -22,18 +21,7 @@ from contracts.records import NoticeRecord
 from producers.bus import Bus
 
 _EMAIL = ChannelName.EMAIL
-_MONTH, _YEAR = timedelta(days=30), timedelta(days=365)
-MAX_REPORT_AGE = {"bounce": _MONTH, "delay": _MONTH, "complaint": _YEAR}
-"""Oldest report that counts, after the mail has left.
-
-Servers give up after five days. An old mail shows its return path for ever, and its finder must not
-be able to suppress the recipient.
-"""
 FindNoticeRecord = Callable[[BatchKey, str], Awaitable[NoticeRecord | None]]
-
-
-class ReportTooLate(Exception):
-    """The report is about a mail that left too long ago."""
 
 
 class AddressedRow(NamedTuple):
@@ -41,6 +29,7 @@ class AddressedRow(NamedTuple):
 
     batch: BatchKey
     number: int
+    closed_at: datetime | None  # when the batch ended; None while it is open
     address: str
     address_since: datetime | None = None  # time of the last write of the recipient's record
 
@@ -54,34 +43,29 @@ class RowLookup:
     find_notice_record: FindNoticeRecord
 
     async def find(self, receipt: ReturnedMail) -> AddressedRow | None:
-        """Find a row by its reference or its Message-ID; None if there is none.
-
-        Raises ReportTooLate.
-        """
-        if receipt.place:
-            row_ref = RowRef.parse(receipt.place)
-            try:
-                batch = await find_batch(self.bus, row_ref)
-            except (ContractError, ValidationError):  # a restore may have put another message there
-                return None
-            return await self.load_row(batch, row_ref.row, receipt) if batch else None
-        return await self.find_by_message_id(receipt)
-
-    async def load_row(
-        self, batch: BatchKey, number: int, receipt: ReturnedMail | None = None
-    ) -> AddressedRow | None:
-        """Load a row by its number. Raises ReportTooLate if the *receipt* is too old."""
-        state = await self.ledger.state(batch)
-        if state is None or number >= len(state.value.rows):
+        """Find a row by its reference or its Message-ID; None if there is none."""
+        if not receipt.place:
+            return await self.find_by_message_id(receipt)
+        row_ref = RowRef.parse(receipt.place)
+        try:
+            batch = await find_batch(self.bus, row_ref)
+        except (ContractError, ValidationError):  # a restore may have put another message there
             return None
-        if receipt and _is_late(state.value, receipt):
-            raise ReportTooLate
+        return await self.load_row(batch, row_ref.row) if batch else None
+
+    async def load_row(self, batch: BatchKey, number: int) -> AddressedRow | None:
+        """Load a row by its number; None if there is none."""
+        stored = await self.ledger.state(batch)
+        if stored is None or number >= len(stored.value.rows):
+            return None
+        entry = stored.value
+        closed_at = utc_time(entry.closed_at) if entry.closed_at else None
         if keys.is_case(batch.content_id):
-            record = await self.find_notice_record(batch, state.value.notice_recipient)
+            record = await self.find_notice_record(batch, entry.notice_recipient)
             address = record.contact.address(_EMAIL) if record else None
-            return AddressedRow(batch, number, address or "")
-        rows = await self.ledger.rows(batch)
-        return AddressedRow(batch, number, *await self.subscriber_address(rows.ids[number]))
+            return AddressedRow(batch, number, closed_at, address or "")
+        id = (await self.ledger.rows(batch)).ids[number]
+        return AddressedRow(batch, number, closed_at, *await self.subscriber_address(id))
 
     async def subscriber_address(self, id: str) -> tuple[str, datetime | None]:
         value = await self.bus.bucket(subjects.SUBSCRIBERS.name).get(f"s.{id}")
@@ -107,12 +91,6 @@ class RowLookup:
             for number, id in enumerate(batch.rows.ids if batch.rows else ()):
                 key = keys.delivery_key(plan.content_id, plan.revision, _EMAIL, id)
                 if keys.message_id(key, "").startswith(f"<{receipt.message_id}@"):
-                    return await self.load_row(batch.key, number, receipt)
+                    return await self.load_row(batch.key, number)
             await asyncio.sleep(0)
         return None
-
-
-def _is_late(entry: LedgerEntry, receipt: ReturnedMail) -> bool:
-    """Whether the batch closed too long before the report; an open batch is never late."""
-    max_age = MAX_REPORT_AGE[receipt.returned]
-    return bool(entry.closed_at) and receipt.at - utc_time(entry.closed_at) > max_age

@@ -48,6 +48,6 @@ def render_part(
 
 def render_template(template: str, content: MailContent, **own: object) -> str:
     """Render *template* with *content*; HTML styles are inlined."""
-    text = _JINJA.get_template(template).render(letter=content, texts=texts(), **own)
+    text = _JINJA.get_template(template).render(mail=content, texts=texts(), **own)
     tidy = _BLANK_LINES.sub("\n\n", text).lstrip("\n")
     return _STYLES.inline(tidy) if template.endswith(_HTML_SUFFIX) else tidy

@@ -21,7 +21,7 @@ from contracts.case import AcceptedNotice, CaseNotice
 from contracts.catalog import load_texts
 from contracts.subscriptions.transactional import TransactionalMail
 
-_LETTER_TEXTS = TEMPLATES / "letter.toml"
+_TRANSACTIONAL_TEXTS = TEMPLATES / "transactional.toml"
 
 
 class PersonalMail:
@@ -95,13 +95,13 @@ class RenderedTransactionalMail(PersonalMail):
 
     def __init__(self, mail: TransactionalMail, context: MailContext) -> None:
         self.mail = mail
-        texts = load_texts(_LETTER_TEXTS)["kind"][mail.kind]
+        texts = load_texts(_TRANSACTIONAL_TEXTS)["kind"][mail.kind]
         values = {name: texts[name] for name in ("button", "closing")}
-        super().__init__(context, "letter", _transactional_content(mail, context), **values)
+        super().__init__(context, "transactional", _transactional_content(mail, context), **values)
 
 
 def _transactional_content(mail: TransactionalMail, context: MailContext) -> MailContent:
-    texts = load_texts(_LETTER_TEXTS)["kind"][mail.kind]
+    texts = load_texts(_TRANSACTIONAL_TEXTS)["kind"][mail.kind]
     known = {
         "agency": context.agency,
         "other": mail.other,

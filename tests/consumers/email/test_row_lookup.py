@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 
 from channels.base import Outcome, Verdict
-from consumers.email.bounces import bounce_reason
 from consumers.email.receipts import ReturnedMail
 from consumers.email.row_lookup import AddressedRow, RowLookup
 from consumers.ledger import row_ref as places
@@ -30,14 +29,15 @@ async def test_a_notices_place_leads_to_its_only_row_and_to_the_person(case_pipe
     place = await place_of_the_mail(case_pipeline)
     assert place == "n1.0.0"
     said = ReturnedMail(returned="bounce", at="2026-11-26T00:00:00Z", place=place, code="5.1.1")
-    assert await whose.find(said) == AddressedRow(BatchKey(EMAIL, CASE, 1, 0), 0, MAIL)
+    row = await whose.find(said)
+    assert row == AddressedRow(BatchKey(EMAIL, CASE, 1, 0), 0, row.closed_at, MAIL)
     await case_pipeline.delete_contact()
     assert (await whose.find(said)).address == "", "a contact that is forgotten stays so"
 
 
 async def test_who_cannot_be_reached_by_mail_is_not_told_the_next_step_by_mail(case_pipeline):
     await place_of_the_mail(case_pipeline)
-    await case_pipeline.suppressed.add(EMAIL, MAIL.upper(), bounce_reason("5.1.1"), None)
+    await case_pipeline.suppressed.add(EMAIL, MAIL.upper(), "bounced 5.1.1", None)
     step = case_event("e-2", status=4, handled_by="Chuyên viên", contact=BY_MAIL)
     await case_pipeline.accepted(step)
     await case_pipeline.take_in()

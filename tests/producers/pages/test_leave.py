@@ -98,7 +98,7 @@ async def test_who_leaves_on_their_own_page_is_told_what_is_kept_of_them(
 
 
 @pytest.mark.parametrize(
-    "file", ["producers/pages/texts.toml", "channels/email/render/templates/letter.toml"]
+    "file", ["producers/pages/texts.toml", "channels/email/render/templates/transactional.toml"]
 )
 def test_what_everybody_is_told_claims_no_consent_that_may_never_have_been_given(file):
     everybody = (ROOT / file).read_text("utf-8").replace(KEPT["consent"], "")
