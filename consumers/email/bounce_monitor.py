@@ -10,7 +10,7 @@ thousands of mails before the first bounce arrives here. Decisions are in
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from channels.email import status_codes
@@ -19,7 +19,7 @@ from channels.email.status_codes import CodeClass
 from consumers.channel_health import breaker
 from consumers.channel_health.breaker_store import BreakerStore
 from consumers.email import bounce_stops
-from consumers.email.bounce_records import BatchBounces, BounceRecords
+from consumers.email.bounce_records import BounceRecords
 from consumers.email.bounce_stops import RETENTION_S, BounceStop, StopState
 from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.store import Ledger
@@ -32,6 +32,7 @@ _WARN_SHARE, STOP_SHARE = 0.05, 0.10
 _MIN_POLICY_REFUSALS, _POLICY_REFUSAL_SHARE = 5, 0.05
 INTERVAL_S = 5.0
 MAX_CODES = 5
+_POLICY = (CodeClass.POLICY,)
 _FAILED_STATUSES = b"xX"
 _JUDGED_STATUSES = b"dDxXkK"
 """Statuses of rows for which the relay has, or may have, given a final answer."""
@@ -39,14 +40,11 @@ _JUDGED_STATUSES = b"dDxXkK"
 
 def recipient_codes(codes: Iterable[str]) -> Counter[str]:
     """Count those of *codes* that mean an unreachable recipient."""
-    classify, unreachable = status_codes.classify_bounce, status_codes.UNREACHABLE_CLASSES
-    return Counter(code for code in codes if classify(code) in unreachable)
+    return _codes_of(status_codes.UNREACHABLE_CLASSES, codes)
 
 
-def _policy_refusals(bounces: BatchBounces) -> Counter[str]:
-    """Count the codes of a batch's mails that were returned because we are refused."""
-    codes = bounces.bounced.values()
-    return Counter(code for code in codes if status_codes.classify_bounce(code) is CodeClass.POLICY)
+def _codes_of(classes: Collection[CodeClass], codes: Iterable[str]) -> Counter[str]:
+    return Counter(code for code in codes if status_codes.classify_bounce(code) in classes)
 
 
 def decide_stop(
@@ -112,7 +110,7 @@ class BounceMonitor:
         async for batch, bounces in self.records.batches(f"{ChannelName.EMAIL}."):
             if bounces.at > since:
                 self.changed.add(batch.plan)
-                refused[batch.plan] += _policy_refusals(bounces).total()
+                refused[batch.plan] += _codes_of(_POLICY, bounces.bounced.values()).total()
         self.known_refusals, self.is_loaded = refused, True
 
     async def check_changed(self) -> None:
@@ -126,11 +124,9 @@ class BounceMonitor:
                 raise
 
     async def check_plan(self, plan: PlanKey) -> None:
-        failed, refused = Counter[str](), Counter[str]()
-        async for _, bounces in self.records.batches(f"{plan}."):
-            failed += recipient_codes([*bounces.bounced.values(), *bounces.refused.values()])
-            refused += _policy_refusals(bounces)
-        await self.check_policy(plan, refused)
+        totals = await self.records.totals(plan)
+        await self.check_policy(plan, _codes_of(_POLICY, totals.codes.elements()))
+        failed = recipient_codes((totals.codes + totals.refused).elements())
         if failed.total() < _WARN_SHARE * MIN_MAILS:
             return
         stop = decide_stop(await self.count_mails(plan), failed, self.clock())

@@ -7,7 +7,6 @@ true after the mail bounces. So returned mail is counted beside `delivered`, in 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Self
 
 from pydantic import Field
 
@@ -30,33 +29,19 @@ class BatchBounces(Record):
     """Rows whose recipients reported spam."""
     at: float = 0.0
 
-    def with_bounce(self, row: int, code: str, now: float) -> Self:
-        """Add a bounce; the first one of a row is kept."""
-        if row in self.bounced:
-            return self
-        return self.model_copy(update={"bounced": {**self.bounced, row: code}, "at": now})
 
-    def with_refusals(self, refused: Mapping[int, str], now: float) -> Self:
-        merged = {**refused, **self.refused}
-        if merged == self.refused:
-            return self
-        return self.model_copy(update={"refused": merged, "at": now})
-
-    def with_complaint(self, row: int, now: float) -> Self:
-        if row in self.complained:
-            return self
-        return self.model_copy(update={"complained": (*self.complained, row), "at": now})
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class BounceTotals:
     """Totals of a publication: `codes` of its bounces, `refused`: codes of the relay's refusals."""
 
-    bounced: int = 0
+    codes: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
     complained: int = 0
-    codes: Mapping[str, int] = field(default_factory=dict)
     at: float = 0.0
-    refused: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def bounced(self) -> int:
+        return self.codes.total()
 
 
 class BounceRecords:
@@ -66,22 +51,32 @@ class BounceRecords:
         self.bucket = bucket
 
     async def record_bounce(self, batch: BatchKey, row: int, code: str, now: float) -> bool:
-        """Record a bounce of *row*; False if it was recorded before."""
-        return await self._update(batch, lambda record: record.with_bounce(row, code, now))
+        """Record the first bounce of *row*; False if one was recorded before."""
+        return await self._update(
+            batch, now, lambda old: {"bounced": {**old.bounced, row: old.bounced.get(row, code)}}
+        )
 
     async def record_refusals(self, batch: BatchKey, rows: Mapping[int, str], now: float) -> None:
         """Record the codes with which our own relay has refused *rows*."""
-        await self._update(batch, lambda record: record.with_refusals(rows, now))
+        await self._update(batch, now, lambda old: {"refused": {**rows, **old.refused}})
 
     async def record_complaint(self, batch: BatchKey, row: int, now: float) -> bool:
         """Record a complaint about *row*; False if it was recorded before."""
-        return await self._update(batch, lambda record: record.with_complaint(row, now))
+        return await self._update(
+            batch, now, lambda old: {"complained": tuple(dict.fromkeys((*old.complained, row)))}
+        )
 
     async def _update(
-        self, batch: BatchKey, change: Callable[[BatchBounces], BatchBounces]
+        self, batch: BatchKey, now: float, change: Callable[[BatchBounces], Mapping[str, object]]
     ) -> bool:
+        """Change some fields of a record; False if they have their values already."""
+
+        def merge(old: BatchBounces) -> BatchBounces:
+            new = old.model_copy(update=change(old))
+            return old if new == old else new.model_copy(update={"at": now})
+
         key = f"{KEY_PREFIX}{batch}"
-        written = await records.update_or_create(self.bucket, key, BatchBounces, change)
+        written = await records.update_or_create(self.bucket, key, BatchBounces, merge)
         return written.just_written
 
     async def batches(self, key_prefix: str) -> AsyncIterator[tuple[BatchKey, BatchBounces]]:
@@ -94,11 +89,10 @@ class BounceRecords:
 
     async def totals(self, plan: PlanKey) -> BounceTotals:
         """Add up the records of one publication."""
-        codes, refused = Counter[str](), Counter[str]()
-        complained, at = 0, 0.0
+        totals = BounceTotals()
         async for _, bounces in self.batches(f"{plan}."):
-            codes.update(bounces.bounced.values())
-            refused.update(bounces.refused.values())
-            complained += len(bounces.complained)
-            at = max(at, bounces.at)
-        return BounceTotals(codes.total(), complained, codes, at, refused)
+            totals.codes.update(bounces.bounced.values())
+            totals.refused.update(bounces.refused.values())
+            totals.complained += len(bounces.complained)
+            totals.at = max(totals.at, bounces.at)
+        return totals

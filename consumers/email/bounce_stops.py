@@ -89,11 +89,11 @@ async def _update_stops(
 
 def _log_verdict(plan: PlanKey, stop: BounceStop) -> None:
     facts = {"content_id": plan.content_id, "revision": plan.revision, "percent": stop.percent}
-    counts = {"mails": stop.mails, "failed": stop.failed}
+    facts |= {"mails": stop.mails, "failed": stop.failed}
     if stop.is_stopped:
-        log.error("bounces_stopped", **counts, **facts)
+        log.error("bounces_stopped", **facts)
     else:
-        log.warning("bounces_many", **counts, **facts)
+        log.warning("bounces_many", **facts)
 
 
 async def load_stops(bus: Bus) -> BounceStops:
@@ -101,15 +101,10 @@ async def load_stops(bus: Bus) -> BounceStops:
     stored = await records.read(bus.bucket(subjects.CONTROL.name), STOPS_KEY, BounceStops)
     plans, ledger = (stored.value or BounceStops()).plans, Ledger(bus)
     for name, stop in plans.items():
-        if stop.is_stopped and await _is_superseded(ledger, PlanKey.parse(name)):
+        plan = await ledger.plan(PlanKey.parse(name)) if stop.is_stopped else None
+        if plan and plan.value.halt:  # by a newer position
             plans = {**plans, name: stop.model_copy(update={"state": "ended"})}
     return BounceStops(plans=plans)
-
-
-async def _is_superseded(ledger: Ledger, plan: PlanKey) -> bool:
-    """Whether a newer position has ended *plan*."""
-    stored_plan = await ledger.plan(plan)
-    return stored_plan is not None and bool(stored_plan.value.halt)
 
 
 async def release_stop(bus: Bus, plan: PlanKey, by: str, now: float | None = None) -> bool:

@@ -31,7 +31,6 @@ _MAX_ADDRESSES = 8
 _BURST_REPORTS, _REPORTS_PER_S = 20.0, 0.1
 MAX_PENDING_ANSWERS, _CLOSE_TIMEOUT_S = 20, 3.0
 MAX_REPORTERS, MAX_TRACKED_ROWS, REPORTER_TTL_S = 4, 20_000, 3 * 3600.0
-SendReminder = Callable[[str], Awaitable[None]]
 _TOKEN = re.compile(r"[A-Za-z0-9._-]{16,300}")
 
 
@@ -173,7 +172,7 @@ class UnsubscribeMailbox:
 
     address: str
     unsubscribe: Callable[[str], Awaitable[bool]]
-    send_reminder: SendReminder | None = None
+    send_reminder: Callable[[str], Awaitable[None]] | None = None
     answer_tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def accepts(self, recipient: str) -> bool:

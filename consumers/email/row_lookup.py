@@ -21,7 +21,6 @@ from contracts.records import NoticeRecord
 from producers.bus import Bus
 
 _EMAIL = ChannelName.EMAIL
-FindNoticeRecord = Callable[[BatchKey, str], Awaitable[NoticeRecord | None]]
 
 
 class AddressedRow(NamedTuple):
@@ -40,7 +39,7 @@ class RowLookup:
 
     bus: Bus
     ledger: Ledger
-    find_notice_record: FindNoticeRecord
+    find_notice_record: Callable[[BatchKey, str], Awaitable[NoticeRecord | None]]
 
     async def find(self, receipt: ReturnedMail) -> AddressedRow | None:
         """Find a row by its reference or its Message-ID; None if there is none."""

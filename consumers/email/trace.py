@@ -19,7 +19,7 @@ _WITHDRAW_HINT = "`loa withdraw {item} --reason WHY` ends it"
 def bounce_entries(totals: BounceTotals) -> Iterator[TimelineEntry]:
     """Yield the entries for refusals, bounces and complaints, at the time of the last one."""
     if totals.refused:
-        count, codes = sum(totals.refused.values()), most_frequent_codes(totals.refused)
+        count, codes = totals.refused.total(), most_frequent_codes(totals.refused)
         yield _email_entry(totals.at, "refused_at_once", f"{count} refused at once: {codes}")
     came_back = []
     if totals.bounced:

@@ -46,21 +46,11 @@ _JINJA = Environment(
 )
 
 
-class MailboxPages:
+class _MailboxPages:
     """Pages over one mail folder."""
 
     def __init__(self, mail_folder: MailFolder) -> None:
         self.mail_folder = mail_folder
-
-    def routes(self) -> list[Route]:
-        """Routes for the root; every path starts with /hop-thu-thu."""
-        return [
-            Route("/hop-thu-thu", self.index),
-            Route("/hop-thu-thu/mailbox.css", self.stylesheet),
-            Route("/hop-thu-thu/{name}", self.show),
-            Route("/hop-thu-thu/{name}/html", self.html),
-            Route("/hop-thu-thu/{name}/raw", self.raw),
-        ]
 
     def index(self, request: Request) -> Response:
         asked = request.query_params.get("trang", "1")
@@ -68,7 +58,7 @@ class MailboxPages:
         number = max(1, min(number, _PAGES_MAX))
         start = (number - 1) * PAGE_SIZE
         stored = list(islice(self.mail_folder.newest_first(), start, start + PAGE_SIZE + 1))
-        mails, more = [summary(mail) for mail in stored[:PAGE_SIZE]], len(stored) > PAGE_SIZE
+        mails, more = [_summary(mail) for mail in stored[:PAGE_SIZE]], len(stored) > PAGE_SIZE
         return _render_page("mailbox_list.html", mails=mails, number=number, more=more)
 
     def stylesheet(self, _request: Request) -> Response:
@@ -81,7 +71,7 @@ class MailboxPages:
         shown = [(field, parsing.header_text(raw, field)) for field in _SHOWN_FIELDS]
         fields = [(field, value) for field, value in shown if value]
         text = parsing.body_text(raw, "plain")
-        return _render_page("mailbox_mail.html", mail=summary(stored), fields=fields, text=text)
+        return _render_page("mailbox_mail.html", mail=_summary(stored), fields=fields, text=text)
 
     def html(self, request: Request) -> Response:
         """The HTML part alone, sandboxed for the frame."""
@@ -100,10 +90,19 @@ class MailboxPages:
 
 
 def mailbox_app(mail_folder: MailFolder) -> Starlette:
-    return Starlette(routes=MailboxPages(mail_folder).routes(), exception_handlers={404: not_found})
+    """Web app whose paths all start with /hop-thu-thu."""
+    pages = _MailboxPages(mail_folder)
+    routes = [
+        Route("/hop-thu-thu", pages.index),
+        Route("/hop-thu-thu/mailbox.css", pages.stylesheet),
+        Route("/hop-thu-thu/{name}", pages.show),
+        Route("/hop-thu-thu/{name}/html", pages.html),
+        Route("/hop-thu-thu/{name}/raw", pages.raw),
+    ]
+    return Starlette(routes=routes, exception_handlers={404: _not_found})
 
 
-def not_found(_request: Request, _error: Exception) -> Response:
+def _not_found(_request: Request, _error: Exception) -> Response:
     return _render_page("mailbox_missing.html", status=404)
 
 
@@ -112,7 +111,7 @@ def _render_page(template: str, status: int = 200, **values: Any) -> Response:
     return HTMLResponse(page, status, headers=_SECURITY_HEADERS)
 
 
-def summary(stored: StoredMail) -> Mapping[str, str]:
+def _summary(stored: StoredMail) -> Mapping[str, str]:
     """Fields of a mail in the list."""
     raw = stored.raw()
     return {

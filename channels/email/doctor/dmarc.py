@@ -105,14 +105,11 @@ def governing_record(domain: str, records: list[DmarcRecord]) -> DmarcRecord:
 async def walk_up(dns: DnsClient, domain: str) -> AsyncIterator[DmarcRecord]:
     """Records from *domain* upwards, at most eight queries."""
     labels = domain.split(".")
-    steps = [labels, *(labels[start:] for start in range(1, len(labels)))]
-    if len(labels) > _LABELS_MAX:
-        steps = [labels, *(labels[-count:] for count in range(_LABELS_MAX - 1, 0, -1))]
-    for step in steps:
-        at = ".".join(step)
-        records = await _dmarc_records(dns, at)
+    parents = range(min(len(labels), _LABELS_MAX) - 1, 0, -1)
+    for name in (domain, *(".".join(labels[-count:]) for count in parents)):
+        records = await _dmarc_records(dns, name)
         if len(records) == 1:
-            yield DmarcRecord(at, parse_tags(records[0]))
+            yield DmarcRecord(name, parse_tags(records[0]))
 
 
 async def _dmarc_records(dns: DnsClient, domain: str) -> list[str]:

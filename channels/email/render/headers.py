@@ -15,7 +15,7 @@ from channels.email.header_injection import check_header_text
 
 _LINE_MAX = 76
 _ENCODED_WORD_FRAME = len("=?utf-8?b??=")
-_PLAIN = re.compile(r"[A-Za-z0-9]+(?: [A-Za-z0-9]+)*")
+_PLAIN_PHRASE = re.compile(r"[A-Za-z0-9]+(?: [A-Za-z0-9]+)*")
 _PLAIN_TEXT = re.compile(r"[!-~]+(?: [!-~]+)*")
 
 
@@ -27,37 +27,35 @@ class EncodedHeader(str):
 
 def _encoded_words(header: str, value: str) -> str:
     """*value* as encoded words, one a line, cut between characters."""
-    raw, start, found = value.encode(), 0, []
+    raw, start, words = value.encode(), 0, []
     longest = (_LINE_MAX - len(header) - 2 - _ENCODED_WORD_FRAME) // 4 * 3
     while start < len(raw):
         end = min(start + longest, len(raw))
         while end < len(raw) and raw[end] & 0xC0 == 0x80:
             end -= 1
-        found.append(f"=?utf-8?b?{b64encode(raw[start:end]).decode('ascii')}?=")
+        words.append(f"=?utf-8?b?{b64encode(raw[start:end]).decode('ascii')}?=")
         start = end
-    return "\r\n ".join(found)
+    return "\r\n ".join(words)
+
+
+def _encode(header: str, value: str, plain: re.Pattern[str]) -> str:
+    """Encode *value* unless it is short and *plain*. Raises UnsafeHeader."""
+    checked = check_header_text(header, value)
+    short = len(header) + len(checked) < _LINE_MAX
+    as_is = short and "=?" not in checked and plain.fullmatch(checked)
+    return checked if as_is else _encoded_words(header, checked)
 
 
 def encode_text(header: str, value: str) -> EncodedHeader:
     """Encode a subject or the like. Raises UnsafeHeader."""
-    checked = check_header_text(header, value)
-    short = len(header) + len(checked) < _LINE_MAX
-    plain = short and "=?" not in checked and _PLAIN_TEXT.fullmatch(checked)
-    return EncodedHeader(checked if plain else _encoded_words(header, checked))
-
-
-def _encode_phrase(header: str, value: str) -> str:
-    """Encode a display name. Raises UnsafeHeader."""
-    checked = check_header_text(header, value)
-    plain = len(header) + len(checked) < _LINE_MAX and _PLAIN.fullmatch(checked)
-    return checked if plain else _encoded_words(header, checked)
+    return EncodedHeader(_encode(header, value, _PLAIN_TEXT))
 
 
 def encode_mailbox(header: str, name: str, address: str) -> EncodedHeader:
     """Encode a display name, possibly empty, and a checked address. Raises UnsafeHeader."""
     if not name:
         return EncodedHeader(address)
-    shown = _encode_phrase(header, name)
+    shown = _encode(header, name, _PLAIN_PHRASE)
     fits = len(header) + len(shown.rpartition("\n")[2]) + len(address) < _LINE_MAX - len(":  <>")
     return EncodedHeader(f"{shown} <{address}>" if fits else f"{shown}\r\n <{address}>")
 

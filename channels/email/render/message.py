@@ -89,7 +89,7 @@ def greeting_name(name: str) -> str:
 @cache
 def _untitled_prefixes() -> tuple[str, ...]:
     """Beginnings of names that get no title."""
-    return tuple(one.casefold() for one in texts()["untitled"])
+    return tuple(title.casefold() for title in texts()["untitled"])
 
 
 def change_kind(publication: Publication, correction: bool) -> ChangeKind:
@@ -144,26 +144,23 @@ def _link_lists(publication: Publication) -> LinkLists:
     words, kinds, attached = texts()["words"], texts()["media"], publication.attachments
     links = [LinkItem(link.title, str(link.url)) for link in publication.links]
     files = [LinkItem(file.title, str(file.url), file_note(file, kinds)) for file in attached]
-    found = ((words["links"], links), (words["attachments"], files))
-    return tuple((heading, items) for heading, items in found if items)
+    lists = ((words["links"], links), (words["attachments"], files))
+    return tuple((heading, items) for heading, items in lists if items)
 
 
 def _item_facts(publication: Publication, unit: str, topic: str) -> Facts:
-    words = texts()["words"]
-    known = (
+    words, first, changed = texts()["words"], publication.first_shown_at, publication.shown_at
+    facts = (
         (words["unit"], unit),
         (words["author"], publication.author or ""),
         (words["topic"], topic),
-        (words["published"], format_moment_in_sentence(publication.first_shown_at)),
-        (words["since"][publication.action], _changed_at(publication)),
+        (words["published"], format_moment_in_sentence(first)),
+        (
+            words["since"][publication.action],
+            format_moment_in_sentence(changed) if changed > first else "",
+        ),
     )
-    return tuple((label, value) for label, value in known if value)
-
-
-def _changed_at(publication: Publication) -> str:
-    """Time of a correction, update or withdrawal; empty for a new item."""
-    at = publication.shown_at
-    return format_moment_in_sentence(at) if at > publication.first_shown_at else ""
+    return tuple((label, value) for label, value in facts if value)
 
 
 def digest_texts() -> Mapping[str, Any]:

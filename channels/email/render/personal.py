@@ -102,16 +102,16 @@ class RenderedTransactionalMail(PersonalMail):
 
 def _transactional_content(mail: TransactionalMail, context: MailContext) -> MailContent:
     texts = load_texts(_TRANSACTIONAL_TEXTS)["kind"][mail.kind]
-    known = {
+    values = {
         "agency": context.agency,
         "other": mail.other,
         "until": format_moment_in_sentence(mail.expires_at),
         "asked": format_moment_in_sentence(mail.at),
     }
-    paragraphs = [text.format_map(known) for text in texts["paragraphs"]]
+    paragraphs = [text.format_map(values) for text in texts["paragraphs"]]
     return MailContent(
-        subject=texts["subject"].format_map(known),
-        title=texts["title"].format_map(known),
+        subject=texts["subject"].format_map(values),
+        title=texts["title"].format_map(values),
         date=mail.at,
         url=f"{context.public_url}{mail.path}" if mail.path else "",
         html=_paragraphs_html(paragraphs),

@@ -61,7 +61,8 @@ async def perform_handshake(
     """Connect *protocol* and prepare it for MAIL. Raises ChannelError or OSError."""
     greeting = PendingReply(protocol)
     protocol.set_handler(greeting)  # before connecting: the relay speaks first
-    await connect(protocol, settings, tls)
+    loop, at_once = asyncio.get_running_loop(), tls if settings.tls is Tls.TLS else None
+    await loop.create_connection(lambda: protocol, settings.host, settings.port, ssl=at_once)
     _check_reply(await greeting.future, b"220", "greeting")
     protocol.set_handler(None)
     extensions = await _say_hello(protocol)
@@ -69,15 +70,8 @@ async def perform_handshake(
         await _start_tls(protocol, extensions, settings.host, tls)
         extensions = await _say_hello(protocol)  # what was said in the clear does not count
     if settings.username:
-        await authenticate(protocol, extensions, settings)
+        await _authenticate(protocol, extensions, settings)
     return extensions
-
-
-async def connect(
-    protocol: SmtpProtocol, settings: EmailSettings, tls: ssl.SSLContext | None
-) -> None:
-    loop, at_once = asyncio.get_running_loop(), tls if settings.tls is Tls.TLS else None
-    await loop.create_connection(lambda: protocol, settings.host, settings.port, ssl=at_once)
 
 
 async def _expect_reply(
@@ -139,7 +133,7 @@ async def _start_tls(
     protocol.transport = protected
 
 
-async def authenticate(
+async def _authenticate(
     protocol: SmtpProtocol, extensions: Extensions, settings: EmailSettings
 ) -> None:
     """Sign in with AUTH PLAIN or LOGIN. Raises Misconfigured if the relay refuses."""

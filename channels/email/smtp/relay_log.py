@@ -29,26 +29,26 @@ class RelayLog:
 
     async def accepted_ids(self, message_ids: Collection[str]) -> frozenset[str]:
         """Those of *message_ids* that the relay accepted for certain."""
-        wanted = frozenset(one.encode() for one in message_ids)
+        wanted = frozenset(id.encode() for id in message_ids)
         try:
-            found = await asyncio.to_thread(self.search, wanted)
+            accepted = await asyncio.to_thread(self.search, wanted)
         except OSError as error:
             log.warning("relay_log_unreadable", reason=error.strerror)
             return frozenset()
-        return frozenset(one.decode() for one in found)
+        return frozenset(id.decode() for id in accepted)
 
     def search(self, wanted: Collection[bytes]) -> set[bytes]:
         queued: dict[bytes, bytes] = {}
-        found: set[bytes] = set()
+        accepted: set[bytes] = set()
         for chunk in self.chunks():
             for line in _LINE.finditer(chunk):
                 if line[2] is None:
-                    found.update(filter(None, (queued.get(line[1]),)))
+                    accepted.update(filter(None, (queued.get(line[1]),)))
                 elif line[2] in wanted:
                     queued[line[1]] = line[2]
                 else:
                     queued.pop(line[1], None)  # short queue ids are given again
-        return found
+        return accepted
 
     def chunks(self) -> Iterator[bytes]:
         """Last part of the log in whole lines, oldest first. Raises OSError."""
