@@ -15,20 +15,20 @@ _CLI_PACKAGE = "consumers.cli"
 
 
 class CommandPath(NamedTuple):
-    """The module of a command, or of a noun with commands of its own."""
+    """The module of a command, or of a group of commands."""
 
     module: str
     name: str = "app"
 
     def load(self, word: str) -> Any:
-        """The command, under the *word* by which it is called."""
-        found = getattr(import_module(self.module), self.name)
-        if isinstance(found, typer.Typer):
-            command: Any = get_group(found)  # without options of its own to install completion
+        """Load the command that is called as *word*."""
+        target = getattr(import_module(self.module), self.name)
+        if isinstance(target, typer.Typer):
+            command: Any = get_group(target)  # without options of its own to install completion
         else:
-            alone = typer.Typer(add_completion=False)
-            alone.command(word)(found)
-            command = get_command(alone)
+            single = typer.Typer(add_completion=False)
+            single.command(word)(target)
+            command = get_command(single)
         command.name = word
         return command
 
@@ -85,10 +85,10 @@ def loa() -> None:
 def main() -> None:
     """Answers on stdout, errors on stderr."""
     log_config.configure(service=False)
-    app(obj=_client_surroundings, prog_name="loa")
+    app(obj=_client_settings, prog_name="loa")
 
 
-def _client_surroundings() -> client.ClientSettings:
-    """Where the bus is, for the commands that the client's wheel has too; `.env` included."""
+def _client_settings() -> client.ClientSettings:
+    """Settings of the commands that are also in the client's wheel; `.env` included."""
     settings = read_settings(LoaSettings)
     return client.ClientSettings(settings.data_dir, settings.nats_url, settings.nats_creds_file)

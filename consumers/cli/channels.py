@@ -47,27 +47,26 @@ def status(as_json: Json = False) -> None:
 
 def _print_report(report: StatusReport) -> None:
     settings = read_settings(LoaSettings)
-    for name, one in report.channels.items():
-        canary = canary_line(one.canary, time.time(), at_work=report.at_work)
+    for name, channel in report.channels.items():
+        canary = canary_line(channel.canary, time.time(), at_work=report.at_work)
         lost = lost_file_lines(name, settings)
-        for line in (*destination_lines(one), *lost, *trouble_lines(one), canary):
+        for line in (*destination_lines(channel), *lost, *trouble_lines(channel), canary):
             typer.echo(f"{name}: {line}")
-    print_table(
-        ("channel", "paused", "breaker", "lane", "backlog", "oldest s", "per s", "left s"),
-        [
-            (name, one.paused, one.breaker, lane, *lane_cells(facts))
-            for name, one in report.channels.items()
-            for lane, facts in one.lanes.items()
-        ],
-    )
+    columns = ("channel", "paused", "breaker", "lane", "backlog", "oldest s", "per s", "left s")
+    rows = [
+        (name, channel.paused, channel.breaker, lane, *lane_cells(status))
+        for name, channel in report.channels.items()
+        for lane, status in channel.lanes.items()
+    ]
+    print_table(columns, rows)
 
 
-def destination_lines(one: ChannelStatus) -> Iterator[str]:
-    """Where its output goes, if a worker has said so yet."""
-    if one.stand_in:
-        yield f"goes to {one.goes_to}: nobody outside gets anything"
-    elif one.goes_to:
-        yield f"goes to {one.goes_to}"
+def destination_lines(channel: ChannelStatus) -> Iterator[str]:
+    """The destination of a channel's output, if a worker has published it yet."""
+    if channel.stand_in:
+        yield f"goes to {channel.goes_to}: nobody outside gets anything"
+    elif channel.goes_to:
+        yield f"goes to {channel.goes_to}"
 
 
 def lost_file_lines(name: ChannelName, settings: LoaSettings) -> Iterator[str]:
@@ -76,53 +75,54 @@ def lost_file_lines(name: ChannelName, settings: LoaSettings) -> Iterator[str]:
         yield from (gone.message, gone.message_vi)
 
 
-def trouble_lines(one: ChannelStatus) -> Iterator[str]:
-    """Why a channel is blocked, a line each."""
-    if one.paused:
-        who = f" by {one.paused_by}" if one.paused_by else ""
-        yield f"paused since {_utc_time(one.paused_since)}{who}{_reason_suffix(one.paused_reason)}"
-    if one.breaker is not BreakerState.CLOSED:
-        remedy = REMEDIES.get(one.breaker_reason)
-        then = f"now: {remedy}" if remedy else _next_try(one)
-        why = f"{_reason_suffix(one.breaker_reason)}, {then}"
-        yield f"breaker {one.breaker} since {_utc_time(one.breaker_since)}{why}"
-    if one.unseen:
-        yield from (one.unseen.field_error.message, one.unseen.field_error.message_vi)
-    if one.slowed:
-        yield f"slowed down, level {one.slowed} of 6{_reason_suffix(one.slowed_reason)}"
-    for plan in one.stopped:
+def trouble_lines(channel: ChannelStatus) -> Iterator[str]:
+    """The reasons why a channel is blocked, a line each."""
+    if channel.paused:
+        who = f" by {channel.paused_by}" if channel.paused_by else ""
+        reason = _reason_suffix(channel.paused_reason)
+        yield f"paused since {_utc_time(channel.paused_since)}{who}{reason}"
+    if channel.breaker is not BreakerState.CLOSED:
+        remedy = REMEDIES.get(channel.breaker_reason)
+        then = f"now: {remedy}" if remedy else _next_try(channel)
+        why = f"{_reason_suffix(channel.breaker_reason)}, {then}"
+        yield f"breaker {channel.breaker} since {_utc_time(channel.breaker_since)}{why}"
+    if channel.unseen:
+        yield from (channel.unseen.field_error.message, channel.unseen.field_error.message_vi)
+    if channel.slowed:
+        yield f"slowed down, level {channel.slowed} of 6{_reason_suffix(channel.slowed_reason)}"
+    for plan in channel.stopped:
         yield f"{plan} stopped, too much of it came back: `loa mail brakes list`"
 
 
-def _next_try(one: ChannelStatus) -> str:
-    """When an open breaker is tried: once its wait is over, by the first row that may go."""
-    if one.breaker is BreakerState.HALF_OPEN:
+def _next_try(channel: ChannelStatus) -> str:
+    """The next try of an open breaker: after its wait, with the first row that may go."""
+    if channel.breaker is BreakerState.HALF_OPEN:
         return "trying"
-    if one.next_probe:
-        return f"next try at {_utc_time(one.next_probe)}"
-    if one.paused:
+    if channel.next_probe:
+        return f"next try at {_utc_time(channel.next_probe)}"
+    if channel.paused:
         return "next try: once it is resumed"
-    waiting = any(lane.backlog for lane in one.lanes.values())
+    waiting = any(lane.backlog for lane in channel.lanes.values())
     return "next try: with the next row that is due" if waiting else "next try: with the next item"
 
 
-def canary_line(one: CanaryStatus, now: float, *, at_work: bool = True) -> str:
-    """What the last canary says of the channel; where no Loa runs, of how it was."""
-    match one.state:
+def canary_line(canary: CanaryStatus, now: float, *, at_work: bool = True) -> str:
+    """The result of the last canary; without a running Loa it is of the past."""
+    match canary.state:
         case "ok" if not at_work:
-            return f"canary was ok {_minutes_ago(one.since, now)}; no Loa runs now"
+            return f"canary was ok {_minutes_ago(canary.since, now)}; no Loa runs now"
         case "ok":
-            return f"canary ok {_minutes_ago(one.since, now)}"
+            return f"canary ok {_minutes_ago(canary.since, now)}"
         case "late":
-            return f"canary late, none back since {_utc_time(one.since)}{_reason_suffix(one.why)}"
+            late = f"canary late, none back since {_utc_time(canary.since)}"
+            return late + _reason_suffix(canary.why)
         case "waiting":
             return "canary on its way, none back yet"
         case _:
-            return f"canary {one.state}"
+            return f"canary {canary.state}"
 
 
 def _minutes_ago(moment: datetime | None, now: float) -> str:
-    """Whole minutes, as far as they tell anything."""
     minutes = int(max(now - moment.timestamp(), 0) // 60) if moment else 0
     return f"{minutes} min ago" if minutes else "just now"
 
@@ -136,7 +136,7 @@ def _reason_suffix(reason: str) -> str:
 
 
 def lane_cells(lane: LaneStatus) -> tuple[object, ...]:
-    """The cells of a lane; without throughput, and without a running Loa: `-`."""
+    """The cells of a lane; `-` without throughput or without a running Loa."""
     left = "-" if lane.left_s is None else lane.left_s
     return lane.backlog, lane.oldest_s, lane.per_s or "-", left
 
@@ -144,13 +144,12 @@ def lane_cells(lane: LaneStatus) -> tuple[object, ...]:
 def pause(channel: Name, reason: Why = "", by: By = "") -> None:
     """Stop a channel's deliveries within a second; the pause survives every restart."""
     name = _require_channel(channel)
-    held = run_on_bus(lambda bus: pauses.pause_if_running(bus, name, reason.strip(), by.strip()))
-    if held.just_written:
+    stored = run_on_bus(lambda bus: pauses.pause_if_running(bus, name, reason.strip(), by.strip()))
+    if stored.just_written:
         print_field_texts(field_error(channel, "paused_now", channel=channel))
         return
-    current = held.value
-    who, why, at = current.by or "-", current.reason or "-", _utc_time(current.since)
-    facts = {"channel": channel, "at": at, "who": who, "reason": why}
+    facts = {"at": _utc_time(stored.value.since), "who": stored.value.by or "-"}
+    facts |= {"channel": channel, "reason": stored.value.reason or "-"}
     print_field_texts(field_error(channel, "paused_already", **facts))
 
 

@@ -2,6 +2,7 @@
 
 import time
 from itertools import groupby
+from operator import attrgetter
 from typing import Annotated
 
 import typer
@@ -25,7 +26,7 @@ Deep = Annotated[
 ]
 _NAMED_VIOLATIONS = 5
 _PROGRESS_AFTER_S = 2.0
-"""A check that ends sooner says nothing of its progress."""
+"""A shorter check prints no progress."""
 
 
 def check(deep: Deep = False, as_json: Json = False) -> None:
@@ -49,7 +50,7 @@ async def _run_check(bus: Bus, *, deep: bool) -> Findings:
 
 
 def _started_at(settings: LoaSettings) -> float:
-    """When this folder's Loa started: waiting work may be older."""
+    """The start of this folder's Loa; waiting work may be older."""
     path = instance.ready_file(settings)
     return path.stat().st_mtime if path.exists() else 0.0
 
@@ -60,30 +61,30 @@ class CheckProgress:
     def __init__(self) -> None:
         self.reported_at = time.monotonic()
 
-    def report(self, what: str, count: int) -> None:
+    def report(self, records: str, count: int) -> None:
         if time.monotonic() > self.reported_at + _PROGRESS_AFTER_S:
             self.reported_at = time.monotonic()
-            typer.echo(f"… {count} {what}", err=True)
+            typer.echo(f"… {count} {records}", err=True)
 
 
 def print_findings(findings: Findings) -> None:
-    """For people: per rule how often, what it means, where first, what to do."""
-    ordered = sorted(findings.violations, key=lambda one: one.rule)
-    for rule, found in groupby(ordered, lambda one: one.rule):
-        _print_rule(rule, list(found))
+    """Print for each broken rule the number, the meaning, the first places and the remedy."""
+    by_rule = attrgetter("rule")
+    for name, violations in groupby(sorted(findings.violations, key=by_rule), by_rule):
+        _print_rule(name, list(violations))
     if findings.ok:
         typer.echo("ok: every promise is kept")
-    looked = ", ".join(f"{count} {what}" for what, count in findings.checked.items())
-    typer.echo(f"looked at: {looked}")
-    for one in findings.skipped:
-        typer.echo(f"not looked at: {one.what}: {one.why}")
+    checked = ", ".join(f"{count} {records}" for records, count in findings.checked.items())
+    typer.echo(f"looked at: {checked}")
+    for skipped in findings.skipped:
+        typer.echo(f"not looked at: {skipped.what}: {skipped.why}")
 
 
-def _print_rule(rule: str, found: list[Violation]) -> None:
-    said = load_rules()[rule]
-    typer.echo(f"{rule}: {len(found)}. {said.means}")
-    for one in found[:_NAMED_VIOLATIONS]:
-        typer.echo(f"  {one.key}: {one.detail}")
-    if len(found) > _NAMED_VIOLATIONS:
-        typer.echo(f"  … and {len(found) - _NAMED_VIOLATIONS} more (--json has all)")
-    typer.echo(f"  now: {said.do}\n")
+def _print_rule(name: str, violations: list[Violation]) -> None:
+    rule = load_rules()[name]
+    typer.echo(f"{name}: {len(violations)}. {rule.means}")
+    for violation in violations[:_NAMED_VIOLATIONS]:
+        typer.echo(f"  {violation.key}: {violation.detail}")
+    if len(violations) > _NAMED_VIOLATIONS:
+        typer.echo(f"  … and {len(violations) - _NAMED_VIOLATIONS} more (--json has all)")
+    typer.echo(f"  now: {rule.do}\n")

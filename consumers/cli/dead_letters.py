@@ -2,14 +2,12 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from difflib import unified_diff
-from functools import wraps
-from inspect import Signature, signature
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -72,7 +70,6 @@ def _decision_summary(decision: Decision | None) -> str:
 
 
 def _print_letter(letter: DeadLetter) -> None:
-    """Everything there is to know about one letter."""
     origin = letter.origin
     typer.echo(f"{letter.id}: {origin.subject}, {origin.stream} #{origin.seq}")
     last = letter.last or letter.at
@@ -102,35 +99,28 @@ def _decision_line(decision: Decision) -> str:
 
 
 def difference(letter: DeadLetter, corrected: OutgoingMessage) -> Iterator[str]:
-    """The original and what is to take its place, line by line."""
+    """A unified diff of the original and the corrected body."""
     old, new = (_body_lines(body) for body in (letter.original, corrected.body))
     return unified_diff(old, new, f"dead letter {letter.id}", "mended", lineterm="", n=1)
 
 
 def _body_lines(body: bytes) -> list[str]:
-    """One value a line where it is JSON, so that a diff names what differs."""
-    try:
+    """The lines of a body; of JSON, one for each value."""
+    with suppress(ValueError, RecursionError):
         text = json.dumps(json.loads(body), ensure_ascii=False, indent=1, sort_keys=True)
-    except (ValueError, RecursionError):
-        return _visible_text(body).splitlines()
-    return _visible_text(text.encode(errors="replace")).splitlines()
+        body = text.encode(errors="replace")
+    return _visible_text(body).splitlines()
 
 
 def _visible_text(body: bytes) -> str:
-    """A sender's text without control characters."""
     return visible(body.decode("utf-8", "replace"), kept="\n\t")
 
 
 def _print_summary(summary: BulkSummary) -> None:
-    """One line a letter, then the numbers."""
-    print_table(
-        ("id", "unit", "content_id", "sent to"),
-        [(one.id, one.unit, one.content_id, one.sent_to) for one in summary.done],
-    )
-    verb = "chosen, nothing done (dry run)" if summary.dry_run else "done"
-    typer.echo(
-        f"{len(summary.done)} {verb}, {len(summary.refused)} refused, {len(summary.left)} left"
-    )
+    rows = [(one.id, one.unit, one.content_id, one.sent_to) for one in summary.done]
+    print_table(("id", "unit", "content_id", "sent to"), rows)
+    done = f"{len(rows)} " + ("chosen, nothing done (dry run)" if summary.dry_run else "done")
+    typer.echo(f"{done}, {len(summary.refused)} refused, {len(summary.left)} left")
 
 
 app = typer.Typer(no_args_is_help=True, help="Dead letters: look, send again, give up.")
@@ -152,46 +142,28 @@ Dry = Annotated[bool, typer.Option("--dry-run", help="Only say what would be sen
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before sending.")]
 
 
-def _choice(
-    *,
+@app.command("list")
+def list_letters(
     stage: Stage = "",
     unit: Unit = "",
     field: Field = "",
     text: Text = "",
     since: Since = "",
     until: Until = "",
-) -> DeadLetterQuery:
-    """What letters may have in common. Raises Invalid for a time that is none."""
-    first, end = _parse_time("since", since), _parse_time("until", until)
-    return DeadLetterQuery(stage=stage, unit=unit, field=field, text=text, since=first, until=end)
-
-
-def _with_choice_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give *command* the options of `_choice`; what they choose is its argument `query`."""
-    options = signature(_choice).parameters
-    own = (one for one in signature(command).parameters.values() if one.name != "query")
-
-    @wraps(command)
-    def chosen_by(**given: Any) -> None:
-        with explain_errors():
-            query = _choice(**{name: given.pop(name) for name in options})
-        command(query=query, **given)
-
-    whole = Signature([*options.values(), *own])
-    setattr(chosen_by, "__signature__", whole)  # noqa: B010 -- typer reads what mypy can't know
-    return chosen_by
-
-
-@app.command("list")
-@_with_choice_options
-def list_letters(query: DeadLetterQuery, *, everything: All = False, as_json: Json = False) -> None:
+    everything: All = False,
+    as_json: Json = False,
+) -> None:
     """Open dead letters: sender, number of deaths, and errors in both languages."""
-    wanted = replace(query, ended=everything)
+    with explain_errors():
+        start, end = _parse_time("since", since), _parse_time("until", until)
+    query = DeadLetterQuery(
+        None, stage, unit, field, text, since=start, until=end, ended=everything
+    )
 
-    async def look(bus: Bus) -> list[DeadLetter]:
-        return [letter async for letter in DeadLetterStore(bus).letters(wanted)]
+    async def load(bus: Bus) -> list[DeadLetter]:
+        return [letter async for letter in DeadLetterStore(bus).letters(query)]
 
-    letters = run_on_bus(look)
+    letters = run_on_bus(load)
     print_answer(letters, as_json, lambda: print_table(_COLUMNS, map(_letter_row, letters)))
 
 
@@ -203,10 +175,13 @@ def show(id: Id, as_json: Json = False) -> None:
 
 
 @app.command()
-@_with_choice_options
 def replay(
-    query: DeadLetterQuery,
-    *,
+    stage: Stage = "",
+    unit: Unit = "",
+    field: Field = "",
+    text: Text = "",
+    since: Since = "",
+    until: Until = "",
     ids: Ids = None,
     by: By = "",
     reason: Reason = "",
@@ -219,9 +194,11 @@ def replay(
     repeat. Exit code 2: a letter could not be sent; 3: the bus went away, the rest waits.
     """
     with explain_errors():
-        wanted = _letters_to_decide(query, tuple(ids or ()))
-        person = None if dry_run else Operator(by, reason)
-    summary = run_on_bus(lambda bus: BulkDecisions(bus, person).replay(wanted))
+        start, end = _parse_time("since", since), _parse_time("until", until)
+        query = DeadLetterQuery(None, stage, unit, field, text, since=start, until=end)
+        query = _letters_to_decide(query, tuple(ids or ()))
+        operator = None if dry_run else Operator(by, reason)
+    summary = run_on_bus(lambda bus: BulkDecisions(bus, operator).replay(query))
     _print_and_exit(summary, as_json)
 
 
@@ -235,7 +212,6 @@ def _letters_to_decide(query: DeadLetterQuery, ids: tuple[int, ...]) -> DeadLett
 
 
 def _print_and_exit(summary: BulkSummary, as_json: bool) -> None:
-    """Say what came of many letters."""
     print_answer(summary, as_json, lambda: _print_summary(summary))
     errors = [error for one in summary.refused for error in one.errors]
     if summary.away:
@@ -259,14 +235,14 @@ def edit(
     The original stays. A letter refused for its revision or its id needs a new `id` as well.
     """
     with explain_errors():
-        person = None if dry_run else Operator(by, reason)
-    letter, mended = run_on_bus(lambda bus: _load_and_check(bus, id, file.read_bytes()))
-    lines = list(difference(letter, mended))
+        operator = None if dry_run else Operator(by, reason)
+    letter, corrected = run_on_bus(lambda bus: _load_and_check(bus, id, file.read_bytes()))
+    lines = list(difference(letter, corrected))
     if not as_json:
         typer.echo("\n".join(lines))
-    if person and _is_confirmed(yes or as_json):
+    if operator and _is_confirmed(yes or as_json):
         letter = run_on_bus(
-            lambda bus: DeadLetterDecisions(DeadLetterStore(bus)).edit(letter, mended, person)
+            lambda bus: DeadLetterDecisions(DeadLetterStore(bus)).edit(letter, corrected, operator)
         )
         if not as_json:
             typer.echo(f"{letter.id}: {_decision_line(letter.decisions[-1])}")
@@ -275,13 +251,13 @@ def edit(
 
 
 async def _load_and_check(bus: Bus, id: int, body: bytes) -> tuple[DeadLetter, OutgoingMessage]:
-    """The letter, and what is to take its place. Raises ContractError when it is still broken."""
+    """The letter, and its corrected message. Raises ContractError if that is still invalid."""
     letter = await DeadLetterStore(bus).load(id)
     return letter, check_corrected(letter, body, load_vocabulary(read_settings(LoaSettings)))
 
 
 def _is_confirmed(yes: bool) -> bool:
-    """A person at a terminal is asked; a script has decided."""
+    """Ask a person at a terminal; a script has decided."""
     return yes or not sys.stdin.isatty() or typer.confirm("Gửi bản đã sửa? / Send it?")
 
 
@@ -290,13 +266,13 @@ def discard(ids: Ids, reason: Reason, by: By = "", as_json: Json = False) -> Non
     """Give letters up; they stay, with who and why. Exit code 2: one could not be."""
     with explain_errors():
         query = _letters_to_decide(DeadLetterQuery(), tuple(ids or ()))
-        person = Operator(by, reason)
-    _print_and_exit(run_on_bus(lambda bus: BulkDecisions(bus, person).discard(query)), as_json)
+        operator = Operator(by, reason)
+    _print_and_exit(run_on_bus(lambda bus: BulkDecisions(bus, operator).discard(query)), as_json)
 
 
-def _parse_time(field: str, written: str) -> datetime | None:
-    """A date or a time as people write it. Raises Invalid."""
+def _parse_time(option: str, text: str) -> datetime | None:
+    """Parse an ISO date or time; None for an empty one. Raises Invalid."""
     try:
-        return datetime.fromisoformat(written) if written else None
+        return datetime.fromisoformat(text) if text else None
     except ValueError as wrong:
-        raise Invalid(field_error(field, "not_a_time", value=written)) from wrong
+        raise Invalid(field_error(option, "not_a_time", value=text)) from wrong

@@ -1,4 +1,4 @@
-"""`loa demo`: the whole road once, with real parts, on this machine; prints what arrived."""
+"""`loa demo`: run Loa with stand-ins on this machine, send one item, print what arrived."""
 
 import asyncio
 import os
@@ -63,13 +63,13 @@ def prepare_folder(data: Path) -> None:
 
     The mark stays all the while, so that a demo that was cut short can be begun again.
     """
-    found = list(data.iterdir()) if data.exists() else []
+    paths = list(data.iterdir()) if data.exists() else []
     mark = data / MARK_FILE
-    if found and mark not in found:
+    if paths and mark not in paths:
         raise Invalid(field_error("data", "not_a_demo", value=data))
     data.mkdir(parents=True, exist_ok=True)
     mark.touch()
-    for path in found:
+    for path in paths:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         elif path != mark:
@@ -77,7 +77,7 @@ def prepare_folder(data: Path) -> None:
 
 
 async def _run_demo(data: Path) -> Facts:
-    """The demo's road; returns what is printed."""
+    """Run Loa, send the item, and return the facts to print."""
     settings = LoaSettings(data_dir=data, nats_url="", vault_key_file=None)
     async with _loa_up(settings) as ready, aiohttp.ClientSession() as http:
         async with await Bus.connect(ready.nats_url) as bus:
@@ -100,14 +100,14 @@ async def _run_demo(data: Path) -> Facts:
 
 @asynccontextmanager
 async def _loa_up(settings: LoaSettings) -> AsyncIterator[RunningInstance]:
-    """A Loa of its own: none of this shell's LOA_* variables, and no `.env`, reach it."""
+    """Run `loa up` without this shell's LOA_* variables, and without its `.env`."""
     shell = os.environ.items()  # noqa: TID251 -- handed on, not read
-    quiet = {name: value for name, value in shell if not name.startswith("LOA_")}
+    environment = {name: value for name, value in shell if not name.startswith("LOA_")}
     up = ["up", "--data", str(settings.data_dir), "--port", "0"]
     command = [sys.executable, "-m", "consumers.cli", *up]
     with (settings.data_dir / "loa.log").open("wb") as log:
         child = await asyncio.create_subprocess_exec(
-            *command, stdout=log, stderr=log, env=quiet, cwd=settings.data_dir
+            *command, stdout=log, stderr=log, env=environment, cwd=settings.data_dir
         )
     try:
         yield await _poll_until(lambda: instance.find_running(settings), child)
@@ -134,10 +134,10 @@ async def _finished_trace(
 ) -> Facts | None:
     """The item's status, once every channel is complete."""
     async with http.get(url, headers=headers) as answer:
-        story: Facts = await answer.json()
-    channels = story.get("channels") or {}
-    whole = channels and all(one["complete"] for one in channels.values())
-    return story if whole else None
+        trace: Facts = await answer.json()
+    channels = trace.get("channels") or {}
+    is_complete = channels and all(counts["complete"] for counts in channels.values())
+    return trace if is_complete else None
 
 
 async def _import_readers(bus: Bus, settings: LoaSettings) -> Facts:
@@ -157,15 +157,15 @@ def _portal_facts(data: Path, content_id: str) -> Facts:
 
 
 def _mail_facts(data: Path) -> Facts:
-    """How many mails came, and the newest one."""
-    found = list(MailFolder(data / "mail").newest_first())
-    raw = found[0].raw()
+    """The number of mails, and the newest one."""
+    mails = list(MailFolder(data / "mail").newest_first())
+    raw = mails[0].raw()
     text = [line for line in body_text(raw, "plain").splitlines() if line.strip()]
     return {
-        "count": len(found),
+        "count": len(mails),
         "subject": header_text(raw, "Subject"),
         "to": header_text(raw, "To"),
         "message_id": header_text(raw, "Message-ID"),
         "lines": text[:_MAIL_LINES],
-        "path": found[0].path,
+        "path": mails[0].path,
     }

@@ -1,4 +1,4 @@
-"""`loa desk`: what waits for the Information Center, and its decisions."""
+"""`loa desk`: drafts that wait for the Information Center, and its decisions."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -45,20 +45,20 @@ Reason = Annotated[str, typer.Option(help="The reason in words.")]
 def list_drafts(as_json: Json = False) -> None:
     """What waits, most urgent first: since when, and whether it is new or changes what is out."""
 
-    async def look(bus: Bus) -> list[tuple[Draft, DraftEffect]]:
+    async def load(bus: Bus) -> list[tuple[Draft, DraftEffect]]:
         drafts = await Desk(bus, time.time).waiting_drafts()
         return list(zip(drafts, await draft_effects(ItemRepository(bus), drafts), strict=True))
 
-    found = run_on_bus(look)
-    facts = [draft.model_dump(mode="json") | {"what": effect.kind} for draft, effect in found]
+    drafts = run_on_bus(load)
+    facts = [draft.model_dump(mode="json") | {"what": effect.kind} for draft, effect in drafts]
     columns = ("content_id", "revision", "unit", "since (UTC)", "what", "title", "author")
-    rows = (_draft_cells(draft, effect) for draft, effect in found)
+    rows = (_draft_cells(draft, effect) for draft, effect in drafts)
     print_answer(facts, as_json, lambda: print_table(columns, rows))
 
 
 def _draft_cells(draft: Draft, effect: DraftEffect) -> Sequence[object]:
-    about = (draft.content_id, draft.revision, draft.unit, _waiting_since(draft))
-    return (*about, effect.text.en, draft.content.title, draft.author or "")
+    identity = (draft.content_id, draft.revision, draft.unit, _waiting_since(draft))
+    return (*identity, effect.text.en, draft.content.title, draft.author or "")
 
 
 def _waiting_since(draft: Draft) -> str:
@@ -85,7 +85,7 @@ def _print_review(review: Review) -> None:
 
 
 def _print_where(content_id: str, channels: Iterable[ChannelName], *, is_published: bool) -> None:
-    """Where readers find an item, or will."""
+    """Print the item's address on the portal, if it has one or will have."""
     if ChannelName.PORTAL in channels:
         print_address("place" if is_published else "place_to_be", item_address(content_id))
 
@@ -95,17 +95,17 @@ def approve(content_id: ContentId, by: By, revision: Revision = None, hash: Hash
     """Release a draft. With --hash only if it is still the content that you reviewed."""
 
     async def decide(bus: Bus) -> tuple[int, Position]:
-        bench = Desk(bus, time.time)
-        number = revision or await bench.newest_waiting(content_id)
-        return number, await bench.approve(content_id, by, revision=number, content_hash=hash)
+        desk = Desk(bus, time.time)
+        number = revision or await desk.newest_waiting(content_id)
+        return number, await desk.approve(content_id, by, revision=number, content_hash=hash)
 
-    number, record = run_on_bus(decide)
-    later = record.not_before is not None and record.not_before > datetime.now(UTC)
-    at = format_utc(record.not_before) if record.not_before else ""
-    code = "draft_released_later" if later else "draft_released"
+    number, position = run_on_bus(decide)
+    start = position.not_before
+    at = format_utc(start) if start else ""
+    code = "draft_released_later" if start and start > datetime.now(UTC) else "draft_released"
     print_field_texts(field_error(content_id, code, of=number, at=at))
-    typer.echo(record.title)
-    _print_where(content_id, record.channels, is_published=False)
+    typer.echo(position.title)
+    _print_where(content_id, position.channels, is_published=False)
 
 
 @app.command()
@@ -115,9 +115,9 @@ def reject(
     """Turn a draft down, with a code or a reason; the unit sees it in its event's status."""
 
     async def decide(bus: Bus) -> int:
-        bench = Desk(bus, time.time)
-        number = revision or await bench.newest_waiting(content_id)
-        await bench.reject(content_id, by, revision=number, code=code, reason=reason)
+        desk = Desk(bus, time.time)
+        number = revision or await desk.newest_waiting(content_id)
+        await desk.reject(content_id, by, revision=number, code=code, reason=reason)
         return number
 
     print_field_texts(field_error(content_id, "draft_refused", of=run_on_bus(decide)))

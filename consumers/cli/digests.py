@@ -1,4 +1,4 @@
-"""`loa digests`: when the next ones come, what waits for them, and how the last ones went."""
+"""`loa digests`: the next digests, the items that wait for them, and the last ones."""
 
 import time
 from collections.abc import Iterator
@@ -17,21 +17,19 @@ from contracts.base.times import VIETNAM
 from contracts.trace import StatusCounts
 from producers.bus import Bus
 
-_NOT_COUNTS = {"expected", "complete"}
-
 
 def digests(as_json: Json = False) -> None:
     """For each rhythm: the next digest, its readers, what waits for it, and how the last one went.
 
     Times are Vietnam's. `loa mail preview --digest daily` shows the next mail itself.
     """
-    found = run_on_bus(forecast)
+    forecasts = run_on_bus(_forecast)
     columns = ("frequency", "next", "readers", "items", "later", "last", "its mails")
-    rows = (tuple(_forecast_cells(one)) for one in found)
-    print_answer({"digests": found}, as_json, lambda: print_table(columns, rows))
+    rows = (tuple(_forecast_cells(forecast)) for forecast in forecasts)
+    print_answer({"digests": forecasts}, as_json, lambda: print_table(columns, rows))
 
 
-async def forecast(bus: Bus) -> list[DigestForecast]:
+async def _forecast(bus: Bus) -> list[DigestForecast]:
     ledger = Ledger(bus)
     trace = TraceReader(ItemRepository(bus), ledger, time.time, DigestStore(bus))
     forecaster = DigestForecaster(bus, ledger, await digest_calendar(bus), time.time)
@@ -40,30 +38,29 @@ async def forecast(bus: Bus) -> list[DigestForecast]:
 
 async def digest_calendar(bus: Bus) -> DigestSchedule:
     """The running service's schedule, else this shell's, with a warning."""
-    if found := await schedule.load_published_schedule(bus):
-        return found
+    if published := await schedule.load_published_schedule(bus):
+        return published
     print_errors([field_error("LOA_DIGEST_HOUR", "digest_hours_unknown")])
     return read_settings(DigestSchedule)
 
 
-def _forecast_cells(one: DigestForecast) -> Iterator[object]:
-    at = f"{one.next.astimezone(VIETNAM):%Y-%m-%d %H:%M}"
-    yield one.frequency
-    yield at + (", overdue: does `loa run digests` run?" if one.overdue else "")
-    yield from (one.readers, one.items, one.later)
-    yield from _last_digest_cells(one.last) if one.last else ("none yet", "")
+def _forecast_cells(forecast: DigestForecast) -> Iterator[object]:
+    at = f"{forecast.next.astimezone(VIETNAM):%Y-%m-%d %H:%M}"
+    yield forecast.frequency
+    yield at + (", overdue: does `loa run digests` run?" if forecast.overdue else "")
+    yield from (forecast.readers, forecast.items, forecast.later)
+    yield from _last_digest_cells(forecast.last) if forecast.last else ("none yet", "")
 
 
-def _last_digest_cells(one: LastDigest) -> tuple[str, str]:
-    again = f", edition {one.edition}" if one.edition > 1 else ""
-    return f"{one.digest_id}: {one.items} items{again}", _counts_text(one.mails)
+def _last_digest_cells(last: LastDigest) -> tuple[str, str]:
+    edition = f", edition {last.edition}" if last.edition > 1 else ""
+    return f"{last.digest_id}: {last.items} items{edition}", _counts_text(last.mails)
 
 
 def _counts_text(mails: StatusCounts | None) -> str:
-    """The counts that are not zero, or that the digest is not planned yet."""
+    """The counts that are not zero; without counts, the digest is not planned yet."""
     if mails is None:
         return "not planned yet"
-    said = mails.model_dump(exclude=_NOT_COUNTS)
-    counts = [f"{count} {name}" for name, count in said.items() if count]
+    counts = mails.model_dump(exclude={"expected", "complete"}).items()
     state = "complete" if mails.complete else "under way"
-    return ", ".join([state, *counts])
+    return ", ".join([state, *(f"{count} {name}" for name, count in counts if count)])

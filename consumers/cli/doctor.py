@@ -62,19 +62,18 @@ def mail(to: To = "", resolver: Server = "", as_json: Json = False) -> None:
 
 
 async def _describe_settings(email: EmailSettings, settings: LoaSettings) -> list[FieldError]:
-    """Whose settings these are; and the worker's relay, where it has left word of another."""
-    here = describe_relays(email) if email.host else ""
-    code = "settings_judged" if here else "no_relay_judged"
-    first = field_error("settings", code, to=here.removeprefix("the relay "))
-    sent = await _worker_destination(settings)
-    theirs = "" if sent is None or sent.stand_in else sent.to
-    if sent is None or theirs == here:
-        return [first]
-    return [first, field_error("settings", "settings_differ", to=translate(sent.to))]
+    """The relay of these settings, and that of the worker if it is another."""
+    relay = describe_relays(email) if email.host else ""
+    code = "settings_judged" if relay else "no_relay_judged"
+    texts = [field_error("settings", code, to=relay.removeprefix("the relay "))]
+    destination = await _worker_destination(settings)
+    if destination and relay != ("" if destination.stand_in else destination.to):
+        texts.append(field_error("settings", "settings_differ", to=translate(destination.to)))
+    return texts
 
 
 async def _worker_destination(settings: LoaSettings) -> Destination | None:
-    """Where mail goes, in the words of the worker that sends it; None where no bus answers."""
+    """The destination of mail as its worker has published it; None without a bus."""
     ready = None if settings.nats_url else await instance.find_running(settings)
     if not (url := settings.nats_url or (ready.nats_url if ready else "")):
         return None
@@ -96,7 +95,7 @@ async def examine_mail(to: str, server: tuple[str, int] | None) -> list[Finding]
 
 
 def _parse_server(text: str) -> tuple[str, int] | None:
-    """Raises Invalid for a port that is none."""
+    """Parse HOST or HOST:PORT. Raises Invalid for a port that is no number."""
     host, _, port = text.partition(":")
     if port and not port.isdecimal():
         raise Invalid(field_error("resolver", "no_host_and_port", value=text))

@@ -1,4 +1,4 @@
-"""`loa import`: reading the feeds of units that send nothing themselves."""
+"""`loa import`: import items from the feeds of units that send nothing themselves."""
 
 import asyncio
 import time
@@ -47,7 +47,7 @@ _OPTION_NAMES = {
     "every_min": "--every",
     "most": "--most",
 }
-"""What a setting of a feed is called on the command line."""
+"""The options that set a feed's fields."""
 _COLUMNS = (
     *("unit", "feed", "id", "topic", "read (UTC)", "next (UTC)"),
     *("what came of it", "held", "refused"),
@@ -98,25 +98,17 @@ def add(
         if wrong := settings_error(unit, feed, load_vocabulary(read_settings(LoaSettings))):
             raise Invalid(wrong)
     run_on_bus(lambda bus: _follow_feed(bus, unit, feed, replace))
-    _print_feed(unit, feed)
-
-
-def _print_feed(unit: str, feed: Feed) -> None:
-    """What was set, and what lies there now."""
     _print_added(unit, feed)
-    with explain_errors():
-        _print_first_look(unit, feed, asyncio.run(_run_trial(feed)))
 
 
 @contextmanager
 def _with_option_names() -> Iterator[None]:
-    """Errors name what was typed, not what a feed's settings are called inside."""
+    """Name the options in errors, instead of the fields of a feed."""
     try:
         yield
-    except ValidationError as wrong:
-        raise Invalid(*map(_with_option_name, explain(wrong))) from None
-    except Invalid as wrong:
-        raise Invalid(*map(_with_option_name, wrong.errors)) from None
+    except (ValidationError, Invalid) as wrong:
+        errors = wrong.errors if isinstance(wrong, Invalid) else explain(wrong)
+        raise Invalid(*map(_with_option_name, errors)) from None
 
 
 def _with_option_name(error: FieldError) -> FieldError:
@@ -125,14 +117,14 @@ def _with_option_name(error: FieldError) -> FieldError:
 
 
 async def _run_trial(feed: Feed) -> DryRun:
-    """What lies there now, without consequences."""
+    """Read the feed now, without consequences."""
     settings = read_settings(LoaSettings)
-    ask = imports.open_fetcher(read_settings(ImportSettings), settings.public_url)
-    return await dry_run(ask, feed, load_vocabulary(settings), datetime.now(UTC))
+    fetcher = imports.open_fetcher(read_settings(ImportSettings), settings.public_url)
+    return await dry_run(fetcher, feed, load_vocabulary(settings), datetime.now(UTC))
 
 
 async def _follow_feed(bus: Bus, unit: str, feed: Feed, replace: bool) -> None:
-    """Other settings make another reading of what lies there: nothing of the last one counts."""
+    """Add or replace a feed, and forget its state: other settings need another reading."""
     await open_registry(bus).add_feed(unit, feed, replace=replace)
     await FeedStateStore(bus).forget(unit, feed)
 
@@ -154,16 +146,15 @@ def remove(unit: Unit, url: Url) -> None:
 def status(as_json: Json = False) -> None:
     """Every feed: when it was read, what came of it, what is held, what is refused and why."""
 
-    async def look(bus: Bus) -> list[dict[str, Any]]:
+    async def load(bus: Bus) -> list[dict[str, Any]]:
         states = await FeedStateStore(bus).read_all()
-        members = await open_registry(bus).registered_units()
-        pairs = [(one.unit, feed) for one in members for feed in one.registration.feeds]
         return [
-            feed_facts(unit, feed, states.get(state_key(unit, feed), FeedState()))
-            for unit, feed in pairs
+            feed_facts(one.unit, feed, states.get(state_key(one.unit, feed), FeedState()))
+            for one in await open_registry(bus).registered_units()
+            for feed in one.registration.feeds
         ]
 
-    feeds = run_on_bus(look)
+    feeds = run_on_bus(load)
     print_answer(feeds, as_json, lambda: print_status(feeds))
 
 
@@ -173,13 +164,14 @@ def now(unit: Unit, url: Alone = "", release: Held = False, as_json: Json = Fals
 
     async def visit(bus: Bus) -> list[dict[str, Any]]:
         settings = read_settings(LoaSettings)
-        work = imports.open_importer(bus, load_vocabulary(settings), time.time, settings.public_url)
-        answers = []
-        for member, feed in await _followed_feeds(bus, unit, url):
-            _require_readable_now(feed, (await work.states.get(unit, feed)).value)
-            state = await work.visit(member, feed, ManualVisit(release))
-            answers.append(feed_facts(unit, feed, state or FeedState()))
-        return answers
+        vocabulary = load_vocabulary(settings)
+        importer = imports.open_importer(bus, vocabulary, time.time, settings.public_url)
+        facts = []
+        for registered, feed in await _followed_feeds(bus, unit, url):
+            _require_readable_now(feed, (await importer.states.get(unit, feed)).value)
+            state = await importer.visit(registered, feed, ManualVisit(release))
+            facts.append(feed_facts(unit, feed, state or FeedState()))
+        return facts
 
     feeds = run_on_bus(visit)
     print_answer(feeds, as_json, lambda: print_status(feeds))
@@ -198,14 +190,14 @@ def check(url: Url, as_json: Json = False) -> None:
         raise typer.Exit(EXIT_INVALID)
 
 
-def _first_day(said: str) -> datetime:
+def _first_day(text: str) -> datetime:
     """The start of a day in Vietnam, or two days ago. Raises Invalid."""
-    if not said:
+    if not text:
         return datetime.now(UTC) - LOOK_BACK
     try:
-        day = datetime.strptime(said, "%Y-%m-%d").replace(tzinfo=VIETNAM)
+        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=VIETNAM)
     except ValueError:
-        raise _import_error("since", "not_a_day", value=printable(said)) from None
+        raise _import_error("since", "not_a_day", value=printable(text)) from None
     return day.astimezone(UTC)
 
 
@@ -218,14 +210,14 @@ def _require_readable_now(feed: Feed, state: FeedState) -> None:
 
 async def _followed_feeds(bus: Bus, unit: str, url: str) -> list[tuple[RegisteredUnit, Feed]]:
     """The feeds of a unit, or the one at *url*. Raises Invalid for none."""
-    found = await open_registry(bus).find(unit)
-    if not found or not found.feeds:
+    registration = await open_registry(bus).find(unit)
+    if not registration or not registration.feeds:
         raise _import_error("unit", "nothing_followed", unit=printable(unit))
     wanted = Feed(url=url, topic="any").feed_id if url else ""
-    feeds = [one for one in found.feeds if not url or one.feed_id == wanted]
+    feeds = [feed for feed in registration.feeds if not url or feed.feed_id == wanted]
     if not feeds:
         raise _import_error("url", "not_followed", url=printable(url))
-    return [(RegisteredUnit(unit, found), one) for one in feeds]
+    return [(RegisteredUnit(unit, registration), feed) for feed in feeds]
 
 
 def _import_error(field: str, code: str, **values: object) -> Invalid:
@@ -233,7 +225,7 @@ def _import_error(field: str, code: str, **values: object) -> Invalid:
 
 
 def feed_facts(unit: str, feed: Feed, state: FeedState) -> dict[str, Any]:
-    """One feed as JSON has it."""
+    """One feed with its state, for JSON and tables."""
     return {
         "unit": unit,
         "feed_id": feed.feed_id,
@@ -259,54 +251,52 @@ def _iso_time(seconds: float) -> str | None:
     return utc_time(seconds).isoformat() if seconds else None
 
 
-def print_status(found: Sequence[dict[str, Any]]) -> None:
-    """A line for each feed, then what has to be looked at."""
-    print_table(_COLUMNS, [_feed_row(one) for one in found])
-    for one in found:
-        _print_trouble(one)
-        _print_waiting(one)
-        for twin in one["duplicates"]:
-            typer.echo(f"{one['unit']}: set aside as {twin['of']}: {_title_and_address(twin)}")
-        for refused in one["refused"]:
-            _print_entry_errors(
-                f"{one['unit']}: refused: {_title_and_address(refused)}", refused["errors"]
-            )
+def print_status(feeds: Sequence[dict[str, Any]]) -> None:
+    """Print a table of feeds, then the problems of each."""
+    print_table(_COLUMNS, [_feed_row(feed) for feed in feeds])
+    for feed in feeds:
+        unit = feed["unit"]
+        _print_trouble(feed)
+        _print_waiting(feed)
+        for item in feed["duplicates"]:
+            typer.echo(f"{unit}: set aside as {item['of']}: {_title_and_address(item)}")
+        for item in feed["refused"]:
+            _print_entry_errors(f"{unit}: refused: {_title_and_address(item)}", item["errors"])
 
 
-def _print_trouble(one: dict[str, Any]) -> None:
+def _print_trouble(feed: dict[str, Any]) -> None:
     """Print the warnings about a feed, and the addresses of better ones."""
-    unit, url = one["unit"], one["url"]
-    if one["moved_to"]:
-        typer.echo(f"{unit}: {url} has moved to {one['moved_to']}")
-    if one["trouble"]:
-        _print_entry_errors(f"{unit}: {url}", [one["trouble"]])
-    _print_feeds(one["feeds"])
+    unit, url = feed["unit"], feed["url"]
+    if feed["moved_to"]:
+        typer.echo(f"{unit}: {url} has moved to {feed['moved_to']}")
+    if feed["trouble"]:
+        _print_entry_errors(f"{unit}: {url}", [feed["trouble"]])
+    _print_feeds(feed["feeds"])
 
 
-def _print_waiting(one: dict[str, Any]) -> None:
-    """Items that wait for an operator, or for the end of their day."""
-    unit, held = one["unit"], one["held"]
+def _print_waiting(feed: dict[str, Any]) -> None:
+    """Print the items that wait for an operator, or for the end of their day."""
+    unit, held = feed["unit"], feed["held"]
     for title in held:
         typer.echo(f"{unit}: held: {visible(title)}")
     if held:
-        more = one["counts"].get("held", 0) - len(held)
-        said = {"unit": unit, "typed": quote(one["url"])}
-        held_all = get_text("import", "held_all", held=len(held), **said)
-        _print_bilingual(
-            unit, get_text("import", "held_more", more=more, **said) if more > 0 else held_all
-        )
-    for item in one["restless"]:
-        said = {"until": _short_time(item["until"]), "what": _title_and_address(item)}
-        _print_bilingual(unit, get_text("import", "restless", **said))
+        more = feed["counts"].get("held", 0) - len(held)
+        counts = {"more": more} if more > 0 else {"held": len(held)}
+        code = "held_more" if more > 0 else "held_all"
+        text = get_text("import", code, unit=unit, typed=quote(feed["url"]), **counts)
+        _print_bilingual(unit, text)
+    for item in feed["restless"]:
+        values = {"until": _short_time(item["until"]), "what": _title_and_address(item)}
+        _print_bilingual(unit, get_text("import", "restless", **values))
 
 
-def _print_bilingual(about: str, said: Bilingual) -> None:
-    for text in said:
+def _print_bilingual(about: str, texts: Bilingual) -> None:
+    for text in texts:
         typer.echo(f"{about}: {text}" if about else text)
 
 
 def _print_feeds(urls: Iterable[str]) -> None:
-    """The feeds that a page names, and how to go on with each."""
+    """Print the feeds that a page names, and how to go on with each."""
     for url in map(visible, urls):
         _print_bilingual("", get_text("import", "page_names", url=url, typed=quote(url)))
 
@@ -316,16 +306,16 @@ def _title_and_address(item: dict[str, str]) -> str:
     return "\n  ".join(visible(text) for text in (item["title"], item["url"]) if text)
 
 
-def _feed_row(one: dict[str, Any]) -> Sequence[object]:
-    came = " ".join(f"{name} {count}" for name, count in sorted(one["counts"].items()))
-    after = "stopped" if one["stopped"] else _short_time(one["next"])
-    held, refused = one["counts"].get("held", 0), len(one["refused"])
-    feed = (one["unit"], one["url"], one["feed_id"], one["topic"])
-    return (*feed, _short_time(one["read"]), after, came, held, refused)
+def _feed_row(feed: dict[str, Any]) -> Sequence[object]:
+    counts = " ".join(f"{name} {count}" for name, count in sorted(feed["counts"].items()))
+    next_visit = "stopped" if feed["stopped"] else _short_time(feed["next"])
+    held, refused = feed["counts"].get("held", 0), len(feed["refused"])
+    identity = (feed["unit"], feed["url"], feed["feed_id"], feed["topic"])
+    return (*identity, _short_time(feed["read"]), next_visit, counts, held, refused)
 
 
-def _short_time(written: str | None) -> str:
-    return f"{datetime.fromisoformat(written):{TIME_FORMAT}}" if written else ""
+def _short_time(iso: str | None) -> str:
+    return f"{datetime.fromisoformat(iso):{TIME_FORMAT}}" if iso else ""
 
 
 def _print_entry_errors(about: str, errors: Sequence[dict[str, str]]) -> None:
@@ -336,7 +326,7 @@ def _print_entry_errors(about: str, errors: Sequence[dict[str, str]]) -> None:
 
 
 def _print_added(unit: str, feed: Feed) -> None:
-    """All settings of a feed, with defaults for those not given."""
+    """Print all settings of a feed, defaults included, and a first reading."""
     older = "older ones, too, for the portal alone" if feed.backfill else "older ones are left"
     typer.echo(
         f"{unit}: {feed.url}\n"
@@ -345,15 +335,14 @@ def _print_added(unit: str, feed: Feed) -> None:
         f"  every {feed.every_min} min; more than {feed.most} at once are held\n"
         f"  items since {feed.since:%Y-%m-%d %H:%M} UTC; {older}"
     )
-
-
-def _print_first_look(unit: str, feed: Feed, trial: DryRun) -> None:
-    """What lies there now; trouble goes to stderr, and the feed stays."""
+    with explain_errors():
+        trial = asyncio.run(_run_trial(feed))
     if not trial.trouble:
         _print_summary(trial)
         return
-    said = {"unit": unit, "url": feed.url, "typed": quote(feed.url)}
-    print_errors([trial.trouble, get_text("import", "added_unread", **said).as_field_error("url")])
+    values = {"unit": unit, "url": feed.url, "typed": quote(feed.url)}
+    unread = get_text("import", "added_unread", **values).as_field_error("url")
+    print_errors([trial.trouble, unread])
     _print_feeds(trial.feeds)
 
 

@@ -1,4 +1,4 @@
-"""Questions and orders about content items: `loa trace`, `loa withdraw`, `loa opinions`."""
+"""Commands about content items: `loa trace`, `loa withdraw`, `loa opinions`."""
 
 import time
 import uuid
@@ -61,7 +61,7 @@ By = Annotated[
         help="Who; no public page and no unit's answer shows it. Else $USER, if there is one.",
     ),
 ]
-_ALWAYS_SHOWN = ("expected", "delivered", "missing")
+_ALWAYS_SHOWN = ("expected", "delivered", "missing", "complete")
 
 
 def trace(item: ItemOrCase, reader: Reader = "", as_json: Json = False) -> None:
@@ -85,25 +85,24 @@ class TraceAnswer(NamedTuple):
 
     @property
     def address(self) -> str:
-        """Where readers find it; empty when the portal never had it, and will not."""
-        known = (self.trace.channels, *self.trace.earlier.values())
-        portal = [one[ChannelName.PORTAL] for one in known if ChannelName.PORTAL in one]
-        there = any(one.expected or not one.complete for one in portal)
-        return item_address(self.trace.content_id) if there else ""
+        """The item's address on the portal; empty if the portal never had it, and never will."""
+        revisions = (self.trace.channels, *self.trace.earlier.values())
+        counts = [channels.get(ChannelName.PORTAL) for channels in revisions]
+        has_page = any(count and (count.expected or not count.complete) for count in counts)
+        return item_address(self.trace.content_id) if has_page else ""
 
     @property
     def address_state(self) -> str:
-        """How that address answers, where it is not simply with the item."""
+        """The text code for an address that does not show the item now."""
         portal = self.trace.channels.get(ChannelName.PORTAL)
-        done = portal is None or portal.complete
+        is_complete = portal is None or portal.complete
         if self.trace.state == "withdrawn":
-            return "place_gone" if done else "place_goes"
-        return "" if done or self.trace.earlier else "place_to_be"
+            return "place_gone" if is_complete else "place_goes"
+        return "" if is_complete or self.trace.earlier else "place_to_be"
 
     def to_json(self) -> dict[str, object]:
-        """The trace, with the address and the waits if there are any."""
-        more = {"address": self.address, "waits": self.waits}
-        return self.trace.model_dump(mode="json") | {k: v for k, v in more.items() if v}
+        optional = {"address": self.address, "waits": self.waits}
+        return self.trace.model_dump(mode="json") | {k: v for k, v in optional.items() if v}
 
     def print(self) -> None:
         print_trace(self.trace)
@@ -125,56 +124,46 @@ async def _find_trace(content_id: str, bus: Bus) -> TraceAnswer | None:
 
 
 def print_trace(trace: Trace) -> None:
-    known = f", revision {trace.revision}" if trace.revision else ""
-    typer.echo(f"{trace.content_id}{known}: {trace.state}")
+    revision = f", revision {trace.revision}" if trace.revision else ""
+    typer.echo(f"{trace.content_id}{revision}: {trace.state}")
     rows = [
-        (revision, name, one)
-        for revision, channels in ((trace.revision, trace.channels), *trace.earlier.items())
-        for name, one in channels.items()
+        (number or "", channel, dict(counts))
+        for number, channels in ((trace.revision, trace.channels), *trace.earlier.items())
+        for channel, counts in channels.items()
     ]
-    shown = [
-        field
-        for field in StatusCounts.model_fields
-        if field != "complete"
-        and (field in _ALWAYS_SHOWN or any(getattr(one, field) for *_, one in rows))
+    columns = [
+        name
+        for name in StatusCounts.model_fields
+        if name in _ALWAYS_SHOWN or any(counts[name] for *_, counts in rows)
     ]
-    print_table(
-        ("revision", "channel", *shown, "complete"),
-        [
-            (revision or "", name, *(getattr(one, field) for field in shown), one.complete)
-            for revision, name, one in rows
-        ],
-    )
-    print_table(
-        ("when (UTC)", "what", "channel", "detail"),
-        [line for one in trace.timeline for line in _timeline_rows(one)],
-    )
+    counts_rows = [(*row, *map(counts.get, columns)) for *row, counts in rows]
+    print_table(("revision", "channel", *columns), counts_rows)
+    timeline = [row for entry in trace.timeline for row in _timeline_rows(entry)]
+    print_table(("when (UTC)", "what", "channel", "detail"), timeline)
 
 
-def _timeline_rows(one: TimelineEntry) -> Iterator[tuple[str, str, str, str]]:
-    """A moment as the timeline's table has it: who did it, and why in both languages."""
-    by = f", by {one.by}" if one.by else ""
-    yield f"{one.at:{TIME_FORMAT}}", one.event, one.channel or "", one.detail + by
-    for wrong in one.errors:
-        about = "" if wrong.field == WHOLE_EVENT else f"{wrong.field}: "
-        for said in (wrong.message, wrong.message_vi):
-            if said not in one.detail:
-                yield "", "", "", about + said
+def _timeline_rows(entry: TimelineEntry) -> Iterator[tuple[str, str, str, str]]:
+    """The table rows of an entry, with its errors in both languages."""
+    by = f", by {entry.by}" if entry.by else ""
+    yield f"{entry.at:{TIME_FORMAT}}", entry.event, entry.channel or "", entry.detail + by
+    for error in entry.errors:
+        prefix = "" if error.field == WHOLE_EVENT else f"{error.field}: "
+        for text in (error.message, error.message_vi):
+            if text not in entry.detail:
+                yield "", "", "", prefix + text
 
 
 async def _find_reader_trace(content_id: str, address: str, bus: Bus) -> ReaderTrace:
     """The outcome of an item for one reader. Raises Invalid, BusError or LedgerError."""
     if keys.is_personal(content_id) or keys.is_digest(content_id):
         raise Invalid(field_error("reader", "reader_of_items", value=content_id))
-    item = await ItemRepository(bus).item(content_id)
-    if item is None:
-        raise Invalid(field_error("content_id", "item_unknown", value=content_id))
-    clean = normalized_address(address, "reader")
-    reader = await (await open_subscribers(bus)).find_by_address(clean)
-    if reader is None:
+    item = await ItemRepository(bus).require_item(content_id)
+    address = normalized_address(address, "reader")
+    subscriber = await (await open_subscribers(bus)).find_by_address(address)
+    if subscriber is None:
         raise Invalid(field_error("reader", "reader_unknown"))
-    trace = await ReaderTracer(bus, reader, datetime.now(UTC)).trace(content_id, item)
-    suppression = await (await open_suppressions(bus)).find_active(EMAIL, clean)
+    trace = await ReaderTracer(bus, subscriber, datetime.now(UTC)).trace(content_id, item)
+    suppression = await (await open_suppressions(bus)).find_active(EMAIL, address)
     return trace.model_copy(update={"suppressed": suppression})
 
 
@@ -189,9 +178,9 @@ def _print_mails(content_id: str, trace: ReaderTrace) -> None:
 
 
 def _mail_cells(mail: MailTrace) -> Sequence[object]:
-    place, due = mail.digest or "a mail of its own", f"{mail.due:{TIME_FORMAT}}" if mail.due else ""
-    attempts = mail.attempts or ""
-    return mail.revision, place, mail.status, attempts, mail.reason, due, mail.came_back
+    carrier, due = mail.digest or "a mail of its own", mail.due and f"{mail.due:{TIME_FORMAT}}"
+    attempts = (mail.attempts or "", mail.reason, due or "", mail.came_back)
+    return (mail.revision, carrier, mail.status, *attempts)
 
 
 def withdraw(
@@ -229,49 +218,46 @@ class WithdrawalAnswer(NamedTuple):
 
 
 class WithdrawalText(NamedTuple):
-    """What the public reads of a withdrawal: why, and a title in place of the item's own."""
+    """The public text of a withdrawal: the reason, and a title in place of the item's own."""
 
     reason: str
     title: str = ""
 
 
 async def order_withdrawal(
-    bus: Bus, content_id: str, wording: WithdrawalText, by: str = ""
+    bus: Bus, content_id: str, text: WithdrawalText, by: str = ""
 ) -> WithdrawalAnswer:
     """Order an item's withdrawal, unless that is done. Raises Invalid, BusError."""
-    who = reviewer("by", by) if by else ""
-    register = ItemRepository(bus)
-    item = await register.item(content_id)
-    if item is None:
-        raise Invalid(field_error("content_id", "item_unknown", value=content_id))
-    if existing := await _existing_withdrawal(register, content_id, item):
+    by = reviewer("by", by) if by else ""
+    repository = ItemRepository(bus)
+    item = await repository.require_item(content_id)
+    if existing := await _existing_withdrawal(repository, content_id, item):
         return existing
-    event = _withdrawal_event(content_id, item.unit, wording, who)
-    words = load_vocabulary(read_settings(LoaSettings))
-    answer = await Publisher(bus, item.unit, vocabulary=words).publish(event)
+    event = _withdrawal_event(content_id, item.unit, text, by)
+    vocabulary = load_vocabulary(read_settings(LoaSettings))
+    answer = await Publisher(bus, item.unit, vocabulary=vocabulary).publish(event)
     unseen = not items.is_visible(item, datetime.now(UTC))
     return WithdrawalAnswer(content_id, answer.event_id, unseen=unseen)
 
 
 async def _existing_withdrawal(
-    register: ItemRepository, content_id: str, item: Item
+    repository: ItemRepository, content_id: str, item: Item
 ) -> WithdrawalAnswer | None:
     """The existing withdrawal; None while a text can still be seen or released."""
     if not item.barred or item.latest > item.barred:
         return None
-    shown = item.state == "withdrawn"
-    record = await register.position(content_id, item.revision if shown else item.barred)
-    at = item.released[item.revision] if shown else record.at if record else None
+    is_released = item.state == "withdrawn"
+    number = item.revision if is_released else item.barred
+    position = await repository.position(content_id, number)
+    at = item.released[number] if is_released else position.at if position else None
     if at is None:
         return None
-    why, who = (record.reason, record.submitter) if record else ("", None)
-    return WithdrawalAnswer(content_id, withdrawn_at=at, reason=why, by=who or "")
+    reason, by = (position.reason, position.submitter) if position else ("", None)
+    return WithdrawalAnswer(content_id, withdrawn_at=at, reason=reason, by=by or "")
 
 
-def _withdrawal_event(
-    content_id: str, unit: str, wording: WithdrawalText, by: str = ""
-) -> CloudEvent:
-    words = {name: text for name, text in wording._asdict().items() if text}
+def _withdrawal_event(content_id: str, unit: str, text: WithdrawalText, by: str) -> CloudEvent:
+    texts = {name: value for name, value in text._asdict().items() if value}
     return CloudEvent(
         specversion="1.0",
         id=f"{content_id}.withdrawn.{uuid.uuid4().hex}",
@@ -279,7 +265,7 @@ def _withdrawal_event(
         type=events.WITHDRAWN,
         subject=content_id,
         time=datetime.now(UTC),
-        data={"content_id": content_id, **words},
+        data={"content_id": content_id, **texts},
         extensions={events.SUBMITTER: by} if by else {},
     )
 
@@ -289,18 +275,14 @@ def opinions(
     as_json: Json = False,
 ) -> None:
     """How many readers are satisfied with an item, or not, by the channel they read it on."""
-    counts = run_on_bus(lambda bus: _requested_counts(bus, content_id))
+
+    async def count(bus: Bus) -> list[ReactionCounts]:
+        counts = await count_reactions(bus, content_id)
+        if content_id and not counts:
+            await ItemRepository(bus).require_item(content_id)
+        return counts
+
+    counts = run_on_bus(count)
     columns = ("item", "channel", "satisfied", "neutral", "dissatisfied")
-    rows = (
-        (one.content_id, one.channel.value, one.satisfied, one.neutral, one.dissatisfied)
-        for one in counts
-    )
+    rows = [list(dict(one).values()) for one in counts]
     print_answer(counts, as_json, lambda: print_table(columns, rows))
-
-
-async def _requested_counts(bus: Bus, content_id: str) -> list[ReactionCounts]:
-    """The counts of reactions. Raises Invalid for an unknown item."""
-    found = await count_reactions(bus, content_id)
-    if content_id and not found and await ItemRepository(bus).item(content_id) is None:
-        raise Invalid(field_error("content_id", "item_unknown", value=content_id))
-    return found

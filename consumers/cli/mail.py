@@ -1,13 +1,13 @@
 """`loa mail`: previews of mails, suppressed addresses, and stops after too many bounces."""
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import BaseModel
 
 from channels.email.render.build import MailContext
 from channels.email.render.preview import (
@@ -75,7 +75,6 @@ Out = Annotated[
 Address = Annotated[str, typer.Argument(help="A mail address.")]
 By = Annotated[str, typer.Option(help="Who decides it.")]
 _EMAIL = ChannelName.EMAIL
-_EVERYBODY, _ONE_READER = "everybody", "reader"
 _STOP_COLUMNS = (
     *("publication", "state", "judged (UTC)", "decided"),
     *("mails", "failed", "%", "by", "codes"),
@@ -84,10 +83,7 @@ MailFacts = dict[str, Any]
 
 
 def _mail_facts(mails: Mapping[str, Preview], out: Path | None, stem: str) -> list[MailFacts]:
-    """What each kind of mail says, and the files written of it: none without a folder *out*.
-
-    The folder is made where it is missing.
-    """
+    """The text of each kind of mail, and its files: none without a folder *out*."""
     if out:
         out.mkdir(parents=True, exist_ok=True)
     return [
@@ -103,7 +99,7 @@ def _mail_facts(mails: Mapping[str, Preview], out: Path | None, stem: str) -> li
 
 
 def _write_files(mail: Preview, stem: Path) -> Mapping[str, str]:
-    """Kind → file, once they are written."""
+    """Write the files of a mail; return them by kind."""
     parts = {"html": mail.html.encode(), "txt": mail.text.encode(), "eml": mail.eml}
     for kind, part in parts.items():
         Path(f"{stem}.{kind}").write_bytes(part)
@@ -111,7 +107,7 @@ def _write_files(mail: Preview, stem: Path) -> Mapping[str, str]:
 
 
 def _print_mails(mails: list[MailFacts]) -> None:
-    """The files of each; where none were written its text, and how to get some."""
+    """Print the files of each mail; without files its text, and how to get some."""
     for mail in mails:
         typer.echo(f"{mail['reader']}: {mail['subject']}\n  {mail['from']}")
         for file in mail["files"].values():
@@ -122,32 +118,32 @@ def _print_mails(mails: list[MailFacts]) -> None:
         print_errors([field_error("out", "text_alone")])
 
 
-def _show_digest(whose: str, house: MailContext, out: Path | None, *, as_json: bool) -> None:
-    """Show or write the mail of a rhythm's next digest, or of a reader's own."""
+def _show_digest(wanted: str, out: Path | None, *, as_json: bool) -> None:
+    """Show or write the mail of the next digest of a frequency, or of a subscriber."""
 
     async def find(bus: Bus) -> tuple[Digest, int]:
-        forecast = DigestForecaster(bus, Ledger(bus), await digest_calendar(bus), time.time)
-        if whose in FREQUENCIES:
-            return await forecast.with_all_items(whose)
-        return await forecast.for_subscriber(await _find_subscriber(bus, whose))
+        forecaster = DigestForecaster(bus, Ledger(bus), await digest_calendar(bus), time.time)
+        if wanted in FREQUENCIES:
+            return await forecaster.with_all_items(wanted)
+        return await forecaster.for_subscriber(await _find_subscriber(bus, wanted))
 
     digest, picks = run_on_bus(find)
-    kind = _EVERYBODY if whose in FREQUENCIES else _ONE_READER
+    reader = "everybody" if wanted in FREQUENCIES else "reader"
     with explain_errors():
-        mails = _mail_facts({kind: digest_preview(digest, house, picks)}, out, digest.key)
+        preview = digest_preview(digest, mail_context(), picks)
+        mails = _mail_facts({reader: preview}, out, digest.key)
     answer = _digest_facts(digest, picks) | {"mails": mails}
     print_answer(answer, as_json, lambda: _print_mails(mails))
 
 
-async def _find_subscriber(bus: Bus, whose: str) -> Subscriber:
+async def _find_subscriber(bus: Bus, wanted: str) -> Subscriber:
     """Find a subscriber by address or id. Raises Invalid if there is none."""
-    people = await open_subscribers(bus)
-    finding = (
-        people.find_by_address(normalized_address(whose))
-        if "@" in whose
-        else people.find_by_id(whose)
-    )
-    if (subscriber := await finding) is None:
+    store = await open_subscribers(bus)
+    if "@" in wanted:
+        subscriber = await store.find_by_address(normalized_address(wanted))
+    else:
+        subscriber = await store.find_by_id(wanted)
+    if subscriber is None:
         raise Invalid(field_error("digest", "digest_of_nobody"))
     return subscriber
 
@@ -190,37 +186,33 @@ def preview(
     if bool(content_id) == bool(digest):
         fail(field_error("content_id", "item_or_digest"))
     if digest:
-        _show_digest(digest, mail_context(), out, as_json=as_json)
+        _show_digest(digest, out, as_json=as_json)
     else:
         _show_item(content_id, revision, out, as_json=as_json)
 
 
 def _show_item(content_id: str, revision: int | None, out: Path | None, *, as_json: bool) -> None:
-    """An item's mails."""
+    """Show or write an item's mails."""
     at = datetime.now(UTC)
     found = run_on_bus(lambda bus: PublicationFinder(bus, at).find(content_id, revision))
     with explain_errors():
-        drawn = publication_previews(
+        previews = publication_previews(
             found.publication,
             mail_context(),
             has_earlier=found.has_earlier_revision,
             digest=found.previous_digest,
         )
-        mails = _mail_facts(drawn, out, found.publication.key)
+        mails = _mail_facts(previews, out, found.publication.key)
     if not as_json and _EMAIL not in found.publication.channels:
         print_errors([field_error("channels", "not_by_mail", value=found.publication.key)])
     print_answer(_item_facts(found) | {"mails": mails}, as_json, lambda: _print_mails(mails))
 
 
 def mail_context() -> MailContext:
-    """What all mails of this Loa share, but for the key that signs real links."""
+    """The mail context of this Loa, with a signer that makes no real links."""
     settings = read_settings(LoaSettings)
-    return MailContext(
-        read_settings(EmailSettings),
-        public_url(settings),
-        PREVIEW_SIGNER,
-        load_vocabulary(settings),
-    )
+    email, vocabulary = read_settings(EmailSettings), load_vocabulary(settings)
+    return MailContext(email, public_url(settings), PREVIEW_SIGNER, vocabulary)
 
 
 def _item_facts(found: PreviewedPublication) -> dict[str, Any]:
@@ -231,13 +223,6 @@ def _item_facts(found: PreviewedPublication) -> dict[str, Any]:
         "state": found.state,
         "by_mail": _EMAIL in publication.channels,
     }
-
-
-class SuppressionReport(BaseModel):
-    """The answer of `list`: how many addresses, for each reason."""
-
-    suppressed: int
-    reasons: dict[str, int]
 
 
 def _parse_address(written: str) -> str:
@@ -252,25 +237,24 @@ def _parse_address(written: str) -> str:
 def list_reasons(as_json: Json = False) -> None:
     """How many addresses are left alone, by reason. They can't be listed: only hashes are kept."""
 
-    async def look(bus: Bus) -> SuppressionReport:
-        reasons = await (await open_suppressions(bus)).count_by_reason(_EMAIL)
-        return SuppressionReport(
-            suppressed=sum(reasons.values()), reasons=dict(sorted(reasons.items()))
-        )
+    async def count(bus: Bus) -> Counter[str]:
+        return await (await open_suppressions(bus)).count_by_reason(_EMAIL)
 
-    found = run_on_bus(look)
-    rows = [*found.reasons.items(), ("all", found.suppressed)]
-    print_answer(found, as_json, lambda: print_table(("reason", "addresses"), rows))
+    counts = run_on_bus(count)
+    reasons = dict(sorted(counts.items()))
+    answer = {"suppressed": counts.total(), "reasons": reasons}
+    rows = [*reasons.items(), ("all", counts.total())]
+    print_answer(answer, as_json, lambda: print_table(("reason", "addresses"), rows))
 
 
 @suppressed.command()
 def show(address: Address, as_json: Json = False) -> None:
     """Why an address is left alone, since when and until when."""
 
-    async def look(bus: Bus) -> Suppression | None:
+    async def find(bus: Bus) -> Suppression | None:
         return await (await open_suppressions(bus)).find_active(_EMAIL, _parse_address(address))
 
-    found = run_on_bus(look)
+    found = run_on_bus(find)
     text = describe_suppression(found) if found else field_error("address", "not_suppressed")
     print_answer(found, as_json, lambda: print_field_texts(text))
 
@@ -285,9 +269,9 @@ def lift(address: Address, by: By) -> None:
 @brakes.command("list")
 def list_stops(as_json: Json = False) -> None:
     """List the bounce warnings, stops and releases of the last thirty days."""
-    found = run_on_bus(bounce_stops.load_stops)
-    rows = (_stop_cells(plan, stop) for plan, stop in found.plans.items())
-    print_answer(found, as_json, lambda: print_table(_STOP_COLUMNS, rows))
+    stops = run_on_bus(bounce_stops.load_stops)
+    rows = (_stop_cells(plan, stop) for plan, stop in stops.plans.items())
+    print_answer(stops, as_json, lambda: print_table(_STOP_COLUMNS, rows))
 
 
 def _stop_cells(plan: str, stop: BounceStop) -> Sequence[object]:

@@ -1,4 +1,4 @@
-"""How every command answers: results on stdout, trouble on stderr, an exit code for scripts."""
+"""Output of commands: results on stdout, errors on stderr, an exit code for scripts."""
 
 import asyncio
 import json
@@ -50,9 +50,8 @@ def run_on_any_bus(
         settings = read_settings(LoaSettings)
         async with instance.command_bus(settings, "loa-cli", patience_s) as (bus, own):
             if own:
-                print_errors(
-                    [field_error("bus", "no_loa_runs", folder=settings.data_dir.resolve())]
-                )
+                folder = settings.data_dir.resolve()
+                print_errors([field_error("bus", "no_loa_runs", folder=folder)])
             return await work(bus, own)
 
     with explain_errors():
@@ -61,7 +60,7 @@ def run_on_any_bus(
 
 @contextmanager
 def explain_errors() -> Iterator[None]:
-    """Say what is wrong by field and in both languages. Exit code 2: input, 3: the bus."""
+    """Print errors by field, in both languages. Exit code 2: input, 3: the bus."""
     try:
         yield
     except ContractError as wrong:
@@ -78,7 +77,6 @@ def explain_errors() -> Iterator[None]:
 
 
 def fail(*errors: FieldError, code: int = EXIT_INVALID) -> NoReturn:
-    """Print *errors* and exit."""
     print_errors(errors)
     raise typer.Exit(code) from None
 
@@ -101,14 +99,14 @@ def _to_json(value: object) -> object:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table for people. Nothing is cut, and what cells hold is shown as it is."""
-    screen = sys.stdout.isatty()
-    table = Table(box=SIMPLE if screen else None, pad_edge=False)
+    """Print a table for people, without cutting or interpreting its cells."""
+    is_terminal = sys.stdout.isatty()
+    table = Table(box=SIMPLE if is_terminal else None, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=not screen)
+        table.add_column(column, overflow="fold", no_wrap=not is_terminal)
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
-    Console(width=None if screen else _PLAIN_WIDTH).print(table)
+    Console(width=None if is_terminal else _PLAIN_WIDTH).print(table)
 
 
 def visible(text: str, kept: str = "") -> str:
@@ -117,18 +115,18 @@ def visible(text: str, kept: str = "") -> str:
 
 
 def item_address(content_id: str) -> str:
-    """The item's address on the portal, as far as this machine knows it."""
+    """The item's address on the portal, as this machine knows it."""
     return instance.public_url(read_settings(LoaSettings)) + item_path(content_id)
 
 
 def print_address(code: str, address: str) -> None:
-    """Print an address and its state in both languages; the address ends the line."""
-    said = field_error("address", code)
-    print_bilingual(f"{said.message}: {address}", f"{said.message_vi}: {address}")
+    """Print an address after its state, in both languages."""
+    state = field_error("address", code)
+    print_bilingual(f"{state.message}: {address}", f"{state.message_vi}: {address}")
 
 
 def require_name(by: str) -> str:
-    """Who decides. Raises Invalid for no name."""
+    """The name of the person who decides. Raises Invalid for an empty one."""
     if not by.strip():
         raise Invalid(field_error("by", "who_required"))
     return by.strip()

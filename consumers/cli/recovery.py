@@ -70,12 +70,12 @@ def _progress_bars() -> Iterator[ReportProgress]:
     bars: dict[str, TaskID] = {}
     with Progress(*columns, console=console) as progress:
 
-        def tell(what: str, count: int, total: int) -> None:
-            if what not in bars:
-                bars[what] = progress.add_task(what, total=total or None)
-            progress.advance(bars[what], count)
+        def report(stage: str, count: int, total: int) -> None:
+            if stage not in bars:
+                bars[stage] = progress.add_task(stage, total=total or None)
+            progress.advance(bars[stage], count)
 
-        yield tell
+        yield report
 
 
 def save_backup(folder: Folder, as_json: Json = False) -> None:
@@ -83,7 +83,7 @@ def save_backup(folder: Folder, as_json: Json = False) -> None:
     manifest = run_on_bus(
         lambda bus: backup.save_backup(bus, folder, time.time), _BACKUP_BUS_TIMEOUT_S
     )
-    size = sum(one.size for one in manifest.streams)
+    size = sum(stream.size for stream in manifest.streams)
     answer = {"folder": str(folder), "began": manifest.began, "bytes": size}
     facts = {"streams": len(manifest.streams), "size": size, "began": format_utc(manifest.began)}
     text = field_error(str(folder), "backup_made", **facts, key=read_settings(LoaSettings).key_file)
@@ -113,7 +113,7 @@ def restore_backup(
 
 
 def _accept_new_key(as_json: bool) -> None:
-    """No Loa may run on another machine meanwhile: it would go on with the old key."""
+    """Accept the key here; a Loa on another machine would go on with the old key."""
     settings = read_settings(LoaSettings)
     path = settings.key_file
 
@@ -130,7 +130,7 @@ def _accept_new_key(as_json: bool) -> None:
 
 
 def _end_doubts(as_json: bool) -> None:
-    """Loa may run meanwhile."""
+    """End the doubts of a restore; Loa may run meanwhile."""
     were_active = run_on_bus(restore.end_doubts)
     text = field_error("doubt", "doubt_ended" if were_active else "no_doubt")
     print_answer({"ended": were_active}, as_json, lambda: print_field_texts(text))
@@ -145,9 +145,9 @@ def _restore_folder(folder: Path, moved: bool, new_key: bool, as_json: bool) -> 
         manifest = await restore.restore_backup(bus, folder, time.time, moved=moved)
         return manifest, await _key_errors(bus, path, new_key)
 
-    manifest, wrong = _run_on_idle_bus(work)
-    if wrong:
-        fail(*wrong)
+    manifest, errors = _run_on_idle_bus(work)
+    if errors:
+        fail(*errors)
     texts = [field_error(str(folder), "restored_now", began=format_utc(manifest.began))]
     if not moved:
         texts.append(field_error("doubt", "doubt_stands"))
@@ -156,14 +156,14 @@ def _restore_folder(folder: Path, moved: bool, new_key: bool, as_json: bool) -> 
 
 
 def _require_key_file(path: Path) -> None:
-    """Without its key, restored data is of little use. Raises Invalid, KeyFileBroken."""
+    """Check the key file before a restore, which needs it. Raises Invalid, KeyFileBroken."""
     if not path.exists():
         raise Invalid(field_error(KEY_FILE_FIELD, "key_first", value=path))
     KeyFile.open(path)
 
 
 async def _key_errors(bus: Bus, path: Path, new_key: bool) -> tuple[FieldError, ...]:
-    """What is wrong with the key, now that the bus can say whose data it holds."""
+    """The errors of the key file, now that the bus has its fingerprint."""
     if new_key:
         await replace_key(bus, path)
     try:
@@ -197,28 +197,25 @@ def rebuild_projections(what: What = None, as_json: Json = False) -> None:
         known = f"{_PORTAL}, {_DIRECTORY}"
         fail(field_error("what", "projection_unknown", value=unknown[0], known=known))
     settings = read_settings(LoaSettings)
-    made = run_on_bus(lambda bus: _rebuild_named(bus, names, settings))
-    print_answer(made, as_json, lambda: _print_counts(made))
 
+    async def work(bus: Bus) -> dict[str, dict[str, int]]:
+        counts: dict[str, dict[str, int]] = {}
+        if _DIRECTORY in names:
+            path = settings.data_dir / "directory.sqlite"
+            counts[_DIRECTORY] = {"people": await rebuild.rebuild_directory(bus, path)}
+        if _PORTAL in names:
+            counts[_PORTAL] = (await _rebuild_portal(bus, settings))._asdict()
+        return counts
 
-async def _rebuild_named(
-    bus: Bus, names: list[str], settings: LoaSettings
-) -> dict[str, dict[str, int]]:
-    """What was made, counted."""
-    made: dict[str, dict[str, int]] = {}
-    if _DIRECTORY in names:
-        path = settings.data_dir / "directory.sqlite"
-        made[_DIRECTORY] = {"people": await rebuild.rebuild_directory(bus, path)}
-    if _PORTAL in names:
-        made[_PORTAL] = (await _rebuild_portal(bus, settings))._asdict()
-    return made
+    rebuilt = run_on_bus(work)
+    print_answer(rebuilt, as_json, lambda: _print_counts(rebuilt))
 
 
 async def _rebuild_portal(bus: Bus, settings: LoaSettings) -> RebuildResult:
     files = await open_site_files(settings)
     try:
-        with _progress_bars() as tell:
-            return await rebuild.rebuild_portal(bus, settings.portal_dir, files, tell)
+        with _progress_bars() as report:
+            return await rebuild.rebuild_portal(bus, settings.portal_dir, files, report)
     except ChannelError as busy:
         raise Unavailable(field_error("portal", "portal_busy", detail=busy.reason)) from busy
 
@@ -232,6 +229,6 @@ async def open_site_files(settings: LoaSettings) -> SiteFiles:
     return SiteFiles(read_settings(PortalSettings).build_site(url, load_vocabulary(settings)))
 
 
-def _print_counts(made: dict[str, dict[str, int]]) -> None:
-    for name, facts in made.items():
-        typer.echo(f"{name}: " + ", ".join(f"{count} {what}" for what, count in facts.items()))
+def _print_counts(rebuilt: dict[str, dict[str, int]]) -> None:
+    for name, counts in rebuilt.items():
+        typer.echo(f"{name}: " + ", ".join(f"{count} {what}" for what, count in counts.items()))

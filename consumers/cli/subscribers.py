@@ -48,8 +48,9 @@ def import_file(file: File, as_json: Json = False) -> None:
 def _print_report(report: ImportReport) -> None:
     typer.echo(f"{report.added} added, {report.updated} updated, {report.unchanged} unchanged")
     for row in report.rejected:
-        where, vi_where = f"line {row.line}, {row.field}", f"dòng {row.line}, {row.field}"
-        print_bilingual(f"{where}: {row.message}", f"{vi_where}: {row.message_vi}", err=True)
+        en = f"line {row.line}, {row.field}: {row.message}"
+        vi = f"dòng {row.line}, {row.field}: {row.message_vi}"
+        print_bilingual(en, vi, err=True)
 
 
 @app.command()
@@ -59,13 +60,13 @@ def show(address: Address, as_json: Json = False) -> None:
     Exit code 2: the address is unknown.
     """
 
-    async def look(bus: Bus) -> tuple[Subscriber, Suppression | None]:
-        people = await open_subscribers(bus)
-        subscriber = await _require_subscriber(people, normalized_address(address))
+    async def load(bus: Bus) -> tuple[Subscriber, Suppression | None]:
+        store = await open_subscribers(bus)
+        subscriber = await _require_subscriber(store, normalized_address(address))
         suppressions = await open_suppressions(bus)
         return subscriber, await suppressions.find_active(ChannelName.EMAIL, subscriber.email)
 
-    subscriber, suppression = run_on_bus(look)
+    subscriber, suppression = run_on_bus(load)
     fields = subscriber.model_dump(mode="json", exclude_none=True)
     joined = ("; ".join(map(str, v)) if isinstance(v, list) else v for v in fields.values())
     rows = [*zip(fields, joined, strict=True), *_suppression_rows(suppression)]
@@ -88,28 +89,28 @@ def remove(address: Address, reason: Reason) -> None:
     """Erase a reader: record and address are purged, and every machine forgets within 10 s."""
 
     async def work(bus: Bus) -> None:
-        keys, why = await open_keys(bus), _check_reason(reason)
-        people = SubscriberStore.from_key_file(bus, keys)
-        clean = normalized_address(address)
-        if await people.purge_leftovers(clean):  # an earlier try was cut short
+        keys, checked_reason = await open_keys(bus), _check_reason(reason)
+        unsubscribe = UnsubscribeService.from_key_file(bus, keys)
+        email = normalized_address(address)
+        if await unsubscribe.store.purge_leftovers(email):  # an earlier try was cut short
             return
-        subscriber = await _require_subscriber(people, clean)
-        await UnsubscribeService.from_key_file(bus, keys).erase(subscriber, clean, reason=why)
+        subscriber = await _require_subscriber(unsubscribe.store, email)
+        await unsubscribe.erase(subscriber, email, reason=checked_reason)
 
     run_on_bus(work)
     typer.echo("removed")
 
 
-async def _require_subscriber(people: SubscriberStore, address: str) -> Subscriber:
+async def _require_subscriber(store: SubscriberStore, address: str) -> Subscriber:
     """The subscriber with *address*. Raises Invalid if there is none."""
-    if (subscriber := await people.find_by_address(address)) is None:
+    if (subscriber := await store.find_by_address(address)) is None:
         raise Invalid(field_error("address", "reader_unknown"))
     return subscriber
 
 
 def _check_reason(reason: str) -> str:
     """Clean a reason. Raises Invalid for an empty one, or one that may contain an address."""
-    said = reason.strip()
-    if not said or len(said) > _REASON_MAX or "@" in said:
+    text = reason.strip()
+    if not text or len(text) > _REASON_MAX or "@" in text:
         raise Invalid(field_error("reason", "erasure_reason", limit=_REASON_MAX))
-    return said
+    return text

@@ -1,4 +1,4 @@
-"""`loa units`: who may send, and with which key."""
+"""`loa units`: register units that may send, and manage their API keys."""
 
 import time
 from enum import StrEnum
@@ -77,13 +77,13 @@ def change_unit(
     notices: Annotated[NoticeChannels | None, typer.Option(help="As for `add`.")] = None,
 ) -> None:
     """Change what a unit may do; its keys stay. What it has sent already goes on as it was."""
-    said = {
-        "release": release.value if release else None,
+    options = {
+        "release": release and release.value,
         "urgent": urgent,
-        "notices": tuple(map(ChannelName, notices.split(","))) if notices else None,
+        "notices": notices and tuple(map(ChannelName, notices.split(","))),
     }
-    rules = {name: value for name, value in said.items() if value is not None}
-    now = run_on_bus(lambda bus: open_registry(bus).update(unit, **rules))
+    changes = {name: value for name, value in options.items() if value is not None}
+    now = run_on_bus(lambda bus: open_registry(bus).update(unit, **changes))
     typer.echo(f"{unit}: release {now.release}, urgent {now.urgent}, {','.join(now.notices)}")
 
 
@@ -103,10 +103,10 @@ def revoke(unit: Unit) -> None:
 @app.command("list")
 def list_units(as_json: Json = False) -> None:
     """Who may send."""
-    members = run_on_bus(lambda bus: open_registry(bus).registered_units())
+    units = run_on_bus(lambda bus: open_registry(bus).registered_units())
     columns = ("unit", "release", "urgent", "notices", "keys")
-    units = [(member.unit, member.registration) for member in members]
-    rows = [(u, r.release, r.urgent, ",".join(r.notices), len(r.keys)) for u, r in units]
+    pairs = [(unit.unit, unit.registration) for unit in units]
+    rows = [(u, r.release, r.urgent, ",".join(r.notices), len(r.keys)) for u, r in pairs]
     answer = [dict(zip(columns, row, strict=True)) for row in rows]
     print_answer(answer, as_json, lambda: print_table(columns, rows))
 

@@ -64,7 +64,7 @@ templates = typer.Typer(no_args_is_help=True, help="The templates of case notice
 suppressed = typer.Typer(no_args_is_help=True, help="Addresses on Zalo that are left alone.")
 app.add_typer(templates, name="templates")
 app.add_typer(suppressed, name="suppressed")
-Granting = Callable[[ChannelStores], Awaitable[None]]
+StoreGrant = Callable[[ChannelStores], Awaitable[None]]
 File = Annotated[str, typer.Argument(help="A token pair as JSON; - reads the input.")]
 _TOKEN_PATTERN = re.compile(r"[!-~]+")
 """Characters of a token; other characters come from pasting."""
@@ -72,18 +72,7 @@ _CONSENT_PROMPT = Path(__file__).with_name("consent.txt")
 Address = Annotated[str, typer.Argument(help="A phone number, or zalo:USER_ID.")]
 Decider = Annotated[str, typer.Option(help="Who decides it.")]
 Kind = Annotated[str, typer.Argument(help="A status code from 1 to 10, or apology.")]
-Order = Callable[[TemplateRegistry], Awaitable[RegisteredTemplates]]
-_KIND_COLUMNS = (
-    "kind",
-    "status",
-    "template",
-    "name",
-    "state",
-    "quality",
-    "tag",
-    "phone",
-    "user id",
-)
+RegistryRequest = Callable[[TemplateRegistry], Awaitable[RegisteredTemplates]]
 
 
 def _chosen_account() -> ZaloSettings:
@@ -97,17 +86,16 @@ def _chosen_account() -> ZaloSettings:
 
 
 async def _account_stores(bus: Bus, account: ZaloSettings) -> ChannelStores:
-    """Where the account's tokens lie. Raises Invalid for a key of other data."""
+    """The stores of the account's tokens. Raises Invalid for a key of other data."""
     return zalo.zalo_stores(bus, await open_keys(bus), account.app_id)
 
 
 def _print_kinds(kinds: Iterable[TemplateStatus]) -> None:
-    """Each kind of case notice with its template; prices in đồng."""
+    """Print each kind of case notice with its template; prices in đồng."""
     rows = [asdict(one).values() for one in kinds]
-    print_table(
-        _KIND_COLUMNS,
-        [[value if value not in ("", None) else "-" for value in row] for row in rows],
-    )
+    cells = [[value if value not in ("", None) else "-" for value in row] for row in rows]
+    columns = ("kind", "status", "template", "name", "state", "quality", "tag", "phone", "user id")
+    print_table(columns, cells)
 
 
 @app.callback()
@@ -116,7 +104,7 @@ def nothing() -> None:
 
 
 class FollowerReport(BaseModel):
-    """The answer. `listed` and `reached`: how many Zalo says there are, and has shown."""
+    """The answer of `followers`. `listed`: counted by Zalo; `reached`: shown by it."""
 
     followers: int
     left: int
@@ -140,27 +128,27 @@ def followers(
     more than 10,000 of a list that can't be cut smaller: `reached` says how many it has shown.
     """
     with explain_errors():
-        ours = _chosen_account() if sync else read_settings(ZaloSettings)
+        account = _chosen_account() if sync else read_settings(ZaloSettings)
 
-    async def look(bus: Bus) -> FollowerReport:
+    async def report(bus: Bus) -> FollowerReport:
         if sync:
-            await _sync_followers(bus, ours)
-        return await _follower_report(bus, ours.app_id)
+            await _sync_followers(bus, account)
+        return await _follower_report(bus, account.app_id)
 
-    found = run_on_bus(look)
-    fields = found.model_dump(mode="json", exclude_none=True).items()
+    answer = run_on_bus(report)
+    fields = answer.model_dump(mode="json", exclude_none=True).items()
     rows = [(name.replace("_", " "), value) for name, value in fields]
-    print_answer(found, as_json, lambda: print_table(("", ""), rows))
+    print_answer(answer, as_json, lambda: print_table(("", ""), rows))
 
 
-async def _sync_followers(bus: Bus, ours: ZaloSettings) -> None:
-    """Raises Invalid for what Zalo refuses, and when it can't be asked now."""
+async def _sync_followers(bus: Bus, account: ZaloSettings) -> None:
+    """Raises Invalid when Zalo refuses, or can't be reached now."""
     keys = await open_keys(bus)
-    async with zalo.follower_lists(ours, await _account_stores(bus, ours)) as lists:
+    async with zalo.follower_lists(account, await _account_stores(bus, account)) as lists:
         try:
-            await zalo.open_follower_sync(bus, keys, lists, ours.app_id).sync()
-        except (Refused, ChannelError) as trouble:
-            raise Invalid(field_error("zalo", "list_refused", detail=trouble.reason)) from trouble
+            await zalo.open_follower_sync(bus, keys, lists, account.app_id).sync()
+        except (Refused, ChannelError) as error:
+            raise Invalid(field_error("zalo", "list_refused", detail=error.reason)) from error
 
 
 async def _follower_report(bus: Bus, app_id: str) -> FollowerReport:
@@ -185,11 +173,11 @@ def connect(file: File = "") -> None:
     workers use and renew it.
     """
     with explain_errors():
-        ours = _chosen_account()
-        granting = _grant_from_file(ours, file) if file else _grant_from_consent(ours)
+        account = _chosen_account()
+        store_grant = _grant_from_file(account, file) if file else _grant_from_consent(account)
 
     async def store(bus: Bus) -> None:
-        await granting(await _account_stores(bus, ours))
+        await store_grant(await _account_stores(bus, account))
 
     run_on_bus(store)
     typer.echo("stored; the next delivery uses it")
@@ -203,17 +191,17 @@ def status(as_json: Json = False) -> None:
     the tokens were stored with another vault.key.
     """
     with explain_errors():
-        ours = _chosen_account()
+        account = _chosen_account()
 
-    async def look(bus: Bus) -> AccountStatus:
-        found = await zalo.probe_account(ours, await _account_stores(bus, ours))
-        heard_at = await ZaloEventPublisher(bus).last_event_at()
-        found.last_event_at = heard_at.timestamp() if heard_at else None
-        return found
+    async def probe(bus: Bus) -> AccountStatus:
+        status = await zalo.probe_account(account, await _account_stores(bus, account))
+        last_event = await ZaloEventPublisher(bus).last_event_at()
+        status.last_event_at = last_event.timestamp() if last_event else None
+        return status
 
-    found = run_on_bus(look)
-    print_answer(asdict(found), as_json, lambda: _print_account(found))
-    if found.missing:
+    answer = run_on_bus(probe)
+    print_answer(asdict(answer), as_json, lambda: _print_account(answer))
+    if answer.missing:
         raise typer.Exit(1)
 
 
@@ -221,14 +209,14 @@ def status(as_json: Json = False) -> None:
 def unknown(as_json: Json = False) -> None:
     """What only a receipt or a person can end: broadcasts and case notices, oldest first."""
 
-    async def look(bus: Bus) -> list[UnresolvedRow]:
+    async def load(bus: Bus) -> list[UnresolvedRow]:
         rows = [row async for row in _open_manual_resolution(bus).unknown_rows()]
         return sorted(rows, key=lambda row: row.since)
 
     names = ("since", "content_id", "revision", "what")
     rows = [
         (_shown_time(row.since), row.batch.content_id, row.batch.revision, row.recipient)
-        for row in run_on_bus(look)
+        for row in run_on_bus(load)
     ]
     answer = [dict(zip(names, row, strict=True)) for row in rows]
     columns = ("since", "item", "revision", "what")
@@ -252,14 +240,14 @@ def settle(
     """
     content_id = keys.resolve_content_id(item)
 
-    async def order(bus: Bus) -> list[ResolvedRow]:
+    async def resolve(bus: Bus) -> list[ResolvedRow]:
         name, resolution = require_name(by), _open_manual_resolution(bus)
         resolved = await resolution.resolve(content_id, revision, arrived=sent, by=name)
         if not resolved:
             raise Invalid(field_error("content_id", "nothing_unknown", value=content_id))
         return resolved
 
-    rows = run_on_bus(order)
+    rows = run_on_bus(resolve)
     lines = "\n".join(f"{row.batch} {row.recipient}: {row.status}" for row in rows)
     answer = [{**asdict(row), "batch": str(row.batch)} for row in rows]
     print_answer(answer, as_json, lambda: typer.echo(lines))
@@ -270,38 +258,39 @@ def _open_manual_resolution(bus: Bus) -> ManualResolution:
     return ManualResolution(ledger, ChannelName.ZALO, CaseNotices(bus, ledger, Waker(bus)))
 
 
-def _print_account(found: AccountStatus) -> None:
-    """For people: the account, its tokens, its quotas, then what is missing."""
-    facts = asdict(found.account) if found.account else {}
+def _print_account(status: AccountStatus) -> None:
+    """Print the account, its tokens, its quotas, then what is missing."""
+    facts = asdict(status.account) if status.account else {}
     facts |= {
-        "access token until": _shown_time(found.token_expires_at),
-        "renewed at": _shown_time(found.token_obtained_at),
-        "consent lasts until": _shown_time(found.refresh_ends_at),
-        "last event of the webhook": _shown_time(found.last_event_at) or "none yet",
+        "access token until": _shown_time(status.token_expires_at),
+        "renewed at": _shown_time(status.token_obtained_at),
+        "consent lasts until": _shown_time(status.refresh_ends_at),
+        "last event of the webhook": _shown_time(status.last_event_at) or "none yet",
     }
-    facts |= {f"{name} this month": spent for name, spent in found.spent.items()}
-    facts |= {f"notices: {name}": spent for name, spent in found.notices.items()}
-    for name, quota in (("broadcasts", found.broadcasts), ("templates", found.templates)):
-        facts |= {f"{name}: {key}": value for key, value in quota.items()}
-    print_table(("", ""), [(key, value) for key, value in facts.items() if value not in ("", None)])
-    _print_kinds(found.kinds)
-    for one in found.missing:
-        typer.echo(f"missing for {one.task}: {one.reason}")
-        typer.echo(f"  now: {one.fix}" if one.fix else "  now: try again; if it stays, ask Zalo")
+    facts |= {f"{name} this month": spent for name, spent in status.spent.items()}
+    facts |= {f"notices: {name}": spent for name, spent in status.notices.items()}
+    facts |= {f"broadcasts: {name}": value for name, value in status.broadcasts.items()}
+    facts |= {f"templates: {name}": value for name, value in status.templates.items()}
+    rows = [(name, value) for name, value in facts.items() if value not in ("", None)]
+    print_table(("", ""), rows)
+    _print_kinds(status.kinds)
+    for missing in status.missing:
+        typer.echo(f"missing for {missing.task}: {missing.reason}")
+        typer.echo(f"  now: {missing.fix or 'try again; if it stays, ask Zalo'}")
 
 
 def _shown_time(at: float | None) -> str:
     return format_utc(utc_time(at)) if at else ""
 
 
-def _grant_from_file(account: ZaloSettings, file: str) -> Granting:
-    """What stores the pair in *file*. Raises Invalid."""
-    granted = parse_token_pair(sys.stdin.read() if file == "-" else Path(file).read_text())
-    return lambda stores: zalo.store_token_pair(account, stores, granted)
+def _grant_from_file(account: ZaloSettings, file: str) -> StoreGrant:
+    """Read the pair in *file*; return the function that stores it. Raises Invalid."""
+    pair = parse_token_pair(sys.stdin.read() if file == "-" else Path(file).read_text())
+    return lambda stores: zalo.store_token_pair(account, stores, pair)
 
 
-def _grant_from_consent(account: ZaloSettings) -> Granting:
-    """Ask for a consent; what exchanges its code and stores the pair. Raises Invalid."""
+def _grant_from_consent(account: ZaloSettings) -> StoreGrant:
+    """Ask for a consent; return the function that exchanges its code. Raises Invalid."""
     if not account.callback_url:
         raise Invalid(field_error("LOA_ZALO_CALLBACK_URL", "setting_missing"))
     fixed = account.code_verifier.get_secret_value()
@@ -330,7 +319,7 @@ def parse_token_pair(text: str) -> TokenPair:
 @templates.command("list")
 def list_templates(as_json: Json = False) -> None:
     """Each kind of notice with its template, as Zalo last judged it. Asks Zalo nothing."""
-    _print_templates(_run_order(TemplateRegistry.current), as_json)
+    _print_templates(TemplateRegistry.current, as_json)
 
 
 @templates.command("set")
@@ -345,7 +334,7 @@ def set_template(
     refused. A template that is not approved yet may be set; its notices wait.
     """
     _require_kind(kind)
-    _print_templates(_run_order(lambda registry: registry.register({kind: template_id})), as_json)
+    _print_templates(lambda registry: registry.register({kind: template_id}), as_json)
 
 
 @templates.command()
@@ -353,41 +342,37 @@ def remove(kind: Kind, as_json: Json = False) -> None:
     """Let no template serve a kind of notice; such notices wait."""
     _require_kind(kind)
 
-    async def order(registry: TemplateRegistry) -> RegisteredTemplates:
+    async def remove_kind(registry: TemplateRegistry) -> RegisteredTemplates:
         await registry.remove(kind)
         return await registry.current()
 
-    _print_templates(_run_order(order), as_json)
+    _print_templates(remove_kind, as_json)
 
 
 @templates.command()
 def sync(as_json: Json = False) -> None:
     """Ask Zalo now how it judges the templates; the worker does so every four hours."""
-    _print_templates(_run_order(TemplateRegistry.sync), as_json)
+    _print_templates(TemplateRegistry.sync, as_json)
 
 
-def _run_order(order: Order) -> RegisteredTemplates:
-    """Carry *order* out on the registry that all processes share."""
+def _print_templates(request: RegistryRequest, as_json: bool) -> None:
+    """Print the templates that *request* returns from the registry that all processes share."""
     with explain_errors():
-        ours = _chosen_account()
+        account = _chosen_account()
 
-    async def work(bus: Bus) -> RegisteredTemplates:
-        async with zalo.template_registry(ours, await _account_stores(bus, ours)) as registry:
-            return await order(registry)
+    async def ask(bus: Bus) -> RegisteredTemplates:
+        async with zalo.template_registry(account, await _account_stores(bus, account)) as registry:
+            return await request(registry)
 
-    return run_on_bus(work)
+    statuses = template_statuses(run_on_bus(ask))
+    answer = [asdict(status) for status in statuses]
+    print_answer(answer, as_json, lambda: _print_kinds(statuses))
 
 
 def _require_kind(kind: str) -> None:
     """Exit with code 2 unless *kind* is a kind of notice."""
     if kind not in NOTICE_KINDS:
         fail(field_error("kind", "kind_unknown", value=kind, known=", ".join(NOTICE_KINDS)))
-
-
-def _print_templates(templates: RegisteredTemplates, as_json: bool) -> None:
-    statuses = template_statuses(templates)
-    answer = [asdict(status) for status in statuses]
-    print_answer(answer, as_json, lambda: _print_kinds(statuses))
 
 
 @suppressed.callback()
@@ -399,11 +384,11 @@ def no_list() -> None:
 def show(address: Address) -> None:
     """Why an address is left alone on Zalo."""
 
-    async def look(bus: Bus) -> str | None:
+    async def find(bus: Bus) -> str | None:
         suppressions = await open_suppressions(bus)
         return await suppressions.reason(ChannelName.ZALO, _parse_address(address))
 
-    reason = run_on_bus(look)
+    reason = run_on_bus(find)
     if reason is None:
         print_field_texts(field_error("address", "not_suppressed"))
     else:

@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 
 from consumers.intake import items
 from consumers.intake.items import NOT_ADMITTED_CODE, Item, Position
+from consumers.messages import field_error
 from contracts import keys, subjects
+from contracts.errors import Invalid
 from producers.bus import Bus
 from producers.bus.records import Versioned, read, require, update
 
@@ -17,6 +19,12 @@ class ItemRepository:
 
     async def item(self, content_id: str) -> Item | None:
         return (await self.versioned_item(content_id)).value
+
+    async def require_item(self, content_id: str) -> Item:
+        """The item. Raises Invalid if there is none."""
+        if (item := await self.item(content_id)) is None:
+            raise Invalid(field_error("content_id", "item_unknown", value=content_id))
+        return item
 
     async def versioned_item(self, content_id: str) -> Versioned[Item | None]:
         return await read(self.bucket, content_id, Item)

@@ -49,9 +49,7 @@ class PublicationFinder:
 
         Raises Invalid if there is none, Conflict for a draft that was changed.
         """
-        item = await self.repository.item(content_id)
-        if item is None:
-            raise Invalid(field_error("content_id", "item_unknown", value=content_id))
+        item = await self.repository.require_item(content_id)
         waiting = [number for number in item.waiting if number not in item.outdated]
         number = revision or max(waiting or item.released, default=0)
         if number in waiting:
