@@ -17,15 +17,15 @@ const digest = (...parts) => base32(createHash("sha256").update(parts.join("\0")
 
 const eventId = (unit, source, id) => digest(unit, source, id).slice(0, 26);
 
-// Keys stand in code point order, which is the order of their UTF-8 bytes.
-const inOrder = (one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other));
+// Keys are in code point order, which is the order of their UTF-8 bytes.
+const compareKeys = (a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
 function canonical(value) {
   if (typeof value === "string") return JSON.stringify(value.normalize("NFC"));
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
   if (value === null || typeof value !== "object") return JSON.stringify(value);
   const pairs = Object.entries(value).map(([key, inner]) => [key.normalize("NFC"), inner]);
-  pairs.sort(([one], [other]) => inOrder(one, other));
+  pairs.sort(([a], [b]) => compareKeys(a, b));
   return `{${pairs.map(([key, inner]) => `${JSON.stringify(key)}:${canonical(inner)}`).join(",")}}`;
 }
 

@@ -16,21 +16,21 @@ const kind = event.type.split(".").at(-2); // submitted, corrected, withdrawn
 const encoded = (value) =>
   String(value).replace(/[^\x21-\x7e]|["%]/gu, (character) => encodeURIComponent(character));
 
-const said = headers();
+const head = headers();
 let body = JSON.stringify(event);
 if (mode === "binary") {
   const { data, ...attributes } = event;
-  for (const [name, value] of Object.entries(attributes)) said.set(`ce-${name}`, encoded(value));
+  for (const [name, value] of Object.entries(attributes)) head.set(`ce-${name}`, encoded(value));
   body = JSON.stringify(data);
 } else {
-  said.set("Content-Type", "application/cloudevents+json");
+  head.set("Content-Type", "application/cloudevents+json");
 }
 
 const connection = await connect({ servers: url, name: unit });
 try {
   const stream = connection.jetstream();
   const msgID = `${event.source}|${event.id}`; // a repeat within ten minutes is stored once
-  const answer = await stream.publish(`content.${unit}.${kind}`, body, { msgID, headers: said });
+  const answer = await stream.publish(`content.${unit}.${kind}`, body, { msgID, headers: head });
   console.log(`${answer.stream} #${answer.seq}${answer.duplicate ? ", stored before" : ""}`);
 } finally {
   await connection.close();
