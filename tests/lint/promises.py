@@ -2,9 +2,9 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections import defaultdict
 
-from tests.lint.sources import ROOT
+from tests.lint.sources import ROOT, all_trees, nodes
 
 PAGES = {name: ROOT / "docs" / name for name in ("guarantees.md", "guarantees.vi.md")}
 TABLE = ROOT / "docs" / "promises.md"
@@ -28,20 +28,13 @@ def promises(page: str) -> dict[str, str]:
 
 def marked_tests() -> dict[str, list[tuple[str, str]]]:
     """Promise → (module path, test) of every test that is marked with it."""
-    found: dict[str, list[tuple[str, str]]] = {}
-    for path in sorted((ROOT / "tests").rglob("test_*.py")):
-        for test, numbers in _marks(ast.parse(path.read_text("utf-8"))):
-            for number in numbers:
-                found.setdefault(number, []).append((path.relative_to(ROOT).as_posix(), test))
+    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for module, node in nodes(ast.FunctionDef, ast.AsyncFunctionDef, trees=all_trees()):
+        for mark in map(ast.unparse, node.decorator_list):
+            if mark.startswith("pytest.mark.promise("):
+                for number in re.findall(r"\d+\.\d+", mark):
+                    found[number].append((module, node.name))
     return found
-
-
-def _marks(tree: ast.Module) -> Iterator[tuple[str, list[str]]]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            for mark in node.decorator_list:
-                if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.promise":
-                    yield node.name, [ast.literal_eval(number) for number in mark.args]
 
 
 def table() -> str:

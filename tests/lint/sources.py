@@ -18,3 +18,13 @@ def all_trees() -> dict[str, ast.Module]:
     files = {path.relative_to(ROOT).as_posix(): path for path in ROOT.glob("[!.]*/**/*.py")}
     others = files.keys() - TREES.keys()
     return TREES | {name: ast.parse(files[name].read_text("utf-8")) for name in sorted(others)}
+
+
+def nodes(*kinds: type[ast.AST], trees: dict[str, ast.Module] = TREES) -> list[tuple[str, ast.AST]]:
+    """Every node of these kinds, with its module."""
+    return [
+        (module, node)
+        for module, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, kinds)
+    ]

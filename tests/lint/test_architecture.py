@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.lint.sources import FILES, PACKAGES, ROOT, TREES, all_trees
+from tests.lint.sources import FILES, PACKAGES, ROOT, TREES, all_trees, nodes
 
 PLANTED = (
     ("contracts/keys.py", "import channels.base"),
@@ -40,16 +40,6 @@ NOT_YET_MOVED = {
 RIDDLE = re.compile(
     r"\b(nobody|somebody|whoever|whomever|whatever|stands?(?!-in)|anybody|everybody)\b", re.I
 )
-
-
-def nodes(*kinds: type[ast.AST], trees: dict[str, ast.Module] = TREES) -> list[tuple[str, ast.AST]]:
-    """Every node of these kinds, with its module."""
-    return [
-        (module, node)
-        for module, tree in trees.items()
-        for node in ast.walk(tree)
-        if isinstance(node, kinds)
-    ]
 
 
 def test_imports_against_the_arrows_and_cycles_are_caught(tmp_path):

@@ -5,11 +5,10 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 
-from tests.lint.sources import ROOT, TREES
+from tests.lint.sources import PRODUCT, ROOT, TREES, nodes
 
 LEVELS = ("debug", "info", "warning", "error", "exception", "critical")
 PRIVATE = {
@@ -18,7 +17,6 @@ PRIVATE = {
     *("title", "summary", "body", "text", "subject", "content", "data", "html"),
 }
 """Names of values that must not reach a log line."""
-MODULES = {name: tree for name, tree in TREES.items() if not name.startswith("sandbox/")}
 ROW = re.compile(r"^\| `(\w+)` \| ([a-z, ]+) \| ([a-z, ]+) \| \S.*\|$", re.M)
 SCRIPT = """
 import structlog
@@ -31,15 +29,16 @@ log.error("batch_unreadable", rows=3)
 """
 
 
-def calls(pattern: str) -> Iterator[tuple[str, ast.Call]]:
-    """The calls of functions whose name matches *pattern*, with their places."""
-    for file, module in MODULES.items():
-        for node in ast.walk(module):
-            if isinstance(node, ast.Call) and re.fullmatch(pattern, ast.unparse(node.func)):
-                yield f"{file}:{node.lineno}", node
+def calls(pattern: str) -> list[tuple[str, ast.Call]]:
+    """The product's calls of functions whose name matches *pattern*, with their places."""
+    return [
+        (f"{module}:{node.lineno}", node)
+        for module, node in nodes(ast.Call)
+        if module.startswith(PRODUCT) and re.fullmatch(pattern, ast.unparse(node.func))
+    ]
 
 
-LOG_CALLS = list(calls(rf"log(ger)?\.({'|'.join(LEVELS)})"))
+LOG_CALLS = calls(rf"log(ger)?\.({'|'.join(LEVELS)})")
 
 
 def events(where: str, node: ast.Call) -> list[str]:
@@ -54,7 +53,7 @@ def facts(where: str, node: ast.Call) -> set[str]:
     """Every name under which a call puts something on a log line, by `**facts` too."""
     names = {keyword.arg for keyword in node.keywords if keyword.arg}
     splatted = {ast.unparse(keyword.value) for keyword in node.keywords if not keyword.arg}
-    for made in ast.walk(MODULES[where.partition(":")[0]]) if splatted else ():
+    for made in ast.walk(TREES[where.partition(":")[0]]) if splatted else ():
         is_dict = isinstance(made, ast.Assign) and isinstance(made.value, ast.Dict)
         if is_dict and splatted & set(map(ast.unparse, made.targets)):
             names |= {key.value for key in made.value.keys if isinstance(key, ast.Constant)}
