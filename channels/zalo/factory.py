@@ -90,7 +90,7 @@ class ChannelParts:
 
     @cached_property
     def budget(self) -> Budget:
-        settings, key = self.settings, f"quota.zalo.{self.settings.app_id}"
+        settings = self.settings
 
         def window(name: str, limit: int, span: Until) -> QuotaWindow:
             return QuotaWindow(name, limit, span, self.business.clock.now, self.timing.jitter)
@@ -100,9 +100,7 @@ class ChannelParts:
             window("daily money", settings.money_per_day, Until.DAY),
             window("monthly money", settings.money_per_month, Until.MONTH),
         )
-        named = windows._asdict().items()
-        former_keys = {name: f"{key}.{window.name.replace(' ', '-')}" for name, window in named}
-        return Budget(windows, self.stores.shared, f"{key}.purse", former_keys)
+        return Budget(windows, self.stores.shared, f"quota.zalo.{settings.app_id}.purse")
 
     @cached_property
     def quotas(self) -> AccountQuotas:

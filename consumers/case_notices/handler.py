@@ -48,7 +48,9 @@ class CaseNoticeHandler:
             record = await self.accepted_record(event_id, event)
             batch = await self.first_batch(notice.content_id, record.revision or 0, event_id)
             with bound_contextvars(revision=batch.revision, channel=batch.channel.value):
-                doubt = await self.is_in_doubt(event, record)
+                doubt = self.doubts is not None and await self.doubts.may_have_been_notified(
+                    event.time, record.at
+                )
                 entry = notice_entry(seq, event_id, self.clock(), doubt=doubt)
                 await self.notices.start_batch(batch, entry)
 
@@ -71,8 +73,3 @@ class CaseNoticeHandler:
             return batch._replace(channel=record.next_after(None) or batch.channel)
         mail = batch._replace(channel=ChannelName.EMAIL)
         return mail if await self.notices.ledger.state(mail) else batch
-
-    async def is_in_doubt(self, event: CloudEvent, record: EventRecord) -> bool:
-        if self.doubts is None:
-            return False
-        return await self.doubts.may_have_been_notified(event.time, record.at)

@@ -6,7 +6,7 @@ Zalo is away. Later events of the same person, a new `follow` for example, are k
 from dataclasses import dataclass
 
 import structlog
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from channels.base import Verdict
 from channels.zalo.account.followers import FollowerApi
@@ -22,7 +22,7 @@ from contracts import subjects
 from contracts.base.crash_points import crash_point
 from contracts.case import ZALO_USER_PREFIX
 from contracts.delivery import ChannelName
-from contracts.records import NoticeRecord
+from contracts.records import NoticeRecord, Record
 from producers.bus import Bus, RevisionConflict, Value
 from producers.bus.records import read, write
 
@@ -33,14 +33,12 @@ RETRY_S = 60.0
 MAX_RETRY_S = 600.0
 
 
-class LocalErasure(BaseModel):
+class LocalErasure(Record):
     """Our own data are erased, and Zalo's not yet: bucket `control`.
 
     A backup takes that bucket first, so that no older copy of the data comes back beside the
     record.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     notices: int
     start: int

@@ -7,7 +7,7 @@ from typing import Any
 
 from contracts.base.times import vietnam_time
 from sandbox.zalo.api.broadcast_audience import matching_people
-from sandbox.zalo.middleware import ApiError
+from sandbox.zalo.errors import ApiError
 from sandbox.zalo.state.conversations import Message
 from sandbox.zalo.state.people import Person
 from sandbox.zalo.state.world import StoredBroadcast, World

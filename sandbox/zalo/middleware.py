@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from channels.zalo.client.response import whole_number
+from sandbox.zalo.errors import ApiError
 from sandbox.zalo.state.world import INVALID, World
 
 WORLD = web.AppKey("world", World)
@@ -24,15 +25,6 @@ def ok(data: Any) -> web.Response:
 
 def error_response(code: int, message: str, *, status: int = 200) -> web.Response:
     return web.json_response({"error": code, "message": message}, status=status)
-
-
-class ApiError(Exception):
-    """An error in Zalo's envelope."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
 
 
 async def add_headers(request: web.Request, answer: web.StreamResponse) -> None:

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime
 
 from channels.base import Deadline
 from channels.errors import Unreachable
 from channels.zalo.client.client import ZaloClient
 from channels.zalo.client.response import ApiResponse, first_text, whole_number
+from contracts.records import Record
 
 _LIST_PATH, _FORGET_PATH = "/v3.0/oa/user/getlist", "/v2.0/oa/deletefollowerinfo"
 PAGE_SIZE = 50
@@ -31,11 +32,7 @@ class FollowerPage:
     user_ids: tuple[str, ...]
 
 
-class FrozenModel(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class ScanRange(FrozenModel):
+class ScanRange(Record):
     """Followers or other people; all of them, or those with a last interaction on these days."""
 
     follows: bool
@@ -63,14 +60,14 @@ class ScanRange(FrozenModel):
         return older, self.model_copy(update={"since": middle + timedelta(days=1)})
 
 
-class ScanCount(FrozenModel):
+class ScanCount(Record):
     """People that Zalo counts, and people that it has listed."""
 
     listed: int = 0
     reached: int = 0
 
 
-class FollowerScan(FrozenModel):
+class FollowerScan(Record):
     """Progress of a scan; stored after every page."""
 
     began: AwareDatetime

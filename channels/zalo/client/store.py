@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Generic, Protocol, TypeVar
 
@@ -81,16 +81,12 @@ class GrantCipher:
 
 @dataclass
 class SharedValue(Generic[T]):
-    """A value that all processes of an app update by compare-and-set.
-
-    *initial* loads the value to use until the key exists.
-    """
+    """A value that all processes of an app update by compare-and-set."""
 
     store: KeyValueStore
     key: str
     decode: Callable[[bytes], T]
     encode: Callable[[T], bytes]
-    initial: Callable[[KeyValueStore], Awaitable[bytes]] | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     cached: StoredValue | None = None
     has_local_change: bool = False
@@ -137,9 +133,6 @@ class SharedValue(Generic[T]):
         return value
 
     async def load(self) -> StoredValue:
-        stored = await self.store.get(self.key)
-        if stored is None:
-            data = await self.initial(self.store) if self.initial else b""
-            stored = StoredValue(data, NO_REVISION)
+        stored = await self.store.get(self.key) or StoredValue(b"", NO_REVISION)
         self.cached, self.has_local_change = stored, False
         return stored

@@ -53,9 +53,7 @@ class ArticleRecord:
         """Read a record that any version wrote: unknown fields are left out."""
         stored = json_object(data) or {}
         names = AbandonedCall._fields
-        calls = [call for call in stored.get("strays", ()) if len(call) == len(names)]
-        if stored.get("stray_at"):  # an older version kept a single call
-            calls.append([stored[f"stray_{name}"] for name in names])
+        calls = (call for call in stored.get("strays", ()) if len(call) == len(names))
         strays = tuple(AbandonedCall(*call) for call in calls)
         return cls(**{**known_fields(cls, stored), "strays": strays, "at": at})
 

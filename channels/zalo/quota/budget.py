@@ -1,11 +1,10 @@
 """Budget of template messages: messages a day, and đồng a day and a month.
 
-Zalo has no limit on money. The budget is one value, so that one write reserves a message.
+Zalo has no limit on money.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import structlog
@@ -45,16 +44,14 @@ class Reservation(NamedTuple):
 
 @dataclass
 class Budget:
-    """`former_keys`: keys of an older version, which counted each limit by itself."""
+    """One value, so that one write reserves a message against all limits."""
 
     windows: BudgetWindows
     store: KeyValueStore
     key: str
-    former_keys: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        codec = self.decode, self.encode
-        self.shared = SharedValue(self.store, self.key, *codec, self.read_former)
+        self.shared = SharedValue(self.store, self.key, self.decode, self.encode)
 
     @property
     def has_money_limit(self) -> bool:
@@ -110,12 +107,6 @@ class Budget:
             return use._replace(notices=notices)
 
         await self.shared.update(closed)
-
-    async def read_former(self, store: KeyValueStore) -> bytes:
-        """The counts of an older version, each under a key of its own."""
-        stored = {name: await store.get(key) for name, key in self.former_keys.items()}
-        counts = {name: json_object(value.data) for name, value in stored.items() if value}
-        return json.dumps(counts).encode()
 
     def decode(self, data: bytes) -> BudgetUse:
         stored = json_object(data) or {}

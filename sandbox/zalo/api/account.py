@@ -9,7 +9,8 @@ from aiohttp import web
 from channels.zalo.clock import is_broadcast_time
 from channels.zalo.stand_in import OA_ID
 from sandbox.zalo.api import broadcast_audience, direct_messages
-from sandbox.zalo.middleware import WORLD, ApiError, ok, read_body
+from sandbox.zalo.errors import ApiError
+from sandbox.zalo.middleware import WORLD, ok, read_body
 from sandbox.zalo.state.world import World
 from sandbox.zalo.texts import TEXTS
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from channels.zalo.text_limits import utf16_units
-from sandbox.zalo.middleware import ApiError
+from sandbox.zalo.errors import ApiError
 from sandbox.zalo.state.rules import Rules
 
 _REQUIRED_BY_PART = {"text": "content", "image": "url"}

@@ -10,7 +10,8 @@ from aiohttp import web
 from channels.zalo.client.response import whole_number
 from sandbox.zalo.api import article_rules
 from sandbox.zalo.api.direct_messages import require_paid_package
-from sandbox.zalo.middleware import WORLD, ApiError, ok, read_body
+from sandbox.zalo.errors import ApiError
+from sandbox.zalo.middleware import WORLD, ok, read_body
 from sandbox.zalo.state.world import StoredArticle, World
 
 _PAGE_MAX = 10

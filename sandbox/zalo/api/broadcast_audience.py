@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from channels.zalo.client.response import whole_number
-from sandbox.zalo.middleware import ApiError
+from sandbox.zalo.errors import ApiError
 from sandbox.zalo.state.people import Person
 
 _REGIONS: dict[str, list[int]] = tomllib.loads(

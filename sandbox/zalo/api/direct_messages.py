@@ -6,7 +6,8 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.zalo.middleware import WORLD, ApiError, ok, read_body
+from sandbox.zalo.errors import ApiError
+from sandbox.zalo.middleware import WORLD, ok, read_body
 from sandbox.zalo.state.conversations import Message
 from sandbox.zalo.state.people import Person
 from sandbox.zalo.state.world import World

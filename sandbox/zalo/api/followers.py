@@ -8,7 +8,8 @@ from aiohttp import web
 
 from contracts.base.times import vietnam_time
 from sandbox.zalo.api import direct_messages
-from sandbox.zalo.middleware import WORLD, ApiError, ok, read_body, read_data, read_number
+from sandbox.zalo.errors import ApiError
+from sandbox.zalo.middleware import WORLD, ok, read_body, read_data, read_number
 from sandbox.zalo.state.people import Person
 from sandbox.zalo.state.world import World
 

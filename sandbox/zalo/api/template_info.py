@@ -5,7 +5,8 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.zalo.api.template_recipients import quota_periods
-from sandbox.zalo.middleware import WORLD, ApiError
+from sandbox.zalo.errors import ApiError
+from sandbox.zalo.middleware import WORLD
 from sandbox.zalo.state.templates import Param, Template
 
 

@@ -11,7 +11,8 @@ from aiohttp import web
 from channels.zalo.clock import is_broadcast_time
 from channels.zalo.stand_in import OA_ID
 from sandbox.zalo.api import direct_messages, template_params, template_recipients
-from sandbox.zalo.middleware import WORLD, ApiError, ok, read_body
+from sandbox.zalo.errors import ApiError
+from sandbox.zalo.middleware import WORLD, ok, read_body
 from sandbox.zalo.state.conversations import PROMOTION, Message
 from sandbox.zalo.state.people import Person
 from sandbox.zalo.state.templates import Template

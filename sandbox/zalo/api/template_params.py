@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from sandbox.zalo.middleware import ApiError
+from sandbox.zalo.errors import ApiError
 from sandbox.zalo.state.templates import Param, Template
 
 _DATE_PATTERN = re.compile(

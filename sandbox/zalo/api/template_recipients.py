@@ -3,7 +3,7 @@
 import re
 
 from contracts.base.times import vietnam_time
-from sandbox.zalo.middleware import ApiError
+from sandbox.zalo.errors import ApiError
 from sandbox.zalo.state.people import Person
 from sandbox.zalo.state.world import World
 

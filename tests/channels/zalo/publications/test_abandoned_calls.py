@@ -1,7 +1,5 @@
 """A create that lands too late leaves a hidden copy: it is searched for a day, and removed."""
 
-import json
-
 import pytest
 import structlog
 
@@ -9,7 +7,6 @@ from channels.base import Verdict
 from channels.errors import Unreachable
 from channels.zalo.clock import SETTLE_S
 from channels.zalo.publications.abandoned_calls import WATCH_S
-from channels.zalo.publications.record import AbandonedCall, ArticleRecord
 from tests.support.publications import a_publication
 from tests.support.zalo_account import sample_correction, sample_withdrawal
 from tests.support.zalo_late_effects import CREATE, LateEffects, event_names, publish_article
@@ -110,13 +107,6 @@ async def test_a_second_abandoned_call_does_not_hide_the_first(zalo_account, res
     await sweep(zalo_account)
     [article] = zalo_account.articles
     assert article.visible
-
-
-def test_a_record_of_an_older_version_names_its_one_call():
-    old = json.dumps({"revision": 1, "stray_at": 7.0, "stray_marker": "m", "stray_title": "t"})
-    record = ArticleRecord.decode(old.encode())
-    assert record.strays == (AbandonedCall(7.0, "m", "t"),)
-    assert ArticleRecord.decode(record.encode()) == record
 
 
 async def test_a_failed_search_is_repeated(copied):

@@ -1,7 +1,6 @@
 """The budget of template messages: reserved before the call, across all processes."""
 
 import asyncio
-import json
 from collections import Counter
 from datetime import datetime
 
@@ -18,14 +17,14 @@ from channels.zalo.quota.budget import Budget, BudgetWindows
 from channels.zalo.quota.counter import QuotaWindow
 from consumers.zalo.stores import BusKeyValueStore
 from contracts import subjects
-from contracts.base.times import VIETNAM, vietnam_time
+from contracts.base.times import VIETNAM
 from tests.support.zalo_account import MemoryKeyValueStore, fail_with
 
 MIDNIGHT = datetime(2026, 12, 1, tzinfo=VIETNAM).timestamp()
 """A day and a month begin."""
 
 
-def purse(clock, store, *, notices=0, today=0, month=0, former=None):
+def purse(clock, store, *, notices=0, today=0, month=0):
     def cap(name, limit, span):
         return QuotaWindow(name, limit, span, clock, lambda: 0.0)
 
@@ -34,7 +33,7 @@ def purse(clock, store, *, notices=0, today=0, month=0, former=None):
         cap("daily money", today, Until.DAY),
         cap("monthly money", month, Until.MONTH),
     )
-    return Budget(caps, store, "purse", former or {})
+    return Budget(caps, store, "purse")
 
 
 async def counts(one):
@@ -149,19 +148,6 @@ async def test_a_clock_that_was_years_ahead_blocks_nobody(clock):
     one = purse(lambda: MIDNIGHT, store, today=1000)
     await one.reserve(1000)
     assert await counts(one) == [1, 1000, 1000]
-
-
-async def test_what_an_older_version_counted_each_by_itself_goes_on(clock):
-    store, day = MemoryKeyValueStore(), f"{vietnam_time(clock()):%Y-%m-%d}"
-    former = {name: f"old.{name}" for name in ("notices", "today", "month")}
-    for name, label, used in (("notices", day, 3), ("today", day, 2400), ("month", day[:7], 8000)):
-        said = {"month" if name == "month" else "day": label, "used": used}
-        await store.swap(former[name], json.dumps(said).encode(), 0)
-    one = purse(clock, store, former=former)
-    assert await counts(one) == [3, 2400, 8000]
-    await one.reserve(800)
-    del store.stored[former["today"]]
-    assert await counts(purse(clock, store, former=former)) == [4, 3200, 8800]
 
 
 @pytest.mark.parametrize("short", ["notices", "today", "month"])
