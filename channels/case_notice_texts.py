@@ -110,18 +110,18 @@ def subject(notice: CaseNotice) -> str:
 
 def paragraphs(notice: CaseNotice) -> list[str]:
     """The whole text with greeting; a hint where to read more if the notice has no link."""
-    known, greeting = parameter_values(notice) | _sentence_moments(notice), catalog()["greeting"]
+    values, greeting = parameter_values(notice) | _sentence_moments(notice), catalog()["greeting"]
     closing = [] if notice.detail_url else [catalog()["closing"]["without_link"]]
     texts = (greeting[notice.applicant_kind], *_texts_of_kind(notice)["paragraphs"], *closing)
     named = {text: {name for _, name, *_ in string.Formatter().parse(text)} for text in texts}
-    return [text.format_map(known) for text in texts if known.keys() >= named[text] - {None}]
+    return [text.format_map(values) for text in texts if values.keys() >= named[text] - {None}]
 
 
 def _sentence_moments(notice: CaseNotice) -> dict[str, str]:
     """Points in time of *notice* in the long form of sentences; templates use a shorter one."""
     fields = {name: field for name, (field, say) in PARAMETERS.items() if say is _format_moment}
-    found = {name: getattr(notice, field) for name, field in fields.items()}
-    return {name: format_moment_in_sentence(at) for name, at in found.items() if at}
+    moments = {name: getattr(notice, field) for name, field in fields.items()}
+    return {name: format_moment_in_sentence(at) for name, at in moments.items() if at}
 
 
 def _texts_of_kind(notice: CaseNotice) -> Mapping[str, Any]:

@@ -100,8 +100,8 @@ class ZaloSession:
             if row.id == BROADCAST_ROW:
                 return await self.channel.broadcasts.send(job)
             return await self.channel.articles.publish(job)
-        except ROW_ERRORS as why:
-            return self.outcome_of_error(why)
+        except ROW_ERRORS as error:
+            return self.outcome_of_error(error)
 
     def abort(self) -> None:
         """No action: a call without an answer stays in doubt, however it ends."""
@@ -118,19 +118,19 @@ class ZaloSession:
                 return Outcome(Verdict.UNKNOWN, "zalo can't say whether it was broadcast")
             job = ArticleJob(rendered, row.delivery_key, may_be_public=row.correction)
             return await self.channel.articles.resolve(job)
-        except ROW_ERRORS as why:
-            return _doubt_unless_failed(self.outcome_of_error(why))
+        except ROW_ERRORS as error:
+            return _doubt_unless_failed(self.outcome_of_error(error))
 
     async def probe(self, _canary: Canary) -> Outcome:
         """Read only: the token has to be valid, and Zalo has to list our articles."""
         try:
             await ArticleApi(self.channel.api).list_page(0)
-        except ROW_ERRORS as why:
-            return self.outcome_of_error(why)
+        except ROW_ERRORS as error:
+            return self.outcome_of_error(error)
         return Outcome(Verdict.DELIVERED)
 
-    def outcome_of_error(self, why: Exception) -> Outcome:
-        return outcome_of(why, self.channel.api.clock.now(), self.channel.timing.jitter)
+    def outcome_of_error(self, error: Exception) -> Outcome:
+        return outcome_of(error, self.channel.api.clock.now(), self.channel.timing.jitter)
 
 
 def _doubt_unless_failed(outcome: Outcome) -> Outcome:

@@ -80,11 +80,11 @@ class ProviderClock:
     def sync(self, date: str) -> None:
         """Correct the clock by the `Date` of an answer; a malformed date is ignored."""
         try:
-            theirs = parsedate_to_datetime(date).timestamp()
+            provider_time = parsedate_to_datetime(date).timestamp()
         except (ValueError, TypeError, OverflowError):
             return
         self.synced_at = self.clock()
-        self.offset_s = theirs - self.synced_at
+        self.offset_s = provider_time - self.synced_at
 
 
 def is_broadcast_time(now: float) -> bool:
@@ -108,9 +108,9 @@ def next_minute(now: float) -> float:
 
 def _next_time(now: float, hour: time) -> float:
     """The next time it is *hour* in Vietnam."""
-    here = vietnam_time(now)
-    today = datetime.combine(here, hour, VIETNAM)
-    return (today if here < today else today + timedelta(days=1)).timestamp()
+    local_time = vietnam_time(now)
+    today = datetime.combine(local_time, hour, VIETNAM)
+    return (today if local_time < today else today + timedelta(days=1)).timestamp()
 
 
 def _next_day(now: float) -> float:

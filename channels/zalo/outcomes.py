@@ -23,34 +23,34 @@ PROCESSING_S = 10.0
 _CONSENT_FIX, _KEY_FIX = "consent", "key"
 
 
-def outcome_of(why: Exception, now: float, jitter: Jitter) -> Outcome:
-    """The outcome for the error *why*; *now* is Zalo's time."""
-    match why:
+def outcome_of(error: Exception, now: float, jitter: Jitter) -> Outcome:
+    """The outcome for an error; *now* is Zalo's time."""
+    match error:
         case RowOutcome():
-            return why.outcome
+            return error.outcome
         case DeadlinePassed():
             return Outcome(Verdict.UNSENT, "own deadline passed")
         case AmbiguousResult():
-            return Outcome(Verdict.DOUBT, str(why))
+            return Outcome(Verdict.DOUBT, str(error))
         case Refused():
-            return _refused_outcome(why, now, jitter)
+            return _refused_outcome(error, now, jitter)
         case Misconfigured():
-            log_operator_needed(why.reason, fix_for_error(why))
-            after_s = max(why.retry_after_s, OPERATOR_RETRY_S)
-            return Outcome(Verdict.HELD, why.reason, after_s, channel_wide=True)
+            log_operator_needed(error.reason, fix_for_error(error))
+            after_s = max(error.retry_after_s, OPERATOR_RETRY_S)
+            return Outcome(Verdict.HELD, error.reason, after_s, channel_wide=True)
         case ChannelError():
-            return Outcome(Verdict.HELD, why.reason, why.retry_after_s, channel_wide=True)
-    raise why
+            return Outcome(Verdict.HELD, error.reason, error.retry_after_s, channel_wide=True)
+    raise error
 
 
 def _refused_outcome(refusal: Refused, now: float, jitter: Jitter) -> Outcome:
-    ruling, reason = refusal.rule, refusal.reason
-    if fix := _fix_for_rule(ruling):
+    rule, reason = refusal.rule, refusal.reason
+    if fix := _fix_for_rule(rule):
         log_operator_needed(reason, fix, call=refusal.call)
-    if ruling.kind is ErrorKind.QUOTA:
-        after_s = wait_s(ruling.until or Until.DAY, now, jitter)
+    if rule.kind is ErrorKind.QUOTA:
+        after_s = wait_s(rule.until or Until.DAY, now, jitter)
         return Outcome(Verdict.HELD, reason, after_s)
-    return _rule_outcome(ruling, reason)
+    return _rule_outcome(rule, reason)
 
 
 def _rule_outcome(rule: ErrorRule, reason: str) -> Outcome:

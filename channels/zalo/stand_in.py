@@ -12,5 +12,5 @@ def stand_in_settings(url: str, zalo: ZaloSettings) -> ZaloSettings:
     """*zalo* with the hosts and the identity of the sandbox at *url*."""
     hosts = dict.fromkeys(("openapi_url", "business_url", "oauth_url"), url)
     secrets = {"app_secret": APP_SECRET, "oa_secret": OA_SECRET}
-    ours = {"app_id": APP_ID, **hosts} | {k: SecretStr(v) for k, v in secrets.items()}
-    return zalo.model_copy(update=ours)
+    changes = {"app_id": APP_ID, **hosts} | {k: SecretStr(v) for k, v in secrets.items()}
+    return zalo.model_copy(update=changes)

@@ -25,8 +25,8 @@ class NoticeMessageIds:
             if untracked:
                 try:
                     await self.bucket.put(_MESSAGE_PREFIX + message_id, tracking_id.encode())
-                except InvalidKey as odd:
-                    raise Unreachable("a message id that can't be a key") from odd
+                except InvalidKey as invalid:
+                    raise Unreachable("a message id that can't be a key") from invalid
 
     async def message_id(self, tracking_id: str) -> str:
         with unreachable_without_bus():

@@ -135,13 +135,13 @@ class Erasure:
         """Erase the person at Zalo; an unknown one is erased already. Raises RetryLater."""
         try:
             await self.lists.forget(user_id, lambda: False)
-        except ROW_ERRORS as why:
-            outcome = outcome_of(why, self.lists.api.clock.now(), jitter)
+        except ROW_ERRORS as error:
+            outcome = outcome_of(error, self.lists.api.clock.now(), jitter)
             if outcome.verdict in _PERMANENT_VERDICTS:
                 log.info("zalo_person_unknown_there", reason=outcome.reason)
                 return
             delay_s = min(outcome.retry_after_s or RETRY_S, MAX_RETRY_S)
-            raise RetryLater(delay_s, outcome.reason) from why
+            raise RetryLater(delay_s, outcome.reason) from error
 
 
 def _notice_to(user_id: str, key: str, value: Value) -> NoticeRecord | None:

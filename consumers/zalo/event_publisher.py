@@ -30,8 +30,8 @@ class ZaloEventPublisher:
                 timeout_s=PUBLISH_TIMEOUT_S,
                 patience_s=PUBLISH_PATIENCE_S,
             )
-        except BusError as away:
-            raise Unreachable(type(away).__name__) from away
+        except BusError as error:
+            raise Unreachable(type(error).__name__) from error
 
     async def last_event_at(self) -> datetime | None:
         """Return the time of Zalo's last event, by our clock. Raises BusError."""

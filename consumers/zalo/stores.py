@@ -29,8 +29,8 @@ class BusKeyValueStore:
         with unreachable_without_bus():
             try:
                 return await self.bucket.swap(key, data, revision)
-            except RevisionConflict as lost:
-                raise StaleValue from lost
+            except RevisionConflict as conflict:
+                raise StaleValue from conflict
 
 
 class BusArticleStore:
@@ -56,8 +56,8 @@ class BusArticleStore:
         with unreachable_without_bus():
             try:
                 revision = await self.swap_with_read_back(key, data, record.at)
-            except RevisionConflict as lost:
-                raise Unreachable("the note was changed meanwhile") from lost
+            except RevisionConflict as conflict:
+                raise Unreachable("the note was changed meanwhile") from conflict
         return replace(record, at=revision)
 
     async def swap_with_read_back(self, key: str, data: bytes, revision: int) -> int:

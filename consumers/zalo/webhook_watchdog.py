@@ -43,13 +43,13 @@ class WebhookWatchdog:
 
     async def check(self) -> None:
         now = utc_now(self.clock)
-        heard_at = await self.last_event_at()
-        lasts = silence_duration(await self.last_sent_at(), heard_at, now, self.limit)
-        if lasts is None or (self.warned_at and now - self.warned_at < self.limit):
+        last_event_at = await self.last_event_at()
+        silence = silence_duration(await self.last_sent_at(), last_event_at, now, self.limit)
+        if silence is None or (self.warned_at and now - self.warned_at < self.limit):
             return
         self.warned_at = now
-        hours = round(lasts / timedelta(hours=1), 1)
-        log.warning("zalo_webhook_silent", since=heard_at.isoformat(), hours=hours)
+        hours = round(silence / timedelta(hours=1), 1)
+        log.warning("zalo_webhook_silent", since=last_event_at.isoformat(), hours=hours)
 
     async def last_event_at(self) -> datetime:
         """Return the time of the last event, or of the stream's creation."""

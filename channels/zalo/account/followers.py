@@ -40,11 +40,11 @@ class ScanRange(Record):
     until: date | None = None
 
     def query(self, offset: int) -> dict[str, Any]:
-        asked = {"offset": offset, "count": PAGE_SIZE, "is_follower": str(self.follows).lower()}
+        query = {"offset": offset, "count": PAGE_SIZE, "is_follower": str(self.follows).lower()}
         if self.since is None or self.until is None:
-            return asked
+            return query
         days = f"{self.since:%Y_%m_%d}:{self.until:%Y_%m_%d}"
-        return asked | {"last_interaction_period": days}
+        return query | {"last_interaction_period": days}
 
     def split(self, today: date) -> tuple["ScanRange", ...]:
         """The range in two halves, older first; empty for a single day."""
@@ -83,17 +83,17 @@ class FollowerScan(Record):
 
     def advance(self, page: FollowerPage, today: date) -> "FollowerScan":
         """The scan after *page* of its current range."""
-        part, rest = self.left[0], self.left[1:]
+        scan_range, later = self.left[0], self.left[1:]
         name, count = self.current_count
-        if part.since is None and not self.offset:  # only an undivided list tells its length
+        if scan_range.since is None and not self.offset:  # only an undivided list tells its length
             count = ScanCount(listed=page.total, reached=count.reached)
-        if page.total > LIST_MAX and not self.offset and (halves := part.split(today)):
-            return self.model_copy(update={name: count, "left": (*halves, *rest)})
+        if page.total > LIST_MAX and not self.offset and (halves := scan_range.split(today)):
+            return self.model_copy(update={name: count, "left": (*halves, *later)})
         count = ScanCount(listed=count.listed, reached=count.reached + len(page.user_ids))
         offset = self.offset + PAGE_SIZE
         if page.user_ids and offset < min(page.total, LIST_MAX):
             return self.model_copy(update={name: count, "offset": offset})
-        return self.model_copy(update={name: count, "left": rest, "offset": 0})
+        return self.model_copy(update={name: count, "left": later, "offset": 0})
 
     @property
     def current_count(self) -> tuple[str, ScanCount]:
@@ -109,9 +109,9 @@ class FollowerApi:
 
     api: ZaloClient
 
-    async def page(self, part: ScanRange, offset: int) -> FollowerPage:
+    async def page(self, scan_range: ScanRange, offset: int) -> FollowerPage:
         """Raises Refused or a ChannelError."""
-        call = self.api.get_data_call(_LIST_PATH, part.query(offset))
+        call = self.api.get_data_call(_LIST_PATH, scan_range.query(offset))
         return parse_page(await self.api.read(call))
 
     async def forget(self, user_id: str, expired: Deadline) -> None:

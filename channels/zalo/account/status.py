@@ -190,11 +190,11 @@ def _usage_text(count: WindowCount, window: QuotaWindow, without: str) -> str:
     return f"{count.used} of {window.limit or without}"
 
 
-def _collect_fields(there: dict[str, str]) -> Callable[[ApiResponse], None]:
+def _collect_fields(collected: dict[str, str]) -> Callable[[ApiResponse], None]:
     """A function that copies an answer's plain fields into *there*, as text."""
 
     def use(answer: ApiResponse) -> None:
         values = answer.fields.items()
-        there.update((name, str(value)) for name, value in values if value is not None)
+        collected.update((name, str(value)) for name, value in values if value is not None)
 
     return use

@@ -130,16 +130,16 @@ class NoticeSender:
     ) -> Outcome:
         """Reserve the price, then call; release it only when the call had no effect."""
         price = self.price(template, order.to)
-        receipt = await self.budget.reserve(price, (await self.templates.current()).daily)
+        reservation = await self.budget.reserve(price, (await self.templates.current()).daily)
         crash_point("zalo.notice_due")
         try:
             accepted = await self.api.send(order, expired)
-        except NO_EFFECT as why:
-            is_used_up = isinstance(why, Refused) and why.rule.reason == error_codes.DAILY_QUOTA
-            await self.budget.release(receipt, closing=is_used_up)
+        except NO_EFFECT as error:
+            is_used_up = isinstance(error, Refused) and error.rule.reason == error_codes.DAILY_QUOTA
+            await self.budget.release(reservation, closing=is_used_up)
             raise
         crash_point("zalo.notice_answered")
-        await self.record_sent(order, accepted, receipt)
+        await self.record_sent(order, accepted, reservation)
         crash_point("zalo.notice_kept")
         log.info("zalo_notice_sent", template=template.id, message=accepted.message_id)
         return Outcome(Verdict.DELIVERED)
@@ -160,8 +160,8 @@ class NoticeSender:
             await self.message_ids.save(order.tracking_id, accepted.message_id, untracked=untracked)
             if accepted.remaining_today == 0:
                 await self.budget.close_day(reservation)
-        except Unreachable as away:
-            log.warning("zalo_notice_not_noted", message=accepted.message_id, reason=away.reason)
+        except Unreachable as error:
+            log.warning("zalo_notice_not_noted", message=accepted.message_id, reason=error.reason)
 
     async def resolve(self, row: Recipient) -> Outcome:
         """A stored id proves that Zalo has taken the message; without one only a receipt can tell.

@@ -170,9 +170,9 @@ class TemplateStatus:
     @classmethod
     def of(cls, kind: str, template: Template | None) -> "TemplateStatus":
         status = APOLOGY if kind == APOLOGY else STATUS_NAMES[int(kind)]
-        found = template or Template("")
-        texts = found.id, found.name, found.state, found.quality, found.tag
-        return cls(kind, status, *texts, found.price_sdt, found.price_uid)
+        described = template or Template("")
+        texts = described.id, described.name, described.state, described.quality, described.tag
+        return cls(kind, status, *texts, described.price_sdt, described.price_uid)
 
     @property
     def problem(self) -> str:

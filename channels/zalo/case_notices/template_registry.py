@@ -156,9 +156,9 @@ class TemplateRegistry:
 
 def _check_params(kind: str, template: Template) -> None:
     """Raises UnfitTemplate."""
-    wanted = {blank.name for blank in template.blanks if blank.require}
-    if unknown := sorted(wanted - guaranteed_parameters(kind)):
-        raise UnfitTemplate(kind, template.id, unknown)
+    required = {blank.name for blank in template.blanks if blank.require}
+    if missing := sorted(required - guaranteed_parameters(kind)):
+        raise UnfitTemplate(kind, template.id, missing)
 
 
 def _log_changes(before: RegisteredTemplates, after: RegisteredTemplates) -> None:

@@ -132,9 +132,9 @@ class TokenBucket:
         """Apply a change from an answer; while the store is silent it stays local."""
         try:
             await self.shared.update(change)
-        except Unreachable as away:
+        except Unreachable as error:
             self.shared.update_locally(change)
-            log.warning("zalo_rate_not_shared", reason=away.reason)
+            log.warning("zalo_rate_not_shared", reason=error.reason)
 
     @property
     def state(self) -> BucketState:

@@ -144,8 +144,8 @@ class TokenStore:
             crash_point("zalo.refresh_noted")
             pair = await self.oauth.refresh(spent)
             crash_point("zalo.refresh_answered")
-        except RefreshTokenUsed as why:
-            return await self.mark_lost(pending, str(why))
+        except RefreshTokenUsed as error:
+            return await self.mark_lost(pending, str(error))
         except AmbiguousResult as doubt:
             log.error("zalo_refresh_unknown", reason=str(doubt))
             reason = "refresh without an answer"
@@ -175,17 +175,17 @@ class TokenStore:
             log.warning("zalo_refresh_mark_left", reason=type(error).__name__)
         raise trouble
 
-    async def mark_lost(self, pending: VersionedGrant, why: str) -> TokenGrant:
+    async def mark_lost(self, pending: VersionedGrant, reason: str) -> TokenGrant:
         """Mark the consent as lost, unless another process has stored a new pair: use that."""
         current = await self.read()
         if current.grant.refresh_token != pending.grant.refresh_token:
             return current.grant
-        lost = f"the consent is lost: {why}"
+        lost = f"the consent is lost: {reason}"
         try:
             await self.write(replace(current.grant, pending_at=0.0, lost=lost), current.revision)
         except StaleValue:
             raise Unreachable("the pair changed", retry_after_s=BUSY_RETRY_S) from None
-        log.error("zalo_grant_lost", reason=why)
+        log.error("zalo_grant_lost", reason=reason)
         raise Misconfigured(lost, retry_after_s=OPERATOR_RETRY_S)
 
     def next_grant(self, grant: TokenGrant, pair: TokenPair) -> TokenGrant:

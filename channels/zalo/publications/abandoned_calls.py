@@ -78,8 +78,8 @@ class AbandonedCalls:
         if record.shown != record.revision:
             return
         detail = await self.api.detail(record.article_id)
-        wanted = "hide" if record.hidden else "show"
-        if detail.get("status") == wanted and reconcile.contains_marker(detail, record.marker):
+        status = "hide" if record.hidden else "show"
+        if detail.get("status") == status and reconcile.contains_marker(detail, record.marker):
             return
         if await self.records.read(content_id) == record:  # else we have changed it meanwhile
             log.error("zalo_article_differs", content_id=content_id, article=record.article_id)

@@ -108,11 +108,11 @@ class ArticlePublisher:
             crash_point("zalo.create_noted")
             token = await self.api.create(job.payload(record, "hide"), job.expired)
             crash_point("zalo.created")
-        except AmbiguousResult as lost:
-            raise _lost_answer(lost) from lost
-        except NO_EFFECT as why:
+        except AmbiguousResult as error:
+            raise _lost_answer(error) from error
+        except NO_EFFECT as error:
             await self.quota.release(month)
-            return await self.undo_intent(job, record, why)
+            return await self.undo_intent(job, record, error)
         log.info("zalo_article_created", content_id=job.content_id)
         return await self.record_result(job, self.with_token(record, token))
 
@@ -122,12 +122,12 @@ class ArticlePublisher:
             crash_point("zalo.update_noted")
             token = await self.api.update(job.payload(record, job.status), job.expired)
             crash_point("zalo.updated")
-        except AmbiguousResult as lost:
-            raise _lost_answer(lost) from lost
-        except NO_EFFECT as why:
-            if isinstance(why, Refused) and await self.is_removed(job, record, why):
+        except AmbiguousResult as error:
+            raise _lost_answer(error) from error
+        except NO_EFFECT as error:
+            if isinstance(error, Refused) and await self.is_removed(job, record, error):
                 return await self.record_live(job, record)
-            return await self.undo_intent(job, record, why)
+            return await self.undo_intent(job, record, error)
         if not token:
             return await self.record_live(job, record)
         return await self.record_result(job, self.with_token(record, token))
@@ -138,10 +138,10 @@ class ArticlePublisher:
         try:
             article_id = await self.poll_article_id(record)
             crash_point("zalo.verified")
-        except (Refused, ChannelError) as why:
-            if isinstance(why, Refused) and why.rule.kind in _PERMANENT_KINDS:
-                return await self.handle_rejected_content(job, record, why)
-            raise self.doubt_if_accepted(job, record, why) from why
+        except (Refused, ChannelError) as error:
+            if isinstance(error, Refused) and error.rule.kind in _PERMANENT_KINDS:
+                return await self.handle_rejected_content(job, record, error)
+            raise self.doubt_if_accepted(job, record, error) from error
         if not article_id:
             raise RowOutcome(self.processing_outcome(job, record))
         if is_accepted(record, job):
@@ -175,11 +175,11 @@ class ArticlePublisher:
             raise
 
     def doubt_if_accepted(
-        self, job: ArticleJob, record: ArticleRecord, why: Refused | ChannelError
+        self, job: ArticleJob, record: ArticleRecord, error: Refused | ChannelError
     ) -> Exception:
         if not is_accepted(record, job):
-            return why
-        outcome = outcome_of(why, self.timing.clock(), self.timing.jitter)
+            return error
+        outcome = outcome_of(error, self.timing.clock(), self.timing.jitter)
         after_s = outcome.retry_after_s or PROCESSING_S
         return RowOutcome(Outcome(Verdict.DOUBT, outcome.reason, after_s))
 
@@ -196,13 +196,13 @@ class ArticlePublisher:
         raise refused
 
     async def undo_intent(
-        self, job: ArticleJob, record: ArticleRecord, why: Exception
+        self, job: ArticleJob, record: ArticleRecord, error: Exception
     ) -> ArticleRecord:
         """The call had no effect: clear its intent."""
         record = await self.records.write(job.content_id, replace(record, intent_at=0.0))
-        if isinstance(why, Refused) and why.rule.reason == error_codes.COVER:
-            return await self.record_result(job, with_default_cover(job, record, why))
-        raise why
+        if isinstance(error, Refused) and error.rule.reason == error_codes.COVER:
+            return await self.record_result(job, with_default_cover(job, record, error))
+        raise error
 
     async def is_removed(self, job: ArticleJob, record: ArticleRecord, refused: Refused) -> bool:
         """Whether the article was removed by hand, so that there is nothing left to hide."""
@@ -223,10 +223,10 @@ class ArticlePublisher:
             self.require_settled(record, pending_verdict)
         crash_point("zalo.looked_up")
         if article_id:
-            found = replace(record, article_id=article_id, intent_at=0.0)
+            settled = replace(record, article_id=article_id, intent_at=0.0)
         else:
-            found = self.abandoned_calls.abandon(job.content_id, record)
-        return await self.record_result(job, found)
+            settled = self.abandoned_calls.abandon(job.content_id, record)
+        return await self.record_result(job, settled)
 
     def require_settled(self, record: ArticleRecord, pending_verdict: Verdict) -> None:
         """Raises RowOutcome with *pending_verdict* while a late effect is possible."""
@@ -309,9 +309,9 @@ class ArticlePublisher:
         """Record an answer. Without the record the row is in doubt."""
         try:
             return await self.records.write(job.content_id, record)
-        except ChannelError as silent:
-            raise AmbiguousResult(f"not noted: {silent.reason}") from silent
+        except ChannelError as error:
+            raise AmbiguousResult(f"not noted: {error.reason}") from error
 
 
-def _lost_answer(lost: AmbiguousResult) -> RowOutcome:
-    return RowOutcome(Outcome(Verdict.DOUBT, str(lost), PROCESSING_S))
+def _lost_answer(error: AmbiguousResult) -> RowOutcome:
+    return RowOutcome(Outcome(Verdict.DOUBT, str(error), PROCESSING_S))

@@ -51,10 +51,10 @@ def make_cover(body: bytes) -> bytes:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"PIL\.")
             return _encode_jpeg(_fit_ratio(_rotate_upright(*_open_image(body))))
-    except Image.DecompressionBombError as huge:
-        raise UnusableImage(_TOO_LARGE) from huge
-    except _DECODER_ERRORS as broken:
-        raise UnusableImage(f"broken: {type(broken).__name__}") from broken
+    except Image.DecompressionBombError as error:
+        raise UnusableImage(_TOO_LARGE) from error
+    except _DECODER_ERRORS as error:
+        raise UnusableImage(f"broken: {type(error).__name__}") from error
 
 
 def _open_image(body: bytes) -> tuple[Image.Image, int]:

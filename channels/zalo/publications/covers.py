@@ -60,10 +60,10 @@ class CoverSelector:
         record = replace(record, picture_of=source, picture="", picture_tries=tries)
         try:
             path = await self.copy(source)
-        except (PermanentFetchError, UnusableImage) as never:
-            return await self.use_default(job, record, never.reason)
-        except (TemporaryFetchError, Unreachable) as trouble:
-            return await self.retry_later(job, record, trouble.reason)
+        except (PermanentFetchError, UnusableImage) as error:
+            return await self.use_default(job, record, error.reason)
+        except (TemporaryFetchError, Unreachable) as error:
+            return await self.retry_later(job, record, error.reason)
         log.info("zalo_cover_copied", content_id=job.content_id, picture=path)
         return await self.records.write(job.content_id, replace(record, picture=path))
 

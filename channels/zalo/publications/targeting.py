@@ -21,10 +21,10 @@ def target_codes(broadcast: Broadcast | None) -> dict[str, str]:
         return {}
     places = {code for province in broadcast.provinces for code in PROVINCES[province].zalo}
     regions = [] if places else [_REGIONS[region] for region in broadcast.regions]
-    wanted: dict[str, Collection[int]] = {
+    target: dict[str, Collection[int]] = {
         "ages": [_AGES[group] for group in broadcast.ages],
         "gender": [_GENDERS[broadcast.gender]] if broadcast.gender in _GENDERS else [],
         "locations": regions,
         "cities": places,
     }
-    return {field: ",".join(map(str, sorted(codes))) for field, codes in wanted.items() if codes}
+    return {field: ",".join(map(str, sorted(codes))) for field, codes in target.items() if codes}

@@ -96,8 +96,8 @@ class Budget:
 
         try:
             await self.shared.update(released)
-        except Unreachable as away:
-            log.warning("zalo_quota_not_given_back", quota="notices", reason=away.reason)
+        except Unreachable as error:
+            log.warning("zalo_quota_not_given_back", quota="notices", reason=error.reason)
 
     async def close_day(self, reservation: Reservation) -> None:
         """Close the day after its last message, until Zalo's quota grows. Raises Unreachable."""

@@ -108,8 +108,8 @@ class QuotaCounter:
         """Release a call without effect; a failed release leaves the count harmlessly high."""
         try:
             await self.shared.update(lambda count: count.minus(1, label))
-        except Unreachable as away:
-            log.warning("zalo_quota_not_given_back", quota=self.window.name, reason=away.reason)
+        except Unreachable as error:
+            log.warning("zalo_quota_not_given_back", quota=self.window.name, reason=error.reason)
 
     def decode(self, data: bytes) -> WindowCount:
         return self.window.decode_count(json_object(data))
