@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from channels.portal.storage.atomic_files import sync_folder
 from consumers.errors import KeyFileBroken
 from consumers.messages import field_error
 from contracts import subjects
@@ -71,9 +72,7 @@ def _create_key_file(path: Path) -> None:
     with suppress(FileExistsError):
         os.link(draft, path)
     draft.unlink()
-    folder = os.open(path.parent, os.O_RDONLY)
-    os.fsync(folder)
-    os.close(folder)
+    sync_folder(path.parent)
 
 
 async def open_key_file(bus: Bus, path: Path) -> KeyFile:

@@ -76,7 +76,7 @@ REQUIRED_FIELDS = {
 CONDITIONAL_FIELDS = tuple(sorted(set().union(*REQUIRED_FIELDS.values())))
 
 
-def _present_form(value: Any) -> Any:
+def _current_unit_id(value: Any) -> Any:
     old = _OLD_UNIT.fullmatch(value) if isinstance(value, str) else None
     return old[1] if old else value
 
@@ -86,7 +86,7 @@ ProcedureCode = Annotated[
     str, StringConstraints(pattern=r"^[0-9A-Z]+(?:\.[0-9A-Z]+)*$", max_length=30)
 ]
 UnitCode = Annotated[
-    str, StringConstraints(pattern=_UNIT_PATTERN, max_length=35), BeforeValidator(_present_form)
+    str, StringConstraints(pattern=_UNIT_PATTERN, max_length=35), BeforeValidator(_current_unit_id)
 ]
 CaseStatus = Annotated[int, Field(strict=True, ge=1, le=10)]
 RequiredByStatus = Field(default=None, validate_default=True)
@@ -103,7 +103,7 @@ class Contact(Contract):
 
     @field_validator("consent")
     @classmethod
-    def _agreed(cls, consent: bool) -> bool:
+    def _check_consent(cls, consent: bool) -> bool:
         if not consent:
             raise PydanticCustomError("no_consent", "no consent")
         return consent
@@ -118,7 +118,7 @@ class Contact(Contract):
         return ""
 
     @model_validator(mode="after")
-    def _reachable(self) -> "Contact":
+    def _check_address(self) -> "Contact":
         if not (self.email or self.phone or self.zalo_user_id):
             raise PydanticCustomError("no_contact", "no address")
         return self
@@ -129,7 +129,7 @@ def _mask_name(name: str) -> str:
     return name if "*" in name else " ".join(f"{word[0]}***" for word in name.split())
 
 
-def _say_what_is_required(schema: dict[str, Any]) -> None:
+def _add_required_fields(schema: dict[str, Any]) -> None:
     """The rules of REQUIRED in the words of JSON Schema."""
     schema["allOf"] = [
         {
@@ -146,7 +146,7 @@ def _say_what_is_required(schema: dict[str, Any]) -> None:
 class CaseNotice(Contract):
     """What a dossier reached, without where its person is told: all that the bus ever holds."""
 
-    model_config = ConfigDict(json_schema_extra=_say_what_is_required)
+    model_config = ConfigDict(json_schema_extra=_add_required_fields)
 
     notice: Literal["status", "apology"] = "status"
     case_code: CaseCode
@@ -180,7 +180,7 @@ class CaseNotice(Contract):
 
     @field_validator(*CONDITIONAL_FIELDS)
     @classmethod
-    def _status_is_complete(cls, value: Any, info: ValidationInfo) -> Any:
+    def _check_required_fields(cls, value: Any, info: ValidationInfo) -> Any:
         status = info.data.get("status", 0)
         if value in (None, ()) and info.field_name in REQUIRED_FIELDS.get(status, ()):
             raise PydanticCustomError("required_for_status", "missing", {"status": status})
@@ -188,7 +188,7 @@ class CaseNotice(Contract):
 
     @field_validator("new_due_at")
     @classmethod
-    def _an_apology_names_a_new_date(cls, value: Any, info: ValidationInfo) -> Any:
+    def _check_new_due_date(cls, value: Any, info: ValidationInfo) -> Any:
         if value is None and info.data.get("notice") == "apology":
             raise PydanticCustomError("required_for_apology", "missing")
         return value

@@ -48,7 +48,7 @@ def _extension_value(value: Any) -> str | int | bool:
     raise PydanticCustomError("extension_value", "not an attribute value")
 
 
-def _few(extensions: dict[str, Any]) -> dict[str, Any]:
+def _limit_extensions(extensions: dict[str, Any]) -> dict[str, Any]:
     if len(extensions) > _EXTENSIONS_MAX:
         counts = {"count": len(extensions), "limit": _EXTENSIONS_MAX}
         raise PydanticCustomError("too_many_extensions", "{count} extensions", counts)
@@ -71,7 +71,7 @@ UriReference = Annotated[
 ]
 ExtensionName = Annotated[str, AfterValidator(_extension_name)]
 ExtensionValue = Annotated[str | int | bool, BeforeValidator(_extension_value)]
-Extensions = Annotated[dict[ExtensionName, ExtensionValue], AfterValidator(_few)]
+Extensions = Annotated[dict[ExtensionName, ExtensionValue], AfterValidator(_limit_extensions)]
 
 
 class CloudEvent(Contract):

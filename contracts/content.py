@@ -38,13 +38,13 @@ Gender = Literal["all", "male", "female"]
 Region = Literal["north", "central", "south"]
 
 
-def _known(province: str) -> str:
+def _check_province(province: str) -> str:
     if province not in PROVINCES:
         raise PydanticCustomError("unknown_province", "unknown", {"value": province})
     return province
 
 
-ProvinceId = Annotated[Id, AfterValidator(_known)]
+ProvinceId = Annotated[Id, AfterValidator(_check_province)]
 
 
 class Broadcast(Contract):
@@ -148,7 +148,7 @@ class Content(Contract):
 
     @field_validator("expires_at")
     @classmethod
-    def _ends_after_it_begins(cls, ends: Instant | None, info: ValidationInfo) -> Instant | None:
+    def _check_times(cls, ends: Instant | None, info: ValidationInfo) -> Instant | None:
         begins = info.data.get("not_before")
         if ends and begins and ends <= begins:
             raise PydanticCustomError("not_after", "too early", {"other": "not_before"})
@@ -156,7 +156,7 @@ class Content(Contract):
 
     @field_validator("broadcast")
     @classmethod
-    def _names_other_items(
+    def _check_companions(
         cls, broadcast: Broadcast | None, info: ValidationInfo
     ) -> Broadcast | None:
         itself = info.data.get("content_id")
@@ -182,7 +182,7 @@ class Corrected(Submitted):
 
     @field_validator("corrects_revision")
     @classmethod
-    def _corrects_something_older(cls, corrected: int, info: ValidationInfo) -> int:
+    def _check_corrected_revision(cls, corrected: int, info: ValidationInfo) -> int:
         revision = info.data.get("revision")
         if revision is not None and corrected >= revision:
             raise PydanticCustomError("not_earlier_revision", "later", {"revision": revision})

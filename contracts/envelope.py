@@ -58,13 +58,13 @@ def decode(content_type: str | None, headers: Mapping[str, str] | None, body: by
             return from_structured(body)
         case Mode.BINARY:
             given = {"content-type": content_type} if content_type else {}
-            return from_binary(_lower(headers) | given, body)
+            return from_binary(_event_headers(headers) | given, body)
 
 
 def mode(content_type: str | None, headers: Mapping[str, str] | None = None) -> Mode:
     """The mode of a message. Raises UnsupportedMedia if it is not marked as an event."""
-    lowered = _lower(headers)
-    media = _media(content_type or lowered.get("content-type") or "", "Content-Type")
+    lowered = _event_headers(headers)
+    media = _media_type(content_type or lowered.get("content-type") or "", "Content-Type")
     if media == BATCH_TYPE:
         return Mode.BATCH
     if media in (CONTENT_TYPE, "application/cloudevents"):
@@ -81,7 +81,7 @@ def mode(content_type: str | None, headers: Mapping[str, str] | None = None) -> 
 def from_structured(body: bytes | dict[str, Any], *, limit: int = MAX_EVENT_BYTES) -> CloudEvent:
     """An event whose attributes and data are one JSON object of at most *limit* bytes."""
     raw = body if isinstance(body, bytes) else strict_json.dumps(body)
-    _bounded(len(raw), limit)
+    check_size(len(raw), limit)
     return _from_object(strict_json.loads(raw))
 
 
@@ -90,18 +90,18 @@ def from_binary(headers: Mapping[str, str], body: bytes) -> CloudEvent:
 
     The data's type is `ce-datacontenttype` (NATS) or else `Content-Type` (HTTP).
     """
-    lowered = _lower(headers)
-    attributes: dict[str, Any] = dict(_attributes(lowered))
-    _bounded(len(body) + len(strict_json.dumps(attributes)) + _STRUCTURED_OVERHEAD)
+    lowered = _event_headers(headers)
+    attributes: dict[str, Any] = dict(_header_attributes(lowered))
+    check_size(len(body) + len(strict_json.dumps(attributes)) + _STRUCTURED_OVERHEAD)
     media = attributes.setdefault("datacontenttype", lowered.get("content-type"))
-    _json_only(media)
+    _check_json_type(media)
     data = {"data": strict_json.loads(body, "data")} if body.strip() else {}
     return build_event(attributes, data)
 
 
 def from_batch(body: bytes) -> list[CloudEvent]:
     """All events of a JSON array, or none: errors of all of them, as `[3].data.title`."""
-    _bounded(len(body), _MAX_BATCH_BYTES)
+    check_size(len(body), _MAX_BATCH_BYTES)
     entries = strict_json.loads(body)
     if not isinstance(entries, list):
         raise Unreadable(field_error(WHOLE_EVENT, "not_array"))
@@ -131,12 +131,12 @@ def read_each(entries: list[Entry], read: Callable[[Entry], Result]) -> list[Res
 
 def to_structured(event: CloudEvent) -> bytes:
     """The event as one JSON object; the same event always gives the same bytes."""
-    return strict_json.dumps({**_written(event), "data": event.data})
+    return strict_json.dumps({**_attributes_as_json(event), "data": event.data})
 
 
 def to_binary(event: CloudEvent) -> tuple[dict[str, str], bytes]:
     """The event as NATS headers and a body; HTTP sends `ce-datacontenttype` as `Content-Type`."""
-    attributes = {"datacontenttype": JSON_TYPE, **_written(event)}
+    attributes = {"datacontenttype": JSON_TYPE, **_attributes_as_json(event)}
     headers = {f"ce-{name}": _header(value) for name, value in attributes.items()}
     return headers, strict_json.dumps(event.data)
 
@@ -147,13 +147,13 @@ def _from_object(value: Any) -> CloudEvent:
     attributes = dict(value)
     if attributes.pop("data_base64", None) is not None:
         raise Invalid(field_error("data_base64", "data_base64"))
-    _json_only(attributes.get("datacontenttype"))
+    _check_json_type(attributes.get("datacontenttype"))
     data = {"data": attributes.pop("data")} if attributes.get("data") is not None else {}
     attributes.pop("data", None)
     return build_event(attributes, data)
 
 
-def _written(event: CloudEvent) -> dict[str, Any]:
+def _attributes_as_json(event: CloudEvent) -> dict[str, Any]:
     """All attributes as JSON values, in a fixed order."""
     context = event.model_dump(include=set(CONTEXT_ATTRIBUTES), exclude_none=True)
     if event.time:
@@ -167,7 +167,7 @@ def _rfc3339(moment: datetime) -> str:
     return f"{whole}.{fraction.rstrip('0')}Z" if fraction else f"{whole}Z"
 
 
-def _attributes(lowered: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _header_attributes(lowered: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for header, value in lowered.items():
         if header.startswith("ce-"):
             yield header[3:], _attribute_text(header, value)
@@ -190,28 +190,28 @@ def _header(value: object) -> str:
     return quote(text, safe=_VISIBLE_ASCII)
 
 
-def _lower(headers: Mapping[str, str] | None) -> dict[str, str]:
-    """Headers by lower-case name. Raises Unreadable for a name with two different values."""
+def _event_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
+    """Headers of the event, by lower-case name. Raises Unreadable for one with two values."""
     lowered: dict[str, str] = {}
     for name, value in (headers or {}).items():
         key = name.strip().lower()
-        if lowered.setdefault(key, value) != value:
+        if key.startswith(("ce-", "content-")) and lowered.setdefault(key, value) != value:
             raise Unreadable(field_error(key, "header_repeated"))
     return lowered
 
 
-def _json_only(media_type: object) -> None:
+def _check_json_type(media_type: object) -> None:
     """Raise UnsupportedMedia for data with a content type other than JSON."""
     if not isinstance(media_type, str):
         return
-    media = _media(media_type, "datacontenttype")
+    media = _media_type(media_type, "datacontenttype")
     if media and media != JSON_TYPE and not media.endswith("+json"):
         raise UnsupportedMedia(
             field_error("datacontenttype", "content_type", value=media, accepted=JSON_TYPE)
         )
 
 
-def _media(content_type: str, field: str) -> str:
+def _media_type(content_type: str, field: str) -> str:
     """The media type without its parameters. Raises UnsupportedMedia for a charset but UTF-8."""
     media, *parameters = content_type.lower().split(";")
     for parameter in parameters:
@@ -227,6 +227,7 @@ def _unsupported(media: str, accepted: str) -> UnsupportedMedia:
     )
 
 
-def _bounded(size: int, limit: int = MAX_EVENT_BYTES) -> None:
+def check_size(size: int, limit: int = MAX_EVENT_BYTES) -> None:
+    """Raise TooLarge above *limit*."""
     if size > limit:
         raise TooLarge(field_error(WHOLE_EVENT, "event_too_large", size=size, limit=limit))

@@ -131,7 +131,7 @@ def read(
     except ValidationError as error:
         errors = explain(error, "data")
         raise Invalid(*errors, *_unknown_words(event.data, vocabulary, errors)) from error
-    if faults := [*_names(event, content), *_unknown_words(event.data, vocabulary)]:
+    if faults := [*_name_errors(event, content), *_unknown_words(event.data, vocabulary)]:
         raise Invalid(*faults)
     return content
 
@@ -162,7 +162,7 @@ def unit_error(field: str, unit: str, vocabulary: Vocabulary) -> FieldError | No
     return field_error(field, "unknown_unit", value=unit)
 
 
-def _names(event: CloudEvent, content: Event) -> Iterator[FieldError]:
+def _name_errors(event: CloudEvent, content: Event) -> Iterator[FieldError]:
     if event.subject not in (None, content.content_id):
         yield field_error("subject", "subject_differs", value=content.content_id)
     if isinstance(content, CaseUpdated):
@@ -177,14 +177,14 @@ def _unknown_words(
 ) -> Iterator[FieldError]:
     """Errors for unknown topics and audiences, unless *errors* names the field already."""
     judged = {error.field for error in errors}
-    for field, kind, word in _words(data):
+    for field, kind, word in _vocabulary_words(data):
         if field not in judged and not vocabulary.knows(kind, word):
             yield field_error(field, f"unknown_{kind}", value=word)
         elif field not in judged and kind == "topic" and vocabulary.is_reserved(word):
             yield field_error(field, "own_topic", value=word)
 
 
-def _words(data: Mapping[str, Any]) -> Iterator[tuple[str, Kind, str]]:
+def _vocabulary_words(data: Mapping[str, Any]) -> Iterator[tuple[str, Kind, str]]:
     topic, audiences = data.get("topic"), data.get("audiences")
     if isinstance(topic, str):
         yield "data.topic", "topic", topic

@@ -84,7 +84,7 @@ class Vocabulary(Contract):
             raise Invalid(*explain(error)) from error
 
     @model_validator(mode="after")
-    def _ids_are_used_once(self) -> Self:
+    def _check_unique_ids(self) -> Self:
         seen = set(self.units)
         for alias, _ in self._aliases():
             if alias in seen:

@@ -19,7 +19,7 @@ from contracts.events import CheckedEvent
 from contracts.records import EventRecord, Ownership
 from contracts.vocabulary import Vocabulary
 from producers import bus as nats
-from producers.admission import admit, expired_at, send_event, unavailable_error
+from producers.admission import admit, expiry_times, send_event, unavailable_error
 from producers.bus import Bucket, Bus, BusError, Value
 from producers.case_events import CaseEvent, CaseEventStore, check_capacity, usable_channels
 from producers.units.registry import RegisteredUnit
@@ -109,30 +109,32 @@ class Acceptance:
     async def _accept(
         self, member: RegisteredUnit, events: Sequence[CloudEvent], batch: bool
     ) -> list[AcceptedEvent]:
-        admitted = await _every(batch, events, partial(self._admit, member))
-        _one_meaning_per_id(admitted)
-        claims = await _every(batch, admitted, partial(self._look, member))
-        _room(claims, batch)
+        admitted = await _map_all(batch, events, partial(self._check_event, member))
+        _check_unique_ids(admitted)
+        claims = await _map_all(batch, admitted, partial(self._load_claim, member))
+        _check_capacity(claims, batch)
         crash_point("gateway.checked")
-        revisions = await self._numbers(member, claims, batch)
-        records = await _every(batch, list(zip(claims, revisions, strict=True)), self._claim)
+        revisions = await self._assign_revisions(member, claims, batch)
+        records = await _map_all(
+            batch, list(zip(claims, revisions, strict=True)), self._store_claim
+        )
         crash_point("gateway.claimed")
         for event in admitted:
-            await self._store(event)
+            await self._store_event(event)
         crash_point("gateway.stored")
         return [
             AcceptedEvent(event.event_id, event.content_id, record.revision)
             for event, record in zip(admitted, records, strict=True)
         ]
 
-    async def _admit(self, member: RegisteredUnit, event: CloudEvent) -> CheckedEvent:
+    async def _check_event(self, member: RegisteredUnit, event: CloudEvent) -> CheckedEvent:
         admitted = admit(event, member.unit, self.vocabulary, events.HTTP_TYPES)
         urgent = isinstance(admitted.content, Submitted) and admitted.content.lane == Lane.URGENT
         if urgent and not member.registration.urgent:
             raise Forbidden(field_error("data.lane", "urgent_not_allowed"))
         return admitted
 
-    async def _look(self, member: RegisteredUnit, admitted: CheckedEvent) -> EventClaim:
+    async def _load_claim(self, member: RegisteredUnit, admitted: CheckedEvent) -> EventClaim:
         """Read the records. Raises Forbidden or Conflict if they contradict the event.
 
         A new event must reach its person by the unit's present policy and must not have expired; a
@@ -142,15 +144,15 @@ class Acceptance:
             self.owners.get(admitted.content_id), self.find_record(admitted.event_id)
         )
         claim = EventClaim(admitted, value, record)
-        _owned(admitted, claim.owner)
-        _same(admitted, claim.record)
+        _check_owner(admitted, claim.owner)
+        _check_same_content(admitted, claim.record)
         await self.case_events.check_repeat(admitted, claim.item_value)
         if claim.record is None:
             usable_channels(admitted, member.registration)
-            _not_over(admitted, utc_now(self.clock))
+            _check_not_expired(admitted, utc_now(self.clock))
         return claim
 
-    async def _numbers(
+    async def _assign_revisions(
         self, member: RegisteredUnit, claims: Sequence[EventClaim], batch: bool
     ) -> list[int | None]:
         """The revision of each event; events of one dossier are numbered one after another."""
@@ -159,7 +161,7 @@ class Acceptance:
         async def in_turn(places: Sequence[int]) -> None:
             for place in places:
                 try:
-                    revisions[place] = await self._number(member, claims[place])
+                    revisions[place] = await self._assign_revision(member, claims[place])
                 except ContractError as wrong:
                     raise wrong.within(f"[{place}]") if batch else wrong from None
 
@@ -169,7 +171,7 @@ class Acceptance:
                 raise result
         return [revisions[place] for place in range(len(claims))]
 
-    async def _number(self, member: RegisteredUnit, claim: EventClaim) -> int | None:
+    async def _assign_revision(self, member: RegisteredUnit, claim: EventClaim) -> int | None:
         """Number one event.
 
         A repeat of an accepted case event keeps its revision and stores no contact.
@@ -182,7 +184,7 @@ class Acceptance:
         case = CaseEvent(claim.event, contact, usable_channels(claim.event, member.registration))
         return await self.case_events.assign_revision(case, claim.item_value, utc_now(self.clock))
 
-    async def _claim(self, numbered: tuple[EventClaim, int | None]) -> EventRecord:
+    async def _store_claim(self, numbered: tuple[EventClaim, int | None]) -> EventRecord:
         """Record the event, then the owner of its item; a concurrent request may win either write.
 
         A withdrawal claims no item: items that were never submitted cannot be withdrawn.
@@ -190,17 +192,17 @@ class Acceptance:
         claim, revision = numbered
         admitted = claim.event
         entry = claim.to_record(revision, utc_now(self.clock)).model_dump_json().encode()
-        stored = await _first(self.events, admitted.event_id, entry)
+        stored = await _create_or_read(self.events, admitted.event_id, entry)
         record = EventRecord.model_validate_json(stored)
-        _same(admitted, record)
+        _check_same_content(admitted, record)
         crash_point("gateway.event_booked")
         if admitted.revision:
             ownership = Ownership(unit=admitted.unit).model_dump_json().encode()
-            stored = await _first(self.owners, admitted.content_id, ownership)
-            _owned(admitted, Ownership.model_validate_json(stored))
+            stored = await _create_or_read(self.owners, admitted.content_id, ownership)
+            _check_owner(admitted, Ownership.model_validate_json(stored))
         return record
 
-    async def _store(self, admitted: CheckedEvent) -> None:
+    async def _store_event(self, admitted: CheckedEvent) -> None:
         """Store the event under its id, or under id and hash if the stream has other content there.
 
         The id is claimed for this content, and readers of the stream refuse the other message.
@@ -220,25 +222,24 @@ def _group_by_item(claims: Sequence[EventClaim]) -> list[list[int]]:
     return list(groups.values())
 
 
-def _owned(admitted: CheckedEvent, owner: Ownership | None) -> None:
+def _check_owner(admitted: CheckedEvent, owner: Ownership | None) -> None:
     if owner and owner.unit != admitted.unit:
         value, field = admitted.content_id, "case_code" if admitted.contact else "content_id"
         raise Forbidden(field_error(f"data.{field}", "owned_by_other_unit", value=value))
 
 
-def _same(admitted: CheckedEvent, record: EventRecord | None) -> None:
+def _check_same_content(admitted: CheckedEvent, record: EventRecord | None) -> None:
     if record and record.hash != admitted.content_hash:
         raise Conflict(field_error("id", "same_id_other_content"))
 
 
-def _not_over(admitted: CheckedEvent, now: datetime) -> None:
+def _check_not_expired(admitted: CheckedEvent, now: datetime) -> None:
     """Raise Invalid for an item that has expired."""
-    if ends := expired_at(admitted.content, now):
-        moments = {"value": ends.isoformat(), "now": now.isoformat(timespec="seconds")}
-        raise Invalid(field_error("data.expires_at", "over_already", **moments))
+    if times := expiry_times(admitted.content, now):
+        raise Invalid(field_error("data.expires_at", "over_already", **times))
 
 
-def _one_meaning_per_id(admitted: Sequence[CheckedEvent]) -> None:
+def _check_unique_ids(admitted: Sequence[CheckedEvent]) -> None:
     """Raise Conflict if one id has two contents or two contacts within the batch."""
     first_by_id: dict[str, CheckedEvent] = {}
     for number, event in enumerate(admitted):
@@ -249,7 +250,7 @@ def _one_meaning_per_id(admitted: Sequence[CheckedEvent]) -> None:
             raise Conflict(field_error("data.contact", "other_contact")).within(f"[{number}]")
 
 
-def _room(claims: Sequence[EventClaim], batch: bool) -> None:
+def _check_capacity(claims: Sequence[EventClaim], batch: bool) -> None:
     """Raise Invalid, before any write, for more events than a dossier can hold."""
     for places in _group_by_item(claims):
         last = claims[places[-1]]
@@ -261,7 +262,7 @@ def _room(claims: Sequence[EventClaim], batch: bool) -> None:
             raise wrong.within(f"[{places[-1]}]") if batch else wrong from None
 
 
-async def _first(bucket: Bucket, key: str, data: bytes) -> bytes:
+async def _create_or_read(bucket: Bucket, key: str, data: bytes) -> bytes:
     """Create *key* with *data*; return the value that is stored, which may be an earlier one."""
     try:
         await bucket.create(key, data)
@@ -273,17 +274,17 @@ async def _first(bucket: Bucket, key: str, data: bytes) -> bytes:
     return data
 
 
-async def _every(
+async def _map_all(
     batch: bool, items: Sequence[Item], step: Callable[[Item], Awaitable[Result]]
 ) -> list[Result]:
     """The results of *step* for all items; the errors of a batch become one error."""
     if not batch:
         return [await step(item) for item in items]
     answers = await asyncio.gather(*map(step, items), return_exceptions=True)
-    return read_each(answers, _unwrapped)
+    return read_each(answers, _raise_if_error)
 
 
-def _unwrapped(answer: Result | BaseException) -> Result:
+def _raise_if_error(answer: Result | BaseException) -> Result:
     if isinstance(answer, BaseException):
         raise answer
     return answer

@@ -36,10 +36,12 @@ def admit(
     return CheckedEvent(unit, event, content)
 
 
-def expired_at(content: events.Event, now: datetime) -> datetime | None:
-    """When an expired item expired; None for any other."""
+def expiry_times(content: events.Event, now: datetime) -> dict[str, str]:
+    """When an expired item expired, and the present time, for texts; empty for any other."""
     ends = content.expires_at if isinstance(content, Submitted) else None
-    return ends if ends is not None and ends <= now else None
+    if ends is None or ends > now:
+        return {}
+    return {"value": ends.isoformat(), "now": now.isoformat(timespec="seconds")}
 
 
 def unavailable_error() -> Unavailable:
@@ -62,12 +64,14 @@ async def send_event(
         headers={"Content-Type": CONTENT_TYPE},
         patience_s=patience_s,
     )
-    if ack.duplicate and not _says(await bus.get_message(subjects.CONTENT.name, ack.seq), event):
+    if ack.duplicate and not _is_same_event(
+        await bus.get_message(subjects.CONTENT.name, ack.seq), event
+    ):
         raise Conflict(field_error("id", "same_id_other_content"))
     return ack
 
 
-def _says(stored: Message | None, admitted: CheckedEvent) -> bool:
+def _is_same_event(stored: Message | None, admitted: CheckedEvent) -> bool:
     """Whether *stored* is the same event.
 
     A deleted message cannot be compared and counts as same.

@@ -18,20 +18,11 @@ from contracts import events
 from contracts.cloudevent import CloudEvent
 from contracts.content import Submitted
 from contracts.delivery import Lane
-from contracts.envelope import MAX_EVENT_BYTES
-from contracts.errors import (
-    WHOLE_EVENT,
-    Bilingual,
-    ContractError,
-    FieldError,
-    Invalid,
-    TooLarge,
-    Unavailable,
-    field_error,
-)
+from contracts.envelope import check_size
+from contracts.errors import Bilingual, ContractError, FieldError, Invalid, Unavailable
 from contracts.vocabulary import DEFAULT, Vocabulary
 from producers import event_file
-from producers.admission import expired_at
+from producers.admission import expiry_times
 from producers.output import EXIT_INVALID, print_bilingual, print_errors
 from producers.publisher import Accepted, Publisher, Spooled
 from producers.texts import get_text
@@ -114,13 +105,13 @@ def publish(context: typer.Context, file: File, unit: Unit = None, as_json: Json
     Exit code 0: accepted or already known. 2: invalid. 3: kept, the bus is away.
     4: the bus is away, and the disk refuses to keep it: send it again later.
     """
-    with _explained(as_json):
-        event = event_file.read_event(_body(file), unit)
-        settings = _settings(context)
+    with _print_contract_errors(as_json):
+        event = event_file.read_event(_read_file(file), unit)
+        settings = _load_settings(context)
         publisher = settings.publisher(event_file.find_sender(event, unit))
         answer = asyncio.run(_publish(publisher, event))
     content = events.check(event, publisher.vocabulary)
-    print_errors([*_ended(content), *_unseen(content)])
+    print_errors([*_expiry_errors(content), *_server_check_warnings(content)])
     _print_answer(answer, settings, as_json)
     if isinstance(answer, Spooled):
         raise typer.Exit(_EXIT_SPOOLED)
@@ -133,15 +124,15 @@ def validate(context: typer.Context, file: File, unit: Unit = None, as_json: Jso
     Not known here: whether the unit may use the lane urgent, whose an item is, and which revisions
     and ids are taken.
     """
-    with _explained(as_json):
-        event = event_file.read_event(_body(file), unit)
-        vocabulary = _settings(context).vocabulary
+    with _print_contract_errors(as_json):
+        event = event_file.read_event(_read_file(file), unit)
+        vocabulary = _load_settings(context).vocabulary
         content = events.check(event, vocabulary, accepted_types=events.HTTP_TYPES)
         if unit:
             events.check_sender(event, unit, vocabulary)
-        if ended := _ended(content):
-            raise Invalid(*ended)
-    print_errors(_unseen(content))
+        if expired := _expiry_errors(content):
+            raise Invalid(*expired)
+    print_errors(_server_check_warnings(content))
     facts = {"type": event.type, "content_id": content.content_id}
     _print(facts, get_text("cli", "valid", **facts), as_json)
 
@@ -175,42 +166,37 @@ async def _publish(publisher: Publisher, event: CloudEvent) -> Accepted | Spoole
         return await publisher.publish(event)
 
 
-def _ended(content: events.Event) -> list[FieldError]:
+def _expiry_errors(content: events.Event) -> list[FieldError]:
     """Errors for an expired item, which the gateway refuses and the bus accepts."""
-    now = datetime.now(UTC)
-    if ends := expired_at(content, now):
-        moments = {"value": ends.isoformat(), "now": now.isoformat(timespec="seconds")}
-        return [get_text("cli", "over", **moments).as_field_error("data.expires_at")]
+    if times := expiry_times(content, datetime.now(UTC)):
+        return [get_text("cli", "over", **times).as_field_error("data.expires_at")]
     return []
 
 
-def _unseen(content: events.Event) -> list[FieldError]:
+def _server_check_warnings(content: events.Event) -> list[FieldError]:
     """Warnings about rules that only the server can check."""
     urgent = isinstance(content, Submitted) and content.lane == Lane.URGENT
     return [get_text("cli", "urgent").as_field_error("data.lane")] if urgent else []
 
 
-def _settings(context: typer.Context) -> ClientSettings:
+def _load_settings(context: typer.Context) -> ClientSettings:
     load: Callable[[], ClientSettings] = context.obj or ClientSettings.from_environment
     return load()
 
 
-def _body(file: str) -> bytes:
+def _read_file(file: str) -> bytes:
     """Read *file*. Raises Invalid if it cannot be read, TooLarge above the size of an event."""
     try:
         body = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
         text = get_text("cli", "no_file", detail=error.strerror or error)
         raise Invalid(text.as_field_error(file)) from error
-    if len(body) > MAX_EVENT_BYTES:
-        raise TooLarge(
-            field_error(WHOLE_EVENT, "event_too_large", size=len(body), limit=MAX_EVENT_BYTES)
-        )
+    check_size(len(body))
     return body
 
 
 @contextmanager
-def _explained(as_json: bool) -> Iterator[None]:
+def _print_contract_errors(as_json: bool) -> Iterator[None]:
     """Print contract errors by field in both languages and exit.
 
     Exit code 2 for an invalid event.
@@ -220,7 +206,7 @@ def _explained(as_json: bool) -> Iterator[None]:
     except ContractError as error:
         print_errors(error.errors)
         if as_json:
-            _print_json({"errors": [field_error.model_dump() for field_error in error.errors]})
+            _print_json({"errors": [entry.model_dump() for entry in error.errors]})
         raise typer.Exit(
             _EXIT_NOT_KEPT if isinstance(error, Unavailable) else EXIT_INVALID
         ) from None
@@ -236,11 +222,11 @@ def _print_answer(answer: Accepted | Spooled, settings: ClientSettings, as_json:
     _print(facts, get_text("cli", name, **facts), as_json)
 
 
-def _print(facts: dict[str, Any], saying: Bilingual, as_json: bool) -> None:
+def _print(facts: dict[str, Any], text: Bilingual, as_json: bool) -> None:
     if as_json:
         _print_json(facts)
     else:
-        print_bilingual(saying.en, saying.vi)
+        print_bilingual(text.en, text.vi)
 
 
 def _print_json(value: object) -> None:

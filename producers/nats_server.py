@@ -76,17 +76,17 @@ class ServerProcess:
         settings = _write_settings(store, ports)
         process = await _spawn(binary, settings, lock)
         async with AsyncExitStack() as undo:
-            undo.push_async_callback(_end, process, signal.SIGKILL)
-            pulse = StartProgress(process)
+            undo.push_async_callback(_end_process, process, signal.SIGKILL)
+            progress = StartProgress(process)
             slow = asyncio.get_running_loop().call_later(SLOW_START_S, _warn_slow, process.pid)
             try:
                 async with asyncio.timeout(_START_TIMEOUT_S):
-                    child = cls(process, *await _addresses(pulse, store, ports))
+                    child = cls(process, *await _server_addresses(progress, store, ports))
                     while await health_problem(child.monitor_url, _STARTED_PAGE):
-                        pulse.check()
+                        progress.check()
                         await asyncio.sleep(_POLL_S)
             except (TimeoutError, ServerFailed) as error:
-                raise ServerFailed(f"nats-server did not start: {_last_words(store)}") from error
+                raise ServerFailed(f"nats-server did not start: {_last_log_line(store)}") from error
             finally:
                 slow.cancel()
             undo.pop_all()
@@ -107,10 +107,10 @@ class ServerProcess:
 
     async def stop(self) -> None:
         """Send SIGTERM and wait ten seconds for pending writes."""
-        await _end(self.process, signal.SIGTERM)
+        await _end_process(self.process, signal.SIGTERM)
 
     async def kill(self) -> None:
-        await _end(self.process, signal.SIGKILL)
+        await _end_process(self.process, signal.SIGKILL)
 
 
 class StartProgress:
@@ -125,14 +125,14 @@ class StartProgress:
         """Raise ServerFailed if the process ended or was idle for IDLE_TIMEOUT_S."""
         if self.process.returncode is not None:
             raise ServerFailed(f"it ended with code {self.process.returncode}")
-        used, now = _ticks(self.process.pid), time.monotonic()
+        used, now = _cpu_ticks(self.process.pid), time.monotonic()
         if used != self._used:
             self._used, self._at = used, now
         elif now - self._at > IDLE_TIMEOUT_S:
             raise ServerFailed(f"it stood still for {IDLE_TIMEOUT_S:.0f} s")
 
 
-def _ticks(pid: int) -> int:
+def _cpu_ticks(pid: int) -> int:
     """Processor time of a process in clock ticks (proc(5): utime and stime)."""
     try:
         after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
@@ -204,43 +204,43 @@ def _die_with_parent() -> Callable[[], None] | None:
     return tie
 
 
-async def _addresses(pulse: StartProgress, store: Path, ports: Ports) -> tuple[str, str]:
+async def _server_addresses(progress: StartProgress, store: Path, ports: Ports) -> tuple[str, str]:
     """Client and monitoring address: as configured, else from the ports file of the server.
 
     On a full disk the server writes no such file.
     """
     if all(ports):
         return f"nats://127.0.0.1:{ports.client}", f"http://127.0.0.1:{ports.monitor}"
-    file = store / "run" / f"nats-server_{pulse.process.pid}.ports"
-    addresses = await _wait_for_ports(pulse, file)
+    file = store / "run" / f"nats-server_{progress.process.pid}.ports"
+    addresses = await _wait_for_ports(progress, file)
     return addresses["nats"][0], addresses["monitoring"][0]
 
 
-async def _wait_for_ports(pulse: StartProgress, file: Path) -> dict[str, list[str]]:
+async def _wait_for_ports(progress: StartProgress, file: Path) -> dict[str, list[str]]:
     """The content of *file* as soon as the server has written it completely."""
     async with asyncio.timeout(None) as patience:
         while True:
-            pulse.check()
+            progress.check()
             try:
-                return _read(file)
+                return _read_ports(file)
             except (FileNotFoundError, ValueError) as error:
                 # half written: briefly, or permanently on a full disk
-                half = isinstance(error, ValueError) or _full(file.parent)
+                half = isinstance(error, ValueError) or _is_disk_full(file.parent)
                 if half and patience.when() is None:
                     patience.reschedule(asyncio.get_running_loop().time() + PARTIAL_FILE_S)
             await asyncio.sleep(_POLL_S)
 
 
-def _read(file: Path) -> dict[str, list[str]]:
+def _read_ports(file: Path) -> dict[str, list[str]]:
     addresses: dict[str, list[str]] = json.loads(file.read_text())
     return addresses
 
 
-def _full(folder: Path) -> bool:
+def _is_disk_full(folder: Path) -> bool:
     return shutil.disk_usage(folder).free < _MIN_FREE_BYTES
 
 
-async def _end(process: Process, sign: signal.Signals) -> None:
+async def _end_process(process: Process, sign: signal.Signals) -> None:
     if process.returncode is not None:
         return
     process.send_signal(sign)
@@ -252,8 +252,8 @@ async def _end(process: Process, sign: signal.Signals) -> None:
         await process.wait()
 
 
-def _last_words(store: Path) -> str:
-    if _full(store):  # the log is incomplete as well
+def _last_log_line(store: Path) -> str:
+    if _is_disk_full(store):  # the log is incomplete as well
         return f"no space left on device: {store}"
     lines = (store / _LOG_FILE).read_text(errors="replace").splitlines()
     return lines[-1] if lines else "it said nothing"
@@ -352,13 +352,13 @@ class NatsServer:
         """Restart the server after its end, or after two failed health checks in a row."""
         failures = 0
         while True:
-            failures = failures + 1 if await self._ill() else 0
+            failures = failures + 1 if await self._is_unhealthy() else 0
             if self._running.process.returncode is not None or failures >= _MAX_FAILED_CHECKS:
                 log.error("nats_server_lost", code=self._running.process.returncode)
                 await self._relaunch()
                 failures = 0
 
-    async def _ill(self) -> bool:
+    async def _is_unhealthy(self) -> bool:
         if await self._running.ended_within(self._check_s):
             return True
         reason = await health_problem(self.monitor_url)

@@ -104,14 +104,14 @@ class Publisher:
         admitted = admit(event, self.unit, self.vocabulary)
         async with self._turn:
             if self.spool and (await self._drain(self.spool)).left:
-                return await self._keep(self.spool, admitted)
+                return await self._spool_event(self.spool, admitted)
             try:
                 return await self._send(admitted)
             except BusError as error:
                 log.warning("bus_away", event_id=admitted.event_id, reason=str(error))
                 if self.spool is None:
                     raise unavailable_error() from error
-                return await self._keep(self.spool, admitted)
+                return await self._spool_event(self.spool, admitted)
 
     async def drain(self) -> Drained:
         """Send spooled events, oldest first, until none is left or the bus is unavailable."""
@@ -129,10 +129,10 @@ class Publisher:
         with spool.draining() as is_drainer, suppress(BusError):
             while is_drainer and (waiting := spool.waiting()):
                 for path in waiting:
-                    await self._forward(spool, path, accepted, refused)
+                    await self._send_spooled(spool, path, accepted, refused)
         return Drained(accepted, refused, len(spool.waiting()))
 
-    async def _forward(
+    async def _send_spooled(
         self, spool: Spool, path: Path, accepted: list[Accepted], refused: list[Path]
     ) -> None:
         try:
@@ -165,7 +165,7 @@ class Publisher:
             )
         return self._bus
 
-    async def _keep(self, spool: Spool, admitted: CheckedEvent) -> Spooled:
+    async def _spool_event(self, spool: Spool, admitted: CheckedEvent) -> Spooled:
         try:
             path = await asyncio.to_thread(spool.append, admitted)
         except OSError as error:

@@ -44,17 +44,17 @@ class Spool:
         An event that waits already is not stored twice. Raises Conflict for other content under the
         same id, OSError if the disk refuses.
         """
-        _make(self.folder)
+        _make_folder(self.folder)
         body = json.dumps({"unit": event.unit, "event": json.loads(event.body)})
         with (self.folder / "append.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             for partial in self.folder.glob("*.tmp"):  # of a killed process, never acknowledged
                 partial.unlink(missing_ok=True)
             waiting = self.waiting()
-            if waiting_file := _find(waiting, event.event_id, body):
+            if waiting_file := _find_waiting(waiting, event.event_id, body):
                 return waiting_file
-            path = self.folder / f"{_stamp(waiting)}-{event.event_id}.json"
-            _write(path, body)
+            path = self.folder / f"{_next_timestamp(waiting)}-{event.event_id}.json"
+            _write_file(path, body)
         crash_point("spool.kept")
         return path
 
@@ -78,9 +78,9 @@ class Spool:
     def set_aside(self, path: Path) -> Path:
         """Move a refused event to the folder `refused`, so that later events can be sent."""
         aside = self.folder / _REFUSED_FOLDER
-        _make(aside)
+        _make_folder(aside)
         moved = path.rename(aside / path.name)
-        _fsync(aside)
+        _fsync_folder(aside)
         return moved
 
     @contextmanager
@@ -98,13 +98,13 @@ class Spool:
                 yield True
 
 
-def _stamp(waiting: list[Path]) -> str:
+def _next_timestamp(waiting: list[Path]) -> str:
     """A timestamp later than every waiting file's, even if the clock was set back."""
     newest = int(waiting[-1].name[:20]) if waiting else 0
     return f"{max(time.time_ns(), newest + 1):020d}"
 
 
-def _find(waiting: list[Path], event_id: str, body: str) -> Path | None:
+def _find_waiting(waiting: list[Path], event_id: str, body: str) -> Path | None:
     """The file of an equal waiting event; another process may remove it at any moment."""
     for path in waiting:
         if path.name[21:47] == event_id:
@@ -115,13 +115,13 @@ def _find(waiting: list[Path], event_id: str, body: str) -> Path | None:
     return None
 
 
-def _make(folder: Path) -> None:
+def _make_folder(folder: Path) -> None:
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _fsync(folder.parent)
+        _fsync_folder(folder.parent)
 
 
-def _write(path: Path, body: str) -> None:
+def _write_file(path: Path, body: str) -> None:
     half = path.with_suffix(".tmp")
     with half.open("w", encoding="utf-8") as file:
         file.write(body)
@@ -129,10 +129,10 @@ def _write(path: Path, body: str) -> None:
         os.fsync(file.fileno())
     crash_point("spool.written")
     half.rename(path)
-    _fsync(path.parent)
+    _fsync_folder(path.parent)
 
 
-def _fsync(folder: Path) -> None:
+def _fsync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

@@ -28,16 +28,16 @@ class TokenBuckets:
     def take(self, name: str, cost: float = 1) -> float:
         """Take *cost* tokens and return 0, or return the seconds until they are available."""
         now = self.clock()
-        level = self._filled(name, now)
+        level = self._refill(name, now)
         if level.tokens + _ROUNDING_ERROR < cost:
             return (cost - level.tokens) / self.rate
         level.tokens = max(0.0, level.tokens - cost)
         return 0.0
 
-    def _filled(self, name: str, now: float) -> BucketLevel:
+    def _refill(self, name: str, now: float) -> BucketLevel:
         level = self.levels.get(name)
         if level is None:
-            self._forget_the_idle(now)
+            self._drop_idle(now)
             level = self.levels[name] = BucketLevel(self.burst, now)
         level.tokens = self._tokens(level, now)
         level.at = now
@@ -47,7 +47,7 @@ class TokenBuckets:
         """Tokens at *now*; a clock that was set back never takes tokens away."""
         return min(self.burst, level.tokens + max(0.0, now - level.at) * self.rate)
 
-    def _forget_the_idle(self, now: float) -> None:
+    def _drop_idle(self, now: float) -> None:
         """Drop the full buckets; if all are in use, drop the oldest name."""
         if len(self.levels) < MAX_NAMES:
             return

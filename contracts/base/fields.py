@@ -100,7 +100,7 @@ def _in_utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
-def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+def _without_duplicates(values: tuple[Any, ...]) -> tuple[Any, ...]:
     seen: set[Any] = set()
     for value in values:
         if value in seen:
@@ -109,7 +109,7 @@ def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
-def _some(values: tuple[Any, ...]) -> tuple[Any, ...]:
+def _not_empty(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if not values:
         raise PydanticCustomError("too_short", "none", {"min_length": 1})
     return values
@@ -162,9 +162,9 @@ HttpUrl = Annotated[
 ]
 """A web address as text: http or https, ASCII, at most 2048 characters, no user name in it."""
 
-REFUSE_DUPLICATES = AfterValidator(_distinct)
+REFUSE_DUPLICATES = AfterValidator(_without_duplicates)
 UNIQUE_ITEMS = Field(json_schema_extra={"uniqueItems": True})
-NON_EMPTY = AfterValidator(_some)
+NON_EMPTY = AfterValidator(_not_empty)
 """At least one; judged after the entries, so that a wrong entry is not called missing as well."""
 NON_EMPTY_UNIQUE_ITEMS = Field(json_schema_extra={"minItems": 1, "uniqueItems": True})
 NULL_AS_EMPTY = BeforeValidator(_none_as_empty)

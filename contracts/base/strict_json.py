@@ -18,7 +18,7 @@ def loads(body: bytes, field: str = WHOLE_EVENT) -> Any:
     """The value in *body*. Raises Unreadable, naming the field (below *field*) where it can."""
     whole = _decoded(body, field)
     value = _parse(whole, field)
-    if not _deeper(value, MAX_DEPTH) and _sound(_unescaped(whole, value)):
+    if not _is_deeper(value, MAX_DEPTH) and _is_sound(_unescaped(whole, value)):
         return value
     if error := next(_faults(value, "" if field == WHOLE_EVENT else field, MAX_DEPTH), None):
         raise Unreadable(error)
@@ -99,17 +99,17 @@ def _unescaped(whole: str, value: Any) -> str:
     return json.dumps(value, ensure_ascii=False) if "\\u" in whole else whole
 
 
-def _sound(whole: str) -> bool:
+def _is_sound(whole: str) -> bool:
     """Whether no text in *whole* can be broken, so that none has to be looked at by itself."""
     halves = any("\ud800" <= letter <= "\udfff" for letter in set(whole))
     return not halves and text.stacked_marks(whole) is None
 
 
-def _deeper(value: Any, limit: int) -> bool:
+def _is_deeper(value: Any, limit: int) -> bool:
     if not isinstance(value, dict | list):
         return False
     inner = value.values() if isinstance(value, dict) else value
-    return not limit or any(_deeper(child, limit - 1) for child in inner)
+    return not limit or any(_is_deeper(child, limit - 1) for child in inner)
 
 
 def _faults(value: Any, path: str, depth: int) -> Iterator[FieldError]:

@@ -33,7 +33,7 @@ _TYPES = {
 
 def breaking_changes(old: Schema, new: Schema) -> list[str]:
     """Values of *old* that *new* refuses, one line per place; empty if compatible."""
-    return list(dict.fromkeys(_node(_to_branches(old), _to_branches(new), "")))
+    return list(dict.fromkeys(_compare_nodes(_to_branches(old), _to_branches(new), "")))
 
 
 def _to_branches(schema: Any, root: Schema | None = None) -> list[Schema]:
@@ -51,7 +51,7 @@ def _to_branches(schema: Any, root: Schema | None = None) -> list[Schema]:
         ]
     if "const" in schema:
         return _to_branches({**_without(schema, "const"), "enum": [schema["const"]]}, root)
-    return [_one(schema, kind, root) for kind in _types(schema)]
+    return [_to_branch(schema, kind, root) for kind in _types(schema)]
 
 
 def _without(schema: Schema, word: str) -> Schema:
@@ -63,7 +63,7 @@ def _types(schema: Schema) -> list[str | None]:
     return [types] if isinstance(types, str) else types or [None]
 
 
-def _one(schema: Schema, kind: str | None, root: Schema) -> Schema:
+def _to_branch(schema: Schema, kind: str | None, root: Schema) -> Schema:
     """One branch; nested schemas become branches, too."""
     branch = {word: value for word, value in schema.items() if word not in ANNOTATIONS}
     if kind:
@@ -75,79 +75,83 @@ def _one(schema: Schema, kind: str | None, root: Schema) -> Schema:
     return branch
 
 
-def _node(old: list[Schema], new: list[Schema], path: str) -> Iterator[str]:
+def _compare_nodes(old: list[Schema], new: list[Schema], path: str) -> Iterator[str]:
     """Yield the values of the old node that no branch of the new node accepts."""
     for branch in old if _ACCEPTS_ALL not in new else ():
-        candidates = [list(_branch(branch, taker, path)) for taker in new if _same(branch, taker)]
+        candidates = [
+            list(_compare_branches(branch, taker, path))
+            for taker in new
+            if _may_accept(branch, taker)
+        ]
         if candidates:
             yield from min(candidates, key=len)
         else:
             yield f"{path or 'root'}: {branch.get('type', 'anything')} is no longer taken"
 
 
-def _same(old: Schema, new: Schema) -> bool:
+def _may_accept(old: Schema, new: Schema) -> bool:
     if old == _ACCEPTS_ALL:
         return False
     before, after = old.get("type", _ABSENT), new.get("type", _ABSENT)
     return after in (_ABSENT, before) or (before == "integer" and after == "number")
 
 
-def _branch(old: Schema, new: Schema, path: str) -> Iterator[str]:
+def _compare_branches(old: Schema, new: Schema, path: str) -> Iterator[str]:
     for word in sorted((old.keys() | new.keys()) - _NESTED_KEYWORDS):
         before, after = old.get(word, _ABSENT), new.get(word, _ABSENT)
-        if _KEYWORD_RULES.get(word, _differs)(before, after):
-            yield f"{path or 'root'}: {word} {_shown(before)} → {_shown(after)}"
+        if _KEYWORD_RULES.get(word, _is_different)(before, after):
+            yield f"{path or 'root'}: {word} {_format_value(before)} → {_format_value(after)}"
     for name in sorted(set(new.get("required", ())) - set(old.get("required", ()))):
-        yield f"{_below(path, name)}: is required now"
-    yield from _properties(old, new, path)
+        yield f"{_child_path(path, name)}: is required now"
+    yield from _compare_properties(old, new, path)
     for word, mark in _PATH_MARKS.items():
-        yield from _node(old[word], new[word], _below(path, mark))
+        yield from _compare_nodes(old[word], new[word], _child_path(path, mark))
 
 
-def _properties(old: Schema, new: Schema, path: str) -> Iterator[str]:
+def _compare_properties(old: Schema, new: Schema, path: str) -> Iterator[str]:
     for name, part in old["properties"].items():
         if name in new["properties"]:
-            yield from _node(part, new["properties"][name], _below(path, name))
+            yield from _compare_nodes(part, new["properties"][name], _child_path(path, name))
         else:
-            yield f"{_below(path, name)}: is gone"
+            yield f"{_child_path(path, name)}: is gone"
 
 
-def _below(path: str, name: str) -> str:
+def _child_path(path: str, name: str) -> str:
     return f"{path}.{name}" if path and name != "[]" else f"{path}{name}"
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     return "unsaid" if value is _ABSENT else str(value)
 
 
-def _raised(old: Any, new: Any) -> bool:
+def _is_raised(old: Any, new: Any) -> bool:
     return new is not _ABSENT and (old is _ABSENT or new > old)
 
 
-def _lowered(old: Any, new: Any) -> bool:
+def _is_lowered(old: Any, new: Any) -> bool:
     return new is not _ABSENT and (old is _ABSENT or new < old)
 
 
-def _set_anew(old: Any, new: Any) -> bool:
+def _is_set_anew(old: Any, new: Any) -> bool:
     return new is not _ABSENT and bool(new != old)
 
 
-def _fewer(old: Any, new: Any) -> bool:
+def _has_fewer(old: Any, new: Any) -> bool:
     return new is not _ABSENT and (old is _ABSENT or any(value not in new for value in old))
 
 
-def _differs(old: Any, new: Any) -> bool:
+def _is_different(old: Any, new: Any) -> bool:
     return bool(old != new)
 
 
 _PATH_MARKS = {"items": "[]", "additionalProperties": "*", "propertyNames": "(name)"}
 _NESTED_KEYWORDS = frozenset({*_PATH_MARKS, "properties", "required", "type"})
 _KEYWORD_RULES: dict[str, Refuses] = {
-    "enum": _fewer,
-    "pattern": _set_anew,
-    "format": _set_anew,
+    "enum": _has_fewer,
+    "pattern": _is_set_anew,
+    "format": _is_set_anew,
     "uniqueItems": lambda old, new: new is True and old is not True,
-    **dict.fromkeys(("minLength", "minItems", "minimum", "exclusiveMinimum"), _raised),
-    **dict.fromkeys(("maxLength", "maxItems", "maximum", "exclusiveMaximum"), _lowered),
+    **dict.fromkeys(("minLength", "minItems", "minimum", "exclusiveMinimum"), _is_raised),
+    **dict.fromkeys(("maxLength", "maxItems", "maximum", "exclusiveMaximum"), _is_lowered),
 }
 """When a changed keyword is a breaking change; other keywords break as soon as they differ."""

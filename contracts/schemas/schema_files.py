@@ -48,8 +48,8 @@ def build_schemas() -> dict[str, Schema]:
 
 def _data_schema(event_type: str, model: type[Contract]) -> Schema:
     """The schema of `data` of an event type."""
-    schema = {"$schema": DIALECT, "$id": _schema_id(event_type), **_of(model)}
-    return _closed(schema) if event_type in _CLOSED_TYPES else schema
+    schema = {"$schema": DIALECT, "$id": _schema_id(event_type), **_model_schema(model)}
+    return _close_objects(schema) if event_type in _CLOSED_TYPES else schema
 
 
 def _event_schema(event_type: str, model: type[Contract]) -> Schema:
@@ -58,7 +58,7 @@ def _event_schema(event_type: str, model: type[Contract]) -> Schema:
     definitions = data.pop("$defs", {})
     for key in ("$schema", "$id"):
         del data[key]
-    envelope = _of(CloudEvent)
+    envelope = _model_schema(CloudEvent)
     del envelope["properties"]["extensions"]  # top-level attributes, like all others
     properties = {**envelope["properties"], "type": {"const": event_type}, "data": data}
     return {
@@ -84,11 +84,11 @@ def schema_text(schema: Schema) -> str:
     return json.dumps(schema, ensure_ascii=False, indent=2) + "\n"
 
 
-def _of(model: type[Contract]) -> Schema:
+def _model_schema(model: type[Contract]) -> Schema:
     return model.model_json_schema(schema_generator=_Generator)
 
 
-def _closed(schema: Schema) -> Schema:
+def _close_objects(schema: Schema) -> Schema:
     objects: Iterator[Schema] = iter([schema, *schema.get("$defs", {}).values()])
     for part in objects:
         if part.get("type") == "object":

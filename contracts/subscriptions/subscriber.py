@@ -51,7 +51,7 @@ class Subscriber(Contract):
     left_at: Instant | None = None
 
     @model_validator(mode="after")
-    def _a_reader_has_an_address(self) -> Self:
+    def _check_address(self) -> Self:
         if self.active and len(self.email) < len("a@b"):
             raise PydanticCustomError("email", "a reader without an address")
         return self

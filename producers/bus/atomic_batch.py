@@ -39,7 +39,7 @@ async def commit_batch(
     batch = uuid4().hex
     async with connection.awaiting_reply(prefix, timeout_s):
         for number, entry in enumerate(entries[:-1], 1):
-            await _stage(connection, prefix + entry.key, entry, _headers(batch, number, entry))
+            await _send_entry(connection, prefix + entry.key, entry, _headers(batch, number, entry))
         last = entries[-1]
         headers = _headers(batch, len(entries), last) | {"Nats-Batch-Commit": "1"}
         reply = parse_reply(
@@ -50,7 +50,7 @@ async def commit_batch(
     return int(reply["seq"])
 
 
-async def _stage(
+async def _send_entry(
     link: Connection, subject: str, entry: BatchEntry, headers: dict[str, str]
 ) -> None:
     """Send one entry; only the first is answered, with an empty reply when the batch is open."""

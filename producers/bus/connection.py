@@ -38,9 +38,9 @@ class Connection:
         self.closed = asyncio.Event()
         self.reopening: asyncio.Task[None] | None = None
         self.disconnects = 0  # subscriptions end with each of them
-        self._up = asyncio.Event()
+        self._connected = asyncio.Event()
         self._waiting: set[asyncio.Timeout] = set()
-        self._told: set[str] = set()
+        self._logged_errors: set[str] = set()
 
     @property
     def server_info(self) -> Reply:
@@ -83,11 +83,11 @@ class Connection:
         A cancellation always gets through: Python 3.11's `wait_for`, which nats-py uses, swallows
         one that arrives together with the answer.
         """
-        cancelled = _cancellations()
+        cancelled = _count_cancellations()
         try:
             async with asyncio.timeout(timeout_s) as limit:
                 if not self.nc.is_connected:
-                    await self._up.wait()
+                    await self._connected.wait()
                 with self._until_lost(limit):
                     yield
         except MaxPayloadError as error:
@@ -96,7 +96,7 @@ class Connection:
             raise BusError(f"{subject!r} or a header can't be sent") from error
         except (TimeoutError, NatsError, OSError) as error:
             raise NoReply(f"{subject}: {type(error).__name__}") from error
-        if _cancellations() > cancelled:
+        if _count_cancellations() > cancelled:
             raise asyncio.CancelledError
 
     @contextmanager
@@ -109,18 +109,18 @@ class Connection:
             self._waiting.discard(limit)
 
     async def on_connected(self) -> None:
-        self._told.clear()
-        self._up.set()
+        self._logged_errors.clear()
+        self._connected.set()
         log.info("bus_connected")
 
     async def on_disconnected(self) -> None:
-        self._up.clear()
+        self._connected.clear()
         self.disconnects += 1
-        self._release()
+        self._end_pending_requests()
         if not self.closed.is_set():
             log.warning("bus_disconnected")
 
-    def _release(self) -> None:
+    def _end_pending_requests(self) -> None:
         """End all pending requests with NoReply."""
         now = asyncio.get_running_loop().time()
         for limit in self._waiting:
@@ -130,25 +130,25 @@ class Connection:
     async def close(self) -> None:
         """Close the connection; pending requests end with NoReply."""
         self.closed.set()
-        self._up.set()
+        self._connected.set()
         if self.reopening is not None:
             self.reopening.cancel()
             await asyncio.wait([self.reopening])
         with closing_client():
             await self.nc.close()
-        self._release()
+        self._end_pending_requests()
         log.info("bus_closed")
 
     async def on_error(self, error: Exception) -> None:
         """Log each kind of error once per outage: a reconnecting client repeats itself."""
         kind = type(error).__name__
-        if kind in self._told:
+        if kind in self._logged_errors:
             return
-        self._told.add(kind)
+        self._logged_errors.add(kind)
         log.warning("bus_trouble", error=kind, detail=str(error)[:200])
 
 
-def _cancellations() -> int:
+def _count_cancellations() -> int:
     task = asyncio.current_task()
     return task.cancelling() if task else 0
 

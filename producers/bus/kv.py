@@ -39,7 +39,7 @@ class Bucket:
 
     async def get(self, key: str, *, patience_s: float = READ_PATIENCE_S) -> Value | None:
         """The leader's value: it reflects every acknowledged write."""
-        message = await self._last(key, patience_s)
+        message = await self._last_message(key, patience_s)
         return None if message is None or message.is_deleted else _value(message)
 
     async def create(self, key: str, data: bytes, *, timeout_s: float = 5.0) -> int:
@@ -47,7 +47,7 @@ class Bucket:
         try:
             return await self._replace(key, data, 0, timeout_s)
         except RevisionConflict as lost:
-            message = await self._last(key, READ_PATIENCE_S)
+            message = await self._last_message(key, READ_PATIENCE_S)
             if message is not None and not message.is_deleted:
                 raise RevisionConflict(str(lost), lost.err_code, message.seq) from None
         return await self._replace(key, data, message.seq if message else 0, timeout_s)
@@ -127,7 +127,7 @@ class Bucket:
             self._subject(entry.key)
         return await atomic_batch.commit_batch(self._link, self._prefix, entries, timeout_s)
 
-    async def _last(self, key: str, patience_s: float) -> Message | None:
+    async def _last_message(self, key: str, patience_s: float) -> Message | None:
         query = {"last_by_subj": self._subject(key)}
         return await messages.read_message(self._link, self.stream, query, patience_s)
 

@@ -104,22 +104,22 @@ class _Collector:
         nc = self.link.nc
         async with self.link.awaiting_reply(subject, 5.0):
             inbox = nc.new_inbox()
-            heard = await nc.subscribe(inbox, cb=self._hear)
+            subscription = await nc.subscribe(inbox, cb=self._on_reply)
             try:
                 await nc.publish(subject, json.dumps(query).encode(), reply=inbox)
-                return self._page(await self.end)
+                return self._build_page(await self.end)
             finally:
                 with suppress(NatsError):
-                    await heard.unsubscribe()
+                    await subscription.unsubscribe()
 
-    async def _hear(self, msg: Msg) -> None:
+    async def _on_reply(self, msg: Msg) -> None:
         headers = msg.headers or {}
         if "Status" not in headers:
             self.messages.append(_from_direct(msg.data, headers))
         elif not self.end.done():
             self.end.set_result(headers)
 
-    def _page(self, end: Mapping[str, str]) -> Page:
+    def _build_page(self, end: Mapping[str, str]) -> Page:
         status = end["Status"]
         if status == "404":
             return Page([], 0)

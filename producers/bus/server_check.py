@@ -72,11 +72,11 @@ def check_version(version: str) -> None:
 async def _from_monitor(url: str) -> ServerReport:
     _, report = await fetch_page(url, "/varz")
     return ServerReport(
-        report["server_id"], report["version"], _sync_always(report.get("jetstream", {}))
+        report["server_id"], report["version"], _fsyncs_always(report.get("jetstream", {}))
     )
 
 
-def _sync_always(jetstream: dict[str, Any]) -> bool | None:
+def _fsyncs_always(jetstream: dict[str, Any]) -> bool | None:
     if "config" not in jetstream:
         return None
     return jetstream["config"].get("sync_always", False) is True
@@ -102,4 +102,4 @@ async def _poll(link: Connection) -> list[ServerReport]:
 
 def _from_reply(report: dict[str, Any]) -> ServerReport:
     server = report["server"]
-    return ServerReport(server["id"], server["ver"], _sync_always(report["data"]))
+    return ServerReport(server["id"], server["ver"], _fsyncs_always(report["data"]))

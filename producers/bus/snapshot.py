@@ -36,14 +36,14 @@ async def save_snapshot(link: Connection, stream: str, sink: Callable[[bytes], o
         "jsck": True,
     }
     async with link.awaiting_reply(inbox, _STALL_TIMEOUT_S):
-        listening = await link.nc.subscribe(inbox, cb=pieces.put)
+        subscription = await link.nc.subscribe(inbox, cb=pieces.put)
     try:
         reply = await link.api_request(f"STREAM.SNAPSHOT.{stream}", request, _STALL_TIMEOUT_S)
-        while (piece := await _next(pieces, stream)).data:
+        while (piece := await _next_chunk(pieces, stream)).data:
             sink(piece.data)
-            await _go_on(link, piece)
+            await _acknowledge(link, piece)
     finally:
-        await _stop(listening)
+        await _unsubscribe(subscription)
     _check_end(piece, stream)
     return Snapshot(reply["config"], reply["state"])
 
@@ -61,7 +61,7 @@ async def restore_snapshot(
     parse_reply(await link.request(subject, timeout_s=_STALL_TIMEOUT_S))
 
 
-async def _next(pieces: "asyncio.Queue[Msg]", stream: str) -> Msg:
+async def _next_chunk(pieces: "asyncio.Queue[Msg]", stream: str) -> Msg:
     try:
         async with asyncio.timeout(_STALL_TIMEOUT_S):
             return await pieces.get()
@@ -69,16 +69,16 @@ async def _next(pieces: "asyncio.Queue[Msg]", stream: str) -> Msg:
         raise NoReply(f"the snapshot of {stream} stopped half-way") from None
 
 
-async def _go_on(link: Connection, piece: Msg) -> None:
+async def _acknowledge(link: Connection, piece: Msg) -> None:
     """Acknowledge a chunk; the server's flow control waits for it."""
     if piece.reply:
         async with link.awaiting_reply(piece.reply, _STALL_TIMEOUT_S):
             await link.nc.publish(piece.reply)
 
 
-async def _stop(listening: Any) -> None:
+async def _unsubscribe(subscription: Any) -> None:
     try:
-        await listening.unsubscribe()
+        await subscription.unsubscribe()
     except NatsError as gone:  # the connection was lost with the subscription
         raise NoReply(f"snapshot: {type(gone).__name__}") from gone
 

@@ -130,20 +130,20 @@ def extended_config(present: Config, wanted: Config) -> Config:
     config = present | wanted
     for size in _SIZE_KEYS:
         if size in wanted:
-            config[size] = _larger(present.get(size, 0), wanted[size])
-    config["max_age"] = _older(present.get("max_age", 0), wanted.get("max_age", 0))
+            config[size] = _larger_size(present.get(size, 0), wanted[size])
+    config["max_age"] = _longer_age(present.get("max_age", 0), wanted.get("max_age", 0))
     for size in ("num_replicas", "duplicate_window"):
         config[size] = max(present.get(size, 0), wanted.get(size, 0))
     config["subjects"] = list(dict.fromkeys([*present.get("subjects", []), *wanted["subjects"]]))
     return config
 
 
-def _older(present: int, wanted: int) -> int:
+def _longer_age(present: int, wanted: int) -> int:
     """The longer of two ages; a limit replaces "for ever" (0)."""
     return max(present, wanted) if wanted else 0
 
 
-def _larger(size: int, other: int) -> int:
+def _larger_size(size: int, other: int) -> int:
     return max(size, other) if size > 0 and other > 0 else min(size, other)
 
 

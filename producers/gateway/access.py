@@ -30,22 +30,22 @@ class AccessControl:
         RateLimited after many failures.
         """
         try:
-            return await self.registry.authenticate(_bearer(request))
+            return await self.registry.authenticate(_bearer_token(request))
         except Unauthorized:
             host = request.client.host if request.client else ""
-            _or_wait(self.failures.take(host))
+            _check_wait(self.failures.take(host))
             raise
 
     def count_events(self, member: RegisteredUnit, events: int = 1) -> None:
         """Raise RateLimited if the unit sends too many events."""
-        _or_wait(self.events.take(member.unit, events))
+        _check_wait(self.events.take(member.unit, events))
 
     def count_query(self, member: RegisteredUnit) -> None:
         """Raise RateLimited if the unit asks for too many statuses."""
-        _or_wait(self.queries.take(member.unit))
+        _check_wait(self.queries.take(member.unit))
 
 
-def _bearer(request: Request) -> str:
+def _bearer_token(request: Request) -> str:
     scheme, _, api_key = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise Unauthorized(field_error("Authorization", "no_key"))
@@ -54,7 +54,7 @@ def _bearer(request: Request) -> str:
     return api_key.strip()
 
 
-def _or_wait(wait_s: float) -> None:
+def _check_wait(wait_s: float) -> None:
     if wait_s:
         seconds = math.ceil(wait_s)
         raise RateLimited(

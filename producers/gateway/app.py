@@ -62,13 +62,13 @@ class GatewayRoutes:
         self.access.count_events(member)
         delivery = await request_body.read_events(request)
         if not delivery.is_batch:
-            request.state.about |= _named(member.unit, delivery.events[0])
+            request.state.about |= _log_ids(member.unit, delivery.events[0])
         crash_point("gateway.read")
         self.access.count_events(member, len(delivery.events) - 1)
         accepted = await self.acceptance.accept(
             member, delivery.events, batch=delivery.is_batch, spent_s=spent_s
         )
-        answers = [self._answer(event) for event in accepted]
+        answers = [self._to_answer(event) for event in accepted]
         answer = BatchAccepted(events=answers) if delivery.is_batch else answers[0]
         return JSONResponse(answer.model_dump(), 202)
 
@@ -85,10 +85,10 @@ class GatewayRoutes:
         if self.trace and not record.refused:
             trace = await self.trace(record)
         if trace is None or trace.get("state") == _RECEIVED:  # the event's own record has more
-            return JSONResponse(_known(record).model_dump())
+            return JSONResponse(_status_from_record(record).model_dump())
         return JSONResponse(dict(trace))
 
-    def _answer(self, accepted: AcceptedEvent) -> EventAccepted:
+    def _to_answer(self, accepted: AcceptedEvent) -> EventAccepted:
         path = STATUS_PATH.format(event_id=accepted.event_id)
         return EventAccepted(
             event_id=accepted.event_id,
@@ -115,11 +115,11 @@ def create_gateway(
     app.post("/v1/events", **openapi_document.SEND_ROUTE)(door.accept_events)
     app.get(STATUS_PATH, **openapi_document.STATUS_ROUTE)(door.event_status)
     problems.install_handlers(app)
-    _explain(app)
+    _serve_documentation(app)
     return app
 
 
-def _explain(app: FastAPI) -> None:
+def _serve_documentation(app: FastAPI) -> None:
     """Serve the documentation of the routes registered so far."""
     document = openapi_document.build_openapi(app)
     page, policy = openapi_document.build_docs_page(document)
@@ -133,7 +133,7 @@ def _explain(app: FastAPI) -> None:
         return HTMLResponse(page, headers={"Content-Security-Policy": policy})
 
 
-def _named(unit: str, event: CloudEvent) -> dict[str, str]:
+def _log_ids(unit: str, event: CloudEvent) -> dict[str, str]:
     """Ids for the log of an event that may be refused, if they are well-formed."""
     ids = {"event_id": keys.event_id(unit, event.source, event.id)}
     content_id = event.data.get("content_id")
@@ -142,7 +142,7 @@ def _named(unit: str, event: CloudEvent) -> dict[str, str]:
     return ids
 
 
-def _known(record: EventRecord) -> Status:
+def _status_from_record(record: EventRecord) -> Status:
     """The status from the event's own record; a refused event is not part of its item's trace."""
     at = record.at.isoformat()
     refusals = [

@@ -27,23 +27,22 @@ Document = dict[str, Any]
 _FOLDER = Path(__file__).parent
 _SCHEMAS = Path(events.__file__).parent / "schemas"
 _COMPONENTS = "#/components/schemas/"
-_TEXT: Document = {"schema": {"type": "string"}}
 _RETRY_AFTER_HEADER = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
 _BEARER_CHALLENGE = {"WWW-Authenticate": {"schema": {"const": "Bearer"}}}
 _DESCRIPTIONS = json.loads((_FOLDER / "descriptions.json").read_text("utf-8"))
 
 
-def _refusals(*statuses: int) -> dict[int | str, Document]:
+def _problem_responses(*statuses: int) -> dict[int | str, Document]:
     """The responses with a problem document, by status."""
     headers: dict[int, Document] = {
         401: _BEARER_CHALLENGE,
         429: _RETRY_AFTER_HEADER,
         503: _RETRY_AFTER_HEADER,
     }
-    return {status: _refusal(status, headers.get(status, {})) for status in statuses}
+    return {status: _problem_response_of(status, headers.get(status, {})) for status in statuses}
 
 
-def _refusal(status: int, headers: Document) -> Document:
+def _problem_response_of(status: int, headers: Document) -> Document:
     title = get_text("problem", str(status))
     return {
         "description": f"{title.en} / {title.vi}",
@@ -60,13 +59,13 @@ def _attribute(name: str) -> Document:
     return _parameter("header", f"ce-{name}", description=_DESCRIPTIONS["binary"])
 
 
-def _name(event_type: str) -> str:
+def _component_name(event_type: str) -> str:
     """vn.gov.moha.content.submitted.v1 → ContentSubmittedV1."""
     return "".join(word.capitalize() for word in event_type.split(".")[-3:])
 
 
 def _any_of(suffix: str) -> Document:
-    names = sorted(map(_name, events.HTTP_TYPES))
+    names = sorted(map(_component_name, events.HTTP_TYPES))
     return {"oneOf": [{"$ref": f"{_COMPONENTS}{name}{suffix}"} for name in names]}
 
 
@@ -85,7 +84,7 @@ SEND_ROUTE: Document = {
     "status_code": 202,
     "response_model": EventAccepted | BatchAccepted,
     "response_description": _DESCRIPTIONS["send"]["answer"],
-    "responses": _refusals(400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503),
+    "responses": _problem_responses(400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503),
     "openapi_extra": {
         "security": _API_KEY_SECURITY,
         "parameters": [_attribute(name) for name in ("specversion", "id", "source", "type")],
@@ -98,7 +97,7 @@ STATUS_ROUTE: Document = {
     "description": _DESCRIPTIONS["status"]["description"],
     "response_model": Status,
     "response_description": _DESCRIPTIONS["status"]["answer"],
-    "responses": _refusals(401, 404, 429, 500, 503),
+    "responses": _problem_responses(401, 404, 429, 500, 503),
     "openapi_extra": {
         "security": _API_KEY_SECURITY,
         "parameters": [
@@ -123,10 +122,12 @@ def build_openapi(app: FastAPI) -> Document:
         "key": {"type": "http", "scheme": "bearer", "description": _DESCRIPTIONS["key"]}
     }
     schemas = components["schemas"]
-    schemas |= _lifted("Problem", Problem.model_json_schema())
+    schemas |= _to_components("Problem", Problem.model_json_schema())
     for event_type in sorted(events.HTTP_TYPES):
-        schemas |= _lifted(f"{_name(event_type)}Event", _committed(f"{event_type}.event"))
-        schemas |= _lifted(f"{_name(event_type)}Data", _committed(event_type))
+        schemas |= _to_components(
+            f"{_component_name(event_type)}Event", _load_schema(f"{event_type}.event")
+        )
+        schemas |= _to_components(f"{_component_name(event_type)}Data", _load_schema(event_type))
     return document
 
 
@@ -145,12 +146,12 @@ def build_docs_page(document: Document) -> tuple[str, str]:
     return html, policy + "form-action 'none'; frame-ancestors 'none'"
 
 
-def _committed(name: str) -> Document:
+def _load_schema(name: str) -> Document:
     schema: Document = json.loads((_SCHEMAS / f"{name}.json").read_text("utf-8"))
     return schema
 
 
-def _lifted(name: str, schema: Document) -> Document:
+def _to_components(name: str, schema: Document) -> Document:
     """*schema* and its definitions as separate components, with references adjusted."""
     text = json.dumps(schema).replace('"#/$defs/', f'"{_COMPONENTS}{name}')
     moved: Document = json.loads(text)

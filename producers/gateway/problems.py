@@ -27,11 +27,11 @@ log = structlog.get_logger()
 def install_handlers(app: FastAPI) -> None:
     """Answer every error of *app*, expected or not, with a problem document."""
     handlers: dict[Any, Callable[[Request, Any], Any]] = {
-        ContractError: _refused,
-        HTTPException: _unrouted,
-        BusError: _away,
-        ClientDisconnect: _gone,
-        Exception: _crashed,
+        ContractError: _on_contract_error,
+        HTTPException: _on_http_error,
+        BusError: _on_bus_error,
+        ClientDisconnect: _on_disconnect,
+        Exception: _on_crash,
     }
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
@@ -55,7 +55,7 @@ def _problem_response(
     return JSONResponse(body.model_dump(), status, headers, media_type=PROBLEM_TYPE)
 
 
-async def _refused(request: Request, error: ContractError) -> Response:
+async def _on_contract_error(request: Request, error: ContractError) -> Response:
     headers = {}
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(math.ceil(error.retry_after_s))
@@ -67,12 +67,12 @@ async def _refused(request: Request, error: ContractError) -> Response:
     return _problem_response(request, error.status, list(error.errors), headers)
 
 
-async def _away(request: Request, error: BusError) -> Response:
+async def _on_bus_error(request: Request, error: BusError) -> Response:
     log.warning("bus_did_not_answer", reason=str(error))
-    return await _refused(request, unavailable_error())
+    return await _on_contract_error(request, unavailable_error())
 
 
-async def _unrouted(request: Request, error: HTTPException) -> Response:
+async def _on_http_error(request: Request, error: HTTPException) -> Response:
     """Answer unknown paths and methods."""
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         wrong = field_error("method", "method_not_allowed", value=request.method)
@@ -85,12 +85,12 @@ async def _unrouted(request: Request, error: HTTPException) -> Response:
     return _problem_response(request, error.status_code, [wrong], dict(error.headers or {}))
 
 
-async def _gone(_: Request, __: ClientDisconnect) -> Response:
+async def _on_disconnect(_: Request, __: ClientDisconnect) -> Response:
     """The client has disconnected; the answer is never read."""
     return Response(status_code=_CLIENT_CLOSED_REQUEST)
 
 
-async def _crashed(request: Request, error: Exception) -> Response:
+async def _on_crash(request: Request, error: Exception) -> Response:
     log.error("request_crashed", error=type(error).__name__)
     return _problem_response(
         request, 500, [get_text("problem", "crash").as_field_error("request")], {}

@@ -9,8 +9,8 @@ from starlette.requests import Request
 
 from contracts import envelope
 from contracts.cloudevent import CloudEvent
-from contracts.envelope import Mode
-from contracts.errors import WHOLE_EVENT, TooLarge, Unreadable, UnsupportedMedia, field_error
+from contracts.envelope import Mode, check_size
+from contracts.errors import UnsupportedMedia, field_error
 
 BATCH_BODY_BYTES = 8 << 20
 _BODY_LIMITS = {
@@ -31,10 +31,10 @@ class ReceivedEvents:
 
 async def read_events(request: Request) -> ReceivedEvents:
     """Parse the events in *request*. Raises ContractError naming each wrong field."""
-    headers = _said(request)
+    headers = request.headers
     mode = envelope.mode(headers.get("content-type"), headers)
-    _not_compressed(headers.get("content-encoding", "identity"))
-    body = await _bounded(request, _BODY_LIMITS[mode])
+    _refuse_compression(headers.get("content-encoding", "identity"))
+    body = await _read_body(request, _BODY_LIMITS[mode])
     if mode is Mode.BATCH:
         return ReceivedEvents(envelope.from_batch(body), is_batch=True)
     if mode is Mode.STRUCTURED:
@@ -42,38 +42,22 @@ async def read_events(request: Request) -> ReceivedEvents:
     return ReceivedEvents([envelope.from_binary(headers, body)])
 
 
-def _said(request: Request) -> dict[str, str]:
-    """The headers that concern the event. Raises Unreadable for one with two different values."""
-    headers: dict[str, str] = {}
-    for name, value in request.headers.items():
-        if not name.startswith(("ce-", "content-")):
-            continue
-        if headers.setdefault(name, value) != value:
-            raise Unreadable(field_error(name, "header_repeated"))
-    return headers
-
-
-def _not_compressed(coding: str) -> None:
+def _refuse_compression(coding: str) -> None:
     if coding.strip().lower() != "identity":
         error = field_error("Content-Encoding", "content_type", value=coding, accepted="identity")
         raise UnsupportedMedia(error)
 
 
-async def _bounded(request: Request, limit: int) -> bytes:
+async def _read_body(request: Request, limit: int) -> bytes:
     """Read the body, limited in size and time."""
     announced = request.headers.get("content-length", "")
-    _fits(int(announced) if announced.isdecimal() and len(announced) < 20 else 0, limit)
+    check_size(int(announced) if announced.isdecimal() and len(announced) < 20 else 0, limit)
     body = bytearray()
     try:
         async with asyncio.timeout(READ_TIMEOUT_S):
             async for chunk in request.stream():
                 body += chunk
-                _fits(len(body), limit)
+                check_size(len(body), limit)
     except TimeoutError as error:
         raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, str(READ_TIMEOUT_S)) from error
     return bytes(body)
-
-
-def _fits(size: int, limit: int) -> None:
-    if size > limit:
-        raise TooLarge(field_error(WHOLE_EVENT, "event_too_large", size=size, limit=limit))
