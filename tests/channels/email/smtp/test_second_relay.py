@@ -49,7 +49,6 @@ async def test_the_second_relay_is_used_while_the_first_is_away_and_not_after(ne
         assert (events.count("relay_fallback"), events.count("relay_back")) == (1, 1)
         assert second.connected == 1, "the connection is kept meanwhile"
         assert await loa.copies(plan, again, later) == 0
-        await loa.provider.close()
 
 
 async def test_when_both_are_away_both_are_tried_again(new_email_pipeline):
@@ -65,7 +64,6 @@ async def test_when_both_are_away_both_are_tried_again(new_email_pipeline):
         await second.start()
         await loa.run(plan)
         assert len(first.mails) == READERS
-        await loa.provider.close()
 
 
 async def test_a_mail_in_doubt_at_the_first_goes_to_the_second_and_is_declared(new_email_pipeline):
@@ -91,7 +89,6 @@ async def test_a_mail_in_doubt_at_the_first_goes_to_the_second_and_is_declared(n
         assert got.count(message_id(plan, twice)) == 2
         assert len(got) == READERS + 1
         assert await loa.copies(plan) == 1, "a copy is never unsaid"
-        await loa.provider.close()
 
 
 async def test_a_first_relay_that_is_set_up_wrongly_asks_for_an_operator(new_email_pipeline):
@@ -101,7 +98,6 @@ async def test_a_first_relay_that_is_set_up_wrongly_asks_for_an_operator(new_ema
         await loa.run(plan, until=loa.clock() + 40)
         assert await loa.status_counts(plan) == {Status.PENDING: READERS}
         assert second.connected == 0
-        await loa.provider.close()
 
 
 # ---- the relay's log
@@ -189,4 +185,3 @@ async def test_a_doubt_is_answered_from_the_log_and_only_the_rest_is_sent_again(
         assert max(map(len, mails_by_reader(receiver).values())) == 1, "nobody gets it twice"
         assert await loa.copies(plan) == 1, "the one whose mail the log does not know"
         assert (await loa.why(plan))[doubtful[0]] == "the relay's log"
-        await loa.provider.close()
