@@ -32,8 +32,8 @@ class ReturnPaths:
 
     def return_path(self, row_ref: str) -> tuple[bytes, bytes]:
         """A mail's return path, and its envelope id for relays that offer DSN."""
-        named, mac = row_ref.encode(), self.mac(row_ref).encode()
-        return b"b+%b=%b%b" % (named, mac, self.at_domain), b"%b.%b" % (named, mac)
+        ref, mac = row_ref.encode(), self.mac(row_ref).encode()
+        return b"b+%b=%b%b" % (ref, mac, self.at_domain), b"%b.%b" % (ref, mac)
 
     def mac(self, row_ref: str) -> str:
         keyed = self.keyed_hash.copy()

@@ -19,7 +19,7 @@ _STAND_IN_SENDER = "thong-bao@loa.example"
 
 def _setting_error(code: str, message: str) -> PydanticCustomError:
     """Error in a rule of several variables; *message* begins with the variable to blame."""
-    return PydanticCustomError(code, "{said}", {"said": f"LOA_EMAIL_{message}"})
+    return PydanticCustomError(code, "{message}", {"message": f"LOA_EMAIL_{message}"})
 
 
 class Tls(StrEnum):
@@ -94,7 +94,7 @@ class EmailSettings(BaseSettings):
         if not (self.host and self.fallback_host):
             return None
         names = ("host", "port", "tls", "username", "password")
-        return self.model_copy(update={one: getattr(self, f"fallback_{one}") for one in names})
+        return self.model_copy(update={name: getattr(self, f"fallback_{name}") for name in names})
 
     @property
     def sender(self) -> str:
@@ -114,7 +114,7 @@ class EmailSettings(BaseSettings):
     @property
     def dkim_selector_names(self) -> tuple[str, ...]:
         """Names of the relay's DKIM keys: `<selector>._domainkey.<domain>`."""
-        return tuple(filter(None, (one.strip() for one in self.dkim_selectors.split(","))))
+        return tuple(filter(None, (name.strip() for name in self.dkim_selectors.split(","))))
 
     @property
     def domain(self) -> str:

@@ -17,18 +17,18 @@ class HmacSigner:
 
     def token(self, subscriber_id: str) -> str:
         """Token of `<public_url>/huy/<token>`: letters, digits, `-`, `_` and `.` only."""
-        named = _encode_base64url(subscriber_id.encode())
-        return f"{named}.{sign(self.keys[0], named)}"
+        encoded_id = _encode_base64url(subscriber_id.encode())
+        return f"{encoded_id}.{sign(self.keys[0], encoded_id)}"
 
     def subscriber_of(self, token: str) -> str | None:
         """Subscriber of *token*; None for a forged or broken one."""
-        named, _, signature = token.partition(".")
+        encoded_id, _, signature = token.partition(".")
         given = signature.encode("ascii", "replace")
         if not token.isascii() or not any(
-            hmac.compare_digest(given, sign(key, named).encode()) for key in self.keys
+            hmac.compare_digest(given, sign(key, encoded_id).encode()) for key in self.keys
         ):
             return None
-        return urlsafe_b64decode(named + "=" * (-len(named) % 4)).decode()
+        return urlsafe_b64decode(encoded_id + "=" * (-len(encoded_id) % 4)).decode()
 
 
 def sign(key: bytes, encoded_id: str) -> str:

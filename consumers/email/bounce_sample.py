@@ -59,9 +59,9 @@ class BounceSample:
         self.plans[plan] = sample
         if len(self.plans) > MAX_PLANS:
             self.plans.popitem(last=False)
-        final = [one for one in outcomes if one.reached_provider and one.verdict in _FINAL_VERDICTS]
+        final = [out for out in outcomes if out.reached_provider and out.verdict in _FINAL_VERDICTS]
         sample.updated_at, sample.mails = now, sample.mails + len(final)
-        codes = [one.code for one in final if one.verdict is Verdict.FAILED]
+        codes = [outcome.code for outcome in final if outcome.verdict is Verdict.FAILED]
         sample.codes += bounce_monitor.recipient_codes(filter(None, codes))
         return sample
 
@@ -72,6 +72,9 @@ class BounceSample:
 
     def suspected_plans(self, now: float) -> Mapping[PlanKey, BounceStop]:
         """Return the plans in work with a bad rate, and the stops that they suggest."""
-        recent = {k: one for k, one in self.plans.items() if one.updated_at > now - _RECENT_S}
-        stops = {plan: sample.suspected_stop(now) for plan, sample in recent.items()}
+        stops = {
+            plan: sample.suspected_stop(now)
+            for plan, sample in self.plans.items()
+            if sample.updated_at > now - _RECENT_S
+        }
         return {plan: stop for plan, stop in stops.items() if stop}

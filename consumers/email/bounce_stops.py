@@ -53,7 +53,7 @@ class BounceStops(Record):
     def with_stop(self, plan: str, stop: BounceStop) -> "BounceStops":
         """Add a verdict; a stop is kept until an operator decides."""
         since, plans = stop.at - RETENTION_S, self.plans.items()
-        kept = {name: one for name, one in plans if one.at > since or one.is_stopped}
+        kept = {name: old for name, old in plans if old.at > since or old.is_stopped}
         return BounceStops(plans={**kept, plan: stop})
 
     def is_escalation(self, plan: PlanKey, verdict: BounceStop) -> bool:

@@ -66,8 +66,8 @@ class ReportersPerRow:
     def admits(self, row: str, reporter: str) -> bool:
         """Whether a report of this address may be stored; a repeated address counts once."""
         now = self.clock()
-        known = self.reporters.pop(row, {})
-        recent = {address: at for address, at in known.items() if at > now - REPORTER_TTL_S}
+        reports = self.reporters.pop(row, {})
+        recent = {address: at for address, at in reports.items() if at > now - REPORTER_TTL_S}
         self.reporters[row] = recent
         if len(self.reporters) > MAX_TRACKED_ROWS:
             self.reporters.popitem(last=False)
@@ -156,8 +156,8 @@ class BounceMailbox:
                 timeout_s=PUBLISH_TIMEOUT_S,
                 patience_s=PUBLISH_PATIENCE_S,
             )
-        except BusError as away:
-            raise Unreachable(type(away).__name__) from away
+        except BusError as error:
+            raise Unreachable(type(error).__name__) from error
         crash_point("bounce.stored")
 
 
@@ -183,8 +183,8 @@ class UnsubscribeMailbox:
         token = next(filter(_TOKEN.fullmatch, words), None)
         try:
             is_known = token is not None and await self.unsubscribe(token)
-        except BusError as away:
-            raise Unreachable(type(away).__name__) from away
+        except BusError as error:
+            raise Unreachable(type(error).__name__) from error
         if not is_known:
             log.info("unsubscribe_mail_unknown")
             self.schedule_answer(sender, recipient, mail)

@@ -35,10 +35,7 @@ async def slow_down(bus: Bus, reason: str, now: float) -> SendPace:
     """Slow all workers down by one level. Raises BusError."""
     bucket = bus.bucket(subjects.CONTROL.name)
     written = await records.update_or_create(
-        bucket,
-        pace.PACE_KEY,
-        SendPace,
-        lambda used: pace.one_level_slower(used, reason, now),
+        bucket, pace.PACE_KEY, SendPace, lambda used: pace.one_level_slower(used, reason, now)
     )
     if written.just_written:
         log.warning("mail_slowed", level=written.value.level, reason=reason)
@@ -174,8 +171,11 @@ class EmailSendPolicy(SendPolicy):
 
         A silent bus must not delay the commit: then the refusal is only found by later mail.
         """
-        failed = {row: one for row, one in outcomes.items() if one.verdict is Verdict.FAILED}
-        refused = {row: outcome.code for row, outcome in failed.items() if outcome.code}
+        refused = {
+            row: outcome.code
+            for row, outcome in outcomes.items()
+            if outcome.verdict is Verdict.FAILED and outcome.code
+        }
         if not refused or keys.is_transactional(batch.content_id):
             return
         await _log_failure(self.publish_refusals(batch, refused))

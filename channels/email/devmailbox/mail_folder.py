@@ -55,15 +55,15 @@ class MailFolder:
         day = utc_time(now / 1e9).date().isoformat()
         stem = f"{now:019d}-{next(self.numbers) % 1_000_000:06d}"
         path = self.folder / day / f"{stem}.eml"
-        fresh = path.with_suffix(".new")
+        temporary = path.with_suffix(".new")
         traces = [f"Return-Path: <{sender}>", *(f"Delivered-To: {to}" for to in recipients)]
-        whole = "".join(f"{trace}\r\n" for trace in traces).encode("utf-8", "replace") + mail
+        content = "".join(f"{trace}\r\n" for trace in traces).encode("utf-8", "replace") + mail
         try:
-            fresh.write_bytes(whole)
+            temporary.write_bytes(content)
         except FileNotFoundError:
             path.parent.mkdir(parents=True, exist_ok=True)
-            fresh.write_bytes(whole)
-        fresh.rename(path)
+            temporary.write_bytes(content)
+        temporary.rename(path)
         return StoredMail(f"{day}.{stem}", path)
 
     def newest_first(self) -> Iterator[StoredMail]:

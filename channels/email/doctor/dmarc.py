@@ -32,11 +32,11 @@ async def examine(dns: DnsClient, domain: str, envelope: str) -> AsyncIterator[F
         yield new_finding("dmarc_several" if several else "dmarc_missing", domain=domain)
         return
     chosen = governing_record(domain, records)
-    wrong = [finding async for finding in _record_findings(dns, domain, chosen)]
+    findings = [finding async for finding in _record_findings(dns, domain, chosen)]
     if not await _is_aligned(dns, domain, envelope, strict=chosen.tags.get("aspf") == "s"):
-        wrong.append(new_finding("dmarc_unaligned", domain=domain, envelope=envelope))
+        findings.append(new_finding("dmarc_unaligned", domain=domain, envelope=envelope))
     policy = effective_policy(chosen, domain)
-    for finding in wrong or [new_finding("dmarc_ok", domain=domain, policy=policy)]:
+    for finding in findings or [new_finding("dmarc_ok", domain=domain, policy=policy)]:
         yield finding
 
 
@@ -48,8 +48,8 @@ async def _record_findings(
         yield new_finding("dmarc_unreadable", domain=record.domain, policy=policy or "-")
     elif policy == "none":
         yield new_finding("dmarc_none", domain=record.domain)
-    if gone := [name for name in _REMOVED_TAGS if name in record.tags]:
-        yield new_finding("dmarc_gone", domain=record.domain, tags=", ".join(gone))
+    if removed := [name for name in _REMOVED_TAGS if name in record.tags]:
+        yield new_finding("dmarc_gone", domain=record.domain, tags=", ".join(removed))
     readers = _REPORTS.findall(record.tags.get("rua", ""))
     if not readers:
         yield new_finding("dmarc_unheard", domain=record.domain)
@@ -98,8 +98,8 @@ def _organisational_domain_in(domain: str, records: list[DmarcRecord]) -> str:
 
 def governing_record(domain: str, records: list[DmarcRecord]) -> DmarcRecord:
     """The domain's own record, else its organisation's, else the public suffix's."""
-    own = (domain, _organisational_domain_in(domain, records))
-    return next((record for record in records if record.domain in own), records[-1])
+    domains = (domain, _organisational_domain_in(domain, records))
+    return next((record for record in records if record.domain in domains), records[-1])
 
 
 async def walk_up(dns: DnsClient, domain: str) -> AsyncIterator[DmarcRecord]:

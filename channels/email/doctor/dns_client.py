@@ -32,24 +32,25 @@ class DnsClient:
     async def txt_records(self, name: str) -> list[str]:
         """TXT records of *name*, each joined. Raises DnsUnanswered."""
         answers = await self.query(name, "TXT")
-        return [b"".join(one.strings).decode("utf-8", "replace") for one in answers]
+        return [b"".join(answer.strings).decode("utf-8", "replace") for answer in answers]
 
     async def mail_hosts(self, name: str) -> list[str]:
         """Mail hosts of *name*; none for a null MX (RFC 7505). Raises DnsUnanswered."""
-        hosts = [one.exchange.to_text(omit_final_dot=True) for one in await self.query(name, "MX")]
+        answers = await self.query(name, "MX")
+        hosts = [answer.exchange.to_text(omit_final_dot=True) for answer in answers]
         return [host for host in hosts if host not in ("", ".")]
 
     async def addresses(self, name: str) -> list[Address]:
         """IPv4 and IPv6 addresses of *name*, which may be an address. Raises DnsUnanswered."""
         with suppress(ValueError):
             return [ip_address(name)]
-        kinds = [await self.query(name, "A"), await self.query(name, "AAAA")]
-        return [ip_address(one.address) for kind in kinds for one in kind]
+        answers = [*await self.query(name, "A"), *await self.query(name, "AAAA")]
+        return [ip_address(answer.address) for answer in answers]
 
     async def reverse_names(self, address: Address) -> list[str]:
         """Names of *address* in reverse DNS. Raises DnsUnanswered."""
-        name = dns.reversename.from_address(str(address)).to_text()
-        return [one.target.to_text(omit_final_dot=True) for one in await self.query(name, "PTR")]
+        answers = await self.query(dns.reversename.from_address(str(address)).to_text(), "PTR")
+        return [answer.target.to_text(omit_final_dot=True) for answer in answers]
 
     async def query(self, name: str, kind: str) -> Sequence[Any]:
         try:

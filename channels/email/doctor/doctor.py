@@ -98,10 +98,10 @@ class Doctor:
         """Whether replies and bounces have a host that accepts them."""
         settings = self.context.settings
         addresses = (settings.sender, settings.reply_mailbox[1], settings.unsubscribe_to)
-        domains = {parseaddr(one)[1].rpartition("@")[2].lower() for one in addresses if one}
+        domains = {parseaddr(text)[1].rpartition("@")[2].lower() for text in addresses if text}
         for domain in sorted(domains | {self.envelope_domain}):
-            takes = await self.dns.mail_hosts(domain) or await self.dns.addresses(domain)
-            yield new_finding("answers_ok" if takes else "answers_nowhere", domain=domain)
+            hosts = await self.dns.mail_hosts(domain) or await self.dns.addresses(domain)
+            yield new_finding("answers_ok" if hosts else "answers_nowhere", domain=domain)
 
     async def check_relay(self) -> AsyncIterator[Finding]:
         for settings in self.relays:

@@ -26,11 +26,11 @@ def examine(raw: bytes, settings: EmailSettings) -> Iterator[Finding]:
     """Findings in a subscription's mail, or one `mail_ok`."""
     mail = message_from_bytes(raw, policy=policy.default)
     broken = (name for name, check in _CHECKS.items() if not check(mail, settings))
-    wrong = [new_finding("mail_wrong", field=name) for name in broken]
-    wrong += [new_finding("mail_lines")] if _has_bad_lines(raw) else []
-    wrong += [new_finding("mail_large", size=len(raw))] if len(raw) > _GMAIL_CLIP_BYTES else []
-    wrong += _advice(mail, settings)
-    yield from wrong or [new_finding("mail_ok", count=len(_CHECKS))]
+    findings = [new_finding("mail_wrong", field=name) for name in broken]
+    findings += [new_finding("mail_lines")] if _has_bad_lines(raw) else []
+    findings += [new_finding("mail_large", size=len(raw))] if len(raw) > _GMAIL_CLIP_BYTES else []
+    findings += _advice(mail, settings)
+    yield from findings or [new_finding("mail_ok", count=len(_CHECKS))]
 
 
 def _advice(mail: EmailMessage, settings: EmailSettings) -> Iterator[Finding]:
@@ -64,7 +64,7 @@ def _has_sender_name(mail: EmailMessage, settings: EmailSettings) -> bool:
 
 
 def _has_two_parts(mail: EmailMessage, _settings: EmailSettings) -> bool:
-    kinds = [(one.get_content_type(), one.get_content_charset()) for one in mail.iter_parts()]
+    kinds = [(part.get_content_type(), part.get_content_charset()) for part in mail.iter_parts()]
     return kinds == [("text/plain", "utf-8"), ("text/html", "utf-8")]
 
 

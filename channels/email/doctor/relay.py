@@ -65,7 +65,7 @@ def _extension_findings(settings: EmailSettings, extensions: Extensions) -> Iter
 
 async def public_addresses(relays: Sequence[EmailSettings], dns: DnsClient) -> list[Address]:
     """Public addresses of all relays. Raises DnsUnanswered."""
-    hosts = [one.host for one in relays if one.host and not is_loopback(one.host)]
+    hosts = [relay.host for relay in relays if relay.host and not is_loopback(relay.host)]
     addresses = [address for host in hosts for address in await dns.addresses(host)]
     return list(dict.fromkeys(address for address in addresses if address.is_global))
 
@@ -76,9 +76,9 @@ async def reverse_dns_findings(
     """Findings of each address: its name has to resolve back. Raises DnsUnanswered."""
     for address in await public_addresses(relays, dns):
         hosts = await dns.reverse_names(address)
-        back = [one for host in hosts for one in await dns.addresses(host)]
+        resolved = [each for host in hosts for each in await dns.addresses(host)]
         if not hosts:
             yield new_finding("ptr_missing", address=address)
         else:
-            code = "ptr_ok" if address in back else "ptr_astray"
+            code = "ptr_ok" if address in resolved else "ptr_astray"
             yield new_finding(code, address=address, name=hosts[0])

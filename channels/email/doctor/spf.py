@@ -91,8 +91,8 @@ async def _matches(dns: DnsClient, term: SpfTerm, domain: str, address: Address)
     hosts = [term.value or domain] if term.kind in ("a", "mx") else []
     if term.kind == "mx":
         hosts = await dns.mail_hosts(*hosts)
-    networks = [own for host in hosts for own in await dns.addresses(host)]
-    return any(in_network(address, str(own), term.prefix) for own in networks)
+    addresses = [each for host in hosts for each in await dns.addresses(host)]
+    return any(in_network(address, str(each), term.prefix) for each in addresses)
 
 
 def in_network(address: Address, network: str, prefix: str) -> bool:

@@ -65,7 +65,7 @@ def parse_report(raw: bytes, sender: str) -> MailReport:
         raise ValueError("too many parts in parts")
     mail = message_from_bytes(raw)
     parts = list(islice(mail.walk(), _PARTS_MAX))
-    original = next((found for part in parts if (found := _original_headers(part))), Message())
+    original = next(filter(None, map(_original_headers, parts)), Message())
     for part in parts:
         if part.get_content_type() in _STATUS_TYPES:
             return _parse_bounce(list(islice(_field_groups(part), _BLOCKS_MAX)), original)
@@ -78,11 +78,11 @@ def parse_report(raw: bytes, sender: str) -> MailReport:
 def _field_groups(part: Message) -> Iterator[Message]:
     """Groups of fields of a status or feedback part."""
     payload = part.get_payload()
-    for one in payload if isinstance(payload, list) else []:
-        if not isinstance(one, Message):
+    for group in payload if isinstance(payload, list) else []:
+        if not isinstance(group, Message):
             continue
-        yield one
-        rest = one.get_payload()
+        yield group
+        rest = group.get_payload()
         if isinstance(rest, str) and part.get_content_type() != _STATUS_TYPES[0]:
             yield from map(message_from_string, filter(None, rest.strip().split("\n\n")))
 

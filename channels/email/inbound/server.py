@@ -67,7 +67,7 @@ class InboundStore:
         return ""
 
     def handler_for(self, recipient: str) -> MailHandler | None:
-        return next((one for one in self.handlers if one.accepts(recipient)), None)
+        return next((handler for handler in self.handlers if handler.accepts(recipient)), None)
 
 
 def inbound_server(handlers: Sequence[MailHandler]) -> SmtpServer:

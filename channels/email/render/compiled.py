@@ -38,8 +38,8 @@ class Placeholders:
     def split(self, text: bytes) -> list[bytes]:
         """Text before the first marker, its placeholder, text after the marker, and so on."""
         first, *rest = text.split(self.prefix.encode())
-        cut = [piece.partition(b"Z") for piece in rest]
-        return [first, *(part for slot, _, behind in cut for part in (slot, behind))]
+        pieces = [piece.partition(b"Z") for piece in rest]
+        return [first, *(part for slot, _, text in pieces for part in (slot, text))]
 
 
 class CompiledMail:

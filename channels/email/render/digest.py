@@ -91,9 +91,9 @@ def _compile_digest(digest: Digest, context: MailContext) -> CompiledDigest:
     """Render frame and blocks. Raises UnsafeHeader."""
     content = _compose_frame(digest, context)
     # An author can't write this seed into a text: it is a digest of the texts themselves.
-    texts = "".join(encode(one).decode() for one in digest.texts.values())
+    texts = "".join(encode(item).decode() for item in digest.texts.values())
     placeholders = Placeholders(keys.digest(digest.key, texts)[:24])
-    items = [_digest_item(one, context) for one in digest.texts.values()]
+    items = [_digest_item(item, context) for item in digest.texts.values()]
     subject = EncodedHeader(placeholders.marker(Placeholder.SUBJECT))
     fields = build.header_fields(content, context, placeholders) | {"Subject": subject}
     mail = build.new_alternative(fields, keys.digest("boundary", digest.key)[:24])
@@ -101,19 +101,19 @@ def _compile_digest(digest: Digest, context: MailContext) -> CompiledDigest:
     blocks: dict[Placeholder, Mapping[int, bytes]] = {}
     for template, (name_slot, slot) in _PART_PLACEHOLDERS.items():
         values["name"] = placeholders.marker(name_slot)
-        found = _render_items(template, content, items, f"{placeholders.prefix}0", **values)
-        blocks[slot] = dict(zip(digest.texts, found, strict=True))
+        rendered = _render_items(template, content, items, f"{placeholders.prefix}0", **values)
+        blocks[slot] = dict(zip(digest.texts, rendered, strict=True))
         cut = placeholders.marker(slot)
         mail.attach(render_part(template, content, placeholders, items=(), cut=cut, **values))
     return CompiledDigest(CompiledMail(mail.as_bytes(), placeholders), blocks)
 
 
 def _render_items(
-    template: str, content: MailContent, items: Sequence[DigestItem], cut: str, **own: object
+    template: str, content: MailContent, items: Sequence[DigestItem], cut: str, **values: object
 ) -> Sequence[bytes]:
     """Each item as a quoted-printable block that ends with a blank line."""
-    whole = render_template(template, content, items=items, cut=cut, **own)
-    blocks = whole.split(cut)[1:-1]
+    text = render_template(template, content, items=items, cut=cut, **values)
+    blocks = text.split(cut)[1:-1]
     return [encode_value((block.strip() + "\n\n").encode()) for block in blocks]
 
 

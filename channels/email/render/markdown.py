@@ -95,10 +95,10 @@ def _link_close_token() -> Token:
 def _absolute_url(href: str, base_url: str) -> str:
     """*href* as absolute URL; empty if the cleaner would remove it."""
     try:
-        whole = urljoin(base_url, href)
+        url = urljoin(base_url, href)
     except ValueError:
         return ""
-    return whole if "href=" in _CLEANER.clean(f'<a href="{escape(whole)}">x</a>') else ""
+    return url if "href=" in _CLEANER.clean(f'<a href="{escape(url)}">x</a>') else ""
 
 
 def render_html(tokens: Sequence[Token]) -> Markup:

@@ -106,9 +106,9 @@ def compose(
 ) -> MailContent:
     """Content of a publication in the catalogue's words."""
     words = texts()["looks"][change]
-    gone = change is ChangeKind.WITHDRAWN
+    is_withdrawn = change is ChangeKind.WITHDRAWN
     url = f"{public_url}/tin/{publication.content_id}"
-    tokens = markdown.parse("" if gone else publication.body, url)
+    tokens = markdown.parse("" if is_withdrawn else publication.body, url)
     unit = unit_name(publication, vocabulary)
     topic = vocabulary.topics.get(publication.topic)
     return MailContent(
@@ -123,10 +123,10 @@ def compose(
         list_name=publication.topic,
         intro=words["intro"],
         reason=words["reason"].format(reason=publication.reason) if publication.reason else "",
-        summary="" if gone else publication.summary,
+        summary="" if is_withdrawn else publication.summary,
         html=markdown.render_html(tokens),
         plain=indented_text(tokens),
-        lists=() if gone else _link_lists(publication),
+        lists=() if is_withdrawn else _link_lists(publication),
         facts=_item_facts(publication, unit, topic.name if topic else ""),
     )
 

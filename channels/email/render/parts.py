@@ -32,7 +32,7 @@ _STYLES = CSSInliner(
 
 
 def render_part(
-    template: str, content: MailContent, placeholders: Placeholders, **own: object
+    template: str, content: MailContent, placeholders: Placeholders, **values: object
 ) -> EmailMessage:
     """The text or HTML part, quoted-printable so that every relay passes it unchanged."""
     kind = "html" if template.endswith(_HTML_SUFFIX) else "plain"
@@ -42,12 +42,12 @@ def render_part(
             "Content-Transfer-Encoding": EncodedHeader("quoted-printable"),
         }
     )
-    part.set_payload(encode_body(render_template(template, content, **own), placeholders))
+    part.set_payload(encode_body(render_template(template, content, **values), placeholders))
     return part
 
 
-def render_template(template: str, content: MailContent, **own: object) -> str:
+def render_template(template: str, content: MailContent, **values: object) -> str:
     """Render *template* with *content*; HTML styles are inlined."""
-    text = _JINJA.get_template(template).render(mail=content, texts=texts(), **own)
+    text = _JINJA.get_template(template).render(mail=content, texts=texts(), **values)
     tidy = _BLANK_LINES.sub("\n\n", text).lstrip("\n")
     return _STYLES.inline(tidy) if template.endswith(_HTML_SUFFIX) else tidy

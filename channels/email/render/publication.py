@@ -26,16 +26,15 @@ class RenderedPublication:
     def __init__(self, publication: Publication, context: MailContext) -> None:
         self.publication = publication
         self.context = context
-        self.domain = context.settings.domain
         self.compiled_mails: dict[tuple[bool, str], CompiledMail] = {}
         item, now = publication.content_id, publication.revision
-        past = range(max(1, now - _EARLIER_MAX), now)
-        self.earlier_plans = [PlanKey(ChannelName.EMAIL, item, revision) for revision in past]
+        revisions = range(max(1, now - _EARLIER_MAX), now)
+        self.earlier_plans = [PlanKey(ChannelName.EMAIL, item, revision) for revision in revisions]
 
     def envelope(self, row: Recipient) -> Envelope:
         """Mail of one recipient. Raises UnsafeHeader before anything is sent."""
         address = header_injection.check_recipient(row.address)
-        values = recipient_values(row, self.context, self.domain)
+        values = recipient_values(row, self.context)
         if has_earlier_mail(self.publication, row.correction):
             values |= self.reply_values(row)
         return Envelope(address, self.compiled_mail(row.correction, _last_digest(row)).fill(values))
@@ -55,7 +54,8 @@ class RenderedPublication:
             keys.delivery_key(mail.content_id, mail.revision, ChannelName.EMAIL, row.id)
             for mail in row.earlier_mails[-_EARLIER_MAX:] or self.earlier_plans
         ]
-        ids = [keys.message_id(delivery, self.domain).encode() for delivery in deliveries]
+        domain = self.context.settings.domain
+        ids = [keys.message_id(delivery, domain).encode() for delivery in deliveries]
         return {Placeholder.REFERENCES: b"\r\n ".join(ids), Placeholder.IN_REPLY_TO: ids[-1]}
 
 
@@ -65,18 +65,13 @@ def _last_digest(row: Recipient) -> str:
     return name if keys.is_digest(name) else ""
 
 
-def recipient_values(
-    row: Recipient, context: MailContext, domain: str = ""
-) -> dict[Placeholder, bytes]:
-    """Values of one recipient in every mail.
-
-    *domain*: the settings' domain if the caller has it, because parsing takes time.
-    """
+def recipient_values(row: Recipient, context: MailContext) -> dict[Placeholder, bytes]:
+    """Values of one recipient in every mail."""
     token = _check_pattern("token", _TOKEN, context.signer.token(row.id)).encode()
     key, name = check_delivery_key(row.delivery_key), greeting_name(row.name)
     return {
         Placeholder.TO: headers.encode_mailbox("To", row.name, row.address).encode(),
-        Placeholder.MESSAGE_ID: keys.message_id(key, domain or context.settings.domain).encode(),
+        Placeholder.MESSAGE_ID: keys.message_id(key, context.settings.domain).encode(),
         Placeholder.UNSUBSCRIBE_TOKEN: token,
         Placeholder.UNSUBSCRIBE_TOKEN_BODY: encode_value(token),
         Placeholder.NAME_TEXT: encode_value(name.encode()),

@@ -58,14 +58,14 @@ def _outcome_of_refusal(result: MailResult) -> Outcome:
         code = _temporary_code(result)
         return Outcome(Verdict.DEFERRED, result.reason, _requested_delay_s(result, code), code=code)
     code = _permanent_code(result)
-    verdict = _permanent_verdict(result, code)
-    if verdict is not Verdict.HELD:
-        return Outcome(verdict, result.reason, code=code)
-    away = _is_policy_rejection(result, code)
+    outcome = Outcome(_permanent_verdict(result, code), result.reason, code=code)
+    if outcome.verdict is not Verdict.HELD:
+        return outcome
+    rejected = _is_policy_rejection(result, code)
     is_policy = status_codes.classify(code)[0] is CodeClass.POLICY
-    ours = result.stage is Stage.MAIL or (is_policy and not away)
-    return Outcome(
-        verdict, result.reason, _HELD_RETRY_S, channel_wide=ours, policy_rejected=away, code=code
+    ours = result.stage is Stage.MAIL or (is_policy and not rejected)
+    return replace(
+        outcome, retry_after_s=_HELD_RETRY_S, channel_wide=ours, policy_rejected=rejected
     )
 
 

@@ -2,7 +2,6 @@
 
 import ssl
 import time
-from collections.abc import Callable
 
 import structlog
 
@@ -20,16 +19,11 @@ PRIMARY_RETRY_S = 60.0
 class ConnectionPool:
     """Lends a connection to one task at a time; callers bound how many they borrow."""
 
-    def __init__(
-        self,
-        settings: EmailSettings,
-        request_timeout_s: float,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, settings: EmailSettings, request_timeout_s: float) -> None:
         self.settings = settings
         self.fallback = settings.fallback
         self.request_timeout_s = request_timeout_s
-        self.clock = clock
+        self.clock = time.monotonic
         self.idle: list[tuple[float, SmtpConnection]] = []
         self.tls_contexts: dict[str, ssl.SSLContext | None] = {}
         self.primary_down_until: float | None = None  # the primary is not tried before
@@ -39,10 +33,10 @@ class ConnectionPool:
         """A connection, and whether it is a new one. Raises Unreachable or Misconfigured."""
         while self.idle:
             since, connection = self.idle.pop()
-            fresh = self.clock() - since < IDLE_CHECK_S
+            is_recent = self.clock() - since < IDLE_CHECK_S
             if connection.is_fallback and self.primary_is_due():
                 connection.close()
-            elif not connection.is_closed and (fresh or await connection.is_alive()):
+            elif not connection.is_closed and (is_recent or await connection.is_alive()):
                 return connection, False
         return await self.open(), True
 
@@ -58,8 +52,8 @@ class ConnectionPool:
         if self.primary_is_due():
             try:
                 connection = await self.connect(self.settings)
-            except Unreachable as away:
-                self.mark_primary_down(away.reason)
+            except Unreachable as error:
+                self.mark_primary_down(error.reason)
             else:
                 self.mark_primary_up()
                 return connection

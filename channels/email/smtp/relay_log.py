@@ -65,6 +65,6 @@ def _tail_lines(path: Path, limit: int) -> Iterator[bytes]:
         file.seek(max(0, path.stat().st_size - limit))
         rest = b""
         while chunk := file.read(CHUNK_BYTES):
-            whole, end, rest = (rest + chunk).rpartition(b"\n")
-            yield whole + end
+            lines, end, rest = (rest + chunk).rpartition(b"\n")
+            yield lines + end
         yield rest
