@@ -18,8 +18,9 @@ from producers.units.feed_settings import DEFAULT_EVERY_MIN, DEFAULT_MOST, LOOK_
 from sandbox.zalo.controls.faults import FaultKind
 from sandbox.zalo.routes import CONTROLS
 from sandbox.zalo.state.rules import Rules
-from tests.lint.sources import ROOT
+from tests.lint.sources import PACKAGES, ROOT, SOURCES
 
+CODE_PAGES = ("docs/glossary.md", "docs/architecture.md")
 READMES = ("README.md", "README.vi.md")
 LISTED = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", "*.md"]
 PAGES = {
@@ -82,6 +83,37 @@ def test_every_command_exists_with_its_options(call):
         command = command.get_command(None, words.pop(0))
     assert not (isinstance(command, TyperGroup) and words), call
     assert {word for word in words if word.startswith("--")} <= options(command)
+
+
+def is_in_code(dotted: str) -> bool:
+    """Whether *dotted* names a module, and something in its text."""
+    parts = dotted.split(".")
+    for length in range(len(parts), 0, -1):
+        path = "/".join(parts[:length])
+        text = SOURCES.get(f"{path}.py") or SOURCES.get(f"{path}/__init__.py")
+        if text is not None:
+            return not parts[length:] or bool(re.search(rf"\b{parts[length]}\b", text))
+    return False
+
+
+def test_every_name_of_the_code_exists():
+    roots = "|".join(PACKAGES)
+    dotted = named(rf"`((?:{roots})(?:\.(?!toml)\w+)+)(?:\(\))?`")
+    assert [name for name in dotted if not is_in_code(name)] == []
+    used = dotted | named(r"`(\w+)\(\)`") | named(r"`([A-Z][a-z]\w+(?:\.\w+)?)`", *CODE_PAGES)
+    words = {word for text in SOURCES.values() for word in re.findall(r"\w+", text)}
+    assert {word for name in used for word in name.split(".")} - words == set()
+    files = named(rf"(?<![\w/.])((?:{roots}|tests)/[\w./-]+\.(?:py|toml|json))\b")
+    assert [file for file in files if not (ROOT / file).exists()] == []
+
+
+def test_the_route_of_an_event_names_functions_of_its_files():
+    steps = re.findall(r"^\d+\. `(.+)` `(.+)\.(.+)`", PAGES["docs/architecture.md"], re.M)
+    assert steps
+    for file, owner, function in steps:
+        assert re.search(
+            rf"^class {owner}\b(?s:.*?)^    (async )?def {function}\(", SOURCES[file], re.M
+        )
 
 
 def test_every_variable_exists():
