@@ -14,7 +14,6 @@ from bench.loa import emptied
 from bench.portal import an_item, crowded, site
 from bench.sizes import Sizes
 from channels.portal.http.search_app import SearchService
-from channels.portal.http.search_page import SearchPage
 from channels.portal.index.index import PortalIndex
 from channels.portal.model.page_sets import PageKind, PageSet
 from channels.portal.model.site import ALL_SLUG
@@ -167,7 +166,7 @@ def crowded_ms(count: int, times: int) -> list[float]:
 
 def searched_ms(path: Path, questions: Sequence[Mapping[str, str]], times: int) -> list[float]:
     """Question and whole page, without HTTP; every question as often."""
-    desk = SearchService(path, SearchPage(site()).render)
+    desk = SearchService(path, site())
     return [answer_ms(desk, asked) for _ in range(times) for asked in questions]
 
 

@@ -49,14 +49,6 @@ class FetchLimits:
     max_redirects: int = 3
 
 
-@dataclass(frozen=True, slots=True)
-class FetchedFile:
-    """A body with the media type that its server declares."""
-
-    media_type: str
-    body: bytes
-
-
 async def _resolve_host(host: str, port: int) -> Sequence[str]:
     loop = asyncio.get_running_loop()
     results = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -146,7 +138,7 @@ class Fetcher:
         self.limits = limits or FetchLimits()
         self.lookup = lookup
 
-    async def fetch(self, address: str, wanted: Collection[str]) -> FetchedFile:
+    async def fetch(self, address: str, wanted: Collection[str]) -> bytes:
         """Read *address* if its media type is *wanted*. Raises a FetchError."""
         with _translate_errors():
             async with (
@@ -205,13 +197,13 @@ class Fetcher:
 
     async def _read_response(
         self, response: aiohttp.ClientResponse, wanted: Collection[str]
-    ) -> FetchedFile:
+    ) -> bytes:
         _raise_for_status(response)
         if response.content_type not in wanted:
             raise PermanentFetchError(FetchReason.MEDIA_TYPE)
         if response.headers.get("Content-Encoding", "identity") != "identity":
             raise PermanentFetchError(FetchReason.PACKED)
-        return FetchedFile(response.content_type, await self._read_body(response))
+        return await self._read_body(response)
 
     async def _read_body(self, response: aiohttp.ClientResponse) -> bytes:
         """Read the body up to the size limit."""

@@ -16,12 +16,10 @@ from channels.portal.errors import FilesNotWritten, FolderBusy, FolderEmpty, Ind
 from channels.portal.model.site import CANARY_PATH, Site
 from channels.portal.readback import Readback
 from channels.portal.render.site_files import SiteFiles
-from channels.portal.settings import PortalSettings
 from channels.portal.websub import WebSubNotifier
 from channels.portal.writer.writer import BUSY_RETRY_S, RETRY_S, PortalWriter
 from contracts.delivery import ChannelName
 from contracts.publication import Publication
-from contracts.vocabulary import DEFAULT, Vocabulary
 
 T = TypeVar("T")
 _REWRITE_CHUNK, _REWRITE_PAUSE_S = 40, 0.2
@@ -59,18 +57,13 @@ class PortalChannel:
     def __init__(
         self,
         folder: Path,
-        public_url: str,
-        vocabulary: Vocabulary = DEFAULT,
+        site: Site,
         *,
         lock_timeout_s: float = 10.0,
         was_shown_before: Callable[[], Awaitable[bool]] = _never_shown,
         readback_url: str = "",
         report_readback: _ReportReadback = _ignore_readback,
-        settings: PortalSettings | None = None,
     ) -> None:
-        site = Site(public_url, vocabulary)
-        if settings:
-            site = settings.build_site(public_url, vocabulary)
         self._writer = PortalWriter(folder, SiteFiles(site), lock_timeout_s)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="portal")
         self._was_shown_before = was_shown_before

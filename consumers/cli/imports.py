@@ -33,7 +33,8 @@ from producers.bus import Bus
 from producers.imports.dry_run import DryRun, DryRunItem, default_feed, dry_run
 from producers.imports.feed_state import FeedState, FeedStateStore, state_key
 from producers.imports.parse import html_text
-from producers.imports.visit import ManualVisit, settings_error
+from producers.imports.planned import ManualVisit
+from producers.imports.visit import settings_error
 from producers.texts import get_text
 from producers.units.feed_settings import DEFAULT_EVERY_MIN, DEFAULT_MOST, LOOK_BACK, Feed
 from producers.units.registry import RegisteredUnit

@@ -12,12 +12,13 @@ from contracts.vocabulary import Vocabulary
 from producers.imports.compose_event import compose_event
 from producers.imports.errors import FeedUnavailable, NotAFeed, UnexpectedError
 from producers.imports.feed_request import FeedRequest
+from producers.imports.feed_state import DuplicateEntry
 from producers.imports.imported_articles import ImportedArticles
 from producers.imports.isolate_errors import isolate_errors, log_unexpected
 from producers.imports.parse import feed_document
 from producers.imports.parse.feed_document import FeedDocument
 from producers.imports.plan import plan_events
-from producers.imports.planned import Draft, Plan, Reading, Twin
+from producers.imports.planned import Draft, ManualVisit, Plan, Reading
 from producers.units.feed_settings import LOOK_BACK, Feed
 
 DryRunResult = Literal["new", "ahead", "old", "backfilled"]
@@ -42,7 +43,7 @@ class DryRun(BaseModel):
     moved_for_good: bool = False
     title: str = ""
     duplicates: int = 0
-    twins: tuple[Twin, ...] = ()
+    twins: tuple[DuplicateEntry, ...] = ()
     """Duplicates by title and text alone."""
     trouble: FieldError | None = None
     feeds: tuple[str, ...] = ()
@@ -98,7 +99,7 @@ def _plan_everything(read: FeedDocument, feed: Feed, unit: str, now: datetime) -
     """Plan all items, older ones included."""
     everything = feed.model_copy(update={"backfill": True})
     return plan_events(
-        Reading(everything, read.entries, now, is_first=True, release_held=True),
+        Reading(everything, read.entries, now, manual=ManualVisit(release_held=True)),
         ImportedArticles(unit),
     )
 

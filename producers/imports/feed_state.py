@@ -3,7 +3,8 @@
 Losing it causes one full read and no duplicate events.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
 import structlog
 from pydantic import AwareDatetime, Field, ValidationError
@@ -14,7 +15,7 @@ from contracts.records import Record
 from producers import bus as nats
 from producers.bus import Bus
 from producers.bus.records import Versioned, write
-from producers.imports.planned import Moved, Restless, Twin
+from producers.imports.parse.feed_entry import Entry, UnreadableEntry
 from producers.units.feed_settings import Feed
 
 log = structlog.get_logger()
@@ -36,6 +37,42 @@ class Refusal(Record):
     url: str
     at: AwareDatetime
     errors: tuple[FieldError, ...]
+
+
+def new_refusal(
+    key: str, entry: Entry | UnreadableEntry, at: datetime, errors: Sequence[FieldError]
+) -> Refusal:
+    title, url = entry.title[:200], entry.url[:2048]
+    return Refusal(key=key, title=title, url=url, at=at, errors=tuple(errors))
+
+
+class DuplicateEntry(Record):
+    """An entry set aside because an item with the same title has the same text."""
+
+    key: str
+    title: str
+    url: str
+    of: str
+    """The content_id of the item."""
+
+
+class MovedItem(Record):
+    """An unchanged item found under other names: `names` are the new ones.
+
+    The move is valid while the newest text has the fingerprint `mark`; the names stay the item's.
+    """
+
+    of: str
+    mark: str
+    names: tuple[str, ...]
+
+
+class ThrottledItem(Record):
+    """An item that changes too often; its newest text waits until `until`."""
+
+    title: str
+    url: str
+    until: AwareDatetime
 
 
 class FeedState(Record):
@@ -62,11 +99,11 @@ class FeedState(Record):
     held: tuple[str, ...] = ()
     """Titles of held items, which wait for an operator."""
     aside: tuple[str, ...] = ()
-    twins: tuple[Twin, ...] = ()
+    twins: tuple[DuplicateEntry, ...] = ()
     """Entries in the feed that were set aside as duplicates by title and text alone."""
-    moved: tuple[Moved, ...] = ()
+    moved: tuple[MovedItem, ...] = ()
     """Items under other names than in their newest event."""
-    restless: tuple[Restless, ...] = ()
+    restless: tuple[ThrottledItem, ...] = ()
     refused: tuple[Refusal, ...] = ()
 
 

@@ -16,10 +16,12 @@ from producers.imports.feed_state import (
     MAX_SET_ASIDE,
     MAX_TWINS,
     FeedState,
+    MovedItem,
     Refusal,
+    new_refusal,
 )
 from producers.imports.parse.feed_entry import UnreadableEntry
-from producers.imports.planned import Draft, Moved, Plan
+from producers.imports.planned import Draft, Plan
 from producers.units.feed_settings import Feed
 
 POSTPONED_S = 60.0
@@ -43,10 +45,7 @@ class ReadingResult:
     """Drafts overtaken by another process; the next reading looks again."""
 
     def refuse_entry(self, entry: UnreadableEntry, at: datetime) -> None:
-        """Record an unreadable entry."""
-        title, url = entry.title[:200], entry.url[:2048]
-        refusal = Refusal(key=entry.key, title=title, url=url, at=at, errors=(entry.error,))
-        self.refused.append(refusal)
+        self.refused.append(new_refusal(entry.key, entry, at, [entry.error]))
         self.plan.counts["refused"] += 1
 
     def record(self, draft: Draft, result: Refusal | bool) -> None:
@@ -141,7 +140,7 @@ def request_url(feed: Feed, state: FeedState) -> str:
     return moved if moved and is_same_host(moved, feed.url) else feed.url
 
 
-def merge_moved(before: tuple[Moved, ...], plan: Plan) -> tuple[Moved, ...]:
+def merge_moved(before: tuple[MovedItem, ...], plan: Plan) -> tuple[MovedItem, ...]:
     """Merge new and known moves; the oldest are dropped first."""
     places: Counter[str] = Counter()
     moves = []

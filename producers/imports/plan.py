@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from contracts import keys
 from contracts.delivery import Lane
+from producers.imports.feed_state import DuplicateEntry, MovedItem, ThrottledItem
 from producers.imports.imported_articles import (
     MAX_CHANGES_A_DAY,
     MAX_SAME_TITLE,
@@ -23,11 +24,8 @@ from producers.imports.planned import (
     PORTAL_ONLY,
     Draft,
     DraftReason,
-    Moved,
     Plan,
     Reading,
-    Restless,
-    Twin,
 )
 
 _DAY = timedelta(days=1)
@@ -40,7 +38,7 @@ def plan_events(reading: Reading, imported: ImportedArticles) -> Plan:
         judge.plan_entry(entry)
     made = judge.plan
     made.drafts.sort(key=lambda draft: draft.entry.published_at or reading.now)
-    if not reading.release_held:
+    if not (reading.manual and reading.manual.release_held):
         _hold_excess(made, reading.feed.most)
     _use_bulk_lane(made, reading.feed.most)
     return made
@@ -73,6 +71,10 @@ class ImportPlanner:
         self.reading = reading
         self.imported = imported
         self.plan = Plan()
+        state = reading.state
+        self.set_aside = frozenset(state.aside)
+        self.duplicates = {duplicate.key: duplicate for duplicate in state.twins}
+        self.refused = set() if reading.manual else {refusal.key for refusal in state.refused}
         self.claimed_items: set[str] = set()  # items with a main entry in this reading
         self.item_by_name: dict[str, str] = {}  # name → item, in this reading
         self.items_by_title: dict[str, list[tuple[str, Entry]]] = {}  # title → main entries
@@ -83,7 +85,7 @@ class ImportPlanner:
 
     def load_moved(self) -> None:
         """Load the moves that earlier readings found; the newest place counts."""
-        for move in reversed(self.reading.moved):
+        for move in reversed(self.reading.state.moved):
             if (story := self.imported.articles.get(move.of)) is None:
                 continue
             self.aliases |= dict.fromkeys(move.names, move.of)
@@ -122,7 +124,7 @@ class ImportPlanner:
     def plan_entry(self, entry: Entry) -> None:
         """Plan one entry; later entries equal to it are duplicates."""
         match = self.match(entry)
-        if self.reading.set_aside & {*entry.names} and not _has_own_name(entry, match):
+        if not self.set_aside.isdisjoint(entry.names) and not _has_own_name(entry, match):
             self.keep_set_aside(entry)
         elif match:
             self.plan_known_entry(entry, match)
@@ -139,7 +141,7 @@ class ImportPlanner:
 
     def keep_set_aside(self, entry: Entry) -> None:
         """Keep an entry set aside, regardless of its twin."""
-        if twin := self.reading.twins.get(entry.names[0]):
+        if twin := self.duplicates.get(entry.names[0]):
             self.plan.twins[twin.key] = twin
         self.plan.counts["duplicate" if twin or self.match(entry) else "old"] += 1
         self.plan.set_aside.update(entry.names)
@@ -170,7 +172,7 @@ class ImportPlanner:
         elif until := _quiet_until(story, self.reading.now):
             self.plan.counts["restless"] += 1
             title, url = entry.title[:150], entry.url[:2048]
-            self.plan.restless.append(Restless(title=title, url=url, until=until))
+            self.plan.restless.append(ThrottledItem(title=title, url=url, until=until))
         else:
             channels = tuple(story.routing.get("channels", ()))
             self.add_draft(
@@ -183,7 +185,7 @@ class ImportPlanner:
         self.plan.counts["moved" if moved else "unchanged"] += 1
         if moved:
             self.plan.moved.append(
-                Moved(of=article.content_id, mark=entry.fingerprint, names=entry.names)
+                MovedItem(of=article.content_id, mark=entry.fingerprint, names=entry.names)
             )
 
     def plan_second_entry(self, entry: Entry, match: Match) -> None:
@@ -203,8 +205,8 @@ class ImportPlanner:
 
     def record_twin(self, entry: Entry, of: str) -> None:
         """Record a duplicate found by title and text alone, for an operator to check."""
-        key = entry.names[0]
-        self.plan.twins[key] = Twin(key=key, title=entry.title[:150], url=entry.url[:2048], of=of)
+        key, title, url = entry.names[0], entry.title[:150], entry.url[:2048]
+        self.plan.twins[key] = DuplicateEntry(key=key, title=title, url=url, of=of)
 
     def find_same_title(self, entry: Entry) -> str | None:
         """The item of an earlier entry in this reading with the same title and a similar text."""
@@ -243,7 +245,7 @@ class ImportPlanner:
 
     def add_draft(self, draft: Draft) -> None:
         """Add a draft, unless the same text was refused before."""
-        if draft.refusal_key in self.reading.refused:
+        if draft.refusal_key in self.refused:
             self.plan.counts["refused"] += 1
             self.plan.refused.add(draft.refusal_key)
         else:
@@ -265,7 +267,7 @@ def _is_new(entry: Entry, reading: Reading) -> bool:
     if reading.feed.since is None:
         return True
     if entry.published_at is None:
-        return not reading.is_first
+        return reading.state.read > 0
     return entry.published_at >= reading.feed.since
 
 

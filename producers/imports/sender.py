@@ -1,16 +1,16 @@
 """Send drafts as events of the unit: rate limited, checked and accepted like any sender's."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 import structlog
 
 from contracts.base.times import Clock, utc_now
-from contracts.errors import Conflict, ContractError, FieldError, Unavailable
+from contracts.errors import Conflict, ContractError, Unavailable
 from producers.acceptance import Acceptance
 from producers.imports.compose_event import compose_event
 from producers.imports.feed_request import Sleep
-from producers.imports.feed_state import Refusal
+from producers.imports.feed_state import Refusal, new_refusal
 from producers.imports.imported_articles import ImportedArticles
 from producers.imports.planned import Draft
 from producers.token_buckets import TokenBuckets
@@ -38,9 +38,11 @@ class DraftSender:
         BusError.
         """
         for _ in range(_MAX_SEND_TRIES):
-            await self.wait_for_token(member.unit)
+            while wait_s := self.buckets.take(member.unit):  # like a sender at the gateway
+                await self.sleep(wait_s)
             try:
                 await self.acceptance.accept(member, [compose_event(draft, feed, member.unit)])
+                return True
             except Unavailable:
                 raise
             except Conflict:
@@ -48,31 +50,16 @@ class DraftSender:
                     return False
                 draft = replace(draft, revision=draft.revision + 1)
             except ContractError as wrong:
-                return self.refusal(draft, wrong.errors)
-            else:
-                return True
+                fields = [error.field for error in wrong.errors]
+                log.warning("import_item_refused", content_id=draft.content_id, fields=fields)
+                now = utc_now(self.clock)
+                return new_refusal(draft.refusal_key, draft.entry, now, wrong.errors)
         return False
-
-    async def wait_for_token(self, unit: str) -> None:
-        """Wait for a token, like a sender at the gateway."""
-        while wait_s := self.buckets.take(unit):
-            await self.sleep(wait_s)
 
     async def is_overtaken(self, unit: str, draft: Draft) -> bool:
         """Whether the log has the item at that revision; if not, the number is used up.
 
         A number is used up by a text that was claimed but neither stored nor sent again.
         """
-        story = (await self.catch_up(unit)).articles.get(draft.content_id)
-        return story is not None and story.revision >= draft.revision
-
-    def refusal(self, draft: Draft, errors: Sequence[FieldError]) -> Refusal:
-        fields = [error.field for error in errors]
-        log.warning("import_item_refused", content_id=draft.content_id, fields=fields)
-        return Refusal(
-            key=draft.refusal_key,
-            title=draft.entry.title[:200],
-            url=draft.entry.url[:2048],
-            at=utc_now(self.clock),
-            errors=tuple(errors),
-        )
+        article = (await self.catch_up(unit)).articles.get(draft.content_id)
+        return article is not None and article.revision >= draft.revision

@@ -28,7 +28,7 @@ from producers.imports.parse import feed_document
 from producers.imports.parse.feed_document import FeedDocument
 from producers.imports.parse.feed_entry import UnreadableEntry
 from producers.imports.plan import plan_events
-from producers.imports.planned import Reading
+from producers.imports.planned import ManualVisit, Reading
 from producers.imports.sender import DraftSender
 from producers.token_buckets import TokenBuckets
 from producers.units.feed_settings import Feed
@@ -36,14 +36,6 @@ from producers.units.registry import RegisteredUnit
 
 log = structlog.get_logger()
 _VISIT_LEASE_S = 300.0
-
-
-@dataclass(frozen=True, slots=True)
-class ManualVisit:
-    """Options of a visit that an operator started."""
-
-    release_held: bool = False
-    """Send held items, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +132,9 @@ class Importer:
         """Plan and send. After Unavailable or BusError a part may have been sent."""
         member, feed = call.registered_unit, call.feed
         async with self.unit_locks.setdefault(member.unit, asyncio.Lock()):
-            reading = self.build_reading(call, document)
+            feeds = frozenset(one.feed_id for one in member.registration.feeds)
+            now, entries = utc_now(self.clock), document.entries
+            reading = Reading(feed, entries, now, call.state, feeds, call.manual)
             imported = await self.catch_up(member.unit)
             plan = await asyncio.to_thread(plan_events, reading, imported)  # slow: compares texts
             result = ReadingResult(response, plan, document.title, document.ttl_s)
@@ -155,22 +149,6 @@ class Importer:
         result.refuse_entry(entry, utc_now(self.clock))
         if entry.key not in {refusal.key for refusal in call.state.refused}:
             log.warning("import_item_refused", fields=[entry.error.field], error=entry.kind)
-
-    def build_reading(self, call: Visit, read: FeedDocument) -> Reading:
-        """The reading for the planner."""
-        state, manual = call.state, call.manual
-        return Reading(
-            call.feed,
-            read.entries,
-            utc_now(self.clock),
-            is_first=not state.read,
-            set_aside=frozenset(state.aside),
-            twins={one.key: one for one in state.twins},
-            moved=state.moved,
-            refused=frozenset() if manual else frozenset(one.key for one in state.refused),
-            feeds=frozenset(one.feed_id for one in call.registered_unit.registration.feeds),
-            release_held=manual is not None and manual.release_held,
-        )
 
     async def catch_up(self, unit: str) -> ImportedArticles:
         """The unit's imported articles, up to date with the log."""

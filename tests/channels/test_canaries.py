@@ -17,7 +17,7 @@ from channels.portal.http.file_app import portal_app
 from channels.portal.model.site import CANARY_PATH
 from tests.support.clock import FakeClock
 from tests.support.mails import email_channel
-from tests.support.portal_dir import PUBLIC_URL, WORDS, public_files, rebuild
+from tests.support.portal_dir import PORTAL_SITE, public_files, rebuild
 from tests.support.signup_app import serve_app
 from tests.support.smtp_receiver import SmtpReceiver
 from tests.support.zalo_account import open_zalo_account
@@ -91,7 +91,7 @@ async def test_a_mailbox_that_could_smuggle_is_refused_before_anything_is_sent()
 
 @pytest.fixture
 async def portal(tmp_path):
-    channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS)
+    channel = PortalChannel(tmp_path, PORTAL_SITE)
     yield channel
     await channel.close()
 

@@ -21,7 +21,7 @@ from contracts.delivery import ChannelName
 from contracts.publication import Publication
 from tests.support.clock import FakeClock
 from tests.support.mails import email_channel, mail_recipient
-from tests.support.portal_dir import PUBLIC_URL, ROW, WORDS
+from tests.support.portal_dir import PORTAL_SITE, ROW
 from tests.support.publications import a_publication
 from tests.support.smtp_receiver import SmtpReceiver
 from tests.support.zalo_account import open_zalo_account, recipient
@@ -75,7 +75,7 @@ async def portal(folder: Path) -> AsyncIterator[ChannelCase]:
         shown = feed.read_text("utf-8").count("<item>") if feed.exists() else 0
         return Counter({ROW.delivery_key: shown} if shown else {})
 
-    channel = PortalChannel(folder, PUBLIC_URL, WORDS)
+    channel = PortalChannel(folder, PORTAL_SITE)
     yield ChannelCase(channel, publication, [ROW], effects, copies=1)
 
 

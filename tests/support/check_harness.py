@@ -28,7 +28,7 @@ from contracts.events import kind_of
 from producers.bus import Bus
 from tests.support.events import UNIT, event_id, register_unit
 from tests.support.pipeline_harness import PipelineHarness
-from tests.support.portal_dir import PUBLIC_URL, WORDS
+from tests.support.portal_dir import PORTAL_SITE, PUBLIC_URL, WORDS
 
 APP = "app"
 DAY_S = 24 * 3600.0
@@ -58,7 +58,7 @@ class CheckHarness(PipelineHarness):
         self.notebook = BusArticleStore(bus, APP)
         self.services[ChannelName.EMAIL].provider.window = 500
         service = self.services[ChannelName.PORTAL]
-        self.shop = PortalChannel(self.portal, PUBLIC_URL, WORDS)
+        self.shop = PortalChannel(self.portal, PORTAL_SITE)
         service.worker.channel = self.shop
         service.worker.render_cache = RenderCache(bus, service.ledger, self.shop.render)
 

@@ -15,7 +15,8 @@ from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from producers.imports.feed_request import HostPacing
 from producers.imports.feed_state import FeedState
-from producers.imports.visit import Importer, ManualVisit
+from producers.imports.planned import ManualVisit
+from producers.imports.visit import Importer
 from producers.units.feed_settings import Feed
 from producers.units.registry import RegisteredUnit, UnitRegistry
 from tests.support.clock import FakeClock

@@ -6,11 +6,12 @@ from datetime import timedelta
 from contracts import events
 from contracts.vocabulary import DEFAULT
 from producers.imports.compose_event import compose_event
+from producers.imports.feed_state import FeedState
 from producers.imports.imported_articles import ImportedArticles
 from producers.imports.next_state import merge_moved
 from producers.imports.parse.feed_entry import drop_shared_names
 from producers.imports.plan import plan_events
-from producers.imports.planned import Moved, Plan, Reading, Twin
+from producers.imports.planned import ManualVisit, Plan, Reading
 from producers.units.feed_settings import Feed
 from tests.support.feed_site import NOW, SITE, Article
 
@@ -26,25 +27,30 @@ class ImportPlanner:
     def __init__(self, feed: Feed = FEED) -> None:
         self.feed = feed
         self.known = ImportedArticles(UNIT)
-        self.set_aside: frozenset[str] = frozenset()
-        self.twins: dict[str, Twin] = {}
-        self.moved: tuple[Moved, ...] = ()
-        self.read = False
+        self.state = FeedState()
         self.log: list = []
 
-    def plan(self, *articles: Article, feed: Feed | None = None, **more) -> Plan:
+    def plan(
+        self,
+        *articles: Article,
+        feed: Feed | None = None,
+        now=NOW,
+        release_held=False,
+        feeds=(FEED, OTHER),
+    ) -> Plan:
         feed = feed or self.feed
-        entries = drop_shared_names(one.entry() for one in articles)
-        feeds = frozenset({FEED.feed_id, OTHER.feed_id})
-        given = {"is_first": not self.read, "set_aside": self.set_aside, "feeds": feeds, "now": NOW}
-        given |= {"twins": self.twins, "moved": self.moved} | more
-        made = plan_events(Reading(feed, entries, **given), self.known)
-        self.apply(made, feed, given["now"])
-        self.set_aside |= made.set_aside
-        self.twins = made.twins
-        self.moved = merge_moved(self.moved, made)
-        self.read = True
-        return made
+        entries = drop_shared_names(article.entry() for article in articles)
+        feeds = frozenset(feed.feed_id for feed in feeds)
+        manual = ManualVisit(release_held=True) if release_held else None
+        plan = plan_events(Reading(feed, entries, now, self.state, feeds, manual), self.known)
+        self.apply(plan, feed, now)
+        self.state = FeedState(
+            read=now.timestamp(),
+            aside=(*plan.set_aside, *self.state.aside),
+            twins=tuple(plan.twins.values()),
+            moved=merge_moved(self.state.moved, plan),
+        )
+        return plan
 
     def apply(self, made: Plan, feed: Feed = FEED, at=NOW) -> None:
         for draft in made.drafts:

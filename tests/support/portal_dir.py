@@ -28,6 +28,7 @@ WORDS = DEFAULT.model_copy(
     }
 )
 """A small vocabulary, so that a new portal has few files and tests are fast."""
+PORTAL_SITE = Site(PUBLIC_URL, WORDS)
 
 
 def words_with(*topics: str) -> Vocabulary:

@@ -11,7 +11,6 @@ from html import unescape
 from http import HTTPStatus
 from pathlib import Path
 from stat import S_ISREG
-from typing import NamedTuple
 
 _MEMORY_BYTES = 64 << 20
 _INDEX_PAGE = "index.html"
@@ -56,6 +55,7 @@ class CachedFile:
 
     body: bytes
     tag: str
+    stamp: _FileStamp
     modified_s: int
     status: int
     headers: list[Header]
@@ -78,13 +78,6 @@ class CachedFile:
         return replace(self, headers=[*others, *added], raw_heads={})
 
 
-class _LoadedFile(NamedTuple):
-    """A file as read from disk, with its stamp."""
-
-    stamp: _FileStamp
-    file: CachedFile
-
-
 class FileCache:
     """Recently used files by path; paths are plain strings for speed.
 
@@ -94,7 +87,7 @@ class FileCache:
     def __init__(self, root: Path, memory_bytes: int = _MEMORY_BYTES) -> None:
         self._root = str(root)
         self._memory_bytes = memory_bytes
-        self._entries: OrderedDict[str, _LoadedFile] = OrderedDict()
+        self._entries: OrderedDict[str, CachedFile] = OrderedDict()
         self._size = 0
 
     def locate(self, path: str) -> str | None:
@@ -108,41 +101,40 @@ class FileCache:
 
     def find(self, file: str) -> CachedFile | None:
         """The file from memory if it is unchanged, at the cost of one `stat`."""
-        entry = self._entries.get(file)
-        if entry and entry.stamp == _stamp_at(file):
-            self._entries.move_to_end(file)
-            return entry.file
-        return None
+        cached = self._entries.get(file)
+        if cached is None or cached.stamp != _stamp_at(file):
+            return None
+        self._entries.move_to_end(file)
+        return cached
 
-    def put(self, file: str, loaded: _LoadedFile) -> CachedFile:
+    def put(self, file: str, loaded: CachedFile) -> CachedFile:
         """Cache the file; evict the least recently used files beyond the memory limit."""
         self._evict(file)
         self._entries[file] = loaded
-        self._size += len(loaded.file.body)
+        self._size += len(loaded.body)
         while self._size > self._memory_bytes:
             self._evict(next(iter(self._entries)))
-        return loaded.file
+        return loaded
 
     def _evict(self, file: str) -> None:
-        if entry := self._entries.pop(file, None):
-            self._size -= len(entry.file.body)
+        if evicted := self._entries.pop(file, None):
+            self._size -= len(evicted.body)
 
 
-def load_file(file: str) -> _LoadedFile | None:
+def load_file(file: str) -> CachedFile | None:
     """Read a file from disk, with the stamp of exactly these bytes; None if missing."""
     try:
         with Path(file).open("rb") as opened:
             status = os.fstat(opened.fileno())
-            body = opened.read() if S_ISREG(status.st_mode) else None
+            if S_ISREG(status.st_mode):
+                return _cached_file(Path(file).suffix, status, opened.read())
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return None
-    if body is None:
-        return None
-    return _LoadedFile(_stamp(status), _cached_file(Path(file).suffix, int(status.st_mtime), body))
+        pass
+    return None
 
 
-def _cached_file(suffix: str, modified_s: int, body: bytes) -> CachedFile:
-    state = _STATE.match(body)
+def _cached_file(suffix: str, on_disk: os.stat_result, body: bytes) -> CachedFile:
+    modified_s, state = int(on_disk.st_mtime), _STATE.match(body)
     status = _STATUSES.get(state[1], 200) if state else 200
     tag = f'W/"{sha256(body).hexdigest()[:32]}"'
     lifetime = CACHE_CONTROL.get(suffix, FEED_CACHE_CONTROL) if status != 404 else "no-cache"
@@ -158,7 +150,7 @@ def _cached_file(suffix: str, modified_s: int, body: bytes) -> CachedFile:
     ]
     if suffix in _FEED_SUFFIXES and (link := _hub_link_header(body)):
         body_headers.append((b"link", link))
-    return CachedFile(body, tag, modified_s, status, headers, body_headers)
+    return CachedFile(body, tag, _stamp(on_disk), modified_s, status, headers, body_headers)
 
 
 def raw_head(status: int, headers: Iterable[Header]) -> bytes:

@@ -2,10 +2,9 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import MappingProxyType
 
 import structlog
 from starlette.datastructures import QueryParams
@@ -24,7 +23,7 @@ from channels.portal.http.search_page import (
 )
 from channels.portal.model.site import Site
 from channels.portal.search.index import open_search_index
-from channels.portal.search.query import KnownValues, SearchQuery, parse_query
+from channels.portal.search.query import SearchQuery, parse_query
 from channels.portal.search.sync import SEARCH_INDEX_FILE
 
 log = structlog.get_logger()
@@ -38,8 +37,7 @@ BUSY_RETRY_S, _UNAVAILABLE_RETRY_S = 5, 60
 
 def search_app(folder: Path, site: Site) -> ASGIApp:
     """Serve `/tim` from the search index in *folder*."""
-    path = folder / "state" / SEARCH_INDEX_FILE
-    service = SearchService(path, SearchPage(site).render, known_values(site))
+    service = SearchService(folder / "state" / SEARCH_INDEX_FILE, site)
     return _SearchApp(service, portal_app(folder))
 
 
@@ -77,15 +75,10 @@ def _is_search(scope: Scope) -> bool:
 class SearchService:
     """Parses a query, searches the index and renders the page."""
 
-    def __init__(
-        self,
-        path: Path,
-        render: Callable[[SearchView], bytes],
-        known_values: KnownValues = MappingProxyType({}),
-    ) -> None:
+    def __init__(self, path: Path, site: Site) -> None:
         self._path = path
-        self._known_values = known_values
-        self._render = render
+        self._known_values = known_values(site)
+        self._render = SearchPage(site).render
         self._busy_page: bytes | None = None
 
     def respond(self, params: Mapping[str, str]) -> Response:

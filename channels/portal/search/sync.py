@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
@@ -14,6 +15,7 @@ from channels.portal.search.index import SearchDocument, SearchIndex
 from channels.portal.storage.atomic_files import sync_folder
 
 log = structlog.get_logger()
+T = TypeVar("T")
 SEARCH_INDEX_FILE, NEXT_SEARCH_INDEX_FILE = "search.sqlite", "search.sqlite.next"
 CHUNK_SIZE = 100
 """Items indexed per round, while other writers wait for the folder."""
@@ -92,18 +94,10 @@ class SearchSync:
 
     def _active_format_hash(self) -> str:
         """Format hash of the active index; empty if none is complete."""
-        try:
-            return self._active.open().complete_format_hash() if self._active.exists() else ""
-        except sqlite3.DatabaseError as broken:
-            self._active.delete_damaged(broken)
-            return ""
+        return self._active.read(SearchIndex.complete_format_hash, "")
 
     def _build_progress(self) -> tuple[str, str]:
-        try:
-            return self._next.open().build_progress() if self._next.exists() else ("", "")
-        except sqlite3.DatabaseError as broken:
-            self._next.delete_damaged(broken)
-            return "", ""
+        return self._next.read(SearchIndex.build_progress, ("", ""))
 
     def _activate(self, built: SearchIndex) -> None:
         """Make the complete index *built* the active one."""
@@ -122,8 +116,13 @@ class _SearchIndexFile:
         self._path = path
         self._opened: SearchIndex | None = None
 
-    def exists(self) -> bool:
-        return self._path.exists()
+    def read(self, query: Callable[[SearchIndex], T], default: T) -> T:
+        """Result of *query*; *default* for a missing file, and for a damaged one, now deleted."""
+        try:
+            return query(self.open()) if self._path.exists() else default
+        except sqlite3.DatabaseError as broken:
+            self._delete_damaged(broken)
+            return default
 
     def close(self) -> None:
         if self._opened:
@@ -147,7 +146,7 @@ class _SearchIndexFile:
         for file in (self._path, self._path.with_name(f"{self._path.name}-journal")):
             file.unlink(missing_ok=True)
 
-    def delete_damaged(self, error: sqlite3.DatabaseError) -> None:
+    def _delete_damaged(self, error: sqlite3.DatabaseError) -> None:
         """Delete a damaged file; raise *error* if it is temporary, like a full disk."""
         lacks_tables = error.sqlite_errorcode == sqlite3.SQLITE_ERROR
         if isinstance(error, sqlite3.OperationalError) and not lacks_tables:

@@ -73,9 +73,9 @@ class CoverSelector:
         """
         if self.store is None:
             raise Unreachable("no place for copies")
-        fetched = await self.fetcher.fetch(source, cover_image.MEDIA_TYPES)
+        picture = await self.fetcher.fetch(source, cover_image.MEDIA_TYPES)
         async with self.draw_lock:
-            jpeg = await asyncio.to_thread(cover_image.make_cover, fetched.body)
+            jpeg = await asyncio.to_thread(cover_image.make_cover, picture)
         return await self.store.save(jpeg)
 
     async def retry_later(

@@ -42,16 +42,13 @@ def add_portal_channel(node: Node) -> PortalChannel:
 
 
 def open_portal_channel(node: Node) -> PortalChannel:
-    settings = read_settings(PortalSettings)
-    address = readback_address(node) if settings.read_back else ""
+    address = readback_address(node) if read_settings(PortalSettings).read_back else ""
     return PortalChannel(
         node.settings.portal_dir,
-        node.public_url,
-        node.vocabulary,
+        portal_site(node),
         was_shown_before=partial(has_delivered_pages, node.bus),
         readback_url=address,
         report_readback=ReadbackStatus(node.bus, address, node.clock).report,
-        settings=settings,
     )
 
 

@@ -15,6 +15,7 @@ from contracts.vocabulary import DEFAULT
 from tests.support.portal_dir import (
     CORRECTED,
     FIRST,
+    PORTAL_SITE,
     PUBLIC_URL,
     ROW,
     WORDS,
@@ -43,7 +44,7 @@ URL = f"{PUBLIC_URL}/tin/lich-nghi-tet-2027"
 
 @pytest.fixture
 async def channel(tmp_path):
-    channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS)
+    channel = PortalChannel(tmp_path, PORTAL_SITE)
     yield channel
     await channel.close()
 
@@ -162,7 +163,7 @@ def failing_disk(folder):
 
 async def test_a_folder_that_cannot_be_written_is_for_an_operator(tmp_path):
     (tmp_path / "public").write_text("a file stands in the way")
-    channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS)
+    channel = PortalChannel(tmp_path, PORTAL_SITE)
     with pytest.raises(Misconfigured, match="eexist"):
         await send_to(channel, FIRST)
     await channel.close()
@@ -170,7 +171,7 @@ async def test_a_folder_that_cannot_be_written_is_for_an_operator(tmp_path):
 
 async def test_a_folder_that_another_writer_holds_is_asked_again_later(channel, tmp_path):
     await send_to(channel, FIRST)
-    hasty = PortalChannel(tmp_path, PUBLIC_URL, WORDS, lock_timeout_s=0.05)
+    hasty = PortalChannel(tmp_path, PORTAL_SITE, lock_timeout_s=0.05)
     with folder_lock(tmp_path / "state/lock", 1.0), pytest.raises(Unreachable):
         await send_to(hasty, CORRECTED)
     assert verdicts(await send_to(hasty, CORRECTED)) == [Verdict.DELIVERED]
@@ -179,7 +180,7 @@ async def test_a_folder_that_another_writer_holds_is_asked_again_later(channel, 
 
 async def test_two_writers_of_one_folder_take_turns(tmp_path):
     items = [a_publication(content_id=f"tin-{n}", revision=n % 3 + 1) for n in range(24)]
-    one, other = (PortalChannel(tmp_path / "shared", PUBLIC_URL, WORDS) for _ in range(2))
+    one, other = (PortalChannel(tmp_path / "shared", PORTAL_SITE) for _ in range(2))
     await asyncio.gather(
         send_to(one, *items[::2]), send_to(other, *items[1::2]), send_to(one, *items[::4])
     )

@@ -8,8 +8,7 @@ from channels.portal.channel import PortalChannel
 from tests.support.portal_dir import (
     CORRECTED,
     FIRST,
-    PUBLIC_URL,
-    WORDS,
+    PORTAL_SITE,
     new_writer,
     public_files,
     publish,
@@ -31,7 +30,7 @@ async def test_pages_without_a_readable_index_stop_the_channel(tmp_path, left, r
         file.unlink()
     if left:
         (tmp_path / "state/index.sqlite").write_bytes(left)
-    channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS)
+    channel = PortalChannel(tmp_path, PORTAL_SITE)
     with pytest.raises(Misconfigured, match=reason):
         await send_to(channel, CORRECTED)
     await channel.close()
@@ -43,7 +42,7 @@ async def shown_before() -> bool:
 
 
 async def test_an_empty_folder_stops_the_channel_once_something_was_shown(tmp_path):
-    channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS, was_shown_before=shown_before)
+    channel = PortalChannel(tmp_path, PORTAL_SITE, was_shown_before=shown_before)
     for _ in range(2):
         with pytest.raises(Misconfigured, match="index_lost"):
             await send_to(channel, FIRST)
@@ -57,7 +56,7 @@ async def test_a_folder_that_is_moved_away_under_a_writer_is_not_begun_anew(tmp_
     async def anything() -> bool:
         return booked[0]
 
-    channel = PortalChannel(folder, PUBLIC_URL, WORDS, was_shown_before=anything)
+    channel = PortalChannel(folder, PORTAL_SITE, was_shown_before=anything)
     assert verdicts(await send_to(channel, FIRST)) == [Verdict.DELIVERED]
     booked[0] = True
     before = public_files(folder)
@@ -73,7 +72,7 @@ async def test_a_folder_that_is_moved_away_under_a_writer_is_not_begun_anew(tmp_
 
 async def test_nobody_is_asked_while_the_index_stands(tmp_path):
     publish(tmp_path, FIRST)
-    channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS, was_shown_before=shown_before)
+    channel = PortalChannel(tmp_path, PORTAL_SITE, was_shown_before=shown_before)
     assert verdicts(await send_to(channel, CORRECTED)) == [Verdict.DELIVERED]
     await channel.close()
 

@@ -15,7 +15,15 @@ from channels.portal.index import listings
 from channels.portal.writer.writer import RETRY_S
 from consumers.app.wiring.portal import open_portal_channel
 from consumers.channel_health.canary.settings import CanarySettings
-from tests.support.portal_dir import PUBLIC_URL, ROW, WORDS, feed, public_files, publish, send_to
+from tests.support.portal_dir import (
+    PORTAL_SITE,
+    ROW,
+    WORDS,
+    feed,
+    public_files,
+    publish,
+    send_to,
+)
 from tests.support.publications import RELEASED_AT, a_publication, numbered_publication
 from tests.support.signup_app import serve_app
 
@@ -24,7 +32,7 @@ DELIVERED = Outcome(Verdict.DELIVERED)
 
 @asynccontextmanager
 async def reading_at(folder, address):
-    channel = PortalChannel(folder, PUBLIC_URL, WORDS, readback_url=address)
+    channel = PortalChannel(folder, PORTAL_SITE, readback_url=address)
     yield channel
     await channel.close()
 

@@ -12,9 +12,17 @@ from channels.base import Verdict
 from channels.portal import websub
 from channels.portal.channel import PortalChannel
 from channels.portal.http.file_app import portal_app
-from channels.portal.settings import PortalSettings
+from channels.portal.model.site import Site
 from tests.support.feed_rules.check import check_feed
-from tests.support.portal_dir import PUBLIC_URL, WORDS, feed, http_client, public_files, send_to
+from tests.support.portal_dir import (
+    PORTAL_SITE,
+    PUBLIC_URL,
+    WORDS,
+    feed,
+    http_client,
+    public_files,
+    send_to,
+)
 from tests.support.publications import a_publication
 
 SLUGS, KINDS = ("tat-ca", "lich-nghi-le", "van-phong-bo", *WORDS.audiences), ("rss", "atom", "json")
@@ -60,8 +68,7 @@ async def hub():
 
 @asynccontextmanager
 async def open_channel(folder, address):
-    settings = PortalSettings.model_construct(hub=address, channels_file=None)
-    channel = PortalChannel(folder, PUBLIC_URL, WORDS, settings=settings)
+    channel = PortalChannel(folder, Site(PUBLIC_URL, WORDS, address))
     yield channel
     await channel.close()
 
@@ -218,7 +225,7 @@ async def test_feeds_name_the_hub_in_the_document_and_in_a_header(tmp_path):
 
 
 async def test_without_a_hub_nobody_is_told(tmp_path):
-    channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS)
+    channel = PortalChannel(tmp_path, PORTAL_SITE)
     await send_to(channel, a_publication())
     assert channel.notifier is None
     assert channel._writer.unannounced_feeds() == []

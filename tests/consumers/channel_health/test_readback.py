@@ -20,7 +20,7 @@ from consumers.operations.status import StatusReader
 from consumers.reporting.channel_state import channel_problems
 from contracts.delivery import ChannelName
 from contracts.trace import StatusCounts, Trace
-from tests.support.portal_dir import PUBLIC_URL, WORDS, send_to
+from tests.support.portal_dir import PORTAL_SITE, send_to
 from tests.support.publications import a_publication
 
 PORTAL = ChannelName.PORTAL
@@ -115,7 +115,7 @@ async def test_the_channel_tells_what_every_look_found(tmp_path, monkeypatch):
 
     monkeypatch.setattr("channels.portal.readback.Readback.__init__.__defaults__", (0.0,))
     away = "http://127.0.0.1:9"  # nobody listens there
-    channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS, readback_url=away, report_readback=hear)
+    channel = PortalChannel(tmp_path, PORTAL_SITE, readback_url=away, report_readback=hear)
     with capture_logs() as log:
         await send_to(channel, a_publication())
     await channel.close()

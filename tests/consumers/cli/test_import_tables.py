@@ -9,8 +9,7 @@ from contracts.base.conditional_response import ConditionalResponse
 from contracts.delivery import ChannelName
 from contracts.vocabulary import DEFAULT
 from producers.imports.dry_run import default_feed, dry_run
-from producers.imports.feed_state import FeedState, Refusal
-from producers.imports.planned import Restless
+from producers.imports.feed_state import FeedState, Refusal, ThrottledItem
 from producers.texts import get_text
 from producers.units.feed_settings import Feed
 from tests.consumers.cli.test_imports import added, loa, pipeline
@@ -90,7 +89,7 @@ def test_of_many_that_are_held_the_rest_and_the_command_are_told(capsys):
 
 def test_an_article_that_is_restless_is_named_and_until_when(capsys):
     until = NOW.replace(day=16)
-    state = FeedState(restless=(Restless(title="Giá xăng", url=f"{SITE}/1", until=until),))
+    state = FeedState(restless=(ThrottledItem(title="Giá xăng", url=f"{SITE}/1", until=until),))
     said = shown(state, capsys)
     assert f"waits until 2027-01-16 08:00:00 UTC: Giá xăng\n  {SITE}/1" in said
     assert "bản mới nhất chờ đến 2027-01-16 08:00:00" in said

@@ -16,8 +16,7 @@ from consumers.operations import rebuild
 from contracts import subjects
 from producers.bus import Bucket, Bus, NoReply
 from tests.support.portal_dir import (
-    PUBLIC_URL,
-    WORDS,
+    PORTAL_SITE,
     never_expired,
     new_writer,
     public_files,
@@ -186,7 +185,7 @@ async def test_a_lost_folder_stands_until_the_portal_is_made_anew(bus, tmp_path)
     for one in ITEMS:
         await deliver_to_portal(bus, one)
     begun = partial(has_delivered_pages, bus)
-    channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS, was_shown_before=begun)
+    channel = PortalChannel(tmp_path, PORTAL_SITE, was_shown_before=begun)
     with pytest.raises(Misconfigured, match="index_lost"):
         await send_to(channel, FIRST)
     assert public_files(tmp_path) == {}

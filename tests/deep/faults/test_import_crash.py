@@ -2,7 +2,7 @@
 
 import pytest
 
-from producers.imports.visit import ManualVisit
+from producers.imports.planned import ManualVisit
 from tests.producers.imports.test_visit import survived
 from tests.support.feed_site import Article, changed_article
 

@@ -3,8 +3,7 @@
 from channels.portal.channel import PortalChannel
 from tests.channels.portal.writer.test_stale_format import FIRST
 from tests.support.portal_dir import (
-    PUBLIC_URL,
-    WORDS,
+    PORTAL_SITE,
     public_files,
     publish,
     rebuild,
@@ -16,7 +15,7 @@ from tests.support.publications import a_publication
 async def test_what_an_earlier_edition_wrote_is_written_again_in_the_background(tmp_path):
     items = [a_publication(content_id=f"tin-{number}") for number in range(90)]
     rebuild(tmp_path / "moved", items, url="http://127.0.0.1:8080")
-    channel = PortalChannel(tmp_path / "moved", PUBLIC_URL, WORDS)
+    channel = PortalChannel(tmp_path / "moved", PORTAL_SITE)
     await send_to(channel, FIRST)
     await channel.rewrite_stale(pause_s=0)
     await channel.close()

@@ -59,7 +59,7 @@ def test_of_an_article_that_moves_at_every_visit_a_few_places_are_remembered(pla
     planner.plan(Article(1))
     for visit in range(20):
         planner.plan(changed_article(MOVED, path=f"/phien/{visit}"))
-    assert [one.names[0] for one in planner.moved] == [
+    assert [one.names[0] for one in planner.state.moved] == [
         Article(1).entry().guid_key
     ] * MAX_PLACES_PER_ITEM
     assert planner.plan(changed_article(MOVED, path="/phien/19")).counts == {"unchanged": 1}

@@ -11,9 +11,9 @@ from producers.bus import NoReply
 from producers.imports import next_state
 from producers.imports.feed_state import FeedState
 from producers.imports.next_state import DAY_S, ReadingResult, next_visit_s
-from producers.imports.planned import Plan
+from producers.imports.planned import ManualVisit, Plan
 from producers.imports.service import ImportService
-from producers.imports.visit import ManualVisit, settings_error
+from producers.imports.visit import settings_error
 from producers.units.feed_settings import Feed
 from tests.support.feed_site import Article, undated_rss
 from tests.support.import_planner import FEED

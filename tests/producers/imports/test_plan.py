@@ -166,9 +166,7 @@ def test_an_item_follows_the_feed_that_brought_it(planner):
     planner.plan(Article(1))
     made = planner.plan(Article(1, lead="Tóm tắt khác"), feed=OTHER)
     assert (whys(made), made.counts["duplicate"]) == ([], 1)
-    alone = planner.plan(
-        Article(1, lead="Tóm tắt khác"), feed=OTHER, feeds=frozenset({OTHER.feed_id})
-    )
+    alone = planner.plan(Article(1, lead="Tóm tắt khác"), feed=OTHER, feeds=[OTHER])
     assert whys(alone) == ["changed"], "the other feed is imported no more"
 
 

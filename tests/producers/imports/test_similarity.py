@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from producers.imports.feed_state import FeedState
 from producers.imports.imported_articles import ImportedArticles
 from producers.imports.parse.feed_document import parse_feed
 from producers.imports.parse.similarity import (
@@ -148,7 +149,7 @@ def test_an_item_that_is_listed_under_its_first_address_again_is_not_told_again(
 def test_a_text_in_two_feeds_of_a_unit_is_told_of_without_being_set_aside(planner):
     planner.plan(ONE)
     other = FEED.model_copy(update={"url": "https://tcnn.example.vn/rss/hai"})
-    made = planner.plan(changed_article(ONE, number=2), feed=other, is_first=False)
+    made = planner.plan(changed_article(ONE, number=2), feed=other)
     assert (len(made.twins), made.set_aside, whys(made)) == (1, set(), [])
 
 
@@ -158,7 +159,8 @@ def test_an_entry_without_any_name_is_known_by_what_it_says(planner):
         body = f"""<rss version="2.0"><channel><title>T</title><item><title>Thông báo</title>
         <description>{text}</description></item></channel></rss>"""
         entries = parse_feed(body.encode(), feed.url, "", NOW).entries
-        made = plan_events(Reading(feed, entries, NOW), planner.known)
+        reading = Reading(feed, entries, NOW, FeedState(read=NOW.timestamp()))
+        made = plan_events(reading, planner.known)
         assert whys(made) == whole
         planner.apply(made)
 
@@ -188,7 +190,7 @@ def test_in_whatever_order_they_are_listed_each_article_is_one_item_and_keeps_it
     planner = ImportPlanner()
     for articles in readings:
         if not remembers:
-            planner.set_aside = frozenset()
+            planner.state = planner.state.model_copy(update={"aside": ()})
         planner.plan(*articles)
     said = {(event.data["content_id"], event.data["body"]) for event in planner.log}
     listed = {one.ago for articles in readings for one in articles}

@@ -11,8 +11,7 @@ from contracts import events
 from contracts.vocabulary import DEFAULT
 from producers.imports.imported_articles import ImportedArticles
 from producers.imports.plan import plan_events
-from producers.imports.planned import Reading
-from producers.imports.visit import ManualVisit
+from producers.imports.planned import ManualVisit, Reading
 from tests.support.crashing_bus import SimulatedCrash, crashing_bus
 from tests.support.feed_site import NOW, Article, changed_article, undated_rss
 from tests.support.import_pipeline import UNIT, ImportPipeline

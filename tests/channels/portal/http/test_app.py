@@ -226,4 +226,4 @@ async def test_many_readers_at_once_never_meet_a_half_changed_memory(tmp_path):
     app = _PortalApp(FileCache(tmp_path, memory_bytes=1300), time.time)
     found = await asyncio.gather(*(app._find(f"/{name}.css") for name in "abcdefghij" * 30))
     assert [one.body[:1].decode() for one in found] == list("abcdefghij" * 30)
-    assert app._files._size == sum(len(one.file.body) for one in app._files._entries.values())
+    assert app._files._size == sum(len(one.body) for one in app._files._entries.values())

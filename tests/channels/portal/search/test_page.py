@@ -14,7 +14,7 @@ from starlette.routing import Mount
 from channels.portal.http import search_app as http_search_app
 from channels.portal.http.file_app import SECURITY_HEADERS
 from channels.portal.http.search_app import SearchService, search_app
-from channels.portal.http.search_page import SearchPage, known_values
+from channels.portal.http.search_page import SearchPage
 from channels.portal.model.site import Site
 from channels.portal.search.sync import SEARCH_INDEX_FILE
 from contracts.vocabulary import DEFAULT
@@ -252,7 +252,7 @@ values = st.one_of(days, numbers, signs, st.text(max_size=250), st.dates().map(s
 def search_service(tmp_path_factory):
     file, site = tmp_path_factory.mktemp("state") / SEARCH_INDEX_FILE, Site(PUBLIC_URL, WORDS)
     new_index(file, map(a_paper, range(3))).close()
-    return SearchService(file, SearchPage(site).render, known_values(site))
+    return SearchService(file, site)
 
 
 @settings(max_examples=400, deadline=None)
@@ -317,8 +317,9 @@ async def test_who_finds_no_room_is_told_when_to_come_back(tmp_path, blocked_sea
     assert (await client.get("/tim?q=a")).status_code == 200
 
 
-def test_the_page_of_a_rush_is_written_once(tmp_path):
+def test_the_page_of_a_rush_is_written_once(tmp_path, monkeypatch):
     written = []
-    desk = SearchService(tmp_path, lambda view: written.append(view) or b"page")
+    monkeypatch.setattr(SearchPage, "render", lambda _, view: written.append(view) or b"page")
+    desk = SearchService(tmp_path, Site(PUBLIC_URL, WORDS))
     assert [desk.respond_busy().body for _ in range(5)] == [b"page"] * 5
     assert len(written) == 1

@@ -5,7 +5,14 @@ import shutil
 from structlog.testing import capture_logs
 
 from channels.portal.channel import PortalChannel
-from tests.support.portal_dir import PUBLIC_URL, WORDS, new_writer, public_files, publish, send_to
+from tests.support.portal_dir import (
+    PORTAL_SITE,
+    PUBLIC_URL,
+    new_writer,
+    public_files,
+    publish,
+    send_to,
+)
 from tests.support.publications import a_publication
 
 FIRST = a_publication()
@@ -19,7 +26,7 @@ def test_another_public_address_has_everything_written_again(tmp_path):
 
 
 async def test_a_folder_that_was_emptied_is_written_again_while_loa_runs(tmp_path):
-    channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS)
+    channel = PortalChannel(tmp_path, PORTAL_SITE)
     await send_to(channel, FIRST)
     before = public_files(tmp_path)
     shutil.rmtree(tmp_path / "public")
@@ -40,7 +47,7 @@ async def test_an_address_under_which_nothing_was_published_is_warned_of(tmp_pat
 
 
 async def test_nothing_is_renewed_where_there_is_no_portal(tmp_path):
-    channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS)
+    channel = PortalChannel(tmp_path, PORTAL_SITE)
     await channel.rewrite_stale()
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "state" / "aside").mkdir(parents=True)
