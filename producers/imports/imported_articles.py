@@ -78,15 +78,15 @@ class ImportedArticles:
     def match_by_title(self, entry: Entry) -> Match | None:
         """The item of the same title and day with the most similar text."""
         ids = (
-            one for key in entry.title_keys for one in self.by_title.get(key, [])[-MAX_SAME_TITLE:]
+            id for key in entry.title_keys for id in self.by_title.get(key, [])[-MAX_SAME_TITLE:]
         )
-        found = (self.articles[one] for one in dict.fromkeys(ids))
+        articles = (self.articles[id] for id in dict.fromkeys(ids))
         matches = (
-            Match(one, is_by_name=False, similarity=compare(one.signature, entry.signature))
-            for one in found
-            if one.signature
+            Match(article, False, compare(article.signature, entry.signature))
+            for article in articles
+            if article.signature
         )
-        best = max(matches, key=lambda one: one.similarity, default=None)
+        best = max(matches, key=lambda match: match.similarity, default=None)
         return best if best and best.similarity else None
 
     def concerns(self, event: CloudEvent) -> bool:
@@ -109,21 +109,21 @@ class ImportedArticles:
         if event.type == events.WITHDRAWN or event.data.get("lane") == Lane.URGENT:
             return False
         content_id, revision = event.data["content_id"], event.data["revision"]
-        story = self.articles.get(content_id)
-        newest = story.revision if story else 0
+        article = self.articles.get(content_id)
+        newest = article.revision if article else 0
         is_own_id = event.id == import_event_id(content_id, revision)
         return self.is_own_event(event) and is_own_id and revision > newest
 
     def add_event(self, event: CloudEvent, at: datetime) -> None:
         """Update the item by a valid event."""
         content_id = event.data["content_id"]
-        story = self.articles.get(content_id) or ImportedArticle(content_id)
+        article = self.articles.get(content_id) or ImportedArticle(content_id)
         if event.type == events.WITHDRAWN:
-            self.articles[content_id] = replace(story, is_withdrawn=True)
+            self.articles[content_id] = replace(article, is_withdrawn=True)
             return
-        story = replace(story, revision=max(story.revision, event.data["revision"]))
+        article = replace(article, revision=max(article.revision, event.data["revision"]))
         self.articles[content_id] = (
-            self.with_own_event(story, event, at) if self.is_own_event(event) else story
+            self.with_own_event(article, event, at) if self.is_own_event(event) else article
         )
 
     def with_own_event(

@@ -33,32 +33,32 @@ _DAY = timedelta(days=1)
 
 def plan_events(reading: Reading, imported: ImportedArticles) -> Plan:
     """Plan the events of *reading*."""
-    judge = ImportPlanner(reading, imported)
-    for entry in sorted(reading.entries, key=judge.match_rank):
-        judge.plan_entry(entry)
-    made = judge.plan
-    made.drafts.sort(key=lambda draft: draft.entry.published_at or reading.now)
+    planner = ImportPlanner(reading, imported)
+    for entry in sorted(reading.entries, key=planner.match_rank):
+        planner.plan_entry(entry)
+    plan = planner.plan
+    plan.drafts.sort(key=lambda draft: draft.entry.published_at or reading.now)
     if not (reading.manual and reading.manual.release_held):
-        _hold_excess(made, reading.feed.most)
-    _use_bulk_lane(made, reading.feed.most)
-    return made
+        _hold_excess(plan, reading.feed.most)
+    _use_bulk_lane(plan, reading.feed.most)
+    return plan
 
 
 def _hold_excess(plan: Plan, most: int) -> None:
     """Hold the drafts that reach subscribers, if there are too many."""
-    loud = [draft for draft in plan.drafts if not draft.is_portal_only]
-    if len(loud) > most:
-        plan.held = loud
+    widely_sent = [draft for draft in plan.drafts if not draft.is_portal_only]
+    if len(widely_sent) > most:
+        plan.held = widely_sent
         plan.drafts = [draft for draft in plan.drafts if draft.is_portal_only]
-        plan.counts["held"] = len(loud)
+        plan.counts["held"] = len(widely_sent)
 
 
 def _use_bulk_lane(plan: Plan, most: int) -> None:
     """Use the bulk lane for older items and for large numbers of items."""
-    lots = Counter(draft.is_portal_only for draft in plan.drafts if draft.reason != "backfilled")
+    counts = Counter(draft.is_portal_only for draft in plan.drafts if draft.reason != "backfilled")
     plan.drafts = [
         replace(draft, lane=Lane.BULK)
-        if draft.reason == "backfilled" or lots[draft.is_portal_only] > most
+        if draft.reason == "backfilled" or counts[draft.is_portal_only] > most
         else draft
         for draft in plan.drafts
     ]
@@ -86,10 +86,10 @@ class ImportPlanner:
     def load_moved(self) -> None:
         """Load the moves that earlier readings found; the newest place counts."""
         for move in reversed(self.reading.state.moved):
-            if (story := self.imported.articles.get(move.of)) is None:
+            if (article := self.imported.articles.get(move.of)) is None:
                 continue
             self.aliases |= dict.fromkeys(move.names, move.of)
-            if story.fingerprint == move.mark:
+            if article.fingerprint == move.mark:
                 self.current_names[move.of] = frozenset(move.names)
 
     def match(self, entry: Entry) -> Match | None:
@@ -148,35 +148,35 @@ class ImportPlanner:
 
     def plan_known_entry(self, entry: Entry, match: Match) -> None:
         """Plan an entry of a known item."""
-        story = match.article
-        is_claimed = story.content_id in self.claimed_items
+        article = match.article
+        is_claimed = article.content_id in self.claimed_items
         is_near = not match.is_by_name and match.similarity < Similarity.SAME
-        if story.is_withdrawn:
+        if article.is_withdrawn:
             self.plan.counts["withdrawn"] += 1
-        elif is_near or is_claimed or self.belongs_to_other_feed(story):
+        elif is_near or is_claimed or self.belongs_to_other_feed(article):
             self.plan_second_entry(entry, match)
         else:
-            self.claimed_items.add(story.content_id)
-            self.index_entry(entry, story.content_id)
+            self.claimed_items.add(article.content_id)
+            self.index_entry(entry, article.content_id)
             self.compare_text(entry, match)
 
     def compare_text(self, entry: Entry, match: Match) -> None:
         """Compare the item's main entry with its known text."""
-        story = match.article
+        article = match.article
         is_moved = match.is_by_name and not _has_own_name(entry, match)
-        words = story.signature.words if story.signature else None
-        if story.fingerprint == entry.fingerprint:
-            self.record_move(entry, story)
+        words = article.signature.words if article.signature else None
+        if article.fingerprint == entry.fingerprint:
+            self.record_move(entry, article)
         elif is_moved and words == entry.signature.words:
             self.plan.counts["unchanged"] += 1
-        elif until := _quiet_until(story, self.reading.now):
+        elif until := _quiet_until(article, self.reading.now):
             self.plan.counts["restless"] += 1
             title, url = entry.title[:150], entry.url[:2048]
             self.plan.restless.append(ThrottledItem(title=title, url=url, until=until))
         else:
-            channels = tuple(story.routing.get("channels", ()))
+            channels = tuple(article.routing.get("channels", ()))
             self.add_draft(
-                Draft(story.content_id, story.revision + 1, entry, "changed", channels, story)
+                Draft(article.content_id, article.revision + 1, entry, "changed", channels, article)
             )
 
     def record_move(self, entry: Entry, article: ImportedArticle) -> None:
@@ -233,15 +233,15 @@ class ImportPlanner:
     def plan_new_entry(self, entry: Entry) -> None:
         """Plan an entry of an unknown item."""
         item = import_content_id(self.imported.unit, entry)
-        why: DraftReason = "new" if _is_new(entry, self.reading) else "backfilled"
-        if why == "backfilled" and not self.reading.feed.backfill:
+        reason: DraftReason = "new" if _is_new(entry, self.reading) else "backfilled"
+        if reason == "backfilled" and not self.reading.feed.backfill:
             self.plan.counts["old"] += 1
             self.plan.set_aside.update(entry.names)
             self.index_names(entry, item)
             return
         self.index_entry(entry, item)
-        channels = self.reading.feed.channels if why == "new" else PORTAL_ONLY
-        self.add_draft(Draft(item, 1, entry, why, channels))
+        channels = self.reading.feed.channels if reason == "new" else PORTAL_ONLY
+        self.add_draft(Draft(item, 1, entry, reason, channels))
 
     def add_draft(self, draft: Draft) -> None:
         """Add a draft, unless the same text was refused before."""

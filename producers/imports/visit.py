@@ -24,8 +24,7 @@ from producers.imports.feed_state import FeedState, FeedStateStore
 from producers.imports.imported_articles import ImportedArticles
 from producers.imports.isolate_errors import isolate_errors, log_unexpected
 from producers.imports.next_state import ReadingResult
-from producers.imports.parse import feed_document
-from producers.imports.parse.feed_document import FeedDocument
+from producers.imports.parse.feed_document import parse_feed
 from producers.imports.parse.feed_entry import UnreadableEntry
 from producers.imports.plan import plan_events
 from producers.imports.planned import ManualVisit, Reading
@@ -101,7 +100,7 @@ class Importer:
             response = await self.request_feed(call)
             if response.body is None:
                 return next_state.after_unchanged(state, feed, self.clock(), response)
-            result = await self.plan_and_send(call, response, await self.parse(response))
+            result = await self.plan_and_send(call, response, response.body)
         except FeedUnavailable as away:
             return self.record_failure(call, away)
         except (Unavailable, BusError) as silence:
@@ -119,22 +118,17 @@ class Importer:
                 url, etag="" if whole else state.etag, last_modified="" if whole else state.modified
             )
 
-    async def parse(self, response: ConditionalResponse) -> FeedDocument:
-        """Parse in a thread; a large feed takes a while."""
-        now = utc_now(self.clock)
-        return await asyncio.to_thread(
-            feed_document.parse_feed, response.body or b"", response.url, response.charset, now
-        )
-
     async def plan_and_send(
-        self, call: Visit, response: ConditionalResponse, document: FeedDocument
+        self, call: Visit, response: ConditionalResponse, body: bytes
     ) -> ReadingResult:
-        """Plan and send. After Unavailable or BusError a part may have been sent."""
-        member, feed = call.registered_unit, call.feed
+        """Parse, plan and send. After Unavailable or BusError a part may have been sent."""
+        member, feed, now = call.registered_unit, call.feed, utc_now(self.clock)
+        source = response.url, response.charset
+        document = await asyncio.to_thread(parse_feed, body, *source, now)  # slow for a large feed
         async with self.unit_locks.setdefault(member.unit, asyncio.Lock()):
-            feeds = frozenset(one.feed_id for one in member.registration.feeds)
-            now, entries = utc_now(self.clock), document.entries
-            reading = Reading(feed, entries, now, call.state, feeds, call.manual)
+            feeds = frozenset(feed.feed_id for feed in member.registration.feeds)
+            now = utc_now(self.clock)
+            reading = Reading(feed, document.entries, now, call.state, feeds, call.manual)
             imported = await self.catch_up(member.unit)
             plan = await asyncio.to_thread(plan_events, reading, imported)  # slow: compares texts
             result = ReadingResult(response, plan, document.title, document.ttl_s)

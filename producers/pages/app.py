@@ -32,6 +32,8 @@ _MESSAGE_NAMES = {
     HTTPStatus.TOO_MANY_REQUESTS: "later",
     HTTPStatus.INTERNAL_SERVER_ERROR: "crashed",
 }
+RETRY_SOON = {"Retry-After": "10"}
+"""Headers of an answer while the bus is away."""
 _CACHE_FOR_A_YEAR = "public, max-age=31536000, immutable"
 
 
@@ -39,20 +41,20 @@ def create_pages(
     services: PageServices, vocabulary: Vocabulary, public_url: str, clock: Callable[[], float]
 ) -> ASGIApp:
     """Create the app; it serves every path below `/dang-ky` and `/huy`."""
-    look = Renderer(public_url, vocabulary)
+    renderer = Renderer(public_url, vocabulary)
     limits = MailLimits(services.mails_per_hour, clock)
-    sessions = Sessions(services.preferences, look.is_https)
+    sessions = Sessions(services.preferences, renderer.is_https)
     parts = (
-        SignupPages(services.signup, look, sessions, limits),
-        PreferencesPages(services.preferences, look, sessions, limits, clock),
-        UnsubscribePages(services.unsubscribe, look),
+        SignupPages(services.signup, renderer, sessions, limits),
+        PreferencesPages(services.preferences, renderer, sessions, limits, clock),
+        UnsubscribePages(services.unsubscribe, renderer),
     )
     routes = [route for part in parts for route in part.routes()]
     app = Starlette(
-        routes=[*_static_routes(), *routes], exception_handlers=ErrorPages(look).handlers()
+        routes=[*_static_routes(), *routes], exception_handlers=ErrorPages(renderer).handlers()
     )
     app.router.redirect_slashes = False  # its redirects would trust the Host header
-    return SecurityHeaders(app, look)
+    return SecurityHeaders(app, renderer)
 
 
 def _static_routes() -> Sequence[Route]:
@@ -85,8 +87,6 @@ class SecurityHeaders:
 
 
 class ErrorPages:
-    """Error pages."""
-
     def __init__(self, renderer: Renderer) -> None:
         self.renderer = renderer
 
@@ -101,32 +101,25 @@ class ErrorPages:
         }
 
     def link_refused(self, _: Request, error: Exception) -> Response:
-        why = error.problem if isinstance(error, LinkRefused) else LinkProblem.FORGED
-        return self.renderer.message_page(
-            f"link_{why.value}", _LINK_STATUSES.get(why, HTTPStatus.GONE)
-        )
+        assert isinstance(error, LinkRefused)  # noqa: S101 -- registered for nothing else
+        status = _LINK_STATUSES.get(error.problem, HTTPStatus.GONE)
+        return self.renderer.message_page(f"link_{error.problem.value}", status)
 
     def http_error(self, _: Request, error: Exception) -> Response:
-        status = error.status_code if isinstance(error, HTTPException) else 500
-        headers = error.headers if isinstance(error, HTTPException) else None
-        answer = self.renderer.message_page(
-            _MESSAGE_NAMES.get(HTTPStatus(status), "unreadable"), status
-        )
-        answer.headers.update(headers or {})
-        return answer
+        assert isinstance(error, HTTPException)  # noqa: S101 -- registered for nothing else
+        status = HTTPStatus(error.status_code)
+        name = _MESSAGE_NAMES.get(status, "unreadable")
+        return self.renderer.message_page(name, status, error.headers)
 
     def bus_unavailable(self, _: Request, error: Exception) -> Response:
         log.warning("pages_without_bus", error=type(error).__name__)
-        answer = self.renderer.message_page("away", HTTPStatus.SERVICE_UNAVAILABLE)
-        answer.headers["Retry-After"] = "10"
-        return answer
+        return self.renderer.message_page("away", HTTPStatus.SERVICE_UNAVAILABLE, RETRY_SOON)
 
     def mail_quota_reached(self, _: Request, error: Exception) -> Response:
         """The quota page; it holds for all addresses and reveals nothing about any."""
-        answer = self.renderer.message_page("later", HTTPStatus.SERVICE_UNAVAILABLE)
-        retry_s = error.retry_after_s if isinstance(error, MailQuotaReached) else 0
-        answer.headers["Retry-After"] = str(math.ceil(retry_s))
-        return answer
+        assert isinstance(error, MailQuotaReached)  # noqa: S101 -- registered for nothing else
+        headers = {"Retry-After": str(math.ceil(error.retry_after_s))}
+        return self.renderer.message_page("later", HTTPStatus.SERVICE_UNAVAILABLE, headers)
 
     def client_disconnected(self, _: Request, __: Exception) -> Response:
         """The client has disconnected; the answer is never read."""

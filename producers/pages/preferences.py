@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from contracts.base.times import format_date, vietnam_time
@@ -117,10 +117,7 @@ class PreferencesPages:
         return vietnam_time(self.clock())
 
     def redirect_with_notice(self, notice: str) -> Response:
-        return RedirectResponse(
-            f"{self.renderer.base_path}{OPTIONS_PATH}?{_NOTICE_PARAMETER}={notice}",
-            HTTPStatus.SEE_OTHER,
-        )
+        return self.renderer.redirect(f"{OPTIONS_PATH}?{_NOTICE_PARAMETER}={notice}")
 
     async def save(self, request: Request, reader: Subscriber, form: Form) -> Response:
         application = forms.parse_application(form)
@@ -172,26 +169,16 @@ class PreferencesPages:
         if reader is None:
             return self.session_expired_page()
         data = await self.service.export(reader)
-        body = {
-            **data,
-            "consent_text": self.consent_text(reader),
-            "left_alone_text": _suppression_text(data),
-        }
+        texts = {"consent_text": _consent_text(reader), "left_alone_text": _suppression_text(data)}
         return Response(
-            json.dumps(body, ensure_ascii=False, indent=2),
+            json.dumps({**data, **texts}, ensure_ascii=False, indent=2),
             media_type="application/json",
             headers={"Content-Disposition": 'attachment; filename="dang-ky-nhan-tin.json"'},
         )
 
-    def consent_text(self, subscriber: Subscriber) -> str:
-        """The consent text that the subscriber agreed to."""
-        version = subscriber.consent.version if subscriber.consent else ""
-        return str(page_texts()["consent"]["texts"].get(version, ""))
-
     async def unsubscribe(self, _: Request, reader: Subscriber, __: Form) -> Response:
-        return self.closing_page(
-            _UNSUBSCRIBED_MESSAGES[await self.service.unsubscribe(reader)], RetainedData.of(reader)
-        )
+        message = _UNSUBSCRIBED_MESSAGES[await self.service.unsubscribe(reader)]
+        return self.closing_page(message, RetainedData.of(reader))
 
     async def show_erasure_form(self, request: Request) -> Response:
         if not await self.sessions.find_subscriber(request):
@@ -210,6 +197,12 @@ class PreferencesPages:
         answer = self.renderer.message_page(name, kept=retained)
         self.sessions.end(answer)
         return answer
+
+
+def _consent_text(subscriber: Subscriber) -> str:
+    """The consent text that the subscriber agreed to."""
+    version = subscriber.consent.version if subscriber.consent else ""
+    return str(page_texts()["consent"]["texts"].get(version, ""))
 
 
 def _suppression_text(data: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -25,7 +25,7 @@ from contracts.delivery import ChannelName
 from contracts.subscriptions.reaction import Reaction
 from producers.bus import Bus, BusError
 from producers.pages import forms
-from producers.pages.app import SecurityHeaders
+from producers.pages.app import RETRY_SOON, SecurityHeaders
 from producers.pages.mail_limits import address_group, client_address
 from producers.pages.rendering import Renderer, page_texts
 from producers.texts import get_text
@@ -48,13 +48,14 @@ def create_reactions(
     bus: Bus, item_state: ItemStateLookup, renderer: Renderer, clock: Callable[[], float]
 ) -> ASGIApp:
     """Create the app below `/y-kien`; *renderer* draws its pages."""
-    desk, answers = ReactionRoutes(bus, item_state, renderer, clock), ReactionErrorPages(renderer)
+    reactions = ReactionRoutes(bus, item_state, renderer, clock)
+    errors = ReactionErrorPages(renderer)
     routes = [
-        Route(f"/{REACTIONS_PATH}/{{content_id}}", desk.redirect_to_item),
-        Route(f"/{REACTIONS_PATH}/{{content_id}}", desk.record_reaction, methods=["POST"]),
-        Route(f"/{REACTIONS_PATH}/{{content_id}}/cam-on", desk.show_thanks),
+        Route(f"/{REACTIONS_PATH}/{{content_id}}", reactions.redirect_to_item),
+        Route(f"/{REACTIONS_PATH}/{{content_id}}", reactions.record_reaction, methods=["POST"]),
+        Route(f"/{REACTIONS_PATH}/{{content_id}}/cam-on", reactions.show_thanks),
     ]
-    handlers = {HTTPException: answers.http_error, BusError: answers.bus_unavailable}
+    handlers = {HTTPException: errors.http_error, BusError: errors.bus_unavailable}
     return SecurityHeaders(Starlette(routes=routes, exception_handlers=handlers), renderer)
 
 
@@ -73,7 +74,7 @@ class ReactionRoutes:
     async def redirect_to_item(self, request: Request) -> Response:
         """Redirect to the item's page, which has the buttons."""
         content_id = await self.require_item(request)
-        return RedirectResponse(f"{self.renderer.base_path}/tin/{content_id}", HTTPStatus.SEE_OTHER)
+        return self.renderer.redirect(f"/tin/{content_id}")
 
     async def record_reaction(self, request: Request) -> Response:
         """Store one reaction; above the limit, answer the same without counting."""
@@ -90,8 +91,7 @@ class ReactionRoutes:
             subject = subjects.reaction(channel, content_id, reaction)
             await self.bus.publish(subject, b"", msg_id=uuid4().hex)
             log.info("opinion_counted", content_id=content_id, channel=channel.value)
-        thanks = f"{self.renderer.base_path}/{REACTIONS_PATH}/{content_id}/cam-on"
-        return RedirectResponse(thanks, HTTPStatus.SEE_OTHER)
+        return self.renderer.redirect(f"/{REACTIONS_PATH}/{content_id}/cam-on")
 
     async def show_thanks(self, request: Request) -> Response:
         """The page after a reaction."""
@@ -114,8 +114,6 @@ class ReactionRoutes:
 
 
 class ReactionErrorPages:
-    """Error pages for reactions."""
-
     def __init__(self, renderer: Renderer) -> None:
         self.renderer = renderer
 
@@ -131,9 +129,9 @@ class ReactionErrorPages:
     def bus_unavailable(self, request: Request, error: Exception) -> Response:
         log.warning("opinions_without_bus", error=type(error).__name__)
         status = HTTPStatus.SERVICE_UNAVAILABLE
-        answer = _item_message_page(_content_id_of(request), self.renderer, "opinion_away", status)
-        answer.headers["Retry-After"] = "10"
-        return answer
+        page = _item_message_page(_content_id_of(request), self.renderer, "opinion_away", status)
+        page.headers.update(RETRY_SOON)
+        return page
 
 
 _REACTION_MESSAGE_NAMES = {

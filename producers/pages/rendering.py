@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, RedirectResponse
 
 from contracts.base.times import format_date, format_moment_in_sentence
 from contracts.catalog import load_texts
@@ -88,9 +89,17 @@ class Renderer:
     def render(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         return HTMLResponse(self.environment.get_template(template).render(values), status)
 
-    def message_page(self, name: str, status: int = 200, **values: Any) -> HTMLResponse:
+    def message_page(
+        self, name: str, status: int = 200, headers: Mapping[str, str] | None = None, **values: Any
+    ) -> HTMLResponse:
         """A message page from the text catalog, with an optional button."""
-        return self.render("message.html", status, said=page_texts()["page"][name], **values)
+        page = self.render("message.html", status, said=page_texts()["page"][name], **values)
+        page.headers.update(headers or {})
+        return page
+
+    def redirect(self, path: str, status: int = HTTPStatus.SEE_OTHER) -> RedirectResponse:
+        """Redirect to *path* below the public address."""
+        return RedirectResponse(self.base_path + path, status)
 
     def choices(self) -> Mapping[str, Sequence[Choice]]:
         """Choices by field: ids and names, in the order of the vocabulary."""

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from contracts.subscriptions.signup import SignupApplication
@@ -66,7 +66,7 @@ class SignupPages:
         return SignupApplication(**chosen)
 
     async def redirect_without_slash(self, _: Request) -> Response:
-        return RedirectResponse(f"{self.renderer.base_path}/dang-ky", HTTPStatus.PERMANENT_REDIRECT)
+        return self.renderer.redirect("/dang-ky", HTTPStatus.PERMANENT_REDIRECT)
 
     def signup_page(self, application: SignupApplication, errors: Mapping[str, str]) -> Response:
         status = UNPROCESSABLE if errors else HTTPStatus.OK
@@ -75,11 +75,9 @@ class SignupPages:
         )
 
     async def sign_up(self, request: Request) -> Response:
-        application = forms.parse_application(
-            await forms.read_form(request), client_address(request)
-        )
-        errors = self.find_errors(application)
-        if errors:
+        form = await forms.read_form(request)
+        application = forms.parse_application(form, client_address(request))
+        if errors := self.find_errors(application):
             return self.signup_page(application, errors)
         self.limits.check(request)
         await self.service.sign_up(application)
@@ -111,7 +109,7 @@ class SignupPages:
 
     async def show_access_form(self, request: Request) -> Response:
         if await self.sessions.find_subscriber(request):
-            return RedirectResponse(self.renderer.base_path + OPTIONS_PATH, HTTPStatus.SEE_OTHER)
+            return self.renderer.redirect(OPTIONS_PATH)
         return self.access_page("", {})
 
     def access_page(self, email: str, errors: Mapping[str, str]) -> Response:
@@ -127,15 +125,13 @@ class SignupPages:
             return self.access_page(email, errors)
         self.limits.check(request)
         await self.service.send_access_link(email)
-        return self.renderer.message_page(
-            "sent_way", facts=[email], again=SignupApplication(email=email)
-        )
+        application = SignupApplication(email=email)
+        return self.renderer.message_page("sent_way", facts=[email], again=application)
 
     async def edit_access_request(self, request: Request) -> Response:
         """The access form again, with the entered address."""
-        return self.access_page(
-            forms.single_value(await forms.read_form(request), "email").strip(), {}
-        )
+        form = await forms.read_form(request)
+        return self.access_page(forms.single_value(form, "email").strip(), {})
 
     async def show_access_button(self, request: Request) -> Response:
         """The page behind an access link: a button, so that mail scanners open no session."""
@@ -152,7 +148,7 @@ class SignupPages:
             return self.renderer.message_page("foreign", HTTPStatus.FORBIDDEN)
         browser = self.sessions.browser_id(request)
         session = await self.service.open_session(request.path_params["token"], browser)
-        answer = RedirectResponse(self.renderer.base_path + OPTIONS_PATH, HTTPStatus.SEE_OTHER)
+        answer = self.renderer.redirect(OPTIONS_PATH)
         self.sessions.start(answer, session)
         self.sessions.remember_browser(answer, browser)
         return answer

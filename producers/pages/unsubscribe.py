@@ -1,10 +1,9 @@
 """One-click unsubscribe (RFC 8058): POST acts at once, GET only shows a button."""
 
 from dataclasses import dataclass
-from http import HTTPStatus
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from contracts.subscriptions.errors import LinkProblem, LinkRefused
@@ -34,11 +33,9 @@ class UnsubscribePages:
         reads = await self.service.is_subscribed(request.path_params["token"])
         if reads is None:
             raise LinkRefused(LinkProblem.FORGED)
-        return (
-            self.renderer.message_page("leaving")
-            if reads
-            else self.unsubscribed_page("left_before", request)
-        )
+        if reads:
+            return self.renderer.message_page("leaving")
+        return self.unsubscribed_page("left_before", request)
 
     async def unsubscribe(self, request: Request) -> Response:
         """Unsubscribe; the token alone identifies the subscriber, the body is ignored."""
@@ -75,10 +72,9 @@ class UnsubscribePages:
         done = await self.service.erase_by_token(request.path_params["token"])
         if done is None:
             raise LinkRefused(LinkProblem.FORGED)
-        return (
-            self.renderer.message_page("erased_before") if done else self.redirect_to_form(request)
-        )
+        if not done:
+            return self.redirect_to_form(request)
+        return self.renderer.message_page("erased_before")
 
     def redirect_to_form(self, request: Request) -> Response:
-        path = f"{self.renderer.base_path}/huy/{request.path_params['token']}"
-        return RedirectResponse(path, HTTPStatus.SEE_OTHER)
+        return self.renderer.redirect(f"/huy/{request.path_params['token']}")

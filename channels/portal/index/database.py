@@ -39,6 +39,11 @@ class Database:
     def close(self) -> None:
         self._db.close()
 
+    def _value(self, sql: str, *parameters: str | int) -> str | int | None:
+        """The first column of the first row; None without rows."""
+        row: tuple[str | int, ...] | None = self._db.execute(sql, parameters).fetchone()
+        return row[0] if row else None
+
     def checkpoint(self) -> None:
         """Checkpoint the WAL without blocking readers."""
         self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")

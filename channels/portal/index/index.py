@@ -119,21 +119,21 @@ class PortalIndex(Listings):
     @property
     def layout_version(self) -> int:
         """Version of the tables; 0 before they are created."""
-        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
+        return int(self._value("PRAGMA user_version") or 0)
 
     def create_tables(self) -> None:
         self._db.executescript(_TABLES)
 
     def current_revision(self, content_id: str) -> int:
         """The revision that is shown, or committed to be shown; 0 for none."""
-        row = self._fetch_one("SELECT revision FROM item WHERE content_id = ?", content_id)
-        return int(row[0]) if row else 0
+        return int(self._value("SELECT revision FROM item WHERE content_id = ?", content_id) or 0)
 
     def count_items(self) -> int:
-        return int(self._db.execute("SELECT count(*) FROM item").fetchone()[0])
+        return int(self._value("SELECT count(*) FROM item") or 0)
 
     def find_item(self, content_id: str) -> StoredItem | None:
-        row = self._fetch_one("SELECT publication, body FROM item WHERE content_id = ?", content_id)
+        sql = "SELECT publication, body FROM item WHERE content_id = ?"
+        row = self._db.execute(sql, (content_id,)).fetchone()
         return StoredItem(*row) if row else None
 
     def items_after(self, after: str, limit: int) -> list[tuple[str, StoredItem]]:
@@ -206,7 +206,7 @@ class PortalIndex(Listings):
     def count_pending(self) -> tuple[int, int]:
         """Numbers of items and page sets to be written, at once or when there is time."""
         unwritten, stale_format, page_sets = (
-            int(self._db.execute(f"SELECT count(*) FROM {rows}").fetchone()[0])  # noqa: S608 - ours
+            int(self._value(f"SELECT count(*) FROM {rows}") or 0)  # noqa: S608 - ours
             for rows in ("item WHERE undone", "item WHERE old_print", "stale")
         )
         return unwritten + stale_format, page_sets
@@ -242,11 +242,10 @@ class PortalIndex(Listings):
 
     def was_shown(self, content_id: str, revision: int) -> bool:
         sql = "SELECT 1 FROM shown WHERE content_id = ? AND revision = ?"
-        return self._fetch_one(sql, content_id, revision) is not None
+        return self._value(sql, content_id, revision) is not None
 
     def metadata(self, name: str) -> str:
-        row = self._fetch_one("SELECT value FROM mark WHERE name = ?", name)
-        return str(row[0]) if row else ""
+        return str(self._value("SELECT value FROM mark WHERE name = ?", name) or "")
 
     def set_metadata(self, name: str, value: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO mark VALUES (?, ?)", (name, value))
@@ -263,10 +262,6 @@ class PortalIndex(Listings):
     def mark_announced(self, slug: str, change_count: int) -> None:
         """Mark a feed as announced, unless it has changed again since."""
         self._db.execute("DELETE FROM untold WHERE slug = ? AND turn = ?", (slug, change_count))
-
-    def _fetch_one(self, sql: str, *values: object) -> tuple[str, ...] | None:
-        row: tuple[str, ...] | None = self._db.execute(sql, values).fetchone()
-        return row
 
 
 @dataclass(frozen=True, slots=True)

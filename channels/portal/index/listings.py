@@ -86,7 +86,7 @@ class Listings(Database):
     @property
     def change_state(self) -> IndexState:
         """A value that differs after every possible write, rolled-back writes included."""
-        data_version: int = self._db.execute("PRAGMA data_version").fetchone()[0]
+        data_version = int(self._value("PRAGMA data_version") or 0)
         return data_version, self._db.total_changes, self._db.in_transaction
 
     def newest_items(self, slug: str, limit: int, *, listed: bool = False) -> list[str]:
@@ -117,15 +117,14 @@ class Listings(Database):
     def count_month_items(self, slug: str, month: str) -> int:
         """Number of items in the month; 0 if the month does not exist."""
         sql = "SELECT items FROM month WHERE slug = ? AND month = ?"
-        row = self._db.execute(sql, (slug, month)).fetchone()
-        return int(row[0]) if row else 0
+        return int(self._value(sql, slug, month) or 0)
 
     def adjacent_months(self, slug: str, month: str) -> tuple[str, str]:
         """The nearest earlier and later months with items; empty for none."""
         older = "SELECT max(month) FROM month WHERE slug = ? AND month < ?"
         newer = "SELECT min(month) FROM month WHERE slug = ? AND month > ?"
-        months = [self._db.execute(sql, (slug, month)).fetchone()[0] for sql in (older, newer)]
-        return months[0] or "", months[1] or ""
+        before, after = self._value(older, slug, month), self._value(newer, slug, month)
+        return str(before or ""), str(after or "")
 
     def used_slugs(self) -> list[str]:
         """Slugs of all listings with items, found by an index skip scan."""
@@ -139,9 +138,8 @@ class Listings(Database):
 
     def open_part(self, slug: str) -> PageSet | None:
         """The part that still grows; None for an empty listing."""
-        sql = "SELECT max(month) FROM month WHERE slug = ?"
-        month = self._db.execute(sql, (slug,)).fetchone()[0]
-        return self._last_part(slug, month) if month else None
+        month = self._value("SELECT max(month) FROM month WHERE slug = ?", slug)
+        return self._last_part(slug, str(month)) if month else None
 
     def is_closed_part(self, archive: PageSet) -> bool:
         """Whether this part exists and is not the last."""
@@ -262,8 +260,8 @@ class Listings(Database):
 
     def _part_of(self, entry: ListingEntry) -> PageSet:
         first, _ = month_bounds(entry.month)
-        values = (entry.slug, first, entry.published_us, entry.content_id)
-        older = int(self._db.execute(_RANK_SQL, values).fetchone()[0])
+        rank = self._value(_RANK_SQL, entry.slug, first, entry.published_us, entry.content_id)
+        older = int(rank or 0)
         return PageSet(PageKind.ARCHIVE, entry.slug, entry.month, older // FEED_LIMIT + 1)
 
     def _last_part(self, slug: str, month: str) -> PageSet:

@@ -105,9 +105,9 @@ class SearchIndex(Database):
 
     def complete_format_hash(self) -> str:
         """Format hash of a complete index; empty if incomplete or of another layout."""
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        row = version == _LAYOUT_VERSION and self._db.execute("SELECT edition FROM made").fetchone()
-        return str(row[0]) if row else ""
+        if self._value("PRAGMA user_version") != _LAYOUT_VERSION:
+            return ""
+        return str(self._value("SELECT edition FROM made") or "")
 
     def mark_complete(self, format_hash: str) -> None:
         self._db.execute("INSERT INTO made VALUES (?)", (format_hash,))
@@ -194,7 +194,7 @@ class SearchIndex(Database):
         yield from (place for (place,) in self._db.execute(sql, (*params, MATCHES_MAX + 1)))
 
     def _next_free_place(self, place: int) -> int:
-        while self._db.execute("SELECT 1 FROM item WHERE place = ?", (place,)).fetchone():
+        while self._value("SELECT 1 FROM item WHERE place = ?", place):
             place += 1
         return place
 
