@@ -40,10 +40,10 @@ class BusArticleStore:
         self.bucket = bus.bucket(subjects.LEDGER.name)
         self.prefix = f"note.zalo.{app_id}."
 
-    async def read(self, content_id: str) -> ArticleRecord | None:
+    async def read(self, content_id: str) -> ArticleRecord:
         with unreachable_without_bus():
             value = await self.bucket.get(self.prefix + content_id)
-        return ArticleRecord.decode(value.data, value.revision) if value else None
+        return ArticleRecord.decode(value.data, value.revision) if value else ArticleRecord()
 
     async def all(self) -> AsyncIterator[tuple[str, ArticleRecord]]:
         with unreachable_without_bus():

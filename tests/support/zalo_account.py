@@ -78,16 +78,13 @@ class MemoryArticleStore:
         self.before: Callable[[int], None] = lambda number: None
         self.after: Callable[[int], None] = lambda number: None
 
-    async def read(self, content_id: str) -> ArticleRecord | None:
-        page = self.pages.get(content_id)
-        return None if page is None else ArticleRecord.decode(page, self.revisions[content_id])
+    async def read(self, content_id: str) -> ArticleRecord:
+        revision = self.revisions.get(content_id, 0)
+        return ArticleRecord.decode(self.pages.get(content_id, b""), revision)
 
     async def all(self) -> AsyncIterator[tuple[str, ArticleRecord]]:
         for content_id in list(self.pages):
-            yield (
-                content_id,
-                ArticleRecord.decode(self.pages[content_id], self.revisions[content_id]),
-            )
+            yield content_id, await self.read(content_id)
 
     async def write(self, content_id: str, note: ArticleRecord) -> ArticleRecord:
         self.writes += 1
@@ -211,9 +208,8 @@ class ZaloAccount:
         return self.started[-1] if self.started else self.new_channel()
 
     async def consent(self) -> None:
-        pair = self.sandbox.grant()
         tokens = self.channel.api.tokens
-        await tokens.seed(pair.access_token, pair.refresh_token, pair.lifetime_s)
+        await tokens.seed(self.sandbox.grant())
 
     async def send(self, publication: Publication, row: str = ARTICLE, **deadline: Any) -> Outcome:
         expired = deadline.get("expired", lambda: False)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from channels.zalo.account.followers import FollowerApi
 from channels.zalo.account.replies import ReplySender
+from channels.zalo.case_notices.template_registry import TemplateRegistry
 from channels.zalo.stand_in import OA_ID
 from channels.zalo.texts import catalog_text
 from channels.zalo.webhook.events import EventKind, ZaloEvent
@@ -36,7 +37,6 @@ class ZaloEventHarness:
     """The handler with its parts, the sandbox as Zalo, and the webhook between them."""
 
     webhook: object
-    consumed: list = field(default_factory=list)
     calls: list = field(default_factory=list)
     paused: bool = False
 
@@ -57,13 +57,11 @@ class ZaloEventHarness:
         replies = ReplySender(api, BusKeyValueStore(bus, subjects.CONTROL.name), KEY)
         greeting = AutoReply(bus, followers, replies, TEXT, lambda: self.paused, self.account.clock)
         erasure = Erasure(bus, followers, suppressions, FollowerApi(api))
-        return ZaloEventHandler(followers, suppressions, erasure, greeting, self)
+        return ZaloEventHandler(followers, suppressions, erasure, greeting, self.templates)
 
-    async def apply_template_event(self, template_id, *, state="", quality=""):
-        self.consumed.append((template_id, state, quality))
-
-    async def apply_quota_event(self, daily, at):
-        self.consumed.append((daily, at))
+    @property
+    def templates(self) -> TemplateRegistry:
+        return self.account.channel.notices.templates
 
     def now(self):
         return datetime.fromtimestamp(self.account.clock(), UTC)

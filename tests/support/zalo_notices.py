@@ -66,8 +66,6 @@ class ZaloNotices:
         self.revision = 0
         account.elsewhere = account.stores
         self.sent = account.elsewhere.message_ids
-        pair = account.sandbox.grant()
-        self.pair = pair.access_token, pair.refresh_token, pair.lifetime_s
 
     async def start(self, **settings: Any) -> None:
         """A new process, with these settings (`money_per_day=...`)."""

@@ -4,7 +4,7 @@ import json
 
 from cryptography.fernet import Fernet
 
-from channels.zalo.client.oauth_api import OAuthClient
+from channels.zalo.client.oauth_api import OAuthClient, TokenPair
 from channels.zalo.client.store import GrantCipher
 from channels.zalo.client.token_store import TokenStore, grant_key
 from channels.zalo.client.transport import HttpResponse
@@ -38,6 +38,10 @@ def token_pair(number=2, **changes):
     return reply(names | {"expires_in": "90000"} | changes)
 
 
+def pair_of(number):
+    return TokenPair(f"access-{number}", f"refresh-{number}", 90000.0)
+
+
 USED_UP = reply("")
 KEY = grant_key("app")
 CIPHER = GrantCipher(Fernet.generate_key())
@@ -52,7 +56,7 @@ def new_token_store(vault, clock, *answers, host=None, cipher=CIPHER):
 
 async def seeded_token_store(vault, clock, *answers, host=None):
     tokens = new_token_store(vault, clock, *answers, host=host)
-    await tokens.seed("access-1", "refresh-1", "90000")
+    await tokens.seed(pair_of(1))
     return tokens
 
 

@@ -4,7 +4,6 @@ Each probe makes a read that one of the channel's tasks needs. A refusal is a fi
 in Zalo's consoles to correct it, and stops no other probe.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from channels.errors import ChannelError
@@ -100,8 +99,8 @@ class AccountProbe:
         await self.read_grant()
         await self.read_counters()
         if not self.status.missing:
-            profile = self.oa.get_data_call(PROFILE_PATH)
-            await self.probe("sign in", profile, self.oa, self.set_profile)
+            profile = await self.probe("sign in", self.oa, self.oa.get_data_call(PROFILE_PATH))
+            self.status.account = AccountProfile.parse(profile) if profile else None
             await self.probe_publishing()
             await self.probe_templates()
             self.check_templates()
@@ -145,36 +144,27 @@ class AccountProbe:
     async def probe_publishing(self) -> None:
         """Probe the reads that articles and broadcasts need."""
         query = {"offset": "0", "limit": "1", "type": "normal"}
-        await self.probe("articles", self.oa.get_call("/v2.0/article/getslice", query), self.oa)
+        await self.probe("articles", self.oa, self.oa.get_call("/v2.0/article/getslice", query))
         quota = self.oa.post_call("/v2.0/oa/quota/message", {})
-        await self.probe("broadcasts", quota, self.oa, _collect_fields(self.status.broadcasts))
+        self.status.broadcasts = _fields(await self.probe("broadcasts", self.oa, quota))
 
     async def probe_templates(self) -> None:
         """Probe the reads that template messages by phone need."""
-        for task, path, collected in (
-            ("template messages", "/message/quota", self.status.templates),
-            ("template quality", "/quality", self.status.quality),
-        ):
-            call = self.business.get_call(path)
-            await self.probe(task, call, self.business, _collect_fields(collected))
+        quota, quality = map(self.business.get_call, ("/message/quota", "/quality"))
+        self.status.templates = _fields(await self.probe("template messages", self.business, quota))
+        self.status.quality = _fields(await self.probe("template quality", self.business, quality))
 
-    async def probe(
-        self,
-        task: str,
-        call: ApiCall,
-        api: ZaloClient,
-        use: Callable[[ApiResponse], None] = lambda _: None,
-    ) -> None:
+    async def probe(self, task: str, api: ZaloClient, call: ApiCall) -> ApiResponse | None:
+        """Zalo's answer; None after an error, which becomes a finding."""
         try:
-            use(await api.read(call))
+            return await api.read(call)
         except Refused as refused:
             reason = f"{refused.reason}: {refused.message}" if refused.message else refused.reason
-            self.status.missing.append(Finding(task, reason, refused.rule.fix))
-        except ChannelError as trouble:
-            self.status.missing.append(Finding(task, trouble.reason, fix_for_error(trouble)))
-
-    def set_profile(self, answer: ApiResponse) -> None:
-        self.status.account = AccountProfile.parse(answer)
+            finding = Finding(task, reason, refused.rule.fix)
+        except ChannelError as error:
+            finding = Finding(task, error.reason, fix_for_error(error))
+        self.status.missing.append(finding)
+        return None
 
     def check_profile(self) -> None:
         """Problems of the profile that no call refuses yet."""
@@ -190,11 +180,7 @@ def _usage_text(count: WindowCount, window: QuotaWindow, without: str) -> str:
     return f"{count.used} of {window.limit or without}"
 
 
-def _collect_fields(collected: dict[str, str]) -> Callable[[ApiResponse], None]:
-    """A function that copies an answer's plain fields into *there*, as text."""
-
-    def use(answer: ApiResponse) -> None:
-        values = answer.fields.items()
-        collected.update((name, str(value)) for name, value in values if value is not None)
-
-    return use
+def _fields(answer: ApiResponse | None) -> dict[str, str]:
+    """The fields of an answer, as text."""
+    fields = answer.fields if answer else {}
+    return {name: str(value) for name, value in fields.items() if value is not None}

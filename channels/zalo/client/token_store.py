@@ -13,7 +13,7 @@ from typing import NamedTuple, NoReturn
 import structlog
 
 from channels.errors import ChannelError, Misconfigured, Unreachable
-from channels.zalo.client.oauth_api import OAuthClient, TokenPair, lifetime_s
+from channels.zalo.client.oauth_api import OAuthClient, TokenPair
 from channels.zalo.client.store import (
     NO_REVISION,
     GrantCipher,
@@ -87,18 +87,18 @@ class TokenStore:
                 return current.grant.access_token
             return (await self.refresh(current)).access_token
 
-    async def seed(self, access_token: str, refresh_token: str, expires_in: object = None) -> None:
+    async def seed(self, pair: TokenPair) -> None:
         """Store a pair that a person obtained (consent, or pasted from the API Explorer).
 
         It replaces the stored pair, even an unreadable one. Raises StaleValue (another writer was
         faster), Unreachable.
         """
         async with self.lock:
-            now = self.clock()
-            fresh = TokenGrant(access_token, refresh_token, now + lifetime_s(expires_in), now)
-            if stored := await self.kv_store.get(self.key):
-                fresh = _with_previous(self.previous_grant(stored), fresh)
-            await self.write(fresh, stored.revision if stored else NO_REVISION)
+            stored = await self.kv_store.get(self.key)
+            before, revision = TokenGrant(), NO_REVISION
+            if stored:
+                before, revision = self.previous_grant(stored), stored.revision
+            await self.write(self.next_grant(before, pair), revision)
             self.unstored = None
 
     def previous_grant(self, stored: StoredValue) -> TokenGrant:
@@ -188,10 +188,17 @@ class TokenStore:
         log.error("zalo_grant_lost", reason=reason)
         raise Misconfigured(lost, retry_after_s=OPERATOR_RETRY_S)
 
-    def next_grant(self, grant: TokenGrant, pair: TokenPair) -> TokenGrant:
-        now, kept = self.clock(), pair.refresh_token or grant.refresh_token
-        fresh = TokenGrant(pair.access_token, kept, now + pair.lifetime_s, now)
-        return _with_previous(grant, fresh)
+    def next_grant(self, before: TokenGrant, pair: TokenPair) -> TokenGrant:
+        """The grant of a new pair, with the tokens of the one before for recovery by hand."""
+        now = self.clock()
+        return TokenGrant(
+            access_token=pair.access_token,
+            refresh_token=pair.refresh_token or before.refresh_token,
+            expires_at=now + pair.lifetime_s,
+            obtained_at=now,
+            previous_access_token=before.access_token,
+            previous_refresh_token=before.refresh_token,
+        )
 
     async def store_new_pair(self, fresh: TokenGrant, spent: str) -> TokenGrant:
         """Store a new pair before its first use, unless a person has stored another meanwhile.
@@ -219,9 +226,3 @@ class TokenStore:
 def grant_key(app_id: str) -> str:
     """Key of an app's grant; the sandbox has another app id, so that its grant has another key."""
     return f"zalo.grant.{app_id}"
-
-
-def _with_previous(before: TokenGrant, fresh: TokenGrant) -> TokenGrant:
-    """*fresh* with the tokens of *before*, for recovery by hand."""
-    access, refresh = before.access_token, before.refresh_token
-    return replace(fresh, previous_access_token=access, previous_refresh_token=refresh)

@@ -47,7 +47,7 @@ class AbandonedCalls:
                 del self.begun_at[content_id]
                 continue
             record = await self.records.read(content_id)
-            if record and record.article_id and not (record.token or record.intent_at):
+            if record.article_id and not (record.token or record.intent_at):
                 await self.check(content_id, record)
 
     async def load_once(self) -> None:

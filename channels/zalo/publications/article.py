@@ -67,12 +67,18 @@ class ArticlePublisher:
     async def publish(self, job: ArticleJob) -> Outcome:
         """Advance as far as possible now. Raises ROW_ERRORS."""
         async with self.recording_rejection(job):
-            return await self.advance(job, await self.load_record(job))
+            stored = await self.records.read(job.content_id)
+            record = await self.covers.without_missing_copy(stored)
+            if next_step(record, job) is Step.UPDATE:
+                await self.abandoned_calls.check(job.content_id, record)
+            while (step := next_step(record, job)) not in _FINAL_OUTCOMES:
+                record = await self.step_handlers[step](job, record)
+            return _FINAL_OUTCOMES[step]
 
     async def resolve(self, job: ArticleJob) -> Outcome:
         """Resolve a row in doubt. Raises ROW_ERRORS."""
         async with self.recording_rejection(job):
-            return await self.resolve_step(job, await self.load_record(job))
+            return await self.resolve_step(job, await self.records.read(job.content_id))
 
     @asynccontextmanager
     async def recording_rejection(self, job: ArticleJob) -> AsyncIterator[None]:
@@ -81,25 +87,11 @@ class ArticlePublisher:
             yield
         except Refused as refused:
             if refused.rule.kind in _PERMANENT_KINDS:
-                await self.mark_failed(job, await self.load_record(job))
+                record = await self.records.read(job.content_id)
+                if record.revision <= job.revision:  # else a newer revision has begun
+                    failed = replace(record, failed=job.revision, token="", intent_at=0.0)
+                    await self.records.write(job.content_id, failed)
             raise
-
-    async def mark_failed(self, job: ArticleJob, record: ArticleRecord) -> None:
-        """Mark the revision as failed, unless the record belongs to a newer revision."""
-        if record.revision <= job.revision:
-            failed = replace(record, failed=job.revision, token="", intent_at=0.0)
-            await self.records.write(job.content_id, failed)
-
-    async def load_record(self, job: ArticleJob) -> ArticleRecord:
-        return await self.records.read(job.content_id) or ArticleRecord()
-
-    async def advance(self, job: ArticleJob, record: ArticleRecord) -> Outcome:
-        record = await self.covers.without_missing_copy(record)
-        if next_step(record, job) is Step.UPDATE:
-            await self.abandoned_calls.check(job.content_id, record)
-        while (step := next_step(record, job)) not in _FINAL_OUTCOMES:
-            record = await self.step_handlers[step](job, record)
-        return _FINAL_OUTCOMES[step]
 
     async def create(self, job: ArticleJob, record: ArticleRecord) -> ArticleRecord:
         month = await self.quota.reserve()

@@ -34,7 +34,7 @@ class BroadcastSender:
 
     async def send(self, job: ArticleJob) -> Outcome:
         """Raises ROW_ERRORS; an ambiguous result is never sent again by itself."""
-        record = await self.records.read(job.content_id) or ArticleRecord()
+        record = await self.records.read(job.content_id)
         if waiting := _blocked_outcome(record, job):
             return waiting
         now = await self.api.provider_time()
@@ -50,7 +50,7 @@ class BroadcastSender:
     async def companion_articles(self, record: ArticleRecord, job: ArticleJob) -> list[str]:
         """Live articles of the items that share it. Raises RowOutcome while it waits for one."""
         companions = job.article.companion_ids
-        records = [await self.records.read(item) or ArticleRecord() for item in companions]
+        records = [await self.records.read(item) for item in companions]
         if any(not (_is_live(other) or other.hidden) for other in records):
             await self.wait_for_companions(record, job)
         ids = [other.article_id for other in records if _is_live(other) and _may_join(other, job)]

@@ -61,7 +61,8 @@ class ArticleRecord:
 class ArticleStore(Protocol):
     """Durable store: `write` returns once the record survives a crash. Both raise Unreachable."""
 
-    async def read(self, content_id: str) -> ArticleRecord | None: ...
+    async def read(self, content_id: str) -> ArticleRecord:
+        """The record; a blank one for an item without."""
 
     async def write(self, content_id: str, record: ArticleRecord) -> ArticleRecord:
         """The record as stored, for further changes.

@@ -1,14 +1,13 @@
 """A publication as a Zalo article, complete except for the marker of each delivery."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from yarl import URL
 
 from channels.markdown_text import paragraphs
-from channels.zalo.publications.targeting import target_codes
 from channels.zalo.text_limits import (
     AUTHOR_LIMIT,
     DESCRIPTION_LIMIT,
@@ -17,12 +16,16 @@ from channels.zalo.text_limits import (
     shorten,
 )
 from channels.zalo.texts import catalog_text
-from contracts.content import Attachment, Link, is_broadcast
+from contracts.content import Ages, Attachment, Broadcast, Link, Region, is_broadcast
 from contracts.publication import Publication
+from contracts.vocabulary import PROVINCES
 
 BODY_MAX = 10_000
 MARKER_PREFIX = "loa-"
 State = Literal["show", "hide"]
+_AGES = {group: code for code, group in enumerate(get_args(Ages))}
+_GENDERS = {"male": 1, "female": 2}
+_REGIONS = {region: code for code, region in enumerate(get_args(Region))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,3 +167,22 @@ def _text_block(paragraph: str) -> Mapping[str, str]:
 def _percent_encoded(url: str) -> str:
     """*url* percent-encoded: Zalo refuses spaces and Vietnamese letters in an address."""
     return str(URL(url))
+
+
+def target_codes(broadcast: Broadcast | None) -> dict[str, str]:
+    """Zalo's `target`; empty for all followers.
+
+    Zalo counts the 63 provinces of before July 2025, so that a province of today is the sum of its
+    parts. Zalo prefers provinces to regions: with provinces no region is named.
+    """
+    if broadcast is None:
+        return {}
+    places = {code for province in broadcast.provinces for code in PROVINCES[province].zalo}
+    regions = [] if places else [_REGIONS[region] for region in broadcast.regions]
+    target: dict[str, Collection[int]] = {
+        "ages": [_AGES[group] for group in broadcast.ages],
+        "gender": [_GENDERS[broadcast.gender]] if broadcast.gender in _GENDERS else [],
+        "locations": regions,
+        "cities": places,
+    }
+    return {field: ",".join(map(str, sorted(codes))) for field, codes in target.items() if codes}

@@ -245,7 +245,7 @@ async def probe_account(settings: ZaloSettings, stores: ChannelStores) -> Accoun
 async def store_token_pair(settings: ZaloSettings, stores: ChannelStores, pair: TokenPair) -> None:
     """Store an obtained token pair, encrypted, for every worker to use."""
     async with _token_store(settings, stores) as tokens:
-        await tokens.seed(pair.access_token, pair.refresh_token, pair.lifetime_s)
+        await tokens.seed(pair)
 
 
 async def exchange_consent(
@@ -259,7 +259,7 @@ async def exchange_consent(
             raise Invalid(field_error("code", "consent_refused", reason=str(refused))) from refused
         if not pair.refresh_token:  # seen on trial accounts; it must not replace a good pair
             raise Invalid(field_error("code", "consent_without_refresh_token"))
-        await tokens.seed(pair.access_token, pair.refresh_token, pair.lifetime_s)
+        await tokens.seed(pair)
 
 
 def webhook_app(node: Node) -> ASGIApp:

@@ -45,9 +45,8 @@ def examine(sandbox, stores):
     async def look(*, granted=True, **instead):
         wire = CountingTransport(**instead)
         if granted:
-            pair = sandbox.grant()
             tokens = ChannelParts(sandbox.settings, stores, wire).tokens
-            await tokens.seed(pair.access_token, pair.refresh_token, pair.lifetime_s)
+            await tokens.seed(sandbox.grant())
         found = await ChannelParts(sandbox.settings, stores, wire).account_probe().run()
         await wire.close()
         return found, wire

@@ -11,6 +11,7 @@ from consumers.suppression.store import SuppressionStore
 from consumers.zalo.erasure import WITHDRAWN_REASON, zalo_address
 from contracts import subjects
 from tests.support.zalo_events import ZALO
+from tests.support.zalo_notices import SERVING
 from tests.support.zalo_webhook import PHONE, USER
 
 # --- suppressions
@@ -63,18 +64,16 @@ async def test_a_person_who_lifts_one_stays_on_record_and_no_address_does(bus):
 # --- templates
 
 
-async def test_news_of_templates_are_handed_on(zalo_events):
-    found = zalo_events.account.sandbox.world.templates.templates
-    template = next(iter(found.values())).model_copy(update={"status": "DISABLE", "quality": "LOW"})
+async def test_news_of_templates_and_of_the_daily_quota_reach_the_registry(zalo_events):
+    await zalo_events.templates.register(SERVING)
+    found = zalo_events.account.sandbox.world.templates.templates[SERVING["5"]]
+    template = found.model_copy(update={"status": "DISABLE", "quality": "LOW"})
     await zalo_events.zalo.said("/_sandbox/templates", template.model_dump(mode="json"))
     await zalo_events.consume_all()
-    assert sorted(zalo_events.consumed) == [(template.id, "", "LOW"), (template.id, "DISABLE", "")]
-
-
-async def test_news_of_the_daily_quota_are_handed_on_with_their_time(zalo_events):
-    event = zalo_events.event("quota", user_id="", quota=500)
-    await zalo_events.people.on_event(event)
-    assert zalo_events.consumed == [(500, event.at.timestamp())]
+    await zalo_events.handle("quota", user_id="", quota=500)
+    registered = await zalo_events.templates.current()
+    changed = registered.template_for("5")
+    assert (changed.state, changed.quality, registered.daily) == ("DISABLE", "LOW", 500)
 
 
 # --- over the bus

@@ -241,8 +241,7 @@ class TokenRace:
         return (await self.tokens.read()).grant
 
     async def consent(self) -> None:
-        pair = self.sandbox.grant()
-        await self.tokens.seed(pair.access_token, pair.refresh_token, pair.lifetime_s)
+        await self.tokens.seed(self.sandbox.grant())
 
 
 @asynccontextmanager

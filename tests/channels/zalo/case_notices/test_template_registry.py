@@ -19,8 +19,6 @@ from channels.zalo.client.transport import AiohttpTransport
 from channels.zalo.errors import Refused, UnfitTemplate
 from channels.zalo.factory import ChannelParts
 from consumers.app.wiring import zalo
-from consumers.zalo.stores import BusKeyValueStore
-from contracts import subjects
 from sandbox.zalo.state.templates import Param, shipped_routes
 from tests.support.zalo_account import memory_stores
 from tests.support.zalo_notices import OTP, SERVING, add_template
@@ -196,17 +194,6 @@ async def test_a_minute_long_the_store_is_not_asked_and_then_it_is(zalo_notices)
     assert (await other.current()).template_for("5").is_usable
     zalo_notices.clock.advance(1)
     assert not (await other.current()).template_for("5").is_usable
-
-
-async def test_everybody_s_changes_stand(bus, zalo_notices):
-    store = BusKeyValueStore(bus, subjects.CONTROL.name)
-    registries = [
-        TemplateRegistry(zalo_notices.templates.api, store, "zalo.templates.x") for _ in range(5)
-    ]
-    await registries[0].register(SERVING)
-    kinds = iter(NOTICE_KINDS)
-    await asyncio.gather(*(one.remove(next(kinds)) for one in registries))
-    assert set((await registries[0].sync()).routes) == set(NOTICE_KINDS[5:])
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 import pytest
-from cryptography.fernet import Fernet
 
 from channels.zalo.client import oauth_consent
 from channels.zalo.client.oauth_consent import Consent
-from channels.zalo.client.store import GrantCipher, TokenGrant
 from channels.zalo.client.token_store import grant_key
 from consumers.cli.zalo import parse_token_pair
 from contracts import subjects
@@ -116,15 +114,6 @@ async def test_a_consent_becomes_a_pair_that_is_stored_encrypted(bus, sandbox, c
     assert tokens.access.encode() not in value.data
     assert tokens.access not in told.output + said
     assert tokens.refresh not in told.output + said
-
-
-async def test_a_consent_replaces_a_pair_that_nobody_can_read(bus, sandbox, connect):
-    key = grant_key(sandbox.settings.app_id)
-    foreign = GrantCipher(Fernet.generate_key()).encrypt(TokenGrant("access-0", "refresh-0"))
-    before = await bus.bucket(subjects.VAULT.name).create(key, foreign)
-    told, said = await connect()
-    assert told.exit_code == 0, said
-    assert (await bus.bucket(subjects.VAULT.name).get(key)).revision > before
 
 
 async def test_a_fixed_verifier_is_used_where_the_console_knows_one(bus, sandbox, connect):

@@ -17,7 +17,6 @@ from channels.zalo.client.rate_limit import (
     take,
 )
 from channels.zalo.clock import next_minute
-from channels.zalo.errors import StaleValue
 from consumers.zalo.stores import BusKeyValueStore
 from contracts import subjects
 from tests.support.zalo_account import MemoryKeyValueStore, fail_with
@@ -166,10 +165,3 @@ async def test_what_another_version_left_there_is_read_or_begun_anew(clock):
     other = bucket_in(broken, clock)
     await other.take()
     assert other.state.per_s == 5
-
-
-async def test_who_never_gets_a_turn_is_told_to_come_again(clock):
-    store = MemoryKeyValueStore()
-    store.before_swap = fail_with(StaleValue())
-    with pytest.raises(Unreachable):
-        await bucket_in(store, clock).take()

@@ -17,6 +17,7 @@ from tests.support.zalo_oauth_host import (
     KEY,
     USED_UP,
     new_token_store,
+    pair_of,
     reply,
     seeded_token_store,
     stored_grant,
@@ -39,7 +40,7 @@ async def test_a_person_can_store_a_pair_over_one_that_nobody_can_read(token_vau
     await token_vault.swap(KEY, OTHER_CIPHER.encrypt(TokenGrant("a", "b")), NO_REVISION)
     tokens = new_token_store(token_vault, clock)
     with structlog.testing.capture_logs() as logs:
-        await tokens.seed("access-1", "refresh-1", "90000")
+        await tokens.seed(pair_of(1))
     assert await tokens.access_token() == "access-1"
     assert (await stored_grant(tokens)).previous_refresh_token == ""
     assert [line["event"] for line in logs] == ["zalo_grant_replaced"]
@@ -47,7 +48,7 @@ async def test_a_person_can_store_a_pair_over_one_that_nobody_can_read(token_vau
 
 async def test_a_pair_that_a_person_stores_keeps_the_one_before(token_vault, clock):
     tokens = await seeded_token_store(token_vault, clock)
-    await tokens.seed("access-2", "refresh-2")
+    await tokens.seed(pair_of(2))
     assert (await stored_grant(tokens)).previous_refresh_token == "refresh-1"
 
 
@@ -116,7 +117,7 @@ async def test_a_pair_that_a_person_stores_meanwhile_wins(token_vault, clock):
     token_vault.before_swap = silence_at(3)
     with pytest.raises(Unreachable):
         await tokens.replace_rejected("access-1")
-    await new_token_store(token_vault, clock).seed("access-9", "refresh-9")
+    await new_token_store(token_vault, clock).seed(pair_of(9))
     assert await tokens.access_token() == "access-9"
 
 
@@ -164,14 +165,14 @@ async def test_a_token_that_was_spent_unseen_needs_a_new_consent_and_is_reported
     assert len(tokens.oauth.transport.requests) == 2
     assert (await stored_grant(tokens)).refresh_token == "refresh-1"
     assert (await stored_grant(tokens)).missing_consent
-    await tokens.seed("access-9", "refresh-9")
+    await tokens.seed(pair_of(9))
     assert await tokens.access_token() == "access-9"
 
 
 async def test_a_dead_token_whose_successor_is_stored_is_no_loss(token_vault, clock):
     tokens = await seeded_token_store(token_vault, clock, USED_UP)
     other = new_token_store(token_vault, clock)
-    tokens.oauth.transport.meanwhile = lambda: other.seed("access-9", "refresh-9")
+    tokens.oauth.transport.meanwhile = lambda: other.seed(pair_of(9))
     assert await tokens.replace_rejected("access-1") == "access-9"
 
 

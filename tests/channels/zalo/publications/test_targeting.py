@@ -3,7 +3,7 @@
 import pytest
 
 from channels.base import Verdict
-from channels.zalo.publications.targeting import target_codes
+from channels.zalo.publications.render import target_codes
 from consumers.dispatch.audience import ARTICLE, BROADCAST, AudienceRow, ZaloAudience
 from contracts.content import Broadcast
 from contracts.delivery import Status
@@ -11,7 +11,6 @@ from contracts.vocabulary import PROVINCES
 from sandbox.zalo.api.broadcast_audience import matching_people
 from tests.consumers.dispatch.test_audience import told
 from tests.support.publications import a_publication
-from tests.support.zalo_pipeline import open_zalo_pipeline
 
 
 def wanted(**fields) -> dict[str, str]:
@@ -96,9 +95,8 @@ def test_a_correction_of_what_was_broadcast_is_not_broadcast_again(broadcast):
     assert rows == [AudienceRow(ARTICLE, True)]
 
 
-async def test_on_the_ledger_a_quiet_item_is_an_article_alone(bus, tmp_path, clock):
-    async with open_zalo_pipeline(bus, tmp_path, clock) as pipeline:
-        batch = await pipeline.publish(a_publication(broadcast=QUIET))
-        assert await pipeline.finish(batch) == {ARTICLE: Status.DELIVERED}
-        assert len(pipeline.account.visible) == 1
-        assert pipeline.account.broadcasts == []
+async def test_on_the_ledger_a_quiet_item_is_an_article_alone(zalo_pipeline):
+    batch = await zalo_pipeline.publish(a_publication(broadcast=QUIET))
+    assert await zalo_pipeline.finish(batch) == {ARTICLE: Status.DELIVERED}
+    assert len(zalo_pipeline.account.visible) == 1
+    assert zalo_pipeline.account.broadcasts == []

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from channels.base import Verdict
-from channels.errors import Unreachable
 from channels.zalo.clock import Until
 from channels.zalo.errors import RowOutcome
 from channels.zalo.quota.budget import Budget, BudgetWindows
@@ -18,7 +17,7 @@ from channels.zalo.quota.counter import QuotaWindow
 from consumers.zalo.stores import BusKeyValueStore
 from contracts import subjects
 from contracts.base.times import VIETNAM
-from tests.support.zalo_account import MemoryKeyValueStore, fail_with
+from tests.support.zalo_account import MemoryKeyValueStore
 
 MIDNIGHT = datetime(2026, 12, 1, tzinfo=VIETNAM).timestamp()
 """A day and a month begin."""
@@ -91,18 +90,6 @@ WAYS = pytest.mark.parametrize("way", ["answer", "refusal"])
 
 
 @WAYS
-async def test_what_zalo_closed_stays_closed_for_the_day(clock, way):
-    one = purse(clock, MemoryKeyValueStore())
-    await closed(one, await one.reserve(800), way)
-    for other in (one, purse(clock, one.shared.store)):
-        with pytest.raises(RowOutcome):
-            await other.reserve(800)
-    clock.advance(86400)
-    await one.reserve(800)
-    assert (await one.shared.read()).notices.used == 1
-
-
-@WAYS
 async def test_an_answer_that_comes_after_midnight_closes_no_new_day(clock, way):
     clock.now = MIDNIGHT - 1
     one = purse(clock, MemoryKeyValueStore())
@@ -168,13 +155,6 @@ async def test_one_that_is_short_leaves_the_others_as_they_were(clock, short):
 )
 def test_the_lower_limit_of_the_day_counts(clock, ours, told, most):
     assert purse(clock, MemoryKeyValueStore(), notices=ours).daily_limit(told) == most
-
-
-async def test_a_silent_store_lets_nothing_out(clock):
-    store = MemoryKeyValueStore()
-    store.before_swap = fail_with(Unreachable("bus"))
-    with pytest.raises(Unreachable):
-        await purse(clock, store).reserve(800)
 
 
 @pytest.mark.promise("12.5")

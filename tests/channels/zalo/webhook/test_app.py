@@ -220,7 +220,11 @@ async def test_an_old_event_is_taken(app, stored_events):
 
 
 async def test_what_does_not_concern_us_is_acknowledged_and_not_stored(app, stored_events):
-    for name in ("oa_send_text", "user_reacted_message", "unheard_of"):
+    for name in (
+        "oa_send_text", "oa_send_image", "oa_send_list", "user_reacted_message",
+        "oa_reacted_message", "anonymous_send_text", "user_send_group_text", "add_user_to_tag",
+        "oa_send_consent", "extension_purchased", "something_new", "",
+    ):  # fmt: skip
         event = webhook_event(name, message={"msg_id": "m-1", "text": SECRET_WORDS})
         assert (await post(app, event_bytes(event))).status_code == 200
     assert stored_events == []

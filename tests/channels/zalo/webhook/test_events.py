@@ -101,21 +101,6 @@ def test_an_older_event_tells_its_time_in_seconds():
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        "oa_send_text", "oa_send_image", "oa_send_list", "user_reacted_message",
-        "oa_reacted_message", "anonymous_send_text", "user_send_group_text", "add_user_to_tag",
-        "oa_send_consent", "extension_purchased", "something_new", "",
-    ],
-)  # fmt: skip
-def test_what_does_not_concern_us_is_nothing(name):
-    assert (
-        events.parse_event(webhook_event(name, message={"msg_id": "m-1", "text": SECRET_WORDS}))
-        is None
-    )
-
-
-@pytest.mark.parametrize(
     "raw",
     [
         webhook_event("follow", follower={"id": "nobody"}, sender=None),
