@@ -64,9 +64,11 @@ class LateEffects:
         self.account.clock.now = until
 
 
-async def publish_article(account: ZaloAccount, publication: Publication | None = None) -> None:
+async def publish_article(
+    account: ZaloAccount, publication: Publication | None = None, *, doubtful: bool = False
+) -> None:
     item = publication or a_publication()
-    assert await deliver_row(account, item, ARTICLE) is Verdict.DELIVERED
+    assert await deliver_row(account, item, ARTICLE, doubtful) is Verdict.DELIVERED
 
 
 def event_names(logs: Iterable[MutableMapping[str, Any]]) -> list[str]:

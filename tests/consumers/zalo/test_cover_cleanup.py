@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from channels.portal.storage.pictures import PictureStore
-from channels.zalo.publications.record import ArticleRecord
 from consumers.intake.items import Item
 from consumers.operations import restore
 from consumers.zalo.cover_cleanup import GRACE_S, CoverCleanup
@@ -34,7 +33,7 @@ class CoverFolder:
 
     async def item(self, content_id: str, picture: str, shown: str = "", state="released") -> None:
         store = BusArticleStore(self.bus, "app-2" if content_id == "other" else "app-1")
-        record = await store.read(content_id) or ArticleRecord()
+        record = await store.read(content_id)
         cover = f"{HOME}/{shown or picture}"
         await store.write(
             content_id, replace(record, revision=1, picture=picture, cover=cover, shown=1)

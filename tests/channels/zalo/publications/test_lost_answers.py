@@ -5,24 +5,15 @@ import pytest
 from channels.base import Verdict
 from channels.zalo.clock import SETTLE_S
 from tests.support.publications import a_publication
-from tests.support.zalo_account import (
-    AFTER,
-    ARTICLE,
-    BEFORE,
-    SITE,
-    deliver_row,
-    silence_at,
-)
+from tests.support.zalo_account import AFTER, BEFORE, SITE, silence_at
+from tests.support.zalo_late_effects import publish_article
 
 
 @pytest.mark.parametrize("kind", BEFORE + AFTER)
 async def test_a_lost_create_is_a_doubt_that_the_list_settles(zalo_account, kind):
     zalo_account.fault("article.create", kind, delay_s=0.2)
     assert (await zalo_account.send(a_publication())).verdict is Verdict.DOUBT
-    assert (
-        await deliver_row(zalo_account, a_publication(), ARTICLE, doubtful=True)
-        is Verdict.DELIVERED
-    )
+    await publish_article(zalo_account, doubtful=True)
     assert len(zalo_account.visible) == 1
     assert zalo_account.effects("article_created") == 1
 
@@ -59,7 +50,7 @@ async def test_an_article_that_the_list_shows_is_adopted_at_once(zalo_account):
 @pytest.mark.parametrize("route", ["article.update", "article.verify"])
 async def test_a_lost_update_or_verify_never_makes_a_second_article(zalo_account, route, kind):
     zalo_account.fault(route, kind, delay_s=0.2)
-    assert await deliver_row(zalo_account, a_publication(), ARTICLE) is Verdict.DELIVERED
+    await publish_article(zalo_account)
     assert len(zalo_account.articles) == 1
     assert len(zalo_account.visible) == 1
 
@@ -96,15 +87,10 @@ async def test_surplus_hidden_copies_are_removed_and_other_articles_left_alone(z
     world = zalo_account.sandbox.world
     copy = dict(zalo_account.articles[1].payload)
     world.record("article_created", id="copy", token="copy", payload=copy)
-    assert (
-        await deliver_row(zalo_account, a_publication(), ARTICLE, doubtful=True)
-        is Verdict.DELIVERED
-    )
+    await publish_article(zalo_account, doubtful=True)
     mine = zalo_account.article_store.record().article_id
-    assert {item.id for item in zalo_account.visible} == {
-        mine,
-        zalo_account.article_store.record("tin-khac").article_id,
-    }
+    other = zalo_account.article_store.record("tin-khac").article_id
+    assert {item.id for item in zalo_account.visible} == {mine, other}
     assert "copy" not in world.articles or mine == "copy"
     assert len(zalo_account.articles) == 2
 
@@ -125,5 +111,5 @@ async def test_an_article_of_somebody_else_with_the_same_title_is_not_ours(zalo_
 async def test_an_effect_that_could_not_be_noted_is_a_doubt(zalo_account, number):
     zalo_account.article_store.before = silence_at(number)
     assert (await zalo_account.send(a_publication())).verdict is Verdict.DOUBT
-    assert await deliver_row(zalo_account, a_publication(), ARTICLE, doubtful=True)
+    await publish_article(zalo_account, doubtful=True)
     assert len(zalo_account.articles) == 1
