@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from channels.base import Canary, Content, Deadline, Outcome, Recipient, Verdict
 from channels.zalo.case_notices.sender import NoticeContent, NoticeSender
-from channels.zalo.client.article_api import ArticleApi
 from channels.zalo.client.client import ZaloClient
 from channels.zalo.client.transport import CONNECT_S, READ_S
 from channels.zalo.clock import Timing
@@ -16,11 +15,8 @@ from channels.zalo.errors import ROW_ERRORS
 from channels.zalo.outcomes import outcome_of
 from channels.zalo.publications.article import ArticlePublisher
 from channels.zalo.publications.broadcast import BroadcastSender
-from channels.zalo.publications.covers import CoverSelector
-from channels.zalo.publications.record import ArticleStore
 from channels.zalo.publications.render import ArticleDefaults, RenderedArticle, render
 from channels.zalo.publications.steps import ArticleJob
-from channels.zalo.quota.counter import AccountQuotas
 from contracts.case import CaseNotice
 from contracts.delivery import ChannelName
 from contracts.subscriptions.digest import Digest
@@ -45,20 +41,15 @@ class ZaloChannel:
     request_timeout_s = CONNECT_S + READ_S + _MARGIN_S
 
     api: ZaloClient
-    records: ArticleStore
     site: ArticleDefaults
     timing: Timing
-    quotas: AccountQuotas
+    articles: ArticlePublisher
+    broadcasts: BroadcastSender
     notices: NoticeSender
-    covers: CoverSelector
     connections: int
 
     def __post_init__(self) -> None:
-        api, records, timing, quotas = self.api, self.records, self.timing, self.quotas
-        articles = ArticleApi(api)
-        self.settle_s = timing.settle_s
-        self.articles = ArticlePublisher(articles, records, timing, quotas.articles, self.covers)
-        self.broadcasts = BroadcastSender(articles, records, timing, quotas.broadcasts)
+        self.settle_s = self.timing.settle_s
 
     def render(self, content: Content) -> Rendered:
         if isinstance(content, CaseNotice):
@@ -124,7 +115,7 @@ class ZaloSession:
     async def probe(self, _canary: Canary) -> Outcome:
         """Read only: the token has to be valid, and Zalo has to list our articles."""
         try:
-            await ArticleApi(self.channel.api).list_page(0)
+            await self.channel.articles.api.list_page(0)
         except ROW_ERRORS as error:
             return self.outcome_of_error(error)
         return Outcome(Verdict.DELIVERED)

@@ -11,6 +11,7 @@ from channels.zalo.case_notices.api import NoticeApi
 from channels.zalo.case_notices.sender import MessageIdStore, NoticeSender
 from channels.zalo.case_notices.template_registry import TemplateRegistry
 from channels.zalo.channel import ZaloChannel
+from channels.zalo.client.article_api import ArticleApi
 from channels.zalo.client.client import ZaloClient
 from channels.zalo.client.oauth_api import OAuthClient
 from channels.zalo.client.rate_limit import TokenBucket
@@ -18,6 +19,8 @@ from channels.zalo.client.store import GrantCipher, KeyValueStore
 from channels.zalo.client.token_store import TokenStore
 from channels.zalo.client.transport import AiohttpTransport, Transport
 from channels.zalo.clock import ProviderClock, Timing, Until
+from channels.zalo.publications.article import ArticlePublisher
+from channels.zalo.publications.broadcast import BroadcastSender
 from channels.zalo.publications.covers import CoverSelector, CoverStore
 from channels.zalo.publications.record import ArticleStore
 from channels.zalo.publications.render import ArticleDefaults
@@ -118,21 +121,22 @@ class ChannelParts:
     def channel(self, site: ArticleDefaults) -> ZaloChannel:
         """A channel for the hosts that the settings name."""
         settings, stores = self.settings, self.stores
+        articles, records, timing = ArticleApi(self.oa), stores.articles, self.timing
         fetcher = Fetcher(url_policy.parse_policy(settings.cover_allow))
+        covers = CoverSelector(fetcher, stores.covers, records)
         return ZaloChannel(
             api=self.oa,
-            records=stores.articles,
             site=replace(site, copies_covers=stores.covers is not None),
-            timing=self.timing,
-            quotas=self.quotas,
+            timing=timing,
+            articles=ArticlePublisher(articles, records, timing, self.quotas.articles, covers),
+            broadcasts=BroadcastSender(articles, records, timing, self.quotas.broadcasts),
             notices=NoticeSender(
                 api=NoticeApi(self.oa, self.business),
                 templates=self.templates,
                 budget=self.budget,
                 message_ids=stores.message_ids,
-                timing=self.timing,
+                timing=timing,
             ),
-            covers=CoverSelector(fetcher, stores.covers, stores.articles),
             connections=settings.connections,
         )
 
