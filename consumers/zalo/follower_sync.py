@@ -20,7 +20,7 @@ from contracts import subjects
 from contracts.base.times import utc_now, vietnam_time
 from contracts.delivery import ChannelName
 from producers.bus import Bus, BusError, RevisionConflict
-from producers.bus.records import Versioned, read, write
+from producers.bus.records import read, write
 
 log = structlog.get_logger()
 _SYNC_INTERVAL = timedelta(hours=24)
@@ -60,9 +60,9 @@ class FollowerSync:
 
     async def is_due(self) -> bool:
         scan = await last_scan(self.bus, self.app_id)
-        return (
-            scan is None or scan.ended is None or utc_now(self.clock) - scan.began >= _SYNC_INTERVAL
-        )
+        if scan is None or scan.ended is None:
+            return True
+        return utc_now(self.clock) - scan.began >= _SYNC_INTERVAL
 
     async def sync(self) -> FollowerScan:
         """Continue the current scan or begin one; return it when it has ended.
@@ -70,23 +70,21 @@ class FollowerSync:
         A scan that another process continues is returned as it is. Raises Refused, ChannelError,
         BusError.
         """
-        progress = await self.load_or_begin()
-        while progress.value.left:
-            stepped = await self.sync_page(progress.value)
+        bucket, key = self.bus.bucket(subjects.CONTROL.name), _scan_key(self.app_id)
+        stored = await read(bucket, key, FollowerScan)
+        scan, revision = stored.value, stored.revision
+        if scan is None or scan.ended:
+            scan = FollowerScan(began=utc_now(self.clock))
+        while scan.left:
+            stepped = await self.sync_page(scan)
             try:
-                progress = await self.save_progress(progress, stepped)
+                revision = (await write(bucket, key, stepped, revision)).revision
             except RevisionConflict:
                 log.info("zalo_roll_call_left")
-                return progress.value
-        log_result(progress.value)
-        return progress.value
-
-    async def load_or_begin(self) -> Versioned[FollowerScan]:
-        bucket = self.bus.bucket(subjects.CONTROL.name)
-        stored = await read(bucket, _scan_key(self.app_id), FollowerScan)
-        if stored.value is None or stored.value.ended:
-            return Versioned(FollowerScan(began=utc_now(self.clock)), stored.revision)
-        return Versioned(stored.value, stored.revision)
+                return scan
+            scan = stepped
+        log_result(scan)
+        return scan
 
     async def sync_page(self, scan: FollowerScan) -> FollowerScan:
         """Record one page of followers first, then the progress."""
@@ -104,13 +102,6 @@ class FollowerSync:
         zalo, asked = ChannelName.ZALO, list(addresses)
         withdrawn = await self.suppressions.filter_suppressed(zalo, asked, WITHDRAWN_REASON)
         return [id for address, id in addresses.items() if address not in withdrawn]
-
-    async def save_progress(
-        self, before: Versioned[FollowerScan], scan: FollowerScan
-    ) -> Versioned[FollowerScan]:
-        """Store the progress. Raises RevisionConflict when another process has continued."""
-        bucket = self.bus.bucket(subjects.CONTROL.name)
-        return await write(bucket, _scan_key(self.app_id), scan, before.revision)
 
 
 def log_result(scan: FollowerScan) -> None:

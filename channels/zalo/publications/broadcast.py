@@ -48,12 +48,15 @@ class BroadcastSender:
         return Outcome(Verdict.DELIVERED)
 
     async def companion_articles(self, record: ArticleRecord, job: ArticleJob) -> list[str]:
-        """Live articles of the items that share it. Raises RowOutcome while it waits for one."""
+        """Live articles of the items that share it: of the same unit, unless that wants no
+        announcement. Raises RowOutcome while it waits for one.
+        """
         companions = job.article.companion_ids
         records = [await self.records.read(item) for item in companions]
         if any(not (_is_live(other) or other.hidden) for other in records):
             await self.wait_for_companions(record, job)
-        ids = [other.article_id for other in records if _is_live(other) and _may_join(other, job)]
+        live = [other for other in records if _is_live(other) and not other.quiet]
+        ids = [other.article_id for other in live if other.unit == job.article.unit]
         if len(ids) < len(records):
             self.log_without_companions(job, len(records) - len(ids))
         return ids
@@ -105,8 +108,3 @@ def _blocked_outcome(record: ArticleRecord, job: ArticleJob) -> Outcome | None:
 def _is_live(record: ArticleRecord) -> bool:
     """Whether the public sees an article of the item, of any revision."""
     return bool(record.article_id and record.shown and not record.hidden)
-
-
-def _may_join(record: ArticleRecord, job: ArticleJob) -> bool:
-    """Whether an item may share the broadcast: it has the same unit and allows announcements."""
-    return record.unit == job.article.unit and not record.quiet
