@@ -15,12 +15,10 @@ from channels.base import Canary, Outcome, Verdict
 from channels.portal.channel import PortalChannel
 from channels.portal.http.file_app import portal_app
 from channels.portal.model.site import CANARY_PATH
-from tests.support.clock import FakeClock
 from tests.support.mails import email_channel
 from tests.support.portal_dir import PORTAL_SITE, public_files, rebuild
 from tests.support.signup_app import serve_app
 from tests.support.smtp_receiver import SmtpReceiver
-from tests.support.zalo_account import open_zalo_account
 
 AT = datetime(2026, 11, 25, 2, 15, tzinfo=UTC)
 BOX = "truc-he-thong@moha.example"
@@ -35,13 +33,20 @@ async def probe(channel, number=3, target=""):
 # --- e-mail
 
 
-@pytest.mark.promise("10.1")
-async def test_the_mail_goes_to_the_operator_alone_and_says_what_it_is():
+@pytest.fixture
+async def email():
+    """A channel, and its relay."""
     async with SmtpReceiver() as receiver:
         channel = email_channel(receiver.port)
-        assert await probe(channel, target=BOX) == OK
-        [mail] = receiver.mails
+        yield channel, receiver
         await channel.close()
+
+
+@pytest.mark.promise("10.1")
+async def test_the_mail_goes_to_the_operator_alone_and_says_what_it_is(email):
+    channel, receiver = email
+    assert await probe(channel, target=BOX) == OK
+    [mail] = receiver.mails
     read = message_from_bytes(mail.data, policy=policy.default)
     assert mail.recipient == BOX
     assert (read["To"], read["Subject"]) == (BOX, "Thư kiểm tra đường gửi số 3")
@@ -53,36 +58,30 @@ async def test_the_mail_goes_to_the_operator_alone_and_says_what_it_is():
     assert "Thư đi đúng con đường của thư gửi người nhận." in text
 
 
-async def test_without_a_mailbox_the_relay_has_to_answer_and_gets_no_mail():
-    async with SmtpReceiver() as receiver:
-        channel = email_channel(receiver.port)
-        assert await probe(channel) == OK
-        receiver.script["NOOP", ""] = b"421 4.3.2 bye"
-        assert (await probe(channel)).verdict is Verdict.HELD
-        assert receiver.mails == []
-        await channel.close()
+async def test_without_a_mailbox_the_relay_has_to_answer_and_gets_no_mail(email):
+    channel, receiver = email
+    assert await probe(channel) == OK
+    receiver.script["NOOP", ""] = b"421 4.3.2 bye"
+    assert (await probe(channel)).verdict is Verdict.HELD
+    assert receiver.mails == []
 
 
 @pytest.mark.parametrize(
     ("answer", "verdict"),
     [(b"451 4.7.1 later", Verdict.DEFERRED), (b"550 5.1.1 no such user", Verdict.FAILED)],
 )
-async def test_what_the_relay_says_of_it_is_the_outcome(answer, verdict):
-    async with SmtpReceiver() as receiver:
-        receiver.script["RCPT", BOX] = answer
-        channel = email_channel(receiver.port)
-        outcome = await probe(channel, target=BOX)
-        await channel.close()
+async def test_what_the_relay_says_of_it_is_the_outcome(email, answer, verdict):
+    channel, receiver = email
+    receiver.script["RCPT", BOX] = answer
+    outcome = await probe(channel, target=BOX)
     assert outcome.verdict is verdict
     assert BOX not in outcome.reason
 
 
-async def test_a_mailbox_that_could_smuggle_is_refused_before_anything_is_sent():
-    async with SmtpReceiver() as receiver:
-        channel = email_channel(receiver.port)
-        outcome = await probe(channel, target="a@b\r\nBcc: c@d")
-        await channel.close()
-        assert receiver.mails == []
+async def test_a_mailbox_that_could_smuggle_is_refused_before_anything_is_sent(email):
+    channel, receiver = email
+    outcome = await probe(channel, target="a@b\r\nBcc: c@d")
+    assert receiver.mails == []
     assert (outcome.verdict, outcome.reason) == (Verdict.FAILED, "unsafe address")
 
 
@@ -208,17 +207,15 @@ async def test_a_public_address_where_nobody_answers_is_said(portal):
 
 
 @pytest.mark.promise("10.1")
-async def test_zalo_is_only_read(tmp_path):
-    async with open_zalo_account(tmp_path, FakeClock()) as account:
-        before = list(account.sandbox.world.journal.facts())
-        assert await probe(account.channel) == OK
-        assert list(account.sandbox.world.journal.facts()) == before
-        assert (account.articles, account.broadcasts) == ([], [])
+async def test_zalo_is_only_read(zalo_account):
+    before = list(zalo_account.sandbox.world.journal.facts())
+    assert await probe(zalo_account.channel) == OK
+    assert list(zalo_account.sandbox.world.journal.facts()) == before
+    assert (zalo_account.articles, zalo_account.broadcasts) == ([], [])
 
 
-async def test_what_zalo_says_is_the_outcome(tmp_path):
-    async with open_zalo_account(tmp_path, FakeClock()) as account:
-        account.fault("article.getslice", "refuse", code=-209, words="OA locked", times=9)
-        outcome = await probe(account.channel)
+async def test_what_zalo_says_is_the_outcome(zalo_account):
+    zalo_account.fault("article.getslice", "refuse", code=-209, words="OA locked", times=9)
+    outcome = await probe(zalo_account.channel)
     assert outcome.verdict is not Verdict.DELIVERED
     assert "209" in outcome.reason

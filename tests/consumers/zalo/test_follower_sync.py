@@ -131,7 +131,7 @@ class DyingSync(Exception):
     """A sync whose process dies."""
 
 
-async def test_a_walk_goes_on_where_it_was_killed(bus, account, clock):
+async def test_a_walk_goes_on_where_it_was_killed(bus, account, monkeypatch):
     populate(account, 1200, 30)
     pages: list[int] = []
     real = FollowerStore.record_listing
@@ -143,15 +143,12 @@ async def test_a_walk_goes_on_where_it_was_killed(bus, account, clock):
         pages.append(len(ids))
         await real(self, ids, follows, when)
 
-    FollowerStore.record_listing = confirm
-    try:
-        for _ in range(2):
-            with pytest.raises(DyingSync):
-                await a_roll_call(bus, account).sync()
-            assert (await follower_sync.last_scan(bus, APP)).ended is None
-        walk = await a_roll_call(bus, account).sync()
-    finally:
-        FollowerStore.record_listing = real
+    monkeypatch.setattr(FollowerStore, "record_listing", confirm)
+    for _ in range(2):
+        with pytest.raises(DyingSync):
+            await a_roll_call(bus, account).sync()
+        assert (await follower_sync.last_scan(bus, APP)).ended is None
+    walk = await a_roll_call(bus, account).sync()
     assert walk.followers == ScanCount(listed=1200, reached=1200)
     assert len(pages) == 1200 // PAGE_SIZE + 2 + 1, "no page twice but those that were cut short"
     assert (await FollowerStore(bus).count(T0)).followers == 1200

@@ -92,14 +92,20 @@ async def test_the_beginning_of_a_refresh_is_stored_before_the_call(token_vault,
     assert (seen[0].pending_at, seen[0].refresh_token) == (clock.now, "refresh-1")
 
 
-async def test_the_new_pair_is_stored_before_its_first_use(token_vault, clock):
+@pytest.fixture
+async def unstored(token_vault, clock):
+    """A token store that has a new pair, which could not be stored."""
     tokens = await seeded_token_store(token_vault, clock, token_pair())
     token_vault.before_swap = silence_at(3)
     with pytest.raises(Unreachable):
         await tokens.replace_rejected("access-1")
-    assert await tokens.access_token() == "access-2"
-    assert (await stored_grant(tokens)).refresh_token == "refresh-2"
-    assert len(tokens.oauth.transport.requests) == 1
+    return tokens
+
+
+async def test_the_new_pair_is_stored_before_its_first_use(unstored):
+    assert await unstored.access_token() == "access-2"
+    assert (await stored_grant(unstored)).refresh_token == "refresh-2"
+    assert len(unstored.oauth.transport.requests) == 1
 
 
 async def test_a_store_whose_answer_was_lost_is_read_back(token_vault, clock):
@@ -112,13 +118,9 @@ async def test_a_store_whose_answer_was_lost_is_read_back(token_vault, clock):
     assert token_vault.swaps == swaps
 
 
-async def test_a_pair_that_a_person_stores_meanwhile_wins(token_vault, clock):
-    tokens = await seeded_token_store(token_vault, clock, token_pair())
-    token_vault.before_swap = silence_at(3)
-    with pytest.raises(Unreachable):
-        await tokens.replace_rejected("access-1")
+async def test_a_pair_that_a_person_stores_meanwhile_wins(unstored, token_vault, clock):
     await new_token_store(token_vault, clock).seed(pair_of(9))
-    assert await tokens.access_token() == "access-9"
+    assert await unstored.access_token() == "access-9"
 
 
 async def test_without_consent_nothing_is_called(token_vault, clock):

@@ -16,6 +16,13 @@ from channels.zalo.errors import AmbiguousResult
 from channels.zalo.settings import ZaloSettings
 
 
+@pytest.fixture
+async def transport():
+    transport = AiohttpTransport()
+    yield transport
+    await transport.close()
+
+
 @asynccontextmanager
 async def answering(handle, *, read_s=20.0):
     conversations = []
@@ -39,20 +46,16 @@ async def read_head(reader):
     return await reader.readuntil(b"\r\n\r\n")
 
 
-async def test_a_refused_connection_sent_nothing():
+async def test_a_refused_connection_sent_nothing(transport):
     async with answering(read_head) as (_, url):
         pass
-    transport = AiohttpTransport()
     with pytest.raises(Unreachable):
         await transport.exchange(Request("POST", url, body=b"{}"))
-    await transport.close()
 
 
-async def test_a_name_that_does_not_exist_sent_nothing():
-    transport = AiohttpTransport()
+async def test_a_name_that_does_not_exist_sent_nothing(transport):
     with pytest.raises(Unreachable):
         await transport.exchange(Request("GET", "http://zalo.invalid/"))
-    await transport.close()
 
 
 async def test_a_refused_certificate_sent_nothing():
@@ -66,7 +69,7 @@ async def test_a_refused_certificate_sent_nothing():
 
 
 @pytest.mark.parametrize("oldest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1])
-async def test_nothing_is_said_to_a_server_that_nobody_vouches_for(oldest):
+async def test_nothing_is_said_to_a_server_that_nobody_vouches_for(transport, oldest):
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("localhost").configure_cert(tls)
     with warnings.catch_warnings():
@@ -79,12 +82,10 @@ async def test_nothing_is_said_to_a_server_that_nobody_vouches_for(oldest):
         writer.close()
 
     server = await asyncio.start_server(listening, "127.0.0.1", 0, ssl=tls)
-    transport = AiohttpTransport()
     async with server:
         url = f"https://localhost:{server.sockets[0].getsockname()[1]}/"
         with pytest.raises(Unreachable):
             await transport.exchange(Request("POST", url, {"access_token": "secret"}, body=b"{}"))
-        await transport.close()
     assert not any(heard)
 
 
