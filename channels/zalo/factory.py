@@ -17,7 +17,7 @@ from channels.zalo.client.oauth_api import OAuthClient
 from channels.zalo.client.rate_limit import TokenBucket
 from channels.zalo.client.store import GrantCipher, KeyValueStore
 from channels.zalo.client.token_store import TokenStore
-from channels.zalo.client.transport import AiohttpTransport, Transport
+from channels.zalo.client.transport import AiohttpTransport
 from channels.zalo.clock import ProviderClock, Timing, Until
 from channels.zalo.publications.article import ArticlePublisher
 from channels.zalo.publications.broadcast import BroadcastSender
@@ -55,7 +55,7 @@ class ChannelParts:
 
     settings: ZaloSettings
     stores: ChannelStores
-    transport: Transport = field(default_factory=AiohttpTransport)
+    transport: AiohttpTransport = field(default_factory=AiohttpTransport)
     timing: Timing = field(default_factory=lambda: Timing())
 
     @cached_property

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 from cryptography.fernet import Fernet
 
-from channels.base import Outcome, Recipient, Verdict
+from channels.base import Deadline, Outcome, Recipient, Verdict
 from channels.errors import Unreachable
 from channels.zalo.channel import ZaloChannel
 from channels.zalo.client.store import KeyValueStore, StoredValue
@@ -211,17 +211,25 @@ class ZaloAccount:
         tokens = self.channel.api.tokens
         await tokens.seed(self.sandbox.grant())
 
-    async def send(self, publication: Publication, row: str = ARTICLE, **deadline: Any) -> Outcome:
-        expired = deadline.get("expired", lambda: False)
+    async def send(
+        self,
+        publication: Publication,
+        row: str = ARTICLE,
+        *,
+        expired: Deadline = lambda: False,
+        correction: bool = False,
+    ) -> Outcome:
         async with self.channel.session() as session:
-            rendered = self.channel.render(publication)
-            [outcome] = await session.send(rendered, [recipient(publication, row)], expired)
+            rows = [replace(recipient(publication, row), correction=correction)]
+            [outcome] = await session.send(self.channel.render(publication), rows, expired)
         return outcome
 
-    async def resolve(self, publication: Publication, row: str = ARTICLE) -> Outcome:
+    async def resolve(
+        self, publication: Publication, row: str = ARTICLE, *, correction: bool = False
+    ) -> Outcome:
         async with self.channel.session() as session:
-            rendered = self.channel.render(publication)
-            [outcome] = await session.resolve(rendered, [recipient(publication, row)])
+            rows = [replace(recipient(publication, row), correction=correction)]
+            [outcome] = await session.resolve(self.channel.render(publication), rows)
         return outcome
 
     def fault(self, route: str, kind: str, **more: Any) -> None:

@@ -27,7 +27,7 @@ from channels.zalo.client import response
 from channels.zalo.client.rate_limit import TokenBucket
 from channels.zalo.client.response import ApiResponse
 from channels.zalo.client.token_store import TokenStore
-from channels.zalo.client.transport import Request, Transport
+from channels.zalo.client.transport import AiohttpTransport, Request
 from channels.zalo.clock import ProviderClock, Sleep
 from channels.zalo.error_codes import ErrorKind, ErrorRule
 from channels.zalo.errors import AmbiguousResult, DeadlinePassed, Refused
@@ -71,7 +71,7 @@ class ZaloClient:
 
     url: str
     tokens: TokenStore
-    transport: Transport
+    transport: AiohttpTransport
     clock: ProviderClock
     bucket: TokenBucket
     host: str = error_codes.OA_HOST

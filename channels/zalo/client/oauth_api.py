@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from channels.errors import Unreachable
 from channels.zalo import error_codes
 from channels.zalo.client.response import first_text, json_object, whole_number
-from channels.zalo.client.transport import HttpResponse, Request, Transport
+from channels.zalo.client.transport import AiohttpTransport, HttpResponse, Request
 from channels.zalo.error_codes import ErrorKind
 from channels.zalo.errors import AmbiguousResult, AppNotSetUp, RefreshTokenUsed
 
@@ -41,7 +41,7 @@ class OAuthClient:
     url: str
     app_id: str
     app_secret: str = field(repr=False)
-    transport: Transport
+    transport: AiohttpTransport
 
     async def refresh(self, refresh_token: str) -> TokenPair:
         """Use *refresh_token*; call once per token.

@@ -6,7 +6,6 @@ AmbiguousResult   it was written, and no usable answer came: it may have had its
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import aiohttp
 
@@ -38,16 +37,6 @@ class HttpResponse:
     body: bytes
 
 
-class Transport(Protocol):
-    """Interface of the HTTP transport."""
-
-    async def exchange(self, request: Request) -> HttpResponse:
-        """Send a request once; a POST is never repeated. Raises Unreachable or AmbiguousResult."""
-
-    async def close(self) -> None:
-        """Close the connections."""
-
-
 class AiohttpTransport:
     """HTTP over aiohttp.
 
@@ -62,6 +51,7 @@ class AiohttpTransport:
         self.http: aiohttp.ClientSession | None = None
 
     async def exchange(self, request: Request) -> HttpResponse:
+        """Send a request once; a POST is never repeated. Raises Unreachable or AmbiguousResult."""
         try:
             async with self.session().request(
                 request.method,

@@ -1,4 +1,4 @@
-"""Every error code of template messages, from the event to the ledger: the status of the row."""
+"""Case notices through the sandbox, from the event to the ledger: the status of the row."""
 
 import pytest
 
@@ -71,15 +71,15 @@ class NoticeCase:
 
 @pytest.fixture
 async def notice_case(bus, clock, tmp_path):
-    async with open_zalo_notices(tmp_path, clock) as notices, open_gateway(bus, clock) as door:
+    async with open_zalo_notices(tmp_path, clock) as notices, open_gateway(bus, clock) as gateway:
         account = notices.account
         notices.sent = NoticeMessageIds(bus)
-        notebook = BusArticleStore(bus, account.sandbox.settings.app_id)
-        rates = BusKeyValueStore(bus, subjects.CONTROL.name)
+        articles = BusArticleStore(bus, account.sandbox.settings.app_id)
+        shared = BusKeyValueStore(bus, subjects.CONTROL.name)
         account.elsewhere = ChannelStores(
-            account.token_vault, notebook, account.key, rates, notices.sent
+            account.token_vault, articles, account.key, shared, notices.sent
         )
-        case = NoticeCase(CasePipeline(bus, door, tmp_path, clock), notices)
+        case = NoticeCase(CasePipeline(bus, gateway, tmp_path, clock), notices)
         await case.new_process()
         await notices.templates.register(shipped_routes())
         yield case

@@ -5,20 +5,18 @@ from contextlib import asynccontextmanager
 import pytest
 import structlog
 
-from channels.base import Recipient, Verdict
+from channels.base import Verdict
 from channels.zalo.publications import reconcile
 from channels.zalo.publications.reconcile import UNDATED_PAGES_MAX
 from channels.zalo.publications.record import ArticleRecord
 from consumers.operations import backup, restore
 from consumers.zalo.stores import BusArticleStore, BusKeyValueStore
-from contracts import keys
 from contracts.base.times import utc_time
-from contracts.delivery import ChannelName, Status
+from contracts.delivery import Status
 from producers.bus import Bus
 from producers.nats_server import NatsServer
 from tests.support.publications import a_publication
 from tests.support.zalo_account import (
-    ARTICLE,
     SITE,
     memory_stores,
     sample_correction,
@@ -51,14 +49,8 @@ async def forgotten(zalo_account):
 
 async def change(account, publication, *, doubtful=False) -> Verdict:
     """Send or resolve the row of a recipient who may have got an earlier text."""
-    key = keys.delivery_key(ITEM, publication.revision, ChannelName.ZALO, ARTICLE)
-    rendered, rows = account.channel.render(publication), [Recipient(ARTICLE, key, correction=True)]
-    async with account.channel.session() as session:
-        if doubtful:
-            [outcome] = await session.resolve(rendered, rows)
-        else:
-            [outcome] = await session.send(rendered, rows, lambda: False)
-    return outcome.verdict
+    act = account.resolve if doubtful else account.send
+    return (await act(publication, correction=True)).verdict
 
 
 async def others(account, count: int) -> None:
