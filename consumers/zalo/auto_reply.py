@@ -11,7 +11,7 @@ import structlog
 
 from channels.base import Deadline
 from channels.errors import ChannelError
-from channels.zalo.account.replies import FREE_WINDOW_S, MARGIN_S, ReplySender
+from channels.zalo.account.replies import ReplySender
 from channels.zalo.clock import jitter
 from channels.zalo.error_codes import ErrorKind
 from channels.zalo.errors import AmbiguousResult, DeadlinePassed, Refused
@@ -19,13 +19,13 @@ from channels.zalo.outcomes import outcome_of
 from channels.zalo.webhook.events import ZaloEvent
 from consumers.operations import restore
 from consumers.runtime.errors import RetryLater
-from consumers.zalo.followers import FollowerStore, ReplyClaim
+from consumers.zalo.followers import FREE_MESSAGE_WINDOW, FollowerStore, ReplyClaim
 from contracts.base.crash_points import crash_point
 from contracts.base.times import utc_now
 from producers.bus import Bus
 
 log = structlog.get_logger()
-_FREE_REPLY_WINDOW = timedelta(seconds=FREE_WINDOW_S - MARGIN_S)
+_FREE_REPLY_WINDOW = FREE_MESSAGE_WINDOW - timedelta(minutes=10)
 _PAUSED_RETRY_S = 30.0
 RETRY_S = 60.0
 OPERATOR_RETRY_S = 3600.0

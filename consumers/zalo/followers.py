@@ -18,7 +18,7 @@ from producers.bus.records import read, update, update_or_create
 
 _REPLY_INTERVAL = timedelta(hours=24)
 """Shortest time between two automatic replies to a person."""
-_FREE_MESSAGE_WINDOW = timedelta(hours=48)
+FREE_MESSAGE_WINDOW = timedelta(hours=48)
 """Time after an interaction in which a message is free."""
 _FOLLOWS_AFTER_EVENT = {EventKind.FOLLOW: True, EventKind.UNFOLLOW: False}
 
@@ -150,7 +150,7 @@ class FollowerStore:
             follower = Follower.model_validate_json(value.data)
             tally[_COUNT_FIELD[follower.follows]] += 1
             seen_at = follower.last_interaction
-            tally["within_reach"] += bool(seen_at and now - seen_at < _FREE_MESSAGE_WINDOW)
+            tally["within_reach"] += bool(seen_at and now - seen_at < FREE_MESSAGE_WINDOW)
         return FollowerCounts(**tally)
 
 

@@ -16,8 +16,6 @@ log = structlog.get_logger()
 _CURRENT_PATH, _FORMER_PATH = "/v3.0/oa/message/cs", "/v2.0/oa/message"
 _NOT_FOR_THIS_OA = -235
 """Error of the current call for state bodies; the former call then takes the same body."""
-FREE_WINDOW_S = 48 * 3600.0
-MARGIN_S = 600.0
 
 
 @dataclass
