@@ -11,7 +11,6 @@ from channels.portal.index.index import PortalIndex
 from channels.portal.model.site import Site
 from channels.portal.render.site_files import SiteFiles
 from channels.portal.writer.audit import FolderAudit
-from channels.zalo.publications.record import ArticleRecord
 from consumers.channel_health.pauses import LegitimateWaits
 from consumers.check.checker import Checker
 from consumers.check.context import CheckContext
@@ -85,7 +84,7 @@ class CheckHarness(PipelineHarness):
         await self.deliver(content_id)
         for released in await self.released(content_id):
             publication = released.publication
-            note = await self.notebook.read(content_id) or ArticleRecord()
+            note = await self.notebook.read(content_id)
             shown = replace(note, article_id="a1", shown=publication.revision)
             await self.notebook.write(content_id, shown)
         for channel in ChannelName:
