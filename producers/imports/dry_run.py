@@ -16,9 +16,8 @@ from producers.imports.feed_state import DuplicateEntry
 from producers.imports.imported_articles import ImportedArticles
 from producers.imports.isolate_errors import isolate_errors, log_unexpected
 from producers.imports.parse import feed_document
-from producers.imports.parse.feed_document import FeedDocument
 from producers.imports.plan import plan_events
-from producers.imports.planned import Draft, ManualVisit, Plan, Reading
+from producers.imports.planned import Draft, ManualVisit, Reading
 from producers.units.feed_settings import LOOK_BACK, Feed
 
 DryRunResult = Literal["new", "ahead", "old", "backfilled"]
@@ -78,7 +77,9 @@ def _read_response(
 ) -> DryRun:
     """The result for one response. Raises NotAFeed."""
     read = feed_document.parse_feed(response.body or b"", response.url, response.charset, now)
-    planned = _plan_everything(read, feed, next(iter(vocabulary.units)), now)
+    everything = feed.model_copy(update={"backfill": True})  # older items included
+    reading = Reading(everything, read.entries, now, manual=ManualVisit(release_held=True))
+    planned = plan_events(reading, ImportedArticles(next(iter(vocabulary.units))))
     return DryRun(
         url=response.url,
         moved_for_good=response.moved_permanently,
@@ -92,15 +93,6 @@ def _read_response(
                 for entry in read.unreadable
             ),
         ),
-    )
-
-
-def _plan_everything(read: FeedDocument, feed: Feed, unit: str, now: datetime) -> Plan:
-    """Plan all items, older ones included."""
-    everything = feed.model_copy(update={"backfill": True})
-    return plan_events(
-        Reading(everything, read.entries, now, manual=ManualVisit(release_held=True)),
-        ImportedArticles(unit),
     )
 
 

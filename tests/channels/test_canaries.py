@@ -12,11 +12,10 @@ from starlette.responses import Response
 from starlette.testclient import TestClient
 
 from channels.base import Canary, Outcome, Verdict
-from channels.portal.channel import PortalChannel
 from channels.portal.http.file_app import portal_app
 from channels.portal.model.site import CANARY_PATH
 from tests.support.mails import email_channel
-from tests.support.portal_dir import PORTAL_SITE, public_files, rebuild
+from tests.support.portal_dir import open_portal, public_files, rebuild
 from tests.support.signup_app import serve_app
 from tests.support.smtp_receiver import SmtpReceiver
 
@@ -90,9 +89,8 @@ async def test_a_mailbox_that_could_smuggle_is_refused_before_anything_is_sent(e
 
 @pytest.fixture
 async def portal(tmp_path):
-    channel = PortalChannel(tmp_path, PORTAL_SITE)
-    yield channel
-    await channel.close()
+    async with open_portal(tmp_path) as channel:
+        yield channel
 
 
 def others(folder):

@@ -1,7 +1,8 @@
 """A portal in a folder: deliver to it, and read its public files."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,15 @@ def rebuild(
     with open_rebuild(folder, site_files(url, words), 5.0) as portal:
         portal.add_publications(publications)
         return portal.finish()
+
+
+@asynccontextmanager
+async def open_portal(
+    folder: Path, site: Site = PORTAL_SITE, **options: Any
+) -> AsyncIterator[PortalChannel]:
+    channel = PortalChannel(folder, site, **options)
+    yield channel
+    await channel.close()
 
 
 async def send_to(channel: PortalChannel, *publications: Publication) -> list[Outcome]:

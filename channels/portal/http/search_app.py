@@ -50,7 +50,8 @@ class _SearchApp:
         self._in_progress = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not _is_search(scope):
+        is_search = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
+        if not is_search or request_path(scope).rstrip("/") != f"/{SEARCH_SEGMENT}":
             return await self._portal(scope, receive, send)
         if self._in_progress < THREADS + WAITING_MAX:
             response = await self._respond(QueryParams(scope["query_string"]))
@@ -65,11 +66,6 @@ class _SearchApp:
             return await loop.run_in_executor(self._pool, self._service.respond, params)
         finally:
             self._in_progress -= 1
-
-
-def _is_search(scope: Scope) -> bool:
-    is_search_path = request_path(scope).rstrip("/") == f"/{SEARCH_SEGMENT}"
-    return is_search_path and scope["method"] in ("GET", "HEAD")
 
 
 class SearchService:

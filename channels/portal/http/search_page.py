@@ -66,13 +66,14 @@ class SearchPage:
     def render(self, view: SearchView) -> bytes:
         """Render the page as HTML; it repeats at most LENGTH_MAX characters of a field."""
         params = {name: view.params.get(name, "")[:LENGTH_MAX] for name in _FIELDS}
-        results = view.results or SearchResults(SearchMatches(()), ())
+        query, results = view.query, view.results or SearchResults(SearchMatches(()), ())
+        selected = {"chu-de": query.topic, "don-vi": query.unit, "doi-tuong": query.audience}
         total = count_pages(results.matches)
         return self._pages.search(
-            asked=params | _selected_options(view.query),
+            asked=params | {field: id for field, id in selected.items() if id},
             found=view.results and results.matches,
             hits=[self._hit(document, view) for document in results.documents],
-            options=_filter_options(self._site, view.query),
+            options=_filter_options(self._site, query),
             narrowed=any(params[name] for name in _FILTER_FIELDS),
             wrong=view.error,
             closed=view.is_unavailable,
@@ -135,9 +136,3 @@ def _filter_options(site: Site, query: SearchQuery) -> dict[str, list[tuple[str,
         "don-vi": [(id, site.slug_name(id)) for id in units],
         "doi-tuong": [(id, site.audience_name(id)) for id in site.audiences()],
     }
-
-
-def _selected_options(query: SearchQuery) -> dict[str, str]:
-    """Field → current id of the selected option."""
-    ids = {"chu-de": query.topic, "don-vi": query.unit, "doi-tuong": query.audience}
-    return {field: id for field, id in ids.items() if id}

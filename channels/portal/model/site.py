@@ -1,6 +1,5 @@
 """Addresses and names of the portal's items and listings."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -92,10 +91,6 @@ class Site:
 
     def audiences(self) -> list[str]:
         return list(self.vocabulary.audiences)
-
-    def vocabulary_slugs(self) -> Iterator[str]:
-        """Slugs of listings that exist before their first item."""
-        yield from dict.fromkeys((ALL_SLUG, *self.topics(), *self.units(), *self.audiences()))
 
     def slug_kind(self, slug: str) -> str:
         """`all`, `topic`, `unit`, `audience` or `other`; equal ids share one listing."""

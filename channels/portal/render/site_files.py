@@ -133,7 +133,9 @@ class SiteFiles:
 
     def _all_slugs(self, index: PortalIndex) -> list[str]:
         """Slugs of the vocabulary and all others with items."""
-        return list(dict.fromkeys([*self.site.vocabulary_slugs(), *index.used_slugs()]))
+        site = self.site
+        known = (ALL_SLUG, *site.topics(), *site.units(), *site.audiences())
+        return list(dict.fromkeys([*known, *index.used_slugs()]))
 
     def _feed_files(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
         last = index.open_part(page_set.slug)

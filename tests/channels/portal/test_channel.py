@@ -8,14 +8,12 @@ import pytest
 
 from channels.base import Recipient, Verdict
 from channels.errors import Misconfigured, Unreachable
-from channels.portal.channel import PortalChannel
 from channels.portal.storage import atomic_files
 from channels.portal.storage.lock import folder_lock
 from contracts.vocabulary import DEFAULT
 from tests.support.portal_dir import (
     CORRECTED,
     FIRST,
-    PORTAL_SITE,
     PUBLIC_URL,
     ROW,
     WORDS,
@@ -23,6 +21,7 @@ from tests.support.portal_dir import (
     guids,
     never_expired,
     new_writer,
+    open_portal,
     page,
     public_files,
     publish,
@@ -44,9 +43,8 @@ URL = f"{PUBLIC_URL}/tin/lich-nghi-tet-2027"
 
 @pytest.fixture
 async def channel(tmp_path):
-    channel = PortalChannel(tmp_path, PORTAL_SITE)
-    yield channel
-    await channel.close()
+    async with open_portal(tmp_path) as channel:
+        yield channel
 
 
 async def test_a_publication_gets_a_page_and_stands_in_every_feed_it_belongs_to(channel, tmp_path):
@@ -163,29 +161,25 @@ def failing_disk(folder):
 
 async def test_a_folder_that_cannot_be_written_is_for_an_operator(tmp_path):
     (tmp_path / "public").write_text("a file stands in the way")
-    channel = PortalChannel(tmp_path, PORTAL_SITE)
     with pytest.raises(Misconfigured, match="eexist"):
-        await send_to(channel, FIRST)
-    await channel.close()
+        async with open_portal(tmp_path) as channel:
+            await send_to(channel, FIRST)
 
 
 async def test_a_folder_that_another_writer_holds_is_asked_again_later(channel, tmp_path):
     await send_to(channel, FIRST)
-    hasty = PortalChannel(tmp_path, PORTAL_SITE, lock_timeout_s=0.05)
-    with folder_lock(tmp_path / "state/lock", 1.0), pytest.raises(Unreachable):
-        await send_to(hasty, CORRECTED)
-    assert verdicts(await send_to(hasty, CORRECTED)) == [Verdict.DELIVERED]
-    await hasty.close()
+    async with open_portal(tmp_path, lock_timeout_s=0.05) as hasty:
+        with folder_lock(tmp_path / "state/lock", 1.0), pytest.raises(Unreachable):
+            await send_to(hasty, CORRECTED)
+        assert verdicts(await send_to(hasty, CORRECTED)) == [Verdict.DELIVERED]
 
 
 async def test_two_writers_of_one_folder_take_turns(tmp_path):
-    items = [a_publication(content_id=f"tin-{n}", revision=n % 3 + 1) for n in range(24)]
-    one, other = (PortalChannel(tmp_path / "shared", PORTAL_SITE) for _ in range(2))
-    await asyncio.gather(
-        send_to(one, *items[::2]), send_to(other, *items[1::2]), send_to(one, *items[::4])
-    )
-    await one.close()
-    await other.close()
+    items = [a_publication(content_id=f"tin-{n}", revision=n % 3 + 1) for n in range(9)]
+    shared = tmp_path / "shared"
+    async with open_portal(shared) as one, open_portal(shared) as other:
+        turns = (one, items[::2]), (other, items[1::2]), (one, items[::4])
+        await asyncio.gather(*(send_to(channel, *some) for channel, some in turns))
     publish(tmp_path / "clean", *items)
     assert public_files(tmp_path / "clean") == public_files(tmp_path / "shared")
 

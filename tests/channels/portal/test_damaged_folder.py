@@ -4,12 +4,11 @@ import pytest
 
 from channels.base import Verdict
 from channels.errors import Misconfigured
-from channels.portal.channel import PortalChannel
 from tests.support.portal_dir import (
     CORRECTED,
     FIRST,
-    PORTAL_SITE,
     new_writer,
+    open_portal,
     public_files,
     publish,
     rebuild,
@@ -30,10 +29,9 @@ async def test_pages_without_a_readable_index_stop_the_channel(tmp_path, left, r
         file.unlink()
     if left:
         (tmp_path / "state/index.sqlite").write_bytes(left)
-    channel = PortalChannel(tmp_path, PORTAL_SITE)
     with pytest.raises(Misconfigured, match=reason):
-        await send_to(channel, CORRECTED)
-    await channel.close()
+        async with open_portal(tmp_path) as channel:
+            await send_to(channel, CORRECTED)
     assert public_files(tmp_path) == before
 
 
@@ -42,11 +40,10 @@ async def shown_before() -> bool:
 
 
 async def test_an_empty_folder_stops_the_channel_once_something_was_shown(tmp_path):
-    channel = PortalChannel(tmp_path, PORTAL_SITE, was_shown_before=shown_before)
-    for _ in range(2):
-        with pytest.raises(Misconfigured, match="index_lost"):
-            await send_to(channel, FIRST)
-    await channel.close()
+    async with open_portal(tmp_path, was_shown_before=shown_before) as channel:
+        for _ in range(2):
+            with pytest.raises(Misconfigured, match="index_lost"):
+                await send_to(channel, FIRST)
     assert public_files(tmp_path) == {}
 
 
@@ -56,25 +53,23 @@ async def test_a_folder_that_is_moved_away_under_a_writer_is_not_begun_anew(tmp_
     async def anything() -> bool:
         return booked[0]
 
-    channel = PortalChannel(folder, PORTAL_SITE, was_shown_before=anything)
-    assert verdicts(await send_to(channel, FIRST)) == [Verdict.DELIVERED]
-    booked[0] = True
-    before = public_files(folder)
-    folder.rename(tmp_path / "away")
-    with pytest.raises(Misconfigured, match="index_lost"):
-        await send_to(channel, CORRECTED)
-    assert public_files(folder) == {}
-    rebuild(folder, [FIRST])
-    assert public_files(folder) == before
-    assert verdicts(await send_to(channel, CORRECTED)) == [Verdict.DELIVERED]
-    await channel.close()
+    async with open_portal(folder, was_shown_before=anything) as channel:
+        assert verdicts(await send_to(channel, FIRST)) == [Verdict.DELIVERED]
+        booked[0] = True
+        before = public_files(folder)
+        folder.rename(tmp_path / "away")
+        with pytest.raises(Misconfigured, match="index_lost"):
+            await send_to(channel, CORRECTED)
+        assert public_files(folder) == {}
+        rebuild(folder, [FIRST])
+        assert public_files(folder) == before
+        assert verdicts(await send_to(channel, CORRECTED)) == [Verdict.DELIVERED]
 
 
 async def test_nobody_is_asked_while_the_index_stands(tmp_path):
     publish(tmp_path, FIRST)
-    channel = PortalChannel(tmp_path, PORTAL_SITE, was_shown_before=shown_before)
-    assert verdicts(await send_to(channel, CORRECTED)) == [Verdict.DELIVERED]
-    await channel.close()
+    async with open_portal(tmp_path, was_shown_before=shown_before) as channel:
+        assert verdicts(await send_to(channel, CORRECTED)) == [Verdict.DELIVERED]
 
 
 def test_emptied_public_files_come_back_whole_when_a_writer_starts(tmp_path):

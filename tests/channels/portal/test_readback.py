@@ -1,6 +1,5 @@
 """Readback: an item is delivered when readers can read it; other work goes on meanwhile."""
 
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -9,17 +8,16 @@ from starlette.responses import PlainTextResponse
 
 from channels.base import Outcome, Verdict
 from channels.portal import readback
-from channels.portal.channel import PortalChannel
 from channels.portal.http.file_app import portal_app
 from channels.portal.index import listings
 from channels.portal.writer.writer import RETRY_S
 from consumers.app.wiring.portal import open_portal_channel
 from consumers.channel_health.canary.settings import CanarySettings
 from tests.support.portal_dir import (
-    PORTAL_SITE,
     ROW,
     WORDS,
     feed,
+    open_portal,
     public_files,
     publish,
     send_to,
@@ -30,11 +28,8 @@ from tests.support.signup_app import serve_app
 DELIVERED = Outcome(Verdict.DELIVERED)
 
 
-@asynccontextmanager
-async def reading_at(folder, address):
-    channel = PortalChannel(folder, PORTAL_SITE, readback_url=address)
-    yield channel
-    await channel.close()
+def reading_at(folder, address):
+    return open_portal(folder, readback_url=address)
 
 
 @pytest.fixture

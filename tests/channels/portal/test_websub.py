@@ -10,16 +10,15 @@ from lxml import etree
 
 from channels.base import Verdict
 from channels.portal import websub
-from channels.portal.channel import PortalChannel
 from channels.portal.http.file_app import portal_app
 from channels.portal.model.site import Site
 from tests.support.feed_rules.check import check_feed
 from tests.support.portal_dir import (
-    PORTAL_SITE,
     PUBLIC_URL,
     WORDS,
     feed,
     http_client,
+    open_portal,
     public_files,
     send_to,
 )
@@ -66,11 +65,8 @@ async def hub():
     await runner.cleanup()
 
 
-@asynccontextmanager
-async def open_channel(folder, address):
-    channel = PortalChannel(folder, Site(PUBLIC_URL, WORDS, address))
-    yield channel
-    await channel.close()
+def open_channel(folder, hub_address):
+    return open_portal(folder, Site(PUBLIC_URL, WORDS, hub_address))
 
 
 @asynccontextmanager
@@ -225,8 +221,7 @@ async def test_feeds_name_the_hub_in_the_document_and_in_a_header(tmp_path):
 
 
 async def test_without_a_hub_nobody_is_told(tmp_path):
-    channel = PortalChannel(tmp_path, PORTAL_SITE)
-    await send_to(channel, a_publication())
-    assert channel.notifier is None
-    assert channel._writer.unannounced_feeds() == []
-    await channel.close()
+    async with open_portal(tmp_path) as channel:
+        await send_to(channel, a_publication())
+        assert channel.notifier is None
+        assert channel._writer.unannounced_feeds() == []

@@ -1,11 +1,20 @@
 """The portal's index: speed independent of its size."""
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 
 from channels.portal.index.listings import CHANGES_SQL, NEWEST_SQL, PART_SQL
 from tests.support.portal_dir import new_writer
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("portal")
+    new_writer(folder).close()
+    with closing(sqlite3.connect(folder / "state/index.sqlite")) as database:
+        yield database
 
 
 @pytest.mark.parametrize(
@@ -23,11 +32,8 @@ from tests.support.portal_dir import new_writer
         ("SELECT publication, body FROM item WHERE old_print ORDER BY content_id LIMIT ?", (9,)),
     ],
 )
-def test_the_index_is_never_read_from_end_to_end(tmp_path, sql, values):
-    new_writer(tmp_path).close()
-    database = sqlite3.connect(tmp_path / "state/index.sqlite")
+def test_the_index_is_never_read_from_end_to_end(database, sql, values):
     plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
-    database.close()
     assert not any("TEMP B-TREE" in step for step in plan), plan
     assert all(
         step.startswith("SEARCH") or "item_undone" in step or "item_old_print" in step

@@ -160,10 +160,10 @@ def test_json_feed_says_who_it_is_from_and_for(folder):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_order_of_arrival_leaves_no_trace(tmp_path, seed):
-    history = [an_item(number) for number in range(12)]
+    history = [an_item(number) for number in range(4)]
     correction = {"revision": 2, "action": "corrected"}
-    history += [item.model_copy(update=correction) for item in history[::4]]
-    history += [an_item(5, revision=3, action="withdrawn")]
+    history += [item.model_copy(update=correction) for item in history[::2]]
+    history += [an_item(1, revision=3, action="withdrawn")]
     publish(tmp_path / "in-order", *history)
     random.Random(seed).shuffle(history)
     publish(tmp_path / "shuffled", *history)

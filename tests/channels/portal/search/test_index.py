@@ -217,7 +217,8 @@ asked = st.lists(st.sampled_from(VOCABULARY), min_size=1, max_size=3).map(" ".jo
 def test_it_finds_what_plain_reading_finds(catalogue, items, q):
     catalogue.create_tables()
     minutes = [DAY + timedelta(minutes=n) for n in range(len(items))]
-    catalogue.put(a_paper(n, *both, at=minutes[n]) for n, both in enumerate(items))
+    with catalogue.transaction():
+        catalogue.put(a_paper(n, *both, at=minutes[n]) for n, both in enumerate(items))
     found = catalogue.search(parse_query({"q": q}))
     assert ids(catalogue, q=q) == read_through(items, parse_query({"q": q}), loosely=found.loose)
     if found.loose:

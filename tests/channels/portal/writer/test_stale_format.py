@@ -4,11 +4,10 @@ import shutil
 
 from structlog.testing import capture_logs
 
-from channels.portal.channel import PortalChannel
 from tests.support.portal_dir import (
-    PORTAL_SITE,
     PUBLIC_URL,
     new_writer,
+    open_portal,
     public_files,
     publish,
     send_to,
@@ -26,13 +25,12 @@ def test_another_public_address_has_everything_written_again(tmp_path):
 
 
 async def test_a_folder_that_was_emptied_is_written_again_while_loa_runs(tmp_path):
-    channel = PortalChannel(tmp_path, PORTAL_SITE)
-    await send_to(channel, FIRST)
-    before = public_files(tmp_path)
-    shutil.rmtree(tmp_path / "public")
-    with capture_logs() as log:
-        await channel.rewrite_stale(pause_s=0)
-    await channel.close()
+    async with open_portal(tmp_path) as channel:
+        await send_to(channel, FIRST)
+        before = public_files(tmp_path)
+        shutil.rmtree(tmp_path / "public")
+        with capture_logs() as log:
+            await channel.rewrite_stale(pause_s=0)
     assert public_files(tmp_path) == before
     assert [one["items"] for one in log if one["event"] == "portal_files_lost"] == [1]
 
@@ -47,10 +45,9 @@ async def test_an_address_under_which_nothing_was_published_is_warned_of(tmp_pat
 
 
 async def test_nothing_is_renewed_where_there_is_no_portal(tmp_path):
-    channel = PortalChannel(tmp_path, PORTAL_SITE)
-    await channel.rewrite_stale()
-    assert list(tmp_path.iterdir()) == []
-    (tmp_path / "state" / "aside").mkdir(parents=True)
-    await channel.rewrite_stale()
-    await channel.close()
+    async with open_portal(tmp_path) as channel:
+        await channel.rewrite_stale()
+        assert list(tmp_path.iterdir()) == []
+        (tmp_path / "state" / "aside").mkdir(parents=True)
+        await channel.rewrite_stale()
     assert not (tmp_path / "public").exists()
