@@ -49,7 +49,6 @@ class ReadingResult:
         self.plan.counts["refused"] += 1
 
     def record(self, draft: Draft, result: Refusal | bool) -> None:
-        """Record the result of one draft."""
         if isinstance(result, Refusal):
             self.refused.append(result)
         self.overtaken += result is False

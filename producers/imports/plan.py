@@ -32,7 +32,6 @@ _DAY = timedelta(days=1)
 
 
 def plan_events(reading: Reading, imported: ImportedArticles) -> Plan:
-    """Plan the events of *reading*."""
     planner = ImportPlanner(reading, imported)
     for entry in sorted(reading.entries, key=planner.match_rank):
         planner.plan_entry(entry)
@@ -147,7 +146,6 @@ class ImportPlanner:
         self.plan.set_aside.update(entry.names)
 
     def plan_known_entry(self, entry: Entry, match: Match) -> None:
-        """Plan an entry of a known item."""
         article = match.article
         is_claimed = article.content_id in self.claimed_items
         is_near = not match.is_by_name and match.similarity < Similarity.SAME
@@ -231,7 +229,6 @@ class ImportPlanner:
         return article.feed_id in self.reading.feeds - {self.reading.feed.feed_id}
 
     def plan_new_entry(self, entry: Entry) -> None:
-        """Plan an entry of an unknown item."""
         item = import_content_id(self.imported.unit, entry)
         reason: DraftReason = "new" if _is_new(entry, self.reading) else "backfilled"
         if reason == "backfilled" and not self.reading.feed.backfill:

@@ -37,7 +37,6 @@ class Draft:
 
     @property
     def is_portal_only(self) -> bool:
-        """Whether its only channel is the portal."""
         return self.channels == PORTAL_ONLY
 
 

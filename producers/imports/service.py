@@ -64,6 +64,5 @@ def _due_feeds(
 
 
 def _group_by_host(tasks: Sequence[FeedTask]) -> list[list[FeedTask]]:
-    """The tasks grouped by host."""
     ordered = sorted(tasks, key=lambda task: host_of(task[1].url))  # stable: overdue ones first
     return [list(group) for _, group in groupby(ordered, key=lambda task: host_of(task[1].url))]

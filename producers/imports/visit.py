@@ -224,7 +224,6 @@ def _is_admissible(event: CloudEvent, unit: str, subject: str, vocabulary: Vocab
 
 
 def _log_reading(result: ReadingResult, feed: Feed) -> None:
-    """Log the counts of a reading."""
     response = result.response
     log.info("import_read", **{name: count for name, count in result.plan.counts.items() if count})
     if result.plan.held:

@@ -94,7 +94,6 @@ class ReactionRoutes:
         return self.renderer.redirect(f"/{REACTIONS_PATH}/{content_id}/cam-on")
 
     async def show_thanks(self, request: Request) -> Response:
-        """The page after a reaction."""
         return _item_message_page(await self.require_item(request), self.renderer, "opinion_thanks")
 
     async def require_item(self, request: Request) -> str:

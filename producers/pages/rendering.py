@@ -35,7 +35,6 @@ Choice = tuple[str, str]
 
 
 def page_texts() -> Mapping[str, Any]:
-    """The pages' texts."""
     return load_texts(FOLDER / "texts.toml")
 
 

@@ -26,7 +26,6 @@ _MAX_FILE_NAME = 150
 
 
 def parse_entry(raw: Any, base: str, now: datetime) -> Entry:
-    """Convert one entry."""
     when = _published_of(raw, now)
     return Entry(
         title=_title_of(raw),
