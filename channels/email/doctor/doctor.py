@@ -26,7 +26,7 @@ from contracts.publication import Publication
 
 def _sample_publication(context: MailContext, now: datetime) -> Publication:
     """A publication of the first topic and unit in the vocabulary."""
-    texts, words = finding_texts()["sample"], context.vocabulary
+    words = context.vocabulary
     return Publication.model_validate(
         {
             "action": "published",
@@ -34,9 +34,7 @@ def _sample_publication(context: MailContext, now: datetime) -> Publication:
             "revision": 1,
             "unit": next(iter(words.units)),
             "topic": next(iter(words.topics)),
-            "title": texts["title"],
-            "summary": texts["summary"],
-            "body": texts["body"],
+            **finding_texts()["sample"],
             "first_released_at": now,
             "released_at": now,
             "event_id": "kiem-tra",

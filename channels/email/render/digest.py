@@ -4,6 +4,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -60,27 +61,30 @@ class RenderedDigest:
     def __init__(self, digest: Digest, context: MailContext) -> None:
         self.digest = digest
         self.context = context
-        self.compiled: CompiledDigest | None = None
         self.selections: OrderedDict[int, dict[Placeholder, bytes]] = OrderedDict()
+
+    @cached_property
+    def compiled(self) -> CompiledDigest:
+        """Frame and blocks. Raises UnsafeHeader."""
+        return _compile_digest(self.digest, self.context)
 
     def envelope(self, row: Recipient) -> Envelope:
         """Mail of one recipient. Raises UnsafeHeader before anything is sent."""
-        self.compiled = self.compiled or _compile_digest(self.digest, self.context)
         address = header_injection.check_recipient(row.address)
-        values = recipient_values(row, self.context) | self.selection(self.compiled, row.picks)
+        values = recipient_values(row, self.context) | self.selection(row.picks)
         return Envelope(address, self.compiled.mail.fill(values))
 
-    def selection(self, compiled: CompiledDigest, picks: int) -> dict[Placeholder, bytes]:
+    def selection(self, picks: int) -> dict[Placeholder, bytes]:
         """Values for readers of the same items; a cache holds the most recent ones."""
         if picks not in self.selections:
-            self.selections[picks] = self.join_items(compiled, picks)
+            self.selections[picks] = self.join_items(picks)
             if len(self.selections) > SELECTIONS_CACHED:
                 self.selections.popitem(last=False)
         return self.selections[picks]
 
-    def join_items(self, compiled: CompiledDigest, picks: int) -> dict[Placeholder, bytes]:
+    def join_items(self, picks: int) -> dict[Placeholder, bytes]:
         numbers = [number for number in self.digest.texts if picks >> number & 1]
-        slots = compiled.blocks.items()
+        slots = self.compiled.blocks.items()
         joined = {slot: b"".join(blocks[number] for number in numbers) for slot, blocks in slots}
         title = message.digest_title(self.digest.content_id)
         subject = digest_texts()["subject"].format(title=title, count=len(numbers))

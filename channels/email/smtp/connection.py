@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from typing import Self
 
 import structlog
@@ -131,10 +132,11 @@ class SmtpConnection:
         self.protocol.drop("quit")
 
 
+@cache
 def tls_context(settings: EmailSettings) -> ssl.SSLContext | None:
     """TLS context that verifies names and certificates, against *ca_bundle* if given.
 
-    Raises Misconfigured if the file can't be read.
+    Loaded once, because that takes long. Raises Misconfigured if the file can't be read.
     """
     if settings.tls is Tls.NONE:
         return None

@@ -1,6 +1,5 @@
 """Pool of relay connections, with a fallback relay while the primary is unreachable."""
 
-import ssl
 import time
 
 import structlog
@@ -25,7 +24,6 @@ class ConnectionPool:
         self.request_timeout_s = request_timeout_s
         self.clock = time.monotonic
         self.idle: list[tuple[float, SmtpConnection]] = []
-        self.tls_contexts: dict[str, ssl.SSLContext | None] = {}
         self.primary_down_until: float | None = None  # the primary is not tried before
         self.is_closed = False
 
@@ -80,10 +78,7 @@ class ConnectionPool:
         self.primary_down_until = None
 
     async def connect(self, settings: EmailSettings) -> SmtpConnection:
-        key = f"{settings.tls} {settings.host}"
-        if key not in self.tls_contexts:
-            self.tls_contexts[key] = tls_context(settings)
-        return await SmtpConnection.open(settings, self.tls_contexts[key], self.request_timeout_s)
+        return await SmtpConnection.open(settings, tls_context(settings), self.request_timeout_s)
 
     def release(self, connection: SmtpConnection) -> None:
         if self.is_closed:

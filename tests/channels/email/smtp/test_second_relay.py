@@ -34,21 +34,19 @@ async def test_the_second_relay_is_used_while_the_first_is_away_and_not_after(ne
         port = first.port
         await first.stop()
         with structlog.testing.capture_logs() as logs:
-            plan = await loa.plan(content_id="tin-1")
-            await loa.run(plan)
-            again = await loa.plan(content_id="tin-2")
-            await loa.run(again)
+            plans = [await loa.plan(content_id=f"tin-{number}") for number in range(3)]
+            await loa.run(plans[0])
+            await loa.run(plans[1])
             await first.start(port)
             loa.clock.advance(pool.PRIMARY_RETRY_S + 1)
-            later = await loa.plan(content_id="tin-3")
-            await loa.run(later)
-        for one in (plan, again, later):
-            assert await loa.status_counts(one) == {Status.DELIVERED: READERS}
+            await loa.run(plans[2])
+        for plan in plans:
+            assert await loa.status_counts(plan) == {Status.DELIVERED: READERS}
         assert (len(first.mails), len(second.mails)) == (READERS, 2 * READERS)
         events = [one["event"] for one in logs]
         assert (events.count("relay_fallback"), events.count("relay_back")) == (1, 1)
         assert second.connected == 1, "the connection is kept meanwhile"
-        assert await loa.copies(plan, again, later) == 0
+        assert await loa.copies(*plans) == 0
 
 
 async def test_when_both_are_away_both_are_tried_again(new_email_pipeline):
