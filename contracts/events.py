@@ -98,16 +98,12 @@ def check(
     event: CloudEvent,
     vocabulary: Vocabulary,
     *,
-    door: bool = True,
     accepted_types: frozenset[str] = BUS_TYPES,
 ) -> Event:
-    """Parse *event*. Raises Invalid with every wrong field.
-
-    With *door*, unknown data fields and types outside *accepted_types* are refused as well.
-    """
-    if door and event.type in KINDS and event.type not in accepted_types:
+    """Parse *event* of one of *accepted_types*. Raises Invalid with every wrong field."""
+    if event.type in KINDS and event.type not in accepted_types:
         raise Invalid(field_error("type", "type_closed", value=event.type))
-    return read(event, vocabulary, unknown="forbid" if door else "ignore")
+    return read(event, vocabulary)
 
 
 def parse_case_notice(event: CloudEvent) -> CaseNotice:
@@ -118,16 +114,14 @@ def parse_case_notice(event: CloudEvent) -> CaseNotice:
         raise Invalid(*explain(error, "data")) from error
 
 
-def read(
-    event: CloudEvent, vocabulary: Vocabulary, *, unknown: Literal["forbid", "ignore"] = "forbid"
-) -> Event:
+def read(event: CloudEvent, vocabulary: Vocabulary) -> Event:
     """Like `check`, for every known type."""
     model = KINDS.get(event.type)
     if model is None:
         known = ", ".join(KINDS)
         raise Invalid(field_error("type", "unknown_type", value=event.type, known=known))
     try:
-        content = model.model_validate(event.data, extra=unknown)
+        content = model.model_validate(event.data, extra="forbid")
     except ValidationError as error:
         errors = explain(error, "data")
         raise Invalid(*errors, *_unknown_words(event.data, vocabulary, errors)) from error

@@ -12,6 +12,7 @@ from contracts.errors import WHOLE_EVENT, Bilingual, FieldError, Unreadable, fie
 
 MAX_DEPTH = 12
 _MESSAGES_FILE = Path(__file__).with_name("json_messages.toml")
+"""Vietnamese messages by Python's English ones."""
 
 
 def loads(body: bytes, field: str = WHOLE_EVENT) -> Any:
@@ -65,13 +66,8 @@ def _parse(body: str, field: str) -> Any:
 
 def _translate_json_error(message: str) -> Bilingual:
     """An error message of Python's json, in both languages."""
-    translations = _json_messages()
+    translations = load_texts(_MESSAGES_FILE)
     return Bilingual(message, translations.get(message, translations["other"]))
-
-
-def _json_messages() -> dict[str, str]:
-    """Vietnamese messages by Python's English ones."""
-    return load_texts(_MESSAGES_FILE)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -8,7 +8,6 @@ breaking one is refused.
 
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +88,7 @@ def _model_schema(model: type[Contract]) -> Schema:
 
 
 def _close_objects(schema: Schema) -> Schema:
-    objects: Iterator[Schema] = iter([schema, *schema.get("$defs", {}).values()])
-    for part in objects:
+    for part in (schema, *schema.get("$defs", {}).values()):
         if part.get("type") == "object":
             part["additionalProperties"] = False
     return schema

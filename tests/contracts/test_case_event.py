@@ -6,13 +6,13 @@ from contracts import events
 from contracts.case import CONDITIONAL_FIELDS, REQUIRED_FIELDS, STATUS_NAMES
 from contracts.errors import Invalid
 from contracts.vocabulary import DEFAULT
-from tests.support.minimal_event import decoded, decoded_data, error_fields
+from tests.support.minimal_event import decoded, error_fields
 
 
 def test_a_case_event_is_a_contract_and_closed_at_the_door():
     event = decoded("updated")
     assert list(error_fields(event)) == ["type"]
-    assert decoded_data(event, door=False).content_id == events.read(event, DEFAULT).content_id
+    assert events.read(event, DEFAULT).case_code == event.data["case_code"]
 
 
 @pytest.mark.parametrize("status", STATUS_NAMES)

@@ -132,7 +132,7 @@ async def running_intake(bus, nats_server):
     )
 
     async def on_content(arrival: ContentMessage) -> None:
-        events.check(arrival.event, DEFAULT, door=True)
+        events.check(arrival.event, DEFAULT)
 
     app_broker.subscribe(broker, subjects.CONTENT, subjects.CONTENT.consumers[0], on_content)
     await broker.start()

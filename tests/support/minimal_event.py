@@ -30,13 +30,13 @@ def submitted(**changes):
     return envelope.from_structured(event)
 
 
-def decoded_data(event, **options):
-    return events.check(event, DEFAULT, **options)
+def decoded_data(event):
+    return events.check(event, DEFAULT)
 
 
-def error_fields(event, **options):
+def error_fields(event):
     with pytest.raises(Invalid) as caught:
-        decoded_data(event, **options)
+        decoded_data(event)
     return {error.field: error.message for error in caught.value.errors}
 
 

@@ -30,7 +30,7 @@ async def intake(bus, nats_server, monkeypatch):
     )
 
     async def on_content(arrival: ContentMessage) -> None:
-        events.check(arrival.event, DEFAULT, door=True)
+        events.check(arrival.event, DEFAULT)
 
     app_broker.subscribe(broker, subjects.CONTENT, subjects.CONTENT.consumers[0], on_content)
     with structlog.testing.capture_logs() as logs:

@@ -109,10 +109,6 @@ async def test_a_withdrawal_of_something_nobody_sent_reserves_no_name(client):
 
 REFUSED = {
     "broken JSON": (b'{"specversion": ', STRUCTURED, 400, "event"),
-    "an empty body": (b"", STRUCTURED, 400, "event"),
-    "not an object": (b"[]", STRUCTURED, 400, "event"),
-    "a key twice": (b'{"id": "1", "id": "2"}', STRUCTURED, 400, "id"),
-    "deep nesting": (b"[" * 10_000, STRUCTURED, 400, "event"),
     "a batch that is no list": (b"{}", BATCH, 400, "event"),
     "an empty batch": (b"[]", BATCH, 422, "event"),
     "a long batch": ([sample_event(id=str(n)) for n in range(101)], BATCH, 413, "event"),
@@ -121,9 +117,6 @@ REFUSED = {
     "a large body": (b" " * (request_body.BATCH_BODY_BYTES + 1), BATCH, 413, "event"),
     "a form": (b"id=1", "application/x-www-form-urlencoded", 415, "Content-Type"),
     "plain JSON without ce- headers": (sample_event(), "application/json", 415, "Content-Type"),
-    "XML": (b"<event/>", "application/cloudevents+xml", 415, "Content-Type"),
-    "another charset": (sample_event(), f"{STRUCTURED}; charset=utf-16", 415, "Content-Type"),
-    "another specversion": (changed(specversion="0.3"), STRUCTURED, 422, "specversion"),
     "an unknown type": (changed(type="vn.gov.moha.news.v1"), STRUCTURED, 422, "type"),
     "a lane that no unit may ask for": (sample_event(lane="notice"), STRUCTURED, 422, "data.lane"),
     "a dossier's name": (sample_event(content_id=DOSSIER), STRUCTURED, 422, "data.content_id"),
