@@ -78,7 +78,7 @@ def _schema_id(of: str) -> str:
     return f"tag:moha.gov.vn,2026:{of}"
 
 
-def schema_text(schema: Schema) -> str:
+def _schema_text(schema: Schema) -> str:
     """A schema as it is written to a file."""
     return json.dumps(schema, ensure_ascii=False, indent=2) + "\n"
 
@@ -100,7 +100,7 @@ def write_files(folder: Path = _FOLDER) -> list[str]:
     refused = schema_history.freeze_schemas(folder / "frozen", built)
     if not refused:
         for file, schema in {**built, "asyncapi.json": asyncapi.build_document()}.items():
-            (folder / file).write_text(schema_text(schema), "utf-8")
+            (folder / file).write_text(_schema_text(schema), "utf-8")
     return refused
 
 
