@@ -193,8 +193,8 @@ _CONNECT_TIMEOUT_S = 2.0
 
 async def connect(url: str, name: str, creds_file: Path | None, patience_s: float) -> Connection:
     """A live connection to one of the servers in *url* (separated by commas)."""
-    link, line = Connection(), _Line(url, _options(name, creds_file))
-    await retry_until(partial(line.open, link), patience_s, link.closed)
+    link, opener = Connection(), _ClientOpener(url, _options(name, creds_file))
+    await retry_until(partial(opener.open, link), patience_s, link.closed)
     return link
 
 
@@ -210,7 +210,7 @@ def _options(name: str, creds_file: Path | None) -> dict[str, Any]:
     }
 
 
-class _Line:
+class _ClientOpener:
     """Opens the client of a connection, and a new one after a server closed it for good.
 
     nats-py reconnects after a broken connection, but gives up when the server states a reason

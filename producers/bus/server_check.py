@@ -39,10 +39,10 @@ async def verify(bus: Bus, monitors: Sequence[str] = ()) -> None:
     info = bus.connection.server_info
     check_version(info["version"])
     if monitors:
-        seen = await asyncio.gather(*(_from_monitor(url) for url in monitors))
+        reports = await asyncio.gather(*(_from_monitor(url) for url in monitors))
     else:
-        seen = await _poll(bus.connection)
-    check_reports(info["server_id"], seen)
+        reports = await _poll(bus.connection)
+    check_reports(info["server_id"], reports)
 
 
 def check_reports(our_server_id: str, reports: Sequence[ServerReport]) -> None:

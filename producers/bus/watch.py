@@ -46,12 +46,12 @@ class Watch:
         self._bucket = bucket
         self._prefix = f"$KV.{bucket}."
         self._next = max(start, 1)
-        self._heard = monotonic()
+        self._last_message_at = monotonic()
 
     @property
     def silent_s(self) -> float:
         """Seconds since the last message of the server, which sends a heartbeat every second."""
-        return monotonic() - self._heard
+        return monotonic() - self._last_message_at
 
     async def __aiter__(self) -> AsyncIterator[Change]:
         while not self._link.closed.is_set():
@@ -59,7 +59,7 @@ class Watch:
                 async with _following(self._link, self._bucket, self._next) as feed:
                     while True:
                         msg = await feed.next()
-                        self._heard = monotonic()
+                        self._last_message_at = monotonic()
                         if msg is not None:
                             yield self._change(msg)
             except NoReply as error:

@@ -110,10 +110,10 @@ def create_gateway(
 
     *public_url* is put before the path in `status_url`.
     """
-    door = GatewayRoutes(bus, vocabulary, clock, trace, public_url)
+    routes = GatewayRoutes(bus, vocabulary, clock, trace, public_url)
     app = FastAPI(title="Loa", version="1", openapi_url=None, redirect_slashes=False)
-    app.post("/v1/events", **openapi_document.SEND_ROUTE)(door.accept_events)
-    app.get(STATUS_PATH, **openapi_document.STATUS_ROUTE)(door.event_status)
+    app.post("/v1/events", **openapi_document.SEND_ROUTE)(routes.accept_events)
+    app.get(STATUS_PATH, **openapi_document.STATUS_ROUTE)(routes.event_status)
     problems.install_handlers(app)
     _serve_documentation(app)
     return app
