@@ -58,13 +58,16 @@ class Breaker(Record):
         return self.state is BreakerState.CLOSED
 
 
-def trip(
+def fail(
     breaker: Breaker, worker: str, reason: str, now: float, *, unverified_only: bool = False
 ) -> Breaker:
-    """Open the breaker. Soon after a recovery the waits continue to grow.
+    """Open the breaker; after a failed probe of *worker*, with a longer wait.
 
-    If another worker's probe has just succeeded, the failure counts as this worker's own.
+    Soon after a recovery the waits continue to grow. If another worker's probe has just succeeded,
+    the failure counts as this worker's own.
     """
+    if is_probing(breaker, worker):
+        return _open_until_probe(breaker.model_copy(update={"shy": unverified_only}), reason, now)
     if not breaker.is_closed:
         return breaker
     is_relapse = now - breaker.since <= RELAPSE_S
@@ -106,15 +109,6 @@ def start_probe(breaker: Breaker, worker: str, now: float, lane: Lane = Lane.NOT
 
 def is_probing(breaker: Breaker, worker: str) -> bool:
     return breaker.state is BreakerState.HALF_OPEN and breaker.who == worker
-
-
-def fail_probe(
-    breaker: Breaker, worker: str, reason: str, now: float, *, unverified_only: bool = False
-) -> Breaker:
-    """Open again, with a longer wait, if *worker* was probing."""
-    if not is_probing(breaker, worker):
-        return breaker
-    return _open_until_probe(breaker.model_copy(update={"shy": unverified_only}), reason, now)
 
 
 def succeed_probe(breaker: Breaker, worker: str, now: float) -> Breaker:

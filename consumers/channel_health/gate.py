@@ -157,14 +157,11 @@ class ChannelGate:
         return not self.current.is_closed
 
     async def record_failure(self, reason: str, *, unverified_only: bool = False) -> None:
-        def fail(before: Breaker) -> Breaker:
-            now = self.clock()
-            failed = breaker.fail_probe(
-                before, self.worker, reason, now, unverified_only=unverified_only
+        await self.update(
+            lambda before: breaker.fail(
+                before, self.worker, reason, self.clock(), unverified_only=unverified_only
             )
-            return breaker.trip(failed, self.worker, reason, now, unverified_only=unverified_only)
-
-        await self.update(fail)
+        )
 
     async def update(self, transition: Transition) -> None:
         """Update the breaker; without a reply from the bus nothing changes."""

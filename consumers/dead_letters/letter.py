@@ -25,17 +25,8 @@ from contracts.text import nfc
 DecisionState = Literal["replayed", "edited", "discarded"]
 _SHORT_ERRORS_MAX = 5
 _SHORT_HASH_LENGTH = 16
-_STORED_FIELDS = {
-    "stage",
-    "at",
-    "origin",
-    "errors",
-    "body",
-    "digest",
-    "about",
-    "left_out",
-    "erased",
-}
+_ADDED_FIELDS = {"id", "last", "times", "latest", "decisions", "ended"}
+"""Fields that are added when a letter is read; the others are stored."""
 LEFT_OUT_NAMES_MAX = 30
 """How many of the parts that were left out are named."""
 
@@ -176,7 +167,7 @@ class DeadLetter(BaseModel):
 
     @property
     def to_stored(self) -> bytes:
-        return self.model_dump_json(include=_STORED_FIELDS).encode()
+        return self.model_dump_json(exclude=_ADDED_FIELDS).encode()
 
     def without_body(self) -> "DeadLetter":
         """Return the letter with its first errors only; body and headers stay at the origin."""

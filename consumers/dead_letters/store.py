@@ -31,6 +31,7 @@ from producers.bus import Bus, BusError, Message, NoReply, StorageFull
 
 log = structlog.get_logger()
 _CHUNK_LETTERS = 200
+_ALL_OPEN = DeadLetterQuery()
 INLINE_BYTES = 512 * 1024  # as base64, with headers and reasons, well below what a message holds
 LETTER_BYTES = subjects.DEAD.max_message_bytes - 4096  # the rest is for what the bus adds
 
@@ -139,14 +140,11 @@ class DeadLetterStore:
         origin = f"{letter.origin.stream}.{letter.origin.seq}"
         await self.bus.publish(subjects.dead(letter.stage), letter.to_stored, msg_id=origin)
 
-    async def letters(
-        self, query: DeadLetterQuery | None = None, *, ended: bool = False
-    ) -> AsyncIterator[DeadLetter]:
+    async def letters(self, query: DeadLetterQuery = _ALL_OPEN) -> AsyncIterator[DeadLetter]:
         """Yield the letters of *query*, in the order of their first death.
 
         Reads the stream twice, so that memory holds no bodies: first the deaths, then the letters.
         """
-        query = query or DeadLetterQuery(ended=ended)
         counts = (await self.count_deaths()).by_identity
         async for chunk in chunked(self.first_deaths(counts.values()), _CHUNK_LETTERS):
             for letter in await self.with_histories(chunk, counts):

@@ -146,7 +146,9 @@ class BounceMonitor:
             [(code, _)] = refused.most_common(1)
             now, reason = self.clock(), f"bounced {code}"
             await BreakerStore(self.bus, ChannelName.EMAIL).update(
-                lambda state: breaker.trip(state, state.who, reason, now)
+                lambda state: (
+                    breaker.fail(state, state.who, reason, now) if state.is_closed else state
+                )
             )
         self.known_refusals[plan] = count
 

@@ -1,5 +1,6 @@
 """Import subscribers from a CSV file: valid rows are stored, each rejected row is reported."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -39,31 +40,27 @@ class ImportReport(BaseModel):
 
 
 @dataclass
-class ImportChunk:
+class _ImportChunk:
     """Some rows merged with the stored records: the records to write, and the counts."""
 
     imported_at: datetime
     subscribers: dict[str, Subscriber] = field(default_factory=dict)
-    added: int = 0
-    updated: int = 0
-    unchanged: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
 
     def add(self, address: str, wanted: Subscriber, known: AddressEntry) -> None:
         """Add one row. An address that its subscriber has exchanged for another stays unused."""
         before = self.subscribers.get(address) or known.subscriber
-        if known.is_moved and before is None:
-            self.unchanged += 1
-            return
         if before is None:
-            self.subscribers[address] = wanted
-            self.added += 1
+            self.counts["unchanged" if known.is_moved else "added"] += 1
+            if not known.is_moved:
+                self.subscribers[address] = wanted
             return
         merged = merge(before, wanted, self.imported_at)
         if merged == before:
-            self.unchanged += 1
+            self.counts["unchanged"] += 1
         else:
             self.subscribers[address] = merged
-            self.updated += 1
+            self.counts["updated"] += 1
 
     def entries(self, known: Mapping[str, AddressEntry]) -> list[BatchEntry]:
         changed = self.subscribers.items()
@@ -89,29 +86,26 @@ async def import_csv(
 
     After an error the stored rows stay, and a repeated import completes the file.
     """
-    report = ImportReport()
-    store = SubscriberStore(bus, address_key)
+    rejected: list[RejectedRow] = []
+    counts, store = Counter[str](), SubscriberStore(bus, address_key)
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        lines = CsvRows(file, vocabulary, new_subscriber_id)
-        rows = lines.read(report.rejected)
+        rows = CsvRows(file, vocabulary, new_subscriber_id).read(rejected)
         while wanted := list(islice(rows, CHUNK_SIZE)):
-            chunk = await _write_chunk(store, wanted)
-            report.added += chunk.added
-            report.updated += chunk.updated
-            report.unchanged += chunk.unchanged
-    counts = report.model_dump(exclude={"rejected"})
-    log.info("subscribers_imported", **counts, rejected=len(report.rejected))
+            counts += (await _write_chunk(store, wanted)).counts
+    report = ImportReport(**counts, rejected=rejected)
+    facts = report.model_dump(exclude={"rejected"})
+    log.info("subscribers_imported", **facts, rejected=len(rejected))
     return report
 
 
-async def _write_chunk(store: SubscriberStore, wanted: Sequence[Subscriber]) -> ImportChunk:
+async def _write_chunk(store: SubscriberStore, wanted: Sequence[Subscriber]) -> _ImportChunk:
     """Store subscribers by address in one atomic batch. Raises BusError."""
-    unsure: ImportChunk | None = None
+    unsure: _ImportChunk | None = None
     failure: BusError | None = None
     keys = list(dict.fromkeys(store.key_of_address(subscriber.email) for subscriber in wanted))
     for _ in range(MAX_TRIES):
         known = await store.load_entries(keys, with_purged=failure is not None)
-        chunk = ImportChunk(datetime.now(UTC))
+        chunk = _ImportChunk(datetime.now(UTC))
         for subscriber in wanted:
             key = store.key_of_address(subscriber.email)
             chunk.add(key, subscriber, known[key])

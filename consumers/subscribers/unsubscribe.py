@@ -12,6 +12,7 @@ from consumers.subscribers.closing_mail import BY_SUBSCRIBER, pending_entry
 from consumers.subscribers.store import SubscriberStore
 from contracts import keys
 from contracts.base.times import Clock, utc_now
+from contracts.subscriptions.errors import LinkProblem, LinkRefused
 from contracts.subscriptions.subscriber import RetainedData, Subscriber
 from producers.bus import Bus
 
@@ -30,37 +31,36 @@ class UnsubscribeService:
     def from_key_file(cls, bus: Bus, keys: KeyFile) -> Self:
         return cls(SubscriberStore.from_key_file(bus, keys), HmacSigner(keys.derive("unsubscribe")))
 
-    async def is_subscribed(self, token: str) -> bool | None:
-        """Whether the subscriber of a token is active; None for a forged token."""
+    def subscriber_of(self, token: str) -> str:
+        """Return the subscriber of a token in a mail. Raises LinkRefused for a forged one."""
         id = self.signer.subscriber_of(token)
         if id is None:
-            return None
-        subscriber = await self.store.find_by_id(id)
+            raise LinkRefused(LinkProblem.FORGED)
+        return id
+
+    async def is_subscribed(self, token: str) -> bool:
+        """Whether the subscriber of a token is active. Raises LinkRefused."""
+        subscriber = await self.store.find_by_id(self.subscriber_of(token))
         return subscriber is not None and subscriber.active
 
-    async def retained_data(self, token: str) -> RetainedData | None:
-        """Return which data stay after unsubscribing; None for a forged token."""
-        id = self.signer.subscriber_of(token)
-        return None if id is None else RetainedData.of(await self.store.find_by_id(id))
+    async def retained_data(self, token: str) -> RetainedData:
+        """Return which data stay after unsubscribing. Raises LinkRefused."""
+        return RetainedData.of(await self.store.find_by_id(self.subscriber_of(token)))
 
     async def unsubscribe_by_token(self, token: str) -> bool:
         """End the subscription of a token for good; False for a forged token."""
         id = self.signer.subscriber_of(token)
-        if id is None:
-            return False
-        await self.unsubscribe(id)
-        return True
+        if id is not None:
+            await self.unsubscribe(id)
+        return id is not None
 
-    async def erase_by_token(self, token: str) -> bool | None:
-        """Erase an inactive subscriber by the token in a mail.
+    async def erase_by_token(self, token: str) -> bool:
+        """Erase an inactive subscriber by the token in a mail. Raises LinkRefused.
 
-        None for a forged token, False for an active subscriber, who has to unsubscribe first. A
-        pending entry is kept until all is done, so that a process with the pages finishes it after
-        a crash.
+        False for an active subscriber, who has to unsubscribe first. A pending entry is kept until
+        all is done, so that a process with the pages finishes it after a crash.
         """
-        id = self.signer.subscriber_of(token)
-        if id is None:
-            return None
+        id = self.subscriber_of(token)
         subscriber = await self.store.find_by_id(id)
         if subscriber is None:
             await self.store.purge_address_keys(id)  # an interrupted erasure may have left keys

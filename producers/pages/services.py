@@ -54,21 +54,17 @@ class PreferencesService(Protocol):
 
 
 class UnsubscribeService(Protocol):
-    """Actions of the unsubscribe link in every mail. Raises BusError."""
+    """Actions of the unsubscribe link in every mail. Raises BusError, LinkRefused if forged."""
 
-    async def is_subscribed(self, token: str) -> bool | None:
-        """Whether the link's subscriber gets mail; None for a forged link."""
+    async def is_subscribed(self, token: str) -> bool: ...
+    async def retained_data(self, token: str) -> RetainedData:
+        """Data kept after unsubscribing by this link."""
 
-    async def retained_data(self, token: str) -> RetainedData | None:
-        """Data kept after unsubscribing by this link; None for a forged link."""
+    async def unsubscribe_by_token(self, token: str) -> bool:
+        """End the subscription; returns False for a forged link."""
 
-    async def unsubscribe_by_token(self, token: str) -> bool: ...
-
-    async def erase_by_token(self, token: str) -> bool | None:
-        """Delete the data of a former subscriber.
-
-        None for a forged link, False while subscribed.
-        """
+    async def erase_by_token(self, token: str) -> bool:
+        """Delete the data of a former subscriber; False while subscribed."""
 
 
 @dataclass(frozen=True)

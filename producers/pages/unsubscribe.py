@@ -6,7 +6,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from contracts.subscriptions.errors import LinkProblem, LinkRefused
 from contracts.subscriptions.subscriber import RetainedData
 from producers.pages import forms
 from producers.pages.rendering import Renderer, page_texts
@@ -30,10 +29,7 @@ class UnsubscribePages:
 
     async def show_form(self, request: Request) -> Response:
         """A page with a button; a GET, for instance of a mail scanner, changes nothing."""
-        reads = await self.service.is_subscribed(request.path_params["token"])
-        if reads is None:
-            raise LinkRefused(LinkProblem.FORGED)
-        if reads:
+        if await self.service.is_subscribed(request.path_params["token"]):
             return self.renderer.message_page("leaving")
         return self.unsubscribed_page("left_before", request)
 
@@ -43,8 +39,7 @@ class UnsubscribePages:
         token = request.path_params["token"]
         # Read first: nothing may fail between unsubscribing and the answer.
         retained = await self.service.retained_data(token)
-        if not retained or not await self.service.unsubscribe_by_token(token):
-            raise LinkRefused(LinkProblem.FORGED)
+        await self.service.unsubscribe_by_token(token)
         return self.unsubscribed_page("left_by_link", request, retained)
 
     def unsubscribed_page(
@@ -61,20 +56,15 @@ class UnsubscribePages:
         if await self.service.is_subscribed(token):
             return self.redirect_to_form(request)
         retained = await self.service.retained_data(token)
-        if retained is None:
-            raise LinkRefused(LinkProblem.FORGED)
         if retained is RetainedData.NOTHING:
             return self.renderer.message_page("erased_before")
         return self.renderer.message_page("erasing_left", kept=retained)
 
     async def erase(self, request: Request) -> Response:
         await forms.read_body(request)
-        done = await self.service.erase_by_token(request.path_params["token"])
-        if done is None:
-            raise LinkRefused(LinkProblem.FORGED)
-        if not done:
-            return self.redirect_to_form(request)
-        return self.renderer.message_page("erased_before")
+        if await self.service.erase_by_token(request.path_params["token"]):
+            return self.renderer.message_page("erased_before")
+        return self.redirect_to_form(request)
 
     def redirect_to_form(self, request: Request) -> Response:
         return self.renderer.redirect(f"/huy/{request.path_params['token']}")

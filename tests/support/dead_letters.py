@@ -29,7 +29,7 @@ async def bury(letters: DeadLetterStore, body: bytes, errors=WRONG, **where: str
 
 
 async def letters_of(letters: DeadLetterStore, *, ended: bool = False) -> list[Any]:
-    return [letter async for letter in letters.letters(ended=ended)]
+    return [letter async for letter in letters.letters(DeadLetterQuery(ended=ended))]
 
 
 async def buried(letters: DeadLetterStore, body: bytes = b"{", **where: str) -> Any:

@@ -21,7 +21,7 @@ from tests.support.watched_gate import DELIVERED, DOUBT, HELD, LOST, NO_TOKEN, N
 
 EMAIL = ChannelName.EMAIL
 NOW = 1_800_000_000.0
-OPEN = breaker.trip(Breaker(), "a", "no connection", NOW)
+OPEN = breaker.fail(Breaker(), "a", "no connection", NOW)
 
 
 # ---- the rules --------------------------------------------------------------------------------
@@ -30,7 +30,7 @@ OPEN = breaker.trip(Breaker(), "a", "no connection", NOW)
 def test_trouble_opens_it_and_says_since_when_why_and_until_when():
     facts = {"state": "open", "since": NOW, "reason": "no connection", "failures": 1}
     assert Breaker(**facts, until=NOW + PROBE_WAITS_S[0]) == OPEN
-    assert breaker.trip(OPEN, "b", "another", NOW + 1) is OPEN, "it is open already"
+    assert breaker.fail(OPEN, "b", "another", NOW + 1) is OPEN, "it is open already"
 
 
 @pytest.mark.promise("8.3")
@@ -39,7 +39,7 @@ def test_waits_grow_to_half_a_minute_and_no_further():
     for _ in range(6):
         waits.append(one.until - now)
         now = one.until
-        one = breaker.fail_probe(breaker.start_probe(one, "a", now), "a", "no connection", now)
+        one = breaker.fail(breaker.start_probe(one, "a", now), "a", "no connection", now)
     assert waits == [5, 15, 30, 30, 30, 30]
     assert (one.since, one.failures) == (NOW, 7)
 
@@ -52,8 +52,8 @@ def test_one_probe_at_a_time_and_a_dead_one_is_replaced():
     assert breaker.start_probe(first, "b", NOW + 5 + PROBE_TIMEOUT_S - 1) is first
     second = breaker.start_probe(first, "b", NOW + 5 + PROBE_TIMEOUT_S)
     assert second.who == "b"
-    for late in (breaker.fail_probe, breaker.succeed_probe, breaker.abandon_probe):
-        arguments = ("x", NOW + 99) if late is breaker.fail_probe else (NOW + 99,)
+    for late in (breaker.fail, breaker.succeed_probe, breaker.abandon_probe):
+        arguments = ("x", NOW + 99) if late is breaker.fail else (NOW + 99,)
         assert late(second, "a", *arguments) is second, "only the last to try has a say"
 
 
@@ -69,16 +69,16 @@ def test_a_success_closes_it_and_an_empty_probe_makes_room_at_once():
 def test_a_relapse_goes_on_where_it_left_off_and_a_new_trouble_begins_anew():
     one = OPEN.model_copy(update={"failures": 3})
     closed = breaker.succeed_probe(breaker.start_probe(one, "a", NOW + 5), "a", NOW + 6)
-    soon = breaker.trip(closed, "a", "421", NOW + 7)
+    soon = breaker.fail(closed, "a", "421", NOW + 7)
     assert (soon.failures, soon.until - NOW - 7) == (4, 30)
-    later = breaker.trip(closed, "a", "421", NOW + 7 + RELAPSE_S)
+    later = breaker.fail(closed, "a", "421", NOW + 7 + RELAPSE_S)
     assert (later.failures, later.until - later.since) == (1, 5)
 
 
 def test_a_worker_that_alone_has_trouble_does_not_stop_one_that_has_just_succeeded():
     closed = breaker.succeed_probe(breaker.start_probe(OPEN, "b", NOW + 5), "b", NOW + 6)
-    assert breaker.trip(closed, "a", "no connection", NOW + 10) is closed
-    assert not breaker.trip(closed, "b", "no connection", NOW + 10).is_closed
+    assert breaker.fail(closed, "a", "no connection", NOW + 10) is closed
+    assert not breaker.fail(closed, "b", "no connection", NOW + 10).is_closed
 
 
 def test_a_clock_that_was_set_back_keeps_nobody_waiting():
@@ -125,7 +125,7 @@ def test_a_record_without_a_state_reads_as_closed():
 
 async def test_every_process_sees_it_and_a_restart_changes_nothing(nats_server, bus, clock):
     await BreakerStore(bus, EMAIL, clock).update(
-        lambda one: breaker.trip(one, "a", "away", clock())
+        lambda one: breaker.fail(one, "a", "away", clock())
     )
     async with await Bus.connect(nats_server.url) as other:
         assert (await breaker_store.load_breakers(other))[EMAIL].reason == "away"
@@ -135,7 +135,7 @@ async def test_every_process_sees_it_and_a_restart_changes_nothing(nats_server, 
 @pytest.mark.promise("8.3")
 async def test_of_many_that_try_at_once_one_wins(bus, clock):
     mail = BreakerStore(bus, EMAIL, clock)
-    await mail.update(lambda one: breaker.trip(one, "a", "away", clock()))
+    await mail.update(lambda one: breaker.fail(one, "a", "away", clock()))
     clock.advance(5)
 
     async def attempt(who):
@@ -150,11 +150,11 @@ async def test_an_outage_is_one_story_in_the_log(bus, clock):
     mail = BreakerStore(bus, EMAIL, clock)
     with structlog.testing.capture_logs() as logs:
         for _ in range(3):
-            await mail.update(lambda one: breaker.trip(one, "a", "away", clock()))
-        for end in (breaker.fail_probe, breaker.succeed_probe):
+            await mail.update(lambda one: breaker.fail(one, "a", "away", clock()))
+        for end in (breaker.fail, breaker.succeed_probe):
             clock.advance(30)
             await mail.update(lambda one: breaker.start_probe(one, "a", clock()))
-            more = ("away", clock()) if end is breaker.fail_probe else (clock(),)
+            more = ("away", clock()) if end is breaker.fail else (clock(),)
             await mail.update(lambda one, end=end, more=more: end(one, "a", *more))
     told = [(one["event"], one["log_level"], one.get("lasted_s")) for one in logs]
     assert told == [

@@ -88,7 +88,7 @@ async def test_a_pause_of_an_older_loa_names_nobody(bus):
 async def trip(bus, clock) -> None:
     """Open the breaker of the e-mail channel."""
     await BreakerStore(bus, EMAIL, clock).update(
-        lambda one: breaker.trip(one, "w", "away", clock())
+        lambda one: breaker.fail(one, "w", "away", clock())
     )
 
 

@@ -121,12 +121,12 @@ def test_whom_it_turns_away_says_nothing_of_the_channel_by_the_window(window, sp
 
 
 def test_after_a_strangers_probe_no_other_lane_waits_and_after_its_own_it_does():
-    shy = breaker.trip(Breaker(), "a", "554", 100.0, unverified_only=True)
+    shy = breaker.fail(Breaker(), "a", "554", 100.0, unverified_only=True)
     assert not breaker.is_probe_due(shy, 101.0)
     assert [breaker.is_probe_due(shy, 101.0, lane) for lane in Lane] == [True, False, True, True]
     tries = breaker.start_probe(shy, "a", 101.0, Lane.BULK)
     assert not breaker.is_probe_due(tries, 101.0, Lane.URGENT), "one at a time"
-    failed = breaker.fail_probe(tries, "a", "554", 102.0)
+    failed = breaker.fail(tries, "a", "554", 102.0)
     assert not any(breaker.is_probe_due(failed, 103.0, lane) for lane in Lane)
     assert not breaker.succeed_probe(tries, "a", 102.0).shy
 

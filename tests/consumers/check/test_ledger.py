@@ -237,7 +237,7 @@ async def test_a_paused_channel_has_no_stuck_batches(new_plan):
 
 async def test_a_channel_that_cannot_work_has_no_stuck_batches_until_it_can(overdue_plan):
     store, clock = BreakerStore(overdue_plan.bus, EMAIL, overdue_plan.clock), overdue_plan.clock
-    await store.update(lambda one: breaker.trip(one, "w", "relay away", clock()))
+    await store.update(lambda one: breaker.fail(one, "w", "relay away", clock()))
     clock.advance(3600)
     assert await overdue_plan.rules() == []
     await store.update(lambda one: breaker.start_probe(one, "w", clock()))

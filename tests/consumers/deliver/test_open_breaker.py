@@ -61,7 +61,7 @@ async def test_a_row_that_only_waits_for_its_end_keeps_its_wake_up(delivery_pipe
     loa = delivery_pipeline(1, answer=lambda row: later.pop(0))
     plan = await loa.plan(expires_at="2027-01-15T08:00:04Z")
     await loa.work(plan)
-    await loa.circuit.update(lambda one: breaker.trip(one, "b", "away", loa.clock()))
+    await loa.circuit.update(lambda one: breaker.fail(one, "b", "away", loa.clock()))
     loa.worker.channel_gate.current = (await breaker_store.load_breakers(loa.bus))[EMAIL]
     loa.clock.advance(3.5)
     assert await again(loa, plan) == pytest.approx(0.5)

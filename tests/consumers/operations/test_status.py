@@ -159,7 +159,7 @@ async def test_rows_that_wait_for_a_person_or_their_time_are_in_no_estimate(
 async def test_a_standing_channel_says_since_when_why_and_when_it_tries_again(bus, status, clock):
     await pauses.pause_if_running(bus, ZALO, "nghỉ Tết", "Trần Thị B")
     mail = BreakerStore(bus, EMAIL, clock)
-    await mail.update(lambda one: breaker.trip(one, "w", "AUTH 535", clock()))
+    await mail.update(lambda one: breaker.fail(one, "w", "AUTH 535", clock()))
     channels = (await status.report()).channels
     email, zalo = channels[EMAIL], channels[ZALO]
     shown = {name: (one.paused, one.breaker) for name, one in channels.items()}
@@ -180,7 +180,7 @@ async def test_an_open_breaker_whose_wait_is_over_names_what_tries_next(
     bus, status, store_batch, clock
 ):
     mail = BreakerStore(bus, EMAIL, clock)
-    await mail.update(lambda one: breaker.trip(one, "w", "AUTH 535", clock()))
+    await mail.update(lambda one: breaker.fail(one, "w", "AUTH 535", clock()))
     clock.advance(5)
     email = (await status.report()).channels[EMAIL]
     assert (email.breaker, email.next_probe) == ("open", None)

@@ -210,7 +210,7 @@ async def test_a_broken_channel_whose_wake_ups_were_all_lost_is_tried_by_one_bat
     for number in range(3):
         await keep(sweeper, a_batch(number), forgotten(clock))
     circuit = BreakerStore(bus, EMAIL, clock)
-    await circuit.update(lambda one: breaker.trip(one, "some.email.0", "away", clock()))
+    await circuit.update(lambda one: breaker.fail(one, "some.email.0", "away", clock()))
     assert await sweeper.sweep() == 0, "whoever works there tries it soon"
     clock.advance(PROBE_WAITS_S[0] + GRACE_S + 1)
     assert await sweeper.sweep() == 1
