@@ -159,9 +159,10 @@ class DeadLetterDecisions:
         await self.finish_begun(letter, before.value or History(), decision)
 
         def add(history: History) -> History:
-            if decision not in history.decisions:
-                _require_decidable(letter, history, decision)
-            return history.with_decision(decision)
+            if decision in history.decisions:
+                return history
+            _require_decidable(letter, history, decision)
+            return History(decisions=(*history.decisions, decision))
 
         return (await update_or_create(self.store.histories, key, History, add, before)).value
 

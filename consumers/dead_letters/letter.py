@@ -98,10 +98,6 @@ class History(BaseModel):
         """Whether the same message was to be sent before."""
         return [earlier.message_id for earlier in self.decisions].count(decision.message_id) > 1
 
-    def with_decision(self, decision: Decision) -> "History":
-        is_known = decision in self.decisions
-        return self if is_known else History(decisions=(*self.decisions, decision))
-
     def with_finished(self, begun: Decision, done: Decision) -> "History":
         """Replace *begun* by *done*, as the last decision, behind those made meanwhile."""
         if done in self.decisions:

@@ -1,14 +1,13 @@
 """Recipients of a digest issue and the items each one gets: sorted, each once, without repeats."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
 
 from consumers.digests.already_received import UNSENT_LETTERS, AlreadyReceived
 from consumers.digests.current_revision import load_publications
 from consumers.digests.store import DigestStore
 from consumers.directory.digest_audience import DigestAudience, DigestQuery, DigestSubscriber
+from consumers.directory.directory import Directory
 from consumers.dispatch.audience import AudienceRow
 from consumers.ledger.store import Ledger
 from contracts.delivery import PlanKey
@@ -19,13 +18,6 @@ _CLOCK_MARGIN_S = 3600.0
 """Clocks differ: changes of frequency shortly before the window are checked, too."""
 
 
-class DigestDirectory(Protocol):
-    """The part of the directory that digests need."""
-
-    async def ready(self) -> None: ...
-    def digest_audience(self, query: DigestQuery) -> DigestAudience: ...
-
-
 @dataclass
 class DigestRecipients:
     """The recipients of one issue after the other. Raises BusError."""
@@ -33,28 +25,26 @@ class DigestRecipients:
     bus: Bus
     ledger: Ledger
     store: DigestStore
-    directory: DigestDirectory
+    directory: Directory
     clock: Callable[[], float]
 
     async def recipients_after(self, issue: Issue, after: str) -> AsyncIterator[AudienceRow]:
         """Yield recipients behind *after* who have an item left to receive."""
         served = AlreadyReceived(self.ledger, self.store, issue, after)
         await served.load()
-        audience = self.directory.digest_audience(await self.build_query(issue, served.since))
+        query = DigestQuery(
+            issue.frequency,
+            issue.since.timestamp() - _CLOCK_MARGIN_S,
+            served.since.timestamp() - _CLOCK_MARGIN_S,
+            self.clock(),
+            await load_publications(self.bus, issue),
+        )
+        audience = self.directory.digest_audience(query)
         async for id, picks, changed in self.candidates(issue, issue.revision, audience, after):
             if remaining := await served.not_yet_received(
                 id, picks & issue.items_mask, has_changed_frequency=changed
             ):
                 yield AudienceRow(id, picks=remaining)
-
-    async def build_query(self, issue: Issue, changed_since: datetime) -> DigestQuery:
-        return DigestQuery(
-            issue.frequency,
-            issue.since.timestamp() - _CLOCK_MARGIN_S,
-            changed_since.timestamp() - _CLOCK_MARGIN_S,
-            self.clock(),
-            await load_publications(self.bus, issue),
-        )
 
     async def candidates(
         self, issue: Issue, revision: int, audience: DigestAudience, after: str
@@ -64,7 +54,7 @@ class DigestRecipients:
         Unsent are recipients whose mail was stopped, and subscribers who were not planned before.
         """
         if revision == 1:
-            for candidate in _all_subscribers(audience, after):
+            for candidate in audience.subscribers(after):
                 yield candidate
             return
         earlier = issue.plan._replace(revision=revision - 1)
@@ -85,12 +75,3 @@ class DigestRecipients:
             for id, letter in zip(rows.ids, entry.value.rows, strict=True):
                 if id > after and letter in UNSENT_LETTERS:
                     yield DigestSubscriber(id, rows.item_masks[id], True)
-
-
-def _all_subscribers(audience: DigestAudience, after: str) -> Iterator[DigestSubscriber]:
-    """Yield the whole audience, a page at a time."""
-    while True:
-        subscribers, after = audience.page(after)
-        yield from subscribers
-        if not after:
-            return

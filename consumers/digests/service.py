@@ -7,9 +7,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
-from typing import Protocol
 
 import structlog
 from structlog.contextvars import bound_contextvars
@@ -20,6 +18,7 @@ from consumers.digests.build import DigestBuilder
 from consumers.digests.recipients import DigestRecipients
 from consumers.digests.reissue import DigestReissuer
 from consumers.digests.store import DigestStore, StoredIssue
+from consumers.dispatch.handler import DoubtSource
 from consumers.dispatch.planner import Planner
 from consumers.dispatch.supersede import Supersession
 from consumers.ledger import codec
@@ -40,12 +39,6 @@ _LOG_INTERVAL_S = 600.0
 MAX_ITEM_WAIT_S = 2 * 3600.0
 
 
-class DigestDoubts(Protocol):
-    """Tells which digests may have gone out before a restore; see `operations.restore`."""
-
-    async def may_have_been_issued(self, due: datetime) -> bool: ...
-
-
 @dataclass
 class DigestService(Planner):
     """Keep `run` running; `run_once` does everything that can be done now."""
@@ -57,7 +50,7 @@ class DigestService(Planner):
     builder: DigestBuilder
     reissuer: DigestReissuer
     recipients: DigestRecipients
-    doubts: DigestDoubts | None = None
+    doubts: DoubtSource | None = None
     clock: Callable[[], float] = time.time
     logged_at: float = 0.0
     planned: set[PlanKey] = field(default_factory=set)  # planned, with all batches woken

@@ -1,7 +1,7 @@
 """The audience of a digest: subscribers with its frequency now or within its window."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -41,7 +41,7 @@ class DigestSubscriber(NamedTuple):
 
 
 class DigestAudience:
-    """Pages through the subscribers in the order of their ids."""
+    """The subscribers in the order of their ids."""
 
     def __init__(self, store: DirectoryStore, query: DigestQuery) -> None:
         self.store = store
@@ -49,11 +49,16 @@ class DigestAudience:
         self.preference_sets: dict[int, Subscriber] = {}
         self.masks: dict[int, int] = {}
 
-    def page(self, after: str) -> tuple[list[DigestSubscriber], str]:
-        """Return subscribers behind *after* and the next start, empty at the end.
+    def subscribers(self, after: str) -> Iterator[DigestSubscriber]:
+        """Yield the subscribers behind *after*; a page at a time, so that each read is short."""
+        while True:
+            page, after = self._read_page(after)
+            yield from page
+            if not after:
+                return
 
-        A page is small, so the call stays short.
-        """
+    def _read_page(self, after: str) -> tuple[list[DigestSubscriber], str]:
+        """Return subscribers behind *after* and the next start, empty at the end."""
         query = self.query
         with self.store.snapshot():
             upto = self.store.page_end(after, PAGE_SIZE)

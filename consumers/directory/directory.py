@@ -65,32 +65,23 @@ class Directory:
         while True:
             with try_lock(self.path.with_suffix(".lock")) as is_locked:
                 if is_locked:
-                    log.info("directory_followed", seq=self.applied_seq())
+                    log.info("directory_followed", seq=self.store.seq)
                     await DirectoryFollower(self.bus, self.store, self.clock).run()
             await asyncio.sleep(_LOCK_RETRY_S)
-
-    def applied_seq(self) -> int:
-        """Return the bucket's sequence that the file has reached."""
-        return self.store.seq
 
     def is_fresh(self) -> bool:
         """Whether all changes older than 10 s are applied, erasures above all."""
         age_s = self.clock() - self.store.confirmed_at
         return -_MAX_CLOCK_LEAD_S <= age_s <= MAX_AGE_S
 
-    async def wait_until_applied(self, seq: int, timeout_s: float) -> bool:
-        """Wait until the file has reached *seq*; False after *timeout_s*."""
-        until = time.monotonic() + timeout_s
-        while self.applied_seq() < seq:
-            if time.monotonic() >= until:
-                return False
-            await asyncio.sleep(_POLL_S)  # the writer may be another process
-        return True
-
     async def ready(self) -> None:
         """Wait until all earlier subscriptions are applied. Raises RetryLater or BusError."""
-        if not await self.wait_until_applied(await self.bucket.last_seq(), READY_TIMEOUT_S):
-            raise RetryLater(_RETRY_AFTER_S, "the directory is behind")
+        seq = await self.bucket.last_seq()
+        until = time.monotonic() + READY_TIMEOUT_S
+        while self.store.seq < seq:
+            if time.monotonic() >= until:
+                raise RetryLater(_RETRY_AFTER_S, "the directory is behind")
+            await asyncio.sleep(_POLL_S)  # the writer may be another process
 
     def count(self, publication: Publication) -> int:
         """Count the subscribers that *publication* is for by e-mail."""

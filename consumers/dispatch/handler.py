@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
 import structlog
@@ -36,6 +37,7 @@ class DoubtSource(Protocol):
     """Doubts after a restore; see `consumers.operations.restore`."""
 
     async def may_have_been_published(self, publication: Publication, seq: int) -> bool: ...
+    async def may_have_been_issued(self, due: datetime) -> bool: ...
 
 
 class DigestPart(NamedTuple):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, field_validator
 
+from consumers.ledger.entry import LedgerEntry
 from contracts import subjects
 from contracts.base.crash_points import crash_point
 from contracts.base.times import utc_time
@@ -38,7 +39,7 @@ class WakeUp(BaseModel):
 
     @field_validator("batch")
     @classmethod
-    def _names_something(cls, text: str) -> str:
+    def _check_key(cls, text: str) -> str:
         """Refuse an invalid key: the wake-up becomes a dead letter and is not retried forever."""
         CanaryKey.parse(text) if text.startswith(_CANARY_PREFIX) else BatchKey.parse(text)
         return text
@@ -68,22 +69,21 @@ class Waker:
         crash_point("wake.sent")
 
     async def send_canary(self, canary: CanaryKey) -> None:
-        data = json.dumps({"batch": str(canary), "lane": Lane.URGENT}).encode()
         subject = subjects.deliver(canary.channel, Lane.URGENT)
-        await self.bus.publish(subject, data, msg_id=str(canary))
+        await self.bus.publish(subject, _encode_wake_up(canary, Lane.URGENT), msg_id=str(canary))
 
-    async def schedule(self, batch: BatchKey, lane: Lane, number: int, at: float) -> None:
-        """Wake at *at* (seconds since the epoch); storing the same wake-up again replaces it."""
+    async def schedule(self, batch: BatchKey, entry: LedgerEntry) -> None:
+        """Wake when *entry* is due; storing the same wake-up again replaces it."""
         await self.bus.schedule(
-            utc_time(at),
-            subjects.scheduled(batch, number),
-            subjects.deliver(batch.channel, lane),
-            _encode_wake_up(batch, lane),
+            utc_time(entry.due),
+            subjects.scheduled(batch, entry.wake_number),
+            subjects.deliver(batch.channel, entry.lane),
+            _encode_wake_up(batch, entry.lane),
         )
 
 
-def _encode_wake_up(batch: BatchKey, lane: Lane) -> bytes:
-    return json.dumps({"batch": str(batch), "lane": lane}).encode()
+def _encode_wake_up(key: BatchKey | CanaryKey, lane: Lane) -> bytes:
+    return json.dumps({"batch": str(key), "lane": lane}).encode()
 
 
 async def count_queued(bus: Bus, channel: ChannelName, lane: Lane) -> int:

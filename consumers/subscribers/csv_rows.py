@@ -89,8 +89,10 @@ class CsvRows:
             subscriber = Subscriber.model_validate(own | lists)
         except ValidationError as error:
             named = {fault.field for fault in faults}
-            by_column = map(_name_by_column, explain(error))
-            faults += [fault for fault in by_column if fault.field not in named]
+            for fault in explain(error):
+                column = fault.field.partition(".")[0]  # also of an error within a list
+                if column not in named:
+                    faults.append(fault.model_copy(update={"field": column}))
         return faults or subscriber
 
 
@@ -112,8 +114,3 @@ def _header_errors(columns: Sequence[str]) -> list[FieldError]:
     faults = [("unknown_column", unknown), ("missing_column", missing), ("repeated_column", twice)]
     named = [(code, name) for code, names in faults for name in names]
     return [field_error(_HEADER_FIELD, code, value=name, expected=expected) for code, name in named]
-
-
-def _name_by_column(error: FieldError) -> FieldError:
-    """Name an error in a list by its column."""
-    return error.model_copy(update={"field": error.field.partition(".")[0]})

@@ -46,7 +46,7 @@ class TransactionalMailer:
     notices: CaseNotices
     subscribers: SubscriberStore
     clock: Clock
-    quota: HourlyMailQuota | None = None
+    quota: HourlyMailQuota
 
     async def send(self, mail: TransactionalMail) -> str | None:
         """Start a mail; return its content_id, or None if the address has had its daily three.
@@ -54,11 +54,10 @@ class TransactionalMailer:
         Raises MailQuotaReached when the hourly quota is used up. The quota is checked first and for
         every address alike, so the answer reveals nothing about an address.
         """
-        hour = await self.quota.take() if self.quota else 0
+        hour = await self.quota.take()
         content_id = await self.send_within_daily_limit(mail)
         if content_id is None:
-            if self.quota:
-                self.quota.give_back(hour)
+            self.quota.give_back(hour)
             log.warning("letter_withheld", kind=mail.kind.value)
         return content_id
 

@@ -99,8 +99,8 @@ class WakeUpQueue:
     async def wake(self, batch: BatchKey, lane: Lane, number: int | None = None) -> None:
         self.put(batch, lane, self.clock())
 
-    async def schedule(self, batch: BatchKey, lane: Lane, number: int, at: float) -> None:
-        self.put(batch, lane, at)
+    async def schedule(self, batch: BatchKey, entry: LedgerEntry) -> None:
+        self.put(batch, entry.lane, entry.due)
 
 
 @dataclass

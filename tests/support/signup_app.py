@@ -62,8 +62,8 @@ class SignupApp:
         self.ledger, waker = Ledger(bus), Waker(bus)
         notices = CaseNotices(bus, self.ledger, waker)
         self.store = SubscriberStore(bus, KEYS.derive("addresses"))
-        cap = HourlyMailQuota(bus, per_hour, clock) if per_hour else None
-        self.mailer = TransactionalMailer(bus, notices, self.store, clock, cap)
+        quota = HourlyMailQuota(bus, per_hour, clock)
+        self.mailer = TransactionalMailer(bus, notices, self.store, clock, quota)
         self.links, self.uses = LinkTokens(KEYS.derive, clock), TokenUses(bus)
         self.signer = HmacSigner(KEYS.derive("unsubscribe"))
         self.unsubscribe = UnsubscribeService(self.store, self.signer, clock)

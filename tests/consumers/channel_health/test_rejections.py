@@ -23,6 +23,7 @@ from consumers.channel_health.rejections import (
 from consumers.ledger.wakeups import WakeUp
 from consumers.runtime.errors import RetryLater
 from consumers.runtime.lanes import Permit
+from consumers.subscribers.quota import HourlyMailQuota
 from consumers.subscribers.store import SubscriberStore
 from consumers.subscribers.transactional import TransactionalMailer, TransactionalRecipients
 from consumers.suppression.store import SuppressionStore
@@ -174,7 +175,9 @@ class LetterPipeline(EmailPipeline):
             SubscriberStore(bus, b"a secret"),
             CaseNotices(bus, self.ledger, self.waker),
         )
-        self.letters = TransactionalMailer(bus, notices, people, self.clock)
+        self.letters = TransactionalMailer(
+            bus, notices, people, self.clock, HourlyMailQuota(bus, 0, self.clock)
+        )
         suppressions = SuppressionStore(bus, b"a secret for tests")
         self.worker.strategies = [TransactionalRecipients(bus, suppressions)]
 

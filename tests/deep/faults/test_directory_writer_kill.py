@@ -63,7 +63,7 @@ async def test_another_process_takes_over_when_the_writer_is_killed(
     reader = Directory(bus, path)
     with writer(nats_server.url, path) as first:
         await subscriber_bucket.add("an")
-        await wait_until(lambda: reader.applied_seq() > 0)
+        await wait_until(lambda: reader.store.seq > 0)
         async with running_directory(Directory(bus, path)) as standby:
             await refused.wait()
             first.send_signal(signal.SIGKILL)
