@@ -22,7 +22,7 @@ from consumers.app.settings import LoaSettings, RunningInstance, read_settings
 from consumers.app.web.health import health_app
 from consumers.app.web.server import WebServer, bind_socket, socket_url
 from consumers.app.wiring import stand_ins
-from consumers.dead_letters import DeadLetterStore
+from consumers.dead_letters.store import DeadLetterStore
 from contracts import subjects
 from producers.bus import Bus, BusError
 from producers.bus.monitor import health_problem

@@ -25,17 +25,15 @@ from consumers.cli.output import (
     run_on_bus,
     visible,
 )
-from consumers.dead_letters import (
-    DeadLetter,
+from consumers.dead_letters.bulk import BulkDecisions, BulkSummary
+from consumers.dead_letters.decisions import (
     DeadLetterDecisions,
-    DeadLetterQuery,
-    DeadLetterStore,
-    Decision,
     Operator,
     OutgoingMessage,
     check_corrected,
 )
-from consumers.dead_letters.bulk import BulkDecisions, BulkSummary
+from consumers.dead_letters.letter import DeadLetter, DeadLetterQuery, Decision
+from consumers.dead_letters.store import DeadLetterStore
 from consumers.messages import field_error, translate_os_error
 from contracts.errors import Invalid
 from producers.bus import Bus, NoReply

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from consumers.digests.store import DigestStore
 from consumers.dispatch.handler import DigestPart
 from consumers.dispatch.supersede import merge_distinct
+from consumers.ledger.entry import STATUS_OF_LETTER
 from consumers.ledger.plan_rows import PlanRows
 from consumers.ledger.store import Ledger
 from contracts.delivery import BatchKey, ChannelName, PlanKey
@@ -13,6 +14,7 @@ from contracts.subscriptions.digest import DigestItem, Issue
 
 UNSENT_LETTERS = frozenset(b"vwe")
 """Letters of rows that certainly got nothing and were not refused: stopped, or expired."""
+_SERVED_LETTERS = frozenset(STATUS_OF_LETTER) - UNSENT_LETTERS
 
 
 class SortedIds:
@@ -103,15 +105,9 @@ class AlreadyReceived:
 
     async def digest_recipients(self, part: DigestPart) -> AsyncIterator[str]:
         """Yield the recipients of an item in a digest, without unsent rows."""
-        async for batch, entry in self.ledger.entries(part.plan):
-            rows = await self.ledger.rows(batch)
-            for id, letter in zip(rows.ids, entry.value.rows, strict=True):
-                if (
-                    id > self.after
-                    and letter not in UNSENT_LETTERS
-                    and rows.item_masks[id] >> part.number & 1
-                ):
-                    yield id
+        async for id, picks in self.ledger.recipients(part.plan, _SERVED_LETTERS, self.after):
+            if picks >> part.number & 1:
+                yield id
 
     # --- one recipient
 

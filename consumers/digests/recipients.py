@@ -10,7 +10,6 @@ from consumers.directory.digest_audience import DigestAudience, DigestQuery, Dig
 from consumers.directory.directory import Directory
 from consumers.dispatch.audience import AudienceRow
 from consumers.ledger.store import Ledger
-from contracts.delivery import PlanKey
 from contracts.subscriptions.digest import Issue
 from producers.bus import Bus
 
@@ -58,20 +57,10 @@ class DigestRecipients:
                 yield candidate
             return
         earlier = issue.plan._replace(revision=revision - 1)
-        async for candidate in self.unsent_recipients(earlier, after):
-            yield candidate
+        async for id, picks in self.ledger.recipients(earlier, UNSENT_LETTERS, after):
+            yield DigestSubscriber(id, picks, True)
         stored_plan = await self.ledger.plan(earlier)
         if stored_plan and not stored_plan.value.complete:
             last = max(after, stored_plan.value.last)
             async for candidate in self.candidates(issue, revision - 1, audience, last):
                 yield candidate
-
-    async def unsent_recipients(self, plan: PlanKey, after: str) -> AsyncIterator[DigestSubscriber]:
-        """Yield recipients whose mail of an earlier issue never left."""
-        async for batch, entry in self.ledger.entries(plan):
-            if UNSENT_LETTERS.isdisjoint(entry.value.rows):
-                continue
-            rows = await self.ledger.rows(batch)
-            for id, letter in zip(rows.ids, entry.value.rows, strict=True):
-                if id > after and letter in UNSENT_LETTERS:
-                    yield DigestSubscriber(id, rows.item_masks[id], True)

@@ -12,7 +12,7 @@ import structlog
 
 from consumers.ledger import moves
 from consumers.ledger.cursor import PlanCursor
-from consumers.ledger.entry import LedgerEntry
+from consumers.ledger.entry import REACHED_LETTERS, LedgerEntry
 from consumers.ledger.errors import ConcurrentUpdate, LedgerError
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
@@ -120,12 +120,10 @@ class Supersession:
         self, plan: PlanKey, after: str, item: int | None = None
     ) -> AsyncIterator[str]:
         """As `reached_recipients`, for one plan; of a digest those whose mail held *item*."""
-        async for batch, entry in self.ledger.entries(plan, (await self.load_plan(plan)).value):
-            if reached := entry.value.reached_rows():
-                rows = await self.ledger.rows(batch)
-                for id in (rows.ids[row] for row in reached):
-                    if id > after and (item is None or rows.item_masks[id] >> item & 1):
-                        yield id
+        await self.load_plan(plan)  # a lost plan is an error, not one without recipients
+        async for id, picks in self.ledger.recipients(plan, REACHED_LETTERS, after):
+            if item is None or picks >> item & 1:
+                yield id
 
 
 async def merge_distinct(streams: Sequence[AsyncIterator[str]]) -> AsyncIterator[str]:

@@ -16,6 +16,21 @@ from contracts.delivery import Lane, PlanKey
 
 _FORMAT = 1
 _CORRECTION_MARK, _ITEM_MASK_MARK = "*", ":"
+_STATE_FIELDS = {
+    "n": "lane",
+    "a": "created",
+    "o": "owner",
+    "l": "lease_until",
+    "t": "due",
+    "k": "wake_number",
+    "h": "halt",
+    "z": "effects_until",
+    "c": "closed_at",
+    "m": "possible_copies",
+    "w": "write_id",
+}
+_NOTICE_FIELDS = {"s": "notice_seq", "p": "notice_event_id"}
+"""Key → field of an entry; the fields of a notice are stored only if they are set."""
 DECODE_ERRORS = (ValueError, LookupError, TypeError, AttributeError)
 """Errors of decoding a damaged value, or one of another version."""
 
@@ -46,25 +61,10 @@ def _load_json(data: bytes) -> dict[str, Any]:
 
 
 def encode_state(entry: LedgerEntry) -> bytes:
-    value = {
-        "v": _FORMAT,
-        "r": entry.rows.decode(),
-        "n": entry.lane.value,
-        "a": entry.created,
-        "o": entry.owner,
-        "l": entry.lease_until,
-        "t": entry.due,
-        "k": entry.wake_number,
-        "h": entry.halt,
-        "z": entry.effects_until,
-        "c": entry.closed_at,
-        "m": entry.possible_copies,
-        "w": entry.write_id,
-    }
-    if entry.notice_seq:
-        value["s"] = entry.notice_seq
-    if entry.notice_event_id:
-        value["p"] = entry.notice_event_id
+    value: dict[str, Any] = {"v": _FORMAT, "r": entry.rows.decode()}
+    value |= {key: getattr(entry, name) for key, name in _STATE_FIELDS.items()}
+    notice = {key: getattr(entry, name) for key, name in _NOTICE_FIELDS.items()}
+    value |= {key: fact for key, fact in notice.items() if fact}
     if entry.notes:
         reasons = list(dict.fromkeys(note.reason for note in entry.notes.values()))
         numbers = {reason: number for number, reason in enumerate(reasons)}
@@ -80,26 +80,14 @@ def encode_state(entry: LedgerEntry) -> bytes:
 def decode_state(data: bytes) -> LedgerEntry:
     value = _load_json(data)
     reasons, since = value.get("q", []), value.get("f", {})
-    return LedgerEntry(
-        rows=value["r"].encode(),
-        lane=Lane(value["n"]),
-        created=value["a"],
-        owner=value["o"],
-        lease_until=value["l"],
-        due=value["t"],
-        wake_number=value["k"],
-        halt=value["h"],
-        effects_until=value["z"],
-        closed_at=value["c"],
-        possible_copies=value["m"],
-        notice_seq=value.get("s", 0),
-        notice_event_id=value.get("p", ""),
-        write_id=value["w"],
-        notes={
-            int(row): RowNote(attempts, due, reasons[number], float(since.get(row, 0)))
-            for row, (attempts, due, number) in value.get("x", {}).items()
-        },
-    )
+    facts = {name: value[key] for key, name in _STATE_FIELDS.items()}
+    facts |= {name: value[key] for key, name in _NOTICE_FIELDS.items() if key in value}
+    facts["lane"] = Lane(facts["lane"])
+    notes = {
+        int(row): RowNote(attempts, due, reasons[number], float(since.get(row, 0)))
+        for row, (attempts, due, number) in value.get("x", {}).items()
+    }
+    return LedgerEntry(rows=value["r"].encode(), notes=notes, **facts)
 
 
 def encode_rows(

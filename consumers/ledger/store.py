@@ -131,6 +131,18 @@ class Ledger:
         writes.append(Write(f"plan.{plan}", codec.encode_cursor(cursor), known.revision))
         return Versioned(cursor, await self.bucket.batch(writes))
 
+    async def recipients(
+        self, plan: PlanKey, letters: frozenset[int], after: str
+    ) -> AsyncIterator[tuple[str, int]]:
+        """Recipients > *after* whose row has one of *letters*, in order, with their items' mask."""
+        async for batch, entry in self.entries(plan):
+            if letters.isdisjoint(entry.value.rows):
+                continue
+            rows = await self.rows(batch)
+            for id, letter in zip(rows.ids, entry.value.rows, strict=True):
+                if id > after and letter in letters:
+                    yield id, rows.item_masks.get(id, 0)
+
     async def entries(
         self, plan: PlanKey, cursor: PlanCursor | None = None
     ) -> AsyncIterator[tuple[BatchKey, Versioned[LedgerEntry]]]:

@@ -28,7 +28,7 @@ from contracts.base.crash_points import crash_point
 from contracts.base.times import VIETNAM, Clock, utc_now
 from contracts.delivery import BatchKey, ChannelName
 from contracts.subscriptions.transactional import TransactionalKind, TransactionalMail
-from producers.bus import Bus, NoReply, RevisionConflict
+from producers.bus import Bus, NoReply, RevisionConflict, records
 
 log = structlog.get_logger()
 DAILY_LIMIT = 3
@@ -137,17 +137,14 @@ class TransactionalRecipients(RecipientStrategy):
 
     async def recipients(self, batch: BatchKey, entry: LedgerEntry) -> BatchRecipients:
         """Return the recipient, with an empty address if the mail is gone."""
-        mail = await self.find_mail(batch)
+        bucket = self.bus.bucket(subjects.NOTICES.name)
+        mail = (await records.read(bucket, batch.content_id, TransactionalMail)).value
         address = mail.address if mail else ""
         reason = await self.suppressions.reason(batch.channel, address) if address else None
         if mail and reason and may_ignore_suppression(mail.kind, reason):
             reason = None
         rows, contact = BatchRows((entry.notice_recipient,)), SingleRecipient(address, reason or "")
         return BatchRecipients(rows, contact, is_last_channel=True)
-
-    async def find_mail(self, batch: BatchKey) -> TransactionalMail | None:
-        value = await self.bus.bucket(subjects.NOTICES.name).get(batch.content_id)
-        return TransactionalMail.model_validate_json(value.data) if value else None
 
     async def is_last_channel(self, _batch: BatchKey, _entry: LedgerEntry) -> bool:
         """Return True: e-mail is the only channel."""

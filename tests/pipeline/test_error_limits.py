@@ -6,7 +6,7 @@ import pytest
 
 from consumers.app import broker as app_broker
 from consumers.app.decode import ContentMessage
-from consumers.dead_letters import MessageOrigin
+from consumers.dead_letters.letter import MessageOrigin
 from consumers.dead_letters.store import INLINE_BYTES, LETTER_BYTES, DeadLetterStore
 from contracts import events, subjects
 from contracts.content import Submitted

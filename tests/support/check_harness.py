@@ -15,7 +15,8 @@ from consumers.channel_health.pauses import LegitimateWaits
 from consumers.check.checker import Checker
 from consumers.check.context import CheckContext
 from consumers.check.findings import Findings
-from consumers.dead_letters import DeadLetterStore, MessageOrigin
+from consumers.dead_letters.letter import MessageOrigin
+from consumers.dead_letters.store import DeadLetterStore
 from consumers.deliver.renderings import RenderCache
 from consumers.ledger import codec
 from consumers.zalo.stores import BusArticleStore

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from consumers.app import broker as app_broker
 from consumers.app.decode import ContentMessage
-from consumers.dead_letters import DeadLetter, DeadLetterStore
+from consumers.dead_letters.letter import DeadLetter
+from consumers.dead_letters.store import DeadLetterStore
 from consumers.intake.handler import Intake
 from contracts import subjects
 from producers.bus import Bus

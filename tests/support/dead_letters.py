@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from consumers.dead_letters import DeadLetterQuery, DeadLetterStore, MessageOrigin, Operator
+from consumers.dead_letters.decisions import Operator
+from consumers.dead_letters.letter import DeadLetterQuery, MessageOrigin
+from consumers.dead_letters.store import DeadLetterStore
 from contracts import subjects
 from contracts.errors import field_error
 from producers.bus import Bus

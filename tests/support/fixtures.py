@@ -4,7 +4,8 @@ from functools import partial
 
 import pytest
 
-from consumers.dead_letters import DeadLetterDecisions, DeadLetterStore
+from consumers.dead_letters.decisions import DeadLetterDecisions
+from consumers.dead_letters.store import DeadLetterStore
 from consumers.intake.handler import Intake
 from consumers.ledger.store import Ledger
 from contracts.vocabulary import DEFAULT

@@ -2,7 +2,8 @@
 
 import pytest
 
-from consumers.dead_letters import DeadLetterStore, MessageOrigin
+from consumers.dead_letters.letter import MessageOrigin
+from consumers.dead_letters.store import DeadLetterStore
 from contracts import envelope, subjects
 from contracts.errors import field_error
 from producers.bus import Bus

@@ -7,15 +7,10 @@ import structlog
 
 from consumers.check.checker import Checker
 from consumers.check.context import CheckContext
-from consumers.dead_letters import (
-    DeadLetterDecisions,
-    DeadLetterQuery,
-    DeadLetterStore,
-    MessageOrigin,
-    Operator,
-    check_corrected,
-)
 from consumers.dead_letters.bulk import BulkDecisions
+from consumers.dead_letters.decisions import DeadLetterDecisions, Operator, check_corrected
+from consumers.dead_letters.letter import DeadLetterQuery, MessageOrigin
+from consumers.dead_letters.store import DeadLetterStore
 from contracts import subjects
 from contracts.errors import Invalid, field_error
 from contracts.vocabulary import DEFAULT

@@ -7,8 +7,13 @@ from typing import Any
 
 import pytest
 
-from consumers.dead_letters import DeadLetterDecisions, DeadLetterStore, Operator, OutgoingMessage
-from consumers.dead_letters.decisions import SENDING_HOLD
+from consumers.dead_letters.decisions import (
+    SENDING_HOLD,
+    DeadLetterDecisions,
+    Operator,
+    OutgoingMessage,
+)
+from consumers.dead_letters.store import DeadLetterStore
 from contracts import subjects
 from contracts.base import crash_points
 from contracts.errors import Invalid

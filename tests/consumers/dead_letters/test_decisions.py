@@ -5,14 +5,10 @@ from typing import Any
 
 import pytest
 
-from consumers.dead_letters import (
-    DeadLetterDecisions,
-    DeadLetterQuery,
-    DeadLetterStore,
-    Operator,
-    check_corrected,
-)
 from consumers.dead_letters.bulk import BulkDecisions
+from consumers.dead_letters.decisions import DeadLetterDecisions, Operator, check_corrected
+from consumers.dead_letters.letter import DeadLetterQuery
+from consumers.dead_letters.store import DeadLetterStore
 from contracts import envelope, subjects
 from contracts.errors import Forbidden, Invalid
 from contracts.vocabulary import DEFAULT

@@ -9,7 +9,8 @@ import structlog
 
 from consumers.app import broker as app_broker
 from consumers.app.decode import ContentMessage
-from consumers.dead_letters import DeadLetterStore, message_info
+from consumers.dead_letters import message_info
+from consumers.dead_letters.store import DeadLetterStore
 from consumers.runtime import ack
 from contracts import envelope, events, subjects
 from contracts.vocabulary import DEFAULT

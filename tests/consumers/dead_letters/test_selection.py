@@ -5,14 +5,9 @@ import json
 import pytest
 import structlog
 
-from consumers.dead_letters import (
-    DeadLetter,
-    DeadLetterDecisions,
-    DeadLetterQuery,
-    MessageOrigin,
-    Operator,
-)
 from consumers.dead_letters.bulk import BulkDecisions, BulkSummary
+from consumers.dead_letters.decisions import DeadLetterDecisions, Operator
+from consumers.dead_letters.letter import DeadLetter, DeadLetterQuery, MessageOrigin
 from consumers.dead_letters.trace import letters_about
 from contracts import subjects
 from contracts.errors import Invalid

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from consumers.dead_letters import MessageOrigin, Operator
+from consumers.dead_letters.decisions import Operator
+from consumers.dead_letters.letter import MessageOrigin
 from contracts import envelope, keys, subjects
 from contracts.errors import Invalid, field_error
 from producers.bus import BusError

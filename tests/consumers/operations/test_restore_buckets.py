@@ -3,7 +3,9 @@
 import pytest
 import structlog
 
-from consumers.dead_letters import DeadLetterDecisions, DeadLetterStore, MessageOrigin, Operator
+from consumers.dead_letters.decisions import DeadLetterDecisions, Operator
+from consumers.dead_letters.letter import MessageOrigin
+from consumers.dead_letters.store import DeadLetterStore
 from consumers.ledger import codec, watermark
 from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.entry import LedgerEntry

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from consumers.dead_letters import DeadLetterQuery, DeadLetterStore
+from consumers.dead_letters.letter import DeadLetterQuery
+from consumers.dead_letters.store import DeadLetterStore
 from consumers.intake.items import Item, Position
 from consumers.ledger import codec
 from consumers.ledger.cursor import PlanCursor

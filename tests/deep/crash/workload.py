@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any
 
-from consumers.dead_letters import DeadLetterStore
+from consumers.dead_letters.store import DeadLetterStore
 from contracts import keys, subjects
 from contracts.testing import sample
 from contracts.vocabulary import DEFAULT
