@@ -28,10 +28,6 @@ _PROBE_RETRY_S = 5.0
 Wake = Callable[[BatchKey, Lane], Awaitable[None]]
 
 
-def never_paused() -> bool:
-    return False
-
-
 class ProbeCandidate(NamedTuple):
     """The batch of a lane that returns when the next probe is due; others return later."""
 
@@ -46,7 +42,7 @@ class ChannelGate:
     breaker_store: BreakerStore
     worker: str
     wake: Wake
-    is_paused: Callable[[], bool] = never_paused
+    is_paused: Callable[[], bool]
     clock: Callable[[], float] = time.time
     current: Breaker = field(default_factory=Breaker)
     window_scores: deque[bool] = field(default_factory=partial(deque, maxlen=SCORED_WINDOWS))

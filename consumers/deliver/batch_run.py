@@ -33,10 +33,6 @@ MAX_CONTACT_AGE_S = 60.0
 ReportOutcomes = Callable[[Mapping[int, Outcome]], Awaitable[None]]
 
 
-async def _ignore_outcomes(_: Mapping[int, Outcome]) -> None:
-    """Does nothing."""
-
-
 @dataclass
 class BatchRun(Generic[Rendered]):
     """The windows of one lease.
@@ -51,12 +47,12 @@ class BatchRun(Generic[Rendered]):
     content: RenderedContent[Rendered]
     rows: BatchRows
     must_stop: Callable[[], bool]
+    before_commit: ReportOutcomes
+    after_commit: ReportOutcomes
     outcomes: Outcomes = field(default_factory=dict)
     contacts: Mapping[str, Contact] = field(default_factory=dict)
     contacts_valid_until: float = 0.0
     pause_s: float = 0.0
-    before_commit: ReportOutcomes = _ignore_outcomes
-    after_commit: ReportOutcomes = _ignore_outcomes
     unreported: Mapping[int, Outcome] = field(default_factory=dict)
     expired_count: int = 0
     expiring_count: int = 0  # rows that the write under way expires

@@ -14,7 +14,7 @@ from structlog.contextvars import bound_contextvars
 from channels.base import Channel, Outcome, Rendered, Session
 from channels.errors import ChannelError, Misconfigured
 from consumers.channel_health.breaker_store import BreakerStore
-from consumers.channel_health.gate import ChannelGate, never_paused
+from consumers.channel_health.gate import ChannelGate
 from consumers.channel_health.rejections import recipient_refs
 from consumers.deliver.batch_run import BatchRun
 from consumers.deliver.lease import Lease, UncommittedOutcomes
@@ -60,7 +60,7 @@ class DeliveryWorker(Generic[Rendered]):
     semaphore: LaneSemaphore
     slot: WorkerSlot
     breaker_store: BreakerStore
-    is_paused: Callable[[], bool] = never_paused
+    is_paused: Callable[[], bool]
     clock: Callable[[], float] = time.time
     lease_s: float = _LEASE_S
     is_stopping: bool = False
@@ -193,8 +193,8 @@ class DeliveryWorker(Generic[Rendered]):
             content,
             rows,
             partial(self.must_stop, batch.plan),
-            before_commit=partial(self.policy.before_commit, batch),
-            after_commit=partial(self.after_commit, lease, rows),
+            partial(self.policy.before_commit, batch),
+            partial(self.after_commit, lease, rows),
         )
         entry = await self.run_batch(run, permit)
         crash_point("deliver.released")

@@ -12,11 +12,10 @@ from functools import partial
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from consumers.digests import affected_digests
 from consumers.digests.already_received import UNSENT_LETTERS
 from consumers.digests.build import DigestBuilder
 from consumers.digests.recipients import DigestRecipients
-from consumers.digests.reissue import DigestReissuer
+from consumers.digests.reissue import DigestReissuer, halt_issue, is_fully_sent
 from consumers.digests.store import DigestStore, StoredIssue
 from consumers.dispatch.handler import DoubtSource
 from consumers.dispatch.planner import Planner
@@ -119,12 +118,12 @@ class DigestService(Planner):
             return False
         if await self.has_nothing_to_send(issue):
             return False
-        await affected_digests.halt_issue(self.supersession, issue)
+        await halt_issue(self.supersession, issue)
         return True
 
     async def has_nothing_to_send(self, issue: Issue) -> bool:
         """Whether no mail of it is left that could be sent, or sent again."""
-        if not await affected_digests.is_fully_sent(self.supersession, issue):
+        if not await is_fully_sent(self.supersession, issue):
             return False
         async for _, entry in self.ledger.entries(issue.plan):
             if not UNSENT_LETTERS.isdisjoint(entry.value.rows):
@@ -134,7 +133,7 @@ class DigestService(Planner):
     async def reissue(self, issue: Issue) -> None:
         """Store the next issue, once no mail of this one can leave. Raises RetryLater."""
         # Halt it again: the process that halted it may have died half-way.
-        await affected_digests.halt_issue(self.supersession, issue)
+        await halt_issue(self.supersession, issue)
         await self.supersession.require_settled([issue.plan])
         reissued = await self.store.store_reissue(await self.without_blocked_items(issue))
         remaining = sum(not item.out for item in reissued.issue.items)

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from consumers.recipients import Contact, ContactLookup
 from consumers.runtime.errors import RetryLater
-from consumers.suppression.store import Suppression, SuppressionStore, decode
+from consumers.suppression.store import Suppression, SuppressionStore
 from contracts import subjects
 from contracts.delivery import ChannelName
 from producers.bus import Bus, Change
@@ -86,7 +86,7 @@ def _parse_change(change: Change) -> Suppression | None:
     if change.data is None:
         return None
     try:
-        return decode(change.data)
+        return Suppression.model_validate_json(change.data)
     except ValidationError:
         log.error("suppression_unreadable", seq=change.seq)
         return None

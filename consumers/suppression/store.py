@@ -177,18 +177,19 @@ class SuppressionStore:
         keys = {self.key_of_address(channel, address): address for address in addresses}
         values = await self.bucket.get_many(list(keys))
         return frozenset(
-            keys[key] for key, value in values.items() if decode(value.data).reason == reason
+            keys[key]
+            for key, value in values.items()
+            if Suppression.model_validate_json(value.data).reason == reason
         )
 
     async def count_by_reason(self, channel: ChannelName) -> Counter[str]:
         """Count the suppressed addresses of *channel* for each reason."""
         now, values = datetime.now(UTC), self.bucket.values(f"{channel}.")
-        suppressions = [decode(value.data) async for _, value in values]
+        suppressions = [Suppression.model_validate_json(value.data) async for _, value in values]
         return Counter(one.reason for one in suppressions if one.is_active(now))
 
     async def find(self, key: str) -> Suppression | None:
-        value = await self.bucket.get(key)
-        return decode(value.data) if value else None
+        return (await records.read(self.bucket, key, Suppression)).value
 
     def key_of_address(self, channel: ChannelName, address: str) -> str:
         return _record_key(channel, self.hash_address(address))
@@ -204,10 +205,6 @@ class SuppressionStore:
 def _record_key(channel: ChannelName, address_hash: str) -> str:
     """Return the key of a hashed address in the bucket."""
     return f"{channel}.{address_hash}"
-
-
-def decode(data: bytes) -> Suppression:
-    return Suppression.model_validate_json(data)
 
 
 def describe_suppression(suppression: Suppression) -> FieldError:

@@ -10,10 +10,9 @@ from typing import Any
 from channels.base import Content, Deadline, Outcome, Recipient, Verdict
 from consumers.check.checker import LedgerRules
 from consumers.check.context import CheckContext
-from consumers.digests.affected_digests import AffectedDigestFinder
 from consumers.digests.build import DigestBuilder
 from consumers.digests.recipients import DigestRecipients
-from consumers.digests.reissue import DigestReissuer
+from consumers.digests.reissue import AffectedDigestFinder, DigestReissuer
 from consumers.digests.schedule import DigestSchedule
 from consumers.digests.service import DigestService
 from consumers.digests.store import DigestStore

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,11 @@ class LeaseHarness(DeliveryPipeline):
         rules = replace(self.worker.time_rules(edition), lease_s=lease_s)
         claim = Lease(self.batch, token, rules, self.ledger, held, self.clock, unbooked)
         rows = await self.ledger.rows(self.batch)
-        return BatchRun(claim, self.provider, self.readers, edition, rows, self.stop.is_set)
+        reports = self.worker.policy.before_commit, self.worker.policy.after_commit
+        before, after = (partial(report, self.batch) for report in reports)
+        return BatchRun(
+            claim, self.provider, self.readers, edition, rows, self.stop.is_set, before, after
+        )
 
     async def run(self, work: BatchRun | None = None) -> LedgerEntry:
         work = work or await self.claim()

@@ -39,6 +39,7 @@ def new_worker(
         "waker": Waker(bus),
         "semaphore": LaneSemaphore(channel.connections),
         "breaker_store": BreakerStore(bus, channel.name, clock),
+        "is_paused": lambda: False,
         "clock": clock,
     }
     slot = parts.pop("slot", None) or WorkerSlot(folder, channel.name)

@@ -3,10 +3,9 @@
 from consumers.app.node import Node
 from consumers.app.settings import read_settings
 from consumers.digests import schedule
-from consumers.digests.affected_digests import AffectedDigestFinder
 from consumers.digests.build import DigestBuilder
 from consumers.digests.recipients import DigestRecipients
-from consumers.digests.reissue import DigestReissuer
+from consumers.digests.reissue import AffectedDigestFinder, DigestReissuer
 from consumers.digests.schedule import DigestSchedule
 from consumers.digests.service import DigestService
 from consumers.digests.store import DigestStore

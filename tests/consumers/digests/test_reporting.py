@@ -6,7 +6,7 @@ import pytest
 
 from channels.base import Outcome, Verdict
 from consumers.digests import store as books
-from consumers.digests.affected_digests import halt_issue
+from consumers.digests.reissue import halt_issue
 from consumers.digests.schedule import DigestSchedule
 from consumers.digests.store import OpenDigests
 from consumers.directory.follow import parse_change
