@@ -100,7 +100,6 @@ class DeadLetterDecisions:
     async def send(
         self, state: DecisionState, letter: DeadLetter, person: Operator, message: OutgoingMessage
     ) -> DeadLetter:
-        """Record the decision, send the message, record the result."""
         begun = self.new_decision(state, letter, person, message.body)
         history = await self.record_decision(letter, begun)
         crash_point("dead.decided")

@@ -196,7 +196,6 @@ class BatchRun(Generic[Rendered]):
         return self.lease.may_expire_within(self.channel.request_timeout_s)
 
     def is_past_expiry(self) -> bool:
-        """Whether `expires_at` has passed, by our clock."""
         rules = self.lease.time_rules
         return rules.ends_as_expired and self.lease.clock() >= rules.give_up_at
 

@@ -91,7 +91,6 @@ class DigestForecaster:
         return NextDigest(digest, len(carried), overdue, before.last)
 
     async def pick_items(self, subscriber: Subscriber, digest: Digest) -> int:
-        """Return the mask of items that a subscriber would get."""
         wanted = items_mask_for(subscriber, digest.texts)
         served = AlreadyReceived(self.ledger, self.store, digest.issue, "")
         await served.load()

@@ -36,11 +36,9 @@ class DigestSchedule(BaseSettings):
         return day - timedelta(days=(day.isoweekday() - self.weekday) % 7)
 
     def next_day(self, frequency: DigestFrequency, day: date) -> date:
-        """Return the day of the cut after the one of *day*."""
         return day + timedelta(days=1 if frequency == "daily" else 7)
 
     def cut_time(self, day: date) -> datetime:
-        """Return when the cut of *day* is due."""
         return datetime.combine(day, time(self.hour), VIETNAM)
 
 

@@ -102,7 +102,6 @@ class DigestStore:
         return self.cache[key]
 
     async def all_issues(self, digest_id: str) -> Sequence[StoredIssue]:
-        """Return all issues of one digest in order."""
         issues: list[StoredIssue] = []
         while stored := await self.issue(digest_id, len(issues) + 1):
             issues.append(stored)
@@ -128,7 +127,6 @@ class DigestStore:
         return True
 
     async def new_digest_entries(self, issue: Issue) -> list[BatchEntry]:
-        """Build the entries that a new digest adds to the bucket."""
         name, open_ = issue.digest_id, await records.read(self.bucket, _OPEN_KEY, OpenDigests)
         writes = [BatchEntry(f"issue.{name}.{issue.revision}", encode(issue), 0)]
         for item in issue.items:

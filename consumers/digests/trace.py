@@ -61,7 +61,6 @@ def _add_counts(count: StatusCounts, later: StatusCounts) -> StatusCounts:
 
 
 async def item_entries(store: DigestStore, content_id: str) -> AsyncIterator[TimelineEntry]:
-    """Yield the entries for the digests that hold an item."""
     item_digests = (await store.digests_of_item(content_id)).value
     for digest_id in item_digests.digests if item_digests else ():
         for issue, _ in await store.all_issues(digest_id):

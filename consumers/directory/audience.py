@@ -27,7 +27,6 @@ class PreferenceIndex:
         self.cache: dict[tuple[str, str, tuple[str, ...], bool], tuple[int, ...]] = {}
 
     def count(self, publication: Publication) -> int:
-        """Count the subscribers that *publication* is for."""
         return self.store.count_subscribers(json.dumps(self.find_matching(publication)))
 
     def ids_after(self, publication: Publication, last: str, limit: int) -> list[str]:

@@ -84,7 +84,6 @@ class Directory:
             await asyncio.sleep(_POLL_S)  # the writer may be another process
 
     def count(self, publication: Publication) -> int:
-        """Count the subscribers that *publication* is for by e-mail."""
         return self.preferences.count(publication)
 
     def ids_after(self, publication: Publication, last: str, limit: int) -> list[str]:
@@ -92,7 +91,6 @@ class Directory:
         return self.preferences.ids_after(publication, last, limit)
 
     def digest_audience(self, query: DigestQuery) -> DigestAudience:
-        """Return the audience of a digest, with each subscriber's items."""
         return DigestAudience(self.store, query)
 
     def lookup(self, ids: Sequence[str]) -> Mapping[str, Contact]:

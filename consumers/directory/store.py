@@ -66,7 +66,6 @@ class DirectoryStore:
 
     @property
     def is_current_file(self) -> bool:
-        """Whether the path still holds the opened file."""
         try:
             return self._path.stat().st_ino == self._inode
         except FileNotFoundError:

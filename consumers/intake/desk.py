@@ -140,7 +140,6 @@ class Desk:
             await self.repository.remove_waiting(content_id, outdated)
 
     async def decide(self, content_id: str, number: int, decision: Decision) -> Position:
-        """Record a decision and carry it out."""
         item = await self.repository.item(content_id)
         if item and number in item.outdated:
             await self.drop_outdated(content_id, item)

@@ -67,7 +67,6 @@ class ReceivedEvent(CheckedEvent):
         )
 
     def new_position(self, summary: ItemSummary, **more: object) -> Position:
-        """The first record of the position this event takes."""
         return Position.model_validate(
             {
                 **ItemSummary.of(summary).model_dump(),

@@ -76,7 +76,6 @@ class Releaser:
         return None
 
     async def adopt_release_time(self, released: Publication, at: datetime) -> None:
-        """Set the item's release time to that of the stored publication."""
         number, start = released.revision, released.not_before
         await self.repository.update_item(
             released.content_id,
@@ -121,7 +120,6 @@ def build_withdrawal(content_id: str, item: Item, record: Position) -> Publicati
 
 
 def _match(message: Message, key: str) -> StoredPublication | None:
-    """The publication in *message*, if it has that key."""
     try:
         found = publication.decode(message.data)
     except ContractError:

@@ -190,7 +190,6 @@ def book(
 def row_result(
     entry: LedgerEntry, row: int, outcome: Outcome, now: float, rules: TimeRules
 ) -> RowResult:
-    """Letter and note of one sending row after *outcome*."""
     was, note = entry.rows[row], entry.notes.get(row)
     if outcome.verdict in _END_LETTERS:
         return keep_maybe(_END_LETTERS[outcome.verdict], was), _end_note(note, outcome)

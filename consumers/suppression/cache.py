@@ -55,7 +55,6 @@ class SuppressionCache:
             self.apply(change)
 
     def apply(self, change: Change) -> None:
-        """Apply one change."""
         self.seq = change.seq
         if not change.key.startswith(_KEY_PREFIX):
             return

@@ -159,7 +159,6 @@ class SuppressionStore:
         return suppression.reason if suppression else None
 
     async def find_active(self, channel: ChannelName, address: str) -> Suppression | None:
-        """Return the active suppression of *address*."""
         suppression = await self.find(self.key_of_address(channel, address))
         return suppression if suppression and suppression.is_active(datetime.now(UTC)) else None
 
@@ -173,7 +172,6 @@ class SuppressionStore:
     async def filter_suppressed(
         self, channel: ChannelName, addresses: Sequence[str], reason: str
     ) -> frozenset[str]:
-        """Return those of *addresses* that are suppressed for *reason*."""
         keys = {self.key_of_address(channel, address): address for address in addresses}
         values = await self.bucket.get_many(list(keys))
         return frozenset(
@@ -183,7 +181,6 @@ class SuppressionStore:
         )
 
     async def count_by_reason(self, channel: ChannelName) -> Counter[str]:
-        """Count the suppressed addresses of *channel* for each reason."""
         now, values = datetime.now(UTC), self.bucket.values(f"{channel}.")
         suppressions = [Suppression.model_validate_json(value.data) async for _, value in values]
         return Counter(one.reason for one in suppressions if one.is_active(now))
@@ -203,7 +200,6 @@ class SuppressionStore:
 
 
 def _record_key(channel: ChannelName, address_hash: str) -> str:
-    """Return the key of a hashed address in the bucket."""
     return f"{channel}.{address_hash}"
 
 
