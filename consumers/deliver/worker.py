@@ -159,7 +159,7 @@ class DeliveryWorker(Generic[Rendered]):
             return None
         self.check_lease(state.value)
         if self.is_premature(state.value):
-            await self.waker.schedule(batch, state.value)
+            await self.reschedule(batch, state.value)
             return None
         return state
 
@@ -173,6 +173,10 @@ class DeliveryWorker(Generic[Rendered]):
         """Whether no row is due or left from a dead owner: a repeated or early wake-up."""
         has_orphans = not SENDING_LETTERS.isdisjoint(entry.rows)
         return not has_orphans and not entry.halt and entry.due > self.clock() + 1
+
+    async def reschedule(self, batch: BatchKey, entry: LedgerEntry) -> None:
+        """Store the next wake-up before this one is acknowledged."""
+        await self.waker.schedule(batch, entry)
 
     async def process_due_rows(
         self, batch: BatchKey, state: Versioned[LedgerEntry], permit: Permit | None = None
@@ -210,7 +214,7 @@ class DeliveryWorker(Generic[Rendered]):
         elif entry.due > self.clock() + 1:
             await strategy.on_deferred(batch, entry, self.clock())
             crash_point("deliver.put_off")
-            await self.waker.schedule(batch, entry)
+            await self.reschedule(batch, entry)
             crash_point("deliver.scheduled")
         else:
             rest_s = max(pause_s, entry.due - self.clock())

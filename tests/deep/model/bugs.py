@@ -11,6 +11,7 @@ from consumers.deliver.batch_run import BatchRun
 from consumers.deliver.lease import Lease
 from consumers.deliver.slots import WorkerSlot
 from consumers.deliver.worker import DeliveryWorker
+from consumers.dispatch import supersede
 from consumers.dispatch.audience import SubscriberAudience
 from consumers.dispatch.handler import Dispatcher
 from consumers.dispatch.supersede import Supersession
@@ -51,6 +52,8 @@ BUGS = PlantedBugs(
         "planned-too-early": [Replacement(Dispatcher, "require_start_reached", lambda *_: None)],
         # A text whose time comes after a newer one was released is planned all the same.
         "overtaken-all-the-same": [Replacement(items, "halt_mark", lambda *_: "")],
+        # A correction goes only to those who surely got the older text.
+        "doubts-not-told": [Replacement(supersede, "REACHED_LETTERS", frozenset(b"dD"))],
         # The plan does not wait until the directory knows everybody who subscribed before.
         "directory-behind": [Replacement(SubscriberAudience, "ready", no_op)],
         # The sweeper finds nothing.
@@ -152,12 +155,6 @@ async def no_settle(require_settled, self, batch, entry):
 def only_the_last(reached, self, plans, after):
     """A correction goes only to those who got the revision just before."""
     return reached(self, plans[-1:], after)
-
-
-@instead_of(LedgerEntry, "reached_rows")
-def doubts_not_told(_reached, self):
-    """A correction goes only to those who surely got the older text."""
-    return [row for row, letter in enumerate(self.rows) if letter in b"dD"]
 
 
 @instead_of(moves, "halt")
