@@ -22,7 +22,9 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
+from contracts import text
 from contracts.catalog import load_texts
 
 WHOLE_EVENT = "event"
@@ -160,6 +162,17 @@ def error_texts() -> dict[str, dict[str, str]]:
 def field_error(field: str, code: str, **values: object) -> FieldError:
     """Build the error of *field* with the text of *code*. Raises KeyError for an unknown code."""
     return localized(field, error_texts()[code], **values)
+
+
+def check_line(field: str, value: str, max_length: int) -> str:
+    """Return *value* as one clean line. Raises Invalid that names *field*."""
+    try:
+        line = text.line(value)
+    except PydanticCustomError as error:
+        raise Invalid(field_error(field, error.type, **(error.context or {}))) from error
+    if len(line) > max_length:
+        raise Invalid(field_error(field, "string_too_long", max_length=max_length))
+    return line
 
 
 def localized(field: str, texts: Mapping[str, str], **values: object) -> FieldError:

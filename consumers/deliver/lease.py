@@ -52,10 +52,6 @@ class Lease:
     boot_deadline: float = 0.0
     wall_deadline: float = 0.0
 
-    async def acquire(self) -> None:
-        """Become the owner, and change nothing else."""
-        await self.commit(lambda entry: entry)
-
     def acquire_over(self, entry: LedgerEntry) -> LedgerEntry:
         """*entry* as the first write leaves it: owned, with the uncommitted outcomes booked.
 

@@ -35,17 +35,19 @@ class AudienceQuery(NamedTuple):
     had_earlier_plan: bool = True
 
 
-class Audience(Protocol):
+class Audience:
     """A channel's recipients."""
 
     async def ready(self) -> None:
-        """Raises RetryLater until all earlier subscriptions are known."""
+        """Raises RetryLater until all earlier subscriptions are known; by default always ready."""
 
     def count(self, publication: Publication) -> int:
         """The number of `rows`, without those that only get a correction."""
+        raise NotImplementedError
 
     def rows(self, query: AudienceQuery, after: str) -> AsyncIterator[AudienceRow]:
         """Recipients with an id greater than *after*."""
+        raise NotImplementedError
 
 
 class SubscriberSource(Protocol):
@@ -56,7 +58,7 @@ class SubscriberSource(Protocol):
     def ids_after(self, publication: Publication, last: str, limit: int) -> Sequence[str]: ...
 
 
-class SubscriberAudience:
+class SubscriberAudience(Audience):
     """Subscribers: the item's present followers, and the recipients of its earlier texts."""
 
     def __init__(self, subscribers: SubscriberSource) -> None:
@@ -92,14 +94,11 @@ class SubscriberAudience:
             after = ids[-1]
 
 
-class PortalAudience:
+class PortalAudience(Audience):
     """The portal, one row: it shows every position of an item.
 
     A withdrawal before any text was shown has no row, because it would reveal the title.
     """
-
-    async def ready(self) -> None:
-        """Always ready: there is no directory to wait for."""
 
     def count(self, publication: Publication) -> int:  # noqa: ARG002 -- the same for each
         return 1
@@ -109,16 +108,13 @@ class PortalAudience:
             yield AudienceRow(PORTAL)
 
 
-class ZaloAudience:
+class ZaloAudience(Audience):
     """Zalo: the article, then one broadcast of it; one row per call that has an effect.
 
     A correction updates the article under the broadcast's link; it is broadcast only when no
     earlier position was. A withdrawal hides the article, if there may be one. An item may ask for
     no broadcast.
     """
-
-    async def ready(self) -> None:
-        """Always ready: there is no directory to wait for."""
 
     def count(self, publication: Publication) -> int:
         return 2 if publication.action == "published" and is_broadcast(publication.broadcast) else 1

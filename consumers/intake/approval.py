@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-from pydantic_core import PydanticCustomError
 
 from consumers.intake.items import SUPERSEDED_CODE, Decision, Position
 from consumers.messages import field_error, load_catalog, translate
@@ -56,7 +55,7 @@ class Draft(BaseModel):
 
 def reviewer(field: str, name: str) -> str:
     """The reviewer's name, cleaned. Raises Invalid without one."""
-    if line := _clean_line(field, name, _NAME_MAX):
+    if line := errors.check_line(field, name, _NAME_MAX):
         return line
     raise Invalid(field_error(field, "who_required"))
 
@@ -66,7 +65,7 @@ def rejection(code: str, reason: str) -> tuple[str, str]:
     codes = ", ".join(load_catalog("rejections"))
     if code and code not in load_catalog("rejections"):
         raise Invalid(field_error("code", "unknown_reject_code", value=code, codes=codes))
-    reason = _clean_line("reason", reason, _REASON_MAX)
+    reason = errors.check_line("reason", reason, _REASON_MAX)
     if not (code or reason):
         raise Invalid(field_error("reason", "why_required", codes=codes))
     return code, reason
@@ -111,13 +110,3 @@ def _with_decision(record: Position, decision: Decision) -> Position:
     else:
         update = {"state": "refused", "code": decision.code, "reason": decision.reason}
     return record.model_copy(update={**update, "decision": decision})
-
-
-def _clean_line(field: str, value: str, longest: int) -> str:
-    try:
-        line = text.line(value)
-    except PydanticCustomError as error:
-        raise Invalid(errors.field_error(field, error.type, **(error.context or {}))) from error
-    if len(line) > longest:
-        raise Invalid(errors.field_error(field, "string_too_long", max_length=longest))
-    return line

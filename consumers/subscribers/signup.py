@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
-from pydantic_core import PydanticCustomError
 
 from consumers.subscribers.store import UNKNOWN_ID, SubscriberStore, new_subscriber_id
 from consumers.subscribers.tokens import (
@@ -26,9 +25,9 @@ from consumers.subscribers.validation import (
     check_frequency,
     unknown_values,
 )
-from contracts import errors, text
+from contracts import errors
 from contracts.base.times import Clock, utc_now
-from contracts.errors import FieldError
+from contracts.errors import FieldError, Invalid
 from contracts.subscriptions.errors import LinkProblem, LinkRefused, MailQuotaReached
 from contracts.subscriptions.signup import SignupApplication
 from contracts.subscriptions.subscriber import Consent, Subscriber
@@ -50,21 +49,14 @@ def normalize_application(
     address, problems = check_email(application.email)
     chosen, frequency_errors = check_frequency(application.frequency)
     lists = {name: tuple(sorted(set(getattr(application, name)))) for name in LIST_FIELDS}
-    name, name_errors = _normalize_line("name", application.name)
-    problems += [*name_errors, *unknown_values(lists, vocabulary), *frequency_errors]
+    name = ""
+    try:
+        name = errors.check_line("name", application.name, _NAME_MAX)
+    except Invalid as error:
+        problems += error.errors
+    problems += [*unknown_values(lists, vocabulary), *frequency_errors]
     clean = {"email": address, "name": name, "frequency": chosen, **lists}
     return application.model_copy(update=clean), problems
-
-
-def _normalize_line(field: str, written: str) -> tuple[str, list[FieldError]]:
-    """Return one line of text as it is stored; an invalid one is empty, with its error."""
-    try:
-        normalized = text.line(written)
-    except PydanticCustomError as error:
-        return "", [errors.field_error(field, error.type, **(error.context or {}))]
-    if len(normalized) > _NAME_MAX:
-        return "", [errors.field_error(field, "string_too_long", max_length=_NAME_MAX)]
-    return normalized, []
 
 
 LiftSuppression = Callable[[str], Awaitable[object]]

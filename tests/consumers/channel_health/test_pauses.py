@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from consumers.app import process
 from consumers.app.settings import LoaSettings
 from consumers.app.web.health import health_app
-from consumers.channel_health import breaker, breaker_store, pauses
+from consumers.channel_health import breaker, pauses
 from consumers.channel_health.breaker_store import BreakerStore
 from consumers.channel_health.pauses import ChannelMonitor
 from contracts import subjects
@@ -90,13 +90,6 @@ async def trip(bus, clock) -> None:
     await BreakerStore(bus, EMAIL, clock).update(
         lambda one: breaker.fail(one, "w", "away", clock())
     )
-
-
-async def test_a_breaker_is_no_pause_and_a_pause_no_breaker(bus, clock):
-    await trip(bus, clock)
-    await pauses.pause(bus, ZALO)
-    assert await pauses.paused_channels(bus) == {ZALO}
-    assert await breaker_store.unavailable_channels(bus) == {EMAIL}
 
 
 async def test_a_running_service_tells_its_workers_of_every_breaker_and_who_goes_on(bus, clock):

@@ -16,7 +16,6 @@ from consumers.feedback.handler import FeedbackHandler
 from consumers.feedback.handler import parse_receipt as read_receipt
 from consumers.ledger.entry import notice_entry
 from consumers.ledger.store import Ledger
-from consumers.runtime.errors import RetryLater
 from contracts import keys, subjects
 from contracts.delivery import BatchKey, ChannelName
 from contracts.errors import ContractError
@@ -68,23 +67,6 @@ async def test_a_notice_in_doubt_has_arrived_after_all(ledger, feedback, ids, ki
     await stand(ledger, was)
     await feedback.on_receipt(told(kind, **ids))
     assert await letter(ledger) == becomes
-
-
-@pytest.mark.parametrize("was", "dxue")
-async def test_what_was_surely_not_sent_stays_so(ledger, feedback, was):
-    await stand(ledger, was)
-    await feedback.on_receipt(told(**BY_TRACKING))
-    assert await letter(ledger) == was
-
-
-@pytest.mark.parametrize("was", "psr")
-async def test_an_event_that_comes_before_the_answer_is_booked_waits_for_it(ledger, feedback, was):
-    await stand(ledger, was)
-    with pytest.raises(RetryLater):
-        await feedback.on_receipt(told(**BY_TRACKING))
-    await stand(ledger, "k")
-    await feedback.on_receipt(told(**BY_TRACKING))
-    assert await letter(ledger) == "d"
 
 
 @pytest.mark.parametrize("kind", sorted(set(EventKind) - DELIVERY_KINDS))
