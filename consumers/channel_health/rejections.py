@@ -78,13 +78,8 @@ class RejectionWindow:
         accepted = results.count(RecipientResult.ACCEPTED)
         if rejected >= VERIFIED_LIMIT and rejected > accepted:
             return True
-        return self.consecutive_rejections(results) >= CONSECUTIVE_LIMIT
-
-    def consecutive_rejections(self, results: Sequence[RecipientResult]) -> int:
-        newest_first = list(reversed(results))
-        if RecipientResult.ACCEPTED not in newest_first:
-            return len(results)
-        return newest_first.index(RecipientResult.ACCEPTED)
+        in_a_row = results[::-1].index(RecipientResult.ACCEPTED) if accepted else len(results)
+        return in_a_row >= CONSECUTIVE_LIMIT
 
     def clear(self) -> None:
         self.results.clear()

@@ -167,7 +167,8 @@ class DigestService(Planner):
             return
         stored_plan = await self.ledger.plan(plan)
         if stored_plan is None or not stored_plan.value.complete:
-            await self.require_items_planned(issue)
+            async for _, item_plan in self.unplanned_items(issue):
+                raise RetryLater(INTERVAL_S, f"{item_plan} is not planned yet")
             await self.recipients.directory.ready()
             stored_plan = await self.ledger.create_plan(plan, await self.new_cursor(stored))
         await self.wake_batches(plan, range(stored_plan.value.count), stored_plan.value)
@@ -182,11 +183,6 @@ class DigestService(Planner):
         due = stored.issue.due
         doubt = self.doubts is not None and await self.doubts.may_have_been_issued(due)
         return PlanCursor(source=stored.order, lane=Lane.BULK, doubt=doubt, created=self.clock())
-
-    async def require_items_planned(self, issue: Issue) -> None:
-        """Raise RetryLater until every item's own plan is complete."""
-        async for _, plan in self.unplanned_items(issue):
-            raise RetryLater(INTERVAL_S, f"{plan} is not planned yet")
 
     async def unplanned_items(self, issue: Issue) -> AsyncIterator[tuple[int, PlanKey]]:
         """Yield items whose own plan is not complete, by their number."""

@@ -79,7 +79,9 @@ class TransactionalMailer:
     def numbered_content_id(self, mail: TransactionalMail, number: int) -> str:
         """Return the content_id of an address's mail of today with this *number*."""
         day = f"{utc_now(self.clock).astimezone(VIETNAM):%Y-%m-%d}"
-        address_key = self.subscribers.key_of_address(_normalize_mailbox(mail.address))
+        name, _, domain = mail.address.rpartition("@")
+        mailbox = f"{name.partition('+')[0]}@{domain}"  # without the part after a `+`
+        address_key = self.subscribers.key_of_address(mailbox)
         return keys.transactional_content_id(address_key, day, "asked", str(number))
 
     async def store_and_start(self, batch: BatchKey, mail: TransactionalMail) -> bool:
@@ -164,9 +166,3 @@ def may_ignore_suppression(kind: TransactionalKind, reason: str) -> bool:
     is sent that strangers can request.
     """
     return kind in _ACCESS_KINDS and reason.startswith(BOUNCE_PREFIX)
-
-
-def _normalize_mailbox(address: str) -> str:
-    """Return the mailbox of *address*: the part after a `+` is removed."""
-    name, _, domain = address.rpartition("@")
-    return f"{name.partition('+')[0]}@{domain}"
