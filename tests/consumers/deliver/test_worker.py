@@ -43,15 +43,6 @@ async def test_a_busy_relay_is_asked_again_and_the_reader_gets_one_copy(delivery
     assert list(loa.provider.effects.values()) == [1]
 
 
-@pytest.mark.promise("3.8")
-async def test_a_reader_who_left_is_suppressed(delivery_pipeline):
-    loa = delivery_pipeline(3)
-    plan = await loa.plan()
-    loa.readers.left = {"r000001"}
-    await loa.work(plan)
-    assert (await loa.entry(plan)).rows == b"dud"
-
-
 @pytest.mark.promise("3.7")
 @pytest.mark.parametrize("down", [None, Unreachable("connect")], ids=["", "the relay is away"])
 async def test_an_item_whose_time_is_over_expires(delivery_pipeline, down):

@@ -2,9 +2,11 @@
 
 import json
 
+import pytest
+
 from contracts import subjects
 from contracts.envelope import to_structured
-from contracts.errors import Conflict, Forbidden
+from contracts.errors import Conflict, ContractError, Forbidden, Invalid
 from tests.support.events import (
     ITEM,
     UNIT,
@@ -22,23 +24,24 @@ from tests.support.events import (
 OTHER = "vu-cai-cach-hanh-chinh"
 
 
-async def test_an_event_of_another_unit_is_refused(bus, intake):
-    assert await refusal(intake.handle(submitted(), OTHER), Forbidden) == ["source"]
+ELSEWHERE = unit_event("submitted", submitted().data, source="/elsewhere")
+CASE_EVENT = unit_event("submitted", submitted().data, type="vn.gov.moha.case.updated.v1")
+
+
+@pytest.mark.parametrize(
+    ("event", "subject", "kind", "field"),
+    [
+        (submitted(), (OTHER,), Forbidden, "source"),
+        (ELSEWHERE, ("khong-co-don-vi-nay",), ContractError, "source"),
+        (submitted(), (UNIT, "withdrawn"), Invalid, "type"),
+        (CASE_EVENT, (UNIT, "updated"), Invalid, "type"),
+    ],
+)
+async def test_an_event_that_its_subject_contradicts_is_refused(
+    bus, intake, event, subject, kind, field
+):
+    assert await refusal(intake.handle(event, *subject), kind) == [field]
     assert await bucket_records(bus, "events") == {}
-
-
-async def test_a_unit_nobody_knows_is_refused(intake):
-    event = unit_event("submitted", submitted().data, source="/elsewhere")
-    assert await refusal(intake.handle(event, "khong-co-don-vi-nay")) == ["source"]
-
-
-async def test_the_subject_must_say_what_the_type_says(intake):
-    assert await refusal(intake.handle(submitted(), UNIT, "withdrawn")) == ["type"]
-
-
-async def test_a_case_event_is_not_taken_yet(intake):
-    event = unit_event("submitted", submitted().data, type="vn.gov.moha.case.updated.v1")
-    assert await refusal(intake.handle(event, UNIT, "updated")) == ["type"]
 
 
 async def test_an_item_belongs_to_the_unit_that_named_it_first(bus, intake):
