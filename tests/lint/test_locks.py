@@ -82,7 +82,7 @@ def test_requirements_and_pyproject_name_the_same_packages():
 def test_packages_whose_inner_parts_we_use_are_pinned_to_one_version():
     """No public API bounds a request's head, or says which option a usage error is about.
 
-    After an upgrade: tests/consumers/app/test_protocol*.py and tests/producers/test_usage.py.
+    After an upgrade: tests/consumers/app/test_protocol*.py, tests/producers/test_usage_errors.py.
     """
     wanted = declared(ROOT / "requirements.in")
     assert all(re.match(r"\[\]==[^,*]+;", wanted[name]) for name in ("typer", "uvicorn"))

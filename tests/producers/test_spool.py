@@ -14,28 +14,8 @@ from contracts.vocabulary import DEFAULT
 from producers.admission import admit
 from producers.publisher import Publisher, drain
 from producers.spool import Spool
-from tests.support.gateway_client import UNIT, sample_event, stored_events
-
-
-def admitted(**changes):
-    return admit(from_structured(sample_event(**changes)), UNIT, DEFAULT)
-
-
-def numbered(n):
-    return admitted(id=f"e-{n}", content_id=f"tin-{n}")
-
-
-@pytest.fixture
-def spool(tmp_path):
-    return Spool(tmp_path / "spool")
-
-
-def ids(spool):
-    return [spool.read(path).event.id for path in spool.waiting()]
-
-
-async def stored_ids(bus):
-    return [event["id"] for event in await stored_events(bus)]
+from tests.support.gateway_client import UNIT, sample_event
+from tests.support.spooled_events import admitted, ids, numbered, stored_ids
 
 
 def test_events_wait_in_the_order_in_which_they_came(spool):

@@ -64,7 +64,7 @@ the text of the mail
 """
 PLAIN = """\
 From: {sender}
-Subject: {subject}
+Subject: Returned mail
 Content-Type: text/plain
 
 {text}
@@ -92,5 +92,5 @@ def complaint_mail(path="", kind="abuse", to="an@example.com", **said) -> bytes:
     return crlf(COMPLAINT.format(path=path, kind=kind, to=to, original=original_mail(to, **said)))
 
 
-def plain_mail(text: str, sender="MAILER-DAEMON@far.example", subject="Returned mail") -> bytes:
-    return crlf(PLAIN.format(text=text, sender=sender, subject=subject))
+def plain_mail(text: str, sender="MAILER-DAEMON@far.example") -> bytes:
+    return crlf(PLAIN.format(text=text, sender=sender))

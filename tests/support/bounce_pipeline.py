@@ -21,6 +21,8 @@ from tests.support.scripted_channel import OK, ScriptedChannel, StaticReaders, r
 
 EMAIL = ChannelName.EMAIL
 SECRET = b"s" * 32
+READERS = 4201
+"""Of `bounce_pipeline`."""
 
 
 class BouncePipeline(DeliveryPipeline):

@@ -92,9 +92,9 @@ class CasePipeline:
         value = await self.bus.bucket(subjects.NOTICES.name).get(contact_key(id, revision))
         return NoticeRecord.model_validate_json(value.data) if value else None
 
-    async def delete_contact(self, id: str = "e-1", revision: int = 1) -> None:
-        """Delete a contact, as its expiry or an erasure does."""
-        await self.bus.bucket(subjects.NOTICES.name).purge(contact_key(id, revision))
+    async def delete_contact(self) -> None:
+        """Delete the first step's contact, as its expiry or an erasure does."""
+        await self.bus.bucket(subjects.NOTICES.name).purge(contact_key())
 
     async def wake(self, channel: ChannelName, revision: int = 1) -> None:
         """Send one wake-up, and ignore RetryLater."""

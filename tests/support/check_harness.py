@@ -107,8 +107,8 @@ class CheckHarness(PipelineHarness):
         audit = FolderAudit(self.portal, SiteFiles(Site(PUBLIC_URL, WORDS)))
         return await Checker(context, audit).run()
 
-    async def violations(self, *, deep: bool = True, later_s: float = 0.0) -> list[tuple[str, str]]:
-        findings = await self.check(deep=deep, later_s=later_s)
+    async def violations(self, *, later_s: float = 0.0) -> list[tuple[str, str]]:
+        findings = await self.check(later_s=later_s)
         assert findings.ok == (not findings.violations)
         assert all(one.detail for one in findings.violations)
         return sorted((one.rule, one.key) for one in findings.violations)

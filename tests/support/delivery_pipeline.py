@@ -19,6 +19,7 @@ from tests.support.clock import FakeClock
 from tests.support.publications import a_publication
 from tests.support.scripted_channel import ScriptedChannel, StaticReaders, reader_ids
 from tests.support.services import ReleasedPositions, new_dispatcher, new_worker
+from tests.support.waiting import until
 
 EMAIL = ChannelName.EMAIL
 
@@ -66,9 +67,7 @@ class DeliveryPipeline:
         """Begin *work*; its window stays with the provider as long as the block runs."""
         self.provider.hold, before = asyncio.Event(), len(self.provider.windows)
         running = asyncio.create_task(work)
-        async with asyncio.timeout(10):
-            while len(self.provider.windows) == before:
-                await asyncio.sleep(0)
+        await until(lambda: len(self.provider.windows) > before)
         yield running
         self.provider.hold.set()
 

@@ -113,9 +113,8 @@ class DigestRecorder(ScriptedChannel):
 
     def record(self, rendered: Any, text: Publication, row: Recipient) -> None:
         mail = rendered.key if isinstance(rendered, Digest) else text.key
-        self.previously_received[row.id, mail] = tuple(
-            f"{one.content_id}.{one.revision}" for one in row.earlier_mails
-        )
+        earlier = tuple(f"{one.content_id}.{one.revision}" for one in row.earlier_mails)
+        self.previously_received[row.id, mail] = earlier
         self.effects[row.id].append((mail, text.content_id, text.revision, row.correction))
         if text.revision < self.newest_revisions.get(text.content_id, 0):
             self.outdated.append((row.id, mail, text.revision))
@@ -123,9 +122,8 @@ class DigestRecorder(ScriptedChannel):
     def planned(self, one: Publication) -> None:
         """Record a planned text: older ones count as outdated from now on."""
         self.planned_keys.add(one.key)
-        self.newest_revisions[one.content_id] = max(
-            one.revision, self.newest_revisions.get(one.content_id, 0)
-        )
+        newest = self.newest_revisions.get(one.content_id, 0)
+        self.newest_revisions[one.content_id] = max(one.revision, newest)
 
     def is_planned(self, released: StoredPublication) -> bool:
         return released.publication.key in self.planned_keys
@@ -151,13 +149,11 @@ class DigestPipeline(DeliveryPipeline):
     def __init__(self, bus: Bus, folder, now: float = FRIDAY) -> None:
         clock = FakeClock(now)
         self.recorder, self.start = DigestRecorder(), 1
-        super().__init__(
-            bus, folder, DirectoryReaders(folder / "folk.sqlite", clock), self.recorder
-        )
+        self.directory = DirectoryReaders(folder / "folk.sqlite", clock)
+        super().__init__(bus, folder, self.directory, self.recorder)
         self.clock.now = now
-        self.readers.clock = self.clock
+        self.directory.clock = self.clock
         self.register = ItemRepository(bus)
-        self.directory: DirectoryReaders = self.readers
         self.planner, self.service = self.new_planner(bus), self.new_service(bus)
 
     def new_planner(self, bus) -> Dispatcher:
@@ -170,12 +166,8 @@ class DigestPipeline(DeliveryPipeline):
         )  # fmt: skip
 
     def new_service(self, bus) -> DigestService:
-        ledger, waker, book, register = (
-            Ledger(bus),
-            Waker(bus),
-            DigestStore(bus),
-            ItemRepository(bus),
-        )
+        ledger, waker = Ledger(bus), Waker(bus)
+        book, register = DigestStore(bus), ItemRepository(bus)
         return DigestService(
             ledger, waker, Supersession(ledger, waker, self.clock), book,
             DigestBuilder(bus, book, register, DigestSchedule(), self.clock),

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 from consumers.directory.directory import Directory
@@ -35,10 +35,3 @@ async def running_directory(directory: Directory) -> AsyncIterator[Directory]:
         task.cancel()
         await asyncio.wait({task})
         directory.close()
-
-
-async def wait_until(true: Callable[[], bool], timeout_s: float = 15.0) -> None:
-    """Wait for another process."""
-    async with asyncio.timeout(timeout_s):
-        while not true():
-            await asyncio.sleep(0.02)

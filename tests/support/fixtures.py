@@ -10,8 +10,9 @@ from consumers.intake.handler import Intake
 from consumers.ledger.store import Ledger
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
+from producers.spool import Spool
 from sandbox.zalo import server
-from tests.support.bounce_pipeline import BouncePipeline
+from tests.support.bounce_pipeline import READERS, BouncePipeline, refusal
 from tests.support.canary_harness import CanaryHarness
 from tests.support.case_pipeline import CasePipeline
 from tests.support.check_harness import CheckHarness
@@ -22,11 +23,13 @@ from tests.support.directory_harness import DirectoryHarness
 from tests.support.email_pipeline import EmailPipeline
 from tests.support.events import register_unit
 from tests.support.gateway_client import open_gateway
+from tests.support.hostile_portal import hostile_portal
 from tests.support.import_pipeline import open_import_pipeline
 from tests.support.import_planner import ImportPlanner
 from tests.support.intake_harness import IntakeHarness
 from tests.support.lease_harness import new_lease_harness
 from tests.support.loa_process import RelayProcess
+from tests.support.notice_case import open_notice_case
 from tests.support.sandbox_client import open_sandbox_client
 from tests.support.scripted_channel import StaticReaders, reader_ids
 from tests.support.signup_app import NOON, SignupApp
@@ -189,3 +192,28 @@ def decisions(letters: DeadLetterStore) -> DeadLetterDecisions:
 @pytest.fixture
 def subscriber_bucket(bus: Bus) -> DirectoryHarness:
     return DirectoryHarness(bus)
+
+
+@pytest.fixture
+def spool(tmp_path):
+    return Spool(tmp_path / "spool")
+
+
+@pytest.fixture
+async def notice_case(bus, clock, tmp_path):
+    async with open_notice_case(bus, tmp_path, clock) as case:
+        yield case
+
+
+@pytest.fixture(scope="session")
+def hostile_folder(tmp_path_factory):
+    return hostile_portal(tmp_path_factory.mktemp("portal"))
+
+
+@pytest.fixture
+def bounce_pipeline(bus, tmp_path):
+    """A list of which every eighth address is refused at once."""
+    loa = BouncePipeline(bus, tmp_path, READERS, connections=8)
+    gone = loa.readers.ids[::8]
+    loa.answers = dict.fromkeys(gone, refusal("5.1.1")) | {gone[0]: refusal("5.2.2")}
+    return loa

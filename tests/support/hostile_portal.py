@@ -1,13 +1,19 @@
 """A portal with every hostile string in every field that a unit can fill."""
 
+import json
+import re
 from pathlib import Path
 
+from lxml import etree
 from pydantic import ValidationError
 
+from channels.portal.model.site import Site
+from channels.portal.render.site_files import SiteFiles
 from contracts.content import Link
 from contracts.publication import Publication
+from contracts.vocabulary import DEFAULT
 from tests.support.hostile_text import XSS
-from tests.support.portal_dir import rebuild
+from tests.support.portal_dir import PUBLIC_URL, rebuild
 from tests.support.publications import a_publication
 
 TEXTS = list({" ".join(t.split()): t for t in (one.replace("\x01", "") for one in XSS)}.values())
@@ -72,3 +78,40 @@ def hostile_portal(folder: Path) -> Path:
     """A portal with every item and a withdrawn copy of each."""
     rebuild(folder, [*ITEMS, *map(withdrawn_twin, ITEMS)])
     return folder
+
+
+ACTIVE = {"script", "iframe", "object", "embed", "form", "style", "base", "svg", "math", "template"}
+PRESS = SiteFiles(Site(PUBLIC_URL, DEFAULT))
+EVERYTHING = 0x110000
+CHUNK = 8192
+
+
+def assert_harmless(document):
+    for element in document.iter():
+        if element.tag == "script":
+            assert dict(element.attrib) == {"type": "application/ld+json"}
+            assert json.loads(element.text)["@type"] == "NewsArticle"
+            continue
+        if element.tag == "form":
+            assert element.get("class") == "opinion"
+            continue
+        assert element.tag not in ACTIVE, element.tag
+        for name, value in element.attrib.items():
+            assert not name.startswith("on"), name
+            assert name != "style"
+            squeezed = re.sub(r"[\s\x00-\x20]", "", value).lower()
+            if name in ("href", "src"):
+                assert not squeezed.startswith(("javascript:", "vbscript:", "data:")), value
+
+
+def makes_feeds(body):
+    """Whether the contract accepts *body*; then its feeds must be well-formed."""
+    try:
+        item = a_publication(body=f"Chữ: {body}")
+    except ValidationError:
+        return False
+    fragments = PRESS.fragments(PRESS.to_stored_item(item))
+    etree.fromstring(b"<rss xmlns:dc='d' xmlns:content='c' xmlns:atom='a'>%b</rss>" % fragments.rss)
+    etree.fromstring(fragments.atom)
+    json.loads(fragments.json)
+    return True

@@ -20,6 +20,7 @@ from producers.imports.visit import Importer
 from producers.units.feed_settings import Feed
 from producers.units.registry import RegisteredUnit, UnitRegistry
 from tests.support.clock import FakeClock
+from tests.support.crashing_bus import SimulatedCrash, crashing_bus
 from tests.support.feed_site import NOW, Article, FeedSite, rss
 from tests.support.picture_server import open_picture_server
 
@@ -88,6 +89,15 @@ class ImportPipeline:
         state = await importer.visit(member, feed, wish)
         assert state
         return state
+
+    async def survives(self, calls: int, *, after: bool) -> bool:
+        """Whether a process that crashes at its n-th call has outlived its reading."""
+        importer = self.new_importer(crashing_bus(self.bus, calls, after=after))
+        try:
+            await self.visit_feed(importer=importer)
+        except SimulatedCrash:
+            return False
+        return True
 
     async def stored_events(self) -> list[CloudEvent]:
         found = self.bus.scan(subjects.CONTENT.name, subjects.content(UNIT, "*"))

@@ -62,5 +62,5 @@ class ImportPlanner:
         self.log.append(event)
         self.known.add_event(event, at)
 
-    def event_counts(self, since: int = 0) -> Counter:
-        return Counter(events.kind_of(one.type) for one in self.log[since:])
+    def event_counts(self) -> Counter:
+        return Counter(events.kind_of(one.type) for one in self.log)

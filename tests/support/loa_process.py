@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,11 +11,14 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Sequence
+from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from channels.email.devmailbox.mail_folder import MailFolder
 from consumers.app.settings import RunningInstance
 from tests.support.gateway_client import UNIT, sample_event
+from tests.support.smtp_receiver import accepted_mails
 
 BIN = Path(sys.executable).parent
 PATIENCE_S = 60.0
@@ -55,6 +59,16 @@ def wait_until(
             return answer
         time.sleep(pause_s)
     raise AssertionError(f"waited {patience_s} s in vain for {what}")
+
+
+def sandbox_call(url: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    """Ask or order something of the Zalo sandbox at *url*, by its own controls."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(
+        f"{url}/_sandbox/{path}", data, {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)
 
 
 class LoaProcess:
@@ -122,13 +136,22 @@ class LoaProcess:
         self.key = added.json["api_key"]
         return self.key
 
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """The log's lines about *event*."""
+        lines = self.log().splitlines()
+        facts = [json.loads(line) for line in lines if re.fullmatch("{.*}", line)]
+        return [one for one in facts if one["event"] == event]
+
     def readers(self, count: int) -> None:
         """Import people who want everything."""
+        self.add_readers(*(f"nguoi{number}@example.com,,,,," for number in range(count)))
+
+    def add_readers(self, *rows: str) -> None:
+        """Import new subscribers, each a line of CSV."""
         path = self.folder / "readers.csv"
-        rows = "\n".join(f"nguoi{number}@example.com,,,,," for number in range(count))
-        path.write_text(f"email,name,topics,audiences,units,frequency\n{rows}\n")
+        path.write_text("\n".join(["email,name,topics,audiences,units,frequency", *rows, ""]))
         done = self.cli("subscribers", "import", path, "--json")
-        assert done.json["added"] == count, done
+        assert done.json["added"] == len(rows), done
 
     def publish(self, content_id: str, *channels: str, **data: object) -> str:
         """Post an item; its event id."""
@@ -186,6 +209,11 @@ class LoaProcess:
             f"{content_id} on every channel",
         )
 
+    def mails(self) -> list[Any]:
+        """The mails in the catch-all mailbox, oldest first."""
+        stored = [*MailFolder(self.data / "mail").newest_first()][::-1]
+        return [message_from_bytes(one.raw(), policy=policy.default) for one in stored]
+
     def dead_letters(self) -> list[dict[str, Any]]:
         """The open dead letters."""
         return self.cli("dead", "list", "--json").json
@@ -203,14 +231,12 @@ class LoaProcess:
         """What `loa check --deep` finds."""
         return self.cli("check", "--deep", "--json").json["violations"]
 
-    def zalo_state(self) -> dict[str, Any]:
-        """What the Zalo sandbox holds."""
-        with urllib.request.urlopen(f"{self.ready().zalo_sandbox}/_sandbox/state", timeout=5) as it:
-            return json.load(it)
+    def sandbox(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        return sandbox_call(self.ready().zalo_sandbox, path, body)
 
     def zalo_effects(self) -> Counter[str]:
         """What the Zalo sandbox did, by kind of call."""
-        state = self.zalo_state()
+        state = self.sandbox("state")
         return Counter(article=len(state["articles"]), broadcast=len(state["broadcasts"]))
 
 
@@ -244,5 +270,4 @@ class RelayProcess:
 
     def accepted_mails(self) -> list[tuple[str, str]]:
         """(recipient, Message-ID) of every accepted mail."""
-        lines = self.record.read_text().splitlines() if self.record.exists() else []
-        return [tuple(line.split(maxsplit=1)) for line in lines]
+        return accepted_mails(self.record)

@@ -1,5 +1,6 @@
 """What the mail tests share: a channel, readers, a publication with everything in it, a sending."""
 
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.header import decode_header, make_header
 from email.utils import parseaddr
@@ -11,6 +12,7 @@ from channels.email.settings import EmailSettings, Tls
 from channels.email.unsubscribe import HmacSigner
 from contracts import keys
 from contracts.delivery import ChannelName
+from contracts.subscriptions.digest import Digest, DigestItem, Issue
 from tests.support.publications import a_publication
 
 PUBLIC_URL = "https://thong-bao.moha.example"
@@ -141,3 +143,21 @@ class VisibleText(HTMLParser):
 
     def handle_data(self, data):
         self.text += "" if self.hidden else data
+
+
+AT = datetime(2026, 11, 26, 0, 0, 30, tzinfo=UTC)
+DUE = AT - timedelta(seconds=30)
+
+
+def a_digest(*texts, **changes):
+    items = [
+        DigestItem(content_id=one.content_id, revision=one.revision, seq=number + 1)
+        for number, one in enumerate(texts)
+    ]
+    fields = {"digest_id": "digest-daily-2026-11-26", "revision": 1, "frequency": "daily"}
+    window = {"after": 0, "upto": 9, "since": DUE - timedelta(days=1), "at": AT, "issued": AT}
+    return Digest(Issue(due=DUE, items=items, **fields | window | changes), dict(enumerate(texts)))
+
+
+def named(number, **changes):
+    return a_publication(content_id=f"tin-{number}", title=f"Tin số {number}", **changes)

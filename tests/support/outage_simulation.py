@@ -128,11 +128,8 @@ class OutageSimulation:
     def __init__(self, bus: Bus, folder: Path, readers: int, seed: int) -> None:
         self.bus, self.folder, self.random = bus, folder, random.Random(seed)
         self.clock, self.people = FakeClock(), StaticReaders(reader_ids(readers))
-        self.queue, self.ledger, self.pauses = (
-            WakeUpQueue(self.clock),
-            Ledger(bus),
-            ChannelMonitor(bus),
-        )
+        self.queue = WakeUpQueue(self.clock)
+        self.ledger, self.pauses = Ledger(bus), ChannelMonitor(bus)
         self.released = ReleasedPositions()
         self.fence = Supersession(self.ledger, self.queue, self.clock)
         self.sweeper = Sweeper(bus, self.ledger, self.queue, self.pauses, self.clock)

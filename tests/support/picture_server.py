@@ -1,9 +1,11 @@
 """A web server on this machine that gives out the pictures of a test."""
 
+import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from aiohttp import web
@@ -23,8 +25,8 @@ class PictureServer:
     request_counts: Counter[str] = field(default_factory=Counter)
     headers: list[dict[str, str]] = field(default_factory=list)
 
-    def url(self, path: str, host: str = HOST) -> str:
-        return f"http://{host}:{self.port}{path}"
+    def url(self, path: str) -> str:
+        return f"http://{HOST}:{self.port}{path}"
 
     def gate(self, *more: tuple[str, int]) -> UrlPolicy:
         """The rule with this server as the only place inside that is open."""
@@ -61,3 +63,30 @@ async def open_picture_server() -> AsyncIterator[PictureServer]:
         yield server
     finally:
         await runner.cleanup()
+
+
+@contextmanager
+def serve_in_thread(
+    body: Callable[[str], bytes], type: str, headers: dict[str, str] | None = None
+) -> Iterator[str]:
+    """Answer every GET with the *body* of its path, for tests without a loop; yields HOST:PORT."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            answer = body(self.path)
+            self.send_response(200)
+            length = {"Content-Type": type, "Content-Length": str(len(answer))}
+            for name, value in (length | (headers or {})).items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: object) -> None:
+            """Write nothing to the terminal."""
+
+    with ThreadingHTTPServer((HOST, 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"{HOST}:{server.server_port}"
+        server.shutdown()
+        thread.join()

@@ -1,6 +1,5 @@
 """Released items: in the stream, and in the ledger as the delivery to the portal leaves them."""
 
-from channels.portal.render.site_files import SiteFiles
 from consumers.ledger import codec
 from consumers.ledger.codec import BatchRows
 from consumers.ledger.cursor import PlanCursor
@@ -8,7 +7,6 @@ from consumers.ledger.entry import planned_entry
 from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
 from producers.bus import Bus
-from tests.support.portal_dir import PUBLIC_URL, site_files
 from tests.support.publications import a_publication
 from tests.support.services import store_publication
 
@@ -16,10 +14,6 @@ PORTAL = ChannelName.PORTAL
 FIRST = a_publication(content_id="nghi-tet")
 CORRECTED = a_publication(content_id="nghi-tet", revision=2, action="corrected", title="Đã sửa")
 ITEMS = [a_publication(content_id=f"tin-{number}") for number in range(5)]
-
-
-def new_site_files(url: str = PUBLIC_URL) -> SiteFiles:
-    return site_files(url)
 
 
 async def deliver_to_portal(bus: Bus, publication, letter: str = "d") -> None:

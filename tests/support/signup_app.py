@@ -121,10 +121,10 @@ class SignupApp:
                 found += key.encode() + b"\0" + value.data + b"\n"
         return found
 
-    async def import_address(self, folder: Path, address: str = ADDRESS) -> ImportReport:
-        """Import a CSV file with one address."""
+    async def import_address(self, folder: Path) -> ImportReport:
+        """Import a CSV file with ADDRESS."""
         path = folder / "readers.csv"
-        path.write_text(f"email,name,topics,audiences,units,frequency\n{address},An,,,,\n")
+        path.write_text(f"email,name,topics,audiences,units,frequency\n{ADDRESS},An,,,,\n")
         return await import_csv(self.bus, path, DEFAULT, KEYS.derive("addresses"))
 
     async def entry(self, content_id: str) -> LedgerEntry:
@@ -133,9 +133,9 @@ class SignupApp:
 
     # --- actions of people
 
-    async def applied(self, browser: httpx2.AsyncClient, address: str = ADDRESS) -> str:
+    async def applied(self, browser: httpx2.AsyncClient) -> str:
         """Sign up; return the path of the confirmation."""
-        await browser.post("/dang-ky", data=signup_form(address))
+        await browser.post("/dang-ky", data=signup_form())
         return (await self.last_mail()).path
 
     async def access_path(self, browser: httpx2.AsyncClient, address: str = ADDRESS) -> str:
@@ -159,9 +159,8 @@ class SignupApp:
     async def subscribed(self, address: str = ADDRESS, **wishes: Any) -> Subscriber:
         """Sign up and confirm a subscriber; the mails have been sent."""
         async with self.client() as browser:
-            assert (
-                await browser.post("/dang-ky", data=signup_form(address, **wishes))
-            ).status_code == 200
+            answer = await browser.post("/dang-ky", data=signup_form(address, **wishes))
+            assert answer.status_code == 200
             assert (await browser.post((await self.last_mail()).path)).status_code == 200
         await self.send_mails()
         return await self.subscriber(address)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support.smtp_conversation import Conversation, Mail, ScriptedAction
+from tests.support.waiting import until
 
 
 @dataclass
@@ -65,9 +66,7 @@ class SmtpReceiver:
         self.server.close()
         for conversation in list(self.open):
             conversation.end()
-        async with asyncio.timeout(5):
-            while self.open:
-                await asyncio.sleep(0.001)
+        await until(lambda: not self.open)
         await self.server.wait_closed()
         if self.fd >= 0:
             os.close(self.fd)

@@ -19,6 +19,7 @@ from tests.support.mails import (
 from tests.support.publications import a_publication
 from tests.support.smtp_conversation import ScriptedAction
 from tests.support.smtp_receiver import SmtpReceiver
+from tests.support.waiting import until
 
 DELIVERED, UNSENT, DOUBT = Verdict.DELIVERED, Verdict.UNSENT, Verdict.DOUBT
 FAILED, DEFERRED, HELD = Verdict.FAILED, Verdict.DEFERRED, Verdict.HELD
@@ -130,9 +131,7 @@ async def test_a_closed_channel_keeps_no_connection():
         channel = email_channel(receiver.port)
         async with channel.session():
             await channel.close()
-        async with asyncio.timeout(5):
-            while receiver.open:
-                await asyncio.sleep(0.001)
+        await until(lambda: not receiver.open)
     assert receiver.commands[-1] == b"QUIT"
 
 

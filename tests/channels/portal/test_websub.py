@@ -23,6 +23,7 @@ from tests.support.portal_dir import (
     send_to,
 )
 from tests.support.publications import a_publication
+from tests.support.waiting import until
 
 SLUGS, KINDS = ("tat-ca", "lich-nghi-le", "van-phong-bo", *WORDS.audiences), ("rss", "atom", "json")
 FEEDS = {f"{PUBLIC_URL}/nguon-tin/{slug}.{kind}" for slug in SLUGS for kind in KINDS}
@@ -80,12 +81,6 @@ async def notifying(channel):
 async def channel(tmp_path, hub):
     async with open_channel(tmp_path, hub.address) as channel:
         yield channel
-
-
-async def until(condition):
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def test_the_hub_is_told_of_every_feed_that_has_changed(channel, hub):

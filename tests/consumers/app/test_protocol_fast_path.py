@@ -12,6 +12,7 @@ from consumers.app.web.server import AppRouter
 from tests.consumers.app.test_protocol import answer, serving
 from tests.support.portal_dir import publish
 from tests.support.publications import a_publication
+from tests.support.waiting import until
 
 FEED = "/nguon-tin/tat-ca.rss"
 BIG = 200_000
@@ -151,8 +152,7 @@ async def test_who_does_not_read_fills_no_memory(folder, tasks_made):
         await said(address, request("/lon.css"))
         reader, writer = await asyncio.open_connection(*address, limit=1024)
         writer.write(request("/lon.css") * 400)
-        while not any(one.flow.write_paused for one in server.server_state.connections):
-            await asyncio.sleep(0.01)
+        await until(lambda: any(one.flow.write_paused for one in server.server_state.connections))
         (connection,) = server.server_state.connections
         assert connection.transport.get_write_buffer_size() <= BIG + 2 * 65536
         head = await reader.readuntil(b"\r\n\r\n")

@@ -12,6 +12,7 @@ from consumers.runtime.lanes import LaneSemaphore
 from contracts.delivery import Lane, Status
 from tests.support.delivery_pipeline import EMAIL, wake_ups
 from tests.support.scripted_channel import OK
+from tests.support.waiting import until
 
 
 async def test_everybody_gets_the_item_once(delivery_pipeline, bus):
@@ -99,8 +100,7 @@ async def test_an_urgent_batch_makes_a_bulk_one_step_aside(delivery_pipeline):
     urgent = await loa.plan(content_id="canh-bao", lane="urgent")
     async with loa.held_window(loa.work(bulk, lane=Lane.BULK)) as running:
         overtaking = asyncio.create_task(loa.work(urgent, lane=Lane.URGENT))
-        while not loa.worker.semaphore.waiting:
-            await asyncio.sleep(0)
+        await until(lambda: loa.worker.semaphore.waiting)
     with pytest.raises(RetryLater):
         await running
     await overtaking

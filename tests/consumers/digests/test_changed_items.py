@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.digest_pipeline import BUSY, OTHER, SATURDAY
 from tests.support.scripted_channel import OK
+from tests.support.waiting import until
 
 
 @pytest.mark.promise("13.3")
@@ -60,8 +61,7 @@ async def test_a_correction_waits_for_a_digest_that_is_on_the_wire(digests):
     await digests.pass_days()
     digests.recorder.hold = asyncio.Event()
     sending = asyncio.create_task(digests.deliver())
-    while not digests.recorder.windows:
-        await asyncio.sleep(0.01)
+    await until(lambda: digests.recorder.windows)
     second = await digests.release("tin-mot", 2)
     assert not await digests.dispatch(second)
     digests.recorder.hold.set()

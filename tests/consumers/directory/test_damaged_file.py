@@ -16,7 +16,8 @@ from consumers.directory import store as store_module
 from consumers.directory.directory import Directory
 from consumers.directory.errors import DirectoryFileGone
 from consumers.directory.store import DirectoryRow, DirectoryStore, find_damage, open_store
-from tests.support.directory_harness import running_directory, wait_until
+from tests.support.directory_harness import running_directory
+from tests.support.waiting import until
 
 
 def spoil(path: Path, what: str) -> bytes:
@@ -90,7 +91,7 @@ async def test_a_file_that_is_gone_under_a_running_process_stops_it(bus, tmp_pat
     path = tmp_path / "directory.sqlite"
     with contextlib.closing(Directory(bus, path)) as directory:
         task = asyncio.create_task(directory.run())
-        await wait_until(directory.is_fresh)
+        await until(directory.is_fresh)
         how(path)
         with structlog.testing.capture_logs() as logs:
             await asyncio.wait({task}, timeout=15.0)

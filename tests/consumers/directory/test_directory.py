@@ -11,8 +11,9 @@ from consumers.directory.directory import Directory
 from consumers.recipients import Contact
 from consumers.runtime.errors import RetryLater
 from producers.bus import Bus
-from tests.support.directory_harness import running_directory, wait_until
+from tests.support.directory_harness import running_directory
 from tests.support.publications import a_publication
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ async def test_who_subscribed_before_is_found_once_it_is_ready(subscriber_bucket
     publication = a_publication(topic="viec-lam")
     assert directory.ids_after(publication, "", 10) == ["an", "binh"]
     assert directory.count(publication) == 2
-    await wait_until(directory.is_fresh)
+    await until(directory.is_fresh)
     assert directory.lookup(["an", "nobody"]) == {"an": Contact("an", "an@example.com", "AN")}
 
 
@@ -40,7 +41,7 @@ async def test_changes_are_followed_and_who_is_gone_is_in_no_answer(subscriber_b
     await subscriber_bucket.erase("erased")
     await subscriber_bucket.add("left", topics=["viec-lam"], active=False)
     await directory.ready()
-    await wait_until(directory.is_fresh)
+    await until(directory.is_fresh)
     assert directory.count(a_publication(topic="viec-lam")) == 0
     assert directory.ids_after(a_publication(topic="viec-lam"), "", 10) == []
     assert directory.count(a_publication(topic="lich-nghi-le")) == 1
@@ -57,7 +58,7 @@ async def test_an_erased_address_leaves_the_file(subscriber_bucket, directory, t
     def on_disk() -> bool:
         return any(b"rat-rieng-tu" in path.read_bytes() for path in tmp_path.iterdir())
 
-    await wait_until(lambda: not on_disk())
+    await until(lambda: not on_disk())
     assert (tmp_path / "directory.sqlite").stat().st_mode & 0o777 == 0o600
 
 
@@ -80,7 +81,7 @@ async def test_a_look_up_without_a_sign_of_life_for_ten_seconds_is_refused(
     async with running_directory(directory):
         await subscriber_bucket.add("an")
         await directory.ready()
-        await wait_until(directory.is_fresh)
+        await until(directory.is_fresh)
     reader = Directory(bus, tmp_path / "directory.sqlite", lambda: now[0])
     now[0] += 9
     assert "an" in reader.lookup(["an"])
@@ -107,10 +108,10 @@ async def test_it_stays_fresh_while_changes_pour_in(bus, subscriber_bucket, dire
             await subscriber_bucket.add(f"p{number}")
 
     await directory.ready()
-    await wait_until(directory.is_fresh)
+    await until(directory.is_fresh)
     before = directory.store.confirmed_at
     pouring = asyncio.create_task(pour())
-    await wait_until(lambda: directory.store.confirmed_at > before)
+    await until(lambda: directory.store.confirmed_at > before)
     assert directory.is_fresh()
     await pouring
 
@@ -150,4 +151,4 @@ async def test_a_projection_of_another_bucket_is_made_anew(bus, subscriber_bucke
         await bus.connection.api_request(f"STREAM.CREATE.{subscriber_bucket.bucket.stream}", config)
     await subscriber_bucket.add("binh")
     async with running_directory(Directory(bus, path)) as directory:
-        await wait_until(lambda: directory.ids_after(a_publication(), "", 10) == ["binh"])
+        await until(lambda: directory.ids_after(a_publication(), "", 10) == ["binh"])

@@ -13,19 +13,10 @@ from consumers.email.bounce_sample import MAX_PLANS, MIN_SUSPECT_MAILS, BounceSa
 from consumers.email.policy import EmailSendPolicy
 from consumers.ledger.entry import RowNote, planned_entry
 from contracts.delivery import ChannelName, Lane, PlanKey
-from tests.support.bounce_pipeline import BouncePipeline, refusal
+from tests.support.bounce_pipeline import refusal
 from tests.support.scripted_channel import OK
 
-READERS, EVERY = 4201, 8
 PLAN = PlanKey(ChannelName.EMAIL, "tin", 1)
-
-
-@pytest.fixture
-def bounce_pipeline(bus, tmp_path):
-    loa = BouncePipeline(bus, tmp_path, READERS, connections=8)
-    gone = loa.readers.ids[::EVERY]
-    loa.answers = dict.fromkeys(gone, refusal("5.1.1")) | {gone[0]: refusal("5.2.2")}
-    return loa
 
 
 def test_what_says_nothing_of_a_reader_is_not_counted_against_a_list():

@@ -15,6 +15,7 @@ from consumers.email.policy import EmailSendPolicy
 from consumers.runtime.errors import RetryLater
 from contracts.delivery import Status
 from tests.support.bounce_pipeline import BouncePipeline
+from tests.support.waiting import until
 
 SLOW = Outcome(Verdict.DEFERRED, "451 4.7.0", 60.0, code="4.7.0")
 
@@ -113,8 +114,7 @@ async def test_a_stop_reaches_a_batch_in_the_middle(new_bounce_pipeline):
     plan = await loa.plan()
     loa.provider.hold = asyncio.Event()
     working = asyncio.create_task(loa.work(plan))
-    while not loa.provider.windows:
-        await asyncio.sleep(0)
+    await until(lambda: loa.provider.windows)
     await bounce_stops.apply_verdict(
         loa.bus, plan, bounce_stops.BounceStop(state="stopped", at=loa.clock(), mails=5, failed=5)
     )

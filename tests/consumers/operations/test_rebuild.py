@@ -22,6 +22,7 @@ from tests.support.portal_dir import (
     public_files,
     publish,
     send_to,
+    site_files,
 )
 from tests.support.publications import a_publication
 from tests.support.released_items import (
@@ -29,7 +30,6 @@ from tests.support.released_items import (
     FIRST,
     ITEMS,
     deliver_to_portal,
-    new_site_files,
     store_publication,
 )
 
@@ -46,7 +46,7 @@ async def test_a_lost_portal_comes_back_from_the_bus_byte_for_byte(bus, tmp_path
     publish(tmp_path / "old", *told)
     for one in told:
         await deliver_to_portal(bus, one)
-    changes = await rebuild.rebuild_portal(bus, tmp_path / "new", new_site_files())
+    changes = await rebuild.rebuild_portal(bus, tmp_path / "new", site_files())
     assert public_files(tmp_path / "new") == public_files(tmp_path / "old")
     assert changes.items == len({one.content_id for one in told})
 
@@ -68,7 +68,7 @@ async def every_letter(bus, monkeypatch) -> dict[str, object]:
 
 async def test_what_the_ledger_does_not_call_delivered_is_not_shown(bus, tmp_path, monkeypatch):
     texts = await every_letter(bus, monkeypatch)
-    await rebuild.rebuild_portal(bus, tmp_path / "new", new_site_files())
+    await rebuild.rebuild_portal(bus, tmp_path / "new", site_files())
     publish(tmp_path / "old", *(texts[letter] for letter in BOOKED))
     assert public_files(tmp_path / "new") == public_files(tmp_path / "old")
 
@@ -77,7 +77,7 @@ async def test_of_what_was_shown_only_what_surely_was_not_goes(bus, tmp_path, mo
     """An open row's owner still knows the outcome; or it comes out of a backup."""
     texts = await every_letter(bus, monkeypatch)
     publish(tmp_path, *texts.values())
-    result = await rebuild.rebuild_portal(bus, tmp_path, new_site_files())
+    result = await rebuild.rebuild_portal(bus, tmp_path, site_files())
     assert result.items == len(BOOKED + OPEN)
     publish(tmp_path / "clean", *(texts[letter] for letter in BOOKED + OPEN))
     assert public_files(tmp_path) == public_files(tmp_path / "clean")
@@ -88,7 +88,7 @@ async def test_what_was_shown_before_its_plan_was_lost_stays(bus, tmp_path):
     before = public_files(tmp_path)
     await deliver_to_portal(bus, FIRST)
     await store_publication(bus, CORRECTED)
-    await rebuild.rebuild_portal(bus, tmp_path, new_site_files())
+    await rebuild.rebuild_portal(bus, tmp_path, site_files())
     assert public_files(tmp_path) == before
 
 
@@ -100,7 +100,7 @@ async def test_what_a_killed_writer_had_committed_is_finished(bus, tmp_path, mon
         assert writer.show(FIRST, never_expired).verdict is Verdict.DOUBT
     writer.close()
     await deliver_to_portal(bus, FIRST, "P")
-    await rebuild.rebuild_portal(bus, tmp_path, new_site_files())
+    await rebuild.rebuild_portal(bus, tmp_path, site_files())
     publish(tmp_path / "clean", FIRST)
     assert public_files(tmp_path) == public_files(tmp_path / "clean")
 
@@ -108,7 +108,7 @@ async def test_what_a_killed_writer_had_committed_is_finished(bus, tmp_path, mon
 async def test_a_row_in_doubt_is_delivered_after_a_rebuild_too(bus, tmp_path):
     publish(tmp_path, FIRST)
     await deliver_to_portal(bus, FIRST, "P")
-    await rebuild.rebuild_portal(bus, tmp_path, new_site_files())
+    await rebuild.rebuild_portal(bus, tmp_path, site_files())
     writer = new_writer(tmp_path)
     assert writer.resolve(FIRST).verdict is Verdict.DELIVERED
     writer.close()
@@ -119,7 +119,7 @@ async def test_without_an_index_nobody_knows_what_is_not_booked(bus, tmp_path):
     (tmp_path / "state/index.sqlite").write_bytes(b"no database at all" * 100)
     await deliver_to_portal(bus, ITEMS[0])
     await deliver_to_portal(bus, ITEMS[1], "P")
-    assert (await rebuild.rebuild_portal(bus, tmp_path, new_site_files())).items == 1
+    assert (await rebuild.rebuild_portal(bus, tmp_path, site_files())).items == 1
 
 
 async def test_a_replica_that_is_behind_makes_no_delivered_item_go(bus, tmp_path, monkeypatch):
@@ -133,7 +133,7 @@ async def test_a_replica_that_is_behind_makes_no_delivered_item_go(bus, tmp_path
 
     monkeypatch.setattr(Bucket, "get_many", noted)
     await deliver_to_portal(bus, FIRST)
-    await rebuild.rebuild_portal(bus, tmp_path, new_site_files())
+    await rebuild.rebuild_portal(bus, tmp_path, site_files())
     assert asked == [await bus.bucket(subjects.LEDGER.name).last_seq()]
 
 
@@ -148,7 +148,7 @@ async def test_a_replica_that_has_not_all_publications_hides_none(bus, tmp_path,
                 yield message
 
     monkeypatch.setattr(Bus, "scan", behind)
-    assert (await rebuild.rebuild_portal(bus, tmp_path, new_site_files())).items == len(ITEMS)
+    assert (await rebuild.rebuild_portal(bus, tmp_path, site_files())).items == len(ITEMS)
 
 
 async def test_what_can_not_be_read_is_named_and_the_rest_goes_on(bus, tmp_path):
@@ -159,7 +159,7 @@ async def test_what_can_not_be_read_is_named_and_the_rest_goes_on(bus, tmp_path)
     await bus.bucket(subjects.LEDGER.name).put("state.portal.tin-0.1.0", b'{"v":1,"r":7}')
     await bus.publish("publication.lich-nghi-le.hong", b"damaged")
     with structlog.testing.capture_logs() as logs:
-        await rebuild.rebuild_portal(bus, tmp_path, new_site_files())
+        await rebuild.rebuild_portal(bus, tmp_path, site_files())
     assert public_files(tmp_path) == before, "the old index knows that it was shown"
     named = [(line["event"], line.get("key") or line.get("seq")) for line in logs]
     assert sorted(one for one in named if "unreadable" in one[0]) == [
@@ -189,7 +189,7 @@ async def test_a_lost_folder_stands_until_the_portal_is_made_anew(bus, tmp_path)
     with pytest.raises(Misconfigured, match="index_lost"):
         await send_to(channel, FIRST)
     assert public_files(tmp_path) == {}
-    await rebuild.rebuild_portal(bus, tmp_path, new_site_files())
+    await rebuild.rebuild_portal(bus, tmp_path, site_files())
     assert (await send_to(channel, FIRST))[0].verdict is Verdict.DELIVERED
     await channel.close()
     publish(tmp_path / "clean", *ITEMS, FIRST)
@@ -210,8 +210,8 @@ async def test_while_another_writer_holds_the_folder_nothing_is_changed(bus, tmp
     publish(tmp_path, *ITEMS)
     before = public_files(tmp_path)
     with (
-        open_rebuild(tmp_path, new_site_files(), 1.0),
+        open_rebuild(tmp_path, site_files(), 1.0),
         pytest.raises(Unreachable, match="folder_busy"),
     ):
-        await rebuild.rebuild_portal(bus, tmp_path, new_site_files())
+        await rebuild.rebuild_portal(bus, tmp_path, site_files())
     assert public_files(tmp_path) == before

@@ -18,6 +18,7 @@ from consumers.operations.sweep import GRACE_S, Sweeper
 from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName, Lane
 from producers.bus import NoReply
+from tests.support.waiting import until
 
 EMAIL, ZALO = ChannelName.EMAIL, ChannelName.ZALO
 LONG_AGO_S = 1000.0
@@ -243,9 +244,7 @@ async def test_it_goes_on_when_the_bus_is_away_for_a_while(bus, clock, sweeper):
     sweeper.ledger.bucket.last_seq = silent
     with structlog.testing.capture_logs() as logs:
         running = asyncio.create_task(sweeper.run())
-        async with asyncio.timeout(10):
-            while "batches_swept" not in [one["event"] for one in logs]:
-                await asyncio.sleep(0)
+        await until(lambda: "batches_swept" in [one["event"] for one in logs])
         running.cancel()
     assert [batch for _, batch in await wake_ups(bus)] == [a_batch()]
     assert [one["event"] for one in logs].count("bus_trouble") == 2

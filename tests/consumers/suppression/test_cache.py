@@ -12,6 +12,8 @@ from consumers.suppression.store import Suppression, SuppressionStore
 from contracts.delivery import BatchKey, ChannelName, Status
 from tests.support.bounce_pipeline import SECRET, BouncePipeline
 from tests.support.scripted_channel import StaticReaders, reader_ids
+from tests.support.suppression_cache import RunningCache
+from tests.support.waiting import until
 
 EMAIL = ChannelName.EMAIL
 MIDNIGHT = datetime(2026, 11, 26, tzinfo=UTC)
@@ -19,37 +21,6 @@ MIDNIGHT = datetime(2026, 11, 26, tzinfo=UTC)
 
 def address(reader: str) -> str:
     return f"{reader}@example.com"
-
-
-class RunningCache:
-    """The cache of one process, with its watch."""
-
-    def __init__(self, bus, clock=None) -> None:
-        self.suppressions = SuppressionStore(bus, SECRET)
-        options = {"clock": clock} if clock else {}
-        self.suppressed = SuppressionCache(bus, self.suppressions.hash_address_bytes, **options)
-
-    async def __aenter__(self) -> "RunningCache":
-        self.task = asyncio.create_task(self.suppressed.run())
-        await self.until(lambda: self.suppressed.is_fresh)
-        return self
-
-    async def __aexit__(self, *_exc) -> None:
-        self.task.cancel()
-        await asyncio.wait({self.task})
-
-    async def until(self, true) -> None:
-        async with asyncio.timeout(10):
-            while not true():
-                await asyncio.sleep(0.005)
-
-    async def add(self, text: str, reason="bounced 5.1.1", until=None) -> None:
-        await self.suppressions.add(EMAIL, text, reason, until)
-        await self.caught_up()
-
-    async def caught_up(self) -> None:
-        last = await self.suppressions.bucket.last_seq()
-        await self.until(lambda: self.suppressed.seq >= last)
 
 
 async def test_what_stood_before_is_known_and_what_comes_is_known_soon(bus):
@@ -107,7 +78,7 @@ async def test_a_reader_is_suppressed_in_the_middle_of_a_batch(bus, tmp_path):
         loa.provider.hold = asyncio.Event()
         plan = await loa.plan()
         working = asyncio.create_task(loa.work(plan))
-        await watch.until(lambda: loa.provider.windows)
+        await until(lambda: loa.provider.windows)
         await watch.add(address(loa.readers.ids[7]))
         loa.provider.hold.set()
         await working

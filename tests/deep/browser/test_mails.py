@@ -11,9 +11,8 @@ import pytest
 
 from channels.base import Recipient
 from contracts.subscriptions.transactional import TransactionalKind, TransactionalMail
-from tests.channels.email.render.test_digest import a_digest, named
 from tests.support.browser import axe, overflow_px, screenshot
-from tests.support.mails import a_full_publication, email_channel, sent_mail
+from tests.support.mails import a_digest, a_full_publication, email_channel, named, sent_mail
 from tests.support.zalo_notices import sample_notice
 
 ANSWERED = {"reply_to": "Hỏi đáp <hoi-dap@moha.example>"}

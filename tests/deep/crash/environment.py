@@ -21,6 +21,7 @@ from consumers.cli import Commands
 from contracts.errors import Unavailable
 from producers.bus import Bus, BusError
 from tests.deep.crash.launch import DEATHS, MUTANT, NOTHING, forked
+from tests.support.loa_process import sandbox_call
 
 T = TypeVar("T")
 CONTEXT = get_context("forkserver")
@@ -59,12 +60,6 @@ def start_receiver(module: str, record: Path) -> tuple[subprocess.Popen[bytes], 
         process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
     wait(lambda: process.poll() is not None or port_file.exists(), f"{module} to start", START_S)
     return process, port_file.read_text()
-
-
-def sandbox_call(url: str, path: str, body: dict[str, Any] | None = None) -> Any:
-    data = json.dumps(body).encode() if body is not None else None
-    with urllib.request.urlopen(f"{url}/_sandbox/{path}", data, timeout=10) as answer:
-        return json.load(answer)
 
 
 class Environment:

@@ -192,23 +192,3 @@ async def test_delivered_together_and_newest_first_every_order_obeys_the_rules(
             before = pipeline.effects_of(item)
             await pipeline.deliver(item, again=True)
             assert pipeline.effects_of(item) == before, "delivering again changes nothing"
-
-
-async def test_an_approval_after_the_withdrawal_releases_nothing(bus, pipeline):
-    await register_unit(bus, release="desk")
-    await pipeline.intake.handle(submitted("tin"), UNIT)
-    await pipeline.intake.handle(withdrawn("tin"), UNIT)
-    with pytest.raises(ContractError):
-        await pipeline.desk.approve("tin", CLERK, revision=1)
-    assert await pipeline.released("tin") == []
-
-
-async def test_revisions_three_one_two_leave_three(bus, pipeline):
-    await register_unit(bus)
-    for revision in (3, 1, 2):
-        await carry_out(pipeline, "tin", text(revision, desk=False), ExpectedEffects())
-    await pipeline.deliver("tin")
-    assert {number for seen in pipeline.effects_of("tin").values() for number, _ in seen} == {3}
-    records = await bucket_records(bus, "publications", "tin.")
-    states = {int(key.rpartition(".")[2]): one["state"] for key, one in records.items()}
-    assert states == {1: "refused", 2: "refused", 3: "released"}

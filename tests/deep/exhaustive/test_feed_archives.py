@@ -1,6 +1,5 @@
 """A feed's past (RFC 5005): whole, in documents that stay as they are, and never out of step."""
 
-import json
 import random
 from datetime import UTC, datetime, timedelta
 
@@ -8,9 +7,9 @@ import pytest
 from lxml import etree
 
 from channels.portal.index import listings
-from channels.portal.render.xml import ATOM_NS, HISTORY_NS
+from channels.portal.render.xml import HISTORY_NS
 from channels.portal.writer.audit import FolderAudit
-from tests.support.feed_rules.check import check_feed
+from tests.support.feed_reader import ATOM, FeedReader, archives, links
 from tests.support.portal_dir import (
     PUBLIC_URL,
     WORDS,
@@ -27,7 +26,6 @@ from tests.support.publications import numbered_publication
 KINDS = ("rss", "atom", "json")
 PART = 5
 BEGIN = datetime(2026, 8, 30, 2, 0, tzinfo=UTC)
-ATOM = f"{{{ATOM_NS}}}"
 
 
 @pytest.fixture(autouse=True)
@@ -44,61 +42,6 @@ def an_item(number, **changes):
 def corrected(number, **changes):
     later = BEGIN + timedelta(days=400)
     return an_item(number, action="corrected", revision=2, released_at=later, **changes)
-
-
-def archives(folder, kind="atom", slug="tat-ca"):
-    """Name → bytes of a feed's archives."""
-    files = (folder / "public/nguon-tin" / slug).glob(f"*.{kind}")
-    return {file.name: file.read_bytes() for file in sorted(files)}
-
-
-class FeedReader:
-    """A feed reader that has never been here: it knows one address, and follows the links."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.entries = {}  # id → when it was changed last
-        self.documents = []
-
-    def read(self, url):
-        """The whole history behind *url*."""
-        while url:
-            assert url not in self.documents, "the chain has an end"
-            self.documents.append(url)
-            path = url.removeprefix(f"{PUBLIC_URL}/")
-            data = (self.folder / "public" / path).read_bytes()
-            assert check_feed(data, url) == [], path
-            entries, url = READERS[path.rpartition(".")[2]](data)
-            for name, changed in entries:
-                self.entries[name] = max(changed, self.entries.get(name, changed))
-        return self
-
-
-def of_json(data):
-    whole = json.loads(data)
-    entries = [(one["id"], one["date_modified"]) for one in whole["items"]]
-    return entries, whole.get("next_url")
-
-
-def of_atom(data):
-    root = etree.fromstring(data)
-    entries = root.findall(f"{ATOM}entry")
-    times = [(entry.findtext(f"{ATOM}id"), entry.findtext(f"{ATOM}updated")) for entry in entries]
-    return times, links(root).get("prev-archive")
-
-
-def of_rss(data):
-    channel = etree.fromstring(data).find("channel")
-    items = channel.iter("item")
-    times = [(item.findtext("guid"), item.findtext(f"{ATOM}updated")) for item in items]
-    return times, links(channel).get("prev-archive")
-
-
-def links(element):
-    return {link.get("rel"): link.get("href") for link in element.findall(f"{ATOM}link")}
-
-
-READERS = {"rss": of_rss, "atom": of_atom, "json": of_json}
 
 
 @pytest.mark.promise("4.5")

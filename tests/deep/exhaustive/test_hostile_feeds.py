@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from contracts.base.conditional_response import ConditionalResponse
 from producers.imports.errors import NotAFeed
-from tests.producers.imports.test_hostile_feeds import HEADERS, LINKS, SEEDS, URL, taken
+from tests.support.hostile_feeds import HEADERS, LINKS, SEEDS, URL, taken
 
 NAMES = [
     "title", "link", "guid", "description", "pubDate", "author", "item", "entry", "channel", "id",

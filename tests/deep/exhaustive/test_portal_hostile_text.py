@@ -2,31 +2,26 @@
 
 import pytest
 
-from tests.channels.portal.render.test_hostile_text import (
+from tests.support.hostile_portal import (
     CHUNK,
     EVERYTHING,
-    assert_harmless,
-    folder,
-    makes_feeds,
-)
-from tests.support.hostile_portal import (
     FIELDS,
     ITEMS,
     TEXTS,
+    assert_harmless,
     hostile_fields,
+    makes_feeds,
     valid_addresses,
 )
 from tests.support.portal_dir import page, text_of
 
-__all__ = ["folder"]
-
 
 @pytest.mark.promise("4.7")
-def test_every_string_stands_in_every_field_and_stays_text(folder):
+def test_every_string_stands_in_every_field_and_stays_text(hostile_folder):
     """An address that the contract refuses can't be shown; the refusal counts."""
     shown = {field: set() for field in FIELDS}
     for number, item in enumerate(ITEMS):
-        document = page(folder, f"tin/{item.content_id}")
+        document = page(hostile_folder, f"tin/{item.content_id}")
         assert_harmless(document)
         for field, text in hostile_fields(number).items():
             shown[field] |= {text} if stands(field, text, document) else set()

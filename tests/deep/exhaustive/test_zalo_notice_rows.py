@@ -6,12 +6,9 @@ import pytest
 
 from channels.zalo.case_notices.template_holds import OPERATOR_HOLD_S
 from contracts.delivery import Status
-from tests.channels.zalo.case_notices.test_ledger_rows import notice_case
 from tests.support.case_pipeline import EMAIL
 from tests.support.zalo_error_codes import BUSINESS, code_rows
 from tests.support.zalo_notices import BY_PHONE, LOST
-
-__all__ = ["notice_case"]
 
 ENDS = {
     "U": Status.SUPPRESSED,

@@ -18,6 +18,7 @@ from producers.bus import Bus, NoReply, RevisionConflict, connection, topology
 from producers.nats_server import NatsServer
 from tests.support.frozen_process import freeze, frozen
 from tests.support.gateway_client import hurried, open_gateway, sample_event
+from tests.support.waiting import until
 
 __all__ = ["hurried"]
 
@@ -85,12 +86,10 @@ async def kills(server, acknowledged):
     chance, took = random.Random(15), []
     for _ in range(KILLS):
         enough = len(acknowledged) + chance.randrange(450, 950)
-        while len(acknowledged) < enough:
-            await asyncio.sleep(0.001)
+        await until(lambda e=enough: len(acknowledged) >= e, within_s=60)
         pid, started = server.pid, monotonic()
         os.kill(pid, signal.SIGKILL)
-        while server.pid == pid:
-            await asyncio.sleep(0.001)
+        await until(lambda p=pid: server.pid != p)
         took.append(monotonic() - started)
     return took
 

@@ -22,6 +22,12 @@ async def digests(digests, monkeypatch):
     return digests
 
 
+async def service_dies(digests, call: int) -> bool:
+    """Whether a digest service dies at its n-th call to the bus."""
+    bus = crashing_bus(digests.bus, call, after=True)
+    return await dies(lambda bus: digests.run_service(digests.new_service(bus)), bus)
+
+
 async def dies(act, bus) -> bool:
     try:
         await act(bus)
@@ -31,15 +37,12 @@ async def dies(act, bus) -> bool:
 
 
 @pytest.mark.promise("13.2")
-async def test_a_cut_that_dies_anywhere_is_made_once_and_whole(digests, bus):
+async def test_a_cut_that_dies_anywhere_is_made_once_and_whole(digests):
     for call in range(1, 120, 2):
         name = f"tin-{call}"
         await digests.release_and_plan(name)
         digests.clock.advance(86_400.0)
-        died = await dies(
-            lambda bus: digests.run_service(digests.new_service(bus)),
-            crashing_bus(bus, call, after=True),
-        )
+        died = await service_dies(digests, call)
         await digests.repeat_until_done(digests.run_service)
         await digests.deliver()
         last = (await digests.service.store.last_cut("daily")).value.last
@@ -66,16 +69,12 @@ async def test_a_correction_of_a_digest_whose_planner_dies_anywhere_reaches_ever
         second = await digests.release(name, 2)
         planner = digests.new_planner(crashing_bus(bus, call, after=True))
         died = await dies(lambda _, p=planner, s=second: digests.dispatch(s, p), bus)
-        service = digests.new_service(crashing_bus(bus, call, after=True))
-        died |= await dies(lambda _, s=service: digests.run_service(s), bus)
+        died |= await service_dies(digests, call)
         digests.recorder.answer = lambda row: OK
         await digests.repeat_until_done(lambda s=second: digests.dispatch(s))
         await digests.repeat_until_done(digests.run_service)
         await digests.deliver()
-        got = {
-            id: [one[1:3] for one in digests.recorder.effects[id] if one[1] == name]
-            for id in READERS
-        }
+        got = {id: [one for one in digests.items(id) if one[0] == name] for id in READERS}
         told, fresh = [(name, 1), (name, 2)], [(name, 2)]
         assert got == {"an": told, "binh": fresh, "chi": told, "dung": fresh, "em": fresh}
         if not died:
@@ -85,14 +84,11 @@ async def test_a_correction_of_a_digest_whose_planner_dies_anywhere_reaches_ever
     pytest.fail("the correction never ended")
 
 
-async def test_many_services_that_mostly_die_plan_everybody_once(digests, bus):
+async def test_many_services_that_mostly_die_plan_everybody_once(digests):
     await digests.release_and_plan("tin-mot")
     digests.clock.advance(86_400.0)
     for call in range(3, 60, 7):
-        await dies(
-            lambda bus: digests.run_service(digests.new_service(bus)),
-            crashing_bus(bus, call, after=True),
-        )
+        await service_dies(digests, call)
     await digests.repeat_until_done(digests.run_service)
     await digests.deliver()
     counts = Counter(mail for id in READERS for mail, *_ in digests.recorder.effects[id])

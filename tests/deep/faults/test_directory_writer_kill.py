@@ -13,7 +13,8 @@ import pytest
 
 from consumers.directory import directory
 from consumers.directory.directory import Directory, try_lock
-from tests.support.directory_harness import running_directory, wait_until
+from tests.support.directory_harness import running_directory
+from tests.support.waiting import until as wait_until
 
 ROOT = Path(__file__).parents[3]
 WRITER = """

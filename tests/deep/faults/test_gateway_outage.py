@@ -118,25 +118,6 @@ async def test_wherever_the_bus_falls_silent_the_door_s_own_deadline_ends_the_wa
     assert [one["id"] for one in await client.stored_events()] == ["e-1"]
 
 
-@pytest.mark.promise("1.4")
-async def test_a_server_that_freezes_between_claim_and_stream_is_503(
-    client, freeze_server, monkeypatch
-):
-    publish, (thaw, freeze) = Bus.publish, freeze_server
-
-    async def freeze_first(*args, **more):
-        freeze()
-        return await publish(*args, **more)
-
-    with monkeypatch.context() as freezing:
-        freezing.setattr(Bus, "publish", freeze_first)
-        answer = await client.post(sample_event())
-    thaw.close()
-    assert is_unavailable(answer)
-    assert (await client.post(sample_event())).status_code == 202
-    assert len(await client.stored_events()) == 1
-
-
 async def test_a_stream_that_is_gone_is_503(client):
     await client.bus.connection.api_request(f"STREAM.DELETE.{subjects.CONTENT.name}")
     assert is_unavailable(await client.post(sample_event()))

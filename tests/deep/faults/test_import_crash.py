@@ -3,7 +3,6 @@
 import pytest
 
 from producers.imports.planned import ManualVisit
-from tests.producers.imports.test_visit import survived
 from tests.support.feed_site import Article, changed_article
 
 
@@ -42,7 +41,7 @@ async def test_a_process_that_dies_at_any_moment_leaves_nothing_out_and_says_not
     for calls in range(1, 40):
         for after in (False, True):
             imports.publish(Article(deaths), Article(deaths + 1))
-            alive = await survived(imports, calls, after=after)
+            alive = await imports.survives(calls, after=after)
             await imports.visit_feed(fresh=True, wish=ManualVisit())
             deaths += 2
         if alive:

@@ -1,19 +1,17 @@
 """A relay that takes a mail and does not say so, says so too late, or only ever so slowly."""
 
 import asyncio
-from contextlib import asynccontextmanager, suppress
 
 import pytest
 
 from consumers.deliver import worker as delivering
-from consumers.ledger.wakeups import WakeUp
-from consumers.runtime.errors import RetryLater
-from contracts.delivery import BatchKey, Lane, Status
+from contracts.delivery import BatchKey, Status
 from tests.support.email_pipeline import PlayOnce, check_ledger, mailboxes
 from tests.support.smtp_conversation import ScriptedAction
 from tests.support.smtp_receiver import SmtpReceiver
 from tests.support.smtp_window import BOTH
 from tests.support.tcp_proxy import TcpProxy
+from tests.support.waiting import until
 
 END = b"\r\n.\r\n"
 
@@ -87,15 +85,9 @@ async def test_a_mail_that_lands_after_our_time_out_is_declared(new_email_pipeli
         late = DelayedPieces(proxy.up, END, [2 * TIMEOUT_S] * CASES)
         await loa.run(*plans)
         assert late.held == CASES
-        await landed(receiver, 2 * CASES)
+        await until(lambda: len(receiver.mails) >= 2 * CASES)
         assert [await loa.status_counts(plan) for plan in plans] == [{Status.DELIVERED: 1}] * CASES
         assert CASES <= await check_ledger(loa, receiver, *plans) <= await loa.copies(*plans)
-
-
-async def landed(receiver, mails):
-    async with asyncio.timeout(20):
-        while len(receiver.mails) < mails:
-            await asyncio.sleep(0.01)
 
 
 # ---- ever so slowly ---------------------------------------------------------------------------
@@ -127,57 +119,6 @@ async def test_a_tarpit_holds_up_the_windows_it_holds_and_no_others(new_email_pi
         await loa.run(*plans)
         assert await check_ledger(loa, receiver, *warm, *plans) == 0
         assert await loa.copies(*plans) == 0, "not even a body had left"
-
-
-@asynccontextmanager
-async def in_real_time(clock):
-    """The house's clock goes as fast as ours."""
-    ticking = asyncio.create_task(tick(clock))
-    yield
-    ticking.cancel()
-    with suppress(asyncio.CancelledError):
-        await ticking
-
-
-async def tick(clock):
-    loop = asyncio.get_running_loop()
-    ahead = clock.now - loop.time()
-    while True:
-        clock.now = loop.time() + ahead
-        await asyncio.sleep(0.005)
-
-
-async def test_a_window_slower_than_its_lease_keeps_it_and_has_one_owner(
-    new_email_pipeline, monkeypatch
-):
-    """Each answer takes 0.25 s, so that 25 mails outlast a lease of 5 s; another worker waits."""
-    monkeypatch.setattr(delivering, "CLOCK_SKEW_S", 0.0)
-    async with SmtpReceiver() as receiver, TcpProxy(receiver.port) as proxy:
-        loa = new_email_pipeline(proxy.port, 25, timeout_s=1.5)
-        loa.worker.lease_s = 5.0
-        plan = await loa.plan()
-        batch = BatchKey(*plan, 0)
-        other = loa.new_worker()
-        proxy.down.latency_s = 0.25
-        async with in_real_time(loa.clock):
-            working = asyncio.create_task(loa.wake(batch))
-            await landed(receiver, 1)
-            refusals = [why async for why in knocking(other, batch, working)]
-        assert working.result() is None, "one visit was enough: the batch is closed"
-        assert set(refusals) == {"owned by another worker"}
-        assert await loa.status_counts(plan) == {Status.DELIVERED: 25}
-        assert await check_ledger(loa, receiver, plan) == await loa.copies(plan) == 0
-
-
-async def knocking(other, batch, working):
-    """Why *other* may not have *batch*, asked for as long as another is *working* on it."""
-    while not working.done():
-        try:
-            await other.on_wake_up(WakeUp(batch=str(batch), lane=Lane.NORMAL))
-        except RetryLater as later:
-            if not working.done():
-                yield later.reason
-        await asyncio.sleep(0.02)
 
 
 # ---- a stop in the middle ---------------------------------------------------------------------
@@ -235,6 +176,4 @@ async def test_a_stop_while_the_relay_does_not_let_us_in_again_leaves_nobody_in_
 
 
 async def silent(receiver):
-    async with asyncio.timeout(20):
-        while not any(conversation.silent for conversation in receiver.open):
-            await asyncio.sleep(0.001)
+    await until(lambda: any(conversation.silent for conversation in receiver.open))

@@ -8,9 +8,7 @@ import sys
 import pytest
 
 from producers.publisher import drain
-from tests.producers.test_spool import ids, numbered, spool, stored_ids
-
-__all__ = ["spool"]
+from tests.support.spooled_events import ids, numbered, stored_ids
 
 QUIET = """
 import asyncio, sys

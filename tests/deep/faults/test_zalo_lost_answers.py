@@ -16,7 +16,7 @@ from consumers.reporting.trace import StatusCounts, TraceReader
 from contracts.delivery import BatchKey, ChannelName, Status
 from contracts.publication import Publication
 from tests.support.publications import a_publication
-from tests.support.zalo_account import sample_correction
+from tests.support.zalo_account import ZaloAccount, sample_correction
 from tests.support.zalo_pipeline import BOTH, ZaloPipeline, open_zalo_pipeline
 
 TIMES = 200
@@ -41,24 +41,27 @@ class LossyAccount:
         self.trace = TraceReader(self.register, self.pipeline.ledger, self.pipeline.clock)
         self.pipeline.account.set_rules(processing=0, article_quota=9999, broadcast_quota=9999)
 
+    @property
+    def account(self) -> ZaloAccount:
+        return self.pipeline.account
+
     def lose(self, route: str, number: int) -> None:
         """The next answer of this call gets lost, each time in another way."""
         kind = KINDS[number % len(KINDS)]
         if kind != TIMEOUT:
-            self.pipeline.account.fault(route, kind)
+            self.account.fault(route, kind)
             return
 
         def silent(request) -> None:
             if request.url.endswith(ROUTES[route]):
-                self.pipeline.account.after_request = lambda request: None
+                self.account.after_request = lambda request: None
                 raise AmbiguousResult("no answer: TimeoutError")
 
-        self.pipeline.account.after_request = silent
+        self.account.after_request = silent
 
     async def released(self, publication: Publication) -> BatchKey:
-        item = Item(
-            unit=publication.unit, state="released", channels=(ZALO,), revision=publication.revision
-        )
+        unit, revision = publication.unit, publication.revision
+        item = Item(unit=unit, state="released", channels=(ZALO,), revision=revision)
         await self.register.update_item(publication.content_id, lambda _: item)
         return await self.pipeline.publish(publication)
 
@@ -75,12 +78,12 @@ class LossyAccount:
 
     @property
     def shown(self) -> Counter[str]:
-        return Counter(article.payload["title"] for article in self.pipeline.account.visible)
+        return Counter(article.payload["title"] for article in self.account.visible)
 
     @property
     def told(self) -> Counter[str]:
         """How often each article was broadcast."""
-        return Counter(id for sent in self.pipeline.account.broadcasts for id in sent.articles)
+        return Counter(id for sent in self.account.broadcasts for id in sent.articles)
 
 
 @pytest.fixture
@@ -90,10 +93,7 @@ async def lossy_account(bus, tmp_path, clock):
 
 
 def items() -> list[Publication]:
-    return [
-        a_publication(content_id=f"tin-{number}", title=f"Thông báo số {number}")
-        for number in range(TIMES)
-    ]
+    return [a_publication(content_id=f"tin-{n}", title=f"Thông báo số {n}") for n in range(TIMES)]
 
 
 @pytest.mark.promise("6.1")
@@ -105,7 +105,7 @@ async def test_a_create_whose_answer_is_lost_leaves_one_article_and_one_broadcas
         assert await lossy_account.pipeline.finish(batch) == BOTH
         count = await lossy_account.count(item.content_id)
         assert (count.delivered, count.in_doubt, count.complete) == (2, 0, True)
-    assert lossy_account.pipeline.account.effects("article_created") == TIMES
+    assert lossy_account.account.effects("article_created") == TIMES
     assert set(lossy_account.shown.values()) == set(lossy_account.told.values()) == {1}
     assert len(lossy_account.shown) == len(lossy_account.told) == TIMES
 
@@ -122,7 +122,7 @@ async def test_a_correction_whose_answer_is_lost_is_seen_once_and_told_to_nobody
         await lossy_account.doubtful(batch)
         assert await lossy_account.pipeline.finish(batch) == {"article": Status.DELIVERED}
         assert (await lossy_account.count(item.content_id)).complete
-    assert lossy_account.pipeline.account.effects("article_created") == TIMES
+    assert lossy_account.account.effects("article_created") == TIMES
     assert lossy_account.shown == Counter(f"Đính chính số {number}" for number in range(TIMES))
     assert len(lossy_account.told) == TIMES
     assert set(lossy_account.told.values()) == {1}
@@ -136,11 +136,8 @@ async def test_a_broadcast_whose_answer_is_lost_is_never_sent_again(lossy_accoun
         while not (await lossy_account.pipeline.entry(batch)).closed_at:
             wait_s = await lossy_account.pipeline.wake(batch)
             count = await lossy_account.count(item.content_id)
-            assert (
-                count.in_doubt
-                or count.unknown
-                or not lossy_account.pipeline.account.broadcasts[number:]
-            )
+            sent = lossy_account.account.broadcasts[number:]
+            assert count.in_doubt or count.unknown or not sent
             lossy_account.pipeline.clock.advance(wait_s)
         ended = await lossy_account.pipeline.row_statuses(batch)
         assert ended == {"article": Status.DELIVERED, "broadcast": Status.UNKNOWN}

@@ -23,6 +23,7 @@ from tests.support.strace import (
     system_calls,
     traced_server,
 )
+from tests.support.waiting import until
 
 LEDGER = subjects.LEDGER.name
 ACKED = 1500
@@ -68,9 +69,7 @@ def watched(tmp_path, *, shown=0):
 async def traced_to_the_end(tmp_path):
     """strace has written its last line when no process holds the trace any more."""
     trace = tmp_path / "strace" / "trace"
-    async with asyncio.timeout(10):
-        while "killed by SIGKILL" not in trace.read_text(errors="replace")[-2000:]:
-            await asyncio.sleep(0.01)
+    await until(lambda: "killed by SIGKILL" in trace.read_text(errors="replace")[-2000:])
     return trace
 
 
@@ -85,9 +84,9 @@ def store_of(tmp_path):
     return tmp_path / "nats" / "jetstream"
 
 
-async def publish_many(bus, count, at_once=100):
-    for first in range(0, count, at_once):
-        names = [f"m{number}" for number in range(first, first + at_once)]
+async def publish_many(bus, count):
+    for first in range(0, count, 100):
+        names = [f"m{number}" for number in range(first, first + 100)]
         await asyncio.gather(*(bus.publish("dead.a", bytes(1024), msg_id=one) for one in names))
 
 
@@ -157,9 +156,10 @@ class Load:
             self.swapped = number
 
     async def enough(self):
-        async with asyncio.timeout(30):
-            while not (len(self.messages) > 1000 and self.swapped > 100 and len(self.batches) > 30):
-                await asyncio.sleep(0.005)
+        await until(
+            lambda: len(self.messages) > 1000 and self.swapped > 100 and len(self.batches) > 30,
+            within_s=30,
+        )
 
     async def check(self, bus):
         """What was acknowledged is there once; of the rest a batch is there whole or not at all."""

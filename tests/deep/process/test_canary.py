@@ -1,7 +1,5 @@
 """A real Loa tries its own channels, and says so when the relay is gone."""
 
-import json
-
 import pytest
 
 from channels.portal.model.site import CANARY_PATH
@@ -13,18 +11,12 @@ CHANNELS = ("portal", "email", "zalo")
 
 
 def canaries(loa: LoaProcess) -> dict[str, str]:
-    return {
-        name: one["state"] for name, one in loa.request("/readyz").body.get("canary", {}).items()
-    }
+    states = loa.request("/readyz").body.get("canary", {})
+    return {name: one["state"] for name, one in states.items()}
 
 
 def all_well(loa: LoaProcess) -> bool:
     return canaries(loa) == dict.fromkeys(CHANNELS, "ok")
-
-
-def lines(loa: LoaProcess, event: str) -> list[dict]:
-    found = (json.loads(line) for line in loa.log().splitlines() if line.startswith("{"))
-    return [one for one in found if one["event"] == event]
 
 
 @pytest.mark.promise("10.1")
@@ -42,7 +34,7 @@ def test_canaries_go_out_and_a_relay_that_is_gone_is_named(tmp_path):
         said = loa.request("/readyz")
         assert (said.status, said.body["status"]) == (200, "degraded")
         assert "the channel said: no connection" in said.body["canary"]["email"]["why"]
-        [late, *_] = wait_until(lambda: lines(loa, "canary_late"), "the log line")
+        [late, *_] = wait_until(lambda: loa.logged("canary_late"), "the log line")
         assert (late["channel"], late["level"]) == ("email", "warning")
         status = loa.cli("status", "--json").json["channels"]
         states = {name: one["canary"]["state"] for name, one in status.items()}

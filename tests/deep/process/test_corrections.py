@@ -1,11 +1,9 @@
 """A wrong text goes out, is corrected, is taken back: on every channel, and across kills."""
 
 import json
-from email import message_from_bytes, policy
 
 import pytest
 
-from channels.email.devmailbox.mail_folder import MailFolder
 from tests.support.gateway_client import sample_event
 from tests.support.loa_process import LoaProcess, wait_until
 
@@ -27,16 +25,12 @@ def an_event(id: str, kind: str = "submitted", **data):
 
 
 def take_in(loa: LoaProcess, *names: str) -> None:
-    rows = "\n".join(f"{name}@example.com,,{READERS[name]},,," for name in names)
-    path = loa.folder / "readers.csv"
-    path.write_text(f"email,name,topics,audiences,units,frequency\n{rows}\n")
-    assert loa.cli("subscribers", "import", path, "--json").json["added"] == len(names)
+    loa.add_readers(*(f"{name}@example.com,,{READERS[name]},,," for name in names))
 
 
 def mails(loa: LoaProcess, since: int = 0) -> dict[str, object]:
     """What each reader got after the first *since* mails, oldest first."""
-    stored = [*MailFolder(loa.data / "mail").newest_first()][::-1][since:]
-    parsed = [message_from_bytes(one.raw(), policy=policy.default) for one in stored]
+    parsed = loa.mails()[since:]
     found = {mail["Delivered-To"].partition("@")[0]: mail for mail in parsed}
     assert len(found) == len(parsed), "somebody got two"
     return found
@@ -82,7 +76,7 @@ def test_exactly_those_who_got_the_wrong_text_are_told_on_every_channel(loa):
     assert told["chi-de-tai-dung"]["In-Reply-To"] is None
     assert not told["chi-de-tai-dung"]["Subject"].startswith("Đính chính")
     assert "5 triệu" not in page(loa) and "Đính chính" in page(loa)
-    (article,) = loa.zalo_state()["articles"]
+    (article,) = loa.sandbox("state")["articles"]
     assert "3 triệu" in json.dumps(article["body"], ensure_ascii=False)
 
     assert loa.cli("withdraw", ITEM, "--reason", REASON).exit_code == 0
@@ -93,7 +87,7 @@ def test_exactly_those_who_got_the_wrong_text_are_told_on_every_channel(loa):
     assert set(taken_back) == set(told), "those who got one of the texts, and nobody else"
     status, gone = loa.page(f"/tin/{ITEM}")
     assert status == 410 and REASON in gone and "3 triệu" not in gone
-    state = loa.zalo_state()
+    state = loa.sandbox("state")
     assert [one["status"] for one in state["articles"]] == ["hide"]
     assert len(state["broadcasts"]) <= 1
     assert loa.violations() == []

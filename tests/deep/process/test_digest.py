@@ -5,41 +5,32 @@ A correction then answers the mail in which each of them had it.
 
 import asyncio
 from datetime import timedelta
-from email import message_from_bytes, policy
 
 import pytest
 
-from channels.email.devmailbox.mail_folder import MailFolder
 from consumers.digests import schedule
 from consumers.digests.schedule import DigestSchedule
 from consumers.digests.store import DigestStore, encode
 from contracts.subscriptions.digest import DigestFrequency, digest_id_for
-from contracts.testing import sample
 from producers.bus import Bus
-from tests.support.loa_process import UNIT, LoaProcess, wait_until
+from tests.support.gateway_client import sample_event
+from tests.support.loa_process import LoaProcess, wait_until
 
 pytestmark = pytest.mark.timeout(120)
 ITEM = "muc-ho-tro-moi"
-READERS = "an@example.com,An,,,,daily\nbinh@example.com,,,,,daily\nchi@example.com,,,,,\n"
+READERS = "an@example.com,An,,,,daily", "binh@example.com,,,,,daily", "chi@example.com,,,,,"
 
 
 async def time_passes(url: str, frequency: DigestFrequency = "daily") -> str:
     """Put a rhythm's last cut a day or a week back; the digest that must follow, at once."""
     span = timedelta(days=1 if frequency == "daily" else 7)
     async with await Bus.connect(url, name="test") as bus:
-        assert await schedule.load_published_schedule(bus) == DigestSchedule(), (
-            "the service has left word of its hours"
-        )
+        assert await schedule.load_published_schedule(bus) == DigestSchedule()
         book = DigestStore(bus)
         now = (await book.last_cut(frequency)).value
         back = {"day": now.day - span, "at": now.at - span}
         await book.bucket.put(f"now.{frequency}", encode(now.model_copy(update=back)))
         return digest_id_for(frequency, now.day)
-
-
-def mails(loa: LoaProcess) -> list:
-    stored = [*MailFolder(loa.data / "mail").newest_first()][::-1]
-    return [message_from_bytes(one.raw(), policy=policy.default) for one in stored]
 
 
 @pytest.fixture
@@ -51,19 +42,16 @@ def loa(tmp_path):
 @pytest.mark.promise("7.2")
 def test_a_day_comes_in_one_mail_to_those_who_want_it_so(loa):
     loa.add_unit()
-    path = loa.folder / "readers.csv"
-    path.write_text(f"email,name,topics,audiences,units,frequency\n{READERS}")
-    assert loa.cli("subscribers", "import", path, "--json").json["added"] == 3
-    event = sample("submitted", content_id=ITEM) | {"source": f"/units/{UNIT}", "subject": ITEM}
-    event_id = loa.post(event).body["event_id"]
+    loa.add_readers(*READERS)
+    event_id = loa.publish(ITEM)
     loa.trace_of_event(event_id)
-    [first] = mails(loa)
+    [first] = loa.mails()
     assert first["Delivered-To"] == "chi@example.com"
     digest = asyncio.run(time_passes(loa.ready().nats_url))
-    wait_until(lambda: len(mails(loa)) == 3, "the digest", pause_s=0.1)
+    wait_until(lambda: len(loa.mails()) == 3, "the digest", pause_s=0.1)
     story = loa.trace_when_complete(digest)
     assert (story["state"], story["channels"]["email"]["delivered"]) == ("released", 2)
-    to = {mail["Delivered-To"]: mail for mail in mails(loa)[1:]}
+    to = {mail["Delivered-To"]: mail for mail in loa.mails()[1:]}
     assert sorted(to) == ["an@example.com", "binh@example.com"]
     mail = to["an@example.com"]
     assert mail["Subject"].startswith("Bản tổng hợp tin ngày ")
@@ -71,14 +59,12 @@ def test_a_day_comes_in_one_mail_to_those_who_want_it_so(loa):
     assert f"/tin/{ITEM}" in mail.get_body(("plain",)).get_content()
     assert "in_digest" in [one["event"] for one in loa.trace_of_event(event_id)["timeline"]]
     corrected = {"revision": 2, "corrects_revision": 1, "body": "Mức đúng là 3 triệu đồng."}
-    told = sample("corrected", content_id=ITEM, **corrected)
-    assert loa.post(told | {"source": f"/units/{UNIT}", "subject": ITEM}).status == 202
-    wait_until(lambda: len(mails(loa)) == 6, "the correction", pause_s=0.1)
-    answers = {one["Delivered-To"]: one for one in mails(loa)[3:]}
+    assert loa.post(sample_event("corrected", content_id=ITEM, **corrected)).status == 202
+    wait_until(lambda: len(loa.mails()) == 6, "the correction", pause_s=0.1)
+    answers = {one["Delivered-To"]: one for one in loa.mails()[3:]}
     for address, gathered in to.items():
         assert answers[address]["In-Reply-To"] == gathered["Message-ID"]
         text = answers[address].get_body(("plain",)).get_content()
         assert f"trong {gathered['Subject'].partition(':')[0]}," in text
     assert answers["chi@example.com"]["In-Reply-To"] == first["Message-ID"]
-    findings = loa.cli("check", "--deep", "--json")
-    assert findings.json["violations"] == []
+    assert loa.violations() == []

@@ -5,13 +5,14 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.deep.process.test_split_services import NEEDED, Service, SplitLoa, on_a_server
 from tests.support.frozen_process import frozen
 from tests.support.loa_process import RelayProcess, wait_until
+from tests.support.split_loa import NEEDED, Service, SplitLoa, on_a_server
 
 pytestmark = pytest.mark.timeout(240)
 READERS, CONNECTIONS = 6000, 8
@@ -35,16 +36,10 @@ launch(NOTHING, 1, sys.argv[1:])
 """
 
 
-class ImpatientService(Service):
-    """`loa run NAME`, with waits that a test can sit out."""
-
-    command = (sys.executable, "-c", HASTY)
-
-
 class TwoWorkers(SplitLoa):
-    """All services, and a second worker in a folder of its own."""
+    """All services, with waits that a test can sit out, and a second worker in its own folder."""
 
-    kind = ImpatientService
+    kind = staticmethod(partial(Service, command=(sys.executable, "-c", HASTY)))
 
     def second_worker(self, **settings: str) -> None:
         """Two machines share the key, and nothing else on their disks."""
@@ -52,7 +47,7 @@ class TwoWorkers(SplitLoa):
         (folder / "data").mkdir(parents=True)
         shutil.copy(self.folder / "data" / "vault.key", folder / "data" / "vault.key")
         environ = self.environ | {"LOA_DATA_DIR": str(folder / "data")} | settings
-        self.services["second"] = second = ImpatientService("deliver-email", folder, environ)
+        self.services["second"] = second = self.kind("deliver-email", folder, environ)
         assert second.url
 
 

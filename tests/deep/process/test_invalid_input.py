@@ -29,13 +29,6 @@ def bilingual(errors, field: str) -> bool:
     return error["field"] == field and error["message"] and error["message_vi"] != error["message"]
 
 
-def test_http_answers_422_and_keeps_nothing(loa):
-    answer = loa.post(bad_title("http-bad"))
-    assert answer.status == 422
-    assert bilingual(answer.body["errors"], "data.title")
-    assert loa.trace("http-bad") == {}
-
-
 def test_a_batch_with_one_bad_event_leaves_the_good_ones_out_too(loa):
     batch = [sample_event(id="b-1", content_id="batch-good"), bad_title("batch-bad")]
     answer = loa.post(batch, Content_Type="application/cloudevents-batch+json")
@@ -148,17 +141,6 @@ def refused_at(loa, url):
     return told if "refused" in [one["event"] for one in told["timeline"]] else None
 
 
-@pytest.mark.promise("7.3")
-def test_an_item_that_is_withdrawn_is_gone_from_the_portal_and_its_readers_are_told(loa):
-    first = loa.trace_of_event(loa.publish("se-go"))["channels"]["email"]["delivered"]
-    assert loa.page_status("/tin/se-go") == 200
-    assert loa.cli("withdraw", "se-go", "--reason", "Đăng nhầm văn bản").exit_code == 0
-    wait_until(lambda: loa.page_status("/tin/se-go") == 410, "410")
-    told = loa.trace_when_complete("se-go", 2)
-    assert told["state"] == "withdrawn"
-    assert told["channels"]["email"]["delivered"] == first
-
-
 def test_a_title_that_names_somebody_is_taken_back_by_a_correction_and_a_withdrawal(loa):
     named = "Zyxwvut, điện thoại 0912345678"
 
@@ -198,19 +180,6 @@ def test_only_what_readers_can_see_takes_their_opinion(loa):
     assert loa.cli("withdraw", "dang-xem", "--reason", "Hết hạn").exit_code == 0
     wait_until(lambda: loa.page_status("/tin/dang-xem") == 410, "410")
     assert loa.page_status("/y-kien/dang-xem/cam-on") == 410
-
-
-def test_a_paused_channel_keeps_everything_until_it_goes_on(loa):
-    assert loa.cli("pause", "email", "--reason", "bảo trì").exit_code == 0
-    wait_until(lambda: "channel_paused" in loa.log(), "the pause")
-    event_id = loa.publish("tam-dung")
-    wait_until(lambda: loa.page_status("/tin/tam-dung") == 200, "the portal")
-    status = loa.cli("status", "--json").json["channels"]["email"]
-    assert status["paused"] is True
-    waiting = status["lanes"]["normal"]["backlog"]
-    assert waiting > 0
-    assert loa.cli("resume", "email").exit_code == 0
-    assert loa.trace_of_event(event_id)["channels"]["email"]["delivered"] == waiting
 
 
 def test_nothing_was_left_half_done(loa):

@@ -1,12 +1,10 @@
 """Real processes while the relay is away, and while a channel is paused: over kills, to the end."""
 
-import json
 import subprocess
 import sys
 
 import pytest
 
-from tests.support.gateway_client import sample_event
 from tests.support.loa_process import UNIT, LoaProcess, RelayProcess, wait_until
 
 pytestmark = pytest.mark.timeout(300)
@@ -28,18 +26,6 @@ def comes_back(relay: RelayProcess) -> None:
     relay.process = subprocess.Popen([sys.executable, "-m", "tests.support.smtp_receiver", *paths])
 
 
-def publish(loa: LoaProcess, content_id: str, **data: object) -> str:
-    answer = loa.post(sample_event(id=content_id, content_id=content_id, **data))
-    assert answer.status == 202, answer
-    return answer.body["event_id"]
-
-
-def told(loa: LoaProcess, event: str) -> list[dict]:
-    """The log's lines of one kind."""
-    lines = (json.loads(line) for line in loa.log().splitlines() if line.startswith("{"))
-    return [line for line in lines if line["event"] == event]
-
-
 def everybody_once(relay: RelayProcess, items: int) -> None:
     mails = relay.accepted_mails()
     assert len(mails) == len(set(mails)) == items * READERS
@@ -54,7 +40,7 @@ def test_a_pause_survives_a_kill_and_everything_goes_out_within_seconds_of_the_r
         loa.readers(READERS)
         assert loa.cli("pause", "email", "--reason", "nghỉ Tết").exit_code == 0
         wait_until(lambda: "channel_paused" in loa.log(), "the pause")
-        items = [publish(loa, f"tin-{number}") for number in range(ITEMS)]
+        items = [loa.publish(f"tin-{number}") for number in range(ITEMS)]
         wait_until(lambda: backlog(email(loa))["normal"] == ITEMS * READERS, "the plans")
         for _ in range(2):
             loa.kill()
@@ -68,7 +54,7 @@ def test_a_pause_survives_a_kill_and_everything_goes_out_within_seconds_of_the_r
         for item in items:
             assert loa.trace_of_event(item, 60)["channels"]["email"]["delivered"] == READERS
         everybody_once(relay, ITEMS)
-        assert loa.cli("check", "--deep", "--json").json["violations"] == []
+        assert loa.violations() == []
 
 
 @pytest.mark.promise("8.1")
@@ -78,11 +64,11 @@ def test_a_relay_that_comes_back_gets_everything_once_and_the_urgent_item_first(
         loa.readers(READERS)
         relay.process.kill()
         relay.process.wait()
-        items = [publish(loa, f"tin-{number}", lane="bulk") for number in range(ITEMS)]
+        items = [loa.publish(f"tin-{number}", lane="bulk") for number in range(ITEMS)]
         wait_until(lambda: email(loa)["breaker"] != "closed", "the breaker")
         loa.kill()
         loa.start()
-        items.append(publish(loa, "canh-bao", lane="urgent"))
+        items.append(loa.publish("canh-bao", lane="urgent"))
         wait_until(lambda: backlog(email(loa))["urgent"] == READERS, "the urgent plan")
         now = email(loa)
         assert now["breaker"] in ("open", "half-open")
@@ -93,7 +79,7 @@ def test_a_relay_that_comes_back_gets_everything_once_and_the_urgent_item_first(
             loa.trace_of_event(item, 180)
         everybody_once(relay, ITEMS + 1)
         assert email(loa)["breaker"] == "closed"
-        assert len(told(loa, "breaker_opened")) == 1
-        [closed] = told(loa, "breaker_closed")
+        assert len(loa.logged("breaker_opened")) == 1
+        [closed] = loa.logged("breaker_closed")
         assert closed["batch"].startswith("email.canh-bao."), "the urgent item tried first"
-        assert loa.cli("check", "--deep", "--json").json["violations"] == []
+        assert loa.violations() == []

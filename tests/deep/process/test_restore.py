@@ -5,16 +5,10 @@ from collections import Counter
 
 import pytest
 
-from contracts.testing import sample
-from tests.support.loa_process import UNIT, LoaProcess, RelayProcess, wait_until
+from tests.support.loa_process import LoaProcess, RelayProcess, wait_until
 
 pytestmark = pytest.mark.timeout(240)
 READERS = 6000
-
-
-def an_event(id: str, **data):
-    event = sample("submitted", **data)
-    return event | {"id": id, "source": f"/units/{UNIT}", "subject": event["data"]["content_id"]}
 
 
 def another_machine(tmp_path, lost: LoaProcess, relay: RelayProcess) -> LoaProcess:
@@ -41,13 +35,10 @@ def test_from_a_backup_taken_before_a_bulk_everybody_has_the_mail_and_copies_are
     with LoaProcess(tmp_path / "old", **relay.settings) as lost:
         lost.add_unit()
         lost.readers(READERS)
-        first = lost.post(an_event("e-1", content_id="tin-dau", channels=["portal"]))
-        lost.trace_of_event(first.body["event_id"])
+        lost.trace_of_event(lost.publish("tin-dau", "portal"))
         assert lost.cli("pause", "email").exit_code == 0
-        wait_until(
-            lambda: '"channel_paused"' in lost.log(), "the pause, which takes a second at most"
-        )
-        accepted = lost.post(an_event("e-2", content_id="tin-gui", channels=["email", "portal"]))
+        wait_until(lambda: lost.logged("channel_paused"), "the pause")
+        event_id = lost.publish("tin-gui", "email", "portal")
         wait_until(lambda: planned(lost), "the plan")
         saved = lost.cli("backup", tmp_path / "backup", "--json")
         assert saved.exit_code == 0, saved.err
@@ -67,9 +58,8 @@ def test_from_a_backup_taken_before_a_bulk_everybody_has_the_mail_and_copies_are
         assert relay.count() == before, "nothing leaves before a person has looked"
         for channel in channels:
             assert loa.cli("resume", channel).exit_code == 0
-        story = loa.trace_of_event(accepted.body["event_id"], 120)
-        found = loa.cli("check", "--deep", "--json")
-        assert (found.exit_code, found.json["violations"]) == (0, [])
+        story = loa.trace_of_event(event_id, 120)
+        assert loa.violations() == []
         assert loa.page_status("/tin/tin-gui") == 200
         assert loa.cli("restore", "--end-doubt", "--json").json == {"ended": True}
     counts, copies = story["channels"]["email"], Counter(relay.accepted_mails())

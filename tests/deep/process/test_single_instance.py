@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.deep.process.test_split_services import Service
 from tests.support.frozen_process import frozen
 from tests.support.loa_process import LoaProcess
+from tests.support.split_loa import Service
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import subprocess
 import sys
-import urllib.request
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from channels.zalo.stand_in import APP_ID, APP_SECRET, OA_SECRET
-from contracts.testing import sample
 from producers.bus import Bus
+from tests.support.gateway_client import sample_event
 from tests.support.loa_process import UNIT, LoaProcess, wait_until
+from tests.support.split_loa import Service
 
 pytestmark = pytest.mark.timeout(240)
 ROOT = Path(__file__).parents[3]
@@ -27,51 +26,43 @@ OURS = {
 }
 
 
-def sandbox(loa, path, body=None):
-    url = f"{loa.ready().zalo_sandbox}/_sandbox/{path}"
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return json.load(answer)
-
-
 def later(loa, seconds: float) -> None:
     """Zalo's time passes."""
-    now = sandbox(loa, "state")["now"] + seconds
-    sandbox(loa, "clock", {"now": datetime.fromtimestamp(now, UTC).isoformat()})
+    now = loa.sandbox("state")["now"] + seconds
+    loa.sandbox("clock", {"now": datetime.fromtimestamp(now, UTC).isoformat()})
 
 
 def written_by(loa, **facts) -> str:
     """A new person writes; their id."""
-    user_id = sandbox(loa, "people", facts)["user_id"]
-    sandbox(loa, f"people/{user_id}/write", {"text": WORDS})
+    user_id = loa.sandbox("people", facts)["user_id"]
+    loa.sandbox(f"people/{user_id}/write", {"text": WORDS})
     return user_id
 
 
 def replies(loa, user_id: str) -> list:
-    talk = sandbox(loa, "state")["messages"]
+    talk = loa.sandbox("state")["messages"]
     return [one for one in talk if one["user_id"] == user_id and one["from_oa"]]
 
 
 def retried(loa, name: str) -> list:
     """The bodies of the events called *name* that Zalo has tried in vain and will try again."""
-    late = [one for one in sandbox(loa, "webhook")["waiting"] if one["tries"]]
+    late = [one for one in loa.sandbox("webhook")["waiting"] if one["tries"]]
     bodies = [json.loads(one["body"]) for one in late]
     return [body for body in bodies if body["event_name"] == name]
 
 
 def test_out_of_the_box_who_writes_is_answered_counted_and_can_be_forgotten(tmp_path):
     with LoaProcess(tmp_path, ZALO_LOOKUP_URL="https://tra-cuu.example") as loa:
-        assert sandbox(loa, "webhook/probe", {})["accepted"]
+        assert loa.sandbox("webhook/probe", {})["accepted"]
         user_id = written_by(loa, phone="84912345678", name="Nguyễn Văn Kín")
         [reply] = wait_until(lambda: replies(loa, user_id), "a reply")
         assert "https://tra-cuu.example" in reply["content"]["text"]
-        sandbox(loa, f"people/{user_id}/follow", {})
+        loa.sandbox(f"people/{user_id}/follow", {})
         counted = wait_until(lambda: following(loa), "the follower to be counted")
         assert (counted["followers"], counted["within_reach"], counted["suppressed"]) == (1, 1, 0)
         table = loa.cli("zalo", "followers")
         assert "within reach" in table.out
-        sandbox(loa, f"people/{user_id}/withdraw", {})
+        loa.sandbox(f"people/{user_id}/withdraw", {})
         wait_until(lambda: "zalo_person_erased" in loa.log(), "the erasure")
         gone = loa.cli("zalo", "followers", "--json").json
         assert (gone["followers"], gone["suppressed"]) == (0, 1)
@@ -93,10 +84,9 @@ def following(loa):
 def test_a_notice_whose_answer_was_lost_has_arrived_once_its_phone_says_so(tmp_path):
     with LoaProcess(tmp_path) as loa:
         loa.add_unit(UNIT, "--notices", "zalo")
-        sandbox(loa, "faults", {"route": "business.template", "kind": "drop_after"})
+        loa.sandbox("faults", {"route": "business.template", "kind": "drop_after"})
         contact = {"phone": "0912 345 678", "consent": True}
-        event = sample("updated", contact=contact) | {"id": "e-1", "source": f"/units/{UNIT}"}
-        accepted = loa.post(event)
+        accepted = loa.post(sample_event("updated", contact=contact))
         assert accepted.status == 202, accepted
 
         def arrived():
@@ -104,45 +94,34 @@ def test_a_notice_whose_answer_was_lost_has_arrived_once_its_phone_says_so(tmp_p
             return counts and counts["zalo"]["delivered"] == 1
 
         wait_until(arrived, "the receipt to end the doubt")
-        [message] = [one for one in sandbox(loa, "state")["messages"] if one["template_id"]]
+        [message] = [one for one in loa.sandbox("state")["messages"] if one["template_id"]]
         assert message["phone"] == "84912345678"
         assert "receipt_applied" in loa.log()
         assert "912345678" not in loa.log()
 
 
 @contextmanager
-def hearing(loa, name: str, *, doomed: bool):
-    """`loa run zalo-webhook` beside *loa*, which dies behind the first event that it has stored."""
-    command = [sys.executable, "-m", "tests.deep.crash.launch"]
-    command += ["zalo.event_stored" if doomed else "-", "1", "run", "zalo-webhook"]
-    log = loa.folder / f"{name}.log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            command, env=loa.environ | OURS, cwd=ROOT, stdout=out, stderr=out
-        )
-
-    def url():
-        assert process.poll() is None, log.read_text()[-2000:]
-        lines = [json.loads(line) for line in log.read_text().splitlines() if line.endswith("}")]
-        return next((line["url"] for line in lines if line["event"] == "ready"), None)
-
+def hearing(loa, point="-"):
+    """`loa run zalo-webhook` beside *loa*; it dies at *point*."""
+    command = (sys.executable, "-m", "tests.deep.crash.launch", point, "1")
+    environ = loa.environ | OURS | {"PYTHONPATH": str(ROOT)}
+    service = Service("zalo-webhook", loa.folder, environ, command)
     try:
-        sandbox(loa, "webhook", {"url": f"{wait_until(url, name)}/zalo/webhook"})
-        yield process
+        loa.sandbox("webhook", {"url": f"{service.url}/zalo/webhook"})
+        yield service.process
     finally:
-        process.kill()
-        process.wait()
+        service.kill()
 
 
 def test_an_event_is_there_once_although_its_process_died_before_it_could_answer(tmp_path):
     with LoaProcess(tmp_path) as loa:
-        with hearing(loa, "first", doomed=True) as process:
+        with hearing(loa, "zalo.event_stored") as process:
             user_id = written_by(loa)
             assert process.wait(30) == -9
             [event] = wait_until(lambda: retried(loa, "user_send_text"), "a retry")
             assert event["sender"]["id"] == user_id
         wait_until(lambda: replies(loa, user_id), "the stored event to be acted upon")
-        with hearing(loa, "second", doomed=False):
+        with hearing(loa):
             later(loa, 31)
             wait_until(lambda: not retried(loa, "user_send_text"), "Zalo's retry")
         stored = loa.cli("zalo", "followers", "--json").json

@@ -16,7 +16,6 @@ from consumers.email.inbound import BounceMailbox
 from consumers.ledger.row_ref import RowRef
 from consumers.suppression.cache import SuppressionAwareContacts
 from contracts.delivery import Status
-from tests.consumers.suppression.test_cache import RunningCache
 from tests.support import requirements
 from tests.support.bounce_pipeline import BouncePipeline
 from tests.support.email_pipeline import message_id
@@ -24,6 +23,7 @@ from tests.support.mails import PUBLIC_URL, SIGNER
 from tests.support.postfix import Postfix
 from tests.support.scripted_channel import reader_ids
 from tests.support.smtp_receiver import SmtpReceiver
+from tests.support.suppression_cache import RunningCache
 
 DOMAIN = "tra-lai.moha.example"
 PATHS = ReturnPaths(b"k" * 32, DOMAIN)

@@ -59,13 +59,10 @@ CORRUPTIONS = (cut_one_row, duplicate_one_reader, lose_one_batch, close_too_soon
 
 def victims(items: int) -> list[tuple[str, str]]:
     """A plan and a batch for each corruption, all different ones."""
+    numbers = range(len(CORRUPTIONS))
     if items < len(CORRUPTIONS):
-        return [
-            ("email.tin-0.1", f"email.tin-0.1.{number}") for number, _ in enumerate(CORRUPTIONS)
-        ]
-    return [
-        (f"email.tin-{number}.1", f"email.tin-{number}.1.0") for number, _ in enumerate(CORRUPTIONS)
-    ]
+        return [("email.tin-0.1", f"email.tin-0.1.{number}") for number in numbers]
+    return [(f"email.tin-{number}.1", f"email.tin-{number}.1.0") for number in numbers]
 
 
 async def delivered_items(bus: Bus, folder: Path, mails: int, items: int) -> CheckHarness:

@@ -31,10 +31,10 @@ from contracts.testing import sample
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from sandbox.zalo.state.templates import shipped_routes
-from tests.deep.crash.environment import sandbox_call, start_receiver
+from tests.deep.crash.environment import start_receiver
 from tests.deep.crash.receiver import ReceivedMail, read_record
 from tests.deep.crash.setup import register_unit, sandbox_account
-from tests.support.loa_process import LoaProcess, wait_until
+from tests.support.loa_process import LoaProcess, sandbox_call, wait_until
 
 UNITS = [unit for unit, known in DEFAULT.units.items() if not known.until]
 PACK, AT_ONCE = 20, Semaphore(4)

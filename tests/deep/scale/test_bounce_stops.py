@@ -13,11 +13,7 @@ from consumers.intake.repository import ItemRepository
 from consumers.reporting.trace import TraceReader
 from consumers.runtime.errors import RetryLater
 from contracts.delivery import PlanKey, Status
-from tests.consumers.email.test_bounce_stops import READERS, bounce_pipeline
-from tests.consumers.email.test_pace import new_bounce_pipeline
-from tests.support.bounce_pipeline import BouncePipeline, refusal
-
-__all__ = ["bounce_pipeline", "new_bounce_pipeline"]
+from tests.support.bounce_pipeline import READERS, BouncePipeline, refusal
 
 
 async def send_at_once(loa: BouncePipeline, plan: PlanKey) -> None:
@@ -37,11 +33,8 @@ async def test_a_rotten_list_is_stopped_a_window_after_its_thousandth_mail(bounc
         await send_at_once(bounce_pipeline, plan)
     counts = await bounce_pipeline.status_counts(plan)
     left = counts[Status.DELIVERED] + counts[Status.FAILED]
-    assert (
-        bounce_monitor.MIN_MAILS
-        <= left
-        <= bounce_monitor.MIN_MAILS + 9 * bounce_pipeline.provider.window
-    )
+    beyond = left - bounce_monitor.MIN_MAILS
+    assert 0 <= beyond <= 9 * bounce_pipeline.provider.window
     assert counts[Status.PENDING] == READERS - left
     [line] = [one for one in logs if one["event"] == "bounces_stopped"]
     assert (line["percent"], line["log_level"]) == (13, "error")
@@ -66,9 +59,7 @@ async def it_is_told_and_goes_on_when_a_person_says_so(loa: BouncePipeline, plan
     assert await bounce_stops.release_stop(loa.bus, plan, "Trần Thị Bình", loa.clock())
     await loa.sending.refresh()
     await send_at_once(loa, plan)
-    assert set(await loa.status_counts(plan)) == {Status.DELIVERED, Status.FAILED}, (
-        "not stopped again"
-    )
+    assert set(await loa.status_counts(plan)) == {Status.DELIVERED, Status.FAILED}
     _, past = await told(loa, plan)
     assert [one.event for one in past][-2:] == ["stopped", "goes_on"]
     assert (past[-1].at - past[-2].at).total_seconds() >= 60, "the decision has its own time"
@@ -86,8 +77,7 @@ async def come_back(loa: BouncePipeline, count: int, code="5.1.1", start=0) -> N
 async def test_a_list_that_comes_back_is_warned_of_then_stopped_then_a_person_decides(
     new_bounce_pipeline,
 ):
-    loa = new_bounce_pipeline(1600)
-    await loa.add_readers()
+    loa = await new_bounce_pipeline(1600)
     loa.answers = {reader: refusal("5.1.1") for reader in loa.readers.ids[:30]}
     plan = await loa.plan()
     await loa.work(plan, 0)

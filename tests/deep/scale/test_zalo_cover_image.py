@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from channels.zalo.publications.cover_image import WHITE
-from tests.channels.zalo.publications.test_cover_image import SIDEWAYS, cover, near
-from tests.support.images import image_bytes, new_image
+from tests.support.images import SIDEWAYS, cover, image_bytes, near, new_image
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\.")
 ROOT = Path(__file__).parents[4]

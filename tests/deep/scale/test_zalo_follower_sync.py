@@ -7,8 +7,8 @@ import pytest
 
 from channels.zalo.account.followers import FIRST_DAY, LIST_MAX, PAGE_SIZE, ScanCount
 from consumers.zalo.followers import FollowerStore
-from tests.consumers.zalo.test_follower_sync import TODAY, FollowerList, a_roll_call, populate
 from tests.support.sandbox_client import open_sandbox_client
+from tests.support.zalo_followers import TODAY, FollowerList, a_roll_call, populate
 from tests.support.zalo_webhook import parsed_event
 
 

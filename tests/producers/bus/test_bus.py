@@ -11,6 +11,7 @@ import pytest
 from contracts import subjects
 from producers.bus import Bus, BusError, NoReply, StorageFull, topology
 from tests.support.frozen_process import frozen
+from tests.support.waiting import until
 
 UNITS = subjects.UNITS.name
 
@@ -118,16 +119,10 @@ async def test_connecting_to_nobody_ends_in_silence():
 async def test_what_could_not_be_sent_is_not_sent_later(own_bus, own_server):
     with frozen(own_server.pid):
         await own_bus.nc.force_reconnect()
-        await _until(lambda: not own_bus.nc.is_connected)
+        await until(lambda: not own_bus.nc.is_connected)
         with pytest.raises(NoReply):
             await own_bus.bucket(UNITS).swap("vp", b"late", 0, timeout_s=0.2)
     assert await own_bus.bucket(UNITS).get("vp") is None
-
-
-async def _until(condition):
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 GUARDED = """
@@ -141,7 +136,7 @@ async def test_a_bus_whose_rights_were_withdrawn_for_a_while_comes_back(other_se
         async with await Bus.connect(other.url.replace("//", "//loa:first@")) as bus:
             await topology.apply(bus)
             other.reload(GUARDED.replace("PASSWORD", "other"))
-            await _until(lambda: not bus.nc.is_connected)
+            await until(lambda: not bus.nc.is_connected)
             other.reload(GUARDED.replace("PASSWORD", "first"))
             async with aclosing(aiter(bus.bucket(UNITS).watch(1))) as changes:
                 await bus.bucket(UNITS).put("vp", b"1")

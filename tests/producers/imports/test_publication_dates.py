@@ -12,7 +12,7 @@ from producers.imports.parse.dates import MAX_AHEAD, parse_published
 from producers.imports.parse.feed_document import parse_feed
 from producers.imports.parse.feed_entry import Entry
 from producers.imports.planned import Draft
-from tests.producers.imports.test_document import channel
+from tests.producers.imports.parse.test_feed_document import channel
 from tests.producers.imports.test_plan import whys
 from tests.support.feed_site import NOW, SITE, Article, rss
 from tests.support.import_planner import FEED, OLD, UNIT, ImportPlanner

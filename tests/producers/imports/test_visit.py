@@ -12,7 +12,6 @@ from contracts.vocabulary import DEFAULT
 from producers.imports.imported_articles import ImportedArticles
 from producers.imports.plan import plan_events
 from producers.imports.planned import ManualVisit, Reading
-from tests.support.crashing_bus import SimulatedCrash, crashing_bus
 from tests.support.feed_site import NOW, Article, changed_article, undated_rss
 from tests.support.import_pipeline import UNIT, ImportPipeline
 
@@ -121,22 +120,12 @@ async def test_two_processes_at_once_say_it_once(imports):
     assert await imports.event_kinds() == {"submitted": 20}
 
 
-async def survived(imports: ImportPipeline, calls: int, *, after: bool) -> bool:
-    """Whether the process has outlived its reading."""
-    importer = imports.new_importer(crashing_bus(imports.bus, calls, after=after))
-    try:
-        await imports.visit_feed(importer=importer)
-    except SimulatedCrash:
-        return False
-    return True
-
-
 async def test_a_number_that_a_dying_process_claimed_for_another_text_is_left_to_it(imports):
     """Claimed for ever, never stored, and the site has changed the article since."""
     imports.publish(Article(1, lead="Một"))
     for calls in range(1, 40):
         await imports.importer.states.forget(UNIT, imports.feed())
-        if await survived(imports, calls, after=True) or await claimed(imports):
+        if await imports.survives(calls, after=True) or await claimed(imports):
             break
     assert await claimed(imports) and await imports.stored_events() == []
     assert (await imports.read(Article(1, lead="Hai"))).counts == {"new": 1}

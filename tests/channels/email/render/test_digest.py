@@ -1,39 +1,21 @@
 """The mail of a digest: blocks drawn once, joined for each reader, and no way out of a block."""
 
 import random
-from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 
 import pytest
 
 from channels.email.render.digest import SELECTIONS_CACHED, opening_sentences
-from contracts.subscriptions.digest import Digest, DigestItem, Issue
 from tests.support.mails import (
     PUBLIC_URL,
+    a_digest,
     a_full_publication,
     decoded_name,
     email_channel,
     mail_recipient,
+    named,
     without_dot_stuffing,
 )
-from tests.support.publications import a_publication
-
-AT = datetime(2026, 11, 26, 0, 0, 30, tzinfo=UTC)
-DUE = AT - timedelta(seconds=30)
-
-
-def a_digest(*texts, **changes):
-    items = [
-        DigestItem(content_id=one.content_id, revision=one.revision, seq=number + 1)
-        for number, one in enumerate(texts)
-    ]
-    fields = {"digest_id": "digest-daily-2026-11-26", "revision": 1, "frequency": "daily"}
-    window = {"after": 0, "upto": 9, "since": DUE - timedelta(days=1), "at": AT, "issued": AT}
-    return Digest(Issue(due=DUE, items=items, **fields | window | changes), dict(enumerate(texts)))
-
-
-def named(number, **changes):
-    return a_publication(content_id=f"tin-{number}", title=f"Tin số {number}", **changes)
 
 
 def sent(digest, picks, rendered=None, **changes):

@@ -26,6 +26,7 @@ from tests.support.smtp_window import (
     send,
     statuses,
 )
+from tests.support.waiting import until
 
 CUT, LAST, SWALLOW = ScriptedAction.CUT, ScriptedAction.LAST, ScriptedAction.SWALLOW
 STAGES = ("MAIL", "RCPT", "DATA", "body", "end")
@@ -206,15 +207,10 @@ async def test_words_between_windows_end_the_connection():
         await connection.send_window([mail(0)], never_expired)
         for conversation in receiver.open:
             conversation.transport.write(b"250 2.0.0 a promise nobody asked for\r\n")
-        await asyncio.wait_for(until(lambda: connection.is_closed), 5)
+        await until(lambda: connection.is_closed)
         (result,) = await connection.send_window([mail(1)], never_expired)
     assert (result.status, result.cause) == (UNSENT, "reply out of turn")
     assert received(receiver) == recipient_names(0)
-
-
-async def until(condition):
-    while not condition():
-        await asyncio.sleep(0.001)
 
 
 @BOTH
@@ -238,7 +234,7 @@ async def test_a_cancelled_window_takes_its_connection_with_it():
     async with SmtpReceiver(script={("end", 0): SWALLOW}) as receiver:
         connection = await connect(receiver)
         sending = asyncio.create_task(connection.send_window([mail(0)], never_expired))
-        await asyncio.wait_for(until(lambda: receiver.number == 0), 5)
+        await until(lambda: receiver.number == 0)
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sending

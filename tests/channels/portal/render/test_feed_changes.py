@@ -9,7 +9,7 @@ from lxml import etree
 
 from channels.portal.index import listings
 from channels.portal.storage.atomic_files import StagedFiles
-from tests.deep.exhaustive.test_feed_archives import READERS, FeedReader, archives
+from tests.support.feed_reader import READERS, FeedReader, archives
 from tests.support.feed_rules.check import check_feed
 from tests.support.portal_dir import (
     PUBLIC_URL,

@@ -6,13 +6,20 @@ import pytest
 
 from channels.portal.errors import IndexLost
 from channels.portal.writer.rebuild import RebuildResult, open_rebuild
-from tests.support.portal_dir import never_expired, new_writer, public_files, publish, rebuild
-from tests.support.released_items import CORRECTED, FIRST, ITEMS, new_site_files
+from tests.support.portal_dir import (
+    never_expired,
+    new_writer,
+    public_files,
+    publish,
+    rebuild,
+    site_files,
+)
+from tests.support.released_items import CORRECTED, FIRST, ITEMS
 
 
 def test_a_rebuild_tells_how_far_it_is(tmp_path):
     told = []
-    with open_rebuild(tmp_path, new_site_files(), 5.0, lambda *what: told.append(what)) as portal:
+    with open_rebuild(tmp_path, site_files(), 5.0, lambda *what: told.append(what)) as portal:
         portal.add_publications([*ITEMS, FIRST, CORRECTED])
         portal.finish()
     assert ("items", 6, 6) in told

@@ -7,27 +7,20 @@ from PIL import Image
 
 from channels.zalo.errors import UnusableImage
 from channels.zalo.publications import cover_image
-from channels.zalo.publications.cover_image import BYTES_MAX, WHITE
-from tests.support.images import BLUE, GREEN, RED, image_bytes, new_image, stripes
+from channels.zalo.publications.cover_image import WHITE
+from tests.support.images import (
+    BLUE,
+    GREEN,
+    ORIENTATION,
+    RED,
+    cover,
+    image_bytes,
+    near,
+    new_image,
+    stripes,
+)
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\.")
-ORIENTATION = 0x0112
-
-
-def cover(body: bytes) -> Image.Image:
-    """The cover, as another program reads it."""
-    made = cover_image.make_cover(body)
-    assert len(made) <= BYTES_MAX
-    image = Image.open(BytesIO(made))
-    assert (image.format, image.mode) == ("JPEG", "RGB")
-    width, height = image.size
-    assert width <= 1200
-    assert abs(width / height - 16 / 9) < 0.03
-    return image
-
-
-def near(color, wanted) -> bool:
-    return all(abs(a - b) < 12 for a, b in zip(color, wanted, strict=True))
 
 
 def middle(image: Image.Image):
@@ -167,10 +160,6 @@ def test_what_stays_too_large_is_no_cover(monkeypatch):
     monkeypatch.setattr(cover_image, "BYTES_MAX", 1000)
     with pytest.raises(UnusableImage, match="too large for a cover"):
         cover_image.make_cover(image_bytes(stripes(1600, 900), "PNG"))
-
-
-SIDEWAYS = Image.Exif()
-SIDEWAYS[ORIENTATION] = 6
 
 
 @pytest.mark.parametrize(("size", "fits"), [((4000, 2500), True), ((4000, 2501), False)])

@@ -16,6 +16,7 @@ from producers.bus import Bus, topology
 from producers.errors import ServerFailed, StoreBusy
 from producers.nats_server import NatsServer, find_binary
 from tests.support.frozen_process import freeze
+from tests.support.waiting import until
 
 PARENT = """
 import asyncio, json, sys
@@ -36,12 +37,6 @@ def listening(url):
     host, port = url.removeprefix("nats://").split(":")
     with socket.socket() as client:
         return client.connect_ex((host, int(port))) == 0
-
-
-async def eventually(condition, within_s=20.0):
-    async with asyncio.timeout(within_s):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def test_it_listens_on_loopback_and_stops_when_told(tmp_path):
@@ -101,7 +96,7 @@ async def test_a_server_that_hangs_is_replaced(tmp_path):
     async with NatsServer(tmp_path, check_s=0.1) as server:
         hung = server.pid
         freeze(hung)
-        await eventually(lambda: server.pid != hung)
+        await until(lambda: server.pid != hung)
         assert listening(server.url)
         with pytest.raises(ProcessLookupError):
             os.kill(hung, 0)
@@ -133,8 +128,8 @@ async def test_a_server_that_starts_slowly_is_waited_for(tmp_path, monkeypatch, 
     async with NatsServer(tmp_path / "nats", binary=binary, check_s=0.1) as server:
         assert listening(server.url)
         os.kill(server.pid, signal.SIGKILL)
-        await eventually(lambda: capsys.readouterr().out.count("nats_server_slow"))
-        await eventually(lambda: listening(server.url))
+        await until(lambda: capsys.readouterr().out.count("nats_server_slow"))
+        await until(lambda: listening(server.url))
 
 
 async def test_a_server_that_hangs_while_it_starts_is_started_once_more(tmp_path, monkeypatch):
@@ -145,8 +140,8 @@ async def test_a_server_that_hangs_while_it_starts_is_started_once_more(tmp_path
     binary = server_after(tmp_path, hang)
     async with NatsServer(tmp_path / "nats", binary=binary, check_s=0.1) as server:
         os.kill(server.pid, signal.SIGKILL)
-        await eventually(lambda: len(starts.read_text().splitlines()) == 3)
-        await eventually(lambda: listening(server.url))
+        await until(lambda: len(starts.read_text().splitlines()) == 3)
+        await until(lambda: listening(server.url))
 
 
 async def test_a_hanging_server_does_not_keep_us_from_stopping(tmp_path, monkeypatch):
@@ -164,8 +159,8 @@ async def test_it_waits_for_its_port_while_another_has_it(tmp_path, monkeypatch)
             server._ports = server._ports._replace(client=taken.getsockname()[1])
             os.kill(server.pid, signal.SIGKILL)
             log = tmp_path / "nats.log"
-            await eventually(lambda: "address already in use" in log.read_text())
-        await eventually(lambda: server.url.endswith(f":{server._ports.client}"))
+            await until(lambda: "address already in use" in log.read_text())
+        await until(lambda: server.url.endswith(f":{server._ports.client}"))
         assert listening(server.url)
 
 
@@ -188,7 +183,7 @@ async def test_the_server_dies_with_a_killed_parent_and_frees_the_store(tmp_path
         with pytest.raises(StoreBusy, match=str(parent.pid)):
             await NatsServer(tmp_path).start()
         parent.kill()
-    await eventually(lambda: not Path(f"/proc/{child['pid']}").exists(), 5)
+    await until(lambda: not Path(f"/proc/{child['pid']}").exists(), 5)
     async with NatsServer(tmp_path) as server:
         assert listening(server.url)
 

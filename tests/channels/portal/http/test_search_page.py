@@ -20,6 +20,7 @@ from channels.portal.search.sync import SEARCH_INDEX_FILE
 from contracts.vocabulary import DEFAULT
 from tests.channels.portal.search.test_index import DAY, a_paper, new_index
 from tests.support.portal_dir import PUBLIC_URL, WORDS, http_client, text_of
+from tests.support.waiting import until
 
 
 def a_home(folder):
@@ -301,8 +302,7 @@ async def test_who_finds_no_room_is_told_when_to_come_back(tmp_path, blocked_sea
     client = http_client(app)
     room = http_search_app.THREADS + http_search_app.WAITING_MAX
     inside = [asyncio.create_task(client.get("/tim?q=a")) for _ in range(room)]
-    while app._in_progress < room:
-        await asyncio.sleep(0)
+    await until(lambda: app._in_progress == room)
     beside = [await client.get("/tim?q=a") for _ in range(3)]
     for answer in beside:
         assert answer.status_code == 503

@@ -1,0 +1,112 @@
+"""Loa whose services run in processes of their own, on a nats-server that Loa has not started."""
+
+import json
+import signal
+import subprocess
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from consumers.app.settings import RunningInstance
+from tests.support.loa_process import BIN, LoaProcess, RelayProcess, wait_until
+from tests.support.nats_accounts import ACCOUNTS
+
+SERVER = (
+    "jetstream { store_dir: STORE, sync_interval: always, max_file_store: 1TB }\n"
+    f"max_payload: 2MB {ACCOUNTS}"
+)
+LOA = (BIN / "loa",)
+NEEDED = ("gateway", "portal", "intake", "dispatch", "deliver-email", "deliver-portal")
+STOP_S = 20.0
+"""Longer than any service needs, shorter than the patience with a relay that keeps silent."""
+
+
+class Service:
+    """`loa run NAME`, with a log of its own."""
+
+    def __init__(
+        self, name: str, folder: Path, environ: dict[str, str], command: Sequence[object] = LOA
+    ) -> None:
+        self.name, self.folder, self.environ, self.command = name, folder, environ, command
+        self.log = folder / f"{name}.log"
+        self.start()
+
+    def start(self) -> None:
+        self.log.write_bytes(b"")
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*map(str, self.command), "run", self.name],
+                env=self.environ, cwd=self.folder, stdout=log, stderr=log,
+            )  # fmt: skip
+
+    def logged(self, event: str) -> dict[str, Any] | None:
+        """The first line about *event*, if there is one."""
+        assert self.process.poll() is None, f"{self.name} ended: {self.log.read_text()[-2000:]}"
+        lines = self.log.read_text().splitlines()
+        whole = (json.loads(line) for line in lines if line.endswith("}"))
+        return next((line for line in whole if line["event"] == event), None)
+
+    @property
+    def url(self) -> str:
+        """Where it answers; waits until it does."""
+        return wait_until(lambda: self.logged("ready"), f"{self.name} to be ready")["url"]
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """SIGTERM: the exit code. Raises TimeoutExpired where it waits for more than it should."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(STOP_S)
+
+
+class SplitLoa(LoaProcess):
+    """The same Loa as elsewhere, only that no process is the whole of it."""
+
+    kind: Callable[..., Service] = Service
+
+    def run(self, *names: str) -> None:
+        self.services |= {name: self.kind(name, self.folder, self.environ) for name in names}
+        for name in names:
+            assert self.services[name].url
+
+    def __enter__(self) -> "SplitLoa":
+        self.services: dict[str, Service] = {}
+        self.data.mkdir()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for service in self.services.values():
+            if service.process.poll() is None:
+                service.kill()
+
+    def __getitem__(self, name: str) -> Service:
+        return self.services[name]
+
+    def ready(self) -> RunningInstance:
+        """Where the door is."""
+        return RunningInstance(
+            url=self["gateway"].url, nats_url="", pid=self["gateway"].process.pid
+        )
+
+    def shown(self, content_id: str) -> str:
+        """The item's page."""
+        with urllib.request.urlopen(f"{self['portal'].url}/tin/{content_id}", timeout=20) as answer:
+            return answer.read().decode()
+
+
+@contextmanager
+def on_a_server(
+    kind: type[SplitLoa], folder: Path, other_server: Any, relay: RelayProcess
+) -> Iterator[SplitLoa]:
+    """Services of that *kind*, and the server that they share."""
+    folder.mkdir()
+    with other_server(SERVER) as server:
+        url = server.url.replace("nats://", "nats://loa:loa@")
+        settings = {"NATS_URL": url, "HTTP_PORT": 0, "PUBLIC_URL": "http://loa.example"}
+        settings |= {"CANARY_EVERY_S": 0, "PORTAL_READ_BACK": 0}  # that address has no pages
+        with kind(folder, **settings, **relay.settings) as loa:
+            yield loa
