@@ -44,8 +44,3 @@ class HostPacing:
 def host_of(url: str) -> str:
     """The host by which requests are paced."""
     return (urlsplit(url).hostname or "").removeprefix("www.")
-
-
-def is_same_host(url: str, other: str) -> bool:
-    """Whether two addresses are on one host, so that a redirect is followed permanently."""
-    return host_of(url) == host_of(other)

@@ -7,7 +7,7 @@ from random import Random
 
 from contracts.base.conditional_response import ConditionalResponse
 from producers.imports.errors import FeedUnavailable
-from producers.imports.feed_request import is_same_host
+from producers.imports.feed_request import host_of
 from producers.imports.feed_state import (
     MAX_MOVED,
     MAX_PLACES_PER_ITEM,
@@ -135,8 +135,8 @@ def _visit_fields(
 
 def request_url(feed: Feed, state: FeedState) -> str:
     """The address to request: the permanent redirect, if on the same host."""
-    moved = state.moved_to
-    return moved if moved and is_same_host(moved, feed.url) else feed.url
+    is_same_host = host_of(state.moved_to) == host_of(feed.url)
+    return state.moved_to if state.moved_to and is_same_host else feed.url
 
 
 def merge_moved(before: tuple[MovedItem, ...], plan: Plan) -> tuple[MovedItem, ...]:

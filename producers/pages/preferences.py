@@ -77,12 +77,12 @@ class PreferencesPages:
 
         async def guarded(request: Request) -> Response:
             form = await forms.read_form(request)
-            reader = await self.sessions.find_subscriber(request)
-            if reader is None:
+            subscriber = await self.sessions.find_subscriber(request)
+            if subscriber is None:
                 return self.session_expired_page()
             if not self.sessions.has_valid_seal(request, form):
                 return self.renderer.message_page("foreign", HTTPStatus.FORBIDDEN)
-            return await action(request, reader, form)
+            return await action(request, subscriber, form)
 
         return guarded
 
@@ -93,11 +93,11 @@ class PreferencesPages:
         )
 
     async def show_options(self, request: Request) -> Response:
-        reader = await self.sessions.find_subscriber(request)
-        if reader is None:
+        subscriber = await self.sessions.find_subscriber(request)
+        if subscriber is None:
             return self.session_expired_page()
         done = page_texts()["done"].get(request.query_params.get(_NOTICE_PARAMETER, ""), "")
-        return self.options_page(request, reader, done=done)
+        return self.options_page(request, subscriber, done=done)
 
     def options_page(self, request: Request, subscriber: Subscriber, **shown: Any) -> Response:
         """The options page, with errors and the entered values, if any."""
@@ -119,39 +119,39 @@ class PreferencesPages:
     def redirect_with_notice(self, notice: str) -> Response:
         return self.renderer.redirect(f"{OPTIONS_PATH}?{_NOTICE_PARAMETER}={notice}")
 
-    async def save(self, request: Request, reader: Subscriber, form: Form) -> Response:
+    async def save(self, request: Request, subscriber: Subscriber, form: Form) -> Response:
         application = forms.parse_application(form)
-        if errors := errors_by_field(self.service.validate(reader, application)):
-            return self.options_page(request, reader, asked=application, wrong=errors)
-        await self.service.save(reader, application)
+        if errors := errors_by_field(self.service.validate(subscriber, application)):
+            return self.options_page(request, subscriber, asked=application, wrong=errors)
+        await self.service.save(subscriber, application)
         return self.redirect_with_notice("da-luu")
 
-    async def pause(self, request: Request, reader: Subscriber, form: Form) -> Response:
+    async def pause(self, request: Request, subscriber: Subscriber, form: Form) -> Response:
         if forms.single_value(form, "open"):
-            await self.service.pause(reader, None)
+            await self.service.pause(subscriber, None)
             return self.redirect_with_notice("tam-dung")
         written = forms.single_value(form, "until")
         until = forms.parse_future_day(written, self.now().date())
         if until is None:
             errors = {"until": page_texts()["wrong"]["until"]}
-            return self.options_page(request, reader, wrong=errors, until=written)
-        await self.service.pause(reader, until)
+            return self.options_page(request, subscriber, wrong=errors, until=written)
+        await self.service.pause(subscriber, until)
         return self.redirect_with_notice("tam-dung")
 
-    async def resume(self, _: Request, reader: Subscriber, __: Form) -> Response:
-        await self.service.resume(reader)
+    async def resume(self, _: Request, subscriber: Subscriber, __: Form) -> Response:
+        await self.service.resume(subscriber)
         return self.redirect_with_notice("nhan-lai")
 
     async def request_address_change(
-        self, request: Request, reader: Subscriber, form: Form
+        self, request: Request, subscriber: Subscriber, form: Form
     ) -> Response:
         address = forms.single_value(form, "email").strip()
         self.limits.check(request)
-        if faults := await self.service.request_address_change(reader, address):
+        if field_errors := await self.service.request_address_change(subscriber, address):
             errors = errors_by_field(
-                [fault.model_copy(update={"field": f"new_{fault.field}"}) for fault in faults]
+                [error.model_copy(update={"field": f"new_{error.field}"}) for error in field_errors]
             )
-            return self.options_page(request, reader, wrong=errors, new_email=address)
+            return self.options_page(request, subscriber, wrong=errors, new_email=address)
         return self.renderer.message_page("sent_move", facts=[address])
 
     async def show_address_change(self, request: Request) -> Response:
@@ -165,28 +165,31 @@ class PreferencesPages:
 
     async def export(self, request: Request) -> Response:
         """Download all stored data of the subscriber."""
-        reader = await self.sessions.find_subscriber(request)
-        if reader is None:
+        subscriber = await self.sessions.find_subscriber(request)
+        if subscriber is None:
             return self.session_expired_page()
-        data = await self.service.export(reader)
-        texts = {"consent_text": _consent_text(reader), "left_alone_text": _suppression_text(data)}
+        data = await self.service.export(subscriber)
+        texts = {
+            "consent_text": _consent_text(subscriber),
+            "left_alone_text": _suppression_text(data),
+        }
         return Response(
             json.dumps({**data, **texts}, ensure_ascii=False, indent=2),
             media_type="application/json",
             headers={"Content-Disposition": 'attachment; filename="dang-ky-nhan-tin.json"'},
         )
 
-    async def unsubscribe(self, _: Request, reader: Subscriber, __: Form) -> Response:
-        message = _UNSUBSCRIBED_MESSAGES[await self.service.unsubscribe(reader)]
-        return self.closing_page(message, RetainedData.of(reader))
+    async def unsubscribe(self, _: Request, subscriber: Subscriber, __: Form) -> Response:
+        message = _UNSUBSCRIBED_MESSAGES[await self.service.unsubscribe(subscriber)]
+        return self.closing_page(message, RetainedData.of(subscriber))
 
     async def show_erasure_form(self, request: Request) -> Response:
         if not await self.sessions.find_subscriber(request):
             return self.session_expired_page()
         return self.renderer.message_page("erasing", seal=self.sessions.form_seal(request))
 
-    async def erase(self, _: Request, reader: Subscriber, __: Form) -> Response:
-        return self.closing_page(_ERASED_MESSAGES[await self.service.erase(reader)])
+    async def erase(self, _: Request, subscriber: Subscriber, __: Form) -> Response:
+        return self.closing_page(_ERASED_MESSAGES[await self.service.erase(subscriber)])
 
     async def sign_out(self, request: Request) -> Response:
         await forms.read_body(request)

@@ -108,8 +108,8 @@ class ReactionRoutes:
         return content_id
 
     def is_rate_limited(self, request: Request, content_id: str) -> bool:
-        who = address_group(client_address(request))
-        return self.limits.take(who) > 0 or self.repeats.take(f"{who} {content_id}") > 0
+        group = address_group(client_address(request))
+        return self.limits.take(group) > 0 or self.repeats.take(f"{group} {content_id}") > 0
 
 
 class ReactionErrorPages:

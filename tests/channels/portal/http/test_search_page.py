@@ -256,7 +256,7 @@ def search_service(tmp_path_factory):
     return SearchService(file, site)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(asked=st.dictionaries(st.sampled_from(FIELDS), values, max_size=4))
 @example({"den": "31/12/9999"})
 @example({"tu": "0001-01-01"})
