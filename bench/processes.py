@@ -98,13 +98,7 @@ def listening_port(pid: int) -> int:
         with suppress(*GONE):
             sockets.add(str(file.readlink()))
     for line in (PROC / str(pid) / "net" / "tcp").read_text().splitlines()[1:]:
-        (
-            _,
-            local,
-            _,
-            state,
-            *_,
-        ) = fields = line.split()
+        (_, local, _, state, *_) = fields = line.split()
         if state == LISTENING and f"socket:[{fields[9]}]" in sockets:
             return int(local.partition(":")[2], 16)
     return 0

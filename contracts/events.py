@@ -95,10 +95,7 @@ class CheckedEvent:
 
 
 def check(
-    event: CloudEvent,
-    vocabulary: Vocabulary,
-    *,
-    accepted_types: frozenset[str] = BUS_TYPES,
+    event: CloudEvent, vocabulary: Vocabulary, *, accepted_types: frozenset[str] = BUS_TYPES
 ) -> Event:
     """Parse *event* of one of *accepted_types*. Raises Invalid with every wrong field."""
     if event.type in KINDS and event.type not in accepted_types:

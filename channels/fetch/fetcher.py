@@ -18,14 +18,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from channels.fetch.errors import (
-    FetchReason,
-    ForbiddenAddress,
-    PermanentFetchError,
-    ResourceGone,
-    RetryAfter,
-    TemporaryFetchError,
-)
+from channels.fetch import errors
 from channels.fetch.url_policy import UrlPolicy
 from contracts.base.conditional_response import ConditionalResponse
 
@@ -96,24 +89,24 @@ def _translate_errors() -> Iterator[None]:
     """Turn errors of a request into PermanentFetchError or TemporaryFetchError."""
     try:
         yield
-    except ForbiddenAddress as closed:
-        raise PermanentFetchError(closed.fetch_reason) from closed
+    except errors.ForbiddenAddress as closed:
+        raise errors.PermanentFetchError(closed.fetch_reason) from closed
     except ValueError as wrong:
-        raise PermanentFetchError(FetchReason.NOT_AN_ADDRESS) from wrong
+        raise errors.PermanentFetchError(errors.FetchReason.NOT_AN_ADDRESS) from wrong
     except TimeoutError as slow:
-        raise TemporaryFetchError(FetchReason.TOO_SLOW) from slow
+        raise errors.TemporaryFetchError(errors.FetchReason.TOO_SLOW) from slow
     except (aiohttp.ClientError, OSError) as trouble:
-        raise TemporaryFetchError(_reason_of(trouble), type(trouble).__name__) from trouble
+        raise errors.TemporaryFetchError(_reason_of(trouble), type(trouble).__name__) from trouble
 
 
-def _reason_of(error: aiohttp.ClientError | OSError) -> FetchReason:
+def _reason_of(error: aiohttp.ClientError | OSError) -> errors.FetchReason:
     """Separate the causes that an operator can act on."""
     match error:
         case aiohttp.ClientSSLError():
-            return FetchReason.NOT_SECURE
+            return errors.FetchReason.NOT_SECURE
         case aiohttp.ClientConnectorDNSError():
-            return FetchReason.UNKNOWN_HOST
-    return FetchReason.NO_ANSWER
+            return errors.FetchReason.UNKNOWN_HOST
+    return errors.FetchReason.NO_ANSWER
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +162,7 @@ class Fetcher:
         family, kind, protocol, _, (host, port, *_) = address
         try:
             self.policy.check_address(host, port)
-        except ForbiddenAddress as closed:  # aiohttp handles only an OSError here
+        except errors.ForbiddenAddress as closed:  # aiohttp handles only an OSError here
             raise PermissionError(closed.fetch_reason) from closed
         opened = socket.socket(family, kind, protocol)
         opened.setblocking(False)
@@ -189,7 +182,7 @@ class Fetcher:
                     return
                 steps = (*steps, answer.status)
                 url = self.redirect_target(url, answer.headers.get("Location", ""))
-        raise PermanentFetchError(FetchReason.TOO_OFTEN)
+        raise errors.PermanentFetchError(errors.FetchReason.TOO_OFTEN)
 
     def redirect_target(self, url: URL, location: str) -> URL:
         """URL of the next step. Raises ValueError for a bad one."""
@@ -200,20 +193,20 @@ class Fetcher:
     ) -> bytes:
         _raise_for_status(response)
         if response.content_type not in wanted:
-            raise PermanentFetchError(FetchReason.MEDIA_TYPE)
+            raise errors.PermanentFetchError(errors.FetchReason.MEDIA_TYPE)
         if response.headers.get("Content-Encoding", "identity") != "identity":
-            raise PermanentFetchError(FetchReason.PACKED)
+            raise errors.PermanentFetchError(errors.FetchReason.PACKED)
         return await self._read_body(response)
 
     async def _read_body(self, response: aiohttp.ClientResponse) -> bytes:
         """Read the body up to the size limit."""
         body = bytearray()
         if (response.content_length or 0) > self.limits.max_bytes:
-            raise PermanentFetchError(FetchReason.TOO_LARGE)
+            raise errors.PermanentFetchError(errors.FetchReason.TOO_LARGE)
         async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
             body += chunk
             if len(body) > self.limits.max_bytes:
-                raise PermanentFetchError(FetchReason.TOO_LARGE)
+                raise errors.PermanentFetchError(errors.FetchReason.TOO_LARGE)
         return bytes(body)
 
 
@@ -242,7 +235,7 @@ class ConditionalFetcher(Fetcher):
         """Raise PermanentFetchError for a redirect from https to http."""
         there = super().redirect_target(url, location)
         if url.scheme == "https" and there.scheme == "http":
-            raise PermanentFetchError(FetchReason.UNENCRYPTED)
+            raise errors.PermanentFetchError(errors.FetchReason.UNENCRYPTED)
         return there
 
     async def _read_conditional(self, final: _FinalResponse) -> ConditionalResponse:
@@ -262,7 +255,7 @@ class ConditionalFetcher(Fetcher):
         """Read the body and decompress it; the size limit holds before and after."""
         coding = response.headers.get("Content-Encoding", "identity").lower()
         if coding not in ("identity", "gzip", "x-gzip"):
-            raise PermanentFetchError(FetchReason.PACKED)
+            raise errors.PermanentFetchError(errors.FetchReason.PACKED)
         body = await self._read_body(response)
         if coding == "identity":
             return body
@@ -275,12 +268,12 @@ def _raise_for_status(response: aiohttp.ClientResponse, *, is_conditional: bool 
     if code == HTTPStatus.OK or (is_conditional and code == HTTPStatus.NOT_MODIFIED):
         return
     if code == HTTPStatus.GONE:
-        raise ResourceGone(FetchReason.STATUS, status)
+        raise errors.ResourceGone(errors.FetchReason.STATUS, status)
     if code not in _TEMPORARY_STATUSES and code < HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise PermanentFetchError(FetchReason.STATUS, status)
+        raise errors.PermanentFetchError(errors.FetchReason.STATUS, status)
     if after_s := parse_retry_after(response.headers.get("Retry-After", ""), datetime.now(UTC)):
-        raise RetryAfter(FetchReason.STATUS, status, after_s)
-    raise TemporaryFetchError(FetchReason.STATUS, status)
+        raise errors.RetryAfter(errors.FetchReason.STATUS, status, after_s)
+    raise errors.TemporaryFetchError(errors.FetchReason.STATUS, status)
 
 
 def parse_retry_after(value: str, now: datetime) -> float:
@@ -302,11 +295,11 @@ def _gunzip(packed: bytes, max_bytes: int) -> bytes:
         with gzip.GzipFile(fileobj=BytesIO(packed)) as unpacking:
             body = unpacking.read(max_bytes + 1)
     except EOFError as short:
-        raise TemporaryFetchError(FetchReason.CUT_SHORT) from short
+        raise errors.TemporaryFetchError(errors.FetchReason.CUT_SHORT) from short
     except (gzip.BadGzipFile, zlib.error) as wrong:
-        raise PermanentFetchError(FetchReason.PACKED) from wrong
+        raise errors.PermanentFetchError(errors.FetchReason.PACKED) from wrong
     if len(body) > max_bytes:
-        raise PermanentFetchError(FetchReason.TOO_LARGE)
+        raise errors.PermanentFetchError(errors.FetchReason.TOO_LARGE)
     return body
 
 

@@ -4,18 +4,9 @@ import structlog
 
 from channels.base import Outcome, Verdict
 from channels.errors import ChannelError, Misconfigured
-from channels.zalo import error_codes
+from channels.zalo import error_codes, errors
 from channels.zalo.clock import Jitter, Until, wait_s
 from channels.zalo.error_codes import ErrorKind, ErrorRule
-from channels.zalo.errors import (
-    OPERATOR_RETRY_S,
-    AmbiguousResult,
-    AppNotSetUp,
-    DeadlinePassed,
-    Refused,
-    RowOutcome,
-    WrongKey,
-)
 
 log = structlog.get_logger()
 PROCESSING_S = 10.0
@@ -26,24 +17,24 @@ _CONSENT_FIX, _KEY_FIX = "consent", "key"
 def outcome_of(error: Exception, now: float, jitter: Jitter) -> Outcome:
     """The outcome for an error; *now* is Zalo's time."""
     match error:
-        case RowOutcome():
+        case errors.RowOutcome():
             return error.outcome
-        case DeadlinePassed():
+        case errors.DeadlinePassed():
             return Outcome(Verdict.UNSENT, "own deadline passed")
-        case AmbiguousResult():
+        case errors.AmbiguousResult():
             return Outcome(Verdict.DOUBT, str(error))
-        case Refused():
+        case errors.Refused():
             return _refused_outcome(error, now, jitter)
         case Misconfigured():
             log_operator_needed(error.reason, fix_for_error(error))
-            after_s = max(error.retry_after_s, OPERATOR_RETRY_S)
+            after_s = max(error.retry_after_s, errors.OPERATOR_RETRY_S)
             return Outcome(Verdict.HELD, error.reason, after_s, channel_wide=True)
         case ChannelError():
             return Outcome(Verdict.HELD, error.reason, error.retry_after_s, channel_wide=True)
     raise error
 
 
-def _refused_outcome(refusal: Refused, now: float, jitter: Jitter) -> Outcome:
+def _refused_outcome(refusal: errors.Refused, now: float, jitter: Jitter) -> Outcome:
     rule, reason = refusal.rule, refusal.reason
     if fix := _fix_for_rule(rule):
         log_operator_needed(reason, fix, call=refusal.call)
@@ -57,7 +48,7 @@ def _rule_outcome(rule: ErrorRule, reason: str) -> Outcome:
     """The outcome for errors of every class but quotas."""
     match rule.kind:
         case ErrorKind.OPERATOR | ErrorKind.TOKEN:
-            return Outcome(Verdict.HELD, reason, OPERATOR_RETRY_S)
+            return Outcome(Verdict.HELD, reason, errors.OPERATOR_RETRY_S)
         case ErrorKind.POLL:
             return Outcome(Verdict.DEFERRED, reason, PROCESSING_S)
         case ErrorKind.RETRY:
@@ -76,9 +67,9 @@ def _fix_for_rule(rule: ErrorRule) -> str:
 def fix_for_error(trouble: ChannelError) -> str:
     """Where to correct an error of the token grant; empty for a temporary one."""
     match trouble:
-        case AppNotSetUp():
+        case errors.AppNotSetUp():
             return trouble.fix
-        case WrongKey():
+        case errors.WrongKey():
             return error_codes.operator_fix(_KEY_FIX)
         case Misconfigured():
             return error_codes.operator_fix(_CONSENT_FIX)

@@ -93,10 +93,7 @@ async def stop_broker(broker: NatsBroker) -> None:
 
 
 def create_broker(
-    url: str,
-    store_dead_letter: StoreDeadLetter,
-    watch: BrokerWatch,
-    creds_file: Path | None = None,
+    url: str, store_dead_letter: StoreDeadLetter, watch: BrokerWatch, creds_file: Path | None = None
 ) -> NatsBroker:
     """Create a broker with Loa's decoder and middleware. Its own logger stays silent."""
     options: dict[str, Any] = {"user_credentials": str(creds_file)} if creds_file else {}

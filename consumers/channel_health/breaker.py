@@ -22,13 +22,7 @@ RELAPSE_S = 60.0
 SCORED_WINDOWS = 8
 _MIN_BAD_WINDOWS = 3
 _ANSWER_VERDICTS = frozenset(
-    (
-        Verdict.DELIVERED,
-        Verdict.FAILED,
-        Verdict.SUPPRESSED,
-        Verdict.DEFERRED,
-        Verdict.HELD,
-    )
+    (Verdict.DELIVERED, Verdict.FAILED, Verdict.SUPPRESSED, Verdict.DEFERRED, Verdict.HELD)
 )
 
 

@@ -12,11 +12,7 @@ from typing import Any
 import structlog
 from pydantic import BaseModel
 
-from consumers.channel_health.destinations import (
-    Destination,
-    load_destinations,
-    write_destination,
-)
+from consumers.channel_health.destinations import Destination, load_destinations, write_destination
 from consumers.messages import field_error, load_catalog
 from contracts.base.times import format_utc, utc_time
 from contracts.delivery import ChannelName

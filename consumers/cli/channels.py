@@ -13,16 +13,7 @@ from consumers.app.unknown_variables import unknown_variables
 from consumers.channel_health import pauses
 from consumers.channel_health.breaker import BreakerState
 from consumers.channel_health.canary.status import CanaryStatus
-from consumers.cli.output import (
-    Json,
-    fail,
-    print_answer,
-    print_errors,
-    print_field_texts,
-    print_table,
-    run_on_any_bus,
-    run_on_bus,
-)
+from consumers.cli import output
 from consumers.ledger.store import Ledger
 from consumers.messages import field_error
 from consumers.operations.status import ChannelStatus, LaneStatus, StatusReader, StatusReport
@@ -38,11 +29,13 @@ By = Annotated[
 ]
 
 
-def status(as_json: Json = False) -> None:
+def status(as_json: output.Json = False) -> None:
     """What waits in each lane of each channel, and which channels are paused."""
-    print_errors(unknown_variables())
-    report = run_on_any_bus(lambda bus, own: StatusReader(bus, Ledger(bus)).report(at_work=not own))
-    print_answer(report, as_json, lambda: _print_report(report))
+    output.print_errors(unknown_variables())
+    report = output.run_on_any_bus(
+        lambda bus, own: StatusReader(bus, Ledger(bus)).report(at_work=not own)
+    )
+    output.print_answer(report, as_json, lambda: _print_report(report))
 
 
 def _print_report(report: StatusReport) -> None:
@@ -58,7 +51,7 @@ def _print_report(report: StatusReport) -> None:
         for name, channel in report.channels.items()
         for lane, status in channel.lanes.items()
     ]
-    print_table(columns, rows)
+    output.print_table(columns, rows)
 
 
 def destination_lines(channel: ChannelStatus) -> Iterator[str]:
@@ -144,25 +137,27 @@ def lane_cells(lane: LaneStatus) -> tuple[object, ...]:
 def pause(channel: Name, reason: Why = "", by: By = "") -> None:
     """Stop a channel's deliveries within a second; the pause survives every restart."""
     name = _require_channel(channel)
-    stored = run_on_bus(lambda bus: pauses.pause_if_running(bus, name, reason.strip(), by.strip()))
+    stored = output.run_on_bus(
+        lambda bus: pauses.pause_if_running(bus, name, reason.strip(), by.strip())
+    )
     if stored.just_written:
-        print_field_texts(field_error(channel, "paused_now", channel=channel))
+        output.print_field_texts(field_error(channel, "paused_now", channel=channel))
         return
     facts = {"at": _utc_time(stored.value.since), "who": stored.value.by or "-"}
     facts |= {"channel": channel, "reason": stored.value.reason or "-"}
-    print_field_texts(field_error(channel, "paused_already", **facts))
+    output.print_field_texts(field_error(channel, "paused_already", **facts))
 
 
 def resume(channel: Name) -> None:
     """Let a paused channel go on."""
     name = _require_channel(channel)
-    ended = run_on_bus(lambda bus: pauses.resume(bus, name))
-    print_field_texts(field_error(channel, "resumed_now" if ended else "resumed_already"))
+    ended = output.run_on_bus(lambda bus: pauses.resume(bus, name))
+    output.print_field_texts(field_error(channel, "resumed_now" if ended else "resumed_already"))
 
 
 def _require_channel(channel: str) -> ChannelName:
     """The channel of that name; exit code 2 when there is none."""
     if channel not in list(ChannelName):
         names = ", ".join(ChannelName)
-        fail(field_error("channel", "channel_unknown", value=channel, known=names))
+        output.fail(field_error("channel", "channel_unknown", value=channel, known=names))
     return ChannelName(channel)

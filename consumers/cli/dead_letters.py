@@ -12,19 +12,7 @@ from typing import Annotated
 import typer
 
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
-from consumers.cli.output import (
-    EXIT_BUS_AWAY,
-    EXIT_INVALID,
-    TIME_FORMAT,
-    Json,
-    explain_errors,
-    fail,
-    print_answer,
-    print_json,
-    print_table,
-    run_on_bus,
-    visible,
-)
+from consumers.cli import output
 from consumers.dead_letters.bulk import BulkDecisions, BulkSummary
 from consumers.dead_letters.decisions import (
     DeadLetterDecisions,
@@ -48,8 +36,8 @@ def _letter_row(letter: DeadLetter) -> Sequence[object]:
     error = letter.errors[0]
     return (
         letter.id,
-        f"{letter.at:{TIME_FORMAT}}",
-        f"{letter.last or letter.at:{TIME_FORMAT}}",
+        f"{letter.at:{output.TIME_FORMAT}}",
+        f"{letter.last or letter.at:{output.TIME_FORMAT}}",
         letter.times,
         letter.origin.subject,
         letter.about.unit,
@@ -70,8 +58,8 @@ def _decision_summary(decision: Decision | None) -> str:
 def _print_letter(letter: DeadLetter) -> None:
     origin = letter.origin
     typer.echo(f"{letter.id}: {origin.subject}, {origin.stream} #{origin.seq}")
-    last = letter.last or letter.at
-    typer.echo(f"  {letter.at:{TIME_FORMAT}} UTC ... {last:{TIME_FORMAT}} UTC, {letter.times}x")
+    last, time = letter.last or letter.at, output.TIME_FORMAT
+    typer.echo(f"  {letter.at:{time}} UTC ... {last:{time}} UTC, {letter.times}x")
     for name, value in letter.about:
         if value:
             typer.echo(f"  {name}: {value}")
@@ -86,7 +74,7 @@ def _print_letter(letter: DeadLetter) -> None:
 
 def _decision_line(decision: Decision) -> str:
     """One decision in a line; hashes say whether two bodies are the same."""
-    facts = [f"{decision.at:{TIME_FORMAT}} UTC", decision.state, f"by {decision.by or '?'}"]
+    facts = [f"{decision.at:{output.TIME_FORMAT}} UTC", decision.state, f"by {decision.by or '?'}"]
     if decision.sent_to:
         facts.append(f"to {decision.sent_to}")
     if not decision.done:
@@ -111,12 +99,12 @@ def _body_lines(body: bytes) -> list[str]:
 
 
 def _visible_text(body: bytes) -> str:
-    return visible(body.decode("utf-8", "replace"), kept="\n\t")
+    return output.visible(body.decode("utf-8", "replace"), kept="\n\t")
 
 
 def _print_summary(summary: BulkSummary) -> None:
     rows = [(one.id, one.unit, one.content_id, one.sent_to) for one in summary.done]
-    print_table(("id", "unit", "content_id", "sent to"), rows)
+    output.print_table(("id", "unit", "content_id", "sent to"), rows)
     done = f"{len(rows)} " + ("chosen, nothing done (dry run)" if summary.dry_run else "done")
     typer.echo(f"{done}, {len(summary.refused)} refused, {len(summary.left)} left")
 
@@ -149,10 +137,10 @@ def list_letters(
     since: Since = "",
     until: Until = "",
     everything: All = False,
-    as_json: Json = False,
+    as_json: output.Json = False,
 ) -> None:
     """Open dead letters: sender, number of deaths, and errors in both languages."""
-    with explain_errors():
+    with output.explain_errors():
         start, end = _parse_time("since", since), _parse_time("until", until)
     query = DeadLetterQuery(
         None, stage, unit, field, text, since=start, until=end, ended=everything
@@ -161,15 +149,17 @@ def list_letters(
     async def load(bus: Bus) -> list[DeadLetter]:
         return [letter async for letter in DeadLetterStore(bus).letters(query)]
 
-    letters = run_on_bus(load)
-    print_answer(letters, as_json, lambda: print_table(_COLUMNS, map(_letter_row, letters)))
+    letters = output.run_on_bus(load)
+    output.print_answer(
+        letters, as_json, lambda: output.print_table(_COLUMNS, map(_letter_row, letters))
+    )
 
 
 @app.command()
-def show(id: Id, as_json: Json = False) -> None:
+def show(id: Id, as_json: output.Json = False) -> None:
     """One letter whole: reasons, sender, everything that was decided, its original body."""
-    letter = run_on_bus(lambda bus: DeadLetterStore(bus).load(id))
-    print_answer(letter, as_json, lambda: _print_letter(letter))
+    letter = output.run_on_bus(lambda bus: DeadLetterStore(bus).load(id))
+    output.print_answer(letter, as_json, lambda: _print_letter(letter))
 
 
 @app.command()
@@ -184,19 +174,19 @@ def replay(
     by: By = "",
     reason: Reason = "",
     dry_run: Dry = False,
-    as_json: Json = False,
+    as_json: output.Json = False,
 ) -> None:
     """Send originals again, to where they came from, under their own source and id.
 
     Name letters, or choose them by what they have in common. What got through meanwhile is a known
     repeat. Exit code 2: a letter could not be sent; 3: the bus went away, the rest waits.
     """
-    with explain_errors():
+    with output.explain_errors():
         start, end = _parse_time("since", since), _parse_time("until", until)
         query = DeadLetterQuery(None, stage, unit, field, text, since=start, until=end)
         query = _letters_to_decide(query, tuple(ids or ()))
         operator = None if dry_run else Operator(by, reason)
-    summary = run_on_bus(lambda bus: BulkDecisions(bus, operator).replay(query))
+    summary = output.run_on_bus(lambda bus: BulkDecisions(bus, operator).replay(query))
     _print_and_exit(summary, as_json)
 
 
@@ -210,12 +200,12 @@ def _letters_to_decide(query: DeadLetterQuery, ids: tuple[int, ...]) -> DeadLett
 
 
 def _print_and_exit(summary: BulkSummary, as_json: bool) -> None:
-    print_answer(summary, as_json, lambda: _print_summary(summary))
+    output.print_answer(summary, as_json, lambda: _print_summary(summary))
     errors = [error for one in summary.refused for error in one.errors]
     if summary.away:
         away = field_error("bus", "bus_away", detail=translate_os_error(NoReply(summary.away)))
-        fail(*errors, away, code=EXIT_BUS_AWAY)
-    fail(*errors, code=EXIT_INVALID if summary.refused else 0)
+        output.fail(*errors, away, code=output.EXIT_BUS_AWAY)
+    output.fail(*errors, code=output.EXIT_INVALID if summary.refused else 0)
 
 
 @app.command()
@@ -226,26 +216,26 @@ def edit(
     reason: Reason = "",
     dry_run: Dry = False,
     yes: Yes = False,
-    as_json: Json = False,
+    as_json: output.Json = False,
 ) -> None:
     """Show how FILE differs, then send it in the original's place. Exit code 2: still broken.
 
     The original stays. A letter refused for its revision or its id needs a new `id` as well.
     """
-    with explain_errors():
+    with output.explain_errors():
         operator = None if dry_run else Operator(by, reason)
-    letter, corrected = run_on_bus(lambda bus: _load_and_check(bus, id, file.read_bytes()))
+    letter, corrected = output.run_on_bus(lambda bus: _load_and_check(bus, id, file.read_bytes()))
     lines = list(difference(letter, corrected))
     if not as_json:
         typer.echo("\n".join(lines))
     if operator and _is_confirmed(yes or as_json):
-        letter = run_on_bus(
+        letter = output.run_on_bus(
             lambda bus: DeadLetterDecisions(DeadLetterStore(bus)).edit(letter, corrected, operator)
         )
         if not as_json:
             typer.echo(f"{letter.id}: {_decision_line(letter.decisions[-1])}")
     if as_json:
-        print_json({"letter": letter, "difference": lines})
+        output.print_json({"letter": letter, "difference": lines})
 
 
 async def _load_and_check(bus: Bus, id: int, body: bytes) -> tuple[DeadLetter, OutgoingMessage]:
@@ -260,12 +250,14 @@ def _is_confirmed(yes: bool) -> bool:
 
 
 @app.command()
-def discard(ids: Ids, reason: Reason, by: By = "", as_json: Json = False) -> None:
+def discard(ids: Ids, reason: Reason, by: By = "", as_json: output.Json = False) -> None:
     """Give letters up; they stay, with who and why. Exit code 2: one could not be."""
-    with explain_errors():
+    with output.explain_errors():
         query = _letters_to_decide(DeadLetterQuery(), tuple(ids or ()))
         operator = Operator(by, reason)
-    _print_and_exit(run_on_bus(lambda bus: BulkDecisions(bus, operator).discard(query)), as_json)
+    _print_and_exit(
+        output.run_on_bus(lambda bus: BulkDecisions(bus, operator).discard(query)), as_json
+    )
 
 
 def _parse_time(option: str, text: str) -> datetime | None:

@@ -7,15 +7,7 @@ from typing import Annotated
 
 import typer
 
-from consumers.cli.output import (
-    Json,
-    item_address,
-    print_address,
-    print_answer,
-    print_field_texts,
-    print_table,
-    run_on_bus,
-)
+from consumers.cli import output
 from consumers.intake.approval import Draft
 from consumers.intake.desk import Desk
 from consumers.intake.items import Position
@@ -42,18 +34,18 @@ Reason = Annotated[str, typer.Option(help="The reason in words.")]
 
 
 @app.command("list")
-def list_drafts(as_json: Json = False) -> None:
+def list_drafts(as_json: output.Json = False) -> None:
     """What waits, most urgent first: since when, and whether it is new or changes what is out."""
 
     async def load(bus: Bus) -> list[tuple[Draft, DraftEffect]]:
         drafts = await Desk(bus, time.time).waiting_drafts()
         return list(zip(drafts, await draft_effects(ItemRepository(bus), drafts), strict=True))
 
-    drafts = run_on_bus(load)
+    drafts = output.run_on_bus(load)
     facts = [draft.model_dump(mode="json") | {"what": effect.kind} for draft, effect in drafts]
     columns = ("content_id", "revision", "unit", "since (UTC)", "what", "title", "author")
     rows = (_draft_cells(draft, effect) for draft, effect in drafts)
-    print_answer(facts, as_json, lambda: print_table(columns, rows))
+    output.print_answer(facts, as_json, lambda: output.print_table(columns, rows))
 
 
 def _draft_cells(draft: Draft, effect: DraftEffect) -> Sequence[object]:
@@ -66,16 +58,16 @@ def _waiting_since(draft: Draft) -> str:
 
 
 @app.command()
-def show(content_id: ContentId, revision: Revision = None, as_json: Json = False) -> None:
+def show(content_id: ContentId, revision: Revision = None, as_json: output.Json = False) -> None:
     """Read a draft before you decide: its fields, its text, and what it changes of what is out."""
-    review = run_on_bus(lambda bus: review_draft(bus, content_id, revision))
-    print_answer(review.to_json(), as_json, lambda: _print_review(review))
+    review = output.run_on_bus(lambda bus: review_draft(bus, content_id, revision))
+    output.print_answer(review.to_json(), as_json, lambda: _print_review(review))
 
 
 def _print_review(review: Review) -> None:
     draft, text = review.draft, review.proposed
     waits = {"what": review.effect.text, "since": _waiting_since(draft)}
-    print_field_texts(field_error(f"{draft.key}, {draft.unit}", "draft_waits", **waits))
+    output.print_field_texts(field_error(f"{draft.key}, {draft.unit}", "draft_waits", **waits))
     typer.echo(f"hash: {draft.hash}")
     _print_where(draft.content_id, text.channels, is_published=review.is_on_portal)
     if text.reason:
@@ -87,7 +79,9 @@ def _print_review(review: Review) -> None:
 def _print_where(content_id: str, channels: Iterable[ChannelName], *, is_published: bool) -> None:
     """Print the item's address on the portal, if it has one or will have."""
     if ChannelName.PORTAL in channels:
-        print_address("place" if is_published else "place_to_be", item_address(content_id))
+        output.print_address(
+            "place" if is_published else "place_to_be", output.item_address(content_id)
+        )
 
 
 @app.command()
@@ -99,11 +93,11 @@ def approve(content_id: ContentId, by: By, revision: Revision = None, hash: Hash
         number = revision or await desk.newest_waiting(content_id)
         return number, await desk.approve(content_id, by, revision=number, content_hash=hash)
 
-    number, position = run_on_bus(decide)
+    number, position = output.run_on_bus(decide)
     start = position.not_before
     at = format_utc(start) if start else ""
     code = "draft_released_later" if start and start > datetime.now(UTC) else "draft_released"
-    print_field_texts(field_error(content_id, code, of=number, at=at))
+    output.print_field_texts(field_error(content_id, code, of=number, at=at))
     typer.echo(position.title)
     _print_where(content_id, position.channels, is_published=False)
 
@@ -120,4 +114,4 @@ def reject(
         await desk.reject(content_id, by, revision=number, code=code, reason=reason)
         return number
 
-    print_field_texts(field_error(content_id, "draft_refused", of=run_on_bus(decide)))
+    output.print_field_texts(field_error(content_id, "draft_refused", of=output.run_on_bus(decide)))

@@ -14,17 +14,7 @@ from pydantic import ValidationError
 
 from consumers.app.settings import ImportSettings, LoaSettings, load_vocabulary, read_settings
 from consumers.app.wiring import imports
-from consumers.cli.output import (
-    EXIT_INVALID,
-    TIME_FORMAT,
-    Json,
-    explain_errors,
-    print_answer,
-    print_errors,
-    print_table,
-    run_on_bus,
-    visible,
-)
+from consumers.cli import output
 from consumers.cli.units import open_registry
 from contracts.base.times import VIETNAM, utc_time
 from contracts.delivery import ChannelName
@@ -85,7 +75,7 @@ def add(
     replace: Replace = False,
 ) -> None:
     """Have a feed imported for a registered unit; one that can't be read now is added, too."""
-    with explain_errors(), _with_option_names():
+    with output.explain_errors(), _with_option_names():
         feed = Feed(
             url=url,
             topic=topic,
@@ -98,7 +88,7 @@ def add(
         )
         if wrong := settings_error(unit, feed, load_vocabulary(read_settings(LoaSettings))):
             raise Invalid(wrong)
-    run_on_bus(lambda bus: _follow_feed(bus, unit, feed, replace))
+    output.run_on_bus(lambda bus: _follow_feed(bus, unit, feed, replace))
     _print_added(unit, feed)
 
 
@@ -139,12 +129,12 @@ def remove(unit: Unit, url: Url) -> None:
         await open_registry(bus).remove_feed(unit, feed.feed_id)
         await FeedStateStore(bus).forget(unit, feed)
 
-    run_on_bus(unfollow)
+    output.run_on_bus(unfollow)
     typer.echo(f"{unit}: {url} is imported no more")
 
 
 @app.command()
-def status(as_json: Json = False) -> None:
+def status(as_json: output.Json = False) -> None:
     """Every feed: when it was read, what came of it, what is held, what is refused and why."""
 
     async def load(bus: Bus) -> list[dict[str, Any]]:
@@ -155,12 +145,12 @@ def status(as_json: Json = False) -> None:
             for feed in one.registration.feeds
         ]
 
-    feeds = run_on_bus(load)
-    print_answer(feeds, as_json, lambda: print_status(feeds))
+    feeds = output.run_on_bus(load)
+    output.print_answer(feeds, as_json, lambda: print_status(feeds))
 
 
 @app.command()
-def now(unit: Unit, url: Alone = "", release: Held = False, as_json: Json = False) -> None:
+def now(unit: Unit, url: Alone = "", release: Held = False, as_json: output.Json = False) -> None:
     """Read a unit's feeds at once, and try again what was refused."""
 
     async def visit(bus: Bus) -> list[dict[str, Any]]:
@@ -174,21 +164,21 @@ def now(unit: Unit, url: Alone = "", release: Held = False, as_json: Json = Fals
             facts.append(feed_facts(unit, feed, state or FeedState()))
         return facts
 
-    feeds = run_on_bus(visit)
-    print_answer(feeds, as_json, lambda: print_status(feeds))
+    feeds = output.run_on_bus(visit)
+    output.print_answer(feeds, as_json, lambda: print_status(feeds))
     if any(one["trouble"] for one in feeds):
-        raise typer.Exit(EXIT_INVALID)
+        raise typer.Exit(output.EXIT_INVALID)
 
 
 @app.command()
-def check(url: Url, as_json: Json = False) -> None:
+def check(url: Url, as_json: output.Json = False) -> None:
     """Read a feed and show what would become of it; nothing is stored, nothing is sent."""
-    with explain_errors():
+    with output.explain_errors():
         feed = default_feed(url, load_vocabulary(read_settings(LoaSettings)), datetime.now(UTC))
         trial = asyncio.run(_run_trial(feed))
-    print_answer(trial, as_json, lambda: print_trial(trial))
+    output.print_answer(trial, as_json, lambda: print_trial(trial))
     if trial.trouble or any(one.errors for one in trial.items):
-        raise typer.Exit(EXIT_INVALID)
+        raise typer.Exit(output.EXIT_INVALID)
 
 
 def _first_day(text: str) -> datetime:
@@ -254,7 +244,7 @@ def _iso_time(seconds: float) -> str | None:
 
 def print_status(feeds: Sequence[dict[str, Any]]) -> None:
     """Print a table of feeds, then the problems of each."""
-    print_table(_COLUMNS, [_feed_row(feed) for feed in feeds])
+    output.print_table(_COLUMNS, [_feed_row(feed) for feed in feeds])
     for feed in feeds:
         unit = feed["unit"]
         _print_trouble(feed)
@@ -279,7 +269,7 @@ def _print_waiting(feed: dict[str, Any]) -> None:
     """Print the items that wait for an operator, or for the end of their day."""
     unit, held = feed["unit"], feed["held"]
     for title in held:
-        typer.echo(f"{unit}: held: {visible(title)}")
+        typer.echo(f"{unit}: held: {output.visible(title)}")
     if held:
         more = feed["counts"].get("held", 0) - len(held)
         counts = {"more": more} if more > 0 else {"held": len(held)}
@@ -298,13 +288,13 @@ def _print_bilingual(about: str, texts: Bilingual) -> None:
 
 def _print_feeds(urls: Iterable[str]) -> None:
     """Print the feeds that a page names, and how to go on with each."""
-    for url in map(visible, urls):
+    for url in map(output.visible, urls):
         _print_bilingual("", get_text("import", "page_names", url=url, typed=quote(url)))
 
 
 def _title_and_address(item: dict[str, str]) -> str:
     """Title and address; some have but one of them."""
-    return "\n  ".join(visible(text) for text in (item["title"], item["url"]) if text)
+    return "\n  ".join(output.visible(text) for text in (item["title"], item["url"]) if text)
 
 
 def _feed_row(feed: dict[str, Any]) -> Sequence[object]:
@@ -316,7 +306,7 @@ def _feed_row(feed: dict[str, Any]) -> Sequence[object]:
 
 
 def _short_time(iso: str | None) -> str:
-    return f"{datetime.fromisoformat(iso):{TIME_FORMAT}}" if iso else ""
+    return f"{datetime.fromisoformat(iso):{output.TIME_FORMAT}}" if iso else ""
 
 
 def _print_entry_errors(about: str, errors: Sequence[dict[str, str]]) -> None:
@@ -336,14 +326,14 @@ def _print_added(unit: str, feed: Feed) -> None:
         f"  every {feed.every_min} min; more than {feed.most} at once are held\n"
         f"  items since {feed.since:%Y-%m-%d %H:%M} UTC; {older}"
     )
-    with explain_errors():
+    with output.explain_errors():
         trial = asyncio.run(_run_trial(feed))
     if not trial.trouble:
         _print_summary(trial)
         return
     values = {"unit": unit, "url": feed.url, "typed": quote(feed.url)}
     unread = get_text("import", "added_unread", **values).as_field_error("url")
-    print_errors([trial.trouble, unread])
+    output.print_errors([trial.trouble, unread])
     _print_feeds(trial.feeds)
 
 
@@ -352,8 +342,8 @@ def print_trial(trial: DryRun) -> None:
         _print_entry_errors(trial.url, [trial.trouble.model_dump()])
         _print_feeds(trial.feeds)
         return
-    typer.echo(f"{trial.url}: {visible(trial.title)}" if trial.title else trial.url)
-    print_table(_TRIAL_COLUMNS, [_trial_row(one) for one in trial.items])
+    typer.echo(f"{trial.url}: {output.visible(trial.title)}" if trial.title else trial.url)
+    output.print_table(_TRIAL_COLUMNS, [_trial_row(one) for one in trial.items])
     for twin in trial.twins:
         typer.echo(f"duplicate: {_title_and_address(twin.model_dump())}")
     for one in trial.items:
@@ -372,6 +362,11 @@ def _print_summary(trial: DryRun) -> None:
 
 
 def _trial_row(one: DryRunItem) -> Sequence[object]:
-    day = f"{one.published:{TIME_FORMAT}}" if one.published else ""
+    day = f"{one.published:{output.TIME_FORMAT}}" if one.published else ""
     becomes = " / ".join(get_text("import", f"becomes_{one.becomes}"))
-    return (day, becomes, visible(html_text.shorten(one.title, _TITLE_MAX)), visible(one.url))
+    return (
+        day,
+        becomes,
+        output.visible(html_text.shorten(one.title, _TITLE_MAX)),
+        output.visible(one.url),
+    )

@@ -19,24 +19,8 @@ from channels.email.render.preview import (
 from channels.email.settings import EmailSettings
 from consumers.app.instance import public_url
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
+from consumers.cli import output, stores
 from consumers.cli.digests import digest_calendar
-from consumers.cli.output import (
-    Json,
-    explain_errors,
-    fail,
-    print_answer,
-    print_errors,
-    print_field_texts,
-    print_table,
-    require_name,
-    run_on_bus,
-)
-from consumers.cli.stores import (
-    lift_suppression,
-    normalized_address,
-    open_subscribers,
-    open_suppressions,
-)
 from consumers.digests.forecast import DigestForecaster
 from consumers.email import bounce_stops
 from consumers.email.bounce_stops import BounceStop
@@ -115,7 +99,7 @@ def _print_mails(mails: list[MailFacts]) -> None:
         if not mail["files"]:
             typer.echo(f"\n{mail['text']}")
     if not all(mail["files"] for mail in mails):
-        print_errors([field_error("out", "text_alone")])
+        output.print_errors([field_error("out", "text_alone")])
 
 
 def _show_digest(wanted: str, out: Path | None, *, as_json: bool) -> None:
@@ -127,20 +111,20 @@ def _show_digest(wanted: str, out: Path | None, *, as_json: bool) -> None:
             return await forecaster.with_all_items(wanted)
         return await forecaster.for_subscriber(await _find_subscriber(bus, wanted))
 
-    digest, picks = run_on_bus(find)
+    digest, picks = output.run_on_bus(find)
     reader = "everybody" if wanted in FREQUENCIES else "reader"
-    with explain_errors():
+    with output.explain_errors():
         preview = digest_preview(digest, mail_context(), picks)
         mails = _mail_facts({reader: preview}, out, digest.key)
     answer = _digest_facts(digest, picks) | {"mails": mails}
-    print_answer(answer, as_json, lambda: _print_mails(mails))
+    output.print_answer(answer, as_json, lambda: _print_mails(mails))
 
 
 async def _find_subscriber(bus: Bus, wanted: str) -> Subscriber:
     """Find a subscriber by address or id. Raises Invalid if there is none."""
-    store = await open_subscribers(bus)
+    store = await stores.open_subscribers(bus)
     if "@" in wanted:
-        subscriber = await store.find_by_address(normalized_address(wanted))
+        subscriber = await store.find_by_address(stores.normalized_address(wanted))
     else:
         subscriber = await store.find_by_id(wanted)
     if subscriber is None:
@@ -170,7 +154,7 @@ def preview(
     revision: Revision = None,
     digest: ItsDigest = "",
     out: Out = None,
-    as_json: Json = False,
+    as_json: output.Json = False,
 ) -> None:
     """Show the text of an item's mail, as a new reader gets it; no mail is sent.
 
@@ -184,7 +168,7 @@ def preview(
     The name, the address and the link for leaving are always made up, a reader's own digest's too.
     """
     if bool(content_id) == bool(digest):
-        fail(field_error("content_id", "item_or_digest"))
+        output.fail(field_error("content_id", "item_or_digest"))
     if digest:
         _show_digest(digest, out, as_json=as_json)
     else:
@@ -194,8 +178,8 @@ def preview(
 def _show_item(content_id: str, revision: int | None, out: Path | None, *, as_json: bool) -> None:
     """Show or write an item's mails."""
     at = datetime.now(UTC)
-    found = run_on_bus(lambda bus: PublicationFinder(bus, at).find(content_id, revision))
-    with explain_errors():
+    found = output.run_on_bus(lambda bus: PublicationFinder(bus, at).find(content_id, revision))
+    with output.explain_errors():
         previews = publication_previews(
             found.publication,
             mail_context(),
@@ -204,8 +188,8 @@ def _show_item(content_id: str, revision: int | None, out: Path | None, *, as_js
         )
         mails = _mail_facts(previews, out, found.publication.key)
     if not as_json and _EMAIL not in found.publication.channels:
-        print_errors([field_error("channels", "not_by_mail", value=found.publication.key)])
-    print_answer(_item_facts(found) | {"mails": mails}, as_json, lambda: _print_mails(mails))
+        output.print_errors([field_error("channels", "not_by_mail", value=found.publication.key)])
+    output.print_answer(_item_facts(found) | {"mails": mails}, as_json, lambda: _print_mails(mails))
 
 
 def mail_context() -> MailContext:
@@ -234,44 +218,46 @@ def _parse_address(written: str) -> str:
 
 
 @suppressed.command("list")
-def list_reasons(as_json: Json = False) -> None:
+def list_reasons(as_json: output.Json = False) -> None:
     """How many addresses are left alone, by reason. They can't be listed: only hashes are kept."""
 
     async def count(bus: Bus) -> Counter[str]:
-        return await (await open_suppressions(bus)).count_by_reason(_EMAIL)
+        return await (await stores.open_suppressions(bus)).count_by_reason(_EMAIL)
 
-    counts = run_on_bus(count)
+    counts = output.run_on_bus(count)
     reasons = dict(sorted(counts.items()))
     answer = {"suppressed": counts.total(), "reasons": reasons}
     rows = [*reasons.items(), ("all", counts.total())]
-    print_answer(answer, as_json, lambda: print_table(("reason", "addresses"), rows))
+    output.print_answer(answer, as_json, lambda: output.print_table(("reason", "addresses"), rows))
 
 
 @suppressed.command()
-def show(address: Address, as_json: Json = False) -> None:
+def show(address: Address, as_json: output.Json = False) -> None:
     """Why an address is left alone, since when and until when."""
 
     async def find(bus: Bus) -> Suppression | None:
-        return await (await open_suppressions(bus)).find_active(_EMAIL, _parse_address(address))
+        return await (await stores.open_suppressions(bus)).find_active(
+            _EMAIL, _parse_address(address)
+        )
 
-    found = run_on_bus(find)
+    found = output.run_on_bus(find)
     text = describe_suppression(found) if found else field_error("address", "not_suppressed")
-    print_answer(found, as_json, lambda: print_field_texts(text))
+    output.print_answer(found, as_json, lambda: output.print_field_texts(text))
 
 
 @suppressed.command()
 def lift(address: Address, by: By) -> None:
     """Write to an address again, although its server or its reader said no before."""
-    run_on_bus(lambda bus: lift_suppression(bus, _EMAIL, _parse_address(address), by))
+    output.run_on_bus(lambda bus: stores.lift_suppression(bus, _EMAIL, _parse_address(address), by))
     typer.echo("lifted")
 
 
 @brakes.command("list")
-def list_stops(as_json: Json = False) -> None:
+def list_stops(as_json: output.Json = False) -> None:
     """List the bounce warnings, stops and releases of the last thirty days."""
-    stops = run_on_bus(bounce_stops.load_stops)
+    stops = output.run_on_bus(bounce_stops.load_stops)
     rows = (_stop_cells(plan, stop) for plan, stop in stops.plans.items())
-    print_answer(stops, as_json, lambda: print_table(_STOP_COLUMNS, rows))
+    output.print_answer(stops, as_json, lambda: output.print_table(_STOP_COLUMNS, rows))
 
 
 def _stop_cells(plan: str, stop: BounceStop) -> Sequence[object]:
@@ -290,7 +276,7 @@ def release(content_id: ContentId, by: By) -> None:
     """
 
     async def order(bus: Bus) -> None:
-        name = require_name(by)
+        name = output.require_name(by)
         stops = (await bounce_stops.load_stops(bus)).plans.items()
         stopped = [PlanKey.parse(plan) for plan, stop in stops if stop.state == "stopped"]
         plans = [plan for plan in stopped if plan[:2] == (_EMAIL, content_id)]
@@ -299,5 +285,5 @@ def release(content_id: ContentId, by: By) -> None:
         for plan in plans:
             await bounce_stops.release_stop(bus, plan, name)
 
-    run_on_bus(order)
+    output.run_on_bus(order)
     typer.echo("goes on")

@@ -19,14 +19,7 @@ from channels.portal.writer.rebuild import RebuildResult
 from channels.portal.writer.writer import ReportProgress, no_progress
 from consumers.app import instance
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
-from consumers.cli.output import (
-    Json,
-    explain_errors,
-    fail,
-    print_answer,
-    print_field_texts,
-    run_on_bus,
-)
+from consumers.cli import output
 from consumers.key_file import KEY_FILE_FIELD, KeyFile, open_key_file, replace_key
 from consumers.messages import field_error
 from consumers.operations import backup, rebuild, restore
@@ -42,8 +35,7 @@ _PORTAL, _DIRECTORY = "portal", "directory"
 Folder = Annotated[Path, typer.Argument(help="The backup's folder.")]
 Saved = Annotated[Path | None, typer.Argument(help="The backup's folder.")]
 EndDoubt = Annotated[
-    bool,
-    typer.Option("--end-doubt", help="After a restore: what comes from now on counts as new."),
+    bool, typer.Option("--end-doubt", help="After a restore: what comes from now on counts as new.")
 ]
 Moved = Annotated[
     bool, typer.Option("--moved", help="Nothing was delivered after the backup: no doubts.")
@@ -78,16 +70,16 @@ def _progress_bars() -> Iterator[ReportProgress]:
         yield report
 
 
-def save_backup(folder: Folder, as_json: Json = False) -> None:
+def save_backup(folder: Folder, as_json: output.Json = False) -> None:
     """Back every stream and bucket up into a new folder, while Loa runs on."""
-    manifest = run_on_bus(
+    manifest = output.run_on_bus(
         lambda bus: backup.save_backup(bus, folder, time.time), _BACKUP_BUS_TIMEOUT_S
     )
     size = sum(stream.size for stream in manifest.streams)
     answer = {"folder": str(folder), "began": manifest.began, "bytes": size}
     facts = {"streams": len(manifest.streams), "size": size, "began": format_utc(manifest.began)}
     text = field_error(str(folder), "backup_made", **facts, key=read_settings(LoaSettings).key_file)
-    print_answer(answer, as_json, lambda: print_field_texts(text))
+    output.print_answer(answer, as_json, lambda: output.print_field_texts(text))
 
 
 def restore_backup(
@@ -95,7 +87,7 @@ def restore_backup(
     moved: Moved = False,
     end_doubt: EndDoubt = False,
     new_key: NewKey = False,
-    as_json: Json = False,
+    as_json: output.Json = False,
 ) -> None:
     """Restore a backup onto an empty bus. Every channel is paused afterwards, for you to look.
 
@@ -103,7 +95,7 @@ def restore_backup(
     vault.key here is not the backup's: put the right one there.
     """
     if end_doubt if folder else end_doubt == new_key:
-        fail(field_error("folder", "folder_or_order"))
+        output.fail(field_error("folder", "folder_or_order"))
     if folder:
         _restore_folder(folder, moved, new_key, as_json)
     elif new_key:
@@ -121,19 +113,19 @@ def _accept_new_key(as_json: bool) -> None:
         await topology.apply(bus)
         await replace_key(bus, path)
 
-    with explain_errors():
+    with output.explain_errors():
         if not settings.nats_url and not settings.nats_dir.is_dir():  # a mistyped folder
             raise Unavailable(field_error("data", "no_store", folder=settings.data_dir.resolve()))
     _run_on_idle_bus(work)
     text = field_error(str(path), "key_accepted")
-    print_answer({"key": str(path)}, as_json, lambda: print_field_texts(text))
+    output.print_answer({"key": str(path)}, as_json, lambda: output.print_field_texts(text))
 
 
 def _end_doubts(as_json: bool) -> None:
     """End the doubts of a restore; Loa may run meanwhile."""
-    were_active = run_on_bus(restore.end_doubts)
+    were_active = output.run_on_bus(restore.end_doubts)
     text = field_error("doubt", "doubt_ended" if were_active else "no_doubt")
-    print_answer({"ended": were_active}, as_json, lambda: print_field_texts(text))
+    output.print_answer({"ended": were_active}, as_json, lambda: output.print_field_texts(text))
 
 
 def _restore_folder(folder: Path, moved: bool, new_key: bool, as_json: bool) -> None:
@@ -147,12 +139,12 @@ def _restore_folder(folder: Path, moved: bool, new_key: bool, as_json: bool) -> 
 
     manifest, errors = _run_on_idle_bus(work)
     if errors:
-        fail(*errors)
+        output.fail(*errors)
     texts = [field_error(str(folder), "restored_now", began=format_utc(manifest.began))]
     if not moved:
         texts.append(field_error("doubt", "doubt_stands"))
     answer = {"began": manifest.began, "streams": len(manifest.streams)}
-    print_answer(answer, as_json, lambda: print_field_texts(*texts))
+    output.print_answer(answer, as_json, lambda: output.print_field_texts(*texts))
 
 
 def _require_key_file(path: Path) -> None:
@@ -186,16 +178,16 @@ def _run_on_idle_bus(work: Callable[[Bus], Awaitable[T]]) -> T:
                     await verify(connected, monitors)
                     return await work(connected)
 
-    with explain_errors():
+    with output.explain_errors():
         return asyncio.run(alone())
 
 
-def rebuild_projections(what: What = None, as_json: Json = False) -> None:
+def rebuild_projections(what: What = None, as_json: output.Json = False) -> None:
     """Make the portal's files and the directory of readers anew, from the bus."""
     names = what or [_PORTAL, _DIRECTORY]
     if unknown := [name for name in names if name not in (_PORTAL, _DIRECTORY)]:
         known = f"{_PORTAL}, {_DIRECTORY}"
-        fail(field_error("what", "projection_unknown", value=unknown[0], known=known))
+        output.fail(field_error("what", "projection_unknown", value=unknown[0], known=known))
     settings = read_settings(LoaSettings)
 
     async def work(bus: Bus) -> dict[str, dict[str, int]]:
@@ -207,8 +199,8 @@ def rebuild_projections(what: What = None, as_json: Json = False) -> None:
             counts[_PORTAL] = (await _rebuild_portal(bus, settings))._asdict()
         return counts
 
-    rebuilt = run_on_bus(work)
-    print_answer(rebuilt, as_json, lambda: _print_counts(rebuilt))
+    rebuilt = output.run_on_bus(work)
+    output.print_answer(rebuilt, as_json, lambda: _print_counts(rebuilt))
 
 
 async def _rebuild_portal(bus: Bus, settings: LoaSettings) -> RebuildResult:

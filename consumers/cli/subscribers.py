@@ -6,13 +6,8 @@ from typing import Annotated
 import typer
 
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
+from consumers.cli import stores
 from consumers.cli.output import EXIT_INVALID, Json, print_answer, print_table, run_on_bus
-from consumers.cli.stores import (
-    normalized_address,
-    open_keys,
-    open_subscribers,
-    open_suppressions,
-)
 from consumers.messages import field_error
 from consumers.subscribers.csv_import import ImportReport, import_csv
 from consumers.subscribers.store import SubscriberStore
@@ -37,7 +32,7 @@ def import_file(file: File, as_json: Json = False) -> None:
     vocabulary = load_vocabulary(read_settings(LoaSettings))
 
     async def work(bus: Bus) -> ImportReport:
-        keys = await open_keys(bus)
+        keys = await stores.open_keys(bus)
         return await import_csv(bus, file, vocabulary, keys.derive("addresses"))
 
     report = run_on_bus(work)
@@ -61,9 +56,9 @@ def show(address: Address, as_json: Json = False) -> None:
     """
 
     async def load(bus: Bus) -> tuple[Subscriber, Suppression | None]:
-        store = await open_subscribers(bus)
-        subscriber = await _require_subscriber(store, normalized_address(address))
-        suppressions = await open_suppressions(bus)
+        store = await stores.open_subscribers(bus)
+        subscriber = await _require_subscriber(store, stores.normalized_address(address))
+        suppressions = await stores.open_suppressions(bus)
         return subscriber, await suppressions.find_active(ChannelName.EMAIL, subscriber.email)
 
     subscriber, suppression = run_on_bus(load)
@@ -89,9 +84,9 @@ def remove(address: Address, reason: Reason) -> None:
     """Erase a reader: record and address are purged, and every machine forgets within 10 s."""
 
     async def work(bus: Bus) -> None:
-        keys, checked_reason = await open_keys(bus), _check_reason(reason)
+        keys, checked_reason = await stores.open_keys(bus), _check_reason(reason)
         unsubscribe = UnsubscribeService.from_key_file(bus, keys)
-        email = normalized_address(address)
+        email = stores.normalized_address(address)
         if await unsubscribe.store.purge_leftovers(email):  # an earlier try was cut short
             return
         subscriber = await _require_subscriber(unsubscribe.store, email)

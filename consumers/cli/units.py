@@ -7,14 +7,7 @@ from typing import Annotated
 import typer
 
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
-from consumers.cli.output import (
-    Json,
-    print_answer,
-    print_field_texts,
-    print_json,
-    print_table,
-    run_on_bus,
-)
+from consumers.cli import output
 from consumers.messages import field_error
 from contracts.delivery import ChannelName
 from producers.bus import Bus
@@ -59,11 +52,11 @@ def add(
     release: Release = ReleasePolicy.DESK,
     urgent: Urgent = False,
     notices: NoticesOption = NoticeChannels.ZALO_EMAIL,
-    as_json: Json = False,
+    as_json: output.Json = False,
 ) -> None:
     """Register a unit and print its API key, once. Exit code 2: it is there already."""
     to = list(map(ChannelName, notices.split(",")))
-    key = run_on_bus(
+    key = output.run_on_bus(
         lambda bus: open_registry(bus).add(unit, release=release.value, urgent=urgent, notices=to)
     )
     _print_key(unit, key, as_json)
@@ -83,37 +76,39 @@ def change_unit(
         "notices": notices and tuple(map(ChannelName, notices.split(","))),
     }
     changes = {name: value for name, value in options.items() if value is not None}
-    now = run_on_bus(lambda bus: open_registry(bus).update(unit, **changes))
+    now = output.run_on_bus(lambda bus: open_registry(bus).update(unit, **changes))
     typer.echo(f"{unit}: release {now.release}, urgent {now.urgent}, {','.join(now.notices)}")
 
 
 @app.command()
-def rotate(unit: Unit, now: Now = False, as_json: Json = False) -> None:
+def rotate(unit: Unit, now: Now = False, as_json: output.Json = False) -> None:
     """Give a unit a new key; the old one works 24 h more."""
-    _print_key(unit, run_on_bus(lambda bus: open_registry(bus).rotate(unit, now=now)), as_json)
+    _print_key(
+        unit, output.run_on_bus(lambda bus: open_registry(bus).rotate(unit, now=now)), as_json
+    )
 
 
 @app.command()
 def revoke(unit: Unit) -> None:
     """No key of the unit works any more."""
-    run_on_bus(lambda bus: open_registry(bus).revoke(unit))
+    output.run_on_bus(lambda bus: open_registry(bus).revoke(unit))
     typer.echo(f"{unit}: no key works any more")
 
 
 @app.command("list")
-def list_units(as_json: Json = False) -> None:
+def list_units(as_json: output.Json = False) -> None:
     """Who may send."""
-    units = run_on_bus(lambda bus: open_registry(bus).registered_units())
+    units = output.run_on_bus(lambda bus: open_registry(bus).registered_units())
     columns = ("unit", "release", "urgent", "notices", "keys")
     pairs = [(unit.unit, unit.registration) for unit in units]
     rows = [(u, r.release, r.urgent, ",".join(r.notices), len(r.keys)) for u, r in pairs]
     answer = [dict(zip(columns, row, strict=True)) for row in rows]
-    print_answer(answer, as_json, lambda: print_table(columns, rows))
+    output.print_answer(answer, as_json, lambda: output.print_table(columns, rows))
 
 
 def _print_key(unit: str, key: str, as_json: bool) -> None:
     if as_json:
-        print_json({"unit": unit, "api_key": key})
+        output.print_json({"unit": unit, "api_key": key})
     else:
         typer.echo(f"{unit}\n{key}")
-        print_field_texts(field_error(unit, "key_shown_once"))
+        output.print_field_texts(field_error(unit, "key_shown_once"))

@@ -33,16 +33,7 @@ from consumers.app.instance import announced_instance
 from consumers.app.settings import LoaSettings, read_settings
 from consumers.app.wiring import zalo
 from consumers.case_notices.recipients import CaseNotices
-from consumers.cli.output import (
-    Json,
-    explain_errors,
-    fail,
-    print_answer,
-    print_field_texts,
-    print_table,
-    require_name,
-    run_on_bus,
-)
+from consumers.cli import output
 from consumers.cli.stores import lift_suppression, open_keys, open_suppressions
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
@@ -95,7 +86,7 @@ def _print_kinds(kinds: Iterable[TemplateStatus]) -> None:
     rows = [asdict(one).values() for one in kinds]
     cells = [[value if value not in ("", None) else "-" for value in row] for row in rows]
     columns = ("kind", "status", "template", "name", "state", "quality", "tag", "phone", "user id")
-    print_table(columns, cells)
+    output.print_table(columns, cells)
 
 
 @app.callback()
@@ -120,14 +111,14 @@ class FollowerReport(BaseModel):
 @app.command()
 def followers(
     sync: Annotated[bool, typer.Option("--sync", help="Walk through Zalo's list first.")] = False,
-    as_json: Json = False,
+    as_json: output.Json = False,
 ) -> None:
     """How many people follow the account, have left it, or only wrote; how many are left alone.
 
     --sync goes through Zalo's list of followers now, as the worker does once a day. Zalo shows no
     more than 10,000 of a list that can't be cut smaller: `reached` says how many it has shown.
     """
-    with explain_errors():
+    with output.explain_errors():
         account = _chosen_account() if sync else read_settings(ZaloSettings)
 
     async def report(bus: Bus) -> FollowerReport:
@@ -135,10 +126,10 @@ def followers(
             await _sync_followers(bus, account)
         return await _follower_report(bus, account.app_id)
 
-    answer = run_on_bus(report)
+    answer = output.run_on_bus(report)
     fields = answer.model_dump(mode="json", exclude_none=True).items()
     rows = [(name.replace("_", " "), value) for name, value in fields]
-    print_answer(answer, as_json, lambda: print_table(("", ""), rows))
+    output.print_answer(answer, as_json, lambda: output.print_table(("", ""), rows))
 
 
 async def _sync_followers(bus: Bus, account: ZaloSettings) -> None:
@@ -172,25 +163,25 @@ def connect(file: File = "") -> None:
     arguments can be read by other users of the machine. Either way it is stored encrypted, and
     workers use and renew it.
     """
-    with explain_errors():
+    with output.explain_errors():
         account = _chosen_account()
         store_grant = _grant_from_file(account, file) if file else _grant_from_consent(account)
 
     async def store(bus: Bus) -> None:
         await store_grant(await _account_stores(bus, account))
 
-    run_on_bus(store)
+    output.run_on_bus(store)
     typer.echo("stored; the next delivery uses it")
 
 
 @app.command()
-def status(as_json: Json = False) -> None:
+def status(as_json: output.Json = False) -> None:
     """Who the account is, how old its tokens are, what is left of its quotas, what is missing.
 
     Exit code 1 when something is missing; each line says where it is put right. Exit code 2 when
     the tokens were stored with another vault.key.
     """
-    with explain_errors():
+    with output.explain_errors():
         account = _chosen_account()
 
     async def probe(bus: Bus) -> AccountStatus:
@@ -199,14 +190,14 @@ def status(as_json: Json = False) -> None:
         status.last_event_at = last_event.timestamp() if last_event else None
         return status
 
-    answer = run_on_bus(probe)
-    print_answer(asdict(answer), as_json, lambda: _print_account(answer))
+    answer = output.run_on_bus(probe)
+    output.print_answer(asdict(answer), as_json, lambda: _print_account(answer))
     if answer.missing:
         raise typer.Exit(1)
 
 
 @app.command()
-def unknown(as_json: Json = False) -> None:
+def unknown(as_json: output.Json = False) -> None:
     """What only a receipt or a person can end: broadcasts and case notices, oldest first."""
 
     async def load(bus: Bus) -> list[UnresolvedRow]:
@@ -216,11 +207,11 @@ def unknown(as_json: Json = False) -> None:
     names = ("since", "content_id", "revision", "what")
     rows = [
         (_shown_time(row.since), row.batch.content_id, row.batch.revision, row.recipient)
-        for row in run_on_bus(load)
+        for row in output.run_on_bus(load)
     ]
     answer = [dict(zip(names, row, strict=True)) for row in rows]
     columns = ("since", "item", "revision", "what")
-    print_answer(answer, as_json, lambda: print_table(columns, rows))
+    output.print_answer(answer, as_json, lambda: output.print_table(columns, rows))
 
 
 @app.command()
@@ -229,7 +220,7 @@ def settle(
     sent: Annotated[bool, typer.Option("--sent/--not-sent", help="What Zalo's console shows.")],
     by: Annotated[str, typer.Option(help="Who has looked.")],
     revision: Annotated[int | None, typer.Option(help="Only this one.")] = None,
-    as_json: Json = False,
+    as_json: output.Json = False,
 ) -> None:
     """End an `unknown` broadcast or case notice after a person has checked whether it was sent.
 
@@ -241,16 +232,16 @@ def settle(
     content_id = keys.resolve_content_id(item)
 
     async def resolve(bus: Bus) -> list[ResolvedRow]:
-        name, resolution = require_name(by), _open_manual_resolution(bus)
+        name, resolution = output.require_name(by), _open_manual_resolution(bus)
         resolved = await resolution.resolve(content_id, revision, arrived=sent, by=name)
         if not resolved:
             raise Invalid(field_error("content_id", "nothing_unknown", value=content_id))
         return resolved
 
-    rows = run_on_bus(resolve)
+    rows = output.run_on_bus(resolve)
     lines = "\n".join(f"{row.batch} {row.recipient}: {row.status}" for row in rows)
     answer = [{**asdict(row), "batch": str(row.batch)} for row in rows]
-    print_answer(answer, as_json, lambda: typer.echo(lines))
+    output.print_answer(answer, as_json, lambda: typer.echo(lines))
 
 
 def _open_manual_resolution(bus: Bus) -> ManualResolution:
@@ -272,7 +263,7 @@ def _print_account(status: AccountStatus) -> None:
     facts |= {f"broadcasts: {name}": value for name, value in status.broadcasts.items()}
     facts |= {f"templates: {name}": value for name, value in status.templates.items()}
     rows = [(name, value) for name, value in facts.items() if value not in ("", None)]
-    print_table(("", ""), rows)
+    output.print_table(("", ""), rows)
     _print_kinds(status.kinds)
     for missing in status.missing:
         typer.echo(f"missing for {missing.task}: {missing.reason}")
@@ -317,7 +308,7 @@ def parse_token_pair(text: str) -> TokenPair:
 
 
 @templates.command("list")
-def list_templates(as_json: Json = False) -> None:
+def list_templates(as_json: output.Json = False) -> None:
     """Each kind of notice with its template, as Zalo last judged it. Asks Zalo nothing."""
     _print_templates(TemplateRegistry.current, as_json)
 
@@ -326,7 +317,7 @@ def list_templates(as_json: Json = False) -> None:
 def set_template(
     kind: Kind,
     template_id: Annotated[str, typer.Argument(help="As account.zalo.cloud shows it.")],
-    as_json: Json = False,
+    as_json: output.Json = False,
 ) -> None:
     """Let a template serve a kind of notice.
 
@@ -338,7 +329,7 @@ def set_template(
 
 
 @templates.command()
-def remove(kind: Kind, as_json: Json = False) -> None:
+def remove(kind: Kind, as_json: output.Json = False) -> None:
     """Let no template serve a kind of notice; such notices wait."""
     _require_kind(kind)
 
@@ -350,29 +341,29 @@ def remove(kind: Kind, as_json: Json = False) -> None:
 
 
 @templates.command()
-def sync(as_json: Json = False) -> None:
+def sync(as_json: output.Json = False) -> None:
     """Ask Zalo now how it judges the templates; the worker does so every four hours."""
     _print_templates(TemplateRegistry.sync, as_json)
 
 
 def _print_templates(request: RegistryRequest, as_json: bool) -> None:
     """Print the templates that *request* returns from the registry that all processes share."""
-    with explain_errors():
+    with output.explain_errors():
         account = _chosen_account()
 
     async def ask(bus: Bus) -> RegisteredTemplates:
         async with zalo.template_registry(account, await _account_stores(bus, account)) as registry:
             return await request(registry)
 
-    statuses = template_statuses(run_on_bus(ask))
+    statuses = template_statuses(output.run_on_bus(ask))
     answer = [asdict(status) for status in statuses]
-    print_answer(answer, as_json, lambda: _print_kinds(statuses))
+    output.print_answer(answer, as_json, lambda: _print_kinds(statuses))
 
 
 def _require_kind(kind: str) -> None:
     """Exit with code 2 unless *kind* is a kind of notice."""
     if kind not in NOTICE_KINDS:
-        fail(field_error("kind", "kind_unknown", value=kind, known=", ".join(NOTICE_KINDS)))
+        output.fail(field_error("kind", "kind_unknown", value=kind, known=", ".join(NOTICE_KINDS)))
 
 
 @suppressed.callback()
@@ -388,9 +379,9 @@ def show(address: Address) -> None:
         suppressions = await open_suppressions(bus)
         return await suppressions.reason(ChannelName.ZALO, _parse_address(address))
 
-    reason = run_on_bus(find)
+    reason = output.run_on_bus(find)
     if reason is None:
-        print_field_texts(field_error("address", "not_suppressed"))
+        output.print_field_texts(field_error("address", "not_suppressed"))
     else:
         typer.echo(reason)
 
@@ -410,5 +401,7 @@ def _parse_address(written: str) -> str:
 @suppressed.command()
 def lift(address: Address, by: Decider) -> None:
     """Send to an address again on Zalo, although Zalo or its owner refused before."""
-    run_on_bus(lambda bus: lift_suppression(bus, ChannelName.ZALO, _parse_address(address), by))
+    output.run_on_bus(
+        lambda bus: lift_suppression(bus, ChannelName.ZALO, _parse_address(address), by)
+    )
     typer.echo("lifted")

@@ -21,12 +21,7 @@ from consumers.intake.approval import Draft
 from consumers.intake.desk import Desk
 from consumers.intake.errors import NothingToWithdraw
 from consumers.intake.event_log import EventLog
-from consumers.intake.items import (
-    NOT_ADMITTED_CODE,
-    Item,
-    ItemSummary,
-    Position,
-)
+from consumers.intake.items import NOT_ADMITTED_CODE, Item, ItemSummary, Position
 from consumers.intake.release import Releaser, build_publication, build_withdrawal
 from consumers.intake.repository import ItemRepository
 from consumers.messages import field_error

@@ -6,12 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pydantic import BaseModel, ValidationError
 
 from consumers.messages import field_error
-from consumers.subscribers.validation import (
-    LIST_FIELDS,
-    check_email,
-    check_frequency,
-    unknown_values,
-)
+from consumers.subscribers import validation
 from contracts.errors import FieldError, explain
 from contracts.subscriptions.subscriber import Subscriber
 from contracts.vocabulary import Vocabulary
@@ -80,10 +75,10 @@ class CsvRows:
         if any("\ud800" <= character <= "\udfff" for cell in row for character in cell):
             return [field_error(_LINE_FIELD, "csv_encoding")]
         cells = dict(zip(columns, row, strict=True))
-        address, faults = check_email(cells["email"])
-        lists = {name: _split_list(cells[name]) for name in LIST_FIELDS}
-        chosen, frequency_errors = check_frequency(cells["frequency"])
-        faults += [*unknown_values(lists, self.vocabulary), *frequency_errors]
+        address, faults = validation.check_email(cells["email"])
+        lists = {name: _split_list(cells[name]) for name in validation.LIST_FIELDS}
+        chosen, frequency_errors = validation.check_frequency(cells["frequency"])
+        faults += [*validation.unknown_values(lists, self.vocabulary), *frequency_errors]
         own = {"id": self.new_id(), "email": address, "name": cells["name"], "frequency": chosen}
         try:
             subscriber = Subscriber.model_validate(own | lists)

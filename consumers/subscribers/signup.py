@@ -31,10 +31,7 @@ from contracts.errors import FieldError, Invalid
 from contracts.subscriptions.errors import LinkProblem, LinkRefused, MailQuotaReached
 from contracts.subscriptions.signup import SignupApplication
 from contracts.subscriptions.subscriber import Consent, Subscriber
-from contracts.subscriptions.transactional import (
-    TransactionalKind,
-    TransactionalMail,
-)
+from contracts.subscriptions.transactional import TransactionalKind, TransactionalMail
 from contracts.vocabulary import Vocabulary
 
 log = structlog.get_logger()

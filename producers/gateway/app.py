@@ -19,16 +19,8 @@ from contracts.records import EventRecord
 from contracts.vocabulary import Vocabulary
 from producers.acceptance import Acceptance, AcceptedEvent
 from producers.bus import Bus
-from producers.gateway import openapi_document, problems, request_body
+from producers.gateway import openapi_document, problems, request_body, responses
 from producers.gateway.access import AccessControl
-from producers.gateway.responses import (
-    EVENT_ID_PATTERN,
-    STATUS_PATH,
-    BatchAccepted,
-    EventAccepted,
-    Happening,
-    Status,
-)
 from producers.units.registry import UnitRegistry
 
 _RECEIVED = "received"
@@ -69,7 +61,7 @@ class GatewayRoutes:
             member, delivery.events, batch=delivery.is_batch, spent_s=spent_s
         )
         answers = [self._to_answer(event) for event in accepted]
-        answer = BatchAccepted(events=answers) if delivery.is_batch else answers[0]
+        answer = responses.BatchAccepted(events=answers) if delivery.is_batch else answers[0]
         return JSONResponse(answer.model_dump(), 202)
 
     async def event_status(self, request: Request) -> Response:
@@ -77,7 +69,7 @@ class GatewayRoutes:
         member = await self.access.authenticate(request)
         self.access.count_query(member)
         event_id = request.path_params["event_id"]
-        is_id = re.fullmatch(EVENT_ID_PATTERN, event_id)
+        is_id = re.fullmatch(responses.EVENT_ID_PATTERN, event_id)
         record = await self.acceptance.find_record(event_id) if is_id else None
         if record is None or record.unit != member.unit:
             raise NotFound(field_error("event_id", "not_found", value=event_id))
@@ -88,9 +80,9 @@ class GatewayRoutes:
             return JSONResponse(_status_from_record(record).model_dump())
         return JSONResponse(dict(trace))
 
-    def _to_answer(self, accepted: AcceptedEvent) -> EventAccepted:
-        path = STATUS_PATH.format(event_id=accepted.event_id)
-        return EventAccepted(
+    def _to_answer(self, accepted: AcceptedEvent) -> responses.EventAccepted:
+        path = responses.STATUS_PATH.format(event_id=accepted.event_id)
+        return responses.EventAccepted(
             event_id=accepted.event_id,
             content_id=accepted.content_id,
             revision=accepted.revision,
@@ -113,7 +105,7 @@ def create_gateway(
     routes = GatewayRoutes(bus, vocabulary, clock, trace, public_url)
     app = FastAPI(title="Loa", version="1", openapi_url=None, redirect_slashes=False)
     app.post("/v1/events", **openapi_document.SEND_ROUTE)(routes.accept_events)
-    app.get(STATUS_PATH, **openapi_document.STATUS_ROUTE)(routes.event_status)
+    app.get(responses.STATUS_PATH, **openapi_document.STATUS_ROUTE)(routes.event_status)
     problems.install_handlers(app)
     _serve_documentation(app)
     return app
@@ -142,19 +134,19 @@ def _log_ids(unit: str, event: CloudEvent) -> dict[str, str]:
     return ids
 
 
-def _status_from_record(record: EventRecord) -> Status:
+def _status_from_record(record: EventRecord) -> responses.Status:
     """The status from the event's own record; a refused event is not part of its item's trace."""
     at = record.at.isoformat()
     refusals = [
-        Happening(
+        responses.Happening(
             at=at, event="refused", detail=f"{refusal.field}: {refusal.message}", errors=[refusal]
         )
         for refusal in record.refused
     ]
-    return Status(
+    return responses.Status(
         content_id=record.content_id,
         revision=record.revision,
         state="refused" if refusals else _RECEIVED,
         channels={},
-        timeline=[Happening(at=at, event="accepted"), *refusals],
+        timeline=[responses.Happening(at=at, event="accepted"), *refusals],
     )

@@ -6,14 +6,8 @@ from urllib.parse import urlsplit
 from contracts import events
 from contracts.cloudevent import CloudEvent
 from contracts.errors import Invalid
+from producers.imports import imported_articles
 from producers.imports.errors import UnexpectedError
-from producers.imports.imported_articles import (
-    FEED_ATTRIBUTE,
-    FINGERPRINT_ATTRIBUTE,
-    IMPORT_SOURCE_PREFIX,
-    NAMES_ATTRIBUTE,
-    import_event_id,
-)
 from producers.imports.isolate_errors import isolate_errors
 from producers.imports.parse.feed_entry import Enclosure, Entry, UnreadableEntry, site_day
 from producers.imports.planned import Draft
@@ -37,17 +31,17 @@ def _build_event(draft: Draft, feed: Feed, unit: str) -> CloudEvent:
     entry = draft.entry
     return CloudEvent(
         specversion="1.0",
-        id=import_event_id(draft.content_id, draft.revision),
-        source=f"{IMPORT_SOURCE_PREFIX}{unit}",
+        id=imported_articles.import_event_id(draft.content_id, draft.revision),
+        source=f"{imported_articles.IMPORT_SOURCE_PREFIX}{unit}",
         type=events.CORRECTED if draft.corrects else events.SUBMITTED,
         subject=draft.content_id,
         time=entry.published_at,
         datacontenttype="application/json",
         data=_event_data(draft, feed),
         extensions={
-            FEED_ATTRIBUTE: feed.feed_id,
-            NAMES_ATTRIBUTE: " ".join(entry.keys),
-            FINGERPRINT_ATTRIBUTE: entry.fingerprint,
+            imported_articles.FEED_ATTRIBUTE: feed.feed_id,
+            imported_articles.NAMES_ATTRIBUTE: " ".join(entry.keys),
+            imported_articles.FINGERPRINT_ATTRIBUTE: entry.fingerprint,
         },
     )
 

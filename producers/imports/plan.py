@@ -20,13 +20,7 @@ from producers.imports.imported_articles import (
 )
 from producers.imports.parse.feed_entry import Entry
 from producers.imports.parse.similarity import Similarity, compare
-from producers.imports.planned import (
-    PORTAL_ONLY,
-    Draft,
-    DraftReason,
-    Plan,
-    Reading,
-)
+from producers.imports.planned import PORTAL_ONLY, Draft, DraftReason, Plan, Reading
 
 _DAY = timedelta(days=1)
 

@@ -60,10 +60,7 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.environment.filters |= {
-            "moment": format_moment_in_sentence,
-            "day": format_date,
-        }
+        self.environment.filters |= {"moment": format_moment_in_sentence, "day": format_date}
         self.environment.globals |= {
             "base": self.base_path,
             "texts": page_texts(),

@@ -85,10 +85,7 @@ def test_facts_are_named_never_put_into_the_event():
 
 @pytest.mark.parametrize(
     ("service", "lines"),
-    [
-        (True, ["state_changed", "trouble_seen", "batch_unreadable"]),
-        (False, ["batch_unreadable"]),
-    ],
+    [(True, ["state_changed", "trouble_seen", "batch_unreadable"]), (False, ["batch_unreadable"])],
 )
 def test_a_service_logs_every_change_and_a_command_only_errors(service, lines):
     command = [sys.executable, "-c", SCRIPT.format(service=service)]

@@ -6,9 +6,7 @@ from lxml import etree
 
 from channels.portal.render.xml import ATOM_NS
 from tests.support.feed_rules.check import check_feed
-from tests.support.portal_dir import (
-    PUBLIC_URL,
-)
+from tests.support.portal_dir import PUBLIC_URL
 
 ATOM = f"{{{ATOM_NS}}}"
 

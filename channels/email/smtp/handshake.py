@@ -88,10 +88,7 @@ async def _expect_reply(
 
 
 def _check_reply(
-    text: bytes,
-    wanted: bytes,
-    step: str,
-    error_type: Callable[[str], ChannelError] = Unreachable,
+    text: bytes, wanted: bytes, step: str, error_type: Callable[[str], ChannelError] = Unreachable
 ) -> None:
     """Raise *error_type* for another reply than *wanted*; Unreachable if it is temporary."""
     if not text.startswith(wanted):

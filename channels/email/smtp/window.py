@@ -9,13 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from channels.email.smtp.mail_result import (
-    ACCEPTED,
-    MailResult,
-    MailStatus,
-    Stage,
-    parse_refusal,
-)
+from channels.email.smtp.mail_result import ACCEPTED, MailResult, MailStatus, Stage, parse_refusal
 from channels.email.smtp.protocol import ReplyHandler, SmtpProtocol
 from contracts.base.crash_points import crash_point
 

@@ -3,14 +3,7 @@
 from collections.abc import Iterator
 
 from channels.portal.render.feed import Feed, FeedEntry, atom_links
-from channels.portal.render.xml import (
-    HISTORY_NS,
-    Xml,
-    atom_feed,
-    document,
-    element,
-    format_rfc3339,
-)
+from channels.portal.render.xml import HISTORY_NS, Xml, atom_feed, document, element, format_rfc3339
 from contracts.content import Attachment
 
 SEPARATOR = b""

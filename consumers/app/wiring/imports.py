@@ -51,8 +51,7 @@ def _error_text(error: FetchError) -> Bilingual:
     code = "unreached" if isinstance(error, TemporaryFetchError) else "closed"
     reason = get_text("import", f"why_{error.fetch_reason.code}", detail=error.detail)
     return Bilingual(
-        get_text("import", code, detail=reason.en).en,
-        get_text("import", code, detail=reason.vi).vi,
+        get_text("import", code, detail=reason.en).en, get_text("import", code, detail=reason.vi).vi
     )
 
 

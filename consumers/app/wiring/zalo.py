@@ -18,6 +18,7 @@ from channels.errors import ChannelError, Misconfigured, Unreachable
 from channels.fetch.url_policy import is_public_url
 from channels.portal.model.site import DEFAULT_COVER_PATH
 from channels.portal.storage.pictures import PictureStore
+from channels.zalo import errors
 from channels.zalo.account.followers import FollowerApi
 from channels.zalo.account.replies import ReplySender
 from channels.zalo.account.status import AccountStatus
@@ -26,14 +27,6 @@ from channels.zalo.channel import ZaloChannel
 from channels.zalo.client.oauth_api import TokenPair
 from channels.zalo.client.token_store import TokenStore
 from channels.zalo.client.transport import AiohttpTransport
-from channels.zalo.errors import (
-    AmbiguousResult,
-    RefreshTokenUsed,
-    Refused,
-    StaleValue,
-    UnfitTemplate,
-    WrongKey,
-)
 from channels.zalo.factory import ChannelParts, ChannelStores
 from channels.zalo.publications.render import ArticleDefaults
 from channels.zalo.settings import ZALO_DOMAINS, ZaloSettings
@@ -146,7 +139,7 @@ async def keep_templates_synced(templates: TemplateRegistry) -> None:
         wait_s = _TEMPLATE_SYNC_S
         try:
             await templates.sync()
-        except (Refused, ChannelError) as error:
+        except (errors.Refused, ChannelError) as error:
             log.warning("zalo_templates_not_read", reason=error.reason)
             wait_s = _TEMPLATE_RETRY_S if isinstance(error, ChannelError) else wait_s
         await asyncio.sleep(wait_s)
@@ -181,7 +174,7 @@ async def _token_store(settings: ZaloSettings, stores: ChannelStores) -> AsyncIt
     async with _zalo_transport() as transport:
         try:
             yield ChannelParts(settings, stores, transport).tokens
-        except StaleValue as error:
+        except errors.StaleValue as error:
             raise Conflict(field_error("file", "pair_overtaken")) from error
 
 
@@ -196,14 +189,14 @@ async def template_registry(
     async with _zalo_transport() as transport:
         try:
             yield ChannelParts(settings, stores, transport).templates
-        except UnfitTemplate as unfit:
+        except errors.UnfitTemplate as unfit:
             facts = {
                 "value": unfit.template_id,
                 "kind": unfit.kind,
                 "names": ", ".join(unfit.names),
             }
             raise Invalid(field_error("template_id", "template_unfit", **facts)) from unfit
-        except Refused as refused:
+        except errors.Refused as refused:
             detail = f"{refused.reason}: {refused.message}"
             error = field_error("template_id", "template_refused", detail=detail)
             raise Invalid(error) from refused
@@ -238,7 +231,7 @@ async def probe_account(settings: ZaloSettings, stores: ChannelStores) -> Accoun
     async with _zalo_transport() as transport:
         try:
             return await ChannelParts(settings, stores, transport).account_probe().run()
-        except WrongKey as error:
+        except errors.WrongKey as error:
             raise Invalid(field_error("vault.key", "tokens_of_another_key")) from error
 
 
@@ -255,7 +248,7 @@ async def exchange_consent(
     async with _token_store(settings, stores) as tokens:
         try:
             pair = await tokens.oauth.exchange_code(code, verifier)
-        except (RefreshTokenUsed, AmbiguousResult, ChannelError) as refused:
+        except (errors.RefreshTokenUsed, errors.AmbiguousResult, ChannelError) as refused:
             raise Invalid(field_error("code", "consent_refused", reason=str(refused))) from refused
         if not pair.refresh_token:  # seen on trial accounts; it must not replace a good pair
             raise Invalid(field_error("code", "consent_without_refresh_token"))

@@ -173,11 +173,7 @@ def _check_interaction(world: World, person: Person, template: Template) -> None
 
 def _user_id_response(world: World, message: Message) -> web.Response:
     quota = {"quota_type": "purchase_quota", "owner_type": "OA", "owner_id": OA_ID}
-    data: dict[str, Any] = {
-        "message_id": message.id,
-        "user_id": message.user_id,
-        "quota": quota,
-    }
+    data: dict[str, Any] = {"message_id": message.id, "user_id": message.user_id, "quota": quota}
     time = {"sent_time": milliseconds(message.at)}
     if world.rules.sent_time_on_top:
         return web.json_response({"error": 0, "message": "Success", "data": data, **time})

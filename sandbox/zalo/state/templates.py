@@ -63,9 +63,7 @@ class TemplateStore:
     def __init__(self) -> None:
         shipped = _load_shipped()["template"]
         self.templates = {template["id"]: Template.model_validate(template) for template in shipped}
-        self.handlers: dict[str, FactHandler] = {
-            "template_set": self.set_template,
-        }
+        self.handlers: dict[str, FactHandler] = {"template_set": self.set_template}
 
     def set_template(self, fact: Fact, at: float) -> None:  # noqa: ARG002 -- a move
         template = Template.model_validate(fact["template"])

@@ -13,15 +13,7 @@ from channels.portal.index import listings
 from channels.portal.writer.writer import RETRY_S
 from consumers.app.wiring.portal import open_portal_channel
 from consumers.channel_health.canary.settings import CanarySettings
-from tests.support.portal_dir import (
-    ROW,
-    WORDS,
-    feed,
-    open_portal,
-    public_files,
-    publish,
-    send_to,
-)
+from tests.support.portal_dir import ROW, WORDS, feed, open_portal, public_files, publish, send_to
 from tests.support.publications import RELEASED_AT, a_publication, numbered_publication
 from tests.support.signup_app import serve_app
 

@@ -209,9 +209,6 @@ async def test_while_another_writer_holds_the_folder_nothing_is_changed(bus, tmp
     monkeypatch.setattr(rebuild, "LOCK_TIMEOUT_S", 0.05)
     publish(tmp_path, *ITEMS)
     before = public_files(tmp_path)
-    with (
-        open_rebuild(tmp_path, site_files(), 1.0),
-        pytest.raises(Unreachable, match="folder_busy"),
-    ):
+    with open_rebuild(tmp_path, site_files(), 1.0), pytest.raises(Unreachable, match="folder_busy"):
         await rebuild.rebuild_portal(bus, tmp_path, site_files())
     assert public_files(tmp_path) == before

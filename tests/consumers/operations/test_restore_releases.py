@@ -35,8 +35,7 @@ async def restored(bus, tmp_path, moment, act, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "events",
-    [[submitted()], [submitted(), corrected()], [submitted(), withdrawn()]],
+    "events", [[submitted()], [submitted(), corrected()], [submitted(), withdrawn()]]
 )
 async def test_what_was_published_during_the_backup_is_published_once(
     bus, tmp_path, monkeypatch, events

@@ -110,10 +110,7 @@ async def test_nobodys_words_phone_or_name_come_onto_the_bus_or_into_the_log(web
         await zalo.act(user_id, "write", text=SECRET_WORDS)
         await zalo.act(user_id, "share", name="Nguyễn Văn Kín", phone=PHONE, address="Ngõ 5")
         await zalo.act(user_id, "follow")
-        await zalo.said(
-            "/v2.0/oa/message",
-            zalo.message(user_id, text=SECRET_WORDS),
-        )
+        await zalo.said("/v2.0/oa/message", zalo.message(user_id, text=SECRET_WORDS))
         told = await webhook.post_due_events()
     kinds = sorted(one["kind"] for one in told)
     assert kinds == ["delivered", "follow", "inbound", "interaction"], "the echo is no message"

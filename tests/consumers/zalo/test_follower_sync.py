@@ -7,13 +7,7 @@ import pytest
 import structlog
 
 from channels.errors import Unreachable
-from channels.zalo.account.followers import (
-    LIST_MAX,
-    PAGE_SIZE,
-    FollowerPage,
-    ScanCount,
-    parse_page,
-)
+from channels.zalo.account.followers import LIST_MAX, PAGE_SIZE, FollowerPage, ScanCount, parse_page
 from channels.zalo.client.response import ApiResponse
 from channels.zalo.errors import Refused
 from channels.zalo.webhook.events import EventKind, ZaloEvent

@@ -6,13 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from consumers.ledger.entry import is_maybe
 from contracts import keys
 from contracts.delivery import BatchKey, ChannelName, PlanKey
-from tests.deep.crash.evidence import (
-    AcceptedEvent,
-    LedgerSnapshot,
-    Row,
-    approved_marks,
-    text_key,
-)
+from tests.deep.crash.evidence import AcceptedEvent, LedgerSnapshot, Row, approved_marks, text_key
 from tests.deep.crash.receiver import ReceivedMail, marks
 
 

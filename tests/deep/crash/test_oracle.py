@@ -321,10 +321,7 @@ PLANTED: list[tuple[str, Callable[[Evidence], object]]] = [
         "unexpected: an article https://cong.example/tin/tin-1#m",
         lambda e: e.fact(2, tracking_link=f"{URL}/tin/tin-1#m"),
     ),
-    (
-        "that has no row",
-        lambda e: e.journal.append(template(ledger_row(CASE, "c2"))),
-    ),
+    ("that has no row", lambda e: e.journal.append(template(ledger_row(CASE, "c2")))),
     ("c1 (d) was sent 2 times", lambda e: e.journal.append(e.journal[3])),
     ("c1 (x) counts as never sent, and was", lambda e: e.row("notice", "x")),
     ("c1 (d) counts as delivered, Zalo has nothing", lambda e: e.journal.pop(3)),

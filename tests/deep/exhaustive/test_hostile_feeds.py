@@ -33,10 +33,7 @@ PIECE = st.one_of(
     st.builds("<{}{}>".format, st.sampled_from(NAMES), st.sampled_from(ATTRIBUTES)),
     st.builds("<{}{}/>".format, st.sampled_from(NAMES), st.sampled_from(ATTRIBUTES)),
     st.builds("</{}>".format, st.sampled_from(NAMES)),
-    st.builds(
-        "<{0}{1}>{2}</{0}>".format,
-        *map(st.sampled_from, (NAMES, ATTRIBUTES, TEXTS)),
-    ),
+    st.builds("<{0}{1}>{2}</{0}>".format, *map(st.sampled_from, (NAMES, ATTRIBUTES, TEXTS))),
 )
 PIECES = st.lists(PIECE, max_size=4).map("".join)
 CHANGE = st.tuples(st.integers(0, 999), st.integers(0, 12), PIECES)

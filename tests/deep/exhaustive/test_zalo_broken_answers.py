@@ -11,12 +11,7 @@ from channels.base import Verdict
 from channels.zalo.client.transport import HttpResponse, Request
 from channels.zalo.clock import SETTLE_S
 from tests.support.publications import a_publication
-from tests.support.zalo_account import (
-    ARTICLE,
-    BROADCAST,
-    deliver_row,
-    sample_withdrawal,
-)
+from tests.support.zalo_account import ARTICLE, BROADCAST, deliver_row, sample_withdrawal
 
 PAGE = b"<!doctype html><html><head><title>Bad Gateway</title></head><body>nginx</body></html>"
 ROUTES = {

@@ -11,13 +11,7 @@ import pytest
 from channels.base import Verdict
 from channels.portal.writer.audit import FolderAudit
 from channels.portal.writer.rebuild import open_rebuild
-from tests.support.portal_dir import (
-    never_expired,
-    new_writer,
-    public_files,
-    publish,
-    site_files,
-)
+from tests.support.portal_dir import never_expired, new_writer, public_files, publish, site_files
 from tests.support.portal_readers import PATHS, HttpReader, ReadLog, serve
 from tests.support.publications import numbered_publication
 

@@ -10,12 +10,7 @@ import pytest
 from channels.base import Verdict
 from channels.portal.index.index import PortalIndex
 from channels.portal.storage import atomic_files
-from tests.support.portal_dir import (
-    never_expired,
-    new_writer,
-    public_files,
-    publish,
-)
+from tests.support.portal_dir import never_expired, new_writer, public_files, publish
 from tests.support.publications import RELEASED_AT, a_publication
 
 

@@ -85,10 +85,7 @@ async def measure(mails: int, items: int) -> float:
     """The slowest look, in seconds. Raises AssertionError when one finds what it should not."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        async with (
-            NatsServer(folder / "nats") as server,
-            await Bus.connect(server.url) as bus,
-        ):
+        async with NatsServer(folder / "nats") as server, await Bus.connect(server.url) as bus:
             await topology.apply(bus)
             harness = await delivered_items(bus, folder, mails, items)
             findings, took_s = await timed_check(harness)

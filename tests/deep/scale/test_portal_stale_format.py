@@ -1,13 +1,7 @@
 """A portal of an earlier format, rewritten in the background."""
 
 from channels.portal.channel import PortalChannel
-from tests.support.portal_dir import (
-    PORTAL_SITE,
-    public_files,
-    publish,
-    rebuild,
-    send_to,
-)
+from tests.support.portal_dir import PORTAL_SITE, public_files, publish, rebuild, send_to
 from tests.support.publications import a_publication
 
 

@@ -8,15 +8,7 @@ from contracts.base.conditional_response import ConditionalResponse
 from producers.imports.errors import NotAFeed
 from producers.imports.parse import feed_document
 from tests.support.feed_site import Article, rss
-from tests.support.hostile_feeds import (
-    GML,
-    HEADERS,
-    LINKS,
-    NOW,
-    SEEDS,
-    URL,
-    taken,
-)
+from tests.support.hostile_feeds import GML, HEADERS, LINKS, NOW, SEEDS, URL, taken
 
 
 def among_others(item: str) -> bytes:

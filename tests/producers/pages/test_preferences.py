@@ -9,15 +9,7 @@ from contracts.delivery import ChannelName
 from producers.pages.forms import parse_future_day
 from producers.pages.rendering import page_texts
 from tests.support.clock import FakeClock
-from tests.support.signup_app import (
-    ADDRESS,
-    KNOWN,
-    NOON,
-    SEAL,
-    SignupApp,
-    heading,
-    press_button,
-)
+from tests.support.signup_app import ADDRESS, KNOWN, NOON, SEAL, SignupApp, heading, press_button
 
 HTTPS = "https://thong-bao.moha.example"
 

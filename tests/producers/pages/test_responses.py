@@ -10,14 +10,7 @@ from producers.bus import NoReply
 from producers.pages.rendering import SECURITY_HEADERS
 from producers.pages.signup import OPTIONS_PATH
 from tests.support.clock import FakeClock
-from tests.support.signup_app import (
-    NOON,
-    SignupApp,
-    browser,
-    heading,
-    serve_app,
-    signup_form,
-)
+from tests.support.signup_app import NOON, SignupApp, browser, heading, serve_app, signup_form
 
 __all__ = ["browser"]
 

@@ -26,10 +26,7 @@ HERE = "https://x.vn/tin/a"
             '<a href="http://a.vn/b.png" rel="noopener">một ảnh &lt;b&gt;</a>',
         ),
         ("![](HTTP://a.vn/b.png)", '<a href="HTTP://a.vn/b.png" rel="noopener">Ảnh</a>'),
-        (
-            "[![b](http://a.vn/b.png)](https://c.vn)",
-            '<a href="https://c.vn" rel="noopener">b</a>',
-        ),
+        ("[![b](http://a.vn/b.png)](https://c.vn)", '<a href="https://c.vn" rel="noopener">b</a>'),
         ("![b](data:image/png;base64,AAAA)", "b"),
         ("![b](ftp://a.vn/b.png)", "b"),
     ],

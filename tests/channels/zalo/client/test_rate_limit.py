@@ -28,10 +28,7 @@ def bucket_in(store, clock):
     return TokenBucket(clock, 5.0, store)
 
 
-@given(
-    st.lists(st.floats(0, 3), min_size=30, max_size=120),
-    st.sampled_from([5.0, 0.2, 50.0]),
-)
+@given(st.lists(st.floats(0, 3), min_size=30, max_size=120), st.sampled_from([5.0, 0.2, 50.0]))
 def test_no_window_of_time_holds_more_calls_than_rate_and_burst_allow(pauses, limit_per_s):
     """The times at which calls leave obey the bucket, for any callers and times."""
     flow, now, left = BucketState(limit_per_s), NOW, []

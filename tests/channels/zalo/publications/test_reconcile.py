@@ -16,12 +16,7 @@ from contracts.delivery import Status
 from producers.bus import Bus
 from producers.nats_server import NatsServer
 from tests.support.publications import a_publication
-from tests.support.zalo_account import (
-    SITE,
-    memory_stores,
-    sample_correction,
-    sample_withdrawal,
-)
+from tests.support.zalo_account import SITE, memory_stores, sample_correction, sample_withdrawal
 from tests.support.zalo_pipeline import ZaloPipeline, open_zalo_pipeline
 
 DAY_S = 86400.0
