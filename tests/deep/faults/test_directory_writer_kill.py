@@ -14,7 +14,7 @@ import pytest
 from consumers.directory import directory
 from consumers.directory.directory import Directory, try_lock
 from tests.support.directory_harness import running_directory
-from tests.support.waiting import until as wait_until
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[3]
 WRITER = """
@@ -64,13 +64,13 @@ async def test_another_process_takes_over_when_the_writer_is_killed(
     reader = Directory(bus, path)
     with writer(nats_server.url, path) as first:
         await subscriber_bucket.add("an")
-        await wait_until(lambda: reader.store.seq > 0)
+        await until(lambda: reader.store.seq > 0)
         async with running_directory(Directory(bus, path)) as standby:
             await refused.wait()
             first.send_signal(signal.SIGKILL)
             first.wait()
             await subscriber_bucket.add("binh")
             await standby.ready()
-            await wait_until(reader.is_fresh)
+            await until(reader.is_fresh)
             assert list(reader.lookup(["an", "binh"])) == ["an", "binh"]
     reader.close()
