@@ -33,17 +33,11 @@ class GatewayRoutes:
     """Handlers of the routes; one object per process, whose only state are counters."""
 
     def __init__(
-        self,
-        bus: Bus,
-        vocabulary: Vocabulary,
-        clock: Clock,
-        trace: TraceLookup | None,
-        public_url: str,
+        self, bus: Bus, vocabulary: Vocabulary, clock: Clock, trace: TraceLookup | None
     ) -> None:
         self.acceptance = Acceptance(bus, vocabulary, clock)
         self.access = AccessControl(UnitRegistry(bus, vocabulary, clock), clock)
         self.trace = trace
-        self.public_url = public_url.rstrip("/")
 
     async def accept_events(self, request: Request) -> Response:
         """Accept one event or a batch; answer after the stream has stored them on disk."""
@@ -81,12 +75,11 @@ class GatewayRoutes:
         return JSONResponse(dict(trace))
 
     def _to_answer(self, accepted: AcceptedEvent) -> responses.EventAccepted:
-        path = responses.STATUS_PATH.format(event_id=accepted.event_id)
         return responses.EventAccepted(
             event_id=accepted.event_id,
             content_id=accepted.content_id,
             revision=accepted.revision,
-            status_url=f"{self.public_url}{path}",
+            status_url=responses.STATUS_PATH.format(event_id=accepted.event_id),
         )
 
 
@@ -95,14 +88,9 @@ def create_gateway(
     vocabulary: Vocabulary,
     clock: Clock,
     trace: TraceLookup | None = None,
-    *,
-    public_url: str = "",
 ) -> FastAPI:
-    """Create the ASGI app. Without *trace*, a status only says that the event was received.
-
-    *public_url* is put before the path in `status_url`.
-    """
-    routes = GatewayRoutes(bus, vocabulary, clock, trace, public_url)
+    """Create the ASGI app. Without *trace*, a status only says that the event was received."""
+    routes = GatewayRoutes(bus, vocabulary, clock, trace)
     app = FastAPI(title="Loa", version="1", openapi_url=None, redirect_slashes=False)
     app.post("/v1/events", **openapi_document.SEND_ROUTE)(routes.accept_events)
     app.get(responses.STATUS_PATH, **openapi_document.STATUS_ROUTE)(routes.event_status)
