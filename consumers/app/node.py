@@ -22,10 +22,7 @@ from consumers.channel_health.canary.status import CANARY_OFF, load_statuses
 from consumers.channel_health.destinations import load_destinations
 from consumers.channel_health.pauses import ChannelMonitor
 from consumers.channel_health.readback import readback_failure
-from consumers.digests.store import DigestStore
 from consumers.directory.directory import Directory
-from consumers.email import bounce_stops
-from consumers.intake.event_log import EventLog
 from consumers.intake.repository import ItemRepository
 from consumers.key_file import KeyFile, open_key_file, register_key
 from consumers.ledger.store import Ledger
@@ -118,9 +115,7 @@ class Node:
 
     @cached_property
     def trace(self) -> TraceReader:
-        stops = partial(bounce_stops.load_stops, self.bus)
-        stores = (self.repository, self.ledger, self.clock, DigestStore(self.bus))
-        return TraceReader(*stores, stops, EventLog(self.bus))
+        return TraceReader(self.bus, self.clock)
 
     @cached_property
     def subscribers(self) -> SubscriberStore:

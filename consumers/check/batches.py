@@ -67,14 +67,14 @@ def _check_waiting(
     is_sending = not SENDING_LETTERS.isdisjoint(entry.rows)
     if is_sending and at.is_overdue(entry.lease_until, _SENDING_GRACE_S):
         yield "sending-stuck", f"the lease ended {int(at.now - entry.lease_until)} s ago"
-    doubted = IN_DOUBT in entry.rows
-    slack_s = _MAX_RETRY_DELAY_S + STUCK_S if doubted else STUCK_S
-    late = moves.overdue_rows(entry, at.now - slack_s, rules) if at.is_overdue(0.0, slack_s) else []
-    if late:
-        yield "overdue", f"{len(late)} rows"
+    doubtful = entry.rows.count(IN_DOUBT)
+    slack_s = _MAX_DOUBT_S if doubtful else STUCK_S
+    overdue = moves.overdue_rows(entry, at.now - slack_s, rules)
+    if overdue and at.is_overdue(0.0, slack_s):
+        yield "overdue", f"{len(overdue)} rows"
     since = max(entry.effects_until, entry.created, entry.lease_until)
-    if doubted and at.is_overdue(since, _MAX_DOUBT_BY_CHANNEL_S.get(channel, _MAX_DOUBT_S)):
-        yield "in-doubt-old", f"{entry.rows.count(IN_DOUBT)} rows"
+    if doubtful and at.is_overdue(since, _MAX_DOUBT_BY_CHANNEL_S.get(channel, _MAX_DOUBT_S)):
+        yield "in-doubt-old", f"{doubtful} rows"
 
 
 def _check_attempts(entry: LedgerEntry, at: CheckTime) -> RuleHits:

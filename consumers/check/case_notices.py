@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from consumers.case_notices.recipients import NOT_REACHED_ROWS
 from consumers.check.findings import Violation
-from consumers.check.records import parse
+from consumers.check.records import read_records
 from consumers.ledger import moves
 from consumers.ledger.backoff import GIVE_UP_S
 from consumers.ledger.bulk import BATCHES_PER_REQUEST, StoredBatch, read_chunk
@@ -60,27 +60,22 @@ class NoticePairs:
 
     async def records(self, batches: Sequence[StoredBatch]) -> list[NoticeRecord | None]:
         """The notices' contact records; None for a deleted or unreadable one."""
-        names = [
-            notice_key(
-                batch.key.content_id,
-                batch.key.revision,
-                batch.entry.notice_recipient if batch.entry else "",
-            )
-            for batch in batches
-        ]
-        values = await self.contacts.get_many(names)
-        return [
-            parse(NoticeRecord, values[name].data) if name in values else None for name in names
-        ]
+        names = [_contact_key(batch) for batch in batches]
+        stored = await read_records(self.contacts, names, NoticeRecord)
+        return [stored.get(name) for name in names]
 
     async def rules(self, batch: StoredBatch, entry: LedgerEntry, now: float) -> TimeRules:
-        """When a notice's row has to have ended: never if no channel comes after."""
-        if not moves.overdue_rows(entry, now, NO_DEADLINE) or not keys.is_case(
-            batch.key.content_id
-        ):
+        """The deadline of a notice's row; none if no channel comes after."""
+        is_case = keys.is_case(batch.key.content_id)
+        if not is_case or not moves.overdue_rows(entry, now, NO_DEADLINE):
             return NO_DEADLINE
         [record] = await self.records([batch])
         return NO_DEADLINE if record and record.next_after(batch.key.channel) else TimeRules()
+
+
+def _contact_key(batch: StoredBatch) -> str:
+    recipient = batch.entry.notice_recipient if batch.entry else ""
+    return notice_key(batch.key.content_id, batch.key.revision, recipient)
 
 
 def _premature_channel(pair: tuple[StoredBatch, StoredBatch], record: NoticeRecord | None) -> str:

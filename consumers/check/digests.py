@@ -10,6 +10,7 @@ from consumers.check.records import parse
 from consumers.digests.already_received import UNSENT_LETTERS
 from consumers.digests.service import MAX_ITEM_WAIT_S
 from consumers.dispatch.supersede import merge_sorted
+from consumers.ledger.entry import STATUS_OF_LETTER
 from contracts import subjects
 from contracts.delivery import ChannelName, PlanKey
 from contracts.subscriptions.digest import Issue
@@ -55,9 +56,9 @@ def is_plan_late(issue: Issue, at: CheckTime) -> bool:
 
 def is_not_reissued(issue: Issue, tally: PlanTally, issues: IssueIndex, at: CheckTime) -> bool:
     """Whether an issue was halted, has ended, and was not reissued for ten minutes."""
-    followed = issues.find(issue.plan._replace(revision=issue.revision + 1)) is not None
+    is_reissued = issues.find(issue.plan._replace(revision=issue.revision + 1)) is not None
     ended = max(issue.issued.timestamp(), tally.closed)
-    return bool(tally.cursor.halt) and not followed and at.is_overdue(ended, STUCK_S)
+    return bool(tally.cursor.halt) and not is_reissued and at.is_overdue(ended, STUCK_S)
 
 
 async def served_twice(bucket: Bucket, issue: Issue, issues: IssueIndex) -> AsyncIterator[str]:
@@ -82,6 +83,6 @@ def _served_recipients(
     bucket: Bucket, plan: PlanKey, number: int | None = None
 ) -> AsyncIterator[str]:
     """Recipients of a plan that was not cancelled; of a digest, those who got item *number*."""
-    stops = _CANCELLED_LETTERS if number is None else UNSENT_LETTERS
-    batches = read_plan_batches(bucket, plan)
-    return recipients(batches, lambda letter: letter not in stops, number)
+    cancelled = _CANCELLED_LETTERS if number is None else UNSENT_LETTERS
+    letters = STATUS_OF_LETTER.keys() - cancelled
+    return recipients(read_plan_batches(bucket, plan), letters, number)

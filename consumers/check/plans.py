@@ -1,6 +1,6 @@
 """Rules of plans: their totals, the order of an item's positions, and who gets a correction."""
 
-from collections.abc import AsyncIterator, Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -116,15 +116,13 @@ async def check_corrections(
     """
     for place, newer in enumerate(tallies):
         older = [
-            recipients(_read_batches(bucket, tally), REACHED_LETTERS.__contains__)
+            recipients(_read_batches(bucket, tally), REACHED_LETTERS)
             for tally in tallies[:place]
             if tally.cursor.planned
         ]
         if newer.plan.channel is ChannelName.EMAIL:
             older += [
-                recipients(
-                    read_plan_batches(bucket, issue.plan), REACHED_LETTERS.__contains__, number
-                )
+                recipients(read_plan_batches(bucket, issue.plan), REACHED_LETTERS, number)
                 for issue, number in digests
                 if issue.items[number].revision < newer.plan.revision
             ]
@@ -185,14 +183,14 @@ async def _plan_recipients(bucket: Bucket, tally: PlanTally) -> AsyncIterator[tu
 
 
 async def recipients(
-    batches: AsyncIterator[StoredBatch], counts: Callable[[int], bool], number: int | None = None
+    batches: AsyncIterator[StoredBatch], letters: Container[int], number: int | None = None
 ) -> AsyncIterator[str]:
-    """Yield the ids whose letter *counts*; of a digest, those of them with item *number*."""
+    """Yield the ids of rows with *letters*; of a digest, those of them with item *number*."""
     async for batch in batches:
         if batch.entry and batch.rows:
             for letter, id in zip(batch.entry.rows, batch.rows.ids, strict=False):
                 has_item = number is None or batch.rows.item_masks.get(id, 0) >> number & 1
-                if counts(letter) and has_item:
+                if letter in letters and has_item:
                     yield id
 
 

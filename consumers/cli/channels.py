@@ -14,7 +14,6 @@ from consumers.channel_health import pauses
 from consumers.channel_health.breaker import BreakerState
 from consumers.channel_health.canary.status import CanaryStatus
 from consumers.cli import output
-from consumers.ledger.store import Ledger
 from consumers.messages import field_error
 from consumers.operations.status import ChannelStatus, LaneStatus, StatusReader, StatusReport
 from consumers.reporting.channel_state import REMEDIES
@@ -33,7 +32,7 @@ def status(as_json: output.Json = False) -> None:
     """What waits in each lane of each channel, and which channels are paused."""
     output.print_errors(unknown_variables())
     report = output.run_on_any_bus(
-        lambda bus, own: StatusReader(bus, Ledger(bus)).report(at_work=not own)
+        lambda bus, own: StatusReader(bus).report(at_work=not own)
     )
     output.print_answer(report, as_json, lambda: _print_report(report))
 

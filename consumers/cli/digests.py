@@ -8,8 +8,6 @@ from consumers.cli.output import Json, print_answer, print_errors, print_table, 
 from consumers.digests import schedule
 from consumers.digests.forecast import DigestForecast, DigestForecaster, LastDigest
 from consumers.digests.schedule import DigestSchedule
-from consumers.digests.store import DigestStore
-from consumers.intake.repository import ItemRepository
 from consumers.ledger.store import Ledger
 from consumers.messages import field_error
 from consumers.reporting.trace import TraceReader
@@ -30,10 +28,8 @@ def digests(as_json: Json = False) -> None:
 
 
 async def _forecast(bus: Bus) -> list[DigestForecast]:
-    ledger = Ledger(bus)
-    trace = TraceReader(ItemRepository(bus), ledger, time.time, DigestStore(bus))
-    forecaster = DigestForecaster(bus, ledger, await digest_calendar(bus), time.time)
-    return await forecaster.forecast(trace.trace)
+    forecaster = DigestForecaster(bus, Ledger(bus), await digest_calendar(bus), time.time)
+    return await forecaster.forecast(TraceReader(bus).trace)
 
 
 async def digest_calendar(bus: Bus) -> DigestSchedule:

@@ -1,6 +1,5 @@
 """Commands about content items: `loa trace`, `loa withdraw`, `loa opinions`."""
 
-import time
 import uuid
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -23,14 +22,10 @@ from consumers.cli.output import (
 )
 from consumers.cli.stores import normalized_address, open_subscribers, open_suppressions
 from consumers.dead_letters.trace import letters_about, with_letters
-from consumers.digests.store import DigestStore
-from consumers.email import bounce_stops
 from consumers.intake import items
 from consumers.intake.approval import reviewer
-from consumers.intake.event_log import EventLog
 from consumers.intake.items import Item
 from consumers.intake.repository import ItemRepository
-from consumers.ledger.store import Ledger
 from consumers.messages import field_error
 from consumers.reporting.channel_state import channel_problems
 from consumers.reporting.reactions import ReactionCounts, count_reactions
@@ -115,10 +110,7 @@ class TraceAnswer(NamedTuple):
 
 async def _find_trace(content_id: str, bus: Bus) -> TraceAnswer | None:
     """The item's trace; None for an unknown item. Raises BusError."""
-    stops = partial(bounce_stops.load_stops, bus)
-    stores = (ItemRepository(bus), Ledger(bus), time.time, DigestStore(bus))
-    reader = TraceReader(*stores, stops, EventLog(bus), with_names=True)
-    delivered = await reader.trace(content_id)
+    delivered = await TraceReader(bus, with_names=True).trace(content_id)
     trace = with_letters(content_id, delivered, await letters_about(bus, content_id))
     return TraceAnswer(trace, await channel_problems(bus, trace)) if trace else None
 

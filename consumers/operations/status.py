@@ -18,11 +18,10 @@ from consumers.channel_health.readback import ReadbackFailure, readback_failure
 from consumers.email import bounce_stops, pace
 from consumers.ledger import bulk, watermark
 from consumers.ledger.entry import OPEN_LETTERS, LedgerEntry
-from consumers.ledger.store import Ledger
 from contracts import subjects
-from contracts.base.times import utc_time
+from contracts.base.times import Clock, utc_time
 from contracts.delivery import BatchKey, ChannelName, Lane
-from producers.bus import Bus
+from producers.bus import Bucket, Bus
 from producers.bus.records import read
 
 _SAMPLE_S = 1.0
@@ -95,17 +94,17 @@ CountsByLane = dict[tuple[ChannelName, Lane], LaneCounts]
 class Throughput:
     """Row counts of the batches from `start` on, and how many rows end per second."""
 
-    ledger: Ledger
+    ledger: Bucket
     start: int
-    stopped_plans: Collection[str] = ()  # publications that wait for an operator
-    clock: Callable[[], float] = time.time
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    stopped_plans: Collection[str]  # publications that wait for an operator
+    clock: Clock
+    sleep: Callable[[float], Awaitable[None]]
     per_s: dict[tuple[ChannelName, Lane], float] = field(default_factory=dict)
 
     async def count_lanes(self) -> CountsByLane:
         """Count every lane; unreadable batches are left to `loa check`."""
         lanes: CountsByLane = defaultdict(LaneCounts)
-        async for _, batch in bulk.read_states(self.ledger.bucket, start=self.start):
+        async for _, batch in bulk.read_states(self.ledger, start=self.start):
             if batch and batch.entry:
                 lane = lanes[batch.key.channel, batch.entry.lane]
                 self.add_batch(lane, batch.key, batch.entry)
@@ -152,8 +151,7 @@ class StatusReader:
     """Reads the batches of the ledger from the first open one on; twice while something waits."""
 
     bus: Bus
-    ledger: Ledger
-    clock: Callable[[], float] = time.time
+    clock: Clock = time.time
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def report(self, *, at_work: bool = True) -> StatusReport:
@@ -174,7 +172,8 @@ class StatusReader:
     async def add_lanes(self, report: StatusReport, *, at_work: bool) -> None:
         stopped = report.channels[ChannelName.EMAIL].stopped
         start = await watermark.read_watermark(self.bus)
-        throughput = Throughput(self.ledger, start, stopped, self.clock, self.sleep)
+        ledger = self.bus.bucket(subjects.LEDGER.name)
+        throughput = Throughput(ledger, start, stopped, self.clock, self.sleep)
         channels = report.channels.items()
         running = [name for name, channel in channels if at_work and _is_working(channel)]
         counts = await throughput.measure(running)

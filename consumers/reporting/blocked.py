@@ -24,7 +24,7 @@ class PlanBlockers:
     """Finds the plans that `consumers.dispatch.supersede` waits for, by the same rule."""
 
     ledger: Ledger
-    digests: DigestStore | None = None
+    digests: DigestStore
 
     async def timeline_entry(
         self, plan: PlanKey, cursor: PlanCursor, positions: Sequence[int], now: float
@@ -39,7 +39,7 @@ class PlanBlockers:
 
     async def older_issues(self, plan: PlanKey) -> AsyncIterator[PlanKey]:
         """Yield the digests with an older position of the item; only e-mail has digests."""
-        if self.digests is None or plan.channel is not ChannelName.EMAIL:
+        if plan.channel is not ChannelName.EMAIL:
             return
         async for issue, number in self.digests.issues_with(plan.content_id):
             if issue.items[number].revision < plan.revision:

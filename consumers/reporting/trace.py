@@ -1,7 +1,8 @@
 """Trace of a content item: its counts per channel and its timeline."""
 
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 
@@ -9,9 +10,10 @@ from consumers.case_notices import trace as case_notices
 from consumers.case_notices.trace import channel_entry
 from consumers.digests import trace as digests
 from consumers.digests.store import DigestStore
+from consumers.email import bounce_stops
 from consumers.email import trace as mail
 from consumers.email.bounce_records import BounceRecords, BounceTotals
-from consumers.email.bounce_stops import BounceStop, BounceStops
+from consumers.email.bounce_stops import BounceStop
 from consumers.intake.event_log import EventLog
 from consumers.intake.items import NOT_ADMITTED_CODE, SUPERSEDED_CODE, Decision, Item, Position
 from consumers.intake.repository import ItemRepository
@@ -20,11 +22,12 @@ from consumers.ledger.store import Ledger
 from consumers.messages import field_error, load_catalog
 from consumers.reporting.blocked import PlanBlockers
 from contracts import keys
-from contracts.base.times import utc_time
+from contracts.base.times import Clock, utc_time
 from contracts.delivery import OPEN, ChannelName, PlanKey, Status
 from contracts.errors import WHOLE_EVENT, FieldError, localized
 from contracts.records import Dossier
 from contracts.trace import StatusCounts, TimelineEntry, Trace, TraceState
+from producers.bus import Bus
 
 
 @dataclass
@@ -35,13 +38,13 @@ class TraceReader:
     URL, which units' programs read, leaves the names out.
     """
 
-    repository: ItemRepository
-    ledger: Ledger
-    clock: Callable[[], float]
-    digest_store: DigestStore | None = None
-    bounce_stops: Callable[[], Awaitable[BounceStops]] | None = None
-    event_log: EventLog | None = None
+    bus: Bus
+    clock: Clock = time.time
     with_names: bool = False
+
+    def __post_init__(self) -> None:
+        self.repository, self.ledger = ItemRepository(self.bus), Ledger(self.bus)
+        self.digest_store = DigestStore(self.bus)
 
     async def trace(self, content_id: str, step: int | None = None) -> Trace | None:
         """Trace an item: its newest released position, or the newest one; a dossier; or a digest.
@@ -50,7 +53,7 @@ class TraceReader:
         """
         if keys.is_transactional(content_id):
             return await case_notices.trace_transactional(self.ledger, content_id)
-        if self.digest_store and keys.is_digest(content_id):
+        if keys.is_digest(content_id):
             return await digests.trace_digest(
                 self.digest_store, self.ledger, content_id, self.channel_counts
             )
@@ -79,9 +82,8 @@ class TraceReader:
         async for channel, count, past in self.channels(content_id, number, item):
             channels[channel] = count
             timeline += past
-        if self.digest_store:
-            in_digests = digests.item_entries(self.digest_store, content_id)
-            timeline += [entry async for entry in in_digests]
+        in_digests = digests.item_entries(self.digest_store, content_id)
+        timeline += [entry async for entry in in_digests]
         return Trace(
             content_id=content_id,
             revision=number,
@@ -106,8 +108,8 @@ class TraceReader:
         """Return why a position was refused, if not by the desk and if it is known."""
         if position.code == SUPERSEDED_CODE:
             return (field_error("data.revision", "superseded"),)
-        if position.code == NOT_ADMITTED_CODE and self.event_log:
-            return await self.event_log.refusal_errors(position.event_id)
+        if position.code == NOT_ADMITTED_CODE:
+            return await EventLog(self.bus).refusal_errors(position.event_id)
         return ()
 
     def item_state(self, item: Item, position: Position | None) -> TraceState:
@@ -168,7 +170,7 @@ class TraceReader:
         """Return the bounces of a plan of mails, and its stop because of too many."""
         if plan.channel is not ChannelName.EMAIL:
             return BounceTotals(), None
-        stops = (await self.bounce_stops()).plans if self.bounce_stops else {}
+        stops = (await bounce_stops.load_stops(self.bus)).plans
         return await BounceRecords(self.ledger.bucket).totals(plan), stops.get(str(plan))
 
 

@@ -2,10 +2,7 @@
 
 from dataclasses import replace
 
-from consumers.digests.store import DigestStore
-from consumers.intake.event_log import EventLog
 from consumers.intake.handler import Intake
-from consumers.intake.repository import ItemRepository
 from consumers.ledger import codec
 from consumers.ledger.entry import planned_entry
 from consumers.ledger.store import Ledger
@@ -24,9 +21,7 @@ class IntakeHarness:
         self.bus, self.clock = bus, clock
         self.intake = Intake(bus, DEFAULT, clock)
         self.ledger = Ledger(bus)
-        self.trace = TraceReader(
-            ItemRepository(bus), self.ledger, clock, DigestStore(bus), event_log=EventLog(bus)
-        )
+        self.trace = TraceReader(bus, clock)
 
     async def take_in(self, event, release: str = "automatic") -> None:
         await register_unit(self.bus, release=release)

@@ -7,7 +7,6 @@ import pytest
 from channels.base import Outcome, Verdict
 from consumers.check.checker import Checker
 from consumers.check.context import CheckContext
-from consumers.intake.repository import ItemRepository
 from consumers.ledger.backoff import GIVE_UP_S
 from consumers.ledger.entry import notice_entry
 from consumers.operations.manual_resolution import ManualResolution
@@ -49,8 +48,7 @@ def state(channel, number=0):
 
 
 async def story(pipeline, step=None):
-    reader = TraceReader(ItemRepository(pipeline.bus), pipeline.ledger, pipeline.clock)
-    return await reader.trace(CASE, step)
+    return await TraceReader(pipeline.bus, pipeline.clock).trace(CASE, step)
 
 
 async def test_the_story_says_that_zalo_could_not_and_that_the_mail_arrived(case_pipeline):

@@ -13,7 +13,6 @@ from consumers.app.web.health import health_app
 from consumers.channel_health import pauses
 from consumers.channel_health.canary.settings import CanarySettings
 from consumers.channel_health.canary.status import CANARY_OFF
-from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import CanaryKey, WakeUp
 from consumers.operations.status import StatusReader
 from contracts.delivery import Lane
@@ -175,7 +174,7 @@ async def test_a_channel_that_is_not_tried_any_more_is_off(canaries):
 @pytest.mark.promise("10.2")
 async def test_a_canary_leaves_no_trace_in_ledger_publications_and_counts(canaries):
     bus = canaries.bus
-    status = StatusReader(bus, Ledger(bus), canaries.clock)
+    status = StatusReader(bus, canaries.clock)
     before = await status.report()
     await canaries.round_trips()
     after = await status.report()

@@ -15,7 +15,6 @@ from consumers.channel_health.breaker_store import BreakerStore
 from consumers.channel_health.destinations import Destination
 from consumers.channel_health.readback import ReadbackFailure, ReadbackStatus, describe_reason
 from consumers.cli.channels import trouble_lines
-from consumers.ledger.store import Ledger
 from consumers.operations.status import StatusReader
 from consumers.reporting.channel_state import channel_problems
 from contracts.delivery import ChannelName
@@ -28,7 +27,7 @@ ADDRESS = "https://tin.example.gov.vn"
 
 
 async def seen(bus):
-    return (await StatusReader(bus, Ledger(bus)).report()).channels[PORTAL].unseen
+    return (await StatusReader(bus).report()).channels[PORTAL].unseen
 
 
 def story(**counts):
@@ -60,7 +59,7 @@ async def test_a_worker_that_starts_anew_has_nothing_against_the_address(bus, cl
 
 async def test_status_trace_and_readyz_say_it_in_both_languages(bus, clock):
     await ReadbackStatus(bus, ADDRESS, clock).report("ClientConnectorDNSError")
-    one = (await StatusReader(bus, Ledger(bus)).report()).channels[PORTAL]
+    one = (await StatusReader(bus).report()).channels[PORTAL]
     lines = "\n".join(trouble_lines(one))
     traced = "\n".join(str(fault) for fault in await channel_problems(bus, story(in_doubt=1)))
     plain = await portal_readback_status(bus)
@@ -94,7 +93,7 @@ async def test_a_channel_that_cannot_work_says_so_and_what_mends_it(bus, clock):
     await BreakerStore(bus, PORTAL, clock).update(
         lambda _: Breaker(state=BreakerState.OPEN, since=9.0, reason="index_lost")
     )
-    one = (await StatusReader(bus, Ledger(bus)).report()).channels[PORTAL]
+    one = (await StatusReader(bus).report()).channels[PORTAL]
     assert "index_lost, now: `loa rebuild portal`" in "".join(trouble_lines(one))
     [said] = await channel_problems(bus, story(pending=1))
     for message in (said.message, said.message_vi):

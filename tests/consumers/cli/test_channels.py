@@ -13,7 +13,6 @@ from consumers.channel_health import destinations
 from consumers.channel_health.canary.status import CanaryStatus
 from consumers.channel_health.destinations import Destination
 from consumers.cli.channels import canary_line, destination_lines, lost_file_lines, trouble_lines
-from consumers.ledger.store import Ledger
 from consumers.operations.status import ChannelStatus, StatusReader
 from contracts.delivery import ChannelName
 
@@ -22,7 +21,7 @@ EMAIL, ZALO, PORTAL = ChannelName.EMAIL, ChannelName.ZALO, ChannelName.PORTAL
 
 @pytest.fixture
 def status(bus, clock):
-    return StatusReader(bus, Ledger(bus), clock)
+    return StatusReader(bus, clock)
 
 
 def test_a_stopped_publication_is_shown_with_a_command_that_exists():

@@ -11,7 +11,6 @@ from consumers.digests import schedule
 from consumers.digests.forecast import DigestForecaster
 from consumers.digests.schedule import DigestSchedule
 from consumers.intake.handler import Intake
-from consumers.intake.repository import ItemRepository
 from consumers.key_file import open_key_file
 from consumers.reporting.trace import TraceReader
 from consumers.subscribers.store import SubscriberStore
@@ -30,9 +29,7 @@ def forecast(pipeline) -> DigestForecaster:
 
 
 async def outlook(pipeline, frequency="daily"):
-    trace = TraceReader(
-        ItemRepository(pipeline.bus), pipeline.ledger, pipeline.clock, pipeline.service.store
-    )
+    trace = TraceReader(pipeline.bus, pipeline.clock)
     found = await forecast(pipeline).forecast(trace.trace)
     return {one.frequency: one for one in found}[frequency]
 

@@ -5,7 +5,6 @@ from datetime import date, datetime
 import pytest
 
 from channels.base import Outcome, Verdict
-from consumers.digests import store as books
 from consumers.digests.reissue import halt_issue
 from consumers.digests.schedule import DigestSchedule
 from consumers.digests.store import OpenDigests
@@ -138,9 +137,7 @@ async def test_the_trace_tells_of_a_digest_and_of_the_digests_of_an_item(digests
     digests.recorder.answer = lambda row: Outcome(Verdict.DELIVERED)
     await digests.repeat_until_done(digests.run_service)
     await digests.deliver()
-    trace = TraceReader(
-        digests.register, digests.ledger, digests.clock, books.DigestStore(digests.bus)
-    )
+    trace = TraceReader(digests.bus, digests.clock)
     story = await trace.trace(SATURDAY.content_id)
     email = story.channels[ChannelName.EMAIL]
     assert (story.revision, email.delivered, email.superseded, email.complete) == (2, 2, 1, True)

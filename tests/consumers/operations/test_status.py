@@ -36,8 +36,8 @@ def wait_between_counts(clock):
 
 
 @pytest.fixture
-def status(bus, ledger, clock, wait_between_counts):
-    return StatusReader(bus, ledger, clock, wait_between_counts)
+def status(bus, clock, wait_between_counts):
+    return StatusReader(bus, clock, wait_between_counts)
 
 
 @pytest.fixture

@@ -6,9 +6,7 @@ import pytest
 
 from consumers.cli.items import print_trace
 from consumers.intake.items import Item
-from consumers.intake.repository import ItemRepository
 from consumers.ledger.cursor import PlanCursor
-from consumers.ledger.store import Ledger
 from consumers.reporting.trace import TraceReader
 from contracts.delivery import ChannelName, PlanKey
 from contracts.trace import Trace
@@ -18,7 +16,7 @@ from tests.support.gateway_client import open_gateway, sample_event
 
 @pytest.fixture
 def trace(bus, clock):
-    return TraceReader(ItemRepository(bus), Ledger(bus), clock)
+    return TraceReader(bus, clock)
 
 
 @pytest.fixture

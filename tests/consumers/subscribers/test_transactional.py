@@ -11,7 +11,6 @@ from channels.base import Outcome, Recipient, Verdict
 from channels.email.render.personal import RenderedTransactionalMail
 from consumers.check.checker import Checker
 from consumers.check.context import CheckContext
-from consumers.intake.repository import ItemRepository
 from consumers.reporting.trace import TraceReader
 from consumers.subscribers.transactional import DAILY_LIMIT
 from contracts import events, keys, subjects
@@ -222,7 +221,7 @@ async def test_who_has_complained_gets_no_letter_that_anybody_can_ask_for(signup
 
 async def test_its_story_is_told_by_its_id_and_check_finds_nothing_wrong(signup_app, bus):
     content_id = await signup_app.mailer.send(a_letter())
-    trace = TraceReader(ItemRepository(bus), signup_app.ledger, signup_app.clock)
+    trace = TraceReader(bus, signup_app.clock)
     waiting = await trace.trace(content_id)
     assert (waiting.state, waiting.channels["email"].pending) == ("released", 1)
     await signup_app.send_mails()

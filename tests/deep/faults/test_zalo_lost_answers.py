@@ -38,7 +38,7 @@ class LossyAccount:
 
     def __post_init__(self) -> None:
         self.register = ItemRepository(self.pipeline.bus)
-        self.trace = TraceReader(self.register, self.pipeline.ledger, self.pipeline.clock)
+        self.trace = TraceReader(self.pipeline.bus, self.pipeline.clock)
         self.pipeline.account.set_rules(processing=0, article_quota=9999, broadcast_quota=9999)
 
     @property

@@ -2,14 +2,12 @@
 
 import asyncio
 from contextlib import suppress
-from functools import partial
 
 import pytest
 import structlog
 
 from consumers.email import bounce_monitor, bounce_stops
 from consumers.email.bounce_monitor import BounceMonitor
-from consumers.intake.repository import ItemRepository
 from consumers.reporting.trace import TraceReader
 from consumers.runtime.errors import RetryLater
 from contracts.delivery import PlanKey, Status
@@ -43,8 +41,7 @@ async def test_a_rotten_list_is_stopped_a_window_after_its_thousandth_mail(bounc
 
 async def told(loa: BouncePipeline, plan: PlanKey):
     """The counts and the timeline of `loa trace`."""
-    stops = partial(bounce_stops.load_stops, loa.bus)
-    trace = TraceReader(ItemRepository(loa.bus), loa.ledger, loa.clock, bounce_stops=stops)
+    trace = TraceReader(loa.bus, loa.clock)
     return await trace.channel_counts(plan, (await loa.ledger.plan(plan)).value)
 
 
