@@ -14,22 +14,22 @@ _PORT_ERRNOS = frozenset((errno.EADDRINUSE, errno.EACCES))
 
 @contextmanager
 def blame_setting(prefix: str, host: str, port: int, *, plus: int = 0) -> Iterator[None]:
-    """Blame `<prefix>_PORT` or `<prefix>_HOST` for what can't be listened on. Raises Invalid.
+    """Name `<prefix>_PORT` or `<prefix>_HOST` when listening fails. Raises Invalid.
 
-    *port* lies *plus* above the variable's own.
+    *port* is the variable's own plus *plus*.
     """
     try:
         yield
-    except OSError as taken:
-        if taken.filename is not None:  # a file's trouble, not an address's
+    except OSError as error:
+        if error.filename is not None:  # of a file, not of an address
             raise
-        variable = f"{prefix}_PORT" if taken.errno in _PORT_ERRNOS else f"{prefix}_HOST"
+        variable = f"{prefix}_PORT" if error.errno in _PORT_ERRNOS else f"{prefix}_HOST"
         value = f"{host}:{port}" + (f" ({prefix}_PORT + {plus})" if plus else "")
-        detail = translate_os_error(taken)._replace(en=taken.strerror or str(taken))
-        raise Invalid(field_error(variable, "port_taken", value=value, detail=detail)) from taken
+        detail = translate_os_error(error)._replace(en=error.strerror or str(error))
+        raise Invalid(field_error(variable, "port_taken", value=value, detail=detail)) from error
 
 
 def require_free_port(prefix: str, host: str, port: int) -> None:
-    """Whether *port* is free for a server that names no variable itself. Raises Invalid."""
+    """Check a port for a server that names no variable in its errors. Raises Invalid."""
     with blame_setting(prefix, host, port):
         socket.create_server((host, port)).close()

@@ -20,12 +20,14 @@ PUBLIC_URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 _VARIABLE = re.compile("LOA_[A-Z_]+")
 
 
-class LoaSettings(BaseSettings):
+class _Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True, extra="ignore")
+
+
+class LoaSettings(_Settings):
     """The machine: folders, ports, the bus. An empty `nats_url` means the embedded server."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="LOA_", env_ignore_empty=True, frozen=True, extra="ignore"
-    )
+    model_config = SettingsConfigDict(env_prefix="LOA_")
 
     data_dir: Path = Path("var")
     http_host: str = "127.0.0.1"
@@ -40,8 +42,8 @@ class LoaSettings(BaseSettings):
 
     @field_validator("public_url")
     @classmethod
-    def _stands_in_front_of_paths(cls, url: str) -> str:
-        """Links in mails that have left can't be mended."""
+    def _is_public_url(cls, url: str) -> str:
+        """Refuse a malformed address: links in sent mails can't be mended."""
         if url and not PUBLIC_URL.fullmatch(url):
             raise PydanticCustomError("setting_public_url", "not a public address")
         return url
@@ -67,40 +69,34 @@ class LoaSettings(BaseSettings):
         return self.vault_key_file or self.data_dir / "vault.key"
 
 
-class BouncesSettings(BaseSettings):
-    """LOA_BOUNCES_*: where the bounce listener listens."""
+class BouncesSettings(_Settings):
+    """LOA_BOUNCES_*: the address of the inbound server."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="LOA_BOUNCES_", env_ignore_empty=True, frozen=True, extra="ignore"
-    )
+    model_config = SettingsConfigDict(env_prefix="LOA_BOUNCES_")
 
     host: str = "127.0.0.1"
     port: int = Field(default=2525, ge=0, le=65535)
 
 
-class ImportSettings(BaseSettings):
-    """LOA_IMPORT_*: how the sites of units are asked."""
+class ImportSettings(_Settings):
+    """LOA_IMPORT_*: which sites of units may be fetched, and the pause between requests."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="LOA_IMPORT_", frozen=True, extra="ignore", env_ignore_empty=True
-    )
+    model_config = SettingsConfigDict(env_prefix="LOA_IMPORT_")
 
     allow: str = ""
     pause_s: float = Field(default=2.0, ge=0, le=60)
 
     @field_validator("allow")
     @classmethod
-    def _can_be_read(cls, written: str) -> str:
-        parse_policy(written)
-        return written
+    def _is_policy(cls, text: str) -> str:
+        parse_policy(text)
+        return text
 
 
-class LettersSettings(BaseSettings):
-    """LOA_LETTERS_*: letters that strangers can ask for. 0: as many as they like."""
+class LettersSettings(_Settings):
+    """LOA_LETTERS_*: transactional mails that strangers may cause in an hour; 0: no limit."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="LOA_LETTERS_", env_ignore_empty=True, frozen=True, extra="ignore"
-    )
+    model_config = SettingsConfigDict(env_prefix="LOA_LETTERS_")
 
     per_hour: int = Field(default=1000, ge=0)
 
@@ -110,20 +106,20 @@ def read_settings(settings: type[S], **overrides: Any) -> S:
 
     Raises Invalid, which names each wrong variable.
     """
-    known = environment()
+    variables = environment()
     prefix = settings.model_config.get("env_prefix", "")
     for name, field in settings.model_fields.items():
-        path = known.get(f"{prefix}{name}_file".upper())
+        path = variables.get(f"{prefix}{name}_file".upper())
         if field.annotation is SecretStr and path:
             overrides[name] = SecretStr(Path(path).read_text().strip())
     try:
         return settings(_env_file=".env", **overrides)
     except ValidationError as wrong:
-        raise Invalid(*(_setting_error(prefix, one) for one in wrong.errors())) from wrong
+        raise Invalid(*(_setting_error(prefix, error) for error in wrong.errors())) from wrong
 
 
 def environment() -> dict[str, str | None]:
-    """What is set: the environment's, and what `.env` has besides."""
+    """The environment's variables, and those of `.env` besides."""
     return {**dotenv_values(".env"), **os.environ}  # noqa: TID251 -- this is the one place
 
 
@@ -132,16 +128,16 @@ def _setting_error(prefix: str, error: ErrorDetails) -> FieldError:
     detail = error["msg"].removeprefix("Value error, ")
     name = "".join(str(part) for part in error["loc"][:1])
     variable = name if name.startswith(prefix) else f"{prefix}{name}".upper()
-    if not name and (named := _VARIABLE.match(detail)):
-        variable = named[0]
+    if not name and (match := _VARIABLE.match(detail)):
+        variable = match[0]
     code, field = error["type"], variable.rstrip("_")
-    if told := load_catalog("settings").get(code) or error_texts().get(code):
-        return localized(field, told, **template_values(error))
+    if texts := load_catalog("settings").get(code) or error_texts().get(code):
+        return localized(field, texts, **template_values(error))
     return field_error(field, "setting_wrong", detail=detail)
 
 
 class RunningInstance(BaseModel):
-    """`<data>/run/ready.json`: where a running Loa answers. Never believed without an answer."""
+    """`<data>/run/ready.json`: the addresses of a running Loa, if it still answers."""
 
     url: str
     nats_url: str
@@ -151,6 +147,6 @@ class RunningInstance(BaseModel):
 
 
 def load_vocabulary(settings: LoaSettings) -> Vocabulary:
-    """The operator's own words in `<data>/vocabulary.toml`, else those that ship with Loa."""
+    """The operator's vocabulary in `<data>/vocabulary.toml`, else the one that ships with Loa."""
     path = settings.data_dir / "vocabulary.toml"
     return Vocabulary.parse(path.read_text("utf-8")) if path.exists() else DEFAULT

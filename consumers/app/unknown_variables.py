@@ -1,4 +1,4 @@
-"""Report LOA_* variables that are set and mean nothing.
+"""Report LOA_* variables that are set and unknown.
 
 An unknown name is only warned of: while machines are upgraded one after the other, the same file of
 variables serves the old and the new version."""
@@ -28,7 +28,7 @@ from contracts.errors import FieldError
 log = structlog.get_logger()
 PREFIX, _TEST_PREFIX = "LOA_", "LOA_TEST_"
 _SIMILARITY_CUTOFF = 0.7
-"""How much of two names has to agree for one to be taken for the other, mistyped."""
+"""The similarity from which on a name counts as a mistyped known one."""
 _SETTINGS_CLASSES: tuple[type[BaseSettings], ...] = (
     LoaSettings,
     BouncesSettings,
@@ -42,14 +42,14 @@ _SETTINGS_CLASSES: tuple[type[BaseSettings], ...] = (
 
 @cache
 def known_variables() -> frozenset[str]:
-    """Every variable that is read, and the files of those that are secret."""
+    """Every variable that is read, and the `_FILE` variables of secret ones."""
     fields = [pair for settings in _SETTINGS_CLASSES for pair in variables_of(settings)]
     secrets = [name for name, field in fields if field.annotation is SecretStr]
     return frozenset([name for name, _ in fields] + [f"{name}_FILE" for name in secrets])
 
 
 def variables_of(settings: type[BaseSettings]) -> Iterator[tuple[str, FieldInfo]]:
-    """The names of a settings class's variables, with its fields."""
+    """The variables of a settings class, with its fields."""
     prefix = settings.model_config.get("env_prefix", "")
     for name, field in settings.model_fields.items():
         alias = field.validation_alias
@@ -58,18 +58,14 @@ def variables_of(settings: type[BaseSettings]) -> Iterator[tuple[str, FieldInfo]
 
 
 def find_unknown(variables: Iterable[str]) -> list[tuple[str, str]]:
-    """Those of *variables* that look like ours and are not, each with the nearest that is."""
-    ours = {name for name in variables if name.upper().startswith(PREFIX)}
+    """The unknown LOA_* variables, each with the known one that it resembles, if any."""
+    known = sorted(known_variables())
     return [
-        (name, _nearest_name(name.upper()))
-        for name in sorted(ours)
-        if name.upper() not in known_variables() and not name.startswith(_TEST_PREFIX)
+        (name, next(iter(get_close_matches(name.upper(), known, 1, _SIMILARITY_CUTOFF)), ""))
+        for name in sorted(variables)
+        if name.upper().startswith(PREFIX) and not name.startswith(_TEST_PREFIX)
+        if name.upper() not in known
     ]
-
-
-def _nearest_name(name: str) -> str:
-    near = get_close_matches(name, sorted(known_variables()), n=1, cutoff=_SIMILARITY_CUTOFF)
-    return near[0] if near else ""
 
 
 def unknown_variables() -> list[FieldError]:

@@ -7,7 +7,6 @@ must have left its mark; a later one is on its way, and judged by its age alone.
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -23,8 +22,7 @@ from consumers.intake.release import build_publication
 from consumers.ledger.backoff import GIVE_UP_S
 from contracts import envelope, events, keys, subjects
 from contracts.case import CaseNotice
-from contracts.cloudevent import CloudEvent
-from contracts.content import Submitted, Withdrawn
+from contracts.content import Submitted
 from contracts.errors import ContractError
 from contracts.records import EventRecord
 from producers.bus import Message
@@ -49,7 +47,7 @@ class AcceptedEvent:
     seq: int
     event_id: str
     hash: str
-    content: Submitted | Withdrawn | CaseNotice | None
+    content: events.Event | CaseNotice | None
 
     @property
     def content_id(self) -> str:
@@ -126,14 +124,17 @@ class EventRules:
             lost = await self.lost_messages(suspects)
             violations += [self.lost_violation(message) for message in lost]
         violations += self.gaps(states, intake)
-        return violations + [unpublished(id, record) for id, record in self.unpublished.items()]
+        for event_id, record in self.unpublished.items():
+            detail = f"{record.content_id} of {record.unit}, booked {record.at:%Y-%m-%d %H:%M}"
+            violations.append(Violation(rule="event-unpublished", key=event_id, detail=detail))
+        return violations
 
     def gaps(self, states: Sequence[dict[str, int]], intake: ConsumerState) -> Iterator[Violation]:
-        """Yield messages that are gone from a stream, although no letter says why."""
+        """Yield messages that are gone from a stream without a dead letter."""
         for stream, state in zip(_PERMANENT_STREAMS, states, strict=True):
-            content = stream is subjects.CONTENT
-            erased = self.erased if content else set()
-            for detail in _missing_messages(state, intake.ack_floor if content else 0, erased):
+            is_content = stream is subjects.CONTENT
+            floor, erased = (intake.ack_floor, self.erased) if is_content else (0, set[int]())
+            for detail in _missing_messages(state, floor, erased):
                 yield Violation(rule="stream-gap", key=stream.name, detail=detail)
 
     async def read_dead(self) -> list[Violation]:
@@ -145,19 +146,21 @@ class EventRules:
                 violations.append(unreadable(f"{subjects.DEAD.name}.{message.seq}"))
             elif letter.origin.stream == CONTENT:
                 self.dead_letters.add(letter.origin.seq)
-                self.erased |= {letter.origin.seq} if letter.erased else set()
+                if letter.erased:
+                    self.erased.add(letter.origin.seq)
         return violations
 
     async def read_unsent(self, at: CheckTime) -> list[Violation]:
-        """Note events that were booked and have no position; return the unreadable records."""
+        """Note events that were accepted and have no position; return the unreadable records."""
         violations, late = [], dict[str, EventRecord]()
         async for event_id, value in self.records.values():
             record = parse(EventRecord, value.data)
             if record is None:
                 violations.append(unreadable(f"event.{event_id}"))
-            elif not record.refused and at.is_overdue(record.at.timestamp(), STUCK_S):
-                is_recent = record.at.timestamp() > at.now - GIVE_UP_S
-                late |= {event_id: record} if is_recent else {}
+            elif not record.refused:
+                accepted_at = record.at.timestamp()
+                if accepted_at > at.now - GIVE_UP_S and at.is_overdue(accepted_at, STUCK_S):
+                    late[event_id] = record
         names = list({record.content_id for record in late.values()})
         items = await read_records(self.positions, names, Item)
         for event_id, record in late.items():
@@ -170,9 +173,7 @@ class EventRules:
         self, chunk: Sequence[Message], intake: ConsumerState, at: CheckTime
     ) -> Iterator[Violation]:
         """Yield messages that are tried again and again."""
-        if not intake.is_stuck(at):
-            return
-        for message in chunk:
+        for message in chunk if intake.is_stuck(at) else ():
             is_old = at.is_overdue(message.time.timestamp(), STUCK_S)
             if message.seq > intake.ack_floor and is_old:
                 key = f"{CONTENT}.{message.seq}"
@@ -228,7 +229,7 @@ class EventRules:
         return True
 
     def lost_violation(self, message: Message) -> Violation:
-        """Say where it was lost: at the beginning, in the middle or at the end."""
+        """The violation of a lost message, with its place among the others."""
         where = self.sequence_range.locate(message.seq)
         detail = f"{CONTENT} #{message.seq}, lost {where} ({self.sequence_range.kept} are not)"
         key = _read_event(message).event_id or f"{CONTENT}.{message.seq}"
@@ -240,18 +241,15 @@ def _read_event(message: Message) -> AcceptedEvent:
     unit = message.subject.split(".")[1]
     try:
         event = envelope.decode(None, message.headers, message.data)
-        content = _stored_content(event)
+        content: events.Event | CaseNotice
+        if event.type == events.CASE_UPDATED:
+            content = events.parse_case_notice(event)
+        else:
+            content = events.KINDS[event.type].model_validate(event.data)
     except (ContractError, ValidationError, KeyError):
         return AcceptedEvent(message.seq, "", "", None)
     event_id = keys.event_id(unit, event.source, event.id)
     return AcceptedEvent(message.seq, event_id, keys.content_hash(event.type, event.data), content)
-
-
-def _stored_content(event: CloudEvent) -> Submitted | Withdrawn | CaseNotice:
-    """Return an event's content as CONTENT holds it: of a case, without the contact."""
-    if event.type == events.CASE_UPDATED:
-        return events.parse_case_notice(event)
-    return cast(Submitted | Withdrawn, events.KINDS[event.type].model_validate(event.data))
 
 
 def _notice_keys(event: AcceptedEvent, records: Mapping[str, EventRecord]) -> list[str]:
@@ -273,8 +271,3 @@ def _missing_messages(state: dict[str, int], floor: int, erased: Set[int]) -> It
         yield f"lost in the middle: {gone} messages"
     if last < floor:
         yield f"lost at the end: #{floor} was read, #{last} is the last"
-
-
-def unpublished(event_id: str, record: EventRecord) -> Violation:
-    detail = f"{record.content_id} of {record.unit}, booked {record.at:%Y-%m-%d %H:%M}"
-    return Violation(rule="event-unpublished", key=event_id, detail=detail)

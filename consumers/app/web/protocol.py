@@ -12,22 +12,22 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 HEAD_MAX = 64 << 10
 """Bytes of a request line with its headers, or of trailers; web servers in front allow less."""
 HEAD_TIMEOUT_S = 15.0
-"""So long a request may take to say what it wants, and a new connection to begin."""
+"""Time limit of a request's head, and of a new connection's first bytes."""
 
 PreparedAnswer = Callable[[Any], tuple[bytes, bytes] | None]
-"""What an app may have beside its call: head, without its end, and body of an answer that it has at
-hand; None where it has to be called. It costs a third less than a task for each request.
+"""An app's prepared answer: head, without its end, and body; None where the app has to be called.
+It costs a third less than a task for each request.
 """
 
 log = structlog.get_logger()
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """Ends a connection whose head or trailers have no end, and one that does not go on with them.
+    """Ends a connection whose head or trailers are too long, or too slow.
 
-    `unparsed_bytes`: bytes since the parser last made something of them. `ignores_input`: accepted
-    requests are answered, then the connection ends. The bounds need inner parts of uvicorn, so its
-    version is pinned.
+    `unparsed_bytes`: bytes since the parser's last event. `ignores_input`: accepted requests are
+    answered, then the connection ends. The bounds need inner parts of uvicorn, so its version is
+    pinned.
     """
 
     unparsed_bytes = 0
@@ -70,9 +70,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        known = self.prepared_answer(cycle) if app is self.app else None
-        if known:
-            self.write_answer(cycle, *known)
+        prepared = self.prepared_answer(cycle) if app is self.app else None
+        if prepared:
+            self.write_answer(cycle, *prepared)
         else:
             super()._start_asgi_task(cycle, app)
 
@@ -116,14 +116,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.refuse_request(f"The request is too {how}.")
 
     def send_400_response(self, msg: str) -> None:
-        """The parser can make nothing of what came, and won't of what comes."""
+        """Called by the parser for bytes that are no HTTP."""
         self.refuse_request(msg)
 
     def refuse_request(self, msg: str) -> None:
-        """400 where nothing is being answered; never in the middle of an answer, or in its place.
+        """Answer 400, but never in the middle of an answer, or in its place.
 
-        `cycle` is the newest request: whole, it and those before it are answered first. Where its
-        own body is broken there is nothing to wait for.
+        `cycle` is the newest request. If it is complete, it and earlier ones are answered first; if
+        its own body is malformed, nothing is waited for.
         """
         newest = self.cycle
         if newest is None or newest.response_complete:

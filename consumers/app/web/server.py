@@ -12,7 +12,7 @@ from consumers.app.web.protocol import BoundedHttpProtocol, PreparedAnswer
 
 
 class AppRouter:
-    """Whole ASGI apps side by side, chosen by the first part of the path."""
+    """ASGI apps, chosen by the first part of the path."""
 
     def __init__(self) -> None:
         self.apps: dict[str, ASGIApp] = {}
@@ -28,14 +28,14 @@ class AppRouter:
             self._at_once[app] = at_once
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._chosen(scope)(scope, receive, send)
+        await self._find_app(scope)(scope, receive, send)
 
     def at_once(self, scope: Scope) -> tuple[bytes, bytes] | None:
-        """What the app of this path has at hand, if it has anything at all."""
-        found = self._at_once.get(self._chosen(scope))
-        return found(scope) if found else None
+        """The prepared answer of this path's app, if there is one."""
+        prepare = self._at_once.get(self._find_app(scope))
+        return prepare(scope) if prepare else None
 
-    def _chosen(self, scope: Scope) -> ASGIApp:
+    def _find_app(self, scope: Scope) -> ASGIApp:
         path = scope["path"] if scope["type"] == "http" else ""  # `*`: OPTIONS of the whole server
         return self.apps.get(path.removeprefix("/").partition("/")[0], self.fallback)
 
