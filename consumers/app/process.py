@@ -58,20 +58,13 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
         await add_services(node, services)
         await start(node, bound, stopped)
         if own or services is None:
-            stack.enter_context(instance.announced(settings, _running_instance(node, url)))
-        log.info("ready", url=node.own_url, nats_url=_without_password(url))
+            facts = {"url": node.own_url, "nats_url": url, "pid": os.getpid()} | node.addresses
+            running = RunningInstance.model_validate(facts)
+            stack.enter_context(instance.announced(settings, running))
+        url_without_password = re.sub(r"//[^/@]*@", "//", url)
+        log.info("ready", url=node.own_url, nats_url=url_without_password)
         await stopped.wait()
         log.info("stopping")
-
-
-def _running_instance(node: Node, nats_url: str) -> RunningInstance:
-    """The addresses of this process, for commands."""
-    return RunningInstance(url=node.own_url, nats_url=nats_url, pid=os.getpid(), **node.addresses)
-
-
-def _without_password(url: str) -> str:
-    """The bus's address as a log may show it."""
-    return re.sub(r"//[^/@]*@", "//", url)
 
 
 def _stop_on_signals() -> asyncio.Event:

@@ -40,12 +40,8 @@ class NoticePairs:
         if len(self.waiting) >= BATCHES_PER_REQUEST:
             await self.compare()
 
-    async def notified_twice(self) -> list[Violation]:
-        """Notices of which a second channel began before the first had surely failed."""
-        await self.compare()
-        return self.found
-
     async def compare(self) -> None:
+        """Find notices whose second channel began before the first had surely failed."""
         seconds, self.waiting = self.waiting, []
         firsts = [batch.key._replace(channel=_CHANNELS[0]) for batch in seconds]
         pairs = zip(seconds, await read_chunk(self.ledger, firsts, recipients=False), strict=True)

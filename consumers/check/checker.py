@@ -82,10 +82,8 @@ class Checker:
         violations = await self.check_bus() if context.deep else []
         ledger = LedgerRules(context)
         violations += await ledger.violations()
-        stream = subjects.PUBLICATIONS.name
-        violations += [
-            unreadable(f"{stream}.{seq}") for seq in sorted(context.publications.unreadable)
-        ]
+        unreadable_seqs = sorted(context.publications.unreadable)
+        violations += [unreadable(f"{subjects.PUBLICATIONS.name}.{n}") for n in unreadable_seqs]
         self.checked |= ledger.first_pass.counts
         if context.deep:
             violations += await self.check_channels(ledger.first_pass)
@@ -101,11 +99,8 @@ class Checker:
         violations += await releases.violations()
         positions = PositionRules(self.context)
         violations += await positions.violations()
-        self.checked |= {
-            "events": events.count,
-            "publications": releases.count,
-            "positions": positions.count,
-        }
+        self.checked |= {"events": events.count, "publications": releases.count}
+        self.checked |= {"positions": positions.count}
         return violations
 
     async def check_channels(self, ledger: LedgerPass) -> list[Violation]:

@@ -196,7 +196,8 @@ class LedgerPass:
                 await self.check_notice(batch)
             elif self.is_orphan(batch.key):
                 self.report("orphan", key, "beyond what its plan counts")
-        self.found += await self.case_notices.notified_twice()
+        await self.case_notices.compare()
+        self.found += self.case_notices.found
 
     async def check_notice(self, batch: StoredBatch) -> None:
         if batch.entry is None:

@@ -55,7 +55,10 @@ def mail(to: To = "", resolver: Server = "", as_json: Json = False) -> None:
         settings = read_settings(EmailSettings), read_settings(LoaSettings)
         print_errors(asyncio.run(_describe_settings(*settings)))
         findings = asyncio.run(examine_mail(to, name_server))
-    facts = [_finding_facts(finding) for finding in findings]
+    facts = [
+        {"check": finding.topic, "code": finding.code, "level": finding.level} | finding.localized()
+        for finding in findings
+    ]
     print_answer(facts, as_json, lambda: _print_findings(findings))
     if any(finding.level is Level.PROBLEM for finding in findings):
         raise typer.Exit(1)
@@ -100,11 +103,6 @@ def _parse_server(text: str) -> tuple[str, int] | None:
     if port and not port.isdecimal():
         raise Invalid(field_error("resolver", "no_host_and_port", value=text))
     return (host, int(port or DNS_PORT)) if host else None
-
-
-def _finding_facts(finding: Finding) -> dict[str, str]:
-    facts = {"check": finding.topic, "code": finding.code, "level": finding.level}
-    return facts | finding.localized()
 
 
 def _print_findings(findings: Iterable[Finding]) -> None:

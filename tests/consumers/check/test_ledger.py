@@ -335,8 +335,8 @@ async def test_a_plan_that_moves_while_all_are_read_is_neither_missing_nor_witho
     """Its old value is gone and its new one lies behind the end of the reading."""
     values = Bucket.values
 
-    async def overtaken(self, prefix=""):
-        async for key, value in values(self, prefix):
+    async def overtaken(self, prefix="", **start):
+        async for key, value in values(self, prefix, **start):
             if prefix != "plan.":
                 yield key, value
 
@@ -351,8 +351,8 @@ async def test_a_plan_that_grows_during_the_check_is_no_violation(delivered_plan
     await delivered_plan.cursor(complete=False, created=delivered_plan.clock())
     values, ledger = Bucket.values, delivered_plan.ledger
 
-    async def growing(self, prefix=""):
-        async for key, value in values(self, prefix):
+    async def growing(self, prefix="", **start):
+        async for key, value in values(self, prefix, **start):
             yield key, value
         if prefix == "plan.":
             held = await ledger.plan(PLAN)
