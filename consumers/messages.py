@@ -49,9 +49,8 @@ def _load_translations() -> dict[str, str]:
     by_number = {number: catalog[name] for number, name in errorcode.items() if name in catalog}
     by_name = {errorcode[number].lower(): text for number, text in by_number.items()}
     by_text = {os.strerror(number): text for number, text in by_number.items()}
-    return {
-        name: str(text) for name, text in (by_name | by_text | load_catalog("translations")).items()
-    }
+    texts = by_name | by_text | load_catalog("translations")
+    return {name: str(text) for name, text in texts.items()}
 
 
 def translate_os_error(error: Exception) -> Bilingual:

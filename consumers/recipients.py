@@ -70,9 +70,7 @@ class SingleRecipient:
     def lookup(self, ids: Sequence[str]) -> Mapping[str, Contact]:
         if not self.address:
             return {}
-        return {
-            id: Contact(id, self.address, suppression_reason=self.suppression_reason) for id in ids
-        }
+        return {id: Contact(id, self.address, "", self.suppression_reason) for id in ids}
 
 
 class RecipientStrategy:

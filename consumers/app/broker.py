@@ -58,9 +58,8 @@ class BrokerWatch:
         await every(_DURABLE_CHECK_S, partial(self.check_durables, bus))
 
     async def check_durables(self, bus: Bus) -> None:
-        self.missing = [
-            name for name in sorted(self.durables) if not await _durable_exists(bus, *name)
-        ]
+        durables = sorted(self.durables)
+        self.missing = [name for name in durables if not await _durable_exists(bus, *name)]
         if self.missing:
             log.error("durables_missing", durables=[durable for _, durable in self.missing])
             await topology.apply(bus)

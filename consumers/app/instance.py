@@ -92,9 +92,8 @@ async def command_bus(
     if not has_store and not await find_running(settings):
         raise Unavailable(field_error("data", "no_store", folder=settings.data_dir.resolve()))
     async with bus_server(settings) as (url, monitors, own):
-        connecting = Bus.connect(
-            url, name=name, creds_file=settings.nats_creds_file, patience_s=patience_s
-        )
+        creds_file = settings.nats_creds_file
+        connecting = Bus.connect(url, name=name, creds_file=creds_file, patience_s=patience_s)
         async with await connecting as bus:
             if own:
                 await prepare_bus(bus, monitors)

@@ -83,10 +83,9 @@ def _premature_channel(pair: tuple[StoredBatch, StoredBatch], record: NoticeReco
     first, second = pair
     if record and first.key.channel is not record.channels[0]:
         first, second = second, first
-    wrong = not _is_surely_not_reached(first) and (
-        record is not None or not _is_surely_not_reached(second)
-    )
-    return f"{second.state_key}, and {first.state_key} may have arrived" if wrong else ""
+    if _is_surely_not_reached(first) or (record is None and _is_surely_not_reached(second)):
+        return ""
+    return f"{second.state_key}, and {first.state_key} may have arrived"
 
 
 def _is_surely_not_reached(batch: StoredBatch) -> bool:

@@ -107,9 +107,8 @@ class EventRules:
     async def violations(self) -> list[Violation]:
         at = self.context.time()
         intake = await ConsumerProgress(self.bus).consumer(CONTENT, subjects.INTAKE)
-        states = [
-            (await self.bus.stream_info(stream.name))["state"] for stream in _PERMANENT_STREAMS
-        ]
+        infos = [await self.bus.stream_info(stream.name) for stream in _PERMANENT_STREAMS]
+        states = [info["state"] for info in infos]
         violations = await self.read_dead() + await self.read_unsent(at)
         suspects: list[Message] = []
         async for chunk in chunked(self.bus.scan(CONTENT), _CHUNK_MESSAGES):

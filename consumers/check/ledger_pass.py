@@ -142,9 +142,8 @@ class LedgerPass:
             self.found += plans.check_order(positions, released)
             if self.context.deep and len(positions) > 1 and not keys.is_digest(content_id):
                 held = list(self.issues.holding(content_id))
-                self.found += [
-                    violation async for violation in check_corrections(self.bucket, positions, held)
-                ]
+                wrong = check_corrections(self.bucket, positions, held)
+                self.found += [violation async for violation in wrong]
 
     async def check_unplanned(self) -> None:
         """Check that every publication is planned on each of its channels."""

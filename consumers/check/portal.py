@@ -101,10 +101,8 @@ class PortalRules:
             return problems, self.index_contents(snapshot)
 
     def index_contents(self, snapshot: IndexSnapshot) -> IndexContents:
-        current = {
-            item.content_id: (item.revision, _index_fingerprint(item))
-            for item in snapshot.all_items()
-        }
+        items = snapshot.all_items()
+        current = {item.content_id: (item.revision, _index_fingerprint(item)) for item in items}
         self.items = len(current)
         return IndexContents(current, set(snapshot.shown_revisions()))
 

@@ -31,9 +31,7 @@ By = Annotated[
 def status(as_json: output.Json = False) -> None:
     """What waits in each lane of each channel, and which channels are paused."""
     output.print_errors(unknown_variables())
-    report = output.run_on_any_bus(
-        lambda bus, own: StatusReader(bus).report(at_work=not own)
-    )
+    report = output.run_on_any_bus(lambda bus, own: StatusReader(bus).report(at_work=not own))
     output.print_answer(report, as_json, lambda: _print_report(report))
 
 

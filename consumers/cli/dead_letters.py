@@ -142,9 +142,8 @@ def list_letters(
     """Open dead letters: sender, number of deaths, and errors in both languages."""
     with output.explain_errors():
         start, end = _parse_time("since", since), _parse_time("until", until)
-    query = DeadLetterQuery(
-        None, stage, unit, field, text, since=start, until=end, ended=everything
-    )
+    criteria = (stage, unit, field, text)
+    query = DeadLetterQuery(None, *criteria, since=start, until=end, ended=everything)
 
     async def load(bus: Bus) -> list[DeadLetter]:
         return [letter async for letter in DeadLetterStore(bus).letters(query)]

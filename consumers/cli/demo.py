@@ -81,9 +81,8 @@ async def _run_demo(data: Path) -> Facts:
     settings = LoaSettings(data_dir=data, nats_url="", vault_key_file=None)
     async with _loa_up(settings) as ready, aiohttp.ClientSession() as http:
         async with await Bus.connect(ready.nats_url) as bus:
-            key = await UnitRegistry(bus, load_vocabulary(settings), time.time).add(
-                _UNIT, release="automatic"
-            )
+            registry = UnitRegistry(bus, load_vocabulary(settings), time.time)
+            key = await registry.add(_UNIT, release="automatic")
             readers = await _import_readers(bus, settings)
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/cloudevents+json"}
         posted = http.post(f"{ready.url}/v1/events", data=ITEM.read_bytes(), headers=headers)
@@ -129,9 +128,7 @@ async def _poll_until(
     raise _DemoFailed("nothing arrived in time; see loa.log in the demo's folder")
 
 
-async def _finished_trace(
-    http: aiohttp.ClientSession, url: str, headers: dict[str, str]
-) -> Facts | None:
+async def _finished_trace(http: aiohttp.ClientSession, url: str, headers: Facts) -> Facts | None:
     """The item's status, once every channel is complete."""
     async with http.get(url, headers=headers) as answer:
         trace: Facts = await answer.json()

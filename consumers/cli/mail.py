@@ -261,9 +261,8 @@ def list_stops(as_json: output.Json = False) -> None:
 
 
 def _stop_cells(plan: str, stop: BounceStop) -> Sequence[object]:
-    judged, decided = (
-        f"{utc_time(at):%Y-%m-%d %H:%M}" if at else "" for at in (stop.at, stop.decided)
-    )
+    times = (stop.at, stop.decided)
+    judged, decided = (f"{utc_time(at):%Y-%m-%d %H:%M}" if at else "" for at in times)
     counts = (stop.mails, stop.failed, stop.percent)
     return (plan, stop.state, judged, decided, *counts, stop.by, most_frequent_codes(stop.codes))
 

@@ -99,10 +99,9 @@ class ManualResolution:
             entry = state.value
             for row in rows:
                 entry = moves.end_unknown(entry, row, arrived=arrived, reason=f"settled by {by}")
+            until = time.monotonic() + _SWAP_TIMEOUT_S
             try:
-                await self.ledger.swap(
-                    batch, state, entry, until=time.monotonic() + _SWAP_TIMEOUT_S
-                )
+                await self.ledger.swap(batch, state, entry, until=until)
             except ConcurrentUpdate as conflict:
                 state = conflict.current
                 continue

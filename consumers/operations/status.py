@@ -137,13 +137,11 @@ class Throughput:
             self.per_s = {lane: rows / took_s for lane, rows in ended.items() if rows > 0}
         return after
 
-    def lacks_progress(
-        self, counts: CountsByLane, running_channels: Collection[ChannelName]
-    ) -> bool:
+    def lacks_progress(self, counts: CountsByLane, running: Collection[ChannelName]) -> bool:
         """Whether a running channel has ready rows and no progress yet."""
         progressed = {channel for channel, _ in self.per_s}
         busy = {channel for (channel, _), lane in counts.items() if lane.ready}
-        return bool(busy & set(running_channels) - progressed)
+        return bool(busy & set(running) - progressed)
 
 
 @dataclass

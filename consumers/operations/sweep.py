@@ -75,9 +75,8 @@ class Sweeper:
         breakers = (await breaker_store.load_breakers(self.bus)).items()
         broken = {channel: breaker for channel, breaker in breakers if not breaker.is_closed}
         self.blocked_channels = self.channel_monitor.paused_channels | broken.keys()
-        long_due = {
-            channel for channel, breaker in broken.items() if breaker.until < self.clock() - GRACE_S
-        }
+        limit = self.clock() - GRACE_S
+        long_due = {channel for channel, breaker in broken.items() if breaker.until < limit}
         self.unprobed_channels = long_due - self.channel_monitor.paused_channels
 
     async def scan(self) -> int:

@@ -21,12 +21,11 @@ async def channel_problems(bus: Bus, trace: Trace) -> list[FieldError]:
         return []
     paused = await pauses.load_pauses(bus)
     breakers = await breaker_store.load_breakers(bus)
+    broken = [name for name in waiting if not breakers[name].is_closed]
     problems = [
         field_error(name, "channel_paused", value=name) for name in waiting if name in paused
     ]
-    problems += [
-        breaker_problem(name, breakers[name]) for name in waiting if not breakers[name].is_closed
-    ]
+    problems += [breaker_problem(name, breakers[name]) for name in broken]
     if ChannelName.PORTAL in waiting:
         failure = readback.readback_failure(await destinations.load_destinations(bus))
         problems += [failure.field_error] if failure else []

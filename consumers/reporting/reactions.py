@@ -62,9 +62,8 @@ async def portal_state(bus: Bus, content_id: str) -> Literal["", "released", "wi
 
 async def _newest_on_portal(bus: Bus, content_id: str, item: Item) -> int:
     """Return the newest position that, by the ledger, the portal has shown; 0 for none."""
-    keys = {
-        f"state.{BatchKey(ChannelName.PORTAL, content_id, number, 0)}": number
-        for number in item.released
-    }
-    rows = await portal_row_letters(bus, list(keys), since=0)
-    return max((keys[key] for key, letter in rows.items() if letter in _VISIBLE_LETTERS), default=0)
+    portal = ChannelName.PORTAL
+    keys = {f"state.{BatchKey(portal, content_id, n, 0)}": n for n in item.released}
+    letters = await portal_row_letters(bus, list(keys), since=0)
+    visible = [keys[key] for key, letter in letters.items() if letter in _VISIBLE_LETTERS]
+    return max(visible, default=0)

@@ -95,15 +95,13 @@ class ReaderTracer:
                 revision = issue.items[number].revision
                 yield await self.trace_mail(revision, row, issue.digest_id)
 
-    async def trace_mail(
-        self, revision: int, position: RecipientRow, digest: str = ""
-    ) -> MailTrace:
-        state = await self.ledger.state(position.batch)
+    async def trace_mail(self, revision: int, place: RecipientRow, digest: str = "") -> MailTrace:
+        state = await self.ledger.state(place.batch)
         if state is None:
-            raise LedgerError(f"state.{position.batch} is missing")
-        letter = state.value.rows[position.row]
-        note = state.value.notes.get(position.row, RowNote())
-        due, key = utc_time(note.due), f"{KEY_PREFIX}{position.batch}"
+            raise LedgerError(f"state.{place.batch} is missing")
+        letter = state.value.rows[place.row]
+        note = state.value.notes.get(place.row, RowNote())
+        due, key = utc_time(note.due), f"{KEY_PREFIX}{place.batch}"
         bounces = await records.read(self.ledger.bucket, key, BatchBounces)
         return MailTrace(
             revision=revision,
@@ -112,7 +110,7 @@ class ReaderTracer:
             attempts=note.attempts,
             reason=note.reason,
             due=due if letter in WAITING_LETTERS and due > self.now else None,
-            came_back=bounces.value.bounced.get(position.row, "") if bounces.value else "",
+            came_back=bounces.value.bounced.get(place.row, "") if bounces.value else "",
         )
 
     async def blocking_reasons(self, content_id: str, mails: list[MailTrace]) -> list[FieldError]:

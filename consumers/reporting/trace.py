@@ -54,9 +54,8 @@ class TraceReader:
         if keys.is_transactional(content_id):
             return await case_notices.trace_transactional(self.ledger, content_id)
         if keys.is_digest(content_id):
-            return await digests.trace_digest(
-                self.digest_store, self.ledger, content_id, self.channel_counts
-            )
+            stores = self.digest_store, self.ledger
+            return await digests.trace_digest(*stores, content_id, self.channel_counts)
         item = await self.repository.item(content_id)
         if item and keys.is_case(content_id):
             dossier = Dossier.model_validate(item.model_dump())

@@ -74,11 +74,10 @@ class LaneSemaphore:
 
     def request_preemption(self, lane: Lane) -> None:
         """Ask the lowest running lane below *lane* to yield."""
-        lower = [
-            one for one in self.running if one.lane.rank > lane.rank and not one.yield_requested
-        ]
-        if lower:
-            max(lower, key=lambda one: one.lane.rank).yield_requested = True
+        lower = [permit for permit in self.running if permit.lane.rank > lane.rank]
+        not_asked = [permit for permit in lower if not permit.yield_requested]
+        if not_asked:
+            max(not_asked, key=lambda permit: permit.lane.rank).yield_requested = True
 
     def admit_waiting(self) -> None:
         """Give free permits to the most urgent waiters."""

@@ -37,11 +37,10 @@ def configure(log_format: str = "json", *, service: bool) -> None:
         ),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(
-        handlers=[_build_handler(stream, log_format, shared)], level=libraries, force=True
-    )
-    for room in _OWN_PACKAGES:
-        logging.root.manager.getLogger(room).setLevel(logging.INFO)
+    handler = _build_handler(stream, log_format, shared)
+    logging.basicConfig(handlers=[handler], level=libraries, force=True)
+    for package in _OWN_PACKAGES:
+        logging.root.manager.getLogger(package).setLevel(logging.INFO)
 
 
 def _shared_processors(log_format: str) -> list[Processor]:

@@ -1,6 +1,6 @@
 """A real bus whose n-th call is the last one: the process "dies" just before or just after it."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -43,10 +43,6 @@ class CrashingBus:
 
     def bucket(self, name: str) -> "CrashingBus":
         return CrashingBus(self._real.bucket(name), self._countdown)
-
-    async def values(self, prefix: str = "") -> AsyncIterator[Any]:
-        async for one in self._real.values(prefix):
-            yield one
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._real, name)

@@ -45,9 +45,8 @@ def destination(node: Node) -> tuple[str, bool]:
 def describe_relays(settings: EmailSettings) -> str:
     """The relay, and the second one if it is set."""
     relays = [settings, settings.fallback] if settings.fallback else [settings]
-    return "the relay " + ", else ".join(
-        f"{relay.host}:{relay.port} (tls: {relay.tls})" for relay in relays
-    )
+    texts = (f"{relay.host}:{relay.port} (tls: {relay.tls})" for relay in relays)
+    return "the relay " + ", else ".join(texts)
 
 
 def open_recipients(node: Node) -> ChannelRecipients:

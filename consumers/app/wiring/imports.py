@@ -41,9 +41,8 @@ def import_error(error: FetchError) -> FeedUnavailable:
     if isinstance(error, ResourceGone):
         return FeedUnavailable(get_text("import", "over").as_field_error("url"), is_gone=True)
     after_s = error.after_s if isinstance(error, RetryAfter) else 0.0
-    return FeedUnavailable(
-        _error_text(error).as_field_error("url"), retry_after_s=after_s, detail=error.reason
-    )
+    text = _error_text(error).as_field_error("url")
+    return FeedUnavailable(text, retry_after_s=after_s, detail=error.reason)
 
 
 def _error_text(error: FetchError) -> Bilingual:

@@ -1,21 +1,43 @@
 """A restored bus is what the backup held: paused, and in doubt as far as it must be."""
 
 import json
+from contextlib import asynccontextmanager
 
 import pytest
+import structlog
 
 from consumers.channel_health import pauses
-from consumers.operations import restore
+from consumers.dead_letters.decisions import DeadLetterDecisions, Operator
+from consumers.dead_letters.letter import MessageOrigin
+from consumers.dead_letters.store import DeadLetterStore
+from consumers.ledger import codec, watermark
+from consumers.ledger.cursor import PlanCursor
+from consumers.ledger.entry import LedgerEntry
+from consumers.ledger.store import Ledger
+from consumers.operations import backup, restore
 from contracts import subjects
-from contracts.delivery import ChannelName, PlanKey, Status
-from contracts.errors import Invalid
+from contracts.delivery import BatchKey, ChannelName, PlanKey, Status
+from contracts.errors import Invalid, field_error
 from producers.bus import NoReply, topology
+from tests.support.check_harness import CheckHarness, acknowledge_all
+from tests.support.events import (
+    ITEM,
+    UNIT,
+    bucket_records,
+    corrected,
+    released_publications,
+    submitted,
+    withdrawn,
+)
 from tests.support.publications import a_publication
 from tests.support.restored_bus import (
+    CLERK,
     contents,
+    during_backup,
     new_machine,
     restored_bus,
     restored_pipeline,
+    save_bus,
     save_pipeline,
 )
 
@@ -146,3 +168,140 @@ async def test_a_damaged_backup_is_refused_before_anything_is_touched(pipeline, 
         with pytest.raises(Invalid, match=r"CONTENT\.snapshot: is damaged"):
             await restore.restore_backup(bus, tmp_path / "backup", pipeline.clock)
         assert not await topology.stream_exists(bus, topology.RESTORING_STREAM)
+
+
+LETTER_OF = MessageOrigin(subject=subjects.content(UNIT, "submitted"), stream="CONTENT", seq=7)
+AFTER_DEAD = backup.SAVE_ORDER.index(subjects.DEAD.name) + 1
+AFTER_LEDGER = backup.SAVE_ORDER.index(f"KV_{subjects.LEDGER.name}") + 1
+WRONG = [field_error("data.title", "missing")]
+
+
+async def test_a_decision_made_during_the_backup_ends_no_letter_of_later(
+    bus, tmp_path, clock, monkeypatch
+):
+    """Its letter is not in the backup; the next one takes the same place."""
+
+    async def decide(bus):
+        dead = DeadLetterStore(bus)
+        await dead.bury("intake", LETTER_OF, b"{", WRONG)
+        [letter] = [one async for one in dead.letters()]
+        await DeadLetterDecisions(dead).discard(letter, Operator(CLERK, "rác"))
+
+    with during_backup(monkeypatch, backup.SAVE_ORDER[AFTER_DEAD], decide):
+        await save_bus(bus, tmp_path, clock)
+    async with restored_bus(tmp_path, clock) as new:
+        dead = DeadLetterStore(new)
+        await dead.bury("intake", LETTER_OF, b"[", WRONG)
+        [letter] = [one async for one in dead.letters()]
+        assert (letter.id, letter.decisions) == (1, ())
+
+
+@pytest.mark.parametrize("after", [0, AFTER_LEDGER], ids=["before", "during"])
+async def test_where_the_ledger_s_open_part_began_is_forgotten(
+    bus, tmp_path, clock, monkeypatch, after
+):
+    def move(bus):
+        return watermark.write_watermark(bus, 4711)
+
+    with during_backup(monkeypatch, backup.SAVE_ORDER[after], move):
+        await save_bus(bus, tmp_path, clock)
+    async with restored_bus(tmp_path, clock) as new:
+        assert await watermark.read_watermark(new) == 1
+
+
+async def test_a_plan_that_can_not_be_read_is_named_and_stops_no_restore(bus, tmp_path, clock):
+    ledger = Ledger(bus)
+    plan = PlanKey(ChannelName.EMAIL, "tin-dang-do", 1)
+    await ledger.create_plan(plan, PlanCursor(source=1))
+    for key, body in (("plan.email.hong.1", b'{"v":1}'), ("plan.email.la.1", b'{"v":9}')):
+        await ledger.bucket.put(key, body)
+    await ledger.bucket.put("state.email.hong.1.0", b"\xff")
+    await save_bus(bus, tmp_path, clock)
+    with structlog.testing.capture_logs() as logs:
+        async with restored_bus(tmp_path, clock) as new:
+            assert not await topology.stream_exists(new, topology.RESTORING_STREAM)
+            held = await Ledger(new).plan(plan)
+            assert held.value.doubt, "the others are in doubt all the same"
+    named = {(line["event"], line["key"]) for line in logs if line["log_level"] == "error"}
+    assert named == {
+        ("plan_unreadable", "plan.email.hong.1"),
+        ("plan_unreadable", "plan.email.la.1"),
+        ("batch_unreadable", "state.email.hong.1.0"),
+    }
+
+
+async def test_what_was_on_the_wire_at_the_backup_comes_back_in_doubt(bus, tmp_path, clock):
+    ledger, batch = Ledger(bus), BatchKey(ChannelName.EMAIL, ITEM, 1, 0)
+    sending = LedgerEntry(b"dsSp", owner="h.email.0#ab#1", lease_until=clock() + 60)
+    await ledger.bucket.put(f"state.{batch}", codec.encode_state(sending))
+    await save_bus(bus, tmp_path, clock)
+    async with restored_bus(tmp_path, clock) as new:
+        held = await Ledger(new).state(batch)
+    assert held.value.count_by_status() == {Status.DELIVERED: 1, Status.IN_DOUBT: 3}
+    assert (held.value.owner, held.value.possible_copies) == ("", 1)
+
+
+@asynccontextmanager
+async def restored(bus, tmp_path, moment, act, monkeypatch):
+    """A ministry on the bus that comes out of a backup; *act* came just before *moment* in it."""
+    loa = await CheckHarness(bus, tmp_path / "old").open()
+    with during_backup(monkeypatch, moment, lambda _: act(loa)):
+        await save_bus(bus, tmp_path, loa.clock)
+    await loa.close()
+    async with restored_bus(tmp_path, loa.clock) as new:
+        again = CheckHarness(new, tmp_path / "new")
+        again.clock.now = loa.clock.now + 3600
+        try:
+            yield again
+        finally:
+            await again.close()
+
+
+@pytest.mark.parametrize(
+    "events", [[submitted()], [submitted(), corrected()], [submitted(), withdrawn()]]
+)
+async def test_what_was_published_during_the_backup_is_published_once(
+    bus, tmp_path, monkeypatch, events
+):
+    """Its record is older than its publication; with a correction, it is not even the latest."""
+
+    async def act(loa):
+        for event in events:
+            loa.clock.advance(60)
+            await loa.send(event)
+
+    async with restored(bus, tmp_path, subjects.PUBLICATIONS.name, act, monkeypatch) as loa:
+        before = await released_publications(loa.bus)
+        assert len(before) == len(events)
+        assert f"{ITEM}.1" not in await bucket_records(loa.bus, "publications")
+        for event in events:
+            await loa.intake.handle(event, UNIT)
+        assert await released_publications(loa.bus) == before
+        await acknowledge_all(loa.bus, "CONTENT", subjects.INTAKE)
+        await loa.deliver_all(ITEM)
+        assert await loa.violations() == []
+        records = await bucket_records(loa.bus, "publications")
+        for one in before:
+            record = records[f"{ITEM}.{one['revision']}"]
+            assert (record["seq"], record["released_at"]) == (one["seq"], one["released_at"])
+            assert records[ITEM]["released"][str(one["revision"])] == one["released_at"]
+
+
+async def test_a_draft_that_is_approved_during_the_backup_is_not_lost(bus, tmp_path, monkeypatch):
+    """The approval takes it off the desk; the backup has it, or the approval."""
+
+    async def act(loa):
+        await loa.intake.desk.approve(ITEM, CLERK)
+
+    loa = await CheckHarness(bus, tmp_path / "first").open(release="desk")
+    await loa.send(submitted())
+    await loa.close()
+    async with restored(bus, tmp_path, subjects.PUBLICATIONS.name, act, monkeypatch) as loa:
+        [before] = await released_publications(loa.bus)
+        [draft] = await loa.intake.desk.waiting_drafts()
+        assert draft.content_id == ITEM
+        await loa.intake.desk.approve(ITEM, CLERK)
+        assert await released_publications(loa.bus) == [before]
+        await acknowledge_all(loa.bus, "CONTENT", subjects.INTAKE)
+        await loa.deliver_all(ITEM)
+        assert await loa.violations() == [], "approved again, and no later than it has to be"
