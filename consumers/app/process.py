@@ -58,13 +58,14 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
         await add_services(node, services)
         await start(node, bound, stopped)
         if own or services is None:
-            facts = {"url": node.own_url, "nats_url": url, "pid": os.getpid()} | node.addresses
-            running = RunningInstance.model_validate(facts)
-            stack.enter_context(instance.announced(settings, running))
-        url_without_password = re.sub(r"//[^/@]*@", "//", url)
-        log.info("ready", url=node.own_url, nats_url=url_without_password)
+            stack.enter_context(instance.announced(settings, _running_instance(node, url)))
+        log.info("ready", url=node.own_url, nats_url=re.sub(r"//[^/@]*@", "//", url))  # no password
         await stopped.wait()
         log.info("stopping")
+
+
+def _running_instance(node: Node, nats_url: str) -> RunningInstance:
+    return RunningInstance(url=node.own_url, nats_url=nats_url, pid=os.getpid(), **node.addresses)
 
 
 def _stop_on_signals() -> asyncio.Event:
@@ -76,7 +77,6 @@ def _stop_on_signals() -> asyncio.Event:
 
 
 async def build_node(stack: AsyncExitStack, settings: LoaSettings, url: str, own_url: str) -> Node:
-    """The shared parts of this process."""
     connecting = await Bus.connect(url, creds_file=settings.nats_creds_file)
     bus = await stack.enter_async_context(connecting)
     watch = app_broker.BrokerWatch()

@@ -77,6 +77,5 @@ def unknown_variables() -> list[FieldError]:
 
 
 def warn_of_unknown() -> None:
-    """Log a warning for each unknown variable."""
     for name, near in find_unknown(environment()):
         log.warning("variable_unknown", variable=name, nearest=near)

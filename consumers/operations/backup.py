@@ -54,8 +54,6 @@ SAVE_ORDER = (
 
 
 class StreamFile(BaseModel):
-    """One stream's file."""
-
     stream: str
     file: str
     size: int

@@ -24,7 +24,6 @@ class CapacityMonitor:
     last_warned: dict[str, tuple[int, float]] = field(default_factory=dict)
 
     async def run(self) -> None:
-        """Check forever, as a task."""
         await every(_POLL_S, self.check)
 
     async def check(self) -> None:

@@ -19,8 +19,6 @@ _SWAP_TIMEOUT_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class ResolvedRow:
-    """One row that was resolved."""
-
     batch: BatchKey
     recipient: str
     arrived: bool

@@ -123,7 +123,6 @@ class TraceReader:
         return position.state
 
     async def positions(self, content_id: str) -> dict[int, Position]:
-        """Return every position of an item, also refused ones."""
         return {
             int(key.rpartition(".")[2]): Position.model_validate_json(value.data)
             async for key, value in self.repository.bucket.values(f"{content_id}.")
@@ -199,7 +198,6 @@ def _planning_entries(
 
 
 def _scheduled_entry(number: int, position: Position, now: float) -> TimelineEntry:
-    """Make the entry of a position whose start time has not come."""
     until, detail = position.not_before, f"revision {number}"
     if until:
         detail += f": not before {until.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -45,8 +45,6 @@ class StoreDeadLetter(Protocol):
 
 
 class AckMiddleware(BaseMiddleware[Any, Any]):
-    """The broker's only middleware."""
-
     def __init__(self, msg: Any, *, context: Any, store_dead_letter: StoreDeadLetter) -> None:
         super().__init__(msg, context=context)
         self.store_dead_letter = store_dead_letter

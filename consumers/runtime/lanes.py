@@ -80,7 +80,6 @@ class LaneSemaphore:
             max(not_asked, key=lambda permit: permit.lane.rank).yield_requested = True
 
     def admit_waiting(self) -> None:
-        """Give free permits to the most urgent waiters."""
         while self.waiting and self.has_capacity(self.waiting[0][2].lane):
             _, _, permit, turn = heapq.heappop(self.waiting)
             if not turn.done():  # else cancelled a moment ago

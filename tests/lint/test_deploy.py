@@ -54,7 +54,9 @@ def all_variables() -> dict[str, Any]:
     for file, text in SOURCES.items():
         if "BaseSettings" in text:
             importlib.import_module(file.removesuffix(".py").replace("/", "."))
-    own = [s for s in BaseSettings.__subclasses__() if s.__module__.partition(".")[0] in PRODUCT]
+    bases = [BaseSettings, *BaseSettings.__subclasses__()]
+    classes = [settings for base in bases for settings in base.__subclasses__()]
+    own = [s for s in classes if s.__module__.partition(".")[0] in PRODUCT]
     return {name: field.default for settings in own for name, field in variables_of(settings)}
 
 

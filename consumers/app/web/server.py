@@ -82,6 +82,5 @@ class WebServer(uvicorn.Server):
                 serving.result()
 
     async def finish(self, serving: asyncio.Task[None]) -> None:
-        """Finish the requests in flight."""
         self.should_exit = True
         await serving

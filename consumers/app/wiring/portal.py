@@ -53,7 +53,6 @@ def open_portal_channel(node: Node) -> PortalChannel:
 
 
 def portal_site(node: Node) -> Site:
-    """The portal as readers see it."""
     return read_settings(PortalSettings).build_site(node.public_url, node.vocabulary)
 
 

@@ -256,7 +256,6 @@ async def exchange_consent(
 
 
 def webhook_app(node: Node) -> ASGIApp:
-    """The webhook of this process' application."""
     verifier = SignatureVerifier(
         node.zalo.app_id,
         node.zalo.oa_secret.get_secret_value(),

@@ -56,7 +56,7 @@ async def doubted(bus, item: str = ITEM) -> list[bool]:
 async def test_a_draft_that_is_approved_a_second_time_is_in_doubt(bus, tmp_path, clock, said_s):
     """It was approved and mailed after the backup, which this Loa cannot know.
 
-    Its event counts as older, because it was accepted before, whatever time it says.
+    Its event counts as older, because it was accepted before; its own time does not matter.
     """
     await register_unit(bus, release="desk")
     await handled(bus, clock, sent_at(at(clock, said_s)))
