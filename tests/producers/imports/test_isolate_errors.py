@@ -6,6 +6,7 @@ from structlog.testing import capture_logs
 from contracts import subjects
 from producers.imports import visit
 from producers.imports.feed_state import state_key
+from producers.imports.parse import feed_document
 from producers.imports.plan import plan_events
 from producers.imports.service import ImportService
 from producers.texts import get_text
@@ -69,14 +70,14 @@ async def test_a_state_that_nobody_can_read_is_lost_and_the_feed_read_again(impo
 async def test_an_entry_that_nobody_understands_stands_in_the_status_and_is_logged_once(
     imports, monkeypatch
 ):
-    whole = visit.feed_document.parse_entry
+    whole = feed_document.parse_entry
 
     def entry(said, *more):
         if said["title"] == WORDS:
             raise KeyError(WORDS)
         return whole(said, *more)
 
-    monkeypatch.setattr(visit.feed_document, "parse_entry", entry)
+    monkeypatch.setattr(feed_document, "parse_entry", entry)
     with capture_logs() as logs:
         for number in (1, 3):
             state = await imports.read(Article(number), Article(2, title=WORDS))
