@@ -19,7 +19,7 @@ from typing import NamedTuple, Self
 
 import structlog
 
-from producers.bus.monitor import health_problem
+from producers.bus.monitoring_endpoint import health_problem
 from producers.errors import ServerFailed, StoreBusy
 
 _STARTED_PAGE = "/healthz?js-enabled-only=true"

@@ -25,7 +25,7 @@ from consumers.app.wiring import stand_ins
 from consumers.dead_letters.store import DeadLetterStore
 from contracts import subjects
 from producers.bus import Bus, BusError
-from producers.bus.monitor import health_problem
+from producers.bus.monitoring_endpoint import health_problem
 from producers.publisher import drain
 
 log = structlog.get_logger()

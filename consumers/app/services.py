@@ -16,8 +16,8 @@ from consumers.channel_health.canary.sender import CanarySender
 from consumers.channel_health.canary.worker import CanaryWorker
 from consumers.channel_health.destinations import Destination, write_destination
 from consumers.deliver.renderings import RenderCache
-from consumers.deliver.slots import WorkerSlot
 from consumers.deliver.worker import DeliveryWorker
+from consumers.deliver.worker_slot_file import WorkerSlot
 from consumers.dispatch.handler import Dispatcher
 from consumers.dispatch.supersede import Supersession
 from consumers.intake.handler import Intake

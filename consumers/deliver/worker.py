@@ -20,7 +20,7 @@ from consumers.deliver.batch_run import BatchRun
 from consumers.deliver.lease import Lease, UncommittedOutcomes
 from consumers.deliver.policy import SendPolicy
 from consumers.deliver.renderings import RenderCache, RenderedContent
-from consumers.deliver.slots import WorkerSlot
+from consumers.deliver.worker_slot_file import WorkerSlot
 from consumers.ledger import moves
 from consumers.ledger.backoff import GIVE_UP_S
 from consumers.ledger.codec import BatchRows

@@ -2,7 +2,7 @@
 
 It owns the connection, publishing with acknowledgement, the KV buckets and the topology.
 May import contracts, nats and structlog. Other packages use the names exported here,
-and `records`; set-up code also uses `topology` and `monitor`.
+and `records`; set-up code also uses `topology` and `monitoring_endpoint`.
 """
 
 from producers.bus.atomic_batch import BatchEntry

@@ -11,7 +11,7 @@ from nats.aio.msg import Msg
 from producers.bus.bus import Bus
 from producers.bus.connection import Connection
 from producers.bus.errors import UnfitServer
-from producers.bus.monitor import fetch_page
+from producers.bus.monitoring_endpoint import fetch_page
 
 _MIN_VERSION = (2, 14)
 _SETTINGS_SUBJECT = "$SYS.REQ.SERVER.PING.JSZ"

@@ -8,8 +8,8 @@ from typing import Any
 from channels.base import Channel
 from consumers.channel_health.breaker_store import BreakerStore
 from consumers.deliver.renderings import RenderCache
-from consumers.deliver.slots import WorkerSlot
 from consumers.deliver.worker import DeliveryWorker
+from consumers.deliver.worker_slot_file import WorkerSlot
 from consumers.dispatch.audience import Audience, PortalAudience, SubscriberAudience, ZaloAudience
 from consumers.dispatch.handler import Dispatcher
 from consumers.dispatch.supersede import Supersession

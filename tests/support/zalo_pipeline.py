@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from consumers.deliver.slots import WorkerSlot
 from consumers.deliver.worker import DeliveryWorker
+from consumers.deliver.worker_slot_file import WorkerSlot
 from consumers.dispatch.audience import ZaloAudience
 from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.store import Ledger

@@ -9,8 +9,8 @@ from channels.base import Verdict
 from consumers.deliver import batch_run, lease, worker
 from consumers.deliver.batch_run import BatchRun
 from consumers.deliver.lease import Lease
-from consumers.deliver.slots import WorkerSlot
 from consumers.deliver.worker import DeliveryWorker
+from consumers.deliver.worker_slot_file import WorkerSlot
 from consumers.dispatch import supersede
 from consumers.dispatch.audience import SubscriberAudience
 from consumers.dispatch.handler import Dispatcher

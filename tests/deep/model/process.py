@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from consumers.channel_health.pauses import ChannelMonitor
-from consumers.deliver.slots import WorkerSlot
 from consumers.deliver.worker import DeliveryWorker
+from consumers.deliver.worker_slot_file import WorkerSlot
 from consumers.dispatch.audience import Audience, PortalAudience, SubscriberAudience, ZaloAudience
 from consumers.feedback.handler import DeliveryReceipt, FeedbackHandler
 from consumers.intake import items

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from consumers.deliver import slots
-from consumers.deliver.slots import WorkerSlot
+from consumers.deliver import worker_slot_file
+from consumers.deliver.worker_slot_file import WorkerSlot
 from consumers.runtime.errors import RetryLater
 from contracts.delivery import BatchKey, ChannelName
 
@@ -20,7 +20,7 @@ HOLDER = """
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from consumers.deliver.slots import WorkerSlot
+from consumers.deliver.worker_slot_file import WorkerSlot
 from contracts.delivery import BatchKey
 
 with ExitStack() as stack:
@@ -120,7 +120,7 @@ def test_a_kill_in_the_middle_of_noting_leaves_a_list_that_can_be_read(slot, mon
     mine.write_active_batches()
     mine.active_batches.remove(long)
     for call in never:
-        monkeypatch.setattr(slots.os, call, lambda *_: None)
+        monkeypatch.setattr(worker_slot_file.os, call, lambda *_: None)
     mine.write_active_batches()
     slot.close(mine)
     monkeypatch.undo()
@@ -149,7 +149,7 @@ def test_every_claim_has_a_token_of_its_own(slot):
 
 def test_a_folder_has_one_name_even_for_processes_that_start_together(tmp_path):
     with ThreadPoolExecutor(8) as pool:
-        names = set(pool.map(slots.host_name, [tmp_path] * 40))
+        names = set(pool.map(worker_slot_file.host_name, [tmp_path] * 40))
     assert len(names) == 1
     assert len(names.pop()) == 8
     assert [path.name for path in tmp_path.iterdir()] == ["host"], "no draft is left"
