@@ -95,10 +95,8 @@ def start_probe(breaker: Breaker, worker: str, now: float, lane: Lane = Lane.NOT
     """Let *worker* probe, alone, for at most PROBE_TIMEOUT_S."""
     if not is_probe_due(breaker, now, lane):
         return breaker
-    until = now + PROBE_TIMEOUT_S
-    return breaker.model_copy(
-        update={"state": BreakerState.HALF_OPEN, "who": worker, "until": until}
-    )
+    update = {"state": BreakerState.HALF_OPEN, "who": worker, "until": now + PROBE_TIMEOUT_S}
+    return breaker.model_copy(update=update)
 
 
 def is_probing(breaker: Breaker, worker: str) -> bool:

@@ -141,9 +141,7 @@ class ChannelGate:
     async def record_success(self) -> None:
         self.last_success_at = self.clock()
         if not self.current.is_closed:
-            await self.update(
-                lambda before: breaker.succeed_probe(before, self.worker, self.clock())
-            )
+            await self.update(lambda old: breaker.succeed_probe(old, self.worker, self.clock()))
 
     async def record_refused_session(self, reason: str) -> bool:
         """Record that no session could be opened. False if others of this worker just worked."""

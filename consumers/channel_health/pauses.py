@@ -108,9 +108,8 @@ class ChannelMonitor:
     @property
     def blocked_channels(self) -> frozenset[ChannelName]:
         """Channels that are paused or whose breaker is not closed."""
-        return self.paused_channels | {
-            one for one, now in self.breakers.items() if not now.is_closed
-        }
+        broken = {name for name, now in self.breakers.items() if not now.is_closed}
+        return self.paused_channels | broken
 
     def breaker(self, channel: ChannelName) -> Breaker:
         return self.breakers.get(channel, Breaker())

@@ -78,12 +78,10 @@ class DeadLetterDecisions:
         again = OutgoingMessage(origin.subject, letter.original, event_headers(origin.headers))
         return await self.send("replayed", letter, person, again)
 
-    async def edit(
-        self, letter: DeadLetter, corrected: OutgoingMessage, person: Operator
-    ) -> DeadLetter:
+    async def edit(self, letter: DeadLetter, new: OutgoingMessage, person: Operator) -> DeadLetter:
         """Send a corrected event in place of the original, which stays. Raises as `replay`."""
         require_whole(letter)
-        return await self.send("edited", letter, person, corrected)
+        return await self.send("edited", letter, person, new)
 
     async def discard(self, letter: DeadLetter, person: Operator) -> DeadLetter:
         """Discard a letter. Raises Invalid as `replay`, or without a reason."""

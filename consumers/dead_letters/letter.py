@@ -88,11 +88,7 @@ class History(BaseModel):
 
     def begun(self, latest: int) -> tuple[Decision, ...]:
         """Decisions about the latest death that are not known to be finished."""
-        return tuple(
-            decision
-            for decision in self.decisions
-            if not decision.done and decision.covers >= latest
-        )
+        return tuple(one for one in self.decisions if not one.done and one.covers >= latest)
 
     def is_repeat(self, decision: Decision) -> bool:
         """Whether the same message was to be sent before."""

@@ -147,11 +147,9 @@ class DeadLetterStore:
         """
         counts = (await self.count_deaths()).by_identity
         async for chunk in chunked(self.first_deaths(counts.values()), _CHUNK_LETTERS):
-            for letter in await self.with_histories(chunk, counts):
-                if query.matches(letter) and (
-                    not query.text or await self.matches_text(query, letter)
-                ):
-                    yield letter
+            for one in await self.with_histories(chunk, counts):
+                if query.matches(one) and (not query.text or await self.matches_text(query, one)):
+                    yield one
 
     async def load(self, id: int) -> DeadLetter:
         """Load a letter with its whole body, by any of its deaths. Raises Invalid if unknown."""

@@ -1,7 +1,5 @@
 """Add the dead letters of an item to its trace."""
 
-from collections.abc import Sequence
-
 from consumers.dead_letters.letter import DeadLetter, DeadLetterQuery
 from consumers.dead_letters.store import DeadLetterStore
 from contracts.trace import TimelineEntry, Trace
@@ -16,9 +14,7 @@ async def letters_about(bus: Bus, content_id: str) -> list[DeadLetter]:
     return [letter async for letter in DeadLetterStore(bus).letters(query)]
 
 
-def with_letters(
-    content_id: str, trace: Trace | None, letters: Sequence[DeadLetter]
-) -> Trace | None:
+def with_letters(content_id: str, trace: Trace | None, letters: list[DeadLetter]) -> Trace | None:
     """Add an entry for each letter.
 
     An item of which only letters are known is `refused`, or `received` while one is sent again.

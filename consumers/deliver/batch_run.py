@@ -61,10 +61,8 @@ class BatchRun(Generic[Rendered]):
     def entry(self) -> LedgerEntry:
         return self.lease.current.value
 
-    async def run(
-        self, session: Session[Rendered], should_yield: Callable[[], bool]
-    ) -> LedgerEntry:
-        """Send due rows until *should_yield*. Returns the released entry.
+    async def run(self, session: Session[Rendered], must_yield: Callable[[], bool]) -> LedgerEntry:
+        """Send due rows until *must_yield*. Returns the released entry.
 
         Known outcomes are committed first, however the run ends.
         """
@@ -72,14 +70,13 @@ class BatchRun(Generic[Rendered]):
             await self.lease.commit(lambda entry: entry)  # acquires it, and changes nothing else
             crash_point("deliver.claimed")
         try:
-            while not (should_yield() or self.must_stop() or self.pause_s):
+            while not (must_yield() or self.must_stop() or self.pause_s):
                 now, limit = self.lease.clock(), self.channel.window
                 rows = moves.due_rows(self.entry, now, self.lease.time_rules, limit)
                 if not rows:
                     break
-                self.outcomes = await self.send_window(
-                    session, await self.commit_intents(session, rows)
-                )
+                intended = await self.commit_intents(session, rows)
+                self.outcomes = await self.send_window(session, intended)
         except (RetryLater, ChannelError):
             await self.release()
             raise
@@ -159,10 +156,8 @@ class BatchRun(Generic[Rendered]):
         if not rows:
             return {}
         crash_point("deliver.intended")
-        recipients = self.build_recipients(rows)
-        sending = asyncio.create_task(
-            session.send(self.content.require(), recipients, self.must_not_send)
-        )
+        content, recipients = self.content.require(), self.build_recipients(rows)
+        sending = asyncio.create_task(session.send(content, recipients, self.must_not_send))
         try:
             while not (await asyncio.wait({sending}, timeout=self.lease.time_rules.lease_s / 2))[0]:
                 await self.lease.renew()

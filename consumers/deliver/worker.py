@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Generic
@@ -11,13 +11,13 @@ from typing import Generic
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from channels.base import Channel, Outcome, Rendered, Session
+from channels.base import Channel, Rendered, Session
 from channels.errors import ChannelError, Misconfigured
 from consumers.channel_health.breaker_store import BreakerStore
 from consumers.channel_health.gate import ChannelGate
 from consumers.channel_health.rejections import recipient_refs
 from consumers.deliver.batch_run import BatchRun
-from consumers.deliver.lease import Lease, UncommittedOutcomes
+from consumers.deliver.lease import Lease, Outcomes, UncommittedOutcomes
 from consumers.deliver.policy import SendPolicy
 from consumers.deliver.renderings import RenderCache, RenderedContent
 from consumers.deliver.worker_slot_file import WorkerSlot
@@ -80,16 +80,14 @@ class DeliveryWorker(Generic[Rendered]):
         if canary := wake_up.canary:
             await self.on_canary(canary)
             return
-        batch = wake_up.key
-        with bound_contextvars(
-            batch=str(batch), channel=batch.channel.value, lane=wake_up.lane.value
-        ):
+        batch, lane = wake_up.key, wake_up.lane
+        with bound_contextvars(batch=str(batch), channel=batch.channel.value, lane=lane.value):
             if batch in self.slot.active_batches:
                 raise RetryLater(BUSY_RETRY_S, "in work here")
             crash_point("deliver.fetched")
             with self.slot.track(batch):
                 crash_point("deliver.slot_noted")
-                async with self.semaphore.acquire(wake_up.lane) as permit:
+                async with self.semaphore.acquire(lane) as permit:
                     try:
                         await self.process(batch, permit)
                     finally:
@@ -226,9 +224,7 @@ class DeliveryWorker(Generic[Rendered]):
         publications = PublicationRecipients(self.render_cache, self.contact_lookup)
         return next(serving, publications)
 
-    async def after_commit(
-        self, lease: Lease, rows: BatchRows, outcomes: Mapping[int, Outcome]
-    ) -> None:
+    async def after_commit(self, lease: Lease, rows: BatchRows, outcomes: Outcomes) -> None:
         """Report a window's outcomes to the channel gate, the recipients and the policy."""
         batch, window = lease.batch, list(outcomes.values())
         await self.channel_gate.record_window(window, recipient_refs(batch, rows.ids, outcomes))
@@ -270,7 +266,7 @@ class DeliveryWorker(Generic[Rendered]):
             async with self.channel.session() as session:
                 self.sessions.append(session)
                 try:
-                    return await run.run(session, partial(self.should_yield, run, permit))
+                    return await run.run(session, partial(self.must_yield, run, permit))
                 finally:
                     self.sessions.remove(session)
         except ChannelError as trouble:
@@ -282,7 +278,7 @@ class DeliveryWorker(Generic[Rendered]):
             wait_s = BUSY_RETRY_S if is_blocked else trouble.retry_after_s
             raise RetryLater(wait_s, trouble.reason) from trouble
 
-    def should_yield(self, run: BatchRun[Rendered], permit: Permit) -> bool:
+    def must_yield(self, run: BatchRun[Rendered], permit: Permit) -> bool:
         """Whether *run* gives its permit back: to a higher lane, or because of throttling."""
         return permit.yield_requested or (bool(run.outcomes) and self.policy.is_throttled())
 
@@ -290,9 +286,7 @@ class DeliveryWorker(Generic[Rendered]):
         """Whether sending ends: the process stops, or the channel or the plan is stopped."""
         return self.is_stopping or self.is_paused() or self.policy.is_stopped(plan)
 
-    def time_rules(
-        self, content: RenderedContent[Rendered], is_last_channel: bool = False
-    ) -> TimeRules:
+    def time_rules(self, content: RenderedContent[Rendered], is_last: bool = False) -> TimeRules:
         """Time rules of *content*: `expires_at`, or 72 hours of retries from the first failure.
 
         Personal content that runs out of time counts as expired, so that its next channel may
@@ -301,7 +295,7 @@ class DeliveryWorker(Generic[Rendered]):
         spans, expires_at = (self.lease_s, self.channel.settle_s), content.expires_at
         if expires_at is not None:
             return TimeRules(*spans, expires_at.timestamp(), ends_as_expired=True)
-        retry_for_s = math.inf if is_last_channel else GIVE_UP_S
+        retry_for_s = math.inf if is_last else GIVE_UP_S
         return TimeRules(*spans, retry_for_s=retry_for_s, ends_as_expired=content.is_personal)
 
     def subscribers_per_lane(self) -> list[tuple[Lane, int]]:

@@ -81,11 +81,8 @@ class AlreadyReceived:
             if picks >> number & 1 and await recipients.contains(id):
                 picks &= ~(1 << number)
         for number in self.parts if has_changed_frequency else ():
-            if (
-                picks >> number & 1
-                and number not in self.sorted_ids
-                and await self.has_received(number, id)
-            ):
+            is_open = picks >> number & 1 and number not in self.sorted_ids
+            if is_open and await self.has_received(number, id):
                 picks &= ~(1 << number)
         return picks
 

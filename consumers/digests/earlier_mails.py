@@ -77,11 +77,9 @@ class EarlierMails:
             self.mail_cache[plan] = digests, alone
         return self.mail_cache[plan]
 
-    async def reached_recipients(
-        self, mail: SourceMail, first: str, last: str
-    ) -> AsyncIterator[str]:
-        """Yield the ids from *first* to *last* that got the mail, or may have got it."""
-        async for batch, rows in self.rows.between(mail.plan, first, last):
+    async def reached_recipients(self, mail: SourceMail, low: str, high: str) -> AsyncIterator[str]:
+        """Yield the ids from *low* to *high* that got the mail, or may have got it."""
+        async for batch, rows in self.rows.between(mail.plan, low, high):
             state = await self.ledger.state(batch)
             for row in state.value.reached_rows() if state else ():
                 id = rows.ids[row]

@@ -138,7 +138,6 @@ class DigestStore:
         return [*writes, BatchEntry(_OPEN_KEY, encode(called), open_.revision)]
 
     async def carry_over(self, frequency: DigestFrequency, seqs: Iterable[int]) -> None:
-
         def add(stored: LastCut | None) -> LastCut:
             now = require(stored)
             return now.model_copy(update={"carried": tuple(sorted({*now.carried, *seqs}))})

@@ -67,7 +67,5 @@ async def item_entries(store: DigestStore, content_id: str) -> AsyncIterator[Tim
             for number, item in enumerate(issue.items):
                 if item.content_id == content_id:
                     state = "left out" if item.out else f"revision {item.revision}"
-                    where = f"{digest_id}, edition {issue.revision}, item {number + 1}: {state}"
-                    yield TimelineEntry(
-                        at=issue.at, event="in_digest", channel=_EMAIL, detail=where
-                    )
+                    text = f"{digest_id}, edition {issue.revision}, item {number + 1}: {state}"
+                    yield TimelineEntry(at=issue.at, event="in_digest", channel=_EMAIL, detail=text)

@@ -16,6 +16,7 @@ _SCAN_COST_US, _MERGE_COST_US, _OPEN_COST_US = 0.1, 1.0, 6.0
 """Measured costs: stepping over one subscriber, merging one, opening one preference set."""
 CACHE_SIZE = 256
 _IMMEDIATE = "immediate"
+_LIST_NAMES = ("topics", "audiences", "units")
 
 
 class PreferenceIndex:
@@ -79,19 +80,11 @@ def _matches_immediately(subscriber: Subscriber, publication: Publication) -> bo
 
 def preference_key(subscriber: dict[str, Any]) -> str:
     """Return the key of a subscriber's preference set; the frequency comes last."""
-    names = ("topics", "audiences", "units")
-    wanted = [sorted(subscriber.get(name, ())) for name in names]
+    wanted = [sorted(subscriber.get(name, ())) for name in _LIST_NAMES]
     return json.dumps([*wanted, subscriber.get("frequency", _IMMEDIATE)])
 
 
 def _sample_subscriber(preferences: list[Any]) -> Subscriber:
     *lists, frequency = preferences
-    topics, audiences, units = map(tuple, lists)
-    return Subscriber(
-        id="sample",
-        email="sample@example.com",
-        topics=topics,
-        audiences=audiences,
-        units=units,
-        frequency=frequency,
-    )
+    named: dict[str, Any] = dict(zip(_LIST_NAMES, map(tuple, lists), strict=True))
+    return Subscriber(id="sample", email="sample@example.com", frequency=frequency, **named)

@@ -63,11 +63,8 @@ class DigestAudience:
         with self.store.snapshot():
             upto = self.store.page_end(after, PAGE_SIZE)
             self._load_new()
-            wanted = [
-                id
-                for id, sample in self.preference_sets.items()
-                if self.masks[id] and sample.frequency == query.frequency
-            ]
+            sets = self.preference_sets.items()
+            wanted = [id for id, one in sets if self.masks[id] and one.frequency == query.frequency]
             candidates = self.store.scan_digest_candidates(
                 query.frequency, json.dumps(wanted), (query.since, query.now), (after, upto)
             )

@@ -122,10 +122,8 @@ class Dispatcher(Planner):
         return earlier._replace(was_planned=await self.supersession.any_planned(earlier.plans))
 
     async def new_cursor(self, released: StoredPublication) -> PlanCursor:
-        publication, seq = released.publication, released.seq
-        doubt = self.doubts is not None and await self.doubts.may_have_been_published(
-            publication, seq
-        )
+        publication, seq, doubts = released.publication, released.seq, self.doubts
+        doubt = doubts is not None and await doubts.may_have_been_published(publication, seq)
         return PlanCursor(source=seq, lane=publication.lane, doubt=doubt, created=self.clock())
 
     async def plan_recipients(

@@ -71,9 +71,8 @@ class Planner:
         self, plan: PlanKey, held: Versioned[PlanCursor], chunk: list[AudienceRow], complete: bool
     ) -> Versioned[PlanCursor]:
         batches = [_build_rows(rows) for rows in split_into_batches(chunk)]
-        cursor = held.value.advance(
-            [rows.ids for rows in batches], complete=complete, now=self.clock()
-        )
+        ids = [rows.ids for rows in batches]
+        cursor = held.value.advance(ids, complete=complete, now=self.clock())
         wider = await self.ledger.append_batches(plan, held, cursor, batches)
         crash_point("dispatch.batches_stored")
         await self.wake_batches(plan, range(held.value.count, cursor.count), cursor)

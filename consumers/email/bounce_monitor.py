@@ -146,9 +146,7 @@ class BounceMonitor:
             [(code, _)] = refused.most_common(1)
             now, reason = self.clock(), f"bounced {code}"
             await BreakerStore(self.bus, ChannelName.EMAIL).update(
-                lambda state: (
-                    breaker.fail(state, state.who, reason, now) if state.is_closed else state
-                )
+                lambda old: breaker.fail(old, old.who, reason, now) if old.is_closed else old
             )
         self.known_refusals[plan] = count
 

@@ -72,9 +72,6 @@ class BounceSample:
 
     def suspected_plans(self, now: float) -> Mapping[PlanKey, BounceStop]:
         """Return the plans in work with a bad rate, and the stops that they suggest."""
-        stops = {
-            plan: sample.suspected_stop(now)
-            for plan, sample in self.plans.items()
-            if sample.updated_at > now - _RECENT_S
-        }
+        recent = {plan: one for plan, one in self.plans.items() if one.updated_at > now - _RECENT_S}
+        stops = {plan: one.suspected_stop(now) for plan, one in recent.items()}
         return {plan: stop for plan, stop in stops.items() if stop}

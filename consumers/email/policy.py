@@ -171,11 +171,8 @@ class EmailSendPolicy(SendPolicy):
 
         A silent bus must not delay the commit: then the refusal is only found by later mail.
         """
-        refused = {
-            row: outcome.code
-            for row, outcome in outcomes.items()
-            if outcome.verdict is Verdict.FAILED and outcome.code
-        }
+        failed = {row: one for row, one in outcomes.items() if one.verdict is Verdict.FAILED}
+        refused = {row: one.code for row, one in failed.items() if one.code}
         if not refused or keys.is_transactional(batch.content_id):
             return
         await _log_failure(self.publish_refusals(batch, refused))

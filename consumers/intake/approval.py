@@ -94,10 +94,8 @@ def record_decision(record: Position | None, decision: Decision, key: str) -> Po
     if record.state == "waiting":
         return _with_decision(record, decision)
     if record.decision is None:
-        overtaken = record.state == "withdrawn" or record.code == SUPERSEDED_CODE
-        raise Conflict(
-            field_error("revision", "overtaken" if overtaken else "not_waiting", value=key)
-        )
+        gone = record.state == "withdrawn" or record.code == SUPERSEDED_CODE
+        raise Conflict(field_error("revision", "overtaken" if gone else "not_waiting", value=key))
     if record.decision.verdict != decision.verdict:
         state, who = translate(record.decision.verdict), record.decision.by
         raise Conflict(field_error("revision", "already_decided", value=key, state=state, who=who))

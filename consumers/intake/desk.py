@@ -89,9 +89,8 @@ class Desk:
         code, reason = approval.rejection(code, reason)
         by = approval.reviewer("clerk", reviewer)
         number = revision or await self.newest_waiting(content_id)
-        decision = Decision(
-            verdict="rejected", by=by, at=utc_now(self.clock), code=code, reason=reason
-        )
+        now = utc_now(self.clock)
+        decision = Decision(verdict="rejected", by=by, at=now, code=code, reason=reason)
         return await self.decide(content_id, number, decision)
 
     async def finish_interrupted(self) -> int:

@@ -7,7 +7,6 @@ the item's record decides, everything else follows from it.
 
 import asyncio
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -28,7 +27,7 @@ from consumers.messages import field_error
 from consumers.runtime.errors import RetryLater
 from contracts import errors, events, subjects
 from contracts.base.crash_points import crash_point
-from contracts.base.times import utc_now
+from contracts.base.times import Clock, utc_now
 from contracts.case import CaseUpdated
 from contracts.cloudevent import CloudEvent
 from contracts.content import Submitted, Withdrawn
@@ -79,9 +78,7 @@ class ReceivedEvent(CheckedEvent):
 class Intake:
     """Takes events from CONTENT to PUBLICATIONS or to the desk."""
 
-    def __init__(
-        self, bus: Bus, vocabulary: Vocabulary, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, bus: Bus, vocabulary: Vocabulary, clock: Clock = time.time) -> None:
         self.bus = bus
         self.vocabulary = vocabulary
         self.clock = clock
@@ -142,10 +139,8 @@ class Intake:
             crash_point("intake.barred")
             await self.publish_withdrawal(checked, checked.content, item)
         else:
-            transition = partial(
-                _admit_revision, checked=checked, text=checked.content, policy=policy
-            )
-            item = await self.repository.update_item(checked.content_id, transition, known)
+            admit = partial(_admit_revision, checked=checked, text=checked.content, policy=policy)
+            item = await self.repository.update_item(checked.content_id, admit, known)
             await self.submit_revision(checked, checked.content, item, policy)
 
     async def submit_revision(
@@ -179,22 +174,20 @@ class Intake:
             await self.require_earlier_settled(seq)
             return await self.repository.update_item(withdrawn.content_id, transition)
 
-    async def publish_withdrawal(
-        self, checked: ReceivedEvent, withdrawn: Withdrawn, item: Item
-    ) -> None:
+    async def publish_withdrawal(self, checked: ReceivedEvent, text: Withdrawn, item: Item) -> None:
         """Publish the withdrawal of a withdrawn item, and clear its drafts from the desk."""
         number = item.position_of(checked.event_id)
         lane = Lane.NORMAL if item.lane is Lane.BULK else item.lane  # it is to stop a bulk
-        update = {"channels": item.reached, "title": withdrawn.title or item.title, "lane": lane}
+        update = {"channels": item.reached, "title": text.title or item.title, "lane": lane}
         summary = item.model_copy(update=update)
         more = {"state": "withdrawn", "released_at": item.released.get(number)}
         sender = submitter(checked.event)
-        first = checked.new_position(summary, **more, reason=withdrawn.reason, submitter=sender)
-        record = await self.repository.open_position(withdrawn.content_id, number, first)
+        first = checked.new_position(summary, **more, reason=text.reason, submitter=sender)
+        record = await self.repository.open_position(text.content_id, number, first)
         if number in item.released:
-            released = build_withdrawal(withdrawn.content_id, item, record.value)
+            released = build_withdrawal(text.content_id, item, record.value)
             await self.releaser.publish_once(record, released)
-        await self.desk.drop_outdated(withdrawn.content_id, item)
+        await self.desk.drop_outdated(text.content_id, item)
 
     async def require_earlier_settled(self, seq: int) -> None:
         """Raises RetryLater while an event before *seq* is unacknowledged."""
@@ -235,9 +228,8 @@ def _admit_revision(
     if policy.release == "desk":
         waiting = tuple(sorted({*taken.waiting, text.revision}))
         return taken.model_copy(update={"waiting": waiting})
-    return items.release(
-        taken, text.revision, ItemSummary.of(text), checked.received_at, text.not_before
-    )
+    summary, at = ItemSummary.of(text), checked.received_at
+    return items.release(taken, text.revision, summary, at, text.not_before)
 
 
 def _initial_position(

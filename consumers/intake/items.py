@@ -179,9 +179,8 @@ def withdraw(item: Item, event_id: str, at: datetime, content_id: str) -> Item:
     if item.position_of(event_id):
         return item
     position = max(item.positions) + 1
-    taken = item.model_copy(
-        update={"positions": item.positions | {position: event_id}, "barred": position}
-    )
+    positions = item.positions | {position: event_id}
+    taken = item.model_copy(update={"positions": positions, "barred": position})
     return release_withdrawal(taken, position, at) if item.state == "released" else taken
 
 
@@ -241,7 +240,5 @@ def close_superseded(position: Position, item: Item, number: int) -> Position:
         return position
     if number < item.barred:
         return position.model_copy(update={"state": "withdrawn"})
-    reason = field_error("data.revision", "superseded").message
-    return position.model_copy(
-        update={"state": "refused", "code": SUPERSEDED_CODE, "reason": reason}
-    )
+    why = field_error("data.revision", "superseded").message
+    return position.model_copy(update={"state": "refused", "code": SUPERSEDED_CODE, "reason": why})

@@ -84,9 +84,7 @@ class ItemRepository:
     async def close_position(self, content_id: str, number: int, item: Item) -> Position:
         """Close a position that was superseded before its release; see `items.close_superseded`."""
         return await self.update_position(
-            content_id,
-            number,
-            lambda position: items.close_superseded(require(position), item, number),
+            content_id, number, lambda one: items.close_superseded(require(one), item, number)
         )
 
     async def remove_waiting(self, content_id: str, numbers: tuple[int, ...]) -> Item:

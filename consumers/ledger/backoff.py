@@ -9,15 +9,13 @@ ROUND_TO_S = 30.0
 _GOLDEN_RATIO = 0.6180339887498949
 
 
-def next_attempt_at(
-    attempts: int, now: float, after_s: float | None = None, *, spread: int = 0
-) -> float:
-    """The time of the next attempt after *attempts*, in seconds since the epoch.
+def next_attempt_at(spent: int, now: float, after_s: float | None = None, spread: int = 0) -> float:
+    """The time of the next attempt after *spent* ones, in seconds since the epoch.
 
     A longer delay of the provider wins. Long waits have up to 10 % jitter, spread evenly over the
     rows of a batch, and end on a half minute, so that one wake-up serves many rows.
     """
-    wait_s = max(BACKOFF_S[min(attempts, len(BACKOFF_S) - 1)], after_s or 0.0)
+    wait_s = max(BACKOFF_S[min(spent, len(BACKOFF_S) - 1)], after_s or 0.0)
     if wait_s < 2 * ROUND_TO_S:
         return now + wait_s
     jittered = wait_s * (1 + 0.1 * (spread * _GOLDEN_RATIO % 1))

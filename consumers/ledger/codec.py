@@ -66,14 +66,14 @@ def encode_state(entry: LedgerEntry) -> bytes:
     notice = {key: getattr(entry, name) for key, name in _NOTICE_FIELDS.items()}
     value |= {key: fact for key, fact in notice.items() if fact}
     if entry.notes:
-        reasons = list(dict.fromkeys(note.reason for note in entry.notes.values()))
+        notes = entry.notes.items()
+        reasons = list(dict.fromkeys(note.reason for _, note in notes))
         numbers = {reason: number for number, reason in enumerate(reasons)}
         value["q"] = reasons
         value["x"] = {
-            str(row): [note.attempts, note.due, numbers[note.reason]]
-            for row, note in entry.notes.items()
+            str(row): [note.attempts, note.due, numbers[note.reason]] for row, note in notes
         }
-        value["f"] = {str(row): int(note.since) for row, note in entry.notes.items() if note.since}
+        value["f"] = {str(row): int(note.since) for row, note in notes if note.since}
     return dump_json(value)
 
 
@@ -103,9 +103,8 @@ def decode_rows(data: bytes) -> BatchRows:
     marked = text.split(",")
     if _ITEM_MASK_MARK in text:
         picked = [one.split(_ITEM_MASK_MARK) for one in marked]
-        return BatchRows(
-            tuple(id for id, _ in picked), item_masks={id: int(mask, 16) for id, mask in picked}
-        )
+        masks = {id: int(mask, 16) for id, mask in picked}
+        return BatchRows(tuple(masks), item_masks=masks)
     return BatchRows(
         tuple(id.removesuffix(_CORRECTION_MARK) for id in marked),
         frozenset(id[:-1] for id in marked if id.endswith(_CORRECTION_MARK)),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from contracts.delivery import Lane
 
@@ -26,9 +26,7 @@ class PlanCursor:
     created: float = 0.0
     finished: float = 0.0
 
-    def advance(
-        self, batches: Sequence[Sequence[str]], *, complete: bool, now: float
-    ) -> "PlanCursor":
+    def advance(self, batches: Sequence[Sequence[str]], *, complete: bool, now: float) -> Self:
         """The cursor after *batches* (sorted ids, all greater than `last`)."""
         ids = [batch[-1] for batch in batches if batch]
         return replace(
@@ -40,7 +38,7 @@ class PlanCursor:
             finished=now if complete else 0.0,
         )
 
-    def with_halt(self, halt_code: str) -> "PlanCursor":
+    def with_halt(self, halt_code: str) -> Self:
         """The halted cursor; the first halt stays."""
         return self if self.halt else replace(self, halt=halt_code)
 

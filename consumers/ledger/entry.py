@@ -12,6 +12,7 @@ Times are seconds since the epoch, as the bus and every worker see them.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 from contracts import keys
 from contracts.delivery import Lane, Status
@@ -119,9 +120,7 @@ class LedgerEntry:
         """Rows whose recipients must get a correction."""
         return [row for row, letter in enumerate(self.rows) if letter in REACHED_LETTERS]
 
-    def with_rows(
-        self, letters: Mapping[int, int], notes: Mapping[int, RowNote | None]
-    ) -> "LedgerEntry":
+    def with_rows(self, letters: Mapping[int, int], notes: Mapping[int, RowNote | None]) -> Self:
         """The entry with some rows changed; a note of None is dropped."""
         if not letters and not notes:
             return self

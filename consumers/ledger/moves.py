@@ -44,20 +44,17 @@ _RESTORE_SETTLE_S = 600.0
 _WAITING_RUN = re.compile(b"[%b]+" % bytes(sorted(WAITING_LETTERS)))
 """A run of waiting rows; they are contiguous, as a batch is sent in order."""
 
-RowResult = tuple[int, RowNote | None]
+NewRow = tuple[int, RowNote | None]
 
 
 def claim(entry: LedgerEntry, owner: str, now: float, rules: TimeRules) -> LedgerEntry:
     """Take a batch over. Rows that the former owner was sending are in doubt from now on."""
     orphans = {row: final_letter(entry, IN_DOUBT) for row in sending_rows(entry)}
     if orphans:
-        again = sum(is_maybe(entry.rows[row]) for row in orphans)
+        copies = entry.possible_copies + sum(is_maybe(entry.rows[row]) for row in orphans)
         settle = max(entry.effects_until, now + rules.settle_s)
-        entry = replace(
-            entry.with_rows(orphans, {}),
-            effects_until=settle,
-            possible_copies=entry.possible_copies + again,
-        )
+        entry = entry.with_rows(orphans, {})
+        entry = replace(entry, effects_until=settle, possible_copies=copies)
     return replace(entry, owner=owner, lease_until=now + rules.lease_s)
 
 
@@ -67,11 +64,8 @@ def sending_rows(entry: LedgerEntry) -> list[int]:
 
 def final_letter(entry: LedgerEntry, letter: int) -> int:
     """*letter*, or, for a waiting row under a halt, the halt's end letter."""
-    return (
-        keep_maybe(ord(entry.halt[0]), letter)
-        if entry.halt and letter in WAITING_LETTERS
-        else letter
-    )
+    is_halted = entry.halt and letter in WAITING_LETTERS
+    return keep_maybe(ord(entry.halt[0]), letter) if is_halted else letter
 
 
 def due_rows(
@@ -141,9 +135,8 @@ def suppress(entry: LedgerEntry, rows: Mapping[int, str]) -> LedgerEntry:
     """Suppress waiting rows, row → reason (empty if the recipient has left)."""
     waiting = {row: why for row, why in rows.items() if entry.rows[row] in WAITING_LETTERS}
     letters = {row: keep_maybe(ord("u"), entry.rows[row]) for row in waiting}
-    return entry.with_rows(
-        letters, {row: RowNote(reason=why) for row, why in waiting.items() if why}
-    )
+    notes = {row: RowNote(reason=why) for row, why in waiting.items() if why}
+    return entry.with_rows(letters, notes)
 
 
 def grant(entry: LedgerEntry, rows: Sequence[int], now: float, rules: TimeRules) -> LedgerEntry:
@@ -179,7 +172,7 @@ def book(
         was = entry.rows[row]
         if was not in SENDING_LETTERS:
             continue
-        letters[row], notes[row] = row_result(entry, row, outcome, now, rules)
+        letters[row], notes[row] = new_row(entry, row, outcome, now, rules)
         doubtful = outcome.verdict is Verdict.DOUBT
         copies += is_maybe(was) and (doubtful or outcome.verdict is Verdict.DELIVERED)
         doubted = doubted or doubtful
@@ -187,9 +180,7 @@ def book(
     return replace(entry.with_rows(letters, notes), possible_copies=copies, effects_until=settle)
 
 
-def row_result(
-    entry: LedgerEntry, row: int, outcome: Outcome, now: float, rules: TimeRules
-) -> RowResult:
+def new_row(entry: LedgerEntry, row: int, outcome: Outcome, now: float, rules: TimeRules) -> NewRow:
     was, note = entry.rows[row], entry.notes.get(row)
     if outcome.verdict in _END_LETTERS:
         return keep_maybe(_END_LETTERS[outcome.verdict], was), _end_note(note, outcome)
@@ -219,9 +210,7 @@ def _note_failed_try(note: RowNote, now: float, rules: TimeRules) -> RowNote:
     return replace(begun, due=backoff.clamp_to_end(note.due, now, _ends_at(begun, rules)))
 
 
-def _defer(
-    entry: LedgerEntry, row: int, outcome: Outcome, now: float, rules: TimeRules
-) -> RowResult:
+def _defer(entry: LedgerEntry, row: int, outcome: Outcome, now: float, rules: TimeRules) -> NewRow:
     """Defer a row by the backoff, or for as long as the provider says."""
     was, note = entry.rows[row], entry.notes.get(row, RowNote())
     spent = note.attempts + (outcome.verdict is Verdict.DEFERRED)
@@ -287,9 +276,8 @@ def halt(entry: LedgerEntry, halt_code: str, now: float) -> LedgerEntry:
     if entry.halt or entry.closed_at:
         return entry
     halted = replace(entry, halt=halt_code)
-    halted = halted.with_rows(
-        {row: final_letter(halted, letter) for row, letter in enumerate(entry.rows)}, {}
-    )
+    letters = {row: final_letter(halted, letter) for row, letter in enumerate(entry.rows)}
+    halted = halted.with_rows(letters, {})
     return halted if halted.is_open else replace(halted, closed_at=now, owner="", lease_until=0.0)
 
 

@@ -28,13 +28,11 @@ def configure(log_format: str = "json", *, service: bool) -> None:
     only: messages of exceptions and values of variables may hold texts, addresses or tokens.
     """
     stream, libraries = (sys.stdout, logging.WARNING) if service else (sys.stderr, logging.ERROR)
-    shared = _shared_processors(log_format)
+    shared, own = _shared_processors(log_format), logging.INFO if service else logging.ERROR
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.make_filtering_bound_logger(
-            logging.INFO if service else logging.ERROR
-        ),
+        wrapper_class=structlog.make_filtering_bound_logger(own),
         cache_logger_on_first_use=True,
     )
     handler = _build_handler(stream, log_format, shared)

@@ -51,7 +51,7 @@ class ClosingMailer:
         """
         kind = TransactionalKind.ERASED if erase else TransactionalKind.GOODBYE
         name = keys.transactional_content_id("own", kind.value, encode(subscriber).decode())
-        mail = self.build_mail(kind, subscriber.email)
+        mail = self.new_mail(kind, subscriber.email)
         note = pending_entry(name, mail, subscriber.id if erase else "")
         if not await self.store.deactivate(subscriber.id, utc_now(self.clock), note):
             if not erase or await self.store.find_by_id(subscriber.id) is None:
@@ -71,16 +71,14 @@ class ClosingMailer:
         *link* is the digest of the token and names this change.
         """
         name = keys.transactional_content_id("own", link)
-        mail = self.build_mail(TransactionalKind.CHANGED, change.old, mask_address(change.new))
+        mail = self.new_mail(TransactionalKind.CHANGED, change.old, mask_address(change.new))
         note = partial(pending_entry, name, mail)
         is_changed = await self.store.change_address(change.id, change.old, change.new, note)
         if is_changed:
             await self.finish(name)
         return is_changed
 
-    def build_mail(
-        self, kind: TransactionalKind, address: str, other: str = ""
-    ) -> TransactionalMail:
+    def new_mail(self, kind: TransactionalKind, address: str, other: str = "") -> TransactionalMail:
         now = utc_now(self.clock)
         return TransactionalMail(
             kind=kind,
@@ -132,6 +130,5 @@ class ClosingMailer:
 
 def pending_entry(name: str, mail: TransactionalMail | None, forget: str) -> BatchEntry:
     """Build the entry that is stored in one commit with the change."""
-    return BatchEntry(
-        _PENDING_PREFIX + name, ClosingMail(letter=mail, forget=forget).model_dump_json().encode()
-    )
+    pending = ClosingMail(letter=mail, forget=forget)
+    return BatchEntry(_PENDING_PREFIX + name, pending.model_dump_json().encode())

@@ -79,15 +79,13 @@ def merge(before: Subscriber, wanted: Subscriber, at: datetime) -> Subscriber:
     return as_before.with_frequency(wanted.frequency, at)
 
 
-async def import_csv(
-    bus: Bus, path: Path, vocabulary: Vocabulary, address_key: bytes
-) -> ImportReport:
+async def import_csv(bus: Bus, path: Path, vocabulary: Vocabulary, secret: bytes) -> ImportReport:
     """Import a file; a second import changes nothing. Raises OSError or BusError.
 
     After an error the stored rows stay, and a repeated import completes the file.
     """
     rejected: list[RejectedRow] = []
-    counts, store = Counter[str](), SubscriberStore(bus, address_key)
+    counts, store = Counter[str](), SubscriberStore(bus, secret)
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         rows = CsvRows(file, vocabulary, new_subscriber_id).read(rejected)
         while wanted := list(islice(rows, CHUNK_SIZE)):

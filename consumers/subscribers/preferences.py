@@ -75,10 +75,8 @@ class PreferencesService:
         except LinkRefused:
             return None
 
-    def validate(
-        self, subscriber: Subscriber, application: SignupApplication
-    ) -> Sequence[FieldError]:
-        return self.normalize(subscriber, application)[1]
+    def validate(self, subscriber: Subscriber, wanted: SignupApplication) -> Sequence[FieldError]:
+        return self.normalize(subscriber, wanted)[1]
 
     def normalize(
         self, subscriber: Subscriber, application: SignupApplication
@@ -89,11 +87,10 @@ class PreferencesService:
     async def save(self, subscriber: Subscriber, application: SignupApplication) -> None:
         """Store preferences that `validate` accepts."""
         clean, _ = self.normalize(subscriber, application)
-        preferences = {name: getattr(clean, name) for name in ("name", *LIST_FIELDS)}
+        chosen = {name: getattr(clean, name) for name in ("name", *LIST_FIELDS)}
         frequency, now = check_frequency(clean.frequency)[0], utc_now(self.clock)
         await self.update_active(
-            subscriber,
-            lambda old: old.with_frequency(frequency, now).model_copy(update=preferences),
+            subscriber, lambda old: old.with_frequency(frequency, now).model_copy(update=chosen)
         )
 
     async def pause(self, subscriber: Subscriber, until: datetime | None) -> None:

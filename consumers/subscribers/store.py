@@ -99,15 +99,13 @@ class SubscriberStore:
 
         return await _retry_on_conflict(attempt)
 
-    async def upsert(
-        self, email: str, transition: Callable[[Subscriber | None], Subscriber]
-    ) -> None:
-        """Apply *transition* to the subscriber of an address; store both keys or none."""
+    async def upsert(self, email: str, change: Callable[[Subscriber | None], Subscriber]) -> None:
+        """Apply *change* to the subscriber of an address; store both keys or none."""
         key = self.key_of_address(email)
 
         async def attempt(is_repeat: bool) -> None:
             entry = (await self.load_entries([key], with_purged=is_repeat))[key]
-            if entries := changed_entries(key, transition(entry.subscriber), entry):
+            if entries := changed_entries(key, change(entry.subscriber), entry):
                 await self.bucket.batch(entries)
 
         await _retry_on_conflict(attempt)
@@ -219,20 +217,16 @@ class SubscriberStore:
         await self.purge_key_if(self.key_of_address(email), entry.data)
         return True
 
-    async def load_entries(
-        self, keys: Sequence[str], *, with_purged: bool
-    ) -> dict[str, AddressEntry]:
+    async def load_entries(self, keys: Sequence[str], with_purged: bool) -> dict[str, AddressEntry]:
         """Load address entries by key; with *with_purged* also the revisions of purges."""
         addresses = await self.bucket.get_many(keys)
-        subscribers = await self.bucket.get_many(
-            [f"s.{entry.data.decode()}" for entry in addresses.values()]
-        )
+        owners = [f"s.{entry.data.decode()}" for entry in addresses.values()]
+        subscribers = await self.bucket.get_many(owners)
         entries = {}
         for key in keys:
             if key not in addresses:
-                entries[key] = AddressEntry(
-                    address_revision=await self.purge_revision(key) if with_purged else 0
-                )
+                purged = await self.purge_revision(key) if with_purged else 0
+                entries[key] = AddressEntry(address_revision=purged)
                 continue
             subscriber = subscribers.get(f"s.{addresses[key].data.decode()}")
             entries[key] = AddressEntry(

@@ -32,9 +32,7 @@ from producers.bus import Bus, NoReply, RevisionConflict, records
 
 log = structlog.get_logger()
 DAILY_LIMIT = 3
-_ACCESS_KINDS = frozenset(
-    {TransactionalKind.CONFIRM, TransactionalKind.MANAGE, TransactionalKind.CHANGE}
-)
+_ACCESS_KINDS = (TransactionalKind.CONFIRM, TransactionalKind.MANAGE, TransactionalKind.CHANGE)
 """Kinds whose links prove that the address is reachable."""
 
 

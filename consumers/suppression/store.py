@@ -174,11 +174,8 @@ class SuppressionStore:
     ) -> frozenset[str]:
         keys = {self.key_of_address(channel, address): address for address in addresses}
         values = await self.bucket.get_many(list(keys))
-        return frozenset(
-            keys[key]
-            for key, value in values.items()
-            if Suppression.model_validate_json(value.data).reason == reason
-        )
+        found = {key: Suppression.model_validate_json(one.data) for key, one in values.items()}
+        return frozenset(keys[key] for key, one in found.items() if one.reason == reason)
 
     async def count_by_reason(self, channel: ChannelName) -> Counter[str]:
         now, values = datetime.now(UTC), self.bucket.values(f"{channel}.")
@@ -208,6 +205,5 @@ def describe_suppression(suppression: Suppression) -> FieldError:
     since = f"{suppression.at.astimezone(UTC):%Y-%m-%d}"
     until = f"{suppression.until.astimezone(UTC):%Y-%m-%d}" if suppression.until else ""
     code = "address_left_alone_until" if until else "address_left_alone"
-    return field_error(
-        "address", code, since=since, reason=translate(suppression.reason), until=until
-    )
+    reason = translate(suppression.reason)
+    return field_error("address", code, since=since, reason=reason, until=until)

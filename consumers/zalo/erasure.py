@@ -112,19 +112,17 @@ class Erasure:
                 cleared += current is None
         return cleared
 
-    async def erase_from_notice(
-        self, key: str, record: NoticeRecord, revision: int
-    ) -> Value | None:
+    async def erase_from_notice(self, key: str, found: NoticeRecord, revision: int) -> Value | None:
         """Remove the id from one notice; None if done, else the entry that is there now.
 
         The remaining notice is kept for thirty more days: the bucket counts from each write.
         """
         bucket = self.bus.bucket(subjects.NOTICES.name)
-        contact = record.contact.model_copy(update={"zalo_user_id": None})
+        contact = found.contact.model_copy(update={"zalo_user_id": None})
         if not (contact.email or contact.phone):
             await bucket.purge(key)
             return None
-        remaining = record.model_copy(update={"contact": contact})
+        remaining = found.model_copy(update={"contact": contact})
         try:
             await write(bucket, key, remaining, revision)
         except RevisionConflict:

@@ -91,10 +91,8 @@ class FollowerSync:
         page = await self.lists.page(scan.current_range, scan.offset)
         user_ids = await self.without_withdrawn(page.user_ids)
         await self.followers.record_listing(user_ids, scan.current_range.follows, scan.began)
-        stepped = scan.advance(page, vietnam_time(self.clock()).date())
-        return (
-            stepped if stepped.left else stepped.model_copy(update={"ended": utc_now(self.clock)})
-        )
+        after = scan.advance(page, vietnam_time(self.clock()).date())
+        return after if after.left else after.model_copy(update={"ended": utc_now(self.clock)})
 
     async def without_withdrawn(self, user_ids: Sequence[str]) -> list[str]:
         """Leave out people who asked to be forgotten; some of them still follow."""

@@ -94,21 +94,16 @@ class FollowerStore:
             self.bucket, event.user_id, Follower, lambda follower: apply_event(follower, event)
         )
 
-    async def record_listing(self, user_ids: Sequence[str], follows: bool, at: datetime) -> None:
+    async def record_listing(self, ids: Sequence[str], follows: bool, at: datetime) -> None:
         """Record a page of Zalo's list; only differences are written."""
-        values = await self.bucket.get_many(user_ids)
+        values = await self.bucket.get_many(ids)
         stored = {id: Follower.model_validate_json(value.data) for id, value in values.items()}
 
         def apply(follower: Follower | None) -> Follower:
             return apply_listing(follower, follows, at) or Follower(follows=False, follows_at=at)
 
-        await asyncio.gather(
-            *(
-                update(self.bucket, id, Follower, apply)
-                for id in user_ids
-                if apply_listing(stored.get(id), follows, at) != stored.get(id)
-            )
-        )
+        changed = [id for id in ids if apply_listing(stored.get(id), follows, at) != stored.get(id)]
+        await asyncio.gather(*(update(self.bucket, id, Follower, apply) for id in changed))
 
     async def claim_reply(self, user_id: str, now: datetime) -> ReplyClaim | None:
         """Claim the right to reply now; only one caller gets it. A doubt counts as a reply."""

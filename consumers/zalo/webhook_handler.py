@@ -48,14 +48,12 @@ class ZaloEventHandler:
     async def on_person_event(self, event: ZaloEvent) -> None:
         """Record a person's event; a message gets a reply."""
         await self.followers.record_event(event)
-        address = zalo_address(event.user_id)
-        withdrawn = await self.suppressions.suppressed_since(
-            ChannelName.ZALO, address, WITHDRAWN_REASON
-        )
+        address, zalo = zalo_address(event.user_id), ChannelName.ZALO
+        withdrawn = await self.suppressions.suppressed_since(zalo, address, WITHDRAWN_REASON)
         if withdrawn and event.at <= withdrawn:
             await self.followers.erase(event.user_id, withdrawn)
             return
         if event.kind in _CONSENTING_EVENTS:
-            await self.suppressions.lift(ChannelName.ZALO, address, requested_at=event.at)
+            await self.suppressions.lift(zalo, address, requested_at=event.at)
         if event.kind is EventKind.INBOUND:
             await self.auto_reply.reply(event)

@@ -49,9 +49,8 @@ class CanarySender:
     async def send_due(self) -> None:
         """Send due canaries, and log late ones and returned ones."""
         paused = await pauses.paused_channels(self.bus)
-        for channel, (sent, answer) in (
-            await load_records(self.bus, self.settings.channel_names)
-        ).items():
+        records = await load_records(self.bus, self.settings.channel_names)
+        for channel, (sent, answer) in records.items():
             if channel in paused:
                 await self.mark_paused(channel)
                 continue
@@ -100,9 +99,7 @@ class CanarySender:
     def periods(self) -> dict[str, float]:
         return {"every_s": self.settings.every_s, "grace_s": self.settings.grace_s}
 
-    def new_record(
-        self, stored: SentCanary | None, now: float, *, paused: bool = False
-    ) -> SentCanary:
+    def new_record(self, stored: SentCanary | None, now: float, paused: bool = False) -> SentCanary:
         """A record that begins anew; the number goes on."""
         last = {"number": stored.number, "at": stored.at} if stored else {}
         return SentCanary(**last, **self.periods, since=now, seen=now, paused=paused)

@@ -26,9 +26,8 @@ class CanarySettings(BaseSettings):
     @model_validator(mode="after")
     def _names_what_there_is(self) -> Self:
         if self.email and not is_mailable(self.email):
-            raise PydanticCustomError(
-                "setting_mail_address", "LOA_CANARY_EMAIL is not a mail address"
-            )
+            text = "LOA_CANARY_EMAIL is not a mail address"
+            raise PydanticCustomError("setting_mail_address", text)
         self.channel_names  # noqa: B018 -- refuses an unknown channel at the start
         return self
 

@@ -290,7 +290,7 @@ def unbooked_of_anybody(_acquire, self, entry):
 # --- sending and booking
 
 
-@instead_of(moves, "row_result")
+@instead_of(moves, "new_row")
 def no_doubt_after_silence(judge, entry, row, outcome, now, rules):
     """A lost answer is booked as "not now"."""
     if outcome.verdict is Verdict.DOUBT:
