@@ -79,11 +79,8 @@ class Node:
                 statuses = await load_statuses(self.bus, self.clock())
         except (BusError, TimeoutError):
             return {}
-        return {
-            name.value: status.model_dump(mode="json")
-            for name, status in statuses.items()
-            if status != CANARY_OFF
-        }
+        active = {name.value: one for name, one in statuses.items() if one != CANARY_OFF}
+        return {name: one.model_dump(mode="json") for name, one in active.items()}
 
     @cached_property
     def canary_settings(self) -> CanarySettings:

@@ -31,22 +31,20 @@ _MAX_DOUBT_BY_CHANNEL_S = {
 EXCUSABLE_RULES = frozenset({"stuck", "never-closed", "overdue", "sending-stuck", "in-doubt-old"})
 """Rules that a pause, a queue or a start just now excuses."""
 
-RuleHits = Iterator[tuple[str, str]]
+Hits = Iterator[tuple[str, str]]
 
 
-def check_batch(
-    channel: ChannelName, entry: LedgerEntry, rules: TimeRules, at: CheckTime
-) -> RuleHits:
+def check_batch(channel: ChannelName, entry: LedgerEntry, rules: TimeRules, at: CheckTime) -> Hits:
     """Yield all violations of one state; *rules* give the deadline of its rows."""
     unknown = {chr(letter) for letter in entry.rows if letter not in STATUS_OF_LETTER}
     if unknown:
         yield "letter-unknown", "".join(sorted(unknown))
     yield from _check_closing(entry, at)
-    yield from _check_waiting(channel, entry, rules, at)
+    yield from _check_due(channel, entry, rules, at)
     yield from _check_attempts(entry, at)
 
 
-def _check_closing(entry: LedgerEntry, at: CheckTime) -> RuleHits:
+def _check_closing(entry: LedgerEntry, at: CheckTime) -> Hits:
     """A closed batch has only ended rows and no owner, and stays closed."""
     if entry.closed_at and entry.is_open:
         yield "closed-with-open-rows", entry.rows.decode()[:80]
@@ -56,9 +54,7 @@ def _check_closing(entry: LedgerEntry, at: CheckTime) -> RuleHits:
         yield "never-closed", "every row has ended"
 
 
-def _check_waiting(
-    channel: ChannelName, entry: LedgerEntry, rules: TimeRules, at: CheckTime
-) -> RuleHits:
+def _check_due(channel: ChannelName, entry: LedgerEntry, rules: TimeRules, at: CheckTime) -> Hits:
     """Check that due work was done."""
     if entry.closed_at:
         return
@@ -77,7 +73,7 @@ def _check_waiting(
         yield "in-doubt-old", f"{doubtful} rows"
 
 
-def _check_attempts(entry: LedgerEntry, at: CheckTime) -> RuleHits:
+def _check_attempts(entry: LedgerEntry, at: CheckTime) -> Hits:
     """Check that notes name existing rows, and that no attempt came before its backoff."""
     beyond = [row for row in entry.notes if not 0 <= row < len(entry.rows)]
     if beyond:
@@ -88,7 +84,7 @@ def _check_attempts(entry: LedgerEntry, at: CheckTime) -> RuleHits:
         yield "too-many-attempts", f"{most} in {int(age_s)} s"
 
 
-def check_recipients(entry: LedgerEntry, rows: BatchRows | None, last: str) -> RuleHits:
+def check_recipients(entry: LedgerEntry, rows: BatchRows | None, last: str) -> Hits:
     """Compare a state with its frozen recipients; *last* is the recipient before them."""
     if rows is None:
         yield "rows-missing", "the recipients are gone"

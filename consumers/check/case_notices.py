@@ -45,9 +45,7 @@ class NoticePairs:
         seconds, self.waiting = self.waiting, []
         firsts = [batch.key._replace(channel=_CHANNELS[0]) for batch in seconds]
         pairs = zip(seconds, await read_chunk(self.ledger, firsts, recipients=False), strict=True)
-        both = [
-            pair for pair in pairs if pair[1].entry and not all(map(_is_surely_not_reached, pair))
-        ]
+        both = [one for one in pairs if one[1].entry and not all(map(_is_surely_not_reached, one))]
         records = await self.records([batch for batch, _ in both])
         for pair, record in zip(both, records, strict=True):
             if detail := _premature_channel(pair, record):

@@ -197,11 +197,9 @@ class EventRules:
             read_records(self.positions, content_ids, Item),
         )
         publications = [
-            keys.publication_key(
-                event.content_id, items[event.content_id].position_of(event.event_id)
-            )
-            for event in accepted
-            if event.content_id in items
+            keys.publication_key(one.content_id, items[one.content_id].position_of(one.event_id))
+            for one in accepted
+            if one.content_id in items
         ]
         notices = [key for event in accepted for key in _notice_keys(event, records)]
         positions = frozenset(await self.positions.get_many(publications))

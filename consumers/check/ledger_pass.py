@@ -147,13 +147,11 @@ class LedgerPass:
 
     async def check_unplanned(self) -> None:
         """Check that every publication is planned on each of its channels."""
-        for publication in self.scoped_publications():
-            for plan in publication.plans():
+        for released in self.scoped_publications():
+            for plan in released.plans():
                 if plan in self.tallies or plan in self.unreadable or not self.covers(plan):
                     continue
-                if await self.progress.should_be_planned(
-                    publication, plan.channel, self.check_time
-                ):
+                if await self.progress.should_be_planned(released, plan.channel, self.check_time):
                     self.report("plan-missing", f"plan.{plan}", "released")
 
     async def check_digests(self) -> None:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Container, Iterable, Iterator, Sequen
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from consumers.check.batches import RuleHits
+from consumers.check.batches import Hits
 from consumers.check.context import CheckTime
 from consumers.check.findings import STUCK_S, Violation
 from consumers.dispatch.supersede import merge_distinct
@@ -51,7 +51,7 @@ class PlanTally:
         return bool(self.cursor.source or self.cursor.count or self.cursor.complete)
 
 
-def check_total(tally: PlanTally) -> RuleHits:
+def check_total(tally: PlanTally) -> Hits:
     """Check that the cursor counts what its batches hold, to the last recipient."""
     cursor = tally.cursor
     if tally.rows != cursor.planned:
@@ -65,9 +65,7 @@ def is_stuck(cursor: PlanCursor, at: CheckTime) -> bool:
     return not (cursor.complete or cursor.halt) and at.is_overdue(cursor.created, MAX_PLANNING_S)
 
 
-def check_order(
-    tallies: Sequence[PlanTally], released: Iterable[int] | None
-) -> Iterator[Violation]:
+def check_order(tallies: list[PlanTally], released: Iterable[int] | None) -> Iterator[Violation]:
     """Compare the positions of one item on one channel, lowest first.
 
     *released* are the item's positions; None when nothing is known of them.
@@ -115,11 +113,8 @@ async def check_corrections(
     *digests*: issues that held a position of the item, and its number there.
     """
     for place, newer in enumerate(tallies):
-        older = [
-            recipients(_read_batches(bucket, tally), REACHED_LETTERS)
-            for tally in tallies[:place]
-            if tally.cursor.planned
-        ]
+        planned = [tally for tally in tallies[:place] if tally.cursor.planned]
+        older = [recipients(_read_batches(bucket, tally), REACHED_LETTERS) for tally in planned]
         if newer.plan.channel is ChannelName.EMAIL:
             older += [
                 recipients(read_plan_batches(bucket, issue.plan), REACHED_LETTERS, number)

@@ -7,7 +7,7 @@ from itertools import islice
 
 from pydantic import ValidationError
 
-from consumers.check.batches import RuleHits
+from consumers.check.batches import Hits
 from consumers.check.context import CheckContext
 from consumers.check.findings import Violation
 from consumers.check.publications import PublicationFacts, text_fingerprint
@@ -24,7 +24,7 @@ _DESK_POLICY = "desk"
 CHUNK_PUBLICATIONS = 250
 
 
-def _check_approval(position: Position, policy: str, *, restored: bool = False) -> RuleHits:
+def _check_approval(position: Position, policy: str, *, restored: bool = False) -> Hits:
     """Check that a position was approved; *policy*, the unit's present one, if it has none.
 
     *restored*: the publication came out of a backup. A position that was approved during the backup
@@ -110,7 +110,7 @@ class ReleaseRules:
         ids = list({position.event_id for position in positions.values()})
         return StoredRecords(positions, items, await read_records(events, ids, EventRecord))
 
-    def check_publication(self, facts: PublicationFacts, stored: StoredRecords) -> RuleHits:
+    def check_publication(self, facts: PublicationFacts, stored: StoredRecords) -> Hits:
         position, item = stored.positions.get(facts.key), stored.items.get(facts.content_id)
         if position is None or item is None or facts.revision not in item.released:
             yield "publication-unexpected", "nobody has released it"

@@ -20,10 +20,9 @@ async def check_articles(context: CheckContext, outcomes: OutcomesByPlan) -> lis
     records: dict[str, list[ArticleRecord]] = defaultdict(list)
     async for key, value in context.bus.bucket(subjects.LEDGER.name).values(_RECORD_PREFIX):
         records[key.rpartition(".")[2]].append(ArticleRecord.decode(value.data))
+    detail = "no note has its id"
     return [
-        Violation(
-            rule="article-unnoted", key=f"state.{BatchKey(*plan, 0)}", detail="no note has its id"
-        )
+        Violation(rule="article-unnoted", key=f"state.{BatchKey(*plan, 0)}", detail=detail)
         for plan, letters in outcomes.items()
         if plan.channel is ChannelName.ZALO and letters.get(ARTICLE) == _DELIVERED_LETTER
         if not _is_recorded(context, plan, records[plan.content_id])

@@ -133,10 +133,8 @@ def lane_cells(lane: LaneStatus) -> tuple[object, ...]:
 
 def pause(channel: Name, reason: Why = "", by: By = "") -> None:
     """Stop a channel's deliveries within a second; the pause survives every restart."""
-    name = _require_channel(channel)
-    stored = output.run_on_bus(
-        lambda bus: pauses.pause_if_running(bus, name, reason.strip(), by.strip())
-    )
+    name, why = _require_channel(channel), reason.strip()
+    stored = output.run_on_bus(lambda bus: pauses.pause_if_running(bus, name, why, by.strip()))
     if stored.just_written:
         output.print_field_texts(field_error(channel, "paused_now", channel=channel))
         return

@@ -149,9 +149,8 @@ def list_letters(
         return [letter async for letter in DeadLetterStore(bus).letters(query)]
 
     letters = output.run_on_bus(load)
-    output.print_answer(
-        letters, as_json, lambda: output.print_table(_COLUMNS, map(_letter_row, letters))
-    )
+    rows = map(_letter_row, letters)
+    output.print_answer(letters, as_json, lambda: output.print_table(_COLUMNS, rows))
 
 
 @app.command()
@@ -254,9 +253,8 @@ def discard(ids: Ids, reason: Reason, by: By = "", as_json: output.Json = False)
     with output.explain_errors():
         query = _letters_to_decide(DeadLetterQuery(), tuple(ids or ()))
         operator = Operator(by, reason)
-    _print_and_exit(
-        output.run_on_bus(lambda bus: BulkDecisions(bus, operator).discard(query)), as_json
-    )
+    answer = output.run_on_bus(lambda bus: BulkDecisions(bus, operator).discard(query))
+    _print_and_exit(answer, as_json)
 
 
 def _parse_time(option: str, text: str) -> datetime | None:

@@ -79,9 +79,8 @@ def _print_review(review: Review) -> None:
 def _print_where(content_id: str, channels: Iterable[ChannelName], *, is_published: bool) -> None:
     """Print the item's address on the portal, if it has one or will have."""
     if ChannelName.PORTAL in channels:
-        output.print_address(
-            "place" if is_published else "place_to_be", output.item_address(content_id)
-        )
+        label = "place" if is_published else "place_to_be"
+        output.print_address(label, output.item_address(content_id))
 
 
 @app.command()

@@ -364,9 +364,5 @@ def _print_summary(trial: DryRun) -> None:
 def _trial_row(one: DryRunItem) -> Sequence[object]:
     day = f"{one.published:{output.TIME_FORMAT}}" if one.published else ""
     becomes = " / ".join(get_text("import", f"becomes_{one.becomes}"))
-    return (
-        day,
-        becomes,
-        output.visible(html_text.shorten(one.title, _TITLE_MAX)),
-        output.visible(one.url),
-    )
+    title = output.visible(html_text.shorten(one.title, _TITLE_MAX))
+    return day, becomes, title, output.visible(one.url)

@@ -236,9 +236,8 @@ def show(address: Address, as_json: output.Json = False) -> None:
     """Why an address is left alone, since when and until when."""
 
     async def find(bus: Bus) -> Suppression | None:
-        return await (await stores.open_suppressions(bus)).find_active(
-            _EMAIL, _parse_address(address)
-        )
+        suppressions = await stores.open_suppressions(bus)
+        return await suppressions.find_active(_EMAIL, _parse_address(address))
 
     found = output.run_on_bus(find)
     text = describe_suppression(found) if found else field_error("address", "not_suppressed")

@@ -83,9 +83,8 @@ def change_unit(
 @app.command()
 def rotate(unit: Unit, now: Now = False, as_json: output.Json = False) -> None:
     """Give a unit a new key; the old one works 24 h more."""
-    _print_key(
-        unit, output.run_on_bus(lambda bus: open_registry(bus).rotate(unit, now=now)), as_json
-    )
+    key = output.run_on_bus(lambda bus: open_registry(bus).rotate(unit, now=now))
+    _print_key(unit, key, as_json)
 
 
 @app.command()

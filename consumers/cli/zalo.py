@@ -401,7 +401,6 @@ def _parse_address(written: str) -> str:
 @suppressed.command()
 def lift(address: Address, by: Decider) -> None:
     """Send to an address again on Zalo, although Zalo or its owner refused before."""
-    output.run_on_bus(
-        lambda bus: lift_suppression(bus, ChannelName.ZALO, _parse_address(address), by)
-    )
+    zalo = ChannelName.ZALO
+    output.run_on_bus(lambda bus: lift_suppression(bus, zalo, _parse_address(address), by))
     typer.echo("lifted")

@@ -226,10 +226,8 @@ def _parse_letter(message: Message) -> DeadLetter:
     if letter.digest or letter.body is None:
         return letter
     origin = letter.origin
-    update = {
-        "digest": fingerprint(origin, letter.original),
-        "about": message_info.read_message_info(origin.subject, origin.headers, letter.original),
-    }
+    about = message_info.read_message_info(origin.subject, origin.headers, letter.original)
+    update = {"digest": fingerprint(origin, letter.original), "about": about}
     return letter.model_copy(update=update)
 
 

@@ -2,7 +2,7 @@
 
 from consumers.dead_letters.letter import DeadLetter, DeadLetterQuery
 from consumers.dead_letters.store import DeadLetterStore
-from contracts.trace import TimelineEntry, Trace
+from contracts.trace import TimelineEntry, Trace, TraceState
 from producers.bus import Bus
 
 _SENT_STATES = ("replayed", "edited")
@@ -22,13 +22,8 @@ def with_letters(content_id: str, trace: Trace | None, letters: list[DeadLetter]
     if not letters:
         return trace
     is_sent = all(letter.ended and letter.ended.state in _SENT_STATES for letter in letters)
-    trace = trace or Trace(
-        content_id=content_id,
-        revision=0,
-        state="received" if is_sent else "refused",
-        channels={},
-        timeline=[],
-    )
+    state: TraceState = "received" if is_sent else "refused"
+    trace = trace or Trace(content_id=content_id, revision=0, state=state, channels={}, timeline=[])
     timeline = [*trace.timeline, *map(_timeline_entry, letters)]
     return trace.model_copy(update={"timeline": sorted(timeline, key=lambda entry: entry.at)})
 

@@ -62,13 +62,9 @@ class EarlierMails:
     async def source_mails(self, plan: PlanKey) -> SourceMails:
         """Return digests with an older position, and mails of the item alone since then."""
         if plan not in self.mail_cache:
-            digests = sorted(
-                [
-                    SourceMail(issue.items[number].revision, issue.plan, number)
-                    async for issue, number in self.store.issues_with(plan.content_id)
-                    if issue.items[number].revision < plan.revision
-                ]
-            )
+            held = [pair async for pair in self.store.issues_with(plan.content_id)]
+            mails = [SourceMail(issue.items[n].revision, issue.plan, n) for issue, n in held]
+            digests = sorted(mail for mail in mails if mail.revision < plan.revision)
             first = digests[0].revision if digests else plan.revision
             since = range(first, plan.revision)
             alone = [SourceMail(number, plan._replace(revision=number)) for number in since]

@@ -34,11 +34,8 @@ class AffectedDigestFinder:
 
         An issue that is sent completely is not halted and not reissued.
         """
-        affected = [
-            (issue, number)
-            async for issue, number in self.store.issues_with(content_id)
-            if issue.items[number].revision < below
-        ]
+        held = [pair async for pair in self.store.issues_with(content_id)]
+        affected = [(issue, n) for issue, n in held if issue.items[n].revision < below]
         for issue, _ in affected:
             if not await is_fully_sent(self.supersession, issue):
                 await self.store.mark_open(issue.digest_id)

@@ -70,9 +70,7 @@ def encode_state(entry: LedgerEntry) -> bytes:
         reasons = list(dict.fromkeys(note.reason for _, note in notes))
         numbers = {reason: number for number, reason in enumerate(reasons)}
         value["q"] = reasons
-        value["x"] = {
-            str(row): [note.attempts, note.due, numbers[note.reason]] for row, note in notes
-        }
+        value["x"] = {str(row): [one.attempts, one.due, numbers[one.reason]] for row, one in notes}
         value["f"] = {str(row): int(note.since) for row, note in notes if note.since}
     return dump_json(value)
 

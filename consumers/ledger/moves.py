@@ -106,22 +106,15 @@ def overdue_rows(entry: LedgerEntry, now: float, rules: TimeRules) -> list[int]:
     """Waiting rows whose time is over; the retry limit applies only to rows that were tried."""
     if now >= rules.give_up_at:
         return [row for row, letter in enumerate(entry.rows) if letter in WAITING_LETTERS]
-    return [
-        row
-        for row, note in entry.notes.items()
-        if entry.rows[row] in WAITING_LETTERS
-        and note.since
-        and now >= note.since + rules.retry_for_s
-    ]
+    tried = {row: note.since for row, note in entry.notes.items() if note.since}
+    overdue = [row for row, since in tried.items() if now >= since + rules.retry_for_s]
+    return [row for row in overdue if entry.rows[row] in WAITING_LETTERS]
 
 
 def next_end_at(entry: LedgerEntry, rules: TimeRules) -> float:
     """The end of the first waiting row; infinite if none has an end."""
-    tried = [
-        note.since
-        for row, note in entry.notes.items()
-        if entry.rows[row] in WAITING_LETTERS and note.since
-    ]
+    waiting = [note for row, note in entry.notes.items() if entry.rows[row] in WAITING_LETTERS]
+    tried = [note.since for note in waiting if note.since]
     return min(rules.give_up_at, min(tried, default=float("inf")) + rules.retry_for_s)
 
 
@@ -151,11 +144,8 @@ def unchanged_rows(entry: LedgerEntry, seen: LedgerEntry, rows: Sequence[int]) -
 
     Before our first write another owner may have tried some of them.
     """
-    return [
-        row
-        for row in rows
-        if entry.rows[row] == seen.rows[row] and entry.notes.get(row) == seen.notes.get(row)
-    ]
+    same = [row for row in rows if entry.rows[row] == seen.rows[row]]
+    return [row for row in same if entry.notes.get(row) == seen.notes.get(row)]
 
 
 def book(
@@ -286,12 +276,9 @@ def release(entry: LedgerEntry, now: float) -> LedgerEntry:
     free = replace(entry, owner="", lease_until=0.0)
     if not entry.is_open:
         return replace(free, closed_at=now)
-    waiting = [
-        entry.notes[row].due if row in entry.notes else now
-        for row, letter in enumerate(entry.rows)
-        if letter in WAITING_LETTERS
-    ]
-    return replace(free, due=min(waiting, default=now), wake_number=entry.wake_number + 1)
+    waiting = [row for row, letter in enumerate(entry.rows) if letter in WAITING_LETTERS]
+    dues = [entry.notes[row].due if row in entry.notes else now for row in waiting]
+    return replace(free, due=min(dues, default=now), wake_number=entry.wake_number + 1)
 
 
 def reopen_restored(entry: LedgerEntry, now: float) -> LedgerEntry:

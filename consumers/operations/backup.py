@@ -147,9 +147,7 @@ def load_manifest(folder: Path) -> BackupManifest:
     except ValidationError as error:
         damaged = field_error(_MANIFEST, "backup_damaged", detail=error.error_count())
         raise Invalid(damaged) from error
-    if manifest.format != _FORMAT or {saved.stream for saved in manifest.streams} != set(
-        SAVE_ORDER
-    ):
+    if manifest.format != _FORMAT or {one.stream for one in manifest.streams} != set(SAVE_ORDER):
         raise Invalid(field_error(_MANIFEST, "backup_foreign", value=manifest.format))
     for saved in manifest.streams:
         _check_file(folder, saved)

@@ -54,12 +54,8 @@ class ManualResolution:
         """End every unknown row of the item, or of one revision of it. Raises BusError."""
         states = bulk.read_states(self.ledger.bucket, f"{self.channel}.{content_id}.")
         batches = sorted([batch.key async for _, batch in states if batch])
-        return [
-            row
-            for batch in batches
-            if revision in (None, batch.revision)
-            async for row in self.resolve_batch(batch, arrived, by)
-        ]
+        wanted = [batch for batch in batches if revision in (None, batch.revision)]
+        return [row for batch in wanted async for row in self.resolve_batch(batch, arrived, by)]
 
     async def unknown_rows(self) -> AsyncIterator[UnresolvedRow]:
         """Every row of the channel that waits for a receipt or an operator, unordered."""

@@ -22,9 +22,7 @@ async def channel_problems(bus: Bus, trace: Trace) -> list[FieldError]:
     paused = await pauses.load_pauses(bus)
     breakers = await breaker_store.load_breakers(bus)
     broken = [name for name in waiting if not breakers[name].is_closed]
-    problems = [
-        field_error(name, "channel_paused", value=name) for name in waiting if name in paused
-    ]
+    problems = [field_error(one, "channel_paused", value=one) for one in waiting if one in paused]
     problems += [breaker_problem(name, breakers[name]) for name in broken]
     if ChannelName.PORTAL in waiting:
         failure = readback.readback_failure(await destinations.load_destinations(bus))

@@ -59,11 +59,8 @@ class Review:
         if self.released is None:
             return []
         old, new = self.released, self.proposed
-        return list(
-            unified_diff(
-                list(content_lines(old)), list(content_lines(new)), old.key, new.key, lineterm=""
-            )
-        )
+        texts = (list(content_lines(old)), list(content_lines(new)))
+        return list(unified_diff(*texts, old.key, new.key, lineterm=""))
 
     def to_json(self) -> dict[str, Any]:
         return {

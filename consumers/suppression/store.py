@@ -100,9 +100,8 @@ class SuppressionStore:
         def choose(stored: Suppression | None) -> Suppression:
             return stored if stored and stored.takes_precedence(suppression) else suppression
 
-        written = await records.update(
-            self.bucket, _record_key(channel, address_hash), Suppression, choose
-        )
+        key = _record_key(channel, address_hash)
+        written = await records.update(self.bucket, key, Suppression, choose)
         if written.just_written:
             log.info("address_suppressed", channel=channel.value, reason=reason)
 

@@ -54,13 +54,9 @@ def open_recipients(node: Node) -> ChannelRecipients:
     cache = SuppressionCache(node.bus, node.suppressions.hash_address_bytes, node.clock)
     node.tasks.append(cache.run)
     suppressions = CachedSuppressions(node.suppressions, cache)
-    return ChannelRecipients(
-        SuppressionAwareContacts(node.directory, cache),
-        (
-            CaseNoticeRecipients(node.notices, suppressions),
-            TransactionalRecipients(node.bus, suppressions),
-        ),
-    )
+    notices = CaseNoticeRecipients(node.notices, suppressions)
+    mails = TransactionalRecipients(node.bus, suppressions)
+    return ChannelRecipients(SuppressionAwareContacts(node.directory, cache), (notices, mails))
 
 
 def open_send_policy(node: Node, gate: LaneSemaphore) -> EmailSendPolicy:

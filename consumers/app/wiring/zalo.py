@@ -190,11 +190,8 @@ async def template_registry(
         try:
             yield ChannelParts(settings, stores, transport).templates
         except errors.UnfitTemplate as unfit:
-            facts = {
-                "value": unfit.template_id,
-                "kind": unfit.kind,
-                "names": ", ".join(unfit.names),
-            }
+            names = ", ".join(unfit.names)
+            facts = {"value": unfit.template_id, "kind": unfit.kind, "names": names}
             raise Invalid(field_error("template_id", "template_unfit", **facts)) from unfit
         except errors.Refused as refused:
             detail = f"{refused.reason}: {refused.message}"
@@ -256,11 +253,8 @@ async def exchange_consent(
 
 
 def webhook_app(node: Node) -> ASGIApp:
-    verifier = SignatureVerifier(
-        node.zalo.app_id,
-        node.zalo.oa_secret.get_secret_value(),
-        node.zalo.app_secret.get_secret_value(),
-    )
+    secrets = (node.zalo.oa_secret.get_secret_value(), node.zalo.app_secret.get_secret_value())
+    verifier = SignatureVerifier(node.zalo.app_id, *secrets)
     return endpoint.create_app(ZaloEventPublisher(node.bus).publish, verifier)
 
 
