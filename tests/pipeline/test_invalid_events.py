@@ -57,9 +57,7 @@ async def test_poison_that_is_sent_again_as_it_was_is_a_letter_again(bus, nats_s
 
 
 @pytest.mark.promise("2.2")
-async def test_the_same_id_with_other_contents_fifty_times_leaves_the_first(
-    bus, nats_server, intake
-):
+async def test_the_same_id_with_other_contents_leaves_the_first(bus, nats_server, intake):
     """The bus cannot answer: each becomes a letter that names the id."""
     first = submitted("tin")
     others = [

@@ -80,9 +80,7 @@ async def test_a_text_that_is_corrected_before_its_time_was_never_there(pipeline
     assert list(revisions(pipeline).values()) == [{2}] * 3
 
 
-async def test_a_text_that_is_corrected_after_its_time_says_so_and_since_when_it_was_there(
-    pipeline,
-):
+async def test_a_text_corrected_after_its_time_says_so_and_since_when_it_was_there(pipeline):
     start = at(pipeline, 2)
     first = await take(pipeline, submitted(not_before=start.isoformat()))
     assert (first.released_at < start, first.first_released_at) == (True, start)

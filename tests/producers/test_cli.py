@@ -91,9 +91,7 @@ def test_a_valid_event_is_said_to_be_valid(run_in_process):
     ],
 )
 @pytest.mark.parametrize("command", ["validate", "publish"])
-def test_an_invalid_event_is_2_with_the_field_in_both_languages(
-    run_in_process, tmp_path, command, sent, field
-):
+def test_an_invalid_event_is_2_and_names_the_field(run_in_process, tmp_path, command, sent, field):
     answer = run_in_process(command, "-", "--json", stdin=sent)
     assert answer.exit_code == 2
     [error] = json.loads(answer.stdout)["errors"]
@@ -120,9 +118,7 @@ def test_a_permission_that_is_not_known_here_is_named(run_in_process):
     assert run_in_process("validate", "-", stdin=sample_event()).stderr == ""
 
 
-def test_publishing_warns_of_what_will_reach_nobody_and_of_what_is_decided_later(
-    run_in_process, tmp_path
-):
+def test_publishing_warns_of_what_reaches_nobody_and_of_what_comes_later(run_in_process, tmp_path):
     over = sample_event(not_before=None, expires_at=PAST, lane="urgent")
     answer = run_in_process("publish", "-", stdin=over)
     assert (answer.exit_code, len(waiting(tmp_path))) == (3, 1)
@@ -190,9 +186,7 @@ def test_a_unit_that_may_not_send_it_is_2(run_in_process, command, unit):
     assert json.loads(answer.stdout)["errors"][0]["field"] == "source"
 
 
-async def test_while_the_bus_is_away_it_is_3_and_the_next_publish_sends_both(
-    loa, bus, nats_server, tmp_path
-):
+async def test_without_the_bus_it_is_3_and_the_next_one_sends_both(loa, bus, nats_server, tmp_path):
     for n in range(2):
         event = sample_event(id=f"e-{n}", content_id=f"tin-{n}")
         answer = loa("publish", "-", "--json", stdin=event)

@@ -79,9 +79,7 @@ def test_a_public_address_may_have_a_port_and_a_path(monkeypatch, url):
         (EmailSettings, "LOA_EMAIL_DKIM_SELECTORS", "a b", "không phải danh sách tên DNS"),
     ],
 )
-def test_a_wrong_value_is_explained_in_either_language(
-    monkeypatch, settings, variable, value, said
-):
+def test_a_wrong_value_is_explained_in_both_languages(monkeypatch, settings, variable, value, said):
     monkeypatch.setenv(variable, value)
     with pytest.raises(Invalid) as refused:
         read_settings(settings)

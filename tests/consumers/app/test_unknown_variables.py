@@ -45,9 +45,7 @@ def test_the_nearest_name_that_there_is_stands_beside_a_mistyped_one(written, ne
     assert unknown_variables.find_unknown([*known, written]) == [(written, near)]
 
 
-def test_a_mistyped_variable_is_named_in_both_languages_and_in_the_log_without_its_value(
-    clean_environment,
-):
+def test_a_mistyped_variable_is_named_in_both_languages_and_logged_valueless(clean_environment):
     clean_environment.setenv("LOA_EMAIL_HOTS", SECRET)
     Path(".env").write_text(f"LOA_EMAIL_FORM={SECRET}\n")
     with structlog.testing.capture_logs() as logs:
@@ -63,9 +61,7 @@ def test_a_mistyped_variable_is_named_in_both_languages_and_in_the_log_without_i
 
 
 @pytest.mark.parametrize("order", [("status",), ("doctor", "mail"), ("up",), ("run", "intake")])
-def test_commands_that_depend_on_variables_say_so_before_they_fail(
-    clean_environment, order, tmp_path
-):
+def test_commands_that_need_variables_say_so_before_failing(clean_environment, order, tmp_path):
     clean_environment.setenv("LOA_EMAIL_HOTS", SECRET)
     clean_environment.setenv("LOA_NATS_URL", "nats://127.0.0.1:1")
     clean_environment.setenv("LOA_EMAIL_CONNECTIONS", "0")

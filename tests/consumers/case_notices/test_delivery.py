@@ -123,9 +123,7 @@ async def test_taking_an_event_in_again_changes_nothing(case_pipeline):
     [({"email": MAIL}, EMAIL, MAIL), ({"zalo_user_id": USER}, ZALO, f"zalo:{USER}")],
     ids=["mail", "user id"],
 )
-async def test_a_person_without_a_phone_is_told_at_their_other_address(
-    case_pipeline, contact, channel, address
-):
+async def test_who_has_no_phone_is_told_elsewhere(case_pipeline, contact, channel, address):
     await case_pipeline.accept_and_take_in(contact=contact | {"consent": True})
     await case_pipeline.work(channel)
     assert case_pipeline.providers[channel].addresses == [address]
@@ -168,9 +166,7 @@ async def test_who_has_no_zalo_is_told_by_mail(case_pipeline):
     ],
     ids=lambda one: one.verdict.value,
 )
-async def test_nothing_but_a_person_out_of_reach_goes_on_to_the_next_channel(
-    case_pipeline, outcome
-):
+async def test_only_a_person_out_of_reach_goes_on_to_the_next_channel(case_pipeline, outcome):
     await case_pipeline.accept_and_take_in()
     case_pipeline.set_outcome(ZALO, outcome)
     await case_pipeline.wake(ZALO)

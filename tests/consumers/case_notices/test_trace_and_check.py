@@ -153,9 +153,7 @@ async def set_row(pipeline, channel, letter, **facts):
         (b"u", b"e", False, False),
     ],
 )
-async def test_which_channel_was_first_is_no_matter_of_clocks(
-    case_pipeline, zalo, email, kept, wrong
-):
+async def test_which_channel_was_first_needs_no_clocks(case_pipeline, zalo, email, kept, wrong):
     await rerouted(case_pipeline)
     await set_row(case_pipeline, ZALO, zalo, created=case_pipeline.clock() + 60)
     await set_row(case_pipeline, EMAIL, email)

@@ -86,9 +86,7 @@ async def resolution(case_pipeline):
 
 
 @pytest.mark.promise("12.4")
-async def test_a_notice_that_surely_was_not_sent_goes_on_to_the_next_channel(
-    case_pipeline, resolution
-):
+async def test_a_notice_that_was_surely_not_sent_goes_to_another_channel(case_pipeline, resolution):
     [done] = await resolution.resolve(CASE, None, arrived=False, by="Phòng Một cửa")
     assert done.status == await case_pipeline.status(ZALO) == Status.SUPPRESSED
     await case_pipeline.work(EMAIL)

@@ -144,9 +144,7 @@ async def test_after_a_change_of_the_interval_the_time_counts_anew(canaries, eve
     assert [one["event"] for one in await canaries.send_round()] == ["canary_late"]
 
 
-async def test_a_sender_that_died_is_noticed_by_whoever_asks_and_one_that_is_there_is_not_away(
-    canaries,
-):
+async def test_a_dead_sender_is_noticed_by_whoever_asks_and_a_live_one_is_not_away(canaries):
     await canaries.round_trips()
     canaries.clock.advance(EVERY_S + GRACE_S + 1)
     stands = await canaries.status()

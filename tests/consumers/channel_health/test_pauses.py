@@ -157,9 +157,7 @@ async def test_a_running_service_keeps_looking(bus):
 
 
 @pytest.mark.promise("8.4")
-async def test_a_service_that_starts_during_a_pause_knows_before_it_is_woken(
-    nats_server, bus, tmp_path
-):
+async def test_a_service_started_in_a_pause_knows_before_any_wake_up(nats_server, bus, tmp_path):
     await pauses.pause(bus, PORTAL)
     async with AsyncExitStack() as stack:
         settings = LoaSettings(data_dir=tmp_path, http_port=0)

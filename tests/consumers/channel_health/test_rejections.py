@@ -205,9 +205,7 @@ def blocked(count):
 
 
 @pytest.mark.promise("8.5")
-async def test_letters_that_the_relay_turns_away_end_and_an_urgent_item_leaves_at_once(
-    new_letter_pipeline,
-):
+async def test_letters_turned_away_end_and_an_urgent_item_leaves_at_once(new_letter_pipeline):
     async with SmtpReceiver(script=blocked(20)) as receiver:
         loa = new_letter_pipeline(receiver.port)
         for number in range(20):
@@ -222,9 +220,7 @@ async def test_letters_that_the_relay_turns_away_end_and_an_urgent_item_leaves_a
 
 
 @pytest.mark.parametrize("kind", TransactionalKind)
-async def test_a_letter_that_can_be_asked_for_again_ends_and_one_that_tells_of_an_act_waits(
-    new_letter_pipeline, kind
-):
+async def test_a_letter_to_ask_for_again_ends_and_one_on_an_act_waits(new_letter_pipeline, kind):
     async with SmtpReceiver(script=blocked(1)) as receiver:
         loa = new_letter_pipeline(receiver.port)
         entry = await loa.entry_of(await loa.write("n0@blocked.example", kind))
@@ -234,9 +230,7 @@ async def test_a_letter_that_can_be_asked_for_again_ends_and_one_that_tells_of_a
 
 
 @pytest.mark.promise("8.5")
-async def test_letters_alone_show_at_last_that_all_are_refused_and_an_item_need_not_wait(
-    new_letter_pipeline,
-):
+async def test_letters_alone_show_that_all_are_refused_and_no_item_waits(new_letter_pipeline):
     async with SmtpReceiver(always={"RCPT": NO}) as receiver:
         loa = new_letter_pipeline(receiver.port)
         for number in range(CONSECUTIVE_LIMIT):
@@ -253,9 +247,7 @@ async def test_letters_alone_show_at_last_that_all_are_refused_and_an_item_need_
 
 
 @pytest.mark.promise("8.5")
-async def test_a_relay_that_turns_every_reader_away_opens_the_breaker_and_fails_nobody(
-    new_letter_pipeline,
-):
+async def test_a_relay_that_refuses_every_reader_opens_the_breaker_alone(new_letter_pipeline):
     async with SmtpReceiver(always={"RCPT": b"554 5.7.1 Relay access denied"}) as receiver:
         loa = new_letter_pipeline(receiver.port, 100)
         plan = await loa.plan(content_id="tin")

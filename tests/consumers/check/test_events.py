@@ -106,9 +106,7 @@ async def test_an_older_record_without_a_policy_follows_the_units_present_one(ch
         ("publications", "tin-la.1", "publication.tin-la.1"),
     ],
 )
-async def test_what_nobody_can_read_is_named_and_holds_up_nothing_else(
-    check_harness, bucket, key, found
-):
+async def test_the_unreadable_is_named_and_holds_up_nothing_else(check_harness, bucket, key, found):
     await check_harness.send(submitted())
     await check_harness.deliver_all(ITEM)
     await check_harness.bus.bucket(bucket).put(key, b'{"v":"tam bay"}')

@@ -176,9 +176,7 @@ async def test_each_corruption_is_found_and_named(delivered_plan, spoil, violati
 
 
 @pytest.mark.parametrize(("spoil", "violations"), SPOILT_RECIPIENTS)
-async def test_what_is_wrong_with_the_recipients_is_found_by_a_deep_check(
-    delivered_plan, spoil, violations
-):
+async def test_wrong_recipients_are_found_by_a_deep_check(delivered_plan, spoil, violations):
     await spoil(delivered_plan)
     assert await delivered_plan.found(deep=False) == []
     assert await delivered_plan.found() == violations
@@ -312,9 +310,7 @@ async def test_a_publication_that_waits_for_its_planner_is_no_alarm(new_plan):
         (-3600, False, []),
     ],
 )
-async def test_a_scheduled_publication_has_ten_minutes_from_its_own_time(
-    new_plan, age_s, queue, rules
-):
+async def test_a_scheduled_publication_has_ten_minutes_from_its_time(new_plan, age_s, queue, rules):
     """It was handed out and put off until then; so everything behind it is above the floor."""
     await new_plan.release(not_before=utc_time(new_plan.clock() - age_s))
     pull = await new_plan.bus.js.pull_subscribe_bind(
@@ -329,9 +325,7 @@ async def test_a_scheduled_publication_has_ten_minutes_from_its_own_time(
 # --- a ledger at work
 
 
-async def test_a_plan_that_moves_while_all_are_read_is_neither_missing_nor_without_batches(
-    delivered_plan, monkeypatch
-):
+async def test_a_plan_that_moves_during_the_read_misses_no_batches(delivered_plan, monkeypatch):
     """Its old value is gone and its new one lies behind the end of the reading."""
     values = Bucket.values
 

@@ -70,9 +70,7 @@ def test_a_portal_whose_pages_are_gone_says_so_in_both_languages(tmp_path):
     assert lines() == []
 
 
-async def test_each_worker_says_where_its_output_goes_and_a_stand_in_says_that_it_is_one(
-    bus, status, clock
-):
+async def test_each_worker_says_where_its_output_goes_and_if_it_is_a_stand_in(bus, status, clock):
     await destinations.write_destination(
         bus, EMAIL, Destination(to="the relay smtp.x:587 (tls: starttls)", at=clock())
     )
@@ -133,9 +131,7 @@ RELAY = {"host": "smtp.x", "username": "ai-do", "password": "bi-mat", "from_": "
         ),
     ],
 )
-def test_where_output_goes_is_told_from_the_settings_of_whoever_sends_it(
-    changes, channel, words, stand_in
-):
+def test_where_output_goes_is_told_from_the_senders_settings(changes, channel, words, stand_in):
     to, is_stand_in = CHANNELS[channel].load_parts().destination(a_node(**changes))
     assert (words in to, is_stand_in) == (True, stand_in)
     assert "ai-do" not in to and "bi-mat" not in to

@@ -133,9 +133,7 @@ async def test_a_feed_can_be_looked_at_without_consequences(pipeline):
     await loa("check", pipeline.site.url())
 
 
-async def test_a_feed_that_loa_itself_fails_at_is_added_and_told_in_both_languages(
-    pipeline, monkeypatch
-):
+async def test_a_feed_that_loa_itself_fails_at_is_added_and_told_bilingually(pipeline, monkeypatch):
     def failing(*_):
         raise KeyError("Đề án")
 

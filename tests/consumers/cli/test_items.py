@@ -11,9 +11,7 @@ from tests.support.events import ITEM, UNIT, corrected, released_publications, s
 EMAIL = ChannelName.EMAIL
 
 
-async def test_every_revision_has_its_line_so_that_one_sees_who_got_the_wrong_text(
-    intake_harness, capsys
-):
+async def test_every_revision_has_a_line_to_see_who_got_the_wrong_text(intake_harness, capsys):
     await intake_harness.take_in(submitted())
     await intake_harness.add_plan(b"ddxv")
     await intake_harness.take_in(corrected())
@@ -45,9 +43,7 @@ async def test_trace_names_who_decided_and_what_the_code_means(intake_harness, l
     )  # fmt: skip
 
 
-async def test_who_withdraws_is_kept_with_the_event_and_told_by_trace_alone(
-    bus, intake_harness, loa
-):
+async def test_who_withdraws_is_kept_with_the_event_and_only_trace_tells(bus, intake_harness, loa):
     await intake_harness.take_in(submitted())
     run = await loa("withdraw", ITEM, "--reason", "Nhầm", "--by", "Trần Thị An")
     assert run.exit_code == 0

@@ -43,9 +43,7 @@ async def test_a_released_item_is_written_as_html_text_and_eml(intake, preview):
     assert f"new: {TITLE}" in run.stdout and "1.new.html" in run.stdout
 
 
-async def test_without_a_folder_the_text_is_shown_and_nothing_is_written(
-    intake, preview, tmp_path, monkeypatch
-):
+async def test_without_a_folder_the_text_is_only_shown(intake, preview, tmp_path, monkeypatch):
     await intake.handle(submitted(), UNIT)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
@@ -57,9 +55,7 @@ async def test_without_a_folder_the_text_is_shown_and_nothing_is_written(
     assert (mail["files"], mail["text"] in run.stdout) == ({}, True)
 
 
-async def test_what_waits_at_the_desk_is_shown_as_its_approval_would_release_it(
-    bus, intake, preview
-):
+async def test_what_waits_at_the_desk_is_shown_as_approval_would_release_it(bus, intake, preview):
     await intake.handle(submitted(), UNIT)
     await register_unit(bus, release="desk")
     await intake.handle(corrected(body="Bản đúng."), UNIT)

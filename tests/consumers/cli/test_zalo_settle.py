@@ -37,9 +37,7 @@ async def rows(ledger, batch):
 
 @pytest.mark.parametrize("letter", b"kK")
 @pytest.mark.parametrize(("arrived", "then"), [(True, "d"), (False, "x")])
-async def test_what_a_person_saw_ends_it_and_says_who(
-    ledger, store_unknown_row, letter, arrived, then
-):
+async def test_what_one_saw_ends_it_and_says_who(ledger, store_unknown_row, letter, arrived, then):
     batch = await store_unknown_row(b"d" + bytes([letter]))
     [done] = await ManualResolution(ledger, ZALO).resolve(ITEM, None, arrived=arrived, by=CLERK)
     assert (done.batch, done.recipient, done.arrived) == (batch, "broadcast", arrived)
@@ -86,9 +84,7 @@ def command(loa):
     return loa.extended("zalo", "settle")
 
 
-async def test_the_command_ends_it_and_a_second_one_finds_nothing(
-    command, store_unknown_row, ledger
-):
+async def test_the_command_ends_it_and_another_finds_nothing(command, store_unknown_row, ledger):
     batch = await store_unknown_row(b"dk")
     told = await command(ITEM, "--sent", "--by", CLERK, "--json")
     assert told.exit_code == 0, told.output

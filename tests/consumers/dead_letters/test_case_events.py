@@ -44,9 +44,7 @@ async def told(bus):
 
 
 @pytest.mark.parametrize("subject", SUBJECTS)
-async def test_a_letter_of_a_case_event_names_no_address_and_its_message_is_erased(
-    bus, letters, subject
-):
+async def test_a_case_events_letter_names_no_address_and_its_message_goes(bus, letters, subject):
     with structlog.testing.capture_logs() as logs:
         origin = await died(bus, body(phone="0987654321"), subject, **{"X-Contact": MAIL})
     assert "message_erased" in [line["event"] for line in logs]
@@ -98,9 +96,7 @@ async def test_a_huge_case_event_leaves_nothing_at_its_origin(bus, letters):
     assert (await letters.load(letter.id)).original == b""
 
 
-async def test_the_letter_comes_first_and_a_repeat_erases_what_a_death_left(
-    bus, letters, monkeypatch
-):
+async def test_the_letter_comes_first_and_a_repeat_erases_the_rest(bus, letters, monkeypatch):
     async def away(*_):
         raise BusError("away")
 

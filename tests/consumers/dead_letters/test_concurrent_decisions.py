@@ -138,9 +138,7 @@ async def test_who_was_held_up_before_sending_sends_nothing(race):
 
 @pytest.mark.parametrize("who", [AN, BINH], ids=lambda who: who.name)
 @pytest.mark.parametrize("where", ["dead.decided", "dead.replayed"])
-async def test_a_command_cut_short_is_repeated_at_once_by_its_own_operator_and_later_by_any(
-    race, where, who
-):
+async def test_a_command_cut_short_is_repeated_by_its_operator_and_later_by_any(race, where, who):
     await race.cut(race.replay(AN), where)
     with pytest.raises(Invalid):
         await race.replay(BINH)

@@ -43,9 +43,7 @@ async def test_a_replay_sends_the_same_event_to_the_same_subject(bus, letters, d
     assert await letters_of(letters) == []
 
 
-async def test_a_mended_event_takes_the_originals_place_and_the_original_stays(
-    bus, letters, decisions
-):
+async def test_a_mended_event_replaces_the_original_which_stays(bus, letters, decisions):
     event = submitted()
     listed_one = await buried(letters, b'{"id": "x"}', subject=subjects.content(UNIT, "withdrawn"))
     body = envelope.to_structured(event)
@@ -115,9 +113,7 @@ async def test_of_two_people_at_once_one_decides(letters, decisions):
 
 @pytest.mark.promise("9.2")
 @pytest.mark.parametrize("after", [False, True], ids=["before a call", "after a call"])
-async def test_a_replay_cut_short_at_any_call_sends_once_and_leaves_a_trace(
-    bus, letters, decisions, after
-):
+async def test_a_replay_cut_short_anywhere_sends_once_and_is_traced(bus, letters, decisions, after):
     for calls in range(1, 20):
         await bury(letters, b"%d" % calls)
         before = len(await content_messages(bus))
@@ -140,9 +136,7 @@ async def test_a_replay_cut_short_at_any_call_sends_once_and_leaves_a_trace(
     pytest.fail("the replay never ended")
 
 
-async def test_many_are_sent_again_at_once_and_what_stops_one_stops_no_other(
-    bus, letters, decisions
-):
+async def test_many_are_sent_again_at_once_and_one_failure_stops_no_other(bus, letters, decisions):
     for number in range(5):
         await bury(letters, b"%d" % number)
     ids = [letter.id for letter in await letters_of(letters)]

@@ -35,9 +35,7 @@ async def test_a_letter_holds_the_whole_message_and_every_reason(letters, body):
     assert letter.ended is None
 
 
-async def test_the_largest_message_the_stream_takes_can_be_buried_and_sent_again(
-    bus, letters, decisions
-):
+async def test_the_largest_message_of_the_stream_can_be_buried_and_resent(bus, letters, decisions):
     body = b"x" * (1_000_000)
     listed_one = await buried(letters, body)
     assert (await letters.load(listed_one.id)).original == body
@@ -45,9 +43,7 @@ async def test_the_largest_message_the_stream_takes_can_be_buried_and_sent_again
     assert [message.data for message in await content_messages(bus)] == [body, body]
 
 
-async def test_a_burial_repeated_after_a_crash_is_one_death_and_opens_nothing(
-    bus, letters, decisions
-):
+async def test_a_burial_repeated_after_a_crash_is_one_and_opens_nothing(bus, letters, decisions):
     origin = await bury(letters, b"{")
     await letters.bury("intake", origin, b"{", WRONG)
     [letter] = await letters_of(letters)

@@ -101,9 +101,7 @@ SHORT_S = 0.08
 
 
 @pytest.mark.parametrize("trouble", [NoReply("no answer"), BusError("the disk is full")], ids=repr)
-async def test_a_renewal_that_fails_stops_the_window_and_what_went_out_is_booked(
-    new_harness, trouble
-):
+async def test_a_failed_renewal_stops_the_window_and_what_went_out_is_booked(new_harness, trouble):
     loa = await new_harness(5, request_timeout_s=0)
     real, tried = loa.ledger.swap, []
 

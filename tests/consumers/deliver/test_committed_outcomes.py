@@ -56,9 +56,7 @@ async def test_a_restarted_worker_takes_its_own_batch_at_once(delivery_pipeline,
     assert (await loa.entry(plan)).possible_copies == 2
 
 
-async def test_what_was_sent_is_booked_even_when_the_next_addresses_are_not_to_be_had(
-    delivery_pipeline,
-):
+async def test_what_was_sent_is_booked_even_when_the_next_addresses_are_missing(delivery_pipeline):
     loa = delivery_pipeline(50)
     plan = await loa.plan()
     lookup, asked = loa.readers.lookup, []
@@ -93,9 +91,7 @@ def falls_silent(loa):
 
 @pytest.mark.promise("3.6")
 @pytest.mark.parametrize("between", ["nothing", "the bus is silent once more", "no relay"])
-async def test_what_was_sent_while_the_bus_was_silent_is_booked_when_it_answers_again(
-    delivery_pipeline, between
-):
+async def test_what_was_sent_while_the_bus_was_silent_is_booked_later(delivery_pipeline, between):
     loa = delivery_pipeline(50)
     plan = await loa.plan()
     falls_silent(loa)

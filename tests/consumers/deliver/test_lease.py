@@ -105,9 +105,7 @@ async def test_after_a_takeover_only_what_arrived_is_told_and_nothing_more_is_se
     assert loa.provider.windows == [3]
 
 
-async def test_the_next_owner_does_not_send_again_what_the_former_one_knew_to_have_arrived(
-    new_harness,
-):
+async def test_the_next_owner_does_not_resend_what_the_former_knew_to_have_arrived(new_harness):
     loa = await new_harness(5)
     async with loa.held_window(loa.run()) as running:
         await loa.change(loa.taken_over)
@@ -207,9 +205,7 @@ async def test_what_could_not_be_booked_counts_for_nothing_after_a_takeover(new_
 
 
 @pytest.mark.catches(bug="unbooked-of-anybody")
-async def test_what_could_not_be_booked_says_nothing_of_what_another_owner_had_on_the_wire(
-    new_harness,
-):
+async def test_what_could_not_be_booked_says_nothing_of_what_another_owner_sent(new_harness):
     """The other one was about to send the same rows again when it died: these may be copies."""
     loa = await new_harness(3)
     unbooked = await silenced(loa)

@@ -74,9 +74,7 @@ async def test_a_correction_waits_for_a_digest_that_is_on_the_wire(digests):
 
 @pytest.mark.promise("13.3")
 @pytest.mark.parametrize("moment", ["before it is written", "before it is planned"])
-async def test_a_position_that_is_released_while_a_digest_is_cut_is_never_overlooked(
-    digests, moment
-):
+async def test_a_position_released_while_a_digest_is_cut_is_never_overlooked(digests, moment):
     """The dispatcher looks for digests before one exists, or before it is planned."""
     digests.directory.add("an", frequency="daily")
     await digests.release_and_plan("tin-mot")

@@ -232,9 +232,7 @@ async def test_a_batch_is_laid_beside_those_that_hold_the_same_ids_and_no_other(
     assert [one async for one in received.between(plan, "t", "u")] == []
 
 
-async def test_the_middles_of_the_search_are_read_once_for_a_whole_correction(
-    large_digest, monkeypatch
-):
+async def test_the_middles_of_the_search_are_read_once_for_a_correction(large_digest, monkeypatch):
     received, plan, reads = large_digest
     monkeypatch.setattr(plan_rows, "CACHE_SIZE", 10)
     for number in range(100):

@@ -162,9 +162,7 @@ async def test_the_hours_are_those_of_the_service_that_cuts_and_not_this_shells(
 
 
 @pytest.mark.parametrize("words", [("digests",), ("mail", "preview", "--digest", "daily")])
-async def test_without_a_word_of_the_service_this_shells_hours_count_and_that_is_said(
-    bus, command, words
-):
+async def test_without_a_word_of_the_service_this_shells_hours_are_named(bus, command, words):
     await bus.bucket(subjects.CONTROL.name).purge(schedule.SCHEDULE_KEY)
     run = await command(*words, "--json", LOA_DIGEST_HOUR="3")
     said = answer(run)
@@ -174,9 +172,7 @@ async def test_without_a_word_of_the_service_this_shells_hours_count_and_that_is
 
 
 @pytest.mark.parametrize("whose", ["daily", "an@example.com", "an"])
-async def test_the_next_digests_mail_is_written_and_nothing_is_booked(
-    bus, command, tmp_path, whose
-):
+async def test_the_next_digests_mail_is_written_nothing_is_booked(bus, command, tmp_path, whose):
     out = tmp_path / "out"
     before = [await bus.bucket(name).last_seq() for name in ("digests", "ledger")]
     said = answer(await command("mail", "preview", "--digest", whose, "--out", str(out), "--json"))

@@ -200,9 +200,7 @@ async def test_whoever_changes_the_rhythm_gets_every_item_once(digests, rhythms,
 
 
 @pytest.mark.parametrize("order", [FREQUENCIES, FREQUENCIES[::-1]])
-async def test_whichever_rhythm_is_cut_first_the_other_one_knows_what_it_gave(
-    digests, monkeypatch, order
-):
+async def test_whichever_rhythm_is_cut_first_the_other_knows_of_it(digests, monkeypatch, order):
     """From weekly to daily two days before both are cut: the weekly one reaches further back."""
     monkeypatch.setattr(service, "FREQUENCIES", order)
     digests.directory.add("an", frequency="weekly")

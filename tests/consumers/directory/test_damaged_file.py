@@ -37,9 +37,7 @@ def spoil(path: Path, what: str) -> bytes:
 
 
 @pytest.mark.parametrize("what", ["head", "first page", "last page"])
-async def test_a_damaged_file_is_set_aside_and_made_anew_at_the_start(
-    bus, subscriber_bucket, tmp_path, what
-):
+async def test_a_damaged_file_is_set_aside_and_made_anew(bus, subscriber_bucket, tmp_path, what):
     path = tmp_path / "directory.sqlite"
     spoilt = spoil(path, what)
     await subscriber_bucket.add("an")

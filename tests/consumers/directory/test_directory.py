@@ -73,9 +73,7 @@ async def test_an_entry_nobody_can_read_stops_nothing(bus, subscriber_bucket, di
 
 
 @pytest.mark.promise("3.8")
-async def test_a_look_up_without_a_sign_of_life_for_ten_seconds_is_refused(
-    bus, subscriber_bucket, tmp_path
-):
+async def test_a_look_up_without_ten_seconds_of_life_is_refused(bus, subscriber_bucket, tmp_path):
     now = [time.time()]
     directory = Directory(bus, tmp_path / "directory.sqlite", lambda: now[0])
     async with running_directory(directory):
@@ -116,9 +114,7 @@ async def test_it_stays_fresh_while_changes_pour_in(bus, subscriber_bucket, dire
     await pouring
 
 
-async def test_another_reader_sees_what_the_writer_took_in(
-    bus, subscriber_bucket, directory, tmp_path
-):
+async def test_another_reader_sees_what_was_written(bus, subscriber_bucket, directory, tmp_path):
     reader = Directory(bus, tmp_path / "directory.sqlite")
     await subscriber_bucket.add("an")
     await reader.ready()

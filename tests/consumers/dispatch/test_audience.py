@@ -46,9 +46,7 @@ places = st.sampled_from(["", *reader_ids(12), "zzz"])
 
 
 @given(ids, ids, places, st.booleans(), st.integers(1, 5))
-def test_followers_and_those_who_were_reached_become_one_sorted_sequence(
-    following, reached, after, wanted, chunk
-):
+def test_followers_and_those_reached_become_one_sequence(following, reached, after, wanted, chunk):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(audience, "READ_CHUNK", chunk)
         rows = told(

@@ -85,9 +85,7 @@ async def test_a_correction_waits_for_the_older_text_and_goes_to_all_who_got_it(
     assert rows.corrections == {"r000000", "r000002"}
 
 
-async def test_a_scheduled_text_is_never_sent_once_a_correction_dropped_the_channel(
-    delivery_pipeline,
-):
+async def test_a_scheduled_text_is_not_sent_once_a_correction_drops_its_channel(delivery_pipeline):
     loa = delivery_pipeline(3)
     start = a_publication().released_at.replace(year=2028)
     first = await loa.publish(a_publication(not_before=start))
@@ -108,9 +106,7 @@ async def test_a_withdrawal_goes_to_exactly_those_it_reached(delivery_pipeline):
     assert (await loa.ledger.rows(BatchKey(*second, 0))).ids == ("r000000", "r000002")
 
 
-async def test_a_correction_that_drops_the_channel_still_reaches_those_who_got_the_wrong_text(
-    delivery_pipeline,
-):
+async def test_a_correction_that_drops_the_channel_still_reaches_its_readers(delivery_pipeline):
     loa = delivery_pipeline(3)
     first = await loa.plan()
     await loa.work(first)

@@ -39,9 +39,7 @@ async def test_a_single_reader_who_says_that_we_are_refused_stops_nobody(new_bou
     assert await is_closed(loa), "five of 120 are no twentieth"
 
 
-async def test_a_share_of_refusals_of_us_opens_the_breaker_each_time_that_more_come(
-    new_bounce_pipeline,
-):
+async def test_a_share_of_refusals_of_us_opens_the_breaker_whenever_more_come(new_bounce_pipeline):
     loa = await new_bounce_pipeline(100)
     await loa.deliver()
     for reader in loa.readers.ids[:5]:
@@ -73,9 +71,7 @@ async def test_a_refusal_that_is_heard_of_late_spares_the_address_of_today(new_b
     assert [await loa.suppression_reason(one) for one in (AN, BA)] == [None, "bounced 5.1.1"]
 
 
-async def test_a_refusal_is_told_before_it_is_booked_so_that_no_kill_loses_it(
-    new_bounce_pipeline, monkeypatch
-):
+async def test_a_refusal_is_told_before_it_is_booked_none_is_lost(new_bounce_pipeline, monkeypatch):
     loa = await new_bounce_pipeline()
     loa.answers = {AN: refusal("5.1.1")}
     plan = await loa.plan()
@@ -95,9 +91,7 @@ async def test_a_refusal_is_told_before_it_is_booked_so_that_no_kill_loses_it(
     assert await loa.suppression_reason(AN) == "bounced 5.1.1"
 
 
-async def test_what_a_person_has_lifted_is_not_put_back_by_a_report_that_is_older(
-    new_bounce_pipeline,
-):
+async def test_what_a_person_has_lifted_is_not_put_back_by_an_older_report(new_bounce_pipeline):
     loa = await new_bounce_pipeline()
     registry, address, at = loa.suppressions, f"{AN}@example.com", datetime.now(UTC)
     said = {"reason": "bounced 5.1.1", "until": at + HARD_SUPPRESSION, "at": at}
@@ -140,9 +134,7 @@ async def test_a_group_of_which_one_member_is_gone_is_not_left_alone_at_once(new
     assert await loa.suppression_reason(BA) == "bounced 5.1.1"
 
 
-async def test_a_complaint_whose_reader_is_blotted_out_counts_for_the_row_it_leads_to(
-    new_bounce_pipeline,
-):
+async def test_a_complaint_whose_reader_is_blotted_out_counts_for_its_row(new_bounce_pipeline):
     loa = await new_bounce_pipeline()
     await loa.deliver()
     for blotted in ("redacted", "redacted@example.com"):

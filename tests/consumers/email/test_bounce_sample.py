@@ -45,9 +45,7 @@ async def send_once(loa: BouncePipeline, plan: PlanKey) -> None:
             await loa.work(plan, number)
 
 
-async def test_after_a_restart_what_was_put_off_does_not_stand_for_all(
-    new_bounce_pipeline, counted_plans
-):
+async def test_after_a_restart_what_was_put_off_is_not_all(new_bounce_pipeline, counted_plans):
     loa = new_bounce_pipeline(3000)
     slow = loa.readers.ids[1900:]
     loa.answers = dict.fromkeys(slow, LATER)
@@ -67,9 +65,7 @@ async def test_after_a_restart_what_was_put_off_does_not_stand_for_all(
     assert (count.mails, count.codes) == (3000, {"5.1.1": 123})
 
 
-async def test_eight_connections_that_are_alarmed_together_ask_once(
-    new_bounce_pipeline, counted_plans
-):
+async def test_eight_connections_alarmed_together_ask_once(new_bounce_pipeline, counted_plans):
     loa = new_bounce_pipeline(2000, connections=8)
     loa.answers = dict.fromkeys(loa.readers.ids[::9], refusal("5.1.1"))
     plan = await loa.plan()
@@ -81,9 +77,7 @@ async def test_eight_connections_that_are_alarmed_together_ask_once(
     assert not loa.sending.is_stopped(plan), "nothing is in the ledger"
 
 
-async def test_eight_connections_do_not_wait_for_a_silent_bus_one_after_the_other(
-    new_bounce_pipeline, monkeypatch
-):
+async def test_eight_connections_wait_for_a_silent_bus_at_once(new_bounce_pipeline, monkeypatch):
     async def silent(*_):
         tries.append(1)
         await asyncio.sleep(0)
@@ -137,9 +131,7 @@ async def test_a_warning_stands_and_is_not_asked_for_again(new_bounce_pipeline, 
     assert loa.sending.suspected_plans() == []
 
 
-async def test_a_ledger_that_cannot_be_counted_does_not_stop_a_batch(
-    new_bounce_pipeline, monkeypatch
-):
+async def test_a_ledger_that_cannot_be_counted_stops_no_batch(new_bounce_pipeline, monkeypatch):
     async def counted(*_):
         raise LedgerError("state.email.tin.1.0 is missing")
 
@@ -189,9 +181,7 @@ async def test_a_look_that_is_answered_late_takes_no_stop_back(new_bounce_pipeli
     assert loa.sending.is_stopped(plan)
 
 
-async def test_every_mail_of_which_something_final_was_said_is_one_of_the_mails(
-    new_bounce_pipeline,
-):
+async def test_every_mail_with_a_final_word_is_one_of_the_mails(new_bounce_pipeline):
     loa = new_bounce_pipeline(22)
     plan = await loa.plan()
     batch = BatchKey(*plan, 0)

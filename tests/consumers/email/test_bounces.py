@@ -41,9 +41,7 @@ FOLLOWS = {
 """What follows from a bounce: an address that is left alone, an alarm, or nothing yet."""
 
 
-async def test_what_follows_from_a_bounce_follows_once_and_for_its_reader_alone(
-    new_bounce_pipeline,
-):
+async def test_what_follows_from_a_bounce_follows_once_for_its_reader_alone(new_bounce_pipeline):
     loa = await new_bounce_pipeline(len(FOLLOWS) + 1)
     plan = await loa.deliver()
     for reader, (code, follows) in zip(loa.readers.ids, FOLLOWS.items(), strict=False):
@@ -81,9 +79,7 @@ async def test_what_was_guessed_from_words_is_never_more_than_a_soft_failure(new
     assert await loa.suppression_reason(AN) is None
 
 
-async def test_who_complains_is_left_alone_at_once_and_until_a_person_says_otherwise(
-    new_bounce_pipeline,
-):
+async def test_who_complains_is_left_alone_until_a_person_says_otherwise(new_bounce_pipeline):
     loa = await new_bounce_pipeline()
     plan = await loa.deliver()
     for _ in range(2):
@@ -195,9 +191,7 @@ async def test_who_the_relay_refuses_is_judged_by_the_same_table(new_bounce_pipe
     assert total.bounced == 0, "what never left does not come back"
 
 
-async def test_a_refusal_while_the_bus_is_silent_costs_nothing_but_the_news(
-    new_bounce_pipeline, monkeypatch
-):
+async def test_a_refusal_while_the_bus_is_silent_costs_only_news(new_bounce_pipeline, monkeypatch):
     loa = await new_bounce_pipeline()
     loa.answers = {AN: refusal("5.1.1")}
     real = loa.bus.publish
@@ -220,9 +214,7 @@ async def test_refusals_of_a_batch_that_is_gone_are_left_aside(new_bounce_pipeli
     assert subjects.receipt(loa.provider.name, "refusal") == "receipt.email.refusal"
 
 
-async def test_wherever_the_bus_refuses_the_second_time_completes_it(
-    new_bounce_pipeline, monkeypatch
-):
+async def test_wherever_the_bus_refuses_a_repeat_completes_it(new_bounce_pipeline, monkeypatch):
     """A handler that is interrupted at any step is run again, and completes the rest."""
     loa = await new_bounce_pipeline(60)
     plan = await loa.deliver()

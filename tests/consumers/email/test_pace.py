@@ -54,9 +54,7 @@ def new_bounce_pipeline(bus, tmp_path):
     return lambda count=2, **provider: BouncePipeline(bus, tmp_path, count, **provider)
 
 
-async def test_a_relay_that_is_too_busy_gets_fewer_connections_and_then_all_again(
-    new_bounce_pipeline,
-):
+async def test_a_busy_relay_gets_fewer_connections_and_then_all_again(new_bounce_pipeline):
     loa = new_bounce_pipeline(4, connections=8)
     loa.answers = {loa.readers.ids[0]: SLOW}
     with structlog.testing.capture_logs() as logs:
@@ -71,9 +69,7 @@ async def test_a_relay_that_is_too_busy_gets_fewer_connections_and_then_all_agai
     assert other.semaphore.capacity == 8
 
 
-async def test_the_slowest_pace_sends_one_window_and_keeps_its_place_empty(
-    new_bounce_pipeline, monkeypatch
-):
+async def test_the_slowest_pace_sends_a_window_and_keeps_a_place(new_bounce_pipeline, monkeypatch):
     loa = new_bounce_pipeline(10, window=3, connections=2)
     monkeypatch.setattr(pace, "PAUSES_S", (0.0,) * 6 + (0.05,))
     loa.sending.pace = SendPace(level=pace.MAX_LEVEL, at=loa.clock())
@@ -92,9 +88,7 @@ async def test_the_slowest_pace_sends_one_window_and_keeps_its_place_empty(
     assert await loa.status_counts(plan) == {Status.DELIVERED: 10}, "a stop does not wait"
 
 
-async def test_windows_full_of_refusals_of_us_open_the_breaker_and_a_single_one_does_not(
-    new_bounce_pipeline,
-):
+async def test_windows_full_of_refusals_of_us_open_the_breaker_one_does_not(new_bounce_pipeline):
     loa = new_bounce_pipeline(100)
     ours = Outcome(Verdict.HELD, "550 5.7.1", 300.0, channel_wide=True, code="5.7.1")
     loa.answers = {loa.readers.ids[0]: ours}

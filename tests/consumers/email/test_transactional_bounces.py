@@ -158,9 +158,7 @@ async def test_a_reader_who_writes_is_sent_the_way_in_and_a_stranger_nothing(sig
     assert person.active, "nobody leaves by writing"
 
 
-async def test_a_report_that_an_older_door_has_kept_with_all_its_addresses_harms_nobody(
-    bounce_pipeline,
-):
+async def test_a_report_that_an_older_door_kept_with_its_addresses_harms_nobody(bounce_pipeline):
     place, seals = PATHS.transactional_ref(ADDRESS, TODAY), ("a" * 64, "b" * 64)
     said = {"returned": "bounce", "at": bounce_pipeline.now(), "place": place, "code": "5.1.1"}
     with structlog.testing.capture_logs() as logs:

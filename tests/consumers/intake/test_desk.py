@@ -204,9 +204,7 @@ async def test_approval_and_withdrawal_at_once_never_leave_the_item_out(bus, int
 @pytest.mark.promise("2.3")
 @pytest.mark.parametrize("after", [False, True], ids=["before a call", "after a call"])
 @pytest.mark.parametrize("verdict", ["approve", "reject"])
-async def test_a_decision_cut_short_at_any_call_is_finished(
-    bus, intake, desk, clock, verdict, after
-):
+async def test_a_decision_cut_short_anywhere_is_finished(bus, intake, desk, clock, verdict, after):
     how = {} if verdict == "approve" else {"code": "trung-lap"}
     for number, dying in enumerate(dying_buses(bus, after=after, fewest=8)):
         item = f"tin-{number}"
@@ -218,9 +216,7 @@ async def test_a_decision_cut_short_at_any_call_is_finished(
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before a call", "after a call"])
-async def test_an_approval_before_the_draft_is_there_is_carried_out_with_it(
-    bus, intake, desk, clock, after
-):
+async def test_an_approval_before_its_draft_is_carried_out_with_it(bus, intake, desk, clock, after):
     """Intake died between booking a revision and laying it on the desk; a clerk was fast."""
     decided = 0
     for number, dying in enumerate(dying_buses(bus, after=after, fewest=8)):

@@ -104,9 +104,7 @@ class FailingStore:
         self.apply(people, seq)
 
 
-async def test_a_disk_that_is_full_for_a_while_delays_the_directory_and_loses_nobody(
-    bus, tmp_path, monkeypatch
-):
+async def test_a_full_disk_delays_the_directory_and_loses_nobody(bus, tmp_path, monkeypatch):
     monkeypatch.setattr("consumers.directory.follow.PAUSE_S", 0.01)
     directory = Directory(bus, tmp_path / "directory.sqlite")
     directory.store.apply = FailingStore(directory, 2)

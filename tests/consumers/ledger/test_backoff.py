@@ -26,9 +26,7 @@ def wait_s(*args, **kwargs) -> float:
         (0, 20, 20), (1, 20, 20), (1, 2, 5), (3, 3600, 3600), (7, 10, 10 * HOUR),
     ],
 )  # fmt: skip
-def test_the_first_row_climbs_the_ladder_unless_the_provider_asks_for_longer(
-    spent, after_s, expected_s
-):
+def test_the_first_row_climbs_the_ladder_unless_asked_for_longer(spent, after_s, expected_s):
     assert wait_s(spent, after_s) == expected_s
 
 

@@ -93,9 +93,7 @@ async def test_a_swap_answers_with_what_stands_now(ledger):
     ids=str,
 )
 @pytest.mark.parametrize("deaf", [0, 3])
-async def test_silence_is_cleared_up_by_reading_back_and_the_write_stands_once(
-    ledger, script, tries, deaf
-):
+async def test_silence_is_cleared_up_by_reading_back_and_written_once(ledger, script, tries, deaf):
     held, before = await stands(ledger), await ledger.bucket.last_seq()
     ledger.bucket = lossy = LossyBucket(ledger.bucket, *script, deaf=deaf)
     written = await ledger.swap(BATCH, held, replace(held.value, rows=b"sss"), until=EVER)

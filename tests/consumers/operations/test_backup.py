@@ -32,9 +32,7 @@ async def test_what_is_missing_in_a_backup_is_named(pipeline, tmp_path):
             backup.load_manifest(tmp_path / "backup")
 
 
-async def test_a_backup_that_was_killed_is_no_backup_and_does_not_stand_in_the_way(
-    pipeline, tmp_path, monkeypatch
-):
+async def test_a_killed_backup_is_none_and_is_not_in_the_way(pipeline, tmp_path, monkeypatch):
     async def die(_bus):
         raise NoReply("killed here")
 

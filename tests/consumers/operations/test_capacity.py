@@ -38,9 +38,7 @@ async def test_nothing_is_said_of_what_has_room(capacity_monitor):
     assert capacity_monitor.filling_streams == {}
 
 
-async def test_a_filling_stream_is_told_once_an_hour_and_at_once_when_it_is_serious(
-    bus, capacity_monitor
-):
+async def test_a_filling_stream_is_told_once_an_hour_and_at_once_if_serious(bus, capacity_monitor):
     await put(bus, 85 * KIB)
     await limit(bus, "DEAD", 100 * KIB)
     assert await told(capacity_monitor) == [("warning", "DEAD")]

@@ -60,9 +60,7 @@ async def test_a_restored_bus_holds_the_same_messages_under_the_same_numbers(pip
     ]
 
 
-async def test_every_channel_is_paused_and_why_one_was_paused_before_is_not_lost(
-    bus, tmp_path, pipeline
-):
+async def test_every_channel_is_paused_and_an_earlier_reason_is_not_lost(bus, tmp_path, pipeline):
     await pauses.pause(bus, ChannelName.ZALO, "hợp đồng hết hạn")
     since = (await pauses.load_pauses(bus))[ChannelName.ZALO].since
     manifest = await save_pipeline(pipeline, tmp_path)
@@ -103,9 +101,7 @@ async def test_after_a_planned_move_nothing_is_in_doubt(pipeline, tmp_path):
 
 
 @pytest.mark.parametrize("begun", [False, True])
-async def test_what_the_backup_has_no_plan_for_is_planned_in_doubt(
-    pipeline, tmp_path, monkeypatch, begun
-):
+async def test_what_the_backup_has_no_plan_for_is_in_doubt(pipeline, tmp_path, monkeypatch, begun):
     """It may have been planned and delivered between the backup and the loss."""
     released = await pipeline.publish(a_publication())
     append, calls = pipeline.ledger.append_batches, []

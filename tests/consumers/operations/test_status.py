@@ -87,9 +87,7 @@ async def test_the_backlog_counts_open_rows_by_channel_and_lane(status, store_ba
     assert waiting == {(EMAIL, Lane.BULK): 8, (EMAIL, Lane.URGENT): 1, (ZALO, Lane.NORMAL): 2}
 
 
-async def test_the_oldest_waiting_batch_gives_its_age_and_an_unreadable_one_hides_nothing(
-    ledger, status, store_batch
-):
+async def test_the_oldest_batch_gives_its_age_beside_an_unreadable_one(ledger, status, store_batch):
     await store_batch(b"dp", age_s=30)
     for key in ("state.pigeon.tin.1.0", "state.email.tin.1", "state.email.tin.1.x"):
         await ledger.bucket.put(key, b"{}")
@@ -100,9 +98,7 @@ async def test_the_oldest_waiting_batch_gives_its_age_and_an_unreadable_one_hide
     assert (lane.oldest_s, lane.backlog) == (90.3, 3)
 
 
-async def test_the_speed_counts_the_rows_that_ended_between_two_looks(
-    status, store_batch, wait_between_counts
-):
+async def test_the_speed_counts_rows_that_ended_meanwhile(status, store_batch, wait_between_counts):
     await store_batch(b"d" * 500, closed_s=2)
     await store_batch(b"d" * 100 + b"p" * 400, number=7)
     wait_between_counts.happens.append(store_batch(b"d" * 250 + b"x" * 50 + b"p" * 200, number=7))
@@ -110,9 +106,7 @@ async def test_the_speed_counts_the_rows_that_ended_between_two_looks(
     assert (facts.per_s, facts.backlog, facts.left_s) == (200.0, 200, 1.0)
 
 
-async def test_a_slow_channel_is_looked_at_longer_and_a_fast_one_does_not_hide_it(
-    status, store_batch, wait_between_counts
-):
+async def test_a_slow_channel_is_looked_at_longer(status, store_batch, wait_between_counts):
     await store_batch(b"pp", ZALO, number=1)
     await store_batch(b"pp", EMAIL, number=2)
     wait_between_counts.happens += [
@@ -176,9 +170,7 @@ async def test_a_standing_channel_says_since_when_why_and_when_it_tries_again(bu
     assert (await status.report()).channels[EMAIL].breaker == "half-open"
 
 
-async def test_an_open_breaker_whose_wait_is_over_names_what_tries_next(
-    bus, status, store_batch, clock
-):
+async def test_an_open_breaker_whose_wait_is_over_says_who_is_next(bus, status, store_batch, clock):
     mail = BreakerStore(bus, EMAIL, clock)
     await mail.update(lambda one: breaker.fail(one, "w", "AUTH 535", clock()))
     clock.advance(5)

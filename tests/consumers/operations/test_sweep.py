@@ -78,9 +78,7 @@ async def test_a_forgotten_batch_is_woken_in_its_own_lane(bus, clock, sweeper, c
     ],
     ids=str,
 )
-async def test_a_batch_is_stuck_when_due_and_lease_are_long_past(
-    bus, clock, sweeper, changes, stuck
-):
+async def test_a_batch_is_stuck_when_due_and_lease_are_past(bus, clock, sweeper, changes, stuck):
     """Times are seconds from now."""
     shifted = {
         name: clock() + value if isinstance(value, float) else value
@@ -91,9 +89,7 @@ async def test_a_batch_is_stuck_when_due_and_lease_are_long_past(
     assert len(await wake_ups(bus)) == stuck
 
 
-async def test_a_batch_with_a_wake_up_is_not_woken_again_until_the_grace_is_over(
-    bus, clock, sweeper
-):
+async def test_a_batch_with_a_wake_up_is_not_woken_until_the_grace_is_over(bus, clock, sweeper):
     await keep(sweeper, a_batch(), forgotten(clock))
     assert await sweeper.sweep() == 1
     for waited_s in (0, GRACE_S / 2, GRACE_S / 2 - 1):
@@ -104,9 +100,7 @@ async def test_a_batch_with_a_wake_up_is_not_woken_again_until_the_grace_is_over
     assert await sweeper.sweep() == 1
 
 
-async def test_a_lane_with_waiting_wake_ups_is_left_alone_and_the_others_are_not(
-    bus, clock, sweeper
-):
+async def test_a_lane_with_waiting_wake_ups_is_left_alone_others_are_not(bus, clock, sweeper):
     await sweeper.waker.wake(a_batch(7), Lane.BULK)
     await keep(sweeper, a_batch(0), forgotten(clock, Lane.BULK))
     await keep(sweeper, a_batch(1), forgotten(clock, Lane.NORMAL))
@@ -195,9 +189,7 @@ async def test_a_paused_channel_is_not_flooded_and_is_woken_when_it_goes_on(bus,
     assert await sweeper.sweep() == 0, "once"
 
 
-async def test_a_broken_channel_whose_wake_ups_were_all_lost_is_tried_by_one_batch(
-    bus, clock, sweeper
-):
+async def test_a_broken_channel_whose_wake_ups_were_lost_is_tried_by_one_batch(bus, clock, sweeper):
     """A probe begins with a wake-up, and a broken channel gets no others."""
     for number in range(3):
         await keep(sweeper, a_batch(number), forgotten(clock))

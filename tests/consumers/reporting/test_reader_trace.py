@@ -112,9 +112,7 @@ FAR = datetime(2099, 1, 1, tzinfo=UTC)
         ({"active": False, "email": ""}, {}, "reader", "đã ngừng nhận tin"),
     ],
 )
-async def test_who_was_not_planned_is_told_why(
-    bus, intake_harness, loa, wishes, about, field, said
-):
+async def test_why_one_is_not_planned_is_told(bus, intake_harness, loa, wishes, about, field, said):
     await intake_harness.take_in(submitted(**about))
     await intake_harness.add_plan(b"ddd")
     one = Subscriber.model_validate({"id": "zz", "email": ADDRESS} | wishes)
@@ -124,9 +122,7 @@ async def test_who_was_not_planned_is_told_why(
     assert len(lines) == 2 and said in "\n".join(lines), run.stdout
 
 
-async def test_before_the_readers_are_settled_or_anything_is_out_that_is_said(
-    bus, intake_harness, loa
-):
+async def test_before_the_readers_are_settled_or_all_is_out_that_is_said(bus, intake_harness, loa):
     await reads(bus)
     await intake_harness.take_in(submitted(), "desk")
     assert "is released" in (await loa("trace", ITEM, "--reader", ADDRESS)).stdout
@@ -143,9 +139,7 @@ async def test_before_the_readers_are_settled_or_anything_is_out_that_is_said(
         ("digest-daily-2027-01-16", ADDRESS, "reader"),
     ],
 )
-async def test_what_nobody_has_is_refused_without_repeating_it(
-    bus, intake_harness, loa, item, address, field
-):
+async def test_unknown_ones_are_refused_not_echoed(bus, intake_harness, loa, item, address, field):
     await reads(bus)
     await intake_harness.take_in(submitted())
     run = await loa("trace", item, "--reader", address)

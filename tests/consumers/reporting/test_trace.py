@@ -134,9 +134,7 @@ async def test_a_draft_waits_and_is_released_when_it_is_approved(intake_harness)
     assert (await intake_harness.read_trace()).state == "released"
 
 
-async def test_a_correction_at_the_desk_leaves_the_released_revision_in_front(
-    intake_harness, clock
-):
+async def test_a_correction_at_the_desk_leaves_the_released_one_in_front(intake_harness, clock):
     await intake_harness.take_in(submitted())
     await intake_harness.add_plan(b"dd")
     clock.advance(5)
@@ -160,9 +158,7 @@ async def test_a_refused_revision_does_not_hide_the_released_one(intake_harness,
     assert "phải lớn hơn" in why.message_vi
 
 
-async def test_an_approved_draft_that_something_newer_overtook_was_never_released(
-    intake_harness, bus
-):
+async def test_an_approved_draft_that_was_overtaken_was_never_released(intake_harness, bus):
     await intake_harness.take_in(submitted(), "desk")
     await intake_harness.intake.desk.approve(ITEM, CLERK)
     register = intake_harness.trace.repository
@@ -202,9 +198,7 @@ async def test_the_timeline_is_in_order_over_revisions_and_channels(intake_harne
     ]
 
 
-async def test_who_decided_and_who_withdrew_is_told_where_names_are_asked_for(
-    intake_harness, clock
-):
+async def test_who_decided_and_who_withdrew_is_told_where_names_are_asked(intake_harness, clock):
     await intake_harness.take_in(submitted(), "desk")
     await intake_harness.intake.desk.approve(ITEM, CLERK)
     clock.advance(5)

@@ -99,9 +99,7 @@ async def test_the_reserved_place_is_for_the_urgent_lane_alone():
         ([BULK], [URGENT, URGENT, URGENT], [BULK]),
     ],
 )
-async def test_each_waiter_asks_one_running_batch_of_the_lowest_lane_below_it(
-    running, waiting, wanted
-):
+async def test_each_waiter_asks_one_batch_of_the_lowest_lane_below_it(running, waiting, wanted):
     gate = LaneSemaphore(len(running), reserved=0)
     inside = await guests(gate, *running)
     await guests(gate, *waiting)

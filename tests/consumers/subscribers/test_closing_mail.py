@@ -10,9 +10,7 @@ from tests.support.signup_app import ADDRESS, press_button
 NEW = "moi@example.com"
 
 
-async def test_the_same_press_again_finishes_what_a_silent_bus_has_cut_short(
-    signup_app, monkeypatch
-):
+async def test_the_same_press_finishes_what_a_silent_bus_has_cut_short(signup_app, monkeypatch):
     link = await signup_app.change_token(await signup_app.subscribed(), NEW)
     begin = signup_app.mailer.send_once
 

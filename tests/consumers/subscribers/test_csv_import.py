@@ -179,9 +179,7 @@ async def test_a_wrong_first_line_stops_the_import(bus, import_lines):
     assert await people(bus) == {}
 
 
-async def test_a_byte_order_mark_other_line_ends_and_columns_in_any_order_are_fine(
-    bus, import_lines
-):
+async def test_a_byte_order_mark_other_line_ends_and_any_column_order_are_fine(bus, import_lines):
     raw = "\ufeffname,email,frequency,topics,audiences,units\nTrần Bình,b@example.com,,,,\n"
     assert counts(await import_lines(raw=raw.encode())) == (1, 0, 0, 0)
     assert (await people(bus))["b@example.com"].name == "Trần Bình"

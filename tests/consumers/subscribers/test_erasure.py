@@ -64,9 +64,7 @@ async def test_a_note_that_nobody_can_read_stops_no_other(signup_app, bucket, mo
         ("/xoa", "Đang xóa dữ liệu của Quý vị", TransactionalKind.ERASED),
     ],
 )
-async def test_what_stands_is_said_although_the_bus_falls_silent_after_it(
-    signup_app, monkeypatch, path, says, kind
-):
+async def test_what_stands_is_said_despite_a_silent_bus(signup_app, monkeypatch, path, says, kind):
     await signup_app.subscribed()
     async with signup_app.signed_in() as browser:
         with monkeypatch.context() as away:
@@ -107,9 +105,7 @@ async def test_two_presses_make_one_letter(signup_app):
 # --- true answers
 
 
-async def test_who_left_by_a_mail_in_the_same_moment_is_erased_all_the_same(
-    signup_app, bucket, monkeypatch
-):
+async def test_who_left_by_a_mail_at_that_moment_is_erased_too(signup_app, bucket, monkeypatch):
     person = await signup_app.subscribed()
     leave = signup_app.store.deactivate
 
@@ -168,9 +164,7 @@ async def test_who_has_left_deletes_the_rest_by_the_same_link(signup_app, bucket
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["not stored", "stored, unanswered"])
-async def test_a_process_that_dies_while_it_deletes_leaves_it_to_another(
-    bus, tmp_path, bucket, after
-):
+async def test_a_process_that_dies_while_deleting_is_followed_up(bus, tmp_path, bucket, after):
     clock, done, calls = FakeClock(NOON.timestamp()), False, 0
     while not done:
         calls, survivor = calls + 1, SignupApp(bus, tmp_path / str(calls), clock)
@@ -233,9 +227,7 @@ async def cut_short_then_again(app, person):
 
 @pytest.mark.promise("14.3")
 @pytest.mark.parametrize("erase", [erased_on_the_page, erased_by_an_operator, cut_short_then_again])
-async def test_an_erasure_takes_the_addresses_that_were_left_along(
-    signup_app, bus, bucket, tmp_path, erase
-):
+async def test_an_erasure_takes_left_addresses_along(signup_app, bus, bucket, tmp_path, erase):
     other = await signup_app.subscribed(KNOWN)
     person = await moved(signup_app, await signup_app.subscribed())
     assert len(await bucket.keys("a.")) == 3

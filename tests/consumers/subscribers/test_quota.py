@@ -72,9 +72,7 @@ async def test_the_log_cries_once_and_the_next_hour_begins_anew(signup_app, bus)
     assert await signup_app.mailer.send(a_letter(address="an9@example.com")) is not None
 
 
-async def test_who_asks_for_one_address_again_and_again_uses_up_its_own_number_alone(
-    signup_app, bus
-):
+async def test_who_asks_for_one_address_repeatedly_uses_up_its_number_alone(signup_app, bus):
     signup_app.mailer.quota = HourlyMailQuota(bus, DAILY_LIMIT + 1, signup_app.clock)
     for _ in range(3 * DAILY_LIMIT):
         await signup_app.mailer.send(a_letter())

@@ -83,9 +83,7 @@ async def test_whoever_left_comes_back_by_subscribing_again(signup_app):
 
 
 @pytest.mark.promise("14.3")
-async def test_who_leaves_is_forgotten_but_for_the_id_and_no_import_brings_them_back(
-    signup_app, bus, tmp_path
-):
+async def test_who_leaves_is_forgotten_but_for_the_id_despite_imports(signup_app, bus, tmp_path):
     one = await signup_app.subscribed(name="Nguyễn Văn An", topics=["viec-lam"])
     await signup_app.unsubscribe.unsubscribe(one.id)
     await signup_app.send_mails()
@@ -168,9 +166,7 @@ async def test_who_moves_away_shuts_the_door_on_whoever_has_the_old_mailbox(sign
         assert (await owner.get("/dang-ky/tuy-chon")).status_code == 200
 
 
-async def test_an_address_that_was_left_for_another_is_brought_back_by_its_owner_alone(
-    signup_app, bus, tmp_path
-):
+async def test_an_address_left_for_another_is_brought_back_by_its_owner(signup_app, bus, tmp_path):
     one = await signup_app.subscribed(topics=["viec-lam"])
     assert await signup_app.store.change_address(one.id, ADDRESS, "moi@example.com")
     assert await signup_app.store.find_by_address(ADDRESS) is None

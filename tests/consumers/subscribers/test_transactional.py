@@ -48,9 +48,7 @@ def a_letter(
     return TransactionalMail.model_validate(said | changes)
 
 
-async def test_a_letter_is_one_entry_on_the_lane_of_notices_and_forgotten_once_it_has_ended(
-    signup_app,
-):
+async def test_a_letter_is_one_entry_on_the_lane_of_notices_and_forgotten_at_its_end(signup_app):
     content_id = await signup_app.mailer.send(a_letter())
     assert keys.is_transactional(content_id)
     entry = await signup_app.entry(content_id)
@@ -66,9 +64,7 @@ async def test_a_letter_is_one_entry_on_the_lane_of_notices_and_forgotten_once_i
 
 
 @pytest.mark.promise("14.2")
-async def test_three_letters_a_day_whoever_asks_and_a_restart_forgets_none(
-    signup_app, bus, tmp_path
-):
+async def test_three_letters_a_day_and_a_restart_forgets_none(signup_app, bus, tmp_path):
     for _ in range(2 * DAILY_LIMIT):
         again = SignupApp(bus, tmp_path / "again", signup_app.clock)
         await again.mailer.send(a_letter())
@@ -118,9 +114,7 @@ async def test_a_letter_whose_writer_died_before_its_entry_is_begun_by_the_next(
     assert signup_app.relay.addresses == [ADDRESS, ADDRESS]
 
 
-async def test_one_that_ended_while_another_was_stored_in_its_place_takes_nothing_along(
-    signup_app, monkeypatch
-):
+async def test_one_that_ended_while_another_took_its_place_takes_nothing(signup_app, monkeypatch):
     first = await signup_app.mailer.send(a_letter())
     await signup_app.send_mails()
     state, looks = signup_app.ledger.state, iter([None])
@@ -142,9 +136,7 @@ async def test_one_that_ended_while_another_was_stored_in_its_place_takes_nothin
     assert set(await signup_app.pending_mails()) == {second}
 
 
-async def test_one_that_others_began_and_sent_meanwhile_does_not_go_twice(
-    signup_app, bus, tmp_path, monkeypatch
-):
+async def test_what_others_sent_meanwhile_does_not_go_twice(signup_app, bus, tmp_path, monkeypatch):
     others = SignupApp(bus, tmp_path / "others", signup_app.clock)
     begin, calls = signup_app.mailer.notices.start_batch, []
 

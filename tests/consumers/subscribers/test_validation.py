@@ -138,9 +138,7 @@ def test_mail_goes_to_every_address_that_is_taken(written):
         ("an+tin.moi_2@example.com", ""),
     ],
 )
-def test_an_address_is_refused_by_its_own_rule_and_found_if_it_was_kept_under_another(
-    written, code
-):
+def test_an_address_is_refused_by_its_rule_and_found_if_kept_under_another(written, code):
     wrong = check_email(written)[1]
     assert wrong == ([field_error("email", code)] if code else [])
     assert (normalize_email(written)[1] == []) == (code != "email_local_ascii")

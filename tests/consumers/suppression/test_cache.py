@@ -138,7 +138,5 @@ def said(hour: int, days: int | None) -> Suppression:
         (said(1, 0), said(2, 30), False),
     ],
 )
-def test_of_two_words_the_one_that_lasts_longer_stands_and_a_persons_is_the_last(
-    stands, later, kept
-):
+def test_of_two_words_the_longer_one_stands_and_a_persons_is_the_last(stands, later, kept):
     assert stands.takes_precedence(later) is kept

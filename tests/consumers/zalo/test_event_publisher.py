@@ -24,9 +24,7 @@ from tests.support.zalo_webhook import (
 LADDER_S = (30, 300, 900, 1800, 3600)
 
 
-async def test_the_bus_that_is_away_is_a_503_before_zalo_stops_waiting(
-    own_bus, own_server, monkeypatch
-):
+async def test_a_bus_that_is_away_is_a_503_before_zalo_gives_up(own_bus, own_server, monkeypatch):
     monkeypatch.setattr("consumers.zalo.event_publisher.PUBLISH_TIMEOUT_S", 0.1)
     monkeypatch.setattr("consumers.zalo.event_publisher.PUBLISH_PATIENCE_S", 0.2)
     app = endpoint.create_app(ZaloEventPublisher(own_bus).publish, SIGNING)

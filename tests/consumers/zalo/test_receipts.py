@@ -94,9 +94,7 @@ async def test_a_notice_that_was_never_begun_is_not_begun_by_an_event(bus, ledge
     assert await ledger.state(BATCH) is None
 
 
-async def test_both_sorts_of_receipts_come_over_the_bus_and_broken_ones_are_named(
-    nats_server, bus, ledger, feedback
-):
+async def test_both_receipts_come_and_broken_ones_are_named(nats_server, bus, ledger, feedback):
     await stand(ledger, "k")
     buried: list[str] = []
 

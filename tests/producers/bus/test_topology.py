@@ -54,9 +54,7 @@ async def test_limits_ages_and_rights_are_those_of_the_contract(bus):
 
 @pytest.mark.promise("12.2")
 @pytest.mark.parametrize(("before_d", "after_d"), [(0, 30), (7, 30), (30, 30), (90, 90)])
-async def test_a_stream_of_an_older_version_forgets_too_and_an_operators_longer_age_stays(
-    bus, before_d, after_d
-):
+async def test_an_older_stream_forgets_too_and_an_operators_longer_age_wins(bus, before_d, after_d):
     found = (await bus.stream_info("RECEIPTS"))["config"]
     younger = found | {"max_age": before_d * 86400 * 10**9}
     await bus.connection.repeatable_api_request("STREAM.UPDATE.RECEIPTS", younger)
@@ -168,9 +166,7 @@ async def test_a_server_without_jetstream_is_unfit(other_server):
 
 
 @pytest.mark.parametrize(("interval", "fit"), [("always", True), ("1m", False)])
-async def test_settings_can_be_asked_over_the_bus_where_the_account_may(
-    other_server, interval, fit
-):
+async def test_settings_can_be_asked_over_the_bus_where_allowed(other_server, interval, fit):
     jetstream = f"jetstream {{ store_dir: STORE, sync_interval: {interval} }}"
     with other_server(jetstream + ACCOUNTS) as other:
         url = other.url.replace("nats://", "nats://loa:loa@")

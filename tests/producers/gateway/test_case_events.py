@@ -70,9 +70,7 @@ async def test_a_repeat_after_an_id_was_erased_is_no_other_contact(case_pipeline
 
 
 @pytest.mark.parametrize("point", ["gateway.case_numbered", "gateway.contact_kept"])
-async def test_a_repeat_after_a_death_before_the_event_was_booked_keeps_the_contact(
-    case_pipeline, point
-):
+async def test_a_repeat_after_a_death_before_booking_keeps_the_contact(case_pipeline, point):
     with crash_at(point):
         await case_pipeline.gateway.post(case_event())
     answer = await case_pipeline.accepted(case_event())
@@ -80,9 +78,7 @@ async def test_a_repeat_after_a_death_before_the_event_was_booked_keeps_the_cont
     assert (await case_pipeline.contact_of()).contact.phone == PHONE
 
 
-async def test_a_repeat_taken_in_after_the_contact_was_deleted_begins_no_other_channel(
-    case_pipeline,
-):
+async def test_a_repeat_after_the_contact_was_deleted_begins_no_other_channel(case_pipeline):
     await case_pipeline.accept_and_take_in(contact={"email": MAIL, "consent": True})
     await case_pipeline.delete_contact()
     await case_pipeline.accepted(case_event(contact={"email": MAIL, "consent": True}))
@@ -103,9 +99,7 @@ async def test_a_repeat_is_known_although_the_units_channels_have_changed(case_p
 # --- batches
 
 
-async def test_a_batch_that_repeats_an_event_with_another_contact_stores_nothing_of_itself(
-    case_pipeline,
-):
+async def test_a_batch_that_repeats_an_event_with_another_contact_stores_nothing(case_pipeline):
     await case_pipeline.accepted(case_event("e-1"))
     other = case_event("e-1", contact=BOTH | {"email": "khac@example.com"})
     answer = await case_pipeline.gateway.post([case_event("e-2"), other], BATCH)

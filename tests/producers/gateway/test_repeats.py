@@ -138,9 +138,7 @@ async def test_a_batch_may_say_the_same_twice_but_not_two_things(client):
         (sample_event(id="new", content_id="tin-moi", lane="urgent"), 403, "[3].data.lane"),
     ],
 )
-async def test_one_event_that_may_not_be_taken_keeps_the_whole_batch_out(
-    client, other_key, spoiled, status, field
-):
+async def test_one_refused_event_keeps_its_batch_out(client, other_key, spoiled, status, field):
     await client.post(sample_event(id="known"))
     theirs = sample_event(content_id="cua-don-vi-khac") | {"source": "urn:theirs"}
     assert (await client.post(theirs, key=other_key)).status_code == 202

@@ -109,9 +109,7 @@ def events_before_append(imports, monkeypatch):
 @pytest.mark.promise("2.6")
 @SAME_AND_OTHER_PROCESS
 @pytest.mark.parametrize("late", [False, True], ids=["judged", "judged after another reading"])
-async def test_a_correction_that_another_overtook_goes_out_after_it(
-    imports, events_before_append, fresh, late
-):
+async def test_a_correction_overtaken_by_another_waits(imports, events_before_append, fresh, late):
     assert (await imports.read(FIXED)).counts == {"changed": 1}
     if late:
         assert (await imports.read(FIXED, ttl=1)).counts == {"unchanged": 1}
@@ -145,9 +143,7 @@ GONE = {"kind": "withdrawn", "reason": "Sai sự thật"}
     ],
     ids=["by hand", "of an import", "under the id of another", "wrong subject", "withdrawal"],
 )
-async def test_a_message_that_intake_has_not_judged_yet_counts_if_it_is_good(
-    imports, message, counted, revision
-):
+async def test_a_message_not_yet_judged_counts_if_it_is_good(imports, message, counted, revision):
     await put(imports, **message)
     assert (await imports.read(FIXED)).counts == {counted: 1}
     assert (await imports.stored_events())[-1].data.get("revision") == revision

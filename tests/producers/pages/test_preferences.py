@@ -126,9 +126,7 @@ async def test_a_reader_takes_their_data_along_with_the_text_they_agreed_to(sign
         ("complaint", None, ("thư rác", "báo lại")),
     ],
 )
-async def test_what_stands_against_an_address_is_part_of_its_readers_data(
-    signup_app, reason, until, told
-):
+async def test_a_suppressed_address_is_part_of_its_readers_data(signup_app, reason, until, told):
     await signup_app.subscribed()
     async with signup_app.signed_in() as browser:
         await signup_app.suppressions.add(ChannelName.EMAIL, ADDRESS, reason, until, at=NOON)

@@ -141,9 +141,7 @@ def work_of(app, monkeypatch):
 
 
 @pytest.mark.promise("14.2")
-async def test_known_or_not_an_address_gets_the_same_page_after_the_same_work(
-    signup_app, browser, monkeypatch
-):
+async def test_known_or_not_an_address_gets_the_same_answer(signup_app, browser, monkeypatch):
     signup_app.mailer.quota = HourlyMailQuota(signup_app.bus, 1000, signup_app.clock)
     await signup_app.subscribed(KNOWN)
     signup_app.clock.advance(86400)  # neither has got a letter today

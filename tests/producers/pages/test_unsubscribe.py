@@ -70,9 +70,7 @@ async def a_reader(app, name, folder):
 
 
 @pytest.mark.parametrize("name", ["consent", "mark"])
-async def test_who_leaves_by_a_mail_is_told_what_is_kept_of_them(
-    signup_app, browser, tmp_path, name
-):
+async def test_who_leaves_by_a_mail_is_told_what_is_kept(signup_app, browser, tmp_path, name):
     one = await a_reader(signup_app, name, tmp_path)
     path = f"/huy/{signup_app.signer.token(one.id)}"
     for answer in (await browser.post(path), await browser.post(path)):
@@ -87,9 +85,7 @@ async def test_who_leaves_by_a_mail_is_told_what_is_kept_of_them(
 
 
 @pytest.mark.parametrize("name", ["consent", "mark"])
-async def test_who_leaves_on_their_own_page_is_told_what_is_kept_of_them(
-    signup_app, tmp_path, name
-):
+async def test_who_leaves_on_their_page_is_told_what_is_kept(signup_app, tmp_path, name):
     await a_reader(signup_app, name, tmp_path)
     async with signup_app.signed_in(KNOWN) as browser:
         answer = await press_button(browser, "/ngung")

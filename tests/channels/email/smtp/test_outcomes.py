@@ -84,9 +84,7 @@ NONE, THEM, US = (False, False), (True, False), (False, True)
         ("rcpt", "451 4.7.500 Server busy", DEFERRED, "451 4.7.500", "4.7.500", NONE, 60),
     ],
 )
-def test_what_a_refusal_means_for_its_row_and_for_the_channel(
-    stage, text, verdict, reason, code, policy, wait_s
-):
+def test_what_a_refusal_means_for_row_and_relay(stage, text, verdict, reason, code, policy, wait_s):
     outcome = outcomes.outcome_of(parse_refusal(Stage(stage), text.encode()))
     assert (outcome.verdict, outcome.reason, outcome.code) == (verdict, reason, code)
     assert (outcome.policy_rejected, outcome.channel_wide) == policy

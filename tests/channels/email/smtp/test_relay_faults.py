@@ -87,9 +87,7 @@ BY_READER = ["RCPT", "DATA", "end"]
 
 @BOTH
 @pytest.mark.parametrize("stage", OPENING)
-async def test_421_before_a_reader_is_named_costs_nothing_but_half_a_minute(
-    new_email_pipeline, stage, pipelining
-):
+async def test_421_before_any_reader_costs_half_a_minute(new_email_pipeline, stage, pipelining):
     always = ScriptOnce({stage: [BYE] * 30})
     async with TimedRelay(pipelining=pipelining, always=always) as relay:
         loa = new_email_pipeline(relay.port)
@@ -101,9 +99,7 @@ async def test_421_before_a_reader_is_named_costs_nothing_but_half_a_minute(
 
 @BOTH
 @pytest.mark.parametrize("stage", BY_READER)
-async def test_421_to_each_reader_once_loses_nobody_and_declares_nobody(
-    new_email_pipeline, stage, pipelining
-):
+async def test_421_to_each_reader_loses_and_declares_nobody(new_email_pipeline, stage, pipelining):
     script = PlayOnce({(stage, address): BYE for address in mailboxes(30)})
     async with TimedRelay(pipelining=pipelining, script=script) as relay:
         loa = new_email_pipeline(relay.port)
@@ -200,9 +196,7 @@ async def test_a_reader_refused_for_good_has_failed_and_all_others_get_it(new_em
         ("end", b"554 looks like spam"),
     ],
 )
-async def test_a_refusal_that_is_about_us_fails_nobody_and_waits_for_an_operator(
-    new_email_pipeline, stage, said
-):
+async def test_a_refusal_about_us_fails_nobody_but_needs_help(new_email_pipeline, stage, said):
     async with SmtpReceiver(always={stage: said}) as receiver:
         loa = new_email_pipeline(receiver.port, 30)
         plan = await loa.plan()

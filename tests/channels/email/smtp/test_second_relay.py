@@ -166,9 +166,7 @@ async def test_a_log_that_cannot_be_read_answers_nothing(tmp_path):
     assert [one["event"] for one in logs] == ["relay_log_unreadable"]
 
 
-async def test_a_doubt_is_answered_from_the_log_and_only_the_rest_is_sent_again(
-    new_email_pipeline, tmp_path
-):
+async def test_a_doubt_is_answered_from_the_log_and_the_rest_resent(new_email_pipeline, tmp_path):
     script = {("end", 3): ScriptedAction.RECORD_CUT, ("end", 20): ScriptedAction.CUT}
     async with SmtpReceiver(script=script) as receiver:
         loa = new_email_pipeline(receiver.port, relay_log=tmp_path / "mail.log")

@@ -184,9 +184,7 @@ POOL = [
 
 @pytest.mark.promise("2.5")
 @given(st.lists(st.lists(st.sampled_from(POOL), max_size=8), max_size=8), st.booleans())
-def test_in_whatever_order_they_are_listed_each_article_is_one_item_and_keeps_its_text(
-    readings, remembers
-):
+def test_in_any_order_each_article_is_one_item_and_keeps_its_text(readings, remembers):
     planner = ImportPlanner()
     for articles in readings:
         if not remembers:
