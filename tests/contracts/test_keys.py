@@ -59,9 +59,7 @@ def test_event_id(vector):
     assert keys.event_id(vector["unit"], vector["source"], vector["id"]) == vector["event_id"]
 
 
-@pytest.mark.parametrize(
-    "vector", VECTORS["content_hash"], ids=lambda vector: vector["content_hash"]
-)
+@pytest.mark.parametrize("vector", VECTORS["content_hash"], ids=lambda one: one["content_hash"])
 def test_content_hash(vector):
     assert keys.content_hash(vector["type"], vector["data"]) == vector["content_hash"]
     assert keys.digest(vector["canonical"]) == vector["content_hash"]
@@ -88,9 +86,7 @@ def test_delivery_key_and_what_is_made_from_it(vector):
     assert keys.tracking_id(key) == vector["tracking_id"]
 
 
-@pytest.mark.parametrize(
-    "vector", VECTORS["case_content_id"], ids=lambda vector: vector["case_code"]
-)
+@pytest.mark.parametrize("vector", VECTORS["case_content_id"], ids=lambda one: one["case_code"])
 def test_case_content_id(vector):
     content_id = keys.case_content_id(vector["case_code"])
     assert content_id == vector["content_id"]

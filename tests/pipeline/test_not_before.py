@@ -44,9 +44,7 @@ async def take(pipeline: PipelineHarness, event):
 
 def revisions(pipeline: PipelineHarness) -> dict[ChannelName, set[int]]:
     """Which texts each channel's public has seen."""
-    return {
-        name: {number for number, _ in seen} for name, seen in pipeline.effects_of(ITEM).items()
-    }
+    return {name: {number for number, _ in one} for name, one in pipeline.effects_of(ITEM).items()}
 
 
 @pytest.mark.promise("3.7")
@@ -155,12 +153,10 @@ def test_a_scheduled_item_stands_on_shelves_and_pages_at_its_time():
         assert (seen.published, seen.updated, seen.renewed) == (start, start, None)
 
 
-steps = st.lists(
-    st.tuples(st.integers(1, 40), st.none() | st.integers(1, 60), st.booleans()), max_size=6
-)
+step = st.tuples(st.integers(1, 40), st.none() | st.integers(1, 60), st.booleans())
 
 
-@given(steps)
+@given(st.lists(step, max_size=6))
 def test_texts_count_as_shown_when_a_planner_that_keeps_the_rule_shows_them(story):
     """Each step: minutes later, its own start in minutes from then, or a withdrawal."""
     item, now = Item(unit=UNIT), RELEASED_AT
@@ -173,9 +169,7 @@ def test_texts_count_as_shown_when_a_planner_that_keeps_the_rule_shows_them(stor
             item = items.release(item, number, ItemSummary(), now, begins)
     texts = [one for one in item.released if one not in item.withdrawals]
     kept = [one for one in texts if not items.halt_mark(item, one)]
-    assert items.visible_revisions(item, len(story)) == kept, (
-        "no decision lies within the slack here"
-    )
+    assert items.visible_revisions(item, len(story)) == kept, "no decision lies in the slack"
     for one in texts:
         newer = [at for other, at in item.released.items() if other > one]
         assert (one in kept) == all(at > item.visible_from(one) for at in newer)

@@ -51,9 +51,7 @@ BEHIND = (
     "",
 )
 FRAMES = ("{}", "Tin {}", "{} tin", "Tin mới {} hôm nay", "Đính chính: {}")
-BROKEN = [
-    frame.format(cut + tail) for frame, cut, tail in itertools.product(FRAMES, BREAKS, BEHIND)
-]
+BROKEN = [frame.format(cut + end) for frame, cut, end in itertools.product(FRAMES, BREAKS, BEHIND)]
 ENCODED = [
     f"{before}=?{charset}?{how}?{payload}?={after}"
     for before, charset, (how, payload), after in itertools.product(
@@ -172,10 +170,8 @@ def test_no_command_is_made_of_an_address_that_is_more_than_one():
 
 async def test_encoded_words_and_hostile_texts_arrive_as_what_was_written_and_nothing_else():
     publications = [
-        a_publication(summary=value, body=value).model_copy(
-            update={"title": value, "author": value}
-        )
-        for value in ENCODED
+        a_publication(summary=text, body=text).model_copy(update={"title": text, "author": text})
+        for text in ENCODED
     ]
     rows = [mail_recipient(n, name=value) for n, value in enumerate(ENCODED)]
     async with SmtpReceiver() as receiver:

@@ -98,9 +98,8 @@ async def test_an_accepted_event_without_a_notice_is_found(case_pipeline):
 
 async def test_a_notice_that_names_no_event_is_found(case_pipeline):
     await rerouted(case_pipeline)
-    await case_pipeline.ledger.create_notice(
-        BatchKey(EMAIL, CASE, 1, 7), closed_entry(case_pipeline)
-    )
+    entry = closed_entry(case_pipeline)
+    await case_pipeline.ledger.create_notice(BatchKey(EMAIL, CASE, 1, 7), entry)
     assert ("notice-shape", state(EMAIL, 7)) in await found(case_pipeline)
 
 

@@ -143,15 +143,12 @@ async def lose_everything_of_the_dossier(pipeline):
 async def test_a_notice_of_the_first_form_is_still_found(case_pipeline):
     """Its key names no event: the contact lies under the word `person`."""
     await case_pipeline.accepted(case_event())
-    record = await case_pipeline.contact_of()
+    record = (await case_pipeline.contact_of()).model_dump_json()
     old = keys.tracking_id(keys.delivery_key(CASE, 1, ZALO, keys.SOLE_RECIPIENT))
-    await case_pipeline.bus.bucket(subjects.NOTICES.name).put(
-        old, record.model_dump_json().encode()
-    )
+    await case_pipeline.bus.bucket(subjects.NOTICES.name).put(old, record.encode())
     await case_pipeline.delete_contact()
-    await case_pipeline.ledger.create_notice(
-        BatchKey(ZALO, CASE, 1, 0), notice_entry(1, "", case_pipeline.clock())
-    )
+    entry = notice_entry(1, "", case_pipeline.clock())
+    await case_pipeline.ledger.create_notice(BatchKey(ZALO, CASE, 1, 0), entry)
     await case_pipeline.wake(ZALO)
     assert case_pipeline.providers[ZALO].addresses == [PHONE]
 

@@ -124,9 +124,8 @@ def test_a_record_without_a_state_reads_as_closed():
 
 
 async def test_every_process_sees_it_and_a_restart_changes_nothing(nats_server, bus, clock):
-    await BreakerStore(bus, EMAIL, clock).update(
-        lambda one: breaker.fail(one, "a", "away", clock())
-    )
+    store = BreakerStore(bus, EMAIL, clock)
+    await store.update(lambda one: breaker.fail(one, "a", "away", clock()))
     async with await Bus.connect(nats_server.url) as other:
         assert (await breaker_store.load_breakers(other))[EMAIL].reason == "away"
         assert await breaker_store.unavailable_channels(other) == {EMAIL}

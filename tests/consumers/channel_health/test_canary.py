@@ -135,9 +135,8 @@ async def test_after_a_change_of_the_interval_the_time_counts_anew(canaries, eve
     canaries.clock.advance(EVERY_S - 10)
     await canaries.send_round()
     canaries.clock.advance(9)
-    canaries.sender = canaries.new_sender(
-        CanarySettings(every_s=every_s, grace_s=10, channels="email")
-    )
+    changed = CanarySettings(every_s=every_s, grace_s=10, channels="email")
+    canaries.sender = canaries.new_sender(changed)
     assert await canaries.send_round() == [], "it was well by the old measure, and has a new one"
     assert (await canaries.status()).state == "waiting"
     canaries.clock.advance(every_s + 11)

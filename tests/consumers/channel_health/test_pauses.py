@@ -88,9 +88,8 @@ async def test_a_pause_of_an_older_loa_names_nobody(bus):
 
 async def trip(bus, clock) -> None:
     """Open the breaker of the e-mail channel."""
-    await BreakerStore(bus, EMAIL, clock).update(
-        lambda one: breaker.fail(one, "w", "away", clock())
-    )
+    store = BreakerStore(bus, EMAIL, clock)
+    await store.update(lambda one: breaker.fail(one, "w", "away", clock()))
 
 
 async def test_a_running_service_tells_its_workers_of_every_breaker_and_who_goes_on(bus, clock):

@@ -46,9 +46,7 @@ def readers(count, start=0):
 
 
 def strangers(count, start=0):
-    return [
-        RecipientRef(f"letter-{number}", unverified=True) for number in range(start, start + count)
-    ]
+    return [RecipientRef(f"letter-{id}", unverified=True) for id in range(start, start + count)]
 
 
 def told(*parts):
@@ -100,9 +98,8 @@ def test_a_reader_is_known_by_id_and_a_letter_by_its_name():
     batch = BatchKey(EMAIL, "tin", 1, 0)
     assert recipient_refs(batch, ["a", "b", "c"], {2: AWAY}) == [RecipientRef("c")]
     letter = batch._replace(content_id=keys.transactional_content_id("somebody"))
-    assert recipient_refs(letter, [""], {0: AWAY}) == [
-        RecipientRef(letter.content_id, unverified=True)
-    ]
+    refs = recipient_refs(letter, [""], {0: AWAY})
+    assert refs == [RecipientRef(letter.content_id, unverified=True)]
 
 
 @pytest.mark.parametrize(
@@ -171,10 +168,8 @@ class LetterPipeline(EmailPipeline):
 
     def __init__(self, bus, folder, count, port):
         super().__init__(bus, folder, count, port)
-        people, notices = (
-            SubscriberStore(bus, b"a secret"),
-            CaseNotices(bus, self.ledger, self.waker),
-        )
+        people = SubscriberStore(bus, b"a secret")
+        notices = CaseNotices(bus, self.ledger, self.waker)
         self.letters = TransactionalMailer(
             bus, notices, people, self.clock, HourlyMailQuota(bus, 0, self.clock)
         )

@@ -163,9 +163,7 @@ async def test_a_lost_index_is_a_broken_promise_also_once_a_worker_has_found_tha
     worker = PortalWriter(delivered.portal, SiteFiles(Site(PUBLIC_URL, WORDS)), 5.0)
     with pytest.raises((IndexLost, FolderEmpty, sqlite3.DatabaseError)):
         worker.prepare(allow_new=False)
-    assert await delivered.violations() == [("index-lost", "portal")], (
-        "while that worker is running"
-    )
+    assert await delivered.violations() == [("index-lost", "portal")], "while that worker runs"
     worker.close()
     assert await delivered.violations() == [("index-lost", "portal")]
 

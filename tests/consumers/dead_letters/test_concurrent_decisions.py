@@ -210,9 +210,8 @@ async def test_two_mended_events_at_once_are_both_on_record_each_with_its_place(
 async def test_a_message_id_that_says_something_else_is_noticed(race):
     await race.cut(race.replay(AN), "dead.decided")
     [begun] = (await race.letter()).decisions
-    await race.bus.publish(
-        subjects.content("don-vi-khac", "submitted"), b"x", msg_id=begun.message_id
-    )
+    subject = subjects.content("don-vi-khac", "submitted")
+    await race.bus.publish(subject, b"x", msg_id=begun.message_id)
     with pytest.raises(Invalid) as caught:
         await race.replay(AN)
     assert [error.field for error in caught.value.errors] == ["id"]

@@ -44,12 +44,10 @@ async def test_a_replay_sends_the_same_event_to_the_same_subject(bus, letters, d
 
 
 async def test_a_mended_event_replaces_the_original_which_stays(bus, letters, decisions):
-    event = submitted()
     listed_one = await buried(letters, b'{"id": "x"}', subject=subjects.content(UNIT, "withdrawn"))
-    body = envelope.to_structured(event)
-    ended = (
-        await decisions.edit(listed_one, check_corrected(listed_one, body, DEFAULT), CLERK)
-    ).ended
+    body = envelope.to_structured(submitted())
+    event = check_corrected(listed_one, body, DEFAULT)
+    ended = (await decisions.edit(listed_one, event, CLERK)).ended
     _, sent = await content_messages(bus)
     assert (sent.subject, sent.data) == (SUBJECT, body), "where its type belongs"
     assert ended.before != ended.after

@@ -70,11 +70,9 @@ async def test_the_same_message_again_is_the_same_letter_and_counts_up(bus, lett
     await decisions.replay(first, CLERK)
     assert await letters_of(letters) == []
     letters.now = lambda: start + timedelta(hours=3)
-    again = (await content_messages(bus))[-1]
-    origin = MessageOrigin(
-        subject=again.subject, stream="CONTENT", seq=again.seq, headers=again.headers
-    )
-    await letters.bury("intake", origin, again.data, WRONG)
+    last = (await content_messages(bus))[-1]
+    origin = MessageOrigin(last.subject, stream="CONTENT", seq=last.seq, headers=last.headers)
+    await letters.bury("intake", origin, last.data, WRONG)
     [letter] = await letters_of(letters)
     assert (letter.id, letter.times) == (first.id, 2)
     assert (letter.at, letter.last) == (start, start + timedelta(hours=3))

@@ -90,9 +90,8 @@ def test_readers_of_one_batch_are_told_what_each_of_them_had():
 def test_of_many_mails_the_last_ten_are_named():
     publication = a_full_publication(revision=30, action="corrected")
     had = (DIGEST, *(item(revision) for revision in range(2, 30)))
-    _, mail = sent_mail(
-        publication, mail_recipient(1, publication, correction=True, earlier_mails=had)
-    )
+    reader = mail_recipient(1, publication, correction=True, earlier_mails=had)
+    _, mail = sent_mail(publication, reader)
     assert len(mail["References"].split()) == 10
 
 

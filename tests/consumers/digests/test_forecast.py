@@ -37,10 +37,8 @@ async def outlook(pipeline, frequency="daily"):
 async def settled(pipeline, id, **wishes):
     """Put a subscriber into the directory and the bucket."""
     pipeline.directory.add(id, **wishes)
-    one = pipeline.directory.subscribers[id]
-    await pipeline.bus.bucket(subjects.SUBSCRIBERS.name).put(
-        f"s.{id}", one.model_dump_json().encode()
-    )
+    one, bucket = pipeline.directory.subscribers[id], pipeline.bus.bucket(subjects.SUBSCRIBERS.name)
+    await bucket.put(f"s.{id}", one.model_dump_json().encode())
     return one
 
 

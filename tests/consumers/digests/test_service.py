@@ -224,9 +224,8 @@ async def test_two_processes_that_cut_at_once_make_one_digest(digests, bus):
     digests.clock.advance(86_400.0)
     await asyncio.gather(*(digests.run_service(digests.new_service(bus)) for _ in range(3)))
     assert len(await digests.service.store.all_issues(SATURDAY.content_id)) == 1
-    assert (await digests.service.store.digests_of_item("tin-mot")).value.digests == (
-        SATURDAY.content_id,
-    )
+    known = (await digests.service.store.digests_of_item("tin-mot")).value
+    assert known.digests == (SATURDAY.content_id,)
     picks = await digests.picks(SATURDAY)
     assert len(picks) == 700 == (await digests.ledger.plan(SATURDAY)).value.planned
     assert set(picks.values()) == {0b11}

@@ -63,9 +63,7 @@ async def test_an_erased_address_leaves_the_file(subscriber_bucket, directory, t
 
 
 async def test_an_entry_nobody_can_read_stops_nothing(bus, subscriber_bucket, directory):
-    for number, junk in enumerate(
-        [b"{", b"[]", b'{"active": true}', b'{"active": true, "email": 1}']
-    ):
+    for number, junk in enumerate([b"{", b"[]", b'{"active":true}', b'{"active":true,"email":1}']):
         await subscriber_bucket.bucket.put(f"s.junk{number}", junk)
     await subscriber_bucket.add("an")
     await directory.ready()

@@ -49,9 +49,8 @@ places = st.sampled_from(["", *reader_ids(12), "zzz"])
 def test_followers_and_those_reached_become_one_sequence(following, reached, after, wanted, chunk):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(audience, "READ_CHUNK", chunk)
-        rows = told(
-            SubscriberAudience(StaticReaders(list(following))), reached, after, following=wanted
-        )
+        people = SubscriberAudience(StaticReaders(list(following)))
+        rows = told(people, reached, after, following=wanted)
     expected = {id for id in (following if wanted else set()) | reached if id > after}
     assert [row.id for row in rows] == sorted(expected)
     assert {row.id for row in rows if row.correction} == {id for id in reached if id > after}
@@ -128,8 +127,6 @@ def test_the_account_s_plan_is_resumed_without_a_second_broadcast(following, rea
     assert begun + told(ZaloAudience(), reached, after, following=following) == whole
 
 
-@pytest.mark.parametrize(
-    ("action", "count"), [("published", 2), ("corrected", 1), ("withdrawn", 1)]
-)
-def test_the_account_counts_an_article_and_one_broadcast(action, count):
-    assert ZaloAudience().count(a_publication(action=action)) == count
+@pytest.mark.parametrize(("action", "most"), [("published", 2), ("corrected", 1), ("withdrawn", 1)])
+def test_the_account_counts_an_article_and_one_broadcast(action, most):
+    assert ZaloAudience().count(a_publication(action=action)) == most

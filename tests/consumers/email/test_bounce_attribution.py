@@ -99,9 +99,8 @@ async def test_what_a_person_has_lifted_is_not_put_back_by_an_older_report(new_b
     assert await registry.lift(EMAIL, address, by="Trần Thị Bình")
     await registry.add(EMAIL, address, **said)
     assert await registry.reason(EMAIL, address) is None
-    younger = (await registry.find(registry.key_of_address(EMAIL, address))).at + timedelta(
-        seconds=1
-    )
+    lifted = await registry.find(registry.key_of_address(EMAIL, address))
+    younger = lifted.at + timedelta(seconds=1)
     await registry.add(EMAIL, address, "bounced 5.1.1", younger + HARD_SUPPRESSION, at=younger)
     assert await registry.reason(EMAIL, address) == "bounced 5.1.1"
 
@@ -118,14 +117,10 @@ def test_what_was_stopped_stays_so_however_long_nobody_decides():
 
 async def test_a_group_of_which_one_member_is_gone_is_not_left_alone_at_once(new_bounce_pipeline):
     loa = await new_bounce_pipeline()
-    one = bounce_mail().replace(
-        b"Final-Recipient: rfc822; an@", b"Final-Recipient: rfc822; da-nghi@"
-    )
+    one = bounce_mail().replace(b"-Recipient: rfc822; an@", b"-Recipient: rfc822; da-nghi@")
     report = bounce_parser.parse_report(one, "")
-    assert (report.final_recipient, "an@example.com" in report.addresses) == (
-        "da-nghi@example.com",
-        True,
-    )
+    assert report.final_recipient == "da-nghi@example.com"
+    assert "an@example.com" in report.addresses
     for number, left_alone in enumerate((None, None, "bounced 5.1.1")):
         await loa.deliver(content_id=f"tin-{number}")
         await loa.bounce(AN, "5.1.1", final=loa.suppressions.hash_address(report.final_recipient))

@@ -57,9 +57,7 @@ async def test_after_a_restart_what_was_put_off_is_not_all(new_bounce_pipeline, 
     await send_once(loa, plan)
     await restarted.refresh()
     assert await loa.status_counts(plan) == {Status.DELIVERED: 2877, Status.FAILED: 123}
-    assert (await bounce_stops.load_stops(loa.bus)).plans == {}, (
-        "4 % of all, 11 % of what it has seen"
-    )
+    assert (await bounce_stops.load_stops(loa.bus)).plans == {}, "4 % of all, 11 % of what it saw"
     assert counted_plans == [plan], "a false alarm counts the ledger once"
     count = restarted.sample.plans[plan]
     assert (count.mails, count.codes) == (3000, {"5.1.1": 123})
@@ -115,9 +113,8 @@ def test_what_the_ledger_has_said_holds_for_a_hundredth_more_mails():
     ],
 )  # fmt: skip
 def test_how_much_is_suspect(mails, failed, state):
-    found = PlanSample(mails, bounce_monitor.recipient_codes(["5.1.1"] * failed)).suspected_stop(
-        0.0
-    )
+    codes = bounce_monitor.recipient_codes(["5.1.1"] * failed)
+    found = PlanSample(mails, codes).suspected_stop(0.0)
     assert (found and found.state) == state
 
 
@@ -166,9 +163,7 @@ async def test_a_look_that_is_answered_late_takes_no_stop_back(new_bounce_pipeli
         return found
 
     with monkeypatch.context() as patched:
-        patched.setattr(
-            type(control), "get_many", lambda one, *keys, **options: late(*keys, **options)
-        )
+        patched.setattr(type(control), "get_many", lambda _, *keys, **given: late(*keys, **given))
         looking = asyncio.create_task(loa.sending.refresh())
         await read.wait()
     sending = asyncio.create_task(send_once(loa, plan))

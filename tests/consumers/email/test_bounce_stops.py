@@ -20,16 +20,12 @@ PLAN = PlanKey(ChannelName.EMAIL, "tin", 1)
 
 
 def test_what_says_nothing_of_a_reader_is_not_counted_against_a_list():
-    said = [
-        OK,
-        refusal("5.7.1", Verdict.HELD),
-        refusal("5.3.4"),
-        refusal("4.2.1", Verdict.DEFERRED),
-    ]
+    ours, later = refusal("5.7.1", Verdict.HELD), refusal("4.2.1", Verdict.DEFERRED)
     unasked = Outcome(Verdict.FAILED, "unsafe", reached_provider=False)
+    said = [OK, ours, refusal("5.3.4"), later, unasked]
     tally = BounceSample()
     for _ in range(1000):
-        assert tally.add_window(PLAN, [*said, unasked], 0.0).suspected_stop(0.0) is None
+        assert tally.add_window(PLAN, said, 0.0).suspected_stop(0.0) is None
     assert (tally.plans[PLAN].mails, tally.plans[PLAN].codes.total()) == (2000, 0)
 
 
@@ -74,9 +70,8 @@ def test_a_verdict_of_a_version_without_codes_is_told_without_them():
 
 async def test_workers_that_have_each_seen_too_few_count_together(bounce_pipeline):
     plan = await bounce_pipeline.plan()
-    other = EmailSendPolicy(
-        bounce_pipeline.bus, bounce_pipeline.worker.semaphore, bounce_pipeline.clock
-    )
+    semaphore = bounce_pipeline.worker.semaphore
+    other = EmailSendPolicy(bounce_pipeline.bus, semaphore, bounce_pipeline.clock)
     await bounce_pipeline.work(plan, 0)
     bounce_pipeline.worker.policy = other
     await bounce_pipeline.work(plan, 1)
@@ -97,9 +92,7 @@ def test_only_what_was_sent_within_seconds_is_suspect():
     tally = BounceSample()
     tally.add_window(PLAN, [refusal("5.1.1")] * MIN_SUSPECT_MAILS, 100.0)
     assert list(tally.suspected_plans(109.0)) == [PLAN]
-    assert list(tally.suspected_plans(111.0)) == [], (
-        "it does not go on, so nothing is lost by waiting"
-    )
+    assert list(tally.suspected_plans(111.0)) == [], "it does not go on: waiting loses nothing"
 
 
 def test_the_ledger_and_a_worker_read_a_refusal_alike():

@@ -85,9 +85,7 @@ async def test_who_complains_is_left_alone_until_a_person_says_otherwise(new_bou
     for _ in range(2):
         await loa.bounce(AN, "", "complaint")
     await loa.bounce(AN, "5.1.1")
-    assert await loa.suppression_reason(AN) == "complaint", (
-        "what has an end replaces nothing without"
-    )
+    assert await loa.suppression_reason(AN) == "complaint", "what ends replaces nothing without"
     total = await loa.books.totals(plan)
     assert (total.complained, total.bounced) == (1, 1)
 
@@ -238,7 +236,5 @@ async def test_wherever_the_bus_refuses_a_repeat_completes_it(new_bounce_pipelin
     left = count()
     assert 6 <= cut_short < 60
     done = loa.readers.ids[: cut_short + 1]
-    assert [await loa.suppression_reason(reader) for reader in done] == ["bounced 5.1.1"] * len(
-        done
-    )
+    assert {await loa.suppression_reason(reader) for reader in done} == {"bounced 5.1.1"}
     assert (await loa.books.totals(plan)).bounced == len(done)

@@ -55,9 +55,8 @@ async def test_a_digests_place_leads_to_its_batch(bus, clock):
     issue = Issue(digest_id=digest_id, revision=2, frequency="daily", **window)
     bucket = bus.bucket(subjects.DIGESTS.name)
     order = await bucket.put(f"issue.{digest_id}.2", issue.model_dump_json().encode())
-    assert await places.find_batch(bus, RowRef("d", order, 3, 7)) == BatchKey(
-        EMAIL, digest_id, 2, 3
-    )
+    found = await places.find_batch(bus, RowRef("d", order, 3, 7))
+    assert found == BatchKey(EMAIL, digest_id, 2, 3)
     assert await places.find_batch(bus, RowRef("d", 999, 3, 7)) is None
 
 

@@ -34,10 +34,7 @@ def test_a_letters_place_fits_names_nobody_and_knows_its_address_again(mine, oth
     place = PATHS.transactional_ref(mine, day)
     path, envelope = (one.decode() for one in PATHS.return_path(place))
     assert len(path.rpartition("@")[0]) <= 64
-    assert (PATHS.row_ref_of_address(path), PATHS.row_ref_of_envelope_id(envelope)) == (
-        place,
-        place,
-    )
+    assert PATHS.row_ref_of_address(path) == PATHS.row_ref_of_envelope_id(envelope) == place
     assert transactional_day(place) == day
     assert PATHS.is_transactional_to(place, mine)
     assert PATHS.is_transactional_to(place, other) == (mine.casefold() == other.casefold())

@@ -144,9 +144,7 @@ def test_a_row_whose_next_try_lies_beyond_the_end_waits_for_the_end():
     st.integers(1, 30),
 )
 def test_what_is_due_are_the_first_rows_that_wait_and_were_not_put_off(written, put_off, most):
-    notes = {
-        row: RowNote(1, NOW + 60 * later) for row, later in put_off.items() if row < len(written)
-    }
+    notes = {n: RowNote(1, NOW + 60 * later) for n, later in put_off.items() if n < len(written)}
     due = [row for row, letter in enumerate(written) if letter in "pPrR" and not put_off.get(row)]
     state = entry(written, notes=notes)
     assert moves.due_rows(state, NOW, RULES) == due

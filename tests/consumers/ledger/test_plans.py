@@ -70,11 +70,10 @@ async def test_a_cursor_that_was_halted_meanwhile_keeps_the_batches_out(ledger):
 async def test_of_two_planners_one_wins_and_the_other_goes_on_behind_it(ledger):
     held = await ledger.create_plan(OTHER, PlanCursor())
     ids = reader_ids(2 * MAX_BATCH_ROWS)
-    await ledger.append_batches(OTHER, held, *planned(held, ids[:MAX_BATCH_ROWS], complete=False))
+    half = planned(held, ids[:MAX_BATCH_ROWS], complete=False)
+    await ledger.append_batches(OTHER, held, *half)
     with pytest.raises(RevisionConflict):
-        await ledger.append_batches(
-            OTHER, held, *planned(held, ids[:MAX_BATCH_ROWS], complete=False)
-        )
+        await ledger.append_batches(OTHER, held, *half)
     again = await ledger.create_plan(OTHER, PlanCursor(created=99.0))
     assert (again.value.last, again.value.count) == (ids[MAX_BATCH_ROWS - 1], 1)
     done = await ledger.append_batches(OTHER, again, *planned(again, ids[MAX_BATCH_ROWS:]))
@@ -95,9 +94,8 @@ async def test_entries_come_in_the_order_of_their_numbers_over_many_pages(ledger
     for start in range(0, 412, 206):
         some = [[id] for id in ids[start : start + 206]]
         cursor = held.value.advance(some, complete=False, now=1)
-        held = await ledger.append_batches(
-            OTHER, held, cursor, [BatchRows(tuple(one)) for one in some]
-        )
+        rows = [BatchRows(tuple(one)) for one in some]
+        held = await ledger.append_batches(OTHER, held, cursor, rows)
     numbers = [batch.number async for batch, _ in ledger.entries(OTHER, held.value)]
     assert numbers == list(range(412))
 

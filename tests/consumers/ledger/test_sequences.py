@@ -90,9 +90,7 @@ def test_no_sequence_of_moves_breaks_the_rules():
     assert doubts >= {("resolve", one) for one in RESOLVE} | {("book", one) for one in SEND}
 
 
-def check_step(
-    step: str, before: LedgerEntry, state: LedgerEntry, said: dict[int, Outcome]
-) -> None:
+def check_step(step: str, before: LedgerEntry, state: LedgerEntry, said: dict[int, Outcome]):
     assert len(state.rows) == len(before.rows), "rows are frozen"
     assert all(letter in STATUS_OF_LETTER for letter in state.rows)
     assert state.possible_copies >= before.possible_copies

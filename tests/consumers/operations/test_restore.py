@@ -53,11 +53,9 @@ async def test_a_restored_bus_holds_the_same_messages_under_the_same_numbers(pip
     await save_pipeline(pipeline, tmp_path)
     async with restored_bus(tmp_path, pipeline.clock) as bus:
         assert await contents(bus) == before
-        configs = [(await bus.stream_info(name))["config"] for name in topology.stream_names()]
+        saved = [(await bus.stream_info(name))["config"] for name in topology.stream_names()]
     await topology.apply(pipeline.bus)
-    assert configs == [
-        (await pipeline.bus.stream_info(n))["config"] for n in topology.stream_names()
-    ]
+    assert saved == [(await pipeline.bus.stream_info(n))["config"] for n in topology.stream_names()]
 
 
 async def test_every_channel_is_paused_and_an_earlier_reason_is_not_lost(bus, tmp_path, pipeline):

@@ -51,9 +51,8 @@ async def test_every_mail_of_an_item_is_told_the_latest_revision_first(bus, inta
     await reads(bus)
     await intake_harness.take_in(submitted())
     await intake_harness.add_plan(b"ddx")
-    await BounceRecords(bus.bucket("ledger")).record_bounce(
-        BatchKey(EMAIL, ITEM, 1, 0), 1, "5.1.1", 0.0
-    )
+    batch, records = BatchKey(EMAIL, ITEM, 1, 0), BounceRecords(bus.bucket("ledger"))
+    await records.record_bounce(batch, 1, "5.1.1", 0.0)
     await intake_harness.take_in(corrected())
     await intake_harness.add_plan(b"drp", revision=2)
     again = datetime(2099, 1, 1, tzinfo=UTC)

@@ -74,9 +74,8 @@ async def test_older_events_that_come_late_do_not_bring_a_person_back(zalo_event
         await zalo_events.handle(kind, ago_s=30)
     assert [key async for key, _ in zalo_events.people.followers.bucket.values()] == []
     assert zalo_events.sent() == []
-    assert (
-        await zalo_events.people.suppressions.reason(ZALO, zalo_address(USER)) == WITHDRAWN_REASON
-    )
+    suppressions = zalo_events.people.suppressions
+    assert await suppressions.reason(ZALO, zalo_address(USER)) == WITHDRAWN_REASON
 
 
 @pytest.mark.parametrize("late", [True, False])
@@ -134,9 +133,8 @@ async def test_while_zalo_cannot_be_asked_our_own_part_is_not_done_again(zalo_ev
     assert (len(scanned), len(walked)) == (1, 1)
     [place] = await left_in_control(zalo_events)
     assert USER not in repr(place)
-    await zalo_events.webhook.publisher.publish(
-        zalo_events.event("interaction", key="late", ago_s=60)
-    )
+    late = zalo_events.event("interaction", key="late", ago_s=60)
+    await zalo_events.webhook.publisher.publish(late)
     await zalo_events.people.on_event(wish)
     assert (len(scanned), len(walked)) == (2, 1)
     assert scanned[1][-1] == 2, "only from the wish on"

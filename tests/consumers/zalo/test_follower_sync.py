@@ -98,9 +98,8 @@ async def test_of_two_processes_one_walks(bus, account, clock):
     populate(account, 1000, 30)
     others = [a_roll_call(bus, account) for _ in range(2)]
     await asyncio.gather(*(one.sync() for one in others))
-    assert (await follower_sync.last_scan(bus, APP)).followers == ScanCount(
-        listed=1000, reached=1000
-    )
+    scan = await follower_sync.last_scan(bus, APP)
+    assert scan.followers == ScanCount(listed=1000, reached=1000)
     assert (await FollowerStore(bus).count(T0)).followers == 1000
     assert sum(account.sandbox.world.calls.values()) < 2 * 1000 / PAGE_SIZE
 

@@ -49,13 +49,8 @@ async def test_a_batch_of_one_conflicts_like_a_swap(ledger):
 async def test_members_may_replace_create_and_overwrite(ledger):
     revision = await ledger.create("cursor", b"0")
     await ledger.create("any", b"old")
-    await ledger.batch(
-        [
-            BatchEntry("cursor", b"1", revision),
-            BatchEntry("rows", b"r", 0),
-            BatchEntry("any", b"new"),
-        ]
-    )
+    swap, create = BatchEntry("cursor", b"1", revision), BatchEntry("rows", b"r", 0)
+    await ledger.batch([swap, create, BatchEntry("any", b"new")])
     assert await held(ledger) == {"cursor": b"1", "rows": b"r", "any": b"new"}
 
 

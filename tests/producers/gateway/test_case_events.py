@@ -41,9 +41,8 @@ async def test_an_attribute_that_could_name_the_person_is_refused_by_name(case_p
 
 
 async def test_attributes_of_tracing_are_kept(case_pipeline):
-    await case_pipeline.accepted(
-        case_event() | {"traceparent": "00-" + "a" * 32 + "-" + "b" * 16 + "-01"}
-    )
+    parent = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
+    await case_pipeline.accepted(case_event() | {"traceparent": parent})
     [stored] = await case_pipeline.gateway.stored_events()
     assert stored["traceparent"].startswith("00-")
 
@@ -120,9 +119,8 @@ async def test_a_batch_that_names_two_contacts_for_one_event_stores_nothing(case
 
 async def test_a_dossier_takes_so_many_events_and_no_more(case_pipeline, monkeypatch):
     monkeypatch.setattr(case_events, "MAX_DOSSIER_EVENTS", 2)
-    answer = await case_pipeline.gateway.post(
-        [case_event(f"e-{number}") for number in range(3)], BATCH
-    )
+    three = [case_event(f"e-{number}") for number in range(3)]
+    answer = await case_pipeline.gateway.post(three, BATCH)
     assert (answer.status_code, fields(answer)) == (422, ["[2].data.case_code"])
     await nothing_kept(case_pipeline)
     for number in range(2):

@@ -62,9 +62,7 @@ def test_3000_random_subjects_and_display_names_survive_the_journey(part):
             assert b64decode(word).decode()  # each word is whole characters
 
 
-@pytest.mark.parametrize(
-    "name", ["Nguyễn Thị Hường", "Hồ Nguyễn Thị Phương Thảo", "An", "Lê Văn A"]
-)
+@pytest.mark.parametrize("name", ["Nguyễn Thị Hường", "Hồ Nguyễn Thị Phương Thảo", "An", "Lê An"])
 def test_a_persons_name_is_one_encoded_word_that_no_decoder_can_tear(name):
     sent = written(To=headers.encode_mailbox("To", name, "a@example.com"))
     arrived = message_from_bytes(sent, policy=policy.default)

@@ -54,11 +54,7 @@ async def test_a_connection_serves_window_after_window_and_empty_ones(pipelining
 
 
 BROKEN = [
-    *(
-        (stage, act, UNSENT)
-        for stage in ("MAIL", "RCPT", "DATA")
-        for act in (CUT, SWALLOW, CLOSING)
-    ),
+    *((step, act, UNSENT) for step in ("MAIL", "RCPT", "DATA") for act in (CUT, SWALLOW, CLOSING)),
     ("MAIL", LAST, UNSENT),
     ("MAIL", b"354 what?", UNSENT),
     ("RCPT", LAST, UNSENT),
@@ -210,9 +206,7 @@ async def test_words_between_windows_end_the_connection():
 
 
 @BOTH
-@pytest.mark.parametrize(
-    "refused", [{}, {("RCPT", 1): "550 5.1.1 no"}], ids=["accepted", "refused"]
-)
+@pytest.mark.parametrize("refused", [{}, {("RCPT", 1): "550 5.1.1 no"}], ids=["taken", "refused"])
 async def test_the_mails_of_a_window_go_with_it_and_wait_for_no_collector(pipelining, refused):
     async with SmtpReceiver(pipelining=pipelining, script=refused) as receiver:
         connection = await connect(receiver)

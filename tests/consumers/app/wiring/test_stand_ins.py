@@ -66,9 +66,8 @@ async def test_trying_loa_out_leaves_the_real_grant_alone(bus, tmp_path):
     real = ZaloSettings(_env_file=None, **REAL)
     node = a_node(bus, tmp_path, {})
     stores = wiring_zalo.zalo_stores(bus, node.keys, real.app_id)
-    await wiring_zalo.store_token_pair(
-        real, stores, TokenPair("real-access", "real-refresh", 90000)
-    )
+    pair = TokenPair("real-access", "real-refresh", 90000)
+    await wiring_zalo.store_token_pair(real, stores, pair)
     before = await stores.token_grants.get("zalo.grant.1234567890")
     async with node.stack:
         await stand_ins.add_zalo_sandbox(node)
