@@ -128,9 +128,7 @@ def test_the_articles_own_token_is_no_access_token():
     assert classify(error_codes.OA_HOST, -201, "token is invalid!").reason == error_codes.TOKEN_LOST
 
 
-async def test_a_used_up_broadcast_quota_waits_a_day_and_the_operator_is_needed(
-    zalo_account, operator_hints
-):
+async def test_a_used_up_quota_waits_a_day_and_the_operator_is_needed(zalo_account, operator_hints):
     assert (await zalo_account.send(a_publication())).verdict is Verdict.DELIVERED
     zalo_account.set_rules(broadcast_quota=0)
     outcome = await zalo_account.send(a_publication(), BROADCAST)

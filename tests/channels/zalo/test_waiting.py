@@ -112,9 +112,7 @@ async def test_a_quota_that_outlasts_the_item_is_said_at_once_and_asked_once_mor
 
 
 @pytest.mark.promise("6.6")
-async def test_a_virtual_week_makes_no_broadcast_call_at_night_and_spreads_the_morning(
-    zalo_pipeline,
-):
+async def test_a_virtual_week_makes_no_call_at_night_and_spreads_the_morning(zalo_pipeline):
     """Every evening items are released, fifty on the first; waits are spread by chance."""
     account, calls, queue = zalo_pipeline.account, CallLog(zalo_pipeline), Queue(zalo_pipeline)
     account.jitter = random.Random(20261126).random
@@ -150,9 +148,7 @@ async def test_a_virtual_week_makes_no_broadcast_call_at_night_and_spreads_the_m
 @pytest.mark.parametrize(
     ("minutes", "most"), [(1, 40), (60, 90)], ids=["for a minute", "for an hour"]
 )
-async def test_an_article_in_processing_is_polled_ever_more_rarely_and_then_shown(
-    zalo_pipeline, minutes, most
-):
+async def test_an_article_in_processing_is_polled_less_then_shown(zalo_pipeline, minutes, most):
     calls = CallLog(zalo_pipeline)
     until = zalo_pipeline.clock() + minutes * 60
     zalo_pipeline.account.set_rules(processing=10_000)
@@ -170,9 +166,7 @@ async def test_an_article_in_processing_is_polled_ever_more_rarely_and_then_show
 
 
 @pytest.mark.parametrize("shown", [False, True], ids=["hidden draft", "accepted for showing"])
-async def test_an_article_that_is_processed_for_ever_is_seen_and_raises_an_alarm(
-    zalo_pipeline, shown
-):
+async def test_an_article_that_is_processed_for_ever_raises_an_alarm(zalo_pipeline, shown):
     zalo_pipeline.account.set_rules(processing=0)
     zalo_pipeline.account.fault(
         "article.verify", "refuse", code=-214, words="Article is being processed",
@@ -208,9 +202,7 @@ async def test_an_article_that_is_processed_for_ever_is_seen_and_raises_an_alarm
         ({}, 60),
     ],
 )
-async def test_after_a_429_nothing_is_called_until_the_time_that_zalo_told(
-    zalo_pipeline, headers, least_s
-):
+async def test_after_a_429_nothing_is_called_until_zalos_time(zalo_pipeline, headers, least_s):
     """Zalo's time overrides the retry ladder; without one it is the next minute."""
     account, clock = zalo_pipeline.account, zalo_pipeline.clock
 

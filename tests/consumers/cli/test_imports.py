@@ -205,9 +205,7 @@ async def test_an_item_says_whether_it_is_news_or_was_there_before(capsys):
         b"</channel>", f"{undated[0]}{undated[2].partition('</pubDate>')[2]}</channel>".encode()
     )
     lines = (await checked(body, capsys)).splitlines()
-    becomes = {
-        n: next(line for line in lines if line.endswith(f"/tin/{n}.html")) for n in (1, 2, 3, 4)
-    }
+    becomes = {n: next(line for line in lines if line.endswith(f"/{n}.html")) for n in (1, 2, 3, 4)}
     assert " new / mới " in becomes[1]
     assert all(" old, not imported / cũ, không nhập " in becomes[n] for n in (2, 3))
     assert " new, waits until its date / mới, chờ đến ngày đăng " in becomes[4]

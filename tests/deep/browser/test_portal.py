@@ -102,9 +102,7 @@ def test_axe_finds_nothing_on_any_page(browser, address_of, name, look):
 
 @pytest.mark.promise("4.8")
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_fits_the_narrowest_screen_and_breaks_no_rule_of_its_policy(
-    browser, address_of, name
-):
+def test_a_page_fits_the_narrowest_screen_and_obeys_its_policy(browser, address_of, name):
     """The page holds data for machines, and no script runs."""
     with browser.tab(width=320, height=600) as tab:
         tab.visit(address_of(name))

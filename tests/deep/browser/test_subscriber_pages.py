@@ -56,9 +56,7 @@ async def links(app):
     }
 
 
-async def test_every_kind_of_page_is_clean_in_light_and_dark_on_a_phone_and_a_desk(
-    signup_app, browser
-):
+async def test_every_page_is_clean_in_light_and_dark_on_a_phone_and_a_desk(signup_app, browser):
     await signup_app.subscribed(KNOWN)
     pages = await links(signup_app)
     one = await signup_app.subscriber(KNOWN)

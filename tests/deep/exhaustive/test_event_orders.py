@@ -157,9 +157,7 @@ def reached(mine: list[int], expected: ExpectedEffects) -> bool:
 @pytest.mark.promise("7.1")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("operations", [BY_THE_DESK, AT_ONCE], ids=["by the desk", "at once"])
-async def test_delivered_after_each_operation_every_order_obeys_the_rules(
-    bus, pipeline, operations
-):
+async def test_delivered_after_each_operation_every_order_is_right(bus, pipeline, operations):
     await register_unit(bus, release="desk" if operations is BY_THE_DESK else "automatic")
     endings = set()
     for number, order in enumerate(permutations(operations)):
@@ -176,9 +174,7 @@ async def test_delivered_after_each_operation_every_order_obeys_the_rules(
 @pytest.mark.promise("7.1")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("operations", [BY_THE_DESK, AT_ONCE], ids=["by the desk", "at once"])
-async def test_delivered_together_and_newest_first_every_order_obeys_the_rules(
-    bus, pipeline, operations
-):
+async def test_delivered_together_and_newest_first_every_order_is_right(bus, pipeline, operations):
     """Planners get publications in the wrong order, and then everything once more."""
     await register_unit(bus, release="desk" if operations is BY_THE_DESK else "automatic")
     for number, order in enumerate(permutations(operations)):

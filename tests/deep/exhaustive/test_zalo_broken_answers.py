@@ -156,9 +156,7 @@ del NO_LIST["data a list"]  # a bare list is a list, and an empty one says that 
 
 @pytest.mark.promise("6.4")
 @pytest.mark.parametrize("answer", NO_LIST)
-async def test_a_list_without_its_articles_does_not_say_that_ours_is_missing(
-    zalo_account, monkeypatch, answer
-):
+async def test_a_list_without_articles_does_not_say_ours_is_gone(zalo_account, monkeypatch, answer):
     """Not even when it is asked at the very moment when "not listed" would be final."""
     zalo_account.fault("article.create", "drop_after")
     assert (await zalo_account.send(a_publication())).verdict is Verdict.DOUBT

@@ -52,9 +52,7 @@ async def test_every_code_ends_the_row_as_its_class_says_and_nobody_is_told_twic
 
 
 @pytest.mark.promise("12.3")
-async def test_two_hundred_answers_lost_after_their_effect_end_unknown_and_are_never_repeated(
-    notice_case,
-):
+async def test_two_hundred_answers_lost_after_their_effect_are_never_repeated(notice_case):
     notices = notice_case.notices
     notices.account.set_rules(per_minute=100_000)
     for turn in range(200):

@@ -64,9 +64,7 @@ async def test_a_swap_whose_answer_is_lost_is_silence_and_its_repeat_a_conflict(
 
 
 @pytest.mark.parametrize("stream", ["KV_events", "KV_publications", "CONTENT"])
-async def test_an_event_whose_acknowledgement_is_lost_is_503_then_the_same_202(
-    stale_bus, clock, stream, hurried
-):
+async def test_an_event_with_a_lost_ack_is_503_then_the_same_202(stale_bus, clock, stream, hurried):
     proxy, bus = stale_bus
     async with open_gateway(bus, clock) as door:
         proxy.down.rewrite = without(b'"stream":"%s"' % stream.encode(), times=1)

@@ -138,9 +138,7 @@ def quick_pings(monkeypatch):
 
 
 @UNCLOSED
-async def test_a_server_frozen_for_longer_than_pings_take_is_silence_then_works(
-    tmp_path, quick_pings
-):
+async def test_a_server_frozen_for_longer_than_pings_is_silent_then_works(tmp_path, quick_pings):
     async with NatsServer(tmp_path, check_s=600) as server, await Bus.connect(server.url) as bus:
         await topology.apply(bus)
         with frozen(server.pid):

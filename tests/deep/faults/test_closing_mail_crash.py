@@ -34,9 +34,7 @@ async def state_of(app, kind):
 @pytest.mark.promise("14.3")
 @pytest.mark.parametrize("after", [False, True], ids=["not stored", "stored, unanswered"])
 @pytest.mark.parametrize("kind", WAYS)
-async def test_a_process_that_dies_anywhere_loses_no_letter_and_doubles_none(
-    bus, tmp_path, kind, after
-):
+async def test_a_process_that_dies_anywhere_loses_and_doubles_no_letter(bus, tmp_path, kind, after):
     clock, outcomes, calls = FakeClock(NOON.timestamp()), [], 0
     while not outcomes or outcomes[-1] != "done":
         calls, survivor = calls + 1, SignupApp(bus, tmp_path / str(calls), clock)

@@ -57,9 +57,7 @@ async def test_a_cut_that_dies_anywhere_is_made_once_and_whole(digests):
 
 
 @pytest.mark.promise("13.3")
-async def test_a_correction_of_a_digest_whose_planner_dies_anywhere_reaches_everybody_once(
-    digests, bus
-):
+async def test_a_digests_correction_whose_planner_dies_anywhere_reaches_all_once(digests, bus):
     """Two of five have the old text when it changes; then the planner dies, then the service."""
     for call in range(1, 160, 4):
         name = f"tin-{call}"

@@ -174,9 +174,7 @@ async def through(outage: OutageSimulation, until: float) -> None:
 
 
 @pytest.mark.promise("8.2")
-async def test_a_pause_over_the_holidays_loses_nobody_who_was_never_tried(
-    bus, tmp_path, captured_logs
-):
+async def test_a_pause_over_the_holidays_loses_nobody_untried(bus, tmp_path, captured_logs):
     outage = OutageSimulation(bus, tmp_path, 1200, seed=8)
     relay = await outage.open(EMAIL, processes=2)
     await pauses.pause(bus, EMAIL, "nghỉ Tết")
@@ -205,9 +203,7 @@ async def test_a_pause_over_the_holidays_loses_nobody_who_was_never_tried(
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_ten_restarts_in_a_row_copy_no_more_than_was_declared(
-    bus, tmp_path, captured_logs, seed
-):
+async def test_ten_restarts_in_a_row_copy_only_the_declared(bus, tmp_path, captured_logs, seed):
     outage = OutageSimulation(bus, tmp_path, 3000, seed)
     relay = await outage.open(EMAIL, connections=4)
     plan, cut_short = await outage.publish(EMAIL, a_publication()), 0

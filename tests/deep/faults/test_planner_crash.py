@@ -79,9 +79,7 @@ def key(released: StoredPublication) -> PlanKey:
 @pytest.mark.promise("3.1")
 @AFTER
 @pytest.mark.parametrize("restless", [False, True])
-async def test_a_planner_that_dies_at_any_call_is_succeeded(
-    crashing_planners, bus, after, restless
-):
+async def test_a_planner_that_dies_anywhere_is_succeeded(crashing_planners, bus, after, restless):
     """Readers who come and go meanwhile are planned once or not at all."""
     loa = crashing_planners()
     for call, dying in enumerate(dying_buses(bus, after=after, fewest=6)):
@@ -180,9 +178,7 @@ async def test_batches_of_a_planner_that_died_beside_a_living_one_are_woken_by_t
 
 
 @pytest.mark.catches(bug="no-wakes-after-conflict")
-async def test_a_chunk_that_lands_after_the_planner_gave_up_waiting_is_woken_all_the_same(
-    crashing_planners, bus
-):
+async def test_a_chunk_that_lands_after_its_planner_gave_up_is_woken(crashing_planners, bus):
     """The answer is lost, the publication comes again, and only then the first chunk lands."""
     loa = crashing_planners()
     released, late = await loa.publish(a_publication()), []

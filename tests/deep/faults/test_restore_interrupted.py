@@ -8,9 +8,7 @@ from tests.support.restored_bus import contents, new_machine, save_pipeline
 
 
 @pytest.mark.parametrize("stream", backup.SAVE_ORDER)
-async def test_a_restore_that_was_cut_short_can_only_be_repeated(
-    pipeline, tmp_path, monkeypatch, stream
-):
+async def test_a_restore_cut_short_can_only_be_repeated(pipeline, tmp_path, monkeypatch, stream):
     await pipeline.plan()
     await save_pipeline(pipeline, tmp_path)
     real = Bus.restore_snapshot

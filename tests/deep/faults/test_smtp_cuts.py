@@ -74,9 +74,7 @@ BENCHES = pytest.mark.parametrize(
 @pytest.mark.promise("5.2")
 @BENCHES
 @HOW
-async def test_cut_on_the_way_to_the_relay_nobody_gets_half_a_mail_or_a_copy_too_many(
-    cut_bench, rst
-):
+async def test_cut_on_the_way_to_the_relay_nobody_gets_half_a_mail_or_a_spare_copy(cut_bench, rst):
     plan = await cut_bench.send()
     said = bytes(cut_bench.proxy.up.bytes_seen)
     spans = [bodies(cut_bench.loa, plan, said, reader) for reader in reader_ids(READERS)]

@@ -259,9 +259,7 @@ def concurrent_readers(portal_dir):
 
 @pytest.mark.promise("4.1")
 @pytest.mark.timeout(600)
-def test_a_hundred_readers_never_read_a_torn_page_whenever_the_writer_is_killed(
-    concurrent_readers, portal_dir
-):
+def test_a_hundred_readers_see_no_torn_page_when_the_writer_dies(concurrent_readers, portal_dir):
     folder, readers = concurrent_readers
     killer = KilledWriter(folder)
     while killer.kills < KILLS:

@@ -111,9 +111,7 @@ async def test_a_create_whose_answer_is_lost_leaves_one_article_and_one_broadcas
 
 
 @pytest.mark.promise("6.1")
-async def test_a_correction_whose_answer_is_lost_is_seen_once_and_told_to_nobody_again(
-    lossy_account,
-):
+async def test_a_correction_whose_answer_is_lost_is_seen_once_and_not_told_again(lossy_account):
     for number, item in enumerate(items()):
         await lossy_account.pipeline.finish(await lossy_account.released(item))
         newer = sample_correction(content_id=item.content_id, title=f"Đính chính số {number}")

@@ -96,9 +96,7 @@ async def test_a_full_disk_closes_the_door_and_room_opens_it_again(gateway_on_sm
     assert "nats_server_lost" in said
 
 
-async def test_on_a_full_disk_the_bus_is_silent_and_what_it_took_before_stays(
-    gateway_on_small_disk,
-):
+async def test_on_a_full_disk_the_bus_is_silent_and_keeps_what_it_took(gateway_on_small_disk):
     disk, sender = gateway_on_small_disk
     bus = sender.door.bus
     numbers = bus.bucket(LEDGER)

@@ -86,9 +86,7 @@ async def test_a_broken_event_is_stored_too_and_names_its_field_when_read(bus, p
     assert [error.field for error in refused.value.errors] == ["data.title"]
 
 
-def test_what_node_publishes_is_delivered_and_what_is_broken_becomes_a_dead_letter(
-    publish, tmp_path
-):
+def test_what_node_publishes_is_delivered_and_what_is_broken_is_a_dead_letter(publish, tmp_path):
     with LoaProcess(tmp_path) as loa:
         loa.add_unit()
         loa.readers(2)

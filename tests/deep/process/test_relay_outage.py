@@ -32,9 +32,7 @@ def everybody_once(relay: RelayProcess, items: int) -> None:
 
 
 @pytest.mark.promise("8.4")
-def test_a_pause_survives_a_kill_and_everything_goes_out_within_seconds_of_the_resume(
-    relay, tmp_path
-):
+def test_a_pause_survives_a_kill_and_all_goes_out_within_seconds_of_resuming(relay, tmp_path):
     with LoaProcess(tmp_path, **relay.settings) as loa:
         loa.add_unit()
         loa.readers(READERS)

@@ -28,9 +28,7 @@ def planned(loa: LoaProcess) -> bool:
 
 
 @pytest.mark.promise("11.2")
-def test_from_a_backup_taken_before_a_bulk_everybody_has_the_mail_and_copies_are_declared(
-    tmp_path, relay
-):
+def test_from_a_backup_before_a_bulk_everybody_has_the_mail_copies_are_declared(tmp_path, relay):
     (tmp_path / "old").mkdir()
     with LoaProcess(tmp_path / "old", **relay.settings) as lost:
         lost.add_unit()

@@ -71,9 +71,7 @@ async def come_back(loa: BouncePipeline, count: int, code="5.1.1", start=0) -> N
         await loa.bounce(reader, code)
 
 
-async def test_a_list_that_comes_back_is_warned_of_then_stopped_then_a_person_decides(
-    new_bounce_pipeline,
-):
+async def test_a_list_that_comes_back_is_warned_of_then_stopped_then_decided(new_bounce_pipeline):
     loa = await new_bounce_pipeline(1600)
     loa.answers = {reader: refusal("5.1.1") for reader in loa.readers.ids[:30]}
     plan = await loa.plan()

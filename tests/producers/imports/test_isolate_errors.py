@@ -67,9 +67,7 @@ async def test_a_state_that_nobody_can_read_is_lost_and_the_feed_read_again(impo
     assert (state.counts, await imports.event_kinds()) == ({"unchanged": 1}, {"submitted": 1})
 
 
-async def test_an_entry_nobody_understands_is_in_the_status_and_logged_once(
-    imports, monkeypatch
-):
+async def test_an_entry_nobody_understands_is_in_the_status_and_logged_once(imports, monkeypatch):
     whole = feed_document.parse_entry
 
     def entry(said, *more):

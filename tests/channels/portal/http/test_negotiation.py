@@ -51,9 +51,7 @@ async def client(folder):
 
 @pytest.mark.parametrize("root", ["", "/cong"])
 @pytest.mark.parametrize("media_type", OFFERED_TYPES)
-async def test_readers_get_the_form_that_they_ask_for_and_learn_where_it_lies(
-    client, folder, media_type, root
-):
+async def test_readers_get_the_form_they_ask_for_and_its_address(client, folder, media_type, root):
     answer = await client.get(root + ADDRESS, headers={"Accept": media_type})
     kind = OFFERED_TYPES[media_type]
     path = "/muc/tat-ca/" if kind == "html" else f"{ADDRESS}.{kind}"

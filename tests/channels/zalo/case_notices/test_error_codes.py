@@ -50,9 +50,7 @@ async def test_a_code_of_the_business_host_ends_as_its_class_says(zalo_notices, 
         (-216, Verdict.DELIVERED, 0),
     ],
 )
-async def test_a_code_of_the_account_s_host_ends_as_its_class_says(
-    zalo_notices, code, verdict, mute_days
-):
+async def test_a_code_of_the_accounts_host_ends_as_classed(zalo_notices, code, verdict, mute_days):
     add_person(zalo_notices.account)
     zalo_notices.account.fault(BY_USER_ID, "refuse", code=code, words="no")
     outcome = await zalo_notices.send(address=TO_USER)

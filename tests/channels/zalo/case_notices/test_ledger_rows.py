@@ -44,9 +44,7 @@ async def test_a_template_that_is_approved_late_lets_its_rows_go(notice_case):
     ],
 )
 @pytest.mark.parametrize("address", ["phone", "zalo_user_id"])
-async def test_a_death_around_the_call_sends_nothing_twice(
-    notice_case, point, messages, ends, address
-):
+async def test_a_death_around_the_call_sends_no_more(notice_case, point, messages, ends, address):
     """The next process asks Zalo where it can; it never sends again."""
     add_person(notice_case.notices.account)
     notice_case.contact = {"phone": PHONE} if address == "phone" else {"zalo_user_id": USER_ID}

@@ -127,9 +127,7 @@ async def test_logs_name_template_and_message_but_nobody(zalo_notices):
 
 @pytest.mark.parametrize("kind", ["drop_before", "html_before", *LOST])
 @pytest.mark.parametrize(("route", "address"), [(BY_PHONE, PHONE), (BY_USER_ID, TO_USER)])
-async def test_a_lost_answer_is_a_doubt_that_only_a_receipt_ends(
-    zalo_notices, kind, route, address
-):
+async def test_a_lost_answer_is_a_doubt_only_a_receipt_ends(zalo_notices, kind, route, address):
     add_person(zalo_notices.account)
     code = -100 if route == BY_PHONE else -200
     zalo_notices.account.fault(route, kind, code=code)

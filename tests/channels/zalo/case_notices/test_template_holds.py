@@ -30,9 +30,7 @@ async def test_a_template_that_is_not_approved_holds_its_rows_and_nothing_else(z
     assert len(zalo_notices.messages) == 1
 
 
-async def test_rows_that_wait_go_when_zalo_approves_and_wait_again_when_it_no_longer_does(
-    zalo_notices,
-):
+async def test_rows_that_wait_go_when_zalo_approves_and_wait_when_it_no_longer_does(zalo_notices):
     id = shipped_routes()["2"]
     for _ in range(3):
         await zalo_notices.templates.apply_template_event(id, state="DISABLE")
@@ -83,9 +81,7 @@ async def test_what_wants_an_operator_is_not_asked_by_every_row(zalo_notices):
     assert calls["template"] == 2
 
 
-async def test_a_template_that_zalo_calls_good_and_refuses_is_asked_about_once_a_minute(
-    zalo_notices,
-):
+async def test_a_template_zalo_calls_good_and_refuses_is_asked_about_once_a_minute(zalo_notices):
     zalo_notices.account.fault(BY_PHONE, "refuse", code=-117, times=99)
     calls = count_calls(zalo_notices)
     for _ in range(9):

@@ -69,9 +69,7 @@ def test_what_an_older_or_newer_version_wrote_is_read(data):
         ("apology", SERVING["4"], ["ngay_hen_tra"]),
     ],
 )
-async def test_a_template_that_wants_what_a_notice_may_lack_is_refused_by_name(
-    zalo_notices, kind, template, names
-):
+async def test_a_template_that_wants_too_much_is_refused(zalo_notices, kind, template, names):
     before = await zalo_notices.templates.current()
     with pytest.raises(UnfitTemplate) as refused:
         await zalo_notices.templates.register({kind: template})
@@ -148,9 +146,7 @@ async def test_without_a_template_zalo_is_not_asked(zalo_notices):
     assert (await zalo_notices.templates.sync()).routes == {}
 
 
-async def test_a_worker_looks_every_four_hours_and_sooner_when_nobody_answered(
-    zalo_notices, monkeypatch
-):
+async def test_a_worker_looks_every_four_hours_and_sooner_without_answer(zalo_notices, monkeypatch):
     waits = []
 
     async def sleep(seconds):

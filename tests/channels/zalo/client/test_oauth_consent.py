@@ -194,9 +194,7 @@ def test_what_was_pasted_around_a_token_is_no_part_of_it():
     ],
     ids=["code", "state", "no callback", "a callback with a query"],
 )
-async def test_what_is_no_good_is_named_and_nothing_is_stored(
-    bus, sandbox, connect, answer, settings, field
-):
+async def test_what_is_bad_is_named_and_not_stored(bus, sandbox, connect, answer, settings, field):
     told, said = await connect(answer, **settings)
     assert told.exit_code == 2
     assert field in said, told.output

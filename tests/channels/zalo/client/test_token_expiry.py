@@ -12,9 +12,7 @@ from tests.support.zalo_account import ARTICLE, BROADCAST, deliver_row
 @pytest.mark.promise("6.5")
 @pytest.mark.parametrize(("how", "dead"), [("expires", 0.0), ("access", "somebody-else-s")])
 @pytest.mark.parametrize("number", range(1, 10))
-async def test_a_token_that_dies_at_any_call_costs_one_refresh_and_no_row(
-    zalo_account, number, how, dead
-):
+async def test_a_token_that_dies_at_any_call_costs_a_refresh(zalo_account, number, how, dead):
     tokens, calls = zalo_account.sandbox.world.tokens, count(1)
 
     def spoil(request):

@@ -140,9 +140,7 @@ async def test_an_early_refresh_that_fails_leaves_the_living_token_in_use(token_
 
 
 @pytest.mark.parametrize("answer", [NO_ANSWER, reply('{"access_token":"acc')])
-async def test_after_a_lost_answer_the_same_token_is_tried_once_more_later(
-    token_vault, clock, answer
-):
+async def test_after_a_lost_answer_the_same_token_is_tried_once_more(token_vault, clock, answer):
     tokens = await seeded_token_store(token_vault, clock, answer, token_pair())
     for _ in range(5):
         with pytest.raises(Unreachable):
@@ -152,9 +150,7 @@ async def test_after_a_lost_answer_the_same_token_is_tried_once_more_later(
     assert await tokens.replace_rejected("access-1") == "access-2"
 
 
-async def test_a_token_that_was_spent_unseen_needs_a_new_consent_and_is_reported_once(
-    token_vault, clock
-):
+async def test_a_token_that_was_spent_unseen_needs_consent_and_is_reported_once(token_vault, clock):
     tokens = await seeded_token_store(token_vault, clock, NO_ANSWER, USED_UP)
     with pytest.raises(Unreachable):
         await tokens.replace_rejected("access-1")
@@ -179,9 +175,7 @@ async def test_a_dead_token_whose_successor_is_stored_is_no_loss(token_vault, cl
 
 
 @pytest.mark.parametrize(("number", "token"), [(2, "access-3"), (3, "access-2")])
-async def test_a_kill_around_a_refresh_never_loses_more_than_that_refresh(
-    token_vault, clock, number, token
-):
+async def test_a_kill_around_a_refresh_loses_only_that_refresh(token_vault, clock, number, token):
     """Killed after "it begins" was stored: nothing is spent. After the new pair: it is there."""
     tokens = await seeded_token_store(token_vault, clock, token_pair())
     token_vault.after_swap = kill_at(number)

@@ -89,9 +89,7 @@ async def test_nothing_is_said_to_a_server_that_nobody_vouches_for(transport, ol
     assert not any(heard)
 
 
-async def test_no_proxy_and_no_password_file_of_the_machine_gets_to_see_a_token(
-    monkeypatch, tmp_path
-):
+async def test_no_proxy_and_no_password_file_of_the_machine_sees_a_token(monkeypatch, tmp_path):
     async def proxy(reader, writer):
         raise AssertionError("asked")
 

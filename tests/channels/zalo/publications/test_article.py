@@ -74,9 +74,7 @@ async def test_an_update_that_needs_no_verifying_is_done_at_once(zalo_account):
 @pytest.mark.parametrize(
     ("code", "verdict", "failed"), [(-224, Verdict.HELD, 0), (-248, Verdict.FAILED, 1)]
 )
-async def test_a_refused_create_clears_its_intent_and_may_fail_the_revision(
-    zalo_account, code, verdict, failed
-):
+async def test_a_refused_create_ends_its_intent_or_revision(zalo_account, code, verdict, failed):
     zalo_account.fault("article.create", "refuse", code=code)
     assert (await zalo_account.send(a_publication())).verdict is verdict
     record = zalo_account.article_store.record()
@@ -162,9 +160,7 @@ async def test_rows_are_answered_in_order(zalo_account):
     ],
     ids=["unreachable", "operator", "quota"],
 )
-async def test_what_the_public_may_see_stays_in_doubt_while_zalo_can_not_be_asked(
-    zalo_account, trouble
-):
+async def test_what_the_public_may_see_is_in_doubt_while_zalo_is_away(zalo_account, trouble):
     zalo_account.fault("article.verify", **trouble, skip=3, times=3)
     assert (await zalo_account.send(a_publication())).verdict is Verdict.DOUBT
     assert len(zalo_account.visible) == 1

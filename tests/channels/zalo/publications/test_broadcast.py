@@ -77,9 +77,7 @@ async def test_a_success_without_a_message_id_is_a_doubt(zalo_account):
 
 
 @pytest.mark.parametrize(("hour", "minute"), [(21, 59), (22, 0), (23, 30), (0, 0), (5, 59)])
-async def test_at_night_nothing_is_called_and_the_row_is_held_until_morning(
-    zalo_account, hour, minute
-):
+async def test_at_night_nothing_is_called_and_the_row_is_held(zalo_account, hour, minute):
     await zalo_account.send(a_publication(), ARTICLE)
     night(zalo_account, hour, minute)
     zalo_account.clock.advance(61)

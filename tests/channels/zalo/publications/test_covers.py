@@ -223,9 +223,7 @@ async def test_an_item_without_a_picture_and_a_withdrawal_ask_for_none(zalo_acco
     assert not server.request_counts
 
 
-async def test_where_zalo_could_not_fetch_from_us_it_gets_the_items_own_address(
-    zalo_account, server
-):
+async def test_where_zalo_could_not_fetch_from_us_it_gets_the_items_url(zalo_account, server):
     zalo_account.elsewhere = replace(zalo_account.stores, covers=None)
     zalo_account.new_channel()
     await zalo_account.send(item(server))

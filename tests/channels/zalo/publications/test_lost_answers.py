@@ -62,9 +62,7 @@ async def test_an_update_that_arrived_is_seen_at_once(zalo_account, kind):
     assert (await zalo_account.resolve(a_publication())).verdict is Verdict.DELIVERED
 
 
-async def test_an_update_that_did_not_arrive_is_repeated_only_when_no_late_one_can_land(
-    zalo_account,
-):
+async def test_an_update_that_did_not_arrive_is_repeated_once_no_late_one_can_land(zalo_account):
     zalo_account.fault("article.update", "drop_before")
     await zalo_account.send(a_publication())
     outcome = await zalo_account.resolve(a_publication())

@@ -128,9 +128,7 @@ async def test_a_withdrawal_hides_the_article_of_which_no_note_is_left(forgotten
 
 
 @pytest.mark.parametrize("newer", [sample_correction(), sample_withdrawal()])
-async def test_a_newer_revision_in_doubt_is_not_done_because_the_older_text_is_found(
-    forgotten, newer
-):
+async def test_a_newer_revision_in_doubt_is_not_done_by_finding_the_older_text(forgotten, newer):
     assert await change(forgotten, newer, doubtful=True) is Verdict.ABSENT
     assert await change(forgotten, newer) is Verdict.DELIVERED
     assert len(forgotten.articles) == 1
@@ -233,9 +231,7 @@ async def test_a_restore_makes_no_second_article_and_no_second_broadcast(bus, tm
         assert len(pipeline.account.visible) == len(pipeline.account.broadcasts) == 1
 
 
-async def test_a_withdrawal_after_a_restore_hides_what_went_out_after_the_backup(
-    bus, tmp_path, clock
-):
+async def test_a_withdrawal_after_a_restore_hides_what_went_out_later(bus, tmp_path, clock):
     async with lost_after_the_backup(bus, tmp_path, clock) as (pipeline, _):
         batch = await pipeline.publish(sample_withdrawal(2))
         assert await pipeline.finish(batch) == {"article": Status.DELIVERED}

@@ -75,9 +75,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("signature", "variant"), WRONG)
-async def test_anything_else_is_refused_and_the_log_says_what_would_explain_it(
-    app, stored_events, signature, variant
-):
+async def test_all_else_is_refused_and_the_log_says_why(app, stored_events, signature, variant):
     with structlog.testing.capture_logs() as logs:
         answer = await post(app, TEXT, signature)
     assert (answer.status_code, stored_events) == (403, [])
@@ -230,9 +228,7 @@ async def test_what_does_not_concern_us_is_acknowledged_and_not_stored(app, stor
     assert stored_events == []
 
 
-async def test_an_event_of_which_nothing_can_be_made_is_named_and_not_asked_for_again(
-    app, stored_events
-):
+async def test_an_event_without_use_is_named_and_not_asked_for_again(app, stored_events):
     with structlog.testing.capture_logs() as logs:
         assert (
             await post(app, event_bytes(webhook_event("follow", sender=None)))
