@@ -69,7 +69,7 @@ async def test_a_case_event_in_binary_mode_keeps_only_its_own_headers(bus, lette
 
 
 @pytest.mark.parametrize(
-    "cut", [b'{"type":"vn.gov.moha.case.updated.v1","phone":"0987654321"', b"[]"]
+    "cut", [b'{"type": "vn.gov.moha.case.updated.v1", "phone": "0987654321"', b"[]"]
 )
 async def test_a_case_event_that_cant_be_read_leaves_no_body(bus, letters, cut):
     await died(bus, cut)

@@ -70,9 +70,9 @@ async def test_the_same_message_again_is_the_same_letter_and_counts_up(bus, lett
     await decisions.replay(first, CLERK)
     assert await letters_of(letters) == []
     letters.now = lambda: start + timedelta(hours=3)
-    last = (await content_messages(bus))[-1]
-    origin = MessageOrigin(last.subject, stream="CONTENT", seq=last.seq, headers=last.headers)
-    await letters.bury("intake", origin, last.data, WRONG)
+    one = (await content_messages(bus))[-1]
+    origin = MessageOrigin(subject=one.subject, stream="CONTENT", seq=one.seq, headers=one.headers)
+    await letters.bury("intake", origin, one.data, WRONG)
     [letter] = await letters_of(letters)
     assert (letter.id, letter.times) == (first.id, 2)
     assert (letter.at, letter.last) == (start, start + timedelta(hours=3))

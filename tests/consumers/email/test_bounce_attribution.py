@@ -117,7 +117,8 @@ def test_what_was_stopped_stays_so_however_long_nobody_decides():
 
 async def test_a_group_of_which_one_member_is_gone_is_not_left_alone_at_once(new_bounce_pipeline):
     loa = await new_bounce_pipeline()
-    one = bounce_mail().replace(b"-Recipient: rfc822; an@", b"-Recipient: rfc822; da-nghi@")
+    field = b"Final-Recipient: rfc822; "
+    one = bounce_mail().replace(field + b"an@", field + b"da-nghi@")
     report = bounce_parser.parse_report(one, "")
     assert report.final_recipient == "da-nghi@example.com"
     assert "an@example.com" in report.addresses
