@@ -89,10 +89,8 @@ MONEY_PARAMETERS = frozenset(name for name, (_, say) in PARAMETERS.items() if sa
 
 def parameter_values(notice: CaseNotice) -> dict[str, str]:
     """Values of all parameters that *notice* has."""
-    values = {name: (getattr(notice, field), say) for name, (field, say) in PARAMETERS.items()}
-    return {
-        name: nfc(say(value)) for name, (value, say) in values.items() if value not in (None, ())
-    }
+    pairs = {key: (getattr(notice, field), say) for key, (field, say) in PARAMETERS.items()}
+    return {key: nfc(say(value)) for key, (value, say) in pairs.items() if value not in (None, ())}
 
 
 def guaranteed_parameters(kind: str) -> frozenset[str]:

@@ -7,10 +7,10 @@ from pydantic_core import PydanticCustomError
 
 from contracts.base.fields import (
     ARRAY_OR_NULL,
+    NO_DUPLICATES,
     NON_EMPTY,
     NON_EMPTY_UNIQUE_ITEMS,
     NULL_AS_EMPTY,
-    REFUSE_DUPLICATES,
     UNIQUE_ITEMS,
     AudienceId,
     ContentId,
@@ -52,17 +52,15 @@ class Broadcast(Contract):
 
     enabled: Flag = True
     """false: an article that nobody is told of."""
-    ages: Annotated[tuple[Ages, ...], Field(max_length=8), REFUSE_DUPLICATES, UNIQUE_ITEMS] = ()
+    ages: Annotated[tuple[Ages, ...], Field(max_length=8), NO_DUPLICATES, UNIQUE_ITEMS] = ()
     gender: Gender = "all"
-    regions: Annotated[
-        tuple[Region, ...], Field(max_length=3), REFUSE_DUPLICATES, UNIQUE_ITEMS
-    ] = ()
+    regions: Annotated[tuple[Region, ...], Field(max_length=3), NO_DUPLICATES, UNIQUE_ITEMS] = ()
     provinces: Annotated[
-        tuple[ProvinceId, ...], Field(max_length=len(PROVINCES)), REFUSE_DUPLICATES, UNIQUE_ITEMS
+        tuple[ProvinceId, ...], Field(max_length=len(PROVINCES)), NO_DUPLICATES, UNIQUE_ITEMS
     ] = ()
     """Ids of `provinces.toml`; where there are some, `regions` says nothing."""
     also: Annotated[
-        tuple[ContentId, ...], Field(max_length=_MAX_FURTHER_ITEMS), REFUSE_DUPLICATES, UNIQUE_ITEMS
+        tuple[ContentId, ...], Field(max_length=_MAX_FURTHER_ITEMS), NO_DUPLICATES, UNIQUE_ITEMS
     ] = ()
     """Other items whose articles stand in the same broadcast, behind this one."""
 
@@ -105,12 +103,12 @@ class Attachment(Contract):
     """In bytes."""
 
 
-Audiences = Annotated[tuple[AudienceId, ...], Field(max_length=50), REFUSE_DUPLICATES, UNIQUE_ITEMS]
+Audiences = Annotated[tuple[AudienceId, ...], Field(max_length=50), NO_DUPLICATES, UNIQUE_ITEMS]
 Channels = Annotated[
     tuple[ChannelName, ...],
     Field(max_length=len(ChannelName)),
     NON_EMPTY,
-    REFUSE_DUPLICATES,
+    NO_DUPLICATES,
     NON_EMPTY_UNIQUE_ITEMS,
 ]
 Links = Annotated[tuple[Link, ...], Field(max_length=MAX_LINKS), NULL_AS_EMPTY, ARRAY_OR_NULL]
@@ -156,13 +154,11 @@ class Content(Contract):
 
     @field_validator("broadcast")
     @classmethod
-    def _check_companions(
-        cls, broadcast: Broadcast | None, info: ValidationInfo
-    ) -> Broadcast | None:
+    def _check_companions(cls, value: Broadcast | None, info: ValidationInfo) -> Broadcast | None:
         itself = info.data.get("content_id")
-        if broadcast and itself in broadcast.also:
+        if value and itself in value.also:
             raise PydanticCustomError("names_itself", "itself", {"value": itself})
-        return broadcast
+        return value
 
 
 class Submitted(Content):

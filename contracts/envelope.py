@@ -5,7 +5,7 @@ percent-decoded once. One event is at most 256 KiB.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -91,7 +91,11 @@ def from_binary(headers: Mapping[str, str], body: bytes) -> CloudEvent:
     The data's type is `ce-datacontenttype` (NATS) or else `Content-Type` (HTTP).
     """
     lowered = _event_headers(headers)
-    attributes: dict[str, Any] = dict(_header_attributes(lowered))
+    attributes: dict[str, Any] = {
+        header[3:]: _attribute_text(header, value)
+        for header, value in lowered.items()
+        if header.startswith("ce-")
+    }
     check_size(len(body) + len(strict_json.dumps(attributes)) + _STRUCTURED_OVERHEAD)
     media = attributes.setdefault("datacontenttype", lowered.get("content-type"))
     _check_json_type(media)
@@ -123,9 +127,7 @@ def read_each(entries: list[Entry], read: Callable[[Entry], Result]) -> list[Res
         except ContractError as error:
             failures.append(error.within(f"[{number}]"))
     if failures:
-        raise type(failures[0])(
-            *(field_error for error in failures for field_error in error.errors)
-        )
+        raise type(failures[0])(*(fault for error in failures for fault in error.errors))
     return results
 
 
@@ -165,12 +167,6 @@ def _rfc3339(moment: datetime) -> str:
     """The shortest RFC 3339 form, never longer than the one received."""
     whole, _, fraction = moment.astimezone(UTC).replace(tzinfo=None).isoformat().partition(".")
     return f"{whole}.{fraction.rstrip('0')}Z" if fraction else f"{whole}Z"
-
-
-def _header_attributes(lowered: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for header, value in lowered.items():
-        if header.startswith("ce-"):
-            yield header[3:], _attribute_text(header, value)
 
 
 def _attribute_text(header: str, value: str) -> str:

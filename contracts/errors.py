@@ -43,10 +43,6 @@ def printable(value: object, max_length: int = _MAX_VALUE_LENGTH) -> str:
     return visible if len(visible) <= max_length else visible[:max_length] + "…"
 
 
-def _shown_field(name: str) -> str:
-    return printable(name, MAX_FIELD_LENGTH)
-
-
 class FieldError(BaseModel):
     """One broken rule: the field, and the text in both languages.
 
@@ -55,7 +51,7 @@ class FieldError(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    field: Annotated[str, AfterValidator(_shown_field)]
+    field: Annotated[str, AfterValidator(lambda name: printable(name, MAX_FIELD_LENGTH))]
     message: str
     message_vi: str
 

@@ -19,6 +19,7 @@ CORRECTED = "vn.gov.moha.content.corrected.v1"
 WITHDRAWN = "vn.gov.moha.content.withdrawn.v1"
 CASE_UPDATED = "vn.gov.moha.case.updated.v1"
 
+KindName = Literal["submitted", "corrected", "withdrawn", "updated"]
 Event = Submitted | Corrected | Withdrawn | CaseUpdated
 KINDS: dict[str, type[Event]] = {
     SUBMITTED: Submitted,
@@ -42,11 +43,9 @@ UNIT_SOURCE_PREFIX = "/units/"
 """A source that begins so names the unit that speaks."""
 
 
-def kind_of(event_type: str) -> Literal["submitted", "corrected", "withdrawn", "updated"]:
+def kind_of(event_type: str) -> KindName:
     """The last word of the type, which is also the last token of its subject."""
-    return cast(
-        Literal["submitted", "corrected", "withdrawn", "updated"], event_type.split(".")[-2]
-    )
+    return cast(KindName, event_type.split(".")[-2])
 
 
 @dataclass(frozen=True, slots=True)

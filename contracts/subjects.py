@@ -1,7 +1,4 @@
-"""Every subject, stream, bucket and consumer of the bus, as data.
-
-`producers.bus.topology` applies it.
-"""
+"""Every subject, stream, bucket and consumer of the bus, as data for `producers.bus.topology`."""
 
 from dataclasses import dataclass
 from datetime import timedelta

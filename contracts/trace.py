@@ -20,9 +20,9 @@ class OmitEmptyModel(BaseModel):
     def _omit_empty(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = write(self)
         return {
-            name: value
-            for name, value in fields.items()
-            if value or name not in self.omitted_when_empty
+            key: value
+            for key, value in fields.items()
+            if value or key not in self.omitted_when_empty
         }
 
 

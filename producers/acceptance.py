@@ -115,16 +115,14 @@ class Acceptance:
         _check_capacity(claims, batch)
         crash_point("gateway.checked")
         revisions = await self._assign_revisions(member, claims, batch)
-        records = await _map_all(
-            batch, list(zip(claims, revisions, strict=True)), self._store_claim
-        )
+        kept = await _map_all(batch, list(zip(claims, revisions, strict=True)), self._store_claim)
         crash_point("gateway.claimed")
         for event in admitted:
             await self._store_event(event)
         crash_point("gateway.stored")
         return [
             AcceptedEvent(event.event_id, event.content_id, record.revision)
-            for event, record in zip(admitted, records, strict=True)
+            for event, record in zip(admitted, kept, strict=True)
         ]
 
     async def _check_event(self, member: RegisteredUnit, event: CloudEvent) -> CheckedEvent:
@@ -172,10 +170,7 @@ class Acceptance:
         return [revisions[place] for place in range(len(claims))]
 
     async def _assign_revision(self, member: RegisteredUnit, claim: EventClaim) -> int | None:
-        """Number one event.
-
-        A repeat of an accepted case event keeps its revision and stores no contact.
-        """
+        """Number one event; a repeated case event keeps its revision and stores no contact."""
         contact = claim.event.contact
         if contact is None:
             return claim.revision

@@ -72,10 +72,7 @@ async def send_event(
 
 
 def _is_same_event(stored: Message | None, admitted: CheckedEvent) -> bool:
-    """Whether *stored* is the same event.
-
-    A deleted message cannot be compared and counts as same.
-    """
+    """Whether *stored* is the same event; a deleted message, not comparable, counts as same."""
     if stored is None:
         return True
     try:

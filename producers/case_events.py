@@ -43,9 +43,7 @@ class CaseEvent:
 def usable_channels(admitted: CheckedEvent, registration: Registration) -> tuple[ChannelName, ...]:
     """The unit's channels that reach the event's contact. Raises Invalid if there are none."""
     contact = admitted.contact
-    reaching = tuple(
-        channel for channel in registration.notices if contact and contact.address(channel)
-    )
+    reaching = tuple(name for name in registration.notices if contact and contact.address(name))
     if contact and not reaching:
         channels = ", ".join(registration.notices)
         raise Invalid(field_error("data.contact", "unreachable_contact", channels=channels))
@@ -83,15 +81,10 @@ class CaseEventStore:
         key = case.event.content_id
         raise nats.NoReply(f"publications.{key}: somebody else keeps changing it")
 
-    async def write_revision(
-        self, record: NoticeRecord, dossier: bytes, known: Value | None
-    ) -> bool:
-        """Write *dossier* over *known*, and the contact.
-
-        False if the dossier has changed meanwhile.
-        """
+    async def write_revision(self, record: NoticeRecord, body: bytes, known: Value | None) -> bool:
+        """Write *body* over *known*, and the contact; False if the dossier changed meanwhile."""
         won, _ = await asyncio.gather(
-            self.swap_dossier(record.content_id, dossier, known), self.store_contact(record)
+            self.swap_dossier(record.content_id, body, known), self.store_contact(record)
         )
         crash_point("gateway.contact_kept")
         return won

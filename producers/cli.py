@@ -29,7 +29,7 @@ from producers.texts import get_text
 from producers.usage_errors import CommandGroup
 
 _EXIT_SPOOLED = 3
-_EXIT_NOT_KEPT = 4
+_NOT_KEPT = 4
 _ERROR_LEVEL = 40
 _SCHEMAS = Path(events.__file__).parent / "schemas"
 
@@ -66,10 +66,7 @@ class ClientSettings:
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """The vocabulary in the data folder, else the default one.
-
-        Raises like `Vocabulary.parse`.
-        """
+        """The vocabulary in the data folder, else the default. Raises like `Vocabulary.parse`."""
         path = self.data_dir / "vocabulary.toml"
         return Vocabulary.parse(path.read_text("utf-8")) if path.is_file() else DEFAULT
 
@@ -146,9 +143,8 @@ def schemas(name: Name = None) -> None:
     elif name in names:
         typer.echo((_SCHEMAS / f"{name}.json").read_text("utf-8"), nl=False)
     else:
-        print_errors(
-            [get_text("cli", "no_schema", name=name, known=", ".join(names)).as_field_error("name")]
-        )
+        known = ", ".join(names)
+        print_errors([get_text("cli", "no_schema", name=name, known=known).as_field_error("name")])
         raise typer.Exit(EXIT_INVALID)
 
 
@@ -174,7 +170,6 @@ def _expiry_errors(content: events.Event) -> list[FieldError]:
 
 
 def _server_check_warnings(content: events.Event) -> list[FieldError]:
-    """Warnings about rules that only the server can check."""
     urgent = isinstance(content, Submitted) and content.lane == Lane.URGENT
     return [get_text("cli", "urgent").as_field_error("data.lane")] if urgent else []
 
@@ -197,19 +192,14 @@ def _read_file(file: str) -> bytes:
 
 @contextmanager
 def _print_contract_errors(as_json: bool) -> Iterator[None]:
-    """Print contract errors by field in both languages and exit.
-
-    Exit code 2 for an invalid event.
-    """
+    """Print contract errors by field in both languages and exit, with 2 for an invalid event."""
     try:
         yield
     except ContractError as error:
         print_errors(error.errors)
         if as_json:
             _print_json({"errors": [entry.model_dump() for entry in error.errors]})
-        raise typer.Exit(
-            _EXIT_NOT_KEPT if isinstance(error, Unavailable) else EXIT_INVALID
-        ) from None
+        raise typer.Exit(_NOT_KEPT if isinstance(error, Unavailable) else EXIT_INVALID) from None
 
 
 def _print_answer(answer: Accepted | Spooled, settings: ClientSettings, as_json: bool) -> None:

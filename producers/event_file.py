@@ -30,10 +30,7 @@ def read_event(body: bytes, unit: str | None) -> CloudEvent:
 
 
 def find_sender(event: CloudEvent, unit: str | None) -> str:
-    """The sender of *event*: *unit*, or the unit named by its source.
-
-    Raises Invalid for neither.
-    """
+    """The sender of *event*: *unit*, or the one its source names. Raises Invalid for neither."""
     if unit is None and event.source.startswith(UNIT_SOURCE_PREFIX):
         unit = event.source.removeprefix(UNIT_SOURCE_PREFIX)
     if not unit:

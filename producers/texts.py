@@ -15,9 +15,6 @@ def catalog() -> dict[str, dict[str, dict[str, str]]]:
 
 
 def get_text(part: str, name: str, /, **values: Any) -> Bilingual:
-    """The text *name* of *part* with its placeholders filled.
-
-    Raises KeyError for an unknown text.
-    """
+    """The text *name* of *part*, placeholders filled. Raises KeyError for an unknown text."""
     texts = catalog()[part][name]
     return Bilingual(texts["en"].format(**values), texts["vi"].format(**values))

@@ -51,8 +51,6 @@ class TokenBuckets:
         """Drop the full buckets; if all are in use, drop the oldest name."""
         if len(self.levels) < MAX_NAMES:
             return
-        full = [
-            name for name, level in self.levels.items() if self._tokens(level, now) >= self.burst
-        ]
+        full = [name for name in self.levels if self._tokens(self.levels[name], now) >= self.burst]
         for name in full or [next(iter(self.levels))]:
             del self.levels[name]

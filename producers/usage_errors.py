@@ -73,9 +73,8 @@ def _match_message(error: Any) -> tuple[str, dict[str, str]]:
             values = match.groupdict()
             if code == "no_command":
                 commands = error.ctx.command.list_commands(error.ctx)
-                return _with_suggestion(
-                    code, values["value"], get_close_matches(values["value"], commands)
-                )
+                name = values["value"]
+                return _with_suggestion(code, name, get_close_matches(name, commands))
             return code, values
     return "other", {"detail": error.message}
 

@@ -136,10 +136,9 @@ class EmailSession:
         """Send *mails* on one connection; also say whether unsent ones may go on at once."""
         try:
             await self.ensure_connected()
-        except ChannelError as trouble:
-            log.warning("relay_unreachable", reason=trouble.reason)
-            retry_s = trouble.retry_after_s
-            unsent = Outcome(Verdict.UNSENT, trouble.reason, retry_s, channel_wide=True)
+        except ChannelError as error:
+            log.warning("relay_unreachable", reason=error.reason)
+            unsent = Outcome(Verdict.UNSENT, error.reason, error.retry_after_s, channel_wide=True)
             return [unsent] * len(mails), False
         sent = await self.connection.send_window(mails, expired)
         results = self.connection.disable_refused_dsn(sent)

@@ -17,7 +17,7 @@ from contracts.base.addresses import is_mailable
 _STAND_IN_SENDER = "thong-bao@loa.example"
 
 
-def _setting_error(code: str, message: str) -> PydanticCustomError:
+def _bad_setting(code: str, message: str) -> PydanticCustomError:
     """Error in a rule of several variables; *message* begins with the variable to blame."""
     return PydanticCustomError(code, "{message}", {"message": f"LOA_EMAIL_{message}"})
 
@@ -63,29 +63,27 @@ class EmailSettings(BaseSettings):
     def _check_relay(self) -> Self:
         for name, value in (("FROM", self.from_), ("REPLY_TO", self.reply_to)):
             if value and not is_mailable(parseaddr(check_header_text(name, value))[1]):
-                raise _setting_error("setting_mail_address", f"{name} is not a mail address")
+                raise _bad_setting("setting_mail_address", f"{name} is not a mail address")
         if self.bounce_domain and not is_mailable(f"b@{self.bounce_domain}"):
-            raise _setting_error("setting_mail_domain", "BOUNCE_DOMAIN is not a mail domain")
+            raise _bad_setting("setting_mail_domain", "BOUNCE_DOMAIN is not a mail domain")
         if self.host and "from_" not in self.model_fields_set:
-            raise _setting_error("setting_missing", "FROM is missing")
+            raise _bad_setting("setting_missing", "FROM is missing")
         for prefix, username, tls, host in (
             ("", self.username, self.tls, self.host),
             ("FALLBACK_", self.fallback_username, self.fallback_tls, self.fallback_host),
         ):
             if username and tls is Tls.NONE and not is_loopback(host):
                 words = f"{prefix}TLS=none would send the password in the clear"
-                raise _setting_error("setting_clear_password", words)
+                raise _bad_setting("setting_clear_password", words)
         return self
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
         check_header_text("LOA_EMAIL_POSTAL_ADDRESS", self.postal_address)
         if self.unsubscribe_to and not is_mailable(self.unsubscribe_to):
-            raise _setting_error(
-                "setting_bare_address", "UNSUBSCRIBE_TO is not a bare mail address"
-            )
+            raise _bad_setting("setting_bare_address", "UNSUBSCRIBE_TO is not a bare mail address")
         if not all(is_mailable(f"a@{name}.example") for name in self.dkim_selector_names):
-            raise _setting_error("setting_dns_names", "DKIM_SELECTORS is not a list of DNS names")
+            raise _bad_setting("setting_dns_names", "DKIM_SELECTORS is not a list of DNS names")
         return self
 
     @property

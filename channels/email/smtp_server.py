@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from asyncio import StreamReader, StreamWriter
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -71,9 +72,7 @@ class SmtpServer:
             await asyncio.wait(list(self.sessions))
         await self.server.wait_closed()
 
-    async def serve_client(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def serve_client(self, reader: StreamReader, writer: StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 -- a coroutine runs in one
         self.sessions.add(task)
@@ -93,9 +92,7 @@ class SmtpServer:
 class SmtpSession:
     """One client: a method per command; those that arrive together are answered in one write."""
 
-    def __init__(
-        self, server: SmtpServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    def __init__(self, server: SmtpServer, reader: StreamReader, writer: StreamWriter) -> None:
         self.server, self.reader, self.writer = server, reader, writer
         self.store, self.limits = server.store, server.limits
         self.buffer, self.replies = bytearray(), bytearray()

@@ -188,18 +188,15 @@ class Fetcher:
         """URL of the next step. Raises ValueError for a bad one."""
         return url.join(URL(location))
 
-    async def _read_response(
-        self, response: aiohttp.ClientResponse, wanted: Collection[str]
-    ) -> bytes:
-        _raise_for_status(response)
-        if response.content_type not in wanted:
+    async def _read_response(self, reply: aiohttp.ClientResponse, wanted: Collection[str]) -> bytes:
+        _raise_for_status(reply)
+        if reply.content_type not in wanted:
             raise errors.PermanentFetchError(errors.FetchReason.MEDIA_TYPE)
-        if response.headers.get("Content-Encoding", "identity") != "identity":
+        if reply.headers.get("Content-Encoding", "identity") != "identity":
             raise errors.PermanentFetchError(errors.FetchReason.PACKED)
-        return await self._read_body(response)
+        return await self._read_body(reply)
 
     async def _read_body(self, response: aiohttp.ClientResponse) -> bytes:
-        """Read the body up to the size limit."""
         body = bytearray()
         if (response.content_length or 0) > self.limits.max_bytes:
             raise errors.PermanentFetchError(errors.FetchReason.TOO_LARGE)

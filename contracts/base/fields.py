@@ -51,10 +51,6 @@ def _text_only(value: Any) -> str:
     return value
 
 
-def _as_line(value: Any) -> str:
-    return text.line(_text_only(value))
-
-
 def _as_text(value: Any) -> str:
     return text.paragraphs(_text_only(value))
 
@@ -115,10 +111,6 @@ def _not_empty(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
-def _none_as_empty(value: Any) -> Any:
-    return () if value is None else value
-
-
 Id = Annotated[
     str, BeforeValidator(_as_id), Field(json_schema_extra={"pattern": ID_PATTERN, "maxLength": 64})
 ]
@@ -136,7 +128,7 @@ Flag = Annotated[bool, Field(strict=True)]
 Instant = Annotated[AwareDatetime, AfterValidator(_in_utc), BeforeValidator(_as_written_time)]
 """A time, written as RFC 3339 with its offset; kept in UTC."""
 
-AS_LINE = BeforeValidator(_as_line)
+AS_LINE = BeforeValidator(lambda value: text.line(_text_only(value)))
 AS_TEXT = BeforeValidator(_as_text)
 _LINE_PATTERN = Field(json_schema_extra={"pattern": f"^[^{text.REFUSED}{text.BREAK}]*$"})
 TEXT_PATTERN = Field(json_schema_extra={"pattern": f"^[^{text.REFUSED}]*$"})
@@ -162,10 +154,10 @@ HttpUrl = Annotated[
 ]
 """A web address as text: http or https, ASCII, at most 2048 characters, no user name in it."""
 
-REFUSE_DUPLICATES = AfterValidator(_without_duplicates)
+NO_DUPLICATES = AfterValidator(_without_duplicates)
 UNIQUE_ITEMS = Field(json_schema_extra={"uniqueItems": True})
 NON_EMPTY = AfterValidator(_not_empty)
 """At least one; judged after the entries, so that a wrong entry is not called missing as well."""
 NON_EMPTY_UNIQUE_ITEMS = Field(json_schema_extra={"minItems": 1, "uniqueItems": True})
-NULL_AS_EMPTY = BeforeValidator(_none_as_empty)
+NULL_AS_EMPTY = BeforeValidator(lambda value: () if value is None else value)
 ARRAY_OR_NULL = Field(json_schema_extra={"type": ["array", "null"]})

@@ -123,12 +123,11 @@ def _faults(value: Any, path: str, depth: int) -> Iterator[FieldError]:
 
 
 def _broken_text(value: str, path: str) -> Iterator[FieldError]:
+    field = path or WHOLE_EVENT
     if text.stacked_marks(value) is not None:
-        yield field_error(path or WHOLE_EVENT, "stacked_marks", limit=text.MARKS_MAX)
+        yield field_error(field, "stacked_marks", limit=text.MARKS_MAX)
     try:
         value.encode()
     except UnicodeEncodeError as error:
         half = f"U+{ord(value[error.start]):04X}"
-        yield field_error(
-            path or WHOLE_EVENT, "surrogate", character=half, position=error.start + 1
-        )
+        yield field_error(field, "surrogate", character=half, position=error.start + 1)

@@ -46,9 +46,7 @@ def _to_branches(schema: Any, root: Schema | None = None) -> list[Schema]:
         return _to_branches({**target, **_without(schema, "$ref")}, root)
     if "anyOf" in schema:
         rest = _without(schema, "anyOf")
-        return [
-            branch for part in schema["anyOf"] for branch in _to_branches({**rest, **part}, root)
-        ]
+        return [each for part in schema["anyOf"] for each in _to_branches({**rest, **part}, root)]
     if "const" in schema:
         return _to_branches({**_without(schema, "const"), "enum": [schema["const"]]}, root)
     return [_to_branch(schema, kind, root) for kind in _types(schema)]

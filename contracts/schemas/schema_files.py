@@ -46,7 +46,6 @@ def build_schemas() -> dict[str, Schema]:
 
 
 def _data_schema(event_type: str, model: type[Contract]) -> Schema:
-    """The schema of `data` of an event type."""
     schema = {"$schema": DIALECT, "$id": _schema_id(event_type), **_model_schema(model)}
     return _close_objects(schema) if event_type in _CLOSED_TYPES else schema
 
@@ -78,11 +77,6 @@ def _schema_id(of: str) -> str:
     return f"tag:moha.gov.vn,2026:{of}"
 
 
-def _schema_text(schema: Schema) -> str:
-    """A schema as it is written to a file."""
-    return json.dumps(schema, ensure_ascii=False, indent=2) + "\n"
-
-
 def _model_schema(model: type[Contract]) -> Schema:
     return model.model_json_schema(schema_generator=_Generator)
 
@@ -100,7 +94,8 @@ def write_files(folder: Path = _FOLDER) -> list[str]:
     refused = schema_history.freeze_schemas(folder / "frozen", built)
     if not refused:
         for file, schema in {**built, "asyncapi.json": asyncapi.build_document()}.items():
-            (folder / file).write_text(_schema_text(schema), "utf-8")
+            text = json.dumps(schema, ensure_ascii=False, indent=2)
+            (folder / file).write_text(text + "\n", "utf-8")
     return refused
 
 

@@ -29,9 +29,8 @@ def freeze_schemas(folder: Path, schemas: dict[str, Schema]) -> list[str]:
 
 def history_breaks(folder: Path, file: str, schema: Schema) -> list[str]:
     """The breaking changes of *schema* against each of its released forms."""
-    breaks = (
-        breaking_changes(json.loads(text), schema) for text in released_forms(folder, file).values()
-    )
+    released = released_forms(folder, file).values()
+    breaks = (breaking_changes(json.loads(text), schema) for text in released)
     return list(dict.fromkeys(line for lines in breaks for line in lines))
 
 

@@ -7,16 +7,13 @@ from uuid import uuid4
 from producers.bus.connection import Connection, parse_reply
 from producers.bus.errors import BusError
 
-_MAX_BATCH_ENTRIES = 1000
+_MAX_ENTRIES = 1000
 EXPECTED_REVISION_HEADER = "Nats-Expected-Last-Subject-Sequence"
 
 
 @dataclass(frozen=True, slots=True)
 class BatchEntry:
-    """One entry.
-
-    `expected_revision`: the revision it replaces, 0 for "must not exist", None for any.
-    """
+    """One entry; `expected_revision`: what it replaces, 0 for "must not exist", None for any."""
 
     key: str
     data: bytes
@@ -24,7 +21,7 @@ class BatchEntry:
 
 
 async def commit_batch(
-    connection: Connection, prefix: str, entries: Sequence[BatchEntry], timeout_s: float
+    link: Connection, prefix: str, entries: Sequence[BatchEntry], timeout_s: float
 ) -> int:
     """Store *entries* atomically; return the revision of the last one.
 
@@ -32,19 +29,15 @@ async def commit_batch(
     that dies in the middle completes the batch or rolls it back at restart. After a disk error a
     part is readable until then, while the bucket accepts no writes.
     """
-    if not 1 <= len(entries) <= _MAX_BATCH_ENTRIES:
-        raise ValueError(
-            f"an atomic batch has 1 to {_MAX_BATCH_ENTRIES} entries, not {len(entries)}"
-        )
+    if not 1 <= len(entries) <= _MAX_ENTRIES:
+        raise ValueError(f"an atomic batch has 1 to {_MAX_ENTRIES} entries, not {len(entries)}")
     batch = uuid4().hex
-    async with connection.awaiting_reply(prefix, timeout_s):
+    async with link.awaiting_reply(prefix, timeout_s):
         for number, entry in enumerate(entries[:-1], 1):
-            await _send_entry(connection, prefix + entry.key, entry, _headers(batch, number, entry))
+            await _send_entry(link, prefix + entry.key, entry, _headers(batch, number, entry))
         last = entries[-1]
         headers = _headers(batch, len(entries), last) | {"Nats-Batch-Commit": "1"}
-        reply = parse_reply(
-            await connection.request(prefix + last.key, last.data, headers, timeout_s)
-        )
+        reply = parse_reply(await link.request(prefix + last.key, last.data, headers, timeout_s))
     if reply.get("count") != len(entries):
         raise BusError(f"{reply.get('count')} of {len(entries)} entries were committed")
     return int(reply["seq"])

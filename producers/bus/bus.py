@@ -13,7 +13,7 @@ from producers.bus.connection import Connection, connect
 from producers.bus.errors import BusError
 from producers.bus.kv import Bucket
 from producers.bus.messages import Message
-from producers.bus.publish import Ack, publish_with_retry, schedule_headers
+from producers.bus.publish import Ack, publish_with_retry, timer_headers
 from producers.bus.snapshot import Snapshot
 
 _ALREADY_GONE_CODES = (10043, 10057)  # no such sequence (any more), deleted before
@@ -84,9 +84,7 @@ class Bus:
 
     async def schedule(self, at: datetime, subject: str, target: str, body: bytes) -> Ack:
         """Publish *body* to *target* at *at*, by the server; the same *subject* replaces."""
-        return await publish_with_retry(
-            self.connection, subject, body, schedule_headers(at, target)
-        )
+        return await publish_with_retry(self.connection, subject, body, timer_headers(at, target))
 
     def bucket(self, name: str) -> Bucket:
         return Bucket(self.connection, name)

@@ -23,9 +23,7 @@ _NO_LIMIT: Any = None
 READ_PATIENCE_S = 10.0
 _WRONG_REVISION_CODES = frozenset({10071, 10164})  # wrong last sequence
 _FULL_CODES = frozenset({10023, 10047, 10077, 10122})  # the disk's or the stream's limit
-_UNKNOWN_RESULT_CODES = frozenset(
-    {10176, 10210, 10211}
-)  # an atomic batch incomplete, or too many at once
+_UNKNOWN_RESULT_CODES = frozenset({10176, 10210, 10211})  # an incomplete atomic batch, or too many
 _REVISION_PATTERN = re.compile(r"wrong last sequence: (\d+)")
 log = structlog.get_logger()
 
@@ -121,7 +119,6 @@ class Connection:
             log.warning("bus_disconnected")
 
     def _end_pending_requests(self) -> None:
-        """End all pending requests with NoReply."""
         now = asyncio.get_running_loop().time()
         for limit in self._waiting:
             if not limit.expired():
@@ -176,7 +173,6 @@ def parse_reply(msg: Msg) -> Reply:
 
 
 def _error_from_reply(error: Reply) -> BusError:
-    """The BusError for JetStream's error object."""
     number, text = error.get("err_code", 0), str(error.get("description", ""))
     if number in _WRONG_REVISION_CODES:
         match = _REVISION_PATTERN.search(text)

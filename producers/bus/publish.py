@@ -33,10 +33,7 @@ async def publish_with_retry(
     timeout_s: float = 5.0,
     patience_s: float = 30.0,
 ) -> Ack:
-    """Publish, and repeat after NoReply.
-
-    With a Nats-Msg-Id in *headers*, repeats are stored once.
-    """
+    """Publish; repeat after NoReply. With a Nats-Msg-Id in *headers*, repeats are stored once."""
 
     async def attempt() -> Ack:
         return await publish_once(link, subject, body, headers, timeout_s)
@@ -44,7 +41,7 @@ async def publish_with_retry(
     return await retry_until(attempt, patience_s, link.closed)
 
 
-def schedule_headers(at: datetime, target: str) -> dict[str, str]:
+def timer_headers(at: datetime, target: str) -> dict[str, str]:
     """Headers that schedule a message for *target* at *at* (at once for a past time)."""
     moment = at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return {"Nats-Schedule": f"@at {moment}", "Nats-Schedule-Target": target}

@@ -63,12 +63,10 @@ async def delete_stream(bus: Bus, stream: str) -> None:
             raise
 
 
-async def create_consumer_at(
-    bus: Bus, stream: StreamSpec, consumer: ConsumerSpec, seq: int
-) -> None:
+async def create_consumer_at(bus: Bus, stream: StreamSpec, spec: ConsumerSpec, seq: int) -> None:
     """Create a durable that starts at message *seq* instead of the first."""
     start = {"deliver_policy": "by_start_sequence", "opt_start_seq": seq}
-    await _apply_consumer(bus, stream, consumer_config(consumer) | start, "create")
+    await _apply_consumer(bus, stream, consumer_config(spec) | start, "create")
 
 
 def _stream_config(stream: StreamSpec) -> Config:

@@ -25,10 +25,7 @@ class AccessControl:
         self.failures = TokenBuckets(_FAILURES_PER_MINUTE, _FAILURES_PER_MINUTE, clock)
 
     async def authenticate(self, request: Request) -> RegisteredUnit:
-        """The unit whose key *request* carries. Raises Unauthorized.
-
-        RateLimited after many failures.
-        """
+        """The unit whose key *request* carries. Raises Unauthorized, RateLimited after failures."""
         try:
             return await self.registry.authenticate(_bearer_token(request))
         except Unauthorized:
@@ -57,6 +54,5 @@ def _bearer_token(request: Request) -> str:
 def _check_wait(wait_s: float) -> None:
     if wait_s:
         seconds = math.ceil(wait_s)
-        raise RateLimited(
-            field_error("event", "rate_limited", retry_after_s=seconds), retry_after_s=seconds
-        )
+        error = field_error("event", "rate_limited", retry_after_s=seconds)
+        raise RateLimited(error, retry_after_s=seconds)

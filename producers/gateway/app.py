@@ -100,7 +100,6 @@ def create_gateway(
 
 
 def _serve_documentation(app: FastAPI) -> None:
-    """Serve the documentation of the routes registered so far."""
     document = openapi_document.build_openapi(app)
     page, policy = openapi_document.build_docs_page(document)
 

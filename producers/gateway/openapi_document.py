@@ -27,18 +27,13 @@ Document = dict[str, Any]
 _FOLDER = Path(__file__).parent
 _SCHEMAS = Path(events.__file__).parent / "schemas"
 _COMPONENTS = "#/components/schemas/"
-_RETRY_AFTER_HEADER = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
+_RETRY_HEADER = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
 _BEARER_CHALLENGE = {"WWW-Authenticate": {"schema": {"const": "Bearer"}}}
 _DESCRIPTIONS = json.loads((_FOLDER / "descriptions.json").read_text("utf-8"))
 
 
 def _problem_responses(*statuses: int) -> dict[int | str, Document]:
-    """The responses with a problem document, by status."""
-    headers: dict[int, Document] = {
-        401: _BEARER_CHALLENGE,
-        429: _RETRY_AFTER_HEADER,
-        503: _RETRY_AFTER_HEADER,
-    }
+    headers: dict[int, Document] = {401: _BEARER_CHALLENGE, 429: _RETRY_HEADER, 503: _RETRY_HEADER}
     return {status: _problem_response_of(status, headers.get(status, {})) for status in statuses}
 
 
@@ -138,9 +133,8 @@ def build_docs_page(document: Document) -> tuple[str, str]:
     )
     style = (_FOLDER / "docs.css").read_text("utf-8")
     example = (_FOLDER / "example.json").read_text("utf-8")
-    html = environment.get_template("docs.html.j2").render(
-        document=document, style=style, example=example
-    )
+    template = environment.get_template("docs.html.j2")
+    html = template.render(document=document, style=style, example=example)
     digest = b64encode(sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; "
     return html, policy + "form-action 'none'; frame-ancestors 'none'"

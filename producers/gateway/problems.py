@@ -92,6 +92,5 @@ async def _on_disconnect(_: Request, __: ClientDisconnect) -> Response:
 
 async def _on_crash(request: Request, error: Exception) -> Response:
     log.error("request_crashed", error=type(error).__name__)
-    return _problem_response(
-        request, 500, [get_text("problem", "crash").as_field_error("request")], {}
-    )
+    shown = get_text("problem", "crash").as_field_error("request")
+    return _problem_response(request, 500, [shown], {})

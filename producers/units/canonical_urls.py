@@ -6,17 +6,9 @@ The form is a key for comparing; it is never displayed or requested.
 import posixpath
 import re
 from collections.abc import Sequence
-from urllib.parse import (
-    SplitResult,
-    parse_qsl,
-    quote,
-    unquote_to_bytes,
-    urlencode,
-    urljoin,
-    urlsplit,
-)
+from urllib import parse
 
-_TRACKING_PARAMETERS = re.compile(
+_TRACKING = re.compile(
     r"utm_.*|fbclid|gclid|dclid|yclid|msclkid|zarsrc|igshid|mc_[ce]id|_ga|_gl"
     r"|phpsessid|jsessionid|asp\.net_sessionid",
     re.IGNORECASE,
@@ -46,12 +38,12 @@ HOST = re.compile(r"[a-z0-9_-][a-z0-9._-]*|[0-9a-f:.]+:[0-9a-f:.]*")
 def canonical_url(url: str) -> str:
     """The canonical form of *url*; empty if it is no web address."""
     try:
-        return _canonical_form(urlsplit(url.strip()))
+        return _canonical_form(parse.urlsplit(url.strip()))
     except ValueError:
         return ""
 
 
-def _canonical_form(parts: SplitResult) -> str:
+def _canonical_form(parts: parse.SplitResult) -> str:
     """Like `canonical_url`. Raises ValueError for an unreadable host, port or query."""
     host = _canonical_host(parts)
     if parts.scheme.lower() not in ("http", "https") or not host:
@@ -62,7 +54,7 @@ def _canonical_form(parts: SplitResult) -> str:
     return f"https://{host}{path}" + (f"?{query}" if query else "")
 
 
-def _canonical_host(parts: SplitResult) -> str:
+def _canonical_host(parts: parse.SplitResult) -> str:
     """Host and port; a leading `www.` is ignored. Raises ValueError."""
     name = parts.hostname or ""
     if ":" not in name:
@@ -81,7 +73,9 @@ def _canonical_path(path: str) -> str:
 
     Bytes of an old encoding stay as they are: decoded as UTF-8 they would all be equal.
     """
-    within = "/".join(quote(unquote_to_bytes(part), safe=_PATH_SAFE) for part in path.split("/"))
+    within = "/".join(
+        parse.quote(parse.unquote_to_bytes(part), safe=_PATH_SAFE) for part in path.split("/")
+    )
     plain = re.sub("/{2,}", "/", within.partition(";jsessionid=")[0])
     normal = posixpath.normpath(plain) if plain else "/"
     return "" if normal in ("/", ".") else normal
@@ -92,16 +86,14 @@ def _canonical_query(query: str) -> str:
 
     Raises ValueError for too many parameters.
     """
-    pairs = parse_qsl(
+    pairs = parse.parse_qsl(
         query, keep_blank_values=True, errors=_BYTES_ERRORS, max_num_fields=_MAX_QUERY_FIELDS
     )
-    return _encode_query(
-        sorted(pair for pair in pairs if not _TRACKING_PARAMETERS.fullmatch(pair[0]))
-    )
+    return _encode_query(sorted(pair for pair in pairs if not _TRACKING.fullmatch(pair[0])))
 
 
 def _encode_query(pairs: Sequence[tuple[str, str]]) -> str:
-    return urlencode(pairs, errors=_BYTES_ERRORS)
+    return parse.urlencode(pairs, errors=_BYTES_ERRORS)
 
 
 def _article_address(path: str, query: str) -> tuple[str, str]:
@@ -109,7 +101,7 @@ def _article_address(path: str, query: str) -> tuple[str, str]:
     for form, same in _ARTICLE_FORMS:
         if form.fullmatch(path):
             return form.sub(same, path), ""
-    number = dict(parse_qsl(query, errors=_BYTES_ERRORS)).get("ItemID")
+    number = dict(parse.parse_qsl(query, errors=_BYTES_ERRORS)).get("ItemID")
     if number and _SHAREPOINT.fullmatch(path):
         return path, _encode_query([("ItemID", number)])
     return path, query
@@ -120,14 +112,14 @@ def absolute_url(url: str, base: str) -> str:
     if not url.strip():
         return ""
     try:
-        parts = urlsplit(urljoin(base, url.strip()))
+        parts = parse.urlsplit(parse.urljoin(base, url.strip()))
         place = parts.netloc if parts.netloc.isascii() else _ascii_host(parts)
-        return quote(parts._replace(netloc=place).geturl(), safe="/!$&'()*+,:;=@~-._?#[]%")
+        return parse.quote(parts._replace(netloc=place).geturl(), safe="/!$&'()*+,:;=@~-._?#[]%")
     except ValueError:
         return ""
 
 
-def _ascii_host(parts: SplitResult) -> str:
+def _ascii_host(parts: parse.SplitResult) -> str:
     """A host name in IDNA form, with its port. Raises ValueError."""
     host = (parts.hostname or "").encode("idna").decode()
     return f"{host}:{parts.port}" if parts.port else host

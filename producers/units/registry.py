@@ -98,11 +98,9 @@ class UnitRegistry:
         if wrong := events.unit_error("unit", unit, self.vocabulary):
             raise Invalid(wrong)
         secret, key = self._new_key(unit)
-        registration = Registration(
-            release=release, urgent=urgent, notices=tuple(notices), keys=(key,)
-        )
+        added = Registration(release=release, urgent=urgent, notices=tuple(notices), keys=(key,))
         try:
-            await self.bucket.create(unit, registration.model_dump_json().encode())
+            await self.bucket.create(unit, added.model_dump_json().encode())
             crash_point("units.added")
         except nats.RevisionConflict as error:
             raise Conflict(get_text("unit", "exists", unit=unit).as_field_error("unit")) from error
@@ -123,10 +121,7 @@ class UnitRegistry:
         return await self._change(unit, lambda registration: registration.model_copy(update=rules))
 
     async def add_feed(self, unit: str, feed: Feed, *, replace: bool = False) -> None:
-        """Register *feed* for import.
-
-        Raises like `rotate`, Conflict if it is registered already.
-        """
+        """Register *feed* for import. Raises as `rotate`, Conflict if it is registered already."""
 
         def change(found: Registration) -> Registration:
             others = tuple(one for one in found.feeds if one.feed_id != feed.feed_id)

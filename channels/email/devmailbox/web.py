@@ -47,8 +47,6 @@ _JINJA = Environment(
 
 
 class _MailboxPages:
-    """Pages over one mail folder."""
-
     def __init__(self, mail_folder: MailFolder) -> None:
         self.mail_folder = mail_folder
 

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from channels.email.doctor.dns_client import DnsClient, parse_tags
 from channels.email.doctor.finding import Finding, new_finding
 
-_RSA_MIN, _RSA_RECOMMENDED = 1024, 2048
+_RSA_MIN, _RSA_ADVISED = 1024, 2048
 _ED25519_BYTES = 32
 
 
@@ -62,7 +62,5 @@ def _rsa_key_finding(name: str, public: bytes) -> Finding:
     if not isinstance(key, RSAPublicKey):
         raise ValueError("not an RSA key")
     bits = key.key_size
-    code = (
-        "dkim_weak" if bits < _RSA_MIN else "dkim_short" if bits < _RSA_RECOMMENDED else "dkim_ok"
-    )
+    code = "dkim_weak" if bits < _RSA_MIN else "dkim_short" if bits < _RSA_ADVISED else "dkim_ok"
     return new_finding(code, name=name, bits=bits)

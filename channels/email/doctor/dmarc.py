@@ -22,17 +22,14 @@ class DmarcRecord(NamedTuple):
 
 
 async def examine(dns: DnsClient, domain: str, envelope: str) -> AsyncIterator[Finding]:
-    """Findings, or one `dmarc_ok`; *envelope*: domain of the return path.
-
-    Raises DnsUnanswered.
-    """
+    """Findings, or one `dmarc_ok`; *envelope*: domain of the return path. Raises DnsUnanswered."""
     records = [record async for record in walk_up(dns, domain)]
     if not records:
         several = len(await _dmarc_records(dns, domain)) > 1
         yield new_finding("dmarc_several" if several else "dmarc_missing", domain=domain)
         return
     chosen = governing_record(domain, records)
-    findings = [finding async for finding in _record_findings(dns, domain, chosen)]
+    findings = [finding async for finding in _findings(dns, domain, chosen)]
     if not await _is_aligned(dns, domain, envelope, strict=chosen.tags.get("aspf") == "s"):
         findings.append(new_finding("dmarc_unaligned", domain=domain, envelope=envelope))
     policy = effective_policy(chosen, domain)
@@ -40,9 +37,7 @@ async def examine(dns: DnsClient, domain: str, envelope: str) -> AsyncIterator[F
         yield finding
 
 
-async def _record_findings(
-    dns: DnsClient, domain: str, record: DmarcRecord
-) -> AsyncIterator[Finding]:
+async def _findings(dns: DnsClient, domain: str, record: DmarcRecord) -> AsyncIterator[Finding]:
     policy = effective_policy(record, domain)
     if policy not in _POLICIES:
         yield new_finding("dmarc_unreadable", domain=record.domain, policy=policy or "-")

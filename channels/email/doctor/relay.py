@@ -33,24 +33,21 @@ async def examine(settings: EmailSettings, now: datetime) -> list[Finding]:
     return findings
 
 
-def _tls_findings(
-    settings: EmailSettings, protocol: SmtpProtocol, now: datetime
-) -> Iterator[Finding]:
+def _tls_findings(settings: EmailSettings, smtp: SmtpProtocol, now: datetime) -> Iterator[Finding]:
     """Findings of the TLS connection, whose certificate has been verified."""
     host = settings.host
     if settings.tls is Tls.NONE:
         yield new_finding("relay_plain_here" if is_loopback(host) else "relay_plain", host=host)
         return
-    certificate: Mapping[str, Any] = protocol.transport.get_extra_info("peercert") or {}
+    certificate: Mapping[str, Any] = smtp.transport.get_extra_info("peercert") or {}
     ends = utc_time(ssl.cert_time_to_seconds(certificate["notAfter"]))
     soon = (ends - now).days < _CERTIFICATE_WARNING_DAYS
-    version = protocol.transport.get_extra_info("cipher")[1]
+    version = smtp.transport.get_extra_info("cipher")[1]
     code = "relay_ends" if soon else "relay_tls"
     yield new_finding(code, host=host, ends=f"{ends:%d/%m/%Y}", version=version)
 
 
 def _extension_findings(settings: EmailSettings, extensions: Extensions) -> Iterator[Finding]:
-    """Findings of the extensions that Loa uses."""
     host = settings.host
     if settings.tls is Tls.NONE and "STARTTLS" in extensions and not is_loopback(host):
         yield new_finding("relay_could_tls", host=host)

@@ -21,9 +21,7 @@ _MESSAGE_ID = re.compile(r"<([a-z2-7]{32})@")
 _BY_MACHINE = re.compile(r"(?:mailer-daemon|postmaster|mail-daemon|mdaemon)(?:@|$)", re.IGNORECASE)
 _FEEDBACK_ID = re.compile(r"([a-z0-9-]{1,64}\.\d{1,9}):", re.ASCII)
 _STATUS_TYPES = ("message/delivery-status", "message/global-delivery-status")
-_ORIGINAL_TYPES = (
-    *("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers"),
-)
+_ORIGINALS = ("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers")
 
 
 class ReportKind(StrEnum):
@@ -76,7 +74,6 @@ def parse_report(raw: bytes, sender: str) -> MailReport:
 
 
 def _field_groups(part: Message) -> Iterator[Message]:
-    """Groups of fields of a status or feedback part."""
     payload = part.get_payload()
     for group in payload if isinstance(payload, list) else []:
         if not isinstance(group, Message):
@@ -89,7 +86,7 @@ def _field_groups(part: Message) -> Iterator[Message]:
 
 def _original_headers(part: Message) -> Message | None:
     """Headers of our own mail, if *part* returns them."""
-    if part.get_content_type() not in _ORIGINAL_TYPES:
+    if part.get_content_type() not in _ORIGINALS:
         return None
     payload = part.get_payload()
     if isinstance(payload, list) and payload and isinstance(payload[0], Message):
@@ -154,7 +151,6 @@ def status_code(group: Message) -> str:
 
 
 def _with_original(report: MailReport, original: Message) -> MailReport:
-    """The report with the facts of our original mail."""
     feedback_id = _FEEDBACK_ID.match(_field_value(original, "Feedback-ID"))
     message_id = _MESSAGE_ID.match(_field_value(original, "Message-ID"))
     recipients = [address for _, address in getaddresses([_field_value(original, "To")])]

@@ -46,8 +46,7 @@ class CompiledMail:
     """Pieces of a whole mail, cut at its markers; dots doubled, line ends CRLF."""
 
     def __init__(self, mail: bytes, placeholders: Placeholders) -> None:
-        pieces = placeholders.split(dot_stuffed(mail))
-        self.pieces = pieces
+        self.pieces = pieces = placeholders.split(dot_stuffed(mail))
         self.placeholders = tuple(
             (n, Placeholder(pieces[n].decode())) for n in range(1, len(pieces), 2)
         )

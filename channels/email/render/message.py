@@ -45,10 +45,7 @@ Facts = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class MailContent:
-    """Content of one mail.
-
-    *key* names it for feedback loops, *list_name* the list that it belongs to, if any.
-    """
+    """Content of one mail; *key* names it for feedback loops, *list_name* its list, if any."""
 
     subject: str
     title: str

@@ -43,9 +43,8 @@ class RenderedPublication:
         """Compiled mail; *digest_id*: the digest that carried the earlier text, if any."""
         key = correction, digest_id
         if key not in self.compiled_mails:
-            self.compiled_mails[key] = compile_publication(
-                self.publication, correction, self.context, digest_id
-            )
+            mail = compile_publication(self.publication, correction, self.context, digest_id)
+            self.compiled_mails[key] = mail
         return self.compiled_mails[key]
 
     def reply_values(self, row: Recipient) -> dict[Placeholder, bytes]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
@@ -10,6 +10,7 @@ from typing import Self
 
 import structlog
 
+from channels.base import Deadline
 from channels.email.settings import EmailSettings, Tls
 from channels.email.smtp.handshake import Extensions, perform_handshake, send_command
 from channels.email.smtp.mail_result import STOPPED, MailResult, MailStatus
@@ -76,9 +77,7 @@ class SmtpConnection:
         """Whether the relay closed the connection itself, as relays do after many mails or time."""
         return self.protocol.closed_reason in ("421", "connection lost")
 
-    async def send_window(
-        self, mails: Sequence[Envelope], expired: Callable[[], bool]
-    ) -> list[MailResult]:
+    async def send_window(self, mails: Sequence[Envelope], expired: Deadline) -> list[MailResult]:
         """Send *mails* in order; one result per mail, in the same order. Never raises for a mail.
 
         `expired` is asked before each mail's first command; once true, the rest stays unsent.

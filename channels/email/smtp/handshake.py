@@ -70,7 +70,7 @@ async def perform_handshake(
         await _start_tls(protocol, extensions, settings.host, tls)
         extensions = await _say_hello(protocol)  # what was said in the clear does not count
     if settings.username:
-        await _authenticate(protocol, extensions, settings)
+        await _sign_in(protocol, extensions, settings)
     return extensions
 
 
@@ -130,12 +130,10 @@ async def _start_tls(
     protocol.transport = protected
 
 
-async def _authenticate(
-    protocol: SmtpProtocol, extensions: Extensions, settings: EmailSettings
-) -> None:
+async def _sign_in(protocol: SmtpProtocol, extensions: Extensions, relay: EmailSettings) -> None:
     """Sign in with AUTH PLAIN or LOGIN. Raises Misconfigured if the relay refuses."""
     offered = extensions.get("AUTH", "").split()
-    name, secret = settings.username.encode(), settings.password.get_secret_value().encode()
+    name, secret = relay.username.encode(), relay.password.get_secret_value().encode()
     if "PLAIN" in offered:
         command = b"AUTH PLAIN " + b64encode(b"\0%b\0%b" % (name, secret))
         await _expect_reply(protocol, command, b"235", "AUTH", Misconfigured)

@@ -58,15 +58,13 @@ def _outcome_of_refusal(result: MailResult) -> Outcome:
         code = _temporary_code(result)
         return Outcome(Verdict.DEFERRED, result.reason, _requested_delay_s(result, code), code=code)
     code = _permanent_code(result)
-    outcome = Outcome(_permanent_verdict(result, code), result.reason, code=code)
-    if outcome.verdict is not Verdict.HELD:
-        return outcome
+    basic = Outcome(_permanent_verdict(result, code), result.reason, code=code)
+    if basic.verdict is not Verdict.HELD:
+        return basic
     rejected = _is_policy_rejection(result, code)
     is_policy = status_codes.classify(code)[0] is CodeClass.POLICY
     ours = result.stage is Stage.MAIL or (is_policy and not rejected)
-    return replace(
-        outcome, retry_after_s=_HELD_RETRY_S, channel_wide=ours, policy_rejected=rejected
-    )
+    return replace(basic, retry_after_s=_HELD_RETRY_S, channel_wide=ours, policy_rejected=rejected)
 
 
 def _is_policy_rejection(result: MailResult, code: str) -> bool:
@@ -123,10 +121,7 @@ def _permanent_code(result: MailResult) -> str:
 
 
 def code_in_reason(reason: str) -> str:
-    """Code of a permanent refusal, read from the row's *reason*; empty for none.
-
-    Equals the code of the row's outcome.
-    """
+    """Code of a permanent refusal, as in the outcome, read from *reason*; empty for none."""
     match = _REASON.fullmatch(reason)
     if match is None:
         return ""
