@@ -6,6 +6,7 @@ from pathlib import Path
 
 import aiohttp
 import structlog
+from aiohttp import ClientSession
 from lxml import etree
 
 from channels.portal.model.site import Site, item_path
@@ -56,7 +57,7 @@ class Readback:
     async def _check_once(self, publication: Publication, feeds: Sequence[str]) -> str:
         timeout = aiohttp.ClientTimeout(total=_READ_TIMEOUT_S)
         try:
-            async with aiohttp.ClientSession(timeout=timeout) as http:
+            async with ClientSession(timeout=timeout) as http:
                 if failure := await self._check_page(http, publication):
                     return failure
                 for path in feeds:
@@ -66,7 +67,7 @@ class Readback:
             return type(error).__name__
         return ""
 
-    async def _check_page(self, http: aiohttp.ClientSession, publication: Publication) -> str:
+    async def _check_page(self, http: ClientSession, publication: Publication) -> str:
         """How the page differs from its file, before or after a concurrent write."""
         path = item_path(publication.content_id)
         file = self._public / path[1:] / "index.html"
@@ -78,9 +79,7 @@ class Readback:
             return ""
         return "not the file that was written"
 
-    async def _check_feed(
-        self, http: aiohttp.ClientSession, publication: Publication, path: str
-    ) -> str:
+    async def _check_feed(self, http: ClientSession, publication: Publication, path: str) -> str:
         """Why the feed lacks the publication; empty when it has it."""
         status, body = await self._read(http, path, publication.revision)
         failure, url = f"HTTP {status}", self._site.item_url(publication.content_id)
@@ -88,9 +87,7 @@ class Readback:
             failure = await asyncio.to_thread(_missing_from_feed, body, url, publication)
         return f"{path.removeprefix('/nguon-tin/')}: {failure}" if failure else ""
 
-    async def _read(
-        self, http: aiohttp.ClientSession, path: str, revision: int
-    ) -> tuple[int, bytes]:
+    async def _read(self, http: ClientSession, path: str, revision: int) -> tuple[int, bytes]:
         """Status and body; the query parameter bypasses caches."""
         params = {"ban": str(revision)}
         async with http.get(self._address + path, params=params, allow_redirects=False) as response:

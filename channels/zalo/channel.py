@@ -1,6 +1,4 @@
-"""Zalo as a channel: `article` and `broadcast` of a publication, one row per person of a case
-notice.
-"""
+"""Zalo as a channel: `article` and `broadcast` of a publication, one row per person of a notice."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager

@@ -74,10 +74,8 @@ class ChannelParts:
     @cached_property
     def business(self) -> ZaloClient:
         """Client of the host for template messages."""
-        settings = self.settings
-        return self._client(
-            error_codes.BUSINESS_HOST, settings.business_url, settings.notices_per_s
-        )
+        config = self.settings
+        return self._client(error_codes.BUSINESS_HOST, config.business_url, config.notices_per_s)
 
     def _client(self, host: str, url: str, per_s: float) -> ZaloClient:
         clock, sleep = self.timing.clock, self.timing.sleep

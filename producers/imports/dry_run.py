@@ -55,12 +55,10 @@ def default_feed(url: str, vocabulary: Vocabulary, now: datetime) -> Feed:
     return Feed(url=url, topic=next(iter(vocabulary.topics)), since=now - LOOK_BACK)
 
 
-async def dry_run(
-    request: FeedRequest, feed: Feed, vocabulary: Vocabulary, now: datetime
-) -> DryRun:
+async def dry_run(fetch: FeedRequest, feed: Feed, vocabulary: Vocabulary, now: datetime) -> DryRun:
     """Read the feed as if for the first time."""
     try:
-        response = await request(feed.url, etag="", last_modified="")
+        response = await fetch(feed.url, etag="", last_modified="")
     except FeedUnavailable as away:
         return DryRun(url=feed.url, trouble=away.error)
     try:
@@ -97,7 +95,6 @@ def _read_response(
 
 
 def _check_draft(draft: Draft, feed: Feed, vocabulary: Vocabulary) -> DryRunItem:
-    """Check one draft against the contract, for any unit."""
     entry, errors = draft.entry, tuple[FieldError, ...]()
     try:
         events.check(compose_event(draft, feed, "thu"), vocabulary)

@@ -38,10 +38,7 @@ class NotAFeed(FeedUnavailable):
 
 
 class UnexpectedError(Exception):
-    """An unexpected exception; `kind` is its class.
-
-    Its message is dropped, because it may contain text of a feed.
-    """
+    """An unexpected exception; `kind`: its class. Its message is dropped: it may quote a feed."""
 
     def __init__(self, kind: str) -> None:
         super().__init__(kind)

@@ -139,13 +139,11 @@ class FeedStateStore:
         except nats.RevisionConflict:
             return None
 
-    async def update(
-        self, unit: str, feed: Feed, transition: Callable[[FeedState], FeedState]
-    ) -> None:
-        """Replace the state by `transition(state)`, until the write succeeds."""
+    async def update(self, unit: str, feed: Feed, move: Callable[[FeedState], FeedState]) -> None:
+        """Replace the state by `move(state)`, until the write succeeds."""
         while True:
             current = await self.get(unit, feed)
-            if await self.swap(unit, feed, transition(current.value), current.revision):
+            if await self.swap(unit, feed, move(current.value), current.revision):
                 return
 
     async def forget(self, unit: str, feed: Feed) -> None:

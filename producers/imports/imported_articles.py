@@ -95,10 +95,8 @@ class ImportedArticles:
 
     def is_own_event(self, event: CloudEvent) -> bool:
         """Whether the import sent the event."""
-        return (
-            event.source == f"{IMPORT_SOURCE_PREFIX}{self.unit}"
-            and NAMES_ATTRIBUTE in event.extensions
-        )
+        source = f"{IMPORT_SOURCE_PREFIX}{self.unit}"
+        return event.source == source and NAMES_ATTRIBUTE in event.extensions
 
     def is_own_next_text(self, event: CloudEvent) -> bool:
         """Whether a valid event is the import's own next text, and not urgent.

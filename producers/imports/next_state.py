@@ -74,9 +74,8 @@ def after_failure(state: FeedState, feed: Feed, now: float, error: FeedUnavailab
 
 def after_end(state: FeedState, now: float, error: FeedUnavailable) -> FeedState:
     """The state after the site ended its feed."""
-    return state.model_copy(
-        update={"visited": now, "stopped": True, "trouble": error.error, "feeds": ()}
-    )
+    update = {"visited": now, "stopped": True, "trouble": error.error, "feeds": ()}
+    return state.model_copy(update=update)
 
 
 def after_unchanged(

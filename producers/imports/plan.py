@@ -176,9 +176,8 @@ class ImportPlanner:
         moved = not {*entry.names} <= article.names
         self.plan.counts["moved" if moved else "unchanged"] += 1
         if moved:
-            self.plan.moved.append(
-                MovedItem(of=article.content_id, mark=entry.fingerprint, names=entry.names)
-            )
+            item = MovedItem(of=article.content_id, mark=entry.fingerprint, names=entry.names)
+            self.plan.moved.append(item)
 
     def plan_second_entry(self, entry: Entry, match: Match) -> None:
         """Plan a further entry of a known item.

@@ -50,9 +50,8 @@ def create_pages(
         UnsubscribePages(services.unsubscribe, renderer),
     )
     routes = [route for part in parts for route in part.routes()]
-    app = Starlette(
-        routes=[*_static_routes(), *routes], exception_handlers=ErrorPages(renderer).handlers()
-    )
+    handlers = ErrorPages(renderer).handlers()
+    app = Starlette(routes=[*_static_routes(), *routes], exception_handlers=handlers)
     app.router.redirect_slashes = False  # its redirects would trust the Host header
     return SecurityHeaders(app, renderer)
 

@@ -65,6 +65,5 @@ class MailLimits:
         wait = self.households.take(address_group(address))
         if wait or self.networks is None:
             return wait
-        return self.networks.take(
-            address_group(address, ipv6_bits=_SITE_BITS, ipv4_bits=_NEIGHBOUR_BITS)
-        )
+        network = address_group(address, ipv6_bits=_SITE_BITS, ipv4_bits=_NEIGHBOUR_BITS)
+        return self.networks.take(network)

@@ -169,10 +169,7 @@ class PreferencesPages:
         if subscriber is None:
             return self.session_expired_page()
         data = await self.service.export(subscriber)
-        texts = {
-            "consent_text": _consent_text(subscriber),
-            "left_alone_text": _suppression_text(data),
-        }
+        texts = {"consent_text": _consent_text(subscriber), "left_alone_text": _suppression(data)}
         return Response(
             json.dumps({**data, **texts}, ensure_ascii=False, indent=2),
             media_type="application/json",
@@ -208,7 +205,7 @@ def _consent_text(subscriber: Subscriber) -> str:
     return str(page_texts()["consent"]["texts"].get(version, ""))
 
 
-def _suppression_text(data: Mapping[str, Any]) -> str:
+def _suppression(data: Mapping[str, Any]) -> str:
     """The suppression of the subscriber's address as a sentence: reason and end."""
     entry = data[SUPPRESSION_FIELD]
     if not entry:

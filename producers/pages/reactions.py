@@ -82,9 +82,8 @@ class ReactionRoutes:
             raise HTTPException(HTTPStatus.FORBIDDEN)
         content_id, form = await self.require_item(request), await forms.read_form(request)
         reaction = _parse_choice("muc", Reaction, forms.single_value(form, "muc"))
-        channel = _parse_choice(
-            "kenh", ChannelName, forms.single_value(form, "kenh") or ChannelName.PORTAL
-        )
+        name = forms.single_value(form, "kenh") or ChannelName.PORTAL
+        channel = _parse_choice("kenh", ChannelName, name)
         if self.is_rate_limited(request, content_id):
             log.info("opinion_not_counted", content_id=content_id)
         else:

@@ -85,6 +85,5 @@ class Sessions:
         return sha256(b"loa form\x00" + self.session_token(request).encode()).hexdigest()
 
     def has_valid_seal(self, request: Request, form: Form) -> bool:
-        return hmac.compare_digest(
-            single_value(form, _SEAL_FIELD).encode(), self.form_seal(request).encode()
-        )
+        seal = single_value(form, _SEAL_FIELD)
+        return hmac.compare_digest(seal.encode(), self.form_seal(request).encode())

@@ -97,10 +97,8 @@ class SignupPages:
         return errors
 
     async def show_confirmation(self, request: Request) -> Response:
-        application = self.service.read_confirmation(request.path_params["token"])
-        return self.renderer.render(
-            "confirm.html", asked=application, names=self.renderer.choice_names
-        )
+        asked = self.service.read_confirmation(request.path_params["token"])
+        return self.renderer.render("confirm.html", asked=asked, names=self.renderer.choice_names)
 
     async def confirm(self, request: Request) -> Response:
         await forms.read_body(request)

@@ -12,10 +12,7 @@ class Database:
     def __init__(
         self, path: Path, *statements: str, query: str = "mode=rwc", timeout_s: float = 5.0
     ) -> None:
-        """Open the file and execute *statements*. Raises sqlite3.Error.
-
-        *query*: SQLite's URI parameters.
-        """
+        """Open the file, run *statements*; *query*: URI parameters. Raises sqlite3.Error."""
         self._db = sqlite3.connect(
             f"{path.resolve().as_uri()}?{query}",
             timeout=timeout_s,

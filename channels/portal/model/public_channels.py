@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -76,9 +76,7 @@ def _entries(text: str) -> dict[str, dict[str, Any]]:
     return entries
 
 
-def _unknown_keys(
-    where: str, fields: Mapping[str, object], kind: type[Contract]
-) -> Iterator[FieldError]:
+def _unknown_keys(where: str, fields: Iterable[str], kind: type[Contract]) -> Iterator[FieldError]:
     """Errors for unknown keys, so that a mistyped key is not ignored silently."""
     known = ", ".join(kind.model_fields)
     for key in (key for key in fields if key not in kind.model_fields):

@@ -1,4 +1,1 @@
-"""Rendering from the index to bytes: HTML pages, feeds, site maps.
-
-Builds on model, index and search.
-"""
+"""From the index to bytes: HTML pages, feeds, site maps. Builds on model, index and search."""

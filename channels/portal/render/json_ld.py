@@ -48,7 +48,6 @@ def _article(item: Item, site: Site) -> dict[str, Any]:
 
 
 def _extras(item: Item) -> dict[str, Any]:
-    """Optional properties."""
     extras: dict[str, Any] = {}
     if item.audiences:
         kind = {"@type": "Audience"}

@@ -1,4 +1,1 @@
-"""Full-text search of shown items: documents, index, queries, snippets.
-
-Builds on model, index and storage.
-"""
+"""Full-text search: documents, index, queries, snippets. Builds on model, index and storage."""

@@ -12,19 +12,17 @@ WORD = re.compile(r"[^\W_]+")
 _TONES = "\u0300\u0301\u0303\u0309\u0323"
 
 
-def _composed(letter: str, tone: str) -> str:
+def _toned(letter: str, tone: str) -> str:
     return unicodedata.normalize("NFC", letter + tone)
 
 
 _TONE_PLACES = {
-    _composed(first, tone) + second: first + _composed(second, tone)
+    _toned(first, tone) + second: first + _toned(second, tone)
     for first, second in (("o", "a"), ("o", "e"), ("u", "y"))
     for tone in _TONES
 }
 _OLD_TONE_PLACE = re.compile("|".join(_TONE_PLACES))
-_SHORT_I = str.maketrans(
-    {"y": "i"} | {_composed("y", tone): _composed("i", tone) for tone in _TONES}
-)
+_SHORT_I = str.maketrans({"y": "i"} | {_toned("y", tone): _toned("i", tone) for tone in _TONES})
 _LONG_I = re.compile(r"(?<![^\W_])(?:[hklmstv]|qu)[yỳýỹỷỵ](?![^\W_])")
 
 

@@ -25,10 +25,7 @@ EVERY_AUDIENCE = "*"
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """A parsed query: normalized words, ids or empty, and inclusive days.
-
-    `page` may lie behind the last page.
-    """
+    """A parsed query: normalized words, ids or empty, inclusive days; `page` may be too high."""
 
     words: tuple[str, ...] = ()
     topic: str = ""

@@ -22,9 +22,7 @@ def make_snippet(text: str, words: Sequence[str], *, ignore_marks: bool) -> list
     *words* are normalized. Words without marks match any marks; with *ignore_marks* all words do.
     """
     first = _first_match(text, words, ignore_marks=ignore_marks)
-    start = (
-        text.rfind(" ", 0, max(first - _CONTEXT_BEFORE, 0)) + 1 if first > _CONTEXT_BEFORE else 0
-    )
+    start = text.rfind(" ", 0, max(first - _CONTEXT_BEFORE, 0)) + 1
     end = len(text)
     if start + SNIPPET_LENGTH < end:
         end = text.rfind(" ", start + 1, start + SNIPPET_LENGTH)

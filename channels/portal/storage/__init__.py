@@ -1,4 +1,1 @@
-"""Files on disk: atomic replacement, the folder's lock, pictures.
-
-Imports only contracts and errors.
-"""
+"""Files on disk: atomic writes, the folder's lock, pictures. Imports only contracts and errors."""

@@ -1,4 +1,1 @@
-"""Writing the portal's folder: showing a publication, rebuilding, auditing.
-
-Builds on all but http.
-"""
+"""Writing the portal's folder: showing, rebuilding, auditing. Builds on all but http."""

@@ -24,7 +24,7 @@ _ITEM_PAGES = ("index.html", "410.html")
 _FEED_SUFFIXES = tuple(f".{kind}" for kind in (*FEED_FORMATS, "opml"))
 _OWNED_FOLDERS = ("tin", "nguon-tin", "muc", "so-do")
 """Folders whose files all belong to the portal."""
-_PathFilter = Callable[[str], bool]
+_Filter = Callable[[str], bool]
 """Whether a file is to be checked; `bool` for all."""
 
 
@@ -72,12 +72,12 @@ class FolderAudit:
         return snapshot.metadata("edition") == self._site_files.format_hash
 
     def find_problems(
-        self, snapshot: IndexSnapshot, is_wanted: _PathFilter = bool, *, exact: bool = True
+        self, snapshot: IndexSnapshot, is_wanted: _Filter = bool, *, exact: bool = True
     ) -> Iterator[FileProblem]:
         """Problems of the wanted files; *exact*: compare them byte by byte."""
         if exact:
             yield from self._check_items(snapshot, is_wanted)
-            yield from self._check_page_sets(snapshot, is_wanted)
+            yield from self._check_sets(snapshot, is_wanted)
         yield from self.find_strays(snapshot, is_wanted)
 
     def recheck(
@@ -100,17 +100,13 @@ class FolderAudit:
             return []
         return [file.name for file in self.aside.iterdir() if file.lstat().st_mtime < before]
 
-    def _check_items(
-        self, snapshot: IndexSnapshot, is_wanted: _PathFilter
-    ) -> Iterator[FileProblem]:
+    def _check_items(self, snapshot: IndexSnapshot, is_wanted: _Filter) -> Iterator[FileProblem]:
         for item in snapshot.all_items():
             paths = [f"{item_path(item.content_id)[1:]}/{name}" for name in _ITEM_PAGES]
             if item.is_written and any(map(is_wanted, paths)):
                 yield from self._compare(self._site_files.item_files(item.stored), "page-differs")
 
-    def _check_page_sets(
-        self, snapshot: IndexSnapshot, is_wanted: _PathFilter
-    ) -> Iterator[FileProblem]:
+    def _check_sets(self, snapshot: IndexSnapshot, is_wanted: _Filter) -> Iterator[FileProblem]:
         stale = {*snapshot.stale_page_sets(), *snapshot.stale_page_sets(stale_format=True)}
         for page_set in self._site_files.all_page_sets(snapshot):
             if page_set not in stale and any(map(is_wanted, page_set.paths)):
@@ -131,7 +127,7 @@ class FolderAudit:
                 yield FileProblem(rule, path, "other bytes" if target.exists() else "is missing")
 
     def find_strays(
-        self, snapshot: IndexSnapshot, is_wanted: _PathFilter = bool
+        self, snapshot: IndexSnapshot, is_wanted: _Filter = bool
     ) -> Iterator[FileProblem]:
         """Files the index does not reference."""
         prefix_length = len(f"{self.public}/")

@@ -293,20 +293,18 @@ class PortalWriter:
             yield self._index
 
 
-def add_publication(
-    index: PortalIndex, site_files: SiteFiles, publication: Publication
-) -> StoredItem:
+def add_publication(index: PortalIndex, files: SiteFiles, publication: Publication) -> StoredItem:
     """Store *publication* in the index, with its fragments.
 
     A position older than the shown one adds to the item's history, and to the feeds that carry it.
     """
     previous = index.find_item(publication.content_id)
     shown = merge_history(previous.publication if previous else None, publication)
-    stored = site_files.to_stored_item(shown)
-    site = site_files.site
+    stored = files.to_stored_item(shown)
+    site = files.site
     slugs, former_slugs = site.listing_slugs(shown), site.listing_slugs(publication)
     stale = index.put_item(shown, stored, slugs, former_slugs)
-    index.put_fragments(shown.content_id, site_files.format_hash, site_files.fragments(stored))
+    index.put_fragments(shown.content_id, files.format_hash, files.fragments(stored))
     if site.hub:
         feeds = sorted(page_set.slug for page_set in stale if page_set.kind is PageKind.FEED)
         index.mark_unannounced(feeds)

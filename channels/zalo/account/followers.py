@@ -50,9 +50,8 @@ class ScanRange(Record):
         """The range in two halves, older first; empty for a single day."""
         if self.since is None or self.until is None:
             # one day more: the scan may get there after midnight
-            return (
-                ScanRange(follows=self.follows, since=FIRST_DAY, until=today + timedelta(days=1)),
-            )
+            tomorrow = today + timedelta(days=1)
+            return (ScanRange(follows=self.follows, since=FIRST_DAY, until=tomorrow),)
         if self.since == self.until:
             return ()
         middle = self.since + (self.until - self.since) // 2

@@ -181,6 +181,5 @@ def _usage_text(count: WindowCount, window: QuotaWindow, without: str) -> str:
 
 
 def _fields(answer: ApiResponse | None) -> dict[str, str]:
-    """The fields of an answer, as text."""
     fields = answer.fields if answer else {}
     return {name: str(value) for name, value in fields.items() if value is not None}

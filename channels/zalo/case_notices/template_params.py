@@ -15,10 +15,7 @@ _LONGEST_ESCAPE = 6
 
 
 def fill_params(template: Template, values: Mapping[str, str]) -> dict[str, str]:
-    """The parameters in Zalo's form.
-
-    Raises RowOutcome, which names the parameter, for a missing or unfit value.
-    """
+    """The parameters in Zalo's form. Raises RowOutcome naming a missing or unfit parameter."""
     params = {param.name: _param_value(param, values) for param in template.blanks}
     return {name: text for name, text in params.items() if text}
 

@@ -50,9 +50,7 @@ class TemplateRegistry:
         templates = {id: await self.read_info(id) for id in sorted(set(routes.values()))}
         for kind, id in routes.items():
             _check_params(kind, templates[id])
-        return await self.update(
-            lambda registered: registered.with_templates(templates.values(), routes)
-        )
+        return await self.update(lambda known: known.with_templates(templates.values(), routes))
 
     async def remove(self, kind: str) -> bool:
         """Remove a kind's template; False where it had none. Raises Unreachable."""
@@ -86,18 +84,13 @@ class TemplateRegistry:
     async def apply_template_event(
         self, template_id: str, *, state: str = "", quality: str = ""
     ) -> None:
-        """Apply a webhook event about a template; templates without a route are ignored.
-
-        Raises Unreachable.
-        """
+        """Apply a webhook event about a routed template; ignore others. Raises Unreachable."""
 
         def move(registered: RegisteredTemplates) -> RegisteredTemplates:
-            template = registered.templates.get(template_id)
-            if template is None:
+            known = registered.templates.get(template_id)
+            if known is None:
                 return registered
-            changed = replace(
-                template, state=state or template.state, quality=quality or template.quality
-            )
+            changed = replace(known, state=state or known.state, quality=quality or known.quality)
             return registered.with_templates([changed])
 
         await self.update(move)
@@ -107,10 +100,7 @@ class TemplateRegistry:
         await self.update(lambda registered: registered.with_daily_quota(daily, at))
 
     async def recheck(self, id: str) -> None:
-        """Read a template again after Zalo refused it, at most once a minute.
-
-        Raises Refused, ChannelError.
-        """
+        """Read a refused template again, at most once a minute. Raises Refused, ChannelError."""
         if self.clock() - self.rechecked_at.get(id, 0.0) >= CACHE_S:
             self.rechecked_at[id] = self.clock()
             template = await self.read_template(id)

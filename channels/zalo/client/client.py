@@ -13,12 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from tenacity import (
-    AsyncRetrying,
-    retry_if_exception_type,
-    stop_after_attempt,
-    wait_random_exponential,
-)
+import tenacity
 
 from channels.base import Deadline
 from channels.errors import Unreachable
@@ -91,10 +86,10 @@ class ZaloClient:
 
     async def read(self, call: ApiCall) -> ApiResponse:
         """Read. Raises Refused, or a ChannelError when no answer is available now."""
-        retries = AsyncRetrying(
-            stop=stop_after_attempt(_READ_TRIES),
-            wait=wait_random_exponential(multiplier=0.2, max=2),
-            retry=retry_if_exception_type(AmbiguousResult),
+        retries = tenacity.AsyncRetrying(
+            stop=tenacity.stop_after_attempt(_READ_TRIES),
+            wait=tenacity.wait_random_exponential(multiplier=0.2, max=2),
+            retry=tenacity.retry_if_exception_type(AmbiguousResult),
             sleep=self.sleep,
             reraise=True,
         )

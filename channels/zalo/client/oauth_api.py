@@ -70,9 +70,8 @@ def parse_token_pair(reply: HttpResponse) -> TokenPair:
         raise _unreadable_error(reply)
     access_token = body.get("access_token")
     if isinstance(access_token, str) and access_token:
-        return TokenPair(
-            access_token, first_text(body, "refresh_token"), lifetime_s(body.get("expires_in"))
-        )
+        refresh_token = first_text(body, "refresh_token")
+        return TokenPair(access_token, refresh_token, lifetime_s(body.get("expires_in")))
     if reply.status in _TEMPORARY_STATUSES:
         raise Unreachable(f"oauth http {reply.status}")
     raise _refusal_error(body)

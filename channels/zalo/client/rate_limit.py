@@ -101,10 +101,7 @@ class TokenBucket:
         return BucketState.decode(data, self.limit_per_s)
 
     async def take(self) -> None:
-        """Wait for a token.
-
-        Raises Unreachable when the wait is too long, or the store does not answer.
-        """
+        """Wait for a token. Raises Unreachable for too long a wait or an unanswering store."""
         wait_s = 0.0
 
         def move(state: BucketState) -> BucketState:

@@ -80,10 +80,6 @@ def first_text(data: object, *names: str) -> str:
     """The first of *names* that holds a text or a number, as text; a lone surrogate becomes `?`."""
     if not isinstance(data, Mapping):
         return ""
-    values = (data.get(name) for name in names)
-    usable = (
-        value for value in values if isinstance(value, str | int) and not isinstance(value, bool)
-    )
-    return next(
-        (str(value).encode(errors="replace").decode() for value in usable if value != ""), ""
-    )
+    found = (data.get(name) for name in names)
+    usable = (each for each in found if isinstance(each, str | int) and not isinstance(each, bool))
+    return next((str(each).encode(errors="replace").decode() for each in usable if each != ""), "")

@@ -1,4 +1,1 @@
-"""Publications on Zalo: an article, then one broadcast that points followers to it.
-
-May import client and quota.
-"""
+"""Publications on Zalo: an article, then a broadcast of it. May import client and quota."""

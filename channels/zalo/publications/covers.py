@@ -78,22 +78,18 @@ class CoverSelector:
             jpeg = await asyncio.to_thread(cover_image.make_cover, picture)
         return await self.store.save(jpeg)
 
-    async def retry_later(
-        self, job: ArticleJob, record: ArticleRecord, reason: str
-    ) -> ArticleRecord:
+    async def retry_later(self, job: ArticleJob, record: ArticleRecord, why: str) -> ArticleRecord:
         """Raises RowOutcome; after the last attempt, use the default cover."""
         if record.picture_tries >= len(RETRY_DELAYS_S):
-            return await self.use_default(job, record, reason)
+            return await self.use_default(job, record, why)
         tried = replace(record, picture_tries=record.picture_tries + 1)
         await self.records.write(job.content_id, tried)
         after_s = RETRY_DELAYS_S[record.picture_tries]
-        raise row_held(f"the cover can't be had: {reason}", after_s)
+        raise row_held(f"the cover can't be had: {why}", after_s)
 
-    async def use_default(
-        self, job: ArticleJob, record: ArticleRecord, reason: str
-    ) -> ArticleRecord:
+    async def use_default(self, job: ArticleJob, record: ArticleRecord, why: str) -> ArticleRecord:
         """Use the default cover for this revision; the next one tries again."""
-        log.warning("zalo_cover_unusable", content_id=job.content_id, reason=reason)
+        log.warning("zalo_cover_unusable", content_id=job.content_id, reason=why)
         none = replace(record, picture_none=job.revision, picture_tries=0)
         return await self.records.write(job.content_id, none)
 

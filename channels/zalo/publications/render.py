@@ -128,7 +128,6 @@ def _texts(publication: Publication) -> list[str]:
 
 
 def _description_text(publication: Publication, texts: Sequence[str]) -> str:
-    """The text below the title."""
     if publication.action == "withdrawn":
         return catalog_text("withdrawn", "description")
     return publication.summary.strip() or next(iter(texts), "") or publication.title

@@ -85,11 +85,9 @@ def next_step(record: ArticleRecord, job: ArticleJob) -> Step:
 
 def _after_cover(record: ArticleRecord, job: ArticleJob, step: Step) -> Step:
     """*step*, once the article's cover is chosen; a call that has begun keeps its cover."""
-    source, begun = job.article.picture_url, record.intent_at and record.revision == job.revision
-    is_chosen = record.picture_of == source and (
-        record.picture or record.picture_none == job.revision
-    )
-    return step if begun or is_chosen or not source else Step.CHOOSE_COVER
+    url, begun = job.article.picture_url, record.intent_at and record.revision == job.revision
+    chosen = record.picture_of == url and (record.picture or record.picture_none == job.revision)
+    return step if begun or chosen or not url else Step.CHOOSE_COVER
 
 
 def is_blank(record: ArticleRecord) -> bool:

@@ -1,4 +1,1 @@
-"""Quotas and money limits, counted across processes before each paid call.
-
-May import client.
-"""
+"""Quotas and money limits, counted across processes before each paid call. May import client."""

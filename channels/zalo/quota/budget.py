@@ -1,7 +1,4 @@
-"""Budget of template messages: messages a day, and đồng a day and a month.
-
-Zalo has no limit on money.
-"""
+"""Budget of template messages: messages a day, đồng a day and a month. Zalo limits no money."""
 
 import json
 from dataclasses import dataclass, replace

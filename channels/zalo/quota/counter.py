@@ -62,9 +62,8 @@ class QuotaWindow:
         begun, now = first_text(facts, self.period), self.clock()
         if not self.label_at(now) <= begun <= self.label_at(now + _CLOCK_SKEW_S):
             return WindowCount(self.label_at(now))
-        return WindowCount(
-            begun, whole_number(facts.get("used")) or 0, whole_number(facts.get("closed"))
-        )
+        used = whole_number(facts.get("used")) or 0
+        return WindowCount(begun, used, whole_number(facts.get("closed")))
 
     def encode_count(self, count: WindowCount) -> dict[str, Any]:
         """The count in its stored form, which later versions read too."""

@@ -1,4 +1,1 @@
-"""Zalo's webhook: verify the signature, parse the event, store it, then acknowledge.
-
-May import client.
-"""
+"""Zalo's webhook: verify, parse and store the event, then acknowledge. May import client."""

@@ -14,9 +14,7 @@ NO_EXPLANATION = "none that is known"
 
 @dataclass(frozen=True, slots=True)
 class SignatureVerifier:
-    """Verifies signatures with the Official Account's secret. The app's secret must not sign
-    events.
-    """
+    """Verifies signatures with the Official Account's secret; the app's secret must not sign."""
 
     app_id: str
     oa_secret: str = field(default="", repr=False)
@@ -28,18 +26,14 @@ class SignatureVerifier:
 
     def is_valid(self, given: str, body: bytes, timestamp: str) -> bool:
         """Whether *given* is the signature of exactly these bytes; compared in constant time."""
-        return _is_same_signature(
-            given, _sha256_signature(self.app_id, body, timestamp, self.oa_secret)
-        )
+        return _is_same(given, _sha256_signature(self.app_id, body, timestamp, self.oa_secret))
 
     def explain_mismatch(self, given: str, body: bytes, data: Mapping[str, Any]) -> str:
         """The mistake in our settings, or in our knowledge of Zalo, that would explain *given*.
 
         For a log line only: no such signature is accepted.
         """
-        matches = (
-            name for name, mac in self.known_mistakes(body, data) if _is_same_signature(given, mac)
-        )
+        matches = (name for name, mac in self.known_mistakes(body, data) if _is_same(given, mac))
         return next(matches, NO_EXPLANATION)
 
     def known_mistakes(self, body: bytes, data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -59,7 +53,7 @@ def _sha256_signature(id: str, body: bytes, timestamp: str, secret: str) -> str:
     return sha256(b"".join((id.encode(), body, timestamp.encode(), secret.encode()))).hexdigest()
 
 
-def _is_same_signature(given: str, mac: str) -> bool:
+def _is_same(given: str, mac: str) -> bool:
     """Compare signatures; *given* may begin with `mac=`, in digits of any case."""
     digits = given.strip().lower().removeprefix("mac").lstrip().removeprefix("=").strip()
     return hmac.compare_digest(digits.encode(), mac.encode())

@@ -65,7 +65,6 @@ def _parse_date(written: str) -> datetime | None:
 
 
 def _try_formats(written: str) -> Iterator[datetime | None]:
-    """Yield the result of each format that matches."""
     for form in (_parse_slashed, _parse_iso, _parse_mail_date):
         try:
             yield form(written)

@@ -90,9 +90,8 @@ def _parse_entries(
             with isolate_errors():
                 entries.append(parse_entry(raw, url, now))
         except UnexpectedError as trouble:
-            unreadable.append(
-                UnreadableEntry(trouble.kind, field_text(raw, "title"), field_text(raw, "link"))
-            )
+            title, link = field_text(raw, "title"), field_text(raw, "link")
+            unreadable.append(UnreadableEntry(trouble.kind, title, link))
     return entries, unreadable
 
 

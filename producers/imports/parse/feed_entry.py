@@ -144,10 +144,7 @@ class Entry:
 
 
 def site_day(entry: Entry) -> str:
-    """The site's date in Vietnam: `25/4/2025`.
-
-    Empty without a date, and if `at` is only the time of reading.
-    """
+    """The site's date in Vietnam, `25/4/2025`; empty without one, or if `at` is the reading's."""
     if (at := entry.scheduled_for or entry.published_at) is None:
         return ""
     day = at.astimezone(VIETNAM)
@@ -166,17 +163,11 @@ def drop_shared_names(entries: Iterable[Entry]) -> list[Entry]:
     titles or addresses are different.
     """
     listed = list(entries)
-    guids = _shared_names(
-        (entry.guid_key, entry.url_key + text.squeeze(entry.title)) for entry in listed
-    )
-    urls = _shared_names((entry.url_key, text.squeeze(entry.title)) for entry in listed)
+    guids = _shared_names((one.guid_key, one.url_key + text.squeeze(one.title)) for one in listed)
+    urls = _shared_names((one.url_key, text.squeeze(one.title)) for one in listed)
     return [
-        replace(
-            entry,
-            guid="" if entry.guid_key in guids else entry.guid,
-            shares_url=entry.url_key in urls,
-        )
-        for entry in listed
+        replace(one, guid="" if one.guid_key in guids else one.guid, shares_url=one.url_key in urls)
+        for one in listed
     ]
 
 

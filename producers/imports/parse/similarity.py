@@ -78,10 +78,7 @@ def _published_minute(at: datetime | None) -> datetime | None:
 
 
 def _shingle_sample(words: Sequence[str]) -> bytes:
-    """The smallest shingle hashes, sorted.
-
-    Shared shingles of two texts are shared by the samples.
-    """
+    """The smallest shingle hashes, sorted; samples of two texts share their common shingles."""
     ends = range(_SHINGLE_WORDS, max(len(words), _SHINGLE_WORDS) + 1)
     hashes = {crc32(" ".join(words[end - _SHINGLE_WORDS : end]).encode()) for end in ends}
     return array("I", sorted(hashes)[:SAMPLE_SIZE]).tobytes()
@@ -93,9 +90,8 @@ def compare(signature: TextSignature, other: TextSignature) -> Similarity:
     if signature.files != other.files:
         return Similarity.OTHER
     if signature.words == other.words:
-        return (
-            Similarity.SAME if at_once or signature.length >= _LONG_TEXT_WORDS else Similarity.OTHER
-        )
+        is_same = at_once or signature.length >= _LONG_TEXT_WORDS
+        return Similarity.SAME if is_same else Similarity.OTHER
     alike = (
         at_once
         and signature.figures == other.figures
