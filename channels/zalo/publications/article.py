@@ -290,8 +290,9 @@ class ArticlePublisher:
         """Record that the public sees this revision, or no longer sees the item."""
         hidden = job.article.is_withdrawal
         crash_point("zalo.out")
-        event = "zalo_article_hidden" if hidden else "zalo_article_shown"
-        log.info(event, article=record.article_id)
+        log.info(
+            "zalo_article_hidden" if hidden else "zalo_article_shown", article=record.article_id
+        )
         done = replace(record, token="", intent_at=0.0, shown=job.revision, hidden=hidden)
         with_unit = replace(done, unit=job.article.unit, quiet=job.article.is_quiet)
         return await self.record_result(job, with_unit)
