@@ -1,7 +1,7 @@
 """A worker's lease on one batch, and ledger changes that only its holder may write."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -18,7 +18,7 @@ from producers.bus.records import Versioned
 log = structlog.get_logger()
 Transition = Callable[[LedgerEntry], LedgerEntry]
 Outcomes = dict[int, Outcome]
-_NO_OUTCOMES: Outcomes = {}
+_NO_OUTCOMES: Mapping[int, Outcome] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,9 @@ class Lease:
             or self.clock() > self.wall_deadline - request_timeout_s
         )
 
-    async def commit(self, transition: Transition, outcomes: Outcomes = _NO_OUTCOMES) -> None:
+    async def commit(
+        self, transition: Transition, outcomes: Mapping[int, Outcome] = _NO_OUTCOMES
+    ) -> None:
         """Write *transition*; after a concurrent halt or receipt, apply it to the current entry.
 
         The first write also acquires the lease.
@@ -115,7 +117,7 @@ class Lease:
         return same_lease and not current.closed_at
 
     async def record_late_evidence(
-        self, current: Versioned[LedgerEntry], outcomes: Outcomes, until: float
+        self, current: Versioned[LedgerEntry], outcomes: Mapping[int, Outcome], until: float
     ) -> None:
         """After losing the lease, record deliveries as evidence, as a receipt would be."""
         delivered = [row for row, one in outcomes.items() if one.verdict is Verdict.DELIVERED]

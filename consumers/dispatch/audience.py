@@ -35,19 +35,17 @@ class AudienceQuery(NamedTuple):
     had_earlier_plan: bool = True
 
 
-class Audience:
+class Audience(Protocol):
     """A channel's recipients."""
 
     async def ready(self) -> None:
-        """Raises RetryLater until all earlier subscriptions are known; by default always ready."""
+        """Raises RetryLater until all earlier subscriptions are known."""
 
     def count(self, publication: Publication) -> int:
         """The number of `rows`, without those that only get a correction."""
-        raise NotImplementedError
 
     def rows(self, query: AudienceQuery, after: str) -> AsyncIterator[AudienceRow]:
         """Recipients with an id greater than *after*."""
-        raise NotImplementedError
 
 
 class SubscriberSource(Protocol):
@@ -58,7 +56,7 @@ class SubscriberSource(Protocol):
     def ids_after(self, publication: Publication, last: str, limit: int) -> Sequence[str]: ...
 
 
-class SubscriberAudience(Audience):
+class SubscriberAudience:
     """Subscribers: the item's present followers, and the recipients of its earlier texts."""
 
     def __init__(self, subscribers: SubscriberSource) -> None:
@@ -94,11 +92,14 @@ class SubscriberAudience(Audience):
             after = ids[-1]
 
 
-class PortalAudience(Audience):
+class PortalAudience:
     """The portal, one row: it shows every position of an item.
 
     A withdrawal before any text was shown has no row, because it would reveal the title.
     """
+
+    async def ready(self) -> None:
+        """Always ready: there is no directory to wait for."""
 
     def count(self, publication: Publication) -> int:  # noqa: ARG002 -- the same for each
         return 1
@@ -108,13 +109,16 @@ class PortalAudience(Audience):
             yield AudienceRow(PORTAL)
 
 
-class ZaloAudience(Audience):
+class ZaloAudience:
     """Zalo: the article, then one broadcast of it; one row per call that has an effect.
 
     A correction updates the article under the broadcast's link; it is broadcast only when no
     earlier position was. A withdrawal hides the article, if there may be one. An item may ask for
     no broadcast.
     """
+
+    async def ready(self) -> None:
+        """Always ready: there is no directory to wait for."""
 
     def count(self, publication: Publication) -> int:
         return 2 if publication.action == "published" and is_broadcast(publication.broadcast) else 1

@@ -102,7 +102,7 @@ def decode_rows(data: bytes) -> BatchRows:
     if _ITEM_MASK_MARK in text:
         picked = [one.split(_ITEM_MASK_MARK) for one in marked]
         masks = {id: int(mask, 16) for id, mask in picked}
-        return BatchRows(tuple(masks), item_masks=masks)
+        return BatchRows(tuple(id for id, _ in picked), item_masks=masks)
     return BatchRows(
         tuple(id.removesuffix(_CORRECTION_MARK) for id in marked),
         frozenset(id[:-1] for id in marked if id.endswith(_CORRECTION_MARK)),

@@ -103,7 +103,7 @@ async def portal_row_letters(bus: Bus, keys: list[str], *, since: int) -> dict[s
     """Return the rows' state letters at sequence *since* of the ledger, or later."""
     values = await bus.bucket(subjects.LEDGER.name).get_many(keys, min_seq=since)
     batches = {key: bulk.decode_batch(key, value.data) for key, value in values.items()}
-    return {key: batch[1].rows[0] for key, batch in batches.items() if batch}
+    return {key: batch[1].rows[0] for key, batch in batches.items() if batch and batch[1].rows}
 
 
 async def rebuild_directory(bus: Bus, path: Path) -> int:

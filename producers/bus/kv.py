@@ -53,7 +53,7 @@ class Bucket:
         return await self._replace(key, data, message.seq if message else 0, timeout_s)
 
     async def swap(self, key: str, data: bytes, revision: int, *, timeout_s: float = 5.0) -> int:
-        """Replace exactly *revision* (0: the key is absent); return the new one. One attempt.
+        """Replace exactly *revision*, or create the key at 0; return the new revision. One attempt.
 
         Raises RevisionConflict if the write is definitely lost. After NoReply the value may be
         stored, not stored, or still in flight, and a read can overtake it: repeat the same write,

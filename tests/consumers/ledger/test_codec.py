@@ -44,6 +44,11 @@ def test_rows_keep_who_must_be_told_of_a_correction():
     assert codec.decode_rows(data) == codec.BatchRows(("a", "b", "c"), frozenset({"b"}))
 
 
+def test_a_doubled_recipient_of_a_digest_stays_visible():
+    """Rows keep their numbers, and `loa check` can report the recipient."""
+    assert codec.decode_rows(b"a:1,a:2,b:1").ids == ("a", "a", "b")
+
+
 def test_a_ledger_value_of_another_format_is_refused():
     with pytest.raises(errors.UnreadableValue):
         codec.decode_state(b'{"v":2}')
