@@ -100,6 +100,27 @@ async def test_a_slow_window_stops_when_its_item_expires(new_harness):
 SHORT_S = 0.08
 
 
+@pytest.mark.promise("3.5")
+async def test_a_renewal_extends_the_lease_in_the_ledger(new_harness):
+    """Other workers go by the stored lease, not by the deadline of its owner."""
+    loa = await new_harness(3, request_timeout_s=0)
+    real, renewals = loa.ledger.swap, []
+
+    async def watched(*args, **kwargs):
+        renewals.append(await real(*args, **kwargs))
+        return renewals[-1]
+
+    async with loa.held_window(loa.run(await loa.claim(lease_s=SHORT_S))) as running:
+        before = await loa.entry(loa.plan_key)
+        loa.clock.advance(1)
+        loa.ledger.swap = watched
+        await until(lambda: renewals)
+        stored = await loa.entry(loa.plan_key)
+        assert (stored.owner, stored.rows) == (before.owner, before.rows)
+        assert stored.lease_until == before.lease_until + 1
+    await running
+
+
 @pytest.mark.parametrize("trouble", [NoReply("no answer"), BusError("the disk is full")], ids=repr)
 async def test_a_failed_renewal_stops_the_window_and_what_went_out_is_booked(new_harness, trouble):
     loa = await new_harness(5, request_timeout_s=0)

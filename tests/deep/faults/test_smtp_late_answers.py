@@ -1,11 +1,14 @@
 """A relay that takes a mail and does not say so, says so too late, or only ever so slowly."""
 
 import asyncio
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
 from consumers.deliver import worker as delivering
-from contracts.delivery import BatchKey, Status
+from consumers.ledger.wakeups import WakeUp
+from consumers.runtime.errors import RetryLater
+from contracts.delivery import BatchKey, Lane, Status
 from tests.support.email_pipeline import PlayOnce, check_ledger, mailboxes
 from tests.support.smtp_conversation import ScriptedAction
 from tests.support.smtp_receiver import SmtpReceiver
@@ -119,6 +122,57 @@ async def test_a_tarpit_holds_up_the_windows_it_holds_and_no_others(new_email_pi
         await loa.run(*plans)
         assert await check_ledger(loa, receiver, *warm, *plans) == 0
         assert await loa.copies(*plans) == 0, "not even a body had left"
+
+
+@asynccontextmanager
+async def in_real_time(clock):
+    """The house's clock goes as fast as ours."""
+    ticking = asyncio.create_task(tick(clock))
+    yield
+    ticking.cancel()
+    with suppress(asyncio.CancelledError):
+        await ticking
+
+
+async def tick(clock):
+    loop = asyncio.get_running_loop()
+    ahead = clock.now - loop.time()
+    while True:
+        clock.now = loop.time() + ahead
+        await asyncio.sleep(0.005)
+
+
+async def test_a_window_slower_than_its_lease_keeps_it_and_has_one_owner(
+    new_email_pipeline, monkeypatch
+):
+    """Each answer takes 0.25 s, so that 25 mails outlast a lease of 5 s; another worker waits."""
+    monkeypatch.setattr(delivering, "CLOCK_SKEW_S", 0.0)
+    async with SmtpReceiver() as receiver, TcpProxy(receiver.port) as proxy:
+        loa = new_email_pipeline(proxy.port, 25, timeout_s=1.5)
+        loa.worker.lease_s = 5.0
+        plan = await loa.plan()
+        batch = BatchKey(*plan, 0)
+        other = loa.new_worker()
+        proxy.down.latency_s = 0.25
+        async with in_real_time(loa.clock):
+            working = asyncio.create_task(loa.wake(batch))
+            await until(lambda: receiver.mails)
+            refusals = [why async for why in knocking(other, batch, working)]
+        assert working.result() is None, "one visit was enough: the batch is closed"
+        assert set(refusals) == {"owned by another worker"}
+        assert await loa.status_counts(plan) == {Status.DELIVERED: 25}
+        assert await check_ledger(loa, receiver, plan) == await loa.copies(plan) == 0
+
+
+async def knocking(other, batch, working):
+    """Why *other* may not have *batch*, asked for as long as another is *working* on it."""
+    while not working.done():
+        try:
+            await other.on_wake_up(WakeUp(batch=str(batch), lane=Lane.NORMAL))
+        except RetryLater as later:
+            if not working.done():
+                yield later.reason
+        await asyncio.sleep(0.02)
 
 
 # ---- a stop in the middle ---------------------------------------------------------------------

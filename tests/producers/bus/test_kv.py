@@ -41,6 +41,21 @@ async def test_a_swap_replaces_exactly_the_revision_it_names(bus):
     assert (await units.get("vp")).data == b"2"
 
 
+@pytest.mark.parametrize("purged", [False, True], ids=["never written", "purged"])
+async def test_a_swap_of_revision_0_creates_an_absent_key(bus, purged):
+    units = bus.bucket(UNITS)
+    if purged:
+        await units.create("vp", b"1")
+        await units.purge("vp")
+    revision = await units.swap("vp", b"2", 0)
+    value = await units.get("vp")
+    assert (value.data, value.revision) == (b"2", revision)
+    with pytest.raises(RevisionConflict) as lost:
+        await units.swap("vp", b"3", 0)
+    assert lost.value.revision == revision
+    assert (await units.get("vp")).data == b"2"
+
+
 async def test_a_swap_without_an_answer_is_settled_by_repeating_it(own_bus, own_server):
     """A read alone can't: it may overtake the write that is still on its way."""
     units = own_bus.bucket(UNITS)

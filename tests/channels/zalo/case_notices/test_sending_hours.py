@@ -1,9 +1,11 @@
 """Sending hours of case notices: a person's own dossier at any hour, other news by day."""
 
+from datetime import datetime
+
 import pytest
 
 from channels.base import Verdict
-from contracts.base.times import vietnam_time
+from contracts.base.times import VIETNAM, vietnam_time
 from tests.support.zalo_notices import USER_ID, add_person
 
 TO_USER = f"zalo:{USER_ID}"
@@ -39,6 +41,17 @@ async def test_what_can_wait_goes_by_day(zalo_notices, tag, time, goes, release)
         assert (outcome.verdict, outcome.reached_provider) == (Verdict.HELD, False)
         assert f"{vietnam_time(zalo_notices.clock() + outcome.retry_after_s):%d %H:%M}" == release
         assert zalo_notices.messages == []
+
+
+async def test_the_hours_are_zalos_even_when_our_clock_is_wrong(zalo_notices):
+    await zalo_notices.set_template("2", tag="CUSTOMER_CARE")
+    noon = datetime(2027, 1, 15, 12, tzinfo=VIETNAM).timestamp()
+    zalo_notices.clock.advance(12 * 3600)
+    zalo_notices.account.sandbox.world.tokens.expires = 1e12
+    zalo_notices.account.sandbox.clock.set(noon)
+    await zalo_notices.start()
+    assert vietnam_time(zalo_notices.clock()).hour == 0
+    assert (await zalo_notices.send()).verdict is Verdict.DELIVERED
 
 
 async def test_without_zalos_time_what_can_wait_waits(zalo_notices):

@@ -19,6 +19,8 @@ from channels.zalo.client.transport import AiohttpTransport
 from channels.zalo.errors import Refused, UnfitTemplate
 from channels.zalo.factory import ChannelParts
 from consumers.app.wiring import zalo
+from consumers.zalo.stores import BusKeyValueStore
+from contracts import subjects
 from sandbox.zalo.state.templates import Param, shipped_routes
 from tests.support.zalo_account import memory_stores
 from tests.support.zalo_notices import OTP, SERVING, add_template
@@ -190,6 +192,40 @@ async def test_a_minute_long_the_store_is_not_asked_and_then_it_is(zalo_notices)
     assert (await other.current()).template_for("5").is_usable
     zalo_notices.clock.advance(1)
     assert not (await other.current()).template_for("5").is_usable
+
+
+def registries_of_processes(bus, zalo_notices, count):
+    """The registries of *count* processes, with one value on the bus."""
+    store = BusKeyValueStore(bus, subjects.CONTROL.name)
+    api = zalo_notices.templates.api
+    return [TemplateRegistry(api, store, "zalo.templates.x") for _ in range(count)]
+
+
+async def test_changes_by_several_processes_at_once_are_all_kept(bus, zalo_notices):
+    registries = registries_of_processes(bus, zalo_notices, 5)
+    await registries[0].register(SERVING)
+    kinds = NOTICE_KINDS[:5]
+    await asyncio.gather(*(one.remove(kind) for one, kind in zip(registries, kinds, strict=True)))
+    assert set((await registries[0].sync()).routes) == set(NOTICE_KINDS[5:])
+
+
+async def test_a_route_that_another_process_added_can_be_removed_here(bus, zalo_notices):
+    here, there = registries_of_processes(bus, zalo_notices, 2)
+    await here.register({"4": SERVING["4"]})
+    await there.register({"5": SERVING["5"]})
+    assert "5" not in (await here.current()).routes
+    assert await here.remove("5")
+    assert set((await here.sync()).routes) == set((await there.sync()).routes) == {"4"}
+
+
+async def test_an_event_about_a_template_that_another_process_added_counts(bus, zalo_notices):
+    """The cached value does not have the template, so the stored one is read."""
+    here, there = registries_of_processes(bus, zalo_notices, 2)
+    await here.register({"4": SERVING["4"]})
+    await there.register({"5": SERVING["5"]})
+    await here.apply_template_event(SERVING["5"], state="DISABLE")
+    for registry in (here, there):
+        assert (await registry.shared.read()).template_for("5").state == "DISABLE"
 
 
 @pytest.mark.parametrize(
