@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
 import time
@@ -23,6 +24,11 @@ pytest_plugins = ["tests.support.fixtures"]
 hypothesis.settings.register_profile("loa", deadline=None)  # no test asserts wall-clock time
 hypothesis.settings.load_profile("loa")
 NEEDS_A_BUS = {"nats_server", "own_server", "other_server"}
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than cores, because tests wait for servers a third of their time."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
