@@ -10,7 +10,7 @@ import re
 import pytest
 
 from channels.portal.http.search_app import SearchService
-from channels.portal.http.search_page import PAGE_SIZE, SearchPage
+from channels.portal.http.search_page import PAGE_SIZE
 from channels.portal.model.site import Site
 from channels.portal.search.sync import SEARCH_INDEX_FILE
 from contracts.vocabulary import DEFAULT
@@ -151,9 +151,7 @@ def test_nothing_runs_on_the_notice_of_any_withdrawn_item(script_watch, folder):
 
 def test_nothing_runs_where_it_is_looked_for(script_watch, folder):
     """As words, in the fields that narrow a search, and as what is found."""
-    desk = SearchService(
-        folder / "state" / SEARCH_INDEX_FILE, SearchPage(Site(PUBLIC_URL, DEFAULT)).render
-    )
+    desk = SearchService(folder / "state" / SEARCH_INDEX_FILE, Site(PUBLIC_URL, DEFAULT))
     fields = ("q", "tu", "den", "chu-de", "don-vi")
     asked = [{"q": text, "don-vi": NOBODY} for text in TEXTS]
     wrong = [dict.fromkeys(fields, line) for line in LINES]

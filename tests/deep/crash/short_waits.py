@@ -12,6 +12,7 @@ from channels.email import channel as email
 from channels.email.channel import EmailChannel
 from channels.email.smtp import outcomes as smtp_outcomes
 from channels.zalo import channel, factory, outcomes
+from channels.zalo import errors as zalo_errors
 from channels.zalo.client import token_store
 from channels.zalo.clock import Timing
 from channels.zalo.publications import article, broadcast
@@ -45,7 +46,8 @@ SHORT: tuple[tuple[Any, dict[str, Any]], ...] = (
     (worker, {"MAX_PAUSE_S": 3.0}),
     (smtp_outcomes, {"DOUBT_RETRY_S": 0.3, "THROTTLED_RETRY_S": 2.5}),
     (article, {"PROCESSING_S": 0.5, "RECHECK_S": 0.5}),
-    (outcomes, {"PROCESSING_S": 0.5, "OPERATOR_RETRY_S": 2.0}),
+    (outcomes, {"PROCESSING_S": 0.5}),
+    (zalo_errors, {"OPERATOR_RETRY_S": 2.0}),
     (token_store, {"PENDING_TIMEOUT_S": 3.0, "BUSY_RETRY_S": 0.5, "OPERATOR_RETRY_S": 2.0}),
     (broadcast, {"ARTICLE_WAIT_S": 0.5}),
     (channel, {"RESOLVE_AGAIN_S": 0.5}),

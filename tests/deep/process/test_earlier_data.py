@@ -15,6 +15,13 @@ from tests.support.loa_process import UNIT, LoaProcess, RelayProcess, wait_until
 pytestmark = pytest.mark.timeout(240)
 GOLDEN = Path(__file__).parents[2] / "golden" / "backup-0.1.0"
 EXPECTED = json.loads((GOLDEN / "expected.json").read_text("utf-8"))
+EDITIONS = {
+    entry["detail"]
+    for trace in EXPECTED["traces"].values()
+    for entry in trace["timeline"]
+    if entry["event"] == "in_digest"
+}
+"""Places in the digests that the backup holds; this machine cuts more as its clock says."""
 WAITING = "tin-dang-cho"
 DRAFT = "tin-cho-duyet"
 
@@ -42,9 +49,10 @@ def loa(tmp_path, relay):
 
 
 def stored_facts(trace):
-    """A trace's counts and events, without times, and without the pauses of this machine."""
+    """A trace's counts and events, without times, pauses and digests of this machine."""
     events = [[entry["event"], entry["channel"], entry["detail"]] for entry in trace["timeline"]]
-    return trace | {"timeline": events, "address": "", "waits": []}
+    stored = [event for event in events if event[0] != "in_digest" or event[2] in EDITIONS]
+    return trace | {"timeline": stored, "address": "", "waits": []}
 
 
 def test_data_of_the_first_version_opens_checks_clean_and_delivers_on(loa, relay):
