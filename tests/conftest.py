@@ -5,11 +5,13 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -44,10 +46,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
-    """One real server for the whole run. Its loop is paused between start and stop."""
-    server = NatsServer(tmp_path_factory.mktemp("nats"))
-    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+def nats_server() -> Iterator[NatsServer]:
+    """One real server for the whole run. Its loop stands still between start and stop.
+
+    It stores in memory where Linux offers that: tests of what an fsync promises have their own.
+    """
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with (
+        tempfile.TemporaryDirectory(prefix="loa-nats-", dir=memory) as folder,
+        asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner,
+    ):
+        server = NatsServer(Path(folder))
         runner.run(server.start())
         yield server
         runner.run(server.stop())
@@ -70,19 +79,40 @@ def loa(
     return InProcessCli({"LOA_NATS_URL": nats_server.url, "LOA_DATA_DIR": str(tmp_path)})
 
 
-async def reset_streams(bus: Bus) -> None:
-    """Every stream anew: without messages, message ids or what consumers remember.
+FRESH: dict[str, Any] = {}
+"""The state of each stream on a fresh server."""
 
-    One stream stays all the while: behind the last one, the server removes the folder in which we
-    already create the next.
+
+async def reset_streams(bus: Bus) -> None:
+    """Make every stream anew that a test has used.
+
+    Nothing is left of its messages, message ids and consumers. If all were used, one more stream
+    stays all the while: behind the last one, the server removes the folder in which we already
+    create the next.
     """
-    names = (await bus.connection.api_request("STREAM.NAMES"))["streams"] or []
-    await bus.connection.api_request(
-        "STREAM.CREATE.MEANWHILE", {"name": "MEANWHILE", "subjects": ["meanwhile"]}
-    )
-    await asyncio.gather(*(bus.connection.api_request(f"STREAM.DELETE.{name}") for name in names))
+    api, found = bus.connection.api_request, await stream_states(bus)
+    used = [name for name, state in found.items() if FRESH.get(name) != state]
+    if FRESH and found.keys() == FRESH.keys() and not used:
+        return
+    await api("STREAM.CREATE.MEANWHILE", {"name": "MEANWHILE", "subjects": ["meanwhile"]})
+    await asyncio.gather(*(api(f"STREAM.DELETE.{name}") for name in used))
     await topology.apply(bus)
-    await bus.connection.api_request("STREAM.DELETE.MEANWHILE")
+    await api("STREAM.DELETE.MEANWHILE")
+    if not FRESH:
+        FRESH.update(await stream_states(bus))
+
+
+async def stream_states(bus: Bus) -> dict[str, tuple[Any, int, int]]:
+    """By stream: its configuration, number of consumers and last sequence."""
+    infos = (await bus.connection.api_request("STREAM.LIST"))["streams"] or []
+    return {
+        info["config"]["name"]: (
+            info["config"],
+            info["state"]["consumer_count"],
+            info["state"]["last_seq"],
+        )
+        for info in infos
+    }
 
 
 @pytest.fixture
