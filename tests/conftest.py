@@ -47,9 +47,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def nats_server() -> Iterator[NatsServer]:
-    """One real server for the whole run. Its loop stands still between start and stop.
+    """One real server for the whole run. Its loop is idle between start and stop.
 
-    It stores in memory where Linux offers that: tests of what an fsync promises have their own.
+    It stores in memory where Linux offers that; tests of what an fsync promises have their own.
     """
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with (
