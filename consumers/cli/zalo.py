@@ -250,7 +250,7 @@ def _open_manual_resolution(bus: Bus) -> ManualResolution:
 
 
 def _print_account(status: AccountStatus) -> None:
-    """Print the account, its tokens, its quotas, then what is missing."""
+    """Print the account, its tokens and quotas, then the missing settings."""
     facts = asdict(status.account) if status.account else {}
     facts |= {
         "access token until": _shown_time(status.token_expires_at),

@@ -24,7 +24,7 @@ GML = 'xmlns:gml="http://www.opengis.net/gml"'
 
 
 def taken(found: ConditionalResponse) -> tuple[list[str], FeedState]:
-    """What a visit makes of *found*, without the bus: titles of what goes out, what is kept.
+    """Plan a visit to *found* without the bus: the titles sent, and the entries kept.
 
     Raises NotAFeed.
     """

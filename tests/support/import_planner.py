@@ -1,4 +1,4 @@
-"""A unit whose feeds are planned: what is planned is in its log, as the gateway would have it."""
+"""A planner for one unit's feeds; it logs planned events as the gateway would accept them."""
 
 from collections import Counter
 from datetime import timedelta

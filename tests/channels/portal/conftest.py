@@ -7,5 +7,5 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _no_fsync(monkeypatch):
-    """No power is cut here: tests/deep/power checks what is synced, and in which order."""
+    """Skip fsync: tests/deep/power checks which files are synced, and in which order."""
     monkeypatch.setattr(os, "fsync", lambda _: None)

@@ -1,4 +1,4 @@
-"""What was sent is booked, also after silence, a death or a takeover: no copies for that."""
+"""Outcomes reach the ledger after a silent bus, a killed worker or a takeover: no copies."""
 
 import asyncio
 

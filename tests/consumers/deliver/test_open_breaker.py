@@ -1,4 +1,4 @@
-"""A worker behind the breaker: it dials never while it is open, and what is over ends anyway."""
+"""Delivery behind an open breaker: no connection is opened, and expired rows still end."""
 
 import pytest
 import structlog

@@ -226,7 +226,7 @@ TABLES = {
     "taste": "select wishes, people from taste where people order by wishes",
     "meta": "select * from meta where name <> 'confirmed' order by name",
 }
-"""Everything but when it was read, how tastes are numbered, and those that nobody has any more."""
+"""Columns to compare: without read times, preference numbers and unused preferences."""
 
 
 @pytest.fixture

@@ -94,7 +94,7 @@ async def healthy(pipeline: ZaloPipeline) -> None:
 
 
 def check_broadcast(account, statuses: dict[str, Status]) -> None:
-    """What is delivered is on Zalo, and what is on Zalo is not booked as failed."""
+    """Delivered items are on Zalo, and items on Zalo are not booked as failed."""
     told = statuses.get("broadcast"), account.effects("broadcast_sent")
     assert told in {(Status.DELIVERED, 1), (Status.UNKNOWN, 1), (Status.UNKNOWN, 0)}
 
