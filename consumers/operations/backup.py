@@ -5,18 +5,23 @@ only to streams saved after it. So decisions precede dead letters, the sweeper's
 records precede the ledger, and drafts, which an approval removes, precede publications. Events
 whose causes are saved but whose consequences are not are processed again after a restore, from the
 consumers' positions when the backup began. Wake-ups carry no state and are left out.
+
+The server reads a bucket value by value, and leaves out a key that is replaced before its turn.
+So each bucket's later changes are saved beside its snapshot, until there are no more and before the
+next stream: the saved bucket is that of one moment.
 """
 
 import hashlib
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import structlog
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from channels.portal.storage.atomic_files import sync_folder
 from consumers.messages import field_error
@@ -30,6 +35,9 @@ log = structlog.get_logger()
 _FORMAT = 1
 _MANIFEST = "manifest.json"
 _READ_BYTES = 256 << 10
+BUCKET_PREFIX = "KV_"
+_MAX_CHANGES = 1_000_000
+"""Limit of the changes during one snapshot; without it, a backup might never end."""
 _TRACKED_STREAMS = (subjects.RECEIPTS, subjects.PUBLICATIONS, subjects.CONTENT)
 SAVE_ORDER = (
     f"KV_{subjects.CONTROL.name}",
@@ -53,13 +61,28 @@ SAVE_ORDER = (
 )
 
 
-class StreamFile(BaseModel):
-    stream: str
+class SavedFile(BaseModel):
     file: str
     size: int
     sha256: str
+
+
+class StreamFile(SavedFile):
+    """A stream's snapshot. `changes`: a bucket's later changes, if there were any."""
+
+    stream: str
     config: dict[str, Any]
     state: dict[str, Any]
+    changes: SavedFile | None = None
+
+
+class SavedChange(BaseModel):
+    """A line of a file of changes; `value` is None for a removed key."""
+
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+
+    key: str
+    value: bytes | None
 
 
 class BackupManifest(BaseModel):
@@ -122,20 +145,53 @@ def consumer_name(stream: StreamSpec, consumer: ConsumerSpec) -> str:
     return f"{stream.name}/{consumer.durable}"
 
 
-async def _save_stream(bus: Bus, stream: str, folder: Path) -> StreamFile:
-    path, digest = folder / f"{stream}.snapshot", hashlib.sha256()
+class _FileWriter:
+    """A new file, with the size and digest of its content."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._digest = hashlib.sha256()
+        self.size = 0
+
+    def write(self, piece: bytes) -> None:
+        self._digest.update(piece)
+        self.size += self._file.write(piece)
+
+    def saved_as(self, path: Path) -> SavedFile:
+        return SavedFile(file=path.name, size=self.size, sha256=self._digest.hexdigest())
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[_FileWriter]:
     with path.open("xb") as file:
-
-        def take(piece: bytes) -> None:
-            digest.update(piece)
-            file.write(piece)
-
-        config, state = await bus.save_snapshot(stream, take)
+        yield _FileWriter(file)
         file.flush()
         os.fsync(file.fileno())
-        size = file.tell()
-    facts = {"stream": stream, "file": path.name, "size": size, "sha256": digest.hexdigest()}
-    return StreamFile.model_validate(facts | {"config": config, "state": state})
+
+
+async def _save_stream(bus: Bus, stream: str, folder: Path) -> StreamFile:
+    path, changes = folder / f"{stream}.snapshot", None
+    with _new_file(path) as writer:
+        config, state = await bus.save_snapshot(stream, writer.write)
+    if stream.startswith(BUCKET_PREFIX):
+        changes = await _save_changes(bus, stream, folder, state["last_seq"] + 1)
+    facts = writer.saved_as(path).model_dump()
+    return StreamFile(stream=stream, config=config, state=state, changes=changes, **facts)
+
+
+async def _save_changes(bus: Bus, stream: str, folder: Path, start: int) -> SavedFile | None:
+    """Save a bucket's changes from sequence *start* on. Raises Invalid for too many."""
+    path, count = folder / f"{stream}.changes", 0
+    with _new_file(path) as writer:
+        async for key, value, _ in bus.bucket(stream.removeprefix(BUCKET_PREFIX)).changes(start):
+            writer.write(SavedChange(key=key, value=value).model_dump_json().encode() + b"\n")
+            count += 1
+            if count > _MAX_CHANGES:
+                raise Invalid(field_error("bus", "bucket_too_busy", value=stream))
+    if count:
+        return writer.saved_as(path)
+    path.unlink()
+    return None
 
 
 def load_manifest(folder: Path) -> BackupManifest:
@@ -149,12 +205,13 @@ def load_manifest(folder: Path) -> BackupManifest:
         raise Invalid(damaged) from error
     if manifest.format != _FORMAT or {one.stream for one in manifest.streams} != set(SAVE_ORDER):
         raise Invalid(field_error(_MANIFEST, "backup_foreign", value=manifest.format))
-    for saved in manifest.streams:
-        _check_file(folder, saved)
+    for stream in manifest.streams:
+        for saved in filter(None, (stream, stream.changes)):
+            _check_file(folder, saved)
     return manifest
 
 
-def _check_file(folder: Path, saved: StreamFile) -> None:
+def _check_file(folder: Path, saved: SavedFile) -> None:
     digest = hashlib.sha256()
     try:
         for piece in read_pieces(folder, saved):
@@ -165,7 +222,16 @@ def _check_file(folder: Path, saved: StreamFile) -> None:
         raise Invalid(field_error(saved.file, "backup_damaged", detail="sha256"))
 
 
-def read_pieces(folder: Path, saved: StreamFile) -> Iterator[bytes]:
+def read_pieces(folder: Path, saved: SavedFile) -> Iterator[bytes]:
     with (folder / saved.file).open("rb") as file:
         while piece := file.read(_READ_BYTES):
             yield piece
+
+
+def read_changes(folder: Path, saved: StreamFile) -> dict[str, bytes | None]:
+    """Each key's value after the bucket's snapshot, if it changed; None for a removed key."""
+    if saved.changes is None:
+        return {}
+    with (folder / saved.changes.file).open("rb") as lines:
+        changes = map(SavedChange.model_validate_json, lines)
+        return {change.key: change.value for change in changes}

@@ -23,7 +23,7 @@ from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
 from consumers.messages import field_error
 from consumers.operations import backup
-from consumers.operations.backup import BackupManifest
+from consumers.operations.backup import BackupManifest, StreamFile
 from contracts import subjects
 from contracts.base.times import Clock, utc_time
 from contracts.delivery import BatchKey, ChannelName, PlanKey
@@ -103,8 +103,7 @@ async def restore_backup(
     manifest = backup.load_manifest(folder)
     await _clear_bus(bus)
     for saved in manifest.streams:
-        pieces = backup.read_pieces(folder, saved)
-        await bus.restore_snapshot(saved.stream, Snapshot(saved.config, saved.state), pieces)
+        await _restore_stream(bus, folder, saved)
     for stream, consumer in backup.tracked_consumers():
         floor = manifest.floors.get(backup.consumer_name(stream, consumer), 0)  # 0: a newer one
         await topology.create_consumer_at(bus, stream, consumer, floor + 1)
@@ -135,6 +134,14 @@ async def _clear_bus(bus: Bus) -> None:
         await topology.mark_restoring(bus)
     for name in present:
         await topology.delete_stream(bus, name)
+
+
+async def _restore_stream(bus: Bus, folder: Path, saved: StreamFile) -> None:
+    pieces = backup.read_pieces(folder, saved)
+    await bus.restore_snapshot(saved.stream, Snapshot(saved.config, saved.state), pieces)
+    bucket = bus.bucket(saved.stream.removeprefix(backup.BUCKET_PREFIX))
+    for key, value in backup.read_changes(folder, saved).items():
+        await (bucket.purge(key) if value is None else bucket.put(key, value))
 
 
 async def _pause_channels(bus: Bus, manifest: BackupManifest) -> None:

@@ -12,7 +12,7 @@ from producers.bus.connection import READ_PATIENCE_S, Connection
 from producers.bus.errors import InvalidKey, RevisionConflict
 from producers.bus.messages import Message
 from producers.bus.publish import publish_once, publish_with_retry
-from producers.bus.watch import Watch
+from producers.bus.watch import Change, Watch
 
 _KEY_PATTERN = re.compile(r"[-/_=A-Za-z0-9]+(?:\.[-/_=A-Za-z0-9]+)*")
 _PURGE_HEADERS = {"KV-Operation": "PURGE", "Nats-Rollup": "sub"}
@@ -113,6 +113,18 @@ class Bucket:
         info = await self._link.repeatable_api_request(f"STREAM.INFO.{self.stream}")
         return int(info["state"]["last_seq"])
 
+    async def changes(self, start: int) -> AsyncIterator[Change]:
+        """Every change from sequence *start* on, purges too, until the leader has no later one.
+
+        A value that is replaced meanwhile may be left out, but not its later one. Raises BusError.
+        """
+        while message := await self._next_message(start):
+            yield self._change(message)
+            start = message.seq + 1
+            async for message in messages.scan_messages(self._link, self.stream, ">", start):
+                yield self._change(message)
+                start = message.seq + 1
+
     def watch(self, start: int) -> Watch:
         """Every change from sequence *start* on, purges too, in order."""
         return Watch(self._link, self.name, start)
@@ -131,6 +143,10 @@ class Bucket:
         query = {"last_by_subj": self._subject(key)}
         return await messages.read_message(self._link, self.stream, query, patience_s)
 
+    async def _next_message(self, start: int) -> Message | None:
+        query = {"seq": start, "next_by_subj": ">"}
+        return await messages.read_message(self._link, self.stream, query)
+
     async def _replace(self, key: str, data: bytes, revision: int, timeout_s: float) -> int:
         headers = {EXPECTED_REVISION_HEADER: str(revision)}
         return (await publish_once(self._link, self._subject(key), data, headers, timeout_s)).seq
@@ -143,6 +159,10 @@ class Bucket:
         if not _KEY_PATTERN.fullmatch(key):
             raise InvalidKey(f"{key!r} can't be a key")
         return self._prefix + key
+
+    def _change(self, message: Message) -> Change:
+        data = None if message.is_deleted else message.data
+        return Change(self._key(message), data, message.seq)
 
     def _key(self, message: Message) -> str:
         return message.subject.removeprefix(self._prefix)
