@@ -11,13 +11,7 @@ from contracts import subjects
 from contracts.delivery import PlanKey
 from contracts.errors import Invalid
 from producers.bus import NoReply, snapshot, topology
-from tests.support.restored_bus import (
-    during_backup,
-    restored_bus,
-    restored_pipeline,
-    save_bus,
-    save_pipeline,
-)
+from tests.support.restored_bus import during_backup, restored_pipeline, save_pipeline
 
 
 async def test_every_stream_is_saved_but_the_wake_ups():
@@ -96,11 +90,9 @@ async def test_a_backup_made_under_load_speaks_of_nothing_that_it_does_not_hold(
     assert [one.stream for one in manifest.streams] == list(backup.SAVE_ORDER)
 
 
-async def test_a_bucket_is_saved_whole_while_its_values_are_replaced(
-    bus, tmp_path, clock, monkeypatch
-):
+async def test_a_bucket_is_saved_whole_while_it_changes(pipeline, tmp_path, monkeypatch):
     """The server reads 8 MiB ahead of acknowledgements; its snapshot lacks the keys behind."""
-    bucket, later = bus.bucket("imports"), {f"k{number}": b"later" for number in range(16)}
+    bucket, later = pipeline.bus.bucket("imports"), {f"k{n}": b"later" for n in range(16)}
     for key in ["gone", *later]:
         await bucket.put(key, os.urandom(1_000_000))
     acknowledge = snapshot._acknowledge
@@ -116,12 +108,12 @@ async def test_a_bucket_is_saved_whole_while_its_values_are_replaced(
         monkeypatch.setattr(snapshot, "_acknowledge", replace)
 
     with during_backup(monkeypatch, bucket.stream, arm):
-        await save_bus(bus, tmp_path, clock)
+        await save_pipeline(pipeline, tmp_path)
         monkeypatch.setattr(backup, "_MAX_CHANGES", len(later))
         with pytest.raises(Invalid, match=f"{bucket.stream} changes faster"):
-            await backup.save_backup(bus, tmp_path / "busy", clock)
-    async with restored_bus(tmp_path, clock) as new:
-        assert {k: v.data async for k, v in new.bucket(bucket.name).values()} == later
+            await backup.save_backup(pipeline.bus, tmp_path / "busy", pipeline.clock)
+    async with restored_pipeline(pipeline, tmp_path) as new:
+        assert {k: v.data async for k, v in new.bus.bucket(bucket.name).values()} == later
     (tmp_path / "backup" / f"{bucket.stream}.changes").write_bytes(b"")
     with pytest.raises(Invalid, match=r"changes: is damaged"):
         backup.load_manifest(tmp_path / "backup")
