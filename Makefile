@@ -9,6 +9,9 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 WHEEL = $(CURDIR)/$(BIN)/python -m hatchling build -t wheel -d $(CURDIR)/dist
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 
+# Otherwise every process that a test starts would compile Loa again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: install demo up test test-deep lint docs-check types lock wheel bench crash check-speed notice-load races model
 install: $(STAMP)
 

@@ -103,8 +103,10 @@ async def open_portal(
     folder: Path, site: Site = PORTAL_SITE, **options: Any
 ) -> AsyncIterator[PortalChannel]:
     channel = PortalChannel(folder, site, **options)
-    yield channel
-    await channel.close()
+    try:
+        yield channel
+    finally:
+        await channel.close()
 
 
 async def send_to(channel: PortalChannel, *publications: Publication) -> list[Outcome]:

@@ -23,10 +23,10 @@ class Database:
         try:
             for statement in statements:
                 self._db.execute(statement)
-        except sqlite3.Error:
+            self._path, self._inode = path, path.stat().st_ino
+        except (sqlite3.Error, OSError):
             self._db.close()
             raise
-        self._path, self._inode = path, path.stat().st_ino
 
     @property
     def is_current_file(self) -> bool:
