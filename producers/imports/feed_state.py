@@ -59,12 +59,15 @@ class DuplicateEntry(Record):
 class MovedItem(Record):
     """An unchanged item found under other names: `names` are the new ones.
 
-    The move is valid while the newest text has the fingerprint `mark`; the names stay the item's.
+    The move is valid while the newest text has the fingerprint `mark` and the number `revision`;
+    the names stay the item's.
     """
 
     of: str
     mark: str
     names: tuple[str, ...]
+    revision: int | None = None
+    """None in older records: `mark` decides alone."""
 
 
 class ThrottledItem(Record):

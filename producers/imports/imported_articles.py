@@ -29,6 +29,8 @@ class ImportedArticle:
 
     content_id: str
     revision: int = 0
+    text_revision: int = 0
+    """Revision of its newest imported text; `revision` counts texts by hand, too."""
     fingerprint: str = ""
     feed_id: str = ""
     names: frozenset[str] = frozenset()
@@ -70,10 +72,14 @@ class ImportedArticles:
 
     def match(self, entry: Entry, aliases: Mapping[str, str] = {}) -> Match | None:
         """The item of *entry*. *aliases* are names outside the events: name → item."""
-        for name in entry.names:
-            if content_id := self.by_name.get(name) or aliases.get(name):
-                return Match(self.articles[content_id], is_by_name=True)
+        if owners := self.owners(entry, aliases):
+            return Match(self.articles[owners[0]], is_by_name=True)
         return self.match_by_title(entry)
+
+    def owners(self, entry: Entry, aliases: Mapping[str, str] = {}) -> list[str]:
+        """The items that the entry's names belong to, the surest name first."""
+        owners = (self.by_name.get(name) or aliases.get(name) for name in entry.names)
+        return [owner for owner in owners if owner]
 
     def match_by_title(self, entry: Entry) -> Match | None:
         """The item of the same title and day with the most similar text."""
@@ -132,6 +138,7 @@ class ImportedArticles:
         self.index_names(keys, article.content_id)
         return replace(
             article,
+            text_revision=event.data["revision"],
             fingerprint=str(event.extensions.get(FINGERPRINT_ATTRIBUTE, "")),
             feed_id=str(event.extensions.get(FEED_ATTRIBUTE, "")),
             names=frozenset(key for key in keys if not _is_title_key(key)),

@@ -27,7 +27,8 @@ _DAY = timedelta(days=1)
 
 def plan_events(reading: Reading, imported: ImportedArticles) -> Plan:
     planner = ImportPlanner(reading, imported)
-    for entry in sorted(reading.entries, key=planner.match_rank):
+    entries = map(planner.drop_foreign_address, reading.entries)
+    for entry in sorted(entries, key=planner.match_rank):
         planner.plan_entry(entry)
     plan = planner.plan
     plan.drafts.sort(key=lambda draft: draft.entry.published_at or reading.now)
@@ -82,8 +83,17 @@ class ImportPlanner:
             if (article := self.imported.articles.get(move.of)) is None:
                 continue
             self.aliases |= dict.fromkeys(move.names, move.of)
-            if article.fingerprint == move.mark:
+            is_same_text = move.revision in (None, article.text_revision)
+            if is_same_text and article.fingerprint == move.mark:
                 self.current_names[move.of] = frozenset(move.names)
+
+    def drop_foreign_address(self, entry: Entry) -> Entry:
+        """The entry, without an address that belongs to another item than its guid.
+
+        So a known name never changes its item, and the next reading finds the same items.
+        """
+        is_foreign = len({*self.imported.owners(entry, self.aliases)}) > 1
+        return replace(entry, shares_url=True) if is_foreign else entry
 
     def match(self, entry: Entry) -> Match | None:
         """The known item of an entry, with its present names."""
@@ -176,7 +186,8 @@ class ImportPlanner:
         moved = not {*entry.names} <= article.names
         self.plan.counts["moved" if moved else "unchanged"] += 1
         if moved:
-            item = MovedItem(of=article.content_id, mark=entry.fingerprint, names=entry.names)
+            of, mark, revision = article.content_id, entry.fingerprint, article.text_revision
+            item = MovedItem(of=of, mark=mark, names=entry.names, revision=revision)
             self.plan.moved.append(item)
 
     def plan_second_entry(self, entry: Entry, match: Match) -> None:

@@ -63,7 +63,7 @@ class Entry:
     scheduled_for: datetime | None = None
     """A future date of the site; `at` is then the time of reading."""
     shares_url: bool = False
-    """Several entries have this address, so it identifies none of them."""
+    """Other articles have this address, so it identifies none of them."""
 
     @cached_property
     def guid_key(self) -> str:

@@ -1,10 +1,12 @@
 """A moved article: its new place is remembered, and no reader hears of an unchanged text."""
 
+from datetime import timedelta
+
 import pytest
 
 from producers.imports.feed_state import MAX_PLACES_PER_ITEM
 from tests.producers.imports.test_plan import whys
-from tests.support.feed_site import SITE, Article, changed_article
+from tests.support.feed_site import NOW, SITE, Article, changed_article
 from tests.support.import_pipeline import UNIT
 
 MOVED = Article(1, path="/moi/1.html")
@@ -53,6 +55,28 @@ def test_names_from_before_the_newest_text_are_still_the_items(planner):
     made = planner.plan(Article(1, lead="Khác"), RENAMED)
     assert made.counts == {"unchanged": 1, "duplicate": 1}
     assert len(planner.known.articles) == 1
+
+
+def test_a_text_that_comes_back_brings_no_former_address_back(planner):
+    other = changed_article(RENAMED, lead="Khác")
+    listings = [Article(1)], [RENAMED], [Article(1, lead="Khác")], [Article(1), other]
+    assert [whys(planner.plan(*listed)) for listed in listings][2:] == [["changed"], ["changed"]]
+    assert whys(planner.plan(Article(1), other, now=NOW + timedelta(days=2))) == []
+
+
+def test_a_move_that_an_older_version_remembers_is_known(planner):
+    planner.plan(Article(1))
+    planner.plan(RENAMED)
+    [move] = planner.state.moved
+    older = move.model_copy(update={"revision": None})
+    planner.state = planner.state.model_copy(update={"moved": (older,)})
+    assert planner.plan(RENAMED).counts == {"unchanged": 1}
+
+
+def test_an_address_stays_with_the_item_that_moved_there_first(planner):
+    for listed in ([Article(1), Article(2)], [MOVED], [Article(2, path=MOVED.path)]):
+        planner.plan(*listed)
+    assert planner.plan(changed_article(MOVED, guid="khac-1")).counts == {"moved": 1}
 
 
 def test_of_an_article_that_moves_at_every_visit_a_few_places_are_remembered(planner):
