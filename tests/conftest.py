@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
+import jinja2
 import pytest
 
 from producers.bus import Bus, topology
@@ -34,8 +35,13 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test by its folder and fixtures: deep, integration or unit."""
-    deep = Path(__file__).parent / "deep"
+    """Mark each test by its folder and fixtures: deep, integration or unit.
+
+    The end-to-end test is the longest: it runs first, so that no worker waits for it at the end.
+    """
+    tests = Path(__file__).parent
+    deep = tests / "deep"
+    items.sort(key=lambda item: item.path.parent != tests)
     for item in items:
         if item.path.is_relative_to(deep):
             item.add_marker("deep")
@@ -43,6 +49,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("integration")
         else:
             item.add_marker("unit")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def templates_compiled_once() -> Iterator[None]:
+    """Compile each template once a run: most tests make Jinja environments of their own."""
+    compile_template, compiled = jinja2.Environment.compile, {}
+
+    def compile_once(environment, *template, **options):
+        key = (*template, *options.items())
+        if key not in compiled:
+            compiled[key] = compile_template(environment, *template, **options)
+        return compiled[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jinja2.Environment, "compile", compile_once)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,7 @@ _SCHEMAS = Path(events.__file__).parent / "schemas"
 _COMPONENTS = "#/components/schemas/"
 _RETRY_HEADER = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
 _BEARER_CHALLENGE = {"WWW-Authenticate": {"schema": {"const": "Bearer"}}}
+_JINJA = Environment(loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined)
 _DESCRIPTIONS = json.loads((_FOLDER / "descriptions.json").read_text("utf-8"))
 
 
@@ -128,13 +129,11 @@ def build_openapi(app: FastAPI) -> Document:
 
 def build_docs_page(document: Document) -> tuple[str, str]:
     """The documentation page, and a policy that allows only its own style."""
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined
-    )
     style = (_FOLDER / "docs.css").read_text("utf-8")
     example = (_FOLDER / "example.json").read_text("utf-8")
-    template = environment.get_template("docs.html.j2")
-    html = template.render(document=document, style=style, example=example)
+    html = _JINJA.get_template("docs.html.j2").render(
+        document=document, style=style, example=example
+    )
     digest = b64encode(sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; "
     return html, policy + "form-action 'none'; frame-ancestors 'none'"

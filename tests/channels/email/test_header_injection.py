@@ -8,6 +8,7 @@ import itertools
 import re
 from dataclasses import replace
 from email import message_from_bytes, policy
+from functools import cache
 from types import SimpleNamespace
 
 import pytest
@@ -122,8 +123,11 @@ def named_topic(value):
     return DEFAULT.model_copy(update={"topics": {**DEFAULT.topics, "lich-nghi-le": topic}})
 
 
+default_channel = cache(email_channel)
+
+
 def build(value, place):
-    publication, row, channel = a_publication(), mail_recipient(1), email_channel()
+    publication, row, channel = a_publication(), mail_recipient(1), default_channel()
     if place == "title":
         publication = publication.model_copy(update={"title": value})
     elif place == "name":
@@ -133,6 +137,7 @@ def build(value, place):
     elif place == "List-Unsubscribe":
         channel = email_channel(signer=SimpleNamespace(token=lambda _id: value))
     elif place == "List-Id":
+        channel = email_channel()
         channel.context = replace(channel.context, vocabulary=named_topic(value))
     return sent_mail(publication, row, channel)
 

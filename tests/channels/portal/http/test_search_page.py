@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from datetime import timedelta
+from shutil import copytree
 
 import pytest
 from hypothesis import example, given, settings
@@ -30,14 +31,20 @@ def a_home(folder):
     (folder / "public/index.html").write_text("<!doctype html>")
 
 
-@pytest.fixture
-def folder(tmp_path):
-    a_home(tmp_path)
+@pytest.fixture(scope="module")
+def indexed_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("indexed")
+    a_home(folder)
     text = "Lịch <b>nghỉ</b> & Hoà Bình"
     hours = [DAY + timedelta(hours=n) for n in range(45)]
     papers = [a_paper(n, f"Nghỉ Tết lần {n}", text, at=at) for n, at in enumerate(hours)]
-    new_index(tmp_path / "state" / SEARCH_INDEX_FILE, papers).close()
-    return tmp_path
+    new_index(folder / "state" / SEARCH_INDEX_FILE, papers).close()
+    return folder
+
+
+@pytest.fixture
+def folder(indexed_folder, tmp_path):
+    return copytree(indexed_folder, tmp_path, dirs_exist_ok=True)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import replace
+from functools import cache
 from io import BytesIO
 
 import pytest
@@ -30,6 +31,7 @@ ITEM = "lich-nghi-tet-2027"
 MINUTES_S = 60.0
 
 
+@cache
 def png(color=(200, 30, 30)) -> bytes:
     file = BytesIO()
     Image.new("RGB", (1280, 720), color).save(file, "PNG")
