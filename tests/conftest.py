@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -32,6 +33,19 @@ NEEDS_A_BUS = {"nats_server", "own_server", "other_server"}
 def pytest_xdist_auto_num_workers() -> int:
     """One worker more than cores, because tests wait for servers a third of their time."""
     return (os.cpu_count() or 1) + 1
+
+
+def memory_folder() -> str | None:
+    """Linux's folder in memory, with at least 4 GiB free; else None, and tests use the disk."""
+    folder = Path("/dev/shm")
+    is_roomy = os.access(folder, os.W_OK) and shutil.disk_usage(folder).free >= 4 << 30
+    return str(folder) if is_roomy else None
+
+
+def pytest_configure() -> None:
+    """Put the tests' folders into memory: on a disk, files are half of a run's work."""
+    if folder := memory_folder():
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", folder)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -71,11 +85,10 @@ def templates_compiled_once() -> Iterator[None]:
 def nats_server() -> Iterator[NatsServer]:
     """One real server for the whole run. Its loop is idle between start and stop.
 
-    It stores in memory where Linux offers that; tests of what an fsync promises have their own.
+    It stores in memory where there is room; tests of what an fsync promises have their own.
     """
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with (
-        tempfile.TemporaryDirectory(prefix="loa-nats-", dir=memory) as folder,
+        tempfile.TemporaryDirectory(prefix="loa-nats-", dir=memory_folder()) as folder,
         asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner,
     ):
         server = NatsServer(Path(folder))
