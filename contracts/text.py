@@ -81,6 +81,22 @@ def slug(text: str) -> str:
     return re.sub("[^a-z0-9]+", "-", plain.lower()).strip("-")
 
 
+def name_key(name: str) -> str:
+    """The form for comparing people's names: letters and digits alone, without marks and case.
+
+    `Nguyen Van A` and `NGUYỄN  Văn Á` have the same key: to be taken for one person is the safe
+    mistake.
+    """
+    folded = unicodedata.normalize("NFKC", name).casefold().replace("đ", "d")
+    return "".join(c for c in unicodedata.normalize("NFKD", folded) if c.isalnum())
+
+
+def is_same_name(one: str, other: str) -> bool:
+    """Whether two names, or two ids, have the same key; a name without letters equals none."""
+    key = name_key(one)
+    return bool(key) and key == name_key(other)
+
+
 def stacked_marks(text: str) -> int | None:
     """Position of a letter with more combining marks than any language needs, or None.
 

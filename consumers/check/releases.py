@@ -13,6 +13,7 @@ from consumers.check.findings import Violation
 from consumers.check.publications import PublicationFacts, text_fingerprint
 from consumers.check.records import parse, read_records
 from consumers.intake import approval
+from consumers.intake.approval import Reviewer
 from consumers.intake.items import Item, Position
 from consumers.intake.release import build_withdrawal
 from consumers.operations import restore
@@ -46,7 +47,7 @@ def _check_approval(position: Position, policy: str, *, restored: bool = False) 
 
 def _is_own_content(position: Position, approver: str) -> bool:
     try:
-        approval.check_four_eyes(position, approver)
+        approval.check_four_eyes(position, Reviewer(approver))
     except Forbidden:
         return True
     return False

@@ -1,7 +1,7 @@
 """Drafts at the desk and the rules of a decision: four eyes, one decision, a reason."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -53,10 +53,24 @@ class Draft(BaseModel):
         return read
 
 
-def reviewer(field: str, name: str) -> str:
-    """The reviewer's name, cleaned. Raises Invalid without one."""
-    if line := errors.check_line(field, name, _NAME_MAX):
-        return line
+class Reviewer(NamedTuple):
+    """A person who decides: `by` is recorded, an account's id or a name; `name`: the account's."""
+
+    by: str
+    name: str = ""
+
+    def is_person(self, named: str) -> bool:
+        """Whether *named*, an id or a name, is this person; names match without marks and case."""
+        return any(text.is_same_name(own, named) for own in self)
+
+
+def reviewer(field: str, who: str | Reviewer) -> Reviewer:
+    """The reviewer, a name cleaned. Raises Invalid without one."""
+    if isinstance(who, Reviewer):
+        return who
+    line = errors.check_line(field, who, _NAME_MAX)
+    if text.name_key(line):
+        return Reviewer(line)
     raise Invalid(field_error(field, "who_required"))
 
 
@@ -71,11 +85,10 @@ def rejection(code: str, reason: str) -> tuple[str, str]:
     return code, reason
 
 
-def check_four_eyes(record: Position, approver: str) -> None:
+def check_four_eyes(record: Position, approver: Reviewer) -> None:
     """Refuse approval by the author or the submitter. Raises Forbidden."""
-    own = {text.squeeze(name) for name in (record.author, record.submitter) if name}
-    if text.squeeze(approver) in own:
-        raise Forbidden(field_error("approver", "own_content", value=approver))
+    if any(approver.is_person(name) for name in (record.author, record.submitter) if name):
+        raise Forbidden(field_error("approver", "own_content", value=approver.name or approver.by))
 
 
 def check_reviewed_hash(record: Position, reviewed_hash: str | None) -> None:

@@ -14,7 +14,7 @@ import structlog
 from pydantic import ValidationError
 
 from consumers.intake import approval, items
-from consumers.intake.approval import Draft
+from consumers.intake.approval import Draft, Reviewer
 from consumers.intake.errors import Superseded
 from consumers.intake.items import Decision, Item, ItemSummary, Position
 from consumers.intake.release import Releaser, build_publication
@@ -53,7 +53,7 @@ class Desk:
     async def approve(
         self,
         content_id: str,
-        approver: str,
+        approver: str | Reviewer,
         *,
         revision: int | None = None,
         content_hash: str | None = None,
@@ -69,7 +69,7 @@ class Desk:
         if record:
             approval.check_four_eyes(record, by)
             approval.check_reviewed_hash(record, content_hash)
-        decision = Decision(verdict="approved", by=by, at=utc_now(self.clock))
+        decision = Decision(verdict="approved", by=by.by, at=utc_now(self.clock))
         record = await self.decide(content_id, number, decision)
         if record.state != "released":
             key = keys.publication_key(content_id, number)
@@ -79,7 +79,7 @@ class Desk:
     async def reject(
         self,
         content_id: str,
-        reviewer: str,
+        reviewer: str | Reviewer,
         *,
         revision: int | None = None,
         code: str = "",
@@ -87,7 +87,7 @@ class Desk:
     ) -> Position:
         """Reject a draft with a code of `rejections.toml` or a reason. Raises as `approve`."""
         code, reason = approval.rejection(code, reason)
-        by = approval.reviewer("clerk", reviewer)
+        by = approval.reviewer("clerk", reviewer).by
         number = revision or await self.newest_waiting(content_id)
         now = utc_now(self.clock)
         decision = Decision(verdict="rejected", by=by, at=now, code=code, reason=reason)

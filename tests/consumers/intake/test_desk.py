@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import pytest
 
+from consumers.intake.approval import Reviewer
 from consumers.intake.desk import Desk
 from consumers.intake.handler import Intake
 from contracts import subjects
@@ -71,7 +72,16 @@ async def test_an_approval_releases_exactly_what_was_shown(bus, intake, desk, cl
 
 @pytest.mark.promise("2.4")
 @pytest.mark.parametrize(
-    "approver", [AUTHOR, "NGUYỄN VĂN AN", "Nguye\u0302\u0303n Va\u0306n An", "  nguyễn   văn an "]
+    "approver",
+    [
+        *(AUTHOR, "NGUYỄN VĂN AN", "Nguye\u0302\u0303n Va\u0306n An", "  nguyễn   văn an "),
+        *(
+            "Nguyen Van An",
+            "nguyen-van-an",
+            "Ｎｇｕｙễｎ Văn An",
+            Reviewer("nv-x", "Nguyen Van An"),
+        ),
+    ],
 )
 async def test_nobody_approves_their_own_text(bus, intake, desk, approver):
     await intake.handle(submitted(author=AUTHOR), UNIT)
@@ -85,6 +95,13 @@ async def test_nobody_approves_what_they_sent_in(intake, desk):
     await intake.handle(event, UNIT)
     await refusal(desk.approve(ITEM, CLERK), Forbidden)
     await desk.approve(ITEM, "Lê Văn Cường")
+
+
+async def test_an_account_does_not_approve_what_its_id_wrote(intake, desk):
+    await intake.handle(submitted(author="nv-abc"), UNIT)
+    await refusal(desk.approve(ITEM, Reviewer("nv-abc", "Trần Thị Bình")), Forbidden)
+    approved = await desk.approve(ITEM, Reviewer("nv-xyz", "Trần Thị Bình"))
+    assert approved.decision.by == "nv-xyz", "the id is kept, not the name"
 
 
 @pytest.mark.parametrize("nobody", ["", "   ", "\u200b"])
