@@ -164,6 +164,9 @@ DIGESTS = BucketSpec("digests", max_bytes=_GIB, is_atomic=True)
 IMPORTS = BucketSpec("imports", max_bytes=256 << 20)
 SUPPRESSED = BucketSpec("suppressed")
 FOLLOWERS = BucketSpec("followers")
+STAFF = BucketSpec("staff", max_bytes=64 << 20)
+SESSIONS = BucketSpec("sessions", max_bytes=256 << 20, ttl=timedelta(days=1))
+"""Sessions of staff, attempts to sign in, and actions that wait for a second person."""
 VAULT = BucketSpec("vault", max_bytes=64 << 20)
 CONTROL = BucketSpec("control")
 BUCKETS = (
@@ -178,6 +181,8 @@ BUCKETS = (
     IMPORTS,
     SUPPRESSED,
     FOLLOWERS,
+    STAFF,
+    SESSIONS,
     VAULT,
     CONTROL,
 )

@@ -57,8 +57,11 @@ SAVE_ORDER = (
     f"KV_{subjects.NOTICES.name}",
     f"KV_{subjects.SUBSCRIBERS.name}",
     f"KV_{subjects.UNITS.name}",
+    f"KV_{subjects.STAFF.name}",
     f"KV_{subjects.VAULT.name}",
 )
+_ADDED_LATER = {f"KV_{subjects.STAFF.name}"}
+"""Streams that backups of earlier versions lack; `topology.apply` creates them."""
 
 
 class SavedFile(BaseModel):
@@ -203,7 +206,8 @@ def load_manifest(folder: Path) -> BackupManifest:
     except ValidationError as error:
         damaged = field_error(_MANIFEST, "backup_damaged", detail=error.error_count())
         raise Invalid(damaged) from error
-    if manifest.format != _FORMAT or {one.stream for one in manifest.streams} != set(SAVE_ORDER):
+    missing = {*SAVE_ORDER} ^ {one.stream for one in manifest.streams}
+    if manifest.format != _FORMAT or missing - _ADDED_LATER:
         raise Invalid(field_error(_MANIFEST, "backup_foreign", value=manifest.format))
     for stream in manifest.streams:
         for saved in filter(None, (stream, stream.changes)):

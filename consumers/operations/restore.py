@@ -36,7 +36,11 @@ from producers.bus.records import Versioned, read
 log = structlog.get_logger()
 RESTORE_KEY = "restored"
 _WRITE_TIMEOUT_S = 30.0
-_IGNORED_STREAMS = (subjects.DELIVER.name, f"KV_{subjects.CONTROL.name}")
+_IGNORED_STREAMS = (
+    subjects.DELIVER.name,
+    f"KV_{subjects.CONTROL.name}",
+    f"KV_{subjects.SESSIONS.name}",
+)
 """Streams that an empty bus may already have filled."""
 
 

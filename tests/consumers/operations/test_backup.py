@@ -14,8 +14,19 @@ from producers.bus import NoReply, snapshot, topology
 from tests.support.restored_bus import during_backup, restored_pipeline, save_pipeline
 
 
-async def test_every_stream_is_saved_but_the_wake_ups():
-    assert {*backup.SAVE_ORDER, subjects.DELIVER.name} == set(topology.stream_names())
+async def test_every_stream_is_saved_but_the_wake_ups_and_sessions():
+    left_out = {subjects.DELIVER.name, f"KV_{subjects.SESSIONS.name}"}
+    assert {*backup.SAVE_ORDER} | left_out == set(topology.stream_names())
+
+
+async def test_a_backup_from_before_there_were_accounts_is_whole(pipeline, tmp_path):
+    await save_pipeline(pipeline, tmp_path)
+    manifest = tmp_path / "backup" / "manifest.json"
+    facts = json.loads(manifest.read_text())
+    facts["streams"] = [one for one in facts["streams"] if one["stream"] != "KV_staff"]
+    manifest.write_text(json.dumps(facts))
+    saved = {one.stream for one in backup.load_manifest(tmp_path / "backup").streams}
+    assert saved == {*backup.SAVE_ORDER} - {"KV_staff"}
 
 
 async def test_what_is_missing_in_a_backup_is_named(pipeline, tmp_path):

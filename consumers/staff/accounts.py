@@ -1,0 +1,251 @@
+"""Accounts of staff: an opaque id, name, unit, roles, state, and how the person signs in.
+
+Bucket `staff`: `account.<id>` is the account, `login.<login>` the id of a sign-in name. Every
+change is a compare-and-set. `generation` counts the changes that end an account's sessions.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+from base64 import b32encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from consumers.messages import field_error
+from consumers.staff.policy import Grant
+from contracts import errors, subjects
+from contracts.base.fields import ID_PATTERN
+from contracts.base.times import Clock, utc_now
+from contracts.errors import Conflict, Invalid
+from producers.bus import Bus, RevisionConflict, records
+
+AccountState = Literal["invited", "active", "disabled"]
+_INVITATION_LIFETIME = timedelta(hours=72)
+_ID_PREFIX = "nv-"
+_ID_BYTES = 10
+_INVITATION_BYTES = 20
+_NAME_MAX = 150
+_FAMILIAR_NETWORKS = 5
+_NO_ACCOUNT = "none"
+
+
+def _base32(data: bytes) -> str:
+    return b32encode(data).decode().rstrip("=").lower()
+
+
+class LocalSignIn(BaseModel):
+    """A password hash, the encrypted TOTP secret, and the last time step that was used."""
+
+    model_config = ConfigDict(frozen=True)
+
+    password: str
+    totp: str | None = None
+    used_step: int = 0
+
+
+class OidcSubject(BaseModel):
+    """The person at an OpenID Connect provider."""
+
+    model_config = ConfigDict(frozen=True)
+
+    issuer: str
+    subject: str
+
+
+class Invitation(BaseModel):
+    """A one-use code, as SHA-256, with which a person sets a password and a second factor."""
+
+    model_config = ConfigDict(frozen=True)
+
+    hash: str
+    until: datetime
+
+    def accepts(self, code: str, now: datetime) -> bool:
+        return hmac.compare_digest(self.hash, _code_hash(code)) and now < self.until
+
+
+class Account(BaseModel):
+    """One person's account. `name` may change; `id` is what records name."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    id: str
+    login: str
+    name: str
+    unit: str
+    grants: tuple[Grant, ...] = ()
+    state: AccountState = "invited"
+    local: LocalSignIn | None = None
+    oidc: OidcSubject | None = None
+    invitation: Invitation | None = None
+    networks: tuple[str, ...] = ()
+    """Keyed digests of the networks from which the person signed in last."""
+    generation: int = 0
+    created: datetime
+    created_by: str = ""
+
+    @property
+    def is_active(self) -> bool:
+        return self.state == "active"
+
+    def ended_sessions(self, **changes: object) -> "Account":
+        """The account with *changes*, all of its sessions ended."""
+        return self.model_copy(update={**changes, "generation": self.generation + 1})
+
+    def seen_from(self, network: str) -> "Account":
+        """The account after a sign-in from a network (a keyed digest)."""
+        others = tuple(one for one in self.networks if one != network)
+        return self.model_copy(update={"networks": (network, *others)[:_FAMILIAR_NETWORKS]})
+
+
+class NewAccount(BaseModel):
+    """What an account manager says of a new account."""
+
+    model_config = ConfigDict(frozen=True)
+
+    login: str
+    name: str
+    unit: str
+    grants: tuple[Grant, ...]
+
+
+def _code_hash(code: str) -> str:
+    plain = re.sub(r"[\s-]", "", code).lower()
+    return hashlib.sha256(plain.encode("utf-8", "replace")).hexdigest()
+
+
+def _new_invitation(now: datetime) -> tuple[str, Invitation]:
+    code = _base32(secrets.token_bytes(_INVITATION_BYTES))
+    return code, Invitation(hash=_code_hash(code), until=now + _INVITATION_LIFETIME)
+
+
+@dataclass
+class AccountStore:
+    """The bucket `staff`. Raises BusError when the bus fails."""
+
+    bus: Bus
+    clock: Clock
+
+    def __post_init__(self) -> None:
+        self.bucket = self.bus.bucket(subjects.STAFF.name)
+
+    async def find(self, account_id: str) -> Account | None:
+        return (await records.read(self.bucket, f"account.{account_id}", Account)).value
+
+    async def find_by_login(self, login: str) -> Account | None:
+        """The account of a sign-in name; an unknown name takes as many reads as a known one."""
+        key = login if re.fullmatch(ID_PATTERN, login) else _NO_ACCOUNT
+        value = await self.bucket.get(f"login.{key}")
+        account = await self.find(value.data.decode() if value else _NO_ACCOUNT)
+        return account if account and account.login == login else None
+
+    async def require(self, login: str) -> Account:
+        """The account of a sign-in name. Raises Invalid for an unknown one."""
+        if account := await self.find_by_login(login):
+            return account
+        raise Invalid(field_error("login", "account_unknown", value=login))
+
+    async def all(self) -> list[Account]:
+        """Every account, by sign-in name."""
+        pairs = [pair async for pair in self.bucket.values("account.")]
+        accounts = {key: Account.model_validate_json(value.data) for key, value in pairs}
+        return sorted(accounts.values(), key=lambda account: account.login)
+
+    async def any_active(self) -> bool:
+        """Whether anyone can sign in."""
+        async for _, value in self.bucket.values("account."):
+            if Account.model_validate_json(value.data).is_active:
+                return True
+        return False
+
+    async def add(self, wanted: NewAccount, by: str) -> tuple[Account, str]:
+        """Create an invited account; returns it with its one-use code.
+
+        Raises Invalid for a bad sign-in name or name, Conflict for a sign-in name that is taken.
+        """
+        if not re.fullmatch(ID_PATTERN, wanted.login):
+            raise Invalid(errors.field_error("login", "not_slug", value=wanted.login))
+        name = errors.check_line("name", wanted.name, _NAME_MAX)
+        if not name:
+            raise Invalid(errors.field_error("name", "missing"))
+        code, invitation = _new_invitation(utc_now(self.clock))
+        account = Account(
+            id=_ID_PREFIX + _base32(secrets.token_bytes(_ID_BYTES)),
+            login=wanted.login,
+            name=name,
+            unit=wanted.unit,
+            grants=wanted.grants,
+            invitation=invitation,
+            created=utc_now(self.clock),
+            created_by=by,
+        )
+        await self._claim_login(account)
+        await self.bucket.create(f"account.{account.id}", account.model_dump_json().encode())
+        return account, code
+
+    async def _claim_login(self, account: Account) -> None:
+        """Point the sign-in name to the account. Raises Conflict when another one has it."""
+        key, data = f"login.{account.login}", account.id.encode()
+        known = await self.bucket.get(key)
+        try:
+            if known and await self.find(known.data.decode()):
+                raise RevisionConflict(key)
+            await self.bucket.swap(key, data, known.revision if known else 0)
+        except RevisionConflict as lost:
+            raise Conflict(field_error("login", "login_taken", value=account.login)) from lost
+
+    async def change(self, account_id: str, transition: Callable[[Account], Account]) -> Account:
+        """Apply *transition* to a stored account."""
+        key = f"account.{account_id}"
+
+        def changed(known: Account | None) -> Account:
+            return transition(records.require(known))
+
+        return (await records.update(self.bucket, key, Account, changed)).value
+
+    async def set_state(self, account_id: str, state: AccountState) -> Account:
+        """Disable or enable an account. Its sessions end at once, in all processes."""
+
+        def change(account: Account) -> Account:
+            is_ready = account.local or account.oidc
+            target = state if state == "disabled" or is_ready else "invited"
+            return account if account.state == target else account.ended_sessions(state=target)
+
+        return await self.change(account_id, change)
+
+    async def set_grants(self, account_id: str, grants: tuple[Grant, ...]) -> Account:
+        """Replace an account's roles; its sessions end, so that the next one has the new roles."""
+
+        def change(account: Account) -> Account:
+            return account if account.grants == grants else account.ended_sessions(grants=grants)
+
+        return await self.change(account_id, change)
+
+    async def reset(self, account_id: str) -> str:
+        """Take password and second factor away; returns the one-use code for new ones."""
+        code, invitation = _new_invitation(utc_now(self.clock))
+
+        def change(account: Account) -> Account:
+            if account.invitation == invitation:
+                return account
+            state = "disabled" if account.state == "disabled" else "invited"
+            fresh = {"state": state, "local": None, "invitation": invitation, "networks": ()}
+            return account.ended_sessions(**fresh)
+
+        await self.change(account_id, change)
+        return code
+
+    async def sign_out_everywhere(self, account_id: str) -> None:
+        """End every session of an account, in all processes."""
+        ended = (await records.read(self.bucket, f"account.{account_id}", Account)).value
+        known = records.require(ended).generation
+
+        def change(account: Account) -> Account:
+            return account.ended_sessions() if account.generation == known else account
+
+        await self.change(account_id, change)

@@ -1,0 +1,109 @@
+"""Local passwords: Argon2id off the event loop, two at once at most; rules for a new one."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from consumers.messages import field_error
+from contracts import text
+from contracts.errors import FieldError, Invalid
+
+_T = TypeVar("_T")
+_MEMORY_KIB = 64 << 10
+_TIME_COST = 3
+_AT_ONCE = 2
+_MIN_LENGTH = 14
+_MIN_LENGTH_WITH_SECOND_FACTOR = 8
+_MAX_LENGTH = 128
+_MIN_DISTINCT = 5
+_MIN_NAME_LENGTH = 3
+_FIELD = "password"
+_ROWS = ("abcdefghijklmnopqrstuvwxyz", "01234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm")
+
+
+def product_hasher() -> PasswordHasher:
+    """Argon2id with 64 MiB, three passes and one lane."""
+    return PasswordHasher(time_cost=_TIME_COST, memory_cost=_MEMORY_KIB, parallelism=1)
+
+
+@dataclass
+class Passwords:
+    """Hashes and verifies; an absent hash costs the same work as a wrong password."""
+
+    hasher: PasswordHasher = field(default_factory=product_hasher)
+
+    def __post_init__(self) -> None:
+        self.threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="password")
+        self.absent = ""
+
+    async def hash(self, password: str) -> str:
+        """The encoded hash of *password*, with its salt and parameters."""
+        return await self._run(partial(self.hasher.hash, text.nfc(password)))
+
+    async def verify(self, stored: str | None, password: str) -> bool:
+        """Whether *password* is the one of *stored*; False, after the same work, without one."""
+        if stored is None:
+            self.absent = self.absent or await self.hash("")
+        known = stored or self.absent
+        is_right = await self._run(partial(self._matches, known, text.nfc(password)))
+        return is_right and stored is not None
+
+    def _matches(self, stored: str, password: str) -> bool:
+        try:
+            return self.hasher.verify(stored, password)
+        except (VerificationError, InvalidHashError):
+            return False
+
+    async def _run(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self.threads, work)
+
+    def close(self) -> None:
+        self.threads.shutdown(wait=False)
+
+
+def check_new_password(
+    password: str, own_words: Sequence[str], *, with_second_factor: bool
+) -> None:
+    """Check a new password. *own_words*: the account's names and unit. Raises Invalid."""
+    if errors := list(_password_errors(text.nfc(password), own_words, with_second_factor)):
+        raise Invalid(*errors)
+
+
+def _password_errors(
+    password: str, own_words: Sequence[str], with_second_factor: bool
+) -> Iterator[FieldError]:
+    least = _MIN_LENGTH_WITH_SECOND_FACTOR if with_second_factor else _MIN_LENGTH
+    if len(password) < least:
+        yield field_error(_FIELD, "password_short", least=least)
+    if len(password) > _MAX_LENGTH:
+        yield field_error(_FIELD, "password_long", most=_MAX_LENGTH)
+    if _is_monotonous(text.name_key(password) or password):
+        yield field_error(_FIELD, "password_monotonous")
+    if _holds_own_word(password, own_words):
+        yield field_error(_FIELD, "password_own_name")
+
+
+def _is_monotonous(folded: str) -> bool:
+    """Whether *folded* has few different characters, repeats a part, or follows the keyboard."""
+    if len(set(folded)) < _MIN_DISTINCT:
+        return True
+    is_repeated = folded in (folded + folded)[1:-1]
+    runs = [row for one in _ROWS for row in (one, one[::-1])]
+    return is_repeated or any(folded in row for row in runs)
+
+
+def _holds_own_word(password: str, own_words: Sequence[str]) -> bool:
+    """Whether what is left without the account's own words is too little for a password."""
+    left = text.name_key(password)
+    keys = sorted({text.name_key(word) for word in own_words}, key=len, reverse=True)
+    for key in keys:
+        if len(key) >= _MIN_NAME_LENGTH:
+            left = left.replace(key, "")
+    is_changed = left != text.name_key(password)
+    return is_changed and len(left) < _MIN_LENGTH_WITH_SECOND_FACTOR

@@ -1,0 +1,129 @@
+"""Sessions of staff: kept on the bus, so that every process sees at once when one has ended.
+
+The token has 256 random bits; its SHA-256 is the key. A session ends after 15 minutes without use,
+after 10 hours in all, and when its account is disabled, reset, given other roles, or signed out.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from consumers.staff.accounts import Account, AccountStore
+from contracts import subjects
+from contracts.base.times import Clock, utc_now
+from producers.bus import Bus, records
+
+_TOKEN_BYTES = 32
+_TOKEN_LENGTH = 43
+_IDLE = timedelta(minutes=15)
+_LONGEST = timedelta(hours=10)
+_STEP_UP = timedelta(minutes=5)
+_TOUCH_EVERY = timedelta(seconds=30)
+
+
+class Session(BaseModel):
+    """One sign-in: bucket `sessions`, key `session.<SHA-256 of the token>`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    account: str
+    generation: int
+    started: datetime
+    used: datetime
+    second_factor: datetime | None = None
+
+    def is_alive(self, now: datetime) -> bool:
+        return now < self.used + _IDLE and now < self.started + _LONGEST
+
+    def is_stepped_up(self, now: datetime) -> bool:
+        """Whether a second factor was given within the last 5 minutes."""
+        return self.second_factor is not None and now < self.second_factor + _STEP_UP
+
+
+class SignedIn(NamedTuple):
+    """A living session with its account, as both are at this moment."""
+
+    session: Session
+    account: Account
+
+
+def token_key(token: str) -> str:
+    """The key under which a token's session is stored."""
+    return f"session.{sha256(token.encode('utf-8', 'replace')).hexdigest()}"
+
+
+@dataclass
+class SessionStore:
+    """Living sessions. Every look-up reads session and account from the bus."""
+
+    bus: Bus
+    accounts: AccountStore
+    clock: Clock
+
+    def __post_init__(self) -> None:
+        self.bucket = self.bus.bucket(subjects.SESSIONS.name)
+
+    async def start(self, account: Account) -> str:
+        """Start a session right after a sign-in; returns its token, which is stored nowhere."""
+        now = utc_now(self.clock)
+        has_second_factor = account.local is not None and account.local.totp is not None
+        session = Session(
+            account=account.id,
+            generation=account.generation,
+            started=now,
+            used=now,
+            second_factor=now if has_second_factor else None,
+        )
+        return await self._store_new(session)
+
+    async def find(self, token: str) -> SignedIn | None:
+        """The session of *token* and its account; None when it has ended."""
+        if len(token) != _TOKEN_LENGTH:
+            return None
+        known = await records.read(self.bucket, token_key(token), Session)
+        session, now = known.value, utc_now(self.clock)
+        if session is None:
+            return None
+        account = await self.accounts.find(session.account)
+        is_current = account is not None and account.generation == session.generation
+        if account is None or not (is_current and account.is_active and session.is_alive(now)):
+            await self.end(token)
+            return None
+        if now - session.used >= _TOUCH_EVERY:
+            session = await self._touch(token, now)
+        return SignedIn(session, account) if session else None
+
+    async def renew(self, token: str, *, stepped_up: bool = False) -> str | None:
+        """Replace a living session's token; *stepped_up*: a second factor was given just now."""
+        signed_in = await self.find(token)
+        if signed_in is None:
+            return None
+        changes = {"second_factor": utc_now(self.clock)} if stepped_up else {}
+        fresh = await self._store_new(signed_in.session.model_copy(update=changes))
+        await self.end(token)
+        return fresh
+
+    async def end(self, token: str) -> None:
+        await self.bucket.purge(token_key(token))
+
+    async def _store_new(self, session: Session) -> str:
+        token = secrets.token_urlsafe(_TOKEN_BYTES)
+        await self.bucket.create(token_key(token), session.model_dump_json().encode())
+        return token
+
+    async def _touch(self, token: str, now: datetime) -> Session | None:
+        """Record a use. A session that ended meanwhile stays ended."""
+        key = token_key(token)
+
+        def touch(known: Session | None) -> Session:
+            session = records.require(known)
+            return session.model_copy(update={"used": max(session.used, now)})
+
+        try:
+            return (await records.update(self.bucket, key, Session, touch)).value
+        except LookupError:
+            return None

@@ -1,0 +1,166 @@
+"""Sign-in with password and one-time code, the first one with an invitation, and the step-up."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from consumers.messages import field_error
+from consumers.staff import totp
+from consumers.staff.accounts import Account, AccountStore, LocalSignIn
+from consumers.staff.passwords import Passwords, check_new_password
+from consumers.staff.policy import Policy
+from consumers.staff.throttle import Origin, Throttle, network_of
+from consumers.staff.totp_secrets import TotpSecrets
+from contracts.base.times import Clock, utc_now
+from contracts.errors import Invalid, Unauthorized
+from producers.bus import Bus
+
+_TERMINAL = "terminal"
+"""The network of sign-ins on the command line."""
+_ABSENT_SECRET = bytes(20)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What a person gives to sign in; `network` is where the attempt comes from."""
+
+    login: str
+    password: str = field(repr=False)
+    code: str = field(default="", repr=False)
+    network: str = _TERMINAL
+
+
+@dataclass(frozen=True)
+class Activation:
+    """What a person gives with an invitation. `totp`: the secret that the authenticator app has."""
+
+    login: str
+    invitation: str = field(repr=False)
+    password: str = field(repr=False)
+    totp: bytes | None = field(default=None, repr=False)
+    code: str = field(default="", repr=False)
+    network: str = _TERMINAL
+
+
+def _refusal() -> Unauthorized:
+    """One answer for an unknown name, a wrong password, a wrong code and a disabled account."""
+    return Unauthorized(field_error("login", "sign_in_refused"))
+
+
+class SignIn:
+    """Checks who a person is. *derive* returns the key of a purpose."""
+
+    def __init__(
+        self, accounts: AccountStore, derive: Callable[[str], bytes], passwords: Passwords
+    ) -> None:
+        bus: Bus = accounts.bus
+        self.accounts, self.passwords = accounts, passwords
+        self.clock: Clock = accounts.clock
+        self.secrets = TotpSecrets(derive("staff totp"))
+        self.throttle = Throttle(bus, self.clock, derive("staff attempts"))
+
+    async def sign_in(self, attempt: Attempt) -> Account:
+        """The account, after password and one-time code.
+
+        Raises Unauthorized, always the same; RateLimited after failures.
+        """
+        account = await self.accounts.find_by_login(attempt.login)
+        origin = self._origin(attempt.login, attempt.network, account)
+        await self.throttle.admit(origin)
+        local = account.local if account else None
+        is_right = await self.passwords.verify(local.password if local else None, attempt.password)
+        step = self._matching_step(account, attempt.code)
+        if not (is_right and account and account.is_active and step is not None):
+            raise _refusal()
+        signed_in = await self.accounts.change(account.id, self._use(account, step, origin))
+        await self.throttle.succeeded(origin)
+        return signed_in
+
+    async def activate(self, activation: Activation, policy: Policy) -> Account:
+        """Set password and second factor with an invitation. Raises like `sign_in`, Invalid."""
+        account = await self.accounts.find_by_login(activation.login)
+        origin = self._origin(activation.login, activation.network, account)
+        await self.throttle.admit(origin)
+        now = utc_now(self.clock)
+        invitation = account.invitation if account and account.state == "invited" else None
+        is_invited = invitation is not None and invitation.accepts(activation.invitation, now)
+        if account is None or not is_invited:
+            raise _refusal()
+        local = await self._new_local(account, activation, policy)
+
+        def activate(known: Account) -> Account:
+            if known.local == local:
+                return known
+            if known.state != "invited" or known.invitation != invitation:
+                raise _refusal()
+            return known.ended_sessions(state="active", local=local, invitation=None)
+
+        active = await self.accounts.change(account.id, activate)
+        await self.throttle.succeeded(origin)
+        return active
+
+    async def step_up(self, account: Account, code: str, network: str = _TERMINAL) -> None:
+        """Check a one-time code of a person who is signed in. Raises like `sign_in`."""
+        origin = self._origin(account.login, network, account)
+        await self.throttle.admit(origin)
+        step = self._matching_step(account, code)
+        if not step or not account.is_active:
+            raise Unauthorized(field_error("code", "code_refused"))
+        await self.accounts.change(account.id, self._use(account, step, origin))
+        await self.throttle.succeeded(origin)
+
+    async def _new_local(
+        self, account: Account, activation: Activation, policy: Policy
+    ) -> LocalSignIn:
+        """What is stored of a new password and second factor. Raises Invalid."""
+        own_words = (account.login, account.unit, account.name, *account.name.split())
+        has_totp = activation.totp is not None
+        check_new_password(activation.password, own_words, with_second_factor=has_totp)
+        if activation.totp is None and policy.needs_second_factor(account.grants):
+            raise Invalid(field_error("code", "second_factor_required"))
+        step = self._first_step(activation)
+        hashed = await self.passwords.hash(activation.password)
+        totp_secret = activation.totp
+        stored = self.secrets.encrypt(account.id, totp_secret) if totp_secret else None
+        return LocalSignIn(password=hashed, totp=stored, used_step=step)
+
+    def _first_step(self, activation: Activation) -> int:
+        """The step of the code that proves that the app has the secret. Raises Invalid."""
+        if activation.totp is None:
+            return 0
+        step = totp.matching_step(activation.totp, activation.code, self.clock(), 0)
+        if step is None:
+            raise Invalid(field_error("code", "code_refused"))
+        return step
+
+    def _matching_step(self, account: Account | None, code: str) -> int | None:
+        """The time step of *code*; 0 for an account without a second factor, None for a refusal."""
+        local = account.local if account else None
+        stored = local.totp if local else None
+        secret = self.secrets.decrypt(account.id, stored) if account and stored else _ABSENT_SECRET
+        step = totp.matching_step(secret, code, self.clock(), local.used_step if local else 0)
+        if stored is None:
+            return 0 if local else None
+        return step
+
+    def _origin(self, login: str, network: str, account: Account | None) -> Origin:
+        near = network_of(network)
+        digest = self.throttle.digest("familiar", login, near)
+        return Origin(login, near, bool(account and digest in account.networks))
+
+    def _use(self, checked: Account, step: int, origin: Origin) -> Callable[[Account], Account]:
+        """Record a used step and the network; of two attempts with one code, one is refused.
+
+        So is an attempt whose password was changed since it was checked.
+        """
+        digest = self.throttle.digest("familiar", origin.login, origin.network)
+
+        def use(known: Account) -> Account:
+            stored, was = known.local, checked.local
+            if stored is None or was is None or stored.password != was.password:
+                raise _refusal()
+            if not known.is_active or (step and stored.used_step >= step):
+                raise _refusal()
+            local = stored.model_copy(update={"used_step": max(step, stored.used_step)})
+            return known.seen_from(digest).model_copy(update={"local": local})
+
+        return use

@@ -1,0 +1,106 @@
+"""Passwords: Argon2id with the parameters asked for, and rules that name what is wrong."""
+
+import asyncio
+import threading
+
+import pytest
+from argon2 import PasswordHasher, Type
+
+from consumers.staff.passwords import Passwords, check_new_password, product_hasher
+from contracts.errors import Invalid
+
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+OWN = ("nguyen-van-an", "van-phong-bo", "Nguyễn Văn An", "Nguyễn", "Văn", "An")
+
+
+def test_the_product_hashes_with_64_mib_three_times():
+    hasher = product_hasher()
+    assert (hasher.memory_cost, hasher.time_cost, hasher.parallelism) == (65536, 3, 1)
+    assert hasher.type is Type.ID
+
+
+async def test_a_password_is_right_in_any_unicode_form_and_nothing_else_is():
+    passwords = Passwords(CHEAP)
+    stored = await passwords.hash("mật khẩu của tôi")
+    assert stored.startswith("$argon2id$") and "của" not in stored
+    assert await passwords.verify(stored, "mật khẩu của tôi")
+    assert not await passwords.verify(stored, "mat khau cua toi")
+    assert not await passwords.verify("no hash", "mật khẩu của tôi")
+
+
+async def test_an_absent_password_costs_one_hash_and_is_never_right():
+    class Counted(PasswordHasher):
+        verified = 0
+
+        def verify(self, hash, password):
+            self.verified += 1
+            return super().verify(hash, password)
+
+    hasher = Counted(time_cost=1, memory_cost=8, parallelism=1)
+    passwords = Passwords(hasher)
+    for given in ("", "x", "anything"):
+        assert not await passwords.verify(None, given)
+    assert hasher.verified == 3
+
+
+async def test_two_passwords_at_most_are_hashed_at_once_and_the_loop_goes_on():
+    class Slow(PasswordHasher):
+        running, most = 0, 0
+        lock, gate = threading.Lock(), threading.Event()
+
+        def hash(self, password, *, salt=None):
+            with self.lock:
+                type(self).running += 1
+                type(self).most = max(self.most, self.running)
+            self.gate.wait(10)
+            with self.lock:
+                type(self).running -= 1
+            return "x"
+
+    passwords = Passwords(Slow())
+    work = [asyncio.ensure_future(passwords.hash("x")) for _ in range(6)]
+    while Slow.running < 2:
+        await asyncio.sleep(0)
+    assert not any(one.done() for one in work), "the loop is free while both threads work"
+    Slow.gate.set()
+    await asyncio.gather(*work)
+    assert Slow.most == 2
+
+
+@pytest.mark.parametrize(
+    ("password", "has_second", "words"),
+    [
+        ("ngắn", True, "at least 8"),
+        ("bảy chữ", True, "at least 8"),
+        ("mười ba chữ x", False, "at least 14"),
+        ("x" * 20 + "yz", False, "repeats"),
+        ("matkhau1matkhau1", False, "repeats"),
+        ("qwertyuiop", True, "keyboard"),
+        ("0987654321", True, "keyboard"),
+        ("abcdefghijklmnop", False, "alphabet"),
+        ("Nguyễn Văn An 123", False, "name or unit"),
+        ("NGUYENVANAN2026", False, "name or unit"),
+        ("van-phong-bo-1", False, "name or unit"),
+        ("dài" * 60, True, "at most 128"),
+    ],
+)
+def test_a_weak_password_is_refused_with_a_reason(password, has_second, words):
+    with pytest.raises(Invalid) as wrong:
+        check_new_password(password, OWN, with_second_factor=has_second)
+    assert any(words in error.message for error in wrong.value.errors), wrong.value
+    assert {error.field for error in wrong.value.errors} == {"password"}
+    assert password not in str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    ("password", "has_second"),
+    [
+        ("tám ký tự", True),
+        ("mưa rơi trên mái ngói đỏ", False),
+        ("An và con mèo tam thể đi chợ", False),
+        ("correct horse battery staple", False),
+        ("X7#kd02!pQ", True),
+    ],
+)
+def test_a_good_password_is_taken(password, has_second):
+    check_new_password(password, OWN, with_second_factor=has_second)

@@ -1,0 +1,71 @@
+"""Actions for two: the first account proposes, another one does exactly the same."""
+
+import pytest
+
+from consumers.staff.policy import ObjectFacts, Verdict, default_policy
+from consumers.staff.proposals import Proposals
+from contracts.errors import Forbidden
+from tests.support.staff import StaffHarness
+
+ARGUMENTS = ["add", "binh"]
+
+
+@pytest.fixture
+def staff(bus, clock) -> StaffHarness:
+    return StaffHarness(bus, clock)
+
+
+@pytest.fixture
+def proposals(staff) -> Proposals:
+    return Proposals(staff.accounts, default_policy())
+
+
+@pytest.fixture
+async def managers(staff):
+    return [await staff.active(login, "quan-tri-tai-khoan") for login in ("an", "binh")]
+
+
+async def verdict(proposals, person, arguments=ARGUMENTS, action="manage-people") -> Verdict:
+    return (await proposals.authorize(person, action, ObjectFacts(), arguments)).verdict
+
+
+async def test_the_second_account_carries_out_what_the_first_proposed(proposals, managers):
+    one, two = managers
+    assert await verdict(proposals, one) is Verdict.NEEDS_SECOND
+    assert await verdict(proposals, one) is Verdict.NEEDS_SECOND, "twice the same is one"
+    assert await verdict(proposals, two) is Verdict.ALLOWED
+    assert await verdict(proposals, two) is Verdict.NEEDS_SECOND, "a proposal is used up"
+
+
+async def test_another_act_is_another_proposal(proposals, managers):
+    one, two = managers
+    await verdict(proposals, one)
+    assert await verdict(proposals, two, ["add", "cuong"]) is Verdict.NEEDS_SECOND
+
+
+@pytest.mark.parametrize("change", ["disabled", "roles"])
+async def test_a_proposal_counts_while_its_account_may_still_act(
+    staff, proposals, managers, change
+):
+    one, two = managers
+    await verdict(proposals, one)
+    if change == "disabled":
+        await staff.accounts.set_state(one.id, "disabled")
+    else:
+        await staff.accounts.set_grants(one.id, ())
+    assert await verdict(proposals, two) is Verdict.NEEDS_SECOND
+
+
+async def test_a_refused_account_proposes_nothing(staff, proposals, managers):
+    officer = await staff.active("dung", "nguoi-gui-tin")
+    with pytest.raises(Forbidden) as wrong:
+        await verdict(proposals, officer)
+    assert wrong.value.errors[0].field == "manage-people"
+    assert await verdict(proposals, managers[0]) is Verdict.NEEDS_SECOND
+
+
+async def test_a_restore_takes_an_operator_and_an_account_manager(staff, proposals, managers):
+    operator = await staff.active("dung", "quan-tri-kenh")
+    first = [await verdict(proposals, one, None, "restore") for one in managers]
+    assert first == [Verdict.NEEDS_SECOND, Verdict.NEEDS_SECOND]
+    assert await verdict(proposals, operator, None, "restore") is Verdict.ALLOWED
