@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from consumers.cli import output
+from consumers.cli.acting import Act, acting_reviewer, position_facts
 from consumers.intake.approval import Draft
 from consumers.intake.desk import Desk
 from consumers.intake.items import Position
@@ -21,14 +22,18 @@ from consumers.reporting.review import (
     review_draft,
 )
 from contracts.base.times import format_utc
-from contracts.delivery import ChannelName
+from contracts.delivery import ChannelName, Lane
+from contracts.errors import Invalid
 from producers.bus import Bus
 
 app = typer.Typer(no_args_is_help=True, help="Review what units of `release = desk` have sent.")
 ContentId = Annotated[str, typer.Argument(help="The item's content_id.")]
 Revision = Annotated[int | None, typer.Option(help="Which revision; else the newest that waits.")]
 Hash = Annotated[str | None, typer.Option("--hash", help="The content hash that you reviewed.")]
-By = Annotated[str, typer.Option("--by", help="Who decides; never the author.")]
+By = Annotated[
+    str,
+    typer.Option("--by", help="Break-glass: a name in place of the account of `loa login`."),
+]
 Code = Annotated[str, typer.Option(help="The reason's code, e.g. trung-lap.")]
 Reason = Annotated[str, typer.Option(help="The reason in words.")]
 
@@ -84,13 +89,19 @@ def _print_where(content_id: str, channels: Iterable[ChannelName], *, is_publish
 
 
 @app.command()
-def approve(content_id: ContentId, by: By, revision: Revision = None, hash: Hash = None) -> None:
-    """Release a draft. With --hash only if it is still the content that you reviewed."""
+def approve(
+    content_id: ContentId, by: By = "", revision: Revision = None, hash: Hash = None
+) -> None:
+    """Release a draft: with --hash exactly the content you reviewed, else the text is shown."""
 
     async def decide(bus: Bus) -> tuple[int, Position]:
         desk = Desk(bus, time.time)
+        reviewed = hash or await _confirmed_hash(bus, content_id, revision)
         number = revision or await desk.newest_waiting(content_id)
-        return number, await desk.approve(content_id, by, revision=number, content_hash=hash)
+        act = await _approval(desk, (content_id, number), reviewed)
+        who = await acting_reviewer(bus, act, by)
+        decided = await desk.approve(content_id, who, revision=number, content_hash=reviewed)
+        return number, decided
 
     number, position = output.run_on_bus(decide)
     start = position.not_before
@@ -101,16 +112,44 @@ def approve(content_id: ContentId, by: By, revision: Revision = None, hash: Hash
     _print_where(content_id, position.channels, is_published=False)
 
 
+async def _confirmed_hash(bus: Bus, content_id: str, revision: int | None) -> str:
+    """Show the draft and ask; returns the hash of what was shown. Raises Invalid without a yes."""
+    review = await review_draft(bus, content_id, revision)
+    _print_review(review)
+    question = field_error("hash", "ask_approve")
+    try:
+        is_confirmed = typer.confirm(f"{question.message} / {question.message_vi}", err=True)
+    except typer.Abort:
+        is_confirmed = False
+    if not is_confirmed:
+        raise Invalid(field_error("hash", "hash_required", value=review.draft.hash))
+    return review.draft.hash
+
+
+async def _approval(desk: Desk, key: tuple[str, int], reviewed: str) -> Act:
+    """The approval as roles see it: what is urgent takes two people."""
+    position = await desk.repository.position(*key)
+    is_urgent = position is not None and position.lane is Lane.URGENT
+    action = "approve-urgent" if is_urgent else "approve"
+    return Act(action, position_facts(position), [*key, reviewed])
+
+
 @app.command()
 def reject(
-    content_id: ContentId, by: By, revision: Revision = None, code: Code = "", reason: Reason = ""
+    content_id: ContentId,
+    by: By = "",
+    revision: Revision = None,
+    code: Code = "",
+    reason: Reason = "",
 ) -> None:
     """Turn a draft down, with a code or a reason; the unit sees it in its event's status."""
 
     async def decide(bus: Bus) -> int:
         desk = Desk(bus, time.time)
         number = revision or await desk.newest_waiting(content_id)
-        await desk.reject(content_id, by, revision=number, code=code, reason=reason)
+        facts = position_facts(await desk.repository.position(content_id, number))
+        who = await acting_reviewer(bus, Act("reject", facts), by)
+        await desk.reject(content_id, who, revision=number, code=code, reason=reason)
         return number
 
     output.print_field_texts(field_error(content_id, "draft_refused", of=output.run_on_bus(decide)))

@@ -8,7 +8,8 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
+from consumers.app.settings import LoaSettings, environment, load_vocabulary, read_settings
+from consumers.cli.acting import Act, Staff, acting_reviewer, position_facts
 from consumers.cli.output import (
     TIME_FORMAT,
     Json,
@@ -23,7 +24,7 @@ from consumers.cli.output import (
 from consumers.cli.stores import normalized_address, open_subscribers, open_suppressions
 from consumers.dead_letters.trace import letters_about, with_letters
 from consumers.intake import items
-from consumers.intake.approval import reviewer
+from consumers.intake.approval import Reviewer, reviewer
 from consumers.intake.items import Item
 from consumers.intake.repository import ItemRepository
 from consumers.messages import field_error
@@ -52,8 +53,8 @@ By = Annotated[
     str,
     typer.Option(
         "--by",
-        envvar="USER",
-        help="Who; no public page and no unit's answer shows it. Else $USER, if there is one.",
+        help="Break-glass: a name, where no account is signed in (loa login). Else $USER, if there"
+        " is one. No public page and no unit's answer shows it.",
     ),
 ]
 _ALWAYS_SHOWN = ("expected", "delivered", "missing", "complete")
@@ -220,16 +221,28 @@ async def order_withdrawal(
     bus: Bus, content_id: str, text: WithdrawalText, by: str = ""
 ) -> WithdrawalAnswer:
     """Order an item's withdrawal, unless that is done. Raises Invalid, BusError."""
-    by = reviewer("by", by) if by else ""
+    named = reviewer("by", by) if by else None
     repository = ItemRepository(bus)
     item = await repository.require_item(content_id)
     if existing := await _existing_withdrawal(repository, content_id, item):
         return existing
+    facts = position_facts(await repository.position(content_id, item.revision or item.latest))
+    by = await _who_withdraws(bus, Act("withdraw", facts), named)
     event = _withdrawal_event(content_id, item.unit, text, by)
     vocabulary = load_vocabulary(read_settings(LoaSettings))
     answer = await Publisher(bus, item.unit, vocabulary=vocabulary).publish(event)
     unseen = not items.is_visible(item, datetime.now(UTC))
     return WithdrawalAnswer(content_id, answer.event_id, unseen=unseen)
+
+
+async def _who_withdraws(bus: Bus, act: Act, named: Reviewer | None) -> str:
+    """The name given, the account signed in on this terminal, or the user of the system."""
+    by = named.by if named else ""
+    if not by and not await Staff.open(bus).signed_in():
+        by = (environment().get("USER") or "").strip()
+        if not by:
+            return ""
+    return (await acting_reviewer(bus, act, by)).by
 
 
 async def _existing_withdrawal(

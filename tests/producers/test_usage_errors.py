@@ -9,7 +9,7 @@ from producers.texts import catalog
 from producers.usage_errors import KNOWN_MESSAGES
 
 WRONG = [
-    ("desk approve X", "--by", "is missing", "còn thiếu"),
+    ("staff add X", "--name", "is missing", "còn thiếu"),
     ("pause", "channel", "is missing", "còn thiếu"),
     ("publish", "file", "is missing", "còn thiếu"),
     ("dead edit 1 nofile.json --by X", "file", "does not exist", "không có nofile.json"),

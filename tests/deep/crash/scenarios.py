@@ -128,8 +128,8 @@ def run_publish(work: Workload) -> list[object]:
 def run_approve(work: Workload) -> list[object]:
     draft = work.item("portal", unit=DESK_UNIT)
     work.wait_accepted(draft)
-    work.wait_at_desk(draft)
-    return ["desk", "approve", draft.content_id, "--by", CLERK, "--revision", 1]
+    read = work.wait_at_desk(draft)
+    return ["desk", "approve", draft.content_id, "--by", CLERK, "--revision", 1, "--hash", read]
 
 
 def run_import(work: Workload) -> list[object]:

@@ -227,14 +227,15 @@ class Workload:
 
     # --- looking
 
-    def wait_at_desk(self, sent: SentEvent) -> None:
-        """Wait until a draft lies on the desk."""
+    def wait_at_desk(self, sent: SentEvent) -> str:
+        """Wait until a draft lies on the desk; returns the hash of its text."""
         key = keys.publication_key(sent.content_id, sent.told.revision)
 
-        async def lies(bus: Bus) -> bool:
-            return await bus.bucket(subjects.DESK.name).get(key) is not None
+        async def text_hash(bus: Bus) -> str:
+            value = await bus.bucket(subjects.DESK.name).get(key)
+            return json.loads(value.data)["hash"] if value else ""
 
-        wait(lambda: self.environment.bus(lies), f"{key} on the desk")
+        return wait(lambda: self.environment.bus(text_hash), f"{key} on the desk")
 
     def letter(self) -> int:
         """The number of an open dead letter."""

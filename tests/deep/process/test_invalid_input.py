@@ -116,7 +116,8 @@ def test_a_unit_at_the_desk_waits_for_another_pair_of_eyes(loa):
         waiting = wait_until(lambda: loa.cli("desk", "list", "--json").json, "a draft")
         assert waiting[0]["content_id"] == "cho-duyet"
         assert loa.request(accepted.body["status_url"]).body["state"] == "waiting"
-        assert loa.cli("desk", "approve", "cho-duyet", "--by", "Nguyễn Văn A").exit_code == 2
+        own = ("--by", "Nguyen Van A", "--hash", waiting[0]["hash"])
+        assert loa.cli("desk", "approve", "cho-duyet", *own).exit_code == 2
         approve = ("desk", "approve", "cho-duyet", "--by", "Trần Thị B", "--hash")
         assert loa.cli(*approve, "x").exit_code == 2
         ok = loa.cli(*approve, waiting[0]["hash"])

@@ -1,0 +1,175 @@
+"""The person who acts on this terminal: a signed-in account, or a name as break-glass."""
+
+import asyncio
+import hashlib
+import os
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import structlog
+import typer
+
+from consumers.app.settings import LoaSettings, environment, read_settings
+from consumers.cli import output
+from consumers.cli.stores import open_keys
+from consumers.intake.approval import Reviewer
+from consumers.intake.items import Position
+from consumers.messages import field_error
+from consumers.staff.accounts import Account, AccountStore
+from consumers.staff.passwords import Passwords
+from consumers.staff.policy import ObjectFacts, Policy, Verdict, load_policy
+from consumers.staff.proposals import Proposals
+from consumers.staff.sessions import SessionStore, SignedIn
+from consumers.staff.sign_in import SignIn
+from contracts.base.times import Clock, utc_now
+from contracts.errors import Forbidden, Invalid, Unauthorized
+from producers.bus import Bus
+
+log = structlog.get_logger()
+_FIELD = "by"
+_CLOCK: Clock = time.time
+
+
+class Act(NamedTuple):
+    """An action on an object; *arguments* make it the same action for a second person."""
+
+    action: str
+    facts: ObjectFacts = ObjectFacts()
+    arguments: object = None
+
+
+@dataclass(frozen=True)
+class Staff:
+    """Accounts, sessions and roles on one bus."""
+
+    bus: Bus
+    accounts: AccountStore
+    sessions: SessionStore
+    policy: Policy
+
+    @classmethod
+    def open(cls, bus: Bus) -> "Staff":
+        accounts = AccountStore(bus, _CLOCK)
+        policy = load_policy(read_settings(LoaSettings).data_dir)
+        return cls(bus, accounts, SessionStore(bus, accounts, _CLOCK), policy)
+
+    async def open_sign_in(self) -> SignIn:
+        """Raises Invalid for the key file of other data."""
+        keys = await open_keys(self.bus)
+        return SignIn(self.accounts, keys.derive, Passwords())
+
+    async def signed_in(self) -> SignedIn | None:
+        """The living session of this terminal, if it has one."""
+        token = read_token()
+        return await self.sessions.find(token) if token else None
+
+    async def require_signed_in(self) -> SignedIn:
+        """Raises Unauthorized when this terminal is not signed in."""
+        if signed_in := await self.signed_in():
+            return signed_in
+        raise Unauthorized(field_error(_FIELD, "sign_in_first"))
+
+    async def authorize(self, act: Act) -> Account:
+        """The signed-in account, which may do *act* now. Raises Unauthorized or Forbidden."""
+        signed_in = await self.require_signed_in()
+        self._check_second_factor(signed_in)
+        if self.policy.needs_step_up(act.action):
+            await self._step_up(signed_in)
+        proposals = Proposals(self.accounts, self.policy)
+        ruling = await proposals.authorize(signed_in.account, act.action, act.facts, act.arguments)
+        if ruling.verdict is not Verdict.ALLOWED:
+            raise Forbidden(ruling.as_error(act.action))
+        return signed_in.account
+
+    def _check_second_factor(self, signed_in: SignedIn) -> None:
+        """Refuse a session without one where the account's roles ask for it."""
+        is_needed = self.policy.needs_second_factor(signed_in.account.grants)
+        if is_needed and signed_in.session.second_factor is None:
+            raise Unauthorized(field_error("code", "second_factor_required"))
+
+    async def _step_up(self, signed_in: SignedIn) -> None:
+        """Ask for a one-time code unless one was given within the last 5 minutes."""
+        if signed_in.session.is_stepped_up(utc_now(_CLOCK)):
+            return
+        code = await ask("ask_code", is_hidden=False)
+        await (await self.open_sign_in()).step_up(signed_in.account, code)
+        if token := await self.sessions.renew(read_token(), stepped_up=True):
+            write_token(token)
+
+
+async def acting_reviewer(bus: Bus, act: Act, by: str) -> Reviewer:
+    """The person who decides: *by* as break-glass, else the account that is signed in here."""
+    if by:
+        return await _named_reviewer(bus, act.action, by)
+    account = await Staff.open(bus).authorize(act)
+    return Reviewer(account.id, account.name)
+
+
+async def _named_reviewer(bus: Bus, action: str, by: str) -> Reviewer:
+    """A name in place of an account; told on stderr once accounts exist."""
+    log.warning("break_glass_used", action=action)
+    if await AccountStore(bus, _CLOCK).any_active():
+        output.print_errors([field_error(_FIELD, "by_name_ends")])
+    return Reviewer(by)
+
+
+def position_facts(position: Position | None) -> ObjectFacts:
+    """What decisions depend on, of one position of an item."""
+    if position is None:
+        return ObjectFacts()
+    writers = frozenset(name for name in (position.author, position.submitter) if name)
+    return ObjectFacts(position.unit, position.topic, writers)
+
+
+async def ask(question_code: str, *, is_hidden: bool) -> str:
+    """Ask on the terminal for a password or a code. Raises Invalid without an answer."""
+    question = field_error(question_code.removeprefix("ask_"), question_code)
+    prompt = f"{question.message} / {question.message_vi}"
+    try:
+        return await asyncio.to_thread(partial(_prompt, prompt, is_hidden=is_hidden))
+    except typer.Abort:
+        raise Invalid(field_error(question.field, "no_answer")) from None
+
+
+def _prompt(text: str, *, is_hidden: bool) -> str:
+    return str(typer.prompt(text, "", hide_input=is_hidden, show_default=False, err=True))
+
+
+def _session_file() -> Path:
+    """The file of this terminal's session, one for each data folder or bus."""
+    settings, variables = read_settings(LoaSettings), environment()
+    folder = variables.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    place = settings.nats_url or str(settings.data_dir.resolve())
+    return Path(folder) / "loa" / f"{hashlib.sha256(place.encode()).hexdigest()[:16]}.session"
+
+
+def read_token() -> str:
+    """This terminal's session token; empty without one. Raises Invalid if others can read it."""
+    path = _session_file()
+    try:
+        with path.open() as file:
+            status = os.fstat(file.fileno())
+            if status.st_mode & 0o077 or status.st_uid != os.geteuid():
+                raise Invalid(field_error(str(path), "session_file_open"))
+            return file.read().strip()
+    except FileNotFoundError:
+        return ""
+
+
+def write_token(token: str) -> None:
+    """Keep the session token in a file that its owner alone can read."""
+    path = _session_file()
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(file, "w") as opened:
+        opened.write(token)
+    draft.replace(path)
+
+
+def remove_token() -> None:
+    _session_file().unlink(missing_ok=True)

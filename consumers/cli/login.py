@@ -1,0 +1,89 @@
+"""`loa login`, `loa logout`, `loa whoami`: the account under which this terminal acts."""
+
+from typing import Annotated, Any
+
+import typer
+
+from consumers.cli import output
+from consumers.cli.acting import Staff, ask, read_token, remove_token, write_token
+from consumers.messages import field_error
+from consumers.staff import totp
+from consumers.staff.accounts import Account
+from consumers.staff.sign_in import Activation, Attempt, SignIn
+from contracts.errors import Invalid
+from producers.bus import Bus
+
+Login = Annotated[str, typer.Argument(help="The account's sign-in name.")]
+Invited = Annotated[
+    bool, typer.Option("--invited", help="The first time: with the code from `loa staff add`.")
+]
+WithoutCodes = Annotated[
+    bool, typer.Option("--without-codes", help="With --invited: no authenticator app.")
+]
+Everywhere = Annotated[bool, typer.Option("--everywhere", help="End every session of the account.")]
+
+
+def login(login: Login, invited: Invited = False, without_codes: WithoutCodes = False) -> None:
+    """Sign this terminal in, with password and one-time code: 15 minutes idle, 10 hours in all."""
+
+    async def sign_in(bus: Bus) -> Account:
+        staff = Staff.open(bus)
+        door = await staff.open_sign_in()
+        if invited:
+            activation = await _ask_activation(login, with_codes=not without_codes)
+            account = await door.activate(activation, staff.policy)
+        else:
+            account = await _sign_in(door, login)
+        write_token(await staff.sessions.start(account))
+        return account
+
+    account = output.run_on_bus(sign_in)
+    output.print_field_texts(field_error(account.login, "signed_in", value=account.name))
+
+
+async def _sign_in(door: SignIn, login: str) -> Account:
+    password = await ask("ask_password", is_hidden=True)
+    return await door.sign_in(Attempt(login, password, await ask("ask_code", is_hidden=False)))
+
+
+async def _ask_activation(login: str, *, with_codes: bool) -> Activation:
+    """Ask for the invitation and a new password; show the secret for the authenticator app."""
+    invitation = await ask("ask_invitation", is_hidden=True)
+    password = await ask("ask_new_password", is_hidden=True)
+    if await ask("ask_password_again", is_hidden=True) != password:
+        raise Invalid(field_error("password", "passwords_differ"))
+    if not with_codes:
+        return Activation(login, invitation, password)
+    secret = totp.new_secret()
+    output.print_field_texts(field_error("code", "totp_secret", value=totp.text_secret(secret)))
+    typer.echo(totp.setup_uri(secret, login))
+    return Activation(login, invitation, password, secret, await ask("ask_code", is_hidden=False))
+
+
+def logout(everywhere: Everywhere = False) -> None:
+    """End this terminal's session; with --everywhere each session of the account."""
+
+    async def sign_out(bus: Bus) -> None:
+        staff = Staff.open(bus)
+        if everywhere:
+            await staff.accounts.sign_out_everywhere((await staff.require_signed_in()).account.id)
+        if token := read_token():
+            await staff.sessions.end(token)
+        remove_token()
+
+    output.run_on_bus(sign_out)
+    output.print_field_texts(field_error("session", "signed_out"))
+
+
+def whoami(as_json: output.Json = False) -> None:
+    """The account of this terminal's session, and its roles. Exit code 2: not signed in."""
+    account = output.run_on_bus(_signed_in_account)
+    columns = ("id", "login", "name", "unit", "roles")
+    answer: dict[str, Any] = {name: getattr(account, name) for name in columns[:-1]}
+    answer["roles"] = [grant.text for grant in account.grants]
+    row = (*list(answer.values())[:-1], ", ".join(answer["roles"]))
+    output.print_answer(answer, as_json, lambda: output.print_table(columns, [row]))
+
+
+async def _signed_in_account(bus: Bus) -> Account:
+    return (await Staff.open(bus).require_signed_in()).account

@@ -1,0 +1,290 @@
+"""`loa staff`, `loa login` and the desk's commands: who acts is an account, and two are two."""
+
+import os
+import re
+
+import pytest
+
+from consumers.cli import acting
+from consumers.intake.handler import Intake
+from consumers.staff import totp
+from consumers.staff.passwords import Passwords
+from contracts.vocabulary import DEFAULT
+from tests.support.cli import InProcessCli, json_output
+from tests.support.events import (
+    ITEM,
+    UNIT,
+    register_unit,
+    released_publications,
+    stored_position,
+    submitted,
+)
+from tests.support.staff import cheap_hasher
+
+PASSWORD = "mưa rơi trên mái ngói"
+APPROVER, MANAGER = "lanh-dao-duyet", "quan-tri-tai-khoan"
+
+
+class Terminal:
+    """One person at a terminal of their own, with an authenticator app."""
+
+    def __init__(self, loa: InProcessCli, login: str, clock) -> None:
+        self.loa = loa.extended(XDG_STATE_HOME=f"{loa.environ['LOA_DATA_DIR']}/state-{login}")
+        self.login, self.clock, self.secret = login, clock, b""
+
+    async def __call__(self, *words: object, **options):
+        return await self.loa(*words, **options)
+
+    def code(self) -> str:
+        """The next unused code: the clock goes on by a step."""
+        self.clock.advance(30)
+        return totp.one_time_code(self.secret, totp.current_step(self.clock()))
+
+    async def activate(self, invitation: str, monkeypatch) -> None:
+        self.secret = self.login.encode().ljust(20, b"s")
+        monkeypatch.setattr(totp, "new_secret", lambda: self.secret)
+        said = await self.say(
+            "login", self.login, "--invited", lines=(invitation, PASSWORD, PASSWORD)
+        )
+        assert said.exit_code == 0, said.stderr
+
+    async def sign_in(self) -> None:
+        said = await self.say("login", self.login, lines=(PASSWORD,))
+        assert said.exit_code == 0, said.stderr
+
+    async def say(self, *words: object, lines=(), **options):
+        """A command that asks; the one-time code is the last answer."""
+        return await self(*words, stdin="\n".join([*lines, self.code(), ""]), **options)
+
+
+@pytest.fixture
+def people(bus, loa, clock, monkeypatch):
+    """`await people("an", ROLE)`: an account, added by the data folder's owner, at its terminal."""
+    monkeypatch.setattr(acting, "_CLOCK", clock)
+    monkeypatch.setattr(acting, "Passwords", lambda: Passwords(cheap_hasher()))
+    loa = loa.extended(XDG_STATE_HOME=f"{loa.environ['LOA_DATA_DIR']}/state-owner", USER="")
+
+    async def person(login: str, *roles: str, name: str = "Trần Thị Bình") -> Terminal:
+        options = [word for role in roles for word in ("--role", role)]
+        added = await loa(
+            *("staff", "add", login, "--name", name, "--unit", UNIT, *options, "--json")
+        )
+        assert added.exit_code == 0, added.stderr
+        terminal = Terminal(loa, login, clock)
+        await terminal.activate(json_output(added)["invitation"], monkeypatch)
+        return terminal
+
+    return person
+
+
+@pytest.fixture
+async def intake(bus, clock):
+    await register_unit(bus, release="desk", urgent=True)
+    return Intake(bus, DEFAULT, clock)
+
+
+async def account_id(terminal: Terminal) -> str:
+    return json_output(await terminal("whoami", "--json"))["id"]
+
+
+async def approve(terminal: Terminal, intake: Intake, *words: str):
+    [draft] = await intake.desk.waiting_drafts()
+    return await terminal.say("desk", "approve", ITEM, "--hash", draft.hash, *words)
+
+
+async def test_an_approval_is_recorded_under_the_accounts_id(people, intake):
+    an = await people("an", APPROVER)
+    await intake.handle(submitted(author="Nguyễn Văn Á"), UNIT)
+    done = await approve(an, intake)
+    assert done.exit_code == 0, done.stderr
+    assert (await stored_position(intake.bus))["decision"]["by"] == await account_id(an)
+
+
+@pytest.mark.parametrize("author", ["Trần Thị Bình", "Tran Thi Binh", "TRAN  THI BINH"])
+async def test_an_account_does_not_approve_what_its_name_wrote(people, intake, author):
+    an = await people("an", APPROVER)
+    await intake.handle(submitted(author=author), UNIT)
+    refused = await approve(an, intake)
+    assert refused.exit_code == 2 and "phải do người khác" in refused.stderr
+    assert await released_publications(intake.bus) == []
+
+
+async def test_a_role_without_the_right_is_refused(people, intake):
+    an = await people("an", "bien-tap-vien")
+    await intake.handle(submitted(), UNIT)
+    for words in (("reject", ITEM, "--code", "trung-lap"),):
+        refused = await an("desk", *words)
+        assert refused.exit_code == 2 and "no role of the account" in refused.stderr
+    assert (await approve(an, intake)).exit_code == 2
+    assert (await stored_position(intake.bus))["state"] == "waiting"
+
+
+async def test_without_an_account_or_a_name_nothing_is_decided(people, intake, loa):
+    await intake.handle(submitted(), UNIT)
+    [draft] = await intake.desk.waiting_drafts()
+    refused = await loa("desk", "approve", ITEM, "--hash", draft.hash, XDG_STATE_HOME="/nowhere")
+    assert refused.exit_code == 2 and "loa login" in refused.stderr
+    assert (await stored_position(intake.bus))["state"] == "waiting"
+
+
+async def test_a_name_still_works_and_says_that_it_will_end(people, intake):
+    an = await people("an", APPROVER)
+    await intake.handle(submitted(), UNIT)
+    done = await approve(an, intake, "--by", "Lê Văn Cường")
+    assert done.exit_code == 0 and "sẽ bị bỏ" in done.stderr
+    assert (await stored_position(intake.bus))["decision"]["by"] == "Lê Văn Cường"
+
+
+async def test_an_approval_without_hash_shows_the_text_and_asks(intake, loa):
+    await intake.handle(submitted(body="Nội dung phải đọc."), UNIT)
+    for answer in ("", "n\n", "\n"):
+        refused = await loa("desk", "approve", ITEM, "--by", "Lê Văn Cường", stdin=answer)
+        assert refused.exit_code == 2 and "--hash" in refused.stderr
+        assert "Nội dung phải đọc." in refused.stdout
+    assert await released_publications(intake.bus) == []
+    done = await loa("desk", "approve", ITEM, "--by", "Lê Văn Cường", stdin="y\n")
+    assert done.exit_code == 0 and len(await released_publications(intake.bus)) == 1
+
+
+async def test_what_is_urgent_takes_two_approvers(people, intake):
+    an = await people("an", APPROVER)
+    binh = await people("binh", APPROVER, name="Lê Văn Cường")
+    await intake.handle(submitted(lane="urgent"), UNIT)
+    for _ in range(2):
+        first = await approve(an, intake)
+        assert first.exit_code == 2 and "second account" in first.stderr
+    assert await released_publications(intake.bus) == []
+    second = await approve(binh, intake)
+    assert second.exit_code == 0, second.stderr
+    assert len(await released_publications(intake.bus)) == 1
+
+
+async def test_a_withdrawal_names_the_account(people, intake):
+    an = await people("an", APPROVER)
+    await intake.handle(submitted(), UNIT)
+    await approve(an, intake)
+    done = await an.say("withdraw", ITEM, "--reason", "Nhầm", "--json", USER="root")
+    assert done.exit_code == 0, done.stderr
+    [*_, event] = [one async for one in intake.bus.scan("CONTENT", "content.>")]
+    assert await account_id(an) in str(event.headers) + event.data.decode()
+
+
+async def test_a_decision_asks_for_a_code_again_after_5_minutes(people, intake, clock):
+    an = await people("an", APPROVER)
+    await intake.handle(submitted(), UNIT)
+    clock.advance(400)
+    [draft] = await intake.desk.waiting_drafts()
+    words = ("desk", "approve", ITEM, "--hash", draft.hash)
+    assert (await an(*words)).exit_code == 2, "no code"
+    assert (await an(*words, stdin="000000\n")).exit_code == 2
+    assert (await an.say(*words)).exit_code == 0
+
+
+async def test_the_session_is_in_a_file_of_its_owner_alone(people, tmp_path):
+    an = await people("an", APPROVER)
+    [file] = (tmp_path / "state-an" / "loa").iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
+    file.chmod(0o644)
+    refused = await an("whoami")
+    assert refused.exit_code == 2 and "delete the file" in refused.stderr
+    file.chmod(0o600)
+    assert (await an("whoami")).exit_code == 0
+    assert (await an("logout")).exit_code == 0 and not file.exists()
+    assert (await an("whoami")).exit_code == 2
+
+
+async def test_disabling_ends_the_session_of_a_terminal(people):
+    boss = await people("an", MANAGER)
+    other = await people("binh", APPROVER)
+    assert (await boss("staff", "disable", "binh")).exit_code == 0
+    assert (await other("whoami")).exit_code == 2
+    refused = await other.say("login", "binh", lines=(PASSWORD,))
+    assert refused.exit_code == 2
+    assert (await boss("staff", "enable", "binh")).exit_code == 2, "that takes two managers"
+
+
+async def test_with_two_managers_the_owner_of_the_folder_adds_no_more_and_two_are_needed(
+    people, loa
+):
+    one, two = await people("an", MANAGER), await people("binh", MANAGER)
+    words = ("staff", "add", "cuong", "--name", "C", "--unit", UNIT, "--role", "bien-tap-vien")
+    alone = await loa(*words, XDG_STATE_HOME="/nowhere")
+    assert alone.exit_code == 2 and "not signed in" in alone.stderr
+    first = await one.say(*words)
+    assert first.exit_code == 2 and "second account" in first.stderr
+    assert (await one.say(*words)).exit_code == 2
+    done = await two.say(*words)
+    assert done.exit_code == 0, done.stderr
+    rows = json_output(await one("staff", "list", "--json"))
+    assert [(row["login"], row["state"]) for row in rows] == [
+        *(("an", "active"), ("binh", "active"), ("cuong", "invited")),
+    ]
+
+
+async def test_roles_and_resets_end_sessions(people):
+    an = await people("an", APPROVER)
+    owner = an.loa.extended(XDG_STATE_HOME="/nowhere")
+    assert (
+        await owner("staff", "roles", "an", "--role", f"{APPROVER}/topics=viec-lam")
+    ).exit_code == 0
+    assert (await an("whoami")).exit_code == 2
+    await an.sign_in()
+    assert json_output(await an("whoami", "--json"))["roles"] == [f"{APPROVER}/topics=viec-lam"]
+    reset = await owner("staff", "reset", "an", "--break-glass", "--json")
+    assert reset.exit_code == 0 and "chủ sở hữu" in reset.stderr
+    assert (await an("whoami")).exit_code == 2
+    assert len(json_output(reset)["invitation"]) == 32
+
+
+async def test_a_new_role_that_needs_an_app_waits_for_one(people, intake, monkeypatch):
+    an = await people("an", "nguoi-gui-tin")
+    await an("logout")
+    owner = an.loa.extended(XDG_STATE_HOME="/nowhere")
+    invitation = json_output(await owner("staff", "reset", "an", "--json"))["invitation"]
+    words = ("login", "an", "--invited", "--without-codes")
+    lines = "\n".join([invitation, PASSWORD, PASSWORD, ""])
+    assert (await an(*words, stdin=lines)).exit_code == 0
+    await owner("staff", "roles", "an", "--role", APPROVER)
+    assert (await an("login", "an", stdin=f"{PASSWORD}\n\n")).exit_code == 0
+    await intake.handle(submitted(), UNIT)
+    refused = await an("desk", "reject", ITEM, "--code", "trung-lap")
+    assert refused.exit_code == 2 and "authenticator app" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("role", "words"),
+    [
+        ("giam-doc", "is no role"),
+        (f"{APPROVER}/topics=khong-co", "khong-co"),
+        (f"{APPROVER}/units=khong-co", "khong-co"),
+        (f"{APPROVER}/topic=viec-lam", "can't be read"),
+    ],
+)
+async def test_a_role_that_is_none_is_named(bus, loa, role, words):
+    refused = await loa("staff", "add", "an", "--name", "A", "--unit", UNIT, "--role", role)
+    assert refused.exit_code == 2 and words in refused.stderr
+
+
+async def test_roles_that_exclude_each_other_are_refused(bus, loa):
+    both = ("--role", MANAGER, "--role", APPROVER)
+    refused = await loa("staff", "add", "an", "--name", "A", "--unit", UNIT, *both)
+    assert refused.exit_code == 2 and MANAGER in refused.stderr and APPROVER in refused.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+async def test_only_the_owner_of_the_folder_makes_the_first_account(
+    bus, loa, tmp_path, monkeypatch
+):
+    os.chown(tmp_path, 12345, -1)
+    monkeypatch.setattr("consumers.cli.staff.os.geteuid", lambda: 54321)
+    words = ("staff", "add", "an", "--name", "A", "--unit", UNIT, "--role", MANAGER)
+    refused = await loa(*words, XDG_STATE_HOME="/nowhere")
+    assert refused.exit_code == 2 and "not signed in" in refused.stderr
+
+
+async def test_an_invitation_is_shown_once_with_what_to_do(bus, loa):
+    words = ("staff", "add", "an", "--name", "A", "--unit", UNIT, "--role", MANAGER)
+    said = await loa(*words, XDG_STATE_HOME="/nowhere")
+    login, code, *told = said.stdout.splitlines()[-4:]
+    assert login == "an" and re.fullmatch("[a-z2-7]{32}", code)
+    assert all("loa login an --invited" in line for line in told)
