@@ -141,7 +141,7 @@ class EmailSession:
             unsent = Outcome(Verdict.UNSENT, error.reason, error.retry_after_s, channel_wide=True)
             return [unsent] * len(mails), False
         sent = await self.connection.send_window(mails, expired)
-        results = self.connection.disable_refused_dsn(sent)
+        results = self.connection.disable_refused_parameters(sent)
         settled = any(result.is_settled for result in results)
         doubtful = any(result.status is MailStatus.DOUBT for result in results)
         again = self.connection.closed_by_relay and not doubtful and (settled or not self.is_fresh)

@@ -13,15 +13,22 @@ import structlog
 from channels.base import Deadline
 from channels.email.settings import EmailSettings, Tls
 from channels.email.smtp.handshake import Extensions, perform_handshake, send_command
-from channels.email.smtp.mail_result import STOPPED, MailResult, MailStatus
+from channels.email.smtp.mail_result import STOPPED, MailResult, MailStatus, exceeds_limit
 from channels.email.smtp.protocol import SmtpProtocol
-from channels.email.smtp.window import ConnectionOptions, Envelope, WindowTransfer
+from channels.email.smtp.window import (
+    ConnectionOptions,
+    Envelope,
+    WindowTransfer,
+    unstuffed_size,
+)
 from channels.errors import Misconfigured, Unreachable
 
 log = structlog.get_logger()
 OPEN_TIMEOUT_S = 15.0
 REQUEST_TIMEOUT_S = 30.0
 _CHECK_TIMEOUT_S = 5.0
+_SIZE_DIGITS = 20
+"""RFC 1870: the longest number of an announced size."""
 
 
 class SmtpConnection:
@@ -64,6 +71,7 @@ class SmtpConnection:
             pipelining="PIPELINING" in extensions,
             timeout_s=request_timeout_s,
             dsn="DSN" in extensions,
+            declares_size="SIZE" in extensions,
         )
         return cls(protocol, options, extensions)
 
@@ -82,6 +90,34 @@ class SmtpConnection:
 
         `expired` is asked before each mail's first command; once true, the rest stays unsent.
         """
+        too_large = self.refuse_too_large(mails)
+        if not too_large:
+            return await self._transfer(mails, expired)
+        fitting = [mail for number, mail in enumerate(mails) if number not in too_large]
+        sent = iter(await self._transfer(fitting, expired) if fitting else ())
+        return [too_large.get(number) or next(sent) for number in range(len(mails))]
+
+    def refuse_too_large(self, mails: Sequence[Envelope]) -> dict[int, MailResult]:
+        """Results of mails that the relay has said it will not take (RFC 1870), by number.
+
+        The fallback's limit does not end a mail: the primary may take it.
+        """
+        limit = self.size_limit
+        large = [n for n, mail in enumerate(mails) if limit and len(mail.body) > limit]
+        sizes = {number: unstuffed_size(mails[number].body) for number in large}
+        sizes = {number: size for number, size in sizes.items() if size > limit}
+        if sizes:
+            log.error("mail_too_large", mails=len(sizes), size=max(sizes.values()), limit=limit)
+        is_final = not self.is_fallback
+        return {n: exceeds_limit(size, limit, is_final=is_final) for n, size in sizes.items()}
+
+    @property
+    def size_limit(self) -> int:
+        """The most bytes of a mail that the relay takes; 0 if it has named no limit."""
+        size = self.extensions.get("SIZE", "").strip()
+        return int(size) if size.isdecimal() and len(size) <= _SIZE_DIGITS else 0
+
+    async def _transfer(self, mails: Sequence[Envelope], expired: Deadline) -> list[MailResult]:
         window = WindowTransfer(self.protocol, self.options, mails, expired)
         window.start()
         try:
@@ -91,14 +127,14 @@ class SmtpConnection:
                 self.protocol.drop("cancelled")
         return window.results
 
-    def disable_refused_dsn(self, results: Sequence[MailResult]) -> list[MailResult]:
-        """Mark mails refused for DSN parameters as unsent, and use no DSN from then on."""
-        if not self.options.dsn or self.is_closed:
+    def disable_refused_parameters(self, results: Sequence[MailResult]) -> list[MailResult]:
+        """Mark mails refused for their parameters as unsent, and use none from then on."""
+        if not (self.options.dsn or self.options.declares_size) or self.is_closed:
             return list(results)
         if any(result.refuses_parameters for result in results):
-            log.warning("relay_refuses_dsn")
-            self.options = replace(self.options, dsn=False)
-        unsent = MailResult(MailStatus.UNSENT, cause="no DSN after all")
+            log.warning("relay_refuses_dsn" if self.options.dsn else "relay_refuses_size")
+            self.options = replace(self.options, dsn=False, declares_size=False)
+        unsent = MailResult(MailStatus.UNSENT, cause="no parameters after all")
         return [unsent if result.refuses_parameters else result for result in results]
 
     def abort(self) -> None:

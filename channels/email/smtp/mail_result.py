@@ -30,6 +30,7 @@ class RefusalHint(StrEnum):
 
     NONE = ""
     NO_SUCH_USER = "no such user"
+    TOO_LARGE = "too large"
     FULL = "mailbox full"
     POLICY = "policy"
     GREYLISTED = "greylisted"
@@ -37,6 +38,8 @@ class RefusalHint(StrEnum):
 
 
 _WORDS = {
+    RefusalHint.TOO_LARGE: rb"(?:mail|message)[a-z ]{0,20}too (?:large|big|long)"
+    rb"|(?:mail|message) size[a-z ]{0,20}(?:exceed|limit)|exceeds[a-z ]{0,30}(?:mail|message) size",
     RefusalHint.GREYLISTED: rb"gr[ae]y-?list",
     RefusalHint.POLICY: rb"spam|block|blacklist|denied|policy|relay|reputation|dmarc|\bspf\b|dkim"
     rb"|not permitted|not allowed|authenticat|listed",
@@ -66,8 +69,13 @@ class MailResult:
     @property
     def is_settled(self) -> bool:
         """Whether the relay handled this mail; 421 only says that the relay handles none."""
-        is_refused = self.status is MailStatus.REFUSED and self.code != 421
+        is_refused = self.status is MailStatus.REFUSED and self.code != 421 and not self.is_ours
         return is_refused or self.status is MailStatus.ACCEPTED
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether we refused the mail ourselves, without a word to the relay."""
+        return self.status is MailStatus.REFUSED and bool(self.cause)
 
     @property
     def refuses_parameters(self) -> bool:
@@ -90,6 +98,13 @@ class MailResult:
 
 
 ACCEPTED = MailResult(MailStatus.ACCEPTED)
+
+
+def exceeds_limit(size: int, limit: int, *, is_final: bool) -> MailResult:
+    """Result of a mail that is larger than the relay takes, before it travels."""
+    code, enhanced = (552, "5.3.4") if is_final else (452, "4.3.4")
+    cause = f"the mail has {size} bytes, the relay takes {limit}"
+    return MailResult(MailStatus.REFUSED, Stage.MAIL, code, enhanced, cause=cause)
 
 
 def parse_refusal(stage: Stage, reply: bytes) -> MailResult:

@@ -19,6 +19,7 @@ _UNCERTAIN_ADDRESS_CODE = "5.1.0"
 """Some problem of the address. Words are ambiguous: RFC 5321 has servers say "mailbox unavailable"
 for policy, too. They end a row and count as a soft failure of its address."""
 _CODE_OF_HINT = {
+    RefusalHint.TOO_LARGE: "5.3.4",
     RefusalHint.POLICY: "5.7.0",
     RefusalHint.GREYLISTED: "5.7.0",
     RefusalHint.FULL: "5.2.2",
@@ -32,6 +33,10 @@ _SERVICE_CLOSING = 421
 """RFC 5321: the whole service closes for a while, for every recipient."""
 _PROTOCOL_ERRORS = frozenset({500, 501, 502, 503, 504, 555})
 """RFC 5321: syntax, order, parameters. A relay that says so means us and no recipient."""
+_EXCEEDED_STORAGE = 552
+"""RFC 5321, 1870: at RCPT a full mailbox, elsewhere a mail that is too large."""
+_TOO_LARGE_CODE = "5.3.4"
+_TOO_LARGE_CODES = (_TOO_LARGE_CODE, "5.2.3")
 _AUTH_ERRORS = (530, 534, 535, 538)
 _AUTH_STATUS_CODES = frozenset({"5.7.8", "5.7.9", "5.7.11", "5.7.12", "5.7.13", "5.7.14"})
 """RFC 4954 and 5248: credentials, their mechanism, an account; no recipient has any."""
@@ -56,9 +61,13 @@ def outcome_of(result: MailResult, broken_retry_s: float | None = None) -> Outco
 def _outcome_of_refusal(result: MailResult) -> Outcome:
     if 400 <= result.code < 500:
         code = _temporary_code(result)
-        return Outcome(Verdict.DEFERRED, result.reason, _requested_delay_s(result, code), code=code)
+        delay_s, reached = _requested_delay_s(result, code), not result.is_ours
+        return Outcome(
+            Verdict.DEFERRED, result.reason, delay_s, code=code, reached_provider=reached
+        )
     code = _permanent_code(result)
-    basic = Outcome(_permanent_verdict(result, code), result.reason, code=code)
+    verdict = _permanent_verdict(result, code)
+    basic = Outcome(verdict, result.reason, code=code, reached_provider=not result.is_ours)
     if basic.verdict is not Verdict.HELD:
         return basic
     rejected = _is_policy_rejection(result, code)
@@ -117,6 +126,9 @@ def _permanent_code(result: MailResult) -> str:
         return result.enhanced
     if result.code in _PROTOCOL_ERRORS:
         return "5.5.0"
+    is_size = result.code == _EXCEEDED_STORAGE and result.stage is not Stage.RCPT
+    if is_size and result.hint is RefusalHint.NONE:
+        return _TOO_LARGE_CODE
     return "5.7.0" if result.code in _AUTH_ERRORS else _CODE_OF_HINT[result.hint]
 
 
@@ -132,6 +144,8 @@ def code_in_reason(reason: str) -> str:
 
 def _permanent_verdict(result: MailResult, code: str) -> Verdict:
     """FAILED if the recipient or this mail is the cause; HELD if we or the relay are."""
+    if code in _TOO_LARGE_CODES:
+        return Verdict.FAILED  # at whatever stage: another mail may be smaller
     if result.stage in (Stage.MAIL, Stage.DATA) or not 500 <= result.code < 600:
         return Verdict.HELD
     return status_codes.classify(code)[1]

@@ -45,6 +45,12 @@ class ConnectionOptions:
     pipelining: bool
     timeout_s: float
     dsn: bool = False
+    declares_size: bool = False
+
+
+def unstuffed_size(body: bytes) -> int:
+    """Bytes of a mail as the relay counts them, without the doubled dots (RFC 1870)."""
+    return len(body) - body.count(b"\r\n..") - body.startswith(b"..")
 
 
 class WindowTransfer(ReplyHandler):
@@ -98,12 +104,14 @@ class WindowTransfer(ReplyHandler):
     def mail_command(self, mail: Envelope) -> tuple[bytes, bytes]:
         """MAIL command with the return path, and the end of its RCPT.
 
-        A relay with DSN is told which reports to send, with headers at most.
+        A relay with SIZE is told the size, so that it can refuse before the mail travels; a relay
+        with DSN which reports to send, with headers at most.
         """
         sender = mail.sender or self.options.sender
+        size = b" SIZE=%d" % len(mail.body) if self.options.declares_size else b""
         if not (self.options.dsn and mail.envelope_id):
-            return b"MAIL FROM:<%b>\r\n" % sender, _RCPT_END
-        command = b"MAIL FROM:<%b> RET=HDRS ENVID=%b\r\n" % (sender, mail.envelope_id)
+            return b"MAIL FROM:<%b>%b\r\n" % (sender, size), _RCPT_END
+        command = b"MAIL FROM:<%b>%b RET=HDRS ENVID=%b\r\n" % (sender, size, mail.envelope_id)
         return command, _RCPT_END_WITH_DSN
 
     def may_continue(self) -> bool:
@@ -139,8 +147,10 @@ class WindowTransfer(ReplyHandler):
         elif self.check_reply(Stage.DATA, text):
             self.reset()
 
-    def on_premature_reply(self, _text: bytes) -> None:
-        """A reply to a body whose end has not been written."""
+    def on_premature_reply(self, text: bytes) -> None:
+        """A reply to a body whose end has not been written: a refusal concerns this mail."""
+        if text.startswith(_NEGATIVE):
+            self.refusal = self.refusal or parse_refusal(Stage.END, text)
         self.protocol.drop(_UNEXPECTED_REPLY)
 
     def on_end(self, text: bytes) -> None:
