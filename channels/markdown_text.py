@@ -2,13 +2,29 @@
 
 Where HTML is made of the tokens, `shift_headings` puts their headings below the page's own."""
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
+from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from contracts.base.markdown_size import RENDERED_MAX, rendered_size
+
 _PARSER = MarkdownIt("commonmark").enable("table")
 _TOP, _LOWEST = 2, 6  # the page's or mail's own heading is h1
+
+
+def parse_bounded(
+    parser: MarkdownIt, markdown: str, env: MutableMapping[str, Any] | None = None
+) -> list[Token]:
+    """Parse *markdown*; a text that would grow beyond the limit becomes one block, as written.
+
+    The doors refuse such texts; an earlier Loa may have stored some.
+    """
+    if rendered_size(markdown) <= RENDERED_MAX:
+        return parser.parse(markdown, env)
+    as_written = markdown.replace("\u00a0", " ")  # the only sign that HTML makes longer than `&`
+    return [Token("code_block", "code", 0, content=as_written, block=True)]
 
 
 def shift_headings(tokens: Sequence[Token]) -> None:
@@ -203,5 +219,5 @@ def indented_text(tokens: Sequence[Token]) -> str:
 def paragraphs(markdown: str) -> list[str]:
     """The blocks of *markdown* in order, each as one text; line breaks inside are kept."""
     walker = _FlatText()
-    walker.walk(_PARSER.parse(markdown))
+    walker.walk(parse_bounded(_PARSER, markdown))
     return [text for text in walker.out if text.strip()]

@@ -7,6 +7,7 @@ from typing import Any, Literal, cast
 from pydantic import ValidationError
 
 from contracts import keys, subjects
+from contracts.base.markdown_size import RENDERED_MAX, rendered_size
 from contracts.case import CaseNotice, CaseUpdated, Contact
 from contracts.cloudevent import CloudEvent
 from contracts.content import Corrected, Submitted, Withdrawn
@@ -121,7 +122,8 @@ def read(event: CloudEvent, vocabulary: Vocabulary) -> Event:
     except ValidationError as error:
         errors = explain(error, "data")
         raise Invalid(*errors, *_unknown_words(event.data, vocabulary, errors)) from error
-    if faults := [*_name_errors(event, content), *_unknown_words(event.data, vocabulary)]:
+    faults = [*_name_errors(event, content), *_unknown_words(event.data, vocabulary)]
+    if faults := [*faults, *_size_errors(content)]:
         raise Invalid(*faults)
     return content
 
@@ -160,6 +162,13 @@ def _name_errors(event: CloudEvent, content: Event) -> Iterator[FieldError]:
             yield field_error(name, "extension_of_case", known=", ".join(sorted(_CASE_EXTENSIONS)))
     elif keys.is_personal(content.content_id) or keys.is_digest(content.content_id):
         yield field_error("data.content_id", "name_of_a_case", value=content.content_id)
+
+
+def _size_errors(content: Event) -> Iterator[FieldError]:
+    size = rendered_size(content.body) if isinstance(content, Submitted) else 0
+    if size > RENDERED_MAX:
+        kilobytes = {"size": -(-size // 1024), "limit": RENDERED_MAX // 1024}
+        yield field_error("data.body", "rendered_too_large", **kilobytes)
 
 
 def _unknown_words(

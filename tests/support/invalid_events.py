@@ -57,6 +57,9 @@ POISON: dict[str, Poison] = {
         written(n, {"topic": "khong-co"}), "data.topic"
     ),
     "a hidden letter": lambda n: InvalidMessage(written(n, {"body": "a\u202eb"}), "data.body"),
+    "a body that grows": lambda n: InvalidMessage(
+        written(n, {"body": f"[a]: https://e/{'x' * 5_000}\n\n{'[a]' * 500}"}), "data.body"
+    ),
     "no data": lambda n: InvalidMessage(no_data(n), "data"),
     "no id": lambda n: InvalidMessage(written(n, id=None), "id"),
     "unknown type": lambda n: InvalidMessage(written(n, type="vn.gov.moha.nothing.v1"), "type"),

@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
-from channels.markdown_text import shift_headings
+from channels.markdown_text import parse_bounded, shift_headings
 
 # Character references (`&#12;`, `&rlm;`) bring in what the contract refuses in plain text.
 _CONTROL_CHARACTERS = re.compile(
@@ -35,7 +35,7 @@ def parse(body: str, base_url: str) -> list[Token]:
 
     Headings begin at h2, pictures become links, links are absolute or else plain words.
     """
-    tokens = _PARSER.parse(body)
+    tokens = parse_bounded(_PARSER, body)
     shift_headings(tokens)
     for token in tokens:
         token.children = _resolve_links(_images_to_links(token.children or ()), base_url)

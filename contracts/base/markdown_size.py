@@ -1,0 +1,163 @@
+"""The size that a Markdown text can take when it is shown: counted, not rendered.
+
+A few characters can ask for many: a reference repeats its address with each use, a table fills
+each row up to its header, a quotation indents each line. `rendered_size` counts what each of them
+costs at most, in pages, feeds, mails (with the styles set on their elements) and plain text. It
+looks at each character a fixed number of times, whatever the text says.
+"""
+
+import re
+from collections.abc import Iterator
+
+RENDERED_MAX = 512 * 1024
+"""The most bytes that a body may take when it is shown. Whatever its letters, a text of 100,000
+characters without Markdown fits in: `&` becomes five bytes."""
+
+_LINE = 16  # a paragraph or a row
+_CHARACTERS = {"&": 4, "<": 3, ">": 3, '"': 5, "\u00a0": 4, "\t": 3, "\n": _LINE}
+"""Bytes beyond a character's own: escapes, and tabs as spaces."""
+_EMPHASIS = {"*": 5, "_": 5, "`": 75}
+"""Bytes of half a pair of tags; in mails, code brings its list of fonts."""
+_MARKER = 110  # a quotation, or a list with one item
+_HEADING = 85  # also a rule
+_CODE_BLOCK = 400
+_TABLE = 300
+_HEADER_CELL, _CELL = 170, 130
+_LINK = 90
+_BASE_URL = 160
+"""What makes a relative address absolute: the portal's address, up to 80 characters, and an id."""
+_SHOWN = 2
+"""An address stands in a link's attribute, and as its text where it has no other."""
+_MARGIN_MAX = 40
+_MARGIN_GROWTH = 3
+"""A line that continues a quotation or list item is indented; `1.` may become `10000. `."""
+
+_CONTAINERS = re.compile(
+    r"^[ \t]*(?:(?:>|[-+*](?=[ \t]|$)|\d{1,9}[.)](?=[ \t]|$))[ \t]*)*", re.MULTILINE
+)
+_ONE_MARKER = re.compile(r">|[-+*]|\d+[.)]")
+_BLANK_LINE = re.compile(r"\n[ \t]*\n")
+_HASHES, _UNDERLINE = re.compile("#+"), re.compile(r"[-=*_][ \t]*$", re.MULTILINE)
+_INDENTED = re.compile(r"^(?: {0,3}\t|[ \t>+*\d.)-]*?(?: {4}|\t[ \t]|  \t))", re.MULTILINE)
+_DELIMITERS = "-:| \t"
+_BEFORE_TABLE = ">+*0123456789.)"
+_GAP = r"[ \t]*(\n[ \t>]*)?"
+_ANGLE = r"<(?:\\.|[^<>\n\\])*>"
+_WORD = re.compile(r"[^\x00-\x20\x7f]*")
+_IN_ANGLES = re.compile(_ANGLE)
+_INLINE_LINK = re.compile(rf"\]\({_GAP}({_ANGLE}|{_WORD.pattern})")
+_ABSOLUTE = re.compile(r"\]\([ \t\n]*<?https?://", re.IGNORECASE)
+_AUTOLINK = re.compile(r"<([^<>\x00-\x20]*[:@][^<>\x00-\x20]*)>")
+_DEFINITION = re.compile(rf"\]:{_GAP}")
+_TITLE = re.compile(
+    rf"{_GAP}(?:\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|\((?:\\.|[^()\\])*\))", re.DOTALL
+)
+_SAFE_IN_URL = str.maketrans(
+    "", "", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/?#@!$'()*+,;="
+)
+
+
+def rendered_size(markdown: str) -> int:
+    """The most bytes that *markdown* can take, as HTML or as text of any channel."""
+    size = _characters_size(markdown) + _leaves_size(markdown)
+    if size > RENDERED_MAX:
+        return size
+    return size + _links_size(markdown) + _tables_size(markdown) + _containers_size(markdown)
+
+
+def _characters_size(markdown: str) -> int:
+    weights = (_CHARACTERS | _EMPHASIS).items()
+    return (
+        _LINE + len(markdown.encode()) + sum(markdown.count(sign) * size for sign, size in weights)
+    )
+
+
+def _leaves_size(markdown: str) -> int:
+    """Headings, rules and code blocks."""
+    headings = len(_HASHES.findall(markdown)) + len(_UNDERLINE.findall(markdown))
+    fences = markdown.count("```") + markdown.count("~~~")
+    return headings * _HEADING + (fences + len(_INDENTED.findall(markdown))) * _CODE_BLOCK
+
+
+def _containers_size(markdown: str) -> int:
+    """Quotations and lists: their tags, and the margins of their lines in plain text."""
+    tags, margins = 0, 0
+    for block in _BLANK_LINE.split(markdown):
+        prefixes = _CONTAINERS.findall(block)
+        markers = sum(len(_ONE_MARKER.findall(prefix)) for prefix in prefixes)
+        tags += markers * _MARKER
+        widest = max(len(prefix.expandtabs(4)) for prefix in prefixes)
+        lines = len(prefixes) + markers + block.count("&")  # `&#10;` begins a line, too
+        width = min(widest, _MARGIN_MAX) * _MARGIN_GROWTH
+        margins += lines * width * (2 if ">" in block else 1)  # a quotation's blank lines
+    return tags + margins if tags else 0
+
+
+def _tables_size(markdown: str) -> int:
+    if "|" not in markdown:
+        return 0
+    return sum(map(_rows_size, _BLANK_LINE.split(markdown)))
+
+
+def _rows_size(block: str) -> int:
+    """Tables of a block without blank lines: each row is as wide as the widest header so far."""
+    size = columns = 0
+    for line in block.split("\n"):
+        delimiters = line[len(line.rstrip(_DELIMITERS)) :]
+        if "-" in delimiters and not line.strip(_DELIMITERS + _BEFORE_TABLE):
+            width = delimiters.count("|") + 1
+            size += _TABLE + width * _HEADER_CELL
+            columns = max(columns, width)
+        size += columns * _CELL
+    return size
+
+
+def _links_size(markdown: str) -> int:
+    return _inline_links_size(markdown) + _references_size(markdown)
+
+
+def _inline_links_size(markdown: str) -> int:
+    """Links and pictures with their address beside them, and addresses in angle brackets."""
+    links = markdown.count("](")
+    relative = links - len(_ABSOLUTE.findall(markdown))
+    addresses = ["".join(found) for found in _INLINE_LINK.findall(markdown)]
+    addresses += (autolinks := _AUTOLINK.findall(markdown))
+    return (
+        (links + len(autolinks)) * _LINK
+        + _SHOWN * relative * _BASE_URL
+        + _SHOWN * sum(map(_url_size, addresses))
+    )
+
+
+def _references_size(markdown: str) -> int:
+    """References: each closing bracket may be a use of the longest definition."""
+    if "]:" not in markdown:
+        return 0
+    longest = max(_definition_sizes(markdown), default=0)
+    return markdown.count("]") * (_LINK + _SHOWN * (_BASE_URL + longest))
+
+
+def _definition_sizes(markdown: str) -> Iterator[int]:
+    """Sizes of addresses with their titles, of all that may be definitions.
+
+    Of several in one word, the first is the longest.
+    """
+    word_end = 0
+    for mark in _DEFINITION.finditer(markdown):
+        begin = mark.start(1) if mark[1] else mark.end()
+        if markdown.startswith("<", mark.end()):
+            found = _IN_ANGLES.match(markdown, mark.end())
+        elif begin >= word_end:
+            found = _WORD.match(markdown, mark.end())
+            word_end = found.end() if found else word_end
+        else:
+            found = None
+        if found:
+            title = _TITLE.match(markdown, found.end())
+            end = title.end() if title else found.end()
+            yield _url_size(markdown[begin:end])
+
+
+def _url_size(address: str) -> int:
+    """An address, percent-encoded and escaped."""
+    return len(address) + 5 * len(address.translate(_SAFE_IN_URL).encode())
