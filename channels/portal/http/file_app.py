@@ -29,7 +29,7 @@ _PICTURES_PATH = f"/{PICTURES_FOLDER}/"
 """Copies of covers: the writer cannot restore them, and they may exist without a portal."""
 _ALLOWED_METHODS = "GET, HEAD"
 SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' https: data:; "
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "strict-origin-when-cross-origin",

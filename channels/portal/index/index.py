@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from channels.portal.index.listings import Listings, listing_entries
 from channels.portal.model.history import ShownPublication
 from channels.portal.model.page_sets import PageSet, parse_page_set
+from contracts.base.markdown_size import RENDERED_MAX
 from contracts.publication import Publication
 
 
@@ -89,10 +90,14 @@ CREATE TABLE IF NOT EXISTS mark (name TEXT PRIMARY KEY, value TEXT NOT NULL) WIT
 PRAGMA user_version = {LAYOUT_VERSION};
 COMMIT;
 """
-_ITEMS_AFTER = """
-SELECT content_id, publication, body FROM item WHERE content_id > ? ORDER BY content_id LIMIT ?
-"""
-_PENDING_SQL = "SELECT publication, body FROM item WHERE {} ORDER BY content_id LIMIT ?"
+_BODY = f"substr(body, 1, {RENDERED_MAX + 1})"
+"""An earlier Loa may have stored a body without bound: enough of it to see that."""
+_ITEMS_AFTER = (
+    f"SELECT content_id, publication, {_BODY} FROM item"  # noqa: S608 - ours
+    " WHERE content_id > ? ORDER BY content_id LIMIT ?"
+)
+_SELECT = f"SELECT publication, {_BODY} FROM item"  # noqa: S608 - ours
+_PENDING_SQL = _SELECT + " WHERE {} ORDER BY content_id LIMIT ?"
 _FRAGMENTS = "SELECT content_id, {} FROM fragment WHERE edition = ? AND content_id IN ({})"
 _parse_publication = lru_cache(maxsize=512)(ShownPublication.model_validate_json)
 
@@ -132,7 +137,7 @@ class PortalIndex(Listings):
         return int(self._value("SELECT count(*) FROM item") or 0)
 
     def find_item(self, content_id: str) -> StoredItem | None:
-        sql = "SELECT publication, body FROM item WHERE content_id = ?"
+        sql = f"{_SELECT} WHERE content_id = ?"
         row = self._db.execute(sql, (content_id,)).fetchone()
         return StoredItem(*row) if row else None
 
@@ -217,7 +222,7 @@ class PortalIndex(Listings):
 
     def recorded_changes(self) -> Iterator[StoredItem]:
         """Items stored since the recording started, in their current state."""
-        sql = "SELECT publication, body FROM meanwhile JOIN item USING (content_id)"
+        sql = f"{_SELECT} JOIN meanwhile USING (content_id)"
         for row in self._db.execute(sql):
             yield StoredItem(*row)
 
@@ -284,7 +289,7 @@ class IndexSnapshot(PortalIndex):
         super(PortalIndex, self).__init__(path, "BEGIN", query=query)
 
     def all_items(self) -> Iterator[SnapshotItem]:
-        sql = "SELECT content_id, revision, publication, body, undone OR old_print FROM item"
+        sql = f"SELECT content_id, revision, publication, {_BODY}, undone OR old_print FROM item"  # noqa: S608
         rows = self._db.execute(f"{sql} ORDER BY content_id")
         for content_id, revision, *row, is_pending in rows:
             yield SnapshotItem(content_id, revision, StoredItem(*row), not is_pending)

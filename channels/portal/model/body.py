@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
-from channels.markdown_text import shift_headings
+from channels.markdown_text import parse_bounded, shift_headings
 from channels.portal.model.texts import catalog_text
 
 _BASE_URL_KEY = "base_url"
@@ -29,7 +29,10 @@ _TAGS = {
 
 def to_html(markdown: str, base_url: str) -> str:
     """Render CommonMark with tables to HTML; relative links resolve against *base_url*."""
-    html = _cleaner(base_url).clean(_MARKDOWN.render(markdown, {_BASE_URL_KEY: base_url}))
+    env = {_BASE_URL_KEY: base_url}
+    tokens = parse_bounded(_MARKDOWN, markdown, env)
+    raw = _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, env)
+    html = _cleaner(base_url).clean(raw)
     return _FORBIDDEN_CHARACTERS.sub("", html).strip()
 
 
@@ -75,8 +78,8 @@ def _mark_bare_addresses(state: StateCore) -> None:
                 link.attrSet("class", "bare")
 
 
-def _link_insecure_images(state: StateCore) -> None:
-    """Keep images over TLS or of the portal, link the others: the CSP blocks them."""
+def _link_foreign_images(state: StateCore) -> None:
+    """Keep the portal's own images, link the others: loading them would tell who reads."""
     base = state.env[_BASE_URL_KEY]
     for token in state.tokens:
         if token.children:
@@ -84,35 +87,47 @@ def _link_insecure_images(state: StateCore) -> None:
 
 
 def _with_images_linked(tokens: Sequence[Token], base: str) -> Iterator[Token]:
-    """Replace images without TLS by links; inside links or without address by their text."""
+    """Replace foreign images by links; inside links or without web address by their text."""
     link_depth = 0
     for token in tokens:
         link_depth += token.nesting if token.type in ("link_open", "link_close") else 0
-        scheme = _image_scheme(str(token.attrs["src"]), base) if token.type == "image" else ""
-        if scheme in ("", "https"):
+        if token.type != "image":
             yield token
             continue
-        alt = "".join(child.content for child in token.children or ()).strip()
-        text = Token("text", "", 0, content=alt or catalog_text("media", "image/jpeg"))
-        if link_depth or scheme != "http":
-            yield text
+        address = str(token.attrs["src"])
+        if is_own_address(address, base):
+            token.attrSet("src", urljoin(base, address))  # so that readings of it cannot differ
+            yield token
         else:
-            yield Token("link_open", "a", 1, attrs={"href": token.attrs["src"]})
-            yield from (text, Token("link_close", "a", -1))
+            yield from _image_as_link(token, "" if link_depth else _web_address(address, base))
 
 
-def is_displayable(address: str, page_url: str) -> bool:
-    """Whether the CSP lets browsers load the image into that page of the portal."""
-    return _image_scheme(address, page_url) in ("", "https")
+def _image_as_link(image: Token, address: str) -> Iterator[Token]:
+    """The image's text as a link to *address*, if any."""
+    alt = "".join(child.content for child in image.children or ()).strip()
+    text = Token("text", "", 0, content=alt or catalog_text("media", "image/jpeg"))
+    if not address:
+        yield text
+        return
+    yield Token("link_open", "a", 1, attrs={"href": address})
+    yield from (text, Token("link_close", "a", -1))
 
 
-def _image_scheme(address: str, base: str) -> str:
-    """Scheme of an image's address; empty for the portal's own, `none` for no address."""
+def is_own_address(address: str, page_url: str) -> bool:
+    """Whether the portal serves *address*, as it stands on that page."""
     try:
-        image, page = urlsplit(urljoin(base, address)), urlsplit(base)
+        return urlsplit(urljoin(page_url, address))[:2] == urlsplit(page_url)[:2]
     except ValueError:
-        return "none"
-    return "" if image[:2] == page[:2] else image.scheme if image.netloc else "none"
+        return False
+
+
+def _web_address(address: str, base: str) -> str:
+    """The address as written if it is one of the web, else empty."""
+    try:
+        parts = urlsplit(urljoin(base, address))
+    except ValueError:
+        return ""
+    return address if parts.scheme in ("http", "https") and parts.netloc else ""
 
 
 def _parser() -> MarkdownIt:
@@ -120,7 +135,7 @@ def _parser() -> MarkdownIt:
     parser.core.ruler.push("demote_headings", lambda state: shift_headings(state.tokens))
     parser.core.ruler.push("align_by_class", _align_by_class)
     parser.core.ruler.push("bare_addresses", _mark_bare_addresses)
-    parser.core.ruler.push("link_what_is_not_shown", _link_insecure_images)
+    parser.core.ruler.push("link_foreign_images", _link_foreign_images)
     frame = _TABLE_FRAME.format(label=escape(catalog_text("item", "table")))
     parser.add_render_rule("table_open", lambda *_: f"{frame}<table>\n")
     parser.add_render_rule("table_close", lambda *_: "</table></div>\n")

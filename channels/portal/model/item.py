@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 from textwrap import shorten
+from urllib.parse import urlsplit
 
 from markupsafe import Markup
 
-from channels.portal.model.body import is_displayable
+from channels.portal.model.body import is_own_address
 from channels.portal.model.history import (
     HistoryEntry,
     Reinstatement,
@@ -19,6 +20,8 @@ from contracts.content import Cover
 from contracts.publication import Publication
 
 _EXCERPT_LENGTH = 300
+FEED_BODY_MAX = 64 * 1024
+"""Characters of a body in a feed, which has 50 of them; a longer one stands on its page alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +72,24 @@ class Item:
 
     @property
     def cover(self) -> Cover | None:
-        """The cover, if browsers may load it; covers without TLS are only linked."""
+        """The cover, if the portal serves it; others are only linked.
+
+        Loading a picture from another host would tell that host who reads.
+        """
         cover = self.publication.cover
-        return cover if cover and is_displayable(cover.url, self.url) else None
+        return cover if cover and is_own_address(cover.url, self.url) else None
+
+    @property
+    def preview_cover(self) -> Cover | None:
+        """The cover for services that preview a page; readers' browsers do not load it."""
+        cover = self.publication.cover
+        has_tls = cover is not None and urlsplit(cover.url).scheme == "https"
+        return cover if has_tls else self.cover
+
+    @property
+    def is_long(self) -> bool:
+        """Whether a feed has the beginning of the item and a link, instead of the whole."""
+        return len(self.body) > FEED_BODY_MAX
 
     @property
     def headline(self) -> str:

@@ -29,6 +29,7 @@ _LOCALES |= {"ko": "ko_KR", "ru": "ru_RU", "lo": "lo_LA", "km": "km_KH"}
 
 def _article(item: Item, site: Site) -> dict[str, Any]:
     publication = item.publication
+    cover = item.preview_cover
     properties: dict[str, Any] = {
         "@context": _CONTEXT,
         "@type": "NewsArticle",
@@ -41,7 +42,7 @@ def _article(item: Item, site: Site) -> dict[str, Any]:
         "dateModified": format_rfc3339(item.updated),
         "author": [_author(item)],
         "publisher": _unit(catalog_text("site", "owner")) | {"url": site.url("/")},
-        "image": [item.cover.url if item.cover else site.url(DEFAULT_COVER_PATH)],
+        "image": [cover.url if cover else site.url(DEFAULT_COVER_PATH)],
         "isAccessibleForFree": True,
     }
     return properties | _extras(item)

@@ -22,6 +22,7 @@ from channels.portal.render.html import STATIC_DIR, TEMPLATE_DIR, HtmlPages
 from channels.portal.search.document import build_document
 from channels.portal.search.index import SearchDocument
 from channels.portal.storage.atomic_files import RenderedFile
+from contracts.base.markdown_size import RENDERED_MAX
 from contracts.publication import Publication
 
 _HOME_LIMIT = 30
@@ -29,7 +30,7 @@ _FRAGMENT_CACHE_SIZE = 4 * FEED_LIMIT
 """Items in memory whose stored fragments are of an earlier format."""
 _LINES_CACHE_SIZE = 4
 """Months in memory whose lines the next listing with the same items can use."""
-_FORMAT_VERSION = 3
+_FORMAT_VERSION = 4
 """To be raised when the code renders the same item differently."""
 
 
@@ -241,7 +242,15 @@ class SiteFiles:
         return Fragments(to_microseconds(item.updated), *lines, *entries)
 
     def _item(self, stored: StoredItem) -> Item:
-        return build_item(stored.publication, stored.body_html, self.site)
+        return build_item(stored.publication, self._current_body(stored), self.site)
+
+    def _current_body(self, stored: StoredItem) -> str:
+        """The body; rendered again where an earlier Loa left foreign pictures or no bound."""
+        html = stored.body_html
+        if len(html) <= RENDERED_MAX and "<img " not in html:
+            return html
+        publication = stored.publication
+        return body.to_html(publication.body, self.site.item_url(publication.content_id))
 
 
 def assemble_feed(feed_format: str, feed: Feed, fragments: Sequence[bytes]) -> bytes:

@@ -34,7 +34,7 @@ RICH = an_item(
     7,
     title="Lương cơ sở <mới> & phụ cấp: 5 < 6",
     body="Xem [bảng](/tin/khac) và ![sơ đồ](/a.png).\n\n| a | b |\n| --- | --: |\n| 1 | 2 |\n",
-    cover={"url": "https://moha.gov.vn/a.jpg", "alt": "Bìa"},
+    cover={"url": f"{PUBLIC_URL}/a.jpg", "alt": "Bìa"},
     links=[{"url": "https://moha.gov.vn/?a=1&b=2", "title": "Nguồn"}],
     attachments=[
         {"url": "https://moha.gov.vn/b.bin", "title": "Không rõ loại"},
@@ -154,7 +154,7 @@ def test_json_feed_says_who_it_is_from_and_for(folder):
     item = json.loads(feed(folder, "tat-ca.json"))["items"][3]
     assert item["authors"] == [{"name": "Văn phòng Bộ"}]
     assert item["tags"] == ["Lịch nghỉ lễ", "Công dân", "Viên chức"]
-    assert item["image"] == "https://moha.gov.vn/a.jpg"
+    assert item["image"] == f"{PUBLIC_URL}/a.jpg"
     assert item["date_published"] == "2026-11-20T02:07:00Z"
 
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from channels.portal.model.body import to_html
-from tests.support.portal_dir import page, publish, rebuild, text_of
+from tests.support.portal_dir import PUBLIC_URL, page, publish, rebuild, text_of
 from tests.support.publications import RELEASED_AT, a_publication, numbered_publication
 
 ITEM = "tin/lich-nghi-tet-2027"
@@ -38,7 +38,7 @@ def test_the_style_sheet_is_named_after_its_bytes_and_is_there(tmp_path):
 
 
 def test_a_page_names_itself_for_social_networks(tmp_path):
-    document = shown(tmp_path, cover={"url": "https://moha.gov.vn/a.jpg", "alt": "Phố ngày Tết"})
+    document = shown(tmp_path, cover={"url": f"{PUBLIC_URL}/a.jpg", "alt": "Phố ngày Tết"})
     assert document.xpath("//meta[@property='og:title']/@content") == [a_publication().title]
     assert document.xpath("//meta[@property='og:image:alt']/@content") == ["Phố ngày Tết"]
     assert document.xpath("//figure/img/@alt") == ["Phố ngày Tết"]
