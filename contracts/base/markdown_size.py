@@ -3,7 +3,7 @@
 A few characters can ask for many: a reference repeats its address with each use, a table fills
 each row up to its header, a quotation indents each line. `rendered_size` counts what each of them
 costs at most, in pages, feeds, mails (with the styles set on their elements) and plain text. It
-looks at each character a fixed number of times, whatever the text says.
+looks at each character a fixed number of times, for any text.
 """
 
 import re

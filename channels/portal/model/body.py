@@ -114,7 +114,7 @@ def _image_as_link(image: Token, address: str) -> Iterator[Token]:
 
 
 def is_own_address(address: str, page_url: str) -> bool:
-    """Whether the portal serves *address*, as it stands on that page."""
+    """Whether *address*, read on that page, is one of the portal."""
     try:
         return urlsplit(urljoin(page_url, address))[:2] == urlsplit(page_url)[:2]
     except ValueError:
