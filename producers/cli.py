@@ -68,7 +68,8 @@ class ClientSettings:
     def vocabulary(self) -> Vocabulary:
         """The vocabulary in the data folder, else the default. Raises like `Vocabulary.parse`."""
         path = self.data_dir / "vocabulary.toml"
-        return Vocabulary.parse(path.read_text("utf-8")) if path.is_file() else DEFAULT
+        text = path.read_text("utf-8") if path.is_file() else ""
+        return Vocabulary.parse(text) if text.strip() else DEFAULT
 
     def find_bus_url(self) -> str | None:
         """LOA_NATS_URL, or the address in `ready.json`; connecting shows whether it is live."""

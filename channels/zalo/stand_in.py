@@ -4,13 +4,16 @@ from pydantic import SecretStr
 
 from channels.zalo.settings import ZaloSettings
 
-APP_ID, APP_SECRET, OA_SECRET = "sandbox-app", "sandbox-app-secret", "sandbox-oa-secret"
+APP_ID, APP_SECRET = "sandbox-app", "sandbox-app-secret"
 OA_ID = "4318420240101000001"
 
 
-def stand_in_settings(url: str, zalo: ZaloSettings) -> ZaloSettings:
-    """*zalo* with the hosts and the identity of the sandbox at *url*."""
+def stand_in_settings(url: str, zalo: ZaloSettings, oa_secret: str = "") -> ZaloSettings:
+    """*zalo* with the hosts and the identity of the sandbox at *url*.
+
+    *oa_secret* is random, one per sandbox; only who takes its webhook events needs it.
+    """
     hosts = dict.fromkeys(("openapi_url", "business_url", "oauth_url"), url)
-    secrets = {"app_secret": APP_SECRET, "oa_secret": OA_SECRET}
+    secrets = {"app_secret": APP_SECRET, "oa_secret": oa_secret}
     changes = {"app_id": APP_ID, **hosts} | {k: SecretStr(v) for k, v in secrets.items()}
     return zalo.model_copy(update=changes)

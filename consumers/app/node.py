@@ -141,7 +141,7 @@ class Node:
 
     @cached_property
     def directory(self) -> Directory:
-        directory = Directory(self.bus, self.settings.data_dir / "directory.sqlite", self.clock)
+        directory = Directory(self.bus, self.settings.directory_path, self.clock)
         self.stack.callback(directory.close)
         self.tasks.append(directory.run)
         self.checks["directory"] = partial(_check_directory, directory)

@@ -18,7 +18,13 @@ from consumers.app import instance
 from consumers.app.node import Node, portal_readback_status
 from consumers.app.ports import blame_setting
 from consumers.app.services import SERVICES
-from consumers.app.settings import LoaSettings, RunningInstance, read_settings
+from consumers.app.settings import (
+    STAND_IN_NAMES,
+    ZALO_SANDBOX,
+    LoaSettings,
+    RunningInstance,
+    read_settings,
+)
 from consumers.app.web.health import health_app
 from consumers.app.web.server import WebServer, bind_socket, socket_url
 from consumers.app.wiring import stand_ins
@@ -107,8 +113,10 @@ async def add_services(node: Node, services: Sequence[str] | None) -> None:
     """Let each service add its parts; stand-ins first, because others depend on them."""
     if services is None:
         services = services_for_up(node)
+        withheld = stand_ins.withheld_stand_ins(node.settings, node.email, node.zalo)
+        stand_ins.report_withheld(node, withheld)
         node.on_ready.append(partial(_drain_spool, node))
-    for name in sorted(services, key=lambda name: name not in stand_ins.STAND_IN_NAMES):
+    for name in sorted(services, key=lambda name: name not in STAND_IN_NAMES):
         await SERVICES[name](node)
 
 
@@ -122,9 +130,14 @@ async def _drain_spool(node: Node) -> None:
 def services_for_up(node: Node) -> list[str]:
     """All services, without stand-ins for configured channels.
 
-    The inbound server runs only with a bounce domain.
+    The inbound server runs only with a bounce domain, a stand-in only where others can't reach it
+    or LOA_STAND_INS names it; rows of a channel without a worker wait.
     """
     excluded = stand_ins.configured_services(node)
+    withheld = stand_ins.withheld_stand_ins(node.settings, node.email, node.zalo)
+    if ZALO_SANDBOX in withheld:  # without an app there is nothing to send with
+        excluded.add("deliver-zalo")
+    excluded |= withheld
     if not node.email.bounce_domain:
         excluded.add("bounces")
     return [name for name in SERVICES if name not in excluded]

@@ -4,18 +4,22 @@ import os
 import re
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from channels.email.settings import is_loopback
 from channels.fetch.url_policy import parse_policy
 from consumers.messages import field_error, load_catalog
 from contracts.errors import FieldError, Invalid, error_texts, localized, template_values
 from contracts.vocabulary import DEFAULT, Vocabulary
 
 S = TypeVar("S", bound=BaseSettings)
+MAILBOX, ZALO_SANDBOX = "mailbox", "zalo-sandbox"
+STAND_IN_NAMES = (MAILBOX, ZALO_SANDBOX)
 PUBLIC_URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 _VARIABLE = re.compile("LOA_[A-Z_]+")
 
@@ -33,11 +37,13 @@ class LoaSettings(_Settings):
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8080, ge=0, le=65535)
     public_url: str = ""
+    stand_ins: str = ""
     trusted_proxies: str = "127.0.0.1,::1"
     nats_url: str = ""
     nats_port: int = Field(default=0, ge=0, le=65535)
     nats_creds_file: Path | None = None
     vault_key_file: Path | None = None
+    directory_file: Path | None = None
     log_format: Literal["json", "pretty"] = "json"
 
     @field_validator("public_url")
@@ -47,6 +53,29 @@ class LoaSettings(_Settings):
         if url and not PUBLIC_URL.fullmatch(url):
             raise PydanticCustomError("setting_public_url", "not a public address")
         return url
+
+    @field_validator("stand_ins")
+    @classmethod
+    def _are_stand_ins(cls, names: str) -> str:
+        if unknown := _split_names(names).difference(STAND_IN_NAMES):
+            text = "only {known}, not {value}"
+            known = ", ".join(STAND_IN_NAMES)
+            facts = {"known": known, "value": ", ".join(sorted(unknown))}
+            raise PydanticCustomError("setting_stand_ins", text, facts)
+        return names
+
+    @property
+    def wanted_stand_ins(self) -> frozenset[str]:
+        """The stand-ins that LOA_STAND_INS asks for by name."""
+        return _split_names(self.stand_ins)
+
+    @property
+    def exposed_by(self) -> str:
+        """The variable that opens this Loa to other machines; empty while none does."""
+        if not is_loopback(self.http_host):
+            return "LOA_HTTP_HOST"
+        public_host = urlsplit(self.public_url).hostname
+        return "LOA_PUBLIC_URL" if public_host and not is_loopback(public_host) else ""
 
     @property
     def nats_dir(self) -> Path:
@@ -67,6 +96,11 @@ class LoaSettings(_Settings):
     @property
     def key_file(self) -> Path:
         return self.vault_key_file or self.data_dir / "vault.key"
+
+    @property
+    def directory_path(self) -> Path:
+        """The readers and their addresses, copied from the bus."""
+        return self.directory_file or self.data_dir / "directory.sqlite"
 
 
 class BouncesSettings(_Settings):
@@ -99,6 +133,11 @@ class LettersSettings(_Settings):
     model_config = SettingsConfigDict(env_prefix="LOA_LETTERS_")
 
     per_hour: int = Field(default=1000, ge=0)
+
+
+def _split_names(text: str) -> frozenset[str]:
+    """Names separated by commas."""
+    return frozenset(filter(None, (name.strip() for name in text.split(","))))
 
 
 def read_settings(settings: type[S], **overrides: Any) -> S:
@@ -147,6 +186,10 @@ class RunningInstance(BaseModel):
 
 
 def load_vocabulary(settings: LoaSettings) -> Vocabulary:
-    """The operator's vocabulary in `<data>/vocabulary.toml`, else the one that ships with Loa."""
+    """The operator's vocabulary in `<data>/vocabulary.toml`, else the one that ships with Loa.
+
+    An empty file is none: container stacks mount a file that exists.
+    """
     path = settings.data_dir / "vocabulary.toml"
-    return Vocabulary.parse(path.read_text("utf-8")) if path.exists() else DEFAULT
+    text = path.read_text("utf-8") if path.exists() else ""
+    return Vocabulary.parse(text) if text.strip() else DEFAULT

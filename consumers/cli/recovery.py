@@ -193,7 +193,7 @@ def rebuild_projections(what: What = None, as_json: output.Json = False) -> None
     async def work(bus: Bus) -> dict[str, dict[str, int]]:
         counts: dict[str, dict[str, int]] = {}
         if _DIRECTORY in names:
-            path = settings.data_dir / "directory.sqlite"
+            path = settings.directory_path
             counts[_DIRECTORY] = {"people": await rebuild.rebuild_directory(bus, path)}
         if _PORTAL in names:
             counts[_PORTAL] = (await _rebuild_portal(bus, settings))._asdict()

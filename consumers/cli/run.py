@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from channels.email.settings import EmailSettings
+from channels.zalo.settings import ZaloSettings
 from consumers.app import unknown_variables
 from consumers.app.service_names import SERVICE_NAMES
 from consumers.app.settings import LoaSettings, read_settings
@@ -34,7 +36,9 @@ def run(services: Names) -> None:
 
 
 def _run_services(overrides: dict[str, Any], services: list[str] | None) -> None:
-    from consumers.app import process  # half a second of imports that no other command needs
+    # half a second of imports that no other command needs
+    from consumers.app import process
+    from consumers.app.wiring import stand_ins
 
     with explain_errors():
         settings = read_settings(LoaSettings, **overrides)
@@ -42,6 +46,9 @@ def _run_services(overrides: dict[str, Any], services: list[str] | None) -> None
         sys.excepthook = log_config.log_process_failure
         print_errors(unknown_variables.unknown_variables())
         unknown_variables.warn_of_unknown()
+        if services is None and settings.exposed_by:
+            email, zalo = read_settings(EmailSettings), read_settings(ZaloSettings)
+            print_errors(stand_ins.describe_withheld(settings, email, zalo))
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(process.run(settings, services))
 

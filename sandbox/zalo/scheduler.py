@@ -17,10 +17,10 @@ _TICK_S = 0.5
 class Scheduler:
     """Runs due effects, and sends webhook events."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, sender: WebhookSender) -> None:
         self.world = world
         self.late_effects = LateEffects()
-        self.sender = WebhookSender(world)
+        self.sender = sender
         self.wake = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
 

@@ -81,7 +81,8 @@ class LoaProcess:
         self.folder = folder
         outside = {k: v for k, v in os.environ.items() if not k.startswith("LOA_")}
         chosen = {f"LOA_{name}": str(value) for name, value in settings.items()}
-        self.environ = outside | {"LOA_DATA_DIR": str(self.data)} | chosen
+        own = {"LOA_DATA_DIR": str(self.data), "LOA_STAND_INS": "mailbox,zalo-sandbox"}
+        self.environ = outside | own | chosen
         self.process: subprocess.Popen[bytes] | None = None
         self.key = ""
 

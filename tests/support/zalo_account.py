@@ -39,6 +39,7 @@ SHORT_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_read=0.1)
 LONG_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_read=20)
 NOON = 1_800_000_000.0 - 3 * 3600
 """12:00 in Vietnam, a Friday."""
+OA_SECRET = "oa-secret-of-the-tests"
 
 
 class SimulatedKill(Exception):
@@ -278,6 +279,8 @@ def recipient(publication: Publication, row: str) -> Recipient:
 async def open_zalo_account(folder: Path, clock: FakeClock) -> AsyncIterator[ZaloAccount]:
     """An account at noon, with an OA admin's consent."""
     clock.now = NOON
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "oa-secret").write_text(OA_SECRET)
     sandbox = await server.start("127.0.0.1", 0, folder, clock)
     account = ZaloAccount(sandbox, clock)
     try:

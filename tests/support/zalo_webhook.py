@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 from starlette.types import ASGIApp
 
-from channels.zalo.stand_in import APP_ID, APP_SECRET, OA_ID, OA_SECRET
+from channels.zalo.stand_in import APP_ID, APP_SECRET, OA_ID
 from channels.zalo.webhook import endpoint
 from channels.zalo.webhook.events import EventKind, ZaloEvent
 from channels.zalo.webhook.signature import HEADER, SignatureVerifier
@@ -23,6 +23,7 @@ from contracts import subjects
 from producers.bus import Bus
 from tests.support.clock import FakeClock
 from tests.support.sandbox_client import SandboxClient, open_sandbox_client
+from tests.support.zalo_account import OA_SECRET
 
 SIGNING = SignatureVerifier(APP_ID, OA_SECRET, APP_SECRET)
 USER = "4318420240101000777"

@@ -7,13 +7,17 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from channels.email import parsing
 from channels.email.devmailbox.mail_folder import MailFolder, StoredMail
+from contracts.base.fetch_metadata import is_cross_site_request
 from contracts.base.times import VIETNAM
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -22,8 +26,12 @@ _PAGES_MAX = 10_000
 _SHOWN_FIELDS = (
     "From", "To", "Subject", "Date", "Message-ID", "In-Reply-To", "List-Id", "List-Unsubscribe"
 )  # fmt: skip
+_FORBIDDEN = 403
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "SAMEORIGIN",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
@@ -87,6 +95,20 @@ class _MailboxPages:
         return mail
 
 
+class _SiteGuard:
+    """Refuses requests that a page of another site makes a browser send, so also its frames."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self.app
+        if scope["type"] == "http" and is_cross_site_request(Headers(scope=scope)):
+            text = "a page of another site asked for this"
+            app = PlainTextResponse(text, _FORBIDDEN, headers=_SECURITY_HEADERS)
+        await app(scope, receive, send)
+
+
 def mailbox_app(mail_folder: MailFolder) -> Starlette:
     """Web app whose paths all start with /hop-thu-thu."""
     pages = _MailboxPages(mail_folder)
@@ -97,7 +119,8 @@ def mailbox_app(mail_folder: MailFolder) -> Starlette:
         Route("/hop-thu-thu/{name}/html", pages.html),
         Route("/hop-thu-thu/{name}/raw", pages.raw),
     ]
-    return Starlette(routes=routes, exception_handlers={404: _not_found})
+    guard = [Middleware(_SiteGuard)]
+    return Starlette(routes=routes, middleware=guard, exception_handlers={404: _not_found})
 
 
 def _not_found(_request: Request, _error: Exception) -> Response:

@@ -4,22 +4,32 @@ The sandbox is no part of the product: `add_zalo_sandbox` loads it by name when 
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
+import structlog
+
 from channels.email.devmailbox.mail_folder import MailFolder, catch_all_server
 from channels.email.devmailbox.web import mailbox_app
+from channels.email.settings import EmailSettings
 from channels.zalo.client.oauth_api import TokenPair
+from channels.zalo.settings import ZaloSettings
 from channels.zalo.stand_in import stand_in_settings
+from channels.zalo.webhook import endpoint
 from consumers.app.node import Node
 from consumers.app.ports import blame_setting
+from consumers.app.settings import MAILBOX, STAND_IN_NAMES, ZALO_SANDBOX, LoaSettings
 from consumers.app.wiring import zalo
+from consumers.channel_health.destinations import Destination, write_destination
 from consumers.messages import field_error
 from contracts.delivery import ChannelName
-from contracts.errors import Invalid
+from contracts.errors import FieldError, Invalid
 
-STAND_IN_NAMES = ("mailbox", "zalo-sandbox")
+log = structlog.get_logger()
+_MISSING_VARIABLES = {MAILBOX: "LOA_EMAIL_HOST", ZALO_SANDBOX: "LOA_ZALO_APP_ID"}
+"""What to set in place of each stand-in."""
 SANDBOX_PORT_OFFSET = 10
 _SANDBOX_MODULE = "sandbox.zalo.server"
 
@@ -31,6 +41,9 @@ class RunningSandbox(Protocol):
     def url(self) -> str: ...
     @property
     def template_routes(self) -> Mapping[str, str]: ...
+    @property
+    def oa_secret(self) -> str: ...
+    def trust_webhook(self, address: str) -> None: ...
     def grant(self) -> TokenPair: ...
     async def close(self) -> None: ...
 
@@ -49,15 +62,69 @@ def configured_services(node: Node) -> set[str]:
     """Stand-ins whose channel is configured. Raises Invalid for one that is half configured."""
     if node.zalo.app_id:
         zalo.require_app(node.zalo)
-    configured = {"mailbox": bool(node.email.host), "zalo-sandbox": node.zalo.is_configured}
+    return _configured(node.email, node.zalo)
+
+
+def _configured(email: EmailSettings, zalo: ZaloSettings) -> set[str]:
+    configured = {MAILBOX: bool(email.host), ZALO_SANDBOX: bool(zalo.app_id)}
     return {name for name, is_configured in configured.items() if is_configured}
+
+
+def withheld_stand_ins(settings: LoaSettings, email: EmailSettings, zalo: ZaloSettings) -> set[str]:
+    """Stand-ins that `loa up` does not start, although their channel is not configured.
+
+    They show every mail, and take orders without a password, so they start only where other
+    machines can't reach them, or where LOA_STAND_INS names them.
+    """
+    if not settings.exposed_by:
+        return set()
+    return set(STAND_IN_NAMES) - _configured(email, zalo) - settings.wanted_stand_ins
+
+
+def describe_withheld(
+    settings: LoaSettings, email: EmailSettings, zalo: ZaloSettings
+) -> list[FieldError]:
+    """What is missing in place of each withheld stand-in: the variable to set."""
+    return [
+        field_error(_MISSING_VARIABLES[name], "stand_in_withheld", **_refusal_facts(settings, name))
+        for name in sorted(withheld_stand_ins(settings, email, zalo))
+    ]
+
+
+def _refusal_facts(settings: LoaSettings, name: str) -> dict[str, str]:
+    return {"value": name, "variable": settings.exposed_by}
+
+
+def _require_permission(settings: LoaSettings, name: str) -> None:
+    """Raises Invalid for a stand-in that others reach and that LOA_STAND_INS does not name."""
+    if settings.exposed_by and name not in settings.wanted_stand_ins:
+        facts = _refusal_facts(settings, name)
+        raise Invalid(field_error("LOA_STAND_INS", "stand_in_refused", **facts))
+
+
+def report_withheld(node: Node, withheld: set[str]) -> None:
+    """Log the stand-ins that do not start; a Zalo without a worker shows in `loa status`."""
+    for name in sorted(withheld):
+        missing, exposed = _MISSING_VARIABLES[name], node.settings.exposed_by
+        log.warning("stand_in_withheld", service=name, variable=missing, exposed_by=exposed)
+    if ZALO_SANDBOX in withheld:
+        node.on_ready.append(partial(_publish_nowhere, node))
+
+
+async def _publish_nowhere(node: Node) -> None:
+    """Publish that Zalo's output goes nowhere. Raises BusError."""
+    to, is_stand_in = zalo.destination(node)
+    destination = Destination(to=to, stand_in=is_stand_in, at=node.clock())
+    await write_destination(node.bus, ChannelName.ZALO, destination)
 
 
 async def add_mailbox(node: Node) -> None:
     """Catch all mail and show it at /hop-thu-thu; none is delivered.
 
-    The SMTP port is LOA_EMAIL_PORT when that is set, else the system's choice.
+    The SMTP port is LOA_EMAIL_PORT when that is set, else the system's choice. Raises Invalid
+    where others could reach it unasked.
     """
+    _require_permission(node.settings, MAILBOX)
     await node.open_proven_key()
     folder = node.settings.data_dir / "mail"
     folder.mkdir(mode=0o700, exist_ok=True)  # readers' addresses are private
@@ -73,7 +140,11 @@ async def add_mailbox(node: Node) -> None:
 
 
 async def add_zalo_sandbox(node: Node) -> None:
-    """Answer as Zalo does, on a port of its own; its page shows a follower's view."""
+    """Answer as Zalo does, on a port of its own; its page shows a follower's view.
+
+    Raises Invalid where others could reach it unasked.
+    """
+    _require_permission(node.settings, ZALO_SANDBOX)
     await node.open_proven_key()
     port = node.settings.http_port + SANDBOX_PORT_OFFSET if node.settings.http_port else 0
     host, folder = node.settings.http_host, node.settings.data_dir / "zalo-sandbox"
@@ -81,7 +152,9 @@ async def add_zalo_sandbox(node: Node) -> None:
     with blame_setting("LOA_HTTP", host, port, plus=SANDBOX_PORT_OFFSET):
         sandbox = await start(host, port, folder)
     node.stack.push_async_callback(sandbox.close)
-    node.zalo = stand_in_settings(sandbox.url, node.zalo)
+    for url in (node.own_url, node.public_url):
+        sandbox.trust_webhook(f"{url}{endpoint.PATH}")
+    node.zalo = stand_in_settings(sandbox.url, node.zalo, sandbox.oa_secret)
     stores = zalo.zalo_stores(node.bus, node.keys, node.zalo.app_id)
     await zalo.store_token_pair(node.zalo, stores, sandbox.grant())
     await zalo.register_missing_templates(node.zalo, stores, sandbox.template_routes)

@@ -69,6 +69,8 @@ def destination(node: Node) -> tuple[str, bool]:
     host = urlsplit(node.zalo.openapi_url).hostname or ""
     if ChannelName.ZALO in node.stand_ins or not f".{host}".endswith(ZALO_DOMAINS):
         return f"the Zalo sandbox at {node.zalo.openapi_url}", True
+    if not node.zalo.app_id:
+        return "nowhere, LOA_ZALO_APP_ID is empty", True
     return f"Zalo, application {node.zalo.app_id}", False
 
 

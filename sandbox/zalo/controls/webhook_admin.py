@@ -20,7 +20,10 @@ class WebhookAddress(BaseModel):
 
 
 async def subscribe(request: web.Request) -> web.Response:
+    """Set the address, if the sandbox may call it."""
     world, address = request.app[WORLD], await parse_request(request, WebhookAddress)
+    if address.url and not request.app[SCHEDULER].sender.allowed.allow(address.url):
+        raise bad_request("only Loa's own webhook, or an address of this machine")
     world.record("webhook_set", url=address.url)
     return _webhook_state(world)
 

@@ -8,9 +8,10 @@ from http import HTTPStatus
 import aiohttp
 from yarl import URL
 
-from channels.zalo.stand_in import APP_ID, OA_SECRET
+from channels.zalo.stand_in import APP_ID
 from sandbox.zalo.state.webhook_queue import RETRY_DELAYS_S, QueuedEvent
 from sandbox.zalo.state.world import World
+from sandbox.zalo.webhooks.allowed_addresses import AllowedAddresses
 
 _UNANSWERED = 0
 """Status of an attempt without connection, or without an answer in time."""
@@ -30,8 +31,10 @@ class DeliveryAttempt:
 class WebhookSender:
     """Sends due events, one round at a time, so that no event is sent twice by accident."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, oa_secret: str, allowed: AllowedAddresses) -> None:
         self.world = world
+        self.oa_secret = oa_secret
+        self.allowed = allowed
         self.lock = asyncio.Lock()
         self.session: aiohttp.ClientSession | None = None
 
@@ -64,7 +67,7 @@ class WebhookSender:
             world.record("webhook_disabled")
 
     async def send(self, event: QueuedEvent) -> DeliveryAttempt:
-        headers = {"X-ZEvent-Signature": _signature(event.body, event.timestamp)}
+        headers = {"X-ZEvent-Signature": self.sign(event)}
         if event.server:
             headers["X-ZEvent-Server"] = event.server
         if event.tries:
@@ -73,17 +76,29 @@ class WebhookSender:
         return DeliveryAttempt(event.id, event.tries, status, fault)
 
     async def request(self, method: str, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
-        """The status, or 0 and the name of the error."""
+        """The status, or 0 and the name of the error. A redirect is an answer, never followed."""
+        if not self.allowed.allow(self.world.webhook_queue.url):
+            return _UNANSWERED, "AddressNotAllowed"
         patience = aiohttp.ClientTimeout(total=self.world.rules.webhook_timeout_s)
         typed = headers | {"Content-Type": _JSON} if body else headers
         url = URL(self.world.webhook_queue.url)
         try:
             async with self.client().request(
-                method, url, data=body or None, headers=typed, timeout=patience
+                method,
+                url,
+                data=body or None,
+                headers=typed,
+                timeout=patience,
+                allow_redirects=False,
             ) as answer:
                 return answer.status, ""
         except (aiohttp.ClientError, TimeoutError) as fault:
             return _UNANSWERED, type(fault).__name__
+
+    def sign(self, event: QueuedEvent) -> str:
+        """Plain SHA-256 over app id, raw body, timestamp and the Official Account's secret."""
+        signed = f"{APP_ID}{event.body}{event.timestamp}{self.oa_secret}"
+        return f"mac={sha256(signed.encode()).hexdigest()}"
 
     async def probe(self) -> dict[str, int]:
         """The console's probe: a GET for a new address, and an unsigned POST to save it."""
@@ -99,9 +114,3 @@ class WebhookSender:
     async def close(self) -> None:
         if self.session is not None:
             await self.session.close()
-
-
-def _signature(body: str, timestamp: str) -> str:
-    """Plain SHA-256 over app id, raw body, timestamp and the Official Account's secret."""
-    digest = sha256(f"{APP_ID}{body}{timestamp}{OA_SECRET}".encode()).hexdigest()
-    return f"mac={digest}"

@@ -108,6 +108,7 @@ RELAY = {"host": "smtp.x", "username": "ai-do", "password": "bi-mat", "from_": "
             "the relay smtp.x:587 (tls: starttls), else b.x:25 (tls: starttls)",
             False,
         ),
+        ({}, ZALO, "nowhere, LOA_ZALO_APP_ID is empty", True),
         ({"zalo": ZaloSettings(app_id="123")}, ZALO, "Zalo, application 123", False),
         ({"stand_ins": {ZALO}}, ZALO, "the Zalo sandbox at ", True),
         (

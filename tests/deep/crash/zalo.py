@@ -41,6 +41,8 @@ async def serve(port_file: Path, folder: Path) -> None:
 
 async def run_sandbox(port_file: Path, folder: Path) -> None:
     """Be Zalo until the parent process is gone."""
+    folder.mkdir(exist_ok=True)
+    (folder / "oa-secret").write_text("sandbox-oa-secret")
     sandbox = await server.start("127.0.0.1", 0, folder)
     sandbox.world.journal = TimedJournal(folder)
     sandbox.world.rules = Rules(

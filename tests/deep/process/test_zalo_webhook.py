@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from channels.zalo.stand_in import APP_ID, APP_SECRET, OA_SECRET
+from channels.zalo.stand_in import APP_ID, APP_SECRET
 from producers.bus import Bus
 from tests.support.gateway_client import sample_event
 from tests.support.loa_process import UNIT, LoaProcess, wait_until
@@ -21,7 +21,6 @@ WORDS = "Hồ sơ của tôi số 001099012345 đâu?"
 OURS = {
     "LOA_ZALO_APP_ID": APP_ID,
     "LOA_ZALO_APP_SECRET": APP_SECRET,
-    "LOA_ZALO_OA_SECRET": OA_SECRET,
     "LOA_HTTP_PORT": "0",
 }
 
@@ -104,7 +103,8 @@ def test_a_notice_whose_answer_was_lost_has_arrived_once_its_phone_says_so(tmp_p
 def hearing(loa, point="-"):
     """`loa run zalo-webhook` beside *loa*; it dies at *point*."""
     command = (sys.executable, "-m", "tests.deep.crash.launch", point, "1")
-    environ = loa.environ | OURS | {"PYTHONPATH": str(ROOT)}
+    secret = (loa.data / "zalo-sandbox" / "oa-secret").read_text()
+    environ = loa.environ | OURS | {"LOA_ZALO_OA_SECRET": secret, "PYTHONPATH": str(ROOT)}
     service = Service("zalo-webhook", loa.folder, environ, command)
     try:
         loa.sandbox("webhook", {"url": f"{service.url}/zalo/webhook"})

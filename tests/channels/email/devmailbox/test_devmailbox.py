@@ -192,7 +192,24 @@ async def test_every_answer_forbids_what_it_does_not_need(port, maildir, browser
         assert "script-src" not in policy
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["x-frame-options"] == "SAMEORIGIN"
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
     assert "style=" not in (await browser.get("/hop-thu-thu")).text
+
+
+@pytest.mark.parametrize("target", ["iframe", "frame", "object", "embed", "image", "empty"])
+async def test_no_page_of_another_site_shows_or_reads_a_mail(maildir, browser, target):
+    kept = maildir.store("a@b.vn", ["c@d.vn"], b"Subject: kin\r\n\r\nkin")
+    foreign = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": target}
+    for path in ("", f"/{kept.name}", f"/{kept.name}/html", f"/{kept.name}/raw"):
+        answer = await browser.get(f"/hop-thu-thu{path}", headers=foreign)
+        assert answer.status_code == 403 and "kin" not in answer.text
+        assert "frame-ancestors" in answer.headers["content-security-policy"]
+    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"}
+    assert (await browser.get(f"/hop-thu-thu/{kept.name}", headers=link)).status_code == 200
+    own = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "iframe"}
+    answer = await browser.get(f"/hop-thu-thu/{kept.name}/html", headers=own)
+    assert answer.status_code == 200
 
 
 @pytest.mark.parametrize(

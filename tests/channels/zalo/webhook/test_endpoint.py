@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from channels.errors import Unreachable
 from channels.zalo.client.response import first_text
-from channels.zalo.stand_in import APP_ID, APP_SECRET, OA_ID, OA_SECRET
+from channels.zalo.stand_in import APP_ID, APP_SECRET, OA_ID
 from channels.zalo.webhook import endpoint
 from channels.zalo.webhook.signature import HEADER, NO_EXPLANATION, SignatureVerifier
+from tests.support.zalo_account import OA_SECRET
 from tests.support.zalo_webhook import (
     SECRET_WORDS,
     SIGNING,

@@ -3,25 +3,34 @@
 from contextlib import AsyncExitStack
 
 import pytest
+import structlog
 
 from channels.email.settings import EmailSettings
 from channels.zalo.client.oauth_api import TokenPair
 from channels.zalo.settings import ZaloSettings
 from consumers.app import process
 from consumers.app.node import Node
-from consumers.app.settings import LoaSettings
+from consumers.app.settings import LoaSettings, read_settings
 from consumers.app.wiring import stand_ins
 from consumers.app.wiring import zalo as wiring_zalo
+from consumers.channel_health.destinations import load_destinations
+from contracts.delivery import ChannelName
 from contracts.errors import Invalid
 
 REAL = {"app_id": "1234567890", "app_secret": "s"}
+EXPOSED = [
+    {"http_host": "0.0.0.0"},
+    {"http_host": "::"},
+    {"http_host": "loa.moha.example"},
+    {"public_url": "https://tin.example.gov.vn"},
+]
+BOTH = {"mailbox", "zalo-sandbox"}
 
 
-def a_node(bus, folder, zalo):
-    settings = LoaSettings(data_dir=folder, http_port=0)
+def a_node(bus, folder, zalo, relay="", **settings):
     return Node(
-        settings=settings,
-        email=EmailSettings(_env_file=None),
+        settings=LoaSettings(data_dir=folder, http_port=0, **settings),
+        email=EmailSettings(_env_file=None, **relay_settings(relay)),
         zalo=ZaloSettings(_env_file=None, **zalo),
         bus=bus,
         broker=None,
@@ -29,6 +38,10 @@ def a_node(bus, folder, zalo):
         own_url="http://127.0.0.1:1",
         stack=AsyncExitStack(),
     )
+
+
+def relay_settings(host):
+    return {"host": host, "from_": "a@moha.example"} if host else {}
 
 
 @pytest.mark.parametrize(
@@ -74,3 +87,81 @@ async def test_trying_loa_out_leaves_the_real_grant_alone(bus, tmp_path):
         sandbox = wiring_zalo.zalo_stores(bus, node.keys, node.zalo.app_id)
         assert await sandbox.token_grants.get(f"zalo.grant.{node.zalo.app_id}")
     assert await stores.token_grants.get("zalo.grant.1234567890") == before
+
+
+def stand_ins_of(node):
+    return BOTH & set(process.services_for_up(node))
+
+
+@pytest.mark.parametrize("exposed", EXPOSED)
+def test_where_others_reach_loa_only_the_stand_ins_that_are_named_start(tmp_path, exposed):
+    assert stand_ins_of(a_node(None, tmp_path, {}, **exposed)) == set()
+    for named in ("mailbox", "zalo-sandbox", " mailbox , zalo-sandbox "):
+        wanted = {name.strip() for name in named.split(",")}
+        assert stand_ins_of(a_node(None, tmp_path, {}, stand_ins=named, **exposed)) == wanted
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.3.2.1"])
+@pytest.mark.parametrize(
+    "url", ["", "http://127.0.0.1:8080", "http://[::1]:8080/", "http://LOCALHOST"]
+)
+def test_on_this_machine_alone_they_start_unasked(tmp_path, host, url):
+    assert stand_ins_of(a_node(None, tmp_path, {}, http_host=host, public_url=url)) == BOTH
+
+
+def test_a_name_does_not_bring_a_stand_in_for_a_configured_channel(tmp_path):
+    named = {"stand_ins": "mailbox,zalo-sandbox", "http_host": "0.0.0.0"}
+    assert stand_ins_of(a_node(None, tmp_path, REAL, relay="smtp.example", **named)) == set()
+
+
+@pytest.mark.parametrize("exposed", EXPOSED)
+async def test_no_command_starts_one_unasked(tmp_path, exposed):
+    node = a_node(None, tmp_path, {}, **exposed)
+    for start, name in ((stand_ins.add_mailbox, "mailbox"), (stand_ins.add_zalo_sandbox, "zalo")):
+        with pytest.raises(Invalid) as refused:
+            await start(node)
+        [error] = refused.value.errors
+        assert error.field == "LOA_STAND_INS" and f"LOA_STAND_INS={name}" in error.message
+        assert error.message != error.message_vi
+        assert next(iter(exposed)).upper() in error.message_vi
+    assert list(tmp_path.iterdir()) == [], "no folder of a stand-in, and no key"
+
+
+def test_what_is_missing_is_named_by_its_variable_in_both_languages(tmp_path):
+    settings = LoaSettings(data_dir=tmp_path, http_host="0.0.0.0")
+    configured = EmailSettings(_env_file=None, **relay_settings("smtp.example"))
+    nothing = EmailSettings(_env_file=None), ZaloSettings(_env_file=None)
+    errors = stand_ins.describe_withheld(settings, *nothing)
+    assert [error.field for error in errors] == ["LOA_EMAIL_HOST", "LOA_ZALO_APP_ID"]
+    for error in errors:
+        for text in (error.message, error.message_vi):
+            assert "LOA_HTTP_HOST" in text and "LOA_STAND_INS=" in text
+    rest = stand_ins.describe_withheld(settings, configured, ZaloSettings(_env_file=None, **REAL))
+    assert rest == []
+
+
+async def test_a_channel_without_its_stand_in_waits_and_says_why(bus, tmp_path):
+    node = a_node(bus, tmp_path, {}, http_host="0.0.0.0")
+    services = process.services_for_up(node)
+    assert "deliver-email" in services, "its breaker says that LOA_EMAIL_HOST is missing"
+    assert "deliver-zalo" not in services, "rows wait for a worker with an account"
+    with structlog.testing.capture_logs() as logged:
+        stand_ins.report_withheld(node, BOTH)
+    said = [(line["event"], line["service"], line["variable"]) for line in logged]
+    assert said == [
+        ("stand_in_withheld", "mailbox", "LOA_EMAIL_HOST"),
+        ("stand_in_withheld", "zalo-sandbox", "LOA_ZALO_APP_ID"),
+    ]
+    for publish in node.on_ready:
+        await publish()
+    places = await load_destinations(bus)
+    assert places[ChannelName.ZALO].to == "nowhere, LOA_ZALO_APP_ID is empty"
+
+
+@pytest.mark.parametrize("names", ["zalo", "mailbox;zalo-sandbox", "*"])
+def test_a_name_that_is_no_stand_in_is_refused(monkeypatch, names):
+    monkeypatch.setenv("LOA_STAND_INS", names)
+    with pytest.raises(Invalid) as refused:
+        read_settings(LoaSettings)
+    [error] = refused.value.errors
+    assert error.field == "LOA_STAND_INS" and "zalo-sandbox" in error.message_vi
