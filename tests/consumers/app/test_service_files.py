@@ -1,0 +1,69 @@
+"""What each service touches of the data folder is what its container sees of it."""
+
+from contextlib import AsyncExitStack
+from unittest.mock import MagicMock
+
+from channels.email.settings import EmailSettings
+from channels.zalo.settings import ZaloSettings
+from consumers.app.broker import BrokerWatch
+from consumers.app.node import Node
+from consumers.app.services import SERVICES
+from consumers.app.settings import LoaSettings
+from tests.support.deploy_mounts import MOUNTS
+
+RELAY = {
+    "host": "smtp.moha.example",
+    "from_": "a@moha.example",
+    "bounce_domain": "b.moha.example",
+    "unsubscribe_to": "roi@b.moha.example",
+}
+ACCOUNT = {"app_id": "1234567890", "app_secret": "s"}
+WATCHED = {
+    "portal_dir": "data/portal",
+    "key_file": "data/vault.key",
+    "directory_path": "data/readers",
+    "run_dir": "data/run",
+    "spool_dir": "data/spool",
+    "nats_dir": "nats",
+}
+"""Each path of the settings, by its place in the stack."""
+SEEN_ELSEWHERE = {"relay-log", "data/mail", "data/zalo-sandbox"}
+"""Named by a variable of its own, or made by its only service."""
+
+
+def watched_settings(folder, used):
+    """Settings that note in *used* which path a service asks for."""
+
+    def watch(name):
+        path = getattr(LoaSettings, name).fget
+        return property(lambda self: used.add(WATCHED[name]) or path(self))
+
+    kind = type("WatchedSettings", (LoaSettings,), {name: watch(name) for name in WATCHED})
+    url = "https://tin.moha.gov.vn"
+    named = "mailbox,zalo-sandbox"
+    return kind(data_dir=folder, http_port=0, public_url=url, stand_ins=named)
+
+
+async def files_of(service, bus, folder):
+    """What *service* asks for while it adds its parts to a process."""
+    used, broker = set(), MagicMock()
+    settings = watched_settings(folder, used)
+    email = EmailSettings(_env_file=None, **RELAY)
+    zalo = ZaloSettings(_env_file=None, **ACCOUNT)
+    async with AsyncExitStack() as stack:
+        own_url = "http://127.0.0.1:1"
+        node = Node(settings, email, zalo, bus, broker, BrokerWatch(), own_url, stack)
+        await SERVICES[service](node)
+        if "vocabulary" in vars(node):
+            used.add("data/vocabulary.toml")
+    return used
+
+
+async def test_a_container_sees_what_its_service_asks_for_and_nothing_else(
+    bus, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("LOA_BOUNCES_PORT", "0")
+    (tmp_path / "data").mkdir()
+    used = {name: await files_of(name, bus, tmp_path / "data") for name in SERVICES}
+    seen = {name: {path for path, _ in MOUNTS[name]} - SEEN_ELSEWHERE for name in SERVICES}
+    assert used == seen
