@@ -12,7 +12,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 # Otherwise every process that a test starts would compile Loa again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo up test test-deep lint docs-check types lock wheel bench crash check-speed notice-load races model
+.PHONY: install demo up test test-deep lint docs-check types lock wheel sbom bench crash check-speed notice-load races model
 install: $(STAMP)
 
 $(STAMP): requirements-dev.lock pyproject.toml
@@ -49,6 +49,9 @@ lock: install
 
 wheel: install
 	$(WHEEL) && cd producers && $(WHEEL)
+
+sbom: install
+	$(BIN)/python -m deploy.sbom dist/loa.cdx.json
 
 bench: install $(PEER)/.installed
 	$(BIN)/python -m bench $(ARGS)

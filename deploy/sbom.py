@@ -1,0 +1,85 @@
+"""The list of what Loa is made of, in CycloneDX 1.6: `python -m deploy.sbom dist/loa.cdx.json`.
+
+Two runs on the same lock give the same bytes: no time and no random number is in it.
+"""
+
+import json
+import sys
+import tomllib
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from deploy.licences import licence_of
+from deploy.lock import LockedPackage, read_lock
+
+ROOT = Path(__file__).parents[1]
+_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "loa.moha.gov.vn")
+_SCHEMA = "http://cyclonedx.org/schema/bom-1.6.schema.json"
+
+
+def build_sbom(packages: list[LockedPackage], project: dict[str, Any]) -> dict[str, Any]:
+    """The bill of materials of *project*, which its lock's *packages* make up."""
+    root = f"{project['name']}@{project['version']}"
+    content = {
+        "metadata": {"component": _root_component(root, project)},
+        "components": [_component(package) for package in packages],
+        "dependencies": _dependencies(packages, root),
+    }
+    serial = uuid.uuid5(_NAMESPACE, json.dumps(content, sort_keys=True))
+    head = {"$schema": _SCHEMA, "bomFormat": "CycloneDX", "specVersion": "1.6"}
+    return head | {"serialNumber": f"urn:uuid:{serial}", "version": 1} | content
+
+
+def _root_component(root: str, project: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "application",
+        "bom-ref": root,
+        "name": project["name"],
+        "version": project["version"],
+        "description": project["description"],
+        "licenses": [{"expression": project["license"]}],
+    }
+
+
+def _component(package: LockedPackage) -> dict[str, Any]:
+    """A package; its hashes are those of all its files, of which an installation takes one."""
+    hashes = [{"alg": "SHA-256", "content": content} for content in package.hashes]
+    source = f"https://pypi.org/project/{package.name}/{package.version}/"
+    component: dict[str, Any] = {
+        "type": "library",
+        "bom-ref": package.purl,
+        "name": package.name,
+        "version": package.version,
+        "purl": package.purl,
+        "externalReferences": [{"type": "distribution", "url": source, "hashes": hashes}],
+    }
+    if licence := licence_of(package.name):
+        component["licenses"] = [{"expression": licence}]
+    if package.marker:
+        component["properties"] = [{"name": "loa:environment-marker", "value": package.marker}]
+    return component
+
+
+def _dependencies(packages: Iterable[LockedPackage], root: str) -> list[dict[str, Any]]:
+    """Who needs whom, as the lock's comments say."""
+    needs: dict[str, set[str]] = {root: set()}
+    refs = {package.name: package.purl for package in packages}
+    for package in packages:
+        needs.setdefault(package.purl, set())
+        for parent in package.needed_by:
+            needs.setdefault(refs.get(parent, root), set()).add(package.purl)
+    return [{"ref": ref, "dependsOn": sorted(needed)} for ref, needed in sorted(needs.items())]
+
+
+def write_sbom(target: Path) -> None:
+    """Write the file, and its folder if need be."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    sbom = build_sbom(read_lock(ROOT / "requirements.lock"), project)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(sbom, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    write_sbom(Path(sys.argv[1]))
