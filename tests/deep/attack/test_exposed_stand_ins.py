@@ -1,4 +1,4 @@
-"""A Loa that others can reach shows no mail and takes no orders, and says which variable is missing."""
+"""A Loa that others can reach shows no mail, takes no orders, and says what is missing."""
 
 import urllib.error
 import urllib.request
