@@ -10,7 +10,7 @@ from consumers.staff.accounts import AccountStore
 from consumers.staff.policy import Agreement, ObjectFacts, Person, Policy, Ruling, Verdict
 from contracts import subjects
 from contracts.errors import Forbidden
-from producers.bus import records
+from producers.bus import RevisionConflict, records
 
 
 class Proposal(BaseModel):
@@ -58,9 +58,17 @@ class Proposals:
             await records.update_or_create(
                 self.bucket, key, Proposal, lambda proposal: proposal.with_agreement(mine)
             )
-        elif known.value:
-            await self.bucket.purge_if(key, known.revision)
+        elif known.value and not await self._use_up(key, known.revision):
+            return await self.authorize(person, action, facts, arguments)
         return ruling
+
+    async def _use_up(self, key: str, revision: int) -> bool:
+        """Remove a proposal; False if another account has used it or added to it meanwhile."""
+        try:
+            await self.bucket.purge_if(key, revision)
+        except RevisionConflict:
+            return False
+        return True
 
     async def _valid(
         self, proposal: Proposal | None, action: str, facts: ObjectFacts

@@ -1,8 +1,8 @@
 """Failed sign-ins slow down further ones, per account and per network, and never lock out.
 
 An attempt is counted before it is judged, so that attempts at the same time don't share one
-count. An account's count applies to networks from which it has not signed in before: a stranger's
-failures slow the stranger down, and not the account's holder.
+count. Where an account has signed in from a network before, the two have a count of their own: the
+failures of strangers elsewhere, and of others in the same network, don't slow its holder down.
 """
 
 import hashlib
@@ -83,19 +83,23 @@ class Throttle:
 
     async def succeeded(self, origin: Origin) -> None:
         """Forget the account's attempts, and take this one back from its network's."""
-        (account, _), (network, _) = self._counters(origin)
+        (account, _), *networks = self._counters(origin)
         await records.update_or_create(self.bucket, account, Attempts, lambda _: Attempts())
-        await records.update_or_create(self.bucket, network, Attempts, _one_less)
+        for network, _ in networks:
+            await records.update_or_create(self.bucket, network, Attempts, _one_less)
 
     def digest(self, *parts: str) -> str:
         text = "\x00".join(parts).encode()
         return hmac.new(self.secret, text, hashlib.sha256).hexdigest()[:32]
 
-    def _counters(self, origin: Origin) -> tuple[tuple[str, int], tuple[str, int]]:
+    def _counters(self, origin: Origin) -> list[tuple[str, int]]:
+        """The keys of the counts that an attempt adds to, with the free attempts of each."""
         network = origin.network if origin.is_familiar else ""
         account = f"attempts.{self.digest('account', origin.login, network)}"
+        if origin.is_familiar:
+            return [(account, _FREE_ATTEMPTS)]
         everyone = f"attempts.{self.digest('network', origin.network)}"
-        return (account, _FREE_ATTEMPTS), (everyone, _FREE_PER_NETWORK)
+        return [(account, _FREE_ATTEMPTS), (everyone, _FREE_PER_NETWORK)]
 
     async def _count(self, key: str, free: int) -> None:
         now = utc_now(self.clock)

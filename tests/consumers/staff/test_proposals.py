@@ -1,5 +1,7 @@
 """Actions for two: the first account proposes, another one does exactly the same."""
 
+import asyncio
+
 import pytest
 
 from consumers.staff.policy import ObjectFacts, Verdict, default_policy
@@ -35,6 +37,14 @@ async def test_the_second_account_carries_out_what_the_first_proposed(proposals,
     assert await verdict(proposals, one) is Verdict.NEEDS_SECOND, "twice the same is one"
     assert await verdict(proposals, two) is Verdict.ALLOWED
     assert await verdict(proposals, two) is Verdict.NEEDS_SECOND, "a proposal is used up"
+
+
+async def test_a_proposal_is_used_once_also_by_two_at_the_same_time(staff, proposals, managers):
+    third = await staff.active("cuong", "quan-tri-tai-khoan")
+    one, two = managers
+    await verdict(proposals, one)
+    verdicts = await asyncio.gather(verdict(proposals, two), verdict(proposals, third))
+    assert sorted(verdicts) == [Verdict.NEEDS_SECOND, Verdict.ALLOWED]
 
 
 async def test_another_act_is_another_proposal(proposals, managers):

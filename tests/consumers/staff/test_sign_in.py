@@ -155,6 +155,17 @@ async def test_a_strangers_failures_do_not_keep_the_holder_out(staff):
     await staff.attempt(network="10.1.2.77")
 
 
+async def test_failures_of_others_in_a_network_do_not_keep_out_who_signed_in_there(staff):
+    await staff.active()
+    await staff.attempt(network="10.1.2.3")
+    staff.clock.advance(30)
+    for number in range(20):
+        await refused(staff, login=f"ten-{number}", network="10.1.2.9")
+    with pytest.raises(RateLimited):
+        await staff.attempt(login="ten-khac", network="10.1.2.3")
+    await staff.attempt(network="10.1.2.3")
+
+
 async def test_a_network_that_tries_many_names_is_slowed_down(staff):
     for number in range(20):
         await refused(staff, login=f"ten-{number}", network="203.0.113.9")
