@@ -165,7 +165,7 @@ class Submitted(Content):
     """A unit hands in a revision of an item."""
 
     body: Text
-    """Markdown; the doors refuse what would grow beyond `RENDERED_MAX` when it is shown."""
+    """Markdown."""
 
 
 class Corrected(Submitted):
