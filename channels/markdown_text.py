@@ -2,7 +2,7 @@
 
 Where HTML is made of the tokens, `shift_headings` puts their headings below the page's own."""
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from typing import Any
 
 from markdown_it import MarkdownIt
@@ -11,6 +11,7 @@ from markdown_it.token import Token
 from contracts.base.markdown_size import RENDERED_MAX, rendered_size
 
 _PARSER = MarkdownIt("commonmark").enable("table")
+EMPHASIS_MAX = 20
 _TOP, _LOWEST = 2, 6  # the page's or mail's own heading is h1
 
 
@@ -22,9 +23,26 @@ def parse_bounded(
     The doors refuse such texts; an earlier Loa may have stored some.
     """
     if rendered_size(markdown) <= RENDERED_MAX:
-        return parser.parse(markdown, env)
+        tokens = parser.parse(markdown, env)
+        for token in tokens:
+            token.children = list(_shallow(token.children)) if token.children else token.children
+        return tokens
     as_written = markdown.replace("\u00a0", " ")  # the only sign that HTML makes longer than `&`
     return [Token("code_block", "code", 0, content=as_written, block=True)]
+
+
+def _shallow(children: Sequence[Token]) -> Iterator[Token]:
+    """Drop emphasis within more emphasis than any text needs; its words stay.
+
+    The parser bounds the depth of blocks, not of emphasis, and libraries that read HTML recurse.
+    """
+    depth = 0
+    for child in children:
+        is_emphasis = child.tag in ("em", "strong")
+        depth += is_emphasis and child.nesting == 1
+        if not is_emphasis or depth <= EMPHASIS_MAX:
+            yield child
+        depth -= is_emphasis and child.nesting == -1
 
 
 def shift_headings(tokens: Sequence[Token]) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from channels.email.render import markdown as mail_markdown
-from channels.markdown_text import indented_text, paragraphs
+from channels.markdown_text import EMPHASIS_MAX, indented_text, paragraphs
 from channels.portal.model.body import to_html
 from contracts.base.markdown_size import RENDERED_MAX, rendered_size
 from tests.support.mails import LONG_BODY
@@ -32,6 +32,16 @@ def test_a_stored_text_beyond_the_limit_is_shown_as_written():
     assert to_html(bomb, PAGE) == f"<pre><code>{bomb}</code></pre>"
     assert indented_text(mail_markdown.parse(bomb, PAGE)) == bomb
     assert paragraphs(bomb) == [bomb]
+
+
+@pytest.mark.parametrize(("sign", "tag"), [("*", "em"), ("**", "strong")])
+def test_emphasis_in_emphasis_has_a_depth_and_loses_no_word(sign, tag):
+    """Libraries that read HTML recurse: 20,000 levels ended the process that made the mail."""
+    deep = f"{sign}a " * 500 + f"b{sign} " * 500
+    mail_html = mail_markdown.render_html(mail_markdown.parse(deep, PAGE))
+    for html in (to_html(deep, PAGE), mail_html):
+        assert html.count(f"<{tag}>") == html.count(f"</{tag}>") == EMPHASIS_MAX
+        assert html.count("a ") == 500 and "".join(html.split()).count("b") >= 500
 
 
 @pytest.mark.parametrize("words", ["ộ", "&", "<", "Bộ Nội vụ thông báo.\n\n", "國", "😀"])
