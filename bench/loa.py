@@ -36,7 +36,9 @@ def up(name: str, relay_port: int) -> Iterator[Server]:
     folder = emptied(name)
     settings = relay(relay_port)
     with started(folder, ["up", "--port", "0"], settings) as process:
-        url, nats_url = wait_until_ready(folder, process)
+        url = wait_until_ready(folder, process)
+        ready = json.loads((folder / "run" / "ready.json").read_text())
+        nats_url = str(ready["nats_url"])  # with the password
         yield Server(folder, url, nats_url, asyncio.run(a_unit(nats_url)), (process.pid,))
 
 
@@ -50,7 +52,7 @@ def joined(
         bus.own_bus(folder, sync) as own,
         started(folder, ["run", *services], relay(relay_port)) as process,
     ):
-        url, _ = wait_until_ready(folder, process)
+        url = wait_until_ready(folder, process)
         key = asyncio.run(a_unit(own.url))
         yield Server(folder, url, own.url, key, (process.pid, own.pid))
 
@@ -83,14 +85,14 @@ def started(
         process.wait(STOP_S)
 
 
-def wait_until_ready(folder: Path, process: subprocess.Popen[bytes]) -> tuple[str, str]:
-    """Where it and its bus answer, as its log says. Raises LoaFailed."""
+def wait_until_ready(folder: Path, process: subprocess.Popen[bytes]) -> str:
+    """Where it answers, as its log says. Raises LoaFailed."""
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline and process.poll() is None:
         for line in (folder / "loa.log").read_text().splitlines():
             said = json.loads(line) if line.startswith("{") and line.endswith("}") else {}
             if said.get("event") == "ready":
-                return said["url"], said["nats_url"]
+                return str(said["url"])
         time.sleep(0.05)
     raise LoaFailed(f"Loa did not get ready; its log is {folder / 'loa.log'}")
 

@@ -1,14 +1,17 @@
 // Sends the event in a file with the npm package `nats` and nothing of Loa's.
 //
 //     npm install nats
-//     node publish.mjs NATS_URL van-phong-bo first-event.json [binary]
+//     LOA_NATS_URL=... node publish.mjs van-phong-bo first-event.json [binary]
 //
-// `var/run/ready.json` says where the bus of a running Loa listens (`nats_url`).
+// The address of the bus has a password, so it is no argument: those are shown to every user of the
+// machine. `var/run/ready.json` has that of a running Loa (`nats_url`).
 
 import { connect, headers } from "nats";
 import { readFileSync } from "node:fs";
 
-const [url, unit, file, mode = "structured"] = process.argv.slice(2);
+const [unit, file, mode = "structured"] = process.argv.slice(2);
+const address = new URL(process.env.LOA_NATS_URL);
+const [user, pass] = [address.username, address.password].map(decodeURIComponent);
 const event = JSON.parse(readFileSync(file, "utf8"));
 const kind = event.type.split(".").at(-2); // submitted, corrected, withdrawn
 
@@ -26,7 +29,7 @@ if (mode === "binary") {
   head.set("Content-Type", "application/cloudevents+json");
 }
 
-const connection = await connect({ servers: url, name: unit });
+const connection = await connect({ servers: address.host, user, pass, name: unit });
 try {
   const stream = connection.jetstream();
   const msgID = `${event.source}|${event.id}`; // a repeat within ten minutes is stored once

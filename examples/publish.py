@@ -1,12 +1,14 @@
 """Sends the event in a file the way a Python system does; needs `loa-client` and nothing else.
 
-    python publish.py NATS_URL van-phong-bo first-event.json
+    LOA_NATS_URL=... python publish.py van-phong-bo first-event.json
 
-`var/run/ready.json` says where the bus of a running Loa listens (`nats_url`). While it is away the
+The address of the bus has a password, so it is no argument: those are shown to every user of the
+machine. `var/run/ready.json` has that of a running Loa (`nats_url`). While the bus is away the
 event is kept in the folder `spool`; the next run sends it first.
 """
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -17,8 +19,8 @@ from contracts.envelope import from_structured
 from contracts.errors import ContractError
 from producers.publisher import Accepted, Publisher, Spooled
 
-USAGE = "usage: publish.py NATS_URL UNIT FILE\n"
-WORDS = 3
+USAGE = "usage: LOA_NATS_URL=nats://... publish.py UNIT FILE\n"
+WORDS = 2
 
 
 async def send(url: str, unit: str, event: CloudEvent) -> Accepted | Spooled:
@@ -28,10 +30,11 @@ async def send(url: str, unit: str, event: CloudEvent) -> Accepted | Spooled:
 
 def main(words: list[str]) -> int:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    if len(words) != WORDS:
+    url = os.environ.get("LOA_NATS_URL")  # noqa: TID251 -- a program of its own
+    if len(words) != WORDS or not url:
         sys.stderr.write(USAGE)
         return 2
-    url, unit, file = words
+    unit, file = words
     try:
         body = Path(file).read_bytes()
     except OSError as trouble:

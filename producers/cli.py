@@ -4,9 +4,9 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +22,7 @@ from contracts.envelope import check_size
 from contracts.errors import Bilingual, ContractError, FieldError, Invalid, Unavailable
 from contracts.vocabulary import DEFAULT, Vocabulary
 from producers import event_file
+from producers.access import Access
 from producers.admission import expiry_times
 from producers.output import EXIT_INVALID, print_bilingual, print_errors
 from producers.publisher import Accepted, Publisher, Spooled
@@ -52,16 +53,15 @@ class ClientSettings:
 
     data_dir: Path
     nats_url: str = ""
-    creds_file: Path | None = None
+    access: Access = field(default_factory=Access)
 
     @classmethod
     def from_environment(cls) -> "ClientSettings":
         environment = os.environ  # noqa: TID251 - this command is where settings are read
-        creds = environment.get("LOA_NATS_CREDS_FILE")
         return cls(
             data_dir=Path(environment.get("LOA_DATA_DIR") or "var"),
             nats_url=environment.get("LOA_NATS_URL", ""),
-            creds_file=Path(creds) if creds else None,
+            access=_read_access(environment),
         )
 
     @property
@@ -87,12 +87,15 @@ class ClientSettings:
         return not self.nats_url and (self.data_dir / "nats" / "jetstream").is_dir()
 
     def publisher(self, unit: str) -> Publisher:
+        """A publisher on this bus. Raises Invalid for credentials that can't be used."""
+        if self.nats_url:
+            self.access.check(datetime.now(UTC))
         return Publisher(
             self.find_bus_url(),
             unit,
             self.data_dir / "spool",
             vocabulary=self.vocabulary,
-            creds_file=self.creds_file,
+            access=self.access if self.nats_url else None,
         )
 
 
@@ -108,6 +111,7 @@ def publish(context: typer.Context, file: File, unit: Unit = None, as_json: Json
         settings = _load_settings(context)
         publisher = settings.publisher(event_file.find_sender(event, unit))
         answer = asyncio.run(_publish(publisher, event))
+    print_errors(_refusal_errors(publisher))
     content = events.check(event, publisher.vocabulary)
     print_errors([*_expiry_errors(content), *_server_check_warnings(content)])
     _print_answer(answer, settings, as_json)
@@ -161,6 +165,28 @@ def main() -> None:
 async def _publish(publisher: Publisher, event: CloudEvent) -> Accepted | Spooled:
     async with publisher:
         return await publisher.publish(event)
+
+
+def _read_access(variables: Mapping[str, str]) -> Access:
+    """The credentials that the environment names."""
+    names = ("CREDS", "NKEY", "CA", "PASSWORD")
+    creds, nkey, ca, password = (_path(variables.get(f"LOA_NATS_{name}_FILE")) for name in names)
+    secret = variables.get("LOA_NATS_PASSWORD", "")
+    if password:
+        secret = _read_file(str(password)).decode().strip()
+    return Access(creds, nkey, ca, variables.get("LOA_NATS_USER") or Access().user, secret)
+
+
+def _path(name: str | None) -> Path | None:
+    return Path(name) if name else None
+
+
+def _refusal_errors(publisher: Publisher) -> list[FieldError]:
+    """The error of credentials that the server refused; the event is kept meanwhile."""
+    if refused := publisher.refusal:
+        text = get_text("cli", "refused", detail=str(refused))
+        return [text.as_field_error(refused.variable)]
+    return []
 
 
 def _expiry_errors(content: events.Event) -> list[FieldError]:

@@ -1,4 +1,4 @@
-"""Errors of the embedded nats-server."""
+"""Errors of the embedded nats-server, and of files with credentials."""
 
 
 class ServerFailed(Exception):
@@ -7,3 +7,7 @@ class ServerFailed(Exception):
 
 class StoreBusy(Exception):
     """Another process uses this store; two servers on one store would corrupt it."""
+
+
+class UnusableFile(OSError):
+    """A file with credentials or certificates holds something else; the text is a text's name."""

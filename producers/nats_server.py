@@ -1,10 +1,15 @@
-"""The embedded nats-server: one per store, watched, restarted on its port, ends with its parent."""
+"""The embedded nats-server: one per store, watched, restarted on its port, ends with its parent.
+
+It asks for a password, so that no other user of this machine reaches the bus.
+"""
 
 import asyncio
 import ctypes
 import fcntl
 import json
 import os
+import re
+import secrets
 import shutil
 import signal
 import sys
@@ -12,18 +17,23 @@ import time
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from typing import NamedTuple, Self
+from urllib.parse import urlsplit
 
 import structlog
 
+from producers.access import without_password
 from producers.bus.monitoring_endpoint import health_problem
 from producers.errors import ServerFailed, StoreBusy
 
 _STARTED_PAGE = "/healthz?js-enabled-only=true"
 _LOG_FILE = "nats.log"
+PASSWORD_FILE = "bus.password"  # noqa: S105 -- a name
+_PASSWORD = re.compile(r"[0-9a-f]{64}")
+_USER = "loa"
 # after a kill the server reads its whole store twice: minutes for tens of GB
 _START_TIMEOUT_S = 1800.0
 SLOW_START_S = 15.0
@@ -37,6 +47,8 @@ SETTINGS = """\
 server_name: loa
 listen: "127.0.0.1:{client}"
 http: "127.0.0.1:{monitor}"
+http_base_path: "/{page}"
+authorization {{ user: "{user}", password: "{password}", timeout: 10 }}
 ports_file_dir: {run}
 log_file: {log}
 logfile_size_limit: 10MB
@@ -59,29 +71,53 @@ class Ports(NamedTuple):
 
 
 @dataclass(frozen=True)
+class ServerSecrets:
+    """What a client must know beside the port: the password, and the path of monitoring pages."""
+
+    password: str = field(repr=False)
+    page: str = field(repr=False)
+
+    @classmethod
+    def open(cls, store: Path) -> Self:
+        """The password of *store*, made at its first start; the path is new for each start.
+
+        Both stay the same when a server is restarted: its clients reconnect.
+        """
+        return cls(_open_password(store / PASSWORD_FILE), secrets.token_urlsafe(16))
+
+    def client_url(self, port: int) -> str:
+        return f"nats://{_USER}:{self.password}@127.0.0.1:{port}"
+
+    def monitor_url(self, port: int) -> str:
+        return f"http://127.0.0.1:{port}/{self.page}"
+
+
+@dataclass(frozen=True)
 class ServerProcess:
     """A nats-server started by this process, with its addresses."""
 
     process: Process
-    url: str
-    monitor_url: str
+    url: str = field(repr=False)
+    monitor_url: str = field(repr=False)
 
     @classmethod
-    async def start(cls, binary: Path, store: Path, ports: Ports, lock: int) -> Self:
-        """Start on *store* and wait until JetStream answers.
+    async def start(cls, binary: Path, setup: "ServerSetup", lock: int) -> Self:
+        """Start on the store of *setup* and wait until JetStream answers.
 
         The child keeps the descriptor *lock* open, so the store stays locked while the child
         lives, even if the parent dies.
         """
-        settings = _write_settings(store, ports)
-        process = await _spawn(binary, settings, lock)
+        store, known = setup.store, setup.secrets
+        process = await _spawn(binary, setup.write(), lock)
         async with AsyncExitStack() as undo:
             undo.push_async_callback(_end_process, process, signal.SIGKILL)
             progress = StartProgress(process)
             slow = asyncio.get_running_loop().call_later(SLOW_START_S, _warn_slow, process.pid)
             try:
                 async with asyncio.timeout(_START_TIMEOUT_S):
-                    child = cls(process, *await _server_addresses(progress, store, ports))
+                    ports = await _server_ports(progress, setup)
+                    urls = known.client_url(ports.client), known.monitor_url(ports.monitor)
+                    child = cls(process, *urls)
                     while await health_problem(child.monitor_url, _STARTED_PAGE):
                         progress.check()
                         await asyncio.sleep(_POLL_S)
@@ -94,7 +130,7 @@ class ServerProcess:
 
     @property
     def ports(self) -> Ports:
-        return Ports(*(int(url.rpartition(":")[2]) for url in (self.url, self.monitor_url)))
+        return Ports(*(urlsplit(url).port or 0 for url in (self.url, self.monitor_url)))
 
     async def ended_within(self, seconds: float) -> bool:
         """Wait at most *seconds* for the process to end."""
@@ -157,17 +193,48 @@ def find_binary() -> Path:
     return Path(str(binary)).resolve()
 
 
-def _write_settings(store: Path, ports: Ports) -> Path:
-    run = store / "run"
-    run.mkdir(exist_ok=True)
-    for left_over in run.glob("*.ports"):
-        left_over.unlink()
-    paths = {"run": run, "log": store / _LOG_FILE, "store": store}
-    quoted = {name: json.dumps(str(path), ensure_ascii=False) for name, path in paths.items()}
-    settings = store / "nats.conf"
-    chosen = {name: port or -1 for name, port in ports._asdict().items()}
-    settings.write_text(SETTINGS.format(**chosen, **quoted))
-    return settings
+@dataclass(frozen=True)
+class ServerSetup:
+    """The settings of one server."""
+
+    store: Path
+    ports: Ports
+    secrets: ServerSecrets
+
+    def write(self) -> Path:
+        """Write the settings file, which only its owner may read; it holds the password."""
+        run = self.store / "run"
+        run.mkdir(exist_ok=True)
+        for left_over in run.glob("*.ports"):
+            left_over.unlink()
+        paths = {"run": run, "log": self.store / _LOG_FILE, "store": self.store}
+        quoted = {name: json.dumps(str(path), ensure_ascii=False) for name, path in paths.items()}
+        chosen = {name: port or -1 for name, port in self.ports._asdict().items()}
+        secret = {"user": _USER, "password": self.secrets.password, "page": self.secrets.page}
+        settings = self.store / "nats.conf"
+        _write_private(settings, SETTINGS.format(**chosen, **quoted, **secret))
+        return settings
+
+
+def _open_password(path: Path) -> str:
+    """The password in *path*; made anew if the file is missing or was torn by a crash."""
+    with suppress(FileNotFoundError):
+        path.chmod(0o600)
+        password = path.read_text("ascii", errors="replace").strip()
+        if _PASSWORD.fullmatch(password):
+            return password
+    password = secrets.token_hex(32)
+    _write_private(path, f"{password}\n")
+    log.info("nats_password_made", file=str(path))
+    return password
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a new file that only its owner may read, in place of one that others could open."""
+    path.unlink(missing_ok=True)
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(file, "w", encoding="utf-8") as output:
+        output.write(text)
 
 
 async def _spawn(binary: Path, settings: Path, lock: int) -> Process:
@@ -202,16 +269,17 @@ def _die_with_parent() -> Callable[[], None] | None:
     return tie
 
 
-async def _server_addresses(progress: StartProgress, store: Path, ports: Ports) -> tuple[str, str]:
-    """Client and monitoring address: as configured, else from the ports file of the server.
+async def _server_ports(progress: StartProgress, setup: ServerSetup) -> Ports:
+    """Client and monitoring port: as configured, else from the ports file of the server.
 
     On a full disk the server writes no such file.
     """
-    if all(ports):
-        return f"nats://127.0.0.1:{ports.client}", f"http://127.0.0.1:{ports.monitor}"
-    file = store / "run" / f"nats-server_{progress.process.pid}.ports"
+    if all(setup.ports):
+        return setup.ports
+    file = setup.store / "run" / f"nats-server_{progress.process.pid}.ports"
     addresses = await _wait_for_ports(progress, file)
-    return addresses["nats"][0], addresses["monitoring"][0]
+    found = (addresses[kind][0] for kind in ("nats", "monitoring"))
+    return Ports(*(urlsplit(url).port or 0 for url in found))
 
 
 async def _wait_for_ports(progress: StartProgress, file: Path) -> dict[str, list[str]]:
@@ -282,12 +350,13 @@ class NatsServer:
         self._binary = binary
         self._check_s = check_s
         self._lock = -1
+        self._secrets: ServerSecrets | None = None
         self._child: ServerProcess | None = None
         self._guard: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
-        """Address for clients; constant over restarts."""
+        """Address for clients, with user and password; constant over restarts."""
         return self._running.url
 
     @property
@@ -304,6 +373,7 @@ class NatsServer:
         self._store.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = _lock(self._store / "loa.lock")
         try:
+            self._secrets = ServerSecrets.open(self._store)
             await self._launch()
         except BaseException:
             os.close(self._lock)
@@ -332,6 +402,12 @@ class NatsServer:
         await self.stop()
 
     @property
+    def _setup(self) -> ServerSetup:
+        if self._secrets is None:
+            raise ServerFailed("the server was not started")
+        return ServerSetup(self._store, self._ports, self._secrets)
+
+    @property
     def _running(self) -> ServerProcess:
         if self._child is None:
             raise ServerFailed("the server was not started")
@@ -339,9 +415,9 @@ class NatsServer:
 
     async def _launch(self) -> None:
         binary = self._binary or find_binary()
-        self._child = await ServerProcess.start(binary, self._store, self._ports, self._lock)
+        self._child = await ServerProcess.start(binary, self._setup, self._lock)
         self._ports = self._child.ports
-        log.info("nats_server_started", url=self.url, pid=self.pid)
+        log.info("nats_server_started", url=without_password(self.url), pid=self.pid)
 
     async def _keep_alive(self) -> None:
         """Restart the server after its end, or after two failed health checks in a row."""

@@ -15,8 +15,9 @@ from contracts.envelope import from_structured
 from contracts.errors import ContractError, Unavailable
 from contracts.events import CheckedEvent
 from contracts.vocabulary import DEFAULT, Vocabulary
+from producers.access import Access
 from producers.admission import RETRY_AFTER_S, admit, send_event, unavailable_error
-from producers.bus import Bus, BusError, NoReply
+from producers.bus import AccessRefused, Bus, BusError, NoReply
 from producers.spool import Spool
 from producers.texts import get_text
 
@@ -56,7 +57,8 @@ class Publisher:
     """Publishes the events of one unit. `bus` is a live connection, a URL, or None (spool only).
 
     With a `spool` folder an event outlives an outage of the bus and of this process; older events
-    are always sent first. Use it as `async with Publisher(...) as publisher`.
+    are always sent first. Use it as `async with Publisher(...) as publisher`. `refusal` is set
+    while the server refuses `access`: events are kept, until the credentials are put right.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Publisher:
         *,
         vocabulary: Vocabulary = DEFAULT,
         creds_file: Path | None = None,
+        access: Access | None = None,
         patience_s: float = 5.0,
     ) -> None:
         self.unit = unit
@@ -75,7 +78,8 @@ class Publisher:
         self.patience_s = patience_s
         self._url = bus if isinstance(bus, str) else None
         self._bus = None if isinstance(bus, str) else bus
-        self._creds_file = creds_file
+        self.refusal: AccessRefused | None = None
+        self._access = access or Access(creds_file)
         self._turn = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -152,13 +156,18 @@ class Publisher:
         if self._bus is None:
             if self._url is None:
                 raise NoReply("no server is known")
-            self._bus = await Bus.connect(
-                self._url,
-                name=f"loa-client-{self.unit}",
-                creds_file=self._creds_file,
-                patience_s=self.patience_s,
-            )
+            self._bus = await self._connect(self._url)
         return self._bus
+
+    async def _connect(self, url: str) -> Bus:
+        self.refusal, name = None, f"loa-client-{self.unit}"
+        try:
+            return await Bus.connect(
+                url, name=name, access=self._access, patience_s=self.patience_s
+            )
+        except AccessRefused as refused:
+            self.refusal = refused
+            raise
 
     async def _spool_event(self, spool: Spool, admitted: CheckedEvent) -> Spooled:
         try:

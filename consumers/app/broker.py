@@ -3,19 +3,20 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import structlog
 from faststream import AckPolicy
 from faststream.nats import JStream, NatsBroker, PullSub
+from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from consumers.app.decode import decode_message
 from consumers.errors import BrokerClosed
 from consumers.runtime.ack import AckMiddleware, StoreDeadLetter
 from contracts.subjects import ConsumerSpec, StreamSpec
-from producers.bus import Bus, BusError, closing_client, topology
+from producers.access import Access
+from producers.bus import Bus, BusError, closing_client, create_client, topology
 from producers.bus.periodic import every
 
 PULL_TIMEOUT_S = 3.0
@@ -91,13 +92,30 @@ async def stop_broker(broker: NatsBroker) -> None:
         log.warning("consumers_not_drained", error=type(error).__name__)
 
 
+class _Broker(NatsBroker):
+    """A broker that connects with the credentials of the bus, and over TLS where the bus does."""
+
+    def __init__(self, url: str, access: Access, **options: Any) -> None:
+        super().__init__(url.split(","), **options)
+        self._url, self._access = url, access
+
+    async def _connect(self) -> Client:
+        client = create_client(self._url, self._access)
+        await client.connect(**self._connection_kwargs, **self._access.client_options())
+        self.config.connect(client)
+        return client
+
+
 def create_broker(
-    url: str, store_dead_letter: StoreDeadLetter, watch: BrokerWatch, creds_file: Path | None = None
+    url: str,
+    store_dead_letter: StoreDeadLetter,
+    watch: BrokerWatch,
+    access: Access | None = None,
 ) -> NatsBroker:
     """Create a broker with Loa's decoder and middleware. Its own logger stays silent."""
-    options: dict[str, Any] = {"user_credentials": str(creds_file)} if creds_file else {}
-    return NatsBroker(
-        url.split(","),
+    return _Broker(
+        url,
+        access or Access(),
         decoder=decode_message,
         middlewares=[partial(AckMiddleware, store_dead_letter=store_dead_letter)],
         graceful_timeout=_GRACEFUL_TIMEOUT_S,
@@ -107,7 +125,6 @@ def create_broker(
         max_outstanding_pings=2,
         closed_cb=watch.on_closed,
         logger=None,
-        **options,
     )
 
 

@@ -15,7 +15,7 @@ from consumers.app.settings import LoaSettings, RunningInstance
 from consumers.messages import field_error
 from contracts.base.crash_points import crash_point
 from contracts.errors import Invalid, Unavailable
-from producers.bus import Bus, NoReply, topology
+from producers.bus import AccessRefused, Bus, NoReply, topology
 from producers.bus.server_check import verify
 from producers.nats_server import NatsServer
 
@@ -55,7 +55,7 @@ async def find_running(settings: LoaSettings) -> RunningInstance | None:
         return None
     try:
         bus = await Bus.connect(ready.nats_url, name="loa-look", patience_s=PROBE_TIMEOUT_S)
-    except NoReply:
+    except (NoReply, AccessRefused):  # another server has the port now
         return None
     await bus.close()
     return ready
@@ -92,8 +92,8 @@ async def command_bus(
     if not has_store and not await find_running(settings):
         raise Unavailable(field_error("data", "no_store", folder=settings.data_dir.resolve()))
     async with bus_server(settings) as (url, monitors, own):
-        creds_file = settings.nats_creds_file
-        connecting = Bus.connect(url, name=name, creds_file=creds_file, patience_s=patience_s)
+        access = settings.access()
+        connecting = Bus.connect(url, name=name, access=access, patience_s=patience_s)
         async with await connecting as bus:
             if own:
                 await prepare_bus(bus, monitors)

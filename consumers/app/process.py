@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 import signal
 import socket
 from collections.abc import Sequence
@@ -30,6 +29,7 @@ from consumers.app.web.server import WebServer, bind_socket, socket_url
 from consumers.app.wiring import stand_ins
 from consumers.dead_letters.store import DeadLetterStore
 from contracts import subjects
+from producers.access import without_password
 from producers.bus import Bus, BusError
 from producers.bus.monitoring_endpoint import health_problem
 from producers.publisher import drain
@@ -65,7 +65,7 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
         await start(node, bound, stopped)
         if own or services is None:
             stack.enter_context(instance.announced(settings, _running_instance(node, url)))
-        log.info("ready", url=node.own_url, nats_url=re.sub(r"//[^/@]*@", "//", url))  # no password
+        log.info("ready", url=node.own_url, nats_url=without_password(url))
         await stopped.wait()
         log.info("stopping")
 
@@ -83,11 +83,12 @@ def _stop_on_signals() -> asyncio.Event:
 
 
 async def build_node(stack: AsyncExitStack, settings: LoaSettings, url: str, own_url: str) -> Node:
-    connecting = await Bus.connect(url, creds_file=settings.nats_creds_file)
+    access = settings.access()
+    connecting = await Bus.connect(url, access=access)
     bus = await stack.enter_async_context(connecting)
     watch = app_broker.BrokerWatch()
     store_dead_letter = DeadLetterStore(bus).bury_message
-    broker = app_broker.create_broker(url, store_dead_letter, watch, settings.nats_creds_file)
+    broker = app_broker.create_broker(url, store_dead_letter, watch, access)
     email, zalo = read_settings(EmailSettings), read_settings(ZaloSettings)
     node = Node(settings, email, zalo, bus, broker, watch, own_url, stack)
     node.tasks += [watch.run, partial(watch.keep_durables, bus)]

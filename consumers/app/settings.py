@@ -2,6 +2,7 @@
 
 import os
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from channels.fetch.url_policy import parse_policy
 from consumers.messages import field_error, load_catalog
 from contracts.errors import FieldError, Invalid, error_texts, localized, template_values
 from contracts.vocabulary import DEFAULT, Vocabulary
+from producers.access import Access
 
 S = TypeVar("S", bound=BaseSettings)
 MAILBOX, ZALO_SANDBOX = "mailbox", "zalo-sandbox"
@@ -42,6 +44,10 @@ class LoaSettings(_Settings):
     nats_url: str = ""
     nats_port: int = Field(default=0, ge=0, le=65535)
     nats_creds_file: Path | None = None
+    nats_nkey_file: Path | None = None
+    nats_ca_file: Path | None = None
+    nats_user: str = "loa"
+    nats_password: SecretStr = SecretStr("")
     vault_key_file: Path | None = None
     directory_file: Path | None = None
     log_format: Literal["json", "pretty"] = "json"
@@ -76,6 +82,23 @@ class LoaSettings(_Settings):
             return "LOA_HTTP_HOST"
         public_host = urlsplit(self.public_url).hostname
         return "LOA_PUBLIC_URL" if public_host and not is_loopback(public_host) else ""
+
+    def access(self) -> Access:
+        """The credentials for `nats_url`; none for the embedded server, whose address has them.
+
+        Raises Invalid, which names the variable, for credentials that can't be used.
+        """
+        if not self.nats_url:
+            return Access()
+        access = Access(
+            self.nats_creds_file,
+            self.nats_nkey_file,
+            self.nats_ca_file,
+            self.nats_user,
+            self.nats_password.get_secret_value(),
+        )
+        access.check(datetime.now(UTC))
+        return access
 
     @property
     def nats_dir(self) -> Path:
@@ -179,7 +202,7 @@ class RunningInstance(BaseModel):
     """`<data>/run/ready.json`: the addresses of a running Loa, if it still answers."""
 
     url: str
-    nats_url: str
+    nats_url: str = Field(repr=False)  # with user and password
     pid: int
     zalo_sandbox: str = ""
     bounces: str = ""

@@ -95,4 +95,4 @@ def main() -> None:
 def _client_settings() -> client.ClientSettings:
     """Settings of the commands that are also in the client's wheel; `.env` included."""
     settings = read_settings(LoaSettings)
-    return client.ClientSettings(settings.data_dir, settings.nats_url, settings.nats_creds_file)
+    return client.ClientSettings(settings.data_dir, settings.nats_url, settings.access())

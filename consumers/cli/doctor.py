@@ -83,7 +83,7 @@ async def _worker_destination(settings: LoaSettings) -> Destination | None:
     try:
         patience_s = instance.PROBE_TIMEOUT_S
         connecting = Bus.connect(
-            url, name="loa-doctor", creds_file=settings.nats_creds_file, patience_s=patience_s
+            url, name="loa-doctor", access=settings.access(), patience_s=patience_s
         )
         async with await connecting as bus:
             return (await destinations.load_destinations(bus)).get(ChannelName.EMAIL)

@@ -20,7 +20,14 @@ from consumers.app.settings import LoaSettings, read_settings
 from consumers.errors import KeyFileBroken
 from consumers.messages import field_error, translate_os_error
 from contracts.errors import ContractError, FieldError, Invalid, Unavailable, explain
-from producers.bus import Bus, BusError, InvalidKey, UnfitServer
+from producers.bus import (
+    AccessRefused,
+    Bus,
+    BusError,
+    InvalidKey,
+    UnfitServer,
+    UntrustedServer,
+)
 from producers.errors import ServerFailed, StoreBusy
 from producers.output import EXIT_INVALID as EXIT_INVALID
 from producers.output import print_bilingual
@@ -71,6 +78,9 @@ def explain_errors() -> Iterator[None]:
         fail(field_error("id", "id_impossible", detail=str(wrong)))
     except (KeyFileBroken, OSError) as broken:
         fail(field_error("file", "file_broken", detail=translate_os_error(broken)))
+    except AccessRefused as refused:
+        text = "bus_untrusted" if isinstance(refused, UntrustedServer) else "bus_refused"
+        fail(field_error(refused.variable, text, detail=str(refused)), code=EXIT_BUS_AWAY)
     except (BusError, StoreBusy, ServerFailed) as away:
         text = "bus_unfit" if isinstance(away, UnfitServer) else "bus_away"
         fail(field_error("bus", text, detail=translate_os_error(away)), code=EXIT_BUS_AWAY)

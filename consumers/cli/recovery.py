@@ -173,7 +173,7 @@ def _run_on_idle_bus(work: Callable[[Bus], Awaitable[T]]) -> T:
         settings.run_dir.mkdir(parents=True, exist_ok=True)
         with instance.exclusive(settings):
             async with instance.bus_server(settings) as (url, monitors, _):
-                connected = await Bus.connect(url, creds_file=settings.nats_creds_file)
+                connected = await Bus.connect(url, access=settings.access())
                 async with connected:
                     await verify(connected, monitors)
                     return await work(connected)

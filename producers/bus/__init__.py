@@ -1,20 +1,22 @@
 """The bus: the only package that talks to NATS JetStream.
 
 It owns the connection, publishing with acknowledgement, the KV buckets and the topology.
-May import contracts, nats and structlog. Other packages use the names exported here,
-and `records`; set-up code also uses `topology` and `monitoring_endpoint`.
+May import contracts, producers.access, nats and structlog. Other packages use the names exported
+here, and `records`; set-up code also uses `topology` and `monitoring_endpoint`.
 """
 
 from producers.bus.atomic_batch import BatchEntry
 from producers.bus.bus import Bus
-from producers.bus.connection import closing_client
+from producers.bus.connection import closing_client, create_client
 from producers.bus.errors import (
+    AccessRefused,
     BusError,
     InvalidKey,
     NoReply,
     RevisionConflict,
     StorageFull,
     UnfitServer,
+    UntrustedServer,
 )
 from producers.bus.kv import Bucket, Value
 from producers.bus.messages import Message
@@ -23,6 +25,7 @@ from producers.bus.snapshot import Snapshot
 from producers.bus.watch import Change, Watch
 
 __all__ = [
+    "AccessRefused",
     "Ack",
     "BatchEntry",
     "Bucket",
@@ -36,7 +39,9 @@ __all__ = [
     "Snapshot",
     "StorageFull",
     "UnfitServer",
+    "UntrustedServer",
     "Value",
     "Watch",
     "closing_client",
+    "create_client",
 ]

@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Self
 
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 
+from producers.access import Access
 from producers.bus import messages, snapshot
 from producers.bus.connection import Connection, connect
 from producers.bus.errors import BusError
@@ -31,14 +31,15 @@ class Bus:
         url: str,
         *,
         name: str = "loa",
-        creds_file: Path | None = None,
+        access: Access | None = None,
         patience_s: float = 30.0,
     ) -> Self:
         """Connect to a server, or to one of several separated by commas.
 
-        Raises NoReply if none answers within *patience_s*. Reconnects without limit later.
+        Raises NoReply if none answers within *patience_s*, AccessRefused at once where one refuses
+        *access*. Reconnects without limit later.
         """
-        return cls(await connect(url, name, creds_file, patience_s))
+        return cls(await connect(url, name, access or Access(), patience_s))
 
     async def close(self) -> None:
         """Close the connection; pending requests end with NoReply."""

@@ -2,20 +2,35 @@
 
 import asyncio
 import json
+import math
 import re
+import ssl
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import BadHeaderError, BadSubjectError, MaxPayloadError
+from nats.errors import (
+    BadHeaderError,
+    BadSubjectError,
+    MaxPayloadError,
+    SecureConnRequiredError,
+)
 from nats.errors import Error as NatsError
 
-from producers.bus.errors import BusError, NoReply, RevisionConflict, StorageFull
+from producers.access import Access
+from producers.bus.errors import (
+    AccessRefused,
+    BusError,
+    NoReply,
+    RevisionConflict,
+    StorageFull,
+    UntrustedServer,
+)
 from producers.bus.retry import retry_until
 
 Reply = dict[str, Any]
@@ -39,6 +54,7 @@ class Connection:
         self._connected = asyncio.Event()
         self._waiting: set[asyncio.Timeout] = set()
         self._logged_errors: set[str] = set()
+        self._refusal_logged_at = -math.inf
 
     @property
     def server_info(self) -> Reply:
@@ -144,6 +160,13 @@ class Connection:
         self._logged_errors.add(kind)
         log.warning("bus_trouble", error=kind, detail=str(error)[:200])
 
+    def log_refusal(self, refused: AccessRefused) -> None:
+        """Log that the server refuses us, once a minute as long as it does."""
+        now = time.monotonic()
+        if now - self._refusal_logged_at >= _REFUSAL_LOG_S:
+            self._refusal_logged_at = now
+            log.error("bus_refused", reason=str(refused), variable=refused.variable)
+
 
 def _count_cancellations() -> int:
     task = asyncio.current_task()
@@ -185,19 +208,59 @@ def _error_from_reply(error: Reply) -> BusError:
 
 
 _CONNECT_TIMEOUT_S = 2.0
+_CLOSE_TIMEOUT_S = 0.2
+_REFUSAL_LOG_S = 60.0
+_REFUSAL_PATTERN = re.compile(r"authorization violation|authentication (expired|revoked)", re.I)
 
 
-async def connect(url: str, name: str, creds_file: Path | None, patience_s: float) -> Connection:
+class _TlsClient(Client):
+    """A client that sends its credentials over TLS only, even to a server that offers none."""
+
+    async def _process_info(self, info: Reply, initial_connection: bool = False) -> None:
+        if initial_connection and not info.get("tls_required"):
+            raise SecureConnRequiredError
+        await super()._process_info(info, initial_connection)
+
+
+def create_client(url: str, access: Access) -> Client:
+    """A client for *url*; one that insists on TLS where the address or a CA asks for it."""
+    return _TlsClient() if access.ca_file or "tls://" in url else Client()
+
+
+def _refusal_in(error: Exception, access: Access) -> AccessRefused | None:
+    """The refusal in an error of the client, if it is one."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return UntrustedServer(
+            f"the server's certificate is refused: {error.verify_message}", "LOA_NATS_CA_FILE"
+        )
+    if isinstance(error, SecureConnRequiredError):
+        return UntrustedServer("the server does not offer TLS", "LOA_NATS_URL")
+    if isinstance(error, NatsError) and (found := _REFUSAL_PATTERN.search(str(error))):
+        return AccessRefused(f"the server refuses the credentials: {found[0]}", access.variable)
+    return None
+
+
+async def _discard(nc: Client) -> None:
+    """Close a client that did not connect. After a failed TLS handshake its close would hang."""
+    with suppress(TimeoutError, AccessRefused), closing_client():
+        async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+            await nc.close()
+
+
+async def connect(url: str, name: str, access: Access, patience_s: float) -> Connection:
     """A live connection to one of the servers in *url* (separated by commas)."""
-    link, opener = Connection(), _ClientOpener(url, _options(name, creds_file))
+    try:
+        options = _options(name, access)
+    except OSError as error:
+        raise AccessRefused(f"unusable credentials: {error}", access.variable) from error
+    link, opener = Connection(), _ClientOpener(url, options, access)
     await retry_until(partial(opener.open, link), patience_s, link.closed)
     return link
 
 
-def _options(name: str, creds_file: Path | None) -> dict[str, Any]:
-    return {
+def _options(name: str, access: Access) -> dict[str, Any]:
+    return access.client_options() | {
         "name": name,
-        "user_credentials": str(creds_file) if creds_file else None,
         "ping_interval": 5,
         "max_outstanding_pings": 2,  # a dead server is detected within 10 to 15 s
         "reconnect_time_wait": 0.25,
@@ -213,19 +276,23 @@ class _ClientOpener:
     (rights withdrawn for a moment, too slow, too many connections).
     """
 
-    def __init__(self, url: str, options: dict[str, Any]) -> None:
-        self._servers = url.split(",")
+    def __init__(self, url: str, options: dict[str, Any], access: Access) -> None:
+        self._url = url
         self._options = options
+        self._access = access
 
     async def open(self, link: Connection) -> None:
-        nc = Client()
+        """Connect, once. Raises NoReply, AccessRefused."""
+        nc = create_client(self._url, self._access)
+        servers = self._url.split(",")
         try:
             async with asyncio.timeout(_CONNECT_TIMEOUT_S):
-                await nc.connect(self._servers, **self._options, **self._callbacks(link, nc))
-        except (TimeoutError, NatsError, OSError) as error:
+                await nc.connect(servers, **self._options, **self._callbacks(link, nc))
+        except (TimeoutError, NatsError, OSError, AccessRefused) as error:
             reason = nc.last_error or error
-            with closing_client():
-                await nc.close()
+            await _discard(nc)
+            if isinstance(error, AccessRefused):
+                raise
             raise NoReply(f"not connected: {type(reason).__name__} {reason}") from error
         link.nc = nc
         await link.on_connected()
@@ -244,12 +311,30 @@ class _ClientOpener:
                 link.reopening = asyncio.create_task(self._reopen(link))
 
         return {
-            "error_cb": link.on_error,
+            "error_cb": partial(self._on_error, link, nc),
             "reconnected_cb": up,
             "disconnected_cb": down,
             "closed_cb": closed,
         }
 
+    async def _on_error(self, link: Connection, nc: Client, error: Exception) -> None:
+        """Log the error; one that refuses a client that is not connected yet ends its attempt."""
+        refused = _refusal_in(error, self._access)
+        if refused is None:
+            await link.on_error(error)
+        elif link.nc is nc:
+            link.log_refusal(refused)
+        else:
+            raise refused
+
     async def _reopen(self, link: Connection) -> None:
         with suppress(NoReply):  # raised only after close()
-            await retry_until(partial(self.open, link), None, link.closed)
+            await retry_until(partial(self._open_again, link), None, link.closed)
+
+    async def _open_again(self, link: Connection) -> None:
+        """As `open`; a refusal may end, so it is logged, and tried again like silence."""
+        try:
+            await self.open(link)
+        except AccessRefused as refused:
+            link.log_refusal(refused)
+            raise NoReply(str(refused)) from refused

@@ -4,7 +4,9 @@ BusError
 ├── RevisionConflict  another writer was first: nothing was stored
 ├── StorageFull       a stream or the disk is full: nothing was stored
 ├── NoReply           no answer: stored, not stored, or stored later
-└── UnfitServer       the server cannot keep Loa's guarantees
+├── UnfitServer       the server cannot keep Loa's guarantees
+└── AccessRefused     the server refuses the credentials, or its certificate is not trusted
+    └── UntrustedServer
 
 InvalidKey is a ValueError of the caller.
 """
@@ -36,6 +38,18 @@ class NoReply(BusError):
 
 class UnfitServer(BusError):
     """The server is too old, or acknowledges before it fsyncs."""
+
+
+class AccessRefused(BusError):
+    """The server refuses the credentials. `variable` names the ones that were used."""
+
+    def __init__(self, text: str, variable: str) -> None:
+        super().__init__(text)
+        self.variable = variable
+
+
+class UntrustedServer(AccessRefused):
+    """The server has no certificate that is trusted; no credentials were sent to it."""
 
 
 class InvalidKey(ValueError):

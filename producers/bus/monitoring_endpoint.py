@@ -16,7 +16,7 @@ async def fetch_page(url: str, page: str, timeout_s: float = 2.0) -> tuple[int, 
         async with asyncio.timeout(timeout_s):
             return _parse(await _get(url, page))
     except (TimeoutError, OSError, ValueError, IndexError) as error:
-        raise NoReply(f"{url}{page}: {type(error).__name__}") from error
+        raise NoReply(f"{_origin(url)}{page}: {type(error).__name__}") from error
 
 
 async def health_problem(url: str, page: str = _HEALTH_PAGE) -> str | None:
@@ -40,6 +40,12 @@ async def _get(url: str, page: str) -> bytes:
         return await reader.read(-1)
     finally:
         writer.close()
+
+
+def _origin(url: str) -> str:
+    """The server in *url*, without the path: that of an embedded server is a secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _parse(answer: bytes) -> tuple[int, dict[str, Any]]:

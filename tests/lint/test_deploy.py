@@ -29,7 +29,8 @@ from consumers.app.wiring.stand_ins import SANDBOX_PORT_OFFSET, withheld_stand_i
 from consumers.key_file import KeyFile
 from contracts import subjects
 from contracts.vocabulary import DEFAULT
-from producers.bus import Bus, server_check, topology
+from producers.access import Access
+from producers.bus import AccessRefused, Bus, server_check, topology
 from tests.lint.sources import PRODUCT, ROOT, SOURCES
 
 COMPOSE_TEXT = (ROOT / "compose.yaml").read_text()
@@ -127,9 +128,15 @@ def test_prepare_makes_what_the_stack_mounts_and_leaves_a_secret_as_it_is(tmp_pa
         assert status.st_mode & 0o077 == 0
     key = (tmp_path / "data" / "vault.key").read_bytes()
     assert len(KeyFile.open(tmp_path / "data" / "vault.key", create=False).secret) == 32
-    (tmp_path / "secrets" / "email_password").write_text("chua-doi")
-    subprocess.run(prepare, check=True, capture_output=True)
-    assert (tmp_path / "secrets" / "email_password").read_text() == "chua-doi"
+    secrets = tmp_path / "secrets"
+    (secrets / "email_password").write_text("chua-doi")
+    made = {name: (secrets / name).read_text() for name in ("nats_password", "nats_users")}
+    assert re.fullmatch("[0-9a-f]{64}", made["nats_password"])
+    assert made["nats_users"] == users_line(made["nats_password"])
+    again = subprocess.run(prepare, check=True, capture_output=True)
+    assert (secrets / "email_password").read_text() == "chua-doi"
+    assert {name: (secrets / name).read_text() for name in made} == made
+    assert made["nats_password"].encode() not in again.stdout + again.stderr
     assert (tmp_path / "data" / "vault.key").read_bytes() == key
     assert load_vocabulary(LoaSettings(data_dir=tmp_path / "data")) is DEFAULT
 
@@ -181,6 +188,11 @@ def test_pinning_writes_a_digest_for_every_image_of_others(tmp_path):
     assert out.read_text().count("@sha256:") == len(images), "the old file stays"
 
 
+def users_line(password):
+    """The included file with Loa's user, as `deploy/prepare` writes it."""
+    return f'users: [{{user: loa, password: "{password}"}}]\n'
+
+
 @pytest.mark.parametrize("name", LOA)
 def test_ports_and_healthchecks_name_the_port_that_loa_listens_on(name):
     service, port = LOA[name], LOA[name]["environment"]["LOA_HTTP_PORT"]
@@ -203,12 +215,15 @@ def test_the_bus_listens_where_the_stack_looks_for_it_and_not_outside():
     nats = SERVICES["nats"]
     assert nats["networks"] == ["bus"] and COMPOSE["networks"]["bus"] == {"internal": True}
     port = re.search(r"^listen: 0\.0\.0\.0:(\d+)$", NATS_CONF, re.M)[1]
-    monitor = re.search(r"^http: 0\.0\.0\.0:(\d+)$", NATS_CONF, re.M)[1]
+    monitor = re.search(r"^http: 127\.0\.0\.1:(\d+)$", NATS_CONF, re.M)[1]
     assert COMPOSE["x-environment"]["LOA_NATS_URL"] == f"nats://nats:{port}"
     assert f":{monitor}/healthz" in nats["healthcheck"]["test"][-1]
     mounts = {mount["target"]: mount["source"] for mount in nats["volumes"]}
     assert mounts[nats["command"][-1]] == "./deploy/nats.conf"
     assert re.search(r"store_dir: (\S+)", NATS_CONF)[1] in mounts
+    conf, included = Path(nats["command"][-1]), re.search(r'include "(.+)"', NATS_CONF)[1]
+    users = os.path.normpath(conf.parent / included)
+    assert users in [f"/run/secrets/{name}" for name in nats["secrets"]]
 
 
 def test_trying_out_points_loa_at_containers_of_the_dev_profile():
@@ -279,10 +294,15 @@ def test_the_build_sees_what_it_copies_and_nothing_else():
     assert not any(fnmatch(".env", pattern) for pattern in allowed)
 
 
+STACK_ACCESS = Access(password="stack-password")
+
+
 @pytest.fixture
-def stack_bus(other_server):
+def stack_bus(other_server, tmp_path):
     """A real nats-server that runs deploy/nats.conf, on loopback and with a scratch folder."""
+    (tmp_path / "nats_users").write_text(users_line(STACK_ACCESS.password))
     settings = re.sub(r"^(listen|http): .*\n", "", NATS_CONF, flags=re.M)
+    settings = re.sub(r'include ".+"', 'include "nats_users"', settings)
     with other_server(re.sub(r"store_dir: \S+", "store_dir: STORE", settings)) as server:
         yield server
 
@@ -293,7 +313,9 @@ async def test_the_bus_of_the_stack_fsyncs_always_and_has_room_for_every_stream(
     assert config["sync_always"] is True
     promised = sum(kept.max_bytes for kept in (*subjects.STREAMS, *subjects.BUCKETS))
     assert config["max_storage"] >= promised
-    async with await Bus.connect(stack_bus.url, name="test") as bus:
+    with pytest.raises(AccessRefused):
+        await Bus.connect(stack_bus.url, name="test")
+    async with await Bus.connect(stack_bus.url, name="test", access=STACK_ACCESS) as bus:
         await server_check.verify(bus)
         await topology.apply(bus)
         for stream in subjects.STREAMS:

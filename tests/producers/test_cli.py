@@ -268,3 +268,27 @@ def test_a_bus_that_is_away_is_told_by_the_answer_alone(loa):
     answer = loa("publish", "-", "--json", stdin=sample_event(), url="nats://127.0.0.1:1")
     assert json.loads(answer.stdout)["content_id"]
     assert answer.stderr == b""
+
+
+def test_a_bus_that_refuses_the_credentials_is_told_and_the_event_is_kept(
+    loa, other_server, tmp_path
+):
+    with other_server("authorization { user: loa, password: mat-khau }") as server:
+        refused = loa(
+            "publish", "-", stdin=sample_event(), url=server.url, LOA_NATS_PASSWORD="doan-mo"
+        )
+    assert refused.returncode == 3
+    assert b"LOA_NATS_PASSWORD: the server refuses the credentials" in refused.stderr
+    assert "LOA_NATS_PASSWORD: máy chủ NATS từ chối" in refused.stderr.decode()
+    assert b"doan-mo" not in refused.stdout + refused.stderr
+    assert len(waiting(tmp_path)) == 1
+
+
+def test_credentials_that_cannot_be_used_are_named_before_anything_is_sent(loa, tmp_path):
+    (tmp_path / "user.nk").write_text("SU")
+    refused = loa(
+        "publish", "-", stdin=sample_event(), url="nats://127.0.0.1:1", LOA_NATS_NKEY_FILE="user.nk"
+    )
+    assert refused.returncode == 2
+    assert b"LOA_NATS_NKEY_FILE: user.nk can be read by other users" in refused.stderr
+    assert waiting(tmp_path) == []

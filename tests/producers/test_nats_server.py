@@ -9,12 +9,15 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
-from producers.bus import Bus, topology
+from producers.access import without_password
+from producers.bus import AccessRefused, Bus, topology
+from producers.bus.monitoring_endpoint import fetch_page, health_problem
 from producers.errors import ServerFailed, StoreBusy
-from producers.nats_server import NatsServer, find_binary
+from producers.nats_server import PASSWORD_FILE, NatsServer, find_binary
 from tests.support.frozen_process import freeze
 from tests.support.waiting import until
 
@@ -34,15 +37,15 @@ asyncio.run(main())
 
 
 def listening(url):
-    host, port = url.removeprefix("nats://").split(":")
+    where = urlsplit(url)
     with socket.socket() as client:
-        return client.connect_ex((host, int(port))) == 0
+        return client.connect_ex((where.hostname, where.port)) == 0
 
 
 async def test_it_listens_on_loopback_and_stops_when_told(tmp_path):
     folder = tmp_path / 'dữ liệu "loa"'
     async with NatsServer(folder) as server:
-        assert server.url.startswith("nats://127.0.0.1:")
+        assert without_password(server.url).startswith("nats://127.0.0.1:")
         assert server.monitor_url.startswith("http://127.0.0.1:")
         assert listening(server.url)
         url = server.url
@@ -54,7 +57,63 @@ async def test_it_listens_on_the_port_it_is_given(tmp_path):
     async with NatsServer(tmp_path / "one") as server:
         port = int(server.url.rpartition(":")[2])
     async with NatsServer(tmp_path / "two", port) as server:
-        assert server.url == f"nats://127.0.0.1:{port}"
+        assert without_password(server.url) == f"nats://127.0.0.1:{port}"
+
+
+def password_of(server):
+    return urlsplit(server.url).password
+
+
+async def test_a_client_without_the_password_is_refused_at_once(tmp_path):
+    async with NatsServer(tmp_path) as server:
+        for url in (without_password(server.url), server.url.replace(password_of(server), "0")):
+            with pytest.raises(AccessRefused, match="Authorization Violation"):
+                await Bus.connect(url, patience_s=30)
+
+
+async def test_the_password_is_in_two_files_that_only_their_owner_may_read(tmp_path, capsys):
+    (tmp_path / "nats.conf").touch(mode=0o644)  # as the first version left it
+    async with NatsServer(tmp_path, check_s=0.1) as server:
+        password, pid = password_of(server).encode(), server.pid
+        os.kill(pid, signal.SIGKILL)
+        await until(lambda: server.pid != pid)
+        holders = [p for p in tmp_path.rglob("*") if p.is_file() and password in p.read_bytes()]
+        assert {path.name for path in holders} == {"nats.conf", PASSWORD_FILE}
+        assert {path.stat().st_mode & 0o777 for path in holders} == {0o600}
+        shown = (Path(f"/proc/{server.pid}/{name}").read_bytes() for name in ("cmdline", "environ"))
+        assert not any(password in content for content in shown)
+        assert password not in repr(server._setup).encode()
+    log = "".join(capsys.readouterr())
+    assert "nats_server_started" in log and "nats_password_made" in log
+    assert password.decode() not in log
+
+
+async def test_a_password_is_made_once_and_again_after_a_torn_write(tmp_path):
+    passwords = []
+    for _ in range(3):
+        async with NatsServer(tmp_path) as server:
+            passwords.append(password_of(server))
+        if len(passwords) == 2:
+            (tmp_path / PASSWORD_FILE).write_text(passwords[0][:20])
+    assert passwords[0] == passwords[1] != passwords[2]
+    assert {len(password) for password in passwords} == {64}
+
+
+async def test_monitoring_pages_answer_only_under_their_secret_path(tmp_path):
+    async with NatsServer(tmp_path) as server:
+        status, _ = await fetch_page(server.monitor_url, "/varz")
+        assert status == 200
+        origin, _, path = server.monitor_url.rpartition("/")
+        for page in ("/", "/varz", "/connz?auth=1&subs=1", "/jsz?streams=1&config=1", "/healthz"):
+            assert b" 404 " in http_answer(origin, page).splitlines()[0]
+    assert path not in await health_problem(f"{origin}/{path}")
+
+
+def http_answer(origin, page):
+    where = urlsplit(origin)
+    with socket.create_connection((where.hostname, where.port), timeout=5) as client:
+        client.sendall(f"GET {page} HTTP/1.0\r\n\r\n".encode())
+        return b"".join(iter(lambda: client.recv(65536), b""))
 
 
 async def test_a_taken_port_is_told_in_the_servers_own_words(tmp_path):

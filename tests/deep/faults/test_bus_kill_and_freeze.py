@@ -129,8 +129,8 @@ def quick_pings(monkeypatch):
     """The client notices a frozen server as it always does, only sooner."""
     options = connection._options
 
-    def quick(name, creds_file):
-        found = options(name, creds_file)
+    def quick(name, access):
+        found = options(name, access)
         assert (found["ping_interval"], found["max_outstanding_pings"]) == (5, 2)
         return found | {"ping_interval": 0.2}
 

@@ -14,7 +14,14 @@ import pytest
 from contracts import subjects
 from producers import nats_server
 from producers.bus import BatchEntry, Bus, NoReply, topology
-from producers.nats_server import NatsServer, Ports, ServerProcess, find_binary
+from producers.nats_server import (
+    NatsServer,
+    Ports,
+    ServerProcess,
+    ServerSecrets,
+    ServerSetup,
+    find_binary,
+)
 from tests.support import requirements
 from tests.support.strace import (
     SimulatedDisk,
@@ -51,8 +58,9 @@ async def unguarded(tmp_path, binary):
     """The embedded server with the settings that the product writes, but without its restarts."""
     store = tmp_path / "nats"
     store.mkdir()
+    setup = ServerSetup(store, Ports(), ServerSecrets.open(store))
     lock = os.open(os.devnull, os.O_RDONLY)
-    child = await ServerProcess.start(binary, store, Ports(), lock)
+    child = await ServerProcess.start(binary, setup, lock)
     try:
         async with await Bus.connect(child.url) as bus:
             await topology.apply(bus)

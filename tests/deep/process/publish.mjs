@@ -22,7 +22,8 @@ function message() {
   return [JSON.stringify(data), said];
 }
 
-const connection = await connect({ servers: url, name: "cms" });
+const { host, username: user, password: pass } = new URL(url);
+const connection = await connect({ servers: host, user, pass, name: "cms" });
 try {
   const [body, said] = message();
   const id = `${event.source}|${event.id}`;

@@ -1,6 +1,7 @@
 """The examples do what the documents say of them."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -22,6 +23,7 @@ UNIT = "van-phong-bo"
 READMES = ["README.md", "README.vi.md"]
 EVENT_PAGES = {"README.md": "docs/events.md", "README.vi.md": "docs/events.vi.md"}
 ADDRESS = "http://127.0.0.1:8080"
+USAGE = "usage: LOA_NATS_URL=nats://... publish.py UNIT FILE"
 
 
 @pytest.mark.parametrize("file", EVENTS, ids=lambda file: file.stem)
@@ -83,8 +85,11 @@ def test_what_the_readme_prints_for_a_first_event_works_as_it_stands(loa, readme
 
 async def test_the_python_example_publishes_and_names_what_is_wrong(bus, nats_server, tmp_path):
     def run(file: Path) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, EXAMPLES / "publish.py", nats_server.url, UNIT, file]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        command = [sys.executable, EXAMPLES / "publish.py", UNIT, file]
+        env = os.environ | {"LOA_NATS_URL": nats_server.url}
+        return subprocess.run(
+            command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+        )
 
     assert run(EXAMPLES / "first-event.json").returncode == 0
     [message] = [one async for one in bus.scan(subjects.CONTENT.name)]
@@ -100,12 +105,12 @@ async def test_the_python_example_publishes_and_names_what_is_wrong(bus, nats_se
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ([], "usage: publish.py NATS_URL UNIT FILE"),
-        (["nats://127.0.0.1:4222", UNIT], "usage: publish.py NATS_URL UNIT FILE"),
-        (["nats://127.0.0.1:4222", UNIT, "khong-co.json"], "khong-co.json"),
-        (["nats://127.0.0.1:4222", UNIT, "."], "usage: publish.py NATS_URL UNIT FILE"),
-        (["nats://127.0.0.1:4222", UNIT, "hong.json"], "event: không phải JSON hợp lệ"),
-        (["nats://127.0.0.1:4222", UNIT, "mang.json"], "event: phải là một đối tượng JSON"),
+        ([], USAGE),
+        ([UNIT], USAGE),
+        ([UNIT, "khong-co.json"], "khong-co.json"),
+        ([UNIT, "."], USAGE),
+        ([UNIT, "hong.json"], "event: không phải JSON hợp lệ"),
+        ([UNIT, "mang.json"], "event: phải là một đối tượng JSON"),
     ],
     ids=["nothing", "too little", "no such file", "a folder", "no JSON", "no event"],
 )
@@ -113,7 +118,10 @@ def test_the_python_example_says_what_it_needs_instead_of_a_traceback(tmp_path, 
     (tmp_path / "hong.json").write_text("{")
     (tmp_path / "mang.json").write_text("[1]")
     command = [sys.executable, EXAMPLES / "publish.py", *words]
-    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    env = os.environ | {"LOA_NATS_URL": "nats://127.0.0.1:4222"}
+    run = subprocess.run(
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
     assert (run.returncode, run.stdout) == (2, "")
     assert says in run.stderr and "Traceback" not in run.stderr
 

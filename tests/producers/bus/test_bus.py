@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from contracts import subjects
-from producers.bus import Bus, BusError, NoReply, StorageFull, topology
+from producers.bus import AccessRefused, Bus, BusError, NoReply, StorageFull, topology
 from tests.support.frozen_process import frozen
 from tests.support.waiting import until
 
@@ -146,7 +146,7 @@ async def test_a_bus_whose_rights_were_withdrawn_for_a_while_comes_back(other_se
 async def test_a_wrong_password_is_told(other_server):
     with (
         other_server(GUARDED.replace("PASSWORD", "first")) as other,
-        pytest.raises(NoReply, match="Authorization Violation"),
+        pytest.raises(AccessRefused, match="Authorization Violation"),
     ):
         await Bus.connect(other.url.replace("//", "//loa:wrong@"), patience_s=3)
 
