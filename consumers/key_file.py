@@ -16,6 +16,8 @@ from contracts import subjects
 from contracts.base.crash_points import crash_point
 from contracts.errors import Invalid
 from producers.bus import Bus, RevisionConflict
+from producers.sealed import PersonKeys, seal_buckets
+from producers.sealed.maintenance import forget_records_of_other_key
 
 _KEY_BYTES = 32
 
@@ -83,7 +85,13 @@ async def open_key_file(bus: Bus, path: Path) -> KeyFile:
     fingerprint = await bus.bucket(subjects.VAULT.name).get(FINGERPRINT_KEY)
     keys = KeyFile.open(path, create=fingerprint is None)
     await register_key(bus, keys)
+    seal_people(bus, keys)
     return keys
+
+
+def seal_people(bus: Bus, keys: KeyFile) -> PersonKeys:
+    """Let *bus* seal what it stores about people, and open it for its readers."""
+    return seal_buckets(bus, keys.derive("people"))
 
 
 async def register_key(bus: Bus, key_file: KeyFile) -> None:
@@ -98,7 +106,11 @@ async def register_key(bus: Bus, key_file: KeyFile) -> None:
         raise Invalid(field_error(KEY_FILE_FIELD, "key_of_other_data"))
 
 
-async def replace_key(bus: Bus, path: Path) -> None:
-    """Register the key at *path*, created if missing, as the key of the data on *bus*."""
+async def replace_key(bus: Bus, path: Path) -> int:
+    """Register the key at *path*, created if missing, as the key of the data on *bus*.
+
+    Records that only the lost key could open are purged; returns their number.
+    """
     keys = KeyFile.open(path)
     await bus.bucket(subjects.VAULT.name).put(FINGERPRINT_KEY, keys.fingerprint())
+    return await forget_records_of_other_key(bus, seal_people(bus, keys))

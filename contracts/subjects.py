@@ -155,6 +155,8 @@ EVENTS = BucketSpec("events", max_bytes=10 * _GIB)
 PUBLISHED = BucketSpec("publications", max_bytes=4 * _GIB)
 LEDGER = BucketSpec("ledger", max_bytes=20 * _GIB, is_atomic=True)
 SUBSCRIBERS = BucketSpec("subscribers", max_bytes=4 * _GIB, is_atomic=True)
+PERSON_KEYS = BucketSpec("person_keys", max_bytes=_GIB, is_atomic=True)
+"""The data keys of people's records; one that is destroyed is overwritten on the disk."""
 UNITS = BucketSpec("units", max_bytes=64 << 20)
 DESK = BucketSpec("desk", max_bytes=_GIB)
 NOTICES = BucketSpec("notices", max_bytes=8 * _GIB, ttl=timedelta(days=30))
@@ -174,6 +176,7 @@ BUCKETS = (
     PUBLISHED,
     LEDGER,
     SUBSCRIBERS,
+    PERSON_KEYS,
     UNITS,
     DESK,
     NOTICES,

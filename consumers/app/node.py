@@ -24,7 +24,7 @@ from consumers.channel_health.pauses import ChannelMonitor
 from consumers.channel_health.readback import readback_failure
 from consumers.directory.directory import Directory
 from consumers.intake.repository import ItemRepository
-from consumers.key_file import KeyFile, open_key_file, register_key
+from consumers.key_file import KeyFile, open_key_file, register_key, seal_people
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
 from consumers.operations.capacity import CapacityMonitor
@@ -141,6 +141,7 @@ class Node:
 
     @cached_property
     def directory(self) -> Directory:
+        seal_people(self.bus, self.keys)
         directory = Directory(self.bus, self.settings.directory_path, self.clock)
         self.stack.callback(directory.close)
         self.tasks.append(directory.run)
@@ -155,6 +156,7 @@ class Node:
     def keys(self) -> KeyFile:
         """The key file; one that was not proven before is proven before this process is ready."""
         keys = KeyFile.open(self.settings.key_file)
+        seal_people(self.bus, keys)
         self.on_ready.insert(0, partial(register_key, self.bus, keys))
         return keys
 

@@ -20,7 +20,7 @@ from channels.email.parsing import body_text, header_text
 from consumers.app import instance
 from consumers.app.settings import LoaSettings, RunningInstance, load_vocabulary
 from consumers.cli.output import explain_errors
-from consumers.key_file import KeyFile
+from consumers.key_file import open_key_file
 from consumers.messages import field_error
 from consumers.subscribers.csv_import import import_csv
 from contracts.errors import Invalid
@@ -138,7 +138,8 @@ async def _finished_trace(http: aiohttp.ClientSession, url: str, headers: Facts)
 
 
 async def _import_readers(bus: Bus, settings: LoaSettings) -> Facts:
-    key = KeyFile.open(settings.key_file).derive("addresses")
+    keys = await open_key_file(bus, settings.key_file)
+    key = keys.derive("addresses")
     report = await import_csv(bus, READERS, load_vocabulary(settings), key)
     return report.model_dump()
 

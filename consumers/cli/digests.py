@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from consumers.app.settings import read_settings
 from consumers.cli.output import Json, print_answer, print_errors, print_table, run_on_bus
+from consumers.cli.stores import open_keys
 from consumers.digests import schedule
 from consumers.digests.forecast import DigestForecast, DigestForecaster, LastDigest
 from consumers.digests.schedule import DigestSchedule
@@ -28,6 +29,7 @@ def digests(as_json: Json = False) -> None:
 
 
 async def _forecast(bus: Bus) -> list[DigestForecast]:
+    await open_keys(bus)  # it opens the readers' records
     forecaster = DigestForecaster(bus, Ledger(bus), await digest_calendar(bus), time.time)
     return await forecaster.forecast(TraceReader(bus).trace)
 

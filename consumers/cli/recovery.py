@@ -23,6 +23,7 @@ from consumers.cli import output
 from consumers.key_file import KEY_FILE_FIELD, KeyFile, open_key_file, replace_key
 from consumers.messages import field_error
 from consumers.operations import backup, rebuild, restore
+from consumers.operations.backup import BackupFolder
 from contracts.base.times import format_utc
 from contracts.errors import FieldError, Invalid, Unavailable
 from producers.bus import Bus, topology
@@ -44,8 +45,9 @@ NewKey = Annotated[
     bool,
     typer.Option(
         "--new-key",
-        help="vault.key is lost for good: go on with the one here, made if there is none. Zalo has"
-        " to be connected again, links in sent mails die, an import takes readers for new ones.",
+        help="vault.key is lost for good: go on with the one here, made if there is none. Readers'"
+        " records are removed: import them again. Zalo has to be connected again, links in sent"
+        " mails die.",
     ),
 ]
 What = Annotated[list[str] | None, typer.Argument(help="portal, directory; nothing: both")]
@@ -72,14 +74,22 @@ def _progress_bars() -> Iterator[ReportProgress]:
 
 def save_backup(folder: Folder, as_json: output.Json = False) -> None:
     """Back every stream and bucket up into a new folder, while Loa runs on."""
-    manifest = output.run_on_bus(
-        lambda bus: backup.save_backup(bus, folder, time.time), _BACKUP_BUS_TIMEOUT_S
-    )
+    path = read_settings(LoaSettings).key_file
+
+    async def work(bus: Bus) -> backup.BackupManifest:
+        keys = await open_key_file(bus, path)
+        return await backup.save_backup(bus, _sealed_folder(folder, keys), time.time)
+
+    manifest = output.run_on_bus(work, _BACKUP_BUS_TIMEOUT_S)
     size = sum(stream.size for stream in manifest.streams)
     answer = {"folder": str(folder), "began": manifest.began, "bytes": size}
     facts = {"streams": len(manifest.streams), "size": size, "began": format_utc(manifest.began)}
-    text = field_error(str(folder), "backup_made", **facts, key=read_settings(LoaSettings).key_file)
+    text = field_error(str(folder), "backup_made", **facts, key=path)
     output.print_answer(answer, as_json, lambda: output.print_field_texts(text))
+
+
+def _sealed_folder(folder: Path, keys: KeyFile | None) -> BackupFolder:
+    return BackupFolder(folder, keys.derive("backup") if keys else b"")
 
 
 def restore_backup(
@@ -109,15 +119,15 @@ def _accept_new_key(as_json: bool) -> None:
     settings = read_settings(LoaSettings)
     path = settings.key_file
 
-    async def work(bus: Bus) -> None:
+    async def work(bus: Bus) -> int:
         await topology.apply(bus)
-        await replace_key(bus, path)
+        return await replace_key(bus, path)
 
     with output.explain_errors():
         if not settings.nats_url and not settings.nats_dir.is_dir():  # a mistyped folder
             raise Unavailable(field_error("data", "no_store", folder=settings.data_dir.resolve()))
-    _run_on_idle_bus(work)
-    text = field_error(str(path), "key_accepted")
+    count = _run_on_idle_bus(work)
+    text = field_error(str(path), "key_accepted", count=count)
     output.print_answer({"key": str(path)}, as_json, lambda: output.print_field_texts(text))
 
 
@@ -134,7 +144,8 @@ def _restore_folder(folder: Path, moved: bool, new_key: bool, as_json: bool) -> 
     async def work(bus: Bus) -> tuple[backup.BackupManifest, tuple[FieldError, ...]]:
         if not new_key:
             _require_key_file(path)
-        manifest = await restore.restore_backup(bus, folder, time.time, moved=moved)
+        sealed = _sealed_folder(folder, KeyFile.open(path) if path.exists() else None)
+        manifest = await restore.restore_backup(bus, sealed, time.time, moved=moved)
         return manifest, await _key_errors(bus, path, new_key)
 
     manifest, errors = _run_on_idle_bus(work)
@@ -143,6 +154,8 @@ def _restore_folder(folder: Path, moved: bool, new_key: bool, as_json: bool) -> 
     texts = [field_error(str(folder), "restored_now", began=format_utc(manifest.began))]
     if not moved:
         texts.append(field_error("doubt", "doubt_stands"))
+    if manifest.is_plain:
+        texts.append(field_error(str(folder), "backup_plain"))
     answer = {"began": manifest.began, "streams": len(manifest.streams)}
     output.print_answer(answer, as_json, lambda: output.print_field_texts(*texts))
 
@@ -193,6 +206,7 @@ def rebuild_projections(what: What = None, as_json: output.Json = False) -> None
     async def work(bus: Bus) -> dict[str, dict[str, int]]:
         counts: dict[str, dict[str, int]] = {}
         if _DIRECTORY in names:
+            await open_key_file(bus, settings.key_file)
             path = settings.directory_path
             counts[_DIRECTORY] = {"people": await rebuild.rebuild_directory(bus, path)}
         if _PORTAL in names:

@@ -71,8 +71,8 @@ class DirectoryFollower:
             chunk = [await changes.get()]
             while len(chunk) < CHUNK_SIZE and not changes.empty():
                 chunk.append(changes.get_nowait())
-            own = (change for change in chunk if change.key.startswith(SUBSCRIBER_PREFIX))
-            rows = list(map(parse_change, own))
+            own = [change for change in chunk if change.key.startswith(SUBSCRIBER_PREFIX)]
+            rows = list(map(parse_change, await self.bucket.opened(own)))
             crash_point("directory.read")
             self.store.apply(rows, chunk[-1].seq)
             crash_point("directory.applied")

@@ -9,13 +9,19 @@ consumers' positions when the backup began. Wake-ups carry no state and are left
 The server reads a bucket value by value, and leaves out a key that is replaced before its turn.
 So each bucket's later changes are saved beside its snapshot, until there are no more and before the
 next stream: the saved bucket is that of one moment.
+
+Files are encrypted and the manifest is authenticated, with keys of the key file: see
+`consumers.operations.backup_cipher`. Backups of format 1 were plain, and can be restored.
 """
 
 import hashlib
+import hmac
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,7 +30,10 @@ import structlog
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from channels.portal.storage.atomic_files import sync_folder
+from consumers.key_file import KEY_FILE_FIELD
 from consumers.messages import field_error
+from consumers.operations.backup_cipher import BackupCipher, ChunkEncryptor, decrypt_chunks
+from consumers.operations.errors import BackupChanged
 from contracts import subjects
 from contracts.base.times import Clock, utc_now
 from contracts.errors import Invalid
@@ -32,8 +41,8 @@ from contracts.subjects import ConsumerSpec, StreamSpec
 from producers.bus import Bus
 
 log = structlog.get_logger()
-_FORMAT = 1
-_MANIFEST = "manifest.json"
+_FORMAT, _PLAIN_FORMAT = 2, 1
+_MANIFEST, _MANIFEST_MAC = "manifest.json", "manifest.mac"
 _READ_BYTES = 256 << 10
 BUCKET_PREFIX = "KV_"
 _MAX_CHANGES = 1_000_000
@@ -56,15 +65,30 @@ SAVE_ORDER = (
     f"KV_{subjects.EVENTS.name}",
     f"KV_{subjects.NOTICES.name}",
     f"KV_{subjects.SUBSCRIBERS.name}",
+    f"KV_{subjects.PERSON_KEYS.name}",
     f"KV_{subjects.UNITS.name}",
     f"KV_{subjects.STAFF.name}",
     f"KV_{subjects.VAULT.name}",
 )
-_ADDED_LATER = {f"KV_{subjects.STAFF.name}"}
+_ADDED_LATER = {f"KV_{subjects.STAFF.name}", f"KV_{subjects.PERSON_KEYS.name}"}
 """Streams that backups of earlier versions lack; `topology.apply` creates them."""
 
 
+@dataclass(frozen=True, slots=True)
+class BackupFolder:
+    """A backup's folder, and the secret that seals it; empty without a key file."""
+
+    path: Path
+    secret: bytes = field(repr=False)
+
+    def key_id(self, backup_id: str) -> str:
+        """A digest by which the key file of a backup is recognised."""
+        return hmac.new(self.secret, f"key of {backup_id}".encode(), hashlib.sha256).hexdigest()
+
+
 class SavedFile(BaseModel):
+    """A file as it lies in the folder."""
+
     file: str
     size: int
     sha256: str
@@ -89,38 +113,59 @@ class SavedChange(BaseModel):
 
 
 class BackupManifest(BaseModel):
-    """The contents of a backup, written last. `floors`: each consumer's acknowledged floor."""
+    """The contents of a backup, written last. `floors`: each consumer's acknowledged floor.
+
+    `id` is random and `key` tells the key file; both are empty in a plain backup.
+    """
 
     format: int = _FORMAT
+    id: str = ""
+    key: str = ""
     began: datetime
     ended: datetime
     floors: dict[str, int]
     streams: list[StreamFile]
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether an earlier version made it: neither encrypted nor authenticated."""
+        return self.format == _PLAIN_FORMAT
 
-async def save_backup(bus: Bus, folder: Path, clock: Clock) -> BackupManifest:
+
+async def save_backup(bus: Bus, folder: BackupFolder, clock: Clock) -> BackupManifest:
     """Back the whole bus up into *folder*, which appears only when it is complete.
 
-    The folder holds addresses and keys' digests: only its owner may read it. Raises Invalid,
-    OSError or BusError.
+    Only its owner may read the folder. Raises Invalid, OSError or BusError.
     """
-    draft, began = _create_draft_folder(folder), utc_now(clock)
+    draft, began = _create_draft_folder(folder.path), utc_now(clock)
+    backup_id = secrets.token_hex(16)
+    cipher = BackupCipher(folder.secret, backup_id)
     floors = {}
     for stream, consumer in tracked_consumers():
         info = await bus.consumer_info(stream.name, consumer.durable)
         floors[consumer_name(stream, consumer)] = info["ack_floor"]["stream_seq"]
-    streams = [await _save_stream(bus, name, draft) for name in SAVE_ORDER]
-    ended = utc_now(clock)
-    manifest = BackupManifest(began=began, ended=ended, floors=floors, streams=streams)
-    with (draft / _MANIFEST).open("xb") as file:
-        file.write(manifest.model_dump_json(indent=1).encode())
-        file.flush()
-        os.fsync(file.fileno())
+    saver = _Saver(bus, draft, cipher)
+    streams = [await saver.save_stream(name) for name in SAVE_ORDER]
+    facts = {"id": backup_id, "key": folder.key_id(backup_id), "floors": floors}
+    manifest = BackupManifest(began=began, ended=utc_now(clock), streams=streams, **facts)
+    _write_manifest(draft, manifest, cipher)
     sync_folder(draft)
-    draft.rename(folder)
-    sync_folder(folder.parent)
+    draft.rename(folder.path)
+    sync_folder(folder.path.parent)
     log.info("backup_saved", streams=len(streams), bytes=sum(one.size for one in streams))
     return manifest
+
+
+def _write_manifest(draft: Path, manifest: BackupManifest, cipher: BackupCipher) -> None:
+    content = manifest.model_dump_json(indent=1).encode()
+    for name, data in (
+        (_MANIFEST_MAC, cipher.manifest_mac(content).encode()),
+        (_MANIFEST, content),
+    ):
+        with (draft / name).open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def _create_draft_folder(folder: Path) -> Path:
@@ -149,7 +194,7 @@ def consumer_name(stream: StreamSpec, consumer: ConsumerSpec) -> str:
 
 
 class _FileWriter:
-    """A new file, with the size and digest of its content."""
+    """A new file, with the size and digest of what lies in it."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -164,78 +209,118 @@ class _FileWriter:
         return SavedFile(file=path.name, size=self.size, sha256=self._digest.hexdigest())
 
 
-@contextmanager
-def _new_file(path: Path) -> Iterator[_FileWriter]:
-    with path.open("xb") as file:
-        yield _FileWriter(file)
-        file.flush()
-        os.fsync(file.fileno())
+@dataclass
+class _Saver:
+    """Saves streams into a draft folder, encrypted."""
+
+    bus: Bus
+    folder: Path
+    cipher: BackupCipher
+
+    @contextmanager
+    def new_file(self, path: Path) -> Iterator[tuple[_FileWriter, ChunkEncryptor]]:
+        """A new file, and where its content goes; the file's facts are known at the end."""
+        with path.open("xb") as file:
+            writer = _FileWriter(file)
+            content = ChunkEncryptor(self.cipher.file_cipher(path.name), writer.write)
+            yield writer, content
+            content.finish()
+            file.flush()
+            os.fsync(file.fileno())
+
+    async def save_stream(self, stream: str) -> StreamFile:
+        path, changes = self.folder / f"{stream}.snapshot", None
+        with self.new_file(path) as (writer, content):
+            config, state = await self.bus.save_snapshot(stream, content.write)
+        if stream.startswith(BUCKET_PREFIX):
+            changes = await self.save_changes(stream, state["last_seq"] + 1)
+        facts = writer.saved_as(path).model_dump()
+        return StreamFile(stream=stream, config=config, state=state, changes=changes, **facts)
+
+    async def save_changes(self, stream: str, start: int) -> SavedFile | None:
+        """Save a bucket's changes from sequence *start* on. Raises Invalid for too many."""
+        path, count = self.folder / f"{stream}.changes", 0
+        bucket = self.bus.stored_bucket(stream.removeprefix(BUCKET_PREFIX))
+        with self.new_file(path) as (writer, content):
+            async for key, value, _ in bucket.changes(start):
+                content.write(SavedChange(key=key, value=value).model_dump_json().encode() + b"\n")
+                count += 1
+                if count > _MAX_CHANGES:
+                    raise Invalid(field_error("bus", "bucket_too_busy", value=stream))
+        if count:
+            return writer.saved_as(path)
+        path.unlink()
+        return None
 
 
-async def _save_stream(bus: Bus, stream: str, folder: Path) -> StreamFile:
-    path, changes = folder / f"{stream}.snapshot", None
-    with _new_file(path) as writer:
-        config, state = await bus.save_snapshot(stream, writer.write)
-    if stream.startswith(BUCKET_PREFIX):
-        changes = await _save_changes(bus, stream, folder, state["last_seq"] + 1)
-    facts = writer.saved_as(path).model_dump()
-    return StreamFile(stream=stream, config=config, state=state, changes=changes, **facts)
+@dataclass(frozen=True)
+class StoredBackup:
+    """An undamaged backup; *cipher* is None for a plain one."""
+
+    path: Path
+    manifest: BackupManifest
+    cipher: BackupCipher | None
+
+    def pieces(self, saved: SavedFile) -> Iterator[bytes]:
+        """Yield a file's content in plain. Raises Invalid, which names the file."""
+        with (self.path / saved.file).open("rb") as file:
+            if self.cipher is None:
+                yield from iter(lambda: file.read(_READ_BYTES), b"")
+                return
+            try:
+                yield from decrypt_chunks(self.cipher.file_cipher(saved.file), file)
+            except BackupChanged as error:
+                damaged = field_error(saved.file, "backup_damaged", detail=str(error))
+                raise Invalid(damaged) from error
+
+    def changes(self, saved: StreamFile) -> dict[str, bytes | None]:
+        """Each key's value after the bucket's snapshot, if it changed; None for a removed key."""
+        if saved.changes is None:
+            return {}
+        lines = b"".join(self.pieces(saved.changes)).splitlines()
+        changes = map(SavedChange.model_validate_json, lines)
+        return {change.key: change.value for change in changes}
 
 
-async def _save_changes(bus: Bus, stream: str, folder: Path, start: int) -> SavedFile | None:
-    """Save a bucket's changes from sequence *start* on. Raises Invalid for too many."""
-    path, count = folder / f"{stream}.changes", 0
-    with _new_file(path) as writer:
-        async for key, value, _ in bus.bucket(stream.removeprefix(BUCKET_PREFIX)).changes(start):
-            writer.write(SavedChange(key=key, value=value).model_dump_json().encode() + b"\n")
-            count += 1
-            if count > _MAX_CHANGES:
-                raise Invalid(field_error("bus", "bucket_too_busy", value=stream))
-    if count:
-        return writer.saved_as(path)
-    path.unlink()
-    return None
-
-
-def load_manifest(folder: Path) -> BackupManifest:
-    """Load the manifest of an undamaged backup. Raises Invalid, which names the file."""
+def open_backup(folder: BackupFolder) -> StoredBackup:
+    """Open an undamaged backup. Raises Invalid, which names the file that is none of its own."""
     try:
-        manifest = BackupManifest.model_validate_json((folder / _MANIFEST).read_bytes())
+        content = (folder.path / _MANIFEST).read_bytes()
+        manifest = BackupManifest.model_validate_json(content)
     except FileNotFoundError:
-        raise Invalid(field_error("folder", "no_backup", value=folder)) from None
+        raise Invalid(field_error("folder", "no_backup", value=folder.path)) from None
     except ValidationError as error:
         damaged = field_error(_MANIFEST, "backup_damaged", detail=error.error_count())
         raise Invalid(damaged) from error
-    missing = {*SAVE_ORDER} ^ {one.stream for one in manifest.streams}
-    if manifest.format != _FORMAT or missing - _ADDED_LATER:
+    strange = {*SAVE_ORDER} ^ {one.stream for one in manifest.streams}
+    if manifest.format not in (_FORMAT, _PLAIN_FORMAT) or strange - _ADDED_LATER:
         raise Invalid(field_error(_MANIFEST, "backup_foreign", value=manifest.format))
+    cipher = _proven_cipher(folder, manifest, content) if manifest.format == _FORMAT else None
     for stream in manifest.streams:
         for saved in filter(None, (stream, stream.changes)):
-            _check_file(folder, saved)
-    return manifest
+            _check_file(folder.path, saved)
+    return StoredBackup(folder.path, manifest, cipher)
+
+
+def _proven_cipher(folder: BackupFolder, manifest: BackupManifest, content: bytes) -> BackupCipher:
+    """The cipher of a backup, whose manifest is authentic. Raises Invalid."""
+    if not hmac.compare_digest(manifest.key, folder.key_id(manifest.id)):
+        raise Invalid(field_error(KEY_FILE_FIELD, "backup_of_other_key"))
+    cipher = BackupCipher(folder.secret, manifest.id)
+    try:
+        stored = (folder.path / _MANIFEST_MAC).read_text("ascii", errors="replace")
+    except FileNotFoundError:
+        stored = ""
+    if not hmac.compare_digest(stored.encode(), cipher.manifest_mac(content).encode()):
+        raise Invalid(field_error(_MANIFEST, "backup_damaged", detail=_MANIFEST_MAC))
+    return cipher
 
 
 def _check_file(folder: Path, saved: SavedFile) -> None:
-    digest = hashlib.sha256()
     try:
-        for piece in read_pieces(folder, saved):
-            digest.update(piece)
+        with (folder / saved.file).open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256")
     except FileNotFoundError:
         raise Invalid(field_error(saved.file, "backup_damaged", detail="missing")) from None
     if digest.hexdigest() != saved.sha256:
         raise Invalid(field_error(saved.file, "backup_damaged", detail="sha256"))
-
-
-def read_pieces(folder: Path, saved: SavedFile) -> Iterator[bytes]:
-    with (folder / saved.file).open("rb") as file:
-        while piece := file.read(_READ_BYTES):
-            yield piece
-
-
-def read_changes(folder: Path, saved: StreamFile) -> dict[str, bytes | None]:
-    """Each key's value after the bucket's snapshot, if it changed; None for a removed key."""
-    if saved.changes is None:
-        return {}
-    with (folder / saved.changes.file).open("rb") as lines:
-        changes = map(SavedChange.model_validate_json, lines)
-        return {change.key: change.value for change in changes}

@@ -10,7 +10,6 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 
 import structlog
 from pydantic import AwareDatetime, BaseModel, ValidationError
@@ -23,7 +22,12 @@ from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
 from consumers.messages import field_error
 from consumers.operations import backup
-from consumers.operations.backup import BackupManifest, StreamFile
+from consumers.operations.backup import (
+    BackupFolder,
+    BackupManifest,
+    StoredBackup,
+    StreamFile,
+)
 from contracts import subjects
 from contracts.base.times import Clock, utc_time
 from contracts.delivery import BatchKey, ChannelName, PlanKey
@@ -32,6 +36,7 @@ from contracts.publication import Publication
 from contracts.records import EventRecord
 from producers.bus import Bus, Snapshot, topology
 from producers.bus.records import Versioned, read
+from producers.sealed.maintenance import purge_records_without_key
 
 log = structlog.get_logger()
 RESTORE_KEY = "restored"
@@ -97,20 +102,18 @@ class RestoreDoubts:
 
 
 async def restore_backup(
-    bus: Bus, folder: Path, clock: Clock, *, moved: bool = False
+    bus: Bus, folder: BackupFolder, clock: Clock, *, moved: bool = False
 ) -> BackupManifest:
     """Restore the bus from the backup in *folder*. Repeat it after an interruption.
 
     *moved*: no message was delivered since the backup, so there are no doubts. Raises Invalid for a
-    damaged backup or a bus that is not empty, before any change.
+    damaged backup, one of another key file, or a bus that is not empty, before any change.
     """
-    manifest = backup.load_manifest(folder)
+    stored = backup.open_backup(folder)
+    manifest = stored.manifest
     await _clear_bus(bus)
-    for saved in manifest.streams:
-        await _restore_stream(bus, folder, saved)
-    for stream, consumer in backup.tracked_consumers():
-        floor = manifest.floors.get(backup.consumer_name(stream, consumer), 0)  # 0: a newer one
-        await topology.create_consumer_at(bus, stream, consumer, floor + 1)
+    await _restore_streams(bus, stored)
+    await _complete_people(bus, manifest)
     await _pause_channels(bus, manifest)
     await watermark.delete_watermark(bus)
     ledger = Ledger(bus)
@@ -140,12 +143,28 @@ async def _clear_bus(bus: Bus) -> None:
         await topology.delete_stream(bus, name)
 
 
-async def _restore_stream(bus: Bus, folder: Path, saved: StreamFile) -> None:
-    pieces = backup.read_pieces(folder, saved)
+async def _restore_streams(bus: Bus, stored: StoredBackup) -> None:
+    """Restore every stream, and the consumers' positions in them."""
+    for saved in stored.manifest.streams:
+        await _restore_stream(bus, stored, saved)
+    for stream, consumer in backup.tracked_consumers():
+        name = backup.consumer_name(stream, consumer)
+        floor = stored.manifest.floors.get(name, 0)  # 0: a newer one
+        await topology.create_consumer_at(bus, stream, consumer, floor + 1)
+
+
+async def _restore_stream(bus: Bus, stored: StoredBackup, saved: StreamFile) -> None:
+    pieces = stored.pieces(saved)
     await bus.restore_snapshot(saved.stream, Snapshot(saved.config, saved.state), pieces)
-    bucket = bus.bucket(saved.stream.removeprefix(backup.BUCKET_PREFIX))
-    for key, value in backup.read_changes(folder, saved).items():
+    bucket = bus.stored_bucket(saved.stream.removeprefix(backup.BUCKET_PREFIX))
+    for key, value in stored.changes(saved).items():
         await (bucket.purge(key) if value is None else bucket.put(key, value))
+
+
+async def _complete_people(bus: Bus, manifest: BackupManifest) -> None:
+    """Purge readers who were erased between the saving of their records and of their keys."""
+    if any(one.stream == f"KV_{subjects.PERSON_KEYS.name}" for one in manifest.streams):
+        await purge_records_without_key(bus)
 
 
 async def _pause_channels(bus: Bus, manifest: BackupManifest) -> None:

@@ -16,7 +16,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import NamedTuple, Self, TypeVar
 
-from consumers.key_file import KeyFile
+from consumers.key_file import KeyFile, seal_people
 from consumers.subscribers.errors import AddressTaken
 from contracts import subjects
 from contracts.base.crash_points import crash_point
@@ -56,6 +56,7 @@ class SubscriberStore:
 
     @classmethod
     def from_key_file(cls, bus: Bus, keys: KeyFile) -> Self:
+        seal_people(bus, keys)
         return cls(bus, keys.derive("addresses"))
 
     def key_of_address(self, email: str) -> str:

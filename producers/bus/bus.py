@@ -24,6 +24,8 @@ class Bus:
 
     def __init__(self, link: Connection) -> None:
         self.connection = link
+        self.bucket_types: dict[str, Callable[[Connection, str], Bucket]] = {}
+        """Buckets that are not read and written as stored; see `producers.sealed`."""
 
     @classmethod
     async def connect(
@@ -88,6 +90,10 @@ class Bus:
         return await publish_with_retry(self.connection, subject, body, timer_headers(at, target))
 
     def bucket(self, name: str) -> Bucket:
+        return self.bucket_types.get(name, Bucket)(self.connection, name)
+
+    def stored_bucket(self, name: str) -> Bucket:
+        """A bucket with its values as stored: sealed ones stay sealed."""
         return Bucket(self.connection, name)
 
     async def get_message(self, stream: str, seq: int) -> Message | None:

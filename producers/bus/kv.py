@@ -129,6 +129,10 @@ class Bucket:
         """Every change from sequence *start* on, purges too, in order."""
         return Watch(self._link, self.name, start)
 
+    async def opened(self, changes: Sequence[Change]) -> list[Change]:
+        """Changes of `watch` or `changes` with their values in plain."""
+        return list(changes)
+
     async def batch(self, entries: Sequence[BatchEntry], *, timeout_s: float = 10.0) -> int:
         """Store all of *entries* or none; return the last one's revision.
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from consumers.operations import backup, restore
-from consumers.operations.backup import BackupManifest
+from consumers.operations.backup import BackupFolder, BackupManifest
 from contracts import subjects
 from producers.bus import Bus
 from producers.nats_server import NatsServer
@@ -16,6 +16,11 @@ from tests.support.clock import FakeClock
 from tests.support.delivery_pipeline import DeliveryPipeline
 
 CLERK = "Trần Thị Bình"
+
+
+def backup_folder(path: Path) -> BackupFolder:
+    """A backup's folder with the tests' key."""
+    return BackupFolder(path, b"a key for backups")
 
 
 @asynccontextmanager
@@ -26,7 +31,7 @@ async def new_machine(folder: Path) -> AsyncIterator[Bus]:
 
 
 async def save_bus(bus: Bus, tmp_path: Path, clock: FakeClock) -> BackupManifest:
-    return await backup.save_backup(bus, tmp_path / "backup", clock)
+    return await backup.save_backup(bus, backup_folder(tmp_path / "backup"), clock)
 
 
 async def save_pipeline(loa: DeliveryPipeline, tmp_path: Path) -> BackupManifest:
@@ -53,7 +58,7 @@ def during_backup(
 @asynccontextmanager
 async def restored_bus(tmp_path: Path, clock: FakeClock, **options: Any) -> AsyncIterator[Bus]:
     async with new_machine(tmp_path) as bus:
-        await restore.restore_backup(bus, tmp_path / "backup", clock, **options)
+        await restore.restore_backup(bus, backup_folder(tmp_path / "backup"), clock, **options)
         yield bus
 
 

@@ -17,7 +17,7 @@ from channels.base import Outcome, Verdict
 from channels.email.unsubscribe import HmacSigner
 from consumers.app.web.server import WebServer, bind_socket, socket_url
 from consumers.case_notices.recipients import CaseNotices
-from consumers.key_file import KeyFile
+from consumers.key_file import KeyFile, seal_people
 from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker, WakeUp
@@ -59,6 +59,7 @@ class SignupApp:
         self, bus: Bus, folder: Path, clock: FakeClock, public_url: str = "", per_hour: int = 0
     ) -> None:
         self.bus, self.clock = bus, clock
+        self.person_keys = seal_people(bus, KEYS)
         self.ledger, waker = Ledger(bus), Waker(bus)
         notices = CaseNotices(bus, self.ledger, waker)
         self.store = SubscriberStore(bus, KEYS.derive("addresses"))

@@ -4,9 +4,11 @@ from functools import partial
 
 from consumers.app.node import Node
 from consumers.app.settings import LettersSettings, read_settings
+from consumers.key_file import seal_people
 from consumers.subscribers.closing_mail import ClosingMailer
 from consumers.subscribers.preferences import PreferencesService
 from consumers.subscribers.quota import HourlyMailQuota
+from consumers.subscribers.sealing import RecordSealer
 from consumers.subscribers.signup import SignupService
 from consumers.subscribers.tokens import LinkTokens, TokenUses
 from consumers.subscribers.transactional import TransactionalMailer
@@ -39,7 +41,8 @@ def open_page_services(node: Node) -> PageServices:
     """The services of the pages; closing mails that a crash cut short are finished, too."""
     mailer = _open_mailer(node)
     closing_mailer = ClosingMailer(node.subscribers, mailer, node.clock)
-    node.tasks.append(closing_mailer.run)
+    sealer = RecordSealer(node.bus, seal_people(node.bus, node.keys), node.clock)
+    node.tasks += [closing_mailer.run, sealer.run]
     preferences = PreferencesService(
         node.subscribers,
         mailer,

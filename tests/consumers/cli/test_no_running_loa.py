@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -76,8 +77,12 @@ def test_backup_next_steps(folder, monkeypatch, capsys):
     english, vietnamese = capsys.readouterr().out.splitlines()[-2:]
     assert english.startswith(f"{saved}: ") and vietnamese.startswith(f"{saved}: ")
     assert str(folder / "vault.key") in english and str(folder / "vault.key") in vietnamese
-    monkeypatch.setenv("LOA_DATA_DIR", str(folder.parent / "new"))
-    assert run("restore", saved, "--new-key") == 0
+    new = folder.parent / "new"
+    monkeypatch.setenv("LOA_DATA_DIR", str(new))
+    assert run("restore", saved, "--new-key") == 2, "no other key opens it"
+    new.mkdir(exist_ok=True)
+    shutil.copy(folder / "vault.key", new / "vault.key")
+    assert run("restore", saved) == 0
     first, dau, then, sau = capsys.readouterr().out.splitlines()[-4:]
     assert "Next: `loa rebuild`" in first and "Tiếp theo: `loa rebuild`" in dau
     assert "--end-doubt" in then and "--end-doubt" in sau

@@ -1,17 +1,27 @@
 """A backup is whole or absent, and speaks of nothing that it does not hold."""
 
 import asyncio
+import hashlib
 import json
 import os
+from pathlib import Path
 
 import pytest
 
 from consumers.operations import backup
+from consumers.operations.backup import BackupFolder
 from contracts import subjects
 from contracts.delivery import PlanKey
 from contracts.errors import Invalid
 from producers.bus import NoReply, snapshot, topology
-from tests.support.restored_bus import during_backup, restored_pipeline, save_pipeline
+from tests.support.restored_bus import (
+    backup_folder,
+    during_backup,
+    restored_pipeline,
+    save_pipeline,
+)
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "backup-0.1.0"
 
 
 async def test_every_stream_is_saved_but_the_wake_ups_and_sessions():
@@ -19,29 +29,28 @@ async def test_every_stream_is_saved_but_the_wake_ups_and_sessions():
     assert {*backup.SAVE_ORDER} | left_out == set(topology.stream_names())
 
 
-async def test_a_backup_from_before_there_were_accounts_is_whole(pipeline, tmp_path):
-    await save_pipeline(pipeline, tmp_path)
-    manifest = tmp_path / "backup" / "manifest.json"
-    facts = json.loads(manifest.read_text())
-    facts["streams"] = [one for one in facts["streams"] if one["stream"] != "KV_staff"]
-    manifest.write_text(json.dumps(facts))
-    saved = {one.stream for one in backup.load_manifest(tmp_path / "backup").streams}
-    assert saved == {*backup.SAVE_ORDER} - {"KV_staff"}
+def test_a_backup_of_the_first_version_is_whole_plain_and_known_as_such():
+    opened = backup.open_backup(BackupFolder(GOLDEN, b""))
+    saved = {one.stream for one in opened.manifest.streams}
+    assert saved == {*backup.SAVE_ORDER} - {"KV_staff", "KV_person_keys"}
+    assert opened.manifest.is_plain
+    assert b"".join(opened.pieces(opened.manifest.streams[0]))
 
 
 async def test_what_is_missing_in_a_backup_is_named(pipeline, tmp_path):
     await save_pipeline(pipeline, tmp_path)
     manifest, dead = (tmp_path / "backup" / name for name in ("manifest.json", "DEAD.snapshot"))
-    facts = json.loads(manifest.read_text())
+    before = manifest.read_bytes()
+    facts = json.loads(before)
     for change, words in (
-        (lambda: manifest.write_text(json.dumps(facts | {"format": 2})), "another version"),
+        (lambda: manifest.write_text(json.dumps(facts | {"format": 3})), "another version"),
         (lambda: manifest.write_text("{"), "is damaged"),
         (manifest.unlink, "no complete backup"),
-        (lambda: (manifest.write_text(json.dumps(facts)), dead.unlink()), r"DEAD\.snapshot: is"),
+        (lambda: (manifest.write_bytes(before), dead.unlink()), r"DEAD\.snapshot: is"),
     ):
         change()
         with pytest.raises(Invalid, match=words):
-            backup.load_manifest(tmp_path / "backup")
+            backup.open_backup(backup_folder(tmp_path / "backup"))
 
 
 async def test_a_killed_backup_is_none_and_is_not_in_the_way(pipeline, tmp_path, monkeypatch):
@@ -52,7 +61,7 @@ async def test_a_killed_backup_is_none_and_is_not_in_the_way(pipeline, tmp_path,
         await save_pipeline(pipeline, tmp_path)
     assert not (tmp_path / "backup").exists()
     await save_pipeline(pipeline, tmp_path)
-    assert backup.load_manifest(tmp_path / "backup")
+    assert backup.open_backup(backup_folder(tmp_path / "backup"))
 
 
 async def test_an_older_backup_is_never_overwritten_and_nobody_else_may_read_it(pipeline, tmp_path):
@@ -66,7 +75,7 @@ async def test_the_folder_above_is_never_made(pipeline, tmp_path):
     """Where the backup disk is not mounted, its folder is missing."""
     disk = tmp_path / "disk"
     with pytest.raises(Invalid) as refused:
-        await backup.save_backup(pipeline.bus, disk / "2026-11-25", pipeline.clock)
+        await backup.save_backup(pipeline.bus, backup_folder(disk / "2026-11-25"), pipeline.clock)
     [error] = refused.value.errors
     assert str(disk) in error.message
     assert str(disk) in error.message_vi
@@ -122,9 +131,55 @@ async def test_a_bucket_is_saved_whole_while_it_changes(pipeline, tmp_path, monk
         await save_pipeline(pipeline, tmp_path)
         monkeypatch.setattr(backup, "_MAX_CHANGES", len(later))
         with pytest.raises(Invalid, match=f"{bucket.stream} changes faster"):
-            await backup.save_backup(pipeline.bus, tmp_path / "busy", pipeline.clock)
+            await backup.save_backup(pipeline.bus, backup_folder(tmp_path / "busy"), pipeline.clock)
     async with restored_pipeline(pipeline, tmp_path) as new:
         assert {k: v.data async for k, v in new.bus.bucket(bucket.name).values()} == later
     (tmp_path / "backup" / f"{bucket.stream}.changes").write_bytes(b"")
     with pytest.raises(Invalid, match=r"changes: is damaged"):
-        backup.load_manifest(tmp_path / "backup")
+        backup.open_backup(backup_folder(tmp_path / "backup"))
+
+
+# --- encryption
+
+
+async def test_a_backup_tells_nothing_to_who_lacks_its_key(pipeline, tmp_path):
+    await pipeline.bus.bucket("imports").put("k", b"nguoi@example.com")
+    await save_pipeline(pipeline, tmp_path)
+    files = list((tmp_path / "backup").iterdir())
+    assert not [file.name for file in files if b"nguoi@example.com" in file.read_bytes()]
+    other = BackupFolder(tmp_path / "backup", b"another key")
+    with pytest.raises(Invalid, match=r"vault\.key: does not open this backup"):
+        backup.open_backup(other)
+
+
+@pytest.mark.parametrize("change", ["swapped", "of another backup", "flipped", "mac lost", "moved"])
+async def test_who_changes_a_backup_and_mends_its_digests_is_found_out(pipeline, tmp_path, change):
+    """A manifest that is right in itself is not enough: it carries a MAC."""
+    await save_pipeline(pipeline, tmp_path)
+    folder = tmp_path / "backup"
+    units, desk = folder / "KV_units.snapshot", folder / "KV_desk.snapshot"
+    before = units.read_bytes()
+    if change == "swapped":
+        units.write_bytes(desk.read_bytes())
+        desk.write_bytes(before)
+    elif change == "of another backup":
+        other = tmp_path / "other"
+        await backup.save_backup(pipeline.bus, backup_folder(other), pipeline.clock)
+        units.write_bytes((other / units.name).read_bytes())
+    elif change == "flipped":
+        units.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
+    elif change == "mac lost":
+        (folder / "manifest.mac").unlink()
+    mend_digests(folder, {"floors": {}} if change == "moved" else {})
+    with pytest.raises(Invalid, match=r"manifest\.json: is damaged"):
+        backup.open_backup(backup_folder(folder))
+
+
+def mend_digests(folder, changes):
+    """Write the manifest that the files of *folder* would have."""
+    path = folder / "manifest.json"
+    facts = json.loads(path.read_bytes())
+    for stream in facts["streams"]:
+        content = (folder / stream["file"]).read_bytes()
+        stream |= {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    path.write_text(json.dumps(facts | changes))

@@ -32,6 +32,7 @@ from tests.support.events import (
 from tests.support.publications import a_publication
 from tests.support.restored_bus import (
     CLERK,
+    backup_folder,
     contents,
     during_backup,
     new_machine,
@@ -141,7 +142,9 @@ async def test_a_bus_that_holds_something_is_not_touched(pipeline, tmp_path):
     await save_pipeline(pipeline, tmp_path)
     before = await contents(pipeline.bus)
     with pytest.raises(Invalid, match="holds messages"):
-        await restore.restore_backup(pipeline.bus, tmp_path / "backup", pipeline.clock)
+        await restore.restore_backup(
+            pipeline.bus, backup_folder(tmp_path / "backup"), pipeline.clock
+        )
     assert await contents(pipeline.bus) == before
 
 
@@ -150,7 +153,7 @@ async def test_a_bus_that_was_only_started_may_be_restored_onto(pipeline, tmp_pa
     await save_pipeline(pipeline, tmp_path)
     async with new_machine(tmp_path) as bus:
         await topology.apply(bus)
-        await restore.restore_backup(bus, tmp_path / "backup", pipeline.clock)
+        await restore.restore_backup(bus, backup_folder(tmp_path / "backup"), pipeline.clock)
         assert (await contents(bus))[subjects.PUBLICATIONS.name]
 
 
@@ -160,7 +163,7 @@ async def test_a_damaged_backup_is_refused_before_anything_is_touched(pipeline, 
     path.write_bytes(path.read_bytes()[:-1])
     async with new_machine(tmp_path) as bus:
         with pytest.raises(Invalid, match=r"CONTENT\.snapshot: is damaged"):
-            await restore.restore_backup(bus, tmp_path / "backup", pipeline.clock)
+            await restore.restore_backup(bus, backup_folder(tmp_path / "backup"), pipeline.clock)
         assert not await topology.stream_exists(bus, topology.RESTORING_STREAM)
 
 

@@ -24,7 +24,13 @@ from tests.support.events import (
     submitted,
     withdrawn,
 )
-from tests.support.restored_bus import CLERK, during_backup, restored_bus, save_bus
+from tests.support.restored_bus import (
+    CLERK,
+    backup_folder,
+    during_backup,
+    restored_bus,
+    save_bus,
+)
 from tests.support.scripted_channel import StaticReaders, reader_ids
 
 HOUR_S = 3600.0
@@ -139,9 +145,9 @@ async def test_a_planned_move_ends_no_doubt_that_an_earlier_restore_has_left(bus
     await register_unit(bus)
     await save_bus(bus, tmp_path, clock)
     async with restored_bus(tmp_path, clock) as first:
-        await backup.save_backup(first, tmp_path / "second", clock)
+        await backup.save_backup(first, backup_folder(tmp_path / "second"), clock)
         async with NatsServer(tmp_path / "moved") as server, await Bus.connect(server.url) as new:
-            await restore.restore_backup(new, tmp_path / "second", clock, moved=True)
+            await restore.restore_backup(new, backup_folder(tmp_path / "second"), clock, moved=True)
             assert await restore.last_restore(new) == await restore.last_restore(first) is not None
 
 

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from consumers.app.settings import RunningInstance
 from consumers.cli import Commands
+from consumers.key_file import KeyFile, seal_people
 from contracts.errors import Unavailable
 from producers.bus import Bus, BusError
 from tests.deep.crash.launch import DEATHS, MUTANT, NOTHING, forked
@@ -253,6 +254,8 @@ class Environment:
             async with await Bus.connect(
                 self.running.nats_url, name="crash", patience_s=2.0
             ) as bus:
+                if (key := self.data / "vault.key").exists():
+                    seal_people(bus, KeyFile.open(key))
                 return await work(bus)
 
         try:

@@ -16,6 +16,7 @@ from contracts.delivery import Status
 from producers.bus import Bus
 from producers.nats_server import NatsServer
 from tests.support.publications import a_publication
+from tests.support.restored_bus import backup_folder
 from tests.support.zalo_account import SITE, memory_stores, sample_correction, sample_withdrawal
 from tests.support.zalo_pipeline import ZaloPipeline, open_zalo_pipeline
 
@@ -205,11 +206,11 @@ async def lost_after_the_backup(bus, tmp_path, clock):
         NatsServer(tmp_path / "nats") as server,
     ):
         batch = await lost.publish(a_publication())
-        await backup.save_backup(bus, tmp_path / "backup", clock)
+        await backup.save_backup(bus, backup_folder(tmp_path / "backup"), clock)
         await lost.finish(batch)
         assert len(lost.account.visible) == len(lost.account.broadcasts) == 1
         async with await Bus.connect(server.url) as new:
-            await restore.restore_backup(new, tmp_path / "backup", clock)
+            await restore.restore_backup(new, backup_folder(tmp_path / "backup"), clock)
             notebook = BusArticleStore(new, lost.account.sandbox.settings.app_id)
             lost.account.elsewhere = memory_stores(
                 BusKeyValueStore(new), notebook, lost.account.key

@@ -1,0 +1,5 @@
+"""Errors of backups."""
+
+
+class BackupChanged(Exception):
+    """A file of a backup is not what the backup wrote."""

@@ -1,0 +1,145 @@
+"""A bucket whose records about people are sealed: callers read and write them plain.
+
+The value goes before its key: a reader never meets a record whose key is destroyed, and
+`consumers.subscribers.sealing` destroys a key that a crash has left without its record."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+from producers.bus import BatchEntry, Bucket, Change, Value
+from producers.bus.connection import READ_PATIENCE_S, Connection
+from producers.sealed.keys import Ciphers, PersonKeys, usable
+from producers.sealed.values import is_sealed, open_sealed, seal
+
+_CHUNK_SIZE = 256
+
+
+class SealedBucket(Bucket):
+    """A bucket that seals the values of keys with one of *prefixes*.
+
+    A value that can't be opened (changed, moved, its key lost) is returned as it is stored, which
+    no reader takes for a record. `watch` and `changes` yield values as stored: see `opened`.
+    With another key file than the records', reads and writes raise KeyUnreadable.
+    """
+
+    def __init__(
+        self, link: Connection, name: str, keys: PersonKeys, prefixes: tuple[str, ...]
+    ) -> None:
+        super().__init__(link, name)
+        self.keys_of_people = keys
+        self.prefixes = prefixes
+
+    async def get(self, key: str, *, patience_s: float = READ_PATIENCE_S) -> Value | None:
+        """As `Bucket.get`; a present and an absent record take equally many requests."""
+        if not key.startswith(self.prefixes):
+            return await super().get(key, patience_s=patience_s)
+        value, ciphers = await self._read_both(key, patience_s)
+        if value and is_sealed(value.data) and not ciphers:  # made or erased between the two
+            value, ciphers = await self._read_both(key, patience_s)
+        return value and replace(value, data=self._open(key, value.data, ciphers))
+
+    async def get_many(self, keys: Sequence[str], *, min_seq: int = 0) -> dict[str, Value]:
+        return await self._open_values(await super().get_many(keys, min_seq=min_seq))
+
+    async def values(self, prefix: str = "", *, start: int = 1) -> AsyncIterator[tuple[str, Value]]:
+        chunk: dict[str, Value] = {}
+        async for key, value in super().values(prefix, start=start):
+            chunk[key] = value
+            if len(chunk) >= _CHUNK_SIZE:
+                for item in (await self._open_values(chunk)).items():
+                    yield item
+                chunk = {}
+        for item in (await self._open_values(chunk)).items():
+            yield item
+
+    async def opened(self, changes: Sequence[Change]) -> list[Change]:
+        sealed = [one.key for one in changes if one.data and is_sealed(one.data)]
+        ciphers = await self._ciphers(sealed)
+        return [await self._opened_change(change, ciphers) for change in changes]
+
+    async def create(self, key: str, data: bytes, *, timeout_s: float = 5.0) -> int:
+        return await super().create(key, await self._seal(key, data), timeout_s=timeout_s)
+
+    async def swap(self, key: str, data: bytes, revision: int, *, timeout_s: float = 5.0) -> int:
+        sealed = await self._seal(key, data)
+        return await super().swap(key, sealed, revision, timeout_s=timeout_s)
+
+    async def put(self, key: str, data: bytes) -> int:
+        return await super().put(key, await self._seal(key, data))
+
+    async def batch(self, entries: Sequence[BatchEntry], *, timeout_s: float = 10.0) -> int:
+        own = [self._name(entry.key) for entry in entries if self._is_open(entry.key, entry.data)]
+        ciphers = await self.keys_of_people.ensure(own) if own else {}
+        sealed = [self._sealed_entry(entry, ciphers) for entry in entries]
+        return await super().batch(sealed, timeout_s=timeout_s)
+
+    async def purge(self, key: str) -> int:
+        """Purge a record, then destroy its key."""
+        revision = await super().purge(key)
+        await self._destroy_key(key)
+        return revision
+
+    async def purge_if(self, key: str, revision: int) -> int:
+        purged_at = await super().purge_if(key, revision)
+        await self._destroy_key(key)
+        return purged_at
+
+    def _name(self, key: str) -> str:
+        return f"{self.name}.{key}"
+
+    def _is_open(self, key: str, data: bytes) -> bool:
+        """Whether *data* has to be sealed under *key*."""
+        return key.startswith(self.prefixes) and not is_sealed(data)
+
+    async def _read_both(self, key: str, patience_s: float) -> tuple[Value | None, Ciphers]:
+        value = super().get(key, patience_s=patience_s)
+        return await asyncio.gather(value, self.keys_of_people.load(self._name(key)))
+
+    async def _ciphers(self, keys: Sequence[str]) -> Ciphers:
+        names = list(dict.fromkeys(map(self._name, keys)))
+        return await self.keys_of_people.load_many(names) if names else {}
+
+    async def _open_values(self, values: dict[str, Value]) -> dict[str, Value]:
+        sealed = [key for key, value in values.items() if is_sealed(value.data)]
+        ciphers = await self._ciphers(sealed)
+        opened: dict[str, Value] = {}
+        for key, value in values.items():
+            if is_sealed(value.data) and self._name(key) not in ciphers:
+                present = await self.get(key)  # None: erased meanwhile
+            else:
+                present = replace(value, data=self._open(key, value.data, ciphers))
+            if present:
+                opened[key] = present
+        return opened
+
+    async def _opened_change(self, change: Change, ciphers: Ciphers) -> Change:
+        """One change with its value in plain; of a record erased meanwhile its absence."""
+        if change.data is None or not is_sealed(change.data):
+            return change
+        if self._name(change.key) in ciphers:
+            return change._replace(data=self._open(change.key, change.data, ciphers))
+        value = await self.get(change.key)
+        return change._replace(data=value.data if value else None)
+
+    def _open(self, key: str, data: bytes, ciphers: Ciphers) -> bytes:
+        name = self._name(key)
+        if not is_sealed(data) or name not in ciphers:
+            return data
+        plain = open_sealed(usable(name, ciphers[name]), name, data)
+        return data if plain is None else plain
+
+    async def _seal(self, key: str, data: bytes) -> bytes:
+        if not self._is_open(key, data):
+            return data
+        name = self._name(key)
+        return seal((await self.keys_of_people.ensure([name]))[name], name, data)
+
+    def _sealed_entry(self, entry: BatchEntry, ciphers: Ciphers) -> BatchEntry:
+        name = self._name(entry.key)
+        cipher = ciphers.get(name)
+        return replace(entry, data=seal(cipher, name, entry.data)) if cipher else entry
+
+    async def _destroy_key(self, key: str) -> None:
+        if key.startswith(self.prefixes):
+            await self.keys_of_people.destroy(self._name(key))

@@ -1,0 +1,66 @@
+"""Data keys without a record, and records without a data key."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from producers.bus import Bus
+from producers.sealed.keys import PersonKeys
+from producers.sealed.registration import SEALED_PREFIXES
+from producers.sealed.values import is_sealed
+
+_UNUSED_FOR = timedelta(days=1)
+"""A key is made before its record: a younger one may be about to be used."""
+_CHUNK_SIZE = 500
+
+
+async def destroy_unused_keys(bus: Bus, keys: PersonKeys, now: datetime) -> int:
+    """Destroy keys whose record an erasure had purged when it was killed; return their number."""
+    stored = keys.bucket.values()
+    names = [name async for name, value in stored if now - value.created > _UNUSED_FOR]
+    unused = 0
+    for first in range(0, len(names), _CHUNK_SIZE):
+        for name in await _without_record(bus, names[first : first + _CHUNK_SIZE]):
+            await keys.destroy(name)
+            unused += 1
+    return unused
+
+
+async def _without_record(bus: Bus, names: Sequence[str]) -> list[str]:
+    unused = []
+    for bucket_name in SEALED_PREFIXES:
+        prefix, bucket = f"{bucket_name}.", bus.stored_bucket(bucket_name)
+        wanted = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+        present = await bucket.get_many(wanted)
+        for key in wanted:
+            if key not in present and await bucket.get(key) is None:  # a replica may be behind
+                unused.append(prefix + key)
+    return unused
+
+
+async def purge_records_without_key(bus: Bus) -> int:
+    """Purge sealed records that no key opens: they were erased while a backup was made.
+
+    Only for a bus without other writers, whose keys are complete.
+    """
+    names = {name async for name, _ in bus.stored_bucket("person_keys").values()}
+    count = 0
+    for bucket_name in SEALED_PREFIXES:
+        bucket = bus.stored_bucket(bucket_name)
+        for key in [key async for key, value in bucket.values() if is_sealed(value.data)]:
+            if f"{bucket_name}.{key}" not in names:
+                await bucket.purge(key)
+                count += 1
+    return count
+
+
+async def forget_records_of_other_key(bus: Bus, keys: PersonKeys) -> int:
+    """Purge records whose data keys the key file does not open, keys too; return their number."""
+    names = [name async for name, _ in keys.bucket.values()]
+    count = 0
+    for name in names:
+        if (await keys.load(name)).get(name) is None:
+            bucket_name, _, key = name.partition(".")
+            await bus.stored_bucket(bucket_name).purge(key)
+            await keys.destroy(name)
+            count += 1
+    return count
