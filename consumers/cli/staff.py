@@ -11,6 +11,7 @@ import typer
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.cli import output
 from consumers.cli.acting import Act, Staff
+from consumers.cli.stores import open_keys
 from consumers.messages import field_error
 from consumers.staff.accounts import Account, AccountState, NewAccount
 from consumers.staff.policy import Grant, ObjectFacts, Verdict
@@ -110,7 +111,7 @@ def reset(login: Login, break_glass: BreakGlass = False, as_json: output.Json = 
     async def work(staff: Staff) -> tuple[Account, str]:
         account = await staff.accounts.require(login)
         act = Act(_MANAGE, arguments=["reset", account.id])
-        await (_break_glass() if break_glass else _authorize(staff, act))
+        await (_break_glass(staff.bus) if break_glass else _authorize(staff, act))
         return account, await staff.accounts.reset(account.id)
 
     account, code = _run(work)
@@ -127,10 +128,12 @@ def _run(work: Callable[[Staff], Awaitable[T]]) -> T:
 async def _authorize(staff: Staff, act: Act) -> str:
     """The id of the account that may do *act*; the owner of the data folder while managers lack.
 
-    Raises Unauthorized or Forbidden.
+    The owner has the key file of the data, too. Raises Unauthorized, Forbidden, or Invalid for the
+    key file of other data.
     """
     signed_in = await staff.signed_in()
     if signed_in is None and await _managers(staff) < _MANAGERS_WANTED and _owns_data_folder():
+        await open_keys(staff.bus)
         log.warning("staff_bootstrap_used", action=act.action)
         return _BOOTSTRAP
     return (await staff.authorize(act)).id
@@ -145,11 +148,15 @@ async def _managers(staff: Staff) -> int:
     return sum(ruling.verdict is not Verdict.REFUSED for ruling in rulings)
 
 
-async def _break_glass() -> None:
-    """Let the owner of the data folder act without an account. Raises Forbidden."""
+async def _break_glass(bus: Bus) -> None:
+    """Let the owner of data folder and key file act without an account.
+
+    Raises Forbidden, or Invalid for the key file of other data.
+    """
     folder = read_settings(LoaSettings).data_dir.resolve()
     if not _owns_data_folder():
         raise Forbidden(field_error("data", "not_owner", folder=folder))
+    await open_keys(bus)
     log.warning("break_glass_used", action=_MANAGE)
     output.print_errors([field_error("data", "break_glass", folder=folder)])
 

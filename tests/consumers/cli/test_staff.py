@@ -282,6 +282,18 @@ async def test_only_the_owner_of_the_folder_makes_the_first_account(
     assert refused.exit_code == 2 and "not signed in" in refused.stderr
 
 
+@pytest.mark.parametrize("words", [("roles", "an", "--role", MANAGER), ("reset", "an")])
+async def test_a_folder_without_the_key_of_the_data_proves_nothing(people, tmp_path, words):
+    an = await people("an", APPROVER)
+    await an("logout")
+    (tmp_path / "vault.key").write_text("ab" * 32)
+    options = ("--break-glass",) if words[0] == "reset" else ()
+    refused = await an("staff", *words, *options)
+    assert refused.exit_code == 2 and "vault.key" in refused.stderr
+    [row] = json_output(await an("staff", "list", "--json"))
+    assert (row["state"], row["roles"]) == ("active", APPROVER)
+
+
 async def test_an_invitation_is_shown_once_with_what_to_do(bus, loa):
     words = ("staff", "add", "an", "--name", "A", "--unit", UNIT, "--role", MANAGER)
     said = await loa(*words, XDG_STATE_HOME="/nowhere")
