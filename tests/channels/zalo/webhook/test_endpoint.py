@@ -198,10 +198,33 @@ async def test_the_consoles_probe_gets_its_yes_and_leaves_nothing(app, stored_ev
     assert stored_events == []
 
 
-@pytest.mark.parametrize("body", [b"[]", b'"text"', b"{", b"null", b"\xff\xfe", b"[" * 100_000])
+NO_OBJECTS = [b"[]", b'"text"', b"{", b"null", b"\xff\xfe", b"[" * 10_000]
+
+
+@pytest.mark.parametrize("body", NO_OBJECTS)
 async def test_a_signed_body_that_is_no_object_is_a_bad_request(app, stored_events, body):
-    assert (await post(app, body, f"mac={GOOD}")).status_code == 400
+    assert (await post(app, body, f"mac={mac_of(None, body)}")).status_code == 400
     assert stored_events == []
+
+
+async def test_a_body_is_not_parsed_before_its_signature_is_verified(
+    app, stored_events, monkeypatch
+):
+    """Only the log's search for an explanation, once a minute, parses what a stranger sends."""
+    parsed, real = [], endpoint.json_object
+    monkeypatch.setattr(endpoint, "json_object", lambda body: parsed.append(body) or real(body))
+    forged = b"[" + b"[]," * 5000 + b"[]]"
+    for _ in range(20):
+        assert (await post(app, forged, f"mac={GOOD}")).status_code == 403
+    assert (len(parsed), stored_events) == (1, [])
+
+
+async def test_a_time_in_a_persons_words_is_not_the_events_own(app, stored_events):
+    words = 'Tôi gửi "timestamp":"1" và "timestamp": 2'
+    event = text_event() | {"message": {"msg_id": "m-1", "text": words, "timestamp": "9"}}
+    moved = {"message": event.pop("message"), **event}  # parts with times of their own come first
+    assert (await post(app, event_bytes(moved))).status_code == 200
+    assert len(stored_events) == 1
 
 
 async def test_a_body_has_a_size_limit_signed_or_not(app, stored_events):
