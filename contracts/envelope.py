@@ -5,7 +5,7 @@ percent-decoded once. One event is at most 256 KiB.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from contracts.base import strict_json
 from contracts.cloudevent import CONTEXT_ATTRIBUTES, CloudEvent, build_event
 from contracts.errors import (
     WHOLE_EVENT,
+    Bilingual,
     ContractError,
     Invalid,
     TooLarge,
@@ -31,6 +32,9 @@ MAX_BATCH_EVENTS = 100
 _STRUCTURED_OVERHEAD = 64
 """Bytes that `data` and its type add when a binary event is written in structured form."""
 
+_ESCAPED = 2
+"""An entry written with escapes or indents may be so much longer than as it is stored."""
+_MANY = Bilingual(f"more than {MAX_BATCH_EVENTS}", f"hơn {MAX_BATCH_EVENTS}")
 _MAX_BATCH_BYTES = MAX_BATCH_EVENTS * MAX_EVENT_BYTES
 
 Entry = TypeVar("Entry")
@@ -105,16 +109,42 @@ def from_binary(headers: Mapping[str, str], body: bytes) -> CloudEvent:
 
 def from_batch(body: bytes) -> list[CloudEvent]:
     """All events of a JSON array, or none: errors of all of them, as `[3].data.title`."""
+    return read_each(list(batch_entries(body)), from_batch_entry)
+
+
+def batch_entries(body: bytes) -> Iterator[Any]:
+    """Yield the entries of a batch, unread. A large one is parsed entry by entry.
+
+    Raises Unreadable, Invalid for an empty batch, TooLarge for one with too many entries.
+    """
     check_size(len(body), _MAX_BATCH_BYTES)
+    count = 0
+    for count, entry in enumerate(_raw_entries(body), start=1):
+        if count > MAX_BATCH_EVENTS:
+            counts = {"count": _MANY, "limit": MAX_BATCH_EVENTS}
+            raise TooLarge(field_error(WHOLE_EVENT, "batch_too_long", **counts))
+        yield entry
+    if not count:
+        raise Invalid(field_error(WHOLE_EVENT, "empty_batch"))
+
+
+def from_batch_entry(entry: Any) -> CloudEvent:
+    """One event of a batch. Raises ContractError."""
+    if not isinstance(entry, dict):
+        raise Unreadable(field_error(WHOLE_EVENT, "not_object"))
+    return from_structured(strict_json.dumps(entry))
+
+
+def _raw_entries(body: bytes) -> Iterable[Any]:
+    if len(body) > MAX_EVENT_BYTES:
+        return strict_json.iter_array(body, _ESCAPED * MAX_EVENT_BYTES)
     entries = strict_json.loads(body)
     if not isinstance(entries, list):
         raise Unreadable(field_error(WHOLE_EVENT, "not_array"))
-    if not entries:
-        raise Invalid(field_error(WHOLE_EVENT, "empty_batch"))
     if len(entries) > MAX_BATCH_EVENTS:
         counts = {"count": len(entries), "limit": MAX_BATCH_EVENTS}
         raise TooLarge(field_error(WHOLE_EVENT, "batch_too_long", **counts))
-    return read_each(entries, lambda entry: from_structured(strict_json.dumps(entry)))
+    return entries
 
 
 def read_each(entries: list[Entry], read: Callable[[Entry], Result]) -> list[Result]:

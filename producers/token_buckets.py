@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from heapq import nlargest
 
 MAX_NAMES = 10_000
 _ROUNDING_ERROR = 1e-6
@@ -17,13 +18,19 @@ class BucketLevel:
 
 
 class TokenBuckets:
-    """`per_minute` tokens flow into each bucket, which holds `burst`; a new bucket is full."""
+    """`per_minute` tokens flow into each bucket, which holds `burst`; a new bucket is full.
+
+    Memory is bounded: where too many names are in use, the fullest buckets go, and from then on a
+    new bucket begins at the level of the emptiest that has gone. So no name gains by being
+    forgotten, and an emptied bucket is the last to go.
+    """
 
     def __init__(self, per_minute: float, burst: float, clock: Callable[[], float]) -> None:
         self.rate = per_minute / 60
         self.burst = burst
         self.clock = clock
         self.levels: dict[str, BucketLevel] = {}
+        self.forgotten = BucketLevel(burst, clock())
 
     def take(self, name: str, cost: float = 1) -> float:
         """Take *cost* tokens and return 0, or return the seconds until they are available."""
@@ -37,8 +44,8 @@ class TokenBuckets:
     def _refill(self, name: str, now: float) -> BucketLevel:
         level = self.levels.get(name)
         if level is None:
-            self._drop_idle(now)
-            level = self.levels[name] = BucketLevel(self.burst, now)
+            self._make_room(now)
+            level = self.levels[name] = BucketLevel(self._tokens(self.forgotten, now), now)
         level.tokens = self._tokens(level, now)
         level.at = now
         return level
@@ -47,10 +54,13 @@ class TokenBuckets:
         """Tokens at *now*; a clock that was set back never takes tokens away."""
         return min(self.burst, level.tokens + max(0.0, now - level.at) * self.rate)
 
-    def _drop_idle(self, now: float) -> None:
-        """Drop the full buckets; if all are in use, drop the oldest name."""
+    def _make_room(self, now: float) -> None:
+        """Drop the fullest buckets once there are too many names; an eighth of them at once."""
         if len(self.levels) < MAX_NAMES:
             return
-        full = [name for name in self.levels if self._tokens(self.levels[name], now) >= self.burst]
-        for name in full or [next(iter(self.levels))]:
+        tokens = {name: self._tokens(level, now) for name, level in self.levels.items()}
+        fullest = nlargest(MAX_NAMES // 8, tokens, key=lambda name: tokens[name])
+        for name in fullest:
             del self.levels[name]
+        lowest = min(self._tokens(self.forgotten, now), tokens[fullest[-1]])
+        self.forgotten = BucketLevel(lowest, now)

@@ -2,13 +2,22 @@
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
 from contracts import text
 from contracts.catalog import load_texts
-from contracts.errors import WHOLE_EVENT, Bilingual, FieldError, Unreadable, field_error, join_path
+from contracts.errors import (
+    WHOLE_EVENT,
+    Bilingual,
+    FieldError,
+    TooLarge,
+    Unreadable,
+    field_error,
+    join_path,
+)
 
 MAX_DEPTH = 12
 _MESSAGES_FILE = Path(__file__).with_name("json_messages.toml")
@@ -19,11 +28,67 @@ def loads(body: bytes, field: str = WHOLE_EVENT) -> Any:
     """The value in *body*. Raises Unreadable, naming the field (below *field*) where it can."""
     whole = _decoded(body, field)
     value = _parse(whole, field)
+    _check_value(whole, value, field)
+    return value
+
+
+def iter_array(body: bytes, entry_bytes: int) -> Iterator[Any]:
+    """Yield the entries of a large array one by one, so that the caller can pause in between.
+
+    Raises Unreadable like `loads`, TooLarge for an entry written with more than *entry_bytes*.
+    """
+    whole = _decoded(body, WHOLE_EVENT)
+    at = _after_spaces(whole, 0)
+    if whole[at : at + 1] != "[":
+        raise Unreadable(field_error(WHOLE_EVENT, "not_array"))
+    at = _after_spaces(whole, at + 1)
+    number, is_last = 0, whole[at : at + 1] == "]"
+    while not is_last:
+        written, value = _parse_entry(whole, at, entry_bytes, f"[{number}]")
+        yield value
+        at = _after_spaces(whole, at + written)
+        is_last = whole[at : at + 1] == "]"
+        if not is_last and whole[at : at + 1] != ",":
+            raise _not_json(json.JSONDecodeError("Expecting ',' delimiter", whole, at))
+        number, at = number + 1, at if is_last else _after_spaces(whole, at + 1)
+    if (end := _after_spaces(whole, at + 1)) < len(whole):
+        raise _not_json(json.JSONDecodeError("Extra data", whole, end))
+
+
+def _after_spaces(whole: str, at: int) -> int:
+    match = _SPACES.match(whole, at)
+    return match.end() if match else at
+
+
+def _parse_entry(whole: str, at: int, limit: int, field: str) -> tuple[int, Any]:
+    """The length of the entry that begins at *at*, in characters, and its value.
+
+    Raises Unreadable, TooLarge.
+    """
+    piece = whole[at : at + limit]
+    try:
+        value, written = _DECODER.raw_decode(piece)
+    except json.JSONDecodeError as error:
+        if at + limit < len(whole):
+            size = {"size": len(piece), "limit": limit}
+            raise TooLarge(field_error(field, "event_too_large", **size)) from error
+        raise _not_json(json.JSONDecodeError(error.msg, whole, at + error.pos)) from error
+    except RecursionError as error:
+        raise Unreadable(field_error(field, "too_deep", limit=MAX_DEPTH)) from error
+    except ValueError as error:  # a whole number of thousands of digits
+        raise Unreadable(field_error(field, "number", value="…")) from error
+    except Unreadable as error:
+        raise error.within(field) from error
+    _check_value(piece[:written], value, field)
+    return written, value
+
+
+def _check_value(whole: str, value: Any, field: str) -> None:
+    """Raise Unreadable, naming a field below *field*, for *value* too deep or with broken text."""
     if not _is_deeper(value, MAX_DEPTH) and _is_sound(_unescaped(whole, value)):
-        return value
+        return
     if error := next(_faults(value, "" if field == WHOLE_EVENT else field, MAX_DEPTH), None):
         raise Unreadable(error)
-    return value
 
 
 def dumps(value: Any) -> bytes:
@@ -48,20 +113,22 @@ def _decoded(body: bytes, field: str) -> str:
 
 def _parse(body: str, field: str) -> Any:
     try:
-        return json.loads(
-            body, object_pairs_hook=_object, parse_constant=_no_number, parse_float=_finite
-        )
+        return _DECODER.decode(body)
     except json.JSONDecodeError as error:
         if not body.strip():
             raise Unreadable(field_error(field, "empty")) from error
-        where = {"line": error.lineno, "column": error.colno}
-        raise Unreadable(
-            field_error(field, "not_json", detail=_translate_json_error(error.msg), **where)
-        ) from error
+        raise _not_json(error, field) from error
     except RecursionError as error:
         raise Unreadable(field_error(field, "too_deep", limit=MAX_DEPTH)) from error
     except ValueError as error:  # a whole number of thousands of digits
         raise Unreadable(field_error(field, "number", value="…")) from error
+
+
+def _not_json(error: json.JSONDecodeError, field: str = WHOLE_EVENT) -> Unreadable:
+    where = {"line": error.lineno, "column": error.colno}
+    return Unreadable(
+        field_error(field, "not_json", detail=_translate_json_error(error.msg), **where)
+    )
 
 
 def _translate_json_error(message: str) -> Bilingual:
@@ -88,6 +155,12 @@ def _finite(digits: str) -> float:
     if not math.isfinite(number):
         _no_number(digits)
     return number
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_no_number, parse_float=_finite
+)
+_SPACES = re.compile(r"[ \t\n\r]*")
 
 
 def _unescaped(whole: str, value: Any) -> str:

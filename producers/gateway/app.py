@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -46,11 +47,11 @@ class GatewayRoutes:
         spent_s = time.monotonic() - began
         request.state.about = {"unit": member.unit}
         self.access.count_events(member)
-        delivery = await request_body.read_events(request)
+        charge = partial(self.access.count_events, member)
+        delivery = await request_body.read_events(request, charge)
         if not delivery.is_batch:
             request.state.about |= _log_ids(member.unit, delivery.events[0])
         crash_point("gateway.read")
-        self.access.count_events(member, len(delivery.events) - 1)
         accepted = await self.acceptance.accept(
             member, delivery.events, batch=delivery.is_batch, spent_s=spent_s
         )
