@@ -21,12 +21,13 @@ from starlette.types import ASGIApp
 
 from contracts import subjects
 from contracts.base.fields import ID_PATTERN
+from contracts.base.networks import SITE_BITS, address_group
 from contracts.delivery import ChannelName
 from contracts.subscriptions.reaction import Reaction
 from producers.bus import Bus, BusError
 from producers.pages import forms
 from producers.pages.app import RETRY_SOON, SecurityHeaders
-from producers.pages.mail_limits import address_group, client_address
+from producers.pages.mail_limits import client_address
 from producers.pages.rendering import Renderer, page_texts
 from producers.texts import get_text
 from producers.token_buckets import TokenBuckets
@@ -36,7 +37,9 @@ REACTIONS_PATH = "y-kien"
 _PER_MINUTE, BURST = 10.0, 60.0
 """Limit per IP address for all items; an office behind one address has many people."""
 _PER_ITEM_PER_MINUTE, PER_ITEM_BURST = 5 / 1440, 5.0
-"""Limit per IP address for one item."""
+"""Limit per IP address (IPv6: /64) for one item."""
+_SITE_SHARE = 20
+"""A customer's IPv6 network (/48) may press as often as so many of its parts."""
 _SAME_SITE_VALUES = ("same-origin", "none")
 _CONTENT_ID_PATTERN = re.compile(ID_PATTERN)
 T = TypeVar("T", Reaction, ChannelName)
@@ -56,7 +59,9 @@ def create_reactions(
         Route(f"/{REACTIONS_PATH}/{{content_id}}/cam-on", reactions.show_thanks),
     ]
     handlers = {HTTPException: errors.http_error, BusError: errors.bus_unavailable}
-    return SecurityHeaders(Starlette(routes=routes, exception_handlers=handlers), renderer)
+    app = Starlette(routes=routes, exception_handlers=handlers)
+    app.router.redirect_slashes = False  # its redirects would trust the Host header
+    return SecurityHeaders(app, renderer)
 
 
 class ReactionRoutes:
@@ -70,6 +75,9 @@ class ReactionRoutes:
         self.renderer = renderer
         self.limits = TokenBuckets(_PER_MINUTE, BURST, clock)
         self.repeats = TokenBuckets(_PER_ITEM_PER_MINUTE, PER_ITEM_BURST, clock)
+        self.sites = TokenBuckets(
+            _SITE_SHARE * _PER_ITEM_PER_MINUTE, _SITE_SHARE * PER_ITEM_BURST, clock
+        )
 
     async def redirect_to_item(self, request: Request) -> Response:
         """Redirect to the item's page, which has the buttons."""
@@ -107,8 +115,13 @@ class ReactionRoutes:
         return content_id
 
     def is_rate_limited(self, request: Request, content_id: str) -> bool:
-        group = address_group(client_address(request))
-        return self.limits.take(group) > 0 or self.repeats.take(f"{group} {content_id}") > 0
+        address = client_address(request)
+        group, site = address_group(address), address_group(address, ipv6_bits=SITE_BITS)
+        return (
+            self.limits.take(group) > 0
+            or self.repeats.take(f"{group} {content_id}") > 0
+            or (site != group and self.sites.take(f"{site} {content_id}") > 0)
+        )
 
 
 class ReactionErrorPages:

@@ -96,6 +96,18 @@ async def test_one_address_does_not_flood_many_items_nor_hold_others_up(bus, clo
     assert len(await count_reactions(bus, "lich-999")) == 1
 
 
+async def test_one_customer_with_many_networks_has_a_share_of_each_item(bus, clock):
+    """One IPv6 /48 has 65,536 of the /64 that are counted as one household."""
+    app = door(bus, clock)
+    for number in range(400):
+        assert (await press(through(app, f"2001:db8:1:{number:x}::1"))).status_code == 303
+    [counted] = await count_reactions(bus)
+    assert counted.satisfied == 20 * PER_ITEM_BURST
+    await press(through(app, "2001:db8:2::1"))
+    [counted] = await count_reactions(bus)
+    assert counted.satisfied == 20 * PER_ITEM_BURST + 1
+
+
 async def test_what_can_not_be_counted_is_said_and_leaves_nothing(bus, client):
     for item, form, status, words in (
         *((name, {}, 404, "Không có tin này") for name in ("khong-co", "lich-ạ", "lich-*")),
