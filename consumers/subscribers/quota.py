@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 import structlog
 
@@ -19,30 +20,61 @@ QUOTA_KEY = "letters.email"
 HOUR_S = 3600.0
 
 
+class Share(StrEnum):
+    """The part of an hour's count that a mail belongs to: strangers', readers', or none."""
+
+    STRANGERS = "letters"
+    READERS = "readers"
+    WITHHELD = "withheld"
+
+
 class HourlyCount(Record):
     """The count of one hour, numbered from the epoch."""
 
     hour: int = 0
     letters: int = 0
+    readers: int = 0
+    withheld: int = 0
 
     def with_more(self, hour: int, wanted: int, limit: int) -> "HourlyCount":
         """Add *wanted* mails up to *limit*; a clock that was set back adds none."""
-        begun = self if hour <= self.hour else HourlyCount(hour=hour)
+        begun = self.at(hour)
         count = max(begun.letters, min(limit, begun.letters + wanted))
         return begun.model_copy(update={"letters": count})
+
+    def access_share(self, hour: int, limit: int, *, is_reader: bool) -> Share | None:
+        """The share of a request for the way in; None when the readers' share is used up."""
+        begun = self.at(hour)
+        if begun.readers >= limit:
+            return None
+        if is_reader:
+            return Share.READERS
+        return Share.STRANGERS if begun.letters < limit else Share.WITHHELD
+
+    def with_change(self, hour: int, share: Share | None, change: int) -> "HourlyCount":
+        """Add *change* mails to a share."""
+        begun = self.at(hour)
+        if share is None:
+            return begun
+        return begun.model_copy(update={share: max(0, getattr(begun, share) + change)})
+
+    def at(self, hour: int) -> "HourlyCount":
+        """The count in *hour*; a clock that was set back stays in the later one."""
+        return self if hour <= self.hour else HourlyCount(hour=hour)
 
 
 @dataclass
 class HourlyMailQuota:
     """The quota of all processes together; `per_hour` = 0 means no limit.
 
+    Strangers have one share, readers who ask for their way in another of the same size.
     Callers that wait for the bus share the next write, so a process has one write at a time.
     """
 
     bus: Bus
     per_hour: int
     clock: Callable[[], float] = time.time
-    logged_hour: int = 0  # the hour whose exhaustion is logged
+    logged_hours: dict[Share, int] = field(default_factory=dict)  # whose exhaustion is logged
     waiting_callers: int = 0
     reserved: int = 0  # counted on the bus, not used yet
     reserved_hour: int = 0  # the hour of `reserved`
@@ -64,7 +96,7 @@ class HourlyMailQuota:
         if self.reserved_hour != hour or not self.reserved:
             self.reserved, self.reserved_hour = await self.reserve(hour), hour
         if not self.reserved:
-            raise self.exhausted(hour)
+            raise self.exhausted(hour, Share.STRANGERS)
         self.reserved -= 1
         return hour
 
@@ -83,13 +115,44 @@ class HourlyMailQuota:
             got = after.letters - (before.letters if after.hour == before.hour else 0)
             return after
 
-        await records.update_or_create(
-            self.bus.bucket(subjects.CONTROL.name), QUOTA_KEY, HourlyCount, count_waiting
-        )
+        await self._update(count_waiting)
         return got
 
-    def exhausted(self, hour: int) -> MailQuotaReached:
-        if self.logged_hour != hour:
-            self.logged_hour = hour
-            log.error("letters_capped", per_hour=self.per_hour)
+    async def take_access(self, *, is_reader: bool) -> Share:
+        """Count the answer to a request for the way in; WITHHELD for one that is not to be sent.
+
+        It is one write for every address alike. Raises BusError, and MailQuotaReached when the
+        readers' share is used up, also for a stranger.
+        """
+        share: Share | None = Share.READERS if is_reader else Share.STRANGERS
+        if not self.per_hour:
+            return share
+        hour = int(self.clock() // HOUR_S)
+
+        def count(before: HourlyCount) -> HourlyCount:
+            nonlocal share
+            share = before.access_share(hour, self.per_hour, is_reader=is_reader)
+            return before.with_change(hour, share, 1)
+
+        async with self.lock:
+            await self._update(count)
+        if share is None:
+            raise self.exhausted(hour, Share.READERS)
+        return share
+
+    async def give_back_access(self, share: Share) -> None:
+        """Take back the count of a mail that is not sent. Raises BusError."""
+        if self.per_hour:
+            hour = int(self.clock() // HOUR_S)
+            async with self.lock:
+                await self._update(lambda before: before.with_change(hour, share, -1))
+
+    async def _update(self, change: Callable[[HourlyCount], HourlyCount]) -> None:
+        bucket = self.bus.bucket(subjects.CONTROL.name)
+        await records.update_or_create(bucket, QUOTA_KEY, HourlyCount, change)
+
+    def exhausted(self, hour: int, share: Share) -> MailQuotaReached:
+        if self.logged_hours.get(share) != hour:
+            self.logged_hours[share] = hour
+            log.error("letters_capped", per_hour=self.per_hour, quota=share.value)
         return MailQuotaReached(HOUR_S - self.clock() % HOUR_S)

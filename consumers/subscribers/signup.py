@@ -96,10 +96,12 @@ class SignupService:
         subscriber = await self.store.find_by_address(clean)
         link = self.access_link(clean, subscriber)
         if subscriber is not None and subscriber.active:
-            await self.send_mail(TransactionalKind.MANAGE, subscriber.email, _MANAGE_PATH, link)
+            mail = self.mail(TransactionalKind.MANAGE, subscriber.email, _MANAGE_PATH, link)
+            await self.mailer.send_access(mail, is_reader=True)
         else:
             no_link = link._replace(token="")
-            await self.send_mail(TransactionalKind.ABSENT, clean, _SIGNUP_PATH, no_link)
+            mail = self.mail(TransactionalKind.ABSENT, clean, _SIGNUP_PATH, no_link)
+            await self.mailer.send_access(mail, is_reader=False)
         return []
 
     async def send_reminder(self, address: str) -> None:
@@ -112,8 +114,9 @@ class SignupService:
         subscriber = None if problems else await self.store.find_by_address(clean)
         if subscriber is not None and subscriber.active:
             link = self.access_link(clean, subscriber)
+            mail = self.mail(TransactionalKind.MANAGE, subscriber.email, _MANAGE_PATH, link)
             with suppress(MailQuotaReached):
-                await self.send_mail(TransactionalKind.MANAGE, subscriber.email, _MANAGE_PATH, link)
+                await self.mailer.send_access(mail, is_reader=True)
 
     def access_link(self, address: str, subscriber: Subscriber | None) -> IssuedToken:
         """Build the access link, also for an unknown address, so that both take equally long."""
@@ -124,14 +127,18 @@ class SignupService:
     async def send_mail(
         self, kind: TransactionalKind, address: str, path: str, link: IssuedToken
     ) -> None:
-        mail = TransactionalMail(
+        await self.mailer.send(self.mail(kind, address, path, link))
+
+    def mail(
+        self, kind: TransactionalKind, address: str, path: str, link: IssuedToken
+    ) -> TransactionalMail:
+        return TransactionalMail(
             kind=kind,
             address=address,
             path=path + link.token,
             at=utc_now(self.clock),
             expires_at=link.expires_at,
         )
-        await self.mailer.send(mail)
 
     def read_confirmation(self, token: str) -> SignupApplication:
         """Read the application that a link confirms. Raises LinkRefused."""

@@ -5,7 +5,9 @@ strangers can request is made of a keyed hash of the address, the day and a numb
 Its ledger entry is created once and stays, so it counts the mails of a day over all processes.
 Mail that only the subscriber's own action causes has a content_id of its own and does not count."""
 
+import asyncio
 import secrets
+import time
 from dataclasses import dataclass
 
 import structlog
@@ -20,10 +22,11 @@ from consumers.recipients import (
     SingleRecipient,
     SuppressionList,
 )
-from consumers.subscribers.quota import HourlyMailQuota
+from consumers.subscribers.quota import HourlyMailQuota, Share
 from consumers.subscribers.store import SubscriberStore
 from consumers.suppression.store import BOUNCE_PREFIX
 from contracts import keys, subjects
+from contracts.base.addresses import counted_mailbox
 from contracts.base.crash_points import crash_point
 from contracts.base.times import VIETNAM, Clock, utc_now
 from contracts.delivery import BatchKey, ChannelName
@@ -45,6 +48,7 @@ class TransactionalMailer:
     subscribers: SubscriberStore
     clock: Clock
     quota: HourlyMailQuota
+    last_send_s: float = 0.0
 
     async def send(self, mail: TransactionalMail) -> str | None:
         """Start a mail; return its content_id, or None if the address has had its daily three.
@@ -58,6 +62,24 @@ class TransactionalMailer:
             self.quota.give_back(hour)
             log.warning("letter_withheld", kind=mail.kind.value)
         return content_id
+
+    async def send_access(self, mail: TransactionalMail, *, is_reader: bool) -> None:
+        """Answer a request for the way in to a subscription.
+
+        Readers have a share of their own, so that strangers can't use up the way in. While the
+        strangers' share is used up, a stranger's mail is withheld silently, because a reader's
+        would be sent; the answer takes as long. Raises MailQuotaReached for every address alike.
+        """
+        share = await self.quota.take_access(is_reader=is_reader)
+        if share is Share.WITHHELD:
+            log.warning("letter_withheld", kind=mail.kind.value)
+            await asyncio.sleep(self.last_send_s)
+            return
+        began = time.monotonic()
+        if await self.send_within_daily_limit(mail) is None:
+            await self.quota.give_back_access(share)
+            log.warning("letter_withheld", kind=mail.kind.value)
+        self.last_send_s = time.monotonic() - began
 
     async def send_within_daily_limit(self, mail: TransactionalMail) -> str | None:
         """Start a mail under the first free content_id of today."""
@@ -77,9 +99,7 @@ class TransactionalMailer:
     def numbered_content_id(self, mail: TransactionalMail, number: int) -> str:
         """Return the content_id of an address's mail of today with this *number*."""
         day = f"{utc_now(self.clock).astimezone(VIETNAM):%Y-%m-%d}"
-        name, _, domain = mail.address.rpartition("@")
-        mailbox = f"{name.partition('+')[0]}@{domain}"  # without the part after a `+`
-        address_key = self.subscribers.key_of_address(mailbox)
+        address_key = self.subscribers.key_of_address(counted_mailbox(mail.address))
         return keys.transactional_content_id(address_key, day, "asked", str(number))
 
     async def store_and_start(self, batch: BatchKey, mail: TransactionalMail) -> bool:

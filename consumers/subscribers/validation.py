@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from consumers.messages import field_error
 from contracts import errors, events, text
-from contracts.base.addresses import is_mailable
+from contracts.base.addresses import MAX_EMAIL_LENGTH, is_mailable
 from contracts.errors import FieldError
 from contracts.subscriptions.subscriber import Frequency
 from contracts.vocabulary import Vocabulary
@@ -31,6 +31,8 @@ def check_email(cell: str) -> tuple[str, list[FieldError]]:
 
 def normalize_email(cell: str) -> tuple[str, list[FieldError]]:
     """Return an address as it is stored, whether mail can be sent to it or not."""
+    if len(cell) > MAX_EMAIL_LENGTH:  # before any check whose cost grows with the length
+        return PLACEHOLDER_EMAIL, [errors.field_error("email", "email")]
     try:
         parsed = validate_email(text.line(cell), check_deliverability=False)
     except PydanticCustomError as error:

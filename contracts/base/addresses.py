@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-_MAX_EMAIL_LENGTH = 254
+MAX_EMAIL_LENGTH = 254
 MOBILE_PATTERN = r"^84[35789]\d{8}$"
 
 _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9-]+\.)+[A-Za-z0-9-]{2,63}")
@@ -16,16 +16,31 @@ _MAILABLE = re.compile(rf"(?=.{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LAB
 _MOBILE = re.compile(r"(?:0|\+?84)([35789][0-9]{8})")
 
 
+_GMAIL_DOMAINS = ("gmail.com", "googlemail.com")
+
+
+def counted_mailbox(address: str) -> str:
+    """The mailbox that mails to *address* are counted under; the address itself stays as it is.
+
+    Case and what follows a `+` make no other mailbox, at Gmail dots and its two names neither.
+    """
+    name, _, domain = address.casefold().rpartition("@")
+    name = name.partition("+")[0]
+    if domain in _GMAIL_DOMAINS:
+        return f"{name.replace('.', '')}@{_GMAIL_DOMAINS[0]}"
+    return f"{name}@{domain}"
+
+
 def is_mailable(value: str) -> bool:
     """Whether mail may be sent to *value*: plain ASCII, no quotes, routes, comments or literals.
 
     Checked when an address is entered, and again before each mail.
     """
-    return len(value) <= _MAX_EMAIL_LENGTH and _MAILABLE.fullmatch(value) is not None
+    return len(value) <= MAX_EMAIL_LENGTH and _MAILABLE.fullmatch(value) is not None
 
 
 def _as_email(value: Any) -> Any:
-    if isinstance(value, str) and (len(value) > _MAX_EMAIL_LENGTH or not _EMAIL.fullmatch(value)):
+    if isinstance(value, str) and (len(value) > MAX_EMAIL_LENGTH or not _EMAIL.fullmatch(value)):
         raise PydanticCustomError("email", "not an address")
     return value
 
@@ -43,7 +58,7 @@ def _as_mobile(value: Any) -> Any:
 Email = Annotated[
     str,
     BeforeValidator(_as_email),
-    Field(json_schema_extra={"format": "email", "maxLength": _MAX_EMAIL_LENGTH}),
+    Field(json_schema_extra={"format": "email", "maxLength": MAX_EMAIL_LENGTH}),
 ]
 Mobile = Annotated[
     str, BeforeValidator(_as_mobile), Field(json_schema_extra={"pattern": MOBILE_PATTERN})

@@ -78,6 +78,7 @@ class SignupPages:
         form = await forms.read_form(request)
         application = forms.parse_application(form, client_address(request))
         if errors := self.find_errors(application):
+            self.limits.count_refused(request)
             return self.signup_page(application, errors)
         self.limits.check(request)
         await self.service.sign_up(application)
@@ -120,6 +121,7 @@ class SignupPages:
         if not email:
             errors = {"email": page_texts()["wrong"]["email_missing"]}
         if errors:
+            self.limits.count_refused(request)
             return self.access_page(email, errors)
         self.limits.check(request)
         await self.service.send_access_link(email)

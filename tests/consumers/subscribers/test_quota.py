@@ -156,13 +156,13 @@ async def test_one_home_network_stops_nobody_else(bus, tmp_path, clock):
 @pytest.mark.promise("14.2")
 async def test_who_gets_no_letter_for_the_hour_is_told_so_known_or_not(bus, tmp_path, clock):
     app = SignupApp(bus, tmp_path, clock, per_hour=5)
-    for _ in range(DAILY_LIMIT):
-        await app.signup.send_access_link("day@example.com")  # this mailbox has had its daily three
     await app.subscribed(KNOWN)
+    await use_up(app.mailer.quota)
     async with app.signed_in(KNOWN) as reader:
         moving = await press_button(reader, "/dia-chi", email="moi@example.com")
+    await use_up_access(app.mailer.quota)
     told = set()
-    for number, address in enumerate((KNOWN, "la@example.com", "day@example.com")):
+    for number, address in enumerate((KNOWN, "la@example.com")):
         async with app.client(f"192.0.{number}.9") as browser:
             for path, form in (("/dang-ky", signup_form(address)), ("/dang-ky/quan-ly", {})):
                 answer = await browser.post(path, data=form | {"email": address})
@@ -171,7 +171,47 @@ async def test_who_gets_no_letter_for_the_hour_is_told_so_known_or_not(bus, tmp_
     assert len(told) == 1
     assert {(moving.status_code, heading(moving))} == {(503, LATER)} == {one[:2] for one in told}
     await app.signup.send_reminder(KNOWN)
+    assert await app.pending_mails() == {}
     assert await app.subscribers() == [await app.subscriber(KNOWN)]
+
+
+@pytest.mark.promise("14.2")
+async def test_strangers_cannot_use_up_a_readers_way_in(bus, tmp_path, clock):
+    """And the answer for an address says nothing of it, while its mail is withheld."""
+    app = SignupApp(bus, tmp_path, clock, per_hour=40)
+    await app.subscribed(KNOWN)
+    for number in range(60):
+        async with app.client(f"192.0.{number}.9") as browser:
+            await browser.post("/dang-ky/quan-ly", data={"email": f"la{number}@example.com"})
+    await app.send_mails()
+    assert not await taken(app.mailer.quota)
+    told = set()
+    for number, address in enumerate((KNOWN, "la@example.com")):
+        async with app.client(f"198.51.{number}.9") as browser:
+            answer = await browser.post("/dang-ky/quan-ly", data={"email": address})
+            told.add((answer.status_code, answer.content.replace(address.encode(), b"ADDRESS")))
+    assert len(told) == 1
+    [way_in] = (await app.pending_mails()).values()
+    assert (way_in.kind, way_in.address) == (TransactionalKind.MANAGE, KNOWN)
+    for _ in range(2 * DAILY_LIMIT):
+        await app.signup.send_access_link(KNOWN)
+    left = 40
+    with pytest.raises(MailQuotaReached):
+        while left > -1:
+            await HourlyMailQuota(bus, 40, clock).take_access(is_reader=True)
+            left -= 1
+    assert left == DAILY_LIMIT - 1, "beyond its three, the confirmation included, none counts"
+
+
+async def use_up(quota):
+    while await taken(quota):
+        pass
+
+
+async def use_up_access(quota):
+    with pytest.raises(MailQuotaReached):
+        while True:
+            await quota.take_access(is_reader=True)
 
 
 async def test_who_asks_too_often_is_told_when_to_ask_again(signup_app):

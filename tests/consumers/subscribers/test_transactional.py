@@ -85,6 +85,26 @@ async def test_a_mailbox_with_many_names_gets_three_altogether(signup_app):
     assert await signup_app.mailer.send(a_letter(address="an@example.org")) is not None
 
 
+def dotted(local, number):
+    """One of the spellings of a Gmail box: *number* says which letters a dot follows."""
+    dots = ("." if number >> n & 1 else "" for n in range(len(local) - 1))
+    return "".join(letter + dot for letter, dot in zip(local, [*dots, ""], strict=True))
+
+
+@pytest.mark.promise("14.2")
+async def test_thirty_spellings_of_one_gmail_box_are_one_box(signup_app):
+    spellings = [f"{dotted('nguyenan', number)}@gmail.com" for number in range(24)]
+    spellings += ["NguyenAn@Gmail.com", "nguyen.an+x@gmail.com", "nguyenan@googlemail.com"]
+    spellings += ["n.guyenan+tin@googlemail.com", "NGUYENAN@gmail.com", "ng.uyenan@GMAIL.COM"]
+    assert len(set(spellings)) == 30
+    made = [await signup_app.mailer.send(a_letter(address=one)) for one in spellings]
+    assert sum(one is not None for one in made) == DAILY_LIMIT
+    sent = [mail.address for mail in (await signup_app.pending_mails()).values()]
+    assert sorted(sent) == sorted(spellings[:DAILY_LIMIT]), "the address itself stays as it is"
+    elsewhere = [f"{dotted('nguyenan', number)}@example.com" for number in range(5)]
+    assert all([await signup_app.mailer.send(a_letter(address=one)) for one in elsewhere])
+
+
 async def test_what_only_the_reader_causes_is_not_used_up_by_strangers_and_goes_once(signup_app):
     for _ in range(DAILY_LIMIT + 1):
         await signup_app.mailer.send(a_letter())

@@ -6,11 +6,12 @@ from html import unescape
 
 import pytest
 
+from consumers.subscribers import validation
 from consumers.subscribers.quota import HourlyMailQuota
 from consumers.subscribers.transactional import DAILY_LIMIT
 from contracts.subscriptions.transactional import TransactionalKind
 from contracts.vocabulary import DEFAULT
-from producers.pages.mail_limits import BURST
+from producers.pages.mail_limits import BURST, REFUSED_BURST
 from producers.pages.rendering import page_texts
 from tests.support.signup_app import ADDRESS, CONSENT, KNOWN, browser, heading, signup_form
 
@@ -170,6 +171,28 @@ async def test_a_readers_letter_goes_to_the_address_as_they_have_it(signup_app, 
         assert KNOWN.title() in answer.text, "the page says what was written"
     sent = [(one.kind, one.address) for one in (await signup_app.pending_mails()).values()]
     assert sent == [(TransactionalKind.MANAGE, KNOWN)] * 2
+
+
+@pytest.mark.parametrize("path", ["/dang-ky", "/dang-ky/quan-ly"])
+async def test_an_endless_address_is_refused_before_it_costs_anything_and_counted(
+    signup_app, browser, monkeypatch, path
+):
+    checked = []
+    real = validation.validate_email
+
+    def noted(email, **options):
+        checked.append(email)
+        return real(email, **options)
+
+    monkeypatch.setattr(validation, "validate_email", noted)
+    answers = []
+    for _ in range(int(REFUSED_BURST) + 1):
+        answer = await browser.post(path, data=signup_form("a" * 60_000 + "@example.com"))
+        answers.append(answer.status_code)
+    assert answers == [422] * int(REFUSED_BURST) + [429]
+    assert checked == []
+    signup_app.clock.advance(3)
+    assert (await browser.post(path, data=signup_form(""))).status_code == 422
 
 
 async def test_beyond_the_limits_the_page_says_the_same_and_no_letter_goes(signup_app, browser):
