@@ -1,12 +1,16 @@
 """The event types, and the one check that every door and every reader makes."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, cast
+from urllib.parse import unquote
 
 from pydantic import ValidationError
 
 from contracts import keys, subjects
+from contracts.base.fields import Contract
 from contracts.base.markdown_size import RENDERED_MAX, rendered_size
 from contracts.case import CaseNotice, CaseUpdated, Contact
 from contracts.cloudevent import CloudEvent
@@ -42,6 +46,14 @@ SUBMITTER = "submitter"
 
 UNIT_SOURCE_PREFIX = "/units/"
 """A source that begins so names the unit that speaks."""
+
+_UNKNOWN_NAME = "(unknown)"
+"""What a log says for a field's name that no contract has."""
+_OTHER_FIELDS = frozenset(
+    {"event", "data_base64", "Authorization", "Content-Type", "content-type", "Content-Encoding"}
+    | {"method", "path", "request", "body", "event_id"}
+)
+"""Fields that errors name although no contract has them."""
 
 
 def kind_of(event_type: str) -> KindName:
@@ -141,6 +153,49 @@ def check_sender(event: CloudEvent, unit: str, vocabulary: Vocabulary) -> None:
         and vocabulary.aliases.get(source_unit, source_unit) != unit
     ):
         raise Forbidden(field_error("source", "source_of_other_unit", named=source_unit, unit=unit))
+
+
+def check_source_spelling(source: str) -> None:
+    """Raise Invalid for a source that names a unit in another way than `/units/<unit>`."""
+    parts: list[str] = []
+    for part in unquote(source).casefold().replace("\\", "/").split("/"):
+        if part == "..":
+            parts = parts[:-1]
+        elif part not in ("", "."):
+            parts.append(part)
+    names_unit = parts[:1] == [UNIT_SOURCE_PREFIX.strip("/")]
+    if names_unit and not source.startswith(UNIT_SOURCE_PREFIX):
+        raise Invalid(field_error("source", "source_spelling", value=source))
+
+
+def loggable_fields(errors: Iterable[FieldError]) -> list[str]:
+    """The fields of *errors* for a log: a name that a sender has invented may be personal data."""
+    return [_mask_unknown_names(error.field) for error in errors]
+
+
+def _mask_unknown_names(field: str) -> str:
+    path = re.sub(r"^\[(\d+)\]", r"\1", field)
+    masked = [part if _is_known_name(part) else _UNKNOWN_NAME for part in path.split(".")]
+    if masked[0] == path.partition(".")[0] and path != field:
+        masked[0] = f"[{masked[0]}]"
+    return ".".join(masked)
+
+
+def _is_known_name(part: str) -> bool:
+    name = part.removeprefix("ce-")
+    return part.isdecimal() or name in _OTHER_FIELDS or name in _field_names()
+
+
+@cache
+def _field_names() -> frozenset[str]:
+    """The names of all fields of all contracts."""
+    return frozenset(_names_below(Contract))
+
+
+def _names_below(model: type[Contract]) -> Iterator[str]:
+    yield from model.model_fields
+    for child in model.__subclasses__():
+        yield from _names_below(child)
 
 
 def unit_error(field: str, unit: str, vocabulary: Vocabulary) -> FieldError | None:

@@ -30,6 +30,7 @@ def admit(
     """
     content = events.check(event, vocabulary, accepted_types=accepted_types)
     events.check_sender(event, unit, vocabulary)
+    events.check_source_spelling(event.source)
     if isinstance(content, CaseUpdated):
         data = {name: value for name, value in event.data.items() if name != "contact"}
         event = event.model_copy(update={"data": data | content.masked_names})

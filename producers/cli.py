@@ -132,6 +132,7 @@ def validate(context: typer.Context, file: File, unit: Unit = None, as_json: Jso
         content = events.check(event, vocabulary, accepted_types=events.HTTP_TYPES)
         if unit:
             events.check_sender(event, unit, vocabulary)
+            events.check_source_spelling(event.source)
         if expired := _expiry_errors(content):
             raise Invalid(*expired)
     print_errors(_server_check_warnings(content))

@@ -203,7 +203,7 @@ class Intake:
         """Record a refusal and its errors where the sender's status and `trace` read them."""
         await self.event_log.record_result(checked.event_id, record, refusal.errors)
         crash_point("intake.refused")
-        log.info("event_not_admitted", fields=[error.field for error in refusal.errors])
+        log.info("event_not_admitted", fields=events.loggable_fields(refusal.errors))
         text = checked.content
         item = await self.repository.item(text.content_id)
         if isinstance(text, Withdrawn) or (item and item.unit != checked.unit):

@@ -20,6 +20,7 @@ from consumers.dead_letters import message_info
 from consumers.runtime.errors import RetryLater
 from contracts.base.crash_points import crash_point
 from contracts.errors import ContractError, FieldError, explain
+from contracts.events import loggable_fields
 from producers.bus import BusError, StorageFull
 from producers.bus.periodic import log_bus_error
 
@@ -91,7 +92,7 @@ class AckMiddleware(BaseMiddleware[Any, Any]):
             log_bus_error(trouble)
             await msg.nack(delay=BUS_RETRY_S)
             return
-        log.warning("event_refused", fields=[error.field for error in errors], **_log_facts(msg))
+        log.warning("event_refused", fields=loggable_fields(errors), **_log_facts(msg))
         await msg.ack()
 
 

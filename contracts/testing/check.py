@@ -27,6 +27,7 @@ def check_event(
         read = _decoded(body, headers)
         if unit:
             events.check_sender(read, unit, vocabulary)
+            events.check_source_spelling(read.source)
         return events.read(read, vocabulary)
     except ContractError as error:
         raise ContractBroken(error.status, error.errors) from error

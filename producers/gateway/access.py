@@ -4,6 +4,7 @@ import math
 
 from starlette.requests import Request
 
+from contracts.base.networks import address_group
 from contracts.base.times import Clock
 from contracts.errors import RateLimited, Unauthorized, field_error
 from producers.token_buckets import TokenBuckets
@@ -30,7 +31,7 @@ class AccessControl:
             return await self.registry.authenticate(_bearer_token(request))
         except Unauthorized:
             host = request.client.host if request.client else ""
-            _check_wait(self.failures.take(host))
+            _check_wait(self.failures.take(address_group(host)))
             raise
 
     def count_events(self, member: RegisteredUnit, events: int = 1) -> None:
@@ -43,7 +44,10 @@ class AccessControl:
 
 
 def _bearer_token(request: Request) -> str:
-    scheme, _, api_key = request.headers.get("authorization", "").partition(" ")
+    given = request.headers.getlist("authorization")
+    if len(given) > 1:
+        raise Unauthorized(field_error("Authorization", "key_repeated"))
+    scheme, _, api_key = "".join(given).partition(" ")
     if scheme.lower() != "bearer":
         raise Unauthorized(field_error("Authorization", "no_key"))
     if not api_key.strip():

@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from contracts.errors import ContractError, FieldError, field_error, printable
+from contracts.events import loggable_fields
 from producers.admission import unavailable_error
 from producers.bus import BusError
 from producers.gateway.responses import PROBLEM_TYPE, Problem
@@ -61,9 +62,8 @@ async def _on_contract_error(request: Request, error: ContractError) -> Response
         headers["Retry-After"] = str(math.ceil(error.retry_after_s))
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
-    fields = [field_error.field for field_error in error.errors]
     about = getattr(request.state, "about", {})
-    log.info("event_refused", code=error.code, fields=fields, **about)
+    log.info("event_refused", code=error.code, fields=loggable_fields(error.errors), **about)
     return _problem_response(request, error.status, list(error.errors), headers)
 
 

@@ -7,6 +7,7 @@ import structlog
 
 from contracts.base.times import Clock, utc_now
 from contracts.errors import Conflict, ContractError, Unavailable
+from contracts.events import loggable_fields
 from producers.acceptance import Acceptance
 from producers.imports.compose_event import compose_event
 from producers.imports.feed_request import Sleep
@@ -50,7 +51,7 @@ class DraftSender:
                     return False
                 draft = replace(draft, revision=draft.revision + 1)
             except ContractError as wrong:
-                fields = [error.field for error in wrong.errors]
+                fields = loggable_fields(wrong.errors)
                 log.warning("import_item_refused", content_id=draft.content_id, fields=fields)
                 now = utc_now(self.clock)
                 return new_refusal(draft.refusal_key, draft.entry, now, wrong.errors)

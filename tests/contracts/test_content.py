@@ -177,6 +177,25 @@ def test_a_unit_speaks_for_itself(source):
     events.check_sender(event, "trung-tam-cong-nghe-thong-tin", DEFAULT)
 
 
+@pytest.mark.parametrize(
+    "source",
+    ["//units/van-phong-bo", "units/van-phong-bo", "/Units/van-phong-bo", "/./units/x",
+     "/%75nits/x", "/a/../units/van-phong-bo", "///UNITS//van-phong-bo"],
+)  # fmt: skip
+def test_a_source_names_a_unit_in_one_spelling_alone(source):
+    with pytest.raises(Invalid) as caught:
+        events.check_source_spelling(source)
+    assert [error.field for error in caught.value.errors] == ["source"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["/units/van-phong-bo", "https://x.vn/units/1", "urn:units:x", "/cms/units/x", "/"],
+)
+def test_a_source_that_names_no_unit_is_the_senders_own(source):
+    events.check_source_spelling(source)
+
+
 @pytest.mark.parametrize("named", ["vu-phap-che", "khong-co", ""])
 def test_a_unit_does_not_speak_for_another(named):
     event = submitted().model_copy(update={"source": f"/units/{named}"})

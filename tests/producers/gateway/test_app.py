@@ -5,6 +5,7 @@ import json
 from urllib.parse import quote
 
 import pytest
+import structlog
 
 from contracts import keys, subjects
 from producers.gateway import request_body
@@ -246,3 +247,44 @@ async def test_no_key_and_no_text_is_logged(client, capsys):
     assert "event_refused" in printed
     assert "7b1f" not in printed
     assert client.key[:-1] not in printed
+
+
+async def test_two_keys_in_one_request_are_no_key(client):
+    """A proxy in front may have looked at the other one."""
+    for first, second in ((client.key, "x"), ("x", client.key), (client.key, client.key)):
+        headers = [("Authorization", f"Bearer {first}"), ("Authorization", f"Bearer {second}")]
+        headers.append(("Content-Type", STRUCTURED))
+        body = json.dumps(sample_event())
+        answer = await client.client.post("/v1/events", content=body, headers=headers)
+        assert answer.status_code == 401
+        assert answer.json()["errors"][0]["field"] == "Authorization"
+    assert await client.stored_events() == []
+
+
+async def test_a_source_in_another_spelling_is_refused(client):
+    for source in (f"//units/{UNIT}", f"units/{OTHER}", f"/Units/{UNIT}"):
+        answer = await client.post(changed(source=source))
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "source")
+
+
+async def test_a_name_that_the_sender_invented_is_not_logged(client):
+    """It may be an address or a person's name; the sender's own answer has it."""
+    private = "nguyen.van.a@example.com"
+    events = [
+        sample_event(**{private: "x"}),
+        sample_event(cover={"url": "https://x.example/a.jpg", "alt": "x", private: 1}),
+        changed(**{private: "x"}),
+    ]
+    shown = []
+    with structlog.testing.capture_logs() as logs:
+        for event in events:
+            answer = await client.post(event)
+            assert private in answer.text
+            assert answer.status_code == 422
+        await client.post(b'[{"%b": 1, "%b": 2}]' % (private.encode(), private.encode()), BATCH)
+        await client.post([sample_event(title="")], BATCH)
+        shown = [line["fields"] for line in logs if line["event"] == "event_refused"]
+    assert "nguyen" not in str(logs)
+    assert shown[1][0].startswith("data.cover.(unknown)")
+    assert shown[-1] == ["[0].data.title"]
+    assert len(shown) == len(events) + 2
