@@ -3,12 +3,16 @@
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+import structlog
+
 from channels.base import Rendered
-from channels.portal.http import file_app
+from channels.portal.http import file_app, security_txt
 from channels.portal.http.search_app import SEARCH_SEGMENT, search_app
+from channels.portal.http.security_txt import SecurityContact
 from consumers.app.channel_registry import CHANNELS
 from consumers.app.decode import ContentMessage
 from consumers.app.node import Node
+from consumers.app.settings import SecuritySettings, read_settings
 from consumers.app.wiring import digests, email, imports, portal, stand_ins, subscribers, zalo
 from consumers.case_notices.handler import CaseNoticeHandler
 from consumers.channel_health.breaker_store import BreakerStore
@@ -26,6 +30,7 @@ from consumers.operations.sweep import Sweeper
 from consumers.reporting.reactions import portal_state
 from consumers.runtime.lanes import LaneSemaphore
 from contracts import subjects
+from contracts.base.times import utc_now
 from contracts.delivery import ChannelName, Lane
 from contracts.subjects import ConsumerSpec
 from producers.bus.periodic import every
@@ -34,6 +39,7 @@ from producers.pages import create_pages
 from producers.pages.reactions import REACTIONS_PATH, create_reactions
 from producers.pages.rendering import Renderer
 
+log = structlog.get_logger()
 _CONCURRENT_EVENTS = 3
 DESK_RESUME_S = 60.0
 _RESERVED_URGENT = 1
@@ -50,6 +56,16 @@ async def _add_portal(node: Node) -> None:
     folder = node.settings.portal_dir
     node.web_apps.add(file_app.portal_app(folder))
     node.web_apps.add(search_app(folder, portal.portal_site(node)), SEARCH_SEGMENT)
+    settings = read_settings(SecuritySettings)
+    if settings.contacts and settings.expires:
+        _add_security_txt(node, SecurityContact(settings.contacts, settings.expires))
+
+
+def _add_security_txt(node: Node, contact: SecurityContact) -> None:
+    if contact.is_expired(utc_now(node.clock)):
+        log.warning("security_txt_expired", expires=contact.expires.isoformat())
+    app = security_txt.security_txt_app(contact, node.public_url, node.clock)
+    node.web_apps.add(app, security_txt.PATH_HEAD)
 
 
 async def _add_pages(node: Node) -> None:

@@ -2,18 +2,27 @@
 
 import os
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from channels.email.settings import is_loopback
 from channels.fetch.url_policy import parse_policy
+from consumers.app.web.connection_limits import MAX_CONNECTIONS, MAX_PER_CLIENT
+from consumers.app.web.proxies import TrustedProxies
 from consumers.messages import field_error, load_catalog
 from contracts.errors import FieldError, Invalid, error_texts, localized, template_values
 from contracts.vocabulary import DEFAULT, Vocabulary
@@ -23,6 +32,7 @@ S = TypeVar("S", bound=BaseSettings)
 MAILBOX, ZALO_SANDBOX = "mailbox", "zalo-sandbox"
 STAND_IN_NAMES = (MAILBOX, ZALO_SANDBOX)
 PUBLIC_URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
+_CONTACT = re.compile(r"(mailto:[^\s@]+@[^\s@]+|https://\S+|tel:\+?[0-9-]+)")
 _VARIABLE = re.compile("LOA_[A-Z_]+")
 
 
@@ -40,6 +50,8 @@ class LoaSettings(_Settings):
     http_port: int = Field(default=8080, ge=0, le=65535)
     public_url: str = ""
     stand_ins: str = ""
+    http_connections: int = Field(default=MAX_CONNECTIONS, ge=16, le=1_000_000)
+    http_connections_per_client: int = Field(default=MAX_PER_CLIENT, ge=1, le=1_000_000)
     trusted_proxies: str = "127.0.0.1,::1"
     nats_url: str = ""
     nats_port: int = Field(default=0, ge=0, le=65535)
@@ -99,6 +111,16 @@ class LoaSettings(_Settings):
         )
         access.check(datetime.now(UTC))
         return access
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_proxies(cls, text: str) -> str:
+        """Refuse a part that is no address: it would silently be trusted by no one."""
+        try:
+            TrustedProxies.parse(text)
+        except ValueError as error:
+            raise PydanticCustomError("setting_proxies", "not addresses or networks") from error
+        return text
 
     @property
     def nats_dir(self) -> Path:
@@ -161,6 +183,38 @@ class LettersSettings(_Settings):
 def _split_names(text: str) -> frozenset[str]:
     """Names separated by commas."""
     return frozenset(filter(None, (name.strip() for name in text.split(","))))
+
+
+class SecuritySettings(_Settings):
+    """LOA_SECURITY_*: whom to tell of a weakness, in `/.well-known/security.txt`."""
+
+    model_config = SettingsConfigDict(env_prefix="LOA_SECURITY_", validate_default=True)
+
+    contact: str = ""
+    expires: date | None = None
+
+    @property
+    def contacts(self) -> list[str]:
+        return [part.strip() for part in self.contact.split(",") if part.strip()]
+
+    @field_validator("contact")
+    @classmethod
+    def _are_contacts(cls, text: str) -> str:
+        parts = [part.strip() for part in text.split(",") if part.strip()]
+        if not all(_CONTACT.fullmatch(part) for part in parts):
+            raise PydanticCustomError("setting_security_contact", "not contacts")
+        return text
+
+    @field_validator("expires", mode="before")
+    @classmethod
+    def _is_day(cls, given: object, info: ValidationInfo) -> object:
+        """A day, which a contact needs: a list that no one looks after misleads reporters."""
+        if given is None and not info.data.get("contact"):
+            return None
+        try:
+            return date.fromisoformat(str(given))
+        except ValueError as error:
+            raise PydanticCustomError("setting_security_expires", "not a day") from error
 
 
 def read_settings(settings: type[S], **overrides: Any) -> S:

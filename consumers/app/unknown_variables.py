@@ -18,6 +18,7 @@ from consumers.app.settings import (
     ImportSettings,
     LettersSettings,
     LoaSettings,
+    SecuritySettings,
     environment,
 )
 from consumers.channel_health.canary.settings import CanarySettings
@@ -34,6 +35,7 @@ _SETTINGS_CLASSES: tuple[type[BaseSettings], ...] = (
     BouncesSettings,
     LettersSettings,
     ImportSettings,
+    SecuritySettings,
     *(entry.settings for entry in CHANNELS.values()),
     CanarySettings,
     DigestSchedule,

@@ -15,6 +15,8 @@ from starlette.types import ASGIApp
 
 from channels.base import Outcome, Verdict
 from channels.email.unsubscribe import HmacSigner
+from consumers.app.web.connection_limits import ConnectionLimits
+from consumers.app.web.proxies import TrustedProxies
 from consumers.app.web.server import WebServer, bind_socket, socket_url
 from consumers.case_notices.recipients import CaseNotices
 from consumers.key_file import KeyFile, seal_people
@@ -190,7 +192,7 @@ async def browser(signup_app: SignupApp) -> AsyncIterator[httpx2.AsyncClient]:
 async def serve_app(app: ASGIApp, trusted: str = "") -> AsyncIterator[str]:
     """Serve *app* on a port of this machine; yield the address."""
     with bind_socket("127.0.0.1", 0) as bound:
-        web = WebServer(app, trusted)
+        web = WebServer(app, ConnectionLimits(proxies=TrustedProxies.parse(trusted)))
         serving = asyncio.create_task(web.serve([bound]))
         await web.until_started(serving)
         yield socket_url(bound)

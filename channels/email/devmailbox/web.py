@@ -120,7 +120,9 @@ def mailbox_app(mail_folder: MailFolder) -> Starlette:
         Route("/hop-thu-thu/{name}/raw", pages.raw),
     ]
     guard = [Middleware(_SiteGuard)]
-    return Starlette(routes=routes, middleware=guard, exception_handlers={404: _not_found})
+    app = Starlette(routes=routes, middleware=guard, exception_handlers={404: _not_found})
+    app.router.redirect_slashes = False  # its redirects would trust the Host header
+    return app
 
 
 def _not_found(_request: Request, _error: Exception) -> Response:

@@ -51,7 +51,13 @@ def health_app(
         body |= {name: report for name, report in reports.items() if report}
         return JSONResponse(body, 503 if failing else 200)
 
-    return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz)])
+    return _create_app(Route("/livez", livez), Route("/readyz", readyz))
+
+
+def _create_app(*routes: Route) -> Starlette:
+    app = Starlette(routes=routes)
+    app.router.redirect_slashes = False  # its redirects would trust the Host header
+    return app
 
 
 async def _failing_checks(checks: dict[str, HealthCheck]) -> dict[str, str]:

@@ -1,18 +1,31 @@
-"""HTTP/1.1 with bounds on the size and the time of a request's head."""
+"""HTTP/1.1 with bounds: a request's head, what a peer leaves unread, and open connections."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Any
 
 import structlog
 from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+
+from consumers.app.web.connection_limits import ConnectionLimits
+from consumers.app.web.security_headers import SECURITY_HEADERS, Header, header_lines
 
 HEAD_MAX = 64 << 10
 """Bytes of a request line with its headers, or of trailers; web servers in front allow less."""
 HEAD_TIMEOUT_S = 15.0
 """Time limit of a request's head, and of a new connection's first bytes."""
+UNREAD_TIMEOUT_S = 30.0
+_UNREAD_PROGRESS_BYTES = 16 << 10
+"""A peer that takes fewer bytes of an answer in that time is not reading: 500 a second."""
+PIPELINE_MAX = 512
+"""Requests that wait behind the one being answered; a connection with more ends after them."""
 
 PreparedAnswer = Callable[[Any], tuple[bytes, bytes] | None]
 """An app's prepared answer: head, without its end, and body; None where the app has to be called.
@@ -22,17 +35,25 @@ It costs a third less than a task for each request.
 log = structlog.get_logger()
 
 
+class _MalformedHead(Exception):
+    """A head that is refused; httptools passes it on as an error of its own."""
+
+
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """Ends a connection whose head or trailers are too long, or too slow.
+    """Ends a connection whose head or trailers are too long, or too slow, or that is not read.
 
     `unparsed_bytes`: bytes since the parser's last event. `ignores_input`: accepted requests are
     answered, then the connection ends. The bounds need inner parts of uvicorn, so its version is
-    pinned.
+    pinned. A server sets `limits` and `security_headers` for its connections.
     """
 
+    limits: ConnectionLimits
+    security_headers: Sequence[Header] = SECURITY_HEADERS
     unparsed_bytes = 0
     ignores_input = False
+    is_admitted = False
     deadline: asyncio.TimerHandle | None = None
+    unread_check: asyncio.TimerHandle | None = None
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -40,11 +61,52 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.is_admitted = self.limits.admit(self.peer)
+        if not self.is_admitted:
+            self.write_error(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections.")
+            return
+        transport.set_write_buffer_limits(high=0)  # the unread check needs to know of every byte
         self.start_deadline()
+
+    @property
+    def peer(self) -> str:
+        return self.client[0] if self.client else ""
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.clear_deadline()
+        self.clear_unread_check()
+        if self.is_admitted:
+            self.is_admitted = False
+            self.limits.release(self.peer)
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.start_unread_check()
+
+    def resume_writing(self) -> None:
+        self.clear_unread_check()
+        super().resume_writing()
+
+    def start_unread_check(self) -> None:
+        self.clear_unread_check()
+        unread = self.transport.get_write_buffer_size()
+        self.unread_check = self.loop.call_later(UNREAD_TIMEOUT_S, self.check_unread, unread)
+
+    def clear_unread_check(self) -> None:
+        if self.unread_check is not None:
+            self.unread_check.cancel()
+            self.unread_check = None
+
+    def check_unread(self, unread_before: int) -> None:
+        """Abort the connection of a peer that has hardly read anything since."""
+        taken = unread_before - self.transport.get_write_buffer_size()
+        if taken >= _UNREAD_PROGRESS_BYTES:
+            self.start_unread_check()
+            return
+        self.unread_check = None
+        self.limits.note_dropped("unread")
+        self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         if self.ignores_input:
@@ -59,15 +121,29 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self.clear_deadline()
+        if self.ignores_input:
+            return
+        self.check_host()
         super().on_headers_complete()
+
+    def check_host(self) -> None:
+        """Refuse a request that names no host, or two (RFC 9112, 3.2)."""
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (not hosts and self.parser.get_http_version() != "1.0"):
+            raise _MalformedHead
 
     def on_body(self, body: bytes) -> None:
         self.clear_deadline()
-        super().on_body(body)
+        if not self.ignores_input:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         self.clear_deadline()
+        if self.ignores_input:
+            return
         super().on_message_complete()
+        if len(self.pipeline) >= PIPELINE_MAX:
+            self.ignores_input, self.cycle.keep_alive = True, False
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         prepared = self.prepared_answer(cycle) if app is self.app else None
@@ -127,17 +203,30 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """
         newest = self.cycle
         if newest is None or newest.response_complete:
-            super().send_400_response(msg)
+            self.write_error(HTTPStatus.BAD_REQUEST, msg)
         elif not newest.more_body:
             self.ignores_input, newest.keep_alive = True, False
             self.flow.pause_reading()
         elif newest.response_started or self.pipeline:
             self.transport.close()
         else:
-            super().send_400_response(msg)
+            self.write_error(HTTPStatus.BAD_REQUEST, msg)
+
+    def write_error(self, status: HTTPStatus, msg: str) -> None:
+        """Answer by the server itself, and close the connection."""
+        headers = (
+            *self.server_state.default_headers,
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", b"%d" % len(msg)),
+            (b"connection", b"close"),
+            *self.security_headers,
+        )
+        head = STATUS_LINE[status] + header_lines(headers) + b"\r\n"
+        self.transport.write(head + msg.encode("ascii"))
+        self.transport.close()
 
 
 @lru_cache(maxsize=8)
 def _header_lines(headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
     """The server's default headers as bytes: the date, which changes once a second."""
-    return b"".join(b"%b: %b\r\n" % header for header in headers)
+    return header_lines(headers)

@@ -2,19 +2,30 @@
 
 import asyncio
 import socket
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import uvicorn
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from consumers.app.web.connection_limits import ConnectionLimits
 from consumers.app.web.protocol import BoundedHttpProtocol, PreparedAnswer
+from consumers.app.web.proxies import ForwardedClient, TrustedProxies
+from consumers.app.web.security_headers import (
+    HSTS,
+    SECURITY_HEADERS,
+    Header,
+    add_missing,
+    header_lines,
+)
 
 
 class AppRouter:
-    """ASGI apps, chosen by the first part of the path."""
+    """ASGI apps, chosen by the first part of the path; every answer has the security headers."""
 
     def __init__(self) -> None:
+        self.security_headers: Sequence[Header] = SECURITY_HEADERS
         self.apps: dict[str, ASGIApp] = {}
         self.fallback: ASGIApp = PlainTextResponse("Not found", 404)
         self._at_once: dict[ASGIApp, PreparedAnswer] = {}
@@ -27,17 +38,43 @@ class AppRouter:
         if at_once := getattr(app, "at_once", None):
             self._at_once[app] = at_once
 
+    def require_https(self) -> None:
+        """Tell browsers to come by https only, from now on (HSTS)."""
+        self.security_headers = (*SECURITY_HEADERS, HSTS)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._find_app(scope)(scope, receive, send)
+        is_started = False
+
+        async def send_secured(message: Message) -> None:
+            nonlocal is_started
+            if message["type"] == "http.response.start":
+                is_started = True
+                headers = add_missing(message.get("headers", ()), self.security_headers)
+                message = {**message, "headers": headers}
+            await send(message)
+
+        try:
+            await self._find_app(scope)(scope, receive, send_secured)
+        except Exception:
+            if not is_started:
+                await _CRASHED(scope, receive, send_secured)
+            raise
 
     def at_once(self, scope: Scope) -> tuple[bytes, bytes] | None:
-        """The prepared answer of this path's app, if there is one."""
+        """The prepared answer of this path's app, which has the security headers but for HSTS."""
         prepare = self._at_once.get(self._find_app(scope))
-        return prepare(scope) if prepare else None
+        prepared = prepare(scope) if prepare else None
+        if prepared is None or HSTS not in self.security_headers:
+            return prepared
+        head, body = prepared
+        return head + header_lines([HSTS]), body
 
     def _find_app(self, scope: Scope) -> ASGIApp:
         path = scope["path"] if scope["type"] == "http" else ""  # `*`: OPTIONS of the whole server
         return self.apps.get(path.removeprefix("/").partition("/")[0], self.fallback)
+
+
+_CRASHED = PlainTextResponse("Internal Server Error", 500)
 
 
 def bind_socket(host: str, port: int) -> socket.socket:
@@ -54,19 +91,28 @@ def socket_url(bound: socket.socket) -> str:
     return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
 
 
+def _limited_protocol(
+    limits: ConnectionLimits, headers: Sequence[Header]
+) -> type[BoundedHttpProtocol]:
+    """The protocol of one server; its connections share *limits*."""
+    shared = {"limits": limits, "security_headers": headers}
+    return type("LimitedHttpProtocol", (BoundedHttpProtocol,), shared)
+
+
 class WebServer(uvicorn.Server):
     """uvicorn without its own signal handling: the composition root stops everything in order."""
 
-    def __init__(self, app: ASGIApp, trusted_proxies: str = "") -> None:
-        """*trusted_proxies*: addresses and networks whose X-Forwarded-For is believed."""
+    def __init__(self, app: ASGIApp, limits: ConnectionLimits | None = None) -> None:
+        """*limits* knows the proxies whose X-Forwarded-For is believed; without it, none is."""
+        limits = limits or ConnectionLimits(proxies=TrustedProxies())
         config = uvicorn.Config(
-            app,
-            http=BoundedHttpProtocol,
+            ForwardedClient(app, limits.proxies),
+            http=_limited_protocol(limits, getattr(app, "security_headers", SECURITY_HEADERS)),
             log_config=None,
             access_log=False,
             lifespan="off",
             server_header=False,
-            forwarded_allow_ips=trusted_proxies,
+            proxy_headers=False,
             timeout_graceful_shutdown=5,
         )
         super().__init__(config)

@@ -21,9 +21,9 @@ async def counting(scope, receive, send):
 
 
 @asynccontextmanager
-async def serving(app):
+async def serving(app, limits=None):
     """A running server, and its address."""
-    server = WebServer(app)
+    server = WebServer(app, limits)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         task = asyncio.create_task(server.serve(sockets=[listener]))
         await server.until_started(task)

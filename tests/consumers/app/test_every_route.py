@@ -1,0 +1,148 @@
+"""Every route of every app: no redirect to the request's Host, and every answer is guarded."""
+
+import re
+from contextlib import asynccontextmanager
+from datetime import date
+from types import SimpleNamespace
+
+import httpx2
+import pytest
+from starlette.routing import Route
+
+from channels.email.devmailbox.mail_folder import MailFolder
+from channels.email.devmailbox.web import mailbox_app
+from channels.portal.http.file_app import portal_app
+from channels.portal.http.search_app import SEARCH_SEGMENT, search_app
+from channels.portal.http.security_txt import PATH_HEAD, SecurityContact, security_txt_app
+from channels.portal.model.site import Site
+from channels.zalo.webhook import endpoint
+from consumers.app.web.health import health_app
+from consumers.app.web.server import AppRouter
+from contracts.vocabulary import DEFAULT
+from producers.gateway import create_gateway
+from producers.pages.reactions import REACTIONS_PATH, create_reactions
+from producers.pages.rendering import Renderer
+from tests.support.portal_dir import publish
+from tests.support.publications import a_publication
+from tests.support.signup_app import SignupApp
+from tests.support.zalo_webhook import SIGNING
+
+EVIL = "evil.example"
+PUBLIC = "https://tin.example.gov.vn"
+HEADERS = {
+    "x-content-type-options": "nosniff",
+    "strict-transport-security": "max-age=31536000",
+    "referrer-policy": None,
+    "content-security-policy": None,
+}
+
+
+async def released(_):
+    return "released"
+
+
+async def crashing(scope, receive, send):
+    raise RuntimeError("a defect")
+
+
+def all_apps(bus, clock, folder):
+    """Each app with the heads of its paths; none for the portal."""
+    publish(folder, a_publication())
+    (folder / "mail").mkdir()
+    pages = SignupApp(bus, folder, clock, PUBLIC)
+    contact = SecurityContact(["mailto:bao-mat@example.gov.vn"], date(2100, 1, 1))
+    site = Site(PUBLIC, DEFAULT)
+    return [
+        (portal_app(folder), ()),
+        (search_app(folder, site), (SEARCH_SEGMENT,)),
+        (security_txt_app(contact, PUBLIC, clock), (PATH_HEAD,)),
+        (create_gateway(bus, DEFAULT, clock), ("v1", "docs", "openapi.json")),
+        (pages.app, ("dang-ky", "huy")),
+        (create_reactions(bus, released, Renderer(PUBLIC, DEFAULT), clock), (REACTIONS_PATH,)),
+        (health_app({}), ("livez", "readyz")),
+        (mailbox_app(MailFolder(folder / "mail")), ("hop-thu-thu",)),
+        (endpoint.create_app(released, SIGNING), ("zalo",)),
+        (crashing, ("hong",)),
+    ]
+
+
+def routes_of(app):
+    """The paths of an app's routes, with something in place of each parameter."""
+    inner = app
+    while not hasattr(inner, "routes") and hasattr(inner, "app"):
+        inner = inner.app
+    found = [route for route in getattr(inner, "routes", []) if isinstance(route, Route)]
+    return [re.sub(r"\{[^}]*\}", "xyz", route.path) for route in found]
+
+
+@asynccontextmanager
+async def visitor(faces):
+    transport = httpx2.ASGITransport(faces, raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url=PUBLIC) as client:
+        yield client
+
+
+@pytest.fixture
+def served(bus, clock, tmp_path):
+    faces, paths = AppRouter(), ["/", "/khong-co", "/nguon-tin/tat-ca.rss", "//", "/hong"]
+    for app, heads in all_apps(bus, clock, tmp_path):
+        faces.add(app, *heads)
+        own = routes_of(app)
+        paths += [*own, *(f"/{head}/khong/co" for head in heads)]
+    faces.require_https()
+    return SimpleNamespace(faces=faces, paths=sorted(set(paths)))
+
+
+async def test_no_answer_of_any_route_leads_to_the_host_or_lacks_a_guard(served):
+    assert len(served.paths) > 40
+    seen = set()
+    async with visitor(served.faces) as client:
+        for path in served.paths:
+            for variant in (path, path.rstrip("/") + "/", path + "//"):
+                for method in ("GET", "POST", "OPTIONS"):
+                    answer = await client.request(method, PUBLIC + variant, headers={"Host": EVIL})
+                    where = (method, variant, answer.status_code)
+                    assert EVIL not in str(answer.headers), where
+                    assert answer.status_code != 307, where
+                    for name, value in HEADERS.items():
+                        [given] = answer.headers.get_list(name) or [None]
+                        assert given is not None and value in (None, given), (where, name)
+                    assert "frame-ancestors" in answer.headers["content-security-policy"]
+                    seen.add(answer.status_code)
+    assert {200, 303, 404, 405, 500} <= seen
+
+
+async def test_the_prepared_answer_of_a_file_is_guarded_as_well(served):
+    scope = {"type": "http", "method": "GET", "path": "/nguon-tin/tat-ca.rss", "headers": []}
+    assert served.faces.at_once(scope) is None  # not in memory yet
+    async with visitor(served.faces) as client:
+        await client.get(scope["path"])
+    head, _ = served.faces.at_once(scope)
+    lines = head.decode().lower().split("\r\n")
+    assert lines[-1] == ""
+    names = [line.partition(":")[0] for line in lines[1:-1]]
+    assert [names.count(name) for name in HEADERS] == [1] * len(HEADERS)
+
+
+async def test_without_https_no_browser_is_told_to_come_by_https(served):
+    faces = AppRouter()
+    faces.add(health_app({}), "livez")
+    async with visitor(faces) as client:
+        assert "strict-transport-security" not in (await client.get("/livez")).headers
+
+
+async def test_security_txt_names_the_contact_until_it_expires(clock):
+    contact = SecurityContact(["mailto:a@example.gov.vn", "https://x.example/b"], date(2100, 1, 1))
+    async with visitor(security_txt_app(contact, PUBLIC, clock)) as client:
+        answer = await client.get("/.well-known/security.txt")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.text.splitlines() == [
+        "Contact: mailto:a@example.gov.vn",
+        "Contact: https://x.example/b",
+        "Expires: 2100-01-01T00:00:00Z",
+        "Preferred-Languages: vi, en",
+        f"Canonical: {PUBLIC}/.well-known/security.txt",
+    ]
+    old = SecurityContact(contact.contacts, date(2001, 1, 1))
+    async with visitor(security_txt_app(old, PUBLIC, clock)) as client:
+        assert (await client.get("/.well-known/security.txt")).status_code == 404
