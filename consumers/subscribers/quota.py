@@ -124,18 +124,18 @@ class HourlyMailQuota:
         It is one write for every address alike. Raises BusError, and MailQuotaReached when the
         readers' share is used up, also for a stranger.
         """
-        share: Share | None = Share.READERS if is_reader else Share.STRANGERS
         if not self.per_hour:
-            return share
+            return Share.READERS if is_reader else Share.STRANGERS
+        shares: list[Share | None] = []
         hour = int(self.clock() // HOUR_S)
 
         def count(before: HourlyCount) -> HourlyCount:
-            nonlocal share
-            share = before.access_share(hour, self.per_hour, is_reader=is_reader)
-            return before.with_change(hour, share, 1)
+            shares.append(before.access_share(hour, self.per_hour, is_reader=is_reader))
+            return before.with_change(hour, shares[-1], 1)
 
         async with self.lock:
             await self._update(count)
+        share = shares[-1]  # of the write that succeeded
         if share is None:
             raise self.exhausted(hour, Share.READERS)
         return share
