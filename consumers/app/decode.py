@@ -4,14 +4,15 @@ import json
 from typing import Any
 
 from faststream.nats.message import NatsMessage
+from nats.aio.msg import Msg
 from pydantic import BaseModel, ConfigDict
 
 from consumers.feedback import handler
-from contracts import envelope, publication
+from contracts import envelope
 from contracts.cloudevent import CloudEvent
 from contracts.delivery import Lane
 from contracts.events import CASE_UPDATED
-from contracts.publication import StoredPublication
+from producers.bus import Message
 
 
 class ContentMessage(BaseModel):
@@ -33,6 +34,14 @@ class ContentMessage(BaseModel):
         return Lane(requested) if requested in list(Lane) else Lane.NORMAL
 
 
+class PublicationMessage(BaseModel):
+    """A message on PUBLICATIONS as stored; whether Loa released it is not known yet."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    stored: Message
+
+
 async def decode_message(msg: NatsMessage) -> Any:
     """Decode a message by the first word of its subject. Raises ContractError if it is no event."""
     raw = msg.raw_message
@@ -42,8 +51,12 @@ async def decode_message(msg: NatsMessage) -> Any:
         event = envelope.decode(None, raw.headers, raw.data)
         return ContentMessage(event=event, unit=unit, kind=kind, seq=raw.metadata.sequence.stream)
     if stage == "publication":
-        released = publication.decode(raw.data)
-        return StoredPublication(publication=released, seq=raw.metadata.sequence.stream)
+        return PublicationMessage(stored=_stored_message(raw))
     if stage == "receipt":
         return handler.parse_receipt(raw.data)
     return json.loads(raw.data)
+
+
+def _stored_message(raw: Msg) -> Message:
+    where = raw.metadata
+    return Message(raw.subject, where.sequence.stream, raw.data, raw.headers or {}, where.timestamp)

@@ -29,6 +29,8 @@ from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
 from consumers.operations.capacity import CapacityMonitor
 from consumers.reporting.trace import TraceReader
+from consumers.seals.publications import PublicationSeals
+from consumers.seals.takeover import SealRecords
 from consumers.subscribers.store import SubscriberStore
 from consumers.suppression.store import SuppressionStore
 from contracts import keys
@@ -61,6 +63,7 @@ class Node:
     on_stop: list[Callable[[], None]] = field(default_factory=list)
     addresses: dict[str, str] = field(default_factory=dict)
     stand_ins: set[ChannelName] = field(default_factory=set)
+    seals: PublicationSeals | None = None
 
     clock = staticmethod(time.time)
 
@@ -159,6 +162,15 @@ class Node:
         seal_people(self.bus, keys)
         self.on_ready.insert(0, partial(register_key, self.bus, keys))
         return keys
+
+    async def open_seals(self) -> PublicationSeals:
+        """The seals of publications; the key is proven before. Raises Invalid."""
+        if "keys" not in vars(self):
+            await self.open_proven_key()
+        if self.seals is None:
+            records = SealRecords(self.bus, self.keys, self.settings.seals_file)
+            self.seals = await records.open_or_take_over(self.clock)
+        return self.seals
 
     @cached_property
     def capacity(self) -> CapacityMonitor:

@@ -9,8 +9,9 @@ from channels.base import Rendered
 from channels.portal.http import file_app, security_txt
 from channels.portal.http.search_app import SEARCH_SEGMENT, search_app
 from channels.portal.http.security_txt import SecurityContact
+from consumers.app.broker import Handler
 from consumers.app.channel_registry import CHANNELS
-from consumers.app.decode import ContentMessage
+from consumers.app.decode import ContentMessage, PublicationMessage
 from consumers.app.node import Node
 from consumers.app.settings import SecuritySettings, read_settings
 from consumers.app.wiring import digests, email, imports, portal, stand_ins, subscribers, zalo
@@ -23,6 +24,7 @@ from consumers.deliver.renderings import RenderCache
 from consumers.deliver.worker import DeliveryWorker
 from consumers.deliver.worker_slot_file import WorkerSlot
 from consumers.dispatch.handler import Dispatcher
+from consumers.dispatch.release_guard import ReleaseGuard
 from consumers.dispatch.supersede import Supersession
 from consumers.intake.handler import Intake
 from consumers.operations import restore
@@ -84,7 +86,7 @@ async def _add_opinions(node: Node) -> None:
 
 async def _add_intake(node: Node) -> None:
     """CONTENT → PUBLICATIONS, or the desk."""
-    intake = Intake(node.bus, node.vocabulary, node.clock)
+    intake = Intake(node.bus, node.vocabulary, node.clock, await node.open_seals())
     lanes = LaneSemaphore(_CONCURRENT_EVENTS, _RESERVED_URGENT)
     doubts = await restore.active_doubts(node.bus)
     case_notices = CaseNoticeHandler(node.bus, node.notices, node.clock, doubts)
@@ -105,6 +107,7 @@ async def _add_intake(node: Node) -> None:
 async def _add_dispatch(node: Node) -> None:
     """PUBLICATIONS → the ledger, for every channel."""
     doubts = await restore.active_doubts(node.bus)
+    guard = ReleaseGuard(await node.open_seals(), node.repository, node.clock)
     for name, entry in CHANNELS.items():
         parts = entry.load_parts()
         dispatcher = Dispatcher(
@@ -122,9 +125,18 @@ async def _add_dispatch(node: Node) -> None:
         node.subscribe(
             subjects.PUBLICATIONS,
             ConsumerSpec(subjects.dispatch(name), ">"),
-            dispatcher.on_publication,
+            _guarded(guard, dispatcher),
             _CONCURRENT_EVENTS + _RESERVED_URGENT,
         )
+
+
+def _guarded(guard: ReleaseGuard, dispatcher: Dispatcher) -> Handler:
+    """The handler that plans only what Loa released."""
+
+    async def on_publication(message: PublicationMessage) -> None:
+        await dispatcher.on_publication(await guard.require_released(message.stored))
+
+    return on_publication
 
 
 async def _add_delivery(node: Node, name: ChannelName) -> None:
@@ -137,7 +149,7 @@ async def _add_delivery(node: Node, name: ChannelName) -> None:
     worker = DeliveryWorker(
         channel,
         node.ledger,
-        RenderCache(node.bus, node.ledger, channel.render),
+        RenderCache(node.bus, node.ledger, channel.render, await node.open_seals()),
         recipients.contacts,
         node.waker,
         lanes,

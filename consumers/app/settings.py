@@ -147,6 +147,10 @@ class LoaSettings(_Settings):
         """The readers and their addresses, copied from the bus."""
         return self.directory_file or self.data_dir / "directory.sqlite"
 
+    @property
+    def seals_file(self) -> Path:
+        return self.data_dir / "seals.json"
+
 
 class BouncesSettings(_Settings):
     """LOA_BOUNCES_*: the address of the inbound server."""

@@ -84,12 +84,21 @@ class Checker:
         violations += await ledger.violations()
         unreadable_seqs = sorted(context.publications.unreadable)
         violations += [unreadable(f"{subjects.PUBLICATIONS.name}.{n}") for n in unreadable_seqs]
+        violations += self.unreleased_messages()
         self.checked |= ledger.first_pass.counts
         if context.deep:
             violations += await self.check_channels(ledger.first_pass)
         return Findings(
             ok=not violations, violations=violations, checked=self.checked, skipped=self.skipped
         )
+
+    def unreleased_messages(self) -> list[Violation]:
+        """Name the messages in PUBLICATIONS that Loa did not release, by their seals."""
+        stream, found = subjects.PUBLICATIONS.name, self.context.publications.unreleased
+        return [
+            Violation(rule="publication-unexpected", key=f"{stream}.{seq}", detail=detail)
+            for seq, detail in sorted(found.items())
+        ]
 
     async def check_bus(self) -> list[Violation]:
         info = await self.context.bus.stream_info(subjects.PUBLICATIONS.name)

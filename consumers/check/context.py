@@ -8,6 +8,7 @@ from typing import Any
 
 from consumers.check.findings import STUCK_S
 from consumers.check.publications import PublicationFacts, PublicationIndex
+from consumers.seals.publications import PublicationSeals
 from contracts import subjects
 from contracts.base.times import Clock
 from contracts.delivery import ChannelName, Lane
@@ -44,6 +45,7 @@ class CheckTime:
 class CheckContext:
     """What all rules share. `deep` also reads every frozen list of recipients.
 
+    Without `seals`, messages that Loa did not release are not told from its own.
     `excuses` is asked anew for each pass; `running_since`: when the running Loa started, if known.
     """
 
@@ -54,9 +56,10 @@ class CheckContext:
     running_since: float = 0.0
     recheck_after_s: float = _RECHECK_AFTER_S
     report_progress: ReportProgress = _no_progress
+    seals: PublicationSeals | None = None
 
     def __post_init__(self) -> None:
-        self.publications = PublicationIndex(self.bus)
+        self.publications = PublicationIndex(self.bus, self.seals)
 
     def time(self) -> CheckTime:
         return CheckTime(self.clock(), self.running_since)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from consumers.seals.publications import PublicationSeals
 from contracts import keys, publication, subjects
 from contracts.delivery import ChannelName, Lane, PlanKey
 from contracts.errors import ContractError
@@ -37,10 +38,13 @@ class PublicationIndex:
     """Every publication, by item and position; two messages may say the same, after a crash."""
 
     bus: Bus
+    seals: PublicationSeals | None = None
     items: dict[str, dict[int, PublicationFacts]] = field(default_factory=dict)
     conflicting: dict[int, PublicationFacts] = field(default_factory=dict)
     """Publications with another text under a known key."""
     unreadable: set[int] = field(default_factory=set)
+    unreleased: dict[int, str] = field(default_factory=dict)
+    """Messages that Loa did not release, by their seal: the subject and the reason."""
     is_complete: bool = False
 
     async def read(self, content_id: str = "") -> None:
@@ -52,6 +56,9 @@ class PublicationIndex:
             self.is_complete = self.is_complete or not content_id
 
     def add(self, message: Message) -> None:
+        if self.seals and (problem := self.seals.problem(message)):
+            self.unreleased[message.seq] = f"{message.subject}: {problem}"
+            return
         try:
             facts = _publication_facts(publication.decode(message.data), message.seq)
         except ContractError:

@@ -13,9 +13,10 @@ from consumers.app.settings import LoaSettings, read_settings
 from consumers.channel_health.pauses import LegitimateWaits
 from consumers.check.checker import Checker
 from consumers.check.context import CheckContext
-from consumers.check.findings import Findings, Violation, load_rules
+from consumers.check.findings import Findings, Skipped, Violation, load_rules
 from consumers.cli.output import Json, print_answer, run_on_bus
 from consumers.cli.recovery import open_site_files
+from consumers.cli.stores import find_seals
 from producers.bus import Bus
 
 Deep = Annotated[
@@ -44,9 +45,13 @@ async def _run_check(bus: Bus, *, deep: bool) -> Findings:
         excuses=lambda: LegitimateWaits(bus).may_wait,
         running_since=_started_at(settings),
         report_progress=CheckProgress().report,
+        seals=await find_seals(bus),
     )
     audit = FolderAudit(settings.portal_dir, await open_site_files(settings))
-    return await Checker(context, audit).run()
+    checker = Checker(context, audit)
+    if context.seals is None:
+        checker.skipped.append(Skipped(what="seals", why="vault.key of this data is not here"))
+    return await checker.run()
 
 
 def _started_at(settings: LoaSettings) -> float:

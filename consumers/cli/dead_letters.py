@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from difflib import unified_diff
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ import typer
 
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.cli import output
+from consumers.cli.stores import open_seals
 from consumers.dead_letters.bulk import BulkDecisions, BulkSummary
 from consumers.dead_letters.decisions import (
     DeadLetterDecisions,
@@ -184,7 +186,9 @@ def replay(
         query = DeadLetterQuery(None, stage, unit, field, text, since=start, until=end)
         query = _letters_to_decide(query, tuple(ids or ()))
         operator = None if dry_run else Operator(by, reason)
-    summary = output.run_on_bus(lambda bus: BulkDecisions(bus, operator).replay(query))
+    summary = output.run_on_bus(
+        lambda bus: BulkDecisions(bus, operator, partial(open_seals, bus)).replay(query)
+    )
     _print_and_exit(summary, as_json)
 
 

@@ -9,6 +9,7 @@ import typer
 
 from consumers.cli import output
 from consumers.cli.acting import Act, acting_reviewer, position_facts
+from consumers.cli.stores import open_seals
 from consumers.intake.approval import Draft
 from consumers.intake.desk import Desk
 from consumers.intake.items import Position
@@ -95,7 +96,7 @@ def approve(
     """Release a draft: with --hash exactly the content you reviewed, else the text is shown."""
 
     async def decide(bus: Bus) -> tuple[int, Position]:
-        desk = Desk(bus, time.time)
+        desk = Desk(bus, time.time, await open_seals(bus))
         reviewed = hash or await _confirmed_hash(bus, content_id, revision)
         number = revision or await desk.newest_waiting(content_id)
         act = await _approval(desk, (content_id, number), reviewed)

@@ -20,10 +20,12 @@ from channels.portal.writer.writer import ReportProgress, no_progress
 from consumers.app import instance
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.cli import output
+from consumers.cli.stores import open_seals
 from consumers.key_file import KEY_FILE_FIELD, KeyFile, open_key_file, replace_key
 from consumers.messages import field_error
 from consumers.operations import backup, rebuild, restore
 from consumers.operations.backup import BackupFolder
+from consumers.seals.takeover import SealRecords
 from contracts.base.times import format_utc
 from contracts.errors import FieldError, Invalid, Unavailable
 from producers.bus import Bus, topology
@@ -121,7 +123,7 @@ def _accept_new_key(as_json: bool) -> None:
 
     async def work(bus: Bus) -> int:
         await topology.apply(bus)
-        return await replace_key(bus, path)
+        return await _accept_key(bus, path)
 
     with output.explain_errors():
         if not settings.nats_url and not settings.nats_dir.is_dir():  # a mistyped folder
@@ -167,12 +169,27 @@ def _require_key_file(path: Path) -> None:
     KeyFile.open(path)
 
 
+async def _accept_key(bus: Bus, path: Path) -> int:
+    """Go on with the key at *path*; return the number of records that only the lost one opened.
+
+    It seals from now on, and the register of positions proves what came before.
+    """
+    count = await replace_key(bus, path)
+    await _seal_records(bus, KeyFile.open(path)).take_over(time.time)
+    return count
+
+
+def _seal_records(bus: Bus, keys: KeyFile) -> SealRecords:
+    return SealRecords(bus, keys, read_settings(LoaSettings).seals_file)
+
+
 async def _key_errors(bus: Bus, path: Path, new_key: bool) -> tuple[FieldError, ...]:
     """The errors of the key file, now that the bus has its fingerprint."""
     if new_key:
-        await replace_key(bus, path)
+        await _accept_key(bus, path)
     try:
-        await open_key_file(bus, path)
+        keys = await open_key_file(bus, path)
+        await _seal_records(bus, keys).take_over_backup(time.time)
     except Invalid as wrong:
         return (field_error("backup", "restored_without_key"), *wrong.errors)
     return ()
@@ -221,7 +238,8 @@ async def _rebuild_portal(bus: Bus, settings: LoaSettings) -> RebuildResult:
     files = await open_site_files(settings)
     try:
         with _progress_bars() as report:
-            return await rebuild.rebuild_portal(bus, settings.portal_dir, files, report)
+            options = rebuild.RebuildOptions(report, await open_seals(bus))
+            return await rebuild.rebuild_portal(bus, settings.portal_dir, files, options)
     except ChannelError as busy:
         raise Unavailable(field_error("portal", "portal_busy", detail=busy.reason)) from busy
 

@@ -5,7 +5,12 @@ from dataclasses import replace
 
 from pydantic import BaseModel
 
-from consumers.dead_letters.decisions import DeadLetterDecisions, Operator, require_whole
+from consumers.dead_letters.decisions import (
+    DeadLetterDecisions,
+    OpenSeals,
+    Operator,
+    require_whole,
+)
 from consumers.dead_letters.letter import DeadLetter, DeadLetterQuery
 from consumers.dead_letters.store import DeadLetterStore
 from consumers.messages import field_error
@@ -50,9 +55,11 @@ class BulkSummary(BaseModel):
 class BulkDecisions:
     """One operator's decision about many letters; without an operator it is a dry run."""
 
-    def __init__(self, bus: Bus, person: Operator | None) -> None:
+    def __init__(
+        self, bus: Bus, person: Operator | None, open_seals: OpenSeals | None = None
+    ) -> None:
         self.store = DeadLetterStore(bus)
-        self.decisions = DeadLetterDecisions(self.store)
+        self.decisions = DeadLetterDecisions(self.store, open_seals)
         self.operator = person
         self.summary = BulkSummary(dry_run=person is None)
 

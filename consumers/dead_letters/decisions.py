@@ -5,6 +5,7 @@ Between the two the letter is reserved: for a while no other operator can decide
 leaves it open. The next decision first checks whether the message was sent after all.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
@@ -20,6 +21,7 @@ from consumers.dead_letters.letter import (
 )
 from consumers.dead_letters.store import DeadLetterStore, history_key
 from consumers.messages import field_error, translate
+from consumers.seals.publications import PublicationSeals
 from contracts import envelope, events, subjects
 from contracts.base.crash_points import crash_point
 from contracts.errors import FieldError, Invalid, printable
@@ -28,6 +30,7 @@ from producers.bus import Ack, NoReply
 from producers.bus.records import read, update_or_create
 
 log = structlog.get_logger()
+OpenSeals = Callable[[], Awaitable[PublicationSeals]]
 _NAME_MAX = 100
 _REASON_MAX = 500
 SENDING_HOLD = timedelta(minutes=2)
@@ -64,6 +67,7 @@ class DeadLetterDecisions:
     """Records and carries out decisions. Of two that come at once, the first counts."""
 
     store: DeadLetterStore
+    open_seals: OpenSeals | None = None  # to send a publication again
 
     async def replay(self, letter: DeadLetter, person: Operator) -> DeadLetter:
         """Send the original again, to where it came from, under its own identity.
@@ -75,8 +79,20 @@ class DeadLetterDecisions:
         require_whole(letter)
         letter = letter if letter.body is not None else await self.store.with_original(letter)
         origin = letter.origin
-        again = OutgoingMessage(origin.subject, letter.original, event_headers(origin.headers))
+        headers = event_headers(origin.headers) | await self.replay_seal(letter)
+        again = OutgoingMessage(origin.subject, letter.original, headers)
         return await self.send("replayed", letter, person, again)
+
+    async def replay_seal(self, letter: DeadLetter) -> dict[str, str]:
+        """The seal by which dispatch recognises a genuine publication that is sent again."""
+        origin = letter.origin
+        if origin.stream != subjects.PUBLICATIONS.name or self.open_seals is None:
+            return {}
+        seals = await self.open_seals()
+        stored = await self.store.bus.get_message(origin.stream, origin.seq)
+        if stored is None or stored.data != letter.original or seals.problem(stored):
+            return {}
+        return seals.headers(stored.subject, stored.data, seals.original_seq(stored))
 
     async def edit(self, letter: DeadLetter, new: OutgoingMessage, person: Operator) -> DeadLetter:
         """Send a corrected event in place of the original, which stays. Raises as `replay`."""

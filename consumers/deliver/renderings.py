@@ -7,14 +7,15 @@ from datetime import UTC, datetime
 from typing import Generic
 
 from channels.base import Content, Rendered
-from consumers.digests.current_revision import load_publications
+from consumers.digests.current_revision import load_publication, load_publications
 from consumers.digests.earlier_mails import EarlierMails
 from consumers.digests.store import DigestStore
 from consumers.ledger.codec import BatchRows
 from consumers.ledger.errors import LedgerError
 from consumers.ledger.row_ref import DIGEST_KIND, NOTICE_KIND, PUBLICATION_KIND
 from consumers.ledger.store import Ledger
-from contracts import envelope, events, keys, publication, subjects
+from consumers.seals.publications import PublicationSeals
+from contracts import envelope, events, keys, subjects
 from contracts.case import AcceptedNotice
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from contracts.publication import Publication
@@ -53,8 +54,15 @@ class RenderedContent(Generic[Rendered]):
 class RenderCache(Generic[Rendered]):
     """The rendered contents that one channel used last, kept in memory."""
 
-    def __init__(self, bus: Bus, ledger: Ledger, render: Callable[[Content], Rendered]) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        ledger: Ledger,
+        render: Callable[[Content], Rendered],
+        seals: PublicationSeals | None = None,
+    ) -> None:
         self.bus = bus
+        self.seals = seals
         self.ledger = ledger
         self.render = render
         self.cache: OrderedDict[PlanKey, RenderedContent[Rendered]] = OrderedDict()
@@ -96,8 +104,8 @@ class RenderCache(Generic[Rendered]):
         cursor = await self.ledger.plan(plan)
         if cursor is None:
             raise LedgerError(f"plan.{plan} is missing")
-        message = await self.require_message(subjects.PUBLICATIONS, cursor.value.source)
-        return publication.decode(message.data), cursor.value.source
+        source = cursor.value.source
+        return await load_publication(self.bus, source, self.seals), source
 
     async def find_case_notice(self, stream_seq: int) -> AcceptedNotice:
         """A case notice, with the time at which its stream accepted it."""
@@ -119,7 +127,7 @@ class RenderCache(Generic[Rendered]):
         if stored is None:
             raise LedgerError(f"issue.{plan.content_id}.{plan.revision} is missing")
         issue, seq = stored
-        rendered = self.render(Digest(issue, await load_publications(self.bus, issue)))
+        rendered = self.render(Digest(issue, await load_publications(self.bus, issue, self.seals)))
         return RenderedContent(rendered, issue.expires_at, DIGEST_KIND, seq)
 
     async def require_message(self, stream: StreamSpec, seq: int) -> Message:

@@ -15,6 +15,7 @@ from consumers.digests.current_revision import (
 from consumers.digests.schedule import DigestSchedule
 from consumers.digests.store import DigestStore, ItemDigests, LastCut
 from consumers.intake.repository import ItemRepository
+from consumers.seals.publications import PublicationSeals
 from contracts import publication, subjects
 from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock, utc_now
@@ -44,6 +45,7 @@ class DigestBuilder:
     repository: ItemRepository
     schedule: DigestSchedule
     clock: Clock
+    seals: PublicationSeals | None = None  # None for a forecast, which reaches no reader
 
     async def cut_if_due(self, frequency: DigestFrequency) -> None:
         """Cut if due; the very first call starts the first window."""
@@ -117,13 +119,13 @@ class DigestBuilder:
         publications: dict[int, Publication] = {}
         stream, start = subjects.PUBLICATIONS.name, before.upto + 1
         for seq in before.carried:
-            _add_publication(await self.bus.get_message(stream, seq), publications)
+            self.add_publication(await self.bus.get_message(stream, seq), publications)
         if start > upto:
             return publications
         async for message in self.bus.scan(stream, start=start):
             if message.seq > upto:
                 break
-            _add_publication(message, publications)
+            self.add_publication(message, publications)
         return publications
 
     async def select_items(
@@ -153,13 +155,15 @@ class DigestBuilder:
         digests = (await self.store.digests_of_item(content_id)).value or ItemDigests()
         return any(frequency_of(name) == frequency for name in digests.digests)
 
-
-def _add_publication(message: Message | None, found: dict[int, Publication]) -> None:
-    """Add a publication; log one that can't be read."""
-    if message is None:
-        return
-    try:
-        found[message.seq] = publication.decode(message.data)
-    except ContractError as broken:
-        fields = [error.field for error in broken.errors]
-        log.error("publication_unreadable", seq=message.seq, fields=fields)
+    def add_publication(self, message: Message | None, found: dict[int, Publication]) -> None:
+        """Add a publication; log one that can't be read, or that Loa did not release."""
+        if message is None:
+            return
+        if self.seals and (problem := self.seals.problem(message)):
+            log.error("publication_not_released", seq=message.seq, reason=problem)
+            return
+        try:
+            found[message.seq] = publication.decode(message.data)
+        except ContractError as broken:
+            fields = [error.field for error in broken.errors]
+            log.error("publication_unreadable", seq=message.seq, fields=fields)

@@ -3,16 +3,21 @@
 from datetime import datetime
 from typing import NamedTuple
 
+import structlog
+
 from consumers.intake import items
 from consumers.intake.items import Item, Position
 from consumers.intake.repository import ItemRepository
 from consumers.ledger.errors import LedgerError
+from consumers.seals.publications import PublicationSeals
 from contracts import publication, subjects
 from contracts.delivery import ChannelName, Lane
 from contracts.errors import ContractError
 from contracts.publication import Publication
 from contracts.subscriptions.digest import DigestItem, Issue
 from producers.bus import Bus
+
+log = structlog.get_logger()
 
 
 class CurrentRevision(NamedTuple):
@@ -61,18 +66,28 @@ def digest_item(text: Publication, seq: int, *, first: bool = False) -> DigestIt
     )
 
 
-async def load_publication(bus: Bus, seq: int) -> Publication:
-    """Load the publication at *seq*. Raises LedgerError if it is missing or unreadable."""
+async def load_publication(
+    bus: Bus, seq: int, seals: PublicationSeals | None = None
+) -> Publication:
+    """Load the publication at *seq*.
+
+    Raises LedgerError if it is missing or unreadable, or if Loa did not release it by its *seals*.
+    """
     message = await bus.get_message(subjects.PUBLICATIONS.name, seq)
     if message is None:
         raise LedgerError(f"{subjects.PUBLICATIONS.name} {seq} is missing")
+    if seals and (problem := seals.problem(message)):
+        log.error("publication_not_released", seq=seq, reason=problem)
+        raise LedgerError(f"{subjects.PUBLICATIONS.name} {seq} was not released: {problem}")
     try:
         return publication.decode(message.data)
     except ContractError as broken:
         raise LedgerError(f"{subjects.PUBLICATIONS.name} {seq} can't be read") from broken
 
 
-async def load_publications(bus: Bus, issue: Issue) -> dict[int, Publication]:
-    """Load the texts of an issue, by their number."""
+async def load_publications(
+    bus: Bus, issue: Issue, seals: PublicationSeals | None = None
+) -> dict[int, Publication]:
+    """Load the texts of an issue, by their number. Raises as `load_publication`."""
     seqs = {number: item.seq for number, item in enumerate(issue.items) if not item.out}
-    return {number: await load_publication(bus, seq) for number, seq in seqs.items()}
+    return {number: await load_publication(bus, seq, seals) for number, seq in seqs.items()}

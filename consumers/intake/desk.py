@@ -20,6 +20,7 @@ from consumers.intake.items import Decision, Item, ItemSummary, Position
 from consumers.intake.release import Releaser, build_publication
 from consumers.intake.repository import ItemRepository
 from consumers.messages import field_error
+from consumers.seals.publications import PublicationSeals
 from contracts import keys, subjects
 from contracts.base.crash_points import crash_point
 from contracts.base.times import utc_now
@@ -37,9 +38,11 @@ class Desk:
 
     bus: Bus
     clock: Callable[[], float]
+    seals: PublicationSeals | None = None  # needed to release
 
     def __post_init__(self) -> None:
-        self.repository, self.releaser = ItemRepository(self.bus), Releaser(self.bus)
+        self.repository = ItemRepository(self.bus)
+        self.releaser = Releaser(self.bus, self.seals)
         self.bucket = self.bus.bucket(subjects.DESK.name)
 
     async def waiting_drafts(self) -> list[Draft]:

@@ -25,6 +25,7 @@ from consumers.intake.release import Releaser, build_publication, build_withdraw
 from consumers.intake.repository import ItemRepository
 from consumers.messages import field_error
 from consumers.runtime.errors import RetryLater
+from consumers.seals.publications import PublicationSeals
 from contracts import errors, events, subjects
 from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock, utc_now
@@ -78,7 +79,13 @@ class ReceivedEvent(CheckedEvent):
 class Intake:
     """Takes events from CONTENT to PUBLICATIONS or to the desk."""
 
-    def __init__(self, bus: Bus, vocabulary: Vocabulary, clock: Clock = time.time) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        vocabulary: Vocabulary,
+        clock: Clock = time.time,
+        seals: PublicationSeals | None = None,
+    ) -> None:
         self.bus = bus
         self.vocabulary = vocabulary
         self.clock = clock
@@ -86,8 +93,8 @@ class Intake:
         self.units = bus.bucket(subjects.UNITS.name)
         self.event_log = EventLog(bus)
         self.repository = ItemRepository(bus)
-        self.releaser = Releaser(bus)
-        self.desk = Desk(bus, clock)
+        self.releaser = Releaser(bus, seals)
+        self.desk = Desk(bus, clock, seals)
 
     async def handle(
         self, event: CloudEvent, unit: str, kind: str | None = None, *, seq: int = 0

@@ -11,22 +11,25 @@ import structlog
 from consumers.intake import items
 from consumers.intake.items import Item, ItemSummary, Position
 from consumers.intake.repository import ItemRepository
+from consumers.seals.publications import SEAL_HEADER, PublicationSeals
 from contracts import publication, subjects
 from contracts.base.crash_points import crash_point
 from contracts.content import Corrected, Submitted
 from contracts.errors import ContractError
-from contracts.publication import Publication, StoredPublication
+from contracts.publication import Publication, StoredPublication, encode
 from producers.bus import Bus, Message
 from producers.bus.records import Versioned, require
 
 log = structlog.get_logger()
+_OWN_ID_LENGTH = 16
 
 
 class Releaser:
-    """The only writer of PUBLICATIONS."""
+    """The only writer of PUBLICATIONS. Without *seals*, dispatch refuses what it publishes."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, seals: PublicationSeals | None = None) -> None:
         self.bus = bus
+        self.seals = seals
         self.repository = ItemRepository(bus)
 
     async def publish_once(self, record: Versioned[Position], released: Publication) -> Position:
@@ -54,9 +57,19 @@ class Releaser:
         return stored
 
     async def store(self, released: Publication) -> int:
-        subject = subjects.publication(released.topic, released.content_id)
-        ack = await self.bus.publish(subject, publication.encode(released), msg_id=released.key)
+        """Publish, and return the sequence. A foreign message may have used the id before."""
+        subject, body = subjects.publication(released.topic, released.content_id), encode(released)
+        headers = self.seals.headers(subject, body) if self.seals else {}
+        ack = await self.bus.publish(subject, body, headers=headers, msg_id=released.key)
+        if ack.duplicate and headers and not await self.is_stored_at(ack.seq, released):
+            log.error("publication_id_taken", seq=ack.seq, content_id=released.content_id)
+            own_id = f"{released.key}.{headers[SEAL_HEADER][-_OWN_ID_LENGTH:]}"
+            ack = await self.bus.publish(subject, body, headers=headers, msg_id=own_id)
         return ack.seq
+
+    async def is_stored_at(self, seq: int, released: Publication) -> bool:
+        message = await self.bus.get_message(subjects.PUBLICATIONS.name, seq)
+        return message is not None and self.match(message, released) is not None
 
     async def find_stored(self, released: Publication) -> StoredPublication | None:
         """Find the publication of an earlier attempt; the stream forgets message ids after a while.
@@ -68,12 +81,24 @@ class Releaser:
         latest = await self.bus.last_message(stream, subject)
         if latest is None:
             return None
-        if stored := _match(latest, released.key):
+        if stored := self.match(latest, released):
             return stored
         async for message in self.bus.scan(stream, subject):
-            if stored := _match(message, released.key):
+            if stored := self.match(message, released):
                 return stored
         return None
+
+    def match(self, message: Message, released: Publication) -> StoredPublication | None:
+        """The stored form of *released*, unless *message* is another one, or not of Loa."""
+        if self.seals and self.seals.problem(message):
+            return None
+        try:
+            found = publication.decode(message.data)
+        except ContractError:
+            return None
+        is_proven = self.seals is None or self.seals.is_sealed(message)
+        same = found.key == released.key if is_proven else _says_the_same(found, released)
+        return StoredPublication(publication=found, seq=message.seq) if same else None
 
     async def adopt_release_time(self, released: Publication, at: datetime) -> None:
         number, start = released.revision, released.not_before
@@ -119,9 +144,7 @@ def build_withdrawal(content_id: str, item: Item, record: Position) -> Publicati
     )
 
 
-def _match(message: Message, key: str) -> StoredPublication | None:
-    try:
-        found = publication.decode(message.data)
-    except ContractError:
-        return None
-    return StoredPublication(publication=found, seq=message.seq) if found.key == key else None
+def _says_the_same(found: Publication, released: Publication) -> bool:
+    """Whether they differ in the time of the release at most."""
+    times = {"released_at": released.released_at, "first_released_at": released.first_released_at}
+    return found.model_copy(update=times) == released

@@ -20,6 +20,7 @@ from consumers.directory.store import DirectoryStore
 from consumers.ledger import bulk
 from consumers.ledger.entry import DELIVERED_LETTERS, NEVER_SENT_LETTERS
 from consumers.messages import field_error
+from consumers.seals.publications import PublicationSeals
 from contracts import publication, subjects
 from contracts.delivery import BatchKey, ChannelName
 from contracts.errors import ContractError, Invalid
@@ -39,8 +40,18 @@ class PublicationChunk(NamedTuple):
     unsure: list[Publication]
 
 
+class RebuildOptions(NamedTuple):
+    """Where to report progress, and the seals of the publications (None: trust every one)."""
+
+    report_progress: ReportProgress = no_progress
+    seals: PublicationSeals | None = None
+
+
+_DEFAULT_OPTIONS = RebuildOptions()
+
+
 async def rebuild_portal(
-    bus: Bus, folder: Path, files: SiteFiles, report_progress: ReportProgress = no_progress
+    bus: Bus, folder: Path, files: SiteFiles, options: RebuildOptions = _DEFAULT_OPTIONS
 ) -> RebuildResult:
     """Write the pages again that were shown. Deliveries to the portal wait meanwhile.
 
@@ -48,10 +59,11 @@ async def rebuild_portal(
     be booked yet, and after a restore the ledger is older than the pages. Raises Unreachable when
     another writer keeps the folder, OSError, sqlite3.Error or BusError.
     """
+    report_progress = options.report_progress
     try:
         with open_rebuild(folder, files, LOCK_TIMEOUT_S, report_progress) as rebuild:
             total = (await bus.stream_info(subjects.PUBLICATIONS.name))["state"]["messages"]
-            async for chunk in _publication_chunks(bus):
+            async for chunk in _publication_chunks(bus, options.seals):
                 await asyncio.to_thread(rebuild.add_publications, chunk.shown)
                 await asyncio.to_thread(rebuild.add_already_shown, chunk.unsure)
                 report_progress("publications", len(chunk.shown) + len(chunk.unsure), total)
@@ -62,11 +74,19 @@ async def rebuild_portal(
     return changes
 
 
-async def _publication_chunks(bus: Bus) -> AsyncIterator[PublicationChunk]:
-    """Yield every publication, oldest first; an unreadable one is logged and skipped."""
+async def _publication_chunks(
+    bus: Bus, seals: PublicationSeals | None
+) -> AsyncIterator[PublicationChunk]:
+    """Yield every publication, oldest first.
+
+    An unreadable one, or one that Loa did not release, is logged and skipped.
+    """
     async for messages in chunked(_stored_messages(bus), CHUNK_PUBLICATIONS):
         chunk: list[Publication] = []
         for message in messages:
+            if seals and (problem := seals.problem(message)):
+                log.error("publication_not_released", seq=message.seq, reason=problem)
+                continue
             try:
                 chunk.append(publication.decode(message.data))
             except ContractError as broken:

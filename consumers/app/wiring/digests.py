@@ -23,12 +23,13 @@ async def add_digests(node: Node) -> None:
     """PUBLICATIONS → digests, in the ledger."""
     store, calendar = DigestStore(node.bus), read_settings(DigestSchedule)
     await schedule.publish_schedule(node.bus, calendar)  # commands may have other settings
+    seals = await node.open_seals()
     service = DigestService(
         node.ledger,
         node.waker,
         Supersession(node.ledger, node.waker, node.clock),
         store,
-        DigestBuilder(node.bus, store, node.repository, calendar, node.clock),
+        DigestBuilder(node.bus, store, node.repository, calendar, node.clock, seals),
         DigestReissuer(node.bus, node.repository, node.clock),
         DigestRecipients(node.bus, node.ledger, store, node.directory, node.clock),
         doubts=await restore.active_doubts(node.bus),

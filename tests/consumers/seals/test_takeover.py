@@ -1,0 +1,101 @@
+"""Publications of an older version, or under a lost key, are taken over once, without a step."""
+
+import time
+from datetime import UTC, datetime
+
+import pytest
+import structlog
+
+from consumers.key_file import KeyFile
+from consumers.seals.takeover import TAKE_OVER_KEY, SealRecords
+from contracts import subjects
+from tests.support.publications import a_publication
+from tests.support.services import store_publication
+
+
+@pytest.fixture
+def records(bus, tmp_path):
+    keys = KeyFile.open(tmp_path / "vault.key")
+    return SealRecords(bus, keys, tmp_path / "seals.json")
+
+
+async def stored(bus, seq: int):
+    return await bus.get_message(subjects.PUBLICATIONS.name, seq)
+
+
+async def opened(records) -> tuple[bool, list[str]]:
+    """Whether a message of now needs a seal; and what the log says."""
+    with structlog.testing.capture_logs() as logs:
+        seals = await records.open_or_take_over(time.time)
+    needs = seals.taken_over_until <= datetime.now(UTC)
+    return needs, [one["event"] for one in logs]
+
+
+async def test_on_new_data_every_message_needs_a_seal(bus, records):
+    assert await opened(records) == (True, [])
+    await store_publication(bus, a_publication())
+    seals = await records.open_or_take_over(time.time)
+    assert seals.problem(await stored(bus, 1)) == "seal_missing"
+
+
+async def test_what_an_older_version_stored_is_taken_over_once_and_the_log_says_so(bus, records):
+    await store_publication(bus, a_publication())
+    assert await opened(records) == (False, ["publications_taken_over"])
+    first = await records.open_or_take_over(time.time)
+    assert first.problem(await stored(bus, 1)) == ""
+    again = await records.open_or_take_over(lambda: time.time() + 86_400)
+    assert again.taken_over_until == first.taken_over_until
+
+
+@pytest.mark.parametrize("record", [None, b"{}", b'{"until":"2099-01-01T00:00:00Z","seal":"x"}'])
+async def test_a_record_that_was_removed_or_forged_on_the_bus_opens_nothing(bus, records, record):
+    """The machine's own file has it, and puts it back."""
+    await records.open_or_take_over(time.time)
+    control = bus.bucket(subjects.CONTROL.name)
+    await (control.put(TAKE_OVER_KEY, record) if record else control.purge(TAKE_OVER_KEY))
+    await store_publication(bus, a_publication())
+    needs_seal, events = await opened(records)
+    assert (needs_seal, events[-1]) == (True, "seal_record_restored")
+    assert await opened(records) == (True, [])
+
+
+async def test_another_machine_with_the_key_takes_the_record_from_the_bus(bus, records, tmp_path):
+    await records.open_or_take_over(time.time)
+    other = SealRecords(bus, records.keys, tmp_path / "other.json")
+    await store_publication(bus, a_publication())
+    assert await opened(other) == (True, [])
+    assert other.file.read_bytes() == records.file.read_bytes()
+
+
+async def test_two_that_start_at_once_have_one_record(bus, records, tmp_path):
+    await store_publication(bus, a_publication())
+    first = await records.take_over(time.time)
+    other = SealRecords(bus, records.keys, tmp_path / "other.json")
+    assert (await other.open_or_take_over(time.time)).taken_over_until == first.taken_over_until
+
+
+async def test_after_a_lost_key_the_register_proves_what_the_old_one_sealed(bus, records, tmp_path):
+    old = await records.open_or_take_over(time.time)
+    subject, body = "publication.a.b", b"{}"
+    await bus.publish(subject, body, headers=old.headers(subject, body))
+    new = SealRecords(bus, KeyFile.open(tmp_path / "new.key"), records.file)
+    await new.take_over(time.time)
+    seals = await new.open_or_take_over(time.time)
+    assert (seals.is_sealed(await stored(bus, 1)), seals.problem(await stored(bus, 1))) == (
+        False,
+        "",
+    )
+    await bus.publish(subject, body, headers=old.headers(subject, body))
+    assert seals.problem(await stored(bus, 2)) == "seal_other_key"
+
+
+async def test_a_backup_from_before_the_seals_is_taken_over_by_its_restore(bus, records):
+    await records.open_or_take_over(time.time)
+    await bus.bucket(subjects.CONTROL.name).purge(TAKE_OVER_KEY)
+    await store_publication(bus, a_publication())
+    await records.take_over_backup(time.time)
+    seals = await records.open_or_take_over(time.time)
+    assert seals.problem(await stored(bus, 1)) == ""
+    await records.take_over_backup(lambda: time.time() + 86_400)
+    again = await records.open_or_take_over(time.time)
+    assert again.taken_over_until == seals.taken_over_until

@@ -1,0 +1,50 @@
+"""Seals of a bus that was never without them, and messages as a foreign writer publishes them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from consumers.key_file import KeyFile
+from consumers.seals.publications import REPLAY_HEADER, SEAL_HEADER, PublicationSeals
+from consumers.seals.takeover import SealRecords
+from producers.bus import Bus, Message
+
+Forgery = Callable[[Message], Message]
+TITLE = "Bộ Nội vụ".encode()
+
+
+async def open_seals(bus: Bus, folder: Path, clock: Callable[[], float]) -> PublicationSeals:
+    """The seals with the key file of *folder*."""
+    keys = KeyFile.open(folder / "vault.key")
+    return await SealRecords(bus, keys, folder / "seals.json").open_or_take_over(clock)
+
+
+def _with_headers(message: Message, headers: Mapping[str, str]) -> Message:
+    return replace(message, headers=headers)
+
+
+def _topic(message: Message, topic: str) -> str:
+    return f"publication.{topic}.{message.subject.rpartition('.')[2]}"
+
+
+FORGERIES: dict[str, Forgery] = {
+    "without a seal": lambda one: _with_headers(one, {}),
+    "with an empty seal": lambda one: _with_headers(one, {SEAL_HEADER: ""}),
+    "with a seal of no key": lambda one: _with_headers(one, {SEAL_HEADER: "v1.00000000.AAAA"}),
+    "with a cut seal": lambda one: _with_headers(one, {SEAL_HEADER: one.headers[SEAL_HEADER][:-2]}),
+    "moved": lambda one: replace(one, subject=_topic(one, "thi-dua-khen-thuong")),
+    "under another item": lambda one: replace(one, subject=f"{one.subject}-2"),
+    "cut": lambda one: replace(one, data=one.data[:-20]),
+    "changed": lambda one: replace(one, data=one.data.replace(TITLE, b"Ke tan cong")),
+    "of another item": lambda one: replace(one, data=one.data.replace(b"kenh", b"kinh")),
+    "as an operator's replay": lambda one: _with_headers(
+        one, {**one.headers, REPLAY_HEADER: str(one.seq)}
+    ),
+}
+"""Changes of a genuine message by a writer without the key."""
+
+
+async def write_past_the_desk(bus: Bus, message: Message) -> int:
+    """Publish a message as it is; its sequence."""
+    own = {name: text for name, text in message.headers.items() if name.startswith("Loa-")}
+    return (await bus.publish(message.subject, message.data, headers=own)).seq
