@@ -54,6 +54,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     is_admitted = False
     deadline: asyncio.TimerHandle | None = None
     unread_check: asyncio.TimerHandle | None = None
+    running: RequestResponseCycle | None = None
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -78,6 +79,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self.is_admitted:
             self.is_admitted = False
             self.limits.release(self.peer)
+        if self.running is not None:  # uvicorn marks the newest request alone
+            self.running.disconnected = True
+        self.pipeline.clear()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -146,6 +150,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.ignores_input, self.cycle.keep_alive = True, False
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self.running = cycle
         prepared = self.prepared_answer(cycle) if app is self.app else None
         if prepared:
             self.write_answer(cycle, *prepared)
