@@ -34,7 +34,7 @@ async def test_everything_the_contract_names_exists(bus):
 async def test_limits_ages_and_rights_are_those_of_the_contract(bus):
     """Only DELIVER drops messages, because the sweeper replaces a wake-up.
 
-    Only personal data is forgotten, and publishers' headers touch no stream of events.
+    Only personal data and sessions are forgotten; publishers' headers touch no stream of events.
     """
     found = await configs(bus)
     for config in found.values():
@@ -43,9 +43,10 @@ async def test_limits_ages_and_rights_are_those_of_the_contract(bus):
     assert dropping == {subjects.DELIVER.name}
     atomic = {name for name, config in found.items() if config.get("allow_atomic")}
     assert atomic == {f"KV_{bucket.name}" for bucket in subjects.BUCKETS if bucket.is_atomic}
-    month = timedelta(days=30) // timedelta(microseconds=1) * 1000
+    day = timedelta(days=1) // timedelta(microseconds=1) * 1000
+    month = 30 * day
     ages = {name: config["max_age"] for name, config in found.items() if config["max_age"]}
-    assert ages == {"RECEIPTS": month, "KV_notices": month}
+    assert ages == {"RECEIPTS": month, "KV_notices": month, "KV_sessions": day}
     assert found["KV_notices"]["max_bytes"] / 30 / 600 > 400_000, "room for a month of notices"
     rights = ("allow_rollup_hdrs", "allow_msg_ttl", "allow_msg_schedules", "allow_atomic")
     for stream in (subjects.CONTENT, subjects.PUBLICATIONS):
