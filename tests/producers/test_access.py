@@ -76,8 +76,9 @@ def test_a_missing_file_is_named(tmp_path, variable):
 
 def test_expired_credentials_are_told_with_their_time(tmp_path):
     creds = Operator().write_credentials(tmp_path / "user.creds", 60)
-    Access(creds).check(NOW)
-    error = refusal(Access(creds), NOW + timedelta(seconds=120))
+    now = datetime.now(UTC)
+    Access(creds).check(now)
+    error = refusal(Access(creds), now + timedelta(seconds=120))
     assert "expired at 2" in error.message and "đã hết hạn lúc 2" in error.message_vi
 
 
