@@ -37,7 +37,10 @@ def without(words, times):
 async def stale_bus(own_server):
     """A bus whose answers can be lost on the way, and the proxy that loses them."""
     port = int(own_server.url.rpartition(":")[2])
-    async with TcpProxy(port) as proxy, await Bus.connect(f"nats://127.0.0.1:{proxy.port}") as bus:
+    async with (
+        TcpProxy(port) as proxy,
+        await Bus.connect(own_server.url.replace(f":{port}", f":{proxy.port}")) as bus,
+    ):
         await topology.apply(bus)
         yield proxy, bus
 
