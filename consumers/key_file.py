@@ -16,8 +16,8 @@ from contracts import subjects
 from contracts.base.crash_points import crash_point
 from contracts.errors import Invalid
 from producers.bus import Bus, RevisionConflict
-from producers.sealed import PersonKeys, seal_buckets
-from producers.sealed.maintenance import forget_records_of_other_key
+from producers.encryption import PersonKeys, seal_buckets
+from producers.encryption.maintenance import forget_records_of_other_key
 
 _KEY_BYTES = 32
 

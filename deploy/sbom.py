@@ -46,14 +46,13 @@ def _root_component(root: str, project: dict[str, Any]) -> dict[str, Any]:
 def _component(package: LockedPackage) -> dict[str, Any]:
     """A package; its hashes are those of all its files, of which an installation takes one."""
     hashes = [{"alg": "SHA-256", "content": content} for content in package.hashes]
-    source = f"https://pypi.org/project/{package.name}/{package.version}/"
     component: dict[str, Any] = {
         "type": "library",
         "bom-ref": package.purl,
         "name": package.name,
         "version": package.version,
         "purl": package.purl,
-        "externalReferences": [{"type": "distribution", "url": source, "hashes": hashes}],
+        "externalReferences": [{"type": "distribution", "url": package.purl, "hashes": hashes}],
     }
     if licence := licence_of(package.name):
         component["licenses"] = [{"expression": licence}]

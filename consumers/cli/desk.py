@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from consumers.cli import output
-from consumers.cli.acting import Act, acting_reviewer, position_facts
+from consumers.cli.authorization import Act, acting_reviewer, position_facts
 from consumers.cli.stores import open_seals
 from consumers.intake.approval import Draft
 from consumers.intake.desk import Desk
@@ -114,7 +114,7 @@ def approve(
 
 
 async def _confirmed_hash(bus: Bus, content_id: str, revision: int | None) -> str:
-    """Show the draft and ask; returns the hash of what was shown. Raises Invalid without a yes."""
+    """Show the draft, ask, and return its hash. Raises Invalid without a yes."""
     review = await review_draft(bus, content_id, revision)
     _print_review(review)
     question = field_error("hash", "ask_approve")
@@ -128,7 +128,7 @@ async def _confirmed_hash(bus: Bus, content_id: str, revision: int | None) -> st
 
 
 async def _approval(desk: Desk, key: tuple[str, int], reviewed: str) -> Act:
-    """The approval as roles see it: what is urgent takes two people."""
+    """The approval for the check of roles; an urgent item takes two people."""
     position = await desk.repository.position(*key)
     is_urgent = position is not None and position.lane is Lane.URGENT
     action = "approve-urgent" if is_urgent else "approve"

@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from consumers.app.settings import LoaSettings, environment, load_vocabulary, read_settings
-from consumers.cli.acting import Act, Staff, acting_reviewer, position_facts
+from consumers.cli.authorization import Act, Staff, acting_reviewer, position_facts
 from consumers.cli.output import (
     TIME_FORMAT,
     Json,

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from consumers.cli import output
-from consumers.cli.acting import Staff, ask, read_token, remove_token, write_token
+from consumers.cli.authorization import Staff, ask, read_token, remove_token, write_token
 from consumers.messages import field_error
 from consumers.staff import totp
 from consumers.staff.accounts import Account

@@ -10,7 +10,7 @@ import typer
 
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.cli import output
-from consumers.cli.acting import Act, Staff
+from consumers.cli.authorization import Act, Staff
 from consumers.cli.stores import open_keys
 from consumers.messages import field_error
 from consumers.staff.accounts import Account, AccountState, NewAccount

@@ -35,7 +35,7 @@ class BackupCipher:
 
 
 class ChunkEncryptor:
-    """Encrypts what is written, and passes it on; `finish` writes the last chunk."""
+    """Encrypts bytes and writes them in chunks; `finish` writes the last chunk."""
 
     def __init__(self, cipher: AESGCM, write: _Write) -> None:
         self._cipher, self._write = cipher, write

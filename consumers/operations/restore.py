@@ -36,7 +36,7 @@ from contracts.publication import Publication
 from contracts.records import EventRecord
 from producers.bus import Bus, Snapshot, topology
 from producers.bus.records import Versioned, read
-from producers.sealed.maintenance import purge_records_without_key
+from producers.encryption.maintenance import purge_records_without_key
 
 log = structlog.get_logger()
 RESTORE_KEY = "restored"

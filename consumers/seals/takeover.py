@@ -63,7 +63,7 @@ class SealRecords:
         return self._seals(own)
 
     async def take_over(self, clock: Clock, grace: timedelta = timedelta()) -> PublicationSeals:
-        """Trust the register for what is stored now, and for *grace* longer. Raises BusError."""
+        """Trust the register for publications stored until now plus *grace*. Raises BusError."""
         state = (await self.bus.stream_info(subjects.PUBLICATIONS.name))["state"]
         until = _NOTHING_BEFORE
         if state["last_seq"]:

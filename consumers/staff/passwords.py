@@ -99,7 +99,7 @@ def _is_monotonous(folded: str) -> bool:
 
 
 def _holds_own_word(password: str, own_words: Sequence[str]) -> bool:
-    """Whether what is left without the account's own words is too little for a password."""
+    """Whether the password is too short once the account's own words are removed."""
     left = text.name_key(password)
     keys = sorted({text.name_key(word) for word in own_words}, key=len, reverse=True)
     for key in keys:

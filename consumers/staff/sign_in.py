@@ -9,7 +9,6 @@ from consumers.staff.accounts import Account, AccountStore, LocalSignIn
 from consumers.staff.passwords import Passwords, check_new_password
 from consumers.staff.policy import Policy
 from consumers.staff.throttle import Origin, Throttle, network_of
-from consumers.staff.totp_secrets import TotpSecrets
 from contracts.base.times import Clock, utc_now
 from contracts.errors import Invalid, Unauthorized
 from producers.bus import Bus
@@ -55,7 +54,7 @@ class SignIn:
         bus: Bus = accounts.bus
         self.accounts, self.passwords = accounts, passwords
         self.clock: Clock = accounts.clock
-        self.secrets = TotpSecrets(derive("staff totp"))
+        self.secrets = totp.TotpSecrets(derive("staff totp"))
         self.throttle = Throttle(bus, self.clock, derive("staff attempts"))
 
     async def sign_in(self, attempt: Attempt) -> Account:
@@ -111,7 +110,7 @@ class SignIn:
     async def _new_local(
         self, account: Account, activation: Activation, policy: Policy
     ) -> LocalSignIn:
-        """What is stored of a new password and second factor. Raises Invalid."""
+        """The stored form of a new password and second factor. Raises Invalid."""
         own_words = (account.login, account.unit, account.name, *account.name.split())
         has_totp = activation.totp is not None
         check_new_password(activation.password, own_words, with_second_factor=has_totp)

@@ -9,12 +9,13 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 
 from pydantic import BaseModel, ConfigDict
 
 from consumers.messages import field_error
 from contracts import subjects
+from contracts.base.networks import NEIGHBOUR_BITS, SITE_BITS, parse_address
 from contracts.base.times import Clock, utc_now
 from contracts.errors import RateLimited
 from producers.bus import Bus, records
@@ -24,7 +25,6 @@ _FREE_PER_NETWORK = 20
 _FIRST_WAIT_S = 2
 _LONGEST_WAIT_S = 120
 _FORGOTTEN_AFTER = timedelta(hours=1)
-_PREFIXES = {4: 24, 6: 48}
 
 
 class Attempts(BaseModel):
@@ -49,11 +49,11 @@ def wait_s(failures: int) -> int:
 
 def network_of(address: str) -> str:
     """The network of an address: /24 or /48; other text, a terminal's say, is its own network."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
+    parsed = parse_address(address)
+    if parsed is None:
         return address
-    return str(ip_network((parsed, _PREFIXES[parsed.version]), strict=False))
+    bits = SITE_BITS if parsed.version == 6 else NEIGHBOUR_BITS
+    return str(ip_network((parsed, bits), strict=False))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,11 @@ import hmac
 import secrets
 from urllib.parse import quote
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from consumers.errors import KeyFileBroken
+from producers.encryption.values import open_sealed, seal
+
 _STEP_S = 30
 _DIGITS = 6
 _WINDOW = 1
@@ -49,3 +54,20 @@ def text_secret(secret: bytes) -> str:
 def setup_uri(secret: bytes, login: str, issuer: str = "Loa") -> str:
     """The address that authenticator apps read from a QR code."""
     return f"otpauth://totp/{quote(issuer)}:{quote(login)}?secret={text_secret(secret)}&issuer={quote(issuer)}"
+
+
+class TotpSecrets:
+    """Encrypts secrets for storage, each bound to its account; *key* has 32 bytes."""
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESGCM(key)
+
+    def encrypt(self, account_id: str, secret: bytes) -> str:
+        return base64.b64encode(seal(self._cipher, account_id, secret)).decode()
+
+    def decrypt(self, account_id: str, stored: str) -> bytes:
+        """Raises KeyFileBroken for a value of another key, or of another account."""
+        secret = open_sealed(self._cipher, account_id, base64.b64decode(stored))
+        if secret is None:
+            raise KeyFileBroken("a TOTP secret was encrypted with another key file")
+        return secret

@@ -32,7 +32,7 @@ def _cookie(token: str, max_age: int | None = None) -> str:
 
 
 def form_seal(key: bytes, token: str, action: str) -> str:
-    """The seal of a form: shown under this session, and for this action alone."""
+    """The seal of a form; it is valid for one sign-in and one action."""
     return hmac.new(key, f"{action}\x00{token}".encode(), hashlib.sha256).hexdigest()
 
 

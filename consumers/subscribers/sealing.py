@@ -8,9 +8,9 @@ from contracts import subjects
 from contracts.base.times import Clock, utc_now
 from producers.bus import Bus
 from producers.bus.periodic import every
-from producers.sealed.keys import PersonKeys
-from producers.sealed.maintenance import destroy_unused_keys
-from producers.sealed.take_over import TakeOver
+from producers.encryption.existing_records import TakeOver
+from producers.encryption.keys import PersonKeys
+from producers.encryption.maintenance import destroy_unused_keys
 
 log = structlog.get_logger()
 _INTERVAL_S = 86400.0

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 
 RENDERED_MAX = 512 * 1024
-"""The most bytes that a body may take when it is shown. Whatever its letters, a text of 100,000
-characters without Markdown fits in: `&` becomes five bytes."""
+"""Limit of a rendered body in bytes. A text of 100,000 characters without Markdown fits, even if
+each of them is escaped: `&` becomes five bytes."""
 
 _LINE = 16  # a paragraph or a row
 _CHARACTERS = {"&": 4, "<": 3, ">": 3, '"': 5, "\u00a0": 4, "\t": 3, "\n": _LINE}

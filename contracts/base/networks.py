@@ -4,7 +4,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 _HOUSEHOLD_BITS = 64
 """Prefix length of one household's IPv6 network."""
-SITE_BITS, _NEIGHBOUR_BITS = 48, 24
+SITE_BITS, NEIGHBOUR_BITS = 48, 24
 """Prefix lengths of a wider network: what one customer has (IPv6), neighbours (IPv4)."""
 
 
@@ -29,4 +29,4 @@ def address_group(text: str, *, ipv6_bits: int = _HOUSEHOLD_BITS, ipv4_bits: int
 
 def wider_group(text: str) -> str:
     """The group of the network around an address's own group."""
-    return address_group(text, ipv6_bits=SITE_BITS, ipv4_bits=_NEIGHBOUR_BITS)
+    return address_group(text, ipv6_bits=SITE_BITS, ipv4_bits=NEIGHBOUR_BITS)

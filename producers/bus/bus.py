@@ -25,7 +25,7 @@ class Bus:
     def __init__(self, link: Connection) -> None:
         self.connection = link
         self.bucket_types: dict[str, Callable[[Connection, str], Bucket]] = {}
-        """Buckets that are not read and written as stored; see `producers.sealed`."""
+        """Buckets that are not read and written as stored; see `producers.encryption`."""
 
     @classmethod
     async def connect(

@@ -84,7 +84,7 @@ def withheld_stand_ins(settings: LoaSettings, email: EmailSettings, zalo: ZaloSe
 def describe_withheld(
     settings: LoaSettings, email: EmailSettings, zalo: ZaloSettings
 ) -> list[FieldError]:
-    """What is missing in place of each withheld stand-in: the variable to set."""
+    """An error for each withheld stand-in; it names the variable to set instead."""
     return [
         field_error(_MISSING_VARIABLES[name], "stand_in_withheld", **_refusal_facts(settings, name))
         for name in sorted(withheld_stand_ins(settings, email, zalo))

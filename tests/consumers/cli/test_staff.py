@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from consumers.cli import acting
+from consumers.cli import authorization
 from consumers.intake.handler import Intake
 from consumers.staff import totp
 from consumers.staff.passwords import Passwords
@@ -60,8 +60,8 @@ class Terminal:
 @pytest.fixture
 def people(bus, loa, clock, monkeypatch):
     """`await people("an", ROLE)`: an account, added by the data folder's owner, at its terminal."""
-    monkeypatch.setattr(acting, "_CLOCK", clock)
-    monkeypatch.setattr(acting, "Passwords", lambda: Passwords(cheap_hasher()))
+    monkeypatch.setattr(authorization, "_CLOCK", clock)
+    monkeypatch.setattr(authorization, "Passwords", lambda: Passwords(cheap_hasher()))
     loa = loa.extended(XDG_STATE_HOME=f"{loa.environ['LOA_DATA_DIR']}/state-owner", USER="")
 
     async def person(login: str, *roles: str, name: str = "Trần Thị Bình") -> Terminal:

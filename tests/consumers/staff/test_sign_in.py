@@ -10,7 +10,7 @@ from consumers.staff.accounts import NewAccount
 from consumers.staff.policy import Grant, default_policy
 from consumers.staff.sign_in import Activation, Attempt
 from consumers.staff.throttle import network_of, wait_s
-from consumers.staff.totp_secrets import TotpSecrets
+from consumers.staff.totp import TotpSecrets
 from contracts.errors import Conflict, Invalid, RateLimited, Unauthorized
 from tests.support.staff import PASSWORD, SECRET, StaffHarness
 

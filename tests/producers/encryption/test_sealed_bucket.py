@@ -7,8 +7,8 @@ import pytest
 
 from contracts import subjects
 from producers.bus import BatchEntry, Bus, Change
-from producers.sealed import KeyUnreadable, is_sealed, seal_buckets
-from producers.sealed.maintenance import (
+from producers.encryption import KeyUnreadable, is_sealed, seal_buckets
+from producers.encryption.maintenance import (
     destroy_unused_keys,
     forget_records_of_other_key,
     purge_records_without_key,

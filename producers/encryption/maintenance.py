@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from producers.bus import Bus
-from producers.sealed.keys import PersonKeys
-from producers.sealed.registration import SEALED_PREFIXES
-from producers.sealed.values import is_sealed
+from producers.encryption.keys import PersonKeys
+from producers.encryption.registration import SEALED_PREFIXES
+from producers.encryption.values import is_sealed
 
 _UNUSED_FOR = timedelta(days=1)
 """A key is made before its record: a younger one may be about to be used."""

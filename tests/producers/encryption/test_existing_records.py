@@ -6,8 +6,8 @@ import pytest
 
 from contracts import subjects
 from producers.bus import NoReply
-from producers.sealed import seal_buckets, take_over
-from producers.sealed.take_over import TakeOver
+from producers.encryption import existing_records, seal_buckets
+from producers.encryption.existing_records import TakeOver
 
 NAME = subjects.SUBSCRIBERS.name
 PEOPLE = [f"nguoi{number}" for number in range(30)]
@@ -47,7 +47,7 @@ async def test_an_earlier_store_is_sealed_and_no_address_is_left_on_the_disk(own
 
 async def test_a_pass_that_was_killed_is_completed_by_the_next(own_bus, store, monkeypatch):
     before = await everything(own_bus)
-    monkeypatch.setattr(take_over, "_CHUNK_SIZE", 7)
+    monkeypatch.setattr(existing_records, "_CHUNK_SIZE", 7)
     rewrite, calls = TakeOver.rewrite_chunk, []
 
     async def die(self, messages):

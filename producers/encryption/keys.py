@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from contracts import subjects
 from producers.bus import BatchEntry, Bus, NoReply, RevisionConflict
-from producers.sealed.errors import KeyUnreadable
-from producers.sealed.values import open_sealed, seal
+from producers.encryption.errors import KeyUnreadable
+from producers.encryption.values import open_sealed, seal
 
 _DATA_KEY_BITS = 256
 Ciphers = Mapping[str, AESGCM | None]

@@ -4,8 +4,8 @@ from functools import partial
 
 from contracts import subjects
 from producers.bus import Bus
-from producers.sealed.bucket import SealedBucket
-from producers.sealed.keys import PersonKeys
+from producers.encryption.bucket import SealedBucket
+from producers.encryption.keys import PersonKeys
 
 SEALED_PREFIXES = {subjects.SUBSCRIBERS.name: ("s.", "f.")}
 """By bucket, the keys of records that hold addresses; the others hold ids and keyed hashes."""

@@ -2,11 +2,11 @@
 
 May import contracts, producers.bus and cryptography."""
 
-from producers.sealed.bucket import SealedBucket
-from producers.sealed.errors import KeyUnreadable
-from producers.sealed.keys import PersonKeys
-from producers.sealed.registration import SEALED_PREFIXES, seal_buckets
-from producers.sealed.values import is_sealed
+from producers.encryption.bucket import SealedBucket
+from producers.encryption.errors import KeyUnreadable
+from producers.encryption.keys import PersonKeys
+from producers.encryption.registration import SEALED_PREFIXES, seal_buckets
+from producers.encryption.values import is_sealed
 
 __all__ = [
     "SEALED_PREFIXES",

@@ -13,8 +13,8 @@ from pydantic import BaseModel
 
 from contracts import subjects
 from producers.bus import BatchEntry, Bucket, Bus, Message, RevisionConflict, records
-from producers.sealed.registration import SEALED_PREFIXES
-from producers.sealed.values import is_sealed
+from producers.encryption.registration import SEALED_PREFIXES
+from producers.encryption.values import is_sealed
 
 log = structlog.get_logger()
 _PROGRESS_PREFIX = "sealing."

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from producers.bus import BatchEntry, Bucket, Change, Value
 from producers.bus.connection import READ_PATIENCE_S, Connection
-from producers.sealed.keys import Ciphers, PersonKeys, usable
-from producers.sealed.values import is_sealed, open_sealed, seal
+from producers.encryption.keys import Ciphers, PersonKeys, usable
+from producers.encryption.values import is_sealed, open_sealed, seal
 
 _CHUNK_SIZE = 256
 
