@@ -109,8 +109,10 @@ async def register_key(bus: Bus, key_file: KeyFile) -> None:
 async def replace_key(bus: Bus, path: Path) -> int:
     """Register the key at *path*, created if missing, as the key of the data on *bus*.
 
-    Records that only the lost key could open are purged; returns their number.
+    Records that only the lost key could open are purged before, so that no Loa starts with some
+    that it can't read; returns their number.
     """
     keys = KeyFile.open(path)
+    count = await forget_records_of_other_key(bus, seal_people(bus, keys))
     await bus.bucket(subjects.VAULT.name).put(FINGERPRINT_KEY, keys.fingerprint())
-    return await forget_records_of_other_key(bus, seal_people(bus, keys))
+    return count

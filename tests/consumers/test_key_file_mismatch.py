@@ -13,9 +13,10 @@ from channels.zalo.client.token_store import grant_key
 from channels.zalo.errors import StaleValue
 from channels.zalo.settings import ZaloSettings
 from consumers.app.wiring import zalo
-from consumers.key_file import FINGERPRINT_KEY, KeyFile, open_key_file
+from consumers.key_file import FINGERPRINT_KEY, KeyFile, open_key_file, replace_key
 from contracts import subjects
 from contracts.errors import Conflict, Invalid, Unavailable
+from producers.bus import Bus, NoReply
 from tests.support.zalo_account import MemoryKeyValueStore, memory_stores
 
 READERS = "email,name,topics,audiences,units,frequency\nan@example.com,,,,,\n"
@@ -120,3 +121,32 @@ async def test_a_pair_that_could_not_be_stored_is_said(trouble, error):
     [one] = said.value.errors
     assert one.message != one.message_vi
     assert not vault.stored
+
+
+async def test_a_key_counts_only_once_every_record_of_the_lost_one_is_gone(
+    bus, tmp_path, monkeypatch
+):
+    """Killed in between, a Loa that started would meet readers whom it can't read."""
+    subscribers = subjects.SUBSCRIBERS.name
+    old = await open_key_file(bus, tmp_path / "vault.key")
+    for number in range(3):
+        await bus.bucket(subscribers).put(f"s.nguoi{number}", b'{"email":"an@example.com"}')
+    (new := tmp_path / "new.key").write_text("ab" * 32)
+    erase, erased = Bus.erase_message, []
+
+    async def die(self, stream, seq):
+        erased.append(seq)
+        if len(erased) == 2:
+            raise NoReply("killed here")
+        await erase(self, stream, seq)
+
+    with monkeypatch.context() as dying, pytest.raises(NoReply):
+        dying.setattr(Bus, "erase_message", die)
+        await replace_key(bus, new)
+    stored = await bus.bucket(subjects.VAULT.name).get(FINGERPRINT_KEY)
+    assert stored.data == old.fingerprint()
+    with pytest.raises(Invalid):
+        await open_key_file(bus, new)
+    await replace_key(bus, new)
+    await open_key_file(bus, new)
+    assert await bus.bucket(subscribers).keys() == []
