@@ -2,7 +2,8 @@
 
 The moment of the take-over is recorded once, under a seal of its own: in bucket `control`, and in
 a file of each machine, so that its removal from the bus has no effect. Messages stored later need
-a seal.
+a seal. Of two records the later one counts: both are genuine and lie in the past, so neither admits
+a new message, but the earlier one may refuse what a restored backup holds.
 """
 
 import os
@@ -28,8 +29,8 @@ _ROLLING_UPGRADE = timedelta(minutes=2)
 _NOTHING_BEFORE = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class TakeOver(BaseModel):
-    """The record: messages of PUBLICATIONS stored until then are proven by the register."""
+class TakeOverRecord(BaseModel):
+    """A record: messages of PUBLICATIONS stored until then are proven by the register."""
 
     until: AwareDatetime
     seal: str = ""
@@ -48,14 +49,24 @@ class SealRecords:
     file: Path
 
     async def open_or_take_over(self, clock: Clock) -> PublicationSeals:
-        """Return the seals; the first call takes the stored publications over. Raises BusError."""
-        return await self.load() or await self.take_over(clock, _ROLLING_UPGRADE)
+        """Return the seals; the first call takes the stored publications over. Raises BusError.
+
+        Where sealed publications show that this was done before, and the record is lost, the
+        register proves no later ones than then.
+        """
+        if seals := await self.load():
+            return seals
+        first_sealed = await self._first_sealed()
+        if first_sealed is None:
+            return await self.take_over(clock, _ROLLING_UPGRADE)
+        log.error("seal_record_lost", sealed_since=format_utc(first_sealed))
+        return await self._store(first_sealed + _ROLLING_UPGRADE)
 
     async def load(self) -> PublicationSeals | None:
-        """Return the seals; None before the take-over. The machine's record wins."""
+        """Return the seals; None before the take-over."""
         value = await self._bucket.get(TAKE_OVER_KEY)
         stored, own = self._stored(value), self._parse(self._read_file())
-        if own is None:
+        if own is None or (stored and stored.until > own.until):
             return self._seals(stored) if stored else None
         if own != stored:
             log.error("seal_record_restored", until=format_utc(own.until))
@@ -68,7 +79,23 @@ class SealRecords:
         until = _NOTHING_BEFORE
         if state["last_seq"]:
             until = max(datetime.fromisoformat(state["last_ts"]), utc_now(clock)) + grace
-        record = self._sealed(TakeOver(until=until))
+        seals = await self._store(until)
+        if state["last_seq"] and seals.taken_over_until == until:
+            facts = {"messages": state["messages"], "until": format_utc(until)}
+            log.warning("publications_taken_over", **facts)
+        return seals
+
+    async def _first_sealed(self) -> datetime | None:
+        """When the first publication with a seal of this key was stored."""
+        seals = PublicationSeals(Sealer(self.keys.derive(PURPOSE)), _NOTHING_BEFORE)
+        async for message in self.bus.scan(subjects.PUBLICATIONS.name):
+            if seals.is_sealed(message):
+                return message.time
+        return None
+
+    async def _store(self, until: datetime) -> PublicationSeals:
+        """Store a record, unless another process is first."""
+        record = self._sealed(TakeOverRecord(until=until))
         value = await self._bucket.get(TAKE_OVER_KEY)
         revision = value.revision if value else 0
         try:
@@ -77,9 +104,6 @@ class SealRecords:
             if seals := await self.load():
                 return seals
             raise
-        if state["last_seq"]:
-            facts = {"messages": state["messages"], "until": format_utc(until)}
-            log.warning("publications_taken_over", **facts)
         return self._seals(record)
 
     async def take_over_backup(self, clock: Clock) -> None:
@@ -95,24 +119,24 @@ class SealRecords:
     def _sealer(self) -> Sealer:
         return Sealer(self.keys.derive(_RECORD_PURPOSE))
 
-    def _seals(self, record: TakeOver) -> PublicationSeals:
+    def _seals(self, record: TakeOverRecord) -> PublicationSeals:
         """The seals of *record*, which this machine keeps from now on."""
         self._write_file(record)
         return PublicationSeals(Sealer(self.keys.derive(PURPOSE)), record.until)
 
-    def _sealed(self, record: TakeOver) -> TakeOver:
+    def _sealed(self, record: TakeOverRecord) -> TakeOverRecord:
         return record.model_copy(update={"seal": self._sealer.seal(record.sealed_part)})
 
-    def _stored(self, value: Value | None) -> TakeOver | None:
+    def _stored(self, value: Value | None) -> TakeOverRecord | None:
         record = self._parse(value.data) if value else None
         if value and record is None:
             log.error("seal_record_wrong", key=TAKE_OVER_KEY)
         return record
 
-    def _parse(self, data: bytes) -> TakeOver | None:
+    def _parse(self, data: bytes) -> TakeOverRecord | None:
         """The record, if it has the seal of the present key."""
         try:
-            record = TakeOver.model_validate_json(data)
+            record = TakeOverRecord.model_validate_json(data)
         except ValidationError:
             return None
         state = self._sealer.verify(record.seal, record.sealed_part)
@@ -121,7 +145,7 @@ class SealRecords:
     def _read_file(self) -> bytes:
         return self.file.read_bytes() if self.file.exists() else b""
 
-    def _write_file(self, record: TakeOver) -> None:
+    def _write_file(self, record: TakeOverRecord) -> None:
         """Keep *record*; without it, on a read-only folder, the bus's record decides."""
         data = record.model_dump_json().encode()
         if data == self._read_file():

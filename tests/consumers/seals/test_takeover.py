@@ -1,7 +1,7 @@
 """Publications of an older version, or under a lost key, are taken over once, without a step."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import structlog
@@ -65,6 +65,38 @@ async def test_another_machine_with_the_key_takes_the_record_from_the_bus(bus, r
     await store_publication(bus, a_publication())
     assert await opened(other) == (True, [])
     assert other.file.read_bytes() == records.file.read_bytes()
+
+
+async def test_a_backup_restored_where_loa_was_started_before_keeps_its_own_record(
+    bus, records, tmp_path
+):
+    """The first start found an empty bus; the backup's bus was taken over long ago."""
+    await records.open_or_take_over(time.time)
+    await bus.bucket(subjects.CONTROL.name).purge(TAKE_OVER_KEY)
+    await store_publication(bus, a_publication())
+    backed_up = SealRecords(bus, records.keys, tmp_path / "other.json")
+    before = await backed_up.take_over(time.time)
+    await records.take_over_backup(time.time)
+    seals = await records.open_or_take_over(time.time)
+    assert seals.problem(await stored(bus, 1)) == ""
+    assert seals.taken_over_until == before.taken_over_until
+    assert records.file.read_bytes() == backed_up.file.read_bytes()
+
+
+async def test_a_lost_record_admits_nothing_later_than_the_first_seal(bus, records):
+    """On a machine that keeps no file, as a container with a read-only folder."""
+    await store_publication(bus, a_publication())
+    first = await records.open_or_take_over(time.time)
+    subject, body = "publication.a.b", b"{}"
+    await bus.publish(subject, body, headers=first.headers(subject, body))
+    sealed_at = (await stored(bus, 2)).time
+    records.file.unlink()
+    await bus.bucket(subjects.CONTROL.name).purge(TAKE_OVER_KEY)
+    with structlog.testing.capture_logs() as logs:
+        seals = await records.open_or_take_over(lambda: time.time() + 86_400)
+    assert seals.problem(await stored(bus, 1)) == ""
+    assert seals.taken_over_until - sealed_at <= timedelta(minutes=2)
+    assert [one["event"] for one in logs] == ["seal_record_lost"]
 
 
 async def test_two_that_start_at_once_have_one_record(bus, records, tmp_path):
