@@ -4,8 +4,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, NamedTuple, TypeVar
 
 import typer
 from rich.console import Console
@@ -42,6 +43,12 @@ EndDoubt = Annotated[
 ]
 Moved = Annotated[
     bool, typer.Option("--moved", help="Nothing was delivered after the backup: no doubts.")
+]
+Plain = Annotated[
+    bool,
+    typer.Option(
+        "--plain", help="The backup is one of version 0.1.0, which no one else could write to."
+    ),
 ]
 NewKey = Annotated[
     bool,
@@ -99,6 +106,7 @@ def restore_backup(
     moved: Moved = False,
     end_doubt: EndDoubt = False,
     new_key: NewKey = False,
+    plain: Plain = False,
     as_json: output.Json = False,
 ) -> None:
     """Restore a backup onto an empty bus. Every channel is paused afterwards, for you to look.
@@ -109,7 +117,7 @@ def restore_backup(
     if end_doubt if folder else end_doubt == new_key:
         output.fail(field_error("folder", "folder_or_order"))
     if folder:
-        _restore_folder(folder, moved, new_key, as_json)
+        _restore_folder(folder, _RestoreOptions(moved, new_key, plain), as_json)
     elif new_key:
         _accept_new_key(as_json)
     else:
@@ -140,21 +148,32 @@ def _end_doubts(as_json: bool) -> None:
     output.print_answer({"ended": were_active}, as_json, lambda: output.print_field_texts(text))
 
 
-def _restore_folder(folder: Path, moved: bool, new_key: bool, as_json: bool) -> None:
+class _RestoreOptions(NamedTuple):
+    moved: bool
+    new_key: bool
+    plain: bool
+
+
+def _restore_folder(folder: Path, options: _RestoreOptions, as_json: bool) -> None:
     path = read_settings(LoaSettings).key_file
 
     async def work(bus: Bus) -> tuple[backup.BackupManifest, tuple[FieldError, ...]]:
-        if not new_key:
+        if not options.new_key:
             _require_key_file(path)
         sealed = _sealed_folder(folder, KeyFile.open(path) if path.exists() else None)
-        manifest = await restore.restore_backup(bus, sealed, time.time, moved=moved)
-        return manifest, await _key_errors(bus, path, new_key)
+        sealed = replace(sealed, accepts_plain=options.plain)
+        if (
+            options.plain
+        ):  # or its publications would need seals, after a kill before their take-over
+            read_settings(LoaSettings).seals_file.unlink(missing_ok=True)
+        manifest = await restore.restore_backup(bus, sealed, time.time, moved=options.moved)
+        return manifest, await _key_errors(bus, path, options.new_key)
 
     manifest, errors = _run_on_idle_bus(work)
     if errors:
         output.fail(*errors)
     texts = [field_error(str(folder), "restored_now", began=format_utc(manifest.began))]
-    if not moved:
+    if not options.moved:
         texts.append(field_error("doubt", "doubt_stands"))
     if manifest.is_plain:
         texts.append(field_error(str(folder), "backup_plain"))

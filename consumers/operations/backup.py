@@ -36,7 +36,7 @@ from consumers.operations.backup_cipher import BackupCipher, ChunkEncryptor, dec
 from consumers.operations.errors import BackupChanged
 from contracts import subjects
 from contracts.base.times import Clock, utc_now
-from contracts.errors import Invalid
+from contracts.errors import Invalid, printable
 from contracts.subjects import ConsumerSpec, StreamSpec
 from producers.bus import Bus
 
@@ -76,10 +76,14 @@ _ADDED_LATER = {f"KV_{subjects.STAFF.name}", f"KV_{subjects.PERSON_KEYS.name}"}
 
 @dataclass(frozen=True, slots=True)
 class BackupFolder:
-    """A backup's folder, and the secret that seals it; empty without a key file."""
+    """A backup's folder, and the secret that seals it; empty without a key file.
+
+    `accepts_plain`: the operator vouches for a backup that proves nothing by itself.
+    """
 
     path: Path
     secret: bytes = field(repr=False)
+    accepts_plain: bool = False
 
     def key_id(self, backup_id: str) -> str:
         """A digest by which the key file of a backup is recognised."""
@@ -295,7 +299,9 @@ def open_backup(folder: BackupFolder) -> StoredBackup:
     strange = {*SAVE_ORDER} ^ {one.stream for one in manifest.streams}
     if manifest.format not in (_FORMAT, _PLAIN_FORMAT) or strange - _ADDED_LATER:
         raise Invalid(field_error(_MANIFEST, "backup_foreign", value=manifest.format))
-    cipher = _proven_cipher(folder, manifest, content) if manifest.format == _FORMAT else None
+    if manifest.is_plain and not folder.accepts_plain:
+        raise Invalid(field_error(str(folder.path), "backup_unproven"))
+    cipher = None if manifest.is_plain else _proven_cipher(folder, manifest, content)
     for stream in manifest.streams:
         for saved in filter(None, (stream, stream.changes)):
             _check_file(folder.path, saved)
@@ -317,6 +323,8 @@ def _proven_cipher(folder: BackupFolder, manifest: BackupManifest, content: byte
 
 
 def _check_file(folder: Path, saved: SavedFile) -> None:
+    if Path(saved.file).name != saved.file:
+        raise Invalid(field_error(_MANIFEST, "backup_damaged", detail=printable(saved.file, 80)))
     try:
         with (folder / saved.file).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256")

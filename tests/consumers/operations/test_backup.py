@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ async def test_every_stream_is_saved_but_the_wake_ups_and_sessions():
 
 
 def test_a_backup_of_the_first_version_is_whole_plain_and_known_as_such():
-    opened = backup.open_backup(BackupFolder(GOLDEN, b""))
+    opened = backup.open_backup(BackupFolder(GOLDEN, b"", accepts_plain=True))
     saved = {one.stream for one in opened.manifest.streams}
     assert saved == {*backup.SAVE_ORDER} - {"KV_staff", "KV_person_keys"}
     assert opened.manifest.is_plain
@@ -173,6 +174,25 @@ async def test_who_changes_a_backup_and_mends_its_digests_is_found_out(pipeline,
     mend_digests(folder, {"floors": {}} if change == "moved" else {})
     with pytest.raises(Invalid, match=r"manifest\.json: is damaged"):
         backup.open_backup(backup_folder(folder))
+
+
+async def test_a_plain_backup_does_not_take_the_place_of_an_encrypted_one(pipeline, tmp_path):
+    """The first version's form proves nothing: an operator has to vouch for it."""
+    await save_pipeline(pipeline, tmp_path)
+    mend_digests(tmp_path / "backup", {"format": 1})
+    with pytest.raises(Invalid, match="add --plain") as refused:
+        backup.open_backup(backup_folder(tmp_path / "backup"))
+    assert "--plain" in refused.value.errors[0].message_vi
+
+
+async def test_a_backup_names_files_of_its_own_folder_alone(tmp_path):
+    shutil.copytree(GOLDEN, tmp_path / "backup")
+    manifest = tmp_path / "backup" / "manifest.json"
+    facts = json.loads(manifest.read_bytes())
+    facts["streams"][0]["file"] = f"../backup/{facts['streams'][0]['file']}"
+    manifest.write_text(json.dumps(facts))
+    with pytest.raises(Invalid, match=r"manifest\.json: is damaged"):
+        backup.open_backup(BackupFolder(tmp_path / "backup", b"", accepts_plain=True))
 
 
 def mend_digests(folder, changes):

@@ -40,7 +40,7 @@ def loa(tmp_path, relay):
     (tmp_path / "data").mkdir()
     shutil.copy(GOLDEN / "vault.key", tmp_path / "data" / "vault.key")
     loa = LoaProcess(tmp_path, **relay.settings)
-    restored = loa.cli("restore", backup, "--moved")
+    restored = loa.cli("restore", backup, "--plain", "--moved")
     assert restored.exit_code == 0, restored.err
     assert loa.cli("rebuild", "--json").json["directory"] == {"people": 30}
     loa.key = EXPECTED["unit_keys"][UNIT]

@@ -70,7 +70,7 @@ def test_a_plain_backup_whose_key_is_lost_comes_back_with_a_new_one(tmp_path):
     shutil.copytree(GOLDEN, backup, ignore=shutil.ignore_patterns("vault.key", "expected.json"))
     (tmp_path / "new").mkdir()
     loa = LoaProcess(tmp_path / "new")
-    done = loa.cli("restore", backup, "--new-key")
+    done = loa.cli("restore", backup, "--plain", "--new-key")
     assert (done.exit_code, "neither encrypted" in done.out + done.err) == (0, True), done.err
     with loa:
         assert (loa.data / "vault.key").exists()
