@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -24,9 +25,11 @@ from consumers.dead_letters.decisions import (
 )
 from consumers.dead_letters.letter import DeadLetter, DeadLetterQuery, Decision
 from consumers.dead_letters.store import DeadLetterStore
+from consumers.dispatch.release_guard import ReleaseGuard
+from consumers.intake.repository import ItemRepository
 from consumers.messages import field_error, translate_os_error
 from contracts.errors import Invalid
-from producers.bus import Bus, NoReply
+from producers.bus import Bus, Message, NoReply
 
 _COLUMNS = (
     *("id", "first (UTC)", "last (UTC)", "times", "from", "unit", "content_id"),
@@ -187,9 +190,15 @@ def replay(
         query = _letters_to_decide(query, tuple(ids or ()))
         operator = None if dry_run else Operator(by, reason)
     summary = output.run_on_bus(
-        lambda bus: BulkDecisions(bus, operator, partial(open_seals, bus)).replay(query)
+        lambda bus: BulkDecisions(bus, operator, partial(_replay_headers, bus)).replay(query)
     )
     _print_and_exit(summary, as_json)
+
+
+async def _replay_headers(bus: Bus, stored: Message) -> dict[str, str]:
+    """The headers of a publication that is sent again. Raises Invalid."""
+    guard = ReleaseGuard(await open_seals(bus), ItemRepository(bus), time.time)
+    return await guard.replay_headers(stored)
 
 
 def _letters_to_decide(query: DeadLetterQuery, ids: tuple[int, ...]) -> DeadLetterQuery:

@@ -7,8 +7,8 @@ from pydantic import BaseModel
 
 from consumers.dead_letters.decisions import (
     DeadLetterDecisions,
-    OpenSeals,
     Operator,
+    ReplaySealer,
     require_whole,
 )
 from consumers.dead_letters.letter import DeadLetter, DeadLetterQuery
@@ -56,10 +56,10 @@ class BulkDecisions:
     """One operator's decision about many letters; without an operator it is a dry run."""
 
     def __init__(
-        self, bus: Bus, person: Operator | None, open_seals: OpenSeals | None = None
+        self, bus: Bus, person: Operator | None, replay_sealer: ReplaySealer | None = None
     ) -> None:
         self.store = DeadLetterStore(bus)
-        self.decisions = DeadLetterDecisions(self.store, open_seals)
+        self.decisions = DeadLetterDecisions(self.store, replay_sealer)
         self.operator = person
         self.summary = BulkSummary(dry_run=person is None)
 

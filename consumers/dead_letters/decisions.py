@@ -21,16 +21,16 @@ from consumers.dead_letters.letter import (
 )
 from consumers.dead_letters.store import DeadLetterStore, history_key
 from consumers.messages import field_error, translate
-from consumers.seals.publications import PublicationSeals
 from contracts import envelope, events, subjects
 from contracts.base.crash_points import crash_point
 from contracts.errors import FieldError, Invalid, printable
 from contracts.vocabulary import Vocabulary
-from producers.bus import Ack, NoReply
+from producers.bus import Ack, Message, NoReply
 from producers.bus.records import read, update_or_create
 
 log = structlog.get_logger()
-OpenSeals = Callable[[], Awaitable[PublicationSeals]]
+ReplaySealer = Callable[[Message], Awaitable[dict[str, str]]]
+"""Returns the headers under which a publication is sent again; see `ReleaseGuard`."""
 _NAME_MAX = 100
 _REASON_MAX = 500
 SENDING_HOLD = timedelta(minutes=2)
@@ -67,12 +67,13 @@ class DeadLetterDecisions:
     """Records and carries out decisions. Of two that come at once, the first counts."""
 
     store: DeadLetterStore
-    open_seals: OpenSeals | None = None  # to send a publication again
+    replay_sealer: ReplaySealer | None = None  # for publications
 
     async def replay(self, letter: DeadLetter, person: Operator) -> DeadLetter:
         """Send the original again, to where it came from, under its own identity.
 
-        Raises Invalid for a letter that has ended, BusError when it is not surely sent.
+        Raises Invalid for a letter that has ended, or a publication that Loa did not release;
+        BusError when it is not surely sent.
         """
         if not letter.is_readable:
             raise Invalid(field_error("id", "not_sendable", value=letter.id))
@@ -84,15 +85,17 @@ class DeadLetterDecisions:
         return await self.send("replayed", letter, person, again)
 
     async def replay_seal(self, letter: DeadLetter) -> dict[str, str]:
-        """The seal by which dispatch recognises a genuine publication that is sent again."""
+        """The seal by which dispatch recognises a genuine publication that is sent again.
+
+        Raises Invalid for a publication that Loa did not release.
+        """
         origin = letter.origin
-        if origin.stream != subjects.PUBLICATIONS.name or self.open_seals is None:
+        if origin.stream != subjects.PUBLICATIONS.name or self.replay_sealer is None:
             return {}
-        seals = await self.open_seals()
         stored = await self.store.bus.get_message(origin.stream, origin.seq)
-        if stored is None or stored.data != letter.original or seals.problem(stored):
+        if stored is None or stored.data != letter.original:
             return {}
-        return seals.headers(stored.subject, stored.data, seals.original_seq(stored))
+        return await self.replay_sealer(stored)
 
     async def edit(self, letter: DeadLetter, new: OutgoingMessage, person: Operator) -> DeadLetter:
         """Send a corrected event in place of the original, which stays. Raises as `replay`."""

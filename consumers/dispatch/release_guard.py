@@ -50,6 +50,27 @@ class ReleaseGuard:
             raise Invalid(field_error(SEAL_HEADER, problem, seq=message.seq, original=original))
         return StoredPublication(publication=released, seq=message.seq)
 
+    async def replay_headers(self, message: Message) -> dict[str, str]:
+        """The headers under which an operator sends *message* again.
+
+        Raises Invalid for one that Loa did not release. Without a seal, from before the seals, only
+        the very message that the register names was released.
+        """
+        problem = self.seals.problem(message)
+        if not problem and not self.seals.is_sealed(message):
+            problem = await self._unsealed_problem(message)
+        if problem:
+            raise Invalid(field_error(SEAL_HEADER, problem, seq=message.seq, original=message.seq))
+        original = self.seals.original_seq(message)
+        return self.seals.headers(message.subject, message.data, original)
+
+    async def _unsealed_problem(self, message: Message) -> str:
+        released = publication.decode(message.data)
+        position = await self.register.position(released.content_id, released.revision)
+        if position is None or position.seq is None:
+            return "publication_unknown"
+        return self._register_problem(message, released, position)
+
     def _register_problem(
         self, message: Message, released: Publication, position: Position | None
     ) -> str:

@@ -1,6 +1,7 @@
 """Dispatch plans only what Loa released: the seal and the register say so."""
 
 import time
+from dataclasses import replace
 
 import pytest
 import structlog
@@ -127,3 +128,37 @@ async def test_an_unsealed_message_waits_for_the_register_during_an_upgrade_only
     later = ReleaseGuard(release.seals, ItemRepository(bus), lambda: time.time() + 600)
     with pytest.raises(Invalid, match="no record of a release"):
         await later.require_released(await release.message())
+
+
+async def sent_again(release, message):
+    """The sequence of a message that an operator sends again."""
+    headers = await release.guard.replay_headers(message)
+    return (await release.bus.publish(message.subject, message.data, headers=headers)).seq
+
+
+async def test_a_genuine_message_that_is_sent_again_is_admitted_and_no_copy_of_another(release):
+    seq = await sent_again(release, await release.message())
+    assert (await release.guard.require_released(await release.message(seq))).seq == seq
+    third = await sent_again(release, await release.message(seq))
+    assert (await release.guard.require_released(await release.message(third))).seq == third
+    copied = await write_past_the_desk(release.bus, replace(await release.message(), headers={}))
+    with pytest.raises(Invalid, match="has no seal"):
+        await release.guard.replay_headers(await release.message(copied))
+
+
+async def test_a_forgery_from_before_the_seals_is_not_sealed_by_sending_it_again(bus, tmp_path):
+    """The register proves what has no seal; what it does not name stays a forgery."""
+    await register_unit(bus)
+    await Intake(bus, DEFAULT, time.time).handle(submitted(), UNIT)
+    genuine = await bus.get_message(subjects.PUBLICATIONS.name, 1)
+    forged = replace(
+        genuine,
+        subject=genuine.subject.replace(ITEM, "tin-gia"),
+        data=genuine.data.replace(ITEM.encode(), b"tin-gia"),
+    )
+    seq = await write_past_the_desk(bus, forged)
+    release = Release(bus, await open_seals(bus, tmp_path, time.time))
+    with pytest.raises(Invalid, match="in no record of a release"):
+        await release.guard.replay_headers(await release.message(seq))
+    again = await sent_again(release, genuine)
+    assert (await release.guard.require_released(await release.message(again))).seq == again
