@@ -1,6 +1,7 @@
 """Keep the records of subscribers sealed: at the start, and once a day."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -13,7 +14,8 @@ from producers.encryption.keys import PersonKeys
 from producers.encryption.maintenance import destroy_unused_keys
 
 log = structlog.get_logger()
-_INTERVAL_S = 86400.0
+_INTERVAL = timedelta(days=1)
+_LOOK_EVERY_S = 60.0
 
 
 @dataclass
@@ -23,12 +25,20 @@ class RecordSealer:
     bus: Bus
     keys: PersonKeys
     clock: Clock
+    due: datetime = datetime.min.replace(tzinfo=UTC)
+
+    async def run(self) -> None:
+        await every(_LOOK_EVERY_S, self.run_if_due)
+
+    async def run_if_due(self) -> None:
+        """Run once a day. Raises BusError; then it stays due."""
+        now = utc_now(self.clock)
+        if now >= self.due:
+            await self.run_once()
+            self.due = now + _INTERVAL
 
     async def run_once(self) -> None:
         """Raises BusError."""
         await TakeOver(self.bus, subjects.SUBSCRIBERS.name).run()
         if count := await destroy_unused_keys(self.bus, self.keys, utc_now(self.clock)):
             log.info("person_keys_destroyed", keys=count)
-
-    async def run(self) -> None:
-        await every(_INTERVAL_S, self.run_once)

@@ -1,0 +1,35 @@
+"""What an earlier version stored plain is sealed at the start, also where the bus is away then."""
+
+import pytest
+
+from consumers.subscribers.sealing import RecordSealer
+from contracts import subjects
+from producers.bus import NoReply
+from producers.encryption import is_sealed, seal_buckets
+from producers.encryption.existing_records import TakeOver
+
+NAME = subjects.SUBSCRIBERS.name
+
+
+async def test_a_bus_that_is_away_puts_the_sealing_off_by_a_minute_and_not_by_a_day(
+    bus, clock, monkeypatch
+):
+    stored = bus.stored_bucket(NAME)
+    await stored.put("s.an", b'{"email":"an@example.com"}')
+    sealer = RecordSealer(bus, seal_buckets(bus, b"k" * 32), clock)
+
+    async def away(_):
+        raise NoReply("away")
+
+    with monkeypatch.context() as outage, pytest.raises(NoReply):
+        outage.setattr(TakeOver, "run", away)
+        await sealer.run_if_due()
+    clock.advance(60)
+    await sealer.run_if_due()
+    assert is_sealed((await stored.get("s.an")).data)
+    monkeypatch.setattr(TakeOver, "run", away)
+    clock.advance(86_000)
+    await sealer.run_if_due()  # not before a day has passed
+    clock.advance(400)
+    with pytest.raises(NoReply):
+        await sealer.run_if_due()
