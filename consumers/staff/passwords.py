@@ -1,6 +1,8 @@
 """Local passwords: Argon2id off the event loop, two at once at most; rules for a new one."""
 
 import asyncio
+import secrets
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -11,6 +13,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from consumers.messages import field_error
+from consumers.staff.throttle import slowed
 from contracts import text
 from contracts.errors import FieldError, Invalid
 
@@ -18,6 +21,9 @@ _T = TypeVar("_T")
 _MEMORY_KIB = 64 << 10
 _TIME_COST = 3
 _AT_ONCE = 2
+_WAITING_MAX = 32
+"""Hashes that wait for a thread: a second or two of work."""
+_BUSY_S = 2.0
 _MIN_LENGTH = 14
 _MIN_LENGTH_WITH_SECOND_FACTOR = 8
 _MAX_LENGTH = 128
@@ -34,37 +40,60 @@ def product_hasher() -> PasswordHasher:
 
 @dataclass
 class Passwords:
-    """Hashes and verifies; an absent hash costs the same work as a wrong password."""
+    """Hashes and verifies; an absent hash costs the same work as a wrong password.
+
+    Raises RateLimited while too many wait: a flood keeps a person waiting for seconds at most.
+    """
 
     hasher: PasswordHasher = field(default_factory=product_hasher)
 
     def __post_init__(self) -> None:
         self.threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="password")
-        self.absent = ""
+        self.absent = _hash_of_nothing(self.hasher)
+        self.waiting = 0
 
     async def hash(self, password: str) -> str:
         """The encoded hash of *password*, with its salt and parameters."""
-        return await self._run(partial(self.hasher.hash, text.nfc(password)))
+        return await self._run(partial(self.hasher.hash, _to_bytes(password)))
 
     async def verify(self, stored: str | None, password: str) -> bool:
         """Whether *password* is the one of *stored*; False, after the same work, without one."""
-        if stored is None:
-            self.absent = self.absent or await self.hash("")
         known = stored or self.absent
-        is_right = await self._run(partial(self._matches, known, text.nfc(password)))
+        is_right = await self._run(partial(self._matches, known, _to_bytes(password)))
         return is_right and stored is not None
 
-    def _matches(self, stored: str, password: str) -> bool:
+    def _matches(self, stored: str, password: bytes) -> bool:
         try:
             return self.hasher.verify(stored, password)
         except (VerificationError, InvalidHashError):
             return False
 
     async def _run(self, work: Callable[[], _T]) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self.threads, work)
+        if self.waiting >= _WAITING_MAX:
+            raise slowed(_BUSY_S)
+        self.waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.threads, work)
+        finally:
+            self.waiting -= 1
 
     def close(self) -> None:
         self.threads.shutdown(wait=False)
+
+
+def _to_bytes(password: str) -> bytes:
+    """The composed form; a terminal may give bytes that are no UTF-8, as surrogates."""
+    return text.nfc(password).encode("utf-8", "surrogatepass")
+
+
+def _hash_of_nothing(hasher: PasswordHasher) -> str:
+    """An encoded hash that no password has; to verify one costs as much as any other."""
+    salt, digest = (
+        b64encode(secrets.token_bytes(length)).decode().rstrip("=")
+        for length in (hasher.salt_len, hasher.hash_len)
+    )
+    costs = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+    return f"$argon2id$v=19${costs}${salt}${digest}"
 
 
 def check_new_password(

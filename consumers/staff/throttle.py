@@ -77,8 +77,16 @@ class Throttle:
         self.bucket = self.bus.bucket(subjects.SESSIONS.name)
 
     async def admit(self, origin: Origin) -> None:
-        """Count an attempt. Raises RateLimited while its account or network has to wait."""
-        for key, free in self._counters(origin):
+        """Count an attempt. Raises RateLimited while its account or network has to wait.
+
+        Both are asked before either counts: attempts that are refused for their network slow down
+        no account.
+        """
+        counters = self._counters(origin)
+        for key, free in counters:
+            known = (await records.read(self.bucket, key, Attempts)).value
+            self._require_due(known or Attempts(), free)
+        for key, free in counters:
             await self._count(key, free)
 
     async def succeeded(self, origin: Origin) -> None:
@@ -102,18 +110,26 @@ class Throttle:
         return [(account, _FREE_ATTEMPTS), (everyone, _FREE_PER_NETWORK)]
 
     async def _count(self, key: str, free: int) -> None:
-        now = utc_now(self.clock)
-
         def count(known: Attempts) -> Attempts:
-            if known.last and now - known.last > _FORGOTTEN_AFTER:
-                known = Attempts()
-            if (due := known.due(free)) and now < due:
-                left = (due - now).total_seconds()
-                error = field_error("login", "sign_in_slowed", seconds=int(left) + 1)
-                raise RateLimited(error, retry_after_s=left)
-            return Attempts(count=known.count + 1, last=now)
+            recent = self._require_due(known, free)
+            return Attempts(count=recent.count + 1, last=utc_now(self.clock))
 
         await records.update_or_create(self.bucket, key, Attempts, count, is_idempotent=False)
+
+    def _require_due(self, known: Attempts, free: int) -> Attempts:
+        """The attempts that still count. Raises RateLimited while the next one has to wait."""
+        now = utc_now(self.clock)
+        if known.last and now - known.last > _FORGOTTEN_AFTER:
+            return Attempts()
+        if (due := known.due(free)) and now < due:
+            raise slowed((due - now).total_seconds())
+        return known
+
+
+def slowed(seconds: float) -> RateLimited:
+    """The refusal of an attempt that may be made again after so many seconds."""
+    error = field_error("login", "sign_in_slowed", seconds=int(seconds) + 1)
+    return RateLimited(error, retry_after_s=seconds)
 
 
 def _one_less(known: Attempts) -> Attempts:

@@ -16,6 +16,7 @@ from producers.encryption.maintenance import destroy_unused_keys
 log = structlog.get_logger()
 _INTERVAL = timedelta(days=1)
 _LOOK_EVERY_S = 60.0
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass
@@ -25,7 +26,7 @@ class RecordSealer:
     bus: Bus
     keys: PersonKeys
     clock: Clock
-    due: datetime = datetime.min.replace(tzinfo=UTC)
+    due: datetime = _LONG_AGO
 
     async def run(self) -> None:
         await every(_LOOK_EVERY_S, self.run_if_due)

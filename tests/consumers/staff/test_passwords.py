@@ -6,8 +6,9 @@ import threading
 import pytest
 from argon2 import PasswordHasher, Type
 
+from consumers.staff import passwords as passwords_module
 from consumers.staff.passwords import Passwords, check_new_password, product_hasher
-from contracts.errors import Invalid
+from contracts.errors import Invalid, RateLimited
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 OWN = ("nguyen-van-an", "van-phong-bo", "Nguyễn Văn An", "Nguyễn", "Văn", "An")
@@ -26,21 +27,26 @@ async def test_a_password_is_right_in_any_unicode_form_and_nothing_else_is():
     assert await passwords.verify(stored, "mật khẩu của tôi")
     assert not await passwords.verify(stored, "mat khau cua toi")
     assert not await passwords.verify("no hash", "mật khẩu của tôi")
+    assert not await passwords.verify(stored, "mật khẩu\udcff"), "bytes that are no UTF-8"
 
 
 async def test_an_absent_password_costs_one_hash_and_is_never_right():
     class Counted(PasswordHasher):
-        verified = 0
+        hashed = verified = 0
+
+        def hash(self, password, *, salt=None):
+            self.hashed += 1
+            return super().hash(password, salt=salt)
 
         def verify(self, hash, password):
             self.verified += 1
-            return super().verify(hash, password)
+            assert super().verify(hash, password)
 
     hasher = Counted(time_cost=1, memory_cost=8, parallelism=1)
     passwords = Passwords(hasher)
     for given in ("", "x", "anything"):
         assert not await passwords.verify(None, given)
-    assert hasher.verified == 3
+    assert (hasher.verified, hasher.hashed) == (3, 0), "also in a process's first attempt"
 
 
 async def test_two_passwords_at_most_are_hashed_at_once_and_the_loop_goes_on():
@@ -65,6 +71,24 @@ async def test_two_passwords_at_most_are_hashed_at_once_and_the_loop_goes_on():
     Slow.gate.set()
     await asyncio.gather(*work)
     assert Slow.most == 2
+
+
+async def test_a_flood_of_attempts_does_not_queue_without_bound(monkeypatch):
+    class Held(PasswordHasher):
+        gate = threading.Event()
+
+        def verify(self, hash, password):
+            return self.gate.wait(10)
+
+    monkeypatch.setattr(passwords_module, "_WAITING_MAX", 4)
+    passwords = Passwords(Held())
+    work = [asyncio.ensure_future(passwords.verify("x", "y")) for _ in range(10)]
+    done, pending = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+    assert (len(done), len(pending)) == (6, 4)
+    assert {type(one.exception()) for one in done} == {RateLimited}
+    Held.gate.set()
+    await asyncio.gather(*pending)
+    assert await passwords.verify("x", "y")
 
 
 @pytest.mark.parametrize(

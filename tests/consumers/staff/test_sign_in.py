@@ -174,6 +174,16 @@ async def test_a_network_that_tries_many_names_is_slowed_down(staff):
     await refused(staff, login="ten-khac", network="198.51.100.1")
 
 
+async def test_what_is_refused_for_its_network_slows_no_account_down(staff):
+    await staff.active()
+    for number in range(20):
+        await refused(staff, login=f"ten-{number}", network="203.0.113.9")
+    for _ in range(30):
+        with pytest.raises(RateLimited):
+            await staff.attempt(password="sai", network="203.0.113.9")
+    await staff.attempt(network="198.51.100.1")
+
+
 def test_guessing_codes_for_a_day_is_hopeless():
     """With the right password: the free attempts, then one for each longest wait."""
     attempts = 5 + sum(1 for _ in range(24 * 3600 // wait_s(99)))
