@@ -16,8 +16,8 @@ from contracts import subjects
 from contracts.base.crash_points import crash_point
 from contracts.errors import Invalid
 from producers.bus import Bus, RevisionConflict
-from producers.encryption import PersonKeys, seal_buckets
-from producers.encryption.maintenance import forget_records_of_other_key
+from producers.encryption import DayKeys, PersonKeys, seal_buckets, seal_notices
+from producers.encryption.maintenance import forget_days_of_other_key, forget_records_of_other_key
 
 _KEY_BYTES = 32
 
@@ -54,6 +54,10 @@ class KeyFile:
         """Derive the 32-byte key of one purpose; always the same."""
         return hmac.digest(self.secret, f"loa {purpose}".encode(), hashlib.sha256)
 
+    def notices_key(self) -> bytes:
+        """The key of case notices; `deploy/prepare` makes it, too, for a gateway without more."""
+        return hashlib.sha256(b"loa notices " + self.secret.hex().encode()).digest()
+
     def fingerprint(self) -> bytes:
         return self.derive("fingerprint").hex().encode()
 
@@ -89,9 +93,23 @@ async def open_key_file(bus: Bus, path: Path) -> KeyFile:
     return keys
 
 
-def seal_people(bus: Bus, keys: KeyFile) -> PersonKeys:
+@dataclass(frozen=True, slots=True)
+class SealingKeys:
+    """The keys of what a bus holds about people: one for each reader, one a day for notices."""
+
+    people: PersonKeys
+    notices: DayKeys
+
+
+def seal_people(bus: Bus, keys: KeyFile) -> SealingKeys:
     """Let *bus* seal what it stores about people, and open it for its readers."""
-    return seal_buckets(bus, keys.derive("people"))
+    people = seal_buckets(bus, keys.derive("people"))
+    return SealingKeys(people, seal_notices(bus, keys.notices_key()))
+
+
+def seal_notices_only(bus: Bus, path: Path) -> None:
+    """Let *bus* seal the contacts of case notices with the key at *path*, which opens no more."""
+    seal_notices(bus, KeyFile.open(path, create=False).secret)
 
 
 async def register_key(bus: Bus, key_file: KeyFile) -> None:
@@ -113,6 +131,8 @@ async def replace_key(bus: Bus, path: Path) -> int:
     that it can't read; returns their number.
     """
     keys = KeyFile.open(path)
-    count = await forget_records_of_other_key(bus, seal_people(bus, keys))
+    sealing = seal_people(bus, keys)
+    count = await forget_records_of_other_key(bus, sealing.people)
+    count += await forget_days_of_other_key(bus, sealing.notices)
     await bus.bucket(subjects.VAULT.name).put(FINGERPRINT_KEY, keys.fingerprint())
     return count

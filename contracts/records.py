@@ -73,6 +73,8 @@ class NoticeRecord(Record):
     contact: Contact
     channels: tuple[ChannelName, ...]
     """The unit's channels that reach this contact; the second is used if the first fails."""
+    erased: tuple[str, ...] = ()
+    """Fields of the contact that were erased; a repeat of the event may still name them."""
 
     def next_after(self, channel: ChannelName | None) -> ChannelName | None:
         """The channel to try after *channel*; the first one after None."""

@@ -119,9 +119,7 @@ class CaseEventStore:
 
     async def check_same_contact(self, contact: Contact, key: str) -> None:
         value = await self.notices.get(key)
-        if value and not _is_same_contact(
-            NoticeRecord.model_validate_json(value.data).contact, contact
-        ):
+        if value and not _is_same_contact(NoticeRecord.model_validate_json(value.data), contact):
             raise Conflict(field_error("data.contact", "other_contact"))
 
 
@@ -133,11 +131,12 @@ def _contact_key(record: NoticeRecord) -> str:
     return notice_key(record.content_id, record.revision, record.event_id)
 
 
-def _is_same_contact(stored: Contact, given: Contact) -> bool:
-    """Whether two contacts are equal; a Zalo id erased from the stored one is ignored."""
-    if stored.zalo_user_id is None:
-        given = given.model_copy(update={"zalo_user_id": None})
-    return stored == given
+def _is_same_contact(record: NoticeRecord, given: Contact) -> bool:
+    """Whether two contacts are equal; what was erased from the stored one is ignored."""
+    erased = {*record.erased}
+    if record.contact.zalo_user_id is None:  # as records of an earlier version say it
+        erased.add("zalo_user_id")
+    return record.contact == given.model_copy(update=dict.fromkeys(erased))
 
 
 def check_capacity(value: Value | None, admitted: Iterable[CheckedEvent]) -> None:

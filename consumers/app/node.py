@@ -24,7 +24,13 @@ from consumers.channel_health.pauses import ChannelMonitor
 from consumers.channel_health.readback import readback_failure
 from consumers.directory.directory import Directory
 from consumers.intake.repository import ItemRepository
-from consumers.key_file import KeyFile, open_key_file, register_key, seal_people
+from consumers.key_file import (
+    KeyFile,
+    open_key_file,
+    register_key,
+    seal_notices_only,
+    seal_people,
+)
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
 from consumers.operations.capacity import CapacityMonitor
@@ -154,6 +160,15 @@ class Node:
     async def open_proven_key(self) -> None:
         """Open the key file, if it belongs to what the bus holds. Raises Invalid."""
         self.keys = await open_key_file(self.bus, self.settings.key_file)
+
+    async def seal_notices(self) -> None:
+        """Seal contacts of case notices; a gateway apart has that part of the key file alone."""
+        if "keys" in vars(self):
+            return
+        if self.settings.notices_key_file.exists():
+            seal_notices_only(self.bus, self.settings.notices_key_file)
+        else:
+            await self.open_proven_key()
 
     @cached_property
     def keys(self) -> KeyFile:

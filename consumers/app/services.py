@@ -49,6 +49,7 @@ _RESERVED_URGENT = 1
 
 async def _add_gateway(node: Node) -> None:
     """Events by HTTP → CONTENT."""
+    await node.seal_notices()
     app = create_gateway(node.bus, node.vocabulary, node.clock, node.trace_event)
     node.web_apps.add(app, "v1", "docs", "openapi.json")
 

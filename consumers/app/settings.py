@@ -143,6 +143,11 @@ class LoaSettings(_Settings):
         return self.vault_key_file or self.data_dir / "vault.key"
 
     @property
+    def notices_key_file(self) -> Path:
+        """The part of the key file that a gateway needs; `deploy/prepare` makes it."""
+        return self.data_dir / "notices.key"
+
+    @property
     def directory_path(self) -> Path:
         """The readers and their addresses, copied from the bus."""
         return self.directory_file or self.data_dir / "directory.sqlite"

@@ -8,7 +8,7 @@ from consumers.runtime.errors import unreachable_without_bus
 from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName
 from contracts.records import NoticeRecord
-from producers.bus import Bus, InvalidKey
+from producers.bus import Bucket, Bus, InvalidKey
 
 _MESSAGE_PREFIX, _SENT_PREFIX = "message.", "sent."
 
@@ -38,7 +38,12 @@ class NoticeFinder:
     """Finds notices for as long as their contacts are kept. Raises BusError."""
 
     def __init__(self, bus: Bus) -> None:
-        self.bucket = bus.bucket(subjects.NOTICES.name)
+        self.bus = bus
+
+    @property
+    def bucket(self) -> Bucket:
+        """The bucket as the bus opens it now: the key file may be opened after this object."""
+        return self.bus.bucket(subjects.NOTICES.name)
 
     async def find(self, tracking_id: str, message_ids: tuple[str, ...]) -> list[BatchKey]:
         """Return the batches of these notices; each has one row."""

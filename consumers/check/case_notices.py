@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from consumers.case_notices.recipients import NOT_REACHED_ROWS
 from consumers.check.findings import Violation
-from consumers.check.records import read_records
+from consumers.check.records import parse
 from consumers.ledger import moves
 from consumers.ledger.backoff import GIVE_UP_S
 from consumers.ledger.bulk import BATCHES_PER_REQUEST, StoredBatch, read_chunk
@@ -13,7 +14,8 @@ from consumers.ledger.entry import LedgerEntry, TimeRules
 from contracts import keys
 from contracts.delivery import BatchKey, ChannelName
 from contracts.records import NoticeRecord, notice_key
-from producers.bus import Bucket
+from producers.bus import Bucket, Value
+from producers.encryption import is_sealed
 
 _CHANNELS = (ChannelName.ZALO, ChannelName.EMAIL)
 NO_DEADLINE = TimeRules(retry_for_s=GIVE_UP_S)
@@ -22,6 +24,20 @@ NO_DEADLINE = TimeRules(retry_for_s=GIVE_UP_S)
 def ledger_keys(content_id: str, revision: int) -> list[str]:
     """The ledger keys of which an accepted case event has at least one."""
     return [f"state.{BatchKey(channel, content_id, revision, 0)}" for channel in _CHANNELS]
+
+
+class _StoredContact(NamedTuple):
+    """A notice's contact; one that this machine has no key for says nothing."""
+
+    record: NoticeRecord | None
+    is_readable: bool = True
+
+    @classmethod
+    def of(cls, value: Value | None) -> "_StoredContact":
+        """Read a value; a deleted or damaged one has no record."""
+        if value is None:
+            return cls(None)
+        return cls(parse(NoticeRecord, value.data), is_readable=not is_sealed(value.data))
 
 
 @dataclass
@@ -46,24 +62,27 @@ class NoticePairs:
         firsts = [batch.key._replace(channel=_CHANNELS[0]) for batch in seconds]
         pairs = zip(seconds, await read_chunk(self.ledger, firsts, recipients=False), strict=True)
         both = [one for one in pairs if one[1].entry and not all(map(_is_surely_not_reached, one))]
-        records = await self.records([batch for batch, _ in both])
-        for pair, record in zip(both, records, strict=True):
-            if detail := _premature_channel(pair, record):
+        contacts = await self.read_contacts([batch for batch, _ in both])
+        for pair, contact in zip(both, contacts, strict=True):
+            if contact.is_readable and (detail := _premature_channel(pair, contact.record)):
                 notice = f"notice.{pair[0].key.content_id}.{pair[0].key.revision}"
                 self.found.append(Violation(rule="notice-twice", key=notice, detail=detail))
 
-    async def records(self, batches: Sequence[StoredBatch]) -> list[NoticeRecord | None]:
-        """The notices' contact records; None for a deleted or unreadable one."""
+    async def read_contacts(self, batches: Sequence[StoredBatch]) -> list[_StoredContact]:
+        """The notices' contact records."""
         names = [_contact_key(batch) for batch in batches]
-        stored = await read_records(self.contacts, names, NoticeRecord)
-        return [stored.get(name) for name in names]
+        values = await self.contacts.get_many(names)
+        return [_StoredContact.of(values.get(name)) for name in names]
 
     async def rules(self, batch: StoredBatch, entry: LedgerEntry, now: float) -> TimeRules:
         """The deadline of a notice's row; none if no channel comes after."""
         is_case = keys.is_case(batch.key.content_id)
         if not is_case or not moves.overdue_rows(entry, now, NO_DEADLINE):
             return NO_DEADLINE
-        [record] = await self.records([batch])
+        [contact] = await self.read_contacts([batch])
+        if not contact.is_readable:
+            return NO_DEADLINE
+        record = contact.record
         return NO_DEADLINE if record and record.next_after(batch.key.channel) else TimeRules()
 
 

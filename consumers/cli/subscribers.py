@@ -1,16 +1,19 @@
 """`loa subscribers`: import, show and erase subscribers."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
+from consumers.case_notices.erasure import erase_from_notices
 from consumers.cli import stores
 from consumers.cli.output import EXIT_INVALID, Json, print_answer, print_table, run_on_bus
 from consumers.messages import field_error
 from consumers.subscribers.csv_import import ImportReport, import_csv
-from consumers.subscribers.store import SubscriberStore
+from consumers.subscribers.store import SubscriberStore, same_address
 from consumers.subscribers.unsubscribe import UnsubscribeService
 from consumers.suppression.store import Suppression, describe_suppression
 from contracts.delivery import ChannelName
@@ -19,6 +22,7 @@ from contracts.subscriptions.subscriber import Subscriber
 from producers.bus import Bus
 from producers.output import print_bilingual
 
+log = structlog.get_logger()
 _REASON_MAX = 200
 app = typer.Typer(no_args_is_help=True, help="The people who get mail.")
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A CSV file, UTF-8.")]
@@ -81,13 +85,21 @@ def _suppression_rows(suppression: Suppression | None) -> list[tuple[str, str]]:
 
 @app.command()
 def remove(address: Address, reason: Reason) -> None:
-    """Erase a reader: record and address are purged, and every machine forgets within 10 s."""
+    """Erase a person by address: as a reader, and in case notices and letters that are kept.
+
+    Every machine forgets within 10 s.
+    """
 
     async def work(bus: Bus) -> None:
         keys, checked_reason = await stores.open_keys(bus), _check_reason(reason)
         unsubscribe = UnsubscribeService.from_key_file(bus, keys)
         email = stores.normalized_address(address)
+        notices = await erase_from_notices(bus, "email", partial(same_address, email))
+        if notices:
+            log.info("notices_erased", notices=notices, reason=checked_reason)
         if await unsubscribe.store.purge_leftovers(email):  # an earlier try was cut short
+            return
+        if notices and await unsubscribe.store.find_by_address(email) is None:
             return
         subscriber = await _require_subscriber(unsubscribe.store, email)
         await unsubscribe.erase(subscriber, email, reason=checked_reason)

@@ -53,7 +53,7 @@ class ClosingMailer:
         name = keys.transactional_content_id("own", kind.value, encode(subscriber).decode())
         mail = self.new_mail(kind, subscriber.email)
         note = pending_entry(name, mail, subscriber.id if erase else "")
-        if not await self.store.deactivate(subscriber.id, utc_now(self.clock), note):
+        if not await self.store.deactivate(subscriber.id, utc_now(self.clock), "page", note):
             if not erase or await self.store.find_by_id(subscriber.id) is None:
                 return UnsubscribeResult.ALREADY_DONE
             # An erasure also deletes the data that unsubscribing keeps.

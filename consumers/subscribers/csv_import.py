@@ -26,7 +26,7 @@ from producers.bus import BatchEntry, Bus, BusError, NoReply, RevisionConflict
 log = structlog.get_logger()
 CHUNK_SIZE = 250
 _FREQUENCY_FIELDS = ("frequency_since", "frequency_before", "frequency_ended")
-_KEPT_FIELDS = ("id", *_FREQUENCY_FIELDS, "paused_until", "consent")
+_KEPT_FIELDS = ("id", *_FREQUENCY_FIELDS, "paused_until", "consent", "consent_history")
 """Fields that a file does not contain: the subscriber's own values stay."""
 
 
@@ -53,13 +53,15 @@ class _ImportChunk:
         if before is None:
             self.counts["unchanged" if known.is_moved else "added"] += 1
             if not known.is_moved:
-                self.subscribers[address] = wanted
+                given = wanted.with_consent_event("given", "import", self.imported_at)
+                self.subscribers[address] = given
             return
         merged = merge(before, wanted, self.imported_at)
         if merged == before:
             self.counts["unchanged"] += 1
         else:
-            self.subscribers[address] = merged
+            changed = merged.with_consent_event("changed", "import", self.imported_at)
+            self.subscribers[address] = changed
             self.counts["updated"] += 1
 
     def entries(self, known: Mapping[str, AddressEntry]) -> list[BatchEntry]:

@@ -89,9 +89,12 @@ class PreferencesService:
         clean, _ = self.normalize(subscriber, application)
         chosen = {name: getattr(clean, name) for name in ("name", *LIST_FIELDS)}
         frequency, now = check_frequency(clean.frequency)[0], utc_now(self.clock)
-        await self.update_active(
-            subscriber, lambda old: old.with_frequency(frequency, now).model_copy(update=chosen)
-        )
+
+        def save(old: Subscriber) -> Subscriber:
+            new = old.with_frequency(frequency, now).model_copy(update=chosen)
+            return new if new == old else new.with_consent_event("changed", "page", now)
+
+        await self.update_active(subscriber, save)
 
     async def pause(self, subscriber: Subscriber, until: datetime | None) -> None:
         """Send nothing before *until*, or until the subscriber resumes."""

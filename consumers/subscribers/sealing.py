@@ -1,16 +1,16 @@
-"""Keep the records of subscribers sealed: at the start, and once a day."""
+"""Keep the records about people sealed, and their keys few: at the start, and once a day."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from consumers.key_file import SealingKeys
 from contracts import subjects
 from contracts.base.times import Clock, utc_now
 from producers.bus import Bus
 from producers.bus.periodic import every
 from producers.encryption.existing_records import TakeOver
-from producers.encryption.keys import PersonKeys
 from producers.encryption.maintenance import destroy_unused_keys
 
 log = structlog.get_logger()
@@ -24,7 +24,7 @@ class RecordSealer:
     """Seals what an earlier version has stored, and destroys keys that a crash has left."""
 
     bus: Bus
-    keys: PersonKeys
+    keys: SealingKeys
     clock: Clock
     due: datetime = _LONG_AGO
 
@@ -40,6 +40,8 @@ class RecordSealer:
 
     async def run_once(self) -> None:
         """Raises BusError."""
-        await TakeOver(self.bus, subjects.SUBSCRIBERS.name).run()
-        if count := await destroy_unused_keys(self.bus, self.keys, utc_now(self.clock)):
+        for bucket in (subjects.SUBSCRIBERS, subjects.NOTICES):
+            await TakeOver(self.bus, bucket.name).run()
+        count = await destroy_unused_keys(self.bus, self.keys.people, utc_now(self.clock))
+        if count := count + await self.keys.notices.destroy_expired(self.bus):
             log.info("person_keys_destroyed", keys=count)

@@ -187,13 +187,12 @@ def merge_application(
     """Build the subscriber, new or known, with the confirmed preferences."""
     preferences = {name: getattr(application, name) for name in ("email", "name", *LIST_FIELDS)}
     chosen = check_frequency(application.frequency)[0]
-    own = {"consent": consent, "active": True, "left_at": None, "paused_until": None}
+    own = {"active": True, "left_at": None, "paused_until": None}
     if stored is not None and stored.active:
-        return stored.with_frequency(chosen, consent.at).model_copy(update=preferences | own)
-    return Subscriber(
-        id=stored.id if stored else id,
-        **preferences,
-        frequency=chosen,
-        frequency_since=consent.at,
-        consent=consent,
-    )
+        changed = stored.with_frequency(chosen, consent.at).model_copy(update=preferences | own)
+        return changed.with_consent(consent, "page")
+    facts = {"id": id, **preferences, "frequency": chosen, "frequency_since": consent.at}
+    if stored is not None:
+        before = {"consent": stored.consent, "consent_history": stored.consent_history}
+        facts |= {"id": stored.id, **before}
+    return Subscriber(**facts).with_consent(consent, "page")

@@ -20,7 +20,7 @@ from consumers.key_file import KeyFile, seal_people
 from consumers.subscribers.errors import AddressTaken
 from contracts import subjects
 from contracts.base.crash_points import crash_point
-from contracts.subscriptions.subscriber import Subscriber
+from contracts.subscriptions.subscriber import ConsentWay, Subscriber
 from producers.bus import BatchEntry, Bus, NoReply, RevisionConflict, records
 from producers.bus.records import Versioned
 
@@ -111,7 +111,9 @@ class SubscriberStore:
 
         await _retry_on_conflict(attempt)
 
-    async def deactivate(self, id: str, now: datetime, extra: BatchEntry | None = None) -> bool:
+    async def deactivate(
+        self, id: str, now: datetime, by: ConsentWay, extra: BatchEntry | None = None
+    ) -> bool:
         """Deactivate a subscriber and store *extra* with it; False if not active."""
 
         async def attempt(is_repeat: bool) -> bool:
@@ -121,7 +123,8 @@ class SubscriberStore:
                 return False
             if not subscriber.active:
                 return is_repeat and subscriber.left_at == now
-            inactive = BatchEntry(f"s.{id}", encode(subscriber.after_leaving(now)), stored.revision)
+            left = encode(subscriber.after_leaving(now, by))
+            inactive = BatchEntry(f"s.{id}", left, stored.revision)
             key_list = await self.list_entry_with(id, self.key_of_address(subscriber.email))
             await self.bucket.batch([inactive, key_list, *([extra] if extra else [])])
             return True

@@ -80,7 +80,7 @@ class UnsubscribeService:
 
     async def unsubscribe(self, id: str) -> None:
         """Deactivate a subscriber: name, address and preferences are deleted at once."""
-        if await self.store.deactivate(id, utc_now(self.clock)):
+        if await self.store.deactivate(id, utc_now(self.clock), "mail"):
             log.info("reader_left", recipient=id)
 
     async def erase(self, subscriber: Subscriber, email: str, *, reason: str) -> None:

@@ -6,7 +6,6 @@ Zalo is away. Later events of the same person, a new `follow` for example, are k
 from dataclasses import dataclass
 
 import structlog
-from pydantic import ValidationError
 
 from channels.base import Verdict
 from channels.zalo.account.followers import FollowerApi
@@ -15,6 +14,7 @@ from channels.zalo.clock import jitter
 from channels.zalo.errors import ROW_ERRORS
 from channels.zalo.outcomes import outcome_of
 from channels.zalo.webhook.events import ZaloEvent
+from consumers.case_notices.erasure import erase_from_notices
 from consumers.runtime.errors import RetryLater
 from consumers.suppression.store import SuppressionStore
 from consumers.zalo.followers import FollowerStore
@@ -22,9 +22,9 @@ from contracts import subjects
 from contracts.base.crash_points import crash_point
 from contracts.case import ZALO_USER_PREFIX
 from contracts.delivery import ChannelName
-from contracts.records import NoticeRecord, Record
-from producers.bus import Bus, RevisionConflict, Value
-from producers.bus.records import read, write
+from contracts.records import Record
+from producers.bus import Bus
+from producers.bus.records import read
 
 log = structlog.get_logger()
 WITHDRAWN_REASON = "withdrawn"
@@ -104,30 +104,7 @@ class Erasure:
 
     async def erase_from_notices(self, user_id: str) -> int:
         """Remove the id from every notice; one without another address is purged."""
-        cleared = 0
-        async for key, value in self.bus.bucket(subjects.NOTICES.name).values():
-            current: Value | None = value
-            while current and (record := _notice_to(user_id, key, current)):
-                current = await self.erase_from_notice(key, record, current.revision)
-                cleared += current is None
-        return cleared
-
-    async def erase_from_notice(self, key: str, found: NoticeRecord, revision: int) -> Value | None:
-        """Remove the id from one notice; None if done, else the entry that is there now.
-
-        The remaining notice is kept for thirty more days: the bucket counts from each write.
-        """
-        bucket = self.bus.bucket(subjects.NOTICES.name)
-        contact = found.contact.model_copy(update={"zalo_user_id": None})
-        if not (contact.email or contact.phone):
-            await bucket.purge(key)
-            return None
-        remaining = found.model_copy(update={"contact": contact})
-        try:
-            await write(bucket, key, remaining, revision)
-        except RevisionConflict:
-            return await bucket.get(key)
-        return None
+        return await erase_from_notices(self.bus, "zalo_user_id", lambda id: id == user_id)
 
     async def erase_at_zalo(self, user_id: str) -> None:
         """Erase the person at Zalo; an unknown one is erased already. Raises RetryLater."""
@@ -140,12 +117,3 @@ class Erasure:
                 return
             delay_s = min(outcome.retry_after_s or RETRY_S, MAX_RETRY_S)
             raise RetryLater(delay_s, outcome.reason) from error
-
-
-def _notice_to(user_id: str, key: str, value: Value) -> NoticeRecord | None:
-    """Return the notice if it goes to this person by this id; other entries' keys have a dot."""
-    try:
-        record = NoticeRecord.model_validate_json(value.data) if "." not in key else None
-    except ValidationError:
-        return None
-    return record if record and record.contact.zalo_user_id == user_id else None

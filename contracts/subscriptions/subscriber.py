@@ -25,6 +25,20 @@ class Consent(Contract):
     """Hash of the link in the confirmation mail."""
 
 
+ConsentWay = Literal["page", "mail", "import", "operator"]
+_MAX_CONSENT_EVENTS = 50
+
+
+class ConsentEvent(Contract):
+    """One change of a consent: what it became, by which way, and the text it was given to."""
+
+    at: Instant
+    change: Literal["given", "changed", "withdrawn"]
+    by: ConsentWay
+    version: Annotated[str, StringConstraints(max_length=40)] = ""
+    """Version of the text; empty for imported subscribers."""
+
+
 class Subscriber(Contract):
     """One subscriber's preferences; empty topics, units or audiences mean everything.
 
@@ -49,6 +63,8 @@ class Subscriber(Contract):
     consent: Consent | None = None
     """None for subscribers imported by an operator."""
     left_at: Instant | None = None
+    consent_history: tuple[ConsentEvent, ...] = ()
+    """Oldest first; beyond 50 the oldest changes between are left out."""
 
     @model_validator(mode="after")
     def _check_address(self) -> Self:
@@ -73,9 +89,49 @@ class Subscriber(Contract):
         """Whether mail is paused at *moment*."""
         return self.paused_until is not None and moment < self.paused_until
 
-    def after_leaving(self, at: datetime) -> Self:
-        """The record after unsubscribing: id, consent and time only."""
-        return type(self)(id=self.id, active=False, consent=self.consent, left_at=at)
+    def with_consent(self, consent: Consent, by: ConsentWay) -> Self:
+        """The subscriber after a consent was given; one that is stored changes nothing."""
+        if consent == self.consent:
+            return self
+        event = ConsentEvent(at=consent.at, change="given", by=by, version=consent.version)
+        events = _bounded((*self.consent_events(), event))
+        return self.model_copy(update={"consent": consent, "consent_history": events})
+
+    def with_consent_event(
+        self, change: Literal["given", "changed", "withdrawn"], by: ConsentWay, at: datetime
+    ) -> Self:
+        """The subscriber with one more event in the history of the consent."""
+        version = self.consent.version if self.consent else ""
+        event = ConsentEvent(at=at, change=change, by=by, version=version)
+        events = _bounded((*self.consent_events(), event))
+        return self.model_copy(update={"consent_history": events})
+
+    def consent_events(self) -> tuple[ConsentEvent, ...]:
+        """The history; that of an earlier version's record begins with its consent."""
+        if self.consent_history or self.consent is None:
+            return self.consent_history
+        given = {"at": self.consent.at, "version": self.consent.version}
+        return (ConsentEvent(change="given", by="page", **given),)
+
+    def after_leaving(self, at: datetime, by: ConsentWay) -> Self:
+        """The record after unsubscribing: id, consent with its history, and time only."""
+        left = type(self)(
+            id=self.id,
+            active=False,
+            consent=self.consent,
+            left_at=at,
+            consent_history=self.consent_events(),
+        )
+        return left.with_consent_event("withdrawn", by, at)
+
+
+def _bounded(events: tuple[ConsentEvent, ...]) -> tuple[ConsentEvent, ...]:
+    """The events without the oldest ones that are too many: changes first, then the others."""
+    kept = list(events)
+    while len(kept) > _MAX_CONSENT_EVENTS:
+        changes = (number for number, one in enumerate(kept) if one.change == "changed")
+        del kept[next(changes, 0)]
+    return tuple(kept)
 
 
 class RetainedData(StrEnum):

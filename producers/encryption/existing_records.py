@@ -13,13 +13,14 @@ from pydantic import BaseModel
 
 from contracts import subjects
 from producers.bus import BatchEntry, Bucket, Bus, Message, RevisionConflict, records
-from producers.encryption.registration import SEALED_PREFIXES
+from producers.encryption.day_keys import ExpiringSealedBucket
+from producers.encryption.registration import holds_person
 from producers.encryption.values import is_sealed
 
 log = structlog.get_logger()
 _PROGRESS_PREFIX = "sealing."
 _CHUNK_SIZE = 250
-_FILLER_KEY = "filler"
+_FILLER_KEY = "sealing.filler"
 _FILLER = bytes(512 << 10)
 _FILLER_COUNT = 18
 """9 MiB: the server's files of messages have at most 8 MiB."""
@@ -43,7 +44,6 @@ class TakeOver:
         self.bucket, self.stored = bus.bucket(name), bus.stored_bucket(name)
         self.control = bus.bucket(subjects.CONTROL.name)
         self.progress_key = _PROGRESS_PREFIX + name
-        self.prefixes = SEALED_PREFIXES[name]
 
     async def run(self) -> int:
         """Seal what is stored plain; return the number of records."""
@@ -63,7 +63,7 @@ class TakeOver:
         return len([key async for key, value in values if self.is_plain(key, value.data)])
 
     def is_plain(self, key: str, data: bytes) -> bool:
-        return key.startswith(self.prefixes) and not is_sealed(data)
+        return holds_person(self.bucket.name, key) and not is_sealed(data)
 
     async def rewrite(self) -> None:
         """Write every entry again, behind a new file of messages."""
@@ -91,9 +91,15 @@ class TakeOver:
                 with suppress(RevisionConflict):
                     await self.stored.purge_if(key, message.seq)
             else:
-                entries.append(BatchEntry(key, message.data, message.seq))
+                entries.append(BatchEntry(key, await self.aged(key, message), message.seq))
         if entries:
             await _write_unchanged(self.bucket, entries)
+
+    async def aged(self, key: str, message: Message) -> bytes:
+        """A value to write again: what expires by itself keeps the day it was first written."""
+        if not isinstance(self.bucket, ExpiringSealedBucket):
+            return message.data
+        return await self.bucket.seal_value(key, message.data, message.time.date().isoformat())
 
     async def _save(self, progress: _SealingProgress) -> None:
         await self.control.put(self.progress_key, progress.model_dump_json().encode())

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from producers.bus import Bus
+from producers.encryption.day_keys import DayKeys
 from producers.encryption.keys import PersonKeys
 from producers.encryption.registration import SEALED_PREFIXES
-from producers.encryption.values import is_sealed
+from producers.encryption.values import day_of, is_sealed
 
 _UNUSED_FOR = timedelta(days=1)
 """A key is made before its record: a younger one may be about to be used."""
@@ -58,9 +59,23 @@ async def forget_records_of_other_key(bus: Bus, keys: PersonKeys) -> int:
     names = [name async for name, _ in keys.bucket.values()]
     count = 0
     for name in names:
-        if (await keys.load(name)).get(name) is None:
-            bucket_name, _, key = name.partition(".")
+        bucket_name, _, key = name.partition(".")
+        if bucket_name in SEALED_PREFIXES and (await keys.load(name)).get(name) is None:
             await bus.stored_bucket(bucket_name).purge(key)
             await keys.destroy(name)
             count += 1
+    return count
+
+
+async def forget_days_of_other_key(bus: Bus, days: DayKeys) -> int:
+    """Purge records of days whose keys the key file does not open; return their number."""
+    stored, prefix, count = bus.stored_bucket(days.bucket_name), f"{days.bucket_name}.", 0
+    names = await days.keys.bucket.keys(prefix)
+    lost = [name for name in names if (await days.keys.load(name)).get(name) is None]
+    async for key, value in stored.values():
+        if prefix + day_of(value.data) in lost:
+            await stored.purge(key)
+            count += 1
+    for name in lost:
+        await days.keys.destroy(name)
     return count

@@ -98,7 +98,8 @@ def test_what_the_rhythm_was_before_its_last_change_is_remembered():
 def test_of_a_reader_who_left_only_the_id_and_the_proof_of_consent_remain():
     consent = {"version": "1", "at": "2026-03-01T00:00:00Z"}
     one = a_subscriber(name="An", topics=("viec-lam",), consent=consent)
-    left = one.after_leaving(datetime(2026, 3, 9, tzinfo=UTC))
+    left = one.after_leaving(datetime(2026, 3, 9, tzinfo=UTC), "page")
     kept = left.model_dump(exclude_defaults=True)
-    assert kept.keys() == {"id", "active", "consent", "left_at"}
+    assert kept.keys() == {"id", "active", "consent", "left_at", "consent_history"}
+    assert [one.change for one in left.consent_history] == ["given", "withdrawn"]
     assert Subscriber.model_validate_json(left.model_dump_json()) == left

@@ -127,7 +127,9 @@ def test_prepare_makes_what_the_stack_mounts_and_leaves_a_secret_as_it_is(tmp_pa
         assert status.st_uid == int(LOA["gateway"]["user"].split(":")[0])
         assert status.st_mode & 0o077 == 0
     key = (tmp_path / "data" / "vault.key").read_bytes()
-    assert len(KeyFile.open(tmp_path / "data" / "vault.key", create=False).secret) == 32
+    whole = KeyFile.open(tmp_path / "data" / "vault.key", create=False)
+    alone = KeyFile.open(tmp_path / "data" / "notices.key", create=False)
+    assert len(whole.secret) == 32 and alone.secret == whole.notices_key()
     secrets = tmp_path / "secrets"
     (secrets / "email_password").write_text("chua-doi")
     made = {name: (secrets / name).read_text() for name in ("nats_password", "nats_users")}

@@ -61,7 +61,7 @@ class SignupApp:
         self, bus: Bus, folder: Path, clock: FakeClock, public_url: str = "", per_hour: int = 0
     ) -> None:
         self.bus, self.clock = bus, clock
-        self.person_keys = seal_people(bus, KEYS)
+        self.sealing_keys = seal_people(bus, KEYS)
         self.ledger, waker = Ledger(bus), Waker(bus)
         notices = CaseNotices(bus, self.ledger, waker)
         self.store = SubscriberStore(bus, KEYS.derive("addresses"))

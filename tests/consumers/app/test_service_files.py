@@ -21,6 +21,7 @@ ACCOUNT = {"app_id": "1234567890", "app_secret": "s"}
 WATCHED = {
     "portal_dir": "data/portal",
     "key_file": "data/vault.key",
+    "notices_key_file": "data/notices.key",
     "directory_path": "data/readers",
     "run_dir": "data/run",
     "spool_dir": "data/spool",
@@ -64,6 +65,7 @@ async def test_a_container_sees_what_its_service_asks_for_and_nothing_else(
 ):
     monkeypatch.setenv("LOA_BOUNCES_PORT", "0")
     (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "notices.key").write_text("ab" * 32)
     used = {name: await files_of(name, bus, tmp_path / "data") for name in SERVICES}
     seen = {name: {path for path, _ in MOUNTS[name]} - SEEN_ELSEWHERE for name in SERVICES}
     assert used == seen

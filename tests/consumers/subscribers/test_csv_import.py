@@ -57,6 +57,7 @@ async def test_a_line_becomes_a_subscriber(bus, import_lines):
     assert (one.audiences, one.units) == (("cong-chuc",), ("van-phong-bo",))
     assert (one.active, len(one.id)) == (True, 16)
     assert (other.name, other.topics, other.audiences, other.units) == ("Trần Bình", (), (), ())
+    assert [(event.change, event.by) for event in one.consent_history] == [("given", "import")]
 
 
 async def test_twice_changes_nothing(bus, import_lines):

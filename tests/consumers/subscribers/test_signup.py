@@ -10,6 +10,7 @@ from consumers.subscribers.tokens import LinkOwner, TokenPurpose
 from contracts import subjects
 from contracts.base.times import utc_now
 from contracts.subscriptions.errors import LinkProblem, LinkRefused
+from contracts.subscriptions.signup import SignupApplication
 from contracts.subscriptions.subscriber import UNTIL_RESUMED
 from contracts.subscriptions.transactional import TransactionalKind
 from tests.support.signup_app import ADDRESS, CONSENT, KNOWN, NOON, press_button, signup_form
@@ -277,3 +278,17 @@ async def test_a_mails_link_ends_a_subscription_however_often(signup_app):
     assert not (await signup_app.subscribers())[0].active
     assert await signup_app.unsubscribe.unsubscribe_by_token(signup_app.signer.token("nobody"))
     assert not await signup_app.unsubscribe.unsubscribe_by_token(token[:-1])
+
+
+async def test_each_change_of_the_consent_is_kept_in_the_readers_record(signup_app):
+    person = await signup_app.subscribed()
+    await signup_app.preferences.save(person, SignupApplication(frequency="weekly"))
+    await signup_app.preferences.save(person, SignupApplication(frequency="weekly"))
+    await signup_app.unsubscribe.unsubscribe(person.id)
+    await signup_app.unsubscribe.unsubscribe(person.id)
+    back = await signup_app.subscribed()
+    ways = [(event.change, event.by) for event in back.consent_history]
+    assert ways == [
+        ("given", "page"), ("changed", "page"), ("withdrawn", "mail"), ("given", "page"),
+    ]  # fmt: skip
+    assert {event.version for event in back.consent_history} == {CONSENT}

@@ -88,7 +88,7 @@ def test_an_import_changes_wishes_and_nothing_that_only_the_reader_decides(befor
     assert after.frequency == frequency
     assert before.frequency in (frequency, after.frequency_before)
     assert merge(after, line, NOW + timedelta(days=1)) == after
-    left = before.after_leaving(NOW)
+    left = before.after_leaving(NOW, "page")
     assert merge(left, line, NOW) == left
 
 
@@ -96,7 +96,7 @@ def test_an_import_changes_wishes_and_nothing_that_only_the_reader_decides(befor
 def test_who_confirms_reads_what_they_asked_for_from_then_on(found, said, frequency):
     asked = SignupApplication(email="an@example.com", frequency=frequency, **said)
     consent = Consent(version="2026-11", at=NOW)
-    for known in (found, found.after_leaving(NOW) if found else None):
+    for known in (found, found.after_leaving(NOW, "page") if found else None):
         one = merge_application(known, "new", asked, consent)
         assert (one.id, one.active) == (known.id if known else "new", True)
         assert {name: getattr(one, name) for name in said} == said
