@@ -24,6 +24,7 @@ from consumers.app.settings import (
 from consumers.channel_health.canary.settings import CanarySettings
 from consumers.digests.schedule import DigestSchedule
 from consumers.messages import field_error
+from consumers.staff.oidc.settings import OidcSettings
 from contracts.errors import FieldError
 
 log = structlog.get_logger()
@@ -36,6 +37,7 @@ _SETTINGS_CLASSES: tuple[type[BaseSettings], ...] = (
     LettersSettings,
     ImportSettings,
     SecuritySettings,
+    OidcSettings,
     *(entry.settings for entry in CHANNELS.values()),
     CanarySettings,
     DigestSchedule,

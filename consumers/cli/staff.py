@@ -13,9 +13,13 @@ from consumers.cli import output
 from consumers.cli.authorization import Act, Staff
 from consumers.cli.stores import open_keys
 from consumers.messages import field_error
-from consumers.staff.accounts import Account, AccountState, NewAccount
+from consumers.staff.accounts import Account, AccountState, NewAccount, OidcSubject
+from consumers.staff.oidc.links import IdentityLinks
+from consumers.staff.oidc.people import PendingPeople
+from consumers.staff.oidc.settings import OidcSettings
 from consumers.staff.policy import Grant, ObjectFacts, Verdict
 from contracts import errors, events
+from contracts.base.times import format_utc
 from contracts.errors import Forbidden, Invalid
 from contracts.vocabulary import Vocabulary
 from producers.bus import Bus
@@ -27,6 +31,9 @@ _MANAGE, _DISABLE = "manage-people", "disable-account"
 _MANAGERS_WANTED = 2
 _BOOTSTRAP = "bootstrap"
 Login = Annotated[str, typer.Argument(help="The account's sign-in name, e.g. nguyen-van-an.")]
+Subject = Annotated[
+    str, typer.Argument(help="The person at the provider, as `loa staff identities` shows it.")
+]
 Name = Annotated[str, typer.Option(help="The person's name.")]
 Unit = Annotated[str, typer.Option(help="The person's unit.")]
 Roles = Annotated[
@@ -116,6 +123,64 @@ def reset(login: Login, break_glass: BreakGlass = False, as_json: output.Json = 
 
     account, code = _run(work)
     _print_invitation(account, code, as_json)
+
+
+@app.command()
+def identities(as_json: output.Json = False) -> None:
+    """People of the identity provider: linked to an account, or waiting for one."""
+    rows = _run(_identity_rows)
+    columns = ("login", "subject", "name", "provider_login", "last_seen")
+    answer = [dict(zip(columns, row, strict=True)) for row in rows]
+    output.print_answer(answer, as_json, lambda: output.print_table(columns, rows))
+
+
+async def _identity_rows(staff: Staff) -> list[tuple[str, ...]]:
+    issuer = _issuer()
+    linked = [
+        (account.login, account.oidc.subject, account.name, "", "")
+        for account in await staff.accounts.all()
+        if account.oidc and account.oidc.issuer == issuer
+    ]
+    waiting = [
+        ("", person.subject, person.name, person.login, format_utc(person.last_seen))
+        for person in await PendingPeople(staff.bus, staff.accounts.clock).all()
+        if person.issuer == issuer
+    ]
+    return [*waiting, *linked]
+
+
+@app.command()
+def link(login: Login, subject: Subject) -> None:
+    """Let a person of the identity provider sign in to an account; its sessions end."""
+
+    async def work(staff: Staff) -> Account:
+        identity = OidcSubject(issuer=_issuer(), subject=subject)
+        account = await staff.accounts.require(login)
+        await _authorize(staff, Act(_MANAGE, arguments=["link", account.id, identity.digest]))
+        linked = await IdentityLinks(staff.accounts).link(account.id, identity)
+        await PendingPeople(staff.bus, staff.accounts.clock).remove(identity)
+        return linked
+
+    _print_state(_run(work))
+
+
+@app.command()
+def unlink(login: Login) -> None:
+    """Take the identity at the provider away from an account; its sessions end."""
+
+    async def work(staff: Staff) -> Account:
+        account = await staff.accounts.require(login)
+        await _authorize(staff, Act(_MANAGE, arguments=["unlink", account.id]))
+        return await IdentityLinks(staff.accounts).unlink(account.id)
+
+    _print_state(_run(work))
+
+
+def _issuer() -> str:
+    """The identity provider. Raises Invalid when none is set."""
+    if issuer := read_settings(OidcSettings).issuer:
+        return issuer
+    raise Invalid(field_error("LOA_OIDC_ISSUER", "oidc_not_set"))
 
 
 def _run(work: Callable[[Staff], Awaitable[T]]) -> T:

@@ -56,6 +56,11 @@ class OidcSubject(BaseModel):
     issuer: str
     subject: str
 
+    @property
+    def digest(self) -> str:
+        """The identity as part of a key: subjects may have any character."""
+        return hashlib.sha256(f"{self.issuer}\x00{self.subject}".encode()).hexdigest()
+
 
 class Invitation(BaseModel):
     """A one-use code, as SHA-256, with which a person sets a password and a second factor."""

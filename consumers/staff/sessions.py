@@ -17,12 +17,29 @@ from contracts import subjects
 from contracts.base.times import Clock, utc_now
 from producers.bus import Bus, records
 
+_PREFIX = "session."
 _TOKEN_BYTES = 32
 _TOKEN_LENGTH = 43
 _IDLE = timedelta(minutes=15)
 _LONGEST = timedelta(hours=10)
 _STEP_UP = timedelta(minutes=5)
 _TOUCH_EVERY = timedelta(seconds=30)
+
+
+class ProviderSession(BaseModel):
+    """The session at an OpenID Connect provider that a sign-in came from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    issuer: str
+    subject: str
+    session_id: str = ""
+
+    def is_of(self, ended: "ProviderSession") -> bool:
+        """Whether *ended* names this session, or all of its person's."""
+        is_person = ended.subject in ("", self.subject)
+        is_session = ended.session_id in ("", self.session_id)
+        return self.issuer == ended.issuer and is_person and is_session
 
 
 class Session(BaseModel):
@@ -35,6 +52,7 @@ class Session(BaseModel):
     started: datetime
     used: datetime
     second_factor: datetime | None = None
+    provider: ProviderSession | None = None
 
     def is_alive(self, now: datetime) -> bool:
         return now < self.used + _IDLE and now < self.started + _LONGEST
@@ -53,7 +71,7 @@ class SignedIn(NamedTuple):
 
 def token_key(token: str) -> str:
     """The key under which a token's session is stored."""
-    return f"session.{sha256(token.encode('utf-8', 'replace')).hexdigest()}"
+    return f"{_PREFIX}{sha256(token.encode('utf-8', 'replace')).hexdigest()}"
 
 
 @dataclass
@@ -67,16 +85,29 @@ class SessionStore:
     def __post_init__(self) -> None:
         self.bucket = self.bus.bucket(subjects.SESSIONS.name)
 
-    async def start(self, account: Account) -> str:
-        """Start a session right after a sign-in; returns its token, which is stored nowhere."""
+    async def start(
+        self,
+        account: Account,
+        *,
+        provider: ProviderSession | None = None,
+        second_factor: datetime | None = None,
+    ) -> str:
+        """Start a session right after a sign-in; returns its token, which is stored nowhere.
+
+        A sign-in through a *provider* has the second factor that the provider vouches for; a local
+        one was given with the account's own.
+        """
         now = utc_now(self.clock)
-        has_second_factor = account.local is not None and account.local.totp is not None
+        has_local = account.local is not None and account.local.totp is not None
+        if provider is None and has_local:
+            second_factor = now
         session = Session(
             account=account.id,
             generation=account.generation,
             started=now,
             used=now,
-            second_factor=now if has_second_factor else None,
+            second_factor=second_factor,
+            provider=provider,
         )
         return await self._store_new(session)
 
@@ -109,6 +140,16 @@ class SessionStore:
 
     async def end(self, token: str) -> None:
         await self.bucket.purge(token_key(token))
+
+    async def end_of_provider(self, ended: ProviderSession) -> int:
+        """End every session that the provider has ended; returns how many."""
+        count = 0
+        async for key, value in self.bucket.values(_PREFIX):
+            provider = Session.model_validate_json(value.data).provider
+            if provider and provider.is_of(ended):
+                await self.bucket.purge(key)
+                count += 1
+        return count
 
     async def _store_new(self, session: Session) -> str:
         token = secrets.token_urlsafe(_TOKEN_BYTES)

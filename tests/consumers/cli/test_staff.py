@@ -8,6 +8,8 @@ import pytest
 from consumers.cli import authorization
 from consumers.intake.handler import Intake
 from consumers.staff import totp
+from consumers.staff.oidc.id_token import Identity
+from consumers.staff.oidc.people import PendingPeople
 from consumers.staff.passwords import Passwords
 from contracts.vocabulary import DEFAULT
 from tests.support.cli import InProcessCli, json_output
@@ -300,3 +302,31 @@ async def test_an_invitation_is_shown_once_with_what_to_do(bus, loa):
     login, code, *told = said.stdout.splitlines()[-4:]
     assert login == "an" and re.fullmatch("[a-z2-7]{32}", code)
     assert all("loa login an --invited" in line for line in told)
+
+
+async def test_two_managers_link_a_person_of_the_identity_provider(people, loa, bus, clock):
+    with_provider = {
+        "LOA_OIDC_ISSUER": "https://dinh-danh.example", "LOA_OIDC_CLIENT_ID": "loa",
+        "LOA_OIDC_CLIENT_SECRET": "s",
+    }  # fmt: skip
+    officer = await people("chi", "nguoi-gui-tin")
+    managers = [await people(login, MANAGER) for login in ("an", "binh")]
+    waiting = PendingPeople(bus, clock)
+    issuer = with_provider["LOA_OIDC_ISSUER"]
+    await waiting.add(Identity(issuer, "7c9e", clock(), name="Lê Chi", login="le-chi"))
+    none = await managers[0]("staff", "link", "chi", "7c9e")
+    assert none.exit_code != 0 and "LOA_OIDC_ISSUER" in none.stderr
+    for one in managers:
+        one.loa = one.loa.extended(**with_provider)
+    [row] = json_output(await managers[0]("staff", "identities", "--json"))
+    assert (row["login"], row["subject"], row["name"]) == ("", "7c9e", "Lê Chi")
+    assert (await officer("staff", "link", "chi", "7c9e")).exit_code != 0
+    first = await managers[0].say("staff", "link", "chi", "7c9e")
+    assert first.exit_code != 0 and await waiting.all()
+    assert (await managers[1].say("staff", "link", "chi", "7c9e")).exit_code == 0
+    [row] = json_output(await managers[0]("staff", "identities", "--json"))
+    assert (row["login"], row["subject"]) == ("chi", "7c9e")
+    for one in managers:
+        last = await one.say("staff", "unlink", "chi")
+    assert last.exit_code == 0
+    assert json_output(await managers[0]("staff", "identities", "--json")) == []

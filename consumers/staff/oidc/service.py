@@ -1,0 +1,225 @@
+"""Sign-in of staff through the identity provider: begin, finish, step-up, and the way out."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+import structlog
+
+from consumers.staff.accounts import Account, AccountStore, OidcSubject
+from consumers.staff.oidc import authorization, id_token, logout_token
+from consumers.staff.oidc.authorization import Transaction, Transactions
+from consumers.staff.oidc.errors import OidcRefused, PersonUnknown, ProviderUnavailable, Reason
+from consumers.staff.oidc.id_token import Expected, Identity
+from consumers.staff.oidc.links import IdentityLinks
+from consumers.staff.oidc.logouts import ProviderLogouts
+from consumers.staff.oidc.people import PendingPeople
+from consumers.staff.oidc.provider import CodeExchange, Provider
+from consumers.staff.sessions import ProviderSession, SessionStore
+from producers.bus import RevisionConflict
+
+log = structlog.get_logger()
+_CALLBACK_PATH = "/oidc/ve"
+KEY_PURPOSE = "staff oidc"
+
+
+class Beginning(NamedTuple):
+    """The address for the browser, and the value of the cookie that it takes along."""
+
+    url: str
+    cookie: str
+
+
+class Finished(NamedTuple):
+    """The token of the new session, and the page that the person came from."""
+
+    token: str
+    return_to: str
+
+
+@dataclass(frozen=True)
+class OidcStores:
+    """The stores of accounts, sessions and waiting people."""
+
+    accounts: AccountStore
+    sessions: SessionStore
+
+    @property
+    def links(self) -> IdentityLinks:
+        return IdentityLinks(self.accounts)
+
+    @property
+    def people(self) -> PendingPeople:
+        return PendingPeople(self.accounts.bus, self.accounts.clock)
+
+    @property
+    def logouts(self) -> ProviderLogouts:
+        return ProviderLogouts(self.sessions)
+
+
+@dataclass(frozen=True)
+class OidcClient:
+    """This desk at the provider. `levels`: values of `acr` that mean two factors."""
+
+    client_id: str
+    desk_url: str
+    levels: frozenset[str] = frozenset()
+
+    @property
+    def redirect_uri(self) -> str:
+        return f"{self.desk_url}{_CALLBACK_PATH}"
+
+    @property
+    def request(self) -> dict[str, str]:
+        """The client's part of an authorisation request."""
+        request = {"client_id": self.client_id, "redirect_uri": self.redirect_uri}
+        return request | ({"acr_values": " ".join(sorted(self.levels))} if self.levels else {})
+
+
+@dataclass
+class OidcSignIn:
+    """The flow. Raises OidcRefused with the reason, ProviderUnavailable, BusError."""
+
+    provider: Provider
+    client: OidcClient
+    stores: OidcStores
+    transactions: Transactions
+
+    @property
+    def can_step_up(self) -> bool:
+        """Whether the provider can vouch for a second factor."""
+        return bool(self.client.levels)
+
+    async def begin(self, return_to: str = "/", step_up_of: str = "") -> Beginning:
+        """Start a sign-in; *step_up_of*: the account that is signed in and proves itself anew."""
+        if step_up_of and not self.can_step_up:
+            raise OidcRefused(Reason.AUTH_LEVEL)
+        provider = (await self.provider.current()).metadata
+        transaction = Transaction(
+            started=self.provider.clock(),
+            return_to=authorization.local_path(return_to),
+            step_up_of=step_up_of,
+        )
+        url = authorization.authorization_url(transaction, provider, self.client.request)
+        return Beginning(url, self.transactions.seal(transaction))
+
+    async def finish(self, response: Mapping[str, str], cookie: str, token: str = "") -> Finished:
+        """End a sign-in: the provider's answer becomes a session; that of *token* ends.
+
+        Raises PersonUnknown for a person without an account, who waits for a manager then.
+        """
+        with _logged_refusal():
+            transaction = self.transactions.read(cookie, self.provider.clock())
+            identity = await self._identify(response, transaction)
+            account = await self._find_account(identity)
+            if transaction.step_up_of:
+                await self._check_same_person(account, transaction, token)
+            await self._use_up(transaction)
+            started = await self._start_session(account, identity)
+        if token:
+            await self.stores.sessions.end(token)
+        return Finished(started, transaction.return_to)
+
+    async def end_sessions(self, token: str) -> None:
+        """Obey a logout token of the provider."""
+        with _logged_refusal():
+            claims = await self.provider.verify(token, logout_token.TYPES)
+            ended = logout_token.read_ended_session(claims, self._expected())
+            count = await self.stores.logouts.obey(ended)
+        log.info("oidc_sessions_ended", sessions=count)
+
+    async def sign_out_url(self) -> str | None:
+        """The address that ends the session at the provider, too; None where it offers none."""
+        try:
+            provider = (await self.provider.current()).metadata
+        except ProviderUnavailable:  # the provider has logged it; the person is signed out of Loa
+            return None
+        if not provider.end_session_endpoint:
+            return None
+        back = {
+            "client_id": self.client.client_id,
+            "post_logout_redirect_uri": f"{self.client.desk_url}/",
+        }
+        separator = "&" if "?" in provider.end_session_endpoint else "?"
+        return f"{provider.end_session_endpoint}{separator}{urlencode(back)}"
+
+    async def _identify(self, response: Mapping[str, str], transaction: Transaction) -> Identity:
+        """The person whom the provider vouches for in its answer."""
+        provider = (await self.provider.current()).metadata
+        code = authorization.read_code(response, transaction, provider)
+        exchange = CodeExchange(code, transaction.verifier, self.client.redirect_uri)
+        tokens = await self.provider.exchange(exchange)
+        claims = await self.provider.verify(tokens.id_token, id_token.TYPES)
+        expected = self._expected(
+            nonce=transaction.nonce,
+            access_token=tokens.access_token,
+            fresh_since=transaction.started if transaction.step_up_of else None,
+        )
+        return id_token.read_identity(claims, expected)
+
+    def _expected(
+        self, nonce: str = "", access_token: str = "", fresh_since: float | None = None
+    ) -> Expected:
+        return Expected(
+            issuer=self.provider.issuer,
+            client_id=self.client.client_id,
+            now=self.provider.clock(),
+            nonce=nonce,
+            access_token=access_token,
+            levels=self.client.levels,
+            fresh_since=fresh_since,
+        )
+
+    async def _find_account(self, identity: Identity) -> Account:
+        """The linked account, if it is active. Raises PersonUnknown, OidcRefused."""
+        subject = OidcSubject(issuer=identity.issuer, subject=identity.subject)
+        account = await self.stores.links.find(subject)
+        if account is None:
+            await self.stores.people.add(identity)
+            raise PersonUnknown
+        if not account.is_active:
+            raise OidcRefused(Reason.ACCOUNT)
+        return account
+
+    async def _check_same_person(
+        self, account: Account, transaction: Transaction, token: str
+    ) -> None:
+        """A step-up is of the person whose session this browser has, still."""
+        signed_in = await self.stores.sessions.find(token)
+        if signed_in is None or not signed_in.account.id == account.id == transaction.step_up_of:
+            raise OidcRefused(Reason.OTHER_PERSON)
+
+    async def _use_up(self, transaction: Transaction) -> None:
+        """Let one session come of a transaction, also if two requests finish it at once."""
+        digest = hashlib.sha256(transaction.state.encode()).hexdigest()
+        try:
+            await self.stores.sessions.bucket.create(f"oidc_used.{digest}", b"")
+        except RevisionConflict as lost:
+            raise OidcRefused(Reason.REPLAYED) from lost
+
+    async def _start_session(self, account: Account, identity: Identity) -> str:
+        """A session, unless the provider has ended its own meanwhile."""
+        session = ProviderSession(
+            issuer=identity.issuer, subject=identity.subject, session_id=identity.session_id
+        )
+        sessions = self.stores.sessions
+        token = await sessions.start(
+            account, provider=session, second_factor=identity.second_factor
+        )
+        if await self.stores.logouts.has_ended(session, identity.issued_at):
+            await sessions.end(token)
+            raise OidcRefused(Reason.SIGNED_OUT)
+        return token
+
+
+@contextmanager
+def _logged_refusal() -> Iterator[None]:
+    """Log the reason of a refusal."""
+    try:
+        yield
+    except OidcRefused as refused:
+        log.warning("oidc_refused", reason=refused.reason.value)
+        raise
