@@ -3,7 +3,7 @@
 from consumers.app.channel_registry import CHANNELS
 
 SERVICE_NAMES = (
-    *("gateway", "portal", "pages", "opinions", "intake", "dispatch"),
+    *("gateway", "portal", "pages", "opinions", "desk", "intake", "dispatch"),
     *(f"deliver-{name}" for name in CHANNELS),
     *("sweep", "feedback", "zalo-webhook", "canary", "digests", "import", "bounces"),
     *("mailbox", "zalo-sandbox"),

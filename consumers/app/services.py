@@ -14,7 +14,7 @@ from consumers.app.channel_registry import CHANNELS
 from consumers.app.decode import ContentMessage, PublicationMessage
 from consumers.app.node import Node
 from consumers.app.settings import SecuritySettings, read_settings
-from consumers.app.wiring import digests, email, imports, portal, stand_ins, subscribers, zalo
+from consumers.app.wiring import desk, digests, email, imports, portal, stand_ins, subscribers, zalo
 from consumers.case_notices.handler import CaseNoticeHandler
 from consumers.channel_health.breaker_store import BreakerStore
 from consumers.channel_health.canary.sender import CanarySender
@@ -216,6 +216,7 @@ SERVICES: dict[str, Service] = {  # stand-ins last in the list, first to start
     "portal": _add_portal,
     "pages": _add_pages,
     "opinions": _add_opinions,
+    "desk": desk.add_desk,
     "intake": _add_intake,
     "dispatch": _add_dispatch,
     **{f"deliver-{name}": partial(_add_delivery, name=name) for name in CHANNELS},

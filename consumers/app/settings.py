@@ -157,6 +157,37 @@ class LoaSettings(_Settings):
         return self.data_dir / "seals.json"
 
 
+class DeskSettings(_Settings):
+    """LOA_DESK_*: where the desk of staff listens, and the address that browsers use for it."""
+
+    model_config = SettingsConfigDict(env_prefix="LOA_DESK_")
+
+    http_host: str = "127.0.0.1"
+    http_port: int | None = Field(default=None, ge=0, le=65535)
+    url: str = ""
+
+    @field_validator("url")
+    @classmethod
+    def _is_desk_url(cls, url: str) -> str:
+        """https, or plain http on loopback, which no other machine hears; no path."""
+        parts = urlsplit(url)
+        is_safe = parts.scheme == "https" or is_loopback(parts.hostname or "")
+        if url and not (PUBLIC_URL.fullmatch(url) and is_safe and parts.path in ("", "/")):
+            raise PydanticCustomError("setting_desk_url", "not a desk's address")
+        return url.rstrip("/")
+
+    def check(self, public_url: str) -> None:
+        """Check the address against the port's host and the public address. Raises Invalid.
+
+        Cookies belong to a host: under the public pages' name they would reach those as well.
+        """
+        if not self.url and not is_loopback(self.http_host):
+            raise Invalid(field_error("LOA_DESK_URL", "desk_url_missing", value=self.http_host))
+        host = urlsplit(self.url).hostname
+        if host and not is_loopback(host) and host == urlsplit(public_url).hostname:
+            raise Invalid(field_error("LOA_DESK_URL", "desk_url_public", value=host))
+
+
 class BouncesSettings(_Settings):
     """LOA_BOUNCES_*: the address of the inbound server."""
 
@@ -269,6 +300,7 @@ class RunningInstance(BaseModel):
     pid: int
     zalo_sandbox: str = ""
     bounces: str = ""
+    desk: str = ""
 
 
 def load_vocabulary(settings: LoaSettings) -> Vocabulary:

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings
 from consumers.app.channel_registry import CHANNELS
 from consumers.app.settings import (
     BouncesSettings,
+    DeskSettings,
     ImportSettings,
     LettersSettings,
     LoaSettings,
@@ -33,6 +34,7 @@ _SIMILARITY_CUTOFF = 0.7
 """The similarity from which on a name counts as a mistyped known one."""
 _SETTINGS_CLASSES: tuple[type[BaseSettings], ...] = (
     LoaSettings,
+    DeskSettings,
     BouncesSettings,
     LettersSettings,
     ImportSettings,

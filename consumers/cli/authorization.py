@@ -7,7 +7,6 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import structlog
 import typer
@@ -19,26 +18,18 @@ from consumers.intake.approval import Reviewer
 from consumers.intake.items import Position
 from consumers.messages import field_error
 from consumers.staff.accounts import Account, AccountStore
+from consumers.staff.authorization import Act, Authorizer
 from consumers.staff.passwords import Passwords
 from consumers.staff.policy import ObjectFacts, Policy, Verdict, load_policy
-from consumers.staff.proposals import Proposals
 from consumers.staff.sessions import SessionStore, SignedIn
 from consumers.staff.sign_in import SignIn
-from contracts.base.times import Clock, utc_now
+from contracts.base.times import Clock
 from contracts.errors import Forbidden, Invalid, Unauthorized
 from producers.bus import Bus
 
 log = structlog.get_logger()
 _FIELD = "by"
 _CLOCK: Clock = time.time
-
-
-class Act(NamedTuple):
-    """An action on an object; *arguments* make it the same action for a second person."""
-
-    action: str
-    facts: ObjectFacts = ObjectFacts()
-    arguments: object = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +40,10 @@ class Staff:
     accounts: AccountStore
     sessions: SessionStore
     policy: Policy
+
+    @property
+    def rules(self) -> Authorizer:
+        return Authorizer(self.accounts, self.policy, _CLOCK)
 
     @classmethod
     def open(cls, bus: Bus) -> "Staff":
@@ -75,25 +70,16 @@ class Staff:
     async def authorize(self, act: Act) -> Account:
         """The signed-in account, which may do *act* now. Raises Unauthorized or Forbidden."""
         signed_in = await self.require_signed_in()
-        self._check_second_factor(signed_in)
-        if self.policy.needs_step_up(act.action):
+        self.rules.require_second_factor(signed_in)
+        if self.rules.needs_step_up(signed_in, act.action):
             await self._step_up(signed_in)
-        proposals = Proposals(self.accounts, self.policy)
-        ruling = await proposals.authorize(signed_in.account, act.action, act.facts, act.arguments)
+        ruling = await self.rules.decide(signed_in.account, act)
         if ruling.verdict is not Verdict.ALLOWED:
             raise Forbidden(ruling.as_error(act.action))
         return signed_in.account
 
-    def _check_second_factor(self, signed_in: SignedIn) -> None:
-        """Refuse a session without one where the account's roles ask for it."""
-        is_needed = self.policy.needs_second_factor(signed_in.account.grants)
-        if is_needed and signed_in.session.second_factor is None:
-            raise Unauthorized(field_error("code", "second_factor_required"))
-
     async def _step_up(self, signed_in: SignedIn) -> None:
-        """Ask for a one-time code unless one was given within the last 5 minutes."""
-        if signed_in.session.is_stepped_up(utc_now(_CLOCK)):
-            return
+        """Ask for a one-time code."""
         code = await ask("ask_code", is_hidden=False)
         await (await self.open_sign_in()).step_up(signed_in.account, code)
         if token := await self.sessions.renew(read_token(), stepped_up=True):

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from consumers.cli import output
-from consumers.cli.authorization import Act, acting_reviewer, position_facts
+from consumers.cli.authorization import acting_reviewer, position_facts
 from consumers.cli.stores import open_seals
 from consumers.intake.approval import Draft
 from consumers.intake.desk import Desk
@@ -22,6 +22,7 @@ from consumers.reporting.review import (
     draft_effects,
     review_draft,
 )
+from consumers.staff.authorization import Act
 from contracts.base.times import format_utc
 from contracts.delivery import ChannelName, Lane
 from contracts.errors import Invalid

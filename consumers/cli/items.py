@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from consumers.app.settings import LoaSettings, environment, load_vocabulary, read_settings
-from consumers.cli.authorization import Act, Staff, acting_reviewer, position_facts
+from consumers.cli.authorization import Staff, acting_reviewer, position_facts
 from consumers.cli.output import (
     TIME_FORMAT,
     Json,
@@ -32,6 +32,7 @@ from consumers.reporting.channel_state import channel_problems
 from consumers.reporting.reactions import ReactionCounts, count_reactions
 from consumers.reporting.reader_trace import EMAIL, MailTrace, ReaderTrace, ReaderTracer
 from consumers.reporting.trace import TraceReader
+from consumers.staff.authorization import Act
 from consumers.suppression.store import describe_suppression
 from contracts import events, keys
 from contracts.base.times import format_utc

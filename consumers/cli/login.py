@@ -9,8 +9,9 @@ from consumers.cli.authorization import Staff, ask, read_token, remove_token, wr
 from consumers.messages import field_error
 from consumers.staff import totp
 from consumers.staff.accounts import Account
-from consumers.staff.sign_in import Activation, Attempt, SignIn
+from consumers.staff.sign_in import SignIn
 from contracts.errors import Invalid
+from contracts.staff.sign_in import Activation, Attempt
 from producers.bus import Bus
 
 Login = Annotated[str, typer.Argument(help="The account's sign-in name.")]

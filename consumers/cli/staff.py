@@ -1,35 +1,45 @@
 """`loa staff`: accounts of the people who work with Loa, and their roles."""
 
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import structlog
 import typer
 
-from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
+from consumers.app.settings import LoaSettings, read_settings
 from consumers.cli import output
-from consumers.cli.authorization import Act, Staff
+from consumers.cli.authorization import Staff
 from consumers.cli.stores import open_keys
+from consumers.cli.units import open_registry
 from consumers.messages import field_error
-from consumers.staff.accounts import Account, AccountState, NewAccount, OidcSubject
+from consumers.staff.accounts import Account, OidcSubject
+from consumers.staff.administration import (
+    MANAGE,
+    AddAccount,
+    Administration,
+    DisableAccount,
+    Done,
+    EnableAccount,
+    ResetAccount,
+    SetRoles,
+    StaffAct,
+)
+from consumers.staff.authorization import Act
 from consumers.staff.oidc.links import IdentityLinks
 from consumers.staff.oidc.people import PendingPeople
 from consumers.staff.oidc.settings import OidcSettings
-from consumers.staff.policy import Grant, ObjectFacts, Verdict
-from contracts import errors, events
+from consumers.staff.policy import ObjectFacts, Verdict
 from contracts.base.times import format_utc
 from contracts.errors import Forbidden, Invalid
-from contracts.vocabulary import Vocabulary
-from producers.bus import Bus
+from producers.bus import Bus, records
 
 app = typer.Typer(no_args_is_help=True, help="Accounts of staff, and their roles.")
 log = structlog.get_logger()
 T = TypeVar("T")
-_MANAGE, _DISABLE = "manage-people", "disable-account"
 _MANAGERS_WANTED = 2
-_BOOTSTRAP = "bootstrap"
+_BOOTSTRAP, _BREAK_GLASS = "bootstrap", "break-glass"
 Login = Annotated[str, typer.Argument(help="The account's sign-in name, e.g. nguyen-van-an.")]
 Subject = Annotated[
     str, typer.Argument(help="The person at the provider, as `loa staff identities` shows it.")
@@ -52,16 +62,8 @@ BreakGlass = Annotated[
 @app.command()
 def add(login: Login, name: Name, unit: Unit, role: Roles, as_json: output.Json = False) -> None:
     """Add an account; prints a one-use code, with which the person signs in first, within 72 h."""
-
-    async def work(staff: Staff) -> tuple[Account, str]:
-        grants = _checked_grants(staff, role, unit)
-        by = await _authorize(staff, Act(_MANAGE, arguments=["add", login, name, unit, role]))
-        return await staff.accounts.add(
-            NewAccount(login=login, name=name, unit=unit, grants=grants), by
-        )
-
-    account, code = _run(work)
-    _print_invitation(account, code, as_json)
+    act = AddAccount(login=login, name=name, unit=unit, roles=tuple(role))
+    _print_invitation(_run(lambda staff: _carry_out(staff, act)), as_json)
 
 
 @app.command("list")
@@ -82,47 +84,56 @@ def _cells(account: Account) -> tuple[str, ...]:
 @app.command()
 def disable(login: Login) -> None:
     """Disable an account: its sessions end at once, everywhere."""
-    _print_state(_run(lambda staff: _set_state(staff, login, "disabled")))
+    _change(login, lambda id: DisableAccount(account=id))
 
 
 @app.command()
 def enable(login: Login) -> None:
     """Enable an account again."""
-    _print_state(_run(lambda staff: _set_state(staff, login, "active")))
-
-
-async def _set_state(staff: Staff, login: str, state: AccountState) -> Account:
-    account = await staff.accounts.require(login)
-    action = _DISABLE if state == "disabled" else _MANAGE
-    await _authorize(staff, Act(action, arguments=[state, account.id]))
-    return await staff.accounts.set_state(account.id, state)
+    _change(login, lambda id: EnableAccount(account=id))
 
 
 @app.command()
 def roles(login: Login, role: Roles) -> None:
     """Replace an account's roles; its sessions end."""
-
-    async def work(staff: Staff) -> Account:
-        account = await staff.accounts.require(login)
-        grants = _checked_grants(staff, role, account.unit)
-        await _authorize(staff, Act(_MANAGE, arguments=["roles", account.id, role]))
-        return await staff.accounts.set_grants(account.id, grants)
-
-    _print_state(_run(work))
+    _change(login, lambda id: SetRoles(account=id, roles=tuple(role)))
 
 
 @app.command()
 def reset(login: Login, break_glass: BreakGlass = False, as_json: output.Json = False) -> None:
     """Take password and authenticator away, after a loss; prints a one-use code for new ones."""
 
-    async def work(staff: Staff) -> tuple[Account, str]:
-        account = await staff.accounts.require(login)
-        act = Act(_MANAGE, arguments=["reset", account.id])
-        await (_break_glass(staff.bus) if break_glass else _authorize(staff, act))
-        return account, await staff.accounts.reset(account.id)
+    async def work(staff: Staff) -> Done:
+        act = ResetAccount(account=(await staff.accounts.require(login)).id)
+        if not break_glass:
+            return await _carry_out(staff, act)
+        await _break_glass(staff.bus)
+        return await _administration(staff).perform(act, _BREAK_GLASS)
 
-    account, code = _run(work)
-    _print_invitation(account, code, as_json)
+    _print_invitation(_run(work), as_json)
+
+
+def _change(login: str, act_on: Callable[[str], StaffAct]) -> None:
+    """Change the account of a sign-in name, and print its state and roles."""
+
+    async def work(staff: Staff) -> Done:
+        account = await staff.accounts.require(login)
+        return await _carry_out(staff, act_on(account.id))
+
+    _print_state(_run(work))
+
+
+async def _carry_out(staff: Staff, act: StaffAct) -> Done:
+    """Do what *act* says, once it is authorized."""
+    administration = _administration(staff)
+    await administration.check(act)
+    by = await _authorize(staff, Act(act.action, arguments=act.arguments))
+    return await administration.perform(act, by)
+
+
+def _administration(staff: Staff) -> Administration:
+    registry = open_registry(staff.bus)
+    return Administration(staff.accounts, registry, staff.policy, registry.vocabulary)
 
 
 @app.command()
@@ -156,12 +167,12 @@ def link(login: Login, subject: Subject) -> None:
     async def work(staff: Staff) -> Account:
         identity = OidcSubject(issuer=_issuer(), subject=subject)
         account = await staff.accounts.require(login)
-        await _authorize(staff, Act(_MANAGE, arguments=["link", account.id, identity.digest]))
+        await _authorize(staff, Act(MANAGE, arguments=["link", account.id, identity.digest]))
         linked = await IdentityLinks(staff.accounts).link(account.id, identity)
         await PendingPeople(staff.bus, staff.accounts.clock).remove(identity)
         return linked
 
-    _print_state(_run(work))
+    _print_state(Done(_run(work)))
 
 
 @app.command()
@@ -170,10 +181,10 @@ def unlink(login: Login) -> None:
 
     async def work(staff: Staff) -> Account:
         account = await staff.accounts.require(login)
-        await _authorize(staff, Act(_MANAGE, arguments=["unlink", account.id]))
+        await _authorize(staff, Act(MANAGE, arguments=["unlink", account.id]))
         return await IdentityLinks(staff.accounts).unlink(account.id)
 
-    _print_state(_run(work))
+    _print_state(Done(_run(work)))
 
 
 def _issuer() -> str:
@@ -207,7 +218,7 @@ async def _authorize(staff: Staff, act: Act) -> str:
 async def _managers(staff: Staff) -> int:
     """How many active accounts may manage people."""
     rulings = [
-        staff.policy.is_allowed(account, _MANAGE, ObjectFacts())
+        staff.policy.is_allowed(account, MANAGE, ObjectFacts())
         for account in await staff.accounts.all()
     ]
     return sum(ruling.verdict is not Verdict.REFUSED for ruling in rulings)
@@ -222,7 +233,7 @@ async def _break_glass(bus: Bus) -> None:
     if not _owns_data_folder():
         raise Forbidden(field_error("data", "not_owner", folder=folder))
     await open_keys(bus)
-    log.warning("break_glass_used", action=_MANAGE)
+    log.warning("break_glass_used", action=MANAGE)
     output.print_errors([field_error("data", "break_glass", folder=folder)])
 
 
@@ -231,45 +242,16 @@ def _owns_data_folder() -> bool:
     return folder.is_dir() and os.geteuid() in (0, folder.stat().st_uid)
 
 
-def _checked_grants(staff: Staff, written: Sequence[str], unit: str) -> tuple[Grant, ...]:
-    """The roles of options. Raises Invalid for an unknown unit, topic or role, or a conflict."""
-    vocabulary = load_vocabulary(read_settings(LoaSettings))
-    grants = tuple(map(_parse_grant, written))
-    units = [unit, *(one for grant in grants for one in grant.units)]
-    wrong = [events.unit_error("unit", one, vocabulary) for one in units]
-    if found := [error for error in wrong if error]:
-        raise Invalid(*found)
-    _check_topics(vocabulary, [one for grant in grants for one in grant.topics])
-    staff.policy.check_grants(grants)
-    return grants
-
-
-def _check_topics(vocabulary: Vocabulary, topics: Sequence[str]) -> None:
-    for topic in topics:
-        if not vocabulary.knows("topic", topic):
-            raise Invalid(errors.field_error("topic", "unknown_topic", value=topic))
-
-
-def _parse_grant(written: str) -> Grant:
-    """`ROLE`, `ROLE/units=A,B` or `ROLE/topics=A,B`. Raises Invalid."""
-    role, *scopes = written.split("/")
-    parts: dict[str, Any] = {}
-    for scope in scopes:
-        kind, mark, ids = scope.partition("=")
-        if kind not in ("units", "topics") or not mark or not ids:
-            raise Invalid(field_error("role", "scope_unreadable", value=written))
-        parts[kind] = tuple(ids.split(","))
-    return Grant(role=role, **parts)
-
-
-def _print_state(account: Account) -> None:
+def _print_state(done: Done) -> None:
+    account = records.require(done.account)
     roles = ", ".join(grant.text for grant in account.grants)
     typer.echo(f"{account.login}: {account.state}; {roles}")
 
 
-def _print_invitation(account: Account, code: str, as_json: bool) -> None:
+def _print_invitation(done: Done, as_json: bool) -> None:
+    account = records.require(done.account)
     if as_json:
-        output.print_json({"id": account.id, "login": account.login, "invitation": code})
+        output.print_json({"id": account.id, "login": account.login, "invitation": done.secret})
         return
-    typer.echo(f"{account.login}\n{code}")
+    typer.echo(f"{account.login}\n{done.secret}")
     output.print_field_texts(field_error(account.login, "invitation_shown", value=account.login))

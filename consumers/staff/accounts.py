@@ -98,6 +98,11 @@ class Account(BaseModel):
     def is_active(self) -> bool:
         return self.state == "active"
 
+    @property
+    def has_totp(self) -> bool:
+        """Whether signing in takes a code of an authenticator app."""
+        return self.local is not None and self.local.totp is not None
+
     def ended_sessions(self, **changes: object) -> "Account":
         """The account with *changes*, all of its sessions ended."""
         return self.model_copy(update={**changes, "generation": self.generation + 1})
@@ -117,6 +122,15 @@ class NewAccount(BaseModel):
     name: str
     unit: str
     grants: tuple[Grant, ...]
+
+
+def check_new_account(login: str, name: str) -> str:
+    """The name as one clean line. Raises Invalid for a bad sign-in name or name."""
+    if not re.fullmatch(ID_PATTERN, login):
+        raise Invalid(errors.field_error("login", "not_slug", value=login))
+    if line := errors.check_line("name", name, _NAME_MAX):
+        return line
+    raise Invalid(errors.field_error("name", "missing"))
 
 
 def _code_hash(code: str) -> str:
@@ -173,11 +187,7 @@ class AccountStore:
 
         Raises Invalid for a bad sign-in name or name, Conflict for a sign-in name that is taken.
         """
-        if not re.fullmatch(ID_PATTERN, wanted.login):
-            raise Invalid(errors.field_error("login", "not_slug", value=wanted.login))
-        name = errors.check_line("name", wanted.name, _NAME_MAX)
-        if not name:
-            raise Invalid(errors.field_error("name", "missing"))
+        name = check_new_account(wanted.login, wanted.name)
         code, invitation = _new_invitation(utc_now(self.clock))
         account = Account(
             id=_ID_PREFIX + _base32(secrets.token_bytes(_ID_BYTES)),

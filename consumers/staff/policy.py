@@ -61,6 +61,18 @@ class Grant(BaseModel):
     units: tuple[str, ...] = ()
     topics: tuple[str, ...] = ()
 
+    @classmethod
+    def parse(cls, written: str) -> "Grant":
+        """Read `ROLE`, `ROLE/units=A,B` or `ROLE/topics=A,B`. Raises Invalid."""
+        role, *scopes = written.split("/")
+        parts: dict[str, tuple[str, ...]] = {}
+        for scope in scopes:
+            kind, mark, ids = scope.partition("=")
+            if kind not in ("units", "topics") or not mark or not ids:
+                raise Invalid(field_error("role", "scope_unreadable", value=written))
+            parts[kind] = tuple(ids.split(","))
+        return cls(role=role, **parts)
+
     @property
     def text(self) -> str:
         """The grant as commands write it."""
@@ -126,6 +138,12 @@ class Permission:
     conditions: frozenset[Condition] = frozenset()
     with_role: str = ""
 
+    @property
+    def written(self) -> tuple[str, ...]:
+        """The conditions as `roles.toml` writes them."""
+        partner = (f"{_WITH}{self.with_role}",) if self.with_role else ()
+        return (*sorted(one.value for one in self.conditions), *partner)
+
     @classmethod
     def parse(cls, written: str) -> "Permission":
         """Read conditions as `roles.toml` writes them. Raises ValueError."""
@@ -133,6 +151,14 @@ class Permission:
         partners = [part.removeprefix(_WITH) for part in parts if part.startswith(_WITH)]
         named = [part for part in parts if not part.startswith(_WITH) and part != "yes"]
         return cls(frozenset(map(Condition, named)), *partners[:1])
+
+
+class Ability(NamedTuple):
+    """What a role allows: the action in Vietnamese, and the conditions as `roles.toml` has them."""
+
+    action: str
+    name: str
+    conditions: tuple[str, ...]
 
 
 class _ActionEntry(BaseModel):
@@ -275,6 +301,30 @@ class Policy:
         pairs = map(set, self.file.apart_for_one_item)
         return any(case.grant.role in pair and pair <= covering for pair in pairs)
 
+    def has_action(self, person: Person, action: str) -> bool:
+        """Whether a role of *person* may do *action* at all, on some object.
+
+        Raises KeyError for an unknown action.
+        """
+        _ = self.file.actions[action]
+        if not person.is_active or self.conflicting_roles(person.grants):
+            return False
+        return any((grant.role, action) in self.permissions for grant in person.grants)
+
+    def abilities(self, grants: Iterable[Grant]) -> list["Ability"]:
+        """What roles allow, in the order of the roles file."""
+        found: dict[str, Ability] = {}
+        for grant in grants:
+            for (role, action), permission in self.permissions.items():
+                if role == grant.role and action not in found:
+                    entry = self.file.actions[action]
+                    found[action] = Ability(action, entry.vi, permission.written)
+        return [found[action] for action in self.file.actions if action in found]
+
+    def role_names(self) -> dict[str, str]:
+        """The roles in Vietnamese, by id."""
+        return {id: role.vi for id, role in self.file.roles.items()}
+
     def needs_step_up(self, action: str) -> bool:
         return self.file.actions[action].step_up
 
@@ -310,6 +360,10 @@ def default_policy() -> Policy:
 
 
 def load_policy(folder: Path) -> Policy:
-    """The operator's roles in `<folder>/roles.toml`, else those that ship with Loa."""
+    """The operator's roles in `<folder>/roles.toml`, else those that ship with Loa.
+
+    An empty file is none: container stacks mount a file that exists.
+    """
     path = folder / _ROLES_FIELD
-    return Policy.parse(path.read_text("utf-8")) if path.exists() else default_policy()
+    text = path.read_text("utf-8") if path.exists() else ""
+    return Policy.parse(text) if text.strip() else default_policy()

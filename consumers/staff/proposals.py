@@ -2,15 +2,22 @@
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
 from consumers.staff.accounts import AccountStore
 from consumers.staff.policy import Agreement, ObjectFacts, Person, Policy, Ruling, Verdict
 from contracts import subjects
+from contracts.base.times import utc_now
 from contracts.errors import Forbidden
 from producers.bus import RevisionConflict, records
+
+_KEY_PREFIX = "proposal."
+_ID = re.compile("[0-9a-f]{64}")
 
 
 class Proposal(BaseModel):
@@ -19,15 +26,28 @@ class Proposal(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     agreed: tuple[Agreement, ...] = ()
+    action: str = ""
+    arguments: Any = None
+    at: datetime | None = None
+    """When the first one agreed."""
 
     def with_agreement(self, agreement: Agreement) -> "Proposal":
-        return self if agreement in self.agreed else Proposal(agreed=(*self.agreed, agreement))
+        if agreement in self.agreed:
+            return self
+        return self.model_copy(update={"agreed": (*self.agreed, agreement)})
 
 
-def _action_key(action: str, arguments: object) -> str:
-    """The key of an action with its arguments: the same only for exactly the same action."""
+class OpenProposal(NamedTuple):
+    """A proposal that waits for a second person, and its id."""
+
+    id: str
+    proposal: Proposal
+
+
+def _proposal_id(action: str, arguments: object) -> str:
+    """The id of an action with its arguments: the same only for exactly the same action."""
     canonical = json.dumps([action, arguments], ensure_ascii=False, sort_keys=True)
-    return f"proposal.{hashlib.sha256(canonical.encode()).hexdigest()}"
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 @dataclass
@@ -47,20 +67,39 @@ class Proposals:
 
         An action that is allowed uses its proposal up.
         """
-        key = _action_key(action, arguments)
+        key = _KEY_PREFIX + _proposal_id(action, arguments)
         known = await records.read(self.bucket, key, Proposal)
         agreed = await self._valid(known.value, action, facts)
         ruling = self.policy.is_allowed(person, action, replace(facts, agreed=agreed))
         if ruling.verdict is Verdict.REFUSED:
             raise Forbidden(ruling.as_error(action))
         if ruling.verdict is Verdict.NEEDS_SECOND:
+            new = Proposal(action=action, arguments=arguments, at=utc_now(self.accounts.clock))
             mine = Agreement(person.id, ruling.role)
-            await records.update_or_create(
-                self.bucket, key, Proposal, lambda proposal: proposal.with_agreement(mine)
+            await records.update(
+                self.bucket, key, Proposal, lambda stored: (stored or new).with_agreement(mine)
             )
         elif known.value and not await self._use_up(key, known.revision):
             return await self.authorize(person, action, facts, arguments)
         return ruling
+
+    async def waiting(self, action: str) -> list[OpenProposal]:
+        """What has been proposed of *action* and still counts, oldest first."""
+        found = []
+        async for key, value in self.bucket.values(_KEY_PREFIX):
+            proposal = Proposal.model_validate_json(value.data)
+            if proposal.action == action and await self._valid(proposal, action, ObjectFacts()):
+                found.append(OpenProposal(key.removeprefix(_KEY_PREFIX), proposal))
+        return found
+
+    async def refuse(self, action: str, id: str) -> Proposal | None:
+        """Remove a proposal of *action*; None for one that is unknown, or used meanwhile."""
+        if not _ID.fullmatch(id):
+            return None
+        known = await records.read(self.bucket, _KEY_PREFIX + id, Proposal)
+        if known.value is None or known.value.action != action:
+            return None
+        return known.value if await self._use_up(_KEY_PREFIX + id, known.revision) else None
 
     async def _use_up(self, key: str, revision: int) -> bool:
         """Remove a proposal; False if another account has used it or added to it meanwhile."""

@@ -4,6 +4,7 @@ The token has 256 random bits; its SHA-256 is the key. A session ends after 15 m
 after 10 hours in all, and when its account is disabled, reset, given other roles, or signed out.
 """
 
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,11 +14,14 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from consumers.staff.accounts import Account, AccountStore
+from consumers.staff.throttle import network_of
 from contracts import subjects
 from contracts.base.times import Clock, utc_now
+from contracts.staff.sign_in import TERMINAL
 from producers.bus import Bus, records
 
 _PREFIX = "session."
+_SESSION_ID = re.compile("[0-9a-f]{64}")
 _TOKEN_BYTES = 32
 _TOKEN_LENGTH = 43
 _IDLE = timedelta(minutes=15)
@@ -53,13 +57,25 @@ class Session(BaseModel):
     used: datetime
     second_factor: datetime | None = None
     provider: ProviderSession | None = None
+    network: str = ""
+    """Where the person signed in from; `terminal` for the command line."""
 
     def is_alive(self, now: datetime) -> bool:
         return now < self.used + _IDLE and now < self.started + _LONGEST
 
+    def belongs_to(self, account: Account) -> bool:
+        return self.account == account.id and self.generation == account.generation
+
     def is_stepped_up(self, now: datetime) -> bool:
         """Whether a second factor was given within the last 5 minutes."""
         return self.second_factor is not None and now < self.second_factor + _STEP_UP
+
+
+class LivingSession(NamedTuple):
+    """A session, and the id under which its account may end it: the hash of its token."""
+
+    id: str
+    session: Session
 
 
 class SignedIn(NamedTuple):
@@ -71,7 +87,7 @@ class SignedIn(NamedTuple):
 
 def token_key(token: str) -> str:
     """The key under which a token's session is stored."""
-    return f"{_PREFIX}{sha256(token.encode('utf-8', 'replace')).hexdigest()}"
+    return _PREFIX + sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
 @dataclass
@@ -91,15 +107,15 @@ class SessionStore:
         *,
         provider: ProviderSession | None = None,
         second_factor: datetime | None = None,
+        network: str = TERMINAL,
     ) -> str:
         """Start a session right after a sign-in; returns its token, which is stored nowhere.
 
         A sign-in through a *provider* has the second factor that the provider vouches for; a local
-        one was given with the account's own.
+        one was given with the account's own, unless *second_factor* says when.
         """
         now = utc_now(self.clock)
-        has_local = account.local is not None and account.local.totp is not None
-        if provider is None and has_local:
+        if provider is None and second_factor is None and account.has_totp:
             second_factor = now
         session = Session(
             account=account.id,
@@ -108,8 +124,14 @@ class SessionStore:
             used=now,
             second_factor=second_factor,
             provider=provider,
+            network=network_of(network),
         )
         return await self._store_new(session)
+
+    async def reopen(self, account: Account, session: Session) -> str:
+        """A session in place of one that a change of its own account has ended."""
+        current = {"generation": account.generation}
+        return await self._store_new(session.model_copy(update=current))
 
     async def find(self, token: str) -> SignedIn | None:
         """The session of *token* and its account; None when it has ended."""
@@ -120,7 +142,7 @@ class SessionStore:
         if session is None:
             return None
         account = await self.accounts.find(session.account)
-        is_current = account is not None and account.generation == session.generation
+        is_current = account is not None and session.belongs_to(account)
         if account is None or not (is_current and account.is_active and session.is_alive(now)):
             await self.end(token)
             return None
@@ -150,6 +172,25 @@ class SessionStore:
                 await self.bucket.purge(key)
                 count += 1
         return count
+
+    async def of_account(self, account: Account) -> list[LivingSession]:
+        """The living sessions of an account, newest first."""
+        now, living = utc_now(self.clock), []
+        async for key, value in self.bucket.values(_PREFIX):
+            session = Session.model_validate_json(value.data)
+            if session.belongs_to(account) and session.is_alive(now):
+                living.append(LivingSession(key.removeprefix(_PREFIX), session))
+        return sorted(living, key=lambda one: one.session.started, reverse=True)
+
+    async def end_own(self, account: Account, id: str) -> bool:
+        """End a session by its id; False for one that is unknown or another account's."""
+        if not _SESSION_ID.fullmatch(id):
+            return False
+        known = (await records.read(self.bucket, _PREFIX + id, Session)).value
+        if known is None or not known.belongs_to(account):
+            return False
+        await self.bucket.purge(_PREFIX + id)
+        return True
 
     async def _store_new(self, session: Session) -> str:
         token = secrets.token_urlsafe(_TOKEN_BYTES)

@@ -1,7 +1,6 @@
 """Sign-in with password and one-time code, the first one with an invitation, and the step-up."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from consumers.messages import field_error
 from consumers.staff import totp
@@ -11,33 +10,10 @@ from consumers.staff.policy import Policy
 from consumers.staff.throttle import Origin, Throttle, network_of
 from contracts.base.times import Clock, utc_now
 from contracts.errors import Invalid, Unauthorized
+from contracts.staff.sign_in import TERMINAL, Activation, Attempt
 from producers.bus import Bus
 
-_TERMINAL = "terminal"
-"""The network of sign-ins on the command line."""
 _ABSENT_SECRET = bytes(20)
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """What a person gives to sign in; `network` is where the attempt comes from."""
-
-    login: str
-    password: str = field(repr=False)
-    code: str = field(default="", repr=False)
-    network: str = _TERMINAL
-
-
-@dataclass(frozen=True)
-class Activation:
-    """What a person gives with an invitation. `totp`: the secret that the authenticator app has."""
-
-    login: str
-    invitation: str = field(repr=False)
-    password: str = field(repr=False)
-    totp: bytes | None = field(default=None, repr=False)
-    code: str = field(default="", repr=False)
-    network: str = _TERMINAL
 
 
 def _refusal() -> Unauthorized:
@@ -97,7 +73,7 @@ class SignIn:
         await self.throttle.succeeded(origin)
         return active
 
-    async def step_up(self, account: Account, code: str, network: str = _TERMINAL) -> None:
+    async def step_up(self, account: Account, code: str, network: str = TERMINAL) -> None:
         """Check a one-time code of a person who is signed in. Raises like `sign_in`."""
         origin = self._origin(account.login, network, account)
         await self.throttle.admit(origin)
@@ -107,29 +83,41 @@ class SignIn:
         await self.accounts.change(account.id, self._use(account, step, origin))
         await self.throttle.succeeded(origin)
 
+    async def confirm_password(self, account: Account, password: str, network: str) -> None:
+        """Check the password of a person who is signed in. Raises Unauthorized, RateLimited."""
+        origin = self._origin(account.login, network, account)
+        await self.throttle.admit(origin)
+        stored = account.local.password if account.local else None
+        if not await self.passwords.verify(stored, password):
+            raise Unauthorized(field_error("password", "password_refused"))
+        await self.throttle.succeeded(origin)
+
+    async def new_password(self, account: Account, password: str, *, with_totp: bool) -> str:
+        """The stored form of a new password. Raises Invalid."""
+        own_words = (account.login, account.unit, account.name, *account.name.split())
+        check_new_password(password, own_words, with_second_factor=with_totp)
+        return await self.passwords.hash(password)
+
+    def new_app(self, account: Account, secret: bytes, code: str) -> tuple[str, int]:
+        """The stored form of an app's secret, and the step of the code that proves the app has it.
+
+        Raises Invalid for another code.
+        """
+        step = totp.matching_step(secret, code, self.clock(), 0)
+        if step is None:
+            raise Invalid(field_error("new_code", "code_refused"))
+        return self.secrets.encrypt(account.id, secret), step
+
     async def _new_local(
         self, account: Account, activation: Activation, policy: Policy
     ) -> LocalSignIn:
         """The stored form of a new password and second factor. Raises Invalid."""
-        own_words = (account.login, account.unit, account.name, *account.name.split())
-        has_totp = activation.totp is not None
-        check_new_password(activation.password, own_words, with_second_factor=has_totp)
-        if activation.totp is None and policy.needs_second_factor(account.grants):
-            raise Invalid(field_error("code", "second_factor_required"))
-        step = self._first_step(activation)
-        hashed = await self.passwords.hash(activation.password)
-        totp_secret = activation.totp
-        stored = self.secrets.encrypt(account.id, totp_secret) if totp_secret else None
+        secret = activation.totp
+        if secret is None and policy.needs_second_factor(account.grants):
+            raise Invalid(field_error("new_code", "second_factor_required"))
+        stored, step = self.new_app(account, secret, activation.code) if secret else (None, 0)
+        hashed = await self.new_password(account, activation.password, with_totp=secret is not None)
         return LocalSignIn(password=hashed, totp=stored, used_step=step)
-
-    def _first_step(self, activation: Activation) -> int:
-        """The step of the code that proves that the app has the secret. Raises Invalid."""
-        if activation.totp is None:
-            return 0
-        step = totp.matching_step(activation.totp, activation.code, self.clock(), 0)
-        if step is None:
-            raise Invalid(field_error("code", "code_refused"))
-        return step
 
     def _matching_step(self, account: Account | None, code: str) -> int | None:
         """The time step of *code*; 0 for an account without a second factor, None for a refusal."""

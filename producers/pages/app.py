@@ -1,7 +1,7 @@
 """The pages as one ASGI app: routes, security headers, error pages."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 
@@ -51,18 +51,20 @@ def create_pages(
     )
     routes = [route for part in parts for route in part.routes()]
     handlers = ErrorPages(renderer).handlers()
-    app = Starlette(routes=[*_static_routes(), *routes], exception_handlers=handlers)
+    app = Starlette(routes=[*static_routes("/dang-ky"), *routes], exception_handlers=handlers)
     app.router.redirect_slashes = False  # its redirects would trust the Host header
-    return SecurityHeaders(app, renderer)
+    return SecurityHeaders(app, renderer.security_headers)
 
 
-def _static_routes() -> Sequence[Route]:
+def static_routes(head: str) -> Sequence[Route]:
+    """The styles and the icon below *head*."""
+
     def serve(file: Path, kind: str) -> Callable[[Request], Response]:
         headers = {"Cache-Control": _CACHE_FOR_A_YEAR}
         return lambda _: FileResponse(file, media_type=kind, headers=headers)
 
     return [
-        Route(f"/dang-ky/{name}", serve(FOLDER / "static" / name, kind))
+        Route(f"{head}/{name}", serve(FOLDER / "static" / name, kind))
         for name, kind in STATIC_FILES.items()
     ]
 
@@ -70,15 +72,15 @@ def _static_routes() -> Sequence[Route]:
 class SecurityHeaders:
     """Adds the security headers to every response."""
 
-    def __init__(self, app: ASGIApp, renderer: Renderer) -> None:
+    def __init__(self, app: ASGIApp, headers: Mapping[str, str]) -> None:
         self.app = app
-        self.renderer = renderer
+        self.headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in self.renderer.security_headers.items():
+                for name, value in self.headers.items():
                     headers.setdefault(name, value)
             await send(message)
 

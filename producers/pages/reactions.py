@@ -61,7 +61,7 @@ def create_reactions(
     handlers = {HTTPException: errors.http_error, BusError: errors.bus_unavailable}
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False  # its redirects would trust the Host header
-    return SecurityHeaders(app, renderer)
+    return SecurityHeaders(app, renderer.security_headers)
 
 
 class ReactionRoutes:

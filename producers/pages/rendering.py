@@ -39,7 +39,7 @@ def page_texts() -> Mapping[str, Any]:
 
 
 @cache
-def _file_version(name: str) -> str:
+def file_version(name: str) -> str:
     """Version of a static file for its URL: a hash of the content."""
     return sha256((FOLDER / "static" / name).read_bytes()).hexdigest()[:10]
 
@@ -64,7 +64,7 @@ class Renderer:
         self.environment.globals |= {
             "base": self.base_path,
             "texts": page_texts(),
-            "stamp": _file_version,
+            "stamp": file_version,
             "choices": self.choices(),
             "until_resumed": UNTIL_RESUMED,
         }

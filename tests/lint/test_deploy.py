@@ -200,14 +200,15 @@ def test_ports_and_healthchecks_name_the_port_that_loa_listens_on(name):
     service, port = LOA[name], LOA[name]["environment"]["LOA_HTTP_PORT"]
     assert instruction("EXPOSE") == port
     assert f"http://127.0.0.1:{port}/readyz" in service["healthcheck"]["test"][-1]
-    known = {port, service["environment"].get("LOA_BOUNCES_PORT", port)}
+    others = ("LOA_BOUNCES_PORT", "LOA_DESK_HTTP_PORT")
+    known = {port, *(service["environment"].get(name, port) for name in others)}
     assert {published.split(":")[-1] for published in service.get("ports", [])} <= known
 
 
 def test_only_the_faces_are_published_each_on_a_port_of_its_own_and_on_this_machine():
     published = {name: s["ports"] for name, s in SERVICES.items() if "ports" in s}
     faces = {"gateway", "portal", "pages", "opinions", "zalo-webhook", "bounces", "mailpit"}
-    assert set(published) == faces
+    assert set(published) == faces | {"desk"}
     addresses = [entry.rsplit(":", 1)[0] for ports in published.values() for entry in ports]
     assert all(address.startswith("127.0.0.1:") for address in addresses)
     assert len(set(addresses)) == len(addresses)

@@ -18,6 +18,7 @@ from tests.support.case_pipeline import CasePipeline
 from tests.support.check_harness import CheckHarness
 from tests.support.clock import FakeClock
 from tests.support.delivery_pipeline import DeliveryPipeline, new_delivery_pipeline
+from tests.support.desk_app import DeskApp
 from tests.support.digest_pipeline import open_digest_pipeline
 from tests.support.directory_harness import DirectoryHarness
 from tests.support.email_pipeline import EmailPipeline
@@ -217,3 +218,8 @@ def bounce_pipeline(bus, tmp_path):
     gone = loa.readers.ids[::8]
     loa.answers = dict.fromkeys(gone, refusal("5.1.1")) | {gone[0]: refusal("5.2.2")}
     return loa
+
+
+@pytest.fixture
+def desk(bus, clock) -> DeskApp:
+    return DeskApp(bus, clock)

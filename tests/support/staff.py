@@ -11,7 +11,8 @@ from consumers.staff.accounts import Account, AccountStore, NewAccount
 from consumers.staff.passwords import Passwords
 from consumers.staff.policy import Grant, default_policy
 from consumers.staff.sessions import SessionStore
-from consumers.staff.sign_in import Activation, Attempt, SignIn
+from consumers.staff.sign_in import SignIn
+from contracts.staff.sign_in import Activation, Attempt
 from producers.bus import Bus
 from tests.support.clock import FakeClock
 

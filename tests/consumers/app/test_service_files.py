@@ -28,7 +28,7 @@ WATCHED = {
     "nats_dir": "nats",
 }
 """Each path of the settings, by its place in the stack."""
-SEEN_ELSEWHERE = {"relay-log", "data/mail", "data/zalo-sandbox"}
+SEEN_ELSEWHERE = {"relay-log", "data/mail", "data/zalo-sandbox", "data/roles.toml"}
 """Named by a variable of its own, or made by its only service."""
 
 

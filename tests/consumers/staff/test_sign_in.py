@@ -8,10 +8,10 @@ from consumers.errors import KeyFileBroken
 from consumers.staff import throttle, totp
 from consumers.staff.accounts import NewAccount
 from consumers.staff.policy import Grant, default_policy
-from consumers.staff.sign_in import Activation, Attempt
 from consumers.staff.throttle import network_of, wait_s
 from consumers.staff.totp import TotpSecrets
 from contracts.errors import Conflict, Invalid, RateLimited, Unauthorized
+from contracts.staff.sign_in import Activation, Attempt
 from tests.support.staff import PASSWORD, SECRET, StaffHarness
 
 

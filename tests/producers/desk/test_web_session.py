@@ -1,22 +1,29 @@
 """The desk's cookie, and forged requests."""
 
 import pytest
+from starlette.responses import Response
 
-from consumers.staff import web_session
-from consumers.staff.web_session import form_seal, is_own_request, is_sealed
+from producers.desk.web_session import SessionCookie, form_seal, is_own_request, is_sealed
 
 KEY, ORIGIN = b"k" * 32, "https://ban-duyet.example.gov.vn"
 OWN = {"origin": ORIGIN, "sec-fetch-site": "same-origin"}
 
 
-def parts(header: str) -> set[str]:
-    return set(header.split("; "))
+def set_cookie(is_https: bool, act: str, *values: str) -> set[str]:
+    """The parts of the header with which the cookie is set or removed."""
+    response = Response()
+    getattr(SessionCookie(is_https), act)(response, *values)
+    return set(response.headers["set-cookie"].split("; "))
 
 
 def test_the_cookie_is_for_this_host_https_and_no_script():
-    wanted = {"__Host-loa-desk=t", "Path=/", "SameSite=Strict", "Secure", "HttpOnly"}
-    assert parts(web_session.session_cookie("t")) == wanted
-    assert parts(web_session.ended_cookie()) >= {'__Host-loa-desk=""', "Max-Age=0", "Path=/"}
+    traits = {"Path=/", "SameSite=strict", "Secure", "HttpOnly"}
+    assert set_cookie(True, "set", "t") == {"__Host-loa-desk=t", *traits}
+    assert set_cookie(True, "remove") >= {'__Host-loa-desk=""', "Max-Age=0", *traits}
+
+
+def test_on_loopback_the_cookie_lacks_what_plain_http_forbids():
+    assert set_cookie(False, "set", "t") == {"loa-desk=t", "Path=/", "SameSite=strict", "HttpOnly"}
 
 
 def test_a_seal_is_of_one_session_one_action_and_one_key():

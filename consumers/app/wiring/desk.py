@@ -1,0 +1,81 @@
+"""The desk of staff: a web server of its own, on its own host and port."""
+
+import asyncio
+
+import structlog
+
+from consumers.app.node import Node
+from consumers.app.ports import blame_setting
+from consumers.app.settings import DeskSettings, read_settings
+from consumers.app.web.connection_limits import ConnectionLimits
+from consumers.app.web.proxies import TrustedProxies
+from consumers.app.web.server import AppRouter, WebServer, bind_socket, socket_url
+from consumers.staff.accounts import AccountStore
+from consumers.staff.administration import Administration
+from consumers.staff.authorization import Authorizer
+from consumers.staff.desk import StaffDesk
+from consumers.staff.passwords import Passwords
+from consumers.staff.policy import load_policy
+from consumers.staff.sessions import SessionStore
+from consumers.staff.sign_in import SignIn
+from producers.desk import DeskServices, create_desk
+from producers.units.registry import UnitRegistry
+
+log = structlog.get_logger()
+_PORT_OFFSET = 20
+"""The desk's port above the public one, unless LOA_DESK_HTTP_PORT names it."""
+
+
+async def add_desk(node: Node) -> None:
+    """Serve the desk at LOA_DESK_URL, never on the port of the public faces.
+
+    Raises Invalid for an address at which others could read sessions on their way.
+    """
+    settings = read_settings(DeskSettings)
+    await node.open_proven_key()
+    settings.check(node.public_url)
+    port = _port(settings, node.settings.http_port)
+    with blame_setting("LOA_DESK_HTTP", settings.http_host, port):
+        bound = node.stack.enter_context(bind_socket(settings.http_host, port))
+    url = settings.url or socket_url(bound)
+    web = _web_server(node, url)
+    serving = asyncio.create_task(web.serve([bound]))
+    node.stack.push_async_callback(web.finish, serving)
+    await web.until_started(serving)
+    node.addresses["desk"] = url
+    log.info("desk_ready", url=url)
+
+
+def _web_server(node: Node, url: str) -> WebServer:
+    router = AppRouter()
+    router.add(create_desk(_open_services(node), url))
+    if url.startswith("https:"):
+        router.require_https()
+    proxies = TrustedProxies.parse(node.settings.trusted_proxies)
+    return WebServer(router, ConnectionLimits(proxies=proxies))
+
+
+def _port(settings: DeskSettings, public_port: int) -> int:
+    """The desk's port; where the system chooses the public one, it chooses this one, too."""
+    if settings.http_port is not None:
+        return settings.http_port
+    return public_port + _PORT_OFFSET if public_port else 0
+
+
+def _open_services(node: Node) -> DeskServices:
+    """The services of the desk; the key is proven."""
+    accounts = AccountStore(node.bus, node.clock)
+    policy = load_policy(node.settings.data_dir)
+    registry = UnitRegistry(node.bus, node.vocabulary, node.clock)
+    passwords = Passwords()
+    node.stack.callback(passwords.close)
+    staff = StaffDesk(
+        SignIn(accounts, node.keys.derive, passwords),
+        SessionStore(node.bus, accounts, node.clock),
+        Authorizer(accounts, policy, node.clock),
+        Administration(accounts, registry, policy, node.vocabulary),
+        node.keys.derive("staff app set-up"),
+    )
+    words = node.vocabulary
+    names = {id: word.name for id, word in words.units.items() if words.knows("unit", id)}
+    return DeskServices(staff, registry, names, node.keys.derive("desk forms"))

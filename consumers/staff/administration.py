@@ -1,0 +1,239 @@
+"""Acts of account managers on accounts, units and keys, at the command line and at the desk.
+
+An act is data: a second person sees and confirms exactly what the first one proposed.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal, NamedTuple, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from consumers.messages import field_error
+from consumers.staff.accounts import Account, AccountStore, NewAccount, check_new_account
+from consumers.staff.policy import Grant, Policy
+from contracts import errors, events
+from contracts.base.fields import ID_PATTERN
+from contracts.delivery import ChannelName
+from contracts.errors import Invalid, NotFound
+from contracts.vocabulary import Vocabulary
+
+MANAGE, DISABLE = "manage-people", "disable-account"
+_ReleaseMode = Literal["automatic", "desk"]
+
+
+class UnitKeys(Protocol):
+    """The registry of units and their API keys. Raises Invalid or Conflict."""
+
+    async def add(
+        self,
+        unit: str,
+        *,
+        release: _ReleaseMode,
+        urgent: bool = False,
+        notices: Sequence[ChannelName] = (),
+    ) -> str: ...
+    async def update(self, unit: str, **rules: object) -> object: ...
+    async def rotate(self, unit: str, *, now: bool = False) -> str: ...
+    async def revoke(self, unit: str) -> None: ...
+
+
+class Done(NamedTuple):
+    """What an act has changed; `secret` is shown once: an invitation's code, or an API key."""
+
+    account: Account | None = None
+    secret: str = ""
+
+
+class _Act(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    action: ClassVar[str] = MANAGE
+
+    @property
+    def arguments(self) -> dict[str, object]:
+        """The act as a proposal keeps it."""
+        return self.model_dump(mode="json")
+
+
+class _AccountAct(_Act):
+    account: str
+
+
+class AddAccount(_Act):
+    """A new account, with an invitation."""
+
+    do: Literal["staff.add"] = "staff.add"
+    login: str
+    name: str
+    unit: str
+    roles: tuple[str, ...]
+
+    async def perform(self, admin: "Administration", by: str) -> Done:
+        grants = admin.checked_grants(self.roles, self.unit)
+        wanted = NewAccount(login=self.login, name=self.name, unit=self.unit, grants=grants)
+        return Done(*await admin.accounts.add(wanted, by))
+
+
+class SetRoles(_AccountAct):
+    """Other roles; the account's sessions end."""
+
+    do: Literal["staff.roles"] = "staff.roles"
+    roles: tuple[str, ...]
+
+    async def perform(self, admin: "Administration", _: str) -> Done:
+        account = await admin.require(self.account)
+        grants = admin.checked_grants(self.roles, account.unit)
+        return Done(await admin.accounts.set_grants(account.id, grants))
+
+
+class EnableAccount(_AccountAct):
+    """A disabled account works again."""
+
+    do: Literal["staff.enable"] = "staff.enable"
+
+    async def perform(self, admin: "Administration", _: str) -> Done:
+        account = await admin.require(self.account)
+        return Done(await admin.accounts.set_state(account.id, "active"))
+
+
+class DisableAccount(_AccountAct):
+    """An account can't sign in any more; its sessions end."""
+
+    do: Literal["staff.disable"] = "staff.disable"
+    action: ClassVar[str] = DISABLE
+
+    async def perform(self, admin: "Administration", _: str) -> Done:
+        account = await admin.require(self.account)
+        return Done(await admin.accounts.set_state(account.id, "disabled"))
+
+
+class ResetAccount(_AccountAct):
+    """A new invitation in place of password and authenticator app."""
+
+    do: Literal["staff.reset"] = "staff.reset"
+
+    async def perform(self, admin: "Administration", _: str) -> Done:
+        account = await admin.require(self.account)
+        return Done(account, await admin.accounts.reset(account.id))
+
+
+class _UnitAct(_Act):
+    unit: str
+
+
+class _UnitRules(_UnitAct):
+    release: _ReleaseMode
+    urgent: bool
+    notices: tuple[ChannelName, ...] = Field(min_length=1)
+
+
+class AddUnit(_UnitRules):
+    """A new unit, with its first key."""
+
+    do: Literal["units.add"] = "units.add"
+
+    async def perform(self, admin: "Administration", _: str) -> Done:
+        key = await admin.units.add(
+            self.unit, release=self.release, urgent=self.urgent, notices=self.notices
+        )
+        return Done(secret=key)
+
+
+class SetUnit(_UnitRules):
+    """Other rules for what a unit may do."""
+
+    do: Literal["units.set"] = "units.set"
+
+    async def perform(self, admin: "Administration", _: str) -> Done:
+        rules = {"release": self.release, "urgent": self.urgent, "notices": self.notices}
+        await admin.units.update(self.unit, **rules)
+        return Done()
+
+
+class RotateKey(_UnitAct):
+    """A new key for a unit; the old one works for 24 hours more, with `now` not at all."""
+
+    do: Literal["units.rotate"] = "units.rotate"
+    now: bool = False
+
+    async def perform(self, admin: "Administration", _: str) -> Done:
+        return Done(secret=await admin.units.rotate(self.unit, now=self.now))
+
+
+class RevokeKeys(_UnitAct):
+    """No key of a unit works any more."""
+
+    do: Literal["units.revoke"] = "units.revoke"
+    action: ClassVar[str] = DISABLE
+
+    async def perform(self, admin: "Administration", _: str) -> Done:
+        await admin.units.revoke(self.unit)
+        return Done()
+
+
+StaffAct = (
+    AddAccount
+    | SetRoles
+    | EnableAccount
+    | DisableAccount
+    | ResetAccount
+    | AddUnit
+    | SetUnit
+    | RotateKey
+    | RevokeKeys
+)
+ACTS: TypeAdapter[StaffAct] = TypeAdapter(Annotated[StaffAct, Field(discriminator="do")])
+
+
+@dataclass(frozen=True)
+class Administration:
+    """Carries out acts that have been authorized."""
+
+    accounts: AccountStore
+    units: UnitKeys
+    policy: Policy
+    vocabulary: Vocabulary
+
+    async def check(self, act: StaffAct) -> None:
+        """Check an act before it is proposed to a second person. Raises Invalid, NotFound."""
+        if isinstance(act, AddAccount):
+            check_new_account(act.login, act.name)
+            self.checked_grants(act.roles, act.unit)
+        elif isinstance(act, _UnitAct):
+            if wrong := events.unit_error("unit", act.unit, self.vocabulary):
+                raise Invalid(wrong)
+        else:
+            account = await self.require(act.account)
+            self.checked_grants(getattr(act, "roles", ()), account.unit)
+
+    async def perform(self, act: StaffAct, by: str) -> Done:
+        """Do what *act* says. Raises Invalid, Conflict, NotFound for an unknown account."""
+        return await act.perform(self, by)
+
+    async def require(self, account_id: str) -> Account:
+        """Raises NotFound for an unknown account."""
+        is_id = re.fullmatch(ID_PATTERN, account_id)
+        if is_id and (account := await self.accounts.find(account_id)):
+            return account
+        raise NotFound(field_error("account", "account_unknown", value=account_id))
+
+    def checked_grants(self, written: Sequence[str], unit: str) -> tuple[Grant, ...]:
+        """Roles as people write them.
+
+        Raises Invalid for an unknown unit, topic or role, or roles that exclude each other.
+        """
+        grants = tuple(map(Grant.parse, written))
+        units = [unit, *(one for grant in grants for one in grant.units)]
+        topics = [one for grant in grants for one in grant.topics]
+        wrong = [events.unit_error("unit", one, self.vocabulary) for one in units]
+        wrong += [
+            errors.field_error("topic", "unknown_topic", value=one)
+            for one in topics
+            if not self.vocabulary.knows("topic", one)
+        ]
+        if found := [error for error in wrong if error]:
+            raise Invalid(*found)
+        self.policy.check_grants(grants)
+        return grants

@@ -1,0 +1,241 @@
+"""Sign-in, own account and administration, as the web desk asks for them."""
+
+import hashlib
+import hmac
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, TypeVar
+
+import structlog
+from pydantic import ValidationError
+
+from consumers.messages import field_error
+from consumers.staff.accounts import Account
+from consumers.staff.administration import ACTS, MANAGE, Administration, Done, StaffAct
+from consumers.staff.authorization import Act, Authorizer
+from consumers.staff.own_account import OwnAccount
+from consumers.staff.policy import Ability, Verdict
+from consumers.staff.proposals import OpenProposal
+from consumers.staff.sessions import LivingSession, Session, SessionStore, SignedIn
+from consumers.staff.sign_in import SignIn
+from contracts import errors
+from contracts.errors import Forbidden, Invalid, NotFound, Unauthorized
+from contracts.staff.sign_in import Activation, AppChange, Attempt, PasswordChange
+
+log = structlog.get_logger()
+T = TypeVar("T")
+_APP_SECRET_BYTES = 20
+
+
+class WaitingAct(NamedTuple):
+    """An act that an account manager has proposed. `subject`: the account that it changes."""
+
+    id: str
+    act: StaffAct
+    proposers: tuple[Account, ...]
+    at: datetime | None
+    subject: Account | None
+
+
+class Submitted(NamedTuple):
+    """An act, and what it has done; None while it waits for a second person."""
+
+    act: StaffAct
+    done: Done | None
+
+
+@dataclass(frozen=True)
+class StaffDesk:
+    """The desk's services. *app_key* makes the secrets that are offered to authenticator apps."""
+
+    door: SignIn
+    sessions: SessionStore
+    rules: Authorizer
+    administration: Administration
+    app_key: bytes
+
+    async def find(self, token: str) -> "Visitor | None":
+        """The person whose session *token* opens."""
+        signed_in = await self.sessions.find(token)
+        return Visitor(self, signed_in) if signed_in else None
+
+    async def sign_in(self, attempt: Attempt) -> str:
+        """The token of a new session. Raises Unauthorized, RateLimited."""
+        account = await _logged(self.door.sign_in(attempt), "sign_in")
+        return await self.open_session(account, attempt.network)
+
+    async def activate(self, activation: Activation) -> str:
+        """Like `sign_in`, with an invitation. Raises Invalid, too."""
+        account = await _logged(self.door.activate(activation, self.rules.policy), "activate")
+        return await self.open_session(account, activation.network)
+
+    async def open_session(self, account: Account, network: str) -> str:
+        """The token of a new session for an account that has signed in."""
+        log.info("staff_signed_in", account=account.id)
+        return await self.sessions.start(account, network=network)
+
+    async def sign_out(self, token: str) -> None:
+        await self.sessions.end(token)
+
+    async def step_up(self, token: str, code: str, network: str) -> str:
+        """The session's new token, after a second factor. Raises Unauthorized, RateLimited."""
+        signed_in = await self.sessions.find(token)
+        if signed_in is None:
+            raise _sign_in_first()
+        await _logged(self.door.step_up(signed_in.account, code, network), "step_up")
+        if renewed := await self.sessions.renew(token, stepped_up=True):
+            return renewed
+        raise _sign_in_first()
+
+    def role_names(self) -> Mapping[str, str]:
+        """The roles in Vietnamese, by id."""
+        return self.rules.policy.role_names()
+
+    def app_secret(self, token: str) -> bytes:
+        """The secret that an authenticator app may be set up with in the browser of *token*."""
+        return hmac.digest(self.app_key, token.encode(), hashlib.sha256)[:_APP_SECRET_BYTES]
+
+
+def _sign_in_first() -> Unauthorized:
+    return Unauthorized(field_error("login", "sign_in_first"))
+
+
+async def _logged(work: Awaitable[T], step: str) -> T:
+    """The result of *work*; a refusal is logged without saying whose name was given."""
+    try:
+        return await work
+    except errors.ContractError as refused:
+        log.warning("staff_sign_in_refused", step=step, error=refused.code)
+        raise
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """A person who is signed in, and what that person does at the desk."""
+
+    desk: StaffDesk
+    signed_in: SignedIn
+
+    @property
+    def account(self) -> Account:
+        return self.signed_in.account
+
+    @property
+    def session(self) -> Session:
+        return self.signed_in.session
+
+    @property
+    def lacks_second_factor(self) -> bool:
+        """Whether the account's roles ask for a second factor that this session has not."""
+        return self.desk.rules.lacks_second_factor(self.signed_in)
+
+    @property
+    def is_stepped_up(self) -> bool:
+        """Whether a second factor was given within the last 5 minutes."""
+        return self.desk.rules.is_stepped_up(self.signed_in)
+
+    def may(self, action: str) -> bool:
+        """Whether the account may do *action* at all, on some object."""
+        return self.desk.rules.policy.has_action(self.account, action)
+
+    def needs_step_up(self, action: str) -> bool:
+        return self.desk.rules.needs_step_up(self.signed_in, action)
+
+    def abilities(self) -> list[Ability]:
+        return self.desk.rules.policy.abilities(self.account.grants)
+
+    async def change_password(self, change: PasswordChange) -> str:
+        """The token of a new session; the account's others end.
+
+        Raises Unauthorized, RateLimited, Invalid, Conflict.
+        """
+        changed = await self._own_account().change_password(self.account, change)
+        return await self.desk.sessions.reopen(changed, self.session)
+
+    async def change_app(self, change: AppChange) -> str:
+        """Like `change_password`, for another authenticator app."""
+        own, is_fresh = self._own_account(), self.is_stepped_up
+        changed = await own.change_app(self.account, change, is_stepped_up=is_fresh)
+        return await self.desk.open_session(changed, change.network)
+
+    def _own_account(self) -> OwnAccount:
+        return OwnAccount(self.desk.door, self.desk.rules.policy)
+
+    async def sessions(self) -> list[LivingSession]:
+        """The account's living sessions, newest first."""
+        return await self.desk.sessions.of_account(self.account)
+
+    async def end_session(self, id: str) -> bool:
+        """End one of the account's own sessions; False for any other id."""
+        return await self.desk.sessions.end_own(self.account, id)
+
+    async def end_all_sessions(self) -> None:
+        await self.desk.door.accounts.sign_out_everywhere(self.account.id)
+
+    async def accounts(self) -> list[Account]:
+        """Every account, by sign-in name."""
+        return await self.desk.administration.accounts.all()
+
+    async def find_account(self, id: str) -> Account:
+        """Raises NotFound for an unknown account."""
+        return await self.desk.administration.require(id)
+
+    async def submit(self, fields: Mapping[str, object]) -> Submitted:
+        """Do the act in *fields*, or propose it to a second account manager.
+
+        Raises Unauthorized, Forbidden, Invalid, Conflict, NotFound for an unknown account.
+        """
+        try:
+            act = ACTS.validate_python(fields)
+        except ValidationError as wrong:
+            raise Invalid(*errors.explain(wrong)) from wrong
+        return await self._submit(act)
+
+    async def _submit(self, act: StaffAct) -> Submitted:
+        self._require(act.action)
+        await self.desk.administration.check(act)
+        asked = Act(act.action, arguments=act.arguments)
+        ruling = await self.desk.rules.decide(self.account, asked)
+        if ruling.verdict is not Verdict.ALLOWED:
+            return Submitted(act, None)
+        return Submitted(act, await self.desk.administration.perform(act, self.account.id))
+
+    def _require(self, action: str) -> None:
+        """Raises Forbidden without the action, Unauthorized without a fresh second factor."""
+        if not self.may(action):
+            raise Forbidden(field_error(action, "staff_no_role"))
+        self.desk.rules.require_second_factor(self.signed_in)
+        if self.needs_step_up(action):
+            raise Unauthorized(field_error("code", "code_refused"))
+
+    async def waiting_acts(self) -> list[WaitingAct]:
+        """What waits for a second account manager, oldest first."""
+        waiting = await self.desk.rules.proposals.waiting(MANAGE)
+        found = [await self._waiting_act(one) for one in waiting]
+        return [one for one in found if one]
+
+    async def _waiting_act(self, waiting: OpenProposal) -> WaitingAct | None:
+        """The act of a proposal; None for one that is not the desk's."""
+        id, proposal = waiting
+        try:
+            act = ACTS.validate_python(proposal.arguments)
+        except ValidationError:
+            return None
+        find = self.desk.administration.accounts.find
+        proposers = [await find(one.account) for one in proposal.agreed]
+        subject = await find(getattr(act, "account", "none"))
+        return WaitingAct(id, act, tuple(one for one in proposers if one), proposal.at, subject)
+
+    async def confirm(self, id: str) -> Submitted:
+        """Do what waits under *id*. Raises like `submit`, NotFound when it waits no more."""
+        for one in await self.waiting_acts():
+            if one.id == id:
+                return await self._submit(one.act)
+        raise NotFound(field_error("proposal", "proposal_gone"))
+
+    async def refuse(self, id: str) -> None:
+        """Remove what waits under *id*. Raises NotFound, Unauthorized, Forbidden."""
+        self._require(MANAGE)
+        if not await self.desk.rules.proposals.refuse(MANAGE, id):
+            raise NotFound(field_error("proposal", "proposal_gone"))

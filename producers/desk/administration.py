@@ -1,0 +1,163 @@
+"""Administration: accounts, units with their keys, and what waits for a second person."""
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from producers.desk import rendering
+from producers.desk.rendering import desk_texts
+from producers.desk.services import Account, Act, Submitted
+from producers.desk.visit import Visit
+
+_SEPARATORS = re.compile(r"[\s,;]+")
+
+
+async def show_accounts(visit: Visit) -> Response:
+    roles = visit.desk.services.staff.role_names()
+    return visit.page("accounts.html", accounts=await visit.visitor.accounts(), roles=roles)
+
+
+async def show_new_account(visit: Visit) -> Response:
+    roles = visit.desk.services.staff.role_names()
+    units = visit.desk.services.unit_names
+    return visit.page("new_account.html", roles=roles, grants={}, units=units)
+
+
+async def show_account(visit: Visit) -> Response:
+    account = await visit.visitor.find_account(visit.request.path_params["id"])
+    grants = {grant.role: grant for grant in account.grants}
+    roles = visit.desk.services.staff.role_names()
+    return visit.page("staff_account.html", account=account, roles=roles, grants=grants)
+
+
+async def add_account(visit: Visit) -> Response:
+    names = ("login", "name", "unit")
+    fields = {name: visit.value(name).strip() for name in names}
+    return await _submit(visit, {"do": "staff.add", **fields, "roles": _chosen_roles(visit)})
+
+
+async def set_roles(visit: Visit) -> Response:
+    return await _submit_for_account(visit, "staff.roles", roles=_chosen_roles(visit))
+
+
+async def enable_account(visit: Visit) -> Response:
+    return await _submit_for_account(visit, "staff.enable")
+
+
+async def disable_account(visit: Visit) -> Response:
+    return await _submit_for_account(visit, "staff.disable")
+
+
+async def reset_account(visit: Visit) -> Response:
+    return await _submit_for_account(visit, "staff.reset")
+
+
+async def _submit_for_account(visit: Visit, do: str, **fields: object) -> Response:
+    account = visit.request.path_params["id"]
+    return await _submit(visit, {"do": do, "account": account, **fields})
+
+
+def _chosen_roles(visit: Visit) -> list[str]:
+    """The roles of a form, as commands write them, with the units and topics of each."""
+    chosen = []
+    for role in visit.form.get("role", []):
+        scopes = (
+            (kind, ",".join(filter(None, _SEPARATORS.split(visit.value(f"{kind}.{role}")))))
+            for kind in ("units", "topics")
+        )
+        chosen.append("/".join([role, *(f"{kind}={ids}" for kind, ids in scopes if ids)]))
+    return chosen
+
+
+async def show_units(visit: Visit) -> Response:
+    return visit.page("units.html", units=await visit.desk.services.units.registered_units())
+
+
+async def show_new_unit(visit: Visit) -> Response:
+    return visit.page("new_unit.html", units=visit.desk.services.unit_names, registration=None)
+
+
+async def show_unit(visit: Visit) -> Response:
+    """Raises HTTPException (404) for a unit that is not registered."""
+    wanted = visit.request.path_params["unit"]
+    for one in await visit.desk.services.units.registered_units():
+        if one.unit == wanted:
+            return visit.page("unit.html", unit=one.unit, registration=one.registration)
+    raise HTTPException(HTTPStatus.NOT_FOUND)
+
+
+async def add_unit(visit: Visit) -> Response:
+    unit = visit.value("unit").strip()
+    return await _submit(visit, {"do": "units.add", "unit": unit, **_unit_rules(visit)})
+
+
+async def set_unit(visit: Visit) -> Response:
+    return await _submit_for_unit(visit, "units.set", **_unit_rules(visit))
+
+
+async def rotate_key(visit: Visit) -> Response:
+    return await _submit_for_unit(visit, "units.rotate", now=bool(visit.value("now")))
+
+
+async def revoke_keys(visit: Visit) -> Response:
+    return await _submit_for_unit(visit, "units.revoke")
+
+
+async def _submit_for_unit(visit: Visit, do: str, **fields: object) -> Response:
+    return await _submit(visit, {"do": do, "unit": visit.request.path_params["unit"], **fields})
+
+
+def _unit_rules(visit: Visit) -> Mapping[str, object]:
+    return {
+        "release": visit.value("release"),
+        "urgent": bool(visit.value("urgent")),
+        "notices": visit.value("notices").split(","),
+    }
+
+
+async def _submit(visit: Visit, fields: Mapping[str, object]) -> Response:
+    """Do an act, or propose it to a second account manager; show which."""
+    return _answer(visit, await visit.visitor.submit(fields))
+
+
+def _answer(visit: Visit, submitted: Submitted) -> Response:
+    subject = submitted.done.account if submitted.done else None
+    said = _describe(submitted.act, subject)
+    return visit.page("submitted.html", done=submitted.done, said=said)
+
+
+async def show_proposals(visit: Visit) -> Response:
+    waiting = await visit.visitor.waiting_acts()
+    shown = [(one, _describe(one.act, one.subject)) for one in waiting]
+    return visit.page("proposals.html", waiting=shown, own=visit.visitor.account.id)
+
+
+async def confirm(visit: Visit) -> Response:
+    """Do what another account manager has proposed. Raises NotFound when it waits no more."""
+    return _answer(visit, await visit.visitor.confirm(visit.request.path_params["id"]))
+
+
+async def refuse(visit: Visit) -> Response:
+    """Remove what waits for a second person, also of one's own."""
+    await visit.visitor.refuse(visit.request.path_params["id"])
+    return rendering.redirect("/de-nghi")
+
+
+def _describe(act: Act, subject: Account | None) -> str:
+    """An act as a sentence, in Vietnamese."""
+    texts = desk_texts()["act"]
+    facts = {name: _shown(value) for name, value in act.arguments.items()}
+    person = f"{subject.login} ({subject.name})" if subject else facts.get("account", "")
+    return str(texts[act.do]).format(**facts | {"account": person})
+
+
+def _shown(value: object) -> str:
+    texts = desk_texts()["value"]
+    if isinstance(value, bool):
+        return str(texts["yes" if value else "no"])
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or str(texts["none"])
+    return str(texts.get(value, value))

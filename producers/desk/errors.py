@@ -1,0 +1,34 @@
+"""Why a request gets a page that tells so.
+
+Refused
+  NotSignedIn           no living session
+  ForeignRequest        sent by another page, or with another session's seal
+  NotAllowed            no role of the account allows it
+  SecondFactorMissing   the roles ask for a second factor, and the session has none
+"""
+
+from http import HTTPStatus
+from typing import ClassVar
+
+
+class Refused(Exception):
+    """Nothing was done; `page` names the texts of the page that says why."""
+
+    page: ClassVar[str]
+    status: ClassVar[int] = HTTPStatus.FORBIDDEN
+
+
+class NotSignedIn(Refused):
+    page = "signed_out"
+
+
+class ForeignRequest(Refused):
+    page = "foreign"
+
+
+class NotAllowed(Refused):
+    page = "not_allowed"
+
+
+class SecondFactorMissing(Refused):
+    page = "second_factor_missing"

@@ -1,0 +1,92 @@
+"""Admission of a request: forged or not, signed in, role, second factor, step-up."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from contracts.errors import RateLimited, Unauthorized
+from producers.desk import rendering
+from producers.desk.errors import ForeignRequest, NotAllowed, NotSignedIn, SecondFactorMissing
+from producers.desk.visit import OWN, PUBLIC, Desk, DeskRoute, Visit
+from producers.desk.web_session import is_own_request, is_sealed, visitor_token
+from producers.pages import forms
+
+_SEAL_FIELD, _CODE_FIELD = "seal", "code"
+_OWN_FIELDS = (_SEAL_FIELD, _CODE_FIELD)
+_SIGN_IN_PATH = "/dang-nhap"
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Lets a request reach the handler of its route, or not."""
+
+    desk: Desk
+
+    def endpoint(self, route: DeskRoute) -> Callable[[Request], Awaitable[Response]]:
+        """The endpoint of *route*."""
+
+        async def answer(request: Request) -> Response:
+            try:
+                visit = await self._admit(request, route)
+            except NotSignedIn:
+                if request.method == "POST":
+                    raise
+                return rendering.redirect(_SIGN_IN_PATH)
+            response = await self._step_up(route, visit) or await route.handler(visit)
+            if visit.new_token:
+                self.desk.cookie.set(response, visit.new_token)
+            return response
+
+        return answer
+
+    async def _admit(self, request: Request, route: DeskRoute) -> Visit:
+        """Raises Refused, or HTTPException for what no form of ours sends."""
+        token = self.desk.cookie.read(request)
+        is_own = is_own_request(request.method, request.headers, self.desk.url)
+        if not (is_own or route.from_server):
+            raise ForeignRequest
+        visit = Visit(self.desk, request, token or visitor_token())
+        if route.method == "POST":
+            visit.form = await forms.read_form(request)
+            self._check_seal(route, visit, token)
+        if token and not route.from_server:
+            visit.person = await self.desk.services.staff.find(token)
+        if route.access != PUBLIC:
+            _require_access(route, visit)
+        return visit
+
+    def _check_seal(self, route: DeskRoute, visit: Visit, token: str) -> None:
+        key, path = self.desk.services.seal_key, visit.request.url.path
+        if not route.from_server and not is_sealed(key, token, path, visit.value(_SEAL_FIELD)):
+            raise ForeignRequest
+
+    async def _step_up(self, route: DeskRoute, visit: Visit) -> Response | None:
+        """The page that asks for a code, where *route* needs one and no fresh one was given."""
+        if route.method != "POST" or route.access in (PUBLIC, OWN):
+            return None
+        if not visit.visitor.needs_step_up(route.access):
+            return None
+        kept = [(n, v) for n, vs in visit.form.items() for v in vs if n not in _OWN_FIELDS]
+        if not (code := visit.value(_CODE_FIELD)):
+            return visit.page("step_up.html", HTTPStatus.FORBIDDEN, kept=kept)
+        staff = self.desk.services.staff
+        try:
+            visit.open(await staff.step_up(visit.token, code, visit.network))
+        except (Unauthorized, RateLimited) as refused:
+            return visit.refused_page("step_up.html", refused, kept=kept)
+        visit.person = await staff.find(visit.token)
+        return None
+
+
+def _require_access(route: DeskRoute, visit: Visit) -> None:
+    """Raises NotSignedIn, NotAllowed or SecondFactorMissing."""
+    visitor = visit.visitor
+    if route.access == OWN:
+        return
+    if not visitor.may(route.access):
+        raise NotAllowed
+    if visitor.lacks_second_factor:
+        raise SecondFactorMissing

@@ -1,0 +1,65 @@
+"""Page rendering of the desk: templates, texts, security headers."""
+
+from collections.abc import Mapping
+from functools import cache
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from starlette.responses import HTMLResponse, RedirectResponse
+
+from contracts.base.times import format_moment_in_sentence
+from contracts.catalog import load_texts
+from contracts.errors import ContractError
+from producers.pages import rendering as pages
+
+_FOLDER = Path(__file__).parent
+HEADERS = pages.SECURITY_HEADERS | {"Referrer-Policy": "same-origin"}
+"""Headers of every response. Without a referrer, browsers would hide the `Origin` of forms."""
+
+
+def desk_texts() -> Mapping[str, Any]:
+    return load_texts(_FOLDER / "texts.toml")
+
+
+@cache
+def _environment() -> Environment:
+    """Templates of the desk; what it lacks, such as macros, comes from the readers' pages."""
+    environment = Environment(
+        loader=FileSystemLoader([_FOLDER / "templates", pages.FOLDER / "templates"]),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["moment"] = format_moment_in_sentence
+    environment.globals |= {"texts": desk_texts(), "stamp": pages.file_version}
+    return environment
+
+
+def render(template: str, status: int = HTTPStatus.OK, **values: Any) -> HTMLResponse:
+    return HTMLResponse(_environment().get_template(template).render(values), status)
+
+
+def message_page(name: str, status: int) -> HTMLResponse:
+    """A page that only says something; `name` is that of its texts."""
+    return render("message.html", status, said=desk_texts()["page"][name], visit=None)
+
+
+def redirect(path: str) -> RedirectResponse:
+    return RedirectResponse(path, HTTPStatus.SEE_OTHER)
+
+
+def errors_by_field(refused: ContractError) -> dict[str, str]:
+    """The first error of each field, in Vietnamese."""
+    errors: dict[str, str] = {}
+    for error in refused.errors:
+        errors.setdefault(error.field, error.message_vi)
+    return errors
+
+
+def refusal_status(refused: ContractError) -> int:
+    """The status of a page with errors: 401 would ask for a scheme that the desk has not."""
+    is_unauthorized = refused.status == HTTPStatus.UNAUTHORIZED
+    return HTTPStatus.FORBIDDEN if is_unauthorized else refused.status

@@ -1,0 +1,41 @@
+"""Every route of the desk, and who may use it. A test tries each one with each role."""
+
+from collections.abc import Sequence
+
+from producers.desk import administration, own_account, sign_in
+from producers.desk.visit import OWN, PUBLIC, DeskRoute
+
+_MANAGE, _DISABLE = "manage-people", "disable-account"
+
+ROUTES: Sequence[DeskRoute] = (
+    DeskRoute("GET", "/dang-nhap", PUBLIC, sign_in.show_sign_in),
+    DeskRoute("POST", "/dang-nhap", PUBLIC, sign_in.sign_in),
+    DeskRoute("GET", "/kich-hoat", PUBLIC, sign_in.show_activation),
+    DeskRoute("POST", "/kich-hoat", PUBLIC, sign_in.activate),
+    DeskRoute("POST", "/dang-xuat", OWN, sign_in.sign_out),
+    DeskRoute("GET", "/", OWN, own_account.show_start),
+    DeskRoute("GET", "/tai-khoan", OWN, own_account.show_account),
+    DeskRoute("POST", "/tai-khoan/mat-khau", OWN, own_account.change_password),
+    DeskRoute("GET", "/tai-khoan/ung-dung", OWN, own_account.show_app),
+    DeskRoute("POST", "/tai-khoan/ung-dung", OWN, own_account.change_app),
+    DeskRoute("POST", "/tai-khoan/phien", OWN, own_account.end_session),
+    DeskRoute("POST", "/tai-khoan/moi-phien", OWN, own_account.end_all_sessions),
+    DeskRoute("GET", "/nhan-su", _MANAGE, administration.show_accounts),
+    DeskRoute("GET", "/nhan-su/them", _MANAGE, administration.show_new_account),
+    DeskRoute("POST", "/nhan-su/them", _MANAGE, administration.add_account),
+    DeskRoute("GET", "/nhan-su/{id}", _MANAGE, administration.show_account),
+    DeskRoute("POST", "/nhan-su/{id}/vai-tro", _MANAGE, administration.set_roles),
+    DeskRoute("POST", "/nhan-su/{id}/mo", _MANAGE, administration.enable_account),
+    DeskRoute("POST", "/nhan-su/{id}/cap-lai", _MANAGE, administration.reset_account),
+    DeskRoute("POST", "/nhan-su/{id}/khoa", _DISABLE, administration.disable_account),
+    DeskRoute("GET", "/don-vi", _MANAGE, administration.show_units),
+    DeskRoute("GET", "/don-vi/them", _MANAGE, administration.show_new_unit),
+    DeskRoute("POST", "/don-vi/them", _MANAGE, administration.add_unit),
+    DeskRoute("GET", "/don-vi/{unit}", _MANAGE, administration.show_unit),
+    DeskRoute("POST", "/don-vi/{unit}/quyen", _MANAGE, administration.set_unit),
+    DeskRoute("POST", "/don-vi/{unit}/khoa-moi", _MANAGE, administration.rotate_key),
+    DeskRoute("POST", "/don-vi/{unit}/thu-hoi", _DISABLE, administration.revoke_keys),
+    DeskRoute("GET", "/de-nghi", _MANAGE, administration.show_proposals),
+    DeskRoute("POST", "/de-nghi/{id}/dong-y", _MANAGE, administration.confirm),
+    DeskRoute("POST", "/de-nghi/{id}/tu-choi", _MANAGE, administration.refuse),
+)

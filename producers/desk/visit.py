@@ -1,0 +1,106 @@
+"""One request of a browser: its session, its person and its form."""
+
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from contracts.errors import ContractError
+from producers.desk import rendering
+from producers.desk.errors import NotSignedIn
+from producers.desk.services import DeskServices, Visitor
+from producers.desk.web_session import SessionCookie, form_seal
+from producers.pages.forms import Form, single_value
+from producers.pages.mail_limits import client_address
+
+PUBLIC, OWN = "public", "own"
+"""Access for all; access for whoever is signed in, to what is their own."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The parts that handlers use."""
+
+    services: DeskServices
+    url: str
+
+    @property
+    def is_https(self) -> bool:
+        return self.url.startswith("https:")
+
+    @property
+    def cookie(self) -> SessionCookie:
+        return SessionCookie(self.is_https)
+
+
+@dataclass
+class Visit:
+    """One request. *token* is that of the session, or seals the forms of a visitor without one."""
+
+    desk: Desk
+    request: Request
+    token: str
+    person: Visitor | None = None
+    form: Form = field(default_factory=dict)
+    new_token: str = ""
+    """The token that the answer's cookie has to carry."""
+
+    @property
+    def network(self) -> str:
+        """The client's address, as reported by the trusted proxy."""
+        return client_address(self.request)
+
+    @property
+    def visitor(self) -> Visitor:
+        """The person who is signed in. Raises NotSignedIn."""
+        if self.person is None:
+            raise NotSignedIn
+        return self.person
+
+    def value(self, name: str) -> str:
+        """The last value of a field; empty for none."""
+        return single_value(self.form, name)
+
+    def seal(self, path: str) -> str:
+        """The seal of a form of this page that goes to *path*."""
+        if not self.desk.cookie.read(self.request):
+            self.new_token = self.new_token or self.token
+        return form_seal(self.desk.services.seal_key, self.token, path)
+
+    def open(self, token: str) -> None:
+        """Give the browser the token of a new session."""
+        self.token = self.new_token = token
+
+    def page(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+        """A page for this visit; *values* may hold `wrong`: an error for each field."""
+        return rendering.render(template, status, visit=self, **{"wrong": {}, **values})
+
+    def refused_page(self, template: str, refused: ContractError, **values: Any) -> HTMLResponse:
+        """The page of a form again, with what was wrong."""
+        wrong = rendering.errors_by_field(refused)
+        status = rendering.refusal_status(refused)
+        page = self.page(template, status, **values, wrong=wrong)
+        page.headers.update(retry_headers(refused))
+        return page
+
+
+def retry_headers(refused: ContractError) -> Mapping[str, str]:
+    after_s = refused.retry_after_s
+    return {} if after_s is None else {"Retry-After": str(math.ceil(after_s))}
+
+
+@dataclass(frozen=True)
+class DeskRoute:
+    """A route and who may use it: PUBLIC, OWN, or an action of `roles.toml`.
+
+    `from_server`: another server sends it, without cookie, and proves itself in the handler.
+    """
+
+    method: str
+    path: str
+    access: str
+    handler: Callable[[Visit], Awaitable[Response]]
+    from_server: bool = False

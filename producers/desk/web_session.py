@@ -1,0 +1,72 @@
+"""The desk's session cookie, and the checks against forged requests, as pure functions."""
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+_NAME = "loa-desk"
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+_TOKEN_BYTES = 32
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True)
+class SessionCookie:
+    """The cookie with the token; it ends with the browser, or on the server.
+
+    Over https its prefix binds it to this host, https and the path `/`. Plain http is for a desk
+    on this machine's loopback address alone, where a browser takes neither prefix nor `Secure`.
+    """
+
+    is_https: bool
+
+    @property
+    def name(self) -> str:
+        return f"__Host-{_NAME}" if self.is_https else _NAME
+
+    def read(self, request: Request) -> str:
+        """The request's token; empty without one that could be ours."""
+        token = request.cookies.get(self.name, "")
+        return token if _TOKEN.fullmatch(token) else ""
+
+    def set(self, response: Response, token: str) -> None:
+        response.set_cookie(
+            self.name, token, path="/", secure=self.is_https, httponly=True, samesite="strict"
+        )
+
+    def remove(self, response: Response) -> None:
+        response.delete_cookie(
+            self.name, path="/", secure=self.is_https, httponly=True, samesite="strict"
+        )
+
+
+def visitor_token() -> str:
+    """A token for a browser that is not signed in: it seals forms and opens nothing."""
+    return secrets.token_urlsafe(_TOKEN_BYTES)
+
+
+def form_seal(key: bytes, token: str, action: str) -> str:
+    """The seal of a form; it is valid for one sign-in and one action."""
+    return hmac.new(key, f"{action}\x00{token}".encode(), hashlib.sha256).hexdigest()
+
+
+def is_sealed(key: bytes, token: str, action: str, seal: str) -> bool:
+    right = form_seal(key, token, action).encode()
+    return bool(token) and hmac.compare_digest(right, seal.encode("utf-8", "replace"))
+
+
+def is_own_request(method: str, headers: Mapping[str, str], own_origin: str) -> bool:
+    """Whether a request comes from the desk's own pages; *headers* have lower-case names.
+
+    A reading request may come from anywhere. A browser says where any other comes from: `Origin`
+    has to be the desk's own, and `Sec-Fetch-Site` `same-origin`.
+    """
+    if method in _SAFE_METHODS:
+        return True
+    return headers.get("origin") == own_origin and headers.get("sec-fetch-site") == "same-origin"

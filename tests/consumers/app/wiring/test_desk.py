@@ -1,0 +1,71 @@
+"""The desk listens on a port of its own, and its address is one at which sessions are safe."""
+
+from contextlib import AsyncExitStack
+from unittest.mock import MagicMock
+
+import httpx2
+import pytest
+
+from channels.email.settings import EmailSettings
+from channels.zalo.settings import ZaloSettings
+from consumers.app import process
+from consumers.app.broker import BrokerWatch
+from consumers.app.node import Node
+from consumers.app.settings import DeskSettings, LoaSettings, read_settings
+from contracts.errors import Invalid
+from producers.desk.rendering import desk_texts
+from producers.desk.routes import ROUTES
+
+DESK_NAME = desk_texts()["site"]["name"]
+
+
+@pytest.fixture
+async def node(bus, tmp_path):
+    """A process on a port that the system chose, with no service yet."""
+    settings = LoaSettings(_env_file=None, data_dir=tmp_path, http_port=0)
+    email, zalo = EmailSettings(_env_file=None), ZaloSettings(_env_file=None)
+    async with AsyncExitStack() as stack:
+        yield Node(
+            *(settings, email, zalo, bus, MagicMock(), BrokerWatch()), "http://127.0.0.1:1", stack
+        )
+
+
+async def test_no_page_of_the_desk_is_on_the_public_port(node):
+    await process.add_services(node, None)
+    public = httpx2.ASGITransport(node.web_apps, raise_app_exceptions=False)
+    async with (
+        httpx2.AsyncClient(base_url=node.addresses["desk"]) as desk,
+        httpx2.AsyncClient(transport=public, base_url="http://127.0.0.1:1") as faces,
+    ):
+        assert DESK_NAME in (await desk.get("/dang-nhap")).text
+        for route in ROUTES:
+            answer = await faces.request(route.method, route.path)
+            assert DESK_NAME not in answer.text and "set-cookie" not in answer.headers, route
+            assert answer.status_code in (404, 405, 503), route
+        for path in ("/", "/livez", "/v1/events", "/dang-ky"):
+            assert (await desk.get(path)).status_code in (303, 404), path
+
+
+@pytest.mark.parametrize(
+    ("variables", "wrong"),
+    [
+        ({"URL": "http://desk.moha.example"}, "LOA_DESK_URL"),
+        ({"URL": "https://desk.moha.example/duong-dan"}, "LOA_DESK_URL"),
+        ({"URL": "desk.moha.example"}, "LOA_DESK_URL"),
+        ({"HTTP_HOST": "0.0.0.0"}, "LOA_DESK_URL"),
+        ({"URL": "https://tin.moha.example"}, "LOA_DESK_URL"),
+        ({"HTTP_PORT": "70000"}, "LOA_DESK_HTTP_PORT"),
+    ],
+)
+def test_an_address_that_endangers_sessions_is_refused(variables, wrong, monkeypatch):
+    for name, value in variables.items():
+        monkeypatch.setenv(f"LOA_DESK_{name}", value)
+    with pytest.raises(Invalid) as refused:
+        read_settings(DeskSettings).check("https://tin.moha.example")
+    assert refused.value.errors[0].field == wrong
+
+
+@pytest.mark.parametrize("url", ["", "http://127.0.0.1:8100", "http://localhost:8100/"])
+def test_this_machine_needs_no_https(url, monkeypatch):
+    monkeypatch.setenv("LOA_DESK_URL", url)
+    read_settings(DeskSettings).check("http://127.0.0.1:8080")

@@ -1,0 +1,105 @@
+"""The desk with everything behind it on a real bus, and browsers of people who use it."""
+
+import html
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+
+from consumers.staff.accounts import Account
+from consumers.staff.administration import Administration
+from consumers.staff.authorization import Authorizer
+from consumers.staff.desk import StaffDesk
+from consumers.staff.policy import default_policy
+from contracts.vocabulary import DEFAULT
+from producers.bus import Bus
+from producers.desk import DeskServices, create_desk
+from producers.desk.web_session import SessionCookie, form_seal
+from producers.units.registry import UnitRegistry
+from tests.support.clock import FakeClock
+from tests.support.staff import KEYS, PASSWORD, StaffHarness
+
+DESK_URL = "https://ban-duyet.example.gov.vn"
+SEAL_KEY = b"a key for the seals of tests"
+OWN_HEADERS = {"Origin": DESK_URL, "Sec-Fetch-Site": "same-origin"}
+COOKIE = SessionCookie(is_https=True).name
+_FORM = re.compile(r'<form method="post" action="([^"]*)"[^>]*>(.*?)</form>', re.S)
+_HIDDEN = re.compile(r'<input type="hidden" name="([^"]*)" value="([^"]*)">')
+
+
+class Browser:
+    """A browser that sends the headers of its kind and the forms that a page holds."""
+
+    def __init__(self, client: httpx2.AsyncClient, headers: dict[str, str]) -> None:
+        self.client, self.headers = client, headers
+        self.get = client.get
+
+    @property
+    def token(self) -> str:
+        return self.client.cookies.get(COOKIE, "")
+
+    async def press(self, page: str, action: str, **fields: Any) -> httpx2.Response:
+        """Open *page* and send its form that goes to *action*, filled in with *fields*."""
+        return await self.submit(await self.get(page), action, **fields)
+
+    async def submit(self, page: httpx2.Response, action: str, **fields: Any) -> httpx2.Response:
+        """Send the form of an open page."""
+        forms = {path: dict(_HIDDEN.findall(body)) for path, body in _FORM.findall(page.text)}
+        assert action in forms, page.text
+        hidden = {name: html.unescape(value) for name, value in forms[action].items()}
+        return await self.client.post(action, data=hidden | fields, headers=self.headers)
+
+    async def post(self, path: str, **fields: Any) -> httpx2.Response:
+        """Send a form with a right seal that no page was opened for."""
+        seal = form_seal(SEAL_KEY, self.token, path)
+        return await self.client.post(path, data={"seal": seal} | fields, headers=self.headers)
+
+
+class DeskApp(StaffHarness):
+    """One process with the desk."""
+
+    def __init__(self, bus: Bus, clock: FakeClock, url: str = DESK_URL) -> None:
+        super().__init__(bus, clock)
+        self.url = url
+        policy = default_policy()
+        self.registry = UnitRegistry(bus, DEFAULT, clock)
+        self.desk = StaffDesk(
+            self.sign_in,
+            self.sessions,
+            Authorizer(self.accounts, policy, clock),
+            Administration(self.accounts, self.registry, policy, DEFAULT),
+            KEYS.derive("staff app set-up"),
+        )
+        units = {id: word.name for id, word in DEFAULT.units.items()}
+        self.app = create_desk(DeskServices(self.desk, self.registry, units, SEAL_KEY), url)
+
+    @asynccontextmanager
+    async def browser(self, token: str = "", ip: str = "198.51.100.7") -> AsyncIterator[Browser]:
+        transport = httpx2.ASGITransport(self.app, client=(ip, 4711))
+        cookies = {COOKIE: token} if token else {}
+        async with httpx2.AsyncClient(
+            transport=transport, base_url=self.url, cookies=cookies
+        ) as client:
+            yield Browser(client, OWN_HEADERS | {"Origin": self.url})
+
+    @asynccontextmanager
+    async def signed_in(self, login: str, *roles: str) -> AsyncIterator[Browser]:
+        """The browser of a new account that has just signed in."""
+        account = await self.active(login, *roles)
+        async with self.browser(await self.sessions.start(account, network="198.51.100.7")) as own:
+            yield own
+
+    async def press_sign_in(self, browser: Browser, login: str, **changes: str) -> httpx2.Response:
+        given = {"login": login, "password": PASSWORD, "code": self.code()} | changes
+        return await browser.press("/dang-nhap", "/dang-nhap", **given)
+
+    async def account(self, login: str) -> Account:
+        return await self.accounts.require(login)
+
+
+def heading(answer: httpx2.Response) -> str:
+    """The only first heading of a page."""
+    [found] = re.findall("<h1>(.*?)</h1>", answer.text, re.S)
+    return str(found)
