@@ -149,7 +149,9 @@ RECEIPTS = StreamSpec(
 )
 DEAD = StreamSpec("DEAD", ("dead.*",), max_bytes=2 * _GIB, is_protected=True)
 OPINIONS = StreamSpec("OPINIONS", ("opinion.*.*.*",), max_bytes=_GIB, max_message_bytes=1 << 10)
-STREAMS = (CONTENT, PUBLICATIONS, DELIVER, RECEIPTS, DEAD, OPINIONS)
+AUDIT_RECORD = "audit.record"
+AUDIT = StreamSpec("AUDIT", (AUDIT_RECORD,), max_bytes=2 * _GIB, is_protected=True)
+STREAMS = (CONTENT, PUBLICATIONS, DELIVER, RECEIPTS, DEAD, OPINIONS, AUDIT)
 
 EVENTS = BucketSpec("events", max_bytes=10 * _GIB)
 PUBLISHED = BucketSpec("publications", max_bytes=4 * _GIB)

@@ -3,6 +3,9 @@
 An id that was already sent with another content is refused."""
 
 from datetime import datetime
+from uuid import uuid4
+
+import structlog
 
 from contracts import events, subjects
 from contracts.case import CaseUpdated
@@ -11,10 +14,11 @@ from contracts.content import Submitted
 from contracts.envelope import CONTENT_TYPE, decode
 from contracts.errors import Conflict, ContractError, Unavailable, field_error
 from contracts.events import CheckedEvent
-from contracts.keys import content_hash
+from contracts.keys import content_hash, event_id
 from contracts.vocabulary import Vocabulary
 from producers.bus import Ack, Bus, Message
 
+log = structlog.get_logger()
 RETRY_AFTER_S = 5
 
 
@@ -56,29 +60,52 @@ async def send_event(
 ) -> Ack:
     """Store *event*; `duplicate` in the answer means that it was stored before.
 
-    Raises Conflict if the id was sent lately with another content, BusError like `Bus.publish`.
+    Another writer may have used its message id, which the stream then takes for a duplicate. So
+    the stored message is compared: if it is not this event, the event gets another message id.
+    Raises Conflict if its unit used the event's id lately with another content, BusError like
+    `Bus.publish`.
     """
-    ack = await bus.publish(
+    own_id = f"{event.event_id}.{event.content_hash}"
+    for message_id in dict.fromkeys((msg_id or event.event_id, own_id)):
+        ack = await _publish(bus, event, message_id, patience_s)
+        if not ack.duplicate:
+            return ack
+        stored = await bus.get_message(subjects.CONTENT.name, ack.seq)
+        if stored is not None and _has_same_id(stored, event):
+            _require_same_content(stored, event)
+            return ack
+        log.warning("message_id_taken", event_id=event.event_id, seq=ack.seq)
+    return await _publish(bus, event, f"{event.event_id}.{uuid4().hex}", patience_s)
+
+
+async def _publish(bus: Bus, event: CheckedEvent, message_id: str, patience_s: float) -> Ack:
+    return await bus.publish(
         event.subject,
         event.body,
-        msg_id=msg_id or event.event_id,
+        msg_id=message_id,
         headers={"Content-Type": CONTENT_TYPE},
         patience_s=patience_s,
     )
-    if ack.duplicate and not _is_same_event(
-        await bus.get_message(subjects.CONTENT.name, ack.seq), event
-    ):
-        raise Conflict(field_error("id", "same_id_other_content"))
-    return ack
 
 
-def _is_same_event(stored: Message | None, admitted: CheckedEvent) -> bool:
-    """Whether *stored* is the same event; a deleted message, not comparable, counts as same."""
-    if stored is None:
-        return True
-    try:
-        event = decode(None, stored.headers, stored.data)
-    except ContractError:
+def _has_same_id(stored: Message, admitted: CheckedEvent) -> bool:
+    """Whether *stored* is an event of the same unit with the same id."""
+    event = _decode(stored)
+    if event is None or stored.subject.split(".")[1] != admitted.unit:
         return False
-    same = content_hash(event.type, event.data) == admitted.content_hash
-    return same and stored.subject == admitted.subject
+    return event_id(admitted.unit, event.source, event.id) == admitted.event_id
+
+
+def _require_same_content(stored: Message, admitted: CheckedEvent) -> None:
+    """Raise Conflict if *stored* has another content or kind."""
+    event = _decode(stored)
+    same = event is not None and content_hash(event.type, event.data) == admitted.content_hash
+    if not same or stored.subject != admitted.subject:
+        raise Conflict(field_error("id", "same_id_other_content"))
+
+
+def _decode(stored: Message) -> CloudEvent | None:
+    try:
+        return decode(None, stored.headers, stored.data)
+    except ContractError:
+        return None

@@ -16,6 +16,7 @@ from consumers.app import broker as app_broker
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.app.web.health import HealthCheck
 from consumers.app.web.server import AppRouter
+from consumers.audit.anchor import Anchor
 from consumers.case_notices.recipients import CaseNotices
 from consumers.channel_health.canary.settings import CanarySettings
 from consumers.channel_health.canary.status import CANARY_OFF, load_statuses
@@ -72,6 +73,19 @@ class Node:
     seals: PublicationSeals | None = None
 
     clock = staticmethod(time.time)
+
+    @cached_property
+    def anchor(self) -> Anchor:
+        settings = self.settings
+        return Anchor(self.bus, settings.bus_state_file, settings.key_file, self.clock)
+
+    async def bus_damages(self) -> dict[str, Any]:
+        """What the bus has lost, and which of its settings are foreign, by stream, for `/readyz`.
+
+        The last comparison is at most a minute old.
+        """
+        texts = [damage.field_error for damage in self.anchor.damages]
+        return {text.field: [text.message, text.message_vi] for text in texts}
 
     def blocked_channels(self) -> dict[str, str]:
         """Blocked channels and the reasons, if this process follows them."""

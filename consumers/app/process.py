@@ -34,9 +34,8 @@ from consumers.app.web.proxies import TrustedProxies
 from consumers.app.web.server import WebServer, bind_socket, socket_url
 from consumers.app.wiring import stand_ins
 from consumers.dead_letters.store import DeadLetterStore
-from contracts import subjects
 from producers.access import without_password
-from producers.bus import Bus, BusError
+from producers.bus import Bus, BusError, topology
 from producers.bus.monitoring_endpoint import health_problem
 from producers.publisher import drain
 
@@ -65,8 +64,7 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
             node.checks["nats"] = partial(health_problem, *monitors)
         if own or settings.nats_url:  # a running Loa has prepared the bus that we join
             await instance.prepare_bus(node.bus, monitors)
-        if services is None:  # a single service proves it when it needs it
-            await node.open_proven_key()
+        await _compare_bus(node, services)
         await add_services(node, services)
         await start(node, bound, stopped)
         if own or services is None:
@@ -74,6 +72,14 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
         log.info("ready", url=node.own_url, nats_url=without_password(url))
         await stopped.wait()
         log.info("stopping")
+
+
+async def _compare_bus(node: Node, services: Sequence[str] | None) -> None:
+    """Prove the key file, and compare the bus with the anchor, now and at the stop."""
+    if services is None:  # a single service proves the key when it needs it
+        await node.open_proven_key()
+    await node.anchor.renew()
+    node.stack.push_async_callback(node.anchor.finish)
 
 
 def _running_instance(node: Node, nats_url: str) -> RunningInstance:
@@ -97,23 +103,25 @@ async def build_node(stack: AsyncExitStack, settings: LoaSettings, url: str, own
     broker = app_broker.create_broker(url, store_dead_letter, watch, access)
     email, zalo = read_settings(EmailSettings), read_settings(ZaloSettings)
     node = Node(settings, email, zalo, bus, broker, watch, own_url, stack)
-    node.tasks += [watch.run, partial(watch.keep_durables, bus)]
+    node.tasks += [watch.run, partial(watch.keep_durables, bus), node.anchor.run]
     node.checks["consumers"] = watch.check
     node.checks["bus"] = partial(_check_bus, bus)
-    unseen = partial(portal_readback_status, bus)
-    app = health_app(node.checks, node.blocked_channels, node.canaries, node.stream_usage, unseen)
+    unseen, usage = partial(portal_readback_status, bus), node.stream_usage
+    reports = (node.blocked_channels, node.canaries, usage, unseen, node.bus_damages)
+    app = health_app(node.checks, *reports)
     node.web_apps.add(app, "livez", "readyz")
     return node
 
 
 async def _check_bus(bus: Bus) -> str | None:
-    """The problem that keeps the bus from taking events, or None."""
+    """The problem that keeps the bus from taking events, or None; a stream may be gone."""
     try:
         async with asyncio.timeout(_BUS_CHECK_TIMEOUT_S):
-            await bus.stream_info(subjects.CONTENT.name)
+            found = await topology.stream_infos(bus)
     except (BusError, TimeoutError) as error:
         return str(error) or "no answer"
-    return None
+    gone = [name for name in topology.stream_names() if name not in found]
+    return f"streams are gone: {', '.join(gone)}" if gone else None
 
 
 async def add_services(node: Node, services: Sequence[str] | None) -> None:

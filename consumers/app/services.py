@@ -15,6 +15,8 @@ from consumers.app.decode import ContentMessage, PublicationMessage
 from consumers.app.node import Node
 from consumers.app.settings import SecuritySettings, read_settings
 from consumers.app.wiring import desk, digests, email, imports, portal, stand_ins, subscribers, zalo
+from consumers.audit.heads import HeadWriter, signing_key
+from consumers.audit.log import AuditLog
 from consumers.case_notices.handler import CaseNoticeHandler
 from consumers.channel_health.breaker_store import BreakerStore
 from consumers.channel_health.canary.sender import CanarySender
@@ -45,6 +47,7 @@ log = structlog.get_logger()
 _CONCURRENT_EVENTS = 3
 DESK_RESUME_S = 60.0
 _RESERVED_URGENT = 1
+_AUDIT_S = 3600.0
 
 
 async def _add_gateway(node: Node) -> None:
@@ -199,7 +202,12 @@ async def _add_canary(node: Node) -> None:
 
 
 async def _add_sweep(node: Node) -> None:
-    """Finds batches whose wake-up was lost, and streams that fill up."""
+    """Finds batches whose wake-up was lost, streams that fill up, and acts that were cut short."""
+    audit = AuditLog(node.bus, node.clock)
+    node.tasks.append(partial(every, _AUDIT_S, audit.finish_interrupted))
+    if node.settings.key_file.exists():  # a container of its own has none: `loa check` writes
+        heads = HeadWriter(audit, node.settings.audit_heads_file, signing_key(node.keys))
+        node.tasks.append(partial(every, _AUDIT_S, heads.write_if_due))
     node.tasks.append(node.capacity.run)
     node.tasks.append(Sweeper(node.bus, node.ledger, node.waker, node.pauses).run)
 

@@ -139,6 +139,14 @@ class LoaSettings(_Settings):
         return self.data_dir / "portal"
 
     @property
+    def bus_state_file(self) -> Path:
+        return self.data_dir / "bus-state.json"
+
+    @property
+    def audit_heads_file(self) -> Path:
+        return self.data_dir / "audit-heads.jsonl"
+
+    @property
     def key_file(self) -> Path:
         return self.vault_key_file or self.data_dir / "vault.key"
 

@@ -65,6 +65,7 @@ class Commands(CommandGroup):
         "zalo": CommandPath(f"{_CLI_PACKAGE}.zalo"),
         "mail": CommandPath(f"{_CLI_PACKAGE}.mail"),
         "digests": CommandPath(f"{_CLI_PACKAGE}.digests", "digests"),
+        "audit": CommandPath(f"{_CLI_PACKAGE}.audit"),
         "doctor": CommandPath(f"{_CLI_PACKAGE}.doctor"),
     }
 

@@ -10,15 +10,19 @@ import typer
 from consumers.app.channel_registry import CHANNELS
 from consumers.app.settings import LoaSettings, read_settings
 from consumers.app.unknown_variables import unknown_variables
+from consumers.audit.log import Act
 from consumers.channel_health import pauses
 from consumers.channel_health.breaker import BreakerState
 from consumers.channel_health.canary.status import CanaryStatus
 from consumers.cli import output
+from consumers.cli.stores import open_anchor, run_audited
 from consumers.messages import field_error
 from consumers.operations.status import ChannelStatus, LaneStatus, StatusReader, StatusReport
 from consumers.reporting.channel_state import REMEDIES
 from contracts.base.times import format_utc
 from contracts.delivery import ChannelName
+from contracts.errors import Unavailable
+from producers.bus import Bus
 
 Name = Annotated[str, typer.Argument(help=" or ".join(", ".join(ChannelName).rsplit(", ", 1)))]
 Why = Annotated[str, typer.Option("--reason", help="Why; shown to whoever asks later.")]
@@ -31,12 +35,24 @@ By = Annotated[
 def status(as_json: output.Json = False) -> None:
     """What waits in each lane of each channel, and which channels are paused."""
     output.print_errors(unknown_variables())
-    report = output.run_on_any_bus(lambda bus, own: StatusReader(bus).report(at_work=not own))
+    report = output.run_on_any_bus(_load_status)
     output.print_answer(report, as_json, lambda: _print_report(report))
+
+
+async def _load_status(bus: Bus, own: bool) -> StatusReport:
+    damages = await open_anchor(bus).examine()
+    if gone := [one.field_error for one in damages if one.code == "bus_stream_gone"]:
+        raise Unavailable(*gone)
+    report = await StatusReader(bus).report(at_work=not own)
+    report.bus = tuple(damage.field_error for damage in damages)
+    return report
 
 
 def _print_report(report: StatusReport) -> None:
     settings = read_settings(LoaSettings)
+    for damage in report.bus:
+        typer.echo(f"bus: {damage.field}: {damage.message}")
+        typer.echo(f"bus: {damage.field}: {damage.message_vi}")
     for name, channel in report.channels.items():
         canary = canary_line(channel.canary, time.time(), at_work=report.at_work)
         lost = lost_file_lines(name, settings)
@@ -134,7 +150,8 @@ def lane_cells(lane: LaneStatus) -> tuple[object, ...]:
 def pause(channel: Name, reason: Why = "", by: By = "") -> None:
     """Stop a channel's deliveries within a second; the pause survives every restart."""
     name, why = _require_channel(channel), reason.strip()
-    stored = output.run_on_bus(lambda bus: pauses.pause_if_running(bus, name, why, by.strip()))
+    act = Act("channel.pause", name, by, reason=why)
+    stored = run_audited(act, lambda bus: pauses.pause_if_running(bus, name, why, by.strip()))
     if stored.just_written:
         output.print_field_texts(field_error(channel, "paused_now", channel=channel))
         return
@@ -146,7 +163,7 @@ def pause(channel: Name, reason: Why = "", by: By = "") -> None:
 def resume(channel: Name) -> None:
     """Let a paused channel go on."""
     name = _require_channel(channel)
-    ended = output.run_on_bus(lambda bus: pauses.resume(bus, name))
+    ended = run_audited(Act("channel.resume", name), lambda bus: pauses.resume(bus, name))
     output.print_field_texts(field_error(channel, "resumed_now" if ended else "resumed_already"))
 
 

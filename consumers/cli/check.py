@@ -10,13 +10,14 @@ import typer
 from channels.portal.writer.audit import FolderAudit
 from consumers.app import instance
 from consumers.app.settings import LoaSettings, read_settings
+from consumers.audit.bus_state import Damage
 from consumers.channel_health.pauses import LegitimateWaits
 from consumers.check.checker import Checker
 from consumers.check.context import CheckContext
 from consumers.check.findings import Findings, Skipped, Violation, load_rules
 from consumers.cli.output import Json, print_answer, run_on_bus
 from consumers.cli.recovery import open_site_files
-from consumers.cli.stores import find_seals
+from consumers.cli.stores import compare_bus, find_seals
 from producers.bus import Bus
 
 Deep = Annotated[
@@ -38,7 +39,12 @@ def check(deep: Deep = False, as_json: Json = False) -> None:
 
 
 async def _run_check(bus: Bus, *, deep: bool) -> Findings:
+    """Compare the bus with the anchor, then apply every rule; what is gone can't be read."""
     settings = read_settings(LoaSettings)
+    damages = await compare_bus(bus)
+    violations = [_as_violation(damage) for damage in damages]
+    if any(damage.code == "bus_stream_gone" for damage in damages):
+        return Findings(ok=False, violations=violations)
     context = CheckContext(
         bus,
         deep=deep,
@@ -51,7 +57,16 @@ async def _run_check(bus: Bus, *, deep: bool) -> Findings:
     checker = Checker(context, audit)
     if context.seals is None:
         checker.skipped.append(Skipped(what="seals", why="vault.key of this data is not here"))
-    return await checker.run()
+    findings = await checker.run()
+    findings.violations = [*violations, *findings.violations]
+    findings.ok = not findings.violations
+    return findings
+
+
+def _as_violation(damage: Damage) -> Violation:
+    text = damage.field_error
+    detail = f"{text.message} / {text.message_vi}"
+    return Violation(rule="bus-damaged", key=damage.stream, detail=detail)
 
 
 def _started_at(settings: LoaSettings) -> float:

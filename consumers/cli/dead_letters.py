@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from difflib import unified_diff
@@ -14,8 +14,9 @@ from typing import Annotated
 import typer
 
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
+from consumers.audit.log import Act
 from consumers.cli import output
-from consumers.cli.stores import open_seals
+from consumers.cli.stores import open_seals, run_audited
 from consumers.dead_letters.bulk import BulkDecisions, BulkSummary
 from consumers.dead_letters.decisions import (
     DeadLetterDecisions,
@@ -31,6 +32,7 @@ from consumers.messages import field_error, translate_os_error
 from contracts.errors import Invalid
 from producers.bus import Bus, Message, NoReply
 
+_OBJECT_MAX = 500
 _COLUMNS = (
     *("id", "first (UTC)", "last (UTC)", "times", "from", "unit", "content_id"),
     *("field", "lỗi", "what is wrong", "ended"),
@@ -189,9 +191,7 @@ def replay(
         query = DeadLetterQuery(None, stage, unit, field, text, since=start, until=end)
         query = _letters_to_decide(query, tuple(ids or ()))
         operator = None if dry_run else Operator(by, reason)
-    summary = output.run_on_bus(
-        lambda bus: BulkDecisions(bus, operator, partial(_replay_headers, bus)).replay(query)
-    )
+    summary = _decide("dead.replay", operator, query, BulkDecisions.replay)
     _print_and_exit(summary, as_json)
 
 
@@ -199,6 +199,24 @@ async def _replay_headers(bus: Bus, stored: Message) -> dict[str, str]:
     """The headers of a publication that is sent again. Raises Invalid."""
     guard = ReleaseGuard(await open_seals(bus), ItemRepository(bus), time.time)
     return await guard.replay_headers(stored)
+
+
+def _decide(
+    action: str,
+    operator: Operator | None,
+    query: DeadLetterQuery,
+    decide: Callable[[BulkDecisions, DeadLetterQuery], Awaitable[BulkSummary]],
+) -> BulkSummary:
+    """Decide on letters; a decision, but no dry run, is in the audit log."""
+
+    def run(bus: Bus) -> Awaitable[BulkSummary]:
+        return decide(BulkDecisions(bus, operator, partial(_replay_headers, bus)), query)
+
+    if operator is None:
+        return output.run_on_bus(run)
+    chosen = " ".join(map(str, query.ids or ())) or "by option"
+    act = Act(action, chosen[:_OBJECT_MAX], operator.name, reason=operator.reason)
+    return run_audited(act, run)
 
 
 def _letters_to_decide(query: DeadLetterQuery, ids: tuple[int, ...]) -> DeadLetterQuery:
@@ -240,8 +258,10 @@ def edit(
     if not as_json:
         typer.echo("\n".join(lines))
     if operator and _is_confirmed(yes or as_json):
-        letter = output.run_on_bus(
-            lambda bus: DeadLetterDecisions(DeadLetterStore(bus)).edit(letter, corrected, operator)
+        act = Act("dead.edit", str(id), operator.name, reason=operator.reason)
+        letter = run_audited(
+            act,
+            lambda bus: DeadLetterDecisions(DeadLetterStore(bus)).edit(letter, corrected, operator),
         )
         if not as_json:
             typer.echo(f"{letter.id}: {_decision_line(letter.decisions[-1])}")
@@ -266,7 +286,7 @@ def discard(ids: Ids, reason: Reason, by: By = "", as_json: output.Json = False)
     with output.explain_errors():
         query = _letters_to_decide(DeadLetterQuery(), tuple(ids or ()))
         operator = Operator(by, reason)
-    answer = output.run_on_bus(lambda bus: BulkDecisions(bus, operator).discard(query))
+    answer = _decide("dead.discard", operator, query, BulkDecisions.discard)
     _print_and_exit(answer, as_json)
 
 

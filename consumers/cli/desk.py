@@ -3,10 +3,12 @@
 import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 
 import typer
 
+from consumers.audit import log as audit
 from consumers.cli import output
 from consumers.cli.authorization import acting_reviewer, position_facts
 from consumers.cli.stores import open_seals
@@ -102,8 +104,9 @@ def approve(
         number = revision or await desk.newest_waiting(content_id)
         act = await _approval(desk, (content_id, number), reviewed)
         who = await acting_reviewer(bus, act, by)
-        decided = await desk.approve(content_id, who, revision=number, content_hash=reviewed)
-        return number, decided
+        approve = partial(desk.approve, content_id, who, revision=number, content_hash=reviewed)
+        record = audit.Act("desk.approve", f"{content_id}.{number}", who.by, after=reviewed)
+        return number, await audit.AuditLog(bus, time.time).perform(record, approve)
 
     number, position = output.run_on_bus(decide)
     start = position.not_before
@@ -151,7 +154,10 @@ def reject(
         number = revision or await desk.newest_waiting(content_id)
         facts = position_facts(await desk.repository.position(content_id, number))
         who = await acting_reviewer(bus, Act("reject", facts), by)
-        await desk.reject(content_id, who, revision=number, code=code, reason=reason)
+        reject = partial(desk.reject, content_id, who, revision=number, code=code, reason=reason)
+        record = audit.Act("desk.reject", f"{content_id}.{number}", who.by, reason=code or reason)
+        await audit.AuditLog(bus, time.time).perform(record, reject)
         return number
 
-    output.print_field_texts(field_error(content_id, "draft_refused", of=output.run_on_bus(decide)))
+    number = output.run_on_bus(decide)
+    output.print_field_texts(field_error(content_id, "draft_refused", of=number))

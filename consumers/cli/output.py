@@ -24,6 +24,7 @@ from producers.bus import (
     AccessRefused,
     Bus,
     BusError,
+    ForeignSettings,
     InvalidKey,
     UnfitServer,
     UntrustedServer,
@@ -82,8 +83,15 @@ def explain_errors() -> Iterator[None]:
         text = "bus_untrusted" if isinstance(refused, UntrustedServer) else "bus_refused"
         fail(field_error(refused.variable, text, detail=str(refused)), code=EXIT_BUS_AWAY)
     except (BusError, StoreBusy, ServerFailed) as away:
-        text = "bus_unfit" if isinstance(away, UnfitServer) else "bus_away"
-        fail(field_error("bus", text, detail=translate_os_error(away)), code=EXIT_BUS_AWAY)
+        fail(_bus_error(away), code=EXIT_BUS_AWAY)
+
+
+def _bus_error(away: Exception) -> FieldError:
+    if isinstance(away, ForeignSettings):
+        facts = {"settings": ", ".join(away.settings), "detail": away.detail}
+        return field_error(away.stream, "stream_foreign", **facts)
+    text = "bus_unfit" if isinstance(away, UnfitServer) else "bus_away"
+    return field_error("bus", text, detail=translate_os_error(away))
 
 
 def fail(*errors: FieldError, code: int = EXIT_INVALID) -> NoReturn:

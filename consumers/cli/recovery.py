@@ -20,8 +20,9 @@ from channels.portal.writer.rebuild import RebuildResult
 from channels.portal.writer.writer import ReportProgress, no_progress
 from consumers.app import instance
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
+from consumers.audit.log import Act, AuditLog
 from consumers.cli import output
-from consumers.cli.stores import open_seals
+from consumers.cli.stores import accept_bus, open_anchor, open_seals, run_audited
 from consumers.key_file import KEY_FILE_FIELD, KeyFile, open_key_file, replace_key
 from consumers.messages import field_error
 from consumers.operations import backup, rebuild, restore
@@ -89,7 +90,7 @@ def save_backup(folder: Folder, as_json: output.Json = False) -> None:
         keys = await open_key_file(bus, path)
         return await backup.save_backup(bus, _sealed_folder(folder, keys), time.time)
 
-    manifest = output.run_on_bus(work, _BACKUP_BUS_TIMEOUT_S)
+    manifest = run_audited(Act("backup", object=folder.name), work, _BACKUP_BUS_TIMEOUT_S)
     size = sum(stream.size for stream in manifest.streams)
     answer = {"folder": str(folder), "began": manifest.began, "bytes": size}
     facts = {"streams": len(manifest.streams), "size": size, "began": format_utc(manifest.began)}
@@ -131,7 +132,10 @@ def _accept_new_key(as_json: bool) -> None:
 
     async def work(bus: Bus) -> int:
         await topology.apply(bus)
-        return await _accept_key(bus, path)
+        count = await _accept_key(bus, path)
+        await AuditLog(bus, time.time).record(Act("key.replace"))
+        await accept_bus(bus)
+        return count
 
     with output.explain_errors():
         if not settings.nats_url and not settings.nats_dir.is_dir():  # a mistyped folder
@@ -162,17 +166,24 @@ def _restore_folder(folder: Path, options: _RestoreOptions, as_json: bool) -> No
             _require_key_file(path)
         sealed = _sealed_folder(folder, KeyFile.open(path) if path.exists() else None)
         sealed = replace(sealed, accepts_plain=options.plain)
-        if (
-            options.plain
-        ):  # or its publications would need seals, after a kill before their take-over
+        if options.plain:  # its publications would need seals, after a kill before the take-over
             read_settings(LoaSettings).seals_file.unlink(missing_ok=True)
-        manifest = await restore.restore_backup(bus, sealed, time.time, moved=options.moved)
-        return manifest, await _key_errors(bus, path, options.new_key)
+        forget = open_anchor(bus).forget
+        manifest = await restore.restore_backup(
+            bus, sealed, time.time, moved=options.moved, on_cleared=forget
+        )
+        errors = await _key_errors(bus, path, options.new_key)
+        began = format_utc(manifest.began)
+        await AuditLog(bus, time.time).record(Act("restore", object=began))
+        if not errors:
+            await accept_bus(bus)
+        return manifest, errors
 
     manifest, errors = _run_on_idle_bus(work)
     if errors:
         output.fail(*errors)
     texts = [field_error(str(folder), "restored_now", began=format_utc(manifest.began))]
+    texts.append(field_error("bus", "bus_accepted"))
     if not options.moved:
         texts.append(field_error("doubt", "doubt_stands"))
     if manifest.is_plain:

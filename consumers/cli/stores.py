@@ -1,9 +1,18 @@
 """Stores that commands open with this machine's key file, once it is proven to be the bus's."""
 
 import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
+from consumers.app.instance import COMMAND_TIMEOUT_S
 from consumers.app.settings import LoaSettings, read_settings
-from consumers.cli.output import require_name
+from consumers.audit.anchor import Anchor
+from consumers.audit.bus_state import Damage
+from consumers.audit.errors import AnchorBroken
+from consumers.audit.heads import HeadWriter, signing_key
+from consumers.audit.log import Act, AuditLog
+from consumers.cli.output import require_name, run_on_bus
+from consumers.errors import KeyFileBroken
 from consumers.key_file import KeyFile, open_key_file
 from consumers.messages import field_error
 from consumers.seals.publications import PublicationSeals
@@ -11,9 +20,55 @@ from consumers.seals.takeover import SealRecords
 from consumers.subscribers.store import SubscriberStore
 from consumers.subscribers.validation import normalize_email
 from consumers.suppression.store import SuppressionStore
+from contracts.base.times import utc_now
 from contracts.delivery import ChannelName
 from contracts.errors import Invalid
 from producers.bus import Bus
+
+T = TypeVar("T")
+
+
+def open_anchor(bus: Bus) -> Anchor:
+    """The anchor of this machine; it may have none yet."""
+    settings = read_settings(LoaSettings)
+    return Anchor(bus, settings.bus_state_file, settings.key_file, time.time)
+
+
+async def accept_bus(bus: Bus) -> None:
+    """Take the bus as it is for the right one, on all machines. Raises KeyFileBroken, BusError."""
+    settings = read_settings(LoaSettings)
+    try:
+        await open_anchor(bus).accept()
+    except AnchorBroken as error:
+        raise KeyFileBroken(f"{settings.key_file} can't be used") from error
+    await _open_heads(bus).write(utc_now(time.time).date(), restarted=True)
+
+
+async def compare_bus(bus: Bus) -> list[Damage]:
+    """Compare the bus with the anchor; an anchor that shows no damage is renewed, and the head."""
+    anchor, settings = open_anchor(bus), read_settings(LoaSettings)
+    damages = await anchor.examine()
+    if not damages and settings.key_file.exists():
+        await anchor.renew()
+        await _open_heads(bus).write_if_due()
+    return damages
+
+
+def _open_heads(bus: Bus) -> HeadWriter:
+    settings = read_settings(LoaSettings)
+    key = signing_key(KeyFile.open(settings.key_file, create=False))
+    return HeadWriter(AuditLog(bus, time.time), settings.audit_heads_file, key)
+
+
+def run_audited(
+    act: Act, work: Callable[[Bus], Awaitable[T]], patience_s: float = COMMAND_TIMEOUT_S
+) -> T:
+    """Run *work* on the bus, with its intent and its outcome in the audit log."""
+
+    async def audited(bus: Bus) -> T:
+        return await AuditLog(bus, time.time).perform(act, lambda: work(bus))
+
+    return run_on_bus(audited, patience_s)
 
 
 async def open_keys(bus: Bus) -> KeyFile:

@@ -1,5 +1,6 @@
 """`loa subscribers`: import, show and erase subscribers."""
 
+import time
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +9,7 @@ import structlog
 import typer
 
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
+from consumers.audit.log import Act, AuditLog
 from consumers.case_notices.erasure import erase_from_notices
 from consumers.cli import stores
 from consumers.cli.output import EXIT_INVALID, Json, print_answer, print_table, run_on_bus
@@ -39,7 +41,7 @@ def import_file(file: File, as_json: Json = False) -> None:
         keys = await stores.open_keys(bus)
         return await import_csv(bus, file, vocabulary, keys.derive("addresses"))
 
-    report = run_on_bus(work)
+    report = stores.run_audited(Act("subscribers.import"), work)
     print_answer(report, as_json, lambda: _print_report(report))
     raise typer.Exit(EXIT_INVALID if report.rejected else 0)
 
@@ -102,7 +104,9 @@ def remove(address: Address, reason: Reason) -> None:
         if notices and await unsubscribe.store.find_by_address(email) is None:
             return
         subscriber = await _require_subscriber(unsubscribe.store, email)
-        await unsubscribe.erase(subscriber, email, reason=checked_reason)
+        act = Act("subscribers.remove", subscriber.id, reason=checked_reason)
+        erase = partial(unsubscribe.erase, subscriber, email, reason=checked_reason)
+        await AuditLog(bus, time.time).perform(act, erase)
 
     run_on_bus(work)
     typer.echo("removed")

@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
+from consumers.audit.log import Act
 from consumers.cli import output
+from consumers.cli.stores import run_audited
 from consumers.messages import field_error
 from contracts.delivery import ChannelName
 from producers.bus import Bus
@@ -56,8 +58,10 @@ def add(
 ) -> None:
     """Register a unit and print its API key, once. Exit code 2: it is there already."""
     to = list(map(ChannelName, notices.split(",")))
-    key = output.run_on_bus(
-        lambda bus: open_registry(bus).add(unit, release=release.value, urgent=urgent, notices=to)
+    act = Act("units.add", unit, after=f"release {release}, urgent {urgent}, {notices}")
+    key = run_audited(
+        act,
+        lambda bus: open_registry(bus).add(unit, release=release.value, urgent=urgent, notices=to),
     )
     _print_key(unit, key, as_json)
 
@@ -76,21 +80,24 @@ def change_unit(
         "notices": notices and tuple(map(ChannelName, notices.split(","))),
     }
     changes = {name: value for name, value in options.items() if value is not None}
-    now = output.run_on_bus(lambda bus: open_registry(bus).update(unit, **changes))
+    after = ", ".join(f"{name} {value}" for name, value in changes.items())
+    act = Act("units.set", unit, after=after)
+    now = run_audited(act, lambda bus: open_registry(bus).update(unit, **changes))
     typer.echo(f"{unit}: release {now.release}, urgent {now.urgent}, {','.join(now.notices)}")
 
 
 @app.command()
 def rotate(unit: Unit, now: Now = False, as_json: output.Json = False) -> None:
     """Give a unit a new key; the old one works 24 h more."""
-    key = output.run_on_bus(lambda bus: open_registry(bus).rotate(unit, now=now))
+    act = Act("units.rotate", unit, after="at once" if now else "in 24 h")
+    key = run_audited(act, lambda bus: open_registry(bus).rotate(unit, now=now))
     _print_key(unit, key, as_json)
 
 
 @app.command()
 def revoke(unit: Unit) -> None:
     """No key of the unit works any more."""
-    output.run_on_bus(lambda bus: open_registry(bus).revoke(unit))
+    run_audited(Act("units.revoke", unit), lambda bus: open_registry(bus).revoke(unit))
     typer.echo(f"{unit}: no key works any more")
 
 

@@ -8,6 +8,7 @@ import base64
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import structlog
 from faststream.nats.message import NatsMessage
@@ -137,8 +138,20 @@ class DeadLetterStore:
             await self.send(letter.without_body())
 
     async def send(self, letter: DeadLetter) -> None:
+        """Send it once; under another message id if a foreign message has its own."""
         origin = f"{letter.origin.stream}.{letter.origin.seq}"
-        await self.bus.publish(subjects.dead(letter.stage), letter.to_stored, msg_id=origin)
+        subject = subjects.dead(letter.stage)
+        ack = await self.bus.publish(subject, letter.to_stored, msg_id=origin)
+        if ack.duplicate and not await self.is_stored(ack.seq, letter.origin):
+            log.warning("message_id_taken", origin=origin, seq=ack.seq)
+            await self.bus.publish(subject, letter.to_stored, msg_id=f"{origin}.{uuid4().hex}")
+
+    async def is_stored(self, seq: int, origin: MessageOrigin) -> bool:
+        """Whether the message *seq* of DEAD is a letter about the message *origin*."""
+        stored = await self.bus.get_message(subjects.DEAD.name, seq)
+        letter = _parse_letter(stored) if stored else None
+        found = letter and (letter.origin.stream, letter.origin.seq)
+        return found == (origin.stream, origin.seq)
 
     async def letters(self, query: DeadLetterQuery = _ALL_OPEN) -> AsyncIterator[DeadLetter]:
         """Yield the letters of *query*, in the order of their first death.

@@ -49,6 +49,7 @@ _MAX_CHANGES = 1_000_000
 """Limit of the changes during one snapshot; without it, a backup might never end."""
 _TRACKED_STREAMS = (subjects.RECEIPTS, subjects.PUBLICATIONS, subjects.CONTENT)
 SAVE_ORDER = (
+    subjects.AUDIT.name,
     f"KV_{subjects.CONTROL.name}",
     f"KV_{subjects.LEDGER.name}",
     f"KV_{subjects.DIGESTS.name}",
@@ -70,7 +71,7 @@ SAVE_ORDER = (
     f"KV_{subjects.STAFF.name}",
     f"KV_{subjects.VAULT.name}",
 )
-_ADDED_LATER = {f"KV_{subjects.STAFF.name}", f"KV_{subjects.PERSON_KEYS.name}"}
+_ADDED_LATER = {subjects.AUDIT.name, f"KV_{subjects.STAFF.name}", f"KV_{subjects.PERSON_KEYS.name}"}
 """Streams that backups of earlier versions lack; `topology.apply` creates them."""
 
 

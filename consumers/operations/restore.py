@@ -7,7 +7,7 @@ No message is sent before an operator has resumed the channels.
 """
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -42,6 +42,7 @@ log = structlog.get_logger()
 RESTORE_KEY = "restored"
 _WRITE_TIMEOUT_S = 30.0
 _IGNORED_STREAMS = (
+    subjects.AUDIT.name,
     subjects.DELIVER.name,
     f"KV_{subjects.CONTROL.name}",
     f"KV_{subjects.SESSIONS.name}",
@@ -101,17 +102,25 @@ class RestoreDoubts:
         return min(said, event.at) if said and event else None
 
 
+def _pass() -> None:
+    """Do nothing on a cleared bus."""
+
+
+_Hook = Callable[[], None]
+
+
 async def restore_backup(
-    bus: Bus, folder: BackupFolder, clock: Clock, *, moved: bool = False
+    bus: Bus, folder: BackupFolder, clock: Clock, *, moved: bool = False, on_cleared: _Hook = _pass
 ) -> BackupManifest:
     """Restore the bus from the backup in *folder*. Repeat it after an interruption.
 
-    *moved*: no message was delivered since the backup, so there are no doubts. Raises Invalid for a
-    damaged backup, one of another key file, or a bus that is not empty, before any change.
+    *moved*: nothing was delivered since, so there are no doubts. *on_cleared*: called on the empty
+    bus. Raises Invalid, before any change, for a backup damaged or of another key, a bus in use.
     """
     stored = backup.open_backup(folder)
     manifest = stored.manifest
     await _clear_bus(bus)
+    on_cleared()
     await _restore_streams(bus, stored)
     await _complete_people(bus, manifest)
     await _pause_channels(bus, manifest)
@@ -120,7 +129,6 @@ async def restore_backup(
     opened = [batch async for batch in open_batches(ledger)]
     if not moved:
         await _record_restore(bus, manifest, clock())
-        await _mark_plans_in_doubt(ledger)
         await _mark_in_doubt(ledger, opened, clock())
     await topology.delete_stream(bus, topology.RESTORING_STREAM)
     await topology.apply(bus)
@@ -213,7 +221,8 @@ async def open_batches(ledger: Ledger) -> AsyncIterator[tuple[BatchKey, Versione
 async def _mark_in_doubt(
     ledger: Ledger, opened: list[tuple[BatchKey, Versioned[LedgerEntry]]], now: float
 ) -> None:
-    """Put open batches in doubt; a bus under restore has no other writer."""
+    """Put unfinished plans and open batches in doubt; no one else writes during a restore."""
+    await _mark_plans_in_doubt(ledger)
     for batch, state in opened:
         entry = moves.reopen_restored(state.value, now)
         await ledger.swap(batch, state, entry, until=time.monotonic() + _WRITE_TIMEOUT_S)

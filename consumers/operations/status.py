@@ -21,6 +21,7 @@ from consumers.ledger.entry import OPEN_LETTERS, LedgerEntry
 from contracts import subjects
 from contracts.base.times import Clock, utc_time
 from contracts.delivery import BatchKey, ChannelName, Lane
+from contracts.errors import FieldError
 from producers.bus import Bucket, Bus
 from producers.bus.records import read
 
@@ -75,6 +76,8 @@ class StatusReport(BaseModel):
     channels: dict[ChannelName, ChannelStatus]
     at_work: bool = True
     """False: no Loa runs on this folder."""
+    bus: tuple[FieldError, ...] = ()
+    """What the bus has lost, by this machine's anchor; the field is the stream."""
 
 
 @dataclass

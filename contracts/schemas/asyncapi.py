@@ -71,6 +71,7 @@ def _internal_channels() -> Iterator[BusChannel]:
     reaction_address = subjects.reaction("{channel}", "{content_id}", "{opinion}")
     yield BusChannel("opinion", reaction_address, subjects.OPINIONS, "send", "opinion")
     yield BusChannel("dead", subjects.dead("{stage}"), subjects.DEAD, "send", "dead-letter")
+    yield BusChannel("audit", subjects.AUDIT_RECORD, subjects.AUDIT, "send", "audit-record")
 
 
 def build_document() -> Document:
@@ -128,7 +129,7 @@ def _jetstream(stream: subjects.StreamSpec) -> Document:
     }
 
 
-_INTERNAL_MESSAGES = ("wake-up", "receipt", "opinion", "dead-letter")
+_INTERNAL_MESSAGES = ("wake-up", "receipt", "opinion", "dead-letter", "audit-record")
 """Messages between Loa's own services; their format is internal."""
 
 

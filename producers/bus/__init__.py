@@ -11,6 +11,7 @@ from producers.bus.connection import closing_client, create_client
 from producers.bus.errors import (
     AccessRefused,
     BusError,
+    ForeignSettings,
     InvalidKey,
     NoReply,
     RevisionConflict,
@@ -32,6 +33,7 @@ __all__ = [
     "Bus",
     "BusError",
     "Change",
+    "ForeignSettings",
     "InvalidKey",
     "Message",
     "NoReply",

@@ -5,11 +5,14 @@ BusError
 ├── StorageFull       a stream or the disk is full: nothing was stored
 ├── NoReply           no answer: stored, not stored, or stored later
 ├── UnfitServer       the server cannot keep Loa's guarantees
+│   └── ForeignSettings   a stream has settings that lose or leak messages
 └── AccessRefused     the server refuses the credentials, or its certificate is not trusted
     └── UntrustedServer
 
 InvalidKey is a ValueError of the caller.
 """
+
+from collections.abc import Sequence
 
 
 class BusError(Exception):
@@ -38,6 +41,16 @@ class NoReply(BusError):
 
 class UnfitServer(BusError):
     """The server is too old, or acknowledges before it fsyncs."""
+
+
+class ForeignSettings(UnfitServer):
+    """A stream has settings that Loa has not made and that can't be set back."""
+
+    def __init__(self, stream: str, settings: Sequence[str], detail: str) -> None:
+        super().__init__(f"stream {stream}: {', '.join(settings)}: {detail}")
+        self.stream = stream
+        self.settings = tuple(settings)
+        self.detail = detail
 
 
 class AccessRefused(BusError):

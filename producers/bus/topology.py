@@ -8,7 +8,7 @@ import structlog
 
 from contracts.subjects import BUCKETS, STREAMS, BucketSpec, ConsumerSpec, StreamSpec
 from producers.bus.bus import Bus
-from producers.bus.errors import BusError, UnfitServer
+from producers.bus.errors import BusError, ForeignSettings, NoReply, UnfitServer
 from producers.bus.server_check import verify
 
 __all__ = ["apply", "verify"]
@@ -21,22 +21,46 @@ RESTORING_STREAM = "RESTORING"
 """A stream that exists while a restore is incomplete."""
 _START_KEYS = ("deliver_policy", "opt_start_seq")  # immutable after creation
 _SIZE_KEYS = ("max_bytes", "max_msg_size")  # -1 means "no limit"
+_GUARDED_STREAM_KEYS = (
+    *("mirror", "sources", "republish", "subject_transform"),
+    *("max_msgs", "max_msgs_per_subject", "max_consumers", "discard_new_per_subject"),
+    *("no_ack", "sealed", "persist_mode", "consumer_limits", "subject_delete_marker_ttl"),
+    *("allow_rollup_hdrs", "allow_msg_ttl", "allow_msg_counter", "allow_msg_schedules"),
+    *("allow_atomic", "allow_batched"),
+)
+"""Settings that copy, drop, replace or refuse messages: no operator has a reason to change them."""
+_GUARDED_CONSUMER_KEYS = (
+    *("deliver_subject", "deliver_group", "filter_subject", "filter_subjects", "headers_only"),
+    *("max_deliver", "backoff", "inactive_threshold", "mem_storage", "rate_limit_bps"),
+    *("max_batch", "max_expires", "max_bytes", "priority_groups", "priority_policy"),
+    *("priority_timeout", "pause_until"),
+)
+_UNSET: tuple[Any, ...] = (None, False, 0, -1, "", [], {})
+"""Ways to say that a setting has no value; the server leaves some of them out."""
+_PUBLIC_STREAMS = ("PUBLICATIONS",)
+"""Streams that other systems may read with consumers of their own."""
 
 log = structlog.get_logger()
 
 
 async def apply(bus: Bus) -> None:
-    """Create missing objects and extend small ones; never shrink or remove anything.
+    """Create missing objects, extend small ones, set back foreign settings; remove no message.
 
-    Raises UnfitServer after an interrupted restore.
+    Raises ForeignSettings for a setting that can't be set back, and UnfitServer after an
+    interrupted restore.
     """
     if await stream_exists(bus, RESTORING_STREAM):
         raise UnfitServer("a restore was cut short: repeat it with `loa restore`")
-    wanted = [_stream_config(stream) for stream in STREAMS]
-    wanted += [_bucket_config(bucket) for bucket in BUCKETS]
-    await asyncio.gather(*(_ensure_stream(bus, config) for config in wanted))
+    await asyncio.gather(*(_ensure_stream(bus, config) for config in wanted_configs().values()))
     pairs = [(stream, consumer) for stream in STREAMS for consumer in stream.consumers]
     await asyncio.gather(*(_ensure_consumer(bus, *pair) for pair in pairs))
+
+
+def wanted_configs() -> dict[str, Config]:
+    """The config of every stream and bucket, by the name of its stream."""
+    wanted = [_stream_config(stream) for stream in STREAMS]
+    wanted += [_bucket_config(bucket) for bucket in BUCKETS]
+    return {config["name"]: config for config in wanted}
 
 
 def stream_names() -> list[str]:
@@ -45,7 +69,23 @@ def stream_names() -> list[str]:
 
 
 async def stream_exists(bus: Bus, stream: str) -> bool:
-    return await _present_config(bus, stream) is not None
+    return await _stream_info(bus, stream) is not None
+
+
+async def stream_infos(bus: Bus) -> dict[str, Config]:
+    """The JetStream info of each stream of Loa that is there, by name. Raises BusError."""
+    names, found, offset = stream_names(), dict[str, Config](), 0
+    while True:
+        answer = await bus.connection.repeatable_api_request("STREAM.LIST", {"offset": offset})
+        page = answer["streams"] or []
+        found |= {info["config"]["name"]: info for info in page}
+        offset += len(page)
+        if not page or offset >= answer.get("total", 0):
+            break
+    for name in set(names) - set(found):  # a cluster's list leaves out streams without a leader
+        if info := await _stream_info(bus, name):
+            found[name] = info
+    return {name: found[name] for name in names if name in found}
 
 
 async def mark_restoring(bus: Bus) -> None:
@@ -88,7 +128,8 @@ def _stream_config(stream: StreamSpec) -> Config:
         "deny_purge": stream.is_protected,
         **_COMMON,
     }
-    return config | {"allow_msg_schedules": True} if stream.has_schedules else config
+    schedules = {"allow_msg_schedules": True, "allow_rollup_hdrs": True}  # the first implies both
+    return config | schedules if stream.has_schedules else config
 
 
 def _bucket_config(bucket: BucketSpec) -> Config:
@@ -125,15 +166,33 @@ def consumer_config(consumer: ConsumerSpec) -> Config:
 
 def extended_config(present: Config, wanted: Config) -> Config:
     """The present config extended to the wanted one; larger limits set by an operator stay."""
-    config = present | wanted
+    config = _without(present, _GUARDED_STREAM_KEYS) | wanted
     for size in _SIZE_KEYS:
         if size in wanted:
             config[size] = _larger_size(present.get(size, 0), wanted[size])
     config["max_age"] = _longer_age(present.get("max_age", 0), wanted.get("max_age", 0))
     for size in ("num_replicas", "duplicate_window"):
         config[size] = max(present.get(size, 0), wanted.get(size, 0))
-    config["subjects"] = list(dict.fromkeys([*present.get("subjects", []), *wanted["subjects"]]))
     return config
+
+
+def changed_settings(present: Config, wanted: Config) -> list[str]:
+    """The settings of a stream that a start of Loa would set."""
+    return _differences(present, extended_config(present, wanted))
+
+
+def _differences(present: Config, config: Config) -> list[str]:
+    names = sorted({*present, *config})
+    return [name for name in names if _value(present, name) != _value(config, name)]
+
+
+def _value(config: Config, name: str) -> Any:
+    value = config.get(name)
+    return None if value in _UNSET else value
+
+
+def _without(config: Config, names: tuple[str, ...]) -> Config:
+    return {name: value for name, value in config.items() if name not in names}
 
 
 def _longer_age(present: int, wanted: int) -> int:
@@ -147,41 +206,76 @@ def _larger_size(size: int, other: int) -> int:
 
 async def _ensure_stream(bus: Bus, wanted: Config) -> None:
     name = wanted["name"]
-    present = await _present_config(bus, name)
-    if present is None:
+    info = await _stream_info(bus, name)
+    if info is None:
         await bus.connection.repeatable_api_request(f"STREAM.CREATE.{name}", wanted)
         log.info("stream_created", stream=name)
         return
-    config = extended_config(present, wanted)
-    if config != present:
-        await bus.connection.repeatable_api_request(f"STREAM.UPDATE.{name}", config)
-        log.info("stream_updated", stream=name)
+    if changed := changed_settings(info["config"], wanted):
+        await _set_back(bus, extended_config(info["config"], wanted), changed)
+    if info["state"]["consumer_count"] and name not in _PUBLIC_STREAMS:
+        await _remove_push_consumers(bus, name)
 
 
-async def _present_config(bus: Bus, stream: str) -> Config | None:
+async def _set_back(bus: Bus, config: Config, changed: list[str]) -> None:
+    """Update a stream. Raises ForeignSettings if the server refuses, or keeps a setting."""
+    name = config["name"]
     try:
-        config: Config = (await bus.stream_info(stream))["config"]
+        updated = await bus.connection.repeatable_api_request(f"STREAM.UPDATE.{name}", config)
+    except NoReply:
+        raise
+    except BusError as error:
+        raise ForeignSettings(name, changed, str(error)) from error
+    if kept := [one for one in _differences(updated["config"], config) if one in changed]:
+        raise ForeignSettings(name, kept, "the server keeps them")
+    if foreign := [one for one in changed if one in _GUARDED_STREAM_KEYS]:
+        log.warning("stream_settings_reset", stream=name, settings=foreign)
+    log.info("stream_updated", stream=name, settings=changed)
+
+
+async def _remove_push_consumers(bus: Bus, stream: str) -> None:
+    """Delete consumers that have messages sent to a subject: Loa has none, and they only copy."""
+    answer = await bus.connection.repeatable_api_request(f"CONSUMER.LIST.{stream}")
+    for consumer in answer["consumers"] or []:
+        if target := consumer["config"].get("deliver_subject"):
+            call = f"CONSUMER.DELETE.{stream}.{consumer['name']}"
+            try:
+                await bus.connection.repeatable_api_request(call)
+            except BusError as error:  # another process was first, or a repeat after NoReply
+                if error.err_code != _NO_CONSUMER_CODE:
+                    raise
+            facts = {"consumer": consumer["name"], "target": target}
+            log.warning("push_consumer_removed", stream=stream, **facts)
+
+
+async def _stream_info(bus: Bus, stream: str) -> Config | None:
+    try:
+        return await bus.stream_info(stream)
     except BusError as error:
         if error.err_code != _NO_STREAM_CODE:
             raise
         return None
-    return config
 
 
 async def _ensure_consumer(bus: Bus, stream: StreamSpec, consumer: ConsumerSpec) -> None:
     wanted = consumer_config(consumer)
     try:
-        present = (await bus.consumer_info(stream.name, consumer.durable))["config"]
+        info = await bus.consumer_info(stream.name, consumer.durable)
     except BusError as error:
         if error.err_code != _NO_CONSUMER_CODE:
             raise
-        present = {}
-    config = present | wanted | {key: present[key] for key in _START_KEYS if key in present}
-    if config == present:
-        return
-    action = "update" if present else "create"
-    await _apply_consumer(bus, stream, config, action)
-    log.info("consumer_applied", stream=stream.name, consumer=consumer.durable, action=action)
+        info = {"config": {}}
+    present = info["config"]
+    config = _without(present, _GUARDED_CONSUMER_KEYS) | wanted
+    config |= {key: present[key] for key in _START_KEYS if key in present}
+    if _differences(present, config):
+        action = "update" if present else "create"
+        await _apply_consumer(bus, stream, config, action)
+        log.info("consumer_applied", stream=stream.name, consumer=consumer.durable, action=action)
+    if info.get("paused"):
+        call = f"CONSUMER.PAUSE.{stream.name}.{consumer.durable}"
+        await bus.connection.repeatable_api_request(call, {})
+        log.warning("consumer_unpaused", stream=stream.name, consumer=consumer.durable)
 
 
 async def _apply_consumer(bus: Bus, stream: StreamSpec, config: Config, action: str) -> None:

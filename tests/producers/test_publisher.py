@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from contracts import subjects
+from contracts import keys, subjects
+from contracts.envelope import from_structured
 from contracts.errors import Forbidden, Invalid, Unavailable
 from producers.bus import Bus, topology
 from producers.nats_server import NatsServer
@@ -117,6 +118,47 @@ async def test_a_kept_event_whose_id_was_used_meanwhile_is_set_aside(bus, publis
     drained = await Publisher(bus, UNIT, tmp_path).drain()
     assert [path.parent.name for path in drained.refused] == ["refused"]
     assert [one["id"] for one in await stored_events(bus)] == ["e-1", "e-2"]
+
+
+FOREIGN = [
+    (subjects.content("vu-khac", "submitted"), b"{}"),
+    (subjects.content(UNIT, "submitted"), b"not an event"),
+    (subjects.content(UNIT, "submitted"), json.dumps(sample_event(id="another")).encode()),
+]
+
+
+@pytest.mark.parametrize(("subject", "body"), FOREIGN)
+async def test_an_event_whose_message_id_a_foreign_message_has_is_stored_all_the_same(
+    bus, publisher, subject, body
+):
+    """The bus takes it for a duplicate and drops it, and no log would tell."""
+    event_id = keys.event_id(UNIT, sample_event()["source"], "e-1")
+    await bus.publish(subject, body, msg_id=event_id)
+    for duplicate in (False, True):
+        answer = await publisher.publish(sample_event())
+        assert (answer.event_id, answer.duplicate) == (event_id, duplicate)
+    stored = [message.data async for message in bus.scan("CONTENT")]
+    assert len(stored) == 2
+    assert json.loads(stored[1])["id"] == "e-1"
+
+
+async def test_an_event_whose_foreign_double_is_gone_again_is_stored(bus, publisher):
+    event_id = keys.event_id(UNIT, sample_event()["source"], "e-1")
+    ack = await bus.publish(*FOREIGN[0], msg_id=event_id)
+    await bus.erase_message("CONTENT", ack.seq)
+    assert not (await publisher.publish(sample_event())).duplicate
+    assert [one["id"] for one in await stored_events(bus)] == ["e-1"]
+
+
+async def test_an_event_is_stored_even_if_each_of_its_ids_was_foreseen(bus, publisher):
+    event_id = keys.event_id(UNIT, sample_event()["source"], "e-1")
+    event = from_structured(sample_event())
+    hashed = f"{event_id}.{keys.content_hash(event.type, event.data)}"
+    for taken in (event_id, hashed):
+        await bus.publish(*FOREIGN[0], msg_id=taken)
+    assert not (await publisher.publish(sample_event())).duplicate
+    last = [message async for message in bus.scan("CONTENT")][-1]
+    assert json.loads(last.data)["id"] == "e-1"
 
 
 async def test_events_published_at_once_are_all_stored_once(bus, publisher):

@@ -28,11 +28,11 @@ def health_app(
     canaries: Report = _no_report,
     filling: Callable[[], dict[str, int]] = dict,
     unseen: Report = _no_report,
+    damaged: Report = _no_report,
 ) -> ASGIApp:
     """Serve `/livez` (the process answers) and `/readyz` (so does everything that it needs).
 
-    Blocked channels, late canaries, streams that fill up (in percent) and a portal whose readers
-    can't see new pages (*unseen*) degrade it: taking the process out of service would not help.
+    Blocked channels, late canaries, full streams (percent), unseen pages, a damaged bus degrade it.
     """
 
     async def livez(_: Request) -> JSONResponse:
@@ -45,10 +45,10 @@ def health_app(
             "canary": await canaries(),
             "filling": filling(),
             "unseen": await unseen(),
+            "damaged": await damaged(),
         }
         status = "failing" if failing else "degraded" if _is_degraded(reports) else "ok"
-        body = {"status": status, "failing": failing}
-        body |= {name: report for name, report in reports.items() if report}
+        body = {"status": status, "failing": failing} | {k: v for k, v in reports.items() if v}
         return JSONResponse(body, 503 if failing else 200)
 
     return _create_app(Route("/livez", livez), Route("/readyz", readyz))
@@ -71,4 +71,4 @@ def _is_degraded(reports: dict[str, dict[str, Any]]) -> bool:
     broken = any(reason != PAUSED_REASON for reason in reports["standing"].values())
     late = any(canary["state"] == "late" for canary in reports["canary"].values())
     almost_full = max(reports["filling"].values(), default=0) >= ERROR_PERCENT
-    return broken or late or almost_full or bool(reports["unseen"])
+    return broken or late or almost_full or bool(reports["unseen"] or reports["damaged"])

@@ -55,6 +55,12 @@ async def test_a_burial_repeated_after_a_crash_is_one_and_opens_nothing(bus, let
     assert kept.times == 1
 
 
+async def test_a_letter_whose_message_id_a_foreign_message_has_is_stored_all_the_same(bus, letters):
+    await bus.publish(subjects.dead("intake"), b"foreign", msg_id="CONTENT.1")
+    await bury(letters, b"{")
+    assert sorted(one.original for one in await letters_of(letters)) == [b"foreign", b"{"]
+
+
 async def test_different_messages_are_different_letters(letters):
     await bury(letters, b"{")
     await bury(letters, b"{ ")

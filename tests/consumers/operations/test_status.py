@@ -68,7 +68,7 @@ async def test_an_idle_loa_shows_every_lane_of_every_channel_at_rest(status):
     calm["canary"] = {"state": "off", "since": None, "why": ""}
     idle = {"paused": False, "breaker": "closed", "next_probe": None, "lanes": lanes, **calm}
     channels = {"portal": idle, "email": idle, "zalo": idle}
-    assert report == {"channels": channels, "at_work": True}
+    assert report == {"channels": channels, "at_work": True, "bus": []}
 
 
 async def test_the_backlog_counts_open_rows_by_channel_and_lane(status, store_batch):

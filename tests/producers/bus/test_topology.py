@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from contracts import subjects
-from producers.bus import Bus, BusError, UnfitServer, topology
+from producers.bus import Bus, BusError, ForeignSettings, UnfitServer, topology
 from producers.bus.server_check import ServerReport, check_reports, check_version
 from tests.support.nats_accounts import ACCOUNTS
 
@@ -115,6 +115,96 @@ async def test_a_stream_that_is_held_in_memory_only_is_refused(bus):
     await bus.connection.api_request("STREAM.CREATE.DEAD", {"name": "DEAD", "storage": "memory"})
     with pytest.raises(BusError, match="storage"):
         await topology.apply(bus)
+
+
+FOREIGN_SETTINGS = [
+    ("KV_subscribers", {"republish": {"src": ">", "dest": "copy.>"}}),
+    ("KV_ledger", {"max_msgs": 1}),
+    ("KV_ledger", {"max_msgs_per_subject": 5}),
+    ("CONTENT", {"max_msgs_per_subject": 1}),
+    ("CONTENT", {"discard": "old", "max_msgs": 2}),
+    ("CONTENT", {"subjects": ["content.*.*", "case.*.updated", "foreign.>"]}),
+    ("CONTENT", {"no_ack": True}),
+    ("CONTENT", {"allow_rollup_hdrs": True}),
+    ("CONTENT", {"allow_atomic": True}),
+    ("CONTENT", {"max_bytes": 1 << 20, "max_msg_size": 1 << 10}),
+    ("PUBLICATIONS", {"max_age": 3600 * 10**9}),
+    ("PUBLICATIONS", {"subject_transform": {"src": "publication.>", "dest": "x.>"}}),
+    ("PUBLICATIONS", {"sources": [{"name": "OPINIONS"}]}),
+    ("OPINIONS", {"max_consumers": 5}),
+    ("OPINIONS", {"consumer_limits": {"max_ack_pending": 1}}),
+]
+
+
+@pytest.mark.parametrize(("stream", "foreign"), FOREIGN_SETTINGS)
+async def test_a_setting_that_loses_or_leaks_messages_is_set_back(bus, stream, foreign):
+    before = (await bus.stream_info(stream))["config"]
+    await bus.connection.api_request(f"STREAM.UPDATE.{stream}", before | foreign)
+    wanted = topology.wanted_configs()[stream]
+    changed = (await bus.stream_info(stream))["config"]
+    assert set(topology.changed_settings(changed, wanted)) == set(foreign)
+    await topology.apply(bus)
+    after = (await bus.stream_info(stream))["config"]
+    assert topology.changed_settings(after, wanted) == []
+    assert {name: after.get(name) for name in foreign} == {n: before.get(n) for n in foreign}
+
+
+@pytest.mark.parametrize(
+    ("stream", "foreign", "setting"),
+    [
+        ("OPINIONS", {"storage": "memory"}, "storage"),
+        ("OPINIONS", {"retention": "workqueue"}, "retention"),
+        ("OPINIONS", {"allow_msg_ttl": True}, "allow_msg_ttl"),
+        ("OPINIONS", {"sealed": True}, "sealed"),
+        ("OPINIONS", {"deny_purge": True}, "deny_purge"),
+    ],
+)
+async def test_a_setting_that_can_not_be_set_back_is_refused_by_name(bus, stream, foreign, setting):
+    config = topology.wanted_configs()[stream] | foreign
+    is_sealed = config.pop("sealed", False)
+    await bus.connection.api_request(f"STREAM.DELETE.{stream}")
+    await bus.connection.api_request(f"STREAM.CREATE.{stream}", config)
+    if is_sealed:
+        sealed = (await bus.stream_info(stream))["config"] | {"sealed": True}
+        await bus.connection.api_request(f"STREAM.UPDATE.{stream}", sealed)
+    with pytest.raises(ForeignSettings) as refused:
+        await topology.apply(bus)
+    assert refused.value.stream == stream
+    assert setting in refused.value.settings
+
+
+async def test_a_foreign_copy_of_a_bucket_ends_at_the_next_start_and_readers_stay(bus):
+    push = {"durable_name": "copy", "deliver_subject": "copy.here", "ack_policy": "none"}
+    for stream in ("KV_subscribers", "CONTENT", "PUBLICATIONS"):
+        query = {"stream_name": stream, "config": push}
+        await bus.connection.api_request(f"CONSUMER.DURABLE.CREATE.{stream}.copy", query)
+    watched = bus.bucket("subscribers").watch(1)
+    following = asyncio.ensure_future(anext(aiter(watched)))
+    await asyncio.sleep(0)
+    await topology.apply(bus)
+    for stream in ("KV_subscribers", "CONTENT"):
+        with pytest.raises(BusError):
+            await bus.consumer_info(stream, "copy")
+    assert await bus.consumer_info("PUBLICATIONS", "copy")
+    await bus.bucket("subscribers").put("a", b"1")
+    assert (await following).key == "a"
+
+
+@pytest.mark.parametrize("foreign", [{"max_deliver": 1}, {"headers_only": True}])
+async def test_a_consumer_that_would_lose_messages_is_set_back(bus, foreign):
+    config = (await bus.consumer_info("CONTENT", subjects.INTAKE))["config"] | foreign
+    query = {"stream_name": "CONTENT", "config": config, "action": "update"}
+    await bus.connection.api_request(f"CONSUMER.CREATE.CONTENT.{subjects.INTAKE}", query)
+    await topology.apply(bus)
+    after = (await bus.consumer_info("CONTENT", subjects.INTAKE))["config"]
+    assert [after.get(name) for name in foreign] in ([-1], [None])
+
+
+async def test_a_consumer_that_was_paused_on_the_bus_goes_on(bus):
+    until = {"pause_until": "2099-01-01T00:00:00Z"}
+    await bus.connection.api_request(f"CONSUMER.PAUSE.CONTENT.{subjects.INTAKE}", until)
+    await topology.apply(bus)
+    assert not (await bus.consumer_info("CONTENT", subjects.INTAKE)).get("paused")
 
 
 async def test_a_consumers_patience_follows_the_contract(bus, monkeypatch):

@@ -1,0 +1,182 @@
+"""The anchor: the state of the bus in a signed file outside it, which the bus is compared with.
+
+An anchor that shows damage is left as it is, so that the damage stays in sight until an operator
+has restored a backup or has accepted the bus as it is. Both are signed on the bus, too: other
+machines believe them.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import os
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+
+from channels.portal.storage.atomic_files import sync_folder
+from consumers.audit.bus_state import BusState, Damage, Observation, find_damage, observe
+from consumers.audit.chain import ChainHead
+from consumers.audit.errors import AnchorBroken
+from consumers.audit.log import AuditLog
+from consumers.errors import KeyFileBroken
+from consumers.key_file import KeyFile
+from contracts import subjects
+from contracts.base.times import Clock, utc_now
+from contracts.errors import Invalid
+from producers.bus import Bus, BusError, NoReply
+from producers.bus.periodic import attempt, every
+
+log = structlog.get_logger()
+_ACCEPTED_KEY = "bus-state"
+_RENEW_S = 60.0
+_BROKEN = Damage("bus-state.json", "bus_anchor_broken", {})
+
+
+@dataclass
+class Anchor:
+    """The file at *path*, signed with a key from the file *key_path*."""
+
+    bus: Bus
+    path: Path
+    key_path: Path
+    clock: Clock
+    damages: list[Damage] = field(default_factory=list)
+    """What the last comparison showed."""
+
+    async def run(self) -> None:
+        await every(_RENEW_S, self.renew)
+
+    async def finish(self) -> None:
+        """Renew at a clean stop, if the bus still answers."""
+        await attempt(self.renew)
+
+    async def renew(self) -> None:
+        """Compare, and write the present state unless it shows damage. Raises BusError."""
+        before, now, damages = await self._compare()
+        for damage in damages:
+            if damage not in self.damages:
+                log.error("bus_damaged", stream=damage.stream, damage=damage.code)
+        self.damages = damages
+        if damages or not self.key_path.exists():
+            return
+        try:
+            await self._write(now)
+        except (AnchorBroken, OSError) as error:
+            log.warning("bus_state_unwritten", error=type(error).__name__)
+        else:
+            if before is None:
+                log.info("bus_state_first", streams=len(now.streams))
+
+    async def examine(self) -> list[Damage]:
+        """Compare only. Raises BusError."""
+        return (await self._compare())[2]
+
+    async def audit_head(self) -> ChainHead | None:
+        """The end of the audit log when the anchor was written, if there is a usable one."""
+        try:
+            before = await self._baseline()
+        except AnchorBroken:
+            return None
+        return before.audit if before else None
+
+    async def accept(self) -> None:
+        """Take the present state for the right one, here and on all machines.
+
+        Raises AnchorBroken, BusError or OSError.
+        """
+        signed = await self._write(await observe(self.bus))
+        await self.bus.bucket(subjects.CONTROL.name).put(_ACCEPTED_KEY, signed)
+        await self._write(await observe(self.bus))
+        self.damages = []
+        log.info("bus_state_accepted")
+
+    def forget(self) -> None:
+        """Delete the file, before a backup replaces the bus."""
+        self.path.unlink(missing_ok=True)
+
+    async def _compare(self) -> tuple[BusState | None, Observation, list[Damage]]:
+        """Read the anchor before the bus: another process may renew it in between."""
+        try:
+            before = await self._baseline()
+        except AnchorBroken:
+            now = await observe(self.bus)
+            return None, now, [_BROKEN, *find_damage(None, now)]
+        now = await observe(self.bus)
+        damages = find_damage(before, now)
+        if not damages and before and not await self._is_audit_whole(before):
+            damages = [Damage(subjects.AUDIT.name, "bus_audit_rewritten", {})]
+        return before, now, damages
+
+    async def _is_audit_whole(self, before: BusState) -> bool:
+        """Whether the audit log still has the record with which it ended."""
+        return before.audit is None or await AuditLog(self.bus, self.clock).has(before.audit)
+
+    async def _baseline(self) -> BusState | None:
+        """The file's state, or one that was accepted later; None without a file or a key.
+
+        Raises AnchorBroken, BusError.
+        """
+        if not (self.key_path.exists() and self.path.exists()):
+            return None
+        try:
+            ours = self._verified(self.path.read_bytes())
+        except OSError as error:
+            raise AnchorBroken from error
+        stored = await self._accepted()
+        return stored if stored and stored.at > ours.at else ours
+
+    async def _accepted(self) -> BusState | None:
+        """The state that was accepted last on any machine, if its signature is right."""
+        try:
+            value = await self.bus.bucket(subjects.CONTROL.name).get(_ACCEPTED_KEY)
+            return self._verified(value.data) if value else None
+        except NoReply:
+            raise
+        except (AnchorBroken, BusError):  # forged, or the bucket is gone: no state was accepted
+            return None
+
+    def _verified(self, signed: bytes) -> BusState:
+        """The state in a signed document. Raises AnchorBroken."""
+        try:
+            envelope = json.loads(signed)
+            if not hmac.compare_digest(envelope["mac"], self._mac(envelope["state"])):
+                raise AnchorBroken
+            return BusState.model_validate(envelope["state"])
+        except (ValueError, KeyError, TypeError, ValidationError) as error:
+            raise AnchorBroken from error
+
+    async def _write(self, now: Observation) -> bytes:
+        """Raises AnchorBroken without a usable key, BusError, OSError."""
+        head = await AuditLog(self.bus, self.clock).head()
+        known = BusState(at=utc_now(self.clock), streams=dict(now.streams), audit=head)
+        state = known.model_dump(mode="json")
+        signed = json.dumps({"state": state, "mac": self._mac(state)}).encode()
+        await asyncio.to_thread(_replace_file, self.path, signed)
+        return signed
+
+    def _mac(self, state: Any) -> str:
+        """Raises AnchorBroken without a usable key."""
+        try:
+            key = KeyFile.open(self.key_path, create=False).derive("bus state")
+        except (Invalid, KeyFileBroken, OSError) as error:
+            raise AnchorBroken from error
+        canonical = json.dumps(state, sort_keys=True, separators=(",", ":")).encode()
+        return hmac.digest(key, canonical, hashlib.sha256).hex()
+
+
+def _replace_file(path: Path, body: bytes) -> None:
+    """Replace the file at once: after a crash the old or the new one is there, whole."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(file, body)
+        os.fsync(file)
+    finally:
+        os.close(file)
+    draft.replace(path)
+    sync_folder(path.parent)

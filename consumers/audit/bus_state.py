@@ -1,0 +1,153 @@
+"""The state of every stream, and the damage that a later state shows.
+
+Streams only grow, with few exceptions, so an older state tells what a newer one has lost.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from consumers.audit.chain import ChainHead
+from consumers.messages import field_error
+from contracts.errors import FieldError
+from contracts.subjects import BUCKETS, CONTENT, DEAD, PERSON_KEYS, STREAMS
+from producers.bus import Bus, topology
+
+_UNERASED_LETTERS = 16
+"""Letters older than a state whose events a crash kept from being erased until later."""
+
+
+class StreamState(BaseModel):
+    """A stream at one moment. `kept`: its messages; of a bucket its keys, purged ones included."""
+
+    model_config = ConfigDict(frozen=True)
+
+    created: str
+    first: int
+    last: int
+    kept: int
+    config: str
+    """The hash of its settings."""
+
+    @property
+    def missing(self) -> int:
+        """How many messages are gone, of all that were ever stored."""
+        return self.last - self.kept
+
+
+class BusState(BaseModel):
+    """All streams at one moment."""
+
+    v: int = 1
+    at: AwareDatetime
+    streams: dict[str, StreamState]
+    audit: ChainHead | None = None
+    """The end of the audit log."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """The present state of all streams, and the settings that Loa has not made."""
+
+    streams: Mapping[str, StreamState]
+    changed: Mapping[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What is wrong with one stream: a code of the catalogue and its values."""
+
+    stream: str
+    code: str
+    facts: Mapping[str, object]
+
+    @property
+    def field_error(self) -> FieldError:
+        return field_error(self.stream, self.code, **self.facts)
+
+
+async def observe(bus: Bus) -> Observation:
+    """Look at all streams of Loa. Raises BusError."""
+    wanted = topology.wanted_configs()
+    infos = await topology.stream_infos(bus)
+    changed = {
+        name: settings
+        for name, info in infos.items()
+        if (settings := topology.changed_settings(info["config"], wanted[name]))
+    }
+    return Observation({name: _state(info) for name, info in infos.items()}, changed)
+
+
+def _state(info: Mapping[str, Any]) -> StreamState:
+    config, state = info["config"], info["state"]
+    is_bucket = config["name"].startswith("KV_")
+    canonical = json.dumps(config, sort_keys=True).encode()
+    return StreamState(
+        created=info["created"],
+        first=state["first_seq"],
+        last=state["last_seq"],
+        kept=state.get("num_subjects", 0) if is_bucket else state["messages"],
+        config=hashlib.sha256(canonical).hexdigest(),
+    )
+
+
+def find_damage(before: BusState | None, now: Observation) -> list[Damage]:
+    """What the present state shows; without a state from before only what is missing or changed."""
+    damages = [
+        Damage(name, "bus_stream_gone", {})
+        for name in topology.stream_names()
+        if name not in now.streams
+    ]
+    for name in now.streams:
+        if before and name in before.streams:
+            damages += _losses(name, before.streams, now.streams)
+        if settings := now.changed.get(name):
+            damages.append(Damage(name, "bus_stream_changed", {"settings": ", ".join(settings)}))
+    return damages
+
+
+_States = Mapping[str, StreamState]
+
+
+def _losses(name: str, all_before: _States, all_now: _States) -> Iterator[Damage]:
+    before, now = all_before[name], all_now[name]
+    if now.created != before.created:
+        yield Damage(name, "bus_stream_anew", {"value": now.created, "before": before.created})
+    elif now.last < before.last:
+        yield Damage(name, "bus_stream_back", {"value": now.last, "before": before.last})
+    elif lost := _lost(name, all_before, all_now):
+        yield Damage(name, "bus_stream_lost", {"count": lost})
+
+
+def _lost(name: str, all_before: _States, all_now: _States) -> int:
+    """How many messages or keys are gone that no rule of the stream lets go."""
+    before, now = all_before[name], all_now[name]
+    if name in _shrinking_streams():
+        return 0
+    if name.startswith("KV_"):
+        return max(before.kept - now.kept, 0)
+    lost = max(now.missing - before.missing, 0)
+    if name != CONTENT.name:
+        return lost
+    is_emptied = before.kept > 0 and now.first > before.last
+    erasable = _new_letters(all_before, all_now) + (0 if is_emptied else _UNERASED_LETTERS)
+    return lost if lost > erasable else 0
+
+
+def _new_letters(before: _States, now: _States) -> int:
+    """How many dead letters came since; an event that is erased has one."""
+    letters = [states[DEAD.name].last for states in (before, now) if DEAD.name in states]
+    return letters[1] - letters[0] if len(letters) == 2 else 0
+
+
+@cache
+def _shrinking_streams() -> frozenset[str]:
+    """Streams that forget: by age, or what is done."""
+    forgetting = {s.name for s in STREAMS if s.is_work_queue or s.max_age}
+    forgetting |= {f"KV_{bucket.name}" for bucket in BUCKETS if bucket.ttl}
+    return frozenset(forgetting | {f"KV_{PERSON_KEYS.name}"})  # a key is destroyed with its person

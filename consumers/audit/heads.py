@@ -1,0 +1,141 @@
+"""Daily heads: the end of the audit log and the state of all streams, signed, outside the bus.
+
+An auditor who keeps these lines, or only the newest one, can prove that nothing before it was
+changed or cut off. The signature needs no secret to be checked: each line names its public key.
+"""
+
+import asyncio
+import hashlib
+import json
+import os
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import structlog
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from pydantic import BaseModel, ConfigDict
+
+from channels.portal.storage.atomic_files import sync_folder
+from consumers.audit.bus_state import observe
+from consumers.audit.log import AuditLog
+from consumers.key_file import KeyFile
+from contracts.base.times import utc_now
+
+log = structlog.get_logger()
+
+
+class DailyHead(BaseModel):
+    """The end of the audit log on one day. `streams`: the hash of the state of all streams."""
+
+    model_config = ConfigDict(frozen=True)
+
+    v: int = 1
+    day: date
+    n: int
+    h: str
+    streams: str
+    restarted: bool = False
+    """Lines before this one count no more: a backup was restored, or a loss was accepted."""
+    key: str = ""
+    sig: str = ""
+
+    def signed(self, key: Ed25519PrivateKey) -> "DailyHead":
+        public = b64encode(key.public_key().public_bytes_raw()).decode()
+        named = self.model_copy(update={"key": public, "sig": ""})
+        signature = b64encode(key.sign(named.encode())).decode()
+        return named.model_copy(update={"sig": signature})
+
+    def is_signed_by(self, key: Ed25519PrivateKey) -> bool:
+        """Whether the line is whole and was signed with *key*."""
+        own = key.public_key().public_bytes_raw()
+        try:
+            public = b64decode(self.key)
+            unsigned = self.model_copy(update={"sig": ""}).encode()
+            Ed25519PublicKey.from_public_bytes(own).verify(b64decode(self.sig), unsigned)
+        except (ValueError, InvalidSignature):
+            return False
+        return public == own
+
+    def encode(self) -> bytes:
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return text.encode()
+
+
+def signing_key(keys: KeyFile) -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.from_private_bytes(keys.derive("audit head"))
+
+
+def _read_heads(path: Path) -> Iterator[DailyHead | None]:
+    """Each line of the file; None for one that can't be read. Raises OSError."""
+    if not path.exists():
+        return
+    for line in path.read_bytes().splitlines():
+        try:
+            yield DailyHead.model_validate_json(line)
+        except ValueError:
+            yield None
+
+
+def trusted_heads(path: Path, key: Ed25519PrivateKey) -> tuple[dict[int, str], bool]:
+    """The hash by number of each line that counts, and whether all lines are signed with *key*.
+
+    Raises OSError.
+    """
+    heads, is_whole = dict[int, str](), True
+    for line in _read_heads(path):
+        if line is None or not line.is_signed_by(key):
+            is_whole = False
+            continue
+        if line.restarted:
+            heads.clear()
+        heads[line.n] = line.h
+    return heads, is_whole
+
+
+@dataclass(frozen=True)
+class HeadWriter:
+    """Adds a line to the file on each day."""
+
+    audit: AuditLog
+    path: Path
+    key: Ed25519PrivateKey
+
+    async def write_if_due(self) -> None:
+        """Write today's head unless the file has it. Raises BusError."""
+        today = utc_now(self.audit.clock).date()
+        try:
+            lines = await asyncio.to_thread(lambda: list(_read_heads(self.path)))
+            if any(line and line.day == today for line in lines):
+                return
+            await self.write(today)
+        except OSError as error:
+            log.warning("audit_head_unwritten", error=type(error).__name__)
+
+    async def write(self, today: date, *, restarted: bool = False) -> None:
+        """Write a head. Raises BusError, OSError."""
+        head = (await self._head(today)).model_copy(update={"restarted": restarted})
+        await asyncio.to_thread(_append_line, self.path, head.signed(self.key).encode())
+        log.info("audit_head_written", record=head.n)
+
+    async def _head(self, today: date) -> DailyHead:
+        end, now = await self.audit.head(), await observe(self.audit.bus)
+        states = {name: state.model_dump() for name, state in now.streams.items()}
+        digest = hashlib.sha256(json.dumps(states, sort_keys=True).encode()).hexdigest()
+        return DailyHead(day=today, n=end.n, h=end.h, streams=digest)
+
+
+def _append_line(path: Path, line: bytes) -> None:
+    """Add a line; one that a crash cut short is ended first."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        size = os.fstat(file).st_size
+        is_cut = size and os.pread(file, 1, size - 1) != b"\n"
+        os.write(file, (b"\n" if is_cut else b"") + line + b"\n")
+        os.fsync(file)
+    finally:
+        os.close(file)
+    sync_folder(path.parent)

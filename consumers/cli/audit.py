@@ -1,0 +1,113 @@
+"""`loa audit`: who did what, the proof that the log is whole, and the anchor of the bus."""
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from consumers.app.settings import LoaSettings, read_settings
+from consumers.audit.bus_state import Damage
+from consumers.audit.chain import AuditRecord, ChainFault, ChainVerifier
+from consumers.audit.heads import signing_key, trusted_heads
+from consumers.audit.log import Act, AuditLog, parse_record
+from consumers.cli import output
+from consumers.cli.stores import accept_bus, open_anchor, open_keys, run_audited
+from consumers.messages import field_error
+from contracts.errors import FieldError
+from producers.bus import Bus, topology
+
+app = typer.Typer(no_args_is_help=True, help="What was done, and by whom; is the record whole?")
+By = Annotated[str, typer.Option("--by", envvar="USER", help="Who decides. Else $USER.")]
+Reason = Annotated[str, typer.Option(help="Why; kept for ever.")]
+Last = Annotated[int, typer.Option(min=1, help="How many of the last records.")]
+_COLUMNS = ("n", "at (UTC)", "actor", "action", "object", "step", "of", "reason")
+
+
+def _open_log(bus: Bus) -> AuditLog:
+    return AuditLog(bus, time.time)
+
+
+@app.command("list")
+def list_records(last: Last = 50, as_json: output.Json = False) -> None:
+    """The last records: each act is there before it is tried, and with its outcome."""
+
+    async def load(bus: Bus) -> list[AuditRecord]:
+        audit = _open_log(bus)
+        start = max((await audit.head()).n - last + 1, 1)
+        return [one async for m in audit.messages(start) if (one := parse_record(m))]
+
+    records = output.run_on_bus(load)
+    rows = map(_cells, records)
+    output.print_answer(records, as_json, lambda: output.print_table(_COLUMNS, rows))
+
+
+def _cells(record: AuditRecord) -> Sequence[object]:
+    at = f"{record.at:{output.TIME_FORMAT}}"
+    names = (record.actor, record.action, record.object, record.step)
+    return (record.n, at, *names, record.of or "", output.visible(record.reason))
+
+
+@app.command()
+def export() -> None:
+    """Write every record to stdout as it is stored, a line each."""
+
+    async def write(bus: Bus) -> None:
+        async for message in _open_log(bus).messages():
+            sys.stdout.buffer.write(message.data + b"\n")
+        sys.stdout.buffer.flush()
+
+    output.run_on_bus(write)
+
+
+@app.command()
+def verify(as_json: output.Json = False) -> None:
+    """Prove that no record was changed, dropped, put in or cut off. Exit code 1: one was."""
+    count, faults, errors = output.run_on_bus(_verify)
+    answer = {"ok": not (faults or errors), "records": count, "faults": faults}
+    texts = [_fault_text(one) for one in faults] + errors
+    texts = texts or [field_error("audit", "audit_whole", count=count)]
+    output.print_answer(answer, as_json, lambda: output.print_field_texts(*texts))
+    raise typer.Exit(1 if faults or errors else 0)
+
+
+async def _verify(bus: Bus) -> tuple[int, list[ChainFault], list[FieldError]]:
+    heads, errors = await _trusted_heads(bus)
+    verifier = ChainVerifier(heads)
+    async for message in _open_log(bus).messages():
+        verifier.add(message.data)
+    return verifier.count, verifier.finish(), errors
+
+
+async def _trusted_heads(bus: Bus) -> tuple[dict[int, str], list[FieldError]]:
+    """The ends of the log that this machine has kept, and errors of those it can't trust."""
+    path = read_settings(LoaSettings).audit_heads_file
+    heads, is_whole = trusted_heads(path, signing_key(await open_keys(bus)))
+    if anchored := await open_anchor(bus).audit_head():
+        heads[anchored.n] = anchored.h
+    errors = [] if is_whole else [field_error(str(path), "audit_head_forged")]
+    return {n: h for n, h in heads.items() if n}, errors
+
+
+def _fault_text(one: ChainFault) -> FieldError:
+    return field_error(f"record {one.n}", f"audit_{one.fault}")
+
+
+@app.command()
+def accept(reason: Reason, by: By = "", as_json: output.Json = False) -> None:
+    """Accept the bus as it is: what is lost stays lost, and missing streams are made anew."""
+    with output.explain_errors():
+        act = Act("bus.accept", actor=output.require_name(by), reason=reason)
+    output.run_on_bus(topology.apply)
+    damages = run_audited(act, _accept)
+    texts = [damage.field_error for damage in damages]
+    texts.append(field_error("bus", "bus_accepted" if damages else "bus_nothing_to_accept"))
+    output.print_answer({"accepted": texts}, as_json, lambda: output.print_field_texts(*texts))
+
+
+async def _accept(bus: Bus) -> list[Damage]:
+    await open_keys(bus)
+    damages = await open_anchor(bus).examine()
+    await accept_bus(bus)
+    return damages
