@@ -82,9 +82,10 @@ class Node:
     async def bus_damages(self) -> dict[str, Any]:
         """What the bus has lost, and which of its settings are foreign, by stream, for `/readyz`.
 
-        The last comparison is at most a minute old.
+        The last comparison is at most a minute old; only one process of a machine compares.
         """
-        texts = [damage.field_error for damage in self.anchor.damages]
+        damages = self.anchor.damages if "anchor" in vars(self) else ()
+        texts = [damage.field_error for damage in damages]
         return {text.field: [text.message, text.message_vi] for text in texts}
 
     def blocked_channels(self) -> dict[str, str]:

@@ -64,7 +64,8 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
             node.checks["nats"] = partial(health_problem, *monitors)
         if own or settings.nats_url:  # a running Loa has prepared the bus that we join
             await instance.prepare_bus(node.bus, monitors)
-        await _compare_bus(node, services)
+        if services is None:  # a single service proves it when it needs it
+            await node.open_proven_key()
         await add_services(node, services)
         await start(node, bound, stopped)
         if own or services is None:
@@ -72,14 +73,6 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
         log.info("ready", url=node.own_url, nats_url=without_password(url))
         await stopped.wait()
         log.info("stopping")
-
-
-async def _compare_bus(node: Node, services: Sequence[str] | None) -> None:
-    """Prove the key file, and compare the bus with the anchor, now and at the stop."""
-    if services is None:  # a single service proves the key when it needs it
-        await node.open_proven_key()
-    await node.anchor.renew()
-    node.stack.push_async_callback(node.anchor.finish)
 
 
 def _running_instance(node: Node, nats_url: str) -> RunningInstance:
@@ -103,7 +96,7 @@ async def build_node(stack: AsyncExitStack, settings: LoaSettings, url: str, own
     broker = app_broker.create_broker(url, store_dead_letter, watch, access)
     email, zalo = read_settings(EmailSettings), read_settings(ZaloSettings)
     node = Node(settings, email, zalo, bus, broker, watch, own_url, stack)
-    node.tasks += [watch.run, partial(watch.keep_durables, bus), node.anchor.run]
+    node.tasks += [watch.run, partial(watch.keep_durables, bus)]
     node.checks["consumers"] = watch.check
     node.checks["bus"] = partial(_check_bus, bus)
     unseen, usage = partial(portal_readback_status, bus), node.stream_usage

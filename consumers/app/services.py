@@ -202,14 +202,22 @@ async def _add_canary(node: Node) -> None:
 
 
 async def _add_sweep(node: Node) -> None:
-    """Finds batches whose wake-up was lost, streams that fill up, and acts that were cut short."""
+    """Finds lost wake-ups, streams that fill up, acts that were cut short, damage to the bus."""
     audit = AuditLog(node.bus, node.clock)
     node.tasks.append(partial(every, _AUDIT_S, audit.finish_interrupted))
-    if node.settings.key_file.exists():  # a container of its own has none: `loa check` writes
-        heads = HeadWriter(audit, node.settings.audit_heads_file, signing_key(node.keys))
-        node.tasks.append(partial(every, _AUDIT_S, heads.write_if_due))
+    if node.settings.key_file.exists():
+        await _keep_records(node, audit)
     node.tasks.append(node.capacity.run)
     node.tasks.append(Sweeper(node.bus, node.ledger, node.waker, node.pauses).run)
+
+
+async def _keep_records(node: Node, audit: AuditLog) -> None:
+    """Keep the anchor of the bus and the daily heads, signed with the key file."""
+    await node.open_proven_key()
+    await node.anchor.renew()
+    node.stack.push_async_callback(node.anchor.finish)
+    heads = HeadWriter(audit, node.settings.audit_heads_file, signing_key(node.keys))
+    node.tasks += [node.anchor.run, partial(every, _AUDIT_S, heads.write_if_due)]
 
 
 async def _add_feedback(node: Node) -> None:

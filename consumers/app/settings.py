@@ -139,12 +139,17 @@ class LoaSettings(_Settings):
         return self.data_dir / "portal"
 
     @property
+    def records_dir(self) -> Path:
+        """What this machine knows of the bus, so that the bus can be compared with it."""
+        return self.data_dir / "records"
+
+    @property
     def bus_state_file(self) -> Path:
-        return self.data_dir / "bus-state.json"
+        return self.records_dir / "bus-state.json"
 
     @property
     def audit_heads_file(self) -> Path:
-        return self.data_dir / "audit-heads.jsonl"
+        return self.records_dir / "audit-heads.jsonl"
 
     @property
     def key_file(self) -> Path:
@@ -162,7 +167,7 @@ class LoaSettings(_Settings):
 
     @property
     def seals_file(self) -> Path:
-        return self.data_dir / "seals.json"
+        return self.records_dir / "seals.json"
 
 
 class DeskSettings(_Settings):

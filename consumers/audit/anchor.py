@@ -9,8 +9,6 @@ import asyncio
 import hashlib
 import hmac
 import json
-import os
-import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,13 +16,13 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 
-from channels.portal.storage.atomic_files import sync_folder
 from consumers.audit.bus_state import BusState, Damage, Observation, find_damage, observe
 from consumers.audit.chain import ChainHead
 from consumers.audit.errors import AnchorBroken
 from consumers.audit.log import AuditLog
 from consumers.errors import KeyFileBroken
 from consumers.key_file import KeyFile
+from consumers.private_files import replace_file
 from contracts import subjects
 from contracts.base.times import Clock, utc_now
 from contracts.errors import Invalid
@@ -156,7 +154,7 @@ class Anchor:
         known = BusState(at=utc_now(self.clock), streams=dict(now.streams), audit=head)
         state = known.model_dump(mode="json")
         signed = json.dumps({"state": state, "mac": self._mac(state)}).encode()
-        await asyncio.to_thread(_replace_file, self.path, signed)
+        await asyncio.to_thread(replace_file, self.path, signed)
         return signed
 
     def _mac(self, state: Any) -> str:
@@ -167,16 +165,3 @@ class Anchor:
             raise AnchorBroken from error
         canonical = json.dumps(state, sort_keys=True, separators=(",", ":")).encode()
         return hmac.digest(key, canonical, hashlib.sha256).hex()
-
-
-def _replace_file(path: Path, body: bytes) -> None:
-    """Replace the file at once: after a crash the old or the new one is there, whole."""
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        os.write(file, body)
-        os.fsync(file)
-    finally:
-        os.close(file)
-    draft.replace(path)
-    sync_folder(path.parent)

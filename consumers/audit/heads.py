@@ -7,7 +7,6 @@ changed or cut off. The signature needs no secret to be checked: each line names
 import asyncio
 import hashlib
 import json
-import os
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,10 +18,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import BaseModel, ConfigDict
 
-from channels.portal.storage.atomic_files import sync_folder
 from consumers.audit.bus_state import observe
 from consumers.audit.log import AuditLog
 from consumers.key_file import KeyFile
+from consumers.private_files import append_line
 from contracts.base.times import utc_now
 
 log = structlog.get_logger()
@@ -118,7 +117,7 @@ class HeadWriter:
     async def write(self, today: date, *, restarted: bool = False) -> None:
         """Write a head. Raises BusError, OSError."""
         head = (await self._head(today)).model_copy(update={"restarted": restarted})
-        await asyncio.to_thread(_append_line, self.path, head.signed(self.key).encode())
+        await asyncio.to_thread(append_line, self.path, head.signed(self.key).encode())
         log.info("audit_head_written", record=head.n)
 
     async def _head(self, today: date) -> DailyHead:
@@ -126,16 +125,3 @@ class HeadWriter:
         states = {name: state.model_dump() for name, state in now.streams.items()}
         digest = hashlib.sha256(json.dumps(states, sort_keys=True).encode()).hexdigest()
         return DailyHead(day=today, n=end.n, h=end.h, streams=digest)
-
-
-def _append_line(path: Path, line: bytes) -> None:
-    """Add a line; one that a crash cut short is ended first."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        size = os.fstat(file).st_size
-        is_cut = size and os.pread(file, 1, size - 1) != b"\n"
-        os.write(file, (b"\n" if is_cut else b"") + line + b"\n")
-        os.fsync(file)
-    finally:
-        os.close(file)
-    sync_folder(path.parent)

@@ -6,7 +6,6 @@ a seal. Of two records the later one counts: both are genuine and lie in the pas
 a new message, but the earlier one may refuse what a restored backup holds.
 """
 
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +14,7 @@ import structlog
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from consumers.key_file import KeyFile
+from consumers.private_files import replace_file
 from consumers.seals.publications import PURPOSE, PublicationSeals
 from contracts import subjects
 from contracts.base.seals import Sealer, SealState
@@ -150,9 +150,7 @@ class SealRecords:
         data = record.model_dump_json().encode()
         if data == self._read_file():
             return
-        draft = self.file.with_suffix(f".{os.getpid()}")
         try:
-            draft.write_bytes(data)
-            draft.replace(self.file)
+            replace_file(self.file, data)
         except OSError as error:
             log.info("seal_record_not_kept", error=type(error).__name__)

@@ -24,6 +24,7 @@ WATCHED = {
     "notices_key_file": "data/notices.key",
     "directory_path": "data/readers",
     "run_dir": "data/run",
+    "records_dir": "data/records",
     "spool_dir": "data/spool",
     "nats_dir": "nats",
 }
