@@ -14,9 +14,17 @@ from consumers.app.channel_registry import CHANNELS
 from consumers.app.decode import ContentMessage, PublicationMessage
 from consumers.app.node import Node
 from consumers.app.settings import SecuritySettings, read_settings
-from consumers.app.wiring import desk, digests, email, imports, portal, stand_ins, subscribers, zalo
-from consumers.audit.heads import HeadWriter, signing_key
-from consumers.audit.log import AuditLog
+from consumers.app.wiring import (
+    audit,
+    desk,
+    digests,
+    email,
+    imports,
+    portal,
+    stand_ins,
+    subscribers,
+    zalo,
+)
 from consumers.case_notices.handler import CaseNoticeHandler
 from consumers.channel_health.breaker_store import BreakerStore
 from consumers.channel_health.canary.sender import CanarySender
@@ -47,7 +55,6 @@ log = structlog.get_logger()
 _CONCURRENT_EVENTS = 3
 DESK_RESUME_S = 60.0
 _RESERVED_URGENT = 1
-_AUDIT_S = 3600.0
 
 
 async def _add_gateway(node: Node) -> None:
@@ -203,21 +210,9 @@ async def _add_canary(node: Node) -> None:
 
 async def _add_sweep(node: Node) -> None:
     """Finds lost wake-ups, streams that fill up, acts that were cut short, damage to the bus."""
-    audit = AuditLog(node.bus, node.clock)
-    node.tasks.append(partial(every, _AUDIT_S, audit.finish_interrupted))
-    if node.settings.key_file.exists():
-        await _keep_records(node, audit)
+    await audit.add_audit(node)
     node.tasks.append(node.capacity.run)
     node.tasks.append(Sweeper(node.bus, node.ledger, node.waker, node.pauses).run)
-
-
-async def _keep_records(node: Node, audit: AuditLog) -> None:
-    """Keep the anchor of the bus and the daily heads, signed with the key file."""
-    await node.open_proven_key()
-    await node.anchor.renew()
-    node.stack.push_async_callback(node.anchor.finish)
-    heads = HeadWriter(audit, node.settings.audit_heads_file, signing_key(node.keys))
-    node.tasks += [node.anchor.run, partial(every, _AUDIT_S, heads.write_if_due)]
 
 
 async def _add_feedback(node: Node) -> None:

@@ -24,6 +24,7 @@ from channels.fetch.url_policy import parse_policy
 from consumers.app.web.connection_limits import MAX_CONNECTIONS, MAX_PER_CLIENT
 from consumers.app.web.proxies import TrustedProxies
 from consumers.messages import field_error, load_catalog
+from contracts.base.addresses import is_mailable
 from contracts.errors import FieldError, Invalid, error_texts, localized, template_values
 from contracts.vocabulary import DEFAULT, Vocabulary
 from producers.access import Access
@@ -199,6 +200,21 @@ class DeskSettings(_Settings):
         host = urlsplit(self.url).hostname
         if host and not is_loopback(host) and host == urlsplit(public_url).hostname:
             raise Invalid(field_error("LOA_DESK_URL", "desk_url_public", value=host))
+
+
+class AuditSettings(_Settings):
+    """LOA_AUDIT_*: the auditor's mailbox, which gets the day's head of the audit log."""
+
+    model_config = SettingsConfigDict(env_prefix="LOA_AUDIT_")
+
+    email: str = ""
+
+    @field_validator("email")
+    @classmethod
+    def _is_address(cls, text: str) -> str:
+        if text and not is_mailable(text):
+            raise PydanticCustomError("setting_mail_address", "LOA_AUDIT_EMAIL is no mail address")
+        return text
 
 
 class BouncesSettings(_Settings):

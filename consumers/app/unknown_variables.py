@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings
 
 from consumers.app.channel_registry import CHANNELS
 from consumers.app.settings import (
+    AuditSettings,
     BouncesSettings,
     DeskSettings,
     ImportSettings,
@@ -35,6 +36,7 @@ _SIMILARITY_CUTOFF = 0.7
 _SETTINGS_CLASSES: tuple[type[BaseSettings], ...] = (
     LoaSettings,
     DeskSettings,
+    AuditSettings,
     BouncesSettings,
     LettersSettings,
     ImportSettings,

@@ -103,22 +103,24 @@ class HeadWriter:
     path: Path
     key: Ed25519PrivateKey
 
-    async def write_if_due(self) -> None:
-        """Write today's head unless the file has it. Raises BusError."""
+    async def write_if_due(self) -> DailyHead | None:
+        """Today's head, written unless the file has it; None if it can't be. Raises BusError."""
         today = utc_now(self.audit.clock).date()
         try:
             lines = await asyncio.to_thread(lambda: list(_read_heads(self.path)))
-            if any(line and line.day == today for line in lines):
-                return
-            await self.write(today)
+            known = [line for line in lines if line and line.day == today]
+            return known[-1] if known else await self.write(today)
         except OSError as error:
             log.warning("audit_head_unwritten", error=type(error).__name__)
+            return None
 
-    async def write(self, today: date, *, restarted: bool = False) -> None:
+    async def write(self, today: date, *, restarted: bool = False) -> DailyHead:
         """Write a head. Raises BusError, OSError."""
         head = (await self._head(today)).model_copy(update={"restarted": restarted})
-        await asyncio.to_thread(append_line, self.path, head.signed(self.key).encode())
+        signed = head.signed(self.key)
+        await asyncio.to_thread(append_line, self.path, signed.encode())
         log.info("audit_head_written", record=head.n)
+        return signed
 
     async def _head(self, today: date) -> DailyHead:
         end, now = await self.audit.head(), await observe(self.audit.bus)

@@ -3,6 +3,8 @@
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,6 +24,12 @@ app = typer.Typer(no_args_is_help=True, help="What was done, and by whom; is the
 By = Annotated[str, typer.Option("--by", envvar="USER", help="Who decides. Else $USER.")]
 Reason = Annotated[str, typer.Option(help="Why; kept for ever.")]
 Last = Annotated[int, typer.Option(min=1, help="How many of the last records.")]
+Heads = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True, dir_okay=False, help="Also lines of `audit-heads.jsonl` that you kept."
+    ),
+]
 _COLUMNS = ("n", "at (UTC)", "actor", "action", "object", "step", "of", "reason")
 
 
@@ -62,31 +70,33 @@ def export() -> None:
 
 
 @app.command()
-def verify(as_json: output.Json = False) -> None:
+def verify(heads: Heads = None, as_json: output.Json = False) -> None:
     """Prove that no record was changed, dropped, put in or cut off. Exit code 1: one was."""
-    count, faults, errors = output.run_on_bus(_verify)
-    answer = {"ok": not (faults or errors), "records": count, "faults": faults}
+    count, faults, errors = output.run_on_bus(lambda bus: _verify(bus, heads))
+    answer = {"ok": not (faults or errors), "records": count, "faults": list(map(asdict, faults))}
     texts = [_fault_text(one) for one in faults] + errors
     texts = texts or [field_error("audit", "audit_whole", count=count)]
     output.print_answer(answer, as_json, lambda: output.print_field_texts(*texts))
     raise typer.Exit(1 if faults or errors else 0)
 
 
-async def _verify(bus: Bus) -> tuple[int, list[ChainFault], list[FieldError]]:
-    heads, errors = await _trusted_heads(bus)
+async def _verify(bus: Bus, copies: Path | None) -> tuple[int, list[ChainFault], list[FieldError]]:
+    heads, errors = await _trusted_heads(bus, copies)
     verifier = ChainVerifier(heads)
     async for message in _open_log(bus).messages():
         verifier.add(message.data)
     return verifier.count, verifier.finish(), errors
 
 
-async def _trusted_heads(bus: Bus) -> tuple[dict[int, str], list[FieldError]]:
-    """The ends of the log that this machine has kept, and errors of those it can't trust."""
-    path = read_settings(LoaSettings).audit_heads_file
-    heads, is_whole = trusted_heads(path, signing_key(await open_keys(bus)))
+async def _trusted_heads(bus: Bus, copies: Path | None) -> tuple[dict[int, str], list[FieldError]]:
+    """The ends of the log that were kept, and errors of those that can't be trusted."""
+    key, heads, errors = signing_key(await open_keys(bus)), dict[int, str](), []
+    for path in filter(None, (read_settings(LoaSettings).audit_heads_file, copies)):
+        trusted, is_whole = trusted_heads(path, key)
+        heads |= trusted
+        errors += [] if is_whole else [field_error(str(path), "audit_head_forged")]
     if anchored := await open_anchor(bus).audit_head():
         heads[anchored.n] = anchored.h
-    errors = [] if is_whole else [field_error(str(path), "audit_head_forged")]
     return {n: h for n, h in heads.items() if n}, errors
 
 

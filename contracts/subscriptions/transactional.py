@@ -1,4 +1,4 @@
-"""Transactional mail: to one person about their own subscription; it belongs to no list."""
+"""Transactional mail: to one person, about their own subscription or work; of no list."""
 
 from enum import StrEnum
 
@@ -17,10 +17,16 @@ class TransactionalKind(StrEnum):
     CHANGED = "changed"  # to the old address: the address has changed
     GOODBYE = "goodbye"  # the subscription has ended
     ERASED = "erased"  # it has ended, and everything is deleted
+    AUDIT_HEAD = "audit_head"  # to the auditor: the day's head of the audit log
 
 
 NOTIFICATION_KINDS = frozenset(
-    {TransactionalKind.CHANGED, TransactionalKind.GOODBYE, TransactionalKind.ERASED}
+    {
+        TransactionalKind.CHANGED,
+        TransactionalKind.GOODBYE,
+        TransactionalKind.ERASED,
+        TransactionalKind.AUDIT_HEAD,
+    }
 )
 """Kinds that report a completed change, once; all other kinds can be requested again."""
 
@@ -34,6 +40,8 @@ class TransactionalMail(Record):
     """Path of its link below the public address; empty for none."""
     other: str = ""
     """The other address of an address change, masked."""
+    text: str = ""
+    """What the mail quotes; no text of a person."""
     at: AwareDatetime
     expires_at: AwareDatetime
     """When the link expires; the mail is not sent after."""

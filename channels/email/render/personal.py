@@ -105,6 +105,7 @@ def _transactional_content(mail: TransactionalMail, context: MailContext) -> Mai
     values = {
         "agency": context.agency,
         "other": mail.other,
+        "text": mail.text,
         "until": format_moment_in_sentence(mail.expires_at),
         "asked": format_moment_in_sentence(mail.at),
     }

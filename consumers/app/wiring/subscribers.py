@@ -19,7 +19,7 @@ from producers.pages.services import PageServices
 PATH_HEADS = ("dang-ky", "huy")
 
 
-def _open_mailer(node: Node) -> TransactionalMailer:
+def open_mailer(node: Node) -> TransactionalMailer:
     """The sender of transactional mail; all processes share the hourly quota of strangers."""
     quota = HourlyMailQuota(node.bus, read_settings(LettersSettings).per_hour, node.clock)
     return TransactionalMailer(node.bus, node.notices, node.subscribers, node.clock, quota)
@@ -28,7 +28,7 @@ def _open_mailer(node: Node) -> TransactionalMailer:
 def open_signup(node: Node) -> SignupService:
     return SignupService(
         node.subscribers,
-        _open_mailer(node),
+        open_mailer(node),
         LinkTokens(node.keys.derive, node.clock),
         TokenUses(node.bus),
         partial(node.suppressions.lift, ChannelName.EMAIL),
@@ -39,7 +39,7 @@ def open_signup(node: Node) -> SignupService:
 
 def open_page_services(node: Node) -> PageServices:
     """The services of the pages; closing mails that a crash cut short are finished, too."""
-    mailer = _open_mailer(node)
+    mailer = open_mailer(node)
     closing_mailer = ClosingMailer(node.subscribers, mailer, node.clock)
     sealer = RecordSealer(node.bus, seal_people(node.bus, node.keys), node.clock)
     node.tasks += [closing_mailer.run, sealer.run]
