@@ -159,27 +159,7 @@ class _RestoreOptions(NamedTuple):
 
 
 def _restore_folder(folder: Path, options: _RestoreOptions, as_json: bool) -> None:
-    path = read_settings(LoaSettings).key_file
-
-    async def work(bus: Bus) -> tuple[backup.BackupManifest, tuple[FieldError, ...]]:
-        if not options.new_key:
-            _require_key_file(path)
-        sealed = _sealed_folder(folder, KeyFile.open(path) if path.exists() else None)
-        sealed = replace(sealed, accepts_plain=options.plain)
-        if options.plain:  # its publications would need seals, after a kill before the take-over
-            read_settings(LoaSettings).seals_file.unlink(missing_ok=True)
-        forget = open_anchor(bus).forget
-        manifest = await restore.restore_backup(
-            bus, sealed, time.time, moved=options.moved, on_cleared=forget
-        )
-        errors = await _key_errors(bus, path, options.new_key)
-        began = format_utc(manifest.began)
-        await AuditLog(bus, time.time).record(Act("restore", object=began))
-        if not errors:
-            await accept_bus(bus)
-        return manifest, errors
-
-    manifest, errors = _run_on_idle_bus(work)
+    manifest, errors = _run_on_idle_bus(lambda bus: _restore(bus, folder, options))
     if errors:
         output.fail(*errors)
     texts = [field_error("bus", "bus_accepted")]
@@ -190,6 +170,30 @@ def _restore_folder(folder: Path, options: _RestoreOptions, as_json: bool) -> No
         texts.append(field_error(str(folder), "backup_plain"))
     answer = {"began": manifest.began, "streams": len(manifest.streams)}
     output.print_answer(answer, as_json, lambda: output.print_field_texts(*texts))
+
+
+async def _restore(
+    bus: Bus, folder: Path, options: _RestoreOptions
+) -> tuple[backup.BackupManifest, tuple[FieldError, ...]]:
+    """Restore, then accept the bus if the key is right; return the errors of a wrong one."""
+    settings = read_settings(LoaSettings)
+    path = settings.key_file
+    if not options.new_key:
+        _require_key_file(path)
+    sealed = _sealed_folder(folder, KeyFile.open(path) if path.exists() else None)
+    sealed = replace(sealed, accepts_plain=options.plain)
+    if options.plain:  # its publications would need seals, after a kill before the take-over
+        settings.seals_file.unlink(missing_ok=True)
+    forget = open_anchor(bus).forget
+    manifest = await restore.restore_backup(
+        bus, sealed, time.time, moved=options.moved, on_cleared=forget
+    )
+    errors = await _key_errors(bus, path, options.new_key)
+    began = format_utc(manifest.began)
+    await AuditLog(bus, time.time).record(Act("restore", object=began))
+    if not errors:
+        await accept_bus(bus)
+    return manifest, errors
 
 
 def _require_key_file(path: Path) -> None:
