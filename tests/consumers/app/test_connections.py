@@ -104,6 +104,18 @@ async def test_what_waits_behind_an_unread_answer_is_bounded(monkeypatch):
     assert said.count(b"connection: close") == 1
 
 
+async def test_the_system_holds_little_of_what_a_peer_does_not_read():
+    """Its own buffers would take megabytes for each peer, and the time to copy them."""
+    async with serving(large) as (server, address):
+        with not_reading(address) as peer:
+            peer.sendall(WHOLE)
+            await until(
+                lambda: any(one.flow.write_paused for one in server.server_state.connections)
+            )
+            [connection] = server.server_state.connections
+            assert BIG - connection.transport.get_write_buffer_size() < 256 << 10
+
+
 async def test_a_connection_too_many_is_told_so_and_a_closed_one_makes_room():
     limits = ConnectionLimits(most=3)
     async with serving(small, limits) as (_, address):

@@ -1,7 +1,6 @@
 """Requests as they come over the wire: a head has an end, bodies and long connections do not."""
 
 import asyncio
-import socket
 from contextlib import asynccontextmanager
 
 import pytest
@@ -9,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
 from consumers.app.web import protocol
-from consumers.app.web.protocol import HEAD_MAX
-from consumers.app.web.server import WebServer
+from consumers.app.web.protocol import HEAD_MAX, PIPELINE_MAX
+from consumers.app.web.server import WebServer, bind_socket
 
 RECEIVED_AT_ONCE = 256 << 10
 
@@ -24,7 +23,7 @@ async def counting(scope, receive, send):
 async def serving(app, limits=None):
     """A running server, and its address."""
     server = WebServer(app, limits)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with bind_socket("127.0.0.1", 0) as listener:
         task = asyncio.create_task(server.serve(sockets=[listener]))
         await server.until_started(task)
         yield server, listener.getsockname()
@@ -110,8 +109,10 @@ async def test_a_long_body_is_no_long_head_and_the_connection_goes_on():
 
 async def test_many_requests_at_once_on_one_connection_are_all_answered():
     async with talking() as (reader, writer):
-        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 200)
-        assert [await answer(reader) for _ in range(200)] == [(200, b"0")] * 200
+        for _ in range(5):
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * PIPELINE_MAX)
+            answers = [await answer(reader) for _ in range(PIPELINE_MAX)]
+            assert answers == [(200, b"0")] * PIPELINE_MAX
 
 
 class HalvedApp:

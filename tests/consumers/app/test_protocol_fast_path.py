@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from channels.portal.http.file_app import portal_app
-from consumers.app.web.protocol import BoundedHttpProtocol
+from consumers.app.web.protocol import PIPELINE_MAX, BoundedHttpProtocol
 from consumers.app.web.server import AppRouter
 from tests.consumers.app.test_protocol import answer, serving
 from tests.support.portal_dir import publish
@@ -135,11 +135,13 @@ async def test_what_waits_behind_a_slow_answer_comes_in_order(folder, tasks_made
         await said(address, request())
         tasks_made.clear()
         reader, writer = await asyncio.open_connection(*address)
-        writer.write(request() + request("/cham/a") + request() * 300 + request("/cham/b"))
+        writer.write(
+            request() + request("/cham/a") + request() * (PIPELINE_MAX - 2) + request("/cham/b")
+        )
         first = await answer(reader)
         await slow.asked.wait()
         slow.may.set()
-        rest = [await answer(reader) for _ in range(302)]
+        rest = [await answer(reader) for _ in range(PIPELINE_MAX)]
         writer.close()
     assert [rest[0][1], rest[-1][1]] == [b"slow", b"slow"]
     assert {*rest[1:-1]} == {first}
@@ -151,13 +153,13 @@ async def test_who_does_not_read_fills_no_memory(folder, tasks_made):
     async with portal(folder) as (server, address):
         await said(address, request("/lon.css"))
         reader, writer = await asyncio.open_connection(*address, limit=1024)
-        writer.write(request("/lon.css") * 400)
+        writer.write(request("/lon.css") * PIPELINE_MAX)
         await until(lambda: any(one.flow.write_paused for one in server.server_state.connections))
         (connection,) = server.server_state.connections
         assert connection.transport.get_write_buffer_size() <= BIG + 2 * 65536
         head = await reader.readuntil(b"\r\n\r\n")
         assert b" 200 OK" in head
-        for _ in range(399):
+        for _ in range(PIPELINE_MAX - 1):
             await reader.readexactly(BIG)
             await reader.readuntil(b"\r\n\r\n")
         assert await reader.readexactly(BIG) == b"x" * BIG
