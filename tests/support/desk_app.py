@@ -5,10 +5,10 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 
-from consumers.staff.accounts import Account
 from consumers.staff.administration import Administration
 from consumers.staff.authorization import Authorizer
 from consumers.staff.desk import StaffDesk
@@ -78,25 +78,26 @@ class DeskApp(StaffHarness):
     @asynccontextmanager
     async def browser(self, token: str = "", ip: str = "198.51.100.7") -> AsyncIterator[Browser]:
         transport = httpx2.ASGITransport(self.app, client=(ip, 4711))
-        cookies = {COOKIE: token} if token else {}
-        async with httpx2.AsyncClient(
-            transport=transport, base_url=self.url, cookies=cookies
-        ) as client:
+        async with httpx2.AsyncClient(transport=transport, base_url=self.url) as client:
+            if token:
+                client.cookies.set(COOKIE, token, urlsplit(self.url).hostname or "")
             yield Browser(client, OWN_HEADERS | {"Origin": self.url})
 
     @asynccontextmanager
     async def signed_in(self, login: str, *roles: str) -> AsyncIterator[Browser]:
         """The browser of a new account that has just signed in."""
-        account = await self.active(login, *roles)
-        async with self.browser(await self.sessions.start(account, network="198.51.100.7")) as own:
+        await self.active(login, *roles)
+        async with self.browser(await self.session_of(login)) as own:
             yield own
+
+    async def session_of(self, login: str) -> str:
+        """The token of a new session of an account."""
+        account = await self.accounts.require(login)
+        return await self.sessions.start(account, network="198.51.100.7")
 
     async def press_sign_in(self, browser: Browser, login: str, **changes: str) -> httpx2.Response:
         given = {"login": login, "password": PASSWORD, "code": self.code()} | changes
         return await browser.press("/dang-nhap", "/dang-nhap", **given)
-
-    async def account(self, login: str) -> Account:
-        return await self.accounts.require(login)
 
 
 def heading(answer: httpx2.Response) -> str:
