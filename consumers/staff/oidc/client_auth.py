@@ -47,7 +47,10 @@ class Client:
         return cls(settings.client_id, secret, _read_key(path) if path else None)
 
     def prove(self, provider: ProviderMetadata, now: float) -> Proof:
-        """The proof for one request; an assertion is valid for a minute and once."""
+        """The proof for one request; an assertion is valid for a minute and once.
+
+        It names no key: the provider has the one of this client, under any id.
+        """
         if self.key:
             return Proof(self._assertion(self.key, provider.issuer, now))
         if provider.takes_secret_in_form_only:
@@ -65,8 +68,7 @@ class Client:
             "exp": int(now) + _ASSERTION_LIFETIME_S,
         }
         algorithm = "RS256" if isinstance(key, RSAKey) else "ES256"
-        header = {"alg": algorithm, "kid": key.thumbprint()}
-        assertion = jwt.encode(header, claims, key, [algorithm])
+        assertion = jwt.encode({"alg": algorithm}, claims, key, [algorithm])
         return {
             "client_id": self.client_id,
             "client_assertion_type": _ASSERTION_TYPE,

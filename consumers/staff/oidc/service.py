@@ -23,6 +23,8 @@ from producers.bus import RevisionConflict
 
 log = structlog.get_logger()
 _CALLBACK_PATH = "/oidc/ve"
+_LONGEST_S = "36000"
+"""A sign-in at the provider may be as old as a session of the desk."""
 KEY_PURPOSE = "staff oidc"
 
 
@@ -74,9 +76,14 @@ class OidcClient:
 
     @property
     def request(self) -> dict[str, str]:
-        """The client's part of an authorisation request."""
+        """The client's part of an authorisation request.
+
+        `max_age` makes the provider say when it saw the person, without which no level counts.
+        """
         request = {"client_id": self.client_id, "redirect_uri": self.redirect_uri}
-        return request | ({"acr_values": " ".join(sorted(self.levels))} if self.levels else {})
+        if not self.levels:
+            return request
+        return request | {"acr_values": " ".join(sorted(self.levels)), "max_age": _LONGEST_S}
 
 
 @dataclass

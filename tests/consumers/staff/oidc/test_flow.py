@@ -88,7 +88,8 @@ async def test_the_request_has_state_nonce_and_challenge_and_the_exchange_the_ve
     assert beginning.url.startswith(f"{provider.url}/vao?")
     assert len({request["state"], request["nonce"], request["code_challenge"]}) == 3
     assert request | {"state": "", "nonce": "", "code_challenge": ""} == {
-        "response_type": "code", "scope": "openid profile", "client_id": "loa", "acr_values": LEVEL,
+        "response_type": "code", "scope": "openid profile", "client_id": "loa",
+        "acr_values": LEVEL, "max_age": "36000",
         "redirect_uri": f"{DESK}/oidc/ve", "code_challenge_method": "S256",
         "state": "", "nonce": "", "code_challenge": "",
     }  # fmt: skip
