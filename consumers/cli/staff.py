@@ -14,7 +14,7 @@ from consumers.cli.authorization import Staff
 from consumers.cli.stores import open_keys
 from consumers.cli.units import open_registry
 from consumers.messages import field_error
-from consumers.staff.accounts import Account, OidcSubject
+from consumers.staff.accounts import Account
 from consumers.staff.administration import (
     MANAGE,
     AddAccount,
@@ -22,12 +22,13 @@ from consumers.staff.administration import (
     DisableAccount,
     Done,
     EnableAccount,
+    LinkIdentity,
     ResetAccount,
     SetRoles,
     StaffAct,
+    UnlinkIdentity,
 )
 from consumers.staff.authorization import Act
-from consumers.staff.oidc.links import IdentityLinks
 from consumers.staff.oidc.people import PendingPeople
 from consumers.staff.oidc.settings import OidcSettings
 from consumers.staff.policy import ObjectFacts, Verdict
@@ -163,28 +164,13 @@ async def _identity_rows(staff: Staff) -> list[tuple[str, ...]]:
 @app.command()
 def link(login: Login, subject: Subject) -> None:
     """Let a person of the identity provider sign in to an account; its sessions end."""
-
-    async def work(staff: Staff) -> Account:
-        identity = OidcSubject(issuer=_issuer(), subject=subject)
-        account = await staff.accounts.require(login)
-        await _authorize(staff, Act(MANAGE, arguments=["link", account.id, identity.digest]))
-        linked = await IdentityLinks(staff.accounts).link(account.id, identity)
-        await PendingPeople(staff.bus, staff.accounts.clock).remove(identity)
-        return linked
-
-    _print_state(Done(_run(work)))
+    _change(login, lambda id: LinkIdentity(account=id, issuer=_issuer(), subject=subject))
 
 
 @app.command()
 def unlink(login: Login) -> None:
     """Take the identity at the provider away from an account; its sessions end."""
-
-    async def work(staff: Staff) -> Account:
-        account = await staff.accounts.require(login)
-        await _authorize(staff, Act(MANAGE, arguments=["unlink", account.id]))
-        return await IdentityLinks(staff.accounts).unlink(account.id)
-
-    _print_state(Done(_run(work)))
+    _change(login, lambda id: UnlinkIdentity(account=id))
 
 
 def _issuer() -> str:

@@ -11,7 +11,16 @@ from typing import Annotated, ClassVar, Literal, NamedTuple, Protocol
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from consumers.messages import field_error
-from consumers.staff.accounts import Account, AccountStore, NewAccount, check_new_account
+from consumers.staff.accounts import (
+    Account,
+    AccountStore,
+    NewAccount,
+    OidcSubject,
+    check_new_account,
+)
+from consumers.staff.oidc.id_token import is_id
+from consumers.staff.oidc.links import IdentityLinks
+from consumers.staff.oidc.people import PendingPeople
 from consumers.staff.policy import Grant, Policy
 from contracts import errors, events
 from contracts.base.fields import ID_PATTERN
@@ -119,6 +128,31 @@ class ResetAccount(_AccountAct):
         return Done(account, await admin.accounts.reset(account.id))
 
 
+class LinkIdentity(_AccountAct):
+    """A person of the identity provider signs in to the account; its sessions end."""
+
+    do: Literal["staff.link"] = "staff.link"
+    issuer: str
+    subject: str
+
+    async def perform(self, admin: "Administration", _: str) -> Done:
+        identity = OidcSubject(issuer=self.issuer, subject=self.subject)
+        account = await admin.require(self.account)
+        linked = await IdentityLinks(admin.accounts).link(account.id, identity)
+        await PendingPeople(admin.accounts.bus, admin.accounts.clock).remove(identity)
+        return Done(linked)
+
+
+class UnlinkIdentity(_AccountAct):
+    """No person of the identity provider signs in to the account; its sessions end."""
+
+    do: Literal["staff.unlink"] = "staff.unlink"
+
+    async def perform(self, admin: "Administration", _: str) -> Done:
+        account = await admin.require(self.account)
+        return Done(await IdentityLinks(admin.accounts).unlink(account.id))
+
+
 class _UnitAct(_Act):
     unit: str
 
@@ -179,6 +213,8 @@ StaffAct = (
     | EnableAccount
     | DisableAccount
     | ResetAccount
+    | LinkIdentity
+    | UnlinkIdentity
     | AddUnit
     | SetUnit
     | RotateKey
@@ -206,6 +242,8 @@ class Administration:
                 raise Invalid(wrong)
         else:
             account = await self.require(act.account)
+            if isinstance(act, LinkIdentity) and not is_id(act.subject):
+                raise Invalid(field_error("subject", "subject_unusable"))
             self.checked_grants(getattr(act, "roles", ()), account.unit)
 
     async def perform(self, act: StaffAct, by: str) -> Done:

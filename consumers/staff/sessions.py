@@ -14,6 +14,8 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from consumers.staff.accounts import Account, AccountStore
+from consumers.staff.errors import ProviderSessionEnded
+from consumers.staff.provider_sessions import ProviderSession, has_ended
 from consumers.staff.throttle import network_of
 from contracts import subjects
 from contracts.base.times import Clock, utc_now
@@ -28,22 +30,6 @@ _IDLE = timedelta(minutes=15)
 _LONGEST = timedelta(hours=10)
 _STEP_UP = timedelta(minutes=5)
 _TOUCH_EVERY = timedelta(seconds=30)
-
-
-class ProviderSession(BaseModel):
-    """The session at an OpenID Connect provider that a sign-in came from."""
-
-    model_config = ConfigDict(frozen=True)
-
-    issuer: str
-    subject: str
-    session_id: str = ""
-
-    def is_of(self, ended: "ProviderSession") -> bool:
-        """Whether *ended* names this session, or all of its person's."""
-        is_person = ended.subject in ("", self.subject)
-        is_session = ended.session_id in ("", self.session_id)
-        return self.issuer == ended.issuer and is_person and is_session
 
 
 class Session(BaseModel):
@@ -193,8 +179,12 @@ class SessionStore:
         return True
 
     async def _store_new(self, session: Session) -> str:
+        """Raises ProviderSessionEnded where the provider has ended its own meanwhile."""
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         await self.bucket.create(token_key(token), session.model_dump_json().encode())
+        if session.provider and await has_ended(self.bucket, session.provider):
+            await self.end(token)
+            raise ProviderSessionEnded
         return token
 
     async def _touch(self, token: str, now: datetime) -> Session | None:

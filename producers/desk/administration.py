@@ -55,6 +55,22 @@ async def reset_account(visit: Visit) -> Response:
     return await _submit_for_account(visit, "staff.reset")
 
 
+async def show_waiting_people(visit: Visit) -> Response:
+    """People of the identity provider without an account, and the accounts to link them to."""
+    oidc = visit.desk.services.oidc
+    people = await oidc.waiting_people() if oidc else ()
+    return visit.page("waiting_people.html", people=people, accounts=await visit.visitor.accounts())
+
+
+async def link_identity(visit: Visit) -> Response:
+    names = ("account", "issuer", "subject")
+    return await _submit(visit, {"do": "staff.link", **{one: visit.value(one) for one in names}})
+
+
+async def unlink_identity(visit: Visit) -> Response:
+    return await _submit_for_account(visit, "staff.unlink")
+
+
 async def _submit_for_account(visit: Visit, do: str, **fields: object) -> Response:
     account = visit.request.path_params["id"]
     return await _submit(visit, {"do": do, "account": account, **fields})

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from contracts.errors import RateLimited, Unauthorized
 from producers.desk import rendering
 from producers.desk.errors import ForeignRequest, NotAllowed, NotSignedIn, SecondFactorMissing
+from producers.desk.oidc import step_up_path
 from producers.desk.visit import OWN, PUBLIC, Desk, DeskRoute, Visit
 from producers.desk.web_session import is_own_request, is_sealed, visitor_token
 from producers.pages import forms
@@ -70,13 +71,14 @@ class Guard:
         if not visit.visitor.needs_step_up(route.access):
             return None
         kept = [(n, v) for n, vs in visit.form.items() for v in vs if n not in _OWN_FIELDS]
+        shown = {"kept": kept, "provider_path": step_up_path(visit)}
         if not (code := visit.value(_CODE_FIELD)):
-            return visit.page("step_up.html", HTTPStatus.FORBIDDEN, kept=kept)
+            return visit.page("step_up.html", HTTPStatus.FORBIDDEN, **shown)
         staff = self.desk.services.staff
         try:
             visit.open(await staff.step_up(visit.token, code, visit.network))
         except (Unauthorized, RateLimited) as refused:
-            return visit.refused_page("step_up.html", refused, kept=kept)
+            return visit.refused_page("step_up.html", refused, **shown)
         visit.person = await staff.find(visit.token)
         return None
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from producers.desk import administration, own_account, sign_in
+from producers.desk import administration, oidc, own_account, sign_in
 from producers.desk.visit import OWN, PUBLIC, DeskRoute
 
 _MANAGE, _DISABLE = "manage-people", "disable-account"
@@ -13,6 +13,10 @@ ROUTES: Sequence[DeskRoute] = (
     DeskRoute("GET", "/kich-hoat", PUBLIC, sign_in.show_activation),
     DeskRoute("POST", "/kich-hoat", PUBLIC, sign_in.activate),
     DeskRoute("POST", "/dang-xuat", OWN, sign_in.sign_out),
+    DeskRoute("GET", "/oidc/vao", PUBLIC, oidc.start),
+    DeskRoute("GET", "/oidc/ve", PUBLIC, oidc.come_back),
+    DeskRoute("GET", "/oidc/xong", PUBLIC, oidc.finish),
+    DeskRoute("POST", "/oidc/dang-xuat", PUBLIC, oidc.end_sessions, from_server=True),
     DeskRoute("GET", "/", OWN, own_account.show_start),
     DeskRoute("GET", "/tai-khoan", OWN, own_account.show_account),
     DeskRoute("POST", "/tai-khoan/mat-khau", OWN, own_account.change_password),
@@ -28,6 +32,9 @@ ROUTES: Sequence[DeskRoute] = (
     DeskRoute("POST", "/nhan-su/{id}/mo", _MANAGE, administration.enable_account),
     DeskRoute("POST", "/nhan-su/{id}/cap-lai", _MANAGE, administration.reset_account),
     DeskRoute("POST", "/nhan-su/{id}/khoa", _DISABLE, administration.disable_account),
+    DeskRoute("POST", "/nhan-su/{id}/go-lien-ket", _MANAGE, administration.unlink_identity),
+    DeskRoute("GET", "/dinh-danh", _MANAGE, administration.show_waiting_people),
+    DeskRoute("POST", "/dinh-danh", _MANAGE, administration.link_identity),
     DeskRoute("GET", "/don-vi", _MANAGE, administration.show_units),
     DeskRoute("GET", "/don-vi/them", _MANAGE, administration.show_new_unit),
     DeskRoute("POST", "/don-vi/them", _MANAGE, administration.add_unit),

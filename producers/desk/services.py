@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from contracts.delivery import ChannelName
+from contracts.staff.oidc import Beginning, Finished, OidcArrival
 from contracts.staff.sign_in import Activation, AppChange, Attempt, PasswordChange
 
 
@@ -18,6 +19,26 @@ class Grant(Protocol):
     def units(self) -> Sequence[str]: ...
     @property
     def topics(self) -> Sequence[str]: ...
+
+
+class Identity(Protocol):
+    """A person at the identity provider."""
+
+    @property
+    def issuer(self) -> str: ...
+    @property
+    def subject(self) -> str: ...
+
+
+class WaitingPerson(Identity, Protocol):
+    """A person whom the provider vouches for and who has no account."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def login(self) -> str: ...
+    @property
+    def last_seen(self) -> datetime: ...
 
 
 class Account(Protocol):
@@ -37,6 +58,8 @@ class Account(Protocol):
     def grants(self) -> Sequence[Grant]: ...
     @property
     def has_totp(self) -> bool: ...
+    @property
+    def oidc(self) -> Identity | None: ...
 
 
 class Session(Protocol):
@@ -48,6 +71,8 @@ class Session(Protocol):
     def used(self) -> datetime: ...
     @property
     def network(self) -> str: ...
+    @property
+    def provider(self) -> Identity | None: ...
 
 
 class LivingSession(Protocol):
@@ -155,6 +180,21 @@ class Staff(Protocol):
     def app_secret(self, token: str) -> bytes: ...
 
 
+class OidcService(Protocol):
+    """Sign-in through the identity provider.
+
+    Raises Unauthorized for an answer or a token that is refused, Unavailable, BusError.
+    """
+
+    @property
+    def can_step_up(self) -> bool: ...
+    async def begin(self, return_to: str, step_up_of: str) -> Beginning: ...
+    async def finish(self, arrival: OidcArrival) -> Finished: ...
+    async def end_sessions(self, token: str) -> None: ...
+    async def sign_out_url(self) -> str | None: ...
+    async def waiting_people(self) -> Sequence[WaitingPerson]: ...
+
+
 class Registration(Protocol):
     """What a unit may do, and its keys."""
 
@@ -192,3 +232,4 @@ class DeskServices:
     unit_names: Mapping[str, str]
     """The units of the vocabulary, by id."""
     seal_key: bytes
+    oidc: OidcService | None = None

@@ -6,6 +6,7 @@ from contracts.errors import ContractError
 from contracts.staff.sign_in import Activation, Attempt
 from producers.desk import rendering
 from producers.desk.app_setup import app_facts, new_password
+from producers.desk.oidc import signed_out_page
 from producers.desk.visit import Visit
 
 
@@ -58,6 +59,6 @@ async def _opened(visit: Visit, token: str) -> Response:
 
 async def sign_out(visit: Visit) -> Response:
     await visit.desk.services.staff.sign_out(visit.token)
-    answer = rendering.message_page("out", 200)
+    answer = await signed_out_page(visit)
     visit.desk.cookie.remove(answer)
     return answer

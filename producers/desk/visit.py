@@ -12,7 +12,7 @@ from contracts.errors import ContractError
 from producers.desk import rendering
 from producers.desk.errors import NotSignedIn
 from producers.desk.services import DeskServices, Visitor
-from producers.desk.web_session import SessionCookie, form_seal
+from producers.desk.web_session import ProviderCookie, SessionCookie, form_seal
 from producers.pages.forms import Form, single_value
 from producers.pages.mail_limits import client_address
 
@@ -34,6 +34,10 @@ class Desk:
     @property
     def cookie(self) -> SessionCookie:
         return SessionCookie(self.is_https)
+
+    @property
+    def provider_cookie(self) -> ProviderCookie:
+        return ProviderCookie(self.is_https)
 
 
 @dataclass

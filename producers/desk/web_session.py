@@ -6,44 +6,64 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-_NAME = "loa-desk"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _TOKEN_BYTES = 32
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @dataclass(frozen=True)
-class SessionCookie:
-    """The cookie with the token; it ends with the browser, or on the server.
+class DeskCookie:
+    """A cookie of the desk, sent with its own requests alone.
 
     Over https its prefix binds it to this host, https and the path `/`. Plain http is for a desk
     on this machine's loopback address alone, where a browser takes neither prefix nor `Secure`.
     """
 
+    own_name: ClassVar[str]
+    max_age: ClassVar[int | None] = None
     is_https: bool
 
     @property
     def name(self) -> str:
-        return f"__Host-{_NAME}" if self.is_https else _NAME
+        return f"__Host-{self.own_name}" if self.is_https else self.own_name
 
     def read(self, request: Request) -> str:
-        """The request's token; empty without one that could be ours."""
-        token = request.cookies.get(self.name, "")
-        return token if _TOKEN.fullmatch(token) else ""
+        """The request's value; empty without one."""
+        return request.cookies.get(self.name, "")
 
-    def set(self, response: Response, token: str) -> None:
+    def set(self, response: Response, value: str) -> None:
         response.set_cookie(
-            self.name, token, path="/", secure=self.is_https, httponly=True, samesite="strict"
-        )
+            self.name, value, self.max_age, path="/", secure=self.is_https, httponly=True,
+            samesite="strict",
+        )  # fmt: skip
 
     def remove(self, response: Response) -> None:
         response.delete_cookie(
             self.name, path="/", secure=self.is_https, httponly=True, samesite="strict"
         )
+
+
+class SessionCookie(DeskCookie):
+    """The cookie with the token; it ends with the browser, or on the server."""
+
+    own_name = "loa-desk"
+
+    def read(self, request: Request) -> str:
+        """The request's token; empty without one that could be ours."""
+        token = super().read(request)
+        return token if _TOKEN.fullmatch(token) else ""
+
+
+class ProviderCookie(DeskCookie):
+    """The cookie of a sign-in that is on its way through the identity provider."""
+
+    own_name = "loa-desk-oidc"
+    max_age = 600
 
 
 def visitor_token() -> str:

@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ from consumers.staff.policy import default_policy
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from producers.desk import DeskServices, create_desk
+from producers.desk.services import OidcService
 from producers.desk.web_session import SessionCookie, form_seal
 from producers.units.registry import UnitRegistry
 from tests.support.clock import FakeClock
@@ -60,7 +61,13 @@ class Browser:
 class DeskApp(StaffHarness):
     """One process with the desk."""
 
-    def __init__(self, bus: Bus, clock: FakeClock, url: str = DESK_URL) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        clock: FakeClock,
+        url: str = DESK_URL,
+        oidc: Callable[[StaffHarness], OidcService] | None = None,
+    ) -> None:
         super().__init__(bus, clock)
         self.url = url
         policy = default_policy()
@@ -73,7 +80,9 @@ class DeskApp(StaffHarness):
             KEYS.derive("staff app set-up"),
         )
         units = {id: word.name for id, word in DEFAULT.units.items()}
-        self.app = create_desk(DeskServices(self.desk, self.registry, units, SEAL_KEY), url)
+        parts = (self.desk, self.registry, units, SEAL_KEY)
+        services = DeskServices(*parts, oidc=oidc(self) if oidc else None)
+        self.app = create_desk(services, url)
 
     @asynccontextmanager
     async def browser(self, token: str = "", ip: str = "198.51.100.7") -> AsyncIterator[Browser]:

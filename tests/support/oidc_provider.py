@@ -13,12 +13,14 @@ from consumers.staff.oidc.client_auth import Client
 from consumers.staff.oidc.http_client import ProviderHttp
 from consumers.staff.oidc.provider import Provider
 from consumers.staff.oidc.service import OidcClient, OidcSignIn, OidcStores
+from contracts.staff.oidc import Finished, OidcArrival
 from tests.support import oidc_tokens
 from tests.support.clock import FakeClock
+from tests.support.desk_app import DESK_URL
 from tests.support.oidc_tokens import ACCESS_TOKEN, CLIENT_ID
 from tests.support.staff import StaffHarness
 
-DESK = "https://ban-lam-viec.example.gov.vn"
+DESK = DESK_URL
 CODE = "the-code"
 LEVEL = "mfa"
 
@@ -105,6 +107,13 @@ async def provider_double(clock: FakeClock) -> AsyncIterator[ProviderDouble]:
         yield double
     finally:
         await runner.cleanup()
+
+
+async def arrive(
+    desk: OidcSignIn, response: dict[str, str], cookie: str, token: str = ""
+) -> Finished:
+    """The browser comes back from the provider with an answer."""
+    return await desk.finish(OidcArrival(response, cookie, token))
 
 
 def query(url: str) -> dict[str, str]:

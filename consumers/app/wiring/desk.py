@@ -10,10 +10,12 @@ from consumers.app.settings import DeskSettings, read_settings
 from consumers.app.web.connection_limits import ConnectionLimits
 from consumers.app.web.proxies import TrustedProxies
 from consumers.app.web.server import AppRouter, WebServer, bind_socket, socket_url
+from consumers.app.wiring.oidc import open_oidc
 from consumers.staff.accounts import AccountStore
 from consumers.staff.administration import Administration
 from consumers.staff.authorization import Authorizer
 from consumers.staff.desk import StaffDesk
+from consumers.staff.oidc.service import OidcStores
 from consumers.staff.passwords import Passwords
 from consumers.staff.policy import load_policy
 from consumers.staff.sessions import SessionStore
@@ -48,7 +50,7 @@ async def add_desk(node: Node) -> None:
 
 def _web_server(node: Node, url: str) -> WebServer:
     router = AppRouter()
-    router.add(create_desk(_open_services(node), url))
+    router.add(create_desk(_open_services(node, url), url))
     if url.startswith("https:"):
         router.require_https()
     proxies = TrustedProxies.parse(node.settings.trusted_proxies)
@@ -62,20 +64,22 @@ def _port(settings: DeskSettings, public_port: int) -> int:
     return public_port + _PORT_OFFSET if public_port else 0
 
 
-def _open_services(node: Node) -> DeskServices:
+def _open_services(node: Node, url: str) -> DeskServices:
     """The services of the desk; the key is proven."""
     accounts = AccountStore(node.bus, node.clock)
     policy = load_policy(node.settings.data_dir)
     registry = UnitRegistry(node.bus, node.vocabulary, node.clock)
     passwords = Passwords()
     node.stack.callback(passwords.close)
+    sessions = SessionStore(node.bus, accounts, node.clock)
     staff = StaffDesk(
         SignIn(accounts, node.keys.derive, passwords),
-        SessionStore(node.bus, accounts, node.clock),
+        sessions,
         Authorizer(accounts, policy, node.clock),
         Administration(accounts, registry, policy, node.vocabulary),
         node.keys.derive("staff app set-up"),
     )
     words = node.vocabulary
     names = {id: word.name for id, word in words.units.items() if words.knows("unit", id)}
-    return DeskServices(staff, registry, names, node.keys.derive("desk forms"))
+    oidc = open_oidc(OidcStores(accounts, sessions), node.keys, url)
+    return DeskServices(staff, registry, names, node.keys.derive("desk forms"), oidc)

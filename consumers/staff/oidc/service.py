@@ -4,21 +4,23 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
 from urllib.parse import urlencode
 
 import structlog
 
 from consumers.staff.accounts import Account, AccountStore, OidcSubject
+from consumers.staff.errors import ProviderSessionEnded
 from consumers.staff.oidc import authorization, id_token, logout_token
 from consumers.staff.oidc.authorization import Transaction, Transactions
 from consumers.staff.oidc.errors import OidcRefused, PersonUnknown, ProviderUnavailable, Reason
 from consumers.staff.oidc.id_token import Expected, Identity
 from consumers.staff.oidc.links import IdentityLinks
 from consumers.staff.oidc.logouts import ProviderLogouts
-from consumers.staff.oidc.people import PendingPeople
+from consumers.staff.oidc.people import PendingPeople, PendingPerson
 from consumers.staff.oidc.provider import CodeExchange, Provider
-from consumers.staff.sessions import ProviderSession, SessionStore
+from consumers.staff.provider_sessions import ProviderSession
+from consumers.staff.sessions import SessionStore
+from contracts.staff.oidc import Beginning, Finished, OidcArrival
 from producers.bus import RevisionConflict
 
 log = structlog.get_logger()
@@ -26,20 +28,6 @@ _CALLBACK_PATH = "/oidc/ve"
 _LONGEST_S = "36000"
 """A sign-in at the provider may be as old as a session of the desk."""
 KEY_PURPOSE = "staff oidc"
-
-
-class Beginning(NamedTuple):
-    """The address for the browser, and the value of the cookie that it takes along."""
-
-    url: str
-    cookie: str
-
-
-class Finished(NamedTuple):
-    """The token of the new session, and the page that the person came from."""
-
-    token: str
-    return_to: str
 
 
 @dataclass(frozen=True)
@@ -113,21 +101,21 @@ class OidcSignIn:
         url = authorization.authorization_url(transaction, provider, self.client.request)
         return Beginning(url, self.transactions.seal(transaction))
 
-    async def finish(self, response: Mapping[str, str], cookie: str, token: str = "") -> Finished:
-        """End a sign-in: the provider's answer becomes a session; that of *token* ends.
+    async def finish(self, arrival: OidcArrival) -> Finished:
+        """End a sign-in: the provider's answer becomes a session; the browser's other one ends.
 
         Raises PersonUnknown for a person without an account, who waits for a manager then.
         """
         with _logged_refusal():
-            transaction = self.transactions.read(cookie, self.provider.clock())
-            identity = await self._identify(response, transaction)
+            transaction = self.transactions.read(arrival.cookie, self.provider.clock())
+            identity = await self._identify(arrival.response, transaction)
             account = await self._find_account(identity)
             if transaction.step_up_of:
-                await self._check_same_person(account, transaction, token)
+                await self._check_same_person(account, transaction, arrival.token)
             await self._use_up(transaction)
-            started = await self._start_session(account, identity)
-        if token:
-            await self.stores.sessions.end(token)
+            started = await self._start_session(account, identity, arrival.network)
+        if arrival.token:
+            await self.stores.sessions.end(arrival.token)
         return Finished(started, transaction.return_to)
 
     async def end_sessions(self, token: str) -> None:
@@ -152,6 +140,11 @@ class OidcSignIn:
         }
         separator = "&" if "?" in provider.end_session_endpoint else "?"
         return f"{provider.end_session_endpoint}{separator}{urlencode(back)}"
+
+    async def waiting_people(self) -> list[PendingPerson]:
+        """The people of this provider who wait for an account."""
+        people = await self.stores.people.all()
+        return [person for person in people if person.issuer == self.provider.issuer]
 
     async def _identify(self, response: Mapping[str, str], transaction: Transaction) -> Identity:
         """The person whom the provider vouches for in its answer."""
@@ -207,18 +200,20 @@ class OidcSignIn:
         except RevisionConflict as lost:
             raise OidcRefused(Reason.REPLAYED) from lost
 
-    async def _start_session(self, account: Account, identity: Identity) -> str:
-        """A session, unless the provider has ended its own meanwhile."""
+    async def _start_session(self, account: Account, identity: Identity, network: str) -> str:
         session = ProviderSession(
-            issuer=identity.issuer, subject=identity.subject, session_id=identity.session_id
+            issuer=identity.issuer,
+            subject=identity.subject,
+            session_id=identity.session_id,
+            issued_at=identity.issued_at,
         )
-        sessions = self.stores.sessions
-        token = await sessions.start(
-            account, provider=session, second_factor=identity.second_factor
-        )
-        if await self.stores.logouts.has_ended(session, identity.issued_at):
-            await sessions.end(token)
-            raise OidcRefused(Reason.SIGNED_OUT)
+        try:
+            token = await self.stores.sessions.start(
+                account, provider=session, second_factor=identity.second_factor, network=network
+            )
+        except ProviderSessionEnded as ended:
+            raise OidcRefused(Reason.SIGNED_OUT) from ended
+        log.info("staff_signed_in", account=account.id)
         return token
 
 

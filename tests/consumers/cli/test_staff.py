@@ -321,6 +321,7 @@ async def test_two_managers_link_a_person_of_the_identity_provider(people, loa, 
     [row] = json_output(await managers[0]("staff", "identities", "--json"))
     assert (row["login"], row["subject"], row["name"]) == ("", "7c9e", "Lê Chi")
     assert (await officer("staff", "link", "chi", "7c9e")).exit_code != 0
+    assert (await managers[0].say("staff", "link", "chi", "é")).exit_code != 0
     first = await managers[0].say("staff", "link", "chi", "7c9e")
     assert first.exit_code != 0 and await waiting.all()
     assert (await managers[1].say("staff", "link", "chi", "7c9e")).exit_code == 0

@@ -22,7 +22,7 @@ from tests.support.identity_provider import (
     provider_folder,
     register_key,
 )
-from tests.support.oidc_provider import query
+from tests.support.oidc_provider import arrive, query
 from tests.support.staff import StaffHarness
 
 DESK = "http://127.0.0.1:9"
@@ -81,7 +81,7 @@ async def respond(desk, browser, person="an", acr="", **options):
 
 async def sign_in(desk, browser, token="", **options) -> str:
     cookie, response = await respond(desk, browser, **options)
-    return (await desk.finish(response, cookie, token)).token
+    return (await arrive(desk, response, cookie, token)).token
 
 
 async def refusal(desk, browser, token="", **options) -> str:
@@ -195,14 +195,14 @@ async def test_another_key_set_is_no_way_in(desk, staff, provider, browser, acco
 
 async def test_a_code_works_once_and_only_with_its_verifier(desk, provider, browser, account):
     cookie, response = await respond(desk, browser)
-    await desk.finish(response, cookie)
+    await arrive(desk, response, cookie)
     with pytest.raises(OidcRefused) as refused:
-        await desk.finish(response, cookie)
+        await arrive(desk, response, cookie)
     assert refused.value.reason.value == "code_refused"
     own_cookie, own = await respond(desk, browser)
     stolen = (await respond(desk, browser))[1]
     with pytest.raises(OidcRefused) as refused:
-        await desk.finish(own | {"code": stolen["code"]}, own_cookie)
+        await arrive(desk, own | {"code": stolen["code"]}, own_cookie)
     assert refused.value.reason.value == "code_refused"
 
 

@@ -9,15 +9,16 @@ import pytest
 from joserfc import jwt
 
 from consumers.staff.accounts import OidcSubject
+from consumers.staff.errors import ProviderSessionEnded
 from consumers.staff.oidc.authorization import Transaction, Transactions, local_path
 from consumers.staff.oidc.errors import OidcRefused, PersonUnknown
 from consumers.staff.oidc.links import IdentityLinks
-from consumers.staff.oidc.service import Beginning
-from consumers.staff.sessions import ProviderSession
+from consumers.staff.provider_sessions import ProviderSession
 from contracts.base.times import utc_now
 from contracts.errors import Conflict
+from contracts.staff.oidc import Beginning
 from tests.support import oidc_tokens
-from tests.support.oidc_provider import CODE, DESK, LEVEL, provider_double, query
+from tests.support.oidc_provider import CODE, DESK, LEVEL, arrive, provider_double, query
 from tests.support.staff import StaffHarness
 
 SUBJECT = "7c9e6679"
@@ -57,7 +58,7 @@ async def go(desk, provider, **options) -> tuple[Beginning, dict[str, str]]:
 
 async def sign_in(desk, provider, token="", **options) -> str:
     beginning, response = await go(desk, provider, **options)
-    return (await desk.finish(response, beginning.cookie, token)).token
+    return (await arrive(desk, response, beginning.cookie, token)).token
 
 
 async def refusal(desk, provider, token="", **options) -> str:
@@ -72,7 +73,7 @@ async def test_a_linked_person_signs_in_and_the_second_factor_is_the_providers(
     found = await staff.sessions.find(await sign_in(desk, provider))
     assert found.account.id == account.id
     assert found.session.provider == ProviderSession(
-        issuer=provider.url, subject=SUBJECT, session_id="s1"
+        issuer=provider.url, subject=SUBJECT, session_id="s1", issued_at=int(staff.clock())
     )
     assert account.local.totp and found.session.second_factor is None
     provider.claims = {"acr": LEVEL, "auth_time": int(staff.clock())}
@@ -93,7 +94,7 @@ async def test_the_request_has_state_nonce_and_challenge_and_the_exchange_the_ve
         "redirect_uri": f"{DESK}/oidc/ve", "code_challenge_method": "S256",
         "state": "", "nonce": "", "code_challenge": "",
     }  # fmt: skip
-    await desk.finish(response, beginning.cookie)
+    await arrive(desk, response, beginning.cookie)
     digest = hashlib.sha256(provider.form["code_verifier"].encode()).digest()
     assert request["code_challenge"] == oidc_tokens.encode_bytes(digest)
     assert (provider.form["code"], provider.form["redirect_uri"]) == (CODE, f"{DESK}/oidc/ve")
@@ -145,7 +146,7 @@ async def test_a_changed_response_is_refused_before_its_code_is_sent(provider):
         beginning, response = await go(desk, provider)
         changed = {name: value for name, value in (response | changes).items() if value is not None}
         with pytest.raises(OidcRefused) as refused:
-            await desk.finish(changed, beginning.cookie)
+            await arrive(desk, changed, beginning.cookie)
         assert refused.value.reason.value == reason, changes
     assert "/token" not in provider.asked
 
@@ -156,13 +157,13 @@ async def test_a_provider_that_names_itself_in_its_responses_must_do_so(staff, p
     desk = provider.client(staff)
     beginning, response = await go(desk, provider)
     with pytest.raises(OidcRefused) as refused:
-        await desk.finish({k: v for k, v in response.items() if k != "iss"}, beginning.cookie)
+        await arrive(desk, {k: v for k, v in response.items() if k != "iss"}, beginning.cookie)
     assert refused.value.reason.value == "response_issuer"
     provider.metadata.clear()
     desk = provider.client(staff)
     beginning, response = await go(desk, provider)
     del response["iss"]
-    assert await desk.finish(response, beginning.cookie)
+    assert await arrive(desk, response, beginning.cookie)
 
 
 async def test_a_response_counts_in_the_browser_that_asked_and_for_ten_minutes(
@@ -172,11 +173,11 @@ async def test_a_response_counts_in_the_browser_that_asked_and_for_ten_minutes(
     another = Transactions(b"x" * 32).seal(Transaction(started=clock()))
     for cookie in ("", "!", "AAAA", another, beginning.cookie[:-4], "x" * 9000):
         with pytest.raises(OidcRefused) as refused:
-            await desk.finish(response, cookie)
+            await arrive(desk, response, cookie)
         assert refused.value.reason.value == "transaction"
     clock.advance(600)
     with pytest.raises(OidcRefused) as refused:
-        await desk.finish(response, beginning.cookie)
+        await arrive(desk, response, beginning.cookie)
     assert refused.value.reason.value == "transaction"
 
 
@@ -185,7 +186,7 @@ async def test_a_code_of_another_sign_in_is_refused_by_its_nonce(desk, provider,
     beginning, response = await go(desk, provider)
     provider.nonce = query((await desk.begin()).url)["nonce"]
     with pytest.raises(OidcRefused) as refused:
-        await desk.finish(response, beginning.cookie)
+        await arrive(desk, response, beginning.cookie)
     assert refused.value.reason.value == "nonce"
 
 
@@ -193,11 +194,11 @@ async def test_one_sign_in_becomes_one_session_also_for_two_requests_at_once(
     desk, provider, account
 ):
     beginning, response = await go(desk, provider)
-    tries = (desk.finish(response, beginning.cookie) for _ in range(2))
+    tries = (arrive(desk, response, beginning.cookie) for _ in range(2))
     done = await asyncio.gather(*tries, return_exceptions=True)
     assert sorted(type(one).__name__ for one in done) == ["Finished", "OidcRefused"]
     with pytest.raises(OidcRefused) as refused:
-        await desk.finish(response, beginning.cookie)
+        await arrive(desk, response, beginning.cookie)
     assert refused.value.reason.value == "replayed"
 
 
@@ -302,7 +303,7 @@ async def test_a_step_up_asks_for_a_sign_in_of_now_and_gives_a_new_session(
     request = query(beginning.url)
     assert (request["prompt"], request["max_age"], request["acr_values"]) == ("login", "0", LEVEL)
     provider.claims = {"acr": LEVEL, "auth_time": int(clock())}
-    finished = await desk.finish(response, beginning.cookie, token)
+    finished = await arrive(desk, response, beginning.cookie, token)
     found = await staff.sessions.find(finished.token)
     assert found.session.is_stepped_up(utc_now(clock)) and finished.return_to == "/duyet/7"
     assert await staff.sessions.find(token) is None
@@ -373,11 +374,30 @@ async def test_a_sign_in_that_the_provider_ended_on_its_way_gets_no_session(
     beginning, response = await go(desk, provider)
     await desk.end_sessions(provider.logout_token(**changes))
     with pytest.raises(OidcRefused) as refused:
-        await desk.finish(response, beginning.cookie)
+        await arrive(desk, response, beginning.cookie)
     assert refused.value.reason.value == "signed_out"
     staff.clock.advance(1)
     provider.claims = {"sid": "s2"}
     assert await sign_in(desk, provider)
+
+
+async def test_a_session_that_gets_a_new_token_meanwhile_does_not_outlive_a_logout(
+    staff, desk, provider, account, monkeypatch
+):
+    """The logout has passed over the sessions before the new token is stored."""
+    token = await sign_in(desk, provider)
+    find, logout = staff.sessions.find, provider.logout_token()
+
+    async def find_and_be_late(asked):
+        found = await find(asked)
+        await desk.end_sessions(logout)
+        return found
+
+    monkeypatch.setattr(staff.sessions, "find", find_and_be_late)
+    with pytest.raises(ProviderSessionEnded):
+        await staff.sessions.renew(token, stepped_up=True)
+    monkeypatch.undo()
+    assert await staff.sessions.of_account(await staff.accounts.find(account.id)) == []
 
 
 async def test_a_logout_that_failed_can_be_repeated(staff, desk, provider, account, monkeypatch):
@@ -441,7 +461,7 @@ def test_only_paths_of_this_host_are_returned_to():
 
 async def test_the_return_path_is_cleaned_when_a_sign_in_begins(desk, provider, account):
     beginning, response = await go(desk, provider, return_to="//ke-gian.example")
-    assert (await desk.finish(response, beginning.cookie)).return_to == "/"
+    assert (await arrive(desk, response, beginning.cookie)).return_to == "/"
 
 
 async def test_an_endpoint_with_a_query_keeps_it(desk, provider):

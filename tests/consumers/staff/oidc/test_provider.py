@@ -8,7 +8,7 @@ from aiohttp import web
 
 from consumers.staff.oidc.errors import ProviderUnavailable
 from consumers.staff.oidc.metadata import is_safe_address
-from tests.support.oidc_provider import provider_double
+from tests.support.oidc_provider import arrive, provider_double
 
 DISCOVERY = "/.well-known/openid-configuration"
 
@@ -92,7 +92,7 @@ async def test_a_client_that_the_provider_refuses_is_the_operators_matter(desk, 
     state = beginning.url.partition("state=")[2].partition("&")[0]
     provider.status, provider.answer = 401, {"error": "invalid_client"}
     with pytest.raises(ProviderUnavailable) as trouble:
-        await desk.finish({"state": state, "code": "x"}, beginning.cookie)
+        await arrive(desk, {"state": state, "code": "x"}, beginning.cookie)
     assert trouble.value.fault.value == "client_refused"
 
 
