@@ -114,7 +114,7 @@ class _Collector:
 
     async def _on_reply(self, msg: Msg) -> None:
         headers = msg.headers or {}
-        if "Status" not in headers:
+        if "Nats-Subject" in headers:  # a stored message may have a header "Status" of its own
             self.messages.append(_from_direct(msg.data, headers))
         elif not self.end.done():
             self.end.set_result(headers)
