@@ -93,6 +93,20 @@ async def open_key_file(bus: Bus, path: Path) -> KeyFile:
     return keys
 
 
+async def find_key_file(bus: Bus, path: Path) -> KeyFile | None:
+    """Open the key of the data on *bus*; None if the bus has no fingerprint.
+
+    Raises Invalid when the file is missing or another one, KeyFileBroken, BusError.
+    """
+    stored = await bus.bucket(subjects.VAULT.name).get(FINGERPRINT_KEY)
+    if stored is None:
+        return None
+    keys = KeyFile.open(path, create=False)
+    if not hmac.compare_digest(stored.data, keys.fingerprint()):
+        raise Invalid(field_error(KEY_FILE_FIELD, "key_of_other_data"))
+    return keys
+
+
 @dataclass(frozen=True, slots=True)
 class SealingKeys:
     """The keys of what a bus holds about people: one for each reader, one a day for notices."""

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property, partial
 from typing import Any
 
@@ -37,6 +38,7 @@ from consumers.ledger.wakeups import Waker
 from consumers.operations.capacity import CapacityMonitor
 from consumers.reporting.trace import TraceReader
 from consumers.seals.publications import PublicationSeals
+from consumers.seals.records import seal_records
 from consumers.seals.takeover import SealRecords
 from consumers.subscribers.store import SubscriberStore
 from consumers.suppression.store import SuppressionStore
@@ -175,6 +177,7 @@ class Node:
     async def open_proven_key(self) -> None:
         """Open the key file, if it belongs to what the bus holds. Raises Invalid."""
         self.keys = await open_key_file(self.bus, self.settings.key_file)
+        seal_records(self.bus, self.keys, self._taken_over_until)
 
     async def seal_notices(self) -> None:
         """Seal contacts of case notices; a gateway apart has that part of the key file alone."""
@@ -190,6 +193,7 @@ class Node:
         """The key file; one that was not proven before is proven before this process is ready."""
         keys = KeyFile.open(self.settings.key_file)
         seal_people(self.bus, keys)
+        seal_records(self.bus, keys, self._taken_over_until)
         self.on_ready.insert(0, partial(register_key, self.bus, keys))
         return keys
 
@@ -201,6 +205,9 @@ class Node:
             records = SealRecords(self.bus, self.keys, self.settings.seals_file)
             self.seals = await records.open_or_take_over(self.clock)
         return self.seals
+
+    async def _taken_over_until(self) -> datetime:
+        return (await self.open_seals()).taken_over_until
 
     @cached_property
     def capacity(self) -> CapacityMonitor:

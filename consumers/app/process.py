@@ -16,6 +16,7 @@ from consumers.app import broker as app_broker
 from consumers.app import instance
 from consumers.app.node import Node, portal_readback_status
 from consumers.app.ports import blame_setting
+from consumers.app.service_names import KEYLESS_SERVICES
 from consumers.app.services import SERVICES
 from consumers.app.settings import (
     STAND_IN_NAMES,
@@ -64,7 +65,7 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
             node.checks["nats"] = partial(health_problem, *monitors)
         if own or settings.nats_url:  # a running Loa has prepared the bus that we join
             await instance.prepare_bus(node.bus, monitors)
-        if services is None:  # a single service proves it when it needs it
+        if services is None or not KEYLESS_SERVICES.issuperset(services):
             await node.open_proven_key()
         await add_services(node, services)
         await start(node, bound, stopped)

@@ -9,3 +9,7 @@ SERVICE_NAMES = (
     *("mailbox", "zalo-sandbox"),
 )
 """What `loa run` knows; `consumers.app.services` says what each does."""
+KEYLESS_SERVICES = frozenset(
+    ("gateway", "portal", "opinions", "sweep", "zalo-webhook", "canary", "import")
+)
+"""Services that run without the key file: they write no record that needs a seal."""

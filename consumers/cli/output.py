@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, NoReturn, TypeVar
@@ -19,6 +20,7 @@ from consumers.app import instance
 from consumers.app.settings import LoaSettings, read_settings
 from consumers.errors import KeyFileBroken
 from consumers.messages import field_error, translate_os_error
+from consumers.seals.takeover import seal_for_command
 from contracts.errors import ContractError, FieldError, Invalid, Unavailable, explain
 from producers.bus import (
     AccessRefused,
@@ -60,6 +62,8 @@ def run_on_any_bus(
             if own:
                 folder = settings.data_dir.resolve()
                 print_errors([field_error("bus", "no_loa_runs", folder=folder)])
+            record = settings.seals_file
+            await seal_for_command(bus, settings.key_file, record, time.time)
             return await work(bus, own)
 
     with explain_errors():

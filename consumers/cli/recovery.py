@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, NamedTuple, TypeVar
 
@@ -27,6 +28,7 @@ from consumers.key_file import KEY_FILE_FIELD, KeyFile, open_key_file, replace_k
 from consumers.messages import field_error
 from consumers.operations import backup, rebuild, restore
 from consumers.operations.backup import BackupFolder
+from consumers.seals.records import seal_records
 from consumers.seals.takeover import SealRecords
 from contracts.base.times import format_utc
 from contracts.errors import FieldError, Invalid, Unavailable
@@ -178,11 +180,9 @@ async def _restore(
     """Restore, then accept the bus if the key is right; return the errors of a wrong one."""
     settings = read_settings(LoaSettings)
     path = settings.key_file
-    if not options.new_key:
-        _require_key_file(path)
-    sealed = _sealed_folder(folder, KeyFile.open(path) if path.exists() else None)
-    sealed = replace(sealed, accepts_plain=options.plain)
-    if options.plain:  # its publications would need seals, after a kill before the take-over
+    keys = _open_key_for(bus, path, required=not options.new_key)
+    sealed = replace(_sealed_folder(folder, keys), accepts_plain=options.plain)
+    if options.plain:  # or records would need seals, after a kill before their take-over
         settings.seals_file.unlink(missing_ok=True)
     forget = open_anchor(bus).forget
     manifest = await restore.restore_backup(
@@ -196,11 +196,23 @@ async def _restore(
     return manifest, errors
 
 
-def _require_key_file(path: Path) -> None:
-    """Check the key file before a restore, which needs it. Raises Invalid, KeyFileBroken."""
+async def _trust_everything() -> datetime:
+    """A backup is authenticated as a whole; its records may have no seal, or an earlier key's."""
+    return datetime.max.replace(tzinfo=UTC)
+
+
+def _open_key_for(bus: Bus, path: Path, *, required: bool) -> KeyFile | None:
+    """Open the key file before a restore; it seals what that changes.
+
+    None without one that is not *required*. Raises Invalid, KeyFileBroken.
+    """
     if not path.exists():
-        raise Invalid(field_error(KEY_FILE_FIELD, "key_first", value=path))
-    KeyFile.open(path)
+        if required:
+            raise Invalid(field_error(KEY_FILE_FIELD, "key_first", value=path))
+        return None
+    keys = KeyFile.open(path)
+    seal_records(bus, keys, _trust_everything)
+    return keys
 
 
 async def _accept_key(bus: Bus, path: Path) -> int:

@@ -8,8 +8,9 @@ import structlog
 from consumers.intake.items import Position
 from consumers.messages import field_error
 from consumers.runtime.errors import RetryLater
-from consumers.seals.publications import SEAL_HEADER, PublicationSeals
+from consumers.seals.publications import PublicationSeals
 from contracts import publication, subjects
+from contracts.base.seals import SEAL_HEADER
 from contracts.base.times import Clock, utc_now
 from contracts.errors import Invalid
 from contracts.publication import Publication, StoredPublication

@@ -39,6 +39,7 @@ from contracts.records import EventRecord, UnitPolicy
 from contracts.vocabulary import Vocabulary
 from producers.bus import Bus, records
 from producers.bus.records import Versioned
+from producers.seals import NotSealed
 
 log = structlog.get_logger()
 _EARLIER_EVENT_RETRY_S = 0.2
@@ -115,18 +116,25 @@ class Intake:
     async def process(self, checked: ReceivedEvent, seq: int) -> None:
         record, policy, item = await asyncio.gather(
             self.event_log.record(checked.event_id, checked.to_record()),
-            records.read(self.units, checked.unit, UnitPolicy),
+            self.unit_policy(checked.unit),
             self.repository.versioned_item(checked.content_id),
         )
         crash_point("intake.event_booked")
         try:
-            await self.apply(checked, policy.value or UnitPolicy(), item, seq)
+            await self.apply(checked, policy, item, seq)
         except ContractError as refusal:
             await self.record_refusal(checked, record, refusal)
             raise
         await self.event_log.record_result(checked.event_id, record, ())
         crash_point("intake.done")
         log.info("event_taken_in", type=checked.event.type)
+
+    async def unit_policy(self, unit: str) -> UnitPolicy:
+        """The unit's policy; the strictest without a registration that Loa wrote."""
+        try:
+            return (await records.read(self.units, unit, UnitPolicy)).value or UnitPolicy()
+        except NotSealed:
+            return UnitPolicy()
 
     def check(self, event: CloudEvent, unit: str, kind: str | None) -> ReceivedEvent:
         """Run every check that needs no bus. Raises ContractError."""

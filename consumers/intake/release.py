@@ -11,9 +11,10 @@ import structlog
 from consumers.intake import items
 from consumers.intake.items import Item, ItemSummary, Position
 from consumers.intake.repository import ItemRepository
-from consumers.seals.publications import SEAL_HEADER, PublicationSeals
+from consumers.seals.publications import PublicationSeals
 from contracts import publication, subjects
 from contracts.base.crash_points import crash_point
+from contracts.base.seals import SEAL_HEADER
 from contracts.content import Corrected, Submitted
 from contracts.errors import ContractError
 from contracts.publication import Publication, StoredPublication, encode

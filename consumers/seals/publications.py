@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from contracts.base.seals import Sealer, SealState
+from contracts.base.seals import SEAL_HEADER, Sealer, SealState
 from producers.bus import Message
 
 PURPOSE = "seal publications"
-SEAL_HEADER = "Loa-Seal"
 REPLAY_HEADER = "Loa-Replay-Of"
 """Sequence of the message that an operator sent again; sealed, too."""
 

@@ -1,4 +1,4 @@
-"""Take over publications that were stored before seals existed, or under a replaced key.
+"""Take over what was stored before seals existed, or under a replaced key.
 
 The moment of the take-over is recorded once, under a seal of its own: in bucket `control`, and in
 a file of each machine, so that its removal from the bus has no effect. Messages stored later need
@@ -8,18 +8,22 @@ a new message, but the earlier one may refuse what a restored backup holds.
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import structlog
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
-from consumers.key_file import KeyFile
+from consumers.errors import KeyFileBroken
+from consumers.key_file import KeyFile, find_key_file
 from consumers.private_files import replace_file
 from consumers.seals.publications import PURPOSE, PublicationSeals
+from consumers.seals.records import SEALED_BUCKETS, refuse_writes, seal_records
 from contracts import subjects
 from contracts.base.seals import Sealer, SealState
 from contracts.base.times import Clock, format_utc, utc_now
-from producers.bus import Bucket, Bus, RevisionConflict, Value
+from contracts.errors import Invalid
+from producers.bus import Bucket, Bus, BusError, RevisionConflict, Value
 
 log = structlog.get_logger()
 TAKE_OVER_KEY = "seals.publications"
@@ -30,7 +34,7 @@ _NOTHING_BEFORE = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class TakeOverRecord(BaseModel):
-    """A record: messages of PUBLICATIONS stored until then are proven by the register."""
+    """A record: messages stored until then need no seal; the register proves publications."""
 
     until: AwareDatetime
     seal: str = ""
@@ -62,6 +66,10 @@ class SealRecords:
         log.error("seal_record_lost", sealed_since=format_utc(first_sealed))
         return await self._store(first_sealed + _ROLLING_UPGRADE)
 
+    async def taken_over_until(self, clock: Clock) -> datetime:
+        """The time until which records need no seal. Raises BusError."""
+        return (await self.open_or_take_over(clock)).taken_over_until
+
     async def load(self) -> PublicationSeals | None:
         """Return the seals; None before the take-over."""
         value = await self._bucket.get(TAKE_OVER_KEY)
@@ -75,14 +83,11 @@ class SealRecords:
 
     async def take_over(self, clock: Clock, grace: timedelta = timedelta()) -> PublicationSeals:
         """Trust the register for publications stored until now plus *grace*. Raises BusError."""
-        state = (await self.bus.stream_info(subjects.PUBLICATIONS.name))["state"]
-        until = _NOTHING_BEFORE
-        if state["last_seq"]:
-            until = max(datetime.fromisoformat(state["last_ts"]), utc_now(clock)) + grace
+        latest, count = await self._stored_messages()
+        until = max(latest, utc_now(clock)) + grace if latest else _NOTHING_BEFORE
         seals = await self._store(until)
-        if state["last_seq"] and seals.taken_over_until == until:
-            facts = {"messages": state["messages"], "until": format_utc(until)}
-            log.warning("publications_taken_over", **facts)
+        if latest and seals.taken_over_until == until:
+            log.warning("publications_taken_over", messages=count, until=format_utc(until))
         return seals
 
     async def _first_sealed(self) -> datetime | None:
@@ -110,6 +115,13 @@ class SealRecords:
         """Take over a restored backup from before the seals; its record replaces this machine's."""
         if self._stored(await self._bucket.get(TAKE_OVER_KEY)) is None:
             await self.take_over(clock)
+
+    async def _stored_messages(self) -> tuple[datetime | None, int]:
+        """The time of the latest message of those that need a seal from now on; their number."""
+        names = [subjects.PUBLICATIONS.name, *(f"KV_{name}" for name in SEALED_BUCKETS)]
+        states = [(await self.bus.stream_info(name))["state"] for name in names]
+        times = [datetime.fromisoformat(one["last_ts"]) for one in states if one["last_seq"]]
+        return max(times, default=None), sum(one["messages"] for one in states)
 
     @property
     def _bucket(self) -> Bucket:
@@ -154,3 +166,15 @@ class SealRecords:
             replace_file(self.file, data)
         except OSError as error:
             log.info("seal_record_not_kept", error=type(error).__name__)
+
+
+async def seal_for_command(bus: Bus, key_path: Path, record: Path, clock: Clock) -> None:
+    """Let *bus* seal and verify records; without the key of its data, it refuses to write them."""
+    try:
+        keys = await find_key_file(bus, key_path)
+    except (Invalid, KeyFileBroken, BusError) as error:  # BusError: a bus without its vault
+        refuse_writes(bus, error)
+        return
+    if keys is not None:
+        seals = SealRecords(bus, keys, record)
+        seal_records(bus, keys, partial(seals.taken_over_until, clock))

@@ -5,6 +5,7 @@ import hmac
 from base64 import urlsafe_b64encode
 from enum import Enum
 
+SEAL_HEADER = "Loa-Seal"
 _VERSION = "v1"
 _KEY_ID_LENGTH = 8
 

@@ -1,7 +1,7 @@
 """Atomic batches: many entries of one bucket in one commit, all or none."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from uuid import uuid4
 
 from producers.bus.connection import Connection, parse_reply
@@ -18,6 +18,7 @@ class BatchEntry:
     key: str
     data: bytes
     expected_revision: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 async def commit_batch(
@@ -56,7 +57,7 @@ async def _send_entry(
 
 
 def _headers(batch: str, number: int, entry: BatchEntry) -> dict[str, str]:
-    headers = {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(number)}
+    headers = {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(number), **entry.headers}
     if entry.expected_revision is not None:
         headers[EXPECTED_REVISION_HEADER] = str(entry.expected_revision)
     return headers

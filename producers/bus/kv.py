@@ -1,7 +1,7 @@
 """A KV bucket: values that change by compare-and-set and are read from the leader."""
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
@@ -88,7 +88,7 @@ class Bucket:
             query = {"multi_last": subjects}
             page = await messages.direct_get(self._link, self.stream, query, min_seq)
             for message in page.messages:
-                if not message.is_deleted:
+                if not message.is_deleted and await self._is_genuine(message):
                     values[self._key(message)] = _value(message)
         return values
 
@@ -105,7 +105,8 @@ class Bucket:
         subject = f"{self._prefix}{whole}.>" if whole else f"{self._prefix}>"
         async for message in messages.scan_messages(self._link, self.stream, subject, start):
             key = self._key(message)
-            if not message.is_deleted and key.startswith(prefix):
+            is_wanted = key.startswith(prefix) and not message.is_deleted
+            if is_wanted and await self._is_genuine(message):
                 yield key, _value(message)
 
     async def last_seq(self) -> int:
@@ -152,8 +153,16 @@ class Bucket:
         return await messages.read_message(self._link, self.stream, query)
 
     async def _replace(self, key: str, data: bytes, revision: int, timeout_s: float) -> int:
-        headers = {EXPECTED_REVISION_HEADER: str(revision)}
+        headers = {EXPECTED_REVISION_HEADER: str(revision), **self._proof(key, data, revision)}
         return (await publish_once(self._link, self._subject(key), data, headers, timeout_s)).seq
+
+    def _proof(self, key: str, data: bytes, revision: int) -> Mapping[str, str]:  # noqa: ARG002 -- none
+        """Headers that prove the writer; see `producers.seals`."""
+        return {}
+
+    async def _is_genuine(self, message: Message) -> bool:  # noqa: ARG002 -- each is
+        """Whether *message* may be read as a value; see `producers.seals`."""
+        return True
 
     async def _publish(self, key: str, data: bytes, headers: dict[str, str]) -> int:
         headers = headers | {"Nats-Msg-Id": uuid4().hex}

@@ -25,6 +25,7 @@ from contracts.vocabulary import Vocabulary
 from producers import bus as nats
 from producers.bus import Bus
 from producers.bus.records import update
+from producers.seals import NotSealed
 from producers.texts import get_text
 from producers.units.feed_settings import Feed
 
@@ -93,14 +94,16 @@ class UnitRegistry:
     ) -> str:
         """Register *unit* and return its key.
 
-        Raises Invalid for a unit the vocabulary does not know, Conflict for a registered one.
+        Raises Invalid for a unit the vocabulary does not know, Conflict for a registered one. A
+        registration that another writer made is replaced.
         """
         if wrong := events.unit_error("unit", unit, self.vocabulary):
             raise Invalid(wrong)
         secret, key = self._new_key(unit)
         added = Registration(release=release, urgent=urgent, notices=tuple(notices), keys=(key,))
         try:
-            await self.bucket.create(unit, added.model_dump_json().encode())
+            forged = await self._forged_revision(unit)
+            await self.bucket.swap(unit, added.model_dump_json().encode(), forged)
             crash_point("units.added")
         except nats.RevisionConflict as error:
             raise Conflict(get_text("unit", "exists", unit=unit).as_field_error("unit")) from error
@@ -150,7 +153,11 @@ class UnitRegistry:
         return [RegisteredUnit(unit, registrations[unit]) for unit in sorted(registrations)]
 
     async def find(self, unit: str) -> Registration | None:
-        value = await self.bucket.get(unit, patience_s=READ_PATIENCE_S)
+        """The registration; None without one, and for one that another writer made."""
+        try:
+            value = await self.bucket.get(unit, patience_s=READ_PATIENCE_S)
+        except NotSealed:
+            return None
         return _read(value.data) if value else None
 
     async def authenticate(self, api_key: str) -> RegisteredUnit:
@@ -172,6 +179,14 @@ class UnitRegistry:
 
         changed = await update(self.bucket, unit, Registration, transition, is_idempotent=False)
         return changed.value
+
+    async def _forged_revision(self, unit: str) -> int:
+        """Where a registration that another writer made is stored; 0 for none."""
+        try:
+            await self.bucket.get(unit)
+        except NotSealed as forged:
+            return forged.revision
+        return 0
 
     def _new_key(self, unit: str) -> tuple[str, ApiKey]:
         secret = f"loa_{unit}_{secrets.token_hex(32)}"

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from consumers.key_file import KeyFile
-from consumers.seals.publications import REPLAY_HEADER, SEAL_HEADER, PublicationSeals
+from consumers.seals.publications import PURPOSE, REPLAY_HEADER, PublicationSeals
 from consumers.seals.takeover import SealRecords
+from contracts.base.seals import SEAL_HEADER, Sealer
 from producers.bus import Bus, Message
 
 Forgery = Callable[[Message], Message]
@@ -14,9 +16,15 @@ TITLE = "Bộ Nội vụ".encode()
 
 
 async def open_seals(bus: Bus, folder: Path, clock: Callable[[], float]) -> PublicationSeals:
-    """The seals with the key file of *folder*."""
+    """The seals with the key file of *folder*, which take over what is on *bus*."""
     keys = KeyFile.open(folder / "vault.key")
     return await SealRecords(bus, keys, folder / "seals.json").open_or_take_over(clock)
+
+
+def new_seals(folder: Path) -> PublicationSeals:
+    """The seals with the key file of *folder*, of a bus that was never without them."""
+    keys = KeyFile.open(folder / "vault.key")
+    return PublicationSeals(Sealer(keys.derive(PURPOSE)), datetime(1970, 1, 1, tzinfo=UTC))
 
 
 def _with_headers(message: Message, headers: Mapping[str, str]) -> Message:

@@ -7,12 +7,12 @@ from consumers.check.context import CheckContext
 from consumers.intake.handler import Intake
 from contracts.vocabulary import DEFAULT
 from tests.support.events import UNIT, register_unit, submitted
-from tests.support.seals import FORGERIES, open_seals, write_past_the_desk
+from tests.support.seals import FORGERIES, new_seals, write_past_the_desk
 
 
 async def test_a_message_without_its_seal_is_named_and_no_plan_is_expected_of_it(bus, tmp_path):
     await register_unit(bus)
-    seals = await open_seals(bus, tmp_path, time.time)
+    seals = new_seals(tmp_path)
     await Intake(bus, DEFAULT, time.time, seals).handle(submitted(), UNIT)
     context = CheckContext(bus, seals=seals, recheck_after_s=0.0)
     assert (await Checker(context).run()).violations == []

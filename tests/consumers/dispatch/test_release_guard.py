@@ -14,7 +14,7 @@ from contracts import subjects
 from contracts.errors import ContractError, Invalid
 from contracts.vocabulary import DEFAULT
 from tests.support.events import ITEM, UNIT, register_unit, submitted, withdrawn
-from tests.support.seals import FORGERIES, open_seals, write_past_the_desk
+from tests.support.seals import FORGERIES, new_seals, open_seals, write_past_the_desk
 
 
 class Release:
@@ -41,7 +41,7 @@ class Release:
 @pytest.fixture
 async def release(bus, tmp_path):
     await register_unit(bus)
-    release = Release(bus, await open_seals(bus, tmp_path, time.time))
+    release = Release(bus, new_seals(tmp_path))
     await release.intake.handle(submitted(), UNIT)
     return release
 
