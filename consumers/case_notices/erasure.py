@@ -30,7 +30,7 @@ async def erase_from_notices(bus: Bus, name: AddressField, is_theirs: IsTheirs) 
             cleared += 1
             continue
         current: Value | None = value
-        while current and (record := _parse_notice(key, current)):
+        while current and (record := parse_notice(key, current)):
             if not is_theirs(getattr(record.contact, name) or ""):
                 break
             current = await _erase_from_notice(bucket, key, _without(record, name), current)
@@ -38,7 +38,7 @@ async def erase_from_notices(bus: Bus, name: AddressField, is_theirs: IsTheirs) 
     return cleared
 
 
-def _parse_notice(key: str, value: Value) -> NoticeRecord | None:
+def parse_notice(key: str, value: Value) -> NoticeRecord | None:
     """Return a value of bucket `notices` if it is a case notice; other entries' keys have a dot."""
     try:
         return NoticeRecord.model_validate_json(value.data) if "." not in key else None
@@ -46,7 +46,7 @@ def _parse_notice(key: str, value: Value) -> NoticeRecord | None:
         return None
 
 
-def _parse_letter(value: Value) -> TransactionalMail | None:
+def parse_letter(value: Value) -> TransactionalMail | None:
     """Return a value of bucket `notices` if it is a transactional mail."""
     try:
         return TransactionalMail.model_validate_json(value.data)
@@ -55,7 +55,7 @@ def _parse_letter(value: Value) -> TransactionalMail | None:
 
 
 def _is_letter_to(is_theirs: IsTheirs, value: Value) -> bool:
-    letter = _parse_letter(value)
+    letter = parse_letter(value)
     return letter is not None and is_theirs(letter.address)
 
 

@@ -1,6 +1,8 @@
 """`loa subscribers`: import, show and erase subscribers."""
 
+import os
 import time
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -12,14 +14,24 @@ from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.audit.log import Act, AuditLog
 from consumers.case_notices.erasure import erase_from_notices
 from consumers.cli import stores
-from consumers.cli.output import EXIT_INVALID, Json, print_answer, print_table, run_on_bus
+from consumers.cli.output import (
+    EXIT_INVALID,
+    Json,
+    explain_errors,
+    print_answer,
+    print_table,
+    run_on_bus,
+)
 from consumers.messages import field_error
+from consumers.reporting.person_export import PersonExporter
 from consumers.subscribers.csv_import import ImportReport, import_csv
 from consumers.subscribers.store import SubscriberStore, same_address
 from consumers.subscribers.unsubscribe import UnsubscribeService
 from consumers.suppression.store import Suppression, describe_suppression
+from consumers.zalo.followers import FollowerStore
 from contracts.delivery import ChannelName
 from contracts.errors import Invalid
+from contracts.subscriptions.person_export import PersonExport
 from contracts.subscriptions.subscriber import Subscriber
 from producers.bus import Bus
 from producers.output import print_bilingual
@@ -29,6 +41,8 @@ _REASON_MAX = 200
 app = typer.Typer(no_args_is_help=True, help="The people who get mail.")
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A CSV file, UTF-8.")]
 Address = Annotated[str, typer.Argument(help="A reader's e-mail address.")]
+Who = Annotated[str, typer.Argument(metavar="WHO", help="An address, or an id.")]
+Out = Annotated[Path | None, typer.Option(help="A new file, for its owner alone, not the screen.")]
 Reason = Annotated[str, typer.Option(help="Why. It stays in the log, so it names nobody.")]
 
 
@@ -102,6 +116,8 @@ def remove(address: Address, reason: Reason) -> None:
         if await unsubscribe.store.purge_leftovers(email):  # an earlier try was cut short
             return
         if notices and await unsubscribe.store.find_by_address(email) is None:
+            act = Act("subscribers.remove", "notices", after=str(notices), reason=checked_reason)
+            await AuditLog(bus, time.time).record(act)
             return
         subscriber = await _require_subscriber(unsubscribe.store, email)
         act = Act("subscribers.remove", subscriber.id, reason=checked_reason)
@@ -110,6 +126,46 @@ def remove(address: Address, reason: Reason) -> None:
 
     run_on_bus(work)
     typer.echo("removed")
+
+
+@app.command()
+def export(who: Who, out: Out = None) -> None:
+    """Everything that is kept of one person, as JSON (`contracts/schemas/person-export.v1.json`).
+
+    WHO is an address, the id of a reader, or `zalo:` and the id of a person at the Official
+    Account. The id of an erased reader still finds what was delivered. Exit code 2: nothing is
+    kept.
+    """
+
+    async def work(bus: Bus) -> PersonExport:
+        subscribers = await stores.open_subscribers(bus)
+        suppressions = await stores.open_suppressions(bus)
+        now = datetime.now(UTC)
+        exporter = PersonExporter(bus, subscribers, suppressions, FollowerStore(bus), now)
+        person = await exporter.by_name(stores.normalized_address(who) if "@" in who else who)
+        if person.is_empty:
+            raise Invalid(field_error("person", "reader_unknown"))
+        id = person.subscriber.id if person.subscriber else ""
+        await AuditLog(bus, time.time).record(Act("subscribers.export", id))
+        return person
+
+    person = run_on_bus(work)
+    log.info("person_exported", state=person.state, deliveries=len(person.deliveries))
+    if out is None:
+        typer.echo(person.model_dump_json())
+        return
+    with explain_errors():
+        _write_private(out, person.model_dump_json(indent=2))
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a new file that only its owner may read. Raises Invalid if it exists."""
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise Invalid(field_error("out", "folder_exists", value=path)) from None
+    with os.fdopen(file, "w", encoding="utf-8") as opened:
+        opened.write(text + "\n")
 
 
 async def _require_subscriber(store: SubscriberStore, address: str) -> Subscriber:

@@ -9,6 +9,7 @@ import asyncio
 import secrets
 import time
 from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 from structlog.contextvars import bound_contextvars
@@ -98,9 +99,7 @@ class TransactionalMailer:
 
     def numbered_content_id(self, mail: TransactionalMail, number: int) -> str:
         """Return the content_id of an address's mail of today with this *number*."""
-        day = f"{utc_now(self.clock).astimezone(VIETNAM):%Y-%m-%d}"
-        address_key = self.subscribers.key_of_address(counted_mailbox(mail.address))
-        return keys.transactional_content_id(address_key, day, "asked", str(number))
+        return letter_id(self.subscribers, mail.address, utc_now(self.clock), number)
 
     async def store_and_start(self, batch: BatchKey, mail: TransactionalMail) -> bool:
         """Start a mail under this content_id; False if the id is used or was sent already.
@@ -143,6 +142,13 @@ class TransactionalMailer:
                 raise
             return value.data == data
         return True
+
+
+def letter_id(subscribers: SubscriberStore, address: str, at: datetime, number: int) -> str:
+    """The content_id of an address's letter of a day with this *number*."""
+    day = f"{at.astimezone(VIETNAM):%Y-%m-%d}"
+    address_key = subscribers.key_of_address(counted_mailbox(address))
+    return keys.transactional_content_id(address_key, day, "asked", str(number))
 
 
 @dataclass

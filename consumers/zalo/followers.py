@@ -89,6 +89,9 @@ class FollowerStore:
     def __init__(self, bus: Bus) -> None:
         self.bucket = bus.bucket(subjects.FOLLOWERS.name)
 
+    async def find(self, user_id: str) -> Follower | None:
+        return (await read(self.bucket, user_id, Follower)).value
+
     async def record_event(self, event: ZaloEvent) -> None:
         await update_or_create(
             self.bucket, event.user_id, Follower, lambda follower: apply_event(follower, event)

@@ -18,6 +18,8 @@ from contracts.cloudevent import CloudEvent
 from contracts.events import KINDS
 from contracts.publication import RELEASED, Publication
 from contracts.schemas import asyncapi, schema_history
+from contracts.subscriptions import person_export
+from contracts.subscriptions.person_export import PersonExport
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _FOLDER = Path(__file__).parent
@@ -42,6 +44,7 @@ def build_schemas() -> dict[str, Schema]:
     for event_type, model in kinds.items():
         files[f"{event_type}.json"] = _data_schema(event_type, model)
         files[f"{event_type}.event.json"] = _event_schema(event_type, model)
+    files[f"{person_export.KIND}.json"] = _data_schema(person_export.KIND, PersonExport)
     return files
 
 
