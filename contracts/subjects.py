@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from contracts.base.retention import DEFAULT as RETENTION
 from contracts.delivery import BatchKey, ChannelName, Lane
 
 _GIB = 1 << 30
@@ -23,7 +24,8 @@ class StreamSpec:
     """A stream that refuses messages when it is full and never drops them.
 
     `is_protected`: the server refuses to delete or purge messages, also for operators. `max_age`:
-    how long messages are kept; None means for ever.
+    how long messages are kept; None means for ever. An operator may replace the ages of
+    `contracts/retention.toml`.
     """
 
     name: str
@@ -139,7 +141,7 @@ RECEIPTS = StreamSpec(
     ("receipt.*.*",),
     max_bytes=4 * _GIB,
     duplicate_window=timedelta(hours=3),  # Zalo repeats an event for 1 h 51 min
-    max_age=timedelta(days=30),  # it names people by their Zalo ids
+    max_age=RETENTION.span("receipts"),  # it names people by their Zalo ids
     consumers=(
         ConsumerSpec(_FEEDBACK, ">"),
         ConsumerSpec(
@@ -161,7 +163,7 @@ PERSON_KEYS = BucketSpec("person_keys", max_bytes=_GIB, is_atomic=True)
 """The data keys of people's records; one that is destroyed is overwritten on the disk."""
 UNITS = BucketSpec("units", max_bytes=64 << 20)
 DESK = BucketSpec("desk", max_bytes=_GIB)
-NOTICES = BucketSpec("notices", max_bytes=8 * _GIB, ttl=timedelta(days=30), is_atomic=True)
+NOTICES = BucketSpec("notices", max_bytes=8 * _GIB, ttl=RETENTION.span("letters"), is_atomic=True)
 """Contact (about 470 bytes with key and headers) and message id at Zalo (about 170), for
 30 days: 8 GiB / 30 / 640 bytes = 440,000 notices a day. A full one closes the door to them."""
 DIGESTS = BucketSpec("digests", max_bytes=_GIB, is_atomic=True)
@@ -169,7 +171,7 @@ IMPORTS = BucketSpec("imports", max_bytes=256 << 20)
 SUPPRESSED = BucketSpec("suppressed")
 FOLLOWERS = BucketSpec("followers")
 STAFF = BucketSpec("staff", max_bytes=64 << 20)
-SESSIONS = BucketSpec("sessions", max_bytes=256 << 20, ttl=timedelta(days=1))
+SESSIONS = BucketSpec("sessions", max_bytes=256 << 20, ttl=RETENTION.span("sessions"))
 """Sessions of staff, attempts to sign in, and actions that wait for a second person."""
 VAULT = BucketSpec("vault", max_bytes=64 << 20)
 CONTROL = BucketSpec("control")

@@ -21,6 +21,7 @@ from consumers.app.wiring import (
     email,
     imports,
     portal,
+    retention,
     stand_ins,
     subscribers,
     zalo,
@@ -209,9 +210,9 @@ async def _add_canary(node: Node) -> None:
 
 
 async def _add_sweep(node: Node) -> None:
-    """Finds lost wake-ups, streams that fill up, acts that were cut short, damage to the bus."""
+    """Finds lost wake-ups, full streams, acts cut short, damage to the bus, and old records."""
     await audit.add_audit(node)
-    node.tasks.append(node.capacity.run)
+    node.tasks += [node.capacity.run, retention.open_retention(node).run]
     node.tasks.append(Sweeper(node.bus, node.ledger, node.waker, node.pauses).run)
 
 

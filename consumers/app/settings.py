@@ -25,6 +25,8 @@ from consumers.app.web.connection_limits import MAX_CONNECTIONS, MAX_PER_CLIENT
 from consumers.app.web.proxies import TrustedProxies
 from consumers.messages import field_error, load_catalog
 from contracts.base.addresses import is_mailable
+from contracts.base.retention import DEFAULT as DEFAULT_RETENTION
+from contracts.base.retention import Retention
 from contracts.errors import FieldError, Invalid, error_texts, localized, template_values
 from contracts.vocabulary import DEFAULT, Vocabulary
 from producers.access import Access
@@ -160,6 +162,10 @@ class LoaSettings(_Settings):
     def notices_key_file(self) -> Path:
         """The part of the key file that a gateway needs; `deploy/prepare` makes it."""
         return self.data_dir / "notices.key"
+
+    @property
+    def retention_file(self) -> Path:
+        return self.data_dir / "retention.toml"
 
     @property
     def directory_path(self) -> Path:
@@ -330,6 +336,13 @@ class RunningInstance(BaseModel):
     zalo_sandbox: str = ""
     bounces: str = ""
     desk: str = ""
+
+
+def load_retention(settings: LoaSettings) -> Retention:
+    """The ministry's retention file, else the one that ships with Loa; an empty file is none."""
+    path = settings.retention_file
+    text = path.read_text("utf-8") if path.exists() else ""
+    return Retention.parse(text) if text.strip() else DEFAULT_RETENTION
 
 
 def load_vocabulary(settings: LoaSettings) -> Vocabulary:

@@ -60,6 +60,7 @@ class Commands(CommandGroup):
         "units": CommandPath(f"{_CLI_PACKAGE}.units"),
         "import": CommandPath(f"{_CLI_PACKAGE}.imports"),
         "subscribers": CommandPath(f"{_CLI_PACKAGE}.subscribers"),
+        "retention": CommandPath(f"{_CLI_PACKAGE}.retention"),
         "desk": CommandPath(f"{_CLI_PACKAGE}.desk"),
         "dead": CommandPath(f"{_CLI_PACKAGE}.dead_letters"),
         "zalo": CommandPath(f"{_CLI_PACKAGE}.zalo"),

@@ -67,14 +67,14 @@ class UnsubscribeService:
             return True
         return not subscriber.active and await self.erase_inactive(id)
 
-    async def erase_inactive(self, id: str) -> bool:
+    async def erase_inactive(self, id: str, *, reason: str = BY_SUBSCRIBER) -> bool:
         """Erase an inactive subscriber; False if active again."""
         note = pending_entry(keys.transactional_content_id("own", "erased", id), None, id)
         await self.store.bucket.put(note.key, note.data)
         is_purged = await self.store.purge_inactive(id)
         if is_purged:
             await self.store.purge_address_keys(id)
-            log.info("reader_erased", recipient=id, reason=BY_SUBSCRIBER)
+            log.info("reader_erased", recipient=id, reason=reason)
         await self.store.bucket.purge(note.key)
         return is_purged
 

@@ -1,6 +1,7 @@
 """Apply `contracts.subjects` to the server: streams, consumers and buckets."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -61,6 +62,21 @@ def wanted_configs() -> dict[str, Config]:
     wanted = [_stream_config(stream) for stream in STREAMS]
     wanted += [_bucket_config(bucket) for bucket in BUCKETS]
     return {config["name"]: config for config in wanted}
+
+
+async def apply_ages(bus: Bus, ages: Mapping[str, timedelta]) -> None:
+    """Let streams forget what is older: exactly these ages, shorter or longer than before."""
+    for name, age in ages.items():
+        info = await _stream_info(bus, name)
+        if info and age_of(info["config"]) != age:
+            wanted = info["config"] | {"max_age": _nanoseconds(age)}
+            await bus.connection.repeatable_api_request(f"STREAM.UPDATE.{name}", wanted)
+            log.warning("stream_age_changed", stream=name, days=age.total_seconds() / 86400)
+
+
+def age_of(config: Config) -> timedelta:
+    """The age at which a stream forgets; zero means never."""
+    return timedelta(microseconds=config["max_age"] / 1000)
 
 
 def stream_names() -> list[str]:
@@ -170,7 +186,7 @@ def extended_config(present: Config, wanted: Config) -> Config:
     for size in _SIZE_KEYS:
         if size in wanted:
             config[size] = _larger_size(present.get(size, 0), wanted[size])
-    config["max_age"] = _longer_age(present.get("max_age", 0), wanted.get("max_age", 0))
+    config["max_age"] = _kept_age(present.get("max_age", 0), wanted.get("max_age", 0))
     for size in ("num_replicas", "duplicate_window"):
         config[size] = max(present.get(size, 0), wanted.get(size, 0))
     return config
@@ -195,9 +211,9 @@ def _without(config: Config, names: tuple[str, ...]) -> Config:
     return {name: value for name, value in config.items() if name not in names}
 
 
-def _longer_age(present: int, wanted: int) -> int:
-    """The longer of two ages; a limit replaces "for ever" (0)."""
-    return max(present, wanted) if wanted else 0
+def _kept_age(present: int, wanted: int) -> int:
+    """The age that was set, of a stream that forgets at all; see `apply_ages`."""
+    return present or wanted if wanted else 0
 
 
 def _larger_size(size: int, other: int) -> int:

@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from contracts.base.times import Clock, utc_now
-from producers.bus import BatchEntry, Bucket, Bus, Value
+from producers.bus import BatchEntry, Bucket, Bus, Value, topology
 from producers.bus.connection import READ_PATIENCE_S, Connection
 from producers.encryption.keys import PersonKeys, usable
 from producers.encryption.values import day_of, is_sealed, open_sealed, seal
@@ -52,7 +52,7 @@ class DayKeys:
     async def destroy_expired(self, bus: Bus) -> int:
         """Destroy the keys of days whose records have all expired, by the server's own clock."""
         info = await bus.stream_info(bus.stored_bucket(self.bucket_name).stream)
-        age = timedelta(microseconds=info["config"]["max_age"] / 1000)
+        age = topology.age_of(info["config"])
         last = (datetime.fromisoformat(info["ts"]) - age - _MARGIN).date()
         prefix, count = f"{self.bucket_name}.", 0
         for name in await self.keys.bucket.keys(prefix) if age else []:

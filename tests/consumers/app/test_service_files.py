@@ -22,6 +22,7 @@ WATCHED = {
     "portal_dir": "data/portal",
     "key_file": "data/vault.key",
     "notices_key_file": "data/notices.key",
+    "retention_file": "data/retention.toml",
     "directory_path": "data/readers",
     "run_dir": "data/run",
     "records_dir": "data/records",

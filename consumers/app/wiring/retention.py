@@ -1,0 +1,30 @@
+"""Build what carries out how long things are kept."""
+
+from consumers.app.node import Node
+from consumers.app.settings import load_retention
+from consumers.intake.desk import Desk
+from consumers.key_file import KeyFile
+from consumers.operations.retention import (
+    Drafts,
+    FailedAddresses,
+    FormerReaders,
+    RetentionService,
+    Rule,
+)
+from consumers.subscribers.unsubscribe import UnsubscribeService
+from contracts.base.retention import Retention
+from contracts.base.times import Clock
+from producers.bus import Bus
+
+
+def open_retention(node: Node) -> RetentionService:
+    return build_retention(node.bus, node.keys, load_retention(node.settings), node.clock)
+
+
+def build_retention(
+    bus: Bus, keys: KeyFile, retention: Retention, clock: Clock
+) -> RetentionService:
+    """The service with the rules for what no stream forgets by itself."""
+    unsubscribe = UnsubscribeService.from_key_file(bus, keys)
+    rules: list[Rule] = [FailedAddresses(bus), Drafts(Desk(bus, clock)), FormerReaders(unsubscribe)]
+    return RetentionService(bus, retention, rules, clock)

@@ -1,0 +1,190 @@
+"""Carry out how long what is kept: once a day, and on an operator's order.
+
+Streams forget by their age. The rest is removed record by record, each step a compare-and-set that
+may be repeated: a pass that is killed is completed by the next."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Literal, NamedTuple, Protocol, get_args
+
+import structlog
+from pydantic import BaseModel
+
+from consumers.intake.approval import Draft
+from consumers.intake.desk import Desk
+from consumers.subscribers.unsubscribe import UnsubscribeService
+from consumers.suppression.store import BOUNCE_PREFIX, SoftFailures, Suppression
+from contracts import subjects
+from contracts.base.retention import AGED_STREAMS, Retention, RetentionKind
+from contracts.base.times import Clock, utc_now
+from contracts.errors import Conflict, Invalid
+from contracts.subscriptions.subscriber import Subscriber
+from producers.bus import Bucket, Bus, RevisionConflict, topology
+from producers.bus.periodic import every
+
+log = structlog.get_logger()
+_INTERVAL_S = 86400.0
+_REVIEWER = "Loa"
+"""Who has rejected a draft that no person decided on."""
+_CODE = "qua-thoi-han"
+_SOFT_PREFIX = "soft."
+
+
+class DueRecord(NamedTuple):
+    """A record that is kept too long, and how it is removed; False: it has changed meanwhile."""
+
+    since: datetime
+    remove: Callable[[], Awaitable[bool]]
+
+
+class Rule(Protocol):
+    """Finds the records of one kind that are older than a moment."""
+
+    kind: RetentionKind
+
+    def due(self, before: datetime) -> AsyncIterator[DueRecord]: ...
+
+
+@dataclass
+class FailedAddresses:
+    """Hashes of addresses from which mail came back; a complaint or a wish stays."""
+
+    bus: Bus
+    kind: RetentionKind = "failed_addresses"
+
+    async def due(self, before: datetime) -> AsyncIterator[DueRecord]:
+        bucket = self.bus.bucket(subjects.SUPPRESSED.name)
+        async for key, value in bucket.values():
+            if key.startswith(_SOFT_PREFIX):
+                marks = SoftFailures.model_validate_json(value.data).marks
+                since = max(marks.values(), default=value.created)
+            else:
+                suppression = Suppression.model_validate_json(value.data)
+                if not _is_failure(suppression):
+                    continue
+                since = suppression.at
+            if since < before:
+                yield DueRecord(since, partial(_purge_unchanged, bucket, key, value.revision))
+
+
+def _is_failure(suppression: Suppression) -> bool:
+    """Whether failed mail is its reason, or a person has lifted it."""
+    is_lifted = suppression.until is not None and suppression.until <= suppression.at
+    return is_lifted or suppression.reason.startswith(BOUNCE_PREFIX)
+
+
+async def _purge_unchanged(bucket: Bucket, key: str, revision: int) -> bool:
+    try:
+        await bucket.purge_if(key, revision)
+    except RevisionConflict:
+        return False
+    return True
+
+
+@dataclass
+class Drafts:
+    """Drafts on which no decision came: they are rejected, and their text goes."""
+
+    desk: Desk
+    kind: RetentionKind = "drafts"
+
+    async def due(self, before: datetime) -> AsyncIterator[DueRecord]:
+        for draft in await self.desk.waiting_drafts():
+            if draft.at < before:
+                yield DueRecord(draft.at, partial(self.reject, draft))
+
+    async def reject(self, draft: Draft) -> bool:
+        try:
+            await self.desk.reject(draft.content_id, _REVIEWER, revision=draft.revision, code=_CODE)
+        except (Conflict, Invalid):  # decided, or superseded, just now
+            return False
+        return True
+
+
+@dataclass
+class FormerReaders:
+    """Readers who left: their consent, and the hashes of their addresses."""
+
+    unsubscribe: UnsubscribeService
+    kind: RetentionKind = "former_readers"
+
+    async def due(self, before: datetime) -> AsyncIterator[DueRecord]:
+        async for _, value in self.unsubscribe.store.bucket.values("s."):
+            reader = Subscriber.model_validate_json(value.data)
+            if not reader.active and reader.left_at and reader.left_at < before:
+                yield DueRecord(reader.left_at, partial(self.erase, reader.id))
+
+    async def erase(self, id: str) -> bool:
+        return await self.unsubscribe.erase_inactive(id, reason="retention")
+
+
+class KindPlan(BaseModel):
+    """What retention means for one kind now. `due`: records that the next pass removes.
+
+    `carried_out`: `removed` by a pass, `expires` by the age of a stream, `kept` at least so long,
+    or `elsewhere`: where accounts sign in. `age_days`: the stream's own age, if it differs.
+    """
+
+    kind: RetentionKind
+    days: int
+    carried_out: Literal["removed", "expires", "kept", "elsewhere"]
+    due: int = 0
+    oldest: datetime | None = None
+    age_days: float | None = None
+
+
+@dataclass
+class RetentionService:
+    """Raises BusError."""
+
+    bus: Bus
+    retention: Retention
+    rules: Sequence[Rule]
+    clock: Clock
+
+    async def run(self) -> None:
+        await every(_INTERVAL_S, self.run_once)
+
+    async def run_once(self) -> dict[str, int]:
+        """Remove what is kept too long; return the numbers by kind."""
+        await topology.apply_ages(self.bus, self.retention.stream_ages())
+        removed: dict[str, int] = {}
+        for rule in self.rules:
+            due = [record async for record in rule.due(self.limit(rule.kind))]
+            removed[rule.kind] = sum([await record.remove() for record in due])
+        if any(removed.values()):
+            log.info("retention_carried_out", **removed)
+        return removed
+
+    async def plan(self) -> list[KindPlan]:
+        """What a pass would do now, and the oldest of each kind that is due or expires."""
+        plans = {rule.kind: await self.plan_of(rule) for rule in self.rules}
+        for stream, kind in AGED_STREAMS.items():
+            plans[kind] = await self.plan_of_stream(kind, stream)
+        kinds = get_args(RetentionKind)
+        return [plans.get(kind) or self.plan_elsewhere(kind) for kind in kinds]
+
+    async def plan_of(self, rule: Rule) -> KindPlan:
+        due = [record.since async for record in rule.due(self.limit(rule.kind))]
+        oldest, days = min(due, default=None), self.retention.span(rule.kind).days
+        return KindPlan(
+            kind=rule.kind, days=days, carried_out="removed", due=len(due), oldest=oldest
+        )
+
+    async def plan_of_stream(self, kind: RetentionKind, stream: str) -> KindPlan:
+        info, span = await self.bus.stream_info(stream), self.retention.span(kind)
+        state, age = info["state"], topology.age_of(info["config"])
+        oldest = datetime.fromisoformat(state["first_ts"]) if state["messages"] else None
+        differs = None if age == span else age.total_seconds() / _INTERVAL_S
+        return KindPlan(
+            kind=kind, days=span.days, carried_out="expires", oldest=oldest, age_days=differs
+        )
+
+    def plan_elsewhere(self, kind: RetentionKind) -> KindPlan:
+        where: Literal["elsewhere", "kept"] = "elsewhere" if kind == "unused_accounts" else "kept"
+        return KindPlan(kind=kind, days=self.retention.span(kind).days, carried_out=where)
+
+    def limit(self, kind: RetentionKind) -> datetime:
+        return utc_now(self.clock) - self.retention.span(kind)
