@@ -55,6 +55,11 @@ def content(unit: str, kind: str) -> str:
     return f"content.{unit}.{kind}"
 
 
+def inbound(unit: str, kind: str) -> str:
+    """The subject of `content` in Loa's own account, as a unit's account reaches it."""
+    return f"in.{unit}.{kind}"
+
+
 def case(unit: str) -> str:
     return f"case.{unit}.updated"
 
@@ -110,6 +115,33 @@ CONTENT = StreamSpec(
     duplicate_window=timedelta(minutes=10),
     consumers=(ConsumerSpec(INTAKE, ">"),),
 )
+_INBOUND = "IN_"
+ALL_INBOUND = inbound("*", "*")
+_MIB = 1 << 20
+
+
+def inbound_stream(unit: str) -> StreamSpec:
+    """What a unit's account publishes, until intake has moved it to CONTENT.
+
+    Message ids, quota and headers of one unit can do nothing to another's. A unit's event is at
+    most 256 KiB; one at a time is moved, so that their order stays.
+    """
+    return StreamSpec(
+        f"{_INBOUND}{unit}",
+        (inbound(unit, "*"),),
+        max_bytes=256 * _MIB,
+        is_work_queue=True,
+        duplicate_window=timedelta(minutes=10),
+        max_message_bytes=_MIB // 2,
+        consumers=(ConsumerSpec(INTAKE, ">", max_ack_pending=1),),
+    )
+
+
+def unit_of_inbound(stream: str) -> str:
+    """The unit of an inbound stream; empty for another stream."""
+    return stream.removeprefix(_INBOUND) if stream.startswith(_INBOUND) else ""
+
+
 PUBLICATIONS = StreamSpec(
     "PUBLICATIONS",
     ("publication.*.*",),

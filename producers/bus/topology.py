@@ -1,13 +1,22 @@
 """Apply `contracts.subjects` to the server: streams, consumers and buckets."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
 import structlog
 
-from contracts.subjects import BUCKETS, STREAMS, BucketSpec, ConsumerSpec, StreamSpec
+from contracts.subjects import (
+    ALL_INBOUND,
+    BUCKETS,
+    STREAMS,
+    BucketSpec,
+    ConsumerSpec,
+    StreamSpec,
+    inbound_stream,
+    unit_of_inbound,
+)
 from producers.bus.bus import Bus
 from producers.bus.errors import BusError, ForeignSettings, NoReply, UnfitServer
 from producers.bus.server_check import verify
@@ -44,16 +53,19 @@ _PUBLIC_STREAMS = ("PUBLICATIONS",)
 log = structlog.get_logger()
 
 
-async def apply(bus: Bus) -> None:
+async def apply(bus: Bus, units: Iterable[str] = ()) -> None:
     """Create missing objects, extend small ones, set back foreign settings; remove no message.
 
-    Raises ForeignSettings for a setting that can't be set back, and UnfitServer after an
-    interrupted restore.
+    *units* get an inbound stream each, if they have none. Raises ForeignSettings for a setting
+    that can't be set back, and UnfitServer after an interrupted restore.
     """
     if await stream_exists(bus, RESTORING_STREAM):
         raise UnfitServer("a restore was cut short: repeat it with `loa restore`")
-    await asyncio.gather(*(_ensure_stream(bus, config) for config in wanted_configs().values()))
-    pairs = [(stream, consumer) for stream in STREAMS for consumer in stream.consumers]
+    present = map(unit_of_inbound, await inbound_stream_names(bus))
+    inbound = [inbound_stream(unit) for unit in sorted({*units, *present})]
+    wanted = [*wanted_configs().values(), *map(_stream_config, inbound)]
+    await asyncio.gather(*(_ensure_stream(bus, config) for config in wanted))
+    pairs = [(stream, one) for stream in (*STREAMS, *inbound) for one in stream.consumers]
     await asyncio.gather(*(_ensure_consumer(bus, *pair) for pair in pairs))
 
 
@@ -80,8 +92,19 @@ def age_of(config: Config) -> timedelta:
 
 
 def stream_names() -> list[str]:
-    """The names of all streams, those of buckets included."""
+    """The names of all streams that are the same everywhere, those of buckets included."""
     return [stream.name for stream in STREAMS] + [f"KV_{bucket.name}" for bucket in BUCKETS]
+
+
+async def inbound_stream_names(bus: Bus) -> list[str]:
+    """The names of the units' inbound streams that this server has."""
+    names: list[str] = []
+    while True:  # the server answers in pages
+        query = {"subject": ALL_INBOUND, "offset": len(names)}
+        reply = await bus.connection.repeatable_api_request("STREAM.NAMES", query)
+        names += reply["streams"] or []
+        if not reply["streams"] or len(names) >= reply["total"]:
+            return sorted(name for name in names if unit_of_inbound(name))
 
 
 async def stream_exists(bus: Bus, stream: str) -> bool:
