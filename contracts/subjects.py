@@ -133,7 +133,7 @@ def inbound_stream(unit: str) -> StreamSpec:
         is_work_queue=True,
         duplicate_window=timedelta(minutes=10),
         max_message_bytes=_MIB // 2,
-        consumers=(ConsumerSpec(INTAKE, ">", max_ack_pending=1),),
+        consumers=(ConsumerSpec(INTAKE, ">", timedelta(seconds=10), max_ack_pending=1),),
     )
 
 

@@ -15,9 +15,9 @@ import signal
 import sys
 import time
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -25,8 +25,17 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from contracts import subjects
 from producers.access import without_password
-from producers.bus.monitoring_endpoint import health_problem
+from producers.bus import NoReply
+from producers.bus.monitoring_endpoint import fetch_page, health_problem
+from producers.bus_access.unit_accounts import (
+    UnitAccount,
+    account_stanzas,
+    exports,
+    load_units,
+    write_units,
+)
 from producers.errors import ServerFailed, StoreBusy
 
 _STARTED_PAGE = "/healthz?js-enabled-only=true"
@@ -42,13 +51,17 @@ PARTIAL_FILE_S = 2.0
 _MIN_FREE_BYTES = 1 << 16
 STOP_TIMEOUT_S = 10.0
 _POLL_S = 0.005
+_RELOAD_TIMEOUT_S = 5.0
+_MAX_RELOADS = 5
+_GLOBAL_ACCOUNT, LOA_ACCOUNT = "$G", "LOA"
 _PR_SET_PDEATHSIG = 1
 SETTINGS = """\
 server_name: loa
 listen: "127.0.0.1:{client}"
 http: "127.0.0.1:{monitor}"
 http_base_path: "/{page}"
-authorization {{ user: "{user}", password: "{password}", timeout: 10 }}
+authorization {{ timeout: 10 }}
+{accounts}
 ports_file_dir: {run}
 log_file: {log}
 logfile_size_limit: 10MB
@@ -108,7 +121,7 @@ class ServerProcess:
         lives, even if the parent dies.
         """
         store, known = setup.store, setup.secrets
-        process = await _spawn(binary, setup.write(), lock)
+        process = await _spawn(binary, setup.prepare(), lock)
         async with AsyncExitStack() as undo:
             undo.push_async_callback(_end_process, process, signal.SIGKILL)
             progress = StartProgress(process)
@@ -140,6 +153,26 @@ class ServerProcess:
         except TimeoutError:
             return False
         return True
+
+    async def reload(self) -> None:
+        """Let the server read its settings anew. Raises NoReply if it does not take them over."""
+        before = await self._settings_read_at()
+        with suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + _RELOAD_TIMEOUT_S
+        while await self._settings_read_at() == before:
+            if time.monotonic() > deadline:
+                raise NoReply("nats-server does not take its new settings over")
+            await asyncio.sleep(_POLL_S)
+
+    async def _settings_read_at(self) -> object:
+        return (await fetch_page(self.monitor_url, "/varz"))[1].get("config_load_time")
+
+    async def serves(self, account: UnitAccount) -> bool:
+        """Whether the account reaches its stream. Raises NoReply."""
+        query = f"subs=1&acc={account.name}&test={subjects.content(account.unit, 'submitted')}"
+        _, found = await fetch_page(self.monitor_url, f"/subsz?{query}")
+        return bool(found.get("total"))
 
     async def stop(self) -> None:
         """Send SIGTERM and wait ten seconds for pending writes."""
@@ -200,20 +233,49 @@ class ServerSetup:
     store: Path
     ports: Ports
     secrets: ServerSecrets
+    units: tuple[UnitAccount, ...] = ()
 
-    def write(self) -> Path:
-        """Write the settings file, which only its owner may read; it holds the password."""
+    def prepare(self) -> Path:
+        """Make the folders ready for a start, and write the settings."""
+        _move_to_account(self.store / "jetstream")
         run = self.store / "run"
         run.mkdir(exist_ok=True)
         for left_over in run.glob("*.ports"):
             left_over.unlink()
-        paths = {"run": run, "log": self.store / _LOG_FILE, "store": self.store}
+        return self.write()
+
+    def write(self) -> Path:
+        """Write the settings file, which only its owner may read; it holds the password."""
+        run, log_file = self.store / "run", self.store / _LOG_FILE
+        paths = {"run": run, "log": log_file, "store": self.store}
         quoted = {name: json.dumps(str(path), ensure_ascii=False) for name, path in paths.items()}
         chosen = {name: port or -1 for name, port in self.ports._asdict().items()}
-        secret = {"user": _USER, "password": self.secrets.password, "page": self.secrets.page}
+        parts = {"accounts": self._accounts(), "page": self.secrets.page}
         settings = self.store / "nats.conf"
-        _write_private(settings, SETTINGS.format(**chosen, **quoted, **secret))
+        _write_private(settings, SETTINGS.format(**chosen, **quoted, **parts))
         return settings
+
+    def _accounts(self) -> str:
+        user = f'{{user: "{_USER}", password: "{self.secrets.password}"}}'
+        own = f"jetstream: enabled, users: [{user}], exports: [{', '.join(exports(self.units))}]"
+        return "\n".join(
+            ["accounts {", f"{LOA_ACCOUNT}: {{{own}}}", *account_stanzas(self.units), "}"]
+        )
+
+
+def _move_to_account(streams: Path) -> None:
+    """Put the streams of a store that an earlier version made where account LOA has them.
+
+    Raises ServerFailed where both places hold streams: an earlier version was used again.
+    """
+    old, new = streams / _GLOBAL_ACCOUNT, streams / LOA_ACCOUNT
+    if not any((old / "streams").glob("*")):
+        return
+    if any((new / "streams").glob("*")):
+        raise ServerFailed(f"{old} and {new} both hold streams: move the outdated folder away")
+    shutil.rmtree(new, ignore_errors=True)
+    old.rename(new)
+    log.info("nats_store_moved", to=str(new))
 
 
 def _open_password(path: Path) -> str:
@@ -347,10 +409,11 @@ class NatsServer:
     ) -> None:
         self._store = store.resolve()
         self._ports = Ports(port)
+        self._units_folder = self._store / "units"
         self._binary = binary
         self._check_s = check_s
         self._lock = -1
-        self._secrets: ServerSecrets | None = None
+        self._setup: ServerSetup | None = None
         self._child: ServerProcess | None = None
         self._guard: asyncio.Task[None] | None = None
 
@@ -373,8 +436,9 @@ class NatsServer:
         self._store.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = _lock(self._store / "loa.lock")
         try:
-            self._secrets = ServerSecrets.open(self._store)
-            await self._launch()
+            secrets = ServerSecrets.open(self._store)
+            units = tuple(load_units(self._units_folder))
+            await self._launch(ServerSetup(self._store, self._ports, secrets, units))
         except BaseException:
             os.close(self._lock)
             raise
@@ -401,11 +465,34 @@ class NatsServer:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
+    async def admit_units(self, units: Sequence[UnitAccount]) -> None:
+        """Let these accounts in and no others: connections of a key that is gone end at once.
+
+        The server keeps them over its restarts. A new account reaches its stream only when the
+        settings were read twice. Raises NoReply if the server does not take them over.
+        """
+        setup = replace(self._running_setup, units=tuple(units))
+        setup.write()
+        for _ in range(_MAX_RELOADS):
+            await self._running.reload()
+            if all([await self._running.serves(one) for one in units if one.public_keys]):
+                break
+        else:
+            raise NoReply("nats-server does not open a unit's way to its stream")
+        self._setup = setup
+        write_units(self._units_folder, units)
+        log.info("unit_accounts_admitted", units=sum(bool(one.public_keys) for one in units))
+
     @property
-    def _setup(self) -> ServerSetup:
-        if self._secrets is None:
+    def admitted_units(self) -> tuple[UnitAccount, ...]:
+        """The accounts that the server lets in."""
+        return self._running_setup.units
+
+    @property
+    def _running_setup(self) -> ServerSetup:
+        if self._setup is None:
             raise ServerFailed("the server was not started")
-        return ServerSetup(self._store, self._ports, self._secrets)
+        return self._setup
 
     @property
     def _running(self) -> ServerProcess:
@@ -413,10 +500,11 @@ class NatsServer:
             raise ServerFailed("the server was not started")
         return self._child
 
-    async def _launch(self) -> None:
+    async def _launch(self, setup: ServerSetup) -> None:
+        """Start. A reload must name the ports as *setup* does, a restart those that are taken."""
         binary = self._binary or find_binary()
-        self._child = await ServerProcess.start(binary, self._setup, self._lock)
-        self._ports = self._child.ports
+        self._child = await ServerProcess.start(binary, setup, self._lock)
+        self._setup, self._ports = setup, self._child.ports
         log.info("nats_server_started", url=without_password(self.url), pid=self.pid)
 
     async def _keep_alive(self) -> None:
@@ -441,7 +529,7 @@ class NatsServer:
         await self._running.kill()
         while True:
             try:
-                return await self._launch()
+                return await self._launch(replace(self._running_setup, ports=self._ports))
             except (ServerFailed, OSError) as error:
                 log.error("nats_server_not_started", reason=str(error))
                 await asyncio.sleep(RESTART_PAUSE_S)

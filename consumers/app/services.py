@@ -38,6 +38,7 @@ from consumers.dispatch.handler import Dispatcher
 from consumers.dispatch.release_guard import ReleaseGuard
 from consumers.dispatch.supersede import Supersession
 from consumers.intake.handler import Intake
+from consumers.intake.inbound import InboundMover
 from consumers.operations import restore
 from consumers.operations.sweep import Sweeper
 from consumers.reporting.reactions import portal_state
@@ -97,7 +98,7 @@ async def _add_opinions(node: Node) -> None:
 
 
 async def _add_intake(node: Node) -> None:
-    """CONTENT → PUBLICATIONS, or the desk."""
+    """Inbound streams of units → CONTENT → PUBLICATIONS, or the desk."""
     intake = Intake(node.bus, node.vocabulary, node.clock, await node.open_seals())
     lanes = LaneSemaphore(_CONCURRENT_EVENTS, _RESERVED_URGENT)
     doubts = await restore.active_doubts(node.bus)
@@ -112,6 +113,7 @@ async def _add_intake(node: Node) -> None:
             await intake.handle(message.event, message.unit, message.kind, seq=message.seq)
 
     node.tasks.append(partial(every, DESK_RESUME_S, intake.desk.finish_interrupted))
+    node.tasks.append(InboundMover(node.bus).run)
     consumer = subjects.CONTENT.consumers[0]
     node.subscribe(subjects.CONTENT, consumer, on_content, _CONCURRENT_EVENTS + _RESERVED_URGENT)
 

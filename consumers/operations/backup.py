@@ -37,8 +37,8 @@ from consumers.operations.errors import BackupChanged
 from contracts import subjects
 from contracts.base.times import Clock, utc_now
 from contracts.errors import Invalid, printable
-from contracts.subjects import ConsumerSpec, StreamSpec
-from producers.bus import Bus
+from contracts.subjects import ConsumerSpec, StreamSpec, unit_of_inbound
+from producers.bus import Bus, topology
 
 log = structlog.get_logger()
 _FORMAT, _PLAIN_FORMAT = 2, 1
@@ -150,7 +150,8 @@ async def save_backup(bus: Bus, folder: BackupFolder, clock: Clock) -> BackupMan
         info = await bus.consumer_info(stream.name, consumer.durable)
         floors[consumer_name(stream, consumer)] = info["ack_floor"]["stream_seq"]
     saver = _Saver(bus, draft, cipher)
-    streams = [await saver.save_stream(name) for name in SAVE_ORDER]
+    inbound = await topology.inbound_stream_names(bus)  # first: intake moves them to CONTENT
+    streams = [await saver.save_stream(name) for name in (*inbound, *SAVE_ORDER)]
     facts = {"id": backup_id, "key": folder.key_id(backup_id), "floors": floors}
     manifest = BackupManifest(began=began, ended=utc_now(clock), streams=streams, **facts)
     _write_manifest(draft, manifest, cipher)
@@ -297,7 +298,8 @@ def open_backup(folder: BackupFolder) -> StoredBackup:
     except ValidationError as error:
         damaged = field_error(_MANIFEST, "backup_damaged", detail=error.error_count())
         raise Invalid(damaged) from error
-    strange = {*SAVE_ORDER} ^ {one.stream for one in manifest.streams}
+    listed = {one.stream for one in manifest.streams if not unit_of_inbound(one.stream)}
+    strange = {*SAVE_ORDER} ^ listed
     if manifest.format not in (_FORMAT, _PLAIN_FORMAT) or strange - _ADDED_LATER:
         raise Invalid(field_error(_MANIFEST, "backup_foreign", value=manifest.format))
     if manifest.is_plain and not folder.accepts_plain:

@@ -28,7 +28,7 @@ class CapacityMonitor:
 
     async def check(self) -> None:
         """Measure every stream and warn of full ones. Raises BusError."""
-        names = topology.stream_names()
+        names = [*topology.stream_names(), *await topology.inbound_stream_names(self.bus)]
         usage = {name: _percent_used(await self.bus.stream_info(name)) for name in names}
         self.filling_streams = {name: full for name, full in usage.items() if full >= _WARN_PERCENT}
         for name, full in self.filling_streams.items():

@@ -140,7 +140,8 @@ async def restore_backup(
 
 async def _clear_bus(bus: Bus) -> None:
     """Delete streams left by an interrupted restore or a first start."""
-    present = [name for name in topology.stream_names() if await topology.stream_exists(bus, name)]
+    fixed = [name for name in topology.stream_names() if await topology.stream_exists(bus, name)]
+    present = [*fixed, *await topology.inbound_stream_names(bus)]
     if not await topology.stream_exists(bus, topology.RESTORING_STREAM):
         for name in present:
             last_seq = (await bus.stream_info(name))["state"]["last_seq"]

@@ -1,6 +1,7 @@
 """The bus API for other packages: publish, schedule, buckets, stored messages."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Self
 
@@ -15,6 +16,7 @@ from producers.bus.kv import Bucket
 from producers.bus.messages import Message
 from producers.bus.publish import Ack, publish_with_retry, timer_headers
 from producers.bus.snapshot import Snapshot
+from producers.bus.watch import Pull, pull_from
 
 _ALREADY_GONE_CODES = (10043, 10057)  # no such sequence (any more), deleted before
 
@@ -136,6 +138,10 @@ class Bus:
     async def consumer_info(self, stream: str, durable: str) -> dict[str, Any]:
         """JetStream's reply: `config`, `num_pending`, `num_ack_pending`, `ack_floor` ..."""
         return await self.connection.repeatable_api_request(f"CONSUMER.INFO.{stream}.{durable}")
+
+    def pull(self, stream: str, durable: str) -> AbstractAsyncContextManager[Pull]:
+        """Like `watch.pull_from`."""
+        return pull_from(self.connection, stream, durable)
 
     async def save_snapshot(self, stream: str, sink: Callable[[bytes], object]) -> Snapshot:
         """Like `snapshot.save_snapshot`."""

@@ -213,7 +213,17 @@ _REFUSAL_LOG_S = 60.0
 _REFUSAL_PATTERN = re.compile(r"authorization violation|authentication (expired|revoked)", re.I)
 
 
-class _TlsClient(Client):
+class _Client(Client):
+    """A client whose connection outlives headers that can't be read: a sender chooses them."""
+
+    async def _process_headers(self, headers: bytes) -> dict[str, str] | None:
+        try:
+            return await super()._process_headers(headers)
+        except (ValueError, IndexError):
+            return None
+
+
+class _TlsClient(_Client):
     """A client that sends its credentials over TLS only, even to a server that offers none."""
 
     async def _process_info(self, info: Reply, initial_connection: bool = False) -> None:
@@ -224,7 +234,7 @@ class _TlsClient(Client):
 
 def create_client(url: str, access: Access) -> Client:
     """A client for *url*; one that insists on TLS where the address or a CA asks for it."""
-    return _TlsClient() if access.ca_file or "tls://" in url else Client()
+    return _TlsClient() if access.ca_file or "tls://" in url else _Client()
 
 
 def _refusal_in(error: Exception, access: Access) -> AccessRefused | None:

@@ -1,11 +1,11 @@
-"""Follow a bucket: every change in order, over reconnects and server restarts."""
+"""Follow a bucket, over reconnects and server restarts; pull from a durable consumer."""
 
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from time import monotonic
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from uuid import uuid4
 
 import structlog
@@ -18,10 +18,10 @@ from producers.bus.messages import is_delete_marker
 
 _HEARTBEAT_S = 1.0
 _SILENT_AFTER_S = 3.0
-_PULL_SIZE = 256
 _PULL_EXPIRY_S = 30.0
 _RESUME_PAUSE_S = 0.2
 _NANOSECONDS = 1_000_000_000
+_ACK_PREFIX = "$JS.ACK."
 
 log = structlog.get_logger()
 
@@ -73,8 +73,10 @@ class Watch:
         return Change(msg.subject.removeprefix(self._prefix), data, seq)
 
 
-class _Feed:
-    """Pulls from one ephemeral consumer; a gap or a missing heartbeat raises NoReply."""
+class Pull:
+    """Pulls from one consumer, message by message; a missing heartbeat raises NoReply."""
+
+    size = 1
 
     def __init__(self, link: Connection, call: str, inbox: str) -> None:
         self._link = link
@@ -83,16 +85,16 @@ class _Feed:
         self.messages: asyncio.Queue[Msg] = asyncio.Queue()
         self._losses = link.disconnects
         self._due = 0
-        self._delivered = 0
 
     async def next(self) -> Msg | None:
         """The next message, or None for a heartbeat."""
         if not self._due:
             await self._pull()
         msg = await self._next_message()
+        if msg.reply.startswith(_ACK_PREFIX):  # a sender may have written a status into its headers
+            self._due -= 1
+            return msg
         status = (msg.headers or {}).get("Status")
-        if status is None:
-            return self._in_order(msg)
         if status == "408":
             self._due = 0
         elif status != "100":
@@ -101,13 +103,13 @@ class _Feed:
 
     async def _pull(self) -> None:
         query = {
-            "batch": _PULL_SIZE,
+            "batch": self.size,
             "expires": int(_PULL_EXPIRY_S * _NANOSECONDS),
             "idle_heartbeat": int(_HEARTBEAT_S * _NANOSECONDS),
         }
         async with self._link.awaiting_reply(self._call, _SILENT_AFTER_S):
             await self._link.nc.publish(self._call, json.dumps(query).encode(), reply=self._inbox)
-        self._due = _PULL_SIZE
+        self._due = self.size
 
     async def _next_message(self) -> Msg:
         if not self.messages.empty():
@@ -117,12 +119,43 @@ class _Feed:
         async with self._link.awaiting_reply(self._call, _SILENT_AFTER_S):
             return await self.messages.get()
 
-    def _in_order(self, msg: Msg) -> Msg:
-        self._delivered += 1
-        self._due -= 1
-        if msg.metadata.sequence.consumer != self._delivered:
-            raise NoReply("a message was lost on the way")
+
+class _Feed(Pull):
+    """Pulls many messages from an ephemeral consumer; a gap raises NoReply."""
+
+    size = 256
+    _delivered = 0
+
+    async def next(self) -> Msg | None:
+        msg = await super().next()
+        if msg is not None:
+            self._delivered += 1
+            if msg.metadata.sequence.consumer != self._delivered:
+                raise NoReply("a message was lost on the way")
         return msg
+
+
+PullType = TypeVar("PullType", bound=Pull)
+
+
+@asynccontextmanager
+async def _pulling(
+    kind: type[PullType], link: Connection, stream: str, consumer: str
+) -> AsyncIterator[PullType]:
+    inbox = link.nc.new_inbox()
+    pull = kind(link, f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}", inbox)
+    async with link.awaiting_reply(inbox, _SILENT_AFTER_S):
+        subscription = await link.nc.subscribe(inbox, cb=pull.messages.put)
+    try:
+        yield pull
+    finally:
+        with suppress(NatsError):
+            await subscription.unsubscribe()
+
+
+def pull_from(link: Connection, stream: str, durable: str) -> AbstractAsyncContextManager[Pull]:
+    """Pull from a durable consumer of *stream*. The caller acknowledges each message."""
+    return _pulling(Pull, link, stream, durable)
 
 
 @asynccontextmanager
@@ -131,15 +164,8 @@ async def _following(link: Connection, bucket: str, start: int) -> AsyncIterator
     stream, name = f"KV_{bucket}", uuid4().hex
     created = {"stream_name": stream, "config": _config(name, start)}
     await link.api_request(f"CONSUMER.CREATE.{stream}.{name}", created)
-    inbox = link.nc.new_inbox()
-    feed = _Feed(link, f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}", inbox)
-    async with link.awaiting_reply(inbox, _SILENT_AFTER_S):
-        subscription = await link.nc.subscribe(inbox, cb=feed.messages.put)
-    try:
+    async with _pulling(_Feed, link, stream, name) as feed:
         yield feed
-    finally:
-        with suppress(NatsError):
-            await subscription.unsubscribe()
 
 
 def _config(name: str, start: int) -> Reply:

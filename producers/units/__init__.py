@@ -1,4 +1,4 @@
 """Registered units: API keys, permissions, and the settings of imported feeds.
 
-May import contracts, producers.bus and producers.texts.
+May import contracts, producers.bus, producers.bus_access and producers.texts.
 """

@@ -1,7 +1,7 @@
-"""Registered units and the API keys that authenticate senders.
+"""Registered units and the keys that authenticate senders, over HTTP and on the bus.
 
 A key is `loa_<unit>_<secret>` with 256 random bits; the key is printed once, and only its SHA-256
-is stored.
+is stored. Of a key for the bus, only the public part is stored.
 """
 
 import hashlib
@@ -11,9 +11,9 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from contracts import events, subjects
 from contracts.base.crash_points import crash_point
@@ -25,6 +25,7 @@ from contracts.vocabulary import Vocabulary
 from producers import bus as nats
 from producers.bus import Bus
 from producers.bus.records import update
+from producers.bus_access.unit_accounts import PUBLIC_KEY, UnitAccount
 from producers.seals import NotSealed
 from producers.texts import get_text
 from producers.units.feed_settings import Feed
@@ -32,9 +33,11 @@ from producers.units.feed_settings import Feed
 ReleaseMode = Literal["automatic", "desk"]
 NoticeChannels = Sequence[ChannelName]
 _DEFAULT_NOTICE_CHANNELS = (ChannelName.ZALO, ChannelName.EMAIL)
+_KEY_ID_LENGTH = 12
 _KEY_OVERLAP = timedelta(hours=24)
 READ_PATIENCE_S = 4.0
-_KEY = re.compile(r"loa_([a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?)_[0-9a-f]{64}")
+_UNIT = re.compile("[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
+_KEY = re.compile(rf"loa_({_UNIT.pattern})_[0-9a-f]{{64}}")
 
 
 class ApiKey(Contract):
@@ -49,6 +52,18 @@ class ApiKey(Contract):
         return same and (self.until is None or now < self.until)
 
 
+class BusKey(Contract):
+    """The public part of an nkey with which a unit signs in to the bus."""
+
+    public: Annotated[str, Field(pattern=PUBLIC_KEY.pattern)]
+    created: AwareDatetime
+
+    @property
+    def id(self) -> str:
+        """The name by which the key is listed and revoked."""
+        return self.public[:_KEY_ID_LENGTH]
+
+
 class Registration(Contract):
     """Permissions and keys of a unit: release mode, urgent lane, notice channels, feeds."""
 
@@ -57,6 +72,8 @@ class Registration(Contract):
     notices: tuple[ChannelName, ...] = _DEFAULT_NOTICE_CHANNELS
     """The channels of case notices, in order of preference."""
     keys: tuple[ApiKey, ...] = ()
+    bus_keys: tuple[BusKey, ...] | None = None
+    """Keys for the bus; None for a unit that never had one."""
     feeds: tuple[Feed, ...] = ()
     """Imported feeds of the unit's own site."""
 
@@ -144,8 +161,44 @@ class UnitRegistry:
         await self._change(unit, change)
 
     async def revoke(self, unit: str) -> None:
-        """Invalidate all keys of *unit*; `rotate` creates a new one. Raises like `rotate`."""
-        await self._change(unit, lambda registration: registration.model_copy(update={"keys": ()}))
+        """Invalidate all keys of *unit*, also those for the bus. Raises like `rotate`."""
+
+        def change(found: Registration) -> Registration:
+            bus_keys = None if found.bus_keys is None else ()
+            return found.model_copy(update={"keys": (), "bus_keys": bus_keys})
+
+        await self._change(unit, change)
+
+    async def add_bus_key(self, unit: str, public: str) -> BusKey:
+        """Let the owner of *public* sign in to the bus as *unit*. Raises like `rotate`."""
+        key = BusKey(public=public, created=utc_now(self.clock))
+
+        def change(found: Registration) -> Registration:
+            return found.model_copy(update={"bus_keys": (*(found.bus_keys or ()), key)})
+
+        await self._change(unit, change)
+        return key
+
+    async def revoke_bus_key(self, unit: str, key_id: str) -> None:
+        """Take one key for the bus away. Raises like `rotate`, Invalid for an unknown key."""
+
+        def change(found: Registration) -> Registration:
+            keys = found.bus_keys or ()
+            left = tuple(key for key in keys if key_id not in (key.id, key.public))
+            if len(left) == len(keys):
+                wrong = get_text("unit", "no_bus_key", unit=unit, value=key_id)
+                raise Invalid(wrong.as_field_error("revoke"))
+            return found.model_copy(update={"bus_keys": left})
+
+        await self._change(unit, change)
+
+    async def bus_accounts(self) -> list[UnitAccount]:
+        """The units that have or had keys for the bus, by id."""
+        return [
+            UnitAccount(one.unit, tuple(key.public for key in one.registration.bus_keys))
+            for one in await self.registered_units()
+            if one.registration.bus_keys is not None and _UNIT.fullmatch(one.unit)
+        ]
 
     async def registered_units(self) -> list[RegisteredUnit]:
         """Every registered unit, by id."""

@@ -14,12 +14,17 @@ from urllib.parse import urlsplit
 import pytest
 
 from producers.access import without_password
-from producers.bus import AccessRefused, Bus, topology
+from producers.bus import AccessRefused, Bus, NoReply, topology
 from producers.bus.monitoring_endpoint import fetch_page, health_problem
+from producers.bus_access.unit_accounts import UnitAccount
 from producers.errors import ServerFailed, StoreBusy
 from producers.nats_server import PASSWORD_FILE, NatsServer, find_binary
 from tests.support.frozen_process import freeze
+from tests.support.unit_keys import create_unit_key
 from tests.support.waiting import until
+
+UNIT, OTHER = "van-phong-bo", "vu-phap-che"
+EVENTS = f"content.{UNIT}.submitted"
 
 PARENT = """
 import asyncio, json, sys
@@ -259,3 +264,74 @@ async def test_an_orphan_that_still_runs_keeps_the_store(tmp_path):
 async def test_ctrl_c_in_the_terminal_does_not_reach_the_server(tmp_path):
     async with NatsServer(tmp_path) as server:
         assert os.getpgid(server.pid) != os.getpgid(0)
+
+
+async def test_a_unit_is_let_in_at_once_and_after_a_kill_and_a_new_start(tmp_path):
+    key, other = (create_unit_key(tmp_path, unit) for unit in (UNIT, OTHER))
+    async with NatsServer(tmp_path / "nats", check_s=0.1) as server:
+        async with await Bus.connect(server.url) as bus:
+            await topology.apply(bus, [UNIT, OTHER])
+        await server.admit_units([key.account])
+        async with key.connected(server.url) as unit:
+            await unit.publish(EVENTS, b"1", patience_s=1)
+            await server.admit_units([key.account, other.account])
+            await unit.publish(EVENTS, b"2")
+            os.kill(server.pid, signal.SIGKILL)
+            await unit.publish(EVENTS, b"3")
+    async with (
+        NatsServer(tmp_path / "nats") as server,
+        key.connected(server.url) as unit,
+        await Bus.connect(server.url) as bus,
+    ):
+        await unit.publish(EVENTS, b"4", patience_s=1)
+        assert [one.data async for one in bus.scan(f"IN_{UNIT}")] == [b"1", b"2", b"3", b"4"]
+
+
+async def test_a_revoked_key_is_refused_and_the_units_other_key_is_not(tmp_path):
+    old, new = (create_unit_key(tmp_path, UNIT) for _ in range(2))
+    async with NatsServer(tmp_path / "nats") as server:
+        async with await Bus.connect(server.url) as bus:
+            await topology.apply(bus, [UNIT])
+        await server.admit_units([UnitAccount(UNIT, (old.public, new.public))])
+        async with old.connected(server.url) as unit:
+            await unit.publish(EVENTS, b"1")
+        async with new.connected(server.url) as after:
+            await server.admit_units([new.account])
+            with pytest.raises(AccessRefused):
+                async with old.connected(server.url):
+                    pass
+            await after.publish(EVENTS, b"2", patience_s=1)
+        await server.admit_units([UnitAccount(UNIT)])
+        with pytest.raises(AccessRefused):
+            async with new.connected(server.url):
+                pass
+        assert server.admitted_units == (UnitAccount(UNIT),)
+
+
+async def test_a_key_that_the_server_refuses_changes_nothing(tmp_path):
+    key = create_unit_key(tmp_path, UNIT)
+    async with NatsServer(tmp_path / "nats") as server:
+        async with await Bus.connect(server.url) as bus:
+            await topology.apply(bus, [UNIT])
+        await server.admit_units([key.account])
+        with pytest.raises(NoReply):
+            await server.admit_units([key.account, UnitAccount(OTHER, ("U" + "A" * 55,))])
+        assert server.admitted_units == (key.account,)
+    async with NatsServer(tmp_path / "nats") as server, key.connected(server.url) as unit:
+        await unit.publish(EVENTS, b"1", patience_s=1)
+
+
+async def test_the_store_of_an_earlier_version_is_taken_over(tmp_path, capsys):
+    async with NatsServer(tmp_path) as server, await Bus.connect(server.url) as bus:
+        await topology.apply(bus)
+        await bus.publish("dead.intake", b"1")
+    streams = tmp_path / "jetstream"
+    (streams / "LOA").rename(streams / "$G")  # where a server without accounts has them
+    capsys.readouterr()
+    async with NatsServer(tmp_path) as server, await Bus.connect(server.url) as bus:
+        assert (await bus.get_message("DEAD", 1)).data == b"1"
+    assert "nats_store_moved" in capsys.readouterr().out
+    (streams / "$G" / "streams" / "DEAD").mkdir(parents=True)
+    with pytest.raises(ServerFailed, match="both hold streams"):
+        async with NatsServer(tmp_path):
+            pass

@@ -10,6 +10,7 @@ from consumers.channel_health import pauses
 from consumers.dead_letters.decisions import DeadLetterDecisions, Operator
 from consumers.dead_letters.letter import MessageOrigin
 from consumers.dead_letters.store import DeadLetterStore
+from consumers.intake.inbound import InboundMover
 from consumers.ledger import codec, watermark
 from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.entry import LedgerEntry
@@ -20,6 +21,7 @@ from contracts.delivery import BatchKey, ChannelName, PlanKey, Status
 from contracts.errors import Invalid, field_error
 from producers.bus import NoReply, topology
 from tests.support.check_harness import CheckHarness, acknowledge_all
+from tests.support.clock import FakeClock
 from tests.support.events import (
     ITEM,
     UNIT,
@@ -135,6 +137,25 @@ async def test_consumers_go_on_where_they_had_finished_when_the_backup_began(pip
         again = await (await bus.js.pull_subscribe_bind(durable, stream)).fetch(5, timeout=1)
         assert [message.metadata.sequence.stream for message in again] == [3]
         await topology.apply(bus)
+
+
+async def test_what_units_sent_on_the_bus_comes_back_moved_or_not(bus, tmp_path, monkeypatch):
+    await topology.apply(bus, [UNIT])
+    stream = subjects.inbound_stream(UNIT).name
+
+    async def move(bus):
+        async with bus.pull(stream, subjects.INTAKE) as pull:
+            await InboundMover(bus).move(stream, await pull.next())
+
+    for number in range(3):
+        await bus.publish(subjects.inbound(UNIT, "submitted"), b"%d" % number)
+    await move(bus)
+    with during_backup(monkeypatch, "CONTENT", move):
+        await save_bus(bus, tmp_path, FakeClock())
+    async with restored_bus(tmp_path, FakeClock()) as restored:
+        assert [one.data async for one in restored.scan("CONTENT")] == [b"0", b"1"]
+        assert [one.data async for one in restored.scan(stream)] == [b"1", b"2"]
+        assert (await restored.consumer_info(stream, subjects.INTAKE))["num_pending"] == 2
 
 
 async def test_a_bus_that_holds_something_is_not_touched(pipeline, tmp_path):

@@ -270,7 +270,7 @@ def exposed(trace, store):
         seen.apply(moment)
         ack = ACK.search(moment.text)
         if ack and moment.name in ("write", "writev") and not moment.ended:
-            [file] = (store / "$G" / "streams" / ack[1] / "msgs").glob("1.blk")
+            [file] = (store / nats_server.LOA_ACCOUNT / "streams" / ack[1] / "msgs").glob("1.blk")
             assert seen.length[str(file)] > 0
             yield ack[1], int(ack[2]), seen.unsynced(str(file))
 

@@ -1,0 +1,82 @@
+"""Move what units publish on the bus from their inbound streams to CONTENT.
+
+The stream proves the unit: only its account reaches it. Everything else reads CONTENT alone, so a
+message is removed from the inbound stream once CONTENT has it, under an id that is Loa's own. A
+repeat after a crash is harmless, because an event is known by its id.
+"""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from functools import partial
+
+import structlog
+from nats.aio.msg import Msg
+
+from contracts import subjects
+from producers.bus import Bus, BusError, NoReply, StorageFull, topology
+from producers.bus.periodic import every
+
+log = structlog.get_logger()
+_LOOK_S = 2.0
+_RETRY_S = 1.0
+_PATIENCE_S = 5.0
+_ACK_TIMEOUT_S = 2.0
+_EVENT_HEADER = re.compile(r"content-type|ce-[!-9;-~]+", re.IGNORECASE)
+"""Headers of an event; others would mean something to the server, or to readers of the stream."""
+_KIND = re.compile("[a-z]+")
+_UNKNOWN_KIND = "unknown"
+
+
+class InboundMover:
+    """Follows the inbound stream of every unit, also of one that is registered meanwhile."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.bus = bus
+        self._following: dict[str, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            await every(_LOOK_S, partial(self._look, group))
+
+    async def _look(self, group: asyncio.TaskGroup) -> None:
+        """Begin with new streams, and end with those that are gone."""
+        present = await topology.inbound_stream_names(self.bus)
+        for stream in set(self._following) - set(present):
+            self._following.pop(stream).cancel()
+        for stream in set(present) - set(self._following):
+            follow = every(_RETRY_S, partial(self.follow, stream))
+            self._following[stream] = group.create_task(follow)
+            log.info("inbound_stream_followed", unit=subjects.unit_of_inbound(stream))
+
+    async def follow(self, stream: str) -> None:
+        """Move the messages of *stream*, one after another. Raises BusError."""
+        async with self.bus.pull(stream, subjects.INTAKE) as pull:
+            while True:
+                if msg := await pull.next():
+                    await self.move(stream, msg)
+
+    async def move(self, stream: str, msg: Msg) -> None:
+        """Store one message on CONTENT, then remove it here. Raises BusError."""
+        where = msg.metadata
+        msg_id = f"{stream}.{where.sequence.stream}.{where.timestamp.isoformat()}"
+        kind = msg.subject.rpartition(".")[2]
+        kind = kind if _KIND.fullmatch(kind) else _UNKNOWN_KIND
+        subject = subjects.content(subjects.unit_of_inbound(stream), kind)
+        await self._store(subject, msg, msg_id)
+        await self.bus.connection.request(msg.reply, b"+ACK", timeout_s=_ACK_TIMEOUT_S)
+
+    async def _store(self, subject: str, msg: Msg, msg_id: str) -> None:
+        """Store on CONTENT, without headers if the server refuses them."""
+        store = partial(self.bus.publish, subject, msg.data, msg_id=msg_id, patience_s=_PATIENCE_S)
+        try:
+            await store(headers=_event_headers(msg.headers or {}))
+        except (NoReply, StorageFull):
+            raise
+        except BusError as error:
+            log.warning("inbound_headers_dropped", stored_as=msg_id, reason=str(error))
+            await store()
+
+
+def _event_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if _EVENT_HEADER.fullmatch(name)}

@@ -1,0 +1,128 @@
+"""What units publish on the bus moves to CONTENT: all of it, once, in order."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+
+from consumers.intake import inbound
+from consumers.intake.inbound import InboundMover
+from contracts import subjects
+from producers.bus import topology
+
+UNIT, OTHER = "van-phong-bo", "vu-phap-che"
+EVENT = {"Content-Type": "application/cloudevents+json"}
+
+
+@asynccontextmanager
+async def moving(bus):
+    task = asyncio.create_task(InboundMover(bus).run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def arrived(bus, number):
+    async with asyncio.timeout(20):
+        while (await bus.stream_info("CONTENT"))["state"]["messages"] < number:
+            await asyncio.sleep(0.01)
+    return [await bus.get_message("CONTENT", seq) for seq in range(1, number + 1)]
+
+
+async def waiting(bus, unit):
+    return (await bus.stream_info(subjects.inbound_stream(unit).name))["state"]["messages"]
+
+
+async def send(bus, unit, body, kind="submitted", **options):
+    return await bus.publish(subjects.inbound(unit, kind), body, **options)
+
+
+async def send_raw(bus, unit, head, body):
+    """A message with a block of headers that no client would write; what the server answers."""
+    inbox = bus.nc.new_inbox()
+    answers = await bus.nc.subscribe(inbox)
+    sizes = f"{len(head)} {len(head) + len(body)}"
+    command = f"HPUB {subjects.inbound(unit, 'submitted')} {inbox} {sizes}\r\n"
+    await bus.nc._send_command(command.encode() + head + body + b"\r\n")
+    await bus.nc.flush()
+    answer = await answers.next_msg(5)
+    await answers.unsubscribe()
+    assert b"error" not in answer.data
+
+
+async def test_two_units_with_one_message_id_are_both_kept_and_in_order(bus):
+    await topology.apply(bus, [UNIT, OTHER])
+    for number in range(20):
+        for unit in (UNIT, OTHER):
+            body = b"%s %d" % (unit.encode(), number)
+            assert not (await send(bus, unit, body, msg_id=f"id-{number}")).duplicate
+            assert (await send(bus, unit, body, msg_id=f"id-{number}")).duplicate
+    async with moving(bus):
+        messages = await arrived(bus, 40)
+    for unit in (UNIT, OTHER):
+        own = [one.data for one in messages if one.subject == f"content.{unit}.submitted"]
+        assert own == [b"%s %d" % (unit.encode(), number) for number in range(20)]
+        assert await waiting(bus, unit) == 0
+
+
+async def test_a_unit_that_is_added_while_loa_runs_is_followed(bus, monkeypatch):
+    monkeypatch.setattr(inbound, "_LOOK_S", 0.05)
+    async with moving(bus):
+        await topology.apply(bus, [UNIT])
+        await send(bus, UNIT, b"one", headers=EVENT)
+        [message] = await arrived(bus, 1)
+    assert (message.data, message.headers["Content-Type"]) == (b"one", EVENT["Content-Type"])
+
+
+async def test_a_message_that_was_moved_and_not_removed_is_on_content_once(bus):
+    await topology.apply(bus, [UNIT])
+    await send(bus, UNIT, b"one")
+    mover = InboundMover(bus)
+    async with bus.pull("IN_" + UNIT, subjects.INTAKE) as pull:
+        message = await pull.next()
+        for _ in range(2):  # a process that ended between the two steps begins again
+            await mover._store(f"content.{UNIT}.submitted", message, _id_of(mover, message))
+        await mover.move("IN_" + UNIT, message)
+    assert [one.data for one in await arrived(bus, 1)] == [b"one"]
+    assert await waiting(bus, UNIT) == 0
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"NATS/1.0",
+        b"NATS/1.0 404\r\n\r\n",
+        b"NATS/1.0 \xff\xfe\r\n\r\n",
+        b"NATS/1.0\r\nStatus: 404\r\n\r\n",
+        b"NATS/1.0\r\nStatus: 100\r\nDescription: Idle Heartbeat\r\n\r\n",
+        b"NATS/1.0\r\n\xff\xfe: x\r\nce-id: \xff\r\n\r\n",
+        b"NATS/1.0\r\nce-\x00id: x\r\nce-id: a\nNats-Rollup: all\r\n\r\n",
+        b"NATS/1.0\r\nKV-Operation: PURGE\r\nNats-Marker-Reason: Purge\r\n\r\n",
+        b"NATS/1.0\r\nNats-Subject: content.vu-phap-che.submitted\r\nNats-Sequence: 1\r\n\r\n",
+    ],
+)
+async def test_hostile_headers_neither_stop_the_mover_nor_come_along(bus, head):
+    await topology.apply(bus, [UNIT])
+    await send_raw(bus, UNIT, head, b"first")
+    await send(bus, UNIT, b"second", headers=EVENT)
+    async with moving(bus):
+        first, second = await arrived(bus, 2)
+    assert (first.data, second.data) == (b"first", b"second")
+    assert {name for name in first.headers if not name.startswith("ce-")} == {"Nats-Msg-Id"}
+    assert first.subject == second.subject == f"content.{UNIT}.submitted"
+
+
+@pytest.mark.parametrize("kind", ["updated", "un-known", "x" * 200, "Submitted", "content"])
+async def test_another_kind_becomes_a_message_that_intake_refuses(bus, kind):
+    await topology.apply(bus, [UNIT])
+    await send(bus, UNIT, b"one", kind)
+    async with moving(bus):
+        [message] = await arrived(bus, 1)
+    assert message.subject.startswith(f"content.{UNIT}.")
+
+
+def _id_of(mover, message):
+    where = message.metadata
+    return f"IN_{UNIT}.{where.sequence.stream}.{where.timestamp.isoformat()}"
