@@ -47,7 +47,7 @@ _WORD = re.compile(r"[^\x00-\x20\x7f]*")
 _IN_ANGLES = re.compile(_ANGLE)
 _INLINE_LINK = re.compile(rf"\]\({_GAP}({_ANGLE}|{_WORD.pattern})")
 _ABSOLUTE = re.compile(r"\]\([ \t\n]*<?https?://", re.IGNORECASE)
-_AUTOLINK = re.compile(r"<([^<>\x00-\x20]*[:@][^<>\x00-\x20]*)>")
+_IN_BRACKETS = re.compile(r"<([^<>\x00-\x20]*)>")
 _DEFINITION = re.compile(rf"\]:{_GAP}")
 _TITLE = re.compile(
     rf"{_GAP}(?:\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|\((?:\\.|[^()\\])*\))", re.DOTALL
@@ -121,7 +121,8 @@ def _inline_links_size(markdown: str) -> int:
     links = markdown.count("](")
     relative = links - len(_ABSOLUTE.findall(markdown))
     addresses = ["".join(found) for found in _INLINE_LINK.findall(markdown)]
-    addresses += (autolinks := _AUTOLINK.findall(markdown))
+    autolinks = [one for one in _IN_BRACKETS.findall(markdown) if ":" in one or "@" in one]
+    addresses += autolinks
     return (
         (links + len(autolinks)) * _LINK
         + _SHOWN * relative * _BASE_URL

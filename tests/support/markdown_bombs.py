@@ -64,6 +64,7 @@ BOMBS: dict[str, Bomb] = {
     "a link of letters": _repeated("ộ", "[]("),
     "addresses": _repeated("<a:b>"),
     "mail addresses": _repeated("<a@b>"),
+    "an address without an end": _repeated(":", "<"),
     "ampersands": _repeated("&"),
     "quotation marks": _repeated('"'),
     "fixed spaces": _repeated("\u00a0"),

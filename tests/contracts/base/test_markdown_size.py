@@ -2,9 +2,10 @@
 
 import pytest
 
-from contracts.base.markdown_size import RENDERED_MAX
+from contracts.base.markdown_size import RENDERED_MAX, rendered_size
 from contracts.testing import ContractBroken, check_event, sample
 from tests.support.markdown_bombs import BODY_MAX, BOMBS
+from tests.support.processor_time import at_most
 
 REFUSED = (
     *("a reference used often", "a picture used often", "a title of many lines"),
@@ -29,3 +30,9 @@ def test_a_body_that_grows_is_refused_and_its_size_and_the_limit_named(name):
 @pytest.mark.parametrize("kind", ["submitted", "corrected"])
 def test_the_longest_plain_text_is_accepted(kind):
     check_event(sample(kind, body="Bộ Nội vụ & " * 8_000))
+
+
+def test_counting_takes_a_moment_for_any_text():
+    """Milliseconds: an expression that goes back over the text at each character takes a minute."""
+    with at_most(10):
+        rendered_size(BOMBS["an address without an end"](BODY_MAX))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from contracts.base.markdown_size import RENDERED_MAX, rendered_size
 from tests.support.markdown_bombs import BODY_MAX, BOMBS
+from tests.support.processor_time import at_most
 from tests.support.rendered_forms import PIECES, largest_form, portal_html
 
 SIZE = 1_000
@@ -42,6 +43,12 @@ def test_the_count_holds_for_any_text(markdown):
 def test_the_count_holds_for_any_repeated_text(markdown):
     repeated = markdown * 40
     assert largest_form(repeated) <= rendered_size(repeated)
+
+
+@bombs
+def test_counting_takes_a_moment(name):
+    with at_most(5):
+        rendered_size(BOMBS[name](BODY_MAX))
 
 
 def calls_of(markdown: str) -> int:
