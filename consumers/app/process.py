@@ -25,13 +25,7 @@ from consumers.app.settings import (
     RunningInstance,
     read_settings,
 )
-from consumers.app.web.connection_limits import (
-    ConnectionLimits,
-    bounded_by_files,
-    raise_file_limit,
-)
 from consumers.app.web.health import health_app
-from consumers.app.web.proxies import TrustedProxies
 from consumers.app.web.server import WebServer, bind_socket, socket_url
 from consumers.app.wiring import stand_ins
 from consumers.dead_letters.store import DeadLetterStore
@@ -152,20 +146,13 @@ def services_for_up(node: Node) -> list[str]:
     return [name for name in SERVICES if name not in excluded]
 
 
-def _connection_limits(settings: LoaSettings) -> ConnectionLimits:
-    """The limits of the settings, as far as the process may have files open."""
-    most = bounded_by_files(settings.http_connections, raise_file_limit())
-    proxies = TrustedProxies.parse(settings.trusted_proxies)
-    return ConnectionLimits(most, settings.http_connections_per_client, proxies)
-
-
 async def start(node: Node, bound: socket.socket, stopped: asyncio.Event) -> None:
     """Start tasks, web server and broker; the stack ends them in the opposite order."""
     background = asyncio.create_task(_run_tasks(node, stopped))
     node.stack.push_async_callback(_cancel_task, background)
     if node.public_url.startswith("https:"):
         node.web_apps.require_https()
-    web = WebServer(node.web_apps, _connection_limits(node.settings))
+    web = WebServer(node.web_apps, node.settings.connection_limits())
     serving = asyncio.create_task(web.serve([bound]))
     node.stack.push_async_callback(web.finish, serving)
     await node.broker.start()

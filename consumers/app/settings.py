@@ -21,7 +21,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from channels.email.settings import is_loopback
 from channels.fetch.url_policy import parse_policy
-from consumers.app.web.connection_limits import MAX_CONNECTIONS, MAX_PER_CLIENT
+from consumers.app.web.connection_limits import (
+    MAX_CONNECTIONS,
+    MAX_PER_CLIENT,
+    ConnectionLimits,
+    bounded_by_files,
+    raise_file_limit,
+)
 from consumers.app.web.proxies import TrustedProxies
 from consumers.messages import field_error, load_catalog
 from contracts.base.addresses import is_mailable
@@ -124,6 +130,12 @@ class LoaSettings(_Settings):
         except ValueError as error:
             raise PydanticCustomError("setting_proxies", "not addresses or networks") from error
         return text
+
+    def connection_limits(self) -> ConnectionLimits:
+        """The limits of one HTTP server, as far as the process may have files open."""
+        most = bounded_by_files(self.http_connections, raise_file_limit())
+        proxies = TrustedProxies.parse(self.trusted_proxies)
+        return ConnectionLimits(most, self.http_connections_per_client, proxies)
 
     @property
     def nats_dir(self) -> Path:

@@ -7,8 +7,6 @@ import structlog
 from consumers.app.node import Node
 from consumers.app.ports import blame_setting
 from consumers.app.settings import DeskSettings, read_settings
-from consumers.app.web.connection_limits import ConnectionLimits
-from consumers.app.web.proxies import TrustedProxies
 from consumers.app.web.server import AppRouter, WebServer, bind_socket, socket_url
 from consumers.app.wiring.oidc import open_oidc
 from consumers.staff.accounts import AccountStore
@@ -53,8 +51,7 @@ def _web_server(node: Node, url: str) -> WebServer:
     router.add(create_desk(_open_services(node, url), url))
     if url.startswith("https:"):
         router.require_https()
-    proxies = TrustedProxies.parse(node.settings.trusted_proxies)
-    return WebServer(router, ConnectionLimits(proxies=proxies))
+    return WebServer(router, node.settings.connection_limits())
 
 
 def _port(settings: DeskSettings, public_port: int) -> int:

@@ -1,0 +1,140 @@
+"""The desk in a real browser: its forms are accepted, and its pages are clean for everyone."""
+
+from functools import partial
+
+import pytest
+from starlette.responses import HTMLResponse
+
+from tests.support.browser import axe, overflow_px, screenshot
+from tests.support.desk_app import DeskApp
+from tests.support.signup_app import serve_app
+from tests.support.staff import PASSWORD
+
+MANAGER = "quan-tri-tai-khoan"
+PAGES = (
+    *("/", "/tai-khoan", "/tai-khoan/ung-dung", "/nhan-su", "/nhan-su/them"),
+    *("/don-vi", "/don-vi/them", "/de-nghi", "/khong-co"),
+)
+LOOKS = [(1280, False), (320, True)]
+
+
+class LateApp:
+    """An app whose address is known before the app is made."""
+
+    app = None
+
+    async def __call__(self, scope, receive, send):
+        await self.app(scope, receive, send)
+
+
+@pytest.fixture
+async def desk(bus, clock):
+    late = LateApp()
+    async with serve_app(late) as url:
+        desk = DeskApp(bus, clock, url)
+        late.app = desk.app
+        yield desk
+
+
+async def signs_in(page, desk, login):
+    """By hand, with the form, as every browser sends it: `Origin` and `Sec-Fetch-Site` are its."""
+    await page.goto(desk.url)
+    await page.get_by_label("Tên đăng nhập").fill(login)
+    await page.get_by_label("Mật khẩu").fill(PASSWORD)
+    await page.get_by_label("Mã của ứng dụng xác thực").fill(desk.code())
+    await page.get_by_role("button", name="Đăng nhập").click()
+    await page.get_by_role("heading", name="Tài khoản và quyền của tôi").wait_for()
+
+
+async def proposes_and_signs_out(page, desk):
+    await signs_in(page, desk, "an")
+    await page.get_by_role("link", name="Người dùng").click()
+    await page.get_by_role("link", name="Thêm tài khoản").click()
+    await page.get_by_label("Tên đăng nhập").fill("cuong")
+    await page.get_by_label("Họ và tên").fill("Phạm Văn Cường")
+    await page.get_by_label("Biên tập viên", exact=True).check()
+    await page.get_by_role("button", name="Gửi").click()
+    await page.get_by_text("Thêm tài khoản cuong").wait_for()
+    await page.get_by_role("button", name="Đăng xuất").click()
+    await page.get_by_role("heading", name="Đã đăng xuất").wait_for()
+    await page.goto(desk.url)
+    await page.get_by_role("heading", name="Đăng nhập").wait_for()
+
+
+async def test_a_browser_without_scripts_signs_in_proposes_and_signs_out(desk, browser):
+    await desk.active("an", MANAGER)
+    with browser.tab(width=390, java_script_enabled=False) as tab:
+        await tab.run(partial(proposes_and_signs_out, desk=desk))
+        assert [said for said in tab.errors if "status of" not in said] == []
+    assert len(await desk.bus.bucket("sessions").keys("proposal.")) == 1
+
+
+async def looked_at(page, desk, look):
+    wrong = []
+    for path in ("/dang-nhap", "/kich-hoat"):
+        wrong += await judged(page, desk, path, look)
+    await signs_in(page, desk, "an")
+    account = await desk.accounts.require("an")
+    for path in (*PAGES, f"/nhan-su/{account.id}", "/don-vi/van-phong-bo"):
+        wrong += await judged(page, desk, path, look)
+    return wrong
+
+
+async def judged(page, desk, path, look):
+    await page.goto(desk.url + path)
+    name = path.strip("/").replace("/", "-") or "start"
+    await screenshot(page, f"desk-{name}-{look}")
+    wider = await overflow_px(page)
+    return [f"{path} {look}: {one}" for one in (*await axe(page), *([wider] if wider else []))]
+
+
+@pytest.mark.parametrize(("width", "dark"), LOOKS)
+async def test_every_page_is_clean_in_light_and_dark_on_a_phone_and_a_desk(
+    desk, browser, width, dark
+):
+    await desk.active("an", MANAGER)
+    await desk.registry.add("van-phong-bo", release="desk")
+    binh = await desk.desk.find(await second_manager(desk))
+    await binh.submit({"do": "units.rotate", "unit": "van-phong-bo"})
+    with browser.tab(width=width, dark=dark) as tab:
+        look = f"{width}-{'dark' if dark else 'light'}"
+        assert await tab.run(partial(looked_at, desk=desk, look=look)) == []
+        assert [said for said in tab.errors if "status of 4" not in said] == []
+        assert tab.blocked == []
+
+
+async def second_manager(desk):
+    await desk.active("binh", MANAGER)
+    return await desk.session_of("binh")
+
+
+async def attacks(page, desk, evil):
+    """Another site, open in the same browser, posts to the desk and shows it in a frame."""
+    await signs_in(page, desk, "an")
+    await page.goto(evil)
+    await page.get_by_role("button").click()
+    await page.wait_for_load_state()
+    answer = await page.content()
+    await page.goto(f"{evil}/khung")
+    frame = page.frames[-1]
+    framed = await frame.content() if frame.url.startswith(desk.url) else ""
+    await page.goto(desk.url)
+    return answer, framed, await page.content()
+
+
+async def test_another_site_in_the_same_browser_neither_acts_nor_frames(desk, browser):
+    await desk.active("an", MANAGER)
+
+    async def evil(scope, receive, send):
+        form = f'<form method="post" action="{desk.url}/tai-khoan/moi-phien"><button>x</button>'
+        frame = f'<iframe src="{desk.url}/"></iframe>'
+        page = frame if scope["path"] == "/khung" else form
+        await HTMLResponse(f"<!doctype html><title>x</title>{page}")(scope, receive, send)
+
+    async with serve_app(evil) as url:
+        evil_url = url.replace("127.0.0.1", "localhost")
+        with browser.tab() as tab:
+            answer, framed, after = await tab.run(partial(attacks, desk=desk, evil=evil_url))
+    assert "chỉ được nhận từ chính trang này" in answer
+    assert "Đang đăng nhập" not in framed
+    assert "Đang đăng nhập" in after, "the session lives on"
