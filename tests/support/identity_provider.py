@@ -47,7 +47,7 @@ def provider_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass
 class IdentityProvider:
-    """The provider as the desk and the browser see it, at the proxy's address."""
+    """The provider as desk and browser see it: the proxy's address, for a browser another site."""
 
     url: str
     behind: str
@@ -134,8 +134,8 @@ async def identity_provider(
     folder: Path, desk_url: str, **client: Any
 ) -> AsyncIterator[IdentityProvider]:
     """The provider, for a desk at *desk_url*; *client*: more of the client's registration."""
-    port, behind = _free_port(), _free_port()
-    provider = IdentityProvider(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{behind}")
+    port, behind = free_port(), free_port()
+    provider = IdentityProvider(f"http://localhost:{port}", f"http://127.0.0.1:{behind}")
     configuration = {
         "issuer": provider.url,
         "port": behind,
@@ -184,7 +184,7 @@ async def _proxy(provider: IdentityProvider, port: int) -> AsyncIterator[None]:
         await runner.cleanup()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as free:
         return int(free.getsockname()[1])
 

@@ -18,6 +18,8 @@ const configuration = {
     accountId: id,
     claims: () => ({ sub: id, name: `Người ${id}`, preferred_username: id }),
   }),
+  // It refuses to call this machine otherwise, where the desk of the tests is.
+  fetch: (url, { dispatcher, ...options }) => fetch(url, options),
   interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
   loadExistingGrant: async (ctx) => {
     const grant = new ctx.oidc.provider.Grant({
@@ -30,6 +32,7 @@ const configuration = {
 }
 const provider = new Provider(given.issuer, configuration)
 provider.proxy = true
+provider.on('backchannel.error', (_, error) => console.error(error))
 const answer = provider.callback()
 const page = `<!doctype html><title>Định danh</title><form><input name="person" value="an">
 <input name="acr" value="mfa"><button>Đăng nhập</button></form>`

@@ -1,0 +1,127 @@
+"""Signing in and out through a real identity provider, in a real browser, at a real desk.
+
+Provider and desk are two sites for the browser (`localhost` and `127.0.0.1`), as they are in a
+ministry: so cookies that are sent with the desk's own requests alone are seen to work.
+"""
+
+import asyncio
+import re
+
+import aiohttp
+import pytest
+
+from tests.support.browser import axe, overflow_px
+from tests.support.identity_provider import (
+    CLIENT_ID,
+    SECRET,
+    free_port,
+    identity_provider,
+    provider_folder,
+)
+from tests.support.loa_process import LoaProcess
+
+pytestmark = pytest.mark.timeout(300)
+__all__ = ["provider_folder"]
+NAME = "Lê Văn Tám"
+SETTINGS = {
+    "OIDC_CLIENT_ID": CLIENT_ID,
+    "OIDC_CLIENT_SECRET": SECRET,
+    "OIDC_SECOND_FACTOR_ACR": "mfa",
+}
+
+
+@pytest.fixture
+async def desk(tmp_path, provider_folder):
+    """A desk with its provider: addresses of both, and the Loa that runs it."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    async with identity_provider(provider_folder, url) as provider:
+        loa = LoaProcess(tmp_path, DESK_HTTP_PORT=port, OIDC_ISSUER=provider.url, **SETTINGS)
+        await asyncio.to_thread(loa.start)
+        try:
+            yield Desk(loa, url, provider.url)
+        finally:
+            await asyncio.to_thread(loa.stop)
+
+
+class Desk:
+    """What a person sees of the desk and of the provider."""
+
+    def __init__(self, loa: LoaProcess, url: str, provider: str) -> None:
+        self.loa, self.url, self.provider = loa, url, provider
+
+    async def command(self, *words: str) -> None:
+        said = await asyncio.to_thread(self.loa.cli, *words)
+        assert said.exit_code == 0, said.err
+
+    async def sign_in(self, page) -> None:
+        """By the link of the sign-in page; the provider asks who it is the first time only."""
+        await page.goto(f"{self.url}/dang-nhap")
+        assert await axe(page) == [] and await overflow_px(page) == 0
+        await page.get_by_role("link", name="Đăng nhập bằng hệ thống định danh của Bộ").click()
+        await page.wait_for_load_state()
+        if page.url.startswith(self.provider):
+            await page.get_by_role("button").click()
+        await page.wait_for_url(re.compile(rf"{re.escape(self.url)}/(oidc/xong.*)?$"))
+
+    async def heading(self, page) -> str:
+        return await page.locator("h1").inner_text()
+
+    async def opens(self, cookie: str) -> bool:
+        """Whether a thief's copy of the cookie opens the start page."""
+        own = {"loa-desk": cookie}
+        async with (
+            aiohttp.ClientSession(cookies=own, cookie_jar=aiohttp.CookieJar(unsafe=True)) as http,
+            http.get(f"{self.url}/", cookies=own, allow_redirects=False) as answer,
+        ):
+            return answer.status == 200
+
+
+async def cookie_of(page) -> str:
+    [value] = [one["value"] for one in await page.context.cookies() if one["name"] == "loa-desk"]
+    return str(value)
+
+
+async def test_a_person_waits_is_linked_signs_in_and_is_signed_out_by_the_provider(desk, browser):
+    with browser.tab(width=390) as tab:
+        await tab.run(desk.sign_in)
+        assert await tab.run(desk.heading) == "Chưa thực hiện được"
+        await desk.command(
+            *("staff", "add", "tam", "--name", NAME, "--unit", "van-phong-bo"),
+            *("--role", "nguoi-gui-tin"),
+        )
+        await desk.command("staff", "link", "tam", "an")
+        await tab.run(desk.sign_in)
+        assert NAME in await tab.run(lambda page: page.locator("body").inner_text())
+        cookie = await tab.run(cookie_of)
+        assert await desk.opens(cookie)
+        await tab.run(lambda page: page.goto(f"{desk.provider}/session/end"))
+        await tab.run(lambda page: page.get_by_role("button", name="Yes").click())
+        await tab.run(lambda page: page.wait_for_url(f"{desk.provider}/session/end/success"))
+        assert not await desk.opens(cookie)
+        assert desk.loa.logged("oidc_sessions_ended")[0]["sessions"] == 1
+        await tab.run(lambda page: page.goto(f"{desk.url}/"))
+        assert await tab.run(desk.heading) == "Đăng nhập"
+
+
+async def test_signing_out_ends_the_session_and_leads_out_of_the_provider_too(desk, browser):
+    await desk.command(
+        *("staff", "add", "tam", "--name", NAME, "--unit", "van-phong-bo"),
+        *("--role", "nguoi-gui-tin"),
+    )
+    await desk.command("staff", "link", "tam", "an")
+    with browser.tab() as tab:
+        await tab.run(desk.sign_in)
+        cookie = await tab.run(cookie_of)
+        await tab.run(lambda page: page.get_by_role("button", name="Đăng xuất").click())
+        await tab.run(lambda page: page.wait_for_url(f"{desk.url}/dang-xuat"))
+        assert await tab.run(desk.heading) == "Đã đăng xuất"
+        assert not await desk.opens(cookie)
+        way_out = "Đăng xuất cả ở hệ thống định danh của Bộ"
+        await tab.run(lambda page: page.get_by_role("link", name=way_out).click())
+        await tab.run(lambda page: page.get_by_role("button", name="Yes").click())
+        await tab.run(lambda page: page.wait_for_url(f"{desk.url}/dang-nhap"))
+        await tab.run(
+            lambda page: page.get_by_role("link", name=re.compile("hệ thống định danh")).click()
+        )
+        await tab.run(lambda page: page.wait_for_url(re.compile(f"{desk.provider}/interaction/")))
