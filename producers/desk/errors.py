@@ -4,6 +4,7 @@ Refused
   NotSignedIn           no living session
   ForeignRequest        sent by another page, or with another session's seal
   NotAllowed            no role of the account allows it
+  TooManyArrivals       too many sign-ins through the identity provider from one network
   SecondFactorMissing   the roles ask for a second factor, and the session has none
 """
 
@@ -32,3 +33,8 @@ class NotAllowed(Refused):
 
 class SecondFactorMissing(Refused):
     page = "second_factor_missing"
+
+
+class TooManyArrivals(Refused):
+    page = "later"
+    status = HTTPStatus.TOO_MANY_REQUESTS

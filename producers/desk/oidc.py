@@ -11,10 +11,11 @@ from urllib.parse import quote, urlencode, urlsplit
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from contracts.base.networks import wider_group
 from contracts.errors import Unauthorized
 from contracts.staff.oidc import OidcArrival
 from producers.desk import rendering
-from producers.desk.errors import ForeignRequest
+from producers.desk.errors import ForeignRequest, TooManyArrivals
 from producers.desk.services import OidcService
 from producers.desk.visit import Visit
 
@@ -54,6 +55,8 @@ async def come_back(visit: Visit) -> Response:
 
 async def finish(visit: Visit) -> Response:
     """Open the session. Raises Unauthorized with the reason of a refusal, Unavailable."""
+    if visit.desk.arrivals.take(wider_group(visit.network)):
+        raise TooManyArrivals
     cookie = visit.desk.provider_cookie
     arrival = OidcArrival(
         _response_of(visit), cookie.read(visit.request), visit.token, visit.network

@@ -1,6 +1,7 @@
 """One request of a browser: its session, its person and its form."""
 
 import math
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,9 +16,18 @@ from producers.desk.services import DeskServices, Visitor
 from producers.desk.web_session import ProviderCookie, SessionCookie, form_seal
 from producers.pages.forms import Form, single_value
 from producers.pages.mail_limits import client_address
+from producers.token_buckets import TokenBuckets
 
+_ARRIVALS_PER_MINUTE, _ARRIVALS_BURST = 60.0, 120.0
+"""Limit, per network, of browsers that come back from the identity provider: each one makes Loa
+ask it. Many people of an office behind one address sign in at the same time.
+"""
 PUBLIC, OWN = "public", "own"
 """Access for all; access for whoever is signed in, to what is their own."""
+
+
+def _limit_of_arrivals() -> TokenBuckets:
+    return TokenBuckets(_ARRIVALS_PER_MINUTE, _ARRIVALS_BURST, time.monotonic)
 
 
 @dataclass(frozen=True)
@@ -26,6 +36,7 @@ class Desk:
 
     services: DeskServices
     url: str
+    arrivals: TokenBuckets = field(default_factory=_limit_of_arrivals)
 
     @property
     def is_https(self) -> bool:

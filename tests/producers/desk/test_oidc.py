@@ -97,6 +97,21 @@ async def test_the_callback_repeats_nothing_but_the_answers_own_parts(desk):
         assert "<script>" not in page.text
 
 
+async def test_one_network_can_not_make_loa_ask_the_provider_without_end(
+    bus, clock, provider, monkeypatch
+):
+    monkeypatch.setattr("producers.desk.visit._ARRIVALS_BURST", 3.0)
+    desk = DeskApp(bus, clock, oidc=provider.client)
+    provider.status, provider.answer = 400, {"error": "invalid_grant"}
+    statuses = []
+    for number in range(5):
+        async with desk.browser(ip=f"198.51.100.{number}") as browser:
+            statuses.append((await browser.get(await come_back(browser, provider))).status_code)
+    assert statuses == [403, 403, 403, 429, 429] and provider.asked.count("/token") == 3
+    async with desk.browser(ip="203.0.113.9") as elsewhere:
+        assert (await elsewhere.get(await come_back(elsewhere, provider))).status_code == 403
+
+
 async def test_a_stranger_is_told_to_wait_and_managers_link_them(desk, provider):
     async with desk.browser() as stranger:
         told = await stranger.get(await come_back(stranger, provider))
