@@ -53,7 +53,8 @@ class Access:
     """Credentials for a NATS server, and the CA that its certificate must come from.
 
     A credentials file is read at each connect, so that a renewed one is used without a restart;
-    the seed of an nkey is read when a client is made.
+    the seed of an nkey is read when a client is made. Answers to an nkey arrive in an inbox of its
+    own, `_INBOX.<public key>`, so that no other client needs to be able to hear them.
     """
 
     creds_file: Path | None = None
@@ -68,6 +69,11 @@ class Access:
         given = ((_CREDS, self.creds_file), (_NKEY, self.nkey_file), (_PASSWORD, self.password))
         return next((name for name, value in given if value), _URL)
 
+    @property
+    def inbox_prefix(self) -> str:
+        """Where answers arrive. Raises OSError for a seed that can't be used."""
+        return f"_INBOX.{public_key(self.nkey_file)}" if self.nkey_file else "_INBOX"
+
     def client_options(self) -> dict[str, Any]:
         """Options for the client of nats-py. Raises OSError for a file that can't be used."""
         options: dict[str, Any] = {}
@@ -76,6 +82,7 @@ class Access:
             options["signature_cb"] = partial(_sign, self.creds_file)
         if self.nkey_file:
             options["nkeys_seed_str"] = _read_seed(self.nkey_file).decode()
+            options["inbox_prefix"] = self.inbox_prefix
         if self.password:
             options |= {"user": self.user, "password": self.password}
         if self.ca_file:
@@ -158,6 +165,14 @@ def _read_seed(path: Path) -> bytes:
     except ValueError as error:
         raise UnusableFile("no_seed") from error
     return seed
+
+
+def public_key(path: Path) -> str:
+    """The public key of the seed in *path*. Raises OSError, UnusableFile for other content."""
+    key_pair = _key_pair(_read_seed(path))
+    public: bytes = key_pair.public_key
+    key_pair.wipe()
+    return public.decode()
 
 
 def _key_pair(seed: bytes) -> Any:

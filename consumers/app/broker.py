@@ -37,6 +37,7 @@ class BrokerWatch:
     def __init__(self) -> None:
         self.ended = asyncio.Event()
         self.stopping = False
+        self.may_create = True
         self.durables: set[tuple[str, str]] = set()
         self.missing: list[tuple[str, str]] = []
 
@@ -54,7 +55,7 @@ class BrokerWatch:
             raise BrokerClosed
 
     async def keep_durables(self, bus: Bus) -> None:
-        """Recreate deleted durables: their messages would never be delivered."""
+        """Recreate deleted durables, or report them: their messages would never be delivered."""
         await asyncio.sleep(_DURABLE_CHECK_S)
         await every(_DURABLE_CHECK_S, partial(self.check_durables, bus))
 
@@ -63,7 +64,8 @@ class BrokerWatch:
         self.missing = [name for name in durables if not await _durable_exists(bus, *name)]
         if self.missing:
             log.error("durables_missing", durables=[durable for _, durable in self.missing])
-            await topology.apply(bus)
+            if self.may_create:
+                await topology.apply(bus)
 
     async def check(self) -> str | None:
         """The problem for `/readyz`, or None."""
@@ -92,16 +94,17 @@ async def stop_broker(broker: NatsBroker) -> None:
         log.warning("consumers_not_drained", error=type(error).__name__)
 
 
-class _Broker(NatsBroker):
+class Broker(NatsBroker):
     """A broker that connects with the credentials of the bus, and over TLS where the bus does."""
 
     def __init__(self, url: str, access: Access, **options: Any) -> None:
         super().__init__(url.split(","), **options)
         self._url, self._access = url, access
+        self.inbox_prefix = f"{access.inbox_prefix}.".encode()
 
     async def _connect(self) -> Client:
         client = create_client(self._url, self._access)
-        await client.connect(**self._connection_kwargs, **self._access.client_options())
+        await client.connect(**(self._connection_kwargs | self._access.client_options()))
         self.config.connect(client)
         return client
 
@@ -111,9 +114,9 @@ def create_broker(
     store_dead_letter: StoreDeadLetter,
     watch: BrokerWatch,
     access: Access | None = None,
-) -> NatsBroker:
+) -> Broker:
     """Create a broker with Loa's decoder and middleware. Its own logger stays silent."""
-    return _Broker(
+    return Broker(
         url,
         access or Access(),
         decoder=decode_message,
@@ -129,7 +132,7 @@ def create_broker(
 
 
 def subscribe(
-    broker: NatsBroker,
+    broker: Broker,
     stream: StreamSpec,
     consumer: ConsumerSpec,
     handler: Handler,
@@ -142,6 +145,7 @@ def subscribe(
             consumer.subject,
             stream=JStream(stream.name, declare=False),  # topology is applied elsewhere, once
             durable=consumer.durable,
+            inbox_prefix=broker.inbox_prefix,
             pull_sub=PullSub(batch_size=1, timeout=PULL_TIMEOUT_S),
             ack_policy=AckPolicy.MANUAL,  # `runtime.ack` acknowledges
             title=" ".join((consumer.durable, *subjects)),

@@ -3,7 +3,7 @@
 import fcntl
 import json
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
@@ -104,6 +104,18 @@ async def prepare_bus(bus: Bus, monitors: tuple[str, ...]) -> None:
     """Refuse an unfit server; then apply the topology of streams and buckets."""
     await verify(bus, monitors)
     await topology.apply(bus)
+
+
+async def require_bus(bus: Bus, streams: Iterable[str]) -> None:
+    """Refuse an unfit server, and one without *streams*, which this client may not make.
+
+    Raises Unavailable, UnfitServer.
+    """
+    await verify(bus)
+    if await topology.stream_exists(bus, topology.RESTORING_STREAM):
+        raise Unavailable(field_error("bus", "bus_restoring"))
+    if missing := [name for name in streams if not await topology.stream_exists(bus, name)]:
+        raise Unavailable(field_error("bus", "bus_not_applied", names=", ".join(missing)))
 
 
 @contextmanager

@@ -9,8 +9,6 @@ from datetime import datetime
 from functools import cached_property, partial
 from typing import Any
 
-from faststream.nats import NatsBroker
-
 from channels.email.settings import EmailSettings
 from channels.zalo.settings import ZaloSettings
 from consumers.app import broker as app_broker
@@ -61,7 +59,7 @@ class Node:
     email: EmailSettings
     zalo: ZaloSettings
     bus: Bus
-    broker: NatsBroker
+    broker: app_broker.Broker
     broker_watch: app_broker.BrokerWatch
     own_url: str
     stack: AsyncExitStack

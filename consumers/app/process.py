@@ -7,6 +7,7 @@ import socket
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
+from itertools import chain
 
 import structlog
 
@@ -32,6 +33,7 @@ from consumers.dead_letters.store import DeadLetterStore
 from producers.access import without_password
 from producers.bus import Bus, BusError, topology
 from producers.bus.monitoring_endpoint import health_problem
+from producers.bus_access.rights import rights_table
 from producers.publisher import drain
 
 log = structlog.get_logger()
@@ -58,7 +60,7 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
         if own:
             node.checks["nats"] = partial(health_problem, *monitors)
         if own or settings.nats_url:  # a running Loa has prepared the bus that we join
-            await instance.prepare_bus(node.bus, monitors)
+            await _prepare_bus(node, monitors, services)
         if services is None or not KEYLESS_SERVICES.issuperset(services):
             await node.open_proven_key()
         await add_services(node, services)
@@ -68,6 +70,19 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
         log.info("ready", url=node.own_url, nats_url=without_password(url))
         await stopped.wait()
         log.info("stopping")
+
+
+async def _prepare_bus(
+    node: Node, monitors: tuple[str, ...], services: Sequence[str] | None
+) -> None:
+    """Prepare the bus, or, with a key that has no right to, check that `loa bus apply` has."""
+    if node.settings.has_limited_rights:
+        node.broker_watch.may_create = False
+        table = rights_table()
+        named = (table[name].streams() for name in services or SERVICES)
+        await instance.require_bus(node.bus, dict.fromkeys(chain.from_iterable(named)))
+    else:
+        await instance.prepare_bus(node.bus, monitors)
 
 
 def _running_instance(node: Node, nats_url: str) -> RunningInstance:

@@ -121,6 +121,11 @@ class LoaSettings(_Settings):
         access.check(datetime.now(UTC))
         return access
 
+    @property
+    def has_limited_rights(self) -> bool:
+        """Whether Loa connects with an nkey, so that commands make streams and services do not."""
+        return bool(self.nats_url and self.nats_nkey_file)
+
     @field_validator("trusted_proxies")
     @classmethod
     def _are_proxies(cls, text: str) -> str:

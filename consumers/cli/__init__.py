@@ -57,6 +57,7 @@ class Commands(CommandGroup):
         "logout": CommandPath(f"{_CLI_PACKAGE}.login", "logout"),
         "whoami": CommandPath(f"{_CLI_PACKAGE}.login", "whoami"),
         "staff": CommandPath(f"{_CLI_PACKAGE}.staff"),
+        "bus": CommandPath(f"{_CLI_PACKAGE}.bus"),
         "units": CommandPath(f"{_CLI_PACKAGE}.units"),
         "import": CommandPath(f"{_CLI_PACKAGE}.imports"),
         "subscribers": CommandPath(f"{_CLI_PACKAGE}.subscribers"),

@@ -39,6 +39,7 @@ READ_PATIENCE_S = 10.0
 _WRONG_REVISION_CODES = frozenset({10071, 10164})  # wrong last sequence
 _FULL_CODES = frozenset({10023, 10047, 10077, 10122})  # the disk's or the stream's limit
 _UNKNOWN_RESULT_CODES = frozenset({10176, 10210, 10211})  # an incomplete atomic batch, or too many
+_DENIED, _MAX_LOGGED_ERRORS = "permissions violation", 100
 _REVISION_PATTERN = re.compile(r"wrong last sequence: (\d+)")
 log = structlog.get_logger()
 
@@ -153,12 +154,20 @@ class Connection:
         log.info("bus_closed")
 
     async def on_error(self, error: Exception) -> None:
-        """Log each kind of error once per outage: a reconnecting client repeats itself."""
-        kind = type(error).__name__
-        if kind in self._logged_errors:
+        """Log each kind of error once per outage: a reconnecting client repeats itself.
+
+        Each subject that this client has no right to is logged, too.
+        """
+        kind, detail = type(error).__name__, str(error)[:200]
+        is_denied = _DENIED in detail
+        key = detail if is_denied else kind
+        if key in self._logged_errors or len(self._logged_errors) >= _MAX_LOGGED_ERRORS:
             return
-        self._logged_errors.add(kind)
-        log.warning("bus_trouble", error=kind, detail=str(error)[:200])
+        self._logged_errors.add(key)
+        if is_denied:
+            log.error("bus_denied", detail=detail)
+        else:
+            log.warning("bus_trouble", error=kind, detail=detail)
 
     def log_refusal(self, refused: AccessRefused) -> None:
         """Log that the server refuses us, once a minute as long as it does."""

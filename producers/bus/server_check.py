@@ -14,11 +14,11 @@ from producers.bus.errors import UnfitServer
 from producers.bus.monitoring_endpoint import fetch_page
 
 _MIN_VERSION = (2, 14)
-_SETTINGS_SUBJECT = "$SYS.REQ.SERVER.PING.JSZ"
+SETTINGS_SUBJECT = "$SYS.REQ.SERVER.PING.JSZ"
 _LAST_ANSWER_WAIT_S = 0.3
 _SETTINGS_NOT_VISIBLE = (
     "can't see whether sync_interval is always: name the servers' monitoring addresses, or let our "
-    f"account import the service {_SETTINGS_SUBJECT} from the system account"
+    f"account import the service {SETTINGS_SUBJECT} from the system account"
 )
 
 
@@ -86,10 +86,10 @@ async def _poll(link: Connection) -> list[ServerReport]:
     """Ask all servers at once; a pause ends the poll, because their number is unknown."""
     replies: asyncio.Queue[Msg] = asyncio.Queue()
     reports: list[ServerReport] = []
-    async with link.awaiting_reply(_SETTINGS_SUBJECT, 5.0):
+    async with link.awaiting_reply(SETTINGS_SUBJECT, 5.0):
         inbox = link.nc.new_inbox()
         subscription = await link.nc.subscribe(inbox, cb=replies.put)
-        await link.nc.publish(_SETTINGS_SUBJECT, b'{"config":true}', reply=inbox)
+        await link.nc.publish(SETTINGS_SUBJECT, b'{"config":true}', reply=inbox)
         with suppress(TimeoutError):
             while True:
                 async with asyncio.timeout(_LAST_ANSWER_WAIT_S):

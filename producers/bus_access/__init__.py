@@ -1,4 +1,4 @@
-"""Who may do what on the bus: the server's accounts and users.
+"""Who may do what on the bus: rights, keys, accounts, and the server's configuration.
 
-May import contracts and producers.access.
+May import contracts, producers.access, producers.bus and cryptography.
 """

@@ -31,14 +31,19 @@ from contracts import subjects
 from contracts.vocabulary import DEFAULT
 from producers.access import Access
 from producers.bus import AccessRefused, Bus, server_check, topology
+from producers.bus_access.configuration import ConfigurationFolder, ServerPlace
+from producers.bus_access.rights import ADMIN
 from tests.lint.sources import PRODUCT, ROOT, SOURCES
+from tests.support.bus_configuration import server_settings, write_configuration
 
 COMPOSE_TEXT = (ROOT / "compose.yaml").read_text()
 COMPOSE = yaml.safe_load(COMPOSE_TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-LOA = {n: s for n, s in SERVICES.items() if s["image"].startswith("loa:") and n != "admin"}
+COMMANDS = {"admin": [ADMIN], "bus-apply": [ADMIN], "bus-config": []}
+"""Containers that end after one command, and the identity of each."""
+OWN = {n: s for n, s in SERVICES.items() if s["image"].startswith("loa:")}
+LOA = {n: s for n, s in OWN.items() if n not in COMMANDS}
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
-NATS_CONF = (ROOT / "deploy" / "nats.conf").read_text()
 DEV = dict(re.findall(r"^([^#\n][^=\n]*)=(.*)$", (ROOT / "deploy" / "dev.env").read_text(), re.M))
 DOCUMENTED = (ROOT / "docs" / "configuration.md").read_text()
 TABLE = re.findall(r"^\| `(LOA_\w+)` \|[^|]*\| (\*secret\*)?", DOCUMENTED, re.M)
@@ -92,7 +97,7 @@ def test_every_loa_container_runs_one_service_and_every_service_has_a_container(
 def test_the_stand_ins_are_there_for_trying_out_only():
     profiles = {n: s["profiles"] for n, s in SERVICES.items() if "profiles" in s}
     stand_ins = {name: ["dev"] for name in ("mailbox", "zalo-sandbox", "mailpit")}
-    assert profiles == stand_ins | {"admin": ["admin"]}
+    assert profiles == stand_ins | {"admin": ["admin"], "bus-config": ["admin"]}
     named = {n: s["environment"].get("LOA_STAND_INS") for n, s in LOA.items()}
     assert named == {n: n if n in ("mailbox", "zalo-sandbox") else None for n in LOA}
 
@@ -114,15 +119,34 @@ def test_a_loa_container_has_no_secret_in_its_environment_and_waits_for_a_health
         if variable.removesuffix("_FILE") in SECRETS:
             granted = Path(value).name
             assert granted in service["secrets"] and granted in COMPOSE["secrets"]
-    assert service["depends_on"] == {"nats": {"condition": "service_healthy"}}
+    applied = {"bus-apply": {"condition": "service_completed_successfully"}}
+    assert service["depends_on"] == {"nats": {"condition": "service_healthy"}} | applied
     assert "bus" in service["networks"]
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_loa_container_has_the_key_of_its_own_service_alone(name):
+    granted = [one for one in OWN[name].get("secrets", []) if isinstance(one, dict)]
+    wanted = COMMANDS.get(name, [name])
+    assert granted == [{"source": f"bus_{one}", "target": "bus_key"} for one in wanted]
+    for one in wanted:
+        file = "${STATE_DIR:-/srv/loa}/" + f"bus/keys/{one}.nk"
+        assert COMPOSE["secrets"][f"bus_{one}"] == {"file": file}
+    assert OWN[name]["environment"]["LOA_NATS_NKEY_FILE"] == "/run/secrets/bus_key"
+    assert "bus" not in {
+        mount["source"].rpartition("/")[2] for mount in LOA.get(name, {}).get("volumes", ())
+    }
 
 
 @needs_root
 def test_prepare_makes_what_the_stack_mounts_and_leaves_a_secret_as_it_is(tmp_path):
     prepare = [ROOT / "deploy" / "prepare", tmp_path]
     subprocess.run(prepare, check=True, capture_output=True)
-    for mounted in re.findall(r"\$\{STATE_DIR:-/srv/loa\}/([^\s}]+)", COMPOSE_TEXT):
+    written_later = {"bus/server"}  # by `loa bus config`, as are the keys
+    mounted_paths = set(re.findall(r"\$\{STATE_DIR:-/srv/loa\}/([^\s}]+)", COMPOSE_TEXT))
+    for mounted in mounted_paths - written_later:
+        if mounted.startswith("bus/keys/"):
+            continue
         status = (tmp_path / mounted).stat()
         assert status.st_uid == int(LOA["gateway"]["user"].split(":")[0])
         assert status.st_mode & 0o077 == 0
@@ -132,13 +156,8 @@ def test_prepare_makes_what_the_stack_mounts_and_leaves_a_secret_as_it_is(tmp_pa
     assert len(whole.secret) == 32 and alone.secret == whole.notices_key()
     secrets = tmp_path / "secrets"
     (secrets / "email_password").write_text("chua-doi")
-    made = {name: (secrets / name).read_text() for name in ("nats_password", "nats_users")}
-    assert re.fullmatch("[0-9a-f]{64}", made["nats_password"])
-    assert made["nats_users"] == users_line(made["nats_password"])
-    again = subprocess.run(prepare, check=True, capture_output=True)
+    subprocess.run(prepare, check=True, capture_output=True)
     assert (secrets / "email_password").read_text() == "chua-doi"
-    assert {name: (secrets / name).read_text() for name in made} == made
-    assert made["nats_password"].encode() not in again.stdout + again.stderr
     assert (tmp_path / "data" / "vault.key").read_bytes() == key
     assert load_vocabulary(LoaSettings(data_dir=tmp_path / "data")) is DEFAULT
 
@@ -190,11 +209,6 @@ def test_pinning_writes_a_digest_for_every_image_of_others(tmp_path):
     assert out.read_text().count("@sha256:") == len(images), "the old file stays"
 
 
-def users_line(password):
-    """The included file with Loa's user, as `deploy/prepare` writes it."""
-    return f'users: [{{user: loa, password: "{password}"}}]\n'
-
-
 @pytest.mark.parametrize("name", LOA)
 def test_ports_and_healthchecks_name_the_port_that_loa_listens_on(name):
     service, port = LOA[name], LOA[name]["environment"]["LOA_HTTP_PORT"]
@@ -214,19 +228,25 @@ def test_only_the_faces_are_published_each_on_a_port_of_its_own_and_on_this_mach
     assert len(set(addresses)) == len(addresses)
 
 
-def test_the_bus_listens_where_the_stack_looks_for_it_and_not_outside():
+def test_the_bus_listens_where_the_stack_looks_for_it_and_not_outside(tmp_path):
     nats = SERVICES["nats"]
     assert nats["networks"] == ["bus"] and COMPOSE["networks"]["bus"] == {"internal": True}
-    port = re.search(r"^listen: 0\.0\.0\.0:(\d+)$", NATS_CONF, re.M)[1]
-    monitor = re.search(r"^http: 127\.0\.0\.1:(\d+)$", NATS_CONF, re.M)[1]
+    command = SERVICES["bus-config"]["command"]
+    options = dict(zip(command[2::2], command[3::2], strict=True))
+    port = options["--listen"].removeprefix("0.0.0.0:")
     assert COMPOSE["x-environment"]["LOA_NATS_URL"] == f"nats://nats:{port}"
-    assert f":{monitor}/healthz" in nats["healthcheck"]["test"][-1]
     mounts = {mount["target"]: mount["source"] for mount in nats["volumes"]}
-    assert mounts[nats["command"][-1]] == "./deploy/nats.conf"
-    assert re.search(r"store_dir: (\S+)", NATS_CONF)[1] in mounts
-    conf, included = Path(nats["command"][-1]), re.search(r'include "(.+)"', NATS_CONF)[1]
-    users = os.path.normpath(conf.parent / included)
-    assert users in [f"/run/secrets/{name}" for name in nats["secrets"]]
+    assert options["--store"] in mounts
+    conf = Path(nats["command"][-1])
+    [written] = SERVICES["bus-config"]["volumes"]
+    assert (written["target"], conf.parent) == (options["--out"], Path(nats["working_dir"]))
+    assert mounts[str(conf.parent)] == f"{written['source']}/server"
+    folder = ConfigurationFolder(tmp_path)
+    folder.write(ServerPlace(options["--listen"], options["--store"]))
+    monitor = re.search(
+        r'^http: "127\.0\.0\.1:(\d+)"$', (tmp_path / "server" / conf.name).read_text(), re.M
+    )
+    assert f":{monitor[1]}/healthz" in nats["healthcheck"]["test"][-1]
 
 
 def test_trying_out_points_loa_at_containers_of_the_dev_profile():
@@ -297,28 +317,24 @@ def test_the_build_sees_what_it_copies_and_nothing_else():
     assert not any(fnmatch(".env", pattern) for pattern in allowed)
 
 
-STACK_ACCESS = Access(password="stack-password")
-
-
 @pytest.fixture
-def stack_bus(other_server, tmp_path):
-    """A real nats-server that runs deploy/nats.conf, on loopback and with a scratch folder."""
-    (tmp_path / "nats_users").write_text(users_line(STACK_ACCESS.password))
-    settings = re.sub(r"^(listen|http): .*\n", "", NATS_CONF, flags=re.M)
-    settings = re.sub(r'include ".+"', 'include "nats_users"', settings)
-    with other_server(re.sub(r"store_dir: \S+", "store_dir: STORE", settings)) as server:
-        yield server
+def stack(other_server, tmp_path):
+    """A real nats-server with the configuration of the stack, on loopback."""
+    folder = write_configuration(tmp_path)
+    with other_server(server_settings(tmp_path)) as server:
+        yield server, Access(nkey_file=folder.keys.path(ADMIN))
 
 
-async def test_the_bus_of_the_stack_fsyncs_always_and_has_room_for_every_stream(stack_bus):
-    with urllib.request.urlopen(f"{stack_bus.monitor_url}/jsz?config=true", timeout=5) as answer:
+async def test_the_bus_of_the_stack_fsyncs_always_and_has_room_for_every_stream(stack):
+    server, access = stack
+    with urllib.request.urlopen(f"{server.monitor_url}/jsz?config=true", timeout=5) as answer:
         config = json.load(answer)["config"]
     assert config["sync_always"] is True
     promised = sum(kept.max_bytes for kept in (*subjects.STREAMS, *subjects.BUCKETS))
     assert config["max_storage"] >= promised
     with pytest.raises(AccessRefused):
-        await Bus.connect(stack_bus.url, name="test")
-    async with await Bus.connect(stack_bus.url, name="test", access=STACK_ACCESS) as bus:
+        await Bus.connect(server.url, name="test")
+    async with await Bus.connect(server.url, name="test", access=access) as bus:
         await server_check.verify(bus)
         await topology.apply(bus)
         for stream in subjects.STREAMS:

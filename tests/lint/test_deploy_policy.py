@@ -17,15 +17,13 @@ PIN_SCRIPT = (ROOT / "deploy" / "pin-images").read_text()
 PINNED = dict(re.findall(r"^pin (\w+) (\S+)$", PIN_SCRIPT, re.M))
 """Which variable takes the digest of which image."""
 OWN_IMAGE = re.compile(r"loa:\$\{IMAGE_TAG:-\d+\.\d+\.\d+\}")
-OWN_FILES = {"./deploy/nats.conf"}
-"""Files of this repository that are mounted, not of STATE_DIR."""
 FORBIDDEN = {
     *("privileged", "cap_add", "devices", "network_mode", "pid", "ipc", "userns_mode"),
     *("env_file", "extra_hosts", "uts", "cgroup", "volumes_from", "device_cgroup_rules"),
 }
 SECRET_NAME = re.compile("PASSWORD|SECRET|TOKEN|VERIFIER|CREDENTIAL|PRIVATE|API_KEY")
-NO_HEALTHCHECK = {"admin"}
-"""It ends after one command."""
+NO_HEALTHCHECK = {"admin", "bus-apply", "bus-config"}
+"""They end after one command."""
 
 
 def breaches(compose: dict[str, Any]) -> list[str]:
@@ -95,9 +93,9 @@ def mounts(name, service):
             yield f"made by the engine {mount['source']}"
         source = re.sub(r"\$\{RELAY_LOG_DIR:-(.*)\}", r"\1", mount["source"])
         path = source.removeprefix("${STATE_DIR:-/srv/loa}/")
-        if path == source and source not in OWN_FILES:
+        if path == source:
             yield f"outside {source}"
-        elif path != source:
+        else:
             found.add((path, "r" if mount.get("read_only") else "w"))
     if found != MOUNTS.get(name):
         yield f"mounts {sorted(found)}"

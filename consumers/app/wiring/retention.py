@@ -18,7 +18,9 @@ from producers.bus import Bus
 
 
 def open_retention(node: Node) -> RetentionService:
-    return build_retention(node.bus, node.keys, load_retention(node.settings), node.clock)
+    service = build_retention(node.bus, node.keys, load_retention(node.settings), node.clock)
+    service.may_change_streams = not node.settings.has_limited_rights
+    return service
 
 
 def build_retention(

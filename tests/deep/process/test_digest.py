@@ -23,14 +23,19 @@ READERS = "an@example.com,An,,,,daily", "binh@example.com,,,,,daily", "chi@examp
 
 async def time_passes(url: str, frequency: DigestFrequency = "daily") -> str:
     """Put a rhythm's last cut a day or a week back; the digest that must follow, at once."""
-    span = timedelta(days=1 if frequency == "daily" else 7)
     async with await Bus.connect(url, name="test") as bus:
-        assert await schedule.load_published_schedule(bus) == DigestSchedule()
-        book = DigestStore(bus)
-        now = (await book.last_cut(frequency)).value
-        back = {"day": now.day - span, "at": now.at - span}
-        await book.bucket.put(f"now.{frequency}", encode(now.model_copy(update=back)))
-        return digest_id_for(frequency, now.day)
+        return await put_last_cut_back(bus, frequency)
+
+
+async def put_last_cut_back(bus: Bus, frequency: DigestFrequency = "daily") -> str:
+    """As `time_passes`, on a bus."""
+    span = timedelta(days=1 if frequency == "daily" else 7)
+    assert await schedule.load_published_schedule(bus) == DigestSchedule()
+    book = DigestStore(bus)
+    now = (await book.last_cut(frequency)).value
+    back = {"day": now.day - span, "at": now.at - span}
+    await book.bucket.put(f"now.{frequency}", encode(now.model_copy(update=back)))
+    return digest_id_for(frequency, now.day)
 
 
 @pytest.fixture

@@ -1,0 +1,124 @@
+"""`loa bus`: who may do what on the NATS server, and its streams."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from consumers.app.settings import LoaSettings, load_retention, read_settings
+from consumers.cli import output
+from consumers.key_file import open_key_file
+from consumers.messages import field_error
+from contracts.errors import Invalid
+from producers.bus import Bus, topology
+from producers.bus.server_check import verify as verify_server
+from producers.bus_access import enforcement
+from producers.bus_access.configuration import (
+    ConfigurationFolder,
+    ServerPlace,
+)
+from producers.bus_access.enforcement import Finding, Server
+from producers.bus_access.rights import identities, permissions_of
+
+app = typer.Typer(no_args_is_help=True, help="Rights and keys on the NATS server, its streams.")
+_EXIT_OPEN = 1
+Out = Annotated[
+    Path | None, typer.Option("--out", help="The folder of the configuration; else DATA/bus.")
+]
+Tls = Annotated[
+    list[str] | None,
+    typer.Option("--tls", help="A host name or address in the server's certificate; repeatable."),
+]
+Listen = Annotated[str, typer.Option(help="Where the server listens, in a new nats.conf.")]
+Store = Annotated[str, typer.Option(help="The server's data folder, in a new nats.conf.")]
+Service = Annotated[str, typer.Argument(help="A service, loa or loa-admin.")]
+
+
+def _configuration_folder(out: Path | None = None) -> ConfigurationFolder:
+    """The folder of the server's configuration."""
+    return ConfigurationFolder(out or read_settings(LoaSettings).data_dir / "bus")
+
+
+@app.command()
+def config(
+    out: Out = None,
+    tls: Tls = None,
+    listen: Listen = ServerPlace.listen,
+    store: Store = ServerPlace.store,
+) -> None:
+    """Write the nats-server's configuration, and a key for each service; existing keys stay."""
+    with output.explain_errors():
+        folder = _configuration_folder(out)
+        folder.write(ServerPlace(listen, store), tls or ())
+    output.print_field_texts(field_error("bus", "bus_configured", folder=folder.folder.resolve()))
+
+
+@app.command()
+def rotate(service: Service, out: Out = None) -> None:
+    """Make another key for a service; the old one ends when the server reads its configuration."""
+    with output.explain_errors():
+        if service not in identities():
+            known = ", ".join(identities())
+            output.fail(field_error("service", "service_unknown", value=service, known=known))
+        folder = _configuration_folder(out)
+        folder.keys.replace(service)
+        folder.write()
+    path = folder.keys.path(service).resolve()
+    output.print_field_texts(field_error(service, "bus_key_rotated", value=path))
+
+
+@app.command()
+def apply() -> None:
+    """Make missing streams, buckets and consumers, and extend small ones, as `loa-admin`."""
+    settings = read_settings(LoaSettings)
+    path = settings.key_file
+
+    async def work(bus: Bus, own: bool) -> int:
+        if not own:  # our own server was verified
+            await verify_server(bus)
+        await topology.apply(bus, [account.unit for account in _configuration_folder().units])
+        await topology.apply_ages(bus, load_retention(settings).stream_ages())
+        await open_key_file(bus, path)  # services with limited rights can't register it
+        return len(topology.stream_names() + await topology.inbound_stream_names(bus))
+
+    count = output.run_on_any_bus(work)
+    output.print_field_texts(field_error("bus", "bus_applied", count=count, key=path.resolve()))
+
+
+@app.command()
+def verify(out: Out = None, as_json: output.Json = False) -> None:
+    """Try every subject as each identity whose key is here; exit code 1 when one is open."""
+    settings = read_settings(LoaSettings)
+    with output.explain_errors():
+        found, tried = asyncio.run(_verify(settings, _configuration_folder(out)))
+    answer = {"identities": tried, "findings": [asdict(one) for one in found]}
+    output.print_answer(answer, as_json, lambda: _print_findings(found, tried))
+    if found:
+        raise typer.Exit(_EXIT_OPEN)
+
+
+async def _verify(
+    settings: LoaSettings, folder: ConfigurationFolder
+) -> tuple[list[Finding], list[str]]:
+    """What the server treats otherwise than the table says, and the identities that were tried."""
+    if not settings.nats_url:
+        raise Invalid(field_error("LOA_NATS_URL", "setting_missing"))
+    server = Server(settings.nats_url, settings.nats_ca_file or folder.ca_file)
+    found = await enforcement.try_stranger(server)
+    tried = [name for name in folder.keys.present() if name in identities()]
+    for identity in tried:
+        allowed = permissions_of(identity, folder.units)
+        if allowed:
+            found += await enforcement.try_identity(server, folder.keys, identity, allowed)
+    return found, tried
+
+
+def _print_findings(found: Sequence[Finding], tried: Sequence[str]) -> None:
+    if not found:
+        output.print_field_texts(field_error("bus", "bus_verified", names=", ".join(tried)))
+        return
+    rows = [(one.identity or "-", one.subject, one.problem) for one in found]
+    output.print_table(("identity", "subject", "problem"), rows)

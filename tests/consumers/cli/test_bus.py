@@ -1,0 +1,84 @@
+"""`loa bus`: configuration, keys, streams, and the proof that a server enforces the rights."""
+
+import pytest
+
+from producers.access import Access
+from producers.bus import Bus, topology
+from producers.bus_access.configuration import ConfigurationFolder
+from producers.bus_access.rights import ADMIN, identities
+from tests.support.bus_configuration import server_settings
+from tests.support.cli import InProcessCli, json_output
+
+KEPT = {ADMIN, "gateway", "opinions", "zalo-webhook"}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return ConfigurationFolder(tmp_path / "data" / "bus")
+
+
+@pytest.fixture
+def loa(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return InProcessCli({"LOA_DATA_DIR": str(tmp_path / "data")})
+
+
+def keep_some(folder):
+    """Remove keys: to try fewer identities takes less time."""
+    for identity in set(identities()) - KEPT:
+        folder.keys.path(identity).unlink()
+
+
+def at(server, folder, identity=ADMIN):
+    return {"LOA_NATS_URL": server.url, "LOA_NATS_NKEY_FILE": str(folder.keys.path(identity))}
+
+
+async def test_from_nothing_to_a_bus_that_is_proven_closed(loa, folder, other_server):
+    assert (await loa("bus", "config")).exit_code == 0
+    with other_server(server_settings(folder.folder)) as server:
+        there = at(server, folder)
+        assert (await loa("bus", "apply", **there)).exit_code == 0
+        access = Access(nkey_file=folder.keys.path(ADMIN))
+        async with await Bus.connect(server.url, access=access) as bus:
+            names = await bus.connection.api_request("STREAM.NAMES")
+            assert sorted(names["streams"]) == sorted(topology.stream_names())
+        keep_some(folder)
+        verified = await loa("bus", "verify", "--json", **there)
+        assert verified.exit_code == 0, verified
+        assert json_output(verified) == {"identities": sorted(KEPT), "findings": []}
+
+
+async def test_verify_names_what_is_open_closed_or_unknown(loa, folder, other_server):
+    await loa("bus", "config")
+    settings = server_settings(folder.folder)
+    wide = settings.replace('"opinion.*.*.*"', '"opinion.*.*.*"\n          "other"')
+    wide = wide.replace('"receipt.zalo.*"', '"receipt.zalo.other"')
+    assert (await loa("bus", "rotate", "gateway")).exit_code == 0
+    with other_server(wide) as server:
+        there = at(server, folder)
+        keep_some(folder)
+        verified = await loa("bus", "verify", "--json", **there)
+    assert verified.exit_code == 1
+    found = {
+        (one["identity"], one["subject"], one["problem"])
+        for one in json_output(verified)["findings"]
+    }
+    assert found == {
+        ("gateway", ">", "refused"),
+        ("opinions", "other", "open"),
+        ("zalo-webhook", "receipt.zalo.returned", "closed"),
+    }
+
+
+async def test_verify_tells_of_a_server_that_asks_no_one(loa, folder, other_server):
+    await loa("bus", "config")
+    with other_server("jetstream { store_dir: STORE }") as server:
+        there = at(server, folder)
+        keep_some(folder)
+        verified = await loa("bus", "verify", "--json", **there)
+    assert verified.exit_code == 1
+    assert {"identity": "", "subject": ">", "problem": "open"} in json_output(verified)["findings"]
+
+
+async def test_only_an_identity_has_a_key(loa):
+    assert (await loa("bus", "rotate", "no-service")).exit_code == 2
