@@ -1,0 +1,82 @@
+"""The desk of a real Loa: its own port, its cookie, and what disabling an account ends."""
+
+import base64
+import html
+import re
+import time
+
+import httpx2
+import pytest
+
+from consumers.staff import totp
+from tests.support.loa_process import LoaProcess
+
+PASSWORD = "mưa rơi trên mái ngói"
+HIDDEN = re.compile(r'<input type="hidden" name="seal" value="([0-9a-f]{64})">')
+
+
+@pytest.fixture
+def loa(tmp_path):
+    with LoaProcess(tmp_path, CANARY_EVERY_S=0) as loa:
+        yield loa
+
+
+@pytest.fixture
+def browser(loa):
+    """A browser at the desk, which says of itself what browsers say."""
+    url = loa.ready().desk
+    headers = {"Origin": url, "Sec-Fetch-Site": "same-origin"}
+    with httpx2.Client(base_url=url, headers=headers) as client:
+        yield client
+
+
+def activate(loa: LoaProcess, browser: httpx2.Client, login: str) -> None:
+    """Sign in the first time, as a new account manager."""
+    words = ("--name", "Lê Văn Tám", "--unit", "van-phong-bo", "--role", "quan-tri-tai-khoan")
+    added = loa.cli("staff", "add", login, *words, "--json")
+    assert added.exit_code == 0, added.err
+    page = browser.get("/kich-hoat").text
+    [key] = re.findall(r"<code>([A-Z2-7 ]+)</code>", page)
+    secret = base64.b32decode(key.replace(" ", ""))
+    given = {
+        "seal": html.unescape(HIDDEN.search(page)[1]),
+        "login": login,
+        "invitation": added.json["invitation"],
+        "new": PASSWORD,
+        "again": PASSWORD,
+        "new_code": totp.one_time_code(secret, totp.current_step(time.time())),
+    }
+    done = browser.post("/kich-hoat", data=given)
+    assert (done.status_code, done.headers.get("location")) == (303, "/"), done.text
+
+
+def test_disabling_on_the_command_line_ends_a_session_at_the_desk_at_once(loa, browser):
+    activate(loa, browser, "an")
+    assert "Lê Văn Tám" in browser.get("/").text
+    assert "Lê Văn Tám" in browser.get("/nhan-su").text
+    assert loa.cli("staff", "disable", "an").exit_code == 0
+    assert browser.get("/").headers["location"] == "/dang-nhap"
+    assert loa.stop() == 0
+    text = loa.log()
+    assert not any(secret in text for secret in (PASSWORD, *browser.cookies.values()))
+
+
+def test_a_session_outlives_a_restart_of_the_desk(loa, browser):
+    """Sessions are on the bus: a kill ends none, and no copy of one in memory decides."""
+    activate(loa, browser, "an")
+    loa.kill()
+    url = loa.start().desk
+    with httpx2.Client(base_url=url, cookies=browser.cookies) as again:
+        assert "Lê Văn Tám" in again.get("/").text
+
+
+def test_the_public_port_knows_no_desk_and_the_desk_nothing_else(loa, browser):
+    activate(loa, browser, "an")
+    ready = loa.ready()
+    assert ready.desk.startswith("http://127.0.0.1:") and ready.desk != ready.url
+    with httpx2.Client(base_url=ready.url, cookies=browser.cookies) as public:
+        for path in ("/dang-nhap", "/nhan-su", "/tai-khoan", "/de-nghi"):
+            assert public.get(path).status_code in (404, 503), path
+        assert "Lê Văn Tám" not in public.get("/").text
+    for path in ("/v1/events", "/livez", "/hop-thu-thu", "/dang-ky", "/docs", "/zalo/webhook"):
+        assert browser.get(path).status_code == 404, path
