@@ -50,6 +50,7 @@ def activate(loa: LoaProcess, browser: httpx2.Client, login: str) -> None:
     assert (done.status_code, done.headers.get("location")) == (303, "/"), done.text
 
 
+@pytest.mark.promise("15.2")
 def test_disabling_on_the_command_line_ends_a_session_at_the_desk_at_once(loa, browser):
     activate(loa, browser, "an")
     assert "Lê Văn Tám" in browser.get("/").text
@@ -70,6 +71,7 @@ def test_a_session_outlives_a_restart_of_the_desk(loa, browser):
         assert "Lê Văn Tám" in again.get("/").text
 
 
+@pytest.mark.promise("15.1")
 def test_the_public_port_knows_no_desk_and_the_desk_nothing_else(loa, browser):
     activate(loa, browser, "an")
     ready = loa.ready()

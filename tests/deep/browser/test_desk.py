@@ -122,6 +122,7 @@ async def attacks(page, desk, evil):
     return answer, framed, await page.content()
 
 
+@pytest.mark.promise("15.3")
 async def test_another_site_in_the_same_browser_neither_acts_nor_frames(desk, browser):
     await desk.active("an", MANAGER)
 

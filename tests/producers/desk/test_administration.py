@@ -22,6 +22,7 @@ async def managers(desk):
         yield one, two
 
 
+@pytest.mark.promise("15.4")
 async def test_one_manager_proposes_and_another_one_confirms_what_is_shown(desk, managers):
     one, two = managers
     proposed = await one.press(ADD, ADD, **NEW)
@@ -62,6 +63,7 @@ async def test_what_was_proposed_at_a_terminal_is_confirmed_at_the_desk(desk, ma
     assert (await desk.accounts.require("dung")).state == "invited"
 
 
+@pytest.mark.promise("15.4")
 async def test_an_act_asks_for_a_code_again_after_5_minutes_and_keeps_the_form(desk, managers):
     one, _ = managers
     page = await one.get(ADD)
@@ -152,6 +154,7 @@ async def test_roles_are_given_for_units_and_topics(desk, managers):
     assert 'value="viec-lam, tuyen-dung"' in (await managers[0].get(path)).text
 
 
+@pytest.mark.promise("15.4")
 async def test_units_and_their_keys_take_two_and_a_revocation_one(desk, managers):
     one, two = managers
     rules = {"unit": "van-phong-bo", "release": "desk", "notices": "email", "urgent": "1"}

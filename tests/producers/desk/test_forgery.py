@@ -29,6 +29,7 @@ async def changes(desk) -> list[int]:
     return [await desk.bus.bucket(name).last_seq() for name in ("staff", "units", "sessions")]
 
 
+@pytest.mark.promise("15.3")
 @pytest.mark.parametrize("headers", HEADERS.values(), ids=HEADERS)
 async def test_no_other_page_sends_a_form_with_whatever_seal(desk, headers):
     async with desk.signed_in("an", "quan-tri-tai-khoan") as browser:
@@ -41,6 +42,7 @@ async def test_no_other_page_sends_a_form_with_whatever_seal(desk, headers):
         assert (await browser.get("/")).status_code == 200, "the session lives on"
 
 
+@pytest.mark.promise("15.3")
 async def test_no_seal_counts_but_that_of_this_session_and_this_form(desk):
     async with desk.signed_in("an", "quan-tri-tai-khoan") as browser:
         other, before = await desk.session_of("an"), await changes(desk)

@@ -54,6 +54,7 @@ def mounted_routes(app) -> Counter:
     return Counter(pair for pair in pairs if not pair[1].startswith("/tinh/"))
 
 
+@pytest.mark.promise("15.1")
 def test_every_route_has_an_access_that_exists_and_no_other_route_answers(desk):
     assert {route.access for route in ROUTES} <= {PUBLIC, OWN, *ACTIONS}
     assert mounted_routes(desk.app) == Counter((one.method, one.path) for one in ROUTES)
@@ -72,6 +73,7 @@ async def stored(desk: DeskApp) -> list[int]:
     return [await desk.bus.bucket(name).last_seq() for name in ("staff", "units")]
 
 
+@pytest.mark.promise("15.1")
 @pytest.mark.parametrize("role", [SIGNED_OUT, *ROLES])
 async def test_a_role_reaches_its_routes_and_no_other(desk, role):
     """Each route is asked with a right seal, a session of its own, and nothing in its form."""

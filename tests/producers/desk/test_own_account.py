@@ -120,6 +120,7 @@ async def test_ones_sessions_are_shown_and_each_can_be_ended(desk):
         assert (await browser.get(ACCOUNT)).status_code == 200
 
 
+@pytest.mark.promise("15.3")
 async def test_no_session_of_another_account_is_shown_or_ended(desk):
     async with desk.signed_in("an") as browser, desk.signed_in("binh") as victim:
         page = await browser.get(ACCOUNT)

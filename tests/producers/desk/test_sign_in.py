@@ -61,6 +61,7 @@ async def test_failures_slow_down_and_lock_nobody_out(desk, clock):
         assert (await desk.press_sign_in(browser, "an")).status_code == 303
 
 
+@pytest.mark.promise("15.2")
 async def test_a_sign_in_never_takes_over_the_token_that_the_browser_brought(desk):
     """Session fixation: what a browser had before is no session, and none afterwards."""
     await desk.active("an")
@@ -77,6 +78,7 @@ async def test_a_sign_in_never_takes_over_the_token_that_the_browser_brought(des
         assert (await old.get("/")).headers["location"] == SIGN_IN
 
 
+@pytest.mark.promise("15.2")
 async def test_signing_out_ends_the_session_on_the_server(desk):
     async with desk.signed_in("an") as browser:
         token = browser.token
@@ -87,6 +89,7 @@ async def test_signing_out_ends_the_session_on_the_server(desk):
     await assert_dead(desk, token)
 
 
+@pytest.mark.promise("15.2")
 @pytest.mark.parametrize("change", ["disabled", "roles", "reset", "15 minutes", "10 hours"])
 async def test_a_session_that_has_ended_neither_reads_nor_acts(desk, clock, change):
     account = await desk.active("an")

@@ -30,6 +30,7 @@ async def node(bus, tmp_path):
         )
 
 
+@pytest.mark.promise("15.1")
 async def test_no_page_of_the_desk_is_on_the_public_port(node):
     await process.add_services(node, None)
     public = httpx2.ASGITransport(node.web_apps, raise_app_exceptions=False)
