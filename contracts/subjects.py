@@ -201,7 +201,7 @@ NOTICES = BucketSpec("notices", max_bytes=8 * _GIB, ttl=RETENTION.span("letters"
 DIGESTS = BucketSpec("digests", max_bytes=_GIB, is_atomic=True)
 IMPORTS = BucketSpec("imports", max_bytes=256 << 20)
 SUPPRESSED = BucketSpec("suppressed")
-FOLLOWERS = BucketSpec("followers")
+FOLLOWERS = BucketSpec("followers", is_atomic=True)
 STAFF = BucketSpec("staff", max_bytes=64 << 20)
 SESSIONS = BucketSpec("sessions", max_bytes=256 << 20, ttl=RETENTION.span("sessions"))
 """Sessions of staff, attempts to sign in, and actions that wait for a second person."""

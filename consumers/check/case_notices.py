@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from consumers.case_notices.recipients import NOT_REACHED_ROWS
 from consumers.check.findings import Violation
-from consumers.check.records import parse
 from consumers.ledger import moves
 from consumers.ledger.backoff import GIVE_UP_S
 from consumers.ledger.bulk import BATCHES_PER_REQUEST, StoredBatch, read_chunk
@@ -15,6 +14,7 @@ from contracts import keys
 from contracts.delivery import BatchKey, ChannelName
 from contracts.records import NoticeRecord, notice_key
 from producers.bus import Bucket, Value
+from producers.bus.records import parse
 from producers.encryption import is_sealed
 
 _CHANNELS = (ChannelName.ZALO, ChannelName.EMAIL)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from consumers.check.context import CheckTime
 from consumers.check.findings import STUCK_S
 from consumers.check.plans import MAX_PLANNING_S, PlanTally, read_plan_batches, recipients
-from consumers.check.records import parse
 from consumers.digests.already_received import UNSENT_LETTERS
 from consumers.digests.service import MAX_ITEM_WAIT_S
 from consumers.dispatch.supersede import merge_sorted
@@ -15,6 +14,7 @@ from contracts import subjects
 from contracts.delivery import ChannelName, PlanKey
 from contracts.subscriptions.digest import Issue
 from producers.bus import Bucket, Bus
+from producers.bus.records import parse
 
 _ISSUE_PREFIX = "issue."
 EMAIL = ChannelName.EMAIL

@@ -14,7 +14,7 @@ from consumers.check import case_notices
 from consumers.check.context import CheckContext, CheckTime, ConsumerProgress, ConsumerState
 from consumers.check.findings import STUCK_S, Violation, unreadable
 from consumers.check.publications import text_fingerprint
-from consumers.check.records import parse, read_records
+from consumers.check.records import read_records
 from consumers.chunks import chunked
 from consumers.dead_letters.letter import MessageOrigin
 from consumers.intake.items import Item
@@ -26,6 +26,7 @@ from contracts.content import Submitted
 from contracts.errors import ContractError
 from contracts.records import EventRecord
 from producers.bus import Message
+from producers.bus.records import parse
 
 _CHUNK_MESSAGES = 250
 CONTENT = subjects.CONTENT.name

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from consumers.check.context import CheckContext, CheckTime
 from consumers.check.events import SequenceRange
 from consumers.check.findings import STUCK_S, Violation, unreadable
-from consumers.check.records import parse, read_records
+from consumers.check.records import read_records
 from consumers.chunks import chunked
 from consumers.intake.items import Item, Position
 from contracts import publication, subjects
 from contracts.errors import ContractError
 from contracts.records import Ownership
+from producers.bus.records import parse
 
 _CHUNK_POSITIONS = 250
 _FINAL_STATES = ("released", "withdrawn")

@@ -3,19 +3,12 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from producers.bus import Bucket
+from producers.bus.records import parse
 
 Kind = TypeVar("Kind", bound=BaseModel)
-
-
-def parse(kind: type[Kind], data: bytes) -> Kind | None:
-    """Return a record; None if this version can't read it."""
-    try:
-        return kind.model_validate_json(data)
-    except ValidationError:
-        return None
 
 
 async def read_records(bucket: Bucket, names: Sequence[str], kind: type[Kind]) -> dict[str, Kind]:

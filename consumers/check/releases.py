@@ -11,7 +11,7 @@ from consumers.check.batches import Hits
 from consumers.check.context import CheckContext
 from consumers.check.findings import Violation
 from consumers.check.publications import PublicationFacts, text_fingerprint
-from consumers.check.records import parse, read_records
+from consumers.check.records import read_records
 from consumers.intake import approval
 from consumers.intake.approval import Reviewer
 from consumers.intake.items import Item, Position
@@ -20,6 +20,7 @@ from consumers.operations import restore
 from contracts import subjects
 from contracts.errors import Forbidden
 from contracts.records import EventRecord, UnitPolicy
+from producers.bus.records import parse
 
 _DESK_POLICY = "desk"
 CHUNK_PUBLICATIONS = 250

@@ -140,8 +140,9 @@ def export(who: Who, out: Out = None) -> None:
     async def work(bus: Bus) -> PersonExport:
         subscribers = await stores.open_subscribers(bus)
         suppressions = await stores.open_suppressions(bus)
+        followers = FollowerStore.from_key_file(bus, await stores.open_keys(bus))
         now = datetime.now(UTC)
-        exporter = PersonExporter(bus, subscribers, suppressions, FollowerStore(bus), now)
+        exporter = PersonExporter(bus, subscribers, suppressions, followers, now)
         person = await exporter.by_name(stores.normalized_address(who) if "@" in who else who)
         if person.is_empty:
             raise Invalid(field_error("person", "reader_unknown"))

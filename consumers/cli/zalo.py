@@ -143,7 +143,8 @@ async def _sync_followers(bus: Bus, account: ZaloSettings) -> None:
 
 
 async def _follower_report(bus: Bus, app_id: str) -> FollowerReport:
-    count = await FollowerStore(bus).count(datetime.now(UTC))
+    followers = FollowerStore.from_key_file(bus, await open_keys(bus))
+    count = await followers.count(datetime.now(UTC))
     suppressions = await open_suppressions(bus)
     suppressed = (await suppressions.count_by_reason(ChannelName.ZALO)).total()
     latest = await follower_sync.last_scan(bus, app_id or SANDBOX_APP)

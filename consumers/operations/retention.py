@@ -21,8 +21,9 @@ from contracts.base.retention import AGED_STREAMS, Retention, RetentionKind
 from contracts.base.times import Clock, utc_now
 from contracts.errors import Conflict, Invalid
 from contracts.subscriptions.subscriber import Subscriber
-from producers.bus import Bucket, Bus, RevisionConflict, topology
+from producers.bus import Bucket, Bus, RevisionConflict, Value, topology
 from producers.bus.periodic import every
+from producers.bus.records import parse
 
 log = structlog.get_logger()
 _INTERVAL_S = 86400.0
@@ -57,16 +58,18 @@ class FailedAddresses:
     async def due(self, before: datetime) -> AsyncIterator[DueRecord]:
         bucket = self.bus.bucket(subjects.SUPPRESSED.name)
         async for key, value in bucket.values():
-            if key.startswith(_SOFT_PREFIX):
-                marks = SoftFailures.model_validate_json(value.data).marks
-                since = max(marks.values(), default=value.created)
-            else:
-                suppression = Suppression.model_validate_json(value.data)
-                if not _is_failure(suppression):
-                    continue
-                since = suppression.at
-            if since < before:
+            since = _failed_at(key, value)
+            if since and since < before:
                 yield DueRecord(since, partial(_purge_unchanged, bucket, key, value.revision))
+
+
+def _failed_at(key: str, value: Value) -> datetime | None:
+    """When mail to an address last failed; None for another or an unreadable record."""
+    if key.startswith(_SOFT_PREFIX):
+        failures = parse(SoftFailures, value.data)
+        return max(failures.marks.values(), default=value.created) if failures else None
+    suppression = parse(Suppression, value.data)
+    return suppression.at if suppression and _is_failure(suppression) else None
 
 
 def _is_failure(suppression: Suppression) -> bool:
@@ -112,8 +115,10 @@ class FormerReaders:
 
     async def due(self, before: datetime) -> AsyncIterator[DueRecord]:
         async for _, value in self.unsubscribe.store.bucket.values("s."):
-            reader = Subscriber.model_validate_json(value.data)
-            if not reader.active and reader.left_at and reader.left_at < before:
+            reader = parse(Subscriber, value.data)
+            if not reader or reader.active or reader.left_at is None:
+                continue
+            if reader.left_at < before:
                 yield DueRecord(reader.left_at, partial(self.erase, reader.id))
 
     async def erase(self, id: str) -> bool:

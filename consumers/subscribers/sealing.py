@@ -1,5 +1,6 @@
 """Keep the records about people sealed, and their keys few: at the start, and once a day."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -8,8 +9,11 @@ import structlog
 from consumers.key_file import SealingKeys
 from contracts import subjects
 from contracts.base.times import Clock, utc_now
-from producers.bus import Bus
+from contracts.subscriptions.subscriber import Subscriber
+from producers.bus import Bus, RevisionConflict
 from producers.bus.periodic import every
+from producers.bus.records import parse
+from producers.encryption import SealedBucket
 from producers.encryption.existing_records import TakeOver
 from producers.encryption.maintenance import destroy_unused_keys
 
@@ -45,3 +49,20 @@ class RecordSealer:
         count = await destroy_unused_keys(self.bus, self.keys.people, utc_now(self.clock))
         if count := count + await self.keys.notices.destroy_expired(self.bus):
             log.info("person_keys_destroyed", keys=count)
+        if count := await self.renew_former():
+            log.info("person_keys_renewed", keys=count)
+
+    async def renew_former(self) -> int:
+        """Make what the disk still has of readers who left unreadable: their older records."""
+        bucket, former = self.bus.bucket(subjects.SUBSCRIBERS.name), []
+        if not isinstance(bucket, SealedBucket):
+            return 0
+        async for key, value in bucket.values("s."):
+            reader = parse(Subscriber, value.data)
+            if reader and not reader.active:
+                former.append(key)
+        count = 0
+        for key in former:
+            with suppress(RevisionConflict):  # changed just now; the next pass tries again
+                count += await bucket.renew_key(key)
+        return count

@@ -1,17 +1,21 @@
 """Follower store: who follows the Official Account, and the last interaction. Bucket `followers`.
 
-The key is the person's id at this Official Account; nothing else is kept. Events arrive in any
-order and more than once, so a record only moves forward in time."""
+The key is a keyed hash of the person's id at this Official Account; nothing else is kept. Events
+arrive in any order and more than once, so a record only moves forward in time."""
 
 import asyncio
+import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Self
 
 from pydantic import AwareDatetime, BaseModel
 
 from channels.zalo.webhook.events import EventKind, ZaloEvent
+from consumers.key_file import KeyFile
 from contracts import subjects
+from contracts.keys import base32
 from contracts.records import Record
 from producers.bus import Bus
 from producers.bus.records import read, update, update_or_create
@@ -65,6 +69,16 @@ def apply_listing(stored: Follower | None, follows: bool, at: datetime) -> Follo
     return stored.with_follow_state(follows, at)
 
 
+def _merge(known: Follower, old: Follower) -> Follower:
+    """Both records of one person, in any order of their events."""
+    if old.follows is not None and old.follows_at:
+        known = known.with_follow_state(old.follows, old.follows_at)
+    if old.last_interaction:
+        known = known.with_interaction(old.last_interaction)
+    replies = [at for at in (known.replied_at, old.replied_at) if at]
+    return known.model_copy(update={"replied_at": max(replies, default=None)})
+
+
 class FollowerCounts(BaseModel):
     """Numbers of people. `within_reach`: seen within 48 hours."""
 
@@ -86,27 +100,46 @@ class ReplyClaim:
 class FollowerStore:
     """Reads and changes the bucket. Raises BusError."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, hash_secret: bytes) -> None:
         self.bucket = bus.bucket(subjects.FOLLOWERS.name)
+        self.hash_secret = hash_secret
+
+    @classmethod
+    def from_key_file(cls, bus: Bus, keys: KeyFile) -> Self:
+        return cls(bus, keys.derive("followers"))
+
+    def key_of(self, user_id: str) -> str:
+        """Return the key of a person; without the secret it can't be tested."""
+        return base32([hmac.digest(self.hash_secret, user_id.encode(), "sha256")])[0]
 
     async def find(self, user_id: str) -> Follower | None:
-        return (await read(self.bucket, user_id, Follower)).value
+        return (await read(self.bucket, self.key_of(user_id), Follower)).value
+
+    async def take_over(self, user_id: str, old: Follower) -> None:
+        """Store the record of an earlier version, unless later events have said more."""
+        key = self.key_of(user_id)
+        await update_or_create(self.bucket, key, Follower, lambda known: _merge(known, old))
 
     async def record_event(self, event: ZaloEvent) -> None:
         await update_or_create(
-            self.bucket, event.user_id, Follower, lambda follower: apply_event(follower, event)
+            self.bucket,
+            self.key_of(event.user_id),
+            Follower,
+            lambda follower: apply_event(follower, event),
         )
 
     async def record_listing(self, ids: Sequence[str], follows: bool, at: datetime) -> None:
         """Record a page of Zalo's list; only differences are written."""
-        values = await self.bucket.get_many(ids)
-        stored = {id: Follower.model_validate_json(value.data) for id, value in values.items()}
+        keys = list(map(self.key_of, ids))
+        values = await self.bucket.get_many(keys)
+        stored = {key: Follower.model_validate_json(value.data) for key, value in values.items()}
 
         def apply(follower: Follower | None) -> Follower:
             return apply_listing(follower, follows, at) or Follower(follows=False, follows_at=at)
 
-        changed = [id for id in ids if apply_listing(stored.get(id), follows, at) != stored.get(id)]
-        await asyncio.gather(*(update(self.bucket, id, Follower, apply) for id in changed))
+        known = [(key, stored.get(key)) for key in keys]
+        changed = [key for key, one in known if apply_listing(one, follows, at) != one]
+        await asyncio.gather(*(update(self.bucket, key, Follower, apply) for key in changed))
 
     async def claim_reply(self, user_id: str, now: datetime) -> ReplyClaim | None:
         """Claim the right to reply now; only one caller gets it. A doubt counts as a reply."""
@@ -119,7 +152,7 @@ class FollowerStore:
                 return follower
             return follower.model_copy(update={"replied_at": now})
 
-        written = await update_or_create(self.bucket, user_id, Follower, claim)
+        written = await update_or_create(self.bucket, self.key_of(user_id), Follower, claim)
         return ReplyClaim(user_id, now, before) if written.just_written else None
 
     async def release_claim(self, claim: ReplyClaim) -> None:
@@ -130,16 +163,17 @@ class FollowerStore:
                 return follower
             return follower.model_copy(update={"replied_at": claim.previous_reply_at})
 
-        await update_or_create(self.bucket, claim.user_id, Follower, restore)
+        await update_or_create(self.bucket, self.key_of(claim.user_id), Follower, restore)
 
     async def erase(self, user_id: str, until: datetime) -> bool:
         """Erase a person, unless they came back after *until*; then return False."""
-        stored = await read(self.bucket, user_id, Follower)
+        key = self.key_of(user_id)
+        stored = await read(self.bucket, key, Follower)
         newest = stored.value.last_seen_at if stored.value else None
         if newest and newest > until:
             return False
         if stored.value:
-            await self.bucket.purge(user_id)
+            await self.bucket.purge(key)
         return True
 
     async def count(self, now: datetime) -> FollowerCounts:

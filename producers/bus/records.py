@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from producers.bus import Bucket, NoReply, RevisionConflict
 
@@ -28,6 +28,14 @@ def require(value: V | None) -> V:
     if value is None:
         raise LookupError("the record vanished")
     return value
+
+
+def parse(kind: type[T], data: bytes) -> T | None:
+    """Return a record; None if this version can't read it."""
+    try:
+        return kind.model_validate_json(data)
+    except ValidationError:
+        return None
 
 
 async def read(bucket: Bucket, key: str, kind: type[T]) -> Versioned[T | None]:

@@ -7,12 +7,16 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
-from producers.bus import BatchEntry, Bucket, Change, Value
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from producers.bus import BatchEntry, Bucket, Change, RevisionConflict, Value
 from producers.bus.connection import READ_PATIENCE_S, Connection
 from producers.encryption.keys import Ciphers, PersonKeys, usable
-from producers.encryption.values import is_sealed, open_sealed, seal
+from producers.encryption.values import is_renewed, is_sealed, open_sealed, seal, seal_renewed
 
 _CHUNK_SIZE = 256
+RENEWED_SUFFIX = ".renewed"
+"""Of the name of a record's second key: see `SealedBucket.renew_key`."""
 
 
 class SealedBucket(Bucket):
@@ -35,7 +39,9 @@ class SealedBucket(Bucket):
         if not key.startswith(self.prefixes):
             return await super().get(key, patience_s=patience_s)
         value, ciphers = await self._read_both(key, patience_s)
-        if value and is_sealed(value.data) and not ciphers:  # made or erased between the two
+        is_open = not value or not is_sealed(value.data)
+        if value and not is_open and self._key_name(key, value.data) not in ciphers:
+            # made or erased between the two
             value, ciphers = await self._read_both(key, patience_s)
         return value and replace(value, data=self._open(key, value.data, ciphers))
 
@@ -54,8 +60,8 @@ class SealedBucket(Bucket):
             yield item
 
     async def opened(self, changes: Sequence[Change]) -> list[Change]:
-        sealed = [one.key for one in changes if one.data and is_sealed(one.data)]
-        ciphers = await self._ciphers(sealed)
+        sealed = [one for one in changes if one.data and is_sealed(one.data)]
+        ciphers = await self._ciphers([self._key_name(one.key, one.data or b"") for one in sealed])
         return [await self._opened_change(change, ciphers) for change in changes]
 
     async def create(self, key: str, data: bytes, *, timeout_s: float = 5.0) -> int:
@@ -85,27 +91,73 @@ class SealedBucket(Bucket):
         await self._destroy_key(key)
         return purged_at
 
+    async def renew_key(self, key: str) -> bool:
+        """Seal a record with a second key and destroy its first; False if that was done before.
+
+        Older versions of the record, which the server may still have on its disk, can't be read
+        any more. All writes of the record have to name the revision that they replace.
+        """
+        stored, name = await super().get(key), self._name(key)
+        if stored is None or not is_sealed(stored.data):
+            return False
+        first = (await self.keys_of_people.load(name)).get(name)
+        if first is None and is_renewed(stored.data):
+            return False
+        if not is_renewed(stored.data):
+            stored = await self._seal_renewed(key, stored, usable(name, first))
+        await self.keys_of_people.destroy(name)
+        try:  # a write that read the record before may have used the first key: let it read again
+            await super().swap(key, stored.data, stored.revision)
+        except RevisionConflict:
+            await self._rescue(key, first)
+        return True
+
+    async def _seal_renewed(self, key: str, stored: Value, first: AESGCM) -> Value:
+        """Replace a value by the same one under a fresh second key."""
+        name, renewed = self._name(key), self._name(key) + RENEWED_SUFFIX
+        plain = open_sealed(first, name, stored.data)
+        if plain is None:
+            raise RevisionConflict(f"{name}: its key does not open it")
+        await self.keys_of_people.destroy(renewed)  # that of an earlier time
+        cipher = (await self.keys_of_people.ensure([renewed]))[renewed]
+        data = seal_renewed(cipher, renewed, plain)
+        revision = await super().swap(key, data, stored.revision)
+        return replace(stored, data=data, revision=revision)
+
+    async def _rescue(self, key: str, first: AESGCM | None) -> None:
+        """Seal anew what was written meanwhile with the key that is destroyed now."""
+        stored, name = await super().get(key), self._name(key)
+        if stored and first and is_sealed(stored.data) and not is_renewed(stored.data):
+            plain = open_sealed(first, name, stored.data)
+            if plain is not None:
+                await self.swap(key, plain, stored.revision)
+
     def _name(self, key: str) -> str:
         return f"{self.name}.{key}"
+
+    def _key_name(self, key: str, data: bytes) -> str:
+        """The name of the key with which a value is sealed."""
+        return self._name(key) + (RENEWED_SUFFIX if is_renewed(data) else "")
 
     def _is_open(self, key: str, data: bytes) -> bool:
         """Whether *data* has to be sealed under *key*."""
         return key.startswith(self.prefixes) and not is_sealed(data)
 
     async def _read_both(self, key: str, patience_s: float) -> tuple[Value | None, Ciphers]:
-        value = super().get(key, patience_s=patience_s)
-        return await asyncio.gather(value, self.keys_of_people.load(self._name(key)))
+        read, load = super().get(key, patience_s=patience_s), self.keys_of_people.load
+        first, second = load(self._name(key)), load(self._name(key) + RENEWED_SUFFIX)
+        value, one, other = await asyncio.gather(read, first, second)
+        return value, {**one, **other}
 
-    async def _ciphers(self, keys: Sequence[str]) -> Ciphers:
-        names = list(dict.fromkeys(map(self._name, keys)))
-        return await self.keys_of_people.load_many(names) if names else {}
+    async def _ciphers(self, names: Sequence[str]) -> Ciphers:
+        return await self.keys_of_people.load_many(list(dict.fromkeys(names))) if names else {}
 
     async def _open_values(self, values: dict[str, Value]) -> dict[str, Value]:
-        sealed = [key for key, value in values.items() if is_sealed(value.data)]
-        ciphers = await self._ciphers(sealed)
+        sealed = [(key, value.data) for key, value in values.items() if is_sealed(value.data)]
+        ciphers = await self._ciphers([self._key_name(*one) for one in sealed])
         opened: dict[str, Value] = {}
         for key, value in values.items():
-            if is_sealed(value.data) and self._name(key) not in ciphers:
+            if is_sealed(value.data) and self._key_name(key, value.data) not in ciphers:
                 present = await self.get(key)  # None: erased meanwhile
             else:
                 present = replace(value, data=self._open(key, value.data, ciphers))
@@ -117,13 +169,13 @@ class SealedBucket(Bucket):
         """One change with its value in plain; of a record erased meanwhile its absence."""
         if change.data is None or not is_sealed(change.data):
             return change
-        if self._name(change.key) in ciphers:
+        if self._key_name(change.key, change.data) in ciphers:
             return change._replace(data=self._open(change.key, change.data, ciphers))
         value = await self.get(change.key)
         return change._replace(data=value.data if value else None)
 
     def _open(self, key: str, data: bytes, ciphers: Ciphers) -> bytes:
-        name = self._name(key)
+        name = self._key_name(key, data)
         if not is_sealed(data) or name not in ciphers:
             return data
         plain = open_sealed(usable(name, ciphers[name]), name, data)
@@ -143,3 +195,4 @@ class SealedBucket(Bucket):
     async def _destroy_key(self, key: str) -> None:
         if key.startswith(self.prefixes):
             await self.keys_of_people.destroy(self._name(key))
+            await self.keys_of_people.destroy(self._name(key) + RENEWED_SUFFIX)

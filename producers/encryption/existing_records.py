@@ -83,10 +83,9 @@ class TakeOver:
 
     async def rewrite_chunk(self, messages: list[Message]) -> None:
         """Write entries again; one that has changed meanwhile is behind the new file already."""
-        prefix = f"$KV.{self.stored.name}."
         entries = []
         for message in messages:
-            key = message.subject.removeprefix(prefix)
+            key = self.key_of(message)
             if message.is_deleted:
                 with suppress(RevisionConflict):
                     await self.stored.purge_if(key, message.seq)
@@ -94,6 +93,9 @@ class TakeOver:
                 entries.append(BatchEntry(key, await self.aged(key, message), message.seq))
         if entries:
             await _write_unchanged(self.bucket, entries)
+
+    def key_of(self, message: Message) -> str:
+        return message.subject.removeprefix(f"$KV.{self.stored.name}.")
 
     async def aged(self, key: str, message: Message) -> bytes:
         """A value to write again: what expires by itself keeps the day it was first written."""

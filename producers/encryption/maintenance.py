@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from producers.bus import Bus
+from producers.bus import Bus, Value
+from producers.encryption.bucket import RENEWED_SUFFIX
 from producers.encryption.day_keys import DayKeys
 from producers.encryption.keys import PersonKeys
 from producers.encryption.registration import SEALED_PREFIXES
-from producers.encryption.values import day_of, is_sealed
+from producers.encryption.values import day_of, is_renewed, is_sealed
 
 _UNUSED_FOR = timedelta(days=1)
 """A key is made before its record: a younger one may be about to be used."""
@@ -31,11 +32,21 @@ async def _without_record(bus: Bus, names: Sequence[str]) -> list[str]:
     for bucket_name in SEALED_PREFIXES:
         prefix, bucket = f"{bucket_name}.", bus.stored_bucket(bucket_name)
         wanted = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
-        present = await bucket.get_many(wanted)
+        present = await bucket.get_many([key.removesuffix(RENEWED_SUFFIX) for key in wanted])
         for key in wanted:
-            if key not in present and await bucket.get(key) is None:  # a replica may be behind
+            if _is_used(key, present.get(key.removesuffix(RENEWED_SUFFIX))):
+                continue
+            leader = await bucket.get(key.removesuffix(RENEWED_SUFFIX))  # a replica may be behind
+            if not _is_used(key, leader):
                 unused.append(prefix + key)
     return unused
+
+
+def _is_used(key: str, record: Value | None) -> bool:
+    """Whether a data key may be needed; the first one of a renewed record: see `renew_key`."""
+    if record is None:
+        return False
+    return is_renewed(record.data) or not key.endswith(RENEWED_SUFFIX)
 
 
 async def purge_records_without_key(bus: Bus) -> int:
@@ -47,8 +58,10 @@ async def purge_records_without_key(bus: Bus) -> int:
     count = 0
     for bucket_name in SEALED_PREFIXES:
         bucket = bus.stored_bucket(bucket_name)
-        for key in [key async for key, value in bucket.values() if is_sealed(value.data)]:
-            if f"{bucket_name}.{key}" not in names:
+        stored = [pair async for pair in bucket.values() if is_sealed(pair[1].data)]
+        for key, value in stored:
+            suffix = RENEWED_SUFFIX if is_renewed(value.data) else ""
+            if f"{bucket_name}.{key}{suffix}" not in names:
                 await bucket.purge(key)
                 count += 1
     return count
@@ -61,7 +74,7 @@ async def forget_records_of_other_key(bus: Bus, keys: PersonKeys) -> int:
     for name in names:
         bucket_name, _, key = name.partition(".")
         if bucket_name in SEALED_PREFIXES and (await keys.load(name)).get(name) is None:
-            await bus.stored_bucket(bucket_name).purge(key)
+            await bus.stored_bucket(bucket_name).purge(key.removesuffix(RENEWED_SUFFIX))
             await keys.destroy(name)
             count += 1
     return count

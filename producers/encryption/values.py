@@ -7,15 +7,20 @@ import secrets
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-_MARKER, _DAY_MARKER = b"\x01", b"\x02"
-"""The first byte of a sealed value, with a key of its own or of a day; no JSON begins so."""
+_MARKER, _DAY_MARKER, _RENEWED_MARKER = b"\x01", b"\x02", b"\x03"
+"""The first byte of a value that is sealed with its own key, a day's, or its second one."""
 _DAY_LENGTH = len("2026-11-29")
 _DAY_PATTERN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NONCE_BYTES = 12
 
 
 def is_sealed(data: bytes) -> bool:
-    return data.startswith((_MARKER, _DAY_MARKER))
+    return data.startswith((_MARKER, _DAY_MARKER, _RENEWED_MARKER))
+
+
+def is_renewed(data: bytes) -> bool:
+    """Whether a value is sealed with the second key of its record."""
+    return data.startswith(_RENEWED_MARKER)
 
 
 def day_of(data: bytes) -> str:
@@ -29,6 +34,11 @@ def seal(cipher: AESGCM, place: str, data: bytes, day: str = "") -> bytes:
     head = _DAY_MARKER + day.encode() if day else _MARKER
     nonce = secrets.token_bytes(_NONCE_BYTES)
     return head + nonce + cipher.encrypt(nonce, data, (place + day).encode())
+
+
+def seal_renewed(cipher: AESGCM, place: str, data: bytes) -> bytes:
+    """Encrypt *data* with the second key of its record."""
+    return _RENEWED_MARKER + seal(cipher, place, data)[1:]
 
 
 def open_sealed(cipher: AESGCM, place: str, data: bytes) -> bytes | None:

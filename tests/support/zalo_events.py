@@ -52,7 +52,7 @@ class ZaloEventHarness:
     def new_process(self) -> ZaloEventHandler:
         """A new process: only the bus remembers."""
         bus, api = self.bus, self.account.channel.api
-        followers = FollowerStore(bus)
+        followers = FollowerStore(bus, b"secret")
         suppressions = SuppressionStore(bus, b"secret")
         replies = ReplySender(api, BusKeyValueStore(bus, subjects.CONTROL.name), KEY)
         greeting = AutoReply(bus, followers, replies, TEXT, lambda: self.paused, self.account.clock)

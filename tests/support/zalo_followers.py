@@ -49,7 +49,7 @@ class FollowerList:
 
 def a_roll_call(bus, account) -> FollowerSync:
     lists, suppressions = FollowerApi(account.channel.api), SuppressionStore(bus, b"secret")
-    return FollowerSync(bus, FollowerStore(bus), suppressions, lists, APP, account.clock)
+    return FollowerSync(bus, FollowerStore(bus, b"secret"), suppressions, lists, APP, account.clock)
 
 
 def populate(account, count: int, days: int, *, follower: bool = True, first: int = 10**18) -> None:

@@ -44,6 +44,7 @@ from consumers.zalo.auto_reply import AutoReply
 from consumers.zalo.cover_cleanup import CoverCleanup
 from consumers.zalo.erasure import Erasure
 from consumers.zalo.event_publisher import ZaloEventPublisher
+from consumers.zalo.follower_keys import FollowerKeys
 from consumers.zalo.follower_sync import FollowerSync
 from consumers.zalo.followers import FollowerStore
 from consumers.zalo.stores import BusArticleStore, BusKeyValueStore
@@ -54,12 +55,14 @@ from contracts.delivery import ChannelName
 from contracts.errors import Conflict, Invalid, Unavailable
 from contracts.subjects import ConsumerSpec
 from producers.bus import Bus
+from producers.bus.periodic import every
 
 log = structlog.get_logger()
 _GRANT_CHECK_S = 3600.0
 _ABANDONED_CALLS_CHECK_S = 600.0
 _TEMPLATE_SYNC_S, _TEMPLATE_RETRY_S = 4 * 3600.0, 600.0
 _CONCURRENT_EVENTS = 4
+_RENAME_S = 86400.0
 _SANDBOX_TIMEOUT_S = 5.0
 WEBHOOK_PATH_HEAD = "zalo"
 
@@ -282,11 +285,14 @@ def _add_follower_events(node: Node, channel: ZaloChannel) -> None:
 
 def open_follower_sync(bus: Bus, keys: KeyFile, lists: FollowerApi, app_id: str) -> FollowerSync:
     suppressions = SuppressionStore.from_key_file(bus, keys)
-    return FollowerSync(bus, FollowerStore(bus), suppressions, lists, app_id, time.time)
+    followers = FollowerStore.from_key_file(bus, keys)
+    return FollowerSync(bus, followers, suppressions, lists, app_id, time.time)
 
 
 def _open_webhook_handler(node: Node, channel: ZaloChannel) -> ZaloEventHandler:
-    followers, suppressions, pauses = FollowerStore(node.bus), node.suppressions, node.pauses
+    followers = FollowerStore.from_key_file(node.bus, node.keys)
+    suppressions, pauses = node.suppressions, node.pauses
+    node.tasks.append(partial(every, _RENAME_S, FollowerKeys(node.bus, followers).run))
     rates = BusKeyValueStore(node.bus, subjects.CONTROL.name)
     auto_reply = AutoReply(
         node.bus,

@@ -98,7 +98,7 @@ async def test_an_erased_readers_id_finds_only_what_was_delivered(bus, news, loa
 
 
 async def test_a_person_at_zalo_is_exported_by_their_id(bus, news, loa):
-    await FollowerStore(bus).record_event(parsed_event("follow", 1))
+    await FollowerStore.from_key_file(bus, KEYS).record_event(parsed_event("follow", 1))
     await SuppressionStore.from_key_file(bus, KEYS).add(ZALO, zalo_address(USER), "muted", None)
     told = checked(json_output(await loa("subscribers", "export", f"zalo:{USER}")))
     assert told["follower"]["follows"] is True

@@ -3,6 +3,7 @@
 import pytest
 import structlog
 
+from consumers.subscribers.sealing import RecordSealer
 from contracts import subjects
 from contracts.delivery import ChannelName
 from contracts.subscriptions.transactional import TransactionalKind, UnsubscribeResult
@@ -273,3 +274,21 @@ async def test_a_reader_moves_to_a_mailbox_that_works_again(signup_app):
     assert await signup_app.suppressions.reason(email, NEW), "nobody has opened it yet"
     await signup_app.preferences.confirm_address_change(token)
     assert await signup_app.suppressions.reason(email, NEW) is None
+
+
+async def test_who_has_left_gets_a_new_key_and_the_record_stays(signup_app, bus):
+    person = await signup_app.subscribed()
+    stays = await signup_app.subscribed(KNOWN)
+    await signup_app.unsubscribe.unsubscribe(person.id)
+    sealer = RecordSealer(bus, signup_app.sealing_keys, signup_app.clock)
+    with structlog.testing.capture_logs() as logs:
+        await sealer.run_once()
+        await sealer.run_once()
+    [line] = [one for one in logs if one["event"] == "person_keys_renewed"]
+    assert line["keys"] == 1
+    names = set(await bus.bucket(subjects.PERSON_KEYS.name).keys(f"{subjects.SUBSCRIBERS.name}.s."))
+    assert names == {f"subscribers.s.{person.id}.renewed", f"subscribers.s.{stays.id}"}
+    left = await signup_app.store.find_by_id(person.id)
+    assert (left.active, left.consent.version) == (False, person.consent.version)
+    back = await signup_app.subscribed()
+    assert (back.id, back.active) == (person.id, True)

@@ -2,10 +2,11 @@
 
 import pytest
 
+from consumers.key_file import KeyFile, seal_people
 from consumers.subscribers.sealing import RecordSealer
 from contracts import subjects
 from producers.bus import NoReply
-from producers.encryption import is_sealed, seal_buckets
+from producers.encryption import is_sealed
 from producers.encryption.existing_records import TakeOver
 
 NAME = subjects.SUBSCRIBERS.name
@@ -16,7 +17,7 @@ async def test_a_bus_that_is_away_puts_the_sealing_off_by_a_minute_and_not_by_a_
 ):
     stored = bus.stored_bucket(NAME)
     await stored.put("s.an", b'{"email":"an@example.com"}')
-    sealer = RecordSealer(bus, seal_buckets(bus, b"k" * 32), clock)
+    sealer = RecordSealer(bus, seal_people(bus, KeyFile(b"k" * 32)), clock)
 
     async def away(_):
         raise NoReply("away")

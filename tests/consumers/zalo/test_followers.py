@@ -5,7 +5,9 @@ import itertools
 import random
 
 import pytest
+import structlog
 
+from consumers.zalo.follower_keys import FollowerKeys
 from consumers.zalo.followers import Follower, FollowerStore, apply_event, apply_listing
 from tests.support.zalo_webhook import T0, USER, minutes_past_noon, parsed_event
 
@@ -68,19 +70,19 @@ def test_zalos_list_counts_unless_an_event_is_newer(before, follows, after):
 
 
 async def test_a_record_moves_forward_only_however_many_write_at_once(bus):
-    followers = FollowerStore(bus)
+    followers = FollowerStore(bus, b"secret")
     events = [parsed_event(kind, n) for n, kind in enumerate(["follow", "inbound", "unfollow"] * 8)]
     random.Random(3).shuffle(events)
     await asyncio.gather(*(followers.record_event(event) for event in events))
     [(key, value)] = [one async for one in followers.bucket.values()]
-    assert key == USER
+    assert (key, USER in key) == (followers.key_of(USER), False)
     person = Follower.model_validate_json(value.data)
     assert (person.follows, person.last_interaction) == (False, minutes_past_noon(22))
     assert person.follows_at == minutes_past_noon(23)
 
 
 async def test_a_page_of_the_list_writes_only_what_differs(bus):
-    followers = FollowerStore(bus)
+    followers = FollowerStore(bus, b"secret")
     ids = [str(number) for number in range(50)]
     await followers.record_listing(ids, True, T0)
     before = await followers.bucket.last_seq()
@@ -93,9 +95,29 @@ async def test_a_page_of_the_list_writes_only_what_differs(bus):
 
 
 async def test_who_was_heard_of_within_two_days_is_within_reach(bus):
-    followers = FollowerStore(bus)
+    followers = FollowerStore(bus, b"secret")
     await followers.record_event(parsed_event("inbound", -60 * 47, "1"))
     await followers.record_event(parsed_event("inbound", -60 * 49, "2"))
     await followers.record_event(parsed_event("follow", -60, "3"))
     count = await followers.count(T0)
     assert (count.within_reach, count.unknown, count.followers) == (2, 2, 1)
+
+
+async def test_records_under_ids_move_to_their_hashes_and_no_file_names_an_id(own_bus, tmp_path):
+    stored, ids = own_bus.bucket("followers"), [str(10**18 + number) for number in range(30)]
+    for id in ids:
+        old = Follower(follows=True, follows_at=T0, replied_at=minutes_past_noon(1))
+        await stored.put(id, old.model_dump_json().encode())
+    await stored.purge(ids[0])
+    followers = FollowerStore(own_bus, b"secret")
+    await followers.record_event(parsed_event("unfollow", 5, ids[1]))
+    with structlog.testing.capture_logs() as logs:
+        assert await FollowerKeys(own_bus, followers).run() == len(ids)
+        assert await FollowerKeys(own_bus, followers).run() == 0
+    assert [line["bucket"] for line in logs if line["event"] == "people_sealed"] == ["followers"]
+    assert {key async for key, _ in stored.values()} == {*map(followers.key_of, ids[1:])}
+    changed = await followers.find(ids[1])
+    assert (changed.follows, changed.replied_at) == (False, minutes_past_noon(1))
+    assert (await followers.find(ids[2])).follows is True
+    files = [path for path in (tmp_path / "own-nats").rglob("*") if path.is_file()]
+    assert [path.name for path in files if b"1000000000000000" in path.read_bytes()] == []

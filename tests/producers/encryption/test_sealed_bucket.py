@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from contracts import subjects
-from producers.bus import BatchEntry, Bus, Change
+from producers.bus import BatchEntry, Bus, Change, NoReply
 from producers.encryption import KeyUnreadable, is_sealed, seal_buckets
 from producers.encryption.maintenance import (
     destroy_unused_keys,
     forget_records_of_other_key,
     purge_records_without_key,
 )
+from producers.encryption.values import seal
 
 AN, BINH = b'{"email":"an@example.com"}', b'{"email":"binh@example.com"}'
 KEY = b"k" * 32
@@ -123,3 +124,68 @@ async def test_a_record_whose_key_is_not_in_a_backup_is_purged(bus, keys, bucket
     await keys.destroy("subscribers.s.an")
     assert await purge_records_without_key(bus) == 1
     assert await stored.keys() == ["s.binh"]
+
+
+async def test_a_renewed_key_shuts_older_versions_and_the_record_lives_on(
+    bus, keys, bucket, stored
+):
+    await bucket.put("s.an", AN)
+    copy = (await stored.get("s.an")).data
+    await bucket.swap("s.an", BINH, (await bucket.get("s.an")).revision)
+    assert [await bucket.renew_key("s.an") for _ in range(2)] == [True, False]
+    assert await keys.bucket.keys() == ["subscribers.s.an.renewed"]
+    plain = {key: value.data async for key, value in bucket.values()}
+    many = {key: value.data for key, value in (await bucket.get_many(["s.an"])).items()}
+    [change] = await bucket.opened([change async for change in stored.changes(1)])
+    assert plain == many == {change.key: change.data} == {"s.an": BINH}
+    now = datetime.now(UTC) + timedelta(days=2)
+    assert await destroy_unused_keys(bus, keys, now) == await purge_records_without_key(bus) == 0
+    await bucket.swap("s.an", AN, (await bucket.get("s.an")).revision)
+    assert (await bucket.get("s.an")).data == AN, "who comes back gets a first key again"
+    assert await destroy_unused_keys(bus, keys, now) == 1
+    assert await bucket.renew_key("s.an")
+    assert (await bucket.get("s.an")).data == AN
+    await bucket.purge("s.an")
+    assert await keys.bucket.keys() == []
+    await stored.put("s.an", copy)
+    assert (await bucket.get("s.an")).data == copy, "no key opens an old version"
+
+
+@pytest.mark.parametrize("death", [1, 2])
+async def test_a_renewal_that_was_killed_is_completed_by_the_next(bucket, keys, death, monkeypatch):
+    await bucket.put("s.an", AN)
+    real, calls = keys.destroy, []
+
+    async def destroy(name):
+        calls.append(name)
+        if len(calls) == death:
+            raise NoReply("killed here")
+        await real(name)
+
+    with monkeypatch.context() as dying:
+        dying.setattr(bucket.keys_of_people, "destroy", destroy)
+        with pytest.raises(NoReply):
+            await bucket.renew_key("s.an")
+    assert (await bucket.get("s.an")).data == AN
+    assert await bucket.renew_key("s.an")
+    assert (await bucket.get("s.an")).data == AN
+    assert await keys.bucket.keys() == ["subscribers.s.an.renewed"]
+
+
+async def test_what_another_writes_during_a_renewal_is_kept(bucket, keys, monkeypatch):
+    """The writer had read the first key before it was destroyed."""
+    await bucket.put("s.an", AN)
+    real = keys.destroy
+
+    async def overtaken(name):
+        if not name.endswith("s.an"):
+            await real(name)
+            return
+        first, current = (await keys.ensure([name]))[name], await bucket.get("s.an")
+        await real(name)
+        late = seal(first, name, BINH)
+        await bucket.swap("s.an", late, current.revision)
+
+    monkeypatch.setattr(bucket.keys_of_people, "destroy", overtaken)
+    assert await bucket.renew_key("s.an")
+    assert (await bucket.get("s.an")).data == BINH
