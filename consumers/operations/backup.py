@@ -38,13 +38,14 @@ from contracts import subjects
 from contracts.base.times import Clock, utc_now
 from contracts.errors import Invalid, printable
 from contracts.subjects import ConsumerSpec, StreamSpec, unit_of_inbound
-from producers.bus import Bus, topology
+from producers.bus import Bucket, Bus, topology
+from producers.seals import VerifiedBucket
 
 log = structlog.get_logger()
 _FORMAT, _PLAIN_FORMAT = 2, 1
 _MANIFEST, _MANIFEST_MAC = "manifest.json", "manifest.mac"
 _READ_BYTES = 256 << 10
-BUCKET_PREFIX = "KV_"
+_BUCKET_PREFIX = "KV_"
 _MAX_CHANGES = 1_000_000
 """Limit of the changes during one snapshot; without it, a backup might never end."""
 _TRACKED_STREAMS = (subjects.RECEIPTS, subjects.PUBLICATIONS, subjects.CONTENT)
@@ -199,6 +200,13 @@ def consumer_name(stream: StreamSpec, consumer: ConsumerSpec) -> str:
     return f"{stream.name}/{consumer.durable}"
 
 
+def saved_bucket(bus: Bus, stream: str) -> Bucket:
+    """A bucket as it is saved: encrypted values stay so; its changes are those of Loa alone."""
+    name = stream.removeprefix(_BUCKET_PREFIX)
+    bucket = bus.bucket(name)
+    return bucket if isinstance(bucket, VerifiedBucket) else bus.stored_bucket(name)
+
+
 class _FileWriter:
     """A new file, with the size and digest of what lies in it."""
 
@@ -238,7 +246,7 @@ class _Saver:
         path, changes = self.folder / f"{stream}.snapshot", None
         with self.new_file(path) as (writer, content):
             config, state = await self.bus.save_snapshot(stream, content.write)
-        if stream.startswith(BUCKET_PREFIX):
+        if stream.startswith(_BUCKET_PREFIX):
             changes = await self.save_changes(stream, state["last_seq"] + 1)
         facts = writer.saved_as(path).model_dump()
         return StreamFile(stream=stream, config=config, state=state, changes=changes, **facts)
@@ -246,7 +254,7 @@ class _Saver:
     async def save_changes(self, stream: str, start: int) -> SavedFile | None:
         """Save a bucket's changes from sequence *start* on. Raises Invalid for too many."""
         path, count = self.folder / f"{stream}.changes", 0
-        bucket = self.bus.stored_bucket(stream.removeprefix(BUCKET_PREFIX))
+        bucket = saved_bucket(self.bus, stream)
         with self.new_file(path) as (writer, content):
             async for key, value, _ in bucket.changes(start):
                 content.write(SavedChange(key=key, value=value).model_dump_json().encode() + b"\n")

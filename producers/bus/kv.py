@@ -120,10 +120,12 @@ class Bucket:
         A value that is replaced meanwhile may be left out, but not its later one. Raises BusError.
         """
         while message := await self._next_message(start):
-            yield self._change(message)
+            if message.is_deleted or await self._is_genuine(message):
+                yield self._change(message)
             start = message.seq + 1
             async for message in messages.scan_messages(self._link, self.stream, ">", start):
-                yield self._change(message)
+                if message.is_deleted or await self._is_genuine(message):
+                    yield self._change(message)
                 start = message.seq + 1
 
     def watch(self, start: int) -> Watch:

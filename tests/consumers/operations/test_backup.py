@@ -9,15 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from consumers.operations import backup
+from consumers.key_file import KeyFile
+from consumers.operations import backup, restore
 from consumers.operations.backup import BackupFolder
 from contracts import subjects
 from contracts.delivery import PlanKey
 from contracts.errors import Invalid
-from producers.bus import NoReply, snapshot, topology
+from producers.bus import Bus, NoReply, snapshot, topology
+from tests.support.records_forger import seal_new_records
 from tests.support.restored_bus import (
     backup_folder,
     during_backup,
+    new_machine,
     restored_pipeline,
     save_pipeline,
 )
@@ -138,6 +141,36 @@ async def test_a_bucket_is_saved_whole_while_it_changes(pipeline, tmp_path, monk
     (tmp_path / "backup" / f"{bucket.stream}.changes").write_bytes(b"")
     with pytest.raises(Invalid, match=r"changes: is damaged"):
         backup.open_backup(backup_folder(tmp_path / "backup"))
+
+
+async def test_what_changes_during_a_backup_is_sealed_again_and_a_forgery_is_not(
+    bus, clock, tmp_path, monkeypatch
+):
+    """The restored store needs seals: it was made by a version that has them."""
+    keys = KeyFile.open(tmp_path / "vault.key")
+    seal_new_records(bus, keys)
+    desk = bus.bucket(subjects.DESK.name)
+    first = await desk.create("tin.1", b"{}")
+    monkeypatch.setattr(backup, "SAVE_ORDER", (desk.stream,))
+    monkeypatch.setattr(backup, "_TRACKED_STREAMS", ())
+
+    async def change(bus, stream, take, save=Bus.save_snapshot):
+        saved = await save(bus, stream, take)
+        if stream == desk.stream:
+            await desk.swap("tin.1", b'{"changed":1}', first)
+            await desk.create("tin.2", b"{}")
+            await bus.stored_bucket(desk.name).put("tin.gia", b"{}")
+        return saved
+
+    monkeypatch.setattr(Bus, "save_snapshot", change)
+    await backup.save_backup(bus, backup_folder(tmp_path / "backup"), clock)
+    async with new_machine(tmp_path) as new:
+        seal_new_records(new, keys)
+        stored = backup.open_backup(backup_folder(tmp_path / "backup"))
+        await restore._restore_streams(new, stored)
+        restored = {key: value.data async for key, value in new.bucket(desk.name).values()}
+        assert restored == {"tin.1": b'{"changed":1}', "tin.2": b"{}"}
+        assert await new.stored_bucket(desk.name).get("tin.gia") is None
 
 
 # --- encryption
