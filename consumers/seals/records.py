@@ -15,7 +15,7 @@ SEALED_BUCKETS = tuple(
     bucket.name
     for bucket in (
         *(subjects.LEDGER, subjects.PUBLISHED, subjects.DESK),
-        *(subjects.DIGESTS, subjects.UNITS),
+        *(subjects.DIGESTS, subjects.UNITS, subjects.STAFF, subjects.SESSIONS),
     )
 )
 

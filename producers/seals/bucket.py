@@ -18,6 +18,7 @@ from producers.seals.errors import NotSealed
 from producers.texts import get_text
 
 log = structlog.get_logger()
+_PUT_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,9 @@ class VerifiedBucket(Bucket):
         return Value(message.data, message.seq, message.time)
 
     async def put(self, key: str, data: bytes) -> int:
-        raise NotImplementedError("a sealed record is changed by compare-and-set")
+        """Replace what is stored, whoever wrote it. One attempt; raises like `swap`."""
+        message = await self._last_message(key, READ_PATIENCE_S)
+        return await self._replace(key, data, message.seq if message else 0, _PUT_TIMEOUT_S)
 
     async def batch(self, entries: Sequence[BatchEntry], *, timeout_s: float = 10.0) -> int:
         return await super().batch([self._sealed(one) for one in entries], timeout_s=timeout_s)

@@ -11,6 +11,7 @@ from consumers.key_file import KeyFile
 from consumers.ledger import codec
 from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.entry import planned_entry
+from consumers.staff.sessions import token_key
 from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
 from contracts.errors import Invalid, Unauthorized
@@ -21,9 +22,10 @@ from producers.units.registry import UnitRegistry
 from tests.support.delivery_pipeline import new_delivery_pipeline
 from tests.support.events import ITEM, UNIT, released_actions, submitted
 from tests.support.records_forger import RecordsForger, seal_new_records
+from tests.support.staff import StaffHarness
 
 UNITS, DESK, PUBLISHED = subjects.UNITS.name, subjects.DESK.name, subjects.PUBLISHED.name
-LEDGER = subjects.LEDGER.name
+LEDGER, STAFF, SESSIONS = subjects.LEDGER.name, subjects.STAFF.name, subjects.SESSIONS.name
 OTHER_UNIT = "vu-to-chuc-bien-che"
 
 
@@ -157,3 +159,24 @@ async def test_other_recipients_of_a_batch_get_nothing(delivered, forger, sealed
     await forger.write(LEDGER, f"rows.{BatchKey(*plan, 0)}", b"r000007")
     with pytest.raises(NotSealed):
         await pipeline.ledger.rows(BatchKey(*plan, 0))
+
+
+async def test_a_session_that_another_writer_made_opens_nothing(sealed_bus, forger, clock):
+    staff = StaffHarness(sealed_bus, clock)
+    token = await staff.sessions.start(await staff.active())
+    own = "A" * len(token)
+    await forger.move(SESSIONS, token_key(token), token_key(own))
+    await forger.change(SESSIONS, token_key(token), second_factor="2030-01-01T00:00:00Z")
+    for stolen in (token, own):
+        with pytest.raises(NotSealed):
+            await staff.sessions.find(stolen)
+
+
+async def test_a_role_that_another_writer_granted_is_none(sealed_bus, forger, clock):
+    staff = StaffHarness(sealed_bus, clock)
+    account = await staff.active("an", "bien-tap")
+    token = await staff.sessions.start(account)
+    [key] = [one async for one, _ in sealed_bus.bucket(STAFF).values() if one.endswith(account.id)]
+    await forger.change(STAFF, key, grants=[{"role": "lanh-dao-duyet"}])
+    with pytest.raises(NotSealed):
+        await staff.sessions.find(token)
