@@ -93,7 +93,7 @@ class VerifiedBucket(Bucket):
         return Value(message.data, message.seq, message.time)
 
     async def put(self, key: str, data: bytes) -> int:
-        """Replace what is stored, whoever wrote it. One attempt; raises like `swap`."""
+        """Replace the stored record, also another writer's. One attempt; raises like `swap`."""
         message = await self._last_message(key, READ_PATIENCE_S)
         return await self._replace(key, data, message.seq if message else 0, _PUT_TIMEOUT_S)
 
