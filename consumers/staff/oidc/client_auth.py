@@ -41,9 +41,13 @@ class Client:
 
     @classmethod
     def open(cls, settings: OidcSettings) -> "Client":
-        """Raises Invalid for a key file that can't be used."""
+        """Raises Invalid without a client and one proof of it, or for an unusable key file."""
         path = settings.client_key_file
         secret = settings.client_secret.get_secret_value()
+        if not settings.client_id:
+            raise Invalid(field_error("LOA_OIDC_CLIENT_ID", "oidc_client_missing"))
+        if bool(secret) == bool(path):
+            raise Invalid(field_error("LOA_OIDC_CLIENT_SECRET", "oidc_client_missing"))
         return cls(settings.client_id, secret, _read_key(path) if path else None)
 
     def prove(self, provider: ProviderMetadata, now: float) -> Proof:

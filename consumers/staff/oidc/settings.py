@@ -1,9 +1,8 @@
 """LOA_OIDC_*: the identity provider through which staff sign in; without an issuer, none."""
 
 from pathlib import Path
-from typing import Self
 
-from pydantic import SecretStr, field_validator, model_validator
+from pydantic import SecretStr, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -11,7 +10,7 @@ from consumers.staff.oidc.metadata import is_safe_address
 
 
 class OidcSettings(BaseSettings):
-    """Settings of the client. It proves itself with a secret or with a private key."""
+    """Settings of the client. The desk needs all of them, a command the issuer alone."""
 
     model_config = SettingsConfigDict(
         env_prefix="LOA_OIDC_", env_ignore_empty=True, frozen=True, extra="ignore"
@@ -36,15 +35,3 @@ class OidcSettings(BaseSettings):
         if url and (not is_safe_address(url) or "?" in url):
             raise PydanticCustomError("setting_oidc_issuer", "not an issuer")
         return url
-
-    @model_validator(mode="after")
-    def _is_complete(self) -> Self:
-        """An issuer needs a client and one proof of it."""
-        if not self.issuer:
-            return self
-        proofs = [bool(self.client_secret.get_secret_value()), self.client_key_file is not None]
-        if not self.client_id or proofs.count(True) != 1:
-            variable = "CLIENT_SECRET" if self.client_id else "CLIENT_ID"
-            message = f"LOA_OIDC_{variable} is missing, or given twice"
-            raise PydanticCustomError("setting_oidc_client", "{message}", {"message": message})
-        return self
