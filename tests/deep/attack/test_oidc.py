@@ -193,6 +193,29 @@ async def test_another_key_set_is_no_way_in(desk, staff, provider, browser, acco
     assert provider.asked.count("/jwks") == before
 
 
+async def test_a_swapped_key_set_takes_no_token_of_the_provider(desk, provider, browser, account):
+    foreign = oidc_tokens.key_set(oidc_tokens.rsa_key("foreign"))
+    foreign["keys"][0]["kid"] = "rsa"
+    provider.tamper = lambda path, document: foreign if path == "/jwks" else document
+    assert await refusal(desk, browser) == "signature"
+
+
+async def test_an_answer_of_another_sign_in_or_provider_is_refused(desk, browser, account):
+    cookie, response = await respond(desk, browser)
+    for reason, changes in (
+        ("state", {"state": "another"}),
+        ("response_issuer", {"iss": "https://ke-gian.example"}),
+        ("response_issuer", {"iss": ""}),
+    ):
+        with pytest.raises(OidcRefused) as refused:
+            await arrive(desk, response | changes, cookie)
+        assert refused.value.reason.value == reason
+    del response["iss"]
+    with pytest.raises(OidcRefused) as refused:
+        await arrive(desk, response, cookie)
+    assert refused.value.reason.value == "response_issuer"
+
+
 async def test_a_code_works_once_and_only_with_its_verifier(desk, provider, browser, account):
     cookie, response = await respond(desk, browser)
     await arrive(desk, response, cookie)

@@ -5,6 +5,8 @@ from base64 import urlsafe_b64decode
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from consumers.staff.oidc import id_token, logout_token
 from consumers.staff.oidc.errors import OidcRefused, Reason
@@ -259,6 +261,21 @@ def test_only_signing_keys_of_good_size_are_taken_from_a_set():
     assert SigningKeys.parse({}).keys == SigningKeys.parse({"keys": 7}).keys == ()
     assert len(SigningKeys.parse({"keys": [*unfit, entry]}).keys) == 1
     assert SigningKeys.parse({"keys": [{}] * 32 + [entry]}).keys == ()
+
+
+GOOD = sign(id_claims(), ec_key())
+PIECES = st.sampled_from([".", "=", "A", "_", "é", "\x00", "e30", *GOOD.split(".")])
+
+
+@given(st.integers(0, len(GOOD)), st.integers(0, 8), st.text(max_size=4) | PIECES)
+@settings(max_examples=50, deadline=None)
+def test_however_a_token_is_bent_it_is_refused_or_says_the_same(at, length, piece):
+    """A text that decodes to the same bytes is the same token."""
+    bent = GOOD[:at] + piece + GOOD[at + length :]
+    try:
+        assert verify(bent, KEYS, id_token.TYPES) == id_claims()
+    except OidcRefused:
+        assert bent != GOOD
 
 
 # --- logout tokens
