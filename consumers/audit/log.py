@@ -38,6 +38,8 @@ class Act:
     before: str = ""
     after: str = ""
     reason: str = ""
+    role: str = ""
+    session: str = ""
 
     def to_record(self, link: ChainHead, at: Clock, step: Step, of: int) -> AuditRecord:
         """The record behind the end *link* of the chain."""
@@ -45,10 +47,12 @@ class Act:
             n=link.n + 1,
             at=utc_now(at),
             actor=self.actor.strip() or _system_user(),
+            role=self.role,
+            session=self.session,
             action=self.action,
-            object=self.object,
+            object=_ADDRESS.sub("…", self.object),
             before=self.before,
-            after=self.after,
+            after=_ADDRESS.sub("…", self.after),
             reason=_ADDRESS.sub("…", self.reason)[:_REASON_MAX],
             step=step,
             of=of,
@@ -85,13 +89,13 @@ class AuditLog:
         try:
             result = await work()
         except (ContractError, BusError):
-            await self._try_record(act, Step.FAILED, intent)
+            await self.try_record(act, Step.FAILED, intent)
             raise
-        await self._try_record(act, Step.DONE, intent)
+        await self.try_record(act, Step.DONE, intent)
         return result
 
-    async def _try_record(self, act: Act, step: Step, of: int) -> None:
-        """Write an outcome; without a bus the intent stays open, and a start finishes it."""
+    async def try_record(self, act: Act, step: Step = Step.DONE, of: int = 0) -> None:
+        """Write what is done; an act without an outcome is finished later."""
         try:
             await self.record(act, step, of)
         except BusError as error:
@@ -128,7 +132,7 @@ class AuditLog:
         late = utc_now(self.clock) - _OPEN_AFTER
         for record in opened.values():
             if record.at <= late:
-                act = Act(record.action, record.object, record.actor)
+                act = Act(record.action, record.object, record.actor, role=record.role)
                 await self.record(act, Step.INTERRUPTED, record.n)
 
     async def _append(self, record: AuditRecord) -> bool:

@@ -13,15 +13,15 @@ from consumers.app.settings import LoaSettings, read_settings
 from consumers.audit.bus_state import Damage
 from consumers.audit.chain import AuditRecord, ChainFault, ChainVerifier
 from consumers.audit.heads import signing_key, trusted_heads
-from consumers.audit.log import Act, AuditLog, parse_record
+from consumers.audit.log import AuditLog, parse_record
 from consumers.cli import output
-from consumers.cli.stores import accept_bus, open_anchor, open_keys, run_audited
+from consumers.cli.acts import By, Command, check, run_audited
+from consumers.cli.stores import accept_bus, open_anchor, open_keys
 from consumers.messages import field_error
 from contracts.errors import FieldError
 from producers.bus import Bus, topology
 
 app = typer.Typer(no_args_is_help=True, help="What was done, and by whom; is the record whole?")
-By = Annotated[str, typer.Option("--by", envvar="USER", help="Who decides. Else $USER.")]
 Reason = Annotated[str, typer.Option(help="Why; kept for ever.")]
 Last = Annotated[int, typer.Option(min=1, help="How many of the last records.")]
 Heads = Annotated[
@@ -38,10 +38,11 @@ def _open_log(bus: Bus) -> AuditLog:
 
 
 @app.command("list")
-def list_records(last: Last = 50, as_json: output.Json = False) -> None:
+def list_records(last: Last = 50, by: By = "", as_json: output.Json = False) -> None:
     """The last records: each act is there before it is tried, and with its outcome."""
 
     async def load(bus: Bus) -> list[AuditRecord]:
+        await check(bus, Command("audit.read", by=by))
         audit = _open_log(bus)
         start = max((await audit.head()).n - last + 1, 1)
         return [one async for m in audit.messages(start) if (one := parse_record(m))]
@@ -58,10 +59,11 @@ def _cells(record: AuditRecord) -> Sequence[object]:
 
 
 @app.command()
-def export() -> None:
+def export(by: By = "") -> None:
     """Write every record to stdout as it is stored, a line each."""
 
     async def write(bus: Bus) -> None:
+        await check(bus, Command("audit.read", by=by))
         async for message in _open_log(bus).messages():
             sys.stdout.buffer.write(message.data + b"\n")
         sys.stdout.buffer.flush()
@@ -107,10 +109,8 @@ def _fault_text(one: ChainFault) -> FieldError:
 @app.command()
 def accept(reason: Reason, by: By = "", as_json: output.Json = False) -> None:
     """Accept the bus as it is: what is lost stays lost, and missing streams are made anew."""
-    with output.explain_errors():
-        act = Act("bus.accept", actor=output.require_name(by), reason=reason)
     output.run_on_bus(topology.apply)
-    damages = run_audited(act, _accept)
+    damages = run_audited(Command("bus.accept", by=by, reason=reason), lambda bus, _: _accept(bus))
     texts = [damage.field_error for damage in damages]
     texts.append(field_error("bus", "bus_accepted" if damages else "bus_nothing_to_accept"))
     output.print_answer({"accepted": texts}, as_json, lambda: output.print_field_texts(*texts))

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import structlog
 import typer
@@ -14,11 +15,11 @@ import typer
 from consumers.app.settings import LoaSettings, environment, read_settings
 from consumers.cli import output
 from consumers.cli.stores import open_keys
-from consumers.intake.approval import Reviewer
+from consumers.intake.approval import reviewer
 from consumers.intake.items import Position
 from consumers.messages import field_error
-from consumers.staff.accounts import Account, AccountStore
-from consumers.staff.authorization import Act, Authorizer
+from consumers.staff.accounts import AccountStore
+from consumers.staff.authorization import Act, Actor, Authorizer
 from consumers.staff.passwords import Passwords
 from consumers.staff.policy import ObjectFacts, Policy, Verdict, load_policy
 from consumers.staff.sessions import SessionStore, SignedIn
@@ -30,6 +31,7 @@ from producers.bus import Bus
 log = structlog.get_logger()
 _FIELD = "by"
 _CLOCK: Clock = time.time
+BREAK_GLASS = "break-glass"
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Staff:
             return signed_in
         raise Unauthorized(field_error(_FIELD, "sign_in_first"))
 
-    async def authorize(self, act: Act) -> Account:
+    async def authorize(self, act: Act) -> Actor:
         """The signed-in account, which may do *act* now. Raises Unauthorized or Forbidden."""
         signed_in = await self.require_signed_in()
         self.rules.require_second_factor(signed_in)
@@ -76,7 +78,7 @@ class Staff:
         ruling = await self.rules.decide(signed_in.account, act)
         if ruling.verdict is not Verdict.ALLOWED:
             raise Forbidden(ruling.as_error(act.action))
-        return signed_in.account
+        return Actor.of(signed_in, ruling.role)
 
     async def _step_up(self, signed_in: SignedIn) -> None:
         """Ask for a one-time code."""
@@ -86,20 +88,40 @@ class Staff:
             write_token(token)
 
 
-async def acting_reviewer(bus: Bus, act: Act, by: str) -> Reviewer:
-    """The person who decides: *by* as break-glass, else the account that is signed in here."""
+class Exceptions(NamedTuple):
+    """An act that takes an account even where none exists, or that timers may do without one."""
+
+    needs_account: bool = False
+    is_for_timers: bool = False
+
+
+async def acting_person(bus: Bus, act: Act, by: str, exceptions: Exceptions) -> Actor:
+    """The person who acts: *by* as break-glass, else the account that is signed in here.
+
+    Without any account it is the user of the operating system. Raises Unauthorized, Forbidden.
+    """
+    staff = Staff.open(bus)
+    has_accounts = await staff.accounts.any_active()
     if by:
-        return await _named_reviewer(bus, act.action, by)
-    account = await Staff.open(bus).authorize(act)
-    return Reviewer(account.id, account.name)
+        return _named_person(act.action, reviewer(_FIELD, by).by, has_accounts=has_accounts)
+    is_timer = exceptions.is_for_timers and not read_token() and owns_data_folder()
+    if is_timer or not (has_accounts or exceptions.needs_account):
+        return Actor((environment().get("USER") or "").strip())
+    return await staff.authorize(act)
 
 
-async def _named_reviewer(bus: Bus, action: str, by: str) -> Reviewer:
-    """A name in place of an account; told on stderr once accounts exist."""
+def _named_person(action: str, name: str, *, has_accounts: bool) -> Actor:
+    """A name in place of an account; once accounts exist it is told on stderr and in the log."""
+    if not has_accounts:
+        return Actor(name)
     log.warning("break_glass_used", action=action)
-    if await AccountStore(bus, _CLOCK).any_active():
-        output.print_errors([field_error(_FIELD, "by_name_ends")])
-    return Reviewer(by)
+    output.print_errors([field_error(_FIELD, "by_name_ends")])
+    return Actor(name, role=BREAK_GLASS)
+
+
+def owns_data_folder() -> bool:
+    folder: Path = read_settings(LoaSettings).data_dir
+    return folder.is_dir() and os.geteuid() in (0, folder.stat().st_uid)
 
 
 def position_facts(position: Position | None) -> ObjectFacts:

@@ -10,26 +10,24 @@ import typer
 from consumers.app.channel_registry import CHANNELS
 from consumers.app.settings import LoaSettings, read_settings
 from consumers.app.unknown_variables import unknown_variables
-from consumers.audit.log import Act
 from consumers.channel_health import pauses
 from consumers.channel_health.breaker import BreakerState
 from consumers.channel_health.canary.status import CanaryStatus
 from consumers.cli import output
-from consumers.cli.stores import open_anchor, run_audited
+from consumers.cli.acts import By, Command, run_audited
+from consumers.cli.stores import open_anchor
 from consumers.messages import field_error
 from consumers.operations.status import ChannelStatus, LaneStatus, StatusReader, StatusReport
 from consumers.reporting.channel_state import REMEDIES
+from consumers.staff.authorization import Actor
 from contracts.base.times import format_utc
 from contracts.delivery import ChannelName
 from contracts.errors import Unavailable
 from producers.bus import Bus
+from producers.bus.records import Versioned
 
 Name = Annotated[str, typer.Argument(help=" or ".join(", ".join(ChannelName).rsplit(", ", 1)))]
 Why = Annotated[str, typer.Option("--reason", help="Why; shown to whoever asks later.")]
-By = Annotated[
-    str,
-    typer.Option("--by", envvar="USER", help="Who; shown as well. Else $USER, if there is one."),
-]
 
 
 def status(as_json: output.Json = False) -> None:
@@ -150,8 +148,12 @@ def lane_cells(lane: LaneStatus) -> tuple[object, ...]:
 def pause(channel: Name, reason: Why = "", by: By = "") -> None:
     """Stop a channel's deliveries within a second; the pause survives every restart."""
     name, why = _require_channel(channel), reason.strip()
-    act = Act("channel.pause", name, by, reason=why)
-    stored = run_audited(act, lambda bus: pauses.pause_if_running(bus, name, why, by.strip()))
+    command = Command("channel.pause", name, by, reason=why)
+
+    async def stop(bus: Bus, who: Actor) -> Versioned[pauses.Pause]:
+        return await pauses.pause_if_running(bus, name, why, who.name or who.by)
+
+    stored = run_audited(command, stop)
     if stored.just_written:
         output.print_field_texts(field_error(channel, "paused_now", channel=channel))
         return
@@ -160,10 +162,11 @@ def pause(channel: Name, reason: Why = "", by: By = "") -> None:
     output.print_field_texts(field_error(channel, "paused_already", **facts))
 
 
-def resume(channel: Name) -> None:
+def resume(channel: Name, by: By = "") -> None:
     """Let a paused channel go on."""
     name = _require_channel(channel)
-    ended = run_audited(Act("channel.resume", name), lambda bus: pauses.resume(bus, name))
+    command = Command("channel.resume", name, by)
+    ended = run_audited(command, lambda bus, _: pauses.resume(bus, name))
     output.print_field_texts(field_error(channel, "resumed_now" if ended else "resumed_already"))
 
 

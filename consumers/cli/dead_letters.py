@@ -14,9 +14,9 @@ from typing import Annotated
 import typer
 
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
-from consumers.audit.log import Act
 from consumers.cli import output
-from consumers.cli.stores import open_seals, run_audited
+from consumers.cli.acts import By, Command, run_audited
+from consumers.cli.stores import open_seals
 from consumers.dead_letters.bulk import BulkDecisions, BulkSummary
 from consumers.dead_letters.decisions import (
     DeadLetterDecisions,
@@ -29,6 +29,8 @@ from consumers.dead_letters.store import DeadLetterStore
 from consumers.dispatch.release_guard import ReleaseGuard
 from consumers.intake.repository import ItemRepository
 from consumers.messages import field_error, translate_os_error
+from consumers.staff.authorization import Actor
+from consumers.staff.policy import ObjectFacts
 from contracts.errors import Invalid
 from producers.bus import Bus, Message, NoReply
 
@@ -125,9 +127,6 @@ Field = Annotated[str, typer.Option(help="The field that is wrong, e.g. data.tit
 Text = Annotated[str, typer.Option(help="Words in the original, in upper or lower case.")]
 Since = Annotated[str, typer.Option(help="Died at or after this time (UTC unless it says).")]
 Until = Annotated[str, typer.Option(help="Died before this time (UTC unless it says).")]
-By = Annotated[
-    str, typer.Option("--by", envvar="USER", help="Who decides; kept for ever. Else $USER.")
-]
 Reason = Annotated[str, typer.Option(help="Why; kept for ever.")]
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The mended event, JSON.")]
 All = Annotated[bool, typer.Option("--all", help="Also letters that are dealt with.")]
@@ -190,9 +189,8 @@ def replay(
         start, end = _parse_time("since", since), _parse_time("until", until)
         query = DeadLetterQuery(None, stage, unit, field, text, since=start, until=end)
         query = _letters_to_decide(query, tuple(ids or ()))
-        operator = None if dry_run else Operator(by, reason)
-    summary = _decide("dead.replay", operator, query, BulkDecisions.replay)
-    _print_and_exit(summary, as_json)
+    command = None if dry_run else Command("dead.replay", _object(query), by, reason=reason)
+    _print_and_exit(_decide(command, query, BulkDecisions.replay), as_json)
 
 
 async def _replay_headers(bus: Bus, stored: Message) -> dict[str, str]:
@@ -201,22 +199,25 @@ async def _replay_headers(bus: Bus, stored: Message) -> dict[str, str]:
     return await guard.replay_headers(stored)
 
 
+def _object(query: DeadLetterQuery) -> str:
+    """The letters that are decided on, as the audit log names them."""
+    return (" ".join(map(str, query.ids or ())) or "by option")[:_OBJECT_MAX]
+
+
 def _decide(
-    action: str,
-    operator: Operator | None,
+    command: Command | None,
     query: DeadLetterQuery,
     decide: Callable[[BulkDecisions, DeadLetterQuery], Awaitable[BulkSummary]],
 ) -> BulkSummary:
-    """Decide on letters; a decision, but no dry run, is in the audit log."""
+    """Decide on letters; without a command it is a dry run."""
 
-    def run(bus: Bus) -> Awaitable[BulkSummary]:
+    def run(bus: Bus, operator: Operator | None = None) -> Awaitable[BulkSummary]:
         return decide(BulkDecisions(bus, operator, partial(_replay_headers, bus)), query)
 
-    if operator is None:
+    if command is None:
         return output.run_on_bus(run)
-    chosen = " ".join(map(str, query.ids or ())) or "by option"
-    act = Act(action, chosen[:_OBJECT_MAX], operator.name, reason=operator.reason)
-    return run_audited(act, run)
+    reason = command.reason
+    return run_audited(command, lambda bus, who: run(bus, Operator(who.by, reason)))
 
 
 def _letters_to_decide(query: DeadLetterQuery, ids: tuple[int, ...]) -> DeadLetterQuery:
@@ -251,22 +252,28 @@ def edit(
 
     The original stays. A letter refused for its revision or its id needs a new `id` as well.
     """
-    with output.explain_errors():
-        operator = None if dry_run else Operator(by, reason)
     letter, corrected = output.run_on_bus(lambda bus: _load_and_check(bus, id, file.read_bytes()))
     lines = list(difference(letter, corrected))
     if not as_json:
         typer.echo("\n".join(lines))
-    if operator and _is_confirmed(yes or as_json):
-        act = Act("dead.edit", str(id), operator.name, reason=operator.reason)
-        letter = run_audited(
-            act,
-            lambda bus: DeadLetterDecisions(DeadLetterStore(bus)).edit(letter, corrected, operator),
-        )
+    if not dry_run and _is_confirmed(yes or as_json):
+        facts = ObjectFacts(unit=letter.about.unit)
+        command = Command("dead.edit", str(id), by, reason=reason, facts=facts)
+        letter = _send_corrected(command, letter, corrected)
         if not as_json:
             typer.echo(f"{letter.id}: {_decision_line(letter.decisions[-1])}")
     if as_json:
         output.print_json({"letter": letter, "difference": lines})
+
+
+def _send_corrected(command: Command, letter: DeadLetter, corrected: OutgoingMessage) -> DeadLetter:
+    """Send the corrected message in the letter's place."""
+
+    async def send(bus: Bus, who: Actor) -> DeadLetter:
+        decisions = DeadLetterDecisions(DeadLetterStore(bus))
+        return await decisions.edit(letter, corrected, Operator(who.by, command.reason))
+
+    return run_audited(command, send)
 
 
 async def _load_and_check(bus: Bus, id: int, body: bytes) -> tuple[DeadLetter, OutgoingMessage]:
@@ -285,9 +292,8 @@ def discard(ids: Ids, reason: Reason, by: By = "", as_json: output.Json = False)
     """Give letters up; they stay, with who and why. Exit code 2: one could not be."""
     with output.explain_errors():
         query = _letters_to_decide(DeadLetterQuery(), tuple(ids or ()))
-        operator = Operator(by, reason)
-    answer = _decide("dead.discard", operator, query, BulkDecisions.discard)
-    _print_and_exit(answer, as_json)
+    command = Command("dead.discard", _object(query), by, reason=reason)
+    _print_and_exit(_decide(command, query, BulkDecisions.discard), as_json)
 
 
 def _parse_time(option: str, text: str) -> datetime | None:

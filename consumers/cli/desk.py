@@ -3,16 +3,15 @@
 import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from typing import Annotated
 
 import typer
 
-from consumers.audit import log as audit
 from consumers.cli import output
-from consumers.cli.authorization import acting_reviewer, position_facts
+from consumers.cli.acts import By, Command, perform
+from consumers.cli.authorization import position_facts
 from consumers.cli.stores import open_seals
-from consumers.intake.approval import Draft
+from consumers.intake.approval import Draft, Reviewer
 from consumers.intake.desk import Desk
 from consumers.intake.items import Position
 from consumers.intake.repository import ItemRepository
@@ -24,7 +23,7 @@ from consumers.reporting.review import (
     draft_effects,
     review_draft,
 )
-from consumers.staff.authorization import Act
+from consumers.staff.authorization import Actor
 from contracts.base.times import format_utc
 from contracts.delivery import ChannelName, Lane
 from contracts.errors import Invalid
@@ -34,10 +33,6 @@ app = typer.Typer(no_args_is_help=True, help="Review what units of `release = de
 ContentId = Annotated[str, typer.Argument(help="The item's content_id.")]
 Revision = Annotated[int | None, typer.Option(help="Which revision; else the newest that waits.")]
 Hash = Annotated[str | None, typer.Option("--hash", help="The content hash that you reviewed.")]
-By = Annotated[
-    str,
-    typer.Option("--by", help="Break-glass: a name in place of the account of `loa login`."),
-]
 Code = Annotated[str, typer.Option(help="The reason's code, e.g. trung-lap.")]
 Reason = Annotated[str, typer.Option(help="The reason in words.")]
 
@@ -102,11 +97,14 @@ def approve(
         desk = Desk(bus, time.time, await open_seals(bus))
         reviewed = hash or await _confirmed_hash(bus, content_id, revision)
         number = revision or await desk.newest_waiting(content_id)
-        act = await _approval(desk, (content_id, number), reviewed)
-        who = await acting_reviewer(bus, act, by)
-        approve = partial(desk.approve, content_id, who, revision=number, content_hash=reviewed)
-        record = audit.Act("desk.approve", f"{content_id}.{number}", who.by, after=reviewed)
-        return number, await audit.AuditLog(bus, time.time).perform(record, approve)
+        approval = await _approval(desk, content_id, number)
+        command = approval._replace(by=by, after=reviewed)
+
+        async def release(who: Actor) -> Position:
+            person = Reviewer(who.by, who.name)
+            return await desk.approve(content_id, person, revision=number, content_hash=reviewed)
+
+        return number, await perform(bus, command, release)
 
     number, position = output.run_on_bus(decide)
     start = position.not_before
@@ -131,12 +129,12 @@ async def _confirmed_hash(bus: Bus, content_id: str, revision: int | None) -> st
     return review.draft.hash
 
 
-async def _approval(desk: Desk, key: tuple[str, int], reviewed: str) -> Act:
+async def _approval(desk: Desk, content_id: str, number: int) -> Command:
     """The approval for the check of roles; an urgent item takes two people."""
-    position = await desk.repository.position(*key)
+    position = await desk.repository.position(content_id, number)
     is_urgent = position is not None and position.lane is Lane.URGENT
-    action = "approve-urgent" if is_urgent else "approve"
-    return Act(action, position_facts(position), [*key, reviewed])
+    name = "desk.approve-urgent" if is_urgent else "desk.approve"
+    return Command(name, f"{content_id}.{number}", facts=position_facts(position))
 
 
 @app.command()
@@ -153,10 +151,14 @@ def reject(
         desk = Desk(bus, time.time)
         number = revision or await desk.newest_waiting(content_id)
         facts = position_facts(await desk.repository.position(content_id, number))
-        who = await acting_reviewer(bus, Act("reject", facts), by)
-        reject = partial(desk.reject, content_id, who, revision=number, code=code, reason=reason)
-        record = audit.Act("desk.reject", f"{content_id}.{number}", who.by, reason=code or reason)
-        await audit.AuditLog(bus, time.time).perform(record, reject)
+        item, why = f"{content_id}.{number}", {"code": code, "reason": reason}
+        command = Command("desk.reject", item, by, reason=code or reason, facts=facts)
+
+        async def refuse(who: Actor) -> Position:
+            person = Reviewer(who.by, who.name)
+            return await desk.reject(content_id, person, revision=number, **why)
+
+        await perform(bus, command, refuse)
         return number
 
     number = output.run_on_bus(decide)

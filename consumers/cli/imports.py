@@ -15,7 +15,9 @@ from pydantic import ValidationError
 from consumers.app.settings import ImportSettings, LoaSettings, load_vocabulary, read_settings
 from consumers.app.wiring import imports
 from consumers.cli import output
+from consumers.cli.acts import By, Command, run_audited
 from consumers.cli.units import open_registry
+from consumers.staff.authorization import Actor
 from contracts.base.times import VIETNAM, utc_time
 from contracts.delivery import ChannelName
 from contracts.errors import Bilingual, FieldError, Invalid, explain, printable
@@ -73,6 +75,7 @@ def add(
     every: Every = DEFAULT_EVERY_MIN,
     most: Most = DEFAULT_MOST,
     replace: Replace = False,
+    by: By = "",
 ) -> None:
     """Have a feed imported for a registered unit; one that can't be read now is added, too."""
     with output.explain_errors(), _with_option_names():
@@ -88,7 +91,8 @@ def add(
         )
         if wrong := settings_error(unit, feed, load_vocabulary(read_settings(LoaSettings))):
             raise Invalid(wrong)
-    output.run_on_bus(lambda bus: _follow_feed(bus, unit, feed, replace))
+    command = Command("feeds.add", unit, by, after=url)
+    run_audited(command, lambda bus, _: _follow_feed(bus, unit, feed, replace))
     _print_added(unit, feed)
 
 
@@ -121,15 +125,15 @@ async def _follow_feed(bus: Bus, unit: str, feed: Feed, replace: bool) -> None:
 
 
 @app.command()
-def remove(unit: Unit, url: Url) -> None:
+def remove(unit: Unit, url: Url, by: By = "") -> None:
     """Have a feed imported no more. What it has brought stays."""
 
-    async def unfollow(bus: Bus) -> None:
-        [(_, feed)] = await _followed_feeds(bus, unit, url)
+    async def unfollow(bus: Bus, _: Actor) -> None:
+        [(_unit, feed)] = await _followed_feeds(bus, unit, url)
         await open_registry(bus).remove_feed(unit, feed.feed_id)
         await FeedStateStore(bus).forget(unit, feed)
 
-    output.run_on_bus(unfollow)
+    run_audited(Command("feeds.remove", unit, by, after=url), unfollow)
     typer.echo(f"{unit}: {url} is imported no more")
 
 
@@ -150,10 +154,16 @@ def status(as_json: output.Json = False) -> None:
 
 
 @app.command()
-def now(unit: Unit, url: Alone = "", release: Held = False, as_json: output.Json = False) -> None:
+def now(
+    unit: Unit,
+    url: Alone = "",
+    release: Held = False,
+    by: By = "",
+    as_json: output.Json = False,
+) -> None:
     """Read a unit's feeds at once, and try again what was refused."""
 
-    async def visit(bus: Bus) -> list[dict[str, Any]]:
+    async def visit(bus: Bus, _: Actor) -> list[dict[str, Any]]:
         settings = read_settings(LoaSettings)
         vocabulary = load_vocabulary(settings)
         importer = imports.open_importer(bus, vocabulary, time.time, settings.public_url)
@@ -164,7 +174,8 @@ def now(unit: Unit, url: Alone = "", release: Held = False, as_json: output.Json
             facts.append(feed_facts(unit, feed, state or FeedState()))
         return facts
 
-    feeds = output.run_on_bus(visit)
+    after = " ".join(filter(None, (url, "release" if release else "")))
+    feeds = run_audited(Command("feeds.now", unit, by, after=after), visit)
     output.print_answer(feeds, as_json, lambda: print_status(feeds))
     if any(one["trouble"] for one in feeds):
         raise typer.Exit(output.EXIT_INVALID)

@@ -8,8 +8,9 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from consumers.app.settings import LoaSettings, environment, load_vocabulary, read_settings
-from consumers.cli.authorization import Staff, acting_reviewer, position_facts
+from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
+from consumers.cli.acts import Command, perform
+from consumers.cli.authorization import position_facts
 from consumers.cli.output import (
     TIME_FORMAT,
     Json,
@@ -24,7 +25,6 @@ from consumers.cli.output import (
 from consumers.cli.stores import normalized_address, open_subscribers, open_suppressions
 from consumers.dead_letters.trace import letters_about, with_letters
 from consumers.intake import items
-from consumers.intake.approval import Reviewer, reviewer
 from consumers.intake.items import Item
 from consumers.intake.repository import ItemRepository
 from consumers.messages import field_error
@@ -32,7 +32,7 @@ from consumers.reporting.channel_state import channel_problems
 from consumers.reporting.reactions import ReactionCounts, count_reactions
 from consumers.reporting.reader_trace import EMAIL, MailTrace, ReaderTrace, ReaderTracer
 from consumers.reporting.trace import TraceReader
-from consumers.staff.authorization import Act
+from consumers.staff.authorization import Actor
 from consumers.suppression.store import describe_suppression
 from contracts import events, keys
 from contracts.base.times import format_utc
@@ -41,7 +41,7 @@ from contracts.delivery import ChannelName
 from contracts.errors import WHOLE_EVENT, FieldError, Invalid
 from contracts.trace import StatusCounts, TimelineEntry, Trace
 from producers.bus import Bus
-from producers.publisher import Publisher
+from producers.publisher import Accepted, Publisher, Spooled
 
 ContentId = Annotated[str, typer.Argument(help="The item's content_id.")]
 ItemOrCase = Annotated[str, typer.Argument(help="A content_id, or the code of a dossier.")]
@@ -222,28 +222,21 @@ async def order_withdrawal(
     bus: Bus, content_id: str, text: WithdrawalText, by: str = ""
 ) -> WithdrawalAnswer:
     """Order an item's withdrawal, unless that is done. Raises Invalid, BusError."""
-    named = reviewer("by", by) if by else None
     repository = ItemRepository(bus)
     item = await repository.require_item(content_id)
     if existing := await _existing_withdrawal(repository, content_id, item):
         return existing
     facts = position_facts(await repository.position(content_id, item.revision or item.latest))
-    by = await _who_withdraws(bus, Act("withdraw", facts), named)
-    event = _withdrawal_event(content_id, item.unit, text, by)
-    vocabulary = load_vocabulary(read_settings(LoaSettings))
-    answer = await Publisher(bus, item.unit, vocabulary=vocabulary).publish(event)
+    command = Command("withdraw", content_id, by, after=text.title, reason=text.reason, facts=facts)
+
+    async def publish(who: Actor) -> Accepted | Spooled:
+        event = _withdrawal_event(content_id, item.unit, text, who.by)
+        vocabulary = load_vocabulary(read_settings(LoaSettings))
+        return await Publisher(bus, item.unit, vocabulary=vocabulary).publish(event)
+
+    answer = await perform(bus, command, publish)
     unseen = not items.is_visible(item, datetime.now(UTC))
     return WithdrawalAnswer(content_id, answer.event_id, unseen=unseen)
-
-
-async def _who_withdraws(bus: Bus, act: Act, named: Reviewer | None) -> str:
-    """The name given, the account signed in on this terminal, or the user of the system."""
-    by = named.by if named else ""
-    if not by and not await Staff.open(bus).signed_in():
-        by = (environment().get("USER") or "").strip()
-        if not by:
-            return ""
-    return (await acting_reviewer(bus, act, by)).by
 
 
 async def _existing_withdrawal(

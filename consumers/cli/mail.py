@@ -20,6 +20,7 @@ from channels.email.settings import EmailSettings
 from consumers.app.instance import public_url
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.cli import output, stores
+from consumers.cli.acts import By, Command, lift_suppression, run_audited
 from consumers.cli.digests import digest_calendar
 from consumers.digests.forecast import DigestForecaster
 from consumers.email import bounce_stops
@@ -28,6 +29,7 @@ from consumers.email.trace import most_frequent_codes
 from consumers.ledger.store import Ledger
 from consumers.messages import field_error
 from consumers.reporting.preview import PreviewedPublication, PublicationFinder
+from consumers.staff.authorization import Actor
 from consumers.suppression.store import Suppression, describe_suppression
 from contracts.base.addresses import is_mailable
 from contracts.base.times import utc_time
@@ -57,7 +59,6 @@ Out = Annotated[
     typer.Option(help="A folder for HTML, text and EML files; made where it is missing."),
 ]
 Address = Annotated[str, typer.Argument(help="A mail address.")]
-By = Annotated[str, typer.Option(help="Who decides it.")]
 _EMAIL = ChannelName.EMAIL
 _STOP_COLUMNS = (
     *("publication", "state", "judged (UTC)", "decided"),
@@ -245,9 +246,9 @@ def show(address: Address, as_json: output.Json = False) -> None:
 
 
 @suppressed.command()
-def lift(address: Address, by: By) -> None:
+def lift(address: Address, by: By = "") -> None:
     """Write to an address again, although its server or its reader said no before."""
-    output.run_on_bus(lambda bus: stores.lift_suppression(bus, _EMAIL, _parse_address(address), by))
+    lift_suppression(_EMAIL, lambda: _parse_address(address), by)
     typer.echo("lifted")
 
 
@@ -267,14 +268,14 @@ def _stop_cells(plan: str, stop: BounceStop) -> Sequence[object]:
 
 
 @brakes.command()
-def release(content_id: ContentId, by: By) -> None:
+def release(content_id: ContentId, by: By = "") -> None:
     """Let a stopped publication's mail go on, regardless of bounces.
 
     To end an item instead: `loa withdraw`.
     """
 
-    async def order(bus: Bus) -> None:
-        name = output.require_name(by)
+    async def order(bus: Bus, who: Actor) -> None:
+        name = output.require_name(who.by)
         stops = (await bounce_stops.load_stops(bus)).plans.items()
         stopped = [PlanKey.parse(plan) for plan, stop in stops if stop.state == "stopped"]
         plans = [plan for plan in stopped if plan[:2] == (_EMAIL, content_id)]
@@ -283,5 +284,5 @@ def release(content_id: ContentId, by: By) -> None:
         for plan in plans:
             await bounce_stops.release_stop(bus, plan, name)
 
-    output.run_on_bus(order)
+    run_audited(Command("mail.release", content_id, by), order)
     typer.echo("goes on")

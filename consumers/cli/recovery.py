@@ -23,13 +23,15 @@ from consumers.app import instance
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.audit.log import Act, AuditLog
 from consumers.cli import output
-from consumers.cli.stores import accept_bus, open_anchor, open_seals, run_audited
+from consumers.cli.acts import By, Command, perform, run_audited
+from consumers.cli.stores import accept_bus, open_anchor, open_seals
 from consumers.key_file import KEY_FILE_FIELD, KeyFile, open_key_file, replace_key
 from consumers.messages import field_error
 from consumers.operations import backup, rebuild, restore
 from consumers.operations.backup import BackupFolder
 from consumers.seals.records import seal_records
 from consumers.seals.takeover import SealRecords
+from consumers.staff.authorization import Actor
 from contracts.base.times import format_utc
 from contracts.errors import FieldError, Invalid, Unavailable
 from producers.bus import Bus, topology
@@ -84,15 +86,15 @@ def _progress_bars() -> Iterator[ReportProgress]:
         yield report
 
 
-def save_backup(folder: Folder, as_json: output.Json = False) -> None:
+def save_backup(folder: Folder, by: By = "", as_json: output.Json = False) -> None:
     """Back every stream and bucket up into a new folder, while Loa runs on."""
     path = read_settings(LoaSettings).key_file
 
-    async def work(bus: Bus) -> backup.BackupManifest:
+    async def work(bus: Bus, _: Actor) -> backup.BackupManifest:
         keys = await open_key_file(bus, path)
         return await backup.save_backup(bus, _sealed_folder(folder, keys), time.time)
 
-    manifest = run_audited(Act("backup", object=folder.name), work, _BACKUP_BUS_TIMEOUT_S)
+    manifest = run_audited(Command("backup", folder.name, by), work, _BACKUP_BUS_TIMEOUT_S)
     size = sum(stream.size for stream in manifest.streams)
     answer = {"folder": str(folder), "began": manifest.began, "bytes": size}
     facts = {"streams": len(manifest.streams), "size": size, "began": format_utc(manifest.began)}
@@ -110,6 +112,7 @@ def restore_backup(
     end_doubt: EndDoubt = False,
     new_key: NewKey = False,
     plain: Plain = False,
+    by: By = "",
     as_json: output.Json = False,
 ) -> None:
     """Restore a backup onto an empty bus. Every channel is paused afterwards, for you to look.
@@ -120,22 +123,22 @@ def restore_backup(
     if end_doubt if folder else end_doubt == new_key:
         output.fail(field_error("folder", "folder_or_order"))
     if folder:
-        _restore_folder(folder, _RestoreOptions(moved, new_key, plain), as_json)
+        _restore_folder(folder, _RestoreOptions(moved, new_key, plain, by), as_json)
     elif new_key:
-        _accept_new_key(as_json)
+        _accept_new_key(by, as_json)
     else:
-        _end_doubts(as_json)
+        _end_doubts(by, as_json)
 
 
-def _accept_new_key(as_json: bool) -> None:
+def _accept_new_key(by: str, as_json: bool) -> None:
     """Accept the key here; a Loa on another machine would go on with the old key."""
     settings = read_settings(LoaSettings)
     path = settings.key_file
 
     async def work(bus: Bus) -> int:
         await topology.apply(bus)
-        count = await _accept_key(bus, path)
-        await AuditLog(bus, time.time).record(Act("key.replace"))
+        command = Command("key.replace", by=by)
+        count = await perform(bus, command, lambda _: _accept_key(bus, path))
         await accept_bus(bus)
         return count
 
@@ -147,9 +150,10 @@ def _accept_new_key(as_json: bool) -> None:
     output.print_answer({"key": str(path)}, as_json, lambda: output.print_field_texts(text))
 
 
-def _end_doubts(as_json: bool) -> None:
+def _end_doubts(by: str, as_json: bool) -> None:
     """End the doubts of a restore; Loa may run meanwhile."""
-    were_active = output.run_on_bus(restore.end_doubts)
+    command = Command("restore.end-doubt", by=by)
+    were_active = run_audited(command, lambda bus, _: restore.end_doubts(bus))
     text = field_error("doubt", "doubt_ended" if were_active else "no_doubt")
     output.print_answer({"ended": were_active}, as_json, lambda: output.print_field_texts(text))
 
@@ -158,6 +162,7 @@ class _RestoreOptions(NamedTuple):
     moved: bool
     new_key: bool
     plain: bool
+    by: str
 
 
 def _restore_folder(folder: Path, options: _RestoreOptions, as_json: bool) -> None:
@@ -190,7 +195,7 @@ async def _restore(
     )
     errors = await _key_errors(bus, path, options.new_key)
     began = format_utc(manifest.began)
-    await AuditLog(bus, time.time).record(Act("restore", object=began))
+    await AuditLog(bus, time.time).record(Act("restore", began, options.by))
     if not errors:
         await accept_bus(bus)
     return manifest, errors

@@ -1,8 +1,6 @@
 """`loa staff`: accounts of the people who work with Loa, and their roles."""
 
-import os
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Annotated, TypeVar
 
 import structlog
@@ -10,7 +8,7 @@ import typer
 
 from consumers.app.settings import LoaSettings, read_settings
 from consumers.cli import output
-from consumers.cli.authorization import Staff
+from consumers.cli.authorization import BREAK_GLASS, Staff, owns_data_folder
 from consumers.cli.stores import open_keys
 from consumers.cli.units import open_registry
 from consumers.messages import field_error
@@ -28,7 +26,7 @@ from consumers.staff.administration import (
     StaffAct,
     UnlinkIdentity,
 )
-from consumers.staff.authorization import Act
+from consumers.staff.authorization import Act, Actor
 from consumers.staff.oidc.people import PendingPeople
 from consumers.staff.oidc.settings import OidcSettings
 from consumers.staff.policy import ObjectFacts, Verdict
@@ -40,7 +38,7 @@ app = typer.Typer(no_args_is_help=True, help="Accounts of staff, and their roles
 log = structlog.get_logger()
 T = TypeVar("T")
 _MANAGERS_WANTED = 2
-_BOOTSTRAP, _BREAK_GLASS = "bootstrap", "break-glass"
+_BOOTSTRAP = "bootstrap"
 Login = Annotated[str, typer.Argument(help="The account's sign-in name, e.g. nguyen-van-an.")]
 Subject = Annotated[
     str, typer.Argument(help="The person at the provider, as `loa staff identities` shows it.")
@@ -109,7 +107,7 @@ def reset(login: Login, break_glass: BreakGlass = False, as_json: output.Json = 
         if not break_glass:
             return await _carry_out(staff, act)
         await _break_glass(staff.bus)
-        return await _administration(staff).perform(act, _BREAK_GLASS)
+        return await _administration(staff).perform(act, Actor(BREAK_GLASS, role=BREAK_GLASS))
 
     _print_invitation(_run(work), as_json)
 
@@ -128,8 +126,8 @@ async def _carry_out(staff: Staff, act: StaffAct) -> Done:
     """Do what *act* says, once it is authorized."""
     administration = _administration(staff)
     await administration.check(act)
-    by = await _authorize(staff, Act(act.action, arguments=act.arguments))
-    return await administration.perform(act, by)
+    actor = await _authorize(staff, Act(act.action, arguments=act.arguments))
+    return await administration.perform(act, actor)
 
 
 def _administration(staff: Staff) -> Administration:
@@ -187,18 +185,18 @@ def _run(work: Callable[[Staff], Awaitable[T]]) -> T:
     return output.run_on_bus(on_bus)
 
 
-async def _authorize(staff: Staff, act: Act) -> str:
-    """The id of the account that may do *act*; the owner of the data folder while managers lack.
+async def _authorize(staff: Staff, act: Act) -> Actor:
+    """The account that may do *act*; the owner of the data folder while managers lack.
 
     The owner has the key file of the data, too. Raises Unauthorized, Forbidden, or Invalid for the
     key file of other data.
     """
     signed_in = await staff.signed_in()
-    if signed_in is None and await _managers(staff) < _MANAGERS_WANTED and _owns_data_folder():
+    if signed_in is None and await _managers(staff) < _MANAGERS_WANTED and owns_data_folder():
         await open_keys(staff.bus)
         log.warning("staff_bootstrap_used", action=act.action)
-        return _BOOTSTRAP
-    return (await staff.authorize(act)).id
+        return Actor(_BOOTSTRAP)
+    return await staff.authorize(act)
 
 
 async def _managers(staff: Staff) -> int:
@@ -216,16 +214,11 @@ async def _break_glass(bus: Bus) -> None:
     Raises Forbidden, or Invalid for the key file of other data.
     """
     folder = read_settings(LoaSettings).data_dir.resolve()
-    if not _owns_data_folder():
+    if not owns_data_folder():
         raise Forbidden(field_error("data", "not_owner", folder=folder))
     await open_keys(bus)
     log.warning("break_glass_used", action=MANAGE)
     output.print_errors([field_error("data", "break_glass", folder=folder)])
-
-
-def _owns_data_folder() -> bool:
-    folder: Path = read_settings(LoaSettings).data_dir
-    return folder.is_dir() and os.geteuid() in (0, folder.stat().st_uid)
 
 
 def _print_state(done: Done) -> None:

@@ -1,31 +1,23 @@
 """Stores that commands open with this machine's key file, once it is proven to be the bus's."""
 
 import time
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
 
-from consumers.app.instance import COMMAND_TIMEOUT_S
 from consumers.app.settings import LoaSettings, read_settings
 from consumers.audit.anchor import Anchor
 from consumers.audit.bus_state import Damage
 from consumers.audit.errors import AnchorBroken
 from consumers.audit.heads import HeadWriter, signing_key
-from consumers.audit.log import Act, AuditLog
-from consumers.cli.output import require_name, run_on_bus
+from consumers.audit.log import AuditLog
 from consumers.errors import KeyFileBroken
 from consumers.key_file import KeyFile, open_key_file
-from consumers.messages import field_error
 from consumers.seals.publications import PublicationSeals
 from consumers.seals.takeover import SealRecords
 from consumers.subscribers.store import SubscriberStore
 from consumers.subscribers.validation import normalize_email
 from consumers.suppression.store import SuppressionStore
 from contracts.base.times import utc_now
-from contracts.delivery import ChannelName
 from contracts.errors import Invalid
 from producers.bus import Bus
-
-T = TypeVar("T")
 
 
 def open_anchor(bus: Bus) -> Anchor:
@@ -60,17 +52,6 @@ def _open_heads(bus: Bus) -> HeadWriter:
     return HeadWriter(AuditLog(bus, time.time), settings.audit_heads_file, key)
 
 
-def run_audited(
-    act: Act, work: Callable[[Bus], Awaitable[T]], patience_s: float = COMMAND_TIMEOUT_S
-) -> T:
-    """Run *work* on the bus, with its intent and its outcome in the audit log."""
-
-    async def audited(bus: Bus) -> T:
-        return await AuditLog(bus, time.time).perform(act, lambda: work(bus))
-
-    return run_on_bus(audited, patience_s)
-
-
 async def open_keys(bus: Bus) -> KeyFile:
     """Raises Invalid for the key of other data."""
     return await open_key_file(bus, read_settings(LoaSettings).key_file)
@@ -102,13 +83,6 @@ async def open_subscribers(bus: Bus) -> SubscriberStore:
 async def open_suppressions(bus: Bus) -> SuppressionStore:
     """Raises Invalid for the key of other data."""
     return SuppressionStore.from_key_file(bus, await open_keys(bus))
-
-
-async def lift_suppression(bus: Bus, channel: ChannelName, address: str, by: str) -> None:
-    """Lift the suppression of *address*. Raises Invalid without one, or without a name."""
-    name = require_name(by)
-    if not await (await open_suppressions(bus)).lift(channel, address, by=name):
-        raise Invalid(field_error("address", "not_suppressed"))
 
 
 def normalized_address(address: str, field: str = "email") -> str:

@@ -1,7 +1,6 @@
 """`loa subscribers`: import, show and erase subscribers."""
 
 import os
-import time
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -11,9 +10,9 @@ import structlog
 import typer
 
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
-from consumers.audit.log import Act, AuditLog
 from consumers.case_notices.erasure import erase_from_notices
 from consumers.cli import stores
+from consumers.cli.acts import By, Command, perform, record, run_audited
 from consumers.cli.output import (
     EXIT_INVALID,
     Json,
@@ -24,6 +23,7 @@ from consumers.cli.output import (
 )
 from consumers.messages import field_error
 from consumers.reporting.person_export import PersonExporter
+from consumers.staff.authorization import Actor
 from consumers.subscribers.csv_import import ImportReport, import_csv
 from consumers.subscribers.store import SubscriberStore, same_address
 from consumers.subscribers.unsubscribe import UnsubscribeService
@@ -47,15 +47,15 @@ Reason = Annotated[str, typer.Option(help="Why. It stays in the log, so it names
 
 
 @app.command("import")
-def import_file(file: File, as_json: Json = False) -> None:
+def import_file(file: File, by: By = "", as_json: Json = False) -> None:
     """Add and update readers from a CSV file. Exit code 2: lines were refused, the rest is in."""
     vocabulary = load_vocabulary(read_settings(LoaSettings))
 
-    async def work(bus: Bus) -> ImportReport:
+    async def work(bus: Bus, _: Actor) -> ImportReport:
         keys = await stores.open_keys(bus)
         return await import_csv(bus, file, vocabulary, keys.derive("addresses"))
 
-    report = stores.run_audited(Act("subscribers.import"), work)
+    report = run_audited(Command("subscribers.import", by=by), work)
     print_answer(report, as_json, lambda: _print_report(report))
     raise typer.Exit(EXIT_INVALID if report.rejected else 0)
 
@@ -69,7 +69,7 @@ def _print_report(report: ImportReport) -> None:
 
 
 @app.command()
-def show(address: Address, as_json: Json = False) -> None:
+def show(address: Address, by: By = "", as_json: Json = False) -> None:
     """All that is kept of a reader, consent included, and whether mail leaves the address alone.
 
     Exit code 2: the address is unknown.
@@ -79,6 +79,7 @@ def show(address: Address, as_json: Json = False) -> None:
         store = await stores.open_subscribers(bus)
         subscriber = await _require_subscriber(store, stores.normalized_address(address))
         suppressions = await stores.open_suppressions(bus)
+        await record(bus, Command("subscribers.find", subscriber.id, by))
         return subscriber, await suppressions.find_active(ChannelName.EMAIL, subscriber.email)
 
     subscriber, suppression = run_on_bus(load)
@@ -100,7 +101,7 @@ def _suppression_rows(suppression: Suppression | None) -> list[tuple[str, str]]:
 
 
 @app.command()
-def remove(address: Address, reason: Reason) -> None:
+def remove(address: Address, reason: Reason, by: By = "") -> None:
     """Erase a person by address: as a reader, and in case notices and letters that are kept.
 
     Every machine forgets within 10 s.
@@ -110,26 +111,32 @@ def remove(address: Address, reason: Reason) -> None:
         keys, checked_reason = await stores.open_keys(bus), _check_reason(reason)
         unsubscribe = UnsubscribeService.from_key_file(bus, keys)
         email = stores.normalized_address(address)
-        notices = await erase_from_notices(bus, "email", partial(same_address, email))
-        if notices:
-            log.info("notices_erased", notices=notices, reason=checked_reason)
-        if await unsubscribe.store.purge_leftovers(email):  # an earlier try was cut short
-            return
-        if notices and await unsubscribe.store.find_by_address(email) is None:
-            act = Act("subscribers.remove", "notices", after=str(notices), reason=checked_reason)
-            await AuditLog(bus, time.time).record(act)
-            return
-        subscriber = await _require_subscriber(unsubscribe.store, email)
-        act = Act("subscribers.remove", subscriber.id, reason=checked_reason)
-        erase = partial(unsubscribe.erase, subscriber, email, reason=checked_reason)
-        await AuditLog(bus, time.time).perform(act, erase)
+        known = await unsubscribe.store.find_by_address(email)
+        command = Command(
+            "subscribers.remove", known.id if known else "", by, reason=checked_reason
+        )
+        erase = partial(_erase, bus, unsubscribe, email, checked_reason)
+        await perform(bus, command, lambda _: erase())
 
     run_on_bus(work)
     typer.echo("removed")
 
 
+async def _erase(bus: Bus, unsubscribe: UnsubscribeService, email: str, reason: str) -> None:
+    """Erase an address wherever it is kept. Raises Invalid if it is kept nowhere."""
+    notices = await erase_from_notices(bus, "email", partial(same_address, email))
+    if notices:
+        log.info("notices_erased", notices=notices, reason=reason)
+    if await unsubscribe.store.purge_leftovers(email):  # an earlier try was cut short
+        return
+    if notices and await unsubscribe.store.find_by_address(email) is None:
+        return
+    subscriber = await _require_subscriber(unsubscribe.store, email)
+    await unsubscribe.erase(subscriber, email, reason=reason)
+
+
 @app.command()
-def export(who: Who, out: Out = None) -> None:
+def export(who: Who, out: Out = None, by: By = "") -> None:
     """Everything that is kept of one person, as JSON (`contracts/schemas/person-export.v1.json`).
 
     WHO is an address, the id of a reader, or `zalo:` and the id of a person at the Official
@@ -147,7 +154,7 @@ def export(who: Who, out: Out = None) -> None:
         if person.is_empty:
             raise Invalid(field_error("person", "reader_unknown"))
         id = person.subscriber.id if person.subscriber else ""
-        await AuditLog(bus, time.time).record(Act("subscribers.export", id))
+        await record(bus, Command("subscribers.export", id, by))
         return person
 
     person = run_on_bus(work)

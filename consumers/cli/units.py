@@ -7,10 +7,19 @@ from typing import Annotated
 import typer
 
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
-from consumers.audit.log import Act
 from consumers.cli import output
-from consumers.cli.stores import run_audited
+from consumers.cli.acts import By
+from consumers.cli.authorization import Exceptions, Staff, acting_person
 from consumers.messages import field_error
+from consumers.staff.administration import (
+    AddUnit,
+    Administration,
+    RevokeKeys,
+    RotateKey,
+    SetUnit,
+    StaffAct,
+)
+from consumers.staff.authorization import Act
 from contracts.delivery import ChannelName
 from producers.bus import Bus
 from producers.units.registry import UnitRegistry
@@ -54,16 +63,13 @@ def add(
     release: Release = ReleasePolicy.DESK,
     urgent: Urgent = False,
     notices: NoticesOption = NoticeChannels.ZALO_EMAIL,
+    by: By = "",
     as_json: output.Json = False,
 ) -> None:
     """Register a unit and print its API key, once. Exit code 2: it is there already."""
-    to = list(map(ChannelName, notices.split(",")))
-    act = Act("units.add", unit, after=f"release {release}, urgent {urgent}, {notices}")
-    key = run_audited(
-        act,
-        lambda bus: open_registry(bus).add(unit, release=release.value, urgent=urgent, notices=to),
-    )
-    _print_key(unit, key, as_json)
+    rules = {"release": release.value, "urgent": urgent, "notices": _channels(notices)}
+    act = AddUnit.model_validate({"unit": unit, **rules})
+    _print_key(unit, output.run_on_bus(lambda bus: _carry_out(bus, act, by)), as_json)
 
 
 @app.command("set")
@@ -72,32 +78,38 @@ def change_unit(
     release: Annotated[ReleasePolicy | None, typer.Option(help="As for `add`.")] = None,
     urgent: Annotated[bool | None, typer.Option(help="May use the urgent lane.")] = None,
     notices: Annotated[NoticeChannels | None, typer.Option(help="As for `add`.")] = None,
+    by: By = "",
 ) -> None:
     """Change what a unit may do; its keys stay. What it has sent already goes on as it was."""
     options = {
         "release": release and release.value,
         "urgent": urgent,
-        "notices": notices and tuple(map(ChannelName, notices.split(","))),
+        "notices": notices and _channels(notices),
     }
     changes = {name: value for name, value in options.items() if value is not None}
-    after = ", ".join(f"{name} {value}" for name, value in changes.items())
-    act = Act("units.set", unit, after=after)
-    now = run_audited(act, lambda bus: open_registry(bus).update(unit, **changes))
+
+    async def change(bus: Bus) -> SetUnit:
+        known = await open_registry(bus).require(unit)
+        rules = known.model_dump(include={"release", "urgent", "notices"}) | changes
+        act = SetUnit.model_validate({"unit": unit, **rules})
+        await _carry_out(bus, act, by)
+        return act
+
+    now = output.run_on_bus(change)
     typer.echo(f"{unit}: release {now.release}, urgent {now.urgent}, {','.join(now.notices)}")
 
 
 @app.command()
-def rotate(unit: Unit, now: Now = False, as_json: output.Json = False) -> None:
+def rotate(unit: Unit, now: Now = False, by: By = "", as_json: output.Json = False) -> None:
     """Give a unit a new key; the old one works 24 h more."""
-    act = Act("units.rotate", unit, after="at once" if now else "in 24 h")
-    key = run_audited(act, lambda bus: open_registry(bus).rotate(unit, now=now))
-    _print_key(unit, key, as_json)
+    act = RotateKey(unit=unit, now=now)
+    _print_key(unit, output.run_on_bus(lambda bus: _carry_out(bus, act, by)), as_json)
 
 
 @app.command()
-def revoke(unit: Unit) -> None:
+def revoke(unit: Unit, by: By = "") -> None:
     """No key of the unit works any more."""
-    run_audited(Act("units.revoke", unit), lambda bus: open_registry(bus).revoke(unit))
+    output.run_on_bus(lambda bus: _carry_out(bus, RevokeKeys(unit=unit), by))
     typer.echo(f"{unit}: no key works any more")
 
 
@@ -110,6 +122,20 @@ def list_units(as_json: output.Json = False) -> None:
     rows = [(u, r.release, r.urgent, ",".join(r.notices), len(r.keys)) for u, r in pairs]
     answer = [dict(zip(columns, row, strict=True)) for row in rows]
     output.print_answer(answer, as_json, lambda: output.print_table(columns, rows))
+
+
+def _channels(notices: NoticeChannels) -> tuple[ChannelName, ...]:
+    return tuple(map(ChannelName, notices.split(",")))
+
+
+async def _carry_out(bus: Bus, act: StaffAct, by: str) -> str:
+    """Do what *act* says, once it is authorized; return the key that it has made."""
+    staff, registry = Staff.open(bus), open_registry(bus)
+    administration = Administration(staff.accounts, registry, staff.policy, registry.vocabulary)
+    await administration.check(act)
+    asked = Act(act.action, arguments=act.arguments)
+    actor = await acting_person(bus, asked, by, Exceptions())
+    return (await administration.perform(act, actor)).secret
 
 
 def _print_key(unit: str, key: str, as_json: bool) -> None:

@@ -34,11 +34,13 @@ from consumers.app.settings import LoaSettings, read_settings
 from consumers.app.wiring import zalo
 from consumers.case_notices.recipients import CaseNotices
 from consumers.cli import output
-from consumers.cli.stores import lift_suppression, open_keys, open_suppressions
+from consumers.cli.acts import By, Command, lift_suppression, run_audited
+from consumers.cli.stores import open_keys, open_suppressions
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
 from consumers.messages import field_error
 from consumers.operations.manual_resolution import ManualResolution, ResolvedRow, UnresolvedRow
+from consumers.staff.authorization import Actor
 from consumers.zalo import follower_sync
 from consumers.zalo.event_publisher import ZaloEventPublisher
 from consumers.zalo.followers import FollowerStore
@@ -61,7 +63,6 @@ _TOKEN_PATTERN = re.compile(r"[!-~]+")
 """Characters of a token; other characters come from pasting."""
 _CONSENT_PROMPT = Path(__file__).with_name("consent.txt")
 Address = Annotated[str, typer.Argument(help="A phone number, or zalo:USER_ID.")]
-Decider = Annotated[str, typer.Option(help="Who decides it.")]
 Kind = Annotated[str, typer.Argument(help="A status code from 1 to 10, or apology.")]
 RegistryRequest = Callable[[TemplateRegistry], Awaitable[RegisteredTemplates]]
 
@@ -156,7 +157,7 @@ async def _follower_report(bus: Bus, app_id: str) -> FollowerReport:
 
 
 @app.command()
-def connect(file: File = "") -> None:
+def connect(file: File = "", by: By = "") -> None:
     """Get the grant: an admin consents in a browser. Or store a token pair from the API Explorer.
 
     Without FILE: prints the address to open, and reads the one at which the browser ends.
@@ -168,10 +169,10 @@ def connect(file: File = "") -> None:
         account = _chosen_account()
         store_grant = _grant_from_file(account, file) if file else _grant_from_consent(account)
 
-    async def store(bus: Bus) -> None:
+    async def store(bus: Bus, _: Actor) -> None:
         await store_grant(await _account_stores(bus, account))
 
-    output.run_on_bus(store)
+    run_audited(Command("zalo.connect", account.app_id, by), store)
     typer.echo("stored; the next delivery uses it")
 
 
@@ -219,7 +220,7 @@ def unknown(as_json: output.Json = False) -> None:
 def settle(
     item: Annotated[str, typer.Argument(help="A content_id, or the code of a dossier.")],
     sent: Annotated[bool, typer.Option("--sent/--not-sent", help="What Zalo's console shows.")],
-    by: Annotated[str, typer.Option(help="Who has looked.")],
+    by: By = "",
     revision: Annotated[int | None, typer.Option(help="Only this one.")] = None,
     as_json: output.Json = False,
 ) -> None:
@@ -232,14 +233,16 @@ def settle(
     """
     content_id = keys.resolve_content_id(item)
 
-    async def resolve(bus: Bus) -> list[ResolvedRow]:
-        name, resolution = output.require_name(by), _open_manual_resolution(bus)
+    async def resolve(bus: Bus, who: Actor) -> list[ResolvedRow]:
+        name, resolution = output.require_name(who.by), _open_manual_resolution(bus)
         resolved = await resolution.resolve(content_id, revision, arrived=sent, by=name)
         if not resolved:
             raise Invalid(field_error("content_id", "nothing_unknown", value=content_id))
         return resolved
 
-    rows = output.run_on_bus(resolve)
+    told = "sent" if sent else "not sent"
+    after = f"{revision}: {told}" if revision else told
+    rows = run_audited(Command("zalo.settle", content_id, by, after=after), resolve)
     lines = "\n".join(f"{row.batch} {row.recipient}: {row.status}" for row in rows)
     answer = [{**asdict(row), "batch": str(row.batch)} for row in rows]
     output.print_answer(answer, as_json, lambda: typer.echo(lines))
@@ -318,6 +321,7 @@ def list_templates(as_json: output.Json = False) -> None:
 def set_template(
     kind: Kind,
     template_id: Annotated[str, typer.Argument(help="As account.zalo.cloud shows it.")],
+    by: By = "",
     as_json: output.Json = False,
 ) -> None:
     """Let a template serve a kind of notice.
@@ -326,11 +330,12 @@ def set_template(
     refused. A template that is not approved yet may be set; its notices wait.
     """
     _require_kind(kind)
-    _print_templates(lambda registry: registry.register({kind: template_id}), as_json)
+    command = Command("zalo.templates", kind, by, after=template_id)
+    _print_templates(lambda registry: registry.register({kind: template_id}), as_json, command)
 
 
 @templates.command()
-def remove(kind: Kind, as_json: output.Json = False) -> None:
+def remove(kind: Kind, by: By = "", as_json: output.Json = False) -> None:
     """Let no template serve a kind of notice; such notices wait."""
     _require_kind(kind)
 
@@ -338,7 +343,7 @@ def remove(kind: Kind, as_json: output.Json = False) -> None:
         await registry.remove(kind)
         return await registry.current()
 
-    _print_templates(remove_kind, as_json)
+    _print_templates(remove_kind, as_json, Command("zalo.templates", kind, by, after="none"))
 
 
 @templates.command()
@@ -347,8 +352,13 @@ def sync(as_json: output.Json = False) -> None:
     _print_templates(TemplateRegistry.sync, as_json)
 
 
-def _print_templates(request: RegistryRequest, as_json: bool) -> None:
-    """Print the templates that *request* returns from the registry that all processes share."""
+def _print_templates(
+    request: RegistryRequest, as_json: bool, command: Command | None = None
+) -> None:
+    """Print the templates that *request* returns from the registry that all processes share.
+
+    It changes them with *command* only.
+    """
     with output.explain_errors():
         account = _chosen_account()
 
@@ -356,7 +366,8 @@ def _print_templates(request: RegistryRequest, as_json: bool) -> None:
         async with zalo.template_registry(account, await _account_stores(bus, account)) as registry:
             return await request(registry)
 
-    statuses = template_statuses(output.run_on_bus(ask))
+    found = run_audited(command, lambda bus, _: ask(bus)) if command else output.run_on_bus(ask)
+    statuses = template_statuses(found)
     answer = [asdict(status) for status in statuses]
     output.print_answer(answer, as_json, lambda: _print_kinds(statuses))
 
@@ -400,8 +411,7 @@ def _parse_address(written: str) -> str:
 
 
 @suppressed.command()
-def lift(address: Address, by: Decider) -> None:
+def lift(address: Address, by: By = "") -> None:
     """Send to an address again on Zalo, although Zalo or its owner refused before."""
-    zalo = ChannelName.ZALO
-    output.run_on_bus(lambda bus: lift_suppression(bus, zalo, _parse_address(address), by))
+    lift_suppression(ChannelName.ZALO, lambda: _parse_address(address), by)
     typer.echo("lifted")

@@ -26,6 +26,8 @@ from producers.bus import Bus, RevisionConflict, records
 
 AccountState = Literal["invited", "active", "disabled"]
 _INVITATION_LIFETIME = timedelta(hours=72)
+_USE_PRECISION = timedelta(days=1)
+UNUSED_AFTER = timedelta(days=45)
 _ID_PREFIX = "nv-"
 _ID_BYTES = 10
 _INVITATION_BYTES = 20
@@ -93,10 +95,16 @@ class Account(BaseModel):
     generation: int = 0
     created: datetime
     created_by: str = ""
+    used: datetime | None = None
+    """The last sign-in, to the day, or when the account was enabled."""
 
     @property
     def is_active(self) -> bool:
         return self.state == "active"
+
+    @property
+    def last_used(self) -> datetime:
+        return self.used or self.created
 
     @property
     def has_totp(self) -> bool:
@@ -229,7 +237,12 @@ class AccountStore:
         def change(account: Account) -> Account:
             is_ready = account.local or account.oidc
             target = state if state == "disabled" or is_ready else "invited"
-            return account if account.state == target else account.ended_sessions(state=target)
+            used = utc_now(self.clock) if target == "active" else account.used
+            return (
+                account
+                if account.state == target
+                else account.ended_sessions(state=target, used=used)
+            )
 
         return await self.change(account_id, change)
 
@@ -254,6 +267,25 @@ class AccountStore:
 
         await self.change(account_id, change)
         return code
+
+    async def mark_used(self, account: Account) -> None:
+        """Record a sign-in, once a day."""
+        now = utc_now(self.clock)
+        if now - account.last_used >= _USE_PRECISION or account.used is None:
+            await self.change(account.id, lambda known: known.model_copy(update={"used": now}))
+
+    async def disable_unused(self, account_id: str) -> None:
+        """Disable an account, unless its person has signed in meanwhile."""
+
+        def change(account: Account) -> Account:
+            is_unused = self.is_unused(account)
+            return account.ended_sessions(state="disabled") if is_unused else account
+
+        await self.change(account_id, change)
+
+    def is_unused(self, account: Account) -> bool:
+        """Whether an active account was not used for 45 days."""
+        return account.is_active and utc_now(self.clock) - account.last_used >= UNUSED_AFTER
 
     async def sign_out_everywhere(self, account_id: str) -> None:
         """End every session of an account, in all processes."""

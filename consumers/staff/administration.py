@@ -3,6 +3,7 @@
 An act is data: a second person sees and confirms exactly what the first one proposed.
 """
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Annotated, ClassVar, Literal, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from consumers.audit import log as audit
 from consumers.messages import field_error
 from consumers.staff.accounts import (
     Account,
@@ -18,6 +20,7 @@ from consumers.staff.accounts import (
     OidcSubject,
     check_new_account,
 )
+from consumers.staff.authorization import Actor
 from consumers.staff.oidc.id_token import is_id
 from consumers.staff.oidc.links import IdentityLinks
 from consumers.staff.oidc.people import PendingPeople
@@ -61,6 +64,11 @@ class _Act(BaseModel):
     action: ClassVar[str] = MANAGE
 
     @property
+    def subject(self) -> str:
+        """What the act is about, as the audit log names it."""
+        return ""
+
+    @property
     def arguments(self) -> dict[str, object]:
         """The act as a proposal keeps it."""
         return self.model_dump(mode="json")
@@ -68,6 +76,10 @@ class _Act(BaseModel):
 
 class _AccountAct(_Act):
     account: str
+
+    @property
+    def subject(self) -> str:
+        return self.account
 
 
 class AddAccount(_Act):
@@ -78,6 +90,10 @@ class AddAccount(_Act):
     name: str
     unit: str
     roles: tuple[str, ...]
+
+    @property
+    def subject(self) -> str:
+        return self.login
 
     async def perform(self, admin: "Administration", by: str) -> Done:
         grants = admin.checked_grants(self.roles, self.unit)
@@ -155,6 +171,10 @@ class UnlinkIdentity(_AccountAct):
 
 class _UnitAct(_Act):
     unit: str
+
+    @property
+    def subject(self) -> str:
+        return self.unit
 
 
 class _UnitRules(_UnitAct):
@@ -237,18 +257,31 @@ class Administration:
         if isinstance(act, AddAccount):
             check_new_account(act.login, act.name)
             self.checked_grants(act.roles, act.unit)
-        elif isinstance(act, _UnitAct):
+        elif isinstance(act, AddUnit):
             if wrong := events.unit_error("unit", act.unit, self.vocabulary):
                 raise Invalid(wrong)
-        else:
+        elif isinstance(act, _AccountAct):
             account = await self.require(act.account)
             if isinstance(act, LinkIdentity) and not is_id(act.subject):
                 raise Invalid(field_error("subject", "subject_unusable"))
             self.checked_grants(getattr(act, "roles", ()), account.unit)
 
-    async def perform(self, act: StaffAct, by: str) -> Done:
-        """Do what *act* says. Raises Invalid, Conflict, NotFound for an unknown account."""
-        return await act.perform(self, by)
+    async def perform(self, act: StaffAct, actor: Actor) -> Done:
+        """Do what *act* says, with intent and outcome in the audit log.
+
+        Raises Invalid, Conflict, NotFound for an unknown account.
+        """
+        facts = act.model_dump(mode="json", exclude={"do", "account", "unit", "login", "name"})
+        record = audit.Act(
+            act.do,
+            act.subject,
+            actor.by,
+            after=json.dumps(facts, sort_keys=True) if facts else "",
+            role=actor.role,
+            session=actor.session,
+        )
+        log = audit.AuditLog(self.accounts.bus, self.accounts.clock)
+        return await log.perform(record, lambda: act.perform(self, actor.by))
 
     async def require(self, account_id: str) -> Account:
         """Raises NotFound for an unknown account."""

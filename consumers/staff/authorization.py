@@ -8,7 +8,7 @@ from consumers.staff.accounts import Account, AccountStore
 from consumers.staff.policy import ObjectFacts, Policy, Ruling
 from consumers.staff.proposals import Proposals
 from consumers.staff.sessions import SignedIn
-from contracts.base.times import Clock, utc_now
+from contracts.base.times import Clock, format_utc, utc_now
 from contracts.errors import Unauthorized
 
 
@@ -18,6 +18,23 @@ class Act(NamedTuple):
     action: str
     facts: ObjectFacts = ObjectFacts()
     arguments: object = None
+
+
+class Actor(NamedTuple):
+    """The person who acts, as records name them.
+
+    `by`: an account's id, or a name in place of one. `session`: when the session started.
+    """
+
+    by: str
+    name: str = ""
+    role: str = ""
+    session: str = ""
+
+    @classmethod
+    def of(cls, signed_in: SignedIn, role: str) -> "Actor":
+        account, started = signed_in.account, format_utc(signed_in.session.started)
+        return cls(account.id, account.name, role, started)
 
 
 @dataclass(frozen=True)

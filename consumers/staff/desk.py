@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from consumers.messages import field_error
 from consumers.staff.accounts import Account
 from consumers.staff.administration import ACTS, MANAGE, Administration, Done, StaffAct
-from consumers.staff.authorization import Act, Authorizer
+from consumers.staff.authorization import Act, Actor, Authorizer
 from consumers.staff.own_account import OwnAccount
 from consumers.staff.policy import Ability, Verdict
 from consumers.staff.proposals import OpenProposal
@@ -199,7 +199,8 @@ class Visitor:
         ruling = await self.desk.rules.decide(self.account, asked)
         if ruling.verdict is not Verdict.ALLOWED:
             return Submitted(act, None)
-        return Submitted(act, await self.desk.administration.perform(act, self.account.id))
+        actor = Actor.of(self.signed_in, ruling.role)
+        return Submitted(act, await self.desk.administration.perform(act, actor))
 
     def _require(self, action: str) -> None:
         """Raises Forbidden without the action, Unauthorized without a fresh second factor."""

@@ -13,12 +13,13 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from consumers.audit import log as audit
 from consumers.staff.accounts import Account, AccountStore
 from consumers.staff.errors import ProviderSessionEnded
 from consumers.staff.provider_sessions import ProviderSession, has_ended
 from consumers.staff.throttle import network_of
 from contracts import subjects
-from contracts.base.times import Clock, utc_now
+from contracts.base.times import Clock, format_utc, utc_now
 from contracts.staff.sign_in import TERMINAL
 from producers.bus import Bus, records
 
@@ -112,7 +113,11 @@ class SessionStore:
             provider=provider,
             network=network_of(network),
         )
-        return await self._store_new(session)
+        token = await self._store_new(session)
+        await self.accounts.mark_used(account)
+        act = audit.Act("session.start", session.network, account.id, session=format_utc(now))
+        await audit.AuditLog(self.bus, self.clock).try_record(act)
+        return token
 
     async def reopen(self, account: Account, session: Session) -> str:
         """A session in place of one that a change of its own account has ended."""

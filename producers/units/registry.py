@@ -213,6 +213,10 @@ class UnitRegistry:
             return None
         return _read(value.data) if value else None
 
+    async def require(self, unit: str) -> Registration:
+        """Raises like `rotate`."""
+        return _registered(unit, await self.find(unit))
+
     async def authenticate(self, api_key: str) -> RegisteredUnit:
         """The unit that *api_key* belongs to. Raises Unauthorized."""
         parts = _KEY.fullmatch(api_key)
@@ -226,9 +230,7 @@ class UnitRegistry:
         self, unit: str, change: Callable[[Registration], Registration]
     ) -> Registration:
         def transition(registration: Registration | None) -> Registration:
-            if registration is None:
-                raise Invalid(get_text("unit", "not_registered", unit=unit).as_field_error("unit"))
-            return change(registration)
+            return change(_registered(unit, registration))
 
         changed = await update(self.bucket, unit, Registration, transition, is_idempotent=False)
         return changed.value
@@ -248,6 +250,13 @@ class UnitRegistry:
 
 def _hash(api_key: str) -> str:
     return hashlib.sha256(api_key.encode()).hexdigest()
+
+
+def _registered(unit: str, registration: Registration | None) -> Registration:
+    """Raises Invalid without a registration."""
+    if registration is None:
+        raise Invalid(get_text("unit", "not_registered", unit=unit).as_field_error("unit"))
+    return registration
 
 
 def _read(data: bytes) -> Registration:

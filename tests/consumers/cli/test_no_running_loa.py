@@ -138,9 +138,10 @@ def test_a_store_that_is_there_answers_although_no_loa_runs(folder, capsys):
     email = json.loads(status)["channels"]["email"]
     assert (email["paused_by"], email["paused_reason"]) == ("Trần Thị B", "bảo trì")
     assert email["lanes"]["normal"]["per_s"] is None, "nobody works"
-    said("pause", "portal", "--by", "a\x1b[31mb", "--reason", "l1\nemail: goes on")
+    assert run("pause", "portal", "--by", "a\x1b[31mb") == 2
+    said("pause", "portal", "--by", "Lê Văn C", "--reason", "l1\nemail: goes on\x1b[31m")
     again = said("pause", "portal")
     assert (again.count("\n"), "\x1b" in again) == (2, False)
-    assert "(by: aU+001B[31mb; reason: l1U+000Aemail: goes on)" in again
+    assert "(by: Lê Văn C; reason: l1U+000Aemail: goes onU+001B[31m)" in again
     assert said("resume", "email") == "email: goes on\nemail: chạy tiếp\n"
     assert said("resume", "email") == "email: was not paused\nemail: không bị tạm dừng\n"

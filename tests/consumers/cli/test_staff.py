@@ -171,6 +171,30 @@ async def test_a_withdrawal_names_the_account(people, intake):
     assert await account_id(an) in str(event.headers) + event.data.decode()
 
 
+async def test_a_command_is_carried_out_and_recorded_under_account_role_and_session(people, bus):
+    operator = await people("an", "quan-tri-kenh")
+    other = await people("binh", APPROVER)
+    refused = await other("pause", "email")
+    assert refused.exit_code == 2 and "no role of the account" in refused.stderr
+    assert (await operator("pause", "email", "--reason", "bảo trì")).exit_code == 0
+    told = json_output(await operator("audit", "list", "--by", "X", "--json"))
+    intent, outcome = [one for one in told if one["action"] == "channel.pause"]
+    for record in (intent, outcome):
+        assert (record["actor"], record["role"]) == (await account_id(operator), "quan-tri-kenh")
+        assert record["session"]
+    started = [one["actor"] for one in told if one["action"] == "session.start"]
+    assert started == [await account_id(one) for one in (operator, other)]
+
+
+async def test_a_unit_is_added_by_two_managers(people, bus):
+    one, two = await people("an", MANAGER), await people("binh", MANAGER)
+    words = ("units", "add", "vu-to-chuc-can-bo", "--json")
+    first = await one.say(*words)
+    assert first.exit_code == 2 and "second account" in first.stderr
+    done = await two.say(*words)
+    assert done.exit_code == 0 and json_output(done)["api_key"]
+
+
 async def test_a_decision_asks_for_a_code_again_after_5_minutes(people, intake, clock):
     an = await people("an", APPROVER)
     await intake.handle(submitted(), UNIT)
@@ -278,7 +302,7 @@ async def test_only_the_owner_of_the_folder_makes_the_first_account(
     bus, loa, tmp_path, monkeypatch
 ):
     os.chown(tmp_path, 12345, -1)
-    monkeypatch.setattr("consumers.cli.staff.os.geteuid", lambda: 54321)
+    monkeypatch.setattr("consumers.cli.authorization.os.geteuid", lambda: 54321)
     words = ("staff", "add", "an", "--name", "A", "--unit", UNIT, "--role", MANAGER)
     refused = await loa(*words, XDG_STATE_HOME="/nowhere")
     assert refused.exit_code == 2 and "not signed in" in refused.stderr

@@ -1,0 +1,134 @@
+"""Acts of commands: who acts, which action of `roles.toml` it takes, the audit log's record."""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, NamedTuple, TypeVar
+
+import typer
+
+from consumers.app.instance import COMMAND_TIMEOUT_S
+from consumers.audit import log as audit
+from consumers.cli.authorization import Exceptions, acting_person
+from consumers.cli.output import require_name, run_on_bus
+from consumers.cli.stores import open_suppressions
+from consumers.messages import field_error
+from consumers.staff.authorization import Act, Actor
+from consumers.staff.policy import ObjectFacts
+from contracts.delivery import ChannelName
+from contracts.errors import Invalid
+from producers.bus import Bus
+
+T = TypeVar("T")
+By = Annotated[
+    str,
+    typer.Option("--by", help="Break-glass: a name in place of the account of `loa login`."),
+]
+ACTIONS: Mapping[str, str] = {
+    "audit.read": "audit",
+    "backup": "operate",
+    "bus.accept": "restore",
+    "channel.pause": "operate",
+    "channel.resume": "operate",
+    "dead.discard": "operate",
+    "dead.edit": "edit-dead-letter",
+    "dead.replay": "operate",
+    "desk.approve": "approve",
+    "desk.approve-urgent": "approve-urgent",
+    "desk.reject": "reject",
+    "feeds.add": "operate",
+    "feeds.now": "operate",
+    "feeds.remove": "operate",
+    "key.replace": "restore",
+    "mail.release": "operate",
+    "restore": "restore",
+    "restore.end-doubt": "restore",
+    "subscribers.export": "manage-readers",
+    "subscribers.find": "manage-readers",
+    "subscribers.import": "manage-readers",
+    "subscribers.remove": "manage-readers",
+    "suppressed.lift": "manage-readers",
+    "withdraw": "withdraw",
+    "zalo.connect": "operate",
+    "zalo.settle": "operate",
+    "zalo.templates": "operate",
+}
+"""Acts of commands, and the action of `roles.toml` that each takes; `administration` has others."""
+_BY_ACCOUNT_ALONE = frozenset({"desk.approve", "desk.approve-urgent", "desk.reject"})
+"""Acts that need a person's account or name even where no account exists yet."""
+_BY_TIMERS = frozenset({"backup"})
+"""Acts that the user who runs Loa may do without an account, as a timer does."""
+
+
+class Command(NamedTuple):
+    """What a command is about to do. *by*: a name in place of an account."""
+
+    name: str
+    object: str = ""
+    by: str = ""
+    after: str = ""
+    reason: str = ""
+    facts: ObjectFacts = ObjectFacts()
+
+    @property
+    def act(self) -> Act:
+        """The action for the check of roles; a second person's differs in the reason at most."""
+        return Act(ACTIONS[self.name], self.facts, [self.name, self.object, self.after])
+
+
+    def to_record(self, actor: Actor) -> audit.Act:
+        """The act as the audit log records it."""
+        return audit.Act(
+            self.name,
+            self.object,
+            actor.by,
+            after=self.after,
+            reason=self.reason,
+            role=actor.role,
+            session=actor.session,
+        )
+
+
+async def check(bus: Bus, command: Command) -> Actor:
+    """The person who acts, and may. Raises Unauthorized, Forbidden."""
+    exceptions = Exceptions(command.name in _BY_ACCOUNT_ALONE, command.name in _BY_TIMERS)
+    return await acting_person(bus, command.act, command.by, exceptions)
+
+
+async def perform(bus: Bus, command: Command, work: Callable[[Actor], Awaitable[T]]) -> T:
+    """Do *work* as the person who may, with its intent and its outcome in the audit log.
+
+    Raises Unauthorized, Forbidden, and what *work* raises.
+    """
+    actor = await check(bus, command)
+    act = command.to_record(actor)
+    return await audit.AuditLog(bus, time.time).perform(act, lambda: work(actor))
+
+
+async def record(bus: Bus, command: Command) -> None:
+    """Record an act that reads, before its answer. Raises Unauthorized, Forbidden."""
+    act = command.to_record(await check(bus, command))
+    await audit.AuditLog(bus, time.time).record(act)
+
+
+def run_audited(
+    command: Command,
+    work: Callable[[Bus, Actor], Awaitable[T]],
+    patience_s: float = COMMAND_TIMEOUT_S,
+) -> T:
+    """Connect, and do *work* as `perform` does."""
+
+    async def audited(bus: Bus) -> T:
+        return await perform(bus, command, lambda actor: work(bus, actor))
+
+    return run_on_bus(audited, patience_s)
+
+
+def lift_suppression(channel: ChannelName, parse_address: Callable[[], str], by: str) -> None:
+    """Lift the suppression of an address. Exit code 2 without one."""
+
+    async def lift(bus: Bus, who: Actor) -> None:
+        suppressions = await open_suppressions(bus)
+        if not await suppressions.lift(channel, parse_address(), by=require_name(who.by)):
+            raise Invalid(field_error("address", "not_suppressed"))
+
+    run_audited(Command("suppressed.lift", channel, by), lift)

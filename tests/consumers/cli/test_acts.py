@@ -1,0 +1,165 @@
+"""Commands that change something: an account with the right role, and the audit log."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from consumers.audit.chain import Step
+from consumers.audit.log import AuditLog, parse_record
+from consumers.cli import acts, app
+from consumers.dead_letters.store import DeadLetterStore
+from consumers.intake.handler import Intake
+from consumers.staff.administration import DISABLE, MANAGE
+from consumers.staff.policy import default_policy
+from contracts import envelope
+from contracts.vocabulary import DEFAULT
+from tests.conftest import stream_states
+from tests.support.dead_letters import buried
+from tests.support.events import ITEM, UNIT, register_unit, submitted
+from tests.support.staff import StaffHarness
+
+OF_THIS_MACHINE = {"up", "run", "demo", "rebuild", "login", "logout", "whoami", "doctor mail"}
+OF_A_UNIT = {"publish", "validate", "schemas"}
+"""A unit's own commands, under its own right to send."""
+READING = {
+    *("trace", "check", "status", "opinions", "digests", "mail preview", "audit verify"),
+    *("staff list", "staff identities", "units list", "import status", "import check"),
+    *("desk list", "desk show", "dead list", "dead show", "zalo followers", "zalo status"),
+    *("zalo unknown", "zalo templates list", "zalo templates sync", "zalo suppressed show"),
+    *("mail suppressed list", "mail suppressed show", "mail brakes list"),
+}
+BY_PROOF_OF_OWNERSHIP = {"backup", "restore", "staff add", "staff reset"}
+"""With tests of their own: a timer's, one onto a bus without accounts, and the first accounts."""
+COLUMNS = "email,name,topics,audiences,units,frequency"
+FEED = "https://vu.example/rss"
+TOPIC = "--topic viec-lam"
+OIDC = {"LOA_OIDC_ISSUER": "https://id.example", "LOA_OIDC_CLIENT_ID": "loa"}
+OIDC["LOA_OIDC_CLIENT_SECRET"] = "s"
+ZALO = {"LOA_ZALO_APP_ID": "1234567890", "LOA_ZALO_APP_SECRET": "s"}
+CHANGING = {
+    "withdraw": f"{ITEM} --reason Nhầm",
+    "pause": "email",
+    "resume": "email",
+    "staff disable": "an",
+    "staff enable": "an",
+    "staff roles": "an --role bien-tap-vien",
+    "staff link": "an 248289761001",
+    "staff unlink": "an",
+    "units add": "vu-to-chuc-can-bo",
+    "units set": f"{UNIT} --urgent",
+    "units rotate": UNIT,
+    "units revoke": UNIT,
+    "import add": f"{UNIT} https://vu.example/tin.rss {TOPIC}",
+    "import remove": f"{UNIT} {FEED}",
+    "import now": UNIT,
+    "subscribers import": "readers.csv",
+    "subscribers show": "an@example.com",
+    "subscribers export": "an@example.com",
+    "subscribers remove": "an@example.com --reason x",
+    "desk approve": f"{ITEM}-2 --hash x",
+    "desk reject": f"{ITEM}-2 --code trung-lap",
+    "dead replay": "1",
+    "dead edit": "1 mended.json",
+    "dead discard": "1 --reason x",
+    "zalo connect": "pair.json",
+    "zalo settle": f"{ITEM} --sent",
+    "zalo templates set": "1 123",
+    "zalo templates remove": "1",
+    "zalo suppressed lift": "0912345678",
+    "mail suppressed lift": "an@example.com",
+    "mail brakes release": ITEM,
+    "audit accept": "--reason x",
+    "audit list": "",
+    "audit export": "",
+}
+"""Each command with arguments that it would accept."""
+
+
+def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
+    """The words of every command below *command*."""
+    if not hasattr(command, "list_commands"):
+        yield " ".join(path)
+        return
+    context = command.make_context("loa", [], resilient_parsing=True)
+    for name in command.list_commands(context):
+        yield from commands(command.get_command(context, name), (*path, name))
+
+
+def test_each_command_reads_or_takes_a_right():
+    """A new command belongs into one of the lists, and a changing one gets its arguments here."""
+    free = OF_THIS_MACHINE | OF_A_UNIT | READING | BY_PROOF_OF_OWNERSHIP
+    assert set(commands(get_command(app))) == free | CHANGING.keys()
+    assert not free & CHANGING.keys()
+
+
+def test_each_act_names_an_action_of_the_roles_file():
+    known = default_policy().file.actions.keys()
+    assert set(acts.ACTIONS.values()) <= known
+    assert {MANAGE, DISABLE} <= known
+
+
+@pytest.fixture
+async def in_use(loa, bus, clock, tmp_path):
+    """A Loa with content and two account managers; this terminal is not signed in."""
+    loa = loa.extended(XDG_STATE_HOME=str(tmp_path / "state"), USER="root", **ZALO, **OIDC)
+    await register_unit(bus)
+    (tmp_path / "mended.json").write_bytes(envelope.to_structured(submitted()))
+    (tmp_path / "pair.json").write_text('{"access_token": "a", "refresh_token": "b"}')
+    (tmp_path / "readers.csv").write_text(f"{COLUMNS}\nan@example.com,An,,,,\n")
+    intake = Intake(bus, DEFAULT, clock)
+    await intake.handle(submitted(), UNIT)
+    await register_unit(bus, release="desk")
+    await intake.handle(submitted(content_id=f"{ITEM}-2"), UNIT)
+    await buried(DeadLetterStore(bus))
+    for words in (
+        "subscribers import readers.csv",
+        f"import add {CHANGING['import remove']} {TOPIC}",
+    ):
+        done = await loa(*words.split())
+        assert done.exit_code == 0, done.stderr
+    await loa("desk", "approve", "khong-co", "--by", "An", "--hash", "x")  # takes the seals over
+    staff = StaffHarness(bus, clock)
+    for login in ("an", "binh"):
+        await staff.active(login, "quan-tri-tai-khoan")
+    return loa
+
+
+async def test_without_a_session_no_command_changes_anything(in_use, bus):
+    before = await stream_states(bus)
+    done = {words: await in_use(*words.split(), *args.split()) for words, args in CHANGING.items()}
+    refused = {
+        words for words, run in done.items() if run.exit_code == 2 and "not signed in" in run.stderr
+    }
+    assert {words: done[words].output for words in CHANGING.keys() - refused} == {}
+    assert await stream_states(bus) == before
+
+
+async def test_a_name_in_place_of_an_account_is_told_and_recorded_as_break_glass(in_use, bus):
+    done = await in_use("pause", "email", "--by", "Lê Văn Cường")
+    assert done.exit_code == 0 and "sẽ bị bỏ" in done.stderr
+    intent, outcome = await last_records(bus, 2)
+    for record in (intent, outcome):
+        assert (record.actor, record.role) == ("Lê Văn Cường", "break-glass")
+    assert (outcome.step, outcome.of) == (Step.DONE, intent.n)
+
+
+async def test_a_timer_of_the_machine_backs_up_without_an_account(in_use, bus, tmp_path):
+    done = await in_use("backup", tmp_path / "saved")
+    assert done.exit_code == 0, done.stderr
+    _, outcome = await last_records(bus, 2)
+    assert (outcome.action, outcome.actor, outcome.role) == ("backup", "root", "")
+
+
+async def test_where_no_account_exists_the_systems_user_acts(loa, bus):
+    assert (await loa("pause", "email", USER="truc-ban")).exit_code == 0
+    [intent, _] = await last_records(bus, 2)
+    assert (intent.actor, intent.action) == ("truc-ban", "channel.pause")
+
+
+async def last_records(bus, count):
+    audit = AuditLog(bus, time.time)
+    start = (await audit.head()).n - count + 1
+    return [parse_record(message) async for message in audit.messages(start)]
