@@ -42,6 +42,7 @@ ACTIONS: Mapping[str, str] = {
     "mail.release": "operate",
     "restore": "restore",
     "restore.end-doubt": "restore",
+    "retention.run": "manage-readers",
     "subscribers.export": "manage-readers",
     "subscribers.find": "manage-readers",
     "subscribers.import": "manage-readers",
@@ -73,7 +74,6 @@ class Command(NamedTuple):
     def act(self) -> Act:
         """The action for the check of roles; a second person's differs in the reason at most."""
         return Act(ACTIONS[self.name], self.facts, [self.name, self.object, self.after])
-
 
     def to_record(self, actor: Actor) -> audit.Act:
         """The act as the audit log records it."""

@@ -6,7 +6,7 @@ import typer
 
 from consumers.app.settings import LoaSettings, load_retention, read_settings
 from consumers.app.wiring.retention import build_retention
-from consumers.audit.log import Act
+from consumers.cli.acts import By, Command, run_audited
 from consumers.cli.output import (
     TIME_FORMAT,
     Json,
@@ -15,8 +15,9 @@ from consumers.cli.output import (
     print_table,
     run_on_bus,
 )
-from consumers.cli.stores import open_keys, run_audited
+from consumers.cli.stores import open_keys
 from consumers.operations.retention import KindPlan, RetentionService
+from consumers.staff.authorization import Actor
 from producers.bus import Bus
 
 app = typer.Typer(no_args_is_help=True, help="How long what is kept.")
@@ -44,13 +45,13 @@ def _cells(kind: KindPlan) -> tuple[object, ...]:
 
 
 @app.command()
-def run(as_json: Json = False) -> None:
+def run(by: By = "", as_json: Json = False) -> None:
     """Remove now what is kept too long, as `loa up` does once a day. It may be repeated."""
 
-    async def work(bus: Bus) -> dict[str, int]:
+    async def work(bus: Bus, _: Actor) -> dict[str, int]:
         return await (await _open_service(bus)).run_once()
 
-    removed = run_audited(Act("retention.run"), work)
+    removed = run_audited(Command("retention.run", by=by), work)
     print_answer(removed, as_json, lambda: print_table(("kind", "removed"), removed.items()))
 
 

@@ -12,8 +12,10 @@ from typing import Literal, NamedTuple, Protocol, get_args
 import structlog
 from pydantic import BaseModel
 
+from consumers.audit.log import Act, AuditLog
 from consumers.intake.approval import Draft
 from consumers.intake.desk import Desk
+from consumers.staff.accounts import AccountStore
 from consumers.subscribers.unsubscribe import UnsubscribeService
 from consumers.suppression.store import BOUNCE_PREFIX, SoftFailures, Suppression
 from contracts import subjects
@@ -125,16 +127,36 @@ class FormerReaders:
         return await self.unsubscribe.erase_inactive(id, reason="retention")
 
 
+@dataclass
+class UnusedAccounts:
+    """Accounts of staff without a sign-in are disabled; account managers enable them again."""
+
+    accounts: AccountStore
+    kind: RetentionKind = "unused_accounts"
+
+    async def due(self, before: datetime) -> AsyncIterator[DueRecord]:
+        for account in await self.accounts.all():
+            if account.is_active and account.last_used < before:
+                yield DueRecord(account.last_used, partial(self.disable, account.id, before))
+
+    async def disable(self, id: str, before: datetime) -> bool:
+        audit = AuditLog(self.accounts.bus, self.accounts.clock)
+        act = Act("staff.disable", id, _REVIEWER, reason=self.kind)
+        is_disabled = await audit.perform(act, partial(self.accounts.disable_unused, id, before))
+        log.warning("account_disabled_unused", account=id)
+        return is_disabled
+
+
 class KindPlan(BaseModel):
     """What retention means for one kind now. `due`: records that the next pass removes.
 
-    `carried_out`: `removed` by a pass, `expires` by the age of a stream, `kept` at least so long,
-    or `elsewhere`: where accounts sign in. `age_days`: the stream's own age, if it differs.
+    `carried_out`: `removed` by a pass (an account: disabled), `expires` by the age of a stream, or
+    `kept` at least so long. `age_days`: the stream's own age, if it differs.
     """
 
     kind: RetentionKind
     days: int
-    carried_out: Literal["removed", "expires", "kept", "elsewhere"]
+    carried_out: Literal["removed", "expires", "kept"]
     due: int = 0
     oldest: datetime | None = None
     age_days: float | None = None
@@ -172,7 +194,7 @@ class RetentionService:
         for stream, kind in AGED_STREAMS.items():
             plans[kind] = await self.plan_of_stream(kind, stream)
         kinds = get_args(RetentionKind)
-        return [plans.get(kind) or self.plan_elsewhere(kind) for kind in kinds]
+        return [plans.get(kind) or self.plan_kept(kind) for kind in kinds]
 
     async def plan_of(self, rule: Rule) -> KindPlan:
         due = [record.since async for record in rule.due(self.limit(rule.kind))]
@@ -190,9 +212,8 @@ class RetentionService:
             kind=kind, days=span.days, carried_out="expires", oldest=oldest, age_days=differs
         )
 
-    def plan_elsewhere(self, kind: RetentionKind) -> KindPlan:
-        where: Literal["elsewhere", "kept"] = "elsewhere" if kind == "unused_accounts" else "kept"
-        return KindPlan(kind=kind, days=self.retention.span(kind).days, carried_out=where)
+    def plan_kept(self, kind: RetentionKind) -> KindPlan:
+        return KindPlan(kind=kind, days=self.retention.span(kind).days, carried_out="kept")
 
     def limit(self, kind: RetentionKind) -> datetime:
         return utc_now(self.clock) - self.retention.span(kind)

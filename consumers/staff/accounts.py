@@ -27,7 +27,6 @@ from producers.bus import Bus, RevisionConflict, records
 AccountState = Literal["invited", "active", "disabled"]
 _INVITATION_LIFETIME = timedelta(hours=72)
 _USE_PRECISION = timedelta(days=1)
-UNUSED_AFTER = timedelta(days=45)
 _ID_PREFIX = "nv-"
 _ID_BYTES = 10
 _INVITATION_BYTES = 20
@@ -274,18 +273,14 @@ class AccountStore:
         if now - account.last_used >= _USE_PRECISION or account.used is None:
             await self.change(account.id, lambda known: known.model_copy(update={"used": now}))
 
-    async def disable_unused(self, account_id: str) -> None:
-        """Disable an account, unless its person has signed in meanwhile."""
+    async def disable_unused(self, account_id: str, before: datetime) -> bool:
+        """Disable an account without a sign-in since *before*; False if there was one meanwhile."""
 
         def change(account: Account) -> Account:
-            is_unused = self.is_unused(account)
+            is_unused = account.is_active and account.last_used < before
             return account.ended_sessions(state="disabled") if is_unused else account
 
-        await self.change(account_id, change)
-
-    def is_unused(self, account: Account) -> bool:
-        """Whether an active account was not used for 45 days."""
-        return account.is_active and utc_now(self.clock) - account.last_used >= UNUSED_AFTER
+        return not (await self.change(account_id, change)).is_active
 
     async def sign_out_everywhere(self, account_id: str) -> None:
         """End every session of an account, in all processes."""

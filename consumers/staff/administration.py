@@ -64,7 +64,7 @@ class _Act(BaseModel):
     action: ClassVar[str] = MANAGE
 
     @property
-    def subject(self) -> str:
+    def object_id(self) -> str:
         """What the act is about, as the audit log names it."""
         return ""
 
@@ -78,7 +78,7 @@ class _AccountAct(_Act):
     account: str
 
     @property
-    def subject(self) -> str:
+    def object_id(self) -> str:
         return self.account
 
 
@@ -92,7 +92,7 @@ class AddAccount(_Act):
     roles: tuple[str, ...]
 
     @property
-    def subject(self) -> str:
+    def object_id(self) -> str:
         return self.login
 
     async def perform(self, admin: "Administration", by: str) -> Done:
@@ -173,7 +173,7 @@ class _UnitAct(_Act):
     unit: str
 
     @property
-    def subject(self) -> str:
+    def object_id(self) -> str:
         return self.unit
 
 
@@ -274,7 +274,7 @@ class Administration:
         facts = act.model_dump(mode="json", exclude={"do", "account", "unit", "login", "name"})
         record = audit.Act(
             act.do,
-            act.subject,
+            act.object_id,
             actor.by,
             after=json.dumps(facts, sort_keys=True) if facts else "",
             role=actor.role,

@@ -8,8 +8,6 @@ from consumers.app.wiring.subscribers import open_mailer
 from consumers.audit.head_mail import HeadMailer
 from consumers.audit.heads import HeadWriter, signing_key
 from consumers.audit.log import AuditLog
-from consumers.staff.accounts import AccountStore
-from consumers.staff.unused import disable_unused
 from producers.bus.periodic import every
 
 _AUDIT_S = 3600.0
@@ -18,9 +16,7 @@ _AUDIT_S = 3600.0
 async def add_audit(node: Node) -> None:
     """Finish acts that were cut short; with the key file, keep anchor and heads, too."""
     audit = AuditLog(node.bus, node.clock)
-    accounts = AccountStore(node.bus, node.clock)
     node.tasks.append(partial(every, _AUDIT_S, audit.finish_interrupted))
-    node.tasks.append(partial(every, _AUDIT_S, partial(disable_unused, accounts, audit)))
     if not node.settings.key_file.exists():
         return
     await node.open_proven_key()

@@ -10,7 +10,9 @@ from consumers.operations.retention import (
     FormerReaders,
     RetentionService,
     Rule,
+    UnusedAccounts,
 )
+from consumers.staff.accounts import AccountStore
 from consumers.subscribers.unsubscribe import UnsubscribeService
 from contracts.base.retention import Retention
 from contracts.base.times import Clock
@@ -28,5 +30,8 @@ def build_retention(
 ) -> RetentionService:
     """The service with the rules for what no stream forgets by itself."""
     unsubscribe = UnsubscribeService.from_key_file(bus, keys)
-    rules: list[Rule] = [FailedAddresses(bus), Drafts(Desk(bus, clock)), FormerReaders(unsubscribe)]
+    rules: list[Rule] = [
+        *(FailedAddresses(bus), Drafts(Desk(bus, clock)), FormerReaders(unsubscribe)),
+        UnusedAccounts(AccountStore(bus, clock)),
+    ]
     return RetentionService(bus, retention, rules, clock)

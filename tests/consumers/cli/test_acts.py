@@ -25,7 +25,16 @@ OF_THIS_MACHINE = {"up", "run", "demo", "rebuild", "login", "logout", "whoami", 
 OF_A_UNIT = {"publish", "validate", "schemas"}
 """A unit's own commands, under its own right to send."""
 READING = {
-    *("trace", "check", "status", "opinions", "digests", "mail preview", "audit verify"),
+    *(
+        "trace",
+        "check",
+        "status",
+        "opinions",
+        "digests",
+        "mail preview",
+        "audit verify",
+        "retention plan",
+    ),
     *("staff list", "staff identities", "units list", "import status", "import check"),
     *("desk list", "desk show", "dead list", "dead show", "zalo followers", "zalo status"),
     *("zalo unknown", "zalo templates list", "zalo templates sync", "zalo suppressed show"),
@@ -56,6 +65,7 @@ CHANGING = {
     "import remove": f"{UNIT} {FEED}",
     "import now": UNIT,
     "subscribers import": "readers.csv",
+    "retention run": "",
     "subscribers show": "an@example.com",
     "subscribers export": "an@example.com",
     "subscribers remove": "an@example.com --reason x",

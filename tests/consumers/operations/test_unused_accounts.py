@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from consumers.app.wiring.retention import build_retention
 from consumers.audit.log import AuditLog, parse_record
-from consumers.staff.unused import disable_unused
-from tests.support.staff import StaffHarness
+from contracts.base.retention import DEFAULT
+from tests.support.staff import KEYS, StaffHarness
 
 DAY_S = timedelta(days=1).total_seconds()
 
@@ -17,8 +18,8 @@ def staff(bus, clock) -> StaffHarness:
 
 
 async def states(staff):
-    audit = AuditLog(staff.bus, staff.clock)
-    await disable_unused(staff.accounts, audit)
+    """The states after a pass of the retention."""
+    await build_retention(staff.bus, KEYS, DEFAULT, staff.clock).run_once()
     return {account.login: account.state for account in await staff.accounts.all()}
 
 
@@ -29,7 +30,7 @@ async def test_only_who_has_not_signed_in_for_45_days_is_disabled(staff, clock):
     clock.advance(44 * DAY_S)
     await staff.sessions.start(await staff.accounts.require("an"))
     assert set((await states(staff)).values()) == {"active"}
-    clock.advance(DAY_S)
+    clock.advance(DAY_S + 60)
     assert await states(staff) == {"an": "active", "binh": "disabled", "cuong": "disabled"}
     assert await staff.sessions.find(token) is None
 
@@ -41,7 +42,7 @@ async def test_the_disabling_is_in_the_audit_log_once(staff, clock):
         await states(staff)
     found = [parse_record(one) async for one in AuditLog(staff.bus, clock).messages()]
     told = [(one.action, one.object, one.actor, one.step) for one in found]
-    assert told == [("staff.disable", account.id, "loa", step) for step in ("intent", "done")]
+    assert told == [("staff.disable", account.id, "Loa", step) for step in ("intent", "done")]
 
 
 async def test_an_account_that_was_enabled_again_has_45_days(staff, clock):
@@ -50,5 +51,5 @@ async def test_an_account_that_was_enabled_again_has_45_days(staff, clock):
     await states(staff)
     await staff.accounts.set_state(account.id, "active")
     assert await states(staff) == {"an": "active"}
-    clock.advance(45 * DAY_S)
+    clock.advance(45 * DAY_S + 60)
     assert await states(staff) == {"an": "disabled"}
