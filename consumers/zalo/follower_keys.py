@@ -3,9 +3,11 @@
 A key is plain on the disk, also that of a record long gone. So each record moves to the keyed hash
 of its id, and the files that named it are dropped; see `producers.encryption.existing_records`."""
 
+from contextlib import suppress
+
 from consumers.zalo.followers import Follower, FollowerStore
 from contracts import subjects
-from producers.bus import Bus, Message
+from producers.bus import Bus, Message, RevisionConflict
 from producers.encryption.existing_records import TakeOver
 
 
@@ -25,13 +27,20 @@ class FollowerKeys(TakeOver):
         messages = self.bus.scan(self.stored.stream, start=start)
         return len([one async for one in messages if self.is_plain(self.key_of(one), b"")])
 
+    async def keep_mark(self, user_id: str) -> None:
+        """Leave the mark of a removed record under its hash: a bucket never has fewer keys."""
+        with suppress(RevisionConflict):  # the person has come back
+            await self.stored.purge_if(self.followers.key_of(user_id), 0)
+
     async def rewrite_chunk(self, messages: list[Message]) -> None:
         others = []
         for message in messages:
             if not self.is_plain(self.key_of(message), b""):
                 others.append(message)
                 continue
-            if not message.is_deleted:
+            if message.is_deleted:
+                await self.keep_mark(self.key_of(message))
+            else:
                 old = Follower.model_validate_json(message.data)
                 await self.followers.take_over(self.key_of(message), old)
             await self.bus.erase_message(self.stored.stream, message.seq)

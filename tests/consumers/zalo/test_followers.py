@@ -111,10 +111,13 @@ async def test_records_under_ids_move_to_their_hashes_and_no_file_names_an_id(ow
     await stored.purge(ids[0])
     followers = FollowerStore(own_bus, b"secret")
     await followers.record_event(parsed_event("unfollow", 5, ids[1]))
+    before = await own_bus.stream_info("KV_followers")
     with structlog.testing.capture_logs() as logs:
         assert await FollowerKeys(own_bus, followers).run() == len(ids)
         assert await FollowerKeys(own_bus, followers).run() == 0
     assert [line["bucket"] for line in logs if line["event"] == "people_sealed"] == ["followers"]
+    after = await own_bus.stream_info("KV_followers")
+    assert after["state"]["num_subjects"] >= before["state"]["num_subjects"] - 1, "no key is lost"
     assert {key async for key, _ in stored.values()} == {*map(followers.key_of, ids[1:])}
     changed = await followers.find(ids[1])
     assert (changed.follows, changed.replied_at) == (False, minutes_past_noon(1))
