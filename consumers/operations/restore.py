@@ -37,7 +37,6 @@ from contracts.records import EventRecord
 from producers.bus import Bus, Snapshot, topology
 from producers.bus.records import Versioned, read
 from producers.encryption.maintenance import purge_records_without_key
-from producers.seals import VerifiedBucket
 
 log = structlog.get_logger()
 RESTORE_KEY = "restored"
@@ -168,13 +167,7 @@ async def _restore_stream(bus: Bus, stored: StoredBackup, saved: StreamFile) -> 
     await bus.restore_snapshot(saved.stream, Snapshot(saved.config, saved.state), pieces)
     bucket = backup.saved_bucket(bus, saved.stream)
     for key, value in stored.changes(saved).items():
-        if value is None:
-            await bucket.purge(key)
-        elif isinstance(bucket, VerifiedBucket):  # its seal covers the revision that it replaces
-            present = await bus.stored_bucket(bucket.name).get(key)
-            await bucket.swap(key, value, present.revision if present else 0)
-        else:
-            await bucket.put(key, value)
+        await (bucket.purge(key) if value is None else bucket.put(key, value))
 
 
 async def _complete_people(bus: Bus, manifest: BackupManifest) -> None:
