@@ -132,6 +132,7 @@ CHANGED = {
 }
 
 
+@pytest.mark.promise("15.5")
 async def test_each_changed_claim_is_refused_although_the_signature_is_right(
     desk, provider, browser, account
 ):
@@ -145,6 +146,7 @@ async def test_each_changed_claim_is_refused_although_the_signature_is_right(
     assert await sign_in(desk, browser)
 
 
+@pytest.mark.promise("15.5")
 async def test_each_changed_part_of_a_token_is_refused(desk, provider, browser, account):
     stranger = oidc_tokens.rsa_key("foreign")
 
@@ -216,6 +218,7 @@ async def test_an_answer_of_another_sign_in_or_provider_is_refused(desk, browser
     assert refused.value.reason.value == "response_issuer"
 
 
+@pytest.mark.promise("15.5")
 async def test_a_code_works_once_and_only_with_its_verifier(desk, provider, browser, account):
     cookie, response = await respond(desk, browser)
     await arrive(desk, response, cookie)

@@ -82,6 +82,7 @@ async def cookie_of(page) -> str:
     return str(value)
 
 
+@pytest.mark.promise("15.5")
 async def test_a_person_waits_is_linked_signs_in_and_is_signed_out_by_the_provider(desk, browser):
     with browser.tab(width=390) as tab:
         await tab.run(desk.sign_in)

@@ -112,6 +112,7 @@ async def test_one_network_can_not_make_loa_ask_the_provider_without_end(
         assert (await elsewhere.get(await come_back(elsewhere, provider))).status_code == 403
 
 
+@pytest.mark.promise("15.5")
 async def test_a_stranger_is_told_to_wait_and_managers_link_them(desk, provider):
     async with desk.browser() as stranger:
         told = await stranger.get(await come_back(stranger, provider))
@@ -176,6 +177,7 @@ async def test_signing_out_offers_the_providers_way_out_and_steals_no_session_ba
         assert provider.url not in (await local.press("/", "/dang-xuat")).text
 
 
+@pytest.mark.promise("15.5")
 async def test_the_provider_ends_sessions_without_cookie_or_seal(desk, provider, account):
     async with desk.browser() as browser, desk.browser() as server:
         await browser.get(await come_back(browser, provider))

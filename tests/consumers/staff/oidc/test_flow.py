@@ -140,6 +140,7 @@ RESPONSES = [
 ]
 
 
+@pytest.mark.promise("15.5")
 async def test_a_changed_response_is_refused_before_its_code_is_sent(provider):
     desk = provider.client()
     for reason, changes in RESPONSES:
@@ -190,6 +191,7 @@ async def test_a_code_of_another_sign_in_is_refused_by_its_nonce(desk, provider,
     assert refused.value.reason.value == "nonce"
 
 
+@pytest.mark.promise("15.5")
 async def test_one_sign_in_becomes_one_session_also_for_two_requests_at_once(
     desk, provider, account
 ):
@@ -220,6 +222,7 @@ async def test_an_answer_without_good_tokens_is_refused(provider):
         assert await refusal(desk, provider) == reason, answer
 
 
+@pytest.mark.promise("15.5")
 async def test_a_person_without_an_account_waits_and_gets_nothing(staff, desk, provider, clock):
     """An account with the person's e-mail address or name is no account of theirs."""
     await staff.active("le-van-tam")
@@ -343,6 +346,7 @@ async def test_without_levels_the_provider_can_not_step_up(desk, provider, accou
 # --- sign-out
 
 
+@pytest.mark.promise("15.5")
 async def test_a_logout_token_ends_the_sessions_it_names_and_no_others(
     staff, desk, provider, account
 ):
@@ -381,6 +385,7 @@ async def test_a_sign_in_that_the_provider_ended_on_its_way_gets_no_session(
     assert await sign_in(desk, provider)
 
 
+@pytest.mark.promise("15.5")
 async def test_a_session_that_gets_a_new_token_meanwhile_does_not_outlive_a_logout(
     staff, desk, provider, account, monkeypatch
 ):

@@ -100,6 +100,7 @@ CHANGED_CLAIMS = [
 ]
 
 
+@pytest.mark.promise("15.5")
 @pytest.mark.parametrize(("reason", "changes"), CHANGED_CLAIMS)
 def test_a_changed_claim_is_refused_by_its_name(reason, changes):
     assert refusal(sign(id_claims(**changes))) == reason
@@ -138,6 +139,7 @@ STEP_UPS = [
 ]
 
 
+@pytest.mark.promise("15.5")
 @pytest.mark.parametrize(("reason", "changes"), STEP_UPS)
 def test_a_step_up_takes_a_sign_in_of_now_with_two_factors(reason, changes):
     assert refusal(sign(id_claims(**changes)), STEP_UP) == reason
@@ -162,6 +164,7 @@ def public_pem() -> bytes:
     return rsa_key().as_pem(private=False)
 
 
+@pytest.mark.promise("15.5")
 def test_an_unsigned_token_and_one_signed_with_the_public_key_are_refused():
     good = sign(id_claims())
     unsigned = f"{encode({'alg': 'none', 'typ': 'JWT'})}.{good.split('.')[1]}."
