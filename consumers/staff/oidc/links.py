@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from consumers.messages import field_error
 from consumers.staff.accounts import Account, AccountStore, OidcSubject
+from contracts.base.times import utc_now
 from contracts.errors import Conflict
 from producers.bus import RevisionConflict
 
@@ -33,12 +34,15 @@ class IdentityLinks:
         Raises Conflict for an identity that is linked to another account.
         """
         await self._claim(account_id, identity)
+        now = utc_now(self.accounts.clock)
 
         def change(account: Account) -> Account:
             if account.oidc == identity:
                 return account
-            state = "active" if account.state == "invited" else account.state
-            return account.ended_sessions(oidc=identity, state=state, invitation=None)
+            linked = account.ended_sessions(oidc=identity, invitation=None)
+            if account.state != "invited":
+                return linked
+            return linked.model_copy(update={"state": "active", "used": now})
 
         return await self.accounts.change(account_id, change)
 

@@ -268,6 +268,7 @@ async def test_an_identity_belongs_to_one_account_and_linking_ends_sessions(
     links = IdentityLinks(staff.accounts)
     token = await sign_in(desk, provider)
     other, _ = await staff.invited("binh")
+    staff.clock.advance(60 * 86400)
     with pytest.raises(Conflict):
         await links.link(other.id, account.oidc)
     assert (await links.unlink(account.id)).state == "active"
@@ -276,6 +277,7 @@ async def test_an_identity_belongs_to_one_account_and_linking_ends_sessions(
         await sign_in(desk, provider)
     linked = await links.link(other.id, account.oidc)
     assert (linked.state, linked.invitation) == ("active", None)
+    assert linked.last_used == utc_now(staff.clock), "or it would be disabled as unused"
     assert (await staff.sessions.find(await sign_in(desk, provider))).account.id == other.id
     assert (await links.unlink(other.id)).state == "invited"
 
