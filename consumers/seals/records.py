@@ -1,12 +1,16 @@
 """Seals of the records from which deliveries follow, and of those that grant rights."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
+
+from pydantic import ValidationError
 
 from consumers.key_file import KeyFile
 from contracts import keys, subjects
 from contracts.base.seals import Sealer
+from contracts.records import Ownership
 from producers.bus import Bus
 from producers.seals import BucketSeals, ReadOnlyBucket
 
@@ -27,10 +31,14 @@ def sealer(key_file: KeyFile, bucket: str) -> Sealer:
 def seal_records(bus: Bus, key_file: KeyFile, until: TakenOverUntil) -> None:
     """Let *bus* seal and verify what `SEALED_BUCKETS` name.
 
-    The gateway, which has no key file, numbers dossiers among the records of items.
+    The gateway, which has no key file, numbers dossiers among the records of items, and, as the
+    importer does, claims new items for their units.
     """
     for name in SEALED_BUCKETS:
-        BucketSeals(name, sealer(key_file, name), until, _is_exempt(name)).attach(bus)
+        seals = BucketSeals(name, sealer(key_file, name), until)
+        if name == subjects.PUBLISHED.name:
+            seals = replace(seals, exempt=keys.is_case, claim=_is_claim)
+        seals.attach(bus)
 
 
 def refuse_writes(bus: Bus, refusal: Exception) -> None:
@@ -39,5 +47,10 @@ def refuse_writes(bus: Bus, refusal: Exception) -> None:
         bus.bucket_types[name] = partial(ReadOnlyBucket, refusal=refusal)
 
 
-def _is_exempt(bucket: str) -> Callable[[str], bool]:
-    return keys.is_case if bucket == subjects.PUBLISHED.name else lambda _: False
+def _is_claim(data: bytes) -> bool:
+    """Whether a record says whose the item is, and nothing else."""
+    try:
+        owner = Ownership.model_validate_json(data)
+    except ValidationError:
+        return False
+    return data == Ownership(unit=owner.unit).model_dump_json().encode()

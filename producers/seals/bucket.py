@@ -19,6 +19,8 @@ from producers.texts import get_text
 
 log = structlog.get_logger()
 _PUT_TIMEOUT_S = 5.0
+_ABSENT = b"0"
+"""The revision that a first write expects, which the server has compared."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +28,15 @@ class BucketSeals:
     """The seals of one bucket's records.
 
     Records stored until *taken_over_until* come from before the seals, or from before the present
-    key. Records whose key is *exempt* have other writers and need no seal.
+    key. Records whose key is *exempt* have other writers and need no seal. A service without the
+    key may make a record that is a *claim*, but change none.
     """
 
     name: str
     sealer: Sealer
     taken_over_until: Callable[[], Awaitable[datetime]]
     exempt: Callable[[str], bool] = lambda _: False
+    claim: Callable[[bytes], bool] = lambda _: False
     refused: dict[str, str] = field(default_factory=dict)
     """Keys of records that were not read, and the reasons."""
 
@@ -54,6 +58,8 @@ class BucketSeals:
         seal = message.headers.get(SEAL_HEADER, "")
         state = self.sealer.verify(seal, self._place(key), message.data, replaced)
         if state is SealState.VALID:
+            return ""
+        if state is SealState.MISSING and replaced == _ABSENT and self.claim(message.data):
             return ""
         if state is not SealState.WRONG and message.time <= await self.taken_over_until():
             return ""

@@ -15,6 +15,7 @@ from consumers.staff.sessions import token_key
 from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
 from contracts.errors import Invalid, Unauthorized
+from contracts.records import Ownership
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from producers.seals import NotSealed
@@ -180,3 +181,18 @@ async def test_a_role_that_another_writer_granted_is_none(sealed_bus, forger, cl
     await forger.change(STAFF, key, grants=[{"role": "lanh-dao-duyet"}])
     with pytest.raises(NotSealed):
         await staff.sessions.find(token)
+
+
+async def test_a_service_without_the_key_claims_an_item_and_changes_none(bus, sealed_bus):
+    keyless, register = Bus(bus.connection).bucket(PUBLISHED), sealed_bus.bucket(PUBLISHED)
+    claim = Ownership(unit=UNIT).model_dump_json().encode()
+    revision = await keyless.create("tin-moi", claim)
+    assert (await register.get("tin-moi")).data == claim
+    await keyless.swap("tin-moi", claim, revision)
+    with pytest.raises(NotSealed):
+        await register.get("tin-moi")
+    for more in ({"revision": 1}, {"released": [1]}, {"state": "released"}):
+        key = f"tin-{next(iter(more))}"
+        await keyless.create(key, json.dumps({"unit": UNIT, "revision": 0} | more).encode())
+        with pytest.raises(NotSealed):
+            await register.get(key)
