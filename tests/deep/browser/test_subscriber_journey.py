@@ -172,7 +172,7 @@ def a_digest_falls_due(citizen, content_id, title):
     loa = citizen.loa
     assert loa.post(news(content_id, title, ["email", "portal"])).status == 202
     assert loa.trace_when_complete(content_id)["channels"]["email"]["expected"] == 0
-    digest = asyncio.run(time_passes(loa.ready().nats_url, citizen.frequency))
+    digest = asyncio.run(time_passes(loa, citizen.frequency))
     mail = citizen.mail(citizen.digest)
     assert loa.trace_when_complete(digest)["channels"]["email"]["delivered"] == 1
     return mail

@@ -4,13 +4,17 @@ A correction then answers the mail in which each of them had it.
 """
 
 import asyncio
+import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from consumers.app.settings import LoaSettings
 from consumers.digests import schedule
 from consumers.digests.schedule import DigestSchedule
 from consumers.digests.store import DigestStore, encode
+from consumers.seals.takeover import seal_for_command
 from contracts.subscriptions.digest import DigestFrequency, digest_id_for
 from producers.bus import Bus
 from tests.support.gateway_client import sample_event
@@ -21,20 +25,22 @@ ITEM = "muc-ho-tro-moi"
 READERS = "an@example.com,An,,,,daily", "binh@example.com,,,,,daily", "chi@example.com,,,,,"
 
 
-async def time_passes(url: str, frequency: DigestFrequency = "daily") -> str:
+async def time_passes(loa: LoaProcess, frequency: DigestFrequency = "daily") -> str:
     """Put a rhythm's last cut a day or a week back; the digest that must follow, at once."""
-    async with await Bus.connect(url, name="test") as bus:
-        return await put_last_cut_back(bus, frequency)
+    async with await Bus.connect(loa.ready().nats_url, name="test") as bus:
+        return await put_last_cut_back(bus, loa.data, frequency)
 
 
-async def put_last_cut_back(bus: Bus, frequency: DigestFrequency = "daily") -> str:
-    """As `time_passes`, on a bus."""
-    span = timedelta(days=1 if frequency == "daily" else 7)
+async def put_last_cut_back(bus: Bus, data: Path, frequency: DigestFrequency = "daily") -> str:
+    """As `time_passes`, with the key of the folder *data*."""
+    settings = LoaSettings(_env_file=None, data_dir=data)
+    await seal_for_command(bus, settings.key_file, settings.seals_file, time.time)
     assert await schedule.load_published_schedule(bus) == DigestSchedule()
-    book = DigestStore(bus)
-    now = (await book.last_cut(frequency)).value
-    back = {"day": now.day - span, "at": now.at - span}
-    await book.bucket.put(f"now.{frequency}", encode(now.model_copy(update=back)))
+    span, book = timedelta(days=1 if frequency == "daily" else 7), DigestStore(bus)
+    stored = await book.last_cut(frequency)
+    now = stored.value
+    back = now.model_copy(update={"day": now.day - span, "at": now.at - span})
+    await book.bucket.swap(f"now.{frequency}", encode(back), stored.revision)
     return digest_id_for(frequency, now.day)
 
 
@@ -52,7 +58,7 @@ def test_a_day_comes_in_one_mail_to_those_who_want_it_so(loa):
     loa.trace_of_event(event_id)
     [first] = loa.mails()
     assert first["Delivered-To"] == "chi@example.com"
-    digest = asyncio.run(time_passes(loa.ready().nats_url))
+    digest = asyncio.run(time_passes(loa))
     wait_until(lambda: len(loa.mails()) == 3, "the digest", pause_s=0.1)
     story = loa.trace_when_complete(digest)
     assert (story["state"], story["channels"]["email"]["delivered"]) == ("released", 2)
