@@ -1,6 +1,7 @@
 """`loa bus`: who may do what on the NATS server, and its streams."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import Annotated
 import typer
 
 from consumers.app.settings import LoaSettings, load_retention, read_settings
+from consumers.audit.log import Act, AuditLog
 from consumers.cli import output
-from consumers.key_file import open_key_file
+from consumers.cli.stores import open_seals
 from consumers.messages import field_error
 from contracts.errors import Invalid
 from producers.bus import Bus, topology
@@ -81,7 +83,8 @@ def apply() -> None:
             await verify_server(bus)
         await topology.apply(bus, [account.unit for account in _configuration_folder().units])
         await topology.apply_ages(bus, load_retention(settings).stream_ages())
-        await open_key_file(bus, path)  # services with limited rights can't register it
+        await open_seals(bus)  # services with limited rights can't take data over
+        await AuditLog(bus, time.time).record(Act("bus.apply"))  # the stream may be new
         return len(topology.stream_names() + await topology.inbound_stream_names(bus))
 
     count = output.run_on_any_bus(work)

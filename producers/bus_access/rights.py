@@ -54,7 +54,7 @@ class Rights(BaseModel):
     def subjects(self) -> Iterator[str]:
         """The subjects that a client with these rights publishes."""
         yield SETTINGS_SUBJECT
-        yield "$JS.API.STREAM.LIST"
+        yield from ("$JS.API.STREAM.LIST", "$JS.API.STREAM.NAMES")
         yield from (f"$JS.API.STREAM.INFO.{name}" for name in (*self.streams(), RESTORING_STREAM))
         yield from self.publish
         for name in map(stream_name, self.read):
@@ -102,16 +102,16 @@ def identities() -> list[str]:
 def permissions_of(identity: str, units: Sequence[UnitAccount] = ()) -> Permissions | None:
     """The permissions of an identity; None for one that has every right.
 
-    Intake also empties the inbound streams of *units*.
+    The inbound streams of *units* are emptied by intake, and measured with all others.
     """
     rights = _rights_of(identity)
     if rights is None:
         return None
-    subjects = list(rights.subjects())
+    subjects, inbound = list(rights.subjects()), [inbound_stream(one.unit) for one in units]
+    if "*" in rights.measure:
+        subjects += [f"$JS.API.STREAM.INFO.{one.name}" for one in inbound]
     if identity in (_INTAKE, WHOLE):
-        subjects.append("$JS.API.STREAM.NAMES")
-        streams = [inbound_stream(one.unit) for one in units]
-        subjects += [s for one in streams for s in _consuming(one.name, one.consumers[0].durable)]
+        subjects += [s for one in inbound for s in _consuming(one.name, one.consumers[0].durable)]
     return Permissions(tuple(dict.fromkeys(subjects)))
 
 

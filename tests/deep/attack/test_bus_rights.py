@@ -11,7 +11,9 @@ from producers.access import Access
 from producers.bus import Bus, topology
 from producers.bus_access import enforcement, rights
 from producers.bus_access.enforcement import Server
+from producers.bus_access.key_files import KeyFolder
 from producers.bus_access.rights import ADMIN, WHOLE, identities
+from producers.bus_access.unit_accounts import UnitAccount, write_units
 from tests.support.bus_configuration import server_settings, write_configuration
 
 pytestmark = pytest.mark.timeout(240)
@@ -24,9 +26,19 @@ CALL = re.compile(
 SERVICES = [name for name in identities() if name not in (ADMIN, WHOLE)]
 
 
+UNITS = ("van-phong-bo", "vu-phap-che", "cuc-van-thu")
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write_configuration(tmp_path_factory.mktemp("bus"))
+def unit_keys(tmp_path_factory):
+    return KeyFolder(tmp_path_factory.mktemp("units"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, unit_keys):
+    path = tmp_path_factory.mktemp("bus")
+    write_units(path / "units", [UnitAccount(unit, (unit_keys.ensure(unit),)) for unit in UNITS])
+    return write_configuration(path)
 
 
 @pytest.fixture
@@ -34,7 +46,7 @@ async def server_to_harm(folder, other_server):
     with other_server(server_settings(folder.folder)) as server:
         access = Access(nkey_file=folder.keys.path(ADMIN))
         async with await Bus.connect(server.url, access=access) as bus:
-            await topology.apply(bus)
+            await topology.apply(bus, UNITS)
         yield server
 
 
@@ -71,8 +83,8 @@ def is_granted(service, subject):
         places = [place.partition(":") for place in says["write"]]
         return any(b == key[1] and matches(keys or ">", key[2]) for b, _, keys in places)
     if subject.startswith("$"):
-        lists_units = service == "intake" and subject == "$JS.API.STREAM.NAMES"
-        return lists_units or subject in ("$JS.API.STREAM.LIST", "$SYS.REQ.SERVER.PING.JSZ")
+        lists = ("$JS.API.STREAM.LIST", "$JS.API.STREAM.NAMES")
+        return subject in (*lists, "$SYS.REQ.SERVER.PING.JSZ")
     return any(matches(pattern, subject) for pattern in says["publish"])
 
 
@@ -157,6 +169,43 @@ async def test_all_services_in_one_process_have_the_rights_of_all_and_no_more(se
     await prober.nc.close()
     one_of_them = {s for s in tried if any(is_granted(service, s) for service in SERVICES)}
     assert allowed == one_of_them
+
+
+async def test_a_unit_publishes_its_own_content_and_nothing_else(server, folder, unit_keys):
+    tried = [*enforcement.all_subjects(folder.units), *(f"content.{u}.withdrawn" for u in UNITS)]
+    for unit in UNITS:
+        access = Access(nkey_file=unit_keys.path(unit))
+        prober = await enforcement.open_prober(Server(server.url), access)
+        refused = await prober.publish(tried)
+        heard = set(enforcement.HEARD) - await prober.subscribe(enforcement.HEARD)
+        await prober.nc.close()
+        own = {subject for subject in tried if subject.startswith(f"content.{unit}.")}
+        assert (unit, set(tried) - refused) == (unit, own) and own
+        assert heard == {"_INBOX.>", "_INBOX.x.>"}, "its own account's, which no other reaches"
+
+
+async def test_of_the_units_streams_intake_alone_takes_and_none_is_changed(server, folder):
+    streams = [f"IN_{unit}" for unit in UNITS]
+    tried = [s for s in enforcement.all_subjects(folder.units) if ".IN_" in s]
+    for service in SERVICES:
+        prober = await enforcement.open_prober(
+            Server(server.url), Access(nkey_file=folder.keys.path(service))
+        )
+        allowed = set(tried) - await prober.publish(tried)
+        await prober.nc.close()
+        taking = {
+            subject.format(stream)
+            for stream in streams
+            for subject in (
+                "$JS.API.STREAM.INFO.{}",
+                "$JS.API.CONSUMER.INFO.{}.intake",
+                "$JS.API.CONSUMER.MSG.NEXT.{}.intake",
+                "$JS.ACK.{}.intake.1.0.0.0.0",
+            )
+        }
+        measured = {f"$JS.API.STREAM.INFO.{stream}" for stream in streams}
+        granted = {"intake": taking, "sweep": measured}.get(service, set())
+        assert (service, allowed) == (service, granted)
 
 
 async def test_headers_and_replies_are_beyond_permissions(server_to_harm, folder):
