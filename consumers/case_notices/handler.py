@@ -40,11 +40,16 @@ class CaseNoticeHandler:
     doubts: NoticeDoubts | None = None
 
     async def handle(self, event: CloudEvent, unit: str, *, seq: int) -> None:
-        """Start the notice of one event. Raises ContractError if no gateway accepted it."""
+        """Start the notice of one event. Raises ContractError if no gateway accepted it.
+
+        A notice needs no approval, so a registration that another writer made sends none: a gateway
+        on a machine of its own has no key to tell it.
+        """
         notice = events.parse_case_notice(event)
         event_id = keys.event_id(unit, event.source, event.id)
         crash_point("notice.fetched")
         with bound_contextvars(event_id=event_id, content_id=notice.content_id, unit=unit):
+            await self.bus.bucket(subjects.UNITS.name).get(unit)
             record = await self.accepted_record(event_id, event)
             batch = await self.first_batch(notice.content_id, record.revision or 0, event_id)
             with bound_contextvars(revision=batch.revision, channel=batch.channel.value):

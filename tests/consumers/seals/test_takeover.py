@@ -10,6 +10,7 @@ from consumers.key_file import KeyFile
 from consumers.seals.takeover import TAKE_OVER_KEY, SealRecords
 from contracts import subjects
 from tests.support.publications import a_publication
+from tests.support.records_forger import seal_new_records
 from tests.support.services import store_publication
 
 
@@ -97,6 +98,18 @@ async def test_a_lost_record_admits_nothing_later_than_the_first_seal(bus, recor
     assert seals.problem(await stored(bus, 1)) == ""
     assert seals.taken_over_until - sealed_at <= timedelta(minutes=2)
     assert [one["event"] for one in logs] == ["seal_record_lost"]
+
+
+async def test_a_lost_record_admits_no_account_later_than_the_first_sealed_one(bus, records):
+    """Before anything was published, a sealed account shows that seals are needed."""
+    await records.open_or_take_over(time.time)
+    seal_new_records(bus, records.keys)
+    await bus.bucket(subjects.STAFF.name).create("account.nv-an", b"{}")
+    first = await bus.last_message("KV_staff", "$KV.staff.account.nv-an")
+    records.file.unlink()
+    await bus.bucket(subjects.CONTROL.name).purge(TAKE_OVER_KEY)
+    seals = await records.open_or_take_over(lambda: time.time() + 86_400)
+    assert seals.taken_over_until - first.time <= timedelta(minutes=2)
 
 
 async def test_two_that_start_at_once_have_one_record(bus, records, tmp_path):
