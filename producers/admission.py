@@ -70,6 +70,9 @@ async def send_event(
         ack = await _publish(bus, event, message_id, patience_s)
         if not ack.duplicate:
             return ack
+        if ack.stream != subjects.CONTENT.name:  # its unit's alone, which can't read it
+            await _publish(bus, event, own_id, patience_s)
+            return ack
         stored = await bus.get_message(subjects.CONTENT.name, ack.seq)
         if stored is not None and _has_same_id(stored, event):
             _require_same_content(stored, event)

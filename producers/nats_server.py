@@ -29,13 +29,8 @@ from contracts import subjects
 from producers.access import without_password
 from producers.bus import NoReply
 from producers.bus.monitoring_endpoint import fetch_page, health_problem
-from producers.bus_access.unit_accounts import (
-    UnitAccount,
-    account_stanzas,
-    exports,
-    load_units,
-    write_units,
-)
+from producers.bus_access.configuration import BusUser, render_accounts
+from producers.bus_access.unit_accounts import UnitAccount, load_units, write_units
 from producers.errors import ServerFailed, StoreBusy
 
 _STARTED_PAGE = "/healthz?js-enabled-only=true"
@@ -250,17 +245,11 @@ class ServerSetup:
         paths = {"run": run, "log": log_file, "store": self.store}
         quoted = {name: json.dumps(str(path), ensure_ascii=False) for name, path in paths.items()}
         chosen = {name: port or -1 for name, port in self.ports._asdict().items()}
-        parts = {"accounts": self._accounts(), "page": self.secrets.page}
+        user = BusUser(f'user: "{_USER}", password: "{self.secrets.password}"')
+        parts = {"accounts": render_accounts([user], self.units), "page": self.secrets.page}
         settings = self.store / "nats.conf"
         _write_private(settings, SETTINGS.format(**chosen, **quoted, **parts))
         return settings
-
-    def _accounts(self) -> str:
-        user = f'{{user: "{_USER}", password: "{self.secrets.password}"}}'
-        own = f"jetstream: enabled, users: [{user}], exports: [{', '.join(exports(self.units))}]"
-        return "\n".join(
-            ["accounts {", f"{LOA_ACCOUNT}: {{{own}}}", *account_stanzas(self.units), "}"]
-        )
 
 
 def _move_to_account(streams: Path) -> None:

@@ -62,21 +62,23 @@ async def find_running(settings: LoaSettings) -> RunningInstance | None:
 
 
 @asynccontextmanager
-async def bus_server(settings: LoaSettings) -> AsyncIterator[tuple[str, tuple[str, ...], bool]]:
-    """The bus's address, its monitoring addresses, and whether it is our own embedded server.
+async def bus_server(
+    settings: LoaSettings,
+) -> AsyncIterator[tuple[str, tuple[str, ...], NatsServer | None]]:
+    """The bus's address, its monitoring addresses, and our own embedded server, if it is that.
 
     Raises StoreBusy when another process holds the store and does not answer yet.
     """
     if settings.nats_url:
-        yield settings.nats_url, (), False
+        yield settings.nats_url, (), None
         return
     if ready := await find_running(settings):
-        yield ready.nats_url, (), False
+        yield ready.nats_url, (), None
         return
     if settings.nats_port:
         require_free_port("LOA_NATS", _LOOPBACK, settings.nats_port)
     async with NatsServer(settings.nats_dir, settings.nats_port) as own:
-        yield own.url, (own.monitor_url,), True
+        yield own.url, (own.monitor_url,), own
 
 
 @asynccontextmanager
@@ -97,7 +99,7 @@ async def command_bus(
         async with await connecting as bus:
             if own:
                 await prepare_bus(bus, monitors)
-            yield bus, own
+            yield bus, own is not None
 
 
 async def prepare_bus(bus: Bus, monitors: tuple[str, ...]) -> None:

@@ -26,6 +26,7 @@ from consumers.app.settings import (
     RunningInstance,
     read_settings,
 )
+from consumers.app.unit_access import UnitAccess
 from consumers.app.web.health import health_app
 from consumers.app.web.server import WebServer, bind_socket, socket_url
 from consumers.app.wiring import stand_ins
@@ -34,7 +35,9 @@ from producers.access import without_password
 from producers.bus import Bus, BusError, topology
 from producers.bus.monitoring_endpoint import health_problem
 from producers.bus_access.rights import rights_table
+from producers.nats_server import NatsServer
 from producers.publisher import drain
+from producers.units.registry import UnitRegistry
 
 log = structlog.get_logger()
 _BUS_CHECK_TIMEOUT_S = 2.0
@@ -58,10 +61,10 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
             stack.enter_context(instance.exclusive(settings))
         node = await build_node(stack, settings, url, socket_url(bound))
         if own:
-            node.checks["nats"] = partial(health_problem, *monitors)
+            _watch_server(node, own)
         if own or settings.nats_url:  # a running Loa has prepared the bus that we join
             await _prepare_bus(node, monitors, services)
-        if services is None or not KEYLESS_SERVICES.issuperset(services):
+        if own or services is None or not KEYLESS_SERVICES.issuperset(services):
             await node.open_proven_key()
         await add_services(node, services)
         await start(node, bound, stopped)
@@ -70,6 +73,13 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
         log.info("ready", url=node.own_url, nats_url=without_password(url))
         await stopped.wait()
         log.info("stopping")
+
+
+def _watch_server(node: Node, server: NatsServer) -> None:
+    """Ask how our own server is, and tell it which keys of units are registered."""
+    node.checks["nats"] = partial(health_problem, server.monitor_url)
+    registry = UnitRegistry(node.bus, node.vocabulary, node.clock)
+    node.tasks.append(UnitAccess(node.bus, server, registry).run)
 
 
 async def _prepare_bus(

@@ -114,6 +114,8 @@ async def _add_intake(node: Node) -> None:
 
     node.tasks.append(partial(every, DESK_RESUME_S, intake.desk.finish_interrupted))
     node.tasks.append(InboundMover(node.bus).run)
+    if node.settings.units_share_password:
+        log.warning("units_share_password")
     consumer = subjects.CONTENT.consumers[0]
     node.subscribe(subjects.CONTENT, consumer, on_content, _CONCURRENT_EVENTS + _RESERVED_URGENT)
 

@@ -104,6 +104,11 @@ class LoaSettings(_Settings):
         public_host = urlsplit(self.public_url).hostname
         return "LOA_PUBLIC_URL" if public_host and not is_loopback(public_host) else ""
 
+    @property
+    def units_share_password(self) -> bool:
+        """Whether units reach the bus with a password that proves none of them."""
+        return bool(self.nats_url) and not (self.nats_creds_file or self.nats_nkey_file)
+
     def access(self) -> Access:
         """The credentials for `nats_url`; none for the embedded server, whose address has them.
 

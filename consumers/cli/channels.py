@@ -34,6 +34,8 @@ def status(as_json: output.Json = False) -> None:
     """What waits in each lane of each channel, and which channels are paused."""
     output.print_errors(unknown_variables())
     report = output.run_on_any_bus(_load_status)
+    if read_settings(LoaSettings).units_share_password:
+        output.print_errors([field_error("bus", "units_share_password")])
     output.print_answer(report, as_json, lambda: _print_report(report))
 
 

@@ -72,6 +72,8 @@ async def _describe_settings(email: EmailSettings, settings: LoaSettings) -> lis
     destination = await _worker_destination(settings)
     if destination and relay != ("" if destination.stand_in else destination.to):
         texts.append(field_error("settings", "settings_differ", to=translate(destination.to)))
+    if settings.units_share_password:
+        texts.append(field_error("bus", "units_share_password"))
     return texts
 
 

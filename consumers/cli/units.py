@@ -1,19 +1,23 @@
-"""`loa units`: register units that may send, and manage their API keys."""
+"""`loa units`: register units that may send, and manage their keys."""
 
 import time
+from collections.abc import Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
-from consumers.cli import output
+from consumers.cli import output, unit_keys
 from consumers.cli.acts import By
 from consumers.cli.authorization import Exceptions, Staff, acting_person
 from consumers.messages import field_error
 from consumers.staff.administration import (
+    AddBusKey,
     AddUnit,
     Administration,
+    RevokeBusKey,
     RevokeKeys,
     RotateKey,
     SetUnit,
@@ -21,10 +25,12 @@ from consumers.staff.administration import (
 )
 from consumers.staff.authorization import Act
 from contracts.delivery import ChannelName
-from producers.bus import Bus
+from contracts.errors import FieldError
+from producers.bus import Bus, topology
+from producers.bus_access.key_files import public_part, write_private
 from producers.units.registry import UnitRegistry
 
-app = typer.Typer(no_args_is_help=True, help="Units and their API keys.")
+app = typer.Typer(no_args_is_help=True, help="Units and their keys.")
 Unit = Annotated[str, typer.Argument(help="The unit's id, e.g. vu-cai-cach-hanh-chinh.")]
 
 
@@ -50,6 +56,7 @@ NoticesOption = Annotated[
     NoticeChannels,
     typer.Option("--notices", help="Case notices: the first channel, then the next one."),
 ]
+Out = Annotated[Path | None, typer.Option("--out", help="Write the key to this new file, unseen.")]
 Now = Annotated[bool, typer.Option("--now", help="The old key stops at once, not in 24 h.")]
 
 
@@ -111,6 +118,61 @@ def revoke(unit: Unit, by: By = "") -> None:
     """No key of the unit works any more."""
     output.run_on_bus(lambda bus: _carry_out(bus, RevokeKeys(unit=unit), by))
     typer.echo(f"{unit}: no key works any more")
+
+
+@app.command("bus-key")
+def bus_key(
+    unit: Unit,
+    out: Out = None,
+    revoke: Annotated[str, typer.Option(metavar="ID", help="End this key instead.")] = "",
+    by: By = "",
+    as_json: output.Json = False,
+) -> None:
+    """Give a unit one more key for the bus, shown once; its other keys go on working."""
+    if revoke:
+        act = RevokeBusKey(unit=unit, key=revoke)
+        texts = output.run_on_bus(lambda bus: _change_bus_keys(bus, act, by))[1]
+        typer.echo(f"{unit}: {revoke} does not work any more")
+        output.print_field_texts(*texts)
+        return
+    with output.explain_errors():
+        unit_keys.require_new_file(out)
+    seed, texts = output.run_on_bus(lambda bus: _change_bus_keys(bus, AddBusKey(unit=unit), by))
+    _print_bus_key(unit, seed, out, texts, as_json=as_json)
+
+
+async def _change_bus_keys(bus: Bus, act: StaffAct, by: str) -> tuple[str, list[FieldError]]:
+    """The seed of a new key, and what is left to do until the server knows the change."""
+    seed, registry = await _carry_out(bus, act, by), open_registry(bus)
+    await topology.apply(bus, [act.object_id])
+    texts = await unit_keys.tell_server(registry)
+    return seed, [*texts, *(await unit_keys.prove(act.object_id, seed) if seed else [])]
+
+
+def _print_bus_key(
+    unit: str, seed: str, out: Path | None, texts: Sequence[FieldError], *, as_json: bool
+) -> None:
+    if out:
+        with output.explain_errors():
+            write_private(out, f"{seed}\n".encode())
+    public, shown = public_part(seed.encode()), str(out or seed)
+    if as_json:
+        output.print_json({"unit": unit, "public_key": public, "file" if out else "seed": shown})
+        output.print_errors(texts)
+        return
+    typer.echo(f"{unit} {public}\n{shown}")
+    shown_once = [] if out else [field_error(unit, "key_shown_once")]
+    output.print_field_texts(*shown_once, *texts)
+
+
+@app.command("bus-keys")
+def list_bus_keys(unit: Unit, as_json: output.Json = False) -> None:
+    """List a unit's keys for the bus, by the public part."""
+    found = output.run_on_bus(lambda bus: open_registry(bus).require(unit))
+    columns = ("id", "created", "public_key")
+    rows = [(key.id, key.created.isoformat(), key.public) for key in found.bus_keys or ()]
+    answer = [dict(zip(columns, row, strict=True)) for row in rows]
+    output.print_answer(answer, as_json, lambda: output.print_table(columns, rows))
 
 
 @app.command("list")

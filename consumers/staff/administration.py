@@ -49,6 +49,8 @@ class UnitKeys(Protocol):
     async def update(self, unit: str, **rules: object) -> object: ...
     async def rotate(self, unit: str, *, now: bool = False) -> str: ...
     async def revoke(self, unit: str) -> None: ...
+    async def add_bus_key(self, unit: str) -> str: ...
+    async def revoke_bus_key(self, unit: str, key_id: str) -> None: ...
 
 
 class Done(NamedTuple):
@@ -227,6 +229,27 @@ class RevokeKeys(_UnitAct):
         return Done()
 
 
+class AddBusKey(_UnitAct):
+    """One more key with which a unit signs in to the bus."""
+
+    do: Literal["units.bus-key"] = "units.bus-key"
+
+    async def perform(self, admin: "Administration", _: str) -> Done:
+        return Done(secret=await admin.units.add_bus_key(self.unit))
+
+
+class RevokeBusKey(_UnitAct):
+    """One key for the bus does not work any more."""
+
+    do: Literal["units.bus-key-revoke"] = "units.bus-key-revoke"
+    action: ClassVar[str] = DISABLE
+    key: str
+
+    async def perform(self, admin: "Administration", _: str) -> Done:
+        await admin.units.revoke_bus_key(self.unit, self.key)
+        return Done()
+
+
 StaffAct = (
     AddAccount
     | SetRoles
@@ -239,6 +262,8 @@ StaffAct = (
     | SetUnit
     | RotateKey
     | RevokeKeys
+    | AddBusKey
+    | RevokeBusKey
 )
 ACTS: TypeAdapter[StaffAct] = TypeAdapter(Annotated[StaffAct, Field(discriminator="do")])
 

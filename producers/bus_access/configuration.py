@@ -74,7 +74,7 @@ class ServerPlace:
     store: str = "store"
 
 
-def _render_accounts(users: Sequence[BusUser], units: Sequence[UnitAccount]) -> str:
+def render_accounts(users: Sequence[BusUser], units: Sequence[UnitAccount]) -> str:
     """The accounts of a server: Loa's with *users*, one for each unit, and the system's."""
     ask = f'{{service: "{SETTINGS_SUBJECT}", response_type: stream, accounts: [LOA]}}'
     own = "\n".join(f"      {user.render()}" for user in users)
@@ -130,4 +130,4 @@ class ConfigurationFolder:
             BusUser.of_key(self.keys.ensure(identity), permissions_of(identity, self.units))
             for identity in identities()
         ]
-        return _render_accounts(users, self.units)
+        return render_accounts(users, self.units)

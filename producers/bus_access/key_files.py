@@ -28,17 +28,23 @@ class KeyFolder:
 
     def replace(self, identity: str) -> None:
         """Make another key for *identity*. Raises OSError."""
-        write_private(self.path(identity), _create_seed() + b"\n")
+        write_private(self.path(identity), create_seed() + b"\n")
 
     def present(self) -> list[str]:
         """The identities whose key is here."""
         return sorted(path.stem for path in self.folder.glob(f"*{_SUFFIX}"))
 
 
-def _create_seed() -> bytes:
+def create_seed() -> bytes:
     """The seed of a new key."""
     seed: bytes = nkeys.encode_seed(os.urandom(_SEED_BYTES), nkeys.PREFIX_BYTE_USER)
     return seed
+
+
+def public_part(seed: bytes) -> str:
+    """The public key of a seed."""
+    public: bytes = nkeys.from_seed(bytearray(seed)).public_key
+    return public.decode()
 
 
 def write_private(path: Path, data: bytes) -> None:

@@ -25,6 +25,7 @@ from contracts.vocabulary import Vocabulary
 from producers import bus as nats
 from producers.bus import Bus
 from producers.bus.records import update
+from producers.bus_access.key_files import create_seed, public_part
 from producers.bus_access.unit_accounts import PUBLIC_KEY, UnitAccount
 from producers.seals import NotSealed
 from producers.texts import get_text
@@ -169,15 +170,16 @@ class UnitRegistry:
 
         await self._change(unit, change)
 
-    async def add_bus_key(self, unit: str, public: str) -> BusKey:
-        """Let the owner of *public* sign in to the bus as *unit*. Raises like `rotate`."""
-        key = BusKey(public=public, created=utc_now(self.clock))
+    async def add_bus_key(self, unit: str) -> str:
+        """Make one more key for the bus and return its seed. Raises like `rotate`."""
+        seed = create_seed()
+        key = BusKey(public=public_part(seed), created=utc_now(self.clock))
 
         def change(found: Registration) -> Registration:
             return found.model_copy(update={"bus_keys": (*(found.bus_keys or ()), key)})
 
         await self._change(unit, change)
-        return key
+        return seed.decode()
 
     async def revoke_bus_key(self, unit: str, key_id: str) -> None:
         """Take one key for the bus away. Raises like `rotate`, Invalid for an unknown key."""

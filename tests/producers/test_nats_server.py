@@ -308,7 +308,8 @@ async def test_a_revoked_key_is_refused_and_the_units_other_key_is_not(tmp_path)
         assert server.admitted_units == (UnitAccount(UNIT),)
 
 
-async def test_a_key_that_the_server_refuses_changes_nothing(tmp_path):
+async def test_a_key_that_the_server_refuses_changes_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("producers.nats_server._RELOAD_TIMEOUT_S", 0.3)
     key = create_unit_key(tmp_path, UNIT)
     async with NatsServer(tmp_path / "nats") as server:
         async with await Bus.connect(server.url) as bus:
