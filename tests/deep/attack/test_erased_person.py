@@ -1,9 +1,13 @@
 """An erased person can't be found by who searches every byte that Loa has on its disks."""
 
+import asyncio
+import json
 from pathlib import Path
 
 import pytest
 
+from contracts import subjects
+from producers.bus import Bus
 from tests.support.gateway_client import sample_event
 from tests.support.loa_process import UNIT, LoaProcess, wait_until
 
@@ -30,10 +34,19 @@ def case_notice(loa, number: int, **contact: str) -> str:
     return accepted.body["event_id"]
 
 
+async def past_the_door(url: str) -> None:
+    """A case event with an address comes by NATS: it dies."""
+    event = sample_event("updated", id="e-9", contact={"consent": True, "email": ADDRESS})
+    async with await Bus.connect(url) as bus:
+        headers = {"Content-Type": "application/cloudevents+json"}
+        await bus.publish(subjects.case(UNIT), json.dumps(event).encode(), headers=headers)
+
+
 def delivered(loa, content_id: str) -> int:
     return loa.trace(content_id)["channels"]["email"]["delivered"]
 
 
+@pytest.mark.promise("12.2", "14.3")
 def test_nothing_of_an_erased_reader_is_left_on_any_disk(tmp_path):
     loa = LoaProcess(tmp_path)
     with loa:
@@ -42,7 +55,8 @@ def test_nothing_of_an_erased_reader_is_left_on_any_disk(tmp_path):
         loa.publish(ITEM, "email")
         loa.trace_when_complete(ITEM)
         loa.trace_of_event(case_notice(loa, 1, email=ADDRESS))
-        assert loa.page_status("/dang-ky") == 200
+        asyncio.run(past_the_door(loa.ready().nats_url))
+        wait_until(loa.dead_letters, "the dead letter")
         plain = files_with(tmp_path, ADDRESS, NAME)
         assert plain and all("directory.sqlite" in name for name in plain)
         assert loa.cli("subscribers", "remove", ADDRESS, "--reason", "ticket 7").exit_code == 0
@@ -58,6 +72,7 @@ def test_nothing_of_an_erased_reader_is_left_on_any_disk(tmp_path):
     assert files_with(tmp_path, ADDRESS, NAME) == []
 
 
+@pytest.mark.promise("12.7")
 def test_nothing_of_a_person_who_is_erased_at_zalo_is_left_on_any_disk(tmp_path):
     loa = LoaProcess(tmp_path)
     with loa:
