@@ -15,6 +15,7 @@ from channels.portal.model.site import Site
 from channels.portal.search.sync import SEARCH_INDEX_FILE
 from contracts.vocabulary import DEFAULT
 from tests.support.hostile_portal import ITEMS, LINES, TEXTS, hostile_portal
+from tests.support.mails import mail_recipient, part, sent_mail
 from tests.support.portal_dir import PUBLIC_URL
 from tests.support.sample_portal import serve_portal
 
@@ -160,4 +161,12 @@ def test_nothing_runs_where_it_is_looked_for(script_watch, folder):
     pages = [answer.body.decode() for answer in answers]
     assert sum("<mark>" in page for page in pages) == len(every)
     script_watch.show(pages)
+    assert script_watch.told() == CLEAN
+
+
+def test_nothing_runs_in_mails(script_watch):
+    """As a mail program without any policy of its own would show them."""
+    rows = zip(ITEMS, LINES, strict=True)
+    mails = [sent_mail(item, mail_recipient(0, item, name=line[:100]))[1] for item, line in rows]
+    script_watch.show([part(mail, "html") for mail in mails])
     assert script_watch.told() == CLEAN

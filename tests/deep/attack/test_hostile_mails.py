@@ -1,0 +1,95 @@
+"""Hostile text of units and readers in mails and on readers' pages stays text, by a real parser."""
+
+import re
+from collections import Counter
+from typing import Any
+
+import lxml.html
+import pytest
+
+from tests.support.hostile_portal import ITEMS, LINES, TEXTS
+from tests.support.mails import a_full_publication, mail_recipient, part, sent_mail
+from tests.support.signup_app import SignupApp, signup_form
+
+LEAST = 300
+SAFE_SCHEMES = ("https://", "http://", "mailto:", "tel:", "/", "#", "cid:")
+ADDRESSES = {"href", "src", "action", "formaction", "background", "data", "poster", "xlink:href"}
+MARKDOWN = {
+    *("p", "br", "hr", "strong", "em", "code", "pre", "blockquote", "ul", "ol", "li", "a", "img"),
+    *("h1", "h2", "h3", "h4", "h5", "h6", "div", "table", "thead", "tbody", "tr", "th", "td"),
+}
+"""Elements that an author may write."""
+MARKDOWN_ATTRIBUTES = {"href", "title", "alt", "src", "start", "style", "rel", "align", "class"}
+
+
+def shape(html: str) -> tuple[set[str], set[str]]:
+    """The elements and the attributes of a page that is not hostile."""
+    elements = [
+        one for one in lxml.html.document_fromstring(html).iter() if isinstance(one.tag, str)
+    ]
+    return {one.tag for one in elements}, {name for one in elements for name in one.attrib}
+
+
+def faults(html: str, known: tuple[set[str], set[str]]) -> list[str]:
+    """Elements, attributes and addresses that no harmless page has."""
+    found = []
+    for element in lxml.html.document_fromstring(html).iter():
+        if not isinstance(element.tag, str):
+            continue
+        if element.tag not in known[0]:
+            found.append(f"<{element.tag}>")
+        for name, value in element.attrib.items():
+            squeezed = re.sub(r"[\s\x00-\x20]", "", value).lower()
+            if name not in known[1] or name.startswith("on"):
+                found.append(f"{element.tag} {name}")
+            elif name in ADDRESSES and not squeezed.startswith(SAFE_SCHEMES):
+                found.append(f"{name}={value!r}")
+    return found
+
+
+@pytest.mark.parametrize(
+    "wrong", ["<svg></svg>", "<p onclick=a>", "<a href=java&#10;script:a>x</a>"]
+)
+def test_what_is_wrong_is_seen(wrong):
+    assert len(faults(f"<html><body>{wrong}", ({"html", "body", "p", "a"}, {"href"}))) == 1
+
+
+def test_no_mail_holds_more_than_its_author_may_write():
+    """HTML parts by a parser; the names of the headers are those of a harmless mail."""
+    harmless = sent_mail(a_full_publication())[1]
+    elements, attributes = shape(part(harmless, "html"))
+    known = elements | MARKDOWN, attributes | MARKDOWN_ATTRIBUTES
+    allowed = Counter(name.lower() for name in harmless.keys())  # noqa: SIM118 -- names repeat
+    found: list[Any] = []
+    for number, item in enumerate(ITEMS):
+        raw, mail = sent_mail(item, mail_recipient(number, item, name=LINES[number][:100]))
+        if wrong := faults(part(mail, "html"), known):
+            found.append((number, wrong))
+        more = Counter(name.lower() for name in mail.keys()) - allowed  # noqa: SIM118 -- as above
+        if more or raw.count(b"\r\n\r\n.\r\n"):
+            found.append((number, dict(more)))
+    assert len(ITEMS) >= LEAST
+    assert not found, f"{len(ITEMS)} mails, {len(found)} hits: {found[:3]}"
+
+
+@pytest.mark.parametrize("field", ["name", "email"])
+async def test_no_page_of_readers_holds_more_than_its_own_elements(bus, clock, tmp_path, field):
+    app = SignupApp(bus, tmp_path, clock)
+    other = {"email": "khong-phai-dia-chi"} if field == "name" else {}
+    found: list[Any] = []
+    shown = 0
+    async with app.client() as browser:
+        first = await browser.post("/dang-ky", data=signup_form() | {"email": "x"} | other)
+        known = shape(first.text)
+        for text in TEXTS:
+            clock.advance(60)
+            answer = await browser.post("/dang-ky", data=signup_form() | other | {field: text})
+            page = lxml.html.document_fromstring(answer.text)
+            shown += page.xpath(f"//input[@name='{field}']/@value") == [" ".join(text.split())]
+            if wrong := faults(answer.text, known):
+                found.append((text, wrong))
+            assert answer.status_code < 500
+    story = f"{len(TEXTS)} texts, {shown} shown again, {len(found)} hits: {found[:3]}"
+    assert len(TEXTS) >= LEAST
+    assert shown > LEAST / 2, story
+    assert not found, story
