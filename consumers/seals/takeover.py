@@ -6,6 +6,7 @@ a seal. Of two records the later one counts: both are genuine and lie in the pas
 a new message, but the earlier one may refuse what a restored backup holds.
 """
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -18,12 +19,13 @@ from consumers.errors import KeyFileBroken
 from consumers.key_file import KeyFile, find_key_file
 from consumers.private_files import replace_file
 from consumers.seals.publications import PURPOSE, PublicationSeals
-from consumers.seals.records import SEALED_BUCKETS, refuse_writes, seal_records
+from consumers.seals.records import SEALED_BUCKETS, refuse_writes, seal_records, sealer
 from contracts import subjects
 from contracts.base.seals import Sealer, SealState
 from contracts.base.times import Clock, format_utc, utc_now
 from contracts.errors import Invalid
 from producers.bus import Bucket, Bus, BusError, RevisionConflict, Value
+from producers.seals import BucketSeals
 
 log = structlog.get_logger()
 TAKE_OVER_KEY = "seals.publications"
@@ -31,6 +33,8 @@ _RECORD_PURPOSE = "seal take-over"
 _ROLLING_UPGRADE = timedelta(minutes=2)
 """How long a release by a process of the version without seals may follow the take-over."""
 _NOTHING_BEFORE = datetime(1970, 1, 1, tzinfo=UTC)
+_SMALL_BUCKETS = (subjects.UNITS.name, subjects.STAFF.name, subjects.DESK.name)
+"""Sealed buckets that a start can read as a whole; the ledger may have millions of entries."""
 
 
 class TakeOverRecord(BaseModel):
@@ -91,12 +95,21 @@ class SealRecords:
         return seals
 
     async def _first_sealed(self) -> datetime | None:
-        """When the first publication with a seal of this key was stored."""
+        """When the first message was stored that has a seal of this key, as far as few are read."""
+        return min([time async for time in self._sealed_times()], default=None)
+
+    async def _sealed_times(self) -> AsyncIterator[datetime]:
+        """The time of the first sealed publication, and of sealed records in small buckets."""
         seals = PublicationSeals(Sealer(self.keys.derive(PURPOSE)), _NOTHING_BEFORE)
         async for message in self.bus.scan(subjects.PUBLICATIONS.name):
             if seals.is_sealed(message):
-                return message.time
-        return None
+                yield message.time
+                break
+        for name in _SMALL_BUCKETS:
+            records, prefix = BucketSeals(name, sealer(self.keys, name), _nothing), f"$KV.{name}."
+            async for message in self.bus.scan(f"KV_{name}"):
+                if not await records.problem(message.subject.removeprefix(prefix), message):
+                    yield message.time
 
     async def _store(self, until: datetime) -> PublicationSeals:
         """Store a record, unless another process is first."""
@@ -166,6 +179,10 @@ class SealRecords:
             replace_file(self.file, data)
         except OSError as error:
             log.info("seal_record_not_kept", error=type(error).__name__)
+
+
+async def _nothing() -> datetime:
+    return _NOTHING_BEFORE
 
 
 async def seal_for_command(bus: Bus, key_path: Path, record: Path, clock: Clock) -> None:
