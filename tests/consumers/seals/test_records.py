@@ -6,13 +6,18 @@ from dataclasses import replace
 
 import pytest
 
+from consumers.case_notices.handler import CaseNoticeHandler
+from consumers.case_notices.recipients import CaseNotices
 from consumers.intake.handler import Intake
 from consumers.key_file import KeyFile
 from consumers.ledger import codec
 from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.entry import planned_entry
+from consumers.ledger.store import Ledger
+from consumers.ledger.wakeups import Waker
 from consumers.staff.sessions import token_key
 from contracts import subjects
+from contracts.cloudevent import CloudEvent
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
 from contracts.errors import Invalid, Unauthorized
 from contracts.records import Ownership
@@ -20,6 +25,7 @@ from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from producers.seals import NotSealed
 from producers.units.registry import UnitRegistry
+from tests.support.case_pipeline import case_event
 from tests.support.delivery_pipeline import new_delivery_pipeline
 from tests.support.events import ITEM, UNIT, released_actions, submitted
 from tests.support.records_forger import RecordsForger, seal_new_records
@@ -88,6 +94,23 @@ async def test_an_event_of_a_forged_registration_waits_at_the_desk(intake, forge
     await intake.handle(submitted(), UNIT)
     assert await released_actions(bus) == []
     assert [one.key for one in await intake.desk.waiting_drafts()] == [f"{ITEM}.1"]
+
+
+async def test_a_case_notice_under_a_forged_registration_is_not_begun(sealed_bus, registry, forger):
+    """A gateway without any key may have taken it."""
+    notices = CaseNotices(sealed_bus, Ledger(sealed_bus), Waker(sealed_bus))
+    sample = case_event()
+    del sample["data"]["contact"]
+    handler, event = (
+        CaseNoticeHandler(sealed_bus, notices, time.time),
+        CloudEvent.model_validate(sample),
+    )
+    await registry.add(UNIT, release="desk")
+    with pytest.raises(Invalid, match="type"):
+        await handler.handle(event, UNIT, seq=1)  # as far as the gateway's own record
+    await forger.change(UNITS, UNIT, urgent=True)
+    with pytest.raises(NotSealed):
+        await handler.handle(event, UNIT, seq=1)
 
 
 async def test_a_forged_decision_releases_nothing(intake, forger, bus):
