@@ -15,6 +15,7 @@ from typing import Any
 from bench import bus, letter
 from bench.server import LoaFailed, Server
 from consumers.app.service_names import SERVICE_NAMES
+from consumers.seals.takeover import seal_for_command
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from producers.units.registry import UnitRegistry
@@ -39,7 +40,7 @@ def up(name: str, relay_port: int) -> Iterator[Server]:
         url = wait_until_ready(folder, process)
         ready = json.loads((folder / "run" / "ready.json").read_text())
         nats_url = str(ready["nats_url"])  # with the password
-        yield Server(folder, url, nats_url, asyncio.run(a_unit(nats_url)), (process.pid,))
+        yield Server(folder, url, nats_url, asyncio.run(a_unit(folder, nats_url)), (process.pid,))
 
 
 @contextmanager
@@ -53,7 +54,7 @@ def joined(
         started(folder, ["run", *services], relay(relay_port)) as process,
     ):
         url = wait_until_ready(folder, process)
-        key = asyncio.run(a_unit(own.url))
+        key = asyncio.run(a_unit(folder, own.url))
         yield Server(folder, url, own.url, key, (process.pid, own.pid))
 
 
@@ -97,9 +98,16 @@ def wait_until_ready(folder: Path, process: subprocess.Popen[bytes]) -> str:
     raise LoaFailed(f"Loa did not get ready; its log is {folder / 'loa.log'}")
 
 
-async def a_unit(nats_url: str) -> str:
+async def use_key(own: Bus, folder: Path) -> None:
+    """Write records as a command with this data folder does: under its key."""
+    record = folder / "records" / "seals.json"
+    await seal_for_command(own, folder / "vault.key", record, time.time)
+
+
+async def a_unit(folder: Path, nats_url: str) -> str:
     """The key of a unit that may publish at once, urgently too."""
     async with await Bus.connect(nats_url, name="bench") as own:
+        await use_key(own, folder)
         registry = UnitRegistry(own, DEFAULT, time.time)
         return await registry.add(letter.UNIT, release="automatic", urgent=True)
 

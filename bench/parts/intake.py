@@ -91,6 +91,7 @@ def keyed(found: dict[str, str]) -> Iterator[tuple[str, dict[str, str]]]:
 async def keys(server: Server) -> dict[str, str]:
     """A key for every unit; one has its own already."""
     async with await Bus.connect(server.nats_url, name="bench") as straight:
+        await loa.use_key(straight, server.folder)
         registry = UnitRegistry(straight, DEFAULT, time.time)
         others = [unit for unit in UNITS if unit != letter.UNIT]
         added = {unit: await registry.add(unit, release="desk") for unit in others}

@@ -1,5 +1,6 @@
 """Seals of a bus that was never without them, and messages as a foreign writer publishes them."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from consumers.key_file import KeyFile
 from consumers.seals.publications import PURPOSE, REPLAY_HEADER, PublicationSeals
-from consumers.seals.takeover import SealRecords
+from consumers.seals.takeover import SealRecords, seal_for_command
 from contracts.base.seals import SEAL_HEADER, Sealer
 from producers.bus import Bus, Message
 
@@ -19,6 +20,11 @@ async def open_seals(bus: Bus, folder: Path, clock: Callable[[], float]) -> Publ
     """The seals with the key file of *folder*, which take over what is on *bus*."""
     keys = KeyFile.open(folder / "vault.key")
     return await SealRecords(bus, keys, folder / "seals.json").open_or_take_over(clock)
+
+
+async def use_key(bus: Bus, data: Path) -> None:
+    """Let *bus* seal and verify records as a command with the data folder *data* does."""
+    await seal_for_command(bus, data / "vault.key", data / "records" / "seals.json", time.time)
 
 
 def new_seals(folder: Path) -> PublicationSeals:

@@ -23,6 +23,7 @@ from contracts.errors import Unavailable
 from producers.bus import Bus, BusError
 from tests.deep.crash.launch import DEATHS, MUTANT, NOTHING, forked
 from tests.support.loa_process import sandbox_call
+from tests.support.seals import use_key
 
 T = TypeVar("T")
 CONTEXT = get_context("forkserver")
@@ -256,6 +257,7 @@ class Environment:
             ) as bus:
                 if (key := self.data / "vault.key").exists():
                     seal_people(bus, KeyFile.open(key))
+                    await use_key(bus, self.data)
                 return await work(bus)
 
         try:

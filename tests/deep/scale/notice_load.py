@@ -35,6 +35,7 @@ from tests.deep.crash.environment import start_receiver
 from tests.deep.crash.receiver import ReceivedMail, read_record
 from tests.deep.crash.setup import register_unit, sandbox_account
 from tests.support.loa_process import LoaProcess, sandbox_call, wait_until
+from tests.support.seals import use_key
 
 UNITS = [unit for unit, known in DEFAULT.units.items() if not known.until]
 PACK, AT_ONCE = 20, Semaphore(4)
@@ -71,6 +72,7 @@ class Load:
             granted = TokenPair(pair["access_token"], pair["refresh_token"], 90_000.0)
             await zalo.store_token_pair(account, stores, granted)
             await zalo.register_missing_templates(account, stores, shipped_routes())
+            await use_key(bus, self.loa.data)
             for unit in UNITS:
                 self.keys[unit] = await register_unit(bus, unit, "automatic")
 
