@@ -21,7 +21,10 @@ from tests.support.dead_letters import buried
 from tests.support.events import ITEM, UNIT, register_unit, submitted
 from tests.support.staff import StaffHarness
 
-OF_THIS_MACHINE = {"up", "run", "demo", "rebuild", "login", "logout", "whoami", "doctor mail"}
+OF_THIS_MACHINE = {
+    *("up", "run", "demo", "rebuild", "login", "logout", "whoami", "doctor mail"),
+    *("bus config", "bus rotate", "bus apply", "bus verify"),
+}
 OF_A_UNIT = {"publish", "validate", "schemas"}
 """A unit's own commands, under its own right to send."""
 READING = {
