@@ -1,4 +1,4 @@
-"""Every service in a process of its own, with its own key: each does its whole work."""
+"""Every service in a process of its own, with its own key, over TLS: each does its whole work."""
 
 import asyncio
 import json
@@ -7,6 +7,7 @@ import smtplib
 import urllib.parse
 import urllib.request
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -68,7 +69,7 @@ def site():
 
 @pytest.fixture
 def loa(tmp_path, other_server, site):
-    folder, public = write_configuration(tmp_path), free_port()
+    folder, public = write_configuration(tmp_path, ("127.0.0.1",)), free_port()
     mail, http, back = free_port(), free_port(), free_port()
     sandbox = f"http://127.0.0.1:{http + SANDBOX_PORT_OFFSET}"
     settings = {f"ZALO_{host}_URL": sandbox for host in ("OPENAPI", "BUSINESS", "OAUTH")}
@@ -81,7 +82,8 @@ def loa(tmp_path, other_server, site):
     log = tmp_path / "nats.log"
     with other_server(f'{server_settings(tmp_path)}\nlog_file: "{log}"\n') as server:
         (tmp_path / "loa").mkdir()
-        settings |= {"NATS_URL": server.url}
+        url = server.url.replace("nats://", "tls://")
+        settings |= {"NATS_URL": url, "NATS_CA_FILE": folder.ca_file}
         with LimitedLoa(tmp_path / "loa", folder.keys, **settings) as loa:
             assert loa.cli("run", "gateway").exit_code == 3, "nothing is applied yet"
             done = loa.cli("bus", "apply")
@@ -92,7 +94,7 @@ def loa(tmp_path, other_server, site):
             loa.run("zalo-sandbox", LOA_HTTP_PORT=str(http))
             loa.run("portal", LOA_HTTP_PORT=str(public))
             loa.run(*(name for name in SERVICE_NAMES if name not in loa.services))
-            loa.server_log, loa.server, loa.sandbox_url, loa.back = log, server, sandbox, back
+            loa.server_log, loa.sandbox_url, loa.back = log, sandbox, back
             yield loa
 
 
@@ -177,8 +179,9 @@ def import_an_article(loa, site):
 
 
 async def digest_and_dead_letter(loa):
-    access = Access(nkey_file=loa.keys.path(ADMIN))
-    async with await Bus.connect(loa.server.url, access=access) as bus:
+    ca_file = Path(loa.environ["LOA_NATS_CA_FILE"])
+    access = Access(nkey_file=loa.keys.path(ADMIN), ca_file=ca_file)
+    async with await Bus.connect(loa.environ["LOA_NATS_URL"], access=access) as bus:
         await bus.publish(f"content.{UNIT}.submitted", b"no event")
         digest = await put_last_cut_back(bus, loa.data)
     await asyncio.to_thread(loa.trace_when_complete, digest)
