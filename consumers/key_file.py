@@ -121,9 +121,14 @@ def seal_people(bus: Bus, keys: KeyFile) -> SealingKeys:
     return SealingKeys(people, seal_notices(bus, keys.notices_key()))
 
 
-def seal_notices_only(bus: Bus, path: Path) -> None:
-    """Let *bus* seal the contacts of case notices with the key at *path*, which opens no more."""
-    seal_notices(bus, KeyFile.open(path, create=False).secret)
+async def seal_notices_only(bus: Bus, path: Path) -> None:
+    """Let *bus* seal the contacts of case notices with the key at *path*, which opens no more.
+
+    Raises Invalid for a part of another key file: no service could open what it seals.
+    """
+    days = seal_notices(bus, KeyFile.open(path, create=False).secret)
+    if await days.is_refuted():
+        raise Invalid(field_error(path.name, "notices_key_of_other_data"))
 
 
 async def register_key(bus: Bus, key_file: KeyFile) -> None:
@@ -148,5 +153,7 @@ async def replace_key(bus: Bus, path: Path) -> int:
     sealing = seal_people(bus, keys)
     count = await forget_records_of_other_key(bus, sealing.people)
     count += await forget_days_of_other_key(bus, sealing.notices)
+    if await sealing.notices.is_refuted():
+        await sealing.notices.forget_proof()
     await bus.bucket(subjects.VAULT.name).put(FINGERPRINT_KEY, keys.fingerprint())
     return count

@@ -178,11 +178,14 @@ class Node:
         seal_records(self.bus, self.keys, self._taken_over_until)
 
     async def seal_notices(self) -> None:
-        """Seal contacts of case notices; a gateway apart has that part of the key file alone."""
+        """Seal contacts of case notices; a gateway apart has that part of the key file alone.
+
+        Raises Invalid for the key of other data.
+        """
         if "keys" in vars(self):
             return
         if self.settings.notices_key_file.exists():
-            seal_notices_only(self.bus, self.settings.notices_key_file)
+            await seal_notices_only(self.bus, self.settings.notices_key_file)
         else:
             await self.open_proven_key()
 

@@ -44,6 +44,7 @@ class RecordSealer:
 
     async def run_once(self) -> None:
         """Raises BusError."""
+        await self.keys.notices.prove()
         for bucket in (subjects.SUBSCRIBERS, subjects.NOTICES):
             await TakeOver(self.bus, bucket.name).run()
         count = await destroy_unused_keys(self.bus, self.keys.people, utc_now(self.clock))

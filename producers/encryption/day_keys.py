@@ -18,6 +18,7 @@ from producers.bus.connection import READ_PATIENCE_S, Connection
 from producers.encryption.keys import PersonKeys, usable
 from producers.encryption.values import day_of, is_sealed, open_sealed, seal
 
+_PROOF = "proof"
 _MARGIN = timedelta(days=1)
 """A record may be written a moment after the day under whose key it was sealed."""
 
@@ -48,6 +49,22 @@ class DayKeys:
             for cipher in (await self.keys.load(name)).values():
                 self.known[day] = usable(name, cipher)
         return self.known
+
+    async def prove(self) -> None:
+        """Store a key by which others can tell whether theirs is the key file of this data."""
+        await self.keys.ensure([self._proof])
+
+    async def is_refuted(self) -> bool:
+        """Whether the proof was made with another key file; False without a proof."""
+        found = await self.keys.load(self._proof)
+        return self._proof in found and found[self._proof] is None
+
+    async def forget_proof(self) -> None:
+        await self.keys.destroy(self._proof)
+
+    @property
+    def _proof(self) -> str:
+        return f"{_PROOF}.{self.bucket_name}"
 
     async def destroy_expired(self, bus: Bus) -> int:
         """Destroy the keys of days whose records have all expired, by the server's own clock."""

@@ -8,6 +8,7 @@ import pytest
 
 from consumers.key_file import KeyFile, replace_key, seal_notices_only, seal_people
 from contracts import subjects
+from contracts.errors import Invalid
 from producers.bus import Bus
 from producers.encryption import DayKeys, KeyUnreadable, is_sealed, seal_notices
 from producers.encryption.existing_records import TakeOver
@@ -106,13 +107,25 @@ async def test_a_gateway_with_its_part_of_the_key_alone_writes_what_the_others_r
     (tmp_path / "notices.key").write_text(keys.notices_key().hex())
     seal_people(bus, keys)
     async with await Bus.connect(nats_server.url, name="gateway") as gateway:
-        seal_notices_only(gateway, tmp_path / "notices.key")
+        await seal_notices_only(gateway, tmp_path / "notices.key")
         theirs = gateway.bucket(NAME)
         await asyncio.gather(theirs.create("one", CONTACT), bus.bucket(NAME).put("two", CONTACT))
         assert json.loads((await bus.bucket(NAME).get("one")).data) == json.loads(CONTACT)
         readers = gateway.bucket(subjects.SUBSCRIBERS.name)
         await bus.bucket(subjects.SUBSCRIBERS.name).put("s.an", CONTACT)
         assert is_sealed((await readers.get("s.an")).data), "it opens nothing else"
+
+
+async def test_a_gateway_with_a_part_of_another_key_is_refused(bus, nats_server, tmp_path):
+    """What it sealed, accepted notices, no service could open."""
+    await seal_people(bus, KeyFile(b"s" * 32)).notices.prove()
+    (tmp_path / "notices.key").write_text(KeyFile(b"x" * 32).notices_key().hex())
+    (tmp_path / "new.key").write_text((b"x" * 32).hex())
+    async with await Bus.connect(nats_server.url, name="gateway") as gateway:
+        with pytest.raises(Invalid, match=r"notices\.key: is not the part"):
+            await seal_notices_only(gateway, tmp_path / "notices.key")
+        await replace_key(bus, tmp_path / "new.key")
+        await seal_notices_only(gateway, tmp_path / "notices.key")
 
 
 async def test_after_a_lost_key_the_contacts_go_that_only_it_could_open(bus, nats_server, tmp_path):
