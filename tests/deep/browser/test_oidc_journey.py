@@ -6,11 +6,18 @@ ministry: so cookies that are sent with the desk's own requests alone are seen t
 
 import asyncio
 import re
+from functools import partial
 
 import aiohttp
 import pytest
 
+from consumers.staff.accounts import OidcSubject
+from consumers.staff.oidc.id_token import Identity
+from consumers.staff.oidc.links import IdentityLinks
+from consumers.staff.oidc.people import PendingPeople
+from tests.deep.browser.test_desk import LOOKS, MANAGER, LateApp, judged, signs_in
 from tests.support.browser import axe, overflow_px
+from tests.support.desk_app import DeskApp
 from tests.support.identity_provider import (
     CLIENT_ID,
     SECRET,
@@ -19,6 +26,9 @@ from tests.support.identity_provider import (
     provider_folder,
 )
 from tests.support.loa_process import LoaProcess
+from tests.support.oidc_provider import provider_double
+from tests.support.oidc_tokens import NOW
+from tests.support.signup_app import serve_app
 
 pytestmark = pytest.mark.timeout(300)
 __all__ = ["provider_folder"]
@@ -126,3 +136,32 @@ async def test_signing_out_ends_the_session_and_leads_out_of_the_provider_too(de
             lambda page: page.get_by_role("link", name=re.compile("hệ thống định danh")).click()
         )
         await tab.run(lambda page: page.wait_for_url(re.compile(f"{desk.provider}/interaction/")))
+
+
+async def looked_at(page, app, account, look):
+    """What is wrong with the pages that know the provider."""
+    wrong = await judged(page, app, "/dang-nhap", look)
+    await signs_in(page, app, account.login)
+    for path in ("/nhan-su", "/dinh-danh", f"/nhan-su/{account.id}"):
+        wrong += await judged(page, app, path, look)
+    return wrong
+
+
+async def linked_manager(app, issuer):
+    account = await app.active("an", MANAGER)
+    for subject in ("m" * 255, "7c9e6679"):
+        await PendingPeople(app.bus, app.clock).add(Identity(issuer, subject, NOW, name=NAME))
+    identity = OidcSubject(issuer=issuer, subject="x")
+    return await IdentityLinks(app.accounts).link(account.id, identity)
+
+
+@pytest.mark.parametrize(("width", "dark"), LOOKS)
+async def test_its_pages_are_clean_for_everyone(bus, clock, browser, width, dark):
+    late = LateApp()
+    async with provider_double(clock) as double, serve_app(late) as url:
+        app = DeskApp(bus, clock, url, oidc=double.client)
+        late.app = app.app
+        account = await linked_manager(app, double.url)
+        with browser.tab(width=width, dark=dark) as tab:
+            shown = partial(looked_at, app=app, account=account, look=f"oidc-{width}")
+            assert await tab.run(shown) == []
