@@ -1,17 +1,16 @@
 // Sends the event in a file with the npm package `nats` and nothing of Loa's.
 //
 //     npm install nats
-//     LOA_NATS_URL=... node publish.mjs van-phong-bo first-event.json [binary]
+//     LOA_NATS_URL=nats://... LOA_NATS_NKEY_FILE=unit.nk node publish.mjs van-phong-bo event.json [binary]
 //
-// The address of the bus has a password, so it is no argument: those are shown to every user of the
-// machine. `var/run/ready.json` has that of a running Loa (`nats_url`).
+// The file holds the unit's key for the bus, as `loa units bus-key` writes it.
 
-import { connect, headers } from "nats";
+import { connect, headers, nkeyAuthenticator } from "nats";
 import { readFileSync } from "node:fs";
 
 const [unit, file, mode = "structured"] = process.argv.slice(2);
-const address = new URL(process.env.LOA_NATS_URL);
-const [user, pass] = [address.username, address.password].map(decodeURIComponent);
+const seed = readFileSync(process.env.LOA_NATS_NKEY_FILE, "utf8").trim();
+const authenticator = nkeyAuthenticator(new TextEncoder().encode(seed));
 const event = JSON.parse(readFileSync(file, "utf8"));
 const kind = event.type.split(".").at(-2); // submitted, corrected, withdrawn
 
@@ -29,7 +28,7 @@ if (mode === "binary") {
   head.set("Content-Type", "application/cloudevents+json");
 }
 
-const connection = await connect({ servers: address.host, user, pass, name: unit });
+const connection = await connect({ servers: process.env.LOA_NATS_URL, authenticator, name: unit });
 try {
   const stream = connection.jetstream();
   const msgID = `${event.source}|${event.id}`; // a repeat within ten minutes is stored once

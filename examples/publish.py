@@ -1,10 +1,9 @@
 """Sends the event in a file the way a Python system does; needs `loa-client` and nothing else.
 
-    LOA_NATS_URL=... python publish.py van-phong-bo first-event.json
+    LOA_NATS_URL=nats://... LOA_NATS_NKEY_FILE=unit.nk python publish.py van-phong-bo event.json
 
-The address of the bus has a password, so it is no argument: those are shown to every user of the
-machine. `var/run/ready.json` has that of a running Loa (`nats_url`). While the bus is away the
-event is kept in the folder `spool`; the next run sends it first.
+The file holds the unit's key for the bus, as `loa units bus-key` writes it. While the bus is away
+the event is kept in the folder `spool`; the next run sends it first.
 """
 
 import asyncio
@@ -17,6 +16,7 @@ import structlog
 from contracts.cloudevent import CloudEvent
 from contracts.envelope import from_structured
 from contracts.errors import ContractError
+from producers.access import Access
 from producers.publisher import Accepted, Publisher, Spooled
 
 USAGE = "usage: LOA_NATS_URL=nats://... publish.py UNIT FILE\n"
@@ -24,7 +24,9 @@ WORDS = 2
 
 
 async def send(url: str, unit: str, event: CloudEvent) -> Accepted | Spooled:
-    async with Publisher(url, unit, spool=Path("spool")) as publisher:
+    key_file = os.environ.get("LOA_NATS_NKEY_FILE")  # noqa: TID251 -- a program of its own
+    access = Access(nkey_file=Path(key_file) if key_file else None)
+    async with Publisher(url, unit, spool=Path("spool"), access=access) as publisher:
         return await publisher.publish(event)
 
 

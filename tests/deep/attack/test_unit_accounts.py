@@ -6,6 +6,7 @@ import itertools
 import json
 import random
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
@@ -13,13 +14,16 @@ import nkeys
 import pytest
 
 from consumers.intake.inbound import InboundMover
+from consumers.operations.capacity import CapacityMonitor
 from contracts import subjects
 from contracts.errors import Unavailable
 from producers.access import Access, without_password
 from producers.bus import Bus, topology
-from producers.bus_access.unit_accounts import UnitAccount
+from producers.bus_access.rights import ADMIN
+from producers.bus_access.unit_accounts import UnitAccount, write_units
 from producers.nats_server import NatsServer
 from producers.publisher import Publisher
+from tests.support.bus_configuration import server_settings, write_configuration
 from tests.support.gateway_client import UNIT, sample_event
 from tests.support.loa_process import LoaProcess, wait_until
 from tests.support.postfix import free_port
@@ -379,6 +383,32 @@ async def test_the_client_repeats_harmlessly_and_loses_no_other_content(server, 
         await publisher.publish(sample_event(title="Cùng một id, nội dung khác"))
     bodies = [message.data async for message in bus.scan(f"IN_{key.unit}")]
     assert len({*bodies}) == 2
+
+
+async def test_intake_moves_with_the_rights_of_its_own_key(other_server, keys, tmp_path):
+    """A server of the operator's, with what `loa bus config` writes."""
+    key, config = keys[0], tmp_path / "bus"
+    write_units(config / "units", [key.account])
+    identities = write_configuration(config).keys
+    intake, admin, sweep = (
+        Access(nkey_file=identities.path(name)) for name in ("intake", ADMIN, "sweep")
+    )
+    with other_server(server_settings(config)) as server:
+        async with (
+            await Bus.connect(server.url, access=admin) as bus,
+            await Bus.connect(server.url, access=intake) as own,
+            await Bus.connect(server.url, access=sweep) as measuring,
+            key.connected(server.url) as unit,
+        ):
+            await topology.apply(bus, [key.unit])
+            await unit.publish(subjects.content(key.unit, "submitted"), b"one")
+            await CapacityMonitor(measuring, time.time).check()
+            moving = asyncio.create_task(InboundMover(own).run())
+            async with asyncio.timeout(20):
+                while not (await bus.stream_info("CONTENT"))["state"]["messages"]:
+                    await asyncio.sleep(0.01)
+            moving.cancel()
+            assert (await bus.stream_info(f"IN_{key.unit}"))["state"]["messages"] == 0
 
 
 @pytest.fixture

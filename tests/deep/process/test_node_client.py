@@ -1,9 +1,12 @@
 """A system in JavaScript, with the npm package `nats` and nothing of ours, is understood."""
 
+import asyncio
 import base64
 import json
+import os
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,10 +15,14 @@ from contracts import subjects
 from contracts.envelope import decode
 from contracts.errors import Invalid
 from contracts.vocabulary import DEFAULT
+from producers.access import without_password
 from producers.admission import admit
+from producers.bus import Bus, topology
+from producers.nats_server import NatsServer
 from tests.support import requirements
 from tests.support.gateway_client import UNIT, sample_event
 from tests.support.loa_process import LoaProcess, wait_until
+from tests.support.unit_keys import create_unit_key
 
 SCRIPT = Path(__file__).with_name("publish.mjs")
 MODES = ("structured", "binary")
@@ -106,3 +113,31 @@ def test_what_node_publishes_is_delivered_and_what_is_broken_is_a_dead_letter(pu
             assert b"node-broken" in base64.b64decode(letter["body"])
         story = loa.trace("node-broken")
         assert (story["state"], story["revision"], story["channels"]) == ("refused", 0, {})
+
+
+async def test_the_example_publishes_with_a_units_key(node_folder, tmp_path):
+    examples, unit = Path(__file__).parents[3] / "examples", "van-phong-bo"
+    for name in ("publish.mjs", "first-event.json"):
+        shutil.copy(examples / name, tmp_path)
+    (tmp_path / "node_modules").symlink_to(node_folder / "node_modules")
+    key = create_unit_key(tmp_path, unit)
+    async with NatsServer(tmp_path / "nats") as server, await Bus.connect(server.url) as bus:
+        await topology.apply(bus, [unit])
+        await server.admit_units([key.account])
+        environ = {"LOA_NATS_URL": without_password(server.url), "LOA_NATS_NKEY_FILE": key.file}
+        said = [await run_node(tmp_path, environ, unit, "first-event.json", mode) for mode in MODES]
+        assert said == [f"IN_{unit} #1\n", f"IN_{unit} #1, stored before\n"]
+
+
+async def run_node(folder, environ, *words):
+    """What the example prints."""
+    command = ["node", "publish.mjs", *words]
+    done = await asyncio.to_thread(
+        partial(subprocess.run, env=os.environ | environ, timeout=60, check=False),
+        command,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
