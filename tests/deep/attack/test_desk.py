@@ -1,18 +1,11 @@
 """The desk of a real Loa: its own port, its cookie, and what disabling an account ends."""
 
-import base64
-import html
-import re
-import time
-
 import httpx2
 import pytest
 
-from consumers.staff import totp
+from tests.support.desk_http import activate, desk_browser
 from tests.support.loa_process import LoaProcess
-
-PASSWORD = "mưa rơi trên mái ngói"
-HIDDEN = re.compile(r'<input type="hidden" name="seal" value="([0-9a-f]{64})">')
+from tests.support.staff import PASSWORD
 
 
 @pytest.fixture
@@ -23,31 +16,8 @@ def loa(tmp_path):
 
 @pytest.fixture
 def browser(loa):
-    """A browser at the desk, which says of itself what browsers say."""
-    url = loa.ready().desk
-    headers = {"Origin": url, "Sec-Fetch-Site": "same-origin"}
-    with httpx2.Client(base_url=url, headers=headers) as client:
-        yield client
-
-
-def activate(loa: LoaProcess, browser: httpx2.Client, login: str) -> None:
-    """Sign in the first time, as a new account manager."""
-    words = ("--name", "Lê Văn Tám", "--unit", "van-phong-bo", "--role", "quan-tri-tai-khoan")
-    added = loa.cli("staff", "add", login, *words, "--json")
-    assert added.exit_code == 0, added.err
-    page = browser.get("/kich-hoat").text
-    [key] = re.findall(r"<code>([A-Z2-7 ]+)</code>", page)
-    secret = base64.b32decode(key.replace(" ", ""))
-    given = {
-        "seal": html.unescape(HIDDEN.search(page)[1]),
-        "login": login,
-        "invitation": added.json["invitation"],
-        "new": PASSWORD,
-        "again": PASSWORD,
-        "new_code": totp.one_time_code(secret, totp.current_step(time.time())),
-    }
-    done = browser.post("/kich-hoat", data=given)
-    assert (done.status_code, done.headers.get("location")) == (303, "/"), done.text
+    with desk_browser(loa.ready().desk) as browser:
+        yield browser
 
 
 @pytest.mark.promise("15.2")

@@ -24,6 +24,7 @@ from producers.imports.plan import import_content_id
 from tests.deep.process.test_digest import put_last_cut_back
 from tests.support.bounce_mails import bounce_mail
 from tests.support.bus_configuration import server_settings, write_configuration
+from tests.support.desk_http import activate, desk_browser
 from tests.support.feed_site import Article, rss
 from tests.support.gateway_client import sample_event
 from tests.support.loa_process import UNIT, sandbox_call, wait_until
@@ -129,6 +130,7 @@ def test_each_service_does_its_whole_work_and_is_never_refused(loa, site):
     assert withdrawn.status == 202, withdrawn
     wait_until(lambda: loa.trace("tin-moi")["state"] == "withdrawn", "the withdrawal")
     loa.trace_when_complete("tin-moi")
+    work_at_the_desk(loa)
     assert loa.violations() == []
     assert loa.cli("opinions", "--json").json
     for name in SERVICE_NAMES:
@@ -176,6 +178,19 @@ def import_an_article(loa, site):
     added = loa.cli("import", "add", UNIT, *where)
     assert added.exit_code == 0, added.err
     loa.trace_when_complete(import_content_id(UNIT, Article(1, ago=60).entry()))
+
+
+def work_at_the_desk(loa):
+    """An account manager signs in, and revokes the unit's keys; another would be asked first."""
+    with desk_browser(loa["desk"].logged("desk_ready")["url"]) as browser:
+        activate(loa, browser, "an")
+        for path in ("/nhan-su", "/don-vi", "/de-nghi", "/tai-khoan"):
+            assert browser.get(path).status_code == 200, path
+        unit = browser.get(f"/don-vi/{UNIT}").text
+        for action in ("khoa-moi", "thu-hoi"):
+            path = f"/don-vi/{UNIT}/{action}"
+            [seal] = re.findall(rf'action="{path}" novalidate>\s*<input[^>]*value="(\w+)"', unit)
+            assert browser.post(path, data={"seal": seal}).status_code == 200, action
 
 
 async def digest_and_dead_letter(loa):

@@ -1,0 +1,44 @@
+"""A browser at the desk of a Loa that runs in processes of its own."""
+
+import base64
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx2
+
+from consumers.staff import totp
+from tests.support.loa_process import LoaProcess
+from tests.support.staff import PASSWORD
+
+_SEAL = re.compile(r'<input type="hidden" name="seal" value="([0-9a-f]{64})">')
+_APP_KEY = re.compile(r"<code>([A-Z2-7 ]+)</code>")
+
+
+@contextmanager
+def desk_browser(url: str) -> Iterator[httpx2.Client]:
+    """A browser, which says of itself what browsers say."""
+    headers = {"Origin": url, "Sec-Fetch-Site": "same-origin"}
+    with httpx2.Client(base_url=url, headers=headers) as client:
+        yield client
+
+
+def activate(loa: LoaProcess, browser: httpx2.Client, login: str) -> None:
+    """Sign in the first time, as a new account manager."""
+    words = ("--name", "Lê Văn Tám", "--unit", "van-phong-bo", "--role", "quan-tri-tai-khoan")
+    added = loa.cli("staff", "add", login, *words, "--json")
+    assert added.exit_code == 0, added.err
+    page = browser.get("/kich-hoat").text
+    [key] = _APP_KEY.findall(page)
+    secret = base64.b32decode(key.replace(" ", ""))
+    given = {
+        "seal": _SEAL.findall(page)[0],
+        "login": login,
+        "invitation": added.json["invitation"],
+        "new": PASSWORD,
+        "again": PASSWORD,
+        "new_code": totp.one_time_code(secret, totp.current_step(time.time())),
+    }
+    done = browser.post("/kich-hoat", data=given)
+    assert (done.status_code, done.headers.get("location")) == (303, "/"), done.text
