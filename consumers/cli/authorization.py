@@ -75,10 +75,10 @@ class Staff:
         self.rules.require_second_factor(signed_in)
         if self.rules.needs_step_up(signed_in, act.action):
             await self._step_up(signed_in)
-        ruling = await self.rules.decide(signed_in.account, act)
+        ruling = await self.rules.decide(signed_in, act)
         if ruling.verdict is not Verdict.ALLOWED:
             raise Forbidden(ruling.as_error(act.action))
-        return Actor.of(signed_in, ruling.role)
+        return Actor.of(signed_in, ruling)
 
     async def _step_up(self, signed_in: SignedIn) -> None:
         """Ask for a one-time code."""

@@ -297,14 +297,8 @@ class Administration:
         Raises Invalid, Conflict, NotFound for an unknown account.
         """
         facts = act.model_dump(mode="json", exclude={"do", "account", "unit", "login", "name"})
-        record = audit.Act(
-            act.do,
-            act.object_id,
-            actor.by,
-            after=json.dumps(facts, sort_keys=True) if facts else "",
-            role=actor.role,
-            session=actor.session,
-        )
+        after = json.dumps(facts, sort_keys=True) if facts else ""
+        record = actor.record_of(act.do, act.object_id, after)
         log = audit.AuditLog(self.accounts.bus, self.accounts.clock)
         return await log.perform(record, lambda: act.perform(self, actor.by))
 

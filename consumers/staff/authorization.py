@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from consumers.audit import log as audit
 from consumers.messages import field_error
-from consumers.staff.accounts import Account, AccountStore
-from consumers.staff.policy import ObjectFacts, Policy, Ruling
-from consumers.staff.proposals import Proposals
+from consumers.staff.accounts import AccountStore
+from consumers.staff.policy import ObjectFacts, Policy, Ruling, Verdict
+from consumers.staff.proposals import Proposals, proposal_id
 from consumers.staff.sessions import SignedIn
 from contracts.base.times import Clock, format_utc, utc_now
 from contracts.errors import Unauthorized
@@ -24,17 +25,28 @@ class Actor(NamedTuple):
     """The person who acts, as records name them.
 
     `by`: an account's id, or a name in place of one. `session`: when the session started.
+    `agreed`: ids of accounts that proposed the act before.
     """
 
     by: str
     name: str = ""
     role: str = ""
     session: str = ""
+    agreed: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, signed_in: SignedIn, role: str) -> "Actor":
+    def of(cls, signed_in: SignedIn, ruling: Ruling | None = None) -> "Actor":
+        """The account of a session; *ruling* has allowed the act."""
         account, started = signed_in.account, format_utc(signed_in.session.started)
-        return cls(account.id, account.name, role, started)
+        role, agreed = (ruling.role, ruling.agreed) if ruling else ("", ())
+        return cls(account.id, account.name, role, started, agreed)
+
+    def record_of(self, action: str, object_id: str, after: str = "") -> audit.Act:
+        """The act as the audit log has it."""
+        reason = f"proposed by {', '.join(self.agreed)}" if self.agreed else ""
+        return audit.Act(
+            action, object_id, self.by, "", after, reason, role=self.role, session=self.session
+        )
 
 
 @dataclass(frozen=True)
@@ -61,9 +73,19 @@ class Authorizer:
     def is_stepped_up(self, signed_in: SignedIn) -> bool:
         return signed_in.session.is_stepped_up(utc_now(self.clock))
 
-    async def decide(self, account: Account, act: Act) -> Ruling:
+    @property
+    def audit_log(self) -> audit.AuditLog:
+        return audit.AuditLog(self.accounts.bus, self.clock)
+
+    async def decide(self, signed_in: SignedIn, act: Act) -> Ruling:
         """Decide; where a second person is needed, record this one. Raises Forbidden."""
-        return await self.proposals.authorize(account, act.action, act.facts, act.arguments)
+        account = signed_in.account
+        ruling = await self.proposals.authorize(account, act.action, act.facts, act.arguments)
+        if ruling.verdict is Verdict.NEEDS_SECOND:
+            id = proposal_id(act.action, act.arguments)
+            record = Actor.of(signed_in, ruling).record_of("propose", act.action, after=id)
+            await self.audit_log.record(record)
+        return ruling
 
     def require_second_factor(self, signed_in: SignedIn) -> None:
         """Raises Unauthorized for a session that lacks it."""

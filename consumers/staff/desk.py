@@ -150,17 +150,16 @@ class Visitor:
 
         Raises Unauthorized, RateLimited, Invalid, Conflict.
         """
-        changed = await self._own_account().change_password(self.account, change)
+        changed = await self._own_account().change_password(self.signed_in, change)
         return await self.desk.sessions.reopen(changed, self.session)
 
     async def change_app(self, change: AppChange) -> str:
         """Like `change_password`, for another authenticator app."""
-        own, is_fresh = self._own_account(), self.is_stepped_up
-        changed = await own.change_app(self.account, change, is_stepped_up=is_fresh)
+        changed = await self._own_account().change_app(self.signed_in, change)
         return await self.desk.open_session(changed, change.network)
 
     def _own_account(self) -> OwnAccount:
-        return OwnAccount(self.desk.door, self.desk.rules.policy)
+        return OwnAccount(self.desk.door, self.desk.rules)
 
     async def sessions(self) -> list[LivingSession]:
         """The account's living sessions, newest first."""
@@ -168,10 +167,18 @@ class Visitor:
 
     async def end_session(self, id: str) -> bool:
         """End one of the account's own sessions; False for any other id."""
-        return await self.desk.sessions.end_own(self.account, id)
+        if not await self.desk.sessions.end_own(self.account, id):
+            return False
+        await self._record("account.end-session")
+        return True
 
     async def end_all_sessions(self) -> None:
         await self.desk.door.accounts.sign_out_everywhere(self.account.id)
+        await self._record("account.end-sessions")
+
+    async def _record(self, action: str, after: str = "") -> None:
+        record = Actor.of(self.signed_in).record_of(action, self.account.id, after)
+        await self.desk.rules.audit_log.record(record)
 
     async def accounts(self) -> list[Account]:
         """Every account, by sign-in name."""
@@ -196,10 +203,10 @@ class Visitor:
         self._require(act.action)
         await self.desk.administration.check(act)
         asked = Act(act.action, arguments=act.arguments)
-        ruling = await self.desk.rules.decide(self.account, asked)
+        ruling = await self.desk.rules.decide(self.signed_in, asked)
         if ruling.verdict is not Verdict.ALLOWED:
             return Submitted(act, None)
-        actor = Actor.of(self.signed_in, ruling.role)
+        actor = Actor.of(self.signed_in, ruling)
         return Submitted(act, await self.desk.administration.perform(act, actor))
 
     def _require(self, action: str) -> None:
@@ -240,3 +247,4 @@ class Visitor:
         self._require(MANAGE)
         if not await self.desk.rules.proposals.refuse(MANAGE, id):
             raise NotFound(field_error("proposal", "proposal_gone"))
+        await self._record("refuse", after=id)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from consumers.messages import field_error
 from consumers.staff.accounts import Account
-from consumers.staff.policy import Policy
+from consumers.staff.authorization import Actor, Authorizer
+from consumers.staff.sessions import SignedIn
 from consumers.staff.sign_in import SignIn
 from contracts.errors import Conflict, Invalid
 from contracts.staff.sign_in import AppChange, PasswordChange
@@ -15,33 +16,34 @@ class OwnAccount:
     """Changes that a person makes after giving the password again. Each ends all sessions."""
 
     door: SignIn
-    policy: Policy
+    rules: Authorizer
 
-    async def change_password(self, account: Account, change: PasswordChange) -> Account:
+    async def change_password(self, signed_in: SignedIn, change: PasswordChange) -> Account:
         """Raises Unauthorized for a wrong password, RateLimited, Invalid for a weak new one."""
+        account = signed_in.account
         await self.door.confirm_password(account, change.current, change.network)
         hashed = await self.door.new_password(account, change.new, with_totp=account.has_totp)
-        return await self._change(account, password=hashed)
+        return await self._change(signed_in, "account.password", password=hashed)
 
-    async def change_app(
-        self, account: Account, change: AppChange, *, is_stepped_up: bool
-    ) -> Account:
+    async def change_app(self, signed_in: SignedIn, change: AppChange) -> Account:
         """Replace the authenticator app. Raises like `change_password`.
 
-        Without *is_stepped_up* the old app has to show a code, too. Where the account's roles ask
+        Without a step-up the old app has to show a code, too. Where the account's roles ask
         for an app and it has none, only an account manager helps: a password alone must not be
         enough to become the holder of such a role.
         """
-        if not account.has_totp and self.policy.needs_second_factor(account.grants):
+        account = signed_in.account
+        if not account.has_totp and self.rules.policy.needs_second_factor(account.grants):
             raise Invalid(field_error("new_code", "second_factor_required"))
         await self.door.confirm_password(account, change.password, change.network)
-        if account.has_totp and not is_stepped_up:
+        if account.has_totp and not self.rules.is_stepped_up(signed_in):
             await self.door.step_up(account, change.code, change.network)
         stored, step = self.door.new_app(account, change.totp, change.new_code)
-        return await self._change(account, totp=stored, used_step=step)
+        return await self._change(signed_in, "account.app", totp=stored, used_step=step)
 
-    async def _change(self, checked: Account, **changes: object) -> Account:
-        """Change how the account signs in. Raises Conflict if it changed since *checked*."""
+    async def _change(self, signed_in: SignedIn, action: str, **changes: object) -> Account:
+        """Change how the account signs in. Raises Conflict if it was changed meanwhile."""
+        checked = signed_in.account
 
         def change(known: Account) -> Account:
             if known.local is None:
@@ -53,4 +55,7 @@ class OwnAccount:
                 raise Conflict(field_error("login", "account_changed"))
             return known.ended_sessions(local=wanted)
 
-        return await self.door.accounts.change(checked.id, change)
+        record = Actor.of(signed_in).record_of(action, checked.id)
+        return await self.rules.audit_log.perform(
+            record, lambda: self.door.accounts.change(checked.id, change)
+        )

@@ -41,12 +41,16 @@ class Verdict(IntEnum):
 
 
 class Ruling(NamedTuple):
-    """A decision: the code of its reason, the account's role, and the role of a missing partner."""
+    """A decision: the code of its reason, the account's role, and the role of a missing partner.
+
+    `agreed`: accounts that have done their half of an action for two.
+    """
 
     verdict: Verdict
     reason: str = ""
     role: str = ""
     partner: str = ""
+    agreed: tuple[str, ...] = ()
 
     def as_error(self, action: str) -> FieldError:
         return field_error(action, self.reason, role=self.partner or self.role)

@@ -44,7 +44,7 @@ class OpenProposal(NamedTuple):
     proposal: Proposal
 
 
-def _proposal_id(action: str, arguments: object) -> str:
+def proposal_id(action: str, arguments: object) -> str:
     """The id of an action with its arguments: the same only for exactly the same action."""
     canonical = json.dumps([action, arguments], ensure_ascii=False, sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
@@ -67,7 +67,7 @@ class Proposals:
 
         An action that is allowed uses its proposal up.
         """
-        key = _KEY_PREFIX + _proposal_id(action, arguments)
+        key = _KEY_PREFIX + proposal_id(action, arguments)
         known = await records.read(self.bucket, key, Proposal)
         agreed = await self._valid(known.value, action, facts)
         ruling = self.policy.is_allowed(person, action, replace(facts, agreed=agreed))
@@ -81,7 +81,7 @@ class Proposals:
             )
         elif known.value and not await self._use_up(key, known.revision):
             return await self.authorize(person, action, facts, arguments)
-        return ruling
+        return ruling._replace(agreed=tuple(one.account for one in agreed))
 
     async def waiting(self, action: str) -> list[OpenProposal]:
         """What has been proposed of *action* and still counts, oldest first."""

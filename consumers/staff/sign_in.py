@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from consumers.audit import log as audit
 from consumers.messages import field_error
 from consumers.staff import totp
 from consumers.staff.accounts import Account, AccountStore, LocalSignIn
@@ -69,7 +70,10 @@ class SignIn:
                 raise _refusal()
             return known.ended_sessions(state="active", local=local, invitation=None)
 
-        active = await self.accounts.change(account.id, activate)
+        record = audit.Act("account.activate", account.id, account.id)
+        active = await audit.AuditLog(self.accounts.bus, self.clock).perform(
+            record, lambda: self.accounts.change(account.id, activate)
+        )
         await self.throttle.succeeded(origin)
         return active
 
