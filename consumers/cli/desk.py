@@ -9,13 +9,14 @@ import typer
 
 from consumers.cli import output
 from consumers.cli.acts import By, Command, perform
-from consumers.cli.authorization import position_facts
+from consumers.cli.authorization import Staff, position_facts
 from consumers.cli.stores import open_seals
 from consumers.intake.approval import Draft, Reviewer
 from consumers.intake.desk import Desk
 from consumers.intake.items import Position
 from consumers.intake.repository import ItemRepository
 from consumers.messages import field_error
+from consumers.reporting.reach import largest_reach
 from consumers.reporting.review import (
     DraftEffect,
     Review,
@@ -130,11 +131,12 @@ async def _confirmed_hash(bus: Bus, content_id: str, revision: int | None) -> st
 
 
 async def _approval(desk: Desk, content_id: str, number: int) -> Command:
-    """The approval for the check of roles; an urgent item takes two people."""
+    """The approval for the check of roles; an urgent or a very large item takes two people."""
     position = await desk.repository.position(content_id, number)
     is_urgent = position is not None and position.lane is Lane.URGENT
-    name = "desk.approve-urgent" if is_urgent else "desk.approve"
-    return Command(name, f"{content_id}.{number}", facts=position_facts(position))
+    reach = await largest_reach(desk.bus, position.channels if position else ())
+    action = Staff.open(desk.bus).policy.approval_action(is_urgent=is_urgent, reach=reach)
+    return Command(f"desk.{action}", f"{content_id}.{number}", facts=position_facts(position))
 
 
 @app.command()

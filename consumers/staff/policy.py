@@ -9,7 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from consumers.messages import field_error
 from contracts import text
@@ -189,6 +189,7 @@ class _RolesFile(BaseModel):
     roles: dict[str, _RoleEntry]
     apart: tuple[tuple[str, str], ...] = ()
     apart_for_one_item: tuple[tuple[str, str], ...] = ()
+    many_readers: int = Field(default=100_000, ge=0)
 
 
 class _Case(NamedTuple):
@@ -328,6 +329,11 @@ class Policy:
     def role_names(self) -> dict[str, str]:
         """The roles in Vietnamese, by id."""
         return {id: role.vi for id, role in self.file.roles.items()}
+
+    def approval_action(self, *, is_urgent: bool, reach: int) -> str:
+        """The action of an approval: another one for what is urgent or can reach very many."""
+        is_large = reach > self.file.many_readers
+        return "approve-urgent" if is_urgent or is_large else "approve"
 
     def needs_step_up(self, action: str) -> bool:
         return self.file.actions[action].step_up

@@ -2,12 +2,13 @@
 
 import os
 import re
+from pathlib import Path
 
 import pytest
 
 from consumers.cli import authorization
 from consumers.intake.handler import Intake
-from consumers.staff import totp
+from consumers.staff import policy, totp
 from consumers.staff.oidc.id_token import Identity
 from consumers.staff.oidc.people import PendingPeople
 from consumers.staff.passwords import Passwords
@@ -24,6 +25,7 @@ from tests.support.events import (
 from tests.support.staff import cheap_hasher
 
 PASSWORD = "mưa rơi trên mái ngói"
+ROLES_TEXT = (Path(policy.__file__).parent / "roles.toml").read_text()
 APPROVER, MANAGER = "lanh-dao-duyet", "quan-tri-tai-khoan"
 
 
@@ -159,6 +161,27 @@ async def test_what_is_urgent_takes_two_approvers(people, intake):
     second = await approve(binh, intake)
     assert second.exit_code == 0, second.stderr
     assert len(await released_publications(intake.bus)) == 1
+
+
+@pytest.mark.parametrize(("many", "needs_two"), [(2, True), (3, False)])
+async def test_what_can_reach_very_many_takes_two_approvers(
+    people, intake, loa, tmp_path, many, needs_two
+):
+    (tmp_path / "roles.toml").write_text(
+        ROLES_TEXT.replace("many_readers = 100000", f"many_readers = {many}")
+    )
+    lines = [f"n{number}@example.com,A,,,," for number in range(3)]
+    readers = tmp_path / "readers.csv"
+    readers.write_text("\n".join(["email,name,topics,audiences,units,frequency", *lines]))
+    assert (await loa("subscribers", "import", readers)).exit_code == 0
+    an = await people("an", APPROVER)
+    await intake.handle(submitted(channels=["email"]), UNIT)
+    first = await approve(an, intake)
+    assert ("second account" in first.stderr, first.exit_code) == (needs_two, 2 if needs_two else 0)
+    await intake.handle(submitted(content_id="chi-cong", channels=["portal"]), UNIT)
+    [draft] = [one for one in await intake.desk.waiting_drafts() if one.content_id == "chi-cong"]
+    words = ("desk", "approve", "chi-cong", "--hash", draft.hash)
+    assert (await an.say(*words)).exit_code == 0, "the portal reaches who looks"
 
 
 async def test_a_withdrawal_names_the_account(people, intake):
