@@ -46,11 +46,11 @@ class Desk:
         self.bucket = self.bus.bucket(subjects.DESK.name)
 
     async def waiting_drafts(self) -> list[Draft]:
-        """Drafts that can be decided now: highest lane first, then oldest."""
+        """Drafts that can be decided now, by readable records: highest lane first, then oldest."""
         drafts = {draft.key: draft async for draft in self.all_drafts()}
         values = await self.repository.bucket.get_many(list(drafts))
-        positions = {key: Position.model_validate_json(one.data) for key, one in values.items()}
-        waiting = [drafts[key] for key, one in positions.items() if one.state == "waiting"]
+        positions = {key: records.parse(Position, one.data) for key, one in values.items()}
+        waiting = [drafts[key] for key, one in positions.items() if one and one.state == "waiting"]
         return sorted(waiting, key=_priority)
 
     async def approve(

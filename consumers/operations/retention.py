@@ -10,7 +10,7 @@ from functools import partial
 from typing import Literal, NamedTuple, Protocol, get_args
 
 import structlog
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from consumers.audit.log import Act, AuditLog
 from consumers.intake.approval import Draft
@@ -104,6 +104,9 @@ class Drafts:
         try:
             await self.desk.reject(draft.content_id, _REVIEWER, revision=draft.revision, code=_CODE)
         except (Conflict, Invalid):  # decided, or superseded, just now
+            return False
+        except (ValidationError, LookupError) as broken:  # `loa check` names the record
+            log.error("draft_unusable", draft=draft.key, error=type(broken).__name__, fields=[])
             return False
         return True
 

@@ -21,7 +21,7 @@ from contracts.subscriptions.subscriber import Consent, Subscriber
 from producers.bus import topology
 from tests.support.cli import json_output
 from tests.support.crashing_bus import SimulatedCrash, crashing_bus
-from tests.support.events import submitted
+from tests.support.events import ITEM, submitted
 from tests.support.intake_harness import IntakeHarness
 
 KEYS = KeyFile(b"k" * 32)
@@ -96,6 +96,22 @@ async def test_a_draft_without_a_decision_is_rejected_and_its_text_goes(bus, clo
     assert [one async for one in desk.all_drafts()] == []
     record = await desk.repository.position(draft.content_id, draft.revision)
     assert (record.state, record.decision.code) == ("refused", "qua-thoi-han")
+
+
+@pytest.mark.parametrize("damaged", [f"{ITEM}.1", ITEM])
+async def test_a_draft_with_a_damaged_record_stops_neither_the_pass_nor_loa(bus, clock, damaged):
+    """A background task that fails ends the process, and would at each start."""
+    await register_key(bus, KEYS)
+    news = IntakeHarness(bus, clock)
+    await news.take_in(submitted(), release="desk")
+    await news.take_in(submitted("tin-khac"), release="desk")
+    desk = Desk(bus, clock)
+    assert (await desk.repository.bucket.get(damaged)) is not None
+    await desk.repository.bucket.put(damaged, b"{")
+    clock.advance((DEFAULT.drafts + 1) * 86400)
+    await service(bus, clock).run_once()
+    record = await desk.repository.position("tin-khac", 1)
+    assert record.state == "refused"
 
 
 async def test_a_pass_that_is_killed_anywhere_is_completed_by_the_next(bus, clock, kept, now):
