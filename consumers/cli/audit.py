@@ -11,7 +11,7 @@ import typer
 
 from consumers.app.settings import LoaSettings, read_settings
 from consumers.audit.bus_state import Damage
-from consumers.audit.chain import AuditRecord, ChainFault, ChainVerifier
+from consumers.audit.chain import AuditRecord, ChainFault, ChainVerifier, Fault
 from consumers.audit.heads import signing_key, trusted_heads
 from consumers.audit.log import AuditLog, parse_record
 from consumers.cli import output
@@ -102,8 +102,19 @@ async def _trusted_heads(bus: Bus, copies: Path | None) -> tuple[dict[int, str],
     return {n: h for n, h in heads.items() if n}, errors
 
 
+_FAULT_TEXTS = {
+    Fault.CHANGED: "audit_changed",
+    Fault.DROPPED: "audit_dropped",
+    Fault.INSERTED: "audit_inserted",
+    Fault.REORDERED: "audit_reordered",
+    Fault.CUT: "audit_cut",
+    Fault.PURGED: "audit_purged",
+    Fault.REWRITTEN: "audit_rewritten",
+}
+
+
 def _fault_text(one: ChainFault) -> FieldError:
-    return field_error(f"record {one.n}", f"audit_{one.fault}")
+    return field_error(f"record {one.n}", _FAULT_TEXTS[one.fault])
 
 
 @app.command()

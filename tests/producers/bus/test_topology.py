@@ -230,9 +230,11 @@ async def test_our_own_server_is_fit(bus, nats_server):
     await topology.verify(bus, [nats_server.monitor_url])
 
 
-async def test_a_server_that_hides_its_settings_is_unfit(bus):
-    with pytest.raises(UnfitServer, match="monitoring addresses"):
-        await topology.verify(bus)
+async def test_a_server_that_hides_its_settings_is_unfit(other_server):
+    with other_server("jetstream { store_dir: STORE, sync_interval: always }") as other:
+        async with await Bus.connect(other.url) as bus:
+            with pytest.raises(UnfitServer, match="monitoring addresses"):
+                await topology.verify(bus)
 
 
 @pytest.mark.promise("1.2")
