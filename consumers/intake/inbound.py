@@ -14,6 +14,7 @@ import structlog
 from nats.aio.msg import Msg
 
 from contracts import subjects
+from contracts.events import CASE_UPDATED
 from producers.bus import Bus, BusError, NoReply, StorageFull, topology
 from producers.bus.periodic import every
 
@@ -26,6 +27,7 @@ _EVENT_HEADER = re.compile(r"content-type|ce-[!-9;-~]+", re.IGNORECASE)
 """Headers of an event; others would mean something to the server, or to readers of the stream."""
 _KIND = re.compile("[a-z]+")
 _UNKNOWN_KIND = "unknown"
+_CASE_EVENT = CASE_UPDATED.encode()
 
 
 class InboundMover:
@@ -64,6 +66,8 @@ class InboundMover:
         kind = kind if _KIND.fullmatch(kind) else _UNKNOWN_KIND
         subject = subjects.content(subjects.unit_of_inbound(stream), kind)
         await self._store(subject, msg, msg_id)
+        if _names_person(msg):
+            await self.bus.erase_message(stream, where.sequence.stream)
         await self.bus.connection.request(msg.reply, b"+ACK", timeout_s=_ACK_TIMEOUT_S)
 
     async def _store(self, subject: str, msg: Msg, msg_id: str) -> None:
@@ -76,6 +80,12 @@ class InboundMover:
         except BusError as error:
             log.warning("inbound_headers_dropped", stored_as=msg_id, reason=str(error))
             await store()
+
+
+def _names_person(msg: Msg) -> bool:
+    """Whether it may be a case event: its contact must not stay in the stream's files."""
+    parts = (msg.data, *(value.encode() for value in (msg.headers or {}).values()))
+    return any(_CASE_EVENT in part for part in parts)
 
 
 def _event_headers(headers: Mapping[str, str]) -> dict[str, str]:

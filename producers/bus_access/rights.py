@@ -112,6 +112,7 @@ def permissions_of(identity: str, units: Sequence[UnitAccount] = ()) -> Permissi
         subjects += [f"$JS.API.STREAM.INFO.{one.name}" for one in inbound]
     if identity in (_INTAKE, WHOLE):
         subjects += [s for one in inbound for s in _consuming(one.name, one.consumers[0].durable)]
+        subjects += [f"$JS.API.STREAM.MSG.DELETE.{one.name}" for one in inbound]
     return Permissions(tuple(dict.fromkeys(subjects)))
 
 

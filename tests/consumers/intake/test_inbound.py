@@ -8,6 +8,7 @@ import pytest
 from consumers.intake import inbound
 from consumers.intake.inbound import InboundMover
 from contracts import subjects
+from contracts.events import CASE_UPDATED
 from producers.bus import topology
 
 UNIT, OTHER = "van-phong-bo", "vu-phap-che"
@@ -121,6 +122,22 @@ async def test_another_kind_becomes_a_message_that_intake_refuses(bus, kind):
     async with moving(bus):
         [message] = await arrived(bus, 1)
     assert message.subject.startswith(f"content.{UNIT}.")
+
+
+async def test_the_contact_of_a_case_event_is_erased_from_the_disk(bus, nats_server):
+    await topology.apply(bus, [UNIT])
+    contact = b"0912345678-of-a-person"
+    await send(bus, UNIT, b"an item")
+    await send(bus, UNIT, CASE_UPDATED.encode() + contact)
+    [block] = nats_server._store.glob(f"jetstream/LOA/streams/IN_{UNIT}/msgs/1.blk")
+    assert contact in block.read_bytes()
+    async with moving(bus):
+        await arrived(bus, 2)
+        async with asyncio.timeout(20):
+            while await waiting(bus, UNIT):
+                await asyncio.sleep(0.01)
+    left = b"".join(file.read_bytes() for file in block.parent.glob("*.blk"))
+    assert contact not in left
 
 
 def _id_of(mover, message):
