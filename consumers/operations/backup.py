@@ -17,6 +17,7 @@ Files are encrypted and the manifest is authenticated, with keys of the key file
 import hashlib
 import hmac
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -43,6 +44,7 @@ from producers.seals import VerifiedBucket
 
 log = structlog.get_logger()
 _FORMAT, _PLAIN_FORMAT = 2, 1
+_FILE_NAME = re.compile(r"\w[\w.-]*", re.ASCII)
 _MANIFEST, _MANIFEST_MAC = "manifest.json", "manifest.mac"
 _READ_BYTES = 256 << 10
 _BUCKET_PREFIX = "KV_"
@@ -334,7 +336,7 @@ def _proven_cipher(folder: BackupFolder, manifest: BackupManifest, content: byte
 
 
 def _check_file(folder: Path, saved: SavedFile) -> None:
-    if Path(saved.file).name != saved.file:
+    if not _FILE_NAME.fullmatch(saved.file):
         raise Invalid(field_error(_MANIFEST, "backup_damaged", detail=printable(saved.file, 80)))
     try:
         with (folder / saved.file).open("rb") as file:
