@@ -28,7 +28,7 @@ def login(login: Login, invited: Invited = False, without_codes: WithoutCodes = 
     """Sign this terminal in, with password and one-time code: 15 minutes idle, 10 hours in all."""
 
     async def sign_in(bus: Bus) -> Account:
-        staff = Staff.open(bus)
+        staff, before = Staff.open(bus), read_token()
         door = await staff.open_sign_in()
         if invited:
             activation = await _ask_activation(login, with_codes=not without_codes)
@@ -36,6 +36,8 @@ def login(login: Login, invited: Invited = False, without_codes: WithoutCodes = 
         else:
             account = await _sign_in(door, login)
         write_token(await staff.sessions.start(account))
+        if before:
+            await staff.sessions.end(before)
         return account
 
     account = output.run_on_bus(sign_in)

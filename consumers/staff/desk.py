@@ -19,6 +19,7 @@ from consumers.staff.policy import Ability, Verdict
 from consumers.staff.proposals import OpenProposal
 from consumers.staff.sessions import LivingSession, Session, SessionStore, SignedIn
 from consumers.staff.sign_in import SignIn
+from consumers.staff.throttle import network_of
 from contracts import errors
 from contracts.errors import Forbidden, Invalid, NotFound, Unauthorized
 from contracts.staff.sign_in import Activation, AppChange, Attempt, PasswordChange
@@ -62,17 +63,21 @@ class StaffDesk:
 
     async def sign_in(self, attempt: Attempt) -> str:
         """The token of a new session. Raises Unauthorized, RateLimited."""
-        account = await _logged(self.door.sign_in(attempt), "sign_in")
+        account = await _logged(self.door.sign_in(attempt), "sign_in", attempt.network)
         return await self.open_session(account, attempt.network)
 
     async def activate(self, activation: Activation) -> str:
         """Like `sign_in`, with an invitation. Raises Invalid, too."""
-        account = await _logged(self.door.activate(activation, self.rules.policy), "activate")
+        work = self.door.activate(activation, self.rules.policy)
+        account = await _logged(work, "activate", activation.network)
         return await self.open_session(account, activation.network)
 
     async def open_session(self, account: Account, network: str) -> str:
         """The token of a new session for an account that has signed in."""
-        log.info("staff_signed_in", account=account.id)
+        factors = 2 if account.has_totp else 1
+        log.info(
+            "staff_signed_in", account=account.id, network=network_of(network), factors=factors
+        )
         return await self.sessions.start(account, network=network)
 
     async def sign_out(self, token: str) -> None:
@@ -83,7 +88,7 @@ class StaffDesk:
         signed_in = await self.sessions.find(token)
         if signed_in is None:
             raise _sign_in_first()
-        await _logged(self.door.step_up(signed_in.account, code, network), "step_up")
+        await _logged(self.door.step_up(signed_in.account, code, network), "step_up", network)
         if renewed := await self.sessions.renew(token, stepped_up=True):
             return renewed
         raise _sign_in_first()
@@ -101,12 +106,13 @@ def _sign_in_first() -> Unauthorized:
     return Unauthorized(field_error("login", "sign_in_first"))
 
 
-async def _logged(work: Awaitable[T], step: str) -> T:
+async def _logged(work: Awaitable[T], step: str, network: str) -> T:
     """The result of *work*; a refusal is logged without saying whose name was given."""
     try:
         return await work
     except errors.ContractError as refused:
-        log.warning("staff_sign_in_refused", step=step, error=refused.code)
+        where = network_of(network)
+        log.warning("staff_sign_in_refused", step=step, error=refused.code, network=where)
         raise
 
 

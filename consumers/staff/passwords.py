@@ -6,7 +6,8 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
+from importlib import import_module
 from typing import TypeVar
 
 from argon2 import PasswordHasher
@@ -30,6 +31,11 @@ _MAX_LENGTH = 128
 _MIN_DISTINCT = 5
 _MIN_NAME_LENGTH = 3
 _FIELD = "password"
+_OFFICE_WORDS = (
+    *("bộ nội vụ", "nội vụ", "moha", "loa", "bàn duyệt", "trung tâm thông tin"),
+    *("quản trị", "lãnh đạo", "biên tập", "mật khẩu", "thông báo", "zalo", "admin", "password"),
+)
+"""Words of the ministry, of Loa and of its roles: a password is not made of them alone."""
 _ROWS = ("abcdefghijklmnopqrstuvwxyz", "01234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm")
 
 
@@ -116,6 +122,19 @@ def _password_errors(
         yield field_error(_FIELD, "password_monotonous")
     if _holds_own_word(password, own_words):
         yield field_error(_FIELD, "password_own_name")
+    elif _is_common(password) or _holds_own_word(password, (*own_words, *_OFFICE_WORDS)):
+        yield field_error(_FIELD, "password_common")
+
+
+def _is_common(password: str) -> bool:
+    """Whether many people have this password, as breaches have shown; case does not count."""
+    return password.casefold() in _common_passwords()
+
+
+@cache
+def _common_passwords() -> frozenset[str]:
+    lists = import_module("zxcvbn.frequency_lists")  # a tenth of a second, when it is needed first
+    return frozenset(lists.FREQUENCY_LISTS["passwords"])
 
 
 def _is_monotonous(folded: str) -> bool:

@@ -58,6 +58,11 @@ class SessionCookie(DeskCookie):
         token = super().read(request)
         return token if _TOKEN.fullmatch(token) else ""
 
+    def remove(self, response: Response) -> None:
+        """Remove the cookie, and have the browser forget the pages that it opened."""
+        super().remove(response)
+        response.headers["Clear-Site-Data"] = '"cache", "storage"'
+
 
 class ProviderCookie(DeskCookie):
     """The cookie of a sign-in that is on its way through the identity provider."""

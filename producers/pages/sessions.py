@@ -76,7 +76,8 @@ class Sessions:
         response.set_cookie(self.browser_cookie, browser, max_age=_SESSION_LIFETIME_S, **traits)
 
     def end(self, response: Response) -> None:
-        """Delete both cookies, so the access link stops working here, too."""
+        """Delete both cookies, so the access link stops working here, too, and cached pages."""
+        response.headers["Clear-Site-Data"] = '"cache"'
         response.delete_cookie(self.session_cookie, **self.cookie_attributes)
         response.delete_cookie(self.browser_cookie, **self.cookie_attributes)
 

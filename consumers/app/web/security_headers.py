@@ -14,6 +14,8 @@ SECURITY_HEADERS: Final[tuple[Header, ...]] = (
 )
 HSTS: Final[Header] = (b"strict-transport-security", b"max-age=31536000")
 """For a public address with https."""
+HSTS_WITH_SUBDOMAINS: Final[Header] = (HSTS[0], HSTS[1] + b"; includeSubDomains")
+"""For a host name that serves Loa alone."""
 
 
 def add_missing(headers: Iterable[Header], wanted: Iterable[Header]) -> list[Header]:

@@ -38,9 +38,9 @@ class AppRouter:
         if at_once := getattr(app, "at_once", None):
             self._at_once[app] = at_once
 
-    def require_https(self) -> None:
+    def require_https(self, hsts: Header = HSTS) -> None:
         """Tell browsers to come by https only, from now on (HSTS)."""
-        self.security_headers = (*SECURITY_HEADERS, HSTS)
+        self.security_headers = (*SECURITY_HEADERS, hsts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_started = False

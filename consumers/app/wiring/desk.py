@@ -7,6 +7,7 @@ import structlog
 from consumers.app.node import Node
 from consumers.app.ports import blame_setting
 from consumers.app.settings import DeskSettings, read_settings
+from consumers.app.web.security_headers import HSTS_WITH_SUBDOMAINS
 from consumers.app.web.server import AppRouter, WebServer, bind_socket, socket_url
 from consumers.app.wiring.oidc import open_oidc
 from consumers.staff.accounts import AccountStore
@@ -50,7 +51,7 @@ def _web_server(node: Node, url: str) -> WebServer:
     router = AppRouter()
     router.add(create_desk(_open_services(node, url), url))
     if url.startswith("https:"):
-        router.require_https()
+        router.require_https(HSTS_WITH_SUBDOMAINS)
     return WebServer(router, node.settings.connection_limits())
 
 

@@ -20,6 +20,7 @@ from consumers.staff.oidc.people import PendingPeople, PendingPerson
 from consumers.staff.oidc.provider import CodeExchange, Provider
 from consumers.staff.provider_sessions import ProviderSession
 from consumers.staff.sessions import SessionStore
+from consumers.staff.throttle import network_of
 from contracts.staff.oidc import Beginning, Finished, OidcArrival
 from producers.bus import RevisionConflict
 
@@ -213,7 +214,8 @@ class OidcSignIn:
             )
         except ProviderSessionEnded as ended:
             raise OidcRefused(Reason.SIGNED_OUT) from ended
-        log.info("staff_signed_in", account=account.id)
+        factors, where = 2 if identity.second_factor else 1, network_of(network)
+        log.info("staff_signed_in", account=account.id, network=where, factors=factors)
         return token
 
 

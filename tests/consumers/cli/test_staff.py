@@ -242,6 +242,16 @@ async def test_the_session_is_in_a_file_of_its_owner_alone(people, tmp_path):
     assert (await an("whoami")).exit_code == 2
 
 
+async def test_another_sign_in_ends_the_session_before(people, tmp_path):
+    an = await people("an", APPROVER)
+    [file] = (tmp_path / "state-an" / "loa").iterdir()
+    before = file.read_text()
+    await an.sign_in()
+    assert (await an("whoami")).exit_code == 0 and file.read_text() != before
+    file.write_text(before)
+    assert (await an("whoami")).exit_code == 2
+
+
 async def test_disabling_ends_the_session_of_a_terminal(people):
     boss = await people("an", MANAGER)
     other = await people("binh", APPROVER)

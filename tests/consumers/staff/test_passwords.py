@@ -106,6 +106,10 @@ async def test_a_flood_of_attempts_does_not_queue_without_bound(monkeypatch):
         ("NGUYENVANAN2026", False, "name or unit"),
         ("van-phong-bo-1", False, "name or unit"),
         ("dài" * 60, True, "at most 128"),
+        ("trustno1", True, "many people have"),
+        ("Liverpool", True, "many people have"),
+        ("BộNộiVụ2026", True, "anyone tries here first"),
+        ("loa-admin-2026", False, "anyone tries here first"),
     ],
 )
 def test_a_weak_password_is_refused_with_a_reason(password, has_second, words):
@@ -128,3 +132,7 @@ def test_a_weak_password_is_refused_with_a_reason(password, has_second, words):
 )
 def test_a_good_password_is_taken(password, has_second):
     check_new_password(password, OWN, with_second_factor=has_second)
+
+
+def test_over_3000_common_passwords_of_permitted_length_are_known():
+    assert sum(len(one) >= 8 for one in passwords_module._common_passwords()) > 3000

@@ -2,6 +2,8 @@
 
 import re
 
+import structlog
+
 from consumers.audit.log import AuditLog, parse_record
 from tests.support.staff import PASSWORD
 
@@ -52,3 +54,16 @@ async def test_a_refused_change_of_ones_own_account_is_no_act(desk):
         await browser.press("/tai-khoan", "/tai-khoan/mat-khau", **given)
         assert (await browser.post("/tai-khoan/phien", session="0" * 64)).status_code == 404
         assert len(await recorded(desk)) == before
+
+
+async def test_the_log_says_from_which_network_a_sign_in_came_and_no_name(desk):
+    account = await desk.active("an")
+    with structlog.testing.capture_logs() as lines:
+        async with desk.browser() as browser:
+            await desk.press_sign_in(browser, "an", password="sai")
+            await desk.press_sign_in(browser, "an")
+    refused, opened = (line for line in lines if line["event"].startswith("staff_sign"))
+    assert (refused["event"], refused["step"]) == ("staff_sign_in_refused", "sign_in")
+    assert opened["account"] == account.id and opened["factors"] == 2
+    assert refused["network"] == opened["network"] and refused["network"].endswith("/24")
+    assert "an" not in refused.values()

@@ -86,6 +86,7 @@ async def test_signing_out_ends_the_session_on_the_server(desk):
         assert heading(answer) == TITLES["out"]
         assert f'{COOKIE}=""; ' in answer.headers["set-cookie"]
         assert "Max-Age=0" in answer.headers["set-cookie"]
+        assert answer.headers["clear-site-data"] == '"cache", "storage"'
     await assert_dead(desk, token)
 
 

@@ -140,7 +140,8 @@ async def test_leaving_the_page_ends_the_session(signup_app):
     await signup_app.subscribed()
     async with signup_app.signed_in() as browser:
         cookie = dict(browser.cookies)
-        assert heading(await press_button(browser, "/thoat")) == "Đã thoát"
+        out = await press_button(browser, "/thoat")
+        assert heading(out) == "Đã thoát" and out.headers["clear-site-data"] == '"cache"'
         assert (await browser.get("/dang-ky/tuy-chon")).status_code == 403
         again = await browser.post("/dang-ky/tuy-chon/thoat")
         assert heading(again) == "Đã thoát"

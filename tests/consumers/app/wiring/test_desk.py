@@ -12,6 +12,7 @@ from consumers.app import process
 from consumers.app.broker import BrokerWatch
 from consumers.app.node import Node
 from consumers.app.settings import DeskSettings, LoaSettings, read_settings
+from consumers.app.wiring import desk
 from contracts.errors import Invalid
 from producers.desk.rendering import desk_texts
 from producers.desk.routes import ROUTES
@@ -35,16 +36,26 @@ async def test_no_page_of_the_desk_is_on_the_public_port(node):
     await process.add_services(node, None)
     public = httpx2.ASGITransport(node.web_apps, raise_app_exceptions=False)
     async with (
-        httpx2.AsyncClient(base_url=node.addresses["desk"]) as desk,
+        httpx2.AsyncClient(base_url=node.addresses["desk"]) as staff,
         httpx2.AsyncClient(transport=public, base_url="http://127.0.0.1:1") as faces,
     ):
-        assert DESK_NAME in (await desk.get("/dang-nhap")).text
+        assert DESK_NAME in (await staff.get("/dang-nhap")).text
         for route in ROUTES:
             answer = await faces.request(route.method, route.path)
             assert DESK_NAME not in answer.text and "set-cookie" not in answer.headers, route
             assert answer.status_code in (404, 405, 503), route
         for path in ("/", "/livez", "/v1/events", "/dang-ky"):
-            assert (await desk.get(path)).status_code in (303, 404), path
+            assert (await staff.get(path)).status_code in (303, 404), path
+
+
+async def test_a_desk_with_https_holds_its_whole_host_name_to_it(node):
+    await node.open_proven_key()
+    url = "https://ban-duyet.example.gov.vn"
+    app = httpx2.ASGITransport(desk._web_server(node, url).config.app)
+    async with httpx2.AsyncClient(transport=app, base_url=url) as browser:
+        for path in ("/dang-nhap", "/khong-co"):
+            sent = (await browser.get(path)).headers["strict-transport-security"]
+            assert sent == "max-age=31536000; includeSubDomains"
 
 
 @pytest.mark.parametrize(
