@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from collections import Counter
 
 import pytest
 import typer
@@ -69,6 +70,19 @@ def test_relative_links_lead_to_files(name):
     targets = re.findall(r"!?\[[^\]]*\]\(([^)\s]+)[^)]*\)", prose)
     local = [t.split("#")[0] for t in targets if not re.match(r"[a-z]+:|#", t)]
     assert [t for t in local if not ((ROOT / name).parent / t).exists()] == []
+
+
+def test_the_security_requirements_are_counted_and_each_stands_once():
+    page = PAGES["docs/asvs.md"]
+    rows = re.findall(
+        r"^\| (\d+\.\d+\.\d+) \| [^|]+ \| ([a-z ]+) \| [^|]* \| [^|]+ \|$", page, re.M
+    )
+    told = re.findall(r"^\| (holds|partly|does not hold|does not apply) \| (\d+) \|$", page, re.M)
+    assert Counter(verdict for _, verdict in rows) == {verdict: int(n) for verdict, n in told}
+    assert len({id for id, _ in rows}) == len(rows) == 253
+    listed = page.partition("## What does not hold")[2].partition("## V1 ")[0]
+    open_ones = {id for id, verdict in rows if verdict in ("partly", "does not hold")}
+    assert set(re.findall(r"\d+\.\d+\.\d+", listed)) == open_ones
 
 
 def test_every_document_is_listed():
