@@ -17,7 +17,7 @@ from contracts.events import CheckedEvent
 from contracts.vocabulary import DEFAULT, Vocabulary
 from producers.access import Access
 from producers.admission import RETRY_AFTER_S, admit, send_event, unavailable_error
-from producers.bus import AccessRefused, Bus, BusError, NoReply
+from producers.bus import AccessRefused, Bus, BusError, Denied, NoReply
 from producers.spool import Spool
 from producers.texts import get_text
 
@@ -147,7 +147,13 @@ class Publisher:
             spool.remove(path)
 
     async def _send(self, event: CheckedEvent) -> Accepted:
-        ack = await send_event(await self._connected(), event, patience_s=self.patience_s)
+        bus = await self._connected()
+        try:
+            ack = await send_event(bus, event, patience_s=self.patience_s)
+        except Denied as denied:
+            self.refusal = AccessRefused(str(denied), self._access.variable)
+            raise
+        self.refusal = None
         crash_point("publisher.stored")
         log.info("event_published", event_id=event.event_id, duplicate=ack.duplicate)
         return Accepted(event.event_id, event.content_id, event.revision, duplicate=ack.duplicate)

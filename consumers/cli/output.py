@@ -26,6 +26,7 @@ from producers.bus import (
     AccessRefused,
     Bus,
     BusError,
+    Denied,
     ForeignSettings,
     InvalidKey,
     UnfitServer,
@@ -94,6 +95,8 @@ def _bus_error(away: Exception) -> FieldError:
     if isinstance(away, ForeignSettings):
         facts = {"settings": ", ".join(away.settings), "detail": away.detail}
         return field_error(away.stream, "stream_foreign", **facts)
+    if isinstance(away, Denied):
+        return field_error("LOA_NATS_NKEY_FILE", "bus_denied", detail=str(away))
     text = "bus_unfit" if isinstance(away, UnfitServer) else "bus_away"
     return field_error("bus", text, detail=translate_os_error(away))
 

@@ -77,9 +77,10 @@ def show(address: Address, by: By = "", as_json: Json = False) -> None:
 
     async def load(bus: Bus) -> tuple[Subscriber, Suppression | None]:
         store = await stores.open_subscribers(bus)
-        subscriber = await _require_subscriber(store, stores.normalized_address(address))
+        known = await store.find_by_address(stores.normalized_address(address))
+        await record(bus, Command("subscribers.find", known.id if known else "", by))
+        subscriber = _require_known(known)
         suppressions = await stores.open_suppressions(bus)
-        await record(bus, Command("subscribers.find", subscriber.id, by))
         return subscriber, await suppressions.find_active(ChannelName.EMAIL, subscriber.email)
 
     subscriber, suppression = run_on_bus(load)
@@ -151,10 +152,10 @@ def export(who: Who, out: Out = None, by: By = "") -> None:
         now = datetime.now(UTC)
         exporter = PersonExporter(bus, subscribers, suppressions, followers, now)
         person = await exporter.by_name(stores.normalized_address(who) if "@" in who else who)
-        if person.is_empty:
-            raise Invalid(field_error("person", "reader_unknown"))
         id = person.subscriber.id if person.subscriber else ""
         await record(bus, Command("subscribers.export", id, by))
+        if person.is_empty:
+            raise Invalid(field_error("person", "reader_unknown"))
         return person
 
     person = run_on_bus(work)
@@ -178,7 +179,11 @@ def _write_private(path: Path, text: str) -> None:
 
 async def _require_subscriber(store: SubscriberStore, address: str) -> Subscriber:
     """The subscriber with *address*. Raises Invalid if there is none."""
-    if (subscriber := await store.find_by_address(address)) is None:
+    return _require_known(await store.find_by_address(address))
+
+
+def _require_known(subscriber: Subscriber | None) -> Subscriber:
+    if subscriber is None:
         raise Invalid(field_error("address", "reader_unknown"))
     return subscriber
 

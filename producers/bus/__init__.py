@@ -11,6 +11,7 @@ from producers.bus.connection import closing_client, create_client
 from producers.bus.errors import (
     AccessRefused,
     BusError,
+    Denied,
     ForeignSettings,
     InvalidKey,
     NoReply,
@@ -33,6 +34,7 @@ __all__ = [
     "Bus",
     "BusError",
     "Change",
+    "Denied",
     "ForeignSettings",
     "InvalidKey",
     "Message",

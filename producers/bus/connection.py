@@ -26,6 +26,7 @@ from producers.access import Access
 from producers.bus.errors import (
     AccessRefused,
     BusError,
+    Denied,
     NoReply,
     RevisionConflict,
     StorageFull,
@@ -40,6 +41,7 @@ _WRONG_REVISION_CODES = frozenset({10071, 10164})  # wrong last sequence
 _FULL_CODES = frozenset({10023, 10047, 10077, 10122})  # the disk's or the stream's limit
 _UNKNOWN_RESULT_CODES = frozenset({10176, 10210, 10211})  # an incomplete atomic batch, or too many
 _DENIED, _MAX_LOGGED_ERRORS = "permissions violation", 100
+_DENIED_SUBJECT = re.compile(r'permissions violation for publish to "([^"]+)"', re.IGNORECASE)
 _REVISION_PATTERN = re.compile(r"wrong last sequence: (\d+)")
 log = structlog.get_logger()
 
@@ -53,7 +55,8 @@ class Connection:
         self.reopening: asyncio.Task[None] | None = None
         self.disconnects = 0  # subscriptions end with each of them
         self._connected = asyncio.Event()
-        self._waiting: set[asyncio.Timeout] = set()
+        self._waiting: dict[asyncio.Timeout, str] = {}  # the subject of each pending request
+        self._denied: set[str] = set()  # subjects in lower case, as nats-py passes them on
         self._logged_errors: set[str] = set()
         self._refusal_logged_at = -math.inf
 
@@ -103,28 +106,31 @@ class Connection:
             async with asyncio.timeout(timeout_s) as limit:
                 if not self.nc.is_connected:
                     await self._connected.wait()
-                with self._until_lost(limit):
+                with self._until_lost(limit, subject):
                     yield
         except MaxPayloadError as error:
             raise BusError(f"{subject}: larger than the server takes") from error
         except (BadSubjectError, BadHeaderError) as error:
             raise BusError(f"{subject!r} or a header can't be sent") from error
         except (TimeoutError, NatsError, OSError) as error:
+            if subject.lower() in self._denied:
+                raise Denied(f"{subject}: this key has no right to it") from error
             raise NoReply(f"{subject}: {type(error).__name__}") from error
         if _count_cancellations() > cancelled:
             raise asyncio.CancelledError
 
     @contextmanager
-    def _until_lost(self, limit: asyncio.Timeout) -> Iterator[None]:
-        """Register a time-out that ends at once when the connection is lost."""
-        self._waiting.add(limit)
+    def _until_lost(self, limit: asyncio.Timeout, subject: str) -> Iterator[None]:
+        """Register a time-out that ends at once when the connection is lost, or says no."""
+        self._waiting[limit] = subject
         try:
             yield
         finally:
-            self._waiting.discard(limit)
+            del self._waiting[limit]
 
     async def on_connected(self) -> None:
         self._logged_errors.clear()
+        self._denied.clear()
         self._connected.set()
         log.info("bus_connected")
 
@@ -135,10 +141,11 @@ class Connection:
         if not self.closed.is_set():
             log.warning("bus_disconnected")
 
-    def _end_pending_requests(self) -> None:
+    def _end_pending_requests(self, denied: str | None = None) -> None:
+        """End every pending request, or those to the subject *denied*."""
         now = asyncio.get_running_loop().time()
-        for limit in self._waiting:
-            if not limit.expired():
+        for limit, subject in self._waiting.items():
+            if not limit.expired() and denied in {None, subject.lower()}:
                 limit.reschedule(now)
 
     async def close(self) -> None:
@@ -160,6 +167,9 @@ class Connection:
         """
         kind, detail = type(error).__name__, str(error)[:200]
         is_denied = _DENIED in detail
+        if found := _DENIED_SUBJECT.search(detail):
+            self._denied.add(subject := found[1].lower())
+            self._end_pending_requests(subject)
         key = detail if is_denied else kind
         if key in self._logged_errors or len(self._logged_errors) >= _MAX_LOGGED_ERRORS:
             return

@@ -4,6 +4,7 @@ BusError
 ├── RevisionConflict  another writer was first: nothing was stored
 ├── StorageFull       a stream or the disk is full: nothing was stored
 ├── NoReply           no answer: stored, not stored, or stored later
+│   └── Denied        the server let nothing through: the key has no right to the subject
 ├── UnfitServer       the server cannot keep Loa's guarantees
 │   └── ForeignSettings   a stream has settings that lose or leak messages
 └── AccessRefused     the server refuses the credentials, or its certificate is not trusted
@@ -37,6 +38,10 @@ class StorageFull(BusError):
 
 class NoReply(BusError):
     """No answer: repeat only harmless requests, then read back."""
+
+
+class Denied(NoReply):
+    """The key has no right to the subject; it gets one when the server reads other rights."""
 
 
 class UnfitServer(BusError):

@@ -22,6 +22,7 @@ async def retry_until(
 ) -> T:
     """Repeat *attempt* after NoReply, until *patience_s* has passed or the bus is closed.
 
+    Then the last error's type is raised: Denied stays Denied.
     None for *patience_s* means no limit. The wait doubles with each attempt.
     """
     last, wait_s = NoReply("not asked yet"), _FIRST_WAIT_S
@@ -39,7 +40,7 @@ async def retry_until(
                 await _sleep(wait_s + jitter_s, closed)
                 wait_s = min(2 * wait_s, _MAX_WAIT_S)
     except TimeoutError:
-        raise NoReply(f"no answer within {patience_s} s; last: {last}") from last
+        raise type(last)(f"no answer within {patience_s} s; last: {last}") from last
     raise last
 
 

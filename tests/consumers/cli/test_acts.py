@@ -158,6 +158,16 @@ async def test_without_a_session_no_command_changes_anything(in_use, bus):
     assert await stream_states(bus) == before
 
 
+@pytest.mark.parametrize("command", ["show", "export"])
+async def test_who_may_not_look_does_not_learn_whether_an_address_is_kept(in_use, command):
+    kept, not_kept = [
+        await in_use("subscribers", command, address)
+        for address in ("an@example.com", "khong-co@example.com")
+    ]
+    assert "not signed in" in kept.stderr
+    assert (not_kept.exit_code, not_kept.stderr) == (kept.exit_code, kept.stderr)
+
+
 async def test_a_name_in_place_of_an_account_is_told_and_recorded_as_break_glass(in_use, bus):
     done = await in_use("pause", "email", "--by", "Lê Văn Cường")
     assert done.exit_code == 0 and "sẽ bị bỏ" in done.stderr

@@ -9,7 +9,7 @@ import typer
 from consumers.cli import Commands, app, demo
 from consumers.cli.output import explain_errors
 from contracts.errors import Conflict, Invalid, Unavailable, field_error
-from producers.bus import NoReply
+from producers.bus import Denied, NoReply
 
 
 def code_of(error: Exception) -> int:
@@ -26,11 +26,19 @@ def code_of(error: Exception) -> int:
         (PermissionError(13, "Permission denied", "var/run"), 2),
         (Unavailable(field_error("event", "unavailable", retry_after_s=5)), 3),
         (NoReply("no answer"), 3),
+        (Denied("no right"), 3),
     ],
 )
 def test_wrong_input_is_2_and_an_absent_bus_is_3(error, code, capsys):
     assert code_of(error) == code
     assert len(capsys.readouterr().err.splitlines()) >= 2, "in both languages"
+
+
+def test_a_key_without_the_right_is_not_called_an_absent_server(capsys):
+    code_of(Denied("publication.a.b: no right"))
+    english, vietnamese = capsys.readouterr().err.splitlines()
+    for said in (english, vietnamese):
+        assert said.startswith("LOA_NATS_NKEY_FILE: ") and "loa-admin" in said
 
 
 @pytest.mark.parametrize("name", Commands.command_paths)

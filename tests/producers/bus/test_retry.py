@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from producers.bus import NoReply, RevisionConflict, retry
+from producers.bus import Denied, NoReply, RevisionConflict, retry
 
 LONG_S = 60.0
 
@@ -41,6 +41,12 @@ async def test_when_patience_ends_the_last_reason_is_told():
     with pytest.raises(NoReply, match=r"no answer within 0\.05 s; last: two") as given_up:
         await retry.retry_until(attempts, 0.05, asyncio.Event())
     assert str(given_up.value.__cause__) == "two"
+
+
+async def test_a_key_without_the_right_is_told_from_an_absent_server():
+    attempts = Attempts(Denied("one"), Denied("two"))
+    with pytest.raises(Denied, match="last: two"):
+        await retry.retry_until(attempts, 0.05, asyncio.Event())
 
 
 async def test_an_attempt_that_never_ends_ends_with_patience():

@@ -5,10 +5,12 @@ import ssl
 import pytest
 
 from producers.access import Access, public_key
-from producers.bus import Bus, NoReply
+from producers.bus import Bus, Denied
 from producers.bus_access.rights import ADMIN, identities
 from producers.bus_access.unit_accounts import UnitAccount, write_units
+from producers.publisher import Publisher, Spooled
 from tests.support.bus_configuration import server_settings, write_configuration
+from tests.support.events import UNIT, submitted
 
 
 def files(folder):
@@ -76,8 +78,22 @@ async def test_a_refused_subject_is_told_once_and_the_connection_goes_on(
         access = Access(nkey_file=folder.keys.path("portal"))
         async with await Bus.connect(server.url, access=access, patience_s=5) as bus:
             for _ in range(2):
-                with pytest.raises(NoReply):
-                    await bus.connection.request("publication.a.b", timeout_s=0.1)
+                with pytest.raises(Denied):  # at once: no answer would come
+                    await bus.connection.request("publication.A.b", timeout_s=600)
             assert (await bus.connection.api_request("STREAM.LIST"))["total"] == 0
     told = [line for line in capsys.readouterr().out.splitlines() if "bus_denied" in line]
     assert len(told) == 1 and "publication.a.b" in told[0]
+
+
+async def test_a_sender_whose_key_has_no_right_is_told_and_its_event_is_kept(
+    tmp_path, other_server
+):
+    folder = write_configuration(tmp_path)
+    with other_server(server_settings(tmp_path)) as server:
+        access = Access(nkey_file=folder.keys.path("portal"))
+        spool = tmp_path / "spool"
+        async with Publisher(server.url, UNIT, spool, patience_s=0.5, access=access) as sender:
+            for _ in range(2):  # the second finds the first one in the spool
+                assert isinstance(await sender.publish(submitted()), Spooled)
+                assert sender.refusal and sender.refusal.variable == "LOA_NATS_NKEY_FILE"
+                assert "content." in str(sender.refusal)
