@@ -50,8 +50,11 @@ class BucketSpec:
     is_atomic: bool = False
 
 
+CONTENT_KINDS = ("submitted", "corrected", "withdrawn")
+
+
 def content(unit: str, kind: str) -> str:
-    """kind: submitted, corrected or withdrawn."""
+    """kind: one of `CONTENT_KINDS`."""
     return f"content.{unit}.{kind}"
 
 

@@ -113,7 +113,7 @@ async def _add_intake(node: Node) -> None:
             await intake.handle(message.event, message.unit, message.kind, seq=message.seq)
 
     node.tasks.append(partial(every, DESK_RESUME_S, intake.desk.finish_interrupted))
-    node.tasks.append(InboundMover(node.bus).run)
+    node.tasks.append(InboundMover(node.bus, node.broker_watch.durables).run)
     if node.settings.units_share_password:
         log.warning("units_share_password")
     consumer = subjects.CONTENT.consumers[0]

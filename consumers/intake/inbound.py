@@ -33,8 +33,10 @@ _CASE_EVENT = CASE_UPDATED.encode()
 class InboundMover:
     """Follows the inbound stream of every unit, also of one that is registered meanwhile."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, durables: set[tuple[str, str]] | None = None) -> None:
+        """*durables*: streams and consumers over which the process watches; ours are added."""
         self.bus = bus
+        self.durables = set() if durables is None else durables
         self._following: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
@@ -46,9 +48,11 @@ class InboundMover:
         present = await topology.inbound_stream_names(self.bus)
         for stream in set(self._following) - set(present):
             self._following.pop(stream).cancel()
+            self.durables.discard((stream, subjects.INTAKE))
         for stream in set(present) - set(self._following):
             follow = every(_RETRY_S, partial(self.follow, stream))
             self._following[stream] = group.create_task(follow)
+            self.durables.add((stream, subjects.INTAKE))
             log.info("inbound_stream_followed", unit=subjects.unit_of_inbound(stream))
 
     async def follow(self, stream: str) -> None:

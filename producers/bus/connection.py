@@ -233,13 +233,26 @@ _REFUSAL_PATTERN = re.compile(r"authorization violation|authentication (expired|
 
 
 class _Client(Client):
-    """A client whose connection outlives headers that can't be read: a sender chooses them."""
+    """A client whose connection outlives what can't be read: a sender chooses headers and subject.
+
+    An error would end the loop that reads for everything on this connection.
+    """
 
     async def _process_headers(self, headers: bytes) -> dict[str, str] | None:
         try:
             return await super()._process_headers(headers)
         except (ValueError, IndexError):
             return None
+
+    def _build_message(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, str] | None
+    ) -> Msg:
+        try:
+            message: Msg = super()._build_message(sid, subject, reply, data, headers)
+        except UnicodeDecodeError:
+            subject, reply = (name.decode(errors="replace").encode() for name in (subject, reply))
+            message = super()._build_message(sid, subject, reply, data, headers)
+        return message
 
 
 class _TlsClient(_Client):

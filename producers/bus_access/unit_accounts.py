@@ -39,6 +39,7 @@ def exports(units: Iterable[UnitAccount]) -> list[str]:
 def account_stanzas(units: Iterable[UnitAccount]) -> list[str]:
     """The accounts of the units. A user may publish that unit's events, and read the answers.
 
+    Each subject is named whole: in place of a `*` a unit could put bytes that no client can read.
     The permissions also close what the server offers in every account, such as
     `$SYS.REQ.SERVER.PING.CONNZ`.
     """
@@ -47,12 +48,13 @@ def account_stanzas(units: Iterable[UnitAccount]) -> list[str]:
 
 def _stanza(account: UnitAccount) -> str:
     outside, inside = subjects.content(account.unit, "*"), subjects.inbound(account.unit, "*")
+    events = ", ".join(f'"{subjects.content(account.unit, k)}"' for k in subjects.CONTENT_KINDS)
     users = ", ".join(f"{{nkey: {key}}}" for key in account.public_keys)
     return "\n".join(
         [
             f'"{account.name}": {{',
             f'  imports: [{{service: {{account: LOA, subject: "{inside}"}}, to: "{outside}"}}]',
-            f'  default_permissions: {{publish: "{outside}", subscribe: "_INBOX.>"}}',
+            f'  default_permissions: {{publish: [{events}], subscribe: "_INBOX.>"}}',
             f"  {_LIMITS}",
             f"  users: [{users}]",
             "}",

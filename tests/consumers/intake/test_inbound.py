@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from consumers.app.broker import BrokerWatch
 from consumers.intake import inbound
 from consumers.intake.inbound import InboundMover
 from contracts import subjects
@@ -16,8 +17,8 @@ EVENT = {"Content-Type": "application/cloudevents+json"}
 
 
 @asynccontextmanager
-async def moving(bus):
-    task = asyncio.create_task(InboundMover(bus).run())
+async def moving(bus, durables=None):
+    task = asyncio.create_task(InboundMover(bus, durables).run())
     try:
         yield
     finally:
@@ -75,6 +76,25 @@ async def test_a_unit_that_is_added_while_loa_runs_is_followed(bus, monkeypatch)
         await send(bus, UNIT, b"one", headers=EVENT)
         [message] = await arrived(bus, 1)
     assert (message.data, message.headers["Content-Type"]) == (b"one", EVENT["Content-Type"])
+
+
+async def test_a_consumer_that_was_deleted_is_made_again_and_the_rest_moves(bus, monkeypatch):
+    monkeypatch.setattr(inbound, "_LOOK_S", 0.05)
+    monkeypatch.setattr(inbound, "_RETRY_S", 0.05)
+    await topology.apply(bus, [UNIT])
+    watch, stream = BrokerWatch(), "IN_" + UNIT
+    async with moving(bus, watch.durables):
+        await send(bus, UNIT, b"one")
+        await arrived(bus, 1)
+        await bus.connection.api_request(f"CONSUMER.DELETE.{stream}.{subjects.INTAKE}")
+        await send(bus, UNIT, b"two")
+        await watch.check_durables(bus)
+        assert watch.missing == [(stream, subjects.INTAKE)]
+        assert [one.data for one in await arrived(bus, 2)] == [b"one", b"two"]
+        await topology.delete_stream(bus, stream)
+        async with asyncio.timeout(10):
+            while watch.durables:
+                await asyncio.sleep(0.01)
 
 
 async def test_a_message_that_was_moved_and_not_removed_is_on_content_once(bus):
@@ -136,6 +156,24 @@ async def test_the_contact_of_a_case_event_is_erased_from_the_disk(bus, nats_ser
         await InboundMover(bus).move(f"IN_{UNIT}", await pull.next())
     assert await waiting(bus, UNIT) == 1
     assert contact not in block.read_bytes() and b"an item" in block.read_bytes()
+
+
+async def test_a_subject_that_is_no_text_ends_no_connection(bus):
+    await topology.apply(bus, [UNIT])
+    inbox = bus.nc.new_inbox()
+    answers = await bus.nc.subscribe(inbox)
+    subject = subjects.inbound(UNIT, "x").encode() + b"\xff"
+    await bus.nc._send_command(b"PUB %s %s 5\r\nfirst\r\n" % (subject, inbox.encode()))
+    await bus.nc.flush()
+    assert b"error" not in (await answers.next_msg(5)).data
+    await answers.unsubscribe()
+    await send(bus, UNIT, b"second", headers=EVENT)
+    losses = bus.connection.disconnects
+    async with moving(bus):
+        first, second = await arrived(bus, 2)
+    assert (first.subject, first.data) == (f"content.{UNIT}.unknown", b"first")
+    assert (second.subject, second.data) == (f"content.{UNIT}.submitted", b"second")
+    assert bus.connection.disconnects == losses
 
 
 def _id_of(mover, message):

@@ -310,6 +310,17 @@ def assert_nothing_heard(clients, keys):
             assert told not in said, told
 
 
+@pytest.mark.parametrize("kind", [b"\xff", b"a\x0b7", b"a\x0c7", b"\x00", b"x"])
+async def test_no_subject_reaches_loa_that_its_client_could_not_read(bus, attackers, kind):
+    client = attackers[0]
+    client.send(b"PUB content.%s.%s 1\r\nx\r\n" % (client.unit.encode(), kind))
+    await client.settle()
+    assert (await states(bus))[f"IN_{client.unit}"][1] == 0
+    client.publish(f"content.{client.unit}.submitted", "_INBOX.mine", [], b"after")
+    await client.settle()
+    assert (await states(bus))[f"IN_{client.unit}"][1] == 1
+
+
 async def test_a_stranger_is_told_nothing(server):
     client = await WireClient.connect(server.url, "stranger")
     client.send(b"SUB > 1\r\nPING\r\n")
