@@ -98,10 +98,10 @@ class Exceptions(NamedTuple):
 async def acting_person(bus: Bus, act: Act, by: str, exceptions: Exceptions) -> Actor:
     """The person who acts: *by* as break-glass, else the account that is signed in here.
 
-    Without any account it is the user of the operating system. Raises Unauthorized, Forbidden.
+    Before the first account it is the user of the operating system. Raises Unauthorized, Forbidden.
     """
     staff = Staff.open(bus)
-    has_accounts = await staff.accounts.any_active()
+    has_accounts = await staff.accounts.is_in_use()
     if by:
         return _named_person(act.action, reviewer(_FIELD, by).by, has_accounts=has_accounts)
     is_timer = exceptions.is_for_timers and not read_token() and owns_data_folder()

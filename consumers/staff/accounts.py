@@ -182,10 +182,11 @@ class AccountStore:
         accounts = {key: Account.model_validate_json(value.data) for key, value in pairs}
         return sorted(accounts.values(), key=lambda account: account.login)
 
-    async def any_active(self) -> bool:
-        """Whether anyone can sign in."""
+    async def is_in_use(self) -> bool:
+        """Whether an account was ever active: who disables all of them does not end their rule."""
         async for _, value in self.bucket.values("account."):
-            if Account.model_validate_json(value.data).is_active:
+            account = Account.model_validate_json(value.data)
+            if account.local or account.oidc or account.used:
                 return True
         return False
 

@@ -177,6 +177,18 @@ async def test_a_name_in_place_of_an_account_is_told_and_recorded_as_break_glass
     assert (outcome.step, outcome.of) == (Step.DONE, intent.n)
 
 
+async def test_accounts_that_are_all_disabled_or_reset_still_rule(in_use, bus, clock):
+    staff = StaffHarness(bus, clock)
+    one, other = await staff.accounts.all()
+    await staff.sessions.start(one)
+    await staff.accounts.reset(one.id)
+    await staff.accounts.set_state(other.id, "disabled")
+    done = await in_use("pause", "email")
+    assert (done.exit_code, "not signed in" in done.stderr) == (2, True), done.output
+    assert (await in_use("pause", "email", "--by", "Lê Văn Cường")).exit_code == 0
+    assert {record.role for record in await last_records(bus, 2)} == {"break-glass"}
+
+
 async def test_a_timer_of_the_machine_backs_up_without_an_account(in_use, bus, tmp_path):
     done = await in_use("backup", tmp_path / "saved")
     assert done.exit_code == 0, done.stderr
