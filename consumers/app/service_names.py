@@ -10,6 +10,6 @@ SERVICE_NAMES = (
 )
 """What `loa run` knows; `consumers.app.services` says what each does."""
 KEYLESS_SERVICES = frozenset(
-    ("gateway", "portal", "opinions", "sweep", "zalo-webhook", "canary", "import")
+    ("gateway", "portal", "opinions", "zalo-webhook", "canary", "import")
 )
 """Services that run without the key file: they write no record that needs a seal."""

@@ -40,6 +40,17 @@ def test_an_event_goes_its_way_over_many_processes_and_each_stops_in_order(loa, 
         assert (name, service.stop()) == (name, 0), service.log.read_text()[-2000:]
 
 
+def test_a_service_without_the_key_of_the_data_makes_no_other_one(loa):
+    loa.run("intake")
+    assert loa["intake"].stop() == 0
+    key = loa.data / "vault.key"
+    key.rename(key.with_name("elsewhere"))
+    for name in ("sweep", "intake"):
+        told = loa.cli("run", name)
+        assert (told.exit_code, "vault.key" in told.err) == (2, True), told.err
+        assert not key.exists()
+
+
 def test_a_service_that_is_killed_goes_on_where_it_was(loa, relay):
     loa.run(*NEEDED)
     loa.add_unit()
