@@ -183,6 +183,25 @@ def test_prepare_takes_over_an_earlier_folder_and_makes_no_second_key(tmp_path):
     assert not list(data.glob("directory.sqlite*"))
 
 
+@needs_root
+def test_prepare_follows_no_link_that_a_container_has_planted(tmp_path):
+    data, victim = tmp_path / "data", tmp_path / "victim"
+    data.mkdir()
+    victim.write_text("root's own")
+    for name in ("vault.key.new", "notices.key", "notices.key.new"):
+        (data / name).symlink_to(victim)
+    prepare = [ROOT / "deploy" / "prepare", tmp_path]
+    subprocess.run(prepare, check=True, capture_output=True)
+    assert (victim.read_text(), victim.stat().st_uid) == ("root's own", os.getuid())
+    for name in ("vault.key", "notices.key"):
+        assert not (data / name).is_symlink()
+        KeyFile.open(data / name, create=False)
+    shutil.rmtree(data / "readers")
+    (data / "readers").symlink_to(tmp_path)
+    refused = subprocess.run(prepare, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1 and "readers" in refused.stderr
+
+
 FAKE_DOCKER = """#!/bin/sh
 case "$*" in
   "pull --quiet "*) echo "$3" >>"$PULLED" ;;
