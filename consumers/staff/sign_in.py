@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 
+import structlog
+
 from consumers.audit import log as audit
+from consumers.errors import KeyFileBroken
 from consumers.messages import field_error
 from consumers.staff import totp
 from consumers.staff.accounts import Account, AccountStore, LocalSignIn
@@ -14,6 +17,7 @@ from contracts.errors import Invalid, Unauthorized
 from contracts.staff.sign_in import TERMINAL, Activation, Attempt
 from producers.bus import Bus
 
+log = structlog.get_logger()
 _ABSENT_SECRET = bytes(20)
 
 
@@ -127,7 +131,12 @@ class SignIn:
         """The time step of *code*; 0 for an account without a second factor, None for a refusal."""
         local = account.local if account else None
         stored = local.totp if local else None
-        secret = self.secrets.decrypt(account.id, stored) if account and stored else _ABSENT_SECRET
+        id = account.id if account else ""
+        try:
+            secret = self.secrets.decrypt(id, stored) if stored else _ABSENT_SECRET
+        except KeyFileBroken:
+            log.error("staff_app_unreadable", account=id)
+            return None
         step = totp.matching_step(secret, code, self.clock(), local.used_step if local else 0)
         if stored is None:
             return 0 if local else None

@@ -5,9 +5,11 @@ import asyncio
 import pytest
 
 from consumers.errors import KeyFileBroken
+from consumers.key_file import KeyFile
 from consumers.staff import throttle, totp
 from consumers.staff.accounts import NewAccount
 from consumers.staff.policy import Grant, default_policy
+from consumers.staff.sign_in import SignIn
 from consumers.staff.throttle import network_of, wait_s
 from consumers.staff.totp import TotpSecrets
 from contracts.errors import Conflict, Invalid, RateLimited, Unauthorized
@@ -38,6 +40,17 @@ async def test_an_invitation_sets_password_and_app_once(staff, bus):
         await staff.sign_in.activate(again, default_policy())
     staff.clock.advance(30)
     assert (await staff.attempt()).id == account.id
+
+
+async def test_an_app_of_another_key_file_is_refused_like_a_wrong_code(staff):
+    await staff.active()
+    other = SignIn(staff.accounts, KeyFile(b"x" * 32).derive, staff.sign_in.passwords)
+    step = totp.current_step(staff.clock())
+    for code in (staff.code(), totp.one_time_code(bytes(20), step), ""):
+        with pytest.raises(Unauthorized) as told:
+            await other.sign_in(Attempt("an", PASSWORD, code))
+        assert told.value.errors[0].field == "login"
+    assert (await staff.attempt()).login == "an", "the right key file opens it still"
 
 
 @pytest.mark.parametrize(
