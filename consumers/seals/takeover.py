@@ -9,7 +9,6 @@ a new message, but the earlier one may refuse what a restored backup holds.
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 import structlog
@@ -186,12 +185,21 @@ async def _nothing() -> datetime:
 
 
 async def seal_for_command(bus: Bus, key_path: Path, record: Path, clock: Clock) -> None:
-    """Let *bus* seal and verify records; without the key of its data, it refuses to write them."""
+    """Let *bus* seal and verify records; without the key of its data, it refuses to write them.
+
+    The record of the take-over is read once: there may be millions from before the seals.
+    """
     try:
         keys = await find_key_file(bus, key_path)
     except (Invalid, KeyFileBroken, BusError) as error:  # BusError: a bus without its vault
         refuse_writes(bus, error)
         return
     if keys is not None:
-        seals = SealRecords(bus, keys, record)
-        seal_records(bus, keys, partial(seals.taken_over_until, clock))
+        records, known = SealRecords(bus, keys, record), list[datetime]()
+
+        async def until() -> datetime:
+            if not known:
+                known.append(await records.taken_over_until(clock))
+            return known[0]
+
+        seal_records(bus, keys, until)

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import structlog
 
-from consumers.key_file import KeyFile
-from consumers.seals.takeover import TAKE_OVER_KEY, SealRecords
+from consumers.key_file import KeyFile, register_key
+from consumers.seals.takeover import TAKE_OVER_KEY, SealRecords, seal_for_command
 from contracts import subjects
 from tests.support.publications import a_publication
 from tests.support.records_forger import seal_new_records
@@ -110,6 +110,25 @@ async def test_a_lost_record_admits_no_account_later_than_the_first_sealed_one(b
     await bus.bucket(subjects.CONTROL.name).purge(TAKE_OVER_KEY)
     seals = await records.open_or_take_over(lambda: time.time() + 86_400)
     assert seals.taken_over_until - first.time <= timedelta(minutes=2)
+
+
+async def test_a_command_reads_the_record_once_for_all_records_from_before(
+    bus, records, tmp_path, monkeypatch
+):
+    for number in range(5):
+        await bus.bucket(subjects.UNITS.name).create(f"don-vi-{number}", b"{}")
+    await register_key(bus, records.keys)
+    await records.take_over(time.time)
+    load, loads = SealRecords.load, []
+
+    async def counted(self):
+        loads.append(self)
+        return await load(self)
+
+    monkeypatch.setattr(SealRecords, "load", counted)
+    await seal_for_command(bus, tmp_path / "vault.key", records.file, time.time)
+    found = [key async for key, _ in bus.bucket(subjects.UNITS.name).values()]
+    assert (len(found), len(loads)) == (5, 1)
 
 
 async def test_two_that_start_at_once_have_one_record(bus, records, tmp_path):
