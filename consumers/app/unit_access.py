@@ -31,11 +31,14 @@ class UnitAccess:
         """Let the registered keys in and no others, if they have changed. Raises BusError."""
         try:
             wanted = tuple(await self.registry.bus_accounts())
+            if wanted != self.applied:
+                await self._admit(wanted)
         except ValidationError:
             log.error("unit_registration_unreadable")
-            return
-        if wanted == self.applied:
-            return
+        except OSError as error:
+            log.error("unit_accounts_unwritten", error=type(error).__name__)
+
+    async def _admit(self, wanted: tuple[UnitAccount, ...]) -> None:
         await topology.apply(self.bus, [one.unit for one in wanted])
         if wanted != self.server.admitted_units:
             await self.server.admit_units(wanted)
