@@ -9,12 +9,14 @@ import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from contracts.base.times import Clock, utc_now
-from producers.bus import BatchEntry, Bucket, Bus, Value, topology
+from producers.bus import BatchEntry, Bucket, Bus, RevisionConflict, Value, topology
 from producers.bus.connection import READ_PATIENCE_S, Connection
+from producers.bus.retry import retry_until
 from producers.encryption.keys import PersonKeys, usable
 from producers.encryption.values import day_of, is_sealed, open_sealed, seal
 
@@ -128,11 +130,24 @@ class ExpiringSealedBucket(Bucket):
         return await super().batch(sealed, timeout_s=timeout_s)
 
     async def purge(self, key: str) -> int:
-        """Overwrite a record on the disk, then leave the mark of its removal."""
-        message = await self.bus.last_message(self.stream, f"$KV.{self.name}.{key}")
-        if message and not message.is_deleted:
-            await self.bus.erase_message(self.stream, message.seq)
-        return await super().purge(key)
+        """Overwrite a record on the disk, then leave the mark of its removal.
+
+        A record that is made meanwhile stays.
+        """
+        message = await self._last_message(key, READ_PATIENCE_S)
+        if message and message.is_deleted:
+            return message.seq
+        revision = message.seq if message else 0
+        try:
+            purge = partial(self.purge_if, key, revision)
+            return await retry_until(purge, READ_PATIENCE_S, self._link.closed)
+        except RevisionConflict as made:
+            return made.revision or revision
+
+    async def purge_if(self, key: str, revision: int) -> int:
+        if revision:
+            await self.bus.erase_message(self.stream, revision)
+        return await super().purge_if(key, 0)
 
     async def seal_value(self, key: str, data: bytes, day: str = "") -> bytes:
         """Seal a record that is plain with the key of *day*, or of today."""

@@ -9,7 +9,7 @@ import pytest
 from consumers.key_file import KeyFile, replace_key, seal_notices_only, seal_people
 from contracts import subjects
 from contracts.errors import Invalid
-from producers.bus import Bus
+from producers.bus import Bus, RevisionConflict
 from producers.encryption import DayKeys, KeyUnreadable, is_sealed, seal_notices
 from producers.encryption.existing_records import TakeOver
 from tests.support.clock import FakeClock
@@ -98,6 +98,36 @@ async def test_contacts_of_an_earlier_version_are_sealed_under_the_day_they_came
     assert values == dict.fromkeys(names, CONTACT) | {"used.digest": b"browser"}
     assert files_with(tmp_path / "own-nats", b"nguoi-nop") == []
     assert await TakeOver(own_bus, NAME).run() == 0
+
+
+async def test_a_record_that_is_made_while_the_one_before_is_purged_stays(bus, bucket, monkeypatch):
+    await bucket.create("one", b"{}")
+    erase = bus.erase_message
+
+    async def made_meanwhile(stream, seq):
+        await erase(stream, seq)
+        monkeypatch.undo()
+        await bucket.create("one", CONTACT)
+
+    monkeypatch.setattr(bus, "erase_message", made_meanwhile)
+    await bucket.purge("one")
+    assert (await bucket.get("one")).data == CONTACT
+    await bucket.purge("one")
+    assert (await bucket.get("one")) is None
+
+
+async def test_a_conditional_purge_leaves_no_bytes_and_spares_a_later_value(own_bus, tmp_path):
+    seal_notices(own_bus, KEY)
+    bucket, stored = own_bus.bucket(NAME), own_bus.stored_bucket(NAME)
+    first = await bucket.create("one", CONTACT)
+    second = await bucket.swap("one", b"{}", first)
+    sealed = (await stored.get("one")).data
+    with pytest.raises(RevisionConflict):
+        await bucket.purge_if("one", first)
+    assert (await bucket.get("one")).revision == second
+    await bucket.purge_if("one", second)
+    assert await bucket.get("one") is None
+    assert files_with(tmp_path / "own-nats", sealed) == []
 
 
 async def test_a_gateway_with_its_part_of_the_key_alone_writes_what_the_others_read(
