@@ -116,8 +116,16 @@ def rotate(unit: Unit, now: Now = False, by: By = "", as_json: output.Json = Fal
 @app.command()
 def revoke(unit: Unit, by: By = "") -> None:
     """No key of the unit works any more."""
-    output.run_on_bus(lambda bus: _carry_out(bus, RevokeKeys(unit=unit), by))
+
+    async def end_keys(bus: Bus) -> list[FieldError]:
+        await _carry_out(bus, RevokeKeys(unit=unit), by)
+        registry = open_registry(bus)
+        has_account = (await registry.require(unit)).bus_keys is not None
+        return await unit_keys.tell_server(registry) if has_account else []
+
+    texts = output.run_on_bus(end_keys)
     typer.echo(f"{unit}: no key works any more")
+    output.print_field_texts(*texts)
 
 
 @app.command("bus-key")

@@ -8,7 +8,9 @@ from producers.bus_access.configuration import ConfigurationFolder
 from producers.bus_access.rights import ADMIN, identities
 from tests.support.bus_configuration import server_settings
 from tests.support.cli import InProcessCli, json_output
+from tests.support.events import UNIT
 
+OTHER = "vu-phap-che"
 KEPT = {ADMIN, "gateway", "opinions", "zalo-webhook"}
 
 
@@ -78,6 +80,24 @@ async def test_verify_tells_of_a_server_that_asks_no_one(loa, folder, other_serv
         verified = await loa("bus", "verify", "--json", **there)
     assert verified.exit_code == 1
     assert {"identity": "", "subject": ">", "problem": "open"} in json_output(verified)["findings"]
+
+
+async def test_revoking_a_units_keys_takes_those_for_the_bus_out_of_the_configuration(
+    loa, folder, other_server
+):
+    await loa("bus", "config")
+    with other_server(server_settings(folder.folder)) as server:
+        there = at(server, folder)
+        await loa("bus", "apply", **there)
+        assert (await loa("units", "add", UNIT, **there)).exit_code == 0
+        key = json_output(await loa("units", "bus-key", UNIT, "--json", **there))["public_key"]
+        assert [one.public_keys for one in folder.units] == [(key,)]
+        revoked = await loa("units", "revoke", UNIT, **there)
+        assert (revoked.exit_code, "configuration" in revoked.output) == (0, True), revoked.output
+        assert [one.public_keys for one in folder.units] == [()]
+        await loa("units", "add", OTHER, **there)
+        without = await loa("units", "revoke", OTHER, **there)
+        assert (without.exit_code, "configuration" in without.output) == (0, False), without.output
 
 
 async def test_only_an_identity_has_a_key(loa):
