@@ -1,6 +1,9 @@
 """The desk of staff: a web server of its own, on its own host and port."""
 
 import asyncio
+import errno
+import socket
+from contextlib import AsyncExitStack
 
 import structlog
 
@@ -37,7 +40,7 @@ async def add_desk(node: Node) -> None:
     settings.check(node.public_url)
     port = _port(settings, node.settings.http_port)
     with blame_setting("LOA_DESK_HTTP", settings.http_host, port):
-        bound = node.stack.enter_context(bind_socket(settings.http_host, port))
+        bound = _bind(node.stack, settings, port)
     url = settings.url or socket_url(bound)
     web = _web_server(node, url)
     serving = asyncio.create_task(web.serve([bound]))
@@ -60,6 +63,21 @@ def _port(settings: DeskSettings, public_port: int) -> int:
     if settings.http_port is not None:
         return settings.http_port
     return public_port + _PORT_OFFSET if public_port else 0
+
+
+def _bind(stack: AsyncExitStack, settings: DeskSettings, port: int) -> socket.socket:
+    """Listen on *port*; where nothing names it and it is taken, on one that the system chooses.
+
+    Deliveries do not wait for the desk. Raises OSError.
+    """
+    try:
+        return stack.enter_context(bind_socket(settings.http_host, port))
+    except OSError as error:
+        is_named = settings.http_port is not None or settings.url
+        if is_named or error.errno != errno.EADDRINUSE:
+            raise
+    log.warning("desk_port_taken", port=port)
+    return stack.enter_context(bind_socket(settings.http_host, 0))
 
 
 def _open_services(node: Node, url: str) -> DeskServices:

@@ -1,5 +1,6 @@
 """The desk listens on a port of its own, and its address is one at which sessions are safe."""
 
+import socket
 from contextlib import AsyncExitStack
 from unittest.mock import MagicMock
 
@@ -56,6 +57,21 @@ async def test_a_desk_with_https_holds_its_whole_host_name_to_it(node):
         for path in ("/dang-nhap", "/khong-co"):
             sent = (await browser.get(path)).headers["strict-transport-security"]
             assert sent == "max-age=31536000; includeSubDomains"
+
+
+async def test_where_the_usual_port_is_taken_the_desk_has_another_one_and_loa_starts(
+    node, monkeypatch
+):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        node.settings = node.settings.model_copy(update={"http_port": taken - 20})
+        await desk.add_desk(node)
+        assert node.addresses["desk"] != f"http://127.0.0.1:{taken}"
+        async with httpx2.AsyncClient(base_url=node.addresses["desk"]) as browser:
+            assert DESK_NAME in (await browser.get("/dang-nhap")).text
+        monkeypatch.setenv("LOA_DESK_HTTP_PORT", str(taken))
+        with pytest.raises(Invalid, match="LOA_DESK_HTTP_PORT"):
+            await desk.add_desk(node)
 
 
 @pytest.mark.parametrize(
