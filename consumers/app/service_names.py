@@ -9,7 +9,5 @@ SERVICE_NAMES = (
     *("mailbox", "zalo-sandbox"),
 )
 """What `loa run` knows; `consumers.app.services` says what each does."""
-KEYLESS_SERVICES = frozenset(
-    ("gateway", "portal", "opinions", "zalo-webhook", "canary", "import")
-)
+KEYLESS_SERVICES = frozenset(("gateway", "portal", "opinions", "zalo-webhook", "canary", "import"))
 """Services that run without the key file: they write no record that needs a seal."""
