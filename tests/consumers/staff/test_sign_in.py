@@ -35,7 +35,7 @@ async def test_an_invitation_sets_password_and_app_once(staff, bus):
     stored = "".join(value.data.decode() for value in values)
     for secret in (PASSWORD, totp.text_secret(SECRET), invitation, SECRET.hex()):
         assert secret not in stored
-    again = Activation("an", invitation, "một mật khẩu khác", SECRET, staff.code(1))
+    again = Activation("an", invitation, "gió lùa qua kẽ lá", SECRET, staff.code(1))
     with pytest.raises(Unauthorized):
         await staff.sign_in.activate(again, default_policy())
     staff.clock.advance(30)
@@ -234,12 +234,12 @@ async def test_a_reset_takes_password_and_app_away(staff):
     invitation = await staff.accounts.reset(account.id)
     await refused(staff)
     await staff.sign_in.activate(
-        Activation("an", invitation, "một mật khẩu khác", SECRET, staff.code()), default_policy()
+        Activation("an", invitation, "gió lùa qua kẽ lá", SECRET, staff.code()), default_policy()
     )
     staff.clock.advance(30)
     await refused(staff)
     staff.clock.advance(30)
-    assert (await staff.attempt(password="một mật khẩu khác")).id == account.id
+    assert (await staff.attempt(password="gió lùa qua kẽ lá")).id == account.id
 
 
 async def test_a_reset_does_not_enable_a_disabled_account(staff):
