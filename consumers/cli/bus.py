@@ -17,7 +17,7 @@ from consumers.messages import field_error
 from contracts.errors import Invalid
 from producers.bus import Bus, topology
 from producers.bus.server_check import verify as verify_server
-from producers.bus_access import enforcement
+from producers.bus_access import certificates, enforcement
 from producers.bus_access.configuration import (
     ConfigurationFolder,
     ServerPlace,
@@ -54,7 +54,9 @@ def config(
     """Write the nats-server's configuration, and a key for each service; existing keys stay."""
     with output.explain_errors():
         folder = _configuration_folder(out)
-        folder.write(ServerPlace(listen, store), tls or ())
+        if tls:
+            certificates.issue(folder.ca, folder.server, tls)
+        folder.write(ServerPlace(listen, store))
     output.print_field_texts(field_error("bus", "bus_configured", folder=folder.folder.resolve()))
 
 

@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from producers.bus_access.configuration import CA_CERTIFICATE, SERVER_CERTIFICATE
 from producers.bus_access.key_files import write_private
 
-CA, SERVER = "ca.pem", "server.pem"
 _CA_KEY, _SERVER_KEY = "ca.key", "server.key"
 _CA_LIFE, _SERVER_LIFE = timedelta(days=3650), timedelta(days=825)
 _CLOCK_SKEW = timedelta(hours=1)
@@ -23,9 +23,10 @@ def issue(ca: Path, server: Path, hosts: Sequence[str]) -> None:
 
     The CA is made first if there is none. Raises OSError.
     """
-    if not (ca / CA).exists():
+    server.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not (ca / CA_CERTIFICATE).exists():
         _make_ca(ca)
-    authority = x509.load_pem_x509_certificate((ca / CA).read_bytes())
+    authority = x509.load_pem_x509_certificate((ca / CA_CERTIFICATE).read_bytes())
     signer = serialization.load_pem_private_key((ca / _CA_KEY).read_bytes(), None)
     if not isinstance(signer, ec.EllipticCurvePrivateKey):
         raise OSError(f"{ca / _CA_KEY} is not Loa's")
@@ -38,7 +39,7 @@ def issue(ca: Path, server: Path, hosts: Sequence[str]) -> None:
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
         .add_extension(_authority_id(signer), False)
     )
-    _save(server / SERVER, built.sign(signer, hashes.SHA256()))
+    _save(server / SERVER_CERTIFICATE, built.sign(signer, hashes.SHA256()))
 
 
 def _make_ca(folder: Path) -> None:
@@ -54,7 +55,7 @@ def _make_ca(folder: Path) -> None:
         .add_extension(x509.KeyUsage(key_cert_sign=True, crl_sign=True, **usage), True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
     )
-    _save(folder / CA, built.sign(key, hashes.SHA256()))
+    _save(folder / CA_CERTIFICATE, built.sign(key, hashes.SHA256()))
 
 
 def _builder(

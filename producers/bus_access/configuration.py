@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from producers.bus.server_check import SETTINGS_SUBJECT
-from producers.bus_access import certificates
 from producers.bus_access.key_files import KeyFolder
 from producers.bus_access.rights import Permissions, identities, permissions_of
 from producers.bus_access.unit_accounts import (
@@ -36,6 +35,7 @@ jetstream {{
 include "accounts.conf"
 include "tls.conf"
 """
+CA_CERTIFICATE, SERVER_CERTIFICATE = "ca.pem", "server.pem"
 _ACCOUNTS = "accounts.conf"
 _WRITTEN = "# Written by `loa bus config`; the next call writes it anew.\n"
 _TLS = 'tls {\n  cert_file: "server.pem"\n  key_file: "server.key"\n  timeout: 5\n}\n'
@@ -95,11 +95,11 @@ class ConfigurationFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.keys = KeyFolder(folder / "keys")
-        self._server, self._ca = folder / "server", folder / "ca"
+        self.server, self.ca = folder / "server", folder / "ca"
 
     @property
     def exists(self) -> bool:
-        return (self._server / _ACCOUNTS).exists()
+        return (self.server / _ACCOUNTS).exists()
 
     @property
     def units(self) -> list[UnitAccount]:
@@ -107,23 +107,21 @@ class ConfigurationFolder:
 
     @property
     def ca_file(self) -> Path | None:
-        path = self._ca / certificates.CA
+        path = self.ca / CA_CERTIFICATE
         return path if path.exists() else None
 
-    def write(self, place: ServerPlace | None = None, hosts: Sequence[str] = ()) -> None:
+    def write(self, place: ServerPlace | None = None) -> None:
         """Write everything that is missing, and the accounts anew; keys stay. Raises OSError.
 
-        With *hosts*, a certificate for them, from a CA of this folder.
+        The server uses TLS if the folder holds a certificate for it.
         """
-        self._server.mkdir(mode=0o700, parents=True, exist_ok=True)
-        server = self._server / "nats.conf"
+        self.server.mkdir(mode=0o700, parents=True, exist_ok=True)
+        server = self.server / "nats.conf"
         if place and not server.exists():
             server.write_text(_SERVER.format(listen=place.listen, store=place.store))
-        if hosts:
-            certificates.issue(self._ca, self._server, hosts)
-        has_tls = (self._server / certificates.SERVER).exists()
-        (self._server / "tls.conf").write_text(_WRITTEN + (_TLS if has_tls else ""))
-        (self._server / _ACCOUNTS).write_text(_WRITTEN + self._accounts())
+        has_tls = (self.server / SERVER_CERTIFICATE).exists()
+        (self.server / "tls.conf").write_text(_WRITTEN + (_TLS if has_tls else ""))
+        (self.server / _ACCOUNTS).write_text(_WRITTEN + self._accounts())
 
     def _accounts(self) -> str:
         users = [

@@ -3,13 +3,16 @@
 import re
 from pathlib import Path
 
+from producers.bus_access import certificates
 from producers.bus_access.configuration import ConfigurationFolder, ServerPlace
 
 
 def write_configuration(folder: Path, hosts: tuple[str, ...] = ()) -> ConfigurationFolder:
     """The whole configuration in *folder*."""
     written = ConfigurationFolder(folder)
-    written.write(ServerPlace(), hosts)
+    if hosts:
+        certificates.issue(written.ca, written.server, hosts)
+    written.write(ServerPlace())
     return written
 
 
