@@ -9,6 +9,7 @@ the event is kept in the folder `spool`; the next run sends it first.
 import asyncio
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
@@ -26,8 +27,12 @@ WORDS = 2
 async def send(url: str, unit: str, event: CloudEvent) -> Accepted | Spooled:
     key_file = os.environ.get("LOA_NATS_NKEY_FILE")  # noqa: TID251 -- a program of its own
     access = Access(nkey_file=Path(key_file) if key_file else None)
+    access.check(datetime.now(UTC))
     async with Publisher(url, unit, spool=Path("spool"), access=access) as publisher:
-        return await publisher.publish(event)
+        answer = await publisher.publish(event)
+    if publisher.refusal:  # the server's, of the key or a right; the event is kept meanwhile
+        sys.stderr.write(f"{publisher.refusal.variable}: {publisher.refusal}\n")
+    return answer
 
 
 def main(words: list[str]) -> int:

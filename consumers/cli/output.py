@@ -96,7 +96,7 @@ def _bus_error(away: Exception) -> FieldError:
         facts = {"settings": ", ".join(away.settings), "detail": away.detail}
         return field_error(away.stream, "stream_foreign", **facts)
     if isinstance(away, Denied):
-        return field_error("LOA_NATS_NKEY_FILE", "bus_denied", detail=str(away))
+        return field_error("LOA_NATS_NKEY_FILE", "bus_denied", subject=away.subject)
     text = "bus_unfit" if isinstance(away, UnfitServer) else "bus_away"
     return field_error("bus", text, detail=translate_os_error(away))
 

@@ -114,7 +114,7 @@ class Connection:
             raise BusError(f"{subject!r} or a header can't be sent") from error
         except (TimeoutError, NatsError, OSError) as error:
             if subject.lower() in self._denied:
-                raise Denied(f"{subject}: this key has no right to it") from error
+                raise Denied(subject) from error
             raise NoReply(f"{subject}: {type(error).__name__}") from error
         if _count_cancellations() > cancelled:
             raise asyncio.CancelledError

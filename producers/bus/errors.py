@@ -41,7 +41,11 @@ class NoReply(BusError):
 
 
 class Denied(NoReply):
-    """The key has no right to the subject; it gets one when the server reads other rights."""
+    """The key has no right to *subject*; it gets one when the server reads other rights."""
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(f"{subject}: this key has no right to it")
+        self.subject = subject
 
 
 class UnfitServer(BusError):

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import structlog
 
-from producers.bus.errors import NoReply
+from producers.bus.errors import Denied, NoReply
 
 T = TypeVar("T")
 _FIRST_WAIT_S, _MAX_WAIT_S, _MAX_JITTER_S = 0.05, 1.0, 0.05
@@ -22,7 +22,7 @@ async def retry_until(
 ) -> T:
     """Repeat *attempt* after NoReply, until *patience_s* has passed or the bus is closed.
 
-    Then the last error's type is raised: Denied stays Denied.
+    A Denied that was the last answer is raised itself.
     None for *patience_s* means no limit. The wait doubles with each attempt.
     """
     last, wait_s = NoReply("not asked yet"), _FIRST_WAIT_S
@@ -40,7 +40,9 @@ async def retry_until(
                 await _sleep(wait_s + jitter_s, closed)
                 wait_s = min(2 * wait_s, _MAX_WAIT_S)
     except TimeoutError:
-        raise type(last)(f"no answer within {patience_s} s; last: {last}") from last
+        if isinstance(last, Denied):
+            raise last from None
+        raise NoReply(f"no answer within {patience_s} s; last: {last}") from last
     raise last
 
 
