@@ -184,7 +184,7 @@ async def test_a_unit_publishes_its_own_content_and_nothing_else(server, folder,
         assert heard == {"_INBOX.>", "_INBOX.x.>"}, "its own account's, which no other reaches"
 
 
-async def test_of_the_units_streams_intake_alone_takes_and_none_is_changed(server, folder):
+async def test_of_the_units_streams_intake_alone_takes_and_erases(server, folder):
     streams = [f"IN_{unit}" for unit in UNITS]
     tried = [s for s in enforcement.all_subjects(folder.units) if ".IN_" in s]
     for service in SERVICES:
@@ -201,6 +201,7 @@ async def test_of_the_units_streams_intake_alone_takes_and_none_is_changed(serve
                 "$JS.API.CONSUMER.INFO.{}.intake",
                 "$JS.API.CONSUMER.MSG.NEXT.{}.intake",
                 "$JS.ACK.{}.intake.1.0.0.0.0",
+                "$JS.API.STREAM.MSG.DELETE.{}",  # a case event's contact must not stay
             )
         }
         measured = {f"$JS.API.STREAM.INFO.{stream}" for stream in streams}
