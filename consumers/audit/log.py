@@ -11,6 +11,7 @@ import structlog
 
 from consumers.audit.chain import EMPTY_HASH, AuditRecord, ChainHead, Step, chain_hash
 from contracts import subjects
+from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock, utc_now
 from contracts.errors import ContractError
 from producers.bus import Bus, BusError, Message, NoReply, RevisionConflict
@@ -86,11 +87,13 @@ class AuditLog:
     async def perform(self, act: Act, work: Callable[[], Awaitable[T]]) -> T:
         """Write the intent, do the work, write its outcome. Raises what *work* raises."""
         intent = await self.record(act, Step.INTENT)
+        crash_point("audit.intended")
         try:
             result = await work()
         except (ContractError, BusError):
             await self.try_record(act, Step.FAILED, intent)
             raise
+        crash_point("audit.acted")
         await self.try_record(act, Step.DONE, intent)
         return result
 

@@ -14,6 +14,7 @@ import structlog
 from nats.aio.msg import Msg
 
 from contracts import subjects
+from contracts.base.crash_points import crash_point
 from contracts.events import CASE_UPDATED
 from producers.bus import Bus, BusError, NoReply, StorageFull, topology
 from producers.bus.periodic import every
@@ -70,6 +71,7 @@ class InboundMover:
         kind = kind if _KIND.fullmatch(kind) else _UNKNOWN_KIND
         subject = subjects.content(subjects.unit_of_inbound(stream), kind)
         await self._store(subject, msg, msg_id)
+        crash_point("intake.moved")
         if _names_person(msg):
             await self.bus.erase_message(stream, where.sequence.stream)
         await self.bus.connection.request(msg.reply, b"+ACK", timeout_s=_ACK_TIMEOUT_S)

@@ -53,6 +53,11 @@ def publish_item(*names: str, **data: Any) -> Nudge:
     return lambda work: work.item(*names, **data)
 
 
+def publish_on_bus(work: Workload) -> None:
+    """An event through the unit's own stream."""
+    work.send_on_bus(work.item("portal"))
+
+
 def publish_case(work: Workload) -> None:
     """A step of a dossier; half of them are told on Zalo."""
     work.rng.choice([work.case, work.zalo_case])()
@@ -274,6 +279,7 @@ WAYS: dict[str, Scenario] = {
     "notice.fetched": Scenario(publish_case),
     "notice.entry_stored": Scenario(publish_case),
     "notice.woken": Scenario(publish_case),
+    "intake.moved": Scenario(publish_on_bus),
     "intake.fetched": Scenario(publish_mixture, hits=2),
     "intake.event_booked": Scenario(publish_mixture, hits=2),
     "intake.position_taken": Scenario(publish_mixture, hits=2),
@@ -359,6 +365,8 @@ WAYS: dict[str, Scenario] = {
     "letter.stored": Scenario(request_signup),
     "readers.erased": Scenario(command=run_remove),
     **{f"farewell.{name}": Scenario(leave_by_page) for name in ("kept", "forgotten", "begun")},
+    "audit.intended": Scenario(command=run_register),
+    "audit.acted": Scenario(command=run_register),
     "units.added": Scenario(command=run_register),
     "run.announced": Scenario(),
 }

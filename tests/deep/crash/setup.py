@@ -15,7 +15,7 @@ from consumers.subscribers.csv_import import import_csv
 from contracts.errors import Conflict
 from contracts.subscriptions.digest import FREQUENCIES
 from contracts.vocabulary import DEFAULT
-from producers.bus import Bus
+from producers.bus import Bus, topology
 from producers.units.registry import UnitRegistry
 from sandbox.zalo.state.templates import shipped_routes
 from tests.deep.crash.environment import Environment, wait
@@ -61,6 +61,7 @@ class Setup:
             self.keys[unit] = self.environment.bus(
                 lambda bus, u=unit, r=release: register_unit(bus, u, r)
             )
+        self.environment.bus(make_inbound_stream)
         for topic, addresses in READERS.items():
             self.add_readers(topic, addresses)
         for frequency, addresses in GATHERED.items():
@@ -121,6 +122,11 @@ class Setup:
 
 async def register_unit(bus: Bus, unit: str, release: Any) -> str:
     return await UnitRegistry(bus, DEFAULT, time.time).add(unit, release=release)
+
+
+async def make_inbound_stream(bus: Bus) -> bool:
+    await topology.apply(bus, [UNIT])
+    return True
 
 
 async def digests_have_begun(bus: Bus) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 from consumers.dead_letters.store import DeadLetterStore
 from contracts import keys, subjects
+from contracts.envelope import CONTENT_TYPE
 from contracts.testing import sample
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
@@ -161,6 +162,18 @@ class Workload:
                 if status and status < 500:
                     self.give_up(sent, status)
                 return
+
+    def send_on_bus(self, sent: SentEvent) -> None:
+        """Send once as the unit's account does; without an answer, `repeat` takes the door."""
+        body = json.dumps(sent.event).encode()
+        subject = subjects.inbound(sent.unit, "submitted")
+        headers = {"Content-Type": CONTENT_TYPE}
+
+        async def send(bus: Bus) -> bool:
+            await bus.publish(subject, body, msg_id=sent.event["id"], headers=headers)
+            return True
+
+        sent.accepted = self.environment.on_bus(send) is not None
 
     def unanswered(self) -> list[SentEvent]:
         """What has no answer yet; the rest a command sends, not the door."""
