@@ -197,7 +197,7 @@ async def test_a_server_that_starts_slowly_is_waited_for(tmp_path, monkeypatch, 
 
 
 async def test_a_server_that_hangs_while_it_starts_is_started_once_more(tmp_path, monkeypatch):
-    monkeypatch.setattr("producers.nats_server.IDLE_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("producers.nats_server.IDLE_TIMEOUT_S", 1.5)
     monkeypatch.setattr("producers.nats_server.RESTART_PAUSE_S", 0.05)
     starts = tmp_path / "starts"
     hang = f"echo >> {starts}\n[ $(wc -l < {starts}) = 2 ] && kill -STOP $$"
