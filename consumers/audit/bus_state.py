@@ -60,7 +60,7 @@ class Observation:
 
 @dataclass(frozen=True)
 class Damage:
-    """What is wrong with one stream: a code of the catalogue and its values."""
+    """Damage to one stream: a code of the message catalogue, and its values."""
 
     stream: str
     code: str
@@ -97,7 +97,7 @@ def _state(info: Mapping[str, Any]) -> StreamState:
 
 
 def find_damage(before: BusState | None, now: Observation) -> list[Damage]:
-    """What the present state shows; without a state from before only what is missing or changed."""
+    """Find damaged streams. Without a state from *before*: only missing and changed streams."""
     damages = [
         Damage(name, "bus_stream_gone", {})
         for name in topology.stream_names()
@@ -147,7 +147,7 @@ def _new_letters(before: _States, now: _States) -> int:
 
 @cache
 def _shrinking_streams() -> frozenset[str]:
-    """Streams that forget: by age, or what is done."""
+    """Names of streams that lose messages by rule: by age, or once they are processed."""
     forgetting = {s.name for s in STREAMS if s.is_work_queue or s.max_age}
     forgetting |= {f"KV_{bucket.name}" for bucket in BUCKETS if bucket.ttl}
     return frozenset(forgetting | {f"KV_{PERSON_KEYS.name}"})  # a key is destroyed with its person

@@ -31,7 +31,7 @@ _OPEN_AMONG = 5_000
 
 @dataclass(frozen=True)
 class Act:
-    """What is about to be done. An empty actor is the user of the operating system."""
+    """An operation to record. Without an actor it is the user of the operating system."""
 
     action: str
     object: str = ""
@@ -98,7 +98,7 @@ class AuditLog:
         return result
 
     async def try_record(self, act: Act, step: Step = Step.DONE, of: int = 0) -> None:
-        """Write what is done; an act without an outcome is finished later."""
+        """Record an outcome, if the bus answers; otherwise `finish_interrupted` does it later."""
         try:
             await self.record(act, step, of)
         except BusError as error:

@@ -119,7 +119,7 @@ def _fault_text(one: ChainFault) -> FieldError:
 
 @app.command()
 def accept(reason: Reason, by: By = "", as_json: output.Json = False) -> None:
-    """Accept the bus as it is: what is lost stays lost, and missing streams are made anew."""
+    """Accept the present state of the bus. Lost messages stay lost; missing streams are created."""
     output.run_on_bus(topology.apply)
     damages = run_audited(Command("bus.accept", by=by, reason=reason), lambda bus, _: _accept(bus))
     texts = [damage.field_error for damage in damages]

@@ -39,7 +39,7 @@ def check(deep: Deep = False, as_json: Json = False) -> None:
 
 
 async def _run_check(bus: Bus, *, deep: bool) -> Findings:
-    """Compare the bus with the anchor, then apply every rule; what is gone can't be read."""
+    """Compare the bus with the anchor, then apply every rule, unless a stream is missing."""
     settings = read_settings(LoaSettings)
     damages = await compare_bus(bus)
     violations = [_as_violation(damage) for damage in damages]

@@ -11,7 +11,7 @@ from consumers.staff import totp
 from consumers.staff.accounts import Account
 from consumers.staff.sign_in import SignIn
 from contracts.errors import Invalid
-from contracts.staff.sign_in import Activation, Attempt
+from contracts.staff.sign_in import Activation, Attempt, setup_uri, text_secret
 from producers.bus import Bus
 
 Login = Annotated[str, typer.Argument(help="The account's sign-in name.")]
@@ -58,8 +58,8 @@ async def _ask_activation(login: str, *, with_codes: bool) -> Activation:
     if not with_codes:
         return Activation(login, invitation, password)
     secret = totp.new_secret()
-    output.print_field_texts(field_error("code", "totp_secret", value=totp.text_secret(secret)))
-    typer.echo(totp.setup_uri(secret, login))
+    output.print_field_texts(field_error("code", "totp_secret", value=text_secret(secret)))
+    typer.echo(setup_uri(secret, login))
     return Activation(login, invitation, password, secret, await ask("ask_code", is_hidden=False))
 
 

@@ -1,4 +1,4 @@
-"""`loa retention`: what is kept too long, and its removal."""
+"""`loa retention`: list and remove records that are older than their retention period."""
 
 import time
 
@@ -46,7 +46,7 @@ def _cells(kind: KindPlan) -> tuple[object, ...]:
 
 @app.command()
 def run(by: By = "", as_json: Json = False) -> None:
-    """Remove now what is kept too long, as `loa up` does once a day. It may be repeated."""
+    """Remove records past their retention period now, as `loa up` does once a day. Repeatable."""
 
     async def work(bus: Bus, _: Actor) -> dict[str, int]:
         return await (await _open_service(bus)).run_once()

@@ -37,7 +37,7 @@ async def accept_bus(bus: Bus) -> None:
 
 
 async def compare_bus(bus: Bus) -> list[Damage]:
-    """Compare the bus with the anchor; an anchor that shows no damage is renewed, and the head."""
+    """Compare the bus with the anchor. Without damage, renew the anchor and the head."""
     anchor, settings = open_anchor(bus), read_settings(LoaSettings)
     damages = await anchor.examine()
     if not damages and settings.key_file.exists():

@@ -180,7 +180,7 @@ class RetentionService:
         await every(_INTERVAL_S, self.run_once)
 
     async def run_once(self) -> dict[str, int]:
-        """Remove what is kept too long; return the numbers by kind."""
+        """Remove records past their retention period; return the numbers by kind."""
         if self.may_change_streams:
             await topology.apply_ages(self.bus, self.retention.stream_ages())
         removed: dict[str, int] = {}

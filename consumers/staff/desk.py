@@ -133,7 +133,7 @@ class Visitor:
 
     @property
     def lacks_second_factor(self) -> bool:
-        """Whether the account's roles ask for a second factor that this session has not."""
+        """Whether the account's roles need a second factor, and the sign-in gave none."""
         return self.desk.rules.lacks_second_factor(self.signed_in)
 
     @property

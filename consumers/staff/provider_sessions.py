@@ -22,7 +22,7 @@ class ProviderSession(BaseModel):
     issued_at: float = 0.0
 
     def is_of(self, ended: "ProviderSession") -> bool:
-        """Whether *ended* names this session, or all of its person's."""
+        """Whether *ended* covers this sign-in: by its id, or as one of the person's."""
         is_person = ended.subject in ("", self.subject)
         is_session = ended.session_id in ("", self.session_id)
         return self.issuer == ended.issuer and is_person and is_session

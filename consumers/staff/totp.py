@@ -4,7 +4,6 @@ import base64
 import hashlib
 import hmac
 import secrets
-from urllib.parse import quote
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -44,16 +43,6 @@ def matching_step(secret: bytes, code: str, now: float, used: int) -> int | None
     codes = [(step, one_time_code(secret, step).encode()) for step in steps]
     matches = [step for step, right in codes if hmac.compare_digest(right, given)]
     return next((step for step in matches if step > used), None)
-
-
-def text_secret(secret: bytes) -> str:
-    """The secret as people type it into an authenticator app."""
-    return base64.b32encode(secret).decode()
-
-
-def setup_uri(secret: bytes, login: str, issuer: str = "Loa") -> str:
-    """The address that authenticator apps read from a QR code."""
-    return f"otpauth://totp/{quote(issuer)}:{quote(login)}?secret={text_secret(secret)}&issuer={quote(issuer)}"
 
 
 class TotpSecrets:

@@ -1,9 +1,12 @@
 """What members of staff give to sign in, and to change how they do; secrets stay out of logs."""
 
+import base64
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 TERMINAL = "terminal"
 """The network of sign-ins on the command line."""
+_ISSUER = "Loa"
 
 
 @dataclass(frozen=True)
@@ -49,3 +52,14 @@ class AppChange:
     new_code: str = field(repr=False)
     code: str = field(default="", repr=False)
     network: str = TERMINAL
+
+
+def text_secret(secret: bytes) -> str:
+    """The TOTP secret in base32, as people type it into an authenticator app."""
+    return base64.b32encode(secret).decode()
+
+
+def setup_uri(secret: bytes, login: str = "") -> str:
+    """The `otpauth:` address that an authenticator app opens, or reads from a QR code."""
+    label = f"{_ISSUER}:{quote(login)}" if login else _ISSUER
+    return f"otpauth://totp/{label}?secret={text_secret(secret)}&issuer={_ISSUER}"

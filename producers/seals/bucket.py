@@ -108,7 +108,7 @@ class VerifiedBucket(Bucket):
 
     def _sealed(self, entry: BatchEntry) -> BatchEntry:
         if entry.expected_revision is None:
-            raise NotImplementedError("a sealed record is changed by compare-and-set")
+            raise ValueError(f"{entry.key}: a sealed record needs the revision that it replaces")
         return replace(entry, headers=self._proof(entry.key, entry.data, entry.expected_revision))
 
     def _proof(self, key: str, data: bytes, revision: int) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ from consumers.staff.sign_in import SignIn
 from consumers.staff.throttle import network_of, wait_s
 from consumers.staff.totp import TotpSecrets
 from contracts.errors import Conflict, Invalid, RateLimited, Unauthorized
-from contracts.staff.sign_in import Activation, Attempt
+from contracts.staff.sign_in import Activation, Attempt, text_secret
 from tests.support.staff import PASSWORD, SECRET, StaffHarness
 
 
@@ -33,7 +33,7 @@ async def test_an_invitation_sets_password_and_app_once(staff, bus):
     values = [one async for _, one in bus.bucket("staff").values()]
     values += [one async for _, one in bus.bucket("sessions").values()]
     stored = "".join(value.data.decode() for value in values)
-    for secret in (PASSWORD, totp.text_secret(SECRET), invitation, SECRET.hex()):
+    for secret in (PASSWORD, text_secret(SECRET), invitation, SECRET.hex()):
         assert secret not in stored
     again = Activation("an", invitation, "gió lùa qua kẽ lá", SECRET, staff.code(1))
     with pytest.raises(Unauthorized):

@@ -5,6 +5,7 @@ import base64
 import pytest
 
 from consumers.staff import totp
+from contracts.staff.sign_in import setup_uri, text_secret
 
 SECRET = b"12345678901234567890"
 HOTP = (
@@ -62,7 +63,7 @@ def test_a_code_may_be_typed_in_two_groups():
 def test_an_app_reads_the_secret():
     secret = totp.new_secret()
     assert len(secret) == 20 and secret != totp.new_secret()
-    assert base64.b32decode(totp.text_secret(secret)) == secret
-    assert totp.setup_uri(secret, "an") == (
-        f"otpauth://totp/Loa:an?secret={totp.text_secret(secret)}&issuer=Loa"
+    assert base64.b32decode(text_secret(secret)) == secret
+    assert setup_uri(secret, "an") == (
+        f"otpauth://totp/Loa:an?secret={text_secret(secret)}&issuer=Loa"
     )
