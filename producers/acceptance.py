@@ -11,16 +11,29 @@ from contracts import events, subjects
 from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock, utc_now
 from contracts.cloudevent import CloudEvent
-from contracts.content import Submitted
+from contracts.content import Corrected, Submitted, Withdrawn
 from contracts.delivery import Lane
 from contracts.envelope import read_each
-from contracts.errors import Conflict, ContractError, Forbidden, Invalid, field_error
+from contracts.errors import (
+    Conflict,
+    ContractError,
+    Forbidden,
+    Invalid,
+    Unavailable,
+    field_error,
+)
 from contracts.events import CheckedEvent
 from contracts.records import EventRecord, Ownership
 from contracts.vocabulary import Vocabulary
 from producers import bus as nats
-from producers.admission import admit, expiry_times, send_event, unavailable_error
-from producers.bus import Bucket, Bus, BusError, Value
+from producers.admission import (
+    RETRY_AFTER_S,
+    admit,
+    expiry_times,
+    send_event,
+    unavailable_error,
+)
+from producers.bus import Bucket, Bus, BusError, Denied, Value, topology
 from producers.case_events import CaseEvent, CaseEventStore, check_capacity, usable_channels
 from producers.units.registry import RegisteredUnit
 
@@ -148,7 +161,26 @@ class Acceptance:
         if claim.record is None:
             usable_channels(admitted, member.registration)
             _check_not_expired(admitted, utc_now(self.clock))
+            if claim.owner is None and isinstance(admitted.content, Corrected | Withdrawn):
+                await self._require_inbound_empty(member.unit)
         return claim
+
+    async def _require_inbound_empty(self, unit: str) -> None:
+        """Raise Unavailable while events wait that *unit* published on the bus before.
+
+        One of them may be the first text of the item; what intake has moved to CONTENT is before
+        the new event there.
+        """
+        stream = subjects.inbound_stream(unit).name
+        try:
+            if not await topology.stream_exists(self.bus, stream):
+                return
+            waiting = (await self.bus.stream_info(stream))["state"]["messages"]
+        except Denied:  # a key from before this right; intake decides
+            return
+        if waiting:
+            error = field_error("event", "inbound_first", retry_after_s=RETRY_AFTER_S)
+            raise Unavailable(error, retry_after_s=RETRY_AFTER_S)
 
     async def _assign_revisions(
         self, member: RegisteredUnit, claims: Sequence[EventClaim], batch: bool
@@ -182,7 +214,7 @@ class Acceptance:
     async def _store_claim(self, numbered: tuple[EventClaim, int | None]) -> EventRecord:
         """Record the event, then the owner of its item; a concurrent request may win either write.
 
-        A withdrawal claims no item: items that were never submitted cannot be withdrawn.
+        A withdrawal or a correction claims no item: it is about one that was submitted before.
         """
         claim, revision = numbered
         admitted = claim.event
@@ -191,7 +223,7 @@ class Acceptance:
         record = EventRecord.model_validate_json(stored)
         _check_same_content(admitted, record)
         crash_point("gateway.event_booked")
-        if admitted.revision:
+        if admitted.revision and not isinstance(admitted.content, Corrected):
             ownership = Ownership(unit=admitted.unit).model_dump_json().encode()
             stored = await _create_or_read(self.owners, admitted.content_id, ownership)
             _check_owner(admitted, Ownership.model_validate_json(stored))

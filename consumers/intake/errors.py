@@ -7,5 +7,5 @@ class Superseded(Exception):
     """A newer position, or a withdrawal, was released first."""
 
 
-class NothingToWithdraw(Invalid):
-    """A withdrawal of an item that has no positions."""
+class UnknownItem(Invalid):
+    """A withdrawal or a correction of an item that has no positions."""

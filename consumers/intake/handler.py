@@ -7,6 +7,7 @@ the item's record decides, everything else follows from it.
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -18,7 +19,7 @@ from structlog.contextvars import bound_contextvars
 from consumers.intake import items
 from consumers.intake.approval import Draft
 from consumers.intake.desk import Desk
-from consumers.intake.errors import NothingToWithdraw
+from consumers.intake.errors import UnknownItem
 from consumers.intake.event_log import EventLog
 from consumers.intake.items import NOT_ADMITTED_CODE, Item, ItemSummary, Position
 from consumers.intake.release import Releaser, build_publication, build_withdrawal
@@ -31,7 +32,7 @@ from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock, utc_now
 from contracts.case import CaseUpdated
 from contracts.cloudevent import CloudEvent
-from contracts.content import Submitted, Withdrawn
+from contracts.content import Corrected, Submitted, Withdrawn
 from contracts.delivery import Lane
 from contracts.errors import ContractError, Forbidden, Invalid
 from contracts.events import CheckedEvent
@@ -155,7 +156,7 @@ class Intake:
             await self.publish_withdrawal(checked, checked.content, item)
         else:
             admit = partial(_admit_revision, checked=checked, text=checked.content, policy=policy)
-            item = await self.repository.update_item(checked.content_id, admit, known)
+            item = await self.change_item(checked.content_id, admit, known, seq)
             await self.submit_revision(checked, checked.content, item, policy)
 
     async def submit_revision(
@@ -177,17 +178,27 @@ class Intake:
     async def apply_withdrawal(
         self, checked: ReceivedEvent, withdrawn: Withdrawn, known: Versioned[Item | None], seq: int
     ) -> Item:
-        """Withdraw the item in its record. An unknown item may come with an earlier event."""
+        """Withdraw the item in its record."""
 
         def transition(stored: Item | None) -> Item:
             item = items.require_owner(stored, checked.unit, withdrawn.content_id)
             return items.withdraw(item, checked.event_id, checked.received_at, withdrawn.content_id)
 
+        return await self.change_item(withdrawn.content_id, transition, known, seq)
+
+    async def change_item(
+        self,
+        content_id: str,
+        transition: Callable[[Item | None], Item],
+        known: Versioned[Item | None],
+        seq: int,
+    ) -> Item:
+        """Apply *transition* to the item. An unknown one may come with an earlier event."""
         try:
-            return await self.repository.update_item(withdrawn.content_id, transition, known)
-        except NothingToWithdraw:
+            return await self.repository.update_item(content_id, transition, known)
+        except UnknownItem:
             await self.require_earlier_settled(seq)
-            return await self.repository.update_item(withdrawn.content_id, transition)
+            return await self.repository.update_item(content_id, transition)
 
     async def publish_withdrawal(self, checked: ReceivedEvent, text: Withdrawn, item: Item) -> None:
         """Publish the withdrawal of a withdrawn item, and clear its drafts from the desk."""
@@ -235,6 +246,9 @@ def _admit_revision(
 ) -> Item:
     """The item with the revision added; unchanged for a repeat. Raises ContractError."""
     item = items.require_owner(stored, checked.unit, text.content_id)
+    if isinstance(text, Corrected) and not item.positions:
+        unknown = field_error("data.content_id", "nothing_to_correct", value=text.content_id)
+        raise UnknownItem(unknown)
     taken = items.admit(item, checked.event_id, text.revision)
     if taken is item:
         return item

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from consumers.intake.errors import NothingToWithdraw, Superseded
+from consumers.intake.errors import Superseded, UnknownItem
 from consumers.messages import field_error
 from contracts import errors
 from contracts.base.fields import REVISION_MAX
@@ -170,12 +170,10 @@ def record_release_time(item: Item, position: int, at: datetime, start: datetime
 def withdraw(item: Item, event_id: str, at: datetime, content_id: str) -> Item:
     """Withdraw the item by one more position, released only if readers may have seen the item.
 
-    The same event always gets the same position. Raises NothingToWithdraw without content.
+    The same event always gets the same position. Raises UnknownItem without content.
     """
     if not item.positions:
-        raise NothingToWithdraw(
-            field_error("data.content_id", "nothing_to_withdraw", value=content_id)
-        )
+        raise UnknownItem(field_error("data.content_id", "nothing_to_withdraw", value=content_id))
     if item.position_of(event_id):
         return item
     position = max(item.positions) + 1

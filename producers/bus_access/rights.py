@@ -16,7 +16,7 @@ from producers.bus_access.unit_accounts import UnitAccount
 
 ADMIN, WHOLE = "loa-admin", "loa"
 """The identity of commands, which has every right, and that of all services in one process."""
-_INTAKE, _EVERY_SERVICE = "intake", "every-service"
+_GATEWAY, _INTAKE, _EVERY_SERVICE = "gateway", "intake", "every-service"
 _FILE = Path(__file__).with_name("rights.toml")
 _BUCKETS = {bucket.name for bucket in BUCKETS}
 _STREAMS = {stream.name: stream for stream in STREAMS}
@@ -102,13 +102,14 @@ def identities() -> list[str]:
 def permissions_of(identity: str, units: Sequence[UnitAccount] = ()) -> Permissions | None:
     """The permissions of an identity; None for one that has every right.
 
-    The inbound streams of *units* are emptied by intake, and measured with all others.
+    The inbound streams of *units* are emptied by intake, and measured with all others; the gateway
+    asks whether they are empty.
     """
     rights = _rights_of(identity)
     if rights is None:
         return None
     subjects, inbound = list(rights.subjects()), [inbound_stream(one.unit) for one in units]
-    if "*" in rights.measure:
+    if "*" in rights.measure or identity == _GATEWAY:
         subjects += [f"$JS.API.STREAM.INFO.{one.name}" for one in inbound]
     if identity in (_INTAKE, WHOLE):
         subjects += [s for one in inbound for s in _consuming(one.name, one.consumers[0].durable)]

@@ -4,16 +4,18 @@ import json
 
 import pytest
 
-from contracts import subjects
+from contracts import events, subjects
 from contracts.envelope import to_structured
 from contracts.errors import Conflict, ContractError, Forbidden, Invalid
 from tests.support.events import (
     ITEM,
     UNIT,
     bucket_records,
+    corrected,
     event_id,
     refusal,
     register_unit,
+    released_actions,
     released_publications,
     stored_position,
     submitted,
@@ -103,8 +105,36 @@ async def test_what_nobody_sent_cannot_be_withdrawn(bus, intake):
     assert await bucket_records(bus, "publications") == {}
 
 
-async def test_an_unknown_item_is_refused_once_everything_earlier_is_settled(bus, intake):
-    ack = await bus.publish(subjects.content(UNIT, "withdrawn"), to_structured(withdrawn()))
+async def test_a_correction_of_nothing_is_refused_and_is_no_news(bus, intake):
+    assert await refusal(intake.handle(corrected(), UNIT)) == ["data.content_id"]
+    assert await released_publications(bus) == []
+    assert (await stored_position(bus, 2))["state"] == "refused"
+    await intake.handle(submitted(), UNIT)
+    await intake.handle(corrected(), UNIT)
+    assert await released_actions(bus) == ["published", "corrected"]
+
+
+async def test_an_item_that_was_only_reserved_or_refused_has_nothing_to_correct(bus, intake):
+    urgent = submitted(lane="urgent")
+    assert await refusal(intake.handle(urgent, UNIT), Forbidden) == ["data.lane"]
+    owner = json.dumps({"unit": UNIT, "revision": 0}).encode()
+    await bus.bucket(subjects.PUBLISHED.name).create(ITEM, owner)
+    assert await refusal(intake.handle(corrected(), UNIT)) == ["data.content_id"]
+    assert await released_publications(bus) == []
+
+
+async def test_a_first_text_that_the_desk_turned_down_may_be_corrected(bus, intake):
+    await register_unit(bus, release="desk")
+    await intake.handle(submitted(), UNIT)
+    await intake.desk.reject(ITEM, "Trần Thị B", reason="Sai tên.")
+    await intake.handle(corrected(), UNIT)
+    assert [draft.revision for draft in await intake.desk.waiting_drafts()] == [2]
+
+
+@pytest.mark.parametrize("event", [withdrawn(), corrected()], ids=["withdrawn", "corrected"])
+async def test_an_unknown_item_is_refused_once_everything_earlier_is_settled(bus, intake, event):
+    subject = subjects.content(UNIT, events.kind_of(event.type))
+    ack = await bus.publish(subject, to_structured(event))
     pull = await bus.js.pull_subscribe_bind(consumer=subjects.INTAKE, stream=subjects.CONTENT.name)
     await pull.fetch(1)
-    assert await refusal(intake.handle(withdrawn(), UNIT, seq=ack.seq)) == ["data.content_id"]
+    assert await refusal(intake.handle(event, UNIT, seq=ack.seq)) == ["data.content_id"]

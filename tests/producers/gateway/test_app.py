@@ -8,8 +8,16 @@ import pytest
 import structlog
 
 from contracts import keys, subjects
+from producers.bus import topology
 from producers.gateway import request_body
-from tests.support.gateway_client import BATCH, OTHER, STRUCTURED, UNIT, sample_event
+from tests.support.gateway_client import (
+    BATCH,
+    OTHER,
+    STRUCTURED,
+    UNIT,
+    sample_event,
+    stored_events,
+)
 
 DOSSIER = keys.case_content_id("G09.20-20260609-0092637")
 BINARY = {
@@ -97,6 +105,28 @@ async def test_a_withdrawal_tells_the_newest_revision_that_intake_let_in(client)
     known = json.dumps({"unit": UNIT, "revision": 4, "state": "released"}).encode()
     await client.bus.bucket(subjects.PUBLISHED.name).create(event["data"]["content_id"], known)
     assert (await client.post(event)).json()["revision"] == 4
+
+
+@pytest.mark.parametrize("kind", ["corrected", "withdrawn"])
+async def test_what_changes_an_unknown_item_waits_for_what_the_unit_published_before(client, kind):
+    """The first text may lie in the unit's inbound stream; what is moved comes first on CONTENT."""
+    event = sample_event(kind, content_id="tin-moi")
+    await topology.apply(client.bus, [UNIT])
+    await client.bus.publish(subjects.inbound(UNIT, "submitted"), b"{}")
+    answer = await client.post(event)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert await stored_events(client.bus) == []
+    assert (await client.post(sample_event(id="e-2", content_id="tin-khac"))).status_code == 202
+    known = sample_event(kind, id="e-3", content_id="tin-khac")
+    assert (await client.post(known)).status_code == 202, "its item is known"
+    await client.bus.connection.api_request(f"STREAM.PURGE.{subjects.inbound_stream(UNIT).name}")
+    assert (await client.post(event)).status_code == 202
+
+
+async def test_a_correction_of_something_not_sent_reserves_no_name(client):
+    answer = await client.post(sample_event("corrected", content_id="tin-moi"))
+    assert answer.status_code == 202
+    assert await client.bus.bucket(subjects.PUBLISHED.name).get("tin-moi") is None
 
 
 async def test_a_withdrawal_of_something_nobody_sent_reserves_no_name(client):
