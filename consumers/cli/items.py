@@ -34,17 +34,21 @@ from consumers.reporting.reader_trace import EMAIL, MailTrace, ReaderTrace, Read
 from consumers.reporting.trace import TraceReader
 from consumers.staff.authorization import Actor
 from consumers.suppression.store import describe_suppression
-from contracts import events, keys
+from contracts import events, keys, subjects
 from contracts.base.times import format_utc
 from contracts.cloudevent import CloudEvent
 from contracts.delivery import ChannelName
 from contracts.errors import WHOLE_EVENT, FieldError, Invalid
+from contracts.records import EventRecord
 from contracts.trace import StatusCounts, TimelineEntry, Trace
 from producers.bus import Bus
+from producers.bus.records import read
 from producers.publisher import Accepted, Publisher, Spooled
 
 ContentId = Annotated[str, typer.Argument(help="The item's content_id.")]
-ItemOrCase = Annotated[str, typer.Argument(help="A content_id, or the code of a dossier.")]
+ItemOrCase = Annotated[
+    str, typer.Argument(help="A content_id, the code of a dossier, or an event_id.")
+]
 Reader = Annotated[
     str, typer.Option(metavar="ADDRESS", help="Only what became of it for this reader's mail.")
 ]
@@ -62,7 +66,10 @@ _ALWAYS_SHOWN = ("expected", "delivered", "missing", "complete")
 
 
 def trace(item: ItemOrCase, reader: Reader = "", as_json: Json = False) -> None:
-    """Was it sent, to how many, why not: an item's counts per channel, and its timeline."""
+    """Was it sent, to how many, why not: an item's counts per channel, and its timeline.
+
+    The `event_id` that a sender got finds the event's item, too.
+    """
     content_id = keys.resolve_content_id(item)
     if reader:
         mails = run_on_bus(partial(_find_reader_trace, content_id, reader))
@@ -79,6 +86,7 @@ class TraceAnswer(NamedTuple):
 
     trace: Trace
     waits: list[FieldError]
+    event_id: str = ""
 
     @property
     def address(self) -> str:
@@ -98,10 +106,12 @@ class TraceAnswer(NamedTuple):
         return "" if is_complete or self.trace.earlier else "place_to_be"
 
     def to_json(self) -> dict[str, object]:
-        optional = {"address": self.address, "waits": self.waits}
+        optional = {"address": self.address, "waits": self.waits, "event_id": self.event_id}
         return self.trace.model_dump(mode="json") | {k: v for k, v in optional.items() if v}
 
     def print(self) -> None:
+        if self.event_id:
+            typer.echo(f"event {self.event_id}:")
         print_trace(self.trace)
         if self.address and self.address_state:
             print_address(self.address_state, self.address)
@@ -110,11 +120,32 @@ class TraceAnswer(NamedTuple):
         print_field_texts(*self.waits)
 
 
-async def _find_trace(content_id: str, bus: Bus) -> TraceAnswer | None:
-    """The item's trace; None for an unknown item. Raises BusError."""
-    delivered = await TraceReader(bus, with_names=True).trace(content_id)
-    trace = with_letters(content_id, delivered, await letters_about(bus, content_id))
-    return TraceAnswer(trace, await channel_problems(bus, trace)) if trace else None
+async def _find_trace(name: str, bus: Bus) -> TraceAnswer | None:
+    """The trace of an item, or of an event's; None for an unknown one. Raises BusError."""
+    event = None
+    trace = await _trace_item(bus, name)
+    if trace is None:
+        event = (await read(bus.bucket(subjects.EVENTS.name), name, EventRecord)).value
+        trace = await _trace_event(bus, event) if event else None
+    if trace is None:
+        return None
+    return TraceAnswer(trace, await channel_problems(bus, trace), name if event else "")
+
+
+async def _trace_item(bus: Bus, content_id: str, step: int | None = None) -> Trace | None:
+    delivered = await TraceReader(bus, for_staff=True).trace(content_id, step)
+    return with_letters(content_id, delivered, await letters_about(bus, content_id))
+
+
+async def _trace_event(bus: Bus, event: EventRecord) -> Trace:
+    """The trace of an event's item, or step of a dossier; the event alone before intake has it."""
+    content_id = event.content_id
+    step = event.revision if keys.is_case(content_id) else None
+    if trace := await _trace_item(bus, content_id, step):
+        return trace
+    received = TimelineEntry(at=event.at, event="received", detail=events.kind_of(event.type))
+    facts = {"content_id": content_id, "revision": event.revision or 0, "timeline": [received]}
+    return Trace(**facts, state="received", channels={})
 
 
 def print_trace(trace: Trace) -> None:

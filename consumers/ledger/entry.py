@@ -116,6 +116,13 @@ class LedgerEntry:
         open_notes = [note for row, note in self.notes.items() if self.rows[row] in OPEN_LETTERS]
         return [note.reason for note in open_notes if note.reason]
 
+    @property
+    def end_reasons(self) -> list[tuple[Status, str]]:
+        """Status and reason of the rows that ended with a reason and were not delivered."""
+        ended = [(self.rows[row], note.reason) for row, note in self.notes.items() if note.reason]
+        apart = OPEN_LETTERS | DELIVERED_LETTERS
+        return [(STATUS_OF_LETTER[letter], why) for letter, why in ended if letter not in apart]
+
     def reached_rows(self) -> list[int]:
         """Rows whose recipients must get a correction."""
         return [row for row, letter in enumerate(self.rows) if letter in REACHED_LETTERS]

@@ -1,17 +1,13 @@
 """Channel problems that keep an item's deliveries waiting, and the command that helps."""
 
 from consumers.channel_health import breaker_store, destinations, pauses, readback
-from consumers.channel_health.breaker import Breaker
+from consumers.channel_health.breaker import Breaker, remedy
 from consumers.messages import field_error, translate
-from consumers.operations.status import to_datetime
-from contracts.base.times import format_utc
+from contracts.base.times import format_utc, utc_time
 from contracts.delivery import ChannelName
 from contracts.errors import FieldError
 from contracts.trace import Trace
 from producers.bus import Bus
-
-REMEDIES = {"index_lost": "`loa rebuild portal`"}
-"""The command that resolves a breaker's reason, if there is one."""
 
 
 async def channel_problems(bus: Bus, trace: Trace) -> list[FieldError]:
@@ -31,7 +27,7 @@ async def channel_problems(bus: Bus, trace: Trace) -> list[FieldError]:
 
 
 def breaker_problem(name: ChannelName, breaker: Breaker) -> FieldError:
-    since = format_utc(to_datetime(breaker.since))
-    now = REMEDIES.get(breaker.reason)
+    since = format_utc(utc_time(round(breaker.since)))
+    now = remedy(breaker.reason)
     code = "channel_broken_now" if now else "channel_broken"
     return field_error(name, code, since=since, reason=translate(breaker.reason), now=now)

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 
@@ -29,18 +29,20 @@ from contracts.records import Dossier
 from contracts.trace import StatusCounts, TimelineEntry, Trace, TraceState
 from producers.bus import Bus
 
+_MOST_REASONS = 10
+
 
 @dataclass
 class TraceReader:
     """Reads items and the ledger; changes nothing.
 
-    `with_names`: include who decided and who withdrew, for the ministry's own staff. The status
-    URL, which units' programs read, leaves the names out.
+    `for_staff`: include who decided and who withdrew, why rows failed, and when older revisions
+    were sent. The status URL, which units' programs read, leaves that out.
     """
 
     bus: Bus
     clock: Clock = time.time
-    with_names: bool = False
+    for_staff: bool = False
 
     def __post_init__(self) -> None:
         self.repository, self.ledger = ItemRepository(self.bus), Ledger(self.bus)
@@ -69,11 +71,7 @@ class TraceReader:
             return None
         item = item or Item(unit="")
         number = item.revision or max([*positions, *item.positions], default=0)
-        timeline: list[TimelineEntry] = []
-        for key, record in sorted(positions.items()):
-            entries = _position_entries(key, record, await self.refusal_errors(record))
-            shown = {} if self.with_names else {"by": ""}
-            timeline += [entry.model_copy(update=shown) for entry in entries]
+        timeline = await self.position_entries(positions)
         state = self.item_state(item, positions.get(number))
         if state == "scheduled":
             timeline.append(_scheduled_entry(number, positions[number], self.clock()))
@@ -81,6 +79,10 @@ class TraceReader:
         async for channel, count, past in self.channels(content_id, number, item):
             channels[channel] = count
             timeline += past
+        earlier: dict[int, dict[ChannelName, StatusCounts]] = {}
+        async for older, counts, past in self.earlier(content_id, number, item):
+            earlier[older] = counts
+            timeline += past if self.for_staff else []
         in_digests = digests.item_entries(self.digest_store, content_id)
         timeline += [entry async for entry in in_digests]
         return Trace(
@@ -89,19 +91,28 @@ class TraceReader:
             state=state,
             channels=channels,
             timeline=sorted(timeline, key=lambda entry: entry.at),
-            earlier={n: counts async for n, counts in self.earlier(content_id, number, item)},
+            earlier=earlier,
         )
+
+    async def position_entries(self, positions: Mapping[int, Position]) -> list[TimelineEntry]:
+        shown, timeline = {} if self.for_staff else {"by": ""}, list[TimelineEntry]()
+        for key, record in sorted(positions.items()):
+            entries = _position_entries(key, record, await self.refusal_errors(record))
+            timeline += [entry.model_copy(update=shown) for entry in entries]
+        return timeline
 
     async def earlier(
         self, content_id: str, number: int, item: Item
-    ) -> AsyncIterator[tuple[int, dict[ChannelName, StatusCounts]]]:
-        """Yield the counts of older revisions, the latest first; digests have their own traces."""
+    ) -> AsyncIterator[tuple[int, dict[ChannelName, StatusCounts], list[TimelineEntry]]]:
+        """Yield counts and times of older revisions, the latest first; digests are apart."""
         for earlier in sorted(item.released, reverse=True):
+            counts, times = dict[ChannelName, StatusCounts](), list[TimelineEntry]()
             if earlier < number:
-                channels = self.channels(content_id, earlier, Item(unit=""))
-                counts = {channel: count async for channel, count, _ in channels}
-                if counts:
-                    yield earlier, counts
+                async for channel, count, past in self.channels(content_id, earlier, Item(unit="")):
+                    counts[channel] = count
+                    times += [_of_revision(entry, earlier) for entry in past]
+            if counts:
+                yield earlier, counts, times
 
     async def refusal_errors(self, position: Position) -> Sequence[FieldError]:
         """Return why a position was refused, if not by the desk and if it is known."""
@@ -148,10 +159,12 @@ class TraceReader:
     ) -> tuple[StatusCounts, list[TimelineEntry]]:
         statuses: Counter[Status] = Counter()
         waits: Counter[str] = Counter()
+        ends: Counter[tuple[Status, str]] = Counter()
         copies, closed = 0, 0.0
         async for _, entry in self.ledger.entries(plan, cursor):
             statuses.update(entry.value.count_by_status())
             waits.update(entry.value.waiting_reasons)
+            ends.update(entry.value.end_reasons if self.for_staff else ())
             copies += entry.value.possible_copies
             closed = max(closed, entry.value.closed_at)
         bounces, stop = await self.bounces(plan)
@@ -159,6 +172,10 @@ class TraceReader:
         count = status_counts(cursor, statuses, copies).model_copy(update=returned)
         past = _planning_entries(plan.channel, cursor, count, closed)
         past += [*mail.bounce_entries(bounces), *mail.stop_entries(plan.content_id, stop)]
+        past += [
+            channel_entry(closed or self.clock(), status, plan.channel, f"{rows} rows: {reason}")
+            for (status, reason), rows in ends.most_common(_MOST_REASONS)
+        ]
         return count, past + [
             channel_entry(self.clock(), "waiting", plan.channel, f"{rows} rows: {reason}")
             for reason, rows in waits.most_common(3)
@@ -195,6 +212,12 @@ def _planning_entries(
         detail = f"{count.delivered} of {count.expected} delivered"
         entries.append(channel_entry(closed or cursor.finished, "completed", channel, detail))
     return entries
+
+
+def _of_revision(entry: TimelineEntry, number: int) -> TimelineEntry:
+    """The entry of an older revision, which its detail names."""
+    detail = ": ".join(filter(None, (f"revision {number}", entry.detail)))
+    return entry.model_copy(update={"detail": detail})
 
 
 def _scheduled_entry(number: int, position: Position, now: float) -> TimelineEntry:

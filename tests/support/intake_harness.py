@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from consumers.intake.handler import Intake
 from consumers.ledger import codec
-from consumers.ledger.entry import planned_entry
+from consumers.ledger.entry import RowNote, planned_entry
 from consumers.ledger.store import Ledger
 from consumers.reporting.trace import TraceReader
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
@@ -53,3 +53,10 @@ class IntakeHarness:
             closed = 0.0 if entry.is_open else self.clock()
             state = codec.encode_state(replace(entry, closed_at=closed))
             await self.ledger.bucket.put(f"state.{BatchKey(*key, number)}", state)
+
+    async def add_reasons(self, reason: str, *rows: int) -> None:
+        """Write a reason to rows of the first batch of the first revision's mails."""
+        batch = BatchKey(ChannelName.EMAIL, ITEM, 1, 0)
+        entry = (await self.ledger.state(batch)).value
+        entry = replace(entry, notes=dict.fromkeys(rows, RowNote(1, 0.0, reason)))
+        await self.ledger.bucket.put(f"state.{batch}", codec.encode_state(entry))

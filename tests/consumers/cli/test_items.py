@@ -1,12 +1,24 @@
 """`loa trace` and `loa withdraw` as people read them: revisions, what was typed, what was done."""
 
+from dataclasses import replace
+
 import pytest
 
 from consumers.cli.items import WithdrawalText, order_withdrawal, print_trace
-from contracts import envelope
+from contracts import envelope, events, subjects
+from contracts.base.times import utc_now
 from contracts.delivery import ChannelName
+from contracts.records import EventRecord
 from tests.support.cli import json_output
-from tests.support.events import ITEM, UNIT, corrected, released_publications, submitted, withdrawn
+from tests.support.events import (
+    ITEM,
+    UNIT,
+    corrected,
+    event_id,
+    released_publications,
+    submitted,
+    withdrawn,
+)
 
 EMAIL = ChannelName.EMAIL
 
@@ -28,6 +40,42 @@ async def test_every_revision_has_a_line_to_see_who_got_the_wrong_text(intake_ha
     shown = [line[:4] for line in table if line[1:2] == ["email"]]
     assert shown == [["3", "email", "2", "2"], ["2", "email", "2", "1"], ["1", "email", "4", "0"]]
     assert "failed" in table[1], "a status that only an older revision has is shown"
+
+
+async def test_trace_takes_the_event_id_that_the_sender_got(bus, intake_harness, loa):
+    await intake_harness.take_in(submitted())
+    await intake_harness.add_plan(b"dp")
+    own = event_id(submitted())
+    told, shown = await loa("trace", own, "--json"), await loa("trace", own)
+    assert json_output(told) == json_output(await loa("trace", ITEM, "--json")) | {"event_id": own}
+    assert f"event {own}:\n{ITEM}, revision 1: released\n" in shown.stdout
+    accepted = EventRecord(
+        hash="h", unit=UNIT, content_id="tin-moi", revision=3, type=events.SUBMITTED,
+        at=utc_now(intake_harness.clock),
+    )  # fmt: skip
+    await bus.bucket(subjects.EVENTS.name).put("m" * 26, accepted.model_dump_json().encode())
+    waits = json_output(await loa("trace", "m" * 26, "--json"))
+    assert [waits[name] for name in ("content_id", "revision", "state")] == [
+        "tin-moi",
+        3,
+        "received",
+    ]
+    assert (await loa("trace", "n" * 26)).exit_code == 2
+
+
+async def test_trace_says_why_rows_failed_and_when_older_revisions_went(intake_harness, capsys):
+    await intake_harness.take_in(submitted())
+    await intake_harness.add_plan(b"dxx")
+    await intake_harness.add_reasons("550 5.1.1", 1, 2)
+    await intake_harness.take_in(corrected())
+    await intake_harness.add_plan(b"d", revision=2)
+    unit = await intake_harness.read_trace()
+    story = await replace(intake_harness.trace, for_staff=True).trace(ITEM)
+    past = [(one.event, one.detail) for one in story.timeline if one.channel == EMAIL]
+    assert ("failed", "revision 1: 2 rows: 550 5.1.1") in past
+    assert ("completed", "revision 1: 1 of 3 delivered") in past
+    assert ("completed", "1 of 1 delivered") in past
+    assert "550" not in unit.model_dump_json(), "what units' programs read stays as it is"
 
 
 async def test_trace_names_who_decided_and_what_the_code_means(intake_harness, loa):

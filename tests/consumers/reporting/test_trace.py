@@ -201,7 +201,7 @@ async def test_who_decided_and_who_withdrew_is_told_where_names_are_asked(intake
     await intake_harness.intake.desk.approve(ITEM, CLERK)
     clock.advance(5)
     await intake_harness.take_in(withdrawn(extensions={"submitter": "Lê Văn Cường"}))
-    told = (await replace(intake_harness.trace, with_names=True).trace(ITEM)).model_dump(
+    told = (await replace(intake_harness.trace, for_staff=True).trace(ITEM)).model_dump(
         mode="json"
     )["timeline"]
     named = {one["event"]: one["by"] for one in told if "by" in one}
