@@ -9,8 +9,10 @@ from typing import Any
 
 from channels.zalo.clock import Until
 from contracts.catalog import load_texts
+from contracts.errors import Bilingual
 
 OA_HOST, BUSINESS_HOST, OAUTH_HOST = "oa", "business", "oauth"
+_HOSTS = (OA_HOST, BUSINESS_HOST)
 COVER, TOKEN_LOST = "cover", "token"
 NOT_BY_USER_ID, TEMPLATE_GONE = "not by user id", "template gone"
 DAILY_QUOTA, TEMPLATE_QUOTA, PROMOTION_QUOTA = "daily quota", "template quota", "promotion quota"
@@ -50,7 +52,8 @@ class ErrorRule:
 
 _UNKNOWN_RULE = ErrorRule(ErrorKind.CONTENT, "unknown code", known=False)
 _BAD_TOKEN_RULE = ErrorRule(ErrorKind.TOKEN)
-_APP_FIX = "app"
+CONSENT_FIX, _APP_FIX = "consent", "app"
+_REASON = re.compile(r"zalo (-?\d+)(?: (.+))?")
 
 
 def classify(host: str, code: int, message: str) -> ErrorRule:
@@ -73,6 +76,33 @@ def rules_by_code(host: str) -> dict[int, tuple[ErrorRule, ...]]:
 def operator_fix(name: str) -> str:
     """Where an operator corrects the cause *name*; empty without a name."""
     return str(_load_table()["fix"][name]) if name else ""
+
+
+def operator_fix_of(rule: ErrorRule) -> str:
+    """Where an operator has to act on an error of *rule*; empty when no action is needed."""
+    needed = rule.kind in (ErrorKind.OPERATOR, ErrorKind.TOKEN)
+    return rule.fix or (operator_fix(CONSENT_FIX) if needed else "")
+
+
+def bilingual_fix(fix: str) -> Bilingual:
+    """The text of an `ErrorRule.fix` in both languages; empty without one."""
+    table = _load_table()
+    names = {text: name for name, text in table["fix"].items()}
+    return Bilingual(fix, table["fix_vi"][names[fix]]) if fix else Bilingual("", "")
+
+
+def rule_of_reason(reason: str) -> ErrorRule | None:
+    """The rule that refused with *reason* ("zalo -211 quota"); None for another reason.
+
+    Both hosts use some codes; a rule that says where to act comes first.
+    """
+    parts = _REASON.fullmatch(reason)
+    if parts is None:
+        return None
+    code, words = int(parts[1]), parts[2] or ""
+    rules = [rule for host in _HOSTS for rule in rules_by_code(host).get(code, ())]
+    same = sorted((rule for rule in rules if rule.reason == words), key=lambda one: not one.fix)
+    return next(iter(same), None)
 
 
 def classify_oauth(code: int | None) -> ErrorRule:

@@ -11,7 +11,7 @@ from channels.zalo.error_codes import ErrorKind, ErrorRule
 log = structlog.get_logger()
 PROCESSING_S = 10.0
 """Zalo processes an article for seconds, sometimes minutes."""
-_CONSENT_FIX, _KEY_FIX = "consent", "key"
+_KEY_FIX = "key"
 
 
 def outcome_of(error: Exception, now: float, jitter: Jitter) -> Outcome:
@@ -36,7 +36,7 @@ def outcome_of(error: Exception, now: float, jitter: Jitter) -> Outcome:
 
 def _refused_outcome(refusal: errors.Refused, now: float, jitter: Jitter) -> Outcome:
     rule, reason = refusal.rule, refusal.reason
-    if fix := _fix_for_rule(rule):
+    if fix := error_codes.operator_fix_of(rule):
         log_operator_needed(reason, fix, call=refusal.call)
     if rule.kind is ErrorKind.QUOTA:
         after_s = wait_s(rule.until or Until.DAY, now, jitter)
@@ -58,12 +58,6 @@ def _rule_outcome(rule: ErrorRule, reason: str) -> Outcome:
     return Outcome(Verdict.FAILED, reason)
 
 
-def _fix_for_rule(rule: ErrorRule) -> str:
-    """Where an operator has to act; empty when no action is needed."""
-    needed = rule.kind in (ErrorKind.OPERATOR, ErrorKind.TOKEN)
-    return rule.fix or (error_codes.operator_fix(_CONSENT_FIX) if needed else "")
-
-
 def fix_for_error(trouble: ChannelError) -> str:
     """Where to correct an error of the token grant; empty for a temporary one."""
     match trouble:
@@ -72,7 +66,7 @@ def fix_for_error(trouble: ChannelError) -> str:
         case errors.WrongKey():
             return error_codes.operator_fix(_KEY_FIX)
         case Misconfigured():
-            return error_codes.operator_fix(_CONSENT_FIX)
+            return error_codes.operator_fix(error_codes.CONSENT_FIX)
     return ""
 
 

@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property, partial
 from typing import Any
@@ -16,6 +16,7 @@ from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.app.web.health import HealthCheck
 from consumers.app.web.server import AppRouter
 from consumers.audit.anchor import Anchor
+from consumers.audit.bus_state import Damage
 from consumers.case_notices.recipients import CaseNotices
 from consumers.channel_health.canary.settings import CanarySettings
 from consumers.channel_health.canary.status import CANARY_OFF, load_statuses
@@ -38,9 +39,12 @@ from consumers.reporting.trace import TraceReader
 from consumers.seals.publications import PublicationSeals
 from consumers.seals.records import seal_records
 from consumers.seals.takeover import SealRecords
+from consumers.status.facts import FactsReader, StatusMonitor, directory_confirmed_at
+from consumers.status.findings import Facts, find
 from consumers.subscribers.store import SubscriberStore
 from consumers.suppression.store import SuppressionStore
 from contracts import keys
+from contracts.base.times import utc_now
 from contracts.delivery import ChannelName
 from contracts.records import EventRecord
 from contracts.subjects import ConsumerSpec, StreamSpec
@@ -84,9 +88,11 @@ class Node:
 
         The last comparison is at most a minute old; only one process of a machine compares.
         """
-        damages = self.anchor.damages if "anchor" in vars(self) else ()
-        texts = [damage.field_error for damage in damages]
+        texts = [damage.field_error for damage in self._damages()]
         return {text.field: [text.message, text.message_vi] for text in texts}
+
+    def _damages(self) -> Sequence[Damage]:
+        return self.anchor.damages if "anchor" in vars(self) else ()
 
     def blocked_channels(self) -> dict[str, str]:
         """Blocked channels and the reasons, if this process follows them."""
@@ -95,6 +101,20 @@ class Node:
     def stream_usage(self) -> dict[str, int]:
         """Streams and buckets that fill up, if this process monitors them."""
         return self.capacity.filling_streams if "capacity" in vars(self) else {}
+
+    def findings(self, failing: dict[str, str]) -> list[dict[str, str]]:
+        """The findings of `loa status`, as far as this process has their facts, by their codes."""
+        kept = self.status.facts if "status" in vars(self) else Facts(utc_now(self.clock))
+        path, is_behind = self.settings.directory_path, "directory" in failing
+        facts = replace(
+            kept,
+            now=utc_now(self.clock),
+            failing=failing,
+            filling=self.stream_usage(),
+            damages=tuple(damage.field_error for damage in self._damages()),
+            directory_since=directory_confirmed_at(path) if is_behind else None,
+        )
+        return [finding.to_code() for finding in find(facts)]
 
     async def canaries(self) -> dict[str, dict[str, Any]]:
         """The canary status of each channel; empty without canaries, or without a bus."""
@@ -213,6 +233,11 @@ class Node:
     @cached_property
     def capacity(self) -> CapacityMonitor:
         return CapacityMonitor(self.bus, self.clock)
+
+    @cached_property
+    def status(self) -> StatusMonitor:
+        reader = FactsReader(self.bus, self.zalo, self.clock)
+        return StatusMonitor(reader, (self.settings.data_dir,))
 
     @cached_property
     def pauses(self) -> ChannelMonitor:

@@ -31,6 +31,7 @@ from consumers.app.web.health import health_app
 from consumers.app.web.server import WebServer, bind_socket, socket_url
 from consumers.app.wiring import stand_ins
 from consumers.dead_letters.store import DeadLetterStore
+from consumers.status.facts import loa_version
 from producers.access import without_password
 from producers.bus import Bus, BusError, topology
 from producers.bus.monitoring_endpoint import health_problem
@@ -96,7 +97,8 @@ async def _prepare_bus(
 
 
 def _running_instance(node: Node, nats_url: str) -> RunningInstance:
-    return RunningInstance(url=node.own_url, nats_url=nats_url, pid=os.getpid(), **node.addresses)
+    own = {"url": node.own_url, "nats_url": nats_url, "pid": os.getpid(), "version": loa_version()}
+    return RunningInstance.model_validate(own | node.addresses)
 
 
 def _stop_on_signals() -> asyncio.Event:
@@ -121,7 +123,7 @@ async def build_node(stack: AsyncExitStack, settings: LoaSettings, url: str, own
     node.checks["bus"] = partial(_check_bus, bus)
     unseen, usage = partial(portal_readback_status, bus), node.stream_usage
     reports = (node.blocked_channels, node.canaries, usage, unseen, node.bus_damages)
-    app = health_app(node.checks, *reports)
+    app = health_app(node.checks, *reports, findings=node.findings)
     node.web_apps.add(app, "livez", "readyz")
     return node
 

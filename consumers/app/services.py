@@ -216,7 +216,7 @@ async def _add_canary(node: Node) -> None:
 async def _add_sweep(node: Node) -> None:
     """Finds lost wake-ups, full streams, acts cut short, damage to the bus, and old records."""
     await audit.add_audit(node)
-    node.tasks += [node.capacity.run, retention.open_retention(node).run]
+    node.tasks += [node.capacity.run, node.status.run, retention.open_retention(node).run]
     node.tasks.append(Sweeper(node.bus, node.ledger, node.waker, node.pauses).run)
 
 

@@ -358,6 +358,7 @@ class RunningInstance(BaseModel):
     zalo_sandbox: str = ""
     bounces: str = ""
     desk: str = ""
+    version: str = ""
 
 
 def load_retention(settings: LoaSettings) -> Retention:

@@ -21,6 +21,11 @@ PROBE_TIMEOUT_S = 60.0
 RELAPSE_S = 60.0
 SCORED_WINDOWS = 8
 _MIN_BAD_WINDOWS = 3
+_REMEDIES = {
+    "index_lost": "`loa rebuild portal`",
+    "no consent yet": "`loa zalo connect`",
+    "the consent is lost": "`loa zalo connect`",
+}
 _ANSWER_VERDICTS = frozenset(
     (Verdict.DELIVERED, Verdict.FAILED, Verdict.SUPPRESSED, Verdict.DEFERRED, Verdict.HELD)
 )
@@ -50,6 +55,11 @@ class Breaker(Record):
     @property
     def is_closed(self) -> bool:
         return self.state is BreakerState.CLOSED
+
+
+def remedy(reason: str) -> str:
+    """The command that resolves a breaker's reason; empty if there is none."""
+    return _REMEDIES.get(reason.partition(":")[0], "")
 
 
 def fail(

@@ -45,7 +45,7 @@ class Commands(CommandGroup):
         "trace": CommandPath(f"{_CLI_PACKAGE}.items", "trace"),
         "withdraw": CommandPath(f"{_CLI_PACKAGE}.items", "withdraw"),
         "check": CommandPath(f"{_CLI_PACKAGE}.check", "check"),
-        "status": CommandPath(f"{_CLI_PACKAGE}.channels", "status"),
+        "status": CommandPath(f"{_CLI_PACKAGE}.status", "status"),
         "pause": CommandPath(f"{_CLI_PACKAGE}.channels", "pause"),
         "resume": CommandPath(f"{_CLI_PACKAGE}.channels", "resume"),
         "demo": CommandPath(f"{_CLI_PACKAGE}.demo", "demo"),

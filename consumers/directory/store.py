@@ -231,6 +231,13 @@ class DirectoryStore:
             raise
 
 
+def read_confirmed_at(path: Path) -> float:
+    """The time up to which the file at *path* is complete; 0 for never. Raises sqlite3.Error."""
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
+        row = db.execute("select value from meta where name = 'confirmed'").fetchone()
+    return float(row[0]) if row else 0.0
+
+
 def open_store(path: Path) -> DirectoryStore:
     """Open the file; replace a damaged one by an empty one, which the bus fills again."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,1 +1,1 @@
-"""Operations: status, backup, restore, rebuild and the sweeper."""
+"""Operations: backup, restore, rebuild, retention and the sweeper."""

@@ -28,9 +28,7 @@ class CapacityMonitor:
 
     async def check(self) -> None:
         """Measure every stream and warn of full ones. Raises BusError."""
-        names = [*topology.stream_names(), *await topology.inbound_stream_names(self.bus)]
-        usage = {name: _percent_used(await self.bus.stream_info(name)) for name in names}
-        self.filling_streams = {name: full for name, full in usage.items() if full >= _WARN_PERCENT}
+        self.filling_streams = await filling_streams(self.bus)
         for name, full in self.filling_streams.items():
             self.warn(name, full)
 
@@ -45,6 +43,13 @@ class CapacityMonitor:
             log.error("stream_filling", stream=name, percent=percent)
         else:
             log.warning("stream_filling", stream=name, percent=percent)
+
+
+async def filling_streams(bus: Bus) -> dict[str, int]:
+    """Streams above the warning level, in percent of their limit. Raises BusError."""
+    names = [*topology.stream_names(), *await topology.inbound_stream_names(bus)]
+    usage = {name: _percent_used(await bus.stream_info(name)) for name in names}
+    return {name: full for name, full in usage.items() if full >= _WARN_PERCENT}
 
 
 def _percent_used(info: dict[str, Any]) -> int:

@@ -16,6 +16,8 @@ from consumers.operations.capacity import ERROR_PERCENT
 HealthCheck = Callable[[], Awaitable[str | None]]
 """A check: the problem it finds, or None."""
 Report = Callable[[], Awaitable[dict[str, Any]]]
+FindingReport = Callable[[dict[str, str]], list[dict[str, str]]]
+"""The findings of `loa status` without their texts, given the checks that fail now."""
 
 
 async def _no_report() -> dict[str, Any]:
@@ -29,14 +31,12 @@ def health_app(
     filling: Callable[[], dict[str, int]] = dict,
     unseen: Report = _no_report,
     damaged: Report = _no_report,
+    findings: FindingReport = lambda _: [],
 ) -> ASGIApp:
     """Serve `/livez` (the process answers) and `/readyz` (so does everything that it needs).
 
     Blocked channels, late canaries, full streams (percent), unseen pages, a damaged bus degrade it.
     """
-
-    async def livez(_: Request) -> JSONResponse:
-        return JSONResponse({"status": "ok"})
 
     async def readyz(_: Request) -> JSONResponse:
         failing = await _failing_checks(checks)
@@ -48,10 +48,15 @@ def health_app(
             "damaged": await damaged(),
         }
         status = "failing" if failing else "degraded" if _is_degraded(reports) else "ok"
-        body = {"status": status, "failing": failing} | {k: v for k, v in reports.items() if v}
+        told = {**reports, "findings": findings(failing)}
+        body = {"status": status, "failing": failing} | {k: v for k, v in told.items() if v}
         return JSONResponse(body, 503 if failing else 200)
 
-    return _create_app(Route("/livez", livez), Route("/readyz", readyz))
+    return _create_app(Route("/livez", _livez), Route("/readyz", readyz))
+
+
+async def _livez(_: Request) -> JSONResponse:
+    return JSONResponse({"status": "ok"})
 
 
 def _create_app(*routes: Route) -> Starlette:

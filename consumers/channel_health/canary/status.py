@@ -16,6 +16,7 @@ from contracts.delivery import ChannelName
 from producers.bus import Bus
 
 CanaryState = Literal["off", "waiting", "ok", "late", "paused"]
+_NO_SENDER = "the service canary does not run"
 _ABSENCE_FRACTION = 10
 """A sender's absence counts from this fraction of the time limit (a tenth) on."""
 
@@ -73,13 +74,17 @@ class SentCanary(BaseModel):
 
 
 class CanaryStatus(BaseModel):
-    """State of a channel by its canaries: since when, and why if late."""
+    """State of a channel by its canaries: since when, and why if late.
+
+    `next_at`: when the next one goes; none while one is on its way, or none are sent.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     state: CanaryState
     since: datetime | None = None
     why: str = ""
+    next_at: datetime | None = None
 
 
 CANARY_OFF = CanaryStatus(state="off")
@@ -100,13 +105,20 @@ def evaluate(sent: SentCanary | None, answer: CanaryAnswer, now: float) -> Canar
     if sent.paused:
         return CanaryStatus(state="paused", since=utc_time(round(sent.since)))
     proven_at = max(answer.ok_at, sent.since)
-    if now - proven_at > sent.limit_s:
-        return CanaryStatus(
-            state="late", since=utc_time(round(proven_at)), why=_late_reason(sent, answer, now)
-        )
-    if answer.ok_at < sent.since:
-        return CanaryStatus(state="waiting", since=utc_time(round(sent.since)))
-    return CanaryStatus(state="ok", since=utc_time(round(answer.ok_at)))
+    state: CanaryState = "waiting" if answer.ok_at < sent.since else "ok"
+    is_late = now - proven_at > sent.limit_s
+    return CanaryStatus(
+        state="late" if is_late else state,
+        since=utc_time(round(proven_at)),
+        why=_late_reason(sent, answer, now) if is_late else "",
+        next_at=_next_at(sent, answer, now),
+    )
+
+
+def _next_at(sent: SentCanary, answer: CanaryAnswer, now: float) -> datetime | None:
+    """When the next canary goes; none while one is on its way."""
+    is_on_its_way = answer.number < sent.number
+    return None if is_on_its_way else utc_time(round(max(sent.at + sent.every_s, now)))
 
 
 def _late_reason(sent: SentCanary, answer: CanaryAnswer, now: float) -> str:
@@ -114,7 +126,7 @@ def _late_reason(sent: SentCanary, answer: CanaryAnswer, now: float) -> str:
         return "nobody took it from the queue"
     if now - sent.at > sent.limit_s:
         there = now - sent.last_seen_at <= sent.limit_s / _ABSENCE_FRACTION
-        return "none was sent" + (" in time" if there else ": the service canary does not run")
+        return "none was sent in time" if there else f"none was sent: {_NO_SENDER}"
     return f"the channel said: {answer.reason or 'nothing'}"
 
 

@@ -14,7 +14,7 @@ from consumers.channel_health import pauses
 from consumers.channel_health.canary.settings import CanarySettings
 from consumers.channel_health.canary.status import CANARY_OFF
 from consumers.ledger.wakeups import CanaryKey, WakeUp
-from consumers.operations.status import StatusReader
+from consumers.status.reader import StatusReader
 from contracts.delivery import Lane
 from contracts.errors import explain
 from tests.support.canary_harness import ACCEPTED, EMAIL, EVERY_S, GRACE_S, CanaryHarness

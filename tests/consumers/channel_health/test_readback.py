@@ -14,9 +14,10 @@ from consumers.channel_health.breaker import Breaker, BreakerState
 from consumers.channel_health.breaker_store import BreakerStore
 from consumers.channel_health.destinations import Destination
 from consumers.channel_health.readback import ReadbackFailure, ReadbackStatus, describe_reason
-from consumers.cli.channels import trouble_lines
-from consumers.operations.status import StatusReader
 from consumers.reporting.channel_state import channel_problems
+from consumers.status.findings import Facts, find
+from consumers.status.reader import StatusReader
+from contracts.base.times import utc_now
 from contracts.delivery import ChannelName
 from contracts.trace import StatusCounts, Trace
 from tests.support.portal_dir import PORTAL_SITE, send_to
@@ -60,7 +61,9 @@ async def test_a_worker_that_starts_anew_has_nothing_against_the_address(bus, cl
 async def test_status_trace_and_readyz_say_it_in_both_languages(bus, clock):
     await ReadbackStatus(bus, ADDRESS, clock).report("ClientConnectorDNSError")
     one = (await StatusReader(bus).report()).channels[PORTAL]
-    lines = "\n".join(trouble_lines(one))
+    [found] = find(Facts(utc_now(clock), {PORTAL: one}))
+    assert (found.code, found.severity) == ("pages_unseen", "act")
+    lines = f"{found.message}\n{found.message_vi}"
     traced = "\n".join(str(fault) for fault in await channel_problems(bus, story(in_doubt=1)))
     plain = await portal_readback_status(bus)
 
@@ -94,7 +97,9 @@ async def test_a_channel_that_cannot_work_says_so_and_what_mends_it(bus, clock):
         lambda _: Breaker(state=BreakerState.OPEN, since=9.0, reason="index_lost")
     )
     one = (await StatusReader(bus).report()).channels[PORTAL]
-    assert "index_lost, now: `loa rebuild portal`" in "".join(trouble_lines(one))
+    [found] = find(Facts(utc_now(clock), {PORTAL: one}))
+    assert (found.severity, found.remedy) == ("act", "`loa rebuild portal`")
+    assert "index_lost" in found.message
     [said] = await channel_problems(bus, story(pending=1))
     for message in (said.message, said.message_vi):
         assert "index_lost" in message and "`loa rebuild portal`" in message

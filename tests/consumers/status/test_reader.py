@@ -7,14 +7,16 @@ import pytest
 
 from consumers.channel_health import breaker, pauses
 from consumers.channel_health.breaker_store import BreakerStore
-from consumers.cli.channels import lane_cells, trouble_lines
+from consumers.cli.status import lane_cells
 from consumers.email import bounce_stops
 from consumers.ledger import codec, watermark
-from consumers.ledger.entry import planned_entry
+from consumers.ledger.entry import RowNote, planned_entry
 from consumers.ledger.wakeups import Waker
-from consumers.operations.status import StatusReader
 from consumers.operations.sweep import Sweeper
+from consumers.status.findings import Facts, find
+from consumers.status.reader import StatusReader
 from contracts import subjects
+from contracts.base.times import utc_now
 from contracts.delivery import BatchKey, ChannelName, Lane
 
 EMAIL, ZALO, PORTAL = ChannelName.EMAIL, ChannelName.ZALO, ChannelName.PORTAL
@@ -64,11 +66,12 @@ async def test_an_idle_loa_shows_every_lane_of_every_channel_at_rest(status):
     calm = {"paused_since": None, "paused_reason": "", "paused_by": ""}
     calm |= {"breaker_since": None, "breaker_reason": ""}
     calm |= {"slowed": 0, "slowed_reason": "", "stopped": []}
-    calm |= {"goes_to": "", "stand_in": False, "unseen": None}
-    calm["canary"] = {"state": "off", "since": None, "why": ""}
+    calm |= {"goes_to": "", "stand_in": False, "unseen": None, "waits": []}
+    calm["canary"] = {"state": "off", "since": None, "why": "", "next_at": None}
     idle = {"paused": False, "breaker": "closed", "next_probe": None, "lanes": lanes, **calm}
     channels = {"portal": idle, "email": idle, "zalo": idle}
-    assert report == {"channels": channels, "at_work": True, "bus": []}
+    told = {"channels": channels, "at_work": True, "bus": [], "findings": [], "versions": {}}
+    assert report == told
 
 
 async def test_the_backlog_counts_open_rows_by_channel_and_lane(status, store_batch):
@@ -162,9 +165,12 @@ async def test_a_standing_channel_says_since_when_why_and_when_it_tries_again(bu
     assert email.next_probe.timestamp() == clock() + 5
     assert (zalo.paused_reason, zalo.paused_since.tzinfo) == ("nghỉ Tết", UTC)
     assert zalo.paused_by == "Trần Thị B"
-    lines = [*trouble_lines(email), *trouble_lines(zalo)]
-    assert lines[0].startswith("breaker open since 2027-01-15T08:00:00Z: AUTH 535, next try at ")
-    assert lines[1].startswith("paused since 20") and lines[1].endswith("Z by Trần Thị B: nghỉ Tết")
+    broken, paused = find(Facts(utc_now(clock), channels))
+    said = "breaker open since 2027-01-15T08:00:00Z: AUTH 535, next try at "
+    assert (broken.about, broken.message.startswith(said)) == (EMAIL, True)
+    assert "máy chủ thư từ chối đăng nhập" in broken.message_vi
+    assert (paused.about, paused.since) == (ZALO, zalo.paused_since)
+    assert paused.message.endswith("Z (by: Trần Thị B; reason: nghỉ Tết)")
     clock.advance(5)
     await mail.update(lambda one: breaker.start_probe(one, "w", clock()))
     assert (await status.report()).channels[EMAIL].breaker == "half-open"
@@ -176,13 +182,31 @@ async def test_an_open_breaker_whose_wait_is_over_says_who_is_next(bus, status, 
     clock.advance(5)
     email = (await status.report()).channels[EMAIL]
     assert (email.breaker, email.next_probe) == ("open", None)
-    assert next(trouble_lines(email)).endswith(": AUTH 535, next try: with the next item")
+    assert ": AUTH 535, next try: with the next item; " in await broken_text(status)
     await store_batch(b"r", due_s=600)
-    email = (await status.report()).channels[EMAIL]
-    assert next(trouble_lines(email)).endswith(", next try: with the next row that is due")
+    assert ", next try: with the next row that is due; " in await broken_text(status)
     await pauses.pause(bus, EMAIL)
-    lines = list(trouble_lines((await status.report()).channels[EMAIL]))
-    assert lines[1].endswith(", next try: once it is resumed")
+    assert ", next try: once it is resumed; " in await broken_text(status)
+
+
+async def broken_text(status) -> str:
+    channels = (await status.report()).channels
+    found = find(Facts(utc_now(status.clock), channels))
+    return next(one.message for one in found if one.code == "channel_broken")
+
+
+async def test_rows_that_were_tried_say_why_since_when_and_until_when_they_wait(
+    status, ledger, clock
+):
+    entry = replace(planned_entry(0, Lane.NORMAL, clock() - 90), rows=b"rdrp", due=clock() + 60)
+    reason, began = "zalo -211 quota", clock() - 30
+    notes = {0: RowNote(1, clock() + 60, reason, began), 1: RowNote(0, 0.0, reason)}
+    notes[2] = RowNote(0, clock() + 99, reason)
+    data = codec.encode_state(replace(entry, notes=notes))
+    await ledger.bucket.put(f"state.{BatchKey(ZALO, 'tin', 1, 0)}", data)
+    [wait] = (await status.report(at_work=False)).channels[ZALO].waits
+    assert (wait.reason, wait.rows) == (reason, 2)
+    assert (wait.since.timestamp(), wait.until.timestamp()) == (clock() - 90, clock() + 60)
 
 
 async def test_the_estimate_counts_the_lanes_before_and_is_none_while_nothing_may_move(

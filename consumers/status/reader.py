@@ -5,79 +5,27 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-
-from pydantic import BaseModel
 
 from consumers.channel_health import breaker, breaker_store, destinations
 from consumers.channel_health import pauses as channel_health_pauses
 from consumers.channel_health.breaker import Breaker, BreakerState
-from consumers.channel_health.canary.status import CANARY_OFF, CanaryStatus, load_statuses
+from consumers.channel_health.canary.status import load_statuses
 from consumers.channel_health.pauses import Pause
-from consumers.channel_health.readback import ReadbackFailure, readback_failure
+from consumers.channel_health.readback import readback_failure
 from consumers.email import bounce_stops, pace
 from consumers.ledger import bulk, watermark
-from consumers.ledger.entry import OPEN_LETTERS, LedgerEntry
+from consumers.ledger.entry import OPEN_LETTERS, LedgerEntry, RowNote
+from consumers.status.report import ChannelStatus, LaneStatus, StatusReport, WaitReason
 from contracts import subjects
 from contracts.base.times import Clock, utc_time
 from contracts.delivery import BatchKey, ChannelName, Lane
-from contracts.errors import FieldError
 from producers.bus import Bucket, Bus
 from producers.bus.records import read
 
 _SAMPLE_S = 1.0
 _MAX_SAMPLES = 3
 """The most samples, if a window takes longer than one."""
-
-
-class LaneStatus(BaseModel):
-    """`backlog` rows wait, the oldest for `oldest_s`; `per_s`: rows that ended between two looks.
-
-    `left_s`: how long the rows that may go now take at that rate; none without progress, and for
-    rows that wait for an operator or for their own time. Without a running Loa there is no rate.
-    """
-
-    backlog: int = 0
-    oldest_s: float = 0.0
-    per_s: float | None = 0.0
-    left_s: float | None = None
-
-
-class ChannelStatus(BaseModel):
-    """`breaker` is open while the channel itself can't work, half-open while one batch tries."""
-
-    paused: bool
-    paused_since: datetime | None = None
-    paused_reason: str = ""
-    paused_by: str = ""
-    breaker: BreakerState = BreakerState.CLOSED
-    breaker_since: datetime | None = None
-    breaker_reason: str = ""
-    next_probe: datetime | None = None
-    """None while it is open: a probe is due already."""
-    canary: CanaryStatus = CANARY_OFF
-    slowed: int = 0
-    """0: full pace; see `consumers.email.pace`."""
-    slowed_reason: str = ""
-    stopped: tuple[str, ...] = ()
-    """Publications that wait for an operator, because too many of their mails bounced."""
-    goes_to: str = ""
-    """Where its output goes, by the worker that started last; empty before the first start."""
-    stand_in: bool = False
-    """Its output stays on this machine."""
-    unseen: ReadbackFailure | None = None
-    """Of the portal: readers can't see the written pages."""
-    lanes: dict[Lane, LaneStatus]
-
-
-class StatusReport(BaseModel):
-    """The answer of `loa status`."""
-
-    channels: dict[ChannelName, ChannelStatus]
-    at_work: bool = True
-    """False: no Loa runs on this folder."""
-    bus: tuple[FieldError, ...] = ()
-    """What the bus has lost, by this machine's anchor; the field is the stream."""
+_MAX_REASONS = 20
 
 
 @dataclass
@@ -94,6 +42,20 @@ CountsByLane = dict[tuple[ChannelName, Lane], LaneCounts]
 
 
 @dataclass
+class Waits:
+    """Rows of one channel that wait for one reason: since when, and their next try."""
+
+    rows: int = 0
+    since: float = float("inf")
+    until: float = float("inf")
+
+    def add(self, note: RowNote, created: float) -> None:
+        self.rows += 1
+        self.since = min(self.since, note.since or created)
+        self.until = min(self.until, note.due)
+
+
+@dataclass
 class Throughput:
     """Row counts of the batches from `start` on, and how many rows end per second."""
 
@@ -103,10 +65,12 @@ class Throughput:
     clock: Clock
     sleep: Callable[[float], Awaitable[None]]
     per_s: dict[tuple[ChannelName, Lane], float] = field(default_factory=dict)
+    waits: dict[ChannelName, dict[str, Waits]] = field(default_factory=dict)  # of the last count
 
     async def count_lanes(self) -> CountsByLane:
         """Count every lane; unreadable batches are left to `loa check`."""
         lanes: CountsByLane = defaultdict(LaneCounts)
+        self.waits = defaultdict(lambda: defaultdict(Waits))
         async for _, batch in bulk.read_states(self.ledger, start=self.start):
             if batch and batch.entry:
                 lane = lanes[batch.key.channel, batch.entry.lane]
@@ -119,6 +83,10 @@ class Throughput:
         lane.backlog += waiting
         if waiting:
             lane.oldest_s = max(lane.oldest_s, round(self.clock() - entry.created, 1))
+        reasons = self.waits[batch.channel]
+        for row, note in entry.notes.items():
+            if note.reason and entry.rows[row] in OPEN_LETTERS:
+                reasons[note.reason].add(note, entry.created)
         is_ready = bool(entry.owner) or entry.due <= self.clock() + 1
         if is_ready and str(batch.plan) not in self.stopped_plans:
             lane.ready += waiting
@@ -183,6 +151,7 @@ class StatusReader:
             status.backlog, status.oldest_s = count.backlog, count.oldest_s
             status.per_s = round(throughput.per_s.get((name, lane), 0.0), 2)
         for name, channel in channels:
+            channel.waits = _wait_reasons(throughput.waits.get(name, {}))
             if at_work:
                 _estimate_time_left(name, channel, counts)
             else:
@@ -204,6 +173,19 @@ class StatusReader:
         return StatusReport(
             channels={name: _channel_status(name, pauses, breakers, now) for name in ChannelName}
         )
+
+
+def _wait_reasons(waits: Mapping[str, Waits]) -> tuple[WaitReason, ...]:
+    most = sorted(waits.items(), key=lambda one: -one[1].rows)[:_MAX_REASONS]
+    return tuple(
+        WaitReason(
+            reason=reason,
+            rows=one.rows,
+            since=utc_time(round(one.since)),
+            until=utc_time(round(one.until)),
+        )
+        for reason, one in most
+    )
 
 
 def _is_working(channel: ChannelStatus) -> bool:
@@ -238,12 +220,8 @@ def _channel_status(
         paused_reason=pause.reason if pause else "",
         paused_by=pause.by if pause else "",
         breaker=now.state,
-        breaker_since=to_datetime(now.since) if troubled else None,
+        breaker_since=utc_time(round(now.since)) if troubled else None,
         breaker_reason=now.reason,
-        next_probe=to_datetime(now.until) if waits else None,
+        next_probe=utc_time(round(now.until)) if waits else None,
         lanes={lane: LaneStatus() for lane in Lane},
     )
-
-
-def to_datetime(seconds: float) -> datetime:
-    return utc_time(round(seconds))

@@ -12,9 +12,10 @@ from consumers.app.settings import LoaSettings
 from consumers.channel_health import destinations
 from consumers.channel_health.canary.status import CanaryStatus
 from consumers.channel_health.destinations import Destination
-from consumers.cli.channels import canary_line, destination_lines, lost_file_lines, trouble_lines
-from consumers.operations.status import ChannelStatus, StatusReader
+from consumers.cli.status import canary_line, destination_lines
+from consumers.status.reader import StatusReader
 from contracts.delivery import ChannelName
+from contracts.errors import FieldError
 
 EMAIL, ZALO, PORTAL = ChannelName.EMAIL, ChannelName.ZALO, ChannelName.PORTAL
 
@@ -22,13 +23,6 @@ EMAIL, ZALO, PORTAL = ChannelName.EMAIL, ChannelName.ZALO, ChannelName.PORTAL
 @pytest.fixture
 def status(bus, clock):
     return StatusReader(bus, clock)
-
-
-def test_a_stopped_publication_is_shown_with_a_command_that_exists():
-    one = ChannelStatus(paused=False, stopped=("email.tin.1",), lanes={})
-    assert list(trouble_lines(one)) == [
-        "email.tin.1 stopped, too much of it came back: `loa mail brakes list`"
-    ]
 
 
 @pytest.mark.parametrize(
@@ -57,17 +51,24 @@ def test_where_no_loa_runs_an_old_canary_proves_nothing_of_now():
     assert told == "canary was ok 9 min ago; no Loa runs now"
 
 
-def test_a_portal_whose_pages_are_gone_says_so_in_both_languages(tmp_path):
-    def lines() -> list[str]:
-        return list(lost_file_lines(PORTAL, LoaSettings(data_dir=tmp_path)))
+def test_a_canary_that_is_not_sent_yet_is_on_no_way():
+    now = datetime(2027, 1, 15, 8, tzinfo=UTC)
+    waits = CanaryStatus(state="waiting", since=now, next_at=now + timedelta(minutes=9))
+    said = canary_line(waits, now.timestamp())
+    assert said == "canary: none on its way, the next goes at 2027-01-15T08:09:00Z"
 
-    assert lines() == []
+
+def test_a_portal_whose_pages_are_gone_is_lost(tmp_path):
+    def lost() -> list[FieldError]:
+        return list(CHANNELS[PORTAL].lost_files(LoaSettings(data_dir=tmp_path)))
+
+    assert lost() == []
     (tmp_path / "portal" / "state").mkdir(parents=True)
-    english, vietnamese = lines()
-    assert "loa rebuild portal" in english and "loa rebuild portal" in vietnamese
+    [gone] = lost()
+    assert "loa rebuild portal" in gone.message and "loa rebuild portal" in gone.message_vi
     (tmp_path / "portal" / "public").mkdir()
     (tmp_path / "portal" / "public" / "index.html").touch()
-    assert lines() == []
+    assert lost() == []
 
 
 async def test_each_worker_says_where_its_output_goes_and_if_it_is_a_stand_in(bus, status, clock):

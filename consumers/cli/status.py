@@ -1,0 +1,193 @@
+"""`loa status`: what is wrong, and what waits in the lanes of each channel."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import typer
+
+from channels.zalo.settings import ZaloSettings
+from consumers.app import instance
+from consumers.app.channel_registry import CHANNELS
+from consumers.app.settings import LoaSettings, RunningInstance, read_settings
+from consumers.app.unknown_variables import unknown_variables
+from consumers.channel_health.canary.status import CanaryStatus
+from consumers.cli import output
+from consumers.cli.stores import open_anchor
+from consumers.messages import field_error
+from consumers.operations.capacity import filling_streams
+from consumers.status.facts import (
+    FactsReader,
+    directory_confirmed_at,
+    disk_spaces,
+    failing_checks,
+    loa_version,
+    store_problem,
+)
+from consumers.status.findings import Facts, find
+from consumers.status.reader import StatusReader
+from consumers.status.report import (
+    ChannelStatus,
+    LaneStatus,
+    Severity,
+    StatusFinding,
+    StatusReport,
+)
+from contracts.base.times import format_utc
+from contracts.errors import Unavailable
+from producers.bus import Bus, NoReply
+from producers.output import print_bilingual
+
+_EXIT_NEEDS_PERSON = 1
+_SEVERITIES = {
+    Severity.ACT: ("PROBLEM", "SỰ CỐ"),
+    Severity.WATCH: ("WARNING", "CHÚ Ý"),
+    Severity.NOTE: ("note", "ghi chú"),
+}
+
+
+def status(as_json: output.Json = False) -> None:
+    """What is wrong, since when, why and what to do; then what waits in each channel's lanes.
+
+    Exit code 1: something needs a person; 0: nothing does, although something may be worth a look.
+    """
+    output.print_errors(unknown_variables())
+    settings = read_settings(LoaSettings)
+    try:
+        report = output.run_on_any_bus(partial(_load_status, settings))
+    except typer.Exit:
+        _print_disks(settings)  # what may keep the bus away
+        raise
+    if settings.units_share_password:
+        output.print_errors([field_error("bus", "units_share_password")])
+    output.print_answer(report, as_json, lambda: _print_report(report))
+    if any(finding.severity is Severity.ACT for finding in report.findings):
+        raise typer.Exit(_EXIT_NEEDS_PERSON)
+
+
+async def _load_status(settings: LoaSettings, bus: Bus, own: bool) -> StatusReport:
+    damages = await open_anchor(bus).examine()
+    if gone := [one.field_error for one in damages if one.code == "bus_stream_gone"]:
+        raise Unavailable(*gone)
+    report = await StatusReader(bus).report(at_work=not own)
+    report.bus = tuple(damage.field_error for damage in damages)
+    running = None if own else instance.announced_instance(settings)
+    server = str(bus.nc.connected_server_version)
+    report.versions = {"loa": loa_version(), "nats_server": server}
+    if running and running.version:
+        report.versions["running"] = running.version
+    facts = await FactsReader(bus, read_settings(ZaloSettings)).read(report)
+    report.findings = find(await _with_machine_facts(facts, settings, bus, running))
+    return report
+
+
+async def _with_machine_facts(
+    facts: Facts, settings: LoaSettings, bus: Bus, running: RunningInstance | None
+) -> Facts:
+    """The facts of this machine: its disks, its files, and what the Loa that runs here says."""
+    lost = (gone for entry in CHANNELS.values() for gone in entry.lost_files(settings))
+    failing = await _failing_checks(running) if running else {}
+    is_behind = "directory" in failing
+    return replace(
+        facts,
+        store_problem=await store_problem(bus),
+        lost_files=tuple(lost),
+        failing=failing,
+        filling=await filling_streams(bus),
+        disks=disk_spaces(_folders(settings)),
+        directory_since=directory_confirmed_at(settings.directory_path) if is_behind else None,
+    )
+
+
+async def _failing_checks(running: RunningInstance) -> dict[str, str]:
+    """The checks that fail there; one that gives no answer fails as a whole."""
+    try:
+        return await failing_checks(running.url)
+    except NoReply as silent:
+        return {"http": str(silent)}
+
+
+def _folders(settings: LoaSettings) -> list[Path]:
+    return [settings.data_dir, settings.nats_dir, settings.portal_dir]
+
+
+def _print_disks(settings: LoaSettings) -> None:
+    facts = Facts(now=datetime.now(UTC), disks=disk_spaces(_folders(settings)))
+    for finding in find(facts):
+        print_bilingual(*_finding_texts(finding), err=True)
+
+
+def _print_report(report: StatusReport) -> None:
+    needs = sum(finding.severity is Severity.ACT for finding in report.findings)
+    code = "status_needs_person" if needs else "status_well"
+    output.print_field_texts(field_error("loa", code, count=needs))
+    for finding in report.findings:
+        print_bilingual(*_finding_texts(finding))
+    versions = ", ".join(f"{name} {one}" for name, one in report.versions.items() if one)
+    typer.echo(f"versions: {versions}")
+    for name, channel in report.channels.items():
+        canary = canary_line(channel.canary, time.time(), at_work=report.at_work)
+        for line in (*destination_lines(channel), canary):
+            typer.echo(f"{name}: {line}")
+    columns = ("channel", "paused", "breaker", "lane", "backlog", "oldest s", "per s", "left s")
+    rows = [
+        (name, channel.paused, channel.breaker, lane, *lane_cells(status))
+        for name, channel in report.channels.items()
+        for lane, status in channel.lanes.items()
+    ]
+    output.print_table(columns, rows)
+
+
+def _finding_texts(finding: StatusFinding) -> tuple[str, str]:
+    """The line of a finding in English and in Vietnamese, with its code for the documents."""
+    en, vi = _SEVERITIES[finding.severity]
+    todo = f"; now: {finding.remedy}" if finding.remedy else ""
+    todo_vi = f"; việc cần làm: {finding.remedy_vi}" if finding.remedy else ""
+    return (
+        f"{en} {finding.about}: {finding.message}{todo} ({finding.code})",
+        f"{vi} {finding.about}: {finding.message_vi}{todo_vi} ({finding.code})",
+    )
+
+
+def destination_lines(channel: ChannelStatus) -> Iterator[str]:
+    """The destination of a channel's output, if a worker has published it yet."""
+    if channel.stand_in:
+        yield f"goes to {channel.goes_to}: nobody outside gets anything"
+    elif channel.goes_to:
+        yield f"goes to {channel.goes_to}"
+
+
+def canary_line(canary: CanaryStatus, now: float, *, at_work: bool = True) -> str:
+    """The result of the last canary; without a running Loa it is of the past."""
+    match canary.state:
+        case "ok" if not at_work:
+            return f"canary was ok {_minutes_ago(canary.since, now)}; no Loa runs now"
+        case "ok":
+            return f"canary ok {_minutes_ago(canary.since, now)}"
+        case "late":
+            late = f"canary late, none back since {_utc_time(canary.since)}"
+            return f"{late}: {canary.why}" if canary.why else late
+        case "waiting" if canary.next_at:
+            return f"canary: none on its way, the next goes at {_utc_time(canary.next_at)}"
+        case "waiting":
+            return "canary on its way, none back yet"
+        case _:
+            return f"canary {canary.state}"
+
+
+def _minutes_ago(moment: datetime | None, now: float) -> str:
+    minutes = int(max(now - moment.timestamp(), 0) // 60) if moment else 0
+    return f"{minutes} min ago" if minutes else "just now"
+
+
+def _utc_time(moment: datetime | None) -> str:
+    return format_utc(moment) if moment else "?"
+
+
+def lane_cells(lane: LaneStatus) -> tuple[object, ...]:
+    """The cells of a lane; `-` without throughput or without a running Loa."""
+    left = "-" if lane.left_s is None else lane.left_s
+    return lane.backlog, lane.oldest_s, lane.per_s or "-", left

@@ -1,0 +1,169 @@
+"""Gather the facts that findings come from: what the bus, its disk and the Loa that runs say."""
+
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import structlog
+from pydantic import ValidationError
+
+from channels.errors import ChannelError
+from channels.zalo.settings import ZaloSettings
+from consumers.dead_letters.store import DeadLetterStore
+from consumers.directory.store import read_confirmed_at
+from consumers.intake.approval import Draft
+from consumers.intake.desk import Desk
+from consumers.status.findings import DeadLetters, DiskSpace, Facts, WaitingDraft
+from consumers.status.reader import StatusReader
+from consumers.status.report import StatusReport
+from consumers.zalo.limits import LimitUse, load_limits
+from contracts import subjects
+from contracts.base.times import Clock, utc_now, utc_time
+from contracts.delivery import Lane
+from contracts.errors import ContractError
+from producers.bus import Bus, BusError, Denied
+from producers.bus.monitoring_endpoint import fetch_page
+from producers.bus.periodic import every
+
+log = structlog.get_logger()
+_WRITE_KEY = "status.write"
+_WRITE_TIMEOUT_S = 2.0
+_INTERVAL_S = 60.0
+_DEAD_INTERVAL_S = 600.0
+
+
+def loa_version() -> str:
+    """The version of this program; empty where it is not installed as a package."""
+    try:
+        return version("loa")
+    except PackageNotFoundError:
+        return ""
+
+
+def disk_spaces(folders: Iterable[Path]) -> tuple[DiskSpace, ...]:
+    """The space of each disk of *folders*, once; a folder that is not there has none."""
+    spaces: dict[int, DiskSpace] = {}
+    for folder in folders:
+        if folder.exists():
+            usage = shutil.disk_usage(folder)
+            space = DiskSpace(str(folder.resolve()), usage.free, usage.total)
+            spaces.setdefault(folder.stat().st_dev, space)
+    return tuple(spaces.values())
+
+
+def directory_confirmed_at(path: Path) -> datetime | None:
+    """When the copy of the readers was last complete; None where it can't be read."""
+    with suppress(sqlite3.Error):
+        confirmed = read_confirmed_at(path)
+        return utc_time(round(confirmed)) if confirmed else None
+    return None
+
+
+async def store_problem(bus: Bus) -> str:
+    """Why the bus stores nothing; empty if it has just stored a message."""
+    subject = f"$KV.{subjects.CONTROL.name}.{_WRITE_KEY}"
+    try:
+        await bus.publish(subject, b"{}", timeout_s=_WRITE_TIMEOUT_S, patience_s=_WRITE_TIMEOUT_S)
+    except Denied:  # a key that may not write there says nothing of the store
+        return ""
+    except BusError as error:
+        return str(error) or "no answer"
+    return ""
+
+
+async def failing_checks(url: str) -> dict[str, str]:
+    """The checks that fail in the Loa at *url*, by its `/readyz`. Raises NoReply."""
+    _, report = await fetch_page(url, "/readyz")
+    failing = report.get("failing")
+    return {str(name): str(text) for name, text in failing.items()} if failing else {}
+
+
+@dataclass
+class FactsReader:
+    """Reads the facts that lie on the bus."""
+
+    bus: Bus
+    zalo: ZaloSettings
+    clock: Clock = time.time
+    dead: DeadLetters = field(default_factory=DeadLetters)
+    dead_seq: int = 0  # the last letter that `dead` counts
+    dead_read_at: float = 0.0
+
+    async def read(self, report: StatusReport) -> Facts:
+        """The facts of the bus, with the channels of *report*. Raises BusError."""
+        return Facts(
+            now=utc_now(self.clock),
+            channels=report.channels,
+            at_work=report.at_work,
+            damages=report.bus,
+            limits=await self.limits(),
+            dead=await self.dead_letters(),
+            drafts=await self.drafts(),
+        )
+
+    async def limits(self) -> tuple[LimitUse, ...]:
+        try:
+            return await load_limits(self.bus, self.zalo, self.clock)
+        except ChannelError as error:
+            log.warning("status_fact_missing", fact="limits", reason=error.reason)
+            return ()
+
+    async def dead_letters(self) -> DeadLetters:
+        """Count open letters. They are read every ten minutes; newer ones are added meanwhile."""
+        try:
+            last = (await self.bus.stream_info(subjects.DEAD.name))["state"]["last_seq"]
+            if self.clock() - self.dead_read_at >= _DEAD_INTERVAL_S:
+                times = [letter.at async for letter in DeadLetterStore(self.bus).letters()]
+                self.dead = DeadLetters(len(times), min(times, default=None))
+                self.dead_seq, self.dead_read_at = last, self.clock()
+        except Denied:
+            log.warning("status_fact_missing", fact="dead", reason="denied")
+            return DeadLetters()
+        newer = last - self.dead_seq
+        since = self.dead.since or (utc_now(self.clock) if newer else None)
+        return DeadLetters(self.dead.count + newer, since)
+
+    async def drafts(self) -> tuple[WaitingDraft, ...]:
+        return tuple(map(_waiting_draft, await Desk(self.bus, self.clock).waiting_drafts()))
+
+
+def _waiting_draft(draft: Draft) -> WaitingDraft:
+    """The facts of a draft; one whose content can't be read has no deadline."""
+    is_urgent = draft.data.get("lane") == Lane.URGENT
+    try:
+        content = draft.content
+    except (ContractError, ValidationError, LookupError, TypeError):
+        return WaitingDraft(draft.key, draft.at, is_urgent)
+    times = [at for at in (content.not_before, content.expires_at) if at]
+    return WaitingDraft(draft.key, draft.at, is_urgent, min(times, default=None))
+
+
+@dataclass
+class StatusMonitor:
+    """Keeps the facts of the bus for `/readyz`, which answers without reading the ledger."""
+
+    reader: FactsReader
+    folders: tuple[Path, ...] = ()
+    facts: Facts = field(default_factory=lambda: Facts(now=utc_time(0)))
+
+    async def run(self) -> None:
+        """Read the facts once a minute."""
+        await every(_INTERVAL_S, self.refresh)
+
+    async def refresh(self) -> None:
+        """Read the facts; damaged records are left to `loa check`. Raises BusError."""
+        bus, clock = self.reader.bus, self.reader.clock
+        try:
+            report = await StatusReader(bus, clock).report(at_work=False)
+            report.at_work = True
+            facts = await self.reader.read(report)
+        except (ValueError, LookupError, TypeError) as broken:
+            log.warning("status_fact_missing", fact="records", reason=type(broken).__name__)
+            facts = Facts(now=utc_now(clock))
+        self.facts = replace(facts, disks=disk_spaces(self.folders))

@@ -1,0 +1,309 @@
+"""What is wrong or soon will be, as a pure function of gathered facts. The texts: status.toml."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from consumers.channel_health.breaker import BreakerState, remedy
+from consumers.messages import load_catalog, translate
+from consumers.status.report import ChannelStatus, Severity, StatusFinding
+from consumers.zalo.limits import LimitUse, WaitCause, explain_wait
+from contracts.base.times import format_utc
+from contracts.delivery import ChannelName
+from contracts.errors import Bilingual, FieldError, localized
+
+_BREAKER_ACT_AFTER = timedelta(minutes=5)
+_DEADLINE_NEAR = timedelta(hours=1)
+_DRAFT_OLD = timedelta(days=1)
+_LIMIT_LOW_PERCENT = 80
+_STREAM_FULL_PERCENT = 95
+_DISK_FULL_PERCENT, _DISK_LOW_PERCENT = 2, 10
+_DISK_FULL_BYTES, _DISK_LOW_BYTES = 1 << 30, 10 << 30
+_DISK_NOTHING_BYTES = 1 << 20
+_DIRECTORY, _SERVER = "directory", "nats"
+
+
+@dataclass(frozen=True, slots=True)
+class DiskSpace:
+    """Free and all bytes of the disk with *folder*."""
+
+    folder: str
+    free: int
+    total: int
+
+    def is_below(self, percent: int, most_bytes: int) -> bool:
+        """Whether less is free than *percent*, and, on a large disk, than *most_bytes*."""
+        return self.free * 100 < self.total * percent and self.free < most_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingDraft:
+    """A draft at the desk. `deadline`: its `not_before` or `expires_at`, whichever comes first."""
+
+    key: str
+    since: datetime
+    is_urgent: bool = False
+    deadline: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetters:
+    """Open dead letters, and when the first of them died."""
+
+    count: int = 0
+    since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that findings come from; an empty fact was not gathered, or is well.
+
+    `failing`: checks of `/readyz` by name. `filling`: streams in percent of their limit.
+    `store_problem`: why the bus took no test message.
+    """
+
+    now: datetime
+    channels: Mapping[ChannelName, ChannelStatus] = field(default_factory=dict)
+    at_work: bool = True
+    store_problem: str = ""
+    damages: tuple[FieldError, ...] = ()
+    lost_files: tuple[FieldError, ...] = ()
+    failing: Mapping[str, str] = field(default_factory=dict)
+    filling: Mapping[str, int] = field(default_factory=dict)
+    disks: tuple[DiskSpace, ...] = ()
+    directory_since: datetime | None = None
+    limits: tuple[LimitUse, ...] = ()
+    dead: DeadLetters = DeadLetters()
+    drafts: tuple[WaitingDraft, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+def find(facts: Facts) -> tuple[StatusFinding, ...]:
+    """Every finding of *facts*: what needs a person first, then the order of the rules."""
+    found = [finding for rule in _RULES for finding in rule(facts)]
+    order = list(Severity)
+    return tuple(sorted(found, key=lambda one: order.index(one.severity)))
+
+
+def _finding(
+    severity: Severity, code: str, about: str, times: "_Times | None" = None, **values: object
+) -> StatusFinding:
+    """A finding with the texts of *code*; its times are values of the texts, too."""
+    texts, at = load_catalog("status")[code], times or _Times()
+    values |= {"about": about, "since": at.shown_since, "until": at.shown_until}
+    said = localized(about, texts, **values)
+    todo = localized(about, {"en": texts.get("do_en", ""), "vi": texts.get("do_vi", "")}, **values)
+    return StatusFinding(
+        severity=severity,
+        code=code,
+        about=about,
+        since=at.since,
+        until=at.until,
+        message=said.message,
+        message_vi=said.message_vi,
+        remedy=todo.message,
+        remedy_vi=todo.message_vi,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def shown_since(self) -> str:
+        return format_utc(self.since) if self.since else "?"
+
+    @property
+    def shown_until(self) -> str:
+        return format_utc(self.until) if self.until else "?"
+
+
+def _as_said(code: str, error: FieldError, since: datetime | None = None) -> StatusFinding:
+    """A finding whose text is there, with its remedy."""
+    texts = {"message": error.message, "message_vi": error.message_vi}
+    return StatusFinding(severity=Severity.ACT, code=code, about=error.field, since=since, **texts)
+
+
+# --- the bus, its disk, the processes
+
+
+def _bus(facts: Facts) -> Iterator[StatusFinding]:
+    if facts.store_problem:
+        why = translate(facts.store_problem)
+        yield _finding(Severity.ACT, "bus_cannot_store", "bus", why=why)
+    for name, problem in facts.failing.items():
+        if name == _DIRECTORY:
+            times = _Times(facts.directory_since)
+            yield _finding(Severity.ACT, "directory_behind", name, times)
+        else:
+            code = "bus_ill" if name == _SERVER else "check_failing"
+            yield _finding(Severity.ACT, code, name, why=problem)
+    for damage in facts.damages:
+        yield _as_said("bus_damaged", damage)
+
+
+def _disks(facts: Facts) -> Iterator[StatusFinding]:
+    for disk in facts.disks:
+        is_full = disk.is_below(_DISK_FULL_PERCENT, _DISK_FULL_BYTES)
+        values = {"free": disk.free >> 20, "total": disk.total >> 20}
+        if is_full or disk.free < _DISK_NOTHING_BYTES:
+            yield _finding(Severity.ACT, "disk_full", disk.folder, None, **values)
+        elif disk.is_below(_DISK_LOW_PERCENT, _DISK_LOW_BYTES):
+            yield _finding(Severity.WATCH, "disk_low", disk.folder, None, **values)
+
+
+def _streams(facts: Facts) -> Iterator[StatusFinding]:
+    for name, percent in facts.filling.items():
+        is_full = percent >= _STREAM_FULL_PERCENT
+        severity = Severity.ACT if is_full else Severity.WATCH
+        yield _finding(severity, "stream_filling", name, percent=percent)
+
+
+def _process(facts: Facts) -> Iterator[StatusFinding]:
+    if not facts.at_work:
+        yield _finding(Severity.WATCH, "not_running", "loa")
+    own, running = (facts.versions.get(name, "") for name in ("loa", "running"))
+    if running and running != own:
+        yield _finding(Severity.WATCH, "version_differs", "loa", own=own, running=running)
+
+
+# --- channels
+
+
+def _lost_files(facts: Facts) -> Iterator[StatusFinding]:
+    for error in facts.lost_files:
+        yield _as_said("files_lost", error)
+
+
+def _channels(facts: Facts) -> Iterator[StatusFinding]:
+    for name, channel in facts.channels.items():
+        if channel.breaker is not BreakerState.CLOSED:
+            yield _broken(name, channel, facts.now)
+        if channel.unseen:
+            yield _as_said("pages_unseen", channel.unseen.field_error, channel.unseen.since)
+        for plan in channel.stopped:
+            yield _finding(Severity.ACT, "mail_stopped", name, plan=plan)
+        if channel.canary.state == "late":
+            times = _Times(channel.canary.since, channel.canary.next_at)
+            why = translate(channel.canary.why)
+            code = "canary_late" if channel.canary.next_at else "canary_outstanding"
+            yield _finding(Severity.ACT, code, name, times, why=why)
+        yield from _slower(name, channel)
+
+
+def _slower(name: ChannelName, channel: ChannelStatus) -> Iterator[StatusFinding]:
+    """What only slows a channel down, or what a person has decided."""
+    if channel.slowed:
+        facts = {"level": channel.slowed, "reason": translate(channel.slowed_reason or "?")}
+        yield _finding(Severity.WATCH, "mail_slowed", name, None, **facts)
+    if channel.paused:
+        facts = {"by": channel.paused_by or "-", "reason": channel.paused_reason or "-"}
+        times = _Times(channel.paused_since)
+        yield _finding(Severity.NOTE, "channel_paused", name, times, **facts)
+
+
+def _broken(name: ChannelName, channel: ChannelStatus, now: datetime) -> StatusFinding:
+    """A breaker that is not closed; it needs a person when it lasts, or when nothing else helps."""
+    command = remedy(channel.breaker_reason)
+    lasts = channel.breaker_since and now - channel.breaker_since >= _BREAKER_ACT_AFTER
+    return _finding(
+        Severity.ACT if lasts or command else Severity.WATCH,
+        "channel_broken_now" if command else "channel_broken",
+        name,
+        _Times(channel.breaker_since),
+        state=channel.breaker.value,
+        reason=translate(channel.breaker_reason or "no answer"),
+        next=_next_try(channel),
+        now=command,
+    )
+
+
+def _next_try(channel: ChannelStatus) -> Bilingual:
+    """The next try of a breaker: after its wait, with the first row that may go."""
+    if channel.next_probe:
+        at = format_utc(channel.next_probe)
+        return _phrase("try_at", at=at)
+    if channel.breaker is BreakerState.HALF_OPEN:
+        return _phrase("trying")
+    if channel.paused:
+        return _phrase("try_resumed")
+    return _phrase("try_row" if channel.has_backlog else "try_item")
+
+
+def _phrase(code: str, **values: object) -> Bilingual:
+    """Words inside a text."""
+    said = localized("", load_catalog("status")[code], **values)
+    return Bilingual(said.message, said.message_vi)
+
+
+# --- limits of Zalo and of ours
+
+
+def _limits(facts: Facts) -> Iterator[StatusFinding]:
+    """Used-up limits, by what waits and by our own counts; then limits that end soon."""
+    zalo = facts.channels.get(ChannelName.ZALO)
+    waiting = set()
+    for wait in zalo.waits if zalo else ():
+        if cause := explain_wait(wait.reason):
+            waiting.add(cause.limit)
+            yield _waiting(cause, wait.rows, _Times(wait.since, wait.until))
+    for use in facts.limits:
+        if use.limit not in waiting:
+            yield from _own_limit(use)
+
+
+def _waiting(cause: WaitCause, rows: int, times: _Times) -> StatusFinding:
+    """Rows that wait for a limit to begin anew, or for what Zalo wants a person to do."""
+    limit = cause.limit
+    if limit:
+        values = {"rows": rows, "what": translate(limit.value), "variable": limit.variable}
+        return _finding(Severity.ACT, "limit_used_up", ChannelName.ZALO, times, **values)
+    code = "zalo_quota_used_up" if cause.is_quota else "zalo_needs_person"
+    said = _finding(Severity.ACT, code, ChannelName.ZALO, times, rows=rows, reason=cause.reason)
+    todo = {"remedy": cause.fix.en, "remedy_vi": cause.fix.vi} if cause.fix.en else {}
+    return said.model_copy(update=todo)
+
+
+def _own_limit(use: LimitUse) -> Iterator[StatusFinding]:
+    """A limit of ours of which 80 % are used, or all."""
+    if use.most and use.used * 100 >= use.most * _LIMIT_LOW_PERCENT:
+        values = {"used": use.used, "most": use.most, "variable": use.limit.variable}
+        values |= {"what": translate(use.limit.value)}
+        yield _finding(
+            Severity.WATCH, "limit_low", ChannelName.ZALO, _Times(until=use.until), **values
+        )
+
+
+# --- people's work
+
+
+def _dead_letters(facts: Facts) -> Iterator[StatusFinding]:
+    if facts.dead.count:
+        times = _Times(facts.dead.since)
+        yield _finding(Severity.ACT, "dead_letters", "dead", times, count=facts.dead.count)
+
+
+def _desk(facts: Facts) -> Iterator[StatusFinding]:
+    """Drafts whose time comes, urgent ones, then the queue."""
+    drafts, desk = facts.drafts, "desk"
+    if not drafts:
+        return
+    limit = facts.now + _DEADLINE_NEAR
+    due = {one.key: one.deadline for one in drafts if one.deadline and one.deadline <= limit}
+    if due:
+        key = min(due, key=lambda one: due[one])
+        times = _Times(until=due[key])
+        yield _finding(Severity.ACT, "desk_deadline", desk, times, count=len(due), key=key)
+    if urgent := [one.since for one in drafts if one.is_urgent]:
+        times = _Times(min(urgent))
+        yield _finding(Severity.ACT, "desk_urgent", desk, times, count=len(urgent))
+    oldest = min(one.since for one in drafts)
+    severity = Severity.WATCH if facts.now - oldest >= _DRAFT_OLD else Severity.NOTE
+    yield _finding(severity, "desk_waits", desk, _Times(oldest), count=len(drafts))
+
+
+_RULES: tuple[Callable[[Facts], Iterator[StatusFinding]], ...] = (
+    *(_bus, _disks, _streams, _lost_files, _channels, _limits, _dead_letters, _desk, _process),
+)

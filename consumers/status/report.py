@@ -1,0 +1,116 @@
+"""The answer of `loa status`: findings, then the channels with their lanes."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from consumers.channel_health.breaker import BreakerState
+from consumers.channel_health.canary.status import CANARY_OFF, CanaryStatus
+from consumers.channel_health.readback import ReadbackFailure
+from contracts.base.times import format_utc
+from contracts.delivery import ChannelName, Lane
+from contracts.errors import FieldError
+
+
+class Severity(StrEnum):
+    """Who has to act: a person now, a person later or none; in the order of the answer."""
+
+    ACT = "act"
+    WATCH = "watch"
+    NOTE = "note"
+
+
+class StatusFinding(BaseModel):
+    """One finding: `about` names the channel, stream or place, `code` is for programs.
+
+    `until`: when it ends by itself. `remedy`: what to do, where the message does not say it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    severity: Severity
+    code: str
+    about: str
+    since: datetime | None = None
+    until: datetime | None = None
+    message: str
+    message_vi: str
+    remedy: str = ""
+    remedy_vi: str = ""
+
+    def to_code(self) -> dict[str, str]:
+        """The finding without its texts, for `/readyz`."""
+        times = {"since": self.since, "until": self.until}
+        named = {"severity": self.severity.value, "code": self.code, "about": self.about}
+        return named | {name: format_utc(at) for name, at in times.items() if at}
+
+
+class LaneStatus(BaseModel):
+    """`backlog` rows wait, the oldest for `oldest_s`; `per_s`: rows that ended between two looks.
+
+    `left_s`: how long the rows that may go now take at that rate; none without progress, and for
+    rows that wait for an operator or for their own time. Without a running Loa there is no rate.
+    """
+
+    backlog: int = 0
+    oldest_s: float = 0.0
+    per_s: float | None = 0.0
+    left_s: float | None = None
+
+
+class WaitReason(BaseModel):
+    """Why rows of a channel wait for their next try: how many, since when, and the next try."""
+
+    model_config = ConfigDict(frozen=True)
+
+    reason: str
+    rows: int
+    since: datetime
+    until: datetime
+
+
+class ChannelStatus(BaseModel):
+    """`breaker` is open while the channel itself can't work, half-open while one batch tries."""
+
+    paused: bool
+    paused_since: datetime | None = None
+    paused_reason: str = ""
+    paused_by: str = ""
+    breaker: BreakerState = BreakerState.CLOSED
+    breaker_since: datetime | None = None
+    breaker_reason: str = ""
+    next_probe: datetime | None = None
+    """None while it is open: a probe is due already."""
+    canary: CanaryStatus = CANARY_OFF
+    slowed: int = 0
+    """0: full pace; see `consumers.email.pace`."""
+    slowed_reason: str = ""
+    stopped: tuple[str, ...] = ()
+    """Publications that wait for an operator, because too many of their mails bounced."""
+    goes_to: str = ""
+    """Where its output goes, by the worker that started last; empty before the first start."""
+    stand_in: bool = False
+    """Its output stays on this machine."""
+    unseen: ReadbackFailure | None = None
+    """Of the portal: readers can't see the written pages."""
+    waits: tuple[WaitReason, ...] = ()
+    """Why rows wait that were tried already, the most rows first."""
+    lanes: dict[Lane, LaneStatus]
+
+    @property
+    def has_backlog(self) -> bool:
+        return any(lane.backlog for lane in self.lanes.values())
+
+
+class StatusReport(BaseModel):
+    """The answer of `loa status`; `findings` come from `consumers.status.findings`."""
+
+    findings: tuple[StatusFinding, ...] = ()
+    channels: dict[ChannelName, ChannelStatus]
+    at_work: bool = True
+    """False: no Loa runs on this folder."""
+    bus: tuple[FieldError, ...] = ()
+    """What the bus has lost, by this machine's anchor; the field is the stream."""
+    versions: dict[str, str] = {}
+    """Of Loa, of the nats-server, and of the Loa that runs if it is another one."""

@@ -1,0 +1,106 @@
+"""Facts of `loa status`, each from the thing itself: letters, drafts, counters, disks, files."""
+
+from datetime import timedelta
+
+import pytest
+
+from channels.zalo.factory import account_quotas
+from channels.zalo.settings import ZaloSettings
+from channels.zalo.stand_in import APP_ID
+from consumers.dead_letters.store import DeadLetterStore
+from consumers.directory.store import DirectoryStore
+from consumers.status.facts import (
+    FactsReader,
+    StatusMonitor,
+    directory_confirmed_at,
+    disk_spaces,
+    store_problem,
+)
+from consumers.status.findings import DeadLetters, find
+from consumers.status.reader import StatusReader
+from consumers.zalo.limits import Limit
+from consumers.zalo.stores import BusKeyValueStore
+from contracts import subjects
+from contracts.base.times import utc_now
+from tests.support.dead_letters import buried
+from tests.support.events import UNIT, register_unit, submitted
+
+SETTINGS = ZaloSettings(broadcasts_per_month=5)
+
+
+@pytest.fixture
+def reader(bus, clock):
+    return FactsReader(bus, SETTINGS, clock)
+
+
+async def codes(bus, clock, reader) -> list[str]:
+    report = await StatusReader(bus, clock).report(at_work=False)
+    report.at_work = True
+    return [one.code for one in find(await reader.read(report))]
+
+
+async def test_dead_letters_count_until_they_are_dealt_with(bus, clock, reader, loa):
+    assert await codes(bus, clock, reader) == []
+    letter = await buried(DeadLetterStore(bus))
+    assert (await reader.dead_letters()).count == 1, "a new one counts at once"
+    clock.advance(601)
+    assert await reader.dead_letters() == DeadLetters(1, letter.at)
+    assert await codes(bus, clock, reader) == ["dead_letters"]
+    await loa("dead", "discard", letter.id, "--reason", "thử", "--by", "Trần Thị B")
+    clock.advance(601)
+    assert await codes(bus, clock, reader) == []
+
+
+async def test_drafts_at_the_desk_say_what_is_urgent_and_when_their_time_comes(
+    bus, clock, reader, intake
+):
+    await register_unit(bus, release="desk", urgent=True)
+    soon = (utc_now(clock) + timedelta(minutes=30)).isoformat()
+    await intake.handle(submitted("tin-1", lane="urgent"), UNIT)
+    await intake.handle(submitted("tin-2", not_before=soon), UNIT)
+    assert await codes(bus, clock, reader) == ["desk_deadline", "desk_urgent", "desk_waits"]
+    await intake.desk.approve("tin-2", "Trần Thị B")
+    assert await codes(bus, clock, reader) == ["desk_urgent", "desk_waits"]
+
+
+async def test_our_own_limits_are_read_from_the_counters_that_workers_share(bus, clock, reader):
+    store = BusKeyValueStore(bus, subjects.CONTROL.name)
+    used = account_quotas(SETTINGS.model_copy(update={"app_id": APP_ID}), store, clock).broadcasts
+    for _ in range(3):
+        await used.reserve()
+    [use] = await reader.limits()
+    assert (use.limit, use.used, use.most) == (Limit.BROADCASTS, 3, 5)
+    assert await codes(bus, clock, reader) == []
+    await used.reserve()
+    assert await codes(bus, clock, reader) == ["limit_low"], "said before it ends"
+
+
+async def test_a_bus_that_stores_has_no_problem_and_one_that_is_gone_has(bus):
+    assert await store_problem(bus) == ""
+    await bus.close()
+    assert await store_problem(bus)
+
+
+def test_each_disk_is_measured_once_and_an_absent_folder_never(tmp_path):
+    [space] = disk_spaces([tmp_path, tmp_path, tmp_path / "none"])
+    assert space.folder == str(tmp_path) and 0 < space.free <= space.total
+
+
+def test_the_directory_says_when_it_was_last_complete(tmp_path):
+    path = tmp_path / "directory.sqlite"
+    assert directory_confirmed_at(path) is None
+    store = DirectoryStore(path)
+    assert directory_confirmed_at(path) is None
+    store.confirm(1800000000.0)
+    assert directory_confirmed_at(path).timestamp() == 1800000000.0
+    store.close()
+
+
+async def test_the_monitor_survives_a_damaged_record(bus, clock, reader, tmp_path):
+    monitor = StatusMonitor(reader, (tmp_path,))
+    await buried(DeadLetterStore(bus))
+    await monitor.refresh()
+    assert [one.code for one in find(monitor.facts)] == ["dead_letters"]
+    await bus.bucket(subjects.CONTROL.name).put("outlet.portal", b"not a record")
+    await monitor.refresh()
+    assert monitor.facts.channels == {} and monitor.facts.disks

@@ -1,0 +1,165 @@
+"""Findings of `loa status` and `/readyz`: a pure function of facts, by tables."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from channels.zalo import error_codes
+from channels.zalo.errors import Refused
+from consumers.channel_health.breaker import BreakerState
+from consumers.channel_health.canary.status import CanaryStatus
+from consumers.channel_health.readback import ReadbackFailure
+from consumers.messages import load_catalog
+from consumers.status.findings import DeadLetters, DiskSpace, Facts, WaitingDraft, find
+from consumers.status.report import ChannelStatus, LaneStatus, Severity, WaitReason
+from consumers.zalo.limits import Limit, LimitUse, explain_wait
+from contracts.delivery import ChannelName, Lane
+from contracts.errors import FieldError
+
+ROOT = Path(__file__).parents[3]
+EMAIL, ZALO, PORTAL = ChannelName.EMAIL, ChannelName.ZALO, ChannelName.PORTAL
+NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
+AGO, SOON, LATER = NOW - timedelta(minutes=9), NOW + timedelta(minutes=9), NOW + timedelta(days=9)
+MB, GB = 1 << 20, 1 << 30
+ACT, WATCH, NOTE = Severity.ACT, Severity.WATCH, Severity.NOTE
+DAMAGE = FieldError(field="CONTENT", message="lost", message_vi="mất")
+UNSEEN = ReadbackFailure(address="https://tin.example", since=AGO, why="HTTP 404")
+
+
+def a_channel(**changes) -> ChannelStatus:
+    return ChannelStatus(**({"paused": False, "lanes": {Lane.NORMAL: LaneStatus()}} | changes))
+
+
+def channels(name=EMAIL, **changes) -> dict:
+    return {"channels": {name: a_channel(**changes)}}
+
+
+def open_since(since, reason="AUTH 535") -> dict:
+    state = {"breaker": BreakerState.OPEN, "breaker_since": since, "breaker_reason": reason}
+    return channels(**state)
+
+
+def waits(reason: str) -> dict:
+    wait = WaitReason(reason=reason, rows=2, since=AGO, until=LATER)
+    return channels(ZALO, waits=(wait,))
+
+
+def limit(used: int, most: int = 100) -> dict:
+    return {"limits": (LimitUse(Limit.BROADCASTS, used, most, LATER),)}
+
+
+def a_draft(since=AGO, **facts) -> dict:
+    return {"drafts": (WaitingDraft("tin.1", since, **facts),)}
+
+
+def a_disk(free: int, total: int = 100 * GB) -> dict:
+    return {"disks": (DiskSpace("/data", free, total),)}
+
+
+WELL = (
+    {}, channels(), channels(canary=CanaryStatus(state="waiting", since=AGO)),
+    limit(79), limit(500, most=0), a_disk(11 * GB), a_disk(700 * GB, 10_000 * GB),
+    a_disk(3 * MB, 24 * MB), waits("zalo -32 oa rate"), waits("zalo -234 night"),
+    waits("zalo -218 recipient quota"), waits("the article is not live"),
+    waits("zalo broadcasts from 06:00 to 21:59"), waits("our shoe quota"), waits("zalo -9 odd"),
+    {"versions": {"loa": "1", "nats_server": "2", "running": "1"}},
+)  # fmt: skip
+TABLE = [
+    ({"store_problem": "no answer"}, [(ACT, "bus_cannot_store", "bus")]),
+    ({"failing": {"nats": "no space left on device"}}, [(ACT, "bus_ill", "nats")]),
+    ({"failing": {"bus": "no answer"}}, [(ACT, "check_failing", "bus")]),
+    ({"failing": {"directory": "behind"}, "directory_since": AGO},
+     [(ACT, "directory_behind", "directory")]),
+    ({"damages": (DAMAGE,)}, [(ACT, "bus_damaged", "CONTENT")]),
+    ({"lost_files": (DAMAGE,)}, [(ACT, "files_lost", "CONTENT")]),
+    (a_disk(0, 24 * MB), [(ACT, "disk_full", "/data")]),
+    (a_disk(GB - 1), [(ACT, "disk_full", "/data")]),
+    (a_disk(9 * GB), [(WATCH, "disk_low", "/data")]),
+    (a_disk(2 * MB, 24 * MB), [(WATCH, "disk_low", "/data")]),
+    ({"filling": {"DEAD": 95}}, [(ACT, "stream_filling", "DEAD")]),
+    ({"filling": {"DEAD": 94}}, [(WATCH, "stream_filling", "DEAD")]),
+    (open_since(NOW - timedelta(minutes=4)), [(WATCH, "channel_broken", EMAIL)]),
+    (open_since(NOW - timedelta(minutes=5)), [(ACT, "channel_broken", EMAIL)]),
+    (open_since(NOW, "the consent is lost: used"), [(ACT, "channel_broken_now", EMAIL)]),
+    (channels(PORTAL, unseen=UNSEEN), [(ACT, "pages_unseen", "portal")]),
+    (channels(stopped=("email.tin.1",)), [(ACT, "mail_stopped", EMAIL)]),
+    (channels(canary=CanaryStatus(state="late", since=AGO, why="none was sent", next_at=SOON)),
+     [(ACT, "canary_late", EMAIL)]),
+    (channels(canary=CanaryStatus(state="late", since=AGO)), [(ACT, "canary_outstanding", EMAIL)]),
+    (channels(slowed=2, slowed_reason="421"), [(WATCH, "mail_slowed", EMAIL)]),
+    (channels(paused=True, paused_since=AGO), [(NOTE, "channel_paused", EMAIL)]),
+    (waits("our broadcasts quota"), [(ACT, "limit_used_up", ZALO)]),
+    (waits("our broadcasts quota") | limit(100), [(ACT, "limit_used_up", ZALO)]),
+    (limit(80), [(WATCH, "limit_low", ZALO)]),
+    (limit(100), [(WATCH, "limit_low", ZALO)]),
+    (waits("zalo -211 quota"), [(ACT, "zalo_quota_used_up", ZALO)]),
+    (waits("zalo -223 article quota"), [(ACT, "zalo_quota_used_up", ZALO)]),
+    (waits("zalo -224"), [(ACT, "zalo_needs_person", ZALO)]),
+    (waits("zalo -216"), [(ACT, "zalo_needs_person", ZALO)]),
+    ({"dead": DeadLetters(3, AGO)}, [(ACT, "dead_letters", "dead")]),
+    (a_draft(), [(NOTE, "desk_waits", "desk")]),
+    (a_draft(NOW - timedelta(days=1)), [(WATCH, "desk_waits", "desk")]),
+    (a_draft(is_urgent=True), [(ACT, "desk_urgent", "desk"), (NOTE, "desk_waits", "desk")]),
+    (a_draft(deadline=SOON), [(ACT, "desk_deadline", "desk"), (NOTE, "desk_waits", "desk")]),
+    (a_draft(deadline=LATER), [(NOTE, "desk_waits", "desk")]),
+    ({"at_work": False}, [(WATCH, "not_running", "loa")]),
+    ({"versions": {"loa": "1", "running": "2"}}, [(WATCH, "version_differs", "loa")]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("facts", WELL)
+def test_what_is_well_or_ends_by_itself_is_no_finding(facts):
+    assert find(Facts(NOW, **facts)) == ()
+
+
+@pytest.mark.parametrize(("facts", "found"), TABLE)
+def test_each_fact_has_its_finding_with_severity_and_place(facts, found):
+    told = find(Facts(NOW, **facts))
+    assert [(one.severity, one.code, one.about) for one in told] == found
+    for one in told:
+        for text in (one.message, one.message_vi, one.remedy, one.remedy_vi):
+            assert "{" not in text
+        assert bool(one.remedy) == bool(one.remedy_vi)
+
+
+def test_what_needs_a_person_comes_first():
+    facts = {"at_work": False, **a_draft(), "dead": DeadLetters(1, AGO)}
+    assert [one.severity for one in find(Facts(NOW, **facts))] == [ACT, WATCH, NOTE]
+
+
+def test_a_used_up_quota_says_reason_remedy_since_and_until():
+    [one] = find(Facts(NOW, **waits("zalo -211 quota")))
+    assert (one.since, one.until) == (AGO, LATER)
+    assert "zalo -211 quota" in one.message and "2027-01-24T08:00:00Z" in one.message
+    assert one.remedy.startswith("oa.zalo.me") and "đã dùng hết hạn mức" in one.remedy_vi
+    [own] = find(Facts(NOW, **waits("our daily money quota")))
+    assert "LOA_ZALO_MONEY_PER_DAY" in own.remedy and "số tiền mỗi ngày" in own.message_vi
+
+
+def test_readyz_gets_codes_and_times_without_texts():
+    [one] = find(Facts(NOW, **waits("our broadcasts quota")))
+    assert one.to_code() == {
+        "severity": "act", "code": "limit_used_up", "about": "zalo",
+        "since": "2027-01-15T07:51:00Z", "until": "2027-01-24T08:00:00Z",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("host", [error_codes.OA_HOST, error_codes.BUSINESS_HOST])
+def test_a_refusal_that_needs_a_person_is_explained_by_the_reason_of_its_row(host):
+    for code, rules in error_codes.rules_by_code(host).items():
+        for rule in rules:
+            fix = error_codes.operator_fix_of(rule)
+            if rule.kind in "QTA" and fix:
+                cause = explain_wait(Refused("call", code, "", rule).reason)
+                assert cause and cause.fix.vi, (host, code)
+
+
+def test_the_runbook_has_every_code_and_each_text_its_remedy():
+    runbook = (ROOT / "docs" / "operations.md").read_text()
+    codes = {code for _, found in TABLE for _, code, _ in found}
+    assert [code for code in sorted(codes) if f"| `{code}` |" not in runbook] == []
+    texts = load_catalog("status")
+    known = codes - {"bus_damaged", "files_lost", "pages_unseen"}  # said elsewhere, with a remedy
+    assert {code for code, one in texts.items() if "do_en" in one} == known
+    assert all(set(one) >= {"en", "vi"} for one in texts.values())
