@@ -56,10 +56,17 @@ class KeyFile:
 
     def notices_key(self) -> bytes:
         """The key of case notices; `deploy/prepare` makes it, too, for a gateway without more."""
-        return hashlib.sha256(b"loa notices " + self.secret.hex().encode()).digest()
+        return self._part("notices")
+
+    def receipts_key(self) -> bytes:
+        """The key of Zalo's receipts; `deploy/prepare` makes it, too, for the webhook alone."""
+        return self._part("receipts")
 
     def fingerprint(self) -> bytes:
         return self.derive("fingerprint").hex().encode()
+
+    def _part(self, name: str) -> bytes:
+        return hashlib.sha256(f"loa {name} {self.secret.hex()}".encode()).digest()
 
     def fernet_key(self) -> bytes:
         """The key of the vault, in the form that Fernet takes."""

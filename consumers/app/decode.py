@@ -7,7 +7,6 @@ from faststream.nats.message import NatsMessage
 from nats.aio.msg import Msg
 from pydantic import BaseModel, ConfigDict
 
-from consumers.feedback import handler
 from contracts import envelope
 from contracts.cloudevent import CloudEvent
 from contracts.delivery import Lane
@@ -34,8 +33,8 @@ class ContentMessage(BaseModel):
         return Lane(requested) if requested in list(Lane) else Lane.NORMAL
 
 
-class PublicationMessage(BaseModel):
-    """A message on PUBLICATIONS as stored; whether Loa released it is not known yet."""
+class StoredMessage(BaseModel):
+    """A message on PUBLICATIONS or RECEIPTS as stored; whether Loa wrote it is not known yet."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
@@ -50,10 +49,8 @@ async def decode_message(msg: NatsMessage) -> Any:
         unit, kind = rest[:2]
         event = envelope.decode(None, raw.headers, raw.data)
         return ContentMessage(event=event, unit=unit, kind=kind, seq=raw.metadata.sequence.stream)
-    if stage == "publication":
-        return PublicationMessage(stored=_stored_message(raw))
-    if stage == "receipt":
-        return handler.parse_receipt(raw.data)
+    if stage in ("publication", "receipt"):
+        return StoredMessage(stored=_stored_message(raw))
     return json.loads(raw.data)
 
 

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import cached_property, partial
 from typing import Any
 
@@ -37,7 +36,7 @@ from consumers.ledger.wakeups import Waker
 from consumers.operations.capacity import CapacityMonitor
 from consumers.reporting.trace import TraceReader
 from consumers.seals.publications import PublicationSeals
-from consumers.seals.records import seal_records
+from consumers.seals.records import TakenOverUntil, seal_records, seal_zalo_receipts
 from consumers.seals.takeover import SealRecords
 from consumers.status.facts import FactsReader, StatusMonitor, directory_confirmed_at
 from consumers.status.findings import Facts, find
@@ -195,7 +194,7 @@ class Node:
     async def open_proven_key(self) -> None:
         """Open the key file, if it belongs to what the bus holds. Raises Invalid."""
         self.keys = await open_key_file(self.bus, self.settings.key_file)
-        seal_records(self.bus, self.keys, self._taken_over_until)
+        seal_records(self.bus, self.keys, TakenOverUntil.by(self.open_seals))
 
     async def seal_notices(self) -> None:
         """Seal contacts of case notices; a gateway apart has that part of the key file alone.
@@ -209,12 +208,26 @@ class Node:
         else:
             await self.open_proven_key()
 
+    async def seal_zalo_receipts(self) -> None:
+        """Seal what Zalo tells; a webhook apart has that part of the key file alone.
+
+        Raises Invalid without it where this process has few rights on the bus.
+        """
+        if "keys" in vars(self):
+            return
+        if (part := self.settings.receipts_key_file).exists():
+            seal_zalo_receipts(self.bus, KeyFile.open(part, create=False).secret)
+        elif (whole := self.settings.key_file).exists() or self.settings.has_limited_rights:
+            seal_zalo_receipts(self.bus, KeyFile.open(whole, create=False).receipts_key())
+        else:
+            await self.open_proven_key()
+
     @cached_property
     def keys(self) -> KeyFile:
         """The key file; one that was not proven before is proven before this process is ready."""
         keys = KeyFile.open(self.settings.key_file)
         seal_people(self.bus, keys)
-        seal_records(self.bus, keys, self._taken_over_until)
+        seal_records(self.bus, keys, TakenOverUntil.by(self.open_seals))
         self.on_ready.insert(0, partial(register_key, self.bus, keys))
         return keys
 
@@ -226,9 +239,6 @@ class Node:
             records = SealRecords(self.bus, self.keys, self.settings.seals_file)
             self.seals = await records.open_or_take_over(self.clock)
         return self.seals
-
-    async def _taken_over_until(self) -> datetime:
-        return (await self.open_seals()).taken_over_until
 
     @cached_property
     def capacity(self) -> CapacityMonitor:

@@ -11,7 +11,7 @@ from channels.portal.http.search_app import SEARCH_SEGMENT, search_app
 from channels.portal.http.security_txt import SecurityContact
 from consumers.app.broker import Handler
 from consumers.app.channel_registry import CHANNELS
-from consumers.app.decode import ContentMessage, PublicationMessage
+from consumers.app.decode import ContentMessage, StoredMessage
 from consumers.app.node import Node
 from consumers.app.settings import SecuritySettings, read_settings
 from consumers.app.wiring import (
@@ -21,6 +21,7 @@ from consumers.app.wiring import (
     email,
     imports,
     portal,
+    receipts,
     retention,
     stand_ins,
     subscribers,
@@ -149,7 +150,7 @@ async def _add_dispatch(node: Node) -> None:
 def _guarded(guard: ReleaseGuard, dispatcher: Dispatcher) -> Handler:
     """The handler that plans only what Loa released."""
 
-    async def on_publication(message: PublicationMessage) -> None:
+    async def on_publication(message: StoredMessage) -> None:
         await dispatcher.on_publication(await guard.require_released(message.stored))
 
     return on_publication
@@ -203,6 +204,7 @@ async def _publish_destination(node: Node, name: ChannelName) -> None:
 
 async def _add_zalo_webhook(node: Node) -> None:
     """Zalo's callbacks → RECEIPTS."""
+    await node.seal_zalo_receipts()
     node.web_apps.add(zalo.webhook_app(node), zalo.WEBHOOK_PATH_HEAD)
     if sandbox := node.addresses.get("zalo_sandbox"):
         node.on_ready.append(partial(zalo.register_sandbox_webhook, sandbox, node.own_url))
@@ -222,7 +224,7 @@ async def _add_sweep(node: Node) -> None:
 
 async def _add_feedback(node: Node) -> None:
     """RECEIPTS → the ledger, and the consequences of bounces."""
-    handler = email.open_feedback_handler(node).on_receipt
+    handler = receipts.sealed_only(node.bus, email.open_feedback_handler(node).on_receipt)
     node.subscribe(subjects.RECEIPTS, subjects.RECEIPTS.consumers[0], handler)
 
 

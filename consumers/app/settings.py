@@ -186,6 +186,11 @@ class LoaSettings(_Settings):
         return self.data_dir / "notices.key"
 
     @property
+    def receipts_key_file(self) -> Path:
+        """The part of the key file that Zalo's webhook needs; `deploy/prepare` makes it."""
+        return self.data_dir / "receipts.key"
+
+    @property
     def retention_file(self) -> Path:
         return self.data_dir / "retention.toml"
 

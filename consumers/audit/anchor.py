@@ -106,13 +106,18 @@ class Anchor:
             return None, now, [_BROKEN, *find_damage(None, now)]
         now = await observe(self.bus)
         damages = find_damage(before, now)
-        if not damages and before and not await self._is_audit_whole(before):
-            damages = [Damage(subjects.AUDIT.name, "bus_audit_rewritten", {})]
+        if not damages and before and before.audit:
+            damages = await self._audit_damages(before.audit)
         return before, now, damages
 
-    async def _is_audit_whole(self, before: BusState) -> bool:
-        """Whether the audit log still has the record with which it ended."""
-        return before.audit is None or await AuditLog(self.bus, self.clock).has(before.audit)
+    async def _audit_damages(self, before: ChainHead) -> list[Damage]:
+        """Whether the audit log has lost the record with which it ended, or got foreign ones."""
+        audit = AuditLog(self.bus, self.clock)
+        if not await audit.has(before):
+            return [Damage(subjects.AUDIT.name, "bus_audit_rewritten", {})]
+        if unsealed := await audit.first_unsealed(before.n + 1):
+            return [Damage(subjects.AUDIT.name, "bus_audit_unsealed", {"value": unsealed})]
+        return []
 
     async def _baseline(self) -> BusState | None:
         """The file's state, or one that was accepted later; None without a file or a key.

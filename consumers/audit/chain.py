@@ -77,6 +77,7 @@ class Fault(StrEnum):
     CUT = "cut"
     PURGED = "purged"
     REWRITTEN = "rewritten"
+    UNSEALED = "unsealed"
 
 
 @dataclass(frozen=True, order=True)
@@ -102,8 +103,10 @@ class ChainVerifier:
     """Hashes that the next record may hold as that of the one before; empty: unknown."""
     _missing: set[int] = field(default_factory=set)
 
-    def add(self, body: bytes) -> None:
+    def add(self, body: bytes, *, is_sealed: bool = True) -> None:
         self.count += 1
+        if not is_sealed:
+            self._fault(self._next, Fault.UNSEALED)
         link = _read_link(body)
         if link is None:
             self._fault(self._next, Fault.CHANGED)
@@ -144,8 +147,9 @@ class ChainVerifier:
         """Without heads that differ for a reason that is told already."""
         found = sorted(set(self.faults))
         told = [one for one in found if one.fault is not Fault.REWRITTEN]
-        rewritten = [one for one in found if one.fault is Fault.REWRITTEN]
-        return told or rewritten[:1]
+        if all(one.fault is Fault.UNSEALED for one in told):
+            told += [one for one in found if one.fault is Fault.REWRITTEN][:1]
+        return told
 
     def _fault(self, n: int, fault: Fault) -> None:
         self.faults.append(ChainFault(n, fault))

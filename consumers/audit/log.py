@@ -16,6 +16,7 @@ from contracts.base.times import Clock, utc_now
 from contracts.errors import ContractError
 from producers.bus import Bus, BusError, Message, NoReply, RevisionConflict
 from producers.bus.publish import publish_once
+from producers.seals import message_problem
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -119,6 +120,13 @@ class AuditLog:
         stored = await self.bus.get_message(subjects.AUDIT.name, head.n)
         return stored is not None and chain_hash(_previous_hash(stored), stored.data) == head.h
 
+    async def first_unsealed(self, start: int) -> int | None:
+        """The first record from number *start* on that Loa did not write. Raises BusError."""
+        async for message in self.messages(start):
+            if await message_problem(self.bus, message):
+                return message.seq
+        return None
+
     def messages(self, start: int = 1) -> AsyncIterator[Message]:
         return self.bus.scan(subjects.AUDIT.name, start=start)
 
@@ -141,7 +149,9 @@ class AuditLog:
     async def _append(self, record: AuditRecord) -> bool:
         """Add *record*; False if another one was first."""
         body = record.encode()
+        seals = self.bus.seals_of(subjects.AUDIT_RECORD)
         headers = {"Nats-Expected-Last-Sequence": str(record.n - 1)}
+        headers |= seals.headers(subjects.AUDIT_RECORD, body) if seals else {}
         link = self.bus.connection
         try:
             await publish_once(link, subjects.AUDIT_RECORD, body, headers, _TIMEOUT_S)

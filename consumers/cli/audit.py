@@ -20,6 +20,7 @@ from consumers.cli.stores import accept_bus, open_anchor, open_keys
 from consumers.messages import field_error
 from contracts.errors import FieldError
 from producers.bus import Bus, topology
+from producers.seals import message_problem
 
 app = typer.Typer(no_args_is_help=True, help="What was done, and by whom; is the record whole?")
 Reason = Annotated[str, typer.Option(help="Why; kept for ever.")]
@@ -86,7 +87,7 @@ async def _verify(bus: Bus, copies: Path | None) -> tuple[int, list[ChainFault],
     heads, errors = await _trusted_heads(bus, copies)
     verifier = ChainVerifier(heads)
     async for message in _open_log(bus).messages():
-        verifier.add(message.data)
+        verifier.add(message.data, is_sealed=not await message_problem(bus, message))
     return verifier.count, verifier.finish(), errors
 
 
@@ -110,6 +111,7 @@ _FAULT_TEXTS = {
     Fault.CUT: "audit_cut",
     Fault.PURGED: "audit_purged",
     Fault.REWRITTEN: "audit_rewritten",
+    Fault.UNSEALED: "audit_unsealed",
 }
 
 

@@ -14,6 +14,7 @@ from consumers.audit.log import Act, AuditLog
 from consumers.cli import output
 from consumers.cli.stores import open_seals
 from consumers.messages import field_error
+from consumers.seals.takeover import seal_for_command
 from contracts.errors import Invalid
 from producers.bus import Bus, topology
 from producers.bus.server_check import verify as verify_server
@@ -86,6 +87,7 @@ def apply() -> None:
         await topology.apply(bus, [account.unit for account in _configuration_folder().units])
         await topology.apply_ages(bus, load_retention(settings).stream_ages())
         await open_seals(bus)  # services with limited rights can't take data over
+        await seal_for_command(bus, path, settings.seals_file, time.time)  # the key may be new
         await AuditLog(bus, time.time).record(Act("bus.apply"))  # the stream may be new
         return len(topology.stream_names() + await topology.inbound_stream_names(bus))
 

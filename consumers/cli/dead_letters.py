@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from difflib import unified_diff
@@ -27,10 +27,12 @@ from consumers.dead_letters.decisions import (
 from consumers.dead_letters.letter import DeadLetter, DeadLetterQuery, Decision
 from consumers.dead_letters.store import DeadLetterStore
 from consumers.dispatch.release_guard import ReleaseGuard
+from consumers.feedback import guard as receipt_guard
 from consumers.intake.repository import ItemRepository
 from consumers.messages import field_error, translate_os_error
 from consumers.staff.authorization import Actor
 from consumers.staff.policy import ObjectFacts
+from contracts import subjects
 from contracts.errors import Invalid
 from producers.bus import Bus, Message, NoReply
 
@@ -193,8 +195,10 @@ def replay(
     _print_and_exit(_decide(command, query, BulkDecisions.replay), as_json)
 
 
-async def _replay_headers(bus: Bus, stored: Message) -> dict[str, str]:
-    """The headers of a publication that is sent again. Raises Invalid."""
+async def _replay_headers(bus: Bus, stored: Message, msg_id: str) -> Mapping[str, str]:
+    """The headers of a sealed message that is sent again. Raises Invalid for a forged one."""
+    if stored.subject.startswith(subjects.RECEIPTS.subjects[0].partition("*")[0]):
+        return await receipt_guard.replay_headers(bus, stored, msg_id)
     guard = ReleaseGuard(await open_seals(bus), ItemRepository(bus), time.time)
     return await guard.replay_headers(stored)
 

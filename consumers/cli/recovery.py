@@ -29,7 +29,7 @@ from consumers.key_file import KEY_FILE_FIELD, KeyFile, open_key_file, replace_k
 from consumers.messages import field_error
 from consumers.operations import backup, rebuild, restore
 from consumers.operations.backup import BackupFolder
-from consumers.seals.records import seal_records
+from consumers.seals.records import TakenOverUntil, seal_records
 from consumers.seals.takeover import SealRecords
 from consumers.staff.authorization import Actor
 from contracts.base.times import format_utc
@@ -216,7 +216,7 @@ def _open_key_for(bus: Bus, path: Path, *, required: bool) -> KeyFile | None:
             raise Invalid(field_error(KEY_FILE_FIELD, "key_first", value=path))
         return None
     keys = KeyFile.open(path)
-    seal_records(bus, keys, _trust_everything)
+    _seal_with(bus, keys)
     return keys
 
 
@@ -226,8 +226,14 @@ async def _accept_key(bus: Bus, path: Path) -> int:
     It seals from now on, and the register of positions proves what came before.
     """
     count = await replace_key(bus, path)
-    await _seal_records(bus, KeyFile.open(path)).take_over(time.time)
+    keys = KeyFile.open(path)
+    await _seal_records(bus, keys).take_over(time.time)
+    _seal_with(bus, keys)
     return count
+
+
+def _seal_with(bus: Bus, keys: KeyFile) -> None:
+    seal_records(bus, keys, TakenOverUntil(_trust_everything, _trust_everything))
 
 
 def _seal_records(bus: Bus, keys: KeyFile) -> SealRecords:

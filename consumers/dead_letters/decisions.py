@@ -5,7 +5,7 @@ Between the two the letter is reserved: for a while no other operator can decide
 leaves it open. The next decision first checks whether the message was sent after all.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
@@ -29,8 +29,11 @@ from producers.bus import Ack, Message, NoReply
 from producers.bus.records import read, update_or_create
 
 log = structlog.get_logger()
-ReplaySealer = Callable[[Message], Awaitable[dict[str, str]]]
-"""Returns the headers under which a publication is sent again; see `ReleaseGuard`."""
+ReplaySealer = Callable[[Message, str], Awaitable[Mapping[str, str]]]
+"""Returns the headers under which a sealed message is sent again with another message id.
+
+Raises Invalid for a forged one; see `ReleaseGuard` and `consumers.feedback.guard`."""
+_SEALED_STREAMS = (subjects.PUBLICATIONS.name, subjects.RECEIPTS.name)
 _NAME_MAX = 100
 _REASON_MAX = 500
 SENDING_HOLD = timedelta(minutes=2)
@@ -67,35 +70,37 @@ class DeadLetterDecisions:
     """Records and carries out decisions. Of two that come at once, the first counts."""
 
     store: DeadLetterStore
-    replay_sealer: ReplaySealer | None = None  # for publications
+    replay_sealer: ReplaySealer | None = None  # for publications and receipts
 
     async def replay(self, letter: DeadLetter, person: Operator) -> DeadLetter:
         """Send the original again, to where it came from, under its own identity.
 
-        Raises Invalid for a letter that has ended, or a publication that Loa did not release;
-        BusError when it is not surely sent.
+        Raises Invalid for a letter that has ended, or a message that Loa did not seal; BusError
+        when it is not surely sent.
         """
         if not letter.is_readable:
             raise Invalid(field_error("id", "not_sendable", value=letter.id))
         require_whole(letter)
         letter = letter if letter.body is not None else await self.store.with_original(letter)
         origin = letter.origin
-        headers = event_headers(origin.headers) | await self.replay_seal(letter)
+        msg_id = self.new_decision("replayed", letter, person, letter.original).message_id
+        headers = event_headers(origin.headers) | dict(await self.replay_seal(letter, msg_id))
         again = OutgoingMessage(origin.subject, letter.original, headers)
         return await self.send("replayed", letter, person, again)
 
-    async def replay_seal(self, letter: DeadLetter) -> dict[str, str]:
-        """The seal by which dispatch recognises a genuine publication that is sent again.
+    async def replay_seal(self, letter: DeadLetter, msg_id: str) -> Mapping[str, str]:
+        """The seal by which a genuine message that is sent again is recognised.
 
-        Raises Invalid for a publication that Loa did not release.
+        Raises Invalid for a forged one. Of a letter whose message is gone, its own seal decides.
         """
-        origin = letter.origin
-        if origin.stream != subjects.PUBLICATIONS.name or self.replay_sealer is None:
+        origin, original = letter.origin, letter.original
+        if origin.stream not in _SEALED_STREAMS or self.replay_sealer is None:
             return {}
         stored = await self.store.bus.get_message(origin.stream, origin.seq)
-        if stored is None or stored.data != letter.original:
-            return {}
-        return await self.replay_sealer(stored)
+        if stored is None or (stored.subject, stored.data) != (origin.subject, original):
+            now = self.store.now()
+            stored = Message(origin.subject, origin.seq, original, origin.headers, now)
+        return await self.replay_sealer(stored, msg_id)
 
     async def edit(self, letter: DeadLetter, new: OutgoingMessage, person: Operator) -> DeadLetter:
         """Send a corrected event in place of the original, which stays. Raises as `replay`."""

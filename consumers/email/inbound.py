@@ -22,6 +22,7 @@ from contracts.base.crash_points import crash_point
 from contracts.delivery import ChannelName
 from producers.bus import Bus, BusError
 from producers.bus.periodic import attempt
+from producers.seals import publish_sealed
 
 log = structlog.get_logger()
 PARSER_ERRORS = (RecursionError, ValueError, LookupError, TypeError, AttributeError, AssertionError)
@@ -149,10 +150,11 @@ class BounceMailbox:
         first one counts. So a recipient who knows the return path can't fill the stream.
         """
         try:
-            await self.bus.publish(
+            await publish_sealed(
+                self.bus,
                 subjects.receipt(ChannelName.EMAIL, kind.value),
                 receipt.model_dump_json(exclude_defaults=True).encode(),
-                msg_id=message_id,
+                message_id,
                 timeout_s=PUBLISH_TIMEOUT_S,
                 patience_s=PUBLISH_PATIENCE_S,
             )

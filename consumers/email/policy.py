@@ -24,6 +24,7 @@ from contracts.base.times import utc_now
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from producers.bus import Bus, BusError, records
 from producers.bus.periodic import log_bus_error
+from producers.seals import publish_sealed
 
 log = structlog.get_logger()
 _POLL_S, _SUSPICION_POLL_S = 1.0, 0.2
@@ -186,9 +187,10 @@ class EmailSendPolicy(SendPolicy):
             refused=dict(refused),
         )
         rows = ",".join(map(str, sorted(refused)))
-        await self.bus.publish(
+        await publish_sealed(
+            self.bus,
             subjects.receipt(ChannelName.EMAIL, _REFUSAL_KIND),
             receipt.model_dump_json().encode(),
-            msg_id=f"{batch}.refused.{rows}",
+            f"{batch}.refused.{rows}",
             patience_s=PUBLISH_PATIENCE_S,
         )

@@ -1,12 +1,13 @@
 """Seals of PUBLICATIONS: made at the release, verified by every reader that leads to a delivery."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from contracts.base.seals import SEAL_HEADER, Sealer, SealState
 from producers.bus import Message
 
 PURPOSE = "seal publications"
+_NEVER = datetime(1, 1, 1, tzinfo=UTC)
 REPLAY_HEADER = "Loa-Replay-Of"
 """Sequence of the message that an operator sent again; sealed, too."""
 
@@ -21,6 +22,8 @@ class PublicationSeals:
 
     sealer: Sealer
     taken_over_until: datetime
+    messages_until: datetime = _NEVER
+    """The same for messages of RECEIPTS and AUDIT, whose seals came later."""
 
     def headers(self, subject: str, body: bytes, replay_of: int = 0) -> dict[str, str]:
         """The headers of a message that Loa releases, or sends again."""

@@ -1,20 +1,22 @@
-"""Seals of the records from which deliveries follow, and of those that grant rights."""
+"""Seals of records from which deliveries follow or that grant rights, of receipts and audit."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 
 from pydantic import ValidationError
 
 from consumers.key_file import KeyFile
+from consumers.seals.publications import PublicationSeals
 from contracts import keys, subjects
 from contracts.base.seals import Sealer
+from contracts.delivery import ChannelName
 from contracts.records import Ownership
 from producers.bus import Bus
-from producers.seals import BucketSeals, ReadOnlyBucket
+from producers.seals import BucketSeals, MessageSeals, ReadOnlyBucket, RefusedSeals
 
-TakenOverUntil = Callable[[], Awaitable[datetime]]
+Moment = Callable[[], Awaitable[datetime]]
 SEALED_BUCKETS = tuple(
     bucket.name
     for bucket in (
@@ -22,27 +24,69 @@ SEALED_BUCKETS = tuple(
         *(subjects.DIGESTS, subjects.UNITS, subjects.STAFF, subjects.SESSIONS),
     )
 )
+_RECEIPTS = subjects.RECEIPTS.subjects[0].partition(".")[0]
+_ZALO_RECEIPTS = f"{_RECEIPTS}.{ChannelName.ZALO}"
+_MAIL_RECEIPTS = f"{_RECEIPTS}.{ChannelName.EMAIL}"
+NOTHING_BEFORE = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+async def nothing_before() -> datetime:
+    return NOTHING_BEFORE
+
+
+@dataclass(frozen=True)
+class TakenOverUntil:
+    """The times until which records, and messages of RECEIPTS and AUDIT, need no seal."""
+
+    records: Moment
+    messages: Moment
+
+    @classmethod
+    def by(cls, seals: Callable[[], Awaitable[PublicationSeals]]) -> "TakenOverUntil":
+        """The times of the record that *seals* opens."""
+
+        async def records() -> datetime:
+            return (await seals()).taken_over_until
+
+        async def messages() -> datetime:
+            return (await seals()).messages_until
+
+        return cls(records, messages)
 
 
 def sealer(key_file: KeyFile, bucket: str) -> Sealer:
     return Sealer(key_file.derive(f"seal bucket {bucket}"))
 
 
-def seal_records(bus: Bus, key_file: KeyFile, until: TakenOverUntil) -> None:
-    """Let *bus* seal and verify what `SEALED_BUCKETS` name.
+def seal_zalo_receipts(bus: Bus, key: bytes, until: Moment = nothing_before) -> None:
+    """Let *bus* seal and verify what Zalo tells; *key* seals nothing else."""
+    bus.message_seals[_ZALO_RECEIPTS] = MessageSeals(Sealer(key), until)
 
+
+def seal_records(bus: Bus, key_file: KeyFile, until: TakenOverUntil) -> None:
+    """Let *bus* seal and verify what `SEALED_BUCKETS` name, receipts, and the audit log.
+
+    Receipts have a key for each channel, so that the webhook can't forge what comes back of mail.
     The gateway, which has no key file, numbers dossiers among the records of items, and, as the
     importer does, claims new items for their units.
     """
     for name in SEALED_BUCKETS:
-        seals = BucketSeals(name, sealer(key_file, name), until)
+        seals = BucketSeals(name, sealer(key_file, name), until.records)
         if name == subjects.PUBLISHED.name:
             seals = replace(seals, exempt=keys.is_case, claim=_is_claim)
         seals.attach(bus)
+    seal_zalo_receipts(bus, key_file.receipts_key(), until.messages)
+    for kind in (_MAIL_RECEIPTS, subjects.AUDIT_RECORD):
+        key = key_file.derive(f"seal messages {kind}")
+        bus.message_seals[kind] = MessageSeals(Sealer(key), until.messages)
 
 
 def refuse_writes(bus: Bus, refusal: Exception) -> None:
-    """Let *bus* only read sealed records: without the key, what it wrote would be refused."""
+    """Let *bus* only read sealed records: without the key, what it wrote would be refused.
+
+    So an act that the audit log has to record is not done either.
+    """
+    bus.message_seals[subjects.AUDIT_RECORD] = RefusedSeals(refusal)
     for name in SEALED_BUCKETS:
         bus.bucket_types[name] = partial(ReadOnlyBucket, refusal=refusal)
 

@@ -6,7 +6,7 @@ a seal. Of two records the later one counts: both are genuine and lie in the pas
 a new message, but the earlier one may refuse what a restored backup holds.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,15 @@ from consumers.errors import KeyFileBroken
 from consumers.key_file import KeyFile, find_key_file
 from consumers.private_files import replace_file
 from consumers.seals.publications import PURPOSE, PublicationSeals
-from consumers.seals.records import SEALED_BUCKETS, refuse_writes, seal_records, sealer
+from consumers.seals.records import (
+    NOTHING_BEFORE,
+    SEALED_BUCKETS,
+    TakenOverUntil,
+    nothing_before,
+    refuse_writes,
+    seal_records,
+    sealer,
+)
 from contracts import subjects
 from contracts.base.seals import Sealer, SealState
 from contracts.base.times import Clock, format_utc, utc_now
@@ -31,20 +39,31 @@ TAKE_OVER_KEY = "seals.publications"
 _RECORD_PURPOSE = "seal take-over"
 _ROLLING_UPGRADE = timedelta(minutes=2)
 """How long a release by a process of the version without seals may follow the take-over."""
-_NOTHING_BEFORE = datetime(1970, 1, 1, tzinfo=UTC)
+_NEVER = datetime(1, 1, 1, tzinfo=UTC)
+_SEALED_FIRST = (subjects.PUBLICATIONS.name, *(f"KV_{name}" for name in SEALED_BUCKETS))
+_SEALED_LATER = (subjects.RECEIPTS.name, subjects.AUDIT.name)
 _SMALL_BUCKETS = (subjects.UNITS.name, subjects.STAFF.name, subjects.DESK.name)
 """Sealed buckets that a start can read as a whole; the ledger may have millions of entries."""
 
 
 class TakeOverRecord(BaseModel):
-    """A record: messages stored until then need no seal; the register proves publications."""
+    """A record: messages stored until then need no seal; the register proves publications.
+
+    *messages_until*: the same for RECEIPTS and AUDIT; None before they had seals.
+    """
 
     until: AwareDatetime
+    messages_until: AwareDatetime | None = None
     seal: str = ""
 
     @property
+    def times(self) -> tuple[datetime, datetime]:
+        return self.until, self.messages_until or _NEVER
+
+    @property
     def sealed_part(self) -> bytes:
-        return self.until.isoformat().encode()
+        times = self.times if self.messages_until else (self.until,)
+        return " ".join(one.isoformat() for one in times).encode()
 
 
 @dataclass(frozen=True)
@@ -56,42 +75,54 @@ class SealRecords:
     file: Path
 
     async def open_or_take_over(self, clock: Clock) -> PublicationSeals:
-        """Return the seals; the first call takes the stored publications over. Raises BusError.
+        """Return the seals; the first call takes what is stored over. Raises BusError.
 
         Where sealed publications show that this was done before, and the record is lost, the
         register proves no later ones than then.
         """
+        if record := await self._load():
+            await self._take_over_messages(record, clock)
         if seals := await self.load():
             return seals
         first_sealed = await self._first_sealed()
         if first_sealed is None:
             return await self.take_over(clock, _ROLLING_UPGRADE)
         log.error("seal_record_lost", sealed_since=format_utc(first_sealed))
-        return await self._store(first_sealed + _ROLLING_UPGRADE)
-
-    async def taken_over_until(self, clock: Clock) -> datetime:
-        """The time until which records need no seal. Raises BusError."""
-        return (await self.open_or_take_over(clock)).taken_over_until
+        until = first_sealed + _ROLLING_UPGRADE
+        return await self._store(TakeOverRecord(until=until, messages_until=until))
 
     async def load(self) -> PublicationSeals | None:
         """Return the seals; None before the take-over."""
+        record = await self._load()
+        return self._seals(record) if record else None
+
+    async def _load(self) -> TakeOverRecord | None:
+        """The bus's record or this machine's, whichever is later."""
         value = await self._bucket.get(TAKE_OVER_KEY)
         stored, own = self._stored(value), self._parse(self._read_file())
-        if own is None or (stored and stored.until > own.until):
-            return self._seals(stored) if stored else None
+        if own is None or (stored and stored.times > own.times):
+            return stored
         if own != stored:
             log.error("seal_record_restored", until=format_utc(own.until))
             await self._bucket.put(TAKE_OVER_KEY, own.model_dump_json().encode())
-        return self._seals(own)
+        return own
 
     async def take_over(self, clock: Clock, grace: timedelta = timedelta()) -> PublicationSeals:
         """Trust the register for publications stored until now plus *grace*. Raises BusError."""
-        latest, count = await self._stored_messages()
-        until = max(latest, utc_now(clock)) + grace if latest else _NOTHING_BEFORE
-        seals = await self._store(until)
-        if latest and seals.taken_over_until == until:
+        until, count = await self._stored_until(_SEALED_FIRST, clock, grace)
+        messages_until, _ = await self._stored_until(_SEALED_LATER, clock, grace)
+        seals = await self._store(TakeOverRecord(until=until, messages_until=messages_until))
+        if count and seals.taken_over_until == until:
             log.warning("publications_taken_over", messages=count, until=format_utc(until))
         return seals
+
+    async def _take_over_messages(self, record: TakeOverRecord, clock: Clock) -> None:
+        """Complete the *record* of a version that sealed neither receipts nor the audit log."""
+        if record.messages_until:
+            return
+        until, count = await self._stored_until(_SEALED_LATER, clock, _ROLLING_UPGRADE)
+        await self._store(record.model_copy(update={"messages_until": until}))
+        log.warning("messages_taken_over", messages=count, until=format_utc(until))
 
     async def _first_sealed(self) -> datetime | None:
         """When the first message was stored that has a seal of this key, as far as few are read."""
@@ -99,20 +130,21 @@ class SealRecords:
 
     async def _sealed_times(self) -> AsyncIterator[datetime]:
         """The time of the first sealed publication, and of sealed records in small buckets."""
-        seals = PublicationSeals(Sealer(self.keys.derive(PURPOSE)), _NOTHING_BEFORE)
+        seals = PublicationSeals(Sealer(self.keys.derive(PURPOSE)), NOTHING_BEFORE)
         async for message in self.bus.scan(subjects.PUBLICATIONS.name):
             if seals.is_sealed(message):
                 yield message.time
                 break
         for name in _SMALL_BUCKETS:
-            records, prefix = BucketSeals(name, sealer(self.keys, name), _nothing), f"$KV.{name}."
+            records = BucketSeals(name, sealer(self.keys, name), nothing_before)
+            prefix = f"$KV.{name}."
             async for message in self.bus.scan(f"KV_{name}"):
                 if not await records.problem(message.subject.removeprefix(prefix), message):
                     yield message.time
 
-    async def _store(self, until: datetime) -> PublicationSeals:
+    async def _store(self, record: TakeOverRecord) -> PublicationSeals:
         """Store a record, unless another process is first."""
-        record = self._sealed(TakeOverRecord(until=until))
+        record = self._sealed(record)
         value = await self._bucket.get(TAKE_OVER_KEY)
         revision = value.revision if value else 0
         try:
@@ -128,12 +160,14 @@ class SealRecords:
         if self._stored(await self._bucket.get(TAKE_OVER_KEY)) is None:
             await self.take_over(clock)
 
-    async def _stored_messages(self) -> tuple[datetime | None, int]:
-        """The time of the latest message of those that need a seal from now on; their number."""
-        names = [subjects.PUBLICATIONS.name, *(f"KV_{name}" for name in SEALED_BUCKETS)]
-        states = [(await self.bus.stream_info(name))["state"] for name in names]
+    async def _stored_until(
+        self, streams: Sequence[str], clock: Clock, grace: timedelta
+    ) -> tuple[datetime, int]:
+        """The time until which what *streams* hold needs no seal, and the number of messages."""
+        states = [(await self.bus.stream_info(name))["state"] for name in streams]
         times = [datetime.fromisoformat(one["last_ts"]) for one in states if one["last_seq"]]
-        return max(times, default=None), sum(one["messages"] for one in states)
+        until = max(*times, utc_now(clock)) + grace if times else NOTHING_BEFORE
+        return until, sum(one["messages"] for one in states)
 
     @property
     def _bucket(self) -> Bucket:
@@ -146,7 +180,7 @@ class SealRecords:
     def _seals(self, record: TakeOverRecord) -> PublicationSeals:
         """The seals of *record*, which this machine keeps from now on."""
         self._write_file(record)
-        return PublicationSeals(Sealer(self.keys.derive(PURPOSE)), record.until)
+        return PublicationSeals(Sealer(self.keys.derive(PURPOSE)), *record.times)
 
     def _sealed(self, record: TakeOverRecord) -> TakeOverRecord:
         return record.model_copy(update={"seal": self._sealer.seal(record.sealed_part)})
@@ -180,10 +214,6 @@ class SealRecords:
             log.info("seal_record_not_kept", error=type(error).__name__)
 
 
-async def _nothing() -> datetime:
-    return _NOTHING_BEFORE
-
-
 async def seal_for_command(bus: Bus, key_path: Path, record: Path, clock: Clock) -> None:
     """Let *bus* seal and verify records; without the key of its data, it refuses to write them.
 
@@ -195,11 +225,11 @@ async def seal_for_command(bus: Bus, key_path: Path, record: Path, clock: Clock)
         refuse_writes(bus, error)
         return
     if keys is not None:
-        records, known = SealRecords(bus, keys, record), list[datetime]()
+        records, known = SealRecords(bus, keys, record), list[PublicationSeals]()
 
-        async def until() -> datetime:
+        async def seals() -> PublicationSeals:
             if not known:
-                known.append(await records.taken_over_until(clock))
+                known.append(await records.open_or_take_over(clock))
             return known[0]
 
-        seal_records(bus, keys, until)
+        seal_records(bus, keys, TakenOverUntil.by(seals))

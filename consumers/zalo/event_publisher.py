@@ -7,13 +7,14 @@ from channels.zalo.webhook.events import ZaloEvent
 from contracts import subjects
 from contracts.delivery import ChannelName
 from producers.bus import Bus, BusError
+from producers.seals import publish_sealed
 
 PUBLISH_TIMEOUT_S, PUBLISH_PATIENCE_S = 1.0, 1.5
 """Zalo waits for two seconds, and repeats events that were not stored by then."""
 
 
 class ZaloEventPublisher:
-    """Publishes events on RECEIPTS as `receipt.zalo.<kind>`, under the event's key."""
+    """Publishes events on RECEIPTS as `receipt.zalo.<kind>`, sealed, once for each key."""
 
     def __init__(self, bus: Bus) -> None:
         self.bus = bus
@@ -23,10 +24,11 @@ class ZaloEventPublisher:
         body = event.model_dump_json(exclude_defaults=True).encode()
         subject = subjects.receipt(ChannelName.ZALO, event.kind)
         try:
-            await self.bus.publish(
+            await publish_sealed(
+                self.bus,
                 subject,
                 body,
-                msg_id=event.key,
+                event.key,
                 timeout_s=PUBLISH_TIMEOUT_S,
                 patience_s=PUBLISH_PATIENCE_S,
             )

@@ -6,7 +6,7 @@ import structlog
 
 from channels.zalo.case_notices.template_registry import TemplateRegistry
 from channels.zalo.webhook.events import EventKind, ZaloEvent
-from consumers.feedback.handler import DeliveryReceipt
+from consumers.feedback.handler import AnyReceipt
 from consumers.suppression.store import SuppressionStore
 from consumers.zalo.auto_reply import AutoReply
 from consumers.zalo.erasure import WITHDRAWN_REASON, Erasure, zalo_address
@@ -28,9 +28,9 @@ class ZaloEventHandler:
     auto_reply: AutoReply
     templates: TemplateRegistry
 
-    async def on_event(self, event: DeliveryReceipt | ZaloEvent) -> None:
+    async def on_event(self, event: AnyReceipt) -> None:
         """Handle an event. Raises RetryLater if it is not done, BusError."""
-        if isinstance(event, DeliveryReceipt):
+        if not isinstance(event, ZaloEvent):
             return
         match event.kind:
             case EventKind.WITHDRAWN:

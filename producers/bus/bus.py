@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from nats.aio.client import Client
 from nats.js import JetStreamContext
@@ -21,6 +21,16 @@ from producers.bus.watch import Pull, pull_from
 _ALREADY_GONE_CODES = (10043, 10057)  # no such sequence (any more), deleted before
 
 
+class SealsMessages(Protocol):
+    """The seals of one kind of message; see `producers.seals.messages`."""
+
+    def headers(self, subject: str, body: bytes, msg_id: str = "") -> Mapping[str, str]: ...
+
+    def own_id(self, name: str) -> str: ...
+
+    async def problem(self, message: Message) -> str: ...
+
+
 class Bus:
     """One connection to JetStream. Every write is acknowledged, or an error is raised."""
 
@@ -28,6 +38,8 @@ class Bus:
         self.connection = link
         self.bucket_types: dict[str, Callable[[Connection, str], Bucket]] = {}
         """Buckets that are not read and written as stored; see `producers.encryption`."""
+        self.message_seals: dict[str, SealsMessages] = {}
+        """Seals of messages, by the first or the first two words of their subjects."""
 
     @classmethod
     async def connect(
@@ -93,6 +105,12 @@ class Bus:
 
     def bucket(self, name: str) -> Bucket:
         return self.bucket_types.get(name, Bucket)(self.connection, name)
+
+    def seals_of(self, subject: str) -> SealsMessages | None:
+        """The seals of messages on *subject*, if they have some and this process has the key."""
+        first, _, rest = subject.partition(".")
+        two = f"{first}.{rest.partition('.')[0]}"
+        return self.message_seals.get(two) or self.message_seals.get(first)
 
     def stored_bucket(self, name: str) -> Bucket:
         """A bucket with its values as stored: sealed ones stay sealed."""

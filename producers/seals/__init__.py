@@ -1,8 +1,25 @@
-"""Seals of records in buckets: what a writer on the bus stores without the key has no effect.
+"""Seals of records and messages: what a writer on the bus stores without the key has no effect.
 
 May import contracts and producers.bus."""
 
 from producers.seals.bucket import BucketSeals, ReadOnlyBucket, VerifiedBucket
 from producers.seals.errors import NotSealed
+from producers.seals.messages import (
+    MESSAGE_ID_HEADER,
+    MessageSeals,
+    RefusedSeals,
+    message_problem,
+    publish_sealed,
+)
 
-__all__ = ["BucketSeals", "NotSealed", "ReadOnlyBucket", "VerifiedBucket"]
+__all__ = [
+    "MESSAGE_ID_HEADER",
+    "BucketSeals",
+    "MessageSeals",
+    "NotSealed",
+    "ReadOnlyBucket",
+    "RefusedSeals",
+    "VerifiedBucket",
+    "message_problem",
+    "publish_sealed",
+]

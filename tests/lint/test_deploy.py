@@ -152,8 +152,9 @@ def test_prepare_makes_what_the_stack_mounts_and_leaves_a_secret_as_it_is(tmp_pa
         assert status.st_mode & 0o077 == 0
     key = (tmp_path / "data" / "vault.key").read_bytes()
     whole = KeyFile.open(tmp_path / "data" / "vault.key", create=False)
-    alone = KeyFile.open(tmp_path / "data" / "notices.key", create=False)
-    assert len(whole.secret) == 32 and alone.secret == whole.notices_key()
+    parts = {"notices.key": whole.notices_key(), "receipts.key": whole.receipts_key()}
+    for name, part in parts.items():
+        assert KeyFile.open(tmp_path / "data" / name, create=False).secret == part
     secrets = tmp_path / "secrets"
     (secrets / "email_password").write_text("chua-doi")
     subprocess.run(prepare, check=True, capture_output=True)
@@ -188,12 +189,12 @@ def test_prepare_follows_no_link_that_a_container_has_planted(tmp_path):
     data, victim = tmp_path / "data", tmp_path / "victim"
     data.mkdir()
     victim.write_text("root's own")
-    for name in ("vault.key.new", "notices.key", "notices.key.new"):
+    for name in ("vault.key.new", "notices.key", "notices.key.new", "receipts.key"):
         (data / name).symlink_to(victim)
     prepare = [ROOT / "deploy" / "prepare", tmp_path]
     subprocess.run(prepare, check=True, capture_output=True)
     assert (victim.read_text(), victim.stat().st_uid) == ("root's own", os.getuid())
-    for name in ("vault.key", "notices.key"):
+    for name in ("vault.key", "notices.key", "receipts.key"):
         assert not (data / name).is_symlink()
         KeyFile.open(data / name, create=False)
     shutil.rmtree(data / "readers")

@@ -2,11 +2,10 @@
 
 import json
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from consumers.key_file import KeyFile
-from consumers.seals.records import seal_records
+from consumers.seals.records import TakenOverUntil, nothing_before, seal_records
 from contracts.base.seals import SEAL_HEADER
 from producers.bus import Bus, Message, RevisionConflict
 from producers.bus.atomic_batch import EXPECTED_REVISION_HEADER
@@ -16,11 +15,7 @@ _SENT_AGAIN = (SEAL_HEADER, EXPECTED_REVISION_HEADER)
 
 def seal_new_records(bus: Bus, keys: KeyFile) -> None:
     """Let *bus* seal and verify records, on data that was never without seals."""
-
-    async def nothing_before() -> datetime:
-        return datetime(1970, 1, 1, tzinfo=UTC)
-
-    seal_records(bus, keys, nothing_before)
+    seal_records(bus, keys, TakenOverUntil(nothing_before, nothing_before))
 
 
 @dataclass

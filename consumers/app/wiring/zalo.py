@@ -34,6 +34,7 @@ from channels.zalo.texts import catalog_text
 from channels.zalo.webhook import endpoint
 from channels.zalo.webhook.signature import SignatureVerifier
 from consumers.app.node import Node
+from consumers.app.wiring.receipts import sealed_only
 from consumers.case_notices.message_ids import NoticeMessageIds
 from consumers.case_notices.recipients import CaseNoticeRecipients
 from consumers.key_file import KeyFile
@@ -277,7 +278,8 @@ def _add_follower_events(node: Node, channel: ZaloChannel) -> None:
     """Handle Zalo's events about followers, in the process that may call Zalo."""
     handler = _open_webhook_handler(node, channel)
     consumer = ConsumerSpec(subjects.ZALO_EVENTS, subjects.receipt(ChannelName.ZALO, "*"))
-    node.subscribe(subjects.RECEIPTS, consumer, handler.on_event, _CONCURRENT_EVENTS)
+    on_event = sealed_only(node.bus, handler.on_event)
+    node.subscribe(subjects.RECEIPTS, consumer, on_event, _CONCURRENT_EVENTS)
     app_id, limit = node.zalo.app_id, timedelta(hours=node.zalo.silent_after_h)
     node.tasks.append(open_follower_sync(node.bus, node.keys, handler.erasure.lists, app_id).run)
     node.tasks.append(WebhookWatchdog(node.bus, app_id, limit, node.clock).run)

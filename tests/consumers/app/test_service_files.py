@@ -22,6 +22,7 @@ WATCHED = {
     "portal_dir": "data/portal",
     "key_file": "data/vault.key",
     "notices_key_file": "data/notices.key",
+    "receipts_key_file": "data/receipts.key",
     "retention_file": "data/retention.toml",
     "directory_path": "data/readers",
     "run_dir": "data/run",
@@ -67,7 +68,8 @@ async def test_a_container_sees_what_its_service_asks_for_and_nothing_else(
 ):
     monkeypatch.setenv("LOA_BOUNCES_PORT", "0")
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "notices.key").write_text("ab" * 32)
+    for part in ("notices.key", "receipts.key"):
+        (tmp_path / "data" / part).write_text("ab" * 32)
     used = {name: await files_of(name, bus, tmp_path / "data") for name in SERVICES}
     seen = {name: {path for path, _ in MOUNTS[name]} - SEEN_ELSEWHERE for name in SERVICES}
     assert used == seen

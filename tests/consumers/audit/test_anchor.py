@@ -3,11 +3,15 @@
 import json
 
 import pytest
+import structlog
 
 from consumers.audit.anchor import Anchor
+from consumers.audit.chain import Step
+from consumers.audit.log import Act, AuditLog
 from consumers.key_file import KeyFile
 from contracts import subjects
 from producers.bus import topology
+from tests.support.records_forger import seal_new_records
 
 
 @pytest.fixture
@@ -15,7 +19,7 @@ def machine(bus, clock, tmp_path):
     """The anchor of this machine, and others as `machine("b")`."""
 
     def anchor(name: str = "a") -> Anchor:
-        KeyFile.open(tmp_path / "vault.key")
+        seal_new_records(bus, KeyFile.open(tmp_path / "vault.key"))
         return Anchor(bus, tmp_path / f"{name}.json", tmp_path / "vault.key", clock)
 
     return anchor
@@ -54,6 +58,24 @@ async def test_a_purged_stream_is_named_and_stays_named(bus, anchor, stream):
         assert [(one.stream, one.code) for one in anchor.damages] == [(stream, "bus_stream_lost")]
     text = anchor.damages[0].field_error
     assert "loa audit accept" in text.message and "khôi phục" in text.message_vi
+
+
+async def test_an_audit_record_of_a_writer_without_the_key_is_named_and_stays_named(
+    bus, anchor, clock
+):
+    audit, act = AuditLog(bus, clock), Act("units.add", "vu-a", "an")
+    await audit.record(act)
+    await anchor.renew()
+    assert anchor.damages == []
+    forged = act.to_record(await audit.head(), clock, Step.DONE, 0)
+    await bus.publish(subjects.AUDIT_RECORD, forged.encode())
+    await audit.record(act)
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(2):
+            await anchor.renew()
+            assert [one.code for one in anchor.damages] == ["bus_audit_unsealed"]
+    assert [(one["log_level"], one["stream"]) for one in logs] == [("error", "AUDIT")]
+    assert "loa audit verify" in anchor.damages[0].field_error.message
 
 
 @pytest.mark.parametrize("stream", ["DEAD", "KV_units", "KV_vault", "DELIVER"])

@@ -1,14 +1,19 @@
 """`loa dead` as an official uses it: find, read, send again, mend, give up; scripts get JSON."""
 
+import time
+
 import pytest
 
 from consumers.dead_letters.letter import MessageOrigin
 from consumers.dead_letters.store import DeadLetterStore
+from consumers.key_file import open_key_file
 from contracts import envelope, subjects
 from contracts.errors import field_error
 from producers.bus import Bus
+from producers.seals import message_problem, publish_sealed
 from tests.support.cli import json_output
 from tests.support.events import ITEM, UNIT, submitted
+from tests.support.seals import open_seals, use_key
 
 OTHER = "vu-to-chuc-can-bo"
 WRONG = (field_error("data.title", "missing"),)
@@ -74,6 +79,28 @@ async def test_many_are_sent_again_at_once_after_a_look(bus, loa):
     everything = json_output(await loa("dead", "list", "--all", "--json"))
     ended = [one["ended"] for one in everything if one["ended"]]
     assert {(one["by"], one["reason"]) for one in ended} == {("binh", "đã thêm chủ đề")}
+
+
+async def test_a_receipt_is_sent_again_under_a_new_seal_and_a_forged_one_never(bus, loa, tmp_path):
+    """Also where the letter itself was forged: its message is stored nowhere."""
+    await open_key_file(bus, tmp_path / "vault.key")
+    await open_seals(bus, tmp_path, time.time)
+    await use_key(bus, tmp_path)
+    subject, letters = "receipt.email.bounce", DeadLetterStore(bus)
+    await publish_sealed(bus, subject, b"1", "genuine")
+    await bus.publish(subject, b"2")
+    for seq in (1, 2, 3):
+        stored = await bus.get_message("RECEIPTS", seq)
+        headers = dict(stored.headers if stored else {})
+        origin = MessageOrigin(subject=subject, stream="RECEIPTS", seq=seq, headers=headers)
+        await letters.bury("feedback", origin, b"%d" % seq, WRONG)
+    done = await loa("dead", "replay", "1", "2", "3", "--json", USER="binh")
+    summary = json_output(done)
+    assert [one["id"] for one in summary["done"]] == [1]
+    assert [one["id"] for one in summary["refused"]] == [2, 3]
+    again = [message async for message in bus.scan("RECEIPTS", start=3)]
+    assert [message.data for message in again] == [b"1"]
+    assert await message_problem(bus, again[0]) == ""
 
 
 async def test_a_letter_that_is_unknown_or_dealt_with_is_refused_and_the_rest_is_sent(bus, loa):

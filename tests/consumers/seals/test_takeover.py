@@ -1,14 +1,25 @@
 """Publications of an older version, or under a lost key, are taken over once, without a step."""
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 import structlog
 
+from consumers.audit.log import Act, AuditLog
 from consumers.key_file import KeyFile, register_key
-from consumers.seals.takeover import TAKE_OVER_KEY, SealRecords, seal_for_command
+from consumers.seals.records import TakenOverUntil, seal_records
+from consumers.seals.takeover import (
+    TAKE_OVER_KEY,
+    SealRecords,
+    TakeOverRecord,
+    seal_for_command,
+)
 from contracts import subjects
+from contracts.base.seals import Sealer
+from producers.seals import message_problem
 from tests.support.publications import a_publication
 from tests.support.records_forger import seal_new_records
 from tests.support.services import store_publication
@@ -129,6 +140,34 @@ async def test_a_command_reads_the_record_once_for_all_records_from_before(
     await seal_for_command(bus, tmp_path / "vault.key", records.file, time.time)
     found = [key async for key, _ in bus.bucket(subjects.UNITS.name).values()]
     assert (len(found), len(loads)) == (5, 1)
+
+
+async def test_receipts_and_audit_records_of_a_version_that_sealed_neither_are_taken_over(
+    bus, records, tmp_path
+):
+    """The record of that version has one time; another machine's older file changes nothing."""
+    await records.open_or_take_over(time.time)
+    earlier = TakeOverRecord.model_validate_json(records.file.read_bytes())
+    earlier = earlier.model_copy(update={"messages_until": None})
+    sealed = Sealer(records.keys.derive("seal take-over")).seal(earlier.sealed_part)
+    old = earlier.model_copy(update={"seal": sealed}).model_dump_json(exclude_none=True).encode()
+    other = SealRecords(bus, records.keys, tmp_path / "other.json")
+    for file in (records.file, other.file):
+        file.write_bytes(old)
+    await bus.bucket(subjects.CONTROL.name).put(TAKE_OVER_KEY, old)
+    receipts = [await bus.publish("receipt.email.bounce", b"{}") for _ in range(2)]
+    await AuditLog(bus, time.time).record(Act("pause"))
+    with structlog.testing.capture_logs() as logs:
+        await records.open_or_take_over(time.time)
+        seals = await other.open_or_take_over(time.time)
+    assert [(one["event"], one["messages"]) for one in logs] == [("messages_taken_over", 3)]
+    seal_records(bus, records.keys, TakenOverUntil.by(partial(other.open_or_take_over, time.time)))
+    for stream, seq in (("RECEIPTS", receipts[1].seq), ("AUDIT", 1)):
+        message = await bus.get_message(stream, seq)
+        assert await message_problem(bus, message) == ""
+        later = replace(message, time=seals.messages_until + timedelta(seconds=1))
+        assert await message_problem(bus, later) == "seal_missing"
+    assert seals.taken_over_until == earlier.until, "records need their seals as before"
 
 
 async def test_two_that_start_at_once_have_one_record(bus, records, tmp_path):

@@ -11,15 +11,18 @@ import structlog
 from channels.errors import Unreachable
 from channels.zalo.webhook.events import DELIVERY_KINDS, EventKind, ZaloEvent
 from consumers.app import broker as app_broker
+from consumers.app.wiring.receipts import sealed_only
 from consumers.case_notices.message_ids import NoticeFinder, NoticeMessageIds
 from consumers.feedback.handler import FeedbackHandler
 from consumers.feedback.handler import parse_receipt as read_receipt
 from consumers.ledger.entry import notice_entry
 from consumers.ledger.store import Ledger
+from consumers.seals.records import seal_zalo_receipts
 from contracts import keys, subjects
 from contracts.delivery import BatchKey, ChannelName
 from contracts.errors import ContractError
 from contracts.records import NoticeRecord, notice_key
+from producers.seals import publish_sealed
 from tests.support.zalo_webhook import PHONE
 
 CASE = keys.case_content_id("G09.20-20260609-0092637")
@@ -103,16 +106,18 @@ async def test_both_receipts_come_and_broken_ones_are_named(nats_server, bus, le
 
     broker = app_broker.create_broker(nats_server.url, bury, app_broker.BrokerWatch())
     consumer = subjects.RECEIPTS.consumers[0]
-    app_broker.subscribe(broker, subjects.RECEIPTS, consumer, feedback.on_receipt)
+    seal_zalo_receipts(bus, b"k" * 32)
+    on_receipt = sealed_only(bus, feedback.on_receipt)
+    app_broker.subscribe(broker, subjects.RECEIPTS, consumer, on_receipt)
     await broker.start()
     good = json.loads(told(**BY_TRACKING).model_dump_json())
     row = {"channel": "zalo", "content_id": "tin-moi", "revision": 1, "recipient": "b"}
-    for receipt in (
+    receipts = (
         good | {"kind": "fax"}, [], row | {"revision": 0}, row | {"content_id": "Tin mới"},
         row | {"channel": "fax"}, row, good | {"added": "later"},
-    ):  # fmt: skip
-        await bus.publish("receipt.zalo.delivered", json.dumps(receipt).encode())
-    await bus.publish("receipt.zalo.delivered", b"{")
+    )  # fmt: skip
+    for number, body in enumerate([*map(json.dumps, receipts), "{"]):
+        await publish_sealed(bus, "receipt.zalo.delivered", body.encode(), str(number))
     named = ["kind", "", "revision", "content_id", "channel", ""]
     async with asyncio.timeout(10):
         while await letter(ledger) != "d" or len(buried) < len(named):

@@ -7,9 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from consumers.app import broker as app_broker
+from consumers.app.wiring.receipts import sealed_only
+from consumers.seals.records import seal_zalo_receipts
 from consumers.suppression.store import SuppressionStore
 from consumers.zalo.erasure import WITHDRAWN_REASON, zalo_address
 from contracts import subjects
+from producers.seals import publish_sealed
 from tests.support.zalo_events import ZALO
 from tests.support.zalo_notices import SERVING
 from tests.support.zalo_webhook import PHONE, USER
@@ -87,10 +90,13 @@ async def test_events_reach_the_handler_over_the_bus(zalo_events, nats_server):
         raise AssertionError(errors)
 
     broker = app_broker.create_broker(nats_server.url, bury, app_broker.BrokerWatch())
-    app_broker.subscribe(broker, subjects.RECEIPTS, consumer, zalo_events.people.on_event, 4)
+    seal_zalo_receipts(zalo_events.bus, b"k" * 32)
+    on_event = sealed_only(zalo_events.bus, zalo_events.people.on_event)
+    app_broker.subscribe(broker, subjects.RECEIPTS, consumer, on_event, 4)
     await broker.start()
     row = {"channel": "zalo", "content_id": "tin", "revision": 1, "recipient": "broadcast"}
-    await zalo_events.bus.publish("receipt.zalo.seen", json.dumps(row).encode())
+    body = json.dumps(row).encode()
+    await publish_sealed(zalo_events.bus, "receipt.zalo.seen", body, "row")
     for number in range(10):
         await zalo_events.zalo.act(USER, "write", text=str(number))
     await zalo_events.webhook.post_due_events()

@@ -9,13 +9,15 @@ from dataclasses import replace
 
 import pytest
 
-from consumers.audit.chain import EMPTY_HASH, AuditRecord, chain_hash
+from consumers.audit.chain import EMPTY_HASH, AuditRecord, Step, chain_hash
 from consumers.audit.log import Act, AuditLog
 from consumers.key_file import open_key_file
 from contracts import subjects
+from contracts.base.seals import SEAL_HEADER
 from producers.bus import BusError, topology
 from producers.bus.topology import wanted_configs
 from tests.support.cli import json_output
+from tests.support.seals import open_seals, use_key
 
 ADD = Act("units.add", "vu-a", "an")
 RECORDS = 8
@@ -28,6 +30,8 @@ PURGEABLE = sorted(set(topology.stream_names()) - FORGETTING - REFUSED)
 async def watched(loa, bus, tmp_path):
     """A bus with content in every stream, an audit log, and the records of this machine."""
     await open_key_file(bus, tmp_path / "vault.key")
+    await open_seals(bus, tmp_path, time.time)
+    await use_key(bus, tmp_path)
     audit = AuditLog(bus, time.time)
     for _ in range(RECORDS):
         await audit.record(ADD)
@@ -64,30 +68,51 @@ def inserted(bodies):
     return [*bodies[:4], forged, *bodies[4:]]
 
 
+def continued(bodies):
+    """With one more record, right in itself: the forger knows everything but the key."""
+    records = [AuditRecord.model_validate_json(body) for body in bodies]
+    return encoded([*records, records[-1].model_copy(update={"actor": "em"})])
+
+
 FORGERIES = {
-    "changed": (changed, {"changed"}),
-    "last changed": (lambda b: changed(b, RECORDS - 1), {"rewritten"}),
+    "changed": (changed, {"changed", "unsealed"}),
+    "last changed": (lambda b: changed(b, RECORDS - 1), {"rewritten", "unsealed"}),
     "dropped": (lambda b: b[:4] + b[5:], {"dropped"}),
-    "inserted": (inserted, {"inserted"}),
+    "inserted": (inserted, {"inserted", "unsealed"}),
     "reordered": (lambda b: [*b[:4], b[5], b[4], *b[6:]], {"reordered"}),
     "cut off": (lambda b: b[:-3], {"cut"}),
     "emptied": (lambda _: [], {"cut"}),
     "purged": (lambda b: b[3:], {"purged"}),
-    "written anew": (rewritten, {"rewritten"}),
+    "written anew": (rewritten, {"rewritten", "unsealed"}),
+    "continued": (continued, {"unsealed"}),
 }
 
 
 @pytest.mark.parametrize(("forge", "faults"), FORGERIES.values(), ids=FORGERIES)
 async def test_a_forged_audit_log_is_named_by_verify_and_by_check(watched, bus, forge, faults):
     assert (await watched("audit", "verify")).exit_code == 0
-    bodies = [message.data async for message in AuditLog(bus, time.time).messages()]
+    stored = [message async for message in AuditLog(bus, time.time).messages()]
+    bodies, seals = [one.data for one in stored], {one.data: one.headers for one in stored}
     await bus.connection.api_request("STREAM.DELETE.AUDIT")
     await bus.connection.api_request("STREAM.CREATE.AUDIT", wanted_configs()["AUDIT"])
     for body in forge(bodies):
-        await bus.publish(subjects.AUDIT_RECORD, body)
+        headers = {SEAL_HEADER: seals[body][SEAL_HEADER]} if body in seals else {}
+        await bus.publish(subjects.AUDIT_RECORD, body, headers=headers)
     verified = await watched("audit", "verify", "--json")
     assert verified.exit_code == 1
     assert {one["fault"] for one in json_output(verified)["faults"]} == faults
+    await assert_check_names(watched, "AUDIT")
+
+
+async def test_a_record_that_a_writer_without_the_key_adds_is_named_and_an_alarm(watched, bus):
+    audit = AuditLog(bus, time.time)
+    head = await audit.head()
+    await bus.publish(subjects.AUDIT_RECORD, ADD.to_record(head, time.time, Step.DONE, 0).encode())
+    await assert_check_names(watched, "AUDIT")
+    await audit.record(ADD)
+    verified = await watched("audit", "verify", "--json")
+    assert json_output(verified)["faults"] == [{"n": head.n + 1, "fault": "unsealed"}]
+    assert verified.exit_code == 1
     await assert_check_names(watched, "AUDIT")
 
 

@@ -100,9 +100,10 @@ def loa(tmp_path, other_server, site):
 
 
 def keep_the_key_from_the_gateway(data):
-    """As in containers, it has one part of the key."""
+    """As in containers, it has one part of the key, and the webhook has another."""
     key = KeyFile.open(data / "vault.key", create=False)
     (data / "notices.key").write_text(key.notices_key().hex())
+    (data / "receipts.key").write_text(key.receipts_key().hex())
 
 
 def mails_to(loa, address):

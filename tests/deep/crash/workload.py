@@ -18,6 +18,7 @@ from contracts.testing import sample
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from producers.publisher import Publisher, Spooled
+from producers.seals import publish_sealed
 from tests.deep.crash.environment import CampaignFailed, Environment, wait
 from tests.deep.crash.evidence import AcceptedEvent
 from tests.deep.crash.receiver import mark
@@ -272,7 +273,8 @@ class Workload:
                 "revision": sent.told.revision, "recipient": "broadcast"}  # fmt: skip
 
         async def tell(bus: Bus) -> bool:
-            await bus.publish("receipt.zalo.seen", json.dumps(body).encode())
+            name = f"{sent.content_id}.{sent.told.revision}"
+            await publish_sealed(bus, "receipt.zalo.seen", json.dumps(body).encode(), name)
             return True
 
         self.environment.on_bus(tell)
