@@ -14,7 +14,7 @@ from producers.bus import Bus, RevisionConflict
 from producers.bus.periodic import every
 from producers.bus.records import parse
 from producers.encryption import SealedBucket
-from producers.encryption.existing_records import TakeOver
+from producers.encryption.existing_records import BucketMigration
 from producers.encryption.maintenance import destroy_unused_keys
 
 log = structlog.get_logger()
@@ -46,7 +46,7 @@ class RecordSealer:
         """Raises BusError."""
         await self.keys.notices.prove()
         for bucket in (subjects.SUBSCRIBERS, subjects.NOTICES):
-            await TakeOver(self.bus, bucket.name).run()
+            await BucketMigration(self.bus, bucket.name).run()
         count = await destroy_unused_keys(self.bus, self.keys.people, utc_now(self.clock))
         if count := count + await self.keys.notices.destroy_expired(self.bus):
             log.info("person_keys_destroyed", keys=count)

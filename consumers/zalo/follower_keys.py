@@ -8,10 +8,10 @@ from contextlib import suppress
 from consumers.zalo.followers import Follower, FollowerStore
 from contracts import subjects
 from producers.bus import Bus, Message, RevisionConflict
-from producers.encryption.existing_records import TakeOver
+from producers.encryption.existing_records import BucketMigration
 
 
-class FollowerKeys(TakeOver):
+class FollowerKeys(BucketMigration):
     """Renames the keys of bucket `followers`; it may be repeated. Raises BusError."""
 
     def __init__(self, bus: Bus, followers: FollowerStore) -> None:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from contracts.errors import ContractError
 from contracts.staff.sign_in import AppChange, PasswordChange
 from producers.desk import rendering
-from producers.desk.app_setup import app_facts, new_password
+from producers.desk.credential_forms import app_facts, new_password
 from producers.desk.visit import Visit
 
 _ACCOUNT_PATH = "/tai-khoan"

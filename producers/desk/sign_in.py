@@ -5,7 +5,7 @@ from starlette.responses import Response
 from contracts.errors import ContractError
 from contracts.staff.sign_in import Activation, Attempt
 from producers.desk import rendering
-from producers.desk.app_setup import app_facts, new_password
+from producers.desk.credential_forms import app_facts, new_password
 from producers.desk.oidc import signed_out_page
 from producers.desk.visit import Visit
 

@@ -36,8 +36,8 @@ class _SealingProgress(BaseModel):
     began: bool = False
 
 
-class TakeOver:
-    """Seals one bucket, on a bus that seals it. Raises BusError."""
+class BucketMigration:
+    """Rewrites one bucket as this version stores it, on a bus that seals it. Raises BusError."""
 
     def __init__(self, bus: Bus, name: str) -> None:
         self.bus = bus

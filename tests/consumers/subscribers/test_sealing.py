@@ -7,7 +7,7 @@ from consumers.subscribers.sealing import RecordSealer
 from contracts import subjects
 from producers.bus import NoReply
 from producers.encryption import is_sealed
-from producers.encryption.existing_records import TakeOver
+from producers.encryption.existing_records import BucketMigration
 
 NAME = subjects.SUBSCRIBERS.name
 
@@ -23,12 +23,12 @@ async def test_a_bus_that_is_away_puts_the_sealing_off_by_a_minute_and_not_by_a_
         raise NoReply("away")
 
     with monkeypatch.context() as outage, pytest.raises(NoReply):
-        outage.setattr(TakeOver, "run", away)
+        outage.setattr(BucketMigration, "run", away)
         await sealer.run_if_due()
     clock.advance(60)
     await sealer.run_if_due()
     assert is_sealed((await stored.get("s.an")).data)
-    monkeypatch.setattr(TakeOver, "run", away)
+    monkeypatch.setattr(BucketMigration, "run", away)
     clock.advance(86_000)
     await sealer.run_if_due()  # not before a day has passed
     clock.advance(400)

@@ -11,7 +11,7 @@ from contracts import subjects
 from contracts.errors import Invalid
 from producers.bus import Bus, RevisionConflict
 from producers.encryption import DayKeys, KeyUnreadable, is_sealed, seal_notices
-from producers.encryption.existing_records import TakeOver
+from producers.encryption.existing_records import BucketMigration
 from tests.support.clock import FakeClock
 
 NAME = subjects.NOTICES.name
@@ -92,12 +92,12 @@ async def test_contacts_of_an_earlier_version_are_sealed_under_the_day_they_came
     came = (await stored.get("n0")).created.date().isoformat()
     days = seal_notices(own_bus, KEY)
     days.clock = FakeClock(days.clock() + 9 * DAY_S)
-    assert await TakeOver(own_bus, NAME).run() == len(names)
+    assert await BucketMigration(own_bus, NAME).run() == len(names)
     assert await days.keys.bucket.keys() == [f"{NAME}.{came}"], "they end when they would have"
     values = {key: value.data async for key, value in own_bus.bucket(NAME).values()}
     assert values == dict.fromkeys(names, CONTACT) | {"used.digest": b"browser"}
     assert files_with(tmp_path / "own-nats", b"nguoi-nop") == []
-    assert await TakeOver(own_bus, NAME).run() == 0
+    assert await BucketMigration(own_bus, NAME).run() == 0
 
 
 async def test_a_record_that_is_made_while_the_one_before_is_purged_stays(bus, bucket, monkeypatch):

@@ -7,7 +7,7 @@ import pytest
 from contracts import subjects
 from producers.bus import NoReply
 from producers.encryption import existing_records, seal_buckets
-from producers.encryption.existing_records import TakeOver
+from producers.encryption.existing_records import BucketMigration
 
 NAME = subjects.SUBSCRIBERS.name
 PEOPLE = [f"nguoi{number}" for number in range(30)]
@@ -39,16 +39,16 @@ async def everything(bus):
 
 async def test_an_earlier_store_is_sealed_and_no_address_is_left_on_the_disk(own_bus, store):
     before = await everything(own_bus)
-    assert await TakeOver(own_bus, NAME).run() == len(PEOPLE)
+    assert await BucketMigration(own_bus, NAME).run() == len(PEOPLE)
     assert await everything(own_bus) == before
     assert files_with(store, b"@example.com") == []
-    assert await TakeOver(own_bus, NAME).run() == 0
+    assert await BucketMigration(own_bus, NAME).run() == 0
 
 
 async def test_a_pass_that_was_killed_is_completed_by_the_next(own_bus, store, monkeypatch):
     before = await everything(own_bus)
     monkeypatch.setattr(existing_records, "_CHUNK_SIZE", 7)
-    rewrite, calls = TakeOver.rewrite_chunk, []
+    rewrite, calls = BucketMigration.rewrite_chunk, []
 
     async def die(self, messages):
         calls.append(1)
@@ -57,24 +57,24 @@ async def test_a_pass_that_was_killed_is_completed_by_the_next(own_bus, store, m
         await rewrite(self, messages)
 
     with monkeypatch.context() as dying:
-        dying.setattr(TakeOver, "rewrite_chunk", die)
+        dying.setattr(BucketMigration, "rewrite_chunk", die)
         with pytest.raises(NoReply):
-            await TakeOver(own_bus, NAME).run()
-    assert 0 < await TakeOver(own_bus, NAME).run() < len(PEOPLE)
+            await BucketMigration(own_bus, NAME).run()
+    assert 0 < await BucketMigration(own_bus, NAME).run() < len(PEOPLE)
     assert await everything(own_bus) == before
     assert files_with(store, b"@example.com") == []
 
 
 async def test_what_changes_meanwhile_stays_changed(own_bus, store, monkeypatch):
-    bucket, rewrite = own_bus.bucket(NAME), TakeOver.rewrite_chunk
+    bucket, rewrite = own_bus.bucket(NAME), BucketMigration.rewrite_chunk
 
     async def change_first(self, messages):
         await bucket.put("s.nguoi0", b'{"email":"moi@example.com"}')
         await bucket.purge("s.nguoi1")
         await rewrite(self, messages)
 
-    monkeypatch.setattr(TakeOver, "rewrite_chunk", change_first)
-    await TakeOver(own_bus, NAME).run()
+    monkeypatch.setattr(BucketMigration, "rewrite_chunk", change_first)
+    await BucketMigration(own_bus, NAME).run()
     assert (await bucket.get("s.nguoi0")).data == b'{"email":"moi@example.com"}'
     assert await bucket.get("s.nguoi1") is None
     assert len(await everything(own_bus)) == 2 * len(PEOPLE) - 1
