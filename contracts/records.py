@@ -96,3 +96,5 @@ class UnitPolicy(BaseModel):
 
     release: Literal["automatic", "desk"] = "desk"
     urgent: bool = False
+    bus_ended: AwareDatetime | None = None
+    """Since when the unit has no key for the bus any more."""

@@ -7,9 +7,12 @@ from faststream.nats.message import NatsMessage
 from nats.aio.msg import Msg
 from pydantic import BaseModel, ConfigDict
 
+from consumers.intake.inbound import REVOKED_HEADER
+from consumers.messages import field_error
 from contracts import envelope
 from contracts.cloudevent import CloudEvent
 from contracts.delivery import Lane
+from contracts.errors import Forbidden
 from contracts.events import CASE_UPDATED
 from producers.bus import Message
 
@@ -47,6 +50,8 @@ async def decode_message(msg: NatsMessage) -> Any:
     stage, *rest = raw.subject.split(".")
     if stage in ("content", "case"):
         unit, kind = rest[:2]
+        if REVOKED_HEADER in (raw.headers or {}):
+            raise Forbidden(field_error("key", "bus_key_revoked"))
         event = envelope.decode(None, raw.headers, raw.data)
         return ContentMessage(event=event, unit=unit, kind=kind, seq=raw.metadata.sequence.stream)
     if stage in ("publication", "receipt"):

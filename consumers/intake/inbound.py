@@ -2,12 +2,14 @@
 
 The stream proves the unit: only its account reaches it. Everything else reads CONTENT alone, so a
 message is removed from the inbound stream once CONTENT has it, under an id that is Loa's own. A
-repeat after a crash is harmless, because an event is known by its id.
+repeat after a crash is harmless, because an event is known by its id. What a unit sends after its
+last key was revoked becomes a dead letter: a server may go on letting that key in.
 """
 
 import asyncio
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
 
 import structlog
@@ -16,8 +18,10 @@ from nats.aio.msg import Msg
 from contracts import subjects
 from contracts.base.crash_points import crash_point
 from contracts.events import CASE_UPDATED
-from producers.bus import Bus, BusError, NoReply, StorageFull, topology
+from contracts.records import UnitPolicy
+from producers.bus import Bus, BusError, NoReply, StorageFull, records, topology
 from producers.bus.periodic import every
+from producers.seals import NotSealed
 
 log = structlog.get_logger()
 _LOOK_S = 2.0
@@ -26,6 +30,8 @@ _PATIENCE_S = 5.0
 _ACK_TIMEOUT_S = 2.0
 _EVENT_HEADER = re.compile(r"content-type|ce-[!-9;-~]+", re.IGNORECASE)
 """Headers of an event; others would mean something to the server, or to readers of the stream."""
+REVOKED_HEADER = "Loa-Revoked"
+"""Marks what was sent under a revoked key; intake refuses it."""
 _KIND = re.compile("[a-z]+")
 _UNKNOWN_KIND = "unknown"
 _CASE_EVENT = CASE_UPDATED.encode()
@@ -38,6 +44,7 @@ class InboundMover:
         """*durables*: streams and consumers over which the process watches; ours are added."""
         self.bus = bus
         self.durables = set() if durables is None else durables
+        self.units = bus.bucket(subjects.UNITS.name)
         self._following: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
@@ -69,23 +76,32 @@ class InboundMover:
         msg_id = f"{stream}.{where.sequence.stream}.{where.timestamp.isoformat()}"
         kind = msg.subject.rpartition(".")[2]
         kind = kind if _KIND.fullmatch(kind) else _UNKNOWN_KIND
-        subject = subjects.content(subjects.unit_of_inbound(stream), kind)
-        await self._store(subject, msg, msg_id)
+        unit = subjects.unit_of_inbound(stream)
+        mark = {REVOKED_HEADER: "1"} if await self._is_revoked(unit, where.timestamp) else {}
+        await self._store(subjects.content(unit, kind), msg, msg_id, mark)
         crash_point("intake.moved")
         if _names_person(msg):
             await self.bus.erase_message(stream, where.sequence.stream)
         await self.bus.connection.request(msg.reply, b"+ACK", timeout_s=_ACK_TIMEOUT_S)
 
-    async def _store(self, subject: str, msg: Msg, msg_id: str) -> None:
-        """Store on CONTENT, without headers if the server refuses them."""
+    async def _is_revoked(self, unit: str, sent: datetime) -> bool:
+        """Whether the unit had no key any more when it sent a message."""
+        try:
+            known = (await records.read(self.units, unit, UnitPolicy)).value
+        except NotSealed:  # no registration of Loa's: the event waits for the desk
+            return False
+        return known is not None and known.bus_ended is not None and sent > known.bus_ended
+
+    async def _store(self, subject: str, msg: Msg, msg_id: str, mark: Mapping[str, str]) -> None:
+        """Store on CONTENT, without the event's headers if the server refuses them."""
         store = partial(self.bus.publish, subject, msg.data, msg_id=msg_id, patience_s=_PATIENCE_S)
         try:
-            await store(headers=_event_headers(msg.headers or {}))
+            await store(headers={**_event_headers(msg.headers or {}), **mark})
         except (NoReply, StorageFull):
             raise
         except BusError as error:
             log.warning("inbound_headers_dropped", stored_as=msg_id, reason=str(error))
-            await store()
+            await store(headers=mark)
 
 
 def _names_person(msg: Msg) -> bool:

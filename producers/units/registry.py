@@ -75,6 +75,8 @@ class Registration(Contract):
     keys: tuple[ApiKey, ...] = ()
     bus_keys: tuple[BusKey, ...] | None = None
     """Keys for the bus; None for a unit that never had one."""
+    bus_ended: AwareDatetime | None = None
+    """Since when the unit has no key for the bus any more."""
     feeds: tuple[Feed, ...] = ()
     """Imported feeds of the unit's own site."""
 
@@ -84,6 +86,11 @@ class Registration(Contract):
         ending = (old.model_copy(update={"until": min(old.until or end, end)}) for old in self.keys)
         living = (old for old in ending if old.until and old.until > key.created)
         return self.model_copy(update={"keys": (*living, key)})
+
+    def with_bus_keys(self, keys: Sequence[BusKey], at: datetime) -> "Registration":
+        """The registration with these keys for the bus, from *at* on."""
+        ended = None if keys else self.bus_ended or at
+        return self.model_copy(update={"bus_keys": tuple(keys), "bus_ended": ended})
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +170,11 @@ class UnitRegistry:
 
     async def revoke(self, unit: str) -> None:
         """Invalidate all keys of *unit*, also those for the bus. Raises like `rotate`."""
+        now = utc_now(self.clock)
 
         def change(found: Registration) -> Registration:
-            bus_keys = None if found.bus_keys is None else ()
-            return found.model_copy(update={"keys": (), "bus_keys": bus_keys})
+            ended = found.model_copy(update={"keys": ()})
+            return ended if found.bus_keys is None else ended.with_bus_keys((), now)
 
         await self._change(unit, change)
 
@@ -176,13 +184,14 @@ class UnitRegistry:
         key = BusKey(public=public_part(seed), created=utc_now(self.clock))
 
         def change(found: Registration) -> Registration:
-            return found.model_copy(update={"bus_keys": (*(found.bus_keys or ()), key)})
+            return found.with_bus_keys((*(found.bus_keys or ()), key), key.created)
 
         await self._change(unit, change)
         return seed.decode()
 
     async def revoke_bus_key(self, unit: str, key_id: str) -> None:
         """Take one key for the bus away. Raises like `rotate`, Invalid for an unknown key."""
+        now = utc_now(self.clock)
 
         def change(found: Registration) -> Registration:
             keys = found.bus_keys or ()
@@ -190,7 +199,7 @@ class UnitRegistry:
             if len(left) == len(keys):
                 wrong = get_text("unit", "no_bus_key", unit=unit, value=key_id)
                 raise Invalid(wrong.as_field_error("revoke"))
-            return found.model_copy(update={"bus_keys": left})
+            return found.with_bus_keys(left, now)
 
         await self._change(unit, change)
 

@@ -1,16 +1,19 @@
 """What units publish on the bus moves to CONTENT: all of it, once, in order."""
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
 
 import pytest
 
 from consumers.app.broker import BrokerWatch
 from consumers.intake import inbound
-from consumers.intake.inbound import InboundMover
+from consumers.intake.inbound import REVOKED_HEADER, InboundMover
 from contracts import subjects
 from contracts.events import CASE_UPDATED
+from contracts.vocabulary import DEFAULT
 from producers.bus import topology
+from producers.units.registry import UnitRegistry
 
 UNIT, OTHER = "van-phong-bo", "vu-phap-che"
 EVENT = {"Content-Type": "application/cloudevents+json"}
@@ -104,10 +107,32 @@ async def test_a_message_that_was_moved_and_not_removed_is_on_content_once(bus):
     async with bus.pull("IN_" + UNIT, subjects.INTAKE) as pull:
         message = await pull.next()
         for _ in range(2):  # a process that ended between the two steps begins again
-            await mover._store(f"content.{UNIT}.submitted", message, _id_of(mover, message))
+            await mover._store(f"content.{UNIT}.submitted", message, _id_of(mover, message), {})
         await mover.move("IN_" + UNIT, message)
     assert [one.data for one in await arrived(bus, 1)] == [b"one"]
     assert await waiting(bus, UNIT) == 0
+
+
+async def test_what_comes_after_the_last_key_was_revoked_is_refused_and_nothing_before_it(bus):
+    """A server of the operator's lets a revoked key in until it reads its configuration again."""
+    await topology.apply(bus, [UNIT, OTHER])
+    registry = UnitRegistry(bus, DEFAULT, time.time)
+    for unit in (UNIT, OTHER):
+        await registry.add(unit, release="desk")
+        await registry.add_bus_key(unit)
+    await send(bus, UNIT, b"before", headers=EVENT)
+    await registry.revoke(UNIT)
+    await registry.update(UNIT, urgent=True)
+    for unit in (UNIT, OTHER):
+        await send(bus, unit, b"after", headers=EVENT)
+    async with moving(bus):
+        moved = await arrived(bus, 3)
+    marks = {(one.subject.split(".")[1], one.data): REVOKED_HEADER in one.headers for one in moved}
+    assert marks == {(UNIT, b"before"): False, (UNIT, b"after"): True, (OTHER, b"after"): False}
+    await registry.add_bus_key(UNIT)
+    await send(bus, UNIT, b"again", headers=EVENT | {REVOKED_HEADER: "1"})
+    async with moving(bus):
+        assert REVOKED_HEADER not in (await arrived(bus, 4))[3].headers
 
 
 @pytest.mark.parametrize(
