@@ -7,8 +7,10 @@ import typer
 from typer.main import get_command, get_group
 
 from consumers.app.settings import LoaSettings, read_settings
+from consumers.app.unknown_variables import unknown_variables
 from consumers.runtime import log_config
 from producers import cli as client
+from producers.output import print_errors
 from producers.usage_errors import CommandGroup
 
 _CLI_PACKAGE = "consumers.cli"
@@ -87,6 +89,7 @@ app = typer.Typer(
 @app.callback()
 def loa() -> None:
     """Loa: the notification platform of the Ministry of Home Affairs."""
+    print_errors(unknown_variables())
 
 
 def main() -> None:

@@ -13,7 +13,6 @@ from channels.email.doctor.finding import Finding, Level
 from channels.email.settings import EmailSettings
 from consumers.app import instance
 from consumers.app.settings import LoaSettings, read_settings
-from consumers.app.unknown_variables import unknown_variables
 from consumers.app.wiring.email import describe_relays
 from consumers.channel_health import destinations
 from consumers.channel_health.destinations import Destination
@@ -34,8 +33,14 @@ _LEVEL_LABELS = {Level.OK: "ok", Level.WARNING: "WARNING", Level.PROBLEM: "PROBL
 @app.callback(invoke_without_command=True)
 def doctor(context: typer.Context) -> None:
     """Is what surrounds Loa as it has to be? Examines mail, unless it is told what."""
-    if context.invoked_subcommand is None:
-        print_errors([field_error("doctor", "mail_is_examined")])
+    if context.invoked_subcommand is not None:
+        return
+    with explain_errors():
+        has_relay = bool(read_settings(EmailSettings).host)
+    print_errors(
+        [field_error("doctor", "mail_is_examined" if has_relay else "no_relay_to_examine")]
+    )
+    if has_relay:
         mail()
 
 
@@ -47,7 +52,6 @@ def mail(to: To = "", resolver: Server = "", as_json: Json = False) -> None:
     what it means and what to do, in English and in Vietnamese. Judged are the settings of this
     shell; where the worker that sends mail has another relay, that is said first.
     """
-    print_errors(unknown_variables())
     with explain_errors():
         if to and not is_mailable(to):
             raise Invalid(field_error("to", "no_mail_address"))

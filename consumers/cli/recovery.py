@@ -169,8 +169,8 @@ def _restore_folder(folder: Path, options: _RestoreOptions, as_json: bool) -> No
     manifest, errors = _run_on_idle_bus(lambda bus: _restore(bus, folder, options))
     if errors:
         output.fail(*errors)
-    texts = [field_error("bus", "bus_accepted")]
-    texts.append(field_error(str(folder), "restored_now", began=format_utc(manifest.began)))
+    texts = [field_error(str(folder), "restored_now", began=format_utc(manifest.began))]
+    texts.append(field_error("bus", "bus_accepted"))
     if not options.moved:
         texts.append(field_error("doubt", "doubt_stands"))
     if manifest.is_plain:

@@ -44,7 +44,6 @@ def _run_services(overrides: dict[str, Any], services: list[str] | None) -> None
         settings = read_settings(LoaSettings, **overrides)
         log_config.configure(settings.log_format, service=True)
         sys.excepthook = log_config.log_process_failure
-        print_errors(unknown_variables.unknown_variables())
         unknown_variables.warn_of_unknown()
         if services is None and settings.exposed_by:
             email, zalo = read_settings(EmailSettings), read_settings(ZaloSettings)

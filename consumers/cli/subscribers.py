@@ -21,6 +21,7 @@ from consumers.cli.output import (
     print_table,
     run_on_bus,
 )
+from consumers.cli.unit_keys import require_new_file
 from consumers.messages import field_error
 from consumers.reporting.person_export import PersonExporter
 from consumers.staff.authorization import Actor
@@ -120,7 +121,7 @@ def remove(address: Address, reason: Reason, by: By = "") -> None:
         await perform(bus, command, lambda _: erase())
 
     run_on_bus(work)
-    typer.echo("removed")
+    print_bilingual("removed", "đã xóa")
 
 
 async def _erase(bus: Bus, unsubscribe: UnsubscribeService, email: str, reason: str) -> None:
@@ -145,6 +146,9 @@ def export(who: Who, out: Out = None, by: By = "") -> None:
     kept.
     """
 
+    with explain_errors():
+        require_new_file(out)
+
     async def work(bus: Bus) -> PersonExport:
         subscribers = await stores.open_subscribers(bus)
         suppressions = await stores.open_suppressions(bus)
@@ -168,11 +172,8 @@ def export(who: Who, out: Out = None, by: By = "") -> None:
 
 
 def _write_private(path: Path, text: str) -> None:
-    """Write a new file that only its owner may read. Raises Invalid if it exists."""
-    try:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise Invalid(field_error("out", "folder_exists", value=path)) from None
+    """Write a new file that only its owner may read."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(file, "w", encoding="utf-8") as opened:
         opened.write(text + "\n")
 

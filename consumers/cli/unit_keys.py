@@ -22,9 +22,13 @@ _WRONG_STREAM_CODE = 10060
 
 
 def require_new_file(path: Path | None) -> None:
-    """Raises Invalid for a file that is there already."""
-    if path is not None and path.exists():
+    """Raises Invalid for a file that is there already, and for one in no folder."""
+    if path is None:
+        return
+    if path.exists():
         raise Invalid(field_error("out", "file_exists", value=path))
+    if not (folder := path.absolute().parent).is_dir():
+        raise Invalid(field_error("out", "out_folder_missing", value=folder))
 
 
 async def tell_server(registry: UnitRegistry) -> list[FieldError]:

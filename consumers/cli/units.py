@@ -28,6 +28,7 @@ from contracts.delivery import ChannelName
 from contracts.errors import FieldError
 from producers.bus import Bus, topology
 from producers.bus_access.key_files import public_part, write_private
+from producers.output import print_bilingual
 from producers.units.registry import UnitRegistry
 
 app = typer.Typer(no_args_is_help=True, help="Units and their keys.")
@@ -124,7 +125,7 @@ def revoke(unit: Unit, by: By = "") -> None:
         return await unit_keys.tell_server(registry) if has_account else []
 
     texts = output.run_on_bus(end_keys)
-    typer.echo(f"{unit}: no key works any more")
+    print_bilingual(f"{unit}: no key works any more", f"{unit}: không khóa nào còn dùng được")
     output.print_field_texts(*texts)
 
 
@@ -140,7 +141,7 @@ def bus_key(
     if revoke:
         act = RevokeBusKey(unit=unit, key=revoke)
         texts = output.run_on_bus(lambda bus: _change_bus_keys(bus, act, by))[1]
-        typer.echo(f"{unit}: {revoke} does not work any more")
+        print_bilingual(f"{unit}: {revoke} is revoked", f"{unit}: {revoke} đã bị thu hồi")
         output.print_field_texts(*texts)
         return
     with output.explain_errors():

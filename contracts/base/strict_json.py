@@ -21,7 +21,7 @@ from contracts.errors import (
 
 MAX_DEPTH = 12
 _MESSAGES_FILE = Path(__file__).with_name("json_messages.toml")
-"""Vietnamese messages by Python's English ones."""
+"""Messages in both languages by Python's."""
 
 
 def loads(body: bytes, field: str = WHOLE_EVENT) -> Any:
@@ -132,9 +132,9 @@ def _not_json(error: json.JSONDecodeError, field: str = WHOLE_EVENT) -> Unreadab
 
 
 def _translate_json_error(message: str) -> Bilingual:
-    """An error message of Python's json, in both languages."""
-    translations = load_texts(_MESSAGES_FILE)
-    return Bilingual(message, translations.get(message, translations["other"]))
+    """What an error message of Python's json means, in both languages."""
+    texts = load_texts(_MESSAGES_FILE)
+    return Bilingual(**texts.get(message, {"en": message, "vi": texts["other"]}))
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

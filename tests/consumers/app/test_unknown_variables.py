@@ -60,15 +60,25 @@ def test_a_mistyped_variable_is_named_in_both_languages_and_logged_valueless(cle
     assert SECRET not in f"{logs}{said}"
 
 
-@pytest.mark.parametrize("order", [("status",), ("doctor", "mail"), ("up",), ("run", "intake")])
-def test_commands_that_need_variables_say_so_before_failing(clean_environment, order, tmp_path):
+@pytest.mark.parametrize(
+    "order",
+    [
+        ("status",),
+        ("doctor", "mail"),
+        ("up",),
+        ("run", "intake"),
+        ("units", "list"),
+        ("whoami",),
+    ],
+)
+def test_every_command_says_so_before_it_begins(clean_environment, order, tmp_path):
     clean_environment.setenv("LOA_EMAIL_HOTS", SECRET)
     clean_environment.setenv("LOA_NATS_URL", "nats://127.0.0.1:1")
     clean_environment.setenv("LOA_EMAIL_CONNECTIONS", "0")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         clean_environment.setenv("LOA_HTTP_PORT", str(taken.getsockname()[1]))
         clean_environment.setenv("LOA_DATA_DIR", str(tmp_path))
-        if order[0] == "status":
+        if order[0] in ("status", "units", "whoami"):
             clean_environment.delenv("LOA_NATS_URL")
         # The configuration would outlive the test: loggers cache it at first use.
         clean_environment.setattr(log_config, "configure", lambda *_, **__: None)

@@ -2,6 +2,8 @@
 
 import pytest
 
+from consumers.cli import unit_keys
+from contracts.errors import Invalid
 from producers.access import Access
 from producers.bus import Bus, topology
 from producers.bus_access.configuration import ConfigurationFolder
@@ -98,6 +100,17 @@ async def test_revoking_a_units_keys_takes_those_for_the_bus_out_of_the_configur
         await loa("units", "add", OTHER, **there)
         without = await loa("units", "revoke", OTHER, **there)
         assert (without.exit_code, "configuration" in without.output) == (0, False), without.output
+
+
+def test_a_key_goes_into_a_new_file_of_a_folder_that_is_there(tmp_path):
+    taken = tmp_path / "taken.nk"
+    taken.touch()
+    for path, named in ((taken, taken), (tmp_path / "no" / "x.nk", tmp_path / "no")):
+        with pytest.raises(Invalid) as refused:
+            unit_keys.require_new_file(path)
+        assert str(named) in refused.value.errors[0].message_vi
+    assert [path.name for path in tmp_path.iterdir()] == ["taken.nk"]
+    unit_keys.require_new_file(tmp_path / "new.nk")
 
 
 async def test_only_an_identity_has_a_key(loa):

@@ -42,6 +42,7 @@ def loa(tmp_path, relay):
     loa = LoaProcess(tmp_path, **relay.settings)
     restored = loa.cli("restore", backup, "--plain", "--moved")
     assert restored.exit_code == 0, restored.err
+    assert restored.out.startswith(f"{backup}: restored")
     assert loa.cli("rebuild", "--json").json["directory"] == {"people": 30}
     loa.key = EXPECTED["unit_keys"][UNIT]
     with loa:

@@ -183,5 +183,11 @@ def test_only_what_readers_can_see_takes_their_opinion(loa):
     assert loa.page_status("/y-kien/dang-xem/cam-on") == 410
 
 
+def test_a_sign_in_without_a_terminal_is_told_in_our_words(loa):
+    refused = loa.cli("login", "khong-co", stdin="")
+    assert refused.exit_code == 2 and "Warning" not in refused.err, refused.err
+    assert refused.err.count("\n") <= 4
+
+
 def test_nothing_was_left_half_done(loa):
     assert loa.violations() == []
