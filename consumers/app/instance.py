@@ -11,7 +11,7 @@ import structlog
 from pydantic import ValidationError
 
 from consumers.app.ports import require_free_port
-from consumers.app.settings import LoaSettings, RunningInstance
+from consumers.app.settings import DeskSettings, LoaSettings, RunningInstance, read_settings
 from consumers.messages import field_error
 from contracts.base.crash_points import crash_point
 from contracts.errors import Invalid, Unavailable
@@ -47,6 +47,19 @@ def public_url(settings: LoaSettings) -> str:
         return settings.public_url.rstrip("/")
     ready = announced_instance(settings)
     return ready.url if ready else f"http://{settings.http_host}:{settings.http_port}"
+
+
+def desk_url(settings: LoaSettings) -> str:
+    """The desk's address for staff: as configured, else that of this folder's Loa.
+
+    Raises Invalid where neither says.
+    """
+    if url := read_settings(DeskSettings).url:
+        return url
+    ready = announced_instance(settings)
+    if ready and ready.desk:
+        return ready.desk
+    raise Invalid(field_error("LOA_DESK_URL", "desk_not_known"))
 
 
 async def find_running(settings: LoaSettings) -> RunningInstance | None:

@@ -1,9 +1,11 @@
-"""The person who acts on this terminal: a signed-in account, or a name as break-glass."""
+"""The person at this terminal, who acts or looks: a signed-in account, or a name as break-glass."""
 
 import asyncio
 import hashlib
 import os
+import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,14 +16,15 @@ import typer
 
 from consumers.app.settings import LoaSettings, environment, read_settings
 from consumers.cli import output
+from consumers.cli.desk_login import sign_in_at_desk
 from consumers.cli.stores import open_keys
 from consumers.intake.approval import reviewer
 from consumers.intake.items import Position
 from consumers.messages import field_error
-from consumers.staff.accounts import AccountStore
+from consumers.staff.accounts import Account, AccountStore
 from consumers.staff.authorization import Act, Actor, Authorizer
 from consumers.staff.passwords import Passwords
-from consumers.staff.policy import ObjectFacts, Policy, Verdict, load_policy
+from consumers.staff.policy import ObjectFacts, Policy, Ruling, Verdict, load_policy
 from consumers.staff.sessions import SessionStore, SignedIn
 from consumers.staff.sign_in import SignIn
 from contracts.base.times import Clock
@@ -74,18 +77,32 @@ class Staff:
         signed_in = await self.require_signed_in()
         self.rules.require_second_factor(signed_in)
         if self.rules.needs_step_up(signed_in, act.action):
-            await self._step_up(signed_in)
+            signed_in = await self._step_up(signed_in)
+            if self.rules.needs_step_up(signed_in, act.action):
+                raise Unauthorized(field_error("code", "second_factor_required"))
         ruling = await self.rules.decide(signed_in, act)
         if ruling.verdict is not Verdict.ALLOWED:
             raise Forbidden(ruling.as_error(act.action))
         return Actor.of(signed_in, ruling)
 
-    async def _step_up(self, signed_in: SignedIn) -> None:
-        """Ask for a one-time code."""
+    async def _step_up(self, signed_in: SignedIn) -> SignedIn:
+        """Ask for a one-time code; a person of the identity provider confirms at the desk."""
+        account = signed_in.account
+        if account.oidc and not account.has_totp:
+            await self.keep(await sign_in_at_desk(self.sessions, account.id))
+            return await self.require_signed_in()
         code = await ask("ask_code", is_hidden=False)
-        await (await self.open_sign_in()).step_up(signed_in.account, code)
+        await (await self.open_sign_in()).step_up(account, code)
         if token := await self.sessions.renew(read_token(), stepped_up=True):
             write_token(token)
+        return await self.require_signed_in()
+
+    async def keep(self, token: str) -> None:
+        """Keep a new session as this terminal's; the one before ends."""
+        before = read_token()
+        write_token(token)
+        if before:
+            await self.sessions.end(before)
 
 
 class Exceptions(NamedTuple):
@@ -103,20 +120,73 @@ async def acting_person(bus: Bus, act: Act, by: str, exceptions: Exceptions) -> 
     staff = Staff.open(bus)
     has_accounts = await staff.accounts.is_in_use()
     if by:
-        return _named_person(act.action, reviewer(_FIELD, by).by, has_accounts=has_accounts)
+        name = reviewer(_FIELD, by).by
+        return break_glass(act.action, name) if has_accounts else Actor(name)
     is_timer = exceptions.is_for_timers and not read_token() and owns_data_folder()
     if is_timer or not (has_accounts or exceptions.needs_account):
         return Actor((environment().get("USER") or "").strip())
     return await staff.authorize(act)
 
 
-def _named_person(action: str, name: str, *, has_accounts: bool) -> Actor:
-    """A name in place of an account; once accounts exist it is told on stderr and in the log."""
-    if not has_accounts:
-        return Actor(name)
+def break_glass(action: str, name: str = BREAK_GLASS) -> Actor:
+    """The owner of the data folder in place of an account, told on stderr and in the log.
+
+    Raises Forbidden for another user.
+    """
+    folder = read_settings(LoaSettings).data_dir.resolve()
+    if not owns_data_folder():
+        raise Forbidden(field_error(_FIELD, "not_owner", folder=folder))
     log.warning("break_glass_used", action=action)
-    output.print_errors([field_error(_FIELD, "by_name_ends")])
+    output.print_errors([field_error(_FIELD, "break_glass", folder=folder)])
     return Actor(name, role=BREAK_GLASS)
+
+
+@dataclass(frozen=True)
+class ReadingRight:
+    """What the person at this terminal may look at: what one of *actions* of the roles reaches.
+
+    Without an account everything: before the first account, and as break-glass of *by*.
+    """
+
+    policy: Policy
+    actions: Sequence[str]
+    account: Account | None = None
+    by: str = ""
+
+    def covers(self, facts: ObjectFacts) -> bool:
+        return self._decide(facts).verdict is Verdict.ALLOWED
+
+    def require(self, facts: ObjectFacts) -> None:
+        """Raises Forbidden with the reason."""
+        ruling = self._decide(facts)
+        if ruling.verdict is not Verdict.ALLOWED:
+            raise Forbidden(ruling.as_error(self.actions[0]))
+
+    def _decide(self, facts: ObjectFacts) -> Ruling:
+        """The best decision; of refusals, that of a role which has the action."""
+        account = self.account
+        if account is None:
+            return Ruling(Verdict.ALLOWED)
+        rulings = [self.policy.is_allowed(account, action, facts) for action in self.actions]
+        return max(rulings, key=lambda one: (one.verdict, bool(one.role)))
+
+
+async def reading_right(bus: Bus, actions: Sequence[str], by: str) -> ReadingRight:
+    """The right of the person at this terminal; *by*: a name as break-glass.
+
+    Raises Unauthorized, and Forbidden where no role has any of *actions*.
+    """
+    staff = Staff.open(bus)
+    if not await staff.accounts.is_in_use():
+        return ReadingRight(staff.policy, actions)
+    if by:
+        actor = break_glass(actions[0], reviewer(_FIELD, by).by)
+        return ReadingRight(staff.policy, actions, by=actor.by)
+    signed_in = await staff.require_signed_in()
+    staff.rules.require_second_factor(signed_in)
+    if not any(staff.policy.has_action(signed_in.account, action) for action in actions):
+        raise Forbidden(field_error(actions[0], "staff_no_role"))
+    return ReadingRight(staff.policy, actions, signed_in.account)
 
 
 def owns_data_folder() -> bool:
@@ -143,7 +213,17 @@ async def ask(question_code: str, *, is_hidden: bool) -> str:
 
 
 def _prompt(text: str, *, is_hidden: bool) -> str:
+    is_hidden = is_hidden and _has_terminal()
     return str(typer.prompt(text, "", hide_input=is_hidden, show_default=False, err=True))
+
+
+def _has_terminal() -> bool:
+    """Whether a person can type unseen; what comes through a pipe is not shown anyway."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return sys.stdin.isatty()
+    return True
 
 
 def _session_file() -> Path:

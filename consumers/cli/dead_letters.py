@@ -15,7 +15,8 @@ import typer
 
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.cli import output
-from consumers.cli.acts import By, Command, run_audited
+from consumers.cli.acts import By, Command, look, run_audited
+from consumers.cli.acts import check as check_role
 from consumers.cli.stores import open_seals
 from consumers.dead_letters.bulk import BulkDecisions, BulkSummary
 from consumers.dead_letters.decisions import (
@@ -145,6 +146,7 @@ def list_letters(
     since: Since = "",
     until: Until = "",
     everything: All = False,
+    by: By = "",
     as_json: output.Json = False,
 ) -> None:
     """Open dead letters: sender, number of deaths, and errors in both languages."""
@@ -154,7 +156,9 @@ def list_letters(
     query = DeadLetterQuery(None, *criteria, since=start, until=end, ended=everything)
 
     async def load(bus: Bus) -> list[DeadLetter]:
-        return [letter async for letter in DeadLetterStore(bus).letters(query)]
+        right = await look(bus, "dead.read", "", by)
+        letters = DeadLetterStore(bus).letters(query)
+        return [letter async for letter in letters if right.covers(_facts(letter))]
 
     letters = output.run_on_bus(load)
     rows = map(_letter_row, letters)
@@ -162,10 +166,22 @@ def list_letters(
 
 
 @app.command()
-def show(id: Id, as_json: output.Json = False) -> None:
+def show(id: Id, by: By = "", as_json: output.Json = False) -> None:
     """One letter whole: reasons, sender, everything that was decided, its original body."""
-    letter = output.run_on_bus(lambda bus: DeadLetterStore(bus).load(id))
+    letter = output.run_on_bus(lambda bus: _load(bus, id, by))
     output.print_answer(letter, as_json, lambda: _print_letter(letter))
+
+
+async def _load(bus: Bus, id: int, by: str) -> DeadLetter:
+    """The letter, for a person who may read it. Raises Unauthorized, Forbidden, Invalid."""
+    right = await look(bus, "dead.read", str(id), by)
+    letter = await DeadLetterStore(bus).load(id)
+    right.require(_facts(letter))
+    return letter
+
+
+def _facts(letter: DeadLetter) -> ObjectFacts:
+    return ObjectFacts(unit=letter.about.unit)
 
 
 @app.command()
@@ -191,8 +207,8 @@ def replay(
         start, end = _parse_time("since", since), _parse_time("until", until)
         query = DeadLetterQuery(None, stage, unit, field, text, since=start, until=end)
         query = _letters_to_decide(query, tuple(ids or ()))
-    command = None if dry_run else Command("dead.replay", _object(query), by, reason=reason)
-    _print_and_exit(_decide(command, query, BulkDecisions.replay), as_json)
+    command = Command("dead.replay", _object(query), by, reason=reason)
+    _print_and_exit(_decide(command, query, BulkDecisions.replay, dry_run=dry_run), as_json)
 
 
 async def _replay_headers(bus: Bus, stored: Message, msg_id: str) -> Mapping[str, str]:
@@ -209,17 +225,23 @@ def _object(query: DeadLetterQuery) -> str:
 
 
 def _decide(
-    command: Command | None,
+    command: Command,
     query: DeadLetterQuery,
     decide: Callable[[BulkDecisions, DeadLetterQuery], Awaitable[BulkSummary]],
+    *,
+    dry_run: bool = False,
 ) -> BulkSummary:
-    """Decide on letters; without a command it is a dry run."""
+    """Decide on letters; a dry run says what it would decide on."""
 
     def run(bus: Bus, operator: Operator | None = None) -> Awaitable[BulkSummary]:
         return decide(BulkDecisions(bus, operator, partial(_replay_headers, bus)), query)
 
-    if command is None:
-        return output.run_on_bus(run)
+    async def try_out(bus: Bus) -> BulkSummary:
+        await check_role(bus, command)
+        return await run(bus)
+
+    if dry_run:
+        return output.run_on_bus(try_out)
     reason = command.reason
     return run_audited(command, lambda bus, who: run(bus, Operator(who.by, reason)))
 
@@ -256,13 +278,13 @@ def edit(
 
     The original stays. A letter refused for its revision or its id needs a new `id` as well.
     """
-    letter, corrected = output.run_on_bus(lambda bus: _load_and_check(bus, id, file.read_bytes()))
+    body = file.read_bytes()
+    letter, corrected = output.run_on_bus(lambda bus: _load_and_check(bus, id, body, by))
     lines = list(difference(letter, corrected))
     if not as_json:
         typer.echo("\n".join(lines))
     if not dry_run and _is_confirmed(yes or as_json):
-        facts = ObjectFacts(unit=letter.about.unit)
-        command = Command("dead.edit", str(id), by, reason=reason, facts=facts)
+        command = Command("dead.edit", str(id), by, reason=reason, facts=_facts(letter))
         letter = _send_corrected(command, letter, corrected)
         if not as_json:
             typer.echo(f"{letter.id}: {_decision_line(letter.decisions[-1])}")
@@ -280,9 +302,11 @@ def _send_corrected(command: Command, letter: DeadLetter, corrected: OutgoingMes
     return run_audited(command, send)
 
 
-async def _load_and_check(bus: Bus, id: int, body: bytes) -> tuple[DeadLetter, OutgoingMessage]:
+async def _load_and_check(
+    bus: Bus, id: int, body: bytes, by: str
+) -> tuple[DeadLetter, OutgoingMessage]:
     """The letter, and its corrected message. Raises ContractError if that is still invalid."""
-    letter = await DeadLetterStore(bus).load(id)
+    letter = await _load(bus, id, by)
     return letter, check_corrected(letter, body, load_vocabulary(read_settings(LoaSettings)))
 
 

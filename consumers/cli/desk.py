@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from consumers.cli import output
-from consumers.cli.acts import By, Command, perform
+from consumers.cli.acts import By, Command, look, perform
 from consumers.cli.authorization import Staff, position_facts
 from consumers.cli.stores import open_seals
 from consumers.intake.approval import Draft, Reviewer
@@ -25,6 +25,7 @@ from consumers.reporting.review import (
     review_draft,
 )
 from consumers.staff.authorization import Actor
+from consumers.staff.policy import ObjectFacts
 from contracts.base.times import format_utc
 from contracts.delivery import ChannelName, Lane
 from contracts.errors import Invalid
@@ -39,11 +40,13 @@ Reason = Annotated[str, typer.Option(help="The reason in words.")]
 
 
 @app.command("list")
-def list_drafts(as_json: output.Json = False) -> None:
+def list_drafts(by: By = "", as_json: output.Json = False) -> None:
     """What waits, most urgent first: since when, and whether it is new or changes what is out."""
 
     async def load(bus: Bus) -> list[tuple[Draft, DraftEffect]]:
-        drafts = await Desk(bus, time.time).waiting_drafts()
+        right = await look(bus, "desk.read", "", by)
+        waiting = await Desk(bus, time.time).waiting_drafts()
+        drafts = [draft for draft in waiting if right.covers(_draft_facts(draft))]
         return list(zip(drafts, await draft_effects(ItemRepository(bus), drafts), strict=True))
 
     drafts = output.run_on_bus(load)
@@ -63,10 +66,25 @@ def _waiting_since(draft: Draft) -> str:
 
 
 @app.command()
-def show(content_id: ContentId, revision: Revision = None, as_json: output.Json = False) -> None:
+def show(
+    content_id: ContentId, revision: Revision = None, by: By = "", as_json: output.Json = False
+) -> None:
     """Read a draft before you decide: its fields, its text, and what it changes of what is out."""
-    review = output.run_on_bus(lambda bus: review_draft(bus, content_id, revision))
+    review = output.run_on_bus(lambda bus: _review(bus, content_id, revision, by))
     output.print_answer(review.to_json(), as_json, lambda: _print_review(review))
+
+
+def _draft_facts(draft: Draft) -> ObjectFacts:
+    writers = frozenset(name for name in (draft.author, draft.submitter) if name)
+    return ObjectFacts(draft.unit, str(draft.data.get("topic", "")), writers)
+
+
+async def _review(bus: Bus, content_id: str, revision: int | None, by: str) -> Review:
+    """The draft, for a person who may read it. Raises Unauthorized, Forbidden, Invalid."""
+    right = await look(bus, "desk.read", content_id, by)
+    review = await review_draft(bus, content_id, revision)
+    right.require(_draft_facts(review.draft))
+    return review
 
 
 def _print_review(review: Review) -> None:
@@ -96,7 +114,7 @@ def approve(
 
     async def decide(bus: Bus) -> tuple[int, Position]:
         desk = Desk(bus, time.time, await open_seals(bus))
-        reviewed = hash or await _confirmed_hash(bus, content_id, revision)
+        reviewed = hash or await _confirmed_hash(bus, content_id, revision, by)
         number = revision or await desk.newest_waiting(content_id)
         approval = await _approval(desk, content_id, number)
         command = approval._replace(by=by, after=reviewed)
@@ -116,9 +134,9 @@ def approve(
     _print_where(content_id, position.channels, is_published=False)
 
 
-async def _confirmed_hash(bus: Bus, content_id: str, revision: int | None) -> str:
+async def _confirmed_hash(bus: Bus, content_id: str, revision: int | None, by: str) -> str:
     """Show the draft, ask, and return its hash. Raises Invalid without a yes."""
-    review = await review_draft(bus, content_id, revision)
+    review = await _review(bus, content_id, revision, by)
     _print_review(review)
     question = field_error("hash", "ask_approve")
     try:

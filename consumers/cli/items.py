@@ -9,8 +9,8 @@ from typing import Annotated, NamedTuple
 import typer
 
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
-from consumers.cli.acts import Command, perform
-from consumers.cli.authorization import position_facts
+from consumers.cli.acts import By, Command, look, perform, record
+from consumers.cli.authorization import ReadingRight, position_facts
 from consumers.cli.output import (
     TIME_FORMAT,
     Json,
@@ -23,6 +23,7 @@ from consumers.cli.output import (
     run_on_bus,
 )
 from consumers.cli.stores import normalized_address, open_subscribers, open_suppressions
+from consumers.dead_letters.letter import DeadLetter
 from consumers.dead_letters.trace import letters_about, with_letters
 from consumers.intake import items
 from consumers.intake.items import Item
@@ -33,6 +34,7 @@ from consumers.reporting.reactions import ReactionCounts, count_reactions
 from consumers.reporting.reader_trace import EMAIL, MailTrace, ReaderTrace, ReaderTracer
 from consumers.reporting.trace import TraceReader
 from consumers.staff.authorization import Actor
+from consumers.staff.policy import ObjectFacts
 from consumers.suppression.store import describe_suppression
 from contracts import events, keys, subjects
 from contracts.base.times import format_utc
@@ -54,28 +56,20 @@ Reader = Annotated[
 ]
 Reason = Annotated[str, typer.Option(help="Why, as the public will read it.")]
 Title = Annotated[str, typer.Option(help="Read in place of the item's title, if that is the harm.")]
-By = Annotated[
-    str,
-    typer.Option(
-        "--by",
-        help="Break-glass: a name, where no account is signed in (loa login). Else $USER, if there"
-        " is one. No public page and no unit's answer shows it.",
-    ),
-]
 _ALWAYS_SHOWN = ("expected", "delivered", "missing", "complete")
 
 
-def trace(item: ItemOrCase, reader: Reader = "", as_json: Json = False) -> None:
+def trace(item: ItemOrCase, reader: Reader = "", by: By = "", as_json: Json = False) -> None:
     """Was it sent, to how many, why not: an item's counts per channel, and its timeline.
 
     The `event_id` that a sender got finds the event's item, too.
     """
     content_id = keys.resolve_content_id(item)
     if reader:
-        mails = run_on_bus(partial(_find_reader_trace, content_id, reader))
+        mails = run_on_bus(partial(_find_reader_trace, content_id, reader, by))
         print_answer(mails, as_json, lambda: _print_mails(content_id, mails))
         return
-    answer = run_on_bus(partial(_find_trace, content_id))
+    answer = run_on_bus(partial(_find_trace, content_id, by))
     if answer is None:
         fail(field_error("content_id", "item_unknown", value=item))
     print_answer(answer.to_json(), as_json, answer.print)
@@ -120,32 +114,53 @@ class TraceAnswer(NamedTuple):
         print_field_texts(*self.waits)
 
 
-async def _find_trace(name: str, bus: Bus) -> TraceAnswer | None:
-    """The trace of an item, or of an event's; None for an unknown one. Raises BusError."""
-    event = None
-    trace = await _trace_item(bus, name)
+async def _find_trace(name: str, by: str, bus: Bus) -> TraceAnswer | None:
+    """The trace of an item, or of an event's; None for an unknown one.
+
+    Raises BusError, Unauthorized, Forbidden.
+    """
+    right, event = await look(bus, "item.read", name, by), None
+    trace = await _trace_item(right, bus, name)
     if trace is None:
         event = (await read(bus.bucket(subjects.EVENTS.name), name, EventRecord)).value
-        trace = await _trace_event(bus, event) if event else None
+        trace = await _trace_event(right, bus, event) if event else None
     if trace is None:
         return None
     return TraceAnswer(trace, await channel_problems(bus, trace), name if event else "")
 
 
-async def _trace_item(bus: Bus, content_id: str, step: int | None = None) -> Trace | None:
+async def _trace_item(
+    right: ReadingRight, bus: Bus, content_id: str, step: int | None = None
+) -> Trace | None:
     delivered = await TraceReader(bus, for_staff=True).trace(content_id, step)
-    return with_letters(content_id, delivered, await letters_about(bus, content_id))
+    letters = await letters_about(bus, content_id)
+    if trace := with_letters(content_id, delivered, letters):
+        right.require(await _item_facts(bus, content_id, letters))
+        return trace
+    return None
 
 
-async def _trace_event(bus: Bus, event: EventRecord) -> Trace:
+async def _trace_event(right: ReadingRight, bus: Bus, event: EventRecord) -> Trace:
     """The trace of an event's item, or step of a dossier; the event alone before intake has it."""
     content_id = event.content_id
     step = event.revision if keys.is_case(content_id) else None
-    if trace := await _trace_item(bus, content_id, step):
+    if trace := await _trace_item(right, bus, content_id, step):
         return trace
+    right.require(ObjectFacts(unit=event.unit))
     received = TimelineEntry(at=event.at, event="received", detail=events.kind_of(event.type))
     facts = {"content_id": content_id, "revision": event.revision or 0, "timeline": [received]}
     return Trace(**facts, state="received", channels={})
+
+
+async def _item_facts(bus: Bus, content_id: str, letters: Sequence[DeadLetter]) -> ObjectFacts:
+    """The facts of an item, a dossier, or of dead letters of which no more is known."""
+    repository = ItemRepository(bus)
+    item = await repository.item(content_id)
+    number = (item.revision or item.latest) if item else 0
+    position = await repository.position(content_id, number) if number else None
+    if position or not (item or letters):
+        return position_facts(position)
+    return ObjectFacts(unit=item.unit if item else letters[0].about.unit)
 
 
 def print_trace(trace: Trace) -> None:
@@ -178,13 +193,14 @@ def _timeline_rows(entry: TimelineEntry) -> Iterator[tuple[str, str, str, str]]:
                 yield "", "", "", prefix + text
 
 
-async def _find_reader_trace(content_id: str, address: str, bus: Bus) -> ReaderTrace:
-    """The outcome of an item for one reader. Raises Invalid, BusError or LedgerError."""
+async def _find_reader_trace(content_id: str, address: str, by: str, bus: Bus) -> ReaderTrace:
+    """The outcome of an item for one reader. Raises ContractError, BusError or LedgerError."""
     if keys.is_personal(content_id) or keys.is_digest(content_id):
         raise Invalid(field_error("reader", "reader_of_items", value=content_id))
     item = await ItemRepository(bus).require_item(content_id)
     address = normalized_address(address, "reader")
     subscriber = await (await open_subscribers(bus)).find_by_address(address)
+    await record(bus, Command("subscribers.find", subscriber.id if subscriber else "", by))
     if subscriber is None:
         raise Invalid(field_error("reader", "reader_unknown"))
     trace = await ReaderTracer(bus, subscriber, datetime.now(UTC)).trace(content_id, item)

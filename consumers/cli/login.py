@@ -5,16 +5,19 @@ from typing import Annotated, Any
 import typer
 
 from consumers.cli import output
-from consumers.cli.authorization import Staff, ask, read_token, remove_token, write_token
+from consumers.cli.authorization import Staff, ask, read_token, remove_token
+from consumers.cli.desk_login import sign_in_at_desk
 from consumers.messages import field_error
 from consumers.staff import totp
 from consumers.staff.accounts import Account
-from consumers.staff.sign_in import SignIn
+from contracts import errors
 from contracts.errors import Invalid
 from contracts.staff.sign_in import Activation, Attempt, setup_uri, text_secret
 from producers.bus import Bus
 
-Login = Annotated[str, typer.Argument(help="The account's sign-in name.")]
+Login = Annotated[
+    str, typer.Argument(help="The account's sign-in name; without it you confirm at the desk.")
+]
 Invited = Annotated[
     bool, typer.Option("--invited", help="The first time: with the code from `loa staff add`.")
 ]
@@ -24,33 +27,44 @@ WithoutCodes = Annotated[
 Everywhere = Annotated[bool, typer.Option("--everywhere", help="End every session of the account.")]
 
 
-def login(login: Login, invited: Invited = False, without_codes: WithoutCodes = False) -> None:
-    """Sign this terminal in, with password and one-time code: 15 minutes idle, 10 hours in all."""
+def login(login: Login = "", invited: Invited = False, without_codes: WithoutCodes = False) -> None:
+    """Sign this terminal in: 15 minutes idle, 10 hours in all.
+
+    With NAME by password and one-time code; without it, or for a person of the identity provider,
+    by a code that you confirm at the desk, signed in there.
+    """
 
     async def sign_in(bus: Bus) -> Account:
-        staff, before = Staff.open(bus), read_token()
-        door = await staff.open_sign_in()
+        staff = Staff.open(bus)
         if invited:
             activation = await _ask_activation(login, with_codes=not without_codes)
-            account = await door.activate(activation, staff.policy)
+            account = await (await staff.open_sign_in()).activate(activation, staff.policy)
+            await staff.keep(await staff.sessions.start(account))
         else:
-            account = await _sign_in(door, login)
-        write_token(await staff.sessions.start(account))
-        if before:
-            await staff.sessions.end(before)
-        return account
+            await staff.keep(await _sign_in(staff, login))
+        return (await staff.require_signed_in()).account
 
     account = output.run_on_bus(sign_in)
     output.print_field_texts(field_error(account.login, "signed_in", value=account.name))
 
 
-async def _sign_in(door: SignIn, login: str) -> Account:
+async def _sign_in(staff: Staff, login: str) -> str:
+    """The token of a new session."""
+    known = await staff.accounts.find_by_login(login) if login else None
+    if known and known.oidc and not known.local:
+        return await sign_in_at_desk(staff.sessions, known.id)
+    if not login:
+        return await sign_in_at_desk(staff.sessions)
+    door = await staff.open_sign_in()
     password = await ask("ask_password", is_hidden=True)
-    return await door.sign_in(Attempt(login, password, await ask("ask_code", is_hidden=False)))
+    attempt = Attempt(login, password, await ask("ask_code", is_hidden=False))
+    return await staff.sessions.start(await door.sign_in(attempt))
 
 
 async def _ask_activation(login: str, *, with_codes: bool) -> Activation:
     """Ask for the invitation and a new password; show the secret for the authenticator app."""
+    if not login:
+        raise Invalid(errors.field_error("login", "missing"))
     invitation = await ask("ask_invitation", is_hidden=True)
     password = await ask("ask_new_password", is_hidden=True)
     if await ask("ask_password_again", is_hidden=True) != password:

@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +21,8 @@ from channels.email.settings import EmailSettings
 from consumers.app.instance import public_url
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.cli import output, stores
-from consumers.cli.acts import By, Command, lift_suppression, run_audited
+from consumers.cli.acts import By, Command, lift_suppression, look, record, run_audited
+from consumers.cli.authorization import position_facts
 from consumers.cli.digests import digest_calendar
 from consumers.digests.forecast import DigestForecaster
 from consumers.email import bounce_stops
@@ -38,6 +40,7 @@ from contracts.errors import Invalid
 from contracts.subscriptions.digest import FREQUENCIES, Digest
 from contracts.subscriptions.subscriber import Subscriber
 from producers.bus import Bus
+from producers.output import print_bilingual
 
 app = typer.Typer(no_args_is_help=True, help="What readers get by mail.")
 suppressed = typer.Typer(no_args_is_help=True, help="Addresses that mail leaves alone.")
@@ -103,14 +106,14 @@ def _print_mails(mails: list[MailFacts]) -> None:
         output.print_errors([field_error("out", "text_alone")])
 
 
-def _show_digest(wanted: str, out: Path | None, *, as_json: bool) -> None:
+def _show_digest(wanted: str, out: Path | None, by: str, *, as_json: bool) -> None:
     """Show or write the mail of the next digest of a frequency, or of a subscriber."""
 
     async def find(bus: Bus) -> tuple[Digest, int]:
         forecaster = DigestForecaster(bus, Ledger(bus), await digest_calendar(bus), time.time)
         if wanted in FREQUENCIES:
             return await forecaster.with_all_items(wanted)
-        return await forecaster.for_subscriber(await _find_subscriber(bus, wanted))
+        return await forecaster.for_subscriber(await _find_subscriber(bus, wanted, by))
 
     digest, picks = output.run_on_bus(find)
     reader = "everybody" if wanted in FREQUENCIES else "reader"
@@ -121,13 +124,14 @@ def _show_digest(wanted: str, out: Path | None, *, as_json: bool) -> None:
     output.print_answer(answer, as_json, lambda: _print_mails(mails))
 
 
-async def _find_subscriber(bus: Bus, wanted: str) -> Subscriber:
-    """Find a subscriber by address or id. Raises Invalid if there is none."""
+async def _find_subscriber(bus: Bus, wanted: str, by: str) -> Subscriber:
+    """Find a subscriber by address or id. Raises Invalid, Unauthorized, Forbidden."""
     store = await stores.open_subscribers(bus)
     if "@" in wanted:
         subscriber = await store.find_by_address(stores.normalized_address(wanted))
     else:
         subscriber = await store.find_by_id(wanted)
+    await record(bus, Command("subscribers.find", subscriber.id if subscriber else "", by))
     if subscriber is None:
         raise Invalid(field_error("digest", "digest_of_nobody"))
     return subscriber
@@ -155,6 +159,7 @@ def preview(
     revision: Revision = None,
     digest: ItsDigest = "",
     out: Out = None,
+    by: By = "",
     as_json: output.Json = False,
 ) -> None:
     """Show the text of an item's mail, as a new reader gets it; no mail is sent.
@@ -171,15 +176,27 @@ def preview(
     if bool(content_id) == bool(digest):
         output.fail(field_error("content_id", "item_or_digest"))
     if digest:
-        _show_digest(digest, out, as_json=as_json)
+        _show_digest(digest, out, by, as_json=as_json)
     else:
-        _show_item(content_id, revision, out, as_json=as_json)
+        found = output.run_on_bus(partial(_find_item, content_id, revision, by))
+        _show_item(found, out, as_json=as_json)
 
 
-def _show_item(content_id: str, revision: int | None, out: Path | None, *, as_json: bool) -> None:
+async def _find_item(
+    content_id: str, revision: int | None, by: str, bus: Bus
+) -> PreviewedPublication:
+    """What to preview; a draft for a person who may read it. Raises ContractError."""
+    finder = PublicationFinder(bus, datetime.now(UTC))
+    found = await finder.find(content_id, revision)
+    if found.state == "waiting":
+        right = await look(bus, "desk.read", content_id, by)
+        position = await finder.repository.position(content_id, found.publication.revision)
+        right.require(position_facts(position))
+    return found
+
+
+def _show_item(found: PreviewedPublication, out: Path | None, *, as_json: bool) -> None:
     """Show or write an item's mails."""
-    at = datetime.now(UTC)
-    found = output.run_on_bus(lambda bus: PublicationFinder(bus, at).find(content_id, revision))
     with output.explain_errors():
         previews = publication_previews(
             found.publication,
@@ -233,10 +250,11 @@ def list_reasons(as_json: output.Json = False) -> None:
 
 
 @suppressed.command()
-def show(address: Address, as_json: output.Json = False) -> None:
+def show(address: Address, by: By = "", as_json: output.Json = False) -> None:
     """Why an address is left alone, since when and until when."""
 
     async def find(bus: Bus) -> Suppression | None:
+        await record(bus, Command("suppressed.find", _EMAIL, by))
         suppressions = await stores.open_suppressions(bus)
         return await suppressions.find_active(_EMAIL, _parse_address(address))
 
@@ -249,7 +267,7 @@ def show(address: Address, as_json: output.Json = False) -> None:
 def lift(address: Address, by: By = "") -> None:
     """Write to an address again, although its server or its reader said no before."""
     lift_suppression(_EMAIL, lambda: _parse_address(address), by)
-    typer.echo("lifted")
+    print_bilingual("lifted", "đã gỡ")
 
 
 @brakes.command("list")
@@ -285,4 +303,4 @@ def release(content_id: ContentId, by: By = "") -> None:
             await bounce_stops.release_stop(bus, plan, name)
 
     run_audited(Command("mail.release", content_id, by), order)
-    typer.echo("goes on")
+    print_bilingual("goes on", "tiếp tục gửi")

@@ -6,9 +6,9 @@ from typing import Annotated, TypeVar
 import structlog
 import typer
 
-from consumers.app.settings import LoaSettings, read_settings
-from consumers.cli import output
-from consumers.cli.authorization import BREAK_GLASS, Staff, owns_data_folder
+from consumers.app.settings import read_settings
+from consumers.cli import authorization, output
+from consumers.cli.authorization import Staff
 from consumers.cli.stores import open_keys
 from consumers.cli.units import open_registry
 from consumers.messages import field_error
@@ -62,7 +62,15 @@ BreakGlass = Annotated[
 def add(login: Login, name: Name, unit: Unit, role: Roles, as_json: output.Json = False) -> None:
     """Add an account; prints a one-use code, with which the person signs in first, within 72 h."""
     act = AddAccount(login=login, name=name, unit=unit, roles=tuple(role))
-    _print_invitation(_run(lambda staff: _carry_out(staff, act)), as_json)
+
+    async def work(staff: Staff) -> tuple[Done, int]:
+        return await _carry_out(staff, act), await _managers(staff)
+
+    done, managers = _run(work)
+    _print_invitation(done, as_json)
+    if managers < _MANAGERS_WANTED:
+        counts = {"count": managers, "wanted": _MANAGERS_WANTED}
+        output.print_errors([field_error("managers", "managers_missing", **counts)])
 
 
 @app.command("list")
@@ -106,8 +114,8 @@ def reset(login: Login, break_glass: BreakGlass = False, as_json: output.Json = 
         act = ResetAccount(account=(await staff.accounts.require(login)).id)
         if not break_glass:
             return await _carry_out(staff, act)
-        await _break_glass(staff.bus)
-        return await _administration(staff).perform(act, Actor(BREAK_GLASS, role=BREAK_GLASS))
+        await open_keys(staff.bus)
+        return await _administration(staff).perform(act, authorization.break_glass(MANAGE))
 
     _print_invitation(_run(work), as_json)
 
@@ -191,12 +199,16 @@ async def _authorize(staff: Staff, act: Act) -> Actor:
     The owner has the key file of the data, too. Raises Unauthorized, Forbidden, or Invalid for the
     key file of other data.
     """
-    signed_in = await staff.signed_in()
-    if signed_in is None and await _managers(staff) < _MANAGERS_WANTED and owns_data_folder():
+    is_open = authorization.owns_data_folder() and await _managers(staff) < _MANAGERS_WANTED
+    if is_open and await staff.signed_in() is None:
         await open_keys(staff.bus)
         log.warning("staff_bootstrap_used", action=act.action)
         return Actor(_BOOTSTRAP)
-    return await staff.authorize(act)
+    try:
+        return await staff.authorize(act)
+    except Forbidden as refused:
+        hints = [field_error("session", "bootstrap_open")] if is_open else []
+        raise Forbidden(*refused.errors, *hints) from refused
 
 
 async def _managers(staff: Staff) -> int:
@@ -206,19 +218,6 @@ async def _managers(staff: Staff) -> int:
         for account in await staff.accounts.all()
     ]
     return sum(ruling.verdict is not Verdict.REFUSED for ruling in rulings)
-
-
-async def _break_glass(bus: Bus) -> None:
-    """Let the owner of data folder and key file act without an account.
-
-    Raises Forbidden, or Invalid for the key file of other data.
-    """
-    folder = read_settings(LoaSettings).data_dir.resolve()
-    if not owns_data_folder():
-        raise Forbidden(field_error("data", "not_owner", folder=folder))
-    await open_keys(bus)
-    log.warning("break_glass_used", action=MANAGE)
-    output.print_errors([field_error("data", "break_glass", folder=folder)])
 
 
 def _print_state(done: Done) -> None:

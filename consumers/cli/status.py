@@ -13,7 +13,6 @@ from channels.zalo.settings import ZaloSettings
 from consumers.app import instance
 from consumers.app.channel_registry import CHANNELS
 from consumers.app.settings import LoaSettings, RunningInstance, read_settings
-from consumers.app.unknown_variables import unknown_variables
 from consumers.channel_health.canary.status import CanaryStatus
 from consumers.cli import output
 from consumers.cli.stores import open_anchor
@@ -54,7 +53,6 @@ def status(as_json: output.Json = False) -> None:
 
     Exit code 1: something needs a person; 0: nothing does, although something may be worth a look.
     """
-    output.print_errors(unknown_variables())
     settings = read_settings(LoaSettings)
     try:
         report = output.run_on_any_bus(partial(_load_status, settings))

@@ -34,7 +34,7 @@ from consumers.app.settings import LoaSettings, read_settings
 from consumers.app.wiring import zalo
 from consumers.case_notices.recipients import CaseNotices
 from consumers.cli import output
-from consumers.cli.acts import By, Command, lift_suppression, run_audited
+from consumers.cli.acts import By, Command, lift_suppression, record, run_audited
 from consumers.cli.stores import open_keys, open_suppressions
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
@@ -51,6 +51,7 @@ from contracts.case import ZALO_USER_PREFIX
 from contracts.delivery import ChannelName
 from contracts.errors import Invalid
 from producers.bus import Bus
+from producers.output import print_bilingual
 
 app = typer.Typer(no_args_is_help=True, help="The Official Account.")
 templates = typer.Typer(no_args_is_help=True, help="The templates of case notices.")
@@ -173,7 +174,7 @@ def connect(file: File = "", by: By = "") -> None:
         await store_grant(await _account_stores(bus, account))
 
     run_audited(Command("zalo.connect", account.app_id, by), store)
-    typer.echo("stored; the next delivery uses it")
+    print_bilingual("stored; the next delivery uses it", "đã lưu; lần gửi tới sẽ dùng")
 
 
 @app.command()
@@ -384,10 +385,11 @@ def no_list() -> None:
 
 
 @suppressed.command()
-def show(address: Address) -> None:
+def show(address: Address, by: By = "") -> None:
     """Why an address is left alone on Zalo."""
 
     async def find(bus: Bus) -> str | None:
+        await record(bus, Command("suppressed.find", ChannelName.ZALO, by))
         suppressions = await open_suppressions(bus)
         return await suppressions.reason(ChannelName.ZALO, _parse_address(address))
 
@@ -414,4 +416,4 @@ def _parse_address(written: str) -> str:
 def lift(address: Address, by: By = "") -> None:
     """Send to an address again on Zalo, although Zalo or its owner refused before."""
     lift_suppression(ChannelName.ZALO, lambda: _parse_address(address), by)
-    typer.echo("lifted")
+    print_bilingual("lifted", "đã gỡ")

@@ -19,7 +19,8 @@ from consumers.staff.policy import Ability, Verdict
 from consumers.staff.proposals import OpenProposal
 from consumers.staff.sessions import LivingSession, Session, SessionStore, SignedIn
 from consumers.staff.sign_in import SignIn
-from consumers.staff.throttle import network_of
+from consumers.staff.terminals import TerminalRequest, Terminals, unknown_code
+from consumers.staff.throttle import Origin, network_of
 from contracts import errors
 from contracts.errors import Forbidden, Invalid, NotFound, Unauthorized
 from contracts.staff.sign_in import Activation, AppChange, Attempt, PasswordChange
@@ -141,6 +142,11 @@ class Visitor:
         """Whether a second factor was given within the last 5 minutes."""
         return self.desk.rules.is_stepped_up(self.signed_in)
 
+    @property
+    def needs_step_up_to_sign_in(self) -> bool:
+        """Whether another sign-in takes a second factor anew: this one had one, long ago."""
+        return self.session.second_factor is not None and not self.is_stepped_up
+
     def may(self, action: str) -> bool:
         """Whether the account may do *action* at all, on some object."""
         return self.desk.rules.policy.has_action(self.account, action)
@@ -181,6 +187,23 @@ class Visitor:
     async def end_all_sessions(self) -> None:
         await self.desk.door.accounts.sign_out_everywhere(self.account.id)
         await self._record("account.end-sessions")
+
+    async def find_terminal(self, code: str, network: str) -> TerminalRequest:
+        """The terminal that waits under a code. Raises Invalid, RateLimited after wrong codes."""
+        throttle = self.desk.door.throttle
+        origin = Origin(f"terminal {self.account.id}", network_of(network), is_familiar=True)
+        await throttle.admit(origin)
+        waiting = await Terminals(self.desk.sessions).find(code)
+        if waiting is None or waiting.account not in ("", self.account.id):
+            raise unknown_code()
+        await throttle.succeeded(origin)
+        return waiting
+
+    async def confirm_terminal(self, code: str, network: str) -> None:
+        """Let the terminal of a code in, under this account. Raises like `find_terminal`."""
+        waiting = await self.find_terminal(code, network)
+        await Terminals(self.desk.sessions).confirm(code, self.session)
+        await self._record("account.confirm-terminal", after=waiting.host)
 
     async def _record(self, action: str, after: str = "") -> None:
         record = Actor.of(self.signed_in).record_of(action, self.account.id, after)

@@ -113,9 +113,26 @@ class SessionStore:
             provider=provider,
             network=network_of(network),
         )
+        return await self._open(account, session)
+
+    async def start_terminal(self, confirmed: Session) -> str:
+        """Start a session of a terminal that the person of session *confirmed* has let in.
+
+        It lasts as long as the sign-in that it comes from. Raises ProviderSessionEnded; LookupError
+        when the account has ended its sessions meanwhile.
+        """
+        account = await self.accounts.find(confirmed.account)
+        if account is None or not (account.is_active and confirmed.belongs_to(account)):
+            raise LookupError(confirmed.account)
+        own = {"used": utc_now(self.clock), "network": TERMINAL}
+        return await self._open(account, confirmed.model_copy(update=own))
+
+    async def _open(self, account: Account, session: Session) -> str:
+        """Store a session, and note the sign-in."""
         token = await self._store_new(session)
         await self.accounts.mark_used(account)
-        act = audit.Act("session.start", session.network, account.id, session=format_utc(now))
+        started = format_utc(session.started)
+        act = audit.Act("session.start", session.network, account.id, session=started)
         await audit.AuditLog(self.bus, self.clock).try_record(act)
         return token
 

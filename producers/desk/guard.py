@@ -66,9 +66,7 @@ class Guard:
 
     async def _step_up(self, route: DeskRoute, visit: Visit) -> Response | None:
         """The page that asks for a code, where *route* needs one and no fresh one was given."""
-        if route.method != "POST" or route.access in (PUBLIC, OWN):
-            return None
-        if not visit.visitor.needs_step_up(route.access):
+        if not _needs_step_up(route, visit):
             return None
         kept = [(n, v) for n, vs in visit.form.items() for v in vs if n not in _OWN_FIELDS]
         shown = {"kept": kept, "provider_path": step_up_path(visit)}
@@ -81,6 +79,14 @@ class Guard:
             return visit.refused_page("step_up.html", refused, **shown)
         visit.person = await staff.find(visit.token)
         return None
+
+
+def _needs_step_up(route: DeskRoute, visit: Visit) -> bool:
+    if route.method != "POST" or route.access == PUBLIC:
+        return False
+    if route.access == OWN:
+        return route.signs_in and visit.visitor.needs_step_up_to_sign_in
+    return visit.visitor.needs_step_up(route.access)
 
 
 def _require_access(route: DeskRoute, visit: Visit) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from producers.desk import administration, oidc, own_account, sign_in
+from producers.desk import administration, oidc, own_account, sign_in, terminals
 from producers.desk.visit import OWN, PUBLIC, DeskRoute
 
 _MANAGE, _DISABLE = "manage-people", "disable-account"
@@ -24,6 +24,9 @@ ROUTES: Sequence[DeskRoute] = (
     DeskRoute("POST", "/tai-khoan/ung-dung", OWN, own_account.change_app),
     DeskRoute("POST", "/tai-khoan/phien", OWN, own_account.end_session),
     DeskRoute("POST", "/tai-khoan/moi-phien", OWN, own_account.end_all_sessions),
+    DeskRoute("GET", "/dong-lenh", OWN, terminals.show_code_form),
+    DeskRoute("POST", "/dong-lenh", OWN, terminals.show_terminal),
+    DeskRoute("POST", "/dong-lenh/dong-y", OWN, terminals.confirm_terminal, signs_in=True),
     DeskRoute("GET", "/nhan-su", _MANAGE, administration.show_accounts),
     DeskRoute("GET", "/nhan-su/them", _MANAGE, administration.show_new_account),
     DeskRoute("POST", "/nhan-su/them", _MANAGE, administration.add_account),

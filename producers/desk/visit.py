@@ -112,6 +112,7 @@ class DeskRoute:
     """A route and who may use it: PUBLIC, OWN, or an action of `roles.toml`.
 
     `from_server`: another server sends it, without cookie, and proves itself in the handler.
+    `signs_in`: it begins another session, which takes a second factor anew if this one had one.
     """
 
     method: str
@@ -119,3 +120,4 @@ class DeskRoute:
     access: str
     handler: Callable[[Visit], Awaitable[Response]]
     from_server: bool = False
+    signs_in: bool = False

@@ -123,6 +123,41 @@ async def test_a_role_without_the_right_is_refused(people, intake):
     assert (await stored_position(intake.bus))["state"] == "waiting"
 
 
+@pytest.mark.parametrize(
+    ("role", "seen"),
+    [
+        ("bien-tap-vien", {ITEM, "chi-cong"}),
+        (f"bien-tap-vien/units={UNIT}", {ITEM, "chi-cong"}),
+        ("bien-tap-vien/topics=viec-lam", {"chi-cong"}),
+        ("lanh-dao-don-vi/units=vu-phap-che", set()),
+        ("nguoi-gui-tin", {"chi-cong"}),
+        ("quan-tri-kenh", None),
+    ],
+)
+async def test_a_draft_is_shown_to_roles_that_may_read_it(people, intake, role, seen):
+    an = await people("an", role)
+    await intake.handle(submitted(), UNIT)
+    own = {"content_id": "chi-cong", "topic": "viec-lam", "author": "Trần Thị Bình"}
+    await intake.handle(submitted(**own), UNIT)
+    listed = await an("desk", "list", "--json")
+    assert listed.exit_code == (2 if seen is None else 0), listed.output
+    if seen is not None:
+        assert {draft["content_id"] for draft in json_output(listed)} == seen
+    for content_id in (ITEM, "chi-cong"):
+        shown = await an("desk", "show", content_id)
+        assert (shown.exit_code == 0) == (content_id in (seen or ())), shown.output
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+async def test_break_glass_is_for_the_owner_of_the_data_folder(people, tmp_path, monkeypatch):
+    an = await people("an", APPROVER)
+    os.chown(tmp_path, 12345, -1)
+    monkeypatch.setattr("consumers.cli.authorization.os.geteuid", lambda: 54321)
+    for words in (("pause", "email"), ("desk", "list")):
+        refused = await an(*words, "--by", "X", XDG_STATE_HOME="/nowhere")
+        assert refused.exit_code == 2 and "only the owner" in refused.stderr
+
+
 async def test_without_an_account_or_a_name_nothing_is_decided(people, intake, loa):
     await intake.handle(submitted(), UNIT)
     [draft] = await intake.desk.waiting_drafts()
@@ -131,11 +166,11 @@ async def test_without_an_account_or_a_name_nothing_is_decided(people, intake, l
     assert (await stored_position(intake.bus))["state"] == "waiting"
 
 
-async def test_a_name_still_works_and_says_that_it_will_end(people, intake):
+async def test_a_name_in_place_of_an_account_works_and_is_told(people, intake):
     an = await people("an", APPROVER)
     await intake.handle(submitted(), UNIT)
     done = await approve(an, intake, "--by", "Lê Văn Cường")
-    assert done.exit_code == 0 and "sẽ bị bỏ" in done.stderr
+    assert done.exit_code == 0 and "break-glass" in done.stderr
     assert (await stored_position(intake.bus))["decision"]["by"] == "Lê Văn Cường"
 
 
@@ -278,6 +313,19 @@ async def test_with_two_managers_the_owner_of_the_folder_adds_no_more_and_two_ar
     assert [(row["login"], row["state"]) for row in rows] == [
         *(("an", "active"), ("binh", "active"), ("cuong", "invited")),
     ]
+
+
+async def test_until_two_managers_have_signed_in_it_is_said_who_adds_accounts(people, loa):
+    boss = await people("an", MANAGER)
+    words = ("staff", "add", "binh", "--name", "B", "--unit", UNIT, "--role", MANAGER)
+    refused = await boss.say(*words)
+    assert refused.exit_code == 2 and "`loa logout` first" in refused.stderr
+    assert (await boss("logout")).exit_code == 0
+    added = await boss(*words, "--json")
+    assert added.exit_code == 0 and "1 of 2 account managers" in added.stderr
+    await people("chi", MANAGER, name="Lê Chi")
+    other = await loa(*words[:2], "dung", *words[3:], XDG_STATE_HOME="/nowhere")
+    assert "loa logout" not in other.stderr and "account managers have" not in other.stderr
 
 
 async def test_roles_and_resets_end_sessions(people):

@@ -27,6 +27,7 @@ WANTED = {
         *("GET /", "POST /dang-xuat", "GET /tai-khoan", "POST /tai-khoan/mat-khau"),
         *("GET /tai-khoan/ung-dung", "POST /tai-khoan/ung-dung"),
         *("POST /tai-khoan/phien", "POST /tai-khoan/moi-phien"),
+        *("GET /dong-lenh", "POST /dong-lenh", "POST /dong-lenh/dong-y"),
     },
     "disable-account": {"POST /nhan-su/{id}/khoa", "POST /don-vi/{unit}/thu-hoi"},
 }
