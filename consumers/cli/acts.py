@@ -61,7 +61,7 @@ ACTIONS: Mapping[str, str] = {
     "zalo.templates": "operate",
 }
 """Acts of commands, and the action of `roles.toml` that each takes; `administration` has others."""
-READS: Mapping[str, tuple[str, ...]] = {
+_READS: Mapping[str, tuple[str, ...]] = {
     "dead.read": ("edit-dead-letter", "operate", "read-drafts"),
     "desk.read": ("read-drafts",),
     "item.read": ("operate", "read-drafts"),
@@ -124,8 +124,8 @@ async def record(bus: Bus, command: Command) -> None:
 
 
 async def look(bus: Bus, name: str, object_id: str, by: str) -> ReadingRight:
-    """The right to look, of *READS*; as break-glass it is recorded. Raises like `check`."""
-    right = await reading_right(bus, READS[name], by)
+    """The right to look, of *_READS*; as break-glass it is recorded. Raises like `check`."""
+    right = await reading_right(bus, _READS[name], by)
     if right.by:
         act = audit.Act(name, object_id, right.by, role=BREAK_GLASS)
         await audit.AuditLog(bus, time.time).record(act)

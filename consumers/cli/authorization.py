@@ -94,13 +94,13 @@ class Staff:
         code = await ask("ask_code", is_hidden=False)
         await (await self.open_sign_in()).step_up(account, code)
         if token := await self.sessions.renew(read_token(), stepped_up=True):
-            write_token(token)
+            _write_token(token)
         return await self.require_signed_in()
 
     async def keep(self, token: str) -> None:
         """Keep a new session as this terminal's; the one before ends."""
         before = read_token()
-        write_token(token)
+        _write_token(token)
         if before:
             await self.sessions.end(before)
 
@@ -247,7 +247,7 @@ def read_token() -> str:
         return ""
 
 
-def write_token(token: str) -> None:
+def _write_token(token: str) -> None:
     """Keep the session token in a file that its owner alone can read."""
     path = _session_file()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -146,10 +146,8 @@ def export(who: Who, out: Out = None, by: By = "") -> None:
     kept.
     """
 
-    with explain_errors():
-        require_new_file(out)
-
     async def work(bus: Bus) -> PersonExport:
+        require_new_file(out)
         subscribers = await stores.open_subscribers(bus)
         suppressions = await stores.open_suppressions(bus)
         followers = FollowerStore.from_key_file(bus, await stores.open_keys(bus))

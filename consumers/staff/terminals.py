@@ -1,7 +1,7 @@
 """Sign-in of a terminal: it shows a code, and a person who is signed in at the desk confirms it.
 
 The flow of the device authorization grant (RFC 8628) with the desk as its server: a person signs in
-at the desk in whatever way the account has, and the terminal needs neither browser nor password.
+at the desk in the way that the account has, and the terminal needs neither browser nor password.
 Bucket `sessions`, key `terminal.<SHA-256 of the code>`.
 """
 
