@@ -18,8 +18,11 @@ from pydantic import ValidationError
 
 from consumers.audit.bus_state import BusState, Damage, Observation, find_damage, observe
 from consumers.audit.chain import ChainHead
+from consumers.audit.cut import load_cut
 from consumers.audit.errors import AnchorBroken
+from consumers.audit.inbound_losses import InboundLosses
 from consumers.audit.log import AuditLog
+from consumers.audit.signed import signing_key
 from consumers.errors import KeyFileBroken
 from consumers.key_file import KeyFile
 from consumers.private_files import replace_file
@@ -45,6 +48,9 @@ class Anchor:
     clock: Clock
     damages: list[Damage] = field(default_factory=list)
     """What the last comparison showed."""
+
+    def __post_init__(self) -> None:
+        self._inbound = InboundLosses(self.bus)
 
     async def run(self) -> None:
         await every(_RENEW_S, self.renew)
@@ -105,19 +111,32 @@ class Anchor:
             now = await observe(self.bus)
             return None, now, [_BROKEN, *find_damage(None, now)]
         now = await observe(self.bus)
-        damages = find_damage(before, now)
+        cut = await self._cut()
+        damages = find_damage(before, now, cut)
+        damages += await self._inbound.find(before, now) if before else []
         if not damages and before and before.audit:
-            damages = await self._audit_damages(before.audit)
+            damages = await self._audit_damages(before.audit, cut)
         return before, now, damages
 
-    async def _audit_damages(self, before: ChainHead) -> list[Damage]:
+    async def _audit_damages(self, before: ChainHead, cut: int) -> list[Damage]:
         """Whether the audit log has lost the record with which it ended, or got foreign ones."""
         audit = AuditLog(self.bus, self.clock)
-        if not await audit.has(before):
+        if before.n > cut and not await audit.has(before):
             return [Damage(subjects.AUDIT.name, "bus_audit_rewritten", {})]
         if unsealed := await audit.first_unsealed(before.n + 1):
             return [Damage(subjects.AUDIT.name, "bus_audit_unsealed", {"value": unsealed})]
         return []
+
+    async def _cut(self) -> int:
+        """The last record of the audit log that retention has removed, as this key signed it."""
+        try:
+            keys = KeyFile.open(self.key_path, create=False)
+            cut = await load_cut(self.bus, signing_key(keys))
+        except NoReply:
+            raise
+        except (Invalid, KeyFileBroken, OSError, BusError):  # no usable key, or no such bucket
+            return 0
+        return cut.n if cut else 0
 
     async def _baseline(self) -> BusState | None:
         """The file's state, or one that was accepted later; None without a file or a key.

@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from consumers.audit.chain import ChainHead
 from consumers.messages import field_error
 from contracts.errors import FieldError
-from contracts.subjects import BUCKETS, CONTENT, DEAD, PERSON_KEYS, STREAMS
+from contracts.subjects import AUDIT, BUCKETS, CONTENT, DEAD, PERSON_KEYS, STREAMS, unit_of_inbound
 from producers.bus import Bus, topology
 
 _UNERASED_LETTERS = 16
@@ -73,8 +73,10 @@ class Damage:
 
 async def observe(bus: Bus) -> Observation:
     """Look at all streams of Loa. Raises BusError."""
-    wanted = topology.wanted_configs()
     infos = await topology.stream_infos(bus)
+    inbound = await topology.inbound_infos(bus)  # behind CONTENT, to which messages are moved
+    wanted = topology.wanted_configs(map(unit_of_inbound, inbound))
+    infos |= inbound
     changed = {
         name: settings
         for name, info in infos.items()
@@ -96,22 +98,39 @@ def _state(info: Mapping[str, Any]) -> StreamState:
     )
 
 
-def find_damage(before: BusState | None, now: Observation) -> list[Damage]:
-    """Find damaged streams. Without a state from *before*: only missing and changed streams."""
+def find_damage(before: BusState | None, now: Observation, cut: int = 0) -> list[Damage]:
+    """Find damaged streams. Without a state from *before*: only missing and changed streams.
+
+    *cut*: the last record of the audit log that retention has removed.
+    """
     damages = [
         Damage(name, "bus_stream_gone", {})
-        for name in topology.stream_names()
+        for name in (*topology.stream_names(), *_inbound_streams(before))
         if name not in now.streams
     ]
+    earlier = _without_cut(before.streams, now.streams, cut) if before else {}
     for name in now.streams:
-        if before and name in before.streams:
-            damages += _losses(name, before.streams, now.streams)
+        if name in earlier:
+            damages += _losses(name, earlier, now.streams)
         if settings := now.changed.get(name):
             damages.append(Damage(name, "bus_stream_changed", {"settings": ", ".join(settings)}))
     return damages
 
 
+def _inbound_streams(before: BusState | None) -> list[str]:
+    return [name for name in before.streams if unit_of_inbound(name)] if before else []
+
+
 _States = Mapping[str, StreamState]
+
+
+def _without_cut(before: _States, now: _States, cut: int) -> _States:
+    """The states as they were, but without the start of the audit log that was removed since."""
+    if not (AUDIT.name in before and AUDIT.name in now):
+        return before
+    audit, removed = before[AUDIT.name], min(now[AUDIT.name].first - 1, cut)
+    kept = min(audit.kept, audit.last - removed)
+    return {**before, AUDIT.name: audit.model_copy(update={"kept": kept})}
 
 
 def _losses(name: str, all_before: _States, all_now: _States) -> Iterator[Damage]:
@@ -127,7 +146,7 @@ def _losses(name: str, all_before: _States, all_now: _States) -> Iterator[Damage
 def _lost(name: str, all_before: _States, all_now: _States) -> int:
     """How many messages or keys are gone that no rule of the stream lets go."""
     before, now = all_before[name], all_now[name]
-    if name in _shrinking_streams():
+    if name in _shrinking_streams() or unit_of_inbound(name):  # see `inbound_losses`
         return 0
     if name.startswith("KV_"):
         return max(before.kept - now.kept, 0)

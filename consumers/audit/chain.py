@@ -92,22 +92,31 @@ class ChainFault:
 class ChainVerifier:
     """Takes the bodies of a chain in order, and tells its faults at the end.
 
-    *heads*: ends of the chain that were kept elsewhere, hash by number.
+    *heads*: ends of the chain that were kept elsewhere, hash by number. *cut*: the last record that
+    may be missing at the start.
     """
 
     heads: Mapping[int, str] = field(default_factory=dict)
+    cut: ChainHead | None = None
     faults: list[ChainFault] = field(default_factory=list)
     count: int = 0
+    _first: int = 1
     _next: int = 1
     _hashes: set[str] = field(default_factory=lambda: {EMPTY_HASH})
     """Hashes that the next record may hold as that of the one before; empty: unknown."""
     _missing: set[int] = field(default_factory=set)
 
+    def __post_init__(self) -> None:
+        if self.cut:
+            self.heads = {**self.heads, self.cut.n: self.cut.h}
+
     def add(self, body: bytes, *, is_sealed: bool = True) -> None:
         self.count += 1
+        link = _read_link(body)
+        if self.count == 1 and link and self.cut:
+            self._begin(link[0], self.cut)
         if not is_sealed:
             self._fault(self._next, Fault.UNSEALED)
-        link = _read_link(body)
         if link is None:
             self._fault(self._next, Fault.CHANGED)
             self._next, self._hashes = self._next + 1, set()
@@ -123,6 +132,12 @@ class ChainVerifier:
         else:
             self._follow(n, prev, digest)
 
+    def _begin(self, n: int, cut: ChainHead) -> None:
+        """Begin behind what *cut* lets go; the records up to it are proven by its hash."""
+        if n > 1:
+            self._first = self._next = min(n, cut.n + 1)
+            self._hashes = {cut.h} if n > cut.n else set()
+
     def _follow(self, n: int, prev: str, digest: str) -> None:
         """Take the record that comes next, or one after a gap."""
         if n > self._next:
@@ -135,10 +150,9 @@ class ChainVerifier:
 
     def finish(self) -> list[ChainFault]:
         """All faults, by record; runs of missing records are told by their first one."""
-        purged = 1 in self._missing
         for n in sorted(self._missing):
             if n - 1 not in self._missing:
-                self._fault(n, Fault.PURGED if n == 1 and purged else Fault.DROPPED)
+                self._fault(n, Fault.PURGED if n == self._first else Fault.DROPPED)
         if self.heads and max(self.heads) >= self._next:
             self._fault(self._next, Fault.CUT)
         return self._explained()

@@ -7,30 +7,25 @@ changed or cut off. The signature needs no secret to be checked: each line names
 import asyncio
 import hashlib
 import json
-from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import structlog
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from pydantic import BaseModel, ConfigDict
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from consumers.audit.bus_state import observe
 from consumers.audit.log import AuditLog
-from consumers.key_file import KeyFile
+from consumers.audit.signed import SignedRecord
 from consumers.private_files import append_line
 from contracts.base.times import utc_now
 
 log = structlog.get_logger()
 
 
-class DailyHead(BaseModel):
+class DailyHead(SignedRecord):
     """The end of the audit log on one day. `streams`: the hash of the state of all streams."""
-
-    model_config = ConfigDict(frozen=True)
 
     v: int = 1
     day: date
@@ -39,33 +34,6 @@ class DailyHead(BaseModel):
     streams: str
     restarted: bool = False
     """Lines before this one count no more: a backup was restored, or a loss was accepted."""
-    key: str = ""
-    sig: str = ""
-
-    def signed(self, key: Ed25519PrivateKey) -> "DailyHead":
-        public = b64encode(key.public_key().public_bytes_raw()).decode()
-        named = self.model_copy(update={"key": public, "sig": ""})
-        signature = b64encode(key.sign(named.encode())).decode()
-        return named.model_copy(update={"sig": signature})
-
-    def is_signed_by(self, key: Ed25519PrivateKey) -> bool:
-        """Whether the line is whole and was signed with *key*."""
-        own = key.public_key().public_bytes_raw()
-        try:
-            public = b64decode(self.key)
-            unsigned = self.model_copy(update={"sig": ""}).encode()
-            Ed25519PublicKey.from_public_bytes(own).verify(b64decode(self.sig), unsigned)
-        except (ValueError, InvalidSignature):
-            return False
-        return public == own
-
-    def encode(self) -> bytes:
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-        return text.encode()
-
-
-def signing_key(keys: KeyFile) -> Ed25519PrivateKey:
-    return Ed25519PrivateKey.from_private_bytes(keys.derive("audit head"))
 
 
 def _read_heads(path: Path) -> Iterator[DailyHead | None]:

@@ -14,7 +14,15 @@ from contracts import subjects
 from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock, utc_now
 from contracts.errors import ContractError
-from producers.bus import Bus, BusError, Message, NoReply, RevisionConflict
+from producers.bus import (
+    Bus,
+    BusError,
+    Message,
+    NoReply,
+    RevisionConflict,
+    StorageFull,
+    topology,
+)
 from producers.bus.publish import publish_once
 from producers.seals import message_problem
 
@@ -156,6 +164,10 @@ class AuditLog:
         try:
             await publish_once(link, subjects.AUDIT_RECORD, body, headers, _TIMEOUT_S)
         except RevisionConflict:
+            return False
+        except StorageFull:  # perhaps only for the moment of a cut, or since one was killed
+            if not await topology.lift_limit(self.bus, subjects.AUDIT.name):
+                raise
             return False
         except NoReply:
             stored = await self.bus.get_message(subjects.AUDIT.name, record.n)

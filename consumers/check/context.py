@@ -57,9 +57,15 @@ class CheckContext:
     recheck_after_s: float = _RECHECK_AFTER_S
     report_progress: ReportProgress = _no_progress
     seals: PublicationSeals | None = None
+    ledger_cut: datetime | None = None
+    """Retention has removed notices that ended before."""
 
     def __post_init__(self) -> None:
         self.publications = PublicationIndex(self.bus, self.seals)
+
+    def may_be_removed(self, at: datetime) -> bool:
+        """Whether retention may have removed the notice of an event of that time."""
+        return self.ledger_cut is not None and at < self.ledger_cut
 
     def time(self) -> CheckTime:
         return CheckTime(self.clock(), self.running_since)

@@ -216,7 +216,8 @@ class EventRules:
         if record.refused:
             return True
         if isinstance(event.content, CaseNotice):
-            return not marks.case_notices.isdisjoint(_notice_keys(event, marks.records))
+            was_kept = not marks.case_notices.isdisjoint(_notice_keys(event, marks.records))
+            return was_kept or self.context.may_be_removed(record.at)
         number = item.position_of(event.event_id) if item else 0
         key = keys.publication_key(event.content_id, number)
         if not (item and number and key in marks.positions):

@@ -18,6 +18,7 @@ from producers.bus import Bucket
 
 MAX_PLANNING_S = 2 * STUCK_S
 """A plan waits until no older text can have late effects: ten minutes at Zalo."""
+_KEPT_S = 365 * 86400.0
 _HALT_MARKS = ("v", "w")
 _ARTICLE_ROW = "article"
 NAMED_RECIPIENTS = 5
@@ -48,17 +49,26 @@ class PlanTally:
     @property
     def is_begun(self) -> bool:
         """Whether it was planned, and not only halted for a newer position."""
-        return bool(self.cursor.source or self.cursor.count or self.cursor.complete)
+        cursor = self.cursor
+        return bool(cursor.source or cursor.count or cursor.complete or cursor.removed)
 
 
 def check_total(tally: PlanTally) -> Hits:
     """Check that the cursor counts what its batches hold, to the last recipient."""
     cursor = tally.cursor
-    if tally.rows != cursor.planned:
+    if cursor.removed:
+        yield from _check_removal(cursor)
+    elif tally.rows != cursor.planned:
         yield "rows-lost", f"{cursor.planned} planned, {tally.rows} in batches"
     if tally.last_of_batch and tally.last_of_batch != cursor.last:
         detail = f"goes on behind {cursor.last}, its batches end with {tally.last_of_batch}"
         yield "last-differs", detail
+
+
+def _check_removal(cursor: PlanCursor) -> Hits:
+    """Check that rows were removed by retention, which keeps all of them for a year at least."""
+    if cursor.removed < max(cursor.created, cursor.finished) + _KEPT_S:
+        yield "rows-lost", f"{cursor.planned} planned, removed before their time"
 
 
 def is_stuck(cursor: PlanCursor, at: CheckTime) -> bool:
@@ -190,7 +200,7 @@ async def recipients(
 
 
 def _read_batches(bucket: Bucket, tally: PlanTally) -> AsyncIterator[StoredBatch]:
-    keys = (BatchKey(*tally.plan, number) for number in range(tally.cursor.count))
+    keys = (BatchKey(*tally.plan, number) for number in range(tally.cursor.stored_count))
     return bulk.read_batches(bucket, keys, recipients=True)
 
 
@@ -198,6 +208,6 @@ async def read_plan_batches(bucket: Bucket, plan: PlanKey) -> AsyncIterator[Stor
     """Yield all batches that a plan's cursor counts."""
     value = await bucket.get(f"plan.{plan}")
     cursor = bulk.decode_or_none(codec.decode_cursor, value.data) if value else None
-    keys = (BatchKey(*plan, number) for number in range(cursor.count if cursor else 0))
+    keys = (BatchKey(*plan, number) for number in range(cursor.stored_count if cursor else 0))
     async for batch in bulk.read_batches(bucket, keys, recipients=True):
         yield batch

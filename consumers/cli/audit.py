@@ -12,8 +12,10 @@ import typer
 from consumers.app.settings import LoaSettings, read_settings
 from consumers.audit.bus_state import Damage
 from consumers.audit.chain import AuditRecord, ChainFault, ChainVerifier, Fault
-from consumers.audit.heads import signing_key, trusted_heads
+from consumers.audit.cut import load_cut
+from consumers.audit.heads import trusted_heads
 from consumers.audit.log import AuditLog, parse_record
+from consumers.audit.signed import signing_key
 from consumers.cli import output
 from consumers.cli.acts import By, Command, check, run_audited
 from consumers.cli.stores import accept_bus, open_anchor, open_keys
@@ -75,20 +77,25 @@ def export(by: By = "") -> None:
 @app.command()
 def verify(heads: Heads = None, as_json: output.Json = False) -> None:
     """Prove that no record was changed, dropped, put in or cut off. Exit code 1: one was."""
-    count, faults, errors = output.run_on_bus(lambda bus: _verify(bus, heads))
+    verifier, faults, errors = output.run_on_bus(lambda bus: _verify(bus, heads))
+    count, cut = verifier.count, verifier.cut.n if verifier.cut else 0
     answer = {"ok": not (faults or errors), "records": count, "faults": list(map(asdict, faults))}
+    answer |= {"removed_up_to": cut} if cut else {}
     texts = [_fault_text(one) for one in faults] + errors
     texts = texts or [field_error("audit", "audit_whole", count=count)]
+    texts += [field_error("audit", "audit_cut_by_retention", value=cut)] if cut else []
     output.print_answer(answer, as_json, lambda: output.print_field_texts(*texts))
     raise typer.Exit(1 if faults or errors else 0)
 
 
-async def _verify(bus: Bus, copies: Path | None) -> tuple[int, list[ChainFault], list[FieldError]]:
+async def _verify(
+    bus: Bus, copies: Path | None
+) -> tuple[ChainVerifier, list[ChainFault], list[FieldError]]:
     heads, errors = await _trusted_heads(bus, copies)
-    verifier = ChainVerifier(heads)
+    verifier = ChainVerifier(heads, await load_cut(bus, signing_key(await open_keys(bus))))
     async for message in _open_log(bus).messages():
         verifier.add(message.data, is_sealed=not await message_problem(bus, message))
-    return verifier.count, verifier.finish(), errors
+    return verifier, verifier.finish(), errors
 
 
 async def _trusted_heads(bus: Bus, copies: Path | None) -> tuple[dict[int, str], list[FieldError]]:

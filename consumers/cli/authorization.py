@@ -14,7 +14,7 @@ from typing import NamedTuple
 import structlog
 import typer
 
-from consumers.app.settings import LoaSettings, environment, read_settings
+from consumers.app.settings import LoaSettings, environment, load_retention, read_settings
 from consumers.cli import output
 from consumers.cli.desk_login import sign_in_at_desk
 from consumers.cli.stores import open_keys
@@ -48,7 +48,8 @@ class Staff:
 
     @property
     def rules(self) -> Authorizer:
-        return Authorizer(self.accounts, self.policy, _CLOCK)
+        span = load_retention(read_settings(LoaSettings)).span("proposals")
+        return Authorizer(self.accounts, self.policy, _CLOCK, span)
 
     @classmethod
     def open(cls, bus: Bus) -> "Staff":

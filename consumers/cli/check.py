@@ -17,7 +17,8 @@ from consumers.check.context import CheckContext
 from consumers.check.findings import Findings, Skipped, Violation, load_rules
 from consumers.cli.output import Json, print_answer, run_on_bus
 from consumers.cli.recovery import open_site_files
-from consumers.cli.stores import compare_bus, find_seals
+from consumers.cli.stores import compare_bus, find_ledger_cut, find_seals
+from contracts.subjects import unit_of_inbound
 from producers.bus import Bus
 
 Deep = Annotated[
@@ -43,7 +44,7 @@ async def _run_check(bus: Bus, *, deep: bool) -> Findings:
     settings = read_settings(LoaSettings)
     damages = await compare_bus(bus)
     violations = [_as_violation(damage) for damage in damages]
-    if any(damage.code == "bus_stream_gone" for damage in damages):
+    if any(one.code == "bus_stream_gone" and not unit_of_inbound(one.stream) for one in damages):
         return Findings(ok=False, violations=violations)
     context = CheckContext(
         bus,
@@ -52,6 +53,7 @@ async def _run_check(bus: Bus, *, deep: bool) -> Findings:
         running_since=_started_at(settings),
         report_progress=CheckProgress().report,
         seals=await find_seals(bus),
+        ledger_cut=await find_ledger_cut(bus),
     )
     audit = FolderAudit(settings.portal_dir, await open_site_files(settings))
     checker = Checker(context, audit)

@@ -1,6 +1,7 @@
 """`loa retention`: list and remove records that are older than their retention period."""
 
 import time
+from typing import Annotated
 
 import typer
 
@@ -12,14 +13,22 @@ from consumers.cli.output import (
     Json,
     explain_errors,
     print_answer,
+    print_field_texts,
     print_table,
     run_on_bus,
 )
 from consumers.cli.stores import open_keys
 from consumers.operations.retention import KindPlan, RetentionService
 from consumers.staff.authorization import Actor
+from contracts.errors import FieldError
 from producers.bus import Bus
 
+ClockIsRight = Annotated[
+    bool,
+    typer.Option(
+        "--clock-is-right", help="Also when the last pass is more than 31 days ago; look first."
+    ),
+]
 app = typer.Typer(no_args_is_help=True, help="How long what is kept.")
 
 
@@ -27,12 +36,16 @@ app = typer.Typer(no_args_is_help=True, help="How long what is kept.")
 def plan(as_json: Json = False) -> None:
     """For each kind: how many days it is kept, what a pass would remove now, and the oldest."""
 
-    async def work(bus: Bus) -> list[KindPlan]:
-        return await (await _open_service(bus)).plan()
+    async def work(bus: Bus) -> tuple[list[KindPlan], FieldError | None]:
+        service = await _open_service(bus)
+        return await service.plan(), await service.held()
 
-    plans = run_on_bus(work)
+    plans, held = run_on_bus(work)
     columns = ("kind", "days", "how", "due now", "oldest (UTC)")
-    print_answer({"kinds": plans}, as_json, lambda: print_table(columns, map(_cells, plans)))
+    answer = {"kinds": plans, "held": held}
+    print_answer(answer, as_json, lambda: print_table(columns, map(_cells, plans)))
+    if held and not as_json:
+        print_field_texts(held)
 
 
 def _cells(kind: KindPlan) -> tuple[object, ...]:
@@ -45,13 +58,14 @@ def _cells(kind: KindPlan) -> tuple[object, ...]:
 
 
 @app.command()
-def run(by: By = "", as_json: Json = False) -> None:
+def run(is_clock_right: ClockIsRight = False, by: By = "", as_json: Json = False) -> None:
     """Remove records past their retention period now, as `loa up` does once a day. Repeatable."""
 
     async def work(bus: Bus, _: Actor) -> dict[str, int]:
-        return await (await _open_service(bus)).run_once()
+        return await (await _open_service(bus)).run_once(is_clock_right=is_clock_right)
 
-    removed = run_audited(Command("retention.run", by=by), work)
+    after = "the clock is right" if is_clock_right else ""
+    removed = run_audited(Command("retention.run", by=by, after=after), work)
     print_answer(removed, as_json, lambda: print_table(("kind", "removed"), removed.items()))
 
 

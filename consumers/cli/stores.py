@@ -1,15 +1,18 @@
 """Stores that commands open with this machine's key file, once it is proven to be the bus's."""
 
 import time
+from datetime import datetime
 
 from consumers.app.settings import LoaSettings, read_settings
 from consumers.audit.anchor import Anchor
 from consumers.audit.bus_state import Damage
 from consumers.audit.errors import AnchorBroken
-from consumers.audit.heads import HeadWriter, signing_key
+from consumers.audit.heads import HeadWriter
 from consumers.audit.log import AuditLog
+from consumers.audit.signed import signing_key
 from consumers.errors import KeyFileBroken
 from consumers.key_file import KeyFile, open_key_file
+from consumers.operations.old_deliveries import load_ledger_cut
 from consumers.seals.publications import PublicationSeals
 from consumers.seals.takeover import SealRecords
 from consumers.subscribers.store import SubscriberStore
@@ -63,16 +66,26 @@ async def open_seals(bus: Bus) -> PublicationSeals:
     return await SealRecords(bus, await open_keys(bus), file).open_or_take_over(time.time)
 
 
-async def find_seals(bus: Bus) -> PublicationSeals | None:
-    """The seals, if this machine has the key of the data, and Loa has taken the data over."""
-    settings = read_settings(LoaSettings)
-    if not settings.key_file.exists():
+async def _find_keys(bus: Bus) -> KeyFile | None:
+    """The key of the data, if this machine has it: what another one verifies would be wrong."""
+    if not read_settings(LoaSettings).key_file.exists():
         return None
     try:
-        keys = await open_keys(bus)
-    except Invalid:  # the key of other data: what it verifies would be wrong
+        return await open_keys(bus)
+    except Invalid:
         return None
-    return await SealRecords(bus, keys, settings.seals_file).load()
+
+
+async def find_seals(bus: Bus) -> PublicationSeals | None:
+    """The seals, if this machine has the key of the data, and Loa has taken the data over."""
+    keys, file = await _find_keys(bus), read_settings(LoaSettings).seals_file
+    return await SealRecords(bus, keys, file).load() if keys else None
+
+
+async def find_ledger_cut(bus: Bus) -> datetime | None:
+    """Up to when retention has removed notices from the ledger, if this machine can tell."""
+    keys = await _find_keys(bus)
+    return await load_ledger_cut(bus, signing_key(keys)) if keys else None
 
 
 async def open_subscribers(bus: Bus) -> SubscriberStore:

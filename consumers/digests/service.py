@@ -171,7 +171,7 @@ class DigestService(Planner):
                 raise RetryLater(INTERVAL_S, f"{item_plan} is not planned yet")
             await self.recipients.directory.ready()
             stored_plan = await self.ledger.create_plan(plan, await self.new_cursor(stored))
-        await self.wake_batches(plan, range(stored_plan.value.count), stored_plan.value)
+        await self.wake_batches(plan, range(stored_plan.value.stored_count), stored_plan.value)
         recipients_after = partial(self.recipients.recipients_after, issue)
         ended = (await self.plan_batches(plan, stored_plan, recipients_after)).value
         crash_point("digest.planned")

@@ -101,7 +101,7 @@ class Dispatcher(Planner):
         crash_point("dispatch.older_halted")
         held = await self.ledger.create_plan(plan, await self.new_cursor(released))
         crash_point("dispatch.cursor_created")
-        await self.wake_batches(plan, range(held.value.count), held.value)
+        await self.wake_batches(plan, range(held.value.stored_count), held.value)
         if held.value.complete or held.value.halt:
             return
         if self.waits_for_earlier:

@@ -85,7 +85,7 @@ class RowLookup:
         stored_plan = await self.ledger.plan(plan)
         if stored_plan is None or not receipt.message_id:
             return None
-        batches = [BatchKey(*plan, number) for number in range(stored_plan.value.count)]
+        batches = [BatchKey(*plan, number) for number in range(stored_plan.value.stored_count)]
         async for batch in bulk.read_batches(self.ledger.bucket, batches, recipients=True):
             for number, id in enumerate(batch.rows.ids if batch.rows else ()):
                 key = keys.delivery_key(plan.content_id, plan.revision, _EMAIL, id)

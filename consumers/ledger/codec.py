@@ -110,7 +110,10 @@ def decode_rows(data: bytes) -> BatchRows:
 
 
 def encode_cursor(cursor: PlanCursor) -> bytes:
-    return dump_json({"v": _FORMAT, **asdict(cursor)})
+    facts = asdict(cursor)
+    if not cursor.removed:
+        del facts["removed"], facts["counts"]
+    return dump_json({"v": _FORMAT, **facts})
 
 
 def decode_cursor(data: bytes) -> PlanCursor:

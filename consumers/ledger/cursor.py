@@ -1,7 +1,7 @@
 """The plan of one publication on one channel: how far its recipients are split into batches."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Self, TypeVar
 
 from contracts.delivery import Lane
@@ -25,6 +25,8 @@ class PlanCursor:
     doubt: bool = False  # planned again after a restore: may have been sent before
     created: float = 0.0
     finished: float = 0.0
+    removed: float = 0.0  # when retention removed the batches; `counts` is what they added up to
+    counts: Mapping[str, int] = field(default_factory=dict)
 
     def advance(self, batches: Sequence[Sequence[str]], *, complete: bool, now: float) -> Self:
         """The cursor after *batches* (sorted ids, all greater than `last`)."""
@@ -44,7 +46,16 @@ class PlanCursor:
 
     @property
     def is_halted_before_start(self) -> bool:
-        return bool(self.halt) and not (self.count or self.complete)
+        return bool(self.halt) and not (self.count or self.complete or self.removed)
+
+    @property
+    def is_settled(self) -> bool:
+        return bool(self.complete or self.halt)
+
+    @property
+    def stored_count(self) -> int:
+        """How many batches can be read."""
+        return 0 if self.removed else self.count
 
     @property
     def missing_count(self) -> int:

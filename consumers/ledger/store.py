@@ -153,9 +153,10 @@ class Ledger:
         if cursor is None:
             stored_plan = await self.plan(plan)
             cursor = stored_plan.value if stored_plan else PlanCursor()
-        since = await self.bucket.last_seq() if cursor.count else 0
-        for start in range(0, cursor.count, 200):
-            numbers = range(start, min(start + 200, cursor.count))
+        count = cursor.stored_count
+        since = await self.bucket.last_seq() if count else 0
+        for start in range(0, count, 200):
+            numbers = range(start, min(start + 200, count))
             batches = {f"state.{BatchKey(*plan, n)}": BatchKey(*plan, n) for n in numbers}
             values = await self.bucket.get_many(list(batches), min_seq=since)
             for key, batch in batches.items():

@@ -5,30 +5,40 @@ may be repeated: a pass that is killed is completed by the next."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Literal, NamedTuple, Protocol, get_args
 
 import structlog
-from pydantic import BaseModel, ValidationError
+from pydantic import AwareDatetime, BaseModel, ValidationError
 
+from consumers.audit.cut import AuditCutter, OldRecords
 from consumers.audit.log import Act, AuditLog
 from consumers.intake.approval import Draft
 from consumers.intake.desk import Desk
+from consumers.messages import field_error
+from consumers.operations.errors import RetentionHeld
 from consumers.staff.accounts import AccountStore
+from consumers.staff.proposals import Proposals
 from consumers.subscribers.unsubscribe import UnsubscribeService
 from consumers.suppression.store import BOUNCE_PREFIX, SoftFailures, Suppression
 from contracts import subjects
+from contracts.base.crash_points import crash_point
 from contracts.base.retention import AGED_STREAMS, Retention, RetentionKind
 from contracts.base.times import Clock, utc_now
-from contracts.errors import Conflict, Invalid
+from contracts.errors import Conflict, FieldError, Invalid
 from contracts.subscriptions.subscriber import Subscriber
 from producers.bus import Bucket, Bus, RevisionConflict, Value, topology
 from producers.bus.periodic import every
-from producers.bus.records import parse
+from producers.bus.records import parse, read
 
 log = structlog.get_logger()
 _INTERVAL_S = 86400.0
+_LONGEST_GAP = 31
+"""A clock that is more days ahead of the last pass may be wrong: it must be confirmed."""
+_LAST_RUN = "retention"
+_BY_STREAM_SETTINGS = frozenset({"audit"})
+_ALWAYS_IN_USE = ("CONTENT", "PUBLICATIONS", "KV_ledger", "KV_subscribers")
 _REVIEWER = "Loa"
 """Who has rejected a draft that no person decided on."""
 _CODE = "qua-thoi-han"
@@ -36,10 +46,14 @@ _SOFT_PREFIX = "soft."
 
 
 class DueRecord(NamedTuple):
-    """A record that is kept too long, and how it is removed; False: it has changed meanwhile."""
+    """A record that is kept too long, and how it is removed; False: it has changed meanwhile.
+
+    `number`: of several that go together, how many.
+    """
 
     since: datetime
     remove: Callable[[], Awaitable[bool]]
+    number: int = 1
 
 
 class Rule(Protocol):
@@ -150,6 +164,41 @@ class UnusedAccounts:
         return is_disabled
 
 
+@dataclass
+class OldAuditRecords:
+    """The start of the audit log; what remains is proven by a signed mark."""
+
+    cutter: AuditCutter
+    kind: RetentionKind = "audit"
+
+    async def due(self, before: datetime) -> AsyncIterator[DueRecord]:
+        if old := await self.cutter.find_old(before):
+            yield DueRecord(old.oldest, partial(self.cut, old), old.number)
+
+    async def cut(self, old: OldRecords) -> bool:
+        await self.cutter.cut(old.end)
+        return True
+
+
+@dataclass
+class OldProposals:
+    """Acts for which no second person came."""
+
+    proposals: Proposals
+    kind: RetentionKind = "proposals"
+
+    async def due(self, before: datetime) -> AsyncIterator[DueRecord]:
+        bucket = self.proposals.bucket
+        async for key, revision, since in self.proposals.older_than(before):
+            yield DueRecord(since, partial(_purge_unchanged, bucket, key, revision))
+
+
+class LastPass(BaseModel):
+    """Bucket `control`, key `retention`: when records were removed last."""
+
+    at: AwareDatetime
+
+
 class KindPlan(BaseModel):
     """What retention means for one kind now. `due`: records that the next pass removes.
 
@@ -174,22 +223,61 @@ class RetentionService:
     rules: Sequence[Rule]
     clock: Clock
     may_change_streams: bool = True
-    """Where services have limited rights, `loa bus apply` lets streams forget."""
+    """Where services have limited rights, `loa bus apply` lets streams forget, and
+    `loa retention run` shortens the audit log."""
 
     async def run(self) -> None:
-        await every(_INTERVAL_S, self.run_once)
+        await every(_INTERVAL_S, self.run_unless_held)
 
-    async def run_once(self) -> dict[str, int]:
-        """Remove records past their retention period; return the numbers by kind."""
+    async def run_unless_held(self) -> None:
+        """Like `run_once`; what holds a pass is logged: an operator has to look at the clock."""
+        try:
+            await self.run_once()
+        except RetentionHeld:
+            log.error("retention_held", days=(await self.gap()).days)
+
+    async def run_once(self, *, is_clock_right: bool = False) -> dict[str, int]:
+        """Remove records past their retention period; return the numbers by kind.
+
+        Raises RetentionHeld for a clock that went far ahead, unless a person says it is right.
+        """
         if self.may_change_streams:
             await topology.apply_ages(self.bus, self.retention.stream_ages())
+        if not is_clock_right and (held := await self.held()):
+            raise RetentionHeld(held)
+        done = LastPass(at=utc_now(self.clock)).model_dump_json().encode()
+        await self.bus.bucket(subjects.CONTROL.name).put(_LAST_RUN, done)
+        crash_point("retention.noted")
         removed: dict[str, int] = {}
         for rule in self.rules:
+            if rule.kind in _BY_STREAM_SETTINGS and not self.may_change_streams:
+                continue
             due = [record async for record in rule.due(self.limit(rule.kind))]
-            removed[rule.kind] = sum([await record.remove() for record in due])
+            removed[rule.kind] = 0
+            for record in due:
+                removed[rule.kind] += record.number * await record.remove()
+                crash_point("retention.removed")
         if any(removed.values()):
             log.info("retention_carried_out", **removed)
         return removed
+
+    async def held(self) -> FieldError | None:
+        """Why the next pass would remove nothing, if so."""
+        days = (await self.gap()).days
+        return field_error("clock", "retention_held", days=days) if days > _LONGEST_GAP else None
+
+    async def gap(self) -> timedelta:
+        """How far the clock is ahead of the last pass, or, before the first, of what is stored."""
+        control = self.bus.bucket(subjects.CONTROL.name)
+        last = (await read(control, _LAST_RUN, LastPass)).value
+        at = last.at if last else await self._last_stored()
+        return utc_now(self.clock) - at if at else timedelta()
+
+    async def _last_stored(self) -> datetime | None:
+        """When the bus stored something last that a start of Loa does not store; None if never."""
+        states = [(await self.bus.stream_info(name))["state"] for name in _ALWAYS_IN_USE]
+        stored = [state["last_ts"] for state in states if state["messages"]]
+        return max(map(datetime.fromisoformat, stored), default=None)
 
     async def plan(self) -> list[KindPlan]:
         """What a pass would do now, and the oldest of each kind that is due or expires."""
@@ -200,11 +288,10 @@ class RetentionService:
         return [plans.get(kind) or self.plan_kept(kind) for kind in kinds]
 
     async def plan_of(self, rule: Rule) -> KindPlan:
-        due = [record.since async for record in rule.due(self.limit(rule.kind))]
-        oldest, days = min(due, default=None), self.retention.span(rule.kind).days
-        return KindPlan(
-            kind=rule.kind, days=days, carried_out="removed", due=len(due), oldest=oldest
-        )
+        due = [record async for record in rule.due(self.limit(rule.kind))]
+        oldest = min((record.since for record in due), default=None)
+        count, days = sum(record.number for record in due), self.retention.span(rule.kind).days
+        return KindPlan(kind=rule.kind, days=days, carried_out="removed", due=count, oldest=oldest)
 
     async def plan_of_stream(self, kind: RetentionKind, stream: str) -> KindPlan:
         info, span = await self.bus.stream_info(stream), self.retention.span(kind)

@@ -132,8 +132,11 @@ class ReaderTracer:
         if preferences := [*self.unmet_preferences(text), *self.frequency_reasons(text)]:
             return preferences
         stored_plan = await self.ledger.plan(PlanKey(EMAIL, content_id, text.revision))
-        settled = stored_plan is not None and (stored_plan.value.complete or stored_plan.value.halt)
-        return [field_error(EMAIL, "reader_later" if settled else "mail_not_planned")]
+        if stored_plan is None or not stored_plan.value.is_settled:
+            return [field_error(EMAIL, "mail_not_planned")]
+        return [
+            field_error(EMAIL, "reader_removed" if stored_plan.value.removed else "reader_later")
+        ]
 
     def unmet_preferences(self, publication: Publication) -> Iterator[FieldError]:
         """Yield each preference of the subscriber that the item does not meet."""

@@ -157,6 +157,9 @@ class TraceReader:
     async def channel_counts(
         self, plan: PlanKey, cursor: PlanCursor
     ) -> tuple[StatusCounts, list[TimelineEntry]]:
+        if cursor.removed:
+            count = StatusCounts.model_validate(cursor.counts)
+            return count, _planning_entries(plan.channel, cursor, count, cursor.finished)
         statuses: Counter[Status] = Counter()
         waits: Counter[str] = Counter()
         ends: Counter[tuple[Status, str]] = Counter()

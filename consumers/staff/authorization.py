@@ -1,6 +1,7 @@
 """Whether a signed-in account may do an action now: roles, second factor, a second person."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import NamedTuple
 
 from consumers.audit import log as audit
@@ -9,6 +10,7 @@ from consumers.staff.accounts import AccountStore
 from consumers.staff.policy import ObjectFacts, Policy, Ruling, Verdict
 from consumers.staff.proposals import Proposals, proposal_id
 from consumers.staff.sessions import SignedIn
+from contracts.base.retention import DEFAULT as DEFAULT_RETENTION
 from contracts.base.times import Clock, format_utc, utc_now
 from contracts.errors import Unauthorized
 
@@ -56,10 +58,11 @@ class Authorizer:
     accounts: AccountStore
     policy: Policy
     clock: Clock
+    proposal_span: timedelta = timedelta(days=DEFAULT_RETENTION.proposals)
 
     @property
     def proposals(self) -> Proposals:
-        return Proposals(self.accounts, self.policy)
+        return Proposals(self.accounts, self.policy, self.proposal_span)
 
     def lacks_second_factor(self, signed_in: SignedIn) -> bool:
         """Whether the session has none although the account's roles ask for one."""

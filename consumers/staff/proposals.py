@@ -3,8 +3,9 @@
 import hashlib
 import json
 import re
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -12,6 +13,8 @@ from pydantic import BaseModel, ConfigDict
 from consumers.staff.accounts import AccountStore
 from consumers.staff.policy import Agreement, ObjectFacts, Person, Policy, Ruling, Verdict
 from contracts import subjects
+from contracts.base.crash_points import crash_point
+from contracts.base.retention import DEFAULT as DEFAULT_RETENTION
 from contracts.base.times import utc_now
 from contracts.errors import Forbidden
 from producers.bus import RevisionConflict, records
@@ -52,10 +55,11 @@ def proposal_id(action: str, arguments: object) -> str:
 
 @dataclass
 class Proposals:
-    """Proposals live for a day, and count while their accounts may still do the action."""
+    """Proposals count for *span*, and while their accounts may still do the action."""
 
     accounts: AccountStore
     policy: Policy
+    span: timedelta = timedelta(days=DEFAULT_RETENTION.proposals)
 
     def __post_init__(self) -> None:
         self.bucket = self.accounts.bus.bucket(subjects.SESSIONS.name)
@@ -69,7 +73,7 @@ class Proposals:
         """
         key = _KEY_PREFIX + proposal_id(action, arguments)
         known = await records.read(self.bucket, key, Proposal)
-        agreed = await self._valid(known.value, action, facts)
+        agreed = await self._valid(self._live(known.value), action, facts)
         ruling = self.policy.is_allowed(person, action, replace(facts, agreed=agreed))
         if ruling.verdict is Verdict.REFUSED:
             raise Forbidden(ruling.as_error(action))
@@ -77,10 +81,15 @@ class Proposals:
             new = Proposal(action=action, arguments=arguments, at=utc_now(self.accounts.clock))
             mine = Agreement(person.id, ruling.role)
             await records.update(
-                self.bucket, key, Proposal, lambda stored: (stored or new).with_agreement(mine)
+                self.bucket,
+                key,
+                Proposal,
+                lambda stored: (self._live(stored) or new).with_agreement(mine),
             )
         elif known.value and not await self._use_up(key, known.revision):
             return await self.authorize(person, action, facts, arguments)
+        elif known.value:
+            crash_point("proposals.used_up")
         return ruling._replace(agreed=tuple(one.account for one in agreed))
 
     async def waiting(self, action: str) -> list[OpenProposal]:
@@ -88,7 +97,8 @@ class Proposals:
         found = []
         async for key, value in self.bucket.values(_KEY_PREFIX):
             proposal = Proposal.model_validate_json(value.data)
-            if proposal.action == action and await self._valid(proposal, action, ObjectFacts()):
+            live = self._live(proposal) if proposal.action == action else None
+            if live and await self._valid(live, action, ObjectFacts()):
                 found.append(OpenProposal(key.removeprefix(_KEY_PREFIX), proposal))
         return found
 
@@ -100,6 +110,19 @@ class Proposals:
         if known.value is None or known.value.action != action:
             return None
         return known.value if await self._use_up(_KEY_PREFIX + id, known.revision) else None
+
+    async def older_than(self, before: datetime) -> AsyncIterator[tuple[str, int, datetime]]:
+        """Key, revision and time of each proposal that the first one agreed to before *before*."""
+        async for key, value in self.bucket.values(_KEY_PREFIX):
+            proposal = records.parse(Proposal, value.data)
+            since = (proposal.at if proposal else None) or value.created
+            if since < before:
+                yield key, value.revision, since
+
+    def _live(self, proposal: Proposal | None) -> Proposal | None:
+        """The proposal, unless it is too old to count."""
+        since = proposal.at if proposal else None
+        return None if since and since < utc_now(self.accounts.clock) - self.span else proposal
 
     async def _use_up(self, key: str, revision: int) -> bool:
         """Remove a proposal; False if another account has used it or added to it meanwhile."""

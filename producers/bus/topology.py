@@ -1,12 +1,13 @@
 """Apply `contracts.subjects` to the server: streams, consumers and buckets."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 import structlog
 
+from contracts.base.crash_points import crash_point
 from contracts.subjects import (
     ALL_INBOUND,
     BUCKETS,
@@ -62,16 +63,17 @@ async def apply(bus: Bus, units: Iterable[str] = ()) -> None:
     if await stream_exists(bus, RESTORING_STREAM):
         raise UnfitServer("a restore was cut short: repeat it with `loa restore`")
     present = map(unit_of_inbound, await inbound_stream_names(bus))
-    inbound = [inbound_stream(unit) for unit in sorted({*units, *present})]
-    wanted = [*wanted_configs().values(), *map(_stream_config, inbound)]
+    known = sorted({*units, *present})
+    wanted = wanted_configs(known).values()
     await asyncio.gather(*(_ensure_stream(bus, config) for config in wanted))
-    pairs = [(stream, one) for stream in (*STREAMS, *inbound) for one in stream.consumers]
+    streams = (*STREAMS, *map(inbound_stream, known))
+    pairs = [(stream, one) for stream in streams for one in stream.consumers]
     await asyncio.gather(*(_ensure_consumer(bus, *pair) for pair in pairs))
 
 
-def wanted_configs() -> dict[str, Config]:
-    """The config of every stream and bucket, by the name of its stream."""
-    wanted = [_stream_config(stream) for stream in STREAMS]
+def wanted_configs(units: Iterable[str] = ()) -> dict[str, Config]:
+    """The config of every stream and bucket, and of *units*' inbound streams, by stream."""
+    wanted = [_stream_config(stream) for stream in (*STREAMS, *map(inbound_stream, units))]
     wanted += [_bucket_config(bucket) for bucket in BUCKETS]
     return {config["name"]: config for config in wanted}
 
@@ -84,6 +86,30 @@ async def apply_ages(bus: Bus, ages: Mapping[str, timedelta]) -> None:
             wanted = info["config"] | {"max_age": _nanoseconds(age)}
             await bus.connection.repeatable_api_request(f"STREAM.UPDATE.{name}", wanted)
             log.warning("stream_age_changed", stream=name, days=age.total_seconds() / 86400)
+
+
+async def remove_oldest(bus: Bus, name: str, last: int) -> None:
+    """Remove the messages up to *last* from a protected stream with one subject.
+
+    The server removes none on request, so a limit on their number is set for a moment. Meanwhile it
+    refuses new messages instead of removing more; see `lift_limit`.
+    """
+    info = await bus.stream_info(name)
+    left = info["state"]["last_seq"] - last
+    limit = {"max_msgs_per_subject": left, "discard_new_per_subject": True}
+    await bus.connection.repeatable_api_request(f"STREAM.UPDATE.{name}", info["config"] | limit)
+    crash_point("audit.cut")
+    await lift_limit(bus, name)
+
+
+async def lift_limit(bus: Bus, name: str) -> bool:
+    """Take away the limit of `remove_oldest`, also one that a crash has left; False without one."""
+    config = (await bus.stream_info(name))["config"]
+    if not config.get("discard_new_per_subject"):
+        return False
+    lifted = config | {"max_msgs_per_subject": -1, "discard_new_per_subject": False}
+    await bus.connection.repeatable_api_request(f"STREAM.UPDATE.{name}", lifted)
+    return True
 
 
 def age_of(config: Config) -> timedelta:
@@ -113,9 +139,20 @@ async def stream_exists(bus: Bus, stream: str) -> bool:
 
 async def stream_infos(bus: Bus) -> dict[str, Config]:
     """The JetStream info of each stream of Loa that is there, by name. Raises BusError."""
-    names, found, offset = stream_names(), dict[str, Config](), 0
+    return await _infos_of(bus, stream_names(), {})
+
+
+async def inbound_infos(bus: Bus) -> dict[str, Config]:
+    """Like `stream_infos`, of the units' inbound streams."""
+    names = await inbound_stream_names(bus)
+    return await _infos_of(bus, names, {"subject": ALL_INBOUND}) if names else {}
+
+
+async def _infos_of(bus: Bus, names: Sequence[str], query: Config) -> dict[str, Config]:
+    found, offset = dict[str, Config](), 0
     while True:
-        answer = await bus.connection.repeatable_api_request("STREAM.LIST", {"offset": offset})
+        page_of = query | {"offset": offset}
+        answer = await bus.connection.repeatable_api_request("STREAM.LIST", page_of)
         page = answer["streams"] or []
         found |= {info["config"]["name"]: info for info in page}
         offset += len(page)

@@ -77,7 +77,7 @@ class ChannelServices:
         """Wake every batch of a publication until it is closed."""
         plan = PlanKey(self.name, released.publication.content_id, released.publication.revision)
         held = await self.ledger.plan(plan)
-        for number in range(held.value.count if held else 0):
+        for number in range(held.value.stored_count if held else 0):
             batch, lane = BatchKey(*plan, number), released.publication.lane
             await wake_until_closed(self.worker, self.clock, batch, lane)
 

@@ -6,8 +6,9 @@ from consumers.app.node import Node
 from consumers.app.settings import AuditSettings, read_settings
 from consumers.app.wiring.subscribers import open_mailer
 from consumers.audit.head_mail import HeadMailer
-from consumers.audit.heads import HeadWriter, signing_key
+from consumers.audit.heads import HeadWriter
 from consumers.audit.log import AuditLog
+from consumers.audit.signed import signing_key
 from producers.bus.periodic import every
 
 _AUDIT_S = 3600.0

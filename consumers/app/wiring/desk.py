@@ -9,7 +9,7 @@ import structlog
 
 from consumers.app.node import Node
 from consumers.app.ports import blame_setting
-from consumers.app.settings import DeskSettings, read_settings
+from consumers.app.settings import DeskSettings, load_retention, read_settings
 from consumers.app.web.security_headers import HSTS_WITH_SUBDOMAINS
 from consumers.app.web.server import AppRouter, WebServer, bind_socket, socket_url
 from consumers.app.wiring.oidc import open_oidc
@@ -91,7 +91,7 @@ def _open_services(node: Node, url: str) -> DeskServices:
     staff = StaffDesk(
         SignIn(accounts, node.keys.derive, passwords),
         sessions,
-        Authorizer(accounts, policy, node.clock),
+        Authorizer(accounts, policy, node.clock, load_retention(node.settings).span("proposals")),
         Administration(accounts, registry, policy, node.vocabulary),
         node.keys.derive("staff app set-up"),
     )

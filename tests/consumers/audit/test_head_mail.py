@@ -7,8 +7,9 @@ import pytest
 from channels.base import Recipient
 from channels.email.render.personal import RenderedTransactionalMail
 from consumers.audit.head_mail import HeadMailer
-from consumers.audit.heads import HeadWriter, signing_key, trusted_heads
+from consumers.audit.heads import HeadWriter, trusted_heads
 from consumers.audit.log import Act, AuditLog
+from consumers.audit.signed import signing_key
 from consumers.key_file import KeyFile
 from contracts import keys
 from tests.support.mails import email_channel, without_dot_stuffing

@@ -10,6 +10,8 @@ from consumers.app.settings import LoaSettings, load_retention
 from consumers.app.wiring.retention import build_retention
 from consumers.intake.desk import Desk
 from consumers.key_file import KeyFile, register_key
+from consumers.operations.errors import RetentionHeld
+from consumers.operations.retention import LastPass
 from consumers.subscribers.store import SubscriberStore
 from consumers.suppression.store import SuppressionStore
 from contracts import subjects
@@ -58,6 +60,12 @@ def service(bus, clock):
     return build_retention(bus, KEYS, DEFAULT, clock)
 
 
+@pytest.fixture(autouse=True)
+async def last_pass(bus, now):
+    """The day before, Loa removed what was too old then."""
+    await bus.bucket("control").put("retention", LastPass(at=now - DAY).model_dump_json().encode())
+
+
 async def what_is_left(bus, store):
     suppressed = [key async for key, _ in bus.bucket(subjects.SUPPRESSED.name).values()]
     readers = [key async for key, _ in store.bucket.values()]
@@ -70,11 +78,11 @@ async def test_what_is_too_old_goes_and_the_plan_says_so_before(bus, clock, kept
     plan = {kind.kind: kind for kind in await one.plan()}
     assert set(plan) == set(Retention.model_fields)
     assert (plan["failed_addresses"].due, plan["former_readers"].due) == (2, 1)
-    assert (plan["ledger"].carried_out, plan["receipts"].carried_out) == ("kept", "expires")
+    assert (plan["security_logs"].carried_out, plan["receipts"].carried_out) == ("kept", "expires")
     with structlog.testing.capture_logs() as logs:
         removed = await one.run_once()
-    unused = {"unused_accounts": 0}
-    assert removed == {"failed_addresses": 2, "drafts": 0, "former_readers": 1} | unused
+    nothing = dict.fromkeys(("drafts", "unused_accounts", "proposals", "ledger", "audit"), 0)
+    assert removed == {"failed_addresses": 2, "former_readers": 1} | nothing
     [line] = [entry for entry in logs if entry["event"] == "retention_carried_out"]
     assert line["former_readers"] == 1
     assert "example.com" not in str(logs)
@@ -82,6 +90,38 @@ async def test_what_is_too_old_goes_and_the_plan_says_so_before(bus, clock, kept
     assert left == (2, ["s.mor"], ["subscribers.s.mor"])
     assert await kept.find_by_address(OLD) is None
     assert sum((await one.run_once()).values()) == 0
+
+
+async def test_a_clock_that_went_far_ahead_deletes_nothing_until_a_person_says_it_is_right(
+    bus, clock, kept, now
+):
+    before = await what_is_left(bus, kept)
+    clock.now = (now + 365 * DAY).timestamp()
+    one = service(bus, clock)
+    for _ in range(3):
+        with pytest.raises(RetentionHeld) as held:
+            await one.run_once()
+    assert "366 days" in held.value.errors[0].message and "366 ngày" in str(held.value.errors)
+    with structlog.testing.capture_logs() as logs:
+        await one.run_unless_held()
+    assert ("retention_held", 366) in [(line["event"], line.get("days")) for line in logs]
+    assert await what_is_left(bus, kept) == before
+    clock.now = now.timestamp()
+    assert (await one.run_once())["former_readers"] == 1, "the right clock needs no word"
+    clock.advance(365 * 86400)
+    assert (await one.run_once(is_clock_right=True))["failed_addresses"] == 1
+    clock.advance(86400)
+    await one.run_once()
+
+
+async def test_before_the_first_pass_the_clock_is_compared_with_what_is_stored(bus, clock, kept):
+    await bus.bucket("control").purge("retention")
+    stored = (await bus.stream_info("KV_subscribers"))["state"]["last_ts"]
+    clock.now = (datetime.fromisoformat(stored) + 365 * DAY).timestamp()
+    with pytest.raises(RetentionHeld):
+        await service(bus, clock).run_once()
+    clock.now = (datetime.fromisoformat(stored) + 30 * DAY).timestamp()
+    await service(bus, clock).run_once()
 
 
 async def test_a_draft_without_a_decision_is_rejected_and_its_text_goes(bus, clock):
@@ -92,7 +132,7 @@ async def test_a_draft_without_a_decision_is_rejected_and_its_text_goes(bus, clo
     [draft] = await desk.waiting_drafts()
     assert (await service(bus, clock).run_once())["drafts"] == 0
     clock.now = draft.at.timestamp() + (DEFAULT.drafts + 1) * 86400
-    assert (await service(bus, clock).run_once())["drafts"] == 1
+    assert (await service(bus, clock).run_once(is_clock_right=True))["drafts"] == 1
     assert [one async for one in desk.all_drafts()] == []
     record = await desk.repository.position(draft.content_id, draft.revision)
     assert (record.state, record.decision.code) == ("refused", "qua-thoi-han")
@@ -109,7 +149,7 @@ async def test_a_draft_with_a_damaged_record_stops_neither_the_pass_nor_loa(bus,
     assert (await desk.repository.bucket.get(damaged)) is not None
     await desk.repository.bucket.put(damaged, b"{")
     clock.advance((DEFAULT.drafts + 1) * 86400)
-    await service(bus, clock).run_once()
+    await service(bus, clock).run_once(is_clock_right=True)
     record = await desk.repository.position("tin-khac", 1)
     assert record.state == "refused"
 
@@ -147,7 +187,7 @@ async def test_streams_forget_after_what_the_ministrys_file_says(bus, clock, tmp
 @pytest.mark.parametrize(
     ("line", "field"),
     [("receipts = 1", "receipts"), ("ledgers = 5", "ledgers"), ("ledger = 30", "ledger"),
-     ('drafts = "x"', "drafts")],
+     ('drafts = "x"', "drafts"), ("proposals = 2", "proposals")],
 )  # fmt: skip
 def test_a_wrong_entry_is_refused_by_name(line, field):
     name = line.partition(" ")[0]
@@ -166,8 +206,14 @@ def test_streams_take_their_ages_from_the_same_file():
 
 async def test_an_operator_sees_and_carries_out_the_plan(bus, kept, loa, tmp_path):
     (tmp_path / "vault.key").write_text(KEYS.secret.hex())
+    last = LastPass(at=datetime.now(UTC) - 40 * DAY)
+    await bus.bucket("control").put("retention", last.model_dump_json().encode())
+    assert "40 days" in (await loa("retention", "plan")).stdout
+    held = await loa("retention", "run")
+    assert (held.exit_code, "--clock-is-right" in held.stderr) == (2, True)
     plan = json_output(await loa("retention", "plan", "--json"))
     due = {kind["kind"]: kind["due"] for kind in plan["kinds"]}
     assert due["former_readers"] == 1
     assert "former_readers" in (await loa("retention", "plan")).stdout
-    assert json_output(await loa("retention", "run", "--json"))["former_readers"] == 1
+    confirmed = await loa("retention", "run", "--clock-is-right", "--json")
+    assert json_output(confirmed)["former_readers"] == 1

@@ -4,10 +4,12 @@ import asyncio
 
 import pytest
 
+from consumers.app.wiring.retention import build_retention
 from consumers.staff.policy import ObjectFacts, Verdict, default_policy
 from consumers.staff.proposals import Proposals
+from contracts.base.retention import DEFAULT
 from contracts.errors import Forbidden
-from tests.support.staff import StaffHarness
+from tests.support.staff import KEYS, StaffHarness
 
 ARGUMENTS = ["add", "binh"]
 
@@ -79,3 +81,23 @@ async def test_a_restore_takes_an_operator_and_an_account_manager(staff, proposa
     first = [await verdict(proposals, one, None, "restore") for one in managers]
     assert first == [Verdict.NEEDS_SECOND, Verdict.NEEDS_SECOND]
     assert await verdict(proposals, operator, None, "restore") is Verdict.ALLOWED
+
+
+async def test_a_proposal_counts_for_its_own_days_and_not_as_long_as_sessions_are_kept(
+    proposals, managers, clock
+):
+    one, two = managers
+    await proposals.authorize(one, "manage-people", ObjectFacts(), ARGUMENTS)
+    clock.advance(DEFAULT.proposals * 86400 + 1)
+    assert await proposals.waiting("manage-people") == []
+    assert await verdict(proposals, two) is Verdict.NEEDS_SECOND
+    assert await verdict(proposals, one) is Verdict.ALLOWED
+
+
+async def test_an_old_proposal_is_removed(staff, proposals, managers, clock):
+    await verdict(proposals, managers[0])
+    service = build_retention(staff.bus, KEYS, DEFAULT, clock)
+    assert (await service.run_once(is_clock_right=True))["proposals"] == 0
+    clock.advance(DEFAULT.proposals * 86400 + 1)
+    assert (await service.run_once())["proposals"] == 1
+    assert await proposals.bucket.keys("proposal.") == []
