@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from contracts import subjects
+from contracts.base.crash_points import crash_point
 from producers.access import without_password
 from producers.bus import NoReply
 from producers.bus.monitoring_endpoint import fetch_page, health_problem
@@ -263,7 +264,9 @@ def _move_to_account(streams: Path) -> None:
     if any((new / "streams").glob("*")):
         raise ServerFailed(f"{old} and {new} both hold streams: move the outdated folder away")
     shutil.rmtree(new, ignore_errors=True)
+    crash_point("store.cleared")
     old.rename(new)
+    crash_point("store.moved")
     log.info("nats_store_moved", to=str(new))
 
 

@@ -13,6 +13,7 @@ from functools import partial
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock, utc_now
 from producers.bus import BatchEntry, Bucket, Bus, RevisionConflict, Value, topology
 from producers.bus.connection import READ_PATIENCE_S, Connection
@@ -42,6 +43,7 @@ class DayKeys:
         if day not in self.known:
             name = self._name(day)
             self.known[day] = (await self.keys.ensure([name]))[name]
+            crash_point("notices.key_made")
         return self.known[day]
 
     async def load(self, days: Iterable[str]) -> Mapping[str, AESGCM]:
@@ -77,6 +79,7 @@ class DayKeys:
         for name in await self.keys.bucket.keys(prefix) if age else []:
             if date.fromisoformat(name.removeprefix(prefix)) < last:
                 await self.keys.destroy(name)
+                crash_point("notices.key_destroyed")
                 self.known.pop(name.removeprefix(prefix), None)
                 count += 1
         return count

@@ -15,7 +15,7 @@ from contracts import subjects
 from contracts.subscriptions.digest import FREQUENCIES
 from producers.bus import Bus
 from tests.deep.crash.environment import PUBLIC_URL, CampaignFailed, Environment, wait
-from tests.deep.crash.evidence import ReceiverRecords, read_snapshot
+from tests.deep.crash.evidence import ReceiverRecords, read_snapshot, restore_removed
 from tests.deep.crash.ledger_oracle import judge
 from tests.deep.crash.receiver import read_record
 from tests.deep.crash.scenarios import BIRTH, WAYS, Scenario, publish_mixture
@@ -231,13 +231,17 @@ class Campaign:
         return not kept and bool(self.environment.on_bus(is_idle))
 
     def checked(self) -> Iterator[str]:
-        """What `loa check --deep` says."""
+        """What `loa check --deep` and `loa audit verify` say."""
         answer = self.environment.ask_json("check", "--deep", "--json")
         for violation in answer["violations"]:
             yield "check: {rule} {key}: {detail}".format_map(violation)
+        audit = self.environment.ask_json("audit", "verify", "--json")
+        if not audit["ok"]:
+            yield f"check: the audit log: {audit}"
 
     async def contradictions(self, bus: Bus) -> list[str]:
         books = await read_snapshot(bus)
+        lost = list(restore_removed(books, self.work.old))
         seen = ReceiverRecords(
             mails=read_record(self.environment.record),
             zalo=self.environment.effects(),
@@ -246,7 +250,7 @@ class Campaign:
             kills=self.environment.kills,
             answers_lost=self.work.answers_lost,
         )
-        return judge(books, self.work.told, seen)
+        return lost + judge(books, self.work.told, seen)
 
 
 def log_errors_only() -> None:

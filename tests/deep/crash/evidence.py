@@ -131,6 +131,42 @@ class LedgerSnapshot:
         return text.expires_at.timestamp() if text and text.expires_at else float("inf")
 
 
+async def read_deliveries(bus: Bus, content_id: str) -> LedgerSnapshot | None:
+    """What the ledger has of an item's mails and of letters; None until all have ended.
+
+    A letter that waits to be ticked off is left out: it is begun again if the ledger has it not.
+    """
+    books, ledger = LedgerSnapshot(), Ledger(bus)
+    plan = PlanKey(ChannelName.EMAIL, content_id, 1)
+    if await ledger.plan(plan) is None:
+        return None
+    await read_plan(ledger, plan, books)
+    open_notes = await bus.bucket(subjects.SUBSCRIBERS.name).keys("f.")
+    async for key, value in ledger.bucket.values("state.email.letter-"):
+        batch, entry = BatchKey.parse(key.removeprefix("state.")), codec.decode_state(value.data)
+        if entry.closed_at and f"f.{batch.content_id}" not in open_notes:
+            books.entries[batch] = entry
+            books.rows.append(Row(batch.plan, entry.notice_recipient, entry.rows[0], batch))
+    has_ended = books.plans[plan].complete and all(e.closed_at for e in books.entries.values())
+    return books if has_ended and len({batch.plan for batch in books.entries}) > 1 else None
+
+
+def restore_removed(books: LedgerSnapshot, old: LedgerSnapshot) -> Iterator[str]:
+    """Put back what retention has removed from *books*; name what is lost otherwise."""
+    for plan in old.plans:
+        cursor, known = books.plans.get(plan), Counter[str]()
+        for batch, entry in old.entries.items():
+            known.update(entry.count_by_status() if batch.plan == plan else {})
+        if cursor is None or (cursor.removed and Counter(cursor.counts) & known != known):
+            yield f"lost: the counts of {plan}: {cursor and cursor.counts}, not {known}"
+    removed = {row.batch for row in old.rows} - books.entries.keys()
+    for batch in removed - {b for b in removed if keys.is_personal(b.content_id)}:
+        if not books.plans[batch.plan].removed:
+            yield f"lost: the rows of {batch}"
+    books.rows += [row for row in old.rows if row.batch in removed]
+    books.entries |= {batch: old.entries[batch] for batch in removed}
+
+
 async def read_snapshot(bus: Bus) -> LedgerSnapshot:
     books, ledger = LedgerSnapshot(), Ledger(bus)
     async for key, _ in ledger.bucket.values("plan."):

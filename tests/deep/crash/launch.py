@@ -15,12 +15,15 @@ from consumers.cli import main
 from consumers.ledger.wakeups import CanaryKey
 from contracts.base.crash_points import arm
 from contracts.delivery import ChannelName
+from tests.deep.crash import two_people
 from tests.deep.crash.mutants import MUTANTS
 from tests.deep.crash.short_waits import shorten_waits
 
 NOTHING = "-"
 DEATHS = "deaths"
 MUTANT = "CRASH_MUTANT"
+TWO_PEOPLE = "two-people"
+"""A command of the campaign's own."""
 PR_SET_PDEATHSIG = 1
 OF_CANARIES = {"portal.tmp_written", "portal.file_in_place", "portal.all_in_place"}
 """Points that a canary passes, too: it writes one file. Deaths there are meant for an item."""
@@ -67,6 +70,9 @@ def launch(point: str, hit: int, command: list[str]) -> None:
             setattr(where, name, replacement)
     if point != NOTHING:
         arm(KillAtPoint(point, hit, Path(os.environ["LOA_DATA_DIR"]).with_name(DEATHS)))
+    if command[0] == TWO_PEOPLE:
+        two_people.main(command[1])
+        return
     sys.argv = ["loa", *command]
     main()
 

@@ -1,5 +1,6 @@
 """How each crash point is reached: who has to do what, and in which process the death waits."""
 
+import fcntl
 import json
 import smtplib
 import time
@@ -10,13 +11,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from consumers.audit.log import Act, AuditLog
 from consumers.subscribers.store import SubscriberStore
 from consumers.subscribers.tokens import LinkOwner, LinkTokens, TokenPurpose
 from producers.bus import Bus
 from producers.pages.rendering import page_texts
 from tests.deep.crash.environment import BOUNCE_DOMAIN
+from tests.deep.crash.launch import TWO_PEOPLE
 from tests.deep.crash.receiver import read_record
-from tests.deep.crash.setup import BIG, CLERK, DESK_UNIT
+from tests.deep.crash.setup import BIG, CLERK, DESK_UNIT, OLD
 from tests.deep.crash.workload import Workload
 from tests.support.bounce_mails import bounce_mail
 
@@ -24,6 +27,7 @@ Nudge = Callable[[Workload], object]
 CONSENT = page_texts()["consent"]["version"]
 PATIENCE = 12
 LATEST = 12
+LEDGER_REMOVALS = ("counted", "rows_removed", "cut_signed")
 TOO_BIG = "5.3.4"
 """A mail that comes back for this reason suppresses no address."""
 
@@ -161,6 +165,51 @@ def run_rebuild(work: Workload) -> list[object]:
     return ["rebuild", "portal"]
 
 
+def run_retention(work: Workload) -> list[object]:
+    """`loa retention run`, over an item's mails and letters of which the time is over."""
+    item = work.item("email", topic=OLD)
+    work.wait_accepted(item)
+    request_signup(work)
+    work.grow_old(item.content_id)
+    return ["retention", "run", "--by", CLERK]
+
+
+def run_two_people(work: Workload) -> list[object]:
+    """An act for two, which both give again until it is done."""
+    return [TWO_PEOPLE, work.next_unit()]
+
+
+# --- what is kept too long
+
+
+def act(work: Workload) -> None:
+    """An act in the audit log; retention never removes its last record."""
+
+    async def record(bus: Bus) -> int:
+        return await AuditLog(bus, time.time).record(Act("test"))
+
+    work.environment.on_bus(record)
+
+
+def expire_day(work: Workload) -> None:
+    """The keys of days of which all contacts have expired long ago."""
+
+    async def store(bus: Bus) -> None:
+        for day in ("2020-01-01", "2020-01-02"):
+            await bus.stored_bucket("person_keys").put(f"notices.{day}", b"key")
+
+    work.environment.on_bus(store)
+
+
+def as_earlier_version(work: Workload) -> None:
+    """Put the streams where an earlier version had them, once the killed server is gone."""
+    store = work.environment.data / "nats"
+    with (store / "loa.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        streams = store / "jetstream"
+        (streams / "LOA").rename(streams / "$G")
+
+
 # --- readers, and their pages
 
 
@@ -276,6 +325,8 @@ WAYS: dict[str, Scenario] = {
     "gateway.stored": Scenario(publish_mixture, hits=2),
     "gateway.case_numbered": Scenario(publish_case),
     "gateway.contact_kept": Scenario(publish_case),
+    "notices.key_made": Scenario(publish_case),
+    "notices.key_destroyed": Scenario(expire_day, hits=2),
     "notice.fetched": Scenario(publish_case),
     "notice.entry_stored": Scenario(publish_case),
     "notice.woken": Scenario(publish_case),
@@ -290,6 +341,7 @@ WAYS: dict[str, Scenario] = {
     "intake.refused": Scenario(send_clashing),
     "release.decided": Scenario(publish_mixture, hits=2),
     "release.stored": Scenario(publish_mixture, hits=2),
+    "proposals.used_up": Scenario(command=run_two_people),
     "desk.decided": Scenario(command=run_approve),
     "desk.item_released": Scenario(command=run_approve),
     "desk.carried_out": Scenario(command=run_approve),
@@ -365,9 +417,15 @@ WAYS: dict[str, Scenario] = {
     "letter.stored": Scenario(request_signup),
     "readers.erased": Scenario(command=run_remove),
     **{f"farewell.{name}": Scenario(leave_by_page) for name in ("kept", "forgotten", "begun")},
+    "audit.cut_signed": Scenario(act),
+    "audit.cut": Scenario(act),
+    "retention.noted": Scenario(hits=2),
+    "retention.removed": Scenario(act),
+    **{f"ledger.{at}": Scenario(command=run_retention) for at in LEDGER_REMOVALS},
     "audit.intended": Scenario(command=run_register),
     "audit.acted": Scenario(command=run_register),
     "units.added": Scenario(command=run_register),
+    **{f"store.{at}": Scenario(before=as_earlier_version) for at in ("cleared", "moved")},
     "run.announced": Scenario(),
 }
 """`vault.key_written` is reached once per folder: when there is no key yet."""

@@ -23,11 +23,13 @@ from tests.deep.crash.environment import Environment, wait
 UNIT, DESK_UNIT = "trung-tam-cong-nghe-thong-tin", "van-phong-bo"
 TOPIC, BIG, BRIEF = "chuyen-doi-so", "cai-cach-hanh-chinh", "lao-dong-tien-luong-bhxh"
 UNREAD = "dich-vu-cong-truc-tuyen"
+OLD = "van-thu-luu-tru"
 KINDS = {"doc": 22, "hoan": 3, "muon": 2, "dut": 2, "tuchoi": 1}
 READERS = {
     TOPIC: [f"{kind}-{n}@example.com" for kind, count in KINDS.items() for n in range(count)],
     BIG: [f"nhieu-{n}@example.com" for n in range(520)],
     BRIEF: ["cham-0@example.com", "ngan-0@example.com"],
+    OLD: ["cu-0@example.com", "dut-cu@example.com"],
 }
 GATHERED = {
     "daily": [f"{name}@example.com" for name in ("gom-0", "gom-1", "muon-gom", "dut-gom")],

@@ -20,9 +20,10 @@ from producers.bus import Bus
 from producers.publisher import Publisher, Spooled
 from producers.seals import publish_sealed
 from tests.deep.crash.environment import CampaignFailed, Environment, wait
-from tests.deep.crash.evidence import AcceptedEvent
+from tests.deep.crash.evidence import AcceptedEvent, LedgerSnapshot, read_deliveries
 from tests.deep.crash.receiver import mark
 from tests.deep.crash.setup import BRIEF, GATHERED, READERS, TOPIC, UNIT, Setup
+from tests.deep.crash.short_waits import OLD_ITEMS
 from tests.deep.crash.zalo_check import broadcast_items, replayed
 
 ACCEPTED = 202
@@ -64,6 +65,7 @@ class Workload:
     short: SentEvent | None = None
     asked: int = 0
     answers_lost: int = 0  # of Zalo's
+    old: LedgerSnapshot = field(default_factory=LedgerSnapshot)  # what retention may remove
 
     def __post_init__(self) -> None:
         self.ground = Setup(self.environment)
@@ -238,6 +240,19 @@ class Workload:
         folder = self.environment.data / "spool"
         answer = asyncio.run(Publisher(None, UNIT, folder).publish(sent.event))
         sent.accepted = isinstance(answer, Spooled)
+
+    def grow_old(self, content_id: str) -> None:
+        """Wait for the end of an item's mails, and of a letter; retention may remove them then."""
+
+        async def read(bus: Bus) -> LedgerSnapshot | None:
+            return await read_deliveries(bus, content_id)
+
+        known = wait(lambda: self.environment.on_bus(read), f"the mails of {content_id}")
+        self.old.rows += [row for row in known.rows if row.batch not in self.old.entries]
+        self.old.entries |= known.entries
+        self.old.plans |= known.plans
+        names = {batch.content_id for batch in self.old.entries}
+        self.environment.environ[OLD_ITEMS] = " ".join(sorted(names))
 
     # --- looking
 
