@@ -1,8 +1,10 @@
 """The client's `loa`: exit codes, answers for people and scripts, where it looks for the bus."""
 
+import asyncio
 import json
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 from typer.testing import CliRunner
@@ -10,6 +12,7 @@ from typer.testing import CliRunner
 from contracts import subjects
 from producers.cli import ClientSettings, app
 from producers.spool import Spool
+from tests.support.cli import json_output
 from tests.support.gateway_client import UNIT, sample_event, stored_events
 
 LOA = "import sys; from producers.cli import main; sys.argv[0] = 'loa'; main()"
@@ -35,17 +38,16 @@ english = "Citizens"
 
 
 @pytest.fixture
-def loa(tmp_path):
-    """Runs the command in an environment of its own; `url` is the bus it is told of."""
+def loa_process(tmp_path):
+    """Runs the command in a process of its own; `url` is the bus it is told of."""
 
-    def run(*args, stdin=None, url="", **env):
-        content = stdin if isinstance(stdin, bytes | None) else json.dumps(stdin).encode()
+    def run(*args, stdin, url=""):
         return subprocess.run(
-            [sys.executable, "-c", LOA, *map(str, args)],
-            input=content if content is not None else b"",
+            [sys.executable, "-c", LOA, *args],
+            input=json.dumps(stdin).encode(),
             capture_output=True,
             cwd=tmp_path,
-            env={"LOA_NATS_URL": url, "LOA_DATA_DIR": str(tmp_path / "var"), **env},
+            env={"LOA_NATS_URL": url, "LOA_DATA_DIR": str(tmp_path / "var")},
             check=False,
         )
 
@@ -54,15 +56,21 @@ def loa(tmp_path):
 
 @pytest.fixture
 def run_in_process(tmp_path, monkeypatch):
-    """Runs the command in this process: quicker, where no bus is asked."""
-    monkeypatch.setenv("LOA_DATA_DIR", str(tmp_path / "var"))
-    monkeypatch.setenv("LOA_NATS_URL", "")
+    """Runs the command in this process, which is quicker."""
+    monkeypatch.chdir(tmp_path)
 
-    def run(*args, stdin=b""):
+    def run(*args, stdin=b"", url="", **env):
         content = stdin if isinstance(stdin, bytes) else json.dumps(stdin).encode()
-        return CliRunner().invoke(app, [str(arg) for arg in args], input=content)
+        env |= {"LOA_NATS_URL": url, "LOA_DATA_DIR": str(tmp_path / "var")}
+        return CliRunner().invoke(app, [str(arg) for arg in args], input=content, env=env)
 
     return run
+
+
+@pytest.fixture
+def loa(run_in_process):
+    """As `run_in_process`, on a thread: the command has a loop of its own."""
+    return partial(asyncio.to_thread, run_in_process)
 
 
 def waiting(tmp_path):
@@ -141,14 +149,14 @@ def test_a_field_name_that_can_not_be_printed_is_made_readable(run_in_process):
 
 async def test_publishing_says_accepted_then_already_known(loa, bus, nats_server, tmp_path):
     (tmp_path / "tin.json").write_text(json.dumps(sample_event()))
-    first = loa("publish", "tin.json", "--json", url=nats_server.url)
-    again = loa("publish", "tin.json", "--json", url=nats_server.url)
-    assert (first.returncode, again.returncode) == (0, 0), first.stderr
-    told = json.loads(first.stdout)
+    first = await loa("publish", "tin.json", "--json", url=nats_server.url)
+    again = await loa("publish", "tin.json", "--json", url=nats_server.url)
+    assert (first.exit_code, again.exit_code) == (0, 0), first.stderr
+    told = json_output(first)
     assert (told["revision"], told["duplicate"]) == (1, False)
-    assert json.loads(again.stdout) == told | {"duplicate": True}
+    assert json_output(again) == told | {"duplicate": True}
     assert [one["id"] for one in await stored_events(bus)] == ["e-1"]
-    assert "đã có từ trước" in loa("publish", "tin.json", url=nats_server.url).stdout.decode()
+    assert "đã có từ trước" in (await loa("publish", "tin.json", url=nats_server.url)).stdout
 
 
 @pytest.mark.parametrize(
@@ -162,8 +170,9 @@ async def test_publishing_says_accepted_then_already_known(loa, bus, nats_server
 )
 async def test_bare_data_becomes_an_event_of_the_unit(loa, bus, nats_server, data, kind, event_id):
     for _ in range(2):
-        answer = loa("publish", "-", "--unit", "van-phong-bo", stdin=data, url=nats_server.url)
-        assert answer.returncode == 0, answer.stderr
+        words = ("publish", "-", "--unit", "van-phong-bo")
+        answer = await loa(*words, stdin=data, url=nats_server.url)
+        assert answer.exit_code == 0, answer.stderr
     [message] = [one async for one in bus.scan(subjects.CONTENT.name)]
     event = json.loads(message.data)
     assert message.subject == f"content.van-phong-bo.{kind}"
@@ -189,11 +198,11 @@ def test_a_unit_that_may_not_send_it_is_2(run_in_process, command, unit):
 async def test_without_the_bus_it_is_3_and_the_next_one_sends_both(loa, bus, nats_server, tmp_path):
     for n in range(2):
         event = sample_event(id=f"e-{n}", content_id=f"tin-{n}")
-        answer = loa("publish", "-", "--json", stdin=event)
-        assert answer.returncode == 3, answer.stderr
-        assert json.loads(answer.stdout)["path"] == str(waiting(tmp_path)[n])
+        answer = await loa("publish", "-", "--json", stdin=event)
+        assert answer.exit_code == 3, answer.stderr
+        assert json_output(answer)["path"] == str(waiting(tmp_path)[n])
     later = sample_event(id="e-2", content_id="tin-2")
-    assert loa("publish", "-", stdin=later, url=nats_server.url).returncode == 0
+    assert (await loa("publish", "-", stdin=later, url=nats_server.url)).exit_code == 0
     assert [one["id"] for one in await stored_events(bus)] == ["e-0", "e-1", "e-2"]
     assert waiting(tmp_path) == []
 
@@ -209,11 +218,13 @@ def test_who_keeps_an_event_is_told_who_will_send_it(run_in_process, tmp_path, o
     assert "next publish" in english and "publish tới" in vietnamese
 
 
-async def test_a_running_loa_is_found_through_its_data_folder(loa, bus, nats_server, tmp_path):
+async def test_a_running_loa_is_found_through_its_data_folder(
+    loa_process, bus, nats_server, tmp_path
+):
     ready = tmp_path / "var" / "run" / "ready.json"
     ready.parent.mkdir(parents=True)
     ready.write_text(json.dumps({"url": "http://x", "nats_url": nats_server.url, "pid": 1}))
-    assert loa("publish", "-", stdin=sample_event()).returncode == 0
+    assert loa_process("publish", "-", stdin=sample_event()).returncode == 0
     assert [one["id"] for one in await stored_events(bus)] == ["e-1"]
 
 
@@ -264,31 +275,33 @@ def test_what_can_neither_be_sent_nor_kept_has_a_code_of_its_own(run_in_process,
     assert "vui lòng gửi lại sau" in answer.stderr
 
 
-def test_a_bus_that_is_away_is_told_by_the_answer_alone(loa):
-    answer = loa("publish", "-", "--json", stdin=sample_event(), url="nats://127.0.0.1:1")
+def test_a_bus_that_is_away_is_told_by_the_answer_alone(loa_process):
+    answer = loa_process("publish", "-", "--json", stdin=sample_event(), url="nats://127.0.0.1:1")
     assert json.loads(answer.stdout)["content_id"]
     assert answer.stderr == b""
 
 
 def test_a_bus_that_refuses_the_credentials_is_told_and_the_event_is_kept(
-    loa, other_server, tmp_path
+    run_in_process, other_server, tmp_path
 ):
     with other_server("authorization { user: loa, password: mat-khau }") as server:
-        refused = loa(
+        refused = run_in_process(
             "publish", "-", stdin=sample_event(), url=server.url, LOA_NATS_PASSWORD="doan-mo"
         )
-    assert refused.returncode == 3
-    assert b"LOA_NATS_PASSWORD: the server refuses the credentials" in refused.stderr
-    assert "LOA_NATS_PASSWORD: máy chủ NATS từ chối" in refused.stderr.decode()
-    assert b"doan-mo" not in refused.stdout + refused.stderr
+    assert refused.exit_code == 3
+    assert "LOA_NATS_PASSWORD: the server refuses the credentials" in refused.stderr
+    assert "LOA_NATS_PASSWORD: máy chủ NATS từ chối" in refused.stderr
+    assert "doan-mo" not in refused.output
     assert len(waiting(tmp_path)) == 1
 
 
-def test_credentials_that_cannot_be_used_are_named_before_anything_is_sent(loa, tmp_path):
+def test_credentials_that_cannot_be_used_are_named_before_anything_is_sent(
+    run_in_process, tmp_path
+):
     (tmp_path / "user.nk").write_text("SU")
-    refused = loa(
+    refused = run_in_process(
         "publish", "-", stdin=sample_event(), url="nats://127.0.0.1:1", LOA_NATS_NKEY_FILE="user.nk"
     )
-    assert refused.returncode == 2
-    assert b"LOA_NATS_NKEY_FILE: user.nk can be read by other users" in refused.stderr
+    assert refused.exit_code == 2
+    assert "LOA_NATS_NKEY_FILE: user.nk can be read by other users" in refused.stderr
     assert waiting(tmp_path) == []
