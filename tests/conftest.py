@@ -1,6 +1,7 @@
 """What every test may ask for: a real nats-server, a bus with a fresh topology, a clock."""
 
 import asyncio
+import gc
 import json
 import os
 import shutil
@@ -18,7 +19,9 @@ import hypothesis
 import jinja2
 import pytest
 
+from contracts.subjects import STREAMS
 from producers.bus import Bus, topology
+from producers.gateway import openapi_document
 from producers.nats_server import NatsServer, find_binary
 from tests.support.browser import browser  # noqa: F401 - a fixture
 from tests.support.cli import InProcessCli
@@ -65,19 +68,38 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("unit")
 
 
+def pytest_collection_finish() -> None:
+    """Never search what the collection made for garbage again: 7,500 tests are half a second."""
+    gc.collect()
+    gc.freeze()
+
+
+def once(make: Callable[..., Any], key: Callable[..., Any]) -> Callable[..., Any]:
+    """*make*, called once for all arguments of one key."""
+    made: dict[Any, Any] = {}
+
+    def made_before(*args: Any, **options: Any) -> Any:
+        if (known := key(*args, **options)) not in made:
+            made[known] = args, make(*args, **options)  # an id is a key as long as its object lives
+        return made[known][1]
+
+    return made_before
+
+
 @pytest.fixture(scope="session", autouse=True)
-def templates_compiled_once() -> Iterator[None]:
-    """Compile each template once a run: most tests make Jinja environments of their own."""
-    compile_template, compiled = jinja2.Environment.compile, {}
+def made_once() -> Iterator[None]:
+    """Compile each template once a run, and make the gateway's documentation once.
 
-    def compile_once(environment, *template, **options):
-        key = (*template, *options.items())
-        if key not in compiled:
-            compiled[key] = compile_template(environment, *template, **options)
-        return compiled[key]
-
+    Most tests make Jinja environments and gateways of their own.
+    """
+    made = [
+        (jinja2.Environment, "compile", lambda _, *args, **options: (*args, *options.items())),
+        (openapi_document, "build_openapi", lambda _: None),
+        (openapi_document, "build_docs_page", id),
+    ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jinja2.Environment, "compile", compile_once)
+        for owner, name, key in made:
+            patch.setattr(owner, name, once(getattr(owner, name), key))
         yield
 
 
@@ -92,7 +114,9 @@ def nats_server() -> Iterator[NatsServer]:
         asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner,
     ):
         server = NatsServer(Path(folder))
-        runner.run(server.start())
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("GOGC", "800")  # it collects garbage a third of its time otherwise
+            runner.run(server.start())
         yield server
         runner.run(server.stop())
 
@@ -119,22 +143,38 @@ FRESH: dict[str, Any] = {}
 
 
 async def reset_streams(bus: Bus) -> None:
-    """Make every stream anew that a test has used.
+    """Make every stream anew that a test has used; nothing is left of it, nor of foreign ones.
 
-    Nothing is left of its messages, message ids and consumers. If all were used, one more stream
-    stays all the while: behind the last one, the server removes the folder in which we already
-    create the next.
+    If all were used, one more stream stays all the while: behind the last one, the server removes
+    the folder in which we already create the next.
     """
-    api, found = bus.connection.api_request, await stream_states(bus)
-    used = [name for name, state in found.items() if FRESH.get(name) != state]
-    if FRESH and found.keys() == FRESH.keys() and not used:
-        return
-    await api("STREAM.CREATE.MEANWHILE", {"name": "MEANWHILE", "subjects": ["meanwhile"]})
-    await asyncio.gather(*(api(f"STREAM.DELETE.{name}") for name in used))
-    await topology.apply(bus)
-    await api("STREAM.DELETE.MEANWHILE")
     if not FRESH:
+        await topology.apply(bus)
         FRESH.update(await stream_states(bus))
+        return
+    api, found = bus.connection.api_request, await stream_states(bus)
+    used = {name for name in FRESH.keys() | found.keys() if FRESH.get(name) != found.get(name)}
+    if meanwhile := used >= FRESH.keys():
+        await api("STREAM.CREATE.MEANWHILE", {"name": "MEANWHILE", "subjects": ["meanwhile"]})
+    await asyncio.gather(*(api(f"STREAM.DELETE.{name}") for name in used & found.keys()))
+    await asyncio.gather(*(create_stream(bus, name) for name in used & FRESH.keys()))
+    if meanwhile:
+        await api("STREAM.DELETE.MEANWHILE")
+
+
+WANTED = topology.wanted_configs()
+CONSUMERS = {
+    stream.name: [topology.consumer_config(one) for one in stream.consumers] for stream in STREAMS
+}
+
+
+async def create_stream(bus: Bus, name: str) -> None:
+    """Create a stream as `topology.apply` does, which would ask for all others, too."""
+    api = bus.connection.api_request
+    await api(f"STREAM.CREATE.{name}", WANTED[name])
+    for config in CONSUMERS.get(name, ()):
+        query = {"stream_name": name, "config": config, "action": "create"}
+        await api(f"CONSUMER.CREATE.{name}.{config['name']}", query)
 
 
 async def stream_states(bus: Bus) -> dict[str, tuple[Any, int, int]]:

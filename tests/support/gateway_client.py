@@ -19,6 +19,10 @@ from producers.units.registry import UnitRegistry
 
 UNIT = "trung-tam-cong-nghe-thong-tin"
 OTHER = "van-phong-bo"
+DOCUMENT: dict[str, Any] = {}
+"""The OpenAPI document, as the first gateway has served it: it is the same for all."""
+VALIDATORS: dict[tuple[str, str, int, str], Any] = {}
+"""By path, method, status and content type, one for each answer that the document promises."""
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 
@@ -44,7 +48,6 @@ class GatewayClient:
         self.bus = bus
         self.registry = registry
         self.key = ""
-        self.document: dict[str, Any] = {}
 
     async def post(
         self, body: Any, content_type: str = STRUCTURED, key: str | None = None, **headers: str
@@ -78,13 +81,17 @@ class GatewayClient:
     def check_against_schema(self, method: str, path: str, answer: httpx2.Response) -> None:
         """The status, the content type and the body are those that the document promises."""
         template = path if path == "/v1/events" else "/v1/events/{event_id}"
-        operation = self.document["paths"].get(template, {}).get(method)
+        operation = DOCUMENT["paths"].get(template, {}).get(method)
         if operation is None or not path.startswith("/v1/events"):
             return
         promised = operation["responses"][str(answer.status_code)]
         media = answer.headers["content-type"]
-        schema = promised["content"][media]["schema"] | {"components": self.document["components"]}
-        jsonschema_rs.validator_for(schema).validate(answer.json())
+        key = (template, method, answer.status_code, media)
+        if key not in VALIDATORS:
+            schema = promised["content"][media]["schema"]
+            parts = {"components": DOCUMENT["components"]}
+            VALIDATORS[key] = jsonschema_rs.validator_for(schema | parts)
+        VALIDATORS[key].validate(answer.json())
         assert {name.lower() for name in promised.get("headers", {})} <= set(answer.headers)
 
     async def stored_events(self) -> list[dict[str, Any]]:
@@ -98,7 +105,8 @@ async def open_gateway(bus: Bus, clock: Any, **options: Any) -> AsyncIterator[Ga
     async with httpx2.AsyncClient(transport=transport, base_url="http://loa") as client:
         door = GatewayClient(client, bus, UnitRegistry(bus, DEFAULT, clock))
         door.key = await door.registry.add(UNIT, release="automatic")
-        door.document = (await client.get("/openapi.json")).json()
+        if not DOCUMENT:
+            DOCUMENT.update((await client.get("/openapi.json")).json())
         yield door
 
 

@@ -13,7 +13,7 @@ import jsonschema_rs
 import pytest
 
 from producers.gateway import openapi_document
-from tests.support.gateway_client import BATCH, STRUCTURED, sample_event
+from tests.support.gateway_client import BATCH, DOCUMENT, STRUCTURED, sample_event
 
 
 @pytest.fixture
@@ -49,27 +49,27 @@ def validator(document, media):
 
 
 async def test_every_reference_leads_somewhere(client):
-    found = set(references(client.document))
+    found = set(references(DOCUMENT))
     assert len(found) > 10
     for reference in found:
-        reduce(getitem, reference.removeprefix("#/").split("/"), client.document)
+        reduce(getitem, reference.removeprefix("#/").split("/"), DOCUMENT)
 
 
 async def test_the_document_is_openapi_and_knows_every_answer_the_design_names(client):
-    assert client.document["openapi"].startswith("3.1")
-    posted = client.document["paths"]["/v1/events"]["post"]["responses"]
+    assert DOCUMENT["openapi"].startswith("3.1")
+    posted = DOCUMENT["paths"]["/v1/events"]["post"]["responses"]
     assert {"202", "401", "403", "409", "413", "415", "422", "429", "503"} <= set(posted)
-    asked = client.document["paths"]["/v1/events/{event_id}"]["get"]["responses"]
+    asked = DOCUMENT["paths"]["/v1/events/{event_id}"]["get"]["responses"]
     assert {"200", "401", "404"} <= set(asked)
-    assert "HTTPValidationError" not in json.dumps(client.document)
+    assert "HTTPValidationError" not in json.dumps(DOCUMENT)
 
 
 @pytest.mark.parametrize("kind", ["submitted", "corrected", "withdrawn", "updated"])
 async def test_the_described_bodies_are_those_that_are_accepted(client, kind):
     event = sample_event(kind)
-    validator(client.document, STRUCTURED).validate(event)
-    validator(client.document, BATCH).validate([event])
-    validator(client.document, "application/json").validate(event["data"])
+    validator(DOCUMENT, STRUCTURED).validate(event)
+    validator(DOCUMENT, BATCH).validate([event])
+    validator(DOCUMENT, "application/json").validate(event["data"])
     assert (await client.post(event)).status_code == 202
 
 
@@ -84,7 +84,7 @@ async def test_the_described_bodies_are_those_that_are_accepted(client, kind):
     ],
 )
 async def test_a_body_outside_the_description_is_refused(client, broken):
-    assert not validator(client.document, STRUCTURED).is_valid(broken)
+    assert not validator(DOCUMENT, STRUCTURED).is_valid(broken)
     assert (await client.post(broken)).status_code == 422
 
 
@@ -109,10 +109,10 @@ async def test_the_page_loads_nothing_and_its_policy_allows_only_its_own_style(p
 async def test_the_page_shows_every_route_answer_and_type(client, page):
     tags = TagCollector(page.text).found
     identifiers = {attrs.get("id") for _, attrs in tags}
-    assert set(client.document["components"]["schemas"]) <= identifiers
+    assert set(DOCUMENT["components"]["schemas"]) <= identifiers
     links = {attrs["href"][1:] for tag, attrs in tags if tag == "a"}
     assert links - {"penapi.json"} <= identifiers
-    for path in client.document["paths"]:
+    for path in DOCUMENT["paths"]:
         assert f"<code>{path}</code>" in page.text
     for text in ("Không đọc được yêu cầu", "Retry-After", "curl", "Bắt buộc", '<html lang="vi">'):
         assert text in page.text
