@@ -1,7 +1,6 @@
 """`loa dead`: list, show, replay, edit and discard dead letters."""
 
 import json
-import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -34,40 +33,22 @@ from consumers.messages import field_error, translate_os_error
 from consumers.staff.authorization import Actor
 from consumers.staff.policy import ObjectFacts
 from contracts import subjects
-from contracts.errors import Invalid
+from contracts.errors import FieldError, Invalid
 from producers.bus import Bus, Message, NoReply
 
 _OBJECT_MAX = 500
-_COLUMNS = (
-    *("id", "first (UTC)", "last (UTC)", "times", "from", "unit", "content_id"),
-    *("field", "lỗi", "what is wrong", "ended"),
-)
 
 
-def _letter_row(letter: DeadLetter) -> Sequence[object]:
-    error = letter.errors[0]
-    return (
-        letter.id,
-        f"{letter.at:{output.TIME_FORMAT}}",
-        f"{letter.last or letter.at:{output.TIME_FORMAT}}",
-        letter.times,
-        letter.origin.subject,
-        letter.about.unit,
-        letter.about.content_id,
-        error.field,
-        error.message_vi,
-        error.message,
-        _decision_summary(letter.ended),
-    )
+def _print_letters(letters: Sequence[DeadLetter]) -> None:
+    """A block for each letter, with the first error and the last decision."""
+    for letter in letters:
+        _print_head(letter, letter.errors[:1])
+        if letter.ended:
+            typer.echo(f"  {_decision_line(letter.ended)}")
 
 
-def _decision_summary(decision: Decision | None) -> str:
-    if decision is None:
-        return ""
-    return " ".join(filter(None, (decision.state, decision.by, decision.reason)))
-
-
-def _print_letter(letter: DeadLetter) -> None:
+def _print_head(letter: DeadLetter, errors: Sequence[FieldError]) -> None:
+    """Where a letter comes from, when it died, what it is about, and *errors*."""
     origin = letter.origin
     typer.echo(f"{letter.id}: {origin.subject}, {origin.stream} #{origin.seq}")
     last, time = letter.last or letter.at, output.TIME_FORMAT
@@ -75,8 +56,12 @@ def _print_letter(letter: DeadLetter) -> None:
     for name, value in letter.about:
         if value:
             typer.echo(f"  {name}: {value}")
-    for error in letter.errors:
+    for error in errors:
         typer.echo(f"  {error.field}: {error.message_vi}\n  {error.field}: {error.message}")
+
+
+def _print_letter(letter: DeadLetter) -> None:
+    _print_head(letter, letter.errors)
     if letter.left_out:
         typer.echo(f"  left out, and erased where it lay: {', '.join(letter.left_out)}")
     for decision in letter.decisions:
@@ -134,7 +119,6 @@ Reason = Annotated[str, typer.Option(help="Why; kept for ever.")]
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The mended event, JSON.")]
 All = Annotated[bool, typer.Option("--all", help="Also letters that are dealt with.")]
 Dry = Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before sending.")]
 
 
 @app.command("list")
@@ -161,8 +145,7 @@ def list_letters(
         return [letter async for letter in letters if right.covers(_facts(letter))]
 
     letters = output.run_on_bus(load)
-    rows = map(_letter_row, letters)
-    output.print_answer(letters, as_json, lambda: output.print_table(_COLUMNS, rows))
+    output.print_answer(letters, as_json, lambda: _print_letters(letters))
 
 
 @app.command()
@@ -271,7 +254,7 @@ def edit(
     by: By = "",
     reason: Reason = "",
     dry_run: Dry = False,
-    yes: Yes = False,
+    yes: output.Yes = False,
     as_json: output.Json = False,
 ) -> None:
     """Show how FILE differs, then send it in the original's place. Exit code 2: still broken.
@@ -283,7 +266,9 @@ def edit(
     lines = list(difference(letter, corrected))
     if not as_json:
         typer.echo("\n".join(lines))
-    if not dry_run and _is_confirmed(yes or as_json):
+    if not dry_run:
+        with output.explain_errors():
+            output.require_yes("ask_send", yes=yes)
         command = Command("dead.edit", str(id), by, reason=reason, facts=_facts(letter))
         letter = _send_corrected(command, letter, corrected)
         if not as_json:
@@ -308,11 +293,6 @@ async def _load_and_check(
     """The letter, and its corrected message. Raises ContractError if that is still invalid."""
     letter = await _load(bus, id, by)
     return letter, check_corrected(letter, body, load_vocabulary(read_settings(LoaSettings)))
-
-
-def _is_confirmed(yes: bool) -> bool:
-    """Ask a person at a terminal; a script has decided."""
-    return yes or not sys.stdin.isatty() or typer.confirm("Gửi bản đã sửa? / Send it?")
 
 
 @app.command()

@@ -14,12 +14,16 @@ from consumers.cli.authorization import ReadingRight, position_facts
 from consumers.cli.output import (
     TIME_FORMAT,
     Json,
+    Yes,
+    explain_errors,
     fail,
     item_address,
     print_address,
     print_answer,
     print_field_texts,
     print_table,
+    require_name,
+    require_yes,
     run_on_bus,
 )
 from consumers.cli.stores import normalized_address, open_subscribers, open_suppressions
@@ -225,10 +229,17 @@ def _mail_cells(mail: MailTrace) -> Sequence[object]:
 
 
 def withdraw(
-    content_id: ContentId, reason: Reason, title: Title = "", by: By = "", as_json: Json = False
+    content_id: ContentId,
+    reason: Reason,
+    title: Title = "",
+    by: By = "",
+    yes: Yes = False,
+    as_json: Json = False,
 ) -> None:
     """Take an item back on every channel: the portal at once, the others in their order."""
     text = WithdrawalText(reason, title)
+    with explain_errors():
+        require_yes("ask_withdraw", yes=yes)
     answer = run_on_bus(lambda bus: order_withdrawal(bus, content_id, text, by))
     print_answer(answer.to_json(), as_json, lambda: print_field_texts(answer.to_text()))
 
@@ -277,7 +288,7 @@ async def order_withdrawal(
     command = Command("withdraw", content_id, by, after=text.title, reason=text.reason, facts=facts)
 
     async def publish(who: Actor) -> Accepted | Spooled:
-        event = _withdrawal_event(content_id, item.unit, text, who.by)
+        event = _withdrawal_event(content_id, item.unit, text, require_name(who.by))
         vocabulary = load_vocabulary(read_settings(LoaSettings))
         return await Publisher(bus, item.unit, vocabulary=vocabulary).publish(event)
 

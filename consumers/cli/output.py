@@ -42,6 +42,7 @@ EXIT_BUS_AWAY = 3
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 _PLAIN_WIDTH = 4000
 T = TypeVar("T")
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; needed without a terminal.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
@@ -155,3 +156,18 @@ def require_name(by: str) -> str:
     if not by.strip():
         raise Invalid(field_error("by", "who_required"))
     return by.strip()
+
+
+def require_yes(question: str, *, yes: bool) -> None:
+    """Ask a person at a terminal, by the text *question*. Raises Invalid without a yes."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise Invalid(field_error("--yes", "yes_required"))
+    asked = field_error("--yes", question)
+    try:
+        is_confirmed = typer.confirm(f"{asked.message} / {asked.message_vi}", err=True)
+    except typer.Abort:
+        is_confirmed = False
+    if not is_confirmed:
+        raise Invalid(field_error("--yes", "not_confirmed"))

@@ -73,9 +73,8 @@ async def _load_status(settings: LoaSettings, bus: Bus, own: bool) -> StatusRepo
     report = await StatusReader(bus).report(at_work=not own)
     report.bus = tuple(damage.field_error for damage in damages)
     running = None if own else instance.announced_instance(settings)
-    server = str(bus.nc.connected_server_version)
-    report.versions = {"loa": loa_version(), "nats_server": server}
-    if running and running.version:
+    report.versions = {"loa": loa_version(), "nats_server": bus.server_version}
+    if running and running.version != loa_version():
         report.versions["running"] = running.version
     facts = await FactsReader(bus, read_settings(ZaloSettings)).read(report)
     report.findings = find(await _with_machine_facts(facts, settings, bus, running))

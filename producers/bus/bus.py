@@ -103,6 +103,12 @@ class Bus:
         """Publish *body* to *target* at *at*, by the server; the same *subject* replaces."""
         return await publish_with_retry(self.connection, subject, body, timer_headers(at, target))
 
+    @property
+    def server_version(self) -> str:
+        """The version of the server that this client is connected to."""
+        found = self.connection.nc.connected_server_version
+        return f"{found.major}.{found.minor}.{found.patch}"
+
     def bucket(self, name: str) -> Bucket:
         return self.bucket_types.get(name, Bucket)(self.connection, name)
 

@@ -57,7 +57,7 @@ OIDC = {"LOA_OIDC_ISSUER": "https://id.example", "LOA_OIDC_CLIENT_ID": "loa"}
 OIDC["LOA_OIDC_CLIENT_SECRET"] = "s"
 ZALO = {"LOA_ZALO_APP_ID": "1234567890", "LOA_ZALO_APP_SECRET": "s"}
 CHANGING = {
-    "withdraw": f"{ITEM} --reason Nhầm",
+    "withdraw": f"{ITEM} --reason Nhầm --yes",
     "pause": "email",
     "resume": "email",
     "staff disable": "an",
@@ -81,7 +81,7 @@ CHANGING = {
     "desk approve": f"{ITEM}-2 --hash x",
     "desk reject": f"{ITEM}-2 --code trung-lap",
     "dead replay": "1",
-    "dead edit": "1 mended.json",
+    "dead edit": "1 mended.json --yes",
     "dead discard": "1 --reason x",
     "zalo connect": "pair.json",
     "zalo settle": f"{ITEM} --sent",

@@ -46,8 +46,11 @@ async def test_the_list_says_whose_how_often_and_what_is_wrong_in_both_languages
     await died(bus, broken())
     await died(bus, b"{", OTHER)
     said = (await loa("dead", "list")).stdout
-    for words in (UNIT, ITEM, "data.title", WRONG[0].message, WRONG[0].message_vi):
-        assert words in said
+    lines = said.splitlines()
+    assert f"1: content.{UNIT}.submitted, CONTENT #1" in lines, "a block, readable at 80 columns"
+    texts = (WRONG[0].message, WRONG[0].message_vi)
+    facts = (f"unit: {UNIT}", f"content_id: {ITEM}", *(f"data.title: {one}" for one in texts))
+    assert {f"  {fact}" for fact in facts} <= set(lines)
     first, second = json_output(await loa("dead", "list", "--json"))
     assert (first["times"], second["times"]) == (2, 1)
     assert first["about"]["content_id"] == ITEM
@@ -168,7 +171,11 @@ async def test_the_difference_is_shown_before_a_mended_event_is_sent(bus, loa, t
     told = json_output(await loa("dead", "edit", 1, file, "--dry-run", "--json"))
     assert told["letter"]["ended"] is None and '+  "title": "Đúng rồi",' in told["difference"]
     assert len(await accepted(bus)) == 1
-    done = await loa("dead", "edit", 1, file, USER="binh")
+    for more in ((), ("--json",)):
+        unasked = await loa("dead", "edit", 1, file, *more, USER="binh")
+        assert (unasked.exit_code, "needs --yes" in unasked.stderr) == (2, True)
+    assert len(await accepted(bus)) == 1, "nothing is sent unasked"
+    done = await loa("dead", "edit", 1, file, "--yes", USER="binh")
     assert done.exit_code == 0, done.stderr
     assert (await accepted(bus))[1] == file.read_bytes()
     shown = (await loa("dead", "show", 1)).stdout

@@ -93,7 +93,7 @@ async def test_trace_names_who_decided_and_what_the_code_means(intake_harness, l
 
 async def test_who_withdraws_is_kept_with_the_event_and_only_trace_tells(bus, intake_harness, loa):
     await intake_harness.take_in(submitted())
-    run = await loa("withdraw", ITEM, "--reason", "Nhầm", "--by", "Trần Thị An")
+    run = await loa("withdraw", ITEM, "--reason", "Nhầm", "--by", "Trần Thị An", "--yes")
     assert run.exit_code == 0
     [*_, message] = [one async for one in bus.scan("CONTENT", "content.>")]
     event = envelope.decode(None, message.headers, message.data)
@@ -101,22 +101,32 @@ async def test_who_withdraws_is_kept_with_the_event_and_only_trace_tells(bus, in
     await intake_harness.intake.handle(event, UNIT)
     assert "withdrawn, revision 2, by Trần Thị An" in (await loa("trace", ITEM)).stdout
     assert "Trần Thị An" not in str(await released_publications(bus))
-    again = await loa("withdraw", ITEM, "--reason", "Nhầm", USER="ai-do")
+    again = await loa("withdraw", ITEM, "--reason", "Nhầm", "--yes", USER="ai-do")
     assert "by Trần Thị An, with the reason: Nhầm" in again.stdout
     assert "đã được Trần Thị An gỡ" in again.stdout
 
 
 async def test_a_name_that_is_none_is_refused_and_nothing_is_withdrawn(bus, intake_harness, loa):
     await intake_harness.take_in(submitted())
-    run = await loa("withdraw", ITEM, "--reason", "Nhầm", "--by", "A" * 151)
+    run = await loa("withdraw", ITEM, "--reason", "Nhầm", "--by", "A" * 151, "--yes")
     assert (run.exit_code, run.stderr.startswith("by: ")) == (2, True)
     assert (await bus.connection.api_request("STREAM.INFO.CONTENT"))["state"]["messages"] == 0
+
+
+async def test_a_withdrawal_is_a_named_act_that_a_script_confirms(bus, intake_harness, loa):
+    await intake_harness.take_in(submitted())
+    words = ("withdraw", ITEM, "--reason", "Nhầm")
+    for more, field in ((("--by", "An"), "--yes"), (("--yes",), "by")):
+        refused = await loa(*words, *more, USER="")
+        assert (refused.exit_code, refused.stderr.partition(":")[0]) == (2, field)
+    assert (await bus.stream_info("CONTENT"))["state"]["messages"] == 0
+    assert (await loa(*words, "--by", "An", "--yes", USER="")).exit_code == 0
 
 
 async def test_what_is_not_known_is_named_as_it_was_typed(bus, loa):
     told = await loa("trace", "G09.20-0000")
     assert (told.exit_code, "content_id: G09.20-0000 is not known\n" in told.stderr) == (2, True)
-    assert (await loa("withdraw", "chua-co", "--reason", "Nhầm")).exit_code == 2
+    assert (await loa("withdraw", "chua-co", "--reason", "Nhầm", "--yes")).exit_code == 2
 
 
 @pytest.mark.parametrize(
@@ -125,7 +135,7 @@ async def test_what_is_not_known_is_named_as_it_was_typed(bus, loa):
 )
 async def test_a_withdrawal_of_what_was_never_out_says_so(intake_harness, loa, release, changes):
     await intake_harness.take_in(submitted(**changes), release)
-    said = (await loa("withdraw", ITEM, "--reason", "Nhầm")).stdout
+    said = (await loa("withdraw", ITEM, "--reason", "Nhầm", "--yes", USER="an")).stdout
     assert "nothing of it is out" in said and "không có bản nào đang phát hành" in said
     assert "go out" not in said
 
@@ -140,8 +150,8 @@ async def test_what_never_stood_on_the_portal_has_no_address_there(intake_harnes
 
 async def test_a_withdrawal_may_have_a_title_of_its_own(bus, intake_harness, loa):
     await intake_harness.take_in(submitted(title="Kết quả thi của 0912345678"))
-    words = ["--reason", "Lộ thông tin cá nhân", "--title", "Kết quả thi"]
-    assert (await loa("withdraw", ITEM, *words)).exit_code == 0
+    words = ["--reason", "Lộ thông tin cá nhân", "--title", "Kết quả thi", "--yes"]
+    assert (await loa("withdraw", ITEM, *words, USER="an")).exit_code == 0
     [message] = [one async for one in bus.scan("CONTENT", "content.>")]
     await intake_harness.intake.handle(envelope.decode(None, message.headers, message.data), UNIT)
     first, second = await released_publications(bus)
@@ -167,13 +177,13 @@ async def test_trace_says_how_the_address_answers(intake_harness, loa):
 
 async def test_a_second_withdrawal_says_since_when_and_sends_nothing(bus, intake_harness, clock):
     await intake_harness.take_in(submitted())
-    first = await order_withdrawal(bus, ITEM, WithdrawalText("Nhầm"))
+    first = await order_withdrawal(bus, ITEM, WithdrawalText("Nhầm"), "An")
     assert first.withdrawn_at is None and first.event_id
     assert "`loa trace" in first.to_text().message and "`loa trace" in first.to_text().message_vi
     clock.advance(60)
     await intake_harness.take_in(withdrawn())
     before = (await bus.connection.api_request("STREAM.INFO.CONTENT"))["state"]["messages"]
-    again = await order_withdrawal(bus, ITEM, WithdrawalText("Lần hai"))
+    again = await order_withdrawal(bus, ITEM, WithdrawalText("Lần hai"), "An")
     said = (again.to_text().message, again.to_text().message_vi)
     for line, word in zip(said, ("Nothing was changed", "Không"), strict=True):
         assert "2027-01-15T08:01:00Z" in line and word in line
@@ -186,7 +196,7 @@ async def test_a_draft_that_was_taken_back_unseen_counts_as_well(bus, intake_har
     await intake_harness.take_in(submitted(), "desk")
     clock.advance(60)
     await intake_harness.take_in(withdrawn())
-    again = await order_withdrawal(bus, ITEM, WithdrawalText("Nhầm"))
+    again = await order_withdrawal(bus, ITEM, WithdrawalText("Nhầm"), "An")
     assert again.to_text().message.startswith("was withdrawn already at 2027-01-15T08:01:00Z")
 
 
@@ -194,6 +204,6 @@ async def test_what_came_after_a_withdrawal_can_be_withdrawn(bus, intake_harness
     await intake_harness.take_in(submitted())
     await intake_harness.take_in(withdrawn())
     await intake_harness.take_in(corrected(revision=3, corrects_revision=1), "desk")
-    assert (await order_withdrawal(bus, ITEM, WithdrawalText("Nhầm"))).event_id, (
+    assert (await order_withdrawal(bus, ITEM, WithdrawalText("Nhầm"), "An")).event_id, (
         "a draft waits at the desk"
     )

@@ -34,7 +34,7 @@ def folder(tmp_path, monkeypatch):
 
 COMMANDS = (
     *("status", "pause email", "resume email", "check --deep", "rebuild", "restore --end-doubt"),
-    *("trace tin", "withdraw tin --reason nham", "units list", "units add van-phong-bo"),
+    *("trace tin", "withdraw tin --reason nham --yes", "units list", "units add van-phong-bo"),
     *(f"subscribers import {demo.READERS}", "desk list", "dead list", "backup saved"),
 )
 

@@ -223,7 +223,7 @@ async def test_a_withdrawal_names_the_account(people, intake):
     an = await people("an", APPROVER)
     await intake.handle(submitted(), UNIT)
     await approve(an, intake)
-    done = await an.say("withdraw", ITEM, "--reason", "Nhầm", "--json", USER="root")
+    done = await an.say("withdraw", ITEM, "--reason", "Nhầm", "--yes", "--json", USER="root")
     assert done.exit_code == 0, done.stderr
     [*_, event] = [one async for one in intake.bus.scan("CONTENT", "content.>")]
     assert await account_id(an) in str(event.headers) + event.data.decode()

@@ -7,6 +7,7 @@ import pytest
 from tests.support.gateway_client import sample_event
 from tests.support.loa_process import LoaProcess, wait_until
 
+NAMED = ("--by", "An", "--yes")
 pytestmark = pytest.mark.timeout(240)
 ITEM = "muc-ho-tro-moi"
 WRONG, RIGHT = "viec-lam", "lich-nghi-le"
@@ -79,7 +80,7 @@ def test_exactly_those_who_got_the_wrong_text_are_told_on_every_channel(loa):
     (article,) = loa.sandbox("state")["articles"]
     assert "3 triệu" in json.dumps(article["body"], ensure_ascii=False)
 
-    assert loa.cli("withdraw", ITEM, "--reason", REASON).exit_code == 0
+    assert loa.cli("withdraw", ITEM, "--reason", REASON, *NAMED).exit_code == 0
     kill_and_go_on(loa)
     wait_until(lambda: loa.trace(ITEM).get("state") == "withdrawn", "the withdrawal")
     loa.trace_when_complete(ITEM)

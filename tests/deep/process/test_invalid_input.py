@@ -9,6 +9,7 @@ from producers.bus import Bus
 from tests.support.gateway_client import UNIT, sample_event
 from tests.support.loa_process import LoaProcess, wait_until
 
+NAMED = ("--by", "An", "--yes")
 pytestmark = pytest.mark.timeout(180)
 
 
@@ -66,7 +67,10 @@ def test_nats_makes_it_a_dead_letter_with_its_whole_body_and_reason(loa, tmp_pat
     mended.write_text(json.dumps(bad_title("nats-bad")))
     assert loa.cli("dead", "edit", letters[0]["id"], mended).exit_code == 2, "still broken"
     mended.write_text(json.dumps(sample_event(id="nats-bad", content_id="nats-bad")))
-    assert loa.cli("dead", "edit", letters[0]["id"], mended, "--by", "người trực").exit_code == 0
+    assert (
+        loa.cli("dead", "edit", letters[0]["id"], mended, "--by", "người trực", "--yes").exit_code
+        == 0
+    )
     assert loa.trace_when_complete("nats-bad")["state"] == "released"
     assert loa.dead_letters() == []
 
@@ -155,7 +159,12 @@ def test_a_title_that_names_somebody_is_taken_back_by_a_correction_and_a_withdra
     change = {"revision": 2, "reason": "Lộ thông tin cá nhân"} | harmless
     answer = loa.post(sample_event("corrected", id="t-2", content_id="ten-nguoi", **change))
     loa.trace_of_event(answer.body["event_id"])
-    assert loa.cli("withdraw", "ten-nguoi", "--reason", "Lộ thông tin cá nhân").exit_code == 0
+    assert (
+        loa.cli(
+            "withdraw", "ten-nguoi", "--reason", "Lộ thông tin cá nhân", "--by", "An", "--yes"
+        ).exit_code
+        == 0
+    )
     wait_until(lambda: loa.page_status("/tin/ten-nguoi") == 410, "410")
     assert loa.trace_when_complete("ten-nguoi")["state"] == "withdrawn"
     assert telling() == []
@@ -171,14 +180,19 @@ def test_only_what_readers_can_see_takes_their_opinion(loa):
     loa.trace_when_complete("chi-thu")
     for name in ("se-dang", "se-khong-dang"):
         wait_until(lambda name=name: loa.trace(name).get("state") == "scheduled", "the embargo")
-    assert loa.cli("withdraw", "se-khong-dang", "--reason", "Không đăng nữa").exit_code == 0
+    assert (
+        loa.cli(
+            "withdraw", "se-khong-dang", "--reason", "Không đăng nữa", "--by", "An", "--yes"
+        ).exit_code
+        == 0
+    )
     wait_until(lambda: loa.trace("se-khong-dang")["state"] == "withdrawn", "the withdrawal")
     for name in (*unseen, "khong-co"):
         assert loa.page_status(f"/tin/{name}") == 404
         assert loa.page_status(f"/y-kien/{name}") == 404, name
         assert loa.page_status(f"/y-kien/{name}/cam-on") == 404, name
     assert loa.page_status("/y-kien/dang-xem/cam-on") == 200
-    assert loa.cli("withdraw", "dang-xem", "--reason", "Hết hạn").exit_code == 0
+    assert loa.cli("withdraw", "dang-xem", "--reason", "Hết hạn", *NAMED).exit_code == 0
     wait_until(lambda: loa.page_status("/tin/dang-xem") == 410, "410")
     assert loa.page_status("/y-kien/dang-xem/cam-on") == 410
 

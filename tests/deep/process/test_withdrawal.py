@@ -15,6 +15,7 @@ from contracts.delivery import ChannelName, PlanKey, Status
 from producers.bus import Bus
 from tests.support.loa_process import LoaProcess, RelayProcess, wait_until
 
+NAMED = ("--by", "An", "--yes")
 pytestmark = pytest.mark.timeout(300)
 ROOT = Path(__file__).parents[3]
 READERS, CONNECTIONS, WINDOW = 20_000, 8, 25
@@ -64,7 +65,12 @@ def test_a_withdrawal_in_the_middle_of_a_bulk_stops_it_and_tells_exactly_those_i
             loa.publish(ITEM, "portal", "email")
             wait_until(lambda: relay.count() > READERS // 10, "the first mails")
             assert loa.page_status(f"/tin/{ITEM}") == 200
-            assert loa.cli("withdraw", ITEM, "--reason", "Đăng nhầm văn bản").exit_code == 0
+            assert (
+                loa.cli(
+                    "withdraw", ITEM, "--reason", "Đăng nhầm văn bản", "--by", "An", "--yes"
+                ).exit_code
+                == 0
+            )
             at_halt = counted(wait_until(lambda: all_halted(loa), "the halt of every batch"))
             orders.write("full speed\n")
             wait_until(lambda: loa.trace(ITEM).get("state") == "withdrawn", "the withdrawal")
