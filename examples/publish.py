@@ -24,19 +24,34 @@ USAGE = "usage: LOA_NATS_URL=nats://... publish.py UNIT FILE\n"
 WORDS = 2
 
 
-async def send(url: str, unit: str, event: CloudEvent) -> Accepted | Spooled:
+def read_access() -> Access:
+    """The unit's key. Raises Invalid, naming the variable and the file, for one of no use."""
     key_file = os.environ.get("LOA_NATS_NKEY_FILE")  # noqa: TID251 -- a program of its own
     access = Access(nkey_file=Path(key_file) if key_file else None)
     access.check(datetime.now(UTC))
-    async with Publisher(url, unit, spool=Path("spool"), access=access) as publisher:
+    return access
+
+
+async def send(publisher: Publisher, event: CloudEvent) -> Accepted | Spooled:
+    async with publisher:
         answer = await publisher.publish(event)
-    if publisher.refusal:  # the server's, of the key or a right; the event is kept meanwhile
+    if publisher.refusal:  # the server refuses the key, or a right to events that still wait
         sys.stderr.write(f"{publisher.refusal.variable}: {publisher.refusal}\n")
     return answer
 
 
 def main(words: list[str]) -> int:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    try:
+        return publish(words, read_access())
+    except ContractError as refused:
+        for error in refused.errors:
+            sys.stderr.write(f"{error.field}: {error.message}\n{error.field}: {error.message_vi}\n")
+        return 2
+
+
+def publish(words: list[str], access: Access) -> int:
+    """The exit code. Raises ContractError for an event or a right that is refused."""
     url = os.environ.get("LOA_NATS_URL")  # noqa: TID251 -- a program of its own
     if len(words) != WORDS or not url:
         sys.stderr.write(USAGE)
@@ -47,12 +62,8 @@ def main(words: list[str]) -> int:
     except OSError as trouble:
         sys.stderr.write(f"{trouble}\n{USAGE}")
         return 2
-    try:
-        answer = asyncio.run(send(url, unit, from_structured(body)))
-    except ContractError as refused:
-        for error in refused.errors:
-            sys.stderr.write(f"{error.field}: {error.message}\n{error.field}: {error.message_vi}\n")
-        return 2
+    publisher = Publisher(url, unit, spool=Path("spool"), access=access)
+    answer = asyncio.run(send(publisher, from_structured(body)))
     sys.stdout.write(f"{answer}\n")
     return 3 if isinstance(answer, Spooled) else 0
 

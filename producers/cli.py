@@ -103,7 +103,7 @@ class ClientSettings:
 def publish(context: typer.Context, file: File, unit: Unit = None, as_json: Json = False) -> None:
     """Check an event and put it on the bus; while the bus is away, keep it for the next publish.
 
-    Exit code 0: accepted or already known. 2: invalid. 3: kept, the bus is away.
+    Exit code 0: accepted or known. 2: invalid, or not allowed. 3: kept, the bus is away.
     4: the bus is away, and the disk refuses to keep it: send it again later.
     """
     with _print_contract_errors(as_json):

@@ -1,6 +1,7 @@
 """Client for other systems: checks events, publishes with retries, spools when offline."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ import structlog
 from contracts.base.crash_points import crash_point
 from contracts.cloudevent import CloudEvent
 from contracts.envelope import from_structured
-from contracts.errors import ContractError, Unavailable
+from contracts.errors import ContractError, Forbidden, Unavailable
 from contracts.events import CheckedEvent
 from contracts.vocabulary import DEFAULT, Vocabulary
 from producers.access import Access
@@ -22,6 +23,8 @@ from producers.spool import Spool
 from producers.texts import get_text
 
 log = structlog.get_logger()
+_TRY_AGAIN_S = 60.0
+"""How long `publish` leaves denied events of other units alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +47,31 @@ class Spooled:
     path: Path
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Drained:
-    """Result of draining: sent events, files set aside as refused, number of events left."""
+    """Result of draining: sent events, files set aside as refused, number of events left.
+
+    Of those left, `denied` wait for a right: the key may not publish on `denied_subjects`, and what
+    follows in an item waits with it. All others go on.
+    """
 
     accepted: list[Accepted] = field(default_factory=list)
     refused: list[Path] = field(default_factory=list)
     left: int = 0
+    denied: list[Path] = field(default_factory=list)
+    denied_subjects: set[str] = field(default_factory=set)
+    waiting_items: set[str] = field(default_factory=set)
+
+    def must_wait(self, event: CheckedEvent) -> bool:
+        return event.subject in self.denied_subjects or event.content_id in self.waiting_items
 
 
 class Publisher:
     """Publishes the events of one unit. `bus` is a live connection, a URL, or None (spool only).
 
     With a `spool` folder an event outlives an outage of the bus and of this process; older events
-    are always sent first. Use it as `async with Publisher(...) as publisher`. `refusal` is set
-    while the server refuses `access`: events are kept, until the credentials are put right.
+    are always sent first. Use it as `async with Publisher(...) as publisher`. `refusal` says why
+    the server refuses `access`, or a right to events that wait; None if all is well.
     """
 
     def __init__(
@@ -81,6 +94,7 @@ class Publisher:
         self.refusal: AccessRefused | None = None
         self._access = access or Access(creds_file)
         self._turn = asyncio.Lock()
+        self._not_before: dict[str, float] = {}  # other units' subjects that were denied
 
     async def __aenter__(self) -> Self:
         return self
@@ -97,17 +111,23 @@ class Publisher:
     async def publish(self, event: CloudEvent | Mapping[str, Any]) -> Accepted | Spooled:
         """Check *event* and store it on the stream, or in the spool while the bus is unavailable.
 
-        Raises ContractError naming each wrong field; Unavailable if the bus is unavailable and the
-        spool is missing or full. A repeat is harmless.
+        Raises ContractError naming each wrong field; Forbidden if the key may not publish the
+        unit's events, of which the spool keeps a copy as refused; Unavailable if the bus is
+        unavailable and the spool is missing or full. A repeat is harmless.
         """
         if not isinstance(event, CloudEvent):
             event = from_structured(dict(event))
         admitted = admit(event, self.unit, self.vocabulary)
         async with self._turn:
-            if self.spool and (await self._drain(self.spool)).left:
-                return await self._spool_event(self.spool, admitted)
+            drained = await self._drain(self._denied_lately())
             try:
+                if admitted.subject in drained.denied_subjects:
+                    raise Denied(admitted.subject)
+                if self.spool and self._comes_behind(admitted, drained):
+                    return await self._spool_event(self.spool, admitted)
                 return await self._send(admitted)
+            except Denied as denied:
+                raise await self._forbid(admitted, denied) from denied
             except BusError as error:
                 log.warning("bus_away", event_id=admitted.event_id, reason=str(error))
                 if self.spool is None:
@@ -116,44 +136,84 @@ class Publisher:
 
     async def drain(self) -> Drained:
         """Send spooled events, oldest first, until none is left or the bus is unavailable."""
-        if not self.spool:
-            return Drained()
         async with self._turn:
-            return await self._drain(self.spool)
+            return await self._drain(set())
 
-    async def _drain(self, spool: Spool) -> Drained:
+    def _comes_behind(self, event: CheckedEvent, drained: Drained) -> bool:
+        """Whether spooled events have to be sent first: all, or those of its item."""
+        return drained.left > len(drained.denied) or event.content_id in drained.waiting_items
+
+    def _denied_lately(self) -> set[str]:
+        """Subjects of other units that are not tried again yet: each try takes `patience_s`."""
+        now = time.monotonic()
+        return {subject for subject, until in self._not_before.items() if now < until}
+
+    async def _drain(self, denied_subjects: set[str]) -> Drained:
         """Drain the spool unless another process is draining it."""
-        if not spool.waiting():
-            return Drained()
-        accepted: list[Accepted] = []
-        refused: list[Path] = []
-        with spool.draining() as is_drainer, suppress(BusError):
-            while is_drainer and (waiting := spool.waiting()):
+        drained, self.refusal = Drained(denied_subjects=denied_subjects), None
+        if not self.spool or not self.spool.waiting():
+            return drained
+        with self.spool.draining() as is_drainer, suppress(BusError):
+            while is_drainer and (waiting := _others(self.spool.waiting(), drained.denied)):
                 for path in waiting:
-                    await self._send_spooled(spool, path, accepted, refused)
-        return Drained(accepted, refused, len(spool.waiting()))
+                    await self._send_spooled(self.spool, path, drained)
+        drained.left = len(self.spool.waiting())
+        return drained
 
-    async def _send_spooled(
-        self, spool: Spool, path: Path, accepted: list[Accepted], refused: list[Path]
-    ) -> None:
+    async def _send_spooled(self, spool: Spool, path: Path, drained: Drained) -> None:
         try:
             spooled = spool.read(path)
-            accepted.append(await self._send(admit(spooled.event, spooled.unit, self.vocabulary)))
+            event = admit(spooled.event, spooled.unit, self.vocabulary)
+            is_sent = await self._send_unless_denied(event, drained)
         except ContractError as error:
-            refused.append(spool.set_aside(path))
+            drained.refused.append(spool.set_aside(path, str(error)))
             log.error("spooled_event_refused", file=path.name, code=error.code)
-        else:
+            return
+        if is_sent:
             crash_point("spool.sent")
             spool.remove(path)
+        else:
+            drained.denied.append(path)
+
+    async def _send_unless_denied(self, event: CheckedEvent, drained: Drained) -> bool:
+        """Whether *event* is sent. One that waits for a right holds up its item, and no other.
+
+        A right may come later, and another process with another key may share the spool; so what
+        was promised is never set aside for a denial.
+        """
+        if not drained.must_wait(event):
+            try:
+                drained.accepted.append(await self._send(event))
+            except Denied:
+                drained.denied_subjects.add(event.subject)
+                log.error("spooled_event_denied", event_id=event.event_id, subject=event.subject)
+                if event.unit != self.unit:
+                    self._not_before[event.subject] = time.monotonic() + _TRY_AGAIN_S
+            else:
+                return True
+        drained.waiting_items.add(event.content_id)
+        self.refusal = self.refusal or self._as_refusal(Denied(event.subject))
+        return False
+
+    async def _forbid(self, event: CheckedEvent, denied: Denied) -> Forbidden:
+        """The error of an event that the key may not publish; a copy is kept as refused."""
+        self.refusal = self._as_refusal(denied)
+        text = get_text("access", "denied", subject=event.subject, unit=event.unit)
+        error = Forbidden(text.as_field_error(self._access.variable))
+        log.error("event_denied", event_id=event.event_id, subject=event.subject)
+        if self.spool:
+            try:
+                await asyncio.to_thread(self.spool.keep_refused, event, str(error))
+            except OSError as full:
+                log.error("event_not_kept", event_id=event.event_id, reason=full.strerror)
+        return error
+
+    def _as_refusal(self, denied: Denied) -> AccessRefused:
+        return AccessRefused(str(denied), self._access.variable)
 
     async def _send(self, event: CheckedEvent) -> Accepted:
         bus = await self._connected()
-        try:
-            ack = await send_event(bus, event, patience_s=self.patience_s)
-        except Denied as denied:
-            self.refusal = AccessRefused(str(denied), self._access.variable)
-            raise
-        self.refusal = None
+        ack = await send_event(bus, event, patience_s=self.patience_s)
         crash_point("publisher.stored")
         log.info("event_published", event_id=event.event_id, duplicate=ack.duplicate)
         return Accepted(event.event_id, event.content_id, event.revision, duplicate=ack.duplicate)
@@ -184,6 +244,11 @@ class Publisher:
             raise Unavailable(refusal, retry_after_s=RETRY_AFTER_S) from error
         log.info("event_spooled", event_id=admitted.event_id)
         return Spooled(admitted.event_id, admitted.content_id, admitted.revision, path)
+
+
+def _others(waiting: list[Path], denied: list[Path]) -> list[Path]:
+    known = set(denied)
+    return [path for path in waiting if path not in known]
 
 
 async def drain(

@@ -21,7 +21,7 @@ from contracts.errors import Conflict, field_error
 from contracts.events import CheckedEvent
 
 _EVENT_FILE = re.compile(r"(\d{20})-([a-z2-7]{26})\.json")
-_REFUSED_FOLDER = "refused"
+_REFUSED_FOLDER, _REASON = "refused", ".txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,8 @@ class Spool:
         An event that waits already is not stored twice. Raises Conflict for other content under the
         same id, OSError if the disk refuses.
         """
-        _make_folder(self.folder)
-        body = json.dumps({"unit": event.unit, "event": json.loads(event.body)})
-        with (self.folder / "append.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            for partial in self.folder.glob("*.tmp"):  # of a killed process, never acknowledged
-                partial.unlink(missing_ok=True)
+        body = _file_body(event)
+        with self._appending():
             waiting = self.waiting()
             if waiting_file := _find_waiting(waiting, event.event_id, body):
                 return waiting_file
@@ -57,6 +53,16 @@ class Spool:
             _write_file(path, body)
         crash_point("spool.kept")
         return path
+
+    @contextmanager
+    def _appending(self) -> Iterator[None]:
+        """Let one process write. Half-written files of a killed one were never acknowledged."""
+        _make_folder(self.folder)
+        with (self.folder / "append.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            for partial in self.folder.glob("*.tmp"):
+                partial.unlink(missing_ok=True)
+            yield
 
     def waiting(self) -> list[Path]:
         """The waiting events, oldest first."""
@@ -75,13 +81,36 @@ class Spool:
         """Delete a file after its event was stored; a repeat is harmless."""
         path.unlink(missing_ok=True)
 
-    def set_aside(self, path: Path) -> Path:
-        """Move a refused event to the folder `refused`, so that later events can be sent."""
-        aside = self.folder / _REFUSED_FOLDER
-        _make_folder(aside)
+    def set_aside(self, path: Path, reason: str) -> Path:
+        """Move a refused event to the folder `refused`, so that later events can be sent.
+
+        A text of the same name says why.
+        """
+        aside = self._refused_folder()
         moved = path.rename(aside / path.name)
         _fsync_folder(aside)
+        moved.with_suffix(_REASON).write_text(reason, "utf-8")
         return moved
+
+    def keep_refused(self, event: CheckedEvent, reason: str) -> Path:
+        """Keep a copy of an event that is refused to its sender; the same event once.
+
+        Moved back into the spool, it is sent. Raises OSError if the disk refuses.
+        """
+        body, name = _file_body(event), f"{time.time_ns():020d}-{event.event_id}.json"
+        with self._appending():
+            aside = self._refused_folder()
+            for kept in aside.glob(f"*-{event.event_id}.json"):
+                if kept.read_text("utf-8", "replace") == body:
+                    return kept
+            _write_file(aside / name, body, self.folder)
+        (aside / name).with_suffix(_REASON).write_text(reason, "utf-8")
+        return aside / name
+
+    def _refused_folder(self) -> Path:
+        aside = self.folder / _REFUSED_FOLDER
+        _make_folder(aside)
+        return aside
 
     @contextmanager
     def draining(self) -> Iterator[bool]:
@@ -121,8 +150,12 @@ def _make_folder(folder: Path) -> None:
         _fsync_folder(folder.parent)
 
 
-def _write_file(path: Path, body: str) -> None:
-    half = path.with_suffix(".tmp")
+def _file_body(event: CheckedEvent) -> str:
+    return json.dumps({"unit": event.unit, "event": json.loads(event.body)})
+
+
+def _write_file(path: Path, body: str, begun_in: Path | None = None) -> None:
+    half = (begun_in or path.parent) / path.with_suffix(".tmp").name
     with half.open("w", encoding="utf-8") as file:
         file.write(body)
         file.flush()

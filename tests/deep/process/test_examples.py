@@ -126,6 +126,18 @@ def test_the_python_example_says_what_it_needs_instead_of_a_traceback(tmp_path, 
     assert says in run.stderr and "Traceback" not in run.stderr
 
 
+@pytest.mark.parametrize("words", [[], [UNIT, "khong-co.json"], [UNIT, "first-event.json"]])
+def test_the_python_example_names_a_key_file_of_no_use_before_all_else(tmp_path, words):
+    command = [sys.executable, EXAMPLES / "publish.py", *words]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("LOA_")}
+    env |= {"LOA_NATS_NKEY_FILE": "/nowhere.nk"}
+    run = subprocess.run(
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.startswith("LOA_NATS_NKEY_FILE: /nowhere.nk can't be read: No such file")
+
+
 def test_the_javascript_example_holds_the_golden_vectors():
     requirements.node()
     script, vectors = EXAMPLES / "keys.mjs", ROOT / "contracts" / "schemas" / "vectors.json"

@@ -4,11 +4,13 @@ import ssl
 
 import pytest
 
+from contracts.errors import Forbidden
 from producers.access import Access, public_key
 from producers.bus import Bus, Denied
 from producers.bus_access.rights import ADMIN, identities
 from producers.bus_access.unit_accounts import UnitAccount, write_units
-from producers.publisher import Publisher, Spooled
+from producers.publisher import Publisher
+from producers.spool import Spool
 from tests.support.bus_configuration import server_settings, write_configuration
 from tests.support.events import UNIT, submitted
 
@@ -85,15 +87,19 @@ async def test_a_refused_subject_is_told_once_and_the_connection_goes_on(
     assert len(told) == 1 and "publication.a.b" in told[0]
 
 
-async def test_a_sender_whose_key_has_no_right_is_told_and_its_event_is_kept(
-    tmp_path, other_server
-):
+async def test_a_sender_whose_key_has_no_right_is_told_and_a_copy_is_kept(tmp_path, other_server):
     folder = write_configuration(tmp_path)
     with other_server(server_settings(tmp_path)) as server:
         access = Access(nkey_file=folder.keys.path("portal"))
-        spool = tmp_path / "spool"
-        async with Publisher(server.url, UNIT, spool, patience_s=0.5, access=access) as sender:
-            for _ in range(2):  # the second finds the first one in the spool
-                assert isinstance(await sender.publish(submitted()), Spooled)
+        spool = Spool(tmp_path / "spool")
+        async with Publisher(
+            server.url, UNIT, spool.folder, patience_s=0.5, access=access
+        ) as sender:
+            for _ in range(2):
+                with pytest.raises(Forbidden, match=r"LOA_NATS_NKEY_FILE: .*content\."):
+                    await sender.publish(submitted())
                 assert sender.refusal and sender.refusal.variable == "LOA_NATS_NKEY_FILE"
-                assert "content." in str(sender.refusal)
+    assert spool.waiting() == []
+    [copy] = (spool.folder / "refused").glob("*.json")
+    assert spool.read(copy).unit == UNIT
+    assert f"loa units bus-key {UNIT}" in copy.with_suffix(".txt").read_text()
