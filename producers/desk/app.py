@@ -19,7 +19,7 @@ from producers.desk.guard import Guard
 from producers.desk.routes import ROUTES
 from producers.desk.services import DeskServices
 from producers.desk.visit import Desk, retry_headers
-from producers.pages.app import RETRY_SOON, SecurityHeaders, static_routes
+from producers.pages.app import RETRY_SOON, PageHeaders, static_routes
 
 log = structlog.get_logger()
 _STYLES_PATH = "/tinh"
@@ -31,7 +31,7 @@ def create_desk(services: DeskServices, url: str) -> ASGIApp:
     guard = Guard(Desk(services, url))
     app = Starlette(routes=_routes(guard), exception_handlers=_handlers())
     app.router.redirect_slashes = False  # its redirects would trust the Host header
-    return SecurityHeaders(app, rendering.HEADERS)
+    return PageHeaders(app, rendering.HEADERS)
 
 
 def _routes(guard: Guard) -> Sequence[BaseRoute]:

@@ -15,7 +15,7 @@ from contracts.errors import ContractError
 from producers.pages import rendering as pages
 
 _FOLDER = Path(__file__).parent
-HEADERS = pages.SECURITY_HEADERS | {"Referrer-Policy": "same-origin"}
+HEADERS = pages.PAGE_HEADERS | {"Referrer-Policy": "same-origin"}
 """Headers of every response. Without a referrer, browsers would hide the `Origin` of forms."""
 
 

@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from contracts import events
+from contracts.base.security_headers import content_policy
 from contracts.envelope import BATCH_TYPE, CONTENT_TYPE, JSON_TYPE, MAX_BATCH_EVENTS
 from producers.gateway.responses import (
     EVENT_ID_PATTERN,
@@ -127,16 +128,15 @@ def build_openapi(app: FastAPI) -> Document:
     return document
 
 
-def build_docs_page(document: Document) -> tuple[str, str]:
-    """The documentation page, and a policy that allows only its own style."""
+def build_docs_page(document: Document) -> tuple[str, dict[str, str]]:
+    """The documentation page, and its header with a policy that allows only its own style."""
     style = (_FOLDER / "docs.css").read_text("utf-8")
     example = (_FOLDER / "example.json").read_text("utf-8")
     html = _JINJA.get_template("docs.html.j2").render(
         document=document, style=style, example=example
     )
     digest = b64encode(sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; "
-    return html, policy + "form-action 'none'; frame-ancestors 'none'"
+    return html, content_policy(style_src=f"'sha256-{digest}'")
 
 
 def _load_schema(name: str) -> Document:

@@ -19,7 +19,7 @@ from contracts.vocabulary import Vocabulary
 from producers.bus import BusError
 from producers.pages.mail_limits import MailLimits
 from producers.pages.preferences import PreferencesPages
-from producers.pages.rendering import FOLDER, STATIC_FILES, Renderer
+from producers.pages.rendering import FOLDER, PAGE_HEADERS, STATIC_FILES, Renderer
 from producers.pages.services import PageServices
 from producers.pages.sessions import Sessions
 from producers.pages.signup import SignupPages
@@ -53,7 +53,7 @@ def create_pages(
     handlers = ErrorPages(renderer).handlers()
     app = Starlette(routes=[*static_routes("/dang-ky"), *routes], exception_handlers=handlers)
     app.router.redirect_slashes = False  # its redirects would trust the Host header
-    return SecurityHeaders(app, renderer.security_headers)
+    return PageHeaders(app, PAGE_HEADERS)
 
 
 def static_routes(head: str) -> Sequence[Route]:
@@ -69,8 +69,8 @@ def static_routes(head: str) -> Sequence[Route]:
     ]
 
 
-class SecurityHeaders:
-    """Adds the security headers to every response."""
+class PageHeaders:
+    """Adds the headers of a face to every response, also where no server does."""
 
     def __init__(self, app: ASGIApp, headers: Mapping[str, str]) -> None:
         self.app = app

@@ -26,9 +26,9 @@ from contracts.delivery import ChannelName
 from contracts.subscriptions.reaction import Reaction
 from producers.bus import Bus, BusError
 from producers.pages import forms
-from producers.pages.app import RETRY_SOON, SecurityHeaders
+from producers.pages.app import RETRY_SOON, PageHeaders
 from producers.pages.mail_limits import client_address
-from producers.pages.rendering import Renderer, page_texts
+from producers.pages.rendering import PAGE_HEADERS, Renderer, page_texts
 from producers.texts import get_text
 from producers.token_buckets import TokenBuckets
 
@@ -61,7 +61,7 @@ def create_reactions(
     handlers = {HTTPException: errors.http_error, BusError: errors.bus_unavailable}
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False  # its redirects would trust the Host header
-    return SecurityHeaders(app, renderer.security_headers)
+    return PageHeaders(app, PAGE_HEADERS)
 
 
 class ReactionRoutes:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.responses import HTMLResponse, RedirectResponse
 
+from contracts.base.security_headers import SECURITY_HEADERS, content_policy
 from contracts.base.times import format_date, format_moment_in_sentence
 from contracts.catalog import load_texts
 from contracts.errors import FieldError
@@ -20,17 +21,13 @@ from contracts.vocabulary import Vocabulary
 
 FOLDER = Path(__file__).parent
 STATIC_FILES = {"pages.css": "text/css; charset=utf-8", "pages.svg": "image/svg+xml"}
-SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+PAGE_HEADERS = {
+    **SECURITY_HEADERS,
+    **content_policy(style_src="'self'", img_src="'self'", form_action="'self'"),
     "Cache-Control": "no-store",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "X-Robots-Tag": "noindex",
 }
 """Headers of every response."""
-_HSTS_HEADER = {"Strict-Transport-Security": "max-age=31536000"}
 Choice = tuple[str, str]
 
 
@@ -77,10 +74,6 @@ class Renderer:
     @property
     def is_https(self) -> bool:
         return urlsplit(self.public_url).scheme == "https"
-
-    @property
-    def security_headers(self) -> dict[str, str]:
-        return SECURITY_HEADERS | (_HSTS_HEADER if self.is_https else {})
 
     def render(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         return HTMLResponse(self.environment.get_template(template).render(values), status)

@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from channels.zalo.client.response import whole_number
+from contracts.base.security_headers import SECURITY_HEADERS
 from sandbox.zalo.errors import ApiError
 from sandbox.zalo.state.world import INVALID, World
 
@@ -28,8 +29,10 @@ def error_response(code: int, message: str, *, status: int = 200) -> web.Respons
 
 
 async def add_headers(request: web.Request, answer: web.StreamResponse) -> None:
-    """Add the sandbox's time, and the rest of this minute's calls."""
+    """Add the sandbox's time, the rest of this minute's calls, and the security headers."""
     world = request.app[WORLD]
+    for name, value in SECURITY_HEADERS.items():
+        answer.headers.setdefault(name, value)
     answer.headers["Date"] = formatdate(world.clock(), usegmt=True)
     if _needs_token(request):
         answer.headers["X-RateLimit-Limit"] = str(world.rules.per_minute)

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from channels.email import parsing
 from channels.email.devmailbox.mail_folder import MailFolder, StoredMail
 from contracts.base.fetch_metadata import is_cross_site_request
+from contracts.base.security_headers import SECURITY_HEADERS, content_policy
 from contracts.base.times import VIETNAM
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -27,24 +28,17 @@ _SHOWN_FIELDS = (
     "From", "To", "Subject", "Date", "Message-ID", "In-Reply-To", "List-Id", "List-Unsubscribe"
 )  # fmt: skip
 _FORBIDDEN = 403
-_SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
+_HEADERS = {
+    **SECURITY_HEADERS,
+    **content_policy(style_src="'self'", frame_src="'self'"),
     "X-Frame-Options": "SAMEORIGIN",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; frame-src 'self'; base-uri 'none'; "
-        "form-action 'none'; frame-ancestors 'none'"
-    ),
 }
-_SANDBOX_HEADERS = _SECURITY_HEADERS | {
-    "Content-Security-Policy": (
-        "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
-        "form-action 'none'; frame-ancestors 'self'"
-    )
-}
+_SANDBOX_HEADERS = _HEADERS | content_policy(
+    sandbox="", style_src="'unsafe-inline'", img_src="data:", frame_ancestors="'self'"
+)
 _JINJA = Environment(
     loader=FileSystemLoader(_TEMPLATES),
     autoescape=select_autoescape(["html"]),
@@ -69,7 +63,7 @@ class _MailboxPages:
 
     def stylesheet(self, _request: Request) -> Response:
         file = _TEMPLATES / "mailbox.css"
-        return FileResponse(file, media_type="text/css", headers=_SECURITY_HEADERS)
+        return FileResponse(file, media_type="text/css", headers=_HEADERS)
 
     def show(self, request: Request) -> Response:
         stored = self.find_mail(request)
@@ -105,7 +99,7 @@ class _SiteGuard:
         app = self.app
         if scope["type"] == "http" and is_cross_site_request(Headers(scope=scope)):
             text = "a page of another site asked for this"
-            app = PlainTextResponse(text, _FORBIDDEN, headers=_SECURITY_HEADERS)
+            app = PlainTextResponse(text, _FORBIDDEN, headers=_HEADERS)
         await app(scope, receive, send)
 
 
@@ -131,7 +125,7 @@ def _not_found(_request: Request, _error: Exception) -> Response:
 
 def _render_page(template: str, status: int = 200, **values: Any) -> Response:
     page = _JINJA.get_template(template).render(values)
-    return HTMLResponse(page, status, headers=_SECURITY_HEADERS)
+    return HTMLResponse(page, status, headers=_HEADERS)
 
 
 def _summary(stored: StoredMail) -> Mapping[str, str]:

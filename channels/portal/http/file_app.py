@@ -21,6 +21,7 @@ from channels.portal.http.negotiation import candidate_paths
 from channels.portal.model.site import CANARY_PATH
 from channels.portal.model.texts import catalog_text
 from channels.portal.storage.pictures import PICTURES_FOLDER
+from contracts.base.security_headers import SECURITY_HEADERS, content_policy, raw_headers
 
 log = structlog.get_logger()
 _LOST_RETRY_S = 60
@@ -28,17 +29,13 @@ _LOST_RETRY_S = 60
 _PICTURES_PATH = f"/{PICTURES_FOLDER}/"
 """Copies of covers: the writer cannot restore them, and they may exist without a portal."""
 _ALLOWED_METHODS = "GET, HEAD"
-SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
+PORTAL_HEADERS = {
+    **SECURITY_HEADERS,
+    **content_policy(style_src="'self'", img_src="'self'", form_action="'self'"),
     "Referrer-Policy": "strict-origin-when-cross-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 """Headers of every response."""
-_SECURITY_HEADERS = [
-    (name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()
-]
+_RAW_HEADERS = raw_headers(PORTAL_HEADERS)
 _CANARY_HEADERS = [(b"x-robots-tag", b"noindex"), (b"cache-control", b"no-store")]
 _PLAIN_TEXT = (b"content-type", b"text/plain; charset=utf-8")
 
@@ -54,7 +51,7 @@ class FileResponse(NamedTuple):
     def raw_head(self) -> bytes:
         """The head with the security headers as bytes, built once for each file and status."""
         if self.status not in self.raw_heads:
-            self.raw_heads[self.status] = raw_head(self.status, [*self.headers, *_SECURITY_HEADERS])
+            self.raw_heads[self.status] = raw_head(self.status, [*self.headers, *_RAW_HEADERS])
         return self.raw_heads[self.status]
 
 
@@ -75,7 +72,7 @@ class _PortalApp:
             return
         path = request_path(scope)
         response = await self._respond(scope, path)
-        headers = [*response.headers, *_SECURITY_HEADERS]
+        headers = [*response.headers, *_RAW_HEADERS]
         if path == CANARY_PATH:
             others = [header for header in headers if header[0] != b"cache-control"]
             headers = others + _CANARY_HEADERS

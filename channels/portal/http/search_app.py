@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from channels.portal.errors import InvalidQuery
-from channels.portal.http.file_app import SECURITY_HEADERS, portal_app, request_path
+from channels.portal.http.file_app import PORTAL_HEADERS, portal_app, request_path
 from channels.portal.http.search_page import (
     PAGE_SIZE,
     SearchPage,
@@ -110,7 +110,7 @@ class SearchService:
 
 def _html_response(page: bytes, status: int, retry_s: int = 0) -> Response:
     lifetime = "public, max-age=60" if status == 200 else "no-store"
-    headers = SECURITY_HEADERS | {"Cache-Control": lifetime}
+    headers = PORTAL_HEADERS | {"Cache-Control": lifetime}
     if retry_s:
         headers["Retry-After"] = str(retry_s)
     return Response(page, status, headers, "text/html")

@@ -16,7 +16,12 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from consumers.app.web.connection_limits import ConnectionLimits
-from consumers.app.web.security_headers import SECURITY_HEADERS, Header, header_lines
+from contracts.base.security_headers import (
+    SECURITY_HEADERS,
+    Header,
+    header_lines,
+    raw_headers,
+)
 
 HEAD_MAX = 64 << 10
 """Bytes of a request line with its headers, or of trailers; web servers in front allow less."""
@@ -52,7 +57,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     """
 
     limits: ConnectionLimits
-    security_headers: Sequence[Header] = SECURITY_HEADERS
+    security_headers: Sequence[Header] = raw_headers(SECURITY_HEADERS)
     unparsed_bytes = 0
     ignores_input = False
     is_admitted = False

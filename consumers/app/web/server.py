@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import uvicorn
@@ -12,20 +12,24 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from consumers.app.web.connection_limits import ConnectionLimits
 from consumers.app.web.protocol import BoundedHttpProtocol, PreparedAnswer
 from consumers.app.web.proxies import ForwardedClient, TrustedProxies
-from consumers.app.web.security_headers import (
+from contracts.base.security_headers import (
     HSTS,
     SECURITY_HEADERS,
     Header,
     add_missing,
     header_lines,
+    raw_headers,
 )
+
+_HEADERS = raw_headers(SECURITY_HEADERS)
+[_HSTS] = raw_headers(HSTS)
 
 
 class AppRouter:
     """ASGI apps, chosen by the first part of the path; every answer has the security headers."""
 
     def __init__(self) -> None:
-        self.security_headers: Sequence[Header] = SECURITY_HEADERS
+        self.security_headers: Sequence[Header] = _HEADERS
         self.apps: dict[str, ASGIApp] = {}
         self.fallback: ASGIApp = PlainTextResponse("Not found", 404)
         self._at_once: dict[ASGIApp, PreparedAnswer] = {}
@@ -38,9 +42,9 @@ class AppRouter:
         if at_once := getattr(app, "at_once", None):
             self._at_once[app] = at_once
 
-    def require_https(self, hsts: Header = HSTS) -> None:
+    def require_https(self, hsts: Mapping[str, str] = HSTS) -> None:
         """Tell browsers to come by https only, from now on (HSTS)."""
-        self.security_headers = (*SECURITY_HEADERS, hsts)
+        self.security_headers = raw_headers({**SECURITY_HEADERS, **hsts})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_started = False
@@ -64,10 +68,10 @@ class AppRouter:
         """The prepared answer of this path's app, which has the security headers but for HSTS."""
         prepare = self._at_once.get(self._find_app(scope))
         prepared = prepare(scope) if prepare else None
-        if prepared is None or HSTS not in self.security_headers:
+        if prepared is None or _HSTS not in self.security_headers:
             return prepared
         head, body = prepared
-        return head + header_lines([HSTS]), body
+        return head + header_lines([_HSTS]), body
 
     def _find_app(self, scope: Scope) -> ASGIApp:
         path = scope["path"] if scope["type"] == "http" else ""  # `*`: OPTIONS of the whole server
@@ -114,7 +118,7 @@ class WebServer(uvicorn.Server):
         limits = limits or ConnectionLimits(proxies=TrustedProxies())
         config = uvicorn.Config(
             ForwardedClient(app, limits.proxies),
-            http=_limited_protocol(limits, getattr(app, "security_headers", SECURITY_HEADERS)),
+            http=_limited_protocol(limits, getattr(app, "security_headers", _HEADERS)),
             log_config=None,
             access_log=False,
             lifespan="off",

@@ -10,7 +10,6 @@ import structlog
 from consumers.app.node import Node
 from consumers.app.ports import blame_setting
 from consumers.app.settings import DeskSettings, load_retention, read_settings
-from consumers.app.web.security_headers import HSTS_WITH_SUBDOMAINS
 from consumers.app.web.server import AppRouter, WebServer, bind_socket, socket_url
 from consumers.app.wiring.oidc import open_oidc
 from consumers.staff.accounts import AccountStore
@@ -22,6 +21,7 @@ from consumers.staff.passwords import Passwords
 from consumers.staff.policy import load_policy
 from consumers.staff.sessions import SessionStore
 from consumers.staff.sign_in import SignIn
+from contracts.base.security_headers import HSTS_WITH_SUBDOMAINS
 from producers.desk import DeskServices, create_desk
 from producers.units.registry import UnitRegistry
 

@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader
 
+from contracts.base.security_headers import content_policy
 from contracts.base.times import vietnam_time
 from sandbox.zalo.controls.admin import state_summary
 from sandbox.zalo.middleware import WORLD
@@ -17,15 +18,7 @@ from sandbox.zalo.state.world import World
 
 _FOLDER = Path(__file__).parent
 _TEMPLATES = Environment(loader=FileSystemLoader(_FOLDER), autoescape=True)
-_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
+_HEADERS = content_policy(style_src="'self'") | {"Cache-Control": "no-store"}
 _TAG = re.compile("<[^>]*>")
 _LINE_BREAK = re.compile("<br ?/?>")
 

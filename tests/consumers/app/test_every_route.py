@@ -1,6 +1,8 @@
 """Every route of every app: no redirect to the request's Host, and every answer is guarded."""
 
+import asyncio
 import re
+import shutil
 from contextlib import asynccontextmanager
 from datetime import date
 from types import SimpleNamespace
@@ -16,12 +18,19 @@ from channels.portal.http.search_app import SEARCH_SEGMENT, search_app
 from channels.portal.http.security_txt import PATH_HEAD, SecurityContact, security_txt_app
 from channels.portal.model.site import Site
 from channels.zalo.webhook import endpoint
+from consumers.app.web import protocol
+from consumers.app.web.connection_limits import ConnectionLimits
 from consumers.app.web.health import health_app
 from consumers.app.web.server import AppRouter
+from contracts.base.security_headers import HSTS_WITH_SUBDOMAINS, SECURITY_HEADERS
 from contracts.vocabulary import DEFAULT
+from producers.desk.routes import ROUTES
 from producers.gateway import create_gateway
 from producers.pages.reactions import REACTIONS_PATH, create_reactions
 from producers.pages.rendering import Renderer
+from sandbox.zalo.routes import ROUTES as SANDBOX_ROUTES
+from tests.consumers.app.test_protocol import serving
+from tests.support.desk_app import DeskApp
 from tests.support.portal_dir import publish
 from tests.support.publications import a_publication
 from tests.support.signup_app import SignupApp
@@ -33,8 +42,21 @@ HEADERS = {
     "x-content-type-options": "nosniff",
     "strict-transport-security": "max-age=31536000",
     "referrer-policy": None,
+    "permissions-policy": SECURITY_HEADERS["Permissions-Policy"],
     "content-security-policy": None,
 }
+
+
+def assert_guarded(headers, where, wanted=HEADERS):
+    """Each header stands there once, with its value where that is the same everywhere."""
+    for name, value in wanted.items():
+        given = headers.get_list(name)
+        assert len(given) == 1 and value in (None, *given), (where, name, given)
+    policy = dict(
+        part.partition(" ")[::2] for part in headers["content-security-policy"].split("; ")
+    )
+    assert policy["default-src"] == policy["base-uri"] == "'none'", where
+    assert policy["frame-ancestors"] in ("'none'", "'self'"), where
 
 
 async def released(_):
@@ -104,12 +126,74 @@ async def test_no_answer_of_any_route_leads_to_the_host_or_lacks_a_guard(served)
                     where = (method, variant, answer.status_code)
                     assert EVIL not in str(answer.headers), where
                     assert answer.status_code != 307 and "defect" not in answer.text, where
-                    for name, value in HEADERS.items():
-                        [given] = answer.headers.get_list(name) or [None]
-                        assert given is not None and value in (None, given), (where, name)
-                    assert "frame-ancestors" in answer.headers["content-security-policy"]
+                    assert_guarded(answer.headers, where)
                     seen.add(answer.status_code)
     assert {200, 303, 404, 405, 500} <= seen
+
+
+WEBHOOK = b"POST /zalo/webhook HTTP/1.1\r\nHost: loa\r\nContent-Length: 20000\r\n\r\n"
+REFUSED = {
+    "not http": (b"nonsense\r\n\r\n", 400),
+    "no host": (b"GET / HTTP/1.1\r\n\r\n", 400),
+    "a slow head": (b"GET / HTTP/1.1\r\nHost: loa\r\n", 400),
+    "a large body": (WEBHOOK + b"a" * 20_000, 413),
+    "a method of no route": (b"POST /livez HTTP/1.1\r\nHost: loa\r\n\r\n", 405),
+    "no files": (b"GET /tin/a HTTP/1.1\r\nHost: loa\r\n\r\n", 503),
+    "a defect": (b"GET /hong HTTP/1.1\r\nHost: loa\r\n\r\n", 500),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+async def test_a_refusal_over_the_wire_is_guarded_too(served, tmp_path, monkeypatch, name):
+    request, status = REFUSED[name]
+    monkeypatch.setattr(protocol, "HEAD_TIMEOUT_S", 0.05)
+    if name == "no files":
+        shutil.rmtree(tmp_path / "public")
+    async with serving(served.faces) as (_, address):
+        assert await refusal(address, request) == status
+
+
+async def test_a_connection_too_many_is_guarded_too(served):
+    async with serving(served.faces, ConnectionLimits(most=0)) as (_, address):
+        assert await refusal(address, b"") == 503
+
+
+async def refusal(address, request):
+    """The status of an answer, whose headers are checked."""
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(request)
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    writer.close()
+    first, *lines = head.split("\r\n")[:-2]
+    assert_guarded(httpx2.Headers([tuple(line.split(": ", 1)) for line in lines]), first)
+    return int(first.split()[1])
+
+
+async def test_every_answer_of_the_desk_is_guarded(bus, clock):
+    faces = AppRouter()
+    faces.add(DeskApp(bus, clock, PUBLIC).app)
+    faces.require_https(HSTS_WITH_SUBDOMAINS)
+    wanted = {**HEADERS, "strict-transport-security": "max-age=31536000; includeSubDomains"}
+    seen = set()
+    async with visitor(faces) as client:
+        for path in ("/khong-co", "/tinh/pages.css", *{route.path for route in ROUTES}):
+            for method in ("GET", "POST", "PUT"):
+                answer = await client.request(method, path.replace("{", "").replace("}", ""))
+                assert_guarded(answer.headers, (method, path), wanted)
+                seen.add(answer.status_code)
+    assert {200, 303, 403, 404, 405} <= seen
+
+
+async def test_every_answer_of_the_zalo_sandbox_is_guarded(sandbox_client):
+    wanted = {name: HEADERS[name] for name in HEADERS if name != "strict-transport-security"}
+    seen = set()
+    for path in ("/khong-co", *{str(route.path) for route in SANDBOX_ROUTES}):
+        for method in ("GET", "POST", "PUT"):
+            async with sandbox_client.http.request(method, path.format(user_id="ai")) as answer:
+                headers = httpx2.Headers([*answer.headers.items()])
+                assert_guarded(headers, (method, path), wanted)
+                seen.add(answer.status)
+    assert {200, 404} <= seen
 
 
 async def test_no_route_answers_trace(served):

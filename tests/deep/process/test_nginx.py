@@ -6,7 +6,7 @@ from itertools import product
 import httpx2
 import pytest
 
-from channels.portal.http.file_app import SECURITY_HEADERS, portal_app
+from channels.portal.http.file_app import PORTAL_HEADERS, portal_app
 from channels.portal.http.file_cache import CACHE_CONTROL, FEED_CACHE_CONTROL, MEDIA_TYPES
 from channels.portal.http.negotiation import OFFERED_TYPES
 from channels.portal.model.site import CANARY_PATH
@@ -42,7 +42,7 @@ def looked_up(name: str, uri: str) -> str:
 
 
 def test_the_settings_name_every_guard_word_for_word():
-    assert SECURITY_HEADERS.items() <= sent().items()
+    assert PORTAL_HEADERS.items() <= sent().items()
     assert sent()["Cache-Control"] == "$loa_lifetime"
     assert sent()["X-Robots-Tag"] == "$loa_robots"
 
@@ -97,5 +97,5 @@ async def test_nginx_answers_as_our_own_server_does(tmp_path, folder):
 
 def told(answer):
     """The status, and each header's values; several lines would be several answers."""
-    values = {name: answer.headers.get_list(name) for name in (*SPECIAL, *SECURITY_HEADERS)}
+    values = {name: answer.headers.get_list(name) for name in (*SPECIAL, *PORTAL_HEADERS)}
     return answer.status_code, values, answer.content

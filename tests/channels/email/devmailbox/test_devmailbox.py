@@ -165,7 +165,7 @@ async def test_a_mail_is_shown_in_a_cage(port, maildir, browser):
     assert "Message-ID" in page.text
     html = await browser.get(source)
     assert ">Lịch nghỉ Tết Nguyên đán năm 2027</h1>" in html.text
-    assert html.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
+    assert html.headers["content-security-policy"].startswith("default-src 'none'; sandbox; ")
     raw = await browser.get(f"/hop-thu-thu/{kept.name}/raw")
     assert raw.content == kept.raw()
     assert raw.headers["content-type"].startswith("text/plain")
