@@ -49,7 +49,7 @@ async def read_back(canary: Canary, expected: bytes) -> Outcome:
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as http,
-            http.get(url, params={"lan": str(canary.number)}) as response,
+            http.get(url, params={"lan": str(canary.number)}, allow_redirects=False) as response,
         ):
             if response.status != 200:
                 return Outcome(Verdict.HELD, f"public address: HTTP {response.status}")

@@ -49,10 +49,10 @@ def parse_metadata(document: Mapping[str, Any], issuer: str) -> ProviderMetadata
     secret_methods = _names(document.get("token_endpoint_auth_methods_supported"))
     return ProviderMetadata(
         issuer=issuer,
-        authorization_endpoint=_endpoint(document, "authorization_endpoint"),
-        token_endpoint=_endpoint(document, "token_endpoint"),
-        jwks_uri=_endpoint(document, "jwks_uri"),
-        end_session_endpoint=_optional_endpoint(document, "end_session_endpoint"),
+        authorization_endpoint=_endpoint(document, "authorization_endpoint", issuer),
+        token_endpoint=_endpoint(document, "token_endpoint", issuer),
+        jwks_uri=_endpoint(document, "jwks_uri", issuer),
+        end_session_endpoint=_optional_endpoint(document, "end_session_endpoint", issuer),
         names_issuer_in_response=document.get("authorization_response_iss_parameter_supported")
         is True,
         takes_secret_in_form_only="client_secret_post" in secret_methods
@@ -64,13 +64,22 @@ def _names(value: object) -> list[object]:
     return value if isinstance(value, list) else []
 
 
-def _endpoint(document: Mapping[str, Any], name: str) -> str:
-    """A required address. Raises ProviderUnavailable."""
+def _endpoint(document: Mapping[str, Any], name: str, issuer: str) -> str:
+    """A required address. Raises ProviderUnavailable.
+
+    A provider elsewhere must not lead to this machine's own services.
+    """
     address = document.get(name)
     if not isinstance(address, str) or not is_safe_address(address):
+        raise ProviderUnavailable(ProviderFault.ENDPOINT)
+    if _is_on_this_machine(address) and not _is_on_this_machine(issuer):
         raise ProviderUnavailable(ProviderFault.ENDPOINT)
     return address
 
 
-def _optional_endpoint(document: Mapping[str, Any], name: str) -> str:
-    return _endpoint(document, name) if document.get(name) else ""
+def _is_on_this_machine(url: str) -> bool:
+    return is_loopback(urlsplit(url).hostname or "")
+
+
+def _optional_endpoint(document: Mapping[str, Any], name: str, issuer: str) -> str:
+    return _endpoint(document, name, issuer) if document.get(name) else ""
