@@ -14,7 +14,8 @@ OFFERED_TYPES = {
 }
 """Media types in order of preference; Atom for clients without any."""
 _ADDRESS = re.compile(r"/nguon-tin/([a-z0-9-]+)")
-_RANGE = re.compile(r"\s*([^\s;,]+/[^\s;,]+)\s*((?:;[^,]*)?)")
+_RANGES_MAX = 64
+"""Media ranges that are read of a header; browsers send ten."""
 _WEIGHT = re.compile(r";\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*(?:;|$)", re.IGNORECASE)
 
 
@@ -35,10 +36,11 @@ def accepted_formats(accept: str) -> list[str]:
 
 
 def _weights(accept: str) -> Iterator[tuple[str, float]]:
-    """Media ranges with their weights, without invalid ones."""
-    for match in _RANGE.finditer(accept):
-        weight = _WEIGHT.search(match[2])
-        yield match[1].lower(), min(float(weight[1]), 1.0) if weight else 1.0
+    """Media ranges with their weights."""
+    for part in accept.split(",", _RANGES_MAX)[:_RANGES_MAX]:
+        media_range, separator, parameters = part.partition(";")
+        weight = _WEIGHT.search(separator + parameters)
+        yield media_range.strip().lower(), min(float(weight[1]), 1.0) if weight else 1.0
 
 
 def _offer_weight(offer: str, weights: dict[str, float]) -> float:

@@ -11,6 +11,7 @@ from contracts.base.networks import parse_address
 
 _EVERYONE = "*"
 _SCHEMES = ("http", "https")
+_CHAIN_MAX = 1024
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class ForwardedClient:
         if not self.trusts(peer):
             return
         if forwarded := _header_values(scope["headers"], b"x-forwarded-for"):
-            scope["client"] = (self.client_address(peer, ",".join(forwarded)), 0)
+            scope["client"] = (self.client_address(peer, _last_entries(",".join(forwarded))), 0)
         schemes = _header_values(scope["headers"], b"x-forwarded-proto")
         if schemes and schemes[-1].strip() in _SCHEMES:
             scope["scheme"] = schemes[-1].strip()
@@ -91,6 +92,11 @@ class ForwardedClient:
 
 def _header_values(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> list[str]:
     return [value.decode("latin-1") for name, value in headers if name == wanted]
+
+
+def _last_entries(chain: str) -> str:
+    """The end of *chain*, which the nearest proxies wrote: what is remembered has to be short."""
+    return chain if len(chain) <= _CHAIN_MAX else chain[-_CHAIN_MAX:].partition(",")[2]
 
 
 def _entry_address(entry: str) -> str:

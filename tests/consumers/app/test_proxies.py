@@ -1,9 +1,11 @@
 """Who a client is: what the nearest trusted proxy has seen, never what the client says itself."""
 
+from unittest.mock import AsyncMock
+
 import pytest
 
 from consumers.app.settings import LoaSettings, read_settings
-from consumers.app.web.proxies import TrustedProxies
+from consumers.app.web.proxies import ForwardedClient, TrustedProxies
 from contracts.errors import Invalid
 
 GATEWAY = "172.31.238.1"
@@ -44,3 +46,14 @@ def test_what_names_no_proxy_is_refused_at_the_start(wrong):
     [error] = refused.value.errors
     assert error.field == "LOA_TRUSTED_PROXIES"
     assert "địa chỉ" in error.message_vi
+
+
+def test_little_is_remembered_of_a_long_chain():
+    """A client writes most of the header, and results are kept by what it says."""
+    app, asked = ForwardedClient(AsyncMock(), TrustedProxies.parse(GATEWAY)), []
+    app.client_address = lambda peer, chain: asked.append(chain) or chain.rpartition(",")[2].strip()
+    chain = b"1.2.3.4, " * 7_000 + b"203.0.113.9"
+    scope = {"client": (GATEWAY, 1), "headers": [(b"x-forwarded-for", chain)]}
+    app.apply(scope)
+    assert scope["client"] == ("203.0.113.9", 0)
+    assert len(asked[0]) <= 1024 and asked[0].startswith(" 1.2.3.4,")

@@ -7,9 +7,11 @@ from starlette.routing import Mount
 from channels.portal.http.file_app import portal_app
 from channels.portal.http.negotiation import OFFERED_TYPES, accepted_formats
 from tests.support.portal_dir import http_client, public_files, publish
+from tests.support.processor_time import at_most
 from tests.support.publications import a_publication
 
 ADDRESS = "/nguon-tin/tat-ca"
+LONGEST_HEAD = 64 << 10
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
 
 
@@ -83,3 +85,10 @@ async def test_an_address_with_a_suffix_has_one_form(client):
     answer = await client.get(f"{ADDRESS}.rss", headers={"Accept": "application/atom+xml"})
     assert answer.headers["content-type"].startswith("application/rss+xml")
     assert answer.headers["vary"] == "Accept-Encoding"
+
+
+@pytest.mark.parametrize("unit", ["a", "a/", "*/*;", "*/*;q=1,", "a,", ";", " ", "/"])
+def test_a_long_header_is_read_in_a_moment(unit):
+    """A head may have 64 KB; work that grows with its square would hold up every other client."""
+    with at_most(2):
+        accepted_formats(unit * (LONGEST_HEAD // len(unit)))
