@@ -58,11 +58,16 @@ _SAFE_IN_URL = str.maketrans(
 
 
 def rendered_size(markdown: str) -> int:
-    """The most bytes that *markdown* can take, as HTML or as text of any channel."""
-    size = _characters_size(markdown) + _leaves_size(markdown)
-    if size > RENDERED_MAX:
-        return size
-    return size + _links_size(markdown) + _tables_size(markdown) + _containers_size(markdown)
+    """The most bytes that *markdown* can take, as HTML or as text of any channel.
+
+    Counting ends where the limit is passed, the cheap parts first.
+    """
+    size = 0
+    for count in _PARTS:
+        size += count(markdown)
+        if size > RENDERED_MAX:
+            break
+    return size
 
 
 def _characters_size(markdown: str) -> int:
@@ -112,10 +117,6 @@ def _rows_size(block: str) -> int:
     return size
 
 
-def _links_size(markdown: str) -> int:
-    return _inline_links_size(markdown) + _references_size(markdown)
-
-
 def _inline_links_size(markdown: str) -> int:
     """Links and pictures with their address beside them, and addresses in angle brackets."""
     links = markdown.count("](")
@@ -134,8 +135,12 @@ def _references_size(markdown: str) -> int:
     """References: each closing bracket may be a use of the longest definition."""
     if "]:" not in markdown:
         return 0
-    longest = max(_definition_sizes(markdown), default=0)
-    return markdown.count("]") * (_LINK + _SHOWN * (_BASE_URL + longest))
+    uses = markdown.count("]")
+    size = base = uses * (_LINK + _SHOWN * _BASE_URL)
+    definitions = _definition_sizes(markdown)
+    while size <= RENDERED_MAX and (address := next(definitions, None)) is not None:
+        size = max(size, base + uses * _SHOWN * address)
+    return size
 
 
 def _definition_sizes(markdown: str) -> Iterator[int]:
@@ -162,3 +167,13 @@ def _definition_sizes(markdown: str) -> Iterator[int]:
 def _url_size(address: str) -> int:
     """An address, percent-encoded and escaped."""
     return len(address) + 5 * len(address.translate(_SAFE_IN_URL).encode())
+
+
+_PARTS = (
+    _characters_size,
+    _leaves_size,
+    _inline_links_size,
+    _references_size,
+    _tables_size,
+    _containers_size,
+)

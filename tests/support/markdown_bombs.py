@@ -1,6 +1,7 @@
 """Bodies of a few characters that ask for many, each in any size up to 100,000 characters."""
 
 from collections.abc import Callable
+from random import Random
 
 BODY_MAX = 100_000
 Bomb = Callable[[int], str]
@@ -83,3 +84,12 @@ BOMBS: dict[str, Bomb] = {
     "backslashes": _repeated("\\"),
     "blank": lambda size: "a" + " " * (size - 2) + "b",
 }
+
+
+def mixed_bomb(random: Random, size: int) -> str:
+    """Some of the bombs, one behind the other or nested in quotations and lists."""
+    chosen = random.sample(sorted(BOMBS), random.randrange(2, 6))
+    parts = [BOMBS[name](size // len(chosen) - 2) for name in chosen]
+    body = random.choice(("\n", "\n\n", " ")).join(parts)
+    margin = random.choice(("", "", "> ", "- ", "1. ", "| "))
+    return (margin + body.replace("\n", f"\n{margin}"))[:size]
