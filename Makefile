@@ -12,7 +12,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 # Otherwise every process that a test starts would compile Loa again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo up test test-deep lint docs-check types lock wheel sbom bench crash check-speed notice-load races model
+.PHONY: install demo up test test-deep lint docs-check types lock wheel sbom bench crash check-speed notice-load door-load races model
 install: $(STAMP)
 
 $(STAMP): requirements-dev.lock pyproject.toml
@@ -70,6 +70,10 @@ check-speed: install
 notice-load: install
 	$(BIN)/python -m tests.deep.scale.notice_load bulk
 	$(BIN)/python -m tests.deep.scale.notice_load flood
+
+door-load: install
+	$(BIN)/python -m tests.deep.scale.door_load bombs
+	$(BIN)/python -m tests.deep.scale.door_load flood
 
 races: install
 	$(BIN)/python -m tests.deep.scale.token_races $(or $(ARGS),1000)
