@@ -186,7 +186,9 @@ class Publisher:
                 drained.accepted.append(await self._send(event))
             except Denied:
                 drained.denied_subjects.add(event.subject)
-                log.error("spooled_event_denied", event_id=event.event_id, subject=event.subject)
+                log.error(
+                    "spooled_event_denied", event_id=event.event_id, bus_subject=event.subject
+                )
                 if event.unit != self.unit:
                     self._not_before[event.subject] = time.monotonic() + _TRY_AGAIN_S
             else:
@@ -200,7 +202,7 @@ class Publisher:
         self.refusal = self._as_refusal(denied)
         text = get_text("access", "denied", subject=event.subject, unit=event.unit)
         error = Forbidden(text.as_field_error(self._access.variable))
-        log.error("event_denied", event_id=event.event_id, subject=event.subject)
+        log.error("event_denied", event_id=event.event_id, bus_subject=event.subject)
         if self.spool:
             try:
                 await asyncio.to_thread(self.spool.keep_refused, event, str(error))

@@ -48,7 +48,7 @@ HEADERS = {
 
 
 def assert_guarded(headers, where, wanted=HEADERS):
-    """Each header stands there once, with its value where that is the same everywhere."""
+    """Each header is there once, with its one value if it has one."""
     for name, value in wanted.items():
         given = headers.get_list(name)
         assert len(given) == 1 and value in (None, *given), (where, name, given)

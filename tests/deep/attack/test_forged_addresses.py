@@ -36,7 +36,7 @@ async def inside(monkeypatch):
 
 @pytest.fixture
 async def outside():
-    """A server that stands for one on the Internet."""
+    """A server in place of one on the Internet."""
     async with open_picture_server() as server:
         yield server
 
