@@ -11,11 +11,12 @@ import typer
 
 from consumers.app.settings import LoaSettings, load_retention, read_settings
 from consumers.audit.log import Act, AuditLog
-from consumers.cli import output
+from consumers.cli import output, unit_keys
 from consumers.cli.stores import open_seals
+from consumers.cli.units import open_registry
 from consumers.messages import field_error
 from consumers.seals.takeover import seal_for_command
-from contracts.errors import Invalid
+from contracts.errors import FieldError, Invalid
 from producers.bus import Bus, topology
 from producers.bus.server_check import verify as verify_server
 from producers.bus_access import certificates, enforcement
@@ -77,22 +78,33 @@ def rotate(service: Service, out: Out = None) -> None:
 
 @app.command()
 def apply() -> None:
-    """Make missing streams, buckets and consumers, and extend small ones, as `loa-admin`."""
+    """Make missing streams, buckets and consumers, and extend small ones, as `loa-admin`.
+
+    The registered keys of units go into the server's configuration, if that is here.
+    """
     settings = read_settings(LoaSettings)
     path = settings.key_file
 
-    async def work(bus: Bus, own: bool) -> int:
+    async def work(bus: Bus, own: bool) -> tuple[int, list[FieldError]]:
         if not own:  # our own server was verified
             await verify_server(bus)
+        await topology.apply(bus)
+        unread = await unit_keys.tell_server(open_registry(bus)) if _must_tell(settings) else []
         await topology.apply(bus, [account.unit for account in _configuration_folder().units])
         await topology.apply_ages(bus, load_retention(settings).stream_ages())
         await open_seals(bus)  # services with limited rights can't take data over
         await seal_for_command(bus, path, settings.seals_file, time.time)  # the key may be new
         await AuditLog(bus, time.time).record(Act("bus.apply"))  # the stream may be new
-        return len(topology.stream_names() + await topology.inbound_stream_names(bus))
+        return len(topology.stream_names() + await topology.inbound_stream_names(bus)), unread
 
-    count = output.run_on_any_bus(work)
-    output.print_field_texts(field_error("bus", "bus_applied", count=count, key=path.resolve()))
+    count, unread = output.run_on_any_bus(work)
+    applied = field_error("bus", "bus_applied", count=count, key=path.resolve())
+    output.print_field_texts(applied, *unread)
+
+
+def _must_tell(settings: LoaSettings) -> bool:
+    """Whether the configuration of an operator's server is here, to get the registered keys."""
+    return bool(settings.nats_url) and _configuration_folder().exists
 
 
 @app.command()
@@ -115,6 +127,8 @@ async def _verify(
         raise Invalid(field_error("LOA_NATS_URL", "setting_missing"))
     server = Server(settings.nats_url, settings.nats_ca_file or folder.ca_file)
     found = await enforcement.try_stranger(server)
+    if await unit_keys.unread_configuration(folder, settings):
+        found.append(Finding("", "accounts.conf", "outdated"))
     tried = [name for name in folder.keys.present() if name in identities()]
     for identity in tried:
         allowed = permissions_of(identity, folder.units)

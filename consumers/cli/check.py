@@ -10,7 +10,6 @@ import typer
 from channels.portal.writer.audit import FolderAudit
 from consumers.app import instance
 from consumers.app.settings import LoaSettings, read_settings
-from consumers.audit.bus_state import Damage
 from consumers.channel_health.pauses import LegitimateWaits
 from consumers.check.checker import Checker
 from consumers.check.context import CheckContext
@@ -18,6 +17,9 @@ from consumers.check.findings import Findings, Skipped, Violation, load_rules
 from consumers.cli.output import Json, print_answer, run_on_bus
 from consumers.cli.recovery import open_site_files
 from consumers.cli.stores import compare_bus, find_ledger_cut, find_seals
+from consumers.cli.unit_keys import server_faults
+from consumers.cli.units import open_registry
+from contracts.errors import FieldError
 from contracts.subjects import unit_of_inbound
 from producers.bus import Bus
 
@@ -43,9 +45,11 @@ async def _run_check(bus: Bus, *, deep: bool) -> Findings:
     """Compare the bus with the anchor, then apply every rule, unless a stream is missing."""
     settings = read_settings(LoaSettings)
     damages = await compare_bus(bus)
-    violations = [_as_violation(damage) for damage in damages]
+    violations = [_as_violation("bus-damaged", damage.field_error) for damage in damages]
     if any(one.code == "bus_stream_gone" and not unit_of_inbound(one.stream) for one in damages):
         return Findings(ok=False, violations=violations)
+    faults = await server_faults(open_registry(bus))
+    violations += [_as_violation("bus-key-served", fault) for fault in faults]
     context = CheckContext(
         bus,
         deep=deep,
@@ -65,10 +69,8 @@ async def _run_check(bus: Bus, *, deep: bool) -> Findings:
     return findings
 
 
-def _as_violation(damage: Damage) -> Violation:
-    text = damage.field_error
-    detail = f"{text.message} / {text.message_vi}"
-    return Violation(rule="bus-damaged", key=damage.stream, detail=detail)
+def _as_violation(rule: str, text: FieldError) -> Violation:
+    return Violation(rule=rule, key=text.field, detail=f"{text.message} / {text.message_vi}")
 
 
 def _started_at(settings: LoaSettings) -> float:

@@ -16,6 +16,8 @@ from consumers.app.settings import LoaSettings, RunningInstance, read_settings
 from consumers.channel_health.canary.status import CanaryStatus
 from consumers.cli import output
 from consumers.cli.stores import open_anchor
+from consumers.cli.unit_keys import server_faults
+from consumers.cli.units import open_registry
 from consumers.messages import field_error
 from consumers.operations.capacity import filling_streams
 from consumers.status.facts import (
@@ -92,6 +94,7 @@ async def _with_machine_facts(
         facts,
         store_problem=await store_problem(bus),
         lost_files=tuple(lost),
+        unit_keys=tuple(await server_faults(open_registry(bus))),
         failing=failing,
         filling=await filling_streams(bus),
         disks=disk_spaces(_folders(settings)),

@@ -12,6 +12,7 @@ from contracts.errors import FieldError, Invalid
 from producers.access import Access, without_password
 from producers.bus import Bus, BusError
 from producers.bus_access.configuration import ConfigurationFolder
+from producers.bus_access.enforcement import Server, has_read
 from producers.bus_access.key_files import write_private
 from producers.bus_access.unit_accounts import write_units
 from producers.units.registry import UnitRegistry
@@ -41,7 +42,33 @@ async def tell_server(registry: UnitRegistry) -> list[FieldError]:
         return [field_error("bus", "bus_key_unknown", folder=folder.folder.resolve())]
     write_units(folder.folder / "units", await registry.bus_accounts())
     folder.write()
+    return await unread_configuration(folder, settings)
+
+
+async def unread_configuration(
+    folder: ConfigurationFolder, settings: LoaSettings
+) -> list[FieldError]:
+    """Told as long as the server goes by an older configuration; keys revoked since get in."""
+    if not folder.generation_key.exists():  # written by an earlier version
+        return []
+    server = Server(without_password(settings.nats_url), settings.nats_ca_file or folder.ca_file)
+    if await has_read(server, folder.generation_key):
+        return []
     return [field_error("bus", "bus_key_reload", folder=folder.folder.resolve())]
+
+
+async def server_faults(registry: UnitRegistry) -> list[FieldError]:
+    """What a server of the operator's does not know yet of units' keys, as far as is told here."""
+    settings = read_settings(LoaSettings)
+    folder = ConfigurationFolder(settings.data_dir / "bus")
+    if not settings.nats_url or not folder.exists:
+        return []
+    written = {one.unit: set(one.public_keys) for one in folder.units}
+    accounts = await registry.bus_accounts()
+    units = [one.unit for one in accounts if set(one.public_keys) != written.get(one.unit, set())]
+    if units:
+        return [field_error("bus", "bus_keys_unwritten", units=", ".join(units))]
+    return await unread_configuration(folder, settings)
 
 
 async def prove(unit: str, seed: str) -> list[FieldError]:

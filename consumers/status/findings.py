@@ -68,6 +68,7 @@ class Facts:
     store_problem: str = ""
     damages: tuple[FieldError, ...] = ()
     lost_files: tuple[FieldError, ...] = ()
+    unit_keys: tuple[FieldError, ...] = ()
     failing: Mapping[str, str] = field(default_factory=dict)
     filling: Mapping[str, int] = field(default_factory=dict)
     disks: tuple[DiskSpace, ...] = ()
@@ -175,6 +176,11 @@ def _process(facts: Facts) -> Iterator[StatusFinding]:
 def _lost_files(facts: Facts) -> Iterator[StatusFinding]:
     for error in facts.lost_files:
         yield _as_said("files_lost", error)
+
+
+def _unit_keys(facts: Facts) -> Iterator[StatusFinding]:
+    for error in facts.unit_keys:
+        yield _as_said("bus_key_served", error)
 
 
 def _channels(facts: Facts) -> Iterator[StatusFinding]:
@@ -305,5 +311,6 @@ def _desk(facts: Facts) -> Iterator[StatusFinding]:
 
 
 _RULES: tuple[Callable[[Facts], Iterator[StatusFinding]], ...] = (
-    *(_bus, _disks, _streams, _lost_files, _channels, _limits, _dead_letters, _desk, _process),
+    *(_bus, _disks, _streams, _lost_files, _unit_keys),
+    *(_channels, _limits, _dead_letters, _desk, _process),
 )

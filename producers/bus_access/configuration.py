@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from producers.access import public_key
 from producers.bus.server_check import SETTINGS_SUBJECT
-from producers.bus_access.key_files import KeyFolder
+from producers.bus_access.key_files import KeyFolder, create_seed, write_private
 from producers.bus_access.rights import Permissions, identities, permissions_of
 from producers.bus_access.unit_accounts import (
     UnitAccount,
@@ -37,8 +38,17 @@ include "tls.conf"
 """
 CA_CERTIFICATE, SERVER_CERTIFICATE = "ca.pem", "server.pem"
 _ACCOUNTS = "accounts.conf"
+_GENERATION = "generation.nk"
 _WRITTEN = "# Written by `loa bus config`; the next call writes it anew.\n"
 _TLS = 'tls {\n  cert_file: "server.pem"\n  key_file: "server.key"\n  timeout: 5\n}\n'
+
+
+_GENERATION_ACCOUNT = """
+  GENERATION {{
+    default_permissions: {{publish: {{deny: ">"}}, subscribe: {{deny: ">"}}}}
+    limits: {{max_connections: 10, max_subscriptions: 1, max_payload: 1KB}}
+    users: [{{nkey: {key}}}]
+  }}"""
 
 
 @dataclass(frozen=True)
@@ -74,12 +84,18 @@ class ServerPlace:
     store: str = "store"
 
 
-def render_accounts(users: Sequence[BusUser], units: Sequence[UnitAccount]) -> str:
-    """The accounts of a server: Loa's with *users*, one for each unit, and the system's."""
+def render_accounts(
+    users: Sequence[BusUser], units: Sequence[UnitAccount], generation: str = ""
+) -> str:
+    """The accounts of a server: Loa's with *users*, one for each unit, and the system's.
+
+    *generation*: a public key that may sign in, in an account of its own, and do nothing.
+    """
     ask = f'{{service: "{SETTINGS_SUBJECT}", response_type: stream, accounts: [LOA]}}'
     own = "\n".join(f"      {user.render()}" for user in users)
     exported = "\n".join(f"      {line}" for line in exports(units))
     stanzas = "\n".join(f"  {stanza}" for stanza in account_stanzas(units))
+    stanzas += _GENERATION_ACCOUNT.format(key=generation) if generation else ""
     return (
         f"system_account: SYS\naccounts {{\n  SYS {{\n    exports: [{ask}]\n  }}\n"
         f"  LOA {{\n    jetstream: enabled\n    users: [\n{own}\n    ]\n"
@@ -102,6 +118,11 @@ class ConfigurationFolder:
         return (self.server / _ACCOUNTS).exists()
 
     @property
+    def generation_key(self) -> Path:
+        """A key that comes with each change of the accounts: a server that has read it knows it."""
+        return self.folder / _GENERATION
+
+    @property
     def units(self) -> list[UnitAccount]:
         return load_units(self.folder / "units")
 
@@ -121,11 +142,19 @@ class ConfigurationFolder:
             server.write_text(_SERVER.format(listen=place.listen, store=place.store))
         has_tls = (self.server / SERVER_CERTIFICATE).exists()
         (self.server / "tls.conf").write_text(_WRITTEN + (_TLS if has_tls else ""))
-        (self.server / _ACCOUNTS).write_text(_WRITTEN + self._accounts())
+        self._write_accounts()
+
+    def _write_accounts(self) -> None:
+        """Write the accounts, under a new generation if they have changed."""
+        file, key = self.server / _ACCOUNTS, self.generation_key
+        if key.exists() and file.exists() and file.read_text() == self._accounts():
+            return
+        write_private(key, create_seed() + b"\n")
+        file.write_text(self._accounts())
 
     def _accounts(self) -> str:
         users = [
             BusUser.of_key(self.keys.ensure(identity), permissions_of(identity, self.units))
             for identity in identities()
         ]
-        return render_accounts(users, self.units)
+        return _WRITTEN + render_accounts(users, self.units, public_key(self.generation_key))

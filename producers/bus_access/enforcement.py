@@ -14,7 +14,7 @@ from nats.aio.client import Client
 from contracts.delivery import ChannelName, Lane
 from contracts.subjects import STREAMS, inbound_stream
 from producers.access import Access
-from producers.bus import AccessRefused, Bus, UntrustedServer
+from producers.bus import AccessRefused, Bus, NoReply, UntrustedServer
 from producers.bus.server_check import SETTINGS_SUBJECT
 from producers.bus.topology import stream_names
 from producers.bus_access.key_files import KeyFolder
@@ -48,7 +48,8 @@ class Server:
 class Finding:
     """A subject that the server does not treat as the table says.
 
-    `problem`: open, closed, heard, or refused (the server does not know the identity's key).
+    `problem`: open, closed, heard, refused (the server does not know the identity's key), or
+    outdated (it has not read its configuration since that was changed: revoked keys get in).
     """
 
     identity: str
@@ -112,6 +113,28 @@ async def try_stranger(server: Server) -> list[Finding]:
     except AccessRefused:
         return []
     return [Finding("", ">", "open")]
+
+
+async def has_read(server: Server, generation_key: Path) -> bool:
+    """Whether every server that answers has read the configuration of *generation_key*.
+
+    Raises UntrustedServer, NoReply where none answers.
+    """
+    access = Access(nkey_file=generation_key, ca_file=server.ca_file)
+    silent: list[NoReply] = []
+    urls = server.url.split(",")
+    for url in urls:
+        try:
+            await _connect(url, access)
+        except UntrustedServer:
+            raise
+        except AccessRefused:
+            return False
+        except NoReply as error:
+            silent.append(error)
+    if len(silent) == len(urls):
+        raise silent[0]
+    return True
 
 
 async def try_identity(

@@ -12,6 +12,7 @@ from producers.desk.rendering import desk_texts
 from producers.desk.services import Account, Act, Submitted
 from producers.desk.visit import Visit
 
+_BUS_KEY_ACTS = ("units.revoke", "units.bus-key", "units.bus-key-revoke")
 _SEPARATORS = re.compile(r"[\s,;]+")
 
 
@@ -142,7 +143,9 @@ async def _submit(visit: Visit, fields: Mapping[str, object]) -> Response:
 def _answer(visit: Visit, submitted: Submitted) -> Response:
     subject = submitted.done.account if submitted.done else None
     said = _describe(submitted.act, subject)
-    return visit.page("submitted.html", done=submitted.done, said=said)
+    is_for_server = visit.desk.services.has_own_nats and submitted.act.do in _BUS_KEY_ACTS
+    rest = desk_texts()["submitted"]["server"] if submitted.done and is_for_server else ""
+    return visit.page("submitted.html", done=submitted.done, said=said, rest=rest)
 
 
 async def show_proposals(visit: Visit) -> Response:

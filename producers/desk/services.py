@@ -248,3 +248,5 @@ class DeskServices:
     """The units of the vocabulary, by id."""
     seal_key: bytes
     oidc: OidcService | None = None
+    has_own_nats: bool = False
+    """The NATS server is the operator's: it reads the keys of units when it is told to."""

@@ -67,6 +67,8 @@ class DeskApp(StaffHarness):
         clock: FakeClock,
         url: str = DESK_URL,
         oidc: Callable[[StaffHarness], OidcService] | None = None,
+        *,
+        has_own_nats: bool = False,
     ) -> None:
         super().__init__(bus, clock)
         self.url = url
@@ -81,7 +83,8 @@ class DeskApp(StaffHarness):
         )
         units = {id: word.name for id, word in DEFAULT.units.items()}
         parts = (self.desk, self.registry, units, SEAL_KEY)
-        services = DeskServices(*parts, oidc=oidc(self) if oidc else None)
+        provider = oidc(self) if oidc else None
+        services = DeskServices(*parts, oidc=provider, has_own_nats=has_own_nats)
         self.app = create_desk(services, url)
 
     @asynccontextmanager

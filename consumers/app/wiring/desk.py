@@ -98,4 +98,5 @@ def _open_services(node: Node, url: str) -> DeskServices:
     words = node.vocabulary
     names = {id: word.name for id, word in words.units.items() if words.knows("unit", id)}
     oidc = open_oidc(OidcStores(accounts, sessions), node.keys, url)
-    return DeskServices(staff, registry, names, node.keys.derive("desk forms"), oidc)
+    seal_key, has_own_nats = node.keys.derive("desk forms"), bool(node.settings.nats_url)
+    return DeskServices(staff, registry, names, seal_key, oidc, has_own_nats)

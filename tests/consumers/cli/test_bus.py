@@ -1,13 +1,18 @@
 """`loa bus`: configuration, keys, streams, and the proof that a server enforces the rights."""
 
+import asyncio
+import time
+
 import pytest
 
 from consumers.cli import unit_keys
 from contracts.errors import Invalid
+from contracts.vocabulary import DEFAULT
 from producers.access import Access
 from producers.bus import Bus, topology
 from producers.bus_access.configuration import ConfigurationFolder
 from producers.bus_access.rights import ADMIN, identities
+from producers.units.registry import UnitRegistry
 from tests.support.bus_configuration import server_settings
 from tests.support.cli import InProcessCli, json_output
 from tests.support.events import UNIT
@@ -30,6 +35,11 @@ def loa(tmp_path, monkeypatch):
 def keep_some(folder):
     """Remove keys: to try fewer identities takes less time."""
     for identity in set(identities()) - KEPT:
+        folder.keys.path(identity).unlink()
+
+
+def keep_none(folder):
+    for identity in set(identities()) - {ADMIN}:
         folder.keys.path(identity).unlink()
 
 
@@ -68,6 +78,7 @@ async def test_verify_names_what_is_open_closed_or_unknown(loa, folder, other_se
         for one in json_output(verified)["findings"]
     }
     assert found == {
+        ("", "accounts.conf", "outdated"),
         ("gateway", ">", "refused"),
         ("opinions", "other", "open"),
         ("zalo-webhook", "receipt.zalo.returned", "closed"),
@@ -94,12 +105,55 @@ async def test_revoking_a_units_keys_takes_those_for_the_bus_out_of_the_configur
         assert (await loa("units", "add", UNIT, **there)).exit_code == 0
         key = json_output(await loa("units", "bus-key", UNIT, "--json", **there))["public_key"]
         assert [one.public_keys for one in folder.units] == [(key,)]
+        assert "SIGHUP" not in (await loa("bus", "apply", **there)).output
         revoked = await loa("units", "revoke", UNIT, **there)
         assert (revoked.exit_code, "configuration" in revoked.output) == (0, True), revoked.output
         assert [one.public_keys for one in folder.units] == [()]
         await loa("units", "add", OTHER, **there)
         without = await loa("units", "revoke", OTHER, **there)
         assert (without.exit_code, "configuration" in without.output) == (0, False), without.output
+
+
+async def test_a_server_that_goes_by_revoked_keys_is_told_until_it_reads_its_configuration(
+    loa, folder, other_server, monkeypatch
+):
+    await loa("bus", "config")
+    with other_server(server_settings(folder.folder)) as server:
+        there = at(server, folder)
+        for name, value in (loa.environ | there).items():
+            monkeypatch.setenv(name, value)
+        await loa("bus", "apply")
+        await loa("units", "add", UNIT)
+        await loa("units", "bus-key", UNIT)
+        admin = Access(nkey_file=folder.keys.path(ADMIN))
+        async with await Bus.connect(server.url, access=admin) as bus:
+            registry = UnitRegistry(bus, DEFAULT, time.time)
+            await reload(server, folder, registry)
+            elsewhere = {"LOA_DATA_DIR": str(folder.folder.parent.parent / "other")}
+            elsewhere["LOA_VAULT_KEY_FILE"] = str(folder.folder.parent / "vault.key")
+            revoked = await loa("units", "revoke", UNIT, **elsewhere)
+            assert revoked.exit_code == 0 and "loa bus apply" in revoked.output
+            [unwritten] = await unit_keys.server_faults(registry)
+            assert UNIT in unwritten.message and "loa bus apply" in unwritten.message
+            applied = await loa("bus", "apply")
+            assert "--signal reload" in applied.output
+            assert [one.public_keys for one in folder.units] == [()]
+            [unread] = await unit_keys.server_faults(registry)
+            assert "--signal reload" in unread.message
+            found = json_output(await loa("check", "--json"))["violations"]
+            assert ("bus-key-served", "bus") in {(one["rule"], one["key"]) for one in found}
+            keep_none(folder)
+            found = json_output(await loa("bus", "verify", "--json"))["findings"]
+            assert [one["problem"] for one in found] == ["outdated"]
+            await reload(server, folder, registry)
+
+
+async def reload(server, folder, registry):
+    """Let the server read its configuration, and wait until no fault is told."""
+    server.reload(server_settings(folder.folder))
+    async with asyncio.timeout(20):
+        while await unit_keys.server_faults(registry):
+            await asyncio.sleep(0.02)
 
 
 def test_a_key_goes_into_a_new_file_of_a_folder_that_is_there(tmp_path):

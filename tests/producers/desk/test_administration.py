@@ -6,7 +6,7 @@ import pytest
 
 from consumers.staff.policy import Grant
 from producers.desk.rendering import desk_texts
-from tests.support.desk_app import heading
+from tests.support.desk_app import DeskApp, heading
 
 MANAGER, EDITOR = "quan-tri-tai-khoan", "bien-tap-vien"
 NEW = {"login": "cuong", "name": "Phạm Văn Cường", "unit": "van-phong-bo", "role": EDITOR}
@@ -187,3 +187,13 @@ async def test_a_session_without_the_factor_that_a_role_asks_for_manages_nobody(
         assert heading(await browser.post(ADD, **NEW)) == missing
         start = await browser.get("/")
         assert start.status_code == 200 and "cấp lại mã kích hoạt" in start.text
+
+
+@pytest.mark.parametrize("has_own_nats", [True, False])
+async def test_what_is_left_to_do_at_the_operators_own_server_is_said(bus, clock, has_own_nats):
+    desk = DeskApp(bus, clock, has_own_nats=has_own_nats)
+    await desk.registry.add("van-phong-bo", release="desk")
+    path = "/don-vi/van-phong-bo"
+    async with desk.signed_in("an", MANAGER) as browser:
+        done = await browser.press(path, f"{path}/thu-hoi")
+        assert done.status_code == 200 and ("loa bus apply" in done.text) == has_own_nats
