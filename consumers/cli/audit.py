@@ -17,7 +17,7 @@ from consumers.audit.heads import trusted_heads
 from consumers.audit.log import AuditLog, parse_record
 from consumers.audit.signed import signing_key
 from consumers.cli import output
-from consumers.cli.acts import By, Command, check, run_audited
+from consumers.cli.acts import By, Command, check_reading, run_audited
 from consumers.cli.stores import accept_bus, open_anchor, open_keys
 from consumers.messages import field_error
 from contracts.errors import FieldError
@@ -45,7 +45,7 @@ def list_records(last: Last = 50, by: By = "", as_json: output.Json = False) -> 
     """The last records: each act is there before it is tried, and with its outcome."""
 
     async def load(bus: Bus) -> list[AuditRecord]:
-        await check(bus, Command("audit.read", by=by))
+        await check_reading(bus, Command("audit.read", by=by))
         audit = _open_log(bus)
         start = max((await audit.head()).n - last + 1, 1)
         return [one async for m in audit.messages(start) if (one := parse_record(m))]
@@ -66,7 +66,7 @@ def export(by: By = "") -> None:
     """Write every record to stdout as it is stored, a line each."""
 
     async def write(bus: Bus) -> None:
-        await check(bus, Command("audit.read", by=by))
+        await check_reading(bus, Command("audit.read", by=by))
         async for message in _open_log(bus).messages():
             sys.stdout.buffer.write(message.data + b"\n")
         sys.stdout.buffer.flush()

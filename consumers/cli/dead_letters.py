@@ -14,8 +14,7 @@ import typer
 
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.cli import output
-from consumers.cli.acts import By, Command, look, run_audited
-from consumers.cli.acts import check as check_role
+from consumers.cli.acts import By, Command, check_reading, look, run_audited
 from consumers.cli.stores import open_seals
 from consumers.dead_letters.bulk import BulkDecisions, BulkSummary
 from consumers.dead_letters.decisions import (
@@ -220,7 +219,7 @@ def _decide(
         return decide(BulkDecisions(bus, operator, partial(_replay_headers, bus)), query)
 
     async def try_out(bus: Bus) -> BulkSummary:
-        await check_role(bus, command)
+        await check_reading(bus, command)
         return await run(bus)
 
     if dry_run:

@@ -194,6 +194,12 @@ async def test_before_the_first_account_and_as_break_glass_all_is_shown(loa, bus
     assert (await loa("desk", "show", ITEM)).exit_code == 2
     shown = await loa("desk", "show", ITEM, "--by", "Lê Văn Cường")
     assert shown.exit_code == 0 and "chủ sở hữu" in shown.stderr
+    for words in ("audit list", "audit export", "dead list", "dead replay 1 --dry-run"):
+        await loa(*words.split(), "--by", "Lê Văn Cường")
+        [record] = await last_records(bus, 1)
+        action = {"audit": "audit.read", "dead": "dead.read"}[words.split()[0]]
+        assert record.role == "break-glass" and record.action in (action, "dead.replay")
+    await loa("desk", "show", ITEM, "--by", "Lê Văn Cường")
     [record] = await last_records(bus, 1)
     assert (record.actor, record.action, record.object) == ("Lê Văn Cường", "desk.read", ITEM)
     assert record.role == "break-glass"

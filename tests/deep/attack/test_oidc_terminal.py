@@ -105,6 +105,7 @@ async def command(loa: LoaProcess, *words: str):
     return await asyncio.to_thread(loa.cli, *words)
 
 
+@pytest.mark.promise("15.5")
 async def test_a_terminal_is_signed_in_by_the_providers_person_and_out_with_them(loa, provider):
     desk = f"http://127.0.0.1:{provider.desk_port}"
     async with plain_browser(provider) as browser:

@@ -13,7 +13,7 @@ from tests.support.staff import PASSWORD
 MANAGER = "quan-tri-tai-khoan"
 PAGES = (
     *("/", "/tai-khoan", "/tai-khoan/ung-dung", "/nhan-su", "/nhan-su/them"),
-    *("/don-vi", "/don-vi/them", "/de-nghi", "/khong-co"),
+    *("/don-vi", "/don-vi/them", "/de-nghi", "/dong-lenh", "/khong-co"),
 )
 LOOKS = [(1280, False), (320, True)]
 

@@ -81,6 +81,15 @@ async def test_a_linked_person_signs_in_and_the_second_factor_is_the_providers(
     assert found.session.second_factor == utc_now(staff.clock)
 
 
+@pytest.mark.promise("15.5")
+async def test_no_claim_of_the_provider_gives_a_role(staff, desk, provider, account):
+    names = ("role", "roles", "groups", "realm_access", "scope")
+    provider.claims = {name: ["quan-tri-tai-khoan"] for name in names}
+    found = await staff.sessions.find(await sign_in(desk, provider))
+    assert found.account.grants == account.grants
+    assert "quan-tri-tai-khoan" not in found.session.model_dump_json()
+
+
 async def test_the_request_has_state_nonce_and_challenge_and_the_exchange_the_verifier(
     desk, provider, account
 ):
