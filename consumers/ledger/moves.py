@@ -38,6 +38,8 @@ RESOLVED_LETTERS = {
 
 _UNKNOWN_LETTERS = frozenset(b"kK")
 ASK_AGAIN_S = 5.0
+_MISSED_AFTER_S = 60.0
+"""A Loa that runs gives a row up in time, also while its channel is away."""
 _RESTORE_SETTLE_S = 600.0
 """The longest settle time of any channel, for entries from a backup."""
 
@@ -106,16 +108,27 @@ def overdue_rows(entry: LedgerEntry, now: float, rules: TimeRules) -> list[int]:
     """Waiting rows whose time is over; the retry limit applies only to rows that were tried."""
     if now >= rules.give_up_at:
         return [row for row, letter in enumerate(entry.rows) if letter in WAITING_LETTERS]
-    tried = {row: note.since for row, note in entry.notes.items() if note.since}
-    overdue = [row for row, since in tried.items() if now >= since + rules.retry_for_s]
+    notes = entry.notes.items()
+    overdue = [row for row, note in notes if _has_given_up(note, now, rules)]
     return [row for row in overdue if entry.rows[row] in WAITING_LETTERS]
 
 
-def next_end_at(entry: LedgerEntry, rules: TimeRules) -> float:
-    """The end of the first waiting row; infinite if none has an end."""
+def _has_given_up(note: RowNote, now: float, rules: TimeRules) -> bool:
+    """Whether the retry limit ends a row now.
+
+    A row that missed its last try and is found long after its end gets that try: Loa was down, or
+    the channel paused, when it was due. One that can expire goes on to its next channel instead.
+    """
+    end = note.since + rules.retry_for_s
+    missed = note.due < end and now > end + _MISSED_AFTER_S and not rules.ends_as_expired
+    return note.since > 0 and now >= end and not missed
+
+
+def next_end_at(entry: LedgerEntry, rules: TimeRules, now: float = 0.0) -> float:
+    """The end of the first waiting row from *now* on; infinite if none has an end."""
     waiting = [note for row, note in entry.notes.items() if entry.rows[row] in WAITING_LETTERS]
-    tried = [note.since for note in waiting if note.since]
-    return min(rules.give_up_at, min(tried, default=float("inf")) + rules.retry_for_s)
+    ends = [note.since + rules.retry_for_s for note in waiting if note.since]
+    return min([rules.give_up_at, *(end for end in ends if end + _MISSED_AFTER_S >= now)])
 
 
 def is_idle(entry: LedgerEntry, now: float, rules: TimeRules) -> bool:
@@ -191,13 +204,21 @@ def _end_note(note: RowNote | None, outcome: Outcome) -> RowNote | None:
 def _doubt_note(note: RowNote, outcome: Outcome, now: float, rules: TimeRules) -> RowNote:
     """The note of a doubt, which costs an attempt; the first is resolved at once, others later."""
     due = backoff.next_attempt_at(note.attempts, now, outcome.retry_after_s)
-    return _note_failed_try(RowNote(note.attempts + 1, due, outcome.reason, note.since), now, rules)
+    since = _retry_since(note, now, rules)
+    return _note_failed_try(RowNote(note.attempts + 1, due, outcome.reason, since), now, rules)
 
 
 def _note_failed_try(note: RowNote, now: float, rules: TimeRules) -> RowNote:
-    """*note* after a failed attempt; the first failure starts the retry limit."""
-    begun = replace(note, since=note.since or float(math.ceil(now)))
-    return replace(begun, due=backoff.clamp_to_end(note.due, now, _ends_at(begun, rules)))
+    """*note* after a failed attempt, with the last try before the row's end."""
+    return replace(note, due=backoff.clamp_to_end(note.due, now, _ends_at(note, rules)))
+
+
+def _retry_since(note: RowNote, now: float, rules: TimeRules) -> float:
+    """From when the retry limit counts: the first failure, moved on after a try that was missed."""
+    if not note.since:
+        return float(math.ceil(now))
+    is_late = now >= note.since + rules.retry_for_s and not rules.ends_as_expired
+    return note.since + math.ceil(now - note.due) if is_late and note.due else note.since
 
 
 def _defer(entry: LedgerEntry, row: int, outcome: Outcome, now: float, rules: TimeRules) -> NewRow:
@@ -205,7 +226,7 @@ def _defer(entry: LedgerEntry, row: int, outcome: Outcome, now: float, rules: Ti
     was, note = entry.rows[row], entry.notes.get(row, RowNote())
     spent = note.attempts + (outcome.verdict is Verdict.DEFERRED)
     due = backoff.next_attempt_at(spent, now, outcome.retry_after_s, spread=row)
-    later = RowNote(spent, due, outcome.reason, note.since)
+    later = RowNote(spent, due, outcome.reason, _retry_since(note, now, rules))
     return final_letter(entry, keep_maybe(ord("r"), was)), _note_failed_try(later, now, rules)
 
 

@@ -68,3 +68,22 @@ async def test_a_row_that_only_waits_for_its_end_keeps_its_wake_up(delivery_pipe
     loa.clock.advance(0.5)
     await loa.work(plan)
     assert await loa.status_counts(plan) == {Status.EXPIRED: 1}
+
+
+async def test_a_pause_of_four_days_ends_no_row_that_was_tried(delivery_pipeline):
+    said = [Outcome(Verdict.DEFERRED, "451"), Outcome(Verdict.DEFERRED, "451")]
+    loa = delivery_pipeline(
+        1, answer=lambda row: said.pop() if said else Outcome(Verdict.DELIVERED)
+    )
+    plan = await loa.plan()
+    await loa.work(plan)
+    loa.worker.is_paused = loa.worker.channel_gate.is_paused = lambda: True
+    for hours in (1, 71, 24):  # also at the moment at which its 72 hours are over
+        loa.clock.advance(hours * 3600)
+        await again(loa, plan)
+    loa.worker.is_paused = loa.worker.channel_gate.is_paused = lambda: False
+    await loa.work(plan)
+    assert await loa.status_counts(plan) == {Status.DEFERRED: 1}, "its try, and more to come"
+    loa.clock.advance(3600)
+    await loa.work(plan)
+    assert await loa.status_counts(plan) == {Status.DELIVERED: 1}

@@ -179,6 +179,34 @@ def test_a_row_that_was_never_tried_is_never_given_up_and_its_patience_begins_wi
     assert moves.next_end_at(state, PATIENT) == nine_days + PATIENT.retry_for_s
 
 
+@pytest.mark.parametrize(
+    "said",
+    [Outcome(Verdict.DEFERRED), Outcome(Verdict.HELD, retry_after_s=300), Outcome(Verdict.DOUBT)],
+)
+def test_time_in_which_no_try_was_made_does_not_count_against_a_row(said):
+    state = moves.book(entry("ss"), {0: said}, NOW, PATIENT)
+    state = moves.claim(state, "w2.9", back := NOW + 4 * 86400.0, PATIENT)
+    assert moves.overdue_rows(state, back, PATIENT) == []
+    assert letters(moves.expire(state, back, PATIENT)).upper() in ("RP", "PP")
+    assert moves.due_rows(state, back, PATIENT) == [0, 1], "each gets its try after the stop"
+    state = moves.grant(state, [0, 1], back, PATIENT)
+    state = moves.book(state, {0: said, 1: Outcome(Verdict.DELIVERED)}, back, PATIENT)
+    assert moves.overdue_rows(state, back + 86400.0, PATIENT) == [], "and the tries that are left"
+    tries, now = 0, back
+    while not moves.overdue_rows(state, now, PATIENT):
+        now = state.notes[0].due
+        tries += bool(moves.due_rows(state, now, PATIENT))
+        state = moves.book(moves.grant(state, [0], now, PATIENT), {0: said}, now, PATIENT)
+    assert tries > 5 and now <= back + PATIENT.retry_for_s
+    assert letters(moves.expire(state, now, PATIENT))[0] in "xX"
+
+
+def test_a_notice_that_was_not_tried_in_its_time_goes_on_to_its_next_channel():
+    rules = replace(PATIENT, ends_as_expired=True)
+    state = moves.book(entry("s"), {0: Outcome(Verdict.HELD)}, NOW, rules)
+    assert letters(moves.expire(state, NOW + rules.retry_for_s, rules)) == "e"
+
+
 def test_a_batch_is_idle_when_a_claim_would_find_nothing_to_ask():
     over = replace(RULES, give_up_at=NOW, ends_as_expired=True)
     later = {0: RowNote(1, NOW + 60), 1: RowNote(1, NOW + 60)}
