@@ -36,9 +36,10 @@ class Outcome:
 
     The other fields concern the channel or the recipient, and do not change the row:
     `channel_wide`: the failure is the channel's. `policy_rejected`: rejected by policy before the
-    content was read, for this recipient or for the whole channel. `reached_provider`: the outcome
-    includes an answer of the provider. `mute_s`: the recipient wants no more on this channel for
-    that time. `code`: the provider's code, if a table derives more from it.
+    content was read, for this recipient or for the whole channel. `message_refused`: refused after
+    the content was read, without a word on the recipient. `reached_provider`: the outcome includes
+    an answer of the provider. `mute_s`: the recipient wants no more on this channel for that time.
+    `code`: the provider's code, if a table derives more from it.
     """
 
     verdict: Verdict
@@ -46,6 +47,7 @@ class Outcome:
     retry_after_s: float | None = None
     channel_wide: bool = field(default=False, compare=False)
     policy_rejected: bool = field(default=False, compare=False)
+    message_refused: bool = field(default=False, compare=False)
     reached_provider: bool = field(default=True, compare=False)
     mute_s: float = field(default=0.0, compare=False)
     code: str = field(default="", compare=False)

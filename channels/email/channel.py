@@ -1,8 +1,10 @@
 """E-mail channel: renders content once, sends windows of mails over pooled connections."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from weakref import WeakKeyDictionary
 
 import structlog
 
@@ -17,8 +19,14 @@ from channels.email.return_path import ReturnPaths
 from channels.email.settings import EmailSettings
 from channels.email.smtp import outcomes as smtp_outcomes
 from channels.email.smtp.connection import REQUEST_TIMEOUT_S, SmtpConnection
-from channels.email.smtp.mail_result import STOPPED, MailStatus
-from channels.email.smtp.pool import ConnectionPool
+from channels.email.smtp.mail_result import (
+    SESSION_FULL,
+    STOPPED,
+    MailResult,
+    MailStatus,
+    Stage,
+)
+from channels.email.smtp.pool import TROUBLE_LIMIT, ConnectionPool
 from channels.email.smtp.relay_log import RelayLog
 from channels.email.smtp.window import Envelope
 from channels.email.unsubscribe import HmacSigner
@@ -35,6 +43,7 @@ RenderedMail = RenderedPublication | RenderedCaseNotice | RenderedTransactionalM
 BROKEN_RETRY_S = 30.0
 """The pause after a connection on which nothing could be sent."""
 _ABORTED_RETRY_S = 1.0
+_REMEMBERED_ANSWERS = 100
 _RESEND = Outcome(Verdict.RESEND, "same Message-ID")
 _IN_RELAY_LOG = Outcome(Verdict.DELIVERED, "the relay's log")
 
@@ -63,6 +72,7 @@ class EmailChannel:
         self.connections = settings.connections
         self.pool = ConnectionPool(settings, self.request_timeout_s)
         self.relay_log = RelayLog(settings.relay_log) if settings.relay_log else None
+        self.answers: WeakKeyDictionary[RenderedMail, deque[bool]] = WeakKeyDictionary()
 
     def render(self, content: Content) -> RenderedMail:
         """Render a publication, notice, transactional mail or digest, ready to be addressed."""
@@ -73,6 +83,16 @@ class EmailChannel:
         if isinstance(content, Digest):
             return RenderedDigest(content, self.context)
         return RenderedPublication(content, self.context)
+
+    def judge(self, rendered: RenderedMail, window: Sequence[Outcome]) -> list[Outcome]:
+        """A window's outcomes, with the refusals of whole mails judged by what others got."""
+        if isinstance(rendered, RenderedCaseNotice | RenderedTransactionalMail):
+            return list(map(smtp_outcomes.reject_message, window))
+        answers = self.answers.setdefault(rendered, deque(maxlen=_REMEMBERED_ANSWERS))
+        judged = smtp_outcomes.judge_messages(window, 2 * sum(answers) > len(answers))
+        taken = [one for one in window if one.message_refused or one.verdict is Verdict.DELIVERED]
+        answers.extend(one.verdict is Verdict.DELIVERED for one in taken)
+        return judged
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator["EmailSession"]:
@@ -114,12 +134,11 @@ class EmailSession:
         again = bool(mails)
         while again:
             window, again = await self.send_once(list(mails.values()), expired)
-            if was_requested:
-                window = list(map(smtp_outcomes.failed_if_rejected, window))
             outcomes |= dict(zip(mails, window, strict=True))
             mails = {n: m for n, m in mails.items() if outcomes[n].verdict is Verdict.UNSENT}
             again = again and bool(mails)
-        return [outcomes[number] for number in range(len(rows))]
+        judged = self.channel.judge(rendered, [outcomes[number] for number in range(len(rows))])
+        return list(map(smtp_outcomes.failed_if_rejected, judged)) if was_requested else judged
 
     def envelope(self, rendered: RenderedMail, row: Recipient) -> Envelope:
         """Mail of one recipient with the return path of its row. Raises UnsafeHeader."""
@@ -140,16 +159,44 @@ class EmailSession:
             log.warning("relay_unreachable", reason=error.reason)
             unsent = Outcome(Verdict.UNSENT, error.reason, error.retry_after_s, channel_wide=True)
             return [unsent] * len(mails), False
-        sent = await self.connection.send_window(mails, expired)
-        results = self.connection.disable_refused_parameters(sent)
+        connection, room = self.connection, self.connection.room
+        sent = await connection.send_window(mails[:room], expired)
+        results = connection.count_carried(connection.disable_refused_parameters(sent))
+        results += [SESSION_FULL] * (len(mails) - len(results))
         settled = any(result.is_settled for result in results)
         doubtful = any(result.status is MailStatus.DOUBT for result in results)
-        again = self.connection.closed_by_relay and not doubtful and (settled or not self.is_fresh)
+        again = connection.closed_by_relay and not doubtful and (settled or not self.is_fresh)
         again = again or results != sent
         self.is_fresh = self.is_fresh and not settled
-        broken = self.connection.is_closed and not settled and not self.connection.ended_by_us
+        broken = connection.is_closed and not settled and not connection.ended_by_us
         trouble_s = BROKEN_RETRY_S if broken else None
+        if (trouble := self.relay_trouble(results)) and not again:
+            results, again = self.use_other_relay(results, trouble)
         return [smtp_outcomes.outcome_of(result, trouble_s) for result in results], again
+
+    def relay_trouble(self, results: Sequence[MailResult]) -> str:
+        """Why the relay, and no reader, is to blame for a window; empty if it is not."""
+        pool, connection = self.channel.pool, self.connection
+        put_off = [result for result in results if smtp_outcomes.is_relays_delay(result)]
+        accepted = any(result.status is MailStatus.ACCEPTED for result in results)
+        pool.note_answers(connection, accepted=accepted, put_off=len(put_off))
+        if connection.is_broken and not (accepted and connection.closed_by_relay):
+            return connection.protocol.closed_reason
+        if put_off and not accepted:
+            is_sure = pool.put_off >= TROUBLE_LIMIT or put_off[0].stage is Stage.MAIL
+            return put_off[0].reason if is_sure or connection.is_fallback else ""
+        return ""
+
+    def use_other_relay(
+        self, results: Sequence[MailResult], trouble: str
+    ) -> tuple[list[MailResult], bool]:
+        """Turn to the fallback with what has surely not left; whether there is any."""
+        if not self.channel.pool.use_other_relay(self.connection, trouble):
+            return list(results), False
+        unsent = MailResult(MailStatus.UNSENT, cause=trouble)
+        put_off = smtp_outcomes.is_relays_delay
+        results = [unsent if put_off(result) else result for result in results]
+        return results, any(result.status is MailStatus.UNSENT for result in results)
 
     async def ensure_connected(self) -> None:
         """Replace a connection that has ended. Raises ChannelError."""

@@ -20,6 +20,9 @@ from producers.bus import BusError
 from producers.bus.periodic import log_bus_error
 
 RECENT_SUCCESS_S = 5.0
+_MESSAGE_LIMIT = 20
+"""Whole messages refused in a row that open the breaker: so many errors end a session with a
+Postfix, too (`smtpd_hard_error_limit`)."""
 _POLL_S = 1.0
 _MIN_WAIT_S = 30.0
 _MAX_WAIT_S = 1800.0
@@ -47,6 +50,7 @@ class ChannelGate:
     current: Breaker = field(default_factory=Breaker)
     window_scores: deque[bool] = field(default_factory=partial(deque, maxlen=SCORED_WINDOWS))
     rejections: RejectionWindow = field(default_factory=RejectionWindow)
+    refused_messages: int = 0  # in a row, without a window that shows that the channel works
     last_success_at: float = float("-inf")
     was_paused: bool = False  # at the last refresh
     is_probing: bool = False  # a batch of this worker is the probe, or about to be
@@ -66,6 +70,7 @@ class ChannelGate:
             self.blocked_since = self.clock()
             self.window_scores.clear()
             self.rejections.clear()
+            self.refused_messages = 0
         elif not is_blocked:
             self.blocked_since = None
         if (was_blocked and not is_blocked) or (was_paused and not self.was_paused):
@@ -129,14 +134,20 @@ class ChannelGate:
         self.rejections.record(dict(zip(recipients, window, strict=bool(recipients))))
         if good is not None:
             self.window_scores.append(good)
+            refused = sum(outcome.message_refused for outcome in window)
+            self.refused_messages = 0 if good else self.refused_messages + refused
         probing = not self.current.is_closed
-        bad = good is False and (probing or breaker.is_failing(self.window_scores))
+        bad = good is False and (probing or self.is_failing)
         if bad or self.rejections.blocks_us or (probing and mostly_rejected(window)):
             reason = next((outcome.reason for outcome in window if outcome.reason), "no answer")
             all_unverified = bool(recipients) and all(outcome.unverified for outcome in recipients)
             await self.record_failure(reason, unverified_only=all_unverified and not bad)
         elif good:
             await self.record_success()
+
+    @property
+    def is_failing(self) -> bool:
+        return self.refused_messages >= _MESSAGE_LIMIT or breaker.is_failing(self.window_scores)
 
     async def record_success(self) -> None:
         self.last_success_at = self.clock()

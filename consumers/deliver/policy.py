@@ -1,6 +1,6 @@
 """Send policy: a channel's pace and its reasons to stop a plan, beyond the ledger's rules."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from channels.base import Outcome
 from contracts.delivery import BatchKey, PlanKey
@@ -12,6 +12,16 @@ class SendPolicy:
     def is_stopped(self, _plan: PlanKey) -> bool:
         """Whether a plan waits for an operator's decision."""
         return False
+
+    def hold_s(self, _batch: BatchKey) -> float:
+        """How long a batch of a stopped plan waits; 0: as any batch of a blocked channel."""
+        return 0.0
+
+    def channel_outcomes(
+        self, _plan: PlanKey, outcomes: Mapping[int, Outcome]
+    ) -> Sequence[Outcome]:
+        """The outcomes of a window as far as they tell something of the channel."""
+        return list(outcomes.values())
 
     def is_throttled(self) -> bool:
         """Whether a batch gives its permit back after one window."""

@@ -3,8 +3,9 @@
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Generic
 
@@ -20,6 +21,7 @@ from consumers.deliver.batch_run import BatchRun
 from consumers.deliver.lease import Lease, Outcomes, UncommittedOutcomes
 from consumers.deliver.policy import SendPolicy
 from consumers.deliver.renderings import RenderCache, RenderedContent
+from consumers.deliver.spread import AnswerSpeed, SpreadSession
 from consumers.deliver.worker_slot_file import WorkerSlot
 from consumers.ledger import moves
 from consumers.ledger.backoff import GIVE_UP_S
@@ -66,6 +68,8 @@ class DeliveryWorker(Generic[Rendered]):
     is_stopping: bool = False
     uncommitted: dict[BatchKey, UncommittedOutcomes] = field(default_factory=dict)
     sessions: list[Session[Rendered]] = field(default_factory=list)
+    openings: list[asyncio.Timeout] = field(default_factory=list)
+    speed: AnswerSpeed = field(default_factory=AnswerSpeed)
     try_canary: Callable[[CanaryKey], Awaitable[None]] | None = None
     strategies: Sequence[RecipientStrategy] = ()
     policy: SendPolicy = field(default_factory=SendPolicy)
@@ -118,13 +122,15 @@ class DeliveryWorker(Generic[Rendered]):
         content = await self.render_cache.content(batch.plan, state.value.notice_seq)
         is_last = await self.recipient_strategy(batch).is_last_channel(batch, state.value)
         rules, now = self.time_rules(content, is_last), self.clock()
+        if self.is_paused() and not rules.ends_as_expired:
+            rules = replace(rules, retry_for_s=math.inf)  # a pause is not the row's time
         idle = moves.is_idle(state.value, now, rules)
         if idle or moves.overdue_rows(state.value, now, rules):
             await self.process_due_rows(batch, state)
         if not idle:
-            left_s = moves.next_end_at(state.value, rules) - now
-            wait_s = min(self.channel_gate.wait_s(batch, lane), left_s)
-            raise RetryLater(wait_s, "the channel stands still")
+            left_s = moves.next_end_at(state.value, rules, now) - now
+            wait_s = self.policy.hold_s(batch) or self.channel_gate.wait_s(batch, lane)
+            raise RetryLater(min(wait_s, left_s), "the channel stands still")
 
     async def wake_interrupted(self) -> None:
         """After a restart, wake the batches that this slot had in work when its process died."""
@@ -144,6 +150,8 @@ class DeliveryWorker(Generic[Rendered]):
         """Stop waiting for providers: only rows whose request is under way end in doubt."""
         for session in self.sessions:
             session.abort()
+        for opening in self.openings:
+            opening.reschedule(0.0)
 
     async def load_if_due(self, batch: BatchKey) -> Versioned[LedgerEntry] | None:
         """The batch if it has work now. Raises RetryLater while another worker owns it."""
@@ -227,7 +235,8 @@ class DeliveryWorker(Generic[Rendered]):
     async def after_commit(self, lease: Lease, rows: BatchRows, outcomes: Outcomes) -> None:
         """Report a window's outcomes to the channel gate, the recipients and the policy."""
         batch, window = lease.batch, list(outcomes.values())
-        await self.channel_gate.record_window(window, recipient_refs(batch, rows.ids, outcomes))
+        of_channel = self.policy.channel_outcomes(batch.plan, outcomes)
+        await self.channel_gate.record_window(of_channel, recipient_refs(batch, rows.ids, outcomes))
         strategy = self.recipient_strategy(batch)
         await strategy.on_outcomes(batch, lease.current.value, window, self.clock())
         await self.policy.after_commit(batch, outcomes)
@@ -263,12 +272,15 @@ class DeliveryWorker(Generic[Rendered]):
         if permit is None or moves.is_idle(run.entry, self.clock(), run.lease.time_rules):
             return await run.release()
         try:
-            async with self.channel.session() as session:
-                self.sessions.append(session)
+            async with self.open_session() as session:
+                spread = SpreadSession(
+                    session, self.open_session, self.semaphore, permit.lane, self.speed
+                )
+                self.sessions.append(spread)
                 try:
-                    return await run.run(session, partial(self.must_yield, run, permit))
+                    return await run.run(spread, partial(self.must_yield, run, permit))
                 finally:
-                    self.sessions.remove(session)
+                    self.sessions.remove(spread)
         except ChannelError as trouble:
             if isinstance(trouble, Misconfigured):  # an operator has to act
                 log.error("channel_unavailable", reason=trouble.reason)
@@ -277,6 +289,22 @@ class DeliveryWorker(Generic[Rendered]):
             is_blocked = await self.channel_gate.record_refused_session(trouble.reason)
             wait_s = BUSY_RETRY_S if is_blocked else trouble.retry_after_s
             raise RetryLater(wait_s, trouble.reason) from trouble
+
+    @asynccontextmanager
+    async def open_session(self) -> AsyncIterator[Session[Rendered]]:
+        """A session of the channel. Raises ChannelError, or RetryLater once the process stops."""
+        async with AsyncExitStack() as stack:
+            began = time.monotonic()
+            try:
+                async with asyncio.timeout(None) as opening:
+                    self.openings.append(opening)
+                    session = await stack.enter_async_context(self.channel.session())
+            except TimeoutError:
+                raise RetryLater(BUSY_RETRY_S, "stopped") from None
+            finally:
+                self.openings.remove(opening)
+            self.speed.note_opening(time.monotonic() - began)
+            yield session
 
     def must_yield(self, run: BatchRun[Rendered], permit: Permit) -> bool:
         """Whether *run* gives its permit back: to a higher lane, or because of throttling."""

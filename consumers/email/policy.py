@@ -4,7 +4,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+from zlib import crc32
 
 import structlog
 
@@ -16,13 +18,14 @@ from consumers.email.bounce_sample import BounceSample
 from consumers.email.bounce_stops import STOPS_KEY, BounceStops, apply_verdict
 from consumers.email.pace import SendPace
 from consumers.email.receipts import RelayRefusal
+from consumers.email.refused_items import HOLD_S, REFUSED_KEY, RefusedItem, RefusedItems
 from consumers.ledger.errors import LedgerError
 from consumers.ledger.store import Ledger
 from consumers.runtime.lanes import LaneSemaphore
 from contracts import keys, subjects
 from contracts.base.times import utc_now
 from contracts.delivery import BatchKey, ChannelName, PlanKey
-from producers.bus import Bus, BusError, records
+from producers.bus import Bus, BusError, Value, records
 from producers.bus.periodic import log_bus_error
 from producers.seals import publish_sealed
 
@@ -30,6 +33,9 @@ log = structlog.get_logger()
 _POLL_S, _SUSPICION_POLL_S = 1.0, 0.2
 PUBLISH_PATIENCE_S = 5.0
 _REFUSAL_KIND = "refusal"
+_RECENTLY_ACCEPTED_S = 60.0
+Known = TypeVar("Known", SendPace, BounceStops, RefusedItems)
+_HOLD_SPREAD_S = 30
 
 
 async def slow_down(bus: Bus, reason: str, now: float) -> SendPace:
@@ -51,6 +57,16 @@ async def _log_failure(step: Awaitable[None]) -> None:
         log_bus_error(trouble)
 
 
+def _parse_known(value: Value | None, known: Known) -> Known:
+    """The record in *value*; *known* where there is none, or one that this version can't read."""
+    if value is None:
+        return known
+    parsed = records.parse(type(known), value.data)
+    if parsed is None:
+        log.error("mail_control_unreadable", record=type(known).__name__)
+    return parsed or known
+
+
 @dataclass
 class EmailSendPolicy(SendPolicy):
     """The policy of the e-mail worker. Keep `run` running beside it."""
@@ -61,6 +77,8 @@ class EmailSendPolicy(SendPolicy):
     pace: SendPace = pace.FULL_PACE
     bounce_stops: BounceStops = field(default_factory=BounceStops)
     sample: BounceSample = field(default_factory=BounceSample)
+    refused: RefusedItems = field(default_factory=RefusedItems)
+    last_accepted: tuple[PlanKey | None, float] = (None, 0.0)
     stop_requested: asyncio.Event = field(default_factory=asyncio.Event)
     count_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     ledger_counts: int = 0  # number of ledger counts, of any publication
@@ -86,11 +104,11 @@ class EmailSendPolicy(SendPolicy):
             await _log_failure(self.check_plan(plan))
 
     async def load(self) -> None:
-        values = await self.bus.bucket(subjects.CONTROL.name).get_many([pace.PACE_KEY, STOPS_KEY])
-        if value := values.get(pace.PACE_KEY):
-            self.pace = SendPace.model_validate_json(value.data)
-        if value := values.get(STOPS_KEY):
-            self.bounce_stops = BounceStops.model_validate_json(value.data)
+        names = [pace.PACE_KEY, STOPS_KEY, REFUSED_KEY]
+        values = await self.bus.bucket(subjects.CONTROL.name).get_many(names)
+        self.refused = _parse_known(values.get(REFUSED_KEY), self.refused)
+        self.pace = _parse_known(values.get(pace.PACE_KEY), self.pace)
+        self.bounce_stops = _parse_known(values.get(STOPS_KEY), self.bounce_stops)
 
     def suspected_plans(self) -> list[PlanKey]:
         """Return plans whose samples suggest more than their current stops."""
@@ -128,7 +146,25 @@ class EmailSendPolicy(SendPolicy):
             self.semaphore.admit_waiting()
 
     def is_stopped(self, plan: PlanKey) -> bool:
-        return self.bounce_stops.is_stopped(plan)
+        is_held = self.refused.held_for_s(plan, self.clock()) > 0
+        return is_held or self.bounce_stops.is_stopped(plan)
+
+    def hold_s(self, batch: BatchKey) -> float:
+        left_s = self.refused.held_for_s(batch.plan, self.clock())
+        return left_s + crc32(str(batch).encode()) % _HOLD_SPREAD_S if left_s else 0.0
+
+    def channel_outcomes(self, plan: PlanKey, outcomes: Mapping[int, Outcome]) -> list[Outcome]:
+        """The window without what the relay has against this item alone."""
+        window = list(outcomes.values())
+        if not any(outcome.message_refused for outcome in window) or not self.is_own_matter(plan):
+            return window
+        return [replace(one, reached_provider=not one.message_refused) for one in window]
+
+    def is_own_matter(self, plan: PlanKey) -> bool:
+        """Whether the relay that refuses *plan* takes other items."""
+        accepted, at = self.last_accepted
+        is_recent = 0 <= self.clock() - at < _RECENTLY_ACCEPTED_S
+        return self.refused.is_own(plan) or (is_recent and accepted not in (None, plan))
 
     def is_throttled(self) -> bool:
         return bool(self.pace.level) and self.pause_s() > 0
@@ -151,6 +187,7 @@ class EmailSendPolicy(SendPolicy):
         A silent bus or an unreadable ledger changes nothing.
         """
         window = list(outcomes.values())
+        await _log_failure(self.check_messages(batch.plan, window))
         await _log_failure(self.check_bounces(batch.plan, window))
         await _log_failure(self.check_pace(window))
 
@@ -159,6 +196,29 @@ class EmailSendPolicy(SendPolicy):
         if codes:
             self.pace = await slow_down(self.bus, codes[0], self.clock())
             self.apply_pace()
+
+    async def check_messages(self, plan: PlanKey, outcomes: Sequence[Outcome]) -> None:
+        """Hold an item whose mails are refused, and learn from one that is taken."""
+        if any(one.verdict is Verdict.DELIVERED for one in outcomes):
+            self.last_accepted = plan, self.clock()
+            if self.refused.plans:
+                await self.update_refused(lambda refused: refused.with_acceptance(plan))
+            return
+        waiting = [one for one in outcomes if one.verdict is Verdict.HELD and one.message_refused]
+        if not waiting or keys.is_personal(plan.content_id):
+            return
+        now, own = self.clock(), self.is_own_matter(plan)
+        refusal = RefusedItem(
+            since=now, until=now + HOLD_S, reason=waiting[0].reason, mails=len(waiting), is_own=own
+        )
+        facts = {"content_id": plan.content_id, "revision": plan.revision, "mails": len(waiting)}
+        log.error("mail_item_refused", reason=refusal.reason, this_item_alone=own, **facts)
+        await self.update_refused(lambda refused: refused.with_refusal(plan, refusal))
+
+    async def update_refused(self, change: Callable[[RefusedItems], RefusedItems]) -> None:
+        bucket = self.bus.bucket(subjects.CONTROL.name)
+        written = await records.update_or_create(bucket, REFUSED_KEY, RefusedItems, change)
+        self.refused = written.value
 
     async def check_bounces(self, plan: PlanKey, outcomes: Sequence[Outcome]) -> None:
         if keys.is_personal(plan.content_id):

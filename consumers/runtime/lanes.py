@@ -53,6 +53,20 @@ class LaneSemaphore:
             self.running.remove(permit)
             self.admit_waiting()
 
+    @property
+    def spare_capacity(self) -> int:
+        """How many more permits may be taken without a lane having to wait now."""
+        return 0 if self.waiting else max(self.capacity - len(self.running), 0)
+
+    @asynccontextmanager
+    async def spare_permit(self, lane: Lane) -> AsyncIterator[Permit | None]:
+        """A permit for a moment, if one is free; None if not."""
+        if not self.spare_capacity:
+            yield None
+            return
+        async with self.acquire(lane) as permit:
+            yield permit
+
     def require_capacity(self, lane: Lane) -> None:
         """Raises RetryLater if *lane* would have to queue."""
         if not self.has_capacity(lane):

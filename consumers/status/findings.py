@@ -191,6 +191,10 @@ def _channels(facts: Facts) -> Iterator[StatusFinding]:
             yield _as_said("pages_unseen", channel.unseen.field_error, channel.unseen.since)
         for plan in channel.stopped:
             yield _finding(Severity.ACT, "mail_stopped", name, plan=plan)
+        for item in channel.refused:
+            times, why = _Times(item.since, item.next_at), translate(item.reason)
+            code = "mail_refused" if item.alone else "mails_refused"
+            yield _finding(Severity.ACT, code, name, times, plan=item.plan, reason=why)
         if channel.canary.state == "late":
             times = _Times(channel.canary.since, channel.canary.next_at)
             why = translate(channel.canary.why)

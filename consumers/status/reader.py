@@ -13,9 +13,16 @@ from consumers.channel_health.canary.status import load_statuses
 from consumers.channel_health.pauses import Pause
 from consumers.channel_health.readback import readback_failure
 from consumers.email import bounce_stops, pace
+from consumers.email.refused_items import REFUSED_KEY, RefusedItems
 from consumers.ledger import bulk, watermark
 from consumers.ledger.entry import OPEN_LETTERS, LedgerEntry, RowNote
-from consumers.status.report import ChannelStatus, LaneStatus, StatusReport, WaitReason
+from consumers.status.report import (
+    ChannelStatus,
+    LaneStatus,
+    RefusedPublication,
+    StatusReport,
+    WaitReason,
+)
 from contracts import subjects
 from contracts.base.times import Clock, utc_time
 from contracts.delivery import BatchKey, ChannelName, Lane
@@ -165,6 +172,17 @@ class StatusReader:
         mail.slowed_reason = now.reason if mail.slowed else ""
         plans = (await bounce_stops.load_stops(self.bus)).plans
         mail.stopped = tuple(name for name, stop in plans.items() if stop.state == "stopped")
+        refused = (await read(bucket, REFUSED_KEY, RefusedItems)).value or RefusedItems()
+        mail.refused = tuple(
+            RefusedPublication(
+                plan=name,
+                since=utc_time(round(item.since)),
+                next_at=utc_time(round(item.until)),
+                reason=item.reason,
+                alone=item.is_own,
+            )
+            for name, item in refused.still_refused(self.clock())
+        )
 
     async def channel_report(self) -> StatusReport:
         pauses = await channel_health_pauses.load_pauses(self.bus)

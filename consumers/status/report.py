@@ -70,6 +70,18 @@ class WaitReason(BaseModel):
     until: datetime
 
 
+class RefusedPublication(BaseModel):
+    """A publication of whose mails the relay takes none; `alone`: it takes other publications."""
+
+    model_config = ConfigDict(frozen=True)
+
+    plan: str
+    since: datetime
+    next_at: datetime
+    reason: str
+    alone: bool
+
+
 class ChannelStatus(BaseModel):
     """`breaker` is open while the channel itself can't work, half-open while one batch tries."""
 
@@ -88,6 +100,8 @@ class ChannelStatus(BaseModel):
     slowed_reason: str = ""
     stopped: tuple[str, ...] = ()
     """Publications that wait for an operator, because too many of their mails bounced."""
+    refused: tuple[RefusedPublication, ...] = ()
+    """Publications whose whole mails the relay refuses; tried again every few minutes."""
     goes_to: str = ""
     """Where its output goes, by the worker that started last; empty before the first start."""
     stand_in: bool = False

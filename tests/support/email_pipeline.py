@@ -40,6 +40,7 @@ class EmailPipeline(DeliveryPipeline):
         timeout_s = changes.pop("timeout_s", 5.0)
         channel = email_channel(port, **changes)
         channel.request_timeout_s = channel.pool.request_timeout_s = timeout_s
+        channel.pool.end_timeout_s = timeout_s
         super().__init__(bus, folder, StaticReaders(reader_ids(count)), channel)
         self.wakes: list[tuple[float, BatchKey]] = []
         self.dials: list[float] = []

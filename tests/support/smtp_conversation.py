@@ -1,8 +1,10 @@
 """A conversation with the tests' mail receiver: each command has its reply, or the script's."""
 
 import asyncio
+import hmac
 import os
 import re
+from base64 import b64decode, b64encode
 from contextlib import suppress
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,6 +14,11 @@ if TYPE_CHECKING:
 
 CRLF = b"\r\n"
 MESSAGE_ID = re.compile(rb"^Message-ID:\s*(<[^>\r\n]*>)", re.I | re.M)
+CHALLENGE = b64encode(b"<1896.697170952@relay.example>")
+CHALLENGE_ANSWER = b64encode(
+    b"User " + hmac.new(b"secret", b64decode(CHALLENGE), "md5").hexdigest().encode()
+)
+"""RFC 2195: what "User" with the password "secret" answers."""
 PATH = re.compile(rb"<([^>]*)>")
 
 
@@ -98,6 +105,9 @@ class Conversation(asyncio.Protocol):
         lines = [f"250-{word}" for word in able[:-1]] + [f"250 {able[-1]}"]
         self.answer("EHLO", "\r\n".join(lines).encode())
 
+    def on_helo(self, _line: bytes) -> None:
+        self.answer("HELO", b"250 relay.example")
+
     def offers_tls(self) -> bool:
         return bool(self.receiver.tls) and not self.transport.get_extra_info("ssl_object")
 
@@ -129,7 +139,8 @@ class Conversation(asyncio.Protocol):
             self.receiver.open.discard(self)
 
     def on_auth(self, line: bytes) -> None:
-        self.answer("AUTH", b"235 2.7.0 welcome" if b"PLAIN" in line else b"334 VXNlcm5hbWU6")
+        usual = b"235 2.7.0 welcome" if b"PLAIN" in line else b"334 VXNlcm5hbWU6"
+        self.answer("AUTH", b"334 " + CHALLENGE if b"CRAM-MD5" in line else usual)
 
     def on_mail(self, line: bytes) -> None:
         self.receiver.number += 1
@@ -161,6 +172,7 @@ class Conversation(asyncio.Protocol):
 
     def on_other(self, line: bytes) -> None:
         steps = {b"VXNlcg==": b"334 UGFzc3dvcmQ6", b"c2VjcmV0": b"235 2.7.0 welcome"}
+        steps[CHALLENGE_ANSWER] = b"235 2.7.0 welcome"
         self.out.append(steps.get(line, b"500 5.5.2 what?") + b"\r\n")
 
     def body(self) -> bool:

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from channels.email.settings import EmailSettings, Tls
-from channels.email.smtp.connection import SmtpConnection, tls_context
+from channels.email.smtp.connection import Patience, SmtpConnection, tls_context
 from channels.email.smtp.mail_result import MailStatus
 from channels.email.smtp.window import Envelope
 from tests.support.mails import never_expired
@@ -29,7 +29,8 @@ def mails(count: int) -> list[Envelope]:
 async def connect(receiver: SmtpReceiver, timeout_s: float = 30.0, **changes) -> SmtpConnection:
     fields = {"host": "127.0.0.1", "port": receiver.port, "tls": Tls.NONE}
     settings = EmailSettings(from_="tin@example.com", **(fields | changes))
-    return await SmtpConnection.open(settings, tls_context(settings), timeout_s)
+    patience = Patience(request_s=timeout_s, end_s=timeout_s)
+    return await SmtpConnection.open(settings, tls_context(settings), patience)
 
 
 @asynccontextmanager

@@ -6,16 +6,23 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
-from typing import Self
+from typing import NamedTuple, Self
 
 import structlog
 
 from channels.base import Deadline
 from channels.email.settings import EmailSettings, Tls
 from channels.email.smtp.handshake import Extensions, perform_handshake, send_command
-from channels.email.smtp.mail_result import STOPPED, MailResult, MailStatus, exceeds_limit
+from channels.email.smtp.mail_result import (
+    SESSION_FULL,
+    STOPPED,
+    MailResult,
+    MailStatus,
+    exceeds_limit,
+)
 from channels.email.smtp.protocol import SmtpProtocol
 from channels.email.smtp.window import (
+    DEADLINE,
     ConnectionOptions,
     Envelope,
     WindowTransfer,
@@ -24,11 +31,23 @@ from channels.email.smtp.window import (
 from channels.errors import Misconfigured, Unreachable
 
 log = structlog.get_logger()
-OPEN_TIMEOUT_S = 15.0
+REPLY_TIMEOUT_S, END_TIMEOUT_S = 300.0, 600.0
+"""RFC 5321 4.5.3.2: the greeting and a command of the handshake; a whole mail."""
 REQUEST_TIMEOUT_S = 30.0
+"""A command of a mail, before its end has left: the relay has nothing yet."""
+_CANCELLED = "cancelled"
 _CHECK_TIMEOUT_S = 5.0
 _SIZE_DIGITS = 20
 """RFC 1870: the longest number of an announced size."""
+
+
+class Patience(NamedTuple):
+    """How long a relay is waited for: all of the opening (None: no limit beside that of each
+    reply), a command of a mail, the reply to a whole mail."""
+
+    open_s: float | None = None
+    request_s: float = REQUEST_TIMEOUT_S
+    end_s: float = END_TIMEOUT_S
 
 
 class SmtpConnection:
@@ -42,19 +61,23 @@ class SmtpConnection:
         self.extensions = extensions
         self.ended_by_us = False  # says nothing about the relay
         self.is_fallback = False  # to the fallback relay
+        self.is_left = False
+        self.opened_at = 0.0
+        self.carried = 0  # mails that the relay has handled in this session
+        self.session_limit = 0  # the most mails of a session, if that is known
 
     @classmethod
     async def open(
         cls,
         settings: EmailSettings,
         tls: ssl.SSLContext | None = None,
-        request_timeout_s: float = REQUEST_TIMEOUT_S,
+        patience: Patience = Patience(),  # noqa: B008 -- immutable
     ) -> Self:
         """Connect, verify, sign in. Raises Unreachable or Misconfigured; nothing was sent then."""
-        protocol = SmtpProtocol()
+        protocol = SmtpProtocol(REPLY_TIMEOUT_S)
         ready = False
         try:
-            async with asyncio.timeout(OPEN_TIMEOUT_S):
+            async with asyncio.timeout(patience.open_s):
                 extensions = await perform_handshake(protocol, settings, tls)
             ready = True
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as error:
@@ -66,19 +89,22 @@ class SmtpConnection:
         finally:
             if not ready:
                 protocol.drop("not opened")
-        options = ConnectionOptions(
-            sender=settings.sender.encode("ascii"),
-            pipelining="PIPELINING" in extensions,
-            timeout_s=request_timeout_s,
-            dsn="DSN" in extensions,
-            declares_size="SIZE" in extensions,
-        )
-        return cls(protocol, options, extensions)
+        return cls(protocol, _connection_options(settings, extensions, patience), extensions)
 
     @property
     def is_closed(self) -> bool:
         """Whether the relay (or a time-out, or a fault) has ended this connection."""
-        return bool(self.protocol.closed_reason)
+        return bool(self.protocol.closed_reason) or self.is_left
+
+    @property
+    def room(self) -> int | None:
+        """How many more mails the relay takes in this session; None if that is not known."""
+        return max(self.session_limit - self.carried, 0) if self.session_limit else None
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the relay or the way to it has ended this connection, and not we."""
+        return self.protocol.closed_reason not in ("", STOPPED, DEADLINE, _CANCELLED)
 
     @property
     def closed_by_relay(self) -> bool:
@@ -124,7 +150,7 @@ class SmtpConnection:
             await window.done
         finally:
             if not window.done.done() or window.done.cancelled():
-                self.protocol.drop("cancelled")
+                self.protocol.drop(_CANCELLED)
         return window.results
 
     def disable_refused_parameters(self, results: Sequence[MailResult]) -> list[MailResult]:
@@ -136,6 +162,26 @@ class SmtpConnection:
             self.options = replace(self.options, dsn=False, declares_size=False)
         unsent = MailResult(MailStatus.UNSENT, cause="no parameters after all")
         return [unsent if result.refuses_parameters else result for result in results]
+
+    def count_carried(self, results: Sequence[MailResult]) -> list[MailResult]:
+        """Count a window's mails; those that only this session takes no more are unsent.
+
+        A session that is full is left, and `session_limit` says how many it took.
+        """
+        self.carried += sum(result.is_settled and not result.ends_session for result in results)
+        if self.room == 0:
+            self.leave()
+        if not self.carried or not any(result.ends_session for result in results):
+            return list(results)
+        log.info("relay_session_full", mails=self.carried)
+        self.session_limit = self.carried
+        self.leave()
+        return [SESSION_FULL if result.ends_session else result for result in results]
+
+    def leave(self) -> None:
+        """Say QUIT and use this connection no more."""
+        self.close()
+        self.is_left = True
 
     def abort(self) -> None:
         """End the connection at once."""
@@ -165,6 +211,19 @@ class SmtpConnection:
             async with asyncio.timeout(_CHECK_TIMEOUT_S):
                 await send_command(self.protocol, b"QUIT")
         self.protocol.drop("quit")
+
+
+def _connection_options(
+    settings: EmailSettings, extensions: Extensions, patience: Patience
+) -> ConnectionOptions:
+    return ConnectionOptions(
+        sender=settings.sender.encode("ascii"),
+        pipelining="PIPELINING" in extensions,
+        timeout_s=patience.request_s,
+        end_timeout_s=patience.end_s,
+        dsn="DSN" in extensions,
+        declares_size="SIZE" in extensions,
+    )
 
 
 @cache

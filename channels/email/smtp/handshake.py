@@ -1,10 +1,11 @@
 """SMTP handshake: connect, greeting, STARTTLS, authentication."""
 
 import asyncio
+import hmac
 import re
 import socket
 import ssl
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 
 from channels.email.settings import EmailSettings, Tls
@@ -14,6 +15,9 @@ from channels.errors import ChannelError, Misconfigured, Unreachable
 Extensions = Mapping[str, str]
 """What the relay announced: keyword → parameters, upper case."""
 
+_CONNECT_TIMEOUT_S = 15.0
+_HELO_CODES = (b"500", b"501", b"502", b"504", b"550")
+"""RFC 5321 3.2, and 1869 for 550: answers of relays that know HELO only."""
 _HOST = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 
 
@@ -50,7 +54,8 @@ async def send_command(protocol: SmtpProtocol, command: bytes) -> bytes:
     protocol.set_handler(reply)
     protocol.write(command + b"\r\n")
     try:
-        return await reply.future
+        async with asyncio.timeout(protocol.reply_timeout_s):
+            return await reply.future
     finally:
         protocol.set_handler(None)
 
@@ -62,8 +67,10 @@ async def perform_handshake(
     greeting = PendingReply(protocol)
     protocol.set_handler(greeting)  # before connecting: the relay speaks first
     loop, at_once = asyncio.get_running_loop(), tls if settings.tls is Tls.TLS else None
-    await loop.create_connection(lambda: protocol, settings.host, settings.port, ssl=at_once)
-    _check_reply(await greeting.future, b"220", "greeting")
+    async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+        await loop.create_connection(lambda: protocol, settings.host, settings.port, ssl=at_once)
+    async with asyncio.timeout(protocol.reply_timeout_s):
+        _check_reply(await greeting.future, b"220", "greeting")
     protocol.set_handler(None)
     extensions = await _say_hello(protocol)
     if settings.tls is Tls.STARTTLS:
@@ -97,9 +104,13 @@ def _check_reply(
 
 
 async def _say_hello(protocol: SmtpProtocol) -> Extensions:
-    """Send EHLO; return the relay's extensions."""
+    """Send EHLO; return the relay's extensions: none of a relay that knows HELO only."""
     name = _local_host_name(protocol).encode("ascii")
-    reply = await _expect_reply(protocol, b"EHLO " + name, b"250", "EHLO")
+    reply = await send_command(protocol, b"EHLO " + name)
+    if reply.startswith(_HELO_CODES):
+        await _expect_reply(protocol, b"HELO " + name, b"250", "HELO")
+        return {}
+    _check_reply(reply, b"250", "EHLO")
     lines = reply.decode("ascii", "replace").upper().split("\n")[1:]
     offers = (line[4:].partition(" ") for line in lines)
     return {keyword: parameters for keyword, _, parameters in offers}
@@ -124,14 +135,15 @@ async def _start_tls(
     if protocol.closed_reason or protocol.has_buffered_reply():
         raise Misconfigured("answers smuggled in before TLS")
     loop = asyncio.get_running_loop()
-    protected = await loop.start_tls(protocol.transport, protocol, tls, server_hostname=host)
+    async with asyncio.timeout(protocol.reply_timeout_s):
+        protected = await loop.start_tls(protocol.transport, protocol, tls, server_hostname=host)
     if protected is None:
         raise Unreachable("connection lost")
     protocol.transport = protected
 
 
 async def _sign_in(protocol: SmtpProtocol, extensions: Extensions, relay: EmailSettings) -> None:
-    """Sign in with AUTH PLAIN or LOGIN. Raises Misconfigured if the relay refuses."""
+    """Sign in with AUTH PLAIN, LOGIN or CRAM-MD5. Raises Misconfigured if the relay refuses."""
     offered = extensions.get("AUTH", "").split()
     name, secret = relay.username.encode(), relay.password.get_secret_value().encode()
     if "PLAIN" in offered:
@@ -141,5 +153,18 @@ async def _sign_in(protocol: SmtpProtocol, extensions: Extensions, relay: EmailS
         await _expect_reply(protocol, b"AUTH LOGIN", b"334", "AUTH", Misconfigured)
         await _expect_reply(protocol, b64encode(name), b"334", "AUTH", Misconfigured)
         await _expect_reply(protocol, b64encode(secret), b"235", "AUTH", Misconfigured)
+    elif "CRAM-MD5" in offered:
+        reply = await _expect_reply(protocol, b"AUTH CRAM-MD5", b"334", "AUTH", Misconfigured)
+        answer = _cram_md5_answer(reply[4:], name, secret)
+        await _expect_reply(protocol, answer, b"235", "AUTH", Misconfigured)
     else:
-        raise Misconfigured("the relay offers neither AUTH PLAIN nor LOGIN")
+        raise Misconfigured("the relay offers none of AUTH PLAIN, LOGIN and CRAM-MD5")
+
+
+def _cram_md5_answer(challenge: bytes, name: bytes, secret: bytes) -> bytes:
+    """The answer to a challenge of RFC 2195. Raises Misconfigured for one that is not base64."""
+    try:
+        digest = hmac.new(secret, b64decode(challenge, validate=True), "md5").hexdigest()
+    except ValueError as error:  # also of a Python that has no MD5
+        raise Misconfigured("AUTH CRAM-MD5 failed") from error
+    return b64encode(b"%b %b" % (name, digest.encode()))

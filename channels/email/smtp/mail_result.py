@@ -1,7 +1,7 @@
 """Result of one mail at the relay: accepted, refused, unsent, or in doubt."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 _ENHANCED = re.compile(rb"\d{3}[ -]([245]\.\d{1,3}\.\d{1,3})\b")
@@ -35,6 +35,7 @@ class RefusalHint(StrEnum):
     POLICY = "policy"
     GREYLISTED = "greylisted"
     TOO_FAST = "too fast"
+    MESSAGE = "message refused"
 
 
 _WORDS = {
@@ -51,6 +52,13 @@ _WORDS = {
 }
 """The first hint whose words occur counts."""
 _HINTS = {hint: re.compile(words, re.IGNORECASE) for hint, words in _WORDS.items()}
+_TELLING_HINTS = (RefusalHint.TOO_LARGE, RefusalHint.POLICY, RefusalHint.GREYLISTED)
+_VAGUE_CODES = ("5.2.0", "5.3.0")
+"""RFC 3463: some trouble of the mailbox, or of the mail system."""
+_TOO_MANY_CODE = "4.5.3"
+"""RFC 3463: more recipients than the relay takes at once."""
+EXCEEDED_STORAGE = 552
+"""RFC 5321, 1870: at RCPT a full mailbox, elsewhere a mail that is too large."""
 _PARAMETER_ERRORS = (501, 504, 555)
 """RFC 3461 and 5321: parameters that are wrong, not implemented, or not known."""
 
@@ -78,6 +86,17 @@ class MailResult:
         return self.status is MailStatus.REFUSED and bool(self.cause)
 
     @property
+    def is_temporary(self) -> bool:
+        """Whether the relay said "not now"."""
+        return self.status is MailStatus.REFUSED and 400 <= self.code < 500 and not self.is_ours
+
+    @property
+    def ends_session(self) -> bool:
+        """Whether the relay may only take no more mails in this session: 4.5.3, or a plain 452."""
+        said = self.enhanced == _TOO_MANY_CODE or (self.code == 452 and not self.enhanced)
+        return self.is_temporary and self.stage in (Stage.MAIL, Stage.RCPT) and said
+
+    @property
     def refuses_parameters(self) -> bool:
         """Whether MAIL or RCPT may have been refused for its parameters."""
         early = self.status is MailStatus.REFUSED and self.stage in (Stage.MAIL, Stage.RCPT)
@@ -94,10 +113,16 @@ class MailResult:
         """Hint where the numbers are too vague; 5.5.x may also mean an unknown user."""
         if self.enhanced.startswith("5.5.") and self.hint is RefusalHint.NO_SUCH_USER:
             return self.hint
-        return RefusalHint.NONE if self.enhanced[:1] == str(self.code)[:1] else self.hint
+        if self.hint is RefusalHint.MESSAGE:
+            return self.hint
+        if self.enhanced[:1] == str(self.code)[:1]:
+            return RefusalHint.NONE
+        is_full = self.code == EXCEEDED_STORAGE and self.stage is Stage.RCPT
+        return RefusalHint.FULL if is_full and self.hint is RefusalHint.NONE else self.hint
 
 
 ACCEPTED = MailResult(MailStatus.ACCEPTED)
+SESSION_FULL = MailResult(MailStatus.UNSENT, cause="session full")
 
 
 def exceeds_limit(size: int, limit: int, *, is_final: bool) -> MailResult:
@@ -112,4 +137,18 @@ def parse_refusal(stage: Stage, reply: bytes) -> MailResult:
     match = _ENHANCED.match(reply)
     enhanced = match[1].decode() if match else ""
     hint = next((hint for hint, words in _HINTS.items() if words.search(reply)), RefusalHint.NONE)
-    return MailResult(MailStatus.REFUSED, stage, int(reply[:3]), enhanced, hint)
+    result = MailResult(MailStatus.REFUSED, stage, int(reply[:3]), enhanced, hint)
+    return replace(result, hint=RefusalHint.MESSAGE) if _is_vague_about_message(result) else result
+
+
+def _is_vague_about_message(result: MailResult) -> bool:
+    """Whether a whole mail was refused for good without a code that says what is wrong.
+
+    Its words prove nothing then: RFC 5321 has servers say "mailbox unavailable" for policy, too.
+    """
+    if result.stage is not Stage.END or not 550 <= result.code <= 554:
+        return False
+    if result.enhanced.startswith("5."):
+        return result.enhanced.startswith("5.0.") or result.enhanced in _VAGUE_CODES
+    is_size = result.code == EXCEEDED_STORAGE and result.hint is RefusalHint.NONE
+    return not is_size and result.hint not in _TELLING_HINTS

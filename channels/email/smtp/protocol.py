@@ -26,7 +26,8 @@ class ReplyHandler:
 class SmtpProtocol(asyncio.Protocol):
     """One connection; unusable once `closed_reason` is set."""
 
-    def __init__(self) -> None:
+    def __init__(self, reply_timeout_s: float | None = None) -> None:
+        self.reply_timeout_s = reply_timeout_s  # of one command
         self.closed_reason = ""
         self.is_write_paused = False  # the relay has not read all written bytes
         self._transport: asyncio.Transport | None = None

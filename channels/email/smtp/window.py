@@ -21,6 +21,7 @@ _RCPT_END, _RCPT_END_WITH_DSN = b">\r\n", b"> NOTIFY=FAILURE,DELAY\r\n"
 _SINGLE_WRITE_MAX = 64 * 1024
 """Larger bodies leave in two steps, so that a cut before their end is known to be one."""
 DEADLINE_RECHECK_S = 1.0
+DEADLINE = "deadline"
 _POSITIVE, _NEGATIVE, _SERVICE_CLOSING = b"2", (b"4", b"5"), b"421"
 _UNEXPECTED_REPLY = "reply out of turn"
 
@@ -43,7 +44,8 @@ class ConnectionOptions:
 
     sender: bytes
     pipelining: bool
-    timeout_s: float
+    timeout_s: float  # of one reply
+    end_timeout_s: float  # of the reply to a whole mail
     dsn: bool = False
     declares_size: bool = False
 
@@ -71,6 +73,7 @@ class WindowTransfer(ReplyHandler):
         self.rcpt_end = _RCPT_END  # of the mail whose MAIL command was written last
         self.started = 0  # mails whose MAIL command has been written
         self.deadline_checked_at = 0.0  # when `expired` was last asked
+        self.progress_at = self.clock()  # when the relay last answered
         self.stop_reason = ""  # why no further mail is opened
         self.refusal: MailResult | None = None  # the current mail's
         self.handle_reply: Callable[[bytes], None] = self.on_mail
@@ -117,12 +120,13 @@ class WindowTransfer(ReplyHandler):
     def may_continue(self) -> bool:
         self.deadline_checked_at = self.clock()
         if not self.stop_reason and self.expired():
-            self.stop_reason = "deadline"
+            self.stop_reason = DEADLINE
         return not self.stop_reason
 
     # Replies arrive here; `expect` knows what the next one answers.
 
     def on_reply(self, text: bytes) -> None:
+        self.progress_at = self.clock()
         if text.startswith(_SERVICE_CLOSING) and self.handle_reply != self.on_end:
             self.protocol.drop("421")
         else:
@@ -218,7 +222,7 @@ class WindowTransfer(ReplyHandler):
             return
         self.body_requested = False
         if self.clock() - self.deadline_checked_at > DEADLINE_RECHECK_S and not self.may_continue():
-            self.protocol.drop("deadline")
+            self.protocol.drop(DEADLINE)
             return
         if self.refusal:  # the relay asks for a body of a refused mail: send an empty one
             self.write_end(b"")
@@ -252,10 +256,12 @@ class WindowTransfer(ReplyHandler):
         self.finish(why)
 
     def check_timeout(self) -> None:
-        """Close the connection if the mail takes too long; else check again later."""
-        left_s = self.deadline_checked_at + self.options.timeout_s - self.clock()
+        """Close the connection if an answer takes too long; else check again later."""
+        longest_s = self.options.end_timeout_s if self.end_written else self.options.timeout_s
+        left_s = self.progress_at + longest_s - self.clock()
         if left_s > 0:
-            self.timer = asyncio.get_running_loop().call_later(left_s, self.check_timeout)
+            wait_s = min(left_s, self.options.timeout_s)
+            self.timer = asyncio.get_running_loop().call_later(wait_s, self.check_timeout)
         else:
             self.protocol.drop("timeout")
 

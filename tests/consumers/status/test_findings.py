@@ -12,7 +12,13 @@ from consumers.channel_health.canary.status import CanaryStatus
 from consumers.channel_health.readback import ReadbackFailure
 from consumers.messages import load_catalog
 from consumers.status.findings import DeadLetters, DiskSpace, Facts, WaitingDraft, find
-from consumers.status.report import ChannelStatus, LaneStatus, Severity, WaitReason
+from consumers.status.report import (
+    ChannelStatus,
+    LaneStatus,
+    RefusedPublication,
+    Severity,
+    WaitReason,
+)
 from consumers.zalo.limits import Limit, LimitUse, explain_wait
 from contracts.delivery import ChannelName, Lane
 from contracts.errors import FieldError
@@ -43,6 +49,11 @@ def open_since(since, reason="AUTH 535") -> dict:
 def waits(reason: str) -> dict:
     wait = WaitReason(reason=reason, rows=2, since=AGO, until=LATER)
     return channels(ZALO, waits=(wait,))
+
+
+def refused(alone: bool) -> dict:
+    facts = {"plan": "email.tin.1", "since": AGO, "next_at": SOON, "reason": "552 too large"}
+    return channels(refused=(RefusedPublication(alone=alone, **facts),))
 
 
 def limit(used: int, most: int = 100) -> dict:
@@ -85,6 +96,8 @@ TABLE = [
     (open_since(NOW, "the consent is lost: used"), [(ACT, "channel_broken_now", EMAIL)]),
     (channels(PORTAL, unseen=UNSEEN), [(ACT, "pages_unseen", "portal")]),
     (channels(stopped=("email.tin.1",)), [(ACT, "mail_stopped", EMAIL)]),
+    (refused(alone=True), [(ACT, "mail_refused", EMAIL)]),
+    (refused(alone=False), [(ACT, "mails_refused", EMAIL)]),
     (channels(canary=CanaryStatus(state="late", since=AGO, why="none was sent", next_at=SOON)),
      [(ACT, "canary_late", EMAIL)]),
     (channels(canary=CanaryStatus(state="late", since=AGO)), [(ACT, "canary_outstanding", EMAIL)]),

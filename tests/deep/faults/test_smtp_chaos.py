@@ -71,7 +71,7 @@ async def weather(rnd, proxy, relay):
 @pytest.mark.promise("5.3")
 @pytest.mark.parametrize("seed", range(12))
 async def test_after_any_weather_the_books_are_what_the_relay_has(bus, tmp_path, seed, monkeypatch):
-    monkeypatch.setattr(connection, "OPEN_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(connection, "REPLY_TIMEOUT_S", 0.3)
     rnd, plans = random.Random(seed), []
     async with RandomRelay(pipelining=seed % 2 == 0) as relay, TcpProxy(relay.port) as proxy:
         relay.throw(rnd)

@@ -13,7 +13,7 @@ from tests.support.smtp_window import ACCEPTED, connect, mails, statuses
 SIGNED_IN = {"username": "User", "password": "secret"}
 
 
-@pytest.mark.parametrize("offer", ["AUTH PLAIN LOGIN", "AUTH LOGIN"])
+@pytest.mark.parametrize("offer", ["AUTH PLAIN LOGIN", "AUTH LOGIN", "AUTH CRAM-MD5"])
 async def test_signing_in(offer):
     async with SmtpReceiver(extras=(offer,)) as receiver:
         connection = await connect(receiver, **SIGNED_IN)
@@ -27,7 +27,7 @@ async def test_signing_in(offer):
     [
         ("PLAIN", b"535 5.7.8 wrong", Misconfigured, "AUTH 535"),
         ("PLAIN", b"454 4.7.0 later", Unreachable, "AUTH 454"),
-        ("GSSAPI", b"", Misconfigured, "neither"),
+        ("GSSAPI", b"", Misconfigured, "none of"),
     ],
 )
 async def test_a_relay_that_does_not_let_us_in(offer, reply, error, reason):
@@ -52,6 +52,32 @@ async def test_a_relay_in_trouble_is_unreachable(stage, act):
     async with SmtpReceiver(always={stage: act}) as receiver:
         with pytest.raises(Unreachable):
             await connect(receiver)
+
+
+@pytest.mark.parametrize("said", [b"500 what?", b"502 5.5.1 no EHLO here", b"504 no", b"550 no"])
+async def test_a_relay_that_knows_helo_only_gets_the_mail(said):
+    async with SmtpReceiver(always={"EHLO": said}) as receiver:
+        connection = await connect(receiver)
+        assert statuses(await connection.send_window(mails(3), never_expired)) == [ACCEPTED] * 3
+        connection.close()
+    assert [line[:4] for line in receiver.commands[:3]] == [b"EHLO", b"HELO", b"MAIL"]
+    assert receiver.ahead == 0, "without PIPELINING each command waits"
+
+
+@pytest.mark.parametrize("changes", [{"tls": "starttls"}, SIGNED_IN], ids=["tls", "password"])
+async def test_a_relay_that_knows_helo_only_gets_no_secret_and_no_unprotected_mail(changes):
+    async with SmtpReceiver(always={"EHLO": b"502 no"}) as receiver:
+        with pytest.raises(Misconfigured, match="the relay offers no"):
+            await connect(receiver, **changes)
+    assert [line[:4] for line in receiver.commands] == [b"EHLO", b"HELO"]
+
+
+@pytest.mark.parametrize("challenge", [b"334 ?", b"334", b"334 \xff\xff"])
+async def test_a_challenge_that_is_none_signs_nobody_in(challenge):
+    relay = SmtpReceiver(extras=("AUTH CRAM-MD5",), always={"AUTH": challenge})
+    async with relay as receiver:
+        with pytest.raises(Misconfigured, match="AUTH"):
+            await connect(receiver, **SIGNED_IN)
 
 
 async def test_noop_tells_a_living_connection_from_a_dead_one():

@@ -36,8 +36,12 @@ NONE, THEM, US = (False, False), (True, False), (False, True)
         ("rcpt", "550 no such user here", FAILED, "550 no such user", "5.1.0", NONE, None),
         ("rcpt", "551 user not local", FAILED, "551", "5.0.0", NONE, None),
         ("rcpt", "552 over quota", FAILED, "552 mailbox full", "5.2.2", NONE, None),
-        ("end", "554 transaction failed", FAILED, "554", "5.0.0", NONE, None),
-        ("end", "550 mailbox unavailable", FAILED, "550 no such user", "5.1.0", NONE, None),
+        ("end", "554 transaction failed", FAILED, "554 message refused", "5.6.0", NONE, None),
+        ("end", "550 mailbox unavailable", FAILED, "550 message refused", "5.6.0", NONE, None),
+        ("end", "554 5.3.0 spam?", FAILED, "554 5.3.0 message refused", "5.6.0", NONE, None),
+        ("end", "552 over quota", FAILED, "552 message refused", "5.6.0", NONE, None),
+        ("end", "552 5.2.2 over quota", FAILED, "552 5.2.2", "5.2.2", NONE, None),
+        ("end", "550 5.1.1 no such user", FAILED, "550 5.1.1", "5.1.1", NONE, None),
         ("data", "503 5.5.1 no valid recipients", HELD, "503 5.5.1", "5.5.1", NONE, 300),
         ("rcpt", "501 5.5.4 syntax", HELD, "501 5.5.4", "5.5.4", NONE, 300),
         ("rcpt", "500 what?", HELD, "500", "5.5.0", NONE, 300),
@@ -151,3 +155,23 @@ def test_a_reason_never_repeats_the_relays_own_words(words):
 
 def test_a_hint_is_found_fast_in_hostile_text():
     assert parse_refusal(Stage.RCPT, b"550 " + b"a" * 100_000).hint == ""
+
+
+MESSAGE_REFUSED = Outcome(Verdict.FAILED, message_refused=True)
+TAKEN = Outcome(Verdict.DELIVERED)
+
+
+@pytest.mark.parametrize(
+    ("window", "usually", "verdict"),
+    [
+        ([MESSAGE_REFUSED], False, Verdict.HELD),
+        ([MESSAGE_REFUSED], True, Verdict.FAILED),
+        ([MESSAGE_REFUSED] * 5, True, Verdict.HELD),
+        ([MESSAGE_REFUSED, TAKEN, TAKEN], False, Verdict.FAILED),
+        ([MESSAGE_REFUSED, TAKEN], False, Verdict.HELD),
+        ([MESSAGE_REFUSED] * 12 + [TAKEN] * 13, False, Verdict.FAILED),
+    ],
+)
+def test_few_refusals_among_acceptances_are_those_mails_own(window, usually, verdict):
+    judged = outcomes.judge_messages(window, usually)
+    assert {one.verdict for one in judged if one.message_refused} == {verdict}

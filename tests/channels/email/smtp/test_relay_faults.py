@@ -166,7 +166,7 @@ FOR_GOOD = [
     ("RCPT", b"554 5.4.4 no route", "554 5.4.4"),
     ("end", b"550 5.6.11 cannot convert", "550 5.6.11"),
     ("end", b"552 5.3.4 message too big", "552 5.3.4"),
-    ("end", b"554 transaction failed", "554"),
+    ("end", b"554 transaction failed", "554 message refused"),
 ]
 
 

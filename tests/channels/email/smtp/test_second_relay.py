@@ -1,12 +1,19 @@
 """A second relay while the first is away, and a relay's log that answers a doubt."""
 
+import asyncio
+
 import pytest
 import structlog
 
 from channels.email.smtp import pool, relay_log
 from channels.email.smtp.relay_log import RelayLog
 from contracts.delivery import Status
-from tests.support.email_pipeline import EmailPipeline, mails_by_reader, message_id
+from tests.support.email_pipeline import (
+    EmailPipeline,
+    check_ledger,
+    mails_by_reader,
+    message_id,
+)
 from tests.support.scripted_channel import reader_ids
 from tests.support.smtp_conversation import ScriptedAction
 from tests.support.smtp_receiver import SmtpReceiver
@@ -28,6 +35,22 @@ def fallback(receiver: SmtpReceiver) -> dict:
     return {"fallback_host": "127.0.0.1", "fallback_port": receiver.port, "fallback_tls": "none"}
 
 
+class LimitedSessions(SmtpReceiver):
+    """Takes so many mails in a session."""
+
+    def __init__(self, limit: int, said: bytes = b"452 4.5.3 too many") -> None:
+        super().__init__()
+        self.limit, self.said, self.refused = limit, said, 0
+
+    def scripted_action(self, stage, recipient):
+        if stage == "greeting":
+            self.begun = self.number
+        if stage != "MAIL" or self.number - self.begun <= self.limit:
+            return None
+        self.refused += 1
+        return self.said
+
+
 async def test_the_second_relay_is_used_while_the_first_is_away_and_not_after(new_email_pipeline):
     async with SmtpReceiver() as first, SmtpReceiver() as second:
         loa = new_email_pipeline(first.port, **fallback(second))
@@ -47,6 +70,96 @@ async def test_the_second_relay_is_used_while_the_first_is_away_and_not_after(ne
         assert (events.count("relay_fallback"), events.count("relay_back")) == (1, 1)
         assert second.connected == 1, "the connection is kept meanwhile"
         assert await loa.copies(*plans) == 0
+
+
+TROUBLE = [
+    ("MAIL", b"421 4.3.2 not now"),
+    ("MAIL", b"452 4.3.1 no space"),
+    ("RCPT", b"451 4.3.0 lookup failed"),
+    ("DATA", ScriptedAction.SWALLOW),
+    ("end", b"451 4.3.0 queue write failed"),
+    ("end", b"421 4.3.2 shutting down"),
+    ("end", ScriptedAction.SWALLOW),
+]
+
+
+@pytest.mark.parametrize(("stage", "act"), TROUBLE)
+async def test_the_second_relay_takes_over_in_a_transaction(new_email_pipeline, stage, act):
+    async with SmtpReceiver(always={stage: act}) as first, SmtpReceiver() as second:
+        loa = new_email_pipeline(first.port, timeout_s=0.1, **fallback(second))
+        plan = await loa.plan()
+        with structlog.testing.capture_logs() as logs:
+            await loa.run(plan, until=loa.clock() + 10)
+        in_doubt = int(act is ScriptedAction.SWALLOW and stage == "end")
+        counted = await loa.status_counts(plan)
+        assert counted[Status.DELIVERED] == READERS - in_doubt, "what has not left, goes at once"
+        assert [one["event"] for one in logs].count("relay_fallback") == 1
+        first.always.clear()
+        await loa.run(plan)
+        assert await loa.status_counts(plan) == {Status.DELIVERED: READERS}
+        assert await loa.copies(plan) == in_doubt
+        second.mails += first.mails
+        await check_ledger(loa, second, plan)
+        first.mails.clear()
+        loa.clock.advance(pool.PRIMARY_RETRY_S + 1)
+        await loa.run(await loa.plan(content_id="later"))
+        assert len(first.mails) == READERS, "the first one is back"
+
+
+async def test_readers_who_are_put_off_keep_the_first_relay(new_email_pipeline):
+    script = {("RCPT", 3): b"450 4.2.1 mailbox busy", ("RCPT", 7): b"451 4.7.1 greylisted"}
+    async with SmtpReceiver(script=script) as first, SmtpReceiver() as second:
+        loa = new_email_pipeline(first.port, **fallback(second))
+        await loa.run(await loa.plan())
+        assert (len(first.mails), second.connected) == (READERS, 0)
+
+
+async def test_one_tries_the_first_relay_and_no_other_waits_for_it(new_email_pipeline):
+    async with SmtpReceiver(always={"greeting": b"421 no"}) as first, SmtpReceiver() as second:
+        loa = new_email_pipeline(first.port, **fallback(second))
+        await loa.run(await loa.plan())
+        dialled = first.connected
+        loa.clock.advance(pool.PRIMARY_RETRY_S + 1)
+        opened = await asyncio.gather(*(loa.provider.pool.acquire() for _ in range(4)))
+        assert first.connected == dialled + 1
+        for connection, _ in opened:
+            connection.close()
+
+
+async def test_a_relay_that_is_silent_on_one_connection_is_not_asked_on_each(new_email_pipeline):
+    async with SmtpReceiver() as first:
+        loa = new_email_pipeline(first.port)
+        pool = loa.provider.pool
+        opened = [await pool.open() for _ in range(8)]
+        for connection in opened:
+            pool.release(connection)
+        loa.clock.advance(60)
+        first.always["NOOP"] = ScriptedAction.CUT
+        connection, is_new = await pool.acquire()
+        assert is_new and first.commands.count(b"NOOP") == 1
+        connection.close()
+
+
+@pytest.mark.parametrize("said", [b"452 4.5.3 too many messages", b"452 too many recipients"])
+async def test_a_session_that_is_full_is_followed_by_a_new_one_at_once(new_email_pipeline, said):
+    async with LimitedSessions(limit=10, said=said) as relay:
+        loa = new_email_pipeline(relay.port, 120)
+        plan = await loa.plan()
+        await loa.run(plan)
+        assert await loa.status_counts(plan) == {Status.DELIVERED: 120}
+        assert await check_ledger(loa, relay, plan) == await loa.copies(plan) == 0
+    assert len(loa.wakes) == 1, "nobody has waited"
+    assert relay.refused <= 25, "and the relay had to say it once"
+    assert relay.connected == 12
+
+
+async def test_a_first_mail_that_is_put_off_is_no_full_session(new_email_pipeline):
+    async with LimitedSessions(limit=0) as relay:
+        loa = new_email_pipeline(relay.port, 5)
+        plan = await loa.plan()
+        await loa.run(plan, until=loa.clock() + 50)
+        assert await loa.status_counts(plan) == {Status.DEFERRED: 5}
+    assert relay.connected <= len(loa.wakes)
 
 
 async def test_when_both_are_away_both_are_tried_again(new_email_pipeline):
@@ -73,11 +186,11 @@ async def test_a_mail_in_doubt_at_the_first_goes_to_the_second_and_is_declared(n
         plan = await loa.plan()
         connect = loa.provider.pool.connect
 
-        async def gone(settings):
+        async def gone(settings, *timeout_s):
             """The first relay is away from its first trouble on."""
             if first.mails and settings.port == first.port:
                 settings = settings.model_copy(update={"port": 1})
-            return await connect(settings)
+            return await connect(settings, *timeout_s)
 
         loa.provider.pool.connect = gone
         await loa.run(plan)

@@ -174,7 +174,7 @@ async def test_tampering_never_turns_tls_off(open_bench, authority, rewrite, rea
 
 
 async def test_a_relay_silent_behind_starttls_is_given_up(open_bench, authority, monkeypatch):
-    monkeypatch.setattr(connection, "OPEN_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(connection, "REPLY_TIMEOUT_S", 0.2)
     async with open_bench(relay_context(authority)) as bench:
         bench.proxy.down.swallow_after = 120
         await bench.stands_still("timeout")
