@@ -15,9 +15,9 @@ from functools import partial
 import structlog
 from nats.aio.msg import Msg
 
+from consumers.dead_letters.redaction import redact
 from contracts import subjects
 from contracts.base.crash_points import crash_point
-from contracts.events import CASE_UPDATED
 from contracts.records import UnitPolicy
 from producers.bus import Bus, BusError, NoReply, StorageFull, records, topology
 from producers.bus.periodic import every
@@ -34,7 +34,6 @@ REVOKED_HEADER = "Loa-Revoked"
 """Marks what was sent under a revoked key; intake refuses it."""
 _KIND = re.compile("[a-z]+")
 _UNKNOWN_KIND = "unknown"
-_CASE_EVENT = CASE_UPDATED.encode()
 
 
 class InboundMover:
@@ -80,7 +79,7 @@ class InboundMover:
         mark = {REVOKED_HEADER: "1"} if await self._is_revoked(unit, where.timestamp) else {}
         await self._store(subjects.content(unit, kind), msg, msg_id, mark)
         crash_point("intake.moved")
-        if _names_person(msg):
+        if redact(msg.subject, msg.headers or {}, msg.data).left_out:
             await self.bus.erase_message(stream, where.sequence.stream)
         await self.bus.connection.request(msg.reply, b"+ACK", timeout_s=_ACK_TIMEOUT_S)
 
@@ -102,12 +101,6 @@ class InboundMover:
         except BusError as error:
             log.warning("inbound_headers_dropped", stored_as=msg_id, reason=str(error))
             await store(headers=mark)
-
-
-def _names_person(msg: Msg) -> bool:
-    """Whether it may be a case event: its contact must not stay in the stream's files."""
-    parts = (msg.data, *(value.encode() for value in (msg.headers or {}).values()))
-    return any(_CASE_EVENT in part for part in parts)
 
 
 def _event_headers(headers: Mapping[str, str]) -> dict[str, str]:
