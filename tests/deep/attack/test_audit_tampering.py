@@ -10,8 +10,10 @@ from dataclasses import replace
 import pytest
 
 from consumers.audit.chain import EMPTY_HASH, AuditRecord, Step, chain_hash
+from consumers.audit.cut import AuditCutter
 from consumers.audit.log import Act, AuditLog
-from consumers.key_file import open_key_file
+from consumers.audit.signed import signing_key
+from consumers.key_file import KeyFile, open_key_file
 from contracts import subjects
 from contracts.base.seals import SEAL_HEADER
 from producers.bus import BusError, topology
@@ -175,3 +177,32 @@ async def test_an_older_copy_of_the_log_that_was_put_back_and_filled_up_is_named
     await audit.record(replace(ADD, actor="em"))
     await assert_check_names(watched, "AUDIT")
     assert (await watched("audit", "verify")).exit_code == 1
+
+
+async def test_the_cut_of_retention_is_accepted_and_one_record_more_is_named(
+    watched, bus, tmp_path
+):
+    """Also where a forger signs a mark of their own, or removes the genuine one."""
+    cutter = AuditCutter(
+        AuditLog(bus, time.time), signing_key(KeyFile.open(tmp_path / "vault.key"))
+    )
+    old = await cutter.find_old((await bus.get_message("AUDIT", 4)).time)
+    await cutter.cut(old.end)
+    verified = json_output(await watched("audit", "verify", "--json"))
+    assert (verified["ok"], verified["removed_up_to"]) == (True, 3)
+    assert "AUDIT" not in await damaged_streams(watched)
+    mark = await bus.bucket("control").get("audit-cut")
+    later = await cutter.find_old((await bus.get_message("AUDIT", 6)).time)
+    await replace(cutter, key=signing_key(KeyFile(b"x" * 32))).cut(later.end)
+    await assert_purged(watched)
+    for stored in (b"{}", mark.data):
+        await bus.bucket("control").put("audit-cut", stored)
+        await assert_purged(watched)
+    await bus.bucket("control").purge("audit-cut")
+    await assert_purged(watched)
+
+
+async def assert_purged(loa):
+    verified = json_output(await loa("audit", "verify", "--json"))
+    assert {one["fault"] for one in verified["faults"]} == {"purged"}
+    await assert_check_names(loa, "AUDIT")

@@ -15,9 +15,11 @@ from consumers.dispatch.supersede import Supersession
 from consumers.intake.handler import Intake
 from consumers.ledger import moves
 from consumers.ledger.cursor import PlanCursor
+from consumers.operations.old_deliveries import OldDeliveries
 from consumers.runtime.ack import AckMiddleware, stage_of
 from contracts import keys
 from contracts.records import EventRecord
+from contracts.trace import StatusCounts
 from producers.acceptance import Acceptance, AcceptedEvent
 from tests.support.planted_bugs import PlantedBugs, Replacement, no_op
 
@@ -119,3 +121,14 @@ async def refuse_once(handle, self, event, unit, *args, **kwargs):
     noted = await self.event_log.bucket.get(keys.event_id(unit, event.source, event.id))
     if noted is None or not EventRecord.model_validate_json(noted.data).refused:
         await handle(self, event, unit, *args, **kwargs)
+
+
+@instead_of(OldDeliveries, "remove_plan")
+async def forget_counts(remove, self, plan, held):
+    """Retention removes who got a mail, and how many."""
+
+    async def count_nothing(*_):
+        return StatusCounts(), []
+
+    self.count_plan = count_nothing
+    return await remove(self, plan, held)

@@ -207,7 +207,8 @@ def as_earlier_version(work: Workload) -> None:
     with (store / "loa.lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         streams = store / "jetstream"
-        (streams / "LOA").rename(streams / "$G")
+        if (streams / "LOA").is_dir():  # else the move was killed just now
+            (streams / "LOA").rename(streams / "$G")
 
 
 # --- readers, and their pages

@@ -16,6 +16,7 @@ FOUND = {
     "trust-the-index": (["portal.committed"] * 6, "page"),
     "ignore-withdrawals": (["fence.cursor_halted"], "after withdrawal"),
     "answer-first": (["gateway.claimed", "gateway.event_booked"], "lost"),
+    "forget-counts": (["ledger.rows_removed"], "lost: the counts"),
     "refuse-once": (["intake.refused"], "is no dead letter"),
 }
 
