@@ -18,7 +18,7 @@ from consumers.cli.output import (
     run_on_bus,
 )
 from consumers.cli.stores import open_keys
-from consumers.operations.retention import KindPlan, RetentionService
+from consumers.operations.retention import KindPlan, RetentionService, clock_problem
 from consumers.staff.authorization import Actor
 from contracts.errors import FieldError
 from producers.bus import Bus
@@ -38,7 +38,7 @@ def plan(as_json: Json = False) -> None:
 
     async def work(bus: Bus) -> tuple[list[KindPlan], FieldError | None]:
         service = await _open_service(bus)
-        return await service.plan(), await service.held()
+        return await service.plan(), await clock_problem(bus, time.time)
 
     plans, held = run_on_bus(work)
     columns = ("kind", "days", "how", "due now", "oldest (UTC)")

@@ -234,7 +234,7 @@ class RetentionService:
         try:
             await self.run_once()
         except RetentionHeld:
-            log.error("retention_held", days=(await self.gap()).days)
+            log.error("retention_held", days=(await clock_gap(self.bus, self.clock)).days)
 
     async def run_once(self, *, is_clock_right: bool = False) -> dict[str, int]:
         """Remove records past their retention period; return the numbers by kind.
@@ -243,7 +243,7 @@ class RetentionService:
         """
         if self.may_change_streams:
             await topology.apply_ages(self.bus, self.retention.stream_ages())
-        if not is_clock_right and (held := await self.held()):
+        if not is_clock_right and (held := await clock_problem(self.bus, self.clock)):
             raise RetentionHeld(held)
         done = LastPass(at=utc_now(self.clock)).model_dump_json().encode()
         await self.bus.bucket(subjects.CONTROL.name).put(_LAST_RUN, done)
@@ -260,24 +260,6 @@ class RetentionService:
         if any(removed.values()):
             log.info("retention_carried_out", **removed)
         return removed
-
-    async def held(self) -> FieldError | None:
-        """Why the next pass would remove nothing, if so."""
-        days = (await self.gap()).days
-        return field_error("clock", "retention_held", days=days) if days > _LONGEST_GAP else None
-
-    async def gap(self) -> timedelta:
-        """How far the clock is ahead of the last pass, or, before the first, of what is stored."""
-        control = self.bus.bucket(subjects.CONTROL.name)
-        last = (await read(control, _LAST_RUN, LastPass)).value
-        at = last.at if last else await self._last_stored()
-        return utc_now(self.clock) - at if at else timedelta()
-
-    async def _last_stored(self) -> datetime | None:
-        """When the bus stored something last that a start of Loa does not store; None if never."""
-        states = [(await self.bus.stream_info(name))["state"] for name in _ALWAYS_IN_USE]
-        stored = [state["last_ts"] for state in states if state["messages"]]
-        return max(map(datetime.fromisoformat, stored), default=None)
 
     async def plan(self) -> list[KindPlan]:
         """What a pass would do now, and the oldest of each kind that is due or expires."""
@@ -307,3 +289,24 @@ class RetentionService:
 
     def limit(self, kind: RetentionKind) -> datetime:
         return utc_now(self.clock) - self.retention.span(kind)
+
+
+async def clock_problem(bus: Bus, clock: Clock) -> FieldError | None:
+    """Why the next pass would remove nothing, if so. Raises BusError."""
+    days = (await clock_gap(bus, clock)).days
+    return field_error("clock", "retention_held", days=days) if days > _LONGEST_GAP else None
+
+
+async def clock_gap(bus: Bus, clock: Clock) -> timedelta:
+    """How far the clock is ahead of the last pass, or, before the first, of what is stored."""
+    control = bus.bucket(subjects.CONTROL.name)
+    last = (await read(control, _LAST_RUN, LastPass)).value
+    at = last.at if last else await _last_stored(bus)
+    return utc_now(clock) - at if at else timedelta()
+
+
+async def _last_stored(bus: Bus) -> datetime | None:
+    """When the bus stored something last that a start of Loa does not store; None if never."""
+    states = [(await bus.stream_info(name))["state"] for name in _ALWAYS_IN_USE]
+    stored = [state["last_ts"] for state in states if state["messages"]]
+    return max(map(datetime.fromisoformat, stored), default=None)

@@ -19,6 +19,7 @@ from consumers.dead_letters.store import DeadLetterStore
 from consumers.directory.store import read_confirmed_at
 from consumers.intake.approval import Draft
 from consumers.intake.desk import Desk
+from consumers.operations.retention import clock_problem
 from consumers.status.findings import DeadLetters, DiskSpace, Facts, WaitingDraft
 from consumers.status.reader import StatusReader
 from consumers.status.report import StatusReport
@@ -102,6 +103,7 @@ class FactsReader:
             channels=report.channels,
             at_work=report.at_work,
             damages=report.bus,
+            clock=await clock_problem(self.bus, self.clock),
             limits=await self.limits(),
             dead=await self.dead_letters(),
             drafts=await self.drafts(),

@@ -67,6 +67,7 @@ class Facts:
     at_work: bool = True
     store_problem: str = ""
     damages: tuple[FieldError, ...] = ()
+    clock: FieldError | None = None
     lost_files: tuple[FieldError, ...] = ()
     unit_keys: tuple[FieldError, ...] = ()
     failing: Mapping[str, str] = field(default_factory=dict)
@@ -143,6 +144,8 @@ def _bus(facts: Facts) -> Iterator[StatusFinding]:
             yield _finding(Severity.ACT, code, name, why=problem)
     for damage in facts.damages:
         yield _as_said("bus_damaged", damage)
+    if facts.clock:
+        yield _as_said("retention_held", facts.clock)
 
 
 def _disks(facts: Facts) -> Iterator[StatusFinding]:

@@ -205,7 +205,7 @@ async def test_of_the_units_streams_intake_alone_takes_and_erases(server, folder
             )
         }
         measured = {f"$JS.API.STREAM.INFO.{stream}" for stream in streams}
-        granted = {"intake": taking, "sweep": measured}.get(service, set())
+        granted = {"intake": taking, "sweep": measured, "gateway": measured}.get(service, set())
         assert (service, allowed) == (service, granted)
 
 

@@ -40,6 +40,8 @@ class ExpectedEffects:
     def hand_in(self, revision: int, *, desk: bool) -> None:
         if revision in self.taken or revision <= max(self.newest, self.barred, *self.waiting, 0):
             return
+        if revision > 1 and not self.taken:  # there is nothing to correct
+            return
         self.taken.add(revision)
         self.waiting = {revision} if desk else set()
         if not desk:
