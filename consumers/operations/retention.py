@@ -234,7 +234,7 @@ class RetentionService:
         try:
             await self.run_once()
         except RetentionHeld:
-            log.error("retention_held", days=(await clock_gap(self.bus, self.clock)).days)
+            log.error("retention_held", days=(await _clock_gap(self.bus, self.clock)).days)
 
     async def run_once(self, *, is_clock_right: bool = False) -> dict[str, int]:
         """Remove records past their retention period; return the numbers by kind.
@@ -293,11 +293,11 @@ class RetentionService:
 
 async def clock_problem(bus: Bus, clock: Clock) -> FieldError | None:
     """Why the next pass would remove nothing, if so. Raises BusError."""
-    days = (await clock_gap(bus, clock)).days
+    days = (await _clock_gap(bus, clock)).days
     return field_error("clock", "retention_held", days=days) if days > _LONGEST_GAP else None
 
 
-async def clock_gap(bus: Bus, clock: Clock) -> timedelta:
+async def _clock_gap(bus: Bus, clock: Clock) -> timedelta:
     """How far the clock is ahead of the last pass, or, before the first, of what is stored."""
     control = bus.bucket(subjects.CONTROL.name)
     last = (await read(control, _LAST_RUN, LastPass)).value
