@@ -460,6 +460,28 @@ def test_a_unit_gets_a_key_and_publishes_and_another_one_while_it_does(loa, tmp_
     assert loa.violations() == []
 
 
+def test_what_comes_under_a_revoked_key_all_the_same_is_a_dead_letter(loa, tmp_path):
+    """As a server of the operator's lets it in until it reads its configuration again."""
+    assert loa.cli("units", "bus-key", UNIT, "--out", tmp_path / "key.nk").exit_code == 0
+    publish(loa, tmp_path / "key.nk", sample_event(id="mot", content_id="tin-mot"))
+    loa.trace_when_complete("tin-mot")
+    assert loa.cli("units", "revoke", UNIT).exit_code == 0
+    event = sample_event(id="hai", content_id="tin-hai")
+
+    async def send():
+        async with await Bus.connect(loa.ready().nats_url) as bus:
+            headers = {"Content-Type": "application/cloudevents+json"}
+            body = json.dumps(event).encode()
+            await bus.publish(subjects.inbound(UNIT, "submitted"), body, headers=headers)
+
+    asyncio.run(send())
+    [letter] = wait_until(loa.dead_letters, "the dead letter")
+    assert [error["field"] for error in letter["errors"]] == ["key"]
+    assert letter["about"]["content_id"] == "tin-hai" and loa.violations() == []
+    assert loa.cli("dead", "replay", letter["id"], "--by", "An").exit_code == 0
+    wait_until(lambda: loa.dead_letters()[0]["times"] == 2, "its second death")
+
+
 def is_refused(loa, seed):
     try:
         publish(loa, seed, sample_event(id="mot", content_id="tin-mot"))
