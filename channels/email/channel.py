@@ -20,6 +20,7 @@ from channels.email.settings import EmailSettings
 from channels.email.smtp import outcomes as smtp_outcomes
 from channels.email.smtp.connection import REQUEST_TIMEOUT_S, SmtpConnection
 from channels.email.smtp.mail_result import (
+    ACCEPTED,
     SESSION_FULL,
     STOPPED,
     MailResult,
@@ -43,7 +44,7 @@ RenderedMail = RenderedPublication | RenderedCaseNotice | RenderedTransactionalM
 BROKEN_RETRY_S = 30.0
 """The pause after a connection on which nothing could be sent."""
 _ABORTED_RETRY_S = 1.0
-_REMEMBERED_ANSWERS = 100
+_REMEMBERED_WINDOWS = 4
 _RESEND = Outcome(Verdict.RESEND, "same Message-ID")
 _IN_RELAY_LOG = Outcome(Verdict.DELIVERED, "the relay's log")
 
@@ -72,7 +73,7 @@ class EmailChannel:
         self.connections = settings.connections
         self.pool = ConnectionPool(settings, self.request_timeout_s)
         self.relay_log = RelayLog(settings.relay_log) if settings.relay_log else None
-        self.answers: WeakKeyDictionary[RenderedMail, deque[bool]] = WeakKeyDictionary()
+        self.answers: WeakKeyDictionary[RenderedMail, deque[int]] = WeakKeyDictionary()
 
     def render(self, content: Content) -> RenderedMail:
         """Render a publication, notice, transactional mail or digest, ready to be addressed."""
@@ -88,11 +89,12 @@ class EmailChannel:
         """A window's outcomes, with the refusals of whole mails judged by what others got."""
         if isinstance(rendered, RenderedCaseNotice | RenderedTransactionalMail):
             return list(map(smtp_outcomes.reject_message, window))
-        answers = self.answers.setdefault(rendered, deque(maxlen=_REMEMBERED_ANSWERS))
-        judged = smtp_outcomes.judge_messages(window, 2 * sum(answers) > len(answers))
-        taken = [one for one in window if one.message_refused or one.verdict is Verdict.DELIVERED]
-        answers.extend(one.verdict is Verdict.DELIVERED for one in taken)
-        return judged
+        answers = self.answers.setdefault(rendered, deque(maxlen=_REMEMBERED_WINDOWS))
+        refused = sum(outcome.message_refused for outcome in window)
+        accepted = sum(outcome.verdict is Verdict.DELIVERED for outcome in window)
+        usually = sum(answers) > 0
+        answers.append(accepted - refused)
+        return smtp_outcomes.judge_messages(window, usually) if refused else list(window)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator["EmailSession"]:
@@ -161,6 +163,8 @@ class EmailSession:
             return [unsent] * len(mails), False
         connection, room = self.connection, self.connection.room
         sent = await connection.send_window(mails[:room], expired)
+        if len(sent) == len(mails) and all(result is ACCEPTED for result in sent):
+            return self.note_all_accepted(len(sent)), False
         results = connection.count_carried(connection.disable_refused_parameters(sent))
         results += [SESSION_FULL] * (len(mails) - len(results))
         settled = any(result.is_settled for result in results)
@@ -173,6 +177,14 @@ class EmailSession:
         if (trouble := self.relay_trouble(results)) and not again:
             results, again = self.use_other_relay(results, trouble)
         return [smtp_outcomes.outcome_of(result, trouble_s) for result in results], again
+
+    def note_all_accepted(self, mails: int) -> list[Outcome]:
+        """The outcomes of a window of which the relay has taken everything."""
+        self.connection.add_carried(mails)
+        self.is_fresh = self.is_fresh and not mails
+        if mails:
+            self.channel.pool.note_answers(self.connection, accepted=True, put_off=0)
+        return [smtp_outcomes.DELIVERED] * mails
 
     def relay_trouble(self, results: Sequence[MailResult]) -> str:
         """Why the relay, and no reader, is to blame for a window; empty if it is not."""

@@ -168,15 +168,19 @@ class SmtpConnection:
 
         A session that is full is left, and `session_limit` says how many it took.
         """
-        self.carried += sum(result.is_settled and not result.ends_session for result in results)
-        if self.room == 0:
-            self.leave()
+        self.add_carried(sum(one.is_settled and not one.ends_session for one in results))
         if not self.carried or not any(result.ends_session for result in results):
             return list(results)
         log.info("relay_session_full", mails=self.carried)
         self.session_limit = self.carried
         self.leave()
         return [SESSION_FULL if result.ends_session else result for result in results]
+
+    def add_carried(self, mails: int) -> None:
+        """Count mails that the relay has handled, and leave a session that is full."""
+        self.carried += mails
+        if self.room == 0:
+            self.leave()
 
     def leave(self) -> None:
         """Say QUIT and use this connection no more."""

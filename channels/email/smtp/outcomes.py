@@ -16,7 +16,7 @@ from channels.email.smtp.mail_result import (
 )
 from channels.email.status_codes import CodeClass
 
-_DELIVERED = Outcome(Verdict.DELIVERED)
+DELIVERED = Outcome(Verdict.DELIVERED)
 THROTTLED_RETRY_S = 60.0
 _GREYLISTED_RETRY_S = 300.0
 """The usual wait of greylisting; an earlier try is refused again."""
@@ -60,7 +60,7 @@ _REASON = re.compile(
 def outcome_of(result: MailResult, broken_retry_s: float | None = None) -> Outcome:
     """Outcome of one row; `broken_retry_s`: delay before unsent rows are tried again."""
     if result.status is MailStatus.ACCEPTED:
-        return _DELIVERED
+        return DELIVERED
     if result.status is MailStatus.UNSENT:
         broken = broken_retry_s is not None
         return Outcome(Verdict.UNSENT, result.cause, broken_retry_s, channel_wide=broken)
