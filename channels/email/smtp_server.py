@@ -3,6 +3,7 @@
 import asyncio
 import re
 from asyncio import StreamReader, StreamWriter
+from collections import Counter
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,6 +25,7 @@ class ServerLimits:
     path_bytes: int
     recipients: int
     sessions: int | float = float("inf")
+    sessions_per_address: int | float = float("inf")
     errors: int | float = float("inf")
     command_timeout_s: float | None = None
     mail_timeout_s: float | None = None
@@ -54,6 +56,7 @@ class SmtpServer:
         self.store = store
         self.limits = limits
         self.sessions: set[asyncio.Task[None]] = set()
+        self.sessions_of = Counter[str]()
         self.server: asyncio.Server | None = None
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
@@ -75,8 +78,10 @@ class SmtpServer:
     async def serve_client(self, reader: StreamReader, writer: StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 -- a coroutine runs in one
+        address = str((writer.get_extra_info("peername") or ("?",))[0])
         self.sessions.add(task)
-        session = SmtpSession(self, reader, writer)
+        self.sessions_of[address] += 1
+        session = SmtpSession(self, reader, writer, self.is_crowded(address))
         try:
             async with asyncio.timeout(self.limits.session_timeout_s):
                 await session.run()
@@ -86,14 +91,22 @@ class SmtpServer:
             writer.transport.abort()
         finally:
             self.sessions.discard(task)
+            self.sessions_of -= Counter([address])
             writer.close()
+
+    def is_crowded(self, address: str) -> bool:
+        """Whether there are too many sessions, all together or of one *address*."""
+        many = self.sessions_of[address] > self.limits.sessions_per_address
+        return many or len(self.sessions) > self.limits.sessions
 
 
 class SmtpSession:
     """One client: a method per command; those that arrive together are answered in one write."""
 
-    def __init__(self, server: SmtpServer, reader: StreamReader, writer: StreamWriter) -> None:
-        self.server, self.reader, self.writer = server, reader, writer
+    def __init__(
+        self, server: SmtpServer, reader: StreamReader, writer: StreamWriter, is_refused: bool
+    ) -> None:
+        self.reader, self.writer, self.is_refused = reader, writer, is_refused
         self.store, self.limits = server.store, server.limits
         self.buffer, self.replies = bytearray(), bytearray()
         self.error_count = 0
@@ -104,7 +117,7 @@ class SmtpSession:
         self.recipients: list[str] = []
 
     async def run(self) -> None:
-        if len(self.server.sessions) > self.limits.sessions:
+        if self.is_refused:
             self.send_reply("421 4.7.0 Too many connections")
         else:
             self.send_reply("220 loa ESMTP")

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import lru_cache
 from heapq import merge
 from itertools import islice
 from typing import Any
@@ -79,9 +80,18 @@ def _matches_immediately(subscriber: Subscriber, publication: Publication) -> bo
 
 
 def preference_key(subscriber: dict[str, Any]) -> str:
-    """Return the key of a subscriber's preference set; the frequency comes last."""
+    """Return the key of a subscriber's preference set; the frequency comes last.
+
+    Raises ValueError for one that this version can't match, say with a later version's frequency.
+    """
     wanted = [sorted(subscriber.get(name, ())) for name in _LIST_NAMES]
-    return json.dumps([*wanted, subscriber.get("frequency", _IMMEDIATE)])
+    return _check_key(json.dumps([*wanted, subscriber.get("frequency", _IMMEDIATE)]))
+
+
+@lru_cache(maxsize=1024)
+def _check_key(key: str) -> str:
+    _sample_subscriber(json.loads(key))
+    return key
 
 
 def _sample_subscriber(preferences: list[Any]) -> Subscriber:

@@ -107,13 +107,21 @@ def parse_change(change: Change) -> DirectoryRow:
     try:
         record = json.loads(change.data)
         preferences, paused_until = preference_key(record), _to_epoch_s(record.get("paused_until"))
-        contact = (id, record["email"], record["name"])
+        contact = (id, _checked_text(record["email"]), _checked_text(record["name"]))
         times = (paused_until, *_frequency_times(record))
         active = record["active"] and DirectoryRow(*contact, preferences, *times)
     except (ValueError, KeyError, TypeError, AttributeError):
         log.error("subscriber_unreadable", recipient=id, seq=change.seq)
         return DirectoryRow(id)
     return active or DirectoryRow(id)
+
+
+def _checked_text(value: object) -> str:
+    """*value*, if the file can hold it. Raises TypeError, or ValueError for half a character."""
+    if not isinstance(value, str):
+        raise TypeError
+    value.encode()
+    return value
 
 
 def _frequency_times(record: dict[str, Any]) -> Iterator[float]:

@@ -58,7 +58,11 @@ class SuppressionCache:
         self.seq = change.seq
         if not change.key.startswith(_KEY_PREFIX):
             return
-        key = bytes.fromhex(change.key.removeprefix(_KEY_PREFIX))[:_HASH_BYTES]
+        try:
+            key = bytes.fromhex(change.key.removeprefix(_KEY_PREFIX))[:_HASH_BYTES]
+        except ValueError:  # of another writer: it names no address
+            log.error("suppression_unreadable", seq=change.seq)
+            return
         suppression = _parse_change(change)
         until = suppression.until.timestamp() if suppression and suppression.until else _FOREVER
         if suppression is None or until <= self.clock():

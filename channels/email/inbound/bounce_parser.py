@@ -17,6 +17,11 @@ _BLOCKS_MAX = 100
 _BOUNDARIES_MAX = 20
 _TEXT_MAX = 64 * 1024
 _STATUS_CODE = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)", re.ASCII)
+_VAGUE_CODES = ("", "5.0.0", "5.2.0", "5.3.0")
+_MESSAGE_CODE = "5.6.0"
+"""RFC 3463: some problem of the message."""
+_AFTER_DATA = re.compile(r"in reply to end of DATA|after (?:pipelined )?end of data", re.IGNORECASE)
+"""Postfix, Exim."""
 _MESSAGE_ID = re.compile(r"<([a-z2-7]{32})@")
 _BY_MACHINE = re.compile(r"(?:mailer-daemon|postmaster|mail-daemon|mdaemon)(?:@|$)", re.IGNORECASE)
 _FEEDBACK_ID = re.compile(r"([a-z0-9-]{1,64}\.\d{1,9}):", re.ASCII)
@@ -66,11 +71,24 @@ def parse_report(raw: bytes, sender: str) -> MailReport:
     original = next(filter(None, map(_original_headers, parts)), Message())
     for part in parts:
         if part.get_content_type() in _STATUS_TYPES:
-            return _parse_bounce(list(islice(_field_groups(part), _BLOCKS_MAX)), original)
+            report = _parse_bounce(list(islice(_field_groups(part), _BLOCKS_MAX)), original)
+            return _judge_vague_code(report, parts)
         if part.get_content_type() == "message/feedback-report":
             return _parse_complaint(next(_field_groups(part), Message()), original)
     by_machine = _BY_MACHINE.match(parseaddr(str(mail.get("From", "")))[1])
     return _guess_bounce(parts, original) if by_machine and not sender else NO_REPORT
+
+
+def _judge_vague_code(report: MailReport, parts: list[Message]) -> MailReport:
+    """A bounce without a telling code is about the message if it answered the whole mail.
+
+    The words that reporting servers add say so; they prove nothing against the mailbox.
+    """
+    if report.kind is not ReportKind.BOUNCE or report.code not in _VAGUE_CODES:
+        return report
+    texts = " ".join(_part_text(part) for part in parts if part.get_content_type() == "text/plain")
+    is_whole = _AFTER_DATA.search(" ".join(texts.split()))
+    return replace(report, code=_MESSAGE_CODE) if is_whole else report
 
 
 def _field_groups(part: Message) -> Iterator[Message]:

@@ -23,6 +23,7 @@ LIMITS = ServerLimits(
     path_bytes=320,
     recipients=20,
     sessions=50,
+    sessions_per_address=25,
     errors=10,
     command_timeout_s=60.0,
     mail_timeout_s=180.0,

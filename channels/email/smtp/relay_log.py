@@ -5,8 +5,12 @@ Postfix writes `cleanup[...]: QUEUEID: message-id=<...>` as soon as it reads the
 """
 
 import asyncio
+import errno
 import re
+import threading
 from collections.abc import Collection, Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -14,6 +18,7 @@ import structlog
 log = structlog.get_logger()
 READ_MAX = 256 * 1024 * 1024
 CHUNK_BYTES = 1024 * 1024
+READ_TIMEOUT_S = 10.0
 _LINE = re.compile(
     rb": ([0-9A-Za-z]{6,30}): (?:message-id=(<[^>\s]{1,320}>)"
     rb"|from=<[^>\n]*>, size=\d+, nrcpt=\d+ \(queue (active)\)"
@@ -26,16 +31,40 @@ class RelayLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.reader: threading.Thread | None = None
 
     async def accepted_ids(self, message_ids: Collection[str]) -> frozenset[str]:
         """Those of *message_ids* that the relay accepted for certain."""
         wanted = frozenset(id.encode() for id in message_ids)
         try:
-            accepted = await asyncio.to_thread(self.search, wanted)
-        except OSError as error:
-            log.warning("relay_log_unreadable", reason=error.strerror)
+            async with asyncio.timeout(READ_TIMEOUT_S):
+                accepted = await self.search_aside(wanted)
+        except (OSError, TimeoutError) as error:
+            log.warning("relay_log_unreadable", reason=error.strerror or "no answer")
             return frozenset()
         return frozenset(id.decode() for id in accepted)
+
+    def search_aside(self, wanted: Collection[bytes]) -> "asyncio.Future[set[bytes]]":
+        """Search in a thread of its own: a disk that hangs holds no other thread, and no stop.
+
+        Raises OSError while such a thread still waits.
+        """
+        if self.reader and self.reader.is_alive():
+            raise OSError(errno.EBUSY, "the log is still being read")
+        loop = asyncio.get_running_loop()
+        found: asyncio.Future[set[bytes]] = loop.create_future()
+
+        def read() -> None:
+            try:
+                result = partial(_settle, found, self.search(wanted), None)
+            except OSError as error:
+                result = partial(_settle, found, set(), error)
+            with suppress(RuntimeError):  # the loop has ended meanwhile
+                loop.call_soon_threadsafe(result)
+
+        self.reader = threading.Thread(target=read, daemon=True)
+        self.reader.start()
+        return found
 
     def search(self, wanted: Collection[bytes]) -> set[bytes]:
         queued: dict[bytes, bytes] = {}
@@ -52,11 +81,22 @@ class RelayLog:
 
     def chunks(self) -> Iterator[bytes]:
         """Last part of the log in whole lines, oldest first. Raises OSError."""
+        if not self.path.is_file():
+            raise OSError(errno.ENOENT, "there is no such file")
         size = self.path.stat().st_size
         before = self.path.with_name(f"{self.path.name}.1")
         if size < READ_MAX and before.is_file():
             yield from _tail_lines(before, READ_MAX - size)
         yield from _tail_lines(self.path, READ_MAX)
+
+
+def _settle(found: "asyncio.Future[set[bytes]]", result: set[bytes], error: OSError | None) -> None:
+    if found.done():  # given up
+        return
+    if error:
+        found.set_exception(error)
+    else:
+        found.set_result(result)
 
 
 def _tail_lines(path: Path, limit: int) -> Iterator[bytes]:

@@ -1,6 +1,7 @@
 """The directory: a projection whose delay is always detected, whichever process writes it."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -146,3 +147,28 @@ async def test_a_projection_of_another_bucket_is_made_anew(bus, subscriber_bucke
     await subscriber_bucket.add("binh")
     async with running_directory(Directory(bus, path)) as directory:
         await until(lambda: directory.ids_after(a_publication(), "", 10) == ["binh"])
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"email": ["an@example.com"]},
+        {"name": "\ud800"},
+        {"name": None},
+        {"frequency": "monthly"},
+        {"topics": [7]},
+        {"topics": 7},
+    ],
+    ids=str,
+)
+async def test_one_record_that_can_not_be_read_stops_no_others_mail(
+    subscriber_bucket, directory, broken
+):
+    await subscriber_bucket.add("an")
+    record = {"id": "bad", "email": "bad@example.com", "name": "x", "active": True} | broken
+    await subscriber_bucket.bucket.put("s.bad", json.dumps(record).encode())
+    await subscriber_bucket.add("binh")
+    await directory.ready()
+    await until(directory.is_fresh)
+    assert directory.ids_after(a_publication(), "", 10) == ["an", "binh"]
+    assert set(directory.lookup(["an", "bad", "binh"])) == {"an", "binh"}

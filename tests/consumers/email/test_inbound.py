@@ -26,6 +26,7 @@ from consumers.suppression.store import SuppressionStore
 from contracts import subjects
 from producers.bus import NoReply
 from tests.support.bounce_mails import bounce_mail, complaint_mail, plain_mail
+from tests.support.waiting import until
 
 PATHS = ReturnPaths(b"k" * 32, "tra-lai.moha.example")
 PLACE, OTHER = "p7.2.13", "p7.2.14"
@@ -240,6 +241,21 @@ async def test_there_are_only_so_many_at_once(inbound):
         reader, writer = await asyncio.open_connection("127.0.0.1", inbound.port)
         assert (await reader.readline()).startswith(b"421")
         writer.close()
+
+
+async def test_one_neighbour_does_not_take_every_session(inbound):
+    inbound.limit(sessions=4, sessions_per_address=2)
+    async with inbound.client(), inbound.client():
+        reader, writer = await asyncio.open_connection("127.0.0.1", inbound.port)
+        assert (await reader.readline()).startswith(b"421")
+        writer.close()
+        other = {"local_addr": ("127.0.0.2", 0)}
+        reader, writer = await asyncio.open_connection("127.0.0.1", inbound.port, **other)
+        assert (await reader.readline()).startswith(b"220"), "the relay still gets in"
+        writer.close()
+    await until(lambda: not inbound.listener.sessions_of)
+    async with inbound.client():
+        assert inbound.listener.sessions_of == {"127.0.0.1": 1}
 
 
 async def test_a_line_without_end_is_not_kept(inbound):

@@ -12,6 +12,7 @@ from channels.base import Outcome, Verdict
 from consumers.email import bounce_stops, pace
 from consumers.email.pace import SendPace
 from consumers.email.policy import EmailSendPolicy
+from consumers.email.refused_items import REFUSED_KEY
 from consumers.runtime.errors import RetryLater
 from contracts.delivery import Status
 from tests.support.bounce_pipeline import BouncePipeline
@@ -127,3 +128,15 @@ async def test_a_greylisted_recipient_waits_alone_and_nobody_is_slowed_down(new_
     assert await loa.status_counts(plan) == {Status.DEFERRED: 1, Status.DELIVERED: 3}
     assert loa.worker.semaphore.capacity == 8
     assert await loa.bus.bucket("control").get(pace.PACE_KEY) is None
+
+
+async def test_a_record_that_can_not_be_read_stops_no_mail(bus, tmp_path):
+    loa = BouncePipeline(bus, tmp_path, 3)
+    for key in (pace.PACE_KEY, bounce_stops.STOPS_KEY, REFUSED_KEY):
+        await bus.bucket("control").put(key, b'{"level": "fast", "plans": 3}')
+    with structlog.testing.capture_logs() as logs:
+        await loa.sending.refresh()
+    assert [one["event"] for one in logs] == ["mail_control_unreadable"] * 3
+    plan = await loa.plan()
+    await loa.work(plan)
+    assert await loa.status_counts(plan) == {Status.DELIVERED: 3}

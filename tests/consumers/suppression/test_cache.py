@@ -140,3 +140,12 @@ def said(hour: int, days: int | None) -> Suppression:
 )
 def test_of_two_words_the_longer_one_stands_and_a_persons_is_the_last(stands, later, kept):
     assert stands.takes_precedence(later) is kept
+
+
+async def test_a_foreign_key_in_the_bucket_stops_no_mail(bus):
+    async with RunningCache(bus) as watch:
+        for key in ("email.no-hash", "email.", "email.abc"):
+            await watch.suppressions.bucket.put(f"{key}x", b"{}")
+        await watch.add("an@example.com")
+        assert watch.suppressed.reason_for("an@example.com") and watch.suppressed.is_fresh
+        assert not watch.task.done()

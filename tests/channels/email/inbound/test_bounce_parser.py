@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from channels.email import status_codes
 from channels.email.inbound import bounce_parser
 from channels.email.inbound.bounce_parser import ReportKind
 from consumers.email.inbound import PARSER_ERRORS
@@ -32,6 +33,24 @@ def test_a_bounce_by_the_standard():
 )
 def test_the_code_is_the_status_or_what_the_far_server_said(status, diagnostic, code):
     assert bounce_parser.parse_report(bounce_mail(status, diagnostic=diagnostic), "").code == code
+
+
+AFTER_DATA = [
+    "host mx.far.example said: 554 Transaction failed (in\nreply to end of DATA command)",
+    "SMTP error from remote mail server after end of data:\n550 Service not available",
+    "SMTP error from remote mail server after pipelined end of data: 554 no",
+]
+
+
+@pytest.mark.parametrize("words", AFTER_DATA)
+def test_a_whole_mail_that_was_refused_far_away_says_nothing_of_its_mailbox(words):
+    def code(status, diagnostic="smtp; 554 Transaction failed"):
+        mail = bounce_mail(status, diagnostic=diagnostic).replace(b"I'm sorry.", words.encode())
+        return bounce_parser.parse_report(mail, "").code
+
+    assert code("5.0.0") == code("none") == code("5.3.0") == "5.6.0"
+    assert status_codes.classify_bounce("5.6.0") not in status_codes.UNREACHABLE_CLASSES
+    assert (code("5.1.1"), code("5.2.2"), code("5.7.1")) == ("5.1.1", "5.2.2", "5.7.1")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """A second relay while the first is away, and a relay's log that answers a doubt."""
 
 import asyncio
+import os
+import threading
 
 import pytest
 import structlog
@@ -277,6 +279,27 @@ async def test_a_log_that_cannot_be_read_answers_nothing(tmp_path):
     with structlog.testing.capture_logs() as logs:
         assert await RelayLog(tmp_path / "none").accepted_ids([A]) == frozenset()
     assert [one["event"] for one in logs] == ["relay_log_unreadable"]
+
+
+async def test_a_log_on_a_disk_that_hangs_holds_up_nothing(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "fifo")
+    assert await RelayLog(tmp_path / "fifo").accepted_ids([A]) == frozenset(), "no file"
+    monkeypatch.setattr(relay_log, "READ_TIMEOUT_S", 0.05)
+    log, hanging, threads = RelayLog(tmp_path / "mail.log"), threading.Event(), set()
+
+    def hang(_wanted):
+        threads.add(threading.current_thread())
+        hanging.wait(30)
+        return set()
+
+    log.search = hang
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(4):
+            assert await log.accepted_ids([A]) == frozenset()
+    assert [one["event"] for one in logs] == ["relay_log_unreadable"] * 4
+    assert len(threads) == 1, "one thread waits, however often it is asked"
+    assert all(thread.daemon for thread in threads), "and no stop waits for it"
+    hanging.set()
 
 
 async def test_a_doubt_is_answered_from_the_log_and_the_rest_resent(new_email_pipeline, tmp_path):
