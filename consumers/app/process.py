@@ -31,6 +31,7 @@ from consumers.app.web.health import health_app
 from consumers.app.web.server import WebServer, bind_socket, socket_url
 from consumers.app.wiring import stand_ins
 from consumers.dead_letters.store import DeadLetterStore
+from consumers.runtime import log_config
 from consumers.status.facts import loa_version
 from producers.access import without_password
 from producers.bus import Bus, BusError, topology
@@ -45,7 +46,7 @@ _BUS_CHECK_TIMEOUT_S = 2.0
 
 
 async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> None:
-    """Run *services* (None: everything, `loa up`) until SIGTERM or SIGINT.
+    """Run *services* (None: everything, `loa up`) until SIGTERM, SIGINT or SIGHUP.
 
     Raises Invalid when a Loa already runs on the data folder (single services may join it),
     StoreBusy when another process holds its store. A port that is taken is Invalid, too.
@@ -102,9 +103,11 @@ def _running_instance(node: Node, nats_url: str) -> RunningInstance:
 
 
 def _stop_on_signals() -> asyncio.Event:
-    """An event that SIGTERM and SIGINT set."""
+    """An event that SIGTERM and SIGINT set, and SIGHUP unless it is ignored (`nohup`)."""
     stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+            continue
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     return stopped
 
@@ -123,7 +126,7 @@ async def build_node(stack: AsyncExitStack, settings: LoaSettings, url: str, own
     node.checks["bus"] = partial(_check_bus, bus)
     unseen, usage = partial(portal_readback_status, bus), node.stream_usage
     reports = (node.blocked_channels, node.canaries, usage, unseen, node.bus_damages)
-    app = health_app(node.checks, *reports, findings=node.findings)
+    app = health_app(node.checks, *reports, log_config.log_losses, findings=node.findings)
     node.web_apps.add(app, "livez", "readyz")
     return node
 

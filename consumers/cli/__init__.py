@@ -8,7 +8,7 @@ from typer.main import get_command, get_group
 
 from consumers.app.settings import LoaSettings, read_settings
 from consumers.app.unknown_variables import unknown_variables
-from consumers.runtime import log_config
+from consumers.runtime import log_config, stdio
 from producers import cli as client
 from producers.output import print_errors
 from producers.usage_errors import CommandGroup
@@ -94,6 +94,7 @@ def loa() -> None:
 
 def main() -> None:
     """Answers on stdout, errors on stderr."""
+    stdio.write_utf8()
     log_config.configure(service=False)
     app(obj=_client_settings, prog_name="loa")
 

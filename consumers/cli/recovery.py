@@ -32,6 +32,7 @@ from consumers.operations.backup import BackupFolder
 from consumers.seals.records import TakenOverUntil, seal_records
 from consumers.seals.takeover import SealRecords
 from consumers.staff.authorization import Actor
+from contracts.base.networks import http_url
 from contracts.base.times import format_utc
 from contracts.errors import FieldError, Invalid, Unavailable
 from producers.bus import Bus, topology
@@ -306,7 +307,7 @@ async def open_site_files(settings: LoaSettings) -> SiteFiles:
     url = settings.public_url.rstrip("/")
     if not url:
         running = await instance.find_running(settings)
-        url = running.url if running else f"http://{settings.http_host}:{settings.http_port}"
+        url = running.url if running else http_url(settings.http_host, settings.http_port)
     return SiteFiles(read_settings(PortalSettings).build_site(url, load_vocabulary(settings)))
 
 

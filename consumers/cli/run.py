@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
+import structlog
 import typer
 
 from channels.email.settings import EmailSettings
@@ -14,8 +15,9 @@ from consumers.app.service_names import SERVICE_NAMES
 from consumers.app.settings import LoaSettings, read_settings
 from consumers.cli.output import explain_errors, fail, print_errors
 from consumers.messages import field_error
-from consumers.runtime import log_config
+from consumers.runtime import log_config, stdio
 
+log = structlog.get_logger()
 Data = Annotated[Path | None, typer.Option("--data", help="The data folder (LOA_DATA_DIR).")]
 Port = Annotated[int | None, typer.Option("--port", help="The HTTP port; 0: the system chooses.")]
 Names = Annotated[list[str], typer.Argument(help="Services: " + " ".join(SERVICE_NAMES))]
@@ -40,16 +42,27 @@ def _run_services(overrides: dict[str, Any], services: list[str] | None) -> None
     from consumers.app import process
     from consumers.app.wiring import stand_ins
 
+    closed = stdio.open_closed_streams()
     with explain_errors():
         settings = read_settings(LoaSettings, **overrides)
         log_config.configure(settings.log_format, service=True)
         sys.excepthook = log_config.log_process_failure
+        _report_closed(closed)
         unknown_variables.warn_of_unknown()
+        if services is None:
+            unknown_variables.require_valid()
         if services is None and settings.exposed_by:
             email, zalo = read_settings(EmailSettings), read_settings(ZaloSettings)
             print_errors(stand_ins.describe_withheld(settings, email, zalo))
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(process.run(settings, services))
+
+
+def _report_closed(streams: list[str]) -> None:
+    """Report standard streams that were closed at the start, on stderr and in the log."""
+    print_errors(field_error(name, "stdio_closed") for name in streams)
+    if streams:
+        log.warning("stdio_closed", streams=streams)
 
 
 def _loop_factory() -> Any:

@@ -7,6 +7,10 @@ from channels.errors import Unreachable
 from producers.bus import BusError
 
 
+class BusUnreachable(Unreachable):
+    """The bus, which a channel's store needs, does not answer."""
+
+
 class RetryLater(Exception):
     """The message is valid but not done: deliver it again after `delay_s`."""
 
@@ -18,8 +22,8 @@ class RetryLater(Exception):
 
 @contextmanager
 def unreachable_without_bus() -> Iterator[None]:
-    """Raise Unreachable, the channel's error, for any error of the bus."""
+    """Raise BusUnreachable, a channel's error, for any error of the bus."""
     try:
         yield
     except BusError as away:
-        raise Unreachable("bus") from away
+        raise BusUnreachable("bus") from away

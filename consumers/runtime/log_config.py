@@ -13,6 +13,8 @@ from structlog.processors import ExceptionRenderer
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
+from consumers.runtime.log_writer import LogWriter
+
 log = structlog.get_logger()
 _PRETTY_FORMAT = "pretty"
 _OWN_PACKAGES = ("channels", "consumers", "producers")
@@ -22,7 +24,9 @@ _ARGUMENTS_START = re.compile(r"\n|(?<= callback) |[<('\"]")
 
 
 def configure(log_format: str = "json", *, service: bool) -> None:
-    """Log to stdout for a service; a command logs errors only, to stderr.
+    """Log to stdout for a service, without ever waiting for a reader of it.
+
+    A command logs errors only, to stderr.
 
     A command reports bus failures itself, in both languages. Tracebacks have types and places
     only: messages of exceptions and values of variables may hold texts, addresses or tokens.
@@ -35,7 +39,8 @@ def configure(log_format: str = "json", *, service: bool) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(own),
         cache_logger_on_first_use=True,
     )
-    handler = _build_handler(stream, log_format, shared)
+    handler = logging.StreamHandler(LogWriter(stream.fileno()) if service else stream)
+    handler.setFormatter(_build_formatter(stream, log_format, shared))
     logging.basicConfig(handlers=[handler], level=libraries, force=True)
     for package in _OWN_PACKAGES:
         logging.root.manager.getLogger(package).setLevel(logging.INFO)
@@ -110,16 +115,20 @@ def _print_stacks(out: TextIO, stacks: Iterable[dict[str, Any]], margin: str = "
             _print_stacks(out, inner, margin + "  ")
 
 
-def _build_handler(stream: TextIO, log_format: str, shared: list[Processor]) -> logging.Handler:
+def log_losses() -> dict[str, int]:
+    """The number of log lines that could not be written since the start; empty for none."""
+    streams = [getattr(handler, "stream", None) for handler in logging.root.handlers]
+    dropped = sum(stream.dropped_lines for stream in streams if isinstance(stream, LogWriter))
+    return {"dropped": dropped} if dropped else {}
+
+
+def _build_formatter(stream: TextIO, log_format: str, shared: list[Processor]) -> logging.Formatter:
     renderer: Any = (
         structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=_print_redacted)
         if log_format == _PRETTY_FORMAT
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
-    formatter = structlog.stdlib.ProcessorFormatter(
+    return structlog.stdlib.ProcessorFormatter(
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         foreign_pre_chain=[_strip_loop_arguments, *shared],
     )
-    out = logging.StreamHandler(stream)
-    out.setFormatter(formatter)
-    return out

@@ -31,6 +31,7 @@ def health_app(
     filling: Callable[[], dict[str, int]] = dict,
     unseen: Report = _no_report,
     damaged: Report = _no_report,
+    log_losses: Callable[[], dict[str, int]] = dict,
     findings: FindingReport = lambda _: [],
 ) -> ASGIApp:
     """Serve `/livez` (the process answers) and `/readyz` (so does everything that it needs).
@@ -46,6 +47,7 @@ def health_app(
             "filling": filling(),
             "unseen": await unseen(),
             "damaged": await damaged(),
+            "log": log_losses(),
         }
         status = "failing" if failing else "degraded" if _is_degraded(reports) else "ok"
         told = {**reports, "findings": findings(failing)}
