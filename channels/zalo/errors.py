@@ -54,12 +54,24 @@ class RefreshTokenUsed(Exception):
     """The refresh token is invalid: used before, or never ours."""
 
 
+class RefreshTokenDoubted(RefreshTokenUsed):
+    """An empty answer, which Zalo gives to a used token, and in its own trouble."""
+
+
 class AppNotSetUp(Misconfigured):
     """Zalo gives this app no tokens in its present state; `fix` says where to correct that."""
 
     def __init__(self, reason: str, fix: str) -> None:
         super().__init__(reason, retry_after_s=OPERATOR_RETRY_S)
         self.fix = fix
+
+
+class RefreshRefused(AppNotSetUp):
+    """Zalo has refused to refresh for minutes, for a reason that may pass: asked again soon."""
+
+    def __init__(self, reason: str, fix: str, retry_after_s: float) -> None:
+        super().__init__(reason, fix)
+        self.retry_after_s = retry_after_s
 
 
 class StaleValue(Exception):

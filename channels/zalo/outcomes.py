@@ -26,12 +26,19 @@ def outcome_of(error: Exception, now: float, jitter: Jitter) -> Outcome:
         case errors.Refused():
             return _refused_outcome(error, now, jitter)
         case Misconfigured():
-            log_operator_needed(error.reason, fix_for_error(error))
-            after_s = max(error.retry_after_s, errors.OPERATOR_RETRY_S)
-            return Outcome(Verdict.HELD, error.reason, after_s, channel_wide=True)
+            return _misconfigured_outcome(error)
         case ChannelError():
             return Outcome(Verdict.HELD, error.reason, error.retry_after_s, channel_wide=True)
     raise error
+
+
+def _misconfigured_outcome(error: Misconfigured) -> Outcome:
+    """A hold for the channel. The token store itself asks the operator for a refused refresh."""
+    after_s = error.retry_after_s
+    if not isinstance(error, errors.RefreshRefused):
+        log_operator_needed(error.reason, fix_for_error(error))
+        after_s = max(after_s, errors.OPERATOR_RETRY_S)
+    return Outcome(Verdict.HELD, error.reason, after_s, channel_wide=True)
 
 
 def _refused_outcome(refusal: errors.Refused, now: float, jitter: Jitter) -> Outcome:

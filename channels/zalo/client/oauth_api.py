@@ -15,7 +15,12 @@ from channels.zalo import error_codes
 from channels.zalo.client.response import first_text, json_object, whole_number
 from channels.zalo.client.transport import AiohttpTransport, HttpResponse, Request
 from channels.zalo.error_codes import ErrorKind
-from channels.zalo.errors import AmbiguousResult, AppNotSetUp, RefreshTokenUsed
+from channels.zalo.errors import (
+    AmbiguousResult,
+    AppNotSetUp,
+    RefreshTokenDoubted,
+    RefreshTokenUsed,
+)
 
 _TOKEN_PATH = "/v4/oa/access_token"  # noqa: S105
 _FORM_CONTENT_TYPE = "application/x-www-form-urlencoded"
@@ -44,10 +49,10 @@ class OAuthClient:
     transport: AiohttpTransport
 
     async def refresh(self, refresh_token: str) -> TokenPair:
-        """Use *refresh_token*; call once per token.
+        """Use *refresh_token*, never twice at once.
 
-        Raises RefreshTokenUsed, AmbiguousResult (the token may be used up), Unreachable,
-        Misconfigured.
+        Raises RefreshTokenUsed, RefreshTokenDoubted, AmbiguousResult (the token may be used up),
+        Unreachable, AppNotSetUp.
         """
         return await self.request_tokens("refresh_token", refresh_token=refresh_token)
 
@@ -80,13 +85,13 @@ def parse_token_pair(reply: HttpResponse) -> TokenPair:
 def _unreadable_error(reply: HttpResponse) -> Exception:
     """The error for an answer without JSON: a gateway's page, an empty or a truncated answer.
 
-    An empty answer with HTTP 200 is Zalo's answer to a used refresh token.
+    An empty answer with HTTP 200 is Zalo's answer to a used refresh token, but not only to that.
     """
     body = reply.body.strip()
     if reply.status in _TEMPORARY_STATUSES or body.startswith(b"<"):
         return Unreachable(f"oauth http {reply.status}")
     if not body and reply.status == HTTPStatus.OK:
-        return RefreshTokenUsed("empty answer")
+        return RefreshTokenDoubted("empty answer")
     return AmbiguousResult(f"oauth http {reply.status} without an answer in it")
 
 

@@ -49,6 +49,9 @@ class TokenGrant:
     obtained_at: float = 0.0
     pending_at: float = 0.0  # start of a refresh whose result is unknown
     lost: str = ""  # why an OA admin has to consent again
+    refused_since: float = 0.0  # the first of the refusals in a row that may pass
+    refusals: int = 0
+    retry_at: float = 0.0  # no process refreshes before
     previous_access_token: str = ""
     previous_refresh_token: str = ""
 

@@ -2,8 +2,8 @@
 
 A refresh token works once, and its use invalidates the access token too. Therefore the store writes
 "refresh pending" before the call, writes the new pair before its first use, keeps the previous
-pair, and never overwrites a pair with an empty one. Compare-and-set extends this to several
-processes.
+pair, and never overwrites a pair with an empty one. A refusal that does not name the token is asked
+again with the same one. Compare-and-set extends this to several processes.
 """
 
 import asyncio
@@ -24,6 +24,9 @@ from channels.zalo.client.store import (
 from channels.zalo.errors import (
     OPERATOR_RETRY_S,
     AmbiguousResult,
+    AppNotSetUp,
+    RefreshRefused,
+    RefreshTokenDoubted,
     RefreshTokenUsed,
     StaleValue,
     WrongKey,
@@ -36,6 +39,10 @@ REFRESH_EARLY_S = 5 * 3600.0
 PENDING_TIMEOUT_S = 60.0
 """Longer than any refresh: a refresh that is pending for longer belongs to a dead process."""
 BUSY_RETRY_S = 5.0
+REFUSALS_MAX_S = 300.0
+"""For so long a refusal that may pass is asked again, before an operator is."""
+_MIN_REFUSALS = 5
+_REFUSAL_WAIT_S, _REFUSAL_WAIT_MAX_S = 5.0, 60.0
 _TRIES = 3
 
 
@@ -74,7 +81,7 @@ class TokenStore:
                 return grant.access_token
             try:
                 return (await self.refresh(current)).access_token
-            except Unreachable:
+            except (Unreachable, RefreshRefused):
                 if grant.expires_at <= self.clock():
                     raise
                 return grant.access_token
@@ -144,6 +151,8 @@ class TokenStore:
             crash_point("zalo.refresh_noted")
             pair = await self.oauth.refresh(spent)
             crash_point("zalo.refresh_answered")
+        except (RefreshTokenDoubted, AppNotSetUp) as error:
+            return await self.record_refusal(pending, error)
         except RefreshTokenUsed as error:
             return await self.mark_lost(pending, str(error))
         except AmbiguousResult as doubt:
@@ -159,6 +168,7 @@ class TokenStore:
         now, busy = self.clock(), Unreachable("a refresh is under way", retry_after_s=BUSY_RETRY_S)
         if abs(now - current.grant.pending_at) < PENDING_TIMEOUT_S:
             raise busy
+        self.require_retry_due(current.grant)
         try:
             return await self.write(replace(current.grant, pending_at=now), current.revision)
         except StaleValue:
@@ -166,6 +176,36 @@ class TokenStore:
             if other.grant.refresh_token == current.grant.refresh_token:
                 raise busy from None
             return other
+
+    def require_retry_due(self, grant: TokenGrant) -> None:
+        """Raises Unreachable while an earlier refusal asks for patience."""
+        wait_s = grant.retry_at - self.clock()
+        if 0 < wait_s <= _REFUSAL_WAIT_MAX_S:  # a longer wait comes from a clock that was set back
+            raise Unreachable("the refresh was refused", retry_after_s=wait_s)
+
+    async def record_refusal(
+        self, pending: VersionedGrant, error: RefreshTokenDoubted | AppNotSetUp
+    ) -> TokenGrant:
+        """Record a refusal that may pass: the same token is asked again, from seconds on.
+
+        After minutes a doubted token is given up, and an operator is asked for the rest.
+        """
+        current, now = (await self.read()).grant, self.clock()
+        if current.refresh_token != pending.grant.refresh_token:
+            return current
+        since, tries = pending.grant.refused_since or now, pending.grant.refusals + 1
+        is_over = now - since >= REFUSALS_MAX_S and tries >= _MIN_REFUSALS
+        if is_over and isinstance(error, RefreshTokenDoubted):
+            return await self.mark_lost(pending, str(error))
+        wait_s = min(_REFUSAL_WAIT_S * 2 ** (tries - 1), _REFUSAL_WAIT_MAX_S)
+        refused = replace(pending.grant, refused_since=since, refusals=tries, retry_at=now + wait_s)
+        trouble: ChannelError = Unreachable(str(error), retry_after_s=wait_s)
+        if is_over and isinstance(error, AppNotSetUp):
+            log.error("zalo_operator_needed", reason=str(error), fix=error.fix)
+            trouble = RefreshRefused(str(error), error.fix, wait_s)
+        else:
+            log.warning("zalo_refresh_refused", reason=str(error), tries=tries)
+        return await self.clear_pending(VersionedGrant(refused, pending.revision), trouble)
 
     async def clear_pending(self, pending: VersionedGrant, trouble: ChannelError) -> NoReturn:
         """The refresh did not happen: remove the mark and raise *trouble*."""

@@ -40,7 +40,7 @@ from tests.support.clock import FakeClock
 ROOT = Path(__file__).parents[3]
 ALARM = "error zalo_grant_lost"
 DAY_S = 86400.0
-MAX_TURNS = 8
+MAX_TURNS = 12
 KEPT, LOST = "kept", "lost"
 NOTED, ANSWERED, STORED = "zalo.refresh_noted", "zalo.refresh_answered", "zalo.pair_stored"
 

@@ -37,13 +37,16 @@ def named(code, name, reason=""):
 DEAD = {
     "-14014": says(access_token="", refresh_token="", error_name=SPENT, error=-14014),
     "-14014 as text": says(access_token="", error="-14014"),
-    "nothing, as of a token that was used": reply(""),
-    "spaces": reply("  \n"),
     "-118": says(error=-118, error_name="invalid_grant"),
     "names alone": says(error_name=SPENT, error_reason="", error_description=""),
     "a reason alone": says(error=-1, error_reason="Refresh token was used"),
     "a description alone": says(error_description="The refresh_token is expired"),
     "with HTTP 400": says(400, error=-14014, error_name=SPENT),
+}
+DOUBTED = {
+    "nothing, as of a token that was used": reply(""),
+    "spaces": reply("  \n"),
+    "busy": says(error=-1, error_name="System busy"),
 }
 AWAY = {
     "504 page": reply(PAGE, 504),
@@ -79,9 +82,10 @@ NOT_SET_UP = {
 
 
 @pytest.mark.promise("6.5")
-@pytest.mark.parametrize("name", [*DEAD, *AWAY, *LOST])
+@pytest.mark.parametrize("name", [*DEAD, *DOUBTED, *AWAY, *LOST])
 async def test_no_failed_refresh_costs_the_stored_pair(bus, clock, name):
-    tokens = await seeded_token_store(BusKeyValueStore(bus), clock, (DEAD | AWAY | LOST)[name])
+    answer = (DEAD | DOUBTED | AWAY | LOST)[name]
+    tokens = await seeded_token_store(BusKeyValueStore(bus), clock, answer)
     with structlog.testing.capture_logs() as logs, pytest.raises(ChannelError):
         await tokens.replace_rejected("access-1")
     grant = await stored_grant(tokens)
@@ -90,7 +94,7 @@ async def test_no_failed_refresh_costs_the_stored_pair(bus, clock, name):
     assert bool(grant.lost) is (name in DEAD)
     alarms = [line["event"] for line in logs if line["log_level"] == "error"]
     expected = ["zalo_refresh_unknown"] if name in LOST else ["zalo_grant_lost"]
-    assert alarms == ([] if name in AWAY else expected)
+    assert alarms == ([] if name in AWAY | DOUBTED else expected)
 
 
 @pytest.mark.parametrize(("answer", "reason", "fix"), NOT_SET_UP.values(), ids=NOT_SET_UP)
@@ -170,11 +174,12 @@ async def works_again(account, after_s):
     ("answer", "after_s", "alarms", "fix"),
     [
         (DEAD["-14014"], 900, {"zalo_grant_lost", "zalo_operator_needed"}, CONSENT),
-        (NOT_SET_UP["-14003"][0], 900, {"zalo_operator_needed"}, CALLBACK),
+        (NOT_SET_UP["-14003"][0], 5, set(), ""),
+        (DOUBTED["spaces"], 5, set(), ""),
         (AWAY["504 page"], 30, set(), ""),
         (LOST["half an answer"], PENDING_TIMEOUT_S, {"zalo_refresh_unknown"}, ""),
     ],
-    ids=["dead", "not set up", "away", "lost"],
+    ids=["dead", "not set up", "empty", "away", "lost"],
 )
 async def test_a_failed_refresh_holds_the_channel_until_it_works_again(
     zalo_account, answer, after_s, alarms, fix

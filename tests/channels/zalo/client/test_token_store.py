@@ -8,7 +8,12 @@ from cryptography.fernet import Fernet
 
 from channels.errors import Misconfigured, Unreachable
 from channels.zalo.client.store import NO_REVISION, GrantCipher, TokenGrant
-from channels.zalo.client.token_store import BUSY_RETRY_S, PENDING_TIMEOUT_S, REFRESH_EARLY_S
+from channels.zalo.client.token_store import (
+    BUSY_RETRY_S,
+    PENDING_TIMEOUT_S,
+    REFRESH_EARLY_S,
+    REFUSALS_MAX_S,
+)
 from channels.zalo.client.transport import CONNECT_S, READ_S
 from channels.zalo.errors import AmbiguousResult
 from consumers.zalo.stores import BusKeyValueStore
@@ -151,16 +156,18 @@ async def test_after_a_lost_answer_the_same_token_is_tried_once_more(token_vault
 
 
 async def test_a_token_that_was_spent_unseen_needs_consent_and_is_reported_once(token_vault, clock):
-    tokens = await seeded_token_store(token_vault, clock, NO_ANSWER, USED_UP)
+    tokens = await seeded_token_store(token_vault, clock, NO_ANSWER, *[USED_UP] * 50)
     with pytest.raises(Unreachable):
         await tokens.replace_rejected("access-1")
     clock.advance(PENDING_TIMEOUT_S)
     with structlog.testing.capture_logs() as logs:
+        assert await asked_until_given_up(tokens, clock) >= REFUSALS_MAX_S
+        asked = len(tokens.oauth.transport.requests)
         for _ in range(3):
             with pytest.raises(Misconfigured):
                 await tokens.replace_rejected("access-1")
-    assert [line["event"] for line in logs] == ["zalo_grant_lost"]
-    assert len(tokens.oauth.transport.requests) == 2
+    assert [line["event"] for line in logs if line["log_level"] == "error"] == ["zalo_grant_lost"]
+    assert len(tokens.oauth.transport.requests) == asked <= 12
     assert (await stored_grant(tokens)).refresh_token == "refresh-1"
     assert (await stored_grant(tokens)).missing_consent
     await tokens.seed(pair_of(9))
@@ -191,6 +198,77 @@ async def test_a_kill_around_a_refresh_loses_only_that_refresh(token_vault, cloc
 
 def test_a_refresh_is_given_up_only_when_its_call_can_have_no_answer_any_more():
     assert PENDING_TIMEOUT_S > 2 * (CONNECT_S + READ_S), "the call, and the time to store the pair"
+
+
+MAY_PASS = {
+    "empty": USED_UP,
+    "busy": reply({"error": -1, "message": "system busy"}),
+    "an app that is not active": reply({"error": -14002, "error_name": "Invalid appId"}),
+    "a name alone": reply({"error_name": "Something went wrong"}),
+}
+
+
+async def asked_until_given_up(tokens, clock) -> float:
+    """Ask as often as the store wants to be asked; the seconds until an operator is needed."""
+    began = clock()
+    for _ in range(50):
+        try:
+            await tokens.replace_rejected("access-1")
+        except Unreachable as later:
+            clock.advance(later.retry_after_s)
+        except Misconfigured:
+            return clock() - began
+    raise AssertionError("no operator was asked")
+
+
+@pytest.mark.promise("6.5")
+@pytest.mark.parametrize("answer", MAY_PASS.values(), ids=MAY_PASS)
+async def test_a_refusal_that_may_pass_costs_seconds_and_no_consent(token_vault, clock, answer):
+    tokens = await seeded_token_store(token_vault, clock, answer, token_pair())
+    other = new_token_store(token_vault, clock, host=tokens.oauth.transport)
+    with structlog.testing.capture_logs() as logs:
+        for asking in (tokens, tokens, other):
+            with pytest.raises(Unreachable) as refused:
+                await asking.replace_rejected("access-1")
+        assert len(tokens.oauth.transport.requests) == 1, "not again at once, by no process"
+        assert refused.value.retry_after_s <= 5
+        clock.advance(refused.value.retry_after_s)
+        assert await other.replace_rejected("access-1") == "access-2"
+    assert [line for line in logs if line["log_level"] == "error"] == []
+    grant = await stored_grant(tokens)
+    assert (grant.refusals, grant.retry_at, grant.lost) == (0, 0.0, "")
+
+
+@pytest.mark.parametrize("name", [name for name in MAY_PASS if name != "empty"])
+async def test_a_refusal_that_lasts_asks_an_operator_after_minutes_and_goes_on(
+    token_vault, clock, name
+):
+    answers = [MAY_PASS[name]] * 20
+    tokens = await seeded_token_store(token_vault, clock, *answers)
+    with structlog.testing.capture_logs() as logs:
+        assert await asked_until_given_up(tokens, clock) >= REFUSALS_MAX_S
+    [alarm] = [line for line in logs if line["log_level"] == "error"]
+    assert (alarm["event"], bool(alarm["fix"])) == ("zalo_operator_needed", True)
+    tokens.oauth.transport.answers = [token_pair()]
+    clock.advance(60)
+    assert await tokens.replace_rejected("access-1") == "access-2", "without a person"
+
+
+async def test_a_refused_refresh_leaves_the_living_token_in_use(token_vault, clock):
+    tokens = await seeded_token_store(token_vault, clock, *[MAY_PASS["busy"]] * 500)
+    clock.advance(90000 - REFRESH_EARLY_S)
+    for _ in range(300):
+        assert await tokens.access_token() == "access-1"
+        clock.advance(30)
+
+
+async def test_old_refusals_far_apart_do_not_add_up_to_a_loss(token_vault, clock):
+    tokens = await seeded_token_store(token_vault, clock, USED_UP, USED_UP, token_pair())
+    for _ in range(2):
+        with pytest.raises(Unreachable):
+            await tokens.replace_rejected("access-1")
+        clock.advance(3600)
+    assert await tokens.replace_rejected("access-1") == "access-2"
 
 
 # --- several processes on one bus
