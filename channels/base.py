@@ -38,8 +38,9 @@ class Outcome:
     `channel_wide`: the failure is the channel's. `policy_rejected`: rejected by policy before the
     content was read, for this recipient or for the whole channel. `message_refused`: refused after
     the content was read, without a word on the recipient. `reached_provider`: the outcome includes
-    an answer of the provider. `mute_s`: the recipient wants no more on this channel for that time.
-    `code`: the provider's code, if a table derives more from it.
+    an answer of the provider. `accepted`: a doubt of a channel that works; only the proof that
+    readers see the row is missing. `mute_s`: the recipient wants no more on this channel for that
+    time. `code`: the provider's code, if a table derives more from it.
     """
 
     verdict: Verdict
@@ -49,6 +50,7 @@ class Outcome:
     policy_rejected: bool = field(default=False, compare=False)
     message_refused: bool = field(default=False, compare=False)
     reached_provider: bool = field(default=True, compare=False)
+    accepted: bool = field(default=False, compare=False)
     mute_s: float = field(default=0.0, compare=False)
     code: str = field(default="", compare=False)
 

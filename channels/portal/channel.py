@@ -14,7 +14,7 @@ from channels.errors import Misconfigured, Unreachable
 from channels.portal.canary import canary_feed, read_back
 from channels.portal.errors import FilesNotWritten, FolderBusy, FolderEmpty, IndexLost, error_reason
 from channels.portal.model.site import CANARY_PATH, Site
-from channels.portal.readback import Readback
+from channels.portal.readback import Readback, ReportReadback
 from channels.portal.render.site_files import SiteFiles
 from channels.portal.websub import WebSubNotifier
 from channels.portal.writer.writer import BUSY_RETRY_S, RETRY_S, PortalWriter
@@ -26,8 +26,6 @@ _REWRITE_CHUNK, _REWRITE_PAUSE_S = 40, 0.2
 """Pages per round of rewriting, and the pause between rounds, so that deliveries come first."""
 _PORTAL_RECIPIENT = "portal"
 """The one recipient of this channel."""
-_ReportReadback = Callable[[str], Awaitable[None]]
-"""Called with the reason why readers cannot see an item; empty when they can."""
 
 
 async def _ignore_readback(_: str) -> None:
@@ -45,7 +43,7 @@ class PortalChannel:
     makes them take turns. All file work runs on one thread of this channel. For an empty folder,
     *was_shown_before* tells a new portal from a lost one; it raises ChannelError when unsure. With
     *readback_url*, the public address, an item counts as delivered when it can be read there;
-    *report_readback* gets each result.
+    *report_readback* gets each result. No item waits for the readback of another.
     """
 
     name = ChannelName.PORTAL
@@ -62,13 +60,15 @@ class PortalChannel:
         lock_timeout_s: float = 10.0,
         was_shown_before: Callable[[], Awaitable[bool]] = _never_shown,
         readback_url: str = "",
-        report_readback: _ReportReadback = _ignore_readback,
+        report_readback: ReportReadback = _ignore_readback,
     ) -> None:
         self._writer = PortalWriter(folder, SiteFiles(site), lock_timeout_s)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="portal")
         self._was_shown_before = was_shown_before
-        self._readback = Readback(readback_url, self._writer.public, site) if readback_url else None
-        self._report_readback = report_readback
+        self._readback: Readback | None = None
+        if readback_url:
+            public = self._writer.public
+            self._readback = Readback(readback_url, public, site, self._feeds_of, report_readback)
         self.notifier: WebSubNotifier | None = None
         if site.hub:
             self.notifier = WebSubNotifier(
@@ -95,6 +95,8 @@ class PortalChannel:
         yield self
 
     async def close(self) -> None:
+        if self._readback:
+            await self._readback.close()
         await asyncio.to_thread(self._thread.shutdown)
         await asyncio.to_thread(self._writer.close)
 
@@ -139,19 +141,14 @@ class PortalChannel:
             self.notifier.has_changes.set()
         if self._readback is None or outcome.verdict is not Verdict.DELIVERED:
             return outcome
-        failure = await self._readback_failure(self._readback, publication)
-        await self._report_readback(failure)
+        failure = await self._readback.failure(publication)
         if failure:
-            return Outcome(Verdict.DOUBT, f"not_seen: {failure}", RETRY_S)
+            retry_after_s = self._readback.retry_after_s(publication)
+            return Outcome(Verdict.DOUBT, f"not_seen: {failure}", retry_after_s, accepted=True)
         return outcome
 
-    async def _readback_failure(self, readback: Readback, publication: Publication) -> str:
-        """Why readers cannot see the publication; empty when they can."""
-        try:
-            feeds = await self._run(partial(self._writer.atom_documents, publication))
-        except OSError as error:
-            return error_reason(error)
-        return await readback.find_failure(publication, feeds) if feeds else "in no feed"
+    async def _feeds_of(self, publication: Publication) -> Sequence[str]:
+        return await self._run(partial(self._writer.atom_documents, publication))
 
     async def _run(self, work: Callable[[], T]) -> T:
         """Do file work on the channel's thread."""

@@ -134,16 +134,23 @@ def score_window(outcomes: Iterable[Outcome]) -> bool | None:
     Rejections by policy count for neither: see `consumers.channel_health.rejections`.
     """
     reached = [outcome for outcome in outcomes if outcome.reached_provider]
-    failures = sum(outcome.channel_wide or outcome.verdict is Verdict.DOUBT for outcome in reached)
+    failures = sum(map(_is_failure, reached))
     answers = sum(map(is_answer, reached))
     if failures > answers:
         return False
     return True if answers else None
 
 
+def _is_failure(outcome: Outcome) -> bool:
+    """Whether one row shows that the channel fails."""
+    in_doubt = outcome.verdict is Verdict.DOUBT and not outcome.accepted
+    return outcome.channel_wide or in_doubt
+
+
 def is_answer(outcome: Outcome) -> bool:
     """Whether one row shows that the channel works."""
-    answered = outcome.reached_provider and outcome.verdict in _ANSWER_VERDICTS
+    is_known = outcome.accepted or outcome.verdict in _ANSWER_VERDICTS
+    answered = outcome.reached_provider and is_known
     return answered and not outcome.channel_wide and not outcome.policy_rejected
 
 

@@ -57,13 +57,16 @@ class FileResponse(NamedTuple):
 
 def portal_app(folder: Path, clock: Callable[[], float] = time.time) -> ASGIApp:
     """Serve `folder/public`, which a PortalChannel writes; mountable below a path."""
-    return _PortalApp(FileCache(folder / "public"), clock)
+    is_new = not (folder / "state").exists()
+    return _PortalApp(FileCache(folder / "public"), clock, is_new)
 
 
 class _PortalApp:
-    def __init__(self, files: FileCache, clock: Callable[[], float]) -> None:
+    def __init__(self, files: FileCache, clock: Callable[[], float], is_new: bool = False) -> None:
+        """*is_new*: nothing was written yet, so nothing is lost while no page exists."""
         self._files = files
         self._clock = clock
+        self._is_new = is_new
         self._is_lost = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -115,7 +118,8 @@ class _PortalApp:
     async def _is_folder_empty(self) -> bool:
         """Whether the folder has no home page, because it was emptied or is new."""
         is_empty = await self._find("/index.html") is None
-        if is_empty and not self._is_lost:
+        self._is_new = self._is_new and is_empty
+        if is_empty and not (self._is_lost or self._is_new):
             log.error("portal_files_missing")
         self._is_lost = is_empty
         return is_empty

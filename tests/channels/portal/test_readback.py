@@ -1,5 +1,6 @@
 """Readback: an item is delivered when readers can read it; other work goes on meanwhile."""
 
+import asyncio
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ from channels.portal.http.file_app import portal_app
 from channels.portal.index import listings
 from channels.portal.writer.writer import RETRY_S
 from consumers.app.wiring.portal import open_portal_channel
+from consumers.channel_health.breaker import score_window
 from consumers.channel_health.canary.settings import CanarySettings
 from tests.support.portal_dir import ROW, WORDS, feed, open_portal, public_files, publish, send_to
 from tests.support.publications import RELEASED_AT, a_publication, numbered_publication
@@ -26,7 +28,7 @@ def reading_at(folder, address):
 
 @pytest.fixture
 def short_waits(monkeypatch):
-    monkeypatch.setattr(readback.Readback.__init__, "__defaults__", (0.3,))
+    monkeypatch.setattr(readback, "_WAIT_MAX_S", 0.3)
 
 
 class FailingServer:
@@ -61,19 +63,72 @@ async def test_what_nobody_can_read_stays_in_doubt_until_it_can(tmp_path):
         [outcome] = await send_to(channel, one)
         assert (outcome.verdict, outcome.reason) == (Verdict.DOUBT, "not_seen: HTTP 502")
         assert any("tin/" in path for path in public_files(tmp_path))
-        broken.times = 0
+        broken.times, channel._readback._next_probe_at = 0, 0.0
         async with channel.session() as session:
             assert await session.resolve(channel.render(one), [ROW]) == [DELIVERED]
 
 
 @pytest.mark.usefixtures("short_waits")
-async def test_while_nothing_comes_back_each_item_is_asked_for_once(tmp_path):
+async def test_while_nothing_comes_back_one_item_is_looked_for_now_and_then(tmp_path, monkeypatch):
     broken = FailingServer(tmp_path, 10**6)
     async with serve_app(broken) as url, reading_at(tmp_path, url) as channel:
         await send_to(channel, a_publication())
         asked = broken.times
-        await send_to(channel, *(a_publication(content_id=f"tin-{n}") for n in range(2)))
-        assert asked - broken.times == 2
+        items = [a_publication(content_id=f"tin-{number}") for number in range(5)]
+        outcomes = await send_to(channel, *items[:4])
+        assert asked == broken.times
+        channel._readback._next_probe_at = 0.0
+        outcomes += await send_to(channel, items[4])
+        assert asked - broken.times == 1
+    assert {one.reason for one in outcomes} == {"not_seen: HTTP 502"}
+
+
+class SilentServer:
+    """A web server that takes requests and answers none."""
+
+    def __init__(self):
+        self.asked = 0
+
+    async def __call__(self, scope, receive, send):
+        self.asked += 1
+        await receive()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+async def test_no_item_waits_for_the_readback_of_another(tmp_path, monkeypatch):
+    monkeypatch.setattr(readback, "_READ_TIMEOUT_S", 3600.0)
+    monkeypatch.setattr(readback, "_PATIENCE_S", 0.05)
+    items = [a_publication(content_id=f"tin-{number}") for number in range(61)]
+    silent = SilentServer()
+    async with serve_app(silent) as url, reading_at(tmp_path, url) as channel:
+        async with asyncio.timeout(60):
+            outcomes = await send_to(channel, *items)
+        assert {one.verdict for one in outcomes} == {Verdict.DOUBT}
+        assert all(f"tin/{item.content_id}/index.html" in public_files(tmp_path) for item in items)
+        assert 1 <= silent.asked <= readback._PARALLEL_CHECKS
+        assert score_window(outcomes) is True, "the portal works; its address does not"
+
+
+async def test_what_is_seen_later_is_delivered_when_it_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(readback, "_PATIENCE_S", 0.0)
+    async with serve_app(portal_app(tmp_path)) as url, reading_at(tmp_path, url) as channel:
+        one = a_publication()
+        [written] = await send_to(channel, one)
+        assert (written.verdict, written.reason) == (Verdict.DOUBT, "not_seen: not read yet")
+        await asyncio.wait(channel._readback._checks.values())
+        async with channel.session() as session:
+            assert await session.resolve(channel.render(one), [ROW]) == [DELIVERED]
+
+
+@pytest.mark.usefixtures("short_waits")
+async def test_an_address_that_fails_for_long_is_asked_less_often(tmp_path):
+    async with reading_at(tmp_path, "http://127.0.0.1:9") as channel:
+        await send_to(channel, a_publication())
+        channel._readback._failing_since -= 86400
+        waits = {channel._readback.retry_after_s(numbered_publication(n)) for n in range(50)}
+    assert 600 < min(waits) < max(waits) <= 2700
+    assert len(waits) > 40, "not all at once"
 
 
 class StaleCache:

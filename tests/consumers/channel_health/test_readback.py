@@ -117,7 +117,7 @@ async def test_the_channel_tells_what_every_look_found(tmp_path, monkeypatch):
     async def hear(why):
         heard.append(why)
 
-    monkeypatch.setattr("channels.portal.readback.Readback.__init__.__defaults__", (0.0,))
+    monkeypatch.setattr("channels.portal.readback._WAIT_MAX_S", 0.0)
     away = "http://127.0.0.1:9"  # nobody listens there
     channel = PortalChannel(tmp_path, PORTAL_SITE, readback_url=away, report_readback=hear)
     with capture_logs() as log:

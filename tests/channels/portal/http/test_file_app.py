@@ -204,6 +204,21 @@ async def test_a_lost_folder_asks_its_readers_to_come_back_and_is_said_once(tmp_
     assert back == [200, 200, 404]
 
 
+async def test_a_first_start_has_lost_nothing(tmp_path):
+    async with http_client(portal_app(tmp_path)) as client:
+        with capture_logs() as log:
+            first = await client.get("/")
+            publish(tmp_path, a_publication())
+            assert (await client.get("/")).status_code == 200
+            assert (await client.get("/khong-co")).status_code == 404
+        alarms = [one for one in log if one["log_level"] == "error"]
+        assert (first.status_code, alarms) == (503, [])
+        shutil.rmtree(tmp_path / "public")
+        with capture_logs() as log:
+            await client.get("/")
+    assert [one["event"] for one in log] == ["portal_files_missing"]
+
+
 def laid(folder, names="abc"):
     """Files of 600 bytes, by name."""
     for name in names:
