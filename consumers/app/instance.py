@@ -14,6 +14,7 @@ from consumers.app.ports import require_free_port
 from consumers.app.settings import DeskSettings, LoaSettings, RunningInstance, read_settings
 from consumers.messages import field_error
 from contracts.base.crash_points import crash_point
+from contracts.base.networks import http_url
 from contracts.errors import Invalid, Unavailable
 from producers.bus import AccessRefused, Bus, NoReply, topology
 from producers.bus.server_check import verify
@@ -46,7 +47,7 @@ def public_url(settings: LoaSettings) -> str:
     if settings.public_url:
         return settings.public_url.rstrip("/")
     ready = announced_instance(settings)
-    return ready.url if ready else f"http://{settings.http_host}:{settings.http_port}"
+    return ready.url if ready else http_url(settings.http_host, settings.http_port)
 
 
 def desk_url(settings: LoaSettings) -> str:

@@ -177,8 +177,9 @@ async def _add_delivery(node: Node, name: ChannelName) -> None:
         try_canary=canaries.handle,
         policy=parts.policy(node, lanes),
     )
-    await worker.channel_gate.refresh(pauses.breaker(name))
-    pauses.listeners.append((name, worker.channel_gate.refresh))
+    for circuit, gate in worker.gates.items():
+        await gate.refresh(pauses.breaker(circuit))
+        pauses.listeners.append((circuit, gate.refresh))
     _register_worker(node, worker)
 
 

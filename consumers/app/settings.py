@@ -29,7 +29,7 @@ from consumers.app.web.connection_limits import (
     raise_file_limit,
 )
 from consumers.app.web.proxies import TrustedProxies
-from consumers.messages import field_error, load_catalog
+from consumers.messages import field_error, load_catalog, translate_os_error
 from contracts.base.addresses import is_mailable
 from contracts.base.retention import DEFAULT as DEFAULT_RETENTION
 from contracts.base.retention import Retention
@@ -43,6 +43,7 @@ STAND_IN_NAMES = (MAILBOX, ZALO_SANDBOX)
 PUBLIC_URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 _CONTACT = re.compile(r"(mailto:[^\s@]+@[^\s@]+|https://\S+|tel:\+?[0-9-]+)")
 _VARIABLE = re.compile("LOA_[A-Z_]+")
+_NATS_SCHEMES = frozenset(("nats", "tls"))
 
 
 class _Settings(BaseSettings):
@@ -80,6 +81,14 @@ class LoaSettings(_Settings):
         if url and not PUBLIC_URL.fullmatch(url):
             raise PydanticCustomError("setting_public_url", "not a public address")
         return url
+
+    @field_validator("nats_url")
+    @classmethod
+    def _are_nats_urls(cls, urls: str) -> str:
+        """Refuse what no client of NATS can use: it would be tried again and again."""
+        if urls and not all(map(_is_nats_url, urls.split(","))):
+            raise PydanticCustomError("setting_nats_url", "not addresses of NATS servers")
+        return urls
 
     @field_validator("stand_ins")
     @classmethod
@@ -282,6 +291,16 @@ class LettersSettings(_Settings):
     per_hour: int = Field(default=1000, ge=0)
 
 
+def _is_nats_url(text: str) -> bool:
+    """Whether *text* is `nats://host:4222`, `tls://...`, or `host:4222` alone."""
+    url = text.strip() if "://" in text else f"nats://{text.strip()}"
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in _NATS_SCHEMES and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def _split_names(text: str) -> frozenset[str]:
     """Names separated by commas."""
     return frozenset(filter(None, (name.strip() for name in text.split(","))))
@@ -324,16 +343,36 @@ def read_settings(settings: type[S], **overrides: Any) -> S:
 
     Raises Invalid, which names each wrong variable.
     """
-    variables = environment()
     prefix = settings.model_config.get("env_prefix", "")
-    for name, field in settings.model_fields.items():
-        path = variables.get(f"{prefix}{name}_file".upper())
-        if field.annotation is SecretStr and path:
-            overrides[name] = SecretStr(Path(path).read_text().strip())
+    overrides |= _read_secret_files(settings, prefix)
     try:
         return settings(_env_file=".env", **overrides)
     except ValidationError as wrong:
         raise Invalid(*(_setting_error(prefix, error) for error in wrong.errors())) from wrong
+
+
+def _read_secret_files(settings: type[BaseSettings], prefix: str) -> dict[str, SecretStr]:
+    """The secrets whose `_FILE` variables are set. Raises Invalid for files that can't be read."""
+    variables, secrets, errors = environment(), {}, []
+    for name, field in settings.model_fields.items():
+        variable = f"{prefix}{name}_file".upper()
+        path = variables.get(variable)
+        if field.annotation is not SecretStr or not path:
+            continue
+        try:
+            secrets[name] = SecretStr(Path(path).read_text("utf-8").strip())
+        except (OSError, UnicodeDecodeError) as error:
+            errors.append(_secret_file_error(variable, path, error))
+    if errors:
+        raise Invalid(*errors)
+    return secrets
+
+
+def _secret_file_error(variable: str, path: str, error: OSError | UnicodeError) -> FieldError:
+    detail = translate_os_error(error)._replace(en="not UTF-8 text")
+    if isinstance(error, OSError):
+        detail = translate_os_error(OSError(error.errno, ""))._replace(en=error.strerror or "")
+    return field_error(variable, "secret_file_broken", file=path, detail=detail)
 
 
 def environment() -> dict[str, str | None]:

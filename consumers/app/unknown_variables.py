@@ -1,4 +1,4 @@
-"""Report LOA_* variables that are set and unknown.
+"""Check LOA_* variables before anything starts: their values, and names that are unknown.
 
 An unknown name is only warned of: while machines are upgraded one after the other, the same file of
 variables serves the old and the new version."""
@@ -22,12 +22,13 @@ from consumers.app.settings import (
     LoaSettings,
     SecuritySettings,
     environment,
+    read_settings,
 )
 from consumers.channel_health.canary.settings import CanarySettings
 from consumers.digests.schedule import DigestSchedule
 from consumers.messages import field_error
 from consumers.staff.oidc.settings import OidcSettings
-from contracts.errors import FieldError
+from contracts.errors import FieldError, Invalid
 
 log = structlog.get_logger()
 PREFIX, _TEST_PREFIX = "LOA_", "LOA_TEST_"
@@ -82,6 +83,18 @@ def unknown_variables() -> list[FieldError]:
         field_error(name, "variable_mistyped" if near else "variable_unknown", near=near)
         for name, near in find_unknown(environment())
     ]
+
+
+def require_valid() -> None:
+    """Read every settings class. Raises Invalid with the errors of all."""
+    errors: list[FieldError] = []
+    for settings in _SETTINGS_CLASSES:
+        try:
+            read_settings(settings)
+        except Invalid as wrong:
+            errors += wrong.errors
+    if errors:
+        raise Invalid(*dict.fromkeys(errors))
 
 
 def warn_of_unknown() -> None:

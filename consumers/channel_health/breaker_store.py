@@ -1,4 +1,7 @@
-"""Breaker store: one key per channel, changed by compare-and-set, shared by all processes."""
+"""Breaker store: one key per circuit, changed by compare-and-set, shared by all processes.
+
+A circuit is what fails as a whole: a channel, or the part of it that has a host of its own.
+"""
 
 import time
 from collections.abc import Callable
@@ -8,36 +11,52 @@ import structlog
 
 from consumers.channel_health.breaker import Breaker, BreakerState
 from contracts import subjects
-from contracts.delivery import ChannelName
+from contracts.delivery import ChannelName, Lane
 from producers.bus import Bus, records
 
 log = structlog.get_logger()
 Transition = Callable[[Breaker], Breaker]
 
 
-def _breaker_key(channel: ChannelName) -> str:
-    return f"breaker.{channel}"
+_OWN_NOTICE_HOST = frozenset({ChannelName.ZALO})
+"""Channels whose case notices go by another host than their publications."""
 
 
-async def load_breakers(bus: Bus) -> dict[ChannelName, Breaker]:
-    channels = {_breaker_key(channel): channel for channel in ChannelName}
-    values = await bus.bucket(subjects.CONTROL.name).get_many(list(channels))
-    stored = {channels[key]: value.data for key, value in values.items()}
-    return {name: Breaker.model_validate_json(stored.get(name, b"{}")) for name in ChannelName}
+def circuits_of(channel: ChannelName) -> tuple[str, ...]:
+    """The circuits of *channel*, its own first."""
+    own = str(channel)
+    return (own, f"{own}.notices") if channel in _OWN_NOTICE_HOST else (own,)
 
 
-async def unavailable_channels(bus: Bus) -> frozenset[ChannelName]:
-    """The channels whose breaker is not closed."""
+def circuit_of(channel: ChannelName, lane: Lane) -> str:
+    """The circuit that serves *lane* of *channel*."""
+    return circuits_of(channel)[-1 if lane is Lane.NOTICE else 0]
+
+
+def _breaker_key(circuit: str) -> str:
+    return f"breaker.{circuit}"
+
+
+async def load_breakers(bus: Bus) -> dict[str, Breaker]:
+    """The breaker of every circuit, by name. Raises BusError."""
+    keys = {_breaker_key(one): one for channel in ChannelName for one in circuits_of(channel)}
+    values = await bus.bucket(subjects.CONTROL.name).get_many(list(keys))
+    stored = {keys[key]: value.data for key, value in values.items()}
+    return {one: Breaker.model_validate_json(stored.get(one, b"{}")) for one in keys.values()}
+
+
+async def unavailable_circuits(bus: Bus) -> frozenset[str]:
+    """The circuits whose breaker is not closed."""
     breakers = await load_breakers(bus)
-    return frozenset(channel for channel, now in breakers.items() if not now.is_closed)
+    return frozenset(circuit for circuit, now in breakers.items() if not now.is_closed)
 
 
 @dataclass
 class BreakerStore:
-    """One channel's breaker."""
+    """One circuit's breaker."""
 
     bus: Bus
-    channel: ChannelName
+    circuit: str
     clock: Callable[[], float] = time.time
 
     async def update(self, transition: Transition) -> Breaker:
@@ -49,7 +68,7 @@ class BreakerStore:
             before = stored
             return transition(before)
 
-        bucket, key = self.bus.bucket(subjects.CONTROL.name), _breaker_key(self.channel)
+        bucket, key = self.bus.bucket(subjects.CONTROL.name), _breaker_key(self.circuit)
         written = await records.update_or_create(bucket, key, Breaker, apply, is_idempotent=False)
         after = written.value
         if after != before:
@@ -58,7 +77,7 @@ class BreakerStore:
 
     def log_transition(self, before: Breaker, after: Breaker) -> None:
         """Log one line per change; opening and closing are warnings."""
-        facts = {"channel": self.channel, "reason": after.reason or before.reason}
+        facts = {"channel": self.circuit, "reason": after.reason or before.reason}
         lasted_s = round(self.clock() - before.since, 1)
         match after.state:
             case BreakerState.OPEN if before.is_closed:

@@ -1,7 +1,7 @@
 """Channel pauses, kept on the bus, and the waits that pauses and queues explain."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -88,6 +88,11 @@ async def _stored_pauses(bus: Bus) -> dict[ChannelName, bytes]:
     return {channels[key]: value.data for key, value in values.items()}
 
 
+def pause_circuits(channels: Iterable[ChannelName]) -> frozenset[str]:
+    """The circuits of paused *channels*."""
+    return frozenset(one for channel in channels for one in breaker_store.circuits_of(channel))
+
+
 BreakerListener = Callable[[Breaker], Awaitable[None]]
 
 
@@ -95,39 +100,41 @@ BreakerListener = Callable[[Breaker], Awaitable[None]]
 class ChannelMonitor:
     """Pauses and breakers as a service knows them, at most a second old.
 
-    The sweeper takes channels out of `resumed_channels`.
+    The sweeper takes circuits out of `resumed_circuits`.
     """
 
     bus: Bus
     paused_channels: frozenset[ChannelName] = field(default_factory=frozenset)
-    breakers: Mapping[ChannelName, Breaker] = field(default_factory=dict)
-    listeners: list[tuple[ChannelName, BreakerListener]] = field(default_factory=list)
-    resumed_channels: set[ChannelName] = field(default_factory=set)
+    breakers: Mapping[str, Breaker] = field(default_factory=dict)
+    listeners: list[tuple[str, BreakerListener]] = field(default_factory=list)
+    resumed_circuits: set[str] = field(default_factory=set)
     resumed_event: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
-    def blocked_channels(self) -> frozenset[ChannelName]:
-        """Channels that are paused or whose breaker is not closed."""
+    def blocked_circuits(self) -> frozenset[str]:
+        """Circuits whose channel is paused or whose breaker is not closed."""
         broken = {name for name, now in self.breakers.items() if not now.is_closed}
-        return self.paused_channels | broken
+        return pause_circuits(self.paused_channels) | broken
 
-    def breaker(self, channel: ChannelName) -> Breaker:
-        return self.breakers.get(channel, Breaker())
+    def breaker(self, circuit: str) -> Breaker:
+        return self.breakers.get(circuit, Breaker())
 
     def blocked_reasons(self) -> dict[str, str]:
-        """The reason for each blocked channel; a pause hides a breaker."""
-        broken = {name: now for name, now in self.breakers.items() if not now.is_closed}
+        """The reason for each channel or part of one that is blocked; a pause hides a breaker."""
+        paused, hidden = self.paused_channels, pause_circuits(self.paused_channels)
         reasons: dict[str, str] = {
-            name: f"breaker {now.state}: {now.reason}" for name, now in broken.items()
+            name: f"breaker {now.state}: {now.reason}"
+            for name, now in self.breakers.items()
+            if not now.is_closed and name not in hidden
         }
-        return {**reasons, **dict.fromkeys(self.paused_channels, PAUSED_REASON)}
+        return {**reasons, **dict.fromkeys(paused, PAUSED_REASON)}
 
     async def run(self) -> None:
         await every(_POLL_S, self.refresh)
 
     async def refresh(self) -> None:
         """Read pauses and breakers; without a reply from the bus nothing changes."""
-        blocked_before = self.blocked_channels
+        blocked_before = self.blocked_circuits
         try:
             paused = await paused_channels(self.bus)
             self.breakers = await breaker_store.load_breakers(self.bus)
@@ -138,11 +145,11 @@ class ChannelMonitor:
                 "channel_paused" if channel in paused else "channel_resumed", channel=channel
             )
         self.paused_channels = paused
-        if resumed := blocked_before - self.blocked_channels:
-            self.resumed_channels |= resumed
+        if resumed := blocked_before - self.blocked_circuits:
+            self.resumed_circuits |= resumed
             self.resumed_event.set()
-        for channel, listen in self.listeners:
-            await listen(self.breaker(channel))
+        for circuit, listen in self.listeners:
+            await listen(self.breaker(circuit))
 
 
 @dataclass
@@ -150,23 +157,24 @@ class LegitimateWaits:
     """Waits that pauses and queues explain, each read once and kept."""
 
     bus: Bus
-    blocked_channels: frozenset[ChannelName] | None = None
+    blocked_circuits: frozenset[str] | None = None
     lane_queued: dict[tuple[ChannelName, Lane], bool] = field(default_factory=dict)
 
     async def may_wait(self, channel: ChannelName, lane: Lane) -> bool:
         """Whether a batch of *lane* may wait: blocked, or behind its own or a higher lane."""
-        if channel in await self.load_blocked_channels():
+        if breaker_store.circuit_of(channel, lane) in await self.load_blocked_circuits():
             return True
         for other in Lane:
             if other.rank <= lane.rank and await self.is_lane_queued(channel, other):
                 return True
         return False
 
-    async def load_blocked_channels(self) -> frozenset[ChannelName]:
-        if self.blocked_channels is None:
-            unavailable = await breaker_store.unavailable_channels(self.bus)
-            self.blocked_channels = unavailable | await paused_channels(self.bus)
-        return self.blocked_channels
+    async def load_blocked_circuits(self) -> frozenset[str]:
+        if self.blocked_circuits is None:
+            unavailable = await breaker_store.unavailable_circuits(self.bus)
+            paused = await paused_channels(self.bus)
+            self.blocked_circuits = unavailable | pause_circuits(paused)
+        return self.blocked_circuits
 
     async def is_lane_queued(self, channel: ChannelName, lane: Lane) -> bool:
         if (channel, lane) not in self.lane_queued:

@@ -39,6 +39,8 @@ class RenderedContent(Generic[Rendered]):
     """Of its row references: personal content has NOTICE_KIND."""
     stream_seq: int = 0
     """Its sequence in its stream; 0 for content in none."""
+    event_id: str = ""
+    """Of the event that a publication came from."""
 
     @property
     def is_personal(self) -> bool:
@@ -97,7 +99,8 @@ class RenderCache(Generic[Rendered]):
         if keys.is_digest(plan.content_id):
             return await self.render_digest(plan)
         item, seq = await self.find_publication(plan)
-        return RenderedContent(self.render(item), item.expires_at, stream_seq=seq)
+        rendered, event_id = self.render(item), item.event_id
+        return RenderedContent(rendered, item.expires_at, stream_seq=seq, event_id=event_id)
 
     async def find_publication(self, plan: PlanKey) -> tuple[Publication, int]:
         """A publication, and its sequence in PUBLICATIONS."""

@@ -14,7 +14,7 @@ from structlog.contextvars import bound_contextvars
 
 from channels.base import Channel, Rendered, Session
 from channels.errors import ChannelError, Misconfigured
-from consumers.channel_health.breaker_store import BreakerStore
+from consumers.channel_health.breaker_store import BreakerStore, circuit_of, circuits_of
 from consumers.channel_health.gate import ChannelGate
 from consumers.channel_health.rejections import recipient_refs
 from consumers.deliver.batch_run import BatchRun
@@ -75,9 +75,20 @@ class DeliveryWorker(Generic[Rendered]):
     policy: SendPolicy = field(default_factory=SendPolicy)
 
     def __post_init__(self) -> None:
-        self.channel_gate = ChannelGate(
-            self.breaker_store, self.slot.name, self.waker.wake, self.is_paused, self.clock
-        )
+        self.gates = {
+            circuit: ChannelGate(
+                replace(self.breaker_store, circuit=circuit),
+                self.slot.name,
+                self.waker.wake,
+                self.is_paused,
+                self.clock,
+            )
+            for circuit in circuits_of(self.channel.name)
+        }
+
+    def gate_of(self, lane: Lane) -> ChannelGate:
+        """The gate of the circuit that serves *lane*."""
+        return self.gates[circuit_of(self.channel.name, lane)]
 
     async def on_wake_up(self, wake_up: WakeUp) -> None:
         """Handle one wake-up. Raises RetryLater when work is left."""
@@ -85,7 +96,8 @@ class DeliveryWorker(Generic[Rendered]):
             await self.on_canary(canary)
             return
         batch, lane = wake_up.key, wake_up.lane
-        with bound_contextvars(batch=str(batch), channel=batch.channel.value, lane=lane.value):
+        facts = {"content_id": batch.content_id, "revision": batch.revision, "lane": lane.value}
+        with bound_contextvars(batch=str(batch), channel=batch.channel.value, **facts):
             if batch in self.slot.active_batches:
                 raise RetryLater(BUSY_RETRY_S, "in work here")
             crash_point("deliver.fetched")
@@ -107,10 +119,11 @@ class DeliveryWorker(Generic[Rendered]):
 
     async def process(self, batch: BatchKey, permit: Permit) -> None:
         """Process *batch*, or only its expired rows while the channel is paused or broken."""
-        if self.policy.is_stopped(batch.plan) or not await self.channel_gate.may_proceed(permit):
+        gate = self.gate_of(permit.lane)
+        if self.policy.is_stopped(batch.plan) or not await gate.may_proceed(permit):
             await self.expire_while_blocked(batch, permit.lane)
             return
-        with self.channel_gate.probe_scope(permit):
+        with gate.probe_scope(permit):
             if (state := await self.load_if_due(batch)) is not None:
                 await self.process_due_rows(batch, state, permit)
 
@@ -129,7 +142,7 @@ class DeliveryWorker(Generic[Rendered]):
             await self.process_due_rows(batch, state)
         if not idle:
             left_s = moves.next_end_at(state.value, rules, now) - now
-            wait_s = self.policy.hold_s(batch) or self.channel_gate.wait_s(batch, lane)
+            wait_s = self.policy.hold_s(batch) or self.gate_of(lane).wait_s(batch, lane)
             raise RetryLater(min(wait_s, left_s), "the channel stands still")
 
     async def wake_interrupted(self) -> None:
@@ -206,9 +219,11 @@ class DeliveryWorker(Generic[Rendered]):
             partial(self.policy.before_commit, batch),
             partial(self.after_commit, lease, rows),
         )
-        entry = await self.run_batch(run, permit)
-        crash_point("deliver.released")
-        await self.follow_up(batch, entry, run.pause_s)
+        event_id = content.event_id or state.value.notice_event_id
+        with bound_contextvars(**{"event_id": event_id} if event_id else {}):
+            entry = await self.run_batch(run, permit)
+            crash_point("deliver.released")
+            await self.follow_up(batch, entry, run.pause_s)
 
     async def follow_up(self, batch: BatchKey, entry: LedgerEntry, pause_s: float) -> None:
         """Close, reschedule or retry a released batch. Raises RetryLater when work is left."""
@@ -236,7 +251,8 @@ class DeliveryWorker(Generic[Rendered]):
         """Report a window's outcomes to the channel gate, the recipients and the policy."""
         batch, window = lease.batch, list(outcomes.values())
         of_channel = self.policy.channel_outcomes(batch.plan, outcomes)
-        await self.channel_gate.record_window(of_channel, recipient_refs(batch, rows.ids, outcomes))
+        gate = self.gate_of(lease.current.value.lane)
+        await gate.record_window(of_channel, recipient_refs(batch, rows.ids, outcomes))
         strategy = self.recipient_strategy(batch)
         await strategy.on_outcomes(batch, lease.current.value, window, self.clock())
         await self.policy.after_commit(batch, outcomes)
@@ -286,7 +302,8 @@ class DeliveryWorker(Generic[Rendered]):
                 log.error("channel_unavailable", reason=trouble.reason)
             else:
                 log.warning("channel_unavailable", reason=trouble.reason)
-            is_blocked = await self.channel_gate.record_refused_session(trouble.reason)
+            gate = self.gate_of(permit.lane)
+            is_blocked = await gate.record_refused_session(trouble.reason)
             wait_s = BUSY_RETRY_S if is_blocked else trouble.retry_after_s
             raise RetryLater(wait_s, trouble.reason) from trouble
 

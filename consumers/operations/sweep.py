@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from consumers.channel_health import breaker_store
-from consumers.channel_health.pauses import ChannelMonitor
+from consumers.channel_health.pauses import ChannelMonitor, pause_circuits
 from consumers.ledger import codec, watermark
 from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.store import Ledger
@@ -37,9 +37,9 @@ class Sweeper:
     clock: Callable[[], float] = time.time
     interval_s: float = INTERVAL_S
     woken_at: dict[str, float] = field(default_factory=dict)
-    blocked_channels: frozenset[ChannelName] = frozenset()  # paused, or unable to work
-    resumed_channels: frozenset[ChannelName] = frozenset()  # no longer
-    unprobed_channels: set[ChannelName] = field(default_factory=set)  # with an overdue probe
+    blocked_circuits: frozenset[str] = frozenset()  # paused, or unable to work
+    resumed_circuits: frozenset[str] = frozenset()  # no longer
+    unprobed_circuits: set[str] = field(default_factory=set)  # with an overdue probe
     idle_lanes: dict[tuple[ChannelName, Lane], bool] = field(default_factory=dict)
     unreadable_keys: set[str] = field(default_factory=set)
     sweep_count: int = 0
@@ -59,25 +59,26 @@ class Sweeper:
     async def sweep(self) -> int:
         """Wake stuck batches and batches of resumed channels; return their number."""
         self.idle_lanes.clear()
-        await self.refresh_channels()
-        resumed = frozenset(self.channel_monitor.resumed_channels)
-        self.resumed_channels = resumed - self.blocked_channels
-        self.channel_monitor.resumed_channels -= self.resumed_channels
+        await self.refresh_circuits()
+        resumed = frozenset(self.channel_monitor.resumed_circuits)
+        self.resumed_circuits = resumed - self.blocked_circuits
+        self.channel_monitor.resumed_circuits -= self.resumed_circuits
         stuck = await self.scan()
-        if stuck and self.resumed_channels:
+        if stuck and self.resumed_circuits:
             log.info("batches_called_back", batches=stuck)
         elif stuck:
             log.warning("batches_swept", batches=stuck)
         return stuck
 
-    async def refresh_channels(self) -> None:
-        """Update the blocked channels, and those of them whose probe is long overdue."""
+    async def refresh_circuits(self) -> None:
+        """Update the blocked circuits, and those of them whose probe is long overdue."""
         breakers = (await breaker_store.load_breakers(self.bus)).items()
-        broken = {channel: breaker for channel, breaker in breakers if not breaker.is_closed}
-        self.blocked_channels = self.channel_monitor.paused_channels | broken.keys()
+        broken = {circuit: breaker for circuit, breaker in breakers if not breaker.is_closed}
+        paused = pause_circuits(self.channel_monitor.paused_channels)
+        self.blocked_circuits = paused | broken.keys()
         limit = self.clock() - GRACE_S
-        long_due = {channel for channel, breaker in broken.items() if breaker.until < limit}
-        self.unprobed_channels = long_due - self.channel_monitor.paused_channels
+        long_due = {circuit for circuit, breaker in broken.items() if breaker.until < limit}
+        self.unprobed_circuits = long_due - paused
 
     async def scan(self) -> int:
         """Scan from the first open batch on; every FULL_SCAN_EVERY sweeps, the whole ledger."""
@@ -126,15 +127,16 @@ class Sweeper:
         due batches without an owner are woken at once, as their wake-ups may be minutes away. On a
         blocked channel without wake-ups, one batch is woken to probe it.
         """
-        if batch.channel in self.resumed_channels:
+        circuit = breaker_store.circuit_of(batch.channel, entry.lane)
+        if circuit in self.resumed_circuits:
             return max(entry.due, entry.lease_until) <= self.clock()
         latest = max(entry.due, entry.lease_until, self.woken_at.get(key, 0.0))
-        is_blocked = batch.channel in self.blocked_channels - self.unprobed_channels
+        is_blocked = circuit in self.blocked_circuits - self.unprobed_circuits
         if is_blocked or latest > self.clock() - GRACE_S:
             return False
         stuck = await self.is_lane_idle(batch.channel, entry.lane)
         if stuck:
-            self.unprobed_channels.discard(batch.channel)
+            self.unprobed_circuits.discard(circuit)
         return stuck
 
     async def is_lane_idle(self, channel: ChannelName, lane: Lane) -> bool:

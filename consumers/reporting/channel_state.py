@@ -3,8 +3,9 @@
 from consumers.channel_health import breaker_store, destinations, pauses, readback
 from consumers.channel_health.breaker import Breaker, remedy
 from consumers.messages import field_error, translate
+from contracts import keys
 from contracts.base.times import format_utc, utc_time
-from contracts.delivery import ChannelName
+from contracts.delivery import ChannelName, Lane
 from contracts.errors import FieldError
 from contracts.trace import Trace
 from producers.bus import Bus
@@ -16,7 +17,9 @@ async def channel_problems(bus: Bus, trace: Trace) -> list[FieldError]:
     if not waiting:
         return []
     paused = await pauses.load_pauses(bus)
-    breakers = await breaker_store.load_breakers(bus)
+    lane = Lane.NOTICE if keys.is_case(trace.content_id) else Lane.NORMAL
+    stored = await breaker_store.load_breakers(bus)
+    breakers = {name: stored[breaker_store.circuit_of(name, lane)] for name in waiting}
     broken = [name for name in waiting if not breakers[name].is_closed]
     problems = [field_error(one, "channel_paused", value=one) for one in waiting if one in paused]
     problems += [breaker_problem(name, breakers[name]) for name in broken]

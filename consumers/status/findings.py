@@ -221,10 +221,11 @@ def _broken(name: ChannelName, channel: ChannelStatus, now: datetime) -> StatusF
     """A breaker that is not closed; it needs a person when it lasts, or when nothing else helps."""
     command = remedy(channel.breaker_reason)
     lasts = channel.breaker_since and now - channel.breaker_since >= _BREAKER_ACT_AFTER
+    circuit = f"{name}.{channel.breaker_part}" if channel.breaker_part else name
     return _finding(
         Severity.ACT if lasts or command else Severity.WATCH,
         "channel_broken_now" if command else "channel_broken",
-        name,
+        circuit,
         _Times(channel.breaker_since),
         state=channel.breaker.value,
         reason=translate(channel.breaker_reason or "no answer"),

@@ -226,10 +226,12 @@ def _estimate_time_left(name: ChannelName, channel: ChannelStatus, counts: Count
 def _channel_status(
     name: ChannelName,
     pauses: Mapping[ChannelName, Pause],
-    breakers: Mapping[ChannelName, Breaker],
+    breakers: Mapping[str, Breaker],
     at: float,
 ) -> ChannelStatus:
-    pause, now = pauses.get(name), breakers[name]
+    circuits = breaker_store.circuits_of(name)
+    broken = next((one for one in circuits if not breakers[one].is_closed), circuits[0])
+    pause, now = pauses.get(name), breakers[broken]
     troubled = not now.is_closed
     waits = now.state is BreakerState.OPEN and not breaker.is_probe_due(now, at)
     return ChannelStatus(
@@ -240,6 +242,7 @@ def _channel_status(
         breaker=now.state,
         breaker_since=utc_time(round(now.since)) if troubled else None,
         breaker_reason=now.reason,
+        breaker_part=broken.partition(".")[2],
         next_probe=utc_time(round(now.until)) if waits else None,
         lanes={lane: LaneStatus() for lane in Lane},
     )

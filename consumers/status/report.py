@@ -92,6 +92,8 @@ class ChannelStatus(BaseModel):
     breaker: BreakerState = BreakerState.CLOSED
     breaker_since: datetime | None = None
     breaker_reason: str = ""
+    breaker_part: str = ""
+    """Empty for the whole channel; `notices`: only these can't go, by a host of their own."""
     next_probe: datetime | None = None
     """None while it is open: a probe is due already."""
     canary: CanaryStatus = CANARY_OFF

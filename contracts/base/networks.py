@@ -18,6 +18,12 @@ def parse_address(text: str) -> IPv4Address | IPv6Address | None:
     return mapped or address
 
 
+def http_url(host: str, port: int) -> str:
+    """The address of a server that listens on *host*; this machine's where it listens on all."""
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 -- only compared
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+
+
 def address_group(text: str, *, ipv6_bits: int = _HOUSEHOLD_BITS, ipv4_bits: int = 32) -> str:
     """The group that an address is counted under: its first bits, for IPv6 and IPv4."""
     address = parse_address(text)

@@ -2,10 +2,11 @@
 
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import structlog
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -24,6 +25,7 @@ from producers.gateway import openapi_document, problems, request_body, response
 from producers.gateway.access import AccessControl
 from producers.units.registry import UnitRegistry
 
+log = structlog.get_logger()
 _RECEIVED = "received"
 
 TraceLookup = Callable[[EventRecord], Awaitable[Mapping[str, Any] | None]]
@@ -55,6 +57,7 @@ class GatewayRoutes:
         accepted = await self.acceptance.accept(
             member, delivery.events, batch=delivery.is_batch, spent_s=spent_s
         )
+        _log_accepted(member.unit, accepted)
         answers = [self._to_answer(event) for event in accepted]
         answer = responses.BatchAccepted(events=answers) if delivery.is_batch else answers[0]
         return JSONResponse(answer.model_dump(), 202)
@@ -111,6 +114,13 @@ def _serve_documentation(app: FastAPI) -> None:
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
         return HTMLResponse(page, headers=headers)
+
+
+def _log_accepted(unit: str, accepted: Sequence[AcceptedEvent]) -> None:
+    """Log one line for a request, with the ids of all its events."""
+    event_ids = [event.event_id for event in accepted]
+    content_ids = list(dict.fromkeys(event.content_id for event in accepted))
+    log.info("events_accepted", unit=unit, event_id=event_ids, content_id=content_ids)
 
 
 def _log_ids(unit: str, event: CloudEvent) -> dict[str, str]:

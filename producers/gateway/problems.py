@@ -16,6 +16,7 @@ from contracts.errors import ContractError, FieldError, field_error, printable
 from contracts.events import loggable_fields
 from producers.admission import unavailable_error
 from producers.bus import BusError
+from producers.gateway.refusal_log import RefusalLog
 from producers.gateway.responses import PROBLEM_TYPE, Problem
 from producers.texts import catalog, get_text
 
@@ -27,6 +28,7 @@ log = structlog.get_logger()
 
 def install_handlers(app: FastAPI) -> None:
     """Answer every error of *app*, expected or not, with a problem document."""
+    app.state.refusals = RefusalLog()
     handlers: dict[Any, Callable[[Request, Any], Any]] = {
         ContractError: _on_contract_error,
         HTTPException: _on_http_error,
@@ -63,7 +65,7 @@ async def _on_contract_error(request: Request, error: ContractError) -> Response
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     about = getattr(request.state, "about", {})
-    log.info("event_refused", code=error.code, fields=loggable_fields(error.errors), **about)
+    request.app.state.refusals.add(error.code, loggable_fields(error.errors), about)
     return _problem_response(request, error.status, list(error.errors), headers)
 
 

@@ -10,6 +10,7 @@ from channels.email.settings import is_loopback
 from channels.zalo.client.oauth_api import TokenPair, lifetime_s
 from channels.zalo.settings import ZaloSettings
 from channels.zalo.stand_in import stand_in_settings
+from contracts.base.networks import http_url
 from contracts.base.times import Clock
 from sandbox.zalo.api import articles, oauth
 from sandbox.zalo.controls import admin
@@ -85,7 +86,7 @@ async def start(host: str, port: int, folder: Path, clock: Clock | None = None) 
     await web.TCPSite(runner, host, port).start()
     chosen = runner.addresses[0][1]
     scheduler.start()
-    return Sandbox(f"http://{host}:{chosen}", world, settable, faults, runner, scheduler)
+    return Sandbox(http_url(host, chosen), world, settable, faults, runner, scheduler)
 
 
 def _build_app(

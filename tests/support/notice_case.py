@@ -8,7 +8,7 @@ from consumers.ledger.entry import notice_entry
 from consumers.runtime.errors import RetryLater
 from consumers.zalo.stores import BusArticleStore, BusKeyValueStore
 from contracts import subjects
-from contracts.delivery import BatchKey
+from contracts.delivery import BatchKey, Lane
 from sandbox.zalo.state.templates import shipped_routes
 from tests.support.case_pipeline import CASE, ZALO, CasePipeline
 from tests.support.gateway_client import open_gateway, sample_event
@@ -53,7 +53,7 @@ class NoticeCase:
 
     async def works(self, number):
         """Woken as the queue does, until there is nothing to do now."""
-        gate = self.pipeline.workers[ZALO].channel_gate
+        gate = self.pipeline.workers[ZALO].gate_of(Lane.NOTICE)
         for _ in range(ROUNDS):
             await gate.refresh(gate.current)  # as the service does once a second
             try:

@@ -159,8 +159,9 @@ class OutageSimulation:
             self.bus, provider, self.clock, self.folder, ledger=self.ledger, waker=self.queue,
             is_paused=lambda: channel in self.pauses.paused_channels, **contacts,
         )  # fmt: skip
-        await worker.channel_gate.refresh(self.pauses.breaker(channel))
-        self.pauses.listeners.append((channel, worker.channel_gate.refresh))
+        for circuit, gate in worker.gates.items():
+            await gate.refresh(self.pauses.breaker(circuit))
+            self.pauses.listeners.append((circuit, gate.refresh))
         self.processes[channel].append(WorkerProcess(worker))
         await worker.wake_interrupted()
 
@@ -215,7 +216,7 @@ class OutageSimulation:
         """The services' own timers: a look at the control bucket, the sweeper."""
         for channel, group in self.processes.items():
             breaker = self.pauses.breaker(channel)
-            if any(process.worker.channel_gate.current != breaker for process in group):
+            if any(process.worker.gates[channel].current != breaker for process in group):
                 await self.pauses.refresh()
         if self.pauses.resumed_event.is_set() or self.clock() - self.swept_at >= SWEEP_S:
             self.pauses.resumed_event.clear()

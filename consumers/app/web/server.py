@@ -20,6 +20,7 @@ from contracts.base.security_headers import (
     header_lines,
     raw_headers,
 )
+from contracts.base.networks import http_url
 
 _HEADERS = raw_headers(SECURITY_HEADERS)
 [_HSTS] = raw_headers(HSTS)
@@ -98,8 +99,7 @@ def bind_socket(host: str, port: int) -> socket.socket:
 
 def socket_url(bound: socket.socket) -> str:
     host, port = bound.getsockname()[:2]
-    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 -- only compared
-    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+    return http_url(host, port)
 
 
 def _limited_protocol(

@@ -40,6 +40,7 @@ from consumers.case_notices.recipients import CaseNoticeRecipients
 from consumers.key_file import KeyFile
 from consumers.messages import field_error, translate_os_error
 from consumers.recipients import ChannelRecipients
+from consumers.runtime.errors import BusUnreachable
 from consumers.suppression.store import SuppressionStore
 from consumers.zalo.auto_reply import AutoReply
 from consumers.zalo.cover_cleanup import CoverCleanup
@@ -163,13 +164,15 @@ async def _clear_abandoned_calls(channel: ZaloChannel) -> None:
 
 @asynccontextmanager
 async def _zalo_transport() -> AsyncIterator[AiohttpTransport]:
-    """A transport to Zalo for one command. Raises Unavailable when the bus is away."""
+    """A transport to Zalo for one command. Raises Unavailable when Zalo or the bus is away."""
     transport = AiohttpTransport()
     try:
         yield transport
     except Unreachable as error:
         detail = translate_os_error(error)._replace(en=error.reason)
-        raise Unavailable(field_error("bus", "bus_away", detail=detail), retry_after_s=5) from error
+        away = "bus" if isinstance(error, BusUnreachable) else "zalo"
+        problem = field_error(away, f"{away}_away", detail=detail)
+        raise Unavailable(problem, retry_after_s=5) from error
     finally:
         await transport.close()
 

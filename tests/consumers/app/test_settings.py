@@ -67,6 +67,53 @@ def test_a_public_address_may_have_a_port_and_a_path(monkeypatch, url):
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "http://x",
+        "nats://",
+        "https://bus:4222",
+        "nats://bus:port",
+        "nats://a,",
+        "nats://a,http://b",
+    ],
+)
+def test_an_address_that_is_no_nats_servers_is_refused_by_name(monkeypatch, url):
+    monkeypatch.setenv("LOA_NATS_URL", url)
+    with pytest.raises(Invalid, match="LOA_NATS_URL: is not an address like nats://"):
+        read_settings(LoaSettings)
+
+
+@pytest.mark.parametrize(
+    "url", ["nats://bus:4222", "tls://bus", "bus:4222", "nats://loa:x@[::1]:4222, nats://b:4222"]
+)
+def test_addresses_of_nats_servers_are_taken(monkeypatch, url):
+    monkeypatch.setenv("LOA_NATS_URL", url)
+    assert read_settings(LoaSettings).nats_url == url
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "No such file or directory"),
+        (b"\xff\xfe secret", "not UTF-8 text"),
+    ],
+)
+def test_a_secret_file_that_cannot_be_read_is_named_by_its_variable(
+    monkeypatch, folder, content, said
+):
+    if content:
+        (folder / "secret").write_bytes(content)
+    monkeypatch.setenv("LOA_EMAIL_PASSWORD_FILE", "secret")
+    monkeypatch.setenv("LOA_EMAIL_FALLBACK_PASSWORD_FILE", "another")
+    with pytest.raises(Invalid) as refused:
+        read_settings(EmailSettings)
+    names = [one.field for one in refused.value.errors]
+    assert names == ["LOA_EMAIL_PASSWORD_FILE", "LOA_EMAIL_FALLBACK_PASSWORD_FILE"]
+    assert said in refused.value.errors[0].message
+    assert refused.value.errors[0].message_vi.count("secret") == 1
+
+
+@pytest.mark.parametrize(
     ("settings", "variable", "value", "said"),
     [
         (LoaSettings, "LOA_HTTP_PORT", "tám nghìn", "phải là số nguyên"),

@@ -87,8 +87,30 @@ def test_every_command_says_so_before_it_begins(clean_environment, order, tmp_pa
     assert "LOA_EMAIL_HOTS: Loa không có biến này" in said.stderr
     assert SECRET not in said.output
     if order[0] in ("up", "run"):
-        assert "\nLOA_HTTP_PORT: 127.0.0.1:" in said.stderr
+        named = {"up": "LOA_EMAIL_CONNECTIONS: ", "run": "LOA_HTTP_PORT: 127.0.0.1:"}
+        assert f"\n{named[order[0]]}" in said.stderr
         assert said.exit_code == 2
+
+
+def test_every_variable_is_checked_before_anything_starts(clean_environment, tmp_path):
+    wrong = {
+        "LOA_EMAIL_PASSWORD_FILE": "/nope",
+        "LOA_NATS_PASSWORD_FILE": str(tmp_path),
+        "LOA_ZALO_CALLS_PER_S": "viele",
+        "LOA_DIGEST_HOUR": "24",
+        "LOA_DATA_DIR": str(tmp_path / "data"),
+    }
+    for name, value in wrong.items():
+        clean_environment.setenv(name, value)
+    clean_environment.setattr(log_config, "configure", lambda *_, **__: None)
+    said = CliRunner().invoke(app, ("up",))
+    assert said.exit_code == 2
+    assert "LOA_NATS_PASSWORD_FILE: names a secret file" in said.stderr, "the machine's own first"
+    clean_environment.delenv("LOA_NATS_PASSWORD_FILE")
+    said = CliRunner().invoke(app, ("up",))
+    for name in ("LOA_EMAIL_PASSWORD_FILE", "LOA_ZALO_CALLS_PER_S", "LOA_DIGEST_HOUR"):
+        assert f"\n{name}: " in f"\n{said.stderr}"
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_port_that_is_taken_is_blamed_on_its_variable_and_a_wrong_host_on_its_own():

@@ -10,7 +10,7 @@ from consumers.ledger.backoff import GIVE_UP_S
 from consumers.ledger.entry import notice_entry
 from consumers.operations.manual_resolution import ManualResolution
 from contracts import keys, subjects
-from contracts.delivery import BatchKey, Status
+from contracts.delivery import BatchKey, Lane, Status
 from contracts.records import Dossier
 from tests.support.case_pipeline import CASE, EMAIL, MAIL, PHONE, ZALO, case_event, case_event_id
 from tests.support.gateway_client import UNIT
@@ -42,7 +42,7 @@ async def test_a_last_channel_that_stands_still_loses_nobody(case_pipeline):
     await case_pipeline.wake(ZALO)
     case_pipeline.clock.advance(2 * GIVE_UP_S)
     case_pipeline.workers[ZALO].is_paused = lambda: True
-    case_pipeline.workers[ZALO].channel_gate.is_paused = lambda: True
+    case_pipeline.workers[ZALO].gate_of(Lane.NOTICE).is_paused = lambda: True
     await case_pipeline.wake(ZALO)
     assert await case_pipeline.status(ZALO) == Status.DEFERRED
 

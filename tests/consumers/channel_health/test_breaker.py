@@ -128,7 +128,7 @@ async def test_every_process_sees_it_and_a_restart_changes_nothing(nats_server, 
     await store.update(lambda one: breaker.fail(one, "a", "away", clock()))
     async with await Bus.connect(nats_server.url) as other:
         assert (await breaker_store.load_breakers(other))[EMAIL].reason == "away"
-        assert await breaker_store.unavailable_channels(other) == {EMAIL}
+        assert await breaker_store.unavailable_circuits(other) == {EMAIL}
 
 
 @pytest.mark.promise("8.3")

@@ -104,13 +104,16 @@ async def test_a_running_service_tells_its_workers_of_every_breaker_and_who_goes
     await trip(bus, clock)
     await pauses.pause(bus, ZALO)
     await monitor.refresh()
-    assert (monitor.blocked_channels, monitor.resumed_event.is_set()) == ({EMAIL, ZALO}, False)
+    assert (monitor.blocked_circuits, monitor.resumed_event.is_set()) == (
+        {EMAIL, ZALO, "zalo.notices"},
+        False,
+    )
     assert monitor.blocked_reasons() == {EMAIL: "breaker open: away", ZALO: "paused"}
     clock.advance(5)
     await mail.update(lambda one: breaker.start_probe(one, "w", clock()))
     await mail.update(lambda one: breaker.succeed_probe(one, "w", clock()))
     await monitor.refresh()
-    assert (monitor.blocked_channels, monitor.resumed_channels) == ({ZALO}, {EMAIL})
+    assert (monitor.blocked_circuits, monitor.resumed_circuits) == ({ZALO, "zalo.notices"}, {EMAIL})
     assert monitor.resumed_event.is_set()
     assert told == ["closed", "open", "closed"]
 

@@ -34,7 +34,7 @@ async def test_while_it_is_open_nobody_dials_and_no_row_is_touched(delivery_pipe
     loa.clock.advance(NEXT_S)
     await loa.work(plan)
     assert await loa.status_counts(plan) == {Status.DELIVERED: 2}
-    assert not await breaker_store.unavailable_channels(loa.bus)
+    assert not await breaker_store.unavailable_circuits(loa.bus)
 
 
 async def test_what_is_over_ends_while_it_is_open_and_nobody_dials_for_it(delivery_pipeline):
@@ -47,7 +47,7 @@ async def test_what_is_over_ends_while_it_is_open_and_nobody_dials_for_it(delive
     await loa.circuit.update(
         lambda one: one.model_copy(update={"until": loa.clock() + 30})
     )  # somebody tried in vain
-    loa.worker.channel_gate.current = (await breaker_store.load_breakers(loa.bus))[EMAIL]
+    loa.worker.gate_of(Lane.NORMAL).current = (await breaker_store.load_breakers(loa.bus))[EMAIL]
     assert await again(loa, dated) == 3, "not beyond its end"
     loa.clock.advance(3)
     with structlog.testing.capture_logs() as logs:
@@ -62,7 +62,7 @@ async def test_a_row_that_only_waits_for_its_end_keeps_its_wake_up(delivery_pipe
     plan = await loa.plan(expires_at="2027-01-15T08:00:04Z")
     await loa.work(plan)
     await loa.circuit.update(lambda one: breaker.fail(one, "b", "away", loa.clock()))
-    loa.worker.channel_gate.current = (await breaker_store.load_breakers(loa.bus))[EMAIL]
+    loa.worker.gate_of(Lane.NORMAL).current = (await breaker_store.load_breakers(loa.bus))[EMAIL]
     loa.clock.advance(3.5)
     assert await again(loa, plan) == pytest.approx(0.5)
     loa.clock.advance(0.5)

@@ -63,7 +63,7 @@ async def test_a_relay_that_is_down_leaves_the_batch_untouched(delivery_pipeline
     assert later.value.delay_s == 1, "from then on the breaker says when"
     entry = await loa.entry(plan)
     assert (entry.rows, entry.owner) == (b"pp", "")
-    assert await breaker_store.unavailable_channels(loa.bus) == {EMAIL}
+    assert await breaker_store.unavailable_circuits(loa.bus) == {EMAIL}
 
 
 async def test_a_lost_connection_gives_the_rest_of_the_batch_back(delivery_pipeline):

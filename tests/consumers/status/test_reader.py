@@ -64,7 +64,7 @@ async def test_an_idle_loa_shows_every_lane_of_every_channel_at_rest(status):
     rest = {"backlog": 0, "oldest_s": 0.0, "per_s": 0.0, "left_s": None}
     lanes = {"urgent": rest, "notice": rest, "normal": rest, "bulk": rest}
     calm = {"paused_since": None, "paused_reason": "", "paused_by": ""}
-    calm |= {"breaker_since": None, "breaker_reason": ""}
+    calm |= {"breaker_since": None, "breaker_reason": "", "breaker_part": ""}
     calm |= {"slowed": 0, "slowed_reason": "", "stopped": [], "refused": []}
     calm |= {"goes_to": "", "stand_in": False, "unseen": None, "waits": []}
     calm["canary"] = {"state": "off", "since": None, "why": "", "next_at": None}

@@ -262,10 +262,10 @@ async def sweeper_with_an_id(wake, self, batch, lane, number=None):
     await wake(self, batch, lane, number or 0)
 
 
-@instead_of(Sweeper, "refresh_channels")
+@instead_of(Sweeper, "refresh_circuits")
 async def sweeper_shy_of_broken_channels(_refresh, self):
     """The sweeper leaves a broken channel alone, although no worker tries it any more."""
-    self.blocked_channels, self.unprobed_channels = self.channel_monitor.blocked_channels, set()
+    self.blocked_circuits, self.unprobed_circuits = self.channel_monitor.blocked_circuits, set()
 
 
 # --- claims

@@ -162,8 +162,9 @@ class Process:
             ledger=self.ledger, waker=self.waker, semaphore=LaneSemaphore(kind.connections, 1),
             is_paused=lambda: kind.channel in self.pauses.paused_channels,
         )  # fmt: skip
-        await worker.channel_gate.refresh(self.pauses.breaker(kind.channel))
-        self.pauses.listeners.append((kind.channel, worker.channel_gate.refresh))
+        for circuit, gate in worker.gates.items():
+            await gate.refresh(self.pauses.breaker(circuit))
+            self.pauses.listeners.append((circuit, gate.refresh))
         self.world.monitor.owners[self.actor, kind.channel] = f"{slot.name}#{slot.incarnation}#"
 
         async def on_wake_up(message: UnackedMessage) -> None:

@@ -15,7 +15,7 @@ from channels.email.smtp.relay_log import RelayLog
 from consumers.email.inbound import BounceMailbox
 from consumers.ledger.row_ref import RowRef
 from consumers.suppression.cache import SuppressionAwareContacts
-from contracts.delivery import Status
+from contracts.delivery import Lane, Status
 from tests.support import requirements
 from tests.support.bounce_pipeline import BouncePipeline
 from tests.support.email_pipeline import message_id
@@ -135,7 +135,7 @@ async def only_the_others_get_the_next_one(loa) -> None:
     async with RunningCache(loa.bus, loa.clock) as watch:
         loa.worker.contact_lookup = SuppressionAwareContacts(loa.readers, watch.suppressed)
         await loa.circuit.update(lambda one: type(one)())
-        await loa.worker.channel_gate.refresh(await loa.circuit.update(lambda one: one))
+        await loa.worker.gate_of(Lane.NORMAL).refresh(await loa.circuit.update(lambda one: one))
         plan = await loa.deliver(content_id="tin-sau")
     assert await loa.status_counts(plan) == {Status.DELIVERED: 7, Status.SUPPRESSED: 3}
     await until(7, lambda: len(loa.receiver.mails))

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from consumers.channel_health.breaker_store import unavailable_channels
+from consumers.channel_health.breaker_store import unavailable_circuits
 from contracts.delivery import ChannelName, Status
 from tests.support.email_pipeline import PlayOnce, check_ledger, mailboxes
 from tests.support.smtp_receiver import SmtpReceiver
@@ -58,12 +58,12 @@ async def test_a_relay_that_refuses_for_an_hour_is_asked_twice_a_minute(new_emai
         assert min(gaps(loa.dials[9:])) >= PAUSE_S
         assert any(reason.startswith("no connection") for reason in loa.reasons)
         assert await counted(loa, plans) == {Status.PENDING: 300}, "no attempt was spent"
-        assert await unavailable_channels(loa.bus) == {ChannelName.EMAIL}
+        assert await unavailable_circuits(loa.bus) == {ChannelName.EMAIL}
         await proxy.accept()
         await loa.run(*plans)
         assert await counted(loa, plans) == {Status.DELIVERED: 300}
         assert await check_ledger(loa, receiver, *plans) == await loa.copies(*plans) == 0
-        assert not await unavailable_channels(loa.bus)
+        assert not await unavailable_circuits(loa.bus)
 
 
 async def counted(loa, plans):
