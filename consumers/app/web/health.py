@@ -50,9 +50,8 @@ def health_app(
             "log": log_losses(),
         }
         status = "failing" if failing else "degraded" if _is_degraded(reports) else "ok"
-        told = {**reports, "findings": findings(failing)}
-        body = {"status": status, "failing": failing} | {k: v for k, v in told.items() if v}
-        return JSONResponse(body, 503 if failing else 200)
+        told = {k: v for k, v in {**reports, "findings": findings(failing)}.items() if v}
+        return JSONResponse({"status": status, "failing": failing, **told}, 503 if failing else 200)
 
     return _create_app(Route("/livez", _livez), Route("/readyz", readyz))
 

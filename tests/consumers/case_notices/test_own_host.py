@@ -7,7 +7,7 @@ from consumers.channel_health import breaker_store
 from consumers.channel_health.pauses import ChannelMonitor
 from consumers.dispatch.supersede import Supersession
 from consumers.ledger.wakeups import WakeUp
-from consumers.operations.status import StatusReader
+from consumers.status.reader import StatusReader
 from contracts.delivery import BatchKey, Lane, PlanKey, Status
 from tests.support.case_pipeline import ZALO, case_event
 from tests.support.publications import a_publication
