@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from consumers.app.web.connection_limits import ConnectionLimits
 from consumers.app.web.protocol import BoundedHttpProtocol, PreparedAnswer
 from consumers.app.web.proxies import ForwardedClient, TrustedProxies
+from contracts.base.networks import http_url
 from contracts.base.security_headers import (
     HSTS,
     SECURITY_HEADERS,
@@ -20,7 +21,6 @@ from contracts.base.security_headers import (
     header_lines,
     raw_headers,
 )
-from contracts.base.networks import http_url
 
 _HEADERS = raw_headers(SECURITY_HEADERS)
 [_HSTS] = raw_headers(HSTS)
