@@ -77,11 +77,11 @@ async def test_a_pause_of_four_days_ends_no_row_that_was_tried(delivery_pipeline
     )
     plan = await loa.plan()
     await loa.work(plan)
-    loa.worker.is_paused = loa.worker.channel_gate.is_paused = lambda: True
+    loa.worker.is_paused = loa.worker.gate_of(Lane.NORMAL).is_paused = lambda: True
     for hours in (1, 71, 24):  # also at the moment at which its 72 hours are over
         loa.clock.advance(hours * 3600)
         await again(loa, plan)
-    loa.worker.is_paused = loa.worker.channel_gate.is_paused = lambda: False
+    loa.worker.is_paused = loa.worker.gate_of(Lane.NORMAL).is_paused = lambda: False
     await loa.work(plan)
     assert await loa.status_counts(plan) == {Status.DEFERRED: 1}, "its try, and more to come"
     loa.clock.advance(3600)

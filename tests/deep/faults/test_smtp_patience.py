@@ -7,7 +7,7 @@ import pytest
 
 from channels.email.smtp import connection
 from consumers.runtime.errors import RetryLater
-from contracts.delivery import Status
+from contracts.delivery import Lane, Status
 from tests.support.email_pipeline import EmailPipeline, PlayOnce, check_ledger
 from tests.support.smtp_conversation import ScriptedAction
 from tests.support.smtp_receiver import SmtpReceiver
@@ -65,4 +65,5 @@ async def test_a_stop_does_not_wait_for_a_greeting(bus, tmp_path):
         with suppress(RetryLater):
             await asyncio.wait_for(sending, 10)
         assert await loa.status_counts(plan) == {Status.PENDING: 5}
-        assert loa.worker.channel_gate.current.is_closed, "a stop is no trouble of the relay's"
+        gate = loa.worker.gate_of(Lane.NORMAL)
+        assert gate.current.is_closed, "a stop is no trouble of the relay's"
