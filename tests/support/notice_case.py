@@ -31,7 +31,8 @@ class NoticeCase:
         self.pipeline.providers[ZALO] = self.notices.channel
         self.pipeline.folder /= "next"
         self.pipeline.workers[ZALO] = worker = self.pipeline.worker(ZALO)
-        worker.breaker_store.clock = self.notices.clock
+        for gate in worker.gates.values():
+            gate.breaker_store.clock = self.notices.clock
 
     async def happens(self):
         """The next event, to a person of its own, is taken in."""

@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from channels.email.smtp import outcomes
-from consumers.channel_health.breaker_store import unavailable_channels
+from consumers.channel_health.breaker_store import unavailable_circuits
 from consumers.email.policy import EmailSendPolicy
 from consumers.email.refused_items import HOLD_S
 from contracts.delivery import ChannelName, Status
@@ -56,14 +56,14 @@ async def test_a_relay_that_refuses_each_mail_fails_nobody_and_stops_the_channel
             assert sum(counted.values()) == READERS
             assert set(counted) <= {Status.PENDING, Status.DEFERRED}
         assert await refusals_told(loa) == 0
-        assert await unavailable_channels(loa.bus) == {ChannelName.EMAIL}
+        assert await unavailable_circuits(loa.bus) == {ChannelName.EMAIL}
         assert {"breaker_opened", "mail_item_refused"} <= {one["event"] for one in logs}
         assert receiver.number < 25 * 2 * (3600 / HOLD_S + 1), "a window of each item at a time"
         receiver.always.clear()
         await loa.run(first, second)
         assert await loa.status_counts(first) == {Status.DELIVERED: READERS}
         assert await check_ledger(loa, receiver, first, second) == 0
-        assert not await unavailable_channels(loa.bus)
+        assert not await unavailable_circuits(loa.bus)
 
 
 class TextFilter(SmtpReceiver):
@@ -90,7 +90,7 @@ async def test_a_text_that_is_refused_alone_stops_no_other(new_loa):
             assert await loa.status_counts(plan) == {Status.DELIVERED: 60}
         closed = [(await loa.entry(plan)).closed_at - began for plan in others]
         assert max(closed) <= 60, "the next probe is theirs"
-        assert not await unavailable_channels(loa.bus), "and the channel is well"
+        assert not await unavailable_circuits(loa.bus), "and the channel is well"
         assert Status.FAILED not in await loa.status_counts(spam)
         assert relay.refused <= 25 * (3600 / HOLD_S + 2)
         relay.word = b"nothing"
@@ -107,4 +107,4 @@ async def test_mails_refused_alone_fail_and_say_nothing_of_their_mailboxes(new_l
         assert await loa.status_counts(plan) == {Status.DELIVERED: 48, Status.FAILED: 12}
         assert set((await loa.why(plan)).values()) == {"554 message refused"}
         assert outcomes.code_in_reason("554 message refused") == "5.6.0", "of the content's class"
-        assert not await unavailable_channels(loa.bus)
+        assert not await unavailable_circuits(loa.bus)
