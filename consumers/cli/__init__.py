@@ -7,7 +7,6 @@ import typer
 from typer.main import get_command, get_group
 
 from consumers.app.settings import LoaSettings, read_settings
-from consumers.app.unknown_variables import unknown_variables
 from consumers.runtime import log_config, stdio
 from producers import cli as client
 from producers.output import print_errors
@@ -89,6 +88,8 @@ app = typer.Typer(
 @app.callback()
 def loa() -> None:
     """Loa: the notification platform of the Ministry of Home Affairs."""
+    from consumers.app.unknown_variables import unknown_variables  # loads every channel's settings
+
     print_errors(unknown_variables())
 
 
