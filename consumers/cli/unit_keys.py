@@ -61,7 +61,8 @@ async def server_faults(registry: UnitRegistry) -> list[FieldError]:
     """What a server of the operator's does not know yet of units' keys, as far as is told here."""
     settings = read_settings(LoaSettings)
     folder = ConfigurationFolder(settings.data_dir / "bus")
-    if not settings.nats_url or not folder.exists:
+    goes_by_folder = settings.nats_url and settings.nats_nkey_file and folder.exists
+    if not goes_by_folder:  # a server with a password knows no keys
         return []
     written = {one.unit: set(one.public_keys) for one in folder.units}
     accounts = await registry.bus_accounts()
