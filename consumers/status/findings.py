@@ -281,13 +281,15 @@ def _waiting(cause: WaitCause, rows: int, times: _Times) -> StatusFinding:
 
 
 def _own_limit(use: LimitUse) -> Iterator[StatusFinding]:
-    """A limit of ours of which 80 % are used, or all."""
-    if use.most and use.used * 100 >= use.most * _LIMIT_LOW_PERCENT:
-        values = {"used": use.used, "most": use.most, "variable": use.limit.variable}
-        values |= {"what": translate(use.limit.value)}
-        yield _finding(
-            Severity.WATCH, "limit_low", ChannelName.ZALO, _Times(until=use.until), **values
-        )
+    """A limit of ours, or Zalo's quota, of which 80 % are used, or all."""
+    if use.used * 100 < use.most * _LIMIT_LOW_PERCENT or not use.most:
+        return
+    values: dict[str, object] = {"used": use.used, "most": use.most}
+    code, times = "zalo_quota_low", _Times(until=use.until)
+    if use.limit:
+        code = "limit_low"
+        values |= {"what": translate(use.limit.value), "variable": use.limit.variable}
+    yield _finding(Severity.WATCH, code, ChannelName.ZALO, times, **values)
 
 
 # --- people's work

@@ -10,7 +10,7 @@ from channels.errors import ChannelError
 from channels.zalo import error_codes
 from channels.zalo.case_notices.template_models import TemplateStatus, template_statuses
 from channels.zalo.case_notices.template_registry import TemplateRegistry
-from channels.zalo.client.article_api import PROFILE_PATH
+from channels.zalo.client.article_api import PROFILE_PATH, QUOTA_PATH
 from channels.zalo.client.client import ApiCall, ZaloClient
 from channels.zalo.client.response import ApiResponse, first_text, whole_number
 from channels.zalo.client.token_store import TokenStore
@@ -145,7 +145,7 @@ class AccountProbe:
         """Probe the reads that articles and broadcasts need."""
         query = {"offset": "0", "limit": "1", "type": "normal"}
         await self.probe("articles", self.oa, self.oa.get_call("/v2.0/article/getslice", query))
-        quota = self.oa.post_call("/v2.0/oa/quota/message", {})
+        quota = self.oa.post_call(QUOTA_PATH, {})
         self.status.broadcasts = _fields(await self.probe("broadcasts", self.oa, quota))
 
     async def probe_templates(self) -> None:

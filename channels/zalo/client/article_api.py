@@ -14,6 +14,8 @@ _ARTICLE_PATH = "/v2.0/article"
 _OA_PATH = "/v2.0/oa"
 PROFILE_PATH = f"{_OA_PATH}/getoa"
 """Profile of our Official Account, the cheapest read there is."""
+QUOTA_PATH = f"{_OA_PATH}/quota/message"
+"""The month's broadcasts: how many, and what is left."""
 PAGE_SIZE = 10
 _MILLISECONDS_FROM = 10**11
 """Times above this are in milliseconds; Zalo's lists use both units."""

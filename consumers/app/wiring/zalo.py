@@ -49,6 +49,7 @@ from consumers.zalo.event_publisher import ZaloEventPublisher
 from consumers.zalo.follower_keys import FollowerKeys
 from consumers.zalo.follower_sync import FollowerSync
 from consumers.zalo.followers import FollowerStore
+from consumers.zalo.quota_watch import QuotaWatch
 from consumers.zalo.stores import BusArticleStore, BusKeyValueStore
 from consumers.zalo.webhook_handler import ZaloEventHandler
 from consumers.zalo.webhook_watchdog import WebhookWatchdog
@@ -92,6 +93,7 @@ def add_zalo_channel(node: Node) -> ZaloChannel:
         partial(_keep_grant_renewed, channel),
         partial(_clear_abandoned_calls, channel),
         partial(keep_templates_synced, channel.notices.templates),
+        QuotaWatch(node.bus, channel.api, node.zalo.app_id, node.clock).run,
         covers.run,
     ]
     _add_follower_events(node, channel)

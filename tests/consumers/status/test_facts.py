@@ -1,10 +1,12 @@
 """Facts of `loa status`, each from the thing itself: letters, drafts, counters, disks, files."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from channels.zalo.client.article_api import QUOTA_PATH
 from channels.zalo.factory import account_quotas
 from channels.zalo.settings import ZaloSettings
 from channels.zalo.stand_in import APP_ID
@@ -20,6 +22,7 @@ from consumers.status.facts import (
 from consumers.status.findings import DeadLetters, find
 from consumers.status.reader import StatusReader
 from consumers.zalo.limits import Limit
+from consumers.zalo.quota_watch import QuotaWatch
 from consumers.zalo.stores import BusKeyValueStore
 from contracts import subjects
 from contracts.base.times import utc_now
@@ -75,6 +78,21 @@ async def test_our_own_limits_are_read_from_the_counters_that_workers_share(bus,
     assert await codes(bus, clock, reader) == []
     await used.reserve()
     assert await codes(bus, clock, reader) == ["limit_low"], "said before it ends"
+
+
+async def test_the_worker_reads_what_zalo_still_grants(bus, clock, reader, zalo_account):
+    watch = QuotaWatch(bus, zalo_account.channel.api, APP_ID, clock)
+    assert await watch.check()
+    assert await codes(bus, clock, reader) == []
+    body = {"error": 0, "message": "Success", "data": {"total": "40", "remain": "8"}}
+    zalo_account.replace_body(QUOTA_PATH, json.dumps(body).encode())
+    assert await watch.check()
+    assert await codes(bus, clock, reader) == ["zalo_quota_low"]
+    clock.advance(86401)
+    assert await codes(bus, clock, reader) == [], "an answer of yesterday says nothing"
+    for unusable in (b'{"error": 0, "data": {"total": "many"}}', b'{"error": -209}'):
+        zalo_account.replace_body(QUOTA_PATH, unusable)
+        assert not await watch.check()
 
 
 async def test_a_bus_that_stores_has_no_problem_and_one_that_is_gone_has(bus):

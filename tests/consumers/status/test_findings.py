@@ -70,7 +70,8 @@ def a_disk(free: int, total: int = 100 * GB) -> dict:
 
 WELL = (
     {}, channels(), channels(canary=CanaryStatus(state="waiting", since=AGO)),
-    limit(79), limit(500, most=0), a_disk(11 * GB), a_disk(700 * GB, 10_000 * GB),
+    {"limits": (LimitUse(None, 31, 40, LATER),)}, limit(79), limit(500, most=0),
+    a_disk(11 * GB), a_disk(700 * GB, 10_000 * GB),
     a_disk(3 * MB, 24 * MB), waits("zalo -32 oa rate"), waits("zalo -234 night"),
     waits("zalo -218 recipient quota"), waits("the article is not live"),
     waits("zalo broadcasts from 06:00 to 21:59"), waits("our shoe quota"), waits("zalo -9 odd"),
@@ -108,6 +109,7 @@ TABLE = [
     (waits("our broadcasts quota") | limit(100), [(ACT, "limit_used_up", ZALO)]),
     (limit(80), [(WATCH, "limit_low", ZALO)]),
     (limit(100), [(WATCH, "limit_low", ZALO)]),
+    ({"limits": (LimitUse(None, 32, 40, LATER),)}, [(WATCH, "zalo_quota_low", ZALO)]),
     (waits("zalo -211 quota"), [(ACT, "zalo_quota_used_up", ZALO)]),
     (waits("zalo -223 article quota"), [(ACT, "zalo_quota_used_up", ZALO)]),
     (waits("zalo -224"), [(ACT, "zalo_needs_person", ZALO)]),
