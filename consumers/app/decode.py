@@ -1,6 +1,5 @@
 """The broker's decoder: turns each bus message into the model that its handler takes."""
 
-import json
 from typing import Any
 
 from faststream.nats.message import NatsMessage
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from consumers.intake.inbound import REVOKED_HEADER
 from consumers.messages import field_error
 from contracts import envelope
+from contracts.base import strict_json
 from contracts.cloudevent import CloudEvent
 from contracts.delivery import Lane
 from contracts.errors import Forbidden
@@ -56,7 +56,7 @@ async def decode_message(msg: NatsMessage) -> Any:
         return ContentMessage(event=event, unit=unit, kind=kind, seq=raw.metadata.sequence.stream)
     if stage in ("publication", "receipt"):
         return StoredMessage(stored=_stored_message(raw))
-    return json.loads(raw.data)
+    return strict_json.loads(raw.data, "wake_up")
 
 
 def _stored_message(raw: Msg) -> Message:

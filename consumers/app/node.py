@@ -185,7 +185,8 @@ class Node:
     @cached_property
     def directory(self) -> Directory:
         seal_people(self.bus, self.keys)
-        directory = Directory(self.bus, self.settings.directory_path, self.clock)
+        until, path = TakenOverUntil.by(self.open_seals).records, self.settings.directory_path
+        directory = Directory(self.bus, path, self.clock, until)
         self.stack.callback(directory.close)
         self.tasks.append(directory.run)
         self.checks["directory"] = partial(_check_directory, directory)

@@ -13,12 +13,13 @@ from consumers.channel_health.breaker import Breaker
 from consumers.ledger.wakeups import count_queued
 from contracts import subjects
 from contracts.delivery import ChannelName, Lane
-from producers.bus import Bus, BusError
+from producers.bus import Bus, BusError, Value
 from producers.bus.periodic import every
-from producers.bus.records import Versioned, read, update
+from producers.bus.records import Versioned, parse, update
 
 log = structlog.get_logger()
 _POLL_S = 1.0
+_UNREADABLE_REASON = "unreadable"
 PAUSED_REASON = "paused"
 """The reason in reports for a channel that an operator paused."""
 
@@ -67,10 +68,10 @@ async def pause_if_running(
 async def resume(bus: Bus, channel: ChannelName) -> Pause | None:
     """Resume a channel. Returns the pause that ended, if there was one."""
     bucket = bus.bucket(subjects.CONTROL.name)
-    existing = (await read(bucket, pause_key(channel), Pause)).value
-    if existing:
-        await bucket.purge(pause_key(channel))
-    return existing
+    if (stored := await bucket.get(pause_key(channel))) is None:
+        return None
+    await bucket.purge(pause_key(channel))
+    return _parse_pause(stored)
 
 
 async def paused_channels(bus: Bus) -> frozenset[ChannelName]:
@@ -79,13 +80,18 @@ async def paused_channels(bus: Bus) -> frozenset[ChannelName]:
 
 async def load_pauses(bus: Bus) -> dict[ChannelName, Pause]:
     stored = await _stored_pauses(bus)
-    return {channel: Pause.model_validate_json(data) for channel, data in stored.items()}
+    return {channel: _parse_pause(value) for channel, value in stored.items()}
 
 
-async def _stored_pauses(bus: Bus) -> dict[ChannelName, bytes]:
+def _parse_pause(stored: Value) -> Pause:
+    """A pause; a record that can't be read is one, too, and can be ended like any other."""
+    return parse(Pause, stored.data) or Pause(since=stored.created, reason=_UNREADABLE_REASON)
+
+
+async def _stored_pauses(bus: Bus) -> dict[ChannelName, Value]:
     channels = {pause_key(channel): channel for channel in ChannelName}
     values = await bus.bucket(subjects.CONTROL.name).get_many(list(channels))
-    return {channels[key]: value.data for key, value in values.items()}
+    return {channels[key]: value for key, value in values.items()}
 
 
 def pause_circuits(channels: Iterable[ChannelName]) -> frozenset[str]:

@@ -17,6 +17,7 @@ from consumers.dead_letters.letter import (
     Decision,
     DecisionState,
     History,
+    MessageOrigin,
     event_headers,
 )
 from consumers.dead_letters.store import DeadLetterStore, history_key
@@ -78,7 +79,7 @@ class DeadLetterDecisions:
         Raises Invalid for a letter that has ended, or a message that Loa did not seal; BusError
         when it is not surely sent.
         """
-        if not letter.is_readable:
+        if not (letter.is_readable and _is_of_its_stream(letter.origin)):
             raise Invalid(field_error("id", "not_sendable", value=letter.id))
         require_whole(letter)
         letter = letter if letter.body is not None else await self.store.with_original(letter)
@@ -226,6 +227,21 @@ def _require_decidable(letter: DeadLetter, history: History, decision: Decision)
         if not own and decision.at - begun.at < SENDING_HOLD:
             times = {"begun": f"{begun.at:%H:%M:%S}", "free": f"{begun.at + SENDING_HOLD:%H:%M:%S}"}
             raise Invalid(field_error("id", "in_hand", value=letter.id, who=begun.by, **times))
+
+
+def _is_of_its_stream(origin: MessageOrigin) -> bool:
+    """Whether the subject is one of the stream's: a forged letter may name any, also a command."""
+    words = origin.subject.split(".")
+    patterns = [
+        one.split(".") for s in subjects.STREAMS if s.name == origin.stream for one in s.subjects
+    ]
+    return any(
+        len(words) == len(pattern) and all(map(_fits, words, pattern)) for pattern in patterns
+    )
+
+
+def _fits(word: str, wanted: str) -> bool:
+    return wanted in ("*", word)
 
 
 def require_whole(letter: DeadLetter) -> None:

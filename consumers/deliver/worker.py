@@ -30,11 +30,13 @@ from consumers.ledger.entry import SENDING_LETTERS, LedgerEntry, TimeRules
 from consumers.ledger.errors import ConcurrentUpdate
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import CanaryKey, Waker, WakeUp
+from consumers.messages import field_error
 from consumers.recipients import ContactLookup, PublicationRecipients, RecipientStrategy
 from consumers.runtime.errors import RetryLater
 from consumers.runtime.lanes import LaneSemaphore, Permit
 from contracts.base.crash_points import crash_point
 from contracts.delivery import BatchKey, Lane, PlanKey
+from contracts.errors import Invalid
 from producers.bus import BusError
 from producers.bus.records import Versioned
 
@@ -91,11 +93,13 @@ class DeliveryWorker(Generic[Rendered]):
         return self.gates[circuit_of(self.channel.name, lane)]
 
     async def on_wake_up(self, wake_up: WakeUp) -> None:
-        """Handle one wake-up. Raises RetryLater when work is left."""
+        """Handle one wake-up. Raises RetryLater when work is left, Invalid for a foreign batch."""
         if canary := wake_up.canary:
             await self.on_canary(canary)
             return
         batch, lane = wake_up.key, wake_up.lane
+        if batch.channel is not self.channel.name:
+            raise Invalid(field_error("batch", "batch_of_other_channel", value=batch))
         facts = {"content_id": batch.content_id, "revision": batch.revision, "lane": lane.value}
         with bound_contextvars(batch=str(batch), channel=batch.channel.value, **facts):
             if batch in self.slot.active_batches:

@@ -15,7 +15,7 @@ import structlog
 from consumers.directory.audience import PreferenceIndex
 from consumers.directory.digest_audience import DigestAudience, DigestQuery
 from consumers.directory.errors import DirectoryFileGone
-from consumers.directory.follow import DirectoryFollower
+from consumers.directory.follow import DirectoryFollower, PlainUntil
 from consumers.directory.store import open_store
 from consumers.recipients import Contact
 from consumers.runtime.errors import RetryLater
@@ -33,9 +33,19 @@ _RETRY_AFTER_S = 0.5
 
 
 class Directory:
-    """Looks up subscribers. Keep `run` running beside it."""
+    """Looks up subscribers. Keep `run` running beside it.
 
-    def __init__(self, bus: Bus, path: Path, clock: Callable[[], float] = time.time) -> None:
+    *plain_until*: the time until which a record may be plain; None for no limit.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        path: Path,
+        clock: Callable[[], float] = time.time,
+        plain_until: PlainUntil | None = None,
+    ) -> None:
+        self.plain_until = plain_until
         self.bus = bus
         self.path = path
         self.clock = clock
@@ -66,8 +76,11 @@ class Directory:
             with try_lock(self.path.with_suffix(".lock")) as is_locked:
                 if is_locked:
                     log.info("directory_followed", seq=self.store.seq)
-                    await DirectoryFollower(self.bus, self.store, self.clock).run()
+                    await self.follower().run()
             await asyncio.sleep(_LOCK_RETRY_S)
+
+    def follower(self) -> DirectoryFollower:
+        return DirectoryFollower(self.bus, self.store, self.clock, self.plain_until)
 
     def is_fresh(self) -> bool:
         """Whether all changes older than 10 s are applied, erasures above all."""

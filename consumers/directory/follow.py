@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from consumers.directory.store import DirectoryRow, DirectoryStore
 from contracts import subjects
 from contracts.base.crash_points import crash_point
 from producers.bus import Bus, BusError, Change
+from producers.encryption import is_sealed
 
 log = structlog.get_logger()
 SUBSCRIBER_PREFIX = "s."
@@ -21,13 +22,21 @@ CHUNK_SIZE = 64
 _QUEUE_SIZE = 2000
 _CONFIRM_S = 2.0
 PAUSE_S = 1.0
+PlainUntil = Callable[[], Awaitable[datetime]]
 
 
 class DirectoryFollower:
     """The machine's only writer while `run` runs."""
 
-    def __init__(self, bus: Bus, store: DirectoryStore, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        store: DirectoryStore,
+        clock: Callable[[], float],
+        plain_until: PlainUntil | None = None,
+    ) -> None:
         self.bus = bus
+        self.plain_until = plain_until
         self.bucket = bus.bucket(subjects.SUBSCRIBERS.name)
         self.store = store
         self.clock = clock
@@ -72,13 +81,23 @@ class DirectoryFollower:
             while len(chunk) < CHUNK_SIZE and not changes.empty():
                 chunk.append(changes.get_nowait())
             own = [change for change in chunk if change.key.startswith(SUBSCRIBER_PREFIX)]
-            rows = list(map(parse_change, await self.bucket.opened(own)))
+            genuine = [await self.without_later_plain(change) for change in own]
+            rows = list(map(parse_change, await self.bucket.opened(genuine)))
             crash_point("directory.read")
             self.store.apply(rows, chunk[-1].seq)
             crash_point("directory.applied")
             self.has_erasures |= any(row.preferences is None for row in rows)
             self.confirm_if_applied()
             await asyncio.sleep(0)  # let other tasks run between two chunks
+
+    async def without_later_plain(self, change: Change) -> Change:
+        """A plain record that is younger than the seals has another writer: it is unreadable."""
+        is_plain = change.data and not is_sealed(change.data)
+        if not (is_plain and change.message and self.plain_until):
+            return change
+        return (
+            change if change.message.time <= await self.plain_until() else change._replace(data=b"")
+        )
 
     async def confirm_periodically(self) -> None:
         """Ask the bucket's last sequence every 2 s."""

@@ -258,8 +258,9 @@ class _Saver:
         path, count = self.folder / f"{stream}.changes", 0
         bucket = saved_bucket(self.bus, stream)
         with self.new_file(path) as (writer, content):
-            async for key, value, _ in bucket.changes(start):
-                content.write(SavedChange(key=key, value=value).model_dump_json().encode() + b"\n")
+            async for one in bucket.changes(start):
+                saved = SavedChange(key=one.key, value=one.data)
+                content.write(saved.model_dump_json().encode() + b"\n")
                 count += 1
                 if count > _MAX_CHANGES:
                     raise Invalid(field_error("bus", "bucket_too_busy", value=stream))

@@ -22,8 +22,8 @@ class PublicationSeals:
 
     sealer: Sealer
     taken_over_until: datetime
-    messages_until: datetime = _NEVER
-    """The same for messages of RECEIPTS and AUDIT, whose seals came later."""
+    later_until: datetime = _NEVER
+    """The same for what was sealed later: RECEIPTS, AUDIT, suppressions."""
 
     def headers(self, subject: str, body: bytes, replay_of: int = 0) -> dict[str, str]:
         """The headers of a message that Loa releases, or sends again."""

@@ -17,13 +17,16 @@ from producers.bus import Bus
 from producers.seals import BucketSeals, MessageSeals, ReadOnlyBucket, RefusedSeals
 
 Moment = Callable[[], Awaitable[datetime]]
-SEALED_BUCKETS = tuple(
+SEALED_FIRST = tuple(
     bucket.name
     for bucket in (
         *(subjects.LEDGER, subjects.PUBLISHED, subjects.DESK),
         *(subjects.DIGESTS, subjects.UNITS, subjects.STAFF, subjects.SESSIONS),
     )
 )
+SEALED_LATER = (subjects.SUPPRESSED.name,)
+"""Sealed since RECEIPTS and AUDIT are."""
+SEALED_BUCKETS = SEALED_FIRST + SEALED_LATER
 _RECEIPTS = subjects.RECEIPTS.subjects[0].partition(".")[0]
 _ZALO_RECEIPTS = f"{_RECEIPTS}.{ChannelName.ZALO}"
 _MAIL_RECEIPTS = f"{_RECEIPTS}.{ChannelName.EMAIL}"
@@ -36,10 +39,10 @@ async def nothing_before() -> datetime:
 
 @dataclass(frozen=True)
 class TakenOverUntil:
-    """The times until which records, and messages of RECEIPTS and AUDIT, need no seal."""
+    """The times until which records need no seal, and what was sealed later needs none."""
 
     records: Moment
-    messages: Moment
+    later: Moment
 
     @classmethod
     def by(cls, seals: Callable[[], Awaitable[PublicationSeals]]) -> "TakenOverUntil":
@@ -48,10 +51,10 @@ class TakenOverUntil:
         async def records() -> datetime:
             return (await seals()).taken_over_until
 
-        async def messages() -> datetime:
-            return (await seals()).messages_until
+        async def later() -> datetime:
+            return (await seals()).later_until
 
-        return cls(records, messages)
+        return cls(records, later)
 
 
 def sealer(key_file: KeyFile, bucket: str) -> Sealer:
@@ -71,14 +74,15 @@ def seal_records(bus: Bus, key_file: KeyFile, until: TakenOverUntil) -> None:
     importer does, claims new items for their units.
     """
     for name in SEALED_BUCKETS:
-        seals = BucketSeals(name, sealer(key_file, name), until.records)
+        moment = until.later if name in SEALED_LATER else until.records
+        seals = BucketSeals(name, sealer(key_file, name), moment)
         if name == subjects.PUBLISHED.name:
             seals = replace(seals, exempt=keys.is_case, claim=_is_claim)
         seals.attach(bus)
-    seal_zalo_receipts(bus, key_file.receipts_key(), until.messages)
+    seal_zalo_receipts(bus, key_file.receipts_key(), until.later)
     for kind in (_MAIL_RECEIPTS, subjects.AUDIT_RECORD):
         key = key_file.derive(f"seal messages {kind}")
-        bus.message_seals[kind] = MessageSeals(Sealer(key), until.messages)
+        bus.message_seals[kind] = MessageSeals(Sealer(key), until.later)
 
 
 def refuse_writes(bus: Bus, refusal: Exception) -> None:

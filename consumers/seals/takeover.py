@@ -20,7 +20,8 @@ from consumers.private_files import replace_file
 from consumers.seals.publications import PURPOSE, PublicationSeals
 from consumers.seals.records import (
     NOTHING_BEFORE,
-    SEALED_BUCKETS,
+    SEALED_FIRST,
+    SEALED_LATER,
     TakenOverUntil,
     nothing_before,
     refuse_writes,
@@ -40,8 +41,11 @@ _RECORD_PURPOSE = "seal take-over"
 _ROLLING_UPGRADE = timedelta(minutes=2)
 """How long a release by a process of the version without seals may follow the take-over."""
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
-_SEALED_FIRST = (subjects.PUBLICATIONS.name, *(f"KV_{name}" for name in SEALED_BUCKETS))
-_SEALED_LATER = (subjects.RECEIPTS.name, subjects.AUDIT.name)
+_SEALED_FIRST = (subjects.PUBLICATIONS.name, *(f"KV_{name}" for name in SEALED_FIRST))
+_SEALED_LATER = (
+    *(subjects.RECEIPTS.name, subjects.AUDIT.name),
+    *(f"KV_{name}" for name in SEALED_LATER),
+)
 _SMALL_BUCKETS = (subjects.UNITS.name, subjects.STAFF.name, subjects.DESK.name)
 """Sealed buckets that a start can read as a whole; the ledger may have millions of entries."""
 
@@ -49,20 +53,20 @@ _SMALL_BUCKETS = (subjects.UNITS.name, subjects.STAFF.name, subjects.DESK.name)
 class TakeOverRecord(BaseModel):
     """A record: messages stored until then need no seal; the register proves publications.
 
-    *messages_until*: the same for RECEIPTS and AUDIT; None before they had seals.
+    *later_until*: the same for what was sealed later; None before that was sealed.
     """
 
     until: AwareDatetime
-    messages_until: AwareDatetime | None = None
+    later_until: AwareDatetime | None = None
     seal: str = ""
 
     @property
     def times(self) -> tuple[datetime, datetime]:
-        return self.until, self.messages_until or _NEVER
+        return self.until, self.later_until or _NEVER
 
     @property
     def sealed_part(self) -> bytes:
-        times = self.times if self.messages_until else (self.until,)
+        times = self.times if self.later_until else (self.until,)
         return " ".join(one.isoformat() for one in times).encode()
 
 
@@ -81,7 +85,7 @@ class SealRecords:
         register proves no later ones than then.
         """
         if record := await self._load():
-            await self._take_over_messages(record, clock)
+            await self._take_over_later(record, clock)
         if seals := await self.load():
             return seals
         first_sealed = await self._first_sealed()
@@ -89,7 +93,7 @@ class SealRecords:
             return await self.take_over(clock, _ROLLING_UPGRADE)
         log.error("seal_record_lost", sealed_since=format_utc(first_sealed))
         until = first_sealed + _ROLLING_UPGRADE
-        return await self._store(TakeOverRecord(until=until, messages_until=until))
+        return await self._store(TakeOverRecord(until=until, later_until=until))
 
     async def load(self) -> PublicationSeals | None:
         """Return the seals; None before the take-over."""
@@ -110,18 +114,18 @@ class SealRecords:
     async def take_over(self, clock: Clock, grace: timedelta = timedelta()) -> PublicationSeals:
         """Trust the register for publications stored until now plus *grace*. Raises BusError."""
         until, count = await self._stored_until(_SEALED_FIRST, clock, grace)
-        messages_until, _ = await self._stored_until(_SEALED_LATER, clock, grace)
-        seals = await self._store(TakeOverRecord(until=until, messages_until=messages_until))
+        later_until, _ = await self._stored_until(_SEALED_LATER, clock, grace)
+        seals = await self._store(TakeOverRecord(until=until, later_until=later_until))
         if count and seals.taken_over_until == until:
             log.warning("publications_taken_over", messages=count, until=format_utc(until))
         return seals
 
-    async def _take_over_messages(self, record: TakeOverRecord, clock: Clock) -> None:
-        """Complete the *record* of a version that sealed neither receipts nor the audit log."""
-        if record.messages_until:
+    async def _take_over_later(self, record: TakeOverRecord, clock: Clock) -> None:
+        """Complete the *record* of a version that sealed less."""
+        if record.later_until:
             return
         until, count = await self._stored_until(_SEALED_LATER, clock, _ROLLING_UPGRADE)
-        await self._store(record.model_copy(update={"messages_until": until}))
+        await self._store(record.model_copy(update={"later_until": until}))
         log.warning("messages_taken_over", messages=count, until=format_utc(until))
 
     async def _first_sealed(self) -> datetime | None:

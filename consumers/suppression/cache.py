@@ -6,7 +6,7 @@ or a notice needs no read from the bus, and a suppression is obeyed within ten s
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 import structlog
 from pydantic import ValidationError
@@ -27,6 +27,7 @@ MAX_AGE_S = 10.0
 _RETRY_AFTER_S = 0.5
 _RECONNECT_S = 1.0
 _FOREVER = float("inf")
+_UNSEALED = Suppression(reason="unsealed", at=datetime.min.replace(tzinfo=UTC))
 
 
 @dataclass
@@ -52,9 +53,13 @@ class SuppressionCache:
             self.initial_seq = await bucket.last_seq()
         self.watch = self.watch or bucket.watch(1)
         async for change in self.watch:
-            self.apply(change)
+            self.apply(change, is_genuine=bool(await bucket.opened([change])))
 
-    def apply(self, change: Change) -> None:
+    def apply(self, change: Change, *, is_genuine: bool = True) -> None:
+        """Apply a change; another writer's lifts no suppression, and suppresses at most.
+
+        Keys are hashes with a secret, so it is the key of an address that was suppressed before.
+        """
         self.seq = change.seq
         if not change.key.startswith(_KEY_PREFIX):
             return
@@ -63,7 +68,7 @@ class SuppressionCache:
         except ValueError:  # of another writer: it names no address
             log.error("suppression_unreadable", seq=change.seq)
             return
-        suppression = _parse_change(change)
+        suppression = _parse_change(change) if is_genuine else _UNSEALED
         until = suppression.until.timestamp() if suppression and suppression.until else _FOREVER
         if suppression is None or until <= self.clock():
             self.active.pop(key, None)

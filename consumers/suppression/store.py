@@ -16,6 +16,7 @@ from contracts.delivery import ChannelName
 from contracts.errors import FieldError
 from contracts.records import Record
 from producers.bus import Bus, RevisionConflict, records
+from producers.seals import NotSealed
 
 log = structlog.get_logger()
 BOUNCE_PREFIX = "bounced "
@@ -101,8 +102,12 @@ class SuppressionStore:
             return stored if stored and stored.takes_precedence(suppression) else suppression
 
         key = _record_key(channel, address_hash)
-        written = await records.update(self.bucket, key, Suppression, choose)
-        if written.just_written:
+        try:
+            written = await records.update(self.bucket, key, Suppression, choose)
+        except NotSealed as forged:  # another writer's counts for nothing, also as an obstacle
+            await self.bucket.swap(key, suppression.model_dump_json().encode(), forged.revision)
+            written = None
+        if written is None or written.just_written:
             log.info("address_suppressed", channel=channel.value, reason=reason)
 
     async def count_soft_failure(

@@ -177,7 +177,7 @@ class Bucket:
 
     def _change(self, message: Message) -> Change:
         data = None if message.is_deleted else message.data
-        return Change(self._key(message), data, message.seq)
+        return Change(self._key(message), data, message.seq, message)
 
     def _key(self, message: Message) -> str:
         return message.subject.removeprefix(self._prefix)

@@ -34,12 +34,7 @@ class Message:
     @property
     def is_deleted(self) -> bool:
         """In a bucket: a marker of a purged, deleted or expired key."""
-        return is_delete_marker(self.headers)
-
-
-def is_delete_marker(headers: Mapping[str, str]) -> bool:
-    """Whether a bucket's message marks a missing value."""
-    return "KV-Operation" in headers or "Nats-Marker-Reason" in headers
+        return "KV-Operation" in self.headers or "Nats-Marker-Reason" in self.headers
 
 
 class Page(NamedTuple):

@@ -14,7 +14,7 @@ from nats.errors import Error as NatsError
 
 from producers.bus.connection import Connection, Reply
 from producers.bus.errors import NoReply
-from producers.bus.messages import is_delete_marker
+from producers.bus.messages import Message
 
 _HEARTBEAT_S = 1.0
 _SILENT_AFTER_S = 3.0
@@ -27,11 +27,12 @@ log = structlog.get_logger()
 
 
 class Change(NamedTuple):
-    """A key's new value; `data` is None after a purge or expiry."""
+    """A key's new value; `data` is None after a purge or expiry. *message*: as it is stored."""
 
     key: str
     data: bytes | None
     seq: int
+    message: Message | None = None
 
 
 class Watch:
@@ -69,8 +70,9 @@ class Watch:
     def _change(self, msg: Msg) -> Change:
         seq = msg.metadata.sequence.stream
         self._next = seq + 1
-        data = None if is_delete_marker(msg.headers or {}) else msg.data
-        return Change(msg.subject.removeprefix(self._prefix), data, seq)
+        stored = Message(msg.subject, seq, msg.data, msg.headers or {}, msg.metadata.timestamp)
+        data = None if stored.is_deleted else msg.data
+        return Change(msg.subject.removeprefix(self._prefix), data, seq, stored)
 
 
 class Pull:

@@ -166,10 +166,16 @@ class SealedBucket(Bucket):
         return opened
 
     async def _opened_change(self, change: Change, ciphers: Ciphers) -> Change:
-        """One change with its value in plain; of a record erased meanwhile its absence."""
+        """One change with its value in plain; of a record erased meanwhile its absence.
+
+        A key that another writer has replaced closes this one record, and holds up no other.
+        """
         if change.data is None or not is_sealed(change.data):
             return change
-        if self._key_name(change.key, change.data) in ciphers:
+        name = self._key_name(change.key, change.data)
+        if name in ciphers and ciphers[name] is None:
+            return change
+        if name in ciphers:
             return change._replace(data=self._open(change.key, change.data, ciphers))
         value = await self.get(change.key)
         return change._replace(data=value.data if value else None)

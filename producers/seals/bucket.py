@@ -11,7 +11,7 @@ from datetime import datetime
 import structlog
 
 from contracts.base.seals import SEAL_HEADER, Sealer, SealState
-from producers.bus import BatchEntry, Bucket, Bus, Message, Value
+from producers.bus import BatchEntry, Bucket, Bus, Change, Message, Value
 from producers.bus.atomic_batch import EXPECTED_REVISION_HEADER
 from producers.bus.connection import READ_PATIENCE_S, Connection
 from producers.seals.errors import NotSealed
@@ -102,6 +102,13 @@ class VerifiedBucket(Bucket):
         """Replace the stored record, also another writer's. One attempt; raises like `swap`."""
         message = await self._last_message(key, READ_PATIENCE_S)
         return await self._replace(key, data, message.seq if message else 0, _PUT_TIMEOUT_S)
+
+    async def opened(self, changes: Sequence[Change]) -> list[Change]:
+        """Changes of `watch` without those of other writers."""
+        return [one for one in changes if not one.message or await self._may_follow(one.message)]
+
+    async def _may_follow(self, message: Message) -> bool:
+        return message.is_deleted or await self._is_genuine(message)
 
     async def batch(self, entries: Sequence[BatchEntry], *, timeout_s: float = 10.0) -> int:
         return await super().batch([self._sealed(one) for one in entries], timeout_s=timeout_s)

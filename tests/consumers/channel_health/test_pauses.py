@@ -37,6 +37,14 @@ async def test_a_pause_holds_until_it_is_taken_away_and_twice_is_as_good_as_once
     assert await pauses.paused_channels(bus) == {ZALO}
 
 
+async def test_a_pause_that_can_not_be_read_holds_is_shown_and_can_be_ended(bus):
+    await bus.bucket(subjects.CONTROL.name).put("pause.email", b"{")
+    assert await pauses.paused_channels(bus) == {EMAIL}
+    assert (await pauses.load_pauses(bus))[EMAIL].reason == "unreadable"
+    assert (await pauses.resume(bus, EMAIL)).reason == "unreadable"
+    assert await pauses.paused_channels(bus) == set()
+
+
 async def test_a_second_pause_leaves_the_first_one_s_time_reason_and_name(bus):
     first = await pauses.pause_if_running(bus, EMAIL, "bảo trì", "Trần Thị B")
     second = await pauses.pause_if_running(bus, EMAIL, "thử", "Lê Văn C")

@@ -7,10 +7,11 @@ import pytest
 
 from consumers.dead_letters.bulk import BulkDecisions
 from consumers.dead_letters.decisions import DeadLetterDecisions, Operator, check_corrected
-from consumers.dead_letters.letter import DeadLetterQuery
+from consumers.dead_letters.letter import DeadLetterQuery, MessageOrigin
+from consumers.dead_letters.redaction import RedactedMessage
 from consumers.dead_letters.store import DeadLetterStore
 from contracts import envelope, subjects
-from contracts.errors import Forbidden, Invalid
+from contracts.errors import Forbidden, Invalid, field_error
 from contracts.vocabulary import DEFAULT
 from producers.bus import BusError
 from tests.support.crashing_bus import SimulatedCrash, crashing_bus
@@ -24,6 +25,27 @@ from tests.support.dead_letters import (
     letters_of,
 )
 from tests.support.events import UNIT, submitted, unit_event
+
+WRONG = field_error("data.title", "missing")
+
+
+@pytest.mark.parametrize(
+    ("stream", "subject"),
+    [
+        ("CONTENT", "$JS.API.STREAM.DELETE.CONTENT"),
+        ("X", "content.a.submitted"),
+        ("DEAD", "dead.a"),
+    ],
+)
+async def test_a_forged_letter_sends_nothing_to_a_subject_of_no_stream_of_its(
+    bus, letters, decisions, stream, subject
+):
+    origin = MessageOrigin(subject=subject, stream=stream, seq=1)
+    forged = letters.new_letter("intake", origin, RedactedMessage({}, b"{}"), [WRONG])
+    await bus.publish("dead.intake", forged.to_stored)
+    with pytest.raises(Invalid):
+        await decisions.replay(await letters.load(1), CLERK)
+    assert await letters.bus.stream_info("CONTENT"), "it is still there"
 
 
 @pytest.mark.promise("9.2")

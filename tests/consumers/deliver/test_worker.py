@@ -7,9 +7,11 @@ import pytest
 from channels.base import Outcome, Verdict
 from channels.errors import Unreachable
 from consumers.channel_health import breaker_store
+from consumers.ledger.wakeups import WakeUp
 from consumers.runtime.errors import RetryLater
 from consumers.runtime.lanes import LaneSemaphore
-from contracts.delivery import Lane, Status
+from contracts.delivery import BatchKey, ChannelName, Lane, Status
+from contracts.errors import Invalid
 from tests.support.delivery_pipeline import EMAIL, wake_ups
 from tests.support.scripted_channel import OK
 from tests.support.waiting import until
@@ -25,6 +27,18 @@ async def test_everybody_gets_the_item_once(delivery_pipeline, bus):
     assert await loa.status_counts(plan) == {Status.DELIVERED: 1203}
     assert sorted(loa.provider.effects.values()) == [1] * 1203
     assert max(loa.provider.windows) == 25
+
+
+async def test_a_wake_up_moved_to_another_channel_sends_and_books_nothing(delivery_pipeline):
+    loa = delivery_pipeline(2)
+    plan = await loa.plan()
+    for channel in set(ChannelName) - {loa.provider.name}:
+        moved = BatchKey(channel, plan.content_id, plan.revision, 0)
+        with pytest.raises(Invalid) as caught:
+            await loa.worker.on_wake_up(WakeUp(batch=str(moved), lane=Lane.NORMAL))
+        assert caught.value.errors[0].field == "batch"
+    assert not loa.provider.effects
+    assert (await loa.entry(plan)).rows == b"pp"
 
 
 async def test_a_busy_relay_is_asked_again_and_the_reader_gets_one_copy(delivery_pipeline, bus):

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,23 @@ async def test_an_entry_nobody_can_read_stops_nothing(bus, subscriber_bucket, di
     await subscriber_bucket.add("an")
     await directory.ready()
     assert directory.ids_after(a_publication(), "", 10) == ["an"]
+
+
+async def test_a_plain_record_that_is_younger_than_the_seals_is_no_reader(
+    bus, subscriber_bucket, tmp_path
+):
+    """The bucket seals for Loa; another writer can't."""
+    await subscriber_bucket.add("an")
+    taken_over = datetime.now(UTC)
+
+    async def plain_until():
+        return taken_over
+
+    await subscriber_bucket.add("gia")
+    path = tmp_path / "directory.sqlite"
+    async with running_directory(Directory(bus, path, plain_until=plain_until)) as directory:
+        await directory.ready()
+        assert directory.ids_after(a_publication(), "", 10) == ["an"]
 
 
 @pytest.mark.promise("3.8")

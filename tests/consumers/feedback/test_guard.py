@@ -74,7 +74,6 @@ FORGERIES = {
 }
 
 
-@pytest.mark.promise("2.7")
 @pytest.mark.parametrize("forge", FORGERIES.values(), ids=FORGERIES)
 async def test_a_forged_receipt_is_refused_with_an_alarm_and_never_sealed(bus, webhook, forge):
     await ZaloEventPublisher(webhook).publish(FOLLOW)

@@ -148,7 +148,7 @@ async def test_receipts_and_audit_records_of_a_version_that_sealed_neither_are_t
     """The record of that version has one time; another machine's older file changes nothing."""
     await records.open_or_take_over(time.time)
     earlier = TakeOverRecord.model_validate_json(records.file.read_bytes())
-    earlier = earlier.model_copy(update={"messages_until": None})
+    earlier = earlier.model_copy(update={"later_until": None})
     sealed = Sealer(records.keys.derive("seal take-over")).seal(earlier.sealed_part)
     old = earlier.model_copy(update={"seal": sealed}).model_dump_json(exclude_none=True).encode()
     other = SealRecords(bus, records.keys, tmp_path / "other.json")
@@ -165,7 +165,7 @@ async def test_receipts_and_audit_records_of_a_version_that_sealed_neither_are_t
     for stream, seq in (("RECEIPTS", receipts[1].seq), ("AUDIT", 1)):
         message = await bus.get_message(stream, seq)
         assert await message_problem(bus, message) == ""
-        later = replace(message, time=seals.messages_until + timedelta(seconds=1))
+        later = replace(message, time=seals.later_until + timedelta(seconds=1))
         assert await message_problem(bus, later) == "seal_missing"
     assert seals.taken_over_until == earlier.until, "records need their seals as before"
 

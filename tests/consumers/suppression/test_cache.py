@@ -5,12 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from consumers.key_file import KeyFile
 from consumers.runtime.errors import RetryLater
 from consumers.suppression import cache as watching
 from consumers.suppression.cache import SuppressionAwareContacts, SuppressionCache
 from consumers.suppression.store import Suppression, SuppressionStore
 from contracts.delivery import BatchKey, ChannelName, Status
+from producers.seals import NotSealed
 from tests.support.bounce_pipeline import SECRET, BouncePipeline
+from tests.support.records_forger import seal_new_records
 from tests.support.scripted_channel import StaticReaders, reader_ids
 from tests.support.suppression_cache import RunningCache
 from tests.support.waiting import until
@@ -36,6 +39,22 @@ async def test_what_stood_before_is_known_and_what_comes_is_known_soon(bus):
         await watch.add("binh@example.com")
         assert watch.suppressed.reason_for("binh@example.com") == "bounced 5.1.1"
         assert len(watch.suppressed.active) == 2
+
+
+async def test_another_writer_lifts_no_suppression_and_a_bounce_is_recorded_over_it(bus, tmp_path):
+    seal_new_records(bus, KeyFile.open(tmp_path / "vault.key"))
+    async with RunningCache(bus) as watch:
+        await watch.add("an@example.com")
+        key = watch.suppressions.key_of_address(EMAIL, "an@example.com")
+        lifted = Suppression(reason="", at=MIDNIGHT, until=MIDNIGHT).model_dump_json().encode()
+        for forged in (key, "email.gia", "email.ab"):
+            await bus.publish(f"$KV.suppressed.{forged}", lifted)
+        await watch.caught_up()
+        assert watch.suppressed.reason_for("an@example.com")
+        with pytest.raises(NotSealed):
+            await watch.suppressions.reason(EMAIL, "an@example.com")
+        await watch.add("an@example.com")
+        assert watch.suppressed.reason_for("an@example.com") == "bounced 5.1.1"
 
 
 @pytest.mark.parametrize("by", ["", "Trần Thị Bình"])

@@ -68,6 +68,16 @@ async def test_a_record_that_was_put_in_anothers_place_is_not_opened(bus, bucket
         await bucket.get("s.binh")
 
 
+async def test_a_key_that_another_writer_replaced_closes_one_record_and_holds_up_no_other(
+    bus, bucket, stored
+):
+    await bucket.batch([BatchEntry("s.an", AN, 0), BatchEntry("s.binh", BINH, 0)])
+    await bus.stored_bucket(subjects.PERSON_KEYS.name).put("subscribers.s.an", b"x")
+    opened = await bucket.opened([change async for change in stored.changes(1)])
+    assert [(one.key, one.data == BINH) for one in opened] == [("s.an", False), ("s.binh", True)]
+    assert is_sealed(opened[0].data), "no reader takes it for a record"
+
+
 async def test_an_erasure_destroys_the_key_so_that_a_copy_of_the_record_stays_shut(
     bus, bucket, stored
 ):
