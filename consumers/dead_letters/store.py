@@ -8,10 +8,10 @@ import base64
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import structlog
-from faststream.nats.message import NatsMessage
 from pydantic import ValidationError
 
 from consumers.chunks import chunked
@@ -29,6 +29,9 @@ from consumers.messages import field_error
 from contracts import subjects
 from contracts.errors import FieldError, Invalid, limit_errors, printable
 from producers.bus import Bus, BusError, Message, NoReply, StorageFull
+
+if TYPE_CHECKING:  # commands read letters, too, without a broker
+    from faststream.nats.message import NatsMessage
 
 log = structlog.get_logger()
 _CHUNK_LETTERS = 200
@@ -83,7 +86,7 @@ class DeadLetterStore:
         self.histories = self.bus.bucket(subjects.CONTROL.name)
 
     async def bury_message(
-        self, stage: str, message: NatsMessage, errors: Sequence[FieldError]
+        self, stage: str, message: "NatsMessage", errors: Sequence[FieldError]
     ) -> None:
         """Store a message that the broker delivered. Raises as `bury`."""
         raw = message.raw_message

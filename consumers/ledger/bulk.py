@@ -104,6 +104,13 @@ async def read_chunk(bucket: Bucket, keys: list[BatchKey], recipients: bool) -> 
     ]
 
 
+async def first_letters(bucket: Bucket, keys: list[str], *, since: int) -> dict[str, int]:
+    """Return the letter of each state's first row at sequence *since* of the ledger, or later."""
+    values = await bucket.get_many(keys, min_seq=since)
+    batches = {key: decode_batch(key, value.data) for key, value in values.items()}
+    return {key: batch[1].rows[0] for key, batch in batches.items() if batch and batch[1].rows}
+
+
 def decode_batch(key: str, data: bytes) -> tuple[BatchKey, LedgerEntry] | None:
     """Decode the state at *key*; None for an unreadable one, which is logged."""
     try:

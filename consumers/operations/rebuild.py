@@ -109,21 +109,15 @@ async def _stored_messages(bus: Bus) -> AsyncIterator[Message]:
 
 async def _sort_by_ledger(bus: Bus, chunk: list[Publication]) -> PublicationChunk:
     keys = [f"state.{BatchKey(ChannelName.PORTAL, p.content_id, p.revision, 0)}" for p in chunk]
-    now = await bus.bucket(subjects.LEDGER.name).last_seq()  # whichever replica answers
-    by_key = await portal_row_letters(bus, keys, since=now)
+    ledger = bus.bucket(subjects.LEDGER.name)
+    now = await ledger.last_seq()  # whichever replica answers
+    by_key = await bulk.first_letters(ledger, keys, since=now)
     letters = [by_key.get(key) for key in keys]
     pairs = list(zip(chunk, letters, strict=True))
     return PublicationChunk(
         [text for text, letter in pairs if letter in DELIVERED_LETTERS],
         [text for text, letter in pairs if letter not in DELIVERED_LETTERS | NEVER_SENT_LETTERS],
     )
-
-
-async def portal_row_letters(bus: Bus, keys: list[str], *, since: int) -> dict[str, int]:
-    """Return the rows' state letters at sequence *since* of the ledger, or later."""
-    values = await bus.bucket(subjects.LEDGER.name).get_many(keys, min_seq=since)
-    batches = {key: bulk.decode_batch(key, value.data) for key, value in values.items()}
-    return {key: batch[1].rows[0] for key, batch in batches.items() if batch and batch[1].rows}
 
 
 async def rebuild_directory(bus: Bus, path: Path) -> int:

@@ -7,8 +7,8 @@ from pydantic import BaseModel
 
 from consumers.intake.items import Item
 from consumers.intake.repository import ItemRepository
+from consumers.ledger import bulk
 from consumers.ledger.entry import REACHED_LETTERS, SENDING_LETTERS
-from consumers.operations.rebuild import portal_row_letters
 from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName
 from contracts.subscriptions.reaction import Reaction
@@ -64,6 +64,6 @@ async def _newest_on_portal(bus: Bus, content_id: str, item: Item) -> int:
     """Return the newest position that, by the ledger, the portal has shown; 0 for none."""
     portal = ChannelName.PORTAL
     keys = {f"state.{BatchKey(portal, content_id, n, 0)}": n for n in item.released}
-    letters = await portal_row_letters(bus, list(keys), since=0)
+    letters = await bulk.first_letters(bus.bucket(subjects.LEDGER.name), list(keys), since=0)
     visible = [keys[key] for key, letter in letters.items() if letter in _VISIBLE_LETTERS]
     return max(visible, default=0)
