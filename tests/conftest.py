@@ -115,7 +115,7 @@ def nats_server() -> Iterator[NatsServer]:
     ):
         server = NatsServer(Path(folder))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("GOGC", "800")  # it collects garbage a third of its time otherwise
+            patch.setenv("GOGC", "400")  # it collects garbage a third of its time otherwise
             runner.run(server.start())
         yield server
         runner.run(server.stop())

@@ -17,11 +17,13 @@ from typing import Any, NamedTuple
 
 from channels.email.devmailbox.mail_folder import MailFolder
 from consumers.app.settings import RunningInstance
+from tests.support.forked_cli import PATIENCE_S, CommandResult, command_fork
 from tests.support.gateway_client import UNIT, sample_event
 from tests.support.smtp_receiver import accepted_mails
 
 BIN = Path(sys.executable).parent
-PATIENCE_S = 60.0
+LOA = (BIN / "loa",)
+SERVES = ("up", "run", "demo")
 
 
 class HttpAnswer(NamedTuple):
@@ -29,18 +31,6 @@ class HttpAnswer(NamedTuple):
 
     status: int
     body: dict[str, Any]
-
-
-class CommandResult(NamedTuple):
-    """What a command said."""
-
-    exit_code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
 
 
 def complete(story: dict[str, Any]) -> bool:
@@ -74,7 +64,7 @@ def sandbox_call(url: str, path: str, body: dict[str, Any] | None = None) -> Any
 class LoaProcess:
     """`loa up` on a folder of its own; settings by keyword, e.g. EMAIL_HOST="127.0.0.1"."""
 
-    command: Sequence[str | Path] = (BIN / "loa",)
+    command: Sequence[str | Path] = LOA
 
     def __init__(self, folder: Path, **settings: object) -> None:
         self.data = folder / "data"
@@ -122,9 +112,13 @@ class LoaProcess:
     def log(self) -> str:
         return (self.folder / "loa.log").read_text()
 
-    def cli(self, *args: object, stdin: str | None = None) -> CommandResult:
+    def cli(self, *args: object, stdin: str = "") -> CommandResult:
+        """A command's answer; what serves starts as an operator starts it, all else is forked."""
+        words = [*map(str, args)]
+        if self.command == LOA and words[0] not in SERVES:
+            return command_fork().run(words, self.environ, self.folder, stdin)
         done = subprocess.run(
-            [*self.command, *map(str, args)],
+            [*self.command, *words],
             env=self.environ, cwd=self.folder, input=stdin, capture_output=True, text=True,
             timeout=PATIENCE_S,
         )  # fmt: skip

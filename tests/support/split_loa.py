@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from consumers.app.settings import RunningInstance
-from tests.support.loa_process import BIN, LoaProcess, RelayProcess, wait_until
+from tests.support.loa_process import LOA, LoaProcess, RelayProcess, wait_until
 from tests.support.nats_accounts import ACCOUNTS
 
 SERVER = (
     "jetstream { store_dir: STORE, sync_interval: always, max_file_store: 1TB }\n"
     f"max_payload: 2MB {ACCOUNTS}"
 )
-LOA = (BIN / "loa",)
 NEEDED = ("gateway", "portal", "intake", "dispatch", "deliver-email", "deliver-portal")
 STOP_S = 20.0
 """Longer than any service needs, shorter than the patience with a relay that keeps silent."""
