@@ -20,7 +20,7 @@ from consumers.audit.bus_state import BusState, Damage, Observation, find_damage
 from consumers.audit.chain import ChainHead
 from consumers.audit.cut import load_cut
 from consumers.audit.errors import AnchorBroken
-from consumers.audit.inbound_losses import InboundLosses
+from consumers.audit.inbound_losses import InboundLosses, with_copies
 from consumers.audit.log import AuditLog
 from consumers.audit.signed import signing_key
 from consumers.errors import KeyFileBroken
@@ -69,7 +69,7 @@ class Anchor:
         if damages or not self.key_path.exists():
             return
         try:
-            await self._write(now)
+            await self._write(before, now)
         except (AnchorBroken, OSError) as error:
             log.warning("bus_state_unwritten", error=type(error).__name__)
         else:
@@ -93,9 +93,9 @@ class Anchor:
 
         Raises AnchorBroken, BusError or OSError.
         """
-        signed = await self._write(await observe(self.bus))
+        signed = await self._write(None, await observe(self.bus))
         await self.bus.bucket(subjects.CONTROL.name).put(_ACCEPTED_KEY, signed)
-        await self._write(await observe(self.bus))
+        await self._write(None, await observe(self.bus))
         self.damages = []
         log.info("bus_state_accepted")
 
@@ -172,10 +172,12 @@ class Anchor:
         except (ValueError, KeyError, TypeError, ValidationError) as error:
             raise AnchorBroken from error
 
-    async def _write(self, now: Observation) -> bytes:
+    async def _write(self, before: BusState | None, now: Observation) -> bytes:
         """Raises AnchorBroken without a usable key, BusError, OSError."""
         head = await AuditLog(self.bus, self.clock).head()
-        known = BusState(at=utc_now(self.clock), streams=dict(now.streams), audit=head)
+        known = BusState(
+            at=utc_now(self.clock), streams=with_copies(before, now.streams), audit=head
+        )
         state = known.model_dump(mode="json")
         signed = json.dumps({"state": state, "mac": self._mac(state)}).encode()
         await asyncio.to_thread(replace_file, self.path, signed)

@@ -33,6 +33,8 @@ class StreamState(BaseModel):
     kept: int
     config: str
     """The hash of its settings."""
+    copies_behind: int = 0
+    """Of a unit's inbound stream: CONTENT has what is kept, if at all, behind this sequence."""
 
     @property
     def missing(self) -> int:
@@ -69,6 +71,11 @@ class Damage:
     @property
     def field_error(self) -> FieldError:
         return field_error(self.stream, self.code, **self.facts)
+
+    @property
+    def is_of_missing_stream(self) -> bool:
+        """Whether a stream is gone that every installation has: nothing else can be told then."""
+        return self.code == "bus_stream_gone" and not unit_of_inbound(self.stream)
 
 
 async def observe(bus: Bus) -> Observation:

@@ -20,7 +20,6 @@ from consumers.cli.stores import compare_bus, find_ledger_cut, find_seals
 from consumers.cli.unit_keys import server_faults
 from consumers.cli.units import open_registry
 from contracts.errors import FieldError
-from contracts.subjects import unit_of_inbound
 from producers.bus import Bus
 
 Deep = Annotated[
@@ -46,7 +45,7 @@ async def _run_check(bus: Bus, *, deep: bool) -> Findings:
     settings = read_settings(LoaSettings)
     damages = await compare_bus(bus)
     violations = [_as_violation("bus-damaged", damage.field_error) for damage in damages]
-    if any(one.code == "bus_stream_gone" and not unit_of_inbound(one.stream) for one in damages):
+    if any(damage.is_of_missing_stream for damage in damages):
         return Findings(ok=False, violations=violations)
     faults = await server_faults(open_registry(bus))
     violations += [_as_violation("bus-key-served", fault) for fault in faults]

@@ -70,7 +70,7 @@ def status(as_json: output.Json = False) -> None:
 
 async def _load_status(settings: LoaSettings, bus: Bus, own: bool) -> StatusReport:
     damages = await open_anchor(bus).examine()
-    if gone := [one.field_error for one in damages if one.code == "bus_stream_gone"]:
+    if gone := [one.field_error for one in damages if one.is_of_missing_stream]:
         raise Unavailable(*gone)
     report = await StatusReader(bus).report(at_work=not own)
     report.bus = tuple(damage.field_error for damage in damages)

@@ -30,7 +30,7 @@ from contracts.errors import Conflict, FieldError, Invalid
 from contracts.subscriptions.subscriber import Subscriber
 from producers.bus import Bucket, Bus, RevisionConflict, Value, topology
 from producers.bus.periodic import every
-from producers.bus.records import parse, read
+from producers.bus.records import parse
 
 log = structlog.get_logger()
 _INTERVAL_S = 86400.0
@@ -299,8 +299,8 @@ async def clock_problem(bus: Bus, clock: Clock) -> FieldError | None:
 
 async def _clock_gap(bus: Bus, clock: Clock) -> timedelta:
     """How far the clock is ahead of the last pass, or, before the first, of what is stored."""
-    control = bus.bucket(subjects.CONTROL.name)
-    last = (await read(control, _LAST_RUN, LastPass)).value
+    value = await bus.bucket(subjects.CONTROL.name).get(_LAST_RUN)
+    last = parse(LastPass, value.data) if value else None
     at = last.at if last else await _last_stored(bus)
     return utc_now(clock) - at if at else timedelta()
 

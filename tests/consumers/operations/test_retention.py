@@ -115,7 +115,7 @@ async def test_a_clock_that_went_far_ahead_deletes_nothing_until_a_person_says_i
 
 
 async def test_before_the_first_pass_the_clock_is_compared_with_what_is_stored(bus, clock, kept):
-    await bus.bucket("control").purge("retention")
+    await bus.bucket("control").put("retention", b"junk")
     stored = (await bus.stream_info("KV_subscribers"))["state"]["last_ts"]
     clock.now = (datetime.fromisoformat(stored) + 365 * DAY).timestamp()
     with pytest.raises(RetentionHeld):

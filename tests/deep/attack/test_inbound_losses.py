@@ -7,6 +7,8 @@ from consumers.intake.inbound import InboundMover
 from consumers.key_file import KeyFile
 from contracts import subjects
 from producers.bus import topology
+from tests.support.cli import json_output
+from tests.support.crashing_bus import crash_at
 
 UNIT = "van-phong-bo"
 INBOUND = subjects.inbound_stream(UNIT).name
@@ -57,6 +59,28 @@ async def test_messages_that_the_mover_has_taken_are_no_loss(bus, fed):
     assert (await fed._baseline()).streams[INBOUND].kept == 0
 
 
+async def test_a_message_that_was_being_moved_when_the_anchor_was_written_is_no_loss(bus, fed):
+    """Also where the process died between the two writes, and however often it was renewed."""
+    with crash_at("intake.moved"):
+        await move(bus, 1)
+    for _ in range(2):
+        await fed.renew()
+    await bus.connection.api_request(f"CONSUMER.DELETE.{INBOUND}.{subjects.INTAKE}")
+    await topology.apply(bus, [UNIT])  # the message is delivered again at once
+    await move(bus, 2)
+    assert await found(fed) == []
+    await fed.renew()
+    await move(bus, 3)
+    assert await found(fed) == []
+
+
+async def test_a_message_that_is_being_moved_hides_no_stolen_one(bus, fed):
+    with crash_at("intake.moved"):
+        await move(bus, 1)
+    await api(bus, f"STREAM.MSG.DELETE.{INBOUND}", {"seq": 3, "no_erase": True})
+    assert await found(fed) == [(INBOUND, "bus_stream_lost")]
+
+
 @pytest.mark.parametrize("moved", [0, 2])
 @pytest.mark.parametrize(
     "steal",
@@ -96,3 +120,13 @@ async def test_an_inbound_stream_that_was_deleted_or_reconfigured_is_named(bus, 
     assert await found(fed) == [(INBOUND, "bus_stream_gone")]
     await topology.apply(bus, [UNIT])
     assert await found(fed) == [(INBOUND, "bus_stream_anew")]
+
+
+async def test_the_loss_of_a_units_stream_hides_no_other_finding(bus, fed, loa, tmp_path):
+    await api(bus, f"STREAM.DELETE.{INBOUND}")
+    await bus.bucket("ledger").put("state.email.tin-mo-coi.1.0", b"{")
+    (tmp_path / "records").mkdir(exist_ok=True)
+    fed.path.rename(tmp_path / "records" / "bus-state.json")
+    found = json_output(await loa("check", "--json"))["violations"]
+    assert {one["rule"] for one in found} >= {"bus-damaged", "orphan"}
+    assert INBOUND in (await loa("status")).stdout
