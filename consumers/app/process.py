@@ -1,6 +1,7 @@
 """One process from start to stop: bus, services, web, and an orderly end within 15 s."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -43,6 +44,8 @@ from producers.units.registry import UnitRegistry
 
 log = structlog.get_logger()
 _BUS_CHECK_TIMEOUT_S = 2.0
+_COLLECTIONS = (10_000, 20, 20)
+"""New objects until a collection of the youngest, and of how many of these each older one is."""
 
 
 async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> None:
@@ -73,8 +76,21 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
         if own or services is None:
             stack.enter_context(instance.announced(settings, _running_instance(node, url)))
         log.info("ready", url=node.own_url, nats_url=without_password(url))
+        _spare_collections()
         await stopped.wait()
         log.info("stopping")
+
+
+def _spare_collections() -> None:
+    """Let the garbage collector look at less, and less often.
+
+    A full collection holds up every connection while it looks at each object. What the start has
+    made stays for ever; and thousands of connections within a second make a million objects, which
+    by Python's own thresholds is several full collections of hundreds of milliseconds.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECTIONS)
 
 
 def _watch_server(node: Node, server: NatsServer) -> None:

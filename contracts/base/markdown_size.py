@@ -7,7 +7,8 @@ looks at each character a fixed number of times, for any text.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 
 RENDERED_MAX = 512 * 1024
 """Limit of a rendered body in bytes. A text of 100,000 characters without Markdown fits, even if
@@ -89,13 +90,21 @@ def _containers_size(markdown: str) -> int:
     tags, margins = 0, 0
     for block in _BLANK_LINE.split(markdown):
         prefixes = _CONTAINERS.findall(block)
-        markers = sum(len(_ONE_MARKER.findall(prefix)) for prefix in prefixes)
+        markers = _count_markers(prefixes)
         tags += markers * _MARKER
+        if tags > RENDERED_MAX:
+            break
         widest = max(len(prefix.expandtabs(4)) for prefix in prefixes)
         lines = len(prefixes) + markers + block.count("&")  # `&#10;` begins a line, too
         width = min(widest, _MARGIN_MAX) * _MARGIN_GROWTH
         margins += lines * width * (2 if ">" in block else 1)  # a quotation's blank lines
     return tags + margins if tags else 0
+
+
+def _count_markers(prefixes: Iterable[str]) -> int:
+    """The markers of a block's lines, or as many as are beyond the limit."""
+    found = chain.from_iterable(map(_ONE_MARKER.finditer, filter(str.strip, prefixes)))
+    return sum(1 for _ in islice(found, RENDERED_MAX // _MARKER + 1))
 
 
 def _tables_size(markdown: str) -> int:

@@ -30,7 +30,7 @@ HEAD_TIMEOUT_S = 15.0
 UNREAD_TIMEOUT_S = 30.0
 _UNREAD_PROGRESS_BYTES = 16 << 10
 """A peer that takes fewer bytes of an answer in that time is not reading: 500 a second."""
-PIPELINE_MAX = 16
+PIPELINE_MAX = 4
 """Requests that wait behind the one being answered; a connection with more ends after them.
 
 Browsers and proxies send none. Each one costs the loop time before any other client's turn.

@@ -164,6 +164,7 @@ async def refusal(address, request):
     writer.write(request)
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     writer.close()
+    await asyncio.wait([asyncio.ensure_future(writer.wait_closed())])
     first, *lines = head.split("\r\n")[:-2]
     assert_guarded(httpx2.Headers([tuple(line.split(": ", 1)) for line in lines]), first)
     return int(first.split()[1])

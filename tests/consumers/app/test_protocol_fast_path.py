@@ -15,7 +15,7 @@ from tests.support.publications import a_publication
 from tests.support.waiting import until
 
 FEED = "/nguon-tin/tat-ca.rss"
-BIG = 200_000
+BIG = 800_000
 
 
 @pytest.fixture(scope="module")

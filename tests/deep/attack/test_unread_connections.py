@@ -1,7 +1,10 @@
 """Thousands of connections that are never read, beside a unit that sends events."""
 
+import json
 import resource
 import socket
+import subprocess
+import sys
 from contextlib import ExitStack
 from urllib.parse import urlsplit
 
@@ -50,3 +53,22 @@ def test_2_000_unread_connections_keep_no_event_out(tmp_path, few_files):
         dropped = wait_until(lambda: loa.logged("connections_dropped"), "dropped", 90)
         assert all("unread" in line for line in dropped)
         assert loa.request("/livez").status == 200
+
+
+MILLION = """
+import gc, json
+from consumers.app import process
+process._spare_collections()
+before = gc.get_stats()[2]["collections"]
+kept = [[number] for number in range(1_000_000)]
+print(json.dumps([gc.get_stats()[2]["collections"] - before, gc.get_freeze_count()]))
+"""
+
+
+def test_what_thousands_of_connections_make_causes_no_full_collection():
+    """By Python's own thresholds there are several, each of which stops the loop."""
+    ran = subprocess.run(
+        [sys.executable, "-c", MILLION], capture_output=True, text=True, check=True
+    )
+    collections, frozen = json.loads(ran.stdout)
+    assert collections == 0 and frozen > 10_000
