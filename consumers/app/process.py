@@ -76,7 +76,6 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
         if own or services is None:
             stack.enter_context(instance.announced(settings, _running_instance(node, url)))
         log.info("ready", url=node.own_url, nats_url=without_password(url))
-        _spare_collections()
         await stopped.wait()
         log.info("stopping")
 
@@ -209,6 +208,7 @@ async def start(node: Node, bound: socket.socket, stopped: asyncio.Event) -> Non
     for hook in node.on_ready:
         await hook()
     await web.until_started(serving)
+    _spare_collections()
 
 
 async def _run_tasks(node: Node, stopped: asyncio.Event) -> None:

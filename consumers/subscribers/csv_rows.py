@@ -1,6 +1,7 @@
 """Parse the rows of a subscriber CSV file into subscribers or field errors."""
 
 import csv
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from pydantic import BaseModel, ValidationError
@@ -105,7 +106,7 @@ def _header_errors(columns: Sequence[str]) -> list[FieldError]:
         return [field_error(_HEADER_FIELD, "header", expected=expected)]
     unknown = [name for name in columns if name not in _COLUMNS]
     missing = [name for name in _COLUMNS if name not in columns]
-    twice = sorted({name for name in columns if columns.count(name) > 1})
+    twice = sorted(name for name, count in Counter(columns).items() if count > 1)
     faults = [("unknown_column", unknown), ("missing_column", missing), ("repeated_column", twice)]
     named = [(code, name) for code, names in faults for name in names]
     return [field_error(_HEADER_FIELD, code, value=name, expected=expected) for code, name in named]
