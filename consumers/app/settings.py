@@ -43,6 +43,7 @@ STAND_IN_NAMES = (MAILBOX, ZALO_SANDBOX)
 PUBLIC_URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 _CONTACT = re.compile(r"(mailto:[^\s@]+@[^\s@]+|https://\S+|tel:\+?[0-9-]+)")
 _VARIABLE = re.compile("LOA_[A-Z_]+")
+_MAX_FOLDER_BYTES = 470
 _NATS_SCHEMES = frozenset(("nats", "tls"))
 
 
@@ -81,6 +82,15 @@ class LoaSettings(_Settings):
         if url and not PUBLIC_URL.fullmatch(url):
             raise PydanticCustomError("setting_public_url", "not a public address")
         return url
+
+    @field_validator("data_dir")
+    @classmethod
+    def _is_short_path(cls, folder: Path) -> Path:
+        """Refuse a folder whose databases would have longer paths than SQLite opens."""
+        if len(os.fsencode(folder.absolute())) > _MAX_FOLDER_BYTES:
+            text, facts = "at most {limit} bytes", {"limit": _MAX_FOLDER_BYTES}
+            raise PydanticCustomError("setting_data_dir", text, facts)
+        return folder
 
     @field_validator("nats_url")
     @classmethod

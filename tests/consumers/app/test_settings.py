@@ -150,3 +150,10 @@ def test_a_wrong_value_is_explained_in_both_languages(monkeypatch, settings, var
 def test_trouble_is_told_in_vietnamese_without_its_english(error, said):
     assert said in translate_os_error(error).vi
     assert str(error) == translate_os_error(error).en != translate_os_error(error).vi
+
+
+@pytest.mark.parametrize("path", [f"/{'x' * 300}/{'x' * 300}", "y/" * 300])
+def test_a_data_folder_whose_databases_cannot_be_opened_is_refused(monkeypatch, path):
+    monkeypatch.setenv("LOA_DATA_DIR", path)
+    with pytest.raises(Invalid, match="LOA_DATA_DIR: is too long a path: at most 470 bytes"):
+        read_settings(LoaSettings)
