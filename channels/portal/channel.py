@@ -47,7 +47,7 @@ class PortalChannel:
     """
 
     name = ChannelName.PORTAL
-    connections = 1
+    connections = 2  # while a canary or an item waits to be read back, the next one is written
     window = 1
     request_timeout_s = 30.0
     settle_s = 0.0

@@ -43,6 +43,7 @@ REFUSALS_MAX_S = 300.0
 """For so long a refusal that may pass is asked again, before an operator is."""
 _MIN_REFUSALS = 5
 _REFUSAL_WAIT_S, _REFUSAL_WAIT_MAX_S = 5.0, 60.0
+_EARLY_RETRY_S = 300.0
 _TRIES = 3
 
 
@@ -65,6 +66,8 @@ class TokenStore:
         self.cipher = cipher
         self.clock = clock
         self.lock = asyncio.Lock()
+        self.early_retry_at = 0.0
+        """While the access token lives, no call waits for another refresh before."""
         self.unstored: tuple[TokenGrant, str] | None = None
         """A new pair that is not stored yet, and the refresh token it was obtained with."""
 
@@ -77,13 +80,15 @@ class TokenStore:
         async with self.lock:
             current = await self.load_usable()
             grant = current.grant
-            if not self.is_refresh_due(grant):
+            is_alive = grant.expires_at > self.clock()
+            if not self.is_refresh_due(grant) or (is_alive and self.clock() < self.early_retry_at):
                 return grant.access_token
             try:
                 return (await self.refresh(current)).access_token
             except (Unreachable, RefreshRefused):
-                if grant.expires_at <= self.clock():
+                if not is_alive:
                     raise
+                self.early_retry_at = self.clock() + _EARLY_RETRY_S
                 return grant.access_token
 
     async def replace_rejected(self, rejected: str) -> str:

@@ -7,17 +7,21 @@ from types import SimpleNamespace
 import pytest
 from starlette.responses import PlainTextResponse
 
-from channels.base import Outcome, Verdict
+from channels.base import Canary, Outcome, Verdict
 from channels.portal import readback
+from channels.portal.channel import PortalChannel
 from channels.portal.http.file_app import portal_app
 from channels.portal.index import listings
 from channels.portal.writer.writer import RETRY_S
 from consumers.app.wiring.portal import open_portal_channel
 from consumers.channel_health.breaker import score_window
 from consumers.channel_health.canary.settings import CanarySettings
+from consumers.runtime.lanes import LaneSemaphore
+from contracts.delivery import Lane
 from tests.support.portal_dir import ROW, WORDS, feed, open_portal, public_files, publish, send_to
 from tests.support.publications import RELEASED_AT, a_publication, numbered_publication
 from tests.support.signup_app import serve_app
+from tests.support.waiting import until
 
 DELIVERED = Outcome(Verdict.DELIVERED)
 
@@ -108,6 +112,24 @@ async def test_no_item_waits_for_the_readback_of_another(tmp_path, monkeypatch):
         assert all(f"tin/{item.content_id}/index.html" in public_files(tmp_path) for item in items)
         assert 1 <= silent.asked <= readback._PARALLEL_CHECKS
         assert score_window(outcomes) is True, "the portal works; its address does not"
+
+
+async def test_a_canary_that_waits_to_be_read_back_leaves_a_place_for_items(tmp_path):
+    lanes = LaneSemaphore(PortalChannel.connections)
+    async with serve_app(SilentServer()) as url, open_portal(tmp_path) as channel:
+        probing = asyncio.create_task(probe_on_a_place(lanes, channel, url))
+        await until(lambda: lanes.running)
+        async with asyncio.timeout(5), lanes.acquire(Lane.NORMAL):
+            assert await send_to(channel, a_publication()) == [DELIVERED]
+        assert not probing.done()
+        probing.cancel()
+        await asyncio.wait({probing})
+
+
+async def probe_on_a_place(lanes, channel, url):
+    """As the worker does with a canary."""
+    async with lanes.acquire(Lane.URGENT), channel.session() as session:
+        await session.probe(Canary(1, RELEASED_AT, url))
 
 
 async def test_what_is_seen_later_is_delivered_when_it_is_asked_for(tmp_path, monkeypatch):

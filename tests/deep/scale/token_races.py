@@ -214,8 +214,7 @@ class TokenRace:
         if end != failure.end:
             errors.append(f"ended {end}")
         alarms = sum(racer.events.count(ALARM) for racer in self.racers)
-        frozen_with_answer = (failure.at, failure.action) == (ANSWERED, "freeze")
-        if alarms != (end == LOST or frozen_with_answer):
+        if alarms != (end == LOST):
             errors.append(f"{alarms} alarms")
         if failure.wire and self.sandbox.faults.planned.pop().times > 0:
             errors.append("the failure did not happen")

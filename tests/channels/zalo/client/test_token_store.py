@@ -262,6 +262,22 @@ async def test_a_refused_refresh_leaves_the_living_token_in_use(token_vault, clo
         clock.advance(30)
 
 
+@pytest.mark.parametrize("trouble", [reply("<html>", 502), Unreachable("no connection"), NO_ANSWER])
+async def test_a_sign_in_host_that_is_away_holds_up_one_call_and_not_each(
+    token_vault, clock, trouble
+):
+    """Each refresh may take 17 s until it fails; the living token needs none of them."""
+    tokens = await seeded_token_store(token_vault, clock, *[trouble] * 100)
+    clock.advance(90000 - REFRESH_EARLY_S)
+    for _ in range(100):
+        assert await tokens.access_token() == "access-1"
+        clock.advance(6)
+    assert len(tokens.oauth.transport.requests) <= 3, "in ten minutes"
+    clock.advance(REFRESH_EARLY_S)
+    with pytest.raises(Unreachable):
+        await tokens.access_token()
+
+
 async def test_old_refusals_far_apart_do_not_add_up_to_a_loss(token_vault, clock):
     tokens = await seeded_token_store(token_vault, clock, USED_UP, USED_UP, token_pair())
     for _ in range(2):
