@@ -171,7 +171,6 @@ def _restore_folder(folder: Path, options: _RestoreOptions, as_json: bool) -> No
     if errors:
         output.fail(*errors)
     texts = [field_error(str(folder), "restored_now", began=format_utc(manifest.began))]
-    texts.append(field_error("bus", "bus_accepted"))
     if not options.moved:
         texts.append(field_error("doubt", "doubt_stands"))
     if manifest.is_plain:

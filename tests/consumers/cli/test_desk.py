@@ -78,6 +78,7 @@ async def test_the_list_says_since_when_a_draft_waits_and_what_it_is(intake, loa
     await intake.handle(submitted(), UNIT)
     await intake.desk.approve(ITEM, "Trần Thị Bình")
     await intake.handle(submitted(revision=2), UNIT)
+    await intake.handle(submitted(content_id="tin-khac"), UNIT)
     await intake.handle(corrected("tin-khac", 2, title="[/b] [KHẨN] :smile:"), UNIT)
     run = await loa("desk", "list")
     assert [line for line in run.stdout.splitlines() if "since (UTC)" in line], "a column"
