@@ -23,6 +23,7 @@ from contracts.delivery import Lane
 log = structlog.get_logger()
 SLOW_ROW_S = 0.5
 """A row that takes longer waits for answers: a mail of 40 kB needs less on 640 kbit/s."""
+_SLOW_OPENING_S = 2.0
 _MIN_PART = 3
 
 
@@ -33,7 +34,8 @@ class AnswerSpeed:
     row_s: float = 0.0
 
     def note_opening(self, took_s: float) -> None:
-        self.row_s = self.row_s or took_s
+        if not self.row_s and took_s > _SLOW_OPENING_S:
+            self.row_s = took_s
 
     @property
     def is_slow(self) -> bool:

@@ -216,6 +216,7 @@ class EmailSendPolicy(SendPolicy):
         await self.update_refused(lambda refused: refused.with_refusal(plan, refusal))
 
     async def update_refused(self, change: Callable[[RefusedItems], RefusedItems]) -> None:
+        self.refused = change(self.refused)  # what this worker knows holds without an answer, too
         bucket = self.bus.bucket(subjects.CONTROL.name)
         written = await records.update_or_create(bucket, REFUSED_KEY, RefusedItems, change)
         self.refused = written.value

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
 import structlog
@@ -12,9 +13,10 @@ from channels.base import Outcome, Verdict
 from consumers.email import bounce_stops, pace
 from consumers.email.pace import SendPace
 from consumers.email.policy import EmailSendPolicy
-from consumers.email.refused_items import REFUSED_KEY
+from consumers.email.refused_items import HOLD_S, REFUSED_KEY
 from consumers.runtime.errors import RetryLater
-from contracts.delivery import Status
+from contracts.delivery import BatchKey, Status
+from producers.bus import NoReply
 from tests.support.bounce_pipeline import BouncePipeline
 from tests.support.waiting import until
 
@@ -140,3 +142,20 @@ async def test_a_record_that_can_not_be_read_stops_no_mail(bus, tmp_path):
     plan = await loa.plan()
     await loa.work(plan)
     assert await loa.status_counts(plan) == {Status.DELIVERED: 3}
+
+
+async def test_an_item_is_held_by_a_worker_that_may_not_tell_the_others(bus, tmp_path):
+    loa = BouncePipeline(bus, tmp_path, 3)
+    refused = Outcome(Verdict.HELD, "552 too large", 300.0, channel_wide=True, message_refused=True)
+    loa.answers |= dict.fromkeys(loa.readers.ids, refused)
+
+    def denied(name):
+        raise NoReply("permissions violation")
+
+    plan = await loa.plan()
+    loa.sending.bus = SimpleNamespace(bucket=denied)
+    with suppress(RetryLater):
+        await loa.work(plan)
+    assert loa.sending.is_stopped(plan) and loa.sending.hold_s(BatchKey(*plan, 0)) >= 1
+    loa.clock.advance(HOLD_S)
+    assert not loa.sending.is_stopped(plan), "and tried again"

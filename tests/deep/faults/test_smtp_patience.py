@@ -67,3 +67,23 @@ async def test_a_stop_does_not_wait_for_a_greeting(bus, tmp_path):
         assert await loa.status_counts(plan) == {Status.PENDING: 5}
         gate = loa.worker.gate_of(Lane.NORMAL)
         assert gate.current.is_closed, "a stop is no trouble of the relay's"
+
+
+async def test_after_a_stop_of_four_days_each_row_gets_its_try(bus, tmp_path):
+    async with SmtpReceiver(always={"end": b"451 4.3.0 not now"}) as relay:
+        loa = EmailPipeline(bus, tmp_path, 40, relay.port)
+        plan = await loa.plan()
+        await loa.run(plan, until=loa.clock() + 10)
+        relay.always["end"] = ScriptedAction.RECORD_SWALLOW
+        loa.clock.advance(3600)
+        sending = asyncio.create_task(loa.work(plan))
+        await until(lambda: any(one.silent for one in relay.open))
+        loa.worker.abort_sessions()  # the machine goes down in the middle of a window
+        with suppress(RetryLater):
+            await sending
+        loa.clock.advance(4 * 86400)
+        relay.always.clear()
+        loa.worker = loa.new_worker()
+        await loa.run(plan)
+        assert await loa.status_counts(plan) == {Status.DELIVERED: 40}
+        assert await check_ledger(loa, relay, plan) == await loa.copies(plan) == 1
