@@ -117,8 +117,10 @@ class AuditLog:
         """The end of the chain. Raises BusError."""
         last = await self.bus.last_message(subjects.AUDIT.name, subjects.AUDIT_RECORD)
         if last is None:
-            info = await self.bus.stream_info(subjects.AUDIT.name)
-            return ChainHead(n=info["state"]["last_seq"], h=EMPTY_HASH)
+            state = (await self.bus.stream_info(subjects.AUDIT.name))["state"]
+            if state["messages"]:  # another writer was first, just now
+                return await self.head()
+            return ChainHead(n=state["last_seq"], h=EMPTY_HASH)
         return ChainHead(n=last.seq, h=chain_hash(_previous_hash(last), last.data))
 
     async def has(self, head: ChainHead) -> bool:

@@ -63,6 +63,20 @@ async def test_writers_at_once_make_one_chain(audit):
     assert await faults(audit) == []
 
 
+async def test_a_first_record_that_comes_between_two_looks_is_continued(bus, audit, monkeypatch):
+    look = bus.last_message
+
+    async def be_overtaken(*place):
+        last = await look(*place)
+        monkeypatch.undo()
+        await audit.record(ADD)
+        return last
+
+    monkeypatch.setattr(bus, "last_message", be_overtaken)
+    await audit.record(ADD)
+    assert (len(await records(audit)), await faults(audit)) == (2, [])
+
+
 async def test_the_server_refuses_to_remove_a_record(bus, audit):
     await audit.record(ADD)
     for call, query in (("STREAM.PURGE.AUDIT", {}), ("STREAM.MSG.DELETE.AUDIT", {"seq": 1})):
