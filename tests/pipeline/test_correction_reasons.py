@@ -7,7 +7,14 @@ from contracts import events
 from contracts.errors import Invalid
 from contracts.vocabulary import DEFAULT
 from producers.event_file import wrap_data
-from tests.support.events import UNIT, corrected, register_unit, released_publications, submitted
+from tests.support.events import (
+    ITEM,
+    UNIT,
+    corrected,
+    register_unit,
+    released_publications,
+    submitted,
+)
 from tests.support.mails import mail_recipient, sent_mail
 from tests.support.publications import a_publication
 from tests.support.zalo_account import SITE
@@ -63,8 +70,11 @@ async def test_a_released_correction_carries_what_was_wrong(bus, intake):
     assert [one["reason"] for one in await released_publications(bus)] == ["", WHY, "", WHY]
 
 
-async def test_a_first_text_corrects_nothing_that_anybody_has_read(bus, intake):
+async def test_a_correction_of_a_draft_corrects_nothing_that_anybody_has_read(bus, intake):
+    await register_unit(bus, release="desk")
+    await intake.handle(submitted(), UNIT)
     await intake.handle(corrected(reason=WHY), UNIT)
+    await intake.desk.approve(ITEM, "Trần Thị Bình")
     [only] = await released_publications(bus)
     assert (only["action"], only["reason"]) == ("published", "")
 
