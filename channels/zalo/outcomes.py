@@ -67,9 +67,9 @@ def _rule_outcome(rule: ErrorRule, reason: str) -> Outcome:
 
 def fix_for_error(trouble: ChannelError) -> str:
     """Where to correct an error of the token grant; empty for a temporary one."""
-    match trouble:
-        case errors.AppNotSetUp():
-            return trouble.fix
+    match trouble.__cause__ or trouble:
+        case errors.AppNotSetUp() as refused:
+            return refused.fix
         case errors.WrongKey():
             return error_codes.operator_fix(_KEY_FIX)
         case Misconfigured():

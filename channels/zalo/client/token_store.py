@@ -205,6 +205,7 @@ class TokenStore:
         wait_s = min(_REFUSAL_WAIT_S * 2 ** (tries - 1), _REFUSAL_WAIT_MAX_S)
         refused = replace(pending.grant, refused_since=since, refusals=tries, retry_at=now + wait_s)
         trouble: ChannelError = Unreachable(str(error), retry_after_s=wait_s)
+        trouble.__cause__ = error  # has the fix, for a person who looks meanwhile
         if is_over and isinstance(error, AppNotSetUp):
             log.error("zalo_operator_needed", reason=str(error), fix=error.fix)
             trouble = RefreshRefused(str(error), error.fix, wait_s)
