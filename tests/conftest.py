@@ -18,6 +18,7 @@ from typing import Any
 import hypothesis
 import jinja2
 import pytest
+import structlog
 
 from contracts.subjects import STREAMS
 from producers.bus import Bus, topology
@@ -119,6 +120,13 @@ def made_once() -> Iterator[None]:
         for owner, name, key in made:
             patch.setattr(owner, name, once(getattr(owner, name), key))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_tracebacks() -> None:
+    """Log failures without rich's frames and colours, which cost more than the failures."""
+    renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], renderer])
 
 
 @pytest.fixture(scope="session")

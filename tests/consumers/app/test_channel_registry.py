@@ -21,8 +21,10 @@ def test_a_made_up_channel_delivers_what_is_published_on_it(tmp_path):
     loa.environ["PYTHONPATH"] = str(Path(__file__).parents[3])
     loa.command = [sys.executable, "-m", "tests.support.loa_with_fax"]
     with loa:
+        own, loa.command = loa.command, LoaProcess.command  # these two know no channel
         loa.add_unit()
         loa.readers(2)
+        loa.command = own
         accepted = loa.post(event)
         assert accepted.status == 202, accepted.body
         counts = loa.trace_of_event(accepted.body["event_id"])["channels"]["fax"]
