@@ -1,11 +1,15 @@
 """Import subscribers from a CSV file: valid rows are stored, each rejected row is reported."""
 
+import codecs
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
+from typing import TextIO
 
 import structlog
 from pydantic import BaseModel
@@ -88,7 +92,7 @@ async def import_csv(bus: Bus, path: Path, vocabulary: Vocabulary, secret: bytes
     """
     rejected: list[RejectedRow] = []
     counts, store = Counter[str](), SubscriberStore(bus, secret)
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+    with _open_text(path) as file:
         rows = CsvRows(file, vocabulary, new_subscriber_id).read(rejected)
         while wanted := list(islice(rows, CHUNK_SIZE)):
             counts += (await _write_chunk(store, wanted)).counts
@@ -96,6 +100,15 @@ async def import_csv(bus: Bus, path: Path, vocabulary: Vocabulary, secret: bytes
     facts = report.model_dump(exclude={"rejected"})
     log.info("subscribers_imported", **facts, rejected=len(rejected))
     return report
+
+
+@contextmanager
+def _open_text(path: Path) -> Iterator[TextIO]:
+    """The file as text: UTF-16 where it begins with a byte order mark of it, else UTF-8."""
+    with path.open("rb") as file:
+        is_utf16 = file.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        encoding, errors = ("utf-16", "replace") if is_utf16 else ("utf-8-sig", "surrogateescape")
+        yield TextIOWrapper(file, encoding, errors, newline="")
 
 
 async def _write_chunk(store: SubscriberStore, wanted: Sequence[Subscriber]) -> _ImportChunk:

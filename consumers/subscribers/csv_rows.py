@@ -3,6 +3,7 @@
 import csv
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 
 from pydantic import BaseModel, ValidationError
 
@@ -13,6 +14,7 @@ from contracts.subscriptions.subscriber import Subscriber
 from contracts.vocabulary import Vocabulary
 
 _COLUMNS = ("email", "name", "topics", "audiences", "units", "frequency")
+_DELIMITERS = ",;\t"
 _LINE_FIELD = "line"
 _HEADER_FIELD = "header"
 
@@ -32,7 +34,8 @@ class CsvRows:
     def __init__(
         self, file: Iterable[str], vocabulary: Vocabulary, new_id: Callable[[], str]
     ) -> None:
-        self.rows = csv.reader(file, strict=True)
+        lines, delimiter = _find_delimiter(file)
+        self.rows = csv.reader(lines, strict=True, delimiter=delimiter)
         self.vocabulary = vocabulary
         self.new_id = new_id
 
@@ -92,6 +95,17 @@ class CsvRows:
         return faults or subscriber
 
 
+def _find_delimiter(file: Iterable[str]) -> tuple[Iterator[str], str]:
+    """All lines of *file*, and the delimiter of its first line that has text."""
+    lines, read = iter(file), list[str]()
+    for line in lines:
+        read.append(line)
+        if any(map(str.isalnum, line)):
+            break
+    header = read[-1] if read else ""
+    return chain(read, lines), max(_DELIMITERS, key=header.count)
+
+
 def _rejected_rows(number: int, errors: Iterable[FieldError]) -> Iterator[RejectedRow]:
     return (RejectedRow(line=number, **error.model_dump()) for error in errors)
 
@@ -101,6 +115,8 @@ def _split_list(cell: str) -> tuple[str, ...]:
 
 
 def _header_errors(columns: Sequence[str]) -> list[FieldError]:
+    if any("\0" in name for name in columns):
+        return [field_error(_HEADER_FIELD, "csv_utf16")]
     expected = ",".join(_COLUMNS)
     if not set(columns) & set(_COLUMNS):
         return [field_error(_HEADER_FIELD, "header", expected=expected)]

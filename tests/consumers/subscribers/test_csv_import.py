@@ -162,12 +162,11 @@ async def test_lines_are_counted_as_an_editor_counts_them(import_lines):
 
 WRONG_HEADERS = [
     (b"", "email,name"),
-    (b"email;name;topics;audiences;units;frequency\n", "email,name"),
     (b"email,name,topics,audiences,units\na@example.com,,,,\n", "frequency"),
     (HEADER.encode() + b",phone\n", "phone"),
     (HEADER.encode() + b",email\n", "twice"),
     ("e-mail,họ tên\n".encode(), "email,name"),
-    (HEADER.encode("utf-16"), "email,name"),
+    (HEADER.encode("utf-16-le"), "UTF-16"),
     (b'"email\n', "email,name"),
 ]
 
@@ -184,6 +183,27 @@ async def test_a_byte_order_mark_other_line_ends_and_any_column_order_are_fine(b
     raw = "\ufeffname,email,frequency,topics,audiences,units\nTrần Bình,b@example.com,,,,\n"
     assert counts(await import_lines(raw=raw.encode())) == (1, 0, 0, 0)
     assert (await people(bus))["b@example.com"].name == "Trần Bình"
+
+
+@pytest.mark.parametrize("mark", [";", "\t", ","])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+async def test_a_file_is_taken_as_spreadsheets_write_it(bus, import_lines, mark, encoding):
+    header = HEADER.replace(",", mark)
+    row = mark.join(["b@example.com", "Trần Bình", '"viec-lam;cai-cach-cong-vu"', "", "", ""])
+    raw = f"\r\n{header}\r\n{row}\r\nsai{mark * 5}\r\n".encode(encoding)
+    report = await import_lines(raw=raw)
+    assert counts(report) == (1, 0, 0, 1)
+    assert (report.rejected[0].line, report.rejected[0].field) == (4, "email")
+    one = (await people(bus))["b@example.com"]
+    assert (one.name, one.topics) == ("Trần Bình", ("cai-cach-cong-vu", "viec-lam"))
+
+
+async def test_utf_16_that_is_cut_or_broken_concerns_its_line_only(bus, import_lines):
+    text = f"{HEADER}\na@example.com,,,,,\nb@example.com,B\ud800,,,,\nc@example.com,,,,,"
+    raw = b"\xff\xfe" + text.encode("utf-16-le", "surrogatepass")[:-1]
+    report = await import_lines(raw=raw)
+    assert {one.line for one in report.rejected} == {3, 4}
+    assert set(await people(bus)) == {"a@example.com"}
 
 
 async def test_bytes_that_are_no_utf_8_concern_their_line_only(bus, import_lines):
