@@ -1,5 +1,6 @@
 """The audit log: the stream AUDIT, to which records are only ever added."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -157,7 +158,15 @@ class AuditLog:
                 await self.record(act, Step.INTERRUPTED, record.n)
 
     async def _append(self, record: AuditRecord) -> bool:
-        """Add *record*; False if another one was first."""
+        """Add *record*; False if another one was first. The log may be closed by a cut."""
+        try:
+            return await self._try_append(record)
+        except StorageFull:
+            await asyncio.sleep(topology.CUT_PATIENCE_S)
+            await topology.lift_limit(self.bus, subjects.AUDIT.name)
+            return await self._try_append(record)
+
+    async def _try_append(self, record: AuditRecord) -> bool:
         body = record.encode()
         seals = self.bus.seals_of(subjects.AUDIT_RECORD)
         headers = {"Nats-Expected-Last-Sequence": str(record.n - 1)}
@@ -166,10 +175,6 @@ class AuditLog:
         try:
             await publish_once(link, subjects.AUDIT_RECORD, body, headers, _TIMEOUT_S)
         except RevisionConflict:
-            return False
-        except StorageFull:  # perhaps only for the moment of a cut, or since one was killed
-            if not await topology.lift_limit(self.bus, subjects.AUDIT.name):
-                raise
             return False
         except NoReply:
             stored = await self.bus.get_message(subjects.AUDIT.name, record.n)

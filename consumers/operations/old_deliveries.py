@@ -21,6 +21,7 @@ from consumers.email.bounce_records import KEY_PREFIX as BOUNCES
 from consumers.ledger import codec
 from consumers.ledger.bulk import decode_batch, decode_or_none
 from consumers.ledger.cursor import PlanCursor
+from consumers.ledger.errors import LedgerError
 from consumers.ledger.store import Ledger
 from consumers.operations.retention import DueRecord
 from contracts import keys, subjects
@@ -88,11 +89,21 @@ class OldDeliveries:
         cursor = decode_or_none(codec.decode_cursor, value.data)
         if plan is None or cursor is None or not (cursor.count and cursor.is_settled):
             return None
+        if not await self._has_ended(plan, cursor, before):
+            return None
         held = Versioned(cursor, value.revision)
-        async for _, entry in self.ledger.entries(plan, cursor):
-            if not 0 < entry.value.closed_at < before.timestamp():
-                return None
         return DueRecord(utc_time(cursor.created), partial(self.remove_plan, plan, held))
+
+    async def _has_ended(self, plan: PlanKey, cursor: PlanCursor, before: datetime) -> bool:
+        """Whether all batches ended before *before*; not where one is lost or unreadable."""
+        try:
+            async for _, entry in self.ledger.entries(plan, cursor):
+                if not 0 < entry.value.closed_at < before.timestamp():
+                    return False
+        except (LedgerError, *codec.DECODE_ERRORS) as error:  # `loa check` names the batch
+            log.error("plan_unreadable", key=f"plan.{plan}", error=type(error).__name__)
+            return False
+        return True
 
     def due_notice(self, key: str, value: Value, before: datetime) -> DueRecord | None:
         found = decode_batch(key, value.data)

@@ -88,27 +88,33 @@ async def apply_ages(bus: Bus, ages: Mapping[str, timedelta]) -> None:
             log.warning("stream_age_changed", stream=name, days=age.total_seconds() / 86400)
 
 
+CUT_PATIENCE_S = 2.0
+"""How long a writer waits for the end of `remove_oldest`, which may have been killed."""
+
+
 async def remove_oldest(bus: Bus, name: str, last: int) -> None:
     """Remove the messages up to *last* from a protected stream with one subject.
 
-    The server removes none on request, so a limit on their number is set for a moment. Meanwhile it
-    refuses new messages instead of removing more; see `lift_limit`.
+    The server removes none on request, so a limit on their number is set for a moment. Before that
+    is counted, another one refuses new messages, each of which would push out one more; a writer
+    that waits `CUT_PATIENCE_S` may end that by `lift_limit`.
     """
-    info = await bus.stream_info(name)
-    left = info["state"]["last_seq"] - last
+    closed = (await bus.stream_info(name))["config"] | {"max_msgs": 1}  # "new" is discarded
+    await bus.connection.api_request(f"STREAM.UPDATE.{name}", closed)
+    left = (await bus.stream_info(name))["state"]["last_seq"] - last
     limit = {"max_msgs_per_subject": left, "discard_new_per_subject": True}
-    await bus.connection.repeatable_api_request(f"STREAM.UPDATE.{name}", info["config"] | limit)
+    await bus.connection.api_request(f"STREAM.UPDATE.{name}", closed | limit)
     crash_point("audit.cut")
     await lift_limit(bus, name)
 
 
 async def lift_limit(bus: Bus, name: str) -> bool:
-    """Take away the limit of `remove_oldest`, also one that a crash has left; False without one."""
+    """Take away the limits of `remove_oldest`, also after a crash; False without any."""
     config = (await bus.stream_info(name))["config"]
-    if not config.get("discard_new_per_subject"):
+    if config["max_msgs"] < 0:
         return False
-    lifted = config | {"max_msgs_per_subject": -1, "discard_new_per_subject": False}
-    await bus.connection.repeatable_api_request(f"STREAM.UPDATE.{name}", lifted)
+    lifted = {"max_msgs": -1, "max_msgs_per_subject": -1, "discard_new_per_subject": False}
+    await bus.connection.repeatable_api_request(f"STREAM.UPDATE.{name}", config | lifted)
     return True
 
 

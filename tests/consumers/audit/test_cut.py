@@ -1,5 +1,6 @@
 """Retention removes the start of the audit log; what remains is proven, and nothing else may go."""
 
+import asyncio
 import time
 
 import pytest
@@ -117,8 +118,9 @@ async def test_a_start_that_contradicts_itself_is_evidence_and_stays(bus, audit,
 
 @pytest.mark.parametrize("point", ["audit.cut_signed", "audit.cut"])
 async def test_a_cut_that_is_killed_leaves_a_whole_log_that_grows(
-    bus, audit, key, middle, anchor, point
+    bus, audit, key, middle, anchor, point, monkeypatch
 ):
+    monkeypatch.setattr(topology, "CUT_PATIENCE_S", 0.0)
     before = (await bus.stream_info(STREAM))["config"]
     with crash_at(point):
         await shorten(audit, key, middle)
@@ -129,3 +131,23 @@ async def test_a_cut_that_is_killed_leaves_a_whole_log_that_grows(
     assert await verified(audit, key) == (4, [])
     assert (await bus.stream_info(STREAM))["config"] == before
     assert await damages(anchor) == []
+
+
+async def test_a_record_that_comes_during_the_cut_pushes_no_other_one_out(
+    bus, audit, key, middle, monkeypatch
+):
+    monkeypatch.setattr(topology, "CUT_PATIENCE_S", 0.2)
+    read, writer = bus.stream_info, None
+
+    async def read_and_record(name):
+        nonlocal writer
+        info = await read(name)
+        if writer is None:
+            writer = asyncio.create_task(audit.record(ACT))
+            await asyncio.wait([writer], timeout=0.05)
+        return info
+
+    monkeypatch.setattr(bus, "stream_info", read_and_record)
+    await shorten(audit, key, middle)
+    assert await writer == 7
+    assert await verified(audit, key) == (4, [])

@@ -75,6 +75,14 @@ async def test_what_is_younger_or_open_stays(news):
     assert await keys_of(news, "rows.email") == [f"rows.email.{ITEM}.2.0"]
 
 
+@pytest.mark.parametrize("broken", [None, b"{}"], ids=["missing", "damaged"])
+async def test_a_broken_plan_stays_and_stops_no_other_one(news, broken):
+    key = f"state.email.{ITEM}.1.0"
+    await (news.bucket.put(key, broken) if broken else news.bucket.purge(key))
+    assert await remove(news) == [True]
+    assert await keys_of(news, "rows.email") == [f"rows.email.{ITEM}.1.0"]
+
+
 async def test_a_withdrawal_after_the_removal_reaches_portal_and_zalo(news):
     await remove(news)
     await news.send(withdrawn())
