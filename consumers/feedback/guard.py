@@ -13,6 +13,12 @@ from producers.bus import Bus, Message
 from producers.seals import message_problem
 
 log = structlog.get_logger()
+_CODES = {
+    "seal_missing": "message_seal_missing",
+    "seal_wrong": "message_seal_wrong",
+    "seal_other_key": "message_seal_other_key",
+}
+"""The code of a seal's problem where any message may have it; publications have their own."""
 
 
 async def require_sealed(bus: Bus, message: Message) -> AnyReceipt:
@@ -36,4 +42,4 @@ async def replay_headers(bus: Bus, message: Message, msg_id: str) -> Mapping[str
 
 def _not_sealed(message: Message, problem: str) -> Invalid:
     place = f"{subjects.RECEIPTS.name} #{message.seq}"
-    return Invalid(field_error(SEAL_HEADER, f"message_{problem}", place=place))
+    return Invalid(field_error(SEAL_HEADER, _CODES[problem], place=place))
