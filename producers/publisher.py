@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import structlog
 
@@ -66,6 +66,13 @@ class Drained:
         return event.subject in self.denied_subjects or event.content_id in self.waiting_items
 
 
+class _Denied(NamedTuple):
+    """What a spooled event waits for, and its item."""
+
+    subject: str
+    content_id: str
+
+
 class Publisher:
     """Publishes the events of one unit. `bus` is a live connection, a URL, or None (spool only).
 
@@ -95,6 +102,7 @@ class Publisher:
         self._access = access or Access(creds_file)
         self._turn = asyncio.Lock()
         self._not_before: dict[str, float] = {}  # other units' subjects that were denied
+        self._denied: dict[Path, _Denied] = {}  # spooled events that wait for a right
 
     async def __aenter__(self) -> Self:
         return self
@@ -158,9 +166,14 @@ class Publisher:
                 for path in waiting:
                     await self._send_spooled(self.spool, path, drained)
         drained.left = len(self.spool.waiting())
+        self._denied = {path: self._denied[path] for path in drained.denied}
         return drained
 
     async def _send_spooled(self, spool: Spool, path: Path, drained: Drained) -> None:
+        known = self._denied.get(path)
+        if known and known.subject in drained.denied_subjects:  # read no file each time
+            self._keep_waiting(path, known, drained)
+            return
         try:
             spooled = spool.read(path)
             event = admit(spooled.event, spooled.unit, self.vocabulary)
@@ -173,10 +186,17 @@ class Publisher:
             crash_point("spool.sent")
             spool.remove(path)
         else:
-            drained.denied.append(path)
+            self._keep_waiting(path, _Denied(event.subject, event.content_id), drained)
+
+    def _keep_waiting(self, path: Path, denied: _Denied, drained: Drained) -> None:
+        """Leave an event that waits for a right; it holds up its item, and no other."""
+        self._denied[path] = denied
+        drained.denied.append(path)
+        drained.waiting_items.add(denied.content_id)
+        self.refusal = self.refusal or self._as_refusal(Denied(denied.subject))
 
     async def _send_unless_denied(self, event: CheckedEvent, drained: Drained) -> bool:
-        """Whether *event* is sent. One that waits for a right holds up its item, and no other.
+        """Whether *event* is sent.
 
         A right may come later, and another process with another key may share the spool; so what
         was promised is never set aside for a denial.
@@ -193,8 +213,6 @@ class Publisher:
                     self._not_before[event.subject] = time.monotonic() + _TRY_AGAIN_S
             else:
                 return True
-        drained.waiting_items.add(event.content_id)
-        self.refusal = self.refusal or self._as_refusal(Denied(event.subject))
         return False
 
     async def _forbid(self, event: CheckedEvent, denied: Denied) -> Forbidden:

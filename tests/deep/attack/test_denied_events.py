@@ -124,16 +124,23 @@ async def test_a_new_event_does_not_overtake_an_older_one_of_its_item(server, ke
 async def test_other_units_denied_events_cost_a_publisher_one_try_a_minute(
     server, key, spool, monkeypatch
 ):
+    """And each is read once, however many lie there."""
     await spooled(spool, event_of(OTHER, "a-1"))
-    tries = []
-    send = client.send_event
+    tries, reads = [], []
+    send, read = client.send_event, Spool.read
 
     async def noted(bus, event, **how):
         tries.append(event.unit)
         return await send(bus, event, **how)
 
+    def noted_read(spool, path):
+        reads.append(path)
+        return read(spool, path)
+
     monkeypatch.setattr(client, "send_event", noted)
+    monkeypatch.setattr(Spool, "read", noted_read)
     async with publisher_of(server, key, spool) as publisher:
         for number in range(5):
             await publisher.publish(event_of(UNIT, f"b-{number}"))
     assert tries == [OTHER, *[UNIT] * 5]
+    assert len(reads) == 1
