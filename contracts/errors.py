@@ -17,7 +17,8 @@ An error list is bounded: `MAX_ERRORS` errors, and one that counts the rest.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
@@ -34,6 +35,10 @@ _MESSAGES_FILE = Path(__file__).with_name("messages.toml")
 MAX_ERRORS = 50
 MAX_FIELD_LENGTH = 200
 _MAX_VALUE_LENGTH = 100
+_SIMILARITY = 0.75
+"""The similarity from which on a word counts as a mistyped known one."""
+_MAX_WORD_LENGTH = 64
+"""A longer value is compared with no word: comparing takes time."""
 
 
 def printable(value: object, max_length: int = _MAX_VALUE_LENGTH) -> str:
@@ -160,6 +165,20 @@ def field_error(field: str, code: str, **values: object) -> FieldError:
     return localized(field, error_texts()[code], **values)
 
 
+def unknown_word(field: str, code: str, value: str, known: Iterable[str]) -> FieldError:
+    """The error of *value*, which is none of the words *known*; its text may list them."""
+    words = tuple(known)
+    return field_error(field, code, value=value, known=words, near=nearest(value, words))
+
+
+def nearest(value: str, known: Sequence[str]) -> Bilingual:
+    """The question whether a word of *known* was meant that resembles *value*, or an empty text."""
+    words = known if len(value) <= _MAX_WORD_LENGTH else ()
+    likely = get_close_matches(value.lower(), words, 1, _SIMILARITY)
+    texts = error_texts()["is_near_meant"]
+    return Bilingual(*(texts[it].format(near=likely[0]) if likely else "" for it in ("en", "vi")))
+
+
 def check_line(field: str, value: str, max_length: int) -> str:
     """Return *value* as one clean line. Raises Invalid that names *field*."""
     try:
@@ -177,11 +196,16 @@ def localized(field: str, texts: Mapping[str, str], **values: object) -> FieldEr
         name: given if isinstance(given, Bilingual) else (given, given)
         for name, given in values.items()
     }
-    en = {name: printable(english) for name, (english, _) in pairs.items()}
-    vi = {name: printable(vietnamese) for name, (_, vietnamese) in pairs.items()}
+    en = {name: _value_text(english) for name, (english, _) in pairs.items()}
+    vi = {name: _value_text(vietnamese) for name, (_, vietnamese) in pairs.items()}
     return FieldError(
         field=field, message=texts["en"].format(**en), message_vi=texts["vi"].format(**vi)
     )
+
+
+def _value_text(value: object) -> str:
+    """A value in a text: bounded, but a tuple of allowed values is listed whole."""
+    return ", ".join(map(printable, value)) if isinstance(value, tuple) else printable(value)
 
 
 def limit_errors(errors: Iterable[FieldError], limit: int = MAX_ERRORS) -> tuple[FieldError, ...]:
@@ -229,5 +253,5 @@ def template_values(detail: Mapping[str, Any]) -> dict[str, Any]:
     values = dict(detail.get("ctx", {}))
     if "expected" in values:  # pydantic joins the choices in English
         listed = re.sub(r"<[\w.]+: ('[^']*')>", r"\1", values["expected"])  # members of an enum
-        values["expected"] = listed.replace(" or ", ", ").replace("'", "")
+        values["expected"] = tuple(listed.replace(" or ", ", ").replace("'", "").split(", "))
     return values

@@ -16,7 +16,15 @@ from contracts.case import CaseNotice, CaseUpdated, Contact
 from contracts.cloudevent import CloudEvent
 from contracts.content import Corrected, Submitted, Withdrawn
 from contracts.envelope import to_structured
-from contracts.errors import MAX_ERRORS, FieldError, Forbidden, Invalid, explain, field_error
+from contracts.errors import (
+    MAX_ERRORS,
+    FieldError,
+    Forbidden,
+    Invalid,
+    explain,
+    field_error,
+    unknown_word,
+)
 from contracts.vocabulary import Kind, Vocabulary
 
 SUBMITTED = "vn.gov.moha.content.submitted.v1"
@@ -127,8 +135,7 @@ def read(event: CloudEvent, vocabulary: Vocabulary) -> Event:
     """Like `check`, for every known type."""
     model = KINDS.get(event.type)
     if model is None:
-        known = ", ".join(KINDS)
-        raise Invalid(field_error("type", "unknown_type", value=event.type, known=known))
+        raise Invalid(unknown_word("type", "unknown_type", event.type, KINDS))
     try:
         content = model.model_validate(event.data, extra="forbid")
     except ValidationError as error:
@@ -206,7 +213,7 @@ def unit_error(field: str, unit: str, vocabulary: Vocabulary) -> FieldError | No
         return field_error(field, "ended_unit", value=unit, until=ended.until)
     if unit in vocabulary.aliases:
         return field_error(field, "unit_alias", value=unit, unit=vocabulary.aliases[unit])
-    return field_error(field, "unknown_unit", value=unit)
+    return vocabulary.word_error(field, "unit", unit)
 
 
 def _name_errors(event: CloudEvent, content: Event) -> Iterator[FieldError]:
@@ -214,7 +221,7 @@ def _name_errors(event: CloudEvent, content: Event) -> Iterator[FieldError]:
         yield field_error("subject", "subject_differs", value=content.content_id)
     if isinstance(content, CaseUpdated):
         for name in sorted(event.extensions.keys() - _CASE_EXTENSIONS):
-            yield field_error(name, "extension_of_case", known=", ".join(sorted(_CASE_EXTENSIONS)))
+            yield field_error(name, "extension_of_case", known=tuple(sorted(_CASE_EXTENSIONS)))
     elif keys.is_personal(content.content_id) or keys.is_digest(content.content_id):
         yield field_error("data.content_id", "name_of_a_case", value=content.content_id)
 
@@ -233,7 +240,7 @@ def _unknown_words(
     judged = {error.field for error in errors}
     for field, kind, word in _vocabulary_words(data):
         if field not in judged and not vocabulary.knows(kind, word):
-            yield field_error(field, f"unknown_{kind}", value=word)
+            yield vocabulary.word_error(field, kind, word)
         elif field not in judged and kind == "topic" and vocabulary.is_reserved(word):
             yield field_error(field, "own_topic", value=word)
 

@@ -9,7 +9,7 @@ from contracts import envelope, keys
 from contracts.base.fields import AS_TEXT, TEXT_PATTERN, Instant, UnitId
 from contracts.cloudevent import Attribute, CloudEvent
 from contracts.content import Content
-from contracts.errors import Invalid, explain, field_error
+from contracts.errors import Invalid, explain, unknown_word
 
 Action = Literal["published", "corrected", "withdrawn"]
 RELEASED = "vn.gov.moha.publication.released.v1"
@@ -77,7 +77,7 @@ def decode(body: bytes) -> Publication:
     """Decode the output of `encode`, of this or an earlier version. Raises ContractError."""
     event = envelope.from_structured(body, limit=_MAX_PUBLICATION_BYTES)
     if event.type != RELEASED:
-        raise Invalid(field_error("type", "unknown_type", value=event.type, known=RELEASED))
+        raise Invalid(unknown_word("type", "unknown_type", event.type, (RELEASED,)))
     try:
         return Publication.model_validate(event.data)
     except ValidationError as error:

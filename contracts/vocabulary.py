@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from contracts.base.fields import AudienceId, Contract, Line150, Line250, TopicId, UnitId
 from contracts.catalog import load_texts
-from contracts.errors import Invalid, Unreadable, explain, field_error
+from contracts.errors import FieldError, Invalid, Unreadable, explain, field_error, unknown_word
 
 Day = Annotated[date, Field(strict=True)]
 Kind = Literal["unit", "topic", "audience"]
@@ -97,6 +97,16 @@ class Vocabulary(Contract):
         if kind == "unit":
             return word in self.units and self.units[word].until is None
         return word in (self.topics if kind == "topic" else self.audiences)
+
+    def word_error(self, field: str, kind: Kind, word: str) -> FieldError:
+        """The error of *word*, which the vocabulary does not know, with the words that it does."""
+        words: dict[Kind, Mapping[str, Contract]] = {
+            "unit": self.units,
+            "topic": self.topics,
+            "audience": self.audiences,
+        }
+        known = [one for one in words[kind] if self.knows(kind, one) and not self.is_reserved(one)]
+        return unknown_word(field, f"unknown_{kind}", word, known)
 
     def is_reserved(self, topic: str) -> bool:
         """Whether *topic* is reserved for Loa's own content."""

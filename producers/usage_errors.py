@@ -58,8 +58,13 @@ def _usage_field_error(error: Any) -> FieldError:
     """A click error as a field error; an unknown message is kept as it is."""
     code, values = _match_message(error)
     path = error.ctx.command_path if error.ctx else "loa"
-    values = {name: printable(value.replace("'", "")) for name, value in values.items()}
+    values = {name: _shown(name, value.replace("'", "")) for name, value in values.items()}
     return get_text("usage", code, **values, path=path).as_field_error(_parameter_name(error))
+
+
+def _shown(name: str, value: str) -> str:
+    """A placeholder's value, bounded unless it lists all values that are allowed."""
+    return printable(value, len(value)) if name == "known" else printable(value)
 
 
 def _match_message(error: Any) -> tuple[str, dict[str, str]]:

@@ -67,7 +67,7 @@ def rotate(service: Service, out: Out = None) -> None:
     """Make another key for a service; the old one ends when the server reads its configuration."""
     with output.explain_errors():
         if service not in identities():
-            known = ", ".join(identities())
+            known = tuple(identities())
             output.fail(field_error("service", "service_unknown", value=service, known=known))
         folder = _configuration_folder(out)
         folder.keys.replace(service)

@@ -46,6 +46,6 @@ def resume(channel: Name, by: By = "") -> None:
 def _require_channel(channel: str) -> ChannelName:
     """The channel of that name; exit code 2 when there is none."""
     if channel not in list(ChannelName):
-        names = ", ".join(ChannelName)
+        names = tuple(ChannelName)
         output.fail(field_error("channel", "channel_unknown", value=channel, known=names))
     return ChannelName(channel)

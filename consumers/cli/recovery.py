@@ -273,7 +273,7 @@ def rebuild_projections(what: What = None, as_json: output.Json = False) -> None
     """Make the portal's files and the directory of readers anew, from the bus."""
     names = what or [_PORTAL, _DIRECTORY]
     if unknown := [name for name in names if name not in (_PORTAL, _DIRECTORY)]:
-        known = f"{_PORTAL}, {_DIRECTORY}"
+        known = (_PORTAL, _DIRECTORY)
         output.fail(field_error("what", "projection_unknown", value=unknown[0], known=known))
     settings = read_settings(LoaSettings)
 

@@ -31,7 +31,7 @@ def up(data: Data = None, port: Port = None) -> None:
 
 def run(services: Names) -> None:
     """Run the named services in this process, until SIGTERM."""
-    known = ", ".join(SERVICE_NAMES)
+    known = tuple(SERVICE_NAMES)
     if unknown := [name for name in services if name not in SERVICE_NAMES]:
         fail(*(field_error("service", "service_unknown", value=n, known=known) for n in unknown))
     _run_services({}, services)

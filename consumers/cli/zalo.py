@@ -376,7 +376,7 @@ def _print_templates(
 def _require_kind(kind: str) -> None:
     """Exit with code 2 unless *kind* is a kind of notice."""
     if kind not in NOTICE_KINDS:
-        output.fail(field_error("kind", "kind_unknown", value=kind, known=", ".join(NOTICE_KINDS)))
+        output.fail(field_error("kind", "kind_unknown", value=kind, known=tuple(NOTICE_KINDS)))
 
 
 @suppressed.callback()

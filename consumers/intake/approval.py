@@ -76,9 +76,10 @@ def reviewer(field: str, who: str | Reviewer) -> Reviewer:
 
 def rejection(code: str, reason: str) -> tuple[str, str]:
     """The code and the reason of a rejection, cleaned. Raises Invalid when both are missing."""
-    codes = ", ".join(load_catalog("rejections"))
-    if code and code not in load_catalog("rejections"):
-        raise Invalid(field_error("code", "unknown_reject_code", value=code, codes=codes))
+    codes = tuple(load_catalog("rejections"))
+    if code and code not in codes:
+        words = {"codes": codes, "near": errors.nearest(code, codes)}
+        raise Invalid(field_error("code", "unknown_reject_code", value=code, **words))
     reason = errors.check_line("reason", reason, _REASON_MAX)
     if not (code or reason):
         raise Invalid(field_error("reason", "why_required", codes=codes))

@@ -25,7 +25,7 @@ from consumers.staff.oidc.id_token import is_id
 from consumers.staff.oidc.links import IdentityLinks
 from consumers.staff.oidc.people import PendingPeople
 from consumers.staff.policy import Grant, Policy
-from contracts import errors, events
+from contracts import events
 from contracts.base.fields import ID_PATTERN
 from contracts.delivery import ChannelName
 from contracts.errors import Invalid, NotFound
@@ -319,7 +319,7 @@ class Administration:
         topics = [one for grant in grants for one in grant.topics]
         wrong = [events.unit_error("unit", one, self.vocabulary) for one in units]
         wrong += [
-            errors.field_error("topic", "unknown_topic", value=one)
+            self.vocabulary.word_error("topic", "topic", one)
             for one in topics
             if not self.vocabulary.knows("topic", one)
         ]

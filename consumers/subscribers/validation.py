@@ -50,7 +50,7 @@ def check_frequency(cell: str) -> tuple[Frequency, list[FieldError]]:
     matching: list[Frequency] = [known for known in FREQUENCIES if known == wanted]
     if matching:
         return matching[0], []
-    facts = {"value": cell.strip(), "known": ", ".join(FREQUENCIES)}
+    facts = {"value": cell.strip(), "known": FREQUENCIES}
     return FREQUENCIES[0], [field_error("frequency", "unknown_frequency", **facts)]
 
 
@@ -65,7 +65,7 @@ def unknown_values(
 
 def _topic_error(topic: str, vocabulary: Vocabulary) -> FieldError | None:
     if not vocabulary.knows("topic", topic):
-        return errors.field_error("topics", "unknown_topic", value=topic)
+        return vocabulary.word_error("topics", "topic", topic)
     if not vocabulary.topics[topic].is_subscribable:
         return field_error("topics", "system_topic", value=topic)
     return None
@@ -73,7 +73,7 @@ def _topic_error(topic: str, vocabulary: Vocabulary) -> FieldError | None:
 
 def _audience_error(audience: str, vocabulary: Vocabulary) -> FieldError | None:
     is_known = vocabulary.knows("audience", audience)
-    return None if is_known else errors.field_error("audiences", "unknown_audience", value=audience)
+    return None if is_known else vocabulary.word_error("audiences", "audience", audience)
 
 
 def _unit_error(unit: str, vocabulary: Vocabulary) -> FieldError | None:

@@ -237,10 +237,10 @@ def settings_error(unit: str, feed: Feed, vocabulary: Vocabulary) -> FieldError 
     if error := events.unit_error("unit", unit, vocabulary):
         return error
     if not vocabulary.knows("topic", feed.topic):
-        return field_error("topic", "unknown_topic", value=feed.topic)
+        return vocabulary.word_error("topic", "topic", feed.topic)
     if vocabulary.is_reserved(feed.topic):
         return field_error("topic", "own_topic", value=feed.topic)
     for audience in feed.audiences:
         if not vocabulary.knows("audience", audience):
-            return field_error("audiences", "unknown_audience", value=audience)
+            return vocabulary.word_error("audiences", "audience", audience)
     return None

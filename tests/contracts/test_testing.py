@@ -48,11 +48,13 @@ def test_an_error_reads_as_the_door_would_say_it():
     error = broken(sample(title="a\nb", topic="khong-co"))
     assert isinstance(error, AssertionError)
     assert [found.field for found in error.errors] == ["data.title", "data.topic"]
+    topics = ", ".join(name for name in DEFAULT.topics if not DEFAULT.is_reserved(name))
     assert str(error).splitlines() == [
         "the door would answer 422:",
         "  data.title: must be one line: no line break or tab (U+000A, character 2)"
         " (phải nằm trên một dòng: không xuống dòng, không dùng phím Tab (U+000A, vị trí 2))",
-        "  data.topic: khong-co is not a known topic (khong-co không phải chủ đề đã biết)",
+        f"  data.topic: khong-co is not a known topic; known: {topics}"
+        f" (khong-co không phải chủ đề đã biết; các chủ đề hợp lệ: {topics})",
     ]
 
 

@@ -78,7 +78,7 @@ def _entries(text: str) -> dict[str, dict[str, Any]]:
 
 def _unknown_keys(where: str, fields: Iterable[str], kind: type[Contract]) -> Iterator[FieldError]:
     """Errors for unknown keys, so that a mistyped key is not ignored silently."""
-    known = ", ".join(kind.model_fields)
+    known = tuple(kind.model_fields)
     for key in (key for key in fields if key not in kind.model_fields):
         yield field_error(join_path(_FILE_VARIABLE, where, key), "unknown_key", known=known)
 

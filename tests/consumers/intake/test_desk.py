@@ -5,9 +5,10 @@ from contextlib import suppress
 
 import pytest
 
-from consumers.intake.approval import Reviewer
+from consumers.intake.approval import Reviewer, rejection
 from consumers.intake.desk import Desk
 from consumers.intake.handler import Intake
+from consumers.messages import load_catalog
 from contracts import subjects
 from contracts.errors import Conflict, Forbidden, Invalid
 from contracts.vocabulary import DEFAULT
@@ -146,6 +147,14 @@ async def test_a_rejection_needs_a_known_code_or_a_reason(intake, desk, why, fie
     await intake.handle(submitted(), UNIT)
     assert await refusal(desk.reject(ITEM, CLERK, **why), Invalid) == [field]
     assert len(await desk.waiting_drafts()) == 1
+
+
+def test_an_unknown_code_of_refusal_lists_them_all_and_suggests_the_nearest():
+    with pytest.raises(Invalid) as caught:
+        rejection("trung_lap", "")
+    message = caught.value.errors[0].message
+    assert all(code in message for code in load_catalog("rejections"))
+    assert message.endswith("did you mean trung-lap?")
 
 
 async def test_a_rejected_revision_stays_rejected_when_its_event_is_repeated(bus, intake, desk):
