@@ -41,6 +41,7 @@ Entry = TypeVar("Entry")
 Result = TypeVar("Result")
 
 _VISIBLE_ASCII = "!#$&'()*+,-./:;<=>?@[]^_`{|}~\\"
+_BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 
 
@@ -105,6 +106,16 @@ def from_binary(headers: Mapping[str, str], body: bytes) -> CloudEvent:
     _check_json_type(media)
     data = {"data": strict_json.loads(body, "data")} if body.strip() else {}
     return build_event(attributes, data)
+
+
+def header_of(field: str, headers: Mapping[str, str]) -> str:
+    """The header of a binary event that *field* was read from; *field* itself if there is none."""
+    written = {name.lower() for name in headers}
+    header = f"ce-{field}"
+    if field == "datacontenttype" and header not in written:
+        return "Content-Type"
+    is_attribute = field in CONTEXT_ATTRIBUTES or header.lower() in written
+    return header if is_attribute else field
 
 
 def from_batch(body: bytes) -> list[CloudEvent]:
@@ -205,6 +216,8 @@ def _attribute_text(header: str, value: str) -> str:
         raise Unreadable(field_error(header, "header_encoding"))
     if quoted := _QUOTED.fullmatch(value):
         value = re.sub(r"\\(.)", r"\1", quoted[1])
+    if _BAD_ESCAPE.search(value):
+        raise Unreadable(field_error(header, "percent_encoding"))
     try:
         return unquote_to_bytes(value).decode()
     except UnicodeDecodeError as error:

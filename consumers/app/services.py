@@ -64,7 +64,8 @@ async def _add_gateway(node: Node) -> None:
     """Events by HTTP → CONTENT."""
     await node.seal_notices()
     app = create_gateway(node.bus, node.vocabulary, node.clock, node.trace_event)
-    node.web_apps.add(app, "v1", "docs", "openapi.json")
+    versions = (f"v{number}" for number in range(10))  # unknown ones are refused by name
+    node.web_apps.add(app, *versions, "docs", "openapi.json")
 
 
 async def _add_portal(node: Node) -> None:

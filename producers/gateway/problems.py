@@ -1,7 +1,8 @@
 """Every refusal as a problem document (RFC 9457) that names the fields, in both languages."""
 
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -12,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from contracts.envelope import header_of
 from contracts.errors import ContractError, FieldError, field_error, printable
 from contracts.events import loggable_fields
 from producers.admission import unavailable_error
@@ -22,6 +24,7 @@ from producers.texts import catalog, get_text
 
 _CLIENT_CLOSED_REQUEST = 499
 _MAX_DETAIL_LENGTH = 2000
+_OTHER_VERSION = re.compile(r"/(v(?!1(?:/|$))\d)(?:/|$)")
 
 log = structlog.get_logger()
 
@@ -66,7 +69,16 @@ async def _on_contract_error(request: Request, error: ContractError) -> Response
         headers["WWW-Authenticate"] = "Bearer"
     about = getattr(request.state, "about", {})
     request.app.state.refusals.add(error.code, loggable_fields(error.errors), about)
-    return _problem_response(request, error.status, list(error.errors), headers)
+    return _problem_response(request, error.status, _as_sent(request, error.errors), headers)
+
+
+def _as_sent(request: Request, errors: Sequence[FieldError]) -> list[FieldError]:
+    """The errors with fields named as the sender wrote them: in binary mode `ce-source`."""
+    if not getattr(request.state, "is_binary", False):
+        return list(errors)
+    names = [header_of(error.field, request.headers) for error in errors]
+    pairs = zip(errors, names, strict=True)
+    return [error.model_copy(update={"field": name}) for error, name in pairs]
 
 
 async def _on_bus_error(request: Request, error: BusError) -> Response:
@@ -78,6 +90,8 @@ async def _on_http_error(request: Request, error: HTTPException) -> Response:
     """Answer unknown paths and methods."""
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         wrong = field_error("method", "method_not_allowed", value=request.method)
+    elif version := _OTHER_VERSION.match(request.url.path):
+        wrong = field_error("path", "version_unknown", value=version[1])
     elif error.status_code == HTTPStatus.NOT_FOUND:
         wrong = field_error("path", "not_found", value=request.url.path)
     elif error.status_code == HTTPStatus.REQUEST_TIMEOUT:

@@ -45,6 +45,7 @@ async def read_events(request: Request, charge: ChargeEvents) -> ReceivedEvents:
     """
     headers = request.headers
     mode = envelope.mode(headers.get("content-type"), headers)
+    request.state.is_binary = mode is Mode.BINARY
     _refuse_compression(headers.get("content-encoding", "identity"))
     body = await _read_body(request, _BODY_LIMITS[mode])
     if mode is Mode.BATCH:

@@ -55,7 +55,7 @@ def test_header_names_are_read_in_any_case():
         ("plain", "plain"),
         ("Euro%20%E2%82%AC%20%F0%9F%98%80", "Euro € 😀"),
         ('"quoted \\" text"', 'quoted " text'),
-        ("100%", "100%"),
+        ("100%25", "100%"),
         ("%2541", "%41"),
     ],
 )
@@ -68,6 +68,8 @@ def test_a_header_is_decoded_once(written, meant):
     [
         ({"ce-note": "%C3%28"}, "ce-note"),
         ({"ce-note": "đ"}, "ce-note"),
+        ({"ce-note": "%ZZ"}, "ce-note"),
+        ({"ce-note": "100%"}, "ce-note"),
         ({"ce-id": "1", "CE-ID": "2"}, "ce-id"),
     ],
 )

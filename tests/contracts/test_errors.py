@@ -1,6 +1,7 @@
 """Every error has a text in both languages, names its field, and shows nothing dangerous."""
 
 import ast
+import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -239,3 +240,10 @@ def test_an_unknown_unit_suggests_the_nearest_and_a_strange_word_suggests_none()
     near, strange = (events.unit_error("source", one, DEFAULT) for one in ("van-fong-bo", "x" * 99))
     assert "did you mean van-phong-bo?" in near.message
     assert "did you mean" not in strange.message
+
+
+def test_an_empty_text_and_an_empty_list_are_called_empty():
+    _, said = broken(Submitted, sample()["data"] | {"title": "", "channels": []})
+    assert {found.message for found in said} == {"must not be empty"}
+    schemas = "".join(json.dumps(model.model_json_schema()) for model, _ in GOOD)
+    assert set(re.findall(r'"min(?:Length|Items)": (\d+)', schemas)) == {"1"}

@@ -269,6 +269,37 @@ async def test_unknown_paths_and_methods_are_problems_too(client, method, path, 
     assert problem["errors"][0]["message_vi"]
 
 
+@pytest.mark.parametrize("path", ["/v2/events", "/v0/events/a", "/v2"])
+async def test_another_version_is_told_by_name(client, path):
+    answer = await client.client.post(path)
+    [error] = answer.json()["errors"]
+    assert (answer.status_code, error["field"]) == (404, "path")
+    assert "/v1/events" in error["message"]
+    assert "/v1/events" in error["message_vi"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "data", "named"),
+    [
+        ({"ce-source": "/units/van-phong-bo"}, {}, "ce-source"),
+        ({"ce-type": "x"}, {}, "ce-type"),
+        ({"ce-subject": "tin-khac"}, {}, "ce-subject"),
+        ({"ce-id": ""}, {}, "ce-id"),
+        ({"ce-UPPER_case": "1"}, {}, "ce-upper_case"),
+        ({"Content-Type": "text/plain"}, {}, "Content-Type"),
+        ({}, {"title": ""}, "data.title"),
+    ],
+)
+async def test_a_field_is_named_as_the_sender_wrote_it(client, headers, data, named):
+    event = sample_event(**data)
+    said = {name.replace("_", "-"): value for name, value in BINARY.items()}
+    said |= {"Authorization": f"Bearer {client.key}", "Content-Type": "application/json"} | headers
+    body = json.dumps(event["data"])
+    answer = await client.client.post("/v1/events", content=body, headers=said)
+    assert [error["field"] for error in answer.json()["errors"]] == [named]
+    assert answer.json()["detail"].startswith(f"{named}: ")
+
+
 async def test_no_key_and_no_text_is_logged(client, capsys):
     await client.post(sample_event(title="Tin mật 7b1f"))
     await client.post(sample_event(title="Tin mật 7b1f", topic="khong-co"))
