@@ -73,7 +73,7 @@ class Bucket:
 
     async def purge_if(self, key: str, revision: int) -> int:
         """Purge exactly *revision*. One attempt; raises RevisionConflict or NoReply like `swap`."""
-        headers = _PURGE_HEADERS | {EXPECTED_REVISION_HEADER: str(revision)}
+        headers = self._purge_headers(key, revision)
         return (await publish_once(self._link, self._subject(key), b"", headers, 5.0)).seq
 
     async def get_many(self, keys: Sequence[str], *, min_seq: int = 0) -> dict[str, Value]:
@@ -120,11 +120,11 @@ class Bucket:
         A value that is replaced meanwhile may be left out, but not its later one. Raises BusError.
         """
         while message := await self._next_message(start):
-            if message.is_deleted or await self._is_genuine(message):
+            if await self._is_genuine(message):
                 yield self._change(message)
             start = message.seq + 1
             async for message in messages.scan_messages(self._link, self.stream, ">", start):
-                if message.is_deleted or await self._is_genuine(message):
+                if await self._is_genuine(message):
                     yield self._change(message)
                 start = message.seq + 1
 
@@ -158,16 +158,20 @@ class Bucket:
         headers = {EXPECTED_REVISION_HEADER: str(revision), **self._proof(key, data, revision)}
         return (await publish_once(self._link, self._subject(key), data, headers, timeout_s)).seq
 
+    def _purge_headers(self, key: str, revision: int) -> Mapping[str, str]:
+        expected = {EXPECTED_REVISION_HEADER: str(revision)}
+        return {**_PURGE_HEADERS, **expected, **self._proof(key, b"", revision)}
+
     def _proof(self, key: str, data: bytes, revision: int) -> Mapping[str, str]:  # noqa: ARG002 -- none
         """Headers that prove the writer; see `producers.seals`."""
         return {}
 
     async def _is_genuine(self, message: Message) -> bool:  # noqa: ARG002 -- each is
-        """Whether *message* may be read as a value; see `producers.seals`."""
+        """Whether *message*, a value or a delete marker, may be read; see `producers.seals`."""
         return True
 
-    async def _publish(self, key: str, data: bytes, headers: dict[str, str]) -> int:
-        headers = headers | {"Nats-Msg-Id": uuid4().hex}
+    async def _publish(self, key: str, data: bytes, headers: Mapping[str, str]) -> int:
+        headers = {**headers, "Nats-Msg-Id": uuid4().hex}
         return (await publish_with_retry(self._link, self._subject(key), data, headers)).seq
 
     def _subject(self, key: str) -> str:

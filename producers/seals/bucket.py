@@ -5,13 +5,14 @@ value only over the revision that its header expects, so an older value can't be
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import structlog
 
 from contracts.base.seals import SEAL_HEADER, Sealer, SealState
-from producers.bus import BatchEntry, Bucket, Bus, Change, Message, Value
+from producers.bus import BatchEntry, Bucket, Bus, Change, Message, RevisionConflict, Value
 from producers.bus.atomic_batch import EXPECTED_REVISION_HEADER
 from producers.bus.connection import READ_PATIENCE_S, Connection
 from producers.seals.errors import NotSealed
@@ -81,7 +82,7 @@ class BucketSeals:
 class VerifiedBucket(Bucket):
     """A bucket without the records of other writers: lists leave them out, `get` raises NotSealed.
 
-    Every write is a compare-and-set.
+    A delete marker is a record, too. Every write is a compare-and-set.
     """
 
     def __init__(self, link: Connection, seals: BucketSeals) -> None:
@@ -91,24 +92,29 @@ class VerifiedBucket(Bucket):
     async def get(self, key: str, *, patience_s: float = READ_PATIENCE_S) -> Value | None:
         """As `Bucket.get`. Raises NotSealed."""
         message = await self._last_message(key, patience_s)
-        if message is None or message.is_deleted:
+        if message is None:
             return None
         if not await self._is_genuine(message):
             text = get_text("record", "not_sealed", record=f"{self.name}.{key}")
             raise NotSealed(text.as_field_error(SEAL_HEADER), message.seq)
-        return Value(message.data, message.seq, message.time)
+        return None if message.is_deleted else Value(message.data, message.seq, message.time)
 
     async def put(self, key: str, data: bytes) -> int:
         """Replace the stored record, also another writer's. One attempt; raises like `swap`."""
         message = await self._last_message(key, READ_PATIENCE_S)
         return await self._replace(key, data, message.seq if message else 0, _PUT_TIMEOUT_S)
 
+    async def purge(self, key: str) -> int:
+        """As `Bucket.purge`; the marker names the revision that it replaces, like every write."""
+        while True:
+            message = await self._last_message(key, READ_PATIENCE_S)
+            headers = self._purge_headers(key, message.seq if message else 0)
+            with suppress(RevisionConflict):
+                return await self._publish(key, b"", headers)
+
     async def opened(self, changes: Sequence[Change]) -> list[Change]:
         """Changes of `watch` without those of other writers."""
-        return [one for one in changes if not one.message or await self._may_follow(one.message)]
-
-    async def _may_follow(self, message: Message) -> bool:
-        return message.is_deleted or await self._is_genuine(message)
+        return [one for one in changes if not one.message or await self._is_genuine(one.message)]
 
     async def batch(self, entries: Sequence[BatchEntry], *, timeout_s: float = 10.0) -> int:
         return await super().batch([self._sealed(one) for one in entries], timeout_s=timeout_s)
@@ -133,6 +139,9 @@ class ReadOnlyBucket(Bucket):
         self.refusal = refusal
 
     async def put(self, key: str, data: bytes) -> int:  # noqa: ARG002 -- never written
+        raise self.refusal
+
+    async def purge(self, key: str) -> int:  # noqa: ARG002
         raise self.refusal
 
     async def batch(self, entries: Sequence[BatchEntry], *, timeout_s: float = 10.0) -> int:  # noqa: ARG002

@@ -51,6 +51,9 @@ async def test_another_writer_lifts_no_suppression_and_a_bounce_is_recorded_over
             await bus.publish(f"$KV.suppressed.{forged}", lifted)
         await watch.caught_up()
         assert watch.suppressed.reason_for("an@example.com")
+        await bus.stored_bucket("suppressed").purge(key)
+        await watch.caught_up()
+        assert watch.suppressed.reason_for("an@example.com")
         with pytest.raises(NotSealed):
             await watch.suppressions.reason(EMAIL, "an@example.com")
         await watch.add("an@example.com")

@@ -120,6 +120,39 @@ async def test_an_older_record_is_none_after_a_purge_either(bus, bucket):
         await write(bus, older)
 
 
+@pytest.mark.parametrize("expects", [False, True], ids=["no revision", "the present revision"])
+async def test_the_delete_marker_of_another_writer_removes_no_record(bus, seals, bucket, expects):
+    revision = await bucket.create(KEY, b"1")
+    foreign = bus.stored_bucket(NAME)
+    await (foreign.purge_if(KEY, revision) if expects else foreign.purge(KEY))
+    with pytest.raises(NotSealed):
+        await bucket.get(KEY)
+    assert await bucket.opened([one async for one in foreign.changes(1)]) == []
+    assert seals.refused == {KEY: "seal_missing"}
+
+
+async def test_an_older_delete_marker_can_not_be_stored_again(bus, bucket):
+    await bucket.create(KEY, b"1")
+    await bucket.purge(KEY)
+    older = await stored(bus)
+    assert older.is_deleted
+    await bucket.create(KEY, b"2")
+    with pytest.raises(RevisionConflict):
+        await bus.publish(SUBJECT, b"", headers=dict(older.headers) | {"Nats-Msg-Id": "again"})
+    assert (await bucket.get(KEY)).data == b"2"
+
+
+@pytest.mark.parametrize("is_exact", [False, True], ids=["purge", "purge_if"])
+async def test_a_purge_is_read_as_one(bus, bucket, is_exact):
+    revision = await bucket.create(KEY, b"1")
+    await (bucket.purge_if(KEY, revision) if is_exact else bucket.purge(KEY))
+    with structlog.testing.capture_logs() as logs:
+        assert await bucket.get(KEY) is None
+        [marker] = [one async for one in bucket.changes(1)]
+        assert await bucket.opened([marker]) == [marker]
+    assert (marker.data, logs) == (None, [])
+
+
 async def test_a_record_from_before_the_seals_needs_none_until_it_changes(bus, bucket, until):
     revision = await bus.stored_bucket(NAME).put(KEY, b"old")
     with pytest.raises(NotSealed):
