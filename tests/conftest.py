@@ -125,7 +125,9 @@ def made_once() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def plain_tracebacks() -> None:
     """Log failures without rich's frames and colours, which cost more than the failures."""
-    renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=False, exception_formatter=structlog.dev.plain_traceback
+    )
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], renderer])
 
 

@@ -172,8 +172,9 @@ async def _zalo_transport() -> AsyncIterator[AiohttpTransport]:
         yield transport
     except Unreachable as error:
         detail = translate_os_error(error)._replace(en=error.reason)
-        away = "bus" if isinstance(error, BusUnreachable) else "zalo"
-        problem = field_error(away, f"{away}_away", detail=detail)
+        is_bus = isinstance(error, BusUnreachable)
+        away, code = ("bus", "bus_away") if is_bus else ("zalo", "zalo_away")
+        problem = field_error(away, code, detail=detail)
         raise Unavailable(problem, retry_after_s=5) from error
     finally:
         await transport.close()

@@ -83,7 +83,7 @@ def test_backup_next_steps(folder, monkeypatch, capsys):
     new.mkdir(exist_ok=True)
     shutil.copy(folder / "vault.key", new / "vault.key")
     assert run("restore", saved) == 0
-    first, dau, _, _, then, sau = capsys.readouterr().out.splitlines()[-6:]
+    first, dau, then, sau = capsys.readouterr().out.splitlines()[-4:]
     assert "Next: `loa rebuild`" in first and "Tiếp theo: `loa rebuild`" in dau
     assert "--end-doubt" in then and "--end-doubt" in sau
     for said, hoi in [("not in doubt", "được xem là mới"), ("nothing is in doubt", "không có")]:
