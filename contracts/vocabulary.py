@@ -135,6 +135,12 @@ class Vocabulary(Contract):
 DEFAULT = Vocabulary.parse((Path(__file__).parent / "vocabulary.toml").read_text("utf-8"))
 
 
+REJECTIONS: Mapping[str, Mapping[str, str]] = load_texts(
+    Path(__file__).with_name("rejections.toml")
+)
+"""Why the desk turns content down: code → {en, vi}."""
+
+
 class Province(Contract):
     """A province or centrally run city; `zalo` are Zalo's numbers for the parts it was made of."""
 

@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from consumers.intake.items import SUPERSEDED_CODE, Decision, Position
-from consumers.messages import field_error, load_catalog, translate
+from consumers.messages import field_error, translate
 from contracts import errors, events, keys, text
 from contracts.content import Submitted
 from contracts.errors import Conflict, Forbidden, Invalid
+from contracts.vocabulary import REJECTIONS
 
 _NAME_MAX = 150
 _REASON_MAX = 500
@@ -76,7 +77,7 @@ def reviewer(field: str, who: str | Reviewer) -> Reviewer:
 
 def rejection(code: str, reason: str) -> tuple[str, str]:
     """The code and the reason of a rejection, cleaned. Raises Invalid when both are missing."""
-    codes = tuple(load_catalog("rejections"))
+    codes = tuple(REJECTIONS)
     if code and code not in codes:
         words = {"codes": codes, "near": errors.nearest(code, codes)}
         raise Invalid(field_error("code", "unknown_reject_code", value=code, **words))

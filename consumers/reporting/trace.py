@@ -19,7 +19,7 @@ from consumers.intake.items import NOT_ADMITTED_CODE, SUPERSEDED_CODE, Decision,
 from consumers.intake.repository import ItemRepository
 from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.store import Ledger
-from consumers.messages import field_error, load_catalog
+from consumers.messages import field_error
 from consumers.reporting.blocked import PlanBlockers
 from contracts import keys
 from contracts.base.times import Clock, utc_time
@@ -27,6 +27,7 @@ from contracts.delivery import OPEN, ChannelName, PlanKey, Status
 from contracts.errors import WHOLE_EVENT, FieldError, localized
 from contracts.records import Dossier
 from contracts.trace import StatusCounts, TimelineEntry, Trace, TraceState
+from contracts.vocabulary import REJECTIONS
 from producers.bus import Bus
 
 _MOST_REASONS = 10
@@ -249,7 +250,7 @@ def _position_entries(
 
 def _decision_entry(label: str, decision: Decision) -> TimelineEntry:
     """Make the entry of a decision of the desk, with the meaning of its code."""
-    texts = load_catalog("rejections").get(decision.code)
+    texts = REJECTIONS.get(decision.code)
     meaning = (localized(WHOLE_EVENT, texts),) if texts else ()
     code = " ".join([decision.code, *(f"({error.message})" for error in meaning)])
     why = ", ".join(filter(None, (code, decision.reason)))

@@ -23,6 +23,7 @@ from producers.acceptance import Acceptance, AcceptedEvent
 from producers.bus import Bus
 from producers.gateway import openapi_document, problems, request_body, responses
 from producers.gateway.access import AccessControl
+from producers.gateway.vocabulary_document import SCHEMAS_PATH, VOCABULARY_PATH, VocabularyRoutes
 from producers.units.registry import UnitRegistry
 
 log = structlog.get_logger()
@@ -98,6 +99,10 @@ def create_gateway(
     app = FastAPI(title="Loa", version="1", openapi_url=None, redirect_slashes=False)
     app.post("/v1/events", **openapi_document.SEND_ROUTE)(routes.accept_events)
     app.get(responses.STATUS_PATH, **openapi_document.STATUS_ROUTE)(routes.event_status)
+    words = VocabularyRoutes(vocabulary)
+    app.get(VOCABULARY_PATH, **openapi_document.VOCABULARY_ROUTE)(words.vocabulary)
+    app.get(SCHEMAS_PATH, **openapi_document.SCHEMAS_ROUTE)(words.schema_list)
+    app.get(f"{SCHEMAS_PATH}/{{name}}", **openapi_document.SCHEMA_ROUTE)(words.schema)
     problems.install_handlers(app)
     _serve_documentation(app)
     return app

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import Response
 
 from contracts import events
 from contracts.base.security_headers import content_policy
@@ -21,6 +22,7 @@ from producers.gateway.responses import (
     Problem,
     Status,
 )
+from producers.gateway.vocabulary_document import SCHEMA_TYPE, SchemaList, VocabularyDocument
 from producers.texts import get_text
 
 Document = dict[str, Any]
@@ -106,6 +108,38 @@ STATUS_ROUTE: Document = {
             )
         ],
     },
+}
+
+
+_UNCHANGED: dict[int | str, Document] = {304: {"description": _DESCRIPTIONS["unchanged"]}}
+VOCABULARY_ROUTE: Document = {
+    "operation_id": "vocabulary",
+    "summary": _DESCRIPTIONS["vocabulary"]["summary"],
+    "description": _DESCRIPTIONS["vocabulary"]["description"],
+    "response_model": VocabularyDocument,
+    "response_description": _DESCRIPTIONS["vocabulary"]["answer"],
+    "responses": _UNCHANGED,
+}
+SCHEMAS_ROUTE: Document = {
+    "operation_id": "schemas",
+    "summary": _DESCRIPTIONS["schemas"]["summary"],
+    "description": _DESCRIPTIONS["schemas"]["description"],
+    "response_model": SchemaList,
+    "response_description": _DESCRIPTIONS["schemas"]["answer"],
+    "responses": _UNCHANGED,
+}
+SCHEMA_ROUTE: Document = {
+    "operation_id": "schema",
+    "summary": _DESCRIPTIONS["schema"]["summary"],
+    "description": _DESCRIPTIONS["schemas"]["description"],
+    "response_class": Response,
+    "response_description": _DESCRIPTIONS["schema"]["summary"],
+    "responses": {
+        200: {"content": {SCHEMA_TYPE: {"schema": {"type": "object"}}}},
+        **_UNCHANGED,
+        **_problem_responses(404),
+    },
+    "openapi_extra": {"parameters": [_parameter("path", "name", required=True)]},
 }
 
 

@@ -1,0 +1,208 @@
+"""What events may say: words, types and limits as one document, and the schemas of events."""
+
+from collections.abc import Mapping
+from datetime import date
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from contracts import envelope, events
+from contracts.base.markdown_size import RENDERED_MAX
+from contracts.content import RequestableLane
+from contracts.delivery import ChannelName
+from contracts.errors import NotFound, field_error
+from contracts.publication import RELEASED
+from contracts.vocabulary import PROVINCES, REJECTIONS, Vocabulary
+from producers.gateway.access import BURST, EVENTS_PER_MINUTE
+from producers.gateway.request_body import BATCH_BODY_BYTES
+from producers.gateway.responses import ResponseBody
+
+SCHEMA_TYPE = "application/schema+json"
+VOCABULARY_PATH = "/v1/vocabulary"
+SCHEMAS_PATH = "/v1/schemas"
+_SCHEMAS = Path(events.__file__).parent / "schemas"
+
+
+class Word(ResponseBody):
+    """An id that events may use, and what it means."""
+
+    id: str
+    name: str
+
+
+class TranslatedWord(Word):
+    """An id with its name in Vietnamese and English."""
+
+    english: str
+
+
+class TopicWord(TranslatedWord):
+    """A topic; readers can't subscribe to one of the kind `system`."""
+
+    kind: Literal["core", "optional", "system"]
+
+
+class UnitWord(TranslatedWord):
+    """A unit of the ministry; one that has ended has a last day, `until`."""
+
+    group: str
+    until: date | None
+    former_ids: list[str]
+
+
+class EventType(ResponseBody):
+    """A type of event, and the schemas of its data and of the whole event."""
+
+    type: str
+    over_bus: Annotated[bool, Field(description="Whether NATS takes it as well as HTTP.")]
+    data_schema: str
+    event_schema: str
+
+
+class RejectionCode(ResponseBody):
+    """Why the desk turns an item down; the status of the event has it."""
+
+    code: str
+    meaning: str
+    meaning_vi: str
+
+
+class Limits(ResponseBody):
+    """Limits of one request, and of a unit's events; those of fields are in the schemas."""
+
+    event_bytes: int = envelope.MAX_EVENT_BYTES
+    batch_bytes: int = BATCH_BODY_BYTES
+    batch_events: int = envelope.MAX_BATCH_EVENTS
+    rendered_body_bytes: int = RENDERED_MAX
+    events_per_minute: int = EVENTS_PER_MINUTE
+    events_at_once: int = BURST
+
+
+class VocabularyDocument(ResponseBody):
+    """Every word that an event may use here and now, and the limits."""
+
+    types: list[EventType]
+    topics: list[TopicWord]
+    audiences: list[TranslatedWord]
+    units: list[UnitWord]
+    provinces: list[Word]
+    channels: list[ChannelName]
+    lanes: list[RequestableLane]
+    rejection_codes: list[RejectionCode]
+    limits: Limits
+
+
+class SchemaList(ResponseBody):
+    """The addresses of all schemas, by name."""
+
+    schemas: dict[str, str]
+
+
+class CachedAnswer:
+    """An answer that does not change while the process runs, with its ETag."""
+
+    def __init__(self, body: bytes, media_type: str) -> None:
+        self.body = body
+        self.media_type = media_type
+        self.headers = {
+            "ETag": f'"{sha256(body).hexdigest()[:32]}"',
+            "Cache-Control": "public, max-age=300",
+        }
+
+    def answer(self, request: Request) -> Response:
+        """The whole answer, or 304 to a client that has it already."""
+        known = request.headers.get("if-none-match", "")
+        tags = {tag.strip().removeprefix("W/") for tag in known.split(",")}
+        if tags & {self.headers["ETag"], "*"}:
+            return Response(status_code=304, headers=self.headers)
+        return Response(self.body, headers=self.headers, media_type=self.media_type)
+
+
+class VocabularyRoutes:
+    """Handlers of the vocabulary and of the schemas; both need no key."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        document = _build_vocabulary(vocabulary)
+        self.document = CachedAnswer(document.model_dump_json().encode(), "application/json")
+        self.schemas = _load_schemas()
+        urls = SchemaList(schemas={name: _schema_url(name) for name in sorted(self.schemas)})
+        self.list = CachedAnswer(urls.model_dump_json().encode(), "application/json")
+
+    async def vocabulary(self, request: Request) -> Response:
+        return self.document.answer(request)
+
+    async def schema_list(self, request: Request) -> Response:
+        return self.list.answer(request)
+
+    async def schema(self, request: Request) -> Response:
+        """One schema. Raises NotFound."""
+        name = request.path_params["name"]
+        if name not in self.schemas:
+            raise NotFound(field_error("name", "not_found", value=name))
+        return self.schemas[name].answer(request)
+
+
+def _build_vocabulary(vocabulary: Vocabulary) -> VocabularyDocument:
+    """The document of *vocabulary* and of the contracts."""
+    return VocabularyDocument(
+        types=[_event_type(name) for name in events.KINDS],
+        topics=_topics(vocabulary),
+        audiences=[
+            TranslatedWord(id=name, **audience.model_dump())
+            for name, audience in vocabulary.audiences.items()
+        ],
+        units=_units(vocabulary),
+        provinces=[Word(id=name, name=province.name) for name, province in PROVINCES.items()],
+        channels=list(ChannelName),
+        lanes=list(get_args(RequestableLane)),
+        rejection_codes=[
+            RejectionCode(code=code, meaning=texts["en"], meaning_vi=texts["vi"])
+            for code, texts in REJECTIONS.items()
+        ],
+        limits=Limits(),
+    )
+
+
+def _topics(vocabulary: Vocabulary) -> list[TopicWord]:
+    """The topics that events may use."""
+    return [
+        TopicWord(id=name, **topic.model_dump(exclude={"own"}))
+        for name, topic in vocabulary.topics.items()
+        if not vocabulary.is_reserved(name)
+    ]
+
+
+def _units(vocabulary: Vocabulary) -> list[UnitWord]:
+    """All units, ended ones included, with their former ids."""
+    former: dict[str, list[str]] = {}
+    for alias, unit_id in vocabulary.aliases.items():
+        former.setdefault(unit_id, []).append(alias)
+    return [
+        UnitWord(id=name, **unit.model_dump(exclude={"formerly"}), former_ids=former.get(name, []))
+        for name, unit in vocabulary.units.items()
+    ]
+
+
+def _event_type(name: str) -> EventType:
+    return EventType(
+        type=name,
+        over_bus=name in events.BUS_TYPES,
+        data_schema=_schema_url(name),
+        event_schema=_schema_url(f"{name}.event"),
+    )
+
+
+def _schema_url(name: str) -> str:
+    return f"{SCHEMAS_PATH}/{name}"
+
+
+def _load_schemas() -> Mapping[str, CachedAnswer]:
+    """The committed schemas of all events, and of the publication that follows from them."""
+    names = [f"{kind}{suffix}" for kind in (*events.KINDS, RELEASED) for suffix in ("", ".event")]
+    return {
+        name: CachedAnswer((_SCHEMAS / f"{name}.json").read_bytes(), SCHEMA_TYPE) for name in names
+    }
