@@ -2,6 +2,7 @@
 
 import contextlib
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from contracts import text
 from contracts.base.fields import HttpUrl, Instant, Line, Line150, Revision, Summary, Text
+from contracts.text.legacy_encodings import find_legacy
 
 LETTERS = (
     "aăâbcdđeêghiklmnoôơpqrstuưvxyàáảãạằắẳẵặầấẩẫậèéẻẽẹềếểễệìíỉĩịòóỏõọồốổỗộờớởỡợùúủũụừứửữựỳýỷỹỵĐÁẨỘ"
@@ -89,6 +91,8 @@ def test_a_line_that_is_taken_is_one_line_without_control_characters(value):
         ),
         ("Tiª n TCVN3 \u00a7Þnh h\u00adíng", "legacy_encoding"),
         ("Boä Noäi vuï thoâng baùo tuyeån duïng", "legacy_encoding"),
+        ("Bé Néi vô", "legacy_encoding"),
+        ("Boä Noäi vuï", "legacy_encoding"),
     ],
 )
 def test_a_line_refuses(value, code):
@@ -108,6 +112,13 @@ def test_a_line_refuses(value, code):
         ("§ 5, §5a và §12", "§ 5, §5a và §12"),
         ("1 + 1 =? 2 ?", "1 + 1 =? 2 ?"),
         ("vui 😀", "vui 😀"),
+        ("né dû à vô", "né dû à vô"),
+        ("a café and a rôle for Néi, vô, Bé", "a café and a rôle for Néi, vô, Bé"),
+        ("Bé vô tư", "Bé vô tư"),
+        ("Bà Hà và bé Tâm đi vô Huế", "Bà Hà và bé Tâm đi vô Huế"),
+        ("Il a été élu à la tête de l'État", "Il a été élu à la tête de l'État"),
+        ("Müller für Zürich, São Paulo", "Müller für Zürich, São Paulo"),
+        ("René, Hélène và Noël", "René, Hélène và Noël"),
     ],
 )
 def test_a_line_keeps(value, kept):
@@ -242,3 +253,32 @@ def test_a_web_address_is_refused(url):
 
 def test_a_web_address_is_bounded():
     assert judged(HttpUrl, "https://moha.gov.vn/" + "a" * 2048) == "string_too_long"
+
+
+@pytest.mark.parametrize(
+    ("written", "encoding", "reading"),
+    [
+        ("Bé Néi vô", "TCVN3", "Bộ Nội vụ"),
+        ("Th«ng b¸o tuyÓn dông", "TCVN3", "Thông báo tuyển dụng"),
+        ("Boä Noäi vuï", "VNI", "Bộ Nội vụ"),
+        ("QUYEÁT ÑÒNH", "VNI", "QUYẾT ĐỊNH"),
+    ],
+)
+def test_an_old_encoding_is_refused_with_what_it_would_read(written, encoding, reading):
+    with pytest.raises(PydanticCustomError) as caught:
+        text.line(written)
+    assert caught.value.context == {"encoding": encoding, "reading": reading}
+
+
+def test_no_vietnamese_text_of_the_repository_is_taken_for_an_old_encoding():
+    """Also not in pieces of some words, and not without the letters that Latin-1 lacks."""
+    root = Path(text.__file__).parents[2]
+    files = [*root.glob("*.vi.md"), *root.glob("docs/*.vi.md"), *root.glob("contracts/*.toml")]
+    words = [word for file in files for word in file.read_text("utf-8").split()]
+    assert len(words) > 20_000
+    latin = [word for word in words if max(word) <= "\u00ff" and "Ð" not in word]
+    for source in (words, latin):
+        for length in (1, 3, 12):
+            pieces = (source[at : at + length] for at in range(0, len(source), length))
+            found = [find_legacy(text.nfc(" ".join(piece))) for piece in pieces]
+            assert [one for one in found if one] == []

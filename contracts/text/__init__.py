@@ -5,6 +5,8 @@ import unicodedata
 
 from pydantic_core import PydanticCustomError
 
+from contracts.text.legacy_encodings import LegacyText, best_reading, find_legacy
+
 BIDI = "\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069"
 """Characters that reorder displayed text (used to fake links and names)."""
 
@@ -117,13 +119,16 @@ def _refuse(text: str) -> None:
         _refuse_match(code, pattern, text)
     if stacked_marks(text) is not None:
         raise PydanticCustomError("stacked_marks", "too many marks", {"limit": MARKS_MAX})
-    if _looks_legacy(nfc(text)):
-        raise PydanticCustomError("legacy_encoding", "an old Vietnamese encoding")
+    if legacy := _find_legacy(nfc(text)):
+        raise PydanticCustomError("legacy_encoding", "{reading}", legacy._asdict())
 
 
-def _looks_legacy(text: str) -> bool:
+def _find_legacy(text: str) -> LegacyText | None:
+    """What *text* would read in an old encoding, if it looks like one."""
     hits = len(_LEGACY.findall(text))
-    return hits >= 3 and hits * 5 >= len(text.split())
+    if hits >= 3 and hits * 5 >= len(text.split()):
+        return best_reading(text)
+    return find_legacy(text)
 
 
 def _refuse_match(code: str, pattern: re.Pattern[str], text: str) -> None:
