@@ -12,7 +12,9 @@ _CLOSED: Final = {"base-uri": _NONE, "form-action": _NONE, "frame-ancestors": _N
 def content_policy(**allowed: str) -> dict[str, str]:
     """The header with a policy that lets nothing in but *allowed*: `style_src="'self'"`."""
     named = {name.replace("_", "-"): value for name, value in allowed.items()}
-    parts = {"default-src": _NONE} | named | {k: v for k, v in _CLOSED.items() if k not in named}
+    sources = {name: value for name, value in named.items() if name not in _CLOSED}
+    closed = {name: named.get(name, value) for name, value in _CLOSED.items()}
+    parts = {"default-src": _NONE} | sources | closed
     policy = "; ".join(f"{name} {value}".rstrip() for name, value in parts.items())
     return {"Content-Security-Policy": policy}
 
