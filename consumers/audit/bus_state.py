@@ -34,7 +34,7 @@ class StreamState(BaseModel):
     config: str
     """The hash of its settings."""
     copies_behind: int = 0
-    """Of a unit's inbound stream: CONTENT has what is kept, if at all, behind this sequence."""
+    """The sequence of CONTENT behind which copies of a unit's kept messages may lie."""
 
     @property
     def missing(self) -> int:

@@ -12,11 +12,11 @@ from typing import Literal, NamedTuple
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from pydantic import AwareDatetime, ValidationError
+from pydantic import AwareDatetime
 
 from consumers.audit.chain import ChainHead, ChainVerifier, chain_hash
 from consumers.audit.log import AuditLog, parse_record
-from consumers.audit.signed import SignedRecord
+from consumers.audit.signed import SignedRecord, load_signed
 from contracts import subjects
 from contracts.base.crash_points import crash_point
 from contracts.base.times import utc_now
@@ -46,12 +46,8 @@ class OldRecords(NamedTuple):
 
 async def load_cut(bus: Bus, key: Ed25519PrivateKey) -> ChainHead | None:
     """The end of what may be missing; None without a cut that *key* has signed. Raises BusError."""
-    value = await bus.bucket(subjects.CONTROL.name).get(_CUT_KEY)
-    try:
-        cut = AuditCut.model_validate_json(value.data) if value else None
-    except ValidationError:
-        return None
-    return ChainHead(n=cut.n, h=cut.h) if cut and cut.is_signed_by(key) else None
+    cut = await load_signed(bus, _CUT_KEY, AuditCut, key)
+    return ChainHead(n=cut.n, h=cut.h) if cut else None
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,17 @@
 
 import json
 from base64 import b64decode, b64encode
-from typing import Self
+from typing import Self, TypeVar
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from consumers.key_file import KeyFile
+from contracts import subjects
+from producers.bus import Bus
+
+_Signed = TypeVar("_Signed", bound="SignedRecord")
 
 
 class SignedRecord(BaseModel):
@@ -39,6 +43,18 @@ class SignedRecord(BaseModel):
     def encode(self) -> bytes:
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         return text.encode()
+
+
+async def load_signed(
+    bus: Bus, name: str, model: type[_Signed], key: Ed25519PrivateKey
+) -> _Signed | None:
+    """Record *name* of bucket `control`; None unless *key* has signed it. Raises BusError."""
+    value = await bus.bucket(subjects.CONTROL.name).get(name)
+    try:
+        record = model.model_validate_json(value.data) if value else None
+    except ValidationError:
+        return None
+    return record if record and record.is_signed_by(key) else None
 
 
 def signing_key(keys: KeyFile) -> Ed25519PrivateKey:

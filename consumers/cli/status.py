@@ -1,4 +1,4 @@
-"""`loa status`: what is wrong, and what waits in the lanes of each channel."""
+"""`loa status`: problems first, then the backlog in the lanes of each channel."""
 
 import time
 from collections.abc import Iterator
@@ -51,7 +51,7 @@ _SEVERITIES = {
 
 
 def status(as_json: output.Json = False) -> None:
-    """What is wrong, since when, why and what to do; then what waits in each channel's lanes.
+    """Show problems, their start, cause and remedy; then the backlog in each channel's lanes.
 
     Exit code 1: something needs a person; 0: nothing does, although something may be worth a look.
     """

@@ -31,7 +31,7 @@ _ACK_TIMEOUT_S = 2.0
 _EVENT_HEADER = re.compile(r"content-type|ce-[!-9;-~]+", re.IGNORECASE)
 """Headers of an event; others would mean something to the server, or to readers of the stream."""
 REVOKED_HEADER = "Loa-Revoked"
-"""Marks what was sent under a revoked key; intake refuses it."""
+"""Header of an event sent under a revoked key; intake refuses the event."""
 _KIND = re.compile("[a-z]+")
 _UNKNOWN_KIND = "unknown"
 

@@ -14,9 +14,9 @@ from typing import Literal
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from pydantic import AwareDatetime, ValidationError
+from pydantic import AwareDatetime
 
-from consumers.audit.signed import SignedRecord
+from consumers.audit.signed import SignedRecord, load_signed
 from consumers.email.bounce_records import KEY_PREFIX as BOUNCES
 from consumers.ledger import codec
 from consumers.ledger.bulk import decode_batch, decode_or_none
@@ -49,12 +49,8 @@ class LedgerCut(SignedRecord):
 
 async def load_ledger_cut(bus: Bus, key: Ed25519PrivateKey) -> datetime | None:
     """Up to when notices may be missing; None without a cut that *key* has signed."""
-    value = await bus.bucket(subjects.CONTROL.name).get(_CUT_KEY)
-    try:
-        cut = LedgerCut.model_validate_json(value.data) if value else None
-    except ValidationError:
-        return None
-    return cut.before if cut and cut.is_signed_by(key) else None
+    cut = await load_signed(bus, _CUT_KEY, LedgerCut, key)
+    return cut.before if cut else None
 
 
 @dataclass

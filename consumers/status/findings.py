@@ -1,4 +1,4 @@
-"""What is wrong or soon will be, as a pure function of gathered facts. The texts: status.toml."""
+"""Problems and warnings, as a pure function of gathered facts. The texts: status.toml."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field

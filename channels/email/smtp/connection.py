@@ -63,7 +63,7 @@ class SmtpConnection:
         self.is_fallback = False  # to the fallback relay
         self.is_left = False
         self.opened_at = 0.0
-        self.carried = 0  # mails that the relay has handled in this session
+        self.carried = 0  # mails that the relay has handled on this connection
         self.session_limit = 0  # the most mails of a session, if that is known
 
     @classmethod
@@ -98,7 +98,7 @@ class SmtpConnection:
 
     @property
     def room(self) -> int | None:
-        """How many more mails the relay takes in this session; None if that is not known."""
+        """How many more mails the relay takes on this connection; None if that is not known."""
         return max(self.session_limit - self.carried, 0) if self.session_limit else None
 
     @property
@@ -164,7 +164,7 @@ class SmtpConnection:
         return [unsent if result.refuses_parameters else result for result in results]
 
     def count_carried(self, results: Sequence[MailResult]) -> list[MailResult]:
-        """Count a window's mails; those that only this session takes no more are unsent.
+        """Count a window's mails; those that only this connection takes no more are unsent.
 
         A session that is full is left, and `session_limit` says how many it took.
         """

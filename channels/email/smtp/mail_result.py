@@ -92,7 +92,7 @@ class MailResult:
 
     @property
     def ends_session(self) -> bool:
-        """Whether the relay may only take no more mails in this session: 4.5.3, or a plain 452."""
+        """Whether the relay may only have enough of this connection: 4.5.3, or a plain 452."""
         said = self.enhanced == _TOO_MANY_CODE or (self.code == 452 and not self.enhanced)
         return self.is_temporary and self.stage in (Stage.MAIL, Stage.RCPT) and said
 
@@ -142,9 +142,10 @@ def parse_refusal(stage: Stage, reply: bytes) -> MailResult:
 
 
 def _is_vague_about_message(result: MailResult) -> bool:
-    """Whether a whole mail was refused for good without a code that says what is wrong.
+    """Whether the relay refused a whole mail for good, with a code that names no cause.
 
-    Its words prove nothing then: RFC 5321 has servers say "mailbox unavailable" for policy, too.
+    The words of the refusal prove nothing then: RFC 5321 has servers say "mailbox unavailable" for
+    policy, too.
     """
     if result.stage is not Stage.END or not 550 <= result.code <= 554:
         return False

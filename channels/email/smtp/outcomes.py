@@ -51,7 +51,7 @@ _AUTH_STATUS_CODES = frozenset({"5.7.8", "5.7.9", "5.7.11", "5.7.12", "5.7.13", 
 """RFC 4954 and 5248: credentials, their mechanism, an account; no recipient has any."""
 _MAILBOX_CLASSES = frozenset({CodeClass.NO_MAILBOX, CodeClass.MAILBOX_FULL})
 _MOOD_LIMIT = 5
-"""Refused messages in one window that mean the message or the relay, whatever came before."""
+"""From so many refused messages in one window on, the message or the relay is at fault."""
 _REASON = re.compile(
     rf"(5\d\d)(?: ([245]\.\d+\.\d+))?(?: ({'|'.join(filter(None, RefusalHint))}))?"
 )

@@ -15,7 +15,7 @@ _OA_PATH = "/v2.0/oa"
 PROFILE_PATH = f"{_OA_PATH}/getoa"
 """Profile of our Official Account, the cheapest read there is."""
 QUOTA_PATH = f"{_OA_PATH}/quota/message"
-"""The month's broadcasts: how many, and what is left."""
+"""Broadcasts of the month: the quota and the rest of it."""
 PAGE_SIZE = 10
 _MILLISECONDS_FROM = 10**11
 """Times above this are in milliseconds; Zalo's lists use both units."""

@@ -95,7 +95,7 @@ def _header_values(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> lis
 
 
 def _last_entries(chain: str) -> str:
-    """The end of *chain*, which the nearest proxies wrote: what is remembered has to be short."""
+    """The end of *chain*, which the nearest proxies wrote; short, because results are cached."""
     return chain if len(chain) <= _CHAIN_MAX else chain[-_CHAIN_MAX:].partition(",")[2]
 
 
