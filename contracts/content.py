@@ -23,6 +23,7 @@ from contracts.base.fields import (
     Line,
     Line150,
     Line250,
+    Line300,
     OptionalLine,
     Revision,
     Summary,
@@ -117,6 +118,10 @@ Attachments = Annotated[
 ]
 
 
+ShortTitle = Annotated[Line150 | None, Field(exclude_if=lambda title: title is None)]
+"""The title where there is little room, as on Zalo; left out of stored JSON where it is null."""
+
+
 class Content(Contract):
     """What an item says and who it is for: shared by what units send and what Loa releases."""
 
@@ -125,7 +130,9 @@ class Content(Contract):
     revision: Revision
     """1 for the first text, higher for each later one."""
     topic: TopicId
-    title: Line150
+    title: Line300
+    short_title: ShortTitle = None
+    """The title on Zalo, which has less room; null = `title`, cut at a word where it must be."""
     summary: Summary = ""
     language: Language = "vi"
     author: Line150 | None = None
@@ -190,5 +197,7 @@ class Withdrawn(Contract):
 
     content_id: ContentId
     reason: Line
-    title: Line150 | None = None
+    title: Line300 | None = None
     """What readers read in place of the item's title, which is the harm itself; none = it stays."""
+    short_title: ShortTitle = None
+    """As in `submitted`; for the title of the withdrawal."""

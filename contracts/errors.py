@@ -66,6 +66,12 @@ class FieldError(BaseModel):
         return type(self)(**{**dict(self), "field": field})
 
 
+class FieldWarning(FieldError):
+    """Notice about an accepted field, which readers will see otherwise than it was sent."""
+
+    code: str
+
+
 class MoreErrors(FieldError):
     """The last entry of a bounded error list: the number of errors left out."""
 
@@ -163,6 +169,11 @@ def error_texts() -> dict[str, dict[str, str]]:
 def field_error(field: str, code: str, **values: object) -> FieldError:
     """Build the error of *field* with the text of *code*. Raises KeyError for an unknown code."""
     return localized(field, error_texts()[code], **values)
+
+
+def field_warning(field: str, code: str, **values: object) -> FieldWarning:
+    """Build the warning of *field* with the text of *code*. Raises KeyError for an unknown code."""
+    return FieldWarning(code=code, **dict(field_error(field, code, **values)))
 
 
 def unknown_word(field: str, code: str, value: str, known: Iterable[str]) -> FieldError:

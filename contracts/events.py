@@ -15,16 +15,20 @@ from contracts.base.markdown_size import RENDERED_MAX, rendered_size
 from contracts.case import CaseNotice, CaseUpdated, Contact
 from contracts.cloudevent import CloudEvent
 from contracts.content import Corrected, Submitted, Withdrawn
+from contracts.delivery import ChannelName
 from contracts.envelope import to_structured
 from contracts.errors import (
     MAX_ERRORS,
     FieldError,
+    FieldWarning,
     Forbidden,
     Invalid,
     explain,
     field_error,
+    field_warning,
     unknown_word,
 )
+from contracts.text.limits import TITLE_LIMIT, shorten
 from contracts.vocabulary import Kind, Vocabulary
 
 SUBMITTED = "vn.gov.moha.content.submitted.v1"
@@ -45,6 +49,9 @@ BUS_TYPES = frozenset({SUBMITTED, CORRECTED, WITHDRAWN})
 """The types that the bus takes as they are."""
 HTTP_TYPES = BUS_TYPES | {CASE_UPDATED}
 """Case events are accepted over HTTP only: the gateway moves the address away before it stores."""
+
+_SHOWN_END = 40
+"""The characters at the end of a cut title that a warning quotes."""
 
 _CASE_EXTENSIONS = frozenset({"traceparent", "tracestate", "sequence", "sequencetype"})
 """The attributes beyond CloudEvents' own that a case event may have: they are stored for ever."""
@@ -103,6 +110,11 @@ class CheckedEvent:
         return self.content.revision if isinstance(self.content, Submitted) else None
 
     @property
+    def warnings(self) -> tuple[FieldWarning, ...]:
+        """What the sender should know of the accepted event."""
+        return find_warnings(self.content)
+
+    @property
     def subject(self) -> str:
         if self.contact:
             return subjects.case(self.unit)
@@ -145,6 +157,28 @@ def read(event: CloudEvent, vocabulary: Vocabulary) -> Event:
     if faults := [*faults, *_size_errors(content)]:
         raise Invalid(*faults)
     return content
+
+
+def find_warnings(content: Event) -> tuple[FieldWarning, ...]:
+    """What the doors tell the sender of a valid event."""
+    if isinstance(content, CaseUpdated):
+        return ()
+    channels = content.channels if isinstance(content, Submitted) else tuple(ChannelName)
+    return title_warnings(content.title, content.short_title, channels)
+
+
+def title_warnings(
+    title: str | None, short_title: str | None, channels: Iterable[ChannelName]
+) -> tuple[FieldWarning, ...]:
+    """The warning of a title that Zalo, if it is among *channels*, shows in part."""
+    given = short_title or title or ""
+    shown = shorten(given, TITLE_LIMIT)
+    if shown == given or ChannelName.ZALO not in channels:
+        return ()
+    field = "data.short_title" if short_title else "data.title"
+    end = shown[-_SHOWN_END:]
+    values = {"limit": TITLE_LIMIT.plain, "end": end.partition(" ")[2] or end}
+    return (field_warning(field, "title_cut", **values),)
 
 
 def check_sender(event: CloudEvent, unit: str, vocabulary: Vocabulary) -> None:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, Field, SerializerFunctionWrapHandler, model_serializer
 
 from contracts.delivery import ChannelName
-from contracts.errors import FieldError
+from contracts.errors import FieldError, FieldWarning
 
 TraceState = Literal["received", "waiting", "scheduled", "released", "withdrawn", "refused"]
 
@@ -59,10 +59,10 @@ class TimelineEntry(OmitEmptyModel):
     """One event in the timeline; `detail` is short and contains no personal data.
 
     `by`: the person who acted, for the ministry only. `errors`: why an event was refused, in both
-    languages. `until`: when the waiting ends.
+    languages. `warnings`: what its answer said of it. `until`: when the waiting ends.
     """
 
-    omitted_when_empty = frozenset({"by", "errors", "until"})
+    omitted_when_empty = frozenset({"by", "errors", "warnings", "until"})
 
     at: datetime
     event: str
@@ -70,6 +70,7 @@ class TimelineEntry(OmitEmptyModel):
     detail: str = ""
     by: str = ""
     errors: tuple[FieldError, ...] = ()
+    warnings: tuple[FieldWarning, ...] = ()
     until: datetime | None = None
 
 

@@ -17,6 +17,7 @@ from contracts.envelope import read_each
 from contracts.errors import (
     Conflict,
     ContractError,
+    FieldWarning,
     Forbidden,
     Invalid,
     Unavailable,
@@ -51,6 +52,7 @@ class AcceptedEvent:
     event_id: str
     content_id: str
     revision: int | None
+    warnings: tuple[FieldWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ class Acceptance:
             await self._store_event(event)
         crash_point("gateway.stored")
         return [
-            AcceptedEvent(event.event_id, event.content_id, record.revision)
+            AcceptedEvent(event.event_id, event.content_id, record.revision, event.warnings)
             for event, record in zip(admitted, kept, strict=True)
         ]
 

@@ -5,7 +5,7 @@ import gc
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -20,7 +20,14 @@ from contracts.cloudevent import CloudEvent
 from contracts.content import Submitted
 from contracts.delivery import Lane
 from contracts.envelope import check_size
-from contracts.errors import Bilingual, ContractError, FieldError, Invalid, Unavailable
+from contracts.errors import (
+    Bilingual,
+    ContractError,
+    FieldError,
+    FieldWarning,
+    Invalid,
+    Unavailable,
+)
 from contracts.vocabulary import DEFAULT, Vocabulary
 from producers import event_file
 from producers.access import Access
@@ -114,7 +121,7 @@ def publish(context: typer.Context, file: File, unit: Unit = None, as_json: Json
         answer = asyncio.run(_publish(publisher, event))
     print_errors(_refusal_errors(publisher))
     content = events.check(event, publisher.vocabulary)
-    print_errors([*_expiry_errors(content), *_server_check_warnings(content)])
+    print_errors([*_expiry_errors(content), *_server_check_warnings(content), *answer.warnings])
     _print_answer(answer, settings, as_json)
     if isinstance(answer, Spooled):
         raise typer.Exit(_EXIT_SPOOLED)
@@ -136,8 +143,9 @@ def validate(context: typer.Context, file: File, unit: Unit = None, as_json: Jso
             events.check_source_spelling(event.source)
         if expired := _expiry_errors(content):
             raise Invalid(*expired)
-    print_errors(_server_check_warnings(content))
-    facts = {"type": event.type, "content_id": content.content_id}
+    warnings = events.find_warnings(content)
+    print_errors([*_server_check_warnings(content), *warnings])
+    facts = {"type": event.type, "content_id": content.content_id, **_warning_facts(warnings)}
     _print(facts, get_text("cli", "valid", **facts), as_json)
 
 
@@ -206,6 +214,11 @@ def _server_check_warnings(content: events.Event) -> list[FieldError]:
     return [get_text("cli", "urgent").as_field_error("data.lane")] if urgent else []
 
 
+def _warning_facts(warnings: Sequence[FieldWarning]) -> dict[str, Any]:
+    """The warnings as JSON has them: only where there are some."""
+    return {"warnings": [warning.model_dump() for warning in warnings]} if warnings else {}
+
+
 def _load_settings(context: typer.Context) -> ClientSettings:
     load: Callable[[], ClientSettings] = context.obj or ClientSettings.from_environment
     return load()
@@ -236,6 +249,7 @@ def _print_contract_errors(as_json: bool) -> Iterator[None]:
 
 def _print_answer(answer: Accepted | Spooled, settings: ClientSettings, as_json: bool) -> None:
     facts = asdict(answer)
+    facts |= _warning_facts(facts.pop("warnings"))
     if isinstance(answer, Spooled):
         facts["path"] = str(answer.path)
         name = "spooled_here" if settings.drains_at_start else "spooled"

@@ -13,7 +13,7 @@ import structlog
 from contracts.base.crash_points import crash_point
 from contracts.cloudevent import CloudEvent
 from contracts.envelope import from_structured
-from contracts.errors import ContractError, Forbidden, Unavailable
+from contracts.errors import ContractError, FieldWarning, Forbidden, Unavailable
 from contracts.events import CheckedEvent
 from contracts.vocabulary import DEFAULT, Vocabulary
 from producers.access import Access
@@ -35,6 +35,7 @@ class Accepted:
     content_id: str
     revision: int | None
     duplicate: bool
+    warnings: tuple[FieldWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Spooled:
     content_id: str
     revision: int | None
     path: Path
+    warnings: tuple[FieldWarning, ...] = ()
 
 
 @dataclass(slots=True)
@@ -236,7 +238,8 @@ class Publisher:
         ack = await send_event(bus, event, patience_s=self.patience_s)
         crash_point("publisher.stored")
         log.info("event_published", event_id=event.event_id, duplicate=ack.duplicate)
-        return Accepted(event.event_id, event.content_id, event.revision, duplicate=ack.duplicate)
+        ids = event.event_id, event.content_id, event.revision
+        return Accepted(*ids, duplicate=ack.duplicate, warnings=event.warnings)
 
     async def _connected(self) -> Bus:
         if self._bus is None:
@@ -263,7 +266,8 @@ class Publisher:
             refusal = get_text("cli", "not_kept", detail=error.strerror).as_field_error("spool")
             raise Unavailable(refusal, retry_after_s=RETRY_AFTER_S) from error
         log.info("event_spooled", event_id=admitted.event_id)
-        return Spooled(admitted.event_id, admitted.content_id, admitted.revision, path)
+        ids = admitted.event_id, admitted.content_id, admitted.revision
+        return Spooled(*ids, path, admitted.warnings)
 
 
 def _others(waiting: list[Path], denied: list[Path]) -> list[Path]:

@@ -187,10 +187,10 @@ def print_trace(trace: Trace) -> None:
 
 
 def _timeline_rows(entry: TimelineEntry) -> Iterator[tuple[str, str, str, str]]:
-    """The table rows of an entry, with its errors in both languages."""
+    """The table rows of an entry, with its errors and warnings in both languages."""
     by = f", by {entry.by}" if entry.by else ""
     yield f"{entry.at:{TIME_FORMAT}}", entry.event, entry.channel or "", entry.detail + by
-    for error in entry.errors:
+    for error in (*entry.errors, *entry.warnings):
         prefix = "" if error.field == WHOLE_EVENT else f"{error.field}: "
         for text in (error.message, error.message_vi):
             if text not in entry.detail:

@@ -204,7 +204,7 @@ class Intake:
         """Publish the withdrawal of a withdrawn item, and clear its drafts from the desk."""
         number = item.position_of(checked.event_id)
         lane = Lane.NORMAL if item.lane is Lane.BULK else item.lane  # it is to stop a bulk
-        update = {"channels": item.reached, "title": text.title or item.title, "lane": lane}
+        update = {"channels": item.reached, "lane": lane, **_titles(text, item)}
         summary = item.model_copy(update=update)
         more = {"state": "withdrawn", "released_at": item.released.get(number)}
         sender = submitter(checked.event)
@@ -239,6 +239,12 @@ class Intake:
         await self.repository.update_position(
             text.content_id, text.revision, lambda stored: stored or first
         )
+
+
+def _titles(text: Withdrawn, item: Item) -> dict[str, str | None]:
+    """The titles of a withdrawal: a title in place of the item's own replaces the short one too."""
+    kept = None if text.title else item.short_title
+    return {"title": text.title or item.title, "short_title": text.short_title or kept}
 
 
 def _admit_revision(

@@ -14,7 +14,7 @@ from consumers.intake.errors import Superseded, UnknownItem
 from consumers.messages import field_error
 from contracts import errors
 from contracts.base.fields import REVISION_MAX
-from contracts.content import Content
+from contracts.content import Content, ShortTitle
 from contracts.delivery import ChannelName, Lane
 from contracts.errors import Conflict, Forbidden, Invalid
 from contracts.records import Ownership
@@ -40,6 +40,7 @@ class ItemSummary(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     title: str = ""
+    short_title: ShortTitle = None
     topic: str = ""
     channels: tuple[ChannelName, ...] = ()
     lane: Lane = Lane.NORMAL

@@ -25,6 +25,7 @@ from contracts import keys
 from contracts.base.times import Clock, utc_time
 from contracts.delivery import OPEN, ChannelName, PlanKey, Status
 from contracts.errors import WHOLE_EVENT, FieldError, localized
+from contracts.events import title_warnings
 from contracts.records import Dossier
 from contracts.trace import StatusCounts, TimelineEntry, Trace, TraceState
 from contracts.vocabulary import REJECTIONS
@@ -237,7 +238,14 @@ def _position_entries(
     """Yield the timeline of one position; *refusal*: errors of one refused without a decision."""
     label, decision = f"revision {number}", position.decision
     detail, sender = f"{position.kind}, {label}", position.submitter or ""
-    yield TimelineEntry(at=position.at, event="received", detail=detail, by=sender)
+    titles, is_text = (position.title, position.short_title), position.kind != "withdrawn"
+    yield TimelineEntry(
+        at=position.at,
+        event="received",
+        detail=detail,
+        by=sender,
+        warnings=title_warnings(*titles, position.channels) if is_text else (),
+    )
     if decision:
         yield _decision_entry(label, decision)
     if position.released_at and (position.state == "released" or position.kind == "withdrawn"):

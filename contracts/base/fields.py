@@ -135,6 +135,7 @@ TEXT_PATTERN = Field(json_schema_extra={"pattern": f"^[^{text.REFUSED}]*$"})
 
 # The bounds are innermost, so they count the characters of the stored text.
 Line150 = Annotated[str, StringConstraints(min_length=1, max_length=150), AS_LINE, _LINE_PATTERN]
+Line300 = Annotated[str, StringConstraints(min_length=1, max_length=300), AS_LINE, _LINE_PATTERN]
 Line250 = Annotated[str, StringConstraints(min_length=1, max_length=250), AS_LINE, _LINE_PATTERN]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=500), AS_LINE, _LINE_PATTERN]
 """One line: NFC, squeezed, no control or bidi characters, no line break."""

@@ -85,6 +85,7 @@ class GatewayRoutes:
             content_id=accepted.content_id,
             revision=accepted.revision,
             status_url=responses.STATUS_PATH.format(event_id=accepted.event_id),
+            warnings=list(accepted.warnings),
         )
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.errors import FieldError
+from contracts.errors import FieldError, FieldWarning
 
 PROBLEM_TYPE = "application/problem+json"
 EVENT_ID_PATTERN = "^[a-z2-7]{26}$"
@@ -25,6 +25,13 @@ class EventAccepted(ResponseBody):
         Field(description="A withdrawal has the newest released revision, or null if none is."),
     ]
     status_url: str
+    warnings: Annotated[
+        list[FieldWarning],
+        Field(
+            description="What readers will see otherwise than it was sent; only where they will.",
+            exclude_if=lambda warnings: not warnings,
+        ),
+    ] = []
 
 
 class BatchAccepted(ResponseBody):
@@ -61,6 +68,13 @@ class Happening(ResponseBody):
         Field(
             description="Why something was refused, in English and Vietnamese; only there.",
             exclude_if=lambda errors: not errors,
+        ),
+    ] = []
+    warnings: Annotated[
+        list[FieldWarning],
+        Field(
+            description="As in the answer to the event; only there.",
+            exclude_if=lambda warnings: not warnings,
         ),
     ] = []
 

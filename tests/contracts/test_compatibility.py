@@ -49,7 +49,7 @@ HARMLESS = {
     "nothing": lambda f, _: None,
     "a new optional field": lambda f, _: f.update(mood={"type": "string"}),
     "a field no longer required": lambda _, s: s["required"].remove("topic"),
-    "a longer text": lambda f, _: f["title"].update(maxLength=200),
+    "a longer text": lambda f, _: f["title"].update(maxLength=400),
     "an empty text": lambda f, _: f["title"].update(minLength=0),
     "no bound": lambda f, _: f["title"].pop("maxLength"),
     "no pattern": lambda f, _: f["content_id"].pop("pattern"),

@@ -68,7 +68,7 @@ def test_text_is_stored_composed_however_it_was_typed():
         ({"revision": True}, "revision"),
         ({"revision": "1"}, "revision"),
         ({"title": ""}, "title"),
-        ({"title": "x" * 151}, "title"),
+        ({"title": "x" * 301}, "title"),
         ({"title": "Tin\r\nBcc: ai-do@example.com"}, "title"),
         ({"title": "a\u202eb"}, "title"),
         ({"title": "Ðà Nẵng"}, "title"),

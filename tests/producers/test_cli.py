@@ -133,6 +133,19 @@ def test_publishing_warns_of_what_reaches_nobody_and_of_what_comes_later(run_in_
     assert "data.expires_at: " in answer.stderr and "data.lane: " in answer.stderr
 
 
+@pytest.mark.parametrize("command", ["validate", "publish"])
+def test_a_title_that_zalo_shows_in_part_is_said(run_in_process, command):
+    long = sample_event(title="Công bố thủ tục hành chính " * 11)
+    answer = run_in_process(command, "-", "--json", stdin=long)
+    [warning] = json_output(answer)["warnings"]
+    assert warning["code"] == "title_cut"
+    assert f"data.title: {warning['message']}" in answer.stderr
+    assert f"data.title: {warning['message_vi']}" in answer.stderr
+    long["data"]["short_title"] = "Công bố thủ tục hành chính"
+    answer = run_in_process(command, "-", "--json", stdin=long)
+    assert "warnings" not in json_output(answer)
+
+
 def test_a_file_that_is_not_there_is_2(run_in_process):
     answer = run_in_process("validate", "khong-co.json")
     assert answer.exit_code == 2

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from channels.base import Outcome, Verdict
 from channels.case_notice_texts import FREE_TEXT_PARAMETERS, MONEY_PARAMETERS
-from channels.zalo import text_limits
 from channels.zalo.case_notices.template_models import Template, TemplateParam
 from channels.zalo.errors import RowOutcome
-from channels.zalo.text_limits import TextLimit, utf16_units
+from contracts.text import limits
+from contracts.text.limits import TextLimit, utf16_units
 
 _NUMBER_TYPE = "NUMBER"
 _LONGEST_ESCAPE = 6
@@ -35,7 +35,7 @@ def _fit_value(param: TemplateParam, text: str) -> str:
         return text.replace(".", "")
     if param.name in FREE_TEXT_PARAMETERS and _is_too_long(param, text):
         room = param.max_length
-        return text_limits.shorten(text, TextLimit(room, _LONGEST_ESCAPE * room))
+        return limits.shorten(text, TextLimit(room, _LONGEST_ESCAPE * room))
     return text
 
 

@@ -8,16 +8,16 @@ from typing import Any, Literal, get_args
 from yarl import URL
 
 from channels.markdown_text import paragraphs
-from channels.zalo.text_limits import (
+from channels.zalo.texts import catalog_text
+from contracts.content import Ages, Attachment, Broadcast, Link, Region, is_broadcast
+from contracts.publication import Publication
+from contracts.text.limits import (
     AUTHOR_LIMIT,
     DESCRIPTION_LIMIT,
     TITLE_LIMIT,
     TextLimit,
     shorten,
 )
-from channels.zalo.texts import catalog_text
-from contracts.content import Ages, Attachment, Broadcast, Link, Region, is_broadcast
-from contracts.publication import Publication
 from contracts.vocabulary import PROVINCES
 
 BODY_MAX = 10_000
@@ -100,7 +100,7 @@ def render(publication: Publication, site: ArticleDefaults) -> RenderedArticle:
         content_id=publication.content_id,
         revision=publication.revision,
         is_withdrawal=publication.action == "withdrawn",
-        title=shorten(publication.title, TITLE_LIMIT),
+        title=shorten(publication.short_title or publication.title, TITLE_LIMIT),
         description=shorten(_description_text(publication, texts), DESCRIPTION_LIMIT),
         author=shorten(author, AUTHOR_LIMIT),
         cover=_percent_encoded(publication.cover.url if publication.cover else site.cover_url),

@@ -16,7 +16,7 @@ from producers.units.canonical_urls import canonical_url
 _KEY_LENGTH = 16
 HTTPS = "https://"
 _MAX_SUMMARY = 500
-_MAX_TITLE = 150
+_MAX_TITLE = 300
 
 
 @dataclass(frozen=True, slots=True)

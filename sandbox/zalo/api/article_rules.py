@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from channels.zalo.text_limits import utf16_units
+from contracts.text.limits import utf16_units
 from sandbox.zalo.errors import ApiError
 from sandbox.zalo.state.rules import Rules
 

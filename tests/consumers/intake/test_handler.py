@@ -85,6 +85,29 @@ async def test_a_correction_keeps_the_first_release(bus, intake, clock):
     assert second["released_at"] > first["released_at"]
 
 
+LONG = "Bộ Nội vụ công bố thủ tục hành chính mới ban hành trong lĩnh vực tổ chức bộ máy " * 3
+SHORT = "Công bố thủ tục hành chính mới"
+
+
+@pytest.mark.parametrize(
+    ("own", "title", "short"),
+    [
+        ({}, LONG.strip(), SHORT),
+        ({"title": "Tin đã gỡ"}, "Tin đã gỡ", None),
+        ({"title": "Tin đã gỡ", "short_title": "Đã gỡ"}, "Tin đã gỡ", "Đã gỡ"),
+    ],
+)
+async def test_a_withdrawal_keeps_the_short_title_unless_it_has_a_title(
+    bus, intake, own, title, short
+):
+    await intake.handle(submitted(title=LONG, short_title=SHORT), UNIT)
+    taken_back = withdrawn()
+    await intake.handle(taken_back.model_copy(update={"data": taken_back.data | own}), UNIT)
+    first, last = await released_publications(bus)
+    assert (first["title"], first["short_title"]) == (LONG.strip(), SHORT)
+    assert (last["title"], last.get("short_title")) == (title, short)
+
+
 async def test_what_is_repeated_later_does_not_come_back_over_a_newer_text(bus, intake):
     await intake.handle(submitted(), UNIT)
     await intake.handle(corrected(), UNIT)

@@ -71,6 +71,14 @@ async def test_a_plan_in_the_making_shows_who_is_missing_and_a_complete_one_nobo
     assert (count.expected, count.pending, count.missing) == (11, 6, 0), "one has left meanwhile"
 
 
+async def test_the_status_repeats_the_warning_for_units_that_publish_on_the_bus(intake_harness):
+    await intake_harness.take_in(submitted(title="Công bố thủ tục hành chính " * 11))
+    await intake_harness.take_in(corrected(channels=["portal"]))
+    received = [one for one in (await intake_harness.read_trace()).timeline if one.warnings]
+    assert [(one.event, one.detail) for one in received] == [("received", "submitted, revision 1")]
+    assert [one.code for one in received[0].warnings] == ["title_cut"]
+
+
 async def test_a_channel_that_is_not_planned_yet_is_named_and_not_complete(intake_harness):
     await intake_harness.take_in(submitted(channels=["portal", "email"]))
     story = await intake_harness.read_trace()

@@ -35,7 +35,7 @@ MAILS = {
     "withdrawn": (a_full_publication(action="withdrawn", revision=2, reason="Sai số."), True),
     "notice": (sample_notice("6"), False),
     "letter": (LETTER, False),
-    "digest": (a_digest(named(0), a_full_publication(title=LONG[:150], summary="")), False),
+    "digest": (a_digest(named(0), a_full_publication(title=LONG, summary="")), False),
 }
 SCREENS = {"light": (900, False), "dark": (900, True), "narrow": (320, False)}
 PAGES_ONLY = "region", "landmark-one-main"

@@ -52,6 +52,21 @@ async def test_an_accepted_event_is_on_the_stream_and_has_a_status(client):
     assert json.loads(message.data)["data"] == event["data"]
 
 
+async def test_a_title_that_zalo_shows_in_part_is_taken_with_a_warning(client):
+    long, fitting = "Công bố thủ tục hành chính " * 11, "Công bố thủ tục hành chính"
+    accepted = (await client.post(sample_event(title=long.strip()))).json()
+    [warning] = accepted["warnings"]
+    assert (warning["field"], warning["code"]) == ("data.title", "title_cut")
+    assert warning["message"] != warning["message_vi"]
+    events = [sample_event(id=f"l-{n}", content_id=f"dai-{n}", title=long) for n in (1, 2)]
+    events[1]["data"]["short_title"] = fitting
+    first, second = (await client.post(events, BATCH)).json()["events"]
+    assert first["warnings"] == [warning] and "warnings" not in second
+    assert [one["data"].get("short_title") for one in await client.stored_events()] == [
+        None, None, fitting,
+    ]  # fmt: skip
+
+
 async def test_a_binary_event_is_stored_in_structured_form(client):
     event = sample_event()
     trace = quote("mã vết 1")

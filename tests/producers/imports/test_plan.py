@@ -5,6 +5,7 @@ import pytest
 from contracts import events
 from contracts.delivery import ChannelName
 from producers.imports.imported_articles import ImportedArticles
+from producers.imports.parse import feed_entry
 from producers.imports.parse.feed_entry import Enclosure
 from producers.imports.plan import plan_events
 from producers.imports.planned import Plan, Reading
@@ -37,15 +38,25 @@ def test_a_new_article_is_submitted_once(planner):
 
 
 def test_a_title_that_is_too_long_is_cut_between_words_and_stands_whole_in_the_text(planner):
-    title = "Về việc triển khai thực hiện Nghị quyết của Chính phủ " * 4
+    title = "Về việc triển khai thực hiện Nghị quyết của Chính phủ " * 8
     planner.plan(Article(1, title=title.strip()))
     said = planner.log[0].data
-    assert 140 < len(said["title"]) <= 150 and said["title"].endswith(" Nghị quyết…")
+    assert 280 < len(said["title"]) <= 300 and said["title"].endswith("…")
+    assert title.startswith(said["title"].removesuffix("…") + " ")
     assert said["body"] == f"{title.strip()}\n\nBộ Nội vụ hướng dẫn thực hiện."
     assert said["summary"] == ""
     assert whys(planner.plan(Article(1, title=title.strip()))) == []
     planner.plan(Article(2, title=title + "2", lead="", ago=50))
     assert planner.log[1].data["body"] == title + "2", "and stands there once"
+
+
+def test_an_article_imported_with_a_shorter_title_is_unchanged(planner, monkeypatch):
+    article = Article(1, title="Về việc triển khai thực hiện Nghị quyết của Chính phủ " * 4)
+    with monkeypatch.context() as earlier:
+        earlier.setattr(feed_entry, "_MAX_TITLE", 150)
+        planner.plan(article)
+    assert len(planner.log[0].data["title"]) <= 150
+    assert whys(planner.plan(article)) == []
 
 
 def test_documents_that_an_article_encloses_are_attached(planner):

@@ -40,6 +40,17 @@ def test_the_mail_has_a_text_and_an_html_part_in_this_order():
     assert all(part.defects == [] for part in mail.walk())
 
 
+@pytest.mark.parametrize("title", ["ộ" * 300, "a" * 300, "Nghị quyết số 01 " * 17])
+def test_a_long_title_is_the_whole_subject_on_lines_of_78(title):
+    publication = a_full_publication(title=title.strip(), short_title="Nghị quyết")
+    raw, mail = sent_mail(publication)
+    assert decoded_header(mail, "Subject") == publication.title
+    subject = re.search(rb"(?m)^Subject: .*\r\n(?: .*\r\n)*", raw)
+    assert max(map(len, subject[0].split(b"\r\n"))) <= 78
+    words = mail.get_body("plain").get_content().split()
+    assert " ".join(publication.title.split()) in " ".join(words)
+
+
 def test_the_headers_say_who_what_and_how_to_stop():
     publication = a_full_publication()
     row = mail_recipient(7, publication, name="Trần Văn Bình")

@@ -38,6 +38,16 @@ def test_an_article_has_everything_zalo_asks_for():
     assert "id" not in article
 
 
+@pytest.mark.parametrize("action", ["published", "corrected", "withdrawn"])
+def test_a_long_title_is_cut_at_a_word_unless_there_is_a_short_one(action):
+    long = {"action": action, "title": (LONG * 4)[:300].strip()}
+    cut = payload(a_publication(**long))["title"]
+    assert len(cut) <= 140 and cut.endswith("…")
+    assert long["title"].removeprefix(cut.removesuffix("…"))[0] in " ,"
+    short = payload(a_publication(**long, short_title="Kỳ thi nâng ngạch năm 2027"))["title"]
+    assert short == "Kỳ thi nâng ngạch năm 2027"
+
+
 def test_the_last_paragraph_leads_to_the_portal_and_carries_our_marker():
     *_, last = content(a_publication())
     assert last == (

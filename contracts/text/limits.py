@@ -1,4 +1,4 @@
-"""Shortening of texts to Zalo's limits.
+"""Shortening of texts to Zalo's limits, for its channel and for warnings at the doors.
 
 Zalo documents no unit, and refuses texts that meet its documented limits exactly. A text must
 therefore fit in UTF-16 units, both as it is and HTML-escaped.

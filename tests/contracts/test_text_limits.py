@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from channels.zalo.text_limits import (
+from contracts.text.limits import (
     AUTHOR_LIMIT,
     DESCRIPTION_LIMIT,
     ELLIPSIS,
@@ -45,6 +45,7 @@ def test_what_is_cut_fits_and_is_clean(limit, text):
     assert limit.allows(short)
     assert unicodedata.is_normalized("NFC", short)
     short.encode("utf-8")  # no half of a pair
+    assert shorten(short, limit) == short
     if short == whole:
         return
     assert not limit.allows(whole), "a text that fits is left alone"
