@@ -12,6 +12,7 @@ from pathlib import Path
 from channels.portal.storage.atomic_files import sync_folder
 from consumers.errors import KeyFileBroken
 from consumers.messages import field_error
+from consumers.private_files import write_new
 from contracts import subjects
 from contracts.base.crash_points import crash_point
 from contracts.errors import Invalid
@@ -77,10 +78,7 @@ def _create_key_file(path: Path) -> None:
     """Write a new key beside *path* and link it there, so that only one process wins."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    os.write(file, secrets.token_hex(_KEY_BYTES).encode())
-    os.fsync(file)
-    os.close(file)
+    write_new(draft, secrets.token_hex(_KEY_BYTES).encode())
     crash_point("vault.key_written")
     with suppress(FileExistsError):
         os.link(draft, path)
@@ -109,9 +107,15 @@ async def find_key_file(bus: Bus, path: Path) -> KeyFile | None:
     if stored is None:
         return None
     keys = KeyFile.open(path, create=False)
-    if not hmac.compare_digest(stored.data, keys.fingerprint()):
+    if await is_refuted(bus, keys):
         raise Invalid(field_error(KEY_FILE_FIELD, "key_of_other_data"))
     return keys
+
+
+async def is_refuted(bus: Bus, keys: KeyFile) -> bool:
+    """Whether the bus has the fingerprint of another key. Raises BusError."""
+    stored = await bus.bucket(subjects.VAULT.name).get(FINGERPRINT_KEY)
+    return stored is not None and not hmac.compare_digest(stored.data, keys.fingerprint())
 
 
 @dataclass(frozen=True, slots=True)

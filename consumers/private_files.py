@@ -2,6 +2,8 @@
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from channels.portal.storage.atomic_files import sync_folder
@@ -11,14 +13,32 @@ def replace_file(path: Path, body: bytes) -> None:
     """Replace a file at once: after a crash the old or the new one is there, whole."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        os.write(file, body)
-        os.fsync(file)
-    finally:
-        os.close(file)
+    write_new(draft, body)
     draft.replace(path)
     sync_folder(path.parent)
+
+
+def write_new(path: Path, body: bytes) -> None:
+    """Write and sync a new file. On a full disk none is left. Raises OSError, which names it."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with naming(path), os.fdopen(file, "wb") as output:
+            output.write(body)
+            output.flush()
+            os.fsync(output.fileno())
+    except OSError:
+        path.unlink()
+        raise
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an OSError of the block name *path*: the one of a write or a sync names no file."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
 
 
 def append_line(path: Path, line: bytes) -> None:

@@ -1,12 +1,30 @@
 """Errors of the embedded nats-server, and of files with credentials."""
 
+from dataclasses import dataclass
+from pathlib import Path
+
 
 class ServerFailed(Exception):
     """nats-server did not start; the text ends with the last line of its log."""
 
 
+@dataclass(frozen=True, slots=True)
+class StoreHolder:
+    """The process that holds a store, and the server it has started there, as far as known."""
+
+    store: Path
+    owner: str
+    server: str
+    is_stopped: bool
+    """Whether the server got a signal to stop, and does nothing until one to go on."""
+
+
 class StoreBusy(Exception):
     """Another process uses this store; two servers on one store would corrupt it."""
+
+    def __init__(self, text: str, holder: StoreHolder | None = None) -> None:
+        super().__init__(text)
+        self.holder = holder
 
 
 class UnusableFile(OSError):

@@ -32,7 +32,7 @@ from producers.bus import NoReply
 from producers.bus.monitoring_endpoint import fetch_page, health_problem
 from producers.bus_access.configuration import BusUser, render_accounts
 from producers.bus_access.unit_accounts import UnitAccount, load_units, write_units
-from producers.errors import ServerFailed, StoreBusy
+from producers.errors import ServerFailed, StoreBusy, StoreHolder
 
 _STARTED_PAGE = "/healthz?js-enabled-only=true"
 _LOG_FILE = "nats.log"
@@ -527,6 +527,17 @@ class NatsServer:
                 await asyncio.sleep(RESTART_PAUSE_S)
 
 
+def _find_holder(store: Path, owner: str) -> StoreHolder:
+    """The holder of *store*, by the ports file that its server has written."""
+    names = [path.stem for path in (store / "run").glob("nats-server_*.ports")]
+    server = names[0].rpartition("_")[2] if names else "?"
+    try:
+        state = Path(f"/proc/{server}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        state = ""
+    return StoreHolder(store, owner, server, is_stopped=state == "T")
+
+
 def _lock(path: Path) -> int:
     """Lock the store. The returned descriptor holds the lock."""
     lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -535,7 +546,8 @@ def _lock(path: Path) -> int:
     except OSError as error:
         owner = os.read(lock, 20).decode().strip() or "unknown"
         os.close(lock)
-        raise StoreBusy(f"{path.parent} is in use by process {owner}, or by its server") from error
+        text = f"{path.parent} is in use by process {owner}, or by its server"
+        raise StoreBusy(text, _find_holder(path.parent, owner)) from error
     os.truncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
     return lock

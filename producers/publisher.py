@@ -263,7 +263,8 @@ class Publisher:
             path = await asyncio.to_thread(spool.append, admitted)
         except OSError as error:
             log.error("event_not_kept", event_id=admitted.event_id, reason=error.strerror)
-            refusal = get_text("cli", "not_kept", detail=error.strerror).as_field_error("spool")
+            facts = {"folder": spool.folder.absolute(), "detail": error.strerror}
+            refusal = get_text("cli", "not_kept", **facts).as_field_error("spool")
             raise Unavailable(refusal, retry_after_s=RETRY_AFTER_S) from error
         log.info("event_spooled", event_id=admitted.event_id)
         ids = admitted.event_id, admitted.content_id, admitted.revision

@@ -1,5 +1,6 @@
 """The anchor: the state of the bus in a signed file outside it, which the bus is compared with.
 
+A wrong key is told before all else: the anchor can't be read with it, and is not blamed.
 An anchor that shows damage is left as it is, so that the damage stays in sight until an operator
 has restored a backup or has accepted the bus as it is. Both are signed on the bus, too: other
 machines believe them.
@@ -24,7 +25,7 @@ from consumers.audit.inbound_losses import InboundLosses, with_copies
 from consumers.audit.log import AuditLog
 from consumers.audit.signed import signing_key
 from consumers.errors import KeyFileBroken
-from consumers.key_file import KeyFile
+from consumers.key_file import KEY_FILE_FIELD, KeyFile, is_refuted
 from consumers.private_files import replace_file
 from contracts import subjects
 from contracts.base.times import Clock, utc_now
@@ -105,18 +106,36 @@ class Anchor:
 
     async def _compare(self) -> tuple[BusState | None, Observation, list[Damage]]:
         """Read the anchor before the bus: another process may renew it in between."""
+        before, broken = None, list[Damage]()
         try:
             before = await self._baseline()
         except AnchorBroken:
-            now = await observe(self.bus)
-            return None, now, [_BROKEN, *find_damage(None, now)]
+            broken = [_BROKEN]
+        if before is None:
+            broken = await self._key_damages() or broken
         now = await observe(self.bus)
+        if broken:
+            return None, now, [*broken, *find_damage(None, now)]
         cut = await self._cut()
         damages = find_damage(before, now, cut)
         damages += await self._inbound.find(before, now) if before else []
         if not damages and before and before.audit:
             damages = await self._audit_damages(before.audit, cut)
         return before, now, damages
+
+    async def _key_damages(self) -> list[Damage]:
+        """Whether the key file is no key, or that of other data: no signature is right then."""
+        if not self.key_path.exists():
+            return []
+        try:
+            is_wrong = await is_refuted(self.bus, KeyFile.open(self.key_path, create=False))
+        except NoReply:
+            raise
+        except (KeyFileBroken, OSError):
+            return [Damage(KEY_FILE_FIELD, "key_broken", {"value": self.key_path})]
+        except BusError:  # the bucket is gone, which is told as its own damage
+            return []
+        return [Damage(KEY_FILE_FIELD, "key_of_other_data", {})] if is_wrong else []
 
     async def _audit_damages(self, before: ChainHead, cut: int) -> list[Damage]:
         """Whether the audit log has lost the record with which it ended, or got foreign ones."""

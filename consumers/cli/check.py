@@ -1,8 +1,6 @@
 """`loa check`: does Loa keep its promises?"""
 
 import time
-from itertools import groupby
-from operator import attrgetter
 from typing import Annotated
 
 import typer
@@ -10,6 +8,7 @@ import typer
 from channels.portal.writer.audit import FolderAudit
 from consumers.app import instance
 from consumers.app.settings import LoaSettings, read_settings
+from consumers.audit.bus_state import Damage
 from consumers.channel_health.pauses import LegitimateWaits
 from consumers.check.checker import Checker
 from consumers.check.context import CheckContext
@@ -19,6 +18,7 @@ from consumers.cli.recovery import open_site_files
 from consumers.cli.stores import compare_bus, find_ledger_cut, find_seals
 from consumers.cli.unit_keys import server_faults
 from consumers.cli.units import open_registry
+from consumers.key_file import KEY_FILE_FIELD
 from contracts.errors import FieldError
 from producers.bus import Bus
 
@@ -44,7 +44,7 @@ async def _run_check(bus: Bus, *, deep: bool) -> Findings:
     """Compare the bus with the anchor, then apply every rule, unless a stream is missing."""
     settings = read_settings(LoaSettings)
     damages = await compare_bus(bus)
-    violations = [_as_violation("bus-damaged", damage.field_error) for damage in damages]
+    violations = [_as_violation(_rule_of(damage), damage.field_error) for damage in damages]
     if any(damage.is_of_missing_stream for damage in damages):
         return Findings(ok=False, violations=violations)
     faults = await server_faults(open_registry(bus))
@@ -66,6 +66,10 @@ async def _run_check(bus: Bus, *, deep: bool) -> Findings:
     findings.violations = [*violations, *findings.violations]
     findings.ok = not findings.violations
     return findings
+
+
+def _rule_of(damage: Damage) -> str:
+    return "key-wrong" if damage.stream == KEY_FILE_FIELD else "bus-damaged"
 
 
 def _as_violation(rule: str, text: FieldError) -> Violation:
@@ -92,9 +96,11 @@ class CheckProgress:
 
 def print_findings(findings: Findings) -> None:
     """Print for each broken rule the number, the meaning, the first places and the remedy."""
-    by_rule = attrgetter("rule")
-    for name, violations in groupby(sorted(findings.violations, key=by_rule), by_rule):
-        _print_rule(name, list(violations))
+    by_rule: dict[str, list[Violation]] = {}  # in the order of discovery: causes come first
+    for violation in findings.violations:
+        by_rule.setdefault(violation.rule, []).append(violation)
+    for name, violations in by_rule.items():
+        _print_rule(name, violations)
     if findings.ok:
         typer.echo("ok: every promise is kept")
     checked = ", ".join(f"{count} {records}" for records, count in findings.checked.items())

@@ -98,6 +98,10 @@ def _bus_error(away: Exception) -> FieldError:
         return field_error(away.stream, "stream_foreign", **facts)
     if isinstance(away, Denied):
         return field_error("LOA_NATS_NKEY_FILE", "bus_denied", subject=away.subject)
+    if isinstance(away, StoreBusy) and (holder := away.holder):
+        code = "store_stopped" if holder.is_stopped else "store_busy"
+        named = {"owner": holder.owner, "server": holder.server}
+        return field_error("bus", code, folder=holder.store, **named)
     text = "bus_unfit" if isinstance(away, UnfitServer) else "bus_away"
     return field_error("bus", text, detail=translate_os_error(away))
 

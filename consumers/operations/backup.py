@@ -35,6 +35,7 @@ from consumers.key_file import KEY_FILE_FIELD
 from consumers.messages import field_error
 from consumers.operations.backup_cipher import BackupCipher, ChunkEncryptor, decrypt_chunks
 from consumers.operations.errors import BackupChanged
+from consumers.private_files import naming, write_new
 from contracts import subjects
 from contracts.base.times import Clock, utc_now
 from contracts.errors import Invalid, printable
@@ -145,7 +146,22 @@ async def save_backup(bus: Bus, folder: BackupFolder, clock: Clock) -> BackupMan
 
     Only its owner may read the folder. Raises Invalid, OSError or BusError.
     """
-    draft, began = _create_draft_folder(folder.path), utc_now(clock)
+    draft = _create_draft_folder(folder.path)
+    try:
+        manifest = await _fill(bus, draft, folder, clock)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)  # a full disk gets its room back
+        raise
+    draft.rename(folder.path)
+    sync_folder(folder.path.parent)
+    size = sum(one.size for one in manifest.streams)
+    log.info("backup_saved", streams=len(manifest.streams), bytes=size)
+    return manifest
+
+
+async def _fill(bus: Bus, draft: Path, folder: BackupFolder, clock: Clock) -> BackupManifest:
+    """Save everything into *draft*, the manifest last."""
+    began = utc_now(clock)
     backup_id = secrets.token_hex(16)
     cipher = BackupCipher(folder.secret, backup_id)
     floors = {}
@@ -159,9 +175,6 @@ async def save_backup(bus: Bus, folder: BackupFolder, clock: Clock) -> BackupMan
     manifest = BackupManifest(began=began, ended=utc_now(clock), streams=streams, **facts)
     _write_manifest(draft, manifest, cipher)
     sync_folder(draft)
-    draft.rename(folder.path)
-    sync_folder(folder.path.parent)
-    log.info("backup_saved", streams=len(streams), bytes=sum(one.size for one in streams))
     return manifest
 
 
@@ -171,10 +184,7 @@ def _write_manifest(draft: Path, manifest: BackupManifest, cipher: BackupCipher)
         (_MANIFEST_MAC, cipher.manifest_mac(content).encode()),
         (_MANIFEST, content),
     ):
-        with (draft / name).open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        write_new(draft / name, data)
 
 
 def _create_draft_folder(folder: Path) -> Path:
@@ -236,7 +246,7 @@ class _Saver:
     @contextmanager
     def new_file(self, path: Path) -> Iterator[tuple[_FileWriter, ChunkEncryptor]]:
         """A new file, and where its content goes; the file's facts are known at the end."""
-        with path.open("xb") as file:
+        with naming(path), path.open("xb") as file:
             writer = _FileWriter(file)
             content = ChunkEncryptor(self.cipher.file_cipher(path.name), writer.write)
             yield writer, content
@@ -324,9 +334,10 @@ def open_backup(folder: BackupFolder) -> StoredBackup:
 
 def _proven_cipher(folder: BackupFolder, manifest: BackupManifest, content: bytes) -> BackupCipher:
     """The cipher of a backup, whose manifest is authentic. Raises Invalid."""
-    if not hmac.compare_digest(manifest.key, folder.key_id(manifest.id)):
-        raise Invalid(field_error(KEY_FILE_FIELD, "backup_of_other_key"))
     cipher = BackupCipher(folder.secret, manifest.id)
+    is_named = hmac.compare_digest(manifest.key.encode(), folder.key_id(manifest.id).encode())
+    if not (is_named or _opens_a_file(folder.path, manifest, cipher)):
+        raise Invalid(field_error(KEY_FILE_FIELD, "backup_of_other_key"))
     try:
         stored = (folder.path / _MANIFEST_MAC).read_text("ascii", errors="replace")
     except FileNotFoundError:
@@ -334,6 +345,18 @@ def _proven_cipher(folder: BackupFolder, manifest: BackupManifest, content: byte
     if not hmac.compare_digest(stored.encode(), cipher.manifest_mac(content).encode()):
         raise Invalid(field_error(_MANIFEST, "backup_damaged", detail=_MANIFEST_MAC))
     return cipher
+
+
+def _opens_a_file(folder: Path, manifest: BackupManifest, cipher: BackupCipher) -> bool:
+    """Whether the key opens the first file, so that a manifest that denies it was changed."""
+    names = [one.file for one in manifest.streams[:1] if _FILE_NAME.fullmatch(one.file)]
+    try:
+        for name in names:
+            with (folder / name).open("rb") as file:
+                next(decrypt_chunks(cipher.file_cipher(name), file))
+    except (OSError, BackupChanged):
+        return False
+    return bool(names)
 
 
 def _check_file(folder: Path, saved: SavedFile) -> None:

@@ -35,6 +35,8 @@ from producers.bus.periodic import every
 log = structlog.get_logger()
 _WRITE_KEY = "status.write"
 _WRITE_TIMEOUT_S = 2.0
+_TEST_MESSAGE = bytes(16 << 10)
+"""More than fits into the last page of a file: a few bytes are stored on a full disk, too."""
 _INTERVAL_S = 60.0
 _DEAD_INTERVAL_S = 600.0
 
@@ -70,7 +72,8 @@ async def store_problem(bus: Bus) -> str:
     """Why the bus stores nothing; empty if it has just stored a message."""
     subject = f"$KV.{subjects.CONTROL.name}.{_WRITE_KEY}"
     try:
-        await bus.publish(subject, b"{}", timeout_s=_WRITE_TIMEOUT_S, patience_s=_WRITE_TIMEOUT_S)
+        patience_s = _WRITE_TIMEOUT_S
+        await bus.publish(subject, _TEST_MESSAGE, timeout_s=patience_s, patience_s=patience_s)
     except Denied:  # a key that may not write there says nothing of the store
         return ""
     except BusError as error:

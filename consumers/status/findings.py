@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from consumers.channel_health.breaker import BreakerState, remedy
+from consumers.key_file import KEY_FILE_FIELD
 from consumers.messages import load_catalog, translate
 from consumers.status.report import ChannelStatus, Severity, StatusFinding
 from consumers.zalo.limits import LimitUse, WaitCause, explain_wait
@@ -131,6 +132,13 @@ def _as_said(code: str, error: FieldError, since: datetime | None = None) -> Sta
 # --- the bus, its disk, the processes
 
 
+def _key(facts: Facts) -> Iterator[StatusFinding]:
+    """A wrong key file, before all that it makes look damaged."""
+    for damage in facts.damages:
+        if damage.field == KEY_FILE_FIELD:
+            yield _as_said("key_wrong", damage)
+
+
 def _bus(facts: Facts) -> Iterator[StatusFinding]:
     if facts.store_problem:
         why = translate(facts.store_problem)
@@ -143,7 +151,8 @@ def _bus(facts: Facts) -> Iterator[StatusFinding]:
             code = "bus_ill" if name == _SERVER else "check_failing"
             yield _finding(Severity.ACT, code, name, why=problem)
     for damage in facts.damages:
-        yield _as_said("bus_damaged", damage)
+        if damage.field != KEY_FILE_FIELD:
+            yield _as_said("bus_damaged", damage)
     if facts.clock:
         yield _as_said("retention_held", facts.clock)
 
@@ -321,6 +330,6 @@ def _desk(facts: Facts) -> Iterator[StatusFinding]:
 
 
 _RULES: tuple[Callable[[Facts], Iterator[StatusFinding]], ...] = (
-    *(_bus, _disks, _streams, _lost_files, _unit_keys),
+    *(_key, _disks, _bus, _streams, _lost_files, _unit_keys),
     *(_channels, _limits, _dead_letters, _desk, _process),
 )

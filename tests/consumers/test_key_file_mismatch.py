@@ -17,6 +17,7 @@ from consumers.key_file import FINGERPRINT_KEY, KeyFile, open_key_file, replace_
 from contracts import subjects
 from contracts.errors import Conflict, Invalid, Unavailable
 from producers.bus import Bus, NoReply
+from tests.support.cli import json_output
 from tests.support.zalo_account import MemoryKeyValueStore, memory_stores
 
 READERS = "email,name,topics,audiences,units,frequency\nan@example.com,,,,,\n"
@@ -90,6 +91,19 @@ async def test_without_the_right_key_nothing_is_done(bus, loa, tmp_path, words, 
     assert "hãy đặt lại đúng tệp vault.key" in told.output
     assert path.exists() == (lost == "another")
     assert (await bus.bucket(subjects.VAULT.name).keys(), await people(bus)) == before
+
+
+async def test_status_and_check_name_the_wrong_key_first_and_blame_nothing_else(bus, loa, tmp_path):
+    await loa("subscribers", "import", "readers.csv")
+    assert (await loa("check")).exit_code == 0, "an anchor is signed"
+    (tmp_path / "vault.key").write_text("ab" * 32)
+    status = json_output(await loa("status", "--json"))
+    acts = [one for one in status["findings"] if one["severity"] == "act"]
+    assert [(one["code"], one["about"]) for one in acts] == [("key_wrong", "vault.key")]
+    assert "loa audit accept" not in json.dumps(status)
+    check = await loa("check", "--json")
+    found = [(one["rule"], one["key"]) for one in json_output(check)["violations"]]
+    assert (check.exit_code, found) == (1, [("key-wrong", "vault.key")])
 
 
 async def test_the_status_says_that_tokens_are_another_keys(bus, loa):

@@ -13,6 +13,7 @@ from contracts import subjects
 from producers.cli import ClientSettings, app
 from producers.spool import Spool
 from tests.support.cli import json_output
+from tests.support.full_disk import room_for
 from tests.support.gateway_client import UNIT, sample_event, stored_events
 
 LOA = "import sys; from producers.cli import main; sys.argv[0] = 'loa'; main()"
@@ -286,6 +287,17 @@ def test_what_can_neither_be_sent_nor_kept_has_a_code_of_its_own(run_in_process,
     assert answer.exit_code == 4
     assert "not sent and not kept" in answer.stderr
     assert "vui lòng gửi lại sau" in answer.stderr
+
+
+def test_a_full_disk_is_called_that_and_its_folder_is_named(run_in_process, tmp_path):
+    with room_for(0):
+        answer = run_in_process("publish", "-", stdin=sample_event())
+    assert answer.exit_code == 4
+    english, vietnamese = answer.stderr.splitlines()[-2:]
+    for said in (english, vietnamese):
+        assert said.startswith("spool: ") and str(tmp_path / "var" / "spool") in said
+    assert "make room" in english and "giải phóng" in vietnamese
+    assert "bus is away" not in answer.stderr
 
 
 def test_a_bus_that_is_away_is_told_by_the_answer_alone(loa_process):

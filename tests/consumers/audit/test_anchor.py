@@ -8,7 +8,7 @@ import structlog
 from consumers.audit.anchor import Anchor
 from consumers.audit.chain import Step
 from consumers.audit.log import Act, AuditLog
-from consumers.key_file import KeyFile
+from consumers.key_file import KeyFile, open_key_file
 from contracts import subjects
 from producers.bus import topology
 from tests.support.records_forger import seal_new_records
@@ -153,6 +153,19 @@ async def test_an_anchor_that_this_key_has_not_signed_is_named_and_left(bus, anc
     await anchor.renew()
     assert [damage.code for damage in anchor.damages] == ["bus_anchor_broken"]
     assert '"PUBLICATIONS"' not in anchor.path.read_text()
+
+
+async def test_the_key_of_other_data_is_named_and_nothing_else_is_blamed(bus, anchor, tmp_path):
+    await open_key_file(bus, tmp_path / "vault.key")
+    (tmp_path / "vault.key").write_text("ab" * 32)
+    for _ in ("signed with the right key", "no anchor at all"):
+        await anchor.renew()
+        found = [(damage.stream, damage.code) for damage in anchor.damages]
+        assert found == [("vault.key", "key_of_other_data")]
+        anchor.path.unlink(missing_ok=True)
+    (tmp_path / "vault.key").write_text("no key")
+    await anchor.renew()
+    assert [damage.code for damage in anchor.damages] == ["key_broken"]
 
 
 async def test_what_one_machine_accepts_all_believe(bus, anchor, machine, clock):

@@ -1,5 +1,6 @@
 """What every command keeps to: exit codes, and no folder is emptied that is not the demo's own."""
 
+import os
 import subprocess
 import sys
 
@@ -10,6 +11,8 @@ from consumers.cli import Commands, app, demo
 from consumers.cli.output import explain_errors
 from contracts.errors import Conflict, Invalid, Unavailable, field_error
 from producers.bus import Denied, NoReply
+from producers.nats_server import NatsServer
+from tests.support.frozen_process import frozen
 
 
 def code_of(error: Exception) -> int:
@@ -43,6 +46,24 @@ def test_a_key_without_the_right_is_not_called_an_absent_server(capsys):
             and "loa-admin" in said
             and "publication.a.b" in said
         )
+
+
+async def test_a_hung_server_is_named_with_its_process_and_the_next_step(tmp_path, capsys):
+    async def told() -> str:
+        with pytest.raises(typer.Exit) as ended, explain_errors():
+            await NatsServer(tmp_path).start()
+        assert ended.value.exit_code == 3
+        english, vietnamese = capsys.readouterr().err.splitlines()[-2:]
+        for said in (english, vietnamese):
+            assert f" {os.getpid()} " in said and f" {server.pid}" in said and "nats.log" in said
+            assert ("kill -CONT" in said) == ("kill -CONT" in english)
+        assert "not there" not in english
+        return english
+
+    async with NatsServer(tmp_path, check_s=60) as server:
+        assert "kill -CONT" not in await told()
+        with frozen(server.pid):
+            assert f"`kill -CONT {server.pid}`" in await told()
 
 
 @pytest.mark.parametrize("name", Commands.command_paths)

@@ -16,6 +16,7 @@ from contracts import subjects
 from contracts.delivery import PlanKey
 from contracts.errors import Invalid
 from producers.bus import Bus, NoReply, snapshot, topology
+from tests.support.full_disk import room_for
 from tests.support.records_forger import seal_new_records
 from tests.support.restored_bus import (
     backup_folder,
@@ -57,6 +58,25 @@ async def test_what_is_missing_in_a_backup_is_named(pipeline, tmp_path):
             backup.open_backup(backup_folder(tmp_path / "backup"))
 
 
+async def test_a_changed_manifest_is_told_from_another_key(pipeline, tmp_path):
+    await save_pipeline(pipeline, tmp_path)
+    manifest = tmp_path / "backup" / "manifest.json"
+    facts = json.loads(manifest.read_bytes())
+    for change, field in (
+        ({"key": "ab" * 32}, "manifest.json"),
+        ({"key": "không"}, "manifest.json"),
+        ({"floors": {}}, "manifest.json"),
+        ({"id": "ab" * 16}, "vault.key"),
+    ):
+        manifest.write_text(json.dumps(facts | change))
+        with pytest.raises(Invalid) as refused:
+            backup.open_backup(backup_folder(tmp_path / "backup"))
+        [error] = refused.value.errors
+        assert error.field == field
+        assert "manifest.json" in error.field + error.message, "what `id` says is not provable"
+        assert "manifest.json" in error.field + error.message_vi
+
+
 async def test_a_killed_backup_is_none_and_is_not_in_the_way(pipeline, tmp_path, monkeypatch):
     async def die(_bus):
         raise NoReply("killed here")
@@ -66,6 +86,12 @@ async def test_a_killed_backup_is_none_and_is_not_in_the_way(pipeline, tmp_path,
     assert not (tmp_path / "backup").exists()
     await save_pipeline(pipeline, tmp_path)
     assert backup.open_backup(backup_folder(tmp_path / "backup"))
+
+
+async def test_a_full_disk_is_named_by_the_file_and_gets_its_room_back(pipeline, tmp_path):
+    with room_for(100), pytest.raises(OSError, match=r"backup\.partial/.*\.snapshot"):
+        await save_pipeline(pipeline, tmp_path)
+    assert not list(tmp_path.glob("backup*"))
 
 
 async def test_an_older_backup_is_never_overwritten_and_nobody_else_may_read_it(pipeline, tmp_path):

@@ -43,11 +43,20 @@ def test_a_full_disk_is_named_first_while_the_door_says_503(tmp_path):
         text = told.out + told.err
         assert told.exit_code in (1, 3), "3 while the server starts anew"
         assert "(disk_full)" in text and "không bao giờ xóa tệp trong nats/" in text
+        told = wait_until(lambda: answered(loa), "a server between two starts")
+        codes = [one["code"] for one in told["findings"]]
+        assert codes[0] == "disk_full" and {"bus_cannot_store", "bus_ill"} & set(codes), codes
         wait_until(lambda: stores_nothing(loa), "what the bus says")
         ballast.unlink()
         wait_until(lambda: loa.post(large_event()).status == 202, "the open door")
         gone = {"bus_cannot_store", "disk_full", "bus_ill"}
         wait_until(lambda: not gone & set(codes_if_there(loa)), "good health")
+
+
+def answered(loa: LoaProcess) -> dict | None:
+    """What `loa status` says, unless the server starts anew."""
+    told = loa.cli("status", "--json")
+    return told.json if told.exit_code == 1 else None
 
 
 def large_event() -> dict:
