@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import structlog
 import typer
+from pydantic import BaseModel
 
 from contracts import events
 from contracts.cloudevent import CloudEvent
@@ -32,7 +33,8 @@ from contracts.vocabulary import DEFAULT, Vocabulary
 from producers import event_file
 from producers.access import Access
 from producers.admission import expiry_times
-from producers.output import EXIT_INVALID, print_bilingual, print_errors
+from producers.command_pages import LOCAL, SETTINGS, Version, page
+from producers.output import EXIT_INVALID, fail, print_bilingual, print_errors, print_json
 from producers.publisher import Accepted, Publisher, Spooled
 from producers.texts import get_text
 from producers.usage_errors import CommandGroup
@@ -43,7 +45,11 @@ _ERROR_LEVEL = 40
 _SCHEMAS = Path(events.__file__).parent / "schemas"
 
 app = typer.Typer(
-    cls=CommandGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    cls=CommandGroup,
+    context_settings=SETTINGS,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
 
 File = Annotated[str, typer.Argument(help="A CloudEvent or bare data as JSON; - reads the input.")]
@@ -107,14 +113,28 @@ class ClientSettings:
         )
 
 
-@app.command()
-def publish(context: typer.Context, file: File, unit: Unit = None, as_json: Json = False) -> None:
-    """Check an event and put it on the bus; while the bus is away, keep it for the next publish.
+@app.callback()
+def loa(version: Version = False) -> None:
+    """Send events to Loa, the notification platform of the Ministry of Home Affairs."""
 
-    Exit code 0: accepted or known. 2: invalid, or not allowed. 3: kept, the bus is away.
-    4: the bus is away, and the disk refuses to keep it: send it again later.
-    """
-    with _print_contract_errors(as_json):
+
+@app.command()
+@page(
+    Accepted | Spooled,
+    {
+        0: "accepted now, or known already",
+        EXIT_INVALID: "invalid, or not allowed",
+        _EXIT_SPOOLED: "the bus is away: kept, and sent with the next publish",
+        _NOT_KEPT: "the bus is away, and the disk refuses to keep the event: send it again",
+    },
+    (
+        "loa publish item.json",
+        "loa publish --unit van-phong-bo --json - < item.json",
+    ),
+)
+def publish(context: typer.Context, file: File, unit: Unit = None, as_json: Json = False) -> None:
+    """Check an event and put it on the bus; while the bus is away, keep it for the next publish."""
+    with _explain_contract_errors():
         event = event_file.read_event(_read_file(file), unit)
         settings = _load_settings(context)
         publisher = settings.publisher(event_file.find_sender(event, unit))
@@ -127,14 +147,22 @@ def publish(context: typer.Context, file: File, unit: Unit = None, as_json: Json
         raise typer.Exit(_EXIT_SPOOLED)
 
 
+class ValidEvent(BaseModel):
+    """The answer of `validate`."""
+
+    type: str
+    content_id: str
+
+
 @app.command()
+@page(ValidEvent, {0: "valid", EXIT_INVALID: "invalid"}, ("loa validate item.json",))
 def validate(context: typer.Context, file: File, unit: Unit = None, as_json: Json = False) -> None:
-    """Check an event by the rules of the doors, without sending it. Exit code 0: valid. 2: invalid.
+    """Check an event by the rules of the doors, without sending it.
 
     Not known here: whether the unit may use the lane urgent, whose an item is, and which revisions
     and ids are taken.
     """
-    with _print_contract_errors(as_json):
+    with _explain_contract_errors():
         event = event_file.read_event(_read_file(file), unit)
         vocabulary = _load_settings(context).vocabulary
         content = events.check(event, vocabulary, accepted_types=events.HTTP_TYPES)
@@ -150,17 +178,19 @@ def validate(context: typer.Context, file: File, unit: Unit = None, as_json: Jso
 
 
 @app.command()
-def schemas(name: Name = None) -> None:
+@page(list[str] | dict[str, Any], LOCAL)
+def schemas(name: Name = None, as_json: Json = False) -> None:
     """List the JSON Schemas of the events, or print one."""
     names = sorted(path.stem for path in _SCHEMAS.glob("*.json"))
-    if name is None:
-        typer.echo("\n".join(names))
-    elif name in names:
+    if name in names:
         typer.echo((_SCHEMAS / f"{name}.json").read_text("utf-8"), nl=False)
-    else:
+    elif name is not None:
         known = ", ".join(names)
-        print_errors([get_text("cli", "no_schema", name=name, known=known).as_field_error("name")])
-        raise typer.Exit(EXIT_INVALID)
+        fail(get_text("cli", "no_schema", name=name, known=known).as_field_error("name"))
+    elif as_json:
+        print_json(names)
+    else:
+        typer.echo("\n".join(names))
 
 
 def main() -> None:
@@ -236,15 +266,12 @@ def _read_file(file: str) -> bytes:
 
 
 @contextmanager
-def _print_contract_errors(as_json: bool) -> Iterator[None]:
+def _explain_contract_errors() -> Iterator[None]:
     """Print contract errors by field in both languages and exit, with 2 for an invalid event."""
     try:
         yield
     except ContractError as error:
-        print_errors(error.errors)
-        if as_json:
-            _print_json({"errors": [entry.model_dump() for entry in error.errors]})
-        raise typer.Exit(_NOT_KEPT if isinstance(error, Unavailable) else EXIT_INVALID) from None
+        fail(*error.errors, code=_NOT_KEPT if isinstance(error, Unavailable) else EXIT_INVALID)
 
 
 def _print_answer(answer: Accepted | Spooled, settings: ClientSettings, as_json: bool) -> None:
@@ -260,10 +287,6 @@ def _print_answer(answer: Accepted | Spooled, settings: ClientSettings, as_json:
 
 def _print(facts: dict[str, Any], text: Bilingual, as_json: bool) -> None:
     if as_json:
-        _print_json(facts)
+        print_json(facts)
     else:
         print_bilingual(text.en, text.vi)
-
-
-def _print_json(value: object) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False))

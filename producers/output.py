@@ -1,13 +1,42 @@
-"""Bilingual output of commands: every text in English and in Vietnamese."""
+"""Output of commands: JSON for scripts, texts in English and in Vietnamese for people."""
 
+import json
 from collections.abc import Iterable
+from contextvars import ContextVar
+from typing import NoReturn
 
 import typer
+from pydantic import BaseModel
 
 from contracts.errors import FieldError
 
 EXIT_INVALID = 2
 """Exit code for invalid input."""
+wants_json = ContextVar("wants_json", default=False)
+"""Whether the command was called with `--json`; stdout is for one document then."""
+
+
+class ErrorAnswer(BaseModel):
+    """The answer of every command that ends with an error, under `--json`."""
+
+    errors: list[FieldError]
+
+
+def fail(*errors: FieldError, code: int = EXIT_INVALID) -> NoReturn:
+    """End the command: errors on stderr, under `--json` also as its answer on stdout."""
+    print_errors(errors)
+    if wants_json.get():
+        print_json(ErrorAnswer(errors=list(errors)))
+    raise typer.Exit(code) from None
+
+
+def print_json(value: object) -> None:
+    """One JSON document in one line; models in their JSON form."""
+    typer.echo(json.dumps(value, ensure_ascii=False, default=_to_json))
+
+
+def _to_json(value: object) -> object:
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else str(value)
 
 
 def print_bilingual(en: str, vi: str, *, err: bool = False) -> None:

@@ -11,7 +11,8 @@ import typer
 from typer.core import TyperGroup
 
 from contracts.errors import FieldError, printable
-from producers.output import EXIT_INVALID, print_errors
+from producers.command_pages import complete_page
+from producers.output import fail, wants_json
 from producers.texts import get_text
 
 _WHOLE_COMMAND = "command"
@@ -34,7 +35,12 @@ KNOWN_MESSAGES = (
 class CommandGroup(TyperGroup):
     """A group of commands that prints usage errors like field errors and exits with code 2."""
 
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        command = super().get_command(ctx, cmd_name)
+        return command and complete_page(command)
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        wants_json.set("--json" in args)
         with _report_usage_errors():
             return super().parse_args(ctx, args)
 
@@ -50,8 +56,7 @@ def _report_usage_errors() -> Iterator[None]:
     except click_errors.NoArgsIsHelpError:
         raise
     except click_errors.UsageError as wrong:
-        print_errors([_usage_field_error(wrong)])
-        raise typer.Exit(EXIT_INVALID) from None
+        fail(_usage_field_error(wrong))
 
 
 def _usage_field_error(error: Any) -> FieldError:

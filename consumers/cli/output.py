@@ -1,15 +1,14 @@
 """Output of commands: results on stdout, errors on stderr, an exit code for scripts."""
 
 import asyncio
-import json
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
@@ -32,13 +31,18 @@ from producers.bus import (
     UnfitServer,
     UntrustedServer,
 )
+from producers.command_pages import EXIT_BUS_AWAY as EXIT_BUS_AWAY
+from producers.command_pages import EXIT_NEEDS_PERSON as EXIT_NEEDS_PERSON
+from producers.command_pages import LOCAL as LOCAL
+from producers.command_pages import page as page
 from producers.errors import ServerFailed, StoreBusy
 from producers.output import EXIT_INVALID as EXIT_INVALID
-from producers.output import print_bilingual
+from producers.output import fail as fail
+from producers.output import print_bilingual as print_bilingual
 from producers.output import print_errors as print_errors
 from producers.output import print_field_texts as print_field_texts
+from producers.output import print_json as print_json
 
-EXIT_BUS_AWAY = 3
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 _PLAIN_WIDTH = 4000
 T = TypeVar("T")
@@ -106,26 +110,12 @@ def _bus_error(away: Exception) -> FieldError:
     return field_error("bus", text, detail=translate_os_error(away))
 
 
-def fail(*errors: FieldError, code: int = EXIT_INVALID) -> NoReturn:
-    print_errors(errors)
-    raise typer.Exit(code) from None
-
-
 def print_answer(answer: object, as_json: bool, show: Callable[[], object]) -> None:
     """Print *answer* as JSON for scripts, or *show* it to people."""
     if as_json:
         print_json(answer)
     else:
         show()
-
-
-def print_json(value: object) -> None:
-    """One JSON document; models in their JSON form."""
-    typer.echo(json.dumps(value, ensure_ascii=False, default=_to_json))
-
-
-def _to_json(value: object) -> object:
-    return value.model_dump(mode="json") if isinstance(value, BaseModel) else str(value)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -12,7 +12,7 @@ from channels.portal.storage.pictures import PICTURES_FOLDER
 from channels.zalo import error_codes
 from channels.zalo.webhook.endpoint import PATH as WEBHOOK_PATH
 from consumers.app.unknown_variables import known_variables
-from consumers.cli import app
+from consumers.cli.root import app
 from producers.imports.imported_articles import MAX_CHANGES_A_DAY
 from producers.imports.parse.dates import MAX_AHEAD
 from producers.units.feed_settings import DEFAULT_EVERY_MIN, DEFAULT_MOST, LOOK_BACK

@@ -3,7 +3,7 @@
 import pytest
 from typer.testing import CliRunner
 
-from consumers.cli import app
+from consumers.cli.root import app
 from producers import cli as client
 from producers.texts import catalog
 from producers.usage_errors import KNOWN_MESSAGES

@@ -8,7 +8,7 @@ from typing import Any
 from click.testing import Result
 from typer.testing import CliRunner
 
-from consumers.cli import app
+from consumers.cli.root import app
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any, NamedTuple
 
-from consumers.cli import Commands, main
+from consumers.cli import main
+from consumers.cli.root import Commands
 
 ROOT = Path(__file__).parents[2]
 STREAMS = (("stdin", os.O_RDONLY), ("stdout", os.O_WRONLY), ("stderr", os.O_WRONLY))

@@ -12,7 +12,7 @@ from channels.email.settings import EmailSettings
 from consumers.app import instance, ports, unknown_variables
 from consumers.app.settings import LoaSettings
 from consumers.app.wiring import email as wiring_email
-from consumers.cli import app
+from consumers.cli.root import app
 from consumers.runtime import log_config
 from contracts.errors import Invalid
 

@@ -9,7 +9,8 @@ from typer.main import get_command
 
 from consumers.audit.chain import Step
 from consumers.audit.log import AuditLog, parse_record
-from consumers.cli import acts, app
+from consumers.cli import acts
+from consumers.cli.root import app
 from consumers.dead_letters.store import DeadLetterStore
 from consumers.intake.handler import Intake
 from consumers.staff.administration import DISABLE, MANAGE

@@ -7,8 +7,9 @@ import sys
 import pytest
 import typer
 
-from consumers.cli import Commands, app, demo
+from consumers.cli import demo
 from consumers.cli.output import explain_errors
+from consumers.cli.root import Commands, app
 from contracts.errors import Conflict, Invalid, Unavailable, field_error
 from producers.bus import Denied, NoReply
 from producers.nats_server import NatsServer

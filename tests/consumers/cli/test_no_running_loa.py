@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import structlog
 
-from consumers.cli import app, demo
+from consumers.cli import demo
+from consumers.cli.root import app
 from producers.nats_server import NatsServer
 
 ROOT = Path(__file__).parents[3]

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from consumers.app.settings import RunningInstance
-from consumers.cli import Commands
+from consumers.cli.root import Commands
 from consumers.key_file import KeyFile, seal_people
 from contracts.errors import Unavailable
 from producers.bus import Bus, BusError

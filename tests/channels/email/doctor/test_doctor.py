@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from channels.email.doctor import dns_client
 from channels.email.doctor.finding import Finding, Level, finding_texts
-from consumers.cli import app
+from consumers.cli.root import app
 from tests.support.cli import InProcessCli, json_output
 from tests.support.dns_server import DnsServer
 from tests.support.relay_tls import relay_context, write_bundle

@@ -1,0 +1,132 @@
+"""All commands of `loa`, in groups."""
+
+import gc
+from enum import StrEnum
+from importlib import import_module
+from typing import Any, ClassVar, NamedTuple
+
+import typer
+from typer.main import get_command, get_group
+
+from consumers.app.settings import LoaSettings, read_settings
+from consumers.runtime import log_config, stdio
+from producers import cli as client
+from producers.command_pages import SETTINGS, Version, complete_page
+from producers.output import print_errors
+from producers.usage_errors import CommandGroup
+
+_CLI_PACKAGE = "consumers.cli"
+
+
+class Group(StrEnum):
+    """The groups of the commands in the help of `loa`."""
+
+    RUN = "Run"
+    PUBLISH = "Publish"
+    LOOK = "Look"
+    ACT = "Act"
+    PEOPLE = "People"
+    KEEP = "Keep"
+
+
+class CommandPath(NamedTuple):
+    """The module of a command, or of a group of commands."""
+
+    group: Group
+    module: str
+    name: str = "app"
+
+    def load(self, word: str) -> Any:
+        """Load the command that is called as *word*."""
+        target = getattr(import_module(self.module), self.name)
+        if isinstance(target, typer.Typer):
+            command: Any = get_group(target)  # without options of its own to install completion
+        else:
+            single = typer.Typer(add_completion=False)
+            single.command(word)(target)
+            command = get_command(single)
+        command.name, command.rich_help_panel = word, self.group
+        return complete_page(command)
+
+
+def _path(group: Group, module: str, name: str = "app") -> CommandPath:
+    return CommandPath(group, f"{_CLI_PACKAGE}.{module}", name)
+
+
+class Commands(CommandGroup):
+    """Every command of `loa`, in the order of its help; each is imported when it is used."""
+
+    command_paths: ClassVar = {
+        "up": _path(Group.RUN, "run", "up"),
+        "run": _path(Group.RUN, "run", "run"),
+        "demo": _path(Group.RUN, "demo", "demo"),
+        "doctor": _path(Group.RUN, "doctor"),
+        "bus": _path(Group.RUN, "bus"),
+        "publish": CommandPath(Group.PUBLISH, "producers.cli", "publish"),
+        "validate": CommandPath(Group.PUBLISH, "producers.cli", "validate"),
+        "schemas": CommandPath(Group.PUBLISH, "producers.cli", "schemas"),
+        "import": _path(Group.PUBLISH, "imports"),
+        "status": _path(Group.LOOK, "status", "status"),
+        "trace": _path(Group.LOOK, "items", "trace"),
+        "check": _path(Group.LOOK, "check", "check"),
+        "opinions": _path(Group.LOOK, "items", "opinions"),
+        "digests": _path(Group.LOOK, "digests", "digests"),
+        "desk": _path(Group.ACT, "desk"),
+        "withdraw": _path(Group.ACT, "items", "withdraw"),
+        "dead": _path(Group.ACT, "dead_letters"),
+        "pause": _path(Group.ACT, "channels", "pause"),
+        "resume": _path(Group.ACT, "channels", "resume"),
+        "mail": _path(Group.ACT, "mail"),
+        "zalo": _path(Group.ACT, "zalo"),
+        "login": _path(Group.PEOPLE, "login", "login"),
+        "logout": _path(Group.PEOPLE, "login", "logout"),
+        "whoami": _path(Group.PEOPLE, "login", "whoami"),
+        "staff": _path(Group.PEOPLE, "staff"),
+        "units": _path(Group.PEOPLE, "units"),
+        "subscribers": _path(Group.PEOPLE, "subscribers"),
+        "backup": _path(Group.KEEP, "recovery", "save_backup"),
+        "restore": _path(Group.KEEP, "recovery", "restore_backup"),
+        "rebuild": _path(Group.KEEP, "recovery", "rebuild_projections"),
+        "retention": _path(Group.KEEP, "retention"),
+        "audit": _path(Group.KEEP, "audit"),
+    }
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 -- the library's signature
+        return list(self.command_paths)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        path = self.command_paths.get(cmd_name)
+        return path.load(cmd_name) if path else None
+
+
+app = typer.Typer(
+    cls=Commands,
+    context_settings=SETTINGS,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def loa(version: Version = False) -> None:  # noqa: ARG001 -- it ends the program
+    """Loa: the notification platform of the Ministry of Home Affairs."""
+    from consumers.app.unknown_variables import unknown_variables  # loads every channel's settings
+
+    print_errors(unknown_variables())
+
+
+def run() -> None:
+    """Run the command of this process's words."""
+    stdio.write_utf8()
+    log_config.configure(service=False)
+    try:
+        app(obj=_client_settings, prog_name="loa")
+    finally:
+        gc.freeze()  # otherwise a fifth of a command's time is Python's last search for garbage
+
+
+def _client_settings() -> client.ClientSettings:
+    """Settings of the commands that are also in the client's wheel; `.env` included."""
+    settings = read_settings(LoaSettings)
+    return client.ClientSettings(settings.data_dir, settings.nats_url, settings.access())

@@ -1,0 +1,133 @@
+"""The help pages of commands: exit codes, examples, and the model of the `--json` answer."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from producers.output import EXIT_INVALID
+
+EXIT_NEEDS_PERSON = 1
+EXIT_BUS_AWAY = 3
+_EXIT_CODES: Mapping[int, str] = {
+    0: "done",
+    EXIT_NEEDS_PERSON: "something needs a person",
+    EXIT_INVALID: "wrong input, or refused",
+    EXIT_BUS_AWAY: "the bus is away, or there is no store",
+}
+"""The exit codes of all commands; a page may say more exactly what one means there."""
+LOCAL = (EXIT_INVALID,)
+"""The exit codes of a command that needs no bus, besides 0."""
+_ON_BUS = (EXIT_INVALID, EXIT_BUS_AWAY)
+"""The exit codes of a command that works on the bus, besides 0."""
+SETTINGS = {"help_option_names": ["-h", "--help"]}
+"""The context settings of a program."""
+_DISTRIBUTIONS = ("loa", "loa-client")
+_PAGE = "__page__"
+T = TypeVar("T", bound=Callable[..., object])
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """What a command's help page says besides its texts.
+
+    *answer*: the type of its `--json` answer, None for a command without `--json`. *is_stream*: it
+    prints JSON Lines, one *answer* a line.
+    """
+
+    answer: Any
+    codes: Mapping[int, str]
+    examples: tuple[str, ...]
+    is_stream: bool
+
+    @property
+    def epilog(self) -> str:
+        """The examples, then the exit codes."""
+        examples = "".join(f"  {example}\n" for example in self.examples)
+        codes = "".join(f"  {code}  {meaning}\n" for code, meaning in sorted(self.codes.items()))
+        return (f"Examples:\n{examples}\n" if examples else "") + f"Exit codes:\n{codes}"
+
+
+def page(
+    answer: Any = None,
+    codes: tuple[int, ...] | Mapping[int, str] = _ON_BUS,
+    examples: tuple[str, ...] = (),
+    *,
+    is_stream: bool = False,
+) -> Callable[[T], T]:
+    """Declare a command's page. *codes*: those besides 0; a mapping adds what they mean there."""
+    meanings = {code: _EXIT_CODES[code] for code in (0, *codes) if code in _EXIT_CODES}
+    meanings |= codes if isinstance(codes, Mapping) else {}
+    declared = _Page(answer, meanings, examples, is_stream)
+
+    def declare(command: T) -> T:
+        setattr(command, _PAGE, declared)
+        return command
+
+    return declare
+
+
+def page_of(command: Any) -> _Page | None:
+    """The page that a command has declared."""
+    return getattr(command.callback, _PAGE, None)
+
+
+def complete_page(command: Any) -> Any:
+    """*command*, and those below it, with their exit codes and the names of their values."""
+    for _, each in walk(command):
+        if declared := page_of(each):
+            each.epilog = declared.epilog
+        for parameter in each.params:
+            if parameter.metavar is None:
+                parameter.metavar = _value_name(parameter)
+            if parameter.param_type_name == "argument" and parameter.metavar:
+                parameter.display_type_rich = _no_type
+    return command
+
+
+def walk(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """*command* and all below it, each with the words that call it."""
+    yield path, command
+    for name in getattr(command, "commands", ()):
+        yield from walk(command.commands[name], (*path, name))
+
+
+def _no_type(ctx: Any) -> None:
+    """A named argument says nothing by being called a string."""
+
+
+def _value_name(parameter: Any) -> str | None:
+    """The name of a parameter's value; None where all values that are allowed are listed."""
+    if getattr(parameter, "is_flag", False):
+        return ""
+    return None if _choices_of(parameter) else parameter.name.upper()
+
+
+def _choices_of(parameter: Any) -> list[str]:
+    """The only values that a parameter takes; none where others are allowed."""
+    described = parameter.type_descriptor
+    return [str(choice.value) for choice in described.choices] if described.is_choice else []
+
+
+def _print_version(wanted: bool) -> None:
+    """Print the version of this program, and end."""
+    if not wanted:
+        return
+    for name in _DISTRIBUTIONS:
+        try:
+            typer.echo(f"loa {version(name)}")
+        except PackageNotFoundError:
+            continue
+        raise typer.Exit
+    typer.echo("loa (not installed as a package)")
+    raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option(
+        "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+    ),
+]
