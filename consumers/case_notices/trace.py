@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 
 from consumers.ledger.entry import LedgerEntry
+from consumers.ledger.interruptions import interruption_entries
 from consumers.ledger.store import Ledger
 from contracts.base.times import format_utc, utc_time
 from contracts.delivery import BatchKey, ChannelName, Status
@@ -71,6 +72,7 @@ def _batch_entries(batch: BatchKey, entry: LedgerEntry) -> Iterator[TimelineEntr
     """Yield entries for a batch's start, its status, and the channel's reason."""
     label = f"status event {batch.revision}"
     yield channel_entry(entry.created, "planned", batch.channel, label)
+    yield from interruption_entries(batch.channel, entry.doubts)
     status = next(iter(entry.count_by_status()))
     reason = entry.notes[0].reason if 0 in entry.notes else ""
     detail = f"{label}: {reason}" if reason else label

@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
 from difflib import unified_diff
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ import typer
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.cli import output
 from consumers.cli.acts import By, Command, check_reading, look, run_audited
+from consumers.cli.filters import parse_time
 from consumers.cli.stores import open_seals
 from consumers.dead_letters.bulk import BulkDecisions, BulkSummary
 from consumers.dead_letters.decisions import (
@@ -134,7 +134,7 @@ def list_letters(
 ) -> None:
     """Open dead letters: sender, number of deaths, and errors in both languages."""
     with output.explain_errors():
-        start, end = _parse_time("since", since), _parse_time("until", until)
+        start, end = parse_time("since", since), parse_time("until", until)
     criteria = (stage, unit, field, text)
     query = DeadLetterQuery(None, *criteria, since=start, until=end, ended=everything)
 
@@ -186,7 +186,7 @@ def replay(
     repeat. Exit code 2: a letter could not be sent; 3: the bus went away, the rest waits.
     """
     with output.explain_errors():
-        start, end = _parse_time("since", since), _parse_time("until", until)
+        start, end = parse_time("since", since), parse_time("until", until)
         query = DeadLetterQuery(None, stage, unit, field, text, since=start, until=end)
         query = _letters_to_decide(query, tuple(ids or ()))
     command = Command("dead.replay", _object(query), by, reason=reason)
@@ -301,11 +301,3 @@ def discard(ids: Ids, reason: Reason, by: By = "", as_json: output.Json = False)
         query = _letters_to_decide(DeadLetterQuery(), tuple(ids or ()))
     command = Command("dead.discard", _object(query), by, reason=reason)
     _print_and_exit(_decide(command, query, BulkDecisions.discard), as_json)
-
-
-def _parse_time(option: str, text: str) -> datetime | None:
-    """Parse an ISO date or time; None for an empty one. Raises Invalid."""
-    try:
-        return datetime.fromisoformat(text) if text else None
-    except ValueError as wrong:
-        raise Invalid(field_error(option, "not_a_time", value=text)) from wrong

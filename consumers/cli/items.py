@@ -1,16 +1,21 @@
 """Commands about content items: `loa trace`, `loa withdraw`, `loa opinions`."""
 
+import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from types import MappingProxyType
 from typing import Annotated, NamedTuple
 
 import typer
 
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
+from consumers.channel_health.destinations import load_destinations
 from consumers.cli.acts import By, Command, look, perform, record
 from consumers.cli.authorization import ReadingRight, position_facts
+from consumers.cli.failures import find_failures, limited, print_failures
+from consumers.cli.filters import Limit, Since
 from consumers.cli.output import (
     TIME_FORMAT,
     Json,
@@ -37,6 +42,7 @@ from consumers.reporting.channel_state import channel_problems
 from consumers.reporting.reactions import ReactionCounts, count_reactions
 from consumers.reporting.reader_trace import EMAIL, MailTrace, ReaderTrace, ReaderTracer
 from consumers.reporting.trace import TraceReader
+from consumers.staff.accounts import AccountStore
 from consumers.staff.authorization import Actor
 from consumers.staff.policy import ObjectFacts
 from consumers.suppression.store import describe_suppression
@@ -55,6 +61,9 @@ ContentId = Annotated[str, typer.Argument(help="The item's content_id.")]
 ItemOrCase = Annotated[
     str, typer.Argument(help="A content_id, the code of a dossier, or an event_id.")
 ]
+Failed = Annotated[
+    bool, typer.Option("--failed", help="Who was not reached, and why; without an item, of all.")
+]
 Reader = Annotated[
     str, typer.Option(metavar="ADDRESS", help="Only what became of it for this reader's mail.")
 ]
@@ -63,12 +72,28 @@ Title = Annotated[str, typer.Option(help="Read in place of the item's title, if 
 _ALWAYS_SHOWN = ("expected", "delivered", "missing", "complete")
 
 
-def trace(item: ItemOrCase, reader: Reader = "", by: By = "", as_json: Json = False) -> None:
+def trace(
+    item: ItemOrCase = "",
+    reader: Reader = "",
+    failed: Failed = False,
+    since: Since = "",
+    limit: Limit = 50,
+    by: By = "",
+    as_json: Json = False,
+) -> None:
     """Was it sent, to how many, why not: an item's counts per channel, and its timeline.
 
-    The `event_id` that a sender got finds the event's item, too.
+    The `event_id` that a sender got finds the event's item, too. With --failed: recipients who were
+    not reached, by opaque ids; of all items those of the last seven days, or --since.
     """
     content_id = keys.resolve_content_id(item)
+    if failed:
+        found = run_on_bus(lambda bus: find_failures(bus, content_id, since, by))
+        shown = limited(found, limit)
+        print_answer(shown, as_json, lambda: print_failures(shown))
+        return
+    if not item:
+        fail(field_error("item", "trace_what"))
     if reader:
         mails = run_on_bus(partial(_find_reader_trace, content_id, reader, by))
         print_answer(mails, as_json, lambda: _print_mails(content_id, mails))
@@ -85,6 +110,10 @@ class TraceAnswer(NamedTuple):
     trace: Trace
     waits: list[FieldError]
     event_id: str = ""
+    stand_ins: Mapping[str, str] = {}
+    """Channels whose output stays on this machine, and where."""
+    names: Mapping[str, str] = {}
+    """Names of the accounts that acted, by their ids."""
 
     @property
     def address(self) -> str:
@@ -104,13 +133,20 @@ class TraceAnswer(NamedTuple):
         return "" if is_complete or self.trace.earlier else "place_to_be"
 
     def to_json(self) -> dict[str, object]:
-        optional = {"address": self.address, "waits": self.waits, "event_id": self.event_id}
+        optional: dict[str, object] = {
+            "address": self.address,
+            "waits": self.waits,
+            "event_id": self.event_id,
+            "stand_ins": self.stand_ins,
+        }
         return self.trace.model_dump(mode="json") | {k: v for k, v in optional.items() if v}
 
     def print(self) -> None:
         if self.event_id:
             typer.echo(f"event {self.event_id}:")
-        print_trace(self.trace)
+        print_trace(self.trace, self.names)
+        for channel, place in self.stand_ins.items():
+            print_field_texts(field_error(channel, "stand_in_delivers", to=place))
         if self.address and self.address_state:
             print_address(self.address_state, self.address)
         elif self.address:
@@ -130,7 +166,24 @@ async def _find_trace(name: str, by: str, bus: Bus) -> TraceAnswer | None:
         trace = await _trace_event(right, bus, event) if event else None
     if trace is None:
         return None
-    return TraceAnswer(trace, await channel_problems(bus, trace), name if event else "")
+    waits, event_id = await channel_problems(bus, trace), name if event else ""
+    return TraceAnswer(
+        trace, waits, event_id, await _stand_ins(bus, trace), await _names(bus, trace)
+    )
+
+
+async def _stand_ins(bus: Bus, trace: Trace) -> Mapping[str, str]:
+    """Channels of the trace whose output stays on this machine, and where it goes."""
+    places = (await load_destinations(bus)).items()
+    return {name: place.to for name, place in places if place.stand_in and name in trace.channels}
+
+
+async def _names(bus: Bus, trace: Trace) -> Mapping[str, str]:
+    """Names of the accounts in the timeline, by id; a name as break-glass is no id."""
+    if not any(entry.by for entry in trace.timeline):
+        return {}
+    accounts = await AccountStore(bus, time.time).all()
+    return {account.id: account.name for account in accounts}
 
 
 async def _trace_item(
@@ -167,7 +220,7 @@ async def _item_facts(bus: Bus, content_id: str, letters: Sequence[DeadLetter]) 
     return ObjectFacts(unit=item.unit if item else letters[0].about.unit)
 
 
-def print_trace(trace: Trace) -> None:
+def print_trace(trace: Trace, names: Mapping[str, str] = MappingProxyType({})) -> None:
     revision = f", revision {trace.revision}" if trace.revision else ""
     typer.echo(f"{trace.content_id}{revision}: {trace.state}")
     rows = [
@@ -182,13 +235,15 @@ def print_trace(trace: Trace) -> None:
     ]
     counts_rows = [(*row, *map(counts.get, columns)) for *row, counts in rows]
     print_table(("revision", "channel", *columns), counts_rows)
-    timeline = [row for entry in trace.timeline for row in _timeline_rows(entry)]
+    timeline = [row for entry in trace.timeline for row in _timeline_rows(entry, names)]
     print_table(("when (UTC)", "what", "channel", "detail"), timeline)
 
 
-def _timeline_rows(entry: TimelineEntry) -> Iterator[tuple[str, str, str, str]]:
+def _timeline_rows(
+    entry: TimelineEntry, names: Mapping[str, str]
+) -> Iterator[tuple[str, str, str, str]]:
     """The table rows of an entry, with its errors and warnings in both languages."""
-    by = f", by {entry.by}" if entry.by else ""
+    by = f", by {names.get(entry.by, entry.by)}" if entry.by else ""
     yield f"{entry.at:{TIME_FORMAT}}", entry.event, entry.channel or "", entry.detail + by
     for error in (*entry.errors, *entry.warnings):
         prefix = "" if error.field == WHOLE_EVENT else f"{error.field}: "

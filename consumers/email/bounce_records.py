@@ -79,9 +79,14 @@ class BounceRecords:
         written = await records.update_or_create(self.bucket, key, BatchBounces, merge)
         return written.just_written
 
-    async def batches(self, key_prefix: str) -> AsyncIterator[tuple[BatchKey, BatchBounces]]:
-        """Yield the readable records of all batches whose key begins with *key_prefix*."""
-        async for key, value in self.bucket.values(f"{KEY_PREFIX}{key_prefix}"):
+    async def batches(
+        self, key_prefix: str, *, start: int = 1
+    ) -> AsyncIterator[tuple[BatchKey, BatchBounces]]:
+        """Yield the readable records of all batches whose key begins with *key_prefix*.
+
+        Records last changed before sequence *start* are left out.
+        """
+        async for key, value in self.bucket.values(f"{KEY_PREFIX}{key_prefix}", start=start):
             batch = decode_or_none(BatchKey.parse, key.removeprefix(KEY_PREFIX))
             bounces = decode_or_none(BatchBounces.model_validate_json, value.data)
             if batch and bounces:

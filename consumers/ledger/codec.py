@@ -2,14 +2,16 @@
 
 A state keeps one letter per row and one table of reasons; only rows that differ from a first
 attempt have a note: `"x": {"17": [attempts, due, reason number]}`, and in `"f"` when that began.
+`"d"` has the causes of doubts: `[at, rows, cause, detail, seen]`.
 """
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from typing import Any
 
 from consumers.ledger.cursor import PlanCursor
+from consumers.ledger.doubts import Doubt, DoubtCause
 from consumers.ledger.entry import LedgerEntry, RowNote
 from consumers.ledger.errors import UnreadableValue
 from contracts.delivery import Lane, PlanKey
@@ -65,6 +67,8 @@ def encode_state(entry: LedgerEntry) -> bytes:
     value |= {key: getattr(entry, name) for key, name in _STATE_FIELDS.items()}
     notice = {key: getattr(entry, name) for key, name in _NOTICE_FIELDS.items()}
     value |= {key: fact for key, fact in notice.items() if fact}
+    if entry.doubts:
+        value["d"] = [astuple(doubt) for doubt in entry.doubts]
     if entry.notes:
         notes = entry.notes.items()
         reasons = list(dict.fromkeys(note.reason for _, note in notes))
@@ -85,7 +89,10 @@ def decode_state(data: bytes) -> LedgerEntry:
         int(row): RowNote(attempts, due, reasons[number], float(since.get(row, 0)))
         for row, (attempts, due, number) in value.get("x", {}).items()
     }
-    return LedgerEntry(rows=value["r"].encode(), notes=notes, **facts)
+    doubts = tuple(
+        Doubt(at, rows, DoubtCause(cause), *rest) for at, rows, cause, *rest in value.get("d", ())
+    )
+    return LedgerEntry(rows=value["r"].encode(), notes=notes, doubts=doubts, **facts)
 
 
 def encode_rows(

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
+from consumers.ledger.doubts import Doubt, DoubtCause
 from contracts import keys
 from contracts.delivery import Lane, Status
 
@@ -93,6 +94,7 @@ class LedgerEntry:
     notice_event_id: str = ""  # of a case notice: its event's id, the recipient in keys
     write_id: str = ""  # unique per write: a read-back tells whose write it shows
     notes: Mapping[int, RowNote] = field(default_factory=dict)
+    doubts: tuple[Doubt, ...] = ()  # the first causes of rows in doubt, which explain copies
 
     @property
     def notice_recipient(self) -> str:
@@ -142,7 +144,9 @@ class LedgerEntry:
 
 def planned_entry(count: int, lane: Lane, now: float, *, doubt: bool = False) -> LedgerEntry:
     """A new batch of *count* rows; in *doubt*, rows that may have been sent before a restore."""
-    return LedgerEntry(b"P" * count if doubt else b"p" * count, lane=lane, created=now, due=now)
+    doubts = (Doubt(now, count, DoubtCause.RESTORED),) if doubt else ()
+    rows = b"P" * count if doubt else b"p" * count
+    return LedgerEntry(rows, lane=lane, created=now, due=now, doubts=doubts)
 
 
 def notice_entry(stream_seq: int, event_id: str, now: float, *, doubt: bool = False) -> LedgerEntry:

@@ -7,7 +7,8 @@ from dataclasses import replace
 from itertools import islice
 
 from channels.base import Outcome, Verdict
-from consumers.ledger import backoff
+from consumers.ledger import backoff, doubts
+from consumers.ledger.doubts import Doubt, DoubtCause
 from consumers.ledger.entry import (
     IN_DOUBT,
     SENDING_LETTERS,
@@ -56,7 +57,11 @@ def claim(entry: LedgerEntry, owner: str, now: float, rules: TimeRules) -> Ledge
         copies = entry.possible_copies + sum(is_maybe(entry.rows[row]) for row in orphans)
         settle = max(entry.effects_until, now + rules.settle_s)
         entry = entry.with_rows(orphans, {})
-        entry = replace(entry, effects_until=settle, possible_copies=copies)
+        cause = doubts.of_takeover(entry.owner, owner)
+        seen = entry.lease_until - rules.lease_s if owner else 0.0
+        doubt = Doubt(now, len(orphans), *cause, seen)
+        causes = doubts.add(entry.doubts, doubt)
+        entry = replace(entry, effects_until=settle, possible_copies=copies, doubts=causes)
     return replace(entry, owner=owner, lease_until=now + rules.lease_s)
 
 
@@ -170,7 +175,7 @@ def book(
     """
     letters: dict[int, int] = {}
     notes: dict[int, RowNote | None] = {}
-    copies, doubted = entry.possible_copies, False
+    copies, doubted = entry.possible_copies, list[Outcome]()
     for row, outcome in outcomes.items():
         was = entry.rows[row]
         if was not in SENDING_LETTERS:
@@ -178,9 +183,13 @@ def book(
         letters[row], notes[row] = new_row(entry, row, outcome, now, rules)
         doubtful = outcome.verdict is Verdict.DOUBT
         copies += is_maybe(was) and (doubtful or outcome.verdict is Verdict.DELIVERED)
-        doubted = doubted or doubtful
-    settle = max(entry.effects_until, now + rules.settle_s) if doubted else entry.effects_until
-    return replace(entry.with_rows(letters, notes), possible_copies=copies, effects_until=settle)
+        doubted += [outcome] if doubtful else []
+    booked = replace(entry.with_rows(letters, notes), possible_copies=copies)
+    if not doubted:
+        return booked
+    doubt = Doubt(now, len(doubted), DoubtCause.UNANSWERED, doubted[0].reason)
+    settle, causes = max(entry.effects_until, now + rules.settle_s), doubts.add(entry.doubts, doubt)
+    return replace(booked, effects_until=settle, doubts=causes)
 
 
 def new_row(entry: LedgerEntry, row: int, outcome: Outcome, now: float, rules: TimeRules) -> NewRow:
@@ -307,10 +316,13 @@ def reopen_restored(entry: LedgerEntry, now: float) -> LedgerEntry:
 
     Sending rows are in doubt as after a claim; under a halt they end.
     """
-    doubts = {row: IN_DOUBT for row, letter in enumerate(entry.rows) if letter in WAITING_LETTERS}
-    reopened = claim(
-        entry.with_rows(doubts, {}), "", now, TimeRules(lease_s=0.0, settle_s=_RESTORE_SETTLE_S)
-    )
+    waiting = {row: IN_DOUBT for row, letter in enumerate(entry.rows) if letter in WAITING_LETTERS}
+    doubtful = entry.with_rows(waiting, {})
+    if waiting:
+        causes = doubts.add(entry.doubts, Doubt(now, len(waiting), DoubtCause.RESTORED))
+        doubtful = replace(doubtful, doubts=causes)
+    rules = TimeRules(lease_s=0.0, settle_s=_RESTORE_SETTLE_S)
+    reopened = claim(doubtful, "", now, rules)
     if entry.halt and not reopened.is_open:
         return replace(reopened, closed_at=now, lease_until=0.0)
     return replace(reopened, lease_until=min(entry.lease_until, now))

@@ -18,20 +18,20 @@ from consumers.intake.event_log import EventLog
 from consumers.intake.items import NOT_ADMITTED_CODE, SUPERSEDED_CODE, Decision, Item, Position
 from consumers.intake.repository import ItemRepository
 from consumers.ledger.cursor import PlanCursor
+from consumers.ledger.interruptions import INTERRUPTED, count_rows
 from consumers.ledger.store import Ledger
 from consumers.messages import field_error
 from consumers.reporting.blocked import PlanBlockers
+from consumers.reporting.plan_summary import PlanSummary
 from contracts import keys
 from contracts.base.times import Clock, utc_time
-from contracts.delivery import OPEN, ChannelName, PlanKey, Status
+from contracts.delivery import OPEN, BatchKey, ChannelName, PlanKey, Status
 from contracts.errors import WHOLE_EVENT, FieldError, localized
 from contracts.events import title_warnings
 from contracts.records import Dossier
 from contracts.trace import StatusCounts, TimelineEntry, Trace, TraceState
 from contracts.vocabulary import REJECTIONS
 from producers.bus import Bus
-
-_MOST_REASONS = 10
 
 
 @dataclass
@@ -55,6 +55,12 @@ class TraceReader:
 
         *step*: only this one of a dossier.
         """
+        trace = await self.trace_any(content_id, step)
+        if trace and not self.for_staff:
+            trace.timeline = [one for one in trace.timeline if one.event != INTERRUPTED]
+        return trace
+
+    async def trace_any(self, content_id: str, step: int | None) -> Trace | None:
         if keys.is_transactional(content_id):
             return await case_notices.trace_transactional(self.ledger, content_id)
         if keys.is_digest(content_id):
@@ -161,30 +167,36 @@ class TraceReader:
     ) -> tuple[StatusCounts, list[TimelineEntry]]:
         if cursor.removed:
             count = StatusCounts.model_validate(cursor.counts)
-            return count, _planning_entries(plan.channel, cursor, count, cursor.finished)
-        statuses: Counter[Status] = Counter()
-        waits: Counter[str] = Counter()
-        ends: Counter[tuple[Status, str]] = Counter()
-        copies, closed = 0, 0.0
+            return count, await self.planning_entries(plan, cursor, count, cursor.finished)
+        summary = PlanSummary()
         async for _, entry in self.ledger.entries(plan, cursor):
-            statuses.update(entry.value.count_by_status())
-            waits.update(entry.value.waiting_reasons)
-            ends.update(entry.value.end_reasons if self.for_staff else ())
-            copies += entry.value.possible_copies
-            closed = max(closed, entry.value.closed_at)
+            summary.add(entry.value)
         bounces, stop = await self.bounces(plan)
         returned = {"bounced": bounces.bounced, "complained": bounces.complained}
-        count = status_counts(cursor, statuses, copies).model_copy(update=returned)
-        past = _planning_entries(plan.channel, cursor, count, closed)
+        count = status_counts(cursor, summary.statuses, summary.copies).model_copy(update=returned)
+        past = await self.planning_entries(plan, cursor, count, summary.closed)
         past += [*mail.bounce_entries(bounces), *mail.stop_entries(plan.content_id, stop)]
-        past += [
-            channel_entry(closed or self.clock(), status, plan.channel, f"{rows} rows: {reason}")
-            for (status, reason), rows in ends.most_common(_MOST_REASONS)
-        ]
-        return count, past + [
-            channel_entry(self.clock(), "waiting", plan.channel, f"{rows} rows: {reason}")
-            for reason, rows in waits.most_common(3)
-        ]
+        past += summary.end_entries(plan.channel, self.clock()) if self.for_staff else ()
+        return count, [*past, *summary.wait_entries(plan.channel, self.clock())]
+
+    async def planning_entries(
+        self, plan: PlanKey, cursor: PlanCursor, count: StatusCounts, closed: float
+    ) -> list[TimelineEntry]:
+        channel = plan.channel
+        entries = [channel_entry(cursor.created, "planning_started", channel)]
+        if cursor.finished:
+            detail = await self.planned_names(plan, cursor)
+            entries.append(channel_entry(cursor.finished, "planned", channel, detail))
+        if count.complete:
+            detail = f"{count.delivered} of {count.expected} delivered"
+            entries.append(channel_entry(closed or cursor.finished, "completed", channel, detail))
+        return entries
+
+    async def planned_names(self, plan: PlanKey, cursor: PlanCursor) -> str:
+        """Say who is planned: people by number, what a channel publishes once by name."""
+        if plan.channel is ChannelName.EMAIL or not cursor.stored_count:
+            return count_rows(cursor.planned, "recipient")
+        return " and ".join((await self.ledger.rows(BatchKey(*plan, 0))).ids)
 
     async def bounces(self, plan: PlanKey) -> tuple[BounceTotals, BounceStop | None]:
         """Return the bounces of a plan of mails, and its stop because of too many."""
@@ -204,19 +216,6 @@ def status_counts(cursor: PlanCursor, statuses: Counter[Status], copies: int) ->
         maybe_duplicate=copies,
         complete=bool(cursor.complete or cursor.halt) and not unfinished,
     )
-
-
-def _planning_entries(
-    channel: ChannelName, cursor: PlanCursor, count: StatusCounts, closed: float
-) -> list[TimelineEntry]:
-    entries = [channel_entry(cursor.created, "planning_started", channel)]
-    if cursor.finished:
-        detail = f"{cursor.planned} recipients"
-        entries.append(channel_entry(cursor.finished, "planned", channel, detail))
-    if count.complete:
-        detail = f"{count.delivered} of {count.expected} delivered"
-        entries.append(channel_entry(closed or cursor.finished, "completed", channel, detail))
-    return entries
 
 
 def _of_revision(entry: TimelineEntry, number: int) -> TimelineEntry:

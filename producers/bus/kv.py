@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import uuid4
 
 from producers.bus import atomic_batch, messages
@@ -113,6 +113,12 @@ class Bucket:
         """The sequence of the bucket's latest change."""
         info = await self._link.repeatable_api_request(f"STREAM.INFO.{self.stream}")
         return int(info["state"]["last_seq"])
+
+    async def first_seq_since(self, moment: datetime) -> int:
+        """The sequence of the first change at or after *moment*; behind the last without one."""
+        query = {"start_time": moment.astimezone(UTC).isoformat(), "next_by_subj": ">", "batch": 1}
+        page = await messages.direct_get(self._link, self.stream, query)
+        return page.messages[0].seq if page.messages else await self.last_seq() + 1
 
     async def changes(self, start: int) -> AsyncIterator[Change]:
         """Every change from sequence *start* on, purges too, until the leader has no later one.

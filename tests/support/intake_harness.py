@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from consumers.intake.handler import Intake
 from consumers.ledger import codec
+from consumers.ledger.doubts import Doubt, DoubtCause
 from consumers.ledger.entry import RowNote, planned_entry
 from consumers.ledger.store import Ledger
 from consumers.reporting.trace import TraceReader
@@ -60,3 +61,11 @@ class IntakeHarness:
         entry = (await self.ledger.state(batch)).value
         entry = replace(entry, notes=dict.fromkeys(rows, RowNote(1, 0.0, reason)))
         await self.ledger.bucket.put(f"state.{batch}", codec.encode_state(entry))
+
+    async def add_doubt(self, worker: str, rows: int) -> None:
+        """Say that *worker* ended while it sent *rows* of the first batch."""
+        batch = BatchKey(ChannelName.EMAIL, ITEM, 1, 0)
+        entry = (await self.ledger.state(batch)).value
+        doubt = Doubt(self.clock(), rows, DoubtCause.ENDED, worker, self.clock() - 5)
+        state = codec.encode_state(replace(entry, doubts=(doubt,)))
+        await self.ledger.bucket.put(f"state.{batch}", state)

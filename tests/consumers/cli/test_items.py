@@ -4,10 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from consumers.channel_health.destinations import Destination, write_destination
 from consumers.cli.items import WithdrawalText, order_withdrawal, print_trace
+from consumers.email.bounce_records import BounceRecords
+from consumers.intake.approval import Reviewer
+from consumers.ledger import codec
 from contracts import envelope, events, subjects
 from contracts.base.times import utc_now
-from contracts.delivery import ChannelName
+from contracts.delivery import BatchKey, ChannelName
 from contracts.records import EventRecord
 from tests.support.cli import json_output
 from tests.support.events import (
@@ -19,6 +23,7 @@ from tests.support.events import (
     submitted,
     withdrawn,
 )
+from tests.support.staff import StaffHarness
 
 EMAIL = ChannelName.EMAIL
 
@@ -207,3 +212,88 @@ async def test_what_came_after_a_withdrawal_can_be_withdrawn(bus, intake_harness
     assert (await order_withdrawal(bus, ITEM, WithdrawalText("Nhầm"), "An")).event_id, (
         "a draft waits at the desk"
     )
+
+
+async def test_trace_failed_says_who_why_since_when_and_what_to_do(bus, intake_harness, loa):
+    await intake_harness.take_in(submitted())
+    await intake_harness.add_plan(b"dxxeu", b"Wd")
+    await intake_harness.add_reasons("550 5.1.1 no such user", 1, 2)
+    await intake_harness.add_plan(b"dk", channel=ChannelName.ZALO)
+    bounces = BounceRecords(bus.bucket(subjects.LEDGER.name))
+    batch = BatchKey(EMAIL, ITEM, 1, 0)
+    await bounces.record_bounce(batch, 0, "5.2.2", intake_harness.clock())
+    answer = json_output(await loa("trace", "--failed", "--since", "2000-01-01", "--json"))
+    told = {
+        (one["channel"], one["status"]): (one["count"], one["recipients"], one["reason"])
+        for one in answer["failures"]
+    }
+    assert told == {
+        ("email", "failed"): (2, ["r0001", "r0002"], "550 5.1.1 no such user"),
+        ("email", "expired"): (1, ["r0003"], ""),
+        ("email", "maybe_sent"): (1, ["r1000"], ""),
+        ("email", "bounced"): (1, ["r0000"], "5.2.2"),
+        ("zalo", "unknown"): (1, ["r0001"], ""),
+    }
+    assert all(one["remedy"] and one["remedy_vi"] and one["since"] for one in answer["failures"])
+    settle = next(one["remedy"] for one in answer["failures"] if one["channel"] == "zalo")
+    assert f"loa zalo settle {ITEM}" in settle
+    by_event = await loa("trace", event_id(submitted()), "--failed", "--json", "--limit", "2")
+    one_item = json_output(by_event)
+    assert (len(one_item["failures"]), one_item["left_out"]) == (2, 3)
+    shown = (await loa("trace", ITEM, "--failed")).stdout
+    assert "r0001  r0002" in shown
+    assert max(map(len, shown.split("  now:")[0].splitlines())) <= 80
+
+
+async def test_trace_failed_reads_no_state_from_before_since(bus, intake_harness, loa, monkeypatch):
+    await intake_harness.take_in(submitted())
+    for revision in range(1, 6):
+        await intake_harness.add_plan(b"x", revision=revision)
+    ledger = bus.bucket(subjects.LEDGER.name)
+    moment = (await ledger.get(f"state.{BatchKey(EMAIL, ITEM, 5, 0)}")).created
+    read, decode = [], codec.decode_state
+    monkeypatch.setattr(codec, "decode_state", lambda data: read.append(1) or decode(data))
+    words = ("trace", "--failed", "--json", "--since", moment.isoformat())
+    assert [one["revision"] for one in json_output(await loa(*words))["failures"]] == [5]
+    assert len(read) == 1
+    nothing = await loa("trace", "--failed", "--since", "2199-01-01", "--json")
+    assert json_output(nothing)["failures"] == []
+
+
+async def test_trace_asks_for_an_item_and_refuses_unknown_ones_and_times(intake_harness, loa):
+    for words, field in (
+        ((), "item"),
+        (("khong-co", "--failed"), "content_id"),
+        (("--failed", "--since", "yesterday"), "since"),
+    ):
+        refused = await loa("trace", *words)
+        assert (refused.exit_code, refused.stderr.startswith(f"{field}: ")) == (2, True)
+
+
+async def test_trace_names_the_crash_that_explains_copies_and_one_recipient_is_one(
+    intake_harness, loa
+):
+    await intake_harness.take_in(submitted())
+    await intake_harness.add_plan(b"d", copies=1)
+    await intake_harness.add_doubt("h.email.0#ab", rows=1)
+    told = (await loa("trace", ITEM)).stdout
+    assert ("1 recipient " in told, "1 recipients" in told) == (True, False)
+    assert "interrupted" in told
+    assert "1 row in doubt: worker h.email.0 ended while it sent them" in " ".join(told.split())
+    units = await intake_harness.read_trace()
+    assert "h.email" not in units.model_dump_json(), "what units' programs read stays as it is"
+
+
+async def test_trace_says_that_a_stand_in_got_the_mail_and_names_the_people(
+    bus, intake_harness, loa
+):
+    await intake_harness.take_in(submitted(), "desk")
+    account, _ = await StaffHarness(bus, intake_harness.clock).invited()
+    await intake_harness.intake.desk.approve(ITEM, Reviewer(account.id))
+    await intake_harness.add_plan(b"dd", channel=ChannelName.ZALO)
+    where = Destination(to="the sandbox", stand_in=True)
+    await write_destination(bus, ChannelName.ZALO, where)
+    told = (await loa("trace", ITEM, "--by", "Trực ca")).stdout
+    assert "by Lê Văn Tám" in told
+    assert account.id not in told
+    assert "zalo: counts what went to the sandbox: nobody outside gets anything" in told

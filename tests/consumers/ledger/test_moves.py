@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from channels.base import Outcome, Verdict
 from channels.email.channel import EmailChannel
 from channels.zalo.clock import SETTLE_S as ZALO_SETTLE_S
-from consumers.ledger import backoff, moves
+from consumers.ledger import backoff, codec, moves
+from consumers.ledger.doubts import Doubt, DoubtCause
 from consumers.ledger.entry import LedgerEntry, RowNote, TimeRules
 from tests.support.ledger_rules import NOW, RULES
 
@@ -231,3 +232,32 @@ def test_a_released_batch_is_due_when_its_first_row_is():
     free = moves.release(state, NOW)
     assert (free.owner, free.due, free.wake_number, free.closed_at) == ("", NOW + 30, 4, 0.0)
     assert moves.release(entry("dxu", owner="o"), NOW).closed_at == NOW
+
+
+@pytest.mark.parametrize(
+    ("owner", "cause"),
+    [
+        ("h.email.0#cd#1", DoubtCause.ENDED),
+        ("h.email.0#ab#2", DoubtCause.BUS_SILENT),
+        ("h.email.1#cd#1", DoubtCause.TAKEN_OVER),
+        ("", DoubtCause.RESTORED),
+    ],
+)
+def test_a_claim_keeps_why_rows_are_in_doubt_and_whose_they_were(owner, cause):
+    found = entry("dssp", owner="h.email.0#ab#1", lease_until=NOW)
+    claimed = moves.claim(found, owner, NOW + 9, RULES)
+    detail, seen = ("h.email.0#ab", NOW - RULES.lease_s) if owner else ("", 0.0)
+    assert claimed.doubts == (Doubt(NOW + 9, 2, cause, detail, seen),)
+    assert codec.decode_state(codec.encode_state(claimed)) == claimed
+
+
+def test_causes_of_doubts_are_few_however_often_a_provider_gives_no_answer():
+    state = entry("s" * 9)
+    for number in range(9):
+        outcome = {number: Outcome(Verdict.DOUBT, reason=f"timeout {number % 2}")}
+        state = moves.book(state, outcome, NOW + number, RULES)
+    assert [(one.at, one.rows, one.cause, one.detail) for one in state.doubts] == [
+        (NOW, 5, DoubtCause.UNANSWERED, "timeout 0"),
+        (NOW + 1, 4, DoubtCause.UNANSWERED, "timeout 1"),
+    ]
+    assert not moves.claim(entry("dp", owner="old"), "new", NOW, RULES).doubts

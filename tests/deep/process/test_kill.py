@@ -23,6 +23,7 @@ def test_20_000_readers_get_the_mail_once_although_everything_is_killed_three_ti
             loa.start()
         story = loa.trace_of_event(event_id, 120)
         check(relay, story)
+        check_causes(loa.trace("tin-1"))
         assert loa.violations() == []
 
 
@@ -35,3 +36,10 @@ def check(relay: RelayProcess, story) -> None:
     assert (counts["expected"], counts["delivered"], counts["missing"]) == (READERS, READERS, 0)
     extra = sum(copies.values()) - READERS
     assert extra <= counts["maybe_duplicate"] <= KILLS * CONNECTIONS * WINDOW
+
+
+def check_causes(story) -> None:
+    """Each kill that left mails in doubt has its line: the worker's process ended."""
+    causes = [one["detail"] for one in story["timeline"] if one["event"] == "interrupted"]
+    assert 1 <= len(causes) <= KILLS * CONNECTIONS
+    assert all("ended while it sent them" in cause for cause in causes)

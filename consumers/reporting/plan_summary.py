@@ -1,0 +1,46 @@
+"""Summary of one plan's batches: statuses, reasons, possible copies and interruptions."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from consumers.case_notices.trace import channel_entry
+from consumers.ledger.doubts import Doubt
+from consumers.ledger.entry import LedgerEntry
+from consumers.ledger.interruptions import count_rows, interruption_entries
+from contracts.delivery import ChannelName, Status
+from contracts.trace import TimelineEntry
+
+_MAX_SHOWN = 10
+_MAX_WAITS = 3
+
+
+@dataclass
+class PlanSummary:
+    """Sums over the batches of one plan. `closed`: when its last batch was closed."""
+
+    statuses: Counter[Status] = field(default_factory=Counter)
+    waits: Counter[str] = field(default_factory=Counter)
+    ends: Counter[tuple[Status, str]] = field(default_factory=Counter)
+    copies: int = 0
+    closed: float = 0.0
+    doubts: list[Doubt] = field(default_factory=list)
+
+    def add(self, entry: LedgerEntry) -> None:
+        self.statuses.update(entry.count_by_status())
+        self.waits.update(entry.waiting_reasons)
+        self.ends.update(entry.end_reasons)
+        self.copies += entry.possible_copies
+        self.closed = max(self.closed, entry.closed_at)
+        self.doubts += entry.doubts
+
+    def wait_entries(self, channel: ChannelName, now: float) -> Iterator[TimelineEntry]:
+        for reason, rows in self.waits.most_common(_MAX_WAITS):
+            yield channel_entry(now, "waiting", channel, f"{count_rows(rows)}: {reason}")
+
+    def end_entries(self, channel: ChannelName, now: float) -> Iterator[TimelineEntry]:
+        """Yield why rows ended undelivered, and what left rows in doubt."""
+        for (status, reason), rows in self.ends.most_common(_MAX_SHOWN):
+            detail = f"{count_rows(rows)}: {reason}"
+            yield channel_entry(self.closed or now, status, channel, detail)
+        yield from interruption_entries(channel, self.doubts)
