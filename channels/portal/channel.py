@@ -12,7 +12,14 @@ from typing import TypeVar
 from channels.base import Canary, Content, Deadline, Outcome, Recipient, Verdict
 from channels.errors import Misconfigured, Unreachable
 from channels.portal.canary import canary_feed, read_back
-from channels.portal.errors import FilesNotWritten, FolderBusy, FolderEmpty, IndexLost, error_reason
+from channels.portal.errors import (
+    INDEX_LOST,
+    FilesNotWritten,
+    FolderBusy,
+    FolderEmpty,
+    IndexLost,
+    error_reason,
+)
 from channels.portal.model.site import CANARY_PATH, Site
 from channels.portal.readback import Readback, ReportReadback
 from channels.portal.render.site_files import SiteFiles
@@ -90,9 +97,13 @@ class PortalChannel:
             await self._run_checked(partial(self._writer.prepare, allow_new=False))
         except FolderEmpty:
             if await self._was_shown_before():
-                raise Misconfigured("index_lost", retry_after_s=RETRY_S) from None
+                raise Misconfigured(INDEX_LOST, retry_after_s=RETRY_S) from None
             await self._run_checked(self._writer.prepare)
         yield self
+
+    async def has_index(self) -> bool:
+        """Whether the folder has an index file, by its name alone."""
+        return await asyncio.to_thread(lambda: self._writer.has_index)
 
     async def close(self) -> None:
         if self._readback:
@@ -161,6 +172,6 @@ class PortalChannel:
         except FolderBusy:
             raise Unreachable("folder_busy", retry_after_s=BUSY_RETRY_S) from None
         except IndexLost:
-            raise Misconfigured("index_lost", retry_after_s=RETRY_S) from None
+            raise Misconfigured(INDEX_LOST, retry_after_s=RETRY_S) from None
         except (OSError, sqlite3.Error, FilesNotWritten) as error:
             raise Misconfigured(error_reason(error), retry_after_s=RETRY_S) from error

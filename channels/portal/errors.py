@@ -4,6 +4,9 @@ import errno
 import sqlite3
 from typing import Literal
 
+INDEX_LOST = "index_lost"
+"""Why the channel stands when the index, or the whole folder, is gone."""
+
 
 class FolderBusy(Exception):
     """Another process held the folder's lock until the timeout."""

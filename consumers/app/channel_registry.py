@@ -6,7 +6,7 @@ process opens the channel.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from contracts.errors import FieldError
 if TYPE_CHECKING:
     from channels.base import Channel
     from consumers.app.node import Node
+    from consumers.channel_health.gate import ChannelGate
     from consumers.dispatch.audience import Audience
     from consumers.dispatch.handler import AffectedDigests
     from consumers.runtime.lanes import LaneSemaphore
@@ -37,6 +38,7 @@ class ChannelParts:
     `open_channel` also adds the channel's background tasks to the node. `destination`: where output
     goes, and whether that is a stand-in. `canary_target`: where a canary goes, if there is such a
     place. `waits_for_earlier`: an item's next position waits until earlier ones are settled.
+    `watch`: a task that opens and closes the breaker by what it sees, without an item.
     """
 
     open_channel: Callable[[Node], Channel[Any]]
@@ -47,6 +49,7 @@ class ChannelParts:
     canary_target: Callable[[Node], str] = lambda _: ""
     digests: Callable[[Node], AffectedDigests | None] = lambda _: None
     waits_for_earlier: bool = True
+    watch: Callable[[Any, ChannelGate], Coroutine[Any, Any, None]] | None = None
 
 
 @dataclass(frozen=True)
@@ -95,12 +98,15 @@ def _portal_parts() -> ChannelParts:
         portal.destination,
         canary_target=portal.readback_address,
         waits_for_earlier=False,
+        watch=portal.watch_folder,
     )
 
 
 def _lost_portal_files(settings: LoaSettings) -> Iterator[FieldError]:
+    from channels.portal.index.index import is_usable
+
     public = settings.portal_dir / "public"
-    if (settings.portal_dir / "state").exists() and not (public / "index.html").exists():
+    if is_usable(settings.portal_dir) and not (public / "index.html").exists():
         yield field_error("portal", "portal_files_gone", folder=public.resolve())
 
 

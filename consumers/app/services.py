@@ -181,6 +181,8 @@ async def _add_delivery(node: Node, name: ChannelName) -> None:
     for circuit, gate in worker.gates.items():
         await gate.refresh(pauses.breaker(circuit))
         pauses.listeners.append((circuit, gate.refresh))
+    if parts.watch:
+        node.tasks.append(partial(parts.watch, channel, worker.gates[name]))
     _register_worker(node, worker)
 
 

@@ -12,7 +12,7 @@ from consumers.check.digests import IssueIndex
 from consumers.check.events import EventRules
 from consumers.check.findings import Findings, Skipped, Violation, unreadable
 from consumers.check.ledger_pass import LedgerPass
-from consumers.check.portal import PortalRules
+from consumers.check.portal import INDEX_LOST_RULE, PortalRules, find_stopped_portal
 from consumers.check.positions import PositionRules
 from consumers.check.releases import ReleaseRules
 from consumers.check.zalo_articles import check_articles
@@ -95,6 +95,8 @@ class Checker:
         if context.deep:
             violations += await self.check_channels(ledger.first_pass)
         violations += await _find_unsealed_records(context.bus)
+        if not any(one.rule == INDEX_LOST_RULE for one in violations):
+            violations += await find_stopped_portal(context.bus)
         return Findings(
             ok=not violations, violations=violations, checked=self.checked, skipped=self.skipped
         )

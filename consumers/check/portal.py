@@ -8,16 +8,19 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
-from channels.portal.errors import FolderBusy, error_reason
+from channels.portal.errors import INDEX_LOST, FolderBusy, error_reason
 from channels.portal.index.index import IndexSnapshot, SnapshotItem
 from channels.portal.writer.audit import FileProblem, FolderAudit
+from consumers.channel_health.breaker_store import load_breakers
 from consumers.check.context import CheckContext
 from consumers.check.findings import STUCK_S, Skipped, Violation
 from consumers.check.ledger_pass import OutcomesByPlan
 from consumers.check.publications import text_fingerprint
 from consumers.dispatch.audience import PORTAL
 from consumers.ledger.entry import DELIVERED_LETTERS, NEVER_SENT_LETTERS
+from contracts.base.times import format_utc, utc_time
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
+from producers.bus import Bus
 
 LOCK_TIMEOUT_S = 2.0
 _DAMAGE_CODES = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -31,8 +34,19 @@ def _index_fingerprint(item: SnapshotItem) -> bytes:
         return b""
 
 
+INDEX_LOST_RULE = "index-lost"
+
+
 def index_lost(detail: str) -> Violation:
-    return Violation(rule="index-lost", key="portal", detail=detail)
+    return Violation(rule=INDEX_LOST_RULE, key="portal", detail=detail)
+
+
+async def find_stopped_portal(bus: Bus) -> list[Violation]:
+    """A lost index, as the portal's worker says by its breaker; reads no file."""
+    now = (await load_breakers(bus))[ChannelName.PORTAL]
+    if now.is_closed or now.reason != INDEX_LOST:
+        return []
+    return [index_lost(f"its worker says so since {format_utc(utc_time(round(now.since)))}")]
 
 
 def _is_damaged(error: sqlite3.Error) -> bool:
@@ -77,7 +91,7 @@ class PortalRules:
         if self.audit.has_pages:
             return [index_lost("pages without an index")]
         is_delivered = any(letter in DELIVERED_LETTERS for _, letter in self.portal_rows())
-        if self.audit.has_state and is_delivered:
+        if is_delivered and (self.audit.has_state or self.audit.is_here):
             return [index_lost("neither an index nor pages, and something was delivered")]
         self.skip("portal", "there is no portal in this machine's folder")
         return []

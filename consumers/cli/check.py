@@ -58,7 +58,8 @@ async def _run_check(bus: Bus, *, deep: bool) -> Findings:
         seals=await find_seals(bus),
         ledger_cut=await find_ledger_cut(bus),
     )
-    audit = FolderAudit(settings.portal_dir, await open_site_files(settings))
+    is_here = not settings.nats_url  # Loa with a bus of its own has its portal here, too
+    audit = FolderAudit(settings.portal_dir, await open_site_files(settings), is_here=is_here)
     checker = Checker(context, audit)
     if context.seals is None:
         checker.skipped.append(Skipped(what="seals", why="vault.key of this data is not here"))

@@ -25,6 +25,7 @@ from consumers.status.facts import (
     directory_confirmed_at,
     disk_spaces,
     failing_checks,
+    has_lost_index,
     loa_version,
     store_problem,
 )
@@ -94,12 +95,20 @@ async def _with_machine_facts(
         facts,
         store_problem=await store_problem(bus),
         lost_files=tuple(lost),
+        lost_index=await _lost_index(settings, bus),
         unit_keys=tuple(await server_faults(open_registry(bus))),
         failing=failing,
         filling=await filling_streams(bus),
         disks=disk_spaces(_folders(settings)),
         directory_since=directory_confirmed_at(settings.directory_path) if is_behind else None,
     )
+
+
+async def _lost_index(settings: LoaSettings, bus: Bus) -> str:
+    """The folder of a portal without its index; with a bus elsewhere it may be elsewhere, too."""
+    folder = settings.portal_dir
+    is_lost = not settings.nats_url and await has_lost_index(bus, folder)
+    return str(folder) if is_lost else ""
 
 
 async def _failing_checks(running: RunningInstance) -> dict[str, str]:

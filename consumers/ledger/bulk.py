@@ -15,8 +15,8 @@ import structlog
 from consumers.ledger import codec
 from consumers.ledger.codec import BatchRows
 from consumers.ledger.cursor import PlanCursor
-from consumers.ledger.entry import LedgerEntry
-from contracts.delivery import BatchKey, PlanKey
+from consumers.ledger.entry import DELIVERED_LETTERS, LedgerEntry
+from contracts.delivery import BatchKey, ChannelName, PlanKey
 from producers.bus import Bucket
 
 log = structlog.get_logger()
@@ -109,6 +109,15 @@ async def first_letters(bucket: Bucket, keys: list[str], *, since: int) -> dict[
     values = await bucket.get_many(keys, min_seq=since)
     batches = {key: decode_batch(key, value.data) for key, value in values.items()}
     return {key: batch[1].rows[0] for key, batch in batches.items() if batch and batch[1].rows}
+
+
+async def has_delivered(bucket: Bucket, channel: ChannelName) -> bool:
+    """Whether the ledger has a delivered row of *channel*; reads up to the first one."""
+    async for key, value in bucket.values(f"state.{channel}."):
+        batch = decode_batch(key, value.data)
+        if batch and not DELIVERED_LETTERS.isdisjoint(batch[1].rows):
+            return True
+    return False
 
 
 def decode_batch(key: str, data: bytes) -> tuple[BatchKey, LedgerEntry] | None:

@@ -14,11 +14,13 @@ import structlog
 from pydantic import ValidationError
 
 from channels.errors import ChannelError
+from channels.portal.index.index import is_usable
 from channels.zalo.settings import ZaloSettings
 from consumers.dead_letters.store import DeadLetterStore
 from consumers.directory.store import read_confirmed_at
 from consumers.intake.approval import Draft
 from consumers.intake.desk import Desk
+from consumers.ledger.bulk import has_delivered
 from consumers.operations.retention import clock_problem
 from consumers.status.findings import DeadLetters, DiskSpace, Facts, WaitingDraft
 from consumers.status.reader import StatusReader
@@ -26,7 +28,7 @@ from consumers.status.report import StatusReport
 from consumers.zalo.limits import LimitUse, load_limits
 from contracts import subjects
 from contracts.base.times import Clock, utc_now, utc_time
-from contracts.delivery import Lane
+from contracts.delivery import ChannelName, Lane
 from contracts.errors import ContractError
 from producers.bus import Bus, BusError, Denied
 from producers.bus.monitoring_endpoint import fetch_page
@@ -66,6 +68,13 @@ def directory_confirmed_at(path: Path) -> datetime | None:
         confirmed = read_confirmed_at(path)
         return utc_time(round(confirmed)) if confirmed else None
     return None
+
+
+async def has_lost_index(bus: Bus, folder: Path) -> bool:
+    """Whether the portal's *folder* has no usable index although something was shown."""
+    if is_usable(folder):
+        return False
+    return await has_delivered(bus.bucket(subjects.LEDGER.name), ChannelName.PORTAL)
 
 
 async def store_problem(bus: Bus) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from channels.portal.errors import INDEX_LOST
 from consumers.channel_health.breaker import BreakerState, remedy
 from consumers.key_file import KEY_FILE_FIELD
 from consumers.messages import load_catalog, translate
@@ -60,7 +61,8 @@ class Facts:
     """Everything that findings come from; an empty fact was not gathered, or is well.
 
     `failing`: checks of `/readyz` by name. `filling`: streams in percent of their limit.
-    `store_problem`: why the bus took no test message.
+    `store_problem`: why the bus took no test message. `lost_index`: the portal's folder, without
+    the index that it had.
     """
 
     now: datetime
@@ -70,6 +72,7 @@ class Facts:
     damages: tuple[FieldError, ...] = ()
     clock: FieldError | None = None
     lost_files: tuple[FieldError, ...] = ()
+    lost_index: str = ""
     unit_keys: tuple[FieldError, ...] = ()
     failing: Mapping[str, str] = field(default_factory=dict)
     filling: Mapping[str, int] = field(default_factory=dict)
@@ -188,6 +191,9 @@ def _process(facts: Facts) -> Iterator[StatusFinding]:
 def _lost_files(facts: Facts) -> Iterator[StatusFinding]:
     for error in facts.lost_files:
         yield _as_said("files_lost", error)
+    portal = facts.channels.get(ChannelName.PORTAL)
+    if facts.lost_index and not (portal and portal.breaker_reason == INDEX_LOST):
+        yield _finding(Severity.ACT, "index_lost", ChannelName.PORTAL, folder=facts.lost_index)
 
 
 def _unit_keys(facts: Facts) -> Iterator[StatusFinding]:

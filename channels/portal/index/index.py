@@ -4,7 +4,9 @@ A commit here is the effect; the files follow. Every committed change that is no
 named in `item.undone` and `stale`, so that the next writer can finish it. `item.old_print` and
 `stale.old_print` name files that are right and were written in an earlier format."""
 
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any, NamedTuple
 from channels.portal.index.listings import Listings, listing_entries
 from channels.portal.model.history import ShownPublication
 from channels.portal.model.page_sets import PageSet, parse_page_set
+from channels.portal.storage.index_swap import INDEX_FILE
 from contracts.base.markdown_size import RENDERED_MAX
 from contracts.publication import Publication
 
@@ -277,6 +280,22 @@ class SnapshotItem:
     revision: int
     stored: StoredItem
     is_written: bool
+
+
+def has_tables(path: Path) -> bool:
+    """Whether *path* is an index that a writer has begun. Raises sqlite3.Error."""
+    if not path.exists():
+        return False
+    with closing(IndexSnapshot(path)) as snapshot:
+        return snapshot.layout_version > 0
+
+
+def is_usable(folder: Path) -> bool:
+    """Whether the portal's *folder* has an index from which its pages can be written."""
+    try:
+        return has_tables(folder / "state" / INDEX_FILE)
+    except sqlite3.Error:
+        return False
 
 
 class IndexSnapshot(PortalIndex):

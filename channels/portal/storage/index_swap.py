@@ -14,6 +14,11 @@ from contracts.base.crash_points import crash_point
 INDEX_FILE, _NEXT_INDEX_FILE = "index.sqlite", "next.sqlite"
 
 
+def has_index(state: Path) -> bool:
+    """Whether *state* has an index, or the next one."""
+    return (state / INDEX_FILE).exists() or (state / _NEXT_INDEX_FILE).exists()
+
+
 def begin_swap(new_index: Path, state: Path) -> None:
     """Make *new_index*, complete and closed, the next index of *state*. Needs the folder's lock."""
     new_index.replace(state / _NEXT_INDEX_FILE)

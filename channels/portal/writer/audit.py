@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from channels.portal.index.index import IndexSnapshot
+from channels.portal.index.index import IndexSnapshot, has_tables
 from channels.portal.model.page_sets import FEED_FORMATS, page_set_at
 from channels.portal.model.site import CANARY_PATH, item_path
 from channels.portal.render.site_files import SiteFiles
@@ -37,13 +37,17 @@ class FileProblem(NamedTuple):
 
 
 class FolderAudit:
-    """Audit of one portal's folder; `files_checked` counts compared files."""
+    """Audit of one portal's folder; `files_checked` counts compared files.
 
-    def __init__(self, folder: Path, site_files: SiteFiles) -> None:
+    *is_here*: this machine is known to have the portal, even without a folder.
+    """
+
+    def __init__(self, folder: Path, site_files: SiteFiles, *, is_here: bool = False) -> None:
         self.public = folder / "public"
         self.aside = folder / "state" / "aside"
         self._state = folder / "state"
         self._site_files = site_files
+        self.is_here = is_here
         self.files_checked = 0
 
     @property
@@ -58,10 +62,7 @@ class FolderAudit:
     @property
     def has_index(self) -> bool:
         """Whether the folder has an index with tables. Raises sqlite3.Error."""
-        if not (self._state / INDEX_FILE).exists():
-            return False
-        with closing(self.open_snapshot()) as snapshot:
-            return snapshot.layout_version > 0
+        return has_tables(self._state / INDEX_FILE)
 
     def open_snapshot(self) -> IndexSnapshot:
         """Open a snapshot of the index. Raises sqlite3.Error."""

@@ -84,6 +84,11 @@ class PortalWriter:
     def site(self) -> Site:
         return self._site_files.site
 
+    @property
+    def has_index(self) -> bool:
+        """Whether an index is there, or one that is about to replace it."""
+        return index_swap.has_index(self._state)
+
     def close(self) -> None:
         self._search_sync.close()
         if self._index:
@@ -96,8 +101,10 @@ class PortalWriter:
         """Finish pending work and rewrite outdated files, so that the folder is ready.
 
         Raises OSError, sqlite3.Error, FolderBusy, FilesNotWritten or IndexLost, and FolderEmpty for
-        a new folder unless *allow_new*.
+        a new folder unless *allow_new*. Nothing is made in the place of a folder that is gone.
         """
+        if not (allow_new or self.has_index or (self.public / SITE_MARKER_FILE).exists()):
+            raise FolderEmpty
         self.public.mkdir(parents=True, exist_ok=True)
         self._aside.mkdir(parents=True, exist_ok=True)
         with self._locked_index() as index:

@@ -11,9 +11,10 @@ from channels.portal.model.site import Site
 from channels.portal.settings import PortalSettings
 from consumers.app.node import Node
 from consumers.app.settings import read_settings
+from consumers.channel_health.folder_watch import FolderWatch
+from consumers.channel_health.gate import ChannelGate
 from consumers.channel_health.readback import ReadbackStatus
 from consumers.ledger import bulk
-from consumers.ledger.entry import DELIVERED_LETTERS
 from consumers.runtime.errors import unreachable_without_bus
 from contracts import subjects
 from contracts.delivery import ChannelName
@@ -61,15 +62,14 @@ def readback_address(node: Node) -> str:
     return node.canary_settings.url or node.settings.public_url
 
 
+async def watch_folder(channel: PortalChannel, gate: ChannelGate) -> None:
+    await FolderWatch(gate, channel).run()
+
+
 async def has_delivered_pages(bus: Bus) -> bool:
     """Whether the portal has shown anything yet, by the ledger. Raises Unreachable."""
-    prefix = f"state.{ChannelName.PORTAL}."
     with unreachable_without_bus():
-        async for key, value in bus.bucket(subjects.LEDGER.name).values(prefix):
-            batch = bulk.decode_batch(key, value.data)
-            if batch and not DELIVERED_LETTERS.isdisjoint(batch[1].rows):
-                return True
-    return False
+        return await bulk.has_delivered(bus.bucket(subjects.LEDGER.name), ChannelName.PORTAL)
 
 
 async def _write_first_pages(channel: PortalChannel) -> None:

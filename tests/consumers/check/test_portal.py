@@ -14,6 +14,9 @@ from channels.portal.render.site_files import SiteFiles
 from channels.portal.storage.lock import folder_lock
 from channels.portal.writer.audit import FolderAudit
 from channels.portal.writer.writer import PortalWriter, add_publication
+from consumers.channel_health.breaker import fail
+from consumers.channel_health.breaker_store import BreakerStore
+from contracts.delivery import ChannelName
 from tests.support.events import ITEM, submitted
 from tests.support.portal_dir import PUBLIC_URL, WORDS, never_expired, new_writer, publish
 from tests.support.publications import RELEASED_AT, a_publication
@@ -128,7 +131,7 @@ async def delivered(check_harness):
 
 
 async def test_a_machine_without_the_portal_says_so(delivered, tmp_path):
-    delivered.portal = tmp_path / "nowhere"
+    delivered.portal, delivered.has_portal = tmp_path / "nowhere", False
     findings = await delivered.check()
     assert findings.ok
     assert [one.what for one in findings.skipped] == ["portal"]
@@ -202,3 +205,12 @@ def test_indexes_are_opened_for_reading_only(tmp_path, audit):
         glance.mark_all_items(stale_format=False)
     glance.close()
     assert isinstance(glance, PortalIndex)
+
+
+async def test_the_plain_check_names_a_portal_that_stands_because_its_index_is_lost(delivered):
+    store = BreakerStore(delivered.bus, ChannelName.PORTAL)
+    assert (await delivered.check(deep=False)).ok
+    await store.update(lambda before: fail(before, "w", "index_lost", 9.0))
+    findings = await delivered.check(deep=False)
+    assert [(one.rule, one.key) for one in findings.violations] == [("index-lost", "portal")]
+    assert not findings.ok and "1970-01-01T00:00:09Z" in findings.violations[0].detail

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from channels.email.settings import EmailSettings
+from channels.portal.index.index import PortalIndex
 from channels.zalo.settings import ZaloSettings
 from consumers.app.channel_registry import CHANNELS
 from consumers.app.settings import LoaSettings
@@ -64,6 +65,10 @@ def test_a_portal_whose_pages_are_gone_is_lost(tmp_path):
 
     assert lost() == []
     (tmp_path / "portal" / "state").mkdir(parents=True)
+    assert lost() == [], "without an index nobody writes them again: another finding"
+    index = PortalIndex(tmp_path / "portal" / "state" / "index.sqlite")
+    index.create_tables()
+    index.close()
     [gone] = lost()
     assert "loa rebuild portal" in gone.message and "loa rebuild portal" in gone.message_vi
     (tmp_path / "portal" / "public").mkdir()

@@ -90,6 +90,9 @@ TABLE = [
     ({"unit_keys": (DAMAGE,)}, [(ACT, "bus_key_served", "CONTENT")]),
     ({"clock": DAMAGE}, [(ACT, "retention_held", "CONTENT")]),
     ({"lost_files": (DAMAGE,)}, [(ACT, "files_lost", "CONTENT")]),
+    ({"lost_index": "/data/portal"}, [(ACT, "index_lost", PORTAL)]),
+    (channels(PORTAL, breaker=BreakerState.OPEN, breaker_since=NOW, breaker_reason="index_lost")
+     | {"lost_index": "/data/portal"}, [(ACT, "channel_broken_now", PORTAL)]),
     (a_disk(0, 24 * MB), [(ACT, "disk_full", "/data")]),
     (a_disk(GB - 1), [(ACT, "disk_full", "/data")]),
     (a_disk(9 * GB), [(WATCH, "disk_low", "/data")]),

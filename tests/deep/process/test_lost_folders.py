@@ -27,19 +27,24 @@ def rules(loa) -> set[str]:
     return {one["rule"] for one in done.json["violations"]}
 
 
-def test_a_lost_portal_folder_stands_until_it_is_made_anew(loa):
-    first = publish(loa, 1)
+def test_a_lost_portal_folder_is_told_without_an_item_and_stands_until_it_is_made_anew(loa):
+    first, folder = publish(loa, 1), loa.data / "portal"
     loa.trace_when_complete(first)
+    folder.rename(loa.folder / "away")
+    standing = wait_until(lambda: loa.request("/readyz").body.get("standing"), "a stopped channel")
+    assert standing == {"portal": "breaker open: index_lost"} and '"breaker_opened"' in loa.log()
+    for words in (["status"], ["check"]):
+        told = loa.cli(*words)
+        assert told.exit_code == 1 and "`loa rebuild portal`" in told.out, words
+        assert "within a minute" not in told.out, "one remedy"
     loa.stop()
-    (loa.data / "portal").rename(loa.folder / "away")
+    assert "`loa rebuild portal`" in loa.cli("status").out, "also where no Loa runs"
     loa.start()
-    assert '"index_lost"' in loa.log()
     second = publish(loa, 2)
-    wait_until(lambda: "index_lost" in str(loa.request("/readyz").body), "a breaker that says why")
-    for words in (["status"], ["trace", second]):
-        assert "`loa rebuild portal`" in loa.cli(*words).out, words
+    assert "`loa rebuild portal`" in loa.cli("trace", second).out
     assert "index-lost" in rules(loa)
     assert loa.page_status(f"/tin/{second}/") == 503
+    assert not folder.exists(), "nothing is made in its place, so that it can be put back"
     assert loa.cli("rebuild", "portal").exit_code == 0
     loa.trace_when_complete(second)
     assert [loa.page_status(f"/tin/{one}/") for one in (first, second)] == [200, 200]
