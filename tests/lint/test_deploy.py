@@ -97,7 +97,9 @@ def test_every_loa_container_runs_one_service_and_every_service_has_a_container(
 def test_the_stand_ins_are_there_for_trying_out_only():
     profiles = {n: s["profiles"] for n, s in SERVICES.items() if "profiles" in s}
     stand_ins = {name: ["dev"] for name in ("mailbox", "zalo-sandbox", "mailpit")}
-    assert profiles == stand_ins | {"admin": ["admin"], "bus-config": ["admin"]}
+    others = {"admin": ["admin"], "bus-config": ["admin"]}
+    others |= {name: ["observability"] for name in ("prometheus", "grafana")}
+    assert profiles == stand_ins | others
     named = {n: s["environment"].get("LOA_STAND_INS") for n, s in LOA.items()}
     assert named == {n: n if n in ("mailbox", "zalo-sandbox") else None for n in LOA}
 
@@ -157,8 +159,11 @@ def test_prepare_makes_what_the_stack_mounts_and_leaves_a_secret_as_it_is(tmp_pa
         assert KeyFile.open(tmp_path / "data" / name, create=False).secret == part
     secrets = tmp_path / "secrets"
     (secrets / "email_password").write_text("chua-doi")
+    made = (secrets / "grafana_password").read_text()
+    assert len(made) == 32, "Grafana takes an empty one for its own, which everybody knows"
     subprocess.run(prepare, check=True, capture_output=True)
     assert (secrets / "email_password").read_text() == "chua-doi"
+    assert (secrets / "grafana_password").read_text() == made
     assert (tmp_path / "data" / "vault.key").read_bytes() == key
     assert load_vocabulary(LoaSettings(data_dir=tmp_path / "data")) is DEFAULT
 
@@ -242,7 +247,7 @@ def test_ports_and_healthchecks_name_the_port_that_loa_listens_on(name):
 def test_only_the_faces_are_published_each_on_a_port_of_its_own_and_on_this_machine():
     published = {name: s["ports"] for name, s in SERVICES.items() if "ports" in s}
     faces = {"gateway", "portal", "pages", "opinions", "zalo-webhook", "bounces", "mailpit"}
-    assert set(published) == faces | {"desk"}
+    assert set(published) == faces | {"desk", "prometheus", "grafana"}
     addresses = [entry.rsplit(":", 1)[0] for ports in published.values() for entry in ports]
     assert all(address.startswith("127.0.0.1:") for address in addresses)
     assert len(set(addresses)) == len(addresses)
@@ -300,14 +305,14 @@ def test_the_healthcheck_passes_only_while_loa_is_ready(ready):
 
 
 @pytest.mark.skipif(not shutil.which("docker-compose"), reason="docker-compose is not installed")
-@pytest.mark.parametrize("arguments", [[], ["--env-file", "deploy/dev.env", "--profile", "dev"]])
-def test_compose_itself_accepts_the_file(arguments):
+@pytest.mark.parametrize("profile", ["", "dev", "observability"])
+def test_compose_itself_accepts_the_file(profile):
+    arguments = ["--env-file", "deploy/dev.env", "--profile", profile] if profile else []
     command = ["docker-compose", *arguments, "config", "--format", "json"]
     answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
     shown = set(json.loads(answer.stdout)["services"])
-    wanted = (["dev"], None) if arguments else (None,)
-    assert shown == {n for n, s in SERVICES.items() if s.get("profiles") in wanted}
+    assert shown == {n for n, s in SERVICES.items() if s.get("profiles") in ([profile], None)}
 
 
 def test_the_image_runs_loa_unprivileged_and_stops_it_with_sigterm():

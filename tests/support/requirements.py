@@ -44,6 +44,12 @@ def nginx() -> None:
     met(Path(NGINX).is_file(), "needs nginx")
 
 
+def prometheus() -> None:
+    """Running a Prometheus of the test's own, and trying its rules."""
+    is_there = all(shutil.which(name) for name in ("prometheus", "promtool"))
+    met(is_there, "needs prometheus and promtool (Debian: prometheus)")
+
+
 def node() -> None:
     """Running JavaScript outside a browser."""
     met(shutil.which("node") is not None, "needs node (Debian: nodejs)")
