@@ -3,8 +3,10 @@
 import fcntl
 import json
 import os
+import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from enum import Enum
 from pathlib import Path
 
 import structlog
@@ -12,6 +14,7 @@ from pydantic import ValidationError
 
 from consumers.app.ports import require_free_port
 from consumers.app.settings import DeskSettings, LoaSettings, RunningInstance, read_settings
+from consumers.audit.anchor import Anchor
 from consumers.messages import field_error
 from contracts.base.crash_points import crash_point
 from contracts.base.networks import http_url
@@ -25,6 +28,14 @@ PROBE_TIMEOUT_S = 1.0
 COMMAND_TIMEOUT_S = 5.0
 """How long a command waits for a bus before it gives up."""
 _LOOPBACK = "127.0.0.1"
+
+
+class BusUse(Enum):
+    """What a command may change of the streams of a Loa that does not run."""
+
+    LOOK = "nothing"
+    ACT = "bring those of an older version up to date"
+    REPAIR = "make lost ones anew, by itself"
 
 
 def ready_file(settings: LoaSettings) -> Path:
@@ -97,12 +108,16 @@ async def bus_server(
 
 @asynccontextmanager
 async def command_bus(
-    settings: LoaSettings, name: str = "loa", patience_s: float = COMMAND_TIMEOUT_S
+    settings: LoaSettings,
+    name: str = "loa",
+    patience_s: float = COMMAND_TIMEOUT_S,
+    use: BusUse = BusUse.LOOK,
 ) -> AsyncIterator[tuple[Bus, bool]]:
     """A bus for one command: the running Loa's, a cluster's, or an embedded one for this time.
 
     The flag tells that it is the embedded one: no Loa runs on this folder. Raises Unavailable if
-    no store exists: a command creates none, so a mistyped folder stays empty.
+    no store exists: a command creates none, so a mistyped folder stays empty; and if a stream of
+    the embedded one is lost.
     """
     has_store = settings.nats_url or (settings.nats_dir / "jetstream").is_dir()
     if not has_store and not await find_running(settings):
@@ -112,8 +127,29 @@ async def command_bus(
         connecting = Bus.connect(url, name=name, access=access, patience_s=patience_s)
         async with await connecting as bus:
             if own:
-                await prepare_bus(bus, monitors)
+                await verify(bus, monitors)
+                await _open_store(bus, settings, use)
             yield bus, own is not None
+
+
+async def _open_store(bus: Bus, settings: LoaSettings, use: BusUse) -> None:
+    """Apply the topology for a command that acts. Raises Unavailable where streams are missing.
+
+    A lost one stays lost, so that its loss stays in sight; one that came with this version is no
+    loss.
+    """
+    if use is BusUse.REPAIR:
+        return
+    found = await topology.stream_infos(bus)
+    if missing := [name for name in topology.stream_names() if name not in found]:
+        anchor = Anchor(bus, settings.bus_state_file, settings.key_file, time.time)
+        if lost := await anchor.find_lost(missing):
+            raise Unavailable(*(damage.field_error for damage in lost))
+        if use is BusUse.LOOK:
+            names = ", ".join(missing)
+            raise Unavailable(field_error("bus", "bus_not_begun", names=names))
+    if use is BusUse.ACT:
+        await topology.apply(bus)
 
 
 async def prepare_bus(bus: Bus, monitors: tuple[str, ...]) -> None:

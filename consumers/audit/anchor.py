@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,15 @@ class Anchor:
     async def examine(self) -> list[Damage]:
         """Compare only. Raises BusError."""
         return (await self._compare())[2]
+
+    async def find_lost(self, missing: Iterable[str]) -> list[Damage]:
+        """Those of the *missing* streams that were there before. Raises BusError."""
+        try:
+            before = await self._baseline()
+        except AnchorBroken:
+            return [_BROKEN]
+        known = before.streams if before else {}
+        return [Damage(name, "bus_stream_gone", {}) for name in missing if name in known]
 
     async def audit_head(self) -> ChainHead | None:
         """The end of the audit log when the anchor was written, if there is a usable one."""

@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple, TypeVar
 
 import typer
 
-from consumers.app.instance import COMMAND_TIMEOUT_S
+from consumers.app.instance import COMMAND_TIMEOUT_S, BusUse
 from consumers.audit import log as audit
 from consumers.cli.authorization import (
     BREAK_GLASS,
@@ -149,7 +149,7 @@ def run_audited(
     async def audited(bus: Bus) -> T:
         return await perform(bus, command, lambda actor: work(bus, actor))
 
-    return run_on_bus(audited, patience_s)
+    return run_on_bus(audited, patience_s, BusUse.ACT)
 
 
 def lift_suppression(channel: ChannelName, parse_address: Callable[[], str], by: str) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from consumers.app.instance import BusUse
 from consumers.app.settings import LoaSettings, read_settings
 from consumers.audit.bus_state import Damage
 from consumers.audit.chain import AuditRecord, ChainFault, ChainVerifier, Fault
@@ -129,7 +130,7 @@ def _fault_text(one: ChainFault) -> FieldError:
 @app.command()
 def accept(reason: Reason, by: By = "", as_json: output.Json = False) -> None:
     """Accept the present state of the bus. Lost messages stay lost; missing streams are created."""
-    output.run_on_bus(topology.apply)
+    output.run_on_bus(topology.apply, use=BusUse.REPAIR)
     damages = run_audited(Command("bus.accept", by=by, reason=reason), lambda bus, _: _accept(bus))
     texts = [damage.field_error for damage in damages]
     texts.append(field_error("bus", "bus_accepted" if damages else "bus_nothing_to_accept"))

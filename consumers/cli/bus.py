@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from consumers.app.instance import BusUse
 from consumers.app.settings import LoaSettings, load_retention, read_settings
 from consumers.audit.log import Act, AuditLog
 from consumers.cli import output, unit_keys
@@ -97,7 +98,7 @@ def apply() -> None:
         await AuditLog(bus, time.time).record(Act("bus.apply"))  # the stream may be new
         return len(topology.stream_names() + await topology.inbound_stream_names(bus)), unread
 
-    count, unread = output.run_on_any_bus(work)
+    count, unread = output.run_on_any_bus(work, use=BusUse.REPAIR)
     applied = field_error("bus", "bus_applied", count=count, key=path.resolve())
     output.print_field_texts(applied, *unread)
 

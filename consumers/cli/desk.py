@@ -125,7 +125,7 @@ def approve(
 
         return number, await perform(bus, command, release)
 
-    number, position = output.run_on_bus(decide)
+    number, position = output.act_on_bus(decide)
     start = position.not_before
     at = format_utc(start) if start else ""
     code = "draft_released_later" if start and start > datetime.now(UTC) else "draft_released"
@@ -181,5 +181,5 @@ def reject(
         await perform(bus, command, refuse)
         return number
 
-    number = output.run_on_bus(decide)
+    number = output.act_on_bus(decide)
     output.print_field_texts(field_error(content_id, "draft_refused", of=number))

@@ -20,6 +20,7 @@ from consumers.cli.output import (
     TIME_FORMAT,
     Json,
     Yes,
+    act_on_bus,
     explain_errors,
     fail,
     item_address,
@@ -295,7 +296,7 @@ def withdraw(
     text = WithdrawalText(reason, title)
     with explain_errors():
         require_yes("ask_withdraw", yes=yes)
-    answer = run_on_bus(lambda bus: order_withdrawal(bus, content_id, text, by))
+    answer = act_on_bus(lambda bus: order_withdrawal(bus, content_id, text, by))
     print_answer(answer.to_json(), as_json, lambda: print_field_texts(answer.to_text()))
 
 

@@ -44,7 +44,7 @@ def login(login: Login = "", invited: Invited = False, without_codes: WithoutCod
             await staff.keep(await _sign_in(staff, login))
         return (await staff.require_signed_in()).account
 
-    account = output.run_on_bus(sign_in)
+    account = output.act_on_bus(sign_in)
     output.print_field_texts(field_error(account.login, "signed_in", value=account.name))
 
 
@@ -88,7 +88,7 @@ def logout(everywhere: Everywhere = False) -> None:
             await staff.sessions.end(token)
         remove_token()
 
-    output.run_on_bus(sign_out)
+    output.act_on_bus(sign_out)
     output.print_field_texts(field_error("session", "signed_out"))
 
 

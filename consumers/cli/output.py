@@ -16,6 +16,7 @@ from rich.text import Text
 
 from channels.portal.model.site import item_path
 from consumers.app import instance
+from consumers.app.instance import BusUse
 from consumers.app.settings import LoaSettings, read_settings
 from consumers.errors import KeyFileBroken
 from consumers.messages import field_error, translate_os_error
@@ -51,20 +52,32 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
 def run_on_bus(
-    work: Callable[[Bus], Awaitable[T]], patience_s: float = instance.COMMAND_TIMEOUT_S
+    work: Callable[[Bus], Awaitable[T]],
+    patience_s: float = instance.COMMAND_TIMEOUT_S,
+    use: BusUse = BusUse.LOOK,
 ) -> T:
-    """Run *work* on the running Loa's bus, or on an embedded one for its duration."""
-    return run_on_any_bus(lambda bus, _: work(bus), patience_s)
+    """Run *work* on the running Loa's bus, or on an embedded one for its duration.
+
+    *use*: what it may change of an embedded one's streams.
+    """
+    return run_on_any_bus(lambda bus, _: work(bus), patience_s, use)
+
+
+def act_on_bus(work: Callable[[Bus], Awaitable[T]]) -> T:
+    """As `run_on_bus`, for a command that changes what the bus holds."""
+    return run_on_bus(work, use=BusUse.ACT)
 
 
 def run_on_any_bus(
-    work: Callable[[Bus, bool], Awaitable[T]], patience_s: float = instance.COMMAND_TIMEOUT_S
+    work: Callable[[Bus, bool], Awaitable[T]],
+    patience_s: float = instance.COMMAND_TIMEOUT_S,
+    use: BusUse = BusUse.LOOK,
 ) -> T:
     """As `run_on_bus`; *work* is told whether the bus is an embedded one: no Loa runs then."""
 
     async def connected() -> T:
         settings = read_settings(LoaSettings)
-        async with instance.command_bus(settings, "loa-cli", patience_s) as (bus, own):
+        async with instance.command_bus(settings, "loa-cli", patience_s, use) as (bus, own):
             if own:
                 folder = settings.data_dir.resolve()
                 print_errors([field_error("bus", "no_loa_runs", folder=folder)])

@@ -287,7 +287,7 @@ def rebuild_projections(what: What = None, as_json: output.Json = False) -> None
             counts[_PORTAL] = (await _rebuild_portal(bus, settings))._asdict()
         return counts
 
-    rebuilt = output.run_on_bus(work)
+    rebuilt = output.act_on_bus(work)
     output.print_answer(rebuilt, as_json, lambda: _print_counts(rebuilt))
 
 

@@ -76,7 +76,7 @@ def add(login: Login, name: Name, unit: Unit, role: Roles, as_json: output.Json 
 @app.command("list")
 def list_accounts(as_json: output.Json = False) -> None:
     """Every account: id, state, unit, roles."""
-    accounts = _run(lambda staff: staff.accounts.all())
+    accounts = output.run_on_bus(lambda bus: Staff.open(bus).accounts.all())
     columns = ("login", "name", "unit", "state", "roles", "id")
     rows = [_cells(account) for account in accounts]
     answer = [dict(zip(columns, row, strict=True)) for row in rows]
@@ -146,7 +146,7 @@ def _administration(staff: Staff) -> Administration:
 @app.command()
 def identities(as_json: output.Json = False) -> None:
     """People of the identity provider: linked to an account, or waiting for one."""
-    rows = _run(_identity_rows)
+    rows = output.run_on_bus(lambda bus: _identity_rows(Staff.open(bus)))
     columns = ("login", "subject", "name", "provider_login", "last_seen")
     answer = [dict(zip(columns, row, strict=True)) for row in rows]
     output.print_answer(answer, as_json, lambda: output.print_table(columns, rows))
@@ -190,7 +190,7 @@ def _run(work: Callable[[Staff], Awaitable[T]]) -> T:
     async def on_bus(bus: Bus) -> T:
         return await work(Staff.open(bus))
 
-    return output.run_on_bus(on_bus)
+    return output.act_on_bus(on_bus)
 
 
 async def _authorize(staff: Staff, act: Act) -> Actor:

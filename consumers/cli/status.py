@@ -93,7 +93,7 @@ async def _with_machine_facts(
     is_behind = "directory" in failing
     return replace(
         facts,
-        store_problem=await store_problem(bus),
+        store_problem=await store_problem(bus) if facts.at_work else "",
         lost_files=tuple(lost),
         lost_index=await _lost_index(settings, bus),
         unit_keys=tuple(await server_faults(open_registry(bus))),

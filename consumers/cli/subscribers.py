@@ -16,9 +16,12 @@ from consumers.cli.acts import By, Command, perform, record, run_audited
 from consumers.cli.output import (
     EXIT_INVALID,
     Json,
+    Yes,
+    act_on_bus,
     explain_errors,
     print_answer,
     print_table,
+    require_yes,
     run_on_bus,
 )
 from consumers.cli.unit_keys import require_new_file
@@ -103,7 +106,7 @@ def _suppression_rows(suppression: Suppression | None) -> list[tuple[str, str]]:
 
 
 @app.command()
-def remove(address: Address, reason: Reason, by: By = "") -> None:
+def remove(address: Address, reason: Reason, by: By = "", yes: Yes = False) -> None:
     """Erase a person by address: as a reader, and in case notices and letters that are kept.
 
     Every machine forgets within 10 s.
@@ -120,7 +123,9 @@ def remove(address: Address, reason: Reason, by: By = "") -> None:
         erase = partial(_erase, bus, unsubscribe, email, checked_reason)
         await perform(bus, command, lambda _: erase())
 
-    run_on_bus(work)
+    with explain_errors():
+        require_yes("ask_erase", yes=yes)
+    act_on_bus(work)
     print_bilingual("removed", "đã xóa")
 
 

@@ -77,7 +77,7 @@ def add(
     """Register a unit and print its API key, once. Exit code 2: it is there already."""
     rules = {"release": release.value, "urgent": urgent, "notices": _channels(notices)}
     act = AddUnit.model_validate({"unit": unit, **rules})
-    _print_key(unit, output.run_on_bus(lambda bus: _carry_out(bus, act, by)), as_json)
+    _print_key(unit, output.act_on_bus(lambda bus: _carry_out(bus, act, by)), as_json)
 
 
 @app.command("set")
@@ -103,7 +103,7 @@ def change_unit(
         await _carry_out(bus, act, by)
         return act
 
-    now = output.run_on_bus(change)
+    now = output.act_on_bus(change)
     typer.echo(f"{unit}: release {now.release}, urgent {now.urgent}, {','.join(now.notices)}")
 
 
@@ -111,7 +111,7 @@ def change_unit(
 def rotate(unit: Unit, now: Now = False, by: By = "", as_json: output.Json = False) -> None:
     """Give a unit a new key; the old one works 24 h more."""
     act = RotateKey(unit=unit, now=now)
-    _print_key(unit, output.run_on_bus(lambda bus: _carry_out(bus, act, by)), as_json)
+    _print_key(unit, output.act_on_bus(lambda bus: _carry_out(bus, act, by)), as_json)
 
 
 @app.command()
@@ -124,7 +124,7 @@ def revoke(unit: Unit, by: By = "") -> None:
         has_account = (await registry.require(unit)).bus_keys is not None
         return await unit_keys.tell_server(registry) if has_account else []
 
-    texts = output.run_on_bus(end_keys)
+    texts = output.act_on_bus(end_keys)
     print_bilingual(f"{unit}: no key works any more", f"{unit}: không khóa nào còn dùng được")
     output.print_field_texts(*texts)
 
@@ -140,13 +140,13 @@ def bus_key(
     """Give a unit one more key for the bus, shown once; its other keys go on working."""
     if revoke:
         act = RevokeBusKey(unit=unit, key=revoke)
-        texts = output.run_on_bus(lambda bus: _change_bus_keys(bus, act, by))[1]
+        texts = output.act_on_bus(lambda bus: _change_bus_keys(bus, act, by))[1]
         print_bilingual(f"{unit}: {revoke} is revoked", f"{unit}: {revoke} đã bị thu hồi")
         output.print_field_texts(*texts)
         return
     with output.explain_errors():
         unit_keys.require_new_file(out)
-    seed, texts = output.run_on_bus(lambda bus: _change_bus_keys(bus, AddBusKey(unit=unit), by))
+    seed, texts = output.act_on_bus(lambda bus: _change_bus_keys(bus, AddBusKey(unit=unit), by))
     _print_bus_key(unit, seed, out, texts, as_json=as_json)
 
 

@@ -78,7 +78,7 @@ CHANGING = {
     "retention run": "",
     "subscribers show": "an@example.com",
     "subscribers export": "an@example.com",
-    "subscribers remove": "an@example.com --reason x",
+    "subscribers remove": "an@example.com --reason x --yes",
     "desk approve": f"{ITEM}-2 --hash x",
     "desk reject": f"{ITEM}-2 --code trung-lap",
     "dead replay": "1",

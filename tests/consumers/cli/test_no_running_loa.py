@@ -5,15 +5,27 @@ import json
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import structlog
 
+from consumers.app import instance
+from consumers.app.instance import BusUse
+from consumers.app.settings import LoaSettings
+from consumers.audit.anchor import Anchor
 from consumers.cli import demo
 from consumers.cli.root import app
+from consumers.key_file import KeyFile, register_key
+from contracts.errors import Unavailable
+from producers.bus import Bus, topology
 from producers.nats_server import NatsServer
 
+T = TypeVar("T")
 ROOT = Path(__file__).parents[3]
 
 
@@ -57,11 +69,17 @@ def test_a_place_where_a_disk_is_to_be_mounted_is_no_store(folder, capsys):
 
 
 def make_store(folder) -> None:
-    async def make() -> None:
-        async with NatsServer(folder / "nats"):
-            pass
+    on_store(folder, topology.apply)
 
-    asyncio.run(make())
+
+def on_store(folder, work: Callable[[Bus], Awaitable[T]]) -> T:
+    """Do *work* on the bus of the store, as another program may."""
+
+    async def run() -> T:
+        async with NatsServer(folder / "nats") as server, await Bus.connect(server.url) as bus:
+            return await work(bus)
+
+    return asyncio.run(run())
 
 
 def test_that_no_loa_runs_is_said_once(folder, capsys):
@@ -146,3 +164,83 @@ def test_a_store_that_is_there_answers_although_no_loa_runs(folder, capsys):
     assert "(by: Lê Văn C; reason: l1U+000Aemail: goes onU+001B[31m)" in again
     assert said("resume", "email") == "email: goes on\nemail: chạy tiếp\n"
     assert said("resume", "email") == "email: was not paused\nemail: không bị tạm dừng\n"
+
+
+def test_a_lost_stream_is_named_and_stays_lost_until_that_is_accepted(folder, capsys):
+    """Neither a command that looks nor one that acts makes it anew, which would hide the loss."""
+
+    async def lose(bus: Bus) -> None:
+        await topology.apply(bus)
+        settings = LoaSettings(data_dir=folder)
+        key = settings.key_file
+        await register_key(bus, KeyFile.open(key))
+        await Anchor(bus, settings.bus_state_file, key, time.time).renew()
+        await bus.connection.api_request("STREAM.DELETE.KV_digests")
+
+    async def is_there(bus: Bus) -> bool:
+        return await topology.stream_exists(bus, "KV_digests")
+
+    on_store(folder, lose)
+    for words in ("status", "units list", "pause email --by An"):
+        assert run(*words.split()) == 3
+        told = capsys.readouterr().err
+        assert "KV_digests: this stream is gone from the bus" in told, words
+        assert "`loa audit accept --reason WHY`" in told
+    assert not on_store(folder, is_there)
+    assert run("audit", "accept", "--by", "An", "--reason", "mất") == 0
+    assert on_store(folder, is_there)
+
+
+def test_a_command_that_looks_at_data_of_an_older_version_changes_nothing(folder, capsys):
+    async def older(bus: Bus) -> None:
+        await topology.apply(bus)
+        await bus.connection.api_request("STREAM.DELETE.KV_digests")
+        info = await bus.stream_info("CONTENT")
+        await bus.connection.api_request("STREAM.UPDATE.CONTENT", info["config"] | {"max_msgs": 9})
+
+    async def state(bus: Bus) -> tuple[bool, int]:
+        is_there = await topology.stream_exists(bus, "KV_digests")
+        return is_there, (await bus.stream_info("CONTENT"))["config"]["max_msgs"]
+
+    on_store(folder, older)
+    assert run("status") == 3
+    assert "the data lacks KV_digests" in capsys.readouterr().err
+    assert on_store(folder, state) == (False, 9)
+    assert run("pause", "email", "--by", "An") == 0, "an act brings it up to date"
+    assert on_store(folder, state) == (True, -1)
+
+
+LOOKS = (
+    *("status", "check", "check --deep", "trace tin", "opinions", "digests", "whoami"),
+    *(
+        "units list",
+        "units bus-keys van-phong-bo",
+        "import status",
+        "staff list",
+        "staff identities",
+    ),
+    *("desk list", "desk show tin", "dead list", "dead show 1", "retention plan", "zalo followers"),
+    *("zalo unknown", "mail suppressed list", "mail brakes list", "audit list", "audit verify"),
+    *("subscribers show a@moha.example", "subscribers export a@moha.example", "audit export"),
+)
+ACTS = (
+    *("pause email", "withdraw tin --reason nham --yes", "units add van-phong-bo", "logout"),
+    *("desk approve tin", "rebuild", "staff disable an", "units rotate van-phong-bo"),
+    *("subscribers remove a@moha.example --reason xin --yes",),
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "use"), [(w, BusUse.LOOK) for w in LOOKS] + [(w, BusUse.ACT) for w in ACTS]
+)
+def test_only_what_acts_may_bring_the_streams_up_to_date(words, use, folder, monkeypatch):
+    uses = []
+
+    @asynccontextmanager
+    async def refused(_settings, _name, _patience_s, use):
+        uses.append(use)
+        raise Unavailable
+        yield
+
+    monkeypatch.setattr(instance, "command_bus", refused)
+    assert (run(*words.split()), uses) == (3, [use])

@@ -33,13 +33,20 @@ async def test_an_operator_sees_what_is_kept_and_erases_it(signup_app, loa):
     assert said["suppressed"] is None
     await it_is_told_that_mail_leaves_the_address_alone(signup_app, loa)
     for reason in (" ", f"yêu cầu của {ADDRESS}", "x" * 201):
-        refused = await loa("remove", ADDRESS, "--reason", reason)
+        refused = await loa("remove", ADDRESS, "--reason", reason, "--yes")
         assert (refused.exit_code, "reason: " in refused.stderr) == (2, True)
-    done = await loa("remove", ADDRESS, "--reason", "written request 12/2026")
+    unasked = await loa("remove", ADDRESS, "--reason", "written request 12/2026")
+    assert (unasked.exit_code, "--yes: " in unasked.stderr) == (2, True), "what can't be undone"
+    assert (await loa("show", ADDRESS)).exit_code == 0
+    done = await loa("remove", ADDRESS, "--reason", "written request 12/2026", "--yes")
     assert done.exit_code == 0
     assert done.stdout.splitlines()[-2:] == ["removed", "đã xóa"]
     assert ADDRESS.encode() not in await signup_app.stored_bytes()
-    for order in (("show", ADDRESS), ("remove", ADDRESS, "--reason", "x"), ("show", "sai")):
+    for order in (
+        ("show", ADDRESS),
+        ("remove", ADDRESS, "--reason", "x", "--yes"),
+        ("show", "sai"),
+    ):
         assert (await loa(*order)).exit_code == 2
 
 

@@ -88,7 +88,7 @@ async def test_a_readers_export_has_all_that_is_kept_and_nothing_of_others(bus, 
 
 
 async def test_an_erased_readers_id_finds_only_what_was_delivered(bus, news, loa):
-    removed = await loa("subscribers", "remove", ADDRESS, "--reason", "ticket 7")
+    removed = await loa("subscribers", "remove", ADDRESS, "--reason", "ticket 7", "--yes")
     assert removed.exit_code == 0, removed.stderr
     told = checked(json_output(await loa("subscribers", "export", ID)))
     assert (told["state"], told["subscriber"], told["notices"]) == ("erased", None, [])

@@ -170,7 +170,7 @@ def test_nothing_of_an_erased_reader_is_left_on_any_disk(tmp_path):
         assert asyncio.run(used_places(loa.ready().nats_url)) >= PLACES
         plain = files_with(tmp_path, ADDRESS, NAME)
         assert plain and all("directory.sqlite" in name for name in plain)
-        remove = ("subscribers", "remove", ADDRESS, "--reason")
+        remove = ("subscribers", "remove", ADDRESS, "--yes", "--reason")
         assert loa.cli(*remove, f"ticket 7 of {ADDRESS}").exit_code == 2, "a reason names no one"
         assert loa.cli(*remove, "ticket 7").exit_code == 0
         wait_until(lambda: not files_with(loa.data, ADDRESS), "the directory's erasure")

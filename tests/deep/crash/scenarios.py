@@ -156,7 +156,8 @@ def run_register(work: Workload) -> list[object]:
 
 def run_remove(work: Workload) -> list[object]:
     """`loa subscribers remove`, which is repeated until nothing is left."""
-    return ["subscribers", "remove", new_reader(work), "--reason", "asked for in writing"]
+    reason = ("--reason", "asked for in writing")
+    return ["subscribers", "remove", new_reader(work), *reason, "--yes"]
 
 
 def run_rebuild(work: Workload) -> list[object]:
