@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from consumers.case_notices.trace import channel_entry
+from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.doubts import Doubt
 from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.interruptions import count_rows, interruption_entries
-from contracts.delivery import ChannelName, Status
-from contracts.trace import TimelineEntry
+from consumers.ledger.store import Ledger
+from contracts.delivery import OPEN, ChannelName, PlanKey, Status
+from contracts.trace import StatusCounts, TimelineEntry
 
 _MAX_SHOWN = 10
 _MAX_WAITS = 3
@@ -44,3 +46,23 @@ class PlanSummary:
             detail = f"{count_rows(rows)}: {reason}"
             yield channel_entry(self.closed or now, status, channel, detail)
         yield from interruption_entries(channel, self.doubts)
+
+
+async def summarize(ledger: Ledger, plan: PlanKey, cursor: PlanCursor) -> PlanSummary:
+    """Summarize the batches that *cursor* counts. Raises BusError, LedgerError."""
+    summary = PlanSummary()
+    async for _, entry in ledger.entries(plan, cursor):
+        summary.add(entry.value)
+    return summary
+
+
+def status_counts(cursor: PlanCursor, statuses: Counter[Status], copies: int) -> StatusCounts:
+    missing = cursor.missing_count
+    unfinished = missing or any(statuses[status] for status in OPEN)
+    return StatusCounts(
+        **{status.value: statuses[status] for status in Status},
+        expected=sum(statuses.values()) + missing,
+        missing=missing,
+        maybe_duplicate=copies,
+        complete=bool(cursor.complete or cursor.halt) and not unfinished,
+    )

@@ -1,7 +1,6 @@
 """Trace of a content item: its counts per channel and its timeline."""
 
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
@@ -22,10 +21,10 @@ from consumers.ledger.interruptions import INTERRUPTED, count_rows
 from consumers.ledger.store import Ledger
 from consumers.messages import field_error
 from consumers.reporting.blocked import PlanBlockers
-from consumers.reporting.plan_summary import PlanSummary
+from consumers.reporting.plan_summary import status_counts, summarize
 from contracts import keys
 from contracts.base.times import Clock, utc_time
-from contracts.delivery import OPEN, BatchKey, ChannelName, PlanKey, Status
+from contracts.delivery import BatchKey, ChannelName, PlanKey
 from contracts.errors import WHOLE_EVENT, FieldError, localized
 from contracts.events import title_warnings
 from contracts.records import Dossier
@@ -168,9 +167,7 @@ class TraceReader:
         if cursor.removed:
             count = StatusCounts.model_validate(cursor.counts)
             return count, await self.planning_entries(plan, cursor, count, cursor.finished)
-        summary = PlanSummary()
-        async for _, entry in self.ledger.entries(plan, cursor):
-            summary.add(entry.value)
+        summary = await summarize(self.ledger, plan, cursor)
         bounces, stop = await self.bounces(plan)
         returned = {"bounced": bounces.bounced, "complained": bounces.complained}
         count = status_counts(cursor, summary.statuses, summary.copies).model_copy(update=returned)
@@ -204,18 +201,6 @@ class TraceReader:
             return BounceTotals(), None
         stops = (await bounce_stops.load_stops(self.bus)).plans
         return await BounceRecords(self.ledger.bucket).totals(plan), stops.get(str(plan))
-
-
-def status_counts(cursor: PlanCursor, statuses: Counter[Status], copies: int) -> StatusCounts:
-    missing = cursor.missing_count
-    unfinished = missing or any(statuses[status] for status in OPEN)
-    return StatusCounts(
-        **{status.value: statuses[status] for status in Status},
-        expected=sum(statuses.values()) + missing,
-        missing=missing,
-        maybe_duplicate=copies,
-        complete=bool(cursor.complete or cursor.halt) and not unfinished,
-    )
 
 
 def _of_revision(entry: TimelineEntry, number: int) -> TimelineEntry:

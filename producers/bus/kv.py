@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from producers.bus import atomic_batch, messages
 from producers.bus.atomic_batch import EXPECTED_REVISION_HEADER, BatchEntry
-from producers.bus.connection import READ_PATIENCE_S, Connection
+from producers.bus.connection import READ_PATIENCE_S, Connection, Reply
 from producers.bus.errors import InvalidKey, RevisionConflict
 from producers.bus.messages import Message
 from producers.bus.publish import publish_once, publish_with_retry
@@ -109,10 +109,23 @@ class Bucket:
             if is_wanted and await self._is_genuine(message):
                 yield key, _value(message)
 
+    async def newest_values(self, pattern: str = ">") -> AsyncIterator[tuple[str, Value]]:
+        """Values with keys of *pattern*, the last changed first; read on only as far as asked.
+
+        A value that changes meanwhile comes at its old place or not at all.
+        """
+        subject, info = f"{self._prefix}{pattern}", await self._info()
+        span = int(info["state"]["first_seq"]), int(info["state"]["last_seq"])
+        async for message in messages.scan_backwards(self._link, self.stream, subject, span):
+            if not message.is_deleted and await self._is_genuine(message):
+                yield self._key(message), _value(message)
+
     async def last_seq(self) -> int:
         """The sequence of the bucket's latest change."""
-        info = await self._link.repeatable_api_request(f"STREAM.INFO.{self.stream}")
-        return int(info["state"]["last_seq"])
+        return int((await self._info())["state"]["last_seq"])
+
+    async def _info(self) -> Reply:
+        return await self._link.repeatable_api_request(f"STREAM.INFO.{self.stream}")
 
     async def first_seq_since(self, moment: datetime) -> int:
         """The sequence of the first change at or after *moment*; behind the last without one."""

@@ -19,6 +19,8 @@ from producers.bus.retry import retry_until
 _NO_MESSAGE_CODE = 10037
 PAGE_SIZE = 256
 _PAGE_BYTES = 4 << 20
+_MAX_WINDOW = 1 << 14
+"""The most sequences in a window that is read backwards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,39 @@ async def scan_messages(
         if not page.pending:
             return
         start = page.messages[-1].seq + 1
+
+
+async def scan_backwards(
+    link: Connection, stream: str, subject: str, span: tuple[int, int]
+) -> AsyncIterator[Message]:
+    """Stored messages on *subject* within *span*, latest first, a window of sequences at a time."""
+    first, high = span
+    size = PAGE_SIZE
+    while high >= first:
+        low = max(high - size + 1, first)
+        found = await _read_window(link, stream, subject, (low, high))
+        for message in reversed(found):
+            yield message
+        high = low - 1
+        if len(found) < PAGE_SIZE // 4:
+            size = min(size * 2, _MAX_WINDOW)
+
+
+async def _read_window(
+    link: Connection, stream: str, subject: str, span: tuple[int, int]
+) -> list[Message]:
+    """The messages on *subject* within *span*, in order."""
+    found: list[Message] = []
+    start, last = span
+    while start <= last:
+        batch = min(PAGE_SIZE, last - start + 1)
+        query = {"seq": start, "next_by_subj": subject, "batch": batch, "max_bytes": _PAGE_BYTES}
+        page = await direct_get(link, stream, query)
+        found += [message for message in page.messages if message.seq <= last]
+        if not page.pending or not page.messages:
+            break
+        start = page.messages[-1].seq + 1
+    return found
 
 
 async def direct_get(

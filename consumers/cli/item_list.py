@@ -1,0 +1,128 @@
+"""`loa items`: lists of content items."""
+
+import shutil
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+from pydantic import BaseModel
+
+from consumers.cli import output
+from consumers.cli.acts import By, look
+from consumers.cli.filters import Limit, Since, require_time
+from consumers.messages import field_error
+from consumers.reporting.item_list import ItemFilter, ItemLister, ListedItem
+from consumers.staff.policy import ObjectFacts
+from contracts.delivery import ChannelName
+from contracts.errors import Invalid
+from contracts.text.limits import TextLimit, shorten
+from contracts.trace import StatusCounts
+from producers.bus import Bus
+
+app = typer.Typer(no_args_is_help=True, help="List content items.")
+_STATES = ("received", "waiting", "scheduled", "released", "withdrawn", "refused")
+_TROUBLES = ("failed", "expired", "unknown", "in_doubt", "deferred", "missing", "maybe_duplicate")
+State = Annotated[str, typer.Option(metavar="STATE", help=f"One of {', '.join(_STATES)}.")]
+Held = Annotated[
+    bool, typer.Option("--held", help="At the desk, or on a channel that is paused or broken.")
+]
+Missing = Annotated[
+    bool, typer.Option("--missing", help="A channel has not planned all its recipients yet.")
+]
+Unit = Annotated[str, typer.Option(metavar="UNIT", help="The unit that owns them.")]
+Topic = Annotated[str, typer.Option(metavar="TOPIC", help="Their topic.")]
+
+
+class ItemsAnswer(BaseModel):
+    """Items, the last changed first; `more`: others are beyond the limit."""
+
+    items: list[ListedItem]
+    more: bool = False
+
+
+@app.command("list")
+@output.page(ItemsAnswer, examples=("loa items list --held", "loa items list --since 12h"))
+def list_items(
+    state: State = "",
+    held: Held = False,
+    missing: Missing = False,
+    unit: Unit = "",
+    topic: Topic = "",
+    since: Since = "",
+    limit: Limit = 20,
+    by: By = "",
+    as_json: output.Json = False,
+) -> None:
+    """List items, the last changed first: title, unit, topic, state, and counts per channel.
+
+    Only as much of the store is read as the list needs.
+    """
+    with output.explain_errors():
+        if state and state not in _STATES:
+            raise Invalid(field_error("state", "item_state_unknown", values=", ".join(_STATES)))
+        moment = require_time("since", since) if since else None
+    wanted = ItemFilter(unit, topic, state, held, missing, moment)
+    answer = output.run_on_bus(lambda bus: _load(bus, wanted, limit, by))
+    output.print_answer(answer, as_json, lambda: _print(answer))
+
+
+async def _load(bus: Bus, wanted: ItemFilter, limit: int, by: str) -> ItemsAnswer:
+    right, items = await look(bus, "item.read", "", by), list[ListedItem]()
+    async for item in ItemLister(bus, wanted).items():
+        if not right.covers(ObjectFacts(item.unit, item.topic)):
+            continue
+        if len(items) == limit:
+            return ItemsAnswer(items=items, more=True)
+        items.append(item)
+    return ItemsAnswer(items=items)
+
+
+def _print(answer: ItemsAnswer) -> None:
+    width = shutil.get_terminal_size().columns
+    if not answer.items:
+        output.print_field_texts(field_error("items", "items_none"))
+    for item in answer.items:
+        for line in _lines(item, width):
+            typer.echo(line)
+    if answer.more:
+        output.print_field_texts(field_error("items", "items_more"))
+
+
+def _lines(item: ListedItem, width: int) -> Iterator[str]:
+    """An item in lines of a terminal: what it is, its title, where it is from, each channel."""
+    changed = f"{item.changed:{output.TIME_FORMAT}}"
+    yield f"{item.content_id}, revision {item.revision}: {item.state}, {changed} UTC"
+    yield f"  {shorten(output.visible(item.title), _width_limit(width - 2))}"
+    yield f"  {item.unit}, {item.topic or '-'}"
+    channels = [_channel_text(name, counts) for name, counts in item.channels.items()]
+    yield from _wrapped(channels, width)
+    if item.held:
+        yield f"  held: {', '.join(item.held)}"
+
+
+def _width_limit(columns: int) -> TextLimit:
+    return TextLimit(columns, escaped=6 * columns)
+
+
+def _channel_text(name: ChannelName, counts: StatusCounts) -> str:
+    """One channel's deliveries, with what is wrong or left, if anything is."""
+    if not (counts.expected or counts.complete):
+        return f"{name} not planned yet"
+    numbers = dict(counts)
+    troubles = [f"{numbers[kind]:,} {kind}" for kind in _TROUBLES if numbers[kind]]
+    state = "done" if counts.complete else "on its way"
+    extra = f" ({', '.join(troubles)})" if troubles else ""
+    return f"{name} {state} {counts.delivered:,}/{counts.expected:,}{extra}"
+
+
+def _wrapped(parts: list[str], width: int) -> Iterator[str]:
+    """The parts, indented, as many in a line as fit."""
+    line = ""
+    for part in parts:
+        joined = f"{line}; {part}" if line else f"  {part}"
+        if line and len(joined) > width:
+            yield line
+            joined = f"  {part}"
+        line = joined
+    if line:
+        yield line

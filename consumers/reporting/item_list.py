@@ -1,0 +1,225 @@
+"""Content items for a list, the last changed first, without reading the whole store."""
+
+import time
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from consumers.channel_health import breaker_store, pauses
+from consumers.email import bounce_stops
+from consumers.intake.items import Item, Position
+from consumers.intake.repository import ItemRepository
+from consumers.ledger import bulk, codec, watermark
+from consumers.ledger.cursor import PlanCursor
+from consumers.ledger.store import Ledger
+from consumers.reporting.plan_summary import status_counts, summarize
+from contracts import keys
+from contracts.base.times import Clock
+from contracts.delivery import ChannelName, Lane, PlanKey
+from contracts.trace import StatusCounts, TraceState
+from producers.bus import Bus
+
+_CHUNK_SIZE = 100
+
+
+class ListedItem(BaseModel):
+    """One item: text and state of its newest released position, or of its newest one.
+
+    `channels`: counts of the channels to which that position was released. `held`: what an operator
+    or the desk can let go on. `changed`: the last change of the item's record.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    content_id: str
+    title: str
+    unit: str
+    topic: str
+    revision: int
+    state: TraceState
+    held: tuple[str, ...] = ()
+    changed: datetime
+    channels: dict[ChannelName, StatusCounts] = {}
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether a channel has recipients that are in no batch yet, or has no plan."""
+        counts = self.channels.values()
+        return any(one.missing or not (one.expected or one.complete) for one in counts)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFilter:
+    """What is listed; an empty criterion means everything."""
+
+    unit: str = ""
+    topic: str = ""
+    state: str = ""
+    held: bool = False
+    missing: bool = False
+    since: datetime | None = None
+
+    def accepts(self, item: ListedItem) -> bool:
+        """Whether *item* passes; `held` and `missing` need its plans."""
+        pairs = ((self.unit, item.unit), (self.topic, item.topic), (self.state, item.state))
+        return (
+            all(wanted in ("", value) for wanted, value in pairs)
+            and (not self.held or bool(item.held))
+            and (not self.missing or item.is_missing)
+        )
+
+
+class _Candidate(NamedTuple):
+    item: ListedItem
+    plans: dict[ChannelName, PlanCursor | None]
+
+
+@dataclass
+class ItemLister:
+    """Reads items from the last changed one back. Raises BusError."""
+
+    bus: Bus
+    wanted: ItemFilter
+    clock: Clock = time.time
+    stopped: dict[ChannelName, str] = field(default_factory=dict)
+    stopped_plans: Collection[str] = ()
+    open_plans: set[PlanKey] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.repository, self.ledger = ItemRepository(self.bus), Ledger(self.bus)
+
+    async def items(self) -> AsyncIterator[ListedItem]:
+        """The wanted items, the last changed first, with their counts."""
+        await self.load_stops()
+        chunk: list[ListedItem] = []
+        async for item in self.described():
+            chunk.append(item)
+            if len(chunk) >= _CHUNK_SIZE:
+                async for listed in self.with_plans(chunk):
+                    yield listed
+                chunk = []
+        async for listed in self.with_plans(chunk):
+            yield listed
+
+    async def described(self) -> AsyncIterator[ListedItem]:
+        """Items that pass what needs no plan."""
+        early = ItemFilter(self.wanted.unit, self.wanted.topic, self.wanted.state)
+        async for content_id, value in self.repository.bucket.newest_values("*"):
+            if self.wanted.since and value.created < self.wanted.since:
+                return
+            if keys.is_personal(content_id):
+                continue
+            item = Item.model_validate_json(value.data)
+            if self.wanted.unit in ("", item.unit):
+                listed = await self.describe(content_id, item, value.created)
+                if early.accepts(listed):
+                    yield listed
+
+    async def describe(self, content_id: str, item: Item, changed: datetime) -> ListedItem:
+        number = item.revision or max(item.positions, default=0)
+        is_known = bool(item.revision and item.title)
+        position = None if is_known else await self.repository.position(content_id, number)
+        text = item if is_known or position is None else position
+        return ListedItem(
+            content_id=content_id,
+            title=text.title,
+            unit=item.unit,
+            topic=text.topic,
+            revision=number,
+            state=self.state_of(item, position),
+            held=("desk",) if item.waiting else (),
+            changed=changed,
+            channels=dict.fromkeys(sorted(item.channels), StatusCounts()) if item.revision else {},
+        )
+
+    def state_of(self, item: Item, position: Position | None) -> TraceState:
+        if item.state == "released":
+            starts = item.starts.get(item.revision)
+            is_ahead = starts is not None and starts.timestamp() > self.clock()
+            return "scheduled" if is_ahead else "released"
+        return item.state or (position.state if position else "received")
+
+    async def load_stops(self) -> None:
+        """Read the channels that are paused or broken, and, if there are any, the open plans."""
+        breakers = await breaker_store.load_breakers(self.bus)
+        broken = {
+            name: "broken"
+            for name in ChannelName
+            if not breakers[breaker_store.circuit_of(name, Lane.NORMAL)].is_closed
+        }
+        paused = dict.fromkeys(await pauses.load_pauses(self.bus), "paused")
+        self.stopped = broken | paused
+        stops = (await bounce_stops.load_stops(self.bus)).plans
+        self.stopped_plans = {plan for plan, stop in stops.items() if stop.is_stopped}
+        if self.stopped:
+            start = await watermark.read_watermark(self.bus)
+            async for _, batch in bulk.read_states(self.ledger.bucket, start=start):
+                if batch and batch.entry and batch.entry.is_open:
+                    self.open_plans.add(batch.key.plan)
+
+    async def with_plans(self, listed: list[ListedItem]) -> AsyncIterator[ListedItem]:
+        """The items of *listed* that pass with their plans, with counts."""
+        for candidate in await self.load_plans(listed):
+            rough = candidate.item.model_copy(update={"channels": _rough_counts(candidate.plans)})
+            if self.wanted.accepts(rough):
+                counts = {
+                    name: await self.count(rough, name, cursor)
+                    for name, cursor in candidate.plans.items()
+                }
+                yield rough.model_copy(update={"channels": counts})
+
+    async def load_plans(self, listed: list[ListedItem]) -> list[_Candidate]:
+        """The plans of many items, by few requests."""
+        plans = [_plan(item, name) for item in listed for name in item.channels]
+        found = await self.ledger.bucket.get_many([f"plan.{plan}" for plan in plans])
+        values = {plan: found.get(f"plan.{plan}") for plan in plans}
+        cursors = {plan: codec.decode_cursor(one.data) for plan, one in values.items() if one}
+        return [self.candidate(item, cursors) for item in listed]
+
+    def candidate(self, item: ListedItem, cursors: dict[PlanKey, PlanCursor]) -> _Candidate:
+        plans = {name: cursors.get(_plan(item, name)) for name in item.channels}
+        begun = {
+            name: plan for name, plan in plans.items() if not (plan and plan.is_halted_before_start)
+        }
+        held = [f"{name} {self.stopped[name]}" for name in begun if self.is_held(item, name, plans)]
+        stopped = [name for name in begun if str(_plan(item, name)) in self.stopped_plans]
+        held += [f"{name} stopped" for name in stopped]
+        return _Candidate(item.model_copy(update={"held": (*item.held, *held)}), begun)
+
+    def is_held(
+        self, item: ListedItem, name: ChannelName, plans: dict[ChannelName, PlanCursor | None]
+    ) -> bool:
+        """Whether a paused or broken channel has rows of the item left."""
+        is_open = plans[name] is None or _plan(item, name) in self.open_plans
+        return name in self.stopped and is_open
+
+    async def count(
+        self, item: ListedItem, name: ChannelName, cursor: PlanCursor | None
+    ) -> StatusCounts:
+        if cursor is None:
+            return StatusCounts()
+        if cursor.removed:
+            return StatusCounts.model_validate(cursor.counts)
+        summary = await summarize(self.ledger, _plan(item, name), cursor)
+        return status_counts(cursor, summary.statuses, summary.copies)
+
+
+def _plan(item: ListedItem, name: ChannelName) -> PlanKey:
+    return PlanKey(name, item.content_id, item.revision)
+
+
+def _rough_counts(plans: dict[ChannelName, PlanCursor | None]) -> dict[ChannelName, StatusCounts]:
+    """What the cursors alone say: enough to tell whether recipients are missing."""
+    return {
+        name: StatusCounts(
+            expected=cursor.planned + cursor.missing_count,
+            missing=cursor.missing_count,
+            complete=cursor.is_settled,
+        )
+        if cursor
+        else StatusCounts()
+        for name, cursor in plans.items()
+    }

@@ -1,0 +1,81 @@
+"""`loa items list`: the last changed first, by what an operator asks, without reading the store."""
+
+import asyncio
+from datetime import UTC, datetime
+
+from consumers.channel_health.pauses import pause
+from consumers.intake.items import Item
+from consumers.reporting.item_list import ItemFilter, ItemLister
+from contracts import subjects
+from contracts.delivery import ChannelName
+from producers.bus import messages
+from tests.support.cli import json_output
+from tests.support.events import ITEM, submitted
+
+EMAIL, PORTAL = ChannelName.EMAIL, ChannelName.PORTAL
+
+
+async def listed(loa, *words):
+    return [
+        one["content_id"]
+        for one in json_output(await loa("items", "list", *words, "--json"))["items"]
+    ]
+
+
+async def test_items_are_listed_by_what_an_operator_asks(bus, intake_harness, loa):
+    await intake_harness.take_in(submitted(content_id="cho-duyet", topic="viec-lam"), "desk")
+    await intake_harness.take_in(submitted(content_id="dang-gui"))
+    await intake_harness.add_plan(b"dp", item="dang-gui")
+    await intake_harness.take_in(submitted(content_id="con-thieu"))
+    await intake_harness.add_plan(b"d", item="con-thieu", complete=False, total=3, finished=0.0)
+    await intake_harness.add_plan(b"d", item="con-thieu", channel=PORTAL)
+    assert await listed(loa) == ["con-thieu", "dang-gui", "cho-duyet"]
+    assert await listed(loa, "--state", "waiting") == ["cho-duyet"]
+    assert await listed(loa, "--topic", "viec-lam") == ["cho-duyet"]
+    assert await listed(loa, "--unit", "khong-co") == []
+    assert await listed(loa, "--held") == ["cho-duyet"]
+    assert "con-thieu" in await listed(loa, "--missing")
+    await pause(bus, EMAIL)
+    assert "dang-gui" in await listed(loa, "--held")
+    first = json_output(await loa("items", "list", "--limit", "1", "--json"))
+    assert (len(first["items"]), first["more"]) == (1, True)
+    assert first["items"][0]["channels"]["email"]["missing"] == 2
+    assert (await loa("items", "list", "--state", "nowhere")).exit_code == 2
+
+
+async def test_lines_fit_80_columns_and_titles_end_at_a_word(intake_harness, loa):
+    await intake_harness.take_in(submitted(title="Thông báo tuyển dụng công chức năm 2026 " * 7))
+    await intake_harness.add_plan(b"d" * 9 + b"x")
+    shown = (await loa("items", "list", COLUMNS="80")).stdout.splitlines()
+    shown = shown[shown.index(next(line for line in shown if line.startswith(ITEM))) :]
+    assert max(map(len, shown)) <= 80
+    assert shown[1].endswith("…")
+    assert "email done 9/10 (1 failed)" in " ".join(shown)
+
+
+async def test_the_newest_items_of_many_cost_a_few_requests(bus, monkeypatch):
+    bucket = bus.bucket(subjects.PUBLISHED.name)
+    data = Item(unit="vu-to-chuc", title="Tin").model_dump_json().encode()
+    await asyncio.gather(*(bucket.put(f"tin-{number}", data) for number in range(700)))
+    newest = [f"tin-{number}" for number in (650, 3, 20)]
+    for name in reversed(newest):
+        await bucket.put(name, data)
+    read, direct_get = [], messages.direct_get
+
+    async def counted(*query):
+        page = await direct_get(*query)
+        read.extend(page.messages)
+        return page
+
+    monkeypatch.setattr(messages, "direct_get", counted)
+    found = []
+    async for item in ItemLister(bus, ItemFilter()).items():
+        found.append(item.content_id)
+        if len(found) == 3:
+            break
+    assert found == newest
+    assert len(read) <= 2 * messages.PAGE_SIZE
+    everything = [item async for item in ItemLister(bus, ItemFilter()).items()]
+    assert len({item.content_id for item in everything}) == len(everything) == 700
+    late = ItemFilter(since=datetime(2199, 1, 1, tzinfo=UTC))
+    assert [item async for item in ItemLister(bus, late).items()] == []
