@@ -26,7 +26,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import PydanticCustomError
 
 from contracts import text
-from contracts.catalog import load_texts
+from contracts.catalog import Shown, load_texts
 
 WHOLE_EVENT = "event"
 """The field named when an error concerns the event as a whole."""
@@ -214,9 +214,9 @@ def localized(field: str, texts: Mapping[str, str], **values: object) -> FieldEr
     )
 
 
-def _value_text(value: object) -> str:
+def _value_text(value: object) -> Shown:
     """A value in a text: bounded, but a tuple of allowed values is listed whole."""
-    return ", ".join(map(printable, value)) if isinstance(value, tuple) else printable(value)
+    return Shown(", ".join(map(printable, value)) if isinstance(value, tuple) else printable(value))
 
 
 def limit_errors(errors: Iterable[FieldError], limit: int = MAX_ERRORS) -> tuple[FieldError, ...]:

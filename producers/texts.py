@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from contracts.catalog import load_texts
+from contracts.catalog import Shown, load_texts
 from contracts.errors import Bilingual
 
 _TEXTS_FILE = Path(__file__).with_name("texts.toml")
@@ -17,4 +17,5 @@ def catalog() -> dict[str, dict[str, dict[str, str]]]:
 def get_text(part: str, name: str, /, **values: Any) -> Bilingual:
     """The text *name* of *part*, placeholders filled. Raises KeyError for an unknown text."""
     texts = catalog()[part][name]
-    return Bilingual(texts["en"].format(**values), texts["vi"].format(**values))
+    shown = {key: Shown(value) for key, value in values.items()}
+    return Bilingual(texts["en"].format(**shown), texts["vi"].format(**shown))

@@ -14,6 +14,7 @@ from consumers.ledger.entry import (
     LedgerEntry,
     TimeRules,
 )
+from contracts.catalog import count_of
 from contracts.delivery import ChannelName
 
 _SENDING_GRACE_S = 60.0
@@ -67,10 +68,10 @@ def _check_due(channel: ChannelName, entry: LedgerEntry, rules: TimeRules, at: C
     slack_s = _MAX_DOUBT_S if doubtful else STUCK_S
     overdue = moves.overdue_rows(entry, at.now - slack_s, rules)
     if overdue and at.is_overdue(0.0, slack_s):
-        yield "overdue", f"{len(overdue)} rows"
+        yield "overdue", count_of(len(overdue), "row")
     since = max(entry.effects_until, entry.created, entry.lease_until)
     if doubtful and at.is_overdue(since, _MAX_DOUBT_BY_CHANNEL_S.get(channel, _MAX_DOUBT_S)):
-        yield "in-doubt-old", f"{doubtful} rows"
+        yield "in-doubt-old", count_of(doubtful, "row")
 
 
 def _check_attempts(entry: LedgerEntry, at: CheckTime) -> Hits:

@@ -11,6 +11,7 @@ from consumers.ledger.backoff import GIVE_UP_S
 from consumers.ledger.bulk import BATCHES_PER_REQUEST, StoredBatch, read_chunk
 from consumers.ledger.entry import LedgerEntry, TimeRules
 from contracts import keys
+from contracts.catalog import count_of
 from contracts.delivery import BatchKey, ChannelName
 from contracts.records import NoticeRecord, notice_key
 from producers.bus import Bucket, Value
@@ -112,6 +113,6 @@ def _is_surely_not_reached(batch: StoredBatch) -> bool:
 def shape_faults(batch: StoredBatch, entry: LedgerEntry) -> Iterator[str]:
     """Check the shape of a notice's or a transactional mail's batch; the latter has no event."""
     if batch.key.number or len(entry.rows) != 1:
-        yield f"{len(entry.rows)} rows in batch {batch.key.number}"
+        yield f"{count_of(len(entry.rows), 'row')} in batch {batch.key.number}"
     if keys.is_case(batch.key.content_id) and not entry.notice_seq:
         yield "it names no event"

@@ -22,6 +22,7 @@ from consumers.intake.release import build_publication
 from consumers.ledger.backoff import GIVE_UP_S
 from contracts import envelope, events, keys, subjects
 from contracts.case import CaseNotice
+from contracts.catalog import count_of
 from contracts.content import Submitted
 from contracts.errors import ContractError
 from contracts.records import EventRecord
@@ -267,6 +268,6 @@ def _missing_messages(state: dict[str, int], floor: int, erased: Set[int]) -> It
         yield f"lost at the beginning: it starts with #{first}"
     gone = state.get("num_deleted", 0) - sum(first <= seq <= last for seq in erased)
     if gone > 0:
-        yield f"lost in the middle: {gone} messages"
+        yield f"lost in the middle: {count_of(gone, 'message')}"
     if last < floor:
         yield f"lost at the end: #{floor} was read, #{last} is the last"

@@ -34,7 +34,7 @@ Heads = Annotated[
         exists=True, dir_okay=False, help="Also lines of `audit-heads.jsonl` that you kept."
     ),
 ]
-_COLUMNS = ("n", "at (UTC)", "actor", "action", "object", "step", "of", "reason")
+_COLUMNS = ("n", "at", "actor", "action", "object", "step", "of", "reason")
 
 
 def _open_log(bus: Bus) -> AuditLog:
@@ -57,9 +57,8 @@ def list_records(last: Last = 50, by: By = "", as_json: output.Json = False) -> 
 
 
 def _cells(record: AuditRecord) -> Sequence[object]:
-    at = f"{record.at:{output.TIME_FORMAT}}"
     names = (record.actor, record.action, record.object, record.step)
-    return (record.n, at, *names, record.of or "", output.visible(record.reason))
+    return (record.n, record.at, *names, record.of or "", output.visible(record.reason))
 
 
 @app.command()

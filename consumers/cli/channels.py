@@ -9,7 +9,7 @@ from consumers.cli import output
 from consumers.cli.acts import By, Command, run_audited
 from consumers.messages import field_error
 from consumers.staff.authorization import Actor
-from contracts.base.times import format_utc
+from contracts.base.times import format_for_people
 from contracts.delivery import ChannelName
 from producers.bus import Bus
 from producers.bus.records import Versioned
@@ -30,7 +30,7 @@ def pause(channel: Name, reason: Why = "", by: By = "") -> None:
     if stored.just_written:
         output.print_field_texts(field_error(channel, "paused_now", channel=channel))
         return
-    facts = {"at": format_utc(stored.value.since), "who": stored.value.by or "-"}
+    facts = {"at": format_for_people(stored.value.since), "who": stored.value.by or "-"}
     facts |= {"channel": channel, "reason": stored.value.reason or "-"}
     output.print_field_texts(field_error(channel, "paused_already", **facts))
 

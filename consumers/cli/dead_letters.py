@@ -32,6 +32,7 @@ from consumers.messages import field_error, translate_os_error
 from consumers.staff.authorization import Actor
 from consumers.staff.policy import ObjectFacts
 from contracts import subjects
+from contracts.base.times import format_for_people
 from contracts.errors import FieldError, Invalid
 from producers.bus import Bus, Message, NoReply
 
@@ -50,8 +51,8 @@ def _print_head(letter: DeadLetter, errors: Sequence[FieldError]) -> None:
     """Where a letter comes from, when it died, what it is about, and *errors*."""
     origin = letter.origin
     typer.echo(f"{letter.id}: {origin.subject}, {origin.stream} #{origin.seq}")
-    last, time = letter.last or letter.at, output.TIME_FORMAT
-    typer.echo(f"  {letter.at:{time}} UTC ... {last:{time}} UTC, {letter.times}x")
+    first, last = map(format_for_people, (letter.at, letter.last or letter.at))
+    typer.echo(f"  {first} ... {last}, {letter.times}x")
     for name, value in letter.about:
         if value:
             typer.echo(f"  {name}: {value}")
@@ -70,7 +71,7 @@ def _print_letter(letter: DeadLetter) -> None:
 
 def _decision_line(decision: Decision) -> str:
     """One decision in a line; hashes say whether two bodies are the same."""
-    facts = [f"{decision.at:{output.TIME_FORMAT}} UTC", decision.state, f"by {decision.by or '?'}"]
+    facts = [format_for_people(decision.at), decision.state, f"by {decision.by or '?'}"]
     if decision.sent_to:
         facts.append(f"to {decision.sent_to}")
     if not decision.done:

@@ -26,7 +26,7 @@ from consumers.reporting.review import (
 )
 from consumers.staff.authorization import Actor
 from consumers.staff.policy import ObjectFacts
-from contracts.base.times import format_utc
+from contracts.base.times import format_for_people
 from contracts.delivery import ChannelName, Lane
 from contracts.errors import Invalid
 from producers.bus import Bus
@@ -51,7 +51,7 @@ def list_drafts(by: By = "", as_json: output.Json = False) -> None:
 
     drafts = output.run_on_bus(load)
     facts = [draft.model_dump(mode="json") | {"what": effect.kind} for draft, effect in drafts]
-    columns = ("content_id", "revision", "unit", "since (UTC)", "what", "title", "author")
+    columns = ("content_id", "revision", "unit", "since", "what", "title", "author")
     rows = (_draft_cells(draft, effect) for draft, effect in drafts)
     output.print_answer(facts, as_json, lambda: output.print_table(columns, rows))
 
@@ -62,7 +62,7 @@ def _draft_cells(draft: Draft, effect: DraftEffect) -> Sequence[object]:
 
 
 def _waiting_since(draft: Draft) -> str:
-    return f"{draft.at.astimezone(UTC):%Y-%m-%d %H:%M}"
+    return format_for_people(draft.at)
 
 
 @app.command()
@@ -127,7 +127,7 @@ def approve(
 
     number, position = output.act_on_bus(decide)
     start = position.not_before
-    at = format_utc(start) if start else ""
+    at = format_for_people(start) if start else ""
     code = "draft_released_later" if start and start > datetime.now(UTC) else "draft_released"
     output.print_field_texts(field_error(content_id, code, of=number, at=at))
     typer.echo(position.title)

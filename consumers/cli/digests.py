@@ -12,7 +12,8 @@ from consumers.digests.schedule import DigestSchedule
 from consumers.ledger.store import Ledger
 from consumers.messages import field_error
 from consumers.reporting.trace import TraceReader
-from contracts.base.times import VIETNAM
+from contracts.base.times import format_for_people
+from contracts.catalog import count_of
 from contracts.trace import StatusCounts
 from producers.bus import Bus
 
@@ -43,7 +44,7 @@ async def digest_calendar(bus: Bus) -> DigestSchedule:
 
 
 def _forecast_cells(forecast: DigestForecast) -> Iterator[object]:
-    at = f"{forecast.next.astimezone(VIETNAM):%Y-%m-%d %H:%M}"
+    at = format_for_people(forecast.next)
     yield forecast.frequency
     yield at + (", overdue: does `loa run digests` run?" if forecast.overdue else "")
     yield from (forecast.readers, forecast.items, forecast.later)
@@ -52,7 +53,7 @@ def _forecast_cells(forecast: DigestForecast) -> Iterator[object]:
 
 def _last_digest_cells(last: LastDigest) -> tuple[str, str]:
     edition = f", edition {last.edition}" if last.edition > 1 else ""
-    return f"{last.digest_id}: {last.items} items{edition}", _counts_text(last.mails)
+    return f"{last.digest_id}: {count_of(last.items, 'item')}{edition}", _counts_text(last.mails)
 
 
 def _counts_text(mails: StatusCounts | None) -> str:

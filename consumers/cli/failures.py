@@ -9,13 +9,14 @@ from pydantic import BaseModel
 from consumers.cli.acts import look
 from consumers.cli.authorization import ReadingRight
 from consumers.cli.filters import require_time
-from consumers.cli.output import TIME_FORMAT, print_field_texts
+from consumers.cli.output import print_field_texts
 from consumers.intake.repository import ItemRepository
 from consumers.ledger.store import Ledger
 from consumers.messages import field_error
 from consumers.reporting.failures import Failure, FailureReader
 from consumers.staff.policy import ObjectFacts
 from contracts import keys, subjects
+from contracts.base.times import format_for_people
 from contracts.records import EventRecord
 from producers.bus import Bus
 from producers.bus.records import read
@@ -87,7 +88,7 @@ def _print_failure(failure: Failure) -> None:
     typer.echo(
         f"{failure.content_id}{revision}, {failure.channel}: {failure.count} {failure.status}"
     )
-    typer.echo(f"  since {failure.since:{TIME_FORMAT}} UTC{reason}")
+    typer.echo(f"  since {format_for_people(failure.since)}{reason}")
     for line in _id_lines(failure.recipients, failure.count):
         typer.echo(f"  {line}")
     print_bilingual(f"  now: {failure.remedy}", f"  việc cần làm: {failure.remedy_vi}")

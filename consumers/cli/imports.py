@@ -18,7 +18,7 @@ from consumers.cli import output
 from consumers.cli.acts import By, Command, run_audited
 from consumers.cli.units import open_registry
 from consumers.staff.authorization import Actor
-from contracts.base.times import VIETNAM, utc_time
+from contracts.base.times import VIETNAM, format_for_people, utc_time
 from contracts.delivery import ChannelName
 from contracts.errors import Bilingual, FieldError, Invalid, explain, printable
 from producers.bus import Bus
@@ -42,10 +42,10 @@ _OPTION_NAMES = {
 }
 """The options that set a feed's fields."""
 _COLUMNS = (
-    *("unit", "feed", "id", "topic", "read (UTC)", "next (UTC)"),
+    *("unit", "feed", "id", "topic", "read", "next"),
     *("what came of it", "held", "refused"),
 )
-_TRIAL_COLUMNS = ("published (UTC)", "what becomes of it", "title", "address")
+_TRIAL_COLUMNS = ("published", "what becomes of it", "title", "address")
 _TITLE_MAX = 60
 """Letters of a title in a table."""
 
@@ -206,7 +206,7 @@ def _first_day(text: str) -> datetime:
 def _require_readable_now(feed: Feed, state: FeedState) -> None:
     """Raises Invalid while the site has asked to be left alone."""
     if state.closed_until > time.time():
-        until = f"{utc_time(state.closed_until):%Y-%m-%d %H:%M}"
+        until = format_for_people(utc_time(state.closed_until))
         raise _import_error("url", "asked_to_wait", until=until, url=feed.url)
 
 
@@ -317,7 +317,7 @@ def _feed_row(feed: dict[str, Any]) -> Sequence[object]:
 
 
 def _short_time(iso: str | None) -> str:
-    return f"{datetime.fromisoformat(iso):{output.TIME_FORMAT}}" if iso else ""
+    return format_for_people(datetime.fromisoformat(iso)) if iso else ""
 
 
 def _print_entry_errors(about: str, errors: Sequence[dict[str, str]]) -> None:
@@ -373,7 +373,6 @@ def _print_summary(trial: DryRun) -> None:
 
 
 def _trial_row(one: DryRunItem) -> Sequence[object]:
-    day = f"{one.published:{output.TIME_FORMAT}}" if one.published else ""
     becomes = " / ".join(get_text("import", f"becomes_{one.becomes}"))
     title = output.visible(html_text.shorten(one.title, _TITLE_MAX))
-    return day, becomes, title, output.visible(one.url)
+    return one.published, becomes, title, output.visible(one.url)

@@ -1,5 +1,6 @@
 """Commands about content items: `loa trace`, `loa withdraw`, `loa opinions`."""
 
+import re
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +18,6 @@ from consumers.cli.authorization import ReadingRight, position_facts
 from consumers.cli.failures import find_failures, limited, print_failures
 from consumers.cli.filters import Limit, Since
 from consumers.cli.output import (
-    TIME_FORMAT,
     Json,
     Yes,
     act_on_bus,
@@ -48,7 +48,7 @@ from consumers.staff.authorization import Actor
 from consumers.staff.policy import ObjectFacts
 from consumers.suppression.store import describe_suppression
 from contracts import events, keys, subjects
-from contracts.base.times import format_utc
+from contracts.base.times import format_for_people
 from contracts.cloudevent import CloudEvent
 from contracts.delivery import ChannelName
 from contracts.errors import WHOLE_EVENT, FieldError, Invalid
@@ -70,6 +70,8 @@ Reader = Annotated[
 ]
 Reason = Annotated[str, typer.Option(help="Why, as the public will read it.")]
 Title = Annotated[str, typer.Option(help="Read in place of the item's title, if that is the harm.")]
+_UTC_TIME = re.compile(r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d)(?: UTC|Z)")
+_UNTIL = re.compile(rf"{_UTC_TIME.pattern}|\d\d:\d\d UTC")
 _ALWAYS_SHOWN = ("expected", "delivered", "missing", "complete")
 
 
@@ -237,20 +239,28 @@ def print_trace(trace: Trace, names: Mapping[str, str] = MappingProxyType({})) -
     counts_rows = [(*row, *map(counts.get, columns)) for *row, counts in rows]
     print_table(("revision", "channel", *columns), counts_rows)
     timeline = [row for entry in trace.timeline for row in _timeline_rows(entry, names)]
-    print_table(("when (UTC)", "what", "channel", "detail"), timeline)
+    print_table(("when", "what", "channel", "detail"), timeline)
 
 
-def _timeline_rows(
-    entry: TimelineEntry, names: Mapping[str, str]
-) -> Iterator[tuple[str, str, str, str]]:
+def _timeline_rows(entry: TimelineEntry, names: Mapping[str, str]) -> Iterator[tuple[object, ...]]:
     """The table rows of an entry, with its errors and warnings in both languages."""
     by = f", by {names.get(entry.by, entry.by)}" if entry.by else ""
-    yield f"{entry.at:{TIME_FORMAT}}", entry.event, entry.channel or "", entry.detail + by
+    yield entry.at, entry.event, entry.channel or "", _shown_detail(entry) + by
     for error in (*entry.errors, *entry.warnings):
         prefix = "" if error.field == WHOLE_EVENT else f"{error.field}: "
         for text in (error.message, error.message_vi):
             if text not in entry.detail:
                 yield "", "", "", prefix + text
+
+
+def _shown_detail(entry: TimelineEntry) -> str:
+    """The detail of an entry, which has times in UTC, with those of Vietnam."""
+
+    def in_vietnam(found: re.Match[str]) -> str:
+        at = entry.until or datetime.fromisoformat(found[1]).replace(tzinfo=UTC)
+        return format_for_people(at)
+
+    return (_UNTIL if entry.until else _UTC_TIME).sub(in_vietnam, entry.detail)
 
 
 async def _find_reader_trace(content_id: str, address: str, by: str, bus: Bus) -> ReaderTrace:
@@ -271,7 +281,7 @@ async def _find_reader_trace(content_id: str, address: str, by: str, bus: Bus) -
 def _print_mails(content_id: str, trace: ReaderTrace) -> None:
     typer.echo(f"{content_id}, this reader, by mail:")
     if trace.mails:
-        columns = ("revision", "in", "status", "in vain", "reason", "again at (UTC)", "came back")
+        columns = ("revision", "in", "status", "in vain", "reason", "again at", "came back")
         print_table(columns, map(_mail_cells, trace.mails))
     print_field_texts(*trace.why, *trace.waits)
     if trace.suppressed:
@@ -279,9 +289,8 @@ def _print_mails(content_id: str, trace: ReaderTrace) -> None:
 
 
 def _mail_cells(mail: MailTrace) -> Sequence[object]:
-    carrier, due = mail.digest or "a mail of its own", mail.due and f"{mail.due:{TIME_FORMAT}}"
-    attempts = (mail.attempts or "", mail.reason, due or "", mail.came_back)
-    return (mail.revision, carrier, mail.status, *attempts)
+    attempts = (mail.attempts or "", mail.reason, mail.due, mail.came_back)
+    return (mail.revision, mail.digest or "a mail of its own", mail.status, *attempts)
 
 
 def withdraw(
@@ -320,7 +329,7 @@ class WithdrawalAnswer(NamedTuple):
         if self.withdrawn_at is None:
             code = "withdrawal_unseen" if self.unseen else "withdrawal_accepted"
             return field_error(self.content_id, code, value=self.content_id)
-        at = format_utc(self.withdrawn_at)
+        at = format_for_people(self.withdrawn_at)
         code = "withdrawn_already_by" if self.by else "withdrawn_already"
         return field_error(self.content_id, code, at=at, who=self.by, reason=self.reason)
 

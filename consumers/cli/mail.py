@@ -64,7 +64,7 @@ Out = Annotated[
 Address = Annotated[str, typer.Argument(help="A mail address.")]
 _EMAIL = ChannelName.EMAIL
 _STOP_COLUMNS = (
-    *("publication", "state", "judged (UTC)", "decided"),
+    *("publication", "state", "judged", "decided"),
     *("mails", "failed", "%", "by", "codes"),
 )
 MailFacts = dict[str, Any]
@@ -280,7 +280,7 @@ def list_stops(as_json: output.Json = False) -> None:
 
 def _stop_cells(plan: str, stop: BounceStop) -> Sequence[object]:
     times = (stop.at, stop.decided)
-    judged, decided = (f"{utc_time(at):%Y-%m-%d %H:%M}" if at else "" for at in times)
+    judged, decided = (utc_time(at) if at else None for at in times)
     counts = (stop.mails, stop.failed, stop.percent)
     return (plan, stop.state, judged, decided, *counts, stop.by, most_frequent_codes(stop.codes))
 

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Annotated, TypeVar
 
 import typer
@@ -21,6 +22,7 @@ from consumers.app.settings import LoaSettings, read_settings
 from consumers.errors import KeyFileBroken
 from consumers.messages import field_error, translate_os_error
 from consumers.seals.takeover import seal_for_command
+from contracts.base.times import format_for_people
 from contracts.errors import ContractError, FieldError, Invalid, Unavailable, explain
 from producers.bus import (
     AccessRefused,
@@ -44,7 +46,6 @@ from producers.output import print_errors as print_errors
 from producers.output import print_field_texts as print_field_texts
 from producers.output import print_json as print_json
 
-TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 _PLAIN_WIDTH = 4000
 T = TypeVar("T")
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; needed without a terminal.")]
@@ -132,14 +133,31 @@ def print_answer(answer: object, as_json: bool, show: Callable[[], object]) -> N
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table for people, without cutting or interpreting its cells."""
+    """Print a table for people, without cutting its cells or reading markup in them."""
     is_terminal = sys.stdout.isatty()
     table = Table(box=SIMPLE if is_terminal else None, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold", no_wrap=not is_terminal)
     for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(Text(cell_text(cell)) for cell in row))
     Console(width=None if is_terminal else _PLAIN_WIDTH).print(table)
+
+
+def cell_text(cell: object) -> str:
+    """A value as people read it: times in Vietnam, yes or no, nothing for what is empty."""
+    match cell:
+        case None:
+            return ""
+        case bool():
+            return "yes" if cell else "no"
+        case datetime():
+            return format_for_people(cell)
+        case dict():
+            return ", ".join(f"{name} {cell_text(value)}" for name, value in cell.items())
+        case list() | tuple():
+            return ", ".join(map(cell_text, cell))
+        case _:
+            return str(cell)
 
 
 def visible(text: str, kept: str = "") -> str:

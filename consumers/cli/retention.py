@@ -9,7 +9,6 @@ from consumers.app.settings import LoaSettings, load_retention, read_settings
 from consumers.app.wiring.retention import build_retention
 from consumers.cli.acts import By, Command, run_audited
 from consumers.cli.output import (
-    TIME_FORMAT,
     Json,
     explain_errors,
     print_answer,
@@ -41,7 +40,7 @@ def plan(as_json: Json = False) -> None:
         return await service.plan(), await clock_problem(bus, time.time)
 
     plans, held = run_on_bus(work)
-    columns = ("kind", "days", "how", "due now", "oldest (UTC)")
+    columns = ("kind", "days", "how", "due now", "oldest")
     answer = {"kinds": plans, "held": held}
     print_answer(answer, as_json, lambda: print_table(columns, map(_cells, plans)))
     if held and not as_json:
@@ -53,8 +52,7 @@ def _cells(kind: KindPlan) -> tuple[object, ...]:
     if kind.age_days is not None:
         how += f", the stream says {kind.age_days:g} days until the next pass"
     due = kind.due if kind.carried_out == "removed" else ""
-    oldest = f"{kind.oldest:{TIME_FORMAT}}" if kind.oldest else ""
-    return kind.kind, kind.days, how, due, oldest
+    return kind.kind, kind.days, how, due, kind.oldest
 
 
 @app.command()

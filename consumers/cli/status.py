@@ -38,7 +38,7 @@ from consumers.status.report import (
     StatusFinding,
     StatusReport,
 )
-from contracts.base.times import format_utc
+from contracts.base.times import format_for_people
 from contracts.errors import Unavailable
 from producers.bus import Bus, NoReply
 from producers.output import print_bilingual
@@ -177,10 +177,10 @@ def canary_line(canary: CanaryStatus, now: float, *, at_work: bool = True) -> st
         case "ok":
             return f"canary ok {_minutes_ago(canary.since, now)}"
         case "late":
-            late = f"canary late, none back since {_utc_time(canary.since)}"
+            late = f"canary late, none back since {_shown_time(canary.since)}"
             return f"{late}: {canary.why}" if canary.why else late
         case "waiting" if canary.next_at:
-            return f"canary: none on its way, the next goes at {_utc_time(canary.next_at)}"
+            return f"canary: none on its way, the next goes at {_shown_time(canary.next_at)}"
         case "waiting":
             return "canary on its way, none back yet"
         case _:
@@ -192,8 +192,8 @@ def _minutes_ago(moment: datetime | None, now: float) -> str:
     return f"{minutes} min ago" if minutes else "just now"
 
 
-def _utc_time(moment: datetime | None) -> str:
-    return format_utc(moment) if moment else "?"
+def _shown_time(moment: datetime | None) -> str:
+    return format_for_people(moment) if moment else "?"
 
 
 def lane_cells(lane: LaneStatus) -> tuple[object, ...]:

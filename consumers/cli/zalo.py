@@ -46,7 +46,7 @@ from consumers.zalo.event_publisher import ZaloEventPublisher
 from consumers.zalo.followers import FollowerStore
 from contracts import keys
 from contracts.base.addresses import Mobile
-from contracts.base.times import format_utc, utc_time
+from contracts.base.times import format_for_people, utc_time
 from contracts.case import ZALO_USER_PREFIX
 from contracts.delivery import ChannelName
 from contracts.errors import Invalid
@@ -276,7 +276,7 @@ def _print_account(status: AccountStatus) -> None:
 
 
 def _shown_time(at: float | None) -> str:
-    return format_utc(utc_time(at)) if at else ""
+    return format_for_people(utc_time(at)) if at else ""
 
 
 def _grant_from_file(account: ZaloSettings, file: str) -> StoreGrant:

@@ -24,6 +24,7 @@ from consumers.dead_letters.store import DeadLetterStore, history_key
 from consumers.messages import field_error, translate
 from contracts import envelope, events, subjects
 from contracts.base.crash_points import crash_point
+from contracts.base.times import format_for_people
 from contracts.errors import FieldError, Invalid, printable
 from contracts.vocabulary import Vocabulary
 from producers.bus import Ack, Message, NoReply
@@ -225,7 +226,8 @@ def _require_decidable(letter: DeadLetter, history: History, decision: Decision)
     for begun in history.begun(letter.latest):
         own = begun.by == decision.by and decision.state != "discarded"
         if not own and decision.at - begun.at < SENDING_HOLD:
-            times = {"begun": f"{begun.at:%H:%M:%S}", "free": f"{begun.at + SENDING_HOLD:%H:%M:%S}"}
+            free = format_for_people(begun.at + SENDING_HOLD)
+            times = {"begun": format_for_people(begun.at), "free": free}
             raise Invalid(field_error("id", "in_hand", value=letter.id, who=begun.by, **times))
 
 

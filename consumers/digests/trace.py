@@ -6,6 +6,7 @@ from datetime import UTC
 from consumers.digests.store import DigestStore
 from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.store import Ledger
+from contracts.catalog import count_of
 from contracts.delivery import ChannelName, PlanKey
 from contracts.subscriptions.digest import Issue
 from contracts.trace import StatusCounts, TimelineEntry, Trace
@@ -45,7 +46,7 @@ def _cut_entry(issue: Issue) -> TimelineEntry:
 
 
 def _count_items(issue: Issue) -> str:
-    return f"{sum(not item.out for item in issue.items)} items"
+    return count_of(sum(not item.out for item in issue.items), "item")
 
 
 def _with_edition(entry: TimelineEntry, issue: Issue) -> TimelineEntry:

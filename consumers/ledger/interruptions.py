@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from consumers.ledger.doubts import Doubt, DoubtCause
 from contracts.base.times import format_utc, utc_time
+from contracts.catalog import count_of
 from contracts.delivery import ChannelName
 from contracts.trace import TimelineEntry
 
@@ -24,7 +25,7 @@ def interruption_entries(channel: ChannelName, doubts: Iterable[Doubt]) -> Itera
     for doubt in doubts:
         causes.setdefault((doubt.cause, doubt.detail), []).append(doubt)
     for same in sorted(causes.values(), key=_first_at)[:_MAX_SHOWN]:
-        rows = count_rows(sum(one.rows for one in same))
+        rows = count_of(sum(one.rows for one in same), "row")
         detail = f"{rows} in doubt: {_describe(same[0], max(one.seen for one in same))}"
         at = utc_time(_first_at(same))
         yield TimelineEntry(at=at, event=INTERRUPTED, channel=channel, detail=detail)
@@ -39,8 +40,3 @@ def _describe(doubt: Doubt, seen: float) -> str:
     last = f"; last sign of life {format_utc(utc_time(seen))}" if seen > 0 else ""
     worker = doubt.detail.partition("#")[0] or "?"
     return _CAUSES[doubt.cause].format(worker=worker, seen=last, detail=doubt.detail or "?")
-
-
-def count_rows(rows: int, name: str = "row") -> str:
-    """A number with its noun, e.g. "1 row"."""
-    return f"{rows} {name}" if rows == 1 else f"{rows} {name}s"

@@ -4,7 +4,7 @@ from consumers.channel_health import breaker_store, destinations, pauses, readba
 from consumers.channel_health.breaker import Breaker, remedy
 from consumers.messages import field_error, translate
 from contracts import keys
-from contracts.base.times import format_utc, utc_time
+from contracts.base.times import format_for_people, utc_time
 from contracts.delivery import ChannelName, Lane
 from contracts.errors import FieldError
 from contracts.trace import Trace
@@ -30,7 +30,7 @@ async def channel_problems(bus: Bus, trace: Trace) -> list[FieldError]:
 
 
 def breaker_problem(name: ChannelName, breaker: Breaker) -> FieldError:
-    since = format_utc(utc_time(round(breaker.since)))
+    since = format_for_people(utc_time(round(breaker.since)))
     now = remedy(breaker.reason)
     code = "channel_broken_now" if now else "channel_broken"
     return field_error(name, code, since=since, reason=translate(breaker.reason), now=now)

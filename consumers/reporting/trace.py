@@ -17,13 +17,14 @@ from consumers.intake.event_log import EventLog
 from consumers.intake.items import NOT_ADMITTED_CODE, SUPERSEDED_CODE, Decision, Item, Position
 from consumers.intake.repository import ItemRepository
 from consumers.ledger.cursor import PlanCursor
-from consumers.ledger.interruptions import INTERRUPTED, count_rows
+from consumers.ledger.interruptions import INTERRUPTED
 from consumers.ledger.store import Ledger
 from consumers.messages import field_error
 from consumers.reporting.blocked import PlanBlockers
 from consumers.reporting.plan_summary import status_counts, summarize
 from contracts import keys
 from contracts.base.times import Clock, utc_time
+from contracts.catalog import count_of
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from contracts.errors import WHOLE_EVENT, FieldError, localized
 from contracts.events import title_warnings
@@ -192,7 +193,7 @@ class TraceReader:
     async def planned_names(self, plan: PlanKey, cursor: PlanCursor) -> str:
         """Say who is planned: people by number, what a channel publishes once by name."""
         if plan.channel is ChannelName.EMAIL or not cursor.stored_count:
-            return count_rows(cursor.planned, "recipient")
+            return count_of(cursor.planned, "recipient")
         return " and ".join((await self.ledger.rows(BatchKey(*plan, 0))).ids)
 
     async def bounces(self, plan: PlanKey) -> tuple[BounceTotals, BounceStop | None]:

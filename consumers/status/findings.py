@@ -10,7 +10,7 @@ from consumers.key_file import KEY_FILE_FIELD
 from consumers.messages import load_catalog, translate
 from consumers.status.report import ChannelStatus, Severity, StatusFinding
 from consumers.zalo.limits import LimitUse, WaitCause, explain_wait
-from contracts.base.times import format_utc
+from contracts.base.times import format_for_people
 from contracts.delivery import ChannelName
 from contracts.errors import Bilingual, FieldError, localized
 
@@ -119,11 +119,11 @@ class _Times:
 
     @property
     def shown_since(self) -> str:
-        return format_utc(self.since) if self.since else "?"
+        return format_for_people(self.since) if self.since else "?"
 
     @property
     def shown_until(self) -> str:
-        return format_utc(self.until) if self.until else "?"
+        return format_for_people(self.until) if self.until else "?"
 
 
 def _as_said(code: str, error: FieldError, since: datetime | None = None) -> StatusFinding:
@@ -252,7 +252,7 @@ def _broken(name: ChannelName, channel: ChannelStatus, now: datetime) -> StatusF
 def _next_try(channel: ChannelStatus) -> Bilingual:
     """The next try of a breaker: after its wait, with the first row that may go."""
     if channel.next_probe:
-        at = format_utc(channel.next_probe)
+        at = format_for_people(channel.next_probe)
         return _phrase("try_at", at=at)
     if channel.breaker is BreakerState.HALF_OPEN:
         return _phrase("trying")

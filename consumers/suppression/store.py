@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, Field
 from consumers.key_file import KeyFile
 from consumers.messages import field_error, translate
 from contracts import subjects
+from contracts.base.times import VIETNAM
 from contracts.delivery import ChannelName
 from contracts.errors import FieldError
 from contracts.records import Record
@@ -206,8 +207,8 @@ def _record_key(channel: ChannelName, address_hash: str) -> str:
 
 def describe_suppression(suppression: Suppression) -> FieldError:
     """Describe since when, why and until when an address is suppressed."""
-    since = f"{suppression.at.astimezone(UTC):%Y-%m-%d}"
-    until = f"{suppression.until.astimezone(UTC):%Y-%m-%d}" if suppression.until else ""
+    since = f"{suppression.at.astimezone(VIETNAM):%Y-%m-%d}"
+    until = f"{suppression.until.astimezone(VIETNAM):%Y-%m-%d}" if suppression.until else ""
     code = "address_left_alone_until" if until else "address_left_alone"
     reason = translate(suppression.reason)
     return field_error("address", code, since=since, reason=reason, until=until)

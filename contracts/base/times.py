@@ -34,6 +34,11 @@ def format_date(at: datetime) -> str:
     return f"{at.astimezone(VIETNAM):%d/%m/%Y}"
 
 
+def format_for_people(at: datetime) -> str:
+    """A point in time as commands show it, in Vietnam: `2026-11-26 15:00:00+07`."""
+    return f"{at.astimezone(VIETNAM):%Y-%m-%d %H:%M:%S}+07"
+
+
 def format_utc(at: datetime) -> str:
     """A point in time as logs have it: `2026-11-26T08:00:00Z`."""
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -54,11 +54,17 @@ def _problem_response(
         title=title.en,
         title_vi=title.vi,
         status=status,
-        detail=printable(ContractError(*errors), _MAX_DETAIL_LENGTH),
+        detail=_detail((error.field, error.message) for error in errors),
+        detail_vi=_detail((error.field, error.message_vi) for error in errors),
         instance=printable(request.url.path, _MAX_DETAIL_LENGTH),
         errors=errors,
     )
     return JSONResponse(body.model_dump(), status, headers, media_type=PROBLEM_TYPE)
+
+
+def _detail(said: Iterable[tuple[str, str]]) -> str:
+    """The errors of all fields as one text."""
+    return printable("; ".join(f"{field}: {text}" for field, text in said), _MAX_DETAIL_LENGTH)
 
 
 async def _on_contract_error(request: Request, error: ContractError) -> Response:

@@ -48,6 +48,7 @@ class Problem(ResponseBody):
     title_vi: str
     status: int
     detail: str
+    detail_vi: str
     instance: str
     errors: list[FieldError]
 

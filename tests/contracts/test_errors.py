@@ -172,6 +172,21 @@ def test_a_text_says_the_same_in_both_languages(code):
     assert not texts["vi"].isascii()
 
 
+@pytest.mark.parametrize(
+    ("code", "name", "one", "many"),
+    [
+        ("rate_limited", "retry_after_s", "1 second", "2 seconds"),
+        ("unavailable", "retry_after_s", "1 second", "2 seconds"),
+        ("string_too_long", "max_length", "1 character", "2 characters"),
+        ("too_long", "max_length", "1 entry", "2 entries"),
+        ("more_errors", "count", "1 more error", "2 more errors"),
+    ],
+)
+def test_one_thing_is_not_many(code, name, one, many):
+    for number, words in ((1, one), (2, many)):
+        assert re.search(rf"{words}\b", field_error("x", code, **{name: number}).message)
+
+
 def test_an_error_of_a_batch_names_the_event():
     inner = errors.Invalid(
         field_error("data.title", "missing"), field_error(errors.WHOLE_EVENT, "not_object")

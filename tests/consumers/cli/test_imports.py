@@ -251,8 +251,8 @@ def test_an_article_that_is_restless_is_named_and_until_when(capsys):
     until = NOW.replace(day=16)
     state = FeedState(restless=(ThrottledItem(title="Giá xăng", url=f"{SITE}/1", until=until),))
     said = shown(state, capsys)
-    assert f"waits until 2027-01-16 08:00:00 UTC: Giá xăng\n  {SITE}/1" in said
-    assert "bản mới nhất chờ đến 2027-01-16 08:00:00" in said
+    assert f"waits until 2027-01-16 15:00:00+07: Giá xăng\n  {SITE}/1" in said
+    assert "bản mới nhất chờ đến 2027-01-16 15:00:00+07" in said
 
 
 def test_what_is_refused_without_a_title_is_named_by_its_address(capsys):

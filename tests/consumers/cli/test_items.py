@@ -1,6 +1,7 @@
 """`loa trace` and `loa withdraw` as people read them: revisions, what was typed, what was done."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -13,6 +14,7 @@ from contracts import envelope, events, subjects
 from contracts.base.times import utc_now
 from contracts.delivery import BatchKey, ChannelName
 from contracts.records import EventRecord
+from contracts.trace import Trace
 from tests.support.cli import json_output
 from tests.support.events import (
     ITEM,
@@ -191,7 +193,7 @@ async def test_a_second_withdrawal_says_since_when_and_sends_nothing(bus, intake
     again = await order_withdrawal(bus, ITEM, WithdrawalText("Lần hai"), "An")
     said = (again.to_text().message, again.to_text().message_vi)
     for line, word in zip(said, ("Nothing was changed", "Không"), strict=True):
-        assert "2027-01-15T08:01:00Z" in line and word in line
+        assert "2027-01-15 15:01:00+07" in line and word in line
         assert "Nội dung chưa chính xác" in line and "Lần hai" not in line
     assert set(again.to_json()) == {"content_id", "withdrawn_at", "reason"}
     assert (await bus.connection.api_request("STREAM.INFO.CONTENT"))["state"]["messages"] == before
@@ -202,7 +204,7 @@ async def test_a_draft_that_was_taken_back_unseen_counts_as_well(bus, intake_har
     clock.advance(60)
     await intake_harness.take_in(withdrawn())
     again = await order_withdrawal(bus, ITEM, WithdrawalText("Nhầm"), "An")
-    assert again.to_text().message.startswith("was withdrawn already at 2027-01-15T08:01:00Z")
+    assert again.to_text().message.startswith("was withdrawn already at 2027-01-15 15:01:00+07")
 
 
 async def test_what_came_after_a_withdrawal_can_be_withdrawn(bus, intake_harness):
@@ -297,3 +299,21 @@ async def test_trace_says_that_a_stand_in_got_the_mail_and_names_the_people(
     assert "by Lê Văn Tám" in told
     assert account.id not in told
     assert "zalo: counts what went to the sandbox: nobody outside gets anything" in told
+
+
+@pytest.mark.parametrize(
+    ("detail", "until", "shown"),
+    [
+        ("revision 1: not before 2027-01-15 09:00:00 UTC", True, "before 2027-01-15 16:00:00+07"),
+        ("waits until 09:00 UTC: an older mail", True, "until 2027-01-15 16:00:00+07: an older"),
+        ("revision 1, due 2027-01-15T09:00:00Z", False, "due 2027-01-15 16:00:00+07"),
+        ("revision 1: 09:00 UTC said the unit", False, "1: 09:00 UTC said"),
+    ],
+)
+def test_times_in_a_trace_are_shown_in_vietnams_time(capsys, detail, until, shown):
+    at = datetime(2027, 1, 15, 9, tzinfo=UTC)
+    entry = {"at": at, "event": "waiting", "detail": detail, "until": at if until else None}
+    facts = {"content_id": "a", "revision": 1, "state": "waiting", "channels": {}}
+    print_trace(Trace.model_validate(facts | {"timeline": [entry]}))
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert line.startswith("2027-01-15 16:00:00+07  waiting") and shown in line

@@ -166,11 +166,11 @@ async def test_a_standing_channel_says_since_when_why_and_when_it_tries_again(bu
     assert (zalo.paused_reason, zalo.paused_since.tzinfo) == ("nghỉ Tết", UTC)
     assert zalo.paused_by == "Trần Thị B"
     broken, paused = find(Facts(utc_now(clock), channels))
-    said = "breaker open since 2027-01-15T08:00:00Z: AUTH 535, next try at "
+    said = "breaker open since 2027-01-15 15:00:00+07: AUTH 535, next try at "
     assert (broken.about, broken.message.startswith(said)) == (EMAIL, True)
     assert "máy chủ thư từ chối đăng nhập" in broken.message_vi
     assert (paused.about, paused.since) == (ZALO, zalo.paused_since)
-    assert paused.message.endswith("Z (by: Trần Thị B; reason: nghỉ Tết)")
+    assert paused.message.endswith("+07 (by: Trần Thị B; reason: nghỉ Tết)")
     clock.advance(5)
     await mail.update(lambda one: breaker.start_probe(one, "w", clock()))
     assert (await status.report()).channels[EMAIL].breaker == "half-open"

@@ -185,6 +185,9 @@ async def test_refused_with_the_field_in_both_languages(client, what):
     assert all(error["message"] and error["message_vi"] for error in problem["errors"])
     assert (problem["status"], problem["instance"]) == (status, "/v1/events")
     assert problem["title"] and problem["title_vi"]
+    for name, message in (("detail", "message"), ("detail_vi", "message_vi")):
+        texts = "; ".join(f"{error['field']}: {error[message]}" for error in problem["errors"])
+        assert problem[name].startswith(texts[:2000])
     assert await client.stored_events() == []
 
 
@@ -197,6 +200,15 @@ async def test_a_good_key_is_needed(client):
         said = {"Authorization": f"{scheme} {client.key}"}
         answer = await client.client.post("/v1/events", headers=said, content=b"")
         assert (answer.status_code == 401) == (scheme == "Basic")
+
+
+async def test_a_wrong_key_is_called_wrong_and_not_missing(client):
+    wrong, missing = [
+        (await client.post(sample_event(), key=key)).json() for key in (client.key[:-1] + "x", "")
+    ]
+    assert wrong["errors"][0]["message"] == "this API key is not valid"
+    assert wrong["errors"] != missing["errors"]
+    assert "valid" in wrong["title"] and "hợp lệ" in wrong["title_vi"]
 
 
 async def test_a_key_that_a_forgotten_variable_left_empty_is_told_apart_from_none(client):
