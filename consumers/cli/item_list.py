@@ -13,6 +13,7 @@ from consumers.cli.filters import Limit, Since, require_time
 from consumers.messages import field_error
 from consumers.reporting.item_list import ItemFilter, ItemLister, ListedItem
 from consumers.staff.policy import ObjectFacts
+from contracts.base.times import format_for_people
 from contracts.delivery import ChannelName
 from contracts.errors import Invalid
 from contracts.text.limits import TextLimit, shorten
@@ -90,8 +91,8 @@ def _print(answer: ItemsAnswer) -> None:
 
 def _lines(item: ListedItem, width: int) -> Iterator[str]:
     """An item in lines of a terminal: what it is, its title, where it is from, each channel."""
-    changed = f"{item.changed:{output.TIME_FORMAT}}"
-    yield f"{item.content_id}, revision {item.revision}: {item.state}, {changed} UTC"
+    changed = format_for_people(item.changed)
+    yield f"{item.content_id}, revision {item.revision}: {item.state}, {changed}"
     yield f"  {shorten(output.visible(item.title), _width_limit(width - 2))}"
     yield f"  {item.unit}, {item.topic or '-'}"
     channels = [_channel_text(name, counts) for name, counts in item.channels.items()]
