@@ -33,7 +33,7 @@ from contracts.vocabulary import DEFAULT, Vocabulary
 from producers import event_file
 from producers.access import Access
 from producers.admission import expiry_times
-from producers.command_pages import LOCAL, SETTINGS, Version, page
+from producers.command_pages import SETTINGS, Version, page
 from producers.output import EXIT_INVALID, fail, print_bilingual, print_errors, print_json
 from producers.publisher import Accepted, Publisher, Spooled
 from producers.texts import get_text
@@ -155,7 +155,7 @@ class ValidEvent(BaseModel):
 
 
 @app.command()
-@page(ValidEvent, {0: "valid", EXIT_INVALID: "invalid"}, ("loa validate item.json",))
+@page(ValidEvent, {0: "valid", EXIT_INVALID: "invalid"}, ("loa validate item.json",), on_bus=False)
 def validate(context: typer.Context, file: File, unit: Unit = None, as_json: Json = False) -> None:
     """Check an event by the rules of the doors, without sending it.
 
@@ -178,7 +178,7 @@ def validate(context: typer.Context, file: File, unit: Unit = None, as_json: Jso
 
 
 @app.command()
-@page(list[str] | dict[str, Any], LOCAL)
+@page(list[str] | dict[str, Any], on_bus=False)
 def schemas(name: Name = None, as_json: Json = False) -> None:
     """List the JSON Schemas of the events, or print one."""
     names = sorted(path.stem for path in _SCHEMAS.glob("*.json"))

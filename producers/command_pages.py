@@ -13,15 +13,10 @@ EXIT_NEEDS_PERSON = 1
 EXIT_BUS_AWAY = 3
 _EXIT_CODES: Mapping[int, str] = {
     0: "done",
-    EXIT_NEEDS_PERSON: "something needs a person",
     EXIT_INVALID: "wrong input, or refused",
     EXIT_BUS_AWAY: "the bus is away, or there is no store",
 }
-"""The exit codes of all commands; a page may say more exactly what one means there."""
-LOCAL = (EXIT_INVALID,)
-"""The exit codes of a command that needs no bus, besides 0."""
-_ON_BUS = (EXIT_INVALID, EXIT_BUS_AWAY)
-"""The exit codes of a command that works on the bus, besides 0."""
+"""The exit codes that nearly every command has; a page says what else one means there."""
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 """The context settings of a program."""
 _DISTRIBUTIONS = ("loa", "loa-client")
@@ -52,14 +47,18 @@ class _Page:
 
 def page(
     answer: Any = None,
-    codes: tuple[int, ...] | Mapping[int, str] = _ON_BUS,
+    codes: Mapping[int, str] | None = None,
     examples: tuple[str, ...] = (),
     *,
+    on_bus: bool = True,
     is_stream: bool = False,
 ) -> Callable[[T], T]:
-    """Declare a command's page. *codes*: those besides 0; a mapping adds what they mean there."""
-    meanings = {code: _EXIT_CODES[code] for code in (0, *codes) if code in _EXIT_CODES}
-    meanings |= codes if isinstance(codes, Mapping) else {}
+    """Declare a command's page. *codes*: exit codes that mean more here, or no other command has.
+
+    Without *on_bus* the command needs no bus.
+    """
+    usual = (0, EXIT_INVALID, EXIT_BUS_AWAY) if on_bus else (0, EXIT_INVALID)
+    meanings = {code: _EXIT_CODES[code] for code in usual} | dict(codes or {})
     declared = _Page(answer, meanings, examples, is_stream)
 
     def declare(command: T) -> T:

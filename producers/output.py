@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import typer
 from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 
 from contracts.errors import FieldError
 
@@ -36,7 +37,7 @@ def print_json(value: object) -> None:
 
 
 def _to_json(value: object) -> object:
-    return value.model_dump(mode="json") if isinstance(value, BaseModel) else str(value)
+    return to_jsonable_python(value, fallback=str)
 
 
 def print_bilingual(en: str, vi: str, *, err: bool = False) -> None:

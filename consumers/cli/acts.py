@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, NamedTuple, TypeVar
 
 import typer
+from pydantic import BaseModel
 
 from consumers.app.instance import COMMAND_TIMEOUT_S, BusUse
 from consumers.audit import log as audit
@@ -15,7 +16,7 @@ from consumers.cli.authorization import (
     acting_person,
     reading_right,
 )
-from consumers.cli.output import require_name, run_on_bus
+from consumers.cli.output import print_answer, print_bilingual, require_name, run_on_bus
 from consumers.cli.stores import open_suppressions
 from consumers.messages import field_error
 from consumers.staff.authorization import Act, Actor
@@ -152,8 +153,17 @@ def run_audited(
     return run_on_bus(audited, patience_s, BusUse.ACT)
 
 
-def lift_suppression(channel: ChannelName, parse_address: Callable[[], str], by: str) -> None:
-    """Lift the suppression of an address. Exit code 2 without one."""
+class LiftAnswer(BaseModel):
+    """The answer of `suppressed lift`."""
+
+    channel: ChannelName
+    lifted: bool = True
+
+
+def lift_suppression(
+    channel: ChannelName, parse_address: Callable[[], str], by: str, as_json: bool
+) -> None:
+    """Lift the suppression of an address, and say so. Exit code 2 without one."""
 
     async def lift(bus: Bus, who: Actor) -> None:
         suppressions = await open_suppressions(bus)
@@ -161,3 +171,5 @@ def lift_suppression(channel: ChannelName, parse_address: Callable[[], str], by:
             raise Invalid(field_error("address", "not_suppressed"))
 
     run_audited(Command("suppressed.lift", channel, by), lift)
+    answer = LiftAnswer(channel=channel)
+    print_answer(answer, as_json, lambda: print_bilingual("lifted", "đã gỡ"))

@@ -3,11 +3,11 @@
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import BaseModel
 
 from consumers.app.instance import BusUse
 from consumers.app.settings import LoaSettings, read_settings
@@ -22,10 +22,11 @@ from consumers.cli.acts import By, Command, check_reading, run_audited
 from consumers.cli.stores import accept_bus, open_anchor, open_keys
 from consumers.messages import field_error
 from contracts.errors import FieldError
+from contracts.trace import OmitEmptyModel
 from producers.bus import Bus, topology
 from producers.seals import message_problem
 
-app = typer.Typer(no_args_is_help=True, help="What was done, and by whom; is the record whole?")
+app = typer.Typer(no_args_is_help=True, help="Show who did what, and prove that the log is whole.")
 Reason = Annotated[str, typer.Option(help="Why; kept for ever.")]
 Last = Annotated[int, typer.Option(min=1, help="How many of the last records.")]
 Heads = Annotated[
@@ -41,9 +42,27 @@ def _open_log(bus: Bus) -> AuditLog:
     return AuditLog(bus, time.time)
 
 
+class ChainAnswer(OmitEmptyModel):
+    """The answer of `verify`."""
+
+    omitted_when_empty = frozenset({"removed_up_to"})
+
+    ok: bool
+    records: int
+    faults: list[ChainFault]
+    removed_up_to: int | None = None
+
+
+class AcceptAnswer(BaseModel):
+    """The answer of `accept`: what was accepted."""
+
+    accepted: list[FieldError]
+
+
 @app.command("list")
+@output.page(list[AuditRecord])
 def list_records(last: Last = 50, by: By = "", as_json: output.Json = False) -> None:
-    """The last records: each act is there before it is tried, and with its outcome."""
+    """List the last records: each act before it is tried, and with its outcome."""
 
     async def load(bus: Bus) -> list[AuditRecord]:
         await check_reading(bus, Command("audit.read", by=by))
@@ -62,6 +81,7 @@ def _cells(record: AuditRecord) -> Sequence[object]:
 
 
 @app.command()
+@output.page(AuditRecord, is_stream=True)
 def export(by: By = "") -> None:
     """Write every record to stdout as it is stored, a line each."""
 
@@ -75,17 +95,18 @@ def export(by: By = "") -> None:
 
 
 @app.command()
+@output.page(ChainAnswer, {output.EXIT_NEEDS_PERSON: "a record was changed, dropped, added or cut"})
 def verify(heads: Heads = None, as_json: output.Json = False) -> None:
-    """Prove that no record was changed, dropped, put in or cut off. Exit code 1: one was."""
+    """Prove that no record was changed, dropped, put in or cut off."""
     verifier, faults, errors = output.run_on_bus(lambda bus: _verify(bus, heads))
     count, cut = verifier.count, verifier.cut.n if verifier.cut else 0
-    answer = {"ok": not (faults or errors), "records": count, "faults": list(map(asdict, faults))}
-    answer |= {"removed_up_to": cut} if cut else {}
+    is_whole = not (faults or errors)
+    answer = ChainAnswer(ok=is_whole, records=count, faults=faults, removed_up_to=cut or None)
     texts = [_fault_text(one) for one in faults] + errors
     texts = texts or [field_error("audit", "audit_whole", count=count)]
     texts += [field_error("audit", "audit_cut_by_retention", value=cut)] if cut else []
     output.print_answer(answer, as_json, lambda: output.print_field_texts(*texts))
-    raise typer.Exit(1 if faults or errors else 0)
+    raise typer.Exit(0 if is_whole else output.EXIT_NEEDS_PERSON)
 
 
 async def _verify(
@@ -127,13 +148,15 @@ def _fault_text(one: ChainFault) -> FieldError:
 
 
 @app.command()
+@output.page(AcceptAnswer)
 def accept(reason: Reason, by: By = "", as_json: output.Json = False) -> None:
     """Accept the present state of the bus. Lost messages stay lost; missing streams are created."""
     output.run_on_bus(topology.apply, use=BusUse.REPAIR)
     damages = run_audited(Command("bus.accept", by=by, reason=reason), lambda bus, _: _accept(bus))
     texts = [damage.field_error for damage in damages]
     texts.append(field_error("bus", "bus_accepted" if damages else "bus_nothing_to_accept"))
-    output.print_answer({"accepted": texts}, as_json, lambda: output.print_field_texts(*texts))
+    answer = AcceptAnswer(accepted=texts)
+    output.print_answer(answer, as_json, lambda: output.print_field_texts(*texts))
 
 
 async def _accept(bus: Bus) -> list[Damage]:

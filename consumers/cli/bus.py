@@ -3,11 +3,11 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import BaseModel
 
 from consumers.app.instance import BusUse
 from consumers.app.settings import LoaSettings, load_retention, read_settings
@@ -28,8 +28,7 @@ from producers.bus_access.configuration import (
 from producers.bus_access.enforcement import Finding, Server
 from producers.bus_access.rights import identities, permissions_of
 
-app = typer.Typer(no_args_is_help=True, help="Rights and keys on the NATS server, its streams.")
-_EXIT_OPEN = 1
+app = typer.Typer(no_args_is_help=True, help="Manage the NATS server's rights, keys and streams.")
 Out = Annotated[
     Path | None, typer.Option("--out", help="The folder of the configuration; else DATA/bus.")
 ]
@@ -47,12 +46,42 @@ def _configuration_folder(out: Path | None = None) -> ConfigurationFolder:
     return ConfigurationFolder(out or read_settings(LoaSettings).data_dir / "bus")
 
 
+class ConfigAnswer(BaseModel):
+    """The answer of `config`: the folder of the server's configuration."""
+
+    folder: Path
+
+
+class BusKeyAnswer(BaseModel):
+    """The answer of `rotate`: the file of the new key."""
+
+    service: str
+    key_file: Path
+
+
+class ApplyAnswer(BaseModel):
+    """The answer of `apply`. *left*: what the operator still has to do."""
+
+    applied: int
+    key_file: Path
+    left: list[FieldError]
+
+
+class RightsAnswer(BaseModel):
+    """The answer of `verify`: who was tried, and what the server treats otherwise."""
+
+    identities: list[str]
+    findings: list[Finding]
+
+
 @app.command()
+@output.page(ConfigAnswer, examples=("loa bus config --tls nats.example.vn",), on_bus=False)
 def config(
     out: Out = None,
     tls: Tls = None,
     listen: Listen = ServerPlace.listen,
     store: Store = ServerPlace.store,
+    as_json: output.Json = False,
 ) -> None:
     """Write the nats-server's configuration, and a key for each service; existing keys stay."""
     with output.explain_errors():
@@ -60,11 +89,14 @@ def config(
         if tls:
             certificates.issue(folder.ca, folder.server, tls)
         folder.write(ServerPlace(listen, store))
-    output.print_field_texts(field_error("bus", "bus_configured", folder=folder.folder.resolve()))
+    answer = ConfigAnswer(folder=folder.folder.resolve())
+    text = field_error("bus", "bus_configured", folder=answer.folder)
+    output.print_answer(answer, as_json, lambda: output.print_field_texts(text))
 
 
 @app.command()
-def rotate(service: Service, out: Out = None) -> None:
+@output.page(BusKeyAnswer, on_bus=False)
+def rotate(service: Service, out: Out = None, as_json: output.Json = False) -> None:
     """Make another key for a service; the old one ends when the server reads its configuration."""
     with output.explain_errors():
         if service not in identities():
@@ -73,12 +105,14 @@ def rotate(service: Service, out: Out = None) -> None:
         folder = _configuration_folder(out)
         folder.keys.replace(service)
         folder.write()
-    path = folder.keys.path(service).resolve()
-    output.print_field_texts(field_error(service, "bus_key_rotated", value=path))
+    answer = BusKeyAnswer(service=service, key_file=folder.keys.path(service).resolve())
+    text = field_error(service, "bus_key_rotated", value=answer.key_file)
+    output.print_answer(answer, as_json, lambda: output.print_field_texts(text))
 
 
 @app.command()
-def apply() -> None:
+@output.page(ApplyAnswer)
+def apply(as_json: output.Json = False) -> None:
     """Make missing streams, buckets and consumers, and extend small ones, as `loa-admin`.
 
     The registered keys of units go into the server's configuration, if that is here.
@@ -99,8 +133,9 @@ def apply() -> None:
         return len(topology.stream_names() + await topology.inbound_stream_names(bus)), unread
 
     count, unread = output.run_on_any_bus(work, use=BusUse.REPAIR)
-    applied = field_error("bus", "bus_applied", count=count, key=path.resolve())
-    output.print_field_texts(applied, *unread)
+    answer = ApplyAnswer(applied=count, key_file=path.resolve(), left=unread)
+    applied = field_error("bus", "bus_applied", count=count, key=answer.key_file)
+    output.print_answer(answer, as_json, lambda: output.print_field_texts(applied, *unread))
 
 
 def _must_tell(settings: LoaSettings) -> bool:
@@ -109,15 +144,18 @@ def _must_tell(settings: LoaSettings) -> bool:
 
 
 @app.command()
+@output.page(
+    RightsAnswer, {output.EXIT_NEEDS_PERSON: "the server treats a subject not as the table says"}
+)
 def verify(out: Out = None, as_json: output.Json = False) -> None:
-    """Try every subject as each identity whose key is here; exit code 1 when one is open."""
+    """Try every subject as each identity whose key is here."""
     settings = read_settings(LoaSettings)
     with output.explain_errors():
         found, tried = asyncio.run(_verify(settings, _configuration_folder(out)))
-    answer = {"identities": tried, "findings": [asdict(one) for one in found]}
+    answer = RightsAnswer(identities=tried, findings=found)
     output.print_answer(answer, as_json, lambda: _print_findings(found, tried))
     if found:
-        raise typer.Exit(_EXIT_OPEN)
+        raise typer.Exit(output.EXIT_NEEDS_PERSON)
 
 
 async def _verify(

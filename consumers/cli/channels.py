@@ -1,8 +1,10 @@
 """`loa pause`, `loa resume`: the channels."""
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
+from pydantic import BaseModel
 
 from consumers.channel_health import pauses
 from consumers.cli import output
@@ -11,14 +13,27 @@ from consumers.messages import field_error
 from consumers.staff.authorization import Actor
 from contracts.base.times import format_for_people
 from contracts.delivery import ChannelName
+from contracts.errors import FieldError
 from producers.bus import Bus
-from producers.bus.records import Versioned
+from producers.bus.records import Versioned, require
 
 Name = Annotated[str, typer.Argument(help=" or ".join(", ".join(ChannelName).rsplit(", ", 1)))]
-Why = Annotated[str, typer.Option("--reason", help="Why; shown to whoever asks later.")]
+Why = Annotated[str, typer.Option("--reason", help="Why; `loa status` shows it.")]
 
 
-def pause(channel: Name, reason: Why = "", by: By = "") -> None:
+class PauseAnswer(BaseModel):
+    """The answer of `pause` and `resume`. *changed*: it was not so before."""
+
+    channel: ChannelName
+    paused: bool
+    changed: bool
+    since: datetime | None = None
+    by: str = ""
+    reason: str = ""
+
+
+@output.page(PauseAnswer, examples=('loa pause email --reason "relay moves"',))
+def pause(channel: Name, reason: Why = "", by: By = "", as_json: output.Json = False) -> None:
     """Stop a channel's deliveries within a second; the pause survives every restart."""
     name, why = _require_channel(channel), reason.strip()
     command = Command("channel.pause", name, by, reason=why)
@@ -27,20 +42,33 @@ def pause(channel: Name, reason: Why = "", by: By = "") -> None:
         return await pauses.pause_if_running(bus, name, why, who.name or who.by)
 
     stored = run_audited(command, stop)
-    if stored.just_written:
-        output.print_field_texts(field_error(channel, "paused_now", channel=channel))
-        return
-    facts = {"at": format_for_people(stored.value.since), "who": stored.value.by or "-"}
-    facts |= {"channel": channel, "reason": stored.value.reason or "-"}
-    output.print_field_texts(field_error(channel, "paused_already", **facts))
+    facts = stored.value.model_dump(include={"since", "by", "reason"})
+    changed = stored.just_written
+    answer = PauseAnswer(channel=name, paused=True, changed=changed, **facts)
+    output.print_answer(answer, as_json, lambda: output.print_field_texts(_paused_text(answer)))
 
 
-def resume(channel: Name, by: By = "") -> None:
+def _paused_text(pause: PauseAnswer) -> FieldError:
+    channel = pause.channel
+    if pause.changed:
+        return field_error(channel, "paused_now", channel=channel)
+    facts = {
+        "at": format_for_people(require(pause.since)),
+        "who": pause.by or "-",
+        "channel": channel,
+    }
+    return field_error(channel, "paused_already", **facts, reason=pause.reason or "-")
+
+
+@output.page(PauseAnswer)
+def resume(channel: Name, by: By = "", as_json: output.Json = False) -> None:
     """Let a paused channel go on."""
     name = _require_channel(channel)
     command = Command("channel.resume", name, by)
     ended = run_audited(command, lambda bus, _: pauses.resume(bus, name))
-    output.print_field_texts(field_error(channel, "resumed_now" if ended else "resumed_already"))
+    answer = PauseAnswer(channel=name, paused=False, changed=bool(ended))
+    text = field_error(channel, "resumed_now" if ended else "resumed_already")
+    output.print_answer(answer, as_json, lambda: output.print_field_texts(text))
 
 
 def _require_channel(channel: str) -> ChannelName:

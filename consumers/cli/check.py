@@ -13,7 +13,7 @@ from consumers.channel_health.pauses import LegitimateWaits
 from consumers.check.checker import Checker
 from consumers.check.context import CheckContext
 from consumers.check.findings import Findings, Skipped, Violation, load_rules
-from consumers.cli.output import Json, print_answer, run_on_bus
+from consumers.cli.output import EXIT_NEEDS_PERSON, Json, page, print_answer, run_on_bus
 from consumers.cli.recovery import open_site_files
 from consumers.cli.stores import compare_bus, find_ledger_cut, find_seals
 from consumers.cli.unit_keys import server_faults
@@ -33,11 +33,12 @@ _PROGRESS_AFTER_S = 2.0
 """A shorter check prints no progress."""
 
 
+@page(Findings, {EXIT_NEEDS_PERSON: "a promise is broken"}, ("loa check --deep",))
 def check(deep: Deep = False, as_json: Json = False) -> None:
-    """Are all promises kept? Exit code 1: no, and each violation is named."""
+    """Check that every promise is kept, and name each violation."""
     findings = run_on_bus(lambda bus: _run_check(bus, deep=deep))
     print_answer(findings, as_json, lambda: print_findings(findings))
-    raise typer.Exit(0 if findings.ok else 1)
+    raise typer.Exit(0 if findings.ok else EXIT_NEEDS_PERSON)
 
 
 async def _run_check(bus: Bus, *, deep: bool) -> Findings:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import BaseModel
 
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.cli import output
@@ -106,7 +107,7 @@ def _print_summary(summary: BulkSummary) -> None:
     typer.echo(f"{done}, {len(summary.refused)} refused, {len(summary.left)} left")
 
 
-app = typer.Typer(no_args_is_help=True, help="Dead letters: look, send again, give up.")
+app = typer.Typer(no_args_is_help=True, help="List dead letters, send them again, or give them up.")
 Id = Annotated[int, typer.Argument(help="The letter's number, from `loa dead list`.")]
 Ids = Annotated[list[int] | None, typer.Argument(help="Letters' numbers, from `loa dead list`.")]
 Stage = Annotated[str, typer.Option(help="intake, dispatch, deliver or feedback.")]
@@ -121,7 +122,19 @@ All = Annotated[bool, typer.Option("--all", help="Also letters that are dealt wi
 Dry = Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")]
 
 
+class EditAnswer(BaseModel):
+    """The answer of `edit`: the letter, and a unified diff of the bodies."""
+
+    letter: DeadLetter
+    difference: list[str]
+
+
+_IN_PART = {2: "wrong input, or a letter was refused", 3: "the bus went away; the rest waits"}
+"""Exit codes of a decision on many letters."""
+
+
 @app.command("list")
+@output.page(list[DeadLetter], examples=("loa dead list --unit van-phong-bo --json",))
 def list_letters(
     stage: Stage = "",
     unit: Unit = "",
@@ -133,7 +146,7 @@ def list_letters(
     by: By = "",
     as_json: output.Json = False,
 ) -> None:
-    """Open dead letters: sender, number of deaths, and errors in both languages."""
+    """List open dead letters: sender, number of deaths, and errors in both languages."""
     with output.explain_errors():
         start, end = parse_time("since", since), parse_time("until", until)
     criteria = (stage, unit, field, text)
@@ -149,8 +162,9 @@ def list_letters(
 
 
 @app.command()
+@output.page(DeadLetter)
 def show(id: Id, by: By = "", as_json: output.Json = False) -> None:
-    """One letter whole: reasons, sender, everything that was decided, its original body."""
+    """Show one letter whole: reasons, sender, every decision, its original body."""
     letter = output.run_on_bus(lambda bus: _load(bus, id, by))
     output.print_answer(letter, as_json, lambda: _print_letter(letter))
 
@@ -168,6 +182,11 @@ def _facts(letter: DeadLetter) -> ObjectFacts:
 
 
 @app.command()
+@output.page(
+    BulkSummary,
+    _IN_PART,
+    ("loa dead replay 17 18", "loa dead replay --field data.title --dry-run"),
+)
 def replay(
     stage: Stage = "",
     unit: Unit = "",
@@ -184,7 +203,7 @@ def replay(
     """Send originals again, to where they came from, under their own source and id.
 
     Name letters, or choose them by what they have in common. What got through meanwhile is a known
-    repeat. Exit code 2: a letter could not be sent; 3: the bus went away, the rest waits.
+    repeat.
     """
     with output.explain_errors():
         start, end = parse_time("since", since), parse_time("until", until)
@@ -242,12 +261,15 @@ def _print_and_exit(summary: BulkSummary, as_json: bool) -> None:
     output.print_answer(summary, as_json, lambda: _print_summary(summary))
     errors = [error for one in summary.refused for error in one.errors]
     if summary.away:
-        away = field_error("bus", "bus_away", detail=translate_os_error(NoReply(summary.away)))
-        output.fail(*errors, away, code=output.EXIT_BUS_AWAY)
-    output.fail(*errors, code=output.EXIT_INVALID if summary.refused else 0)
+        detail = translate_os_error(NoReply(summary.away))
+        errors.append(field_error("bus", "bus_away", detail=detail))
+    output.print_errors(errors)
+    refused = output.EXIT_INVALID if summary.refused else 0
+    raise typer.Exit(output.EXIT_BUS_AWAY if summary.away else refused)
 
 
 @app.command()
+@output.page(EditAnswer, {2: "wrong input, or still broken"}, ("loa dead edit 17 mended.json",))
 def edit(
     id: Id,
     file: File,
@@ -257,7 +279,7 @@ def edit(
     yes: output.Yes = False,
     as_json: output.Json = False,
 ) -> None:
-    """Show how FILE differs, then send it in the original's place. Exit code 2: still broken.
+    """Show how FILE differs, then send it in the original's place.
 
     The original stays. A letter refused for its revision or its id needs a new `id` as well.
     """
@@ -274,7 +296,7 @@ def edit(
         if not as_json:
             typer.echo(f"{letter.id}: {_decision_line(letter.decisions[-1])}")
     if as_json:
-        output.print_json({"letter": letter, "difference": lines})
+        output.print_json(EditAnswer(letter=letter, difference=lines))
 
 
 def _send_corrected(command: Command, letter: DeadLetter, corrected: OutgoingMessage) -> DeadLetter:
@@ -296,8 +318,9 @@ async def _load_and_check(
 
 
 @app.command()
+@output.page(BulkSummary, _IN_PART)
 def discard(ids: Ids, reason: Reason, by: By = "", as_json: output.Json = False) -> None:
-    """Give letters up; they stay, with who and why. Exit code 2: one could not be."""
+    """Give letters up; they stay, with who and why."""
     with output.explain_errors():
         query = _letters_to_decide(DeadLetterQuery(), tuple(ids or ()))
     command = Command("dead.discard", _object(query), by, reason=reason)

@@ -19,7 +19,7 @@ from channels.email.devmailbox.mail_folder import MailFolder
 from channels.email.parsing import body_text, header_text
 from consumers.app import instance
 from consumers.app.settings import LoaSettings, RunningInstance, load_vocabulary
-from consumers.cli.output import explain_errors
+from consumers.cli.output import explain_errors, page
 from consumers.key_file import open_key_file
 from consumers.messages import field_error
 from consumers.seals.takeover import seal_for_command
@@ -48,6 +48,7 @@ class _DemoFailed(Exception):
     """Something did not arrive; the log in the demo's folder says why."""
 
 
+@page(on_bus=False)
 def demo(data: Folder = Path("var/demo")) -> None:
     """Start everything, send one item through the HTTP door, show what arrived, and stop."""
     with explain_errors():

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
+from pydantic import BaseModel
 
 from consumers.cli import output
 from consumers.cli.acts import By, Command, look, perform
@@ -19,7 +20,9 @@ from consumers.messages import field_error
 from consumers.reporting.reach import largest_reach
 from consumers.reporting.review import (
     DraftEffect,
+    EffectKind,
     Review,
+    ReviewAnswer,
     content_lines,
     draft_effects,
     review_draft,
@@ -31,7 +34,7 @@ from contracts.delivery import ChannelName, Lane
 from contracts.errors import Invalid
 from producers.bus import Bus
 
-app = typer.Typer(no_args_is_help=True, help="Review what units of `release = desk` have sent.")
+app = typer.Typer(no_args_is_help=True, help="Review drafts, and release or reject them.")
 ContentId = Annotated[str, typer.Argument(help="The item's content_id.")]
 Revision = Annotated[int | None, typer.Option(help="Which revision; else the newest that waits.")]
 Hash = Annotated[str | None, typer.Option("--hash", help="The content hash that you reviewed.")]
@@ -39,9 +42,33 @@ Code = Annotated[str, typer.Option(help="The reason's code, e.g. trung-lap.")]
 Reason = Annotated[str, typer.Option(help="The reason in words.")]
 
 
+class ListedDraft(Draft):
+    """A draft in the answer of `list`. *what*: new, or what it changes."""
+
+    what: EffectKind
+
+
+class ApprovalAnswer(BaseModel):
+    """The answer of `approve`. *not_before*: when it goes out, if not at once."""
+
+    content_id: str
+    revision: int
+    title: str
+    channels: tuple[ChannelName, ...]
+    not_before: datetime | None = None
+
+
+class RejectionAnswer(BaseModel):
+    """The answer of `reject`."""
+
+    content_id: str
+    revision: int
+
+
 @app.command("list")
+@output.page(list[ListedDraft])
 def list_drafts(by: By = "", as_json: output.Json = False) -> None:
-    """What waits, most urgent first: since when, and whether it is new or changes what is out."""
+    """List what waits, most urgent first: since when, and what it changes."""
 
     async def load(bus: Bus) -> list[tuple[Draft, DraftEffect]]:
         right = await look(bus, "desk.read", "", by)
@@ -50,7 +77,7 @@ def list_drafts(by: By = "", as_json: output.Json = False) -> None:
         return list(zip(drafts, await draft_effects(ItemRepository(bus), drafts), strict=True))
 
     drafts = output.run_on_bus(load)
-    facts = [draft.model_dump(mode="json") | {"what": effect.kind} for draft, effect in drafts]
+    facts = [ListedDraft(**draft.model_dump(), what=effect.kind) for draft, effect in drafts]
     columns = ("content_id", "revision", "unit", "since", "what", "title", "author")
     rows = (_draft_cells(draft, effect) for draft, effect in drafts)
     output.print_answer(facts, as_json, lambda: output.print_table(columns, rows))
@@ -66,12 +93,13 @@ def _waiting_since(draft: Draft) -> str:
 
 
 @app.command()
+@output.page(ReviewAnswer)
 def show(
     content_id: ContentId, revision: Revision = None, by: By = "", as_json: output.Json = False
 ) -> None:
-    """Read a draft before you decide: its fields, its text, and what it changes of what is out."""
+    """Show a draft before you decide: its fields, its text, and what it changes of what is out."""
     review = output.run_on_bus(lambda bus: _review(bus, content_id, revision, by))
-    output.print_answer(review.to_json(), as_json, lambda: _print_review(review))
+    output.print_answer(review.answer, as_json, lambda: _print_review(review))
 
 
 def _draft_facts(draft: Draft) -> ObjectFacts:
@@ -107,8 +135,15 @@ def _print_where(content_id: str, channels: Iterable[ChannelName], *, is_publish
 
 
 @app.command()
+@output.page(
+    ApprovalAnswer, examples=("loa desk approve tb-15", "loa desk approve tb-15 --hash HASH --json")
+)
 def approve(
-    content_id: ContentId, by: By = "", revision: Revision = None, hash: Hash = None
+    content_id: ContentId,
+    by: By = "",
+    revision: Revision = None,
+    hash: Hash = None,
+    as_json: output.Json = False,
 ) -> None:
     """Release a draft: with --hash exactly the content you reviewed, else the text is shown."""
 
@@ -126,26 +161,35 @@ def approve(
         return number, await perform(bus, command, release)
 
     number, position = output.act_on_bus(decide)
-    start = position.not_before
+    facts = position.model_dump(include={"title", "channels", "not_before"})
+    answer = ApprovalAnswer(content_id=content_id, revision=number, **facts)
+    output.print_answer(answer, as_json, lambda: _print_approval(answer))
+
+
+def _print_approval(answer: ApprovalAnswer) -> None:
+    start = answer.not_before
     at = format_for_people(start) if start else ""
     code = "draft_released_later" if start and start > datetime.now(UTC) else "draft_released"
-    output.print_field_texts(field_error(content_id, code, of=number, at=at))
-    typer.echo(position.title)
-    _print_where(content_id, position.channels, is_published=False)
+    output.print_field_texts(field_error(answer.content_id, code, of=answer.revision, at=at))
+    typer.echo(answer.title)
+    _print_where(answer.content_id, answer.channels, is_published=False)
 
 
 async def _confirmed_hash(bus: Bus, content_id: str, revision: int | None, by: str) -> str:
     """Show the draft, ask, and return its hash. Raises Invalid without a yes."""
     review = await _review(bus, content_id, revision, by)
+    if output.wants_json.get() or not _is_confirmed(review):
+        raise Invalid(field_error("hash", "hash_required", value=review.draft.hash))
+    return review.draft.hash
+
+
+def _is_confirmed(review: Review) -> bool:
     _print_review(review)
     question = field_error("hash", "ask_approve")
     try:
-        is_confirmed = typer.confirm(f"{question.message} / {question.message_vi}", err=True)
+        return typer.confirm(f"{question.message} / {question.message_vi}", err=True)
     except typer.Abort:
-        is_confirmed = False
-    if not is_confirmed:
-        raise Invalid(field_error("hash", "hash_required", value=review.draft.hash))
-    return review.draft.hash
+        return False
 
 
 async def _approval(desk: Desk, content_id: str, number: int) -> Command:
@@ -158,12 +202,14 @@ async def _approval(desk: Desk, content_id: str, number: int) -> Command:
 
 
 @app.command()
+@output.page(RejectionAnswer)
 def reject(
     content_id: ContentId,
     by: By = "",
     revision: Revision = None,
     code: Code = "",
     reason: Reason = "",
+    as_json: output.Json = False,
 ) -> None:
     """Turn a draft down, with a code or a reason; the unit sees it in its event's status."""
 
@@ -182,4 +228,6 @@ def reject(
         return number
 
     number = output.act_on_bus(decide)
-    output.print_field_texts(field_error(content_id, "draft_refused", of=number))
+    answer = RejectionAnswer(content_id=content_id, revision=number)
+    text = field_error(content_id, "draft_refused", of=number)
+    output.print_answer(answer, as_json, lambda: output.print_field_texts(text))

@@ -3,8 +3,10 @@
 import time
 from collections.abc import Iterator
 
+from pydantic import BaseModel
+
 from consumers.app.settings import read_settings
-from consumers.cli.output import Json, print_answer, print_errors, print_table, run_on_bus
+from consumers.cli.output import Json, page, print_answer, print_errors, print_table, run_on_bus
 from consumers.cli.stores import open_keys
 from consumers.digests import schedule
 from consumers.digests.forecast import DigestForecast, DigestForecaster, LastDigest
@@ -18,15 +20,23 @@ from contracts.trace import StatusCounts
 from producers.bus import Bus
 
 
+class DigestsAnswer(BaseModel):
+    """The answer of `digests`."""
+
+    digests: list[DigestForecast]
+
+
+@page(DigestsAnswer)
 def digests(as_json: Json = False) -> None:
-    """For each rhythm: the next digest, its readers, what waits for it, and how the last one went.
+    """Show the next digest of each rhythm, its readers, what waits, and how the last one went.
 
     Times are Vietnam's. `loa mail preview --digest daily` shows the next mail itself.
     """
     forecasts = run_on_bus(_forecast)
     columns = ("frequency", "next", "readers", "items", "later", "last", "its mails")
     rows = (tuple(_forecast_cells(forecast)) for forecast in forecasts)
-    print_answer({"digests": forecasts}, as_json, lambda: print_table(columns, rows))
+    answer = DigestsAnswer(digests=forecasts)
+    print_answer(answer, as_json, lambda: print_table(columns, rows))
 
 
 async def _forecast(bus: Bus) -> list[DigestForecast]:

@@ -10,7 +10,7 @@ from shlex import quote
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from consumers.app.settings import ImportSettings, LoaSettings, load_vocabulary, read_settings
 from consumers.app.wiring import imports
@@ -31,7 +31,7 @@ from producers.texts import get_text
 from producers.units.feed_settings import DEFAULT_EVERY_MIN, DEFAULT_MOST, LOOK_BACK, Feed
 from producers.units.registry import RegisteredUnit
 
-app = typer.Typer(no_args_is_help=True, help="Items read from the feeds of units' own sites.")
+app = typer.Typer(no_args_is_help=True, help="Import items from the feeds of units' own sites.")
 _OPTION_NAMES = {
     "topic": "--topic",
     "audiences": "--audience",
@@ -63,7 +63,55 @@ Held = Annotated[bool, typer.Option("--release", help="Send what is held, too.")
 Alone = Annotated[str, typer.Option(help="This feed alone.")]
 
 
+class FeedAnswer(BaseModel):
+    """A feed's settings and its state, in the answers of `status` and `now`."""
+
+    unit: str
+    feed_id: str
+    url: str
+    topic: str
+    audiences: list[str]
+    channels: list[ChannelName]
+    since: datetime | None
+    backfill: bool
+    every_min: int
+    most: int
+    title: str
+    read: datetime | None
+    visited: datetime | None
+    next: datetime | None
+    stopped: bool
+    failures: int
+    trouble: FieldError | None
+    feeds: list[str]
+    moved_to: str | None
+    counts: dict[str, int]
+    held: list[str]
+    restless: list[dict[str, Any]]
+    duplicates: list[dict[str, Any]]
+    refused: list[dict[str, Any]]
+
+
+class AddAnswer(BaseModel):
+    """The answer of `add`: the feed's settings, and a first reading without consequences."""
+
+    unit: str
+    feed: Feed
+    trial: DryRun
+
+
+class RemoveAnswer(BaseModel):
+    """The answer of `remove`."""
+
+    unit: str
+    url: str
+    removed: bool = True
+
+
 @app.command()
+@output.page(
+    AddAnswer, examples=("loa import add van-phong-bo https://example.gov.vn/rss --topic viec-lam",)
+)
 def add(
     unit: Unit,
     url: Url,
@@ -76,6 +124,7 @@ def add(
     most: Most = DEFAULT_MOST,
     replace: Replace = False,
     by: By = "",
+    as_json: output.Json = False,
 ) -> None:
     """Have a feed imported for a registered unit; one that can't be read now is added, too."""
     with output.explain_errors(), _with_option_names():
@@ -93,7 +142,12 @@ def add(
             raise Invalid(wrong)
     command = Command("feeds.add", unit, by, after=url)
     run_audited(command, lambda bus, _: _follow_feed(bus, unit, feed, replace))
-    _print_added(unit, feed)
+    if not as_json:
+        _print_added(unit, feed)
+    with output.explain_errors():
+        trial = asyncio.run(_run_trial(feed))
+    answer = AddAnswer(unit=unit, feed=feed, trial=trial)
+    output.print_answer(answer, as_json, lambda: _print_first_reading(answer))
 
 
 @contextmanager
@@ -125,7 +179,8 @@ async def _follow_feed(bus: Bus, unit: str, feed: Feed, replace: bool) -> None:
 
 
 @app.command()
-def remove(unit: Unit, url: Url, by: By = "") -> None:
+@output.page(RemoveAnswer)
+def remove(unit: Unit, url: Url, by: By = "", as_json: output.Json = False) -> None:
     """Have a feed imported no more. What it has brought stays."""
 
     async def unfollow(bus: Bus, _: Actor) -> None:
@@ -134,12 +189,15 @@ def remove(unit: Unit, url: Url, by: By = "") -> None:
         await FeedStateStore(bus).forget(unit, feed)
 
     run_audited(Command("feeds.remove", unit, by, after=url), unfollow)
-    typer.echo(f"{unit}: {url} is imported no more")
+    answer = RemoveAnswer(unit=unit, url=url)
+    text = f"{unit}: {url} is imported no more"
+    output.print_answer(answer, as_json, lambda: typer.echo(text))
 
 
 @app.command()
+@output.page(list[FeedAnswer])
 def status(as_json: output.Json = False) -> None:
-    """Every feed: when it was read, what came of it, what is held, what is refused and why."""
+    """Show every feed: when it was read, what came of it, what is held or refused, and why."""
 
     async def load(bus: Bus) -> list[dict[str, Any]]:
         states = await FeedStateStore(bus).read_all()
@@ -154,6 +212,7 @@ def status(as_json: output.Json = False) -> None:
 
 
 @app.command()
+@output.page(list[FeedAnswer], {2: "wrong input, or a feed could not be read"})
 def now(
     unit: Unit,
     url: Alone = "",
@@ -182,6 +241,7 @@ def now(
 
 
 @app.command()
+@output.page(DryRun, {2: "wrong input, unreadable, or items would be refused"}, on_bus=False)
 def check(url: Url, as_json: output.Json = False) -> None:
     """Read a feed and show what would become of it; nothing is stored, nothing is sent."""
     with output.explain_errors():
@@ -328,7 +388,7 @@ def _print_entry_errors(about: str, errors: Sequence[dict[str, str]]) -> None:
 
 
 def _print_added(unit: str, feed: Feed) -> None:
-    """Print all settings of a feed, defaults included, and a first reading."""
+    """Print all settings of a feed, defaults included."""
     older = "older ones, too, for the portal alone" if feed.backfill else "older ones are left"
     typer.echo(
         f"{unit}: {feed.url}\n"
@@ -337,8 +397,10 @@ def _print_added(unit: str, feed: Feed) -> None:
         f"  every {feed.every_min} min; more than {feed.most} at once are held\n"
         f"  items since {feed.since:%Y-%m-%d %H:%M} UTC; {older}"
     )
-    with output.explain_errors():
-        trial = asyncio.run(_run_trial(feed))
+
+
+def _print_first_reading(answer: AddAnswer) -> None:
+    unit, feed, trial = answer.unit, answer.feed, answer.trial
     if not trial.trouble:
         _print_summary(trial)
         return

@@ -10,12 +10,13 @@ from types import MappingProxyType
 from typing import Annotated, NamedTuple
 
 import typer
+from pydantic import Field
 
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.channel_health.destinations import load_destinations
 from consumers.cli.acts import By, Command, look, perform, record
 from consumers.cli.authorization import ReadingRight, position_facts
-from consumers.cli.failures import find_failures, limited, print_failures
+from consumers.cli.failures import FailuresAnswer, find_failures, limited, print_failures
 from consumers.cli.filters import Limit, Since
 from consumers.cli.output import (
     Json,
@@ -24,6 +25,7 @@ from consumers.cli.output import (
     explain_errors,
     fail,
     item_address,
+    page,
     print_address,
     print_answer,
     print_field_texts,
@@ -53,7 +55,7 @@ from contracts.cloudevent import CloudEvent
 from contracts.delivery import ChannelName
 from contracts.errors import WHOLE_EVENT, FieldError, Invalid
 from contracts.records import EventRecord
-from contracts.trace import StatusCounts, TimelineEntry, Trace
+from contracts.trace import OmitEmptyModel, StatusCounts, TimelineEntry, Trace
 from producers.bus import Bus
 from producers.bus.records import read
 from producers.publisher import Accepted, Publisher, Spooled
@@ -75,6 +77,21 @@ _UNTIL = re.compile(rf"{_UTC_TIME.pattern}|\d\d:\d\d UTC")
 _ALWAYS_SHOWN = ("expected", "delivered", "missing", "complete")
 
 
+class TraceReport(Trace):
+    """An item's trace. *waits*: what its open rows wait for; *event_id*: how it was named."""
+
+    omitted_when_empty = Trace.omitted_when_empty | {"address", "waits", "event_id", "stand_ins"}
+
+    address: str = ""
+    waits: tuple[FieldError, ...] = ()
+    event_id: str = ""
+    stand_ins: dict[ChannelName, str] = Field(default_factory=dict)
+
+
+@page(
+    TraceReport | ReaderTrace | FailuresAnswer,
+    examples=("loa trace tb-15", "loa trace tb-15 --reader an@example.vn", "loa trace --failed"),
+)
 def trace(
     item: ItemOrCase = "",
     reader: Reader = "",
@@ -84,7 +101,7 @@ def trace(
     by: By = "",
     as_json: Json = False,
 ) -> None:
-    """Was it sent, to how many, why not: an item's counts per channel, and its timeline.
+    """Show whether an item was sent, to how many, and why not: counts per channel, and a timeline.
 
     The `event_id` that a sender got finds the event's item, too. With --failed: recipients who were
     not reached, by opaque ids; of all items those of the last seven days, or --since.
@@ -104,7 +121,7 @@ def trace(
     answer = run_on_bus(partial(_find_trace, content_id, by))
     if answer is None:
         fail(field_error("content_id", "item_unknown", value=item))
-    print_answer(answer.to_json(), as_json, answer.print)
+    print_answer(answer.report, as_json, answer.print)
 
 
 class TraceAnswer(NamedTuple):
@@ -135,14 +152,10 @@ class TraceAnswer(NamedTuple):
             return "place_gone" if is_complete else "place_goes"
         return "" if is_complete or self.trace.earlier else "place_to_be"
 
-    def to_json(self) -> dict[str, object]:
-        optional: dict[str, object] = {
-            "address": self.address,
-            "waits": self.waits,
-            "event_id": self.event_id,
-            "stand_ins": self.stand_ins,
-        }
-        return self.trace.model_dump(mode="json") | {k: v for k, v in optional.items() if v}
+    @property
+    def report(self) -> TraceReport:
+        facts = {"address": self.address, "waits": self.waits, "event_id": self.event_id}
+        return TraceReport(**dict(self.trace), **facts, stand_ins=self.stand_ins)
 
     def print(self) -> None:
         if self.event_id:
@@ -293,6 +306,34 @@ def _mail_cells(mail: MailTrace) -> Sequence[object]:
     return (mail.revision, mail.digest or "a mail of its own", mail.status, *attempts)
 
 
+class WithdrawalAnswer(OmitEmptyModel):
+    """The answer to a withdrawal: its event, or the earlier withdrawal.
+
+    `withdrawn_at`, `reason` and `by` are of the earlier one. `unseen`: the item was not out.
+    """
+
+    omitted_when_empty = frozenset({"event_id", "withdrawn_at", "reason", "by", "unseen"})
+
+    content_id: str
+    event_id: str = ""
+    withdrawn_at: datetime | None = None
+    reason: str = ""
+    by: str = ""
+    unseen: bool = False
+
+    def to_text(self) -> FieldError:
+        if self.withdrawn_at is None:
+            code = "withdrawal_unseen" if self.unseen else "withdrawal_accepted"
+            return field_error(self.content_id, code, value=self.content_id)
+        at = format_for_people(self.withdrawn_at)
+        code = "withdrawn_already_by" if self.by else "withdrawn_already"
+        return field_error(self.content_id, code, at=at, who=self.by, reason=self.reason)
+
+
+@page(
+    WithdrawalAnswer,
+    examples=('loa withdraw tb-15 --reason "Sai ngày" --yes --json',),
+)
 def withdraw(
     content_id: ContentId,
     reason: Reason,
@@ -306,32 +347,7 @@ def withdraw(
     with explain_errors():
         require_yes("ask_withdraw", yes=yes)
     answer = act_on_bus(lambda bus: order_withdrawal(bus, content_id, text, by))
-    print_answer(answer.to_json(), as_json, lambda: print_field_texts(answer.to_text()))
-
-
-class WithdrawalAnswer(NamedTuple):
-    """The answer to a withdrawal: its event, or the earlier withdrawal.
-
-    `withdrawn_at`, `reason` and `by` are of the earlier one. `unseen`: the item was not out.
-    """
-
-    content_id: str
-    event_id: str = ""
-    withdrawn_at: datetime | None = None
-    reason: str = ""
-    by: str = ""
-    unseen: bool = False
-
-    def to_json(self) -> dict[str, object]:
-        return {name: value for name, value in self._asdict().items() if value}
-
-    def to_text(self) -> FieldError:
-        if self.withdrawn_at is None:
-            code = "withdrawal_unseen" if self.unseen else "withdrawal_accepted"
-            return field_error(self.content_id, code, value=self.content_id)
-        at = format_for_people(self.withdrawn_at)
-        code = "withdrawn_already_by" if self.by else "withdrawn_already"
-        return field_error(self.content_id, code, at=at, who=self.by, reason=self.reason)
+    print_answer(answer, as_json, lambda: print_field_texts(answer.to_text()))
 
 
 class WithdrawalText(NamedTuple):
@@ -359,7 +375,7 @@ async def order_withdrawal(
 
     answer = await perform(bus, command, publish)
     unseen = not items.is_visible(item, datetime.now(UTC))
-    return WithdrawalAnswer(content_id, answer.event_id, unseen=unseen)
+    return WithdrawalAnswer(content_id=content_id, event_id=answer.event_id, unseen=unseen)
 
 
 async def _existing_withdrawal(
@@ -375,7 +391,7 @@ async def _existing_withdrawal(
     if at is None:
         return None
     reason, by = (position.reason, position.submitter) if position else ("", None)
-    return WithdrawalAnswer(content_id, withdrawn_at=at, reason=reason, by=by or "")
+    return WithdrawalAnswer(content_id=content_id, withdrawn_at=at, reason=reason, by=by or "")
 
 
 def _withdrawal_event(content_id: str, unit: str, text: WithdrawalText, by: str) -> CloudEvent:
@@ -392,11 +408,12 @@ def _withdrawal_event(content_id: str, unit: str, text: WithdrawalText, by: str)
     )
 
 
+@page(list[ReactionCounts])
 def opinions(
     content_id: Annotated[str, typer.Argument(help="One item; without it, all of them.")] = "",
     as_json: Json = False,
 ) -> None:
-    """How many readers are satisfied with an item, or not, by the channel they read it on."""
+    """Count the readers who are satisfied with an item, or not, by channel."""
 
     async def count(bus: Bus) -> list[ReactionCounts]:
         counts = await count_reactions(bus, content_id)

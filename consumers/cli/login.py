@@ -1,8 +1,9 @@
 """`loa login`, `loa logout`, `loa whoami`: the account under which this terminal acts."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+from pydantic import BaseModel
 
 from consumers.cli import output
 from consumers.cli.authorization import Staff, ask, read_token, remove_token
@@ -27,7 +28,35 @@ WithoutCodes = Annotated[
 Everywhere = Annotated[bool, typer.Option("--everywhere", help="End every session of the account.")]
 
 
-def login(login: Login = "", invited: Invited = False, without_codes: WithoutCodes = False) -> None:
+class AccountAnswer(BaseModel):
+    """The account of this terminal, in the answers of `login` and `whoami`."""
+
+    id: str
+    login: str
+    name: str
+    unit: str
+    roles: list[str]
+
+    @classmethod
+    def of(cls, account: Account) -> "AccountAnswer":
+        facts = account.model_dump(include={"id", "login", "name", "unit"})
+        return cls(**facts, roles=[grant.text for grant in account.grants])
+
+
+class LogoutAnswer(BaseModel):
+    """The answer of `logout`. *everywhere*: each session of the account ended."""
+
+    signed_out: bool = True
+    everywhere: bool
+
+
+@output.page(AccountAnswer, examples=("loa login", "loa login nguyen-van-an --invited"))
+def login(
+    login: Login = "",
+    invited: Invited = False,
+    without_codes: WithoutCodes = False,
+    as_json: output.Json = False,
+) -> None:
     """Sign this terminal in: 15 minutes idle, 10 hours in all.
 
     With NAME by password and one-time code; without it, or for a person of the identity provider,
@@ -45,7 +74,9 @@ def login(login: Login = "", invited: Invited = False, without_codes: WithoutCod
         return (await staff.require_signed_in()).account
 
     account = output.act_on_bus(sign_in)
-    output.print_field_texts(field_error(account.login, "signed_in", value=account.name))
+    text = field_error(account.login, "signed_in", value=account.name)
+    answer = AccountAnswer.of(account)
+    output.print_answer(answer, as_json, lambda: output.print_field_texts(text))
 
 
 async def _sign_in(staff: Staff, login: str) -> str:
@@ -72,12 +103,14 @@ async def _ask_activation(login: str, *, with_codes: bool) -> Activation:
     if not with_codes:
         return Activation(login, invitation, password)
     secret = totp.new_secret()
-    output.print_field_texts(field_error("code", "totp_secret", value=text_secret(secret)))
-    typer.echo(setup_uri(secret, login))
+    secret_text = field_error("code", "totp_secret", value=text_secret(secret))
+    output.print_field_texts(secret_text, err=output.wants_json.get())
+    typer.echo(setup_uri(secret, login), err=output.wants_json.get())
     return Activation(login, invitation, password, secret, await ask("ask_code", is_hidden=False))
 
 
-def logout(everywhere: Everywhere = False) -> None:
+@output.page(LogoutAnswer)
+def logout(everywhere: Everywhere = False, as_json: output.Json = False) -> None:
     """End this terminal's session; with --everywhere each session of the account."""
 
     async def sign_out(bus: Bus) -> None:
@@ -89,17 +122,17 @@ def logout(everywhere: Everywhere = False) -> None:
         remove_token()
 
     output.act_on_bus(sign_out)
-    output.print_field_texts(field_error("session", "signed_out"))
+    text = field_error("session", "signed_out")
+    answer = LogoutAnswer(everywhere=everywhere)
+    output.print_answer(answer, as_json, lambda: output.print_field_texts(text))
 
 
+@output.page(AccountAnswer, {2: "not signed in"})
 def whoami(as_json: output.Json = False) -> None:
-    """The account of this terminal's session, and its roles. Exit code 2: not signed in."""
-    account = output.run_on_bus(_signed_in_account)
-    columns = ("id", "login", "name", "unit", "roles")
-    answer: dict[str, Any] = {name: getattr(account, name) for name in columns[:-1]}
-    answer["roles"] = [grant.text for grant in account.grants]
-    row = (*list(answer.values())[:-1], ", ".join(answer["roles"]))
-    output.print_answer(answer, as_json, lambda: output.print_table(columns, [row]))
+    """Show the account of this terminal's session, and its roles."""
+    answer = AccountAnswer.of(output.run_on_bus(_signed_in_account))
+    row = dict(answer) | {"roles": ", ".join(answer.roles)}
+    output.print_answer(answer, as_json, lambda: output.print_table([*row], [[*row.values()]]))
 
 
 async def _signed_in_account(bus: Bus) -> Account:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import BaseModel, Field
 
 from channels.email.render.build import MailContext
 from channels.email.render.preview import (
@@ -21,12 +22,12 @@ from channels.email.settings import EmailSettings
 from consumers.app.instance import public_url
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.cli import output, stores
-from consumers.cli.acts import By, Command, lift_suppression, look, record, run_audited
+from consumers.cli.acts import By, Command, LiftAnswer, lift_suppression, look, record, run_audited
 from consumers.cli.authorization import position_facts
 from consumers.cli.digests import digest_calendar
 from consumers.digests.forecast import DigestForecaster
 from consumers.email import bounce_stops
-from consumers.email.bounce_stops import BounceStop
+from consumers.email.bounce_stops import BounceStop, BounceStops
 from consumers.email.trace import most_frequent_codes
 from consumers.ledger.store import Ledger
 from consumers.messages import field_error
@@ -42,9 +43,9 @@ from contracts.subscriptions.subscriber import Subscriber
 from producers.bus import Bus
 from producers.output import print_bilingual
 
-app = typer.Typer(no_args_is_help=True, help="What readers get by mail.")
-suppressed = typer.Typer(no_args_is_help=True, help="Addresses that mail leaves alone.")
-brakes = typer.Typer(no_args_is_help=True, help="Publications of which too much mail came back.")
+app = typer.Typer(no_args_is_help=True, help="Preview mails, lift suppressions and stops.")
+suppressed = typer.Typer(no_args_is_help=True, help="Manage the addresses that mail leaves alone.")
+brakes = typer.Typer(no_args_is_help=True, help="Manage stops after too many bounces.")
 app.add_typer(suppressed, name="suppressed")
 app.add_typer(brakes, name="brakes")
 ContentId = Annotated[str, typer.Argument(help="The item's content_id.")]
@@ -68,6 +69,50 @@ _STOP_COLUMNS = (
     *("mails", "failed", "%", "by", "codes"),
 )
 MailFacts = dict[str, Any]
+
+
+class MailAnswer(BaseModel):
+    """One mail in the answer of `preview`; *files* by kind."""
+
+    reader: str
+    subject: str
+    sender: str = Field(alias="from")
+    text: str
+    files: dict[str, str]
+
+
+class ItemAnswer(BaseModel):
+    """The answer of `preview` for an item."""
+
+    content_id: str
+    revision: int
+    state: str
+    by_mail: bool
+    mails: list[MailAnswer]
+
+
+class DigestAnswer(BaseModel):
+    """The answer of `preview` for a digest."""
+
+    digest_id: str
+    frequency: str
+    next: datetime
+    items: list[str]
+    mails: list[MailAnswer]
+
+
+class SuppressedAnswer(BaseModel):
+    """The answer of `suppressed list`: addresses by reason."""
+
+    suppressed: int
+    reasons: dict[str, int]
+
+
+class ReleaseAnswer(BaseModel):
+    """The answer of `brakes release`."""
+
+    content_id: str
+    released: bool = True
 
 
 def _mail_facts(mails: Mapping[str, Preview], out: Path | None, stem: str) -> list[MailFacts]:
@@ -148,12 +193,11 @@ def _digest_facts(digest: Digest, picks: int) -> dict[str, Any]:
     }
 
 
-@app.callback()
-def nothing() -> None:
-    """A noun of its own."""
-
-
 @app.command()
+@output.page(
+    ItemAnswer | DigestAnswer,
+    examples=("loa mail preview tb-15 --out previews", "loa mail preview --digest daily"),
+)
 def preview(
     content_id: ContentId = "",
     revision: Revision = None,
@@ -236,22 +280,24 @@ def _parse_address(written: str) -> str:
 
 
 @suppressed.command("list")
+@output.page(SuppressedAnswer)
 def list_reasons(as_json: output.Json = False) -> None:
-    """How many addresses are left alone, by reason. They can't be listed: only hashes are kept."""
+    """Count the addresses that are left alone, by reason. Only their hashes are kept."""
 
     async def count(bus: Bus) -> Counter[str]:
         return await (await stores.open_suppressions(bus)).count_by_reason(_EMAIL)
 
     counts = output.run_on_bus(count)
     reasons = dict(sorted(counts.items()))
-    answer = {"suppressed": counts.total(), "reasons": reasons}
+    answer = SuppressedAnswer(suppressed=counts.total(), reasons=reasons)
     rows = [*reasons.items(), ("all", counts.total())]
     output.print_answer(answer, as_json, lambda: output.print_table(("reason", "addresses"), rows))
 
 
 @suppressed.command()
+@output.page(Suppression | None)
 def show(address: Address, by: By = "", as_json: output.Json = False) -> None:
-    """Why an address is left alone, since when and until when."""
+    """Show why an address is left alone, since when and until when."""
 
     async def find(bus: Bus) -> Suppression | None:
         await record(bus, Command("suppressed.find", _EMAIL, by))
@@ -264,13 +310,14 @@ def show(address: Address, by: By = "", as_json: output.Json = False) -> None:
 
 
 @suppressed.command()
-def lift(address: Address, by: By = "") -> None:
+@output.page(LiftAnswer)
+def lift(address: Address, by: By = "", as_json: output.Json = False) -> None:
     """Write to an address again, although its server or its reader said no before."""
-    lift_suppression(_EMAIL, lambda: _parse_address(address), by)
-    print_bilingual("lifted", "đã gỡ")
+    lift_suppression(_EMAIL, lambda: _parse_address(address), by, as_json)
 
 
 @brakes.command("list")
+@output.page(BounceStops)
 def list_stops(as_json: output.Json = False) -> None:
     """List the bounce warnings, stops and releases of the last thirty days."""
     stops = output.run_on_bus(bounce_stops.load_stops)
@@ -286,7 +333,8 @@ def _stop_cells(plan: str, stop: BounceStop) -> Sequence[object]:
 
 
 @brakes.command()
-def release(content_id: ContentId, by: By = "") -> None:
+@output.page(ReleaseAnswer)
+def release(content_id: ContentId, by: By = "", as_json: output.Json = False) -> None:
     """Let a stopped publication's mail go on, regardless of bounces.
 
     To end an item instead: `loa withdraw`.
@@ -303,4 +351,5 @@ def release(content_id: ContentId, by: By = "") -> None:
             await bounce_stops.release_stop(bus, plan, name)
 
     run_audited(Command("mail.release", content_id, by), order)
-    print_bilingual("goes on", "tiếp tục gửi")
+    answer = ReleaseAnswer(content_id=content_id)
+    output.print_answer(answer, as_json, lambda: print_bilingual("goes on", "tiếp tục gửi"))

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Annotated, TypeVar
 
 import typer
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
@@ -36,7 +36,6 @@ from producers.bus import (
 )
 from producers.command_pages import EXIT_BUS_AWAY as EXIT_BUS_AWAY
 from producers.command_pages import EXIT_NEEDS_PERSON as EXIT_NEEDS_PERSON
-from producers.command_pages import LOCAL as LOCAL
 from producers.command_pages import page as page
 from producers.errors import ServerFailed, StoreBusy
 from producers.output import EXIT_INVALID as EXIT_INVALID
@@ -45,6 +44,7 @@ from producers.output import print_bilingual as print_bilingual
 from producers.output import print_errors as print_errors
 from producers.output import print_field_texts as print_field_texts
 from producers.output import print_json as print_json
+from producers.output import wants_json as wants_json
 
 _PLAIN_WIDTH = 4000
 T = TypeVar("T")
@@ -130,6 +130,12 @@ def print_answer(answer: object, as_json: bool, show: Callable[[], object]) -> N
         print_json(answer)
     else:
         show()
+
+
+def print_records(kind: type[BaseModel], records: Sequence[BaseModel], as_json: bool) -> None:
+    """Print records of one *kind*: JSON, or a table with a column for each field."""
+    rows = ([getattr(one, name) for name in kind.model_fields] for one in records)
+    print_answer(records, as_json, lambda: print_table(list(kind.model_fields), rows))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, NamedTuple, TypeVar
 
 import typer
+from pydantic import BaseModel
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.progress import TimeElapsedColumn as Elapsed
@@ -87,6 +88,34 @@ def _progress_bars() -> Iterator[ReportProgress]:
         yield report
 
 
+class BackupAnswer(BaseModel):
+    """The answer of `backup`."""
+
+    folder: Path
+    began: datetime
+    bytes: int
+
+
+class RestoreAnswer(BaseModel):
+    """The answer of `restore FOLDER`."""
+
+    began: datetime
+    streams: int
+
+
+class NewKeyAnswer(BaseModel):
+    """The answer of `restore --new-key`: the file of the key that counts now."""
+
+    key: Path
+
+
+class DoubtAnswer(BaseModel):
+    """The answer of `restore --end-doubt`: whether there was one."""
+
+    ended: bool
+
+
+@output.page(BackupAnswer, examples=("loa backup /srv/backup/2026-11-29",))
 def save_backup(folder: Folder, by: By = "", as_json: output.Json = False) -> None:
     """Back every stream and bucket up into a new folder, while Loa runs on."""
     path = read_settings(LoaSettings).key_file
@@ -97,7 +126,7 @@ def save_backup(folder: Folder, by: By = "", as_json: output.Json = False) -> No
 
     manifest = run_audited(Command("backup", folder.name, by), work, _BACKUP_BUS_TIMEOUT_S)
     size = sum(stream.size for stream in manifest.streams)
-    answer = {"folder": str(folder), "began": manifest.began, "bytes": size}
+    answer = BackupAnswer(folder=folder, began=manifest.began, bytes=size)
     facts = {"streams": len(manifest.streams), "size": size, "key": path}
     began = format_for_people(manifest.began)
     text = field_error(str(folder), "backup_made", **facts, began=began)
@@ -108,6 +137,11 @@ def _sealed_folder(folder: Path, keys: KeyFile | None) -> BackupFolder:
     return BackupFolder(folder, keys.derive("backup") if keys else b"")
 
 
+@output.page(
+    RestoreAnswer | NewKeyAnswer | DoubtAnswer,
+    {2: "wrong input, or the vault.key here is not the backup's"},
+    ("loa restore /srv/backup/2026-11-29", "loa restore --end-doubt"),
+)
 def restore_backup(
     folder: Saved = None,
     moved: Moved = False,
@@ -119,8 +153,7 @@ def restore_backup(
 ) -> None:
     """Restore a backup onto an empty bus. Every channel is paused afterwards, for you to look.
 
-    Without a folder, --new-key and --end-doubt are about the data here. Exit code 2 when the
-    vault.key here is not the backup's: put the right one there.
+    Without a folder, --new-key and --end-doubt are about the data here.
     """
     if end_doubt if folder else end_doubt == new_key:
         output.fail(field_error("folder", "folder_or_order"))
@@ -149,7 +182,7 @@ def _accept_new_key(by: str, as_json: bool) -> None:
             raise Unavailable(field_error("data", "no_store", folder=settings.data_dir.resolve()))
     count = _run_on_idle_bus(work)
     text = field_error(str(path), "key_accepted", count=count)
-    output.print_answer({"key": str(path)}, as_json, lambda: output.print_field_texts(text))
+    output.print_answer(NewKeyAnswer(key=path), as_json, lambda: output.print_field_texts(text))
 
 
 def _end_doubts(by: str, as_json: bool) -> None:
@@ -157,7 +190,8 @@ def _end_doubts(by: str, as_json: bool) -> None:
     command = Command("restore.end-doubt", by=by)
     were_active = run_audited(command, lambda bus, _: restore.end_doubts(bus))
     text = field_error("doubt", "doubt_ended" if were_active else "no_doubt")
-    output.print_answer({"ended": were_active}, as_json, lambda: output.print_field_texts(text))
+    answer = DoubtAnswer(ended=were_active)
+    output.print_answer(answer, as_json, lambda: output.print_field_texts(text))
 
 
 class _RestoreOptions(NamedTuple):
@@ -176,7 +210,7 @@ def _restore_folder(folder: Path, options: _RestoreOptions, as_json: bool) -> No
         texts.append(field_error("doubt", "doubt_stands"))
     if manifest.is_plain:
         texts.append(field_error(str(folder), "backup_plain"))
-    answer = {"began": manifest.began, "streams": len(manifest.streams)}
+    answer = RestoreAnswer(began=manifest.began, streams=len(manifest.streams))
     output.print_answer(answer, as_json, lambda: output.print_field_texts(*texts))
 
 
@@ -270,6 +304,7 @@ def _run_on_idle_bus(work: Callable[[Bus], Awaitable[T]]) -> T:
         return asyncio.run(alone())
 
 
+@output.page(dict[str, dict[str, int]], examples=("loa rebuild portal",))
 def rebuild_projections(what: What = None, as_json: output.Json = False) -> None:
     """Make the portal's files and the directory of readers anew, from the bus."""
     names = what or [_PORTAL, _DIRECTORY]

@@ -4,6 +4,7 @@ import time
 from typing import Annotated
 
 import typer
+from pydantic import BaseModel
 
 from consumers.app.settings import LoaSettings, load_retention, read_settings
 from consumers.app.wiring.retention import build_retention
@@ -11,6 +12,7 @@ from consumers.cli.acts import By, Command, run_audited
 from consumers.cli.output import (
     Json,
     explain_errors,
+    page,
     print_answer,
     print_field_texts,
     print_table,
@@ -28,12 +30,20 @@ ClockIsRight = Annotated[
         "--clock-is-right", help="Also when the last pass is more than 31 days ago; look first."
     ),
 ]
-app = typer.Typer(no_args_is_help=True, help="How long what is kept.")
+app = typer.Typer(no_args_is_help=True, help="Show and enforce how long records are kept.")
+
+
+class PlanAnswer(BaseModel):
+    """The answer of `plan`. *held*: why a pass would remove nothing now."""
+
+    kinds: list[KindPlan]
+    held: FieldError | None
 
 
 @app.command()
+@page(PlanAnswer)
 def plan(as_json: Json = False) -> None:
-    """For each kind: how many days it is kept, what a pass would remove now, and the oldest."""
+    """Show for each kind how long it is kept, what a pass would remove now, and the oldest."""
 
     async def work(bus: Bus) -> tuple[list[KindPlan], FieldError | None]:
         service = await _open_service(bus)
@@ -41,7 +51,7 @@ def plan(as_json: Json = False) -> None:
 
     plans, held = run_on_bus(work)
     columns = ("kind", "days", "how", "due now", "oldest")
-    answer = {"kinds": plans, "held": held}
+    answer = PlanAnswer(kinds=plans, held=held)
     print_answer(answer, as_json, lambda: print_table(columns, map(_cells, plans)))
     if held and not as_json:
         print_field_texts(held)
@@ -56,6 +66,7 @@ def _cells(kind: KindPlan) -> tuple[object, ...]:
 
 
 @app.command()
+@page(dict[str, int], {2: "wrong input, or the clock is far ahead: nothing was removed"})
 def run(is_clock_right: ClockIsRight = False, by: By = "", as_json: Json = False) -> None:
     """Remove records past their retention period now, as `loa up` does once a day. Repeatable."""
 

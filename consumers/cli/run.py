@@ -13,7 +13,7 @@ from channels.zalo.settings import ZaloSettings
 from consumers.app import unknown_variables
 from consumers.app.service_names import SERVICE_NAMES
 from consumers.app.settings import LoaSettings, read_settings
-from consumers.cli.output import explain_errors, fail, print_errors
+from consumers.cli.output import explain_errors, fail, page, print_errors
 from consumers.messages import field_error
 from consumers.runtime import log_config, stdio
 
@@ -23,12 +23,17 @@ Port = Annotated[int | None, typer.Option("--port", help="The HTTP port; 0: the 
 Names = Annotated[list[str], typer.Argument(help="Services: " + " ".join(SERVICE_NAMES))]
 
 
+_CODES = {1: "failed for an unforeseen reason; the log says why", 3: "the bus refused the start"}
+
+
+@page(codes=_CODES, examples=("loa up", "loa up --data /srv/loa --port 8080"))
 def up(data: Data = None, port: Port = None) -> None:
     """Run everything in one process, with local stand-ins for what is not configured."""
     chosen: dict[str, Any] = {"data_dir": data, "http_port": port}
     _run_services({name: value for name, value in chosen.items() if value is not None}, None)
 
 
+@page(codes=_CODES, examples=("loa run gateway intake dispatch",))
 def run(services: Names) -> None:
     """Run the named services in this process, until SIGTERM."""
     known = tuple(SERVICE_NAMES)

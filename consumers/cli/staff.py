@@ -5,6 +5,7 @@ from typing import Annotated, TypeVar
 
 import structlog
 import typer
+from pydantic import BaseModel
 
 from consumers.app.settings import read_settings
 from consumers.cli import authorization, output
@@ -34,7 +35,7 @@ from contracts.base.times import format_utc
 from contracts.errors import Forbidden, Invalid
 from producers.bus import Bus, records
 
-app = typer.Typer(no_args_is_help=True, help="Accounts of staff, and their roles.")
+app = typer.Typer(no_args_is_help=True, help="Manage accounts of staff, and their roles.")
 log = structlog.get_logger()
 T = TypeVar("T")
 _MANAGERS_WANTED = 2
@@ -58,7 +59,51 @@ BreakGlass = Annotated[
 ]
 
 
+class InvitationAnswer(BaseModel):
+    """The answer of `add` and `reset`: the one-use code."""
+
+    id: str
+    login: str
+    invitation: str
+
+
+class AccountState(BaseModel):
+    """The account after a change."""
+
+    id: str
+    login: str
+    state: str
+    roles: list[str]
+
+
+class ListedAccount(BaseModel):
+    """One account in the answer of `list`."""
+
+    login: str
+    name: str
+    unit: str
+    state: str
+    roles: str
+    id: str
+
+
+class IdentityAnswer(BaseModel):
+    """One person of the identity provider; without a login they wait for an account."""
+
+    login: str
+    subject: str
+    name: str
+    provider_login: str
+    last_seen: str
+
+
 @app.command()
+@output.page(
+    InvitationAnswer,
+    examples=(
+        'loa staff add nguyen-van-an --name "Nguyễn Văn An" --unit van-phong-bo --role approver',
+    ),
+)
 def add(login: Login, name: Name, unit: Unit, role: Roles, as_json: output.Json = False) -> None:
     """Add an account; prints a one-use code, with which the person signs in first, within 72 h."""
     act = AddAccount(login=login, name=name, unit=unit, roles=tuple(role))
@@ -74,39 +119,41 @@ def add(login: Login, name: Name, unit: Unit, role: Roles, as_json: output.Json 
 
 
 @app.command("list")
+@output.page(list[ListedAccount])
 def list_accounts(as_json: output.Json = False) -> None:
-    """Every account: id, state, unit, roles."""
-    accounts = output.run_on_bus(lambda bus: Staff.open(bus).accounts.all())
-    columns = ("login", "name", "unit", "state", "roles", "id")
-    rows = [_cells(account) for account in accounts]
-    answer = [dict(zip(columns, row, strict=True)) for row in rows]
-    output.print_answer(answer, as_json, lambda: output.print_table(columns, rows))
+    """List every account: id, state, unit, roles."""
+    accounts = map(_listed, output.run_on_bus(lambda bus: Staff.open(bus).accounts.all()))
+    output.print_records(ListedAccount, [*accounts], as_json)
 
 
-def _cells(account: Account) -> tuple[str, ...]:
-    roles = ", ".join(grant.text for grant in account.grants)
-    return (account.login, account.name, account.unit, account.state, roles, account.id)
+def _listed(account: Account) -> ListedAccount:
+    facts = account.model_dump(include=set(ListedAccount.model_fields))
+    return ListedAccount(**facts, roles=", ".join(grant.text for grant in account.grants))
 
 
 @app.command()
-def disable(login: Login) -> None:
+@output.page(AccountState)
+def disable(login: Login, as_json: output.Json = False) -> None:
     """Disable an account: its sessions end at once, everywhere."""
-    _change(login, lambda id: DisableAccount(account=id))
+    _change(login, lambda id: DisableAccount(account=id), as_json)
 
 
 @app.command()
-def enable(login: Login) -> None:
+@output.page(AccountState)
+def enable(login: Login, as_json: output.Json = False) -> None:
     """Enable an account again."""
-    _change(login, lambda id: EnableAccount(account=id))
+    _change(login, lambda id: EnableAccount(account=id), as_json)
 
 
 @app.command()
-def roles(login: Login, role: Roles) -> None:
+@output.page(AccountState)
+def roles(login: Login, role: Roles, as_json: output.Json = False) -> None:
     """Replace an account's roles; its sessions end."""
-    _change(login, lambda id: SetRoles(account=id, roles=tuple(role)))
+    _change(login, lambda id: SetRoles(account=id, roles=tuple(role)), as_json)
 
 
 @app.command()
+@output.page(InvitationAnswer)
 def reset(login: Login, break_glass: BreakGlass = False, as_json: output.Json = False) -> None:
     """Take password and authenticator away, after a loss; prints a one-use code for new ones."""
 
@@ -120,14 +167,18 @@ def reset(login: Login, break_glass: BreakGlass = False, as_json: output.Json = 
     _print_invitation(_run(work), as_json)
 
 
-def _change(login: str, act_on: Callable[[str], StaffAct]) -> None:
+def _change(login: str, act_on: Callable[[str], StaffAct], as_json: bool) -> None:
     """Change the account of a sign-in name, and print its state and roles."""
 
     async def work(staff: Staff) -> Done:
         account = await staff.accounts.require(login)
         return await _carry_out(staff, act_on(account.id))
 
-    _print_state(_run(work))
+    account = records.require(_run(work).account)
+    roles = [grant.text for grant in account.grants]
+    answer = AccountState(id=account.id, login=account.login, state=account.state, roles=roles)
+    line = f"{account.login}: {account.state}; {', '.join(roles)}"
+    output.print_answer(answer, as_json, lambda: typer.echo(line))
 
 
 async def _carry_out(staff: Staff, act: StaffAct) -> Done:
@@ -144,12 +195,13 @@ def _administration(staff: Staff) -> Administration:
 
 
 @app.command()
+@output.page(list[IdentityAnswer])
 def identities(as_json: output.Json = False) -> None:
-    """People of the identity provider: linked to an account, or waiting for one."""
-    rows = output.run_on_bus(lambda bus: _identity_rows(Staff.open(bus)))
-    columns = ("login", "subject", "name", "provider_login", "last_seen")
-    answer = [dict(zip(columns, row, strict=True)) for row in rows]
-    output.print_answer(answer, as_json, lambda: output.print_table(columns, rows))
+    """List people of the identity provider: linked to an account, or waiting for one."""
+    names = IdentityAnswer.model_fields
+    found = output.run_on_bus(lambda bus: _identity_rows(Staff.open(bus)))
+    rows = [IdentityAnswer(**dict(zip(names, row, strict=True))) for row in found]
+    output.print_records(IdentityAnswer, rows, as_json)
 
 
 async def _identity_rows(staff: Staff) -> list[tuple[str, ...]]:
@@ -168,15 +220,17 @@ async def _identity_rows(staff: Staff) -> list[tuple[str, ...]]:
 
 
 @app.command()
-def link(login: Login, subject: Subject) -> None:
+@output.page(AccountState)
+def link(login: Login, subject: Subject, as_json: output.Json = False) -> None:
     """Let a person of the identity provider sign in to an account; its sessions end."""
-    _change(login, lambda id: LinkIdentity(account=id, issuer=_issuer(), subject=subject))
+    _change(login, lambda id: LinkIdentity(account=id, issuer=_issuer(), subject=subject), as_json)
 
 
 @app.command()
-def unlink(login: Login) -> None:
+@output.page(AccountState)
+def unlink(login: Login, as_json: output.Json = False) -> None:
     """Take the identity at the provider away from an account; its sessions end."""
-    _change(login, lambda id: UnlinkIdentity(account=id))
+    _change(login, lambda id: UnlinkIdentity(account=id), as_json)
 
 
 def _issuer() -> str:
@@ -220,16 +274,12 @@ async def _managers(staff: Staff) -> int:
     return sum(ruling.verdict is not Verdict.REFUSED for ruling in rulings)
 
 
-def _print_state(done: Done) -> None:
-    account = records.require(done.account)
-    roles = ", ".join(grant.text for grant in account.grants)
-    typer.echo(f"{account.login}: {account.state}; {roles}")
-
-
 def _print_invitation(done: Done, as_json: bool) -> None:
     account = records.require(done.account)
-    if as_json:
-        output.print_json({"id": account.id, "login": account.login, "invitation": done.secret})
-        return
-    typer.echo(f"{account.login}\n{done.secret}")
-    output.print_field_texts(field_error(account.login, "invitation_shown", value=account.login))
+    answer = InvitationAnswer(id=account.id, login=account.login, invitation=done.secret)
+    output.print_answer(answer, as_json, lambda: _show_invitation(answer))
+
+
+def _show_invitation(answer: InvitationAnswer) -> None:
+    typer.echo(f"{answer.login}\n{answer.invitation}")
+    output.print_field_texts(field_error(answer.login, "invitation_shown", value=answer.login))

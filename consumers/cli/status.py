@@ -43,7 +43,6 @@ from contracts.errors import Unavailable
 from producers.bus import Bus, NoReply
 from producers.output import print_bilingual
 
-_EXIT_NEEDS_PERSON = 1
 _SEVERITIES = {
     Severity.ACT: ("PROBLEM", "SỰ CỐ"),
     Severity.WATCH: ("WARNING", "CHÚ Ý"),
@@ -51,11 +50,13 @@ _SEVERITIES = {
 }
 
 
+@output.page(
+    StatusReport,
+    {0: "nothing needs a person; something may be worth a look", 1: "something needs a person"},
+    ("loa status", "loa status --json"),
+)
 def status(as_json: output.Json = False) -> None:
-    """Show problems, their start, cause and remedy; then the backlog in each channel's lanes.
-
-    Exit code 1: something needs a person; 0: nothing does, although something may be worth a look.
-    """
+    """Show problems, their start, cause and remedy; then the backlog in each channel's lanes."""
     settings = read_settings(LoaSettings)
     try:
         report = output.run_on_any_bus(partial(_load_status, settings))
@@ -66,7 +67,7 @@ def status(as_json: output.Json = False) -> None:
         output.print_errors([field_error("bus", "units_share_password")])
     output.print_answer(report, as_json, lambda: _print_report(report))
     if any(finding.severity is Severity.ACT for finding in report.findings):
-        raise typer.Exit(_EXIT_NEEDS_PERSON)
+        raise typer.Exit(output.EXIT_NEEDS_PERSON)
 
 
 async def _load_status(settings: LoaSettings, bus: Bus, own: bool) -> StatusReport:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import structlog
 import typer
+from pydantic import BaseModel
 
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.case_notices.erasure import erase_from_notices
@@ -19,6 +20,7 @@ from consumers.cli.output import (
     Yes,
     act_on_bus,
     explain_errors,
+    page,
     print_answer,
     print_table,
     require_yes,
@@ -42,7 +44,7 @@ from producers.output import print_bilingual
 
 log = structlog.get_logger()
 _REASON_MAX = 200
-app = typer.Typer(no_args_is_help=True, help="The people who get mail.")
+app = typer.Typer(no_args_is_help=True, help="Import, show and erase readers.")
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A CSV file, UTF-8.")]
 Address = Annotated[str, typer.Argument(help="A reader's e-mail address.")]
 Who = Annotated[str, typer.Argument(metavar="WHO", help="An address, or an id.")]
@@ -50,9 +52,22 @@ Out = Annotated[Path | None, typer.Option(help="A new file, for its owner alone,
 Reason = Annotated[str, typer.Option(help="Why. It stays in the log, so it names nobody.")]
 
 
+class ReaderAnswer(Subscriber):
+    """The answer of `show`."""
+
+    suppressed: Suppression | None
+
+
+class RemovalAnswer(BaseModel):
+    """The answer of `remove`."""
+
+    removed: bool = True
+
+
 @app.command("import")
+@page(ImportReport, {2: "wrong input, or lines were refused; the rest is in"})
 def import_file(file: File, by: By = "", as_json: Json = False) -> None:
-    """Add and update readers from a CSV file. Exit code 2: lines were refused, the rest is in."""
+    """Add and update readers from a CSV file."""
     vocabulary = load_vocabulary(read_settings(LoaSettings))
 
     async def work(bus: Bus, _: Actor) -> ImportReport:
@@ -73,11 +88,9 @@ def _print_report(report: ImportReport) -> None:
 
 
 @app.command()
+@page(ReaderAnswer, {2: "wrong input, or the address is unknown"})
 def show(address: Address, by: By = "", as_json: Json = False) -> None:
-    """All that is kept of a reader, consent included, and whether mail leaves the address alone.
-
-    Exit code 2: the address is unknown.
-    """
+    """Show all that is kept of a reader, and whether mail leaves the address alone."""
 
     async def load(bus: Bus) -> tuple[Subscriber, Suppression | None]:
         store = await stores.open_subscribers(bus)
@@ -91,7 +104,7 @@ def show(address: Address, by: By = "", as_json: Json = False) -> None:
     fields = subscriber.model_dump(mode="json", exclude_none=True)
     joined = ("; ".join(map(str, v)) if isinstance(v, list) else v for v in fields.values())
     rows = [*zip(fields, joined, strict=True), *_suppression_rows(suppression)]
-    answer = subscriber.model_dump(mode="json") | {"suppressed": suppression}
+    answer = ReaderAnswer(**subscriber.model_dump(), suppressed=suppression)
     print_answer(answer, as_json, lambda: print_table(("", ""), rows))
 
 
@@ -106,7 +119,10 @@ def _suppression_rows(suppression: Suppression | None) -> list[tuple[str, str]]:
 
 
 @app.command()
-def remove(address: Address, reason: Reason, by: By = "", yes: Yes = False) -> None:
+@page(RemovalAnswer)
+def remove(
+    address: Address, reason: Reason, by: By = "", yes: Yes = False, as_json: Json = False
+) -> None:
     """Erase a person by address: as a reader, and in case notices and letters that are kept.
 
     Every machine forgets within 10 s.
@@ -126,7 +142,7 @@ def remove(address: Address, reason: Reason, by: By = "", yes: Yes = False) -> N
     with explain_errors():
         require_yes("ask_erase", yes=yes)
     act_on_bus(work)
-    print_bilingual("removed", "đã xóa")
+    print_answer(RemovalAnswer(), as_json, lambda: print_bilingual("removed", "đã xóa"))
 
 
 async def _erase(bus: Bus, unsubscribe: UnsubscribeService, email: str, reason: str) -> None:
@@ -143,12 +159,12 @@ async def _erase(bus: Bus, unsubscribe: UnsubscribeService, email: str, reason: 
 
 
 @app.command()
+@page(PersonExport, {2: "wrong input, or nothing is kept"})
 def export(who: Who, out: Out = None, by: By = "") -> None:
-    """Everything that is kept of one person, as JSON (`contracts/schemas/person-export.v1.json`).
+    """Export all that is kept of one person, as JSON (`contracts/schemas/person-export.v1.json`).
 
     WHO is an address, the id of a reader, or `zalo:` and the id of a person at the Official
-    Account. The id of an erased reader still finds what was delivered. Exit code 2: nothing is
-    kept.
+    Account. The id of an erased reader still finds what was delivered.
     """
 
     async def work(bus: Bus) -> PersonExport:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import BaseModel
 
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.cli import output, unit_keys
@@ -26,12 +27,13 @@ from consumers.staff.administration import (
 from consumers.staff.authorization import Act
 from contracts.delivery import ChannelName
 from contracts.errors import FieldError
+from contracts.trace import OmitEmptyModel
 from producers.bus import Bus, topology
 from producers.bus_access.key_files import public_part, write_private
 from producers.output import print_bilingual
-from producers.units.registry import UnitRegistry
+from producers.units.registry import RegisteredUnit, UnitRegistry
 
-app = typer.Typer(no_args_is_help=True, help="Units and their keys.")
+app = typer.Typer(no_args_is_help=True, help="Register units, and manage their keys.")
 Unit = Annotated[str, typer.Argument(help="The unit's id, e.g. vu-cai-cach-hanh-chinh.")]
 
 
@@ -65,7 +67,66 @@ def open_registry(bus: Bus) -> UnitRegistry:
     return UnitRegistry(bus, load_vocabulary(read_settings(LoaSettings)), time.time)
 
 
+class ApiKeyAnswer(BaseModel):
+    """The answer of `add` and `rotate`: the key, shown once."""
+
+    unit: str
+    api_key: str
+
+
+class UnitAnswer(BaseModel):
+    """The answer of `set`: what the unit may do now."""
+
+    unit: str
+    release: str
+    urgent: bool
+    notices: tuple[ChannelName, ...]
+
+
+class ListedUnit(BaseModel):
+    """One unit in the answer of `list`; *keys*: how many it has."""
+
+    unit: str
+    release: str
+    urgent: bool
+    notices: str
+    keys: int
+
+
+class RevocationAnswer(BaseModel):
+    """The answer of `revoke` and `bus-key --revoke`. *left*: what the operator has to do yet."""
+
+    unit: str
+    key: str = ""
+    revoked: bool = True
+    left: list[FieldError]
+
+
+class BusKeyAnswer(OmitEmptyModel):
+    """The answer of `bus-key`: the new key, or its file."""
+
+    omitted_when_empty = frozenset({"file", "seed"})
+
+    unit: str
+    public_key: str
+    file: str = ""
+    seed: str = ""
+
+
+class ListedBusKey(BaseModel):
+    """One key in the answer of `bus-keys`."""
+
+    id: str
+    created: str
+    public_key: str
+
+
 @app.command()
+@output.page(
+    ApiKeyAnswer,
+    {2: "wrong input, or the unit is there already"},
+    ("loa units add van-phong-bo --release automatic --urgent",),
+)
 def add(
     unit: Unit,
     release: Release = ReleasePolicy.DESK,
@@ -74,19 +135,21 @@ def add(
     by: By = "",
     as_json: output.Json = False,
 ) -> None:
-    """Register a unit and print its API key, once. Exit code 2: it is there already."""
+    """Register a unit and print its API key, once."""
     rules = {"release": release.value, "urgent": urgent, "notices": _channels(notices)}
     act = AddUnit.model_validate({"unit": unit, **rules})
     _print_key(unit, output.act_on_bus(lambda bus: _carry_out(bus, act, by)), as_json)
 
 
 @app.command("set")
+@output.page(UnitAnswer)
 def change_unit(
     unit: Unit,
     release: Annotated[ReleasePolicy | None, typer.Option(help="As for `add`.")] = None,
     urgent: Annotated[bool | None, typer.Option(help="May use the urgent lane.")] = None,
     notices: Annotated[NoticeChannels | None, typer.Option(help="As for `add`.")] = None,
     by: By = "",
+    as_json: output.Json = False,
 ) -> None:
     """Change what a unit may do; its keys stay. What it has sent already goes on as it was."""
     options = {
@@ -104,10 +167,13 @@ def change_unit(
         return act
 
     now = output.act_on_bus(change)
-    typer.echo(f"{unit}: release {now.release}, urgent {now.urgent}, {','.join(now.notices)}")
+    line = f"{unit}: release {now.release}, urgent {now.urgent}, {','.join(now.notices)}"
+    answer = UnitAnswer.model_validate(now, from_attributes=True)
+    output.print_answer(answer, as_json, lambda: typer.echo(line))
 
 
 @app.command()
+@output.page(ApiKeyAnswer, examples=("loa units rotate van-phong-bo --now",))
 def rotate(unit: Unit, now: Now = False, by: By = "", as_json: output.Json = False) -> None:
     """Give a unit a new key; the old one works 24 h more."""
     act = RotateKey(unit=unit, now=now)
@@ -115,8 +181,9 @@ def rotate(unit: Unit, now: Now = False, by: By = "", as_json: output.Json = Fal
 
 
 @app.command()
-def revoke(unit: Unit, by: By = "") -> None:
-    """No key of the unit works any more."""
+@output.page(RevocationAnswer)
+def revoke(unit: Unit, by: By = "", as_json: output.Json = False) -> None:
+    """Revoke every key of a unit."""
 
     async def end_keys(bus: Bus) -> list[FieldError]:
         await _carry_out(bus, RevokeKeys(unit=unit), by)
@@ -124,12 +191,13 @@ def revoke(unit: Unit, by: By = "") -> None:
         has_account = (await registry.require(unit)).bus_keys is not None
         return await unit_keys.tell_server(registry) if has_account else []
 
-    texts = output.act_on_bus(end_keys)
-    print_bilingual(f"{unit}: no key works any more", f"{unit}: không khóa nào còn dùng được")
-    output.print_field_texts(*texts)
+    answer = RevocationAnswer(unit=unit, left=output.act_on_bus(end_keys))
+    texts = f"{unit}: no key works any more", f"{unit}: không khóa nào còn dùng được"
+    output.print_answer(answer, as_json, lambda: _print_revocation(answer, *texts))
 
 
 @app.command("bus-key")
+@output.page(BusKeyAnswer | RevocationAnswer)
 def bus_key(
     unit: Unit,
     out: Out = None,
@@ -141,13 +209,19 @@ def bus_key(
     if revoke:
         act = RevokeBusKey(unit=unit, key=revoke)
         texts = output.act_on_bus(lambda bus: _change_bus_keys(bus, act, by))[1]
-        print_bilingual(f"{unit}: {revoke} is revoked", f"{unit}: {revoke} đã bị thu hồi")
-        output.print_field_texts(*texts)
+        ended = RevocationAnswer(unit=unit, key=revoke, left=texts)
+        said = f"{unit}: {revoke} is revoked", f"{unit}: {revoke} đã bị thu hồi"
+        output.print_answer(ended, as_json, lambda: _print_revocation(ended, *said))
         return
     with output.explain_errors():
         unit_keys.require_new_file(out)
     seed, texts = output.act_on_bus(lambda bus: _change_bus_keys(bus, AddBusKey(unit=unit), by))
     _print_bus_key(unit, seed, out, texts, as_json=as_json)
+
+
+def _print_revocation(answer: RevocationAnswer, en: str, vi: str) -> None:
+    print_bilingual(en, vi)
+    output.print_field_texts(*answer.left)
 
 
 async def _change_bus_keys(bus: Bus, act: StaffAct, by: str) -> tuple[str, list[FieldError]]:
@@ -166,7 +240,8 @@ def _print_bus_key(
             write_private(out, f"{seed}\n".encode())
     public, shown = public_part(seed.encode()), str(out or seed)
     if as_json:
-        output.print_json({"unit": unit, "public_key": public, "file" if out else "seed": shown})
+        place = {"file" if out else "seed": shown}
+        output.print_json(BusKeyAnswer(unit=unit, public_key=public, **place))
         output.print_errors(texts)
         return
     typer.echo(f"{unit} {public}\n{shown}")
@@ -175,24 +250,29 @@ def _print_bus_key(
 
 
 @app.command("bus-keys")
+@output.page(list[ListedBusKey])
 def list_bus_keys(unit: Unit, as_json: output.Json = False) -> None:
     """List a unit's keys for the bus, by the public part."""
     found = output.run_on_bus(lambda bus: open_registry(bus).require(unit))
-    columns = ("id", "created", "public_key")
-    rows = [(key.id, key.created.isoformat(), key.public) for key in found.bus_keys or ()]
-    answer = [dict(zip(columns, row, strict=True)) for row in rows]
-    output.print_answer(answer, as_json, lambda: output.print_table(columns, rows))
+    keys = [
+        ListedBusKey(id=key.id, created=key.created.isoformat(), public_key=key.public)
+        for key in found.bus_keys or ()
+    ]
+    output.print_records(ListedBusKey, keys, as_json)
 
 
 @app.command("list")
+@output.page(list[ListedUnit])
 def list_units(as_json: output.Json = False) -> None:
-    """Who may send."""
-    units = output.run_on_bus(lambda bus: open_registry(bus).registered_units())
-    columns = ("unit", "release", "urgent", "notices", "keys")
-    pairs = [(unit.unit, unit.registration) for unit in units]
-    rows = [(u, r.release, r.urgent, ",".join(r.notices), len(r.keys)) for u, r in pairs]
-    answer = [dict(zip(columns, row, strict=True)) for row in rows]
-    output.print_answer(answer, as_json, lambda: output.print_table(columns, rows))
+    """List the units that may send."""
+    found = output.run_on_bus(lambda bus: open_registry(bus).registered_units())
+    output.print_records(ListedUnit, [*map(_listed, found)], as_json)
+
+
+def _listed(found: RegisteredUnit) -> ListedUnit:
+    rules = found.registration
+    facts = {"release": rules.release, "urgent": rules.urgent, "keys": len(rules.keys)}
+    return ListedUnit(unit=found.unit, notices=",".join(rules.notices), **facts)
 
 
 def _channels(notices: NoticeChannels) -> tuple[ChannelName, ...]:
@@ -210,8 +290,10 @@ async def _carry_out(bus: Bus, act: StaffAct, by: str) -> str:
 
 
 def _print_key(unit: str, key: str, as_json: bool) -> None:
-    if as_json:
-        output.print_json({"unit": unit, "api_key": key})
-    else:
-        typer.echo(f"{unit}\n{key}")
-        output.print_field_texts(field_error(unit, "key_shown_once"))
+    answer = ApiKeyAnswer(unit=unit, api_key=key)
+    output.print_answer(answer, as_json, lambda: _show_key(answer))
+
+
+def _show_key(answer: ApiKeyAnswer) -> None:
+    typer.echo(f"{answer.unit}\n{answer.api_key}")
+    output.print_field_texts(field_error(answer.unit, "key_shown_once"))

@@ -34,7 +34,7 @@ from consumers.app.settings import LoaSettings, read_settings
 from consumers.app.wiring import zalo
 from consumers.case_notices.recipients import CaseNotices
 from consumers.cli import output
-from consumers.cli.acts import By, Command, lift_suppression, record, run_audited
+from consumers.cli.acts import By, Command, LiftAnswer, lift_suppression, record, run_audited
 from consumers.cli.stores import open_keys, open_suppressions
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
@@ -53,9 +53,9 @@ from contracts.errors import Invalid
 from producers.bus import Bus
 from producers.output import print_bilingual
 
-app = typer.Typer(no_args_is_help=True, help="The Official Account.")
-templates = typer.Typer(no_args_is_help=True, help="The templates of case notices.")
-suppressed = typer.Typer(no_args_is_help=True, help="Addresses on Zalo that are left alone.")
+app = typer.Typer(no_args_is_help=True, help="Manage the Official Account.")
+templates = typer.Typer(no_args_is_help=True, help="Manage the templates of case notices.")
+suppressed = typer.Typer(no_args_is_help=True, help="Manage the addresses that Zalo leaves alone.")
 app.add_typer(templates, name="templates")
 app.add_typer(suppressed, name="suppressed")
 StoreGrant = Callable[[ChannelStores], Awaitable[None]]
@@ -91,11 +91,6 @@ def _print_kinds(kinds: Iterable[TemplateStatus]) -> None:
     output.print_table(columns, cells)
 
 
-@app.callback()
-def nothing() -> None:
-    """Zalo's own words are Vietnamese; so are the console's paths in the answers."""
-
-
 class FollowerReport(BaseModel):
     """The answer of `followers`. `listed`: counted by Zalo; `reached`: shown by it."""
 
@@ -110,12 +105,43 @@ class FollowerReport(BaseModel):
     walk_ended: AwareDatetime | None = None
 
 
+class ConnectAnswer(BaseModel):
+    """The answer of `connect`."""
+
+    app_id: str
+    stored: bool = True
+
+
+class UnknownAnswer(BaseModel):
+    """One row in the answer of `unknown`."""
+
+    since: str
+    content_id: str
+    revision: int
+    what: str
+
+
+class SettledAnswer(BaseModel):
+    """One row in the answer of `settle`."""
+
+    batch: str
+    recipient: str
+    arrived: bool
+
+
+class ReasonAnswer(BaseModel):
+    """The answer of `suppressed show`; without a reason the address is not suppressed."""
+
+    reason: str | None
+
+
 @app.command()
+@output.page(FollowerReport)
 def followers(
     sync: Annotated[bool, typer.Option("--sync", help="Walk through Zalo's list first.")] = False,
     as_json: output.Json = False,
 ) -> None:
-    """How many people follow the account, have left it, or only wrote; how many are left alone.
+    """Count the people who follow the account, have left it, only wrote, or are left alone.
 
     --sync goes through Zalo's list of followers now, as the worker does once a day. Zalo shows no
     more than 10,000 of a list that can't be cut smaller: `reached` says how many it has shown.
@@ -158,8 +184,9 @@ async def _follower_report(bus: Bus, app_id: str) -> FollowerReport:
 
 
 @app.command()
-def connect(file: File = "", by: By = "") -> None:
-    """Get the grant: an admin consents in a browser. Or store a token pair from the API Explorer.
+@output.page(ConnectAnswer, examples=("loa zalo connect", "loa zalo connect - < pair.json"))
+def connect(file: File = "", by: By = "", as_json: output.Json = False) -> None:
+    """Store the grant: an admin consents in a browser, or a token pair from the API Explorer.
 
     Without FILE: prints the address to open, and reads the one at which the browser ends.
     FILE holds {"access_token", "refresh_token", "expires_in"}. A pair is never an argument:
@@ -174,16 +201,21 @@ def connect(file: File = "", by: By = "") -> None:
         await store_grant(await _account_stores(bus, account))
 
     run_audited(Command("zalo.connect", account.app_id, by), store)
-    print_bilingual("stored; the next delivery uses it", "đã lưu; lần gửi tới sẽ dùng")
+    answer = ConnectAnswer(app_id=account.app_id)
+    texts = "stored; the next delivery uses it", "đã lưu; lần gửi tới sẽ dùng"
+    output.print_answer(answer, as_json, lambda: print_bilingual(*texts))
 
 
 @app.command()
+@output.page(
+    AccountStatus,
+    {
+        output.EXIT_NEEDS_PERSON: "something is missing",
+        2: "wrong input, or the tokens were stored with another vault.key",
+    },
+)
 def status(as_json: output.Json = False) -> None:
-    """Who the account is, how old its tokens are, what is left of its quotas, what is missing.
-
-    Exit code 1 when something is missing; each line says where it is put right. Exit code 2 when
-    the tokens were stored with another vault.key.
-    """
+    """Show the account, the age of its tokens, what is left of its quotas, and what is missing."""
     with output.explain_errors():
         account = _chosen_account()
 
@@ -194,14 +226,15 @@ def status(as_json: output.Json = False) -> None:
         return status
 
     answer = output.run_on_bus(probe)
-    output.print_answer(asdict(answer), as_json, lambda: _print_account(answer))
+    output.print_answer(answer, as_json, lambda: _print_account(answer))
     if answer.missing:
-        raise typer.Exit(1)
+        raise typer.Exit(output.EXIT_NEEDS_PERSON)
 
 
 @app.command()
+@output.page(list[UnknownAnswer])
 def unknown(as_json: output.Json = False) -> None:
-    """What only a receipt or a person can end: broadcasts and case notices, oldest first."""
+    """List what only a receipt or a person can end: broadcasts and case notices, oldest first."""
 
     async def load(bus: Bus) -> list[UnresolvedRow]:
         rows = [row async for row in _open_manual_resolution(bus).unknown_rows()]
@@ -212,12 +245,15 @@ def unknown(as_json: output.Json = False) -> None:
         (_shown_time(row.since), row.batch.content_id, row.batch.revision, row.recipient)
         for row in output.run_on_bus(load)
     ]
-    answer = [dict(zip(names, row, strict=True)) for row in rows]
+    answer = [UnknownAnswer(**dict(zip(names, row, strict=True))) for row in rows]
     columns = ("since", "item", "revision", "what")
     output.print_answer(answer, as_json, lambda: output.print_table(columns, rows))
 
 
 @app.command()
+@output.page(
+    list[SettledAnswer], examples=("loa zalo settle tb-15 --sent", "loa zalo settle G12 --not-sent")
+)
 def settle(
     item: Annotated[str, typer.Argument(help="A content_id, or the code of a dossier.")],
     sent: Annotated[bool, typer.Option("--sent/--not-sent", help="What Zalo's console shows.")],
@@ -245,7 +281,10 @@ def settle(
     after = f"{revision}: {told}" if revision else told
     rows = run_audited(Command("zalo.settle", content_id, by, after=after), resolve)
     lines = "\n".join(f"{row.batch} {row.recipient}: {row.status}" for row in rows)
-    answer = [{**asdict(row), "batch": str(row.batch)} for row in rows]
+    answer = [
+        SettledAnswer(batch=str(row.batch), recipient=row.recipient, arrived=row.arrived)
+        for row in rows
+    ]
     output.print_answer(answer, as_json, lambda: typer.echo(lines))
 
 
@@ -292,7 +331,8 @@ def _grant_from_consent(account: ZaloSettings) -> StoreGrant:
     fixed = account.code_verifier.get_secret_value()
     verifier = fixed or oauth_consent.new_code_verifier()
     consent = Consent(account.app_id, account.callback_url, verifier)
-    typer.echo(_CONSENT_PROMPT.read_text("utf-8").format(address=consent.url(account.oauth_url)))
+    prompt = _CONSENT_PROMPT.read_text("utf-8").format(address=consent.url(account.oauth_url))
+    typer.echo(prompt, err=output.wants_json.get())
     code = consent.code_from(sys.stdin.readline())
     if code is None:
         raise Invalid(field_error("address", "no_consent"))
@@ -313,12 +353,14 @@ def parse_token_pair(text: str) -> TokenPair:
 
 
 @templates.command("list")
+@output.page(list[TemplateStatus])
 def list_templates(as_json: output.Json = False) -> None:
-    """Each kind of notice with its template, as Zalo last judged it. Asks Zalo nothing."""
+    """List each kind of notice with its template, as Zalo last judged it. Asks Zalo nothing."""
     _print_templates(TemplateRegistry.current, as_json)
 
 
 @templates.command("set")
+@output.page(list[TemplateStatus])
 def set_template(
     kind: Kind,
     template_id: Annotated[str, typer.Argument(help="As account.zalo.cloud shows it.")],
@@ -336,6 +378,7 @@ def set_template(
 
 
 @templates.command()
+@output.page(list[TemplateStatus])
 def remove(kind: Kind, by: By = "", as_json: output.Json = False) -> None:
     """Let no template serve a kind of notice; such notices wait."""
     _require_kind(kind)
@@ -348,6 +391,7 @@ def remove(kind: Kind, by: By = "", as_json: output.Json = False) -> None:
 
 
 @templates.command()
+@output.page(list[TemplateStatus])
 def sync(as_json: output.Json = False) -> None:
     """Ask Zalo now how it judges the templates; the worker does so every four hours."""
     _print_templates(TemplateRegistry.sync, as_json)
@@ -369,8 +413,7 @@ def _print_templates(
 
     found = run_audited(command, lambda bus, _: ask(bus)) if command else output.run_on_bus(ask)
     statuses = template_statuses(found)
-    answer = [asdict(status) for status in statuses]
-    output.print_answer(answer, as_json, lambda: _print_kinds(statuses))
+    output.print_answer(statuses, as_json, lambda: _print_kinds(statuses))
 
 
 def _require_kind(kind: str) -> None:
@@ -379,21 +422,21 @@ def _require_kind(kind: str) -> None:
         output.fail(field_error("kind", "kind_unknown", value=kind, known=tuple(NOTICE_KINDS)))
 
 
-@suppressed.callback()
-def no_list() -> None:
-    """They can't be listed: a person who knows an address can ask for it."""
-
-
 @suppressed.command()
-def show(address: Address, by: By = "") -> None:
-    """Why an address is left alone on Zalo."""
+@output.page(ReasonAnswer)
+def show(address: Address, by: By = "", as_json: output.Json = False) -> None:
+    """Show why an address is left alone on Zalo. There is no list: only hashes are kept."""
 
     async def find(bus: Bus) -> str | None:
         await record(bus, Command("suppressed.find", ChannelName.ZALO, by))
         suppressions = await open_suppressions(bus)
         return await suppressions.reason(ChannelName.ZALO, _parse_address(address))
 
-    reason = output.run_on_bus(find)
+    answer = ReasonAnswer(reason=output.run_on_bus(find))
+    output.print_answer(answer, as_json, lambda: _print_reason(answer.reason))
+
+
+def _print_reason(reason: str | None) -> None:
     if reason is None:
         output.print_field_texts(field_error("address", "not_suppressed"))
     else:
@@ -413,7 +456,7 @@ def _parse_address(written: str) -> str:
 
 
 @suppressed.command()
-def lift(address: Address, by: By = "") -> None:
+@output.page(LiftAnswer)
+def lift(address: Address, by: By = "", as_json: output.Json = False) -> None:
     """Send to an address again on Zalo, although Zalo or its owner refused before."""
-    lift_suppression(ChannelName.ZALO, lambda: _parse_address(address), by)
-    print_bilingual("lifted", "đã gỡ")
+    lift_suppression(ChannelName.ZALO, lambda: _parse_address(address), by, as_json)

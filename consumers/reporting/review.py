@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import unified_diff
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from consumers.intake import items
 from consumers.intake.approval import Draft
@@ -16,7 +16,7 @@ from contracts import events, keys, subjects
 from contracts.content import Content
 from contracts.delivery import ChannelName
 from contracts.errors import WHOLE_EVENT, Bilingual, Invalid
-from contracts.publication import Publication
+from contracts.publication import Action, Publication
 from producers.bus import Bus
 
 _IDENTITY_FIELDS = frozenset({"content_id", "revision"})
@@ -42,6 +42,15 @@ class DraftEffect(NamedTuple):
         return Bilingual(error.message, error.message_vi)
 
 
+class ReviewAnswer(Draft):
+    """A draft, and what it changes of the released text, *against* its revision."""
+
+    what: EffectKind
+    action: Action
+    against: int | None
+    changes: list[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Review:
     """A draft, the publication that its approval would make, and the text that readers have now."""
@@ -62,14 +71,16 @@ class Review:
         texts = (list(content_lines(old)), list(content_lines(new)))
         return list(unified_diff(*texts, old.key, new.key, lineterm=""))
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            **self.draft.model_dump(mode="json"),
-            "what": self.effect.kind,
-            "action": self.proposed.action,
-            "against": self.released.revision if self.released else None,
-            "changes": self.changes,
-        }
+    @property
+    def answer(self) -> ReviewAnswer:
+        """The review as `loa desk show --json` prints it."""
+        return ReviewAnswer(
+            **self.draft.model_dump(),
+            what=self.effect.kind,
+            action=self.proposed.action,
+            against=self.released.revision if self.released else None,
+            changes=self.changes,
+        )
 
 
 async def review_draft(bus: Bus, content_id: str, revision: int | None = None) -> Review:

@@ -195,7 +195,7 @@ async def test_a_second_withdrawal_says_since_when_and_sends_nothing(bus, intake
     for line, word in zip(said, ("Nothing was changed", "Không"), strict=True):
         assert "2027-01-15 15:01:00+07" in line and word in line
         assert "Nội dung chưa chính xác" in line and "Lần hai" not in line
-    assert set(again.to_json()) == {"content_id", "withdrawn_at", "reason"}
+    assert set(again.model_dump()) == {"content_id", "withdrawn_at", "reason"}
     assert (await bus.connection.api_request("STREAM.INFO.CONTENT"))["state"]["messages"] == before
 
 
