@@ -138,16 +138,16 @@ def add(
             every_min=every,
             most=most,
         )
-        if wrong := settings_error(unit, feed, load_vocabulary(read_settings(LoaSettings))):
-            raise Invalid(wrong)
+        _require_valid(unit, feed)
     command = Command("feeds.add", unit, by, after=url)
     run_audited(command, lambda bus, _: _follow_feed(bus, unit, feed, replace))
-    if not as_json:
-        _print_added(unit, feed)
-    with output.explain_errors():
-        trial = asyncio.run(_run_trial(feed))
-    answer = AddAnswer(unit=unit, feed=feed, trial=trial)
-    output.print_answer(answer, as_json, lambda: _print_first_reading(answer))
+    _print_added(unit, feed, as_json)
+
+
+def _require_valid(unit: str, feed: Feed) -> None:
+    """Raises Invalid for settings that no item could be imported with."""
+    if wrong := settings_error(unit, feed, load_vocabulary(read_settings(LoaSettings))):
+        raise Invalid(wrong)
 
 
 @contextmanager
@@ -387,8 +387,17 @@ def _print_entry_errors(about: str, errors: Sequence[dict[str, str]]) -> None:
         typer.echo(f"  {field}: {error['message']}\n  {field}: {error['message_vi']}")
 
 
-def _print_added(unit: str, feed: Feed) -> None:
-    """Print all settings of a feed, defaults included."""
+def _print_added(unit: str, feed: Feed, as_json: bool) -> None:
+    """Print all settings of a feed, defaults included, and a first reading."""
+    if not as_json:
+        _print_settings(unit, feed)
+    with output.explain_errors():
+        trial = asyncio.run(_run_trial(feed))
+    answer = AddAnswer(unit=unit, feed=feed, trial=trial)
+    output.print_answer(answer, as_json, lambda: _print_first_reading(answer))
+
+
+def _print_settings(unit: str, feed: Feed) -> None:
     older = "older ones, too, for the portal alone" if feed.backfill else "older ones are left"
     typer.echo(
         f"{unit}: {feed.url}\n"

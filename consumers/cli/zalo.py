@@ -128,6 +128,10 @@ class SettledAnswer(BaseModel):
     recipient: str
     arrived: bool
 
+    @classmethod
+    def of(cls, row: ResolvedRow) -> "SettledAnswer":
+        return cls(batch=str(row.batch), recipient=row.recipient, arrived=row.arrived)
+
 
 class ReasonAnswer(BaseModel):
     """The answer of `suppressed show`; without a reason the address is not suppressed."""
@@ -281,10 +285,7 @@ def settle(
     after = f"{revision}: {told}" if revision else told
     rows = run_audited(Command("zalo.settle", content_id, by, after=after), resolve)
     lines = "\n".join(f"{row.batch} {row.recipient}: {row.status}" for row in rows)
-    answer = [
-        SettledAnswer(batch=str(row.batch), recipient=row.recipient, arrived=row.arrived)
-        for row in rows
-    ]
+    answer = [*map(SettledAnswer.of, rows)]
     output.print_answer(answer, as_json, lambda: typer.echo(lines))
 
 
