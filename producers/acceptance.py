@@ -47,12 +47,16 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class AcceptedEvent:
-    """The answer to a sender; for a withdrawal, `revision` is the newest released one, if any."""
+    """The answer to a sender; for a withdrawal, `revision` is the newest released one, if any.
+
+    `is_known`: the event had been accepted before.
+    """
 
     event_id: str
     content_id: str
     revision: int | None
     warnings: tuple[FieldWarning, ...] = ()
+    is_known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +140,14 @@ class Acceptance:
             await self._store_event(event)
         crash_point("gateway.stored")
         return [
-            AcceptedEvent(event.event_id, event.content_id, record.revision, event.warnings)
-            for event, record in zip(admitted, kept, strict=True)
+            AcceptedEvent(
+                claim.event.event_id,
+                claim.event.content_id,
+                record.revision,
+                claim.event.warnings,
+                claim.record is not None,
+            )
+            for claim, record in zip(claims, kept, strict=True)
         ]
 
     def _check_event(self, member: RegisteredUnit, event: CloudEvent) -> CheckedEvent:

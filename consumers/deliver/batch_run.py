@@ -11,6 +11,7 @@ from channels.base import Channel, Outcome, Recipient, Rendered, Session, Verdic
 from channels.errors import ChannelError
 from consumers.channel_health.rejections import mostly_rejected
 from consumers.deliver.lease import Lease, Outcomes, Transition, boot_time
+from consumers.deliver.outcome_metrics import count_copies, count_outcomes, count_unsent
 from consumers.deliver.renderings import RenderedContent
 from consumers.ledger import moves
 from consumers.ledger.codec import BatchRows
@@ -111,6 +112,8 @@ class BatchRun(Generic[Rendered]):
         except NoReply:  # the write may have succeeded: then the rows look sent, and are not
             self.outcomes |= dict.fromkeys(sendable, Outcome(Verdict.UNSENT))
             raise
+        for reason in suppressed.values():
+            count_unsent(self.channel.name, "suppressed", "suppressed" if reason else "left")
         return [row for row in sendable if self.entry.rows[row] in SENDING_LETTERS]
 
     def suppression_reason(self, row: int) -> str | None:
@@ -122,9 +125,11 @@ class BatchRun(Generic[Rendered]):
         """Write *transition*, which books the outcomes, and report them before and after."""
         if self.unreported:
             await self.before_commit(self.unreported)
-        self.expiring_count = 0
+        self.expiring_count, copies = 0, self.entry.possible_copies
         await self.lease.commit(transition, self.outcomes)
         self.expired_count += self.expiring_count
+        count_unsent(self.channel.name, "expired", "expired", self.expiring_count)
+        count_copies(self.channel.name, self.entry.possible_copies - copies)
         self.outcomes = {}
         committed, self.unreported = self.unreported, {}
         if committed:
@@ -144,6 +149,7 @@ class BatchRun(Generic[Rendered]):
         if not doubtful:
             return {}
         outcomes = await session.resolve(self.content.require(), self.build_recipients(doubtful))
+        count_outcomes(self.channel.name, outcomes)
         crash_point("deliver.doubt_answered")
         log.info("doubts_resolved", rows=len(doubtful))
         return dict(zip(doubtful, outcomes, strict=True))
@@ -168,6 +174,7 @@ class BatchRun(Generic[Rendered]):
                 await asyncio.wait({sending})
         outcomes = dict(zip(rows, sending.result(), strict=True))
         self.update_pause(outcomes)
+        count_outcomes(self.channel.name, outcomes.values())
         self.unreported = outcomes
         crash_point("deliver.answered")
         return outcomes

@@ -22,6 +22,7 @@ from consumers.email.row_lookup import AddressedRow, RowLookup
 from consumers.suppression.store import BOUNCE_PREFIX, SuppressionStore
 from contracts.base.crash_points import crash_point
 from contracts.delivery import BatchKey, ChannelName
+from producers import metrics
 from producers.bus import Bus
 
 log = structlog.get_logger()
@@ -85,6 +86,7 @@ class BounceHandler:
                 row = row._replace(address="")  # perhaps another one was refused: none is named
             with bound_contextvars(content_id=batch.content_id, channel=_EMAIL.value):
                 meaning = status_codes.classify_bounce(code)
+                _count("refusal", meaning)
                 await self.apply_meaning(self.bounced_mail(row), meaning, code, receipt.at)
 
     async def on_returned_mail(self, receipt: ReturnedMail) -> None:
@@ -110,6 +112,7 @@ class BounceHandler:
         match receipt.returned:
             case "delay":
                 log.info("mail_delayed", code=receipt.code)
+                _count("delay")
                 if status_codes.is_throttling(receipt.code):
                     await self.report_throttling(mail, receipt.code)
             case "complaint":
@@ -121,6 +124,7 @@ class BounceHandler:
         row, now = mail.row, self.clock()
         if row is None or await self.records.record_complaint(row.batch, row.number, now):
             log.warning("mail_complained")
+            _count("complaint")
         if _is_current_address(mail, receipt):
             await self.suppress(mail, "complaint", receipt.at)
 
@@ -129,6 +133,7 @@ class BounceHandler:
         reported, row, now = status_codes.classify_bounce(code), mail.row, self.clock()
         if row is None or await self.records.record_bounce(row.batch, row.number, code, now):
             log.info("mail_bounced", code=code, meaning=reported.value, guessed=receipt.guessed)
+            _count("bounce", reported)
         if row:
             crash_point("bounce.noted")
             self.monitor.changed.add(row.batch.plan)
@@ -183,6 +188,10 @@ class BounceHandler:
         }
         if len(self.throttle_reports) >= _MIN_THROTTLE_REPORTS:
             await slow_down(self.bus, code, now)
+
+
+def _count(kind: str, meaning: str = "none") -> None:
+    metrics.MAIL_REPORTS.add(kind, meaning)
 
 
 def _proven_meaning(reported: CodeClass, mail: BouncedMail, receipt: ReturnedMail) -> CodeClass:

@@ -38,6 +38,7 @@ from contracts.errors import ContractError, Forbidden, Invalid
 from contracts.events import CheckedEvent
 from contracts.records import EventRecord, UnitPolicy
 from contracts.vocabulary import Vocabulary
+from producers import metrics
 from producers.bus import Bus, records
 from producers.bus.records import Versioned
 from producers.seals import NotSealed
@@ -107,7 +108,11 @@ class Intake:
         ContractError for an event that breaks the contract, RetryLater when an earlier one has to
         be processed first, BusError when the bus fails. A repeat is harmless.
         """
-        checked = self.check(event, unit, kind)
+        try:
+            checked = self.check(event, unit, kind)
+        except ContractError as refusal:
+            _count(unit, event, refusal.code, "bus")
+            raise
         crash_point("intake.fetched")
         facts = {"event_id": checked.event_id, "content_id": checked.content_id}
         with bound_contextvars(**facts, unit=unit):
@@ -115,19 +120,24 @@ class Intake:
                 await self.process(checked, seq)
 
     async def process(self, checked: ReceivedEvent, seq: int) -> None:
+        first = checked.to_record()
         record, policy, item = await asyncio.gather(
-            self.event_log.record(checked.event_id, checked.to_record()),
+            self.event_log.record(checked.event_id, first),
             self.unit_policy(checked.unit),
             self.repository.versioned_item(checked.content_id),
         )
         crash_point("intake.event_booked")
+        is_new = record is first  # the HTTP door has recorded its events before
         try:
             await self.apply(checked, policy, item, seq)
         except ContractError as refusal:
+            _count(checked.unit, checked.event, refusal.code, "bus" if is_new else "intake")
             await self.record_refusal(checked, record, refusal)
             raise
         await self.event_log.record_result(checked.event_id, record, ())
         crash_point("intake.done")
+        if is_new:
+            _count(checked.unit, checked.event, "accepted", "bus")
         log.info("event_taken_in", type=checked.event.type)
 
     async def unit_policy(self, unit: str) -> UnitPolicy:
@@ -245,6 +255,10 @@ def _titles(text: Withdrawn, item: Item) -> dict[str, str | None]:
     """The titles of a withdrawal: a title in place of the item's own replaces the short one too."""
     kept = None if text.title else item.short_title
     return {"title": text.title or item.title, "short_title": text.short_title or kept}
+
+
+def _count(unit: str, event: CloudEvent, answer: str, door: str) -> None:
+    metrics.EVENTS.add(unit, metrics.event_kind(event.type), answer, door)
 
 
 def _admit_revision(

@@ -3,7 +3,8 @@
 import itertools
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from consumers.ledger import codec
@@ -13,6 +14,7 @@ from consumers.ledger.entry import LedgerEntry, planned_entry
 from consumers.ledger.errors import ConcurrentUpdate, LedgerError
 from contracts import keys, subjects
 from contracts.delivery import BatchKey, PlanKey
+from producers import metrics
 from producers.bus import BatchEntry as Write
 from producers.bus import Bus, NoReply, RevisionConflict
 from producers.bus.records import Versioned
@@ -72,7 +74,8 @@ class Ledger:
         data, key = codec.encode_state(entry), f"state.{batch}"
         while True:
             try:
-                return Versioned(entry, await self.bucket.swap(key, data, known.revision))
+                with _timed_write():
+                    return Versioned(entry, await self.bucket.swap(key, data, known.revision))
             except (RevisionConflict, NoReply):
                 current = await self.read_back(batch, until)
             if current.value.write_id == entry.write_id:
@@ -129,7 +132,8 @@ class Ledger:
             writes.append(Write(f"rows.{batch}", frozen, 0))
             writes.append(Write(f"state.{batch}", codec.encode_state(entry), 0))
         writes.append(Write(f"plan.{plan}", codec.encode_cursor(cursor), known.revision))
-        return Versioned(cursor, await self.bucket.batch(writes))
+        with _timed_write():
+            return Versioned(cursor, await self.bucket.batch(writes))
 
     async def recipients(
         self, plan: PlanKey, letters: frozenset[int], after: str
@@ -164,3 +168,19 @@ class Ledger:
                     raise LedgerError(f"{key} is missing")
                 value = values[key]
                 yield batch, Versioned(codec.decode_state(value.data), value.revision)
+
+
+@contextmanager
+def _timed_write() -> Iterator[None]:
+    """Count and time one write for `/metrics`; errors are passed on."""
+    began = time.monotonic()
+    try:
+        yield
+    except RevisionConflict:
+        metrics.LEDGER_WRITES.add("conflict")
+        raise
+    except NoReply:
+        metrics.LEDGER_WRITES.add("no_reply")
+        raise
+    metrics.LEDGER_WRITES.add("stored")
+    metrics.LEDGER_SECONDS.observe(time.monotonic() - began)

@@ -23,6 +23,7 @@ from producers.acceptance import Acceptance, AcceptedEvent
 from producers.bus import Bus
 from producers.gateway import openapi_document, problems, request_body, responses
 from producers.gateway.access import AccessControl
+from producers.gateway.request_count import RequestCount, count_request
 from producers.gateway.vocabulary_document import SCHEMAS_PATH, VOCABULARY_PATH, VocabularyRoutes
 from producers.units.registry import UnitRegistry
 
@@ -45,19 +46,26 @@ class GatewayRoutes:
 
     async def accept_events(self, request: Request) -> Response:
         """Accept one event or a batch; answer after the stream has stored them on disk."""
+        with count_request() as count:
+            return await self._accept_events(request, count)
+
+    async def _accept_events(self, request: Request, count: RequestCount) -> Response:
         began = time.monotonic()
         member = await self.access.authenticate(request)
         spent_s = time.monotonic() - began
+        count.unit = member.unit
         request.state.about = {"unit": member.unit}
         self.access.count_events(member)
         charge = partial(self.access.count_events, member)
         delivery = await request_body.read_events(request, charge)
+        count.read(member.unit, delivery.events)
         if not delivery.is_batch:
             request.state.about |= _log_ids(member.unit, delivery.events[0])
         crash_point("gateway.read")
         accepted = await self.acceptance.accept(
             member, delivery.events, batch=delivery.is_batch, spent_s=spent_s
         )
+        count.accepted(accepted)
         _log_accepted(member.unit, accepted)
         answers = [self._to_answer(event) for event in accepted]
         answer = responses.BatchAccepted(events=answers) if delivery.is_batch else answers[0]

@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 import structlog
 
 from contracts.base.times import Clock, utc_now
+from contracts.cloudevent import CloudEvent
 from contracts.errors import Conflict, ContractError, Unavailable
 from contracts.events import loggable_fields
+from producers import metrics
 from producers.acceptance import Acceptance
 from producers.imports.compose_event import compose_event
 from producers.imports.feed_request import Sleep
@@ -41,8 +43,10 @@ class DraftSender:
         for _ in range(_MAX_SEND_TRIES):
             while wait_s := self.buckets.take(member.unit):  # like a sender at the gateway
                 await self.sleep(wait_s)
+            event = compose_event(draft, feed, member.unit)
             try:
-                await self.acceptance.accept(member, [compose_event(draft, feed, member.unit)])
+                [accepted] = await self.acceptance.accept(member, [event])
+                _count(member.unit, event, "known" if accepted.is_known else "accepted")
                 return True
             except Unavailable:
                 raise
@@ -51,6 +55,7 @@ class DraftSender:
                     return False
                 draft = replace(draft, revision=draft.revision + 1)
             except ContractError as wrong:
+                _count(member.unit, event, wrong.code)
                 fields = loggable_fields(wrong.errors)
                 log.warning("import_item_refused", content_id=draft.content_id, fields=fields)
                 now = utc_now(self.clock)
@@ -64,3 +69,7 @@ class DraftSender:
         """
         article = (await self.catch_up(unit)).articles.get(draft.content_id)
         return article is not None and article.revision >= draft.revision
+
+
+def _count(unit: str, event: CloudEvent, answer: str) -> None:
+    metrics.EVENTS.add(unit, metrics.event_kind(event.type), answer, "import")

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from itertools import groupby
 
+from producers import metrics
 from producers.bus.periodic import attempt, every
 from producers.imports.feed_request import host_of
 from producers.imports.feed_state import FeedState, state_key
@@ -34,8 +35,10 @@ class ImportService:
         units = await self.registry.registered_units()
         members = [unit for unit in units if unit.registration.feeds]
         if not members:
+            _tell_freshness((), {})
             return
         states = await self.importer.states.read_all()
+        _tell_freshness(members, states)
         hosts = _group_by_host(_due_feeds(members, states, self.importer.clock()))
         await asyncio.gather(*map(self.visit_host, hosts))
 
@@ -48,6 +51,18 @@ class ImportService:
 
         async with self.host_slots:
             await attempt(visit_all)
+
+
+def _tell_freshness(members: Sequence[RegisteredUnit], states: dict[str, FeedState]) -> None:
+    """Tell `/metrics` when each registered feed was last read, and how often not since."""
+    of_feed: dict[tuple[str, ...], FeedState] = {
+        (member.unit, feed.feed_id): states.get(state_key(member.unit, feed), FeedState())
+        for member in members
+        for feed in member.registration.feeds
+    }
+    metrics.FEED_READ.replace({feed: state.read for feed, state in of_feed.items()})
+    failures = {feed: float(state.failures) for feed, state in of_feed.items()}
+    metrics.FEED_FAILURES.replace(failures)
 
 
 def _due_feeds(

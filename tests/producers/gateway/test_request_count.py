@@ -1,0 +1,67 @@
+"""The door counts each event once, by unit, kind and answer."""
+
+import pytest
+
+from producers import metrics
+from tests.support.gateway_client import BATCH, UNIT, sample_event
+
+COUNTS = "loa_events_total"
+
+
+@pytest.fixture
+def counted():
+    """What the door has counted since the start of the test: (unit, kind, answer) → events."""
+    before = events()
+
+    def since() -> dict[tuple[str, str, str], float]:
+        now = events()
+        return {
+            key: value - before.get(key, 0)
+            for key, value in now.items()
+            if value != before.get(key, 0)
+        }
+
+    return since
+
+
+def events() -> dict[tuple[str, str, str], float]:
+    [family] = [one for one in metrics.REGISTRY.collect() if f"{one.name}_total" == COUNTS]
+    http = [one for one in family.samples if one.labels["door"] == "http"]
+    return {
+        tuple(one.labels[name] for name in ("unit", "kind", "answer")): one.value for one in http
+    }
+
+
+def requests(result: str) -> float:
+    name, labels = "loa_door_request_seconds_count", {"result": result}
+    return metrics.REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+async def test_events_are_counted_by_unit_kind_and_answer(client, counted):
+    timed = requests("accepted"), requests("refused")
+    assert (await client.post(sample_event())).status_code == 202
+    assert (await client.post(sample_event())).status_code == 202
+    assert (
+        await client.post([sample_event(id="b-1", content_id="b"), sample_event()], BATCH)
+    ).status_code == 202
+    assert (await client.post(sample_event(id="x", title=""))).status_code == 422
+    assert counted() == {
+        (UNIT, "submitted", "accepted"): 2,
+        (UNIT, "submitted", "known"): 2,
+        (UNIT, "submitted", "invalid"): 1,
+    }
+    assert (requests("accepted") - timed[0], requests("refused") - timed[1]) == (3, 1)
+
+
+async def test_who_sends_nonsense_makes_no_series_of_their_own(client, counted):
+    for number in range(30):
+        assert (await client.post(b"{", key=f"khoa-{number}")).status_code in (401, 429)
+        odd = sample_event(id=f"e{number}") | {"type": f"vn.gov.moha.loai{number}.v1"}
+        assert (await client.post(odd)).status_code == 422
+    assert (await client.post(b"{")).status_code == 400
+    found = counted()
+    assert set(found) <= {
+        ("other", "other", "unauthorized"), ("other", "other", "rate_limited"),
+        (UNIT, "other", "invalid"), (UNIT, "other", "unreadable"),
+    }  # fmt: skip
+    assert sum(found.values()) == 61
