@@ -5,6 +5,7 @@ content passes and changes nothing. Other content under the same id is refused.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from contracts import subjects
 from contracts.errors import Conflict, FieldError, field_error
@@ -28,6 +29,11 @@ class EventLog:
             return found or first
 
         return (await update(self.bucket, event_id, EventRecord, move)).value
+
+    async def accepted_at(self, event_id: str) -> datetime | None:
+        """When an event was accepted; None for one that is not on the log."""
+        held = await read(self.bucket, event_id, EventRecord)
+        return held.value.at if held.value else None
 
     async def refusal_errors(self, event_id: str) -> Sequence[FieldError]:
         """The errors for which intake refused the event's last attempt, if it did."""

@@ -2,7 +2,8 @@
 
 A state keeps one letter per row and one table of reasons; only rows that differ from a first
 attempt have a note: `"x": {"17": [attempts, due, reason number]}`, and in `"f"` when that began.
-`"d"` has the causes of doubts: `[at, rows, cause, detail, seen]`.
+`"d"` has the causes of doubts: `[at, rows, cause, detail, seen]`; `"g"` says when deliveries
+reached their marks.
 """
 
 import json
@@ -69,6 +70,8 @@ def encode_state(entry: LedgerEntry) -> bytes:
     value |= {key: fact for key, fact in notice.items() if fact}
     if entry.doubts:
         value["d"] = [astuple(doubt) for doubt in entry.doubts]
+    if entry.progress:
+        value["g"] = entry.progress
     if entry.notes:
         notes = entry.notes.items()
         reasons = list(dict.fromkeys(note.reason for _, note in notes))
@@ -92,6 +95,7 @@ def decode_state(data: bytes) -> LedgerEntry:
     doubts = tuple(
         Doubt(at, rows, DoubtCause(cause), *rest) for at, rows, cause, *rest in value.get("d", ())
     )
+    facts["progress"] = tuple(value.get("g", ()))
     return LedgerEntry(rows=value["r"].encode(), notes=notes, doubts=doubts, **facts)
 
 

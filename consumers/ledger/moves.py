@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -10,7 +10,9 @@ from channels.base import Outcome, Verdict
 from consumers.ledger import backoff, doubts
 from consumers.ledger.doubts import Doubt, DoubtCause
 from consumers.ledger.entry import (
+    DELIVERED_LETTERS,
     IN_DOUBT,
+    OPEN_LETTERS,
     SENDING_LETTERS,
     WAITING_LETTERS,
     LedgerEntry,
@@ -46,6 +48,9 @@ _RESTORE_SETTLE_S = 600.0
 
 _WAITING_RUN = re.compile(b"[%b]+" % bytes(sorted(WAITING_LETTERS)))
 """A run of waiting rows; they are contiguous, as a batch is sent in order."""
+
+PROGRESS_SHARES = (0.0, 0.5, 0.95)
+"""The shares of a batch whose times are kept; the latest delivery comes after them."""
 
 NewRow = tuple[int, RowNote | None]
 
@@ -184,12 +189,34 @@ def book(
         doubtful = outcome.verdict is Verdict.DOUBT
         copies += is_maybe(was) and (doubtful or outcome.verdict is Verdict.DELIVERED)
         doubted += [outcome] if doubtful else []
-    booked = replace(entry.with_rows(letters, notes), possible_copies=copies)
+    booked = note_progress(entry, entry.with_rows(letters, notes), now)
+    booked = replace(booked, possible_copies=copies)
     if not doubted:
         return booked
     doubt = Doubt(now, len(doubted), DoubtCause.UNANSWERED, doubted[0].reason)
     settle, causes = max(entry.effects_until, now + rules.settle_s), doubts.add(entry.doubts, doubt)
     return replace(booked, effects_until=settle, doubts=causes)
+
+
+def note_progress(before: LedgerEntry, entry: LedgerEntry, now: float) -> LedgerEntry:
+    """*entry* with the times of its deliveries, if *before* had fewer: seconds after its creation.
+
+    First the times at which deliveries began and reached 50 and 95 % of the rows that can still be
+    delivered, as far as they have; then that of the latest delivery.
+    """
+    delivered = count_rows(entry, DELIVERED_LETTERS)
+    if delivered == count_rows(before, DELIVERED_LETTERS):
+        return entry
+    possible = delivered + count_rows(entry, OPEN_LETTERS)
+    marks = sum(delivered >= share * possible for share in PROGRESS_SHARES)
+    after_s = round(now - entry.created, 2)
+    kept = entry.progress[:-1]
+    return replace(entry, progress=(*kept, *[after_s] * (marks - len(kept)), after_s))
+
+
+def count_rows(entry: LedgerEntry, letters: Iterable[int]) -> int:
+    """The number of rows with one of *letters*."""
+    return sum(map(entry.rows.count, letters))
 
 
 def new_row(entry: LedgerEntry, row: int, outcome: Outcome, now: float, rules: TimeRules) -> NewRow:
@@ -246,8 +273,10 @@ def resolve(entry: LedgerEntry, outcomes: Mapping[int, Outcome], now: float) -> 
     be granted again and stays a "maybe"; UNKNOWN ends it until a receipt or a person can tell.
     """
     doubted = {row: outcome for row, outcome in outcomes.items() if entry.rows[row] == IN_DOUBT}
+    if not doubted:
+        return entry
     waiting = {row for row, outcome in doubted.items() if outcome.verdict is Verdict.DOUBT}
-    return entry.with_rows(
+    resolved = entry.with_rows(
         {row: RESOLVED_LETTERS[outcome.verdict] for row, outcome in doubted.items()},
         {
             row: _recheck_note(entry.notes.get(row, RowNote()), outcome, now)
@@ -256,6 +285,7 @@ def resolve(entry: LedgerEntry, outcomes: Mapping[int, Outcome], now: float) -> 
             for row, outcome in doubted.items()
         },
     )
+    return note_progress(entry, resolved, now)
 
 
 def _recheck_note(note: RowNote, outcome: Outcome, now: float) -> RowNote:

@@ -15,7 +15,7 @@ from consumers.channel_health.readback import readback_failure
 from consumers.email import bounce_stops, pace
 from consumers.email.refused_items import REFUSED_KEY, RefusedItems
 from consumers.ledger import bulk, watermark
-from consumers.ledger.entry import OPEN_LETTERS, LedgerEntry, RowNote
+from consumers.ledger.entry import IN_DOUBT, OPEN_LETTERS, LedgerEntry, RowNote
 from consumers.status.report import (
     ChannelStatus,
     LaneStatus,
@@ -29,10 +29,16 @@ from contracts.delivery import BatchKey, ChannelName, Lane
 from producers.bus import Bucket, Bus
 from producers.bus.records import read
 
+OnBatch = Callable[[BatchKey, LedgerEntry], None]
+"""Told of each batch that a report reads."""
 _SAMPLE_S = 1.0
 _MAX_SAMPLES = 3
 """The most samples, if a window takes longer than one."""
 _MAX_REASONS = 20
+
+
+def _ignore(_batch: BatchKey, _entry: LedgerEntry) -> None:
+    pass
 
 
 @dataclass
@@ -42,7 +48,9 @@ class LaneCounts:
     backlog: int = 0
     ready: int = 0
     ended: int = 0
+    doubted: int = 0
     oldest_s: float = 0.0
+    ready_s: float = 0.0  # for how long the oldest batch that is ready has been
 
 
 CountsByLane = dict[tuple[ChannelName, Lane], LaneCounts]
@@ -71,6 +79,7 @@ class Throughput:
     stopped_plans: Collection[str]  # publications that wait for an operator
     clock: Clock
     sleep: Callable[[float], Awaitable[None]]
+    on_batch: OnBatch = _ignore
     per_s: dict[tuple[ChannelName, Lane], float] = field(default_factory=dict)
     waits: dict[ChannelName, dict[str, Waits]] = field(default_factory=dict)  # of the last count
 
@@ -80,6 +89,7 @@ class Throughput:
         self.waits = defaultdict(lambda: defaultdict(Waits))
         async for _, batch in bulk.read_states(self.ledger, start=self.start):
             if batch and batch.entry:
+                self.on_batch(batch.key, batch.entry)
                 lane = lanes[batch.key.channel, batch.entry.lane]
                 self.add_batch(lane, batch.key, batch.entry)
         return lanes
@@ -94,9 +104,11 @@ class Throughput:
         for row, note in entry.notes.items():
             if note.reason and entry.rows[row] in OPEN_LETTERS:
                 reasons[note.reason].add(note, entry.created)
+        lane.doubted += entry.rows.count(IN_DOUBT)
         is_ready = bool(entry.owner) or entry.due <= self.clock() + 1
-        if is_ready and str(batch.plan) not in self.stopped_plans:
+        if waiting and is_ready and str(batch.plan) not in self.stopped_plans:
             lane.ready += waiting
+            lane.ready_s = max(lane.ready_s, self.clock() - max(entry.created, entry.due))
 
     async def measure(self, running_channels: Collection[ChannelName]) -> CountsByLane:
         """Sample until each channel of *running_channels* with ready rows has progressed.
@@ -129,6 +141,7 @@ class StatusReader:
     bus: Bus
     clock: Clock = time.time
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    on_batch: OnBatch = _ignore
 
     async def report(self, *, at_work: bool = True) -> StatusReport:
         """Make the report. Not *at_work*: no Loa runs here, so there is no progress."""
@@ -149,13 +162,15 @@ class StatusReader:
         stopped = report.channels[ChannelName.EMAIL].stopped
         start = await watermark.read_watermark(self.bus)
         ledger = self.bus.bucket(subjects.LEDGER.name)
-        throughput = Throughput(ledger, start, stopped, self.clock, self.sleep)
+        throughput = Throughput(ledger, start, stopped, self.clock, self.sleep, self.on_batch)
         channels = report.channels.items()
         running = [name for name, channel in channels if at_work and _is_working(channel)]
         counts = await throughput.measure(running)
         for (name, lane), count in counts.items():
             status = report.channels[name].lanes[lane]
             status.backlog, status.oldest_s = count.backlog, count.oldest_s
+            status.ready, status.ready_s = count.ready, round(max(count.ready_s, 0.0), 1)
+            status.in_doubt = count.doubted
             status.per_s = round(throughput.per_s.get((name, lane), 0.0), 2)
         for name, channel in channels:
             channel.waits = _wait_reasons(throughput.waits.get(name, {}))

@@ -49,12 +49,17 @@ class StatusFinding(BaseModel):
 class LaneStatus(BaseModel):
     """`backlog` rows wait, the oldest for `oldest_s`; `per_s`: rows that ended between two looks.
 
+    `ready` of them may go now, the first for `ready_s`; `in_doubt` may have been sent.
+
     `left_s`: how long the rows that may go now take at that rate; none without progress, and for
     rows that wait for an operator or for their own time. Without a running Loa there is no rate.
     """
 
     backlog: int = 0
     oldest_s: float = 0.0
+    ready: int = 0
+    ready_s: float = 0.0
+    in_doubt: int = 0
     per_s: float | None = 0.0
     left_s: float | None = None
 

@@ -61,7 +61,8 @@ def store_batch(ledger, clock):
 
 async def test_an_idle_loa_shows_every_lane_of_every_channel_at_rest(status):
     report = (await status.report()).model_dump(mode="json")
-    rest = {"backlog": 0, "oldest_s": 0.0, "per_s": 0.0, "left_s": None}
+    rest = {"backlog": 0, "oldest_s": 0.0, "ready": 0, "ready_s": 0.0, "in_doubt": 0}
+    rest |= {"per_s": 0.0, "left_s": None}
     lanes = {"urgent": rest, "notice": rest, "normal": rest, "bulk": rest}
     calm = {"paused_since": None, "paused_reason": "", "paused_by": ""}
     calm |= {"breaker_since": None, "breaker_reason": "", "breaker_part": ""}

@@ -1,0 +1,180 @@
+"""How long items take to their readers: from each plan's batches, once for each mark.
+
+A batch says when its deliveries began, reached 50 and 95 % of its rows, and went on last
+(`consumers.ledger.moves.note_progress`). Several workers, on several machines, write those times.
+So whoever reads all open batches anyway knows a plan's times; nothing has to follow the deliveries.
+"""
+
+import math
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from consumers.intake.event_log import EventLog
+from consumers.intake.items import Position
+from consumers.intake.repository import ItemRepository
+from consumers.ledger import bulk, codec
+from consumers.ledger.cursor import PlanCursor
+from consumers.ledger.entry import DELIVERED_LETTERS, OPEN_LETTERS, LedgerEntry
+from consumers.ledger.moves import PROGRESS_SHARES, count_rows
+from contracts import keys, subjects
+from contracts.base.times import Clock
+from contracts.delivery import BatchKey, Lane, PlanKey
+from producers import metrics
+from producers.bus import Bus
+
+_MAX_PLANS = 20_000
+"""Plans whose observed marks are remembered after they have closed."""
+
+
+class BatchTimes(NamedTuple):
+    """What counts of one batch: its rows, and the moments at which its deliveries went on."""
+
+    lane: Lane
+    created: float
+    delivered: int
+    open: int
+    moments: tuple[float, ...]
+
+    @classmethod
+    def of(cls, entry: LedgerEntry) -> "BatchTimes":
+        moments = tuple(entry.created + after_s for after_s in entry.progress)
+        delivered = count_rows(entry, DELIVERED_LETTERS)
+        return cls(entry.lane, entry.created, delivered, count_rows(entry, OPEN_LETTERS), moments)
+
+    def steps(self) -> Iterator[tuple[float, int]]:
+        """Moments, and the rows delivered since the moment before: never counted too early."""
+        *marks, last = self.moments
+        before, possible = 0, self.delivered + self.open
+        for moment, share in zip(marks, PROGRESS_SHARES, strict=False):
+            rows = min(max(math.floor(share * possible), 1), self.delivered)
+            yield moment, rows - before
+            before = rows
+        yield last, self.delivered - before
+
+
+@dataclass
+class ItemTimes:
+    """Observes `loa_item_delivery_seconds`. Feed it every open batch, then call `observe`.
+
+    What was reached before this process began has been observed by the one before it.
+    """
+
+    bus: Bus
+    clock: Clock = time.time
+    batches: dict[PlanKey, dict[int, BatchTimes]] = field(default_factory=dict)
+    observed: dict[PlanKey, int] = field(default_factory=dict)  # how many marks of each plan
+    seen: set[PlanKey] = field(default_factory=set)  # in the scan under way
+
+    def __post_init__(self) -> None:
+        self.began = self.clock()
+
+    def add_batch(self, batch: BatchKey, entry: LedgerEntry) -> None:
+        """Note one batch of a scan."""
+        self.seen.add(batch.plan)
+        is_over = self.observed.get(batch.plan, 0) == len(metrics.REACHED)
+        if not is_over and (entry.progress or not keys.is_personal(batch.content_id)):
+            self.batches.setdefault(batch.plan, {})[batch.number] = BatchTimes.of(entry)
+
+    async def observe(self) -> None:
+        """Observe the marks that plans have reached, and forget plans that are over."""
+        seen, self.seen = self.seen, set()
+        self.forget(seen)
+        begun = [plan for plan, known in self.batches.items() if _has_begun(known.values())]
+        async for plan, batches in self.whole_plans(begun):
+            await self.observe_plan(plan, batches)
+            if self.observed.get(plan) == len(metrics.REACHED):
+                del self.batches[plan]
+
+    def forget(self, seen: Set[PlanKey]) -> None:
+        """Forget the batches of plans that are not in the scan; their marks later.
+
+        A late receipt brings a closed batch into the scan once more.
+        """
+        self.batches = {plan: known for plan, known in self.batches.items() if plan in seen}
+        for plan in list(self.observed)[:-_MAX_PLANS]:
+            if plan not in seen:
+                del self.observed[plan]
+
+    async def observe_plan(self, plan: PlanKey, batches: Sequence[BatchTimes]) -> None:
+        known = self.observed.get(plan, 0)
+        reached = reached_moments(batches)
+        new = [
+            (mark, at)
+            for mark, at in zip(metrics.REACHED[known:], reached[known:], strict=False)
+            if at >= self.began
+        ]
+        self.observed[plan] = max(known, len(reached))
+        start = await self.start_of(plan, batches) if new else 0.0
+        for mark, at in new:
+            lane = batches[0].lane
+            metrics.ITEM_SECONDS.observe(at - start, plan.channel, lane, mark)
+
+    async def whole_plans(
+        self, plans: Sequence[PlanKey]
+    ) -> AsyncIterator[tuple[PlanKey, list[BatchTimes]]]:
+        """Each plan whose recipients are fixed, and was not halted, with all its batches."""
+        shared = [plan for plan in plans if not keys.is_personal(plan.content_id)]
+        cursors = await self.cursors(shared)
+        for plan in plans:
+            cursor = cursors.get(plan, PlanCursor(count=1, complete=plan not in shared))
+            if cursor.complete and not cursor.halt:
+                yield plan, await self.batches_of(plan, cursor.stored_count)
+
+    async def cursors(self, plans: Sequence[PlanKey]) -> Mapping[PlanKey, PlanCursor]:
+        bucket, found = self.bus.bucket(subjects.LEDGER.name), {}
+        names = {f"plan.{plan}": plan for plan in plans}
+        for key, value in (await bucket.get_many(list(names))).items():
+            if cursor := bulk.decode_or_none(codec.decode_cursor, value.data):
+                found[names[key]] = cursor
+        return found
+
+    async def batches_of(self, plan: PlanKey, count: int) -> list[BatchTimes]:
+        """All batches of *plan*; those that no scan had, closed or not begun, are read."""
+        known = self.batches[plan]
+        missing = [BatchKey(*plan, number) for number in range(count) if number not in known]
+        read = dict(known)
+        async for batch in bulk.read_batches(self.bus.bucket(subjects.LEDGER.name), missing):
+            if batch.entry:
+                read[batch.key.number] = BatchTimes.of(batch.entry)
+                if batch.entry.closed_at:
+                    known[batch.key.number] = read[batch.key.number]
+        return list(read.values())
+
+    async def start_of(self, plan: PlanKey, batches: Sequence[BatchTimes]) -> float:
+        """When the way of *plan* to its readers began: see `loa_item_delivery_seconds`."""
+        created = min(batch.created for batch in batches)
+        if keys.is_personal(plan.content_id):
+            return created
+        position = await ItemRepository(self.bus).position(plan.content_id, plan.revision)
+        return min(await self.release_time(position), created) if position else created
+
+    async def release_time(self, position: Position) -> float:
+        accepted = await EventLog(self.bus).accepted_at(position.event_id)
+        times = [position.decision.at if position.decision else accepted or position.at]
+        times += [position.not_before] if position.not_before else []
+        return max(times).timestamp()
+
+
+def _has_begun(batches: Iterable[BatchTimes]) -> bool:
+    return any(batch.moments for batch in batches)
+
+
+def reached_moments(batches: Sequence[BatchTimes]) -> list[float]:
+    """The moments at which a plan reached its marks, as far as it has (`metrics.REACHED`).
+
+    None for a plan that an older version began, which wrote no times.
+    """
+    if any(batch.delivered and not batch.moments for batch in batches):
+        return []
+    steps = sorted(step for batch in batches if batch.moments for step in batch.steps())
+    possible = sum(batch.delivered + batch.open for batch in batches)
+    moments: list[float] = []
+    delivered = 0
+    for at, rows in steps:
+        delivered += rows
+        reached = sum(delivered >= max(share * possible, 1) for share in PROGRESS_SHARES)
+        moments += [at] * (reached - len(moments))
+    is_over = bool(steps) and not any(batch.open for batch in batches)
+    return [*moments, steps[-1][0]] if is_over else moments
