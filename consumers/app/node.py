@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
 from channels.email.settings import EmailSettings
+from channels.zalo.client.token_store import TokenStore
 from channels.zalo.settings import ZaloSettings
 from consumers.app import broker as app_broker
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
@@ -73,7 +74,9 @@ class Node:
     on_stop: list[Callable[[], None]] = field(default_factory=list)
     addresses: dict[str, str] = field(default_factory=dict)
     stand_ins: set[ChannelName] = field(default_factory=set)
+    services: list[str] = field(default_factory=list)
     seals: PublicationSeals | None = None
+    zalo_tokens: TokenStore | None = None
 
     clock = staticmethod(time.time)
 
@@ -103,9 +106,13 @@ class Node:
 
     def findings(self, failing: dict[str, str]) -> list[dict[str, str]]:
         """The findings of `loa status`, as far as this process has their facts, by their codes."""
-        kept = self.status.facts if "status" in vars(self) else Facts(utc_now(self.clock))
+        return [finding.to_code() for finding in find(self.facts(failing))]
+
+    def facts(self, failing: Mapping[str, str]) -> Facts:
+        """The facts that this process has, with the checks that fail now."""
+        kept = self.status_monitor.facts if self.status_monitor else Facts(utc_now(self.clock))
         path, is_behind = self.settings.directory_path, "directory" in failing
-        facts = replace(
+        return replace(
             kept,
             now=utc_now(self.clock),
             failing=failing,
@@ -113,7 +120,6 @@ class Node:
             damages=tuple(damage.field_error for damage in self._damages()),
             directory_since=directory_confirmed_at(path) if is_behind else None,
         )
-        return [finding.to_code() for finding in find(facts)]
 
     async def canaries(self) -> dict[str, dict[str, Any]]:
         """The canary status of each channel; empty without canaries, or without a bus."""
@@ -249,6 +255,15 @@ class Node:
     def status(self) -> StatusMonitor:
         reader = FactsReader(self.bus, self.zalo, self.clock)
         return StatusMonitor(reader, (self.settings.data_dir,))
+
+    @property
+    def status_monitor(self) -> StatusMonitor | None:
+        """The monitor, if this process runs it."""
+        return self.status if "status" in vars(self) else None
+
+    def directory_confirmed_at(self) -> float | None:
+        """When the copy of the readers was last complete, if this process uses it."""
+        return self.directory.store.confirmed_at if "directory" in vars(self) else None
 
     @cached_property
     def pauses(self) -> ChannelMonitor:

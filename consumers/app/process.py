@@ -31,6 +31,7 @@ from consumers.app.unit_access import UnitAccess
 from consumers.app.web.health import health_app
 from consumers.app.web.server import WebServer, bind_socket, socket_url
 from consumers.app.wiring import stand_ins
+from consumers.app.wiring.metrics import serve_metrics
 from consumers.dead_letters.store import DeadLetterStore
 from consumers.runtime import log_config
 from consumers.status.facts import loa_version
@@ -72,6 +73,7 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
         if own or services is None or not KEYLESS_SERVICES.issuperset(services):
             await node.open_proven_key()
         await add_services(node, services)
+        await serve_metrics(node)
         await start(node, bound, stopped)
         if own or services is None:
             stack.enter_context(instance.announced(settings, _running_instance(node, url)))
@@ -164,6 +166,7 @@ async def add_services(node: Node, services: Sequence[str] | None) -> None:
         withheld = stand_ins.withheld_stand_ins(node.settings, node.email, node.zalo)
         stand_ins.report_withheld(node, withheld)
         node.on_ready.append(partial(_drain_spool, node))
+    node.services += services
     for name in sorted(services, key=lambda name: name not in STAND_IN_NAMES):
         await SERVICES[name](node)
 

@@ -254,6 +254,15 @@ class DeskSettings(_Settings):
             raise Invalid(field_error("LOA_DESK_URL", "desk_url_public", value=host))
 
 
+class MetricsSettings(_Settings):
+    """LOA_METRICS_*: where the operator's port listens, which serves `/metrics`."""
+
+    model_config = SettingsConfigDict(env_prefix="LOA_METRICS_")
+
+    host: str = "127.0.0.1"
+    port: int | None = Field(default=None, ge=0, le=65535)
+
+
 class AuditSettings(_Settings):
     """LOA_AUDIT_*: the auditor's mailbox, which gets the day's head of the audit log."""
 
@@ -412,6 +421,7 @@ class RunningInstance(BaseModel):
     zalo_sandbox: str = ""
     bounces: str = ""
     desk: str = ""
+    metrics: str = ""
     version: str = ""
 
 

@@ -20,6 +20,7 @@ from consumers.app.settings import (
     ImportSettings,
     LettersSettings,
     LoaSettings,
+    MetricsSettings,
     SecuritySettings,
     environment,
     read_settings,
@@ -37,6 +38,7 @@ _SIMILARITY_CUTOFF = 0.7
 _SETTINGS_CLASSES: tuple[type[BaseSettings], ...] = (
     LoaSettings,
     DeskSettings,
+    MetricsSettings,
     AuditSettings,
     BouncesSettings,
     LettersSettings,

@@ -189,8 +189,8 @@ def book(
         doubtful = outcome.verdict is Verdict.DOUBT
         copies += is_maybe(was) and (doubtful or outcome.verdict is Verdict.DELIVERED)
         doubted += [outcome] if doubtful else []
-    booked = note_progress(entry, entry.with_rows(letters, notes), now)
-    booked = replace(booked, possible_copies=copies)
+    entry = note_progress(entry, entry.with_rows(letters, notes), now)
+    booked = replace(entry, possible_copies=copies)
     if not doubted:
         return booked
     doubt = Doubt(now, len(doubted), DoubtCause.UNANSWERED, doubted[0].reason)

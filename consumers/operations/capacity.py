@@ -1,6 +1,6 @@
 """Capacity monitor: warn before a stream or bucket is full and refuses every write."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,19 +16,24 @@ _WARN_PERCENT, ERROR_PERCENT = 80, 95
 
 @dataclass
 class CapacityMonitor:
-    """`filling_streams`: streams above the warning level, in percent of their limit."""
+    """`usage`: the streams with a limit, in percent of it, as last measured."""
 
     bus: Bus
     clock: Callable[[], float]
-    filling_streams: dict[str, int] = field(default_factory=dict)
+    usage: dict[str, int] = field(default_factory=dict)
     last_warned: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+    @property
+    def filling_streams(self) -> dict[str, int]:
+        """Streams above the warning level."""
+        return _above_warning(self.usage)
 
     async def run(self) -> None:
         await every(_POLL_S, self.check)
 
     async def check(self) -> None:
         """Measure every stream and warn of full ones. Raises BusError."""
-        self.filling_streams = await filling_streams(self.bus)
+        self.usage = await stream_usage(self.bus)
         for name, full in self.filling_streams.items():
             self.warn(name, full)
 
@@ -47,12 +52,20 @@ class CapacityMonitor:
 
 async def filling_streams(bus: Bus) -> dict[str, int]:
     """Streams above the warning level, in percent of their limit. Raises BusError."""
+    return _above_warning(await stream_usage(bus))
+
+
+async def stream_usage(bus: Bus) -> dict[str, int]:
+    """The streams that have a limit, in percent of it. Raises BusError."""
     names = [*topology.stream_names(), *await topology.inbound_stream_names(bus)]
-    usage = {name: _percent_used(await bus.stream_info(name)) for name in names}
+    infos = {name: await bus.stream_info(name) for name in names}
+    limited = {name: info for name, info in infos.items() if info["config"]["max_bytes"] > 0}
+    return {name: _percent_used(info) for name, info in limited.items()}
+
+
+def _above_warning(usage: Mapping[str, int]) -> dict[str, int]:
     return {name: full for name, full in usage.items() if full >= _WARN_PERCENT}
 
 
 def _percent_used(info: dict[str, Any]) -> int:
-    """Used bytes of a stream in percent of its limit; 0 without a limit."""
-    limit = info["config"]["max_bytes"]
-    return int(100 * info["state"]["bytes"] / limit) if limit > 0 else 0
+    return int(100 * info["state"]["bytes"] / info["config"]["max_bytes"])

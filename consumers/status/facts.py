@@ -1,5 +1,6 @@
 """Gather the facts that findings come from: what the bus, its disk and the Loa that runs say."""
 
+import asyncio
 import shutil
 import sqlite3
 import time
@@ -23,6 +24,7 @@ from consumers.intake.desk import Desk
 from consumers.ledger.bulk import has_delivered
 from consumers.operations.retention import clock_problem
 from consumers.status.findings import DeadLetters, DiskSpace, Facts, WaitingDraft
+from consumers.status.item_times import ItemTimes
 from consumers.status.reader import StatusReader
 from consumers.status.report import StatusReport
 from consumers.zalo.limits import LimitUse, load_limits
@@ -41,6 +43,7 @@ _TEST_MESSAGE = bytes(16 << 10)
 """More than fits into the last page of a file: a few bytes are stored on a full disk, too."""
 _INTERVAL_S = 60.0
 _DEAD_INTERVAL_S = 600.0
+_FRESH_S = 5.0
 
 
 def loa_version() -> str:
@@ -160,24 +163,52 @@ def _waiting_draft(draft: Draft) -> WaitingDraft:
 
 @dataclass
 class StatusMonitor:
-    """Keeps the facts of the bus for `/readyz`, which answers without reading the ledger."""
+    """Keeps the facts of the bus, for `/readyz` and `/metrics`. `read_at`: when they were read."""
 
     reader: FactsReader
     folders: tuple[Path, ...] = ()
     facts: Facts = field(default_factory=lambda: Facts(now=utc_time(0)))
+    read_at: float = 0.0
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    fresh_until: float = 0.0  # monotonic seconds
+
+    def __post_init__(self) -> None:
+        self.item_times = ItemTimes(self.reader.bus, self.reader.clock)
 
     async def run(self) -> None:
         """Read the facts once a minute."""
         await every(_INTERVAL_S, self.refresh)
 
+    async def refresh_if_old(self) -> None:
+        """Read the facts unless they are new: some seconds, or ten times as long as reading took.
+
+        Raises BusError.
+        """
+        if time.monotonic() >= self.fresh_until:
+            await self.refresh()
+
     async def refresh(self) -> None:
         """Read the facts; damaged records are left to `loa check`. Raises BusError."""
-        bus, clock = self.reader.bus, self.reader.clock
+        async with self.lock:
+            began = time.monotonic()
+            try:
+                await self._read()
+            finally:
+                ended = time.monotonic()
+                self.fresh_until = ended + max(_FRESH_S, 10 * (ended - began))
+
+    async def _read(self) -> None:
+        bus, clock, item_times = self.reader.bus, self.reader.clock, self.item_times
+        problem = await store_problem(bus)
         try:
-            report = await StatusReader(bus, clock).report(at_work=False)
+            reader = StatusReader(bus, clock, on_batch=item_times.add_batch)
+            report = await reader.report(at_work=False)
             report.at_work = True
             facts = await self.reader.read(report)
+            await item_times.observe()
         except (ValueError, LookupError, TypeError) as broken:
             log.warning("status_fact_missing", fact="records", reason=type(broken).__name__)
             facts = Facts(now=utc_now(clock))
-        self.facts = replace(facts, disks=disk_spaces(self.folders))
+        disks = disk_spaces(self.folders)
+        self.facts = replace(facts, disks=disks, store_problem=problem)
+        self.read_at = clock()

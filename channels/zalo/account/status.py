@@ -20,7 +20,7 @@ from channels.zalo.quota.budget import Budget
 from channels.zalo.quota.counter import AccountQuotas, QuotaWindow, WindowCount
 
 _ACCOUNT_KINDS = {2: "business", 4: "state body"}
-_REFRESH_LIFE_S = 90 * 86400.0
+REFRESH_LIFE_S = 90 * 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class AccountProbe:
             return
         self.status.token_expires_at = grant.expires_at
         self.status.token_obtained_at = grant.obtained_at
-        self.status.refresh_ends_at = grant.obtained_at + _REFRESH_LIFE_S
+        self.status.refresh_ends_at = grant.obtained_at + REFRESH_LIFE_S
 
     async def read_counters(self) -> None:
         """Our own counts of this month."""

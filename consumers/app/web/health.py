@@ -53,14 +53,14 @@ def health_app(
         told = {k: v for k, v in {**reports, "findings": findings(failing)}.items() if v}
         return JSONResponse({"status": status, "failing": failing, **told}, 503 if failing else 200)
 
-    return _create_app(Route("/livez", _livez), Route("/readyz", readyz))
+    return create_app(Route("/livez", _livez), Route("/readyz", readyz))
 
 
 async def _livez(_: Request) -> JSONResponse:
     return JSONResponse({"status": "ok"})
 
 
-def _create_app(*routes: Route) -> Starlette:
+def create_app(*routes: Route) -> Starlette:
     app = Starlette(routes=routes)
     app.router.redirect_slashes = False  # its redirects would trust the Host header
     return app

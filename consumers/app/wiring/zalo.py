@@ -88,6 +88,7 @@ def open_recipients(node: Node) -> ChannelRecipients:
 def add_zalo_channel(node: Node) -> ZaloChannel:
     """The Zalo channel; the node gets the tasks that renew and sync, and the event handler."""
     channel = open_zalo_channel(node)
+    node.zalo_tokens = channel.api.tokens
     covers = CoverCleanup(node.bus, PictureStore(node.settings.portal_dir), node.clock)
     node.tasks += [
         partial(_keep_grant_renewed, channel),

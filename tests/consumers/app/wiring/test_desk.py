@@ -1,35 +1,18 @@
 """The desk listens on a port of its own, and its address is one at which sessions are safe."""
 
 import socket
-from contextlib import AsyncExitStack
-from unittest.mock import MagicMock
 
 import httpx2
 import pytest
 
-from channels.email.settings import EmailSettings
-from channels.zalo.settings import ZaloSettings
 from consumers.app import process
-from consumers.app.broker import BrokerWatch
-from consumers.app.node import Node
-from consumers.app.settings import DeskSettings, LoaSettings, read_settings
+from consumers.app.settings import DeskSettings, read_settings
 from consumers.app.wiring import desk
 from contracts.errors import Invalid
 from producers.desk.rendering import desk_texts
 from producers.desk.routes import ROUTES
 
 DESK_NAME = desk_texts()["site"]["name"]
-
-
-@pytest.fixture
-async def node(bus, tmp_path):
-    """A process on a port that the system chose, with no service yet."""
-    settings = LoaSettings(_env_file=None, data_dir=tmp_path, http_port=0)
-    email, zalo = EmailSettings(_env_file=None), ZaloSettings(_env_file=None)
-    async with AsyncExitStack() as stack:
-        yield Node(
-            *(settings, email, zalo, bus, MagicMock(), BrokerWatch()), "http://127.0.0.1:1", stack
-        )
 
 
 @pytest.mark.promise("15.1")

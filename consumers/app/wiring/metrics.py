@@ -1,0 +1,142 @@
+"""The operator's port: `/metrics`, `/readyz` and `/livez`, on a web server of their own."""
+
+import asyncio
+import errno
+import socket
+import time
+from collections.abc import Iterable, Mapping
+
+import structlog
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import Metric
+
+from channels.errors import ChannelError
+from channels.zalo.account.status import REFRESH_LIFE_S
+from consumers.app.node import Node
+from consumers.app.ports import blame_setting
+from consumers.app.settings import MetricsSettings, read_settings
+from consumers.app.web.metrics_app import metrics_app
+from consumers.app.web.server import AppRouter, WebServer, bind_socket, socket_url
+from consumers.runtime import log_config
+from consumers.status.facts import disk_spaces, loa_version
+from consumers.status.findings import DiskSpace
+from consumers.status.metrics import FOLDERS, ProcessFacts, TokenTimes, families
+from producers import metrics
+from producers.bus import BusError
+
+log = structlog.get_logger()
+_PORT_OFFSET = 30
+"""The port above the public one, unless LOA_METRICS_PORT names it."""
+_LAST_PORT = 65535
+_TIMEOUT_S = 3.0
+_FRESH_S = 5.0
+
+
+async def serve_metrics(node: Node) -> None:
+    """Serve the operator's port, apart from every public one. Raises Invalid for a named port."""
+    settings = read_settings(MetricsSettings)
+    if "vocabulary" in vars(node):
+        metrics.UNIT.allow(node.vocabulary.units)
+    scrape, registry = Scrape(node), CollectorRegistry()
+    ProcessCollector(registry=registry)
+    router = AppRouter()
+    router.apps |= {name: node.web_apps.apps[name] for name in ("livez", "readyz")}
+    router.add(metrics_app((metrics.REGISTRY, registry), scrape.families), "metrics")
+    bound = _bind(node, settings)
+    web = WebServer(router)
+    serving = asyncio.create_task(web.serve([bound]))
+    node.stack.push_async_callback(web.finish, serving)
+    await web.until_started(serving)
+    node.addresses["metrics"] = socket_url(bound)
+
+
+def _bind(node: Node, settings: MetricsSettings) -> socket.socket:
+    """Listen on the port; where nothing names it and it is taken, on one that the system chooses.
+
+    Nothing waits for metrics.
+    """
+    public = node.settings.http_port
+    above = public + _PORT_OFFSET if 0 < public <= _LAST_PORT - _PORT_OFFSET else 0
+    port = above if settings.port is None else settings.port
+    with blame_setting("LOA_METRICS", settings.host, port):
+        try:
+            return node.stack.enter_context(bind_socket(settings.host, port))
+        except OSError as error:
+            if settings.port is not None or error.errno != errno.EADDRINUSE:
+                raise
+        log.warning("metrics_port_taken", port=port)
+        return node.stack.enter_context(bind_socket(settings.host, 0))
+
+
+class Scrape:
+    """Gathers what a scrape shows; several scrapes within seconds share one reading of the bus."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.lock = asyncio.Lock()
+        self.checks: Mapping[str, str | None] = {}
+        self.token: TokenTimes | None = None
+        self.fresh_until = 0.0
+
+    async def families(self) -> Iterable[Metric]:
+        """The gauges of this process, and of the facts if it gathers them."""
+        async with self.lock:
+            if time.monotonic() >= self.fresh_until:
+                await self.read()
+                self.fresh_until = time.monotonic() + _FRESH_S
+        failing = {name: problem for name, problem in self.checks.items() if problem}
+        monitor = self.node.status_monitor
+        facts = self.node.facts(failing) if monitor and monitor.read_at else None
+        return list(families(self.process_facts(), facts))
+
+    async def read(self) -> None:
+        """Read what lies on the bus; without an answer in time, the last facts stay."""
+        checks = self.node.checks
+        problems = await asyncio.gather(*(check() for check in checks.values()))
+        self.checks = dict(zip(checks, problems, strict=True))
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                self.token = await self.token_times()
+                if monitor := self.node.status_monitor:
+                    await monitor.refresh_if_old()
+        except (BusError, TimeoutError) as silent:
+            log.info("metrics_facts_old", reason=type(silent).__name__)
+
+    async def token_times(self) -> TokenTimes | None:
+        """The times of Zalo's tokens, if this process has them."""
+        if self.node.zalo_tokens is None:
+            return None
+        try:
+            grant = (await self.node.zalo_tokens.read()).grant
+        except ChannelError:  # of another key; deliver-zalo says so itself
+            return None
+        if grant.missing_consent:
+            return None
+        obtained_at = grant.obtained_at
+        return TokenTimes(obtained_at, grant.expires_at, obtained_at + REFRESH_LIFE_S)
+
+    def process_facts(self) -> ProcessFacts:
+        """What the process knows without the bus."""
+        node, link = self.node, self.node.bus.connection
+        monitor = node.status_monitor
+        return ProcessFacts(
+            now=node.clock(),
+            checks=self.checks,
+            is_connected=link.nc.is_connected,
+            disconnects=link.disconnects,
+            dropped_lines=log_config.log_losses().get("dropped", 0),
+            disks=_disks(node),
+            directory_at=node.directory_confirmed_at(),
+            token=self.token,
+            services=node.services,
+            versions={"loa": loa_version(), "nats_server": node.bus.server_version},
+            stream_usage=node.capacity.usage if "capacity" in vars(node) else {},
+            facts_read_at=monitor.read_at if monitor else 0.0,
+        )
+
+
+def _disks(node: Node) -> dict[str, DiskSpace]:
+    settings = node.settings
+    folders = (settings.data_dir, settings.nats_dir, settings.portal_dir)
+    spaces = {name: disk_spaces([folder]) for name, folder in zip(FOLDERS, folders, strict=True)}
+    return {name: space[0] for name, space in spaces.items() if space}

@@ -1,0 +1,67 @@
+"""The operator's port: metrics for who reaches it, and on no public face."""
+
+import socket
+
+import httpx2
+import pytest
+
+from consumers.app.web.health import health_app
+from consumers.app.wiring import metrics
+from contracts.errors import Invalid
+
+OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+
+
+@pytest.fixture
+async def scrape(node):
+    """Asks the operator's port of a process without services for a path."""
+    node.web_apps.add(health_app(node.checks), "livez", "readyz")
+    await metrics.serve_metrics(node)
+    async with httpx2.AsyncClient(base_url=node.addresses["metrics"]) as prometheus:
+        yield prometheus.get
+
+
+async def test_metrics_are_beside_readyz_and_on_no_public_face(node, scrape):
+    page = await scrape("/metrics")
+    assert page.status_code == 200 and page.headers["content-type"].startswith("text/plain")
+    assert "loa_bus_connected 1.0\n" in page.text and "process_open_fds " in page.text
+    assert "loa_backlog_rows" not in page.text, "this process reads no facts"
+    assert [(await scrape(path)).status_code for path in ("/readyz", "/livez", "/v1/events")] == [
+        200, 200, 404,
+    ]  # fmt: skip
+    public = httpx2.ASGITransport(node.web_apps)
+    async with httpx2.AsyncClient(transport=public, base_url="http://127.0.0.1:1") as face:
+        assert (await face.get("/metrics")).status_code == 404
+
+
+async def test_prometheus_may_ask_for_openmetrics(scrape):
+    page = await scrape("/metrics", headers={"Accept": f"{OPENMETRICS},text/plain;q=0.5"})
+    assert page.headers["content-type"].startswith("application/openmetrics-text")
+    assert page.text.endswith("# EOF\n")
+
+
+async def test_a_scrape_tells_of_facts_where_they_are_read_and_keeps_them_without_a_bus(
+    node, scrape, monkeypatch
+):
+    await node.status.refresh()
+    monkeypatch.setattr(node.status, "fresh_until", 0.0)
+    assert "loa_dead_letters 0.0\n" in (await scrape("/metrics")).text
+    await node.bus.close()
+    monkeypatch.setattr(metrics, "_FRESH_S", 0.0)
+    monkeypatch.setattr(metrics, "_TIMEOUT_S", 0.2)
+    page = (await scrape("/metrics")).text
+    assert "loa_dead_letters 0.0\n" in page and "loa_bus_connected 0.0\n" in page
+
+
+async def test_where_the_usual_port_is_taken_loa_starts_and_a_named_one_is_refused(
+    node, monkeypatch
+):
+    node.web_apps.add(health_app(node.checks), "livez", "readyz")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        node.settings = node.settings.model_copy(update={"http_port": taken - 30})
+        await metrics.serve_metrics(node)
+        assert node.addresses["metrics"] != f"http://127.0.0.1:{taken}"
+        monkeypatch.setenv("LOA_METRICS_PORT", str(taken))
+        with pytest.raises(Invalid, match="LOA_METRICS_PORT"):
+            await metrics.serve_metrics(node)
