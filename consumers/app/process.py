@@ -73,7 +73,6 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
         if own or services is None or not KEYLESS_SERVICES.issuperset(services):
             await node.open_proven_key()
         await add_services(node, services)
-        await serve_metrics(node)
         await start(node, bound, stopped)
         if own or services is None:
             stack.enter_context(instance.announced(settings, _running_instance(node, url)))
@@ -195,7 +194,8 @@ def services_for_up(node: Node) -> list[str]:
 
 
 async def start(node: Node, bound: socket.socket, stopped: asyncio.Event) -> None:
-    """Start tasks, web server and broker; the stack ends them in the opposite order."""
+    """Start tasks, web servers and broker; the stack ends them in the opposite order."""
+    await serve_metrics(node)
     background = asyncio.create_task(_run_tasks(node, stopped))
     node.stack.push_async_callback(_cancel_task, background)
     if node.public_url.startswith("https:"):

@@ -93,7 +93,7 @@ class LedgerEntry:
     notice_seq: int = 0  # of a case notice, which has no plan: where its event lies in CONTENT
     notice_event_id: str = ""  # of a case notice: its event's id, the recipient in keys
     write_id: str = ""  # unique per write: a read-back tells whose write it shows
-    progress: tuple[float, ...] = ()  # see `moves.note_progress`
+    progress: tuple[float, ...] = ()  # seconds after `created`; see `moves`
     notes: Mapping[int, RowNote] = field(default_factory=dict)
     doubts: tuple[Doubt, ...] = ()  # the first causes of rows in doubt, which explain copies
 

@@ -189,7 +189,7 @@ def book(
         doubtful = outcome.verdict is Verdict.DOUBT
         copies += is_maybe(was) and (doubtful or outcome.verdict is Verdict.DELIVERED)
         doubted += [outcome] if doubtful else []
-    entry = note_progress(entry, entry.with_rows(letters, notes), now)
+    entry = _note_progress(entry, entry.with_rows(letters, notes), now)
     booked = replace(entry, possible_copies=copies)
     if not doubted:
         return booked
@@ -198,23 +198,23 @@ def book(
     return replace(booked, effects_until=settle, doubts=causes)
 
 
-def note_progress(before: LedgerEntry, entry: LedgerEntry, now: float) -> LedgerEntry:
+def _note_progress(before: LedgerEntry, entry: LedgerEntry, now: float) -> LedgerEntry:
     """*entry* with the times of its deliveries, if *before* had fewer: seconds after its creation.
 
     First the times at which deliveries began and reached 50 and 95 % of the rows that can still be
     delivered, as far as they have; then that of the latest delivery.
     """
-    delivered = count_rows(entry, DELIVERED_LETTERS)
-    if delivered == count_rows(before, DELIVERED_LETTERS):
+    delivered = count_letters(entry, DELIVERED_LETTERS)
+    if delivered == count_letters(before, DELIVERED_LETTERS):
         return entry
-    possible = delivered + count_rows(entry, OPEN_LETTERS)
+    possible = delivered + count_letters(entry, OPEN_LETTERS)
     marks = sum(delivered >= share * possible for share in PROGRESS_SHARES)
     after_s = round(now - entry.created, 2)
     kept = entry.progress[:-1]
     return replace(entry, progress=(*kept, *[after_s] * (marks - len(kept)), after_s))
 
 
-def count_rows(entry: LedgerEntry, letters: Iterable[int]) -> int:
+def count_letters(entry: LedgerEntry, letters: Iterable[int]) -> int:
     """The number of rows with one of *letters*."""
     return sum(map(entry.rows.count, letters))
 
@@ -285,7 +285,7 @@ def resolve(entry: LedgerEntry, outcomes: Mapping[int, Outcome], now: float) -> 
             for row, outcome in doubted.items()
         },
     )
-    return note_progress(entry, resolved, now)
+    return _note_progress(entry, resolved, now)
 
 
 def _recheck_note(note: RowNote, outcome: Outcome, now: float) -> RowNote:

@@ -1,8 +1,9 @@
 """How long items take to their readers: from each plan's batches, once for each mark.
 
 A batch says when its deliveries began, reached 50 and 95 % of its rows, and went on last
-(`consumers.ledger.moves.note_progress`). Several workers, on several machines, write those times.
-So whoever reads all open batches anyway knows a plan's times; nothing has to follow the deliveries.
+(`consumers.ledger.moves`). Several workers, on several machines, write those times. The reader of
+the status reads all open batches anyway, so it knows a plan's times, and nothing has to follow the
+deliveries.
 """
 
 import math
@@ -17,7 +18,7 @@ from consumers.intake.repository import ItemRepository
 from consumers.ledger import bulk, codec
 from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.entry import DELIVERED_LETTERS, OPEN_LETTERS, LedgerEntry
-from consumers.ledger.moves import PROGRESS_SHARES, count_rows
+from consumers.ledger.moves import PROGRESS_SHARES, count_letters
 from contracts import keys, subjects
 from contracts.base.times import Clock
 from contracts.delivery import BatchKey, Lane, PlanKey
@@ -40,8 +41,10 @@ class BatchTimes(NamedTuple):
     @classmethod
     def of(cls, entry: LedgerEntry) -> "BatchTimes":
         moments = tuple(entry.created + after_s for after_s in entry.progress)
-        delivered = count_rows(entry, DELIVERED_LETTERS)
-        return cls(entry.lane, entry.created, delivered, count_rows(entry, OPEN_LETTERS), moments)
+        delivered = count_letters(entry, DELIVERED_LETTERS)
+        return cls(
+            entry.lane, entry.created, delivered, count_letters(entry, OPEN_LETTERS), moments
+        )
 
     def steps(self) -> Iterator[tuple[float, int]]:
         """Moments, and the rows delivered since the moment before: never counted too early."""

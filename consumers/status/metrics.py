@@ -26,9 +26,12 @@ _HERE = "each process"
 _CANARY_STATES: tuple[CanaryState, ...] = ("off", "waiting", "ok", "late", "paused")
 _ZALO_QUOTA = "zalo broadcasts"
 """The quota that Zalo itself grants."""
-_SAID_CODES = ("bus_damaged", "bus_key_served", "files_lost", "pages_unseen", "retention_held")
+_SAID_CODES = (
+    *("bus_damaged", "bus_key_served", "files_lost", "key_wrong", "pages_unseen"),
+    *("retention_held",),
+)
 """Codes of findings whose texts are in other catalogues."""
-CHECKS = ("bus", "consumers", "directory", "nats")
+_CHECKS = ("bus", "consumers", "directory", "nats")
 _INBOUND = subjects.inbound_stream("").name
 FOLDERS = ("data", "nats", "portal")
 
@@ -390,7 +393,7 @@ PROCESS_METRICS: list[tuple[Metric, Callable[[ProcessFacts], Rows]]] = [
         _gauge(
             "check_failing",
             "1 while a check of `/readyz` fails in this process",
-            Label("check", CHECKS),
+            Label("check", _CHECKS),
             source=_HERE,
         ),
         lambda process: {(name,): float(bool(one)) for name, one in process.checks.items()},

@@ -1,4 +1,4 @@
-"""Metrics of a process: bounded labels whatever comes, and a page that Prometheus reads."""
+"""Metrics of a process: labels are bounded, and Prometheus reads the page."""
 
 import random
 import string

@@ -4,132 +4,29 @@ A label's values are a closed list; any other value counts as `other`, so that n
 series. Names follow Prometheus: base units, `_total` for counters.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
-
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.core import Metric as Family
-
 from contracts import events
 from contracts.delivery import ChannelName, Lane
 from contracts.errors import ContractError
 from contracts.vocabulary import DEFAULT
+from producers.metrics.instruments import (
+    METRICS,
+    OTHER,
+    REGISTRY,
+    CounterMetric,
+    GaugeTable,
+    HistogramMetric,
+    Label,
+    Metric,
+)
 
-Kind = Literal["counter", "histogram", "gauge"]
-OTHER = "other"
-REGISTRY = CollectorRegistry()
-_MAX_TABLE_ROWS = 500
-disable_created_metrics()
-
-
-class Label:
-    """A label and its values; `described`: these, where they differ between installations."""
-
-    def __init__(self, name: str, values: Iterable[str], described: str = "") -> None:
-        self.name = name
-        self.values = dict.fromkeys(values)
-        self.described = described
-
-    def allow(self, values: Iterable[str]) -> None:
-        """Allow more *values*: those of this installation."""
-        self.values |= dict.fromkeys(values)
-
-    def bound(self, value: str) -> str:
-        """*value*, or `other` for a value that is not on the list."""
-        return value if value in self.values else OTHER
-
-
-@dataclass(frozen=True)
-class Metric:
-    """The documentation of one metric. `source`: where the value comes from."""
-
-    name: str
-    kind: Kind
-    help: str
-    source: str
-    labels: tuple[Label, ...] = ()
-
-    def bound(self, values: Sequence[str]) -> list[str]:
-        """Bounded label *values*."""
-        return [label.bound(one) for label, one in zip(self.labels, values, strict=True)]
-
-    def family(self, rows: Mapping[tuple[str, ...], float]) -> GaugeMetricFamily:
-        """A gauge with a value for each combination of labels."""
-        family = GaugeMetricFamily(self.name, self.help, labels=[one.name for one in self.labels])
-        for values, value in rows.items():
-            family.add_metric(values, value)
-        return family
-
-
-METRICS: list[Metric] = []
-"""Everything that this module defines, in the order of docs/metrics.md."""
-
-
-class CounterMetric:
-    """A counter; `first` are the label values that exist from the start, at 0."""
-
-    def __init__(self, metric: Metric, first: Iterable[tuple[str, ...]] = ()) -> None:
-        METRICS.append(metric)
-        self.metric = metric
-        names = [label.name for label in metric.labels]
-        self._counter = Counter(metric.name, metric.help, names, registry=REGISTRY)
-        for values in first:
-            self._counter.labels(*values)
-
-    def add(self, *values: str, by: int = 1) -> None:
-        """Count *by* events; other values than those allowed count as `other`."""
-        child = self._counter.labels(*self.metric.bound(values)) if values else self._counter
-        child.inc(by)
-
-
-class HistogramMetric:
-    """A histogram of seconds, with *edges* as its buckets."""
-
-    def __init__(self, metric: Metric, edges: Sequence[float]) -> None:
-        METRICS.append(metric)
-        self.metric = metric
-        names = [label.name for label in metric.labels]
-        self._histogram = Histogram(
-            metric.name, metric.help, names, buckets=edges, registry=REGISTRY
-        )
-
-    def observe(self, seconds: float, *values: str) -> None:
-        bound = self.metric.bound(values)
-        (self._histogram.labels(*bound) if values else self._histogram).observe(max(seconds, 0.0))
-
-
-class GaugeTable:
-    """Gauges that are replaced as a whole: what is gone has no series any more.
-
-    Of more than 500 rows, the rest is one row, `other`, with the lowest value.
-    """
-
-    def __init__(self, metric: Metric) -> None:
-        METRICS.append(metric)
-        self.metric = metric
-        self.rows: Mapping[tuple[str, ...], float] = {}
-        REGISTRY.register(self)
-
-    def replace(self, rows: Mapping[tuple[str, ...], float]) -> None:
-        """Replace all rows by *rows*."""
-        ordered = sorted(rows.items())
-        kept, rest = dict(ordered[:_MAX_TABLE_ROWS]), ordered[_MAX_TABLE_ROWS:]
-        if rest:
-            kept[(OTHER,) * len(self.metric.labels)] = min(value for _, value in rest)
-        self.rows = kept
-
-    def collect(self) -> Iterator[Family]:
-        yield self.metric.family(self.rows)
-
+__all__ = ["METRICS", "OTHER", "REGISTRY", "Label", "Metric"]
 
 CHANNEL = Label("channel", ChannelName)
 LANE = Label("lane", Lane)
 UNIT = Label("unit", DEFAULT.units, "ids of units in the vocabulary, or `other`")
-FEED = Label("feed", (), "ids of registered feeds")
-EVENT_KIND = Label("kind", [*map(events.kind_of, events.KINDS), OTHER])
-ANSWER = Label(
+_FEED = Label("feed", (), "ids of registered feeds")
+_EVENT_KIND = Label("kind", [*map(events.kind_of, events.KINDS), OTHER])
+_ANSWER = Label(
     "answer",
     [
         *("accepted", "known"),
@@ -137,7 +34,7 @@ ANSWER = Label(
         "error",
     ],
 )
-DOOR = Label("door", ["http", "bus", "import", "intake"])
+_DOOR = Label("door", ["http", "bus", "import", "intake"])
 
 
 def event_kind(event_type: str) -> str:
@@ -152,7 +49,7 @@ EVENTS = CounterMetric(
         "Events by unit, kind and answer. A request that could not be read counts as one event. "
         "`known`: a repeat. `intake`: refused after the HTTP door had accepted it",
         "gateway, import, intake",
-        (UNIT, EVENT_KIND, ANSWER, DOOR),
+        (UNIT, _EVENT_KIND, _ANSWER, _DOOR),
     )
 )
 DOOR_SECONDS = HistogramMetric(
@@ -171,7 +68,7 @@ FEED_READ = GaugeTable(
         "gauge",
         "When a feed was last read successfully; 0: never",
         "import",
-        (UNIT, FEED),
+        (UNIT, _FEED),
     )
 )
 FEED_FAILURES = GaugeTable(
@@ -180,10 +77,10 @@ FEED_FAILURES = GaugeTable(
         "gauge",
         "Failed visits to a feed since it was last read",
         "import",
-        (UNIT, FEED),
+        (UNIT, _FEED),
     )
 )
-OUTCOMES = (
+_OUTCOMES = (
     *("delivered", "failed", "suppressed", "deferred", "held", "unsent", "doubt"),
     *("absent", "resend", "unknown", "expired"),
 )
@@ -199,7 +96,7 @@ DELIVERIES = CounterMetric(
         "Rows by the channel's answer and its reason; a row counts with each attempt. "
         "`suppressed` and `expired` with the reasons `left`, `suppressed`, `expired` were not sent",
         "deliver-...",
-        (CHANNEL, Label("outcome", OUTCOMES), Label("reason", REASONS)),
+        (CHANNEL, Label("outcome", _OUTCOMES), Label("reason", REASONS)),
     ),
     [(channel, "delivered", "none") for channel in ChannelName],
 )
