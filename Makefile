@@ -45,7 +45,7 @@ types: install
 	$(BIN)/mypy
 
 lock: install
-	for name in requirements requirements-dev bench/requirements; do $(COMPILE) $$name.in -o $$name.lock || exit 1; done
+	for name in requirements requirements-tracing requirements-dev bench/requirements; do $(COMPILE) $$name.in -o $$name.lock || exit 1; done
 
 wheel: install
 	$(WHEEL) && cd producers && $(WHEEL)
