@@ -1,4 +1,5 @@
 # One image for every Loa process; the command says which: `run gateway`, `run deliver-email`, ...
+# `--build-arg LOCK=requirements-tracing.lock`: with OpenTelemetry, for traces.
 # For a release, `deploy/pin-images` pins the base by digest: --build-arg BASE=python:3.13-slim-trixie@sha256:...
 ARG BASE=python:3.13-slim-trixie
 
@@ -6,8 +7,9 @@ FROM ${BASE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
 RUN python -m venv /opt/loa
-COPY requirements.lock ./
-RUN /opt/loa/bin/python -m pip install --require-hashes -r requirements.lock
+ARG LOCK=requirements.lock
+COPY requirements.lock requirements-tracing.lock ./
+RUN /opt/loa/bin/python -m pip install --require-hashes -r ${LOCK}
 COPY pyproject.toml README.md LICENSE ./
 COPY contracts contracts
 COPY channels channels

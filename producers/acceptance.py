@@ -8,6 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from contracts import events, subjects
+from contracts.base import tracing
 from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock, utc_now
 from contracts.cloudevent import CloudEvent
@@ -128,13 +129,10 @@ class Acceptance:
     async def _accept(
         self, member: RegisteredUnit, events: Sequence[CloudEvent], batch: bool
     ) -> list[AcceptedEvent]:
-        admitted = await _map_in_turn(batch, events, partial(self._check_event, member))
-        _check_unique_ids(admitted)
-        claims = await _map_all(batch, admitted, partial(self._load_claim, member))
-        _check_capacity(claims, batch)
-        crash_point("gateway.checked")
-        revisions = await self._assign_revisions(member, claims, batch)
-        kept = await _map_all(batch, list(zip(claims, revisions, strict=True)), self._store_claim)
+        with tracing.child(tracing.ACCEPT):
+            admitted = await _map_in_turn(batch, events, partial(self._check_event, member))
+            _check_unique_ids(admitted)
+            claims, kept = await self._claim(member, admitted, batch)
         crash_point("gateway.claimed")
         for event in admitted:
             await self._store_event(event)
@@ -149,6 +147,17 @@ class Acceptance:
             )
             for claim, record in zip(claims, kept, strict=True)
         ]
+
+    async def _claim(
+        self, member: RegisteredUnit, admitted: Sequence[CheckedEvent], batch: bool
+    ) -> tuple[list[EventClaim], list[EventRecord]]:
+        """Claim the identity of each event, and the owner of its item: what was found, and kept."""
+        claims = await _map_all(batch, admitted, partial(self._load_claim, member))
+        _check_capacity(claims, batch)
+        crash_point("gateway.checked")
+        revisions = await self._assign_revisions(member, claims, batch)
+        numbered = list(zip(claims, revisions, strict=True))
+        return claims, await _map_all(batch, numbered, self._store_claim)
 
     def _check_event(self, member: RegisteredUnit, event: CloudEvent) -> CheckedEvent:
         admitted = admit(event, member.unit, self.vocabulary, events.HTTP_TYPES)
@@ -244,13 +253,23 @@ class Acceptance:
     async def _store_event(self, admitted: CheckedEvent) -> None:
         """Store the event under its id, or under id and hash if the stream has other content there.
 
-        The id is claimed for this content, and readers of the stream refuse the other message.
+        The id is claimed for this content, and readers of the stream refuse the other message. An
+        event with a trace of its own goes on in that one.
         """
-        try:
-            await send_event(self.bus, admitted, patience_s=ANSWER_TIMEOUT_S)
-        except Conflict:
-            own_id = f"{admitted.event_id}.{admitted.content_hash}"
-            await send_event(self.bus, admitted, patience_s=ANSWER_TIMEOUT_S, msg_id=own_id)
+        request = tracing.carrier()
+        with (
+            tracing.continued(admitted.event.extensions),
+            tracing.span(tracing.STORE, _span_facts(admitted), (request,)),
+        ):
+            try:
+                await send_event(self.bus, admitted, patience_s=ANSWER_TIMEOUT_S)
+            except Conflict:
+                own_id = f"{admitted.event_id}.{admitted.content_hash}"
+                await send_event(self.bus, admitted, patience_s=ANSWER_TIMEOUT_S, msg_id=own_id)
+
+
+def _span_facts(admitted: CheckedEvent) -> dict[str, str | int | bool]:
+    return {"loa.event_id": admitted.event_id, "loa.content_id": admitted.content_id}
 
 
 def _group_by_item(claims: Sequence[EventClaim]) -> list[list[int]]:

@@ -8,6 +8,7 @@ from uuid import uuid4
 import structlog
 
 from contracts import events, subjects
+from contracts.base import tracing
 from contracts.case import CaseUpdated
 from contracts.cloudevent import CloudEvent
 from contracts.content import Submitted
@@ -86,7 +87,7 @@ async def _publish(bus: Bus, event: CheckedEvent, message_id: str, patience_s: f
         event.subject,
         event.body,
         msg_id=message_id,
-        headers={"Content-Type": CONTENT_TYPE},
+        headers={"Content-Type": CONTENT_TYPE} | tracing.carrier(),
         patience_s=patience_s,
     )
 

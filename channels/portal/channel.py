@@ -25,6 +25,7 @@ from channels.portal.readback import Readback, ReportReadback
 from channels.portal.render.site_files import SiteFiles
 from channels.portal.websub import WebSubNotifier
 from channels.portal.writer.writer import BUSY_RETRY_S, RETRY_S, PortalWriter
+from contracts.base import tracing
 from contracts.delivery import ChannelName
 from contracts.publication import Publication
 
@@ -147,7 +148,8 @@ class PortalChannel:
     ) -> Outcome:
         if row.id != _PORTAL_RECIPIENT:
             return Outcome(Verdict.FAILED, "not_the_portal")
-        outcome = await self._run(work)
+        with tracing.child(tracing.PORTAL_WRITE):
+            outcome = await self._run(work)
         if self.notifier:
             self.notifier.has_changes.set()
         if self._readback is None or outcome.verdict is not Verdict.DELIVERED:

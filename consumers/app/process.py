@@ -25,6 +25,7 @@ from consumers.app.settings import (
     ZALO_SANDBOX,
     LoaSettings,
     RunningInstance,
+    TracingSettings,
     read_settings,
 )
 from consumers.app.unit_access import UnitAccess
@@ -32,6 +33,7 @@ from consumers.app.web.health import health_app
 from consumers.app.web.server import WebServer, bind_socket, socket_url
 from consumers.app.wiring import stand_ins
 from consumers.app.wiring.metrics import serve_metrics
+from consumers.app.wiring.tracing import export_traces
 from consumers.dead_letters.store import DeadLetterStore
 from consumers.runtime import log_config
 from consumers.status.facts import loa_version
@@ -129,6 +131,7 @@ def _stop_on_signals() -> asyncio.Event:
 
 
 async def build_node(stack: AsyncExitStack, settings: LoaSettings, url: str, own_url: str) -> Node:
+    await stack.enter_async_context(export_traces(read_settings(TracingSettings)))
     access = settings.access()
     connecting = await Bus.connect(url, access=access)
     bus = await stack.enter_async_context(connecting)

@@ -5,7 +5,7 @@ import re
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -42,6 +42,7 @@ MAILBOX, ZALO_SANDBOX = "mailbox", "zalo-sandbox"
 STAND_IN_NAMES = (MAILBOX, ZALO_SANDBOX)
 PUBLIC_URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 _CONTACT = re.compile(r"(mailto:[^\s@]+@[^\s@]+|https://\S+|tel:\+?[0-9-]+)")
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+=[ -~]+")
 _VARIABLE = re.compile("LOA_[A-Z_]+")
 _MAX_FOLDER_BYTES = 470
 _NATS_SCHEMES = frozenset(("nats", "tls"))
@@ -308,6 +309,52 @@ class LettersSettings(_Settings):
     model_config = SettingsConfigDict(env_prefix="LOA_LETTERS_")
 
     per_hour: int = Field(default=1000, ge=0)
+
+
+class TracingSettings(_Settings):
+    """OTEL_*: where traces go, by OpenTelemetry's own names; nowhere while no address is set."""
+
+    model_config = SettingsConfigDict(env_prefix="OTEL_")
+
+    exporter_otlp_endpoint: str = ""
+    exporter_otlp_traces_endpoint: str = ""
+    exporter_otlp_headers: SecretStr = SecretStr("")
+    traces_sampler_arg: float = Field(default=1.0, ge=0, le=1)
+    service_name: str = "loa"
+    sdk_disabled: bool = False
+
+    @field_validator("exporter_otlp_endpoint", "exporter_otlp_traces_endpoint")
+    @classmethod
+    def _is_collector_url(cls, url: str) -> str:
+        if url and not PUBLIC_URL.fullmatch(url):
+            raise PydanticCustomError("setting_collector_url", "not the address of a collector")
+        return url
+
+    @field_validator("exporter_otlp_headers")
+    @classmethod
+    def _are_headers(cls, given: SecretStr) -> SecretStr:
+        """Refuse what no request can carry: the client's error would quote it."""
+        if not all(_HEADER.fullmatch("=".join(header)) for header in _split_headers(given)):
+            raise PydanticCustomError("setting_headers", "not name=value")
+        return given
+
+    @property
+    def traces_url(self) -> str:
+        """The address that takes traces; empty: no traces."""
+        base = self.exporter_otlp_endpoint.removesuffix("/")
+        url = self.exporter_otlp_traces_endpoint or (f"{base}/v1/traces" if base else "")
+        return "" if self.sdk_disabled else url
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of each request."""
+        return dict(_split_headers(self.exporter_otlp_headers))
+
+
+def _split_headers(given: SecretStr) -> list[tuple[str, str]]:
+    """Names and values of `name=value,name=value`; a value may be percent-encoded."""
+    parts = (part.partition("=") for part in given.get_secret_value().split(",") if part.strip())
+    return [(name.strip(), unquote(value.strip())) for name, _, value in parts]
 
 
 def _is_nats_url(text: str) -> bool:

@@ -22,6 +22,7 @@ from consumers.app.settings import (
     LoaSettings,
     MetricsSettings,
     SecuritySettings,
+    TracingSettings,
     environment,
     read_settings,
 )
@@ -44,6 +45,7 @@ _SETTINGS_CLASSES: tuple[type[BaseSettings], ...] = (
     LettersSettings,
     ImportSettings,
     SecuritySettings,
+    TracingSettings,
     OidcSettings,
     *(entry.settings for entry in CHANNELS.values()),
     CanarySettings,

@@ -11,6 +11,7 @@ from structlog.contextvars import bound_contextvars
 from consumers.case_notices.recipients import CaseNotices
 from consumers.ledger.entry import notice_entry
 from contracts import errors, events, keys, subjects
+from contracts.base import tracing
 from contracts.base.crash_points import crash_point
 from contracts.cloudevent import CloudEvent
 from contracts.delivery import BatchKey, ChannelName
@@ -48,7 +49,12 @@ class CaseNoticeHandler:
         notice = events.parse_case_notice(event)
         event_id = keys.event_id(unit, event.source, event.id)
         crash_point("notice.fetched")
-        with bound_contextvars(event_id=event_id, content_id=notice.content_id, unit=unit):
+        facts = {"event_id": event_id, "content_id": notice.content_id}
+        with (
+            tracing.continued(tracing.carrier(), event.extensions),
+            tracing.span(tracing.NOTICE, {f"loa.{name}": id for name, id in facts.items()}),
+            bound_contextvars(**facts, unit=unit),
+        ):
             await self.bus.bucket(subjects.UNITS.name).get(unit)
             record = await self.accepted_record(event_id, event)
             batch = await self.first_batch(notice.content_id, record.revision or 0, event_id)

@@ -20,6 +20,7 @@ from consumers.ledger.row_ref import row_ref_prefix
 from consumers.recipients import Contact, ContactLookup
 from consumers.runtime.errors import RetryLater
 from contracts import keys
+from contracts.base import tracing
 from contracts.base.crash_points import crash_point
 from producers.bus import NoReply
 
@@ -27,6 +28,7 @@ log = structlog.get_logger()
 SENDABLE_VERDICTS = (Verdict.RESEND, Verdict.ABSENT)
 _STOPPING_VERDICTS = (Verdict.UNSENT, Verdict.HELD)
 _DEFAULT_PAUSE_S = 1.0
+_WINDOW_ROWS = "messaging.batch.message_count"
 MAX_CONTACT_AGE_S = 60.0
 """Contacts are looked up again after this time, so that an erasure is obeyed."""
 
@@ -77,7 +79,8 @@ class BatchRun(Generic[Rendered]):
                 if not rows:
                     break
                 intended = await self.commit_intents(session, rows)
-                self.outcomes = await self.send_window(session, intended)
+                with tracing.child(tracing.WINDOW, {_WINDOW_ROWS: len(intended)}):
+                    self.outcomes = await self.send_window(session, intended)
         except (RetryLater, ChannelError):
             await self.release()
             raise

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Generic
 
 from channels.base import Content, Rendered
-from consumers.digests.current_revision import load_publication, load_publications
+from consumers.digests.current_revision import load_traced
 from consumers.digests.earlier_mails import EarlierMails
 from consumers.digests.store import DigestStore
 from consumers.ledger.codec import BatchRows
@@ -16,6 +16,7 @@ from consumers.ledger.row_ref import DIGEST_KIND, NOTICE_KIND, PUBLICATION_KIND
 from consumers.ledger.store import Ledger
 from consumers.seals.publications import PublicationSeals
 from contracts import envelope, events, keys, subjects
+from contracts.base.tracing import Carrier
 from contracts.case import AcceptedNotice
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from contracts.publication import Publication
@@ -41,6 +42,8 @@ class RenderedContent(Generic[Rendered]):
     """Its sequence in its stream; 0 for content in none."""
     event_id: str = ""
     """Of the event that a publication came from."""
+    origins: tuple[Carrier, ...] = ()
+    """The traces of the events that it came from: several for a digest."""
 
     @property
     def is_personal(self) -> bool:
@@ -92,29 +95,29 @@ class RenderCache(Generic[Rendered]):
 
     async def load(self, plan: PlanKey, stream_seq: int) -> RenderedContent[Rendered]:
         if keys.is_case(plan.content_id):
-            notice = self.render(await self.find_case_notice(stream_seq))
-            return RenderedContent(notice, kind=NOTICE_KIND, stream_seq=stream_seq)
+            message = await self.require_message(subjects.CONTENT, stream_seq)
+            notice, origins = self.render(_read_case_notice(message)), (message.headers,)
+            return RenderedContent(notice, kind=NOTICE_KIND, stream_seq=stream_seq, origins=origins)
         if keys.is_transactional(plan.content_id):
             return await self.render_transactional(plan.content_id)
         if keys.is_digest(plan.content_id):
             return await self.render_digest(plan)
-        item, seq = await self.find_publication(plan)
-        rendered, event_id = self.render(item), item.event_id
-        return RenderedContent(rendered, item.expires_at, stream_seq=seq, event_id=event_id)
+        return await self.render_publication(plan)
 
-    async def find_publication(self, plan: PlanKey) -> tuple[Publication, int]:
-        """A publication, and its sequence in PUBLICATIONS."""
+    async def render_publication(self, plan: PlanKey) -> RenderedContent[Rendered]:
+        """A publication, from the sequence in PUBLICATIONS that its plan names."""
         cursor = await self.ledger.plan(plan)
         if cursor is None:
             raise LedgerError(f"plan.{plan} is missing")
         source = cursor.value.source
-        return await load_publication(self.bus, source, self.seals), source
-
-    async def find_case_notice(self, stream_seq: int) -> AcceptedNotice:
-        """A case notice, with the time at which its stream accepted it."""
-        message = await self.require_message(subjects.CONTENT, stream_seq)
-        notice = events.parse_case_notice(envelope.decode(None, message.headers, message.data))
-        return AcceptedNotice(**dict(notice), accepted_at=message.time)
+        item, headers = await load_traced(self.bus, source, self.seals)
+        return RenderedContent(
+            self.render(item),
+            item.expires_at,
+            stream_seq=source,
+            event_id=item.event_id,
+            origins=(headers,),
+        )
 
     async def render_transactional(self, content_id: str) -> RenderedContent[Rendered]:
         """A transactional mail from bucket `notices`; a deleted one counts as expired."""
@@ -130,11 +133,23 @@ class RenderCache(Generic[Rendered]):
         if stored is None:
             raise LedgerError(f"issue.{plan.content_id}.{plan.revision} is missing")
         issue, seq = stored
-        rendered = self.render(Digest(issue, await load_publications(self.bus, issue, self.seals)))
-        return RenderedContent(rendered, issue.expires_at, DIGEST_KIND, seq)
+        texts: dict[int, Publication] = {}
+        origins: list[Carrier] = []
+        for number, item in enumerate(issue.items):
+            if not item.out:
+                texts[number], headers = await load_traced(self.bus, item.seq, self.seals)
+                origins.append(headers)
+        rendered = self.render(Digest(issue, texts))
+        return RenderedContent(rendered, issue.expires_at, DIGEST_KIND, seq, origins=tuple(origins))
 
     async def require_message(self, stream: StreamSpec, seq: int) -> Message:
         message = await self.bus.get_message(stream.name, seq)
         if message is None:
             raise LedgerError(f"{stream.name} {seq} is missing")
         return message
+
+
+def _read_case_notice(message: Message) -> AcceptedNotice:
+    """A case notice, with the time at which its stream accepted it."""
+    notice = events.parse_case_notice(envelope.decode(None, message.headers, message.data))
+    return AcceptedNotice(**dict(notice), accepted_at=message.time)

@@ -3,8 +3,8 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Generic
@@ -34,6 +34,7 @@ from consumers.messages import field_error
 from consumers.recipients import ContactLookup, PublicationRecipients, RecipientStrategy
 from consumers.runtime.errors import RetryLater
 from consumers.runtime.lanes import LaneSemaphore, Permit
+from contracts.base import tracing
 from contracts.base.crash_points import crash_point
 from contracts.delivery import BatchKey, Lane, PlanKey
 from contracts.errors import Invalid
@@ -224,8 +225,9 @@ class DeliveryWorker(Generic[Rendered]):
             partial(self.after_commit, lease, rows),
         )
         event_id = content.event_id or state.value.notice_event_id
-        with bound_contextvars(**{"event_id": event_id} if event_id else {}):
+        with _batch_context(batch, content, {"event_id": event_id} if event_id else {}) as span:
             entry = await self.run_batch(run, permit)
+            span.set(_row_counts(entry))
             crash_point("deliver.released")
             await self.follow_up(batch, entry, run.pause_s)
 
@@ -351,3 +353,32 @@ class DeliveryWorker(Generic[Rendered]):
         """Subscriptions per lane: one per permit, and the reserved ones for the urgent lane."""
         reserved = {Lane.URGENT: self.semaphore.reserved}
         return [(lane, self.semaphore.capacity + reserved.get(lane, 0)) for lane in Lane]
+
+
+@contextmanager
+def _batch_context(
+    batch: BatchKey, content: RenderedContent[Rendered], event: dict[str, str]
+) -> Iterator[tracing.Span]:
+    """The log context and the span of a batch's run, in the trace of the event it came from.
+
+    The batch of a digest came from many: its span links to them, and any span links to a wake-up
+    of another trace.
+    """
+    woken, origins = tracing.carrier(), content.origins
+    facts: dict[str, str | int | bool] = {
+        "loa.channel": batch.channel.value,
+        "loa.content_id": batch.content_id,
+        "loa.revision": batch.revision,
+        "loa.batch": batch.number,
+        **{f"loa.{name}": value for name, value in event.items()},
+    }
+    with (
+        tracing.continued(*origins if len(origins) == 1 else ()),
+        tracing.span(tracing.DELIVER, facts, (woken, *origins)) as span,
+        bound_contextvars(**event),
+    ):
+        yield span
+
+
+def _row_counts(entry: LedgerEntry) -> dict[str, str | int | bool]:
+    return {f"loa.rows.{status}": count for status, count in entry.count_by_status().items()}

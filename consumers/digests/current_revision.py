@@ -1,5 +1,6 @@
 """The current revision of an item at a given time, and whether it belongs in a digest."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -69,7 +70,14 @@ def digest_item(text: Publication, seq: int, *, first: bool = False) -> DigestIt
 async def load_publication(
     bus: Bus, seq: int, seals: PublicationSeals | None = None
 ) -> Publication:
-    """Load the publication at *seq*.
+    """Load the publication at *seq*. Raises as `load_traced`."""
+    return (await load_traced(bus, seq, seals))[0]
+
+
+async def load_traced(
+    bus: Bus, seq: int, seals: PublicationSeals | None = None
+) -> tuple[Publication, Mapping[str, str]]:
+    """Load the publication at *seq*, and the headers that name the trace of its release.
 
     Raises LedgerError if it is missing or unreadable, or if Loa did not release it by its *seals*.
     """
@@ -80,7 +88,7 @@ async def load_publication(
         log.error("publication_not_released", seq=seq, reason=problem)
         raise LedgerError(f"{subjects.PUBLICATIONS.name} {seq} was not released: {problem}")
     try:
-        return publication.decode(message.data)
+        return publication.decode(message.data), message.headers
     except ContractError as broken:
         raise LedgerError(f"{subjects.PUBLICATIONS.name} {seq} can't be read") from broken
 

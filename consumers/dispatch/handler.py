@@ -17,6 +17,7 @@ from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
 from consumers.runtime.errors import RetryLater
 from consumers.runtime.lanes import LaneSemaphore
+from contracts.base import tracing
 from contracts.base.crash_points import crash_point
 from contracts.delivery import ChannelName, PlanKey
 from contracts.publication import Publication, StoredPublication
@@ -78,7 +79,16 @@ class Dispatcher(Planner):
         with bound_contextvars(channel=self.channel.value, lane=publication.lane.value, **facts):
             async with self.gate.acquire(publication.lane):
                 self.require_start_reached(publication)
-                await self.dispatch(released)
+                with tracing.span(tracing.DISPATCH, self.span_facts(publication)):
+                    await self.dispatch(released)
+
+    def span_facts(self, publication: Publication) -> tracing.Attributes:
+        return {
+            "loa.channel": self.channel.value,
+            "loa.lane": publication.lane.value,
+            "loa.content_id": publication.content_id,
+            "loa.revision": publication.revision,
+        }
 
     def require_start_reached(self, publication: Publication) -> None:
         """Raises RetryLater before the publication's `not_before`."""

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from consumers.intake.items import SUPERSEDED_CODE, Decision, Position
 from consumers.messages import field_error, translate
@@ -34,6 +34,7 @@ class Draft(BaseModel):
     at: datetime
     author: str | None = None
     submitter: str | None = None
+    trace: dict[str, str] = Field(default_factory=dict)  # its trace context, for the release
 
     @property
     def key(self) -> str:

@@ -181,7 +181,7 @@ class Desk:
             return await self.repository.close_position(draft.content_id, draft.revision, item)
         crash_point("desk.item_released")
         released = build_publication(text, item, record.event_id)
-        record = await self.releaser.publish_once(Versioned(record), released)
+        record = await self.releaser.publish_once(Versioned(record), released, draft.trace)
         await self.drop_outdated(draft.content_id, item)
         return record
 

@@ -28,6 +28,7 @@ from consumers.messages import field_error
 from consumers.runtime.errors import RetryLater
 from consumers.seals.publications import PublicationSeals
 from contracts import errors, events, subjects
+from contracts.base import tracing
 from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock, utc_now
 from contracts.case import CaseUpdated
@@ -115,7 +116,11 @@ class Intake:
             raise
         crash_point("intake.fetched")
         facts = {"event_id": checked.event_id, "content_id": checked.content_id}
-        with bound_contextvars(**facts, unit=unit):
+        with (
+            tracing.continued(tracing.carrier(), event.extensions),
+            tracing.span(tracing.INTAKE, {f"loa.{name}": id for name, id in facts.items()}),
+            bound_contextvars(**facts, unit=unit),
+        ):
             async with self.locks.setdefault(checked.content_id, asyncio.Lock()):
                 await self.process(checked, seq)
 
@@ -312,6 +317,7 @@ def _build_draft(checked: ReceivedEvent, text: Submitted) -> Draft:
         at=checked.received_at,
         author=text.author,
         submitter=submitter(checked.event),
+        trace=tracing.carrier(),
     )
 
 

@@ -28,8 +28,11 @@ _LOOK_S = 2.0
 _RETRY_S = 1.0
 _PATIENCE_S = 5.0
 _ACK_TIMEOUT_S = 2.0
-_EVENT_HEADER = re.compile(r"content-type|ce-[!-9;-~]+", re.IGNORECASE)
-"""Headers of an event; others would mean something to the server, or to readers of the stream."""
+_EVENT_HEADER = re.compile(r"content-type|ce-[!-9;-~]+|traceparent|tracestate", re.IGNORECASE)
+"""Headers of an event and of its trace.
+
+Others would mean something to the server, or to readers of the stream.
+"""
 REVOKED_HEADER = "Loa-Revoked"
 """Header of an event sent under a revoked key; intake refuses the event."""
 _KIND = re.compile("[a-z]+")

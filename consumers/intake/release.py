@@ -4,6 +4,7 @@ The item's record fixes every byte first. Only then is the message published, un
 names the same intent. Every step may be repeated after a crash at any point.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import structlog
@@ -13,6 +14,7 @@ from consumers.intake.items import Item, ItemSummary, Position
 from consumers.intake.repository import ItemRepository
 from consumers.seals.publications import PublicationSeals
 from contracts import publication, subjects
+from contracts.base import tracing
 from contracts.base.crash_points import crash_point
 from contracts.base.seals import SEAL_HEADER
 from contracts.content import Corrected, Submitted
@@ -23,6 +25,7 @@ from producers.bus.records import Versioned, require
 
 log = structlog.get_logger()
 _OWN_ID_LENGTH = 16
+_NO_TRACE: Mapping[str, str] = {}
 
 
 class Releaser:
@@ -33,7 +36,12 @@ class Releaser:
         self.seals = seals
         self.repository = ItemRepository(bus)
 
-    async def publish_once(self, record: Versioned[Position], released: Publication) -> Position:
+    async def publish_once(
+        self,
+        record: Versioned[Position],
+        released: Publication,
+        trace: Mapping[str, str] = _NO_TRACE,
+    ) -> Position:
         """Publish unless the stream has the message; then record its sequence.
 
         The stream may have it although the record is new: a backup holds records from before the
@@ -44,7 +52,8 @@ class Releaser:
         found = await self.find_stored(released)
         if found is None:
             crash_point("release.decided")
-            found = StoredPublication(publication=released, seq=await self.store(released))
+            seq = await self.store_traced(released, trace)
+            found = StoredPublication(publication=released, seq=seq)
             crash_point("release.stored")
         elif found.publication.released_at != released.released_at:
             await self.adopt_release_time(released, found.publication.released_at)
@@ -57,14 +66,24 @@ class Releaser:
         log.info("publication_released", action=released.action, lane=released.lane.value, **facts)
         return stored
 
-    async def store(self, released: Publication) -> int:
+    async def store_traced(self, released: Publication, trace: Mapping[str, str]) -> int:
+        """As `store`, in the current trace or in *trace*, which a draft had when it came."""
+        facts: tracing.Attributes = {
+            "loa.content_id": released.content_id,
+            "loa.revision": released.revision,
+        }
+        with tracing.continued(tracing.carrier(), trace), tracing.span(tracing.RELEASE, facts):
+            return await self.store(released, tracing.carrier() or trace)
+
+    async def store(self, released: Publication, trace: Mapping[str, str] = _NO_TRACE) -> int:
         """Publish, and return the sequence. A foreign message may have used the id before."""
         subject, body = subjects.publication(released.topic, released.content_id), encode(released)
-        headers = self.seals.headers(subject, body) if self.seals else {}
+        seal = self.seals.headers(subject, body) if self.seals else {}
+        headers = {**seal, **trace}
         ack = await self.bus.publish(subject, body, headers=headers, msg_id=released.key)
-        if ack.duplicate and headers and not await self.is_stored_at(ack.seq, released):
+        if ack.duplicate and seal and not await self.is_stored_at(ack.seq, released):
             log.error("publication_id_taken", seq=ack.seq, content_id=released.content_id)
-            own_id = f"{released.key}.{headers[SEAL_HEADER][-_OWN_ID_LENGTH:]}"
+            own_id = f"{released.key}.{seal[SEAL_HEADER][-_OWN_ID_LENGTH:]}"
             ack = await self.bus.publish(subject, body, headers=headers, msg_id=own_id)
         return ack.seq
 

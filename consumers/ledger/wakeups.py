@@ -7,6 +7,7 @@ from pydantic import BaseModel, field_validator
 
 from consumers.ledger.entry import LedgerEntry
 from contracts import subjects
+from contracts.base import tracing
 from contracts.base.crash_points import crash_point
 from contracts.base.times import utc_time
 from contracts.delivery import BatchKey, ChannelName, Lane
@@ -64,7 +65,10 @@ class Waker:
         """Wake now. With a *number* a repeat is absorbed; the sweeper's wake-ups have none."""
         message_id = None if number is None else f"{batch}.{number}"
         await self.bus.publish(
-            subjects.deliver(batch.channel, lane), _encode_wake_up(batch, lane), msg_id=message_id
+            subjects.deliver(batch.channel, lane),
+            _encode_wake_up(batch, lane),
+            msg_id=message_id,
+            headers=tracing.carrier(),
         )
         crash_point("wake.sent")
 

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from consumers.dead_letters import message_info
 from consumers.runtime.errors import RetryLater
+from contracts.base import tracing
 from contracts.base.crash_points import crash_point
 from contracts.errors import ContractError, FieldError, explain
 from contracts.events import loggable_fields
@@ -52,7 +53,10 @@ class AckMiddleware(BaseMiddleware[Any, Any]):
 
     async def consume_scope(self, call_next: Callable[[Any], Awaitable[Any]], msg: Any) -> None:
         """Run the handler, then acknowledge as its outcome says."""
-        with structlog.contextvars.bound_contextvars(stage=stage_of(msg)):
+        with (
+            structlog.contextvars.bound_contextvars(stage=stage_of(msg)),
+            tracing.continued(msg.raw_message.headers or {}),
+        ):
             async with keep_alive(msg):
                 await self.handle_and_ack(call_next, msg)
 

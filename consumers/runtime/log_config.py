@@ -14,6 +14,7 @@ from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 from consumers.runtime.log_writer import LogWriter
+from contracts.base import tracing
 
 log = structlog.get_logger()
 _PRETTY_FORMAT = "pretty"
@@ -50,10 +51,18 @@ def _shared_processors(log_format: str) -> list[Processor]:
     """Processors of every line, our own and those of libraries."""
     return [
         structlog.contextvars.merge_contextvars,
+        _add_trace_id,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         *([] if log_format == _PRETTY_FORMAT else [ExceptionRenderer(_redacted_traceback)]),
     ]
+
+
+def _add_trace_id(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+    """Add the id of the trace that a line belongs to."""
+    if trace_id := tracing.trace_id():
+        line["trace_id"] = trace_id
+    return line
 
 
 def _strip_loop_arguments(_: WrappedLogger, __: str, line: EventDict) -> EventDict:

@@ -2,8 +2,10 @@
 
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -12,11 +14,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from contracts import keys
+from contracts.base import tracing
 from contracts.base.crash_points import crash_point
 from contracts.base.fields import ID_PATTERN
 from contracts.base.times import Clock
 from contracts.cloudevent import CloudEvent
-from contracts.errors import NotFound, field_error
+from contracts.errors import ContractError, NotFound, field_error
 from contracts.records import EventRecord
 from contracts.vocabulary import Vocabulary
 from producers.acceptance import Acceptance, AcceptedEvent
@@ -50,7 +53,7 @@ class GatewayRoutes:
             return await self._accept_events(request, count)
 
     async def _accept_events(self, request: Request, count: RequestCount) -> Response:
-        began = time.monotonic()
+        began, start_ns = time.monotonic(), time.time_ns()
         member = await self.access.authenticate(request)
         spent_s = time.monotonic() - began
         count.unit = member.unit
@@ -62,11 +65,12 @@ class GatewayRoutes:
         if not delivery.is_batch:
             request.state.about |= _log_ids(member.unit, delivery.events[0])
         crash_point("gateway.read")
-        accepted = await self.acceptance.accept(
-            member, delivery.events, batch=delivery.is_batch, spent_s=spent_s
-        )
-        count.accepted(accepted)
-        _log_accepted(member.unit, accepted)
+        with _request_span(request, delivery.events, start_ns):
+            accepted = await self.acceptance.accept(
+                member, delivery.events, batch=delivery.is_batch, spent_s=spent_s
+            )
+            count.accepted(accepted)
+            _log_accepted(member.unit, accepted)
         answers = [self._to_answer(event) for event in accepted]
         answer = responses.BatchAccepted(events=answers) if delivery.is_batch else answers[0]
         return JSONResponse(answer.model_dump(), 202)
@@ -128,6 +132,30 @@ def _serve_documentation(app: FastAPI) -> None:
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
         return HTMLResponse(page, headers=headers)
+
+
+@contextmanager
+def _request_span(request: Request, events: Sequence[CloudEvent], start_ns: int) -> Iterator[None]:
+    """The span of a request: in the trace of its header, else in that of its only event."""
+    own = events[0].extensions if len(events) == 1 else {}
+    facts = {"loa.unit": request.state.about["unit"], "messaging.batch.message_count": len(events)}
+    with (
+        tracing.continued(_trace_headers(request), own),
+        tracing.span(tracing.REQUEST, facts, start_ns=start_ns) as span,
+    ):
+        try:
+            yield
+        except ContractError as refused:
+            span.set({"http.response.status_code": refused.status})
+            raise
+        span.set({"http.response.status_code": HTTPStatus.ACCEPTED.value})
+
+
+def _trace_headers(request: Request) -> dict[str, str]:
+    """The request's trace context; two parents are none, and several states are one."""
+    parents = request.headers.getlist(tracing.PARENT)
+    states = ",".join(request.headers.getlist(tracing.STATE))
+    return {tracing.PARENT: parents[0], tracing.STATE: states} if len(parents) == 1 else {}
 
 
 def _log_accepted(unit: str, accepted: Sequence[AcceptedEvent]) -> None:

@@ -46,8 +46,8 @@ LOA = {n: s for n, s in OWN.items() if n not in COMMANDS}
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
 DEV = dict(re.findall(r"^([^#\n][^=\n]*)=(.*)$", (ROOT / "deploy" / "dev.env").read_text(), re.M))
 DOCUMENTED = (ROOT / "docs" / "configuration.md").read_text()
-TABLE = re.findall(r"^\| `(LOA_\w+)` \|[^|]*\| (\*secret\*)?", DOCUMENTED, re.M)
-DEFAULTS = re.findall(r"^\| `(LOA_\w+)` \| (`[^`]*`|empty) \|", DOCUMENTED, re.M)
+TABLE = re.findall(r"^\| `((?:LOA|OTEL)_\w+)` \|[^|]*\| (\*secret\*)?", DOCUMENTED, re.M)
+DEFAULTS = re.findall(r"^\| `((?:LOA|OTEL)_\w+)` \| (`[^`]*`|empty) \|", DOCUMENTED, re.M)
 VARIABLES = {name for name, _ in TABLE}
 SECRETS = {name for name, secret in TABLE if secret}
 PROBE = LOA["gateway"]["healthcheck"]["test"]
@@ -85,7 +85,7 @@ def plain(default: Any) -> str:
 
 
 def test_every_variable_of_the_stack_is_documented():
-    used = set(re.findall(r"\bLOA_[A-Z_]+", COMPOSE_TEXT + DOCKERFILE + "\n".join(DEV)))
+    used = set(re.findall(r"\b(?:LOA|OTEL)_[A-Z_]+", COMPOSE_TEXT + DOCKERFILE + "\n".join(DEV)))
     assert used <= known_variables()
 
 
@@ -324,9 +324,10 @@ def test_the_image_runs_loa_unprivileged_and_stops_it_with_sigterm():
 
 def test_the_image_is_built_from_pinned_parts_and_names_its_version():
     installs = re.findall(r"pip install (.+)$", DOCKERFILE, re.M)
-    assert installs == ["--require-hashes -r requirements.lock", "--no-deps --no-build-isolation ."]
+    assert installs == ["--require-hashes -r ${LOCK}", "--no-deps --no-build-isolation ."]
     assert re.findall(r"^FROM (\S+)", DOCKERFILE, re.M) == ["${BASE}", "${BASE}"]
     assert not re.search(r"^ARG BASE=\S+:latest", DOCKERFILE, re.M)
+    assert re.findall(r"^ARG LOCK=(\S+)", DOCKERFILE, re.M) == ["requirements.lock"]
     labels = set(re.findall(r"org\.opencontainers\.image\.(\w+)=", DOCKERFILE))
     assert {"title", "description", "licenses", "version", "revision"} <= labels
     assert f"ARG VERSION={PROJECT['version']}\n" in DOCKERFILE

@@ -13,7 +13,10 @@ from tests.lint.sources import ROOT
 
 LOCKS = {
     name: (ROOT / name).read_text()
-    for name in ("requirements.lock", "requirements-dev.lock", "bench/requirements.lock")
+    for name in (
+        *("requirements.lock", "requirements-tracing.lock"),
+        *("requirements-dev.lock", "bench/requirements.lock"),
+    )
 }
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
@@ -70,13 +73,16 @@ def test_the_locks_agree_on_every_version_they_share():
 
 
 def test_what_runs_in_production_is_a_part_of_what_is_tested():
-    production, tested = (pinned(LOCKS[f"requirements{kind}.lock"]) for kind in ("", "-dev"))
-    assert production.keys() <= tested.keys()
+    kinds = ("", "-tracing", "-dev")
+    production, extra, tested = (pinned(LOCKS[f"requirements{kind}.lock"]) for kind in kinds)
+    assert production.keys() < extra.keys() < tested.keys()
 
 
 def test_requirements_and_pyproject_name_the_same_packages():
     wanted = by_name(PROJECT["project"]["dependencies"] + PROJECT["build-system"]["requires"])
     assert declared(ROOT / "requirements.in") == wanted
+    extra = by_name(PROJECT["project"]["optional-dependencies"]["tracing"])
+    assert declared(ROOT / "requirements-tracing.in") == extra
 
 
 def test_packages_whose_inner_parts_we_use_are_pinned_to_one_version():
@@ -92,6 +98,7 @@ def test_packages_whose_inner_parts_we_use_are_pinned_to_one_version():
     ("source", "lock"),
     [
         ("requirements.in", "requirements.lock"),
+        ("requirements-tracing.in", "requirements-tracing.lock"),
         ("requirements-dev.in", "requirements-dev.lock"),
         ("bench/requirements.in", "bench/requirements.lock"),
     ],

@@ -26,6 +26,7 @@ from channels.zalo.client.transport import AiohttpTransport, Request
 from channels.zalo.clock import ProviderClock, Sleep
 from channels.zalo.error_codes import ErrorKind, ErrorRule
 from channels.zalo.errors import AmbiguousResult, DeadlinePassed, Refused
+from contracts.base import tracing
 
 log = structlog.get_logger()
 _READ_TRIES = 3
@@ -137,7 +138,10 @@ class ZaloClient:
         if expired():
             raise DeadlinePassed(call.name)
         proof = _appsecret_proof(token, self.tokens.oauth.app_secret)
-        reply = await self.transport.exchange(call.to_request(token, proof))
+        facts = {"http.request.method": call.method, "url.template": call.name}
+        with tracing.child(tracing.ZALO_CALL, facts) as span:
+            reply = await self.transport.exchange(call.to_request(token, proof))
+            span.set({"http.response.status_code": reply.status})
         await self.bucket.apply_headers(reply.headers)
         answer = response.parse_response(reply)
         self.clock.sync(reply.headers.get("Date", ""))  # a gateway has another clock

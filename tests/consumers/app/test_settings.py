@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from channels.email.settings import EmailSettings, Tls
-from consumers.app.settings import LoaSettings, read_settings
+from consumers.app.settings import LoaSettings, TracingSettings, read_settings
 from consumers.digests.schedule import DigestSchedule
 from consumers.messages import load_catalog, translate_os_error
 from contracts.errors import Invalid
@@ -157,3 +157,36 @@ def test_a_data_folder_whose_databases_cannot_be_opened_is_refused(monkeypatch, 
     monkeypatch.setenv("LOA_DATA_DIR", path)
     with pytest.raises(Invalid, match="LOA_DATA_DIR: is too long a path: at most 470 bytes"):
         read_settings(LoaSettings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("EXPORTER_OTLP_ENDPOINT", "collector:4318"),
+        ("EXPORTER_OTLP_TRACES_ENDPOINT", "http://user:s3cret@collector"),
+        ("EXPORTER_OTLP_HEADERS", "s3cret"),
+        ("EXPORTER_OTLP_HEADERS", "a=1,authorization=s3cret%0d%0a"),
+        ("TRACES_SAMPLER_ARG", "1.5"),
+    ],
+)
+def test_a_wrong_setting_of_traces_is_named_and_not_repeated(monkeypatch, name, value):
+    monkeypatch.setenv(f"OTEL_{name}", value)
+    with pytest.raises(Invalid) as refused:
+        read_settings(TracingSettings)
+    [fault] = refused.value.errors
+    assert fault.field == f"OTEL_{name}"
+    assert "s3cret" not in f"{fault.message}{fault.message_vi}"
+
+
+def test_traces_go_to_the_collectors_address_with_its_headers(monkeypatch, folder):
+    assert read_settings(TracingSettings).traces_url == ""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector.example:4318/otlp/")
+    (folder / "headers").write_text("authorization=Bearer%20abc== , x-team = loa\n")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS_FILE", str(folder / "headers"))
+    settings = read_settings(TracingSettings)
+    assert settings.traces_url == "https://collector.example:4318/otlp/v1/traces"
+    assert settings.headers == {"authorization": "Bearer abc==", "x-team": "loa"}
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://other.example/t")
+    assert read_settings(TracingSettings).traces_url == "http://other.example/t"
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    assert read_settings(TracingSettings).traces_url == ""
