@@ -86,6 +86,11 @@ class Staff:
             raise Forbidden(ruling.as_error(act.action))
         return Actor.of(signed_in, ruling)
 
+    async def anyone_may(self, action: str) -> bool:
+        """Whether an active account has a role for *action*."""
+        people = await self.accounts.all()
+        return any(self.policy.has_action(person, action) for person in people)
+
     async def _step_up(self, signed_in: SignedIn) -> SignedIn:
         """Ask for a one-time code; a person of the identity provider confirms at the desk."""
         account = signed_in.account
@@ -126,7 +131,14 @@ async def acting_person(bus: Bus, act: Act, by: str, exceptions: Exceptions) -> 
     is_timer = exceptions.is_for_timers and not read_token() and owns_data_folder()
     if is_timer or not (has_accounts or exceptions.needs_account):
         return Actor((environment().get("USER") or "").strip())
-    return await staff.authorize(act)
+    try:
+        return await staff.authorize(act)
+    except (Unauthorized, Forbidden) as refused:
+        if await staff.anyone_may(act.action):
+            raise
+        folder = read_settings(LoaSettings).data_dir.resolve()
+        way_out = field_error(_FIELD, "no_account_may", folder=folder)
+        raise type(refused)(*refused.errors, way_out) from refused
 
 
 def break_glass(action: str, name: str = BREAK_GLASS) -> Actor:

@@ -11,6 +11,8 @@ from consumers.cli.desk_login import sign_in_at_desk
 from consumers.messages import field_error
 from consumers.staff import totp
 from consumers.staff.accounts import Account
+from consumers.staff.passwords import password_rules
+from consumers.staff.sign_in import check_password_of, require_app
 from contracts import errors
 from contracts.errors import Invalid
 from contracts.staff.sign_in import Activation, Attempt, setup_uri, text_secret
@@ -66,7 +68,7 @@ def login(
     async def sign_in(bus: Bus) -> Account:
         staff = Staff.open(bus)
         if invited:
-            activation = await _ask_activation(login, with_codes=not without_codes)
+            activation = await _ask_activation(staff, login, with_codes=not without_codes)
             account = await (await staff.open_sign_in()).activate(activation, staff.policy)
             await staff.keep(await staff.sessions.start(account))
         else:
@@ -92,14 +94,19 @@ async def _sign_in(staff: Staff, login: str) -> str:
     return await staff.sessions.start(await door.sign_in(attempt))
 
 
-async def _ask_activation(login: str, *, with_codes: bool) -> Activation:
-    """Ask for the invitation and a new password; show the secret for the authenticator app."""
+async def _ask_activation(staff: Staff, login: str, *, with_codes: bool) -> Activation:
+    """Ask for the invitation and a new password; show the secret for the authenticator app.
+
+    Each answer is checked before the next question: a secret is kept in the app only when all else
+    is right. Raises Unauthorized, Invalid.
+    """
     if not login:
         raise Invalid(errors.field_error("login", "missing"))
+    door = await staff.open_sign_in()
     invitation = await ask("ask_invitation", is_hidden=True)
-    password = await ask("ask_new_password", is_hidden=True)
-    if await ask("ask_password_again", is_hidden=True) != password:
-        raise Invalid(field_error("password", "passwords_differ"))
+    account = await door.find_invited(login, invitation)
+    require_app(account, staff.policy, has_app=with_codes)
+    password = await _ask_new_password(account, with_codes=with_codes)
     if not with_codes:
         return Activation(login, invitation, password)
     secret = totp.new_secret()
@@ -107,6 +114,16 @@ async def _ask_activation(login: str, *, with_codes: bool) -> Activation:
     output.print_field_texts(secret_text, err=output.wants_json.get())
     typer.echo(setup_uri(secret, login), err=output.wants_json.get())
     return Activation(login, invitation, password, secret, await ask("ask_code", is_hidden=False))
+
+
+async def _ask_new_password(account: Account, *, with_codes: bool) -> str:
+    """A new password, typed twice, by the rules that are told before. Raises Invalid."""
+    output.print_errors([password_rules(with_second_factor=with_codes)])
+    password = await ask("ask_new_password", is_hidden=True)
+    if await ask("ask_password_again", is_hidden=True) != password:
+        raise Invalid(field_error("password", "passwords_differ"))
+    check_password_of(account, password, with_totp=with_codes)
+    return password
 
 
 @output.page(LogoutAnswer)

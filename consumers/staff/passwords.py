@@ -102,6 +102,12 @@ def _hash_of_nothing(hasher: PasswordHasher) -> str:
     return f"$argon2id$v=19${costs}${salt}${digest}"
 
 
+def password_rules(*, with_second_factor: bool) -> FieldError:
+    """The rules for a new password, as they are told before it is chosen."""
+    least = _MIN_LENGTH_WITH_SECOND_FACTOR if with_second_factor else _MIN_LENGTH
+    return field_error(_FIELD, "password_rules", least=least, most=_MAX_LENGTH)
+
+
 def check_new_password(
     password: str, own_words: Sequence[str], *, with_second_factor: bool
 ) -> None:

@@ -26,6 +26,18 @@ def _refusal() -> Unauthorized:
     return Unauthorized(field_error("login", "sign_in_refused"))
 
 
+def require_app(account: Account, policy: Policy, *, has_app: bool) -> None:
+    """Raises Invalid where the account's roles ask for an authenticator app and there is none."""
+    if policy.needs_second_factor(account.grants) and not has_app:
+        raise Invalid(field_error("new_code", "second_factor_required"))
+
+
+def check_password_of(account: Account, password: str, *, with_totp: bool) -> None:
+    """Check a new password of *account*. Raises Invalid."""
+    own_words = (account.login, account.unit, account.name, *account.name.split())
+    check_new_password(password, own_words, with_second_factor=with_totp)
+
+
 class SignIn:
     """Checks who a person is. *derive* returns the key of a purpose."""
 
@@ -57,14 +69,9 @@ class SignIn:
 
     async def activate(self, activation: Activation, policy: Policy) -> Account:
         """Set password and second factor with an invitation. Raises like `sign_in`, Invalid."""
-        account = await self.accounts.find_by_login(activation.login)
-        origin = self._origin(activation.login, activation.network, account)
-        await self.throttle.admit(origin)
-        now = utc_now(self.clock)
-        invitation = account.invitation if account and account.state == "invited" else None
-        is_invited = invitation is not None and invitation.accepts(activation.invitation, now)
-        if account is None or not is_invited:
-            raise _refusal()
+        login, network = activation.login, activation.network
+        account = await self.find_invited(login, activation.invitation, network)
+        origin, invitation = self._origin(login, network, account), account.invitation
         local = await self._new_local(account, activation, policy)
 
         def activate(known: Account) -> Account:
@@ -80,6 +87,15 @@ class SignIn:
         )
         await self.throttle.succeeded(origin)
         return active
+
+    async def find_invited(self, login: str, code: str, network: str = TERMINAL) -> Account:
+        """The account that the one-use *code* opens. Raises like `sign_in`."""
+        account = await self.accounts.find_by_login(login)
+        await self.throttle.admit(self._origin(login, network, account))
+        invitation = account.invitation if account and account.state == "invited" else None
+        if account is None or not (invitation and invitation.accepts(code, utc_now(self.clock))):
+            raise Unauthorized(field_error("login", "invitation_refused"))
+        return account
 
     async def step_up(self, account: Account, code: str, network: str = TERMINAL) -> None:
         """Check a one-time code of a person who is signed in. Raises like `sign_in`."""
@@ -102,8 +118,7 @@ class SignIn:
 
     async def new_password(self, account: Account, password: str, *, with_totp: bool) -> str:
         """The stored form of a new password. Raises Invalid."""
-        own_words = (account.login, account.unit, account.name, *account.name.split())
-        check_new_password(password, own_words, with_second_factor=with_totp)
+        check_password_of(account, password, with_totp=with_totp)
         return await self.passwords.hash(password)
 
     def new_app(self, account: Account, secret: bytes, code: str) -> tuple[str, int]:
@@ -121,8 +136,7 @@ class SignIn:
     ) -> LocalSignIn:
         """The stored form of a new password and second factor. Raises Invalid."""
         secret = activation.totp
-        if secret is None and policy.needs_second_factor(account.grants):
-            raise Invalid(field_error("new_code", "second_factor_required"))
+        require_app(account, policy, has_app=secret is not None)
         stored, step = self.new_app(account, secret, activation.code) if secret else (None, 0)
         hashed = await self.new_password(account, activation.password, with_totp=secret is not None)
         return LocalSignIn(password=hashed, totp=stored, used_step=step)

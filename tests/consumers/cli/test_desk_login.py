@@ -1,6 +1,8 @@
 """`loa login` for people who sign in at the desk: by a code that they confirm there."""
 
 import asyncio
+import os
+import pwd
 
 import pytest
 
@@ -105,6 +107,24 @@ async def test_a_terminal_that_no_person_confirms_gives_up(staff, terminal, cloc
     assert refused.exit_code == 2 and "không" not in refused.stdout
     assert (await terminal("whoami")).exit_code == 2
     assert await staff.sessions.bucket.keys("terminal.") == []
+
+
+async def test_a_desk_on_this_machine_alone_is_not_sent_to_another_device(
+    staff, terminal, monkeypatch, clock
+):
+    """And the desk names the user of the terminal also where $USER is not set."""
+    await person(staff)
+    monkeypatch.delenv("USER", raising=False)
+    here = "http://127.0.0.1:8100"
+    running = asyncio.create_task(terminal("login", LOA_DESK_URL=here))
+    while (waiting := await Terminals(staff.sessions).find(CODE)) is None:
+        assert not running.done(), (await running).output
+        await asyncio.sleep(0.01)
+    clock.advance(601)
+    told = (await running).stderr
+    assert waiting.user == pwd.getpwuid(os.geteuid()).pw_name
+    assert f"{here}/dong-lenh" in told and "browser of this machine" in told
+    assert "device of your own" not in told and "LOA_DESK_URL" in told
 
 
 async def test_an_invitation_takes_a_name(terminal, bus):

@@ -401,6 +401,52 @@ async def test_a_folder_without_the_key_of_the_data_proves_nothing(people, tmp_p
     assert (row["state"], row["roles"]) == ("active", APPROVER)
 
 
+@pytest.mark.parametrize(
+    ("wrong_code", "lines", "words", "asked"),
+    [
+        ("a" * 32, (), ("one-use code", "mã kích hoạt"), 1),
+        ("", ("ngắn", "ngắn"), ("at least 8 characters", "ít nhất 8 ký tự"), 3),
+        ("", (PASSWORD, "khác"), ("the two entries differ", "khác nhau"), 3),
+    ],
+)
+async def test_the_key_for_the_app_comes_after_a_right_code_and_password(
+    bus, loa, wrong_code, lines, words, asked
+):
+    home = {"XDG_STATE_HOME": "/nowhere"}
+    add = ("staff", "add", "an", "--name", "Trần A", "--unit", UNIT, "--role", MANAGER, "--json")
+    code = wrong_code or json_output(await loa(*add, **home))["invitation"]
+    stdin = "\n".join((code, *lines, ""))
+    refused = await loa("login", "an", "--invited", stdin=stdin, **home)
+    assert refused.exit_code == 2 and "otpauth" not in refused.output, "before the app's key"
+    assert all(word in refused.stderr for word in words)
+    prompts = ("One-use code, as `loa staff add`", "New password", "The same again")
+    assert [one in refused.stderr for one in prompts] == [number < asked for number in range(3)]
+    if asked > 1:
+        assert "at least 8 characters" in refused.stderr, "the rules are told before"
+
+
+async def test_who_must_have_an_app_is_told_before_a_password_is_asked_for(bus, loa):
+    home = {"XDG_STATE_HOME": "/nowhere"}
+    add = ("staff", "add", "an", "--name", "Trần A", "--unit", UNIT, "--role", MANAGER, "--json")
+    code = json_output(await loa(*add, **home))["invitation"]
+    refused = await loa("login", "an", "--invited", "--without-codes", stdin=f"{code}\n", **home)
+    assert refused.exit_code == 2 and "authenticator app" in refused.stderr
+    assert "New password" not in refused.stderr
+
+
+async def test_where_no_active_account_may_the_way_without_one_is_named(people, loa, bus):
+    await register_unit(bus)
+    await people("an", APPROVER)
+    home = {"XDG_STATE_HOME": "/nowhere"}
+    words = ("units", "bus-key", UNIT)
+    for refused in (await loa(*words, **home), await loa("units", "rotate", UNIT, **home)):
+        assert refused.exit_code == 2
+        assert "--by NAME" in refused.stderr and "--by TÊN" in refused.stderr
+    await people("binh", MANAGER)
+    refused = await loa(*words, **home)
+    assert refused.exit_code == 2 and "--by NAME" not in refused.stderr
+
+
 async def test_an_invitation_is_shown_once_with_what_to_do(bus, loa):
     words = ("staff", "add", "an", "--name", "A", "--unit", UNIT, "--role", MANAGER)
     said = await loa(*words, XDG_STATE_HOME="/nowhere")
