@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from channels.portal.storage.atomic_files import sync_folder
 
@@ -29,6 +30,26 @@ def write_new(path: Path, body: bytes) -> None:
     except OSError:
         path.unlink()
         raise
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """A new file at *path*, whole and synced, once the block is done; after an error none.
+
+    After a kill its draft is left, `.<name>.part`, which the next try removes. Raises OSError.
+    """
+    draft = path.with_name(f".{path.name}.part")
+    draft.unlink(missing_ok=True)
+    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with naming(path), os.fdopen(file, "wb") as output:
+            yield output
+            output.flush()
+            os.fsync(output.fileno())
+        os.link(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+    sync_folder(path.absolute().parent)
 
 
 @contextmanager

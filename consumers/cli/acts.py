@@ -66,6 +66,7 @@ _READS: Mapping[str, tuple[str, ...]] = {
     "dead.read": ("edit-dead-letter", "operate", "read-drafts"),
     "desk.read": ("read-drafts",),
     "item.read": ("operate", "read-drafts"),
+    "subscribers.list": ("manage-readers", "operate"),
 }
 """What commands show of content that is not public, and the actions of which one is enough."""
 _BY_ACCOUNT_ALONE = frozenset({"desk.approve", "desk.approve-urgent", "desk.reject"})

@@ -12,16 +12,19 @@ from pydantic import BaseModel
 
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.case_notices.erasure import erase_from_notices
-from consumers.cli import stores
+from consumers.cli import stores, subscriber_lists
 from consumers.cli.acts import By, Command, perform, record, run_audited
+from consumers.cli.filters import Since
 from consumers.cli.output import (
     EXIT_INVALID,
     Json,
     Yes,
     act_on_bus,
     explain_errors,
+    fail,
     page,
     print_answer,
+    print_field_texts,
     print_table,
     require_yes,
     run_on_bus,
@@ -44,10 +47,12 @@ from producers.output import print_bilingual
 
 log = structlog.get_logger()
 _REASON_MAX = 200
-app = typer.Typer(no_args_is_help=True, help="Import, show and erase readers.")
+_EMAIL = ChannelName.EMAIL
+app = typer.Typer(no_args_is_help=True, help="Import, show, list, export and erase readers.")
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A CSV file, UTF-8.")]
 Address = Annotated[str, typer.Argument(help="A reader's e-mail address.")]
 Who = Annotated[str, typer.Argument(metavar="WHO", help="An address, or an id.")]
+Everyone = Annotated[bool, typer.Option("--all", help="All readers with an address, as CSV.")]
 Out = Annotated[Path | None, typer.Option(help="A new file, for its owner alone, not the screen.")]
 Reason = Annotated[str, typer.Option(help="Why. It stays in the log, so it names nobody.")]
 
@@ -158,14 +163,41 @@ async def _erase(bus: Bus, unsubscribe: UnsubscribeService, email: str, reason: 
     await unsubscribe.erase(subscriber, email, reason=reason)
 
 
+app.command("list")(subscriber_lists.list_readers)
+app.command("count")(subscriber_lists.count_readers)
+
+
 @app.command()
-@page(PersonExport, {2: "wrong input, or nothing is kept"})
-def export(who: Who, out: Out = None, by: By = "") -> None:
-    """Export all that is kept of one person, as JSON (`contracts/schemas/person-export.v1.json`).
+@page(PersonExport | subscriber_lists.CsvExport, {2: "wrong input, or nothing is kept"})
+def export(
+    who: Who = "",
+    out: Out = None,
+    everyone: Everyone = False,
+    topic: subscriber_lists.Topic = "",
+    state: subscriber_lists.State = "",
+    since: Since = "",
+    bom: subscriber_lists.Bom = False,
+    by: By = "",
+    as_json: Json = False,
+) -> None:
+    """Export what is kept of one person as JSON, or with --all the readers with addresses as CSV.
 
     WHO is an address, the id of a reader, or `zalo:` and the id of a person at the Official
-    Account. The id of an erased reader still finds what was delivered.
+    Account. The id of an erased reader still finds what was delivered. The CSV file has the columns
+    that `loa subscribers import` takes; --topic, --state, --since and --bom are about it.
     """
+    if everyone == bool(who) or (everyone and out is None):
+        fail(field_error("who", "export_whom"))
+    if everyone and out:
+        done = subscriber_lists.export_csv((topic, _EMAIL, state, since), out, by, bom=bom)
+        text = field_error(str(out), "readers_exported", count=done.readers, bad=done.unreadable)
+        print_answer(done, as_json, lambda: print_field_texts(text))
+        return
+    _export_person(who, out, by)
+
+
+def _export_person(who: str, out: Path | None, by: str) -> None:
+    """Export all that is kept of one person. Exits with 2 if that is nothing."""
 
     async def work(bus: Bus) -> PersonExport:
         require_new_file(out)

@@ -13,10 +13,30 @@ from contracts.errors import FieldError, explain
 from contracts.subscriptions.subscriber import Subscriber
 from contracts.vocabulary import Vocabulary
 
-_COLUMNS = ("email", "name", "topics", "audiences", "units", "frequency")
+CSV_COLUMNS = ("email", "name", "topics", "audiences", "units", "frequency")
 _DELIMITERS = ",;\t"
+_GUARD = "'"
+_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", _GUARD)
 _LINE_FIELD = "line"
 _HEADER_FIELD = "header"
+
+
+def format_row(subscriber: Subscriber) -> list[str]:
+    """A subscriber as a row of the columns that an import takes."""
+    values = {name: getattr(subscriber, name) for name in CSV_COLUMNS}
+    texts = (
+        ";".join(value) if isinstance(value, tuple) else str(value) for value in values.values()
+    )
+    return [_with_guard(text) for text in texts]
+
+
+def _with_guard(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula: an apostrophe goes before its first sign."""
+    return _GUARD + cell if cell.startswith(_FORMULA_SIGNS) else cell
+
+
+def _without_guard(cell: str) -> str:
+    return cell[1:] if cell[:1] == _GUARD and cell[1:].startswith(_FORMULA_SIGNS) else cell
 
 
 class RejectedRow(BaseModel):
@@ -78,7 +98,7 @@ class CsvRows:
             return [field_error(_LINE_FIELD, "field_count", count=len(row), expected=len(columns))]
         if any("\ud800" <= character <= "\udfff" for cell in row for character in cell):
             return [field_error(_LINE_FIELD, "csv_encoding")]
-        cells = dict(zip(columns, row, strict=True))
+        cells = dict(zip(columns, map(_without_guard, row), strict=True))
         address, faults = validation.check_email(cells["email"])
         lists = {name: _split_list(cells[name]) for name in validation.LIST_FIELDS}
         chosen, frequency_errors = validation.check_frequency(cells["frequency"])
@@ -117,11 +137,11 @@ def _split_list(cell: str) -> tuple[str, ...]:
 def _header_errors(columns: Sequence[str]) -> list[FieldError]:
     if any("\0" in name for name in columns):
         return [field_error(_HEADER_FIELD, "csv_utf16")]
-    expected = ",".join(_COLUMNS)
-    if not set(columns) & set(_COLUMNS):
+    expected = ",".join(CSV_COLUMNS)
+    if not set(columns) & set(CSV_COLUMNS):
         return [field_error(_HEADER_FIELD, "header", expected=expected)]
-    unknown = [name for name in columns if name not in _COLUMNS]
-    missing = [name for name in _COLUMNS if name not in columns]
+    unknown = [name for name in columns if name not in CSV_COLUMNS]
+    missing = [name for name in CSV_COLUMNS if name not in columns]
     twice = sorted(name for name, count in Counter(columns).items() if count > 1)
     faults = [("unknown_column", unknown), ("missing_column", missing), ("repeated_column", twice)]
     named = [(code, name) for code, names in faults for name in names]

@@ -49,8 +49,18 @@ class SealedBucket(Bucket):
         return await self._open_values(await super().get_many(keys, min_seq=min_seq))
 
     async def values(self, prefix: str = "", *, start: int = 1) -> AsyncIterator[tuple[str, Value]]:
+        async for key, value in self._open_in_chunks(super().values(prefix, start=start)):
+            yield key, value
+
+    async def newest_values(self, pattern: str = ">") -> AsyncIterator[tuple[str, Value]]:
+        async for key, value in self._open_in_chunks(super().newest_values(pattern)):
+            yield key, value
+
+    async def _open_in_chunks(
+        self, stored: AsyncIterator[tuple[str, Value]]
+    ) -> AsyncIterator[tuple[str, Value]]:
         chunk: dict[str, Value] = {}
-        async for key, value in super().values(prefix, start=start):
+        async for key, value in stored:
             chunk[key] = value
             if len(chunk) >= _CHUNK_SIZE:
                 for item in (await self._open_values(chunk)).items():
