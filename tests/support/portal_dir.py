@@ -1,6 +1,7 @@
 """A portal in a folder: deliver to it, and read its public files."""
 
 import json
+import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -17,6 +18,7 @@ from channels.portal.model.site import Site
 from channels.portal.render.site_files import SiteFiles
 from channels.portal.writer.rebuild import RebuildResult, open_rebuild
 from channels.portal.writer.writer import PortalWriter
+from contracts.base.times import Clock
 from contracts.publication import Publication
 from contracts.vocabulary import DEFAULT, Vocabulary
 from tests.support.publications import RELEASED_AT, a_publication
@@ -61,9 +63,11 @@ def site_files(url: str = PUBLIC_URL, words: Vocabulary = WORDS) -> SiteFiles:
     return _SITES[key]
 
 
-def new_writer(folder: Path, url: str = PUBLIC_URL, words: Vocabulary = WORDS) -> PortalWriter:
+def new_writer(
+    folder: Path, url: str = PUBLIC_URL, words: Vocabulary = WORDS, clock: Clock = time.time
+) -> PortalWriter:
     """A writer whose folder is ready, as in a process that has just started."""
-    writer = PortalWriter(folder, site_files(url, words), lock_timeout_s=5.0)
+    writer = PortalWriter(folder, site_files(url, words), lock_timeout_s=5.0, clock=clock)
     try:
         writer.prepare()
     except BaseException:
@@ -91,9 +95,10 @@ def rebuild(
     publications: Iterable[Publication],
     words: Vocabulary = WORDS,
     url: str = PUBLIC_URL,
+    clock: Clock = time.time,
 ) -> RebuildResult:
     """Make the portal anew of these publications, in any order, as one change."""
-    with open_rebuild(folder, site_files(url, words), 5.0) as portal:
+    with open_rebuild(folder, site_files(url, words), 5.0, clock=clock) as portal:
         portal.add_publications(publications)
         return portal.finish()
 

@@ -4,6 +4,7 @@ A commit here is the effect; the files follow. Every committed change that is no
 named in `item.undone` and `stale`, so that the next writer can finish it. `item.old_print` and
 `stale.old_print` name files that are right and were written in an earlier format."""
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
@@ -14,7 +15,9 @@ from typing import Any, NamedTuple
 
 from channels.portal.index.listings import Listings, listing_entries
 from channels.portal.model.history import ShownPublication
-from channels.portal.model.page_sets import PageSet, parse_page_set
+from channels.portal.model.months import to_microseconds
+from channels.portal.model.page_sets import PageKind, PageSet, parse_page_set
+from channels.portal.model.urgent import urgent_until
 from channels.portal.storage.index_swap import INDEX_FILE
 from contracts.base.markdown_size import RENDERED_MAX
 from contracts.publication import Publication
@@ -100,6 +103,13 @@ _ITEMS_AFTER = (
     " WHERE content_id > ? ORDER BY content_id LIMIT ?"
 )
 _SELECT = f"SELECT publication, {_BODY} FROM item"  # noqa: S608 - ours
+_URGENT = "urgent"
+"""The mark with the urgent items that have not ended: content id → when it ends."""
+_MAYBE_URGENT = """SELECT publication FROM item WHERE publication LIKE '%"lane":"urgent"%'"""
+_BAND_SQL = """
+SELECT content_id FROM shelf WHERE slug = ? AND listed
+AND content_id IN (SELECT key FROM json_each(?)) ORDER BY published DESC, content_id DESC
+"""
 _PENDING_SQL = _SELECT + " WHERE {} ORDER BY content_id LIMIT ?"
 _FRAGMENTS = "SELECT content_id, {} FROM fragment WHERE edition = ? AND content_id IN ({})"
 _parse_publication = lru_cache(maxsize=512)(ShownPublication.model_validate_json)
@@ -131,6 +141,7 @@ class PortalIndex(Listings):
 
     def create_tables(self) -> None:
         self._db.executescript(_TABLES)
+        self.set_metadata(_URGENT, "{}")
 
     def current_revision(self, content_id: str) -> int:
         """The revision that is shown, or committed to be shown; 0 for none."""
@@ -168,12 +179,54 @@ class PortalIndex(Listings):
         )
         self._db.execute("DELETE FROM fragment WHERE content_id = ?", (content_id,))
         self._db.execute("INSERT OR IGNORE INTO meanwhile VALUES (?)", (content_id,))
+        self._put_urgent(publication)
         feed_slugs = [*slugs, *former_slugs, *self.slugs_of_item(content_id)]
         entries = list(listing_entries(publication, feed_slugs))
         listed_slugs = slugs if publication.action != "withdrawn" else ()
         touched = self.move_item(content_id, entries, listed_slugs)
         self.mark_stale(touched)
         return touched
+
+    def urgent_items(self, slug: str) -> list[str]:
+        """Urgent items on the pages of a listing, newest first."""
+        return self._content_ids(_BAND_SQL, (slug, self.metadata(_URGENT) or "{}"))
+
+    def has_urgent_ended(self, now_us: int) -> bool:
+        """Whether `end_urgent` has something to do."""
+        is_unknown = not self.metadata(_URGENT)
+        return is_unknown or any(end <= now_us for end in self._urgent_ends().values())
+
+    def end_urgent(self, now_us: int) -> None:
+        """Forget urgent items that have ended; the pages that name them become stale."""
+        self._collect_urgent()
+        ends = self._urgent_ends()
+        over = [content_id for content_id, end in ends.items() if end <= now_us]
+        for content_id in over:
+            slugs = self.slugs_of_item(content_id)
+            self.mark_stale([PageSet(PageKind.LISTING, slug) for slug in slugs])
+        if over:
+            self.mark_stale([PageSet(PageKind.HOME)])
+            self.set_metadata(_URGENT, json.dumps({id: ends[id] for id in ends.keys() - over}))
+
+    def _urgent_ends(self) -> dict[str, int]:
+        ends: dict[str, int] = json.loads(self.metadata(_URGENT) or "{}")
+        return ends
+
+    def _put_urgent(self, publication: Publication) -> None:
+        ends = self._urgent_ends()
+        before = ends.pop(publication.content_id, None)
+        if end := urgent_until(publication):
+            ends[publication.content_id] = to_microseconds(end)
+        if before != ends.get(publication.content_id):
+            self.set_metadata(_URGENT, json.dumps(ends))
+
+    def _collect_urgent(self) -> None:
+        """Find the urgent items of an index that was made before they were marked."""
+        if self.metadata(_URGENT):
+            return
+        self.set_metadata(_URGENT, "{}")
+        for (publication,) in self._db.execute(_MAYBE_URGENT).fetchall():
+            self._put_urgent(ShownPublication.model_validate_json(publication))
 
     def put_fragments(self, content_id: str, format_hash: str, fragments: Fragments) -> None:
         values = (content_id, format_hash, *fragments)

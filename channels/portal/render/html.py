@@ -7,7 +7,7 @@ from functools import partial
 from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -43,6 +43,13 @@ class _Asset:
     body: bytes
 
 
+class Stories(NamedTuple):
+    """Items of a list with their summaries: the urgent ones, and the newest others."""
+
+    urgent: Sequence[Markup]
+    newest: Sequence[Markup]
+
+
 class HtmlPages:
     """The pages of one site."""
 
@@ -52,7 +59,7 @@ class HtmlPages:
         self.icon = _asset("loa.svg")
         self._environment = _environment(site, self.css, self.icon)
 
-    def home(self, stories: Sequence[Markup], used_slugs: Collection[str]) -> bytes:
+    def home(self, stories: Stories, used_slugs: Collection[str]) -> bytes:
         """The home page, with those topics that are among *used_slugs*, the listings with items."""
         topics = [topic for topic in self._site.topics() if topic in used_slugs]
         topics = list(filter(self._site.is_subscribable, topics))
@@ -65,13 +72,11 @@ class HtmlPages:
         json_ld = Markup(article_json_ld(item, self._site))  # noqa: S704 - escaped for HTML
         return self._page(template, here="", item=item, shelves=slugs, about=json_ld)
 
-    def listing(
-        self, slug: str, stories: Sequence[Markup], months: Sequence[tuple[str, int]]
-    ) -> bytes:
+    def listing(self, slug: str, stories: Stories, months: Sequence[tuple[str, int]]) -> bytes:
         """The page of a listing: its newest items and its months."""
         years = groupby(months, key=lambda month: month[0][:4])
         by_year = [(year, list(group)) for year, group in years]
-        older = _first_month_beyond(len(stories), months)
+        older = _first_month_beyond(len(stories.newest), months)
         return self._listing_page(slug, "shelf.html", stories=stories, years=by_year, older=older)
 
     def month(

@@ -18,7 +18,7 @@ from channels.portal.model.site import ALL_SLUG, DEFAULT_COVER_PATH, Site, item_
 from channels.portal.model.texts import TEXTS
 from channels.portal.render import atom, json_feed, opml, rss, sitemap
 from channels.portal.render.feed import EMPTY_FEED_DATE, Feed, FeedEntry, feed_of_listing
-from channels.portal.render.html import STATIC_DIR, TEMPLATE_DIR, HtmlPages
+from channels.portal.render.html import STATIC_DIR, TEMPLATE_DIR, HtmlPages, Stories
 from channels.portal.search.document import build_document
 from channels.portal.search.index import SearchDocument
 from channels.portal.storage.atomic_files import RenderedFile
@@ -168,7 +168,7 @@ class SiteFiles:
             yield path, assemble_feed(kind, feed, fragments)
 
     def _listing_page(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
-        stories = self._newest_stories(page_set.slug, index)
+        stories = self._stories(page_set.slug, index)
         months = [month for month in index.months(page_set.slug) if month[1]]
         yield page_set.paths[0], self._pages.listing(page_set.slug, stories, months)
 
@@ -180,7 +180,7 @@ class SiteFiles:
         yield page_set.paths[0], self._pages.month(page_set.slug, page_set.month, lines, adjacent)
 
     def _home_page(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
-        stories = self._newest_stories(ALL_SLUG, index)
+        stories = self._stories(ALL_SLUG, index)
         yield page_set.paths[0], self._pages.home(stories, index.used_slugs())
 
     def _overviews(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
@@ -210,9 +210,14 @@ class SiteFiles:
         """A month's lines in one state of the index; listings often have the same items."""
         return "\n".join(line for (line,) in self._fragments_of(ids, index, ("line",)))
 
-    def _newest_stories(self, slug: str, index: PortalIndex) -> list[Markup]:
-        ids = index.newest_items(slug, _HOME_LIMIT, listed=True)
-        return [Markup(text) for (text,) in self._fragments_of(ids, index, ("story",))]  # noqa: S704
+    def _stories(self, slug: str, index: PortalIndex) -> Stories:
+        """The urgent items of a listing, and the newest others."""
+        urgent = index.urgent_items(slug)
+        newest = index.newest_items(slug, _HOME_LIMIT + len(urgent), listed=True)
+        others = [content_id for content_id in newest if content_id not in urgent][:_HOME_LIMIT]
+        rows = self._fragments_of([*urgent, *others], index, ("story",))
+        texts = [Markup(text) for (text,) in rows]  # noqa: S704
+        return Stories(texts[: len(urgent)], texts[len(urgent) :])
 
     def _fragments_of(
         self, ids: Sequence[str], index: PortalIndex, names: Sequence[str]

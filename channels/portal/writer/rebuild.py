@@ -13,6 +13,7 @@ written at once, and other writers wait.
 
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -37,6 +38,7 @@ from channels.portal.writer.writer import (
     no_progress,
     record_format,
 )
+from contracts.base.times import Clock
 from contracts.publication import Publication
 
 log = structlog.get_logger()
@@ -63,11 +65,12 @@ class PortalRebuild:
         site_files: SiteFiles,
         lock_timeout_s: float,
         report_progress: ReportProgress = no_progress,
+        clock: Clock = time.time,
     ) -> None:
         self._folder, self._state = folder, folder / "state"
         self._aside = self._state / "rebuild"
         self._site_files, self._lock_timeout_s = site_files, lock_timeout_s
-        self._report_progress = report_progress
+        self._report_progress, self._clock = report_progress, clock
         self._remove_aside()
         self._aside.mkdir()
         self._index = PortalIndex(self._aside / INDEX_FILE)
@@ -97,7 +100,8 @@ class PortalRebuild:
             self._add_recorded_changes()
             items = self._index.count_items()
             self._swap()
-        with closing(PortalWriter(self._folder, self._site_files, self._lock_timeout_s)) as writer:
+        given = self._folder, self._site_files, self._lock_timeout_s, self._clock
+        with closing(PortalWriter(*given)) as writer:
             self._write_files(writer)
             removed = self._remove_strays()
             writer.prune_search()
@@ -177,12 +181,14 @@ def open_rebuild(
     site_files: SiteFiles,
     lock_timeout_s: float,
     report_progress: ReportProgress = no_progress,
+    clock: Clock = time.time,
 ) -> Iterator[PortalRebuild]:
     """Rebuild the portal. Raises FolderBusy while another process holds a lock."""
     (folder / "state").mkdir(parents=True, exist_ok=True)
+    given = folder, site_files, lock_timeout_s, report_progress, clock
     with (
         folder_lock(folder / "state" / _REBUILD_LOCK_FILE, lock_timeout_s),
-        closing(PortalRebuild(folder, site_files, lock_timeout_s, report_progress)) as rebuild,
+        closing(PortalRebuild(*given)) as rebuild,
     ):
         yield rebuild
 

@@ -10,6 +10,7 @@ So a row in doubt has an answer: a revision in the index is delivered, any other
 """
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from channels.base import Deadline, Outcome, Verdict
 from channels.portal.errors import FilesNotWritten, FolderBusy, FolderEmpty, IndexLost, error_reason
 from channels.portal.index.index import LAYOUT_VERSION, PortalIndex, StoredItem
 from channels.portal.model.history import merge_history
+from channels.portal.model.months import to_microseconds
 from channels.portal.model.page_sets import PageKind, PageSet
 from channels.portal.model.site import Site
 from channels.portal.render.site_files import SiteFiles
@@ -32,6 +34,7 @@ from channels.portal.storage.atomic_files import StagedFiles, remove_leftovers, 
 from channels.portal.storage.index_swap import INDEX_FILE
 from channels.portal.storage.lock import folder_lock
 from contracts.base.crash_points import crash_point
+from contracts.base.times import Clock, utc_now
 from contracts.publication import Publication
 
 log = structlog.get_logger()
@@ -70,12 +73,15 @@ class PortalWriter:
     Web servers serve `folder/public`; `folder/state` is private to the writer.
     """
 
-    def __init__(self, folder: Path, site_files: SiteFiles, lock_timeout_s: float) -> None:
+    def __init__(
+        self, folder: Path, site_files: SiteFiles, lock_timeout_s: float, clock: Clock = time.time
+    ) -> None:
         self.public = folder / "public"
         self._state = folder / "state"
         self._aside = self._state / "aside"
         self._site_files = site_files
         self._lock_timeout_s = lock_timeout_s
+        self._clock = clock
         self.files_written = 0
         self._index: PortalIndex | None = None
         self._search_sync = SearchSync(self._state, site_files.site, site_files.search_document)
@@ -113,6 +119,7 @@ class PortalWriter:
                 self._create_index(index, allow_new)
             self._search_sync.prepare()
             self._apply_new_format(index)
+            self._end_urgent(index)
             self._write_pending(index, report_progress, index.count_pending())
             self._rewrite_stale(index)
 
@@ -126,6 +133,7 @@ class PortalWriter:
             if not (self.public / SITE_MARKER_FILE).exists():
                 log.warning("portal_files_lost", items=index.count_items())
                 self._apply_new_format(index)
+            self._end_urgent(index)
             self._write_pending(index)
             return self._rewrite_stale(index, limit)
 
@@ -206,11 +214,21 @@ class PortalWriter:
     def _show(self, index: PortalIndex, publication: Publication) -> None:
         with index.transaction():
             stored = add_publication(index, self._site_files, publication)
+            index.end_urgent(self._now_us())
             work = PendingWork([stored], index.stale_page_sets())
             staged = self._stage(index, work)
             crash_point("portal.staged")
         crash_point("portal.committed")
         self._commit(index, work, staged)
+
+    def _end_urgent(self, index: PortalIndex) -> None:
+        """Mark the pages from which an urgent item has to go."""
+        if index.has_urgent_ended(self._now_us()):
+            with index.transaction():
+                index.end_urgent(self._now_us())
+
+    def _now_us(self) -> int:
+        return to_microseconds(utc_now(self._clock))
 
     def _write_pending(
         self,

@@ -10,7 +10,7 @@ from lxml import etree
 
 from channels.portal.model.item import build_item
 from channels.portal.model.site import Site
-from channels.portal.render.html import HtmlPages
+from channels.portal.render.html import HtmlPages, Stories
 from channels.portal.render.json_ld import article_json_ld, og_locale
 from channels.portal.settings import PortalSettings
 from contracts.vocabulary import DEFAULT
@@ -85,7 +85,7 @@ def test_open_graph_is_told_the_language_with_its_country():
     ],
 )
 def test_whoever_subscribes_from_a_shelf_has_it_chosen(slug, wish):
-    text = HtmlPages(Site(PUBLIC_URL, DEFAULT)).listing(slug, [], []).decode()
+    text = HtmlPages(Site(PUBLIC_URL, DEFAULT)).listing(slug, Stories([], []), []).decode()
     assert ("qua thư điện tử</a>, hoặc dùng" in text) == bool(wish)
     assert f'href="{wish}">qua thư' in text or not wish
 

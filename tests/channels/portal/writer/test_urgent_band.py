@@ -1,0 +1,153 @@
+"""A band of urgent items above all others, which they leave when they end."""
+
+from datetime import timedelta
+
+import pytest
+
+from channels.portal.index.index import PortalIndex
+from channels.portal.storage.atomic_files import StagedFiles
+from channels.portal.storage.index_swap import INDEX_FILE
+from tests.support.clock import FakeClock
+from tests.support.portal_dir import never_expired, new_writer, page, public_files, rebuild
+from tests.support.publications import RELEASED_AT, a_publication, numbered_publication
+
+DAY_S = 24 * 3600
+STORM = a_publication(content_id="bao-so-9", title="Bão số 9", lane="urgent", topic="viec-lam")
+LATER = [numbered_publication(number) for number in (1, 2, 3)]
+NEXT = {"revision": 2, "released_at": RELEASED_AT + timedelta(hours=1)}
+LISTINGS = ("", "muc/tat-ca", "muc/viec-lam", "muc/van-phong-bo")
+
+
+@pytest.fixture
+def clock():
+    return FakeClock(RELEASED_AT.timestamp())
+
+
+@pytest.fixture
+def shown(tmp_path, clock):
+    """Shows publications with a writer of its own, as a process that was started anew."""
+
+    def show(*publications, folder=tmp_path):
+        writer = new_writer(folder, clock=clock)
+        for publication in publications:
+            writer.show(publication, never_expired)
+        writer.close()
+        return folder
+
+    return show
+
+
+def titles(folder, path="", part="urgent-band"):
+    """The titles in the band of a page, or in its list."""
+    found = page(folder, path).xpath(f"//ul[contains(@class, '{part}')]//h2/a")
+    return [title.text for title in found]
+
+
+def listed(folder, path=""):
+    return titles(folder, path, "stories")
+
+
+def feeds(folder):
+    return {
+        path: body for path, body in public_files(folder).items() if path.startswith("nguon-tin")
+    }
+
+
+def test_an_urgent_item_stays_above_what_comes_later(tmp_path, shown):
+    shown(STORM, *LATER)
+    for path in LISTINGS:
+        assert titles(tmp_path, path) == ["Bão số 9"], path
+        assert "Bão số 9" not in listed(tmp_path, path), path
+    assert listed(tmp_path) == ["Tin 3", "Tin 2", "Tin 1"]
+    assert titles(tmp_path, "muc/lich-nghi-le") == []
+
+
+def test_a_portal_with_an_urgent_item_alone_is_not_called_empty(tmp_path, shown):
+    shown(STORM)
+    for path in LISTINGS:
+        assert "Chưa có tin" not in page(tmp_path, path).text_content(), path
+
+
+@pytest.mark.parametrize("hours", [None, 3, 100])
+def test_it_leaves_at_its_end_or_after_a_day_and_feeds_stay(tmp_path, clock, shown, hours):
+    end = RELEASED_AT + timedelta(hours=hours) if hours else None
+    shown(STORM.model_copy(update={"expires_at": end}), *LATER)
+    before, writer = feeds(tmp_path), new_writer(tmp_path, clock=clock)
+    clock.advance((hours * 3600 if hours else DAY_S) - 1)
+    assert not writer.rewrite_stale().has_work
+    assert titles(tmp_path) == ["Bão số 9"]
+    clock.advance(1)
+    writer.rewrite_stale()
+    for path in LISTINGS:
+        assert titles(tmp_path, path) == [], path
+        assert "Bão số 9" in listed(tmp_path, path), path
+    assert feeds(tmp_path) == before
+    assert not writer.rewrite_stale().has_work
+    writer.close()
+
+
+def test_what_ended_while_no_loa_ran_is_gone_at_the_start(tmp_path, clock, shown):
+    shown(STORM, *LATER)
+    clock.advance(DAY_S)
+    shown()
+    assert (titles(tmp_path), len(listed(tmp_path))) == ([], 4)
+
+
+def test_a_kill_in_the_middle_of_taking_it_off_is_made_good(tmp_path, clock, shown, monkeypatch):
+    shown(STORM, *LATER)
+    clock.advance(DAY_S)
+
+    def killed(_):
+        raise SystemExit
+
+    with monkeypatch.context() as dying, pytest.raises(SystemExit):
+        dying.setattr(StagedFiles, "commit", killed)
+        shown()
+    assert titles(tmp_path) == ["Bão số 9"]
+    shown()
+    assert titles(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "band"),
+    [
+        ({"action": "withdrawn", "reason": "Nhầm"}, []),
+        ({"action": "corrected", "lane": "normal"}, []),
+        ({"action": "corrected", "title": "Bão số 10"}, ["Bão số 10"]),
+    ],
+)
+def test_a_newer_position_decides(tmp_path, clock, shown, change, band):
+    shown(STORM, *LATER, STORM.model_copy(update=NEXT | change))
+    assert titles(tmp_path) == band
+    clock.advance(DAY_S)
+    shown()
+    assert titles(tmp_path) == band, "a day counts from the newer text on"
+    clock.advance(3600)
+    shown()
+    assert titles(tmp_path) == []
+
+
+def test_a_rebuild_makes_the_same_pages_before_the_end_and_after(tmp_path, clock, shown):
+    over = a_publication(content_id="lu", lane="urgent", expires_at=RELEASED_AT)
+    every = [over, STORM, *LATER]
+    assert titles(shown(*every)) == ["Bão số 9"]
+    for _ in range(2):
+        before = public_files(tmp_path)
+        rebuild(tmp_path, reversed(every), clock=clock)
+        assert public_files(tmp_path) == before
+        clock.advance(DAY_S)
+        shown()
+    assert titles(tmp_path) == []
+
+
+def test_an_index_of_an_earlier_version_gets_its_band(tmp_path, clock, shown):
+    over = a_publication(content_id="lu", lane="urgent", expires_at=RELEASED_AT)
+    shown(STORM, over, *LATER)
+    expected = public_files(tmp_path)
+    index = PortalIndex(tmp_path / "state" / INDEX_FILE)
+    index.set_metadata("urgent", "")
+    index.close()
+    (tmp_path / "public" / "index.html").unlink()
+    (tmp_path / "public" / "404.html").unlink()  # so that all pages are written
+    shown()
+    assert public_files(tmp_path) == expected
