@@ -23,6 +23,7 @@ from bench.parts import (
     render,
     scale,
     serving,
+    tracing,
     urgent,
 )
 from bench.peer import PeerFailed
@@ -34,7 +35,7 @@ from bench.sizes import SMALL, Sizes
 from bench.table import table
 from bench.tools import Missing
 
-MODULES = (render, engine, mails, celery, urgent, notice, intake, scale, portal, serving)
+MODULES = (render, engine, mails, celery, urgent, notice, intake, scale, portal, serving, tracing)
 PARTS: dict[str, Callable[[Sizes], Findings]] = {one.PART: one.measure for one in MODULES}
 FAILURES = (LoaFailed, PeerFailed, SinkStopped)
 HERE = Path(__file__).parent

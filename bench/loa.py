@@ -28,14 +28,15 @@ EVERYTHING = tuple(name for name in SERVICE_NAMES if name != "mailbox")
 """What `loa up` runs where a relay is configured."""
 HEADER = "email,name,topics,audiences,units,frequency"
 Settings = dict[str, str]
+NO_MORE: Settings = {}
 Look = Callable[[], str]
 
 
 @contextmanager
-def up(name: str, relay_port: int) -> Iterator[Server]:
+def up(name: str, relay_port: int, more: Settings = NO_MORE) -> Iterator[Server]:
     """`loa up` on an empty folder: one process, and its nats-server, which fsyncs always."""
     folder = emptied(name)
-    settings = relay(relay_port)
+    settings = relay(relay_port) | more
     with started(folder, ["up", "--port", "0"], settings) as process:
         url = wait_until_ready(folder, process)
         ready = json.loads((folder / "run" / "ready.json").read_text())

@@ -37,7 +37,11 @@ class OtlpReceiver:
     requested: threading.Event = field(default_factory=threading.Event)
     silent: bool = False
     ended: threading.Event = field(default_factory=threading.Event)
-    url: str = ""
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
 
     def take(self, headers: dict[str, str], body: bytes) -> None:
         self.bodies.append(body)
@@ -86,8 +90,8 @@ def _received(span: Span) -> ReceivedSpan:
 
 
 @contextmanager
-def otlp_receiver() -> Iterator[OtlpReceiver]:
-    """A receiver on a port of its own."""
+def otlp_receiver(port: int = 0) -> Iterator[OtlpReceiver]:
+    """A receiver on *port*, or on a free one."""
     receiver = OtlpReceiver()
 
     class Handler(BaseHTTPRequestHandler):
@@ -101,11 +105,11 @@ def otlp_receiver() -> Iterator[OtlpReceiver]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
     serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     serving.start()
-    receiver.url = f"http://127.0.0.1:{server.server_port}"
+    receiver.port = server.server_port
     try:
         yield receiver
     finally:
