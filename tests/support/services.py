@@ -20,6 +20,7 @@ from consumers.runtime.errors import RetryLater
 from consumers.runtime.lanes import LaneSemaphore
 from contracts import publication as publications
 from contracts import subjects
+from contracts.base import tracing
 from contracts.delivery import BatchKey, ChannelName, Lane
 from contracts.publication import Publication, StoredPublication
 from producers.bus import Bus
@@ -90,7 +91,8 @@ class ReleasedPositions:
 async def store_publication(bus: Bus, publication: Publication) -> StoredPublication:
     """Put *publication* into its stream, as its release does."""
     subject = subjects.publication(publication.topic, publication.content_id)
-    ack = await bus.publish(subject, publications.encode(publication))
+    body = publications.encode(publication)
+    ack = await bus.publish(subject, body, headers=tracing.carrier())
     return StoredPublication(publication=publication, seq=ack.seq)
 
 

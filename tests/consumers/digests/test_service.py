@@ -6,11 +6,13 @@ import pytest
 
 from consumers.digests import build, service
 from contracts import publication, subjects
+from contracts.base import tracing
 from contracts.delivery import BatchKey, Lane
 from contracts.subscriptions.digest import FREQUENCIES
 from contracts.subscriptions.subscriber import UNTIL_RESUMED
 from tests.support.digest_pipeline import BUSY, EMAIL, FRIDAY, OTHER, SATURDAY, later
 from tests.support.scripted_channel import OK
+from tests.support.traced import traced
 
 
 async def test_a_day_comes_in_one_mail(digests):
@@ -26,6 +28,21 @@ async def test_a_day_comes_in_one_mail(digests):
     assert digests.mails("an") == ["digest-daily-2027-01-16.1"]
     assert len(digests.mails("binh")) == 2
     assert (await digests.ledger.plan(SATURDAY)).value.lane is Lane.BULK
+
+
+async def test_a_digest_is_a_trace_of_its_own_that_links_to_those_of_its_items(digests):
+    digests.directory.add("an", frequency="daily")
+    with traced() as process:
+        for number, content_id in enumerate(["tin-mot", "tin-hai"], 1):
+            with tracing.continued({"traceparent": f"00-{number:032x}-{9:016x}-01"}):
+                await digests.release_and_plan(content_id)
+        await digests.deliver_next()
+        spans = process.spans("deliver DELIVER")
+        [digest] = [one for one in spans if "digest-" in one.attributes["loa.content_id"]]
+        assert [link.context.trace_id for link in digest.links] == [1, 2]
+        assert digest.parent is None
+        [window] = [one for one in process.spans("window") if one.parent == digest.context]
+        assert window.attributes["messaging.batch.message_count"] == 1
 
 
 async def test_each_reader_gets_what_matches_and_nobody_an_empty_mail(digests):

@@ -180,6 +180,7 @@ def test_a_notice_and_a_batch_and_what_never_leaves(loa, collector):
     [span] = spans_of(collector, trace_of(10), accept=1)["POST /v1/events"]
     assert (span.attributes["http.response.status_code"], span.failed) == (422, False)
 
+    assert loa.violations() == []
     assert loa.stop() == 0
     sent = b"".join(collector.bodies)
     private = [TITLE, BODY, SECRET, loa.key, "@example.com", "nguoi0", *words_of(notice["data"])]
