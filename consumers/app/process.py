@@ -78,9 +78,14 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
         await start(node, bound, stopped)
         if own or services is None:
             stack.enter_context(instance.announced(settings, _running_instance(node, url)))
-        log.info("ready", url=node.own_url, nats_url=without_password(url))
+        _log_ready(node, url)
         await stopped.wait()
         log.info("stopping")
+
+
+def _log_ready(node: Node, nats_url: str) -> None:
+    shown, metrics_url = without_password(nats_url), node.addresses["metrics"]
+    log.info("ready", url=node.own_url, nats_url=shown, metrics_url=metrics_url)
 
 
 def _spare_collections() -> None:

@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from itertools import product
 from typing import NamedTuple
 
 from consumers.intake.event_log import EventLog
@@ -21,7 +22,7 @@ from consumers.ledger.entry import DELIVERED_LETTERS, OPEN_LETTERS, LedgerEntry
 from consumers.ledger.moves import PROGRESS_SHARES, count_letters
 from contracts import keys, subjects
 from contracts.base.times import Clock
-from contracts.delivery import BatchKey, Lane, PlanKey
+from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
 from producers import metrics
 from producers.bus import Bus
 
@@ -72,6 +73,7 @@ class ItemTimes:
 
     def __post_init__(self) -> None:
         self.began = self.clock()
+        metrics.ITEM_SECONDS.begin(product(ChannelName, Lane, metrics.REACHED))
 
     def add_batch(self, batch: BatchKey, entry: LedgerEntry) -> None:
         """Note one batch of a scan."""

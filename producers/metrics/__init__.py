@@ -89,6 +89,12 @@ REASONS = (
     *("throttled", "greylisted", "temporary", "connection", "quota", "token", "operator"),
     *("recipient", "left", "suppressed", "not_seen", "expired", OTHER),
 )
+_FIRST_OUTCOMES = (
+    *(("delivered", "none"), ("expired", "expired"), ("unknown", OTHER), ("unknown", "connection")),
+    *(("failed", reason) for reason in ("no_mailbox", "mailbox_full", "no_cause", "content")),
+    *(("failed", reason) for reason in ("protocol", OTHER)),
+)
+"""What alarms watch exists from the start: `increase` does not see a series' first value."""
 DELIVERIES = CounterMetric(
     Metric(
         "loa_deliveries_total",
@@ -98,7 +104,7 @@ DELIVERIES = CounterMetric(
         "deliver-...",
         (CHANNEL, Label("outcome", _OUTCOMES), Label("reason", REASONS)),
     ),
-    [(channel, "delivered", "none") for channel in ChannelName],
+    [(channel, *first) for channel in ChannelName for first in _FIRST_OUTCOMES],
 )
 COPIES = CounterMetric(
     Metric(

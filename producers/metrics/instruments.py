@@ -86,6 +86,11 @@ class HistogramMetric:
             metric.name, metric.help, names, buckets=edges, registry=REGISTRY
         )
 
+    def begin(self, places: Iterable[tuple[str, ...]]) -> None:
+        """Show the series of *places* from now on, at 0."""
+        for values in places:
+            self._histogram.labels(*values)
+
     def observe(self, seconds: float, *values: str) -> None:
         bound = self.metric.bound(values)
         (self._histogram.labels(*bound) if values else self._histogram).observe(max(seconds, 0.0))

@@ -11,6 +11,7 @@ from typing import Any
 
 from consumers.app.settings import RunningInstance
 from tests.support.loa_process import LOA, LoaProcess, RelayProcess, wait_until
+from tests.support.metrics_page import Page, scrape
 from tests.support.nats_accounts import ACCOUNTS
 
 SERVER = (
@@ -51,6 +52,10 @@ class Service:
     def url(self) -> str:
         """Where it answers; waits until it does."""
         return wait_until(lambda: self.logged("ready"), f"{self.name} to be ready")["url"]
+
+    def scrape(self) -> Page:
+        """What the process shows Prometheus."""
+        return scrape(self.logged("ready")["metrics_url"])
 
     def kill(self) -> None:
         self.process.kill()

@@ -136,8 +136,34 @@ def test_each_service_does_its_whole_work_and_is_never_refused(loa, site):
     assert loa.cli("opinions", "--json").json
     for name in SERVICE_NAMES:
         assert json.loads(loa.call(name, "/readyz")), name
+    scrape_all(loa)
     refusals = re.findall(r".*Violation.*", loa.server_log.read_text())
     assert refusals == []
+
+
+def scrape_all(loa):
+    """Each service shows its own work, and what lies on the bus where it has the right to read."""
+    shown = {name: loa[name].scrape() for name in SERVICE_NAMES}
+    for name, page in shown.items():
+        assert page.total("loa_service_info", service=name) == page.total("loa_service_info") == 1
+        assert page.total("loa_bus_connected") == 1
+    assert shown["gateway"].total("loa_events_total", unit=UNIT, answer="accepted") >= 4
+    assert shown["import"].total("loa_events_total", door="import", answer="accepted") == 1
+    assert shown["import"].total("loa_feed_read_timestamp_seconds", unit=UNIT) > 0
+    assert shown["feedback"].total("loa_mail_reports_total", kind="bounce") >= 1
+    assert shown["deliver-email"].total("loa_deliveries_total", outcome="delivered") >= 4
+    assert shown["deliver-zalo"].total("loa_zalo_token_expires_timestamp_seconds") > 0
+    facts = wait_until(lambda: complete_facts(loa), "the facts of the bus")
+    assert facts.total("loa_bus_can_store") == 1 and facts.total("loa_backlog_rows") == 0
+    readers = {name for name, page in shown.items() if page.total("loa_bus_can_store")}
+    assert readers == {"sweep"}, "the others may not read so much"
+
+
+def complete_facts(loa):
+    """The page of `sweep`, once it has told of an item's last mail."""
+    page = loa["sweep"].scrape()
+    last = page.total("loa_item_delivery_seconds_count", channel="email", reached="last")
+    return last >= 1 and page
 
 
 def sign_up(loa):

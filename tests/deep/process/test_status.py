@@ -8,8 +8,9 @@ import pytest
 
 from contracts.errors import FieldError
 from tests.support import requirements
-from tests.support.gateway_client import sample_event
+from tests.support.gateway_client import UNIT, sample_event
 from tests.support.loa_process import CommandResult, LoaProcess, RelayProcess, wait_until
+from tests.support.metrics_page import scrape
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -116,11 +117,30 @@ def test_people_s_work_and_a_resumed_canary_are_told(tmp_path):
         answer = loa.post(sample_event("corrected", id="sai", content_id="khong-co"))
         assert answer.status == 202
         letter = found(loa, "dead_letters")
+        check_metrics(loa)
         assert letter["since"] and "sự kiện bị loại" in letter["message_vi"]
         assert loa.page_status("/tin/khong-co.html") != 200
         status = wait_until(lambda: refusal(loa, answer.body["event_id"]), "the refusal")
         assert status[0].field == "data.content_id"
         assert loa.trace(answer.body["event_id"])["state"] == "refused"
+
+
+def check_metrics(loa: LoaProcess) -> None:
+    """A scrape says what `loa status` says, and counts what went through the door."""
+    url = loa.ready().metrics
+    facts = wait_until(lambda: (page := scrape(url)).total("loa_dead_letters") and page, "facts")
+    told = loa.cli("status", "--json").json
+    for one in told["findings"]:
+        assert facts.total("loa_status_findings", code=one["code"], severity=one["severity"]) == 1
+    assert facts.total("loa_status_findings") == len(told["findings"])
+    assert facts.total("loa_status_needs_person") == 1
+    for name, channel in told["channels"].items():
+        assert facts.total("loa_canary_state", channel=name, state=channel["canary"]["state"]) == 1
+        for lane, one in channel["lanes"].items():
+            backlog = facts.total("loa_backlog_rows", channel=name, lane=lane)
+            assert backlog == one["backlog"]
+    refused = {"unit": UNIT, "kind": "corrected", "answer": "invalid", "door": "intake"}
+    assert facts.total("loa_events_total", **refused) == 1
 
 
 def refusal(loa: LoaProcess, event_id: str) -> list[FieldError]:
