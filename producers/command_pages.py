@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from types import SimpleNamespace
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -74,11 +75,13 @@ def page_of(command: Any) -> _Page | None:
 
 
 def complete_page(command: Any) -> Any:
-    """*command*, and those below it, with their exit codes and the names of their values."""
+    """*command*, and those below it: exit codes, names of values, texts as wide as the screen."""
     for _, each in walk(command):
         if declared := page_of(each):
             each.epilog = declared.epilog
-        for parameter in each.params:
+        paragraphs = (each.help or "").split("\n\n")
+        each.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+        for parameter in (*each.params, each.get_help_option(SimpleNamespace(**SETTINGS))):
             if parameter.metavar is None:
                 parameter.metavar = _value_name(parameter)
             if parameter.param_type_name == "argument" and parameter.metavar:
@@ -101,10 +104,10 @@ def _value_name(parameter: Any) -> str | None:
     """The name of a parameter's value; None where all values that are allowed are listed."""
     if getattr(parameter, "is_flag", False):
         return ""
-    return None if _choices_of(parameter) else parameter.name.upper()
+    return None if values_of(parameter) else parameter.name.upper()
 
 
-def _choices_of(parameter: Any) -> list[str]:
+def values_of(parameter: Any) -> list[str]:
     """The only values that a parameter takes; none where others are allowed."""
     described = parameter.type_descriptor
     return [str(choice.value) for choice in described.choices] if described.is_choice else []

@@ -35,11 +35,8 @@ KNOWN_MESSAGES = (
 class CommandGroup(TyperGroup):
     """A group of commands that prints usage errors like field errors and exits with code 2."""
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        command = super().get_command(ctx, cmd_name)
-        return command and complete_page(command)
-
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        complete_page(self)
         wants_json.set("--json" in args)
         with _report_usage_errors():
             return super().parse_args(ctx, args)

@@ -28,7 +28,11 @@ from producers.bus import Bus
 T = TypeVar("T")
 By = Annotated[
     str,
-    typer.Option("--by", help="Break-glass: a name in place of the account of `loa login`."),
+    typer.Option(
+        "--by",
+        metavar="NAME",
+        help="Break-glass: a name in place of the account of `loa login`.",
+    ),
 ]
 ACTIONS: Mapping[str, str] = {
     "audit.read": "audit",

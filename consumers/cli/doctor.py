@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
+from pydantic import BaseModel
 
 from channels.email.doctor.dns_client import DNS_PORT, DnsClient
 from channels.email.doctor.doctor import Doctor
@@ -17,7 +18,7 @@ from consumers.app.wiring.email import describe_relays
 from consumers.channel_health import destinations
 from consumers.channel_health.destinations import Destination
 from consumers.cli.mail import mail_context
-from consumers.cli.output import Json, explain_errors, print_answer, print_errors
+from consumers.cli.output import Json, explain_errors, page, print_answer, print_errors
 from consumers.messages import field_error, translate
 from contracts.base.addresses import is_mailable
 from contracts.delivery import ChannelName
@@ -32,7 +33,7 @@ _LEVEL_LABELS = {Level.OK: "ok", Level.WARNING: "WARNING", Level.PROBLEM: "PROBL
 
 @app.callback(invoke_without_command=True)
 def doctor(context: typer.Context) -> None:
-    """Is what surrounds Loa as it has to be? Examines mail, unless it is told what."""
+    """Examine the settings and services around Loa: mail, unless told what."""
     if context.invoked_subcommand is not None:
         return
     with explain_errors():
@@ -44,13 +45,25 @@ def doctor(context: typer.Context) -> None:
         mail()
 
 
-@app.command()
-def mail(to: To = "", resolver: Server = "", as_json: Json = False) -> None:
-    """Will our mail be believed? SPF, DKIM, DMARC, PTR, the relay's TLS, the fields of a test mail.
+class MailFinding(BaseModel):
+    """One finding of `doctor mail`: what was found, and what to do."""
 
-    Exit code 1 when there is a problem: some providers refuse or hide our mail. Every line says
-    what it means and what to do, in English and in Vietnamese. Judged are the settings of this
-    shell; where the worker that sends mail has another relay, that is said first.
+    check: str
+    code: str
+    level: Level
+    en: str
+    vi: str
+    do_en: str
+    do_vi: str
+
+
+@app.command()
+@page(list[MailFinding], {1: "some providers refuse or hide our mail"}, on_bus=False)
+def mail(to: To = "", resolver: Server = "", as_json: Json = False) -> None:
+    """Examine whether mail is believed: SPF, DKIM, DMARC, PTR, TLS, and the fields of a test mail.
+
+    Every line says what it means and what to do, in English and in Vietnamese. Judged are the
+    settings of this shell; where the worker that sends mail has another relay, that is said first.
     """
     with explain_errors():
         if to and not is_mailable(to):

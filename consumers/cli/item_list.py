@@ -21,9 +21,9 @@ from contracts.trace import StatusCounts
 from producers.bus import Bus
 
 app = typer.Typer(no_args_is_help=True, help="List content items.")
-_STATES = ("received", "waiting", "scheduled", "released", "withdrawn", "refused")
+STATES = ("received", "waiting", "scheduled", "released", "withdrawn", "refused")
 _TROUBLES = ("failed", "expired", "unknown", "in_doubt", "deferred", "missing", "maybe_duplicate")
-State = Annotated[str, typer.Option(metavar="STATE", help=f"One of {', '.join(_STATES)}.")]
+State = Annotated[str, typer.Option(metavar="STATE", help=f"One of {', '.join(STATES)}.")]
 Held = Annotated[
     bool, typer.Option("--held", help="At the desk, or on a channel that is paused or broken.")
 ]
@@ -59,8 +59,8 @@ def list_items(
     Only as much of the store is read as the list needs.
     """
     with output.explain_errors():
-        if state and state not in _STATES:
-            raise Invalid(field_error("state", "item_state_unknown", values=", ".join(_STATES)))
+        if state and state not in STATES:
+            raise Invalid(field_error("state", "item_state_unknown", values=", ".join(STATES)))
         moment = require_time("since", since) if since else None
     wanted = ItemFilter(unit, topic, state, held, missing, moment)
     answer = output.run_on_bus(lambda bus: _load(bus, wanted, limit, by))

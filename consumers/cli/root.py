@@ -62,6 +62,7 @@ class Commands(CommandGroup):
         "demo": _path(Group.RUN, "demo", "demo"),
         "doctor": _path(Group.RUN, "doctor"),
         "bus": _path(Group.RUN, "bus"),
+        "completion": _path(Group.RUN, "completion", "completion"),
         "publish": CommandPath(Group.PUBLISH, "producers.cli", "publish"),
         "validate": CommandPath(Group.PUBLISH, "producers.cli", "validate"),
         "schemas": CommandPath(Group.PUBLISH, "producers.cli", "schemas"),

@@ -20,7 +20,9 @@ from consumers.runtime import log_config, stdio
 log = structlog.get_logger()
 Data = Annotated[Path | None, typer.Option("--data", help="The data folder (LOA_DATA_DIR).")]
 Port = Annotated[int | None, typer.Option("--port", help="The HTTP port; 0: the system chooses.")]
-Names = Annotated[list[str], typer.Argument(help="Services: " + " ".join(SERVICE_NAMES))]
+Names = Annotated[
+    list[str], typer.Argument(metavar="SERVICE", help="Services: " + " ".join(SERVICE_NAMES))
+]
 
 
 _CODES = {1: "failed for an unforeseen reason; the log says why", 3: "the bus refused the start"}

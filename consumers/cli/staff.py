@@ -98,12 +98,7 @@ class IdentityAnswer(BaseModel):
 
 
 @app.command()
-@output.page(
-    InvitationAnswer,
-    examples=(
-        'loa staff add nguyen-van-an --name "Nguyễn Văn An" --unit van-phong-bo --role approver',
-    ),
-)
+@output.page(InvitationAnswer)
 def add(login: Login, name: Name, unit: Unit, role: Roles, as_json: output.Json = False) -> None:
     """Add an account; prints a one-use code, with which the person signs in first, within 72 h."""
     act = AddAccount(login=login, name=name, unit=unit, roles=tuple(role))
@@ -146,7 +141,7 @@ def enable(login: Login, as_json: output.Json = False) -> None:
 
 
 @app.command()
-@output.page(AccountState)
+@output.page(AccountState, examples=("loa staff roles nguyen-van-an --role bien-tap-vien",))
 def roles(login: Login, role: Roles, as_json: output.Json = False) -> None:
     """Replace an account's roles; its sessions end."""
     _change(login, lambda id: SetRoles(account=id, roles=tuple(role)), as_json)

@@ -3,10 +3,13 @@
 import json
 
 import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from consumers.cli.root import app
 from producers import cli as client
+from producers.command_pages import values_of
 
 
 @pytest.mark.parametrize("program", [app, client.app])
@@ -40,3 +43,26 @@ def test_under_json_errors_are_the_one_document_on_stdout_and_text_on_stderr(wor
     [error] = json.loads(answer.stdout)["errors"]
     assert error["field"] == field and error["message"] and error["message_vi"]
     assert len(answer.stderr.splitlines()) == 2, "as without --json"
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["completion x", "import add u https://a --topic t --channel x", "units add u --notices x"],
+)
+def test_a_wrong_value_gets_all_that_are_allowed(words):
+    [wrong] = [
+        values_of(parameter)
+        for parameter in parameters(words)
+        if words.split()[-2] in (*parameter.opts, words.split()[0])
+        if values_of(parameter)
+    ]
+    said = CliRunner().invoke(app, words.split()).stderr
+    assert len(wrong) > 2 and all(value in said for value in wrong)
+
+
+def parameters(words):
+    command = get_command(app)
+    for word in words.split():
+        if isinstance(command, TyperGroup):
+            command = command.get_command(None, word)
+    return command.params
