@@ -54,6 +54,12 @@ def _is_damaged(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE_CODES
 
 
+_OTHER_EDITION = (
+    "the pages are those of another version of Loa, or name another address than this command "
+    "knows: start Loa, or set LOA_PUBLIC_URL as it has it, and check again"
+)
+
+
 @dataclass
 class IndexContents:
     """The index at one moment."""
@@ -110,7 +116,7 @@ class PortalRules:
         with closing(self.audit.open_snapshot()) as snapshot:
             self.is_comparable = self.audit.is_comparable(snapshot)
             if not self.is_comparable:
-                self.skip("page-differs, feed-differs", "written by another edition")
+                self.skip("page-differs, feed-differs", _OTHER_EDITION)
             problems = list(self.audit.find_problems(snapshot, exact=self.is_comparable))
             return problems, self.index_contents(snapshot)
 

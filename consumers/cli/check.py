@@ -18,6 +18,7 @@ from consumers.cli.recovery import open_site_files
 from consumers.cli.stores import compare_bus, find_ledger_cut, find_seals
 from consumers.cli.unit_keys import server_faults
 from consumers.cli.units import open_registry
+from consumers.directory.store import read_damage
 from consumers.key_file import KEY_FILE_FIELD
 from contracts.errors import FieldError
 from producers.bus import Bus
@@ -50,6 +51,9 @@ async def _run_check(bus: Bus, *, deep: bool) -> Findings:
         return Findings(ok=False, violations=violations)
     faults = await server_faults(open_registry(bus))
     violations += [_as_violation("bus-key-served", fault) for fault in faults]
+    if deep and (damage := read_damage(settings.directory_path)):
+        key = str(settings.directory_path)
+        violations.append(Violation(rule="directory-damaged", key=key, detail=damage))
     context = CheckContext(
         bus,
         deep=deep,
@@ -104,9 +108,10 @@ def print_findings(findings: Findings) -> None:
     for name, violations in by_rule.items():
         _print_rule(name, violations)
     if findings.ok:
-        typer.echo("ok: every promise is kept")
+        limited = "no broken promise in what was looked at; not all was (below)"
+        typer.echo(f"ok: {limited if findings.skipped else 'every promise is kept'}")
     checked = ", ".join(f"{count} {records}" for records, count in findings.checked.items())
-    typer.echo(f"looked at: {checked}")
+    typer.echo(f"looked at: {checked or 'nothing'}")
     for skipped in findings.skipped:
         typer.echo(f"not looked at: {skipped.what}: {skipped.why}")
 

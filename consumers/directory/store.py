@@ -238,6 +238,18 @@ def read_confirmed_at(path: Path) -> float:
     return float(row[0]) if row else 0.0
 
 
+def read_damage(path: Path) -> str:
+    """What damages the file at *path*, which is only read; empty for none, and for no file."""
+    if not path.exists():
+        return ""
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
+            (result,) = db.execute("pragma quick_check(1)").fetchone()
+    except sqlite3.Error as broken:
+        return str(broken)
+    return "" if result == "ok" else str(result)
+
+
 def open_store(path: Path) -> DirectoryStore:
     """Open the file; replace a damaged one by an empty one, which the bus fills again."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from consumers.check.findings import Findings, Skipped, Violation, load_rules
 from consumers.cli.check import print_findings
+from consumers.directory.store import DirectoryStore
+from tests.support.cli import json_output
 
 LEDGER = Path(__file__).parents[3] / "docs" / "ledger.md"
 
@@ -31,6 +33,28 @@ def test_people_are_told_per_rule_how_often_what_it_means_where_and_what_to_do(c
 def test_a_clean_house_is_said_to_be_clean(capsys):
     print_findings(Findings(ok=True, violations=[], checked={"batches": 1}))
     assert capsys.readouterr().out.startswith("ok: every promise is kept\n")
+
+
+def test_what_was_not_looked_at_is_not_called_kept(capsys):
+    skipped = [Skipped(what="portal", why="there is no portal in this machine's folder")]
+    print_findings(Findings(ok=True, violations=[], checked={}, skipped=skipped))
+    said = capsys.readouterr().out
+    assert "every promise is kept" not in said
+    assert "looked at: nothing" in said
+
+
+async def test_a_damaged_copy_of_the_readers_is_named(bus, loa):
+    path = Path(loa.environ["LOA_DATA_DIR"]) / "directory.sqlite"
+    path.write_bytes(bytes(range(256)) * 64)
+    before = path.stat()
+    checked = json_output(await loa("check", "--deep", "--json"))
+    assert [(one["rule"], one["key"]) for one in checked["violations"]] == [
+        ("directory-damaged", str(path))
+    ]
+    assert path.stat() == before, "a check changes nothing"
+    path.unlink()
+    DirectoryStore(path).close()
+    assert json_output(await loa("check", "--deep", "--json"))["violations"] == []
 
 
 def test_the_documented_rules_are_those_of_the_catalogue():
