@@ -410,16 +410,22 @@ def read_settings(settings: type[S], **overrides: Any) -> S:
     Raises Invalid, which names each wrong variable.
     """
     prefix = settings.model_config.get("env_prefix", "")
-    overrides |= _read_secret_files(settings, prefix)
+    secrets, errors = _read_secret_files(settings, prefix)
     try:
-        return settings(_env_file=".env", **overrides)
+        values = settings(_env_file=".env", **overrides | secrets)
     except ValidationError as wrong:
-        raise Invalid(*(_setting_error(prefix, error) for error in wrong.errors())) from wrong
+        errors += [_setting_error(prefix, error) for error in wrong.errors()]
+    if errors:
+        raise Invalid(*errors)
+    return values
 
 
-def _read_secret_files(settings: type[BaseSettings], prefix: str) -> dict[str, SecretStr]:
-    """The secrets whose `_FILE` variables are set. Raises Invalid for files that can't be read."""
-    variables, secrets, errors = environment(), {}, []
+def _read_secret_files(
+    settings: type[BaseSettings], prefix: str
+) -> tuple[dict[str, SecretStr], list[FieldError]]:
+    """The secrets whose `_FILE` variables are set, and the errors of files that can't be read."""
+    variables = environment()
+    secrets, errors = dict[str, SecretStr](), list[FieldError]()
     for name, field in settings.model_fields.items():
         variable = f"{prefix}{name}_file".upper()
         path = variables.get(variable)
@@ -429,9 +435,7 @@ def _read_secret_files(settings: type[BaseSettings], prefix: str) -> dict[str, S
             secrets[name] = SecretStr(Path(path).read_text("utf-8").strip())
         except (OSError, UnicodeDecodeError) as error:
             errors.append(_secret_file_error(variable, path, error))
-    if errors:
-        raise Invalid(*errors)
-    return secrets
+    return secrets, errors
 
 
 def _secret_file_error(variable: str, path: str, error: OSError | UnicodeError) -> FieldError:
@@ -443,7 +447,12 @@ def _secret_file_error(variable: str, path: str, error: OSError | UnicodeError) 
 
 def environment() -> dict[str, str | None]:
     """The environment's variables, and those of `.env` besides."""
-    return {**dotenv_values(".env"), **os.environ}  # noqa: TID251 -- this is the one place
+    return {**dotenv_values(".env"), **real_environment()}
+
+
+def real_environment() -> dict[str, str]:
+    """The environment's variables, without those of `.env`."""
+    return dict(os.environ)  # noqa: TID251 -- this is the one place
 
 
 def _setting_error(prefix: str, error: ErrorDetails) -> FieldError:

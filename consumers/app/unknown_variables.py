@@ -36,7 +36,7 @@ log = structlog.get_logger()
 PREFIX, _TEST_PREFIX = "LOA_", "LOA_TEST_"
 _SIMILARITY_CUTOFF = 0.7
 """The similarity from which on a name counts as a mistyped known one."""
-_SETTINGS_CLASSES: tuple[type[BaseSettings], ...] = (
+SETTINGS_CLASSES: tuple[type[BaseSettings], ...] = (
     LoaSettings,
     DeskSettings,
     MetricsSettings,
@@ -56,7 +56,7 @@ _SETTINGS_CLASSES: tuple[type[BaseSettings], ...] = (
 @cache
 def known_variables() -> frozenset[str]:
     """Every variable that is read, and the `_FILE` variables of secret ones."""
-    fields = [pair for settings in _SETTINGS_CLASSES for pair in variables_of(settings)]
+    fields = [pair for settings in SETTINGS_CLASSES for pair in variables_of(settings)]
     secrets = [name for name, field in fields if field.annotation is SecretStr]
     return frozenset([name for name, _ in fields] + [f"{name}_FILE" for name in secrets])
 
@@ -92,7 +92,7 @@ def unknown_variables() -> list[FieldError]:
 def require_valid() -> None:
     """Read every settings class. Raises Invalid with the errors of all."""
     errors: list[FieldError] = []
-    for settings in _SETTINGS_CLASSES:
+    for settings in SETTINGS_CLASSES:
         try:
             read_settings(settings)
         except Invalid as wrong:

@@ -60,6 +60,7 @@ class Commands(CommandGroup):
         "up": _path(Group.RUN, "run", "up"),
         "run": _path(Group.RUN, "run", "run"),
         "demo": _path(Group.RUN, "demo", "demo"),
+        "config": _path(Group.RUN, "config"),
         "doctor": _path(Group.RUN, "doctor"),
         "bus": _path(Group.RUN, "bus"),
         "completion": _path(Group.RUN, "completion", "completion"),
@@ -111,11 +112,12 @@ app = typer.Typer(
 
 
 @app.callback()
-def loa(version: Version = False) -> None:  # noqa: ARG001 -- it ends the program
+def loa(context: typer.Context, version: Version = False) -> None:  # noqa: ARG001 -- it ends it
     """Loa: the notification platform of the Ministry of Home Affairs."""
     from consumers.app.unknown_variables import unknown_variables  # loads every channel's settings
 
-    print_errors(unknown_variables())
+    if context.invoked_subcommand != "config":  # which tells them itself
+        print_errors(unknown_variables())
 
 
 def run() -> None:

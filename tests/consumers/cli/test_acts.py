@@ -24,6 +24,7 @@ from tests.support.staff import StaffHarness
 
 OF_THIS_MACHINE = {
     *("up", "run", "demo", "rebuild", "login", "logout", "whoami", "doctor mail"),
+    *("config check", "config show"),
     *("bus config", "bus rotate", "bus apply", "bus verify"),
 }
 OF_A_UNIT = {"publish", "validate", "schemas"}

@@ -1,0 +1,279 @@
+"""The configuration as a whole, for `loa config`: effective values with their origin, and all
+problems at once. It is only read: nothing is started, and the bus is not asked."""
+
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
+
+from channels.email.settings import EmailSettings, is_loopback
+from channels.zalo.settings import ZaloSettings
+from consumers.app.settings import (
+    DeskSettings,
+    LoaSettings,
+    MetricsSettings,
+    environment,
+    load_retention,
+    load_vocabulary,
+    read_settings,
+    real_environment,
+)
+from consumers.app.unknown_variables import SETTINGS_CLASSES, unknown_variables, variables_of
+from consumers.app.wiring.stand_ins import describe_withheld
+from consumers.errors import KeyFileBroken
+from consumers.key_file import KEY_FILE_FIELD, KeyFile
+from consumers.messages import field_error, translate_os_error
+from consumers.staff.oidc.client_auth import Client
+from consumers.staff.oidc.settings import OidcSettings
+from consumers.staff.policy import load_policy
+from contracts.errors import ContractError, FieldError, Invalid
+from producers.access import without_password
+
+Origin = Literal["default", "env", ".env", "file"]
+_DOTENV = Path(".env")
+_HIDDEN = "********"
+_READ_FILES = ("LOA_EMAIL_CA_BUNDLE", "LOA_OIDC_CA_FILE", "LOA_PORTAL_CHANNELS_FILE")
+_CERTIFICATES = _READ_FILES[:2]
+_Read = dict[type[BaseSettings], Any]
+_JUDGED_TOGETHER = frozenset(
+    (LoaSettings, DeskSettings, MetricsSettings, EmailSettings, ZaloSettings, OidcSettings)
+)
+"""Classes that the rules across settings need."""
+
+
+class EffectiveSetting(BaseModel):
+    """One setting as Loa uses it; a secret's `value` only tells that there is one.
+
+    `file`: the secret file that the value was read from.
+    """
+
+    variable: str
+    value: str
+    origin: Origin
+    default: str
+    secret: bool
+    file: str = ""
+
+    @property
+    def is_changed(self) -> bool:
+        return self.origin != "default"
+
+
+class ConfigProblems(NamedTuple):
+    """`errors` stop a start or a service; `warnings` have no effect, or one to be looked at."""
+
+    errors: list[FieldError]
+    warnings: list[FieldError]
+
+
+def effective_settings() -> list[EffectiveSetting]:
+    """Every setting, by class. Raises Invalid like `read_settings`."""
+    return [
+        _effective(name, field, getattr(values, key))
+        for settings in SETTINGS_CLASSES
+        for values in (read_settings(settings),)
+        for (name, field), key in zip(variables_of(settings), settings.model_fields, strict=True)
+    ]
+
+
+def _effective(variable: str, field: FieldInfo, value: object) -> EffectiveSetting:
+    is_secret = field.annotation is SecretStr
+    file = environment().get(f"{variable}_FILE") if is_secret else ""
+    return EffectiveSetting(
+        variable=variable,
+        value=_shown(value),
+        origin="file" if file else _origin(variable),
+        default=_shown(field.get_default(call_default_factory=False)),
+        secret=is_secret,
+        file=file or "",
+    )
+
+
+def _origin(variable: str) -> Origin:
+    """Where the value comes from; an empty variable is none, and names may be in small letters."""
+    given: dict[Origin, Mapping[str, str | None]] = {
+        "env": real_environment(),
+        ".env": dotenv_values(_DOTENV),
+    }
+    for origin, variables in given.items():
+        if any(name.upper() == variable and value for name, value in variables.items()):
+            return origin
+    return "default"
+
+
+def _shown(value: object) -> str:
+    """A value without its secret: also an address may have a password in it."""
+    if isinstance(value, SecretStr):
+        return _HIDDEN if value.get_secret_value() else ""
+    text = "" if value is None else str(value)
+    return ",".join(map(without_password, text.split(","))) if "://" in text else text
+
+
+def find_problems() -> ConfigProblems:
+    """All problems of settings, secrets and files."""
+    errors, warnings = list[FieldError](), list[FieldError]()
+    read: _Read = {}
+    for settings in SETTINGS_CLASSES:
+        try:
+            read[settings] = read_settings(settings)
+        except Invalid as wrong:
+            errors += wrong.errors
+    if LoaSettings in read:
+        errors += _file_errors(read[LoaSettings])
+    if set(read) >= _JUDGED_TOGETHER:
+        errors += _contradictions(read)
+        warnings += _without_effect(read)
+        loa = read[LoaSettings]
+        warnings += describe_withheld(loa, read[EmailSettings], read[ZaloSettings])
+        if loa.units_share_password:
+            warnings.append(field_error("LOA_NATS_URL", "units_share_password"))
+    warnings += [*_open_files(read.get(LoaSettings)), *_given_twice(), *unknown_variables()]
+    return ConfigProblems([*dict.fromkeys(errors)], [*dict.fromkeys(warnings)])
+
+
+def _errors_of(work: Callable[[], object], field: str = "") -> list[FieldError]:
+    """The errors with which *work* ends; those of the system are about *field*."""
+    try:
+        work()
+    except ContractError as wrong:
+        return list(wrong.errors)
+    except (OSError, UnicodeDecodeError, ssl.SSLError) as error:
+        return [field_error(field, "file_broken", detail=translate_os_error(error))]
+    return []
+
+
+def _file_errors(settings: LoaSettings) -> Iterator[FieldError]:
+    """Errors of the files that the settings name, and of those in the data folder."""
+    yield from _errors_of(settings.access, "LOA_NATS_URL")
+    for file, load in (
+        ("vocabulary.toml", partial(load_vocabulary, settings)),
+        ("retention.toml", partial(load_retention, settings)),
+        ("roles.toml", partial(load_policy, settings.data_dir)),
+    ):
+        for error in _errors_of(load, file):
+            is_named = error.field.startswith(file.partition(".")[0])
+            place = file if is_named else f"{file} {error.field}"
+            yield error.model_copy(update={"field": place})
+    yield from _key_errors(settings)
+    variables = environment()
+    for variable in _READ_FILES:
+        if path := variables.get(variable):
+            examine = _load_certificates if variable in _CERTIFICATES else Path.read_bytes
+            yield from _errors_of(partial(examine, Path(path)), variable)
+
+
+def _load_certificates(path: Path) -> None:
+    """Raises OSError for a file without certificates."""
+    ssl.create_default_context(cafile=str(path))
+
+
+def _key_errors(settings: LoaSettings) -> list[FieldError]:
+    """A key file that is none, or that is missing beside data; a first start makes one."""
+    path = settings.key_file
+    if not path.exists() and not (settings.nats_dir / "jetstream").is_dir():
+        return []
+    try:
+        return _errors_of(lambda: KeyFile.open(path, create=False), KEY_FILE_FIELD)
+    except KeyFileBroken:
+        return [field_error(KEY_FILE_FIELD, "key_broken", value=path)]
+
+
+def _contradictions(read: _Read) -> Iterator[FieldError]:
+    """Settings that can't hold together."""
+    loa, oidc, email = read[LoaSettings], read[OidcSettings], read[EmailSettings]
+    zalo = read[ZaloSettings]
+    yield from _errors_of(lambda: read[DeskSettings].check(loa.public_url))
+    if oidc.issuer:
+        yield from _errors_of(lambda: Client.open(oidc), "LOA_OIDC_CLIENT_KEY_FILE")
+    for variable, value, needed, other in (
+        ("LOA_ZALO_APP_ID", zalo.app_id, "LOA_ZALO_APP_SECRET", zalo.app_secret),
+        ("LOA_EMAIL_USERNAME", email.username, "LOA_EMAIL_PASSWORD", email.password),
+    ):
+        if value and not other.get_secret_value():
+            yield field_error(needed, "config_needed", variable=variable)
+    yield from _equal_ports(read)
+
+
+def _equal_ports(read: _Read) -> Iterator[FieldError]:
+    """Two faces on one port; 0 and an empty one are chosen apart."""
+    loa, seen = read[LoaSettings], dict[int, str]()
+    for variable, port in (
+        ("LOA_HTTP_PORT", loa.http_port),
+        ("LOA_NATS_PORT", 0 if loa.nats_url else loa.nats_port),
+        ("LOA_DESK_HTTP_PORT", read[DeskSettings].http_port),
+        ("LOA_METRICS_PORT", read[MetricsSettings].port),
+    ):
+        if port and port in seen:
+            yield field_error(variable, "config_same_port", other=seen[port], port=port)
+        elif port:
+            seen[port] = variable
+
+
+def _without_effect(read: _Read) -> Iterator[FieldError]:
+    """Settings that another one makes useless, or that are useless without it."""
+    loa, email, zalo = read[LoaSettings], read[EmailSettings], read[ZaloSettings]
+    needs = (
+        ("LOA_NATS_URL", loa.nats_url, ("LOA_NATS_CREDS_FILE", loa.nats_creds_file)),
+        ("LOA_NATS_URL", loa.nats_url, ("LOA_NATS_NKEY_FILE", loa.nats_nkey_file)),
+        ("LOA_NATS_URL", loa.nats_url, ("LOA_NATS_CA_FILE", loa.nats_ca_file)),
+        ("LOA_NATS_URL", loa.nats_url, ("LOA_NATS_PASSWORD", loa.nats_password)),
+        ("LOA_EMAIL_HOST", email.host, ("LOA_EMAIL_FALLBACK_HOST", email.fallback_host)),
+        ("LOA_EMAIL_HOST", email.host, ("LOA_EMAIL_USERNAME", email.username)),
+        ("LOA_EMAIL_USERNAME", email.username, ("LOA_EMAIL_PASSWORD", email.password)),
+        ("LOA_ZALO_APP_ID", zalo.app_id, ("LOA_ZALO_APP_SECRET", zalo.app_secret)),
+    )
+    for needed, is_there, (variable, value) in needs:
+        given = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if given and not is_there:
+            yield field_error(variable, "config_unused_without", other=needed)
+    if loa.nats_url and loa.nats_port:
+        yield field_error("LOA_NATS_PORT", "config_unused_with", other="LOA_NATS_URL")
+    public = loa.public_url
+    if public.startswith("http://") and not is_loopback(public[7:].split("/")[0].split(":")[0]):
+        yield field_error("LOA_PUBLIC_URL", "config_plain_http")
+
+
+def _secret_files() -> Iterator[tuple[str, Path]]:
+    """The files that hold secrets, with the variable that names each."""
+    variables = environment()
+    for settings in SETTINGS_CLASSES:
+        for name, field in variables_of(settings):
+            if field.annotation is SecretStr and (path := variables.get(f"{name}_FILE")):
+                yield f"{name}_FILE", Path(path)
+    if any(_is_secret(name) for name, value in dotenv_values(_DOTENV).items() if value):
+        yield ".env", _DOTENV
+
+
+def _is_secret(variable: str) -> bool:
+    names = {
+        name for one in SETTINGS_CLASSES for name, field in variables_of(one)
+        if field.annotation is SecretStr
+    }  # fmt: skip
+    return variable.upper() in names
+
+
+def _open_files(settings: LoaSettings | None) -> Iterator[FieldError]:
+    """Secret files that other users can read; a container's secrets are shown to it alone."""
+    files = [*_secret_files()]
+    if settings:
+        files.append((KEY_FILE_FIELD, settings.key_file))
+    for field, path in files:
+        is_ours = path.is_file() and not path.is_relative_to("/run/secrets")
+        if is_ours and path.stat().st_mode & 0o077:
+            yield field_error(field, "config_file_open", value=path)
+
+
+def _given_twice() -> Iterator[FieldError]:
+    """Secrets given as a value and as a file: the file counts."""
+    variables = environment()
+    for settings in SETTINGS_CLASSES:
+        for name, field in variables_of(settings):
+            is_twice = variables.get(name) and variables.get(f"{name}_FILE")
+            if field.annotation is SecretStr and is_twice:
+                yield field_error(name, "config_given_twice", other=f"{name}_FILE")
