@@ -51,7 +51,7 @@ wheel: install
 	$(WHEEL) && cd producers && $(WHEEL)
 
 sbom: install
-	$(BIN)/python -m deploy.sbom dist/loa.cdx.json
+	$(BIN)/python -m deploy.sbom dist/loa.cdx.json $(LOCK)
 
 bench: install $(PEER)/.installed
 	$(BIN)/python -m bench $(ARGS)

@@ -1,4 +1,4 @@
-"""The list of what Loa is made of, in CycloneDX 1.6: `python -m deploy.sbom dist/loa.cdx.json`.
+"""The list of what Loa is made of, in CycloneDX 1.6: `python -m deploy.sbom FILE [LOCK]`.
 
 Two runs on the same lock give the same bytes: no time and no random number is in it.
 """
@@ -72,13 +72,13 @@ def _dependencies(packages: Iterable[LockedPackage], root: str) -> list[dict[str
     return [{"ref": ref, "dependsOn": sorted(needed)} for ref, needed in sorted(needs.items())]
 
 
-def write_sbom(target: Path) -> None:
+def write_sbom(target: Path, lock: str = "requirements.lock") -> None:
     """Write the file, and its folder if need be."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    sbom = build_sbom(read_lock(ROOT / "requirements.lock"), project)
+    sbom = build_sbom(read_lock(ROOT / lock), project)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(sbom, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
-    write_sbom(Path(sys.argv[1]))
+    write_sbom(Path(sys.argv[1]), *sys.argv[2:])

@@ -10,6 +10,7 @@ CLIENTS = {
     *("ClientSession", "open_connection", "create_connection", "urlopen", "HTTPConnection"),
     *("HTTPSConnection", "getaddrinfo", "gethostbyname", "start_tls", "SMTP", "SMTP_SSL"),
     *("create_datagram_endpoint", "sock_connect", "connect_ex", "AsyncClient", "Resolver"),
+    "OTLPSpanExporter",
 }
 _OPERATOR = "an address that the operator has set"
 PLACES = {
@@ -21,6 +22,7 @@ PLACES = {
     "channels/portal/websub.py": _OPERATOR,
     "channels/zalo/client/transport.py": _OPERATOR,
     "consumers/app/wiring/zalo.py": "the sandbox of this machine",
+    "consumers/app/wiring/tracing.py": _OPERATOR,
     "consumers/cli/demo.py": "the demo's own process",
     "consumers/staff/oidc/http_client.py": _OPERATOR,
     "producers/bus/monitoring_endpoint.py": "the monitoring port of the configured bus",
