@@ -254,7 +254,9 @@ class Node:
     @cached_property
     def status(self) -> StatusMonitor:
         reader = FactsReader(self.bus, self.zalo, self.clock)
-        return StatusMonitor(reader, (self.settings.data_dir,))
+        monitor = StatusMonitor(reader, (self.settings.data_dir,))
+        self.stack.callback(monitor.stop)
+        return monitor
 
     @property
     def status_monitor(self) -> StatusMonitor | None:

@@ -34,7 +34,7 @@ from contracts.delivery import ChannelName, Lane
 from contracts.errors import ContractError
 from producers.bus import Bus, BusError, Denied
 from producers.bus.monitoring_endpoint import fetch_page
-from producers.bus.periodic import every
+from producers.bus.periodic import attempt, every
 
 log = structlog.get_logger()
 _WRITE_KEY = "status.write"
@@ -171,6 +171,7 @@ class StatusMonitor:
     read_at: float = 0.0
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     fresh_until: float = 0.0  # monotonic seconds
+    reading: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
         self.item_times = ItemTimes(self.reader.bus, self.reader.clock)
@@ -179,13 +180,20 @@ class StatusMonitor:
         """Read the facts once a minute."""
         await every(_INTERVAL_S, self.refresh)
 
-    async def refresh_if_old(self) -> None:
+    async def refresh_if_old(self, patience_s: float) -> None:
         """Read the facts unless they are new: some seconds, or ten times as long as reading took.
 
-        Raises BusError.
+        A reading that takes longer than *patience_s* goes on: the next caller sees its result.
         """
-        if time.monotonic() >= self.fresh_until:
-            await self.refresh()
+        if time.monotonic() >= self.fresh_until and not self.lock.locked():
+            self.reading = asyncio.create_task(attempt(self.refresh))
+        if self.reading:
+            await asyncio.wait({self.reading}, timeout=patience_s)
+
+    def stop(self) -> None:
+        """End a reading that is under way."""
+        if self.reading:
+            self.reading.cancel()
 
     async def refresh(self) -> None:
         """Read the facts; damaged records are left to `loa check`. Raises BusError."""

@@ -350,7 +350,7 @@ FACT_METRICS: list[tuple[Metric, Callable[[Facts], Rows]]] = [
     (
         _gauge(
             "status_findings",
-            "Findings of `loa status`, by severity and code; no series for none",
+            "Findings of `loa status`, as far as this process has their facts; no series for none",
             _SEVERITY,
             CODE,
         ),

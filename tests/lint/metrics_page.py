@@ -27,7 +27,7 @@ What a process tells of itself is asked at each scrape.
 A share of items, urgent ones within a minute at 95 % of their readers, say:
 `sum(rate(loa_item_delivery_seconds_bucket{lane="urgent",reached="95",le="60"}[1d])) / sum(rate(loa_item_delivery_seconds_count{lane="urgent",reached="95"}[1d]))`.
 A mark counts when it is reached, so `last` of an item whose slowest mailbox answers after two days counts two days later. Items that were withdrawn or replaced on the way count no further mark. The bar of 50 and 95 % are those who can still be reached: who has left or has no
-mailbox is not waited for. In an item of several batches (of 500) a time may be late by what one batch takes, never early.
+mailbox is not waited for. Personal mails and digests count from the moment they are planned. What is reached while no process runs `sweep` is not counted. In an item of several batches (of 500) a time may be late by what one batch takes, never early.
 
 Labels are closed lists: what is on none of them counts as `other`, so no sender can make series. A series that a gauge's text does not promise is missing until there is something to tell; in an alert, `or vector(0)`.
 

@@ -5,6 +5,7 @@ import errno
 import socket
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 import structlog
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -22,7 +23,6 @@ from consumers.status.facts import disk_spaces, loa_version
 from consumers.status.findings import DiskSpace
 from consumers.status.metrics import FOLDERS, ProcessFacts, TokenTimes, families
 from producers import metrics
-from producers.bus import BusError
 
 log = structlog.get_logger()
 _PORT_OFFSET = 30
@@ -90,17 +90,15 @@ class Scrape:
         return list(families(self.process_facts(), facts))
 
     async def read(self) -> None:
-        """Read what lies on the bus; without an answer in time, the last facts stay."""
+        """Read what lies on the bus; without an answer in time, the last facts are shown."""
         checks = self.node.checks
         problems = await asyncio.gather(*(check() for check in checks.values()))
         self.checks = dict(zip(checks, problems, strict=True))
-        try:
+        with suppress(TimeoutError):  # the token of the scrape before is shown
             async with asyncio.timeout(_TIMEOUT_S):
                 self.token = await self.token_times()
-                if monitor := self.node.status_monitor:
-                    await monitor.refresh_if_old()
-        except (BusError, TimeoutError) as silent:
-            log.info("metrics_facts_old", reason=type(silent).__name__)
+        if monitor := self.node.status_monitor:
+            await monitor.refresh_if_old(_TIMEOUT_S)
 
     async def token_times(self) -> TokenTimes | None:
         """The times of Zalo's tokens, if this process has them."""

@@ -1,8 +1,10 @@
 """The gauges say what `loa status` says: one source."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -69,17 +71,38 @@ async def test_a_scrape_says_what_status_says(bus, clock, intake, tmp_path):
     assert shown["loa_status_read_timestamp_seconds",] == clock()
 
 
-async def test_scrapes_within_seconds_share_one_reading(bus, clock, monkeypatch):
+@pytest.fixture
+def slow_monitor(bus, clock, monkeypatch):
+    """A monitor whose readings wait for `go_on`, and are counted."""
     monitor = StatusMonitor(FactsReader(bus, ZaloSettings(), clock))
-    reads = []
-    monkeypatch.setattr(monitor, "_read", lambda: _note(reads))
+    monitor.go_on, monitor.reads = asyncio.Event(), 0
+
+    async def read():
+        monitor.reads += 1
+        await monitor.go_on.wait()
+
+    monkeypatch.setattr(monitor, "_read", read)
+    return monitor
+
+
+async def test_scrapes_share_a_reading_and_wait_for_a_slow_one_so_long_alone(slow_monitor):
     for _ in range(5):
-        await monitor.refresh_if_old()
-    assert len(reads) == 1
+        await slow_monitor.refresh_if_old(0.0)
+    assert slow_monitor.reads == 1 and not slow_monitor.reading.done()
+    slow_monitor.go_on.set()
+    for _ in range(5):
+        await slow_monitor.refresh_if_old(5.0)
+    assert slow_monitor.reads == 1 and slow_monitor.reading.done(), "new for some seconds"
+    slow_monitor.fresh_until = 0.0
+    await slow_monitor.refresh_if_old(5.0)
+    assert slow_monitor.reads == 2
 
 
-async def _note(reads: list[None]) -> None:
-    reads.append(None)
+async def test_a_reading_under_way_ends_with_the_process(slow_monitor):
+    await slow_monitor.refresh_if_old(0.0)
+    slow_monitor.stop()
+    with pytest.raises(asyncio.CancelledError):
+        await slow_monitor.reading
 
 
 def test_a_process_without_facts_shows_itself_alone():
