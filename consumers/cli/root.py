@@ -69,6 +69,7 @@ class Commands(CommandGroup):
         "schemas": CommandPath(Group.PUBLISH, "producers.cli", "schemas"),
         "import": _path(Group.PUBLISH, "imports"),
         "status": _path(Group.LOOK, "status", "status"),
+        "top": _path(Group.LOOK, "top", "top"),
         "items": _path(Group.LOOK, "item_list"),
         "trace": _path(Group.LOOK, "items", "trace"),
         "check": _path(Group.LOOK, "check", "check"),

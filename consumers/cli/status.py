@@ -2,9 +2,8 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import typer
@@ -30,7 +29,7 @@ from consumers.status.facts import (
     store_problem,
 )
 from consumers.status.findings import Facts, find
-from consumers.status.reader import StatusReader
+from consumers.status.reader import OnBatch, StatusReader
 from consumers.status.report import (
     ChannelStatus,
     LaneStatus,
@@ -59,7 +58,7 @@ def status(as_json: output.Json = False) -> None:
     """Show problems, their start, cause and remedy; then the backlog in each channel's lanes."""
     settings = read_settings(LoaSettings)
     try:
-        report = output.run_on_any_bus(partial(_load_status, settings))
+        report = output.run_on_any_bus(lambda bus, own: StatusLoader(settings, bus, own).load())
     except typer.Exit:
         _print_disks(settings)  # what may keep the bus away
         raise
@@ -70,19 +69,34 @@ def status(as_json: output.Json = False) -> None:
         raise typer.Exit(output.EXIT_NEEDS_PERSON)
 
 
-async def _load_status(settings: LoaSettings, bus: Bus, own: bool) -> StatusReport:
-    damages = await open_anchor(bus).examine()
-    if gone := [one.field_error for one in damages if one.is_of_missing_stream]:
-        raise Unavailable(*gone)
-    report = await StatusReader(bus).report(at_work=not own)
-    report.bus = tuple(damage.field_error for damage in damages)
-    running = None if own else instance.announced_instance(settings)
-    report.versions = {"loa": loa_version(), "nats_server": bus.server_version}
-    if running and running.version != loa_version():
-        report.versions["running"] = running.version
-    facts = await FactsReader(bus, read_settings(ZaloSettings)).read(report)
-    report.findings = find(await _with_machine_facts(facts, settings, bus, running))
-    return report
+@dataclass
+class StatusLoader:
+    """Loads the status as often as it is asked. `own`: the bus is an embedded one."""
+
+    settings: LoaSettings
+    bus: Bus
+    own: bool
+    on_batch: OnBatch = lambda _batch, _entry: None
+
+    def __post_init__(self) -> None:
+        self.reader = StatusReader(self.bus, on_batch=self.on_batch)
+        self.facts = FactsReader(self.bus, read_settings(ZaloSettings))
+
+    async def load(self) -> StatusReport:
+        """The report with its findings. Raises BusError, and Unavailable without a stream."""
+        damages = await open_anchor(self.bus).examine()
+        if gone := [one.field_error for one in damages if one.is_of_missing_stream]:
+            raise Unavailable(*gone)
+        report = await self.reader.report(at_work=not self.own)
+        report.bus = tuple(damage.field_error for damage in damages)
+        running = None if self.own else instance.announced_instance(self.settings)
+        report.versions = {"loa": loa_version(), "nats_server": self.bus.server_version}
+        if running and running.version != loa_version():
+            report.versions["running"] = running.version
+        facts = await self.facts.read(report)
+        machine = await _with_machine_facts(facts, self.settings, self.bus, running)
+        report.findings = find(machine)
+        return report
 
 
 async def _with_machine_facts(
@@ -127,7 +141,7 @@ def _folders(settings: LoaSettings) -> list[Path]:
 def _print_disks(settings: LoaSettings) -> None:
     facts = Facts(now=datetime.now(UTC), disks=disk_spaces(_folders(settings)))
     for finding in find(facts):
-        print_bilingual(*_finding_texts(finding), err=True)
+        print_bilingual(*finding_texts(finding), err=True)
 
 
 def _print_report(report: StatusReport) -> None:
@@ -135,7 +149,7 @@ def _print_report(report: StatusReport) -> None:
     code = "status_needs_person" if needs else "status_well"
     output.print_field_texts(field_error("loa", code, count=needs))
     for finding in report.findings:
-        print_bilingual(*_finding_texts(finding))
+        print_bilingual(*finding_texts(finding))
     versions = ", ".join(f"{name} {one}" for name, one in report.versions.items() if one)
     typer.echo(f"versions: {versions}")
     for name, channel in report.channels.items():
@@ -151,7 +165,7 @@ def _print_report(report: StatusReport) -> None:
     output.print_table(columns, rows)
 
 
-def _finding_texts(finding: StatusFinding) -> tuple[str, str]:
+def finding_texts(finding: StatusFinding) -> tuple[str, str]:
     """The line of a finding in English and in Vietnamese, with its code for the documents."""
     en, vi = _SEVERITIES[finding.severity]
     todo = f"; now: {finding.remedy}" if finding.remedy else ""

@@ -1,0 +1,66 @@
+"""`loa top`: problems first, lanes, items on their way; it fits a small terminal."""
+
+import io
+from datetime import UTC, datetime
+
+from rich.console import Console
+
+from consumers.cli.top_screen import Size, TopAnswer, draw
+from consumers.status.open_plans import OpenPlan
+from consumers.status.report import (
+    ChannelStatus,
+    LaneStatus,
+    Severity,
+    StatusFinding,
+    StatusReport,
+)
+from contracts.delivery import ChannelName, Lane
+from tests.support.cli import json_output
+from tests.support.events import ITEM, submitted
+
+AT = datetime(2026, 11, 29, 2, tzinfo=UTC)
+
+
+def lines_of(answer: TopAnswer, width: int, height: int) -> list[str]:
+    console = Console(width=width, file=io.StringIO())
+    console.print(draw(answer, Size(width, height), "q: quit"))
+    return console.file.getvalue().splitlines()
+
+
+def busy_answer(findings: int) -> TopAnswer:
+    said = "the relay refuses every mail since midnight, and nobody knows why " * 3
+    finding = StatusFinding(
+        severity=Severity.ACT, code="mails_refused", about="email", message=said, message_vi=said
+    )
+    lane = LaneStatus(backlog=1_000_000, oldest_s=7000.0, per_s=1234.5, left_s=810.0)
+    channel = ChannelStatus(paused=False, lanes=dict.fromkeys(Lane, lane))
+    facts = {"channel": ChannelName.EMAIL, "lane": Lane.NORMAL, "since": AT, "revision": 1}
+    plan = OpenPlan(content_id="t" * 90, expected=1_000_000, waiting=400_000, **facts)
+    report = StatusReport(
+        findings=(finding,) * findings, channels=dict.fromkeys(ChannelName, channel)
+    )
+    return TopAnswer(at=AT, status=report, plans=[plan] * 50)
+
+
+def test_the_screen_fits_80x24_however_much_there_is_to_show():
+    for findings in (0, 1, 9):
+        lines = lines_of(busy_answer(findings), 80, 24)
+        assert len(lines) < 24
+        assert max(map(len, lines)) <= 80
+        assert sum("60" in line and "1,000,000" in line for line in lines) >= 3, "items are shown"
+    assert lines[1].startswith("PROBLEM email: the relay refuses")
+    assert "9 need a person" in lines[0]
+    everything = lines_of(busy_answer(9), 80, 10_000)
+    assert sum("1,000,000" in line and "60" in line for line in everything) == 50
+
+
+async def test_without_a_terminal_one_look_is_printed(intake_harness, loa):
+    await intake_harness.take_in(submitted())
+    await intake_harness.add_plan(b"ddp", b"pp")
+    shown = await loa("top")
+    assert shown.exit_code == 0
+    assert f"{ITEM}.1" in shown.stdout
+    answer = json_output(await loa("top", "--json"))
+    [plan] = answer["plans"]
+    assert (plan["content_id"], plan["expected"], plan["waiting"]) == (ITEM, 5, 3)
+    assert answer["status"]["channels"]["email"]["lanes"]["normal"]["backlog"] == 3
