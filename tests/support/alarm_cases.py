@@ -253,7 +253,7 @@ CASES = (
     fact("LoaPortalUnseen", "loa_portal_unseen", 1),
     fact("LoaMailStopped", "loa_mail_stopped_items", 1, "1"),
     fact("LoaMailRefused", "loa_mail_refused_items", 1, "1"),
-    Case("LoaMailSlowed", (gauge('loa_channel_slowed_level{channel="email"}', 0, 5),), value="5"),
+    Case("LoaMailSlowed", (gauge("loa_mail_slowed_level", 0, 5),), value="5"),
     Case("LoaMailBounces", (deliveries("delivered", 1, 1), reports("bounce", 1)), "", "360", 400),
     Case(
         "LoaMailComplaints",

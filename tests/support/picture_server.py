@@ -66,6 +66,19 @@ async def open_picture_server() -> AsyncIterator[PictureServer]:
 
 
 @contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Answer requests in a thread; yields HOST:PORT."""
+    with ThreadingHTTPServer((HOST, 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"{HOST}:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
 def serve_in_thread(
     body: Callable[[str], bytes], type: str, headers: dict[str, str] | None = None
 ) -> Iterator[str]:
@@ -84,9 +97,5 @@ def serve_in_thread(
         def log_message(self, *_: object) -> None:
             """Write nothing to the terminal."""
 
-    with ThreadingHTTPServer((HOST, 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"{HOST}:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with serving(Handler) as address:
+        yield address

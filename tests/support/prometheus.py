@@ -37,7 +37,7 @@ def queries() -> list[Query]:
     return [
         Query(
             panel["title"],
-            target["expr"].replace("$__rate_interval", "1m"),
+            target["expr"].replace("$__rate_interval", "5m"),
             panel.get("description", "").startswith(EMPTY_WHEN_WELL),
         )
         for panel in json.loads(BOARD.read_text("utf-8"))["panels"]
