@@ -213,10 +213,17 @@ class StatusMonitor:
             report = await reader.report(at_work=False)
             report.at_work = True
             facts = await self.reader.read(report)
-            await item_times.observe()
         except (ValueError, LookupError, TypeError) as broken:
             log.warning("status_fact_missing", fact="records", reason=type(broken).__name__)
             facts = Facts(now=utc_now(clock))
         disks = disk_spaces(self.folders)
         self.facts = replace(facts, disks=disks, store_problem=problem)
         self.read_at = clock()
+        await self._observe_items()
+
+    async def _observe_items(self) -> None:
+        """Observe items' times; what is damaged is left to `loa check`. Raises BusError."""
+        try:
+            await self.item_times.observe()
+        except (ValueError, LookupError, TypeError) as broken:
+            log.warning("status_fact_missing", fact="item_times", reason=type(broken).__name__)

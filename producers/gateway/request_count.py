@@ -5,6 +5,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
 from contracts.cloudevent import CloudEvent
 from contracts.errors import ContractError, Unavailable
 from producers import metrics
@@ -12,7 +15,7 @@ from producers.acceptance import AcceptedEvent
 from producers.bus import BusError
 
 _DOOR = "http"
-_ERROR = "error"
+_ERROR, _UNFINISHED = "error", "unfinished"
 
 
 @dataclass
@@ -47,6 +50,10 @@ def count_request() -> Iterator[RequestCount]:
     except ContractError as refusal:
         result = "unavailable" if isinstance(refusal, Unavailable) else "refused"
         count.refused(refusal.code)
+        raise
+    except (ClientDisconnect, HTTPException):  # gone, or too slow
+        result = "refused"
+        count.refused(_UNFINISHED)
         raise
     except BusError:
         count.refused(Unavailable.code)

@@ -31,7 +31,7 @@ _ANSWER = Label(
     [
         *("accepted", "known"),
         *sorted(kind.code for kind in ContractError.__subclasses__()),
-        "error",
+        *("error", "unfinished"),
     ],
 )
 _DOOR = Label("door", ["http", "bus", "import", "intake"])
@@ -47,7 +47,8 @@ EVENTS = CounterMetric(
         "loa_events_total",
         "counter",
         "Events by unit, kind and answer. A request that could not be read counts as one event. "
-        "`known`: a repeat. `intake`: refused after the HTTP door had accepted it",
+        "`known`: a repeat. `unfinished`: the sender went away or was too slow. "
+        "`intake`: refused after the HTTP door had accepted it",
         "gateway, import, intake",
         (UNIT, _EVENT_KIND, _ANSWER, _DOOR),
     )

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import structlog
 
 from channels.zalo.client.article_api import QUOTA_PATH
 from channels.zalo.factory import account_quotas
@@ -12,6 +13,9 @@ from channels.zalo.settings import ZaloSettings
 from channels.zalo.stand_in import APP_ID
 from consumers.dead_letters.store import DeadLetterStore
 from consumers.directory.store import DirectoryStore
+from consumers.ledger import codec
+from consumers.ledger.cursor import PlanCursor
+from consumers.ledger.entry import planned_entry
 from consumers.status.facts import (
     FactsReader,
     StatusMonitor,
@@ -26,6 +30,7 @@ from consumers.zalo.quota_watch import QuotaWatch
 from consumers.zalo.stores import BusKeyValueStore
 from contracts import subjects
 from contracts.base.times import utc_now
+from contracts.delivery import Lane
 from tests.support.dead_letters import buried
 from tests.support.events import UNIT, register_unit, submitted
 
@@ -124,3 +129,18 @@ async def test_the_monitor_survives_a_damaged_record(bus, clock, reader, tmp_pat
     await bus.bucket(subjects.CONTROL.name).put("outlet.portal", b"not a record")
     await monitor.refresh()
     assert monitor.facts.channels == {} and monitor.facts.disks
+
+
+async def test_a_damaged_plan_costs_its_own_times_and_no_other_fact(bus, clock, reader, ledger):
+    monitor = StatusMonitor(reader)
+    await buried(DeadLetterStore(bus))
+    sent = replace(planned_entry(1, Lane.NORMAL, clock()), rows=b"d", progress=(1.0, 1.0, 1.0, 1.0))
+    await ledger.bucket.put("state.email.tin-hong.1.0", codec.encode_state(sent))
+    cursor = codec.encode_cursor(PlanCursor(count=1, complete=True))
+    await ledger.bucket.put("plan.email.tin-hong.1", cursor)
+    await bus.bucket(subjects.PUBLISHED.name).put("tin-hong.1", b"not a position")
+    with structlog.testing.capture_logs() as logs:
+        await monitor.refresh()
+        await monitor.refresh()
+    assert [one["fact"] for one in logs if one["event"] == "status_fact_missing"] == ["item_times"]
+    assert monitor.facts.dead.count == 1

@@ -1,8 +1,12 @@
 """The door counts each event once, by unit, kind and answer."""
 
 import pytest
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from producers import metrics
+from producers.bus import NoReply
+from producers.gateway.request_count import count_request
 from tests.support.gateway_client import BATCH, UNIT, sample_event
 
 COUNTS = "loa_events_total"
@@ -65,3 +69,22 @@ async def test_who_sends_nonsense_makes_no_series_of_their_own(client, counted):
         (UNIT, "other", "invalid"), (UNIT, "other", "unreadable"),
     }  # fmt: skip
     assert sum(found.values()) == 61
+
+
+@pytest.mark.parametrize(
+    ("error", "answer", "result"),
+    [
+        (ClientDisconnect(), "unfinished", "refused"),
+        (HTTPException(408), "unfinished", "refused"),
+        (NoReply("no answer"), "unavailable", "unavailable"),
+        (RuntimeError("a bug"), "error", "unavailable"),
+    ],
+)
+def test_a_request_that_ends_otherwise_is_counted_and_its_error_goes_on(
+    counted, error, answer, result
+):
+    timed = requests(result)
+    with pytest.raises(type(error)), count_request() as count:
+        count.unit = UNIT
+        raise error
+    assert counted() == {(UNIT, "other", answer): 1} and requests(result) == timed + 1
