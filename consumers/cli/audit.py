@@ -149,8 +149,11 @@ def _fault_text(one: ChainFault) -> FieldError:
 
 @app.command()
 @output.page(AcceptAnswer)
-def accept(reason: Reason, by: By = "", as_json: output.Json = False) -> None:
+def accept(
+    reason: Reason, by: By = "", yes: output.Yes = False, as_json: output.Json = False
+) -> None:
     """Accept the present state of the bus. Lost messages stay lost; missing streams are created."""
+    output.confirm("ask_accept", yes=yes)
     output.run_on_bus(topology.apply, use=BusUse.REPAIR)
     damages = run_audited(Command("bus.accept", by=by, reason=reason), lambda bus, _: _accept(bus))
     texts = [damage.field_error for damage in damages]

@@ -289,8 +289,7 @@ def edit(
     if not as_json:
         typer.echo("\n".join(lines))
     if not dry_run:
-        with output.explain_errors():
-            output.require_yes("ask_send", yes=yes)
+        output.confirm("ask_send", yes=yes)
         command = Command("dead.edit", str(id), by, reason=reason, facts=_facts(letter))
         letter = _send_corrected(command, letter, corrected)
         if not as_json:

@@ -22,7 +22,7 @@ from consumers.cli.output import (
     Json,
     Yes,
     act_on_bus,
-    explain_errors,
+    confirm,
     fail,
     item_address,
     page,
@@ -31,7 +31,6 @@ from consumers.cli.output import (
     print_field_texts,
     print_table,
     require_name,
-    require_yes,
     run_on_bus,
 )
 from consumers.cli.stores import normalized_address, open_subscribers, open_suppressions
@@ -344,8 +343,7 @@ def withdraw(
 ) -> None:
     """Take an item back on every channel: the portal at once, the others in their order."""
     text = WithdrawalText(reason, title)
-    with explain_errors():
-        require_yes("ask_withdraw", yes=yes)
+    confirm("ask_withdraw", yes=yes)
     answer = act_on_bus(lambda bus: order_withdrawal(bus, content_id, text, by))
     print_answer(answer, as_json, lambda: print_field_texts(answer.to_text()))
 

@@ -189,16 +189,16 @@ def require_name(by: str) -> str:
     return by.strip()
 
 
-def require_yes(question: str, *, yes: bool) -> None:
-    """Ask a person at a terminal, by the text *question*. Raises Invalid without a yes."""
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask a person at a terminal, before what can't be undone. Exit code 2 without a yes."""
     if yes:
         return
     if not sys.stdin.isatty():
-        raise Invalid(field_error("--yes", "yes_required"))
+        fail(field_error("--yes", "yes_required"))
     asked = field_error("--yes", question)
     try:
         is_confirmed = typer.confirm(f"{asked.message} / {asked.message_vi}", err=True)
     except typer.Abort:
         is_confirmed = False
     if not is_confirmed:
-        raise Invalid(field_error("--yes", "not_confirmed"))
+        fail(field_error("--yes", "not_confirmed"))

@@ -149,6 +149,7 @@ def restore_backup(
     new_key: NewKey = False,
     plain: Plain = False,
     by: By = "",
+    yes: output.Yes = False,
     as_json: output.Json = False,
 ) -> None:
     """Restore a backup onto an empty bus. Every channel is paused afterwards, for you to look.
@@ -157,6 +158,8 @@ def restore_backup(
     """
     if end_doubt if folder else end_doubt == new_key:
         output.fail(field_error("folder", "folder_or_order"))
+    if new_key:
+        output.confirm("ask_new_key", yes=yes)
     if folder:
         _restore_folder(folder, _RestoreOptions(moved, new_key, plain, by), as_json)
     elif new_key:

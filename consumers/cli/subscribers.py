@@ -20,13 +20,13 @@ from consumers.cli.output import (
     Json,
     Yes,
     act_on_bus,
+    confirm,
     explain_errors,
     fail,
     page,
     print_answer,
     print_field_texts,
     print_table,
-    require_yes,
     run_on_bus,
 )
 from consumers.cli.unit_keys import require_new_file
@@ -144,8 +144,7 @@ def remove(
         erase = partial(_erase, bus, unsubscribe, email, checked_reason)
         await perform(bus, command, lambda _: erase())
 
-    with explain_errors():
-        require_yes("ask_erase", yes=yes)
+    confirm("ask_erase", yes=yes)
     act_on_bus(work)
     print_answer(RemovalAnswer(), as_json, lambda: print_bilingual("removed", "đã xóa"))
 

@@ -182,8 +182,9 @@ def rotate(unit: Unit, now: Now = False, by: By = "", as_json: output.Json = Fal
 
 @app.command()
 @output.page(RevocationAnswer)
-def revoke(unit: Unit, by: By = "", as_json: output.Json = False) -> None:
+def revoke(unit: Unit, by: By = "", yes: output.Yes = False, as_json: output.Json = False) -> None:
     """Revoke every key of a unit."""
+    output.confirm("ask_revoke", yes=yes)
 
     async def end_keys(bus: Bus) -> list[FieldError]:
         await _carry_out(bus, RevokeKeys(unit=unit), by)
@@ -203,10 +204,12 @@ def bus_key(
     out: Out = None,
     revoke: Annotated[str, typer.Option(metavar="ID", help="End this key instead.")] = "",
     by: By = "",
+    yes: output.Yes = False,
     as_json: output.Json = False,
 ) -> None:
     """Give a unit one more key for the bus, shown once; its other keys go on working."""
     if revoke:
+        output.confirm("ask_revoke", yes=yes)
         act = RevokeBusKey(unit=unit, key=revoke)
         texts = output.act_on_bus(lambda bus: _change_bus_keys(bus, act, by))[1]
         ended = RevocationAnswer(unit=unit, key=revoke, left=texts)

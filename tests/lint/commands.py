@@ -98,6 +98,10 @@ class Generator(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: object) -> bool:
         return False
 
+    def ser_schema(self, schema: Any) -> Any:
+        """A model that leaves empty fields out has the schema of its fields."""
+        return None if schema["type"] == "function-wrap" else super().ser_schema(schema)
+
 
 def schemas() -> dict[str, str]:
     """File name → schema, for each command with `--json`, and for errors."""
@@ -106,7 +110,9 @@ def schemas() -> dict[str, str]:
         if (page := page_of(command)) and page.answer is not None:
             answers["-".join(words)] = page.answer
     return {
-        f"{name}.json": as_text(TypeAdapter(answer).json_schema(schema_generator=Generator))
+        f"{name}.json": as_text(
+            TypeAdapter(answer).json_schema(mode="serialization", schema_generator=Generator)
+        )
         for name, answer in answers.items()
     }
 

@@ -58,5 +58,9 @@ def test_every_option_and_argument_says_what_it_is():
 
 
 def test_what_cant_be_undone_asks_first():
+    """`restore` before another key, `units bus-key` before a revocation. An order that names its
+    letters, its outcome or its reason, and can be given again, asks nothing: `dead replay`,
+    `dead discard`, `zalo settle`, `desk reject`."""
     asking = {name for name, one in COMMANDS.items() if any("--yes" in p.opts for p in one.params)}
-    assert asking == {"withdraw", "dead edit", "subscribers remove"}
+    lasting = {"withdraw", "dead edit", "subscribers remove", "audit accept"}
+    assert asking == lasting | {"restore", "units revoke", "units bus-key"}

@@ -9,6 +9,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from consumers.cli.root import app
+from tests.support.json_answers import check_answer
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,9 @@ class InProcessCli:
         """On a thread: the command has a loop of its own."""
         arguments = [*self.words, *map(str, words)]
         env = self.environ | changes
-        return await asyncio.to_thread(CliRunner().invoke, app, arguments, input=stdin, env=env)
+        run = await asyncio.to_thread(CliRunner().invoke, app, arguments, input=stdin, env=env)
+        check_answer(arguments, run.exit_code, run.stdout)
+        return run
 
     def extended(self, *first: str, **more: str) -> "InProcessCli":
         """The same one with more words before all others, and more variables."""

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from consumers.cli import main
 from consumers.cli.root import Commands
+from tests.support.json_answers import check_answer
 
 ROOT = Path(__file__).parents[2]
 STREAMS = (("stdin", os.O_RDONLY), ("stdout", os.O_WRONLY), ("stderr", os.O_WRONLY))
@@ -58,7 +59,9 @@ class CommandFork:
             order = {"words": words, "environ": environ, "folder": str(folder), "streams": streams}
             print(json.dumps(order), file=self._process.stdin, flush=True)
             code = int(self._process.stdout.readline())
-            return CommandResult(code, *(path.read_text() for path in texts[1:]))
+            said = CommandResult(code, *(path.read_text() for path in texts[1:]))
+        check_answer(words, said.exit_code, said.out)
+        return said
 
 
 @cache

@@ -200,7 +200,7 @@ async def test_the_commands_name_the_damage_and_what_to_do(loa, bus, machine):
         told = (await loa(*words)).output
         assert "KV_subscribers" in told and "loa audit accept" in told and "giữ nguyên kho" in told
     assert (await loa("check")).exit_code == 1
-    await loa("audit", "accept", "--by", "An", "--reason", "thử nghiệm")
+    await loa("audit", "accept", "--by", "An", "--reason", "thử nghiệm", "--yes")
     assert (await loa("check")).exit_code == 0
     await api(bus, "STREAM.DELETE.KV_units")
     for words in (("status",), ("check",)):

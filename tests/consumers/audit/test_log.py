@@ -124,7 +124,9 @@ async def test_what_an_operator_does_is_in_the_log_by_name(loa, bus, audit):
 async def test_the_command_proves_the_log_and_names_a_tail_that_was_cut_off(loa, bus, audit):
     for _ in range(3):
         await audit.record(ADD)
-    assert (await loa("audit", "accept", "--reason", "đã xem", "--by", "An")).exit_code == 0
+    accept = ("audit", "accept", "--reason", "đã xem", "--by", "An")
+    assert (await loa(*accept)).exit_code == 2, "nobody can be asked"
+    assert (await loa(*accept, "--yes")).exit_code == 0
     whole = await loa("audit", "verify")
     assert whole.exit_code == 0, whole.output
     exported = await loa("audit", "export")

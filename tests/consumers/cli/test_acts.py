@@ -24,7 +24,7 @@ from tests.support.staff import StaffHarness
 
 OF_THIS_MACHINE = {
     *("up", "run", "demo", "rebuild", "login", "logout", "whoami", "doctor mail"),
-    *("config check", "config show"),
+    *("config check", "config show", "completion"),
     *("bus config", "bus rotate", "bus apply", "bus verify"),
 }
 OF_A_UNIT = {"publish", "validate", "schemas"}
@@ -70,7 +70,7 @@ CHANGING = {
     "units add": "vu-to-chuc-can-bo",
     "units set": f"{UNIT} --urgent",
     "units rotate": UNIT,
-    "units revoke": UNIT,
+    "units revoke": f"{UNIT} --yes",
     "units bus-key": UNIT,
     "import add": f"{UNIT} https://vu.example/tin.rss {TOPIC}",
     "import remove": f"{UNIT} {FEED}",
@@ -92,13 +92,16 @@ CHANGING = {
     "zalo suppressed lift": "0912345678",
     "mail suppressed lift": "an@example.com",
     "mail brakes release": ITEM,
-    "audit accept": "--reason x",
+    "audit accept": "--reason x --yes",
     "audit list": "",
     "audit export": "",
 }
 """Each command with arguments that it would accept."""
 LOOKING = {
     "trace": ITEM,
+    "items list": "",
+    "subscribers list": "",
+    "subscribers count": "",
     "desk list": "",
     "desk show": f"{ITEM}-2",
     "dead list": "",

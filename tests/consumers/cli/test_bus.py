@@ -106,11 +106,12 @@ async def test_revoking_a_units_keys_takes_those_for_the_bus_out_of_the_configur
         key = json_output(await loa("units", "bus-key", UNIT, "--json", **there))["public_key"]
         assert [one.public_keys for one in folder.units] == [(key,)]
         assert "SIGHUP" not in (await loa("bus", "apply", **there)).output
-        revoked = await loa("units", "revoke", UNIT, **there)
+        assert (await loa("units", "revoke", UNIT, **there)).exit_code == 2, "nobody can be asked"
+        revoked = await loa("units", "revoke", UNIT, "--yes", **there)
         assert (revoked.exit_code, "configuration" in revoked.output) == (0, True), revoked.output
         assert [one.public_keys for one in folder.units] == [()]
         await loa("units", "add", OTHER, **there)
-        without = await loa("units", "revoke", OTHER, **there)
+        without = await loa("units", "revoke", OTHER, "--yes", **there)
         assert (without.exit_code, "configuration" in without.output) == (0, False), without.output
 
 
@@ -131,7 +132,7 @@ async def test_a_server_that_goes_by_revoked_keys_is_told_until_it_reads_its_con
             await reload(server, folder, registry)
             elsewhere = {"LOA_DATA_DIR": str(folder.folder.parent.parent / "other")}
             elsewhere["LOA_VAULT_KEY_FILE"] = str(folder.folder.parent / "vault.key")
-            revoked = await loa("units", "revoke", UNIT, **elsewhere)
+            revoked = await loa("units", "revoke", UNIT, "--yes", **elsewhere)
             assert revoked.exit_code == 0 and "loa bus apply" in revoked.output
             [unwritten] = await unit_keys.server_faults(registry)
             assert UNIT in unwritten.message and "loa bus apply" in unwritten.message

@@ -98,7 +98,7 @@ def test_backup_next_steps(folder, monkeypatch, capsys):
     assert str(folder / "vault.key") in english and str(folder / "vault.key") in vietnamese
     new = folder.parent / "new"
     monkeypatch.setenv("LOA_DATA_DIR", str(new))
-    assert run("restore", saved, "--new-key") == 2, "no other key opens it"
+    assert run("restore", saved, "--new-key", "--yes") == 2, "no other key opens it"
     new.mkdir(exist_ok=True)
     shutil.copy(folder / "vault.key", new / "vault.key")
     assert run("restore", saved) == 0
@@ -109,7 +109,8 @@ def test_backup_next_steps(folder, monkeypatch, capsys):
         assert run("restore", "--end-doubt") == 0
         english, vietnamese = capsys.readouterr().out.splitlines()[-2:]
         assert said in english and hoi in vietnamese
-    assert run("restore", "--new-key") == 0
+    assert run("restore", "--new-key") == 2, "no terminal, no --yes"
+    assert run("restore", "--new-key", "--yes") == 0
     english, vietnamese = capsys.readouterr().out.splitlines()[-2:]
     assert "is the key from now on" in english and "là khóa được dùng" in vietnamese
 
@@ -187,7 +188,7 @@ def test_a_lost_stream_is_named_and_stays_lost_until_that_is_accepted(folder, ca
         assert "KV_digests: this stream is gone from the bus" in told, words
         assert "`loa audit accept --reason WHY`" in told
     assert not on_store(folder, is_there)
-    assert run("audit", "accept", "--by", "An", "--reason", "mất") == 0
+    assert run("audit", "accept", "--by", "An", "--reason", "mất", "--yes") == 0
     assert on_store(folder, is_there)
 
 

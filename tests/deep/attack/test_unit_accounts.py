@@ -450,7 +450,10 @@ def test_a_unit_gets_a_key_and_publishes_and_another_one_while_it_does(loa, tmp_
     loa.trace_when_complete("tin-mot")
     assert loa.cli("units", "bus-key", UNIT, "--out", other).exit_code == 0
     publish(loa, seed, sample_event(id="hai", content_id="tin-hai"))
-    assert loa.cli("units", "bus-key", UNIT, "--revoke", made.json["public_key"]).exit_code == 0
+    assert (
+        loa.cli("units", "bus-key", UNIT, "--revoke", made.json["public_key"], "--yes").exit_code
+        == 0
+    )
     [left] = loa.cli("units", "bus-keys", UNIT, "--json").json
     assert left["public_key"] != made.json["public_key"]
     wait_until(lambda: is_refused(loa, seed), "the old key's end")
@@ -465,7 +468,7 @@ def test_what_comes_under_a_revoked_key_all_the_same_is_a_dead_letter(loa, tmp_p
     assert loa.cli("units", "bus-key", UNIT, "--out", tmp_path / "key.nk").exit_code == 0
     publish(loa, tmp_path / "key.nk", sample_event(id="mot", content_id="tin-mot"))
     loa.trace_when_complete("tin-mot")
-    assert loa.cli("units", "revoke", UNIT).exit_code == 0
+    assert loa.cli("units", "revoke", UNIT, "--yes").exit_code == 0
     event = sample_event(id="hai", content_id="tin-hai")
 
     async def send():
@@ -541,5 +544,5 @@ def test_a_key_works_at_once_after_a_start_and_revoke_ends_it(loa, tmp_path):
     loa.stop()
     loa.start()
     assert not is_refused(loa, seed)
-    assert loa.cli("units", "revoke", UNIT).exit_code == 0
+    assert loa.cli("units", "revoke", UNIT, "--yes").exit_code == 0
     wait_until(lambda: is_refused(loa, seed), "the key's end")

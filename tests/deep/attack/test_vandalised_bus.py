@@ -79,7 +79,7 @@ def test_a_purge_and_a_deletion_are_named_until_an_operator_accepts_them(loa):
     assert {"KV_subscribers", "KV_vault"} <= set(body["damaged"])
     named = {one["stream"] for one in loa.logged("bus_damaged")}
     assert {"KV_subscribers", "KV_vault"} <= named
-    accepted = loa.cli("audit", "accept", "--by", "An", "--reason", "thử", "--json")
+    accepted = loa.cli("audit", "accept", "--by", "An", "--reason", "thử", "--yes", "--json")
     assert accepted.exit_code == 0, accepted
     loa.stop()
     loa.start()
