@@ -1,25 +1,6 @@
 """One person's dossier changed state: what the notice needs, and nothing of what the dossier says.
 
-| field | Vietnamese source | |
-| --- | --- | --- |
-| `case_code` | `ma_ho_so` | `G09.20-20260609-0092637` |
-| `procedure_code`, `procedure_name` | `ma_tthc`, `ten_tthc` | |
-| `authority` | `co_quan` | who decides |
-| `receiving_unit` | `don_vi_tiep_nhan` | electronic id of the unit; the old form is rewritten |
-| `received_by`, `handled_by` | `nguoi_tiep_nhan`, `nguoi_xu_ly` | officials |
-| `submitted_at`, `received_at` | `thoi_diem_nop`, `thoi_diem_tiep_nhan` | |
-| `due_at`, `new_due_at` | `han_tra` (`NgayHenTra`), `ngay_hen_moi` | |
-| `status` | `trang_thai` | national code 1 to 10 |
-| `occurred_at` | `thoi_diem_su_kien` | two steps to the same status differ by this |
-| `applicant_name` | `chu_ho_so` | already masked by the sender |
-| `applicant_kind` | `loai_doi_tuong` | 0 citizen, 1 business, 2 household |
-| `authorised_person` | `nguoi_duoc_uy_quyen` | |
-| `contact` | `kenh_nhan` | addresses, with the person's consent |
-| `documents`, `documents_due_at` | `giay_to_bo_sung`, `han_bo_sung` | status 5 |
-| `fee`, `payment_place` | `so_tien`, `noi_nop` | status 6, in đồng |
-| `pickup` | `noi_nhan` | where or how the result is handed over |
-| `reason` | `ly_do` | |
-| `detail_url` | `lien_ket` | |
+In backquotes: the name of a field in the ministry's systems.
 """
 
 import re
@@ -97,9 +78,13 @@ class Contact(Contract):
     """Where the person wants to be told. It never enters a stream: the door moves it away first."""
 
     email: Email | None = None
+    """The address for mail."""
     phone: Mobile | None = None
+    """The mobile number that has Zalo."""
     zalo_user_id: ZaloUserId | None = None
+    """The person's id with the ministry's Official Account."""
     consent: Flag
+    """true: the person agreed to be told here; without it nothing is taken."""
 
     @field_validator("consent")
     @classmethod
@@ -149,29 +134,53 @@ class CaseNotice(Contract):
     model_config = ConfigDict(json_schema_extra=_add_required_fields)
 
     notice: Literal["status", "apology"] = "status"
+    """`apology`: the result is late; it needs `new_due_at`."""
     case_code: CaseCode
+    """`ma_ho_so`, as in G09.20-20260609-0092637."""
     procedure_code: ProcedureCode
+    """`ma_tthc`."""
     procedure_name: Line
+    """`ten_tthc`."""
     authority: Line250
+    """`co_quan`: who decides."""
     receiving_unit: UnitCode
+    """`don_vi_tiep_nhan`: the electronic id of the unit; the old form is rewritten."""
     status: CaseStatus
+    """`trang_thai`: the national code, 1 to 10."""
     occurred_at: Instant
+    """`thoi_diem_su_kien`: tells two steps to the same status apart."""
     applicant_name: Line150
+    """`chu_ho_so`; a person's is stored masked."""
     applicant_kind: Literal["citizen", "business", "household"]
+    """`loai_doi_tuong`: 0 is a citizen, 1 a business, 2 a household."""
     authorised_person: Line150 | None = None
+    """`nguoi_duoc_uy_quyen`; stored masked."""
     submitted_at: Instant | None = RequiredByStatus
+    """`thoi_diem_nop`; required for status 1."""
     received_at: Instant | None = RequiredByStatus
+    """`thoi_diem_tiep_nhan`; required for 2 and 4."""
     received_by: Line150 | None = RequiredByStatus
+    """`nguoi_tiep_nhan`, an official; required for 2."""
     handled_by: Line150 | None = RequiredByStatus
+    """`nguoi_xu_ly`, an official; required for 4."""
     due_at: Instant | None = RequiredByStatus
+    """`han_tra`; required for 2 and 4."""
     documents: tuple[Line250, ...] | None = Field(None, max_length=30, validate_default=True)
+    """`giay_to_bo_sung`: what is missing; required for 5."""
     documents_due_at: Instant | None = RequiredByStatus
+    """`han_bo_sung`; required for 5."""
     fee: Count | None = RequiredByStatus
+    """`so_tien`, in đồng; required for 6."""
     payment_place: Line250 | None = RequiredByStatus
+    """`noi_nop`; required for 6."""
     pickup: Line250 | None = RequiredByStatus
+    """`noi_nhan`: where or how the result is handed over; required for 2 and 9."""
     reason: Line | None = RequiredByStatus
+    """`ly_do`; required for 3 and 8."""
     new_due_at: Instant | None = RequiredByStatus
+    """`ngay_hen_moi`; required for an apology."""
     detail_url: HttpUrl | None = None
+    """`lien_ket`: where the person reads more."""
 
     @property
     def content_id(self) -> str:
@@ -204,6 +213,7 @@ class CaseUpdated(CaseNotice):
     """A dossier reached a status, or its result is late (`apology`, with a new date)."""
 
     contact: Contact
+    """`kenh_nhan`: addresses, with consent; kept apart, and forgotten."""
 
     @property
     def masked_names(self) -> dict[str, str]:

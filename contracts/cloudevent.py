@@ -78,13 +78,21 @@ class CloudEvent(Contract):
     """One event. `extensions` holds the attributes that CloudEvents does not define."""
 
     specversion: Literal["1.0"]
+    """The version of CloudEvents."""
     id: Attribute
+    """Your own name of the event; with `source` it makes a repeat harmless."""
     source: UriReference
+    """`/units/` and the id of your unit, with or without a system of yours behind it."""
     type: Attribute
+    """What happened; the types are in `GET /v1/vocabulary`."""
     subject: Attribute | None = None
+    """The item; if given, it equals `content_id`."""
     time: Instant | None = None
+    """When it happened, by your clock."""
     datacontenttype: Attribute | None = None
+    """The type of `data`, if given: application/json."""
     dataschema: UriReference | None = None
+    """The schema of `data`, if you name one; Loa does not read it."""
     data: dict[str, Any]
     extensions: Extensions = Field(default_factory=dict)
 

@@ -54,8 +54,11 @@ class Broadcast(Contract):
     enabled: Flag = True
     """false: an article that nobody is told of."""
     ages: Annotated[tuple[Ages, ...], Field(max_length=8), NO_DUPLICATES, UNIQUE_ITEMS] = ()
+    """Only followers of these ages; none = all."""
     gender: Gender = "all"
+    """Only followers of this gender."""
     regions: Annotated[tuple[Region, ...], Field(max_length=3), NO_DUPLICATES, UNIQUE_ITEMS] = ()
+    """Only followers in these parts of the country; none = all."""
     provinces: Annotated[
         tuple[ProvinceId, ...], Field(max_length=len(PROVINCES)), NO_DUPLICATES, UNIQUE_ITEMS
     ] = ()
@@ -81,25 +84,32 @@ MediaType = Annotated[
 
 
 class Cover(Contract):
-    """The picture of an item; `alt` is what a person who cannot see it is told."""
+    """The picture of an item."""
 
     url: HttpUrl
+    """An address on the portal; a picture elsewhere becomes a link."""
     alt: Line250
+    """What a person who cannot see the picture is told."""
 
 
 class Link(Contract):
     """Where to read on."""
 
     url: HttpUrl
+    """The address, with http:// or https://."""
     title: Line250
+    """What the link says."""
 
 
 class Attachment(Contract):
     """A document that belongs to the item."""
 
     url: HttpUrl
+    """Its address, with http:// or https://."""
     title: Line250
+    """Its name, as readers see it."""
     media_type: MediaType | None = None
+    """As in `application/pdf`."""
     size: Count | None = None
     """In bytes."""
 
@@ -130,18 +140,27 @@ class Content(Contract):
     revision: Revision
     """1 for the first text, higher for each later one."""
     topic: TopicId
+    """What the item is about: one of the topics of `GET /v1/vocabulary`. Readers follow topics."""
     title: Line300
+    """One line, shown whole on the portal, in feeds and mails."""
     short_title: ShortTitle = None
     """The title on Zalo, which has less room; null = `title`, cut at a word where it must be."""
     summary: Summary = ""
+    """What lists, feeds and Zalo show below the title; empty = the beginning of the body."""
     language: Language = "vi"
+    """The language of the text (BCP 47)."""
     author: Line150 | None = None
+    """Who wrote it; this person may not approve it at the desk."""
     cover: Cover | None = None
+    """The picture of the item."""
     links: Links = ()
+    """Where to read on, below the text."""
     attachments: Attachments = ()
+    """Documents to download, below the text."""
     audiences: Audiences = ()
     """Who the item is for; none = everyone."""
     channels: Channels = tuple(ChannelName)
+    """Where the item goes; nothing said = everywhere."""
     lane: RequestableLane = Lane.NORMAL
     """`urgent` is open to units that may use it."""
     not_before: Instant | None = None
@@ -176,10 +195,15 @@ class Submitted(Content):
 
 
 class Corrected(Submitted):
-    """A new text for an item that is already out; exactly those who got the old one get this."""
+    """A new text for an item that is already out.
+
+    Readers who got an older text are told what was wrong; all others get the item as news.
+    """
 
     revision: Annotated[Revision, Field(gt=1)]
+    """2 or more, and higher than each revision before it."""
     corrects_revision: Revision
+    """The revision with the mistake; lower than `revision`."""
     reason: OptionalLine = ""
     """What was wrong, and what is right now, as the public will read it."""
 
@@ -196,7 +220,9 @@ class Withdrawn(Contract):
     """An item must not be shown or sent any more, and why."""
 
     content_id: ContentId
+    """The item that is withdrawn."""
     reason: Line
+    """Why, as the public will read it."""
     title: Line300 | None = None
     """What readers read in place of the item's title, which is the harm itself; none = it stays."""
     short_title: ShortTitle = None

@@ -54,11 +54,14 @@ class FieldError(BaseModel):
     The sender may have invented the field's name, so `printable` bounds it like a value.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     field: Annotated[str, AfterValidator(lambda name: printable(name, MAX_FIELD_LENGTH))]
+    """The field as the sender wrote it, as in `data.title` or `line 1, column 4`."""
     message: str
+    """What is wrong with it, in English."""
     message_vi: str
+    """What is wrong with it, in Vietnamese."""
 
     def within(self, prefix: str) -> "FieldError":
         """The same error seen from outside: `title` within `data` is `data.title`."""
@@ -70,6 +73,7 @@ class FieldWarning(FieldError):
     """Notice about an accepted field, which readers will see otherwise than it was sent."""
 
     code: str
+    """What a program tells the warning by."""
 
 
 class MoreErrors(FieldError):

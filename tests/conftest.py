@@ -22,6 +22,7 @@ import structlog
 
 from contracts.subjects import STREAMS
 from producers.bus import Bus, topology
+from producers.gateway import app as gateway_app
 from producers.gateway import openapi_document
 from producers.nats_server import NatsServer, find_binary
 from tests.support.browser import browser  # noqa: F401 - a fixture
@@ -114,7 +115,7 @@ def made_once() -> Iterator[None]:
     made = [
         (jinja2.Environment, "compile", lambda _, *args, **options: (*args, *options.items())),
         (openapi_document, "build_openapi", lambda _: None),
-        (openapi_document, "build_docs_page", id),
+        (gateway_app, "DocsPage", id),
     ]
     with pytest.MonkeyPatch.context() as patch:
         for owner, name, key in made:

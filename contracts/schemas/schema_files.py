@@ -61,7 +61,12 @@ def _event_schema(event_type: str, model: type[Contract]) -> Schema:
         del data[key]
     envelope = _model_schema(CloudEvent)
     del envelope["properties"]["extensions"]  # top-level attributes, like all others
-    properties = {**envelope["properties"], "type": {"const": event_type}, "data": data}
+    properties = envelope["properties"]
+    properties["type"] = {
+        "const": event_type,
+        "description": properties["type"]["description"],
+    }
+    properties["data"] = data
     return {
         "$schema": DIALECT,
         "$id": _schema_id(f"{event_type}:event"),

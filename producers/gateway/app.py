@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from contracts import keys
 from contracts.base import tracing
@@ -26,6 +26,7 @@ from producers.acceptance import Acceptance, AcceptedEvent
 from producers.bus import Bus
 from producers.gateway import openapi_document, problems, request_body, responses
 from producers.gateway.access import AccessControl
+from producers.gateway.docs_page import DocsPage
 from producers.gateway.request_count import RequestCount, count_request
 from producers.gateway.vocabulary_document import SCHEMAS_PATH, VOCABULARY_PATH, VocabularyRoutes
 from producers.units.registry import UnitRegistry
@@ -123,15 +124,12 @@ def create_gateway(
 
 def _serve_documentation(app: FastAPI) -> None:
     document = openapi_document.build_openapi(app)
-    page, headers = openapi_document.build_docs_page(document)
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi() -> Response:
         return JSONResponse(document)
 
-    @app.get("/docs", include_in_schema=False)
-    async def docs() -> Response:
-        return HTMLResponse(page, headers=headers)
+    app.get("/docs", include_in_schema=False)(DocsPage(document).answer)
 
 
 @contextmanager

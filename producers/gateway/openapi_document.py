@@ -1,18 +1,15 @@
 """The gateway's OpenAPI document and the documentation page made from it."""
 
 import json
-from base64 import b64encode
-from hashlib import sha256
+import tomllib
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import Response
 
 from contracts import events
-from contracts.base.security_headers import content_policy
 from contracts.envelope import BATCH_TYPE, CONTENT_TYPE, JSON_TYPE, MAX_BATCH_EVENTS
 from producers.gateway.responses import (
     EVENT_ID_PATTERN,
@@ -32,8 +29,10 @@ _SCHEMAS = Path(events.__file__).parent / "schemas"
 _COMPONENTS = "#/components/schemas/"
 _RETRY_HEADER = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
 _BEARER_CHALLENGE = {"WWW-Authenticate": {"schema": {"const": "Bearer"}}}
-_JINJA = Environment(loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined)
 _DESCRIPTIONS = json.loads((_FOLDER / "descriptions.json").read_text("utf-8"))
+_FIELDS_VI: Document = tomllib.loads((_FOLDER / "fields.vi.toml").read_text("utf-8"))
+"""Vietnamese descriptions by field, and by component where a field's name means something else."""
+_HTTP_TYPES = [kind for kind in events.KINDS if kind in events.HTTP_TYPES]
 
 
 def _problem_responses(*statuses: int) -> dict[int | str, Document]:
@@ -64,7 +63,7 @@ def _component_name(event_type: str) -> str:
 
 
 def _any_of(suffix: str) -> Document:
-    names = sorted(map(_component_name, events.HTTP_TYPES))
+    names = map(_component_name, _HTTP_TYPES)
     return {"oneOf": [{"$ref": f"{_COMPONENTS}{name}{suffix}"} for name in names]}
 
 
@@ -152,25 +151,27 @@ def build_openapi(app: FastAPI) -> Document:
     components["securitySchemes"] = {
         "key": {"type": "http", "scheme": "bearer", "description": _DESCRIPTIONS["key"]}
     }
-    schemas = components["schemas"]
-    schemas |= _to_components("Problem", Problem.model_json_schema())
-    for event_type in sorted(events.HTTP_TYPES):
-        schemas |= _to_components(
-            f"{_component_name(event_type)}Event", _load_schema(f"{event_type}.event")
-        )
-        schemas |= _to_components(f"{_component_name(event_type)}Data", _load_schema(event_type))
+    answers = components["schemas"] | _to_components("Problem", Problem.model_json_schema())
+    components["schemas"] = {**_event_components(), **answers}
+    for name, schema in components["schemas"].items():
+        _translate_descriptions(name, schema)
     return document
 
 
-def build_docs_page(document: Document) -> tuple[str, dict[str, str]]:
-    """The documentation page, and its header with a policy that allows only its own style."""
-    style = (_FOLDER / "docs.css").read_text("utf-8")
-    example = (_FOLDER / "example.json").read_text("utf-8")
-    html = _JINJA.get_template("docs.html.j2").render(
-        document=document, style=style, example=example
-    )
-    digest = b64encode(sha256(style.encode()).digest()).decode()
-    return html, content_policy(style_src=f"'sha256-{digest}'")
+def _event_components() -> Document:
+    """Two components for each type of event, the event and its data, and what they share."""
+    schemas: Document = {}
+    for event_type in _HTTP_TYPES:
+        name = _component_name(event_type)
+        event = _load_schema(f"{event_type}.event")
+        del event["$defs"]
+        event["properties"]["data"] = {
+            "$ref": f"{_COMPONENTS}{name}Data",
+            "description": _DESCRIPTIONS["data"],
+        }
+        schemas |= _to_components(f"{name}Event", event)
+        schemas |= _to_components(f"{name}Data", _load_schema(event_type))
+    return schemas
 
 
 def _load_schema(name: str) -> Document:
@@ -180,9 +181,14 @@ def _load_schema(name: str) -> Document:
 
 def _to_components(name: str, schema: Document) -> Document:
     """*schema* and its definitions as separate components, with references adjusted."""
-    text = json.dumps(schema).replace('"#/$defs/', f'"{_COMPONENTS}{name}')
-    moved: Document = json.loads(text)
-    parts = {f"{name}{part}": inner for part, inner in moved.pop("$defs", {}).items()}
+    moved: Document = json.loads(json.dumps(schema).replace('"#/$defs/', f'"{_COMPONENTS}'))
     for key in ("$schema", "$id"):
         moved.pop(key, None)
-    return {name: moved, **parts}
+    return {name: moved, **moved.pop("$defs", {})}
+
+
+def _translate_descriptions(name: str, schema: Document) -> None:
+    """Add the Vietnamese description of each property of a component, as `x-description-vi`."""
+    own = _FIELDS_VI.get(name, {})
+    for field, described in schema.get("properties", {}).items():
+        described["x-description-vi"] = own.get(field) or _FIELDS_VI[field]

@@ -12,81 +12,84 @@ STATUS_PATH = "/v1/events/{event_id}"
 
 
 class ResponseBody(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    """An answer; the docstrings of its fields are their descriptions in the document."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+
+Warnings = Annotated[list[FieldWarning], Field(exclude_if=lambda warnings: not warnings)]
 
 
 class EventAccepted(ResponseBody):
     """The event is stored. A repeat of the same event gets the same answer."""
 
     event_id: Annotated[str, Field(pattern=EVENT_ID_PATTERN)]
+    """Loa's name of the event, the same for every repeat."""
     content_id: str
-    revision: Annotated[
-        int | None,
-        Field(description="A withdrawal has the newest released revision, or null if none is."),
-    ]
+    """The item that the event is about."""
+    revision: int | None
+    """The event's revision. A withdrawal has the newest released one, or null if none is."""
     status_url: str
-    warnings: Annotated[
-        list[FieldWarning],
-        Field(
-            description="What readers will see otherwise than it was sent; only where they will.",
-            exclude_if=lambda warnings: not warnings,
-        ),
-    ] = []
+    """Where to ask what became of it, with the same key."""
+    warnings: Warnings = []
+    """What readers will see otherwise than it was sent; only where they will."""
 
 
 class BatchAccepted(ResponseBody):
     """All events of the batch are stored, in their order."""
 
     events: list[EventAccepted]
+    """One answer for each event."""
 
 
 class Problem(ResponseBody):
     """What is wrong (RFC 9457), for the whole request and by field, in English and Vietnamese."""
 
     type: str
+    """The kind of problem; the status says the same."""
     title: str
+    """What is wrong, in English."""
     title_vi: str
+    """What is wrong, in Vietnamese."""
     status: int
+    """The status of the answer once more."""
     detail: str
+    """What is wrong here, in English."""
     detail_vi: str
+    """What is wrong here, in Vietnamese."""
     instance: str
+    """The path that was asked for."""
     errors: list[FieldError]
+    """Every broken rule, with its field."""
 
 
 class Happening(ResponseBody):
     """One entry of an item's history, without personal data."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"description": "One line of an item's history; it names nobody."}
-    )
-
     at: str
+    """When it happened."""
     event: str
+    """What happened: received, approved, released, ..."""
     channel: str | None = None
+    """The channel that it happened on."""
     detail: str = ""
-    errors: Annotated[
-        list[FieldError],
-        Field(
-            description="Why something was refused, in English and Vietnamese; only there.",
-            exclude_if=lambda errors: not errors,
-        ),
-    ] = []
-    warnings: Annotated[
-        list[FieldWarning],
-        Field(
-            description="As in the answer to the event; only there.",
-            exclude_if=lambda warnings: not warnings,
-        ),
-    ] = []
+    """More about it, in English."""
+    errors: Annotated[list[FieldError], Field(exclude_if=lambda errors: not errors)] = []
+    """Why something was refused, in English and Vietnamese; only there."""
+    warnings: Warnings = []
+    """As in the answer to the event; only there."""
 
 
 class Status(ResponseBody):
     """Where the item of an event is; counts per channel as `loa trace` shows them."""
 
     content_id: str
+    """The item."""
     revision: int | None
-    state: Annotated[
-        str, Field(description="received, waiting, scheduled, released, withdrawn or refused")
-    ]
+    """The newest revision that is out; null before one is."""
+    state: str
+    """received, waiting, scheduled, released, withdrawn or refused"""
     channels: dict[str, dict[str, Any]]
+    """How many recipients have which outcome, for each channel."""
     timeline: list[Happening]
+    """What happened, oldest first."""

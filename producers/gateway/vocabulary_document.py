@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Literal, get_args
 
-from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -31,75 +30,105 @@ class Word(ResponseBody):
     """An id that events may use, and what it means."""
 
     id: str
+    """What an event says."""
     name: str
+    """Its name in Vietnamese."""
 
 
 class TranslatedWord(Word):
     """An id with its name in Vietnamese and English."""
 
     english: str
+    """Its name in English."""
 
 
 class TopicWord(TranslatedWord):
     """A topic; readers can't subscribe to one of the kind `system`."""
 
     kind: Literal["core", "optional", "system"]
+    """core and optional: readers choose it; system: nobody can."""
 
 
 class UnitWord(TranslatedWord):
     """A unit of the ministry; one that has ended has a last day, `until`."""
 
     group: str
+    """The part of the ministry that the unit is of."""
     until: date | None
+    """The last day of a unit that has ended."""
     former_ids: list[str]
+    """Ids that it had before; they are taken, too."""
 
 
 class EventType(ResponseBody):
     """A type of event, and the schemas of its data and of the whole event."""
 
     type: str
-    over_bus: Annotated[bool, Field(description="Whether NATS takes it as well as HTTP.")]
+    """What an event says as `type`."""
+    over_bus: bool
+    """Whether NATS takes it as well as HTTP."""
     data_schema: str
+    """The address of the schema of `data`."""
     event_schema: str
+    """The address of the schema of the whole event."""
 
 
 class RejectionCode(ResponseBody):
     """Why the desk turns an item down; the status of the event has it."""
 
     code: str
+    """What the status says."""
     meaning: str
+    """In English."""
     meaning_vi: str
+    """In Vietnamese."""
 
 
 class Limits(ResponseBody):
     """Limits of one request, and of a unit's events; those of fields are in the schemas."""
 
     event_bytes: int = envelope.MAX_EVENT_BYTES
+    """The most bytes of an event."""
     batch_bytes: int = BATCH_BODY_BYTES
+    """The most bytes of a batch."""
     batch_events: int = envelope.MAX_BATCH_EVENTS
+    """The most events of a batch."""
     rendered_body_bytes: int = RENDERED_MAX
+    """The most bytes of a body as it is shown."""
     events_per_minute: int = EVENTS_PER_MINUTE
+    """The events that a unit may send in the long run."""
     events_at_once: int = BURST
+    """The events that a unit may send at once."""
 
 
 class VocabularyDocument(ResponseBody):
     """Every word that an event may use here and now, and the limits."""
 
     types: list[EventType]
+    """Types of events."""
     topics: list[TopicWord]
+    """What items may be about."""
     audiences: list[TranslatedWord]
+    """Who items may be for."""
     units: list[UnitWord]
+    """Units of the ministry."""
     provinces: list[Word]
+    """Provinces, for broadcasts on Zalo."""
     channels: list[ChannelName]
+    """Channels."""
     lanes: list[RequestableLane]
+    """Lanes that an event may ask for."""
     rejection_codes: list[RejectionCode]
+    """Why the desk turns items down."""
     limits: Limits
+    """Limits of requests."""
 
 
 class SchemaList(ResponseBody):
     """The addresses of all schemas, by name."""
 
     schemas: dict[str, str]
+    """Name of the schema, and its address."""
 
 
 class CachedAnswer:

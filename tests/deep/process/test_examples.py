@@ -1,11 +1,13 @@
 """The examples do what the documents say of them."""
 
+import html
 import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -64,6 +66,21 @@ def typed(loa, script):
     )
     assert done.returncode == 0, (done.stdout, done.stderr)
     return done.stdout
+
+
+@pytest.mark.timeout(180)
+def test_what_the_page_of_the_door_shows_in_three_languages_works_as_it_stands(loa):
+    with urlopen(f"{loa.ready().url}/docs") as answer:
+        page = answer.read().decode()
+    blocks = re.findall(r'<pre(?: class="([a-z]*)")?><code>(.*?)</code></pre>', page, re.DOTALL)
+    shown = {name or "settings": html.unescape(text) for name, text in blocks}
+    for name, file in {"event": "event.json", "node": "send.mjs", "python": "send.py"}.items():
+        (loa.folder / file).write_text(shown[name], "utf-8")
+    settings = shown["settings"].replace("loa_van-phong-bo_...", loa.add_unit(UNIT))
+    ways = [shown["curl"], "node send.mjs", "python3 send.py"]
+    said = typed(loa, "\n".join([settings, *ways]))
+    assert said.count('"content_id":"huong-dan-nop-ho-so-truc-tuyen"') == 3, said
+    assert said.count("202 ") == 2, said
 
 
 @pytest.mark.timeout(180)

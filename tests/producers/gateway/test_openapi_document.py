@@ -12,7 +12,9 @@ from operator import getitem
 import jsonschema_rs
 import pytest
 
+from contracts import events
 from producers.gateway import openapi_document
+from producers.gateway.docs_page import DocsPage
 from tests.support.gateway_client import BATCH, DOCUMENT, STRUCTURED, sample_event
 
 
@@ -89,7 +91,7 @@ async def test_a_body_outside_the_description_is_refused(client, broken):
 
 
 async def test_the_example_of_the_page_is_accepted_as_it_stands(client, page):
-    shown = re.search(r"<<'JSON'\n(.*?)\nJSON", html.unescape(page.text), re.DOTALL)
+    shown = re.search(r'<pre class="event"><code>(.*?)</code>', html.unescape(page.text), re.DOTALL)
     key = await client.registry.add("van-phong-bo", release="automatic")
     assert (await client.post(shown[1].encode(), key=key)).status_code == 202
 
@@ -114,9 +116,9 @@ async def test_the_page_shows_every_route_answer_and_type(client, page):
     assert links - {"penapi.json"} <= identifiers
     for path in DOCUMENT["paths"]:
         assert f"<code>{path}</code>" in page.text
-    for text in ("Không đọc được yêu cầu", "Retry-After", "curl", "Bắt buộc", '<html lang="vi">'):
+    for text in ("Không đọc được yêu cầu", "Retry-After", "curl", "bắt buộc", '<html lang="vi">'):
         assert text in page.text
-    opened = [tag for tag, _ in tags if tag not in {"meta", "br", "link"}]
+    opened = [tag for tag, _ in tags if tag not in {"meta", "br", "link", "input"}]
     assert sorted(opened) == sorted(re.findall(r"</([a-z0-9]+)>", page.text)), "well formed"
 
 
@@ -127,5 +129,56 @@ def test_text_from_a_schema_can_not_break_the_page():
         "paths": {},
         "components": {"schemas": {}, "securitySchemes": {"key": {"description": ""}}},
     }
-    page, _ = openapi_document.build_docs_page(document)
-    assert "<script" not in page
+    assert "<script" not in DocsPage(document).html
+
+
+def test_components_of_one_name_are_one_definition():
+    found = {}
+    for event_type in sorted(events.HTTP_TYPES):
+        for suffix in ("", ".event"):
+            schema = openapi_document._load_schema(event_type + suffix)
+            for name, definition in schema.get("$defs", {}).items():
+                assert found.setdefault(name, definition) == definition
+
+
+def test_an_event_has_the_data_that_its_own_schema_says():
+    for event_type in sorted(events.HTTP_TYPES):
+        data = openapi_document._load_schema(event_type)
+        whole = openapi_document._load_schema(f"{event_type}.event")["properties"]["data"]
+        assert whole == {key: data[key] for key in data if key not in ("$schema", "$id", "$defs")}
+
+
+async def test_every_field_is_described_in_both_languages(client):
+    for name, schema in DOCUMENT["components"]["schemas"].items():
+        for field, described in schema.get("properties", {}).items():
+            texts = described.get("description"), described.get("x-description-vi")
+            assert all(texts), f"{name}.{field}"
+
+
+async def test_every_vietnamese_description_is_of_a_field(client):
+    components = DOCUMENT["components"]["schemas"]
+    known = {field for schema in components.values() for field in schema.get("properties", {})}
+    for name, text in openapi_document._FIELDS_VI.items():
+        if isinstance(text, dict):
+            assert set(text) <= set(components[name]["properties"]), name
+        else:
+            assert name in known
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [
+        ("loa.moha.example:8443", "http://loa.moha.example:8443"),
+        ("[::1]:8080", "http://[::1]:8080"),
+        ("x'$(id)", "http://127.0.0.1:8080"),
+        ("<b>", "http://127.0.0.1:8080"),
+    ],
+)
+async def test_the_page_names_the_address_at_which_it_was_asked_for(client, host, shown):
+    page = await client.client.get("/docs", headers={"Host": host})
+    assert f"export LOA_URL={shown}\n" in page.text
+
+
+async def test_the_page_says_who_is_told_of_a_correction(client, page):
+    assert "all others who follow the item get it as news" in page.text
+    assert "exactly those who got the old one" not in json.dumps(DOCUMENT)

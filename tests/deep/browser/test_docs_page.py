@@ -1,0 +1,38 @@
+"""The page of the HTTP door in a real browser: axe, a phone's width, and the tabs by keyboard."""
+
+import time
+from functools import partial
+
+import pytest
+
+from contracts.vocabulary import DEFAULT
+from producers.gateway import create_gateway
+from tests.support.browser import axe, overflow_px, screenshot
+from tests.support.signup_app import serve_app
+
+SHOWN = """() => [...document.querySelectorAll('fieldset pre')]
+  .filter(one => one.getClientRects().length).map(one => one.className)"""
+
+
+async def look(page, url, name):
+    """What is wrong with the page, and which examples three presses of a key show."""
+    await page.goto(f"{url}/docs")
+    wrong = [await overflow_px(page), *await axe(page)]
+    await screenshot(page, name)
+    await page.focus("#with-curl")
+    shown = [await page.evaluate(SHOWN)]
+    for _ in range(2):
+        await page.keyboard.press("ArrowRight")
+        shown.append(await page.evaluate(SHOWN))
+    return wrong, shown
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
+async def test_the_page_fits_is_clean_and_shows_one_language_at_a_time(bus, browser, width, dark):
+    async with serve_app(create_gateway(bus, DEFAULT, time.time)) as url:
+        with browser.tab(width=width, dark=dark) as tab:
+            name = f"docs-{width}-{'dark' if dark else 'light'}"
+            wrong, shown = await tab.run(partial(look, url=url, name=name))
+            assert wrong == [0]
+            assert shown == [["curl"], ["node"], ["python"]]
+            assert tab.errors == [] and tab.blocked == []
