@@ -18,13 +18,17 @@ class Series(NamedTuple):
 
 @dataclass(frozen=True)
 class Case:
-    """*labels*: those of the alarm. *value*: what its texts show. *minutes*: its look back."""
+    """*labels*: those of the alarm. *value*: what its texts show. *minutes*: its look back.
+
+    *step*: minutes between two values.
+    """
 
     alarm: str
     series: tuple[Series, ...]
     labels: str = ""
     value: str = ""
     minutes: int = 5
+    step: int = 1
 
 
 def gauge(name: str, good: object, bad: object) -> Series:
@@ -38,7 +42,7 @@ def moment(name: str, good: int, bad: int) -> Series:
 
 
 def counter(name: str, good: int, bad: int) -> Series:
-    """What grows by so much a minute."""
+    """What grows by so much with each value."""
     total = 0
 
     def value(_: int, is_bad: bool) -> int:
@@ -259,8 +263,9 @@ CASES = (
         "LoaMailComplaints",
         (deliveries("delivered", 1, 1), reports("complaint", 1)),
         "",
-        "1.44k",
+        "288",
         1500,
+        5,
     ),
     Case(
         "LoaZaloLimitLow",

@@ -35,7 +35,8 @@ def write_story(folder: Path, case: Case) -> Path:
     folder.mkdir()
     group = {"name": "one", "rules": [BY_NAME[case.alarm]]}
     (folder / "rules.yml").write_text(yaml.safe_dump({"groups": [group]}))
-    test = {"rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": [story(case)]}
+    every = f"{case.step}m"
+    test = {"rule_files": ["rules.yml"], "evaluation_interval": every, "tests": [story(case)]}
     file = folder / "test.yml"
     file.write_text(yaml.safe_dump(test))
     return file
@@ -43,17 +44,21 @@ def write_story(folder: Path, case: Case) -> Path:
 
 def story(case: Case) -> dict:
     """Well for `LEAD` minutes, ill for as long as the alarm needs, then well again."""
+    step = case.step
     waits = round(minutes(BY_NAME[case.alarm].get("for", "0m")))
     begin, end = LEAD, LEAD + waits + case.minutes
-    last = end + case.minutes + 5
+    last = end + case.minutes + 5 * step
     series = [
-        {"series": name, "values": " ".join(str(value(t, begin <= t < end)) for t in range(last))}
+        {
+            "series": name,
+            "values": " ".join(str(value(t, begin <= t < end)) for t in range(0, last, step)),
+        }
         for name, value in case.series
     ]
-    silent = [begin - 1, last - 1, *([begin + waits - 1] if waits else [])]
+    silent = [begin - step, last - step, *([begin + waits - step] if waits else [])]
     checks = [expected(case, minute, []) for minute in silent]
-    checks.append(expected(case, end - 1, [alarm(case)]))
-    return {"interval": "1m", "input_series": series, "alert_rule_test": checks}
+    checks.append(expected(case, end - step, [alarm(case)]))
+    return {"interval": f"{step}m", "input_series": series, "alert_rule_test": checks}
 
 
 def expected(case: Case, minute: int, alarms: list[dict]) -> dict:
