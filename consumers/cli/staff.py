@@ -1,11 +1,12 @@
 """`loa staff`: accounts of the people who work with Loa, and their roles."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Annotated, TypeVar
 
 import structlog
 import typer
-from pydantic import BaseModel
+from pydantic import BaseModel, PlainSerializer, WithJsonSchema
 
 from consumers.app.settings import read_settings
 from consumers.cli import authorization, output
@@ -94,7 +95,11 @@ class IdentityAnswer(BaseModel):
     subject: str
     name: str
     provider_login: str
-    last_seen: str
+    last_seen: Annotated[
+        datetime | None,
+        PlainSerializer(lambda at: format_utc(at) if at else "", return_type=str),
+        WithJsonSchema({"type": "string"}),
+    ]
 
 
 @app.command()
@@ -199,15 +204,15 @@ def identities(as_json: output.Json = False) -> None:
     output.print_records(IdentityAnswer, rows, as_json)
 
 
-async def _identity_rows(staff: Staff) -> list[tuple[str, ...]]:
+async def _identity_rows(staff: Staff) -> list[tuple[object, ...]]:
     issuer = _issuer()
     linked = [
-        (account.login, account.oidc.subject, account.name, "", "")
+        (account.login, account.oidc.subject, account.name, "", None)
         for account in await staff.accounts.all()
         if account.oidc and account.oidc.issuer == issuer
     ]
     waiting = [
-        ("", person.subject, person.name, person.login, format_utc(person.last_seen))
+        ("", person.subject, person.name, person.login, person.last_seen)
         for person in await PendingPeople(staff.bus, staff.accounts.clock).all()
         if person.issuer == issuer
     ]

@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import BaseModel
+from pydantic import BaseModel, PlainSerializer
 
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.cli import output, unit_keys
@@ -117,7 +118,7 @@ class ListedBusKey(BaseModel):
     """One key in the answer of `bus-keys`."""
 
     id: str
-    created: str
+    created: Annotated[datetime, PlainSerializer(datetime.isoformat, return_type=str)]
     public_key: str
 
 
@@ -258,7 +259,7 @@ def list_bus_keys(unit: Unit, as_json: output.Json = False) -> None:
     """List a unit's keys for the bus, by the public part."""
     found = output.run_on_bus(lambda bus: open_registry(bus).require(unit))
     keys = [
-        ListedBusKey(id=key.id, created=key.created.isoformat(), public_key=key.public)
+        ListedBusKey(id=key.id, created=key.created, public_key=key.public)
         for key in found.bus_keys or ()
     ]
     output.print_records(ListedBusKey, keys, as_json)

@@ -471,6 +471,8 @@ async def test_two_managers_link_a_person_of_the_identity_provider(people, loa, 
         one.loa = one.loa.extended(**with_provider)
     [row] = json_output(await managers[0]("staff", "identities", "--json"))
     assert (row["login"], row["subject"], row["name"]) == ("", "7c9e", "Lê Chi")
+    assert row["last_seen"].endswith("Z"), "JSON has UTC, a table Vietnam's time"
+    assert "+07" in (await managers[0]("staff", "identities")).stdout
     assert (await officer("staff", "link", "chi", "7c9e")).exit_code != 0
     assert (await managers[0].say("staff", "link", "chi", "é")).exit_code != 0
     first = await managers[0].say("staff", "link", "chi", "7c9e")
