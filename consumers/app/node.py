@@ -23,6 +23,7 @@ from consumers.channel_health.canary.status import CANARY_OFF, load_statuses
 from consumers.channel_health.destinations import load_destinations
 from consumers.channel_health.pauses import ChannelMonitor
 from consumers.channel_health.readback import readback_failure
+from consumers.channel_health.trouble import TroubleMonitor
 from consumers.directory.directory import Directory
 from consumers.intake.repository import ItemRepository
 from consumers.key_file import (
@@ -74,7 +75,11 @@ class Node:
     on_stop: list[Callable[[], None]] = field(default_factory=list)
     addresses: dict[str, str] = field(default_factory=dict)
     stand_ins: set[ChannelName] = field(default_factory=set)
+
     services: list[str] = field(default_factory=list)
+
+    troubles: list[TroubleMonitor] = field(default_factory=list)
+
     seals: PublicationSeals | None = None
     zalo_tokens: TokenStore | None = None
 
@@ -99,6 +104,11 @@ class Node:
     def blocked_channels(self) -> dict[str, str]:
         """Blocked channels and the reasons, if this process follows them."""
         return self.pauses.blocked_reasons() if "pauses" in vars(self) else {}
+
+    def failing_channels(self) -> dict[str, str]:
+        """Channels of this process whose last try failed, and why; a breaker may not be open."""
+        found = {monitor.channel.value: monitor.current()[0] for monitor in self.troubles}
+        return {name: reason for name, reason in found.items() if reason}
 
     def stream_usage(self) -> dict[str, int]:
         """Streams and buckets that fill up, if this process monitors them."""

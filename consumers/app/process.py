@@ -150,7 +150,8 @@ async def build_node(stack: AsyncExitStack, settings: LoaSettings, url: str, own
     node.checks["bus"] = partial(_check_bus, bus)
     unseen, usage = partial(portal_readback_status, bus), node.stream_usage
     reports = (node.blocked_channels, node.canaries, usage, unseen, node.bus_damages)
-    app = health_app(node.checks, *reports, log_config.log_losses, findings=node.findings)
+    losses, failing = log_config.log_losses, node.failing_channels
+    app = health_app(node.checks, *reports, losses, failing, findings=node.findings)
     node.web_apps.add(app, "livez", "readyz")
     return node
 

@@ -32,6 +32,7 @@ from consumers.channel_health.breaker_store import BreakerStore
 from consumers.channel_health.canary.sender import CanarySender
 from consumers.channel_health.canary.worker import CanaryWorker
 from consumers.channel_health.destinations import Destination, write_destination
+from consumers.channel_health.trouble import TroubleMonitor
 from consumers.deliver.renderings import RenderCache
 from consumers.deliver.worker import DeliveryWorker
 from consumers.deliver.worker_slot_file import WorkerSlot
@@ -181,6 +182,9 @@ async def _add_delivery(node: Node, name: ChannelName) -> None:
     for circuit, gate in worker.gates.items():
         await gate.refresh(pauses.breaker(circuit))
         pauses.listeners.append((circuit, gate.refresh))
+    troubles = {circuit: gate.trouble for circuit, gate in worker.gates.items()}
+    node.troubles.append(TroubleMonitor(node.bus, name, troubles))
+    node.tasks.append(node.troubles[-1].run)
     if parts.watch:
         node.tasks.append(partial(parts.watch, channel, worker.gates[name]))
     _register_worker(node, worker)

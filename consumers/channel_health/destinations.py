@@ -27,6 +27,9 @@ class Destination(Record):
     unseen_since: float = 0.0
     read_at: str = ""
     """The address at which the worker checked."""
+    failing: str = ""
+    """The worker's last failure without a success since, while no breaker is open."""
+    failing_since: float = 0.0
 
 
 async def write_destination(bus: Bus, channel: ChannelName, destination: Destination) -> None:

@@ -14,6 +14,7 @@ from consumers.channel_health import breaker
 from consumers.channel_health.breaker import SCORED_WINDOWS, Breaker, BreakerState
 from consumers.channel_health.breaker_store import BreakerStore, Transition
 from consumers.channel_health.rejections import RecipientRef, RejectionWindow, mostly_rejected
+from consumers.channel_health.trouble import Trouble
 from consumers.runtime.lanes import Permit
 from contracts.delivery import BatchKey, Lane
 from producers.bus import BusError
@@ -56,6 +57,7 @@ class ChannelGate:
     is_probing: bool = False  # a batch of this worker is the probe, or about to be
     blocked_since: float | None = None
     candidates: dict[Lane, ProbeCandidate] = field(default_factory=dict)
+    trouble: Trouble = field(default_factory=Trouble)
 
     async def refresh(self, current: Breaker) -> None:
         """Act on the breaker of the bus; called at the start and once a second.
@@ -73,6 +75,8 @@ class ChannelGate:
             self.refused_messages = 0
         elif not is_blocked:
             self.blocked_since = None
+            if was_blocked:  # perhaps by the probe of another worker
+                self.trouble.note_success()
         if (was_blocked and not is_blocked) or (was_paused and not self.was_paused):
             await self.wake_candidates(Lane)
         elif current.shy and current.state is BreakerState.OPEN and not self.was_paused:
@@ -136,14 +140,22 @@ class ChannelGate:
             self.window_scores.append(good)
             refused = sum(outcome.message_refused for outcome in window)
             self.refused_messages = 0 if good else self.refused_messages + refused
+        self.note_trouble(window, good)
         probing = not self.current.is_closed
         bad = good is False and (probing or self.is_failing)
         if bad or self.rejections.blocks_us or (probing and mostly_rejected(window)):
-            reason = next((outcome.reason for outcome in window if outcome.reason), "no answer")
+            reason = _reason_of(window)
             all_unverified = bool(recipients) and all(outcome.unverified for outcome in recipients)
             await self.record_failure(reason, unverified_only=all_unverified and not bad)
         elif good:
             await self.record_success()
+
+    def note_trouble(self, window: Sequence[Outcome], good: bool | None) -> None:
+        """Keep why a bad window failed, until a good one."""
+        if good:
+            self.trouble.note_success()
+        elif good is False:
+            self.trouble.note_failure(_reason_of(window))
 
     @property
     def is_failing(self) -> bool:
@@ -151,11 +163,13 @@ class ChannelGate:
 
     async def record_success(self) -> None:
         self.last_success_at = self.clock()
+        self.trouble.note_success()
         if not self.current.is_closed:
             await self.update(lambda old: breaker.succeed_probe(old, self.worker, self.clock()))
 
     async def record_refused_session(self, reason: str) -> bool:
         """Record that no session could be opened. False if others of this worker just worked."""
+        self.trouble.note_failure(reason)
         if self.current.is_closed and self.clock() - self.last_success_at < RECENT_SUCCESS_S:
             return False
         await self.record_failure(reason)
@@ -198,3 +212,7 @@ class ChannelGate:
         if self.current.state is BreakerState.OPEN:
             return max(self.current.until - self.clock(), 0.0) + lane.rank * _POLL_S
         return _PROBE_RETRY_S + lane.rank * _POLL_S
+
+
+def _reason_of(window: Sequence[Outcome]) -> str:
+    return next((outcome.reason for outcome in window if outcome.reason), "no answer")

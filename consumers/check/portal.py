@@ -18,7 +18,7 @@ from consumers.check.ledger_pass import OutcomesByPlan
 from consumers.check.publications import text_fingerprint
 from consumers.dispatch.audience import PORTAL
 from consumers.ledger.entry import DELIVERED_LETTERS, NEVER_SENT_LETTERS
-from contracts.base.times import format_utc, utc_time
+from contracts.base.times import format_for_people, utc_time
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
 from producers.bus import Bus
 
@@ -46,7 +46,7 @@ async def find_stopped_portal(bus: Bus) -> list[Violation]:
     now = (await load_breakers(bus))[ChannelName.PORTAL]
     if now.is_closed or now.reason != INDEX_LOST:
         return []
-    return [index_lost(f"its worker says so since {format_utc(utc_time(round(now.since)))}")]
+    return [index_lost(f"its worker says so since {format_for_people(utc_time(round(now.since)))}")]
 
 
 def _is_damaged(error: sqlite3.Error) -> bool:

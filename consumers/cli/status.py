@@ -12,6 +12,8 @@ from channels.zalo.settings import ZaloSettings
 from consumers.app import instance
 from consumers.app.channel_registry import CHANNELS
 from consumers.app.settings import LoaSettings, RunningInstance, read_settings
+from consumers.channel_health.breaker import BreakerState
+from consumers.channel_health.breaker_store import circuit_of
 from consumers.channel_health.canary.status import CanaryStatus
 from consumers.cli import output
 from consumers.cli.stores import open_anchor
@@ -38,6 +40,7 @@ from consumers.status.report import (
     StatusReport,
 )
 from contracts.base.times import format_for_people
+from contracts.delivery import ChannelName, Lane
 from contracts.errors import Unavailable
 from producers.bus import Bus, NoReply
 from producers.output import print_bilingual
@@ -158,11 +161,16 @@ def _print_report(report: StatusReport) -> None:
             typer.echo(f"{name}: {line}")
     columns = ("channel", "paused", "breaker", "lane", "backlog", "oldest s", "per s", "left s")
     rows = [
-        (name, channel.paused, channel.breaker, lane, *lane_cells(status))
+        (name, channel.paused, _breaker(name, channel, lane), lane, *lane_cells(status))
         for name, channel in report.channels.items()
         for lane, status in channel.lanes.items()
     ]
     output.print_table(columns, rows)
+
+
+def _breaker(name: ChannelName, channel: ChannelStatus, lane: Lane) -> BreakerState:
+    """The state of the circuit that serves *lane*."""
+    return channel.breaker_of(circuit_of(name, lane).partition(".")[2])
 
 
 def finding_texts(finding: StatusFinding) -> tuple[str, str]:

@@ -16,6 +16,7 @@ import structlog
 
 from channels.base import Canary, Deadline, Outcome, Recipient, Rendered, Session, Verdict
 from channels.errors import ChannelError
+from consumers.channel_health.trouble import PATIENCE_S, Trouble
 from consumers.runtime.errors import RetryLater
 from consumers.runtime.lanes import LaneSemaphore
 from contracts.delivery import Lane
@@ -25,6 +26,7 @@ SLOW_ROW_S = 0.5
 """A row that takes longer waits for answers: a mail of 40 kB needs less on 640 kbit/s."""
 _SLOW_OPENING_S = 2.0
 _MIN_PART = 3
+_WINDOW_PATIENCE_S, _SLOWER_BY = 2 * PATIENCE_S, 3
 
 
 @dataclass
@@ -36,6 +38,10 @@ class AnswerSpeed:
     def note_opening(self, took_s: float) -> None:
         if not self.row_s and took_s > _SLOW_OPENING_S:
             self.row_s = took_s
+
+    def patience_s(self, rows: int) -> float:
+        """How long a window of *rows* may take, by the latest ones, until its host is silent."""
+        return max(_WINDOW_PATIENCE_S, _SLOWER_BY * self.row_s * rows)
 
     @property
     def is_slow(self) -> bool:
@@ -79,6 +85,7 @@ class SpreadSession(Generic[Rendered]):
     semaphore: LaneSemaphore
     lane: Lane
     speed: AnswerSpeed
+    trouble: Trouble
     helping: dict[asyncio.Task[None], Session[Rendered]] = field(default_factory=dict)
 
     async def send(
@@ -86,12 +93,13 @@ class SpreadSession(Generic[Rendered]):
     ) -> list[Outcome]:
         """Send the rows; one outcome per row, in order."""
         began, sessions = time.monotonic(), self.sessions_for(len(rows))
-        if sessions == 1:
-            outcomes = await self.main.send(rendered, rows, expired)
-        else:
-            bounds = [len(rows) * number // sessions for number in range(sessions + 1)]
-            parts = deque(map(range, bounds, bounds[1:]))
-            outcomes = await self.spread(_Work(rendered, rows, expired, parts))
+        with self.trouble.waiting(self.speed.patience_s(len(rows))):
+            if sessions == 1:
+                outcomes = await self.main.send(rendered, rows, expired)
+            else:
+                bounds = [len(rows) * number // sessions for number in range(sessions + 1)]
+                parts = deque(map(range, bounds, bounds[1:]))
+                outcomes = await self.spread(_Work(rendered, rows, expired, parts))
         if rows:
             self.speed.row_s = (time.monotonic() - began) * sessions / len(rows)
         return outcomes

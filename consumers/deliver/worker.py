@@ -17,6 +17,7 @@ from channels.errors import ChannelError, Misconfigured
 from consumers.channel_health.breaker_store import BreakerStore, circuit_of, circuits_of
 from consumers.channel_health.gate import ChannelGate
 from consumers.channel_health.rejections import recipient_refs
+from consumers.channel_health.trouble import Trouble
 from consumers.deliver.batch_run import BatchRun
 from consumers.deliver.lease import Lease, Outcomes, UncommittedOutcomes
 from consumers.deliver.policy import SendPolicy
@@ -85,6 +86,7 @@ class DeliveryWorker(Generic[Rendered]):
                 self.waker.wake,
                 self.is_paused,
                 self.clock,
+                trouble=Trouble(self.clock),
             )
             for circuit in circuits_of(self.channel.name)
         }
@@ -294,9 +296,14 @@ class DeliveryWorker(Generic[Rendered]):
         if permit is None or moves.is_idle(run.entry, self.clock(), run.lease.time_rules):
             return await run.release()
         try:
-            async with self.open_session() as session:
+            async with self.open_session(permit.lane) as session:
                 spread = SpreadSession(
-                    session, self.open_session, self.semaphore, permit.lane, self.speed
+                    session,
+                    partial(self.open_session, permit.lane),
+                    self.semaphore,
+                    permit.lane,
+                    self.speed,
+                    self.gate_of(permit.lane).trouble,
                 )
                 self.sessions.append(spread)
                 try:
@@ -314,14 +321,15 @@ class DeliveryWorker(Generic[Rendered]):
             raise RetryLater(wait_s, trouble.reason) from trouble
 
     @asynccontextmanager
-    async def open_session(self) -> AsyncIterator[Session[Rendered]]:
+    async def open_session(self, lane: Lane) -> AsyncIterator[Session[Rendered]]:
         """A session of the channel. Raises ChannelError, or RetryLater once the process stops."""
         async with AsyncExitStack() as stack:
             began = time.monotonic()
             try:
                 async with asyncio.timeout(None) as opening:
                     self.openings.append(opening)
-                    session = await stack.enter_async_context(self.channel.session())
+                    with self.gate_of(lane).trouble.waiting():
+                        session = await stack.enter_async_context(self.channel.session())
             except TimeoutError:
                 raise RetryLater(BUSY_RETRY_S, "stopped") from None
             finally:

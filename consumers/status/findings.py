@@ -8,11 +8,12 @@ from channels.portal.errors import INDEX_LOST
 from consumers.channel_health.breaker import BreakerState, remedy
 from consumers.key_file import KEY_FILE_FIELD
 from consumers.messages import load_catalog, translate
-from consumers.status.report import ChannelStatus, Severity, StatusFinding
+from consumers.status.places import describe_place
+from consumers.status.report import ChannelStatus, CircuitStatus, Severity, StatusFinding
 from consumers.zalo.limits import LimitUse, WaitCause, explain_wait
 from contracts.base.times import format_for_people
 from contracts.delivery import ChannelName
-from contracts.errors import Bilingual, FieldError, localized
+from contracts.errors import Bilingual, FieldError, localized, printable
 
 _BREAKER_ACT_AFTER = timedelta(minutes=5)
 _DEADLINE_NEAR = timedelta(hours=1)
@@ -21,6 +22,7 @@ _LIMIT_LOW_PERCENT = 80
 _STREAM_FULL_PERCENT = 95
 _DISK_FULL_PERCENT, _DISK_LOW_PERCENT = 2, 10
 _DISK_FULL_BYTES, _DISK_LOW_BYTES = 1 << 30, 10 << 30
+_PLACE_MAX = 300
 _DISK_NOTHING_BYTES = 1 << 20
 _DIRECTORY, _SERVER = "directory", "nats"
 
@@ -110,6 +112,10 @@ def _finding(
         remedy=todo.message,
         remedy_vi=todo.message_vi,
     )
+
+
+def _with_remedy(finding: StatusFinding, todo: Bilingual) -> StatusFinding:
+    return finding.model_copy(update={"remedy": todo.en, "remedy_vi": todo.vi})
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +209,7 @@ def _unit_keys(facts: Facts) -> Iterator[StatusFinding]:
 
 def _channels(facts: Facts) -> Iterator[StatusFinding]:
     for name, channel in facts.channels.items():
-        if channel.breaker is not BreakerState.CLOSED:
-            yield _broken(name, channel, facts.now)
+        yield from _failures(name, channel, facts.now)
         if channel.unseen:
             yield _as_said("pages_unseen", channel.unseen.field_error, channel.unseen.since)
         for plan in channel.stopped:
@@ -221,6 +226,17 @@ def _channels(facts: Facts) -> Iterator[StatusFinding]:
         yield from _slower(name, channel)
 
 
+def _failures(name: ChannelName, channel: ChannelStatus, now: datetime) -> Iterator[StatusFinding]:
+    """Open breakers; without one, the last failure that nothing has followed."""
+    for circuit in (channel, *channel.other_breakers):
+        if circuit.breaker is not BreakerState.CLOSED:
+            yield _broken(name, channel, circuit, now)
+    if channel.failing and channel.has_backlog and channel.breaker is BreakerState.CLOSED:
+        times, why = _Times(channel.failing_since), translate(channel.failing)
+        said = _finding(Severity.WATCH, "channel_failing", name, times, reason=why)
+        yield _with_remedy(said, _fix(name, channel, channel.failing))
+
+
 def _slower(name: ChannelName, channel: ChannelStatus) -> Iterator[StatusFinding]:
     """What only slows a channel down, or what a person has decided."""
     if channel.slowed:
@@ -232,29 +248,53 @@ def _slower(name: ChannelName, channel: ChannelStatus) -> Iterator[StatusFinding
         yield _finding(Severity.NOTE, "channel_paused", name, times, **facts)
 
 
-def _broken(name: ChannelName, channel: ChannelStatus, now: datetime) -> StatusFinding:
+def _broken(
+    name: ChannelName, channel: ChannelStatus, circuit: CircuitStatus, now: datetime
+) -> StatusFinding:
     """A breaker that is not closed; it needs a person when it lasts, or when nothing else helps."""
-    command = remedy(channel.breaker_reason)
-    lasts = channel.breaker_since and now - channel.breaker_since >= _BREAKER_ACT_AFTER
-    circuit = f"{name}.{channel.breaker_part}" if channel.breaker_part else name
-    return _finding(
+    command = remedy(circuit.breaker_reason)
+    lasts = circuit.breaker_since and now - circuit.breaker_since >= _BREAKER_ACT_AFTER
+    said = _finding(
         Severity.ACT if lasts or command else Severity.WATCH,
         "channel_broken_now" if command else "channel_broken",
-        circuit,
-        _Times(channel.breaker_since),
-        state=channel.breaker.value,
-        reason=translate(channel.breaker_reason or "no answer"),
-        next=_next_try(channel),
-        now=command,
+        f"{name}.{circuit.breaker_part}" if circuit.breaker_part else name,
+        _Times(circuit.breaker_since),
+        state=translate(circuit.breaker.value),
+        reason=translate(circuit.breaker_reason or "no answer"),
+        next=_next_try(channel, circuit),
     )
+    todo = Bilingual(command, command) if command else _fix(name, channel, circuit.breaker_reason)
+    return _with_remedy(said, todo)
 
 
-def _next_try(channel: ChannelStatus) -> Bilingual:
+def _fix(name: ChannelName, channel: ChannelStatus, reason: str) -> Bilingual:
+    """What a person looks at for *reason*, with the place where the channel's output goes."""
+    fixes = _FIXES.get(name, {})
+    code = next((code for code, heads in fixes.items() if reason.startswith(heads)), "")
+    texts, place = load_catalog("status")[code or f"fix_{name}"], describe_place(channel.goes_to)
+    en, vi = (printable(text or "?", _PLACE_MAX) for text in place)
+    return Bilingual(texts["en"].format(place=en), texts["vi"].format(place=vi))
+
+
+_FIXES: Mapping[ChannelName, Mapping[str, tuple[str, ...]]] = {
+    ChannelName.EMAIL: {
+        "fix_relay_name": ("LOA_EMAIL_HOST", "no connection: Name or service", "no connection: No"),
+        "fix_relay_login": ("AUTH", "the relay offers none of AUTH"),
+        "fix_relay_tls": (
+            *("TLS", "STARTTLS", "LOA_EMAIL_CA_BUNDLE", "the relay's certificate"),
+            *("the relay offers no STARTTLS", "answers smuggled"),
+        ),
+    },
+}
+"""The code of what to look at, by the beginning of the reason; others get the channel's own."""
+
+
+def _next_try(channel: ChannelStatus, circuit: CircuitStatus) -> Bilingual:
     """The next try of a breaker: after its wait, with the first row that may go."""
-    if channel.next_probe:
-        at = format_for_people(channel.next_probe)
+    if circuit.next_probe:
+        at = format_for_people(circuit.next_probe)
         return _phrase("try_at", at=at)
-    if channel.breaker is BreakerState.HALF_OPEN:
+    if circuit.breaker is BreakerState.HALF_OPEN:
         return _phrase("trying")
     if channel.paused:
         return _phrase("try_resumed")
@@ -291,8 +331,7 @@ def _waiting(cause: WaitCause, rows: int, times: _Times) -> StatusFinding:
         return _finding(Severity.ACT, "limit_used_up", ChannelName.ZALO, times, **values)
     code = "zalo_quota_used_up" if cause.is_quota else "zalo_needs_person"
     said = _finding(Severity.ACT, code, ChannelName.ZALO, times, rows=rows, reason=cause.reason)
-    todo = {"remedy": cause.fix.en, "remedy_vi": cause.fix.vi} if cause.fix.en else {}
-    return said.model_copy(update=todo)
+    return _with_remedy(said, cause.fix) if cause.fix.en else said
 
 
 def _own_limit(use: LimitUse) -> Iterator[StatusFinding]:

@@ -18,6 +18,7 @@ from consumers.ledger import bulk, watermark
 from consumers.ledger.entry import IN_DOUBT, OPEN_LETTERS, LedgerEntry, RowNote
 from consumers.status.report import (
     ChannelStatus,
+    CircuitStatus,
     LaneStatus,
     RefusedPublication,
     StatusReport,
@@ -154,6 +155,9 @@ class StatusReader:
         for name, place in places.items():
             report.channels[name].goes_to = place.to
             report.channels[name].stand_in = place.stand_in
+            report.channels[name].failing = place.failing
+            if place.failing:
+                report.channels[name].failing_since = utc_time(round(place.failing_since))
         for name, canary in (await load_statuses(self.bus, self.clock())).items():
             report.channels[name].canary = canary
         return report
@@ -245,19 +249,27 @@ def _channel_status(
     at: float,
 ) -> ChannelStatus:
     circuits = breaker_store.circuits_of(name)
-    broken = next((one for one in circuits if not breakers[one].is_closed), circuits[0])
-    pause, now = pauses.get(name), breakers[broken]
-    troubled = not now.is_closed
-    waits = now.state is BreakerState.OPEN and not breaker.is_probe_due(now, at)
+    broken = [_circuit_status(one, breakers[one], at) for one in circuits]
+    broken = [one for one in broken if one.breaker is not BreakerState.CLOSED]
+    first = broken[0] if broken else CircuitStatus()
+    pause = pauses.get(name)
     return ChannelStatus(
+        **first.model_dump(),
         paused=pause is not None,
         paused_since=pause.since if pause else None,
         paused_reason=pause.reason if pause else "",
         paused_by=pause.by if pause else "",
-        breaker=now.state,
-        breaker_since=utc_time(round(now.since)) if troubled else None,
-        breaker_reason=now.reason,
-        breaker_part=broken.partition(".")[2],
-        next_probe=utc_time(round(now.until)) if waits else None,
+        other_breakers=tuple(broken[1:]),
         lanes={lane: LaneStatus() for lane in Lane},
+    )
+
+
+def _circuit_status(circuit: str, now: Breaker, at: float) -> CircuitStatus:
+    waits = now.state is BreakerState.OPEN and not breaker.is_probe_due(now, at)
+    return CircuitStatus(
+        breaker=now.state,
+        breaker_since=None if now.is_closed else utc_time(round(now.since)),
+        breaker_reason=now.reason,
+        breaker_part=circuit.partition(".")[2],
+        next_probe=utc_time(round(now.until)) if waits else None,
     )

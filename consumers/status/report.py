@@ -87,20 +87,30 @@ class RefusedPublication(BaseModel):
     alone: bool
 
 
-class ChannelStatus(BaseModel):
-    """`breaker` is open while the channel itself can't work, half-open while one batch tries."""
+class CircuitStatus(BaseModel):
+    """`breaker` is open while the circuit can't work, half-open while one batch tries."""
+
+    breaker: BreakerState = BreakerState.CLOSED
+    breaker_since: datetime | None = None
+    breaker_reason: str = ""
+    breaker_part: str = ""
+    """Empty for the channel's own; `notices`: only these can't go, by a host of their own."""
+    next_probe: datetime | None = None
+    """None while it is open: a probe is due already."""
+
+
+class ChannelStatus(CircuitStatus):
+    """A channel, with the first of its circuits that is not closed."""
 
     paused: bool
     paused_since: datetime | None = None
     paused_reason: str = ""
     paused_by: str = ""
-    breaker: BreakerState = BreakerState.CLOSED
-    breaker_since: datetime | None = None
-    breaker_reason: str = ""
-    breaker_part: str = ""
-    """Empty for the whole channel; `notices`: only these can't go, by a host of their own."""
-    next_probe: datetime | None = None
-    """None while it is open: a probe is due already."""
+    other_breakers: tuple[CircuitStatus, ...] = ()
+    """Further circuits of the channel that are not closed."""
+    failing: str = ""
+    """The last failure without a success since, as the worker that started last sees it."""
+    failing_since: datetime | None = None
     canary: CanaryStatus = CANARY_OFF
     slowed: int = 0
     """0: full pace; see `consumers.email.pace`."""
@@ -118,6 +128,11 @@ class ChannelStatus(BaseModel):
     waits: tuple[WaitReason, ...] = ()
     """Why rows wait that were tried already, the most rows first."""
     lanes: dict[Lane, LaneStatus]
+
+    def breaker_of(self, part: str) -> BreakerState:
+        """The state of a circuit."""
+        broken = (one.breaker for one in (self, *self.other_breakers) if one.breaker_part == part)
+        return next(broken, BreakerState.CLOSED)
 
     @property
     def has_backlog(self) -> bool:

@@ -32,6 +32,7 @@ def health_app(
     unseen: Report = _no_report,
     damaged: Report = _no_report,
     log_losses: Callable[[], dict[str, int]] = dict,
+    failing_channels: Callable[[], dict[str, str]] = dict,
     findings: FindingReport = lambda _: [],
 ) -> ASGIApp:
     """Serve `/livez` (the process answers) and `/readyz` (so does everything that it needs).
@@ -48,12 +49,19 @@ def health_app(
             "unseen": await unseen(),
             "damaged": await damaged(),
             "log": log_losses(),
+            "trouble": failing_channels(),
         }
-        status = "failing" if failing else "degraded" if _is_degraded(reports) else "ok"
-        told = {k: v for k, v in {**reports, "findings": findings(failing)}.items() if v}
-        return JSONResponse({"status": status, "failing": failing, **told}, 503 if failing else 200)
+        return _answer(failing, reports, findings(failing))
 
     return create_app(Route("/livez", _livez), Route("/readyz", readyz))
+
+
+def _answer(
+    failing: dict[str, str], reports: dict[str, dict[str, Any]], found: list[dict[str, str]]
+) -> JSONResponse:
+    status = "failing" if failing else "degraded" if _is_degraded(reports) else "ok"
+    told = {name: value for name, value in {**reports, "findings": found}.items() if value}
+    return JSONResponse({"status": status, "failing": failing, **told}, 503 if failing else 200)
 
 
 async def _livez(_: Request) -> JSONResponse:

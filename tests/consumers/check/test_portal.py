@@ -213,4 +213,4 @@ async def test_the_plain_check_names_a_portal_that_stands_because_its_index_is_l
     await store.update(lambda before: fail(before, "w", "index_lost", 9.0))
     findings = await delivered.check(deep=False)
     assert [(one.rule, one.key) for one in findings.violations] == [("index-lost", "portal")]
-    assert not findings.ok and "1970-01-01T00:00:09Z" in findings.violations[0].detail
+    assert not findings.ok and "1970-01-01 07:00:09+07" in findings.violations[0].detail

@@ -14,6 +14,7 @@ from consumers.messages import load_catalog
 from consumers.status.findings import DeadLetters, DiskSpace, Facts, WaitingDraft, find
 from consumers.status.report import (
     ChannelStatus,
+    CircuitStatus,
     LaneStatus,
     RefusedPublication,
     Severity,
@@ -46,6 +47,16 @@ def open_since(since, reason="AUTH 535") -> dict:
     return channels(**state)
 
 
+NOTICES = CircuitStatus(
+    breaker=BreakerState.OPEN, breaker_since=NOW, breaker_reason="timeout", breaker_part="notices"
+)
+
+
+def failing(backlog: int, **changes) -> dict:
+    lanes = {Lane.NORMAL: LaneStatus(backlog=backlog)}
+    return channels(failing="no connection", failing_since=AGO, lanes=lanes, **changes)
+
+
 def waits(reason: str) -> dict:
     wait = WaitReason(reason=reason, rows=2, since=AGO, until=LATER)
     return channels(ZALO, waits=(wait,))
@@ -72,6 +83,7 @@ WELL = (
     {}, channels(), channels(canary=CanaryStatus(state="waiting", since=AGO)),
     {"limits": (LimitUse(None, 31, 40, LATER),)}, limit(79), limit(500, most=0),
     a_disk(11 * GB), a_disk(700 * GB, 10_000 * GB),
+    failing(backlog=0),
     a_disk(3 * MB, 24 * MB), waits("zalo -32 oa rate"), waits("zalo -234 night"),
     waits("zalo -218 recipient quota"), waits("the article is not live"),
     waits("zalo broadcasts from 06:00 to 21:59"), waits("our shoe quota"), waits("zalo -9 odd"),
@@ -102,6 +114,10 @@ TABLE = [
     (open_since(NOW - timedelta(minutes=4)), [(WATCH, "channel_broken", EMAIL)]),
     (open_since(NOW - timedelta(minutes=5)), [(ACT, "channel_broken", EMAIL)]),
     (open_since(NOW, "the consent is lost: used"), [(ACT, "channel_broken_now", EMAIL)]),
+    (channels(ZALO, breaker=BreakerState.OPEN, breaker_since=NOW, breaker_reason="timeout",
+              other_breakers=(NOTICES,)),
+     [(WATCH, "channel_broken", ZALO), (WATCH, "channel_broken", "zalo.notices")]),
+    (failing(backlog=1), [(WATCH, "channel_failing", EMAIL)]),
     (channels(PORTAL, unseen=UNSEEN), [(ACT, "pages_unseen", "portal")]),
     (channels(stopped=("email.tin.1",)), [(ACT, "mail_stopped", EMAIL)]),
     (refused(alone=True), [(ACT, "mail_refused", EMAIL)]),
@@ -160,6 +176,28 @@ def test_a_used_up_quota_says_reason_remedy_since_and_until():
     assert "LOA_ZALO_MONEY_PER_DAY" in own.remedy and "số tiền mỗi ngày" in own.message_vi
 
 
+RELAY = "the relay smtp.x:587 (tls: none), else b.x:25 (tls: none)"
+FIXES = [
+    (EMAIL, "no connection: Connection refused", "LOA_EMAIL_HOST and LOA_EMAIL_PORT"),
+    (EMAIL, "timeout", "LOA_EMAIL_HOST and LOA_EMAIL_PORT"),
+    (EMAIL, "no connection: Name or service not known", "a machine that DNS knows"),
+    (EMAIL, "LOA_EMAIL_HOST is missing", "set LOA_EMAIL_HOST"),
+    (EMAIL, "AUTH 535", "LOA_EMAIL_USERNAME and LOA_EMAIL_PASSWORD"),
+    (EMAIL, "the relay's certificate is not valid: expired", "LOA_EMAIL_CA_BUNDLE"),
+    (EMAIL, "TLS failed: unknown", "LOA_EMAIL_TLS"),
+]
+
+
+@pytest.mark.parametrize(("channel", "reason", "words"), FIXES)
+def test_the_remedy_names_the_relay_and_the_variables(channel, reason, words):
+    for fact in ({"failing": reason, "lanes": {Lane.NORMAL: LaneStatus(backlog=1)}},
+                 {"breaker": BreakerState.OPEN, "breaker_reason": reason}):  # fmt: skip
+        [one] = find(Facts(NOW, **channels(channel, goes_to=RELAY, **fact)))
+        assert words in one.remedy and "smtp.x:587" in one.remedy
+        assert "máy chủ thư smtp.x:587" in one.remedy_vi and "breaker" not in one.message_vi
+        assert "nếu không được thì b.x:25" in one.remedy_vi
+
+
 def test_readyz_gets_codes_and_times_without_texts():
     [one] = find(Facts(NOW, **waits("our broadcasts quota")))
     assert one.to_code() == {
@@ -183,7 +221,15 @@ def test_the_runbook_has_every_code_and_each_text_its_remedy():
     codes = {code for _, found in TABLE for _, code, _ in found}
     assert [code for code in sorted(codes) if f"| `{code}` |" not in runbook] == []
     texts = load_catalog("status")
-    said_elsewhere = {"bus_damaged", "bus_key_served", "files_lost", "pages_unseen"}
+    said_elsewhere = {
+        "channel_broken",
+        "channel_broken_now",
+        "channel_failing",
+        "bus_damaged",
+        "bus_key_served",
+        "files_lost",
+        "pages_unseen",
+    }
     known = codes - said_elsewhere - {"retention_held"}  # with a remedy
     assert {code for code, one in texts.items() if "do_en" in one} == known
     assert all(set(one) >= {"en", "vi"} for one in texts.values())

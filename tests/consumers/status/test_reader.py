@@ -66,6 +66,7 @@ async def test_an_idle_loa_shows_every_lane_of_every_channel_at_rest(status):
     lanes = {"urgent": rest, "notice": rest, "normal": rest, "bulk": rest}
     calm = {"paused_since": None, "paused_reason": "", "paused_by": ""}
     calm |= {"breaker_since": None, "breaker_reason": "", "breaker_part": ""}
+    calm |= {"failing": "", "failing_since": None, "other_breakers": []}
     calm |= {"slowed": 0, "slowed_reason": "", "stopped": [], "refused": []}
     calm |= {"goes_to": "", "stand_in": False, "unseen": None, "waits": []}
     calm["canary"] = {"state": "off", "since": None, "why": "", "next_at": None}

@@ -1,6 +1,7 @@
 """`loa status` of a real Loa names first what is wrong, and says when a person has to act."""
 
 import os
+import signal
 import subprocess
 
 import pytest
@@ -177,13 +178,17 @@ def test_a_person_at_a_terminal_is_asked_before_an_item_is_taken_back(tmp_path):
         wait_until(lambda: loa.trace("mot")["state"] == "withdrawn", "the withdrawal")
 
 
-def test_an_open_breaker_is_told(tmp_path):
+def test_a_relay_that_hangs_is_told_at_once_with_its_name(tmp_path):
+    """No breaker opens for minutes: by RFC 5321 an answer may take that long."""
     with RelayProcess(tmp_path) as relay, LoaProcess(tmp_path, **relay.settings) as loa:
         loa.add_unit()
         loa.readers(2)
-        relay.process.kill()
-        relay.process.wait()
+        relay.process.send_signal(signal.SIGSTOP)
         loa.publish("mot", "email")
-        broken = found(loa, "channel_broken")
-        assert (broken["about"], broken["severity"]) == ("email", "watch")
-        assert "no connection" in broken["message"] and broken["since"]
+        failing = found(loa, "channel_failing")
+        assert (failing["about"], failing["severity"]) == ("email", "watch") and failing["since"]
+        assert "no answer" in failing["message"]
+        assert f"127.0.0.1:{relay.port}" in failing["remedy"]
+        assert "LOA_EMAIL_PORT" in failing["remedy_vi"]
+        assert loa.request("/readyz").body["trouble"] == {"email": "no answer"}
+        relay.process.kill()  # else the stop waits for it
