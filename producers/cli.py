@@ -5,7 +5,7 @@ import gc
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -33,6 +33,7 @@ from contracts.vocabulary import DEFAULT, Vocabulary
 from producers import event_file
 from producers.access import Access
 from producers.admission import expiry_times
+from producers.bus import Bus
 from producers.command_pages import SETTINGS, Version, page
 from producers.output import EXIT_INVALID, fail, print_bilingual, print_errors, print_json
 from producers.publisher import Accepted, Publisher, Spooled
@@ -41,6 +42,8 @@ from producers.usage_errors import CommandGroup
 
 _EXIT_SPOOLED = 3
 _NOT_KEPT = 4
+_VERDICT_TRIES, _VERDICT_PAUSE_S = 10, 0.2
+"""How often, and with which pause, an event that was refused before is looked up."""
 _ERROR_LEVEL = 40
 _SCHEMAS = Path(events.__file__).parent / "schemas"
 
@@ -58,6 +61,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Name = Annotated[str | None, typer.Argument(help="A schema to print; without it, their names.")]
 
 
+FindRefusal = Callable[[Bus, str, str], Awaitable[Sequence[FieldError]]]
+"""The errors of a refused event, by its event_id and content_id; empty for any other."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClientSettings:
     """Settings of the client: bus, spool folder and vocabulary.
@@ -68,6 +75,8 @@ class ClientSettings:
     data_dir: Path
     nats_url: str = ""
     access: Access = field(default_factory=Access)
+    find_refusal: FindRefusal | None = None
+    """Tells why an event was refused after the door had taken it, where that can be known."""
 
     @classmethod
     def from_environment(cls) -> "ClientSettings":
@@ -123,7 +132,7 @@ def loa(version: Version = False) -> None:
     Accepted | Spooled,
     {
         0: "accepted now, or known already",
-        EXIT_INVALID: "invalid, or not allowed",
+        EXIT_INVALID: "invalid, not allowed, or refused before",
         _EXIT_SPOOLED: "the bus is away: kept, and sent with the next publish",
         _NOT_KEPT: "the bus is away, and the disk refuses to keep the event: send it again",
     },
@@ -138,8 +147,11 @@ def publish(context: typer.Context, file: File, unit: Unit = None, as_json: Json
         event = event_file.read_event(_read_file(file), unit)
         settings = _load_settings(context)
         publisher = settings.publisher(event_file.find_sender(event, unit))
-        answer = asyncio.run(_publish(publisher, event))
+        answer, refused = asyncio.run(_publish(publisher, event, settings.find_refusal))
     print_errors(_refusal_errors(publisher))
+    if refused:
+        text = get_text("cli", "refused_before", **asdict(answer))
+        fail(text.as_field_error("event"), *refused)
     content = events.check(event, publisher.vocabulary)
     print_errors([*_expiry_errors(content), *_server_check_warnings(content), *answer.warnings])
     _print_answer(answer, settings, as_json)
@@ -205,9 +217,20 @@ def main() -> None:
         gc.freeze()  # otherwise much of a command's time is Python's last search for garbage
 
 
-async def _publish(publisher: Publisher, event: CloudEvent) -> Accepted | Spooled:
+async def _publish(
+    publisher: Publisher, event: CloudEvent, find_refusal: FindRefusal | None
+) -> tuple[Accepted | Spooled, Sequence[FieldError]]:
+    """The answer, and why the event was refused: a repeat of it changes nothing."""
     async with publisher:
-        return await publisher.publish(event)
+        answer = await publisher.publish(event)
+        if find_refusal is None or publisher.bus is None or isinstance(answer, Spooled):
+            return answer, ()
+        for _ in range(1 if answer.duplicate else _VERDICT_TRIES):
+            refused = await find_refusal(publisher.bus, answer.event_id, answer.content_id)
+            if not refused or answer.duplicate:
+                break
+            await asyncio.sleep(_VERDICT_PAUSE_S)  # sent anew: intake tries it again
+        return answer, refused
 
 
 def _read_access(variables: Mapping[str, str]) -> Access:

@@ -112,6 +112,11 @@ class Publisher:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    @property
+    def bus(self) -> Bus | None:
+        """The live connection, if there is one."""
+        return self._bus
+
     async def close(self) -> None:
         """Close the connection, unless the caller opened it."""
         if self._url and self._bus:

@@ -75,11 +75,8 @@ class Node:
     on_stop: list[Callable[[], None]] = field(default_factory=list)
     addresses: dict[str, str] = field(default_factory=dict)
     stand_ins: set[ChannelName] = field(default_factory=set)
-
     services: list[str] = field(default_factory=list)
-
     troubles: list[TroubleMonitor] = field(default_factory=list)
-
     seals: PublicationSeals | None = None
     zalo_tokens: TokenStore | None = None
 

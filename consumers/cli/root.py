@@ -1,6 +1,7 @@
 """All commands of `loa`, in groups."""
 
 import gc
+from collections.abc import Sequence
 from enum import StrEnum
 from importlib import import_module
 from typing import Any, ClassVar, NamedTuple
@@ -10,7 +11,9 @@ from typer.main import get_command, get_group
 
 from consumers.app.settings import LoaSettings, read_settings
 from consumers.runtime import log_config, stdio
+from contracts.errors import FieldError
 from producers import cli as client
+from producers.bus import Bus, BusError
 from producers.command_pages import SETTINGS, Version, complete_page
 from producers.output import print_errors
 from producers.usage_errors import CommandGroup
@@ -126,12 +129,24 @@ def run() -> None:
     stdio.write_utf8()
     log_config.configure(service=False)
     try:
-        app(obj=_client_settings, prog_name="loa")
+        app(obj=client_settings, prog_name="loa")
     finally:
         gc.freeze()  # otherwise a fifth of a command's time is Python's last search for garbage
 
 
-def _client_settings() -> client.ClientSettings:
+def client_settings() -> client.ClientSettings:
     """Settings of the commands that are also in the client's wheel; `.env` included."""
     settings = read_settings(LoaSettings)
-    return client.ClientSettings(settings.data_dir, settings.nats_url, settings.access())
+    return client.ClientSettings(
+        settings.data_dir, settings.nats_url, settings.access(), _find_refusal
+    )
+
+
+async def _find_refusal(bus: Bus, event_id: str, content_id: str) -> Sequence[FieldError]:
+    """Why an event was refused; a key without the right to read that does not tell."""
+    from consumers.reporting.refusals import find_refusal  # only for a published event
+
+    try:
+        return await find_refusal(bus, event_id, content_id)
+    except BusError:
+        return ()

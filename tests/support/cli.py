@@ -8,7 +8,7 @@ from typing import Any
 from click.testing import Result
 from typer.testing import CliRunner
 
-from consumers.cli.root import app
+from consumers.cli.root import app, client_settings
 from tests.support.json_answers import check_answer
 
 
@@ -22,8 +22,8 @@ class InProcessCli:
     async def __call__(self, *words: object, stdin: str = "", **changes: str) -> Result:
         """On a thread: the command has a loop of its own."""
         arguments = [*self.words, *map(str, words)]
-        env = self.environ | changes
-        run = await asyncio.to_thread(CliRunner().invoke, app, arguments, input=stdin, env=env)
+        given = {"input": stdin, "env": self.environ | changes, "obj": client_settings}
+        run = await asyncio.to_thread(CliRunner().invoke, app, arguments, **given)
         check_answer(arguments, run.exit_code, run.stdout)
         return run
 
