@@ -150,7 +150,7 @@ def break_glass(action: str, name: str = BREAK_GLASS) -> Actor:
     if not owns_data_folder():
         raise Forbidden(field_error(_FIELD, "not_owner", folder=folder))
     log.warning("break_glass_used", action=action)
-    output.print_errors([field_error(_FIELD, "break_glass", folder=folder)])
+    output.tell_afterwards(field_error(_FIELD, "break_glass", folder=folder))
     return Actor(name, role=BREAK_GLASS)
 
 

@@ -130,16 +130,17 @@ async def _ask_new_password(account: Account, *, with_codes: bool) -> str:
 def logout(everywhere: Everywhere = False, as_json: output.Json = False) -> None:
     """End this terminal's session; with --everywhere each session of the account."""
 
-    async def sign_out(bus: Bus) -> None:
+    async def sign_out(bus: Bus) -> bool:
         staff = Staff.open(bus)
         if everywhere:
             await staff.accounts.sign_out_everywhere((await staff.require_signed_in()).account.id)
         if token := read_token():
             await staff.sessions.end(token)
         remove_token()
+        return bool(token)
 
-    output.act_on_bus(sign_out)
-    text = field_error("session", "signed_out")
+    was_signed_in = output.act_on_bus(sign_out)
+    text = field_error("session", "signed_out" if was_signed_in else "signed_out_before")
     answer = LogoutAnswer(everywhere=everywhere)
     output.print_answer(answer, as_json, lambda: output.print_field_texts(text))
 

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Annotated, TypeVar
 
@@ -69,6 +70,18 @@ def act_on_bus(work: Callable[[Bus], Awaitable[T]]) -> T:
     return run_on_bus(work, use=BusUse.ACT)
 
 
+_afterwards: ContextVar[list[FieldError] | None] = ContextVar("afterwards", default=None)
+
+
+def tell_afterwards(text: FieldError) -> None:
+    """Print *text* on stderr once what it speaks of is done: not where that is refused."""
+    waiting = _afterwards.get()
+    if waiting is None:
+        print_errors([text])
+    else:
+        waiting.append(text)
+
+
 def run_on_any_bus(
     work: Callable[[Bus, bool], Awaitable[T]],
     patience_s: float = instance.COMMAND_TIMEOUT_S,
@@ -86,8 +99,12 @@ def run_on_any_bus(
             await seal_for_command(bus, settings.key_file, record, time.time)
             return await work(bus, own)
 
+    afterwards: list[FieldError] = []
+    _afterwards.set(afterwards)
     with explain_errors():
-        return asyncio.run(connected())
+        answer = asyncio.run(connected())
+    print_errors(afterwards)
+    return answer
 
 
 @contextmanager

@@ -318,16 +318,29 @@ def rebuild_projections(what: What = None, as_json: output.Json = False) -> None
 
     async def work(bus: Bus) -> dict[str, dict[str, int]]:
         counts: dict[str, dict[str, int]] = {}
-        if _DIRECTORY in names:
-            await open_key_file(bus, settings.key_file)
-            path = settings.directory_path
-            counts[_DIRECTORY] = {"people": await rebuild.rebuild_directory(bus, path)}
         if _PORTAL in names:
             counts[_PORTAL] = (await _rebuild_portal(bus, settings))._asdict()
+        if _DIRECTORY in names:
+            counts |= await _rebuild_directory(bus, settings, is_named=bool(what))
         return counts
 
     rebuilt = output.act_on_bus(work)
     output.print_answer(rebuilt, as_json, lambda: _print_counts(rebuilt))
+
+
+async def _rebuild_directory(
+    bus: Bus, settings: LoaSettings, *, is_named: bool
+) -> dict[str, dict[str, int]]:
+    """Make the directory anew; unless *is_named*, leave the one that a running Loa keeps."""
+    await open_key_file(bus, settings.key_file)
+    try:
+        people = await rebuild.rebuild_directory(bus, settings.directory_path)
+    except Invalid as in_use:
+        if is_named:
+            raise
+        output.print_errors(in_use.errors)
+        return {}
+    return {_DIRECTORY: {"people": people}}
 
 
 async def _rebuild_portal(bus: Bus, settings: LoaSettings) -> RebuildResult:

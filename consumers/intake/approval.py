@@ -111,7 +111,9 @@ def record_decision(record: Position | None, decision: Decision, key: str) -> Po
         return _with_decision(record, decision)
     if record.decision is None:
         gone = record.state == "withdrawn" or record.code == SUPERSEDED_CODE
-        raise Conflict(field_error("revision", "overtaken" if gone else "not_waiting", value=key))
+        is_out = record.state in ("released", "scheduled")
+        code = "overtaken" if gone else "released_already" if is_out else "not_waiting"
+        raise Conflict(field_error("revision", code, value=key))
     if record.decision.verdict != decision.verdict:
         state, who = translate(record.decision.verdict), record.decision.by
         raise Conflict(field_error("revision", "already_decided", value=key, state=state, who=who))

@@ -28,7 +28,7 @@ from consumers.staff.policy import Grant, Policy
 from contracts import events
 from contracts.base.fields import ID_PATTERN
 from contracts.delivery import ChannelName
-from contracts.errors import Invalid, NotFound
+from contracts.errors import Conflict, Invalid, NotFound
 from contracts.vocabulary import Vocabulary
 
 MANAGE, DISABLE = "manage-people", "disable-account"
@@ -143,6 +143,8 @@ class ResetAccount(_AccountAct):
 
     async def perform(self, admin: "Administration", _: str) -> Done:
         account = await admin.require(self.account)
+        if account.state == "disabled":  # its code would not work
+            raise Conflict(field_error("account", "staff_disabled", value=account.login))
         return Done(account, await admin.accounts.reset(account.id))
 
 

@@ -12,7 +12,7 @@ from consumers.status.places import describe_place
 from consumers.status.report import ChannelStatus, CircuitStatus, Severity, StatusFinding
 from consumers.zalo.limits import LimitUse, WaitCause, explain_wait
 from contracts.base.times import format_for_people
-from contracts.delivery import ChannelName
+from contracts.delivery import ChannelName, PlanKey
 from contracts.errors import Bilingual, FieldError, localized, printable
 
 _BREAKER_ACT_AFTER = timedelta(minutes=5)
@@ -114,6 +114,11 @@ def _finding(
     )
 
 
+def _item_of(plan: str) -> str:
+    """The item's id, as commands take it, in the key of a plan."""
+    return PlanKey.parse(plan).content_id
+
+
 def _with_remedy(finding: StatusFinding, todo: Bilingual) -> StatusFinding:
     return finding.model_copy(update={"remedy": todo.en, "remedy_vi": todo.vi})
 
@@ -213,11 +218,11 @@ def _channels(facts: Facts) -> Iterator[StatusFinding]:
         if channel.unseen:
             yield _as_said("pages_unseen", channel.unseen.field_error, channel.unseen.since)
         for plan in channel.stopped:
-            yield _finding(Severity.ACT, "mail_stopped", name, plan=plan)
+            yield _finding(Severity.ACT, "mail_stopped", name, item=_item_of(plan))
         for item in channel.refused:
             times, why = _Times(item.since, item.next_at), translate(item.reason)
             code = "mail_refused" if item.alone else "mails_refused"
-            yield _finding(Severity.ACT, code, name, times, plan=item.plan, reason=why)
+            yield _finding(Severity.ACT, code, name, times, item=_item_of(item.plan), reason=why)
         if channel.canary.state == "late":
             times = _Times(channel.canary.since, channel.canary.next_at)
             why = translate(channel.canary.why)
@@ -243,9 +248,11 @@ def _slower(name: ChannelName, channel: ChannelStatus) -> Iterator[StatusFinding
         facts = {"level": channel.slowed, "reason": translate(channel.slowed_reason or "?")}
         yield _finding(Severity.WATCH, "mail_slowed", name, None, **facts)
     if channel.paused:
-        facts = {"by": channel.paused_by or "-", "reason": channel.paused_reason or "-"}
+        facts = {"by": channel.paused_by, "reason": channel.paused_reason}
+        code = "_".join(("paused", *(name for name, value in facts.items() if value)))
+        who = _phrase(code, **facts) if any(facts.values()) else Bilingual("", "")
         times = _Times(channel.paused_since)
-        yield _finding(Severity.NOTE, "channel_paused", name, times, **facts)
+        yield _finding(Severity.NOTE, "channel_paused", name, times, who=who)
 
 
 def _broken(

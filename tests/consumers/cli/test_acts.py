@@ -227,6 +227,8 @@ async def test_a_name_in_place_of_an_account_is_told_and_recorded_as_break_glass
     for record in (intent, outcome):
         assert (record.actor, record.role) == ("Lê Văn Cường", "break-glass")
     assert (outcome.step, outcome.of) == (Step.DONE, intent.n)
+    refused = await in_use("withdraw", "khong-co", "--reason", "x", "--by", "An", "--yes")
+    assert refused.exit_code == 2 and "on record" not in refused.stderr, "nothing was done"
 
 
 async def test_accounts_that_are_all_disabled_or_reset_still_rule(in_use, bus, clock):

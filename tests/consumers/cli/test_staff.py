@@ -273,7 +273,8 @@ async def test_the_session_is_in_a_file_of_its_owner_alone(people, tmp_path):
     assert refused.exit_code == 2 and "delete the file" in refused.stderr
     file.chmod(0o600)
     assert (await an("whoami")).exit_code == 0
-    assert (await an("logout")).exit_code == 0 and not file.exists()
+    assert "signed out" in (await an("logout")).stdout and not file.exists()
+    assert "was not signed in" in (await an("logout")).stdout
     assert (await an("whoami")).exit_code == 2
 
 
@@ -341,6 +342,17 @@ async def test_roles_and_resets_end_sessions(people):
     assert reset.exit_code == 0 and "chủ sở hữu" in reset.stderr
     assert (await an("whoami")).exit_code == 2
     assert len(json_output(reset)["invitation"]) == 32
+
+
+async def test_a_disabled_account_gets_no_code_that_cannot_work(people):
+    an = await people("an", APPROVER)
+    owner = an.loa.extended(XDG_STATE_HOME="/nowhere")
+    assert (await owner("staff", "disable", "an")).exit_code == 0
+    refused = await owner("staff", "reset", "an", "--break-glass")
+    assert refused.exit_code == 2 and "`loa staff enable an`" in refused.stderr
+    assert "on record" not in refused.stderr, "nothing was done"
+    assert (await owner("staff", "enable", "an")).exit_code == 0
+    assert (await owner("staff", "reset", "an", "--break-glass")).exit_code == 0
 
 
 async def test_a_new_role_that_needs_an_app_waits_for_one(people, intake, monkeypatch):

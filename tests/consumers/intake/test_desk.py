@@ -272,3 +272,10 @@ async def check_finished(bus: Bus, desk: Desk, item: str) -> None:
     assert (await bucket_records(bus, "publications"))[item]["waiting"] == []
     assert len(await released_publications(bus, item)) == (stored["state"] == "released")
     assert (stored["seq"] is not None) == (stored["state"] == "released")
+
+
+async def test_a_released_position_is_called_that_when_someone_decides_on_it(intake, bus):
+    await register_unit(bus)
+    await intake.handle(submitted(), UNIT)
+    with pytest.raises(Conflict, match="released already"):
+        await intake.desk.approve(ITEM, "An", revision=1)

@@ -13,13 +13,14 @@ from channels.portal.channel import PortalChannel
 from channels.portal.storage.atomic_files import StagedFiles
 from channels.portal.writer.rebuild import open_rebuild
 from consumers.app.wiring.portal import has_delivered_pages
-from consumers.directory.directory import Directory
+from consumers.directory.directory import Directory, try_lock
 from consumers.directory.directory import try_lock as holding
 from consumers.ledger import codec
 from consumers.operations import rebuild
 from contracts import subjects
 from contracts.errors import Invalid
 from producers.bus import Bucket, Bus, NoReply
+from tests.support.cli import json_output
 from tests.support.directory_harness import running_directory as following
 from tests.support.portal_dir import (
     PORTAL_SITE,
@@ -294,3 +295,12 @@ async def test_a_directory_that_loa_is_writing_is_left_alone(bus, tmp_path):
         assert mine
         with pytest.raises(Invalid, match="stop it first"):
             await rebuild.rebuild_directory(bus, tmp_path / "d.sqlite")
+
+
+async def test_a_rebuild_of_all_leaves_the_directory_that_a_running_loa_keeps(loa, tmp_path):
+    with try_lock(tmp_path / "directory.lock"):
+        done = await loa("rebuild", "--json")
+        assert (done.exit_code, [*json_output(done)]) == (0, ["portal"])
+        assert "a running Loa writes the directory" in done.stderr
+        assert (await loa("rebuild", "directory")).exit_code == 2
+    assert [*json_output(await loa("rebuild", "--json"))] == ["portal", "directory"]

@@ -167,6 +167,26 @@ def test_what_needs_a_person_comes_first():
     assert [one.severity for one in find(Facts(NOW, **facts))] == [ACT, WATCH, NOTE]
 
 
+@pytest.mark.parametrize(
+    ("facts", "end"),
+    [
+        ({}, "+07"),
+        ({"paused_by": "An"}, "+07 (by: An)"),
+        ({"paused_reason": "thử"}, "+07 (reason: thử)"),
+        ({"paused_by": "An", "paused_reason": "thử"}, "+07 (by: An; reason: thử)"),
+    ],
+)
+def test_a_pause_says_who_and_why_as_far_as_that_is_known(facts, end):
+    [one] = find(Facts(NOW, **channels(paused=True, paused_since=AGO, **facts)))
+    assert one.message.endswith(end)
+
+
+def test_an_item_is_named_as_commands_take_it_and_nothing_is_claimed_of_others():
+    told = [find(Facts(NOW, **refused(alone=alone)))[0].message for alone in (True, False)]
+    assert all("no mail of tin since" in text for text in told)
+    assert "nor of" not in told[1] and "of another item since" in told[1]
+
+
 def test_a_used_up_quota_says_reason_remedy_since_and_until():
     [one] = find(Facts(NOW, **waits("zalo -211 quota")))
     assert (one.since, one.until) == (AGO, LATER)
