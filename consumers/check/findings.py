@@ -11,10 +11,12 @@ STUCK_S = 600.0
 
 
 class Rule(BaseModel):
-    """One promise: what is wrong when it is broken, and what to do now."""
+    """One promise: what is wrong when it is broken, and what to do now, in both languages."""
 
     means: str
+    means_vi: str
     do: str
+    do_vi: str
 
 
 class Violation(BaseModel):

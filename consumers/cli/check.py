@@ -1,6 +1,7 @@
 """`loa check`: does Loa keep its promises?"""
 
 import time
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -20,8 +21,10 @@ from consumers.cli.unit_keys import server_faults
 from consumers.cli.units import open_registry
 from consumers.directory.store import read_damage
 from consumers.key_file import KEY_FILE_FIELD
+from consumers.messages import field_error, translate
 from contracts.errors import FieldError
 from producers.bus import Bus
+from producers.output import print_bilingual, print_field_texts
 
 Deep = Annotated[
     bool,
@@ -108,19 +111,31 @@ def print_findings(findings: Findings) -> None:
     for name, violations in by_rule.items():
         _print_rule(name, violations)
     if findings.ok:
-        limited = "no broken promise in what was looked at; not all was (below)"
-        typer.echo(f"ok: {limited if findings.skipped else 'every promise is kept'}")
-    checked = ", ".join(f"{count} {records}" for records, count in findings.checked.items())
-    typer.echo(f"looked at: {checked or 'nothing'}")
+        print_field_texts(field_error("ok", "check_limited" if findings.skipped else "check_whole"))
+    print_bilingual(*_counted("looked at", "đã kiểm tra", findings.checked))
     for skipped in findings.skipped:
-        typer.echo(f"not looked at: {skipped.what}: {skipped.why}")
+        why = translate(skipped.why)
+        print_bilingual(
+            f"not looked at: {skipped.what}: {why.en}", f"chưa kiểm tra: {skipped.what}: {why.vi}"
+        )
+
+
+def _counted(en: str, vi: str, counts: Mapping[str, int]) -> tuple[str, str]:
+    """Numbers of records behind what was done with them, in both languages."""
+    named = [(count, translate(records)) for records, count in counts.items()]
+    return (
+        f"{en}: {', '.join(f'{count} {word.en}' for count, word in named) or 'nothing'}",
+        f"{vi}: {', '.join(f'{count} {word.vi}' for count, word in named) or 'chưa có gì'}",
+    )
 
 
 def _print_rule(name: str, violations: list[Violation]) -> None:
-    rule = load_rules()[name]
-    typer.echo(f"{name}: {len(violations)}. {rule.means}")
+    rule, count = load_rules()[name], len(violations)
+    print_bilingual(f"{name} ({count}): {rule.means}", f"{name} ({count}): {rule.means_vi}")
     for violation in violations[:_NAMED_VIOLATIONS]:
         typer.echo(f"  {violation.key}: {violation.detail}")
-    if len(violations) > _NAMED_VIOLATIONS:
-        typer.echo(f"  … and {len(violations) - _NAMED_VIOLATIONS} more (--json has all)")
-    typer.echo(f"  now: {rule.do}\n")
+    if more := len(violations[_NAMED_VIOLATIONS:]):
+        print_bilingual(
+            f"  … and {more} more (--json has all)", f"  … và {more} chỗ nữa (--json có đủ)"
+        )
+    print_bilingual(f"  now: {rule.do}", f"  việc cần làm: {rule.do_vi}\n")

@@ -27,6 +27,7 @@ from producers.imports.feed_state import FeedState, FeedStateStore, state_key
 from producers.imports.parse import html_text
 from producers.imports.planned import ManualVisit
 from producers.imports.visit import settings_error
+from producers.output import print_bilingual
 from producers.texts import get_text
 from producers.units.feed_settings import DEFAULT_EVERY_MIN, DEFAULT_MOST, LOOK_BACK, Feed
 from producers.units.registry import RegisteredUnit
@@ -190,8 +191,8 @@ def remove(unit: Unit, url: Url, by: By = "", as_json: output.Json = False) -> N
 
     run_audited(Command("feeds.remove", unit, by, after=url), unfollow)
     answer = RemoveAnswer(unit=unit, url=url)
-    text = f"{unit}: {url} is imported no more"
-    output.print_answer(answer, as_json, lambda: typer.echo(text))
+    texts = f"{unit}: {url} is imported no more", f"{unit}: {url} không còn được đọc"
+    output.print_answer(answer, as_json, lambda: print_bilingual(*texts))
 
 
 @app.command()

@@ -13,7 +13,7 @@ from consumers.cli import authorization, output
 from consumers.cli.authorization import Staff
 from consumers.cli.stores import open_keys
 from consumers.cli.units import open_registry
-from consumers.messages import field_error
+from consumers.messages import field_error, translate
 from consumers.staff.accounts import Account
 from consumers.staff.administration import (
     MANAGE,
@@ -35,6 +35,7 @@ from consumers.staff.policy import ObjectFacts, Verdict
 from contracts.base.times import format_utc
 from contracts.errors import Forbidden, Invalid
 from producers.bus import Bus, records
+from producers.output import print_bilingual
 
 app = typer.Typer(no_args_is_help=True, help="Manage accounts of staff, and their roles.")
 log = structlog.get_logger()
@@ -177,8 +178,9 @@ def _change(login: str, act_on: Callable[[str], StaffAct], as_json: bool) -> Non
     account = records.require(_run(work).account)
     roles = [grant.text for grant in account.grants]
     answer = AccountState(id=account.id, login=account.login, state=account.state, roles=roles)
-    line = f"{account.login}: {account.state}; {', '.join(roles)}"
-    output.print_answer(answer, as_json, lambda: typer.echo(line))
+    held, state = ", ".join(roles), translate(account.state)
+    texts = f"{account.login}: {state.en}; {held}", f"{account.login}: {state.vi}; {held}"
+    output.print_answer(answer, as_json, lambda: print_bilingual(*texts))
 
 
 async def _carry_out(staff: Staff, act: StaffAct) -> Done:

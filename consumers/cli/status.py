@@ -19,7 +19,7 @@ from consumers.cli import output
 from consumers.cli.stores import open_anchor
 from consumers.cli.unit_keys import server_faults
 from consumers.cli.units import open_registry
-from consumers.messages import field_error
+from consumers.messages import field_error, translate
 from consumers.operations.capacity import filling_streams
 from consumers.status.facts import (
     FactsReader,
@@ -31,6 +31,7 @@ from consumers.status.facts import (
     store_problem,
 )
 from consumers.status.findings import Facts, find
+from consumers.status.places import describe_place
 from consumers.status.reader import OnBatch, StatusReader
 from consumers.status.report import (
     ChannelStatus,
@@ -41,7 +42,7 @@ from consumers.status.report import (
 )
 from contracts.base.times import format_for_people
 from contracts.delivery import ChannelName, Lane
-from contracts.errors import Unavailable
+from contracts.errors import Bilingual, Unavailable
 from producers.bus import Bus, NoReply
 from producers.output import print_bilingual
 
@@ -158,7 +159,7 @@ def _print_report(report: StatusReport) -> None:
     for name, channel in report.channels.items():
         canary = canary_line(channel.canary, time.time(), at_work=report.at_work)
         for line in (*destination_lines(channel), canary):
-            typer.echo(f"{name}: {line}")
+            print_bilingual(f"{name}: {line.en}", f"{name}: {line.vi}")
     columns = ("channel", "paused", "breaker", "lane", "backlog", "oldest s", "per s", "left s")
     rows = [
         (name, channel.paused, _breaker(name, channel, lane), lane, *lane_cells(status))
@@ -184,35 +185,47 @@ def finding_texts(finding: StatusFinding) -> tuple[str, str]:
     )
 
 
-def destination_lines(channel: ChannelStatus) -> Iterator[str]:
+def destination_lines(channel: ChannelStatus) -> Iterator[Bilingual]:
     """The destination of a channel's output, if a worker has published it yet."""
-    if channel.stand_in:
-        yield f"goes to {channel.goes_to}: nobody outside gets anything"
-    elif channel.goes_to:
-        yield f"goes to {channel.goes_to}"
+    if channel.goes_to:
+        place = describe_place(channel.goes_to)
+        inside = ": nobody outside gets anything", ": bên ngoài không nhận được gì"
+        en, vi = inside if channel.stand_in else ("", "")
+        yield Bilingual(f"goes to {place.en}{en}", f"nơi đến: {place.vi}{vi}")
 
 
-def canary_line(canary: CanaryStatus, now: float, *, at_work: bool = True) -> str:
+def canary_line(canary: CanaryStatus, now: float, *, at_work: bool = True) -> Bilingual:
     """The result of the last canary; without a running Loa it is of the past."""
+    since, why = _shown_time(canary.since), translate(canary.why)
+    ago = _minutes_ago(canary.since, now)
     match canary.state:
         case "ok" if not at_work:
-            return f"canary was ok {_minutes_ago(canary.since, now)}; no Loa runs now"
+            vi = f"tin thử đã quay lại {ago.vi}; hiện không có Loa nào chạy"
+            return Bilingual(f"canary was ok {ago.en}; no Loa runs now", vi)
         case "ok":
-            return f"canary ok {_minutes_ago(canary.since, now)}"
+            return Bilingual(f"canary ok {ago.en}", f"tin thử đã quay lại {ago.vi}")
         case "late":
-            late = f"canary late, none back since {_shown_time(canary.since)}"
-            return f"{late}: {canary.why}" if canary.why else late
+            en, vi = (f": {text}" if text else "" for text in why)
+            late = f"canary late, none back since {since}{en}"
+            return Bilingual(late, f"tin thử chậm, chưa có tin nào quay lại từ {since}{vi}")
         case "waiting" if canary.next_at:
-            return f"canary: none on its way, the next goes at {_shown_time(canary.next_at)}"
+            at = _shown_time(canary.next_at)
+            en = f"canary: none on its way, the next goes at {at}"
+            return Bilingual(en, f"tin thử: chưa có tin nào đang đi, tin kế tiếp đi lúc {at}")
         case "waiting":
-            return "canary on its way, none back yet"
+            return Bilingual("canary on its way, none back yet", "tin thử đang đi, chưa quay lại")
         case _:
-            return f"canary {canary.state}"
+            return Bilingual(f"canary {canary.state}", f"tin thử: {_CANARY_WORDS[canary.state]}")
 
 
-def _minutes_ago(moment: datetime | None, now: float) -> str:
+_CANARY_WORDS = {"off": "tắt", "paused": "tạm dừng cùng kênh"}
+
+
+def _minutes_ago(moment: datetime | None, now: float) -> Bilingual:
     minutes = int(max(now - moment.timestamp(), 0) // 60) if moment else 0
-    return f"{minutes} min ago" if minutes else "just now"
+    if minutes:
+        return Bilingual(f"{minutes} min ago", f"{minutes} phút trước")
+    return Bilingual("just now", "vừa xong")
 
 
 def _shown_time(moment: datetime | None) -> str:

@@ -85,7 +85,9 @@ def import_file(file: File, by: By = "", as_json: Json = False) -> None:
 
 
 def _print_report(report: ImportReport) -> None:
-    typer.echo(f"{report.added} added, {report.updated} updated, {report.unchanged} unchanged")
+    counts = report.added, report.updated, report.unchanged
+    en = "{} added, {} updated, {} unchanged".format(*counts)
+    print_bilingual(en, "thêm {}, cập nhật {}, giữ nguyên {}".format(*counts))
     for row in report.rejected:
         en = f"line {row.line}, {row.field}: {row.message}"
         vi = f"dòng {row.line}, {row.field}: {row.message_vi}"

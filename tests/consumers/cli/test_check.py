@@ -21,11 +21,13 @@ def test_people_are_told_per_rule_how_often_what_it_means_where_and_what_to_do(c
     checked = {"batches": 12}
     print_findings(Findings(ok=False, violations=found, checked=checked, skipped=skipped))
     said = capsys.readouterr().out
-    assert f"stuck: 7. {load_rules()['stuck'].means}" in said
+    assert f"stuck (7): {load_rules()['stuck'].means}" in said
+    assert f"stuck (7): {load_rules()['stuck'].means_vi}" in said
     assert f"now: {load_rules()['event-lost'].do}" in said
+    assert f"việc cần làm: {load_rules()['event-lost'].do_vi}" in said
     assert said.count("state.x.") == 6
     assert "… and 2 more" in said
-    assert "looked at: 12 batches" in said
+    assert "looked at: 12 batches" in said and "đã kiểm tra: 12 lô" in said
     assert "not looked at: portal: there is no portal folder" in said
     assert "ok" not in said.split()
 
@@ -62,4 +64,4 @@ def test_the_documented_rules_are_those_of_the_catalogue():
     named = re.findall(r"^\| (`[^|]*`) \|", table, re.MULTILINE)
     documented = [name for cell in named for name in re.findall(r"`([^`]+)`", cell)]
     assert sorted(documented) == sorted(load_rules())
-    assert all(rule.means and rule.do for rule in load_rules().values())
+    assert all(all(dict(rule).values()) for rule in load_rules().values())

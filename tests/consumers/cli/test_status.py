@@ -42,20 +42,21 @@ def test_every_channel_has_one_short_line_about_its_canary(state, age_s, line):
     now = datetime(2027, 1, 15, 8, tzinfo=UTC)
     why = "nobody took it" if state == "late" else ""
     since = now - timedelta(seconds=age_s)
-    assert canary_line(CanaryStatus(state=state, since=since, why=why), now.timestamp()) == line
+    said = canary_line(CanaryStatus(state=state, since=since, why=why), now.timestamp())
+    assert said.en == line and said.vi.startswith("tin thử")
 
 
 def test_where_no_loa_runs_an_old_canary_proves_nothing_of_now():
     now = datetime(2027, 1, 15, 8, tzinfo=UTC)
     was = CanaryStatus(state="ok", since=now - timedelta(minutes=9))
-    told = canary_line(was, now.timestamp(), at_work=False)
+    told = canary_line(was, now.timestamp(), at_work=False).en
     assert told == "canary was ok 9 min ago; no Loa runs now"
 
 
 def test_a_canary_that_is_not_sent_yet_is_on_no_way():
     now = datetime(2027, 1, 15, 8, tzinfo=UTC)
     waits = CanaryStatus(state="waiting", since=now, next_at=now + timedelta(minutes=9))
-    said = canary_line(waits, now.timestamp())
+    said = canary_line(waits, now.timestamp()).en
     assert said == "canary: none on its way, the next goes at 2027-01-15 15:09:00+07"
 
 
@@ -82,11 +83,15 @@ async def test_each_worker_says_where_its_output_goes_and_if_it_is_a_stand_in(bu
     )
     box = "the catch-all mailbox at http://127.0.0.1:8080/hop-thu-thu, LOA_EMAIL_HOST is empty"
     told = (await status.report()).channels
-    assert list(destination_lines(told[EMAIL])) == ["goes to the relay smtp.x:587 (tls: starttls)"]
+    [line] = destination_lines(told[EMAIL])
+    assert line.en == "goes to the relay smtp.x:587 (tls: starttls)"
+    assert line.vi == "nơi đến: máy chủ thư smtp.x:587 (tls: starttls)"
     assert list(destination_lines(told[ZALO])) == [], "no worker has started yet"
     await destinations.write_destination(bus, EMAIL, Destination(to=box, stand_in=True, at=clock()))
     told = (await status.report()).channels[EMAIL]
-    assert list(destination_lines(told)) == [f"goes to {box}: nobody outside gets anything"]
+    [line] = destination_lines(told)
+    assert line.en == f"goes to {box}: nobody outside gets anything"
+    assert line.vi.endswith(", chưa đặt LOA_EMAIL_HOST: bên ngoài không nhận được gì")
 
 
 def a_node(**changes):
