@@ -37,6 +37,7 @@ from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
 from consumers.operations.capacity import CapacityMonitor
 from consumers.reporting.trace import TraceReader
+from consumers.runtime.log_config import log_losses
 from consumers.seals.publications import PublicationSeals
 from consumers.seals.records import TakenOverUntil, seal_records, seal_zalo_receipts
 from consumers.seals.takeover import SealRecords
@@ -124,6 +125,7 @@ class Node:
             now=utc_now(self.clock),
             failing=failing,
             filling=self.stream_usage(),
+            dropped_log_lines=sum(log_losses().values()),
             damages=tuple(damage.field_error for damage in self._damages()),
             directory_since=directory_confirmed_at(path) if is_behind else None,
         )

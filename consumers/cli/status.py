@@ -25,9 +25,9 @@ from consumers.status.facts import (
     FactsReader,
     directory_confirmed_at,
     disk_spaces,
-    failing_checks,
     has_lost_index,
     loa_version,
+    reported_by,
     store_problem,
 )
 from consumers.status.findings import Facts, find
@@ -108,7 +108,7 @@ async def _with_machine_facts(
 ) -> Facts:
     """The facts of this machine: its disks, its files, and what the Loa that runs here says."""
     lost = (gone for entry in CHANNELS.values() for gone in entry.lost_files(settings))
-    failing = await _failing_checks(running) if running else {}
+    failing, dropped = await _reported_by(running) if running else ({}, 0)
     is_behind = "directory" in failing
     return replace(
         facts,
@@ -117,6 +117,7 @@ async def _with_machine_facts(
         lost_index=await _lost_index(settings, bus),
         unit_keys=tuple(await server_faults(open_registry(bus))),
         failing=failing,
+        dropped_log_lines=dropped,
         filling=await filling_streams(bus),
         disks=disk_spaces(_folders(settings)),
         directory_since=directory_confirmed_at(settings.directory_path) if is_behind else None,
@@ -130,12 +131,12 @@ async def _lost_index(settings: LoaSettings, bus: Bus) -> str:
     return str(folder) if is_lost else ""
 
 
-async def _failing_checks(running: RunningInstance) -> dict[str, str]:
-    """The checks that fail there; one that gives no answer fails as a whole."""
+async def _reported_by(running: RunningInstance) -> tuple[dict[str, str], int]:
+    """What the Loa that runs says of itself; one that gives no answer fails as a whole."""
     try:
-        return await failing_checks(running.url)
+        return await reported_by(running.url)
     except NoReply as silent:
-        return {"http": str(silent)}
+        return {"http": str(silent)}, 0
 
 
 def _folders(settings: LoaSettings) -> list[Path]:

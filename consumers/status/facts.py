@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from consumers.status.item_times import ItemTimes
 from consumers.status.reader import StatusReader
 from consumers.status.report import StatusReport
 from consumers.zalo.limits import LimitUse, load_limits
+from consumers.zalo.webhook_watchdog import WebhookWatchdog
 from contracts import subjects
 from contracts.base.times import Clock, utc_now, utc_time
 from contracts.delivery import ChannelName, Lane
@@ -93,11 +94,12 @@ async def store_problem(bus: Bus) -> str:
     return ""
 
 
-async def failing_checks(url: str) -> dict[str, str]:
-    """The checks that fail in the Loa at *url*, by its `/readyz`. Raises NoReply."""
+async def reported_by(url: str) -> tuple[dict[str, str], int]:
+    """Of the Loa at *url*, by its `/readyz`: failing checks, dropped log lines. Raises NoReply."""
     _, report = await fetch_page(url, "/readyz")
-    failing = report.get("failing")
-    return {str(name): str(text) for name, text in failing.items()} if failing else {}
+    failing, losses = report.get("failing") or {}, report.get("log") or {}
+    checks = {str(name): str(text) for name, text in failing.items()}
+    return checks, sum(losses.values())
 
 
 @dataclass
@@ -122,7 +124,20 @@ class FactsReader:
             limits=await self.limits(),
             dead=await self.dead_letters(),
             drafts=await self.drafts(),
+            webhook_silent_since=await self.webhook_silent_since(),
         )
+
+    async def webhook_silent_since(self) -> datetime | None:
+        """The last event of Zalo's webhook, if too long ago although messages went out."""
+        limit = timedelta(hours=self.zalo.silent_after_h)
+        if not (self.zalo.app_id and limit):
+            return None
+        watchdog = WebhookWatchdog(self.bus, self.zalo.app_id, limit, self.clock)
+        try:
+            return await watchdog.silent_since()
+        except Denied:
+            log.warning("status_fact_missing", fact="webhook", reason="denied")
+            return None
 
     async def limits(self) -> tuple[LimitUse, ...]:
         try:

@@ -84,6 +84,8 @@ class Facts:
     dead: DeadLetters = DeadLetters()
     drafts: tuple[WaitingDraft, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
+    webhook_silent_since: datetime | None = None
+    dropped_log_lines: int = 0
 
 
 def find(facts: Facts) -> tuple[StatusFinding, ...]:
@@ -179,6 +181,11 @@ def _disks(facts: Facts) -> Iterator[StatusFinding]:
             yield _finding(Severity.ACT, "disk_full", disk.folder, None, **values)
         elif disk.is_below(_DISK_LOW_PERCENT, _DISK_LOW_BYTES):
             yield _finding(Severity.WATCH, "disk_low", disk.folder, None, **values)
+
+
+def _log(facts: Facts) -> Iterator[StatusFinding]:
+    if facts.dropped_log_lines:
+        yield _finding(Severity.WATCH, "log_dropped", "log", count=facts.dropped_log_lines)
 
 
 def _streams(facts: Facts) -> Iterator[StatusFinding]:
@@ -317,6 +324,12 @@ def _phrase(code: str, **values: object) -> Bilingual:
 # --- limits of Zalo and of ours
 
 
+def _webhook(facts: Facts) -> Iterator[StatusFinding]:
+    if facts.webhook_silent_since:
+        times = _Times(facts.webhook_silent_since)
+        yield _finding(Severity.WATCH, "webhook_silent", ChannelName.ZALO, times)
+
+
 def _limits(facts: Facts) -> Iterator[StatusFinding]:
     """Used-up limits, by what waits and by our own counts; then limits that end soon."""
     zalo = facts.channels.get(ChannelName.ZALO)
@@ -382,6 +395,6 @@ def _desk(facts: Facts) -> Iterator[StatusFinding]:
 
 
 _RULES: tuple[Callable[[Facts], Iterator[StatusFinding]], ...] = (
-    *(_key, _disks, _bus, _streams, _lost_files, _unit_keys),
-    *(_channels, _limits, _dead_letters, _desk, _process),
+    *(_key, _disks, _bus, _log, _streams, _lost_files, _unit_keys),
+    *(_channels, _webhook, _limits, _dead_letters, _desk, _process),
 )

@@ -42,14 +42,18 @@ class WebhookWatchdog:
             await every(INTERVAL_S, self.check)
 
     async def check(self) -> None:
-        now = utc_now(self.clock)
-        last_event_at = await self.last_event_at()
-        silence = silence_duration(await self.last_sent_at(), last_event_at, now, self.limit)
-        if silence is None or (self.warned_at and now - self.warned_at < self.limit):
+        now, since = utc_now(self.clock), await self.silent_since()
+        if since is None or (self.warned_at and now - self.warned_at < self.limit):
             return
         self.warned_at = now
-        hours = round(silence / timedelta(hours=1), 1)
-        log.warning("zalo_webhook_silent", since=last_event_at.isoformat(), hours=hours)
+        hours = round((now - since) / timedelta(hours=1), 1)
+        log.warning("zalo_webhook_silent", since=since.isoformat(), hours=hours)
+
+    async def silent_since(self) -> datetime | None:
+        """The last event, if the webhook has been silent for too long since. Raises BusError."""
+        last_event_at, now = await self.last_event_at(), utc_now(self.clock)
+        silence = silence_duration(await self.last_sent_at(), last_event_at, now, self.limit)
+        return last_event_at if silence else None
 
     async def last_event_at(self) -> datetime:
         """Return the time of the last event, or of the stream's creation."""

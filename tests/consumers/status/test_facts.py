@@ -16,6 +16,7 @@ from consumers.directory.store import DirectoryStore
 from consumers.ledger import codec
 from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.entry import planned_entry
+from consumers.status import facts
 from consumers.status.facts import (
     FactsReader,
     StatusMonitor,
@@ -144,3 +145,17 @@ async def test_a_damaged_plan_costs_its_own_times_and_no_other_fact(bus, clock, 
         await monitor.refresh()
     assert [one["fact"] for one in logs if one["event"] == "status_fact_missing"] == ["item_times"]
     assert monitor.facts.dead.count == 1
+
+
+async def test_a_running_loa_says_of_itself_what_fails_and_what_its_log_lost(monkeypatch):
+    answers = [
+        {"failing": {"bus": "no answer"}, "log": {"dropped": 7}},
+        {"failing": {}},
+    ]
+
+    async def page(_url, _path):
+        return 200, answers.pop(0)
+
+    monkeypatch.setattr(facts, "fetch_page", page)
+    assert await facts.reported_by("http://x") == ({"bus": "no answer"}, 7)
+    assert await facts.reported_by("http://x") == ({}, 0)

@@ -102,6 +102,8 @@ TABLE = [
     ({"unit_keys": (DAMAGE,)}, [(ACT, "bus_key_served", "CONTENT")]),
     ({"clock": DAMAGE}, [(ACT, "retention_held", "CONTENT")]),
     ({"lost_files": (DAMAGE,)}, [(ACT, "files_lost", "CONTENT")]),
+    ({"dropped_log_lines": 7}, [(WATCH, "log_dropped", "log")]),
+    ({"webhook_silent_since": AGO}, [(WATCH, "webhook_silent", ZALO)]),
     ({"lost_index": "/data/portal"}, [(ACT, "index_lost", PORTAL)]),
     (channels(PORTAL, breaker=BreakerState.OPEN, breaker_since=NOW, breaker_reason="index_lost")
      | {"lost_index": "/data/portal"}, [(ACT, "channel_broken_now", PORTAL)]),

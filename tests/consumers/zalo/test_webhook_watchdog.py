@@ -7,7 +7,9 @@ import pytest
 import structlog
 
 from channels.zalo.factory import ChannelParts
+from channels.zalo.settings import ZaloSettings
 from channels.zalo.webhook.events import EventKind, ZaloEvent
+from consumers.status.facts import FactsReader
 from consumers.zalo.event_publisher import ZaloEventPublisher
 from consumers.zalo.stores import BusKeyValueStore
 from consumers.zalo.webhook_watchdog import WebhookWatchdog, silence_duration
@@ -70,6 +72,11 @@ async def test_it_is_said_once_and_again_after_another_day(bus, zalo_account, cl
     assert await said(48) == [], "it speaks again, and nothing went out since"
     await quotas.broadcasts.reserve()
     assert await said(0) == ["zalo_webhook_silent"]
+    settings = ZaloSettings(app_id=app_id)
+    since = await FactsReader(bus, settings, clock).webhook_silent_since()
+    assert since == await watch.last_event_at()
+    mute = settings.model_copy(update={"silent_after_h": 0.0})
+    assert await FactsReader(bus, mute, clock).webhook_silent_since() is None
 
 
 async def test_without_a_limit_nobody_watches(bus, clock):
