@@ -13,25 +13,35 @@ from producers.units.feed_settings import Feed
 from producers.units.registry import RegisteredUnit, UnitRegistry
 
 _CHECK_INTERVAL_S = 5.0
-_MAX_HOSTS_AT_ONCE = 4
-"""Number of hosts visited concurrently."""
+_MAX_VISITS_AT_ONCE = 4
+"""Number of feeds visited concurrently, each of another host."""
 
 FeedTask = tuple[RegisteredUnit, Feed]
 
 
 class ImportService:
-    """Runs until cancelled. Several may run: a feed is claimed before a request."""
+    """Runs until cancelled. Several may run: a feed is claimed before a request.
+
+    `visits` has the visits under way, by host: a slow host holds up its own feeds and no other's.
+    """
 
     def __init__(self, importer: Importer, registry: UnitRegistry) -> None:
         self.importer = importer
         self.registry = registry
-        self.host_slots = asyncio.Semaphore(_MAX_HOSTS_AT_ONCE)
+        self.slots = asyncio.Semaphore(_MAX_VISITS_AT_ONCE)
+        self.visits: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
-        await every(_CHECK_INTERVAL_S, self.visit_due_feeds)
+        try:
+            await every(_CHECK_INTERVAL_S, self.begin_due_visits)
+        finally:
+            for visit in self.visits.values():
+                visit.cancel()
 
-    async def visit_due_feeds(self) -> None:
-        """Visit the feeds that are due. Raises BusError."""
+    async def begin_due_visits(self) -> None:
+        """Begin to visit the feeds that are due. Raises BusError, and what ended a visit."""
+        for host in [host for host, visit in self.visits.items() if visit.done()]:
+            self.visits.pop(host).result()
         units = await self.registry.registered_units()
         members = [unit for unit in units if unit.registration.feeds]
         if not members:
@@ -39,18 +49,22 @@ class ImportService:
             return
         states = await self.importer.states.read_all()
         _tell_freshness(members, states)
-        hosts = _group_by_host(_due_feeds(members, states, self.importer.clock()))
-        await asyncio.gather(*map(self.visit_host, hosts))
+        due = _group_by_host(_due_feeds(members, states, self.importer.clock()))
+        for host in due.keys() - self.visits.keys():
+            self.visits[host] = asyncio.create_task(self.visit_host(due[host]))
 
     async def visit_host(self, tasks: Sequence[FeedTask]) -> None:
-        """Visit the feeds of one host, one after another; stop at a bus failure."""
+        """Visit the feeds of one host, one after another; stop at a bus failure.
+
+        A slot is given back behind each feed, so that slow hosts do not keep them all.
+        """
 
         async def visit_all() -> None:
             for member, feed in tasks:
-                await self.importer.visit(member, feed)
+                async with self.slots:
+                    await self.importer.visit(member, feed)
 
-        async with self.host_slots:
-            await attempt(visit_all)
+        await attempt(visit_all)
 
 
 def _tell_freshness(members: Sequence[RegisteredUnit], states: dict[str, FeedState]) -> None:
@@ -78,6 +92,7 @@ def _due_feeds(
     return [task for _, task in sorted(ready, key=lambda due_task: due_task[0])]
 
 
-def _group_by_host(tasks: Sequence[FeedTask]) -> list[list[FeedTask]]:
+def _group_by_host(tasks: Sequence[FeedTask]) -> dict[str, list[FeedTask]]:
     ordered = sorted(tasks, key=lambda task: host_of(task[1].url))  # stable: overdue ones first
-    return [list(group) for _, group in groupby(ordered, key=lambda task: host_of(task[1].url))]
+    grouped = groupby(ordered, key=lambda task: host_of(task[1].url))
+    return {host: list(group) for host, group in grouped}

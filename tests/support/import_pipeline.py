@@ -1,5 +1,6 @@
 """A unit whose site is read: a real bus, a site on this machine, a fake clock."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from producers.bus import Bus
 from producers.imports.feed_request import HostPacing
 from producers.imports.feed_state import FeedState
 from producers.imports.planned import ManualVisit
+from producers.imports.service import ImportService
 from producers.imports.visit import Importer
 from producers.units.feed_settings import Feed
 from producers.units.registry import RegisteredUnit, UnitRegistry
@@ -26,6 +28,12 @@ from tests.support.picture_server import open_picture_server
 
 UNIT = "tap-chi-to-chuc-nha-nuoc-va-lao-dong"
 TOPIC = "cai-cach-hanh-chinh"
+
+
+async def visit_due(service: ImportService) -> None:
+    """Visit the feeds that are due, and wait for the visits."""
+    await service.begin_due_visits()
+    await asyncio.gather(*service.visits.values())
 
 
 class ImportPipeline:

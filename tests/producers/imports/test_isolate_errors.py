@@ -11,7 +11,7 @@ from producers.imports.plan import plan_events
 from producers.imports.service import ImportService
 from producers.texts import get_text
 from tests.support.feed_site import Article
-from tests.support.import_pipeline import UNIT
+from tests.support.import_pipeline import UNIT, visit_due
 
 WORDS = "Lời của một bài"
 
@@ -30,7 +30,7 @@ async def test_what_nobody_foresaw_is_the_trouble_of_one_feed(imports, monkeypat
 
     monkeypatch.setattr(visit, "plan_events", planned)
     with capture_logs() as logs:
-        await ImportService(imports.importer, imports.registry).visit_due_feeds()
+        await visit_due(ImportService(imports.importer, imports.registry))
     states = await imports.importer.states.read_all()
     broken, read = (states[state_key(UNIT, one)] for one in (odd, fine))
     assert broken.trouble == get_text("import", "broken", error="KeyError").as_field_error("feed")
@@ -61,7 +61,7 @@ async def test_a_state_that_nobody_can_read_is_lost_and_the_feed_read_again(impo
     kept = await bucket.get(state_key(UNIT, feed))
     await bucket.swap(state_key(UNIT, feed), b'{"due": "x"}', kept.revision)
     with capture_logs() as logs:
-        await ImportService(imports.importer, imports.registry).visit_due_feeds()
+        await visit_due(ImportService(imports.importer, imports.registry))
     assert "import_state_lost" in [one["event"] for one in logs]
     state = (await imports.importer.states.read_all())[state_key(UNIT, feed)]
     assert (state.counts, await imports.event_kinds()) == ({"unchanged": 1}, {"submitted": 1})

@@ -1,5 +1,6 @@
 """Sites are asked as they wish: not too often, one at a time, and no more once they have ended."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from producers.imports.service import ImportService
 from producers.imports.visit import settings_error
 from producers.units.feed_settings import Feed
 from tests.support.feed_site import Article, undated_rss
+from tests.support.import_pipeline import visit_due
 from tests.support.import_planner import FEED
 
 
@@ -101,7 +103,7 @@ async def test_a_feed_that_is_over_is_asked_no_more(imports):
     assert (await imports.visit_feed()).stopped
     service = ImportService(imports.importer, imports.registry)
     imports.clock.advance(30 * DAY_S)
-    await service.visit_due_feeds()
+    await visit_due(service)
     assert imports.site.server.request_counts["/rss"] == 1
     imports.publish(Article(1))
     assert not (await imports.visit_feed(wish=ManualVisit())).stopped
@@ -133,12 +135,12 @@ async def test_the_clock_reads_what_is_due_and_one_host_is_asked_once_at_a_time(
     for number in range(3):
         imports.publish(Article(number), path=f"/rss/{number}")
     service = ImportService(imports.importer, imports.registry)
-    await service.visit_due_feeds()
-    await service.visit_due_feeds()
+    await visit_due(service)
+    await visit_due(service)
     assert sum(imports.site.server.request_counts.values()) == 3
     assert imports.sleeps == [2.0, 2.0], "the pause between two requests to one host"
     imports.clock.advance(20 * 60)
-    await service.visit_due_feeds()
+    await visit_due(service)
     assert sum(imports.site.server.request_counts.values()) == 6
     assert await imports.event_kinds() == {"submitted": 3}
 
@@ -193,3 +195,29 @@ def test_an_import_is_given_a_topic_that_units_may_use(topic, words):
     error = settings_error("van-phong-bo", feed, DEFAULT)
     assert (error and error.field) == (words and "topic")
     assert words is None or words in error.message
+
+
+async def test_a_slow_host_holds_up_no_other_feed(imports):
+    """Its own feeds wait for it; the others are asked at each beat of the clock."""
+    slow = [imports.feed(url=f"https://cham.example/rss/{number}") for number in range(2)]
+    await imports.follow(*slow, imports.feed())
+    imports.publish(Article(1))
+    ask, goes_on, asked = imports.importer.request, asyncio.Event(), []
+
+    async def request(url, **conditions):
+        asked.append(url)
+        if "cham.example" in url:
+            await goes_on.wait()
+        return await ask(imports.site.url("/rss"), **conditions)
+
+    imports.importer.request = request
+    service = ImportService(imports.importer, imports.registry)
+    for _ in range(2):
+        await service.begin_due_visits()
+        await service.visits["127.0.0.1"]
+        imports.clock.advance(60 * 60)
+    assert asked.count(imports.site.url("/rss")) == 2
+    assert [url for url in asked if "cham" in url] == [slow[0].url]
+    goes_on.set()
+    await asyncio.gather(*service.visits.values())
+    assert asked[-1] == slow[1].url
