@@ -20,6 +20,7 @@ from yarl import URL
 
 from channels.fetch import errors
 from channels.fetch.url_policy import UrlPolicy
+from channels.name_lookup import look_up
 from contracts.base.conditional_response import ConditionalResponse
 
 _USER_AGENT = "Loa"
@@ -43,9 +44,7 @@ class FetchLimits:
 
 
 async def _resolve_host(host: str, port: int) -> Sequence[str]:
-    loop = asyncio.get_running_loop()
-    results = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in results]
+    return [str(address[0]) for *_, address in await look_up(host, port)]
 
 
 class CheckedResolver(AbstractResolver):

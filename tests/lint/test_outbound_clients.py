@@ -17,6 +17,7 @@ PLACES = {
     "channels/fetch/fetcher.py": "addresses of strangers: each is checked by the URL policy",
     "channels/email/doctor/dns_client.py": "asks for records of the operator's domains",
     "channels/email/smtp/handshake.py": _OPERATOR,
+    "channels/name_lookup.py": "asks for addresses only; the callers connect",
     "channels/portal/canary.py": _OPERATOR,
     "channels/portal/readback.py": _OPERATOR,
     "channels/portal/websub.py": _OPERATOR,

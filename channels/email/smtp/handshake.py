@@ -7,10 +7,12 @@ import socket
 import ssl
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 
 from channels.email.settings import EmailSettings, Tls
 from channels.email.smtp.protocol import ReplyHandler, SmtpProtocol
 from channels.errors import ChannelError, Misconfigured, Unreachable
+from channels.name_lookup import look_up
 
 Extensions = Mapping[str, str]
 """What the relay announced: keyword → parameters, upper case."""
@@ -66,9 +68,8 @@ async def perform_handshake(
     """Connect *protocol* and prepare it for MAIL. Raises ChannelError or OSError."""
     greeting = PendingReply(protocol)
     protocol.set_handler(greeting)  # before connecting: the relay speaks first
-    loop, at_once = asyncio.get_running_loop(), tls if settings.tls is Tls.TLS else None
     async with asyncio.timeout(_CONNECT_TIMEOUT_S):
-        await loop.create_connection(lambda: protocol, settings.host, settings.port, ssl=at_once)
+        await _connect(protocol, settings, tls if settings.tls is Tls.TLS else None)
     async with asyncio.timeout(protocol.reply_timeout_s):
         _check_reply(await greeting.future, b"220", "greeting")
     protocol.set_handler(None)
@@ -79,6 +80,33 @@ async def perform_handshake(
     if settings.username:
         await _sign_in(protocol, extensions, settings)
     return extensions
+
+
+async def _connect(
+    protocol: SmtpProtocol, settings: EmailSettings, at_once: ssl.SSLContext | None
+) -> None:
+    """Connect to the first address of the relay that answers. Raises OSError."""
+    loop, name = asyncio.get_running_loop(), settings.host if at_once else None
+    with ExitStack() as stack:
+        sock = stack.enter_context(await _open_socket(settings.host, settings.port))
+        await loop.create_connection(lambda: protocol, sock=sock, ssl=at_once, server_hostname=name)
+        stack.pop_all()  # the connection has it now
+
+
+async def _open_socket(host: str, port: int) -> socket.socket:
+    failures: list[OSError] = []
+    for family, kind, number, _, address in await look_up(host, port):
+        with ExitStack() as stack:
+            sock = stack.enter_context(socket.socket(family, kind, number))
+            sock.setblocking(False)
+            try:
+                await asyncio.get_running_loop().sock_connect(sock, address)
+            except OSError as failure:
+                failures.append(failure)
+                continue
+            stack.pop_all()
+            return sock
+    raise failures[0] if failures else OSError("no address")
 
 
 async def _expect_reply(

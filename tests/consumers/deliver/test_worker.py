@@ -1,8 +1,11 @@
 """Delivering on a real bus: who gets what, once, under every fault."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from channels.base import Outcome, Verdict
 from channels.errors import Unreachable
@@ -136,3 +139,20 @@ async def test_a_stop_ends_the_window_after_the_mail_on_the_wire(delivery_pipeli
     with pytest.raises(RetryLater):
         await loa.work(plan)
     assert await loa.status_counts(plan) == {Status.DELIVERED: 1, Status.PENDING: 24}
+
+
+@pytest.mark.parametrize(
+    ("down", "told"),
+    [(None, "batch_closed"), (Unreachable("no connection"), "channel_unavailable")],
+)
+async def test_each_line_of_a_batch_carries_the_ids_of_its_item_and_event(
+    delivery_pipeline, down, told
+):
+    loa = delivery_pipeline(1, down=down)
+    plan = await loa.plan()
+    with capture_logs(processors=[merge_contextvars]) as lines, suppress(RetryLater):
+        await loa.work(plan)
+    assert told in [line["event"] for line in lines]
+    for line in lines:
+        ids = (line["content_id"], line["revision"], line["event_id"], line["batch"])
+        assert ids == (plan.content_id, plan.revision, "e" * 26, f"{plan}.0"), line["event"]
