@@ -54,10 +54,7 @@ def _is_damaged(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE_CODES
 
 
-_OTHER_EDITION = (
-    "the pages are those of another version of Loa, or name another address than this command "
-    "knows: start Loa, or set LOA_PUBLIC_URL as it has it, and check again"
-)
+_OTHER_EDITION = "the pages are those of another version of Loa, or name another address than this command knows: start Loa, or set LOA_PUBLIC_URL as it has it, and check again"  # noqa: E501 -- a key of translations.toml
 
 
 @dataclass

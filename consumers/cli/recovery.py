@@ -27,7 +27,7 @@ from consumers.cli import output
 from consumers.cli.acts import By, Command, perform, run_audited
 from consumers.cli.stores import accept_bus, open_anchor, open_seals
 from consumers.key_file import KEY_FILE_FIELD, KeyFile, open_key_file, replace_key
-from consumers.messages import field_error, translate
+from consumers.messages import field_error
 from consumers.operations import backup, rebuild, restore
 from consumers.operations.backup import BackupFolder
 from consumers.seals.records import TakenOverUntil, seal_records
@@ -38,12 +38,12 @@ from contracts.base.times import format_for_people, format_utc
 from contracts.errors import FieldError, Invalid, Unavailable
 from producers.bus import Bus, topology
 from producers.bus.server_check import verify
-from producers.output import print_bilingual
 
 T = TypeVar("T")
 _BACKUP_BUS_TIMEOUT_S = 30.0
 """A backup runs by the clock: it waits for a bus that is just being restarted."""
 _PORTAL, _DIRECTORY = "portal", "directory"
+_REBUILT = {_PORTAL: "rebuilt_portal", _DIRECTORY: "rebuilt_directory"}
 Folder = Annotated[Path, typer.Argument(help="The backup's folder.")]
 Saved = Annotated[Path | None, typer.Argument(help="The backup's folder.")]
 EndDoubt = Annotated[
@@ -365,6 +365,4 @@ async def open_site_files(settings: LoaSettings) -> SiteFiles:
 
 def _print_counts(rebuilt: dict[str, dict[str, int]]) -> None:
     for name, counts in rebuilt.items():
-        named = [(count, translate(what)) for what, count in counts.items()]
-        en, vi = (", ".join(f"{count} {word[n]}" for count, word in named) for n in (0, 1))
-        print_bilingual(f"{name}: {en}", f"{translate(name).vi}: {vi}")
+        output.print_field_texts(field_error(name, _REBUILT[name], **counts))
