@@ -348,7 +348,7 @@ class Policy:
 
     def check_grants(self, grants: Sequence[Grant]) -> None:
         """Check what an account is about to be given. Raises Invalid."""
-        roles = ", ".join(self.file.roles)
+        roles = tuple(self.file.roles)
         for grant in grants:
             if grant.role not in self.file.roles:
                 raise Invalid(field_error("role", "role_unknown", value=grant.role, roles=roles))

@@ -52,11 +52,17 @@ def redirect(path: str) -> RedirectResponse:
 
 
 def errors_by_field(refused: ContractError) -> dict[str, str]:
-    """The first error of each field, in Vietnamese."""
+    """The first error of each field, in Vietnamese, as a sentence of its own."""
     errors: dict[str, str] = {}
     for error in refused.errors:
-        errors.setdefault(error.field, error.message_vi)
+        errors.setdefault(error.field, _as_sentence(error.message_vi))
     return errors
+
+
+def _as_sentence(text: str) -> str:
+    """*text* with a capital letter, unless it begins with a value, such as an id."""
+    first, _, _ = text.partition(" ")
+    return text[:1].upper() + text[1:] if first.isalpha() else text
 
 
 def refusal_status(refused: ContractError) -> int:

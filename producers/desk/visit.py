@@ -93,6 +93,10 @@ class Visit:
         """A page for this visit; *values* may hold `wrong`: an error for each field."""
         return rendering.render(template, status, visit=self, **{"wrong": {}, **values})
 
+    def unit_name(self, unit: str) -> str:
+        """The name of a unit; its id where the vocabulary has it no longer."""
+        return self.desk.services.unit_names.get(unit, unit)
+
     def refused_page(self, template: str, refused: ContractError, **values: Any) -> HTMLResponse:
         """The page of a form again, with what was wrong."""
         wrong = rendering.errors_by_field(refused)

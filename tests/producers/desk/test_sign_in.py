@@ -23,7 +23,7 @@ async def test_password_and_code_open_a_session_and_the_start_page_says_who_one_
         assert (answer.status_code, answer.headers["location"]) == (303, "/")
         start = (await browser.get("/")).text
         assert (await browser.get(SIGN_IN)).headers["location"] == "/"
-    for told in ("Lê Văn Tám", "van-phong-bo", "Lãnh đạo duyệt", "cần hai người"):
+    for told in ("Lê Văn Tám", "Văn phòng Bộ", "Lãnh đạo duyệt", "cần hai người"):
         assert told in start
     assert 'href="/nhan-su"' not in start
 
