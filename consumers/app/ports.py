@@ -25,6 +25,8 @@ def blame_setting(prefix: str, host: str, port: int, *, plus: int = 0) -> Iterat
             raise
         variable = f"{prefix}_PORT" if error.errno in _PORT_ERRNOS else f"{prefix}_HOST"
         value = f"{host}:{port}" + (f" ({prefix}_PORT + {plus})" if plus else "")
+        if error.errno == errno.EADDRINUSE:
+            raise Invalid(field_error(variable, "port_in_use", value=value)) from error
         detail = translate_os_error(error)._replace(en=error.strerror or str(error))
         raise Invalid(field_error(variable, "port_taken", value=value, detail=detail)) from error
 

@@ -58,7 +58,7 @@ def _print_head(letter: DeadLetter, errors: Sequence[FieldError]) -> None:
         if value:
             typer.echo(f"  {name}: {value}")
     for error in errors:
-        typer.echo(f"  {error.field}: {error.message_vi}\n  {error.field}: {error.message}")
+        typer.echo(f"  {error.field}: {error.message}\n  {error.field}: {error.message_vi}")
 
 
 def _print_letter(letter: DeadLetter) -> None:
