@@ -1,6 +1,7 @@
 """What all commands of `loa` have in common: their help pages, options and exit codes."""
 
 import json
+from pathlib import Path
 
 import pytest
 from typer.core import TyperGroup
@@ -9,7 +10,11 @@ from typer.testing import CliRunner
 
 from consumers.cli.root import app
 from producers import cli as client
-from producers.command_pages import values_of
+from producers.command_pages import page_of, values_of
+from tests.consumers.cli.test_acts import CHANGING, LOOKING
+from tests.lint.commands import leaves
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
 @pytest.mark.parametrize("program", [app, client.app])
@@ -66,3 +71,39 @@ def parameters(words):
         if isinstance(command, TyperGroup):
             command = command.get_command(None, word)
     return command.params
+
+
+ARGUMENTS = (
+    CHANGING
+    | LOOKING
+    | {
+        "backup": "saved",
+        "bus rotate": "gateway",
+        "completion": "bash",
+        "import check": "no-address",
+        "publish": "event.json",
+        "restore": "--end-doubt",
+        "staff add": "an --name An --unit van-phong-bo --role bien-tap-vien",
+        "staff reset": "an",
+        "units bus-keys": "van-phong-bo",
+        "validate": "event.json",
+    }
+)
+PAGES = {" ".join(words): page_of(command) for words, command in leaves()}
+SLOW = {"up", "run", "demo", "doctor mail"}
+BY_ADDRESS = {"bus verify"}
+"""It tries a server that LOA_NATS_URL names."""
+
+
+@pytest.mark.parametrize("name", sorted(PAGES.keys() - SLOW - BY_ADDRESS))
+def test_without_a_store_commands_on_the_bus_end_with_3_and_no_others(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "event.json").write_bytes((EXAMPLES / "first-event.json").read_bytes())
+    (tmp_path / "pair.json").write_text('{"access_token": "a", "refresh_token": "r"}')
+    for file in ("mended.json", "readers.csv"):
+        (tmp_path / file).touch()
+    env = {"LOA_DATA_DIR": "nothing", "LOA_ZALO_APP_ID": "1", "LOA_ZALO_APP_SECRET": "x"}
+    words = [*name.split(), *ARGUMENTS.get(name, "").split()]
+    answer = CliRunner().invoke(app, words, env=env)
+    assert answer.exit_code in PAGES[name].codes
+    assert (answer.exit_code == 3) == (3 in PAGES[name].codes), answer.stderr
