@@ -77,7 +77,8 @@ def backlog(lane: str, age: int, value: str) -> Case:
         gauge(f"loa_backlog_ready_age_seconds{{{labels}}}", 0, age),
         gauge('loa_channel_paused{channel="email"}', 0, 0),
     )
-    return Case("LoaBacklogOld", series, labels, value)
+    is_quick = lane in ("urgent", "notice")
+    return Case("LoaBacklogOld" if is_quick else "LoaBacklogLong", series, labels, value)
 
 
 def deliveries(outcome: str, good: int, bad: int, channel: str = "email") -> Series:
@@ -221,6 +222,17 @@ CASES = (
             gauge('loa_canary_state{channel="email", state="ok"}', 1, 0),
         ),
         'channel="email"',
+    ),
+    Case(
+        "LoaChannelStuck",
+        (
+            gauge('loa_backlog_ready_age_seconds{channel="email", lane="normal"}', 900, 900),
+            gauge('loa_channel_paused{channel="email"}', 0, 0),
+            gauge('loa_channel_breaker{channel="email", state="open"}', 0, 0),
+            deliveries("delivered", 1, 0),
+        ),
+        'channel="email"',
+        minutes=20,
     ),
     backlog("urgent", 150, "2m 30s"),
     backlog("notice", 660, "11m 0s"),
