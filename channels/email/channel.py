@@ -170,9 +170,10 @@ class EmailSession:
         settled = any(result.is_settled for result in results)
         doubtful = any(result.status is MailStatus.DOUBT for result in results)
         again = connection.closed_by_relay and not doubtful and (settled or not self.is_fresh)
-        again = again or results != sent
+        is_cut_off = any(result.status in (MailStatus.UNSENT, MailStatus.DOUBT) for result in sent)
+        again = again or (results != sent and not is_cut_off)
         self.is_fresh = self.is_fresh and not settled
-        broken = connection.is_closed and not settled and not connection.ended_by_us
+        broken = connection.is_broken and not settled and not connection.ended_by_us
         trouble_s = BROKEN_RETRY_S if broken else None
         if (trouble := self.relay_trouble(results)) and not again:
             results, again = self.use_other_relay(results, trouble)

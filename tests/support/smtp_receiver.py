@@ -82,6 +82,22 @@ class SmtpReceiver:
         return self.scripted_action("end", mail.recipient)
 
 
+class LimitedSessions(SmtpReceiver):
+    """Takes so many mails in a session."""
+
+    def __init__(self, limit: int, said: bytes = b"452 4.5.3 too many") -> None:
+        super().__init__()
+        self.limit, self.said, self.refused = limit, said, 0
+
+    def scripted_action(self, stage, recipient):
+        if stage == "greeting":
+            self.begun = self.number
+        if stage != "MAIL" or self.number - self.begun <= self.limit:
+            return super().scripted_action(stage, recipient)
+        self.refused += 1
+        return self.said
+
+
 def accepted_mails(record: Path) -> list[tuple[str, str]]:
     """What a record holds: (recipient, Message-ID), in the order of acceptance."""
     lines = record.read_text().splitlines() if record.exists() else []

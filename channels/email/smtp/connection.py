@@ -65,6 +65,7 @@ class SmtpConnection:
         self.opened_at = 0.0
         self.carried = 0  # mails that the relay has handled on this connection
         self.session_limit = 0  # the most mails of a session, if that is known
+        self.has_told_limit = False  # the relay has told it on this connection
 
     @classmethod
     async def open(
@@ -166,13 +167,16 @@ class SmtpConnection:
     def count_carried(self, results: Sequence[MailResult]) -> list[MailResult]:
         """Count a window's mails; those that only this connection takes no more are unsent.
 
-        A session that is full is left, and `session_limit` says how many it took.
+        A session that is full is left, and `session_limit` says how many it took. One that has not
+        taken a single mail shows that there is no such limit.
         """
         self.add_carried(sum(one.is_settled and not one.ends_session for one in results))
-        if not self.carried or not any(result.ends_session for result in results):
+        if not any(result.ends_session for result in results):
+            return list(results)
+        self.session_limit, self.has_told_limit = self.carried, True
+        if not self.carried:
             return list(results)
         log.info("relay_session_full", mails=self.carried)
-        self.session_limit = self.carried
         self.leave()
         return [SESSION_FULL if result.ends_session else result for result in results]
 

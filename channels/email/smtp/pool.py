@@ -21,6 +21,8 @@ PRIMARY_RETRY_S = 60.0
 """Use of the fallback before the primary is tried again."""
 _OPEN_TIMEOUT_S = 15.0
 """How long the primary may take to open where a fallback is at hand; later it is called slow."""
+SESSION_LIMIT_S = 3600.0
+"""How long a relay's limit of mails in a session is believed: full disks show the same code."""
 TROUBLE_LIMIT = 3
 """Mails put off one after the other that are the relay's trouble, not that of their readers."""
 
@@ -33,7 +35,8 @@ class ConnectionPool:
         self.fallback = settings.fallback
         self.request_timeout_s = request_timeout_s
         self.end_timeout_s = request_timeout_s if self.fallback else END_TIMEOUT_S
-        self.session_limits: dict[bool, int] = {}  # of the fallback, of the primary
+        self.session_limits: dict[bool, tuple[int, float]] = {}
+        """The limit of the fallback and of the primary, and when it was told."""
         self.put_off = 0  # mails that the primary has put off, one after the other
         self.clock = time.monotonic
         self.idle: list[tuple[float, SmtpConnection]] = []
@@ -107,8 +110,9 @@ class ConnectionPool:
 
     def note_answers(self, connection: SmtpConnection, *, accepted: bool, put_off: int) -> None:
         """Learn from a window: how long a session may be, and whether the primary is well."""
-        if connection.session_limit:
-            self.session_limits[connection.is_fallback] = connection.session_limit
+        if connection.has_told_limit:
+            limit = connection.session_limit, self.clock()
+            self.session_limits[connection.is_fallback] = limit
         if connection.is_fallback:
             return
         self.put_off = 0 if accepted else self.put_off + put_off
@@ -125,7 +129,9 @@ class ConnectionPool:
         finally:
             timer.cancel()
         connection.is_fallback, connection.opened_at = settings is self.fallback, self.clock()
-        connection.session_limit = self.session_limits.get(connection.is_fallback, 0)
+        limit, told_at = self.session_limits.get(connection.is_fallback, (0, 0.0))
+        if self.clock() - told_at < SESSION_LIMIT_S:
+            connection.session_limit = limit
         return connection
 
     def release(self, connection: SmtpConnection) -> None:

@@ -18,7 +18,7 @@ from tests.support.email_pipeline import (
 )
 from tests.support.scripted_channel import reader_ids
 from tests.support.smtp_conversation import ScriptedAction
-from tests.support.smtp_receiver import SmtpReceiver
+from tests.support.smtp_receiver import LimitedSessions, SmtpReceiver
 
 READERS = 30
 
@@ -35,22 +35,6 @@ def new_email_pipeline(bus, tmp_path):
 
 def fallback(receiver: SmtpReceiver) -> dict:
     return {"fallback_host": "127.0.0.1", "fallback_port": receiver.port, "fallback_tls": "none"}
-
-
-class LimitedSessions(SmtpReceiver):
-    """Takes so many mails in a session."""
-
-    def __init__(self, limit: int, said: bytes = b"452 4.5.3 too many") -> None:
-        super().__init__()
-        self.limit, self.said, self.refused = limit, said, 0
-
-    def scripted_action(self, stage, recipient):
-        if stage == "greeting":
-            self.begun = self.number
-        if stage != "MAIL" or self.number - self.begun <= self.limit:
-            return None
-        self.refused += 1
-        return self.said
 
 
 async def test_the_second_relay_is_used_while_the_first_is_away_and_not_after(new_email_pipeline):
