@@ -1,5 +1,6 @@
 """How the portal's pages lie on screens and on paper, measured in a real browser."""
 
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
@@ -17,6 +18,8 @@ LINKS = [
 RICH = a_publication(
     content_id="day-du",
     lane="urgent",
+    title=f"Thông báo khẩn {'về việc ứng phó bão số 9 và mưa lũ tại các tỉnh, ' * 5}".strip(", "),
+    expires_at=datetime(2199, 1, 1, tzinfo=UTC),
     body=f"{SCENE['pay']}\n\n[Nghị định](https://moha.gov.vn/ba) và <https://moha.gov.vn/bon>",
     cover={"url": "https://moha.gov.vn/khong-co.jpg", "alt": "Phố ngày Tết"},
     links=LINKS,
@@ -104,6 +107,8 @@ def test_an_urgent_item_is_called_so_where_it_is_told(browser, portal):
         for path in ("/", LISTING, "/tin/day-du"):
             tab.visit(portal + path)
             assert tab.do(lambda page: page.locator(".urgent").all_inner_texts()) == ["Khẩn"]
+            band = tab.do(lambda page: page.get_by_label("Tin khẩn").locator("h2").count())
+            assert band == (not path.startswith("/tin"))
 
 
 def test_the_checks_find_a_page_that_is_wrong(browser):
