@@ -3,6 +3,7 @@
 import ast
 import errno
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def test_every_text_is_there_in_both_languages_with_the_same_values(catalogue):
 
 
 def names(text: str) -> set[str]:
-    return {part.partition("}")[0] for part in text.split("{")[1:]}
+    return set(re.findall(r"{(\w*)", text))
 
 
 @pytest.mark.parametrize(
