@@ -18,15 +18,10 @@ _RECHECK_AFTER_S = 6.0
 """By then all wake-ups have come again that a pause or a lost bus had delayed."""
 
 IsExcused = Callable[[ChannelName, Lane], Awaitable[bool]]
-ReportProgress = Callable[[str, int], None]
 
 
 async def _never_excused(_: ChannelName, __: Lane) -> bool:
     return False
-
-
-def _no_progress(_: str, __: int) -> None:
-    """Ignore progress reports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +50,6 @@ class CheckContext:
     excuses: Callable[[], IsExcused] = lambda: _never_excused
     running_since: float = 0.0
     recheck_after_s: float = _RECHECK_AFTER_S
-    report_progress: ReportProgress = _no_progress
     seals: PublicationSeals | None = None
     ledger_cut: datetime | None = None
     """Retention has removed notices that ended before."""

@@ -20,6 +20,7 @@ from consumers.dead_letters.letter import MessageOrigin
 from consumers.intake.items import Item
 from consumers.intake.release import build_publication
 from consumers.ledger.backoff import GIVE_UP_S
+from consumers.progress import report_progress
 from contracts import envelope, events, keys, subjects
 from contracts.case import CaseNotice
 from contracts.catalog import count_of
@@ -119,7 +120,7 @@ class EventRules:
             suspects += [message for message in lost if message.seq <= intake.ack_floor]
             self.count += len(chunk)
             self.erased.difference_update(message.seq for message in chunk)
-            self.context.report_progress("events", self.count)
+            report_progress("events", self.count)
         if suspects:
             await asyncio.sleep(self.context.recheck_after_s)
             lost = await self.lost_messages(suspects)

@@ -15,6 +15,7 @@ from consumers.check.publications import PublicationFacts
 from consumers.ledger import bulk
 from consumers.ledger.bulk import StoredBatch
 from consumers.ledger.entry import LedgerEntry, TimeRules
+from consumers.progress import report_progress
 from contracts import keys, subjects
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
 from contracts.subscriptions.digest import Issue
@@ -109,7 +110,7 @@ class LedgerPass:
     def count_batch(self, batch: StoredBatch, entry: LedgerEntry) -> None:
         self.batches += 1
         self.rows += len(entry.rows)
-        self.context.report_progress("batches", self.batches)
+        report_progress("batches", self.batches)
         if batch.rows and batch.key.channel is not ChannelName.EMAIL:
             booked = zip(batch.rows.ids, entry.rows, strict=False)
             self.outcomes.setdefault(batch.key.plan, {}).update(booked)

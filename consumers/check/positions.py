@@ -10,6 +10,7 @@ from consumers.check.findings import STUCK_S, Violation, unreadable
 from consumers.check.records import read_records
 from consumers.chunks import chunked
 from consumers.intake.items import Item, Position
+from consumers.progress import report_progress
 from contracts import publication, subjects
 from contracts.errors import ContractError
 from contracts.records import Ownership
@@ -36,7 +37,7 @@ class PositionRules:
         suspects: list[str] = []
         async for chunk in chunked(self.positions(found), _CHUNK_POSITIONS):
             self.count += len(chunk)
-            self.context.report_progress("positions", self.count)
+            report_progress("positions", self.count)
             suspects += [key async for key, _ in self.check_chunk(dict(chunk))]
         if suspects:
             await asyncio.sleep(self.context.recheck_after_s)

@@ -17,6 +17,7 @@ from consumers.intake.approval import Reviewer
 from consumers.intake.items import Item, Position
 from consumers.intake.release import build_withdrawal
 from consumers.operations import restore
+from consumers.progress import report_progress
 from contracts import subjects
 from contracts.errors import Forbidden
 from contracts.records import EventRecord, UnitPolicy
@@ -100,7 +101,7 @@ class ReleaseRules:
                 for rule, detail in self.check_publication(facts, records):
                     key = f"publication.{facts.key}"
                     yield facts, Violation(rule=rule, key=key, detail=f"#{facts.seq}: {detail}")
-            self.context.report_progress("publications", self.count)
+            report_progress("publications", self.count)
 
     async def load_records(self, chunk: Sequence[PublicationFacts]) -> StoredRecords:
         bucket = self.context.bus.bucket(subjects.PUBLISHED.name)

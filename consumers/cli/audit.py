@@ -21,6 +21,7 @@ from consumers.cli import output
 from consumers.cli.acts import By, Command, check_reading, run_audited
 from consumers.cli.stores import accept_bus, open_anchor, open_keys
 from consumers.messages import field_error
+from consumers.progress import report_progress
 from contracts.errors import FieldError
 from contracts.trace import OmitEmptyModel
 from producers.bus import Bus, topology
@@ -114,8 +115,10 @@ async def _verify(
 ) -> tuple[ChainVerifier, list[ChainFault], list[FieldError]]:
     heads, errors = await _trusted_heads(bus, copies)
     verifier = ChainVerifier(heads, await load_cut(bus, signing_key(await open_keys(bus))))
+    last = (await _open_log(bus).head()).n
     async for message in _open_log(bus).messages():
         verifier.add(message.data, is_sealed=not await message_problem(bus, message))
+        report_progress("records", verifier.count, last)
     return verifier, verifier.finish(), errors
 
 

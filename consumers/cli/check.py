@@ -1,6 +1,5 @@
 """`loa check`: does Loa keep its promises?"""
 
-import time
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -33,8 +32,6 @@ Deep = Annotated[
     ),
 ]
 _NAMED_VIOLATIONS = 5
-_PROGRESS_AFTER_S = 2.0
-"""A shorter check prints no progress."""
 
 
 @page(Findings, {EXIT_NEEDS_PERSON: "a promise is broken"}, ("loa check --deep",))
@@ -62,7 +59,6 @@ async def _run_check(bus: Bus, *, deep: bool) -> Findings:
         deep=deep,
         excuses=lambda: LegitimateWaits(bus).may_wait,
         running_since=_started_at(settings),
-        report_progress=CheckProgress().report,
         seals=await find_seals(bus),
         ledger_cut=await find_ledger_cut(bus),
     )
@@ -89,18 +85,6 @@ def _started_at(settings: LoaSettings) -> float:
     """The start of this folder's Loa; waiting work may be older."""
     path = instance.ready_file(settings)
     return path.stat().st_mtime if path.exists() else 0.0
-
-
-class CheckProgress:
-    """Prints the progress of a long check on stderr."""
-
-    def __init__(self) -> None:
-        self.reported_at = time.monotonic()
-
-    def report(self, records: str, count: int) -> None:
-        if time.monotonic() > self.reported_at + _PROGRESS_AFTER_S:
-            self.reported_at = time.monotonic()
-            typer.echo(f"… {count} {records}", err=True)
 
 
 def print_findings(findings: Findings) -> None:

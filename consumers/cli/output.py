@@ -20,6 +20,7 @@ from channels.portal.model.site import item_path
 from consumers.app import instance
 from consumers.app.instance import BusUse
 from consumers.app.settings import LoaSettings, read_settings
+from consumers.cli.progress import progress_bars
 from consumers.errors import KeyFileBroken
 from consumers.messages import field_error, translate_os_error
 from consumers.seals.takeover import seal_for_command
@@ -101,7 +102,7 @@ def run_on_any_bus(
 
     afterwards: list[FieldError] = []
     _afterwards.set(afterwards)
-    with explain_errors():
+    with explain_errors(), progress_bars():
         answer = asyncio.run(connected())
     print_errors(afterwards)
     return answer

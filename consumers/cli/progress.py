@@ -2,76 +2,69 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from consumers.progress import progress_to
+from producers.output import wants_json
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 _SHOWN_AFTER_S = 2.0
-Report = Callable[[int], None]
-"""Takes how much is done."""
+_UPDATE_INTERVAL_S = 0.1
 
 
 @dataclass
-class ProgressBar:
-    """A bar that appears once the work has taken two seconds, and goes when it ends."""
+class ProgressBars:
+    """A bar for each kind of work, from two seconds on; all of them go when the work ends."""
 
-    title: str
-    total: int | None = None
-    began: float = field(default_factory=time.monotonic)
-    shown: Progress | None = None
-    task: TaskID | None = None
+    shown_at: float = field(default_factory=lambda: time.monotonic() + _SHOWN_AFTER_S)
+    updated_at: dict[str, float] = field(default_factory=dict)
+    progress: "Progress | None" = None
+    tasks: "dict[str, TaskID]" = field(default_factory=dict)
 
-    def report(self, done: int, title: str = "", total: int | None = None) -> None:
-        """Show that *done* of the total is done; *title* and *total* begin another step."""
-        self.title, self.total = title or self.title, total or self.total
-        if self.shown is None and time.monotonic() - self.began >= _SHOWN_AFTER_S:
-            self.shown = _new_bar()
-            self.task = self.shown.add_task(self.title, total=self.total)
-            self.shown.start()
-        if self.shown and self.task is not None:
-            self.shown.update(self.task, completed=done, description=self.title, total=self.total)
+    def report(self, what: str, done: int, total: int) -> None:
+        """Show how much is done; often called, so that most calls draw nothing."""
+        now = time.monotonic()
+        is_recent = now < self.updated_at.get(what, 0.0) + _UPDATE_INTERVAL_S
+        if now < self.shown_at or (is_recent and done != total):
+            return
+        self.updated_at[what] = now
+        if self.progress is None:
+            self.progress = _new_progress()
+            self.progress.start()
+        if what not in self.tasks:
+            self.tasks[what] = self.progress.add_task(what, total=None)
+        self.progress.update(self.tasks[what], completed=done, total=total or None)
 
     def close(self) -> None:
-        if self.shown:
-            self.shown.stop()
+        if self.progress:
+            self.progress.stop()
 
 
-def _new_bar() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-        redirect_stdout=False,
-    )
+def _new_progress() -> "Progress":
+    from rich.console import Console  # most commands draw no bar
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeElapsedColumn as Elapsed
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    console = Console(stderr=True)
+    return Progress(*columns, Elapsed(), Remaining(), console=console, transient=True)
 
 
 @contextmanager
-def progress(title: str, total: int | None = None, *, as_json: bool = False) -> Iterator[Report]:
-    """A bar while the block runs; none where stderr is no terminal, and none for scripts."""
-    if as_json or not sys.stderr.isatty():
-        yield _ignore
+def progress_bars() -> Iterator[None]:
+    """Bars while the block runs; none where stderr is no terminal, and none with `--json`."""
+    if wants_json.get() or not sys.stderr.isatty():
+        yield
         return
-    bar = ProgressBar(title, total)
+    bars = ProgressBars()
     try:
-        yield bar.report
+        with progress_to(bars.report):
+            yield
     finally:
-        bar.close()
-
-
-def _ignore(done: int) -> None:
-    """No bar is shown."""
+        bars.close()

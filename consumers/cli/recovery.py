@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,20 +10,17 @@ from typing import Annotated, NamedTuple, TypeVar
 
 import typer
 from pydantic import BaseModel
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
-from rich.progress import TimeElapsedColumn as Elapsed
 
 from channels.errors import ChannelError
 from channels.portal.render.site_files import SiteFiles
 from channels.portal.settings import PortalSettings
 from channels.portal.writer.rebuild import RebuildResult
-from channels.portal.writer.writer import ReportProgress, no_progress
 from consumers.app import instance
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.audit.log import Act, AuditLog
 from consumers.cli import output
 from consumers.cli.acts import By, Command, perform, run_audited
+from consumers.cli.progress import progress_bars
 from consumers.cli.stores import accept_bus, open_anchor, open_seals
 from consumers.key_file import KEY_FILE_FIELD, KeyFile, open_key_file, replace_key
 from consumers.messages import field_error
@@ -68,25 +64,6 @@ NewKey = Annotated[
     ),
 ]
 What = Annotated[list[str] | None, typer.Argument(help="portal, directory; nothing: both")]
-
-
-@contextmanager
-def _progress_bars() -> Iterator[ReportProgress]:
-    """A progress bar per stage on stderr; none without a terminal."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield no_progress
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Elapsed())
-    bars: dict[str, TaskID] = {}
-    with Progress(*columns, console=console) as progress:
-
-        def report(stage: str, count: int, total: int) -> None:
-            if stage not in bars:
-                bars[stage] = progress.add_task(stage, total=total or None)
-            progress.advance(bars[stage], count)
-
-        yield report
 
 
 class BackupAnswer(BaseModel):
@@ -304,7 +281,7 @@ def _run_on_idle_bus(work: Callable[[Bus], Awaitable[T]]) -> T:
                     await verify(connected, monitors)
                     return await work(connected)
 
-    with output.explain_errors():
+    with output.explain_errors(), progress_bars():
         return asyncio.run(alone())
 
 
@@ -347,9 +324,8 @@ async def _rebuild_directory(
 async def _rebuild_portal(bus: Bus, settings: LoaSettings) -> RebuildResult:
     files = await open_site_files(settings)
     try:
-        with _progress_bars() as report:
-            options = rebuild.RebuildOptions(report, await open_seals(bus))
-            return await rebuild.rebuild_portal(bus, settings.portal_dir, files, options)
+        seals = await open_seals(bus)
+        return await rebuild.rebuild_portal(bus, settings.portal_dir, files, seals)
     except ChannelError as busy:
         raise Unavailable(field_error("portal", "portal_busy", detail=busy.reason)) from busy
 

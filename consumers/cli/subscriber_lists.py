@@ -2,7 +2,6 @@
 
 import csv
 import io
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -15,7 +14,6 @@ from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.cli import output, stores
 from consumers.cli.acts import By, Command, look, record, run_audited
 from consumers.cli.filters import Limit, Since, require_time
-from consumers.cli.progress import progress
 from consumers.cli.unit_keys import require_new_file
 from consumers.messages import field_error
 from consumers.private_files import new_file
@@ -150,9 +148,7 @@ def count_readers(
 
     async def load(bus: Bus) -> ReaderCounts:
         await look(bus, "subscribers.list", "", by)
-        lister = await _open_lister(bus, wanted)
-        with progress("readers", as_json=as_json) as report:
-            return await lister.count(report)
+        return await (await _open_lister(bus, wanted)).count()
 
     counts = output.run_on_bus(load)
     output.print_answer(counts, as_json, lambda: _print_counts(counts))
@@ -180,10 +176,10 @@ def export_csv(criteria: tuple[str, str, str, str], out: Path, by: str, *, bom: 
 
     async def work(bus: Bus, _: Actor) -> CsvExport:
         lister = await _open_lister(bus, wanted)
-        with progress("readers") as report, new_file(out) as file:
+        with new_file(out) as file:
             file.write(_BOM if bom else b"")
             text = io.TextIOWrapper(file, "utf-8", newline="", write_through=False)
-            readers = await _write_rows(lister, text, report)
+            readers = await _write_rows(lister, text)
             text.flush()
             text.detach()
         return CsvExport(file=out, readers=readers, unreadable=lister.unreadable)
@@ -193,15 +189,12 @@ def export_csv(criteria: tuple[str, str, str, str], out: Path, by: str, *, bom: 
     return done
 
 
-async def _write_rows(
-    lister: ReaderLister, text: io.TextIOWrapper, report: Callable[[int], None]
-) -> int:
+async def _write_rows(lister: ReaderLister, text: io.TextIOWrapper) -> int:
     rows, count = csv.writer(text), 0
     rows.writerow(CSV_COLUMNS)
     async for subscriber in lister.active_subscribers():
         rows.writerow(format_row(subscriber))
         count += 1
-        report(count)
     return count
 
 

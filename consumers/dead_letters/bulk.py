@@ -14,6 +14,7 @@ from consumers.dead_letters.decisions import (
 from consumers.dead_letters.letter import DeadLetter, DeadLetterQuery
 from consumers.dead_letters.store import DeadLetterStore
 from consumers.messages import field_error
+from consumers.progress import report_progress
 from contracts.errors import ContractError, FieldError, Invalid
 from producers.bus import Bus, BusError
 
@@ -76,8 +77,11 @@ class BulkDecisions:
         """Apply it in the order of their deaths; unknown ids are refused."""
         chosen = await self.chosen_ids(query)
         if chosen:  # read as a whole before: a message that dies again meanwhile is not meant
+            number = 0
             async for letter in self.store.letters(DeadLetterQuery(ids=chosen, ended=True)):
                 await self.apply_to_one(letter, action)
+                number += 1
+                report_progress("dead letters", number, len(chosen))
         return self.summary
 
     async def chosen_ids(self, query: DeadLetterQuery) -> tuple[int, ...]:

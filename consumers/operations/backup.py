@@ -20,7 +20,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -36,6 +36,7 @@ from consumers.messages import field_error
 from consumers.operations.backup_cipher import BackupCipher, ChunkEncryptor, decrypt_chunks
 from consumers.operations.errors import BackupChanged
 from consumers.private_files import naming, write_new
+from consumers.progress import report_progress
 from contracts import subjects
 from contracts.base.times import Clock, utc_now
 from contracts.errors import Invalid, printable
@@ -170,7 +171,7 @@ async def _fill(bus: Bus, draft: Path, folder: BackupFolder, clock: Clock) -> Ba
         floors[consumer_name(stream, consumer)] = info["ack_floor"]["stream_seq"]
     saver = _Saver(bus, draft, cipher)
     inbound = await topology.inbound_stream_names(bus)  # first: intake moves them to CONTENT
-    streams = [await saver.save_stream(name) for name in (*inbound, *SAVE_ORDER)]
+    streams = await saver.save_streams((*inbound, *SAVE_ORDER))
     facts = {"id": backup_id, "key": folder.key_id(backup_id), "floors": floors}
     manifest = BackupManifest(began=began, ended=utc_now(clock), streams=streams, **facts)
     _write_manifest(draft, manifest, cipher)
@@ -230,6 +231,7 @@ class _FileWriter:
     def write(self, piece: bytes) -> None:
         self._digest.update(piece)
         self.size += self._file.write(piece)
+        report_progress("bytes", self.size)
 
     def saved_as(self, path: Path) -> SavedFile:
         return SavedFile(file=path.name, size=self.size, sha256=self._digest.hexdigest())
@@ -253,6 +255,13 @@ class _Saver:
             content.finish()
             file.flush()
             os.fsync(file.fileno())
+
+    async def save_streams(self, names: Sequence[str]) -> list[StreamFile]:
+        streams: list[StreamFile] = []
+        for name in names:
+            report_progress("streams", len(streams), len(names))
+            streams.append(await self.save_stream(name))
+        return streams
 
     async def save_stream(self, stream: str) -> StreamFile:
         path, changes = self.folder / f"{stream}.snapshot", None

@@ -1,8 +1,10 @@
 """Rebuild projections from the bus: the portal's folder and the subscriber directory."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +14,6 @@ from channels.errors import Unreachable
 from channels.portal.errors import FolderBusy
 from channels.portal.render.site_files import SiteFiles
 from channels.portal.writer.rebuild import RebuildResult, open_rebuild
-from channels.portal.writer.writer import ReportProgress, no_progress
 from consumers.chunks import chunked
 from consumers.directory.directory import try_lock
 from consumers.directory.follow import SUBSCRIBER_PREFIX, parse_change
@@ -20,6 +21,7 @@ from consumers.directory.store import DirectoryStore
 from consumers.ledger import bulk
 from consumers.ledger.entry import DELIVERED_LETTERS, NEVER_SENT_LETTERS
 from consumers.messages import field_error
+from consumers.progress import report_progress
 from consumers.seals.publications import PublicationSeals
 from contracts import publication, subjects
 from contracts.delivery import BatchKey, ChannelName
@@ -40,18 +42,19 @@ class PublicationChunk(NamedTuple):
     unsure: list[Publication]
 
 
-class RebuildOptions(NamedTuple):
-    """Where to report progress, and the seals of the publications (None: trust every one)."""
+@dataclass
+class _StageCounts:
+    """Counts of the stages of a rebuild, which reports steps."""
 
-    report_progress: ReportProgress = no_progress
-    seals: PublicationSeals | None = None
+    done: Counter[str] = field(default_factory=Counter)
 
-
-_DEFAULT_OPTIONS = RebuildOptions()
+    def add(self, stage: str, count: int, total: int) -> None:
+        self.done[stage] += count
+        report_progress(stage, self.done[stage], total)
 
 
 async def rebuild_portal(
-    bus: Bus, folder: Path, files: SiteFiles, options: RebuildOptions = _DEFAULT_OPTIONS
+    bus: Bus, folder: Path, files: SiteFiles, seals: PublicationSeals | None = None
 ) -> RebuildResult:
     """Write the pages again that were shown. Deliveries to the portal wait meanwhile.
 
@@ -59,14 +62,14 @@ async def rebuild_portal(
     be booked yet, and after a restore the ledger is older than the pages. Raises Unreachable when
     another writer keeps the folder, OSError, sqlite3.Error or BusError.
     """
-    report_progress = options.report_progress
+    count = _StageCounts().add
     try:
-        with open_rebuild(folder, files, LOCK_TIMEOUT_S, report_progress) as rebuild:
+        with open_rebuild(folder, files, LOCK_TIMEOUT_S, count) as rebuild:
             total = (await bus.stream_info(subjects.PUBLICATIONS.name))["state"]["messages"]
-            async for chunk in _publication_chunks(bus, options.seals):
+            async for chunk in _publication_chunks(bus, seals):
                 await asyncio.to_thread(rebuild.add_publications, chunk.shown)
                 await asyncio.to_thread(rebuild.add_already_shown, chunk.unsure)
-                report_progress("publications", len(chunk.shown) + len(chunk.unsure), total)
+                count("publications", len(chunk.shown) + len(chunk.unsure), total)
             changes = await asyncio.to_thread(rebuild.finish)
     except FolderBusy:
         raise Unreachable("folder_busy") from None
@@ -138,8 +141,10 @@ async def _fill_directory(bus: Bus, store: DirectoryStore) -> None:
     """Copy all subscribers of the bucket; the service follows later changes."""
     bucket = bus.bucket(subjects.SUBSCRIBERS.name)
     store.reset((await bus.stream_info(bucket.stream))["created"])
-    last = await bucket.last_seq()
+    last, read = await bucket.last_seq(), 0
     async for chunk in chunked(bucket.values(SUBSCRIBER_PREFIX), CHUNK_SUBSCRIBERS):
         changes = [Change(key, value.data, value.revision) for key, value in chunk]
         store.apply(map(parse_change, changes), 0)
+        read += len(chunk)
+        report_progress("readers", read)
     store.apply([], last)

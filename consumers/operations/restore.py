@@ -28,6 +28,7 @@ from consumers.operations.backup import (
     StoredBackup,
     StreamFile,
 )
+from consumers.progress import report_progress
 from contracts import subjects
 from contracts.base.times import Clock, utc_time
 from contracts.delivery import BatchKey, ChannelName, PlanKey
@@ -154,7 +155,9 @@ async def _clear_bus(bus: Bus) -> None:
 
 async def _restore_streams(bus: Bus, stored: StoredBackup) -> None:
     """Restore every stream, and the consumers' positions in them."""
-    for saved in stored.manifest.streams:
+    streams = stored.manifest.streams
+    for number, saved in enumerate(streams):
+        report_progress("streams", number, len(streams))
         await _restore_stream(bus, stored, saved)
     for stream, consumer in backup.tracked_consumers():
         name = backup.consumer_name(stream, consumer)

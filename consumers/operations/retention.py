@@ -18,6 +18,7 @@ from consumers.intake.approval import Draft
 from consumers.intake.desk import Desk
 from consumers.messages import field_error
 from consumers.operations.errors import RetentionHeld
+from consumers.progress import report_progress
 from consumers.staff.accounts import AccountStore
 from consumers.staff.proposals import Proposals
 from consumers.subscribers.unsubscribe import UnsubscribeService
@@ -254,8 +255,9 @@ class RetentionService:
                 continue
             due = [record async for record in rule.due(self.limit(rule.kind))]
             removed[rule.kind] = 0
-            for record in due:
+            for number, record in enumerate(due, 1):
                 removed[rule.kind] += record.number * await record.remove()
+                report_progress(rule.kind, number, len(due))
                 crash_point("retention.removed")
         if any(removed.values()):
             log.info("retention_carried_out", **removed)

@@ -13,6 +13,7 @@ from consumers.ledger.bulk import StoredBatch
 from consumers.ledger.entry import STATUS_OF_LETTER, LedgerEntry, RowNote
 from consumers.ledger.store import Ledger
 from consumers.messages import field_error
+from consumers.progress import report_progress
 from contracts import keys
 from contracts.base.times import utc_time
 from contracts.delivery import BatchKey, ChannelName, PlanKey, Status
@@ -72,6 +73,7 @@ class FailureReader:
     ledger: Ledger
     start: int = 1
     causes: dict[_Cause, _Rows] = field(default_factory=dict)
+    read_count: int = 0
 
     async def read(self, content_id: str = "") -> list[Failure]:
         """The failures of one item, or of all; the latest first. Raises BusError, LedgerError."""
@@ -79,6 +81,8 @@ class FailureReader:
         scopes = [f"{name}.{content_id}." for name in ChannelName] if content_id else [""]
         for scope in scopes:
             async for _, batch in bulk.read_states(bucket, scope, start=self.start):
+                self.read_count += 1
+                report_progress("batches", self.read_count)
                 if batch and batch.entry and not _FAILED_LETTERS.isdisjoint(batch.entry.rows):
                     await self.add_batch(batch, batch.entry)
             async for key, bounces in BounceRecords(bucket).batches(scope, start=self.start):

@@ -15,6 +15,7 @@ from consumers.intake.repository import ItemRepository
 from consumers.ledger import bulk, codec, watermark
 from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.store import Ledger
+from consumers.progress import report_progress
 from consumers.reporting.plan_summary import status_counts, summarize
 from contracts import keys
 from contracts.base.times import Clock
@@ -106,10 +107,12 @@ class ItemLister:
 
     async def described(self) -> AsyncIterator[ListedItem]:
         """Items that pass what needs no plan."""
-        early = ItemFilter(self.wanted.unit, self.wanted.topic, self.wanted.state)
+        read, early = 0, ItemFilter(self.wanted.unit, self.wanted.topic, self.wanted.state)
         async for content_id, value in self.repository.bucket.newest_values("*"):
             if self.wanted.since and value.created < self.wanted.since:
                 return
+            read += 1
+            report_progress("items", read)
             if keys.is_personal(content_id):
                 continue
             item = Item.model_validate_json(value.data)

@@ -1,7 +1,7 @@
 """Readers for lists, counts and the export: subscribers by e-mail, and followers on Zalo."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Self, TypeVar
@@ -9,6 +9,7 @@ from typing import Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from consumers.ledger.bulk import decode_or_none
+from consumers.progress import report_progress
 from consumers.subscribers.store import SubscriberStore
 from consumers.zalo.followers import Follower, FollowerStore
 from contracts.delivery import ChannelName
@@ -111,6 +112,11 @@ class ReaderLister:
     wanted: ReaderFilter
     now: datetime
     unreadable: int = 0
+    read: int = 0
+
+    def count_read(self) -> None:
+        self.read += 1
+        report_progress("readers", self.read)
 
     async def newest(self) -> AsyncIterator[Reader]:
         """The wanted readers by channel, the last changed first; read only as far as asked."""
@@ -120,20 +126,19 @@ class ReaderLister:
                 if reader and self.wanted.accepts(reader):
                     yield reader
 
-    async def count(self, report: Callable[[int], None]) -> ReaderCounts:
-        tally, read = _Tally(), 0
+    async def count(self) -> ReaderCounts:
+        tally = _Tally()
         for bucket, pattern in self.sources():
             async for key, value in bucket.values(pattern.removesuffix("*")):
                 reader = self.parse(bucket, key, value.data)
                 if reader and self.wanted.accepts(reader):
                     tally.add(reader)
-                read += 1
-                report(read)
         return tally.to_counts()
 
     async def active_subscribers(self) -> AsyncIterator[Subscriber]:
         """The wanted subscribers that have an address."""
         async for _, value in self.subscribers.bucket.values(_PREFIX):
+            self.count_read()
             subscriber = self.decode(Subscriber, value.data)
             if subscriber and subscriber.active:
                 reader = Reader.of_subscriber(subscriber, self.now)
@@ -149,6 +154,7 @@ class ReaderLister:
 
     def parse(self, bucket: Bucket, key: str, data: bytes) -> Reader | None:
         """The reader of a record; None for one that can't be read, which is counted."""
+        self.count_read()
         if bucket is self.subscribers.bucket:
             subscriber = self.decode(Subscriber, data)
             return Reader.of_subscriber(subscriber, self.now) if subscriber else None

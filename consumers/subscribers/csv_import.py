@@ -1,6 +1,7 @@
 """Import subscribers from a CSV file: valid rows are stored, each rejected row is reported."""
 
 import codecs
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import TextIO
 import structlog
 from pydantic import BaseModel
 
+from consumers.progress import report_progress
 from consumers.subscribers.csv_rows import CsvRows, RejectedRow
 from consumers.subscribers.store import (
     MAX_TRIES,
@@ -94,8 +96,10 @@ async def import_csv(bus: Bus, path: Path, vocabulary: Vocabulary, secret: bytes
     counts, store = Counter[str](), SubscriberStore(bus, secret)
     with _open_text(path) as file:
         rows = CsvRows(file, vocabulary, new_subscriber_id).read(rejected)
+        size = os.fstat(file.fileno()).st_size
         while wanted := list(islice(rows, CHUNK_SIZE)):
             counts += (await _write_chunk(store, wanted)).counts
+            report_progress("bytes", file.buffer.tell(), size)
     report = ImportReport(**counts, rejected=rejected)
     facts = report.model_dump(exclude={"rejected"})
     log.info("subscribers_imported", **facts, rejected=len(rejected))

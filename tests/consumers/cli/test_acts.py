@@ -33,6 +33,7 @@ READING = {
     *(
         "check",
         "status",
+        "top",
         "opinions",
         "digests",
         "audit verify",
