@@ -1,10 +1,15 @@
 """`loa doctor`: examine the settings and services around Loa."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import attrgetter
 from typing import Annotated
 
+import aiohttp
 import typer
 from pydantic import BaseModel
 
@@ -12,37 +17,185 @@ from channels.email.doctor.dns_client import DNS_PORT, DnsClient
 from channels.email.doctor.doctor import Doctor
 from channels.email.doctor.finding import Finding, Level
 from channels.email.settings import EmailSettings
+from channels.zalo.account.status import AccountStatus
+from channels.zalo.settings import ZaloSettings
 from consumers.app import instance
-from consumers.app.settings import LoaSettings, read_settings
+from consumers.app.settings import DeskSettings, LoaSettings, environment, read_settings
 from consumers.app.wiring.email import describe_relays
+from consumers.app.wiring.zalo import probe_account
 from consumers.channel_health import destinations
 from consumers.channel_health.destinations import Destination
 from consumers.cli.mail import mail_context
-from consumers.cli.output import Json, explain_errors, page, print_answer, print_errors
+from consumers.cli.output import (
+    EXIT_NEEDS_PERSON,
+    Json,
+    explain_errors,
+    page,
+    print_answer,
+    print_errors,
+)
+from consumers.cli.zalo import account_stores
+from consumers.doctor import machine, network, services
+from consumers.doctor.examination import Check, examine
+from consumers.doctor.finding import DoctorFinding, new_finding
 from consumers.messages import field_error, translate
+from consumers.staff.oidc.settings import OidcSettings
 from contracts.base.addresses import is_mailable
 from contracts.delivery import ChannelName
 from contracts.errors import FieldError, Invalid
 from producers.bus import Bus, BusError
+from producers.output import print_bilingual
 
 app = typer.Typer()
 To = Annotated[str, typer.Option(help="Send the test mail to this address as well.")]
 Server = Annotated[str, typer.Option(help="HOST or HOST:PORT of the name server to ask.")]
+Against = Annotated[str, typer.Option(metavar="URL", help="Also the Date of this address.")]
+TIMEOUT_S = 10.0
+"""How long one check may take."""
+_PAGE = page(list[DoctorFinding], {1: "a problem"}, on_bus=False)
 _LEVEL_LABELS = {Level.OK: "ok", Level.WARNING: "WARNING", Level.PROBLEM: "PROBLEM"}
 
 
 @app.callback(invoke_without_command=True)
-def doctor(context: typer.Context) -> None:
-    """Examine the settings and services around Loa: mail, unless told what."""
-    if context.invoked_subcommand is not None:
-        return
+@page(list[DoctorFinding], {1: "a problem"}, ("loa doctor", "loa doctor portal"), on_bus=False)
+def doctor(context: typer.Context, as_json: Json = False) -> None:
+    """Examine everything around Loa: disk, clock, proxies, names, mail, Zalo, portal, bus.
+
+    All at once, a line each with the worst finding; a subcommand shows all findings of one.
+    """
+    if context.invoked_subcommand is None:
+        _report(CHECKS, as_json, is_short=True)
+
+
+def _report(
+    names: Iterable[str],
+    as_json: bool,
+    around: "Surroundings | None" = None,
+    *,
+    is_short: bool = False,
+) -> None:
+    """Run the checks and print what they found; end with 1 for a problem."""
     with explain_errors():
-        has_relay = bool(read_settings(EmailSettings).host)
-    print_errors(
-        [field_error("doctor", "mail_is_examined" if has_relay else "no_relay_to_examine")]
-    )
-    if has_relay:
-        mail()
+        around = around or Surroundings.read()
+        checks = {name: CHECKS[name](around) for name in names}
+        findings = asyncio.run(examine(checks, TIMEOUT_S))
+    shown = [*_worst(findings)] if is_short else findings
+    print_answer(findings, as_json, lambda: _print_around(shown))
+    if any(finding.level is Level.PROBLEM for finding in findings):
+        raise typer.Exit(EXIT_NEEDS_PERSON)
+
+
+def _worst(findings: Iterable[DoctorFinding]) -> Iterator[DoctorFinding]:
+    """The worst finding of each check, the first of equals."""
+    order = list(Level)
+    for _, group in groupby(findings, attrgetter("check")):
+        yield max(group, key=lambda one: order.index(one.level))
+
+
+def _print_around(findings: Iterable[DoctorFinding]) -> None:
+    for one in findings:
+        todo, todo_vi = (f" -> {text}" if text else "" for text in (one.remedy, one.remedy_vi))
+        label = f"{_LEVEL_LABELS[one.level]:8}{one.check}:"
+        print_bilingual(f"{label} {one.message}{todo}", f"{'':8}{one.message_vi}{todo_vi}")
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The settings that the checks look at; *against*: an address whose clock is read."""
+
+    loa: LoaSettings
+    email: EmailSettings
+    zalo: ZaloSettings
+    against: str = ""
+
+    @classmethod
+    def read(cls) -> "Surroundings":
+        """Raises Invalid for settings that can't be used."""
+        email, zalo = read_settings(EmailSettings), read_settings(ZaloSettings)
+        return cls(read_settings(LoaSettings), email, zalo)
+
+    def disk(self) -> AsyncIterator[DoctorFinding]:
+        loa = self.loa
+        return machine.examine_disks((loa.data_dir, loa.nats_dir, loa.portal_dir))
+
+    async def clock(self) -> AsyncIterator[DoctorFinding]:
+        found = [finding async for finding in services.examine_clock(self.connect)]
+        if url := self.against or self.loa.public_url:
+            found += [await _http_clock(url)]
+        for finding in found or [new_finding("clock_alone")]:
+            yield finding
+
+    def proxy(self) -> AsyncIterator[DoctorFinding]:
+        return machine.examine_proxies(environment())
+
+    def dns(self) -> AsyncIterator[DoctorFinding]:
+        loa, zalo = self.loa, self.zalo
+        urls = [*loa.nats_url.split(","), loa.public_url, read_settings(DeskSettings).url]
+        urls += [self.email.host, self.email.fallback_host, read_settings(OidcSettings).issuer]
+        if zalo.app_id:
+            urls += [zalo.openapi_url, zalo.business_url, zalo.oauth_url]
+        return network.examine_names(map(network.host_of, urls))
+
+    async def mail(self) -> AsyncIterator[DoctorFinding]:
+        if not self.email.host:
+            yield new_finding("mail_no_relay")
+            return
+        for one in await examine_mail("", None):
+            texts = one.localized()
+            said = {"message": texts["en"], "message_vi": texts["vi"]}
+            todo = {"remedy": texts["do_en"], "remedy_vi": texts["do_vi"]}
+            yield DoctorFinding(check="mail", code=one.code, level=one.level, **said, **todo)
+
+    def zalo_account(self) -> AsyncIterator[DoctorFinding]:
+        return services.examine_zalo(self.zalo, self._probe_zalo)
+
+    async def _probe_zalo(self) -> AccountStatus | None:
+        async with self.connect() as bus:
+            if bus is None:
+                return None
+            return await probe_account(self.zalo, await account_stores(bus, self.zalo))
+
+    def portal(self) -> AsyncIterator[DoctorFinding]:
+        return network.examine_portal(self.loa.public_url, self.loa.portal_dir / "public")
+
+    def bus(self) -> AsyncIterator[DoctorFinding]:
+        return services.examine_bus(self.connect, is_own=not self.loa.nats_url)
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[Bus | None]:
+        """The bus that is configured, or that of the Loa that runs here; none is started."""
+        settings = self.loa
+        ready = None if settings.nats_url else await instance.find_running(settings)
+        if not (url := settings.nats_url or (ready.nats_url if ready else "")):
+            yield None
+            return
+        patience_s = instance.PROBE_TIMEOUT_S
+        access = settings.access()
+        connecting = Bus.connect(url, name="loa-doctor", access=access, patience_s=patience_s)
+        async with await connecting as bus:
+            yield bus
+
+
+async def _http_clock(url: str) -> DoctorFinding:
+    """This machine's clock against the Date of an answer."""
+    try:
+        answer = await network.fetch(url)
+    except (aiohttp.ClientError, TimeoutError):
+        return new_finding("clock_unread", place=url)
+    return machine.compare_clock(datetime.now(UTC), answer.date, network.host_of(url))
+
+
+CHECKS: Mapping[str, Callable[[Surroundings], Check]] = {
+    "disk": attrgetter("disk"),
+    "clock": attrgetter("clock"),
+    "proxy": attrgetter("proxy"),
+    "dns": attrgetter("dns"),
+    "bus": attrgetter("bus"),
+    "portal": attrgetter("portal"),
+    "mail": attrgetter("mail"),
+    "zalo": attrgetter("zalo_account"),
+}
+"""The checks of `loa doctor`, in the order of its lines."""
 
 
 class MailFinding(BaseModel):
@@ -86,7 +239,7 @@ async def _describe_settings(email: EmailSettings, settings: LoaSettings) -> lis
     relay = describe_relays(email) if email.host else ""
     code = "settings_judged" if relay else "no_relay_judged"
     texts = [field_error("settings", code, to=relay.removeprefix("the relay "))]
-    destination = await _worker_destination(settings)
+    destination = await _worker_destination()
     if destination and relay != ("" if destination.stand_in else destination.to):
         texts.append(field_error("settings", "settings_differ", to=translate(destination.to)))
     if settings.units_share_password:
@@ -94,18 +247,12 @@ async def _describe_settings(email: EmailSettings, settings: LoaSettings) -> lis
     return texts
 
 
-async def _worker_destination(settings: LoaSettings) -> Destination | None:
+async def _worker_destination() -> Destination | None:
     """The destination of mail as its worker has published it; None without a bus."""
-    ready = None if settings.nats_url else await instance.find_running(settings)
-    if not (url := settings.nats_url or (ready.nats_url if ready else "")):
-        return None
     try:
-        patience_s = instance.PROBE_TIMEOUT_S
-        connecting = Bus.connect(
-            url, name="loa-doctor", access=settings.access(), patience_s=patience_s
-        )
-        async with await connecting as bus:
-            return (await destinations.load_destinations(bus)).get(ChannelName.EMAIL)
+        async with Surroundings.read().connect() as bus:
+            found = await destinations.load_destinations(bus) if bus else {}
+            return found.get(ChannelName.EMAIL)
     except BusError:
         return None
 
@@ -122,6 +269,57 @@ def _parse_server(text: str) -> tuple[str, int] | None:
     if port and not port.isdecimal():
         raise Invalid(field_error("resolver", "no_host_and_port", value=text))
     return (host, int(port or DNS_PORT)) if host else None
+
+
+@app.command()
+@_PAGE
+def disk(as_json: Json = False) -> None:
+    """Examine the disks: room, inodes, read-only or not, and whether a synced write works."""
+    _report(["disk"], as_json)
+
+
+@app.command()
+@_PAGE
+def clock(against: Against = "", as_json: Json = False) -> None:
+    """Compare the clock with that of the bus's server, and with the Date of an HTTP answer."""
+    with explain_errors():
+        around = replace(Surroundings.read(), against=against)
+    _report(["clock"], as_json, around)
+
+
+@app.command()
+@_PAGE
+def proxy(as_json: Json = False) -> None:
+    """Name the variables for proxies that are set, and say what Loa makes of them."""
+    _report(["proxy"], as_json)
+
+
+@app.command()
+@_PAGE
+def dns(as_json: Json = False) -> None:
+    """Look up every host name of the settings, and say how long that takes."""
+    _report(["dns"], as_json)
+
+
+@app.command()
+@_PAGE
+def bus(as_json: Json = False) -> None:
+    """Examine the bus: reachable, new enough, syncing before it acknowledges, with room."""
+    _report(["bus"], as_json)
+
+
+@app.command()
+@_PAGE
+def portal(as_json: Json = False) -> None:
+    """Look at LOA_PUBLIC_URL as readers do: is it this Loa's page, and is the certificate valid."""
+    _report(["portal"], as_json)
+
+
+@app.command()
+@_PAGE
+def zalo(as_json: Json = False) -> None:
+    """Examine Zalo: hosts, token, account, and what each task lacks."""
+    _report(["zalo"], as_json)
 
 
 def _print_findings(findings: Iterable[Finding]) -> None:

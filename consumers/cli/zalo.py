@@ -78,7 +78,7 @@ def _chosen_account() -> ZaloSettings:
     return configured
 
 
-async def _account_stores(bus: Bus, account: ZaloSettings) -> ChannelStores:
+async def account_stores(bus: Bus, account: ZaloSettings) -> ChannelStores:
     """The stores of the account's tokens. Raises Invalid for a key of other data."""
     return zalo.zalo_stores(bus, await open_keys(bus), account.app_id)
 
@@ -167,7 +167,7 @@ def followers(
 async def _sync_followers(bus: Bus, account: ZaloSettings) -> None:
     """Raises Invalid when Zalo refuses, or can't be reached now."""
     keys = await open_keys(bus)
-    async with zalo.follower_lists(account, await _account_stores(bus, account)) as lists:
+    async with zalo.follower_lists(account, await account_stores(bus, account)) as lists:
         try:
             await zalo.open_follower_sync(bus, keys, lists, account.app_id).sync()
         except (Refused, ChannelError) as error:
@@ -202,7 +202,7 @@ def connect(file: File = "", by: By = "", as_json: output.Json = False) -> None:
         store_grant = _grant_from_file(account, file) if file else _grant_from_consent(account)
 
     async def store(bus: Bus, _: Actor) -> None:
-        await store_grant(await _account_stores(bus, account))
+        await store_grant(await account_stores(bus, account))
 
     run_audited(Command("zalo.connect", account.app_id, by), store)
     answer = ConnectAnswer(app_id=account.app_id)
@@ -224,7 +224,7 @@ def status(as_json: output.Json = False) -> None:
         account = _chosen_account()
 
     async def probe(bus: Bus) -> AccountStatus:
-        status = await zalo.probe_account(account, await _account_stores(bus, account))
+        status = await zalo.probe_account(account, await account_stores(bus, account))
         last_event = await ZaloEventPublisher(bus).last_event_at()
         status.last_event_at = last_event.timestamp() if last_event else None
         return status
@@ -409,7 +409,7 @@ def _print_templates(
         account = _chosen_account()
 
     async def ask(bus: Bus) -> RegisteredTemplates:
-        async with zalo.template_registry(account, await _account_stores(bus, account)) as registry:
+        async with zalo.template_registry(account, await account_stores(bus, account)) as registry:
             return await request(registry)
 
     found = run_audited(command, lambda bus, _: ask(bus)) if command else output.run_on_bus(ask)

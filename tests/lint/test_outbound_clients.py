@@ -25,6 +25,7 @@ PLACES = {
     "consumers/app/wiring/zalo.py": "the sandbox of this machine",
     "consumers/app/wiring/tracing.py": _OPERATOR,
     "consumers/cli/demo.py": "the demo's own process",
+    "consumers/doctor/network.py": _OPERATOR,
     "consumers/staff/oidc/http_client.py": _OPERATOR,
     "producers/bus/monitoring_endpoint.py": "the monitoring port of the configured bus",
 }

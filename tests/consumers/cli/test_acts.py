@@ -24,7 +24,8 @@ from tests.support.staff import StaffHarness
 
 OF_THIS_MACHINE = {
     *("up", "run", "demo", "rebuild", "login", "logout", "whoami", "doctor mail"),
-    *("config check", "config show", "completion"),
+    *("config check", "config show", "completion", "doctor disk", "doctor clock"),
+    *("doctor proxy", "doctor dns", "doctor bus", "doctor portal", "doctor zalo"),
     *("bus config", "bus rotate", "bus apply", "bus verify"),
 }
 OF_A_UNIT = {"publish", "validate", "schemas"}

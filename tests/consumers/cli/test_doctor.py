@@ -68,17 +68,6 @@ async def test_with_no_bus_it_judges_all_the_same(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_alone_it_examines_mail_and_says_so(loa, monkeypatch):
-    examined = []
-    monkeypatch.setattr("consumers.cli.doctor.mail", lambda: examined.append(True))
-    without = await loa.extended(**HERE)("doctor")
-    assert (without.exit_code, without.stdout, examined) == (0, "", [])
-    assert "LOA_EMAIL_HOST" in without.stderr
-    run = await loa.extended(**HERE | {"LOA_EMAIL_HOST": "127.0.0.1"})("doctor")
-    assert examined and run.stderr.startswith("doctor: ")
-    assert "chỉ có một phép kiểm tra" in run.stderr
-
-
 async def test_completion_is_not_offered_where_there_is_none(loa):
     for noun in ("doctor", "desk", "mail"):
         assert "completion" not in (await loa(noun, "--help")).stdout

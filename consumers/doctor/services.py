@@ -1,0 +1,108 @@
+"""Checks of the bus and of Zalo, over connections that the command opens."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+
+from channels.errors import ChannelError
+from channels.zalo.account.status import AccountStatus
+from channels.zalo.settings import ZaloSettings
+from consumers.doctor.finding import DoctorFinding, new_finding
+from consumers.doctor.machine import compare_clock
+from consumers.doctor.network import is_reachable
+from contracts import subjects
+from contracts.base.times import format_for_people, utc_time
+from contracts.errors import ContractError
+from producers.bus import Bus, BusError
+from producers.bus.server_check import check_version, verify
+
+Connect = Callable[[], AbstractAsyncContextManager[Bus | None]]
+"""Connects to the bus; None where none is known, because no Loa runs."""
+_STORE_LOW_PERCENT = 80
+
+
+async def examine_bus(connect: Connect, *, is_own: bool) -> AsyncIterator[DoctorFinding]:
+    """Reachable, new enough, syncing before it acknowledges, with room. *is_own*: Loa's server."""
+    try:
+        async with connect() as bus:
+            if bus is None:
+                yield new_finding("bus_not_running")
+                return
+            check_version(bus.server_version)
+            if not is_own:  # Loa has set its own server up
+                await verify(bus)
+            async for finding in _examine_store(bus):
+                yield finding
+    except BusError as error:
+        yield new_finding("bus_problem", why=str(error) or type(error).__name__)
+
+
+async def _examine_store(bus: Bus) -> AsyncIterator[DoctorFinding]:
+    account = await bus.connection.api_request("INFO")
+    used, most = account["storage"], account["limits"]["max_storage"]
+    facts = {"version": bus.server_version, "streams": account["streams"], "used": used >> 20}
+    if most > 0 and used * 100 >= most * _STORE_LOW_PERCENT:
+        yield new_finding("bus_store_low", used=used >> 20, most=most >> 20)
+    missing = []
+    for name in (subjects.CONTENT.name, subjects.PUBLICATIONS.name):
+        try:
+            await bus.stream_info(name)
+        except BusError:
+            missing.append(name)
+    if missing:
+        yield new_finding("bus_not_applied", names=", ".join(missing))
+    yield new_finding("bus_ok", **facts)
+
+
+async def examine_clock(connect: Connect) -> AsyncIterator[DoctorFinding]:
+    """This machine's clock against the bus's server; its answers bear the time."""
+    try:
+        async with connect() as bus:
+            if bus is None:
+                return
+            info = await bus.connection.api_request(f"STREAM.INFO.{subjects.CONTENT.name}")
+    except BusError:  # told by the check of the bus
+        return
+    stamp = info.get("ts")
+    theirs = datetime.fromisoformat(stamp).astimezone(UTC) if stamp else None
+    yield compare_clock(datetime.now(UTC), theirs, "the NATS server")
+
+
+async def examine_zalo(
+    settings: ZaloSettings, probe: Callable[[], Awaitable[AccountStatus | None]]
+) -> AsyncIterator[DoctorFinding]:
+    """Zalo's hosts, then token and account as `loa zalo status` sees them."""
+    if not settings.app_id:
+        yield new_finding("zalo_no_app")
+        return
+    urls = (settings.openapi_url, settings.business_url, settings.oauth_url)
+    answers = await asyncio.gather(*map(is_reachable, urls))
+    unreachable = {url: why for url, why in zip(urls, answers, strict=True) if why}
+    for url, why in unreachable.items():
+        yield new_finding("zalo_unreachable", url=url, why=why)
+    if not unreachable:
+        for finding in await _examine_account(probe):
+            yield finding
+
+
+async def _examine_account(
+    probe: Callable[[], Awaitable[AccountStatus | None]],
+) -> list[DoctorFinding]:
+    try:
+        status = await probe()
+    except (ContractError, BusError, ChannelError) as error:
+        return [new_finding("zalo_unread", why=str(error))]
+    if status is None:
+        return [new_finding("zalo_no_bus")]
+    if status.missing:
+        return [
+            new_finding("zalo_problem", task=one.task, why=one.reason, fix=one.fix)
+            for one in status.missing
+        ]
+    name = status.account.name if status.account else "?"
+    return [new_finding("zalo_ok", name=name, until=_shown(status.token_expires_at))]
+
+
+def _shown(at: float | None) -> str:
+    return format_for_people(utc_time(at)) if at else "?"

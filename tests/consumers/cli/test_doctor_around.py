@@ -1,0 +1,158 @@
+"""`loa doctor` for everything around Loa: real sockets, files and a real bus."""
+
+import socket
+import threading
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from aiohttp import web
+
+from consumers.cli import doctor
+from consumers.doctor import machine
+from consumers.messages import load_catalog
+from tests.support.cli import InProcessCli, json_output
+from tests.support.full_disk import room_for
+
+PROXIES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "all_proxy")
+
+
+@pytest.fixture
+def around(bus, loa, monkeypatch):
+    """`await around("disk", LOA_X="...")`: the findings as JSON, and the exit code."""
+    for name in PROXIES:
+        monkeypatch.delenv(name, raising=False)
+    return loa.extended("doctor")
+
+
+@asynccontextmanager
+async def website(body: bytes = b"", status: int = 200, date: datetime | None = None):
+    """A web server of the outside; its address."""
+
+    async def answer(_: web.Request) -> web.Response:
+        headers = {"Date": format_datetime(date, usegmt=True)} if date else {}
+        return web.Response(body=body, status=status, headers=headers)
+
+    app = web.Application()
+    app.router.add_get("/{any:.*}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"
+    finally:
+        await runner.cleanup()
+
+
+async def found(around: InProcessCli, check: str, **variables: str):
+    run = await around(*check.split(), "--json", **variables)
+    findings = json_output(run)
+    assert {one["check"] for one in findings} <= {check.split()[0]}
+    assert run.exit_code == int(any(one["level"] == "problem" for one in findings))
+    return [one["code"] for one in findings]
+
+
+async def test_alone_it_says_one_line_each_in_both_languages(around):
+    run = await around(LOA_EMAIL_HOST="", LOA_ZALO_APP_ID="", LOA_PUBLIC_URL="")
+    lines = [line for line in run.stdout.splitlines() if line.startswith(("ok", "WARN", "PROB"))]
+    assert [line[8:].partition(":")[0] for line in lines] == [*doctor.CHECKS]
+    assert all(" -> " in line for line in lines if not line.startswith("ok"))
+    everything = json_output(await around("--json"))
+    assert {one["check"] for one in everything} == {*doctor.CHECKS}
+    for texts in load_catalog("doctor").values():
+        assert texts["level"] == "ok" or (texts["do_en"] and texts["do_vi"])
+
+
+async def test_a_slow_neighbour_costs_its_own_check_alone(around, monkeypatch):
+    """A name server that is silent holds a thread up; the others answer, and the command ends."""
+    ask, silence = socket.getaddrinfo, threading.Event()
+
+    def slow(host, *args, **options):
+        if host == "relay.example":
+            silence.wait(60)
+        return ask(host, *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    monkeypatch.setattr(doctor, "TIMEOUT_S", 0.5)
+    relay = {"LOA_EMAIL_FALLBACK_HOST": "relay.example", "LOA_EMAIL_HOST": ""}
+    run = await around("--json", **relay)
+    by_check = {one["check"]: one for one in json_output(run)}
+    silence.set()
+    assert by_check["dns"]["code"] == "silent" and run.exit_code == 1
+    assert (by_check["disk"]["code"], by_check["bus"]["code"]) == ("disk_ok", "bus_ok")
+
+
+async def test_disks_are_written_to_and_left_as_they_were(around, tmp_path):
+    before = {*tmp_path.iterdir()}
+    assert await found(around, "disk") == ["disk_ok"]
+    with room_for(100):
+        codes = [one.code for one in machine._examine_disk(tmp_path)]
+    assert codes == ["disk_unwritable"]
+    assert {*tmp_path.iterdir()} == before
+    assert await found(around, "disk", LOA_DATA_DIR=str(tmp_path / "no")) == ["disk_no_folder"]
+
+
+@pytest.mark.parametrize(
+    ("off_s", "code"), [(0, "clock_ok"), (-30, "clock_off"), (400, "clock_wrong")]
+)
+async def test_the_clock_is_compared_with_the_bus_and_with_an_http_date(around, off_s, code):
+    theirs = datetime.now(UTC) + timedelta(seconds=off_s)
+    async with website(date=theirs) as url:
+        assert await found(around, f"clock --against {url}") == ["clock_ok", code]
+    assert await found(around, "clock --against http://127.0.0.1:9") == ["clock_ok", "clock_unread"]
+
+
+async def test_proxies_that_loa_ignores_are_named_without_their_passwords(around):
+    assert await found(around, "proxy") == ["proxy_ok"]
+    run = await around("proxy", https_proxy="http://an:bi-mat@proxy:3128", no_proxy="x")
+    assert run.exit_code == 0 and "https_proxy" in run.stdout and "bi-mat" not in run.stdout
+    assert run.stdout.startswith("WARNING")
+
+
+async def test_names_of_the_settings_are_looked_up(around, monkeypatch):
+    def resolve(host, *_, **__):
+        if host != "co.example":
+            raise socket.gaierror(socket.EAI_NONAME, "unknown")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("192.0.2.1", 0))]
+
+    assert await found(around, "dns") == ["dns_none"], "addresses need no look-up"
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    hosts = {"LOA_EMAIL_FALLBACK_HOST": "khong.example", "LOA_PUBLIC_URL": "https://co.example"}
+    assert sorted(await found(around, "dns", **hosts)) == ["dns_ok", "dns_unknown"]
+
+
+async def test_the_portal_is_looked_at_from_outside(around, tmp_path):
+    assert await found(around, "portal", LOA_PUBLIC_URL="") == ["portal_no_address"]
+    assert await found(around, "portal", LOA_PUBLIC_URL="http://127.0.0.1:9") == [
+        "portal_unreachable"
+    ]
+    page = tmp_path / "portal" / "public" / "index.html"
+    async with website(b"<h1>Tin</h1>") as url:
+        assert await found(around, "portal", LOA_PUBLIC_URL=url) == ["portal_not_here"]
+        page.parent.mkdir(parents=True)
+        page.write_bytes(b"<h1>Tin</h1>")
+        assert await found(around, "portal", LOA_PUBLIC_URL=url) == ["portal_ok"]
+        page.write_bytes(b"<h1>Tin khac</h1>")
+        assert await found(around, "portal", LOA_PUBLIC_URL=url) == ["portal_other"]
+    async with website(status=502) as url:
+        assert await found(around, "portal", LOA_PUBLIC_URL=url) == ["portal_status"]
+
+
+async def test_a_bus_that_is_away_and_one_without_streams_are_problems(around, other_server):
+    away = {"LOA_NATS_URL": "nats://127.0.0.1:1"}
+    assert await found(around, "bus", **away) == ["bus_problem"]
+    run = await around("bus", "--json", LOA_NATS_URL="")
+    assert [one["code"] for one in json_output(run)] == ["bus_not_running"]
+
+
+async def test_zalo_is_asked_over_its_hosts_and_by_its_own_client(around):
+    assert await found(around, "zalo", LOA_ZALO_APP_ID="") == ["zalo_no_app"]
+    app = {"LOA_ZALO_APP_ID": "123", "LOA_ZALO_APP_SECRET": "s"}
+    names = ("LOA_ZALO_OPENAPI_URL", "LOA_ZALO_BUSINESS_URL", "LOA_ZALO_OAUTH_URL")
+    nowhere = dict.fromkeys(names, "http://127.0.0.1:9")
+    assert set(await found(around, "zalo", **app, **nowhere)) == {"zalo_unreachable"}
+    async with website(b"{}") as url:
+        codes = await found(around, "zalo", **app, **dict.fromkeys(names, url))
+    assert set(codes) == {"zalo_problem"}, "no consent was given yet"
