@@ -66,6 +66,11 @@ class ChannelParts:
         cipher = GrantCipher(self.stores.encryption_key)
         return TokenStore(oauth, self.stores.token_grants, cipher, self.timing.clock)
 
+    def use(self, settings: ZaloSettings) -> None:
+        """Call with another app secret from now on."""
+        self.settings = settings
+        self.tokens.oauth.app_secret = settings.app_secret.get_secret_value()
+
     @cached_property
     def oa(self) -> ZaloClient:
         """Client of the Official Account's host."""

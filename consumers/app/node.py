@@ -12,6 +12,7 @@ from channels.email.settings import EmailSettings
 from channels.zalo.client.token_store import TokenStore
 from channels.zalo.settings import ZaloSettings
 from consumers.app import broker as app_broker
+from consumers.app.secret_reload import SecretReload
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.app.web.health import HealthCheck
 from consumers.app.web.server import AppRouter
@@ -82,6 +83,10 @@ class Node:
     zalo_tokens: TokenStore | None = None
 
     clock = staticmethod(time.time)
+
+    @cached_property
+    def secrets(self) -> SecretReload:
+        return SecretReload({EmailSettings: self.email, ZaloSettings: self.zalo})
 
     @cached_property
     def anchor(self) -> Anchor:

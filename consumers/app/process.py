@@ -35,7 +35,7 @@ from consumers.app.wiring import stand_ins
 from consumers.app.wiring.metrics import serve_metrics
 from consumers.app.wiring.tracing import export_traces
 from consumers.dead_letters.store import DeadLetterStore
-from consumers.runtime import log_config
+from consumers.runtime import log_config, stdio
 from consumers.status.facts import loa_version
 from producers.access import without_password
 from producers.bus import Bus, BusError, topology
@@ -52,7 +52,7 @@ _COLLECTIONS = (10_000, 20, 20)
 
 
 async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> None:
-    """Run *services* (None: everything, `loa up`) until SIGTERM, SIGINT or SIGHUP.
+    """Run *services* (None: everything, `loa up`) until SIGTERM, SIGINT or a closed terminal.
 
     Raises Invalid when a Loa already runs on the data folder (single services may join it),
     StoreBusy when another process holds its store. A port that is taken is Invalid, too.
@@ -126,13 +126,28 @@ def _running_instance(node: Node, nats_url: str) -> RunningInstance:
 
 
 def _stop_on_signals() -> asyncio.Event:
-    """An event that SIGTERM and SIGINT set, and SIGHUP unless it is ignored (`nohup`)."""
-    stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
-            continue
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    """An event that SIGTERM and SIGINT set, and SIGHUP where it means that the terminal is gone.
+
+    Elsewhere SIGHUP is for reading secrets again, once they are read; `nohup` ignores it.
+    """
+    stopped, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    if _reloads_on_hangup():
+        loop.add_signal_handler(signal.SIGHUP, lambda: None)
+    elif signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        loop.add_signal_handler(signal.SIGHUP, stopped.set)
     return stopped
+
+
+def _reload_on_hangup(node: Node) -> None:
+    if _reloads_on_hangup():
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, node.secrets.reload)
+
+
+def _reloads_on_hangup() -> bool:
+    """Whether SIGHUP asks for a reload: no terminal could be closed, and it is not ignored."""
+    return signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and not stdio.has_terminal()
 
 
 async def build_node(stack: AsyncExitStack, settings: LoaSettings, url: str, own_url: str) -> Node:
@@ -220,6 +235,7 @@ async def start(node: Node, bound: socket.socket, stopped: asyncio.Event) -> Non
     for hook in node.on_ready:
         await hook()
     await web.until_started(serving)
+    _reload_on_hangup(node)
     _spare_collections()
 
 

@@ -2,9 +2,10 @@
 
 import os
 import re
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
@@ -410,7 +411,7 @@ def read_settings(settings: type[S], **overrides: Any) -> S:
     Raises Invalid, which names each wrong variable.
     """
     prefix = settings.model_config.get("env_prefix", "")
-    secrets, errors = _read_secret_files(settings, prefix)
+    secrets, errors = _read_secret_files(settings)
     try:
         values = settings(_env_file=".env", **overrides | secrets)
     except ValidationError as wrong:
@@ -421,21 +422,37 @@ def read_settings(settings: type[S], **overrides: Any) -> S:
 
 
 def _read_secret_files(
-    settings: type[BaseSettings], prefix: str
+    settings: type[BaseSettings],
 ) -> tuple[dict[str, SecretStr], list[FieldError]]:
     """The secrets whose `_FILE` variables are set, and the errors of files that can't be read."""
-    variables = environment()
     secrets, errors = dict[str, SecretStr](), list[FieldError]()
+    for file in secret_files(settings):
+        try:
+            secrets[file.field] = file.read()
+        except (OSError, UnicodeDecodeError) as error:
+            errors.append(_secret_file_error(file.variable, str(file.path), error))
+    return secrets, errors
+
+
+class SecretFile(NamedTuple):
+    """A secret of a settings class that lies in a file; `variable` names the file."""
+
+    field: str
+    variable: str
+    path: Path
+
+    def read(self) -> SecretStr:
+        """Raises OSError, UnicodeDecodeError."""
+        return SecretStr(self.path.read_text("utf-8").strip())
+
+
+def secret_files(settings: type[BaseSettings]) -> Iterator[SecretFile]:
+    """The secrets of a settings class whose `_FILE` variables are set."""
+    prefix, variables = settings.model_config.get("env_prefix", ""), environment()
     for name, field in settings.model_fields.items():
         variable = f"{prefix}{name}_file".upper()
-        path = variables.get(variable)
-        if field.annotation is not SecretStr or not path:
-            continue
-        try:
-            secrets[name] = SecretStr(Path(path).read_text("utf-8").strip())
-        except (OSError, UnicodeDecodeError) as error:
-            errors.append(_secret_file_error(variable, path, error))
-    return secrets, errors
+        if field.annotation is SecretStr and (path := variables.get(variable)):
+            yield SecretFile(name, variable, Path(path))
 
 
 def _secret_file_error(variable: str, path: str, error: OSError | UnicodeError) -> FieldError:

@@ -21,6 +21,7 @@ from consumers.cli.stores import open_keys
 from consumers.intake.approval import reviewer
 from consumers.intake.items import Position
 from consumers.messages import field_error
+from consumers.runtime import stdio
 from consumers.staff.accounts import Account, AccountStore
 from consumers.staff.authorization import Act, Actor, Authorizer
 from consumers.staff.passwords import Passwords
@@ -232,11 +233,7 @@ def _prompt(text: str, *, is_hidden: bool) -> str:
 
 def _has_terminal() -> bool:
     """Whether a person can type unseen; what comes through a pipe is not shown anyway."""
-    try:
-        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
-    except OSError:
-        return sys.stdin.isatty()
-    return True
+    return stdio.has_terminal() or sys.stdin.isatty()
 
 
 def _session_file() -> Path:

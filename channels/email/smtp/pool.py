@@ -44,6 +44,11 @@ class ConnectionPool:
         self.primary_down_since = float("-inf")
         self.is_closed = False
 
+    def use(self, settings: EmailSettings) -> None:
+        """Sign in with other passwords from now on; connections at work stay as they are."""
+        self.settings, self.fallback = settings, settings.fallback
+        self.close_idle()
+
     async def acquire(self) -> tuple[SmtpConnection, bool]:
         """A connection, and whether it is a new one. Raises Unreachable or Misconfigured."""
         while self.idle:
@@ -122,13 +127,14 @@ class ConnectionPool:
     async def connect(
         self, settings: EmailSettings, open_timeout_s: float | None = None
     ) -> SmtpConnection:
+        is_fallback = settings is self.fallback
         patience = Patience(open_timeout_s, self.request_timeout_s, self.end_timeout_s)
         timer = asyncio.get_running_loop().call_later(_OPEN_TIMEOUT_S, _warn_of_slow_relay)
         try:
             connection = await SmtpConnection.open(settings, tls_context(settings), patience)
         finally:
             timer.cancel()
-        connection.is_fallback, connection.opened_at = settings is self.fallback, self.clock()
+        connection.is_fallback, connection.opened_at = is_fallback, self.clock()
         limit, told_at = self.session_limits.get(connection.is_fallback, (0, 0.0))
         if self.clock() - told_at < SESSION_LIMIT_S:
             connection.session_limit = limit

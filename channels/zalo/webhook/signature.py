@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 from channels.zalo.client.response import first_text, json_object
+from channels.zalo.settings import ZaloSettings
 
 HEADER = "X-ZEvent-Signature"
 _TIMESTAMP = re.compile(
@@ -20,13 +21,18 @@ _MAX_TIMESTAMPS = 8
 NO_EXPLANATION = "none that is known"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SignatureVerifier:
     """Verifies signatures with the Official Account's secret; the app's secret must not sign."""
 
     app_id: str
     oa_secret: str = field(default="", repr=False)
     app_secret: str = field(default="", repr=False)
+
+    def use(self, settings: ZaloSettings) -> None:
+        """Verify with the secrets of *settings* from now on."""
+        self.oa_secret = settings.oa_secret.get_secret_value()
+        self.app_secret = settings.app_secret.get_secret_value()
 
     @property
     def is_configured(self) -> bool:

@@ -115,7 +115,9 @@ def inbound_mailboxes(node: Node) -> list[MailHandler]:
 def open_email_channel(node: Node) -> EmailChannel:
     signer = HmacSigner(node.keys.derive("unsubscribe"))
     paths = _return_paths(node) if node.email.bounce_domain else None
-    return EmailChannel(node.email, node.public_url, signer, node.vocabulary, paths)
+    channel = EmailChannel(node.email, node.public_url, signer, node.vocabulary, paths)
+    node.secrets.users.append((EmailSettings, channel.pool.use))
+    return channel
 
 
 def _return_paths(node: Node) -> ReturnPaths:

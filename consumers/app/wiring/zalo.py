@@ -111,7 +111,9 @@ def open_zalo_channel(node: Node) -> ZaloChannel:
     stores = zalo_stores(node.bus, node.keys, node.zalo.app_id)
     if is_public_url(node.settings.public_url):
         stores = replace(stores, covers=PictureStore(node.settings.portal_dir))
-    return ChannelParts(node.zalo, stores).channel(defaults)
+    parts = ChannelParts(node.zalo, stores)
+    node.secrets.users.append((ZaloSettings, parts.use))
+    return parts.channel(defaults)
 
 
 def require_app(settings: ZaloSettings) -> None:
@@ -266,8 +268,9 @@ async def exchange_consent(
 
 
 def webhook_app(node: Node) -> ASGIApp:
-    secrets = (node.zalo.oa_secret.get_secret_value(), node.zalo.app_secret.get_secret_value())
-    verifier = SignatureVerifier(node.zalo.app_id, *secrets)
+    verifier = SignatureVerifier(node.zalo.app_id)
+    verifier.use(node.zalo)
+    node.secrets.users.append((ZaloSettings, verifier.use))
     return endpoint.create_app(ZaloEventPublisher(node.bus).publish, verifier)
 
 

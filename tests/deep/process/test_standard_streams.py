@@ -79,8 +79,16 @@ QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
 def test_a_closed_terminal_is_a_clean_stop(tmp_path):
-    with StreamedLoa(tmp_path, **QUIET) as loa:
-        loa.process.send_signal(signal.SIGHUP)
+    outside, terminal = os.openpty()
+    name = os.ttyname(terminal)
+
+    def sit_at_terminal() -> None:
+        os.setsid()
+        os.open(name, os.O_RDWR)  # the first terminal that a session's leader opens controls it
+
+    with StreamedLoa(tmp_path, **QUIET, preexec_fn=sit_at_terminal) as loa:
+        os.close(terminal)
+        os.close(outside)
         assert loa.process.wait(30) == 0
     assert not (loa.data / "run" / "ready.json").exists()
 
