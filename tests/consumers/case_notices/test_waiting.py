@@ -10,7 +10,7 @@ from consumers.ledger.backoff import GIVE_UP_S
 from consumers.ledger.entry import notice_entry
 from consumers.operations.manual_resolution import ManualResolution
 from contracts import keys, subjects
-from contracts.delivery import BatchKey, Lane, Status
+from contracts.delivery import BatchKey, Lane, PlanKey, Status
 from contracts.records import Dossier
 from tests.support.case_pipeline import CASE, EMAIL, MAIL, PHONE, ZALO, case_event, case_event_id
 from tests.support.gateway_client import UNIT
@@ -157,9 +157,11 @@ async def test_a_notice_says_when_the_door_took_its_event(case_pipeline):
     """Not the time of the step, which may be days ago; the same after every restart."""
     await case_pipeline.accept_and_take_in(occurred_at="2026-06-01T09:15:00+07:00")
     [stored] = [one async for one in case_pipeline.bus.scan(subjects.CONTENT.name)]
-    notices = [
-        await RenderCache(case_pipeline.bus, case_pipeline.ledger, str).find_case_notice(stored.seq)
+    caches = [
+        RenderCache(case_pipeline.bus, case_pipeline.ledger, lambda notice: notice)
         for _ in range(2)
     ]
+    plan = PlanKey(ZALO, CASE, 1)
+    notices = [(await cache.content(plan, stored.seq)).require() for cache in caches]
     assert {one.accepted_at for one in notices} == {stored.time}
     assert notice_date(notices[0]) == stored.time

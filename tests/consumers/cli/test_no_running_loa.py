@@ -220,7 +220,15 @@ LOOKS = (
         "staff list",
         "staff identities",
     ),
-    *("desk list", "desk show tin", "dead list", "dead show 1", "retention plan", "zalo followers"),
+    *(
+        "desk list",
+        "desk show tin",
+        "dead list",
+        "dead show 1",
+        "retention plan",
+        "zalo followers",
+        "items list",
+    ),
     *("zalo unknown", "mail suppressed list", "mail brakes list", "audit list", "audit verify"),
     *("subscribers show a@moha.example", "subscribers export a@moha.example", "audit export"),
 )

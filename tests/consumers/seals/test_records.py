@@ -198,7 +198,7 @@ async def test_a_session_that_another_writer_made_opens_nothing(sealed_bus, forg
 
 async def test_a_role_that_another_writer_granted_is_none(sealed_bus, forger, clock):
     staff = StaffHarness(sealed_bus, clock)
-    account = await staff.active("an", "bien-tap")
+    account = await staff.active("an", "bien-tap-vien")
     token = await staff.sessions.start(account)
     [key] = [one async for one, _ in sealed_bus.bucket(STAFF).values() if one.endswith(account.id)]
     await forger.change(STAFF, key, grants=[{"role": "lanh-dao-duyet"}])

@@ -50,14 +50,24 @@ def loa(tmp_path, relay):
 
 
 def stored_facts(trace):
-    """A trace's counts, without its events and the pauses of this machine."""
-    return trace | {"timeline": [], "address": "", "waits": []}
+    """A trace's counts, without its events and the pauses and stand-ins of this machine."""
+    return trace | {"timeline": [], "address": "", "waits": [], "stand_ins": {}}
 
 
 def stored_events(trace):
-    """A trace's events, without times and digests of this machine."""
-    events = [[entry["event"], entry["channel"], entry["detail"]] for entry in trace["timeline"]]
+    """A trace's events, without times and digests of this machine.
+
+    Portal and Zalo are planned for places, which have names now in place of a number.
+    """
+    events = [
+        [entry["event"], entry["channel"], "" if _is_of_places(entry) else entry["detail"]]
+        for entry in trace["timeline"]
+    ]
     return [event for event in events if event[0] != "in_digest" or event[2] in EDITIONS]
+
+
+def _is_of_places(entry):
+    return entry["event"] == "planned" and entry["channel"] != "email"
 
 
 def assert_same_story(trace, expected):
@@ -70,7 +80,9 @@ def assert_same_story(trace, expected):
 def test_data_of_the_first_version_opens_checks_clean_and_delivers_on(loa, relay):
     for content_id, expected in EXPECTED["traces"].items():
         assert_same_story(loa.cli("trace", content_id, "--json").json, expected)
-    assert loa.cli("desk", "list", "--json").json == EXPECTED["desk"]
+    drafts = loa.cli("desk", "list", "--json").json
+    for draft, expected in zip(drafts, EXPECTED["desk"], strict=True):
+        assert draft == draft | expected, "a draft may tell more"
     assert loa.cli("dead", "list", "--json").json == EXPECTED["dead"]
     assert loa.cli("units", "list", "--json").json == EXPECTED["units"]
     assert loa.cli("opinions", "--json").json == EXPECTED["opinions"]
