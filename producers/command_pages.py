@@ -109,8 +109,10 @@ def _value_name(parameter: Any) -> str | None:
 
 def values_of(parameter: Any) -> list[str]:
     """The only values that a parameter takes; none where others are allowed."""
-    described = parameter.type_descriptor
-    return [str(choice.value) for choice in described.choices] if described.is_choice else []
+    described = getattr(parameter, "type_descriptor", None)  # the client's typer may be another
+    if described is None or not described.is_choice:
+        return []
+    return [str(choice.value) for choice in described.choices]
 
 
 def _print_version(wanted: bool) -> None:
