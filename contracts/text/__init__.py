@@ -115,20 +115,19 @@ def _holds_encoded_word(text: str) -> bool:
 
 
 def _refuse(text: str) -> None:
-    for code, pattern in _REFUSED:
-        _refuse_match(code, pattern, text)
     if stacked_marks(text) is not None:
         raise PydanticCustomError("stacked_marks", "too many marks", {"limit": MARKS_MAX})
-    if legacy := _find_legacy(nfc(text)):
+    if legacy := _find_legacy(nfc(text)):  # before its single characters, which may be refused, too
         raise PydanticCustomError("legacy_encoding", "{reading}", legacy._asdict())
+    for code, pattern in _REFUSED:
+        _refuse_match(code, pattern, text)
 
 
 def _find_legacy(text: str) -> LegacyText | None:
     """What *text* would read in an old encoding, if it looks like one."""
     hits = len(_LEGACY.findall(text))
-    if hits >= 3 and hits * 5 >= len(text.split()):
-        return best_reading(text)
-    return find_legacy(text)
+    is_dense = hits >= 3 and hits * 5 >= len(text.split())
+    return (best_reading(text) if is_dense else None) or find_legacy(text)
 
 
 def _refuse_match(code: str, pattern: re.Pattern[str], text: str) -> None:

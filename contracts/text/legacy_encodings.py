@@ -1,7 +1,7 @@
-"""Old Vietnamese encodings (TCVN3, VNI) read as Latin-1: recognised by what they would read.
+"""Old Vietnamese encodings read as Latin-1 or Windows-1252: recognised by what they would read.
 
-A text counts as one only if every word with marks becomes a Vietnamese syllable and some were
-none before. It is refused with that reading and never converted.
+TCVN3, VNI and VPS. A text counts as one only if every word with marks becomes a Vietnamese
+syllable and some were none before. It is refused with that reading and never converted.
 """
 
 import re
@@ -12,7 +12,15 @@ from typing import NamedTuple
 _MAX_LENGTH = 2000
 """The characters of a text that are looked at."""
 _BEYOND_LATIN_1 = re.compile("[\u0100-\u02ff\u0370-\u1fff]")
-_WORD = re.compile("[^\\s!-/:-@\\[-`{-~\u2010-\u2027]+")
+_BEYOND_CP1252 = re.compile(
+    "[\u0100-\u0151\u0154-\u015f\u0162-\u0177\u0179-\u017c\u017f-\u0191\u0193-\u02c5\u02c7-\u02db"
+    "\u02dd-\u02ff\u0370-\u1fff]"
+)
+_MARKED = re.compile("[^\0-\x7f]")
+_ASCII_SIGNS = r"!-/:-@\[-`{-~"
+_WORD = re.compile(f"[^\\s{_ASCII_SIGNS}\u2010-\u2027]+")
+_VPS_WORD = re.compile(f"[^ \t\n\r\u00a0{_ASCII_SIGNS}\u2018\u2019]+")
+"""Signs of Windows-1252, and control characters, are letters in VPS."""
 
 _TCVN3 = str.maketrans(
     "µ¶·¸¹¨»¼½¾Æ©ÇÈÉÊË®ÌÎÏÐÑªÒÓÔÕÖ×ØÜÝÞßáâãä«åæçèé¬êëìíîïñòóô\u00adõö÷øùúûüýþ¡¢£¤¥¦§àÀÁÂÃÄÅ",
@@ -29,6 +37,42 @@ _VNI_MARKS = {
     "ú": _BREVE + _HOOK, "ü": _BREVE + _TILDE, "ë": _BREVE + _DOT,
 }  # fmt: skip
 _VNI_PAIR = re.compile(f"([aeouyAEOUYôöÔÖ])([{''.join(_VNI_MARKS)}])", re.IGNORECASE)
+
+_VPS = (
+    "ÀẢÃẤẦẨọỗĂếềểệẮẰẲẾ‘’ỀỂỄỐỒỔỖýỷỵỚỜỞ\u00a0ắằẳẵặỠớÙờởỡŨỨợỪổỬỲỸÍÌộỈĨÓửữÒỎÕự"
+    "ầÁÂấẩẫậđẻÉÊẹỉễịỹƯỦồốÔỏơÈừứÚũưÝẺßàáâãảạăçèéêẽìíîĩẴĐòóôõöƠụùúủüỶẼỳ"
+)
+"""The letters of the bytes from 0x80 on."""
+_VPS_CAPITALS = dict(
+    zip(
+        b"\2\3\4\5\6\x10\x11\x12\x13\x14\x15\x19\x1c\x1d",
+        "ẠẬẶẸỆỊỌỘỢỤỰỴẪỮ",
+        strict=True,
+    )
+)
+_VPS_LETTERS = _VPS_CAPITALS | {
+    ord(sign): letter
+    for byte, letter in enumerate(_VPS, 0x80)
+    for sign in {chr(byte), bytes([byte]).decode("cp1252", "replace")} - {"\ufffd"}
+}
+_ODD = (
+    r"\x02-\x1d\x80-\x9f\u0152\u0192\u2020\u2021\u2030\u2039\u20ac\u2122"
+    r"\u00a2-\u00a9\u00ac-\u00b6\u00b9\u00bc-\u00be"
+)
+_VPS_SIGN = re.compile(f"[A-Za-z][{_ODD}]|[{_ODD}][A-Za-z]|[a-z][\u00c0-\u00de]|\u00c7[a-z]")
+"""What no language writes in a word: a sign, or a capital behind a small letter."""
+_FREQUENT = (
+    "án ảnh báo bảo bão biểu bộ bổ cả các cải cán cấp chế chỉ chính chủ chức có công của cục cứu"
+    " cư dân dạng dẫn dịch dự dụng đã đại đăng đầu đề để đến đi đích điện định đối đồng đơn động"
+    " được giấy gửi hành hạn hệ hiện hiểm học hội hồ hướng kết khẩn kế không kỳ là làm lễ lịch"
+    " lũ luật lượng lương lý mới một mục năm ngày nghị nghỉ người nhà nhân nhận những nhiệm nội"
+    " nước nộp phát phí phố phòng phủ phục qua quả quan quản quy quyền quyết quốc sách sắp số sở sơ"
+    " sự sửa tạo tại tập tế tết thành thể thi thông thời thủ thực thư thuộc tiếp tiền tin tỉnh tổ"
+    " tổng trách trên trình trực trong trường trưởng tuyển từ tục vào văn và về vị việc viên vụ với"
+    " xã xây xét yêu ý"
+)
+_COMMON = frozenset(_FREQUENT.split())
+"""Syllables of official texts, which tell two possible readings apart."""
 
 _ONSET = "(?:ngh?|nh|gh|gi|kh|ph|th|tr|ch|qu|[bcdđghklmnprstvx])?"
 _OPEN = (
@@ -54,36 +98,41 @@ class LegacyText(NamedTuple):
 
 def find_legacy(text: str) -> LegacyText | None:
     """What *text* (NFC) would read in an old encoding; None where it makes sense as it is."""
-    if text.isascii() or _BEYOND_LATIN_1.search(text):
-        return None
-    words = _WORD.findall(text[:_MAX_LENGTH])
-    for encoding, decode in _DECODERS.items():
-        if _is_written_in(decode, words):
-            return LegacyText(encoding, decode(text))
-    return None
+    readings = [
+        LegacyText(encoding.name, encoding.decode(text))
+        for encoding in _ENCODINGS
+        if encoding.may_be_in(text) and _is_written_in(encoding, text)
+    ]
+    return max(readings, key=_likelihood, default=None)
 
 
-def best_reading(text: str) -> LegacyText:
-    """What *text*, which is known to be in an old encoding, most likely reads."""
-    words = _WORD.findall(text[:_MAX_LENGTH])
-    readable = {
-        encoding: sum(map(_is_syllable, map(decode, words)))
-        for encoding, decode in _DECODERS.items()
-    }
-    encoding = max(readable, key=lambda name: readable[name])
-    return LegacyText(encoding, _DECODERS[encoding](text))
+def best_reading(text: str) -> LegacyText | None:
+    """What *text*, which has letters of TCVN3 or VNI, reads; None if most words become none."""
+    marked = [word for word in _WORD.findall(text[:_MAX_LENGTH]) if not word.isascii()]
+    counts = {one: sum(map(_is_syllable, map(one.decode, marked))) for one in _ENCODINGS[:2]}
+    best = max(counts, key=counts.__getitem__)
+    is_read = counts[best] * 2 >= len(marked)
+    return LegacyText(best.name, best.decode(text)) if is_read else None
 
 
-def _is_written_in(decode: Callable[[str], str], words: list[str]) -> bool:
+def _is_written_in(encoding: "_Encoding", text: str) -> bool:
     """Whether all words with marks become syllables, and enough of them were none before."""
+    words = encoding.words(text)
     marked = [word for word in words if not word.isascii()]
     plain = [word for word in words if word.isascii() and word.isalpha()]
     if sum(map(_is_syllable, plain)) * 2 < len(plain):
         return False
-    if not all(_is_syllable(decode(word)) for word in marked):
+    if not all(_is_syllable(encoding.decode(word)) for word in marked):
         return False
     strange = sum(not _is_syllable(word) for word in marked)
     return strange > 0 and strange + len(marked) > 3
+
+
+def _likelihood(reading: LegacyText) -> int:
+    """The number of frequent syllables, less that of words with a capital behind a small letter."""
+    words = _WORD.findall(reading.reading[:_MAX_LENGTH])
+    odd = sum(not (word.isupper() or word[1:].islower() or len(word) == 1) for word in words)
+    return sum(word.lower() in _COMMON for word in words) - odd
 
 
 def _is_syllable(word: str) -> bool:
@@ -113,4 +162,29 @@ def _vni_letter(letter: str) -> str:
     return plain.upper() if letter.isupper() else plain
 
 
-_DECODERS: dict[str, Callable[[str], str]] = {"TCVN3": _from_tcvn3, "VNI": _from_vni}
+def _from_vps(text: str) -> str:
+    return text.translate(_VPS_LETTERS)
+
+
+class _Encoding(NamedTuple):
+    """An old encoding: its words, letters that it never has, and a sign that it always has."""
+
+    name: str
+    decode: Callable[[str], str]
+    word: re.Pattern[str] = _WORD
+    foreign: re.Pattern[str] = _BEYOND_LATIN_1
+    sign: re.Pattern[str] = _MARKED
+
+    def may_be_in(self, text: str) -> bool:
+        """Whether *text* has the sign of the encoding, and no letter that is foreign to it."""
+        return bool(self.sign.search(text)) and not self.foreign.search(text)
+
+    def words(self, text: str) -> list[str]:
+        return self.word.findall(text[:_MAX_LENGTH])
+
+
+_ENCODINGS = (
+    _Encoding("TCVN3", _from_tcvn3),
+    _Encoding("VNI", _from_vni),
+    _Encoding("VPS", _from_vps, _VPS_WORD, _BEYOND_CP1252, _VPS_SIGN),
+)
