@@ -65,7 +65,8 @@ def unknown_values(
 
 def _topic_error(topic: str, vocabulary: Vocabulary) -> FieldError | None:
     if not vocabulary.knows("topic", topic):
-        return vocabulary.word_error("topics", "topic", topic)
+        known = [name for name, one in vocabulary.topics.items() if one.is_subscribable]
+        return errors.unknown_word("topics", "unknown_topic", topic, known)
     if not vocabulary.topics[topic].is_subscribable:
         return field_error("topics", "system_topic", value=topic)
     return None

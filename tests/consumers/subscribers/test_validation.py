@@ -1,5 +1,6 @@
 """Rules for subscribers without a bus: token payloads, merged imports, validation."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +13,12 @@ from consumers.subscribers.csv_import import merge
 from consumers.subscribers.signup import merge_application, normalize_application
 from consumers.subscribers.tokens import LinkTokens, TokenPurpose, token_digest
 from consumers.subscribers.transactional import may_ignore_suppression
-from consumers.subscribers.validation import PLACEHOLDER_EMAIL, check_email, normalize_email
+from consumers.subscribers.validation import (
+    PLACEHOLDER_EMAIL,
+    check_email,
+    normalize_email,
+    unknown_values,
+)
 from contracts.base.addresses import is_mailable
 from contracts.subscriptions.signup import SignupApplication
 from contracts.subscriptions.subscriber import Consent, Subscriber
@@ -47,6 +53,14 @@ readers = st.builds(
     ),
     wishes, frequencies, st.none() | moments, st.none() | moments,
 )  # fmt: skip
+
+
+def test_an_unknown_topic_is_answered_with_those_that_a_reader_can_choose():
+    [error] = unknown_values({"topics": ["khong-co"]}, DEFAULT)
+    labels = {id for id, topic in DEFAULT.topics.items() if not topic.is_subscribable}
+    named = {*re.findall(r"[a-z0-9]+(?:-[a-z0-9]+)+", error.message)}
+    assert labels and named & labels == set()
+    assert {*TOPICS} <= named
 
 
 @given(
