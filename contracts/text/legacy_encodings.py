@@ -16,7 +16,6 @@ _BEYOND_CP1252 = re.compile(
     "[\u0100-\u0151\u0154-\u015f\u0162-\u0177\u0179-\u017c\u017f-\u0191\u0193-\u02c5\u02c7-\u02db"
     "\u02dd-\u02ff\u0370-\u1fff]"
 )
-_MARKED = re.compile("[^\0-\x7f]")
 _ASCII_SIGNS = r"!-/:-@\[-`{-~"
 _WORD = re.compile(f"[^\\s{_ASCII_SIGNS}\u2010-\u2027]+")
 _VPS_WORD = re.compile(f"[^ \t\n\r\u00a0{_ASCII_SIGNS}\u2018\u2019]+")
@@ -98,6 +97,8 @@ class LegacyText(NamedTuple):
 
 def find_legacy(text: str) -> LegacyText | None:
     """What *text* (NFC) would read in an old encoding; None where it makes sense as it is."""
+    if text.isascii():
+        return None
     readings = [
         LegacyText(encoding.name, encoding.decode(text))
         for encoding in _ENCODINGS
@@ -173,11 +174,11 @@ class _Encoding(NamedTuple):
     decode: Callable[[str], str]
     word: re.Pattern[str] = _WORD
     foreign: re.Pattern[str] = _BEYOND_LATIN_1
-    sign: re.Pattern[str] = _MARKED
+    sign: re.Pattern[str] = re.compile("")
 
     def may_be_in(self, text: str) -> bool:
         """Whether *text* has the sign of the encoding, and no letter that is foreign to it."""
-        return bool(self.sign.search(text)) and not self.foreign.search(text)
+        return not self.foreign.search(text) and bool(self.sign.search(text))
 
     def words(self, text: str) -> list[str]:
         return self.word.findall(text[:_MAX_LENGTH])

@@ -191,10 +191,18 @@ class PortalIndex(Listings):
         """Urgent items on the pages of a listing, newest first."""
         return self._content_ids(_BAND_SQL, (slug, self.metadata(_URGENT) or "{}"))
 
+    @property
+    def knows_urgent(self) -> bool:
+        """Whether the index marks urgent items; one of an earlier version does not."""
+        return bool(self.metadata(_URGENT))
+
+    def count_urgent(self) -> int:
+        return len(self._urgent_ends())
+
     def has_urgent_ended(self, now_us: int) -> bool:
         """Whether `end_urgent` has something to do."""
-        is_unknown = not self.metadata(_URGENT)
-        return is_unknown or any(end <= now_us for end in self._urgent_ends().values())
+        is_over = any(end <= now_us for end in self._urgent_ends().values())
+        return is_over or not self.knows_urgent
 
     def end_urgent(self, now_us: int) -> None:
         """Forget urgent items that have ended; the pages that name them become stale."""
@@ -222,7 +230,7 @@ class PortalIndex(Listings):
 
     def _collect_urgent(self) -> None:
         """Find the urgent items of an index that was made before they were marked."""
-        if self.metadata(_URGENT):
+        if self.knows_urgent:
             return
         self.set_metadata(_URGENT, "{}")
         for (publication,) in self._db.execute(_MAYBE_URGENT).fetchall():

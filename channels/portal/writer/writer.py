@@ -224,8 +224,11 @@ class PortalWriter:
     def _end_urgent(self, index: PortalIndex) -> None:
         """Mark the pages from which an urgent item has to go."""
         if index.has_urgent_ended(self._now_us()):
+            is_first = not index.knows_urgent
             with index.transaction():
                 index.end_urgent(self._now_us())
+            if is_first:
+                log.info("portal_urgent_found", items=index.count_urgent())
 
     def _now_us(self) -> int:
         return to_microseconds(utc_now(self._clock))

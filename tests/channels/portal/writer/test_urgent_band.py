@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from channels.portal.index.index import PortalIndex
 from channels.portal.storage.atomic_files import StagedFiles
@@ -149,5 +150,8 @@ def test_an_index_of_an_earlier_version_gets_its_band(tmp_path, clock, shown):
     index.close()
     (tmp_path / "public" / "index.html").unlink()
     (tmp_path / "public" / "404.html").unlink()  # so that all pages are written
-    shown()
+    with capture_logs() as log:
+        shown()
+        shown()
     assert public_files(tmp_path) == expected
+    assert [one["items"] for one in log if one["event"] == "portal_urgent_found"] == [1]
