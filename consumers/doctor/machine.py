@@ -24,7 +24,9 @@ _PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 async def examine_disks(folders: Iterable[Path]) -> AsyncIterator[DoctorFinding]:
     """Space, inodes and a synced write, for each disk of *folders*; a thread does the work."""
-    by_disk = {folder.stat().st_dev: folder for folder in folders if folder.exists()}
+    by_disk: dict[int, Path] = {}
+    for folder in filter(Path.exists, folders):
+        by_disk.setdefault(folder.stat().st_dev, folder)
     if not by_disk:
         yield new_finding("disk_no_folder", folder=next(iter(folders), Path()).absolute())
     for folder in by_disk.values():
@@ -61,7 +63,7 @@ def _write_problem(folder: Path) -> object:
     return ""
 
 
-def compare_clock(ours: datetime, theirs: datetime | None, place: str) -> DoctorFinding:
+def compare_clock(ours: datetime, theirs: datetime | None, place: object) -> DoctorFinding:
     """This machine's clock against one that was read at the same moment; None: not readable."""
     if theirs is None:
         return new_finding("clock_unread", place=place)

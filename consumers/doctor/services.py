@@ -13,13 +13,14 @@ from consumers.doctor.machine import compare_clock
 from consumers.doctor.network import is_reachable
 from contracts import subjects
 from contracts.base.times import format_for_people, utc_time
-from contracts.errors import ContractError
+from contracts.errors import Bilingual, ContractError
 from producers.bus import Bus, BusError
 from producers.bus.server_check import check_version, verify
 
 Connect = Callable[[], AbstractAsyncContextManager[Bus | None]]
 """Connects to the bus; None where none is known, because no Loa runs."""
 _STORE_LOW_PERCENT = 80
+_NATS = Bilingual("the NATS server", "máy chủ NATS")
 
 
 async def examine_bus(connect: Connect, *, is_own: bool) -> AsyncIterator[DoctorFinding]:
@@ -66,7 +67,7 @@ async def examine_clock(connect: Connect) -> AsyncIterator[DoctorFinding]:
         return
     stamp = info.get("ts")
     theirs = datetime.fromisoformat(stamp).astimezone(UTC) if stamp else None
-    yield compare_clock(datetime.now(UTC), theirs, "the NATS server")
+    yield compare_clock(datetime.now(UTC), theirs, _NATS)
 
 
 async def examine_zalo(

@@ -87,6 +87,10 @@ async def test_a_slow_neighbour_costs_its_own_check_alone(around, monkeypatch):
 async def test_disks_are_written_to_and_left_as_they_were(around, tmp_path):
     before = {*tmp_path.iterdir()}
     assert await found(around, "disk") == ["disk_ok"]
+    (tmp_path / "portal").mkdir()
+    before.add(tmp_path / "portal")
+    [told] = json_output(await around("disk", "--json"))
+    assert f"{tmp_path}:" in told["message"], "one disk is told once, by the data folder"
     with room_for(100):
         codes = [one.code for one in machine._examine_disk(tmp_path)]
     assert codes == ["disk_unwritable"]
@@ -101,6 +105,7 @@ async def test_the_clock_is_compared_with_the_bus_and_with_an_http_date(around, 
     theirs = datetime.now(UTC) + timedelta(seconds=off_s)
     async with website(date=theirs) as url:
         assert await found(around, f"clock --against {url}") == ["clock_ok", code]
+        assert "máy chủ NATS" in (await around("clock")).stdout
     assert await found(around, "clock --against http://127.0.0.1:9") == ["clock_ok", "clock_unread"]
 
 
