@@ -57,8 +57,12 @@ def plan(as_json: Json = False) -> None:
         print_field_texts(held)
 
 
+_HOW = {"removed": "by a pass", "expires": "by the stream", "kept": "never"}
+"""How a kind goes, for people: beside the column `due now`, "removed" read like its number."""
+
+
 def _cells(kind: KindPlan) -> tuple[object, ...]:
-    how: str = kind.carried_out
+    how = _HOW[kind.carried_out]
     if kind.age_days is not None:
         how += f", the stream says {kind.age_days:g} days until the next pass"
     due = kind.due if kind.carried_out == "removed" else ""
