@@ -72,6 +72,13 @@ Reader = Annotated[
 Reason = Annotated[str, typer.Option(help="Why, as the public will read it.")]
 Title = Annotated[str, typer.Option(help="Read in place of the item's title, if that is the harm.")]
 _UTC_TIME = re.compile(r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d)(?: UTC|Z)")
+_ONE_OF_MANY = re.compile(r"\b1 (recipient|row|item)s\b")
+_PLANNED = re.compile(r"\b([12]) recipients?\b")
+_PLANNED_NAMES: Mapping[ChannelName | None, Mapping[str, str]] = {
+    ChannelName.PORTAL: {"1": "the pages", "2": "the pages"},
+    ChannelName.ZALO: {"1": "the article", "2": "the article and the broadcast"},
+}
+"""What these channels publish once, by the number of rows."""
 _UNTIL = re.compile(rf"{_UTC_TIME.pattern}|\d\d:\d\d UTC")
 _ALWAYS_SHOWN = ("expected", "delivered", "missing", "complete")
 
@@ -266,13 +273,17 @@ def _timeline_rows(entry: TimelineEntry, names: Mapping[str, str]) -> Iterator[t
 
 
 def _shown_detail(entry: TimelineEntry) -> str:
-    """The detail of an entry, which has times in UTC, with those of Vietnam."""
+    """The detail of an entry, whose form is fixed, in the words and times of people here."""
 
     def in_vietnam(found: re.Match[str]) -> str:
         at = entry.until or datetime.fromisoformat(found[1]).replace(tzinfo=UTC)
         return format_for_people(at)
 
-    return (_UNTIL if entry.until else _UTC_TIME).sub(in_vietnam, entry.detail)
+    detail = (_UNTIL if entry.until else _UTC_TIME).sub(in_vietnam, entry.detail)
+    named = _ONE_OF_MANY.sub(r"1 \1", detail)
+    if entry.event != "planned" or entry.channel not in _PLANNED_NAMES:
+        return named
+    return _PLANNED.sub(lambda found: _PLANNED_NAMES[entry.channel][found[1]], named)
 
 
 async def _find_reader_trace(content_id: str, address: str, by: str, bus: Bus) -> ReaderTrace:

@@ -6,7 +6,6 @@ from datetime import UTC
 from consumers.digests.store import DigestStore
 from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.store import Ledger
-from contracts.catalog import count_of
 from contracts.delivery import ChannelName, PlanKey
 from contracts.subscriptions.digest import Issue
 from contracts.trace import StatusCounts, TimelineEntry, Trace
@@ -46,7 +45,7 @@ def _cut_entry(issue: Issue) -> TimelineEntry:
 
 
 def _count_items(issue: Issue) -> str:
-    return count_of(sum(not item.out for item in issue.items), "item")
+    return f"{sum(not item.out for item in issue.items)} items"
 
 
 def _with_edition(entry: TimelineEntry, issue: Issue) -> TimelineEntry:

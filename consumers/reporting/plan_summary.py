@@ -10,7 +10,6 @@ from consumers.ledger.doubts import Doubt
 from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.interruptions import interruption_entries
 from consumers.ledger.store import Ledger
-from contracts.catalog import count_of
 from contracts.delivery import OPEN, ChannelName, PlanKey, Status
 from contracts.trace import StatusCounts, TimelineEntry
 
@@ -39,12 +38,12 @@ class PlanSummary:
 
     def wait_entries(self, channel: ChannelName, now: float) -> Iterator[TimelineEntry]:
         for reason, rows in self.waits.most_common(_MAX_WAITS):
-            yield channel_entry(now, "waiting", channel, f"{count_of(rows, 'row')}: {reason}")
+            yield channel_entry(now, "waiting", channel, f"{rows} rows: {reason}")
 
     def end_entries(self, channel: ChannelName, now: float) -> Iterator[TimelineEntry]:
         """Yield why rows ended undelivered, and what left rows in doubt."""
         for (status, reason), rows in self.ends.most_common(_MAX_SHOWN):
-            detail = f"{count_of(rows, 'row')}: {reason}"
+            detail = f"{rows} rows: {reason}"
             yield channel_entry(self.closed or now, status, channel, detail)
         yield from interruption_entries(channel, self.doubts)
 

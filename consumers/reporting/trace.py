@@ -24,8 +24,7 @@ from consumers.reporting.blocked import PlanBlockers
 from consumers.reporting.plan_summary import status_counts, summarize
 from contracts import keys
 from contracts.base.times import Clock, utc_time
-from contracts.catalog import count_of
-from contracts.delivery import BatchKey, ChannelName, PlanKey
+from contracts.delivery import ChannelName, PlanKey
 from contracts.errors import WHOLE_EVENT, FieldError, localized
 from contracts.events import title_warnings
 from contracts.records import Dossier
@@ -167,34 +166,15 @@ class TraceReader:
     ) -> tuple[StatusCounts, list[TimelineEntry]]:
         if cursor.removed:
             count = StatusCounts.model_validate(cursor.counts)
-            return count, await self.planning_entries(plan, cursor, count, cursor.finished)
+            return count, _planning_entries(plan.channel, cursor, count, cursor.finished)
         summary = await summarize(self.ledger, plan, cursor)
         bounces, stop = await self.bounces(plan)
         returned = {"bounced": bounces.bounced, "complained": bounces.complained}
         count = status_counts(cursor, summary.statuses, summary.copies).model_copy(update=returned)
-        past = await self.planning_entries(plan, cursor, count, summary.closed)
+        past = _planning_entries(plan.channel, cursor, count, summary.closed)
         past += [*mail.bounce_entries(bounces), *mail.stop_entries(plan.content_id, stop)]
         past += summary.end_entries(plan.channel, self.clock()) if self.for_staff else ()
         return count, [*past, *summary.wait_entries(plan.channel, self.clock())]
-
-    async def planning_entries(
-        self, plan: PlanKey, cursor: PlanCursor, count: StatusCounts, closed: float
-    ) -> list[TimelineEntry]:
-        channel = plan.channel
-        entries = [channel_entry(cursor.created, "planning_started", channel)]
-        if cursor.finished:
-            detail = await self.planned_names(plan, cursor)
-            entries.append(channel_entry(cursor.finished, "planned", channel, detail))
-        if count.complete:
-            detail = f"{count.delivered} of {count.expected} delivered"
-            entries.append(channel_entry(closed or cursor.finished, "completed", channel, detail))
-        return entries
-
-    async def planned_names(self, plan: PlanKey, cursor: PlanCursor) -> str:
-        """Say who is planned: people by number, what a channel publishes once by name."""
-        if plan.channel is ChannelName.EMAIL or not cursor.stored_count:
-            return count_of(cursor.planned, "recipient")
-        return " and ".join((await self.ledger.rows(BatchKey(*plan, 0))).ids)
 
     async def bounces(self, plan: PlanKey) -> tuple[BounceTotals, BounceStop | None]:
         """Return the bounces of a plan of mails, and its stop because of too many."""
@@ -202,6 +182,19 @@ class TraceReader:
             return BounceTotals(), None
         stops = (await bounce_stops.load_stops(self.bus)).plans
         return await BounceRecords(self.ledger.bucket).totals(plan), stops.get(str(plan))
+
+
+def _planning_entries(
+    channel: ChannelName, cursor: PlanCursor, count: StatusCounts, closed: float
+) -> list[TimelineEntry]:
+    entries = [channel_entry(cursor.created, "planning_started", channel)]
+    if cursor.finished:
+        detail = f"{cursor.planned} recipients"
+        entries.append(channel_entry(cursor.finished, "planned", channel, detail))
+    if count.complete:
+        detail = f"{count.delivered} of {count.expected} delivered"
+        entries.append(channel_entry(closed or cursor.finished, "completed", channel, detail))
+    return entries
 
 
 def _of_revision(entry: TimelineEntry, number: int) -> TimelineEntry:

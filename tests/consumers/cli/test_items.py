@@ -317,3 +317,15 @@ def test_times_in_a_trace_are_shown_in_vietnams_time(capsys, detail, until, show
     print_trace(Trace.model_validate(facts | {"timeline": [entry]}))
     line = capsys.readouterr().out.splitlines()[-1]
     assert line.startswith("2027-01-15 16:00:00+07  waiting") and shown in line
+
+
+async def test_trace_names_what_a_channel_publishes_once_and_keeps_the_detail_in_json(
+    intake_harness, loa
+):
+    await intake_harness.take_in(submitted())
+    await intake_harness.add_plan(b"dd", channel=ChannelName.ZALO)
+    await intake_harness.add_plan(b"d", channel=ChannelName.PORTAL)
+    told = (await loa("trace", ITEM)).stdout
+    assert ("the article and the broadcast" in told, "recipient" in told) == (True, False)
+    details = [one["detail"] for one in json_output(await loa("trace", ITEM, "--json"))["timeline"]]
+    assert {"2 recipients", "1 recipients"} <= set(details)

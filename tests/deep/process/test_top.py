@@ -55,6 +55,7 @@ def test_top_is_live_fits_and_leaves_the_terminal_as_it_was(tmp_path):
         loa.add_unit()
         loa.readers(30)
         loa.cli("pause", "email", "--reason", "test", "--by", "An")
+        wait_until(lambda: '"channel_paused"' in loa.log(), "the pause")
         loa.publish("tin-tren-man-hinh", "email")
         for end in (b"q", signal.SIGINT):
             terminal = Terminal(loa, "top", "--interval", "0.5")
