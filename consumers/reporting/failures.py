@@ -126,12 +126,20 @@ def _failure(cause: _Cause, rows: _Rows) -> Failure:
     )
 
 
+_REMEDIES = {
+    "bounced": "failure_bounced",
+    "expired": "failure_expired",
+    "maybe_sent": "failure_maybe_sent",
+    "unknown": "failure_unknown",
+}
+
+
 def _remedy_code(cause: _Cause) -> str:
     """The text that says what to do; of a refused mail by the code in its reason."""
     is_mail = cause.plan.channel is ChannelName.EMAIL
     if cause.status != "failed":
         by_hand = cause.status == "unknown" and not is_mail
-        return "failure_settle" if by_hand else f"failure_{cause.status}"
+        return "failure_settle" if by_hand else _REMEDIES[cause.status]
     if not is_mail:
         return "failure_channel"
     code = code_in_reason(cause.reason)

@@ -10,8 +10,9 @@ import pytest
 ROOT = Path(__file__).parents[3]
 TABLE = """
 from consumers import cli
+from consumers.cli import root
 from consumers.cli.output import print_table
-cli.app = lambda **_: print_table(["đơn vị"], [["Bộ Nội vụ"]])
+root.app = lambda **_: print_table(["đơn vị"], [["Bộ Nội vụ"]])
 cli.main()
 """
 
