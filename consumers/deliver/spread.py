@@ -59,8 +59,11 @@ class _Work(Generic[Rendered]):
     outcomes: dict[int, Outcome] = field(default_factory=dict)
 
     async def drain(self, session: Session[Rendered]) -> None:
-        """Send part after part on one session, until none is left or it can't go on."""
-        while self.parts:
+        """Send part after part on one session, until none is left or it can't go on.
+
+        After a stop no part is begun: its session might wait for a new connection.
+        """
+        while self.parts and not self.expired():
             part = self.parts.popleft()
             rows = [self.rows[number] for number in part]
             sent = await session.send(self.rendered, rows, self.expired)
