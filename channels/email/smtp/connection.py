@@ -198,13 +198,14 @@ class SmtpConnection:
 
     async def is_alive(self) -> bool:
         """Whether the relay still answers."""
+        answered = False
         try:
-            async with asyncio.timeout(_CHECK_TIMEOUT_S):
-                answered = (await send_command(self.protocol, b"NOOP")).startswith(b"250")
-        except (Unreachable, TimeoutError):
-            answered = False
-        if not answered:
-            self.protocol.drop("no answer to NOOP")
+            with suppress(Unreachable, TimeoutError):
+                async with asyncio.timeout(_CHECK_TIMEOUT_S):
+                    answered = (await send_command(self.protocol, b"NOOP")).startswith(b"250")
+        finally:
+            if not answered:
+                self.protocol.drop("no answer to NOOP")
         return answered
 
     def close(self) -> None:

@@ -31,13 +31,14 @@ class RelayLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.reader: threading.Thread | None = None
+        self.turn = asyncio.Lock()  # batches in doubt at the same time are answered one by one
+        self.is_read = False  # by a thread, which may hang
 
     async def accepted_ids(self, message_ids: Collection[str]) -> frozenset[str]:
         """Those of *message_ids* that the relay accepted for certain."""
         wanted = frozenset(id.encode() for id in message_ids)
         try:
-            async with asyncio.timeout(READ_TIMEOUT_S):
+            async with self.turn, asyncio.timeout(READ_TIMEOUT_S):
                 accepted = await self.search_aside(wanted)
         except (OSError, TimeoutError) as error:
             log.warning("relay_log_unreadable", reason=error.strerror or "no answer")
@@ -49,22 +50,33 @@ class RelayLog:
 
         Raises OSError while such a thread still waits.
         """
-        if self.reader and self.reader.is_alive():
+        if self.is_read:
             raise OSError(errno.EBUSY, "the log is still being read")
         loop = asyncio.get_running_loop()
         found: asyncio.Future[set[bytes]] = loop.create_future()
 
         def read() -> None:
             try:
-                result = partial(_settle, found, self.search(wanted), None)
+                result = partial(self.settle, found, self.search(wanted), None)
             except OSError as error:
-                result = partial(_settle, found, set(), error)
+                result = partial(self.settle, found, set(), error)
             with suppress(RuntimeError):  # the loop has ended meanwhile
                 loop.call_soon_threadsafe(result)
 
-        self.reader = threading.Thread(target=read, daemon=True)
-        self.reader.start()
+        self.is_read = True
+        threading.Thread(target=read, daemon=True).start()
         return found
+
+    def settle(
+        self, found: "asyncio.Future[set[bytes]]", result: set[bytes], error: OSError | None
+    ) -> None:
+        self.is_read = False
+        if found.done():  # given up
+            return
+        if error:
+            found.set_exception(error)
+        else:
+            found.set_result(result)
 
     def search(self, wanted: Collection[bytes]) -> set[bytes]:
         queued: dict[bytes, bytes] = {}
@@ -88,15 +100,6 @@ class RelayLog:
         if size < READ_MAX and before.is_file():
             yield from _tail_lines(before, READ_MAX - size)
         yield from _tail_lines(self.path, READ_MAX)
-
-
-def _settle(found: "asyncio.Future[set[bytes]]", result: set[bytes], error: OSError | None) -> None:
-    if found.done():  # given up
-        return
-    if error:
-        found.set_exception(error)
-    else:
-        found.set_result(result)
 
 
 def _tail_lines(path: Path, limit: int) -> Iterator[bytes]:

@@ -126,6 +126,19 @@ async def test_a_connection_that_was_idle_for_long_is_asked_first(monkeypatch):
     assert receiver.commands.count(b"NOOP") == 2
 
 
+async def test_a_check_that_is_given_up_leaves_no_connection(monkeypatch):
+    async with SmtpReceiver(always={"NOOP": ScriptedAction.SWALLOW}) as receiver:
+        channel = email_channel(receiver.port)
+        async with channel.session():
+            pass
+        monkeypatch.setattr(pools, "IDLE_CHECK_S", -1.0)
+        checking = asyncio.create_task(channel.pool.acquire())
+        await until(lambda: any(one.silent for one in receiver.open))
+        checking.cancel()
+        await asyncio.wait({checking})
+        await until(lambda: not receiver.open)
+
+
 async def test_a_closed_channel_keeps_no_connection():
     async with SmtpReceiver() as receiver:
         channel = email_channel(receiver.port)

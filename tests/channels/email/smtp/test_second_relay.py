@@ -286,6 +286,12 @@ async def test_a_log_on_a_disk_that_hangs_holds_up_nothing(tmp_path, monkeypatch
     hanging.set()
 
 
+async def test_batches_in_doubt_at_the_same_time_are_all_answered(write_relay_log):
+    log = write_relay_log(logged(A) + logged(B, "DE6FEAE2096"))
+    answers = await asyncio.gather(*(log.accepted_ids([one]) for one in (A, B, C, A)))
+    assert answers == [{A}, {B}, set(), {A}]
+
+
 async def test_a_doubt_is_answered_from_the_log_and_the_rest_resent(new_email_pipeline, tmp_path):
     script = {("end", 3): ScriptedAction.RECORD_CUT, ("end", 20): ScriptedAction.CUT}
     async with SmtpReceiver(script=script) as receiver:
