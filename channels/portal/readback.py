@@ -69,11 +69,11 @@ class Readback:
     async def failure(self, publication: Publication) -> str:
         """Why readers cannot see the item yet, safe to log; empty when they can.
 
-        The first call starts the check; a later one gets its result.
+        The first call starts the check; a later one gets its result, or its error, once.
         """
         key = _item_key(publication)
         check = self._checks.get(key)
-        if check is None or (check.done() and check.result()):
+        if check is None or (check.done() and not check.exception() and check.result()):
             check = self._start_check(key, publication)
         if check is None:
             return self._last_failure or _NOT_READ_YET

@@ -55,6 +55,30 @@ async def test_what_can_be_read_is_delivered(tmp_path):
         assert await send_to(channel, again) == [DELIVERED]
 
 
+async def test_a_check_that_broke_is_made_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(readback, "_PATIENCE_S", 0)
+    reports = []
+
+    async def report(reason):
+        reports.append(reason)
+        if len(reports) == 1:
+            raise ValueError("a record that this version can't read")
+
+    async with (
+        serve_app(portal_app(tmp_path)) as url,
+        open_portal(tmp_path, readback_url=url, report_readback=report) as channel,
+    ):
+        for number in (1, 2):
+            [outcome] = await send_to(channel, a_publication())
+            assert outcome.verdict is Verdict.DOUBT
+            await until(lambda number=number: len(reports) == number)
+            await until(lambda: not channel._readback._running_checks())
+            if number == 1:
+                with pytest.raises(ValueError, match="a record"):
+                    await send_to(channel, a_publication())
+        assert await send_to(channel, a_publication()) == [DELIVERED]
+
+
 async def test_a_moment_is_waited_for(tmp_path):
     async with serve_app(FailingServer(tmp_path, 2)) as url, reading_at(tmp_path, url) as channel:
         assert await send_to(channel, a_publication()) == [DELIVERED]
