@@ -68,6 +68,8 @@ class TokenStore:
         self.lock = asyncio.Lock()
         self.early_retry_at = 0.0
         """While the access token lives, no call waits for another refresh before."""
+        self.rejected = ""
+        """The access token that Zalo has refused regardless of its expiry."""
         self.unstored: tuple[TokenGrant, str] | None = None
         """A new pair that is not stored yet, and the refresh token it was obtained with."""
 
@@ -97,6 +99,7 @@ class TokenStore:
             current = await self.load_usable()
             if current.grant.access_token != rejected:
                 return current.grant.access_token
+            self.rejected = rejected
             return (await self.refresh(current)).access_token
 
     async def seed(self, pair: TokenPair) -> None:
@@ -193,16 +196,17 @@ class TokenStore:
     ) -> TokenGrant:
         """Record a refusal that may pass: the same token is asked again, from seconds on.
 
-        After minutes a doubted token is given up, and an operator is asked for the rest.
+        After minutes a doubted token is given up, unless its access token still works: a use of the
+        one ends the other. An operator is asked for the rest.
         """
         current, now = (await self.read()).grant, self.clock()
         if current.refresh_token != pending.grant.refresh_token:
             return current
         since, tries = pending.grant.refused_since or now, pending.grant.refusals + 1
         is_over = now - since >= REFUSALS_MAX_S and tries >= _MIN_REFUSALS
-        if is_over and isinstance(error, RefreshTokenDoubted):
+        if is_over and isinstance(error, RefreshTokenDoubted) and not self.works(current):
             return await self.mark_lost(pending, str(error))
-        wait_s = min(_REFUSAL_WAIT_S * 2 ** (tries - 1), _REFUSAL_WAIT_MAX_S)
+        wait_s = min(_REFUSAL_WAIT_S * 2 ** min(tries - 1, 10), _REFUSAL_WAIT_MAX_S)
         refused = replace(pending.grant, refused_since=since, refusals=tries, retry_at=now + wait_s)
         trouble: ChannelError = Unreachable(str(error), retry_after_s=wait_s)
         trouble.__cause__ = error  # has the fix, for a person who looks meanwhile
@@ -212,6 +216,10 @@ class TokenStore:
         else:
             log.warning("zalo_refresh_refused", reason=str(error), tries=tries)
         return await self.clear_pending(VersionedGrant(refused, pending.revision), trouble)
+
+    def works(self, grant: TokenGrant) -> bool:
+        """Whether the access token lives, and Zalo has not refused it."""
+        return grant.expires_at > self.clock() and grant.access_token != self.rejected
 
     async def clear_pending(self, pending: VersionedGrant, trouble: ChannelError) -> NoReturn:
         """The refresh did not happen: remove the mark and raise *trouble*."""

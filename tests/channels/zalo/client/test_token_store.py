@@ -1,6 +1,7 @@
 """The token store: a pair is encrypted, refreshed once and early, and never lost."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 import structlog
@@ -254,8 +255,21 @@ async def test_a_refusal_that_lasts_asks_an_operator_after_minutes_and_goes_on(
     assert await tokens.replace_rejected("access-1") == "access-2", "without a person"
 
 
-async def test_a_refused_refresh_leaves_the_living_token_in_use(token_vault, clock):
-    tokens = await seeded_token_store(token_vault, clock, *[MAY_PASS["busy"]] * 500)
+async def test_a_refusal_that_lasts_for_days_is_still_no_error_of_ours(token_vault, clock):
+    tokens = await seeded_token_store(token_vault, clock, MAY_PASS["busy"], MAY_PASS["busy"])
+    with pytest.raises(Unreachable):
+        await tokens.replace_rejected("access-1")
+    stored = await tokens.read()
+    await tokens.write(replace(stored.grant, refusals=5000), stored.revision)
+    clock.advance(3 * 86400)
+    with pytest.raises(Misconfigured) as refused:
+        await tokens.replace_rejected("access-1")
+    assert refused.value.retry_after_s == 60
+
+
+@pytest.mark.parametrize("name", ["busy", "empty"])
+async def test_a_refused_refresh_leaves_the_living_token_in_use(token_vault, clock, name):
+    tokens = await seeded_token_store(token_vault, clock, *[MAY_PASS[name]] * 500)
     clock.advance(90000 - REFRESH_EARLY_S)
     for _ in range(300):
         assert await tokens.access_token() == "access-1"
