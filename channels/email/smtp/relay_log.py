@@ -20,7 +20,7 @@ READ_MAX = 256 * 1024 * 1024
 CHUNK_BYTES = 1024 * 1024
 READ_TIMEOUT_S = 10.0
 _LINE = re.compile(
-    rb": ([0-9A-Za-z]{6,30}): (?:message-id=(<[^>\s]{1,320}>)"
+    rb": ([0-9A-Za-z]{6,30}): (?:message-id=(\S{0,998})"
     rb"|from=<[^>\n]*>, size=\d+, nrcpt=\d+ \(queue (active)\)"
     rb"|to=<[^\n]*, status=(?:sent|bounced|deferred|expired)\b)"
 )
