@@ -268,7 +268,7 @@ class Node:
     @cached_property
     def status(self) -> StatusMonitor:
         reader = FactsReader(self.bus, self.zalo, self.clock)
-        monitor = StatusMonitor(reader, (self.settings.data_dir,))
+        monitor = StatusMonitor(reader, (self.settings.data_dir, self.settings.nats_dir))
         self.stack.callback(monitor.stop)
         return monitor
 

@@ -3,12 +3,17 @@
 from contextlib import AsyncExitStack
 from unittest.mock import MagicMock
 
+import pytest
+import yaml
+
 from channels.email.settings import EmailSettings
 from channels.zalo.settings import ZaloSettings
 from consumers.app.broker import BrokerWatch
 from consumers.app.node import Node
 from consumers.app.services import SERVICES
 from consumers.app.settings import LoaSettings
+from consumers.status.facts import FactsReader
+from tests.lint.sources import ROOT
 from tests.support.deploy_mounts import MOUNTS
 
 RELAY = {
@@ -28,7 +33,7 @@ WATCHED = {
     "run_dir": "data/run",
     "records_dir": "data/records",
     "spool_dir": "data/spool",
-    "nats_dir": "nats",
+    "nats_dir": "nats/disk",
 }
 """Each path of the settings, by its place in the stack."""
 SEEN_ELSEWHERE = {"relay-log", "data/mail", "data/zalo-sandbox", "data/roles.toml"}
@@ -73,3 +78,27 @@ async def test_a_container_sees_what_its_service_asks_for_and_nothing_else(
     used = {name: await files_of(name, bus, tmp_path / "data") for name in SERVICES}
     seen = {name: {path for path, _ in MOUNTS[name]} - SEEN_ELSEWHERE for name in SERVICES}
     assert used == seen
+
+
+async def settings_of_facts(bus):
+    """The variables of Zalo that the facts of `loa status` come from."""
+    used = set()
+
+    class Watched(ZaloSettings):
+        def __getattribute__(self, name):
+            used.add(name)
+            return super().__getattribute__(name)
+
+    facts = FactsReader(bus, Watched(_env_file=None, **ACCOUNT))
+    await facts.limits()
+    await facts.webhook_silent_since()
+    return {f"LOA_ZALO_{name.upper()}" for name in used & set(ZaloSettings.model_fields)}
+
+
+@pytest.mark.parametrize("service", ["sweep", "admin"])
+async def test_who_reads_the_facts_has_the_settings_that_they_come_from(bus, service):
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    sender, reader = (services[name]["environment"] for name in ("deliver-zalo", service))
+    wanted = await settings_of_facts(bus)
+    assert {"LOA_ZALO_APP_ID", "LOA_ZALO_MONEY_PER_DAY"} <= wanted
+    assert {name: reader.get(name, "missing") for name in wanted} == {n: sender[n] for n in wanted}
