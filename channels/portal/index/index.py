@@ -4,7 +4,6 @@ A commit here is the effect; the files follow. Every committed change that is no
 named in `item.undone` and `stale`, so that the next writer can finish it. `item.old_print` and
 `stale.old_print` name files that are right and were written in an earlier format."""
 
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
@@ -17,7 +16,7 @@ from channels.portal.index.listings import Listings, listing_entries
 from channels.portal.model.history import ShownPublication
 from channels.portal.model.months import to_microseconds
 from channels.portal.model.page_sets import PageKind, PageSet, parse_page_set
-from channels.portal.model.urgent import urgent_until
+from channels.portal.model.urgent import BAND_MAX, urgent_until
 from channels.portal.storage.index_swap import INDEX_FILE
 from contracts.base.markdown_size import RENDERED_MAX
 from contracts.publication import Publication
@@ -38,6 +37,14 @@ class Fragments(NamedTuple):
 
 
 LAYOUT_VERSION = 3
+_URGENT_TABLE = (
+    "CREATE TABLE IF NOT EXISTS urgent ("
+    " slug TEXT NOT NULL, published INTEGER NOT NULL, content_id TEXT NOT NULL,"
+    " ends INTEGER NOT NULL, PRIMARY KEY (slug, published, content_id)) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS urgent_item ON urgent (content_id)",
+    "CREATE INDEX IF NOT EXISTS urgent_end ON urgent (ends)",
+)
+"""Urgent items that have not ended, on each listing's pages. An index of 0.1.0 lacks it."""
 _QUERY_CHUNK = 100
 """Fragments per query."""
 _TABLES = f"""
@@ -93,6 +100,7 @@ CREATE TABLE IF NOT EXISTS shown (
     PRIMARY KEY (content_id, revision)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS mark (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+{";".join(_URGENT_TABLE)};
 PRAGMA user_version = {LAYOUT_VERSION};
 COMMIT;
 """
@@ -103,12 +111,12 @@ _ITEMS_AFTER = (
     " WHERE content_id > ? ORDER BY content_id LIMIT ?"
 )
 _SELECT = f"SELECT publication, {_BODY} FROM item"  # noqa: S608 - ours
-_URGENT = "urgent"
-"""The mark with the urgent items that have not ended: content id → when it ends."""
 _MAYBE_URGENT = """SELECT publication FROM item WHERE publication LIKE '%"lane":"urgent"%'"""
+_PUT_URGENT_SQL = """
+INSERT INTO urgent SELECT slug, published, content_id, ? FROM shelf WHERE content_id = ? AND listed
+"""
 _BAND_SQL = """
-SELECT content_id FROM shelf WHERE slug = ? AND listed
-AND content_id IN (SELECT key FROM json_each(?)) ORDER BY published DESC, content_id DESC
+SELECT content_id FROM urgent WHERE slug = ? ORDER BY published DESC, content_id DESC LIMIT ?
 """
 _PENDING_SQL = _SELECT + " WHERE {} ORDER BY content_id LIMIT ?"
 _FRAGMENTS = "SELECT content_id, {} FROM fragment WHERE edition = ? AND content_id IN ({})"
@@ -141,7 +149,6 @@ class PortalIndex(Listings):
 
     def create_tables(self) -> None:
         self._db.executescript(_TABLES)
-        self.set_metadata(_URGENT, "{}")
 
     def current_revision(self, content_id: str) -> int:
         """The revision that is shown, or committed to be shown; 0 for none."""
@@ -179,60 +186,54 @@ class PortalIndex(Listings):
         )
         self._db.execute("DELETE FROM fragment WHERE content_id = ?", (content_id,))
         self._db.execute("INSERT OR IGNORE INTO meanwhile VALUES (?)", (content_id,))
-        self._put_urgent(publication)
         feed_slugs = [*slugs, *former_slugs, *self.slugs_of_item(content_id)]
         entries = list(listing_entries(publication, feed_slugs))
         listed_slugs = slugs if publication.action != "withdrawn" else ()
         touched = self.move_item(content_id, entries, listed_slugs)
+        if self.knows_urgent:
+            self._put_urgent(publication)
         self.mark_stale(touched)
         return touched
 
     def urgent_items(self, slug: str) -> list[str]:
-        """Urgent items on the pages of a listing, newest first."""
-        return self._content_ids(_BAND_SQL, (slug, self.metadata(_URGENT) or "{}"))
+        """The newest urgent items on the pages of a listing, newest first."""
+        return self._content_ids(_BAND_SQL, (slug, BAND_MAX)) if self.knows_urgent else []
 
     @property
     def knows_urgent(self) -> bool:
         """Whether the index marks urgent items; one of an earlier version does not."""
-        return bool(self.metadata(_URGENT))
+        return self._value("SELECT 1 FROM sqlite_master WHERE name = 'urgent'") is not None
 
     def count_urgent(self) -> int:
-        return len(self._urgent_ends())
+        return int(self._value("SELECT count(DISTINCT content_id) FROM urgent") or 0)
 
     def has_urgent_ended(self, now_us: int) -> bool:
         """Whether `end_urgent` has something to do."""
-        is_over = any(end <= now_us for end in self._urgent_ends().values())
-        return is_over or not self.knows_urgent
+        if not self.knows_urgent:
+            return True
+        return self._value("SELECT 1 FROM urgent WHERE ends <= ? LIMIT 1", now_us) is not None
 
     def end_urgent(self, now_us: int) -> None:
         """Forget urgent items that have ended; the pages that name them become stale."""
-        self._collect_urgent()
-        ends = self._urgent_ends()
-        over = [content_id for content_id, end in ends.items() if end <= now_us]
-        for content_id in over:
-            slugs = self.slugs_of_item(content_id)
+        if not self.knows_urgent:
+            self._collect_urgent()
+        rows = self._db.execute("SELECT DISTINCT slug FROM urgent WHERE ends <= ?", (now_us,))
+        if slugs := [slug for (slug,) in rows]:
+            self._db.execute("DELETE FROM urgent WHERE ends <= ?", (now_us,))
             self.mark_stale([PageSet(PageKind.LISTING, slug) for slug in slugs])
-        if over:
             self.mark_stale([PageSet(PageKind.HOME)])
-            self.set_metadata(_URGENT, json.dumps({id: ends[id] for id in ends.keys() - over}))
-
-    def _urgent_ends(self) -> dict[str, int]:
-        ends: dict[str, int] = json.loads(self.metadata(_URGENT) or "{}")
-        return ends
 
     def _put_urgent(self, publication: Publication) -> None:
-        ends = self._urgent_ends()
-        before = ends.pop(publication.content_id, None)
-        if end := urgent_until(publication):
-            ends[publication.content_id] = to_microseconds(end)
-        if before != ends.get(publication.content_id):
-            self.set_metadata(_URGENT, json.dumps(ends))
+        """Mark the item where pages name it, unless it has no place in the band."""
+        content_id, end = publication.content_id, urgent_until(publication)
+        self._db.execute("DELETE FROM urgent WHERE content_id = ?", (content_id,))
+        if end:
+            self._db.execute(_PUT_URGENT_SQL, (to_microseconds(end), content_id))
 
     def _collect_urgent(self) -> None:
         """Find the urgent items of an index that was made before they were marked."""
-        if self.knows_urgent:
-            return
-        self.set_metadata(_URGENT, "{}")
+        for statement in _URGENT_TABLE:
+            self._db.execute(statement)
         for (publication,) in self._db.execute(_MAYBE_URGENT).fetchall():
             self._put_urgent(ShownPublication.model_validate_json(publication))
 

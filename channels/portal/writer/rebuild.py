@@ -22,6 +22,7 @@ from typing import NamedTuple
 import structlog
 
 from channels.portal.index.index import LAYOUT_VERSION, IndexSnapshot, PortalIndex
+from channels.portal.model.months import to_microseconds
 from channels.portal.render.site_files import SiteFiles
 from channels.portal.search.sync import SEARCH_INDEX_FILE
 from channels.portal.storage import index_swap
@@ -38,7 +39,7 @@ from channels.portal.writer.writer import (
     no_progress,
     record_format,
 )
-from contracts.base.times import Clock
+from contracts.base.times import Clock, utc_now
 from contracts.publication import Publication
 
 log = structlog.get_logger()
@@ -135,6 +136,7 @@ class PortalRebuild:
         public, aside = self._folder / "public", self._state / "aside"
         has_pages = (public / SITE_MARKER_FILE).exists()
         with self._index.transaction():
+            self._index.end_urgent(to_microseconds(utc_now(self._clock)))
             page_sets = self._site_files.all_page_sets(self._index)
             self._index.mark_all_pending(page_sets, stale_format=has_pages)
             record_format(self._index, self._site_files)
