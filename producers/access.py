@@ -21,7 +21,7 @@ _NKEY = "LOA_NATS_NKEY_FILE"
 _CA = "LOA_NATS_CA_FILE"
 _PASSWORD = "LOA_NATS_PASSWORD"  # noqa: S105 -- the name of a variable
 _URL = "LOA_NATS_URL"
-_USERINFO = re.compile(r"//[^/@]*@")
+_USERINFO = re.compile(r"^(\s*(?:[a-z]+://)?).*@", re.IGNORECASE | re.DOTALL)
 _OTHERS_MASK = 0o077
 _CREDS_PART = r"-+BEGIN {name}-+\s+(\S+)\s+-+END {name}-+"
 _JWT = re.compile(_CREDS_PART.format(name="NATS USER JWT"))
@@ -30,8 +30,8 @@ _USER_SEED = b"SU"
 
 
 def without_password(url: str) -> str:
-    """*url*, or several separated by commas, without user and password."""
-    return _USERINFO.sub("//", url)
+    """*url*, or several separated by commas, without user and password; a scheme may lack."""
+    return ",".join(_USERINFO.sub(r"\1", one) for one in url.split(","))
 
 
 class _UserCredentials(NamedTuple):

@@ -93,8 +93,21 @@ def test_two_credentials_at_once_are_refused(tmp_path):
 
 def test_a_password_is_not_in_what_is_printed():
     assert "hunter2" not in repr(Access(password="hunter2"))
-    urls = "nats://loa:hunter2@one:4222,tls://loa:hunter2@two"
-    assert without_password(urls) == "nats://one:4222,tls://two"
+
+
+@pytest.mark.parametrize(
+    ("urls", "shown"),
+    [
+        ("nats://loa:hunter2@one:4222,tls://loa:hunter2@two", "nats://one:4222,tls://two"),
+        ("loa:hunter2@one:4222", "one:4222"),
+        ("nats://one:4222,loa:hunter2@two:4222", "nats://one:4222,two:4222"),
+        ("nats://one:4222,hunter2@two,three", "nats://one:4222,two,three"),
+        ("nats://loa:hun@ter/2@one, tls://loa:hunter2@two", "nats://one, tls://two"),
+        ("", ""),
+    ],
+)
+def test_an_address_is_shown_without_its_password(urls, shown):
+    assert without_password(urls) == shown
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
