@@ -17,7 +17,6 @@ from channels.zalo.settings import ZaloSettings
 from consumers.app.settings import (
     DeskSettings,
     LoaSettings,
-    MetricsSettings,
     environment,
     load_retention,
     load_vocabulary,
@@ -38,13 +37,26 @@ from producers.access import without_password
 Origin = Literal["default", "env", ".env", "file"]
 _DOTENV = Path(".env")
 _HIDDEN = "********"
+_NATS_URL = "LOA_NATS_URL"
 _READ_FILES = ("LOA_EMAIL_CA_BUNDLE", "LOA_OIDC_CA_FILE", "LOA_PORTAL_CHANNELS_FILE")
 _CERTIFICATES = _READ_FILES[:2]
 _Read = dict[type[BaseSettings], Any]
-_JUDGED_TOGETHER = frozenset(
-    (LoaSettings, DeskSettings, MetricsSettings, EmailSettings, ZaloSettings, OidcSettings)
-)
-"""Classes that the rules across settings need."""
+_PORTS = ("LOA_HTTP_PORT", "LOA_NATS_PORT", "LOA_DESK_HTTP_PORT", "LOA_METRICS_PORT")
+_REQUIRED = {
+    "LOA_ZALO_APP_ID": "LOA_ZALO_APP_SECRET",
+    "LOA_EMAIL_USERNAME": "LOA_EMAIL_PASSWORD",
+}
+"""Variables that can't be used without the other."""
+_USELESS_WITHOUT = {
+    "LOA_NATS_CREDS_FILE": _NATS_URL,
+    "LOA_NATS_NKEY_FILE": _NATS_URL,
+    "LOA_NATS_CA_FILE": _NATS_URL,
+    "LOA_NATS_PASSWORD": _NATS_URL,
+    "LOA_EMAIL_FALLBACK_HOST": "LOA_EMAIL_HOST",
+    "LOA_EMAIL_USERNAME": "LOA_EMAIL_HOST",
+    "LOA_EMAIL_PASSWORD": "LOA_EMAIL_USERNAME",
+    "LOA_ZALO_APP_SECRET": "LOA_ZALO_APP_ID",
+}
 
 
 class EffectiveSetting(BaseModel):
@@ -73,13 +85,14 @@ class ConfigProblems(NamedTuple):
 
 
 def effective_settings() -> list[EffectiveSetting]:
-    """Every setting, by class. Raises Invalid like `read_settings`."""
-    return [
-        _effective(name, field, getattr(values, key))
+    """Every setting once, by class. Raises Invalid like `read_settings`."""
+    known = {
+        name: _effective(name, field, getattr(values, key))
         for settings in SETTINGS_CLASSES
         for values in (read_settings(settings),)
         for (name, field), key in zip(variables_of(settings), settings.model_fields, strict=True)
-    ]
+    }
+    return [*known.values()]
 
 
 def _effective(variable: str, field: FieldInfo, value: object) -> EffectiveSetting:
@@ -87,9 +100,9 @@ def _effective(variable: str, field: FieldInfo, value: object) -> EffectiveSetti
     file = environment().get(f"{variable}_FILE") if is_secret else ""
     return EffectiveSetting(
         variable=variable,
-        value=_shown(value),
+        value=_shown(variable, value),
         origin="file" if file else _origin(variable),
-        default=_shown(field.get_default(call_default_factory=False)),
+        default=_shown(variable, field.get_default(call_default_factory=False)),
         secret=is_secret,
         file=file or "",
     )
@@ -107,12 +120,15 @@ def _origin(variable: str) -> Origin:
     return "default"
 
 
-def _shown(value: object) -> str:
+def _shown(variable: str, value: object) -> str:
     """A value without its secret: also an address may have a password in it."""
     if isinstance(value, SecretStr):
         return _HIDDEN if value.get_secret_value() else ""
     text = "" if value is None else str(value)
-    return ",".join(map(without_password, text.split(","))) if "://" in text else text
+    if variable == _NATS_URL:
+        return without_password(text)
+    parts = text.split(",")
+    return ",".join(without_password(part) if "://" in part else part for part in parts)
 
 
 def find_problems() -> ConfigProblems:
@@ -124,17 +140,28 @@ def find_problems() -> ConfigProblems:
             read[settings] = read_settings(settings)
         except Invalid as wrong:
             errors += wrong.errors
-    if LoaSettings in read:
-        errors += _file_errors(read[LoaSettings])
-    if set(read) >= _JUDGED_TOGETHER:
-        errors += _contradictions(read)
-        warnings += _without_effect(read)
-        loa = read[LoaSettings]
+    loa, values = read.get(LoaSettings), _values_of(read)
+    errors += [*(_file_errors(loa) if loa else ()), *_contradictions(read, values)]
+    warnings += _without_effect(values)
+    if loa and EmailSettings in read and ZaloSettings in read:
         warnings += describe_withheld(loa, read[EmailSettings], read[ZaloSettings])
-        if loa.units_share_password:
-            warnings.append(field_error("LOA_NATS_URL", "units_share_password"))
-    warnings += [*_open_files(read.get(LoaSettings)), *_given_twice(), *unknown_variables()]
+    if loa and loa.units_share_password:
+        warnings.append(field_error(_NATS_URL, "units_share_password"))
+    warnings += [*_open_files(loa), *_given_twice(), *unknown_variables()]
     return ConfigProblems([*dict.fromkeys(errors)], [*dict.fromkeys(warnings)])
+
+
+def _values_of(read: _Read) -> dict[str, Any]:
+    """The values of the classes that could be read, by variable."""
+    values = {
+        name: getattr(settings, key)
+        for kind, settings in read.items()
+        for (name, _), key in zip(variables_of(kind), kind.model_fields, strict=True)
+    }
+    return {
+        name: value.get_secret_value() if isinstance(value, SecretStr) else value
+        for name, value in values.items()
+    }
 
 
 def _errors_of(work: Callable[[], object], field: str = "") -> list[FieldError]:
@@ -150,7 +177,7 @@ def _errors_of(work: Callable[[], object], field: str = "") -> list[FieldError]:
 
 def _file_errors(settings: LoaSettings) -> Iterator[FieldError]:
     """Errors of the files that the settings name, and of those in the data folder."""
-    yield from _errors_of(settings.access, "LOA_NATS_URL")
+    yield from _errors_of(settings.access, _NATS_URL)
     for file, load in (
         ("vocabulary.toml", partial(load_vocabulary, settings)),
         ("retention.toml", partial(load_retention, settings)),
@@ -184,57 +211,40 @@ def _key_errors(settings: LoaSettings) -> list[FieldError]:
         return [field_error(KEY_FILE_FIELD, "key_broken", value=path)]
 
 
-def _contradictions(read: _Read) -> Iterator[FieldError]:
-    """Settings that can't hold together."""
-    loa, oidc, email = read[LoaSettings], read[OidcSettings], read[EmailSettings]
-    zalo = read[ZaloSettings]
-    yield from _errors_of(lambda: read[DeskSettings].check(loa.public_url))
-    if oidc.issuer:
+def _contradictions(read: _Read, values: Mapping[str, Any]) -> Iterator[FieldError]:
+    """Settings that can't hold together; what could not be read is judged by none."""
+    loa, desk, oidc = (read.get(one) for one in (LoaSettings, DeskSettings, OidcSettings))
+    if loa and desk:
+        yield from _errors_of(lambda: desk.check(loa.public_url))
+    if oidc and oidc.issuer:
         yield from _errors_of(lambda: Client.open(oidc), "LOA_OIDC_CLIENT_KEY_FILE")
-    for variable, value, needed, other in (
-        ("LOA_ZALO_APP_ID", zalo.app_id, "LOA_ZALO_APP_SECRET", zalo.app_secret),
-        ("LOA_EMAIL_USERNAME", email.username, "LOA_EMAIL_PASSWORD", email.password),
-    ):
-        if value and not other.get_secret_value():
+    for variable, needed in _REQUIRED.items():
+        if values.get(variable) and not values.get(needed, True):
             yield field_error(needed, "config_needed", variable=variable)
-    yield from _equal_ports(read)
+    yield from _equal_ports(values)
 
 
-def _equal_ports(read: _Read) -> Iterator[FieldError]:
-    """Two faces on one port; 0 and an empty one are chosen apart."""
-    loa, seen = read[LoaSettings], dict[int, str]()
-    for variable, port in (
-        ("LOA_HTTP_PORT", loa.http_port),
-        ("LOA_NATS_PORT", 0 if loa.nats_url else loa.nats_port),
-        ("LOA_DESK_HTTP_PORT", read[DeskSettings].http_port),
-        ("LOA_METRICS_PORT", read[MetricsSettings].port),
-    ):
+def _equal_ports(values: Mapping[str, Any]) -> Iterator[FieldError]:
+    """Two services on one port; 0 and an empty one are chosen apart."""
+    seen = dict[int, str]()
+    for variable in _PORTS:
+        port = values.get(variable)
+        if variable == "LOA_NATS_PORT" and values.get(_NATS_URL):  # not used
+            continue
         if port and port in seen:
             yield field_error(variable, "config_same_port", other=seen[port], port=port)
         elif port:
             seen[port] = variable
 
 
-def _without_effect(read: _Read) -> Iterator[FieldError]:
+def _without_effect(values: Mapping[str, Any]) -> Iterator[FieldError]:
     """Settings that another one makes useless, or that are useless without it."""
-    loa, email, zalo = read[LoaSettings], read[EmailSettings], read[ZaloSettings]
-    needs = (
-        ("LOA_NATS_URL", loa.nats_url, ("LOA_NATS_CREDS_FILE", loa.nats_creds_file)),
-        ("LOA_NATS_URL", loa.nats_url, ("LOA_NATS_NKEY_FILE", loa.nats_nkey_file)),
-        ("LOA_NATS_URL", loa.nats_url, ("LOA_NATS_CA_FILE", loa.nats_ca_file)),
-        ("LOA_NATS_URL", loa.nats_url, ("LOA_NATS_PASSWORD", loa.nats_password)),
-        ("LOA_EMAIL_HOST", email.host, ("LOA_EMAIL_FALLBACK_HOST", email.fallback_host)),
-        ("LOA_EMAIL_HOST", email.host, ("LOA_EMAIL_USERNAME", email.username)),
-        ("LOA_EMAIL_USERNAME", email.username, ("LOA_EMAIL_PASSWORD", email.password)),
-        ("LOA_ZALO_APP_ID", zalo.app_id, ("LOA_ZALO_APP_SECRET", zalo.app_secret)),
-    )
-    for needed, is_there, (variable, value) in needs:
-        given = value.get_secret_value() if isinstance(value, SecretStr) else value
-        if given and not is_there:
+    for variable, needed in _USELESS_WITHOUT.items():
+        if values.get(variable) and not values.get(needed, True):
             yield field_error(variable, "config_unused_without", other=needed)
-    if loa.nats_url and loa.nats_port:
-        yield field_error("LOA_NATS_PORT", "config_unused_with", other="LOA_NATS_URL")
-    public = loa.public_url
+    if values.get(_NATS_URL) and values.get("LOA_NATS_PORT"):
+        yield field_error("LOA_NATS_PORT", "config_unused_with", other=_NATS_URL)
+    public = values.get("LOA_PUBLIC_URL", "")
     if public.startswith("http://") and not is_loopback(public[7:].split("/")[0].split(":")[0]):
         yield field_error("LOA_PUBLIC_URL", "config_plain_http")
 

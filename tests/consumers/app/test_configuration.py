@@ -86,6 +86,26 @@ async def test_what_can_not_hold_together_or_has_no_effect_is_named(shell, varia
     assert named in fields(answer["errors" if code == 2 else "warnings"])
 
 
+@pytest.mark.parametrize(
+    ("variables", "also"),
+    [
+        ({"LOA_EMAIL_PORT": "abc", "LOA_METRICS_PORT": "8080"}, "LOA_METRICS_PORT"),
+        ({"LOA_DESK_URL": "x", "LOA_METRICS_PORT": "8080"}, "LOA_METRICS_PORT"),
+        ({"LOA_EMAIL_PORT": "abc", "LOA_ZALO_APP_ID": "1"}, "LOA_ZALO_APP_SECRET"),
+        ({"LOA_ZALO_CALLBACK_URL": "x", "LOA_EMAIL_USERNAME": "u"}, "LOA_EMAIL_PASSWORD"),
+        ({"LOA_EMAIL_PORT": "abc", "LOA_DESK_HTTP_HOST": "0.0.0.0"}, "LOA_DESK_URL"),
+        ({"LOA_HTTP_PORT": "abc", "LOA_OIDC_ISSUER": "https://id.vn"}, "LOA_OIDC_CLIENT_ID"),
+        ({"LOA_EMAIL_PORT": "abc", "LOA_PUBLIC_URL": "http://tin.vn"}, "LOA_PUBLIC_URL"),
+        ({"LOA_OIDC_ISSUER": "x", "LOA_NATS_URL": "nats://a", "LOA_NATS_PORT": "1"},
+         "LOA_NATS_PORT"),
+    ],
+)  # fmt: skip
+async def test_a_wrong_setting_hides_no_problem_of_others(shell, variables, also):
+    answer = json_output(await shell("check", "--json", **variables))
+    named = fields(answer["errors"]) | fields(answer["warnings"])
+    assert {next(iter(variables)), also} <= named
+
+
 async def test_secrets_that_others_can_read_or_that_are_given_twice_are_named(shell, tmp_path):
     secret = tmp_path / "secret"
     secret.write_text("mật khẩu")
@@ -106,11 +126,13 @@ async def test_each_value_is_shown_with_its_origin_and_no_secret_at_all(shell, t
     given = {
         "LOA_EMAIL_PASSWORD_FILE": str(tmp_path / "secret"),
         "LOA_ZALO_APP_SECRET": "kín-hai",
-        "LOA_NATS_URL": "nats://loa:k3n-ba@bus:4222,nats://b:k3n-ba@bus2",
+        "LOA_NATS_URL": "loa:k3n-ba@bus:4222,b:k3n-ba@bus2",
+        "LOA_ZALO_CALLBACK_URL": "https://a:k3n-ba@tin.vn/zalo",
         "LOA_EMAIL_FROM": "Bộ Nội vụ <a@b.vn>",
     }
     run = await shell("show", "--json", **given)
     shown = {one["variable"]: one for one in json_output(run)}
+    assert len(shown) == len(json_output(run)), "each once"
     assert set(shown) == {one for one in known_variables() if not one.endswith("_FILE")} | {
         one for one in known_variables() if one in shown
     }
@@ -118,9 +140,11 @@ async def test_each_value_is_shown_with_its_origin_and_no_secret_at_all(shell, t
     assert origins == {
         "LOA_DATA_DIR": "env", "LOA_HTTP_PORT": ".env", "LOA_HTTP_HOST": ".env",
         "LOA_EMAIL_PASSWORD": "file", "LOA_ZALO_APP_SECRET": "env", "LOA_NATS_URL": "env",
-        "LOA_EMAIL_FROM": "env",
+        "LOA_EMAIL_FROM": "env", "LOA_ZALO_CALLBACK_URL": "env",
     }  # fmt: skip
     assert shown["LOA_HTTP_PORT"]["value"] == "8081"
+    assert shown["LOA_NATS_URL"]["value"] == "bus:4222,bus2"
+    assert shown["LOA_EMAIL_FROM"]["value"] == given["LOA_EMAIL_FROM"]
     assert shown["LOA_EMAIL_PASSWORD"]["file"] == given["LOA_EMAIL_PASSWORD_FILE"]
     assert shown["LOA_EMAIL_HOST"] | {"origin": "default"} == shown["LOA_EMAIL_HOST"]
     changed = await shell("show", "--changed", **given)
