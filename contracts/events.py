@@ -175,10 +175,11 @@ def title_warnings(
     shown = shorten(given, TITLE_LIMIT)
     if shown == given or ChannelName.ZALO not in channels:
         return ()
-    field = "data.short_title" if short_title else "data.title"
     end = shown[-_SHOWN_END:]
     values = {"limit": TITLE_LIMIT.plain, "end": end.partition(" ")[2] or end}
-    return (field_warning(field, "title_cut", **values),)
+    if short_title:
+        return (field_warning("data.short_title", "short_title_cut", **values),)
+    return (field_warning("data.title", "title_cut", **values),)
 
 
 def check_sender(event: CloudEvent, unit: str, vocabulary: Vocabulary) -> None:

@@ -42,20 +42,33 @@ def test_a_publication_without_a_short_title_keeps_the_bytes_it_had():
 
 
 @pytest.mark.parametrize(
-    ("changes", "field"),
+    ("changes", "expected"),
     [
-        ({"title": LONG}, "data.title"),
-        ({"title": LONG, "short_title": SHORT}, None),
-        ({"title": LONG, "short_title": LONG[:150]}, "data.short_title"),
-        ({"title": LONG, "channels": ["portal", "email"]}, None),
-        ({"title": SHORT}, None),
+        ({"title": LONG}, [("data.title", "title_cut")]),
+        ({"title": LONG, "short_title": SHORT}, []),
+        (
+            {"title": LONG, "short_title": LONG[:150]},
+            [("data.short_title", "short_title_cut")],
+        ),
+        ({"title": LONG, "channels": ["portal", "email"]}, []),
+        ({"title": SHORT}, []),
     ],
 )
-def test_a_title_that_zalo_shows_in_part_is_warned_of(changes, field):
+def test_a_title_that_zalo_shows_in_part_is_warned_of(changes, expected):
     warnings = events.find_warnings(decoded_data(submitted(**changes)))
-    assert [(one.field, one.code) for one in warnings] == ([(field, "title_cut")] if field else [])
+    assert [(one.field, one.code) for one in warnings] == expected
     end = shorten(changes.get("short_title", LONG), TITLE_LIMIT)[-20:]
     assert all(end in one.message and end in one.message_vi for one in warnings)
+
+
+def test_a_warning_is_true_of_a_title_that_is_short_and_of_a_short_title():
+    quoted = decoded_data(submitted(title='Thông báo "A" & "B" ' * 6))
+    [warning] = events.find_warnings(quoted)
+    assert len(quoted.title) < 140
+    assert "quotation marks and & count as several" in warning.message
+    assert "longer" not in warning.message and "short_title" in warning.message
+    [warning] = events.find_warnings(decoded_data(submitted(short_title=LONG[:150])))
+    assert "short_title" not in warning.message + warning.message_vi
 
 
 def test_a_withdrawal_is_warned_of_its_own_title_alone():

@@ -95,17 +95,19 @@ def render(publication: Publication, site: ArticleDefaults) -> RenderedArticle:
     """Lay *publication* out within Zalo's limits."""
     texts = _texts(publication)
     author = publication.author or site.author or catalog_text("article", "author")
-    body, whole = _fit_paragraphs([*_correction_lines(publication), *texts])
+    title, lead = _title(publication)
+    room = BODY_MAX - sum(map(len, lead))
+    body, whole = _fit_paragraphs([*_correction_lines(publication), *texts], room)
     return RenderedArticle(
         content_id=publication.content_id,
         revision=publication.revision,
         is_withdrawal=publication.action == "withdrawn",
-        title=shorten(publication.short_title or publication.title, TITLE_LIMIT),
+        title=title,
         description=shorten(_description_text(publication, texts), DESCRIPTION_LIMIT),
         author=shorten(author, AUTHOR_LIMIT),
         cover=_percent_encoded(publication.cover.url if publication.cover else site.cover_url),
         default_cover=_percent_encoded(site.cover_url),
-        body=body,
+        body=(*lead, *body),
         ending="portal" if whole else "more",
         page_url=_percent_encoded(site.item_url(publication.content_id)),
         released_at=publication.first_released_at.timestamp(),
@@ -116,6 +118,13 @@ def render(publication: Publication, site: ArticleDefaults) -> RenderedArticle:
         unit=publication.unit,
         is_quiet=not is_broadcast(publication.broadcast),
     )
+
+
+def _title(publication: Publication) -> tuple[str, tuple[str, ...]]:
+    """The title within Zalo's limit, and the paragraph with the whole title if it was cut."""
+    given = publication.short_title or publication.title
+    shown = shorten(given, TITLE_LIMIT)
+    return shown, () if TITLE_LIMIT.allows(given) else (publication.title,)
 
 
 def _texts(publication: Publication) -> list[str]:
@@ -146,9 +155,9 @@ def _link_lines(publication: Publication) -> Iterator[str]:
         yield catalog_text("article", "link", title=link.title, url=link.url)
 
 
-def _fit_paragraphs(texts: Sequence[str]) -> tuple[tuple[str, ...], bool]:
+def _fit_paragraphs(texts: Sequence[str], room: int) -> tuple[tuple[str, ...], bool]:
     """The paragraphs that fit, and whether all of them do."""
-    room, kept = BODY_MAX, list[str]()
+    kept = list[str]()
     for text in texts:
         if len(text) > room:
             short = shorten(text, TextLimit(room, room)) if not kept else ""

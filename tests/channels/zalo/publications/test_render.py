@@ -48,6 +48,19 @@ def test_a_long_title_is_cut_at_a_word_unless_there_is_a_short_one(action):
     assert short == "Kỳ thi nâng ngạch năm 2027"
 
 
+@pytest.mark.parametrize("action", ["published", "corrected", "withdrawn"])
+def test_a_cut_title_stands_whole_above_the_text_and_takes_no_paragraph_away(action):
+    whole = (LONG * 4)[:300].strip()
+    given = {"action": action, "reason": "Nhầm", "body": "a" * (BODY_MAX + 1)}
+    plain = content(a_publication(**given))
+    first, *rest = content(a_publication(title=whole, **given))
+    assert first == f"<p>{whole}</p>"
+    assert len(rest) == len(plain)
+    shown = payload(a_publication(title=whole, **given))
+    assert shown["description"] == payload(a_publication(**given))["description"]
+    assert content(a_publication(title=whole, short_title="Kỳ thi", **given)) == plain
+
+
 def test_the_last_paragraph_leads_to_the_portal_and_carries_our_marker():
     *_, last = content(a_publication())
     assert last == (
