@@ -41,8 +41,10 @@ async def load_breakers(bus: Bus) -> dict[str, Breaker]:
     """The breaker of every circuit, by name. Raises BusError."""
     keys = {_breaker_key(one): one for channel in ChannelName for one in circuits_of(channel)}
     values = await bus.bucket(subjects.CONTROL.name).get_many(list(keys))
-    stored = {keys[key]: value.data for key, value in values.items()}
-    return {one: Breaker.model_validate_json(stored.get(one, b"{}")) for one in keys.values()}
+    stored = {key: value.data for key, value in values.items()}
+    return {
+        one: records.parse_stored(Breaker, key, stored.get(key, b"{}")) for key, one in keys.items()
+    }
 
 
 async def unavailable_circuits(bus: Bus) -> frozenset[str]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contracts import subjects
 from contracts.delivery import ChannelName
 from contracts.records import Record
-from producers.bus import Bus
+from producers.bus import Bus, records
 
 _KEY_PREFIX = "outlet."
 
@@ -42,4 +42,7 @@ async def load_destinations(bus: Bus) -> Mapping[ChannelName, Destination]:
     """The destinations of channels with a worker, now or before. Raises BusError."""
     keys = {f"{_KEY_PREFIX}{channel}": channel for channel in ChannelName}
     values = await bus.bucket(subjects.CONTROL.name).get_many(list(keys))
-    return {keys[key]: Destination.model_validate_json(value.data) for key, value in values.items()}
+    return {
+        keys[key]: records.parse_stored(Destination, key, value.data)
+        for key, value in values.items()
+    }

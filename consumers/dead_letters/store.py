@@ -29,6 +29,7 @@ from consumers.messages import field_error
 from contracts import subjects
 from contracts.errors import FieldError, Invalid, limit_errors, printable
 from producers.bus import Bus, BusError, Message, NoReply, StorageFull
+from producers.bus.records import parse_stored
 
 if TYPE_CHECKING:  # commands read letters, too, without a broker
     from faststream.nats.message import NatsMessage
@@ -222,7 +223,7 @@ class DeadLetterStore:
         for message in messages:
             id, letter = message.seq, _parse_letter(message)
             value = stored.get(history_key(id))
-            history = History.model_validate_json(value.data) if value else History()
+            history = parse_stored(History, history_key(id), value.data) if value else History()
             count = counts.get(letter.identity) or DeathCount(id, id, letter.at)
             times = {"last": count.last, "times": count.times, "latest": count.latest}
             facts = {"id": id, **times, "decisions": history.decisions}

@@ -176,6 +176,11 @@ def _waiting_draft(draft: Draft) -> WaitingDraft:
     return WaitingDraft(draft.key, draft.at, is_urgent, min(times, default=None))
 
 
+def _place_of(broken: Exception) -> str:
+    """What could not be read: the record's key where it is known, never its value."""
+    return ", ".join(getattr(broken, "__notes__", ())) or type(broken).__name__
+
+
 @dataclass
 class StatusMonitor:
     """Keeps the facts of the bus, for `/readyz` and `/metrics`. `read_at`: when they were read."""
@@ -211,7 +216,7 @@ class StatusMonitor:
             self.reading.cancel()
 
     async def refresh(self) -> None:
-        """Read the facts; damaged records are left to `loa check`. Raises BusError."""
+        """Read the facts; a damaged record keeps the old ones. Raises BusError."""
         async with self.lock:
             began = time.monotonic()
             try:
@@ -223,15 +228,17 @@ class StatusMonitor:
     async def _read(self) -> None:
         bus, clock, item_times = self.reader.bus, self.reader.clock, self.item_times
         problem = await store_problem(bus)
+        disks = disk_spaces(self.folders)
+        self.facts = replace(self.facts, disks=disks, store_problem=problem)
         try:
             reader = StatusReader(bus, clock, on_batch=item_times.add_batch)
             report = await reader.report(at_work=False)
             report.at_work = True
             facts = await self.reader.read(report)
         except (ValueError, LookupError, TypeError) as broken:
-            log.warning("status_fact_missing", fact="records", reason=type(broken).__name__)
-            facts = Facts(now=utc_now(clock))
-        disks = disk_spaces(self.folders)
+            log.warning("status_fact_missing", fact="records", reason=_place_of(broken))
+            self.facts = replace(self.facts, unreadable=_place_of(broken))
+            return
         self.facts = replace(facts, disks=disks, store_problem=problem)
         self.read_at = clock()
         await self._observe_items()

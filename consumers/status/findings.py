@@ -63,14 +63,15 @@ class Facts:
     """Everything that findings come from; an empty fact was not gathered, or is well.
 
     `failing`: checks of `/readyz` by name. `filling`: streams in percent of their limit.
-    `store_problem`: why the bus took no test message. `lost_index`: the portal's folder, without
-    the index that it had.
+    `store_problem`: why the bus took no test message. `unreadable`: the record that keeps all facts
+    of the bus old. `lost_index`: the portal's folder, without the index that it had.
     """
 
     now: datetime
     channels: Mapping[ChannelName, ChannelStatus] = field(default_factory=dict)
     at_work: bool = True
     store_problem: str = ""
+    unreadable: str = ""
     damages: tuple[FieldError, ...] = ()
     clock: FieldError | None = None
     lost_files: tuple[FieldError, ...] = ()
@@ -153,6 +154,11 @@ def _key(facts: Facts) -> Iterator[StatusFinding]:
     for damage in facts.damages:
         if damage.field == KEY_FILE_FIELD:
             yield _as_said("key_wrong", damage)
+
+
+def _unreadable(facts: Facts) -> Iterator[StatusFinding]:
+    if facts.unreadable:
+        yield _finding(Severity.ACT, "facts_unreadable", "bus", what=facts.unreadable)
 
 
 def _bus(facts: Facts) -> Iterator[StatusFinding]:
@@ -395,6 +401,6 @@ def _desk(facts: Facts) -> Iterator[StatusFinding]:
 
 
 _RULES: tuple[Callable[[Facts], Iterator[StatusFinding]], ...] = (
-    *(_key, _disks, _bus, _log, _streams, _lost_files, _unit_keys),
+    *(_key, _disks, _unreadable, _bus, _log, _streams, _lost_files, _unit_keys),
     *(_channels, _webhook, _limits, _dead_letters, _desk, _process),
 )

@@ -38,11 +38,20 @@ def parse(kind: type[T], data: bytes) -> T | None:
         return None
 
 
+def parse_stored(kind: type[T], key: str, data: bytes) -> T:
+    """Return the record of *key*. Raises ValidationError with *key* as a note."""
+    try:
+        return kind.model_validate_json(data)
+    except ValidationError as error:
+        error.add_note(key)
+        raise
+
+
 async def read(bucket: Bucket, key: str, kind: type[T]) -> Versioned[T | None]:
     value = await bucket.get(key)
     if value is None:
         return Versioned(None)
-    return Versioned(kind.model_validate_json(value.data), value.revision)
+    return Versioned(parse_stored(kind, key, value.data), value.revision)
 
 
 async def write(bucket: Bucket, key: str, value: T, revision: int) -> Versioned[T]:

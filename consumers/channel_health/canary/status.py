@@ -14,6 +14,7 @@ from contracts import subjects
 from contracts.base.times import utc_time
 from contracts.delivery import ChannelName
 from producers.bus import Bus
+from producers.bus.records import parse_stored
 
 CanaryState = Literal["off", "waiting", "ok", "late", "paused"]
 _NO_SENDER = "the service canary does not run"
@@ -140,8 +141,10 @@ async def load_records(
     for channel in channels:
         sent, answer = values.get(sent_key(channel)), values.get(answer_key(channel))
         loaded[channel] = (
-            SentCanary.model_validate_json(sent.data) if sent else None,
-            CanaryAnswer.model_validate_json(answer.data) if answer else CanaryAnswer(),
+            parse_stored(SentCanary, sent_key(channel), sent.data) if sent else None,
+            parse_stored(CanaryAnswer, answer_key(channel), answer.data)
+            if answer
+            else CanaryAnswer(),
         )
     return loaded
 

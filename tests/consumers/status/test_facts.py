@@ -32,6 +32,7 @@ from consumers.zalo.stores import BusKeyValueStore
 from contracts import subjects
 from contracts.base.times import utc_now
 from contracts.delivery import Lane
+from producers.bus import BusError
 from tests.support.dead_letters import buried
 from tests.support.events import UNIT, register_unit, submitted
 
@@ -122,14 +123,33 @@ def test_the_directory_says_when_it_was_last_complete(tmp_path):
     store.close()
 
 
-async def test_the_monitor_survives_a_damaged_record(bus, clock, reader, tmp_path):
+async def test_a_damaged_record_keeps_the_facts_as_old_as_they_are_and_is_told(
+    bus, clock, reader, tmp_path
+):
     monitor = StatusMonitor(reader, (tmp_path,))
     await buried(DeadLetterStore(bus))
     await monitor.refresh()
-    assert "dead_letters" in [one.code for one in find(monitor.facts)]
+    before, read_at = monitor.facts, monitor.read_at
     await bus.bucket(subjects.CONTROL.name).put("outlet.portal", b"not a record")
+    clock.advance(60)
     await monitor.refresh()
-    assert monitor.facts.channels == {} and monitor.facts.disks
+    assert monitor.facts.channels == before.channels != {} and monitor.facts.dead.count == 1
+    assert monitor.read_at == read_at, "the alarm on old facts must see it"
+    [told] = [one for one in find(monitor.facts) if one.code == "facts_unreadable"]
+    assert "outlet.portal" in told.message and "outlet.portal" in told.message_vi
+    await bus.bucket(subjects.CONTROL.name).purge("outlet.portal")
+    await monitor.refresh()
+    assert monitor.read_at == clock() and not monitor.facts.unreadable
+
+
+async def test_a_bus_that_is_gone_can_not_store_whatever_else_it_does_not_say(bus, reader):
+    monitor = StatusMonitor(reader)
+    await monitor.refresh()
+    assert not monitor.facts.store_problem
+    await bus.close()
+    with pytest.raises(BusError):
+        await monitor.refresh()
+    assert monitor.facts.store_problem
 
 
 async def test_a_damaged_plan_costs_its_own_times_and_no_other_fact(bus, clock, reader, ledger):

@@ -95,6 +95,7 @@ TABLE = [
     ({"failing": {"bus": "no answer"}}, [(ACT, "check_failing", "bus")]),
     ({"failing": {"directory": "behind"}, "directory_since": AGO},
      [(ACT, "directory_behind", "directory")]),
+    ({"unreadable": "outlet.portal"}, [(ACT, "facts_unreadable", "bus")]),
     ({"damages": (DAMAGE,)}, [(ACT, "bus_damaged", "CONTENT")]),
     ({"store_problem": "no answer", "failing": {"directory": "behind"}} | a_disk(0),
      [(ACT, "disk_full", "/data"), (ACT, "bus_cannot_store", "bus"),
