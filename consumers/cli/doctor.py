@@ -3,15 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter
-from typing import Annotated
+from typing import Annotated, Any
 
 import aiohttp
 import typer
 from pydantic import BaseModel
+from pydantic_settings import BaseSettings
 
 from channels.email.doctor.dns_client import DNS_PORT, DnsClient
 from channels.email.doctor.doctor import Doctor
@@ -34,10 +35,11 @@ from consumers.cli.output import (
     print_answer,
     print_errors,
 )
+from consumers.cli.progress import progress_bars
 from consumers.cli.zalo import account_stores
 from consumers.doctor import machine, network, services
 from consumers.doctor.examination import Check, examine
-from consumers.doctor.finding import DoctorFinding, new_finding
+from consumers.doctor.finding import DoctorFinding, new_finding, unusable
 from consumers.messages import field_error, translate
 from consumers.staff.oidc.settings import OidcSettings
 from contracts.base.addresses import is_mailable
@@ -70,14 +72,14 @@ def doctor(context: typer.Context, as_json: Json = False) -> None:
 def _report(
     names: Iterable[str],
     as_json: bool,
-    around: "Surroundings | None" = None,
+    against: str = "",
     *,
     is_short: bool = False,
 ) -> None:
     """Run the checks and print what they found; end with 1 for a problem."""
-    with explain_errors():
-        around = around or Surroundings.read()
-        checks = {name: CHECKS[name](around) for name in names}
+    around = Surroundings(against)
+    checks = {name: CHECKS[name](around) for name in names}
+    with explain_errors(), progress_bars():
         findings = asyncio.run(examine(checks, TIMEOUT_S))
     shown = [*_worst(findings)] if is_short else findings
     print_answer(findings, as_json, lambda: _print_around(shown))
@@ -101,18 +103,16 @@ def _print_around(findings: Iterable[DoctorFinding]) -> None:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """The settings that the checks look at; *against*: an address whose clock is read."""
+    """The checks; each reads its own settings. *against*: an address whose clock is read.
 
-    loa: LoaSettings
-    email: EmailSettings
-    zalo: ZaloSettings
+    Each raises Invalid for settings that it can't use.
+    """
+
     against: str = ""
 
-    @classmethod
-    def read(cls) -> "Surroundings":
-        """Raises Invalid for settings that can't be used."""
-        email, zalo = read_settings(EmailSettings), read_settings(ZaloSettings)
-        return cls(read_settings(LoaSettings), email, zalo)
+    @property
+    def loa(self) -> LoaSettings:
+        return read_settings(LoaSettings)
 
     def disk(self) -> AsyncIterator[DoctorFinding]:
         loa = self.loa
@@ -128,16 +128,19 @@ class Surroundings:
     def proxy(self) -> AsyncIterator[DoctorFinding]:
         return machine.examine_proxies(environment())
 
-    def dns(self) -> AsyncIterator[DoctorFinding]:
-        loa, zalo = self.loa, self.zalo
-        urls = [*loa.nats_url.split(","), loa.public_url, read_settings(DeskSettings).url]
-        urls += [self.email.host, self.email.fallback_host, read_settings(OidcSettings).issuer]
-        if zalo.app_id:
-            urls += [zalo.openapi_url, zalo.business_url, zalo.oauth_url]
-        return network.examine_names(map(network.host_of, urls))
+    async def dns(self) -> AsyncIterator[DoctorFinding]:
+        urls = list[str]()
+        for kind, addresses_of in _ADDRESSES:
+            try:
+                urls += addresses_of(read_settings(kind))
+            except Invalid as wrong:
+                for finding in unusable("dns", wrong):
+                    yield finding
+        async for finding in network.examine_names(map(network.host_of, urls)):
+            yield finding
 
     async def mail(self) -> AsyncIterator[DoctorFinding]:
-        if not self.email.host:
+        if not read_settings(EmailSettings).host:
             yield new_finding("mail_no_relay")
             return
         for one in await examine_mail("", None):
@@ -147,13 +150,14 @@ class Surroundings:
             yield DoctorFinding(check="mail", code=one.code, level=one.level, **said, **todo)
 
     def zalo_account(self) -> AsyncIterator[DoctorFinding]:
-        return services.examine_zalo(self.zalo, self._probe_zalo)
+        return services.examine_zalo(read_settings(ZaloSettings), self._probe_zalo)
 
     async def _probe_zalo(self) -> AccountStatus | None:
         async with self.connect() as bus:
             if bus is None:
                 return None
-            return await probe_account(self.zalo, await account_stores(bus, self.zalo))
+            zalo = read_settings(ZaloSettings)
+            return await probe_account(zalo, await account_stores(bus, zalo))
 
     def portal(self) -> AsyncIterator[DoctorFinding]:
         return network.examine_portal(self.loa.public_url, self.loa.portal_dir / "public")
@@ -182,8 +186,23 @@ async def _http_clock(url: str) -> DoctorFinding:
         answer = await network.fetch(url)
     except (aiohttp.ClientError, TimeoutError):
         return new_finding("clock_unread", place=url)
+    if answer.is_cached:
+        return new_finding("clock_cached", place=network.host_of(url))
     return machine.compare_clock(datetime.now(UTC), answer.date, network.host_of(url))
 
+
+def _zalo_addresses(zalo: ZaloSettings) -> list[str]:
+    return [zalo.openapi_url, zalo.business_url, zalo.oauth_url] if zalo.app_id else []
+
+
+_ADDRESSES: tuple[tuple[type[BaseSettings], Callable[[Any], list[str]]], ...] = (
+    (LoaSettings, lambda loa: [*loa.nats_url.split(","), loa.public_url]),
+    (DeskSettings, lambda desk: [desk.url]),
+    (EmailSettings, lambda email: [email.host, email.fallback_host]),
+    (OidcSettings, lambda oidc: [oidc.issuer]),
+    (ZaloSettings, _zalo_addresses),
+)
+"""The addresses in settings whose hosts are looked up."""
 
 CHECKS: Mapping[str, Callable[[Surroundings], Check]] = {
     "disk": attrgetter("disk"),
@@ -250,10 +269,10 @@ async def _describe_settings(email: EmailSettings, settings: LoaSettings) -> lis
 async def _worker_destination() -> Destination | None:
     """The destination of mail as its worker has published it; None without a bus."""
     try:
-        async with Surroundings.read().connect() as bus:
+        async with Surroundings().connect() as bus:
             found = await destinations.load_destinations(bus) if bus else {}
             return found.get(ChannelName.EMAIL)
-    except BusError:
+    except (BusError, Invalid):  # `loa doctor bus` says which setting
         return None
 
 
@@ -282,9 +301,7 @@ def disk(as_json: Json = False) -> None:
 @_PAGE
 def clock(against: Against = "", as_json: Json = False) -> None:
     """Compare the clock with that of the bus's server, and with the Date of an HTTP answer."""
-    with explain_errors():
-        around = replace(Surroundings.read(), against=against)
-    _report(["clock"], as_json, around)
+    _report(["clock"], as_json, against)
 
 
 @app.command()
@@ -311,7 +328,7 @@ def bus(as_json: Json = False) -> None:
 @app.command()
 @_PAGE
 def portal(as_json: Json = False) -> None:
-    """Look at LOA_PUBLIC_URL as readers do: is it this Loa's page, and is the certificate valid."""
+    """Look at LOA_PUBLIC_URL from this machine: is it this Loa's page, with a valid certificate."""
     _report(["portal"], as_json)
 
 

@@ -5,49 +5,30 @@ Threads that a look-up of a name or a disk holds up are daemons: nothing waits f
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Thread
-from typing import Any
 
-from consumers.doctor.finding import DoctorFinding, silent
+from consumers.doctor.finding import DoctorFinding, failed, silent, unusable
+from consumers.progress import report_progress
+from consumers.runtime.daemon_threads import DaemonThreads
+from contracts.errors import ContractError
+from producers.bus import BusError
 
 Check = Callable[[], AsyncIterator[DoctorFinding]]
-
-
-class _DaemonThreads(ThreadPoolExecutor):
-    """An executor with a daemon thread for each piece of work; its end waits for none."""
-
-    def submit(self, work: Callable[..., Any], /, *args: Any, **named: Any) -> Future[Any]:
-        done: Future[Any] = Future()
-        Thread(target=_settle, args=(done, work, args, named), daemon=True).start()
-        return done
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Wait for nothing."""
-
-
-def _settle(done: Future[Any], work: Callable[..., Any], args: Any, named: Any) -> None:
-    """Give the result to *done*; another error than the system's ends the thread in the open."""
-    done.set_running_or_notify_cancel()
-    try:
-        result = work(*args, **named)
-    except (OSError, ValueError) as error:
-        done.set_exception(error)
-    else:
-        done.set_result(result)
+_REPORT_INTERVAL_S = 0.2
 
 
 async def examine(checks: Mapping[str, Check], timeout_s: float) -> list[DoctorFinding]:
     """The findings of all *checks*, in their order; each has *timeout_s* for itself."""
-    asyncio.get_running_loop().set_default_executor(_DaemonThreads())
-    found = await asyncio.gather(
-        *(_within(timeout_s, name, check) for name, check in checks.items())
-    )
-    return [finding for findings in found for finding in findings]
+    asyncio.get_running_loop().set_default_executor(DaemonThreads())
+    tasks = [asyncio.create_task(_within(timeout_s, name, check)) for name, check in checks.items()]
+    pending = set(tasks)
+    while pending:
+        _, pending = await asyncio.wait(pending, timeout=_REPORT_INTERVAL_S)
+        report_progress("checks", len(tasks) - len(pending), len(tasks))
+    return [finding for task in tasks for finding in task.result()]
 
 
 async def _within(timeout_s: float, name: str, check: Check) -> list[DoctorFinding]:
-    """What a check has found in its time, and that it was cut short, if it was."""
+    """What a check has found in its time, and why it was cut short, if it was."""
     findings: list[DoctorFinding] = []
     try:
         async with asyncio.timeout(timeout_s):
@@ -55,4 +36,8 @@ async def _within(timeout_s: float, name: str, check: Check) -> list[DoctorFindi
                 findings.append(finding)
     except TimeoutError:
         findings.append(silent(name, timeout_s))
+    except ContractError as wrong:
+        findings += unusable(name, wrong)
+    except (BusError, OSError, ValueError) as error:
+        findings.append(failed(name, error))
     return findings

@@ -4,7 +4,7 @@ from pydantic import BaseModel
 
 from channels.email.doctor.finding import Level
 from consumers.messages import load_catalog
-from contracts.errors import localized
+from contracts.errors import Bilingual, ContractError, localized
 
 
 class DoctorFinding(BaseModel):
@@ -37,5 +37,26 @@ def new_finding(code: str, /, **values: object) -> DoctorFinding:
 
 def silent(check: str, seconds: float) -> DoctorFinding:
     """The finding of a check whose neighbour gave no answer in time."""
-    finding = new_finding("silent", check=check, seconds=round(seconds))
-    return finding.model_copy(update={"check": check})
+    return _finding_of(check, "silent", check=check, seconds=round(seconds))
+
+
+def failed(check: str, error: Exception) -> DoctorFinding:
+    """The finding of a check that an error has ended."""
+    return _finding_of(check, "failed", why=f"{type(error).__name__} {error}".strip())
+
+
+def unusable(check: str, wrong: ContractError) -> list[DoctorFinding]:
+    """A finding for each setting that a check needs and can't use."""
+    return [
+        _finding_of(
+            check,
+            "unusable",
+            why=Bilingual(f"{one.field}: {one.message}", f"{one.field}: {one.message_vi}"),
+        )
+        for one in wrong.errors
+    ]
+
+
+def _finding_of(check: str, code: str, /, **values: object) -> DoctorFinding:
+    """A finding that any check may have."""
+    return new_finding(code, **values).model_copy(update={"check": check})

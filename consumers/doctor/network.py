@@ -17,6 +17,7 @@ import aiohttp
 from channels.email.settings import is_loopback
 from consumers.doctor.finding import DoctorFinding, new_finding
 from contracts.base.times import utc_time
+from producers.access import without_password
 
 _SLOW_S = 1.0
 _READ_TIMEOUT_S = 5.0
@@ -31,6 +32,7 @@ class Answer(NamedTuple):
     status: int
     body: bytes
     date: datetime | None
+    is_cached: bool
 
 
 async def fetch(url: str) -> Answer:
@@ -38,7 +40,8 @@ async def fetch(url: str) -> Answer:
     timeout = aiohttp.ClientTimeout(total=_READ_TIMEOUT_S)
     async with aiohttp.ClientSession(timeout=timeout) as http, http.get(url) as answer:
         body = await answer.content.read(_MAX_BYTES)
-        return Answer(answer.status, body, _parse_date(answer.headers.get("Date", "")))
+        date, is_cached = _parse_date(answer.headers.get("Date", "")), "Age" in answer.headers
+        return Answer(answer.status, body, date, is_cached)
 
 
 def _parse_date(text: str) -> datetime | None:
@@ -49,8 +52,11 @@ def _parse_date(text: str) -> datetime | None:
 
 
 def host_of(url: str) -> str:
-    """The host of an address, or of `host:port`; empty for none."""
-    return urlsplit(url if "://" in url else f"//{url}").hostname or ""
+    """The host of an address, or of `host:port`; empty for none, the text for a wrong one."""
+    try:
+        return urlsplit(url if "://" in url else f"//{url}").hostname or ""
+    except ValueError:
+        return without_password(url)
 
 
 async def examine_names(names: Iterable[str]) -> AsyncIterator[DoctorFinding]:
@@ -73,7 +79,7 @@ async def _examine_name(name: str) -> DoctorFinding:
     began = time.monotonic()
     try:
         found = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):  # the second: no name at all, such as one with two dots
         return new_finding("dns_unknown", name=name)
     took = time.monotonic() - began
     addresses = ", ".join(sorted({str(one[4][0]) for one in found}))
@@ -82,7 +88,10 @@ async def _examine_name(name: str) -> DoctorFinding:
 
 
 async def examine_portal(url: str, public: Path) -> AsyncIterator[DoctorFinding]:
-    """Whether *url* shows the pages of the folder *public*, and how long its certificate lasts."""
+    """Whether *url* shows this machine the pages of the folder *public*; its certificate.
+
+    Readers come from elsewhere: a firewall or another DNS may show them something else.
+    """
     if not url:
         yield new_finding("portal_no_address")
         return

@@ -1,5 +1,6 @@
 """`loa doctor` for everything around Loa: real sockets, files and a real bus."""
 
+import asyncio
 import socket
 import threading
 from contextlib import asynccontextmanager
@@ -10,8 +11,10 @@ import pytest
 from aiohttp import web
 
 from consumers.cli import doctor
-from consumers.doctor import machine
+from consumers.doctor import examination, machine
+from consumers.doctor.finding import new_finding
 from consumers.messages import load_catalog
+from consumers.progress import progress_to
 from tests.support.cli import InProcessCli, json_output
 from tests.support.full_disk import room_for
 
@@ -27,11 +30,11 @@ def around(bus, loa, monkeypatch):
 
 
 @asynccontextmanager
-async def website(body: bytes = b"", status: int = 200, date: datetime | None = None):
-    """A web server of the outside; its address."""
+async def website(body: bytes = b"", status: int = 200, date: datetime | None = None, **more: str):
+    """A web server of the outside, with *more* headers; its address."""
 
     async def answer(_: web.Request) -> web.Response:
-        headers = {"Date": format_datetime(date, usegmt=True)} if date else {}
+        headers = more | ({"Date": format_datetime(date, usegmt=True)} if date else {})
         return web.Response(body=body, status=status, headers=headers)
 
     app = web.Application()
@@ -107,6 +110,68 @@ async def test_the_clock_is_compared_with_the_bus_and_with_an_http_date(around, 
         assert await found(around, f"clock --against {url}") == ["clock_ok", code]
         assert "máy chủ NATS" in (await around("clock")).stdout
     assert await found(around, "clock --against http://127.0.0.1:9") == ["clock_ok", "clock_unread"]
+
+
+async def test_the_date_of_a_cached_answer_is_no_clock(around):
+    old = datetime.now(UTC) - timedelta(hours=1)
+    async with website(date=old, Age="3600") as url:
+        assert await found(around, f"clock --against {url}") == ["clock_ok", "clock_cached"]
+
+
+async def test_a_name_that_is_none_is_a_finding_of_its_own(around):
+    names = {"LOA_EMAIL_HOST": "smtp..example.vn", "LOA_EMAIL_FALLBACK_HOST": "[x"}
+    given = {"LOA_EMAIL_FROM": "a@moha.example", "LOA_PUBLIC_URL": "http://tin..vn"}
+    run = await around("dns", "--json", **names | given)
+    told = json_output(run)
+    assert [one["code"] for one in told] == ["dns_unknown"] * 3 and run.exit_code == 1
+    for check in ("portal", "clock", "mail"):
+        run = await around(check, "--json", **names | given)
+        assert run.exception is None or isinstance(run.exception, SystemExit), run.exception
+        assert json_output(run), "findings"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "checks"),
+    [
+        ("LOA_EMAIL_PORT", "abc", {"mail", "dns"}),
+        ("LOA_NATS_CREDS_FILE", "/nowhere", {"bus", "clock", "zalo"}),
+        ("LOA_ZALO_CALLBACK_URL", "x", {"zalo", "dns"}),
+    ],
+)
+async def test_a_wrong_setting_is_a_finding_of_the_checks_that_need_it(
+    around, variable, value, checks
+):
+    app = {"LOA_ZALO_APP_ID": "1", "LOA_ZALO_APP_SECRET": "s", "LOA_EMAIL_HOST": ""}
+    names = ("LOA_ZALO_OPENAPI_URL", "LOA_ZALO_BUSINESS_URL", "LOA_ZALO_OAUTH_URL")
+    async with website(b"{}") as url:
+        run = await around("--json", **app | dict.fromkeys(names, url) | {variable: value})
+    told = json_output(run)
+    assert {one["check"] for one in told} == {*doctor.CHECKS} and run.exit_code == 1
+    assert {one["check"] for one in told if variable in one["message"]} <= checks
+    assert {one["check"] for one in told if one["code"] == "unusable"} <= checks
+    assert any(variable in one["message"] and variable in one["message_vi"] for one in told)
+    assert "disk_ok" in {one["code"] for one in told}
+
+
+async def test_the_progress_of_checks_is_told_while_one_is_slow(monkeypatch):
+    monkeypatch.setattr(examination, "_REPORT_INTERVAL_S", 0.01)
+    told, release = [], asyncio.Event()
+
+    async def quick():
+        yield new_finding("proxy_ok")
+
+    async def slow():
+        await release.wait()
+        yield new_finding("proxy_ok")
+
+    def report(what, done, total):
+        told.append((what, done, total))
+        if len(told) == 3:
+            release.set()
+
+    with progress_to(report):
+        await examination.examine({"proxy": quick, "dns": slow}, 5)
+    assert told[:3] == [("checks", 1, 2)] * 3 and told[-1] == ("checks", 2, 2)
 
 
 async def test_proxies_that_loa_ignores_are_named_without_their_passwords(around):
