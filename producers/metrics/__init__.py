@@ -4,6 +4,8 @@ A label's values are a closed list; any other value counts as `other`, so that n
 series. Names follow Prometheus: base units, `_total` for counters.
 """
 
+from itertools import product
+
 from contracts import events
 from contracts.delivery import ChannelName, Lane
 from contracts.errors import ContractError
@@ -53,16 +55,18 @@ EVENTS = CounterMetric(
         (UNIT, _EVENT_KIND, _ANSWER, _DOOR),
     )
 )
+_RESULTS = ("accepted", "refused", "unavailable")
 DOOR_SECONDS = HistogramMetric(
     Metric(
         "loa_door_request_seconds",
         "histogram",
         "Time from a request of POST /v1/events to its answer",
         "gateway",
-        (Label("result", ["accepted", "refused", "unavailable"]),),
+        (Label("result", _RESULTS),),
     ),
     (0.01, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
 )
+DOOR_SECONDS.begin((result,) for result in _RESULTS)
 FEED_READ = GaugeTable(
     Metric(
         "loa_feed_read_timestamp_seconds",
@@ -91,9 +95,10 @@ REASONS = (
     *("recipient", "left", "suppressed", "not_seen", "expired", OTHER),
 )
 _FIRST_OUTCOMES = (
-    *(("delivered", "none"), ("expired", "expired"), ("unknown", OTHER), ("unknown", "connection")),
+    *(("delivered", "none"), ("expired", "expired")),
+    *(("unknown", reason) for reason in ("connection", "temporary", OTHER)),
     *(("failed", reason) for reason in ("no_mailbox", "mailbox_full", "no_cause", "content")),
-    *(("failed", reason) for reason in ("protocol", OTHER)),
+    *(("failed", reason) for reason in ("protocol", "policy", "recipient", OTHER)),
 )
 """What alarms watch exists from the start: `increase` does not see a series' first value."""
 DELIVERIES = CounterMetric(
@@ -149,31 +154,18 @@ LEDGER_SECONDS = HistogramMetric(
     ),
     (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5),
 )
+_REPORTS = ("bounce", "delay", "complaint", "refusal")
+_MEANINGS = (
+    *("gone", "full", OTHER, "content", "fault", "policy", "slower", "grey", "later"),
+    *("accepted", "none"),
+)
 MAIL_REPORTS = CounterMetric(
     Metric(
         "loa_mail_reports_total",
         "counter",
         "What came back of mail, by the meaning of its status code; `refusal`: by our own relay",
         "feedback",
-        (
-            Label("kind", ["bounce", "delay", "complaint", "refusal"]),
-            Label(
-                "meaning",
-                [
-                    "gone",
-                    "full",
-                    "other",
-                    "content",
-                    "fault",
-                    "policy",
-                    "slower",
-                    "grey",
-                    "later",
-                    "accepted",
-                    "none",
-                ],
-            ),
-        ),
+        (Label("kind", _REPORTS), Label("meaning", _MEANINGS)),
     ),
-    [(kind, "none") for kind in ("bounce", "delay", "complaint", "refusal")],
+    product(_REPORTS, _MEANINGS),
 )

@@ -1,8 +1,11 @@
 """For each alarm: series that make it fire and clear again, minute by minute."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from producers import metrics
 
 LEAD = 10
 """Healthy minutes before the fault."""
@@ -31,6 +34,14 @@ class Case:
     step: int = 1
 
 
+class Quiet(NamedTuple):
+    """*series* by name, a value every five minutes, that leave an alarm silent at *minute*."""
+
+    alarm: str
+    series: dict[str, str]
+    minute: int
+
+
 def gauge(name: str, good: object, bad: object) -> Series:
     """A fact that is *good*, then *bad*; "_" is no value, "stale" the end of the series."""
     return Series(name, lambda _, is_bad: bad if is_bad else good)
@@ -42,15 +53,34 @@ def moment(name: str, good: int, bad: int) -> Series:
 
 
 def counter(name: str, good: int, bad: int) -> Series:
-    """What grows by so much with each value."""
-    total = 0
+    """What grows by so much with each value; "_" until the series begins with its first event."""
+    total, begun = 0, begins_with_the_process(name)
 
-    def value(_: int, is_bad: bool) -> int:
+    def value(_: int, is_bad: bool) -> object:
         nonlocal total
         total += bad if is_bad else good
-        return total
+        return total if total or begun else "_"
 
     return Series(name, value)
+
+
+def begins_with_the_process(series: str) -> bool:
+    """Whether a counter is there, at 0, before its first event."""
+    name, _, chosen = series.partition("{")
+    if re.sub("_(bucket|count|sum)$", "", name) not in {one.name for one in metrics.METRICS}:
+        return True  # read at each scrape
+    if name.startswith(metrics.ITEM_SECONDS.metric.name):
+        return True  # begun by `sweep`
+    wanted = set(re.findall(r'(\w+)="([^"]*)"', chosen))
+    families = metrics.REGISTRY.collect()
+    samples = [one for family in families for one in family.samples if one.name == name]
+    return any(wanted <= set(one.labels.items()) for one in samples)
+
+
+def once(name: str, minute: int) -> Series:
+    """A counter's series that begins with its one event, at this minute of the fault."""
+    begin = LEAD + minute
+    return Series(name, lambda now, _: 1 if now >= begin else "_")
 
 
 def buckets(name: str, labels: str, edges: tuple[float, float]) -> tuple[Series, ...]:
@@ -119,13 +149,20 @@ CASES = (
         'check="consumers"',
         "1",
     ),
-    Case("LoaStatusUnread", (moment("loa_status_read_timestamp_seconds", 0, -400),)),
+    Case(
+        "LoaStatusUnread",
+        (
+            moment('loa_status_read_timestamp_seconds{instance="a"}', 0, 0),
+            moment('loa_status_read_timestamp_seconds{instance="b"}', 0, -400),
+        ),
+        'instance="b"',
+    ),
     Case("LoaStatusUnread", (gauge("loa_status_read_timestamp_seconds", 1e6, "stale"),)),
     Case(
         "LoaNeedsPerson",
         (
             gauge('loa_status_findings{code="retention_held", severity="act"}', "stale", 1),
-            gauge('loa_status_findings{code="dead_letters", severity="act"}', "stale", 1),
+            gauge('loa_status_findings{code="disk_full", severity="act"}', "stale", 1),
             gauge('loa_status_findings{code="disk_low", severity="watch"}', "stale", 1),
         ),
         'code="retention_held"',
@@ -170,8 +207,12 @@ CASES = (
     disk("LoaDiskLow", 5 << 30, "5%"),
     disk("LoaDiskFull", 1 << 29, "0.5%"),
     fact("LoaDirectoryBehind", "loa_directory_lag_seconds", 60, "1m 0s"),
-    Case(
-        "LoaDoorUnavailable", (counter('loa_events_total{unit="a", answer="unavailable"}', 0, 1),)
+    Case(  # each minute it is another unit's first
+        "LoaDoorUnavailable",
+        (
+            *(once(f'loa_events_total{{unit="{n}", answer="unavailable"}}', n) for n in range(7)),
+            counter('loa_door_request_seconds_count{result="unavailable"}', 0, 1),
+        ),
     ),
     Case(
         "LoaDoorSlow",
@@ -230,6 +271,7 @@ CASES = (
             gauge('loa_channel_paused{channel="email"}', 0, 0),
             gauge('loa_channel_breaker{channel="email", state="open"}', 0, 0),
             deliveries("delivered", 1, 0),
+            deliveries("held", 0, 1),
         ),
         'channel="email"',
         minutes=20,
@@ -298,6 +340,15 @@ CASES = (
         ),
         'limit="articles"',
     ),
+    Case(  # what is left pays for no message: rows wait
+        "LoaZaloLimitUsedUp",
+        (
+            gauge('loa_zalo_limit_used{limit="monthly money"}', 999900, 999900),
+            gauge('loa_zalo_limit_max{limit="monthly money"}', 1000000, 1000000),
+            gauge('loa_status_findings{severity="act", code="limit_used_up"}', "stale", 1),
+        ),
+        'code="limit_used_up"',
+    ),
     Case(
         "LoaZaloTokenEnds",
         (
@@ -312,4 +363,20 @@ CASES = (
         value="1d 0h 0m 0s",
     ),
     Case("LoaZaloUnknown", (deliveries("unknown", 0, 1, "zalo"),), "", "360", 400),
+)
+
+QUIET = (
+    Quiet(  # anyone can knock without a unit's key
+        "LoaUnitRefused",
+        {'loa_events_total{unit="other", answer="unauthorized"}': "0+5x30"},
+        60,
+    ),
+    Quiet(  # late bounces of yesterday's mail, at night
+        "LoaMailBounces",
+        {
+            'loa_deliveries_total{channel="email", outcome="delivered"}': "0+10000x9 100000x300",
+            'loa_mail_reports_total{kind="bounce"}': "0x280 0+5x12",
+        },
+        1440,
+    ),
 )

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tests.support import requirements
-from tests.support.alarm_cases import CASES, LEAD, Case
+from tests.support.alarm_cases import CASES, LEAD, QUIET, Case, Quiet
 from tests.support.prometheus import ALERTS, CONFIG, RULES, promtool
 
 BY_NAME = {rule["alert"]: rule for rule in RULES}
@@ -26,20 +26,28 @@ def test_prometheus_itself_accepts_configuration_and_alarms():
 
 def test_every_alarm_fires_with_its_texts_and_clears_again(tmp_path):
     assert {case.alarm for case in CASES} == set(BY_NAME)
-    files = [write_story(tmp_path / str(number), case) for number, case in enumerate(CASES)]
+    stories = [(case.alarm, story(case)) for case in CASES]
+    stories += [(quiet.alarm, quiet_story(quiet)) for quiet in QUIET]
+    files = [write_story(tmp_path / str(n), *told) for n, told in enumerate(stories)]
     promtool("test", "rules", *files)
 
 
-def write_story(folder: Path, case: Case) -> Path:
+def write_story(folder: Path, name: str, told: dict) -> Path:
     """Its test, and the rule alone: each would have to judge every minute of all stories."""
     folder.mkdir()
-    group = {"name": "one", "rules": [BY_NAME[case.alarm]]}
+    group = {"name": "one", "rules": [BY_NAME[name]]}
     (folder / "rules.yml").write_text(yaml.safe_dump({"groups": [group]}))
-    every = f"{case.step}m"
-    test = {"rule_files": ["rules.yml"], "evaluation_interval": every, "tests": [story(case)]}
+    every = {"evaluation_interval": told["interval"]}
+    test = {"rule_files": ["rules.yml"], "tests": [told]} | every
     file = folder / "test.yml"
     file.write_text(yaml.safe_dump(test))
     return file
+
+
+def quiet_story(quiet: Quiet) -> dict:
+    series = [{"series": name, "values": values} for name, values in quiet.series.items()]
+    checks = [expected(quiet, quiet.minute, [])]
+    return {"interval": "5m", "input_series": series, "alert_rule_test": checks}
 
 
 def story(case: Case) -> dict:
@@ -61,7 +69,7 @@ def story(case: Case) -> dict:
     return {"interval": f"{step}m", "input_series": series, "alert_rule_test": checks}
 
 
-def expected(case: Case, minute: int, alarms: list[dict]) -> dict:
+def expected(case: Case | Quiet, minute: int, alarms: list[dict]) -> dict:
     return {"alertname": case.alarm, "eval_time": f"{minute}m", "exp_alerts": alarms}
 
 
