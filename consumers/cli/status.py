@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 
 import typer
@@ -40,12 +41,14 @@ from consumers.status.report import (
     StatusFinding,
     StatusReport,
 )
-from contracts.base.times import format_for_people
+from contracts.base.times import Clock, format_for_people
 from contracts.delivery import ChannelName, Lane
 from contracts.errors import Bilingual, Unavailable
 from producers.bus import Bus, NoReply
 from producers.output import print_bilingual
 
+STORE_CHECK_INTERVAL_S = 30.0
+"""Looks that follow each other sooner share one test message."""
 _SEVERITIES = {
     Severity.ACT: ("PROBLEM", "SỰ CỐ"),
     Severity.WATCH: ("WARNING", "CHÚ Ý"),
@@ -81,10 +84,12 @@ class StatusLoader:
     bus: Bus
     own: bool
     on_batch: OnBatch = lambda _batch, _entry: None
+    clock: Clock = time.monotonic
 
     def __post_init__(self) -> None:
         self.reader = StatusReader(self.bus, on_batch=self.on_batch)
         self.facts = FactsReader(self.bus, read_settings(ZaloSettings))
+        self.store_problem, self.store_checked_at = "", -inf
 
     async def load(self) -> StatusReport:
         """The report with its findings. Raises BusError, and Unavailable without a stream."""
@@ -99,8 +104,17 @@ class StatusLoader:
             report.versions["running"] = running.version
         facts = await self.facts.read(report)
         machine = await _with_machine_facts(facts, self.settings, self.bus, running)
-        report.findings = find(machine)
+        report.findings = find(replace(machine, store_problem=await self._check_store()))
         return report
+
+    async def _check_store(self) -> str:
+        """Why the bus stored nothing at the last test, which is repeated after a while."""
+        if self.own:
+            return ""
+        if self.clock() - self.store_checked_at >= STORE_CHECK_INTERVAL_S:
+            self.store_problem = await store_problem(self.bus)
+            self.store_checked_at = self.clock()
+        return self.store_problem
 
 
 async def _with_machine_facts(
@@ -112,7 +126,6 @@ async def _with_machine_facts(
     is_behind = "directory" in failing
     return replace(
         facts,
-        store_problem=await store_problem(bus) if facts.at_work else "",
         lost_files=tuple(lost),
         lost_index=await _lost_index(settings, bus),
         unit_keys=tuple(await server_faults(open_registry(bus))),
@@ -163,14 +176,14 @@ def _print_report(report: StatusReport) -> None:
             print_bilingual(f"{name}: {line.en}", f"{name}: {line.vi}")
     columns = ("channel", "paused", "breaker", "lane", "backlog", "oldest s", "per s", "left s")
     rows = [
-        (name, channel.paused, _breaker(name, channel, lane), lane, *lane_cells(status))
+        (name, channel.paused, lane_breaker(name, channel, lane), lane, *lane_cells(status))
         for name, channel in report.channels.items()
         for lane, status in channel.lanes.items()
     ]
     output.print_table(columns, rows)
 
 
-def _breaker(name: ChannelName, channel: ChannelStatus, lane: Lane) -> BreakerState:
+def lane_breaker(name: ChannelName, channel: ChannelStatus, lane: Lane) -> BreakerState:
     """The state of the circuit that serves *lane*."""
     return channel.breaker_of(circuit_of(name, lane).partition(".")[2])
 

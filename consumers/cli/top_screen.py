@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from consumers.channel_health.breaker import BreakerState
-from consumers.cli.status import finding_texts
+from consumers.cli.status import finding_texts, lane_breaker
 from consumers.status.open_plans import OpenPlan
 from consumers.status.report import ChannelStatus, LaneStatus, Severity, StatusReport
 from contracts.base.times import format_for_people
@@ -88,15 +88,16 @@ def _lane_rows(report: StatusReport) -> Iterator[_LaneRow]:
     for name, channel in report.channels.items():
         busy = {lane: one for lane, one in channel.lanes.items() if one.backlog or one.per_s}
         for lane, status in busy.items():
-            yield _LaneRow(name, _state(channel), lane, status)
+            breaker = lane_breaker(name, channel, lane)
+            yield _LaneRow(name, _state(channel, breaker), lane, status)
         if not busy:
-            yield _LaneRow(name, _state(channel))
+            yield _LaneRow(name, _state(channel, channel.breaker))
 
 
-def _state(channel: ChannelStatus) -> str:
+def _state(channel: ChannelStatus, breaker: BreakerState) -> str:
     if channel.paused:
         return "paused"
-    return "ok" if channel.breaker is BreakerState.CLOSED else channel.breaker.value
+    return "ok" if breaker is BreakerState.CLOSED else breaker.value
 
 
 def _lane_table(rows: list[_LaneRow]) -> Table:

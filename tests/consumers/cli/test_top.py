@@ -5,6 +5,9 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
+from consumers.app.settings import LoaSettings
+from consumers.channel_health.breaker import BreakerState
+from consumers.cli.status import STORE_CHECK_INTERVAL_S, StatusLoader
 from consumers.cli.top_screen import Size, TopAnswer, draw
 from consumers.status.open_plans import OpenPlan
 from consumers.status.report import (
@@ -14,6 +17,7 @@ from consumers.status.report import (
     StatusFinding,
     StatusReport,
 )
+from contracts import subjects
 from contracts.delivery import ChannelName, Lane
 from tests.support.cli import json_output
 from tests.support.events import ITEM, submitted
@@ -52,6 +56,35 @@ def test_the_screen_fits_80x24_however_much_there_is_to_show():
     assert "9 need a person" in lines[0]
     everything = lines_of(busy_answer(9), 80, 10_000)
     assert sum("1,000,000" in line and "60" in line for line in everything) == 50
+
+
+def test_a_lane_shows_the_state_of_its_own_circuit():
+    lanes = dict.fromkeys(Lane, LaneStatus(backlog=1))
+    open_circuit = {"breaker": BreakerState.OPEN, "breaker_part": "notices"}
+    zalo = ChannelStatus(paused=False, lanes=lanes, **open_circuit)
+    report = StatusReport(findings=(), channels={ChannelName.ZALO: zalo})
+    lines = lines_of(TopAnswer(at=AT, status=report, plans=[]), 80, 40)
+    states = {words[2]: words[1] for line in lines if (words := line.split())[:1] == ["zalo"]}
+    assert states == dict.fromkeys(Lane, "ok") | {Lane.NOTICE: "open"}
+
+
+async def test_looks_in_quick_succession_write_one_test_message(bus, tmp_path, clock):
+    loader = StatusLoader(
+        LoaSettings(_env_file=None, data_dir=tmp_path), bus, own=False, clock=clock
+    )
+
+    async def writes() -> int:
+        found = await bus.bucket(subjects.CONTROL.name).get("status.write")
+        return found.revision if found else 0
+
+    await loader.load()
+    first = await writes()
+    for _ in range(3):
+        await loader.load()
+    assert (await writes()) == first > 0
+    clock.advance(STORE_CHECK_INTERVAL_S)
+    await loader.load()
+    assert (await writes()) > first
 
 
 async def test_without_a_terminal_one_look_is_printed(intake_harness, loa):
