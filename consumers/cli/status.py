@@ -22,10 +22,10 @@ from consumers.cli.unit_keys import server_faults
 from consumers.cli.units import open_registry
 from consumers.messages import field_error, translate
 from consumers.operations.capacity import filling_streams
+from consumers.status.disks import disk_spaces
 from consumers.status.facts import (
     FactsReader,
     directory_confirmed_at,
-    disk_spaces,
     has_lost_index,
     loa_version,
     reported_by,

@@ -11,7 +11,7 @@ from channels.portal.storage.atomic_files import sync_folder
 from consumers.doctor.finding import DoctorFinding, new_finding
 from consumers.messages import translate_os_error
 from consumers.private_files import write_new
-from consumers.status.facts import disk_spaces
+from consumers.status.disks import disk_spaces
 from consumers.status.findings import Facts, find
 from consumers.status.report import Severity
 from contracts.errors import Bilingual

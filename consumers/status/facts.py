@@ -1,10 +1,8 @@
 """Gather the facts that findings come from: what the bus, its disk and the Loa that runs say."""
 
 import asyncio
-import shutil
 import sqlite3
 import time
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -23,7 +21,8 @@ from consumers.intake.approval import Draft
 from consumers.intake.desk import Desk
 from consumers.ledger.bulk import has_delivered
 from consumers.operations.retention import clock_problem
-from consumers.status.findings import DeadLetters, DiskSpace, Facts, WaitingDraft
+from consumers.status.disks import DiskMonitor
+from consumers.status.findings import DeadLetters, Facts, WaitingDraft
 from consumers.status.item_times import ItemTimes
 from consumers.status.reader import StatusReader
 from consumers.status.report import StatusReport
@@ -45,6 +44,7 @@ _TEST_MESSAGE = bytes(16 << 10)
 _INTERVAL_S = 60.0
 _DEAD_INTERVAL_S = 600.0
 _FRESH_S = 5.0
+_DISK_PATIENCE_S = 1.0
 
 
 def loa_version() -> str:
@@ -53,17 +53,6 @@ def loa_version() -> str:
         return version("loa")
     except PackageNotFoundError:
         return ""
-
-
-def disk_spaces(folders: Iterable[Path]) -> tuple[DiskSpace, ...]:
-    """The space of each disk of *folders*, once; a folder that is not there has none."""
-    spaces: dict[int, DiskSpace] = {}
-    for folder in folders:
-        if folder.exists():
-            usage = shutil.disk_usage(folder)
-            space = DiskSpace(str(folder.resolve()), usage.free, usage.total)
-            spaces.setdefault(folder.stat().st_dev, space)
-    return tuple(spaces.values())
 
 
 def directory_confirmed_at(path: Path) -> datetime | None:
@@ -195,6 +184,7 @@ class StatusMonitor:
 
     def __post_init__(self) -> None:
         self.item_times = ItemTimes(self.reader.bus, self.reader.clock)
+        self.disks = DiskMonitor({str(folder): folder for folder in self.folders})
 
     async def run(self) -> None:
         """Read the facts once a minute."""
@@ -228,7 +218,8 @@ class StatusMonitor:
     async def _read(self) -> None:
         bus, clock, item_times = self.reader.bus, self.reader.clock, self.item_times
         problem = await store_problem(bus)
-        disks = disk_spaces(self.folders)
+        await self.disks.measure(_DISK_PATIENCE_S)
+        disks = tuple(self.disks.spaces.values())
         self.facts = replace(self.facts, disks=disks, store_problem=problem)
         try:
             reader = StatusReader(bus, clock, on_batch=item_times.add_batch)

@@ -1,7 +1,7 @@
 """The health endpoints `/livez` and `/readyz`."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from starlette.applications import Starlette
@@ -18,6 +18,9 @@ HealthCheck = Callable[[], Awaitable[str | None]]
 Report = Callable[[], Awaitable[dict[str, Any]]]
 FindingReport = Callable[[dict[str, str]], list[dict[str, str]]]
 """The findings of `loa status` without their texts, given the checks that fail now."""
+
+
+_CHECK_TIMEOUT_S = 3.0
 
 
 async def _no_report() -> dict[str, Any]:
@@ -41,7 +44,7 @@ def health_app(
     """
 
     async def readyz(_: Request) -> JSONResponse:
-        failing = await _failing_checks(checks)
+        failing = await failing_checks(checks)
         reports: dict[str, dict[str, Any]] = {
             "standing": blocked(),
             "canary": await canaries(),
@@ -74,10 +77,18 @@ def create_app(*routes: Route) -> Starlette:
     return app
 
 
-async def _failing_checks(checks: dict[str, HealthCheck]) -> dict[str, str]:
-    """The problems that the checks find now, by name."""
-    problems = await asyncio.gather(*(check() for check in checks.values()))
+async def failing_checks(checks: Mapping[str, HealthCheck]) -> dict[str, str]:
+    """The problems that the checks find now, by name; a check that takes too long is one."""
+    problems = await asyncio.gather(*map(_problem, checks.values()))
     return {name: problem for name, problem in zip(checks, problems, strict=True) if problem}
+
+
+async def _problem(check: HealthCheck) -> str | None:
+    try:
+        async with asyncio.timeout(_CHECK_TIMEOUT_S):
+            return await check()
+    except TimeoutError:
+        return "no answer"
 
 
 def _is_degraded(reports: dict[str, dict[str, Any]]) -> bool:

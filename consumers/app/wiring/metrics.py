@@ -16,11 +16,12 @@ from channels.zalo.account.status import REFRESH_LIFE_S
 from consumers.app.node import Node
 from consumers.app.ports import blame_setting
 from consumers.app.settings import MetricsSettings, read_settings
+from consumers.app.web.health import failing_checks
 from consumers.app.web.metrics_app import metrics_app
 from consumers.app.web.server import AppRouter, WebServer, bind_socket, socket_url
 from consumers.runtime import log_config
-from consumers.status.facts import disk_spaces, loa_version
-from consumers.status.findings import DiskSpace
+from consumers.status.disks import DiskMonitor
+from consumers.status.facts import loa_version
 from consumers.status.metrics import FOLDERS, ProcessFacts, TokenTimes, families
 from producers import metrics
 
@@ -77,9 +78,15 @@ class Scrape:
         self.checks: Mapping[str, str | None] = {}
         self.token: TokenTimes | None = None
         self.fresh_until = 0.0
+        folders = (node.settings.data_dir, node.settings.nats_dir, node.settings.portal_dir)
+        self.disks = DiskMonitor(dict(zip(FOLDERS, folders, strict=True)))
 
     async def families(self) -> Iterable[Metric]:
-        """The gauges of this process, and of the facts if it gathers them."""
+        """The gauges of this process, and of the facts if it gathers them.
+
+        Prometheus compares the clock with its own: it is read before any wait.
+        """
+        now = self.node.clock()
         async with self.lock:
             if time.monotonic() >= self.fresh_until:
                 await self.read()
@@ -87,18 +94,23 @@ class Scrape:
         failing = {name: problem for name, problem in self.checks.items() if problem}
         monitor = self.node.status_monitor
         facts = self.node.facts(failing) if monitor and monitor.read_at else None
-        return list(families(self.process_facts(), facts))
+        return list(families(self.process_facts(now), facts))
 
     async def read(self) -> None:
-        """Read what lies on the bus; without an answer in time, the last facts are shown."""
+        """Read bus and disks, all at once; without an answer in time, the last facts are shown."""
+        reads = [self.read_checks(), self.read_token(), self.disks.measure(_TIMEOUT_S)]
+        if monitor := self.node.status_monitor:
+            reads.append(monitor.refresh_if_old(_TIMEOUT_S))
+        await asyncio.gather(*reads)
+
+    async def read_checks(self) -> None:
         checks = self.node.checks
-        problems = await asyncio.gather(*(check() for check in checks.values()))
-        self.checks = dict(zip(checks, problems, strict=True))
-        with suppress(TimeoutError):  # the token of the scrape before is shown
+        self.checks = {**dict.fromkeys(checks), **await failing_checks(checks)}
+
+    async def read_token(self) -> None:
+        with suppress(TimeoutError):
             async with asyncio.timeout(_TIMEOUT_S):
                 self.token = await self.token_times()
-        if monitor := self.node.status_monitor:
-            await monitor.refresh_if_old(_TIMEOUT_S)
 
     async def token_times(self) -> TokenTimes | None:
         """The times of Zalo's tokens, if this process has them."""
@@ -113,17 +125,17 @@ class Scrape:
         obtained_at = grant.obtained_at
         return TokenTimes(obtained_at, grant.expires_at, obtained_at + REFRESH_LIFE_S)
 
-    def process_facts(self) -> ProcessFacts:
+    def process_facts(self, now: float) -> ProcessFacts:
         """What the process knows without the bus."""
         node, link = self.node, self.node.bus.connection
         monitor = node.status_monitor
         return ProcessFacts(
-            now=node.clock(),
+            now=now,
             checks=self.checks,
             is_connected=link.nc.is_connected,
             disconnects=link.disconnects,
             dropped_lines=log_config.log_losses().get("dropped", 0),
-            disks=_disks(node),
+            disks=self.disks.spaces,
             directory_at=node.directory_confirmed_at(),
             token=self.token,
             services=node.services,
@@ -131,10 +143,3 @@ class Scrape:
             stream_usage=node.capacity.usage if "capacity" in vars(node) else {},
             facts_read_at=monitor.read_at if monitor else 0.0,
         )
-
-
-def _disks(node: Node) -> dict[str, DiskSpace]:
-    settings = node.settings
-    folders = (settings.data_dir, settings.nats_dir, settings.portal_dir)
-    spaces = {name: disk_spaces([folder]) for name, folder in zip(FOLDERS, folders, strict=True)}
-    return {name: space[0] for name, space in spaces.items() if space}

@@ -1,8 +1,13 @@
 """Facts of `loa status`, each from the thing itself: letters, drafts, counters, disks, files."""
 
+import errno
 import json
+import queue
+import shutil
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import structlog
@@ -17,11 +22,11 @@ from consumers.ledger import codec
 from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.entry import planned_entry
 from consumers.status import facts
+from consumers.status.disks import DiskMonitor, disk_spaces
 from consumers.status.facts import (
     FactsReader,
     StatusMonitor,
     directory_confirmed_at,
-    disk_spaces,
     store_problem,
 )
 from consumers.status.findings import DeadLetters, find
@@ -111,6 +116,40 @@ async def test_a_bus_that_stores_has_no_problem_and_one_that_is_gone_has(bus):
 def test_each_disk_is_measured_once_and_an_absent_folder_never(tmp_path):
     [space] = disk_spaces([tmp_path, tmp_path, tmp_path / "none"])
     assert space.folder == str(tmp_path) and 0 < space.free <= space.total
+
+
+def test_a_disk_that_can_not_be_read_is_not_measured(tmp_path, monkeypatch):
+    def gone(*_args, **_options):
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr(Path, "stat", gone)
+    monkeypatch.setattr(shutil, "disk_usage", gone)
+    assert disk_spaces([tmp_path]) == ()
+
+
+async def test_a_disk_that_hangs_keeps_its_last_value_and_one_thread(tmp_path, monkeypatch):
+    disks, answers, hung = DiskMonitor({"data": tmp_path}), queue.Queue(), []
+    await disks.measure(5.0)
+    before = disks.spaces["data"]
+
+    def hang(folder):
+        hung.append(folder)
+        return answers.get()
+
+    monkeypatch.setattr(shutil, "disk_usage", hang)
+    for _ in range(3):
+        await disks.measure(0.0)
+    assert disks.spaces == {"data": before} and hung == [tmp_path]
+    answers.put(SimpleNamespace(free=1, total=2))
+    await disks.measure(5.0)
+    assert disks.spaces["data"].free == 1
+
+    def gone(_folder):
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr(shutil, "disk_usage", gone)
+    await disks.measure(5.0)
+    assert disks.spaces == {}
 
 
 def test_the_directory_says_when_it_was_last_complete(tmp_path):

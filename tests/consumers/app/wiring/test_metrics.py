@@ -1,10 +1,14 @@
 """The operator's port: metrics for who reaches it, and on no public face."""
 
+import asyncio
 import socket
+from types import SimpleNamespace
 
 import httpx2
 import pytest
+from prometheus_client.utils import floatToGoString
 
+from consumers.app.web import health
 from consumers.app.web.health import health_app
 from consumers.app.wiring import metrics
 from contracts.errors import Invalid
@@ -51,6 +55,42 @@ async def test_a_scrape_tells_of_facts_where_they_are_read_and_keeps_them_withou
     monkeypatch.setattr(metrics, "_TIMEOUT_S", 0.2)
     page = (await scrape("/metrics")).text
     assert "loa_dead_letters 0.0\n" in page and "loa_bus_connected 0.0\n" in page
+
+
+async def test_the_clock_is_read_before_what_a_scrape_waits_for(node, clock, scrape):
+    node.clock, began = clock, clock()
+
+    async def silent():
+        clock.advance(60)
+
+    node.checks["bus"] = silent
+    assert (
+        f"loa_clock_timestamp_seconds {floatToGoString(began)}\n" in (await scrape("/metrics")).text
+    )
+
+
+async def test_a_scrape_asks_for_everything_at_once(node, scrape):
+    met = asyncio.Barrier(3)
+
+    async def arrive(*_):
+        await met.wait()
+        return SimpleNamespace(grant=SimpleNamespace(missing_consent=True))
+
+    async def check():
+        await met.wait()
+
+    node.checks["bus"], node.zalo_tokens = check, SimpleNamespace(read=arrive)
+    node.status.refresh_if_old = arrive
+    async with asyncio.timeout(2.5):  # less than one of them is given
+        assert 'loa_check_failing{check="bus"} 0.0\n' in (await scrape("/metrics")).text
+
+
+async def test_a_check_without_an_answer_fails(node, scrape, monkeypatch):
+    node.checks["bus"] = asyncio.Event().wait
+    monkeypatch.setattr(health, "_CHECK_TIMEOUT_S", 0.02)
+    async with asyncio.timeout(2.5):
+        assert 'loa_check_failing{check="bus"} 1.0\n' in (await scrape("/metrics")).text
+        assert (await scrape("/readyz")).json()["failing"] == {"bus": "no answer"}
 
 
 async def test_where_the_usual_port_is_taken_loa_starts_and_a_named_one_is_refused(

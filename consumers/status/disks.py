@@ -1,0 +1,78 @@
+"""The room on disks; one that hangs, as a share of a dead server does, holds up nothing."""
+
+import asyncio
+import shutil
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from consumers.status.findings import DiskSpace
+
+T = TypeVar("T")
+
+
+def disk_spaces(folders: Iterable[Path]) -> tuple[DiskSpace, ...]:
+    """The space of each disk of *folders*, once; a folder that can't be read has none."""
+    spaces: dict[int, DiskSpace] = {}
+    for folder in folders:
+        if space := disk_space(folder):
+            with suppress(OSError):
+                spaces.setdefault(folder.stat().st_dev, space)
+    return tuple(spaces.values())
+
+
+def disk_space(folder: Path) -> DiskSpace | None:
+    """The space of the disk of *folder*; None if it is not there, or can't be read."""
+    try:
+        usage = shutil.disk_usage(folder)
+        return DiskSpace(str(folder.resolve()), usage.free, usage.total)
+    except OSError:
+        return None
+
+
+@dataclass
+class DiskMonitor:
+    """The disks of *folders*, by name, each measured by one thread at a time.
+
+    While a disk hangs, its last value stays.
+    """
+
+    folders: Mapping[str, Path]
+    spaces: dict[str, DiskSpace] = field(default_factory=dict)
+    under_way: dict[str, "asyncio.Future[DiskSpace | None]"] = field(default_factory=dict)
+
+    async def measure(self, patience_s: float) -> None:
+        """Measure each disk whose last measurement has ended, for *patience_s* at most."""
+        for name, folder in self.folders.items():
+            if name not in self.under_way:
+                self.under_way[name] = _begin(partial(disk_space, folder))
+        if self.under_way:
+            await asyncio.wait(self.under_way.values(), timeout=patience_s)
+        for name in [name for name, measured in self.under_way.items() if measured.done()]:
+            space = self.under_way.pop(name).result()
+            if space:
+                self.spaces[name] = space
+            else:
+                self.spaces.pop(name, None)
+
+
+def _begin(work: Callable[[], T]) -> "asyncio.Future[T]":
+    """Begin *work*, which raises nothing, on a thread that no end of the process waits for."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T) -> None:
+        if not done.done():
+            done.set_result(result)
+
+    def run() -> None:
+        result = work()
+        with suppress(RuntimeError):  # the loop is closed: the process has ended meanwhile
+            loop.call_soon_threadsafe(settle, result)
+
+    threading.Thread(target=run, name="disk", daemon=True).start()
+    return done
