@@ -3,11 +3,12 @@
 A state keeps one letter per row and one table of reasons; only rows that differ from a first
 attempt have a note: `"x": {"17": [attempts, due, reason number]}`, and in `"f"` when that began.
 `"d"` has the causes of doubts: `[at, rows, cause, detail, seen]`; `"g"` says when deliveries
-reached their marks.
+reached their marks. Both only explain: what a later version writes there is left out.
 """
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, astuple, dataclass, field
 from typing import Any
 
@@ -92,11 +93,26 @@ def decode_state(data: bytes) -> LedgerEntry:
         int(row): RowNote(attempts, due, reasons[number], float(since.get(row, 0)))
         for row, (attempts, due, number) in value.get("x", {}).items()
     }
-    doubts = tuple(
-        Doubt(at, rows, DoubtCause(cause), *rest) for at, rows, cause, *rest in value.get("d", ())
-    )
-    facts["progress"] = tuple(value.get("g", ()))
-    return LedgerEntry(rows=value["r"].encode(), notes=notes, doubts=doubts, **facts)
+    facts |= {"doubts": _known_doubts(value), "progress": _known_progress(value)}
+    return LedgerEntry(rows=value["r"].encode(), notes=notes, **facts)
+
+
+def _known_doubts(value: Mapping[str, Any]) -> tuple[Doubt, ...]:
+    """The causes that this version can read: they explain copies, and decide nothing."""
+    known = list[Doubt]()
+    with suppress(*DECODE_ERRORS):
+        for stored in value.get("d", ()):
+            with suppress(*DECODE_ERRORS):
+                at, rows, cause, *rest = stored
+                known.append(Doubt(float(at), int(rows), DoubtCause(cause), *rest[:2]))
+    return tuple(known)
+
+
+def _known_progress(value: Mapping[str, Any]) -> tuple[float, ...]:
+    """The times of deliveries, if this version can read them."""
+    with suppress(*DECODE_ERRORS):
+        return tuple(map(float, value.get("g", ())))
+    return ()
 
 
 def encode_rows(

@@ -1,5 +1,6 @@
 """What the ledger writes down: letters of one meaning, small values, no other format."""
 
+import json
 import string
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.ledger import codec, errors
+from consumers.ledger.doubts import Doubt, DoubtCause
 from consumers.ledger.entry import (
     OPEN_LETTERS,
     REACHED_LETTERS,
@@ -47,6 +49,18 @@ def test_rows_keep_who_must_be_told_of_a_correction():
 def test_a_doubled_recipient_of_a_digest_stays_visible():
     """Rows keep their numbers, and `loa check` can report the recipient."""
     assert codec.decode_rows(b"a:1,a:2,b:1").ids == ("a", "a", "b")
+
+
+def test_what_a_later_version_explains_otherwise_leaves_the_rows_readable():
+    known = Doubt(1.0, 2, DoubtCause.ENDED, "w1", 0.5)
+    entry = replace(planned_entry(2, Lane.NORMAL, NOW), doubts=(known,), progress=(1.0, 2.0))
+    value = json.loads(codec.encode_state(entry))
+    told = value["d"][0]
+    value["d"] = [[1.0, 1, "moon", "", 0.0], [*told, "more"], {"at": 1}, 7]
+    assert codec.decode_state(json.dumps(value).encode()) == entry
+    value |= {"d": 7, "g": {"first": 1.0}}
+    bare = replace(entry, doubts=(), progress=())
+    assert codec.decode_state(json.dumps(value).encode()) == bare
 
 
 def test_a_ledger_value_of_another_format_is_refused():
