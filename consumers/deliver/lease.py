@@ -123,7 +123,7 @@ class Lease:
         delivered = [row for row, one in outcomes.items() if one.verdict is Verdict.DELIVERED]
         entry = current.value
         for row in delivered:
-            entry = moves.apply_evidence(entry, row)
+            entry = moves.apply_evidence(entry, row, self.clock())
         if entry != current.value:
             try:
                 await self.ledger.swap(self.batch, current, entry, until=until)

@@ -21,6 +21,7 @@ from consumers.runtime.errors import RetryLater
 from contracts.base import strict_json
 from contracts.base.crash_points import crash_point
 from contracts.base.fields import ContentId
+from contracts.base.times import Clock
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from contracts.errors import Invalid, explain
 
@@ -67,6 +68,7 @@ class FeedbackHandler:
     ledger: Ledger
     notices: NoticeFinder | None = None
     on_mail_receipt: Callable[[MailReceipt], Awaitable[None]] | None = None
+    clock: Clock = time.time
 
     async def on_receipt(self, receipt: AnyReceipt) -> None:
         """Upgrade the row of a receipt; raise RetryLater until the row has ended."""
@@ -106,7 +108,7 @@ class FeedbackHandler:
         """Upgrade a row that has ended. Raises RetryLater while it is open."""
         state = await self.ledger.state(batch)
         while state is not None:
-            upgraded = moves.apply_evidence(state.value, row)
+            upgraded = moves.apply_evidence(state.value, row, self.clock())
             if upgraded == state.value:
                 if state.value.rows[row] in OPEN_LETTERS:
                     raise RetryLater(RETRY_S, "the row has not ended yet")
@@ -129,5 +131,5 @@ class FeedbackHandler:
         state = await self.ledger.state(batch)
         if state and state.value.rows[row] in SENDING_LETTERS:
             raise RetryLater(RETRY_S, "the row is on the wire")
-        if state and moves.apply_evidence(state.value, row) != state.value:
+        if state and moves.apply_evidence(state.value, row, self.clock()) != state.value:
             await self.apply_evidence(batch, row)

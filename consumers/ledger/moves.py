@@ -204,8 +204,8 @@ def _note_progress(before: LedgerEntry, entry: LedgerEntry, now: float) -> Ledge
     First the times at which deliveries began and reached 50 and 95 % of the rows that can still be
     delivered, as far as they have; then that of the latest delivery.
     """
-    delivered = count_letters(entry, DELIVERED_LETTERS)
-    if delivered == count_letters(before, DELIVERED_LETTERS):
+    delivered, earlier = (count_letters(one, DELIVERED_LETTERS) for one in (entry, before))
+    if delivered == earlier or (earlier and not before.progress):  # an older version began it
         return entry
     possible = delivered + count_letters(entry, OPEN_LETTERS)
     marks = sum(delivered >= share * possible for share in PROGRESS_SHARES)
@@ -294,26 +294,28 @@ def _recheck_note(note: RowNote, outcome: Outcome, now: float) -> RowNote:
     return replace(note, due=now + after_s, reason=outcome.reason)
 
 
-def apply_evidence(entry: LedgerEntry, row: int) -> LedgerEntry:
+def apply_evidence(entry: LedgerEntry, row: int, now: float) -> LedgerEntry:
     """Upgrade a doubtful row to delivered, by a receipt or an uncommitted outcome."""
     letter = entry.rows[row]
     if letter == ord("k"):
-        return entry.with_rows({row: ord("d")}, {row: None})
+        return _note_progress(entry, entry.with_rows({row: ord("d")}, {row: None}), now)
     if is_maybe(letter) and letter not in b"SD":
-        return entry.with_rows({row: ord("D")}, {row: None})
+        return _note_progress(entry, entry.with_rows({row: ord("D")}, {row: None}), now)
     return entry
 
 
-def end_unknown(entry: LedgerEntry, row: int, *, arrived: bool, reason: str) -> LedgerEntry:
-    """End an unknown row by what an operator has verified; *reason* names the operator.
+def end_unknown(entry: LedgerEntry, now: float, *, arrived: bool, reason: str) -> LedgerEntry:
+    """End all unknown rows by what an operator has verified; *reason* names the operator.
 
     Only this move ends "may have been sent" as "was not". A notice that was not sent is suppressed,
     not failed, so that its next channel may try.
     """
-    if entry.rows[row] not in _UNKNOWN_LETTERS:
-        return entry
-    missed = "u" if entry.lane is Lane.NOTICE else "x"
-    return entry.with_rows({row: ord("d" if arrived else missed)}, {row: RowNote(reason=reason)})
+    rows, missed = unknown_rows(entry), "u" if entry.lane is Lane.NOTICE else "x"
+    ended = entry.with_rows(
+        dict.fromkeys(rows, ord("d" if arrived else missed)),
+        dict.fromkeys(rows, RowNote(reason=reason)),
+    )
+    return _note_progress(entry, ended, now)
 
 
 def unknown_rows(entry: LedgerEntry) -> list[int]:

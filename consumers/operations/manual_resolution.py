@@ -90,9 +90,8 @@ class ManualResolution:
             rows = moves.unknown_rows(state.value)
             if not rows:
                 return []
-            entry = state.value
-            for row in rows:
-                entry = moves.end_unknown(entry, row, arrived=arrived, reason=f"settled by {by}")
+            reason, now = f"settled by {by}", self.clock()
+            entry = moves.end_unknown(state.value, now, arrived=arrived, reason=reason)
             until = time.monotonic() + _SWAP_TIMEOUT_S
             try:
                 await self.ledger.swap(batch, state, entry, until=until)

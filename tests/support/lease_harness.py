@@ -72,7 +72,7 @@ class LeaseHarness(DeliveryPipeline):
 
 
 def receipt_for(row: int):
-    return lambda entry: moves.apply_evidence(entry, row)
+    return lambda entry: moves.apply_evidence(entry, row, entry.created)
 
 
 async def new_lease_harness(bus: Bus, folder: Path, readers: int, **provider: Any) -> LeaseHarness:

@@ -51,7 +51,15 @@ async def test_what_one_saw_ends_it_and_says_who(ledger, store_unknown_row, lett
 def test_only_the_unknown_is_a_persons_business(letter):
     entry = replace(planned_entry(1, Lane.NORMAL, 0.0), rows=bytes([letter]))
     for arrived in (True, False):
-        assert moves.end_unknown(entry, 0, arrived=arrived, reason="settled by somebody") == entry
+        assert moves.end_unknown(entry, 1.0, arrived=arrived, reason="settled by somebody") == entry
+
+
+async def test_what_one_saw_arrive_has_its_time(ledger, store_unknown_row):
+    batch = await store_unknown_row(b"kk")
+    created = (await rows(ledger, batch)).created
+    settlement = ManualResolution(ledger, ZALO, clock=lambda: created + 7.0)
+    await settlement.resolve(ITEM, None, arrived=True, by=CLERK)
+    assert set((await rows(ledger, batch)).progress) == {7.0}
 
 
 async def test_one_revision_may_be_meant_alone(ledger, store_unknown_row):
@@ -70,7 +78,7 @@ async def test_a_receipt_that_comes_first_has_told_already(ledger, store_unknown
 
     async def after_a_receipt(key, held, entry, *, until):
         ledger.swap = swap
-        told = moves.apply_evidence(held.value, 1)
+        told = moves.apply_evidence(held.value, 1, 1.0)
         await swap(key, held, told, until=until)
         return await swap(key, held, entry, until=until)
 

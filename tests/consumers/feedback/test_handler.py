@@ -47,6 +47,16 @@ async def test_a_receipt_ends_every_doubt_and_changes_nothing_else(ledger, feedb
     assert await letters(ledger) == "DDDdDdxew"
 
 
+async def test_a_receipt_tells_when_a_delivery_is_known(ledger, feedback):
+    await store_plan(ledger, PLAN, ["a"])
+    batch = BatchKey(*PLAN, 0)
+    created = (await ledger.state(batch)).value.created
+    feedback.clock = lambda: created + 7.0
+    await stand(ledger, b"k")
+    await feedback.on_receipt(receipt("a"))
+    assert set((await ledger.state(batch)).value.progress) == {7.0}
+
+
 async def test_a_receipt_that_comes_before_its_row_has_ended_comes_again(ledger, feedback):
     await store_plan(ledger, PLAN, ["a"])
     for was in "psSr":

@@ -52,7 +52,7 @@ def test_only_evidence_takes_a_doubt_away():
 def test_evidence_upgrades_and_never_downgrades():
     state = entry("PRKkXUEWV" + "SsdDxuewvpr")
     for row in range(len(state.rows)):
-        state = moves.apply_evidence(state, row)
+        state = moves.apply_evidence(state, row, NOW)
     assert letters(state) == "DDDdDDDDD" + "SsdDxuewvpr"
 
 

@@ -60,7 +60,7 @@ STEPS = {
         s, now, replace(RULES, give_up_at=r.choice([0, 1e12, 1e12, 1e12]))
     ),
     "suppress": lambda s, said, r, now: moves.suppress(s, dict.fromkeys(said, "bounced 5.1.1")),
-    "evidence": lambda s, said, r, now: moves.apply_evidence(s, min(said)) if said else s,
+    "evidence": lambda s, said, r, now: moves.apply_evidence(s, min(said), now) if said else s,
     "release": lambda s, said, r, now: moves.release(s, now),
 }
 OFTEN = [*STEPS, *["claim", "grant", "book", "resolve"] * 4]

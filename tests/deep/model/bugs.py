@@ -114,7 +114,7 @@ BUGS = PlantedBugs(
         ],
         # A receipt, or an overtaken outcome, may not upgrade a "maybe".
         "evidence-against-the-ended": [
-            Replacement(moves, "apply_evidence", lambda entry, row: entry)
+            Replacement(moves, "apply_evidence", lambda entry, row, now: entry)
         ],
     }
 )
