@@ -168,6 +168,13 @@ class DeadLetterStore:
                 if query.matches(one) and (not query.text or await self.matches_text(query, one)):
                     yield one
 
+    async def last_change(self) -> tuple[int, int]:
+        """The place of the last letter, and that of the last decision; they change with these."""
+        letter = (await self.bus.stream_info(subjects.DEAD.name))["state"]["last_seq"]
+        decisions = f"$KV.{self.histories.name}.{history_key('*')}"
+        decision = await self.bus.last_message(self.histories.stream, decisions)
+        return letter, decision.seq if decision else 0
+
     async def load(self, id: int) -> DeadLetter:
         """Load a letter with its whole body, by any of its deaths. Raises Invalid if unknown."""
         await self.read_message(id)
@@ -260,5 +267,5 @@ def _unreadable_letter(message: Message) -> DeadLetter:
     )
 
 
-def history_key(id: int) -> str:
+def history_key(id: int | str) -> str:
     return f"dead.{id}"

@@ -159,6 +159,9 @@ class OtelTracer:
         current = _current()
         return trace.format_trace_id(current.trace_id) if current.is_valid else ""
 
+    def dropped_spans(self) -> int:
+        return self.queue.dropped
+
     async def report_drops(self) -> None:
         """Report dropped spans once a minute, until cancelled."""
         while True:

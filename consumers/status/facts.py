@@ -42,7 +42,6 @@ _WRITE_TIMEOUT_S = 2.0
 _TEST_MESSAGE = bytes(16 << 10)
 """More than fits into the last page of a file: a few bytes are stored on a full disk, too."""
 _INTERVAL_S = 60.0
-_DEAD_INTERVAL_S = 600.0
 _FRESH_S = 5.0
 _DISK_PATIENCE_S = 1.0
 
@@ -99,8 +98,7 @@ class FactsReader:
     zalo: ZaloSettings
     clock: Clock = time.time
     dead: DeadLetters = field(default_factory=DeadLetters)
-    dead_seq: int = 0  # the last letter that `dead` counts
-    dead_read_at: float = 0.0
+    dead_state: tuple[int, int] = (-1, -1)  # last letter and last decision that `dead` counts
 
     async def read(self, report: StatusReport) -> Facts:
         """The facts of the bus, with the channels of *report*. Raises BusError."""
@@ -136,19 +134,18 @@ class FactsReader:
             return ()
 
     async def dead_letters(self) -> DeadLetters:
-        """Count open letters. They are read every ten minutes; newer ones are added meanwhile."""
+        """Count open letters; they are read again after a new one, or a new decision."""
+        store = DeadLetterStore(self.bus)
         try:
-            last = (await self.bus.stream_info(subjects.DEAD.name))["state"]["last_seq"]
-            if self.clock() - self.dead_read_at >= _DEAD_INTERVAL_S:
-                times = [letter.at async for letter in DeadLetterStore(self.bus).letters()]
+            state = await store.last_change()
+            if state != self.dead_state:
+                times = [letter.at async for letter in store.letters()]
                 self.dead = DeadLetters(len(times), min(times, default=None))
-                self.dead_seq, self.dead_read_at = last, self.clock()
+                self.dead_state = state
         except Denied:
             log.warning("status_fact_missing", fact="dead", reason="denied")
             return DeadLetters()
-        newer = last - self.dead_seq
-        since = self.dead.since or (utc_now(self.clock) if newer else None)
-        return DeadLetters(self.dead.count + newer, since)
+        return self.dead
 
     async def drafts(self) -> tuple[WaitingDraft, ...]:
         return tuple(map(_waiting_draft, await Desk(self.bus, self.clock).waiting_drafts()))
@@ -232,11 +229,4 @@ class StatusMonitor:
             return
         self.facts = replace(facts, disks=disks, store_problem=problem)
         self.read_at = clock()
-        await self._observe_items()
-
-    async def _observe_items(self) -> None:
-        """Observe items' times; what is damaged is left to `loa check`. Raises BusError."""
-        try:
-            await self.item_times.observe()
-        except (ValueError, LookupError, TypeError) as broken:
-            log.warning("status_fact_missing", fact="item_times", reason=type(broken).__name__)
+        await item_times.observe()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from channels.portal.errors import INDEX_LOST
 from consumers.channel_health.breaker import BreakerState, remedy
@@ -87,6 +88,11 @@ class Facts:
     versions: Mapping[str, str] = field(default_factory=dict)
     webhook_silent_since: datetime | None = None
     dropped_log_lines: int = 0
+
+    @cached_property
+    def findings(self) -> "tuple[StatusFinding, ...]":
+        """The findings of these facts, found once."""
+        return find(self)
 
 
 def find(facts: Facts) -> tuple[StatusFinding, ...]:

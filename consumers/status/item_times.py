@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import NamedTuple
 
+import structlog
+
 from consumers.intake.event_log import EventLog
 from consumers.intake.items import Position
 from consumers.intake.repository import ItemRepository
@@ -26,6 +28,7 @@ from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
 from producers import metrics
 from producers.bus import Bus
 
+log = structlog.get_logger()
 _MAX_PLANS = 20_000
 """Plans whose observed marks are remembered after they have closed."""
 
@@ -62,7 +65,8 @@ class BatchTimes(NamedTuple):
 class ItemTimes:
     """Observes `loa_item_delivery_seconds`. Feed it every open batch, then call `observe`.
 
-    What was reached before this process began has been observed by the one before it.
+    What was reached before this process began was observed by the one before it, but for the marks
+    of that one's last minute: they are missing.
     """
 
     bus: Bus
@@ -83,12 +87,19 @@ class ItemTimes:
             self.batches.setdefault(batch.plan, {})[batch.number] = BatchTimes.of(entry)
 
     async def observe(self) -> None:
-        """Observe the marks that plans have reached, and forget plans that are over."""
+        """Observe the marks that plans have reached, and forget plans that are over.
+
+        After a BusError the next call observes the rest. A damaged plan tells no more.
+        """
         seen, self.seen = self.seen, set()
         self.forget(seen)
         begun = [plan for plan, known in self.batches.items() if _has_begun(known.values())]
         async for plan, batches in self.whole_plans(begun):
-            await self.observe_plan(plan, batches)
+            try:
+                await self.observe_plan(plan, batches)
+            except (ValueError, LookupError, TypeError) as broken:  # damaged: left to `loa check`
+                self.observed[plan] = len(metrics.REACHED)
+                log.warning("status_fact_missing", fact="item_times", reason=type(broken).__name__)
             if self.observed.get(plan) == len(metrics.REACHED):
                 del self.batches[plan]
 
@@ -110,8 +121,8 @@ class ItemTimes:
             for mark, at in zip(metrics.REACHED[known:], reached[known:], strict=False)
             if at >= self.began
         ]
-        self.observed[plan] = max(known, len(reached))
         start = await self.start_of(plan, batches) if new else 0.0
+        self.observed[plan] = max(known, len(reached))
         for mark, at in new:
             lane = batches[0].lane
             metrics.ITEM_SECONDS.observe(at - start, plan.channel, lane, mark)

@@ -13,7 +13,7 @@ from prometheus_client.core import Metric as Family
 from consumers.channel_health.breaker import BreakerState
 from consumers.channel_health.canary.status import CanaryState, CanaryStatus
 from consumers.messages import load_catalog
-from consumers.status.findings import DiskSpace, Facts, find
+from consumers.status.findings import DiskSpace, Facts
 from consumers.status.report import ChannelStatus, LaneStatus, Severity
 from consumers.zalo.limits import Limit, LimitUse
 from contracts import subjects
@@ -65,6 +65,7 @@ class ProcessFacts:
     is_connected: bool = True
     disconnects: int = 0
     dropped_lines: int = 0
+    dropped_spans: int = 0
     disks: Mapping[str, DiskSpace] = field(default_factory=dict)
     directory_at: float | None = None
     token: TokenTimes | None = None
@@ -172,14 +173,14 @@ def _of_limits(read: Callable[[LimitUse], float]) -> Callable[[Facts], Rows]:
 
 def _finding_counts(facts: Facts) -> Rows:
     counts: dict[tuple[str, ...], float] = {}
-    for finding in find(facts):
+    for finding in facts.findings:
         place = (finding.severity, CODE.bound(finding.code))
         counts[place] = counts.get(place, 0) + 1
     return counts
 
 
 def _needs_person(facts: Facts) -> Rows:
-    return _one(sum(finding.severity is Severity.ACT for finding in find(facts)))
+    return _one(sum(finding.severity is Severity.ACT for finding in facts.findings))
 
 
 def _next_deadline(facts: Facts) -> Rows:
@@ -448,6 +449,15 @@ PROCESS_METRICS: list[tuple[Metric, Callable[[ProcessFacts], Rows]]] = [
             "loa_log_lines_dropped_total", "counter", "Log lines that could not be written", _HERE
         ),
         lambda process: _one(process.dropped_lines),
+    ),
+    (
+        Metric(
+            "loa_spans_dropped_total",
+            "counter",
+            "Spans of traces that found no room, or no collector",
+            _HERE,
+        ),
+        lambda process: _one(process.dropped_spans),
     ),
     (
         _gauge("clock_timestamp_seconds", "The clock of the process", source=_HERE),

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from consumers.ledger import bulk, codec
 from consumers.ledger.entry import OPEN_LETTERS, LedgerEntry
+from consumers.ledger.moves import count_letters
 from contracts import keys
 from contracts.base.times import utc_time
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
@@ -56,7 +57,7 @@ class OpenPlans:
     batches: dict[BatchKey, _Open] = field(default_factory=dict)
 
     def add_batch(self, batch: BatchKey, entry: LedgerEntry) -> None:
-        waiting = sum(letter in OPEN_LETTERS for letter in entry.rows)
+        waiting = count_letters(entry, OPEN_LETTERS)
         is_personal = keys.is_personal(batch.content_id)
         plan = PlanKey(batch.channel, "", 0) if is_personal else batch.plan
         self.batches[batch] = _Open(plan, entry.lane, waiting, len(entry.rows), entry.created)

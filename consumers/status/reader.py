@@ -16,6 +16,7 @@ from consumers.email import bounce_stops, pace
 from consumers.email.refused_items import REFUSED_KEY, RefusedItems
 from consumers.ledger import bulk, watermark
 from consumers.ledger.entry import IN_DOUBT, OPEN_LETTERS, LedgerEntry, RowNote
+from consumers.ledger.moves import count_letters
 from consumers.status.report import (
     ChannelStatus,
     CircuitStatus,
@@ -96,7 +97,7 @@ class Throughput:
         return lanes
 
     def add_batch(self, lane: LaneCounts, batch: BatchKey, entry: LedgerEntry) -> None:
-        waiting = sum(letter in OPEN_LETTERS for letter in entry.rows)
+        waiting = count_letters(entry, OPEN_LETTERS)
         lane.ended += len(entry.rows) - waiting
         lane.backlog += waiting
         if waiting:

@@ -78,6 +78,7 @@ class Tracer(Protocol):
     def continued(self, carriers: Sequence[Carrier]) -> AbstractContextManager[None]: ...
     def carrier(self) -> dict[str, str]: ...
     def trace_id(self) -> str: ...
+    def dropped_spans(self) -> int: ...
 
 
 class _NoSpan:
@@ -132,3 +133,8 @@ def carrier() -> dict[str, str]:
 def trace_id() -> str:
     """The id of the current trace, for the log; empty outside a trace."""
     return _tracer.trace_id() if _tracer else ""
+
+
+def dropped_spans() -> int:
+    """How many spans found no room, or no collector, since the start."""
+    return _tracer.dropped_spans() if _tracer else 0

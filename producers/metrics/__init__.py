@@ -74,7 +74,8 @@ FEED_READ = GaugeTable(
         "When a feed was last read successfully; 0: never",
         "import",
         (UNIT, _FEED),
-    )
+    ),
+    worst=min,
 )
 FEED_FAILURES = GaugeTable(
     Metric(
@@ -83,7 +84,8 @@ FEED_FAILURES = GaugeTable(
         "Failed visits to a feed since it was last read",
         "import",
         (UNIT, _FEED),
-    )
+    ),
+    worst=max,
 )
 _OUTCOMES = (
     *("delivered", "failed", "suppressed", "deferred", "held", "unsent", "doubt"),

@@ -1,6 +1,6 @@
 """Counters, histograms and tables of gauges with closed lists of label values."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -99,12 +99,12 @@ class HistogramMetric:
 class GaugeTable:
     """Gauges that are replaced as a whole: what is gone has no series any more.
 
-    Of more than 500 rows, the rest is one row, `other`, with the lowest value.
+    Of more than 500 rows, the rest is one row, `other`, with the *worst* of their values.
     """
 
-    def __init__(self, metric: Metric) -> None:
+    def __init__(self, metric: Metric, worst: Callable[[Iterable[float]], float]) -> None:
         METRICS.append(metric)
-        self.metric = metric
+        self.metric, self.worst = metric, worst
         self.rows: Mapping[tuple[str, ...], float] = {}
         REGISTRY.register(self)
 
@@ -113,7 +113,7 @@ class GaugeTable:
         ordered = sorted(rows.items())
         kept, rest = dict(ordered[:_MAX_TABLE_ROWS]), ordered[_MAX_TABLE_ROWS:]
         if rest:
-            kept[(OTHER,) * len(self.metric.labels)] = min(value for _, value in rest)
+            kept[(OTHER,) * len(self.metric.labels)] = self.worst(value for _, value in rest)
         self.rows = kept
 
     def collect(self) -> Iterator[Family]:

@@ -48,6 +48,9 @@ def test_a_table_of_gauges_has_500_rows_at_most_and_forgets_what_is_gone():
         metrics.FEED_READ.rows
     ).samples}  # fmt: skip
     assert len(shown) == 501 and shown["other"] == 500.0, "the oldest of the rest"
+    metrics.FEED_FAILURES.replace({name: float(name[0][-4:] == "2999") for name in rows})
+    assert metrics.FEED_FAILURES.rows[metrics.OTHER, metrics.OTHER] == 1.0, "one fails"
+    metrics.FEED_FAILURES.replace({})
     metrics.FEED_READ.replace({})
     assert "loa_feed_read_timestamp_seconds" not in series()
 

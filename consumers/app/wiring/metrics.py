@@ -23,6 +23,7 @@ from consumers.runtime import log_config
 from consumers.status.disks import DiskMonitor
 from consumers.status.facts import loa_version
 from consumers.status.metrics import FOLDERS, ProcessFacts, TokenTimes, families
+from contracts.base import tracing
 from producers import metrics
 
 log = structlog.get_logger()
@@ -135,6 +136,7 @@ class Scrape:
             is_connected=link.nc.is_connected,
             disconnects=link.disconnects,
             dropped_lines=log_config.log_losses().get("dropped", 0),
+            dropped_spans=tracing.dropped_spans(),
             disks=self.disks.spaces,
             directory_at=node.directory_confirmed_at(),
             token=self.token,

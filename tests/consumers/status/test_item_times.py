@@ -14,6 +14,7 @@ from consumers.status.item_times import BatchTimes, ItemTimes, reached_moments
 from consumers.status.reader import StatusReader
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
 from producers import metrics
+from producers.bus import NoReply
 
 PLAN = PlanKey(ChannelName.EMAIL, "tin-do", 1)
 RULES = TimeRules()
@@ -115,11 +116,11 @@ def total(mark):
     return metrics.REGISTRY.get_sample_value("loa_item_delivery_seconds_sum", labels) or 0.0
 
 
-async def store(ledger, *entries, **cursor):
+async def store(ledger, *entries, plan=PLAN, **cursor):
     changes = {"count": len(entries), "complete": True, **cursor}
-    await ledger.bucket.put(f"plan.{PLAN}", codec.encode_cursor(PlanCursor(**changes)))
+    await ledger.bucket.put(f"plan.{plan}", codec.encode_cursor(PlanCursor(**changes)))
     for number, entry in enumerate(entries):
-        await ledger.bucket.put(f"state.{BatchKey(*PLAN, number)}", codec.encode_state(entry))
+        await ledger.bucket.put(f"state.{BatchKey(*plan, number)}", codec.encode_state(entry))
 
 
 async def test_each_mark_of_a_plan_is_observed_once(ledger, clock, look):
@@ -144,6 +145,38 @@ async def test_what_was_reached_before_the_start_belongs_to_the_process_before(
 ):
     await store(ledger, windows(planned_entry(10, Lane.NORMAL, clock() - 60), 10, clock() - 50))
     assert await look() == [0, 0, 0, 0]
+
+
+async def test_marks_that_the_bus_could_not_explain_are_observed_at_the_next_look(
+    ledger, clock, look, item_times, monkeypatch
+):
+    await store(ledger, windows(planned_entry(10, Lane.NORMAL, clock()), 10, clock()))
+
+    async def silent(_plan, _batches):
+        raise NoReply("no answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(item_times, "start_of", silent)
+        with pytest.raises(NoReply):
+            await look()
+    assert await look() == [1, 1, 1, 1]
+
+
+async def test_a_damaged_plan_takes_no_mark_of_another(ledger, clock, look, item_times):
+    begun = windows(planned_entry(10, Lane.NORMAL, clock()), 10, clock())
+    start_of, asked = item_times.start_of, []
+
+    async def damaged_first(plan, batches):
+        asked.append(plan)
+        if len(asked) == 1:
+            raise ValueError("damaged")
+        return await start_of(plan, batches)
+
+    item_times.start_of = damaged_first
+    await store(ledger, begun)
+    await store(ledger, begun, plan=PLAN._replace(content_id="tin-xanh"))
+    assert await look() == [1, 1, 1, 1] and len(asked) == 2
+    assert await look() == [1, 1, 1, 1]
 
 
 async def test_a_halted_plan_tells_no_further_mark(ledger, clock, look):

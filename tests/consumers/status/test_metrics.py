@@ -1,6 +1,8 @@
 """The gauges say what `loa status` says: one source."""
 
+import ast
 import asyncio
+import inspect
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,7 +15,7 @@ from consumers.channel_health import breaker, pauses
 from consumers.channel_health.breaker import BreakerState
 from consumers.channel_health.breaker_store import BreakerStore
 from consumers.dead_letters.store import DeadLetterStore
-from consumers.status import metrics
+from consumers.status import findings, metrics
 from consumers.status.facts import FactsReader, StatusMonitor
 from consumers.status.findings import Facts, find
 from consumers.status.metrics import ProcessFacts, all_metrics, families
@@ -118,6 +120,23 @@ def test_a_stream_that_loa_does_not_know_counts_as_other():
     shown = samples(ProcessFacts(0.0, stream_usage=usage))
     ratios = {key[1]: value for key, value in shown.items() if "used_ratio" in key[0]}
     assert ratios == {"CONTENT": 0.5, "IN_van-phong-bo": 0.07, "other": 0.98}
+
+
+def test_a_scrape_finds_its_findings_once(monkeypatch):
+    found = []
+    monkeypatch.setattr(findings, "_RULES", (lambda facts: found.append(facts) or iter(()),))
+    list(families(ProcessFacts(0.0), Facts(now=utc_now(lambda: 0.0))))
+    assert len(found) == 1
+
+
+def test_codes_of_other_catalogues_have_their_label_value():
+    calls = (node for node in ast.walk(ast.parse(inspect.getsource(findings))))
+    said = {
+        node.args[0].value
+        for node in calls
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "_as_said"
+    }
+    assert "bus_damaged" in said and said == set(metrics._SAID_CODES)
 
 
 def test_every_gauge_is_listed_for_the_documents():
