@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
+from pydantic_settings import BaseSettings
+
 from channels.email.settings import EmailSettings
 from channels.zalo.client.token_store import TokenStore
 from channels.zalo.settings import ZaloSettings
@@ -78,6 +80,7 @@ class Node:
     addresses: dict[str, str] = field(default_factory=dict)
     stand_ins: set[ChannelName] = field(default_factory=set)
     services: list[str] = field(default_factory=list)
+    read_once: dict[type[BaseSettings], Any] = field(default_factory=dict)
     troubles: list[TroubleMonitor] = field(default_factory=list)
     seals: PublicationSeals | None = None
     zalo_tokens: TokenStore | None = None
@@ -86,7 +89,9 @@ class Node:
 
     @cached_property
     def secrets(self) -> SecretReload:
-        return SecretReload({EmailSettings: self.email, ZaloSettings: self.zalo})
+        if self.settings.nats_url:
+            self.read_once[LoaSettings] = self.settings
+        return SecretReload({EmailSettings: self.email, ZaloSettings: self.zalo}, self.read_once)
 
     @cached_property
     def anchor(self) -> Anchor:

@@ -142,7 +142,7 @@ def _stop_on_signals() -> asyncio.Event:
 
 def _reload_on_hangup(node: Node) -> None:
     if _reloads_on_hangup():
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, node.secrets.reload)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, node.secrets.asked.set)
 
 
 def _reloads_on_hangup() -> bool:
@@ -151,7 +151,8 @@ def _reloads_on_hangup() -> bool:
 
 
 async def build_node(stack: AsyncExitStack, settings: LoaSettings, url: str, own_url: str) -> Node:
-    await stack.enter_async_context(export_traces(read_settings(TracingSettings)))
+    tracing = read_settings(TracingSettings)
+    await stack.enter_async_context(export_traces(tracing))
     access = settings.access()
     connecting = await Bus.connect(url, access=access)
     bus = await stack.enter_async_context(connecting)
@@ -160,6 +161,8 @@ async def build_node(stack: AsyncExitStack, settings: LoaSettings, url: str, own
     broker = app_broker.create_broker(url, store_dead_letter, watch, access)
     email, zalo = read_settings(EmailSettings), read_settings(ZaloSettings)
     node = Node(settings, email, zalo, bus, broker, watch, own_url, stack)
+    if tracing.traces_url:
+        node.read_once[TracingSettings] = tracing
     node.tasks += [watch.run, partial(watch.keep_durables, bus)]
     node.checks["consumers"] = watch.check
     node.checks["bus"] = partial(_check_bus, bus)
@@ -220,6 +223,7 @@ def services_for_up(node: Node) -> list[str]:
 async def start(node: Node, bound: socket.socket, stopped: asyncio.Event) -> None:
     """Start tasks, web servers and broker; the stack ends them in the opposite order."""
     await serve_metrics(node)
+    node.tasks.append(node.secrets.run)
     background = asyncio.create_task(_run_tasks(node, stopped))
     node.stack.push_async_callback(_cancel_task, background)
     if node.public_url.startswith("https:"):

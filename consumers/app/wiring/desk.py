@@ -17,6 +17,7 @@ from consumers.staff.administration import Administration
 from consumers.staff.authorization import Authorizer
 from consumers.staff.desk import StaffDesk
 from consumers.staff.oidc.service import OidcStores
+from consumers.staff.oidc.settings import OidcSettings
 from consumers.staff.passwords import Passwords
 from consumers.staff.policy import load_policy
 from consumers.staff.sessions import SessionStore
@@ -97,6 +98,7 @@ def _open_services(node: Node, url: str) -> DeskServices:
     )
     words = node.vocabulary
     names = {id: word.name for id, word in words.units.items() if words.knows("unit", id)}
-    oidc = open_oidc(OidcStores(accounts, sessions), node.keys, url)
+    if oidc := open_oidc(OidcStores(accounts, sessions), node.keys, url):
+        node.read_once[OidcSettings] = read_settings(OidcSettings)
     seal_key, has_own_nats = node.keys.derive("desk forms"), bool(node.settings.nats_url)
     return DeskServices(staff, registry, names, seal_key, oidc, has_own_nats)

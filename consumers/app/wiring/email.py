@@ -116,7 +116,7 @@ def open_email_channel(node: Node) -> EmailChannel:
     signer = HmacSigner(node.keys.derive("unsubscribe"))
     paths = _return_paths(node) if node.email.bounce_domain else None
     channel = EmailChannel(node.email, node.public_url, signer, node.vocabulary, paths)
-    node.secrets.users.append((EmailSettings, channel.pool.use))
+    node.secrets.add_user(EmailSettings, channel.pool.use, "password", "fallback_password")
     return channel
 
 

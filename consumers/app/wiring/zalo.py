@@ -112,7 +112,7 @@ def open_zalo_channel(node: Node) -> ZaloChannel:
     if is_public_url(node.settings.public_url):
         stores = replace(stores, covers=PictureStore(node.settings.portal_dir))
     parts = ChannelParts(node.zalo, stores)
-    node.secrets.users.append((ZaloSettings, parts.use))
+    node.secrets.add_user(ZaloSettings, parts.use, "app_secret")
     return parts.channel(defaults)
 
 
@@ -270,7 +270,7 @@ async def exchange_consent(
 def webhook_app(node: Node) -> ASGIApp:
     verifier = SignatureVerifier(node.zalo.app_id)
     verifier.use(node.zalo)
-    node.secrets.users.append((ZaloSettings, verifier.use))
+    node.secrets.add_user(ZaloSettings, verifier.use, "app_secret", "oa_secret")
     return endpoint.create_app(ZaloEventPublisher(node.bus).publish, verifier)
 
 

@@ -6,8 +6,9 @@ import httpx2
 import pytest
 
 from consumers.app import process
-from consumers.app.settings import DeskSettings, read_settings
+from consumers.app.settings import DeskSettings, LoaSettings, read_settings
 from consumers.app.wiring import desk
+from consumers.staff.oidc.settings import OidcSettings
 from contracts.errors import Invalid
 from producers.desk.rendering import desk_texts
 from producers.desk.routes import ROUTES
@@ -80,3 +81,12 @@ def test_an_address_that_endangers_sessions_is_refused(variables, wrong, monkeyp
 def test_this_machine_needs_no_https(url, monkeypatch):
     monkeypatch.setenv("LOA_DESK_URL", url)
     read_settings(DeskSettings).check("http://127.0.0.1:8080")
+
+
+async def test_a_process_knows_whose_secrets_only_its_start_reads(node, monkeypatch):
+    node.settings = node.settings.model_copy(update={"nats_url": "nats://127.0.0.1:1"})
+    for name, value in {"ISSUER": "https://id.example", "CLIENT_ID": "loa"}.items():
+        monkeypatch.setenv(f"LOA_OIDC_{name}", value)
+    monkeypatch.setenv("LOA_OIDC_CLIENT_SECRET", "s")
+    await desk.add_desk(node)
+    assert {*node.secrets.read_once} == {LoaSettings, OidcSettings}
