@@ -12,6 +12,7 @@ from consumers.staff import policy, totp
 from consumers.staff.oidc.id_token import Identity
 from consumers.staff.oidc.people import PendingPeople
 from consumers.staff.passwords import Passwords
+from contracts.staff.sign_in import text_secret
 from contracts.vocabulary import DEFAULT
 from tests.support.cli import InProcessCli, json_output
 from tests.support.events import (
@@ -48,9 +49,12 @@ class Terminal:
         self.secret = self.login.encode().ljust(20, b"s")
         monkeypatch.setattr(totp, "new_secret", lambda: self.secret)
         said = await self.say(
-            "login", self.login, "--invited", lines=(invitation, PASSWORD, PASSWORD)
+            "login", self.login, "--invited", "--json", lines=(invitation, PASSWORD, PASSWORD)
         )
         assert said.exit_code == 0, said.stderr
+        assert json_output(said)["login"] == self.login
+        key = text_secret(self.secret)
+        assert key in said.stderr and key not in said.stdout, "stdout has one document"
 
     async def sign_in(self) -> None:
         said = await self.say("login", self.login, lines=(PASSWORD,))
