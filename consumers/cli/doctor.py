@@ -40,6 +40,8 @@ from consumers.cli.zalo import account_stores
 from consumers.doctor import machine, network, services
 from consumers.doctor.examination import Check, examine
 from consumers.doctor.finding import DoctorFinding, new_finding, unusable
+from consumers.errors import KeyFileBroken
+from consumers.key_file import KEY_FILE_FIELD
 from consumers.messages import field_error, translate
 from consumers.staff.oidc.settings import OidcSettings
 from contracts.base.addresses import is_mailable
@@ -157,7 +159,11 @@ class Surroundings:
             if bus is None:
                 return None
             zalo = read_settings(ZaloSettings)
-            return await probe_account(zalo, await account_stores(bus, zalo))
+            try:
+                return await probe_account(zalo, await account_stores(bus, zalo))
+            except KeyFileBroken as broken:
+                wrong = field_error(KEY_FILE_FIELD, "key_broken", value=self.loa.key_file)
+                raise Invalid(wrong) from broken
 
     def portal(self) -> AsyncIterator[DoctorFinding]:
         return network.examine_portal(self.loa.public_url, self.loa.portal_dir / "public")

@@ -153,6 +153,17 @@ async def test_a_wrong_setting_is_a_finding_of_the_checks_that_need_it(
     assert "disk_ok" in {one["code"] for one in told}
 
 
+async def test_a_damaged_key_file_is_a_finding_of_the_check_that_opens_it(around, tmp_path):
+    (tmp_path / "vault.key").write_text("not a key")
+    app = {"LOA_ZALO_APP_ID": "1", "LOA_ZALO_APP_SECRET": "s", "LOA_EMAIL_HOST": ""}
+    names = ("LOA_ZALO_OPENAPI_URL", "LOA_ZALO_BUSINESS_URL", "LOA_ZALO_OAUTH_URL")
+    async with website(b"{}") as url:
+        told = json_output(await around("--json", **app | dict.fromkeys(names, url)))
+    codes = {one["check"]: one["code"] for one in told}
+    assert (codes["zalo"], codes["disk"]) == ("zalo_unread", "disk_ok")
+    assert "vault.key" in next(one["message"] for one in told if one["check"] == "zalo")
+
+
 async def test_the_progress_of_checks_is_told_while_one_is_slow(monkeypatch):
     monkeypatch.setattr(examination, "_REPORT_INTERVAL_S", 0.01)
     told, release = [], asyncio.Event()
