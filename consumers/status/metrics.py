@@ -24,7 +24,7 @@ Rows = Mapping[tuple[str, ...], float]
 _FACTS = "the process that runs `sweep`"
 _HERE = "each process"
 _CANARY_STATES: tuple[CanaryState, ...] = ("off", "waiting", "ok", "late", "paused")
-_ZALO_QUOTA = "zalo broadcasts"
+_ZALO_QUOTA = "zalo-broadcasts"
 """The quota that Zalo itself grants."""
 _SAID_CODES = (
     *("bus_damaged", "bus_key_served", "files_lost", "key_wrong", "pages_unseen"),
@@ -35,9 +35,15 @@ _CHECKS = ("bus", "consumers", "directory", "nats")
 _INBOUND = subjects.inbound_stream("").name
 FOLDERS = ("data", "nats", "portal")
 
+
+def _limit_value(limit: Limit) -> str:
+    """The label value of one of our limits: the words of its name, joined."""
+    return limit.replace(" ", "-")
+
+
 _STATE = Label("state", BreakerState)
 _CANARY = Label("state", _CANARY_STATES)
-_LIMIT = Label("limit", [*Limit, _ZALO_QUOTA])
+_LIMIT = Label("limit", [*map(_limit_value, Limit), _ZALO_QUOTA])
 _SEVERITY = Label("severity", Severity)
 CODE = Label("code", [*load_catalog("status"), *_SAID_CODES], "codes of `loa status`")
 _STREAM = Label(
@@ -168,7 +174,9 @@ def _unseen_since(facts: Facts) -> Rows:
 
 
 def _of_limits(read: Callable[[LimitUse], float]) -> Callable[[Facts], Rows]:
-    return lambda facts: {(use.limit or _ZALO_QUOTA,): read(use) for use in facts.limits}
+    return lambda facts: {
+        (_limit_value(use.limit) if use.limit else _ZALO_QUOTA,): read(use) for use in facts.limits
+    }
 
 
 def _finding_counts(facts: Facts) -> Rows:
@@ -303,13 +311,14 @@ FACT_METRICS: list[tuple[Metric, Callable[[Facts], Rows]]] = [
     (
         _gauge(
             "zalo_limit_used",
-            "Used part of a limit for Zalo, or of Zalo's own quota: messages, or đồng",
+            "Used part of a limit for Zalo, or of Zalo's own quota: messages; "
+            "of `daily-money` and `monthly-money`, đồng",
             _LIMIT,
         ),
         _of_limits(lambda use: use.used),
     ),
     (
-        _gauge("zalo_limit_max", "The limit; no series without one", _LIMIT),
+        _gauge("zalo_limit_max", "The limit, in the same unit; no series without one", _LIMIT),
         _of_limits(lambda use: use.most),
     ),
     (

@@ -15,7 +15,7 @@ Made from the code by `python -m tests.lint.metrics_page`; `make lint` fails whe
 
 Each process (`loa up`, or each `loa run`) serves `/metrics` on the operator's port, beside `/readyz` and `/livez`: `LOA_METRICS_HOST` (127.0.0.1) and `LOA_METRICS_PORT` (`LOA_HTTP_PORT` plus 30, so 8110). The ports of the public
 faces and of the desk do not have it, so no mistake in a proxy can publish it. Who reaches the port may read it, without a password, as with `/readyz`; it names units and feeds, and never a person, an address or a text.
-In the container stack it is port 8110 of each service, on the network `bus` alone.
+In the container stack it is port 8110 of each service, published nowhere. It listens on every network of its container: on `bus`, and where a service has one, on `outside`, so other containers there and the machine itself reach it, too.
 
 ## Adding up
 

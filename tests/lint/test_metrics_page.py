@@ -44,6 +44,12 @@ def test_a_metric_is_named_as_prometheus_asks(name):
     )
 
 
+@pytest.mark.parametrize("name", METRICS)
+def test_words_of_a_label_value_are_joined(name):
+    values = [value for label in METRICS[name].labels for value in label.values]
+    assert [value for value in values if not re.fullmatch(r"[\w-]+", value)] == []
+
+
 def test_no_two_metrics_have_one_name():
     assert len(all_metrics()) == len(METRICS)
 

@@ -343,8 +343,8 @@ CASES = (
     Case(  # what is left pays for no message: rows wait
         "LoaZaloLimitUsedUp",
         (
-            gauge('loa_zalo_limit_used{limit="monthly money"}', 999900, 999900),
-            gauge('loa_zalo_limit_max{limit="monthly money"}', 1000000, 1000000),
+            gauge('loa_zalo_limit_used{limit="monthly-money"}', 999900, 999900),
+            gauge('loa_zalo_limit_max{limit="monthly-money"}', 1000000, 1000000),
             gauge('loa_status_findings{severity="act", code="limit_used_up"}', "stale", 1),
         ),
         'code="limit_used_up"',
