@@ -433,6 +433,9 @@ def print_trial(trial: DryRun) -> None:
         if one.errors:
             errors = [error.model_dump() for error in one.errors]
             _print_entry_errors(f"refused: {_title_and_address(one.model_dump())}", errors)
+        if one.warnings:
+            warnings = [warning.model_dump() for warning in one.warnings]
+            _print_entry_errors(f"warning: {_title_and_address(one.model_dump())}", warnings)
     _print_summary(trial)
 
 

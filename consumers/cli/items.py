@@ -71,6 +71,7 @@ Reader = Annotated[
 ]
 Reason = Annotated[str, typer.Option(help="Why, as the public will read it.")]
 Title = Annotated[str, typer.Option(help="Read in place of the item's title, if that is the harm.")]
+ShortTitle = Annotated[str, typer.Option(help="The title on Zalo, in fewer words.")]
 _UTC_TIME = re.compile(r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d)(?: UTC|Z)")
 _ONE_OF_MANY = re.compile(r"\b1 (recipient|row|item)s\b")
 _PLANNED = re.compile(r"\b([12]) recipients?\b")
@@ -348,22 +349,24 @@ def withdraw(
     content_id: ContentId,
     reason: Reason,
     title: Title = "",
+    short_title: ShortTitle = "",
     by: By = "",
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Take an item back on every channel: the portal at once, the others in their order."""
-    text = WithdrawalText(reason, title)
+    text = WithdrawalText(reason, title, short_title)
     confirm("ask_withdraw", yes=yes)
     answer = act_on_bus(lambda bus: order_withdrawal(bus, content_id, text, by))
     print_answer(answer, as_json, lambda: print_field_texts(answer.to_text()))
 
 
 class WithdrawalText(NamedTuple):
-    """The public text of a withdrawal: the reason, and a title in place of the item's own."""
+    """The public text of a withdrawal: the reason, and titles in place of the item's own."""
 
     reason: str
     title: str = ""
+    short_title: str = ""
 
 
 async def order_withdrawal(

@@ -1,4 +1,4 @@
-"""Read a feed without sending events: what an import would do, and contract errors."""
+"""Read a feed without sending events: what an import would do, contract errors and warnings."""
 
 from datetime import datetime
 from typing import Literal
@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from contracts import events
 from contracts.base.conditional_response import ConditionalResponse
-from contracts.errors import ContractError, FieldError
+from contracts.errors import ContractError, FieldError, FieldWarning
 from contracts.vocabulary import Vocabulary
 from producers.imports.compose_event import compose_event
 from producers.imports.errors import FeedUnavailable, NotAFeed, UnexpectedError
@@ -25,13 +25,14 @@ DryRunResult = Literal["new", "ahead", "old", "backfilled"]
 
 
 class DryRunItem(BaseModel):
-    """One item of a feed, the result of an import, and contract errors."""
+    """One item of a feed, the result of an import, contract errors and warnings."""
 
     becomes: DryRunResult
     title: str
     url: str
     published: datetime | None = None
     errors: tuple[FieldError, ...] = ()
+    warnings: tuple[FieldWarning, ...] = ()
 
 
 class DryRun(BaseModel):
@@ -96,8 +97,10 @@ def _read_response(
 
 def _check_draft(draft: Draft, feed: Feed, vocabulary: Vocabulary) -> DryRunItem:
     entry, errors = draft.entry, tuple[FieldError, ...]()
+    warnings = tuple[FieldWarning, ...]()
     try:
-        events.check(compose_event(draft, feed, "thu"), vocabulary)
+        content = events.check(compose_event(draft, feed, "thu"), vocabulary)
+        warnings = events.find_warnings(content)
     except ContractError as wrong:
         errors = wrong.errors
     return DryRunItem(
@@ -106,6 +109,7 @@ def _check_draft(draft: Draft, feed: Feed, vocabulary: Vocabulary) -> DryRunItem
         url=entry.url,
         published=entry.scheduled_for or entry.published_at,
         errors=errors,
+        warnings=warnings,
     )
 
 

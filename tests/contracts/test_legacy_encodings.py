@@ -81,12 +81,13 @@ def test_vps_is_refused_with_what_it_would_read(reading, codec):
 def test_vietnamese_of_the_repository_in_vps_is_recognised_and_read(codec):
     words = " ".join(file.read_text("utf-8") for file in (ROOT / "docs").glob("*.vi.md")).split()
     clean = [word for word in words if word.isalpha() and max(word) < "\u2000"]
-    pieces = [" ".join(clean[at : at + 12]) for at in range(0, len(clean) - 12, 12)]
-    assert len(pieces) > 300
+    twelves = [clean[at : at + 12] for at in range(0, len(clean) - 12, 12)]
+    pieces = [" ".join(words) for words in twelves if sum(map(str.isascii, words)) <= 4]
+    assert len(pieces) > 300, "Vietnamese without English words between"
     found = [find_legacy(text.nfc(in_vps(piece, codec))) for piece in pieces]
     right = sum(one == ("VPS", piece) for one, piece in zip(found, pieces, strict=True))
     assert [one for one, piece in zip(found, pieces, strict=True) if one and one[0] != "VPS"] == []
-    assert right / len(pieces) > 0.75, "the rest has too many English words"
+    assert right / len(pieces) > 0.85
 
 
 @pytest.mark.parametrize("source", [FRENCH, GERMAN, NORDIC], ids=["French", "German", "Nordic"])

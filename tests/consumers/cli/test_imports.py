@@ -219,10 +219,17 @@ async def test_with_all_what_was_there_before_is_for_the_portal_alone(capsys):
 
 
 async def test_a_long_title_does_not_make_the_table_wide(capsys):
-    said = await checked(rss(Article(1, title="Thông báo tuyển dụng " * 8)), capsys)
+    said = await checked(rss(Article(1, title="Thông báo tuyển dụng " * 6)), capsys)
     assert max(map(len, said.splitlines())) < 160
     head = said.splitlines()[1]
     assert head.isascii() and "title" in head, "one language"
+
+
+async def test_a_title_that_zalo_cuts_is_warned_of(capsys):
+    said = await checked(rss(Article(1, title="Thông báo tuyển dụng " * 8), Article(2)), capsys)
+    assert said.count("\nwarning: ") == 1
+    assert "does not fit on Zalo" in said and "không vừa chỗ dành cho tiêu đề" in said
+    assert "refused: " not in said
 
 
 @pytest.mark.parametrize(

@@ -157,12 +157,14 @@ async def test_what_never_stood_on_the_portal_has_no_address_there(intake_harnes
 
 async def test_a_withdrawal_may_have_a_title_of_its_own(bus, intake_harness, loa):
     await intake_harness.take_in(submitted(title="Kết quả thi của 0912345678"))
-    words = ["--reason", "Lộ thông tin cá nhân", "--title", "Kết quả thi", "--yes"]
+    titles = ["--title", "Kết quả thi", "--short-title", "Kết quả"]
+    words = ["--reason", "Lộ thông tin cá nhân", *titles, "--yes"]
     assert (await loa("withdraw", ITEM, *words, USER="an")).exit_code == 0
     [message] = [one async for one in bus.scan("CONTENT", "content.>")]
     await intake_harness.intake.handle(envelope.decode(None, message.headers, message.data), UNIT)
     first, second = await released_publications(bus)
     assert (second["action"], second["title"]) == ("withdrawn", "Kết quả thi")
+    assert second["short_title"] == "Kết quả"
     assert "0912345678" in first["title"] and "0912345678" not in str(second)
 
 
