@@ -47,6 +47,7 @@ from consumers.staff.oidc.settings import OidcSettings
 from contracts.base.addresses import is_mailable
 from contracts.delivery import ChannelName
 from contracts.errors import FieldError, Invalid
+from producers.access import without_password
 from producers.bus import Bus, BusError
 from producers.output import print_bilingual
 
@@ -191,7 +192,7 @@ async def _http_clock(url: str) -> DoctorFinding:
     try:
         answer = await network.fetch(url)
     except (aiohttp.ClientError, TimeoutError):
-        return new_finding("clock_unread", place=url)
+        return new_finding("clock_unread", place=without_password(url))
     if answer.is_cached:
         return new_finding("clock_cached", place=network.host_of(url))
     return machine.compare_clock(datetime.now(UTC), answer.date, network.host_of(url))

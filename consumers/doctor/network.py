@@ -1,4 +1,4 @@
-"""Checks over the network: names that the settings use, and the portal as readers see it."""
+"""Checks over the network: names that the settings use, and the portal as this machine sees it."""
 
 import asyncio
 import socket
