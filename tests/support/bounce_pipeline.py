@@ -38,7 +38,7 @@ class BouncePipeline(DeliveryPipeline):
         self.sending = EmailSendPolicy(bus, self.worker.semaphore, self.clock)
         self.worker.policy = self.sending
         self.brake = BounceMonitor(bus, self.ledger, self.clock)
-        self.feedback = FeedbackHandler(self.ledger)
+        self.feedback = FeedbackHandler(self.ledger, clock=self.clock)
         notices = CaseNotices(bus, self.ledger, self.waker)
         self.bounces = BounceHandler(
             bus, RowLookup(bus, self.ledger, notices.find_record), self.suppressions,

@@ -194,7 +194,7 @@ class Process:
 
     async def on_receipt(self, message: UnackedMessage) -> None:
         receipt = DeliveryReceipt.model_validate_json(message.body)
-        await FeedbackHandler(self.ledger).on_receipt(receipt)
+        await FeedbackHandler(self.ledger, clock=self.clock).on_receipt(receipt)
 
     # --- what `consumers.runtime.ack` does
 
