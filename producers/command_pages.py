@@ -112,7 +112,7 @@ def values_of(parameter: Any) -> list[str]:
     described = getattr(parameter, "type_descriptor", None)  # the client's typer may be another
     if described is None or not described.is_choice:
         return []
-    return [str(choice.value) for choice in described.choices]
+    return [str(getattr(choice, "value", choice)) for choice in described.choices]
 
 
 def _print_version(wanted: bool) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from contracts.errors import FieldError, printable
+from contracts.errors import FieldError, localized, nearest
 from producers.command_pages import complete_page
 from producers.output import fail, wants_json
-from producers.texts import get_text
+from producers.texts import catalog
 
 _WHOLE_COMMAND = "command"
 click_errors: Any = import_module(typer.BadParameter.__module__)
@@ -58,15 +58,13 @@ def _report_usage_errors() -> Iterator[None]:
 
 def _usage_field_error(error: Any) -> FieldError:
     """A click error as a field error; an unknown message is kept as it is."""
-    code, values = _match_message(error)
+    code, found = _match_message(error)
     path = error.ctx.command_path if error.ctx else "loa"
-    values = {name: _shown(name, value.replace("'", "")) for name, value in values.items()}
-    return get_text("usage", code, **values, path=path).as_field_error(_parameter_name(error))
-
-
-def _shown(name: str, value: str) -> str:
-    """A placeholder's value, bounded unless it lists all values that are allowed."""
-    return printable(value, len(value)) if name == "known" else printable(value)
+    values: dict[str, object] = {name: text.replace("'", "") for name, text in found.items()}
+    if code == "no_choice":
+        known = values["known"] = tuple(str(values["known"]).split(", "))
+        values["near"] = nearest(str(values["value"]), known)
+    return localized(_parameter_name(error), catalog()["usage"][code], **values, path=path)
 
 
 def _match_message(error: Any) -> tuple[str, dict[str, str]]:

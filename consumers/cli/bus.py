@@ -15,7 +15,7 @@ from consumers.audit.log import Act, AuditLog
 from consumers.cli import output, unit_keys
 from consumers.cli.stores import open_seals
 from consumers.cli.units import open_registry
-from consumers.messages import field_error
+from consumers.messages import field_error, unknown_word
 from consumers.seals.takeover import seal_for_command
 from contracts.errors import FieldError, Invalid
 from producers.bus import Bus, topology
@@ -100,8 +100,7 @@ def rotate(service: Service, out: Out = None, as_json: output.Json = False) -> N
     """Make another key for a service; the old one ends when the server reads its configuration."""
     with output.explain_errors():
         if service not in identities():
-            known = tuple(identities())
-            output.fail(field_error("service", "service_unknown", value=service, known=known))
+            output.fail(unknown_word("service", "service_unknown", service, tuple(identities())))
         folder = _configuration_folder(out)
         folder.keys.replace(service)
         folder.write()

@@ -17,7 +17,7 @@ from contracts.errors import FieldError
 from producers.bus import Bus
 from producers.bus.records import Versioned, require
 
-Name = Annotated[str, typer.Argument(help=" or ".join(", ".join(ChannelName).rsplit(", ", 1)))]
+Name = Annotated[ChannelName, typer.Argument(help="The channel.")]
 Why = Annotated[str, typer.Option("--reason", help="Why; `loa status` shows it.")]
 
 
@@ -35,16 +35,16 @@ class PauseAnswer(BaseModel):
 @output.page(PauseAnswer, examples=('loa pause email --reason "relay moves"',))
 def pause(channel: Name, reason: Why = "", by: By = "", as_json: output.Json = False) -> None:
     """Stop a channel's deliveries within a second; the pause survives every restart."""
-    name, why = _require_channel(channel), reason.strip()
-    command = Command("channel.pause", name, by, reason=why)
+    why = reason.strip()
+    command = Command("channel.pause", channel, by, reason=why)
 
     async def stop(bus: Bus, who: Actor) -> Versioned[pauses.Pause]:
-        return await pauses.pause_if_running(bus, name, why, who.name or who.by)
+        return await pauses.pause_if_running(bus, channel, why, who.name or who.by)
 
     stored = run_audited(command, stop)
     facts = stored.value.model_dump(include={"since", "by", "reason"})
     changed = stored.just_written
-    answer = PauseAnswer(channel=name, paused=True, changed=changed, **facts)
+    answer = PauseAnswer(channel=channel, paused=True, changed=changed, **facts)
     output.print_answer(answer, as_json, lambda: output.print_field_texts(_paused_text(answer)))
 
 
@@ -63,17 +63,8 @@ def _paused_text(pause: PauseAnswer) -> FieldError:
 @output.page(PauseAnswer)
 def resume(channel: Name, by: By = "", as_json: output.Json = False) -> None:
     """Let a paused channel go on."""
-    name = _require_channel(channel)
-    command = Command("channel.resume", name, by)
-    ended = run_audited(command, lambda bus, _: pauses.resume(bus, name))
-    answer = PauseAnswer(channel=name, paused=False, changed=bool(ended))
+    command = Command("channel.resume", channel, by)
+    ended = run_audited(command, lambda bus, _: pauses.resume(bus, channel))
+    answer = PauseAnswer(channel=channel, paused=False, changed=bool(ended))
     text = field_error(channel, "resumed_now" if ended else "resumed_already")
     output.print_answer(answer, as_json, lambda: output.print_field_texts(text))
-
-
-def _require_channel(channel: str) -> ChannelName:
-    """The channel of that name; exit code 2 when there is none."""
-    if channel not in list(ChannelName):
-        names = tuple(ChannelName)
-        output.fail(field_error("channel", "channel_unknown", value=channel, known=names))
-    return ChannelName(channel)

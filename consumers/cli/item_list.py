@@ -15,15 +15,13 @@ from consumers.reporting.item_list import ItemFilter, ItemLister, ListedItem
 from consumers.staff.policy import ObjectFacts
 from contracts.base.times import format_for_people
 from contracts.delivery import ChannelName
-from contracts.errors import Invalid
 from contracts.text.limits import TextLimit, shorten
-from contracts.trace import StatusCounts
+from contracts.trace import StatusCounts, TraceState
 from producers.bus import Bus
 
 app = typer.Typer(no_args_is_help=True, help="List content items.")
-STATES = ("received", "waiting", "scheduled", "released", "withdrawn", "refused")
 _TROUBLES = ("failed", "expired", "unknown", "in_doubt", "deferred", "missing", "maybe_duplicate")
-State = Annotated[str, typer.Option(metavar="STATE", help=f"One of {', '.join(STATES)}.")]
+State = Annotated[TraceState | None, typer.Option(help="Where they are on their way.")]
 Held = Annotated[
     bool, typer.Option("--held", help="At the desk, or on a channel that is paused or broken.")
 ]
@@ -44,7 +42,7 @@ class ItemsAnswer(BaseModel):
 @app.command("list")
 @output.page(ItemsAnswer, examples=("loa items list --held", "loa items list --since 12h"))
 def list_items(
-    state: State = "",
+    state: State = None,
     held: Held = False,
     missing: Missing = False,
     unit: Unit = "",
@@ -59,10 +57,8 @@ def list_items(
     Only as much of the store is read as the list needs.
     """
     with output.explain_errors():
-        if state and state not in STATES:
-            raise Invalid(field_error("state", "item_state_unknown", values=", ".join(STATES)))
         moment = require_time("since", since) if since else None
-    wanted = ItemFilter(unit, topic, state, held, missing, moment)
+    wanted = ItemFilter(unit, topic, state or "", held, missing, moment)
     answer = output.run_on_bus(lambda bus: _load(bus, wanted, limit, by))
     output.print_answer(answer, as_json, lambda: _print(answer))
 

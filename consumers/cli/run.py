@@ -14,7 +14,7 @@ from consumers.app import unknown_variables
 from consumers.app.service_names import SERVICE_NAMES
 from consumers.app.settings import LoaSettings, read_settings
 from consumers.cli.output import explain_errors, fail, page, print_errors
-from consumers.messages import field_error
+from consumers.messages import field_error, unknown_word
 from consumers.runtime import log_config, stdio
 
 log = structlog.get_logger()
@@ -38,9 +38,8 @@ def up(data: Data = None, port: Port = None) -> None:
 @page(codes=_CODES, examples=("loa run gateway intake dispatch",))
 def run(services: Names) -> None:
     """Run the named services in this process, until SIGTERM."""
-    known = tuple(SERVICE_NAMES)
     if unknown := [name for name in services if name not in SERVICE_NAMES]:
-        fail(*(field_error("service", "service_unknown", value=n, known=known) for n in unknown))
+        fail(*(unknown_word("service", "service_unknown", n, SERVICE_NAMES) for n in unknown))
     _run_services({}, services)
 
 

@@ -4,7 +4,7 @@ import csv
 import io
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import structlog
 import typer
@@ -18,12 +18,11 @@ from consumers.cli.unit_keys import require_new_file
 from consumers.messages import field_error
 from consumers.private_files import new_file
 from consumers.reporting.reader_list import (
-    READER_CHANNELS,
-    READER_STATES,
     Reader,
     ReaderCounts,
     ReaderFilter,
     ReaderLister,
+    ReaderState,
 )
 from consumers.staff.authorization import Actor
 from consumers.subscribers.csv_rows import CSV_COLUMNS, format_row
@@ -35,8 +34,12 @@ from producers.bus import Bus
 log = structlog.get_logger()
 _BOM = b"\xef\xbb\xbf"
 Topic = Annotated[str, typer.Option(metavar="TOPIC", help="Readers who get this topic.")]
-ReaderChannel = Annotated[str, typer.Option(metavar="CHANNEL", help="email or zalo.")]
-State = Annotated[str, typer.Option(metavar="STATE", help=f"One of {', '.join(READER_STATES)}.")]
+ReaderChannel = Annotated[
+    Literal["email", "zalo"] | None, typer.Option(help="Those on this channel.")
+]
+State = Annotated[
+    ReaderState | None, typer.Option(help="What they are; unknown: only wrote on Zalo.")
+]
 Contacts = Annotated[
     bool, typer.Option("--contacts", help="Also addresses and names; this is recorded.")
 ]
@@ -58,10 +61,12 @@ class CsvExport(BaseModel):
     unreadable: int = 0
 
 
-class _Criteria(NamedTuple):
+class Criteria(NamedTuple):
+    """What the options say."""
+
     topic: str
-    channel: str
-    state: str
+    channel: str | None
+    state: ReaderState | None
     since: str
 
     def to_filter(self) -> ReaderFilter:
@@ -69,22 +74,15 @@ class _Criteria(NamedTuple):
         words = load_vocabulary(read_settings(LoaSettings))
         if self.topic and not words.knows("topic", self.topic):
             raise Invalid(words.word_error("topic", "topic", self.topic))
-        _require_word("channel", self.channel, READER_CHANNELS)
-        _require_word("state", self.state, READER_STATES)
         since = require_time("since", self.since) if self.since else None
-        return ReaderFilter(self.topic, self.channel, self.state, since)
-
-
-def _require_word(field: str, word: str, known: tuple[str, ...]) -> None:
-    if word and word not in known:
-        raise Invalid(field_error(field, "item_state_unknown", values=", ".join(known)))
+        return ReaderFilter(self.topic, self.channel or "", self.state or "", since)
 
 
 @output.page(ReadersAnswer, examples=("loa subscribers list --state left --since 7d",))
 def list_readers(
     topic: Topic = "",
-    channel: ReaderChannel = "",
-    state: State = "",
+    channel: ReaderChannel = None,
+    state: State = None,
     since: Since = "",
     limit: Limit = 50,
     contacts: Contacts = False,
@@ -96,7 +94,7 @@ def list_readers(
     Addresses and names come only with --contacts, which takes the role that manages readers.
     """
     with output.explain_errors():
-        wanted = _Criteria(topic, channel, state, since).to_filter()
+        wanted = Criteria(topic, channel, state, since).to_filter()
 
     async def load(bus: Bus) -> ReadersAnswer:
         if contacts:
@@ -136,15 +134,15 @@ def _print_readers(answer: ReadersAnswer, *, contacts: bool) -> None:
 @output.page(ReaderCounts, examples=("loa subscribers count --topic viec-lam",))
 def count_readers(
     topic: Topic = "",
-    channel: ReaderChannel = "",
-    state: State = "",
+    channel: ReaderChannel = None,
+    state: State = None,
     since: Since = "",
     by: By = "",
     as_json: output.Json = False,
 ) -> None:
     """Count readers by channel and state; those by e-mail also by topic and frequency."""
     with output.explain_errors():
-        wanted = _Criteria(topic, channel, state, since).to_filter()
+        wanted = Criteria(topic, channel, state, since).to_filter()
 
     async def load(bus: Bus) -> ReaderCounts:
         await look(bus, "subscribers.list", "", by)
@@ -165,13 +163,13 @@ def _print_counts(counts: ReaderCounts) -> None:
     output.print_table(("", "", "readers"), [*rows, ("total", "", counts.total)])
 
 
-def export_csv(criteria: tuple[str, str, str, str], out: Path, by: str, *, bom: bool) -> CsvExport:
+def export_csv(criteria: Criteria, out: Path, by: str, *, bom: bool) -> CsvExport:
     """Write the readers of *criteria* who have an address to a new file that its owner can read.
 
     Exits with 2 for wrong criteria and a file that is there already.
     """
     with output.explain_errors():
-        wanted = _Criteria(*criteria).to_filter()
+        wanted = criteria.to_filter()
         require_new_file(out)
 
     async def work(bus: Bus, _: Actor) -> CsvExport:

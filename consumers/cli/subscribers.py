@@ -175,7 +175,7 @@ def export(
     out: Out = None,
     everyone: Everyone = False,
     topic: subscriber_lists.Topic = "",
-    state: subscriber_lists.State = "",
+    state: subscriber_lists.State = None,
     since: Since = "",
     bom: subscriber_lists.Bom = False,
     by: By = "",
@@ -190,7 +190,8 @@ def export(
     if everyone == bool(who) or (everyone and out is None):
         fail(field_error("who", "export_whom"))
     if everyone and out:
-        done = subscriber_lists.export_csv((topic, _EMAIL, state, since), out, by, bom=bom)
+        criteria = subscriber_lists.Criteria(topic, _EMAIL, state, since)
+        done = subscriber_lists.export_csv(criteria, out, by, bom=bom)
         text = field_error(str(out), "readers_exported", count=done.readers, bad=done.unreadable)
         print_answer(done, as_json, lambda: print_field_texts(text))
         return

@@ -40,8 +40,19 @@ def find_words(before: Iterable[str], begun: str) -> Words:
     line = _Line(json.loads(_COMMANDS.read_bytes()))
     for word in before:
         line.read(word)
+    option, begun = _split_option(begun)
+    if option:
+        line.read(option.removesuffix("="))
     found = line.options if begun.startswith("-") and not line.wanted else line.values
-    return {word: said for word, said in found.items() if word.startswith(begun)}
+    return {f"{option}{word}": said for word, said in found.items() if word.startswith(begun)}
+
+
+def _split_option(begun: str) -> tuple[str, str]:
+    """`--option=` and the value begun behind it; bash, which splits them, leaves `=` alone."""
+    if begun == "=":
+        return "", ""
+    name, is_split, value = begun.partition("=")
+    return (f"{name}=", value) if is_split and name.startswith("-") else ("", begun)
 
 
 class _Line:

@@ -18,8 +18,6 @@ from producers.bus import Bucket
 
 M = TypeVar("M", bound=BaseModel)
 ReaderState = Literal["active", "paused", "left", "unknown"]
-READER_STATES: tuple[ReaderState, ...] = ("active", "paused", "left", "unknown")
-READER_CHANNELS = (ChannelName.EMAIL, ChannelName.ZALO)
 EVERYTHING = "*"
 """In counts: readers without a choice, who get every topic."""
 _PREFIX = "s."

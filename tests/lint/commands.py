@@ -21,9 +21,7 @@ from typer import rich_utils
 
 from channels.case_notice_texts import NOTICE_KINDS
 from consumers.app.service_names import SERVICE_NAMES
-from consumers.cli.item_list import STATES
 from consumers.cli.root import Group, app
-from contracts.delivery import ChannelName
 from contracts.subscriptions.digest import FREQUENCIES
 from contracts.vocabulary import REJECTIONS
 from producers.command_pages import SETTINGS, page_of, values_of, walk
@@ -38,13 +36,11 @@ SCHEMAS = ROOT / "consumers" / "cli" / "schemas"
 WORDS = ROOT / "consumers" / "cli" / "completion.json"
 PAGE = ROOT / "docs" / "commands.md"
 FIXED = {
-    "CHANNEL": list(ChannelName),
     "SERVICE": list(SERVICE_NAMES),
     "CODE": list(REJECTIONS),
     "DIGEST": list(FREQUENCIES),
     "KIND": list(NOTICE_KINDS),
     "STAGE": ["intake", "dispatch", "deliver", "feedback"],
-    "STATE": list(STATES),
     "WHAT": ["portal", "directory"],
 }
 """The values of the names that help pages use for them; those of CHANGING are read when needed."""

@@ -1,9 +1,21 @@
 """Every command keeps to the form of all: a page, `-h`, exit codes, JSON for scripts."""
 
+import re
+
 import pytest
 
 from producers.command_pages import page_of
-from tests.lint.commands import SCHEMAS, all_commands, files, leaves, schemas, sentence
+from tests.lint.commands import (
+    ROOT_COMMAND,
+    SCHEMAS,
+    all_commands,
+    files,
+    leaves,
+    schemas,
+    sentence,
+    words,
+)
+from tests.lint.sources import ROOT
 
 COMMANDS = {" ".join(words): command for words, command in leaves()}
 WITHOUT_JSON = {
@@ -64,3 +76,31 @@ def test_what_cant_be_undone_asks_first():
     asking = {name for name, one in COMMANDS.items() if any("--yes" in p.opts for p in one.params)}
     lasting = {"withdraw", "dead edit", "subscribers remove", "audit accept"}
     assert asking == lasting | {"restore", "units revoke", "units bus-key"}
+
+
+def test_texts_and_documents_name_commands_that_exist():
+    """`find` of `loa mail suppressed find ADDRESS`, an option that has gone, and the like."""
+    tree = words(ROOT_COMMAND)
+    files = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("c*/**/*.toml")]
+    named = [
+        (path.relative_to(ROOT).as_posix(), line)
+        for path in [*files, *ROOT.glob("producers/**/*.toml")]
+        if path.name != "CHANGELOG.md"  # it names what has gone
+        for line in re.findall(r"`loa ([^`{]+)", path.read_text("utf-8"))
+    ]
+    assert len(named) > 500
+    assert [(path, line) for path, line in named if not exists(tree, line)] == []
+
+
+def exists(tree, line):
+    """Whether each command and each option of *line* is one; `list|count` are two."""
+    for word in line.replace("[", " ").replace("]", " ").split():
+        if word.startswith("--"):
+            if word.partition("=")[0] not in tree["options"]:
+                return False
+        elif tree["commands"] and not word.startswith("-"):
+            found = [tree["commands"].get(name) for name in word.split("|")]
+            if None in found:
+                return False
+            tree = found[0]
+    return True
