@@ -164,6 +164,7 @@ class ValidEvent(BaseModel):
 
     type: str
     content_id: str
+    warnings: list[FieldWarning] = []
 
 
 @app.command()

@@ -20,6 +20,8 @@ from contracts.trace import StatusCounts, TraceState
 from producers.bus import Bus
 
 app = typer.Typer(no_args_is_help=True, help="List content items.")
+_WITHOUT_TERMINAL = 4000
+"""Columns in a pipe or a file: a title is not cut there."""
 _TROUBLES = ("failed", "expired", "unknown", "in_doubt", "deferred", "missing", "maybe_duplicate")
 State = Annotated[TraceState | None, typer.Option(help="Where they are on their way.")]
 Held = Annotated[
@@ -65,9 +67,11 @@ def list_items(
 
 async def _load(bus: Bus, wanted: ItemFilter, limit: int, by: str) -> ItemsAnswer:
     right, items = await look(bus, "item.read", "", by), list[ListedItem]()
-    async for item in ItemLister(bus, wanted).items():
-        if not right.covers(ObjectFacts(item.unit, item.topic)):
-            continue
+
+    def is_visible(item: ListedItem) -> bool:
+        return right.covers(ObjectFacts(item.unit, item.topic))
+
+    async for item in ItemLister(bus, wanted, is_visible).items():
         if len(items) == limit:
             return ItemsAnswer(items=items, more=True)
         items.append(item)
@@ -75,7 +79,7 @@ async def _load(bus: Bus, wanted: ItemFilter, limit: int, by: str) -> ItemsAnswe
 
 
 def _print(answer: ItemsAnswer) -> None:
-    width = shutil.get_terminal_size().columns
+    width = shutil.get_terminal_size((_WITHOUT_TERMINAL, 0)).columns
     if not answer.items:
         output.print_field_texts(field_error("items", "items_none"))
     for item in answer.items:

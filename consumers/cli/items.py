@@ -114,13 +114,12 @@ def trace(
     not reached, by opaque ids; of all items those of the last seven days, or --since.
     """
     content_id = keys.resolve_content_id(item)
+    _require_question(item, reader, failed=failed)
     if failed:
         found = run_on_bus(lambda bus: find_failures(bus, content_id, since, by))
         shown = limited(found, limit)
         print_answer(shown, as_json, lambda: print_failures(shown))
         return
-    if not item:
-        fail(field_error("item", "trace_what"))
     if reader:
         mails = run_on_bus(partial(_find_reader_trace, content_id, reader, by))
         print_answer(mails, as_json, lambda: _print_mails(content_id, mails))
@@ -129,6 +128,14 @@ def trace(
     if answer is None:
         fail(field_error("content_id", "item_unknown", value=item))
     print_answer(answer.report, as_json, answer.print)
+
+
+def _require_question(item: str, reader: str, *, failed: bool) -> None:
+    """Exit code 2 for a trace of nothing, or of one reader and all who were not reached."""
+    if failed and reader:
+        fail(field_error("--reader", "failed_or_reader"))
+    if not (item or failed):
+        fail(field_error("item", "trace_what"))
 
 
 class TraceAnswer(NamedTuple):

@@ -334,7 +334,9 @@ def _stop_cells(plan: str, stop: BounceStop) -> Sequence[object]:
 
 @brakes.command()
 @output.page(ReleaseAnswer)
-def release(content_id: ContentId, by: By = "", as_json: output.Json = False) -> None:
+def release(
+    content_id: ContentId, by: By = "", yes: output.Yes = False, as_json: output.Json = False
+) -> None:
     """Let a stopped publication's mail go on, regardless of bounces.
 
     To end an item instead: `loa withdraw`.
@@ -350,6 +352,7 @@ def release(content_id: ContentId, by: By = "", as_json: output.Json = False) ->
         for plan in plans:
             await bounce_stops.release_stop(bus, plan, name)
 
+    output.confirm("ask_go_on", yes=yes)
     run_audited(Command("mail.release", content_id, by), order)
     answer = ReleaseAnswer(content_id=content_id)
     output.print_answer(answer, as_json, lambda: print_bilingual("goes on", "tiếp tục gửi"))

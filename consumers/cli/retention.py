@@ -11,6 +11,8 @@ from consumers.app.wiring.retention import build_retention
 from consumers.cli.acts import By, Command, run_audited
 from consumers.cli.output import (
     Json,
+    Yes,
+    confirm,
     explain_errors,
     page,
     print_answer,
@@ -71,12 +73,15 @@ def _cells(kind: KindPlan) -> tuple[object, ...]:
 
 @app.command()
 @page(dict[str, int], {2: "wrong input, or the clock is far ahead: nothing was removed"})
-def run(is_clock_right: ClockIsRight = False, by: By = "", as_json: Json = False) -> None:
+def run(
+    is_clock_right: ClockIsRight = False, by: By = "", yes: Yes = False, as_json: Json = False
+) -> None:
     """Remove records past their retention period now, as `loa up` does once a day. Repeatable."""
 
     async def work(bus: Bus, _: Actor) -> dict[str, int]:
         return await (await _open_service(bus)).run_once(is_clock_right=is_clock_right)
 
+    confirm("ask_retention", yes=yes)
     after = "the clock is right" if is_clock_right else ""
     removed = run_audited(Command("retention.run", by=by, after=after), work)
     print_answer(removed, as_json, lambda: print_table(("kind", "removed"), removed.items()))

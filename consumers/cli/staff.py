@@ -155,7 +155,12 @@ def roles(login: Login, role: Roles, as_json: output.Json = False) -> None:
 
 @app.command()
 @output.page(InvitationAnswer)
-def reset(login: Login, break_glass: BreakGlass = False, as_json: output.Json = False) -> None:
+def reset(
+    login: Login,
+    break_glass: BreakGlass = False,
+    yes: output.Yes = False,
+    as_json: output.Json = False,
+) -> None:
     """Take password and authenticator away, after a loss; prints a one-use code for new ones."""
 
     async def work(staff: Staff) -> Done:
@@ -165,6 +170,7 @@ def reset(login: Login, break_glass: BreakGlass = False, as_json: output.Json = 
         await open_keys(staff.bus)
         return await _administration(staff).perform(act, authorization.break_glass(MANAGE))
 
+    output.confirm("ask_reset", yes=yes)
     _print_invitation(_run(work), as_json)
 
 

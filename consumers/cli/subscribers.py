@@ -49,7 +49,12 @@ log = structlog.get_logger()
 _REASON_MAX = 200
 _EMAIL = ChannelName.EMAIL
 app = typer.Typer(no_args_is_help=True, help="Import, show, list, export and erase readers.")
-File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A CSV file, UTF-8.")]
+File = Annotated[
+    Path,
+    typer.Argument(
+        exists=True, dir_okay=False, help="A CSV file: UTF-8 or UTF-16, commas or semicolons."
+    ),
+]
 Address = Annotated[str, typer.Argument(help="A reader's e-mail address.")]
 Who = Annotated[str, typer.Argument(metavar="WHO", help="An address, or an id.")]
 Everyone = Annotated[bool, typer.Option("--all", help="All readers with an address, as CSV.")]

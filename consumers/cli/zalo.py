@@ -263,6 +263,7 @@ def settle(
     sent: Annotated[bool, typer.Option("--sent/--not-sent", help="What Zalo's console shows.")],
     by: By = "",
     revision: Annotated[int | None, typer.Option(help="Only this one.")] = None,
+    yes: output.Yes = False,
     as_json: output.Json = False,
 ) -> None:
     """End an `unknown` broadcast or case notice after a person has checked whether it was sent.
@@ -281,12 +282,11 @@ def settle(
             raise Invalid(field_error("content_id", "nothing_unknown", value=content_id))
         return resolved
 
-    told = "sent" if sent else "not sent"
-    after = f"{revision}: {told}" if revision else told
+    output.confirm("ask_settle", yes=yes)
+    after = (f"{revision}: " if revision else "") + ("sent" if sent else "not sent")
     rows = run_audited(Command("zalo.settle", content_id, by, after=after), resolve)
     lines = "\n".join(f"{row.batch} {row.recipient}: {row.status}" for row in rows)
-    answer = [*map(SettledAnswer.of, rows)]
-    output.print_answer(answer, as_json, lambda: typer.echo(lines))
+    output.print_answer([*map(SettledAnswer.of, rows)], as_json, lambda: typer.echo(lines))
 
 
 def _open_manual_resolution(bus: Bus) -> ManualResolution:

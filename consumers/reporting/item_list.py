@@ -1,7 +1,7 @@
 """Content items for a list, the last changed first, without reading the whole store."""
 
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -80,10 +80,14 @@ class _Candidate(NamedTuple):
 
 @dataclass
 class ItemLister:
-    """Reads items from the last changed one back. Raises BusError."""
+    """Reads items from the last changed one back. Raises BusError.
+
+    *is_visible*: whether the person who asks may see an item; the plans of others are not read.
+    """
 
     bus: Bus
     wanted: ItemFilter
+    is_visible: Callable[[ListedItem], bool] = lambda _: True
     clock: Clock = time.time
     stopped: dict[ChannelName, str] = field(default_factory=dict)
     stopped_plans: Collection[str] = ()
@@ -118,7 +122,7 @@ class ItemLister:
             item = Item.model_validate_json(value.data)
             if self.wanted.unit in ("", item.unit):
                 listed = await self.describe(content_id, item, value.created)
-                if early.accepts(listed):
+                if early.accepts(listed) and self.is_visible(listed):
                     yield listed
 
     async def describe(self, content_id: str, item: Item, changed: datetime) -> ListedItem:

@@ -27,7 +27,7 @@ class Reader(BaseModel):
     """One reader by opaque id; empty `topics` mean every topic.
 
     `unknown`: a person who wrote on Zalo and is in no list of followers. `since`: when the reader
-    subscribed or followed, if that is known. `email` and `name` only where they were asked for.
+    subscribed, followed or left, if that is known. `email` and `name` only where asked for.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -43,7 +43,7 @@ class Reader(BaseModel):
 
     @classmethod
     def of_subscriber(cls, subscriber: Subscriber, now: datetime) -> Self:
-        history = subscriber.consent_events()
+        began = next((event.at for event in subscriber.consent_events()), None)
         state: ReaderState = "paused" if subscriber.is_paused_at(now) else "active"
         return cls(
             id=subscriber.id,
@@ -51,7 +51,7 @@ class Reader(BaseModel):
             state=state if subscriber.active else "left",
             topics=subscriber.topics,
             frequency=subscriber.frequency if subscriber.active else "",
-            since=history[0].at if history else None,
+            since=began if subscriber.active else subscriber.left_at,
             email=subscriber.email,
             name=subscriber.name,
         )
@@ -120,6 +120,8 @@ class ReaderLister:
         """The wanted readers by channel, the last changed first; read only as far as asked."""
         for bucket, pattern in self.sources():
             async for key, value in bucket.newest_values(pattern):
+                if self.wanted.since and value.created < self.wanted.since:
+                    break
                 reader = self.parse(bucket, key, value.data)
                 if reader and self.wanted.accepts(reader):
                     yield reader

@@ -15,6 +15,7 @@ from producers.spool import Spool
 from tests.support.cli import json_output
 from tests.support.full_disk import room_for
 from tests.support.gateway_client import UNIT, sample_event, stored_events
+from tests.support.json_answers import check_answer
 
 LOA = "import sys; from producers.cli import main; sys.argv[0] = 'loa'; main()"
 BARE = {
@@ -139,6 +140,7 @@ def test_a_title_that_zalo_shows_in_part_is_said(run_in_process, command):
     long = sample_event(title="Công bố thủ tục hành chính " * 11)
     answer = run_in_process(command, "-", "--json", stdin=long)
     [warning] = json_output(answer)["warnings"]
+    check_answer([command, "--json"], 0, answer.stdout)
     assert warning["code"] == "title_cut"
     assert f"data.title: {warning['message']}" in answer.stderr
     assert f"data.title: {warning['message_vi']}" in answer.stderr

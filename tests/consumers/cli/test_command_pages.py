@@ -17,6 +17,16 @@ from tests.lint.commands import leaves
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["retention run", "zalo settle tb-15 --sent", "mail brakes release tb-15", "staff reset an"],
+)
+def test_what_cant_be_undone_needs_a_yes_without_a_terminal(words, tmp_path):
+    answer = CliRunner().invoke(app, words.split(), env={"LOA_DATA_DIR": str(tmp_path)})
+    assert (answer.exit_code, answer.stderr.startswith("--yes: ")) == (2, True)
+    assert [*tmp_path.iterdir()] == []
+
+
 @pytest.mark.parametrize("program", [app, client.app])
 def test_the_version_is_one_line(program):
     answer = CliRunner().invoke(program, ["--version"])
@@ -84,7 +94,7 @@ ARGUMENTS = (
         "publish": "event.json",
         "restore": "--end-doubt",
         "staff add": "an --name An --unit van-phong-bo --role bien-tap-vien",
-        "staff reset": "an",
+        "staff reset": "an --yes",
         "units bus-keys": "van-phong-bo",
         "validate": "event.json",
     }

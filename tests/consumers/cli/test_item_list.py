@@ -43,6 +43,23 @@ async def test_items_are_listed_by_what_an_operator_asks(bus, intake_harness, lo
     assert (await loa("items", "list", "--state", "nowhere")).exit_code == 2
 
 
+async def test_plans_of_items_that_an_account_may_not_see_are_not_read(
+    bus, intake_harness, monkeypatch
+):
+    await intake_harness.take_in(submitted(content_id="cua-ai-khac"))
+    await intake_harness.add_plan(b"dp", item="cua-ai-khac")
+    lister = ItemLister(bus, ItemFilter(), is_visible=lambda item: False)
+    asked, get_many = [], type(lister.ledger.bucket).get_many
+
+    async def noted(bucket, keys):
+        asked.extend(keys)
+        return await get_many(bucket, keys)
+
+    monkeypatch.setattr(type(lister.ledger.bucket), "get_many", noted)
+    assert [item async for item in lister.items()] == []
+    assert [key for key in asked if key.startswith("plan.")] == []
+
+
 async def test_lines_fit_80_columns_and_titles_end_at_a_word(intake_harness, loa):
     await intake_harness.take_in(submitted(title="Thông báo tuyển dụng công chức năm 2026 " * 7))
     await intake_harness.add_plan(b"d" * 9 + b"x")
@@ -51,6 +68,12 @@ async def test_lines_fit_80_columns_and_titles_end_at_a_word(intake_harness, loa
     assert max(map(len, shown)) <= 80
     assert shown[1].endswith("…")
     assert "email done 9/10 (1 failed)" in " ".join(shown)
+
+
+async def test_a_pipe_gets_whole_titles(intake_harness, loa):
+    title = "Thông báo tuyển dụng công chức năm 2026 của Bộ Nội vụ, đợt một, tại Hà Nội " * 3
+    await intake_harness.take_in(submitted(title=title.strip()))
+    assert title.strip() in (await loa("items", "list")).stdout
 
 
 async def test_the_newest_items_of_many_cost_a_few_requests(bus, monkeypatch):

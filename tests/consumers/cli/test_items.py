@@ -218,6 +218,11 @@ async def test_what_came_after_a_withdrawal_can_be_withdrawn(bus, intake_harness
     )
 
 
+async def test_trace_failed_refuses_a_reader(loa):
+    refused = await loa("trace", ITEM, "--failed", "--reader", "an@example.vn")
+    assert (refused.exit_code, "--reader: " in refused.stderr) == (2, True)
+
+
 async def test_trace_failed_says_who_why_since_when_and_what_to_do(bus, intake_harness, loa):
     await intake_harness.take_in(submitted())
     await intake_harness.add_plan(b"dxxeu", b"Wd")

@@ -68,8 +68,8 @@ async def test_a_stopped_publication_is_shown_and_let_go_on(loa, bus):
     assert (told["slowed"], told["slowed_reason"], told["stopped"]) == (1, "4.7.0", [str(plan)])
     assert "slowed down, level 1" in (await loa("status")).stdout
     assert "13" in (await loa("mail", "brakes", "list")).stdout.split()
-    assert (await loa("mail", "brakes", "release", "tin-moi", "--by", " ")).exit_code == 2
-    done = await loa("mail", "brakes", "release", "tin-moi", "--by", "Trần Thị Bình")
+    assert (await loa("mail", "brakes", "release", "--yes", "tin-moi", "--by", " ")).exit_code == 2
+    done = await loa("mail", "brakes", "release", "--yes", "tin-moi", "--by", "Trần Thị Bình")
     assert (done.exit_code, done.stdout.splitlines()[-2:]) == (0, ["goes on", "tiếp tục gửi"])
     found = json_output(await loa("mail", "brakes", "list", "--json"))
     states = {name: (one["state"], one["by"]) for name, one in found["plans"].items()}
@@ -77,7 +77,7 @@ async def test_a_stopped_publication_is_shown_and_let_go_on(loa, bus):
         "email.tin-moi.2": ("released", "Trần Thị Bình"),
         "email.tin-moi.1": ("warned", ""),
     }
-    again = await loa("mail", "brakes", "release", "tin-moi", "--by", "Trần Thị Bình")
+    again = await loa("mail", "brakes", "release", "--yes", "tin-moi", "--by", "Trần Thị Bình")
     assert again.exit_code == 2
 
 
@@ -89,5 +89,5 @@ async def test_what_was_withdrawn_is_no_alarm_and_nothing_to_decide(loa, bus):
     told = json_output(await loa("status", "--json"))["channels"]["email"]
     assert told["stopped"] == []
     assert "ended" in (await loa("mail", "brakes", "list")).stdout.split()
-    done = await loa("mail", "brakes", "release", "tin-cu", "--by", "Trần Thị Bình")
+    done = await loa("mail", "brakes", "release", "--yes", "tin-cu", "--by", "Trần Thị Bình")
     assert done.exit_code == 2

@@ -342,7 +342,7 @@ async def test_roles_and_resets_end_sessions(people):
     assert (await an("whoami")).exit_code == 2
     await an.sign_in()
     assert json_output(await an("whoami", "--json"))["roles"] == [f"{APPROVER}/topics=viec-lam"]
-    reset = await owner("staff", "reset", "an", "--break-glass", "--json")
+    reset = await owner("staff", "reset", "an", "--yes", "--break-glass", "--json")
     assert reset.exit_code == 0 and "chủ sở hữu" in reset.stderr
     assert (await an("whoami")).exit_code == 2
     assert len(json_output(reset)["invitation"]) == 32
@@ -352,18 +352,18 @@ async def test_a_disabled_account_gets_no_code_that_cannot_work(people):
     an = await people("an", APPROVER)
     owner = an.loa.extended(XDG_STATE_HOME="/nowhere")
     assert (await owner("staff", "disable", "an")).exit_code == 0
-    refused = await owner("staff", "reset", "an", "--break-glass")
+    refused = await owner("staff", "reset", "an", "--yes", "--break-glass")
     assert refused.exit_code == 2 and "`loa staff enable an`" in refused.stderr
     assert "on record" not in refused.stderr, "nothing was done"
     assert (await owner("staff", "enable", "an")).exit_code == 0
-    assert (await owner("staff", "reset", "an", "--break-glass")).exit_code == 0
+    assert (await owner("staff", "reset", "an", "--yes", "--break-glass")).exit_code == 0
 
 
 async def test_a_new_role_that_needs_an_app_waits_for_one(people, intake, monkeypatch):
     an = await people("an", "nguoi-gui-tin")
     await an("logout")
     owner = an.loa.extended(XDG_STATE_HOME="/nowhere")
-    invitation = json_output(await owner("staff", "reset", "an", "--json"))["invitation"]
+    invitation = json_output(await owner("staff", "reset", "an", "--yes", "--json"))["invitation"]
     words = ("login", "an", "--invited", "--without-codes")
     lines = "\n".join([invitation, PASSWORD, PASSWORD, ""])
     assert (await an(*words, stdin=lines)).exit_code == 0
@@ -405,7 +405,7 @@ async def test_only_the_owner_of_the_folder_makes_the_first_account(
     assert refused.exit_code == 2 and "not signed in" in refused.stderr
 
 
-@pytest.mark.parametrize("words", [("roles", "an", "--role", MANAGER), ("reset", "an")])
+@pytest.mark.parametrize("words", [("roles", "an", "--role", MANAGER), ("reset", "an", "--yes")])
 async def test_a_folder_without_the_key_of_the_data_proves_nothing(people, tmp_path, words):
     an = await people("an", APPROVER)
     await an("logout")

@@ -3,15 +3,18 @@
 import csv
 import os
 import stat
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from consumers.audit.log import AuditLog, parse_record
 from consumers.key_file import register_key
+from consumers.reporting.reader_list import Reader, ReaderFilter, ReaderLister
 from consumers.subscribers.csv_import import import_csv
 from consumers.subscribers.store import SubscriberStore
 from consumers.zalo.followers import FollowerStore
 from contracts.base.times import utc_now
+from contracts.subscriptions.subscriber import Consent, Subscriber
 from contracts.vocabulary import DEFAULT
 from tests.support.cli import json_output
 from tests.support.clock import FakeClock
@@ -69,6 +72,23 @@ async def test_readers_are_listed_by_opaque_ids_and_counted(readers, loa):
     }
     for words in (("--topic", "viec-lm"), ("--channel", "fax"), ("--state", "gone")):
         assert (await loa("count", *words)).exit_code == 2
+
+
+async def test_a_list_since_a_time_stops_at_the_first_older_record(bus, readers):
+    future = datetime(2199, 1, 1, tzinfo=UTC)
+    followers = FollowerStore.from_key_file(bus, KEYS)
+    lister = ReaderLister(readers, followers, ReaderFilter(since=future), utc_now(FakeClock()))
+    assert [reader async for reader in lister.newest()] == []
+    assert lister.read == 0
+
+
+def test_who_has_left_is_listed_by_when_that_was():
+    began, left = datetime(2020, 1, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)
+    consent = Consent(version="1", at=began)
+    reader = Subscriber(id="r" * 16, email="a@example.vn", consent=consent)
+    gone = Reader.of_subscriber(reader.after_leaving(left, "page"), left)
+    assert ReaderFilter(state="left", since=left).accepts(gone)
+    assert not ReaderFilter(state="left", since=left + timedelta(days=1)).accepts(gone)
 
 
 async def test_an_export_comes_back_by_import_and_no_cell_is_a_formula(bus, readers, loa, tmp_path):

@@ -89,7 +89,7 @@ async def test_a_receipt_that_comes_first_has_told_already(ledger, store_unknown
 
 @pytest.fixture
 def command(loa):
-    return loa.extended("zalo", "settle")
+    return loa.extended("zalo", "settle", "--yes")
 
 
 async def test_the_command_ends_it_and_another_finds_nothing(command, store_unknown_row, ledger):

@@ -209,11 +209,11 @@ async def test_an_operator_sees_and_carries_out_the_plan(bus, kept, loa, tmp_pat
     last = LastPass(at=datetime.now(UTC) - 40 * DAY)
     await bus.bucket("control").put("retention", last.model_dump_json().encode())
     assert "40 days" in (await loa("retention", "plan")).stdout
-    held = await loa("retention", "run")
+    held = await loa("retention", "run", "--yes")
     assert (held.exit_code, "--clock-is-right" in held.stderr) == (2, True)
     plan = json_output(await loa("retention", "plan", "--json"))
     due = {kind["kind"]: kind["due"] for kind in plan["kinds"]}
     assert due["former_readers"] == 1
     assert "former_readers" in (await loa("retention", "plan")).stdout
-    confirmed = await loa("retention", "run", "--clock-is-right", "--json")
+    confirmed = await loa("retention", "run", "--yes", "--clock-is-right", "--json")
     assert json_output(confirmed)["former_readers"] == 1

@@ -172,7 +172,7 @@ def run_retention(work: Workload) -> list[object]:
     work.wait_accepted(item)
     request_signup(work)
     work.grow_old(item.content_id)
-    return ["retention", "run", "--by", CLERK]
+    return ["retention", "run", "--yes", "--by", CLERK]
 
 
 def run_two_people(work: Workload) -> list[object]:

@@ -31,7 +31,7 @@ dead list
 audit list
 audit verify
 retention plan
-retention run {BY}
+retention run --yes {BY}
 units list
 units set {UNIT} --urgent
 units rotate {UNIT}
