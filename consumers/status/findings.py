@@ -384,7 +384,7 @@ def _own_limit(use: LimitUse) -> Iterator[StatusFinding]:
 def _dead_letters(facts: Facts) -> Iterator[StatusFinding]:
     if facts.dead.count:
         times = _Times(facts.dead.since)
-        yield _finding(Severity.WATCH, "dead_letters", "dead", times, count=facts.dead.count)
+        yield _finding(Severity.ACT, "dead_letters", "dead", times, count=facts.dead.count)
 
 
 def _desk(facts: Facts) -> Iterator[StatusFinding]:

@@ -139,7 +139,7 @@ TABLE = [
     (waits("zalo -223 article quota"), [(ACT, "zalo_quota_used_up", ZALO)]),
     (waits("zalo -224"), [(ACT, "zalo_needs_person", ZALO)]),
     (waits("zalo -216"), [(ACT, "zalo_needs_person", ZALO)]),
-    ({"dead": DeadLetters(3, AGO)}, [(WATCH, "dead_letters", "dead")]),
+    ({"dead": DeadLetters(3, AGO)}, [(ACT, "dead_letters", "dead")]),
     (a_draft(), [(NOTE, "desk_waits", "desk")]),
     (a_draft(NOW - timedelta(days=1)), [(WATCH, "desk_waits", "desk")]),
     (a_draft(is_urgent=True), [(ACT, "desk_urgent", "desk"), (NOTE, "desk_waits", "desk")]),

@@ -118,7 +118,7 @@ def test_people_s_work_and_a_resumed_canary_are_told(tmp_path):
         assert answer.status == 202
         letter = found(loa, "dead_letters")
         check_metrics(loa)
-        assert letter["severity"] == "watch", "within the working day, as its alarm is a warning"
+        assert letter["severity"] == "act" and loa.cli("status").exit_code == 1
         assert letter["since"] and "sự kiện bị loại" in letter["message_vi"]
         assert loa.page_status("/tin/khong-co.html") != 200
         status = wait_until(lambda: refusal(loa, answer.body["event_id"]), "the refusal")
@@ -134,7 +134,7 @@ def check_metrics(loa: LoaProcess) -> None:
     for one in told["findings"]:
         assert facts.total("loa_status_findings", code=one["code"], severity=one["severity"]) == 1
     assert facts.total("loa_status_findings") == len(told["findings"])
-    assert facts.total("loa_status_needs_person") == 0
+    assert facts.total("loa_status_needs_person") == 1
     for name, channel in told["channels"].items():
         assert facts.total("loa_canary_state", channel=name, state=channel["canary"]["state"]) == 1
         for lane, one in channel["lanes"].items():
