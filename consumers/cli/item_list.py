@@ -1,6 +1,7 @@
 """`loa items`: lists of content items."""
 
 import shutil
+import sys
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -79,7 +80,7 @@ async def _load(bus: Bus, wanted: ItemFilter, limit: int, by: str) -> ItemsAnswe
 
 
 def _print(answer: ItemsAnswer) -> None:
-    width = shutil.get_terminal_size((_WITHOUT_TERMINAL, 0)).columns
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WITHOUT_TERMINAL
     if not answer.items:
         output.print_field_texts(field_error("items", "items_none"))
     for item in answer.items:

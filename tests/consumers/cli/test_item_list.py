@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 
 from consumers.channel_health.pauses import pause
+from consumers.cli import item_list
 from consumers.intake.items import Item
 from consumers.reporting.item_list import ItemFilter, ItemLister
 from contracts import subjects
@@ -60,10 +61,11 @@ async def test_plans_of_items_that_an_account_may_not_see_are_not_read(
     assert [key for key in asked if key.startswith("plan.")] == []
 
 
-async def test_lines_fit_80_columns_and_titles_end_at_a_word(intake_harness, loa):
+async def test_lines_fit_80_columns_and_titles_end_at_a_word(intake_harness, loa, monkeypatch):
+    monkeypatch.setattr(item_list, "_WITHOUT_TERMINAL", 80)
     await intake_harness.take_in(submitted(title="Thông báo tuyển dụng công chức năm 2026 " * 7))
     await intake_harness.add_plan(b"d" * 9 + b"x")
-    shown = (await loa("items", "list", COLUMNS="80")).stdout.splitlines()
+    shown = (await loa("items", "list")).stdout.splitlines()
     shown = shown[shown.index(next(line for line in shown if line.startswith(ITEM))) :]
     assert max(map(len, shown)) <= 80
     assert shown[1].endswith("…")
