@@ -11,7 +11,7 @@ STUCK_S = 600.0
 
 
 class Rule(BaseModel):
-    """One promise: what is wrong when it is broken, and what to do now, in both languages."""
+    """The texts of one promise in both languages: the fault, and its remedy."""
 
     means: str
     means_vi: str

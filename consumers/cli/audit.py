@@ -55,7 +55,7 @@ class ChainAnswer(OmitEmptyModel):
 
 
 class AcceptAnswer(BaseModel):
-    """The answer of `accept`: what was accepted."""
+    """The damages of the bus that `audit accept` has declared right."""
 
     accepted: list[FieldError]
 

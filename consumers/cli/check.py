@@ -105,7 +105,7 @@ def print_findings(findings: Findings) -> None:
 
 
 def _counted(en: str, vi: str, counts: Mapping[str, int]) -> tuple[str, str]:
-    """Numbers of records behind what was done with them, in both languages."""
+    """Each action with the number of records that it met, in both languages."""
     named = [(count, translate(records)) for records, count in counts.items()]
     return (
         f"{en}: {', '.join(f'{count} {word.en}' for count, word in named) or 'nothing'}",

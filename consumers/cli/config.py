@@ -1,4 +1,4 @@
-"""`loa config`: what is set, where each value comes from, and what is wrong with it."""
+"""`loa config`: the settings in use, their sources, and their errors."""
 
 from typing import Annotated
 

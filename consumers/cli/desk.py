@@ -97,7 +97,7 @@ def _waiting_since(draft: Draft) -> str:
 def show(
     content_id: ContentId, revision: Revision = None, by: By = "", as_json: output.Json = False
 ) -> None:
-    """Show a draft before you decide: its fields, its text, and what it changes of what is out."""
+    """Show a draft: its fields, its text, and the changes from the released revision."""
     review = output.run_on_bus(lambda bus: _review(bus, content_id, revision, by))
     output.print_answer(review.answer, as_json, lambda: _print_review(review))
 

@@ -225,7 +225,7 @@ CHECKS: Mapping[str, Callable[[Surroundings], Check]] = {
 
 
 class MailFinding(BaseModel):
-    """One finding of `doctor mail`: what was found, and what to do."""
+    """One finding of `doctor mail`, with its remedy."""
 
     check: str
     code: str

@@ -198,7 +198,7 @@ def remove(unit: Unit, url: Url, by: By = "", as_json: output.Json = False) -> N
 @app.command()
 @output.page(list[FeedAnswer])
 def status(as_json: output.Json = False) -> None:
-    """Show every feed: when it was read, what came of it, what is held or refused, and why."""
+    """Show every feed: its last visit, and its items that are held or refused, with the reasons."""
 
     async def load(bus: Bus) -> list[dict[str, Any]]:
         states = await FeedStateStore(bus).read_all()

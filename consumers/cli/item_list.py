@@ -107,7 +107,7 @@ def _width_limit(columns: int) -> TextLimit:
 
 
 def _channel_text(name: ChannelName, counts: StatusCounts) -> str:
-    """One channel's deliveries, with what is wrong or left, if anything is."""
+    """Counts of one channel's deliveries, with open and failed ones."""
     if not (counts.expected or counts.complete):
         return f"{name} not planned yet"
     numbers = dict(counts)

@@ -225,36 +225,30 @@ def _gauge(name: str, text: str, *labels: Label, source: str = _FACTS) -> Metric
     return Metric(f"loa_{name}", "gauge", text, source, labels)
 
 
+def _lane_gauge(
+    name: str, text: str, read: Callable[[LaneStatus], float]
+) -> tuple[Metric, Callable[[Facts], Rows]]:
+    """A gauge of every lane of every channel."""
+    return _gauge(name, text, CHANNEL, LANE), _of_lanes(read)
+
+
 FACT_METRICS: list[tuple[Metric, Callable[[Facts], Rows]]] = [
-    (
-        _gauge("backlog_rows", "Rows that wait", CHANNEL, LANE),
-        _of_lanes(lambda lane: lane.backlog),
+    _lane_gauge("backlog_rows", "Rows that wait", lambda lane: lane.backlog),
+    _lane_gauge(
+        "backlog_oldest_age_seconds",
+        "Age of the oldest batch with rows that wait; 0: none",
+        lambda lane: lane.oldest_s,
     ),
-    (
-        _gauge(
-            "backlog_oldest_age_seconds",
-            "Age of the oldest batch with rows that wait; 0: none",
-            CHANNEL,
-            LANE,
-        ),
-        _of_lanes(lambda lane: lane.oldest_s),
+    _lane_gauge("backlog_ready_rows", "Rows that wait and may go now", lambda lane: lane.ready),
+    _lane_gauge(
+        "backlog_ready_age_seconds",
+        "For how long the first of them may have gone; 0: none",
+        lambda lane: lane.ready_s,
     ),
-    (
-        _gauge("backlog_ready_rows", "Rows that wait and may go now", CHANNEL, LANE),
-        _of_lanes(lambda lane: lane.ready),
-    ),
-    (
-        _gauge(
-            "backlog_ready_age_seconds",
-            "For how long the first of them may have gone; 0: none",
-            CHANNEL,
-            LANE,
-        ),
-        _of_lanes(lambda lane: lane.ready_s),
-    ),
-    (
-        _gauge("rows_in_doubt", "Rows that may have been sent, and are not settled", CHANNEL, LANE),
-        _of_lanes(lambda lane: lane.in_doubt),
+    _lane_gauge(
+        "rows_in_doubt",
+        "Rows that may have been sent, and are not settled",
+        lambda lane: lane.in_doubt,
     ),
     (
         _gauge(
