@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter
@@ -34,6 +34,7 @@ from consumers.cli.output import (
     page,
     print_answer,
     print_errors,
+    print_json,
 )
 from consumers.cli.progress import progress_bars
 from consumers.cli.zalo import account_stores
@@ -58,6 +59,8 @@ Against = Annotated[str, typer.Option(metavar="URL", help="Also the Date of this
 TIMEOUT_S = 10.0
 """How long one check may take."""
 _PAGE = page(list[DoctorFinding], {1: "a problem"}, on_bus=False)
+_REASONS = ("reason", "reply")
+"""The values of findings that are reasons of the code, or replies of a relay."""
 _LEVEL_LABELS = {Level.OK: "ok", Level.WARNING: "WARNING", Level.PROBLEM: "PROBLEM"}
 
 
@@ -93,8 +96,13 @@ def _report(
 def _worst(findings: Iterable[DoctorFinding]) -> Iterator[DoctorFinding]:
     """The worst finding of each check, the first of equals."""
     order = list(Level)
+
+    def weight(one: DoctorFinding) -> tuple[int, bool]:
+        """A relay that can't be used comes before what receivers would think of its mail."""
+        return order.index(one.level), one.code.startswith("relay_")
+
     for _, group in groupby(findings, attrgetter("check")):
-        yield max(group, key=lambda one: order.index(one.level))
+        yield max(group, key=weight)
 
 
 def _print_around(findings: Iterable[DoctorFinding]) -> None:
@@ -146,7 +154,7 @@ class Surroundings:
         if not read_settings(EmailSettings).host:
             yield new_finding("mail_no_relay")
             return
-        for one in await examine_mail("", None):
+        async for one in examine_mail("", None):
             texts = one.localized()
             said = {"message": texts["en"], "message_vi": texts["vi"]}
             todo = {"remedy": texts["do_en"], "remedy_vi": texts["do_vi"]}
@@ -250,14 +258,25 @@ def mail(to: To = "", resolver: Server = "", as_json: Json = False) -> None:
         name_server = _parse_server(resolver)
         settings = read_settings(EmailSettings), read_settings(LoaSettings)
         print_errors(asyncio.run(_describe_settings(*settings)))
-        findings = asyncio.run(examine_mail(to, name_server))
-    facts = [
-        {"check": finding.topic, "code": finding.code, "level": finding.level} | finding.localized()
-        for finding in findings
-    ]
-    print_answer(facts, as_json, lambda: _print_findings(findings))
+        findings = asyncio.run(_tell_mail(to, name_server, as_json))
     if any(finding.level is Level.PROBLEM for finding in findings):
         raise typer.Exit(1)
+
+
+async def _tell_mail(to: str, server: tuple[str, int] | None, as_json: bool) -> list[Finding]:
+    """Print each finding of mail as soon as it is known, or all as JSON."""
+    findings = list[Finding]()
+    async for finding in examine_mail(to, server):
+        findings.append(finding)
+        if not as_json:
+            _print_finding(finding)
+    if as_json:
+        print_json([_as_fact(finding) for finding in findings])
+    return findings
+
+
+def _as_fact(one: Finding) -> dict[str, str]:
+    return {"check": one.topic, "code": one.code, "level": one.level} | one.localized()
 
 
 async def _describe_settings(email: EmailSettings, settings: LoaSettings) -> list[FieldError]:
@@ -283,10 +302,19 @@ async def _worker_destination() -> Destination | None:
         return None
 
 
-async def examine_mail(to: str, server: tuple[str, int] | None) -> list[Finding]:
+async def examine_mail(to: str, server: tuple[str, int] | None) -> AsyncIterator[Finding]:
+    """What is found out about mail; with *to* also what the relay says to a sample."""
     doctor = Doctor(mail_context(), DnsClient(server), datetime.now(UTC))
-    findings = await doctor.examine()
-    return [*findings, await doctor.send_sample(to)] if to else findings
+    async for finding in doctor.examine():
+        yield _in_both_languages(finding)
+    if to:
+        yield _in_both_languages(await doctor.send_sample(to))
+
+
+def _in_both_languages(finding: Finding) -> Finding:
+    """*finding* with its reason in Vietnamese, too."""
+    said = {name: translate(str(it)) for name, it in finding.values.items() if name in _REASONS}
+    return replace(finding, values={**finding.values, **said})
 
 
 def _parse_server(text: str) -> tuple[str, int] | None:
@@ -346,10 +374,9 @@ def zalo(as_json: Json = False) -> None:
     _report(["zalo"], as_json)
 
 
-def _print_findings(findings: Iterable[Finding]) -> None:
-    for finding in findings:
-        texts = finding.localized()
-        typer.echo(f"{_LEVEL_LABELS[finding.level]:8}{finding.topic}: {texts['en']}")
-        typer.echo(f"{'':8}{texts['vi']}")
-        if texts["do_en"]:
-            typer.echo(f"{'':8}-> {texts['do_en']}\n{'':8}-> {texts['do_vi']}")
+def _print_finding(finding: Finding) -> None:
+    texts = finding.localized()
+    typer.echo(f"{_LEVEL_LABELS[finding.level]:8}{finding.topic}: {texts['en']}")
+    typer.echo(f"{'':8}{texts['vi']}")
+    if texts["do_en"]:
+        typer.echo(f"{'':8}-> {texts['do_en']}\n{'':8}-> {texts['do_vi']}")

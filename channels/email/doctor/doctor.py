@@ -1,11 +1,10 @@
 """Examine the mail set-up in the order in which a mail meets it; build and send a sample mail."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parseaddr
-from itertools import chain
 
 from channels.email.doctor import dkim, dmarc, mail_check, relay, spf
 from channels.email.doctor.dns_client import DnsClient
@@ -48,15 +47,38 @@ def sample_envelope(context: MailContext, now: datetime, to: str) -> Envelope:
     return RenderedPublication(item, context).envelope(sample_recipient(item, address=to))
 
 
-async def _collect(check: AsyncIterator[Finding]) -> list[Finding]:
+async def _explained(check: AsyncIterator[Finding]) -> AsyncIterator[Finding]:
     """All findings of *check*; an unanswered DNS query ends it with one more."""
-    findings: list[Finding] = []
     try:
         async for finding in check:
-            findings.append(finding)
+            yield finding
     except DnsUnanswered as error:
-        findings.append(new_finding("dns_silent", name=error.name))
-    return findings
+        yield new_finding("dns_silent", name=error.name)
+
+
+async def _merged(checks: Sequence[AsyncIterator[Finding]]) -> AsyncIterator[Finding]:
+    """The findings of all *checks*, which run at the same time, each as soon as it is known."""
+    waiting = {_next_of(check): check for check in checks}
+    try:
+        while waiting:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in [task for task in waiting if task in done]:
+                check = waiting.pop(task)
+                if finding := task.result():
+                    waiting[_next_of(check)] = check
+                    yield finding
+    finally:
+        for task in waiting:
+            task.cancel()
+
+
+def _next_of(check: AsyncIterator[Finding]) -> "asyncio.Task[Finding | None]":
+    """The next finding of *check*; None after its last."""
+
+    async def find() -> Finding | None:
+        return await anext(check, None)
+
+    return asyncio.create_task(find())
 
 
 @dataclass
@@ -67,19 +89,21 @@ class Doctor:
     dns: DnsClient
     now: datetime
 
-    async def examine(self) -> list[Finding]:
-        """All findings, also those of an unanswered DNS query."""
+    async def examine(self) -> AsyncIterator[Finding]:
+        """All findings as soon as they are known, also those of an unanswered DNS query."""
         settings = self.context.settings
+        for finding in self.check_mail():
+            yield finding
         checks = (
+            *(relay.examine(each, self.now) for each in self.relays),
             self.check_spf(),
             dkim.examine(self.dns, settings.domain, settings.dkim_selector_names),
             dmarc.examine(self.dns, settings.domain, self.envelope_domain),
             self.check_reply_hosts(),
-            self.check_relay(),
             relay.reverse_dns_findings(self.relays, self.dns),
         )
-        findings = await asyncio.gather(*map(_collect, checks))
-        return [*chain.from_iterable(findings), *self.check_mail()]
+        async for finding in _merged([*map(_explained, checks)]):
+            yield finding
 
     @property
     def envelope_domain(self) -> str:
@@ -101,11 +125,6 @@ class Doctor:
             hosts = await self.dns.mail_hosts(domain) or await self.dns.addresses(domain)
             yield new_finding("answers_ok" if hosts else "answers_nowhere", domain=domain)
 
-    async def check_relay(self) -> AsyncIterator[Finding]:
-        for settings in self.relays:
-            for finding in await relay.examine(settings, self.now):
-                yield finding
-
     @property
     def relays(self) -> list[EmailSettings]:
         """Settings of the relay and of the fallback, if configured."""
@@ -125,7 +144,9 @@ class Doctor:
     async def send_sample(self, to: str) -> Finding:
         """Send a sample mail. Raises UnsafeHeader."""
         mail = self.with_return_path(sample_envelope(self.context, self.now, to))
-        pool = ConnectionPool(self.context.settings, REQUEST_TIMEOUT_S)
+        pool = ConnectionPool(self.context.settings, relay.DIALOGUE_TIMEOUT_S)
+        pool.open_timeout_s = relay.DIALOGUE_TIMEOUT_S
+        pool.end_timeout_s = REQUEST_TIMEOUT_S  # relays examine a mail before they accept it
         try:
             connection, _ = await pool.acquire()
         except ChannelError as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts.catalog import load_texts
+from contracts.errors import Bilingual
 
 
 class Level(StrEnum):
@@ -36,8 +37,13 @@ class Finding:
     def localized(self) -> dict[str, str]:
         """Meaning and advice (empty if all is well), in English and Vietnamese."""
         texts = finding_texts()[self.code]
-        names = ("en", "vi", "do_en", "do_vi")
-        return {name: texts.get(name, "").format_map(self.values) for name in names}
+        pairs = {
+            name: value if isinstance(value, Bilingual) else (value, value)
+            for name, value in self.values.items()
+        }
+        en, vi = ({name: pair[at] for name, pair in pairs.items()} for at in (0, 1))
+        languages = {"en": en, "vi": vi, "do_en": en, "do_vi": vi}
+        return {name: texts.get(name, "").format_map(said) for name, said in languages.items()}
 
 
 def new_finding(code: str, **values: object) -> Finding:

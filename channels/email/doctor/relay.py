@@ -1,5 +1,6 @@
 """Check the relay: handshake of real mails, extensions, certificate, reverse DNS."""
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -8,29 +9,43 @@ from typing import Any
 from channels.email.doctor.dns_client import Address, DnsClient
 from channels.email.doctor.finding import Finding, new_finding
 from channels.email.settings import EmailSettings, Tls, is_loopback
-from channels.email.smtp.connection import SmtpConnection, tls_context
+from channels.email.smtp.connection import TIMEOUT, Patience, SmtpConnection, tls_context
 from channels.email.smtp.handshake import Extensions
 from channels.email.smtp.protocol import SmtpProtocol
-from channels.errors import ChannelError
+from channels.errors import ChannelError, Unreachable
 from contracts.base.times import utc_time
 
+DIALOGUE_TIMEOUT_S = 8.0
+"""How long all of the dialogue with one relay may take."""
 _CERTIFICATE_WARNING_DAYS = 21
 _SIZE_MIN = 1_000_000
 
 
-async def examine(settings: EmailSettings, now: datetime) -> list[Finding]:
+async def examine(settings: EmailSettings, now: datetime) -> AsyncIterator[Finding]:
     """Findings of a handshake; sends no mail."""
     if not settings.host:
-        return [new_finding("relay_none")]
+        yield new_finding("relay_none")
+        return
+    ends_at = asyncio.get_running_loop().time() + DIALOGUE_TIMEOUT_S
     try:
-        connection = await SmtpConnection.open(settings, tls_context(settings))
+        patience = Patience(open_s=DIALOGUE_TIMEOUT_S)
+        connection = await SmtpConnection.open(settings, tls_context(settings), patience)
     except ChannelError as error:
-        reason = error.reason
-        return [new_finding("relay_failed", reason=reason, host=settings.host, port=settings.port)]
-    tls = _tls_findings(settings, connection.protocol, now)
-    findings = [*tls, *_extension_findings(settings, connection.extensions)]
-    await connection.quit()
-    return findings
+        yield _failure(settings, error)
+        return
+    for finding in _tls_findings(settings, connection.protocol, now):
+        yield finding
+    for finding in _extension_findings(settings, connection.extensions):
+        yield finding
+    await connection.quit(ends_at)
+
+
+def _failure(settings: EmailSettings, error: ChannelError) -> Finding:
+    """The finding of a relay that can't be used."""
+    place = {"host": settings.host, "port": settings.port}
+    if isinstance(error, Unreachable) and error.reason == TIMEOUT:
+        return new_finding("relay_silent", seconds=round(DIALOGUE_TIMEOUT_S), **place)
+    return new_finding("relay_failed", reason=error.reason, **place)
 
 
 def _tls_findings(settings: EmailSettings, smtp: SmtpProtocol, now: datetime) -> Iterator[Finding]:

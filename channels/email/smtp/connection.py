@@ -1,6 +1,7 @@
 """Signed-in SMTP connection to the relay: open, send windows, report results."""
 
 import asyncio
+import math
 import ssl
 from collections.abc import Sequence
 from contextlib import suppress
@@ -35,6 +36,8 @@ REPLY_TIMEOUT_S, END_TIMEOUT_S = 300.0, 600.0
 """RFC 5321 4.5.3.2: the greeting and a command of the handshake; a whole mail."""
 REQUEST_TIMEOUT_S = 30.0
 """A command of a mail, before its end has left: the relay has nothing yet."""
+TIMEOUT = "timeout"
+"""The reason of a relay that has not answered in time."""
 _CANCELLED = "cancelled"
 _CHECK_TIMEOUT_S = 5.0
 _SIZE_DIGITS = 20
@@ -214,10 +217,11 @@ class SmtpConnection:
             self.protocol.write(b"QUIT\r\n")
             self.protocol.transport.close()
 
-    async def quit(self) -> None:
-        """Send QUIT, wait for the reply, and end the connection."""
+    async def quit(self, ends_at: float = math.inf) -> None:
+        """Send QUIT, wait for the reply until *ends_at* at most, and end the connection."""
+        latest = asyncio.get_running_loop().time() + _CHECK_TIMEOUT_S
         with suppress(Unreachable, TimeoutError):
-            async with asyncio.timeout(_CHECK_TIMEOUT_S):
+            async with asyncio.timeout_at(min(ends_at, latest)):
                 await send_command(self.protocol, b"QUIT")
         self.protocol.drop("quit")
 
@@ -257,5 +261,5 @@ def _tls_reason(error: ssl.SSLError) -> str:
 
 def _os_reason(error: OSError | TimeoutError) -> str:
     if isinstance(error, TimeoutError):
-        return "timeout"
+        return TIMEOUT
     return f"no connection: {error.strerror or 'nobody answers'}"

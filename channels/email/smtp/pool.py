@@ -35,6 +35,7 @@ class ConnectionPool:
         self.fallback = settings.fallback
         self.request_timeout_s = request_timeout_s
         self.end_timeout_s = request_timeout_s if self.fallback else END_TIMEOUT_S
+        self.open_timeout_s: float | None = None  # no limit beside that of each reply
         self.session_limits: dict[bool, tuple[int, float]] = {}
         """The limit of the fallback and of the primary, and when it was told."""
         self.put_off = 0  # mails that the primary has put off, one after the other
@@ -75,7 +76,7 @@ class ConnectionPool:
             if self.primary_down_until is not None:  # one tries, the others do not wait for it
                 self.primary_down_until = self.clock() + PRIMARY_RETRY_S
             try:
-                return await self.connect(self.settings, _OPEN_TIMEOUT_S)
+                return await self.connect(self.settings, self.open_timeout_s or _OPEN_TIMEOUT_S)
             except Unreachable as error:
                 self.mark_primary_down(error.reason)
         return await self.open_fallback(self.fallback)
@@ -128,7 +129,8 @@ class ConnectionPool:
         self, settings: EmailSettings, open_timeout_s: float | None = None
     ) -> SmtpConnection:
         is_fallback = settings is self.fallback
-        patience = Patience(open_timeout_s, self.request_timeout_s, self.end_timeout_s)
+        open_s = open_timeout_s or self.open_timeout_s
+        patience = Patience(open_s, self.request_timeout_s, self.end_timeout_s)
         timer = asyncio.get_running_loop().call_later(_OPEN_TIMEOUT_S, _warn_of_slow_relay)
         try:
             connection = await SmtpConnection.open(settings, tls_context(settings), patience)

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from consumers.cli import doctor
 from consumers.doctor import examination, machine
-from consumers.doctor.finding import new_finding
+from consumers.doctor.finding import DoctorFinding, new_finding
 from consumers.messages import load_catalog
 from consumers.progress import progress_to
 from tests.support.cli import InProcessCli, json_output
@@ -85,6 +85,18 @@ async def test_a_slow_neighbour_costs_its_own_check_alone(around, monkeypatch):
     silence.set()
     assert by_check["dns"]["code"] == "silent" and run.exit_code == 1
     assert (by_check["disk"]["code"], by_check["bus"]["code"]) == ("disk_ok", "bus_ok")
+
+
+async def test_a_relay_that_cannot_be_used_comes_before_what_receivers_think(around, monkeypatch):
+    said = {"check": "mail", "level": "problem", "message_vi": ""}
+
+    async def findings():
+        yield DoctorFinding(code="spf_missing", message="no SPF", **said)
+        yield DoctorFinding(code="relay_failed", message="no relay", **said)
+
+    monkeypatch.setattr(doctor, "CHECKS", {"mail": lambda _: findings})
+    run = await around()
+    assert "no relay" in run.stdout and "no SPF" not in run.stdout
 
 
 async def test_disks_are_written_to_and_left_as_they_were(around, tmp_path):

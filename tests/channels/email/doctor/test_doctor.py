@@ -1,5 +1,6 @@
 """`loa doctor mail`: what DNS records, the relay and a mail's own fields say of our mail."""
 
+import asyncio
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 
@@ -10,15 +11,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from typer.testing import CliRunner
 
-from channels.email.doctor import dns_client
+from channels.email.doctor import dns_client, relay
 from channels.email.doctor.finding import Finding, Level, finding_texts
+from consumers.cli.doctor import examine_mail
 from consumers.cli.root import app
 from tests.support.cli import InProcessCli, json_output
 from tests.support.dns_server import DnsServer
 from tests.support.relay_tls import relay_context, write_bundle
+from tests.support.smtp_conversation import ScriptedAction
 from tests.support.smtp_receiver import SmtpReceiver
 
 DOMAIN = "moha.example"
+SILENT = {"greeting": ScriptedAction.SWALLOW}
 EXTRAS = ("DSN", "SIZE 10485760")
 REPORTS = "rua=mailto:dmarc@moha.example"
 
@@ -222,6 +226,36 @@ async def test_a_relay_without_tls_or_with_a_false_certificate_takes_no_mail(doc
     strange = SmtpReceiver(tls=relay_context(trustme.CA()), extras=EXTRAS)
     code, found = await doctor(HEALTHY, relay=strange)
     assert code == 1 and "certificate is not valid" in found["relay_failed"]["en"]
+
+
+async def test_a_relay_that_accepts_and_is_silent_holds_nothing_up(doctor, monkeypatch):
+    """Neither of two silent relays is waited for beyond the limit of the whole dialogue."""
+    monkeypatch.setattr(relay, "DIALOGUE_TIMEOUT_S", 0.3, raising=False)
+    async with SmtpReceiver(always=SILENT) as second, asyncio.timeout(10):
+        spare = {
+            "LOA_EMAIL_FALLBACK_HOST": "127.0.0.1", "LOA_EMAIL_FALLBACK_PORT": str(second.port)
+        }  # fmt: skip
+        code, found = await doctor(
+            HEALTHY, "--to", "admin@moha.example", relay=SmtpReceiver(always=SILENT), **spare
+        )
+    assert (code, bad(found)) == (1, {"relay_silent", "sent_not"})
+    assert "timeout" not in found["sent_not"]["vi"], "its reason is Vietnamese there"
+    assert {"spf_ok", "mail_ok"} <= set(found)
+
+
+async def test_a_finding_is_told_before_the_relay_answers(tmp_path, monkeypatch, relay_tls):
+    """The last finding is the silent relay's; everything else was known, and told, before."""
+    monkeypatch.setattr(relay, "DIALOGUE_TIMEOUT_S", 2.0, raising=False)
+    monkeypatch.chdir(tmp_path)
+    told = list[str]()
+    async with DnsServer(HEALTHY) as dns, SmtpReceiver(always=SILENT) as silent:
+        for name, value in (SETTINGS | {"LOA_EMAIL_PORT": str(silent.port)}).items():
+            monkeypatch.setenv(name, value)
+        async for one in examine_mail("", ("127.0.0.1", dns.port)):
+            told.append(one.code)
+            if one.code == "dmarc_ok":
+                assert silent.connected and "relay_silent" not in told
+    assert told[-1] == "relay_silent"
 
 
 async def test_a_certificate_that_ends_soon_is_told_in_time(doctor, relay_tls, tmp_path):
