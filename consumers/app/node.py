@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
+from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
 from channels.email.settings import EmailSettings
@@ -145,7 +146,7 @@ class Node:
         try:
             async with asyncio.timeout(_STATUS_TIMEOUT_S):
                 statuses = await load_statuses(self.bus, self.clock())
-        except (BusError, TimeoutError):
+        except (BusError, TimeoutError, ValidationError):
             return {}
         active = {name.value: one for name, one in statuses.items() if one != CANARY_OFF}
         return {name: one.model_dump(mode="json") for name, one in active.items()}
@@ -298,7 +299,7 @@ async def portal_readback_status(bus: Bus) -> dict[str, Any]:
     try:
         async with asyncio.timeout(_STATUS_TIMEOUT_S):
             failure = readback_failure(await load_destinations(bus))
-    except (BusError, TimeoutError):
+    except (BusError, TimeoutError, ValidationError):  # `facts_unreadable` names the record
         return {}
     return failure.to_json() if failure else {}
 

@@ -4,7 +4,7 @@ A circuit is what fails as a whole: a channel, or the part of it that has a host
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -37,11 +37,17 @@ def _breaker_key(circuit: str) -> str:
     return f"breaker.{circuit}"
 
 
-async def load_breakers(bus: Bus) -> dict[str, Breaker]:
-    """The breaker of every circuit, by name. Raises BusError."""
+async def load_breakers(bus: Bus, known: Mapping[str, Breaker] | None = None) -> dict[str, Breaker]:
+    """The breaker of every circuit, by name. Raises BusError.
+
+    One that can't be read is the *known* one; without any, raises ValidationError.
+    """
     keys = {_breaker_key(one): one for channel in ChannelName for one in circuits_of(channel)}
     values = await bus.bucket(subjects.CONTROL.name).get_many(list(keys))
     stored = {key: value.data for key, value in values.items()}
+    if known is not None:
+        read = {one: records.parse(Breaker, stored.get(key, b"{}")) for key, one in keys.items()}
+        return {one: now or known.get(one, Breaker()) for one, now in read.items()}
     return {
         one: records.parse_stored(Breaker, key, stored.get(key, b"{}")) for key, one in keys.items()
     }
@@ -62,7 +68,10 @@ class BreakerStore:
     clock: Callable[[], float] = time.time
 
     async def update(self, transition: Transition) -> Breaker:
-        """Apply *transition* by compare-and-set; the resulting breaker. Raises BusError."""
+        """Apply *transition* by compare-and-set; the resulting breaker. Raises BusError.
+
+        A breaker that can't be read counts as a new one.
+        """
         before = Breaker()
 
         def apply(stored: Breaker) -> Breaker:
@@ -71,7 +80,10 @@ class BreakerStore:
             return transition(before)
 
         bucket, key = self.bus.bucket(subjects.CONTROL.name), _breaker_key(self.circuit)
-        written = await records.update_or_create(bucket, key, Breaker, apply, is_idempotent=False)
+        known = await records.read_or_absent(bucket, key, Breaker)
+        written = await records.update_or_create(
+            bucket, key, Breaker, apply, known, is_idempotent=False
+        )
         after = written.value
         if after != before:
             self.log_transition(before, after)

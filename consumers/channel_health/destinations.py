@@ -38,6 +38,13 @@ async def write_destination(bus: Bus, channel: ChannelName, destination: Destina
     await bucket.put(f"{_KEY_PREFIX}{channel}", destination.model_dump_json().encode())
 
 
+async def update_destination(bus: Bus, channel: ChannelName, changes: Mapping[str, object]) -> None:
+    """Change a part of a destination; one that can't be read is made anew. Raises BusError."""
+    bucket, key = bus.bucket(subjects.CONTROL.name), f"{_KEY_PREFIX}{channel}"
+    stored = (await records.read_or_absent(bucket, key, Destination)).value or Destination(to="")
+    await write_destination(bus, channel, stored.model_copy(update=changes))
+
+
 async def load_destinations(bus: Bus) -> Mapping[ChannelName, Destination]:
     """The destinations of channels with a worker, now or before. Raises BusError."""
     keys = {f"{_KEY_PREFIX}{channel}": channel for channel in ChannelName}

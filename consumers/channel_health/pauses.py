@@ -143,7 +143,7 @@ class ChannelMonitor:
         blocked_before = self.blocked_circuits
         try:
             paused = await paused_channels(self.bus)
-            self.breakers = await breaker_store.load_breakers(self.bus)
+            self.breakers = await breaker_store.load_breakers(self.bus, self.breakers)
         except BusError:
             return
         for channel in paused ^ self.paused_channels:

@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from pydantic import BaseModel
 
-from consumers.channel_health.destinations import Destination, load_destinations, write_destination
+from consumers.channel_health.destinations import Destination, update_destination
 from consumers.messages import field_error, load_catalog
 from contracts.base.times import format_for_people, utc_time
 from contracts.delivery import ChannelName
@@ -61,9 +61,7 @@ class ReadbackStatus:
         since = self.clock() if reason else 0.0
         changes = {"unseen": reason, "unseen_since": since, "read_at": self.address}
         try:
-            stored = (await load_destinations(self.bus)).get(ChannelName.PORTAL)
-            current = (stored or Destination(to=self.address)).model_copy(update=changes)
-            await write_destination(self.bus, ChannelName.PORTAL, current)
+            await update_destination(self.bus, ChannelName.PORTAL, changes)
         except BusError as away:
             log.warning("sight_not_noted", error=type(away).__name__)
             return

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from consumers.channel_health.destinations import Destination, load_destinations, write_destination
+from consumers.channel_health.destinations import update_destination
 from contracts.delivery import ChannelName
 from producers.bus import Bus
 from producers.bus.periodic import every
@@ -79,7 +79,6 @@ class TroubleMonitor:
         reason, since = self.current()
         if reason == self.published:
             return
-        stored = (await load_destinations(self.bus)).get(self.channel) or Destination(to="")
         changes = {"failing": reason, "failing_since": since if reason else 0.0}
-        await write_destination(self.bus, self.channel, stored.model_copy(update=changes))
+        await update_destination(self.bus, self.channel, changes)
         self.published = reason

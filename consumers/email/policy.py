@@ -9,6 +9,7 @@ from typing import TypeVar
 from zlib import crc32
 
 import structlog
+from pydantic import ValidationError
 
 from channels.base import Outcome, Verdict
 from channels.email import status_codes
@@ -55,6 +56,8 @@ async def _log_failure(step: Awaitable[None]) -> None:
         await step
     except (BusError, LedgerError) as trouble:
         log_bus_error(trouble)
+    except ValidationError as broken:
+        log.error("mail_control_unreadable", record=broken.title)
 
 
 def _parse_known(value: Value | None, known: Known) -> Known:
@@ -201,7 +204,7 @@ class EmailSendPolicy(SendPolicy):
         """Hold an item whose mails are refused, and learn from one that is taken."""
         if any(one.verdict is Verdict.DELIVERED for one in outcomes):
             self.last_accepted = plan, self.clock()
-            if self.refused.plans:
+            if self.refused.with_acceptance(plan) is not self.refused:
                 await self.update_refused(lambda refused: refused.with_acceptance(plan))
             return
         waiting = [one for one in outcomes if one.verdict is Verdict.HELD and one.message_refused]

@@ -34,7 +34,7 @@ from contracts.delivery import ChannelName, Lane
 from contracts.errors import ContractError
 from producers.bus import Bus, BusError, Denied
 from producers.bus.monitoring_endpoint import fetch_page
-from producers.bus.periodic import attempt, every
+from producers.bus.periodic import attempt, every, unreadable_record
 
 log = structlog.get_logger()
 _WRITE_KEY = "status.write"
@@ -162,11 +162,6 @@ def _waiting_draft(draft: Draft) -> WaitingDraft:
     return WaitingDraft(draft.key, draft.at, is_urgent, min(times, default=None))
 
 
-def _place_of(broken: Exception) -> str:
-    """What could not be read: the record's key where it is known, never its value."""
-    return ", ".join(getattr(broken, "__notes__", ())) or type(broken).__name__
-
-
 @dataclass
 class StatusMonitor:
     """Keeps the facts of the bus, for `/readyz` and `/metrics`. `read_at`: when they were read."""
@@ -224,8 +219,8 @@ class StatusMonitor:
             report.at_work = True
             facts = await self.reader.read(report)
         except (ValueError, LookupError, TypeError) as broken:
-            log.warning("status_fact_missing", fact="records", reason=_place_of(broken))
-            self.facts = replace(self.facts, unreadable=_place_of(broken))
+            log.warning("status_fact_missing", fact="records", reason=unreadable_record(broken))
+            self.facts = replace(self.facts, unreadable=unreadable_record(broken))
             return
         self.facts = replace(facts, disks=disks, store_problem=problem)
         self.read_at = clock()

@@ -54,6 +54,12 @@ async def read(bucket: Bucket, key: str, kind: type[T]) -> Versioned[T | None]:
     return Versioned(parse_stored(kind, key, value.data), value.revision)
 
 
+async def read_or_absent(bucket: Bucket, key: str, kind: type[T]) -> Versioned[T | None]:
+    """Like `read`; a record that this version can't read counts as absent, and may be replaced."""
+    value = await bucket.get(key)
+    return Versioned(parse(kind, value.data), value.revision) if value else Versioned(None)
+
+
 async def write(bucket: Bucket, key: str, value: T, revision: int) -> Versioned[T]:
     """Replace *revision* (0: the key is absent). Raises like `Bucket.swap`."""
     stored_at = await bucket.swap(key, value.model_dump_json().encode(), revision)

@@ -15,7 +15,7 @@ from consumers.ledger.wakeups import CanaryKey
 from contracts import subjects
 from contracts.base.times import utc_now
 from producers.bus import Bus
-from producers.bus.records import read, update_or_create
+from producers.bus.records import read_or_absent, update_or_create
 
 log = structlog.get_logger()
 _TIMEOUT_S = 60.0
@@ -34,7 +34,7 @@ class CanaryWorker(Generic[Rendered]):
     async def handle(self, key: CanaryKey) -> None:
         """Probe the channel and record its answer; a repeated wake-up changes nothing."""
         bucket, name = self.bus.bucket(subjects.CONTROL.name), answer_key(key.channel)
-        stored = await read(bucket, name, CanaryAnswer)
+        stored = await read_or_absent(bucket, name, CanaryAnswer)
         if stored.value and stored.value.number >= key.number:
             return
         outcome = await self.probe_channel(key)
@@ -44,7 +44,7 @@ class CanaryWorker(Generic[Rendered]):
             is_known = before.number >= key.number
             return before if is_known else self.with_outcome(before, key, outcome)
 
-        await update_or_create(bucket, name, CanaryAnswer, record)
+        await update_or_create(bucket, name, CanaryAnswer, record, stored)
 
     async def probe_channel(self, key: CanaryKey) -> Outcome:
         canary = Canary(key.number, utc_now(self.clock), self.target)

@@ -159,3 +159,25 @@ async def test_an_item_is_held_by_a_worker_that_may_not_tell_the_others(bus, tmp
     assert loa.sending.is_stopped(plan) and loa.sending.hold_s(BatchKey(*plan, 0)) >= 1
     loa.clock.advance(HOLD_S)
     assert not loa.sending.is_stopped(plan), "and tried again"
+
+
+async def test_an_item_that_was_once_refused_costs_no_reading_of_the_bus_for_each_window(
+    new_bounce_pipeline, monkeypatch
+):
+    loa = new_bounce_pipeline(20, window=2)
+    refused = Outcome(Verdict.HELD, "552 too large", 300.0, channel_wide=True, message_refused=True)
+    loa.answers |= dict.fromkeys(loa.readers.ids, refused)
+    with suppress(RetryLater):
+        await loa.work(await loa.plan(content_id="tin-to"))
+    loa.answers.clear()
+    changes, update = [], loa.sending.update_refused
+
+    async def count(change):
+        changes.append(change)
+        await update(change)
+
+    monkeypatch.setattr(loa.sending, "update_refused", count)
+    plan = await loa.deliver()
+    assert await loa.status_counts(plan) == {Status.DELIVERED: 20}
+    assert len(loa.provider.windows) >= 10 and len(changes) == 1, "that it is refused alone"
+    assert loa.sending.refused.is_own(BatchKey("email", "tin-to", 1, 0).plan)
