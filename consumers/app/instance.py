@@ -1,13 +1,16 @@
 """Find the Loa that runs on a data folder, and the bus that a command or a service uses."""
 
+import asyncio
 import fcntl
 import json
 import os
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import datetime
 from enum import Enum
 from pathlib import Path
+from typing import NamedTuple
 
 import structlog
 from pydantic import ValidationError
@@ -18,6 +21,7 @@ from consumers.audit.anchor import Anchor
 from consumers.messages import field_error
 from contracts.base.crash_points import crash_point
 from contracts.base.networks import http_url
+from contracts.base.times import utc_time
 from contracts.errors import Invalid, Unavailable
 from producers.bus import AccessRefused, Bus, NoReply, topology
 from producers.bus.server_check import verify
@@ -40,6 +44,37 @@ class BusUse(Enum):
 
 def ready_file(settings: LoaSettings) -> Path:
     return settings.run_dir / "ready.json"
+
+
+def _stop_file(settings: LoaSettings) -> Path:
+    return settings.run_dir / "stopped"
+
+
+class LastRun(NamedTuple):
+    """The last sign of life of a folder's Loa, and whether it ended without stopping."""
+
+    at: datetime | None = None
+    crashed: bool = False
+
+
+def last_run(settings: LoaSettings) -> LastRun:
+    """When the folder's Loa, which does not run now, was last alive; empty where none has run."""
+    for path, crashed in ((ready_file(settings), True), (_stop_file(settings), False)):
+        with suppress(OSError):
+            return LastRun(utc_time(round(path.stat().st_mtime)), crashed)
+    return LastRun()
+
+
+async def note_life(settings: LoaSettings) -> None:
+    """Let the ready file, if it is that of this process, say that its Loa is alive."""
+    await asyncio.to_thread(_touch_own_file, settings)
+
+
+def _touch_own_file(settings: LoaSettings) -> None:
+    ready = announced_instance(settings)
+    if ready and ready.pid == os.getpid():
+        with suppress(OSError):
+            os.utime(ready_file(settings))
 
 
 def announced_instance(settings: LoaSettings) -> RunningInstance | None:
@@ -196,7 +231,7 @@ def _take_lock(lock: int, folder: Path) -> None:
 
 @contextmanager
 def announced(settings: LoaSettings, ready: RunningInstance) -> Iterator[None]:
-    """Write the ready file of this Loa while the block runs."""
+    """Write the ready file of this Loa while the block runs, and afterwards that it has stopped."""
     path = ready_file(settings)
     draft = path.with_suffix(f".{os.getpid()}")
     draft.touch(mode=0o600)
@@ -208,4 +243,5 @@ def announced(settings: LoaSettings, ready: RunningInstance) -> Iterator[None]:
     finally:
         with suppress(OSError, ValidationError):
             if RunningInstance.model_validate_json(path.read_bytes()).pid == ready.pid:
+                _stop_file(settings).touch()
                 path.unlink()

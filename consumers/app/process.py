@@ -40,6 +40,7 @@ from consumers.status.facts import loa_version
 from producers.access import without_password
 from producers.bus import Bus, BusError, topology
 from producers.bus.monitoring_endpoint import health_problem
+from producers.bus.periodic import every
 from producers.bus_access.rights import rights_table
 from producers.nats_server import NatsServer
 from producers.publisher import drain
@@ -47,6 +48,7 @@ from producers.units.registry import UnitRegistry
 
 log = structlog.get_logger()
 _BUS_CHECK_TIMEOUT_S = 2.0
+_SIGN_OF_LIFE_S = 10.0
 _COLLECTIONS = (10_000, 20, 20)
 """New objects until a collection of the youngest, and of how many of these each older one is."""
 
@@ -164,6 +166,7 @@ async def build_node(stack: AsyncExitStack, settings: LoaSettings, url: str, own
     if tracing.traces_url:
         node.read_once[TracingSettings] = tracing
     node.tasks += [watch.run, partial(watch.keep_durables, bus)]
+    node.tasks.append(partial(every, _SIGN_OF_LIFE_S, partial(instance.note_life, settings)))
     node.checks["consumers"] = watch.check
     node.checks["bus"] = partial(_check_bus, bus)
     unseen, usage = partial(portal_readback_status, bus), node.stream_usage

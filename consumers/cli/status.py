@@ -124,8 +124,11 @@ async def _with_machine_facts(
     lost = (gone for entry in CHANNELS.values() for gone in entry.lost_files(settings))
     failing, dropped = await _reported_by(running) if running else ({}, 0)
     is_behind = "directory" in failing
+    last = instance.last_run(settings)
     return replace(
         facts,
+        last_sign=last.at,
+        crashed=last.crashed,
         lost_files=tuple(lost),
         lost_index=await _lost_index(settings, bus),
         unit_keys=tuple(await server_faults(open_registry(bus))),

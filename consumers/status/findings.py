@@ -65,12 +65,15 @@ class Facts:
 
     `failing`: checks of `/readyz` by name. `filling`: streams in percent of their limit.
     `store_problem`: why the bus took no test message. `unreadable`: the record that keeps all facts
-    of the bus old. `lost_index`: the portal's folder, without the index that it had.
+    of the bus old. `lost_index`: the portal's folder, without the index that it had. Not `at_work`:
+    `last_sign` of the Loa that ran here, and whether it ended without stopping.
     """
 
     now: datetime
     channels: Mapping[ChannelName, ChannelStatus] = field(default_factory=dict)
     at_work: bool = True
+    last_sign: datetime | None = None
+    crashed: bool = False
     store_problem: str = ""
     unreadable: str = ""
     damages: tuple[FieldError, ...] = ()
@@ -209,10 +212,23 @@ def _streams(facts: Facts) -> Iterator[StatusFinding]:
 
 def _process(facts: Facts) -> Iterator[StatusFinding]:
     if not facts.at_work:
-        yield _finding(Severity.WATCH, "not_running", "loa")
+        yield _not_running(facts)
     own, running = (facts.versions.get(name, "") for name in ("loa", "running"))
     if running and running != own:
         yield _finding(Severity.WATCH, "version_differs", "loa", own=own, running=running)
+
+
+def _not_running(facts: Facts) -> StatusFinding:
+    """A Loa that was killed, or that is stopped while deliveries wait, needs a person."""
+    lanes = (lane for channel in facts.channels.values() for lane in channel.lanes.values())
+    rows, times = sum(lane.backlog for lane in lanes), _Times(facts.last_sign)
+    severity = Severity.ACT if facts.crashed or rows else Severity.WATCH
+    waiting = _phrase("waiting", rows=rows) if rows else Bilingual("", "")
+    if facts.crashed:
+        return _finding(severity, "crashed", "loa", times, waiting=waiting)
+    at = times.shown_since
+    stopped = _phrase("stopped_at", at=at) if facts.last_sign else Bilingual("", "")
+    return _finding(severity, "not_running", "loa", times, stopped=stopped, waiting=waiting)
 
 
 # --- channels

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 
 import pytest
 
@@ -41,3 +42,28 @@ def test_of_two_one_is_the_folders_loa(settings):
             assert "LOA_DATA_DIR" in said and "--data" not in said
     with instance.exclusive(settings):
         pass
+
+
+def test_a_killed_loa_is_told_from_a_stopped_one_with_its_last_sign_of_life(settings):
+    ready = RunningInstance(url="http://loa", nats_url="nats://loa", pid=os.getpid())
+    assert instance.last_run(settings) == (None, False), "none has run"
+    with instance.announced(settings, ready):
+        os.utime(instance.ready_file(settings), (1000, 1000))
+        at, crashed = instance.last_run(settings)
+        assert (at.timestamp(), crashed) == (1000, True), "as if it were killed now"
+        asyncio.run(instance.note_life(settings))
+        alive = instance.last_run(settings)
+        assert alive.at > at and alive.crashed
+    stopped = instance.last_run(settings)
+    assert stopped.at >= alive.at and not stopped.crashed
+    with instance.announced(settings, ready):
+        assert instance.last_run(settings).crashed, "it has begun anew"
+
+
+def test_a_process_gives_no_sign_of_life_for_another(settings):
+    asyncio.run(instance.note_life(settings))
+    assert instance.last_run(settings) == (None, False)
+    with instance.announced(settings, RunningInstance(url="x", nats_url="x", pid=1)):
+        os.utime(instance.ready_file(settings), (1000, 1000))
+        asyncio.run(instance.note_life(settings))
+        assert instance.last_run(settings).at.timestamp() == 1000

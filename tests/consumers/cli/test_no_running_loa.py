@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import structlog
 
 from consumers.app import instance
 from consumers.app.instance import BusUse
-from consumers.app.settings import LoaSettings
+from consumers.app.settings import LoaSettings, RunningInstance
 from consumers.audit.anchor import Anchor
 from consumers.cli import demo
 from consumers.cli.root import app
@@ -136,6 +137,28 @@ def test_what_a_killed_loa_left_behind_is_no_trouble_of_the_next_command(folder)
     done = subprocess.run(words, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert [line[:4] for line in done.stderr.splitlines()] == ["bus:"] * 2
+
+
+def test_a_killed_loa_is_a_problem_and_a_stopped_one_is_none(folder, capsys):
+    def found() -> tuple[int, dict]:
+        capsys.readouterr()
+        with structlog.testing.capture_logs():
+            code = run("status", "--json")
+        [one] = json.loads(capsys.readouterr().out)["findings"]
+        return code, one
+
+    make_store(folder)
+    settings = LoaSettings(data_dir=folder)
+    settings.run_dir.mkdir()
+    ready = RunningInstance(url="http://x", nats_url="nats://127.0.0.1:1", pid=1)
+    with instance.announced(settings, ready):
+        os.utime(instance.ready_file(settings), (1000, 1000))
+        code, one = found()
+        assert (code, one["severity"], one["code"]) == (1, "act", "crashed")
+        assert one["since"] == "1970-01-01T00:16:40Z"
+    code, one = found()
+    assert (code, one["severity"], one["code"]) == (0, "watch", "not_running")
+    assert one["since"]
 
 
 def test_a_store_that_is_there_answers_although_no_loa_runs(folder, capsys):

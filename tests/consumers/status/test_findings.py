@@ -57,6 +57,10 @@ def failing(backlog: int, **changes) -> dict:
     return channels(failing="no connection", failing_since=AGO, lanes=lanes, **changes)
 
 
+def waiting(rows: int) -> dict:
+    return channels(lanes={Lane.NORMAL: LaneStatus(backlog=rows)})
+
+
 def waits(reason: str) -> dict:
     wait = WaitReason(reason=reason, rows=2, since=AGO, until=LATER)
     return channels(ZALO, waits=(wait,))
@@ -146,6 +150,9 @@ TABLE = [
     (a_draft(deadline=SOON), [(ACT, "desk_deadline", "desk"), (NOTE, "desk_waits", "desk")]),
     (a_draft(deadline=LATER), [(NOTE, "desk_waits", "desk")]),
     ({"at_work": False}, [(WATCH, "not_running", "loa")]),
+    ({"at_work": False, "last_sign": AGO}, [(WATCH, "not_running", "loa")]),
+    ({"at_work": False, "last_sign": AGO} | waiting(2100), [(ACT, "not_running", "loa")]),
+    ({"at_work": False, "last_sign": AGO, "crashed": True}, [(ACT, "crashed", "loa")]),
     ({"versions": {"loa": "1", "running": "2"}}, [(WATCH, "version_differs", "loa")]),
 ]  # fmt: skip
 
@@ -182,6 +189,15 @@ def test_what_needs_a_person_comes_first():
 def test_a_pause_says_who_and_why_as_far_as_that_is_known(facts, end):
     [one] = find(Facts(NOW, **channels(paused=True, paused_since=AGO, **facts)))
     assert one.message.endswith(end)
+
+
+@pytest.mark.parametrize("crashed", [False, True])
+def test_a_loa_that_does_not_run_says_since_when_and_how_much_waits(crashed):
+    facts = {"at_work": False, "last_sign": AGO, "crashed": crashed}
+    [one] = find(Facts(NOW, **facts, **waiting(2100)))
+    assert one.since == AGO
+    for text in (one.message, one.message_vi):
+        assert "2027-01-15 14:51:00+07" in text and "2100" in text
 
 
 def test_an_item_is_named_as_commands_take_it_and_nothing_is_claimed_of_others():

@@ -42,6 +42,8 @@ def test_a_pause_survives_a_kill_and_all_goes_out_within_seconds_of_resuming(rel
         wait_until(lambda: backlog(email(loa))["normal"] == ITEMS * READERS, "the plans")
         for _ in range(2):
             loa.kill()
+            told = loa.cli("status", "--json")
+            assert (told.exit_code, told.json["findings"][0]["code"]) == (1, "crashed")
             loa.start()
             now = email(loa)
             assert (now["paused"], now["paused_reason"]) == (True, "nghỉ Tết")
