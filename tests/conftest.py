@@ -33,6 +33,15 @@ pytest_plugins = ["tests.support.fixtures"]
 hypothesis.settings.register_profile("loa", deadline=None)  # no test asserts wall-clock time
 hypothesis.settings.load_profile("loa")
 NEEDS_A_BUS = {"nats_server", "own_server", "other_server"}
+DEEP = Path(__file__).parent / "deep"
+LONGEST = {
+    "attack/test_unit_accounts.py",
+    "crash/test_campaign.py",
+    "crash/test_mutants.py",
+    "faults/test_torn_reads.py",
+    "model/test_model.py",
+}
+"""Deep files of more than a minute: they run first."""
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -70,17 +79,33 @@ def pytest_make_collect_report(
     return report
 
 
+def deep_turns(paths: set[Path]) -> dict[Path, float]:
+    """When each deep file's turn is: the longest at -1, the others from 0 to 1.
+
+    Every folder has its share at any time, because some folders wait and others compute.
+    """
+    folders: dict[Path, list[Path]] = {}
+    for path in sorted(path for path in paths if path.is_relative_to(DEEP)):
+        folders.setdefault(path.parent, []).append(path)
+    return {
+        path: -1.0 if str(path.relative_to(DEEP)) in LONGEST else number / len(folder)
+        for folder in folders.values()
+        for number, path in enumerate(folder)
+    }
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test by its folder and fixtures: deep, integration or unit.
 
     The end-to-end test is the longest: it runs first, so that no worker waits for it at the end.
     """
-    tests = Path(__file__).parent
-    deep = tests / "deep"
-    items.sort(key=lambda item: (item.path.parent != tests, str(item.path)))
+    tests, turns = Path(__file__).parent, deep_turns({item.path for item in items})
+    items.sort(
+        key=lambda item: (item.path.parent != tests, turns.get(item.path, 0.0), str(item.path))
+    )
     for item in items:
-        if item.path.is_relative_to(deep):
+        if item.path in turns:
             item.add_marker("deep")
         elif NEEDS_A_BUS & set(getattr(item, "fixturenames", ())):
             item.add_marker("integration")
