@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from contracts.catalog import load_texts
-from contracts.errors import Bilingual, FieldError, localized, nearest
+from contracts.errors import Bilingual, FieldError, localized
 
 Catalog = dict[str, dict[str, str]]
 _NUMBERED_REASON = re.compile(r"(.+) (\d{3}|[245]\.\d{1,3}\.\d{1,3})")
@@ -21,11 +21,6 @@ def load_catalog(name: str) -> Catalog:
 def field_error(field: str, code: str, **values: object) -> FieldError:
     """A field error with the texts of *code*. Raises KeyError for an unknown code."""
     return localized(field, load_catalog("messages")[code], **values)
-
-
-def unknown_word(field: str, code: str, value: str, known: tuple[str, ...]) -> FieldError:
-    """The error of *value*, which is none of the words *known*, with the one that resembles it."""
-    return field_error(field, code, value=value, known=known, near=nearest(value, known))
 
 
 def translate(text: str) -> Bilingual:

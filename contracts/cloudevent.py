@@ -1,6 +1,7 @@
 """One CloudEvent 1.0 with its attributes; `envelope` encodes and decodes it."""
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
@@ -8,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from contracts import text
 from contracts.base.fields import Contract, Instant
-from contracts.errors import FieldError, Invalid, explain
+from contracts.errors import FieldError, Invalid, explain, field_error, nearest
 
 _ATTRIBUTE_MAX = 256
 _URI_MAX = 512
@@ -113,8 +114,17 @@ def build_event(attributes: dict[str, Any], data: dict[str, Any]) -> CloudEvent:
     try:
         return CloudEvent.model_validate({**context, **data, "extensions": given})
     except ValidationError as error:
-        raise Invalid(*map(_as_attribute, explain(error))) from error
+        raise Invalid(*_attribute_errors(error, given)) from error
 
 
-def _as_attribute(error: FieldError) -> FieldError:
-    return error.model_copy(update={"field": error.field.removeprefix("extensions.")})
+def _attribute_errors(error: ValidationError, extensions: Iterable[str]) -> Iterator[FieldError]:
+    """The errors of attributes; one that is missing, and may have been misspelt, is named there."""
+    missing = {str(one["loc"][0]) for one in error.errors() if one["type"] == "missing"}
+    nearest_of = {name: nearest(name, tuple(missing)) for name in extensions}
+    meant = {name: near for name, near in nearest_of.items() if near.en}
+    for fault in explain(error):
+        name = fault.field.removeprefix("extensions.")
+        if name not in meant:
+            yield fault.model_copy(update={"field": name})
+    for name, near in meant.items():
+        yield field_error(name, "unknown_attribute", near=near)

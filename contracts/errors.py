@@ -20,7 +20,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, NamedTuple, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
@@ -181,9 +181,14 @@ def field_warning(field: str, code: str, **values: object) -> FieldWarning:
 
 
 def unknown_word(field: str, code: str, value: str, known: Iterable[str]) -> FieldError:
-    """The error of *value*, which is none of the words *known*; its text may list them."""
+    """The error of *value*, which is none of the words *known*."""
+    return field_error(field, code, **unknown_word_values(value, known))
+
+
+def unknown_word_values(value: str, known: Iterable[str]) -> dict[str, Any]:
+    """What the text of an unknown word may say, in any catalogue: *known*, and the nearest."""
     words = tuple(known)
-    return field_error(field, code, value=value, known=words, near=nearest(value, words))
+    return {"value": value, "known": words, "near": nearest(value, words)}
 
 
 def nearest(value: str, known: Sequence[str]) -> Bilingual:
@@ -242,10 +247,15 @@ def _more_errors(count: int) -> MoreErrors:
     return MoreErrors(**dict(field_error(WHOLE_EVENT, "more_errors", count=count)), count=count)
 
 
-def explain(error: ValidationError, prefix: str = "") -> tuple[FieldError, ...]:
-    """Translate a pydantic error: one entry per field, in the order of the model, bounded."""
+def explain(
+    error: ValidationError, prefix: str = "", model: type[BaseModel] | None = None
+) -> tuple[FieldError, ...]:
+    """Translate a pydantic error: one entry per field, in the order of the model, bounded.
+
+    An unknown field suggests the nearest of *model*, if given.
+    """
     details = error.errors(include_url=False, include_input=False)
-    listed = tuple(_fault_of(detail, prefix) for detail in details[:MAX_ERRORS])
+    listed = tuple(_fault_of(detail, prefix, model) for detail in details[:MAX_ERRORS])
     return (*listed, _more_errors(left)) if (left := len(details) - len(listed)) else listed
 
 
@@ -257,10 +267,29 @@ def join_path(*parts: str | int) -> str:
     return ".".join(map(str, steps))
 
 
-def _fault_of(detail: Mapping[str, Any], prefix: str) -> FieldError:
+def _fault_of(detail: Mapping[str, Any], prefix: str, model: type[BaseModel] | None) -> FieldError:
     field = join_path(prefix, *(part for part in detail["loc"] if part != "[key]")) or WHOLE_EVENT
     code = detail["type"] if detail["type"] in error_texts() else "unexpected"
-    return field_error(field, code, **template_values(detail))
+    values = template_values(detail)
+    if code == "extra_forbidden":
+        *path, name = detail["loc"]
+        values["near"] = nearest(str(name), _field_names(model, path))
+    return field_error(field, code, **values)
+
+
+def _field_names(model: type[BaseModel] | None, path: Iterable[str | int]) -> tuple[str, ...]:
+    """The names of the fields of the model that lies below *path* in *model*."""
+    for name in path:
+        if model and isinstance(name, str):
+            model = _model_of(model.model_fields[name].annotation)
+    return tuple(model.model_fields) if model else ()
+
+
+def _model_of(annotation: object) -> type[BaseModel] | None:
+    """The first model in an annotation such as `tuple[Link, ...] | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_of, get_args(annotation))), None)
 
 
 def template_values(detail: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from contracts.base.markdown_size import RENDERED_MAX, rendered_size
 from contracts.case import CaseNotice, CaseUpdated, Contact
 from contracts.cloudevent import CloudEvent
 from contracts.content import Corrected, Submitted, Withdrawn
+from contracts.damaged_text import damage_errors, damage_warnings
 from contracts.delivery import ChannelName
 from contracts.envelope import to_structured
 from contracts.errors import (
@@ -148,12 +149,15 @@ def read(event: CloudEvent, vocabulary: Vocabulary) -> Event:
     model = KINDS.get(event.type)
     if model is None:
         raise Invalid(unknown_word("type", "unknown_type", event.type, KINDS))
+    damaged = list(damage_errors(event.data))
     try:
         content = model.model_validate(event.data, extra="forbid")
     except ValidationError as error:
-        errors = explain(error, "data")
+        fields = {one.field for one in damaged}
+        errors = [one for one in explain(error, "data", model) if one.field not in fields]
+        errors = [*damaged, *errors]
         raise Invalid(*errors, *_unknown_words(event.data, vocabulary, errors)) from error
-    faults = [*_name_errors(event, content), *_unknown_words(event.data, vocabulary)]
+    faults = [*damaged, *_name_errors(event, content), *_unknown_words(event.data, vocabulary)]
     if faults := [*faults, *_size_errors(content)]:
         raise Invalid(*faults)
     return content
@@ -161,25 +165,35 @@ def read(event: CloudEvent, vocabulary: Vocabulary) -> Event:
 
 def find_warnings(content: Event) -> tuple[FieldWarning, ...]:
     """What the doors tell the sender of a valid event."""
+    damaged = damage_warnings(vars(content))
     if isinstance(content, CaseUpdated):
-        return ()
+        return tuple(damaged)
     channels = content.channels if isinstance(content, Submitted) else tuple(ChannelName)
-    return title_warnings(content.title, content.short_title, channels)
+    of_titles = title_warnings(content.title, content.short_title, channels)
+    return tuple(dict.fromkeys((*of_titles, *damaged)))
 
 
 def title_warnings(
     title: str | None, short_title: str | None, channels: Iterable[ChannelName]
 ) -> tuple[FieldWarning, ...]:
-    """The warning of a title that Zalo, if it is among *channels*, shows in part."""
+    """The warnings of titles that look damaged or that Zalo, if in *channels*, shows in part."""
+    damaged = damage_warnings({"title": title, "short_title": short_title})
+    return (*_cut_warnings(title, short_title, channels), *damaged)
+
+
+def _cut_warnings(
+    title: str | None, short_title: str | None, channels: Iterable[ChannelName]
+) -> Iterator[FieldWarning]:
     given = short_title or title or ""
     shown = shorten(given, TITLE_LIMIT)
     if shown == given or ChannelName.ZALO not in channels:
-        return ()
+        return
     end = shown[-_SHOWN_END:]
     values = {"limit": TITLE_LIMIT.plain, "end": end.partition(" ")[2] or end}
     if short_title:
-        return (field_warning("data.short_title", "short_title_cut", **values),)
-    return (field_warning("data.title", "title_cut", **values),)
+        yield field_warning("data.short_title", "short_title_cut", **values)
+    else:
+        yield field_warning("data.title", "title_cut", **values)
 
 
 def check_sender(event: CloudEvent, unit: str, vocabulary: Vocabulary) -> None:

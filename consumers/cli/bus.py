@@ -15,9 +15,9 @@ from consumers.audit.log import Act, AuditLog
 from consumers.cli import output, unit_keys
 from consumers.cli.stores import open_seals
 from consumers.cli.units import open_registry
-from consumers.messages import field_error, unknown_word
+from consumers.messages import field_error
 from consumers.seals.takeover import seal_for_command
-from contracts.errors import FieldError, Invalid
+from contracts.errors import FieldError, Invalid, unknown_word_values
 from producers.bus import Bus, topology
 from producers.bus.server_check import verify as verify_server
 from producers.bus_access import certificates, enforcement
@@ -100,7 +100,8 @@ def rotate(service: Service, out: Out = None, as_json: output.Json = False) -> N
     """Make another key for a service; the old one ends when the server reads its configuration."""
     with output.explain_errors():
         if service not in identities():
-            output.fail(unknown_word("service", "service_unknown", service, tuple(identities())))
+            values = unknown_word_values(service, identities())
+            output.fail(field_error("service", "service_unknown", **values))
         folder = _configuration_folder(out)
         folder.keys.replace(service)
         folder.write()

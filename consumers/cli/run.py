@@ -14,8 +14,9 @@ from consumers.app import unknown_variables
 from consumers.app.service_names import SERVICE_NAMES
 from consumers.app.settings import LoaSettings, read_settings
 from consumers.cli.output import explain_errors, fail, page, print_errors
-from consumers.messages import field_error, unknown_word
+from consumers.messages import field_error
 from consumers.runtime import log_config, stdio
+from contracts.errors import unknown_word_values
 
 log = structlog.get_logger()
 Data = Annotated[Path | None, typer.Option("--data", help="The data folder (LOA_DATA_DIR).")]
@@ -39,7 +40,8 @@ def up(data: Data = None, port: Port = None) -> None:
 def run(services: Names) -> None:
     """Run the named services in this process, until SIGTERM."""
     if unknown := [name for name in services if name not in SERVICE_NAMES]:
-        fail(*(unknown_word("service", "service_unknown", n, SERVICE_NAMES) for n in unknown))
+        values = [unknown_word_values(name, SERVICE_NAMES) for name in unknown]
+        fail(*(field_error("service", "service_unknown", **one) for one in values))
     _run_services({}, services)
 
 

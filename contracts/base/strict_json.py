@@ -105,6 +105,8 @@ def dumps(value: Any) -> bytes:
 
 
 def _decoded(body: bytes, field: str) -> str:
+    if body.startswith(_UTF_16_STARTS):
+        raise Unreadable(field_error(field, "utf16"))
     try:
         return body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -160,6 +162,8 @@ def _finite(digits: str) -> float:
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_object, parse_constant=_no_number, parse_float=_finite
 )
+_UTF_16_STARTS = (b"\xff\xfe", b"\xfe\xff", b"{\0", b"[\0", b"\0{", b"\0[")
+"""With a byte order mark, or without one before an object or a list."""
 _SPACES = re.compile(r"[ \t\n\r]*")
 
 

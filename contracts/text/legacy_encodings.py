@@ -16,9 +16,9 @@ _BEYOND_CP1252 = re.compile(
     "[\u0100-\u0151\u0154-\u015f\u0162-\u0177\u0179-\u017c\u017f-\u0191\u0193-\u02c5\u02c7-\u02db"
     "\u02dd-\u02ff\u0370-\u1fff]"
 )
-_ASCII_SIGNS = r"!-/:-@\[-`{-~"
-_WORD = re.compile(f"[^\\s{_ASCII_SIGNS}\u2010-\u2027]+")
-_VPS_WORD = re.compile(f"[^ \t\n\r\u00a0{_ASCII_SIGNS}\u2018\u2019]+")
+ASCII_SIGNS = r"!-/:-@\[-`{-~"
+_WORD = re.compile(f"[^\\s{ASCII_SIGNS}\u2010-\u2027]+")
+_VPS_WORD = re.compile(f"[^ \t\n\r\u00a0{ASCII_SIGNS}\u2018\u2019]+")
 """Signs of Windows-1252, and control characters, are letters in VPS."""
 
 _TCVN3 = str.maketrans(
@@ -110,7 +110,7 @@ def find_legacy(text: str) -> LegacyText | None:
 def best_reading(text: str) -> LegacyText | None:
     """What *text*, which has letters of TCVN3 or VNI, reads; None if most words become none."""
     marked = [word for word in _WORD.findall(text[:_MAX_LENGTH]) if not word.isascii()]
-    counts = {one: sum(map(_is_syllable, map(one.decode, marked))) for one in _ENCODINGS[:2]}
+    counts = {one: sum(map(is_syllable, map(one.decode, marked))) for one in _ENCODINGS[:2]}
     best = max(counts, key=counts.__getitem__)
     is_read = counts[best] * 2 >= len(marked)
     return LegacyText(best.name, best.decode(text)) if is_read else None
@@ -121,11 +121,11 @@ def _is_written_in(encoding: "_Encoding", text: str) -> bool:
     words = encoding.words(text)
     marked = [word for word in words if not word.isascii()]
     plain = [word for word in words if word.isascii() and word.isalpha()]
-    if sum(map(_is_syllable, plain)) * 2 < len(plain):
+    if sum(map(is_syllable, plain)) * 2 < len(plain):
         return False
-    if not all(_is_syllable(encoding.decode(word)) for word in marked):
+    if not all(is_syllable(encoding.decode(word)) for word in marked):
         return False
-    strange = sum(not _is_syllable(word) for word in marked)
+    strange = sum(not is_syllable(word) for word in marked)
     return strange > 0 and strange + len(marked) > 3
 
 
@@ -136,7 +136,7 @@ def _likelihood(reading: LegacyText) -> int:
     return sum(word.lower() in _COMMON for word in words) - odd
 
 
-def _is_syllable(word: str) -> bool:
+def is_syllable(word: str) -> bool:
     """Whether *word* can be a Vietnamese syllable."""
     parts = unicodedata.normalize("NFD", word.lower())
     tones = "".join(re.findall(_TONES, parts))

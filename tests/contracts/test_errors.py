@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 import contracts
 from contracts import envelope, errors, events
+from contracts.base import strict_json
 from contracts.case import CaseUpdated
 from contracts.cloudevent import CloudEvent
 from contracts.content import Corrected, Submitted, Withdrawn
@@ -262,3 +263,50 @@ def test_an_empty_text_and_an_empty_list_are_called_empty():
     assert {found.message for found in said} == {"must not be empty"}
     schemas = "".join(json.dumps(model.model_json_schema()) for model, _ in GOOD)
     assert set(re.findall(r'"min(?:Length|Items)": (\d+)', schemas)) == {"1"}
+
+
+@pytest.mark.parametrize(
+    ("data", "field", "near"),
+    [
+        ({"titel": "Tin"}, "data.titel", "title"),
+        ({"shortTitle": "Tin"}, "data.shortTitle", "short_title"),
+        ({"links": [{"adress": "a", "titles": "b"}]}, "data.links.0.titles", "title"),
+        ({"broadcast": {"enable": True}}, "data.broadcast.enable", "enabled"),
+    ],
+)
+def test_an_unknown_field_suggests_the_nearest_of_its_object(data, field, near):
+    with pytest.raises(errors.Invalid) as caught:
+        events.read(envelope.from_structured(sample() | {"data": sample()["data"] | data}), DEFAULT)
+    said = {one.field: one for one in caught.value.errors}
+    assert f"did you mean {near}?" in said[field].message
+    assert f"có phải ý là {near} không?" in said[field].message_vi
+    strange = said.get("data.links.0.adress")
+    assert strange is None or "did you mean" not in strange.message
+
+
+@pytest.mark.parametrize(
+    ("name", "written"), [("data", "dat"), ("data", "Data"), ("type", "typ"), ("source", "sources")]
+)
+def test_a_misspelt_attribute_names_the_one_that_is_missing(name, written):
+    event = sample()
+    event[written] = event.pop(name)
+    with pytest.raises(errors.Invalid) as caught:
+        envelope.from_structured(event)
+    said = {one.field: one.message for one in caught.value.errors}
+    assert said[name] == "is required"
+    assert said[written].endswith(f"did you mean {name}?")
+
+
+def test_an_extension_that_is_no_misspelling_is_judged_as_one():
+    with pytest.raises(errors.Invalid) as caught:
+        envelope.from_structured(sample() | {"dat": {"a": 1}, "typ": "x"})
+    assert [one.field for one in caught.value.errors] == ["dat"]
+
+
+@pytest.mark.parametrize("codec", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("value", [sample(), [sample()]], ids=["event", "batch"])
+def test_a_body_in_utf_16_is_called_that(codec, value):
+    with pytest.raises(errors.Unreadable) as caught:
+        strict_json.loads(json.dumps(value, ensure_ascii=False).encode(codec))
+    assert "UTF-16" in caught.value.errors[0].message
+    assert "UTF-16" in caught.value.errors[0].message_vi

@@ -1,0 +1,185 @@
+"""Texts damaged before they were sent: UTF-8 misread is refused, lost letters are warned of."""
+
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import contracts
+from contracts import events, publication
+from contracts.damaged_text import damage_errors, damage_warnings
+from contracts.testing import ContractBroken, check_event, sample
+from tests.contracts.test_legacy_encodings import FRENCH, GERMAN, NORDIC
+from tests.support.minimal_event import a_publication
+
+ROOT = Path(contracts.__file__).parents[1]
+ENGLISH = """“Don’t wait” – the Ministry’s 2027 plan… costs 5 € (£4½), is 20 °C warm; a café’s
+façade, A/B (section §5a), see https://moha.gov.vn/tin?id=1&copy=2, R&D, O'Neil, x^2 + y^2,
+C++ a+b?"""
+VIETNAMESE = """Chiều nay, «Chiếc lá»… của “UBND XÃ” được tặng; CẤP XÃ–huyện, THỊ XÃ… XÃ\u00a0HỘI,
+cấp XÃ² và “LÂU ĐÀI CỔ LOÀ”, Đăk Lăk ® 20 °C, «lá»¹ và «má»², KÌ» (theo «HỌC KÌ»), giá 5 ₫
+– 10 ₫."""
+SENT = [
+    "Thông báo tuyển dụng",
+    "Bộ Nội vụ",
+    "Bộ",
+    "là",
+    "Tổ chức số",
+    "THÔNG BÁO TUYỂN DỤNG",
+    "Nghị định “về” Đà Nẵng – 20 °C",
+    "Quyết định số 12/QĐ-BNV",
+    "République française: l’été",
+    "Don’t miss the Musée’s opening",
+]
+
+
+def in_cp1252(text):
+    """What a program shows that takes the UTF-8 of *text* for Windows-1252, as browsers do."""
+    return "".join(bytes([byte]).decode("cp1252", "ignore") or chr(byte) for byte in text.encode())
+
+
+def in_latin_1(text):
+    return text.encode().decode("latin-1")
+
+
+MISREAD = {
+    "Windows-1252": in_cp1252,
+    "Latin-1": in_latin_1,
+    "Windows-1252 twice": lambda text: in_cp1252(in_cp1252(text)),
+    "Latin-1 twice": lambda text: in_latin_1(in_latin_1(text)),
+    "decomposed": lambda text: in_cp1252(unicodedata.normalize("NFD", text)),
+}
+
+
+def refusal(**changes):
+    with pytest.raises(ContractBroken) as caught:
+        check_event(sample(**changes))
+    return {error.field: error.message for error in caught.value.errors}
+
+
+def warnings(**changes):
+    content = check_event(sample(**changes))
+    return [(one.field, one.code) for one in events.find_warnings(content)]
+
+
+@pytest.mark.parametrize("way", MISREAD)
+@pytest.mark.parametrize("text", SENT)
+def test_misread_utf8_is_refused_with_what_it_would_read(text, way):
+    broken = MISREAD[way](text)
+    said = refusal(title=broken, body=f"# A\n\n{broken}\n")
+    assert said.keys() == {"data.title", "data.body"}
+    assert "Windows-1252" in said["data.title"] or "ISO-8859-1" in said["data.title"]
+    assert f"“{text}”" in said["data.title"] and text in said["data.body"]
+
+
+def test_a_misread_text_is_named_wherever_it_is():
+    link = {"url": "https://moha.gov.vn/a", "title": in_cp1252("Quyết định")}
+    said = refusal(links=[link], summary=in_cp1252("Tóm tắt"))
+    assert said.keys() == {"data.links.0.title", "data.summary"}
+    assert (
+        "Tin mới: Thông báo tuyển"
+        in refusal(title=f"Tin mới: {in_cp1252('Thông báo tuyển')}")["data.title"]
+    )
+
+
+def test_what_an_earlier_version_has_taken_stays_readable():
+    kept = a_publication(title=in_cp1252("Thông báo tuyển dụng"))
+    assert publication.decode(publication.encode(kept)) == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("Th?ng b?o tuy?n d?ng", "marks_lost"),
+        ("Th?ng b?o c?a Bộ", "marks_lost"),
+        ("Th&ocirc;ng b&aacute;o", "html_entity"),
+        ("Th&#244;ng b&#xE1;o", "html_entity"),
+        ("Tho^ng ba'o tuye^?n du.ng", "viqr"),
+        ("Bo^. No^.i vu.", "viqr"),
+        ("Hướng dẫn sửa lỗi hiện chữ “ThÃ´ng bÃ¡o” thay cho dấu", "misread_words"),
+    ],
+)
+def test_what_may_be_damaged_is_taken_with_a_warning(text, code):
+    assert warnings(title=text) == [("data.title", code)]
+    assert warnings(body=text) == ([] if code == "html_entity" else [("data.body", code)])
+
+
+def test_a_warning_shows_the_word_and_its_reading_in_both_languages():
+    [viqr] = events.find_warnings(check_event(sample(title="Tho^ng ba'o tuye^?n du.ng")))
+    [entity] = events.find_warnings(check_event(sample(title="Th&ocirc;ng")))
+    for one, texts in ((viqr, ("“Tho^ng”", "“Thông”")), (entity, ("“&ocirc;”", "“ô”"))):
+        assert all(text in one.message and text in one.message_vi for text in texts)
+
+
+def pieces(text):
+    """All words of *text* alone, in fours, and in dozens."""
+    words = text.split()
+    for length in (1, 4, 12, len(words)):
+        for at in range(0, len(words) - length + 1, max(1, length // 2)):
+            yield " ".join(words[at : at + length])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [ENGLISH, VIETNAMESE, FRENCH, GERMAN, NORDIC],
+    ids=["English", "Vietnamese", "French", "German", "Nordic"],
+)
+def test_correct_texts_are_neither_refused_nor_warned_of(text):
+    assert [one for piece in pieces(text) for one in found(piece)] == []
+
+
+def test_texts_of_the_repository_are_not_refused():
+    """Pages and catalogues in both languages, each whole paragraph and each line."""
+    files = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob("c*/**/*.toml")]
+    texts = [part for file in files for part in file.read_text("utf-8").split("\n")]
+    assert len(texts) > 5000
+    assert [text for text in texts if refused(text)] == []
+
+
+VOWELS = "aăâeêioôơuưy"
+LETTERS = [
+    unicodedata.normalize("NFC", vowel + tone)
+    for vowel in VOWELS
+    for tone in ("", "\u0301", "\u0300", "\u0309", "\u0303", "\u0323")
+]
+WORDS = st.tuples(
+    st.sampled_from(["", "b", "đ", "kh", "ngh", "x"]),
+    st.sampled_from([*LETTERS, "é", "ç", "œ", "ï"]),
+    st.sampled_from(["", "n", "ng", "i"]),
+).map("".join)
+CASED = st.tuples(WORDS, st.sampled_from([str.lower, str.upper, str.capitalize])).map(
+    lambda pair: pair[1](pair[0])
+)
+OPENING = st.sampled_from(["", "", "“", "«", "‘", "„", "(", "–"])
+CLOSING = st.sampled_from(["", "", "”", "»", "’", "…", "»…", "»”", "”…", "¹", "»²", "–", "\u00a0"])
+QUOTED = st.tuples(OPENING, CASED, CLOSING).map("".join)
+SENTENCES = st.tuples(st.sampled_from([" ", "\u00a0", "–", " – "]), st.lists(QUOTED, max_size=12))
+
+
+@given(SENTENCES.map(lambda parts: parts[0].join(parts[1])))
+def test_no_correct_text_is_refused(text):
+    assert refused(text) == []
+
+
+@pytest.mark.timeout(5)
+@pytest.mark.parametrize(
+    "evil", ["Ã´" * 40_000, "Ã´ " * 30_000, "a" * 99_000 + "^?&é", "o^'" * 30_000, "b?b " * 25_000]
+)
+def test_no_text_takes_long_to_judge(evil):
+    assert len(found(evil)) <= 2
+
+
+def refused(text):
+    return list(damage_errors({"body": text}))
+
+
+def found(text):
+    return [*refused(text), *damage_warnings({"title": text})]
+
+
+def test_the_sender_of_a_case_event_is_warned_too():
+    content = check_event(sample("updated"))
+    damaged = content.model_copy(update={"procedure_name": "C?p gi?y ph?p"})
+    assert [one.field for one in events.find_warnings(damaged)] == ["data.procedure_name"]
