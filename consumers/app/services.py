@@ -31,7 +31,7 @@ from consumers.case_notices.handler import CaseNoticeHandler
 from consumers.channel_health.breaker_store import BreakerStore
 from consumers.channel_health.canary.sender import CanarySender
 from consumers.channel_health.canary.worker import CanaryWorker
-from consumers.channel_health.destinations import Destination, write_destination
+from consumers.channel_health.destinations import Destination, publish_destination
 from consumers.channel_health.trouble import TroubleMonitor
 from consumers.deliver.renderings import RenderCache
 from consumers.deliver.worker import DeliveryWorker
@@ -207,7 +207,7 @@ async def _publish_destination(node: Node, name: ChannelName) -> None:
     """Publish the destination for `loa status`, once stand-ins have started. Raises BusError."""
     to, is_stand_in = CHANNELS[name].load_parts().destination(node)
     destination = Destination(to=to, stand_in=is_stand_in, at=node.clock())
-    await write_destination(node.bus, name, destination)
+    await publish_destination(node.bus, name, destination)
 
 
 async def _add_zalo_webhook(node: Node) -> None:

@@ -5,11 +5,17 @@ The worker publishes it, so commands need not share its settings.
 
 from collections.abc import Mapping
 
+import structlog
+
+from consumers.channel_health.breaker import Breaker
+from consumers.channel_health.breaker_store import BreakerStore, circuits_of
+from consumers.channel_health.canary.status import restart_canary
 from contracts import subjects
 from contracts.delivery import ChannelName
 from contracts.records import Record
 from producers.bus import Bus, records
 
+log = structlog.get_logger()
 _KEY_PREFIX = "outlet."
 
 
@@ -43,6 +49,22 @@ async def update_destination(bus: Bus, channel: ChannelName, changes: Mapping[st
     bucket, key = bus.bucket(subjects.CONTROL.name), f"{_KEY_PREFIX}{channel}"
     stored = (await records.read_or_absent(bucket, key, Destination)).value or Destination(to="")
     await write_destination(bus, channel, stored.model_copy(update=changes))
+
+
+async def publish_destination(bus: Bus, channel: ChannelName, destination: Destination) -> None:
+    """Publish the destination of a worker that starts. Raises BusError.
+
+    Where it is another one than before, the channel's breakers and its canary begin anew: they tell
+    of the former one.
+    """
+    before = (await load_destinations(bus)).get(channel)
+    await write_destination(bus, channel, destination)
+    if before is None or before.to in ("", destination.to):
+        return
+    log.warning("destination_changed", channel=channel.value, to=destination.to)
+    for circuit in circuits_of(channel):
+        await BreakerStore(bus, circuit, lambda: destination.at).update(lambda _: Breaker())
+    await restart_canary(bus, channel, destination.at)
 
 
 async def load_destinations(bus: Bus) -> Mapping[ChannelName, Destination]:

@@ -53,7 +53,9 @@ class Trouble:
         """The reason, empty without trouble, and since when."""
         now = self.clock()
         silent = [began for began, until in self.waits.values() if now >= until]
-        return (_SILENT, min(silent)) if silent and not self.reason else (self.reason, self.since)
+        if not silent:
+            return self.reason, self.since
+        return _SILENT, self.since if self.reason else min(silent)
 
 
 @dataclass

@@ -220,7 +220,8 @@ def canary_line(canary: CanaryStatus, now: float, *, at_work: bool = True) -> Bi
             vi = f"tin thử đã quay lại {ago.vi}; hiện không có Loa nào chạy"
             return Bilingual(f"canary was ok {ago.en}; no Loa runs now", vi)
         case "ok":
-            return Bilingual(f"canary ok {ago.en}", f"tin thử đã quay lại {ago.vi}")
+            en, vi = (text and f"; {last}: {text}" for last, text in zip(_LAST, why, strict=True))
+            return Bilingual(f"canary ok {ago.en}{en}", f"tin thử đã quay lại {ago.vi}{vi}")
         case "late":
             en, vi = (f": {text}" if text else "" for text in why)
             late = f"canary late, none back since {since}{en}"
@@ -235,6 +236,7 @@ def canary_line(canary: CanaryStatus, now: float, *, at_work: bool = True) -> Bi
             return Bilingual(f"canary {canary.state}", f"tin thử: {_CANARY_WORDS[canary.state]}")
 
 
+_LAST = ("the last one", "lần cuối")
 _CANARY_WORDS = {"off": "tắt", "paused": "tạm dừng cùng kênh"}
 
 

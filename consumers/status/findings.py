@@ -7,6 +7,7 @@ from functools import cached_property
 
 from channels.portal.errors import INDEX_LOST
 from consumers.channel_health.breaker import BreakerState, remedy
+from consumers.channel_health.breaker_store import circuits_of
 from consumers.key_file import KEY_FILE_FIELD
 from consumers.messages import load_catalog, translate
 from consumers.status.places import describe_place
@@ -294,7 +295,8 @@ def _broken(
     name: ChannelName, channel: ChannelStatus, circuit: CircuitStatus, now: datetime
 ) -> StatusFinding:
     """A breaker that is not closed; it needs a person when it lasts, or when nothing else helps."""
-    command = remedy(circuit.breaker_reason)
+    reason = _reason_of(name, channel, circuit)
+    command = remedy(reason)
     lasts = circuit.breaker_since and now - circuit.breaker_since >= _BREAKER_ACT_AFTER
     said = _finding(
         Severity.ACT if lasts or command else Severity.WATCH,
@@ -302,11 +304,17 @@ def _broken(
         f"{name}.{circuit.breaker_part}" if circuit.breaker_part else name,
         _Times(circuit.breaker_since),
         state=translate(circuit.breaker.value),
-        reason=translate(circuit.breaker_reason or "no answer"),
+        reason=translate(reason),
         next=_next_try(channel, circuit),
     )
-    todo = Bilingual(command, command) if command else _fix(name, channel, circuit.breaker_reason)
+    todo = Bilingual(command, command) if command else _fix(name, channel, reason)
     return _with_remedy(said, todo)
+
+
+def _reason_of(name: ChannelName, channel: ChannelStatus, circuit: CircuitStatus) -> str:
+    """Why a breaker is not closed; while it tries, what the try meets, if that is known."""
+    is_trying = circuit.breaker is BreakerState.HALF_OPEN and len(circuits_of(name)) == 1
+    return (channel.failing if is_trying else "") or circuit.breaker_reason or "no answer"
 
 
 def _fix(name: ChannelName, channel: ChannelStatus, reason: str) -> Bilingual:

@@ -115,7 +115,8 @@ class CanarySender:
         back = answer.number >= sent.number
         if not back and await count_queued(self.bus, channel, Lane.URGENT):
             return
-        if self.clock() >= sent.at + sent.every_s:
+        due_at = sent.next_at(answer) if back else sent.at + sent.every_s
+        if self.clock() >= due_at:
             await self.send(channel, sent, answer)
         elif not back:
             await self.waker.send_canary(CanaryKey(channel, sent.number))

@@ -14,12 +14,14 @@ from contracts import subjects
 from contracts.base.times import utc_time
 from contracts.delivery import ChannelName
 from producers.bus import Bus
-from producers.bus.records import parse_stored
+from producers.bus.records import parse_stored, require, update
 
 CanaryState = Literal["off", "waiting", "ok", "late", "paused"]
 _NO_SENDER = "the service canary does not run"
 _ABSENCE_FRACTION = 10
 """A sender's absence counts from this fraction of the time limit (a tenth) on."""
+RETRY_S = 60.0
+"""The interval after a canary that failed, if the usual one is longer."""
 
 
 class CanaryAnswer(BaseModel):
@@ -56,6 +58,10 @@ class SentCanary(BaseModel):
         """The age from which a canary is late."""
         return self.every_s + self.grace_s
 
+    def next_at(self, answer: CanaryAnswer) -> float:
+        """When the next one goes, once *answer* is that of the latest; sooner if it failed."""
+        return self.at + (self.every_s if answer.ok else min(self.every_s, RETRY_S))
+
     @property
     def is_inactive(self) -> bool:
         return self.paused or self.off
@@ -75,7 +81,7 @@ class SentCanary(BaseModel):
 
 
 class CanaryStatus(BaseModel):
-    """State of a channel by its canaries: since when, and why if late.
+    """State of a channel by its canaries: since when, and why if late, or if the last one failed.
 
     `next_at`: when the next one goes; none while one is on its way, or none are sent.
     """
@@ -111,7 +117,7 @@ def evaluate(sent: SentCanary | None, answer: CanaryAnswer, now: float) -> Canar
     return CanaryStatus(
         state="late" if is_late else state,
         since=utc_time(round(proven_at)),
-        why=_late_reason(sent, answer, now) if is_late else "",
+        why=_late_reason(sent, answer, now) if is_late else _failure(sent, answer),
         next_at=_next_at(sent, answer, now),
     )
 
@@ -119,7 +125,7 @@ def evaluate(sent: SentCanary | None, answer: CanaryAnswer, now: float) -> Canar
 def _next_at(sent: SentCanary, answer: CanaryAnswer, now: float) -> datetime | None:
     """When the next canary goes; none while one is on its way."""
     is_on_its_way = answer.number < sent.number
-    return None if is_on_its_way else utc_time(round(max(sent.at + sent.every_s, now)))
+    return None if is_on_its_way else utc_time(round(max(sent.next_at(answer), now)))
 
 
 def _late_reason(sent: SentCanary, answer: CanaryAnswer, now: float) -> str:
@@ -128,7 +134,24 @@ def _late_reason(sent: SentCanary, answer: CanaryAnswer, now: float) -> str:
     if now - sent.at > sent.limit_s:
         there = now - sent.last_seen_at <= sent.limit_s / _ABSENCE_FRACTION
         return "none was sent in time" if there else f"none was sent: {_NO_SENDER}"
-    return f"the channel said: {answer.reason or 'nothing'}"
+    return _failure(sent, answer) or f"the channel said: {answer.reason or 'nothing'}"
+
+
+def _failure(sent: SentCanary, answer: CanaryAnswer) -> str:
+    """Why the latest canary failed; empty if it has not, or if it is on its way."""
+    has_failed = answer.number >= sent.number > 0 and not answer.ok and answer.at >= sent.since
+    return f"the channel said: {answer.reason or 'nothing'}" if has_failed else ""
+
+
+async def restart_canary(bus: Bus, channel: ChannelName, now: float) -> None:
+    """Count a channel's time limit from *now*, and let its next canary go at once."""
+    bucket, key = bus.bucket(subjects.CONTROL.name), sent_key(channel)
+    if await bucket.get(key):
+        await update(bucket, key, SentCanary, lambda stored: _restarted(stored, now))
+
+
+def _restarted(stored: SentCanary | None, now: float) -> SentCanary:
+    return require(stored).model_copy(update={"since": now, "at": 0.0})
 
 
 async def load_records(

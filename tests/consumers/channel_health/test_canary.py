@@ -12,7 +12,7 @@ from channels.errors import Unreachable
 from consumers.app.web.health import health_app
 from consumers.channel_health import pauses
 from consumers.channel_health.canary.settings import CanarySettings
-from consumers.channel_health.canary.status import CANARY_OFF
+from consumers.channel_health.canary.status import CANARY_OFF, RETRY_S
 from consumers.ledger.wakeups import CanaryKey, WakeUp
 from consumers.status.reader import StatusReader
 from contracts.delivery import Lane
@@ -75,6 +75,35 @@ async def test_what_the_channel_says_is_the_reason(canaries):
     canaries.channel.probe_outcome = ACCEPTED
     await canaries.work()
     assert [one["event"] for one in await canaries.send_round()] == ["canary_back"]
+
+
+async def test_one_that_failed_is_told_and_followed_after_a_minute(canaries):
+    await canaries.round_trips()
+    canaries.clock.advance(EVERY_S)
+    canaries.channel.probe_outcome = Outcome(Verdict.HELD, "no connection")
+    await canaries.round_trips()
+    status = await canaries.status()
+    assert (status.state, status.why) == ("ok", "the channel said: no connection")
+    canaries.channel.probe_outcome = ACCEPTED
+    canaries.clock.advance(RETRY_S - 1)
+    assert status.next_at.timestamp() == canaries.clock() + 1
+    await canaries.send_round()
+    assert await canaries.pending_wake_ups() == []
+    canaries.clock.advance(1)
+    await canaries.round_trips()
+    status = await canaries.status()
+    assert (status.state, status.why) == ("ok", "")
+
+
+async def test_a_channel_that_works_again_is_no_longer_late_after_a_minute(canaries):
+    canaries.channel.probe_outcome = Outcome(Verdict.HELD, "no connection")
+    await canaries.round_trips(2)
+    await canaries.round_trips()
+    assert (await canaries.status()).state == "late"
+    canaries.channel.probe_outcome = ACCEPTED
+    canaries.clock.advance(RETRY_S)
+    await canaries.round_trips()
+    assert (await canaries.status()).state == "ok"
 
 
 async def late_after_two(shaft: CanaryHarness) -> str:

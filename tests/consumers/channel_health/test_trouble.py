@@ -61,6 +61,17 @@ async def test_a_host_without_a_first_word_is_silent_after_five_seconds(gate, mo
     assert monitor.current() == ("", 0.0)
 
 
+async def test_a_host_that_hangs_is_not_called_by_its_former_failure(gate, monitor, clock):
+    began = clock()
+    gate.trouble.note_failure("no connection")
+    clock.advance(9)
+    with gate.trouble.waiting():
+        clock.advance(4.9)
+        assert monitor.current() == ("no connection", began)
+        clock.advance(0.1)
+        assert monitor.current() == ("no answer", began)
+
+
 async def test_a_recovery_by_another_worker_ends_it(gate, monitor):
     await gate.record_refused_session("no connection")
     assert not gate.current.is_closed

@@ -46,6 +46,14 @@ def test_every_channel_has_one_short_line_about_its_canary(state, age_s, line):
     assert said.en == line and said.vi.startswith("tin thử")
 
 
+def test_a_canary_that_was_held_is_told_before_it_is_late():
+    now = datetime(2027, 1, 15, 8, tzinfo=UTC)
+    held = CanaryStatus(state="ok", since=now - timedelta(minutes=9), why="the channel said: x")
+    said = canary_line(held, now.timestamp())
+    assert said.en == "canary ok 9 min ago; the last one: the channel said: x"
+    assert said.vi.endswith("9 phút trước; lần cuối: kênh báo: “x”")
+
+
 def test_where_no_loa_runs_an_old_canary_proves_nothing_of_now():
     now = datetime(2027, 1, 15, 8, tzinfo=UTC)
     was = CanaryStatus(state="ok", since=now - timedelta(minutes=9))

@@ -237,6 +237,15 @@ def test_the_remedy_names_the_relay_and_the_variables(channel, reason, words):
         assert "nếu không được thì b.x:25" in one.remedy_vi
 
 
+def test_a_breaker_that_tries_says_what_the_try_meets():
+    tries = {"breaker": BreakerState.HALF_OPEN, "breaker_since": AGO, "failing": "no answer"}
+    [one] = find(Facts(NOW, **channels(breaker_reason="no connection", goes_to=RELAY, **tries)))
+    assert "no answer" in one.message and "no connection" not in one.message
+    tries["breaker"] = BreakerState.OPEN
+    [one] = find(Facts(NOW, **channels(breaker_reason="no connection", goes_to=RELAY, **tries)))
+    assert "no connection" in one.message
+
+
 def test_readyz_gets_codes_and_times_without_texts():
     [one] = find(Facts(NOW, **waits("our broadcasts quota")))
     assert one.to_code() == {
