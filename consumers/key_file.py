@@ -15,7 +15,8 @@ from consumers.messages import field_error
 from consumers.private_files import write_new
 from contracts import subjects
 from contracts.base.crash_points import crash_point
-from contracts.errors import Invalid
+from contracts.base.times import format_for_people, utc_time
+from contracts.errors import FieldError, Invalid
 from producers.bus import Bus, RevisionConflict
 from producers.encryption import DayKeys, PersonKeys, seal_buckets, seal_notices
 from producers.encryption.maintenance import forget_days_of_other_key, forget_records_of_other_key
@@ -31,6 +32,7 @@ class KeyFile:
     """One secret of 32 bytes from which every other key is derived."""
 
     secret: bytes = field(repr=False)
+    path: Path = field(default=Path(KEY_FILE_FIELD), compare=False)
 
     @classmethod
     def open(cls, path: Path, *, create: bool = True) -> "KeyFile":
@@ -48,8 +50,19 @@ class KeyFile:
         except ValueError:
             secret = b""
         if len(secret) != _KEY_BYTES:
-            raise KeyFileBroken(f"{path} does not hold {_KEY_BYTES} bytes in hexadecimal")
-        return cls(secret)
+            raise KeyFileBroken(f"{path} does not hold {_KEY_BYTES} bytes in hexadecimal", path)
+        return cls(secret, path)
+
+    def mismatch(self) -> FieldError:
+        """The error of a key that is not that of the data: its file, and when that was changed."""
+        return field_error(KEY_FILE_FIELD, "key_of_other_data", **self.described())
+
+    def described(self) -> dict[str, str]:
+        """The file, and when it was changed."""
+        changed = "?"
+        with suppress(OSError):
+            changed = format_for_people(utc_time(round(self.path.stat().st_mtime)))
+        return {"value": str(self.path.absolute()), "changed": changed}
 
     def derive(self, purpose: str) -> bytes:
         """Derive the 32-byte key of one purpose; always the same."""
@@ -108,7 +121,7 @@ async def find_key_file(bus: Bus, path: Path) -> KeyFile | None:
         return None
     keys = KeyFile.open(path, create=False)
     if await is_refuted(bus, keys):
-        raise Invalid(field_error(KEY_FILE_FIELD, "key_of_other_data"))
+        raise Invalid(keys.mismatch())
     return keys
 
 
@@ -151,7 +164,7 @@ async def register_key(bus: Bus, key_file: KeyFile) -> None:
             await bucket.create(FINGERPRINT_KEY, fingerprint)
         stored = await bucket.get(FINGERPRINT_KEY)
     if stored is None or not hmac.compare_digest(stored.data, fingerprint):
-        raise Invalid(field_error(KEY_FILE_FIELD, "key_of_other_data"))
+        raise Invalid(key_file.mismatch())
 
 
 async def replace_key(bus: Bus, path: Path) -> int:

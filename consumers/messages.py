@@ -24,7 +24,7 @@ def field_error(field: str, code: str, **values: object) -> FieldError:
 
 
 def translate(text: str) -> Bilingual:
-    """Translate a word or a reason of the code; an unknown one is quoted.
+    """Translate a word or a reason of the code; an unknown one is quoted in Vietnamese.
 
     A reason may end with a detail after a colon, or with a number.
     """
@@ -39,7 +39,7 @@ def translate(text: str) -> Bilingual:
         vi = f"{translations[numbered[1]]} ({numbered[2]})"
     else:
         vi = f"“{text}”"
-    return Bilingual(text, vi)
+    return Bilingual(load_catalog("translations")["english"].get(text, text), vi)
 
 
 @cache
@@ -50,7 +50,7 @@ def _load_translations() -> dict[str, str]:
     by_name = {errorcode[number].lower(): text for number, text in by_number.items()}
     by_text = {os.strerror(number): text for number, text in by_number.items()}
     texts = by_name | by_text | load_catalog("translations")
-    return {name: str(text) for name, text in texts.items()}
+    return {name: str(text) for name, text in texts.items() if name != "english"}
 
 
 def translate_os_error(error: Exception) -> Bilingual:

@@ -138,14 +138,16 @@ class Anchor:
         if not self.key_path.exists():
             return []
         try:
-            is_wrong = await is_refuted(self.bus, KeyFile.open(self.key_path, create=False))
+            keys = KeyFile.open(self.key_path, create=False)
+            is_wrong = await is_refuted(self.bus, keys)
         except NoReply:
             raise
         except (KeyFileBroken, OSError):
             return [Damage(KEY_FILE_FIELD, "key_broken", {"value": self.key_path})]
         except BusError:  # the bucket is gone, which is told as its own damage
             return []
-        return [Damage(KEY_FILE_FIELD, "key_of_other_data", {})] if is_wrong else []
+        facts = keys.described()
+        return [Damage(KEY_FILE_FIELD, "key_of_other_data", facts)] if is_wrong else []
 
     async def _audit_damages(self, before: ChainHead, cut: int) -> list[Damage]:
         """Whether the audit log has lost the record with which it ended, or got foreign ones."""

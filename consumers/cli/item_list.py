@@ -26,7 +26,8 @@ _WITHOUT_TERMINAL = 4000
 _TROUBLES = ("failed", "expired", "unknown", "in_doubt", "deferred", "missing", "maybe_duplicate")
 State = Annotated[TraceState | None, typer.Option(help="Where they are on their way.")]
 Held = Annotated[
-    bool, typer.Option("--held", help="At the desk, or on a channel that is paused or broken.")
+    bool,
+    typer.Option("--held", help="At the desk, or on a channel that is paused, broken or failing."),
 ]
 Missing = Annotated[
     bool, typer.Option("--missing", help="A channel has not planned all its recipients yet.")

@@ -120,12 +120,18 @@ def explain_errors() -> Iterator[None]:
     except InvalidKey as wrong:
         fail(field_error("id", "id_impossible", detail=str(wrong)))
     except (KeyFileBroken, OSError) as broken:
-        fail(field_error("file", "file_broken", detail=translate_os_error(broken)))
+        fail(_file_error(broken))
     except AccessRefused as refused:
         text = "bus_untrusted" if isinstance(refused, UntrustedServer) else "bus_refused"
         fail(field_error(refused.variable, text, detail=str(refused)), code=EXIT_BUS_AWAY)
     except (BusError, StoreBusy, ServerFailed) as away:
         fail(_bus_error(away), code=EXIT_BUS_AWAY)
+
+
+def _file_error(broken: KeyFileBroken | OSError) -> FieldError:
+    if isinstance(broken, KeyFileBroken) and broken.path:
+        return field_error(broken.path.name, "key_broken", value=broken.path.absolute())
+    return field_error("file", "file_broken", detail=translate_os_error(broken))
 
 
 def _bus_error(away: Exception) -> FieldError:

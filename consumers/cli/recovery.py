@@ -25,7 +25,7 @@ from consumers.cli.stores import accept_bus, open_anchor, open_seals
 from consumers.key_file import KEY_FILE_FIELD, KeyFile, open_key_file, replace_key
 from consumers.messages import field_error
 from consumers.operations import backup, rebuild, restore
-from consumers.operations.backup import BackupFolder
+from consumers.operations.backup import BackupFolder, StoredBackup
 from consumers.seals.records import TakenOverUntil, seal_records
 from consumers.seals.takeover import SealRecords
 from consumers.staff.authorization import Actor
@@ -183,7 +183,9 @@ class _RestoreOptions(NamedTuple):
 
 
 def _restore_folder(folder: Path, options: _RestoreOptions, as_json: bool) -> None:
-    manifest, errors = _run_on_idle_bus(lambda bus: _restore(bus, folder, options))
+    with output.explain_errors():
+        opened = _open_backup(folder, options)
+    manifest, errors = _run_on_idle_bus(lambda bus: _restore(bus, opened, options))
     if errors:
         output.fail(*errors)
     texts = [field_error(str(folder), "restored_now", began=format_for_people(manifest.began))]
@@ -195,19 +197,37 @@ def _restore_folder(folder: Path, options: _RestoreOptions, as_json: bool) -> No
     output.print_answer(answer, as_json, lambda: output.print_field_texts(*texts))
 
 
+class _OpenedBackup(NamedTuple):
+    stored: StoredBackup
+    keys: KeyFile | None
+
+
+def _open_backup(folder: Path, options: _RestoreOptions) -> _OpenedBackup:
+    """Open the key file and the backup, so that a refusal leaves nothing behind.
+
+    Raises Invalid, KeyFileBroken.
+    """
+    path = read_settings(LoaSettings).key_file
+    if not (path.exists() or options.new_key):
+        raise Invalid(field_error(KEY_FILE_FIELD, "key_first", value=path))
+    keys = KeyFile.open(path) if path.exists() else None
+    sealed = replace(_sealed_folder(folder, keys), accepts_plain=options.plain)
+    return _OpenedBackup(backup.open_backup(sealed), keys)
+
+
 async def _restore(
-    bus: Bus, folder: Path, options: _RestoreOptions
+    bus: Bus, opened: _OpenedBackup, options: _RestoreOptions
 ) -> tuple[backup.BackupManifest, tuple[FieldError, ...]]:
     """Restore, then accept the bus if the key is right; return the errors of a wrong one."""
     settings = read_settings(LoaSettings)
     path = settings.key_file
-    keys = _open_key_for(bus, path, required=not options.new_key)
-    sealed = replace(_sealed_folder(folder, keys), accepts_plain=options.plain)
+    if opened.keys:
+        _seal_with(bus, opened.keys)
     if options.plain:  # or records would need seals, after a kill before their take-over
         settings.seals_file.unlink(missing_ok=True)
     forget = open_anchor(bus).forget
     manifest = await restore.restore_backup(
-        bus, sealed, time.time, moved=options.moved, on_cleared=forget
+        bus, opened.stored, time.time, moved=options.moved, on_cleared=forget
     )
     errors = await _key_errors(bus, path, options.new_key)
     began = format_utc(manifest.began)
@@ -220,20 +240,6 @@ async def _restore(
 async def _trust_everything() -> datetime:
     """A backup is authenticated as a whole; its records may have no seal, or an earlier key's."""
     return datetime.max.replace(tzinfo=UTC)
-
-
-def _open_key_for(bus: Bus, path: Path, *, required: bool) -> KeyFile | None:
-    """Open the key file before a restore; it seals what that changes.
-
-    None without one that is not *required*. Raises Invalid, KeyFileBroken.
-    """
-    if not path.exists():
-        if required:
-            raise Invalid(field_error(KEY_FILE_FIELD, "key_first", value=path))
-        return None
-    keys = KeyFile.open(path)
-    _seal_with(bus, keys)
-    return keys
 
 
 async def _accept_key(bus: Bus, path: Path) -> int:

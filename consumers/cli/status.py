@@ -144,7 +144,7 @@ async def _lost_index(settings: LoaSettings, bus: Bus) -> str:
     """The folder of a portal without its index; with a bus elsewhere it may be elsewhere, too."""
     folder = settings.portal_dir
     is_lost = not settings.nats_url and await has_lost_index(bus, folder)
-    return str(folder) if is_lost else ""
+    return str(folder.absolute()) if is_lost else ""
 
 
 async def _reported_by(running: RunningInstance) -> tuple[dict[str, str], int]:
@@ -214,14 +214,14 @@ def destination_lines(channel: ChannelStatus) -> Iterator[Bilingual]:
 def canary_line(canary: CanaryStatus, now: float, *, at_work: bool = True) -> Bilingual:
     """The result of the last canary; without a running Loa it is of the past."""
     since, why = _shown_time(canary.since), translate(canary.why)
-    ago = _minutes_ago(canary.since, now)
+    ago = _returned_ago(canary.since, now)
     match canary.state:
         case "ok" if not at_work:
-            vi = f"tin thử đã quay lại {ago.vi}; hiện không có Loa nào chạy"
+            vi = f"tin thử {ago.vi}; hiện không có Loa nào chạy"
             return Bilingual(f"canary was ok {ago.en}; no Loa runs now", vi)
         case "ok":
             en, vi = (text and f"; {last}: {text}" for last, text in zip(_LAST, why, strict=True))
-            return Bilingual(f"canary ok {ago.en}{en}", f"tin thử đã quay lại {ago.vi}{vi}")
+            return Bilingual(f"canary ok {ago.en}{en}", f"tin thử {ago.vi}{vi}")
         case "late":
             en, vi = (f": {text}" if text else "" for text in why)
             late = f"canary late, none back since {since}{en}"
@@ -240,11 +240,11 @@ _LAST = ("the last one", "lần cuối")
 _CANARY_WORDS = {"off": "tắt", "paused": "tạm dừng cùng kênh"}
 
 
-def _minutes_ago(moment: datetime | None, now: float) -> Bilingual:
+def _returned_ago(moment: datetime | None, now: float) -> Bilingual:
     minutes = int(max(now - moment.timestamp(), 0) // 60) if moment else 0
     if minutes:
-        return Bilingual(f"{minutes} min ago", f"{minutes} phút trước")
-    return Bilingual("just now", "vừa xong")
+        return Bilingual(f"{minutes} min ago", f"đã quay lại {minutes} phút trước")
+    return Bilingual("just now", "vừa quay lại")
 
 
 def _shown_time(moment: datetime | None) -> str:

@@ -35,7 +35,7 @@ async def accept_bus(bus: Bus) -> None:
     try:
         await open_anchor(bus).accept()
     except AnchorBroken as error:
-        raise KeyFileBroken(f"{settings.key_file} can't be used") from error
+        raise KeyFileBroken(f"{settings.key_file} can't be used", settings.key_file) from error
     await _open_heads(bus).write(utc_now(time.time).date(), restarted=True)
 
 

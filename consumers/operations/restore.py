@@ -23,7 +23,6 @@ from consumers.ledger.wakeups import Waker
 from consumers.messages import field_error
 from consumers.operations import backup
 from consumers.operations.backup import (
-    BackupFolder,
     BackupManifest,
     StoredBackup,
     StreamFile,
@@ -111,19 +110,19 @@ _Hook = Callable[[], None]
 
 
 async def restore_backup(
-    bus: Bus, folder: BackupFolder, clock: Clock, *, moved: bool = False, on_cleared: _Hook = _pass
+    bus: Bus, stored: StoredBackup, clock: Clock, *, moved: bool = False, on_cleared: _Hook = _pass
 ) -> BackupManifest:
-    """Restore the bus from the backup in *folder*. Repeat it after an interruption.
+    """Restore the bus from an opened backup. Repeat it after an interruption.
 
     *moved*: nothing was delivered since, so there are no doubts. *on_cleared*: called on the empty
-    bus. Raises Invalid, before any change, for a backup damaged or of another key, a bus in use.
+    bus. Raises Invalid, before any change, for a bus in use.
     """
-    stored = backup.open_backup(folder)
     manifest = stored.manifest
     await _clear_bus(bus)
     on_cleared()
     await _restore_streams(bus, stored)
     await _complete_people(bus, manifest)
+    await _forget_workers(bus)
     await _pause_channels(bus, manifest)
     await watermark.delete_watermark(bus)
     ledger = Ledger(bus)
@@ -177,6 +176,14 @@ async def _complete_people(bus: Bus, manifest: BackupManifest) -> None:
     """Purge readers who were erased between the saving of their records and of their keys."""
     if any(one.stream == f"KV_{subjects.PERSON_KEYS.name}" for one in manifest.streams):
         await purge_records_without_key(bus)
+
+
+async def _forget_workers(bus: Bus) -> None:
+    """Forget what the workers of the lost machine said: destinations, breakers and canaries."""
+    bucket = bus.bucket(subjects.CONTROL.name)
+    for key in await bucket.keys():
+        if key.startswith(("outlet.", "breaker.", "canary.")):
+            await bucket.purge(key)
 
 
 async def _pause_channels(bus: Bus, manifest: BackupManifest) -> None:

@@ -2,11 +2,12 @@
 
 from consumers.channel_health import breaker_store, destinations, pauses, readback
 from consumers.channel_health.breaker import Breaker, remedy
-from consumers.messages import field_error, translate
+from consumers.channel_health.destinations import Destination
+from consumers.messages import field_error, load_catalog, translate
 from contracts import keys
 from contracts.base.times import format_for_people, utc_time
 from contracts.delivery import ChannelName, Lane
-from contracts.errors import FieldError
+from contracts.errors import FieldError, localized
 from contracts.trace import Trace
 from producers.bus import Bus
 
@@ -23,8 +24,15 @@ async def channel_problems(bus: Bus, trace: Trace) -> list[FieldError]:
     broken = [name for name in waiting if not breakers[name].is_closed]
     problems = [field_error(one, "channel_paused", value=one) for one in waiting if one in paused]
     problems += [breaker_problem(name, breakers[name]) for name in broken]
+    places = await destinations.load_destinations(bus)
+    blocked = {*paused, *broken}
+    problems += [
+        _failing_problem(name, places[name])
+        for name in waiting
+        if name in places and name not in blocked and places[name].failing
+    ]
     if ChannelName.PORTAL in waiting:
-        failure = readback.readback_failure(await destinations.load_destinations(bus))
+        failure = readback.readback_failure(places)
         problems += [failure.field_error] if failure else []
     return problems
 
@@ -34,3 +42,9 @@ def breaker_problem(name: ChannelName, breaker: Breaker) -> FieldError:
     now = remedy(breaker.reason)
     code = "channel_broken_now" if now else "channel_broken"
     return field_error(name, code, since=since, reason=translate(breaker.reason), now=now)
+
+
+def _failing_problem(name: ChannelName, place: Destination) -> FieldError:
+    since = format_for_people(utc_time(round(place.failing_since)))
+    texts = load_catalog("status")["channel_failing"]
+    return localized(name, texts, since=since, reason=translate(place.failing))

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from consumers.channel_health import breaker_store, pauses
+from consumers.channel_health.destinations import load_destinations
 from consumers.email import bounce_stops
 from consumers.intake.items import Item, Position
 from consumers.intake.repository import ItemRepository
@@ -150,7 +151,7 @@ class ItemLister:
         return item.state or (position.state if position else "received")
 
     async def load_stops(self) -> None:
-        """Read the channels that are paused or broken, and, if there are any, the open plans."""
+        """Read the channels that can't send, and, if there are any, the open plans."""
         breakers = await breaker_store.load_breakers(self.bus)
         broken = {
             name: "broken"
@@ -158,7 +159,9 @@ class ItemLister:
             if not breakers[breaker_store.circuit_of(name, Lane.NORMAL)].is_closed
         }
         paused = dict.fromkeys(await pauses.load_pauses(self.bus), "paused")
-        self.stopped = broken | paused
+        places = await load_destinations(self.bus)
+        failing = {name: "failing" for name, place in places.items() if place.failing}
+        self.stopped = failing | broken | paused
         stops = (await bounce_stops.load_stops(self.bus)).plans
         self.stopped_plans = {plan for plan, stop in stops.items() if stop.is_stopped}
         if self.stopped:
@@ -199,7 +202,7 @@ class ItemLister:
     def is_held(
         self, item: ListedItem, name: ChannelName, plans: dict[ChannelName, PlanCursor | None]
     ) -> bool:
-        """Whether a paused or broken channel has rows of the item left."""
+        """Whether a channel that can't send has rows of the item left."""
         is_open = plans[name] is None or _plan(item, name) in self.open_plans
         return name in self.stopped and is_open
 

@@ -20,6 +20,7 @@ from consumers.directory.store import read_confirmed_at
 from consumers.intake.approval import Draft
 from consumers.intake.desk import Desk
 from consumers.ledger.bulk import has_delivered
+from consumers.operations.restore import last_restore
 from consumers.operations.retention import clock_problem
 from consumers.status.disks import DiskMonitor
 from consumers.status.findings import DeadLetters, Facts, WaitingDraft
@@ -112,7 +113,13 @@ class FactsReader:
             dead=await self.dead_letters(),
             drafts=await self.drafts(),
             webhook_silent_since=await self.webhook_silent_since(),
+            restored=await self.restored_at(),
         )
+
+    async def restored_at(self) -> datetime | None:
+        """When the data was restored, while the doubts of that are active."""
+        restored = await last_restore(self.bus)
+        return restored.at if restored else None
 
     async def webhook_silent_since(self) -> datetime | None:
         """The last event of Zalo's webhook, if too long ago although messages went out."""

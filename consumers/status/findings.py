@@ -8,6 +8,7 @@ from functools import cached_property
 from channels.portal.errors import INDEX_LOST
 from consumers.channel_health.breaker import BreakerState, remedy
 from consumers.channel_health.breaker_store import circuits_of
+from consumers.channel_health.canary.status import CHANNEL_SAID, NONE_SENT
 from consumers.key_file import KEY_FILE_FIELD
 from consumers.messages import load_catalog, translate
 from consumers.status.places import describe_place
@@ -66,8 +67,9 @@ class Facts:
 
     `failing`: checks of `/readyz` by name. `filling`: streams in percent of their limit.
     `store_problem`: why the bus took no test message. `unreadable`: the record that keeps all facts
-    of the bus old. `lost_index`: the portal's folder, without the index that it had. Not `at_work`:
-    `last_sign` of the Loa that ran here, and whether it ended without stopping.
+    of the bus old. `restored`: the restore whose doubts are active. `lost_index`: the portal's
+    folder, without the index that it had. Not `at_work`: `last_sign` of the Loa that ran here, and
+    whether it ended without stopping.
     """
 
     now: datetime
@@ -89,6 +91,7 @@ class Facts:
     limits: tuple[LimitUse, ...] = ()
     dead: DeadLetters = DeadLetters()
     drafts: tuple[WaitingDraft, ...] = ()
+    restored: datetime | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     webhook_silent_since: datetime | None = None
     dropped_log_lines: int = 0
@@ -211,6 +214,12 @@ def _streams(facts: Facts) -> Iterator[StatusFinding]:
         yield _finding(severity, "stream_filling", name, percent=percent)
 
 
+def _restored(facts: Facts) -> Iterator[StatusFinding]:
+    if facts.restored:
+        times = _Times(facts.restored)
+        yield _finding(Severity.WATCH, "restore_doubt", "restore", times)
+
+
 def _process(facts: Facts) -> Iterator[StatusFinding]:
     if not facts.at_work:
         yield _not_running(facts)
@@ -263,7 +272,8 @@ def _channels(facts: Facts) -> Iterator[StatusFinding]:
             times = _Times(channel.canary.since, channel.canary.next_at)
             why = translate(channel.canary.why)
             code = "canary_late" if channel.canary.next_at else "canary_outstanding"
-            yield _finding(Severity.ACT, code, name, times, why=why)
+            said = _finding(Severity.ACT, code, name, times, why=why)
+            yield _with_remedy(said, _canary_fix(name, channel))
         yield from _slower(name, channel)
 
 
@@ -307,8 +317,7 @@ def _broken(
         reason=translate(reason),
         next=_next_try(channel, circuit),
     )
-    todo = Bilingual(command, command) if command else _fix(name, channel, reason)
-    return _with_remedy(said, todo)
+    return _with_remedy(said, _fix(name, channel, reason))
 
 
 def _reason_of(name: ChannelName, channel: ChannelStatus, circuit: CircuitStatus) -> str:
@@ -321,12 +330,24 @@ def _fix(name: ChannelName, channel: ChannelStatus, reason: str) -> Bilingual:
     """What a person looks at for *reason*, with the place where the channel's output goes."""
     fixes = _FIXES.get(name, {})
     code = next((code for code, heads in fixes.items() if reason.startswith(heads)), "")
+    if not code and (command := remedy(reason)):
+        return Bilingual(command, command)
     texts, place = load_catalog("status")[code or f"fix_{name}"], describe_place(channel.goes_to)
     en, vi = (printable(text or "?", _PLACE_MAX) for text in place)
     return Bilingual(texts["en"].format(place=en), texts["vi"].format(place=vi))
 
 
+def _canary_fix(name: ChannelName, channel: ChannelStatus) -> Bilingual:
+    """What to do about a late canary, by the reason that it has."""
+    why = channel.canary.why
+    if why.startswith(CHANNEL_SAID):
+        return _fix(name, channel, why.removeprefix(CHANNEL_SAID))
+    code = "fix_canary_sender" if why.startswith(NONE_SENT) else "fix_canary_worker"
+    return _phrase(code, channel=name)
+
+
 _FIXES: Mapping[ChannelName, Mapping[str, tuple[str, ...]]] = {
+    ChannelName.PORTAL: {"fix_index": (INDEX_LOST,)},
     ChannelName.EMAIL: {
         "fix_relay_name": ("LOA_EMAIL_HOST", "no connection: Name or service", "no connection: No"),
         "fix_relay_login": ("AUTH", "the relay offers none of AUTH"),
@@ -432,5 +453,5 @@ def _desk(facts: Facts) -> Iterator[StatusFinding]:
 
 _RULES: tuple[Callable[[Facts], Iterator[StatusFinding]], ...] = (
     *(_key, _disks, _unreadable, _bus, _log, _streams, _lost_files, _unit_keys),
-    *(_channels, _webhook, _limits, _dead_letters, _desk, _process),
+    *(_channels, _webhook, _limits, _dead_letters, _desk, _restored, _process),
 )

@@ -100,10 +100,20 @@ async def test_status_and_check_name_the_wrong_key_first_and_blame_nothing_else(
     status = json_output(await loa("status", "--json"))
     acts = [one for one in status["findings"] if one["severity"] == "act"]
     assert [(one["code"], one["about"]) for one in acts] == [("key_wrong", "vault.key")]
+    for text in (acts[0]["message"], acts[0]["message_vi"]):
+        assert str(tmp_path / "vault.key") in text and "+07" in text, "which file, changed when"
+    assert "readers' records" in acts[0]["message"], "the price of another key"
     assert "loa audit accept" not in json.dumps(status)
     check = await loa("check", "--json")
     found = [(one["rule"], one["key"]) for one in json_output(check)["violations"]]
     assert (check.exit_code, found) == (1, [("key-wrong", "vault.key")])
+
+
+async def test_a_damaged_key_file_is_explained_in_both_languages(loa, tmp_path):
+    (tmp_path / "vault.key").write_text("ab" * 9)
+    told = await loa("subscribers", "import", "readers.csv")
+    assert told.exit_code == 2 and "không chứa khóa 32 byte" in told.output
+    assert str(tmp_path / "vault.key") in told.output and "tiếng Anh" not in told.output
 
 
 async def test_the_status_says_that_tokens_are_another_keys(bus, loa):

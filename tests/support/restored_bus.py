@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from consumers.operations import backup, restore
-from consumers.operations.backup import BackupFolder, BackupManifest
+from consumers.operations.backup import BackupFolder, BackupManifest, StoredBackup
 from contracts import subjects
 from producers.bus import Bus
 from producers.nats_server import NatsServer
@@ -21,6 +21,11 @@ CLERK = "Trần Thị Bình"
 def backup_folder(path: Path) -> BackupFolder:
     """A backup's folder with the tests' key."""
     return BackupFolder(path, b"a key for backups")
+
+
+def opened_backup(path: Path) -> StoredBackup:
+    """A backup that was made with the tests' key."""
+    return backup.open_backup(backup_folder(path))
 
 
 @asynccontextmanager
@@ -58,7 +63,7 @@ def during_backup(
 @asynccontextmanager
 async def restored_bus(tmp_path: Path, clock: FakeClock, **options: Any) -> AsyncIterator[Bus]:
     async with new_machine(tmp_path) as bus:
-        await restore.restore_backup(bus, backup_folder(tmp_path / "backup"), clock, **options)
+        await restore.restore_backup(bus, opened_backup(tmp_path / "backup"), clock, **options)
         yield bus
 
 

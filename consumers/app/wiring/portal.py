@@ -26,7 +26,7 @@ _PAGE_RENEWAL_S = 60.0
 
 def destination(node: Node) -> tuple[str, bool]:
     """The address and the folder of the pages; the portal has no stand-in."""
-    to = f"{node.public_url}, files in {node.settings.portal_dir}"
+    to = f"{node.public_url}, files in {node.settings.portal_dir.absolute()}"
     if not node.settings.public_url:
         to += f"; LOA_PUBLIC_URL is empty: feeds and pages name {node.public_url}"
     return to, False

@@ -18,6 +18,8 @@ from producers.bus.records import parse_stored, require, update
 
 CanaryState = Literal["off", "waiting", "ok", "late", "paused"]
 _NO_SENDER = "the service canary does not run"
+CHANNEL_SAID, NONE_SENT = "the channel said: ", "none was sent"
+"""How a reason begins that the channel gave, and one of the service canary."""
 _ABSENCE_FRACTION = 10
 """A sender's absence counts from this fraction of the time limit (a tenth) on."""
 RETRY_S = 60.0
@@ -133,14 +135,14 @@ def _late_reason(sent: SentCanary, answer: CanaryAnswer, now: float) -> str:
         return "nobody took it from the queue"
     if now - sent.at > sent.limit_s:
         there = now - sent.last_seen_at <= sent.limit_s / _ABSENCE_FRACTION
-        return "none was sent in time" if there else f"none was sent: {_NO_SENDER}"
-    return _failure(sent, answer) or f"the channel said: {answer.reason or 'nothing'}"
+        return "none was sent in time" if there else f"{NONE_SENT}: {_NO_SENDER}"
+    return f"{CHANNEL_SAID}{answer.reason or 'nothing'}"
 
 
 def _failure(sent: SentCanary, answer: CanaryAnswer) -> str:
     """Why the latest canary failed; empty if it has not, or if it is on its way."""
     has_failed = answer.number >= sent.number > 0 and not answer.ok and answer.at >= sent.since
-    return f"the channel said: {answer.reason or 'nothing'}" if has_failed else ""
+    return f"{CHANNEL_SAID}{answer.reason or 'nothing'}" if has_failed else ""
 
 
 async def restart_canary(bus: Bus, channel: ChannelName, now: float) -> None:

@@ -98,7 +98,7 @@ async def test_a_channel_that_cannot_work_says_so_and_what_mends_it(bus, clock):
     )
     one = (await StatusReader(bus).report()).channels[PORTAL]
     [found] = find(Facts(utc_now(clock), {PORTAL: one}))
-    assert (found.severity, found.remedy) == ("act", "`loa rebuild portal`")
+    assert found.severity == "act" and "`loa rebuild portal`" in found.remedy
     assert "index_lost" in found.message
     [said] = await channel_problems(bus, story(pending=1))
     for message in (said.message, said.message_vi):

@@ -6,6 +6,8 @@ from channels.base import Outcome, Verdict
 from consumers.channel_health.breaker import BreakerState
 from consumers.channel_health.destinations import Destination, load_destinations, write_destination
 from consumers.channel_health.trouble import Trouble, TroubleMonitor
+from consumers.reporting.channel_state import channel_problems
+from contracts.trace import StatusCounts, Trace
 from tests.support.watched_gate import DELIVERED, EMAIL, WatchedGate
 
 AWAY = Outcome(Verdict.UNSENT, "no connection", channel_wide=True)
@@ -70,6 +72,17 @@ async def test_a_host_that_hangs_is_not_called_by_its_former_failure(gate, monit
         assert monitor.current() == ("no connection", began)
         clock.advance(0.1)
         assert monitor.current() == ("no answer", began)
+
+
+async def test_an_item_on_a_failing_channel_says_so_in_its_trace(bus, gate, monitor):
+    counts = {EMAIL: StatusCounts(expected=1, pending=1)}
+    story = Trace(content_id="tin", revision=1, state="released", channels=counts, timeline=[])
+    assert await channel_problems(bus, story) == []
+    with gate.trouble.waiting(0):
+        await monitor.publish()
+    [said] = await channel_problems(bus, story)
+    assert (said.field, "no answer" in said.message) == ("email", True)
+    assert "không có câu trả lời" in said.message_vi
 
 
 async def test_a_recovery_by_another_worker_ends_it(gate, monitor):

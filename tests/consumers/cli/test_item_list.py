@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime
 
+from consumers.channel_health.destinations import Destination, write_destination
 from consumers.channel_health.pauses import pause
 from consumers.cli import item_list
 from consumers.intake.items import Item
@@ -36,6 +37,9 @@ async def test_items_are_listed_by_what_an_operator_asks(bus, intake_harness, lo
     assert await listed(loa, "--unit", "khong-co") == []
     assert await listed(loa, "--held") == ["cho-duyet"]
     assert "con-thieu" in await listed(loa, "--missing")
+    await write_destination(bus, EMAIL, Destination(to="a relay", failing="no answer"))
+    held = json_output(await loa("items", "list", "--held", "--json"))["items"]
+    assert ["email failing"] in [one["held"] for one in held if one["content_id"] == "dang-gui"]
     await pause(bus, EMAIL)
     assert "dang-gui" in await listed(loa, "--held")
     first = json_output(await loa("items", "list", "--limit", "1", "--json"))

@@ -99,7 +99,11 @@ def test_backup_next_steps(folder, monkeypatch, capsys):
     assert str(folder / "vault.key") in english and str(folder / "vault.key") in vietnamese
     new = folder.parent / "new"
     monkeypatch.setenv("LOA_DATA_DIR", str(new))
+    assert run("restore", saved) == 2, "no key"
+    assert run("restore", str(folder / "nats")) == 2, "no backup"
+    assert not new.exists(), "a refusal makes nothing"
     assert run("restore", saved, "--new-key", "--yes") == 2, "no other key opens it"
+    assert not new.exists()
     new.mkdir(exist_ok=True)
     shutil.copy(folder / "vault.key", new / "vault.key")
     assert run("restore", saved) == 0

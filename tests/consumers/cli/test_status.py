@@ -1,6 +1,7 @@
 """`loa status`: the lines above its table, where a channel's output goes among them."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -52,6 +53,14 @@ def test_a_canary_that_was_held_is_told_before_it_is_late():
     said = canary_line(held, now.timestamp())
     assert said.en == "canary ok 9 min ago; the last one: the channel said: x"
     assert said.vi.endswith("9 phút trước; lần cuối: kênh báo: “x”")
+
+
+def test_a_canary_that_has_just_come_back_is_told_in_plain_vietnamese():
+    now = datetime(2027, 1, 15, 8, tzinfo=UTC)
+    back = CanaryStatus(state="ok", since=now)
+    assert canary_line(back, now.timestamp()).vi == "tin thử vừa quay lại"
+    later = canary_line(back, now.timestamp() + 181).vi
+    assert later == "tin thử đã quay lại 3 phút trước"
 
 
 def test_where_no_loa_runs_an_old_canary_proves_nothing_of_now():
@@ -146,7 +155,7 @@ RELAY = {"host": "smtp.x", "username": "ai-do", "password": "bi-mat", "from_": "
         (
             {"settings": LoaSettings(public_url="https://tin.vn"), "public_url": "https://tin.vn"},
             PORTAL,
-            "https://tin.vn, files in var/portal",
+            f"https://tin.vn, files in {Path('var/portal').absolute()}",
             False,
         ),
     ],

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 import structlog
 
+from channels.zalo.settings import ZaloSettings
 from consumers.channel_health import pauses
 from consumers.dead_letters.decisions import DeadLetterDecisions, Operator
 from consumers.dead_letters.letter import MessageOrigin
@@ -16,6 +17,7 @@ from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.store import Ledger
 from consumers.operations import backup, restore
+from consumers.status.facts import FactsReader
 from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName, PlanKey, Status
 from contracts.errors import Invalid, field_error
@@ -34,10 +36,10 @@ from tests.support.events import (
 from tests.support.publications import a_publication
 from tests.support.restored_bus import (
     CLERK,
-    backup_folder,
     contents,
     during_backup,
     new_machine,
+    opened_backup,
     restored_bus,
     restored_pipeline,
     save_bus,
@@ -71,6 +73,20 @@ async def test_every_channel_is_paused_and_an_earlier_reason_is_not_lost(bus, tm
     plain = f"restored from the backup of {manifest.began:%FT%TZ}"
     before = f"; paused before, since {since:%FT%TZ}: hợp đồng hết hạn"
     assert (reasons[EMAIL], reasons[ChannelName.ZALO]) == (plain, plain + before)
+
+
+async def test_what_the_lost_machine_s_workers_said_is_not_said_of_the_new_one(pipeline, tmp_path):
+    old = pipeline.bus.bucket("control")
+    for key in ("outlet.email", "breaker.zalo.notices", "canary.email", "canary.email.sent"):
+        await old.put(key, b"{}")
+    await old.put("pace.email", b"{}")
+    await save_pipeline(pipeline, tmp_path)
+    async with restored_bus(tmp_path, pipeline.clock) as bus:
+        left = {key for key in await bus.bucket("control").keys() if "pause" not in key}
+        assert left == {"pace.email", "restored"}
+        assert (await FactsReader(bus, ZaloSettings(), pipeline.clock).restored_at()) is not None
+        assert await restore.end_doubts(bus)
+        assert (await FactsReader(bus, ZaloSettings(), pipeline.clock).restored_at()) is None
 
 
 async def test_what_was_still_to_be_sent_is_woken_at_once_in_doubt_and_declared(pipeline, tmp_path):
@@ -164,7 +180,7 @@ async def test_a_bus_that_holds_something_is_not_touched(pipeline, tmp_path):
     before = await contents(pipeline.bus)
     with pytest.raises(Invalid, match="holds messages"):
         await restore.restore_backup(
-            pipeline.bus, backup_folder(tmp_path / "backup"), pipeline.clock
+            pipeline.bus, opened_backup(tmp_path / "backup"), pipeline.clock
         )
     assert await contents(pipeline.bus) == before
 
@@ -174,7 +190,7 @@ async def test_a_bus_that_was_only_started_may_be_restored_onto(pipeline, tmp_pa
     await save_pipeline(pipeline, tmp_path)
     async with new_machine(tmp_path) as bus:
         await topology.apply(bus)
-        await restore.restore_backup(bus, backup_folder(tmp_path / "backup"), pipeline.clock)
+        await restore.restore_backup(bus, opened_backup(tmp_path / "backup"), pipeline.clock)
         assert (await contents(bus))[subjects.PUBLICATIONS.name]
 
 
@@ -184,7 +200,7 @@ async def test_a_damaged_backup_is_refused_before_anything_is_touched(pipeline, 
     path.write_bytes(path.read_bytes()[:-1])
     async with new_machine(tmp_path) as bus:
         with pytest.raises(Invalid, match=r"CONTENT\.snapshot: is damaged"):
-            await restore.restore_backup(bus, backup_folder(tmp_path / "backup"), pipeline.clock)
+            await restore.restore_backup(bus, opened_backup(tmp_path / "backup"), pipeline.clock)
         assert not await topology.stream_exists(bus, topology.RESTORING_STREAM)
 
 

@@ -28,6 +28,7 @@ from tests.support.restored_bus import (
     CLERK,
     backup_folder,
     during_backup,
+    opened_backup,
     restored_bus,
     save_bus,
 )
@@ -147,7 +148,7 @@ async def test_a_planned_move_ends_no_doubt_that_an_earlier_restore_has_left(bus
     async with restored_bus(tmp_path, clock) as first:
         await backup.save_backup(first, backup_folder(tmp_path / "second"), clock)
         async with NatsServer(tmp_path / "moved") as server, await Bus.connect(server.url) as new:
-            await restore.restore_backup(new, backup_folder(tmp_path / "second"), clock, moved=True)
+            await restore.restore_backup(new, opened_backup(tmp_path / "second"), clock, moved=True)
             assert await restore.last_restore(new) == await restore.last_restore(first) is not None
 
 

@@ -149,6 +149,7 @@ TABLE = [
     (a_draft(is_urgent=True), [(ACT, "desk_urgent", "desk"), (NOTE, "desk_waits", "desk")]),
     (a_draft(deadline=SOON), [(ACT, "desk_deadline", "desk"), (NOTE, "desk_waits", "desk")]),
     (a_draft(deadline=LATER), [(NOTE, "desk_waits", "desk")]),
+    ({"restored": AGO}, [(WATCH, "restore_doubt", "restore")]),
     ({"at_work": False}, [(WATCH, "not_running", "loa")]),
     ({"at_work": False, "last_sign": AGO}, [(WATCH, "not_running", "loa")]),
     ({"at_work": False, "last_sign": AGO} | waiting(2100), [(ACT, "not_running", "loa")]),
@@ -237,6 +238,34 @@ def test_the_remedy_names_the_relay_and_the_variables(channel, reason, words):
         assert "nếu không được thì b.x:25" in one.remedy_vi
 
 
+def test_a_lost_portal_folder_is_named_with_both_ways_back():
+    place = {"goes_to": "https://tin.example, files in /srv/portal"}
+    broken = channels(PORTAL, breaker=BreakerState.OPEN, breaker_reason="index_lost", **place)
+    for facts in (broken, {"lost_index": "/srv/portal"}):
+        [one] = find(Facts(NOW, **facts))
+        assert "or its whole folder, is gone" in one.message
+        assert "/srv/portal" in one.message + one.remedy
+        assert "/srv/portal" in one.message_vi + one.remedy_vi
+        assert "mounted" in one.remedy and "đã gắn" in one.remedy_vi
+        assert "`loa rebuild portal`" in one.remedy and "`loa rebuild portal`" in one.remedy_vi
+
+
+@pytest.mark.parametrize(
+    ("why", "words"),
+    [
+        ("nobody took it from the queue", "`loa run deliver-email`"),
+        ("none was sent: the service canary does not run", "`loa run canary`"),
+        ("none was sent in time", "`loa run canary`"),
+        ("the channel said: AUTH 535", "LOA_EMAIL_USERNAME"),
+    ],
+)
+def test_a_late_canary_has_the_remedy_of_its_reason_alone(why, words):
+    late = CanaryStatus(state="late", since=AGO, why=why, next_at=SOON)
+    [one] = find(Facts(NOW, **channels(canary=late)))
+    assert words in one.remedy and words in one.remedy_vi
+    assert "service canary" not in one.remedy or words == "`loa run canary`"
+
+
 def test_a_breaker_that_tries_says_what_the_try_meets():
     tries = {"breaker": BreakerState.HALF_OPEN, "breaker_since": AGO, "failing": "no answer"}
     [one] = find(Facts(NOW, **channels(breaker_reason="no connection", goes_to=RELAY, **tries)))
@@ -273,6 +302,8 @@ def test_the_runbook_has_every_code_and_each_text_its_remedy():
         "channel_broken",
         "channel_broken_now",
         "channel_failing",
+        "canary_late",
+        "canary_outstanding",
         "bus_damaged",
         "bus_key_served",
         "files_lost",

@@ -4,7 +4,7 @@ import pytest
 
 from consumers.operations import backup, restore
 from producers.bus import Bus, NoReply, UnfitServer, topology
-from tests.support.restored_bus import backup_folder, contents, new_machine, save_pipeline
+from tests.support.restored_bus import contents, new_machine, opened_backup, save_pipeline
 
 
 @pytest.mark.parametrize("stream", backup.SAVE_ORDER)
@@ -21,9 +21,9 @@ async def test_a_restore_cut_short_can_only_be_repeated(pipeline, tmp_path, monk
     async with new_machine(tmp_path) as bus:
         with monkeypatch.context() as patched, pytest.raises(NoReply):
             patched.setattr(Bus, "restore_snapshot", cut)
-            await restore.restore_backup(bus, backup_folder(tmp_path / "backup"), pipeline.clock)
+            await restore.restore_backup(bus, opened_backup(tmp_path / "backup"), pipeline.clock)
         with pytest.raises(UnfitServer, match="cut short"):
             await topology.apply(bus)
-        await restore.restore_backup(bus, backup_folder(tmp_path / "backup"), pipeline.clock)
+        await restore.restore_backup(bus, opened_backup(tmp_path / "backup"), pipeline.clock)
         await topology.apply(bus)
         assert (await contents(bus))[stream] if stream in ("PUBLICATIONS", "KV_ledger") else True

@@ -16,7 +16,7 @@ from contracts.delivery import Status
 from producers.bus import Bus
 from producers.nats_server import NatsServer
 from tests.support.publications import a_publication
-from tests.support.restored_bus import backup_folder
+from tests.support.restored_bus import backup_folder, opened_backup
 from tests.support.zalo_account import SITE, memory_stores, sample_correction, sample_withdrawal
 from tests.support.zalo_pipeline import ZaloPipeline, open_zalo_pipeline
 
@@ -210,7 +210,7 @@ async def lost_after_the_backup(bus, tmp_path, clock):
         await lost.finish(batch)
         assert len(lost.account.visible) == len(lost.account.broadcasts) == 1
         async with await Bus.connect(server.url) as new:
-            await restore.restore_backup(new, backup_folder(tmp_path / "backup"), clock)
+            await restore.restore_backup(new, opened_backup(tmp_path / "backup"), clock)
             notebook = BusArticleStore(new, lost.account.sandbox.settings.app_id)
             lost.account.elsewhere = memory_stores(
                 BusKeyValueStore(new), notebook, lost.account.key
