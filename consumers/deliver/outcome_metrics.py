@@ -53,7 +53,7 @@ def count_outcomes(channel: ChannelName, outcomes: Iterable[Outcome]) -> None:
         if outcome.verdict is Verdict.DELIVERED:
             delivered += 1
         else:
-            metrics.DELIVERIES.add(channel, outcome.verdict, reason_of(outcome))
+            metrics.ATTEMPTS.add(channel, outcome.verdict, reason_of(outcome))
     _add(channel, Verdict.DELIVERED, "none", delivered)
 
 
@@ -64,7 +64,7 @@ def count_unsent(channel: ChannelName, outcome: str, reason: str, rows: int = 1)
 
 def _add(channel: ChannelName, outcome: str, reason: str, rows: int) -> None:
     if rows:
-        metrics.DELIVERIES.add(channel, outcome, reason, by=rows)
+        metrics.ATTEMPTS.add(channel, outcome, reason, by=rows)
 
 
 def count_copies(channel: ChannelName, copies: int) -> None:
@@ -74,7 +74,7 @@ def count_copies(channel: ChannelName, copies: int) -> None:
 
 
 def reason_of(outcome: Outcome) -> str:
-    """The reason of an answer as a label of `loa_deliveries_total`."""
+    """The reason of an answer as a label of `loa_delivery_attempts_total`."""
     if outcome.verdict in _NO_REASON:
         return "none"
     if outcome.code:

@@ -72,7 +72,8 @@ class Sweeper:
 
     async def refresh_circuits(self) -> None:
         """Update the blocked circuits, and those of them whose probe is long overdue."""
-        breakers = (await breaker_store.load_breakers(self.bus)).items()
+        known = self.channel_monitor.breakers
+        breakers = (await breaker_store.load_breakers(self.bus, known)).items()
         broken = {circuit: breaker for circuit, breaker in breakers if not breaker.is_closed}
         paused = pause_circuits(self.channel_monitor.paused_channels)
         self.blocked_circuits = paused | broken.keys()

@@ -185,6 +185,11 @@ class StatusMonitor:
         self.item_times = ItemTimes(self.reader.bus, self.reader.clock)
         self.disks = DiskMonitor({str(folder): folder for folder in self.folders})
 
+    @property
+    def is_tried(self) -> bool:
+        """Whether a reading has ended, however it did."""
+        return self.fresh_until > 0
+
     async def run(self) -> None:
         """Read the facts once a minute."""
         await every(_INTERVAL_S, self.refresh)

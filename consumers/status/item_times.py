@@ -25,12 +25,23 @@ from consumers.ledger.moves import PROGRESS_SHARES, count_letters
 from contracts import keys, subjects
 from contracts.base.times import Clock
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
+from contracts.records import Record
 from producers import metrics
-from producers.bus import Bus
+from producers.bus import Bucket, Bus, Denied, records
 
 log = structlog.get_logger()
+_OBSERVED_KEY = "status.item_times"
 _MAX_PLANS = 20_000
 """Plans whose observed marks are remembered after they have closed."""
+
+
+class ObservedUntil(Record):
+    """The record that marks up to `until` are observed."""
+
+    until: float
+
+    def to_bytes(self) -> bytes:
+        return self.model_dump_json().encode()
 
 
 class BatchTimes(NamedTuple):
@@ -65,8 +76,8 @@ class BatchTimes(NamedTuple):
 class ItemTimes:
     """Observes `loa_item_delivery_seconds`. Feed it every open batch, then call `observe`.
 
-    What was reached before this process began was observed by the one before it, but for the marks
-    of that one's last minute: they are missing.
+    Up to when marks are observed is kept on the bus: a process goes on where the one before it
+    ended. The first of all observes what is reached from its start on.
     """
 
     bus: Bus
@@ -74,6 +85,8 @@ class ItemTimes:
     batches: dict[PlanKey, dict[int, BatchTimes]] = field(default_factory=dict)
     observed: dict[PlanKey, int] = field(default_factory=dict)  # how many marks of each plan
     seen: set[PlanKey] = field(default_factory=set)  # in the scan under way
+    scan_began: float = 0.0
+    is_resumed: bool = False  # `began` is where the process before ended
 
     def __post_init__(self) -> None:
         self.began = self.clock()
@@ -81,6 +94,8 @@ class ItemTimes:
 
     def add_batch(self, batch: BatchKey, entry: LedgerEntry) -> None:
         """Note one batch of a scan."""
+        if not self.seen:
+            self.scan_began = self.clock()
         self.seen.add(batch.plan)
         is_over = self.observed.get(batch.plan, 0) == len(metrics.REACHED)
         if not is_over and (entry.progress or not keys.is_personal(batch.content_id)):
@@ -92,6 +107,8 @@ class ItemTimes:
         After a BusError the next call observes the rest. A damaged plan tells no more.
         """
         seen, self.seen = self.seen, set()
+        until = self.scan_began if seen else self.clock()
+        await self.resume()
         self.forget(seen)
         begun = [plan for plan, known in self.batches.items() if _has_begun(known.values())]
         async for plan, batches in self.whole_plans(begun):
@@ -102,6 +119,26 @@ class ItemTimes:
                 log.warning("status_fact_missing", fact="item_times", reason=type(broken).__name__)
             if self.observed.get(plan) == len(metrics.REACHED):
                 del self.batches[plan]
+        await self.keep(until)
+
+    async def resume(self) -> None:
+        """Go on where the process before ended, also if its clock was ahead."""
+        if self.is_resumed:
+            return
+        stored = (await records.read_or_absent(self.control, _OBSERVED_KEY, ObservedUntil)).value
+        self.began = min(stored.until, self.began) if stored else self.began
+        self.is_resumed = True
+
+    async def keep(self, until: float) -> None:
+        """Keep *until* for the next process; a key that may not write there loses a minute then."""
+        try:
+            await self.control.put(_OBSERVED_KEY, ObservedUntil(until=until).to_bytes())
+        except Denied:
+            log.warning("status_fact_missing", fact="item_times", reason="denied")
+
+    @property
+    def control(self) -> Bucket:
+        return self.bus.bucket(subjects.CONTROL.name)
 
     def forget(self, seen: Set[PlanKey]) -> None:
         """Forget the batches of plans that are not in the scan; their marks later.

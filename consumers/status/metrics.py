@@ -41,6 +41,8 @@ def _limit_value(limit: Limit) -> str:
     return limit.replace(" ", "-")
 
 
+_KNOWN_UNREAD = ("loa_bus_can_store", "loa_status_findings", "loa_status_needs_person")
+"""What a first reading tells, although it fails: that the bus stores, and what is wrong."""
 _STATE = Label("state", BreakerState)
 _CANARY = Label("state", _CANARY_STATES)
 _LIMIT = Label("limit", [*map(_limit_value, Limit), _ZALO_QUOTA])
@@ -81,12 +83,17 @@ class ProcessFacts:
     facts_read_at: float = 0.0
 
 
-def families(process: ProcessFacts, facts: Facts | None) -> Iterator[Family]:
-    """The gauges of *process*, and those of *facts* where it gathers them."""
+def families(
+    process: ProcessFacts, facts: Facts | None, *, is_read: bool = True
+) -> Iterator[Family]:
+    """The gauges of *process*, and those of *facts* where it gathers them.
+
+    Not *is_read*: no reading of the bus has succeeded yet, so most facts are not known.
+    """
     for metric, read_process in PROCESS_METRICS:
         yield _family(metric, read_process(process))
-    if facts:
-        for metric, read_facts in FACT_METRICS:
+    for metric, read_facts in FACT_METRICS if facts else ():
+        if facts and (is_read or metric.name in _KNOWN_UNREAD):
             yield _family(metric, read_facts(facts))
 
 

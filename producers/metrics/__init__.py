@@ -103,12 +103,13 @@ _FIRST_OUTCOMES = (
     *(("failed", reason) for reason in ("protocol", "policy", "recipient", OTHER)),
 )
 """What alarms watch exists from the start: `increase` does not see a series' first value."""
-DELIVERIES = CounterMetric(
+ATTEMPTS = CounterMetric(
     Metric(
-        "loa_deliveries_total",
+        "loa_delivery_attempts_total",
         "counter",
-        "Rows by the channel's answer and its reason; a row counts with each attempt. "
-        "`suppressed` and `expired` with the reasons `left`, `suppressed`, `expired` were not sent",
+        "Attempts to deliver a row, by the channel's answer and its reason: a row that is tried "
+        "three times counts three times, and once as `delivered`. `suppressed` and `expired` with "
+        "the reasons `left`, `suppressed`, `expired` ended without an attempt",
         "deliver-...",
         (CHANNEL, Label("outcome", _OUTCOMES), Label("reason", REASONS)),
     ),

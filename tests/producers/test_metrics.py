@@ -32,7 +32,7 @@ def test_a_flood_of_unknown_words_makes_one_series():
     before = series()
     for word in words:
         metrics.EVENTS.add(word, metrics.event_kind(word), "error", "http")
-        metrics.DELIVERIES.add("email", "failed", word)
+        metrics.ATTEMPTS.add("email", "failed", word)
         metrics.MAIL_REPORTS.add("bounce", word)
         metrics.LEDGER_WRITES.add(word)
     after = series()

@@ -113,7 +113,7 @@ def backlog(lane: str, age: int, value: str) -> Case:
 
 def deliveries(outcome: str, good: int, bad: int, channel: str = "email") -> Series:
     said = f'channel="{channel}", outcome="{outcome}", reason="none"'
-    return counter(f"loa_deliveries_total{{{said}}}", good, bad)
+    return counter(f"loa_delivery_attempts_total{{{said}}}", good, bad)
 
 
 def reports(kind: str, bad: int) -> Series:
@@ -229,6 +229,20 @@ CASES = (
         'unit="a"',
         "60",
         65,
+    ),
+    Case(  # a burst with which the series begins
+        "LoaUnitRefused",
+        (
+            gauge('up{job="loa"}', 1, 1),
+            counter('loa_events_total{unit="a", answer="accepted"}', 1, 0),
+            Series(
+                'loa_events_total{unit="a", answer="invalid"}',
+                lambda minute, _: "_" if minute < 60 else 50,
+            ),
+        ),
+        'unit="a"',
+        "50",
+        75,
     ),
     fact("LoaDeadLetters", "loa_dead_letters", 2, "2"),
     Case("LoaDeskDeadline", (moment("loa_desk_next_deadline_timestamp_seconds", 7200, -60),)),
@@ -371,10 +385,17 @@ QUIET = (
         {'loa_events_total{unit="other", answer="unauthorized"}': "0+5x30"},
         60,
     ),
+    Quiet(  # a Prometheus that was away for days sees the counters of those days
+        "LoaUnitRefused",
+        {'loa_events_total{unit="a", answer="invalid"}': "900x30", 'up{job="loa"}': "1x30"},
+        30,
+    ),
     Quiet(  # late bounces of yesterday's mail, at night
         "LoaMailBounces",
         {
-            'loa_deliveries_total{channel="email", outcome="delivered"}': "0+10000x9 100000x300",
+            'loa_delivery_attempts_total{channel="email", outcome="delivered"}': (
+                "0+10000x9 100000x300"
+            ),
             'loa_mail_reports_total{kind="bounce"}': "0x280 0+5x12",
         },
         1440,

@@ -94,8 +94,9 @@ class Scrape:
                 self.fresh_until = time.monotonic() + _FRESH_S
         failing = {name: problem for name, problem in self.checks.items() if problem}
         monitor = self.node.status_monitor
-        facts = self.node.facts(failing) if monitor and monitor.read_at else None
-        return list(families(self.process_facts(now), facts))
+        facts = self.node.facts(failing) if monitor and monitor.is_tried else None
+        is_read = bool(monitor and monitor.read_at)
+        return list(families(self.process_facts(now), facts, is_read=is_read))
 
     async def read(self) -> None:
         """Read bus and disks, all at once; without an answer in time, the last facts are shown."""

@@ -43,7 +43,7 @@ def test_an_answer_has_a_reason(outcome, reason):
 def test_a_window_is_counted_by_row():
     def value(outcome, reason):
         labels = {"channel": "email", "outcome": outcome, "reason": reason}
-        return metrics.REGISTRY.get_sample_value("loa_deliveries_total", labels) or 0.0
+        return metrics.REGISTRY.get_sample_value("loa_delivery_attempts_total", labels) or 0.0
 
     before = value("delivered", "none"), value("failed", "no_mailbox")
     count_outcomes(ChannelName.EMAIL, [Outcome(Verdict.DELIVERED)] * 24 + [refused(550, "5.1.1")])

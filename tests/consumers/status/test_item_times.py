@@ -147,6 +147,25 @@ async def test_what_was_reached_before_the_start_belongs_to_the_process_before(
     assert await look() == [0, 0, 0, 0]
 
 
+async def test_a_process_goes_on_where_the_one_before_it_ended(ledger, bus, clock, look):
+    now = clock()
+    fresh = planned_entry(10, Lane.NORMAL, now)
+    await store(ledger, fresh, fresh)
+    assert await look() == [0, 0, 0, 0]
+    begun = windows(fresh, 10, now + 5)
+    await store(ledger, begun, fresh)
+    clock.advance(10)
+    assert await look() == [1, 1, 0, 0]
+    clock.advance(10)
+    await store(ledger, begun, windows(fresh, 10, now + 15))  # nobody looks
+    clock.advance(60)
+    after = ItemTimes(bus, clock)
+    for _ in range(2):
+        await StatusReader(bus, clock, on_batch=after.add_batch).report(at_work=False)
+        await after.observe()
+    assert await look() == [1, 1, 2, 2], "by the process before, and by the next, once each"
+
+
 async def test_marks_that_the_bus_could_not_explain_are_observed_at_the_next_look(
     ledger, clock, look, item_times, monkeypatch
 ):

@@ -151,7 +151,7 @@ def scrape_all(loa):
     assert shown["import"].total("loa_events_total", door="import", answer="accepted") == 1
     assert shown["import"].total("loa_feed_read_timestamp_seconds", unit=UNIT) > 0
     assert shown["feedback"].total("loa_mail_reports_total", kind="bounce") >= 1
-    assert shown["deliver-email"].total("loa_deliveries_total", outcome="delivered") >= 4
+    assert shown["deliver-email"].total("loa_delivery_attempts_total", outcome="delivered") >= 4
     assert shown["deliver-zalo"].total("loa_zalo_token_expires_timestamp_seconds") > 0
     facts = wait_until(lambda: complete_facts(loa), "the facts of the bus")
     assert facts.total("loa_bus_can_store") == 1 and facts.total("loa_backlog_rows") == 0

@@ -57,6 +57,15 @@ async def test_a_scrape_tells_of_facts_where_they_are_read_and_keeps_them_withou
     assert "loa_dead_letters 0.0\n" in page and "loa_bus_connected 0.0\n" in page
 
 
+async def test_a_first_reading_that_fails_tells_what_is_wrong_and_calls_nothing_well(node, scrape):
+    await node.bus.bucket("control").put("outlet.portal", b"not a record")
+    await node.status.refresh()
+    page = (await scrape("/metrics")).text
+    assert 'loa_status_findings{code="facts_unreadable",severity="act"} 1.0\n' in page
+    assert "loa_status_needs_person 1.0\n" in page and "loa_bus_can_store 1.0\n" in page
+    assert "loa_dead_letters" not in page and "\nloa_status_read_timestamp_seconds " not in page
+
+
 async def test_the_clock_is_read_before_what_a_scrape_waits_for(node, clock, scrape):
     node.clock, began = clock, clock()
 
