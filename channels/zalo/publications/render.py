@@ -21,6 +21,8 @@ from contracts.text.limits import (
 from contracts.vocabulary import PROVINCES
 
 BODY_MAX = 10_000
+_CUT_ROOM_MIN = 200
+"""A line that does not fit is cut only if as many characters of it can be shown."""
 MARKER_PREFIX = "loa-"
 State = Literal["show", "hide"]
 _AGES = {group: code for code, group in enumerate(get_args(Ages))}
@@ -160,11 +162,22 @@ def _fit_paragraphs(texts: Sequence[str], room: int) -> tuple[tuple[str, ...], b
     kept = list[str]()
     for text in texts:
         if len(text) > room:
-            short = shorten(text, TextLimit(room, room)) if not kept else ""
-            return (*kept, *filter(None, [short])), False
+            return (*kept, *filter(None, [_beginning(text, room)])), False
         kept.append(text)
         room -= len(text)
     return tuple(kept), True
+
+
+def _beginning(text: str, room: int) -> str:
+    """The lines of *text* that fit, and of the next one as many words; no short rest of a line."""
+    lines = list[str]()
+    for line in text.split("\n"):
+        if len(line) > room:
+            lines.append(shorten(line, TextLimit(room, room)) if room >= _CUT_ROOM_MIN else "")
+            break
+        lines.append(line)
+        room -= len(line) + 1
+    return "\n".join(lines).rstrip("\n")
 
 
 def _text_block(paragraph: str) -> Mapping[str, str]:

@@ -144,6 +144,23 @@ def test_one_endless_paragraph_is_cut_cleanly():
     assert "toàn văn" in last
 
 
+def test_a_correction_of_one_endless_paragraph_shows_its_beginning():
+    corrected = a_publication(action="corrected", reason="Sai ngày thi", body=LONG * 200)
+    first, text, last = content(corrected)
+    assert "Sai ngày thi" in first and "toàn văn" in last
+    assert text.startswith(f"<p>{LONG}") and text.endswith("…</p>")
+    assert BODY_MAX - 200 < len(first) + len(text) <= BODY_MAX + 2 * len("<p></p>")
+
+
+def test_an_endless_paragraph_behind_a_short_one_keeps_its_lines_and_is_cut_at_a_word():
+    lines = [f"Dòng {number}: {LONG.strip()}" for number in range(300)]
+    first, text, _ = content(a_publication(body="Mở đầu.\n\n" + "  \n".join(lines)))
+    *whole, cut = text.removeprefix("<p>").removesuffix("</p>").split("<br>")
+    assert first == "<p>Mở đầu.</p>"
+    assert whole == lines[: len(whole)] and len(whole) > 90
+    assert not cut or lines[len(whole)].startswith(cut.removesuffix("…"))
+
+
 def test_without_a_summary_the_text_begins_the_description():
     article = payload(a_publication(summary="", body="Đoạn đầu.\n\nĐoạn sau."))
     assert article["description"] == "Đoạn đầu."
