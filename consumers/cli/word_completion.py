@@ -16,8 +16,10 @@ _VARIABLE = "_LOA_COMPLETE"
 """Set by the script of `loa completion`: to the shell; the words begun so far are the arguments."""
 _COMMANDS = Path(__file__).with_name("completion.json")
 _ROOT = Path(__file__).parents[2]
-_NOTHING: Mapping[str, Any] = {"options": {}, "arguments": [], "commands": {}}
+_NOTHING: Mapping[str, Any] = {}
 """What follows an unknown command."""
+_HELP = dict.fromkeys(("--help", "-h"), "Show this message and exit.")
+"""The options of every command."""
 _VOCABULARY = _ROOT / "contracts" / "vocabulary.toml"
 Words = Mapping[str, str]
 """Words that fit, with the help of each."""
@@ -72,25 +74,33 @@ class _Line:
             self.wanted = None
         elif word.startswith("-") and word != "-":
             name, is_split, _ = word.partition("=")
-            option = self.command["options"].get(name, {})
-            self.wanted = None if is_split else option.get("values")
-        elif self.command["commands"]:
-            self.command = self.command["commands"].get(word, _NOTHING)
+            option = self.command.get("options", {}).get(name, "")
+            self.wanted = None if is_split or isinstance(option, str) else option[1]
+        elif self.commands:
+            self.command = self.commands.get(word, _NOTHING)
         else:
             self.arguments += 1
 
     @property
+    def commands(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self.command.get("commands", {})
+        return found
+
+    @property
     def options(self) -> Words:
-        return {name: option["help"] for name, option in self.command["options"].items()}
+        if not self.command:
+            return {}
+        options = self.command.get("options", {}).items()
+        return {n: one if isinstance(one, str) else one[0] for n, one in options} | _HELP
 
     @property
     def values(self) -> Words:
         """The values of the wanted option, else the commands, else the values of the argument."""
         if self.wanted is not None:
             return dict.fromkeys(_expand(self.wanted), "")
-        if self.command["commands"]:
-            return {name: one["help"] for name, one in self.command["commands"].items()}
-        arguments = self.command["arguments"]
+        if self.commands:
+            return {name: one["help"] for name, one in self.commands.items()}
+        arguments = self.command.get("arguments")
         if not arguments:
             return {}
         return dict.fromkeys(_expand(arguments[min(self.arguments, len(arguments) - 1)]), "")

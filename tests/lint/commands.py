@@ -99,17 +99,27 @@ class Generator(GenerateJsonSchema):
         return None if schema["type"] == "function-wrap" else super().ser_schema(schema)
 
 
+def answers() -> dict[str, Any]:
+    """The type of what each command with `--json` prints, by the command's words with `-`."""
+    pages = {"-".join(words): page_of(command) for words, command in leaves()}
+    return {name: page.answer for name, page in pages.items() if page and page.answer is not None}
+
+
+def schema_names() -> dict[str, str]:
+    """The schema of each command: commands that print the same have that of the first."""
+    first: dict[str, str] = {}
+    return {name: first.setdefault(repr(answer), name) for name, answer in answers().items()}
+
+
 def schemas() -> dict[str, str]:
-    """File name → schema, for each command with `--json`, and for errors."""
-    answers = {"errors": ErrorAnswer}
-    for words, command in leaves():
-        if (page := page_of(command)) and page.answer is not None:
-            answers["-".join(words)] = page.answer
+    """File name → schema, for each answer, and for errors."""
+    types = answers()
+    shown = {name: types[name] for name in schema_names().values()} | {"errors": ErrorAnswer}
     return {
         f"{name}.json": as_text(
             TypeAdapter(answer).json_schema(mode="serialization", schema_generator=Generator)
         )
-        for name, answer in answers.items()
+        for name, answer in shown.items()
     }
 
 
@@ -118,29 +128,45 @@ def as_text(value: object) -> str:
 
 
 def words(command: Command) -> dict[str, Any]:
-    """What a shell completes behind *command*."""
+    """What a shell completes behind *command*, without `--help`, which all have.
+
+    An option is its help, or if it takes a value, its help and the values that are known. What is
+    empty is left out.
+    """
     context = command.make_context("loa", [], resilient_parsing=True)
     parameters = command.get_params(context)
     options = {
-        name: {"help": one.help or ""} | ({} if one.is_flag else {"values": values(one)})
+        name: one.help or "" if one.is_flag else [one.help or "", values(one)]
         for one in parameters
         if one.param_type_name == "option"
-        for name in sorted({*one.opts, *one.secondary_opts})
+        for name in sorted({*one.opts, *one.secondary_opts} - {"--help", "-h"})
     }
-    return {
-        "help": sentence(command),
-        "options": options,
-        "arguments": [values(one) for one in parameters if one.param_type_name == "argument"],
-        "commands": {
-            name: words(command.get_command(context, name))
-            for name in getattr(command, "list_commands", lambda _: ())(context)
-        },
+    commands = {
+        name: words(command.get_command(context, name))
+        for name in getattr(command, "list_commands", lambda _: ())(context)
     }
+    arguments = [values(one) for one in parameters if one.param_type_name == "argument"]
+    found = {"options": options, "arguments": arguments, "commands": commands}
+    return {"help": sentence(command)} | {name: one for name, one in found.items() if one}
+
+
+def completion() -> str:
+    """The words of all commands, with a line for each command of the first level."""
+    root = words(ROOT_COMMAND)
+    lines = [f"{as_line(name)}:{as_line(one)}" for name, one in root.pop("commands").items()]
+    return as_line(root)[:-1] + ',"commands":{\n' + ",\n".join(lines) + "\n}}\n"
+
+
+def as_line(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def values(parameter: Command) -> list[str]:
     name = (parameter.metavar or "").removesuffix("...")
     return values_of(parameter) or FIXED.get(name, [name] if name in CHANGING else [])
+
+
+NAMES = schema_names()
 
 
 def table() -> str:
@@ -161,16 +187,15 @@ def group_of(path: tuple[str, ...]) -> Group:
 
 
 def row(path: tuple[str, ...], command: Command) -> str:
-    name, page = "-".join(path), page_of(command)
-    has_schema = page and page.answer is not None
-    link = f"[schema](../consumers/cli/schemas/{name}.json)" if has_schema else ""
+    name = NAMES.get("-".join(path))
+    link = f"[schema](../consumers/cli/schemas/{name}.json)" if name else ""
     return f"| `loa {' '.join(path)}` | {sentence(command)} | {link} |"
 
 
 def files() -> dict[Path, str]:
     """Everything that is made from the commands."""
     made = {SCHEMAS / name: text for name, text in schemas().items()}
-    return made | {HELP: help_pages(), WORDS: as_text(words(ROOT_COMMAND)), PAGE: table()}
+    return made | {HELP: help_pages(), WORDS: completion(), PAGE: table()}
 
 
 if __name__ == "__main__":

@@ -96,9 +96,9 @@ def exists(tree, line):
     """Whether each command and each option of *line* is one; `list|count` are two."""
     for word in line.replace("[", " ").replace("]", " ").split():
         if word.startswith("--"):
-            if word.partition("=")[0] not in tree["options"]:
+            if word.partition("=")[0] not in {"--help", *tree.get("options", ())}:
                 return False
-        elif tree["commands"] and not word.startswith("-"):
+        elif "commands" in tree and not word.startswith("-"):
             found = [tree["commands"].get(name) for name in word.split("|")]
             if None in found:
                 return False

@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema_rs
 
 from consumers.cli import root
+from tests.lint.commands import NAMES
 
 _SCHEMAS = Path(root.__file__).with_name("schemas")
 
@@ -27,7 +28,7 @@ def check_answer(words: Sequence[str], exit_code: int, stdout: str) -> None:
 def _schema_name(words: Sequence[str]) -> str:
     """The schema of the longest command that *words* begin with."""
     names = ["-".join(words[:count]) for count in (3, 2, 1)]
-    return next((name for name in names if (_SCHEMAS / f"{name}.json").exists()), "")
+    return next((NAMES[name] for name in names if name in NAMES), "")
 
 
 @cache
