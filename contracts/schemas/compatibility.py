@@ -1,10 +1,12 @@
 """Backward compatibility of a schema, keyword by keyword.
 
     breaking_changes(old, new) -> ["title: maxLength 150 → 100", ...]
+    lost_answers(old, new)     -> ["title: is gone", ...]
 
-Pure functions, for schemas without cycles. Keywords outside `_KEYWORD_RULES` break as soon as they
-differ. Annotations (title, description, examples) are ignored. A new optional field in an open
-object is compatible: earlier values of that name were ignored.
+The first is for what others send, the second for what they read. Pure functions, for schemas
+without cycles. Keywords outside `_KEYWORD_RULES` break as soon as they differ. Annotations (title,
+description, examples) are ignored. A new optional field in an open object is compatible: earlier
+values of that name were ignored.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,6 +14,7 @@ from typing import Any
 
 Schema = dict[str, Any]
 Refuses = Callable[[Any, Any], bool]
+_Comparison = Callable[[list[Schema], list[Schema], str], Iterator[str]]
 
 ANNOTATIONS = frozenset({"title", "description", "examples", "$comment", "$schema", "$id", "$defs"})
 _ABSENT = object()
@@ -36,6 +39,41 @@ def breaking_changes(old: Schema, new: Schema) -> list[str]:
     return list(dict.fromkeys(_compare_nodes(_to_branches(old), _to_branches(new), "")))
 
 
+def lost_answers(old: Schema, new: Schema) -> list[str]:
+    """What readers of answers by *old* miss in answers by *new*; more fields and words are none.
+
+    Fields that are gone or not always there, other types and formats, lost words of an enum.
+    """
+    return list(dict.fromkeys(_lost_in_nodes(_to_branches(old), _to_branches(new), "")))
+
+
+def _lost_in_nodes(old: list[Schema], new: list[Schema], path: str) -> Iterator[str]:
+    if _ACCEPTS_ALL in old:
+        return
+    for branch in new:
+        if not any(_may_accept(branch, reader) for reader in old):
+            yield f"{path or 'root'}: {branch.get('type', 'anything')} is new"
+    for branch in old:
+        kind = branch.get("type")
+        told = [one for one in new if one.get("type") == kind]
+        if told:
+            yield from min((list(_lost_in_branch(branch, one, path)) for one in told), key=len)
+        elif kind not in (None, "null"):
+            yield f"{path or 'root'}: {kind} is gone"
+
+
+def _lost_in_branch(old: Schema, new: Schema, path: str) -> Iterator[str]:
+    for word in ("enum", "format"):
+        if word in old and _KEYWORD_RULES[word](old[word], new.get(word, _ABSENT)):
+            yield f"{path or 'root'}: {word} {old[word]} → {new[word]}"
+    for name in sorted({*old.get("required", ())} - {*new.get("required", ())}):
+        if name in new["properties"]:
+            yield f"{_child_path(path, name)}: may be missing now"
+    yield from _compare_properties(old, new, path, _lost_in_nodes)
+    for word, mark in _PATH_MARKS.items():
+        yield from _lost_in_nodes(old[word], new[word], _child_path(path, mark))
+
+
 def _to_branches(schema: Any, root: Schema | None = None) -> list[Schema]:
     """*schema* as branches of one type each, with references resolved and annotations removed."""
     root = schema if root is None else root
@@ -44,9 +82,10 @@ def _to_branches(schema: Any, root: Schema | None = None) -> list[Schema]:
     if "$ref" in schema:
         target = root["$defs"][schema["$ref"].removeprefix("#/$defs/")]
         return _to_branches({**target, **_without(schema, "$ref")}, root)
-    if "anyOf" in schema:
-        rest = _without(schema, "anyOf")
-        return [each for part in schema["anyOf"] for each in _to_branches({**rest, **part}, root)]
+    for word in ("anyOf", "oneOf"):
+        if word in schema:
+            rest = _without(schema, word)
+            return [each for part in schema[word] for each in _to_branches({**rest, **part}, root)]
     if "const" in schema:
         return _to_branches({**_without(schema, "const"), "enum": [schema["const"]]}, root)
     return [_to_branch(schema, kind, root) for kind in _types(schema)]
@@ -101,15 +140,15 @@ def _compare_branches(old: Schema, new: Schema, path: str) -> Iterator[str]:
             yield f"{path or 'root'}: {word} {_format_value(before)} → {_format_value(after)}"
     for name in sorted(set(new.get("required", ())) - set(old.get("required", ()))):
         yield f"{_child_path(path, name)}: is required now"
-    yield from _compare_properties(old, new, path)
+    yield from _compare_properties(old, new, path, _compare_nodes)
     for word, mark in _PATH_MARKS.items():
         yield from _compare_nodes(old[word], new[word], _child_path(path, mark))
 
 
-def _compare_properties(old: Schema, new: Schema, path: str) -> Iterator[str]:
+def _compare_properties(old: Schema, new: Schema, path: str, compare: _Comparison) -> Iterator[str]:
     for name, part in old["properties"].items():
         if name in new["properties"]:
-            yield from _compare_nodes(part, new["properties"][name], _child_path(path, name))
+            yield from compare(part, new["properties"][name], _child_path(path, name))
         else:
             yield f"{_child_path(path, name)}: is gone"
 

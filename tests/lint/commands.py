@@ -1,11 +1,12 @@
 """What is made from the commands: `python -m tests.lint.commands` writes it.
 
 The help pages (`tests/golden/help.txt`), the schemas of `--json` answers, the words that a shell
-completes, and the page of all commands.
+completes, the page of all commands, and what of it is released (`tests.lint.released`).
 """
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from io import StringIO
@@ -199,6 +200,10 @@ def files() -> dict[Path, str]:
 
 
 if __name__ == "__main__":
+    from tests.lint import released
+
+    if broken := released.write():
+        sys.exit("\n".join(["breaks what was released:", *broken]))
     for path in set(SCHEMAS.glob("*.json")) - set(made := files()):
         path.unlink()
     SCHEMAS.mkdir(exist_ok=True)
