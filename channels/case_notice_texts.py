@@ -45,6 +45,11 @@ def _applicant_address_form(applicant: str) -> str:
     return str(catalog()["applicant"][applicant])
 
 
+def _salutation(applicant: str) -> str:
+    """The same behind "Kính gửi"."""
+    return str(catalog()["salutation"][applicant])
+
+
 def _join_documents(documents: tuple[str, ...]) -> str:
     return "; ".join(map(_without_trailing_punctuation, documents))
 
@@ -59,6 +64,7 @@ PARAMETERS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "thoi_diem": ("occurred_at", _format_moment),
     "ho_ten": ("applicant_name", _without_trailing_punctuation),
     "nguoi_nop": ("applicant_kind", _applicant_address_form),
+    "kinh_gui": ("applicant_kind", _salutation),
     "nguoi_duoc_uy_quyen": ("authorised_person", _without_trailing_punctuation),
     "thoi_diem_nop": ("submitted_at", _format_moment),
     "ngay_tiep_nhan": ("received_at", format_date),
@@ -108,9 +114,9 @@ def subject(notice: CaseNotice) -> str:
 
 def paragraphs(notice: CaseNotice) -> list[str]:
     """The whole text with greeting; a hint where to read more if the notice has no link."""
-    values, greeting = parameter_values(notice) | _sentence_moments(notice), catalog()["greeting"]
-    closing = [] if notice.detail_url else [catalog()["closing"]["without_link"]]
-    texts = (greeting[notice.applicant_kind], *_texts_of_kind(notice)["paragraphs"], *closing)
+    values, around = parameter_values(notice) | _sentence_moments(notice), catalog()["around"]
+    closing = [] if notice.detail_url else [around["without_link"]]
+    texts = (around["greeting"], *_texts_of_kind(notice)["paragraphs"], *closing)
     named = {text: {name for _, name, *_ in string.Formatter().parse(text)} for text in texts}
     return [text.format_map(values) for text in texts if values.keys() >= named[text] - {None}]
 

@@ -12,12 +12,16 @@ from contracts.delivery import BatchKey, ChannelName
 
 
 class Contact(NamedTuple):
-    """A recipient's current address and name; a `suppression_reason` forbids sending."""
+    """A recipient's current address and name; a `suppression_reason` forbids sending.
+
+    A paused recipient gets only the corrections and withdrawals of texts that they were sent.
+    """
 
     id: str
     address: str = ""
     name: str = ""
     suppression_reason: str = ""
+    is_paused: bool = False
 
 
 class ContactLookup(Protocol):

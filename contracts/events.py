@@ -259,7 +259,7 @@ def unit_error(field: str, unit: str, vocabulary: Vocabulary) -> FieldError | No
     if vocabulary.knows("unit", unit):
         return None
     if ended := vocabulary.units.get(unit):
-        return field_error(field, "ended_unit", value=unit, until=ended.until)
+        return field_error(field, "ended_unit", value=unit, until=f"{ended.until:%d/%m/%Y}")
     if unit in vocabulary.aliases:
         return field_error(field, "unit_alias", value=unit, unit=vocabulary.aliases[unit])
     return vocabulary.word_error(field, "unit", unit)

@@ -1,4 +1,4 @@
-"""`loa desk`: drafts that wait for the Information Center, and its decisions."""
+"""`loa desk`: drafts that wait for the Information Technology Centre, and its decisions."""
 
 import time
 from collections.abc import Iterable, Sequence

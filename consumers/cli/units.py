@@ -53,7 +53,7 @@ class ReleasePolicy(StrEnum):
 
 
 Release = Annotated[
-    ReleasePolicy, typer.Option(help="Released at once, or by the Information Center.")
+    ReleasePolicy, typer.Option(help="Released at once, or by the Information Technology Centre.")
 ]
 Urgent = Annotated[bool, typer.Option("--urgent", help="May use the urgent lane.")]
 NoticesOption = Annotated[

@@ -120,9 +120,17 @@ class BatchRun(Generic[Rendered]):
         return [row for row in sendable if self.entry.rows[row] in SENDING_LETTERS]
 
     def suppression_reason(self, row: int) -> str | None:
-        """Why *row* must not be sent, empty if the recipient has left; None if it may be sent."""
+        """Why *row* must not be sent; None if it may be.
+
+        Empty if the recipient has left, or is paused and was not sent the text that this mends.
+        """
         contact = self.contacts.get(self.rows.ids[row])
-        return "" if contact is None else contact.suppression_reason or None
+        if contact is None or (contact.is_paused and not self.mends_text_of(contact)):
+            return ""
+        return contact.suppression_reason or None
+
+    def mends_text_of(self, contact: Contact) -> bool:
+        return self.content.mends_earlier_texts and contact.id in self.rows.corrections
 
     async def commit(self, transition: Transition) -> None:
         """Write *transition*, which books the outcomes, and report them before and after."""

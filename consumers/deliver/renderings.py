@@ -42,6 +42,8 @@ class RenderedContent(Generic[Rendered]):
     """Its sequence in its stream; 0 for content in none."""
     event_id: str = ""
     """Of the event that a publication came from."""
+    mends_earlier_texts: bool = False
+    """Whether it corrects or withdraws what recipients were sent; they get it while paused, too."""
     origins: tuple[Carrier, ...] = ()
     """The traces of the events that it came from: several for a digest."""
 
@@ -116,6 +118,7 @@ class RenderCache(Generic[Rendered]):
             item.expires_at,
             stream_seq=source,
             event_id=item.event_id,
+            mends_earlier_texts=item.action != "published",
             origins=(headers,),
         )
 

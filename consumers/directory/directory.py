@@ -107,7 +107,7 @@ class Directory:
         return DigestAudience(self.store, query)
 
     def lookup(self, ids: Sequence[str]) -> Mapping[str, Contact]:
-        """Look up contacts; a missing one has left or paused. Raises RetryLater when not fresh."""
+        """Look up contacts; a missing one has left. Raises RetryLater when not fresh."""
         if not self.is_fresh():
             raise RetryLater(_RETRY_AFTER_S, "the directory is not fresh")
         return self.store.contacts(ids, self.clock())

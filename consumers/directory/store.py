@@ -34,8 +34,9 @@ _UPSERT = """
 class DirectoryRow(NamedTuple):
     """A row to apply; `preferences` None removes the subscriber.
 
-    Times in epoch seconds, 0 for never. Nothing is sent before `paused_until`. `frequency_changed`:
-    last change of the frequency; `daily_until`, `weekly_until`: last end of such a frequency.
+    Times in epoch seconds, 0 for never. Nothing new is sent before `paused_until`.
+    `frequency_changed`: last change of the frequency; `daily_until`, `weekly_until`: last end of
+    such a frequency.
     """
 
     id: str
@@ -117,10 +118,13 @@ class DirectoryStore:
         return str(self._read_meta("bucket") or "")
 
     def contacts(self, ids: Sequence[str], now: float = math.inf) -> dict[str, Contact]:
-        """Return the contacts of *ids* that may be written to at *now*."""
+        """Return the contacts of *ids*, with who is paused at *now*."""
         marks = ",".join("?" * len(ids))
-        query = f"select id, address, name from person where id in ({marks}) and paused_until <= ?"  # noqa: S608
-        return {row[0]: Contact(*row) for row in self.db.execute(query, [*ids, now])}
+        query = f"select id, address, name, paused_until > ? from person where id in ({marks})"  # noqa: S608
+        rows = self.db.execute(query, [now, *ids])
+        return {
+            id: Contact(id, address, name, "", bool(paused)) for id, address, name, paused in rows
+        }
 
     def preference_sets(self, after: int = 0) -> list[tuple[int, str]]:
         """Return the preference sets behind *after*, oldest first."""

@@ -1,4 +1,4 @@
-"""The desk: drafts that wait for the Information Center's approval, and the decisions on them.
+"""The desk: drafts that wait for the Information Technology Centre, and the decisions on them.
 
 A decision is a compare-and-set on the position's record, so the first of two reviewers wins. The
 decision is then carried out. The draft leaves the desk last, so that `finish_interrupted` can

@@ -169,7 +169,14 @@ class PreferencesPages:
         if subscriber is None:
             return self.session_expired_page()
         data = await self.service.export(subscriber)
-        texts = {"consent_text": _consent_text(subscriber), "left_alone_text": _suppression(data)}
+        consents = _consent_texts(subscriber)
+        texts = {
+            "consent_text": consents.get(subscriber.consent.version, "")
+            if subscriber.consent
+            else "",
+            "consent_texts": consents,
+            "left_alone_text": _suppression(data),
+        }
         return Response(
             json.dumps({**data, **texts}, ensure_ascii=False, indent=2),
             media_type="application/json",
@@ -199,10 +206,11 @@ class PreferencesPages:
         return answer
 
 
-def _consent_text(subscriber: Subscriber) -> str:
-    """The consent text that the subscriber agreed to."""
-    version = subscriber.consent.version if subscriber.consent else ""
-    return str(page_texts()["consent"]["texts"].get(version, ""))
+def _consent_texts(subscriber: Subscriber) -> dict[str, str]:
+    """Each consent text that the subscriber agreed to, by version."""
+    given = {event.version for event in subscriber.consent_events()}
+    known: Mapping[str, str] = page_texts()["consent"]["texts"]
+    return {version: text for version, text in known.items() if version in given}
 
 
 def _suppression(data: Mapping[str, Any]) -> str:

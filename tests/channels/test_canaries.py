@@ -48,13 +48,13 @@ async def test_the_mail_goes_to_the_operator_alone_and_says_what_it_is(email):
     [mail] = receiver.mails
     read = message_from_bytes(mail.data, policy=policy.default)
     assert mail.recipient == BOX
-    assert (read["To"], read["Subject"]) == (BOX, "Thư kiểm tra đường gửi số 3")
+    assert (read["To"], read["Subject"]) == (BOX, "Thư kiểm tra hệ thống gửi thư số 3")
     assert read["Auto-Submitted"] == "auto-generated"
     assert read["Message-ID"].endswith("@moha.example>")
     assert "List-Unsubscribe" not in read
     text = read.get_content()
-    assert "09:15:00 ngày 25/11/2026" in text
-    assert "Thư đi đúng con đường của thư gửi người nhận." in text
+    assert "lúc 09:15 ngày 25/11/2026 (giờ Việt Nam)" in text
+    assert "đúng cách hệ thống gửi thư cho người nhận" in text
 
 
 async def test_without_a_mailbox_the_relay_has_to_answer_and_gets_no_mail(email):

@@ -36,6 +36,7 @@ def test_the_facts_are_said_in_vietnamese_by_vietnams_clock():
         "thoi_diem": "08:30 09/06/2026",
         "ho_ten": "Nguyễn Văn A***",
         "nguoi_nop": "ông/bà",
+        "kinh_gui": "Ông/Bà",
         "nguoi_duoc_uy_quyen": "Phạm Thị D",
         "thoi_diem_nop": "08:30 09/06/2026",
         "ngay_tiep_nhan": "10/06/2026",
@@ -86,14 +87,31 @@ def test_every_notice_has_a_subject_and_a_text_without_a_blank(kind, of):
 
 SAID = {
     "1": ["lúc 08:30 ngày 09/06/2026", "chờ tiếp nhận"],
-    "2": ["đã được tiếp nhận. Hẹn trả kết quả: 30/06/2026.", "Trần Thị B", "Trung tâm Phục vụ"],
-    "3": ["không được tiếp nhận", "Lý do: Hồ sơ thiếu", "khiếu nại đến Sở Nội vụ tỉnh Ninh Bình"],
+    "2": [
+        "đã được tiếp nhận. Ngày hẹn trả kết quả: 30/06/2026.",
+        "Trần Thị B",
+        "Trung tâm Phục vụ",
+    ],
+    "3": [
+        "không được tiếp nhận",
+        "Lý do: Hồ sơ thiếu",
+        "khiếu nại đến Sở Nội vụ tỉnh Ninh Bình hoặc khởi kiện tại Tòa án",
+    ],
     "4": ["Sở Nội vụ tỉnh Ninh Bình giải quyết", "30/06/2026", "Lê Văn C"],
-    "5": ["cần bổ sung giấy tờ chậm nhất ngày 20/06/2026.", "Bản sao quyết định; Giấy xác nhận"],
-    "6": ["cần nộp: 1.250.000 đồng.", "Nơi nộp: Bộ phận Một cửa"],
+    "5": [
+        "cần bổ sung giấy tờ, chậm nhất là ngày 20/06/2026.",
+        "Bản sao quyết định; Giấy xác nhận",
+        "Nộp bổ sung trên Cổng Dịch vụ công quốc gia",
+    ],
+    "6": ["cần nộp phí, lệ phí: 1.250.000 đồng.", "Nơi nộp: Bộ phận Một cửa", "Không chuyển tiền"],
     "7": ["đã ghi nhận yêu cầu rút hồ sơ"],
-    "8": ["đã dừng xử lý", "Lý do: Hồ sơ thiếu", "khiếu nại đến"],
-    "9": ["đã có kết quả", "Nơi nhận: Trung tâm Phục vụ"],
+    "8": [
+        "đã dừng giải quyết hồ sơ",
+        "Lý do: Hồ sơ thiếu",
+        "khiếu nại đến",
+        "khởi kiện tại Tòa án",
+    ],
+    "9": ["đã có kết quả", "Nơi nhận kết quả: Trung tâm Phục vụ"],
     "10": ["đã được trả cho ông/bà", "đánh giá mức độ hài lòng"],
     APOLOGY: ["Sở Nội vụ tỉnh Ninh Bình xin lỗi ông/bà", "Ngày hẹn mới: 14/07/2026."],
 }
@@ -109,8 +127,8 @@ def test_each_kind_says_what_it_is_for(kind):
     ("applicant", "greeting", "spoken"),
     [
         ("citizen", "Kính gửi Ông/Bà X,", "của ông/bà"),
-        ("business", "Kính gửi X,", "của quý doanh nghiệp"),
-        ("household", "Kính gửi X,", "của quý hộ kinh doanh"),
+        ("business", "Kính gửi Quý doanh nghiệp X,", "của quý doanh nghiệp"),
+        ("household", "Kính gửi Quý hộ kinh doanh X,", "của quý hộ kinh doanh"),
     ],
 )
 def test_whoever_applied_is_spoken_to_as_what_they_are(applicant, greeting, spoken):
@@ -153,7 +171,7 @@ def test_a_shipped_template_keeps_to_the_rules_of_zalos_templates(kind):
     assert all(9 <= len(part) <= 400 for part in parts)
     assert len(blanks) <= 10
     assert blanks <= case_notice_texts.guaranteed_parameters(kind)
-    assert {"ma_ho_so", "ho_ten", "nguoi_nop"} <= blanks, "somebody is named, and spoken to"
+    assert {"ma_ho_so", "ho_ten", "kinh_gui"} <= blanks, "somebody is named, and spoken to"
     assert sorted(blanks) == sorted(one.name for one in template.params)
     assert not re.search(r"https?:|www\.|\d{8,}|anh/chị|ông/bà", template.text)
     assert all(5 <= len(one["title"]) <= 30 for one in template.buttons)

@@ -19,7 +19,7 @@ from channels.email import parsing
 from channels.email.devmailbox.mail_folder import MailFolder, StoredMail
 from contracts.base.fetch_metadata import is_cross_site_request
 from contracts.base.security_headers import SECURITY_HEADERS, content_policy
-from contracts.base.times import VIETNAM
+from contracts.base.times import format_moment_in_sentence
 
 _TEMPLATES = Path(__file__).parent / "templates"
 PAGE_SIZE = 50
@@ -133,7 +133,7 @@ def _summary(stored: StoredMail) -> Mapping[str, str]:
     raw = stored.raw()
     return {
         "name": stored.name,
-        "at": stored.received_at.astimezone(VIETNAM).strftime("%d/%m/%Y %H:%M:%S"),
+        "at": format_moment_in_sentence(stored.received_at),
         "sender": parsing.header_text(raw, "From"),
         "recipient": parsing.header_text(raw, "To"),
         "subject": parsing.header_text(raw, "Subject"),

@@ -71,8 +71,9 @@ def compile_publication(
     change = change_kind(publication, correction)
     content = compose(publication, change, context.vocabulary, context.public_url)
     if digest_id:
-        intro = texts()["digest_looks"][change].format(digest=digest_title(digest_id))
-        content = replace(content, intro=intro)
+        title = digest_title(digest_id)
+        values = {"agency": texts()["agency"], "digest": title[:1].lower() + title[1:]}
+        content = replace(content, intro=texts()["digest_looks"][change].format_map(values))
     # An author can't write this seed into a text: it is a digest of the text itself.
     placeholders = Placeholders(keys.digest(encode(publication).decode(), content.subject)[:24])
     fields = header_fields(content, context, placeholders)

@@ -11,16 +11,16 @@ from channels.email.render.headers import EncodedHeader
 from channels.email.render.message import MailContent, texts
 from channels.email.smtp.window import Envelope
 from contracts import keys
-from contracts.base.times import VIETNAM
+from contracts.base.times import format_moment_in_sentence
 
 
 def canary_envelope(canary: Canary, context: MailContext) -> Envelope:
     """The canary's mail, ready for the relay. Raises UnsafeHeader."""
     address = header_injection.check_recipient(canary.target)
-    words, at = texts()["canary"], canary.at.astimezone(VIETNAM)
-    values = {"number": str(canary.number), "at": f"{at:%H:%M:%S ngày %d/%m/%Y}"}
+    words, at = texts()["canary"], format_moment_in_sentence(canary.at)
+    values = {"number": str(canary.number), "at": at}
     name = keys.digest("canary", str(canary.number), canary.at.isoformat())
-    content = MailContent(words["subject"].format(**values), title="", date=at, url="")
+    content = MailContent(words["subject"].format(**values), title="", date=canary.at, url="")
     mail = headers.new_message(
         build.header_fields(content, context, Placeholders(""))
         | {

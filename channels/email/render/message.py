@@ -13,6 +13,7 @@ from markupsafe import Markup
 from channels.email.render import markdown
 from channels.file_note import file_note
 from channels.markdown_text import indented_text
+from channels.organisations import is_organisation
 from contracts.base.times import VIETNAM, format_moment_in_sentence
 from contracts.catalog import load_texts
 from contracts.publication import Publication
@@ -78,15 +79,15 @@ def greeting_name(name: str) -> str:
     """Name in the greeting: with a title, or a general form for an unknown name."""
     if not name:
         return str(texts()["reader"])
-    if name.casefold().startswith(_untitled_prefixes()):
+    if is_organisation(name) or name.casefold().startswith(_titles()):
         return name
     return str(texts()["words"]["titled"]).format(name=name)
 
 
 @cache
-def _untitled_prefixes() -> tuple[str, ...]:
-    """Beginnings of names that get no title."""
-    return tuple(title.casefold() for title in texts()["untitled"])
+def _titles() -> tuple[str, ...]:
+    """Beginnings of names that have a title already."""
+    return tuple(title.casefold() for title in texts()["titled"])
 
 
 def change_kind(publication: Publication, correction: bool) -> ChangeKind:
@@ -118,7 +119,7 @@ def compose(
         topic=topic.name if topic else publication.topic,
         key=publication.key,
         list_name=publication.topic,
-        intro=words["intro"],
+        intro=words["intro"].format(agency=texts()["agency"]),
         reason=words["reason"].format(reason=publication.reason) if publication.reason else "",
         summary="" if is_withdrawn else publication.summary,
         html=markdown.render_html(tokens),

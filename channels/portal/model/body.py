@@ -130,13 +130,23 @@ def _web_address(address: str, base: str) -> str:
     return address if parts.scheme in ("http", "https") and parts.netloc else ""
 
 
+def is_current(html: str) -> bool:
+    """Whether a stored body has no foreign picture, and its tables today's label."""
+    labelled = html.count(f'aria-label="{_table_label()}"')
+    return "<img " not in html and html.count('class="table"') == labelled
+
+
+def _table_label() -> str:
+    return escape(catalog_text("item", "table"))
+
+
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     parser.core.ruler.push("demote_headings", lambda state: shift_headings(state.tokens))
     parser.core.ruler.push("align_by_class", _align_by_class)
     parser.core.ruler.push("bare_addresses", _mark_bare_addresses)
     parser.core.ruler.push("link_foreign_images", _link_foreign_images)
-    frame = _TABLE_FRAME.format(label=escape(catalog_text("item", "table")))
+    frame = _TABLE_FRAME.format(label=_table_label())
     parser.add_render_rule("table_open", lambda *_: f"{frame}<table>\n")
     parser.add_render_rule("table_close", lambda *_: "</table></div>\n")
     return parser

@@ -3,9 +3,10 @@
 import json
 from typing import Any
 
+from channels.organisations import is_organisation
 from channels.portal.model.item import Item
 from channels.portal.model.site import DEFAULT_COVER_PATH, Site
-from channels.portal.model.texts import TEXTS, catalog_text
+from channels.portal.model.texts import catalog_text
 from channels.portal.render.xml import format_rfc3339
 
 _CONTEXT = "https://schema.org"
@@ -63,12 +64,11 @@ def _extras(item: Item) -> dict[str, Any]:
 
 
 def _author(item: Item) -> dict[str, Any]:
-    """The named author or else the unit; offices are recognised by how names begin."""
+    """The named author, or else the unit."""
     name = item.publication.author
     if not name:
         return _unit(item.unit)
-    office = name.casefold().startswith(tuple(f"{word} " for word in TEXTS["author"]["offices"]))
-    return {"@type": "Organization" if office else "Person", "name": name}
+    return {"@type": "Organization" if is_organisation(name) else "Person", "name": name}
 
 
 def _unit(name: str) -> dict[str, Any]:

@@ -250,9 +250,9 @@ class SiteFiles:
         return build_item(stored.publication, self._current_body(stored), self.site)
 
     def _current_body(self, stored: StoredItem) -> str:
-        """The body; rendered again where an earlier Loa left foreign pictures or no bound."""
+        """The body; rendered again where an earlier Loa left other words, pictures or no bound."""
         html = stored.body_html
-        if len(html) <= RENDERED_MAX and "<img " not in html:
+        if len(html) <= RENDERED_MAX and body.is_current(html):
             return html
         publication = stored.publication
         return body.to_html(publication.body, self.site.item_url(publication.content_id))

@@ -44,9 +44,9 @@ def item(revision: int) -> PlanKey:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"action": "corrected"}, "có nội dung chưa chính xác"),
-        ({"action": "published"}, "đã được cập nhật"),
-        ({"action": "withdrawn", "reason": "Sai số liệu."}, "không còn giá trị"),
+        ({"action": "corrected"}, "đính chính tin đã gửi Quý vị"),
+        ({"action": "published"}, "được cập nhật. Nội dung"),
+        ({"action": "withdrawn", "reason": "Sai số liệu."}, "đã gỡ tin nêu trên"),
     ],
 )
 def test_the_digest_is_what_a_correction_answers_and_names(changes, words):
@@ -55,7 +55,7 @@ def test_the_digest_is_what_a_correction_answers_and_names(changes, words):
     _, mail = sent_mail(publication, row)
     assert mail["In-Reply-To"] == mail["References"] == named(DIGEST, row.id)
     for text in texts(mail):
-        assert "đã gửi Quý vị trong Bản tổng hợp tin trong tuần đến ngày 23/11/2026," in text
+        assert "đã gửi Quý vị trong bản tổng hợp tin tuần, đến ngày 23/11/2026" in text
         assert words in text
 
 
@@ -65,7 +65,7 @@ def test_whoever_had_a_mail_alone_after_the_digest_is_answered_on_that():
     _, mail = sent_mail(publication, row)
     assert mail["References"].split() == [named(DIGEST, row.id), named(item(2), row.id)]
     assert mail["In-Reply-To"] == named(item(2), row.id)
-    assert "Bản tổng hợp" not in "".join(texts(mail))
+    assert "ản tổng hợp" not in "".join(texts(mail))
 
 
 def test_readers_of_one_batch_are_told_what_each_of_them_had():
@@ -82,8 +82,8 @@ def test_readers_of_one_batch_are_told_what_each_of_them_had():
     assert [len(mails) for mails in found.values()] == [1, 1, 1]
     [alone], [weekly], [daily] = found.values()
     assert alone[0] == named(item(1), "nguoi-nhan-000001")
-    assert "Bản tổng hợp" not in alone[1]
-    assert "trong tuần đến ngày 23/11/2026" in weekly[1]
+    assert "ản tổng hợp" not in alone[1]
+    assert "bản tổng hợp tin tuần, đến ngày 23/11/2026" in weekly[1]
     assert "tin ngày 20/11/2026" in daily[1]
 
 
@@ -100,7 +100,7 @@ def test_of_many_mails_the_last_ten_are_named():
     [
         ("corrected", "Đính chính lúc: 08:30 ngày 26/11/2026"),
         ("published", "Cập nhật lúc: 08:30 ngày 26/11/2026"),
-        ("withdrawn", "Gỡ bỏ lúc: 08:30 ngày 26/11/2026"),
+        ("withdrawn", "Gỡ lúc: 08:30 ngày 26/11/2026"),
     ],
 )
 def test_a_mail_says_when_it_was_corrected_beside_when_it_first_came_out(action, label):
@@ -155,7 +155,7 @@ async def test_the_ledger_knows_in_which_mail_each_reader_had_the_text(digests):
         )
         before = gathered if number % 2 else alone
         assert mail["In-Reply-To"] == keys.message_id(before[id].delivery_key, DOMAIN)
-        shown = "Bản tổng hợp tin ngày 16/01/2027" in texts(mail)[0]
+        shown = "bản tổng hợp tin ngày 16/01/2027" in texts(mail)[0]
         assert shown == bool(number % 2)
         assert decoded_header(mail, "Subject").startswith("Đính chính: ")
     await digests.release_and_plan("tin-mot", 3, action="withdrawn")

@@ -146,7 +146,7 @@ def test_a_reader_without_javascript_finds_an_item_and_its_topic(browser, portal
             await page.get_by_role("link", name="Hướng dẫn cách tính mức lương").click()
             assert page.url == f"{portal}/tin/huong-dan-luong"
             await (
-                page.get_by_role("navigation", name="Quý vị đang ở đây")
+                page.get_by_role("navigation", name="Vị trí trang")
                 .get_by_role("link", name="Lao động, tiền lương")
                 .click()
             )

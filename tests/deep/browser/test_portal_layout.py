@@ -106,7 +106,7 @@ def test_an_urgent_item_is_called_so_where_it_is_told(browser, portal):
     with browser.tab() as tab:
         for path in ("/", LISTING, "/tin/day-du"):
             tab.visit(portal + path)
-            assert tab.do(lambda page: page.locator(".urgent").all_inner_texts()) == ["Khẩn"]
+            assert tab.do(lambda page: page.locator(".urgent").all_inner_texts()) == ["Tin khẩn"]
             band = tab.do(lambda page: page.get_by_label("Tin khẩn").locator("h2").count())
             assert band == (not path.startswith("/tin"))
 

@@ -20,8 +20,8 @@ from tests.support.loa_process import LoaProcess, wait_until
 
 pytestmark = pytest.mark.timeout(180)
 RHYTHMS = {
-    1280: ("daily", "Bản tổng hợp hằng ngày", "Bản tổng hợp tin ngày "),
-    390: ("weekly", "Bản tổng hợp hằng tuần", "Bản tổng hợp tin trong tuần đến ngày "),
+    1280: ("daily", "Mỗi ngày một thư tổng hợp", "Bản tổng hợp tin ngày "),
+    390: ("weekly", "Mỗi tuần một thư tổng hợp", "Bản tổng hợp tin tuần, đến ngày "),
 }
 NEWS = {
     1280: ("Nhận kết quả hồ sơ tại nhà", "Tập huấn kỹ năng số cho cán bộ cấp xã"),
@@ -79,7 +79,7 @@ class Subscriber:
     async def subscribe(self, page):
         await page.goto(f"{self.url}/dang-ky")
         await page.get_by_role("button", name="Đăng ký").click()
-        await page.get_by_text("Có mục chưa đúng").wait_for()
+        await page.get_by_text("Có thông tin chưa đúng, xin Quý vị sửa").wait_for()
         await page.get_by_label("Địa chỉ thư điện tử").fill(self.address)
         await page.get_by_label("Họ và tên").fill("Trần Thị Bình")
         await page.get_by_label("Chuyển đổi số").check()
@@ -95,7 +95,7 @@ class Subscriber:
     async def choose(self, page):
         await page.goto(f"{self.url}/dang-ky/quan-ly")
         await page.get_by_label("Địa chỉ thư điện tử").fill(self.address)
-        await page.get_by_role("button", name="Gửi liên kết cho tôi").click()
+        await page.get_by_role("button", name="Gửi liên kết").click()
         await self.heads(page, "Xin kiểm tra hộp thư")
         await self.follow(page, "Liên kết quản lý", "7-thu-quan-ly")
         await page.get_by_role("button", name="Vào trang quản lý").click()
@@ -105,7 +105,7 @@ class Subscriber:
         await page.get_by_role("status").wait_for()
         assert await page.get_by_label(self.rhythm).is_checked()
         await self.keep(page, "8-tuy-chon")
-        await page.get_by_role("button", name="Tạm dừng đến khi tôi muốn nhận lại").click()
+        await page.get_by_role("button", name="Tạm dừng không thời hạn").click()
         await page.get_by_role("button", name="Nhận tin lại").click()
         await page.get_by_text("bắt đầu nhận tin trở lại").wait_for()
 

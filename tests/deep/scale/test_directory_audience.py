@@ -89,12 +89,12 @@ def test_only_who_wants_it_at_once_is_told_at_once(store):
     assert tastes.count(a_publication()) == 1
 
 
-def test_nothing_goes_to_somebody_before_the_pause_is_over(store):
+def test_a_contact_is_paused_until_the_pause_is_over(store):
     store.apply(
         [DirectoryRow("an", "an@example.com", "", preference_key({}), paused_until=1000.0)], 1
     )
-    assert not store.contacts(["an"], 999.0)
-    assert list(store.contacts(["an"], 1000.0)) == ["an"]
+    assert store.contacts(["an"], 999.0)["an"].is_paused
+    assert not store.contacts(["an"], 1000.0)["an"].is_paused
 
 
 def test_a_chunk_is_taken_in_whole_or_not_at_all(store):

@@ -123,7 +123,7 @@ async def test_a_reader_takes_their_data_along_with_the_text_they_agreed_to(sign
     ("reason", "until", "told"),
     [
         ("bounced 5.1.1", datetime(2100, 3, 4, 20, tzinfo=UTC), ("bị trả lại", "05/03/2100")),
-        ("complaint", None, ("thư rác", "báo lại")),
+        ("complaint", None, ("thư rác", "Nếu muốn nhận lại")),
     ],
 )
 async def test_a_suppressed_address_is_part_of_its_readers_data(signup_app, reason, until, told):
@@ -163,9 +163,9 @@ async def test_signing_out_without_a_session_leaves_nothing_behind(signup_app):
 async def test_a_visitor_without_a_letter_is_told_how_to_open_the_page(signup_app):
     async with signup_app.client() as stranger:
         answer = await stranger.get("/dang-ky/tuy-chon")
-    assert (answer.status_code, heading(answer)) == (403, "Trang quản lý chưa mở hoặc đã đóng")
-    assert "<title>Trang quản lý chưa mở hoặc đã đóng" in answer.text
-    assert "nhập địa chỉ thư điện tử đang nhận tin vào ô dưới đây" in answer.text
+    assert (answer.status_code, heading(answer)) == (403, "Phiên quản lý đăng ký đã hết hạn")
+    assert "<title>Phiên quản lý đăng ký đã hết hạn" in answer.text
+    assert "xin Quý vị nhập địa chỉ thư điện tử đang nhận tin" in answer.text
     assert 'action="/dang-ky/quan-ly"' in answer.text
 
 

@@ -40,7 +40,7 @@ async def test_each_person_has_a_page_with_what_they_see(zalo):
         "Nhãn dán",
         "Tệp: đơn.pdf",
         "Đang xử lý &amp; sắp xong",
-        "Kính gửi ông/bà Trần Thị Bình. Hồ sơ HS-01 hiện ở trạng thái: Đã tiếp nhận.",
+        "Kính gửi Ông/Bà Trần Thị Bình. Hồ sơ HS-01 hiện ở trạng thái: Đã tiếp nhận.",
         "Tra cứu hồ sơ",
         "đánh giá 4/5: Nhanh",
     ):

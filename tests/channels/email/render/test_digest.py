@@ -29,7 +29,7 @@ def sent(digest, picks, rendered=None, **changes):
 def test_a_mail_has_the_readers_items_and_no_others():
     digest = a_digest(named(0), named(1), named(2))
     raw, mail, text, html = sent(digest, 0b101, name="Nguyễn Văn An")
-    assert mail["Subject"] == "Bản tổng hợp tin ngày 26/11/2026: 2 tin"
+    assert mail["Subject"] == "Bản tổng hợp tin ngày 26/11/2026 (2 tin)"
     for part in (text, html):
         assert "Kính gửi Ông/Bà Nguyễn Văn An" in part
         assert [f"Tin số {n}" in part for n in range(3)] == [True, False, True]
@@ -42,10 +42,10 @@ def test_a_mail_has_the_readers_items_and_no_others():
 def test_a_weekly_one_says_so_and_is_a_list_of_its_own():
     changes = {"digest_id": "digest-weekly-2026-11-23", "frequency": "weekly"}
     _, mail, text, _ = sent(a_digest(named(0), **changes), 1)
-    assert mail["Subject"] == "Bản tổng hợp tin trong tuần đến ngày 23/11/2026: 1 tin"
+    assert mail["Subject"] == "Bản tổng hợp tin tuần, đến ngày 23/11/2026 (1 tin)"
     assert mail["List-Id"].endswith("<digest-weekly.moha.example>")
     assert decoded_name(mail, "List-Id") == "Bản tổng hợp tin hằng tuần"
-    assert "Bản tổng hợp tin trong tuần đến ngày 23/11/2026" in text
+    assert "Bản tổng hợp tin tuần, đến ngày 23/11/2026" in text
 
 
 def test_the_headers_are_those_of_all_our_mail():

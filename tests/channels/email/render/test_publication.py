@@ -151,7 +151,7 @@ def test_a_new_revision_threads_on_what_the_reader_got_before(changes, correctio
     ids = [keys.message_id(delivery, "moha.example") for delivery in deliveries]
     assert (mail["References"] or "").split() == ids
     assert mail["In-Reply-To"] == (ids[-1] if ids else None)
-    assert ("là bản đúng" in part(mail, "plain")) == (prefix == "Đính chính: ")
+    assert ("là nội dung đúng" in part(mail, "plain")) == (prefix == "Đính chính: ")
 
 
 def test_a_withdrawal_says_so_and_does_not_repeat_the_text():
@@ -216,7 +216,7 @@ def test_unsubscribe_tokens_name_their_reader_and_can_not_be_forged():
 @pytest.mark.parametrize(
     ("address", "foot"),
     [
-        ("Số 8 Tôn Thất Thuyết, Hà Nội", "Bộ Nội vụ. Địa chỉ: Số 8 Tôn Thất Thuyết, Hà Nội"),
+        ("Số 8 Tôn Thất Thuyết, Hà Nội", "Bộ Nội vụ. Trụ sở: Số 8 Tôn Thất Thuyết, Hà Nội"),
         ("Số 8 <b>Hà Nội</b>", "Số 8 &lt;b&gt;Hà Nội"),
         ("", ""),
     ],
@@ -226,4 +226,4 @@ def test_the_agencys_postal_address_stands_at_the_foot_as_text(address, foot):
     html = body_text(without_dot_stuffing(wire), "html")
     plain = body_text(without_dot_stuffing(wire), "plain")
     assert foot in html and unescape(foot) in plain
-    assert ("Địa chỉ" in html) == ("Địa chỉ" in plain) == bool(address)
+    assert ("Trụ sở" in html) == ("Trụ sở" in plain) == bool(address)

@@ -98,7 +98,7 @@ async def test_behind_the_last_page_there_is_the_last_page(client, number):
 async def test_what_is_no_page_leads_to_the_first(client, number):
     page = await asked(client, 400, q="nghi tet", trang=number)
     (link,) = page.cssselect("[role=alert] a")
-    assert "Không có trang này." in text_of(page.cssselect("[role=alert]")[0])
+    assert "Không có trang kết quả này." in text_of(page.cssselect("[role=alert]")[0])
     assert titles(html.document_fromstring((await client.get(link.get("href"))).content))
 
 
@@ -118,7 +118,7 @@ async def test_the_form_keeps_what_was_filled_in(client):
 
 
 NAMES = {
-    "q": "Từ cần tìm",
+    "q": "Từ khóa",
     "chu-de": "Chủ đề",
     "don-vi": "Đơn vị cung cấp",
     "doi-tuong": "Đối tượng",
@@ -126,10 +126,14 @@ NAMES = {
     "den": "Đến ngày",
 }
 WRONG = [
-    ({"q": "*"}, "q", "Xin nhập ít nhất một chữ hoặc số."),
-    ({"q": "%", "chu-de": "viec-lam"}, "q", "Xin nhập ít nhất một chữ hoặc số."),
+    ({"q": "*"}, "q", "Xin Quý vị nhập ít nhất một chữ hoặc số."),
+    ({"q": "%", "chu-de": "viec-lam"}, "q", "Xin Quý vị nhập ít nhất một chữ hoặc số."),
     ({"q": "a " * 13}, "q", "200 ký tự"),
-    ({"tu": "2/11/2026", "den": "1.11.2026"}, "tu", "Từ ngày phải trước hoặc bằng Đến ngày."),
+    (
+        {"tu": "2/11/2026", "den": "1.11.2026"},
+        "tu",
+        "“Từ ngày” phải trước hoặc trùng với “Đến ngày”.",
+    ),
     ({"chu-de": "zzz"}, "chu-de", "không có lựa chọn “zzz”"),
     ({"don-vi": "zzz"}, "don-vi", "không có lựa chọn “zzz”"),
     ({"doi-tuong": "*"}, "doi-tuong", "không có lựa chọn “*”"),
@@ -315,7 +319,7 @@ async def test_who_finds_no_room_is_told_when_to_come_back(tmp_path, blocked_sea
         assert answer.status_code == 503
         assert answer.headers["retry-after"] == str(http_search_app.BUSY_RETRY_S)
         assert answer.headers["cache-control"] == "no-store"
-        assert "quá nhiều người" in answer.text
+        assert "Hệ thống đang bận" in answer.text
         assert "default-src" in answer.headers["content-security-policy"]
     assert (await client.get("/tim/la")).status_code == 404, "other pages don't wait"
     blocked_searches.may.set()

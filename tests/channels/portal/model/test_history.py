@@ -84,7 +84,7 @@ def test_an_update_says_when_it_came(tmp_path):
 
 def test_an_item_that_expires_says_until_when_it_is_of_use(tmp_path):
     document = shown(tmp_path, position(1, expires_at=RELEASED_AT + timedelta(days=7)))
-    assert facts(document)["Có giá trị đến"] == "09:00 ngày 27/11/2026"
+    assert facts(document)["Tin có giá trị đến"] == "09:00 ngày 27/11/2026"
     about = json.loads(document.xpath("//script[@type='application/ld+json']")[0].text)
     assert about["expires"] == "2026-11-27T02:00:00Z"
     ends = document.xpath("//meta[@property='article:expiration_time']/@content")
@@ -116,14 +116,14 @@ def test_of_several_corrections_the_last_one_is_shown(tmp_path):
 
 def test_an_item_that_came_back_says_so(tmp_path):
     document = shown(tmp_path, *ALL, position(6))
-    told = "Tin từng được gỡ lúc 12:00 ngày 20/11/2026, đăng lại lúc 13:00 ngày 20/11/2026."
+    told = "Tin đã được gỡ lúc 12:00 ngày 20/11/2026 và đăng lại lúc 13:00 ngày 20/11/2026."
     assert told in notices(document)
     assert facts(document)["Cập nhật"] == "14:00 ngày 20/11/2026"
 
 
 def test_a_return_is_no_update(tmp_path):
     document = shown(tmp_path, FIRST, position(2, "withdrawn", body=""), position(3))
-    assert len(notices(document)) == 1 and notices(document)[0].startswith("Tin từng được gỡ")
+    assert len(notices(document)) == 1 and notices(document)[0].startswith("Tin đã được gỡ")
     assert "Cập nhật" not in facts(document)
 
 

@@ -30,13 +30,13 @@ shown = false
 
 def test_the_shipped_list_leaves_out_what_has_no_address_yet():
     names = [one.name for one in DEFAULT_CHANNELS]
-    assert names[0] == "Cổng thông tin điện tử Bộ Nội vụ"
+    assert names[0] == "Cổng Thông tin điện tử Bộ Nội vụ"
     assert not any("Zalo" in name for name in names)
 
 
 def test_an_operator_changes_adds_and_leaves_out_entries():
     found = {one.name: one for one in load_channels(OWN)}
-    zalo = found["Trang Zalo chính thức của Bộ Nội vụ"]
+    zalo = found["Tài khoản Zalo chính thức “Bộ Nội vụ”"]
     assert (zalo.url, zalo.kind) == ("https://zalo.me/123456789", "social")
     assert "Tổng đài hỗ trợ" in found
     assert not any("VNeID" in name for name in found)

@@ -153,7 +153,7 @@ def test_enclosures_are_complete_or_absent(folder):
 def test_json_feed_says_who_it_is_from_and_for(folder):
     item = json.loads(feed(folder, "tat-ca.json"))["items"][3]
     assert item["authors"] == [{"name": "Văn phòng Bộ"}]
-    assert item["tags"] == ["Lịch nghỉ lễ", "Công dân", "Viên chức"]
+    assert item["tags"] == ["Lịch nghỉ lễ, tết", "Người dân", "Viên chức"]
     assert item["image"] == f"{PUBLIC_URL}/a.jpg"
     assert item["date_published"] == "2026-11-20T02:07:00Z"
 

@@ -126,7 +126,7 @@ def test_a_body_becomes_plain_semantic_html(markdown, html):
 
 def test_a_table_can_be_scrolled_by_keyboard_and_is_aligned_without_style():
     html = to_html("| a | b |\n| --- | --: |\n| 1 | 2 |", "https://x.vn/")
-    assert '<div class="table" role="group" tabindex="0" aria-label="Bảng, cuộn ngang' in html
+    assert '<div class="table" role="group" tabindex="0" aria-label="Bảng; kéo ngang' in html
     assert '<th class="right" scope="col">b</th>' in html
     assert '<td class="right">2</td>' in html
     assert "style" not in html

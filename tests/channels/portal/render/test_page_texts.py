@@ -38,7 +38,7 @@ def links(element):
 def test_the_notice_of_a_withdrawn_item_says_only_what_is_known(tmp_path):
     publish(tmp_path, a_publication(action="withdrawn", revision=2, reason="Đăng trùng."))
     notice = text_of(page(tmp_path, "tin/lich-nghi-tet-2027").find_class("notice")[0])
-    assert "Văn phòng Bộ cung cấp tin này" in notice and "Lý do: Đăng trùng." in notice
+    assert "Văn phòng Bộ cung cấp, đăng lần đầu" in notice and "Lý do: Đăng trùng." in notice
     assert "Văn phòng Bộ đã gỡ" not in notice
     assert "tham khảo" not in notice
 
@@ -46,7 +46,7 @@ def test_the_notice_of_a_withdrawn_item_says_only_what_is_known(tmp_path):
 def test_topics_without_items_stand_apart(tmp_path):
     publish(tmp_path, a_publication())
     home = links(page(tmp_path, ".").find_class("beside")[0])
-    assert "Lịch nghỉ lễ" in home and "Việc làm" not in home
+    assert "Lịch nghỉ lễ, tết" in home and "Việc làm" not in home
     listing = page(tmp_path, "muc")
     filled = links(listing.find_class("tiles")[0]) | links(listing.find_class("tiles")[1])
     assert "/muc/lich-nghi-le/" in filled.values() and "/muc/viec-lam/" not in filled.values()
@@ -86,7 +86,7 @@ def test_open_graph_is_told_the_language_with_its_country():
 )
 def test_whoever_subscribes_from_a_shelf_has_it_chosen(slug, wish):
     text = HtmlPages(Site(PUBLIC_URL, DEFAULT)).listing(slug, Stories([], []), []).decode()
-    assert ("qua thư điện tử</a>, hoặc dùng" in text) == bool(wish)
+    assert ("qua thư điện tử</a>, hoặc qua RSS" in text) == bool(wish)
     assert f'href="{wish}">qua thư' in text or not wish
 
 
@@ -95,8 +95,8 @@ def test_the_agencys_address_stands_at_the_foot_where_it_was_given(monkeypatch):
     given = PortalSettings().build_site(PUBLIC_URL, DEFAULT)
     monkeypatch.delenv("LOA_EMAIL_POSTAL_ADDRESS")
     empty = PortalSettings().build_site(PUBLIC_URL, DEFAULT)
-    assert "Địa chỉ: 8 Tôn Thất Thuyết, Hà Nội" in HtmlPages(given).about().decode()
-    assert "Địa chỉ:" not in HtmlPages(empty).about().decode()
+    assert "Trụ sở: 8 Tôn Thất Thuyết, Hà Nội" in HtmlPages(given).about().decode()
+    assert "Trụ sở:" not in HtmlPages(empty).about().decode()
 
 
 @pytest.mark.parametrize(

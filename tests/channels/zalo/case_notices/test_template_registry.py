@@ -41,7 +41,7 @@ async def test_what_zalo_says_of_a_template_is_known(zalo_notices):
         560,
         7200000,
         (
-            TemplateParam("nguoi_nop", max_length=30),
+            TemplateParam("kinh_gui", max_length=30),
             TemplateParam("ho_ten", max_length=30),
             TemplateParam("ma_ho_so", max_length=30),
             TemplateParam("han_bo_sung", "DATE", max_length=20),

@@ -64,7 +64,7 @@ def test_a_cut_title_stands_whole_above_the_text_and_takes_no_paragraph_away(act
 def test_the_last_paragraph_leads_to_the_portal_and_carries_our_marker():
     *_, last = content(a_publication())
     assert last == (
-        "<p>Xem tin này trên cổng thông tin: "
+        "<p>Xem trên trang của Bộ Nội vụ: "
         "https://cong.example/tin/lich-nghi-tet-2027#loa-marker</p>"
     )
 
@@ -134,7 +134,7 @@ def test_links_and_documents_follow_the_text():
 def test_a_long_body_ends_with_a_link_to_the_whole_of_it():
     *parts, last = content(a_publication(body="\n\n".join([LONG * 10] * 40)))
     assert sum(len(part) for part in parts) <= BODY_MAX + len(parts) * len("<p></p>")
-    assert last.startswith("<p>Tin còn tiếp. Mời đọc toàn văn tại: https://cong.example/tin/")
+    assert last.startswith("<p>Xin Quý vị đọc toàn văn tại: https://cong.example/tin/")
 
 
 def test_one_endless_paragraph_is_cut_cleanly():
