@@ -18,12 +18,28 @@ from typing import Any, NamedTuple
 from channels.email.devmailbox.mail_folder import MailFolder
 from consumers.app.settings import RunningInstance
 from tests.support.forked_cli import PATIENCE_S, CommandResult, command_fork
+from tests.support.forked_loa import ForkedLoa
 from tests.support.gateway_client import UNIT, sample_event
 from tests.support.smtp_receiver import accepted_mails
 
 BIN = Path(sys.executable).parent
 LOA = (BIN / "loa",)
 SERVES = ("up", "run", "demo")
+
+
+RunningLoa = ForkedLoa | subprocess.Popen[bytes]
+
+
+def start_loa(
+    command: Sequence[str | Path], words: Sequence[str], environ: dict[str, str], log: Path
+) -> RunningLoa:
+    """Start *command* beside its *log*; a plain `loa` is forked."""
+    if command == LOA:
+        return ForkedLoa(words, environ, log)
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [*command, *words], env=environ, cwd=log.parent, stdout=output, stderr=output
+        )
 
 
 class HttpAnswer(NamedTuple):
@@ -76,7 +92,7 @@ class LoaProcess:
         chosen = {f"LOA_{name}": str(value) for name, value in settings.items()}
         own = {"LOA_DATA_DIR": str(self.data), "LOA_STAND_INS": "mailbox,zalo-sandbox"}
         self.environ = outside | own | chosen
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: RunningLoa | None = None
         self.key = ""
 
     def __enter__(self) -> "LoaProcess":
@@ -89,11 +105,8 @@ class LoaProcess:
 
     def start(self) -> RunningInstance:
         """Start and wait until everything answers."""
-        with (self.folder / "loa.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [*self.command, "up", "--port", "0"],
-                env=self.environ, cwd=self.folder, stdout=log, stderr=log,
-            )  # fmt: skip
+        words, log = ("up", "--port", "0"), self.folder / "loa.log"
+        self.process = start_loa(self.command, words, self.environ, log)
         return wait_until(self.ready, "ready.json")
 
     def ready(self) -> RunningInstance | None:
@@ -116,7 +129,7 @@ class LoaProcess:
         return (self.folder / "loa.log").read_text()
 
     def cli(self, *args: object, stdin: str = "") -> CommandResult:
-        """A command's answer; what serves starts as an operator starts it, all else is forked."""
+        """A command's answer; one that serves starts as an operator starts it."""
         words = [*map(str, args)]
         if self.command == LOA and words[0] not in SERVES:
             return command_fork().run(words, self.environ, self.folder, stdin)

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from consumers.app.settings import RunningInstance
-from tests.support.loa_process import LOA, LoaProcess, RelayProcess, wait_until
+from tests.support.loa_process import LOA, LoaProcess, RelayProcess, start_loa, wait_until
 from tests.support.metrics_page import Page, scrape
 from tests.support.nats_accounts import ACCOUNTS
 
@@ -27,19 +26,15 @@ class Service:
     """`loa run NAME`, with a log of its own."""
 
     def __init__(
-        self, name: str, folder: Path, environ: dict[str, str], command: Sequence[object] = LOA
+        self, name: str, folder: Path, environ: dict[str, str], command: Sequence[str | Path] = LOA
     ) -> None:
-        self.name, self.folder, self.environ, self.command = name, folder, environ, command
+        self.name, self.environ, self.command = name, environ, command
         self.log = folder / f"{name}.log"
         self.start()
 
     def start(self) -> None:
         self.log.write_bytes(b"")
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*map(str, self.command), "run", self.name],
-                env=self.environ, cwd=self.folder, stdout=log, stderr=log,
-            )  # fmt: skip
+        self.process = start_loa(self.command, ("run", self.name), self.environ, self.log)
 
     def logged(self, event: str) -> dict[str, Any] | None:
         """The first line about *event*, if there is one."""

@@ -11,26 +11,21 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Awaitable, Callable, Mapping
-from multiprocessing import get_context
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, TypeVar
 
 from consumers.app.settings import RunningInstance
-from consumers.cli.root import Commands
 from consumers.key_file import KeyFile, seal_people
 from contracts.errors import Unavailable
 from producers.bus import Bus, BusError
 from tests.deep.crash.launch import DEATHS, MUTANT, NOTHING, forked
+from tests.support.forked_loa import fork_context
 from tests.support.loa_process import sandbox_call
 from tests.support.seals import use_key
 
 T = TypeVar("T")
-CONTEXT = get_context("forkserver")
-COMMANDS = {place.module for place in Commands.command_paths.values()}
-CONTEXT.set_forkserver_preload(
-    ["consumers.app.process", "tests.deep.crash.launch", *sorted(COMMANDS)]
-)
+CONTEXT = fork_context("tests.deep.crash.launch")
 ROOT = Path(__file__).parents[3]
 PUBLIC_URL = "https://cong.example"
 BOUNCE_DOMAIN = "tra-lai.loa.example"

@@ -3,7 +3,6 @@
 Point `-` arms nothing. The death is noted in `deaths`, beside the data folder, just before.
 """
 
-import ctypes
 import os
 import signal
 import sys
@@ -18,13 +17,13 @@ from contracts.delivery import ChannelName
 from tests.deep.crash import two_people
 from tests.deep.crash.mutants import MUTANTS
 from tests.deep.crash.short_waits import shorten_waits
+from tests.support.forked_loa import become
 
 NOTHING = "-"
 DEATHS = "deaths"
 MUTANT = "CRASH_MUTANT"
 TWO_PEOPLE = "two-people"
 """A command of the campaign's own."""
-PR_SET_PDEATHSIG = 1
 OF_CANARIES = {"portal.tmp_written", "portal.file_in_place", "portal.all_in_place"}
 """Points that a canary passes, too: it writes one file. Deaths there are meant for an item."""
 trying: set[CanaryKey] = set()
@@ -79,12 +78,7 @@ def launch(point: str, hit: int, command: list[str]) -> None:
 
 def forked(environ: dict[str, str], out: Path, point: str, hit: int, command: list[str]) -> None:
     """The same in a fork of a process that has everything imported: half a second earlier."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # a run that is cut leaves nothing
-    os.environ.update(environ)
-    output = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-        os.dup2(output, stream.fileno())
+    become(os.environ | environ, out)
     launch(point, hit, command)
 
 

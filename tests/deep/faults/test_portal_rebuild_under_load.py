@@ -1,7 +1,6 @@
 """While the portal is made anew it goes on: items are shown, and a hundred readers see them."""
 
 import asyncio
-import multiprocessing
 import threading
 import time
 from pathlib import Path
@@ -11,12 +10,13 @@ import pytest
 from channels.base import Verdict
 from channels.portal.writer.audit import FolderAudit
 from channels.portal.writer.rebuild import open_rebuild
+from tests.support.forked_loa import fork_context
 from tests.support.portal_dir import never_expired, new_writer, public_files, publish, site_files
 from tests.support.portal_readers import PATHS, HttpReader, ReadLog, serve
 from tests.support.publications import numbered_publication
 
 PRESS = site_files()
-SPAWN = multiprocessing.get_context("forkserver")
+SPAWN = fork_context()
 ITEMS, READERS = 800, 100
 STALE_S = 5.0
 FEED_PATHS = [path for path in PATHS if not path.endswith("/")]

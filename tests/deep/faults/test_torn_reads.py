@@ -1,7 +1,6 @@
 """A hundred readers while a thousand items are written and the writer is killed 200 times."""
 
 import hashlib
-import multiprocessing
 import os
 import random
 import signal
@@ -22,6 +21,7 @@ from channels.portal.writer.rebuild import open_rebuild
 from channels.portal.writer.writer import PortalWriter
 from contracts.base import crash_points
 from contracts.publication import Publication
+from tests.support.forked_loa import fork_context
 from tests.support.portal_dir import PUBLIC_URL, WORDS, feed, guids, never_expired, public_files
 from tests.support.portal_readers import FEEDS, ReadLog, run_readers, serve
 from tests.support.publications import RELEASED_AT, a_publication
@@ -42,8 +42,7 @@ POINTS = {
     "portal.ticked_off",
 }
 PRESS = SiteFiles(Site(PUBLIC_URL, WORDS))
-SPAWN = multiprocessing.get_context("forkserver")
-SPAWN.set_forkserver_preload(["tests.deep.faults.test_torn_reads", "tests.support.portal_dir"])
+SPAWN = fork_context("tests.deep.faults.test_torn_reads", "tests.support.portal_dir")
 
 
 def story(number: int) -> Publication:
