@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter
+from pathlib import Path
 from typing import Annotated, Any
 
 import aiohttp
@@ -125,9 +126,22 @@ class Surroundings:
     def loa(self) -> LoaSettings:
         return read_settings(LoaSettings)
 
-    def disk(self) -> AsyncIterator[DoctorFinding]:
+    async def disk(self) -> AsyncIterator[DoctorFinding]:
         loa = self.loa
-        return machine.examine_disks((loa.data_dir, loa.nats_dir, loa.portal_dir))
+        async for finding in machine.examine_disks((loa.data_dir, loa.nats_dir, loa.portal_dir)):
+            yield finding
+        async for finding in self._lost_folder("disk_lost"):
+            yield finding
+
+    async def _lost_folder(self, code: str) -> AsyncIterator[DoctorFinding]:
+        """The portal's folder, if it is lost; with a bus elsewhere it may be elsewhere, too."""
+        if not self.loa.nats_url:
+            async for finding in services.examine_folder(self.connect, self.portal_folder, code):
+                yield finding
+
+    @property
+    def portal_folder(self) -> Path:
+        return self.loa.portal_dir.absolute()
 
     async def clock(self) -> AsyncIterator[DoctorFinding]:
         found = [finding async for finding in services.examine_clock(self.connect)]
@@ -174,8 +188,12 @@ class Surroundings:
                 wrong = field_error(KEY_FILE_FIELD, "key_broken", value=self.loa.key_file)
                 raise Invalid(wrong) from broken
 
-    def portal(self) -> AsyncIterator[DoctorFinding]:
-        return network.examine_portal(self.loa.public_url, self.loa.portal_dir / "public")
+    async def portal(self) -> AsyncIterator[DoctorFinding]:
+        async for finding in self._lost_folder("portal_lost"):
+            yield finding
+        public = self.loa.portal_dir / "public"
+        async for finding in network.examine_portal(self.loa.public_url, public):
+            yield finding
 
     def bus(self) -> AsyncIterator[DoctorFinding]:
         return services.examine_bus(self.connect, is_own=not self.loa.nats_url)

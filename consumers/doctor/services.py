@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
+from pathlib import Path
 
 from channels.errors import ChannelError
 from channels.zalo.account.status import AccountStatus
@@ -11,6 +12,7 @@ from channels.zalo.settings import ZaloSettings
 from consumers.doctor.finding import DoctorFinding, new_finding
 from consumers.doctor.machine import compare_clock
 from consumers.doctor.network import is_reachable
+from consumers.status.facts import has_lost_index
 from contracts import subjects
 from contracts.base.times import format_for_people, utc_time
 from contracts.errors import Bilingual, ContractError
@@ -54,6 +56,16 @@ async def _examine_store(bus: Bus) -> AsyncIterator[DoctorFinding]:
     if missing:
         yield new_finding("bus_not_applied", names=", ".join(missing))
     yield new_finding("bus_ok", **facts)
+
+
+async def examine_folder(connect: Connect, folder: Path, code: str) -> AsyncIterator[DoctorFinding]:
+    """Whether the portal's *folder* is lost; told as *code*, if a running Loa knows what it had."""
+    try:
+        async with connect() as bus:
+            if bus is not None and await has_lost_index(bus, folder):
+                yield new_finding(code, folder=folder)
+    except BusError:  # told by the check of the bus
+        return
 
 
 async def examine_clock(connect: Connect) -> AsyncIterator[DoctorFinding]:

@@ -1,6 +1,7 @@
 """`loa doctor` for everything around Loa: real sockets, files and a real bus."""
 
 import asyncio
+import json
 import socket
 import threading
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from consumers.doctor import examination, machine
 from consumers.doctor.finding import DoctorFinding, new_finding
 from consumers.messages import load_catalog
 from consumers.progress import progress_to
+from contracts.delivery import ChannelName
 from tests.support.cli import InProcessCli, json_output
 from tests.support.full_disk import room_for
 
@@ -233,6 +235,21 @@ async def test_the_portal_is_looked_at_from_outside(around, tmp_path):
         assert await found(around, "portal", LOA_PUBLIC_URL=url) == ["portal_other"]
     async with website(status=502) as url:
         assert await found(around, "portal", LOA_PUBLIC_URL=url) == ["portal_status"]
+
+
+async def test_a_lost_portal_folder_is_a_problem_of_disk_and_portal(
+    around, intake_harness, nats_server, tmp_path
+):
+    at_home = {"LOA_NATS_URL": "", "LOA_PUBLIC_URL": ""}
+    ready = {"url": "http://127.0.0.1:9", "nats_url": nats_server.url, "pid": 1}
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "ready.json").write_text(json.dumps(ready))
+    assert "disk_lost" not in await found(around, "disk", **at_home), "nothing was shown yet"
+    await intake_harness.add_plan(b"d", channel=ChannelName.PORTAL)
+    assert "disk_lost" in await found(around, "disk", **at_home)
+    assert (await found(around, "portal", **at_home))[0] == "portal_lost"
+    run = await around("portal", **at_home)
+    assert str(tmp_path / "portal") in run.stdout and "`loa rebuild portal`" in run.stdout
 
 
 async def test_a_bus_that_is_away_and_one_without_streams_are_problems(around, other_server):

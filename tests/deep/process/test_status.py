@@ -179,17 +179,26 @@ def test_a_person_at_a_terminal_is_asked_before_an_item_is_taken_back(tmp_path):
         wait_until(lambda: loa.trace("mot")["state"] == "withdrawn", "the withdrawal")
 
 
-def test_a_relay_that_hangs_is_told_at_once_with_its_name(tmp_path):
+def test_a_relay_that_hangs_is_told_at_once_with_its_name_and_not_as_the_former_one(tmp_path):
     """No breaker opens for minutes: by RFC 5321 an answer may take that long."""
-    with RelayProcess(tmp_path) as relay, LoaProcess(tmp_path, **relay.settings) as loa:
+    with (
+        RelayProcess(tmp_path) as relay,
+        LoaProcess(tmp_path, **relay.settings | {"EMAIL_PORT": 1}) as loa,
+    ):
         loa.add_unit()
         loa.readers(2)
+        item = loa.publish("mot", "email")
+        assert "no connection" in found(loa, "channel_broken")["message"]
+        loa.stop()
         relay.process.send_signal(signal.SIGSTOP)
-        loa.publish("mot", "email")
+        loa.environ["LOA_EMAIL_PORT"] = str(relay.port)
+        loa.start()
         failing = found(loa, "channel_failing")
-        assert (failing["about"], failing["severity"]) == ("email", "watch") and failing["since"]
-        assert "no answer" in failing["message"]
+        assert (failing["about"], failing["severity"]) == ("email", "watch")
+        assert "no answer" in failing["message"] and failing["since"]
         assert f"127.0.0.1:{relay.port}" in failing["remedy"]
         assert "LOA_EMAIL_PORT" in failing["remedy_vi"]
+        assert "channel_broken" not in findings(loa)
         assert loa.request("/readyz").body["trouble"] == {"email": "no answer"}
-        relay.process.kill()  # else the stop waits for it
+        relay.process.send_signal(signal.SIGCONT)
+        assert loa.trace_of_event(item, 60)["channels"]["email"]["delivered"] == 2
