@@ -55,14 +55,14 @@ async def publish_destination(bus: Bus, channel: ChannelName, destination: Desti
     """Publish the destination of a worker that starts. Raises BusError.
 
     Where it is another one than before, the channel's breakers and its canary begin anew: they tell
-    of the former one.
+    of the former one. The portal's breaker tells of its folder, which is watched.
     """
     before = (await load_destinations(bus)).get(channel)
     await write_destination(bus, channel, destination)
     if before is None or before.to in ("", destination.to):
         return
     log.warning("destination_changed", channel=channel.value, to=destination.to)
-    for circuit in circuits_of(channel):
+    for circuit in () if channel is ChannelName.PORTAL else circuits_of(channel):
         await BreakerStore(bus, circuit, lambda: destination.at).update(lambda _: Breaker())
     await restart_canary(bus, channel, destination.at)
 

@@ -46,12 +46,13 @@ async def test_all_circuits_of_a_channel_begin_anew_and_no_other_channel_does(bu
     def fail(_: Breaker) -> Breaker:
         return Breaker(state=BreakerState.OPEN, since=clock(), reason="timeout", until=clock() + 9)
 
-    for circuit in ("zalo", "zalo.notices"):
+    for circuit in ("zalo", "zalo.notices", "portal"):
         await BreakerStore(bus, circuit, clock).update(fail)
-    await publish(bus, clock, ChannelName.ZALO, OLD)
-    await publish(bus, clock, ChannelName.ZALO, NEW)
+    for channel in (ChannelName.ZALO, ChannelName.PORTAL):
+        await publish(bus, clock, channel, OLD)
+        await publish(bus, clock, channel, NEW)
     left = {name for name, one in (await load_breakers(bus)).items() if not one.is_closed}
-    assert left == {"email"}
+    assert left == {"email", "portal"}, "an address says nothing of the portal's folder"
 
 
 async def test_a_canary_that_the_former_relay_took_proves_nothing_of_the_new_one(canaries):
