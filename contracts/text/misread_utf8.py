@@ -27,7 +27,7 @@ _LETTERS = re.compile(r"[^\W\d_]+")
 _ENDS = "…‚„‹›‘’“”•–—\xa0«»°·²³¹"
 """Signs that correct texts write before or behind a word."""
 _ODD_LETTERS = re.compile("[a-zß-ÿ][Â-Æ]|[ªºƒ]")
-_FOREIGN = re.compile("[a-z]Ã[\xa1-\xbf]|[A-Z]Ã[\xa1-\xaa\xac-\xb9][a-z]|â€[œ™\x9c\x99]")
+_FOREIGN = re.compile("[a-z]Ã[\xa1-\xbf]|[A-Z]Ã[\xa2\xa7-\xaa\xae\xb4][a-z]|â€[œ™\x9c\x99]")
 """Pieces that no language writes: letters of French, and quotation marks."""
 _WORDS_MAX = 400
 """The words with such pieces that are looked at."""

@@ -77,6 +77,11 @@ async def test_the_status_repeats_the_warning_for_units_that_publish_on_the_bus(
     received = [one for one in (await intake_harness.read_trace()).timeline if one.warnings]
     assert [(one.event, one.detail) for one in received] == [("received", "submitted, revision 1")]
     assert [one.code for one in received[0].warnings] == ["title_cut"]
+    await intake_harness.take_in(corrected(revision=3, title="Th?ng b?o"))
+    told = [
+        one.code for entry in (await intake_harness.read_trace()).timeline for one in entry.warnings
+    ]
+    assert told == ["title_cut", "marks_lost"]
 
 
 async def test_a_channel_that_is_not_planned_yet_is_named_and_not_complete(intake_harness):

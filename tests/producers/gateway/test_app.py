@@ -67,6 +67,21 @@ async def test_a_title_that_zalo_shows_in_part_is_taken_with_a_warning(client):
     ]  # fmt: skip
 
 
+async def test_misread_text_is_refused_and_lost_letters_are_warned_of(client):
+    misread = "Thông báo tuyển dụng".encode().decode("cp1252")
+    refused = await client.post(sample_event(title=misread))
+    [error] = refused.json()["errors"]
+    assert (refused.status_code, error["field"]) == (422, "data.title")
+    assert all("Thông báo tuyển dụng" in error[text] for text in ("message", "message_vi"))
+    accepted = await client.post(sample_event(title="Th?ng b?o", summary="Th&ocirc;ng b&aacute;o"))
+    warnings = accepted.json()["warnings"]
+    assert accepted.status_code == 202
+    assert {one["field"]: one["code"] for one in warnings} == {
+        "data.title": "marks_lost",
+        "data.summary": "html_entity",
+    }
+
+
 async def test_a_binary_event_is_stored_in_structured_form(client):
     event = sample_event()
     trace = quote("mã vết 1")
