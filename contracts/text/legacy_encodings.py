@@ -16,9 +16,9 @@ _BEYOND_CP1252 = re.compile(
     "[\u0100-\u0151\u0154-\u015f\u0162-\u0177\u0179-\u017c\u017f-\u0191\u0193-\u02c5\u02c7-\u02db"
     "\u02dd-\u02ff\u0370-\u1fff]"
 )
-ASCII_SIGNS = r"!-/:-@\[-`{-~"
-_WORD = re.compile(f"[^\\s{ASCII_SIGNS}\u2010-\u2027]+")
-_VPS_WORD = re.compile(f"[^ \t\n\r\u00a0{ASCII_SIGNS}\u2018\u2019]+")
+_ASCII_SIGNS = r"!-/:-@\[-`{-~"
+_WORD = re.compile(f"[^\\s{_ASCII_SIGNS}\u2010-\u2027]+")
+_VPS_WORD = re.compile(f"[^ \t\n\r\u00a0{_ASCII_SIGNS}\u2018\u2019]+")
 """Signs of Windows-1252, and control characters, are letters in VPS."""
 
 _TCVN3 = str.maketrans(

@@ -18,8 +18,8 @@ _VIQR_VOWEL = re.compile(r"[aeoAEO]\^|[ouOU]\+")
 _VIQR_WORDS_MIN = 2
 _SYLLABLE_MAX = 12
 """The letters and signs of a syllable in VIQR."""
-_WORDS_MAX = 400
-"""The words that are looked at."""
+_LOOKED_AT = 5000
+"""The characters that are looked at, from the first question mark or entity in doubt."""
 _VIQR_MARKS = {
     "^": "\u0302", "(": "\u0306", "+": "\u031b",
     "'": "\u0301", "`": "\u0300", "?": "\u0309", "~": "\u0303", ".": "\u0323",
@@ -46,22 +46,26 @@ def find_lost_marks(text: str, *, is_markdown: bool) -> Iterator[LostMarks]:
 
 def _find_question_mark(text: str) -> str | None:
     """A word with a question mark inside, if there are enough; addresses are none."""
-    if not _QUESTION.search(text):
+    first = _QUESTION.search(text)
+    if not first:
         return None
-    words = [word for word in text.split() if _QUESTION.search(word) and not _ADDRESS.search(word)]
+    begin = text.rfind(" ", 0, first.start()) + 1
+    near = [word for word in text[begin:][:_LOOKED_AT].split() if _QUESTION.search(word)]
+    words = [word for word in near if not _ADDRESS.search(word)]
     needed = 1 if text.isascii() else _QUESTIONS_MIN
     return words[0] if len(words) >= needed else None
 
 
 def _find_entity(text: str) -> str | None:
-    found = (match[0] for match in _ENTITY.finditer(text))
+    first = _ENTITY.search(text)
+    found = _ENTITY.findall(text[first.start() :][:_LOOKED_AT]) if first else ()
     return next((entity for entity in found if html.unescape(entity) != entity), None)
 
 
 def _find_viqr(text: str) -> str | None:
     """A word in VIQR, if there are enough: letters with their marks as signs behind them."""
-    found = [word for word in _VIQR_WORD.findall(text) if _VIQR_VOWEL.search(word)]
-    words = [word for word in found[:_WORDS_MAX] if _is_viqr(word)]
+    found = [word for word in _VIQR_WORD.findall(text[:_LOOKED_AT]) if _VIQR_VOWEL.search(word)]
+    words = [word for word in found if _is_viqr(word)]
     return words[0] if len({*words}) >= _VIQR_WORDS_MIN else None
 
 

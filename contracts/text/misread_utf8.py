@@ -8,7 +8,7 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-from contracts.text.legacy_encodings import ASCII_SIGNS, is_syllable
+from contracts.text.legacy_encodings import is_syllable
 
 _CP1252 = "€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ"
 """The signs of the bytes 0x80 to 0x9f; Latin-1 has control characters there."""
@@ -17,23 +17,23 @@ _CP1252_SIGN = re.compile(f"[{_CP1252}]|^[^\x80-\x9f]*$")
 """What Latin-1 has not, or no control character of Latin-1."""
 _NEXT = f"[\x80-\xbf{_CP1252}]"
 """A byte of UTF-8 that continues a character."""
-_PIECE = re.compile(f"[Â-ÆÌ]{_NEXT}|á[º»]{_NEXT}|â[€‚„\x80\x82\x84]{_NEXT}")
+_PIECE = re.compile(f"[Â-Æ]{_NEXT}|Ì[€‚ƒ†‰›£§\x80-\x89\x9b]|á[º»]{_NEXT}|â[€‚„\x80\x82\x84]{_NEXT}")
 """A misread letter, mark or sign."""
 _LEADS = ("á»", "áº", "Ã", "Ä", "Æ", "Ì", "â€", "â\x80")
 """How misread letters and quotation marks begin; to look for them takes less time."""
-_WORD = re.compile(f"[^ \t\r\n{ASCII_SIGNS}]+")
-"""No-break spaces and quotation marks may be bytes of a letter."""
+_WORD = re.compile(rf"(?:{_PIECE.pattern}|[^\W\d_])+")
+"""Letters and such pieces; a sign that belongs to none of them ends a word."""
 _LETTERS = re.compile(r"[^\W\d_]+")
 _ENDS = "…‚„‹›‘’“”•–—\xa0«»°·²³¹"
 """Signs that correct texts write before or behind a word."""
 _ODD_LETTERS = re.compile("[a-zß-ÿ][Â-Æ]|[ªºƒ]")
 _FOREIGN = re.compile("[a-z]Ã[\xa1-\xbf]|[A-Z]Ã[\xa2\xa7-\xaa\xae\xb4][a-z]|â€[œ™\x9c\x99]")
 """Pieces that no language writes: letters of French, and quotation marks."""
-_WORDS_MAX = 400
-"""The words with such pieces that are looked at."""
 _LAYERS = 3
 """How many times one after another a text may have been misread."""
-_SHOWN_FROM, _SHOWN_MAX = 60, 1000
+_LOOKED_AT = 5000
+"""The characters that are looked at, from shortly before the first such piece."""
+_SHOWN_BEFORE, _SHOWN_MAX = 60, 1000
 
 
 class MisreadText(NamedTuple):
@@ -52,17 +52,20 @@ def find_misread(text: str) -> MisreadText | None:
     """The misread words of *text*; None where it makes sense as it is."""
     if text.isascii() or not any(lead in text for lead in _LEADS):
         return None
-    marked = [word for word in _WORD.finditer(text) if not word[0].isascii()]
-    odd = [word for word in marked if _PIECE.search(word[0])]
-    misread = [word for word in odd[:_WORDS_MAX] if _is_misread(word[0])]
+    first = _PIECE.search(text)
+    return _judge(text[max(0, first.start() - _SHOWN_BEFORE) :][:_LOOKED_AT]) if first else None
+
+
+def _judge(text: str) -> MisreadText | None:
+    marked = [word for word in _WORD.findall(text) if not word.isascii()]
+    odd = [word for word in marked if _PIECE.search(word)]
+    misread = [word for word in odd if _is_misread(word)]
     if not misread:
         return None
     sound = len(marked) - len(odd)
-    needed = min(max((sound + len(misread)) / 2, len(text.split()) / 10), _WORDS_MAX / 2)
-    first, word = misread[0].start(), misread[0][0]
-    shown = text[first if first > _SHOWN_FROM else 0 :][:_SHOWN_MAX]
+    is_most = len(misread) >= max((sound + len(misread)) / 2, len(text.split()) / 10)
     encoding = "Windows-1252" if _CP1252_SIGN.search(text) else "ISO-8859-1"
-    return MisreadText(encoding, word, _put_together(shown), len(misread) >= needed)
+    return MisreadText(encoding, misread[0], _put_together(text[:_SHOWN_MAX]), is_most)
 
 
 def _is_misread(word: str) -> bool:
