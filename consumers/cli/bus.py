@@ -16,7 +16,7 @@ from consumers.cli import output, unit_keys
 from consumers.cli.stores import open_seals
 from consumers.cli.units import open_registry
 from consumers.messages import field_error
-from consumers.seals.takeover import seal_for_command
+from consumers.seals.takeover import seal_for_command, take_over
 from contracts.errors import FieldError, Invalid, unknown_word_values
 from producers.bus import Bus, topology
 from producers.bus.server_check import verify as verify_server
@@ -128,7 +128,7 @@ def apply(as_json: output.Json = False) -> None:
         await topology.apply(bus, [account.unit for account in _configuration_folder().units])
         await topology.apply_ages(bus, load_retention(settings).stream_ages())
         await open_seals(bus)  # services with limited rights can't take data over
-        await seal_for_command(bus, path, settings.seals_file, time.time)  # the key may be new
+        await seal_for_command(bus, path, settings.seals_file, take_over)  # the key may be new
         await AuditLog(bus, time.time).record(Act("bus.apply"))  # the stream may be new
         return len(topology.stream_names() + await topology.inbound_stream_names(bus)), unread
 

@@ -22,7 +22,7 @@ from consumers.app.settings import LoaSettings, RunningInstance, load_vocabulary
 from consumers.cli.output import explain_errors, page
 from consumers.key_file import open_key_file
 from consumers.messages import field_error
-from consumers.seals.takeover import seal_for_command
+from consumers.seals.takeover import seal_for_command, take_over
 from consumers.subscribers.csv_import import import_csv
 from contracts.errors import Invalid
 from producers.bus import Bus
@@ -83,7 +83,7 @@ async def _run_demo(data: Path) -> Facts:
     settings = LoaSettings(data_dir=data, nats_url="", vault_key_file=None)
     async with _loa_up(settings) as ready, aiohttp.ClientSession() as http:
         async with await Bus.connect(ready.nats_url) as bus:
-            await seal_for_command(bus, settings.key_file, settings.seals_file, time.time)
+            await seal_for_command(bus, settings.key_file, settings.seals_file, take_over)
             registry = UnitRegistry(bus, load_vocabulary(settings), time.time)
             key = await registry.add(_UNIT, release="automatic")
             readers = await _import_readers(bus, settings)

@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -23,7 +22,7 @@ from consumers.app.settings import LoaSettings, read_settings
 from consumers.cli.progress import progress_bars
 from consumers.errors import KeyFileBroken
 from consumers.messages import field_error, translate_os_error
-from consumers.seals.takeover import seal_for_command
+from consumers.seals import takeover
 from contracts.base.times import format_for_people
 from contracts.errors import ContractError, FieldError, Invalid, Unavailable, explain
 from producers.bus import (
@@ -96,8 +95,8 @@ def run_on_any_bus(
             if own:
                 folder = settings.data_dir.resolve()
                 print_errors([field_error("bus", "no_loa_runs", folder=folder)])
-            record = settings.seals_file
-            await seal_for_command(bus, settings.key_file, record, time.time)
+            opens = takeover.look if use is BusUse.LOOK else takeover.take_over
+            await takeover.seal_for_command(bus, settings.key_file, settings.seals_file, opens)
             return await work(bus, own)
 
     afterwards: list[FieldError] = []

@@ -79,7 +79,7 @@ async def _find_keys(bus: Bus) -> KeyFile | None:
 async def find_seals(bus: Bus) -> PublicationSeals | None:
     """The seals, if this machine has the key of the data, and Loa has taken the data over."""
     keys, file = await _find_keys(bus), read_settings(LoaSettings).seals_file
-    return await SealRecords(bus, keys, file).load() if keys else None
+    return await SealRecords(bus, keys, file).read_taken_over() if keys else None
 
 
 async def find_ledger_cut(bus: Bus) -> datetime | None:

@@ -6,10 +6,13 @@ a seal. Of two records the later one counts: both are genuine and lie in the pas
 a new message, but the earlier one may refuse what a restored backup holds.
 """
 
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import structlog
 from pydantic import AwareDatetime, BaseModel, ValidationError
@@ -70,6 +73,13 @@ class TakeOverRecord(BaseModel):
         return " ".join(one.isoformat() for one in times).encode()
 
 
+class FoundRecord(NamedTuple):
+    """A record; `is_lost`: the bus has it no longer."""
+
+    record: TakeOverRecord | None
+    is_lost: bool = False
+
+
 @dataclass(frozen=True)
 class SealRecords:
     """The record of the take-over on the bus and in this machine's *file*."""
@@ -95,21 +105,45 @@ class SealRecords:
         until = first_sealed + _ROLLING_UPGRADE
         return await self._store(TakeOverRecord(until=until, later_until=until))
 
+    async def read(self, clock: Clock) -> PublicationSeals:
+        """Return the seals that `open_or_take_over` would return now, and write nothing."""
+        record = (await self._find()).record
+        if record is None and (first_sealed := await self._first_sealed()):
+            until = first_sealed + _ROLLING_UPGRADE
+            record = TakeOverRecord(until=until, later_until=until)
+        if record is None:
+            until, _ = await self._stored_until(_SEALED_FIRST, clock, _ROLLING_UPGRADE)
+            record = TakeOverRecord(until=until)
+        if not record.later_until:
+            until, _ = await self._stored_until(_SEALED_LATER, clock, _ROLLING_UPGRADE)
+            record = record.model_copy(update={"later_until": until})
+        return self._seals_of(record)
+
+    async def read_taken_over(self) -> PublicationSeals | None:
+        """Return the seals, and write nothing; None before the take-over."""
+        record = (await self._find()).record
+        return self._seals_of(record) if record else None
+
     async def load(self) -> PublicationSeals | None:
         """Return the seals; None before the take-over."""
         record = await self._load()
         return self._seals(record) if record else None
 
     async def _load(self) -> TakeOverRecord | None:
+        """The bus's record or this machine's, which is put back on the bus."""
+        record, is_lost = await self._find()
+        if record and is_lost:
+            log.error("seal_record_restored", until=format_utc(record.until))
+            await self._bucket.put(TAKE_OVER_KEY, record.model_dump_json().encode())
+        return record
+
+    async def _find(self) -> FoundRecord:
         """The bus's record or this machine's, whichever is later."""
         value = await self._bucket.get(TAKE_OVER_KEY)
         stored, own = self._stored(value), self._parse(self._read_file())
         if own is None or (stored and stored.times > own.times):
-            return stored
-        if own != stored:
-            log.error("seal_record_restored", until=format_utc(own.until))
-            await self._bucket.put(TAKE_OVER_KEY, own.model_dump_json().encode())
-        return own
+            return FoundRecord(stored)
+        return FoundRecord(own, is_lost=own != stored)
 
     async def take_over(self, clock: Clock, grace: timedelta = timedelta()) -> PublicationSeals:
         """Trust the register for publications stored until now plus *grace*. Raises BusError."""
@@ -184,6 +218,9 @@ class SealRecords:
     def _seals(self, record: TakeOverRecord) -> PublicationSeals:
         """The seals of *record*, which this machine keeps from now on."""
         self._write_file(record)
+        return self._seals_of(record)
+
+    def _seals_of(self, record: TakeOverRecord) -> PublicationSeals:
         return PublicationSeals(Sealer(self.keys.derive(PURPOSE)), *record.times)
 
     def _sealed(self, record: TakeOverRecord) -> TakeOverRecord:
@@ -218,10 +255,17 @@ class SealRecords:
             log.info("seal_record_not_kept", error=type(error).__name__)
 
 
-async def seal_for_command(bus: Bus, key_path: Path, record: Path, clock: Clock) -> None:
+OpenRecord = Callable[[SealRecords], Awaitable[PublicationSeals]]
+take_over = partial(SealRecords.open_or_take_over, clock=time.time)
+"""As a start and a command that acts open the record."""
+look = partial(SealRecords.read, clock=time.time)
+"""As a command opens it that only looks."""
+
+
+async def seal_for_command(bus: Bus, key_path: Path, record: Path, opens: OpenRecord) -> None:
     """Let *bus* seal and verify records; without the key of its data, it refuses to write them.
 
-    The record of the take-over is read once: there may be millions from before the seals.
+    The record of the take-over is opened once: there may be millions from before the seals.
     """
     try:
         keys = await find_key_file(bus, key_path)
@@ -233,7 +277,7 @@ async def seal_for_command(bus: Bus, key_path: Path, record: Path, clock: Clock)
 
         async def seals() -> PublicationSeals:
             if not known:
-                known.append(await records.open_or_take_over(clock))
+                known.append(await opens(records))
             return known[0]
 
         seal_records(bus, keys, TakenOverUntil.by(seals))

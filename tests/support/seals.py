@@ -1,6 +1,5 @@
 """Seals of a bus that was never without them, and messages as a foreign writer publishes them."""
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -8,7 +7,7 @@ from pathlib import Path
 
 from consumers.key_file import KeyFile
 from consumers.seals.publications import PURPOSE, REPLAY_HEADER, PublicationSeals
-from consumers.seals.takeover import SealRecords, seal_for_command
+from consumers.seals.takeover import SealRecords, seal_for_command, take_over
 from contracts.base.seals import SEAL_HEADER, Sealer
 from producers.bus import Bus, Message
 
@@ -24,7 +23,7 @@ async def open_seals(bus: Bus, folder: Path, clock: Callable[[], float]) -> Publ
 
 async def use_key(bus: Bus, data: Path) -> None:
     """Let *bus* seal and verify records as a command with the data folder *data* does."""
-    await seal_for_command(bus, data / "vault.key", data / "records" / "seals.json", time.time)
+    await seal_for_command(bus, data / "vault.key", data / "records" / "seals.json", take_over)
 
 
 def new_seals(folder: Path) -> PublicationSeals:

@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 import structlog
 
+from consumers.app.settings import LoaSettings
 from consumers.audit.log import Act, AuditLog
 from consumers.key_file import KeyFile, register_key
 from consumers.seals.records import TakenOverUntil, seal_records
@@ -16,6 +17,7 @@ from consumers.seals.takeover import (
     SealRecords,
     TakeOverRecord,
     seal_for_command,
+    take_over,
 )
 from contracts import subjects
 from contracts.base.seals import Sealer
@@ -137,9 +139,36 @@ async def test_a_command_reads_the_record_once_for_all_records_from_before(
         return await load(self)
 
     monkeypatch.setattr(SealRecords, "load", counted)
-    await seal_for_command(bus, tmp_path / "vault.key", records.file, time.time)
+    await seal_for_command(bus, tmp_path / "vault.key", records.file, take_over)
     found = [key async for key, _ in bus.bucket(subjects.UNITS.name).values()]
     assert (len(found), len(loads)) == (5, 1)
+
+
+@pytest.mark.parametrize("before", ["new", "of an older version", "taken over", "lost"])
+async def test_a_command_that_looks_decides_as_a_start_does_and_writes_nothing(
+    bus, records, before
+):
+    sealed = before in ("taken over", "lost")
+    if before != "new":
+        await store_publication(bus, a_publication())
+    if sealed:
+        await records.take_over(time.time)
+        await bus.bucket(subjects.CONTROL.name).purge(TAKE_OVER_KEY)
+    if before == "lost":
+        records.file.unlink()
+        seal_records(bus, records.keys, TakenOverUntil.by(records.load))
+        await bus.bucket(subjects.UNITS.name).create("don-vi", b"{}")
+    kept = sorted(records.file.parent.iterdir())
+    last = (await bus.stream_info("KV_control"))["state"]["last_seq"]
+    looked = await records.read(lambda: 0.0)
+    assert (await records.read_taken_over() is None) == (before != "taken over")
+    assert (await bus.stream_info("KV_control"))["state"]["last_seq"] == last
+    assert sorted(records.file.parent.iterdir()) == kept
+    started = await records.open_or_take_over(lambda: 0.0)
+    assert (looked.taken_over_until, looked.later_until) == (
+        started.taken_over_until,
+        started.later_until,
+    )
 
 
 async def test_receipts_and_audit_records_of_a_version_that_sealed_neither_are_taken_over(
@@ -202,3 +231,19 @@ async def test_a_backup_from_before_the_seals_is_taken_over_by_its_restore(bus, 
     await records.take_over_backup(lambda: time.time() + 86_400)
     again = await records.open_or_take_over(time.time)
     assert again.taken_over_until == seals.taken_over_until
+
+
+async def test_commands_that_look_put_no_lost_record_back_and_one_that_acts_does(
+    bus, records, loa, tmp_path
+):
+    await register_key(bus, records.keys)
+    there = replace(records, file=LoaSettings(data_dir=tmp_path).seals_file)
+    await bus.bucket(subjects.UNITS.name).create("van-phong-bo", b"{}")
+    await there.take_over(time.time)
+    control = bus.bucket(subjects.CONTROL.name)
+    await control.purge(TAKE_OVER_KEY)
+    for words in (("units", "list"), ("status",), ("check",)):
+        await loa(*words)
+        assert await control.get(TAKE_OVER_KEY) is None, words
+    await loa("units", "add", "van-phong-bo", "--by", "An")
+    assert await control.get(TAKE_OVER_KEY)

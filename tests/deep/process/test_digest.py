@@ -4,7 +4,6 @@ A correction then answers the mail in which each of them had it.
 """
 
 import asyncio
-import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from consumers.app.settings import LoaSettings
 from consumers.digests import schedule
 from consumers.digests.schedule import DigestSchedule
 from consumers.digests.store import DigestStore, encode
-from consumers.seals.takeover import seal_for_command
+from consumers.seals.takeover import seal_for_command, take_over
 from contracts.subscriptions.digest import DigestFrequency, digest_id_for
 from producers.bus import Bus
 from tests.support.gateway_client import sample_event
@@ -34,7 +33,7 @@ async def time_passes(loa: LoaProcess, frequency: DigestFrequency = "daily") -> 
 async def put_last_cut_back(bus: Bus, data: Path, frequency: DigestFrequency = "daily") -> str:
     """As `time_passes`, with the key of the folder *data*."""
     settings = LoaSettings(_env_file=None, data_dir=data)
-    await seal_for_command(bus, settings.key_file, settings.seals_file, time.time)
+    await seal_for_command(bus, settings.key_file, settings.seals_file, take_over)
     assert await schedule.load_published_schedule(bus) == DigestSchedule()
     span, book = timedelta(days=1 if frequency == "daily" else 7), DigestStore(bus)
     stored = await book.last_cut(frequency)
