@@ -1,5 +1,6 @@
 """Small files that one machine keeps beside the bus; their owner alone can read them."""
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -34,22 +35,40 @@ def write_new(path: Path, body: bytes) -> None:
 
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
-    """A new file at *path*, whole and synced, once the block is done; after an error none.
+    """A new file at *path*, whole and synced, once the block is done, else none; also at a kill.
 
-    After a kill its draft is left, `.<name>.part`, which the next try removes. Raises OSError.
+    Until then it has no name, so that nothing outlives the process. Where the disk has no such
+    files, a kill leaves its draft, `.<name>.part`, which the next try removes. Raises OSError.
     """
     draft = path.with_name(f".{path.name}.part")
     draft.unlink(missing_ok=True)
-    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with naming(path), os.fdopen(file, "wb") as output:
+        with naming(path), os.fdopen(_open_draft(draft), "wb") as output:
             yield output
             output.flush()
             os.fsync(output.fileno())
-        os.link(draft, path)
+            _name_draft(draft, output.fileno(), path)
     finally:
         draft.unlink(missing_ok=True)
     sync_folder(path.absolute().parent)
+
+
+def _open_draft(draft: Path) -> int:
+    """A file without a name in the folder of *draft*, or *draft* where there can be none."""
+    try:
+        return os.open(draft.parent, os.O_WRONLY | os.O_TMPFILE, 0o600)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR):
+            raise
+    return os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+
+
+def _name_draft(draft: Path, file: int, path: Path) -> None:
+    """Give the draft its name. Raises FileExistsError."""
+    if draft.exists():
+        os.link(draft, path)
+    else:  # a folder's descriptor, which is not used, makes it follow the link
+        os.link(f"/proc/self/fd/{file}", path, src_dir_fd=file, follow_symlinks=True)
 
 
 @contextmanager

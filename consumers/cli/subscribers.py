@@ -1,6 +1,5 @@
 """`loa subscribers`: import, show and erase subscribers."""
 
-import os
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -31,6 +30,7 @@ from consumers.cli.output import (
 )
 from consumers.cli.unit_keys import require_new_file
 from consumers.messages import field_error
+from consumers.private_files import new_file
 from consumers.reporting.person_export import PersonExporter
 from consumers.staff.authorization import Actor
 from consumers.subscribers.csv_import import ImportReport, import_csv
@@ -225,15 +225,8 @@ def _export_person(who: str, out: Path | None, by: str) -> None:
     if out is None:
         typer.echo(person.model_dump_json())
         return
-    with explain_errors():
-        _write_private(out, person.model_dump_json(indent=2))
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a new file that only its owner may read."""
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(file, "w", encoding="utf-8") as opened:
-        opened.write(text + "\n")
+    with explain_errors(), new_file(out) as file:
+        file.write(person.model_dump_json(indent=2).encode() + b"\n")
 
 
 async def _require_subscriber(store: SubscriberStore, address: str) -> Subscriber:
