@@ -5,7 +5,9 @@ import gc
 import os
 import signal
 import socket
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from functools import partial
 from itertools import chain
@@ -48,6 +50,9 @@ from producers.units.registry import UnitRegistry
 
 log = structlog.get_logger()
 _BUS_CHECK_TIMEOUT_S = 2.0
+_STOP_LIMIT_S = 14.0
+_THREADS = 32
+"""Of the loop, which has six on two cores: a portal's folder that hangs keeps as many."""
 _SIGN_OF_LIFE_S = 10.0
 _COLLECTIONS = (10_000, 20, 20)
 """New objects until a collection of the youngest, and of how many of these each older one is."""
@@ -82,7 +87,23 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
             stack.enter_context(instance.announced(settings, _running_instance(node, url)))
         _log_ready(node, url)
         await stopped.wait()
-        log.info("stopping")
+        _begin_stop()
+
+
+def _begin_stop() -> None:
+    """Let the process end in time although one of its threads hangs, in a disk that is gone."""
+    log.info("stopping")
+    timer = threading.Timer(_STOP_LIMIT_S, _leave)
+    timer.daemon = True
+    timer.start()
+
+
+def _leave() -> None:
+    """End at once: what is not booked by now is as after a kill."""
+    hung = [one.name for one in threading.enumerate() if not one.daemon]
+    log.error("stop_cut_short", after_s=_STOP_LIMIT_S, threads=sorted(set(hung)))
+    log_config.close()
+    os._exit(1)
 
 
 def _log_ready(node: Node, nats_url: str) -> None:
@@ -153,6 +174,7 @@ def _reloads_on_hangup() -> bool:
 
 
 async def build_node(stack: AsyncExitStack, settings: LoaSettings, url: str, own_url: str) -> Node:
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "loa"))
     tracing = read_settings(TracingSettings)
     await stack.enter_async_context(export_traces(tracing))
     access = settings.access()

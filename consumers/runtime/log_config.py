@@ -124,10 +124,20 @@ def _print_stacks(out: TextIO, stacks: Iterable[dict[str, Any]], margin: str = "
             _print_stacks(out, inner, margin + "  ")
 
 
+def _writers() -> list[LogWriter]:
+    streams = [getattr(handler, "stream", None) for handler in logging.root.handlers]
+    return [stream for stream in streams if isinstance(stream, LogWriter)]
+
+
+def close() -> None:
+    """Wait until what was logged is written, but not for long."""
+    for writer in _writers():
+        writer.close()
+
+
 def log_losses() -> dict[str, int]:
     """The number of log lines that could not be written since the start; empty for none."""
-    streams = [getattr(handler, "stream", None) for handler in logging.root.handlers]
-    dropped = sum(stream.dropped_lines for stream in streams if isinstance(stream, LogWriter))
+    dropped = sum(writer.dropped_lines for writer in _writers())
     return {"dropped": dropped} if dropped else {}
 
 

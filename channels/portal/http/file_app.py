@@ -3,16 +3,17 @@
 The headers and bytes of a file are prepared once, when it is read, so that an answer costs little
 more than one `stat` of the file."""
 
+import asyncio
 import re
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import structlog
-from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
@@ -24,6 +25,8 @@ from channels.portal.storage.pictures import PICTURES_FOLDER
 from contracts.base.security_headers import SECURITY_HEADERS, content_policy, raw_headers
 
 log = structlog.get_logger()
+_THREADS = 16
+"""Threads that read files: their own, as a disk that hangs may keep all of them."""
 _LOST_RETRY_S = 60
 """By then the writer has seen that its files are missing, and rewrites them."""
 _PICTURES_PATH = f"/{PICTURES_FOLDER}/"
@@ -68,6 +71,7 @@ class _PortalApp:
         self._clock = clock
         self._is_new = is_new
         self._is_lost = False
+        self._threads = ThreadPoolExecutor(_THREADS, "portal-file")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -130,7 +134,7 @@ class _PortalApp:
             return None
         if cached := self._files.find(file):
             return cached
-        loaded = await run_in_threadpool(load_file, file)
+        loaded = await asyncio.get_running_loop().run_in_executor(self._threads, load_file, file)
         return self._files.put(file, loaded) if loaded else None
 
     def _file_response(
