@@ -12,6 +12,7 @@ from channels.email.errors import CommandRefused, LineTooLong
 _PATH = re.compile(rb"(?:FROM|TO):\s*<([^<>\s]*)>", re.IGNORECASE)
 _HELLO = "250-loa\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE"
 _CHUNK_BYTES = 64 * 1024
+_IDLE_COMMANDS = frozenset({"noop", "rset", "ehlo", "helo", "mail"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class ServerLimits:
     sessions: int | float = float("inf")
     sessions_per_address: int | float = float("inf")
     errors: int | float = float("inf")
+    idle_commands: int | float = float("inf")  # since the last mail, of those that bring none
     command_timeout_s: float | None = None
     mail_timeout_s: float | None = None
     session_timeout_s: float | None = None
@@ -109,7 +111,7 @@ class SmtpSession:
         self.reader, self.writer, self.is_refused = reader, writer, is_refused
         self.store, self.limits = server.store, server.limits
         self.buffer, self.replies = bytearray(), bytearray()
-        self.error_count = 0
+        self.error_count = self.idle_count = 0
         self.reset_envelope()
 
     def reset_envelope(self) -> None:
@@ -157,7 +159,11 @@ class SmtpSession:
         """Read one command and answer. Raises _SessionEnded after the last."""
         async with asyncio.timeout(self.limits.command_timeout_s):
             line = await self.read_line(self.limits.command_bytes)
-        on_command = getattr(self, f"on_{line[:4].lower().decode('ascii', 'replace')}", None)
+        name = line[:4].lower().decode("ascii", "replace")
+        on_command = getattr(self, f"on_{name}", None)
+        self.idle_count += name in _IDLE_COMMANDS
+        if self.idle_count > self.limits.idle_commands:
+            raise _SessionEnded("421 4.7.0 Too many commands")
         try:
             if on_command is None:
                 raise CommandRefused("500 5.5.2 Unknown command")
@@ -202,7 +208,7 @@ class SmtpSession:
         self.send_reply("354 Go")
         async with asyncio.timeout(self.limits.mail_timeout_s):
             mail = await self.read_body()
-        sender, recipients = self.sender or "", self.recipients
+        sender, recipients, self.idle_count = self.sender or "", self.recipients, 0
         self.reset_envelope()
         return f"250 2.0.0 Ok{await self.store.deliver(sender, recipients, mail)}"
 

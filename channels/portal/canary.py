@@ -5,6 +5,7 @@ import aiohttp
 from channels.base import Canary, Outcome, Verdict
 from channels.portal.model.site import CANARY_PATH, Site
 from channels.portal.model.texts import catalog_text
+from channels.portal.readback import read_limited
 from channels.portal.render.xml import atom_feed, document, element, format_rfc3339
 
 _READ_TIMEOUT_S = 10.0
@@ -32,16 +33,6 @@ def canary_feed(canary: Canary, site: Site) -> bytes:
     return document(root)
 
 
-async def _read_limited(response: aiohttp.ClientResponse) -> bytes:
-    """Read a response's body, but not much more than _BODY_MAX_BYTES."""
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > _BODY_MAX_BYTES:
-            break
-    return bytes(body)
-
-
 async def read_back(canary: Canary, expected: bytes) -> Outcome:
     """Compare the public address with *expected*; the query parameter bypasses caches."""
     url = canary.target.rstrip("/") + CANARY_PATH
@@ -53,7 +44,7 @@ async def read_back(canary: Canary, expected: bytes) -> Outcome:
         ):
             if response.status != 200:
                 return Outcome(Verdict.HELD, f"public address: HTTP {response.status}")
-            body = await _read_limited(response)
+            body = await read_limited(response, _BODY_MAX_BYTES)
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         return Outcome(Verdict.HELD, f"public address: {type(error).__name__}")
     if body != expected:

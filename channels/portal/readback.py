@@ -26,6 +26,8 @@ _PARALLEL_CHECKS, _MAX_CHECKS = 4, 200
 _PROBE_PAUSE_S = 5.0
 """The pause between two checks while the address fails: each may hold up a look-up of a name."""
 _NOT_READ_YET = "not read yet"
+_BODY_MAX_BYTES = 32 << 20
+"""More than a page or a feed of ours can have; an address that serves without end is not ours."""
 _PAGE_STATUSES = (200, 410)
 _ATOM = f"{{{ATOM_NS}}}"
 FindFeeds = Callable[[Publication], Awaitable[Sequence[str]]]
@@ -34,6 +36,16 @@ ReportReadback = Callable[[str], Awaitable[None]]
 """Called with the reason why readers cannot see an item; empty when they can."""
 
 log = structlog.get_logger()
+
+
+async def read_limited(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """Read a response's body, but not much more than *most* bytes."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > most:
+            break
+    return bytes(body)
 
 
 class Readback:
@@ -180,7 +192,8 @@ class Readback:
         params = {"ban": str(revision)}
         async with http.get(self._address + path, params=params, allow_redirects=False) as response:
             is_page = response.status in _PAGE_STATUSES
-            return response.status, await response.read() if is_page else b""
+            body = await read_limited(response, _BODY_MAX_BYTES) if is_page else b""
+            return response.status, body
 
     def _note_result(self, failure: str) -> None:
         """Log the first failure, and the first success after one."""

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from producers.bus.errors import NoReply
 
+_CHUNK_BYTES, _PAGE_MAX_BYTES = 64 << 10, 32 << 20
 _HEALTH_PAGE = "/healthz"  # also reports unwritable streams, which need a restart
 
 
@@ -37,9 +38,19 @@ async def _get(url: str, page: str) -> bytes:
         path = f"{parts.path.rstrip('/')}{page}"
         writer.write(f"GET {path} HTTP/1.0\r\nHost: {parts.netloc}\r\n\r\n".encode())
         await writer.drain()
-        return await reader.read(-1)
+        return await _read_limited(reader)
     finally:
         writer.close()
+
+
+async def _read_limited(reader: asyncio.StreamReader) -> bytes:
+    """Everything that comes. Raises ValueError beyond _PAGE_MAX_BYTES."""
+    page = bytearray()
+    while chunk := await reader.read(_CHUNK_BYTES):
+        page += chunk
+        if len(page) > _PAGE_MAX_BYTES:
+            raise ValueError(f"more than {_PAGE_MAX_BYTES} bytes")
+    return bytes(page)
 
 
 def _origin(url: str) -> str:

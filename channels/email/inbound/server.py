@@ -25,6 +25,7 @@ LIMITS = ServerLimits(
     sessions=50,
     sessions_per_address=25,
     errors=10,
+    idle_commands=100,  # thousands in one packet would hold up everything else
     command_timeout_s=60.0,
     mail_timeout_s=180.0,
     session_timeout_s=600.0,

@@ -18,6 +18,7 @@ from consumers.channel_health.breaker import score_window
 from consumers.channel_health.canary.settings import CanarySettings
 from consumers.runtime.lanes import LaneSemaphore
 from contracts.delivery import Lane
+from tests.support.endless_server import endless_server
 from tests.support.portal_dir import ROW, WORDS, feed, open_portal, public_files, publish, send_to
 from tests.support.publications import RELEASED_AT, a_publication, numbered_publication
 from tests.support.signup_app import serve_app
@@ -275,3 +276,12 @@ async def test_items_are_read_back_wherever_there_is_an_address_unless_that_is_s
     channel = open_portal_channel(node)
     assert (channel._readback and channel._readback._address) == read_at
     await channel.close()
+
+
+@pytest.mark.usefixtures("short_waits")
+async def test_an_address_that_serves_without_end_costs_no_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(readback, "_BODY_MAX_BYTES", 1 << 20, raising=False)
+    async with endless_server() as server, reading_at(tmp_path, server.url) as channel:
+        [outcome] = await send_to(channel, a_publication())
+    assert outcome.reason == "not_seen: not the file that was written"
+    assert server.sent < 32 << 20, "what fits into the sockets, some times"

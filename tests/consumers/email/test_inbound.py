@@ -264,6 +264,21 @@ async def test_a_line_without_end_is_not_kept(inbound):
         assert await client.reader.read() == b""
 
 
+async def test_thousands_of_commands_at_once_end_the_session(inbound):
+    """Each of them would take the loop from everything else before its packet is done."""
+    async with inbound.client() as client:
+        client.writer.write(b"NOOP\r\n" * 5000)
+        answers = (await client.reader.read()).splitlines()
+    assert len(answers) <= 101 and answers[-1].startswith(b"421")
+
+
+async def test_a_relay_with_many_mails_in_one_session_is_served(inbound):
+    async with inbound.client() as client:
+        for _ in range(60):
+            assert (await client.say("NOOP")).startswith("250")
+            assert (await client.mail(PATH, bounce_mail("5.1.1"))).startswith("250")
+
+
 async def test_a_wish_to_leave_comes_by_mail(inbound):
     wish = f"From: an@example.com\r\nSubject: =?utf-8?q?H=E1=BB=A7y?=\r\n {TOKEN}\r\n\r\nx\r\n"
     with structlog.testing.capture_logs() as logs:
