@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 
@@ -19,7 +20,7 @@ from consumers.ledger.wakeups import CanaryKey, Waker, count_queued
 from contracts import subjects
 from contracts.delivery import ChannelName, Lane
 from producers.bus import Bus
-from producers.bus.periodic import every
+from producers.bus.periodic import attempt, every
 from producers.bus.records import require, update
 
 log = structlog.get_logger()
@@ -47,16 +48,20 @@ class CanarySender:
         await every(min(_POLL_S, self.settings.every_s / 4), self.send_due)
 
     async def send_due(self) -> None:
-        """Send due canaries, and log late ones and returned ones."""
+        """Send due canaries, and log late ones and returned ones, each channel for itself."""
         paused = await pauses.paused_channels(self.bus)
-        records = await load_records(self.bus, self.settings.channel_names)
-        for channel, (sent, answer) in records.items():
-            if channel in paused:
-                await self.mark_paused(channel)
-                continue
-            sent = await self.update_presence(channel, sent, answer)
-            await self.send_if_due(channel, sent, answer)
-            self.log_lateness(channel, sent, answer)
+        for channel in self.settings.channel_names:
+            await attempt(partial(self.send_of, channel, is_paused=channel in paused))
+
+    async def send_of(self, channel: ChannelName, *, is_paused: bool) -> None:
+        """Send the canary of *channel* if it is due."""
+        if is_paused:
+            await self.mark_paused(channel)
+            return
+        sent, answer = (await load_records(self.bus, [channel]))[channel]
+        sent = await self.update_presence(channel, sent, answer)
+        await self.send_if_due(channel, sent, answer)
+        self.log_lateness(channel, sent, answer)
 
     async def update_presence(
         self, channel: ChannelName, sent: SentCanary | None, answer: CanaryAnswer

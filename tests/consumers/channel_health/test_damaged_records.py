@@ -13,6 +13,8 @@ from channels.errors import Unreachable
 from consumers.app import node
 from consumers.channel_health.breaker import Breaker, BreakerState
 from consumers.channel_health.breaker_store import BreakerStore
+from consumers.channel_health.canary.sender import CanarySender
+from consumers.channel_health.canary.settings import CanarySettings
 from consumers.channel_health.canary.status import answer_key, load_records
 from consumers.channel_health.canary.worker import CanaryWorker
 from consumers.channel_health.destinations import load_destinations
@@ -20,9 +22,9 @@ from consumers.channel_health.pauses import ChannelMonitor, pause
 from consumers.channel_health.readback import ReadbackStatus
 from consumers.channel_health.trouble import Trouble, TroubleMonitor
 from consumers.email.refused_items import REFUSED_KEY
-from consumers.ledger.wakeups import CanaryKey
+from consumers.ledger.wakeups import CanaryKey, Waker, count_queued
 from consumers.runtime.errors import RetryLater
-from contracts.delivery import ChannelName
+from contracts.delivery import ChannelName, Lane
 from producers.bus.periodic import every
 from tests.support.bounce_pipeline import BouncePipeline
 from tests.support.waiting import until
@@ -119,3 +121,14 @@ async def test_an_item_is_held_over_damaged_refusals(bus, tmp_path, damage):
     with suppress(RetryLater):  # and no ValidationError, which makes a dead letter of the wake-up
         await loa.work(plan)
     assert loa.sending.is_stopped(plan)
+
+
+async def test_a_damaged_canary_costs_its_own_channel_its_canary_and_no_other(bus, damage):
+    settings = CanarySettings(every_s=900, grace_s=60, channels="email,portal,zalo")
+    await damage("canary.email.sent")
+    with structlog.testing.capture_logs() as logs:
+        await CanarySender(bus, Waker(bus), settings).send_due()
+    assert await count_queued(bus, PORTAL, Lane.URGENT)
+    assert await count_queued(bus, ChannelName.ZALO, Lane.URGENT)
+    assert not await count_queued(bus, EMAIL, Lane.URGENT)
+    assert {"record_unreadable"} == {one["event"] for one in logs}
