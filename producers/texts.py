@@ -17,5 +17,9 @@ def catalog() -> dict[str, dict[str, dict[str, str]]]:
 def get_text(part: str, name: str, /, **values: Any) -> Bilingual:
     """The text *name* of *part*, placeholders filled. Raises KeyError for an unknown text."""
     texts = catalog()[part][name]
-    shown = {key: Shown(value) for key, value in values.items()}
-    return Bilingual(texts["en"].format(**shown), texts["vi"].format(**shown))
+    pairs = {
+        key: value if isinstance(value, Bilingual) else Bilingual(value, value)
+        for key, value in values.items()
+    }
+    en, vi = ({key: Shown(pair[it]) for key, pair in pairs.items()} for it in (0, 1))
+    return Bilingual(texts["en"].format(**en), texts["vi"].format(**vi))

@@ -22,6 +22,7 @@ from consumers.intake.release import build_publication
 from consumers.ledger.backoff import GIVE_UP_S
 from consumers.progress import report_progress
 from contracts import envelope, events, keys, subjects
+from contracts.base.times import format_for_people
 from contracts.case import CaseNotice
 from contracts.catalog import count_of
 from contracts.content import Submitted
@@ -127,7 +128,8 @@ class EventRules:
             violations += [self.lost_violation(message) for message in lost]
         violations += self.gaps(states, intake)
         for event_id, record in self.unpublished.items():
-            detail = f"{record.content_id} of {record.unit}, booked {record.at:%Y-%m-%d %H:%M}"
+            booked = format_for_people(record.at)
+            detail = f"{record.content_id} of {record.unit}, booked {booked}"
             violations.append(Violation(rule="event-unpublished", key=event_id, detail=detail))
         return violations
 

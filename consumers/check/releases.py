@@ -19,6 +19,7 @@ from consumers.intake.release import build_withdrawal
 from consumers.operations import restore
 from consumers.progress import report_progress
 from contracts import subjects
+from contracts.base.times import format_for_people
 from contracts.errors import Forbidden
 from contracts.records import EventRecord, UnitPolicy
 from producers.bus.records import parse
@@ -42,7 +43,7 @@ def _check_approval(position: Position, policy: str, *, restored: bool = False) 
     elif decision.verdict != "approved":
         yield "unapproved", f"{decision.verdict} by {decision.by}"
     elif not restored and (position.released_at is None or decision.at > position.released_at):
-        yield "unapproved", f"approved at {decision.at:%Y-%m-%d %H:%M:%S}, after its release"
+        yield "unapproved", f"approved at {format_for_people(decision.at)}, after its release"
     elif _is_own_content(position, decision.by):
         yield "self-approved", f"by {decision.by}"
 

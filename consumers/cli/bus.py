@@ -163,7 +163,7 @@ async def _verify(
 ) -> tuple[list[Finding], list[str]]:
     """What the server treats otherwise than the table says, and the identities that were tried."""
     if not settings.nats_url:
-        raise Invalid(field_error("LOA_NATS_URL", "setting_missing"))
+        raise Invalid(field_error("LOA_NATS_URL", "bus_address_missing"))
     server = Server(settings.nats_url, settings.nats_ca_file or folder.ca_file)
     found = await enforcement.try_stranger(server)
     if await unit_keys.unread_configuration(folder, settings):

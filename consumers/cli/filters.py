@@ -7,27 +7,33 @@ from typing import Annotated
 import typer
 
 from consumers.messages import field_error
+from contracts.base.times import VIETNAM
 from contracts.errors import Invalid
 
 _SPAN = re.compile(r"(\d{1,5})([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 Since = Annotated[
-    str, typer.Option(metavar="TIME", help="From then on: a UTC time, or 90m, 12h, 7d ago.")
+    str, typer.Option(metavar="TIME", help="From then on: a time, or 90m, 12h, 7d ago.")
 ]
 Limit = Annotated[int, typer.Option(min=1, max=100_000, help="The most lines.")]
 
 
 def parse_time(option: str, text: str) -> datetime | None:
-    """Parse an ISO date or time, or a span before now; None for an empty one. Raises Invalid."""
+    """Parse an ISO date or time, or a span before now; None for an empty one. Raises Invalid.
+
+    A time without an offset is Vietnam's, as in the lists.
+    """
+    if not text:
+        return None
     if span := _SPAN.fullmatch(text):
         return datetime.now(UTC) - timedelta(**{_UNITS[span[2]]: int(span[1])})
     try:
-        return datetime.fromisoformat(text) if text else None
+        moment = datetime.fromisoformat(text)
     except ValueError as wrong:
         raise Invalid(field_error(option, "not_a_time", value=text)) from wrong
+    return moment if moment.tzinfo else moment.replace(tzinfo=VIETNAM)
 
 
 def require_time(option: str, text: str) -> datetime:
-    """As `parse_time`, in UTC unless the text says; an empty one is the beginning."""
-    moment = parse_time(option, text) or datetime.fromtimestamp(0, UTC)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    """As `parse_time`; an empty one is the beginning."""
+    return parse_time(option, text) or datetime.fromtimestamp(0, UTC)

@@ -399,14 +399,19 @@ def _print_added(unit: str, feed: Feed, as_json: bool) -> None:
 
 
 def _print_settings(unit: str, feed: Feed) -> None:
-    older = "older ones, too, for the portal alone" if feed.backfill else "older ones are left"
-    typer.echo(
-        f"{unit}: {feed.url}\n"
-        f"  topic {feed.topic}; for {', '.join(feed.audiences) or 'everyone'}; "
-        f"to {', '.join(feed.channels)}\n"
-        f"  every {feed.every_min} min; more than {feed.most} at once are held\n"
-        f"  items since {feed.since:%Y-%m-%d %H:%M} UTC; {older}"
+    text = get_text(
+        "import",
+        "settings",
+        topic=feed.topic,
+        audiences=", ".join(feed.audiences) or get_text("import", "everyone"),
+        channels=", ".join(feed.channels),
+        every=feed.every_min,
+        most=feed.most,
+        since=feed.since and format_for_people(feed.since),
+        older=get_text("import", "older_taken" if feed.backfill else "older_left"),
     )
+    typer.echo(f"{unit}: {feed.url}")
+    print_bilingual(*(f"  {line}" for line in text))
 
 
 def _print_first_reading(answer: AddAnswer) -> None:

@@ -73,6 +73,8 @@ Reason = Annotated[str, typer.Option(help="Why, as the public will read it.")]
 Title = Annotated[str, typer.Option(help="Read in place of the item's title, if that is the harm.")]
 ShortTitle = Annotated[str, typer.Option(help="The title on Zalo, in fewer words.")]
 _UTC_TIME = re.compile(r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d)(?: UTC|Z)")
+_SPAN = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d)\b(?!:)")
+"""An end of the time that a digest is about, in UTC."""
 _ONE_OF_MANY = re.compile(r"\b1 (recipient|row|item)s\b")
 _PLANNED = re.compile(r"\b([12]) recipients?\b")
 _PLANNED_NAMES: Mapping[ChannelName | None, Mapping[str, str]] = {
@@ -287,7 +289,8 @@ def _shown_detail(entry: TimelineEntry) -> str:
         at = entry.until or datetime.fromisoformat(found[1]).replace(tzinfo=UTC)
         return format_for_people(at)
 
-    detail = (_UNTIL if entry.until else _UTC_TIME).sub(in_vietnam, entry.detail)
+    pattern = _SPAN if entry.event == "cut" else _UNTIL if entry.until else _UTC_TIME
+    detail = pattern.sub(in_vietnam, entry.detail)
     named = _ONE_OF_MANY.sub(r"1 \1", detail)
     if entry.event != "planned" or entry.channel not in _PLANNED_NAMES:
         return named

@@ -328,7 +328,7 @@ def _grant_from_file(account: ZaloSettings, file: str) -> StoreGrant:
 def _grant_from_consent(account: ZaloSettings) -> StoreGrant:
     """Ask for a consent; return the function that exchanges its code. Raises Invalid."""
     if not account.callback_url:
-        raise Invalid(field_error("LOA_ZALO_CALLBACK_URL", "setting_missing"))
+        raise Invalid(field_error("LOA_ZALO_CALLBACK_URL", "zalo_setting_missing"))
     fixed = account.code_verifier.get_secret_value()
     verifier = fixed or oauth_consent.new_code_verifier()
     consent = Consent(account.app_id, account.callback_url, verifier)

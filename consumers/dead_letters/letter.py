@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
@@ -210,18 +210,13 @@ class DeadLetterQuery:
     def matches_time(self, letter: DeadLetter) -> bool:
         """A letter matches from its first to its last death."""
         last = letter.last or letter.at
-        return (self.since is None or last >= _as_utc(self.since)) and (
-            self.until is None or letter.at < _as_utc(self.until)
+        return (self.since is None or last >= self.since) and (
+            self.until is None or letter.at < self.until
         )
 
     def matches_text(self, body: bytes) -> bool:
         """Whether the original contains *text*, in upper or lower case."""
         return nfc(self.text).casefold() in nfc(body.decode("utf-8", "replace")).casefold()
-
-
-def _as_utc(moment: datetime) -> datetime:
-    """A time without an offset means UTC, as in the lists."""
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def fingerprint(origin: MessageOrigin, body: bytes) -> str:

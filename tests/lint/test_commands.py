@@ -77,6 +77,10 @@ def test_what_cant_be_undone_asks_first():
     lasting = {"withdraw", "dead edit", "subscribers remove", "audit accept"}
     lasting |= {"retention run", "zalo settle", "mail brakes release", "staff reset"}
     assert asking == lasting | {"restore", "units revoke", "units bus-key"}
+    told = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    [line] = [line for line in told.splitlines() if line.startswith("What can't be undone asks")]
+    named = re.findall(r"`loa ([a-z -]+?)(?: --[a-z-]+)?`", line)
+    assert sorted(named) == sorted(asking)
 
 
 def test_texts_name_commands_that_exist():

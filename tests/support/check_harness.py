@@ -1,6 +1,7 @@
 """A ministry of which `loa check` may look at everything, and hands that spoil it."""
 
 import json
+import re
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +32,7 @@ from tests.support.pipeline_harness import PipelineHarness
 from tests.support.portal_dir import PORTAL_SITE, PUBLIC_URL, WORDS
 
 APP = "app"
+_CLOCK = re.compile(r"\d\d:\d\d")
 DAY_S = 24 * 3600.0
 
 
@@ -114,6 +116,8 @@ class CheckHarness(PipelineHarness):
         findings = await self.check(later_s=later_s)
         assert findings.ok == (not findings.violations)
         assert all(one.detail for one in findings.violations)
+        clocks = [one.detail for one in findings.violations if _CLOCK.search(one.detail)]
+        assert all("+07" in detail for detail in clocks), "people read Vietnam's time"
         return sorted((one.rule, one.key) for one in findings.violations)
 
     # --- hands that spoil it

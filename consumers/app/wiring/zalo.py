@@ -121,7 +121,7 @@ def require_app(settings: ZaloSettings) -> None:
     if settings.is_configured:
         return
     missing = "LOA_ZALO_APP_SECRET" if settings.app_id else "LOA_ZALO_APP_ID"
-    raise Invalid(field_error(missing, "setting_missing"))
+    raise Invalid(field_error(missing, "zalo_setting_missing"))
 
 
 def zalo_stores(bus: Bus, keys: KeyFile, app_id: str) -> ChannelStores:

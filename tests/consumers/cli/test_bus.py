@@ -62,6 +62,12 @@ async def test_from_nothing_to_a_bus_that_is_proven_closed(loa, folder, other_se
         assert json_output(verified) == {"identities": sorted(KEPT), "findings": []}
 
 
+async def test_verify_without_an_address_asks_for_that_of_the_bus(loa):
+    refused = await loa("bus", "verify")
+    assert (refused.exit_code, "LOA_NATS_URL: " in refused.stderr) == (2, True)
+    assert "Zalo" not in refused.stderr
+
+
 async def test_verify_names_what_is_open_closed_or_unknown(loa, folder, other_server):
     await loa("bus", "config")
     settings = server_settings(folder.folder)

@@ -47,6 +47,8 @@ async def test_a_feed_is_added_read_and_shown(pipeline):
     said = await added(pipeline, "--channel", "portal", "--audience", "cong-chuc", "--all")
     assert f"topic {TOPIC}; for cong-chuc; to portal" in said
     assert "every 15 min" in said and "older ones, too, for the portal alone" in said
+    assert f"chủ đề {TOPIC}; cho cong-chuc; gửi qua portal" in said
+    assert "+07" in said and "UTC" not in said
     assert "2 items: 2 new, 0 old" in said and "2 bài: 2 mới" in said
     [asked] = json.loads(await loa("status", "--json"))
     assert (asked["read"], asked["topic"], asked["channels"]) == (None, TOPIC, ["portal"])

@@ -315,15 +315,21 @@ async def test_trace_says_that_a_stand_in_got_the_mail_and_names_the_people(
         ("waits until 09:00 UTC: an older mail", True, "until 2027-01-15 16:00:00+07: an older"),
         ("revision 1, due 2027-01-15T09:00:00Z", False, "due 2027-01-15 16:00:00+07"),
         ("revision 1: 09:00 UTC said the unit", False, "1: 09:00 UTC said"),
+        (
+            "2 items from 2027-01-14 23:00 to 2027-01-15 09:00",
+            False,
+            "from 2027-01-15 06:00:00+07 to 2027-01-15 16:00:00+07",
+        ),
     ],
 )
 def test_times_in_a_trace_are_shown_in_vietnams_time(capsys, detail, until, shown):
     at = datetime(2027, 1, 15, 9, tzinfo=UTC)
-    entry = {"at": at, "event": "waiting", "detail": detail, "until": at if until else None}
+    event = "cut" if " items from " in detail else "waiting"
+    entry = {"at": at, "event": event, "detail": detail, "until": at if until else None}
     facts = {"content_id": "a", "revision": 1, "state": "waiting", "channels": {}}
     print_trace(Trace.model_validate(facts | {"timeline": [entry]}))
     line = capsys.readouterr().out.splitlines()[-1]
-    assert line.startswith("2027-01-15 16:00:00+07  waiting") and shown in line
+    assert line.startswith(f"2027-01-15 16:00:00+07  {event}") and shown in line
 
 
 async def test_trace_names_what_a_channel_publishes_once_and_keeps_the_detail_in_json(

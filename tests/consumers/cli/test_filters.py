@@ -1,0 +1,34 @@
+"""Times that an operator gives: read as the lists show them."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from consumers.cli.filters import parse_time, require_time
+from contracts.base.times import format_for_people
+from contracts.errors import Invalid
+
+
+@pytest.mark.parametrize(
+    ("text", "utc"),
+    [
+        ("2026-11-25", datetime(2026, 11, 24, 17, tzinfo=UTC)),
+        ("2026-11-25T08:00", datetime(2026, 11, 25, 1, tzinfo=UTC)),
+        ("2026-11-25T08:00Z", datetime(2026, 11, 25, 8, tzinfo=UTC)),
+        ("2026-11-25 08:00:00+07:00", datetime(2026, 11, 25, 1, tzinfo=UTC)),
+    ],
+)
+def test_a_time_without_an_offset_is_vietnams(text, utc):
+    assert parse_time("since", text) == require_time("since", text) == utc
+
+
+def test_a_time_is_taken_as_a_list_shows_it():
+    moment = datetime(2026, 11, 25, 1, 2, 3, tzinfo=UTC)
+    assert parse_time("since", format_for_people(moment)) == moment
+
+
+def test_a_span_is_before_now_and_nothing_is_no_limit():
+    assert abs(datetime.now(UTC) - timedelta(hours=12) - parse_time("since", "12h")) < timedelta(1)
+    assert parse_time("until", "") is None
+    with pytest.raises(Invalid):
+        parse_time("since", "hôm qua")
