@@ -2,10 +2,11 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from bench import loa, processes
+from bench import instructions, loa, processes
 from bench.figures import Figure, Findings, at_least, at_most, ratios, typical
 from bench.parts.mails import TOPIC, Run, prepare, send
 from bench.server import LoaFailed, Server, item
@@ -44,13 +45,21 @@ def collector() -> Iterator[Collector]:
         server.shutdown()
 
 
+@dataclass
+class Cost:
+    """What the mails of each event cost one Loa: microseconds, and instructions if counted."""
+
+    runs: list[Run] = field(default_factory=list)
+    cpu_us: list[float] = field(default_factory=list)
+    instructions: list[float] = field(default_factory=list)
+
+
 def measure(sizes: Sizes) -> Findings:
-    """Every span is sampled. CPU counts until the last one has left."""
-    runs: dict[str, list[Run]] = {PLAIN: [], TRACED: []}
-    cpu: dict[str, list[float]] = {PLAIN: [], TRACED: []}
+    """Every span is sampled. A cost counts until the last one has left."""
+    costs = {PLAIN: Cost(), TRACED: Cost()}
     with ExitStack() as stack:
         taker = stack.enter_context(collector())
-        sinks = {who: stack.enter_context(Sink()) for who in runs}
+        sinks = {who: stack.enter_context(Sink()) for who in costs}
         ours = {
             PLAIN: stack.enter_context(loa.up("plain", sinks[PLAIN].port)),
             TRACED: stack.enter_context(loa.up("traced", sinks[TRACED].port, exported_to(taker))),
@@ -61,12 +70,25 @@ def measure(sizes: Sizes) -> Findings:
             order = sorted(ours, reverse=bool(number % 2))  # neither is always the second
             for who in order:
                 event = item(f"{PART}-{number}", TOPIC)
-                before = cpu_s(ours[who])
-                runs[who].append(send(who, ours[who], sinks[who], sizes.mails, event))
-                cpu[who].append((cpu_s(ours[who]) - before) / sizes.mails * 1e6)
+                with counted(costs[who], ours[who], sizes.mails):
+                    costs[who].runs.append(send(who, ours[who], sinks[who], sizes.mails, event))
         if not taker.taken:
             raise LoaFailed("no span came")
-    return Findings(figures(runs, cpu), [run.raw(PART) for ran in runs.values() for run in ran])
+    runs = [run.raw(PART) for cost in costs.values() for run in cost.runs]
+    return Findings(figures(costs[PLAIN], costs[TRACED]), runs)
+
+
+@contextmanager
+def counted(cost: Cost, server: Server, mails: int) -> Iterator[None]:
+    """Add what *server* uses meanwhile to *cost*, for each of *mails*."""
+    counts = instructions.are_counted()
+    with instructions.counting(server.pid) if counts else nullcontext() as found:
+        before = cpu_s(server)
+        yield
+        used_s = cpu_s(server) - before
+    cost.cpu_us.append(used_s / mails * 1e6)
+    if found:
+        cost.instructions.append(found.instructions / mails)
 
 
 def exported_to(taker: Collector) -> loa.Settings:
@@ -83,12 +105,19 @@ def cpu_s(server: Server) -> float:
     return own.cpu_s
 
 
-def figures(runs: dict[str, list[Run]], cpu: dict[str, list[float]]) -> list[Figure]:
-    plain, traced = ([run.rate for run in runs[who]] for who in (PLAIN, TRACED))
-    shares = ratios(cpu[TRACED], cpu[PLAIN])
+def figures(plain: Cost, traced: Cost) -> list[Figure]:
+    rates = ratios([run.rate for run in traced.runs], [run.rate for run in plain.runs])
+    shares = ratios(traced.cpu_us, plain.cpu_us)
+    what = f"{TRACED} ÷ {PLAIN}"
+    decides = at_most(1.02)
+    counts = Figure.left_out(PART, f"{what}, instructions", instructions.NOT_COUNTED)
+    if plain.instructions:
+        exact = ratios(traced.instructions, plain.instructions)
+        counts = typical(PART, f"{what}, instructions", "x", exact, decides)
     return [
-        typical(PART, f"{TRACED} ÷ {PLAIN}, mails/s", "x", ratios(traced, plain), at_least(0.98)),
-        typical(PART, f"{TRACED} ÷ {PLAIN}, CPU", "x", shares, at_most(1.02)),
-        typical(PART, f"{PLAIN}, CPU per mail", "us", cpu[PLAIN]),
-        typical(PART, f"{TRACED}, CPU per mail", "us", cpu[TRACED]),
+        counts,
+        typical(PART, f"{what}, CPU", "x", shares, None if plain.instructions else decides),
+        typical(PART, f"{what}, mails/s", "x", rates, at_least(0.98)),
+        typical(PART, f"{PLAIN}, CPU per mail", "us", plain.cpu_us),
+        typical(PART, f"{TRACED}, CPU per mail", "us", traced.cpu_us),
     ]
