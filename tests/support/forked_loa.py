@@ -3,6 +3,7 @@
 import atexit
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -46,8 +47,11 @@ def become(environ: Mapping[str, str], output: Path) -> None:
         os.dup2(said, stream.fileno())
 
 
-def _serve(words: Sequence[str], environ: Mapping[str, str], output: Path) -> None:
+def _serve(
+    words: Sequence[str], environ: Mapping[str, str], output: Path, files: tuple[int, int]
+) -> None:
     become(environ, output)
+    resource.setrlimit(resource.RLIMIT_NOFILE, files)  # that of the test, not of the fork server
     os.chdir(output.parent)
     sys.argv = ["loa", *words]
     try:
@@ -60,7 +64,7 @@ class ForkedLoa:
     """`loa` with *words*, in the folder of its *output*; to be handled as a `subprocess.Popen`."""
 
     def __init__(self, words: Sequence[str], environ: Mapping[str, str], output: Path) -> None:
-        given = (list(words), dict(environ), output)
+        given = list(words), dict(environ), output, resource.getrlimit(resource.RLIMIT_NOFILE)
         self._process = fork_context().Process(target=_serve, args=given, daemon=True)
         self._process.start()
         assert self._process.pid
