@@ -64,6 +64,7 @@ class ForkedLoa:
     """`loa` with *words*, in the folder of its *output*; to be handled as a `subprocess.Popen`."""
 
     def __init__(self, words: Sequence[str], environ: Mapping[str, str], output: Path) -> None:
+        output.touch()
         given = list(words), dict(environ), output, resource.getrlimit(resource.RLIMIT_NOFILE)
         self._process = fork_context().Process(target=_serve, args=given, daemon=True)
         self._process.start()
