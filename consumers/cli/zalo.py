@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 
 from channels.case_notice_texts import NOTICE_KINDS
 from channels.errors import ChannelError
-from channels.zalo.account.status import AccountStatus
+from channels.zalo.account.status import REFRESH_LIFE_S, AccountStatus
 from channels.zalo.case_notices.template_models import (
     RegisteredTemplates,
     TemplateStatus,
@@ -41,7 +42,7 @@ from consumers.ledger.wakeups import Waker
 from consumers.messages import field_error
 from consumers.operations.manual_resolution import ManualResolution, ResolvedRow, UnresolvedRow
 from consumers.staff.authorization import Actor
-from consumers.zalo import follower_sync
+from consumers.zalo import consent, follower_sync
 from consumers.zalo.event_publisher import ZaloEventPublisher
 from consumers.zalo.followers import FollowerStore
 from contracts import keys
@@ -203,6 +204,7 @@ def connect(file: File = "", by: By = "", as_json: output.Json = False) -> None:
 
     async def store(bus: Bus, _: Actor) -> None:
         await store_grant(await account_stores(bus, account))
+        await consent.keep_consent(bus, account.app_id, time.time() + REFRESH_LIFE_S)
 
     run_audited(Command("zalo.connect", account.app_id, by), store)
     answer = ConnectAnswer(app_id=account.app_id)
@@ -331,10 +333,10 @@ def _grant_from_consent(account: ZaloSettings) -> StoreGrant:
         raise Invalid(field_error("LOA_ZALO_CALLBACK_URL", "zalo_setting_missing"))
     fixed = account.code_verifier.get_secret_value()
     verifier = fixed or oauth_consent.new_code_verifier()
-    consent = Consent(account.app_id, account.callback_url, verifier)
-    prompt = _CONSENT_PROMPT.read_text("utf-8").format(address=consent.url(account.oauth_url))
+    asked = Consent(account.app_id, account.callback_url, verifier)
+    prompt = _CONSENT_PROMPT.read_text("utf-8").format(address=asked.url(account.oauth_url))
     typer.echo(prompt, err=output.wants_json.get())
-    code = consent.code_from(sys.stdin.readline())
+    code = asked.code_from(sys.stdin.readline())
     if code is None:
         raise Invalid(field_error("address", "no_consent"))
     return lambda stores: zalo.exchange_consent(account, stores, code, verifier)

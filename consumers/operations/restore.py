@@ -124,7 +124,7 @@ async def restore_backup(
     await _complete_people(bus, manifest)
     await _forget_workers(bus)
     await _pause_channels(bus, manifest)
-    await watermark.delete_watermark(bus)
+    await watermark.delete_watermarks(bus)
     ledger = Ledger(bus)
     opened = [batch async for batch in open_batches(ledger)]
     if not moved:

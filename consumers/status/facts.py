@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from channels.errors import ChannelError
 from channels.portal.index.index import is_usable
 from channels.zalo.settings import ZaloSettings
+from channels.zalo.stand_in import APP_ID as SANDBOX_APP
 from consumers.dead_letters.store import DeadLetterStore
 from consumers.directory.store import read_confirmed_at
 from consumers.intake.approval import Draft
@@ -23,10 +24,13 @@ from consumers.ledger.bulk import has_delivered
 from consumers.operations.restore import last_restore
 from consumers.operations.retention import clock_problem
 from consumers.status.disks import DiskMonitor
-from consumers.status.findings import DeadLetters, Facts, WaitingDraft
+from consumers.status.feeds import stale_feeds
+from consumers.status.findings import DeadLetters, Facts, StaleFeed, WaitingDraft
 from consumers.status.item_times import ItemTimes
 from consumers.status.reader import StatusReader
 from consumers.status.report import StatusReport
+from consumers.status.unknown_sends import UnknownSendsReader
+from consumers.zalo import consent
 from consumers.zalo.limits import LimitUse, load_limits
 from consumers.zalo.webhook_watchdog import WebhookWatchdog
 from contracts import subjects
@@ -101,6 +105,9 @@ class FactsReader:
     dead: DeadLetters = field(default_factory=DeadLetters)
     dead_state: tuple[int, int] = (-1, -1)  # last letter and last decision that `dead` counts
 
+    def __post_init__(self) -> None:
+        self.unknown_sends = UnknownSendsReader(self.bus)
+
     async def read(self, report: StatusReport) -> Facts:
         """The facts of the bus, with the channels of *report*. Raises BusError."""
         return Facts(
@@ -112,6 +119,9 @@ class FactsReader:
             limits=await self.limits(),
             dead=await self.dead_letters(),
             drafts=await self.drafts(),
+            unknown_sends=await self.unknown_sends.read(),
+            consent_ends=await self.consent_ends(),
+            stale_feeds=await self.stale_feeds(),
             webhook_silent_since=await self.webhook_silent_since(),
             restored=await self.restored_at(),
         )
@@ -120,6 +130,18 @@ class FactsReader:
         """When the data was restored, while the doubts of that are active."""
         restored = await last_restore(self.bus)
         return restored.at if restored else None
+
+    async def consent_ends(self) -> datetime | None:
+        """When Zalo's consent ends, as its worker knows it."""
+        ends = await consent.consent_ends(self.bus, self.zalo.app_id or SANDBOX_APP)
+        return utc_time(round(ends)) if ends else None
+
+    async def stale_feeds(self) -> tuple[StaleFeed, ...]:
+        try:
+            return await stale_feeds(self.bus, self.clock())
+        except Denied:
+            log.warning("status_fact_missing", fact="feeds", reason="denied")
+            return ()
 
     async def webhook_silent_since(self) -> datetime | None:
         """The last event of Zalo's webhook, if too long ago although messages went out."""
@@ -236,4 +258,5 @@ class StatusMonitor:
             return
         self.facts = replace(facts, disks=disks, store_problem=problem)
         self.read_at = clock()
+        await self.reader.unknown_sends.keep_mark()
         await item_times.observe()

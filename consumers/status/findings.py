@@ -1,4 +1,4 @@
-"""Problems and warnings, as a pure function of gathered facts. The texts: status.toml."""
+"""Problems and warnings, as a pure function of gathered facts. Texts: status.toml."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +21,8 @@ from contracts.errors import Bilingual, FieldError, localized, printable
 _BREAKER_ACT_AFTER = timedelta(minutes=5)
 _DEADLINE_NEAR = timedelta(hours=1)
 _DRAFT_OLD = timedelta(days=1)
+_CONSENT_SHORT = timedelta(days=7)
+_MAX_NAMED = 5
 _LIMIT_LOW_PERCENT = 80
 _STREAM_FULL_PERCENT = 95
 _DISK_FULL_PERCENT, _DISK_LOW_PERCENT = 2, 10
@@ -61,6 +63,22 @@ class DeadLetters:
     since: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class UnknownSends:
+    """The rows of `loa zalo unknown`: how many, and when the first of them ended so."""
+
+    count: int = 0
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StaleFeed:
+    """A unit's feed that can't be read, and when it last was; `name`: `<unit>.<feed_id>`."""
+
+    name: str
+    since: datetime | None = None
+
+
 @dataclass(frozen=True)
 class Facts:
     """Everything that findings come from; an empty fact was not gathered, or is well.
@@ -91,6 +109,9 @@ class Facts:
     limits: tuple[LimitUse, ...] = ()
     dead: DeadLetters = DeadLetters()
     drafts: tuple[WaitingDraft, ...] = ()
+    unknown_sends: UnknownSends = UnknownSends()
+    consent_ends: datetime | None = None
+    stale_feeds: tuple[StaleFeed, ...] = ()
     restored: datetime | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     webhook_silent_since: datetime | None = None
@@ -332,7 +353,10 @@ def _fix(name: ChannelName, channel: ChannelStatus, reason: str) -> Bilingual:
     code = next((code for code, heads in fixes.items() if reason.startswith(heads)), "")
     if not code and (command := remedy(reason)):
         return Bilingual(command, command)
-    texts, place = load_catalog("status")[code or f"fix_{name}"], describe_place(channel.goes_to)
+    texts, place = (
+        load_catalog("status_phrases")[code or f"fix_{name}"],
+        describe_place(channel.goes_to),
+    )
     en, vi = (printable(text or "?", _PLACE_MAX) for text in place)
     return Bilingual(texts["en"].format(place=en), texts["vi"].format(place=vi))
 
@@ -374,11 +398,23 @@ def _next_try(channel: ChannelStatus, circuit: CircuitStatus) -> Bilingual:
 
 def _phrase(code: str, **values: object) -> Bilingual:
     """Words inside a text."""
-    said = localized("", load_catalog("status")[code], **values)
+    said = localized("", load_catalog("status_phrases")[code], **values)
     return Bilingual(said.message, said.message_vi)
 
 
 # --- limits of Zalo and of ours
+
+
+def _unknown_sends(facts: Facts) -> Iterator[StatusFinding]:
+    if facts.unknown_sends.count:
+        times, count = _Times(facts.unknown_sends.since), facts.unknown_sends.count
+        yield _finding(Severity.ACT, "zalo_unknown", ChannelName.ZALO, times, count=count)
+
+
+def _consent(facts: Facts) -> Iterator[StatusFinding]:
+    if facts.consent_ends and facts.consent_ends - facts.now < _CONSENT_SHORT:
+        times = _Times(until=facts.consent_ends)
+        yield _finding(Severity.ACT, "zalo_consent_ends", ChannelName.ZALO, times)
 
 
 def _webhook(facts: Facts) -> Iterator[StatusFinding]:
@@ -451,7 +487,17 @@ def _desk(facts: Facts) -> Iterator[StatusFinding]:
     yield _finding(severity, "desk_waits", desk, _Times(oldest), count=len(drafts))
 
 
+def _feeds(facts: Facts) -> Iterator[StatusFinding]:
+    """Feeds of units' sites; they mostly come back by themselves."""
+    if feeds := facts.stale_feeds:
+        named = ", ".join(feed.name for feed in feeds[:_MAX_NAMED])
+        values = {"count": len(feeds), "names": named + (", …" if feeds[_MAX_NAMED:] else "")}
+        times = _Times(min((feed.since for feed in feeds if feed.since), default=None))
+        yield _finding(Severity.WATCH, "feed_stale", "import", times, **values)
+
+
 _RULES: tuple[Callable[[Facts], Iterator[StatusFinding]], ...] = (
     *(_key, _disks, _unreadable, _bus, _log, _streams, _lost_files, _unit_keys),
-    *(_channels, _webhook, _limits, _dead_letters, _desk, _restored, _process),
+    *(_channels, _unknown_sends, _consent, _webhook, _limits, _dead_letters, _desk, _feeds),
+    *(_restored, _process),
 )

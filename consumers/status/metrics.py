@@ -61,7 +61,6 @@ class TokenTimes:
 
     obtained_at: float
     expires_at: float
-    consent_ends_at: float
 
 
 @dataclass(frozen=True)
@@ -327,6 +326,20 @@ FACT_METRICS: list[tuple[Metric, Callable[[Facts], Rows]]] = [
         _of_limits(lambda use: use.until.timestamp()),
     ),
     (
+        _gauge(
+            "zalo_unknown_rows",
+            "Broadcasts and case notices that only a receipt or a person can end",
+        ),
+        lambda facts: _one(facts.unknown_sends.count),
+    ),
+    (
+        _gauge(
+            "zalo_consent_ends_timestamp_seconds",
+            "When the refresh token ends, if it is not used before; no series without one",
+        ),
+        lambda facts: _one(_seconds(facts.consent_ends)),
+    ),
+    (
         _gauge("dead_letters", "Dead letters that are not dealt with"),
         lambda facts: _one(facts.dead.count),
     ),
@@ -445,14 +458,6 @@ PROCESS_METRICS: list[tuple[Metric, Callable[[ProcessFacts], Rows]]] = [
             source="deliver-zalo",
         ),
         _of_token(lambda token: token.expires_at),
-    ),
-    (
-        _gauge(
-            "zalo_consent_ends_timestamp_seconds",
-            "When the refresh token ends, if it is not used before",
-            source="deliver-zalo",
-        ),
-        _of_token(lambda token: token.consent_ends_at),
     ),
     (
         Metric(

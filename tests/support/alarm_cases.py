@@ -111,8 +111,8 @@ def backlog(lane: str, age: int, value: str) -> Case:
     return Case("LoaBacklogOld" if is_quick else "LoaBacklogLong", series, labels, value)
 
 
-def deliveries(outcome: str, good: int, bad: int, channel: str = "email") -> Series:
-    said = f'channel="{channel}", outcome="{outcome}", reason="none"'
+def deliveries(outcome: str, good: int, bad: int) -> Series:
+    said = f'channel="email", outcome="{outcome}", reason="none"'
     return counter(f"loa_delivery_attempts_total{{{said}}}", good, bad)
 
 
@@ -376,7 +376,14 @@ CASES = (
         (moment("loa_zalo_consent_ends_timestamp_seconds", 7000000, 86400),),
         value="1d 0h 0m 0s",
     ),
-    Case("LoaZaloUnknown", (deliveries("unknown", 0, 1, "zalo"),), "", "360", 400),
+    fact("LoaZaloUnknown", "loa_zalo_unknown_rows", 2, "2"),
+    Case(  # as long as a person has not settled it, however old
+        "LoaZaloUnknown",
+        (gauge("loa_zalo_unknown_rows", 0, 1),),
+        value="1",
+        minutes=500,
+        step=5,
+    ),
 )
 
 QUIET = (

@@ -12,7 +12,6 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import Metric
 
 from channels.errors import ChannelError
-from channels.zalo.account.status import REFRESH_LIFE_S
 from consumers.app.node import Node
 from consumers.app.ports import blame_setting
 from consumers.app.settings import MetricsSettings, read_settings
@@ -124,8 +123,7 @@ class Scrape:
             return None
         if grant.missing_consent:
             return None
-        obtained_at = grant.obtained_at
-        return TokenTimes(obtained_at, grant.expires_at, obtained_at + REFRESH_LIFE_S)
+        return TokenTimes(grant.obtained_at, grant.expires_at)
 
     def process_facts(self, now: float) -> ProcessFacts:
         """What the process knows without the bus."""

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -42,6 +42,7 @@ from consumers.messages import field_error, translate_os_error
 from consumers.recipients import ChannelRecipients
 from consumers.runtime.errors import BusUnreachable
 from consumers.suppression.store import SuppressionStore
+from consumers.zalo import consent
 from consumers.zalo.auto_reply import AutoReply
 from consumers.zalo.cover_cleanup import CoverCleanup
 from consumers.zalo.erasure import Erasure
@@ -58,7 +59,7 @@ from contracts.delivery import ChannelName
 from contracts.errors import Conflict, Invalid, Unavailable
 from contracts.subjects import ConsumerSpec
 from producers.bus import Bus
-from producers.bus.periodic import every
+from producers.bus.periodic import attempt, every
 
 log = structlog.get_logger()
 _GRANT_CHECK_S = 3600.0
@@ -91,7 +92,7 @@ def add_zalo_channel(node: Node) -> ZaloChannel:
     node.zalo_tokens = channel.api.tokens
     covers = CoverCleanup(node.bus, PictureStore(node.settings.portal_dir), node.clock)
     node.tasks += [
-        partial(_keep_grant_renewed, channel),
+        partial(_keep_grant_renewed, node, channel.api.tokens),
         partial(_clear_abandoned_calls, channel),
         partial(keep_templates_synced, channel.notices.templates),
         QuotaWatch(node.bus, channel.api, node.zalo.app_id, node.clock).run,
@@ -135,14 +136,22 @@ def zalo_stores(bus: Bus, keys: KeyFile, app_id: str) -> ChannelStores:
     )
 
 
-async def _keep_grant_renewed(channel: ZaloChannel) -> None:
+async def _keep_grant_renewed(node: Node, tokens: TokenStore) -> None:
     """Renew the grant even when nothing is sent: an unused refresh token ends after 3 months."""
     while True:
-        try:
-            await channel.api.tokens.access_token()
-        except ChannelError as error:
-            log.warning("zalo_grant_unusable", reason=error.reason)
+        await check_grant(node.bus, node.zalo.app_id, tokens)
         await asyncio.sleep(_GRANT_CHECK_S)
+
+
+async def check_grant(bus: Bus, app_id: str, tokens: TokenStore) -> None:
+    """Renew the grant if that is due, and keep for `loa status` when the consent ends."""
+    try:
+        await tokens.access_token()
+    except ChannelError as error:
+        log.warning("zalo_grant_unusable", reason=error.reason)
+    with suppress(ChannelError):  # of another key: told above
+        ends = consent.end_of((await tokens.read()).grant)
+        await attempt(partial(consent.keep_consent, bus, app_id, ends))
 
 
 async def keep_templates_synced(templates: TemplateRegistry) -> None:

@@ -47,6 +47,7 @@ from tests.support.restored_bus import (
 )
 
 EMAIL = ChannelName.EMAIL
+MARKS = (watermark.WATERMARK_KEY, watermark.UNKNOWN_KEY)
 
 
 async def test_a_restored_bus_holds_the_same_messages_under_the_same_numbers(pipeline, tmp_path):
@@ -234,13 +235,14 @@ async def test_a_decision_made_during_the_backup_ends_no_letter_of_later(
 async def test_where_the_ledger_s_open_part_began_is_forgotten(
     bus, tmp_path, clock, monkeypatch, after
 ):
-    def move(bus):
-        return watermark.write_watermark(bus, 4711)
+    async def move(bus):
+        for key in MARKS:
+            await watermark.write_watermark(bus, 4711, key)
 
     with during_backup(monkeypatch, backup.SAVE_ORDER[after], move):
         await save_bus(bus, tmp_path, clock)
     async with restored_bus(tmp_path, clock) as new:
-        assert await watermark.read_watermark(new) == 1
+        assert [await watermark.read_watermark(new, key) for key in MARKS] == [1, 1]
 
 
 async def test_a_plan_that_can_not_be_read_is_named_and_stops_no_restore(bus, tmp_path, clock):

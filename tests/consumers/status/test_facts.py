@@ -16,9 +16,10 @@ from channels.zalo.client.article_api import QUOTA_PATH
 from channels.zalo.factory import account_quotas
 from channels.zalo.settings import ZaloSettings
 from channels.zalo.stand_in import APP_ID
+from consumers.app.wiring.zalo import check_grant
 from consumers.dead_letters.store import DeadLetterStore
 from consumers.directory.store import DirectoryStore
-from consumers.ledger import codec
+from consumers.ledger import codec, watermark
 from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.entry import planned_entry
 from consumers.status import facts
@@ -31,6 +32,7 @@ from consumers.status.facts import (
 )
 from consumers.status.findings import DeadLetters, find
 from consumers.status.reader import StatusReader
+from consumers.status.unknown_sends import UnknownSendsReader
 from consumers.zalo.limits import Limit
 from consumers.zalo.quota_watch import QuotaWatch
 from consumers.zalo.stores import BusKeyValueStore
@@ -38,6 +40,8 @@ from contracts import subjects
 from contracts.base.times import utc_now
 from contracts.delivery import Lane
 from producers.bus import BusError
+from producers.imports.feed_state import FeedState
+from tests.support.case_pipeline import CASE
 from tests.support.dead_letters import buried
 from tests.support.events import UNIT, register_unit, submitted
 
@@ -102,6 +106,61 @@ async def test_the_worker_reads_what_zalo_still_grants(bus, clock, reader, zalo_
     for unusable in (b'{"error": 0, "data": {"total": "many"}}', b'{"error": -209}'):
         zalo_account.replace_body(QUOTA_PATH, unusable)
         assert not await watch.check()
+
+
+async def test_what_only_a_person_can_end_is_told_until_it_is_settled(case_pipeline, clock, loa):
+    bus, reader = case_pipeline.bus, FactsReader(case_pipeline.bus, SETTINGS, clock)
+    assert await codes(bus, clock, reader) == []
+    await case_pipeline.end_unknown()
+    for name in ("loa status", "the next reading"):
+        assert "zalo_unknown" in await codes(bus, clock, reader), name
+    assert (await loa("status")).exit_code == 1
+    await loa("zalo", "settle", CASE, "--sent", "--by", "Trần Thị B", "--yes")
+    assert await codes(bus, clock, reader) == []
+    assert (await loa("status")).exit_code == 0
+
+
+async def test_a_later_process_begins_where_nothing_before_is_unknown(case_pipeline, clock):
+    bus, monitor = case_pipeline.bus, StatusMonitor(FactsReader(case_pipeline.bus, SETTINGS, clock))
+    await case_pipeline.end_unknown()
+    for _ in range(3):
+        await monitor.refresh()
+        count = (await UnknownSendsReader(bus).read()).count
+        assert count == 1 == monitor.facts.unknown_sends.count
+    assert await watermark.read_watermark(bus, watermark.UNKNOWN_KEY) > 1
+    state = f"state.zalo.{CASE}.1.0"
+    await case_pipeline.ledger.bucket.purge(state)
+    await monitor.refresh()
+    assert monitor.facts.unknown_sends.count == 0, "what retention has removed waits for nobody"
+
+
+async def test_a_consent_that_ends_within_a_week_is_told_by_the_process_that_has_no_token(
+    bus, clock, zalo_account
+):
+    tokens, app_id = zalo_account.channel.api.tokens, zalo_account.sandbox.settings.app_id
+    reader = FactsReader(bus, SETTINGS.model_copy(update={"app_id": app_id}), clock)
+    await check_grant(bus, app_id, tokens)
+    assert await codes(bus, clock, reader) == []
+    clock.advance(84 * 86400)
+    assert await codes(bus, clock, reader) == ["zalo_consent_ends"]
+    await check_grant(bus, app_id, tokens)
+    assert await codes(bus, clock, reader) == [], "renewed"
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (FeedState(failures=4), []),
+        (FeedState(failures=5), ["feed_stale"]),
+        (FeedState(read=-172799.0), []),
+        (FeedState(read=-172801.0), ["feed_stale"]),
+    ],
+)
+async def test_a_feed_that_can_not_be_read_is_told(bus, clock, reader, state, told):
+    state = state.model_copy(update={"read": state.read and clock() + state.read})
+    bucket = bus.bucket(subjects.IMPORTS.name)
+    await bucket.put(f"{UNIT}.tin-moi", state.model_dump_json().encode())
+    assert await codes(bus, clock, reader) == told
 
 
 async def test_a_bus_that_stores_has_no_problem_and_one_that_is_gone_has(bus):

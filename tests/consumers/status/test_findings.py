@@ -11,7 +11,15 @@ from consumers.channel_health.breaker import BreakerState
 from consumers.channel_health.canary.status import CanaryStatus
 from consumers.channel_health.readback import ReadbackFailure
 from consumers.messages import load_catalog
-from consumers.status.findings import DeadLetters, DiskSpace, Facts, WaitingDraft, find
+from consumers.status.findings import (
+    DeadLetters,
+    DiskSpace,
+    Facts,
+    StaleFeed,
+    UnknownSends,
+    WaitingDraft,
+    find,
+)
 from consumers.status.report import (
     ChannelStatus,
     CircuitStatus,
@@ -92,6 +100,7 @@ WELL = (
     waits("zalo -218 recipient quota"), waits("the article is not live"),
     waits("zalo broadcasts from 06:00 to 21:59"), waits("our shoe quota"), waits("zalo -9 odd"),
     {"versions": {"loa": "1", "nats_server": "2", "running": "1"}},
+    {"consent_ends": NOW + timedelta(days=7)},
 )  # fmt: skip
 TABLE = [
     ({"store_problem": "no answer"}, [(ACT, "bus_cannot_store", "bus")]),
@@ -143,6 +152,9 @@ TABLE = [
     (waits("zalo -223 article quota"), [(ACT, "zalo_quota_used_up", ZALO)]),
     (waits("zalo -224"), [(ACT, "zalo_needs_person", ZALO)]),
     (waits("zalo -216"), [(ACT, "zalo_needs_person", ZALO)]),
+    ({"unknown_sends": UnknownSends(2, AGO)}, [(ACT, "zalo_unknown", ZALO)]),
+    ({"consent_ends": NOW + timedelta(days=6)}, [(ACT, "zalo_consent_ends", ZALO)]),
+    ({"stale_feeds": (StaleFeed("a.f", AGO), StaleFeed("b.f"))}, [(WATCH, "feed_stale", "import")]),
     ({"dead": DeadLetters(3, AGO)}, [(ACT, "dead_letters", "dead")]),
     (a_draft(), [(NOTE, "desk_waits", "desk")]),
     (a_draft(NOW - timedelta(days=1)), [(WATCH, "desk_waits", "desk")]),
@@ -171,6 +183,13 @@ def test_each_fact_has_its_finding_with_severity_and_place(facts, found):
         for text in (one.message, one.message_vi, one.remedy, one.remedy_vi):
             assert "{" not in text
         assert bool(one.remedy) == bool(one.remedy_vi)
+
+
+def test_of_many_feeds_the_first_are_named():
+    feeds = tuple(StaleFeed(f"don-vi.f{number}", AGO) for number in range(7))
+    [one] = find(Facts(NOW, stale_feeds=feeds))
+    assert one.since == AGO and "7 feeds" in one.message
+    assert "don-vi.f4, …" in one.message and "f5" not in one.message + one.message_vi
 
 
 def test_what_needs_a_person_comes_first():
@@ -310,5 +329,6 @@ def test_the_runbook_has_every_code_and_each_text_its_remedy():
         "pages_unseen",
     }
     known = codes - said_elsewhere - {"retention_held"}  # with a remedy
+    assert set(texts) <= codes, "words inside texts are in a catalogue of their own"
     assert {code for code, one in texts.items() if "do_en" in one} == known
     assert all(set(one) >= {"en", "vi"} for one in texts.values())
