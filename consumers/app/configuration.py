@@ -45,8 +45,9 @@ _PORTS = ("LOA_HTTP_PORT", "LOA_NATS_PORT", "LOA_DESK_HTTP_PORT", "LOA_METRICS_P
 _REQUIRED = {
     "LOA_ZALO_APP_ID": "LOA_ZALO_APP_SECRET",
     "LOA_EMAIL_USERNAME": "LOA_EMAIL_PASSWORD",
+    "LOA_EMAIL_FALLBACK_USERNAME": "LOA_EMAIL_FALLBACK_PASSWORD",
 }
-"""Variables that can't be used without the other."""
+"""Variables that can't be used without a secret."""
 _USELESS_WITHOUT = {
     "LOA_NATS_CREDS_FILE": _NATS_URL,
     "LOA_NATS_NKEY_FILE": _NATS_URL,
@@ -55,6 +56,8 @@ _USELESS_WITHOUT = {
     "LOA_EMAIL_FALLBACK_HOST": "LOA_EMAIL_HOST",
     "LOA_EMAIL_USERNAME": "LOA_EMAIL_HOST",
     "LOA_EMAIL_PASSWORD": "LOA_EMAIL_USERNAME",
+    "LOA_EMAIL_FALLBACK_USERNAME": "LOA_EMAIL_FALLBACK_HOST",
+    "LOA_EMAIL_FALLBACK_PASSWORD": "LOA_EMAIL_FALLBACK_USERNAME",
     "LOA_ZALO_APP_SECRET": "LOA_ZALO_APP_ID",
 }
 
@@ -220,8 +223,22 @@ def _contradictions(read: _Read, values: Mapping[str, Any]) -> Iterator[FieldErr
         yield from _errors_of(lambda: Client.open(oidc), "LOA_OIDC_CLIENT_KEY_FILE")
     for variable, needed in _REQUIRED.items():
         if values.get(variable) and not values.get(needed, True):
-            yield field_error(needed, "config_needed", variable=variable)
+            yield from _missing_secret(needed, variable, loa)
     yield from _equal_ports(values)
+
+
+def _missing_secret(
+    secret: str, variable: str, settings: LoaSettings | None
+) -> Iterator[FieldError]:
+    """The error of an empty *secret* that *variable* needs.
+
+    Where each service has a key of its own for the bus, it has its secrets alone, too: one that is
+    not named here is another's.
+    """
+    if file := environment().get(f"{secret}_FILE"):
+        yield field_error(f"{secret}_FILE", "config_file_empty", value=file, variable=variable)
+    elif not (settings and settings.has_limited_rights):
+        yield field_error(secret, "config_needed", variable=variable)
 
 
 def _equal_ports(values: Mapping[str, Any]) -> Iterator[FieldError]:

@@ -126,7 +126,7 @@ def loa(context: typer.Context, version: Version = False) -> None:  # noqa: ARG0
 
 def run() -> None:
     """Run the command of this process's words."""
-    stdio.write_utf8()
+    stdio.prepare_output()
     log_config.configure(service=False)
     try:
         app(obj=client_settings, prog_name="loa")

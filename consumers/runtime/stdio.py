@@ -1,8 +1,9 @@
-"""Standard streams: closed ones are opened, and texts are written as UTF-8."""
+"""Standard streams: closed ones are opened, texts are UTF-8, and a pipe may lose its reader."""
 
 import io
 import os
 import sys
+from typing import Any
 
 _NAMES = ("stdin", "stdout", "stderr")
 
@@ -30,11 +31,33 @@ def _open_if_closed(fd: int) -> bool:
     return False
 
 
-def write_utf8() -> None:
-    """Write texts as UTF-8 to stdout and stderr, also where the locale has another encoding."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+class _Output(io.FileIO):
+    """A stream whose reader may go, as `head` does: what it does not want is dropped.
+
+    So the exit code stays what the command has found, and no act ends half done.
+    """
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, self.fileno())
+            os.close(nothing)
+            return len(data)
+
+
+def prepare_output() -> None:
+    """Write texts to stdout and stderr as UTF-8, also where the locale has another encoding.
+
+    A reader that leaves ends no command.
+    """
+    for fd, name in ((1, "stdout"), (2, "stderr")):
+        if isinstance(stream := getattr(sys, name), io.TextIOWrapper):
+            buffer = io.BufferedWriter(_Output(fd, "w", closefd=False))
+            text = io.TextIOWrapper(buffer, "utf-8", "backslashreplace")
+            text.reconfigure(line_buffering=stream.line_buffering or stream.isatty())
+            setattr(sys, name, text)
 
 
 def has_terminal() -> bool:

@@ -6,6 +6,7 @@ import pytest
 
 from consumers.app.settings import LoaSettings, environment
 from consumers.app.unknown_variables import PREFIX, known_variables
+from producers.bus_access.key_files import create_seed
 from tests.support.cli import InProcessCli, json_output
 
 KEY = "ab" * 32
@@ -66,6 +67,10 @@ async def test_every_problem_is_named_at_once_in_both_languages(shell, tmp_path)
         ({"LOA_ZALO_APP_ID": "1"}, "LOA_ZALO_APP_SECRET", 2),
         ({"LOA_EMAIL_HOST": "h", "LOA_EMAIL_FROM": "a@b.vn", "LOA_EMAIL_USERNAME": "u"},
          "LOA_EMAIL_PASSWORD", 2),
+        ({"LOA_EMAIL_HOST": "h", "LOA_EMAIL_FROM": "a@b.vn", "LOA_EMAIL_FALLBACK_HOST": "g",
+          "LOA_EMAIL_FALLBACK_USERNAME": "u"}, "LOA_EMAIL_FALLBACK_PASSWORD", 2),
+        ({"LOA_ZALO_APP_ID": "1", "LOA_ZALO_APP_SECRET_FILE": "/dev/null"},
+         "LOA_ZALO_APP_SECRET_FILE", 2),
         ({"LOA_DESK_HTTP_PORT": "8080"}, "LOA_DESK_HTTP_PORT", 2),
         ({"LOA_DESK_HTTP_HOST": "0.0.0.0"}, "LOA_DESK_URL", 2),
         ({"LOA_OIDC_ISSUER": "https://id.vn"}, "LOA_OIDC_CLIENT_ID", 2),
@@ -84,6 +89,19 @@ async def test_what_can_not_hold_together_or_has_no_effect_is_named(shell, varia
     answer = json_output(run)
     assert run.exit_code == code, answer
     assert named in fields(answer["errors" if code == 2 else "warnings"])
+
+
+async def test_a_secret_that_only_another_service_has_is_not_missed(shell, tmp_path):
+    """With a key of its own for the bus, as `admin` in containers, which reports Zalo's limits."""
+    key = tmp_path / "admin.nk"
+    key.write_bytes(create_seed())
+    key.chmod(0o600)
+    variables = {"LOA_NATS_URL": "nats://a", "LOA_NATS_NKEY_FILE": str(key), "LOA_ZALO_APP_ID": "1"}
+    answer = json_output(await shell("check", "--json", **variables))
+    assert answer["errors"] == []
+    empty = {"LOA_ZALO_APP_SECRET_FILE": "/dev/null"}
+    answer = json_output(await shell("check", "--json", **variables, **empty))
+    assert fields(answer["errors"]) == {*empty}, "this service is to have it"
 
 
 @pytest.mark.parametrize(
