@@ -10,6 +10,7 @@ from contracts.catalog import load_texts
 from contracts.errors import Bilingual, FieldError, localized
 
 Catalog = dict[str, dict[str, str]]
+_TIMED_REASON = re.compile(r"(.+) (\d+) s")
 _NUMBERED_REASON = re.compile(r"(.+) (\d{3}|[245]\.\d{1,3}\.\d{1,3})")
 
 
@@ -30,6 +31,7 @@ def translate(text: str) -> Bilingual:
     """
     translations = _load_translations()
     head, mark, rest = text.partition(": ")
+    timed = _TIMED_REASON.fullmatch(text)
     numbered = _NUMBERED_REASON.fullmatch(text)
     if text in translations or not text:
         vi = translations.get(text, text)
@@ -37,6 +39,8 @@ def translate(text: str) -> Bilingual:
         vi = f"{translations[head]}: {translate(rest).vi}"
     elif numbered and numbered[1] in translations:
         vi = f"{translations[numbered[1]]} ({numbered[2]})"
+    elif timed and timed[1] in translations:
+        vi = f"{translations[timed[1]]} {timed[2]} giây"
     else:
         vi = f"“{text}”"
     return Bilingual(load_catalog("translations")["english"].get(text, text), vi)

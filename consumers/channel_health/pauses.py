@@ -1,6 +1,7 @@
 """Channel pauses, kept on the bus, and the waits that pauses and queues explain."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -11,8 +12,11 @@ from pydantic import BaseModel, ConfigDict
 from consumers.channel_health import breaker_store
 from consumers.channel_health.breaker import Breaker
 from consumers.ledger.wakeups import count_queued
+from consumers.messages import field_error
 from contracts import subjects
+from contracts.base.times import format_for_people
 from contracts.delivery import ChannelName, Lane
+from contracts.errors import Bilingual
 from producers.bus import Bus, BusError, Value
 from producers.bus.periodic import every
 from producers.bus.records import Versioned, parse, update
@@ -20,6 +24,9 @@ from producers.bus.records import Versioned, parse, update
 log = structlog.get_logger()
 _POLL_S = 1.0
 _UNREADABLE_REASON = "unreadable"
+_RESTORED = re.compile(
+    r"restored from the backup of (\S+Z)(?:; paused before, since (\S+Z): (.*))?", re.DOTALL
+)
 PAUSED_REASON = "paused"
 """The reason in reports for a channel that an operator paused."""
 
@@ -32,6 +39,21 @@ class Pause(BaseModel):
     since: datetime
     reason: str = ""
     by: str = ""
+
+
+def describe_reason(reason: str) -> Bilingual:
+    """The reason of a pause for people: that of a restore in both languages, with times here."""
+    if not (found := _RESTORED.fullmatch(reason)):
+        return Bilingual(reason, reason)
+    restored, before, why = found.groups()
+    facts = {"at": _shown(restored)} | ({"since": _shown(before), "reason": why} if before else {})
+    code = "paused_again_by_restore" if before else "paused_by_restore"
+    text = field_error("pause", code, **facts)
+    return Bilingual(text.message, text.message_vi)
+
+
+def _shown(moment: str) -> str:
+    return format_for_people(datetime.fromisoformat(moment))
 
 
 def pause_key(channel: ChannelName) -> str:

@@ -57,7 +57,8 @@ def _paused_text(pause: PauseAnswer) -> FieldError:
         "who": pause.by or "-",
         "channel": channel,
     }
-    return field_error(channel, "paused_already", **facts, reason=pause.reason or "-")
+    reason = pauses.describe_reason(pause.reason or "-")
+    return field_error(channel, "paused_already", **facts, reason=reason)
 
 
 @output.page(PauseAnswer)

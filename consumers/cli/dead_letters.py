@@ -34,16 +34,19 @@ from consumers.staff.authorization import Actor
 from consumers.staff.policy import ObjectFacts
 from contracts import subjects
 from contracts.base.times import format_for_people
-from contracts.errors import FieldError, Invalid
+from contracts.errors import FieldError, Invalid, limit_errors
 from producers.bus import Bus, Message, NoReply
 
 _OBJECT_MAX = 500
+_ERRORS_LISTED = 5
 
 
 def _print_letters(letters: Sequence[DeadLetter]) -> None:
-    """A block for each letter, with the first error and the last decision."""
+    """A block for each letter, with its first errors and the last decision."""
+    if not letters:
+        output.tell_empty()
     for letter in letters:
-        _print_head(letter, letter.errors[:1])
+        _print_head(letter, limit_errors(letter.errors, _ERRORS_LISTED))
         if letter.ended:
             typer.echo(f"  {_decision_line(letter.ended)}")
 
@@ -102,7 +105,8 @@ def _visible_text(body: bytes) -> str:
 
 def _print_summary(summary: BulkSummary) -> None:
     rows = [(one.id, one.unit, one.content_id, one.sent_to) for one in summary.done]
-    output.print_table(("id", "unit", "content_id", "sent to"), rows)
+    if rows:
+        output.print_table(("id", "unit", "content_id", "sent to"), rows)
     done = f"{len(rows)} " + ("chosen, nothing done (dry run)" if summary.dry_run else "done")
     typer.echo(f"{done}, {len(summary.refused)} refused, {len(summary.left)} left")
 

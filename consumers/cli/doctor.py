@@ -46,6 +46,7 @@ from consumers.errors import KeyFileBroken
 from consumers.key_file import KEY_FILE_FIELD
 from consumers.messages import field_error, translate
 from consumers.staff.oidc.settings import OidcSettings
+from consumers.status.places import describe_place
 from contracts.base.addresses import is_mailable
 from contracts.delivery import ChannelName
 from contracts.errors import FieldError, Invalid
@@ -304,7 +305,7 @@ async def _describe_settings(email: EmailSettings, settings: LoaSettings) -> lis
     texts = [field_error("settings", code, to=relay.removeprefix("the relay "))]
     destination = await _worker_destination()
     if destination and relay != ("" if destination.stand_in else destination.to):
-        texts.append(field_error("settings", "settings_differ", to=translate(destination.to)))
+        texts.append(field_error("settings", "settings_differ", to=describe_place(destination.to)))
     if settings.units_share_password:
         texts.append(field_error("bus", "units_share_password"))
     return texts

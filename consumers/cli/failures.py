@@ -1,7 +1,7 @@
 """`loa trace --failed`: who was not reached, why, since when, and what to do."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import typer
 from pydantic import BaseModel
@@ -26,7 +26,10 @@ _DEFAULT_SINCE = "7d"
 
 
 class FailuresAnswer(BaseModel):
-    """Failures of one item or of all, the latest first; `left_out`: beyond the limit."""
+    """Failures of one item or of all, the latest first; `left_out`: beyond the limit.
+
+    `since`: of an item without --since the time of its first failure, or now.
+    """
 
     since: datetime
     failures: list[Failure]
@@ -38,12 +41,15 @@ async def find_failures(bus: Bus, content_id: str, since: str, by: str) -> Failu
 
     Raises Invalid, Unauthorized, Forbidden, BusError.
     """
-    moment = require_time("since", since or ("" if content_id else _DEFAULT_SINCE))
+    named = since or ("" if content_id else _DEFAULT_SINCE)
+    moment = require_time("since", named)
     right, ledger = await look(bus, "item.read", content_id, by), Ledger(bus)
     start = await ledger.bucket.first_seq_since(moment)
     found = await FailureReader(ledger, start).read(await _item_of(bus, content_id))
     seen = await _visible_items(bus, right, {failure.content_id for failure in found})
-    return FailuresAnswer(since=moment, failures=[one for one in found if one.content_id in seen])
+    failures = [one for one in found if one.content_id in seen]
+    first = min((one.since for one in failures), default=datetime.now(UTC))
+    return FailuresAnswer(since=moment if named else first, failures=failures)
 
 
 async def _item_of(bus: Bus, name: str) -> str:

@@ -28,6 +28,7 @@ from consumers.cli.output import (
     page,
     print_address,
     print_answer,
+    print_errors,
     print_field_texts,
     print_table,
     require_name,
@@ -47,12 +48,13 @@ from consumers.reporting.trace import TraceReader
 from consumers.staff.accounts import AccountStore
 from consumers.staff.authorization import Actor
 from consumers.staff.policy import ObjectFacts
+from consumers.status.places import describe_place
 from consumers.suppression.store import describe_suppression
 from contracts import events, keys, subjects
 from contracts.base.times import format_for_people
 from contracts.cloudevent import CloudEvent
 from contracts.delivery import ChannelName
-from contracts.errors import WHOLE_EVENT, FieldError, Invalid
+from contracts.errors import WHOLE_EVENT, FieldError, FieldWarning, Invalid
 from contracts.records import EventRecord
 from contracts.trace import OmitEmptyModel, StatusCounts, TimelineEntry, Trace
 from producers.bus import Bus
@@ -178,7 +180,8 @@ class TraceAnswer(NamedTuple):
             typer.echo(f"event {self.event_id}:")
         print_trace(self.trace, self.names)
         for channel, place in self.stand_ins.items():
-            print_field_texts(field_error(channel, "stand_in_delivers", to=place))
+            to = describe_place(place)
+            print_field_texts(field_error(channel, "stand_in_delivers", to=to))
         if self.address and self.address_state:
             print_address(self.address_state, self.address)
         elif self.address:
@@ -266,7 +269,8 @@ def print_trace(trace: Trace, names: Mapping[str, str] = MappingProxyType({})) -
         if name in _ALWAYS_SHOWN or any(counts[name] for *_, counts in rows)
     ]
     counts_rows = [(*row, *map(counts.get, columns)) for *row, counts in rows]
-    print_table(("revision", "channel", *columns), counts_rows)
+    if counts_rows:
+        print_table(("revision", "channel", *columns), counts_rows)
     timeline = [row for entry in trace.timeline for row in _timeline_rows(entry, names)]
     print_table(("when", "what", "channel", "detail"), timeline)
 
@@ -333,7 +337,9 @@ class WithdrawalAnswer(OmitEmptyModel):
     `withdrawn_at`, `reason` and `by` are of the earlier one. `unseen`: the item was not out.
     """
 
-    omitted_when_empty = frozenset({"event_id", "withdrawn_at", "reason", "by", "unseen"})
+    omitted_when_empty = frozenset(
+        {"event_id", "withdrawn_at", "reason", "by", "unseen", "warnings"}
+    )
 
     content_id: str
     event_id: str = ""
@@ -341,6 +347,7 @@ class WithdrawalAnswer(OmitEmptyModel):
     reason: str = ""
     by: str = ""
     unseen: bool = False
+    warnings: tuple[FieldWarning, ...] = ()
 
     def to_text(self) -> FieldError:
         if self.withdrawn_at is None:
@@ -368,6 +375,7 @@ def withdraw(
     text = WithdrawalText(reason, title, short_title)
     confirm("ask_withdraw", yes=yes)
     answer = act_on_bus(lambda bus: order_withdrawal(bus, content_id, text, by))
+    print_errors(answer.warnings)
     print_answer(answer, as_json, lambda: print_field_texts(answer.to_text()))
 
 
@@ -397,7 +405,9 @@ async def order_withdrawal(
 
     answer = await perform(bus, command, publish)
     unseen = not items.is_visible(item, datetime.now(UTC))
-    return WithdrawalAnswer(content_id=content_id, event_id=answer.event_id, unseen=unseen)
+    return WithdrawalAnswer(
+        content_id=content_id, event_id=answer.event_id, unseen=unseen, warnings=answer.warnings
+    )
 
 
 async def _existing_withdrawal(

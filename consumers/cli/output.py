@@ -162,14 +162,29 @@ def print_records(kind: type[BaseModel], records: Sequence[BaseModel], as_json: 
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table for people, without cutting its cells or reading markup in them."""
+    """Print a table for people, without cutting its cells or reading markup in them.
+
+    Of a table without rows only stderr tells: scripts count lines.
+    """
+    if not (rows := list(rows)):
+        tell_empty()
+        return
     is_terminal = sys.stdout.isatty()
     table = Table(box=SIMPLE if is_terminal else None, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold", no_wrap=not is_terminal)
     for row in rows:
         table.add_row(*(Text(cell_text(cell)) for cell in row))
-    Console(width=None if is_terminal else _PLAIN_WIDTH).print(table)
+    console = Console(width=None if is_terminal else _PLAIN_WIDTH)
+    with console.capture() as printed:
+        console.print(table)
+    lines = printed.get().splitlines()
+    typer.echo("\n".join(line if is_terminal else line.rstrip() for line in lines))
+
+
+def tell_empty() -> None:
+    """Say that a list has no entries."""
+    print_errors([field_error("list", "list_empty")])
 
 
 def cell_text(cell: object) -> str:

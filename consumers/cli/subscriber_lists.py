@@ -18,6 +18,7 @@ from consumers.cli.unit_keys import require_new_file
 from consumers.messages import field_error
 from consumers.private_files import new_file
 from consumers.reporting.reader_list import (
+    EVERYTHING,
     Reader,
     ReaderCounts,
     ReaderFilter,
@@ -119,6 +120,8 @@ async def _load_readers(lister: ReaderLister, limit: int) -> ReadersAnswer:
 
 
 def _print_readers(answer: ReadersAnswer, *, contacts: bool) -> None:
+    if not answer.readers:
+        output.tell_empty()
     for reader in answer.readers:
         since = f"since {format_for_people(reader.since)}" if reader.since else ""
         facts = (reader.id, reader.channel, reader.state, reader.frequency, since)
@@ -158,7 +161,8 @@ def _print_counts(counts: ReaderCounts) -> None:
         for channel, states in counts.channels.items()
         for state, number in states.items()
     ]
-    rows += [("topic", topic, number) for topic, number in counts.topics.items()]
+    for topic, number in counts.topics.items():
+        rows.append(("topic", "all of them" if topic == EVERYTHING else topic, number))
     rows += [("frequency", frequency, number) for frequency, number in counts.frequencies.items()]
     output.print_table(("", "", "readers"), [*rows, ("total", "", counts.total)])
 

@@ -120,11 +120,20 @@ class LedgerEntry:
         return [note.reason for note in open_notes if note.reason]
 
     @property
-    def end_reasons(self) -> list[tuple[Status, str]]:
+    def end_reasons(self) -> dict[int, tuple[Status, str]]:
         """Status and reason of the rows that ended with a reason and were not delivered."""
-        ended = [(self.rows[row], note.reason) for row, note in self.notes.items() if note.reason]
         apart = OPEN_LETTERS | DELIVERED_LETTERS
-        return [(STATUS_OF_LETTER[letter], why) for letter, why in ended if letter not in apart]
+        ended = {row: note.reason for row, note in self.notes.items() if note.reason}
+        letters = {row: self.rows[row] for row in ended}
+        return {
+            row: (STATUS_OF_LETTER[letter], ended[row])
+            for row, letter in letters.items()
+            if letter not in apart
+        }
+
+    def failed_at(self, row: int) -> float:
+        """When *row* failed first; where that is not noted, when its batch ended, or began."""
+        return self.notes.get(row, RowNote()).since or self.closed_at or self.created
 
     def reached_rows(self) -> list[int]:
         """Rows whose recipients must get a correction."""

@@ -94,12 +94,10 @@ class FailureReader:
     async def add_batch(self, batch: StoredBatch, entry: LedgerEntry) -> None:
         for row, letter in enumerate(entry.rows):
             if letter in _FAILED_LETTERS:
-                note = entry.notes.get(row, RowNote())
+                reason = entry.notes.get(row, RowNote()).reason
                 status = _STATUSES[STATUS_OF_LETTER[letter]]
-                since = note.since or entry.closed_at or entry.created
-                await self.add_row(
-                    _Cause(batch.key.plan, status, note.reason), batch.key, row, since
-                )
+                cause = _Cause(batch.key.plan, status, reason)
+                await self.add_row(cause, batch.key, row, entry.failed_at(row))
 
     async def add_row(self, cause: _Cause, batch: BatchKey, row: int, since: float) -> None:
         rows = self.causes.setdefault(cause, _Rows())

@@ -1,5 +1,6 @@
 """Summary of one plan's batches: statuses, reasons, possible copies and interruptions."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,11 +20,15 @@ _MAX_WAITS = 3
 
 @dataclass
 class PlanSummary:
-    """Sums over the batches of one plan. `closed`: when its last batch was closed."""
+    """Sums over the batches of one plan. `closed`: when its last batch was closed.
+
+    `ended_at`: when the first row of each end failed.
+    """
 
     statuses: Counter[Status] = field(default_factory=Counter)
     waits: Counter[str] = field(default_factory=Counter)
     ends: Counter[tuple[Status, str]] = field(default_factory=Counter)
+    ended_at: dict[tuple[Status, str], float] = field(default_factory=dict)
     copies: int = 0
     closed: float = 0.0
     doubts: list[Doubt] = field(default_factory=list)
@@ -31,7 +36,9 @@ class PlanSummary:
     def add(self, entry: LedgerEntry) -> None:
         self.statuses.update(entry.count_by_status())
         self.waits.update(entry.waiting_reasons)
-        self.ends.update(entry.end_reasons)
+        for row, end in entry.end_reasons.items():
+            self.ends[end] += 1
+            self.ended_at[end] = min(self.ended_at.get(end, math.inf), entry.failed_at(row))
         self.copies += entry.possible_copies
         self.closed = max(self.closed, entry.closed_at)
         self.doubts += entry.doubts
@@ -40,11 +47,11 @@ class PlanSummary:
         for reason, rows in self.waits.most_common(_MAX_WAITS):
             yield channel_entry(now, "waiting", channel, f"{rows} rows: {reason}")
 
-    def end_entries(self, channel: ChannelName, now: float) -> Iterator[TimelineEntry]:
+    def end_entries(self, channel: ChannelName) -> Iterator[TimelineEntry]:
         """Yield why rows ended undelivered, and what left rows in doubt."""
         for (status, reason), rows in self.ends.most_common(_MAX_SHOWN):
             detail = f"{rows} rows: {reason}"
-            yield channel_entry(self.closed or now, status, channel, detail)
+            yield channel_entry(self.ended_at[status, reason], status, channel, detail)
         yield from interruption_entries(channel, self.doubts)
 
 

@@ -173,7 +173,7 @@ class TraceReader:
         count = status_counts(cursor, summary.statuses, summary.copies).model_copy(update=returned)
         past = _planning_entries(plan.channel, cursor, count, summary.closed)
         past += [*mail.bounce_entries(bounces), *mail.stop_entries(plan.content_id, stop)]
-        past += summary.end_entries(plan.channel, self.clock()) if self.for_staff else ()
+        past += summary.end_entries(plan.channel) if self.for_staff else ()
         return count, [*past, *summary.wait_entries(plan.channel, self.clock())]
 
     async def bounces(self, plan: PlanKey) -> tuple[BounceTotals, BounceStop | None]:

@@ -9,6 +9,7 @@ from channels.portal.errors import INDEX_LOST
 from consumers.channel_health.breaker import BreakerState, remedy
 from consumers.channel_health.breaker_store import circuits_of
 from consumers.channel_health.canary.status import CHANNEL_SAID, NONE_SENT
+from consumers.channel_health.pauses import describe_reason
 from consumers.key_file import KEY_FILE_FIELD
 from consumers.messages import load_catalog, translate
 from consumers.status.places import describe_place
@@ -315,7 +316,8 @@ def _slower(name: ChannelName, channel: ChannelStatus) -> Iterator[StatusFinding
         facts = {"level": channel.slowed, "reason": translate(channel.slowed_reason or "?")}
         yield _finding(Severity.WATCH, "mail_slowed", name, None, **facts)
     if channel.paused:
-        facts = {"by": channel.paused_by, "reason": channel.paused_reason}
+        reason = channel.paused_reason and describe_reason(channel.paused_reason)
+        facts = {"by": channel.paused_by, "reason": reason}
         code = "_".join(("paused", *(name for name, value in facts.items() if value)))
         who = _phrase(code, **facts) if any(facts.values()) else Bilingual("", "")
         times = _Times(channel.paused_since)

@@ -77,6 +77,7 @@ def names(text: str) -> set[str]:
         ("AUTH 535", "máy chủ thư từ chối đăng nhập (535)"),
         ("enospc", "ổ đĩa đã đầy"),
         ("no connection: No route to host", "không kết nối được: không có đường mạng tới máy đó"),
+        ("no answer within 60 s", "không có câu trả lời trong 60 giây"),
         ("421", "máy chủ thư tự ngắt kết nối (421)"),
         ("a thing: of tomorrow", "“a thing: of tomorrow”"),
         ("", ""),

@@ -40,6 +40,17 @@ def broken() -> bytes:
     return envelope.to_structured(submitted(title=""))
 
 
+async def test_the_list_names_several_errors_and_says_when_it_is_empty(bus, loa):
+    run = await loa("dead", "list")
+    assert len(run.stderr.splitlines()) == 2
+    wrong = [field_error(f"data.links.{n}", "missing") for n in range(7)]
+    origin = MessageOrigin(subject=subjects.content(UNIT, "submitted"), stream="CONTENT", seq=1)
+    await DeadLetterStore(bus).bury("intake", origin, broken(), wrong)
+    said = (await loa("dead", "list")).stdout
+    assert [n for n in range(7) if f"  data.links.{n}: " in said] == [0, 1, 2, 3, 4]
+    assert "2 more" in said
+
+
 @pytest.mark.promise("9.1")
 async def test_the_list_says_whose_how_often_and_what_is_wrong_in_both_languages(bus, loa):
     await died(bus, broken())

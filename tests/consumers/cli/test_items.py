@@ -85,6 +85,18 @@ async def test_trace_says_why_rows_failed_and_when_older_revisions_went(intake_h
     assert "550" not in unit.model_dump_json(), "what units' programs read stays as it is"
 
 
+async def test_a_failure_has_one_time_whenever_it_is_asked_for(intake_harness, loa):
+    await intake_harness.take_in(submitted())
+    await intake_harness.add_plan(b"xp")
+    await intake_harness.add_reasons("550 5.1.1", 0)
+    intake_harness.clock.advance(3600)
+    story = await replace(intake_harness.trace, for_staff=True).trace(ITEM)
+    [failed] = [one.at for one in story.timeline if one.event == "failed"]
+    answer = json_output(await loa("trace", ITEM, "--failed", "--json"))
+    times = {datetime.fromisoformat(answer["failures"][0]["since"]), failed}
+    assert times == {datetime.fromisoformat(answer["since"])}
+
+
 async def test_trace_names_who_decided_and_what_the_code_means(intake_harness, loa):
     await intake_harness.take_in(submitted(), "desk")
     await loa("desk", "reject", ITEM, "--by", "Nguyễn Văn C", "--code", "trung-lap")
@@ -218,6 +230,15 @@ async def test_what_came_after_a_withdrawal_can_be_withdrawn(bus, intake_harness
     )
 
 
+async def test_a_withdrawals_title_that_zalo_cuts_is_told(intake_harness, loa):
+    await intake_harness.take_in(submitted())
+    words = ("withdraw", ITEM, "--reason", "Nhầm", "--title", "dài " * 50, "--by", "An", "--yes")
+    run = await loa(*words, "--json")
+    assert run.exit_code == 0
+    assert [one["field"] for one in json_output(run)["warnings"]] == ["data.title"]
+    assert len([line for line in run.stderr.splitlines() if line.startswith("data.title: ")]) == 2
+
+
 async def test_trace_failed_refuses_a_reader(loa):
     refused = await loa("trace", ITEM, "--failed", "--reader", "an@example.vn")
     assert (refused.exit_code, "--reader: " in refused.stderr) == (2, True)
@@ -249,6 +270,7 @@ async def test_trace_failed_says_who_why_since_when_and_what_to_do(bus, intake_h
     by_event = await loa("trace", event_id(submitted()), "--failed", "--json", "--limit", "2")
     one_item = json_output(by_event)
     assert (len(one_item["failures"]), one_item["left_out"]) == (2, 3)
+    assert one_item["since"] == min(one["since"] for one in answer["failures"])
     shown = (await loa("trace", ITEM, "--failed")).stdout
     assert "r0001  r0002" in shown
     assert max(map(len, shown.split("  now:")[0].splitlines())) <= 80
@@ -286,7 +308,7 @@ async def test_trace_names_the_crash_that_explains_copies_and_one_recipient_is_o
     await intake_harness.add_plan(b"d", copies=1)
     await intake_harness.add_doubt("h.email.0#ab", rows=1)
     told = (await loa("trace", ITEM)).stdout
-    assert ("1 recipient " in told, "1 recipients" in told) == (True, False)
+    assert ("1 recipient\n" in told, "1 recipients" in told) == (True, False)
     assert "interrupted" in told
     assert "1 row in doubt: worker h.email.0 ended while it sent them" in " ".join(told.split())
     units = await intake_harness.read_trace()
@@ -300,12 +322,13 @@ async def test_trace_says_that_a_stand_in_got_the_mail_and_names_the_people(
     account, _ = await StaffHarness(bus, intake_harness.clock).invited()
     await intake_harness.intake.desk.approve(ITEM, Reviewer(account.id))
     await intake_harness.add_plan(b"dd", channel=ChannelName.ZALO)
-    where = Destination(to="the sandbox", stand_in=True)
+    where = Destination(to="the Zalo sandbox at http://a", stand_in=True)
     await write_destination(bus, ChannelName.ZALO, where)
     told = (await loa("trace", ITEM, "--by", "Trực ca")).stdout
     assert "by Lê Văn Tám" in told
     assert account.id not in told
-    assert "zalo: counts what went to the sandbox: nobody outside gets anything" in told
+    assert "zalo: counts what went to the Zalo sandbox at http://a: nobody outside" in told
+    assert "zalo: chỉ tính những gì đã đến Zalo mô phỏng tại http://a: không có ai" in told
 
 
 @pytest.mark.parametrize(

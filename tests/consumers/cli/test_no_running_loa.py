@@ -140,7 +140,7 @@ def test_what_a_killed_loa_left_behind_is_no_trouble_of_the_next_command(folder)
     env = {"LOA_DATA_DIR": str(folder)}
     done = subprocess.run(words, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0
-    assert [line[:4] for line in done.stderr.splitlines()] == ["bus:"] * 2
+    assert [line[:4] for line in done.stderr.splitlines()] == ["bus:", "bus:", "list", "list"]
 
 
 def test_a_killed_loa_is_a_problem_and_a_stopped_one_is_none(folder, capsys):

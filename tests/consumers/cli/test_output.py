@@ -32,3 +32,14 @@ def test_a_cell_is_words_and_vietnams_time(cell, text, capsys):
 def test_a_shown_time_is_read_back_as_the_same_moment():
     moment = datetime(2026, 11, 26, 20, 30, 5, tzinfo=UTC)
     assert datetime.fromisoformat(cell_text(moment)) == moment
+
+
+def test_in_a_pipe_a_line_ends_with_its_text(capsys):
+    print_table(("what", "detail"), [("a", "x" * 300), ("b", "short")])
+    assert [line for line in capsys.readouterr().out.splitlines() if line != line.rstrip()] == []
+
+
+def test_of_an_empty_table_only_stderr_tells_in_both_languages(capsys):
+    print_table(("what", "detail"), iter(()))
+    said = capsys.readouterr()
+    assert (said.out, len(said.err.splitlines())) == ("", 2)

@@ -70,6 +70,8 @@ async def test_readers_are_listed_by_opaque_ids_and_counted(readers, loa):
         "topics": {"*": 1, "chuyen-doi-so": 1, "viec-lam": 2},
         "frequencies": {"daily": 1, "immediate": 1, "weekly": 1},
     }
+    said = [line.split() for line in (await loa("count")).stdout.splitlines()]
+    assert ["topic", "all", "of", "them", "1"] in said, "people are told no sign"
     for words in (("--topic", "viec-lm"), ("--channel", "fax"), ("--state", "gone")):
         assert (await loa("count", *words)).exit_code == 2
 
