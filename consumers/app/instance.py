@@ -10,14 +10,13 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 from pydantic import ValidationError
 
 from consumers.app.ports import require_free_port
 from consumers.app.settings import DeskSettings, LoaSettings, RunningInstance, read_settings
-from consumers.audit.anchor import Anchor
 from consumers.messages import field_error
 from contracts.base.crash_points import crash_point
 from contracts.base.networks import http_url
@@ -25,7 +24,9 @@ from contracts.base.times import utc_time
 from contracts.errors import Invalid, Unavailable
 from producers.bus import AccessRefused, Bus, NoReply, topology
 from producers.bus.server_check import verify
-from producers.nats_server import NatsServer
+
+if TYPE_CHECKING:
+    from producers.nats_server import NatsServer
 
 log = structlog.get_logger()
 PROBE_TIMEOUT_S = 1.0
@@ -124,7 +125,7 @@ async def find_running(settings: LoaSettings) -> RunningInstance | None:
 @asynccontextmanager
 async def bus_server(
     settings: LoaSettings,
-) -> AsyncIterator[tuple[str, tuple[str, ...], NatsServer | None]]:
+) -> AsyncIterator[tuple[str, tuple[str, ...], "NatsServer | None"]]:
     """The bus's address, its monitoring addresses, and our own embedded server, if it is that.
 
     Raises StoreBusy when another process holds the store and does not answer yet.
@@ -137,6 +138,8 @@ async def bus_server(
         return
     if settings.nats_port:
         require_free_port("LOA_NATS", _LOOPBACK, settings.nats_port)
+    from producers.nats_server import NatsServer  # most commands find a server that runs
+
     async with NatsServer(settings.nats_dir, settings.nats_port) as own:
         yield own.url, (own.monitor_url,), own
 
@@ -177,6 +180,8 @@ async def _open_store(bus: Bus, settings: LoaSettings, use: BusUse) -> None:
         return
     found = await topology.stream_infos(bus)
     if missing := [name for name in topology.stream_names() if name not in found]:
+        from consumers.audit.anchor import Anchor
+
         anchor = Anchor(bus, settings.bus_state_file, settings.key_file, time.time)
         if lost := await anchor.find_lost(missing):
             raise Unavailable(*(damage.field_error for damage in lost))

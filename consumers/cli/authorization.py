@@ -9,14 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 import typer
 
 from consumers.app.settings import LoaSettings, environment, load_retention, read_settings
 from consumers.cli import output
-from consumers.cli.desk_login import sign_in_at_desk
 from consumers.cli.stores import open_keys
 from consumers.intake.approval import reviewer
 from consumers.intake.items import Position
@@ -24,13 +23,14 @@ from consumers.messages import field_error
 from consumers.runtime import stdio
 from consumers.staff.accounts import Account, AccountStore
 from consumers.staff.authorization import Act, Actor, Authorizer
-from consumers.staff.passwords import Passwords
 from consumers.staff.policy import ObjectFacts, Policy, Ruling, Verdict, load_policy
 from consumers.staff.sessions import SessionStore, SignedIn
-from consumers.staff.sign_in import SignIn
 from contracts.base.times import Clock
 from contracts.errors import Forbidden, Invalid, Unauthorized
 from producers.bus import Bus
+
+if TYPE_CHECKING:
+    from consumers.staff.sign_in import SignIn
 
 log = structlog.get_logger()
 _FIELD = "by"
@@ -58,8 +58,11 @@ class Staff:
         policy = load_policy(read_settings(LoaSettings).data_dir)
         return cls(bus, accounts, SessionStore(bus, accounts, _CLOCK), policy)
 
-    async def open_sign_in(self) -> SignIn:
+    async def open_sign_in(self) -> "SignIn":
         """Raises Invalid for the key file of other data."""
+        from consumers.staff.passwords import Passwords  # commands that only look ask for none
+        from consumers.staff.sign_in import SignIn
+
         keys = await open_keys(self.bus)
         return SignIn(self.accounts, keys.derive, Passwords())
 
@@ -96,6 +99,8 @@ class Staff:
         """Ask for a one-time code; a person of the identity provider confirms at the desk."""
         account = signed_in.account
         if account.oidc and not account.has_totp:
+            from consumers.cli.desk_login import sign_in_at_desk  # only for a step up
+
             await self.keep(await sign_in_at_desk(self.sessions, account.id))
             return await self.require_signed_in()
         code = await ask("ask_code", is_hidden=False)

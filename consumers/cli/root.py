@@ -4,19 +4,22 @@ import gc
 from collections.abc import Sequence
 from enum import StrEnum
 from importlib import import_module
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import typer
+from typer.core import TyperCommand
 from typer.main import get_command, get_group
 
-from consumers.app.settings import LoaSettings, read_settings
+from consumers.cli.word_completion import summaries
 from consumers.runtime import log_config, stdio
 from contracts.errors import FieldError
-from producers import cli as client
-from producers.bus import Bus, BusError
 from producers.command_pages import SETTINGS, Version, complete_page
 from producers.output import print_errors
 from producers.usage_errors import CommandGroup
+
+if TYPE_CHECKING:
+    from producers.bus import Bus
+    from producers.cli import ClientSettings
 
 _CLI_PACKAGE = "consumers.cli"
 
@@ -105,6 +108,26 @@ class Commands(CommandGroup):
         path = self.command_paths.get(cmd_name)
         return path.load(cmd_name) if path else None
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """The page of `loa`, whose list of commands loads none of them."""
+        complete_page(_ListedCommands(self)).format_help(ctx, formatter)
+
+
+class _ListedCommands(CommandGroup):
+    """The same commands for their list: a name, a sentence and a group for each."""
+
+    def __init__(self, commands: Commands) -> None:
+        super().__init__(name=commands.name, help=commands.help, params=commands.params)
+        said, paths = summaries(), commands.command_paths
+        self.commands = {
+            name: TyperCommand(name, help=said[name], rich_help_panel=path.group)
+            for name, path in paths.items()
+        }
+        self.rich_markup_mode = commands.rich_markup_mode
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        return list(self.commands)
+
 
 app = typer.Typer(
     cls=Commands,
@@ -134,17 +157,19 @@ def run() -> None:
         gc.freeze()  # otherwise a fifth of a command's time is Python's last search for garbage
 
 
-def client_settings() -> client.ClientSettings:
+def client_settings() -> "ClientSettings":
     """Settings of the commands that are also in the client's wheel; `.env` included."""
+    from consumers.app.settings import LoaSettings, read_settings  # only for such a command
+    from producers.cli import ClientSettings
+
     settings = read_settings(LoaSettings)
-    return client.ClientSettings(
-        settings.data_dir, settings.nats_url, settings.access(), _find_refusal
-    )
+    return ClientSettings(settings.data_dir, settings.nats_url, settings.access(), _find_refusal)
 
 
-async def _find_refusal(bus: Bus, event_id: str, content_id: str) -> Sequence[FieldError]:
+async def _find_refusal(bus: "Bus", event_id: str, content_id: str) -> Sequence[FieldError]:
     """Why an event was refused; a key without the right to read that does not tell."""
     from consumers.reporting.refusals import find_refusal  # only for a published event
+    from producers.bus import BusError
 
     try:
         return await find_refusal(bus, event_id, content_id)

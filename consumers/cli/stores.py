@@ -1,7 +1,11 @@
-"""Stores that commands open with this machine's key file, once it is proven to be the bus's."""
+"""Stores that commands open with this machine's key file, once it is proven to be the bus's.
+
+Each function imports its own store: a command opens one of them, and waits for no other.
+"""
 
 import time
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from consumers.app.settings import LoaSettings, read_settings
 from consumers.audit.anchor import Anchor
@@ -12,15 +16,15 @@ from consumers.audit.log import AuditLog
 from consumers.audit.signed import signing_key
 from consumers.errors import KeyFileBroken
 from consumers.key_file import KeyFile, open_key_file
-from consumers.operations.old_deliveries import load_ledger_cut
 from consumers.seals.publications import PublicationSeals
 from consumers.seals.takeover import SealRecords
-from consumers.subscribers.store import SubscriberStore
-from consumers.subscribers.validation import normalize_email
-from consumers.suppression.store import SuppressionStore
 from contracts.base.times import utc_now
 from contracts.errors import Invalid
 from producers.bus import Bus
+
+if TYPE_CHECKING:
+    from consumers.subscribers.store import SubscriberStore
+    from consumers.suppression.store import SuppressionStore
 
 
 def open_anchor(bus: Bus) -> Anchor:
@@ -84,22 +88,30 @@ async def find_seals(bus: Bus) -> PublicationSeals | None:
 
 async def find_ledger_cut(bus: Bus) -> datetime | None:
     """Up to when retention has removed notices from the ledger, if this machine can tell."""
+    from consumers.operations.old_deliveries import load_ledger_cut
+
     keys = await _find_keys(bus)
     return await load_ledger_cut(bus, signing_key(keys)) if keys else None
 
 
-async def open_subscribers(bus: Bus) -> SubscriberStore:
+async def open_subscribers(bus: Bus) -> "SubscriberStore":
     """Raises Invalid for the key of other data."""
+    from consumers.subscribers.store import SubscriberStore
+
     return SubscriberStore.from_key_file(bus, await open_keys(bus))
 
 
-async def open_suppressions(bus: Bus) -> SuppressionStore:
+async def open_suppressions(bus: Bus) -> "SuppressionStore":
     """Raises Invalid for the key of other data."""
+    from consumers.suppression.store import SuppressionStore
+
     return SuppressionStore.from_key_file(bus, await open_keys(bus))
 
 
 def normalized_address(address: str, field: str = "email") -> str:
     """The address in the form that is stored. Raises Invalid for *field* if it is no address."""
+    from consumers.subscribers.validation import normalize_email
+
     clean, errors = normalize_email(address)
     if errors:
         raise Invalid(*(error.model_copy(update={"field": field}) for error in errors))

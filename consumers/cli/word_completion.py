@@ -1,4 +1,6 @@
-"""Completion of a word of a `loa` command, for a shell; the standard library alone.
+"""What is known of commands without loading one: a word's completion for a shell, the list of all.
+
+The standard library alone.
 
 `completion.json` beside this file has every command with its options and values, and is written by
 `python -m tests.lint.commands`. What an operator may change is read from the data folder.
@@ -35,6 +37,12 @@ def print_completions() -> bool:
     for word, said in find_words(before, begun).items():
         sys.stdout.write(f"{word}{separator}{said}\n" if separator and said else f"{word}\n")
     return True
+
+
+def summaries() -> Mapping[str, str]:
+    """Every command of `loa`, with the first sentence of its help."""
+    commands = json.loads(_COMMANDS.read_bytes())["commands"]
+    return {name: command["help"] for name, command in commands.items()}
 
 
 def find_words(before: Iterable[str], begun: str) -> Words:

@@ -74,10 +74,32 @@ def test_every_command_can_be_loaded_and_says_what_it_does(name):
     assert command.get_short_help_str()
 
 
+def modules_after(command: str) -> list[str]:
+    """What a new process has imported after these lines of Python, which print nothing."""
+    start = "import io, sys\nfrom contextlib import redirect_stdout"
+    lines = "\n".join((start, command, "print(*sys.modules)"))
+    run = subprocess.run([sys.executable, "-c", lines], capture_output=True, check=True, text=True)
+    return run.stdout.split()
+
+
 def test_a_command_does_not_wait_for_what_it_does_not_use():
-    alone = "import sys, consumers.cli.items; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", alone], capture_output=True, check=True).stdout
-    assert not {b"channels.zalo.channel", b"faststream", b"jinja2"} & set(loaded.split())
+    loaded = modules_after("import consumers.cli.items")
+    unused = {"channels.zalo.channel", "faststream", "jinja2", "email_validator", "nacl"}
+    unused |= {"consumers.operations.retention", "consumers.staff.passwords"}
+    assert not unused & set(loaded)
+    assert len(loaded) < 850, "one library more costs every command"
+
+
+def test_the_list_of_commands_loads_none_of_them():
+    loaded = modules_after(
+        "from consumers.cli.root import app\n"
+        "with redirect_stdout(io.StringIO()): app(['--help'], standalone_mode=False)"
+    )
+    assert not {"nats", "pydantic_settings", "consumers.app.settings"} & set(loaded)
+    assert [name for name in loaded if name.startswith("consumers.cli.")] == [
+        "consumers.cli.word_completion", "consumers.cli.root"
+    ]  # fmt: skip
+    assert len(loaded) < 600
 
 
 def test_a_folder_that_is_no_demos_is_left_alone(tmp_path, capsys):

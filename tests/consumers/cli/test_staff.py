@@ -8,7 +8,7 @@ import pytest
 
 from consumers.cli import authorization
 from consumers.intake.handler import Intake
-from consumers.staff import policy, totp
+from consumers.staff import passwords, policy, totp
 from consumers.staff.oidc.id_token import Identity
 from consumers.staff.oidc.people import PendingPeople
 from consumers.staff.passwords import Passwords
@@ -69,7 +69,7 @@ class Terminal:
 def people(bus, loa, clock, monkeypatch):
     """`await people("an", ROLE)`: an account, added by the data folder's owner, at its terminal."""
     monkeypatch.setattr(authorization, "_CLOCK", clock)
-    monkeypatch.setattr(authorization, "Passwords", lambda: Passwords(cheap_hasher()))
+    monkeypatch.setattr(passwords, "Passwords", lambda: Passwords(cheap_hasher()))
     loa = loa.extended(XDG_STATE_HOME=f"{loa.environ['LOA_DATA_DIR']}/state-owner", USER="")
 
     async def person(login: str, *roles: str, name: str = "Trần Thị Bình") -> Terminal:
