@@ -9,8 +9,8 @@ import structlog
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
+from channels.daemon_threads import begin
 from consumers.app.settings import SecretFile, secret_files
-from consumers.runtime.daemon_threads import DaemonThreads
 
 log = structlog.get_logger()
 _READ_TIMEOUT_S = 10.0
@@ -37,9 +37,6 @@ class SecretReload:
     users: list[SecretUser] = field(default_factory=list)
     asked: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def __post_init__(self) -> None:
-        self._threads = DaemonThreads()
-
     def add_user(self, kind: type[BaseSettings], use: Callable[[Any], None], *fields: str) -> None:
         self.users.append(SecretUser(kind, frozenset(fields), use))
 
@@ -55,8 +52,7 @@ class SecretReload:
 
         Deliveries go on: connections that are at work keep what they have signed in with.
         """
-        loop = asyncio.get_running_loop()
-        files = await loop.run_in_executor(self._threads, self._files)  # `.env` may name them
+        files = await begin(self._files)  # `.env` may name them
         secrets = await asyncio.gather(*(self._read(file) for _, file in files))
         told = dict[str, list[str]](changed=[], kept=[], needs_restart=[])
         for (kind, file), secret in zip(files, secrets, strict=True):
@@ -92,10 +88,9 @@ class SecretReload:
 
         A thread reads it, which is given up after a while: a mount may hang.
         """
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(_READ_TIMEOUT_S):
-                secret = await loop.run_in_executor(self._threads, file.read)
+                secret = await begin(file.read)
         except (OSError, UnicodeDecodeError) as error:  # TimeoutError is one of the first
             log.error("secret_unusable", variable=file.variable, error=type(error).__name__)
             return None

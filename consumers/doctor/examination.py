@@ -6,9 +6,9 @@ Threads that a look-up of a name or a disk holds up are daemons: nothing waits f
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 
+from channels.daemon_threads import DaemonThreads
 from consumers.doctor.finding import DoctorFinding, failed, silent, unusable
 from consumers.progress import report_progress
-from consumers.runtime.daemon_threads import DaemonThreads
 from contracts.errors import ContractError
 from producers.bus import BusError
 

@@ -2,17 +2,14 @@
 
 import asyncio
 import shutil
-import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
+from channels.daemon_threads import begin
 from consumers.status.findings import DiskSpace
-
-T = TypeVar("T")
 
 
 def disk_spaces(folders: Iterable[Path]) -> tuple[DiskSpace, ...]:
@@ -49,7 +46,7 @@ class DiskMonitor:
         """Measure each disk whose last measurement has ended, for *patience_s* at most."""
         for name, folder in self.folders.items():
             if name not in self.under_way:
-                self.under_way[name] = _begin(partial(disk_space, folder))
+                self.under_way[name] = begin(partial(disk_space, folder))
         if self.under_way:
             await asyncio.wait(self.under_way.values(), timeout=patience_s)
         for name in [name for name, measured in self.under_way.items() if measured.done()]:
@@ -58,21 +55,3 @@ class DiskMonitor:
                 self.spaces[name] = space
             else:
                 self.spaces.pop(name, None)
-
-
-def _begin(work: Callable[[], T]) -> "asyncio.Future[T]":
-    """Begin *work*, which raises nothing, on a thread that no end of the process waits for."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[T] = loop.create_future()
-
-    def settle(result: T) -> None:
-        if not done.done():
-            done.set_result(result)
-
-    def run() -> None:
-        result = work()
-        with suppress(RuntimeError):  # the loop is closed: the process has ended meanwhile
-            loop.call_soon_threadsafe(settle, result)
-
-    threading.Thread(target=run, name="disk", daemon=True).start()
-    return done

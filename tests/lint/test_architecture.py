@@ -161,3 +161,14 @@ def catches_everything(handler: ast.ExceptHandler) -> bool:
     caught = ast.unparse(handler.type) if handler.type else "BaseException"
     raises_again = ast.unparse(handler.body[-1]) == "raise"
     return not raises_again and bool(re.search(r"\b(Base)?Exception\b", caught))
+
+
+def test_only_the_named_modules_start_threads():
+    """Work that may hang goes through `channels/daemon_threads.py`."""
+    named = {
+        "channels/daemon_threads.py",
+        "consumers/runtime/log_writer.py",
+        "consumers/runtime/otel.py",
+    }
+    starting = {where for where, tree in TREES.items() if "Thread(" in ast.unparse(tree)}
+    assert starting == named

@@ -7,13 +7,12 @@ Postfix writes `cleanup[...]: QUEUEID: message-id=<...>` as soon as it reads the
 import asyncio
 import errno
 import re
-import threading
 from collections.abc import Collection, Iterator
-from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
 import structlog
+
+from channels.daemon_threads import begin
 
 log = structlog.get_logger()
 READ_MAX = 256 * 1024 * 1024
@@ -52,31 +51,15 @@ class RelayLog:
         """
         if self.is_read:
             raise OSError(errno.EBUSY, "the log is still being read")
-        loop = asyncio.get_running_loop()
-        found: asyncio.Future[set[bytes]] = loop.create_future()
 
-        def read() -> None:
+        def read() -> set[bytes]:
             try:
-                result = partial(self.settle, found, self.search(wanted), None)
-            except OSError as error:
-                result = partial(self.settle, found, set(), error)
-            with suppress(RuntimeError):  # the loop has ended meanwhile
-                loop.call_soon_threadsafe(result)
+                return self.search(wanted)
+            finally:
+                self.is_read = False
 
         self.is_read = True
-        threading.Thread(target=read, daemon=True).start()
-        return found
-
-    def settle(
-        self, found: "asyncio.Future[set[bytes]]", result: set[bytes], error: OSError | None
-    ) -> None:
-        self.is_read = False
-        if found.done():  # given up
-            return
-        if error:
-            found.set_exception(error)
-        else:
-            found.set_result(result)
+        return begin(read)
 
     def search(self, wanted: Collection[bytes]) -> set[bytes]:
         queued: dict[bytes, bytes] = {}
