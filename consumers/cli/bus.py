@@ -13,9 +13,11 @@ from consumers.app.instance import BusUse
 from consumers.app.settings import LoaSettings, load_retention, read_settings
 from consumers.audit.log import Act, AuditLog
 from consumers.cli import output, unit_keys
+from consumers.cli.progress import progress_bars
 from consumers.cli.stores import open_seals
 from consumers.cli.units import open_registry
 from consumers.messages import field_error
+from consumers.progress import report_progress
 from consumers.seals.takeover import seal_for_command, take_over
 from contracts.errors import FieldError, Invalid, unknown_word_values
 from producers.bus import Bus, topology
@@ -150,7 +152,7 @@ def _must_tell(settings: LoaSettings) -> bool:
 def verify(out: Out = None, as_json: output.Json = False) -> None:
     """Try every subject as each identity whose key is here."""
     settings = read_settings(LoaSettings)
-    with output.explain_errors():
+    with output.explain_errors(), progress_bars():
         found, tried = asyncio.run(_verify(settings, _configuration_folder(out)))
     answer = RightsAnswer(identities=tried, findings=found)
     output.print_answer(answer, as_json, lambda: _print_findings(found, tried))
@@ -169,7 +171,8 @@ async def _verify(
     if await unit_keys.unread_configuration(folder, settings):
         found.append(Finding("", "accounts.conf", "outdated"))
     tried = [name for name in folder.keys.present() if name in identities()]
-    for identity in tried:
+    for number, identity in enumerate(tried):
+        report_progress("identities", number, len(tried))
         allowed = permissions_of(identity, folder.units)
         if allowed:
             found += await enforcement.try_identity(server, folder.keys, identity, allowed)

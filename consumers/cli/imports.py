@@ -17,6 +17,7 @@ from consumers.app.wiring import imports
 from consumers.cli import output
 from consumers.cli.acts import By, Command, run_audited
 from consumers.cli.units import open_registry
+from consumers.progress import report_progress
 from consumers.staff.authorization import Actor
 from contracts.base.times import VIETNAM, format_for_people, utc_time
 from contracts.delivery import ChannelName
@@ -228,7 +229,9 @@ def now(
         vocabulary = load_vocabulary(settings)
         importer = imports.open_importer(bus, vocabulary, time.time, settings.public_url)
         facts = []
-        for registered, feed in await _followed_feeds(bus, unit, url):
+        followed = await _followed_feeds(bus, unit, url)
+        for number, (registered, feed) in enumerate(followed):
+            report_progress("feeds", number, len(followed))
             _require_readable_now(feed, (await importer.states.get(unit, feed)).value)
             state = await importer.visit(registered, feed, ManualVisit(release))
             facts.append(feed_facts(unit, feed, state or FeedState()))

@@ -10,6 +10,7 @@ from consumers.case_notices.recipients import NOT_REACHED_ROWS, CaseNotices
 from consumers.ledger import bulk, moves
 from consumers.ledger.errors import ConcurrentUpdate
 from consumers.ledger.store import Ledger
+from consumers.progress import report_progress
 from contracts import keys
 from contracts.delivery import BatchKey, ChannelName, Status
 
@@ -55,11 +56,17 @@ class ManualResolution:
         states = bulk.read_states(self.ledger.bucket, f"{self.channel}.{content_id}.")
         batches = sorted([batch.key async for _, batch in states if batch])
         wanted = [batch for batch in batches if revision in (None, batch.revision)]
-        return [row for batch in wanted async for row in self.resolve_batch(batch, arrived, by)]
+        resolved = list[ResolvedRow]()
+        for number, batch in enumerate(wanted):
+            report_progress("batches", number, len(wanted))
+            resolved += [row async for row in self.resolve_batch(batch, arrived, by)]
+        return resolved
 
     async def unknown_rows(self) -> AsyncIterator[UnresolvedRow]:
         """Every row of the channel that waits for a receipt or an operator, unordered."""
+        read = 0
         async for _, batch in bulk.read_states(self.ledger.bucket, f"{self.channel}."):
+            report_progress("batches", read := read + 1)
             if batch is None or batch.entry is None:
                 continue
             for row in moves.unknown_rows(batch.entry):

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from consumers.cli import unit_keys
+from consumers.progress import progress_to
 from contracts.errors import Invalid
 from contracts.vocabulary import DEFAULT
 from producers.access import Access
@@ -57,8 +58,11 @@ async def test_from_nothing_to_a_bus_that_is_proven_closed(loa, folder, other_se
             names = await bus.connection.api_request("STREAM.NAMES")
             assert sorted(names["streams"]) == sorted(topology.stream_names())
         keep_some(folder)
-        verified = await loa("bus", "verify", "--json", **there)
+        told = list[tuple[str, int, int]]()
+        with progress_to(lambda *progress: told.append(progress)):
+            verified = await loa("bus", "verify", "--json", **there)
         assert verified.exit_code == 0, verified
+        assert told == [("identities", number, len(KEPT)) for number in range(len(KEPT))]
         assert json_output(verified) == {"identities": sorted(KEPT), "findings": []}
 
 

@@ -6,6 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from consumers.cli.imports import feed_facts, print_status, print_trial
+from consumers.progress import progress_to
 from contracts.base.conditional_response import ConditionalResponse
 from contracts.delivery import ChannelName
 from contracts.vocabulary import DEFAULT
@@ -52,7 +53,10 @@ async def test_a_feed_is_added_read_and_shown(pipeline):
     assert "2 items: 2 new, 0 old" in said and "2 bài: 2 mới" in said
     [asked] = json.loads(await loa("status", "--json"))
     assert (asked["read"], asked["topic"], asked["channels"]) == (None, TOPIC, ["portal"])
-    [read] = json.loads(await loa("now", UNIT, "--json"))
+    told = list[tuple[str, int, int]]()
+    with progress_to(lambda *progress: told.append(progress)):
+        [read] = json.loads(await loa("now", UNIT, "--json"))
+    assert told == [("feeds", 0, 1)]
     assert read["counts"] == {"new": 1, "refused": 1}
     [refused] = read["refused"]
     assert (refused["url"][-6:], refused["errors"][0]["field"]) == ("2.html", "data.title")

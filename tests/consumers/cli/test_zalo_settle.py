@@ -7,6 +7,7 @@ import pytest
 from consumers.ledger import moves
 from consumers.ledger.entry import Status, planned_entry
 from consumers.operations.manual_resolution import ManualResolution
+from consumers.progress import progress_to
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
 from tests.support.cli import json_output
 from tests.support.ledger_plan import store_plan
@@ -70,6 +71,16 @@ async def test_one_revision_may_be_meant_alone(ledger, store_unknown_row):
     assert (await rows(ledger, second)).rows == b"dd"
     assert len(await settlement.resolve(ITEM, None, arrived=False, by=CLERK)) == 1
     assert (await rows(ledger, first)).count_by_status()[Status.FAILED] == 1
+
+
+async def test_many_tell_how_far_they_are(ledger, store_unknown_row):
+    for revision in (1, 2):
+        await store_unknown_row(b"dk", revision)
+    told, resolution = list[tuple[str, int, int]](), ManualResolution(ledger, ZALO)
+    with progress_to(lambda *progress: told.append(progress)):
+        assert len([row async for row in resolution.unknown_rows()]) == 2
+        await resolution.resolve(ITEM, None, arrived=True, by=CLERK)
+    assert told == [("batches", 1, 0), ("batches", 2, 0), ("batches", 0, 2), ("batches", 1, 2)]
 
 
 async def test_a_receipt_that_comes_first_has_told_already(ledger, store_unknown_row):
