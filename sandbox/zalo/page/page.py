@@ -10,7 +10,7 @@ from aiohttp import web
 from jinja2 import Environment, FileSystemLoader
 
 from contracts.base.security_headers import content_policy
-from contracts.base.times import vietnam_time
+from contracts.base.times import format_moment_in_sentence, utc_time
 from sandbox.zalo.controls.admin import state_summary
 from sandbox.zalo.middleware import WORLD
 from sandbox.zalo.state.people import Person
@@ -83,7 +83,7 @@ def _strip_tags(content: str) -> str:
 
 
 def _format_time(at: float) -> str:
-    return f"{vietnam_time(at):%H:%M %d/%m/%Y}"
+    return format_moment_in_sentence(utc_time(at))
 
 
 _TEMPLATES.filters.update(text=_strip_tags, moment=_format_time)

@@ -78,7 +78,7 @@ async def test_a_withdrawal_is_shown_as_those_get_it_who_had_the_text(intake, pr
     _, files = await preview(ITEM)
     assert sorted(files) == ["2.earlier.eml", "2.earlier.html", "2.earlier.txt"]
     text = files["2.earlier.txt"].read_text("utf-8")
-    assert "đã được gỡ bỏ" in text and "Nội dung chưa chính xác" in text
+    assert "đã gỡ tin nêu trên" in text and "Nội dung chưa chính xác" in text
     assert "quan tâm" not in text
 
 

@@ -65,7 +65,7 @@ def test_a_day_comes_in_one_mail_to_those_who_want_it_so(loa):
     assert sorted(to) == ["an@example.com", "binh@example.com"]
     mail = to["an@example.com"]
     assert mail["Subject"].startswith("Bản tổng hợp tin ngày ")
-    assert mail["Subject"].endswith(": 1 tin")
+    assert mail["Subject"].endswith(" (1 tin)")
     assert f"/tin/{ITEM}" in mail.get_body(("plain",)).get_content()
     assert "in_digest" in [one["event"] for one in loa.trace_of_event(event_id)["timeline"]]
     corrected = {"revision": 2, "corrects_revision": 1, "body": "Mức đúng là 3 triệu đồng."}

@@ -1,4 +1,4 @@
-"""Bodies of an earlier Loa, with foreign pictures or without bound, are written anew."""
+"""Bodies of an earlier Loa, with foreign pictures, other words or no bound, are written anew."""
 
 import json
 
@@ -13,8 +13,13 @@ from tests.support.portal_dir import feed, new_writer, page, public_files, publi
 from tests.support.publications import a_publication
 
 BOMB = BOMBS["a reference used often"](BODY_MAX)
+_FRAME = '<div class="table" role="group" tabindex="0"'
 EARLIER = {
     "a foreign picture": ("![ảnh](https://a.vn/b.png)", '<p><img src="https://a.vn/b.png"></p>'),
+    "a table in other words": (
+        "| a |\n| - |\n| 1 |",
+        f'{_FRAME} aria-label="Bảng, cuộn ngang để xem hết"></div>',
+    ),
     "no bound": (BOMB, "<p>" + '<a href="https://e/">a</a>' * (RENDERED_MAX // 10) + "</p>"),
 }
 
