@@ -1,6 +1,6 @@
 """Official Vietnamese: terms that are no longer used, one form of times, buttons that fit a phone.
 
-`terms.toml` is the table: a term, what to write instead, and where it may still stand."""
+`terms.toml` is the table: a term, what to write instead, and where it is allowed."""
 
 import re
 import tomllib

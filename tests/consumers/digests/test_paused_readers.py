@@ -7,6 +7,7 @@ from contracts.subscriptions.subscriber import UNTIL_RESUMED
 PAUSED = {"paused_until": UNTIL_RESUMED}
 
 
+@pytest.mark.promise("7.2")
 @pytest.mark.parametrize("action", ["corrected", "withdrawn"])
 async def test_a_paused_reader_hears_of_a_change_to_what_they_were_sent(digests, action):
     digests.directory.add("an")
