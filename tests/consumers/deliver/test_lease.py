@@ -11,6 +11,7 @@ from consumers.ledger.entry import RowNote, TimeRules
 from consumers.ledger.errors import ConcurrentUpdate
 from producers.bus import NoReply
 from tests.support.lease_harness import LEASE_S, OTHER, LeaseHarness, receipt_for
+from tests.support.metric_values import metric
 from tests.support.scripted_channel import OK, reader_ids
 
 # ---- somebody writes into our batch -----------------------------------------------------------
@@ -199,8 +200,10 @@ async def test_what_could_not_be_booked_counts_for_nothing_after_a_takeover(new_
     loa = await new_harness(7)
     unbooked = await silenced(loa)
     await loa.change(loa.taken_over)
+    counted = metric("loa_delivery_copies_total", channel="email")
     entry = await loa.run(await loa.claim(token="me.email.0#aa#2", unbooked=unbooked))
     assert (entry.rows, entry.possible_copies) == (b"DDDdddd", 3)
+    assert metric("loa_delivery_copies_total", channel="email") - counted == 3
     assert sum(loa.provider.effects.values()) == 10
 
 

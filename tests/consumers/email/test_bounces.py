@@ -16,6 +16,7 @@ from contracts.delivery import BatchKey, Status
 from contracts.subscriptions.subscriber import Subscriber
 from producers.bus import BusError, NoReply
 from tests.support.bounce_pipeline import refusal
+from tests.support.metric_values import metric
 from tests.support.scripted_channel import reader_ids
 
 AN, BA = reader_ids(2)
@@ -41,9 +42,13 @@ FOLLOWS = {
 """What follows from a bounce: an address that is left alone, an alarm, or nothing yet."""
 
 
+def reports(kind: str, meaning: str = "none") -> float:
+    return metric("loa_mail_reports_total", kind=kind, meaning=meaning)
+
+
 async def test_what_follows_from_a_bounce_follows_once_for_its_reader_alone(new_bounce_pipeline):
     loa = await new_bounce_pipeline(len(FOLLOWS) + 1)
-    plan = await loa.deliver()
+    plan, counted = await loa.deliver(), reports("bounce", "gone")
     for reader, (code, follows) in zip(loa.readers.ids, FOLLOWS.items(), strict=False):
         with structlog.testing.capture_logs() as logs:
             await loa.bounce(reader, code)
@@ -52,6 +57,7 @@ async def test_what_follows_from_a_bounce_follows_once_for_its_reader_alone(new_
         assert left_alone == (f"bounced {code}" if follows == "suppressed" else None), code
         alarms = {one["event"] for one in logs if one["log_level"] in ALARMS}
         assert alarms == {follows} - {None, "suppressed"}, code
+    assert reports("bounce", "gone") - counted == 4, "a row counts once"
     assert await loa.suppression_reason(loa.readers.ids[-1]) is None
     total = await loa.books.totals(plan)
     once = Counter(code or "5.0.0" for code in FOLLOWS)
@@ -81,9 +87,10 @@ async def test_what_was_guessed_from_words_is_never_more_than_a_soft_failure(new
 
 async def test_who_complains_is_left_alone_until_a_person_says_otherwise(new_bounce_pipeline):
     loa = await new_bounce_pipeline()
-    plan = await loa.deliver()
+    plan, counted = await loa.deliver(), reports("complaint")
     for _ in range(2):
         await loa.bounce(AN, "", "complaint")
+    assert reports("complaint") - counted == 1, "a row counts once"
     await loa.bounce(AN, "5.1.1")
     assert await loa.suppression_reason(AN) == "complaint", "what ends replaces nothing without"
     total = await loa.books.totals(plan)

@@ -13,6 +13,7 @@ from contracts.delivery import BatchKey
 from producers.bus import NoReply, RevisionConflict
 from producers.bus.records import Versioned
 from tests.support.ledger_plan import PLAN, ledger
+from tests.support.metric_values import metric
 from tests.support.scripted_channel import reader_ids
 
 __all__ = ["ledger"]
@@ -73,6 +74,22 @@ async def test_a_swap_answers_with_what_stands_now(ledger):
     written = await ledger.swap(BATCH, held, replace(held.value, rows=b"spp"), until=EVER)
     assert written == await stands(ledger)
     assert written.revision > held.revision
+
+
+async def test_each_write_is_counted_by_how_it_ends(bus, ledger):
+    def counts():
+        ends = ("stored", "conflict", "no_reply")
+        return [metric("loa_ledger_writes_total", result=end) for end in ends]
+
+    before, held = counts(), await stands(ledger)
+    for _ in range(3):
+        held = await ledger.swap(BATCH, held, held.value, until=EVER)
+    for _ in range(2):
+        with pytest.raises(ConcurrentUpdate):
+            await ledger.swap(BATCH, replace(held, revision=1), held.value, until=EVER)
+    ledger.bucket = LossyBucket(ledger.bucket, "before")
+    await ledger.swap(BATCH, held, held.value, until=EVER)
+    assert [now - then for now, then in zip(counts(), before, strict=True)] == [4, 2, 1]
 
 
 @pytest.mark.promise("3.6")

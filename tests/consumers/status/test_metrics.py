@@ -14,13 +14,25 @@ from channels.zalo.settings import ZaloSettings
 from consumers.channel_health import breaker, pauses
 from consumers.channel_health.breaker import BreakerState
 from consumers.channel_health.breaker_store import BreakerStore
+from consumers.channel_health.canary.status import CanaryStatus
+from consumers.channel_health.readback import ReadbackFailure
 from consumers.dead_letters.store import DeadLetterStore
 from consumers.status import findings, metrics
 from consumers.status.facts import FactsReader, StatusMonitor
-from consumers.status.findings import Facts, find
-from consumers.status.metrics import ProcessFacts, all_metrics, families
-from contracts.base.times import utc_now
-from contracts.delivery import ChannelName
+from consumers.status.findings import (
+    DeadLetters,
+    DiskSpace,
+    Facts,
+    UnknownSends,
+    WaitingDraft,
+    find,
+)
+from consumers.status.metrics import ProcessFacts, TokenTimes, all_metrics, families
+from consumers.status.report import ChannelStatus, LaneStatus, RefusedPublication
+from consumers.zalo.limits import Limit, LimitUse
+from contracts.base.times import utc_now, utc_time
+from contracts.delivery import ChannelName, Lane
+from contracts.errors import FieldError
 from tests.support.dead_letters import buried
 from tests.support.events import UNIT, register_unit, submitted
 
@@ -42,6 +54,123 @@ def samples(process, facts=None):
         for family in text_string_to_metric_families(page)
         for sample in family.samples
     }
+
+
+def at(seconds: float):
+    return utc_time(BEGAN + seconds)
+
+
+BEGAN = 1_800_000_000
+EMAIL, ZALO, PORTAL = ChannelName.EMAIL, ChannelName.ZALO, ChannelName.PORTAL
+REFUSED = RefusedPublication(plan="email.tin.1", since=at(0), next_at=at(0), reason="", alone=True)
+DAMAGE = FieldError(field="CONTENT", message="lost", message_vi="mất")
+WAITS = LaneStatus(backlog=11, oldest_s=12, ready=13, ready_s=14, in_doubt=15)
+FACTS = Facts(
+    now=at(1000),
+    channels={
+        EMAIL: ChannelStatus(
+            paused=False, slowed=3, stopped=("email.tin.1",) * 4, refused=(REFUSED,) * 5,
+            lanes={Lane.NORMAL: WAITS},
+            canary=CanaryStatus(state="ok", since=at(21), next_at=at(22)),
+        ),
+        ZALO: ChannelStatus(paused=True, breaker=BreakerState.HALF_OPEN, lanes={}),
+        PORTAL: ChannelStatus(
+            paused=False, lanes={}, unseen=ReadbackFailure(address="a", since=at(23), why="404"),
+        ),
+    },
+    limits=(LimitUse(Limit.DAILY_MONEY, 31, 32, at(33)), LimitUse(None, 34, 35, at(36))),
+    dead=DeadLetters(41, at(1000 - 42)),
+    drafts=(
+        WaitingDraft("a", at(1000 - 43), is_urgent=True),
+        WaitingDraft("b", at(1000 - 44), deadline=at(2045)),
+        WaitingDraft("c", at(1000 - 1), deadline=at(2046)),
+        *[WaitingDraft(key, at(1000 - 2), is_urgent=True) for key in "defghi"],
+    ),
+    unknown_sends=UnknownSends(47, at(1)),
+    consent_ends=at(9_000_048),
+    damages=(DAMAGE,) * 6,
+    store_problem="no answer",
+)  # fmt: skip
+PROCESS = ProcessFacts(
+    now=BEGAN + 1051.0,
+    checks={"bus": "no answer", "nats": None},
+    is_connected=False,
+    disconnects=52,
+    dropped_lines=53,
+    dropped_spans=54,
+    disks={"data": DiskSpace("/data", 55, 56), "nats": DiskSpace("/nats", 57, 58)},
+    directory_at=BEGAN + 1051 - 59,
+    token=TokenTimes(BEGAN + 61, BEGAN + 62),
+    services=("sweep",),
+    versions={"loa": "1.2.3", "nats_server": "2.14"},
+    stream_usage={"CONTENT": 63},
+    facts_read_at=BEGAN + 64.0,
+)
+LANE = ("email", "normal")
+TOLD = {
+    ("loa_backlog_rows", *LANE): 11,
+    ("loa_backlog_oldest_age_seconds", *LANE): 12,
+    ("loa_backlog_ready_rows", *LANE): 13,
+    ("loa_backlog_ready_age_seconds", *LANE): 14,
+    ("loa_rows_in_doubt", *LANE): 15,
+    ("loa_channel_breaker", "closed", "email"): 1,
+    ("loa_channel_breaker", "half-open", "zalo"): 1,
+    ("loa_channel_breaker", "closed", "portal"): 1,
+    ("loa_channel_paused", "zalo"): 1,
+    ("loa_mail_slowed_level",): 3,
+    ("loa_mail_stopped_items",): 4,
+    ("loa_mail_refused_items",): 5,
+    ("loa_portal_unseen",): 1,
+    ("loa_portal_unseen_since_timestamp_seconds",): BEGAN + 23,
+    ("loa_canary_state", "email", "ok"): 1,
+    ("loa_canary_state", "off", "portal"): 1,
+    ("loa_canary_state", "off", "zalo"): 1,
+    ("loa_canary_ok_timestamp_seconds", "email"): BEGAN + 21,
+    ("loa_canary_next_timestamp_seconds", "email"): BEGAN + 22,
+    ("loa_zalo_limit_used", "daily-money"): 31,
+    ("loa_zalo_limit_max", "daily-money"): 32,
+    ("loa_zalo_limit_reset_timestamp_seconds", "daily-money"): BEGAN + 33,
+    ("loa_zalo_limit_used", "zalo-broadcasts"): 34,
+    ("loa_zalo_limit_max", "zalo-broadcasts"): 35,
+    ("loa_zalo_limit_reset_timestamp_seconds", "zalo-broadcasts"): BEGAN + 36,
+    ("loa_zalo_unknown_rows",): 47,
+    ("loa_zalo_consent_ends_timestamp_seconds",): BEGAN + 9_000_048,
+    ("loa_dead_letters",): 41,
+    ("loa_dead_letters_oldest_age_seconds",): 42,
+    ("loa_desk_drafts",): 9,
+    ("loa_desk_urgent_drafts",): 7,
+    ("loa_desk_oldest_age_seconds",): 44,
+    ("loa_desk_next_deadline_timestamp_seconds",): BEGAN + 2045,
+    ("loa_bus_damages",): 6,
+    ("loa_status_read_timestamp_seconds",): BEGAN + 64,
+    ("loa_bus_stream_used_ratio", "CONTENT"): 0.63,
+    ("loa_bus_disconnects_total",): 52,
+    ("loa_check_failing", "bus"): 1,
+    ("loa_disk_free_bytes", "data"): 55,
+    ("loa_disk_size_bytes", "data"): 56,
+    ("loa_disk_free_bytes", "nats"): 57,
+    ("loa_disk_size_bytes", "nats"): 58,
+    ("loa_directory_lag_seconds",): 59,
+    ("loa_zalo_token_obtained_timestamp_seconds",): BEGAN + 61,
+    ("loa_zalo_token_expires_timestamp_seconds",): BEGAN + 62,
+    ("loa_log_lines_dropped_total",): 53,
+    ("loa_spans_dropped_total",): 54,
+    ("loa_clock_timestamp_seconds",): BEGAN + 1051,
+    ("loa_service_info", "sweep"): 1,
+    ("loa_build_info", "1.2.3", "2.14"): 1,
+}
+"""Every sample that is not 0."""
+
+
+def test_each_gauge_tells_its_own_fact():
+    shown = samples(PROCESS, FACTS)
+    of_status = {key for key in shown if key[0].startswith(("loa_status_findings", "loa_status_n"))}
+    told = {key: value for key, value in shown.items() if key not in of_status}
+    assert {key: value for key, value in told.items() if value} == TOLD
+    nothing = {("loa_bus_can_store",), ("loa_bus_connected",), ("loa_check_failing", "nats")}
+    assert nothing <= {key for key, value in told.items() if not value}
+    names = {name for name, *_ in shown}
+    assert names == {one.name for one, _ in (*metrics.FACT_METRICS, *metrics.PROCESS_METRICS)}
 
 
 async def test_a_scrape_says_what_status_says(bus, clock, intake, tmp_path):

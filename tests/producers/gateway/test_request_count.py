@@ -1,13 +1,18 @@
 """The door counts each event once, by unit, kind and answer."""
 
+from contextlib import suppress
+from types import SimpleNamespace
+
 import pytest
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from producers import metrics
 from producers.bus import NoReply
+from producers.gateway import request_count
 from producers.gateway.request_count import count_request
 from tests.support.gateway_client import BATCH, UNIT, sample_event
+from tests.support.metric_values import metric
 
 COUNTS = "loa_events_total"
 
@@ -37,8 +42,19 @@ def events() -> dict[tuple[str, str, str], float]:
 
 
 def requests(result: str) -> float:
-    name, labels = "loa_door_request_seconds_count", {"result": result}
-    return metrics.REGISTRY.get_sample_value(name, labels) or 0.0
+    return metric("loa_door_request_seconds_count", result=result)
+
+
+@pytest.mark.parametrize("result", ["accepted", "refused"])
+def test_the_time_of_each_answer_is_added_to_its_result(clock, monkeypatch, result):
+    name = "loa_door_request_seconds_sum"
+    before = metric(name, result=result)
+    monkeypatch.setattr(request_count, "time", SimpleNamespace(monotonic=clock))
+    with suppress(HTTPException), count_request():
+        clock.advance(1.5)
+        if result == "refused":
+            raise HTTPException(400)
+    assert metric(name, result=result) - before == pytest.approx(1.5)
 
 
 async def test_events_are_counted_by_unit_kind_and_answer(client, counted):

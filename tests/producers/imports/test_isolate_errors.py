@@ -12,6 +12,7 @@ from producers.imports.service import ImportService
 from producers.texts import get_text
 from tests.support.feed_site import Article
 from tests.support.import_pipeline import UNIT, visit_due
+from tests.support.metric_values import metric
 
 WORDS = "Lời của một bài"
 
@@ -30,12 +31,17 @@ async def test_what_nobody_foresaw_is_the_trouble_of_one_feed(imports, monkeypat
 
     monkeypatch.setattr(visit, "plan_events", planned)
     with capture_logs() as logs:
-        await visit_due(ImportService(imports.importer, imports.registry))
+        service = ImportService(imports.importer, imports.registry)
+        await visit_due(service)
+    await service.begin_due_visits()
     states = await imports.importer.states.read_all()
     broken, read = (states[state_key(UNIT, one)] for one in (odd, fine))
     assert broken.trouble == get_text("import", "broken", error="KeyError").as_field_error("feed")
     assert (broken.failures, broken.due > imports.clock()) == (1, True)
     assert (read.trouble, read.counts) == (None, {"new": 1})
+    freshness = ("loa_feed_read_timestamp_seconds", "loa_feed_failures")
+    told = [[metric(n, unit=UNIT, feed=one.feed_id) for n in freshness] for one in (odd, fine)]
+    assert told == [[0, 1], [read.read, 0]] and read.read == imports.clock()
     [line] = [one for one in logs if one["event"] == "import_broken"]
     assert line["error"] == "KeyError"
     monkeypatch.undo()
