@@ -63,5 +63,5 @@ def translate_os_error(error: Exception) -> Bilingual:
     names = [errorcode.get(getattr(error, "errno", None) or 0, "")]
     names += [kind.__name__ for kind in type(error).__mro__]
     vi = next((str(catalog[name]) for name in names if name in catalog), str(catalog["other"]))
-    file = getattr(error, "filename", None)
-    return Bilingual(str(error), f"{vi}: {file}" if file else vi)
+    place = getattr(error, "filename", None) or getattr(error, "address", None)
+    return Bilingual(str(error), f"{vi}: {place}" if place else vi)

@@ -12,6 +12,7 @@ from channels.zalo.settings import ZaloSettings
 from consumers.doctor.finding import DoctorFinding, new_finding
 from consumers.doctor.machine import compare_clock
 from consumers.doctor.network import is_reachable
+from consumers.messages import translate_os_error
 from consumers.status.facts import has_lost_index
 from contracts import subjects
 from contracts.base.times import format_for_people, utc_time
@@ -38,7 +39,7 @@ async def examine_bus(connect: Connect, *, is_own: bool) -> AsyncIterator[Doctor
             async for finding in _examine_store(bus):
                 yield finding
     except BusError as error:
-        yield new_finding("bus_problem", why=str(error) or type(error).__name__)
+        yield new_finding("bus_problem", why=translate_os_error(error))
 
 
 async def _examine_store(bus: Bus) -> AsyncIterator[DoctorFinding]:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import math
 import re
+import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -22,14 +23,16 @@ from nats.errors import (
 )
 from nats.errors import Error as NatsError
 
-from producers.access import Access
+from producers.access import Access, without_password
 from producers.bus.errors import (
     AccessRefused,
     BusError,
     Denied,
     NoReply,
+    NotConnected,
     RevisionConflict,
     StorageFull,
+    UnknownHost,
     UntrustedServer,
 )
 from producers.bus.retry import retry_until
@@ -296,7 +299,10 @@ async def connect(url: str, name: str, access: Access, patience_s: float) -> Con
     except OSError as error:
         raise AccessRefused(f"unusable credentials: {error}", access.variable) from error
     link, opener = Connection(), _ClientOpener(url, options, access)
-    await retry_until(partial(opener.open, link), patience_s, link.closed)
+    try:
+        await retry_until(partial(opener.open, link), patience_s, link.closed)
+    except NoReply as silent:
+        raise opener.absence() from silent
     return link
 
 
@@ -322,20 +328,29 @@ class _ClientOpener:
         self._url = url
         self._options = options
         self._access = access
+        self._trouble: Exception | None = None
+
+    def absence(self) -> NotConnected:
+        """Why the last attempt has reached no server, as far as it came."""
+        address = without_password(self._url)
+        if isinstance(self._trouble, socket.gaierror):
+            return UnknownHost(f"LOA_NATS_URL: no machine has the name in {address}", address)
+        why = f"{type(self._trouble).__name__} {self._trouble}" if self._trouble else "no answer"
+        return NotConnected(f"LOA_NATS_URL: not connected to {address}: {why}", address)
 
     async def open(self, link: Connection) -> None:
-        """Connect, once. Raises NoReply, AccessRefused."""
+        """Connect, once. Raises NotConnected, AccessRefused."""
         nc = create_client(self._url, self._access)
         servers = self._url.split(",")
         try:
             async with asyncio.timeout(_CONNECT_TIMEOUT_S):
                 await nc.connect(servers, **self._options, **self._callbacks(link, nc))
         except (TimeoutError, NatsError, OSError, AccessRefused) as error:
-            reason = nc.last_error or error
+            self._trouble = nc.last_error or error
             await _discard(nc)
             if isinstance(error, AccessRefused):
                 raise
-            raise NoReply(f"not connected: {type(reason).__name__} {reason}") from error
+            raise self.absence() from error
         link.nc = nc
         await link.on_connected()
 
@@ -363,6 +378,7 @@ class _ClientOpener:
         """Log the error; one that refuses a client that is not connected yet ends its attempt."""
         refused = _refusal_in(error, self._access)
         if refused is None:
+            self._trouble = error
             await link.on_error(error)
         elif link.nc is nc:
             link.log_refusal(refused)

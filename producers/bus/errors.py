@@ -4,6 +4,8 @@ BusError
 ├── RevisionConflict  another writer was first: nothing was stored
 ├── StorageFull       a stream or the disk is full: nothing was stored
 ├── NoReply           no answer: stored, not stored, or stored later
+│   ├── NotConnected  no server at the address
+│   │   └── UnknownHost   no machine has its name
 │   └── Denied        the server let nothing through: the key has no right to the subject
 ├── UnfitServer       the server cannot keep Loa's guarantees
 │   └── ForeignSettings   a stream has settings that lose or leak messages
@@ -38,6 +40,18 @@ class StorageFull(BusError):
 
 class NoReply(BusError):
     """No answer: repeat only harmless requests, then read back."""
+
+
+class NotConnected(NoReply):
+    """No server at *address*, which holds no password."""
+
+    def __init__(self, text: str, address: str) -> None:
+        super().__init__(text)
+        self.address = address
+
+
+class UnknownHost(NotConnected):
+    """DNS knows no machine of the name in *address*."""
 
 
 class Denied(NoReply):

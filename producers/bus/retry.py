@@ -22,6 +22,7 @@ async def retry_until(
 ) -> T:
     """Repeat *attempt* after NoReply, until *patience_s* has passed or the bus is closed.
 
+    The log tells of the first silence, then each time that there were twice as many.
     A Denied that was the last answer is raised itself.
     None for *patience_s* means no limit. The wait doubles with each attempt.
     """
@@ -35,7 +36,8 @@ async def retry_until(
                     last = error
                 if closed.is_set():
                     break
-                log.warning("bus_asked_again", attempt=number, reason=str(last))
+                if number & (number - 1) == 0:
+                    log.warning("bus_asked_again", attempt=number, reason=str(last))
                 jitter_s = random.uniform(0, _MAX_JITTER_S)  # noqa: S311 -- keeps no secret
                 await _sleep(wait_s + jitter_s, closed)
                 wait_s = min(2 * wait_s, _MAX_WAIT_S)
