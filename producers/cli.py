@@ -37,7 +37,7 @@ from producers.bus import Bus
 from producers.command_pages import SETTINGS, Version, page
 from producers.output import EXIT_INVALID, fail, print_bilingual, print_errors, print_json
 from producers.publisher import Accepted, Publisher, Spooled
-from producers.texts import get_text
+from producers.texts import get_text, unknown_schema
 from producers.usage_errors import CommandGroup
 
 _EXIT_SPOOLED = 3
@@ -198,8 +198,7 @@ def schemas(name: Name = None, as_json: Json = False) -> None:
     if name in names:
         typer.echo((_SCHEMAS / f"{name}.json").read_text("utf-8"), nl=False)
     elif name is not None:
-        known = ", ".join(names)
-        fail(get_text("cli", "no_schema", name=name, known=known).as_field_error("name"))
+        fail(unknown_schema(name, names))
     elif as_json:
         print_json(names)
     else:

@@ -1,10 +1,11 @@
 """Texts of producers for people, in English and Vietnamese, from `texts.toml`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from contracts.catalog import Shown, load_texts
-from contracts.errors import Bilingual
+from contracts.errors import Bilingual, FieldError, nearest, printable
 
 _TEXTS_FILE = Path(__file__).with_name("texts.toml")
 
@@ -23,3 +24,9 @@ def get_text(part: str, name: str, /, **values: Any) -> Bilingual:
     }
     en, vi = ({key: Shown(pair[it]) for key, pair in pairs.items()} for it in (0, 1))
     return Bilingual(texts["en"].format(**en), texts["vi"].format(**vi))
+
+
+def unknown_schema(name: str, names: Sequence[str]) -> FieldError:
+    """The error of a *name* that is none of the schemas' *names*."""
+    words = {"name": printable(name), "known": ", ".join(names), "near": nearest(name, names)}
+    return get_text("cli", "no_schema", **words).as_field_error("name")

@@ -62,7 +62,9 @@ def _usage_field_error(error: Any) -> FieldError:
     path = error.ctx.command_path if error.ctx else "loa"
     values: dict[str, object] = {name: text.replace("'", "") for name, text in found.items()}
     if code == "no_choice":
-        known = values["known"] = tuple(str(values["known"]).split(", "))
+        known = tuple(str(values["known"]).split(", "))
+        has_commas = any("," in word for word in known)
+        values["known"] = tuple(f"'{word}'" for word in known) if has_commas else known
         values["near"] = nearest(str(values["value"]), known)
     return localized(_parameter_name(error), catalog()["usage"][code], **values, path=path)
 

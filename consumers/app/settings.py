@@ -34,7 +34,14 @@ from consumers.messages import field_error, load_catalog, translate_os_error
 from contracts.base.addresses import is_mailable
 from contracts.base.retention import DEFAULT as DEFAULT_RETENTION
 from contracts.base.retention import Retention
-from contracts.errors import FieldError, Invalid, error_texts, localized, template_values
+from contracts.errors import (
+    FieldError,
+    Invalid,
+    error_texts,
+    localized,
+    nearest,
+    template_values,
+)
 from contracts.vocabulary import DEFAULT, Vocabulary
 from producers.access import Access
 
@@ -481,8 +488,15 @@ def _setting_error(prefix: str, error: ErrorDetails) -> FieldError:
         variable = match[0]
     code, field = error["type"], variable.rstrip("_")
     if texts := load_catalog("settings").get(code) or error_texts().get(code):
-        return localized(field, texts, **template_values(error))
+        return localized(field, texts, **_with_nearest(error))
     return field_error(field, "setting_wrong", detail=detail)
+
+
+def _with_nearest(error: ErrorDetails) -> dict[str, Any]:
+    """The values of the error's text; for a word that is not allowed also the nearest that is."""
+    values = template_values(error)
+    known = values.get("expected") or tuple(str(values.get("known", "")).split(", "))
+    return values | {"near": nearest(str(values.get("value", error["input"])), known)}
 
 
 class RunningInstance(BaseModel):

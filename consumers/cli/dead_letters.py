@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.cli import output
 from consumers.cli.acts import By, Command, check_reading, look, run_audited
-from consumers.cli.filters import parse_time
+from consumers.cli.filters import check_unit, parse_time
 from consumers.cli.stores import open_seals
 from consumers.dead_letters.bulk import BulkDecisions, BulkSummary
 from consumers.dead_letters.decisions import (
@@ -24,7 +24,7 @@ from consumers.dead_letters.decisions import (
     OutgoingMessage,
     check_corrected,
 )
-from consumers.dead_letters.letter import DeadLetter, DeadLetterQuery, Decision
+from consumers.dead_letters.letter import DeadLetter, DeadLetterQuery, DeadLetterStage, Decision
 from consumers.dead_letters.store import DeadLetterStore
 from consumers.dispatch.release_guard import ReleaseGuard
 from consumers.feedback import guard as receipt_guard
@@ -114,7 +114,7 @@ def _print_summary(summary: BulkSummary) -> None:
 app = typer.Typer(no_args_is_help=True, help="List dead letters, send them again, or give them up.")
 Id = Annotated[int, typer.Argument(help="The letter's number, from `loa dead list`.")]
 Ids = Annotated[list[int] | None, typer.Argument(help="Letters' numbers, from `loa dead list`.")]
-Stage = Annotated[str, typer.Option(help="intake, dispatch, deliver or feedback.")]
+Stage = Annotated[DeadLetterStage | None, typer.Option(help="Where they died.")]
 Unit = Annotated[str, typer.Option(help="The unit that sent it.")]
 Field = Annotated[str, typer.Option(help="The field that is wrong, e.g. data.title.")]
 Text = Annotated[str, typer.Option(help="Words in the original, in upper or lower case.")]
@@ -140,7 +140,7 @@ _IN_PART = {2: "wrong input, or a letter was refused", 3: "the bus went away; th
 @app.command("list")
 @output.page(list[DeadLetter], examples=("loa dead list --unit van-phong-bo --json",))
 def list_letters(
-    stage: Stage = "",
+    stage: Stage = None,
     unit: Unit = "",
     field: Field = "",
     text: Text = "",
@@ -153,13 +153,16 @@ def list_letters(
     """List open dead letters: sender, number of deaths, and errors in both languages."""
     with output.explain_errors():
         start, end = parse_time("since", since), parse_time("until", until)
-    criteria = (stage, unit, field, text)
+    criteria = (stage or "", unit, field, text)
     query = DeadLetterQuery(None, *criteria, since=start, until=end, ended=everything)
 
     async def load(bus: Bus) -> list[DeadLetter]:
         right = await look(bus, "dead.read", "", by)
         letters = DeadLetterStore(bus).letters(query)
-        return [letter async for letter in letters if right.covers(_facts(letter))]
+        found = [letter async for letter in letters if right.covers(_facts(letter))]
+        if not found:
+            await check_unit(bus, unit)
+        return found
 
     letters = output.run_on_bus(load)
     output.print_answer(letters, as_json, lambda: _print_letters(letters))
@@ -192,7 +195,7 @@ def _facts(letter: DeadLetter) -> ObjectFacts:
     ("loa dead replay 17 18", "loa dead replay --field data.title --dry-run"),
 )
 def replay(
-    stage: Stage = "",
+    stage: Stage = None,
     unit: Unit = "",
     field: Field = "",
     text: Text = "",
@@ -211,7 +214,7 @@ def replay(
     """
     with output.explain_errors():
         start, end = parse_time("since", since), parse_time("until", until)
-        query = DeadLetterQuery(None, stage, unit, field, text, since=start, until=end)
+        query = DeadLetterQuery(None, stage or "", unit, field, text, since=start, until=end)
         query = _letters_to_decide(query, tuple(ids or ()))
     command = Command("dead.replay", _object(query), by, reason=reason)
     _print_and_exit(_decide(command, query, BulkDecisions.replay, dry_run=dry_run), as_json)
@@ -239,8 +242,12 @@ def _decide(
 ) -> BulkSummary:
     """Decide on letters; a dry run says what it would decide on."""
 
-    def run(bus: Bus, operator: Operator | None = None) -> Awaitable[BulkSummary]:
-        return decide(BulkDecisions(bus, operator, partial(_replay_headers, bus)), query)
+    async def run(bus: Bus, operator: Operator | None = None) -> BulkSummary:
+        decisions = BulkDecisions(bus, operator, partial(_replay_headers, bus))
+        summary = await decide(decisions, query)
+        if not (summary.done or summary.refused or summary.left or summary.away):
+            await check_unit(bus, query.unit)
+        return summary
 
     async def try_out(bus: Bus) -> BulkSummary:
         await check_reading(bus, command)

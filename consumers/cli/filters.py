@@ -1,4 +1,4 @@
-"""Filters that lists share: how far back, and how many."""
+"""Filters that lists share: how far back, how many, and of which unit and topic."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -6,9 +6,12 @@ from typing import Annotated
 
 import typer
 
+from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
+from consumers.cli.units import open_registry
 from consumers.messages import field_error
 from contracts.base.times import VIETNAM
-from contracts.errors import Invalid
+from contracts.errors import Invalid, unknown_word
+from producers.bus import Bus
 
 _SPAN = re.compile(r"(\d{1,5})([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -16,6 +19,23 @@ Since = Annotated[
     str, typer.Option(metavar="TIME", help="From then on: a time, or 90m, 12h, 7d ago.")
 ]
 Limit = Annotated[int, typer.Option(min=1, max=100_000, help="The most lines.")]
+
+
+def check_topic(topic: str) -> None:
+    """Raises Invalid for a topic that the vocabulary does not know; none is no filter."""
+    words = load_vocabulary(read_settings(LoaSettings))
+    if topic and not words.knows("topic", topic):
+        raise Invalid(words.word_error("topic", "topic", topic))
+
+
+async def check_unit(bus: Bus, unit: str) -> None:
+    """Raises Invalid for a unit that is neither of the vocabulary nor registered."""
+    words = load_vocabulary(read_settings(LoaSettings))
+    if not unit or unit in words.units or unit in words.aliases:
+        return
+    registered = [one.unit for one in await open_registry(bus).registered_units()]
+    if unit not in registered:
+        raise Invalid(unknown_word("unit", "unknown_unit", unit, (*words.units, *registered)))
 
 
 def parse_time(option: str, text: str) -> datetime | None:

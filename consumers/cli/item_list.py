@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from consumers.cli import output
 from consumers.cli.acts import By, look
-from consumers.cli.filters import Limit, Since, require_time
+from consumers.cli.filters import Limit, Since, check_topic, check_unit, require_time
 from consumers.messages import field_error
 from consumers.reporting.item_list import ItemFilter, ItemLister, ListedItem
 from consumers.staff.policy import ObjectFacts
@@ -77,6 +77,9 @@ async def _load(bus: Bus, wanted: ItemFilter, limit: int, by: str) -> ItemsAnswe
         if len(items) == limit:
             return ItemsAnswer(items=items, more=True)
         items.append(item)
+    if not items:  # what items have is known, also if the vocabulary has lost it since
+        check_topic(wanted.topic)
+        await check_unit(bus, wanted.unit)
     return ItemsAnswer(items=items)
 
 

@@ -31,7 +31,7 @@ from consumers.seals.takeover import SealRecords
 from consumers.staff.authorization import Actor
 from contracts.base.networks import http_url
 from contracts.base.times import format_for_people, format_utc
-from contracts.errors import FieldError, Invalid, Unavailable
+from contracts.errors import FieldError, Invalid, Unavailable, unknown_word_values
 from producers.bus import Bus, topology
 from producers.bus.server_check import verify
 
@@ -295,9 +295,9 @@ def _run_on_idle_bus(work: Callable[[Bus], Awaitable[T]]) -> T:
 def rebuild_projections(what: What = None, as_json: output.Json = False) -> None:
     """Make the portal's files and the directory of readers anew, from the bus."""
     names = what or [_PORTAL, _DIRECTORY]
-    if unknown := [name for name in names if name not in (_PORTAL, _DIRECTORY)]:
-        known = (_PORTAL, _DIRECTORY)
-        output.fail(field_error("what", "projection_unknown", value=unknown[0], known=known))
+    if unknown := [name for name in names if name not in _REBUILT]:
+        words = unknown_word_values(unknown[0], _REBUILT)
+        output.fail(field_error("what", "projection_unknown", **words))
     settings = read_settings(LoaSettings)
 
     async def work(bus: Bus) -> dict[str, dict[str, int]]:

@@ -10,10 +10,9 @@ import structlog
 import typer
 from pydantic import BaseModel
 
-from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.cli import output, stores
 from consumers.cli.acts import By, Command, look, record, run_audited
-from consumers.cli.filters import Limit, Since, require_time
+from consumers.cli.filters import Limit, Since, check_topic, require_time
 from consumers.cli.unit_keys import require_new_file
 from consumers.messages import field_error
 from consumers.private_files import new_file
@@ -29,7 +28,6 @@ from consumers.staff.authorization import Actor
 from consumers.subscribers.csv_rows import CSV_COLUMNS, format_row
 from consumers.zalo.followers import FollowerStore
 from contracts.base.times import format_for_people
-from contracts.errors import Invalid
 from producers.bus import Bus
 
 log = structlog.get_logger()
@@ -72,9 +70,7 @@ class Criteria(NamedTuple):
 
     def to_filter(self) -> ReaderFilter:
         """Raises Invalid for a word that none of the lists has."""
-        words = load_vocabulary(read_settings(LoaSettings))
-        if self.topic and not words.knows("topic", self.topic):
-            raise Invalid(words.word_error("topic", "topic", self.topic))
+        check_topic(self.topic)
         since = require_time("since", self.since) if self.since else None
         return ReaderFilter(self.topic, self.channel or "", self.state or "", since)
 

@@ -50,7 +50,7 @@ from contracts.base.addresses import Mobile
 from contracts.base.times import format_for_people, utc_time
 from contracts.case import ZALO_USER_PREFIX
 from contracts.delivery import ChannelName
-from contracts.errors import Invalid
+from contracts.errors import Invalid, unknown_word_values
 from producers.bus import Bus
 from producers.output import print_bilingual
 
@@ -422,7 +422,8 @@ def _print_templates(
 def _require_kind(kind: str) -> None:
     """Exit with code 2 unless *kind* is a kind of notice."""
     if kind not in NOTICE_KINDS:
-        output.fail(field_error("kind", "kind_unknown", value=kind, known=tuple(NOTICE_KINDS)))
+        words = unknown_word_values(kind, NOTICE_KINDS)
+        output.fail(field_error("kind", "kind_unknown", **words))
 
 
 @suppressed.command()

@@ -23,6 +23,7 @@ from contracts.errors import FieldError, limit_errors
 from contracts.text import nfc
 
 DecisionState = Literal["replayed", "edited", "discarded"]
+DeadLetterStage = Literal["intake", "dispatch", "deliver", "feedback"]
 _SHORT_ERRORS_MAX = 5
 _SHORT_HASH_LENGTH = 16
 _ADDED_FIELDS = {"id", "last", "times", "latest", "decisions", "ended"}

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from consumers.messages import field_error
 from contracts import text
-from contracts.errors import FieldError, Invalid
+from contracts.errors import FieldError, Invalid, unknown_word_values
 
 _ROLES_FILE = Path(__file__).with_name("roles.toml")
 _ROLES_FIELD = "roles.toml"
@@ -351,7 +351,8 @@ class Policy:
         roles = tuple(self.file.roles)
         for grant in grants:
             if grant.role not in self.file.roles:
-                raise Invalid(field_error("role", "role_unknown", value=grant.role, roles=roles))
+                words = unknown_word_values(grant.role, roles)
+                raise Invalid(field_error("role", "role_unknown", **words))
         if pair := self.conflicting_roles(grants) or self._overlapping_roles(grants):
             raise Invalid(field_error("role", "roles_together", one=pair[0], other=pair[1]))
 

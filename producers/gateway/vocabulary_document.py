@@ -13,12 +13,13 @@ from contracts import envelope, events
 from contracts.base.markdown_size import RENDERED_MAX
 from contracts.content import RequestableLane
 from contracts.delivery import ChannelName
-from contracts.errors import NotFound, field_error
+from contracts.errors import NotFound
 from contracts.publication import RELEASED
 from contracts.vocabulary import PROVINCES, REJECTIONS, Vocabulary
 from producers.gateway.access import BURST, EVENTS_PER_MINUTE
 from producers.gateway.request_body import BATCH_BODY_BYTES
 from producers.gateway.responses import ResponseBody
+from producers.texts import unknown_schema
 
 SCHEMA_TYPE = "application/schema+json"
 VOCABULARY_PATH = "/v1/vocabulary"
@@ -171,7 +172,7 @@ class VocabularyRoutes:
         """One schema. Raises NotFound."""
         name = request.path_params["name"]
         if name not in self.schemas:
-            raise NotFound(field_error("name", "not_found", value=name))
+            raise NotFound(unknown_schema(name, sorted(self.schemas)))
         return self.schemas[name].answer(request)
 
 

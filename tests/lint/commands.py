@@ -41,7 +41,6 @@ FIXED = {
     "CODE": list(REJECTIONS),
     "DIGEST": list(FREQUENCIES),
     "KIND": list(NOTICE_KINDS),
-    "STAGE": ["intake", "dispatch", "deliver", "feedback"],
     "WHAT": ["portal", "directory"],
 }
 """The values of the names that help pages use for them; those of CHANGING are read when needed."""

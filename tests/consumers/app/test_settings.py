@@ -136,6 +136,23 @@ def test_a_wrong_value_is_explained_in_both_languages(monkeypatch, settings, var
 
 
 @pytest.mark.parametrize(
+    ("settings", "variable", "value", "meant"),
+    [
+        (EmailSettings, "LOA_EMAIL_TLS", "startls", "starttls"),
+        (LoaSettings, "LOA_LOG_FORMAT", "jsn", "json"),
+        (LoaSettings, "LOA_STAND_INS", "mailbx,zalo-sandbox", "mailbox"),
+    ],
+)
+def test_a_mistyped_value_gets_the_nearest(monkeypatch, settings, variable, value, meant):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(Invalid) as refused:
+        read_settings(settings)
+    [fault] = refused.value.errors
+    assert fault.message.endswith(f"did you mean {meant}?")
+    assert fault.message_vi.endswith(f"có phải ý là {meant} không?")
+
+
+@pytest.mark.parametrize(
     ("error", "said"),
     [
         (NoReply("no answer within 30.0 s"), "máy chủ NATS không trả lời"),

@@ -75,6 +75,28 @@ def test_a_wrong_value_gets_all_that_are_allowed(words):
     assert len(wrong) > 2 and all(value in said for value in wrong)
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("rebuild portl", "portal"),
+        ("schemas vn.gov.moha.content.submited.v1", "vn.gov.moha.content.submitted.v1"),
+        ("zalo templates set apolgy 1", "apology"),
+        ("dead list --stage intke", "intake"),
+        ("dead replay --stage intke", "intake"),
+    ],
+)
+def test_a_mistyped_word_is_refused_and_the_nearest_is_named(words, meant, tmp_path):
+    answer = CliRunner().invoke(app, words.split(), env={"LOA_DATA_DIR": str(tmp_path)})
+    assert (answer.exit_code, f"did you mean {meant}?" in answer.stderr) == (2, True), answer.stderr
+    assert f"có phải ý là {meant} không?" in answer.stderr
+
+
+def test_values_with_commas_in_them_are_told_apart():
+    said = CliRunner().invoke(app, ["units", "add", "u", "--notices", "zalo,emial"]).stderr
+    assert "'zalo,email', 'email,zalo', 'zalo', 'email'" in said
+    assert "did you mean zalo,email?" in said
+
+
 def parameters(words):
     command = get_command(app)
     for word in words.split():

@@ -34,7 +34,13 @@ async def test_items_are_listed_by_what_an_operator_asks(bus, intake_harness, lo
     assert await listed(loa) == ["con-thieu", "dang-gui", "cho-duyet"]
     assert await listed(loa, "--state", "waiting") == ["cho-duyet"]
     assert await listed(loa, "--topic", "viec-lam") == ["cho-duyet"]
-    assert await listed(loa, "--unit", "khong-co") == []
+    assert await listed(loa, "--unit", "vu-to-chuc-can-bo") == []
+    for *words, meant in (
+        ("--unit", "van-phong-b", "van-phong-bo"),
+        ("--topic", "viec-lm", "viec-lam"),
+    ):
+        refused = await loa("items", "list", *words)
+        assert (refused.exit_code, f"did you mean {meant}" in refused.stderr) == (2, True)
     assert await listed(loa, "--held") == ["cho-duyet"]
     assert "con-thieu" in await listed(loa, "--missing")
     await write_destination(bus, EMAIL, Destination(to="a relay", failing="no answer"))

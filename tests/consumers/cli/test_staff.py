@@ -378,6 +378,7 @@ async def test_a_new_role_that_needs_an_app_waits_for_one(people, intake, monkey
     ("role", "words"),
     [
         ("giam-doc", "quan-tri-tai-khoan"),
+        ("nguoi-gui-tn", "did you mean nguoi-gui-tin?"),
         (f"{APPROVER}/topics=khong-co", "khong-co"),
         (f"{APPROVER}/units=khong-co", "khong-co"),
         (f"{APPROVER}/topic=viec-lam", "can't be read"),

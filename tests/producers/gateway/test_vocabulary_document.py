@@ -35,7 +35,11 @@ async def test_each_type_leads_to_schemas_that_its_events_keep(client):
             assert url in listed.values()
             assert answer.headers["content-type"] == "application/schema+json"
             jsonschema_rs.validator_for(answer.json()).validate(value)
-    assert (await client.client.get("/v1/schemas/khong-co")).status_code == 404
+    unknown = await client.client.get(f"/v1/schemas/{events.SUBMITTED.replace('tt', 't')}")
+    [wrong] = unknown.json()["errors"]
+    assert (unknown.status_code, wrong["field"]) == (404, "name")
+    assert all(name in wrong["message"] for name in listed)
+    assert f"did you mean {events.SUBMITTED}?" in wrong["message"]
 
 
 @pytest.mark.parametrize("path", ["vocabulary", "schemas", f"schemas/{events.SUBMITTED}"])
