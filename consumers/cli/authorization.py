@@ -232,11 +232,11 @@ async def ask(question_code: str, *, is_hidden: bool) -> str:
 
 
 def _prompt(text: str, *, is_hidden: bool) -> str:
-    is_hidden = is_hidden and _has_terminal()
+    is_hidden = is_hidden and has_terminal()
     return str(typer.prompt(text, "", hide_input=is_hidden, show_default=False, err=True))
 
 
-def _has_terminal() -> bool:
+def has_terminal() -> bool:
     """Whether a person can type unseen; what comes through a pipe is not shown anyway."""
     return stdio.has_terminal() or sys.stdin.isatty()
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel
 
-from consumers.cli import output
+from consumers.cli import authorization, output
 from consumers.cli.authorization import Staff, ask, read_token, remove_token
 from consumers.cli.desk_login import sign_in_at_desk
 from consumers.messages import field_error
@@ -87,6 +87,8 @@ async def _sign_in(staff: Staff, login: str) -> str:
     if known and known.oidc and not known.local:
         return await sign_in_at_desk(staff.sessions, known.id)
     if not login:
+        if not authorization.has_terminal():
+            raise Invalid(field_error("login", "terminal_required"))
         return await sign_in_at_desk(staff.sessions)
     door = await staff.open_sign_in()
     password = await ask("ask_password", is_hidden=True)

@@ -172,7 +172,7 @@ def _print_report(report: StatusReport) -> None:
     for finding in report.findings:
         print_bilingual(*finding_texts(finding))
     versions = ", ".join(f"{name} {one}" for name, one in report.versions.items() if one)
-    typer.echo(f"versions: {versions}")
+    print_bilingual(f"versions: {versions}", f"phiên bản: {versions}")
     for name, channel in report.channels.items():
         canary = canary_line(channel.canary, time.time(), at_work=report.at_work)
         for line in (*destination_lines(channel), canary):

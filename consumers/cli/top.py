@@ -29,7 +29,7 @@ from contracts.delivery import BatchKey
 from contracts.errors import Unavailable
 from producers.bus import Bus, BusError
 
-_PLAIN_SIZE = Size(80, 10_000)
+_PLAIN_SIZE = Size(80, 10_000, is_screen=False)
 _QUIT_KEYS = b"qQ"
 Interval = Annotated[
     float, typer.Option("--interval", "-n", min=0.5, max=3600, help="Seconds between two looks.")

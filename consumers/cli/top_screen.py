@@ -16,6 +16,7 @@ from consumers.status.open_plans import OpenPlan
 from consumers.status.report import ChannelStatus, LaneStatus, Severity, StatusReport
 from contracts.base.times import format_for_people
 from contracts.delivery import ChannelName, Lane
+from contracts.errors import Bilingual
 
 _BAR_WIDTH = 14
 _FRAME_LINES = 7
@@ -33,10 +34,11 @@ class TopAnswer(BaseModel):
 
 
 class Size(NamedTuple):
-    """The columns and lines of a terminal."""
+    """The columns and lines of a terminal; of a screen, which cuts what does not fit."""
 
     width: int
     height: int
+    is_screen: bool = True
 
 
 class _LaneRow(NamedTuple):
@@ -49,7 +51,7 @@ class _LaneRow(NamedTuple):
 def draw(answer: TopAnswer, size: Size, footer: str) -> RenderableType:
     """The screen; it has no more lines than *size*."""
     room = size.height - _FRAME_LINES
-    problems = list(_problem_lines(answer.status))
+    problems = list(_problem_lines(answer.status, is_cut=size.is_screen))
     lanes = list(_lane_rows(answer.status))
     problems = problems[: max(room // 3 // 2, 1) * 2]
     lanes = lanes[: max(room - len(problems) - _MIN_ITEM_LINES, 1)]
@@ -69,18 +71,21 @@ def _title(answer: TopAnswer) -> Text:
     report = answer.status
     needs = sum(finding.severity is Severity.ACT for finding in report.findings)
     version = report.versions.get("loa", "")
-    state = f"{needs} need a person" if needs else "nothing needs a person"
+    state = Bilingual("nothing needs a person", "không có việc cần người xử lý")
+    if needs:
+        verb = "needs" if needs == 1 else "need"
+        state = Bilingual(f"{needs} {verb} a person", f"{needs} việc cần người xử lý")
     style = "bold red" if needs else "bold green"
     title = Text(f"Loa {version}  {format_for_people(answer.at)}  ", no_wrap=True)
-    return title.append(state, style=style)
+    return title.append(" / ".join(state), style=style)
 
 
-def _problem_lines(report: StatusReport) -> Iterator[Text]:
-    """Two lines for each finding, English and Vietnamese."""
+def _problem_lines(report: StatusReport, *, is_cut: bool) -> Iterator[Text]:
+    """Two lines for each finding, English and Vietnamese, whole unless *is_cut*."""
     for finding in report.findings:
         for text in finding_texts(finding):
             style = _STYLES[finding.severity]
-            yield Text(text, style=style, no_wrap=True, overflow="ellipsis")
+            yield Text(text, style=style, no_wrap=is_cut, overflow="ellipsis" if is_cut else "fold")
 
 
 def _lane_rows(report: StatusReport) -> Iterator[_LaneRow]:

@@ -1,6 +1,7 @@
 """Parse the rows of a subscriber CSV file into subscribers or field errors."""
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
@@ -15,6 +16,7 @@ from contracts.vocabulary import Vocabulary
 
 CSV_COLUMNS = ("email", "name", "topics", "audiences", "units", "frequency")
 _DELIMITERS = ",;\t"
+_TOLD_DELIMITER = re.compile(r'"?sep=([^\w"])"?', re.IGNORECASE)
 _GUARD = "'"
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", _GUARD)
 _LINE_FIELD = "line"
@@ -116,9 +118,14 @@ class CsvRows:
 
 
 def _find_delimiter(file: Iterable[str]) -> tuple[Iterator[str], str]:
-    """All lines of *file*, and the delimiter of its first line that has text."""
+    """All lines of *file*, and the delimiter of its first line that has text.
+
+    A line `sep=;` before it, which tells spreadsheets the delimiter, is left empty.
+    """
     lines, read = iter(file), list[str]()
     for line in lines:
+        if told := _TOLD_DELIMITER.fullmatch(line.strip()):
+            return chain(read, ["\n"], lines), told[1]
         read.append(line)
         if any(map(str.isalnum, line)):
             break

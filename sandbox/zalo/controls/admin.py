@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from channels.zalo.stand_in import OA_ID
 from sandbox.zalo.api.oauth import new_pair
 from sandbox.zalo.controls.faults import FAULTS, Fault
-from sandbox.zalo.controls.request_models import parse_request
+from sandbox.zalo.controls.request_models import bad_request, parse_request
 from sandbox.zalo.middleware import WORLD
 from sandbox.zalo.scheduler import SCHEDULER
 from sandbox.zalo.state.clock import SettableClock
@@ -36,7 +36,11 @@ class BalanceRequest(ControlRequest):
 
 
 async def add_fault(request: web.Request) -> web.Response:
+    """Plan a fault of calls of a route, by its name; 400 for a name that no route has."""
     fault = await parse_request(request, Fault)
+    routes = sorted(request.app.router.named_resources())
+    if fault.route not in routes:
+        raise bad_request(f"no route is named {fault.route}; known: {', '.join(routes)}")
     request.app[FAULTS].planned.append(fault)
     return web.json_response(fault.model_dump(mode="json"))
 

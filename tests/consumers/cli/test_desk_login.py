@@ -32,6 +32,7 @@ def terminal(loa, clock, monkeypatch, tmp_path):
     monkeypatch.setattr(authorization, "_CLOCK", clock)
     monkeypatch.setattr(terminals, "_new_code", lambda: CODE)
     monkeypatch.setattr(desk_login, "_LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(authorization, "has_terminal", lambda: True)
     return loa.extended(XDG_STATE_HOME=str(tmp_path / "state"), LOA_DESK_URL=DESK)
 
 
@@ -94,6 +95,13 @@ async def test_without_a_desks_address_no_code_is_shown(staff, terminal):
     await person(staff)
     refused = await terminal("login", LOA_DESK_URL="")
     assert refused.exit_code == 2 and "LOA_DESK_URL" in refused.stderr
+    assert await staff.sessions.bucket.keys("terminal.") == []
+
+
+async def test_without_a_terminal_no_code_waits_for_a_person(staff, terminal, monkeypatch):
+    monkeypatch.setattr(authorization, "has_terminal", lambda: False)
+    refused = await terminal("login")
+    assert refused.exit_code == 2 and "login: " in refused.stderr and "--by" in refused.stderr
     assert await staff.sessions.bucket.keys("terminal.") == []
 
 

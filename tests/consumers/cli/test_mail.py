@@ -66,7 +66,9 @@ async def test_a_stopped_publication_is_shown_and_let_go_on(loa, bus):
     await slow_down(bus, "4.7.0", clock())
     told = json_output(await loa("status", "--json"))["channels"]["email"]
     assert (told["slowed"], told["slowed_reason"], told["stopped"]) == (1, "4.7.0", [str(plan)])
-    assert "slowed down, level 1" in (await loa("status")).stdout
+    told = (await loa("status")).stdout
+    assert "slowed down, level 1" in told
+    assert "\nversions: loa " in told and "\nphiên bản: loa " in told
     assert "13" in (await loa("mail", "brakes", "list")).stdout.split()
     assert (await loa("mail", "brakes", "release", "--yes", "tin-moi", "--by", " ")).exit_code == 2
     done = await loa("mail", "brakes", "release", "--yes", "tin-moi", "--by", "Trần Thị Bình")

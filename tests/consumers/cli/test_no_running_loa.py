@@ -22,6 +22,7 @@ from consumers.audit.anchor import Anchor
 from consumers.cli import demo
 from consumers.cli.root import app
 from consumers.key_file import KeyFile, register_key
+from consumers.messages import field_error
 from contracts.errors import Unavailable
 from producers.bus import Bus, topology
 from producers.nats_server import NatsServer
@@ -88,6 +89,13 @@ def test_that_no_loa_runs_is_said_once(folder, capsys):
     assert run("rebuild") == 0
     told = capsys.readouterr().err
     assert told.count("no Loa runs on") == told.count("không có Loa nào đang chạy") == 1
+
+
+def test_one_of_many_is_called_one():
+    counts = {"items": 1, "written": 1, "removed": 1}
+    told = field_error("portal", "rebuilt_portal", **counts).message
+    assert told == "1 item, 1 file written, 1 removed"
+    assert field_error("directory", "rebuilt_directory", people=1).message == "1 person"
 
 
 def test_backup_next_steps(folder, monkeypatch, capsys):

@@ -53,7 +53,7 @@ def test_the_screen_fits_80x24_however_much_there_is_to_show():
         assert max(map(len, lines)) <= 80
         assert sum("60" in line and "1,000,000" in line for line in lines) >= 3, "items are shown"
     assert lines[1].startswith("PROBLEM email: the relay refuses")
-    assert "9 need a person" in lines[0]
+    assert "9 need a person / 9 việc cần người xử lý" in lines[0] and len(lines[0]) <= 80
     everything = lines_of(busy_answer(9), 80, 10_000)
     assert sum("1,000,000" in line and "60" in line for line in everything) == 50
 
@@ -85,6 +85,14 @@ async def test_looks_in_quick_succession_write_one_test_message(bus, tmp_path, c
     clock.advance(STORE_CHECK_INTERVAL_S)
     await loader.load()
     assert (await writes()) > first
+
+
+def test_without_a_terminal_a_problem_is_told_whole():
+    answer = busy_answer(1)
+    console = Console(width=80, file=io.StringIO())
+    console.print(draw(answer, Size(80, 10_000, is_screen=False), ""))
+    told = " ".join(console.file.getvalue().split())
+    assert answer.status.findings[0].message.strip() in told
 
 
 async def test_without_a_terminal_one_look_is_printed(intake_harness, loa):

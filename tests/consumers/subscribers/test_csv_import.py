@@ -198,6 +198,16 @@ async def test_a_file_is_taken_as_spreadsheets_write_it(bus, import_lines, mark,
     assert (one.name, one.topics) == ("Trần Bình", ("cai-cach-cong-vu", "viec-lam"))
 
 
+@pytest.mark.parametrize(("first", "mark"), [("sep=;", ";"), ('"sep=,"', ","), ("SEP=|", "|")])
+async def test_the_line_by_which_a_spreadsheet_is_told_the_separator_is_no_header(
+    bus, import_lines, first, mark
+):
+    lines = (first, HEADER.replace(",", mark), f"b@example.com{mark * 5}", f"sai{mark * 5}")
+    report = await import_lines(raw="\ufeff{}\r\n{}\r\n{}\r\n{}".format(*lines).encode())
+    assert counts(report) == (1, 0, 0, 1)
+    assert (report.rejected[0].line, report.rejected[0].field) == (4, "email")
+
+
 async def test_utf_16_that_is_cut_or_broken_concerns_its_line_only(bus, import_lines):
     text = f"{HEADER}\na@example.com,,,,,\nb@example.com,B\ud800,,,,\nc@example.com,,,,,"
     raw = b"\xff\xfe" + text.encode("utf-16-le", "surrogatepass")[:-1]

@@ -1,6 +1,7 @@
 """`loa login` for a person of a real identity provider: the desk confirms the terminal's code."""
 
 import asyncio
+import os
 import re
 
 import pytest
@@ -90,10 +91,13 @@ class Person:
 
 async def login(loa: LoaProcess, *words: str):
     """Start `loa login`; the process, and the code that it shows."""
+    person, terminal = os.openpty()
     process = await asyncio.create_subprocess_exec(
-        *map(str, loa.command), "login", *words, env=loa.environ, cwd=loa.folder,
+        *map(str, loa.command), "login", *words, env=loa.environ, cwd=loa.folder, stdin=terminal,
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
+    for end in (person, terminal):
+        os.close(end)
     async with asyncio.timeout(60):
         line = (await process.stderr.readline()).decode()
     found = CODE.search(line)

@@ -137,6 +137,8 @@ async def test_faults_switches_and_tokens_are_set_by_calls(zalo):
         assert (answer.status, answer.content_type) == (502, "text/html")
     assert (await zalo.get(PROFILE))[1]["error"] == 0
     assert (await zalo.post("/_sandbox/faults", {"route": "x", "kind": "magic"}))[0] == 400
+    status, told = await zalo.post("/_sandbox/faults", fault | {"route": "oa.getaa"})
+    assert (status, "oa.getoa" in told["error"]) == (400, True)
     await zalo.said("/_sandbox/faults", fault)
     async with zalo.http.delete("/_sandbox/faults"):
         assert (await zalo.get(PROFILE))[1]["error"] == 0
