@@ -16,6 +16,7 @@ from consumers.app.settings import ImportSettings, LoaSettings, load_vocabulary,
 from consumers.app.wiring import imports
 from consumers.cli import output
 from consumers.cli.acts import By, Command, run_audited
+from consumers.cli.progress import progress_bars
 from consumers.cli.units import open_registry
 from consumers.progress import report_progress
 from consumers.staff.authorization import Actor
@@ -167,11 +168,13 @@ def _with_option_name(error: FieldError) -> FieldError:
     return error.model_copy(update={"field": name})
 
 
-async def _run_trial(feed: Feed) -> DryRun:
+def _run_trial(feed: Feed) -> DryRun:
     """Read the feed now, without consequences."""
     settings = read_settings(LoaSettings)
     fetcher = imports.open_fetcher(read_settings(ImportSettings), settings.public_url)
-    return await dry_run(fetcher, feed, load_vocabulary(settings), datetime.now(UTC))
+    with progress_bars():
+        report_progress("feeds", 0, 1)
+        return asyncio.run(dry_run(fetcher, feed, load_vocabulary(settings), datetime.now(UTC)))
 
 
 async def _follow_feed(bus: Bus, unit: str, feed: Feed, replace: bool) -> None:
@@ -250,7 +253,7 @@ def check(url: Url, as_json: output.Json = False) -> None:
     """Read a feed and show what would become of it; nothing is stored, nothing is sent."""
     with output.explain_errors():
         feed = default_feed(url, load_vocabulary(read_settings(LoaSettings)), datetime.now(UTC))
-        trial = asyncio.run(_run_trial(feed))
+        trial = _run_trial(feed)
     output.print_answer(trial, as_json, lambda: print_trial(trial))
     if trial.trouble or any(one.errors for one in trial.items):
         raise typer.Exit(output.EXIT_INVALID)
@@ -396,7 +399,7 @@ def _print_added(unit: str, feed: Feed, as_json: bool) -> None:
     if not as_json:
         _print_settings(unit, feed)
     with output.explain_errors():
-        trial = asyncio.run(_run_trial(feed))
+        trial = _run_trial(feed)
     answer = AddAnswer(unit=unit, feed=feed, trial=trial)
     output.print_answer(answer, as_json, lambda: _print_first_reading(answer))
 

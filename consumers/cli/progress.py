@@ -1,6 +1,7 @@
 """Progress bars of commands that take long: on a terminal alone, on stderr, with one look."""
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,20 +20,45 @@ _UPDATE_INTERVAL_S = 0.1
 
 @dataclass
 class ProgressBars:
-    """A bar for each kind of work, from two seconds on; all of them go when the work ends."""
+    """A bar for each kind of work, from two seconds on; all of them go when the work ends.
+
+    One report is enough: work that then waits for another is shown when its time has come.
+    """
 
     shown_at: float = field(default_factory=lambda: time.monotonic() + _SHOWN_AFTER_S)
     updated_at: dict[str, float] = field(default_factory=dict)
     progress: "Progress | None" = None
     tasks: "dict[str, TaskID]" = field(default_factory=dict)
+    waiting: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """What was reported before bars are shown."""
+    timer: threading.Timer | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def report(self, what: str, done: int, total: int) -> None:
         """Show how much is done; often called, so that most calls draw nothing."""
-        now = time.monotonic()
-        is_recent = now < self.updated_at.get(what, 0.0) + _UPDATE_INTERVAL_S
-        if now < self.shown_at or (is_recent and done != total):
-            return
-        self.updated_at[what] = now
+        with self.lock:
+            now = time.monotonic()
+            if now < self.shown_at:
+                self.waiting[what] = done, total
+                self._start_timer(self.shown_at - now)
+                return
+            if done == total or now >= self.updated_at.get(what, 0.0) + _UPDATE_INTERVAL_S:
+                self.updated_at[what] = now
+                self._draw(what, done, total)
+
+    def _start_timer(self, delay_s: float) -> None:
+        if self.timer is None:
+            self.timer = threading.Timer(delay_s, self._draw_waiting)
+            self.timer.daemon = True
+            self.timer.start()
+
+    def _draw_waiting(self) -> None:
+        with self.lock:
+            for what, (done, total) in self.waiting.items():
+                if what not in self.tasks:
+                    self._draw(what, done, total)
+
+    def _draw(self, what: str, done: int, total: int) -> None:
         if self.progress is None:
             self.progress = _new_progress()
             self.progress.start()
@@ -41,8 +67,12 @@ class ProgressBars:
         self.progress.update(self.tasks[what], completed=done, total=total or None)
 
     def close(self) -> None:
-        if self.progress:
-            self.progress.stop()
+        if self.timer:
+            self.timer.cancel()
+        with self.lock:
+            self.waiting.clear()
+            if self.progress:
+                self.progress.stop()
 
 
 def _new_progress() -> "Progress":

@@ -41,6 +41,7 @@ from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
 from consumers.messages import field_error
 from consumers.operations.manual_resolution import ManualResolution, ResolvedRow, UnresolvedRow
+from consumers.progress import report_progress
 from consumers.staff.authorization import Actor
 from consumers.zalo import consent, follower_sync
 from consumers.zalo.event_publisher import ZaloEventPublisher
@@ -411,6 +412,7 @@ def _print_templates(
         account = _chosen_account()
 
     async def ask(bus: Bus) -> RegisteredTemplates:
+        report_progress("templates", 0)
         async with zalo.template_registry(account, await account_stores(bus, account)) as registry:
             return await request(registry)
 

@@ -13,6 +13,7 @@ import structlog
 from channels.errors import ChannelError
 from channels.zalo.account.followers import FollowerApi, FollowerScan
 from channels.zalo.errors import Refused
+from consumers.progress import report_progress
 from consumers.suppression.store import SuppressionStore
 from consumers.zalo.erasure import WITHDRAWN_REASON, zalo_address
 from consumers.zalo.followers import FollowerStore
@@ -83,6 +84,7 @@ class FollowerSync:
                 log.info("zalo_roll_call_left")
                 return scan
             scan = stepped
+            report_progress("followers", scan.followers.reached, scan.followers.listed)
         log_result(scan)
         return scan
 

@@ -1,9 +1,11 @@
 """Shared fixtures, each named after what it builds."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
+from consumers.cli import progress
 from consumers.dead_letters.decisions import DeadLetterDecisions
 from consumers.dead_letters.store import DeadLetterStore
 from consumers.intake.handler import Intake
@@ -39,6 +41,16 @@ from tests.support.zalo_account import MemoryKeyValueStore, open_zalo_account
 from tests.support.zalo_events import open_zalo_events
 from tests.support.zalo_notices import open_zalo_notices
 from tests.support.zalo_pipeline import open_zalo_pipeline
+
+
+@pytest.fixture
+def reported(monkeypatch):
+    """The kinds of work that commands report to their bars, as on a terminal."""
+    kinds: list[str] = []
+    terminal = SimpleNamespace(stderr=SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr(progress, "sys", terminal)
+    monkeypatch.setattr(progress.ProgressBars, "report", lambda _bars, kind, *_: kinds.append(kind))
+    return kinds
 
 
 @pytest.fixture

@@ -191,6 +191,7 @@ async def test_the_difference_is_shown_before_a_mended_event_is_sent(bus, loa, t
     done = await loa("dead", "edit", 1, file, "--yes", USER="binh")
     assert done.exit_code == 0, done.stderr
     assert (await accepted(bus))[1] == file.read_bytes()
+    assert json_output(await loa("dead", "show", 1, "--json"))["id"] == 1
     shown = (await loa("dead", "show", 1)).stdout
     assert "edited by binh to CONTENT #2" in shown
     assert '"title": ""' in shown.replace('"title":""', '"title": ""'), "the original stays"

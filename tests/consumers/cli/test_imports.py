@@ -44,6 +44,14 @@ async def added(pipeline, *more: str, url: str = "") -> str:
     return await loa("add", UNIT, url or pipeline.site.url(), "--topic", TOPIC, *more)
 
 
+async def test_commands_that_wait_for_a_site_show_that_they_do(pipeline, reported):
+    for words in (["check", pipeline.site.url()], ["now", UNIT]):
+        await added(pipeline, *(["--replace"] if reported else []))
+        reported.clear()
+        await InProcessCli({}, ("import",))(*words)
+        assert set(reported) == {"feeds"}, words
+
+
 async def test_a_feed_is_added_read_and_shown(pipeline):
     said = await added(pipeline, "--channel", "portal", "--audience", "cong-chuc", "--all")
     assert f"topic {TOPIC}; for cong-chuc; to portal" in said

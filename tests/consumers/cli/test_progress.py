@@ -1,18 +1,18 @@
 """Progress bars: on a terminal, after two seconds, on stderr; nothing for scripts."""
 
-import asyncio
 import os
 import sys
 import threading
+import time
 from contextlib import contextmanager, suppress
 
 import pytest
 
-from consumers.cli import output
 from consumers.cli import progress as bars
 from consumers.cli.progress import progress_bars
 from consumers.progress import report_progress
 from producers.output import wants_json
+from tests.support.events import submitted
 
 
 @contextmanager
@@ -82,13 +82,28 @@ def test_work_that_reports_often_draws_seldom(monkeypatch, at_once):
     assert drawn == [999], "the end is always drawn"
 
 
-async def test_every_command_that_works_on_the_bus_has_bars(loa, monkeypatch, at_once):
-    for name, value in loa.environ.items():
-        monkeypatch.setenv(name, value)
+def test_one_report_is_enough_for_a_bar_however_long_the_work_goes_on(monkeypatch):
+    monkeypatch.setattr(bars, "_SHOWN_AFTER_S", 0.05)
+    with terminal(monkeypatch) as written, progress_bars():
+        report_progress("feeds", 0, 1)
+        while b"feeds" not in b"".join(written):
+            time.sleep(0.01)
+    assert b"0/1" in b"".join(written)
 
-    async def work(_):
-        await asyncio.to_thread(report_progress, "readers", 100, 200)
 
-    with terminal(monkeypatch) as written:
-        await asyncio.to_thread(output.run_on_bus, work)
-    assert b"100/200" in b"".join(written)
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("items list", "items"),
+        ("trace --failed", "batches"),
+        ("backup saved", "streams"),
+    ],
+)
+async def test_commands_that_read_much_report_it(
+    intake_harness, loa, reported, tmp_path, monkeypatch, words, kind
+):
+    monkeypatch.chdir(tmp_path)
+    await intake_harness.take_in(submitted())
+    await intake_harness.add_plan(b"dp")
+    done = await loa(*words.split())
+    assert kind in reported, done.output

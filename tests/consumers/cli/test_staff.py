@@ -103,8 +103,8 @@ async def approve(terminal: Terminal, intake: Intake, *words: str):
 async def test_an_approval_is_recorded_under_the_accounts_id(people, intake):
     an = await people("an", APPROVER)
     await intake.handle(submitted(author="Nguyễn Văn Á"), UNIT)
-    done = await approve(an, intake)
-    assert done.exit_code == 0, done.stderr
+    done = await approve(an, intake, "--json")
+    assert json_output(done)["content_id"] == ITEM
     assert (await stored_position(intake.bus))["decision"]["by"] == await account_id(an)
 
 
@@ -351,11 +351,12 @@ async def test_roles_and_resets_end_sessions(people):
 async def test_a_disabled_account_gets_no_code_that_cannot_work(people):
     an = await people("an", APPROVER)
     owner = an.loa.extended(XDG_STATE_HOME="/nowhere")
-    assert (await owner("staff", "disable", "an")).exit_code == 0
+    disabled = json_output(await owner("staff", "disable", "an", "--json"))
+    assert (disabled["login"], disabled["state"]) == ("an", "disabled")
     refused = await owner("staff", "reset", "an", "--yes", "--break-glass")
     assert refused.exit_code == 2 and "`loa staff enable an`" in refused.stderr
     assert "on record" not in refused.stderr, "nothing was done"
-    assert (await owner("staff", "enable", "an")).exit_code == 0
+    assert json_output(await owner("staff", "enable", "an", "--json"))["login"] == "an"
     assert (await owner("staff", "reset", "an", "--yes", "--break-glass")).exit_code == 0
 
 

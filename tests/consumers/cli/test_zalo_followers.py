@@ -37,7 +37,7 @@ def populate(sandbox, count, *, follower=True, first=10**18):
         sandbox.world.record("person_set", person=person)
 
 
-async def test_zalos_list_is_walked_when_somebody_asks_for_it(loa, sandbox):
+async def test_zalos_list_is_walked_when_somebody_asks_for_it(loa, sandbox, reported):
     assert await counted(loa) == {
         "followers": 0, "left": 0, "unknown": 0, "within_reach": 0, "suppressed": 0,
         "listed": None, "reached": None, "walk_began": None, "walk_ended": None,
@@ -51,8 +51,10 @@ async def test_zalos_list_is_walked_when_somebody_asks_for_it(loa, sandbox):
     assert (await counted(loa))["followers"] == 120, "without --sync nobody asks Zalo"
     again = await counted(loa, "--sync")
     assert (again["followers"], again["left"]) == (119, 1)
-    table = (await loa("followers")).stdout
+    assert reported == [], "scripts see no bar"
+    table = (await loa("followers", "--sync")).stdout
     assert "within reach" in table and "119" in table
+    assert set(reported) == {"followers"}
 
 
 async def test_a_refusal_of_zalos_is_told_in_both_languages(loa, sandbox):
@@ -74,7 +76,8 @@ async def test_an_address_is_let_go_by_whoever_knows_it(loa, bus, tmp_path):
         await registry.add(ChannelName.ZALO, address, "blocked", None)
     assert (await counted(loa))["suppressed"] == 2
     assert (await loa("suppressed", "lift", PHONE, "--by", " ")).exit_code == 2
-    assert (await loa("suppressed", "lift", PHONE, "--by", "Trần Thị Bình")).exit_code == 0
+    lifted = await loa("suppressed", "lift", PHONE, "--by", "Trần Thị Bình", "--json")
+    assert json_output(lifted) == {"channel": "zalo", "lifted": True}
     told = await loa("suppressed", "lift", PHONE, "--by", "Trần Thị Bình")
     assert (told.exit_code, "không bị chặn" in told.stderr) == (2, True)
     free = await loa("suppressed", "show", PHONE)

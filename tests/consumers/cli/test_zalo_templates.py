@@ -55,7 +55,9 @@ def command(loa, zalo_notices):
     return loa.extended("zalo", **environment(sandbox))
 
 
-async def test_an_operator_sets_lists_syncs_and_removes_templates(command, zalo_notices, tmp_path):
+async def test_an_operator_sets_lists_syncs_and_removes_templates(
+    command, zalo_notices, tmp_path, reported
+):
     pair = zalo_notices.account.sandbox.grant()
     file = tmp_path / "pair.json"
     file.write_text(json.dumps({"access_token": pair.access_token, "refresh_token": "r"}))
@@ -78,6 +80,9 @@ async def test_an_operator_sets_lists_syncs_and_removes_templates(command, zalo_
     world = zalo_notices.account.sandbox.world
     disabled = world.templates.templates[SERVING["2"]].model_copy(update={"status": "DISABLE"})
     world.record("template_set", template=disabled.model_dump(mode="json"))
+    reported.clear()
+    await command("templates", "sync")
+    assert reported == ["templates"]
     synced = json_output(await command("templates", "sync", "--json"))
     assert next(one for one in synced if one["kind"] == "2")["state"] == "DISABLE"
     told = await command("status")
