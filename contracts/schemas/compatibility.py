@@ -16,7 +16,9 @@ Schema = dict[str, Any]
 Refuses = Callable[[Any, Any], bool]
 _Comparison = Callable[[list[Schema], list[Schema], str], Iterator[str]]
 
-ANNOTATIONS = frozenset({"title", "description", "examples", "$comment", "$schema", "$id", "$defs"})
+ANNOTATIONS = frozenset(
+    {"title", "description", "x-description-vi", "examples", "$comment", "$schema", "$id", "$defs"}
+)
 _ABSENT = object()
 """Marks a keyword that a schema does not use."""
 

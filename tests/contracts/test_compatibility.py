@@ -60,6 +60,7 @@ HARMLESS = {
     "no choices": lambda f, _: f["lane"].pop("enum"),
     "repeated entries": lambda f, _: f["audiences"].update(uniqueItems=False),
     "an open object": lambda _, s: s.pop("additionalProperties"),
+    "words in Vietnamese": lambda f, _: f["title"].update({"x-description-vi": "y"}),
     "words for people": lambda f, s: (s.update(title="x"), f["title"].update(description="y")),
 }
 PATTERNS = {"a new pattern", "another pattern"}
