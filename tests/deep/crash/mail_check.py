@@ -99,7 +99,7 @@ def approved_words(books: LedgerSnapshot, row: Row) -> tuple[str, tuple[str, ...
     """What its subject must contain, or end with, and the marks of each of its parts."""
     if row.text in books.issues:
         bodies = [books.texts[text_key(plan)].body for plan in books.positions_in(row)]
-        return f": {len(bodies)} tin\n", marks("".join(bodies))
+        return f" ({len(bodies)} tin)\n", marks("".join(bodies))
     text = books.texts.get(row.text)
     return (text.title, approved_marks(text)) if text else None
 

@@ -105,7 +105,7 @@ class Evidence:
             "correction": mail(
                 self.rows["correction"], "a@example.com", T + 62, f"Đính chính: {text(2).title}", 2
             ),
-            "digest": mail(self.rows["digest"], "g@example.com", T + 121, "Bản tin: 1 tin", 2),
+            "digest": mail(self.rows["digest"], "g@example.com", T + 121, "Bản tin (1 tin)", 2),
         }
         self.journal = [article(1, T + 1), broadcast(T + 2), article(2, T + 62)]
         self.journal.append(template(self.rows["notice"]))
@@ -292,7 +292,7 @@ PLANTED: list[tuple[str, Callable[[Evidence], object]]] = [
     ),
     ("a copy of the mail for email.tin-1.1", lambda e: e.repeat(digest="another")),
     ("the mail for email.digest-daily", lambda e: e.mail("digest", marks=(("tin-1.1",),))),
-    ("says 'Bản tin: 2 tin'", lambda e: e.mail("digest", subject="Bản tin: 2 tin")),
+    ("says 'Bản tin (2 tin)'", lambda e: e.mail("digest", subject="Bản tin (2 tin)")),
     (
         "undeclared duplicate: g@example.com has email.tin-1.2 in",
         lambda e: e.rows.update(other=ledger_row(second(EMAIL), "g")),

@@ -75,6 +75,7 @@ def test_a_day_comes_in_one_mail_to_those_who_want_it_so(loa):
     for address, gathered in to.items():
         assert answers[address]["In-Reply-To"] == gathered["Message-ID"]
         text = answers[address].get_body(("plain",)).get_content()
-        assert f"trong {gathered['Subject'].partition(':')[0]}," in text
+        title = gathered["Subject"].removesuffix(" (1 tin)")
+        assert f"trong {title[0].lower()}{title[1:]}." in text
     assert answers["chi@example.com"]["In-Reply-To"] == first["Message-ID"]
     assert loa.violations() == []
