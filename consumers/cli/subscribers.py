@@ -19,6 +19,7 @@ from consumers.cli.output import (
     Json,
     Yes,
     act_on_bus,
+    cell_text,
     confirm,
     explain_errors,
     fail,
@@ -113,8 +114,8 @@ def show(address: Address, by: By = "", as_json: Json = False) -> None:
         return subscriber, await suppressions.find_active(ChannelName.EMAIL, subscriber.email)
 
     subscriber, suppression = run_on_bus(load)
-    fields = subscriber.model_dump(mode="json", exclude_none=True)
-    joined = ("; ".join(map(str, v)) if isinstance(v, list) else v for v in fields.values())
+    fields = subscriber.model_dump(exclude_none=True)
+    joined = ("; ".join(map(cell_text, v)) if isinstance(v, tuple) else v for v in fields.values())
     rows = [*zip(fields, joined, strict=True), *_suppression_rows(suppression)]
     answer = ReaderAnswer(**subscriber.model_dump(), suppressed=suppression)
     print_answer(answer, as_json, lambda: print_table(("", ""), rows))

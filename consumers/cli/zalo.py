@@ -161,7 +161,7 @@ def followers(
         return await _follower_report(bus, account.app_id)
 
     answer = output.run_on_bus(report)
-    fields = answer.model_dump(mode="json", exclude_none=True).items()
+    fields = answer.model_dump(exclude_none=True).items()
     rows = [(name.replace("_", " "), value) for name, value in fields]
     output.print_answer(answer, as_json, lambda: output.print_table(("", ""), rows))
 

@@ -131,7 +131,7 @@ async def test_contacts_take_a_role_and_leave_a_record(bus, readers, loa, tmp_pa
 async def test_a_killed_export_leaves_no_file_that_looks_whole(readers, loa, tmp_path, monkeypatch):
     out = tmp_path / "all.csv"
     (tmp_path / ".all.csv.part").write_text("left by a kill")
-    monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+    monkeypatch.setattr(os, "link", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "full")))
     failed = await loa("export", "--all", "--out", out)
     assert failed.exit_code == 2
     assert list(tmp_path.glob("*all.csv*")) == []

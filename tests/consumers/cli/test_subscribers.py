@@ -1,5 +1,6 @@
 """`loa subscribers show` and `remove`: what an operator sees of a reader, and how one is erased."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -29,7 +30,9 @@ async def test_an_operator_sees_what_is_kept_and_erases_it(signup_app, loa):
     said = json_output(await loa("show", ADDRESS, "--json"))
     assert (said["email"], said["frequency"], said["topics"]) == (ADDRESS, "weekly", ["viec-lam"])
     assert said["consent"]["version"]
-    assert "viec-lam" in (await loa("show", ADDRESS.upper())).stdout
+    shown = (await loa("show", ADDRESS.upper())).stdout
+    assert "viec-lam" in shown
+    assert "+07" in shown and re.search(r"\d\d:\d\d:\d\d(\.\d+)?Z", shown) is None
     assert said["suppressed"] is None
     await it_is_told_that_mail_leaves_the_address_alone(signup_app, loa)
     for reason in (" ", f"yêu cầu của {ADDRESS}", "x" * 201):

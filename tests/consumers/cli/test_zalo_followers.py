@@ -55,6 +55,8 @@ async def test_zalos_list_is_walked_when_somebody_asks_for_it(loa, sandbox, repo
     table = (await loa("followers", "--sync")).stdout
     assert "within reach" in table and "119" in table
     assert set(reported) == {"followers"}
+    [ended] = [line.split(maxsplit=2)[2] for line in table.splitlines() if "walk ended" in line]
+    assert ended.strip().endswith("+07")
 
 
 async def test_a_refusal_of_zalos_is_told_in_both_languages(loa, sandbox):
