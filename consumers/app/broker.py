@@ -18,6 +18,7 @@ from contracts.subjects import ConsumerSpec, StreamSpec
 from producers.access import Access
 from producers.bus import Bus, BusError, closing_client, create_client, topology
 from producers.bus.periodic import every
+from producers.metrics.refusal_log import RefusalLog
 
 PULL_TIMEOUT_S = 3.0
 """A pull that finds nothing is repeated so often. Each costs both sides; but a server that was
@@ -97,8 +98,12 @@ async def stop_broker(broker: NatsBroker) -> None:
 class Broker(NatsBroker):
     """A broker that connects with the credentials of the bus, and over TLS where the bus does."""
 
-    def __init__(self, url: str, access: Access, **options: Any) -> None:
-        super().__init__(url.split(","), **options)
+    def __init__(
+        self, url: str, access: Access, store_dead_letter: StoreDeadLetter, **options: Any
+    ) -> None:
+        self.refusals = RefusalLog(is_unheard=True)
+        ack = partial(AckMiddleware, store_dead_letter=store_dead_letter, refusals=self.refusals)
+        super().__init__(url.split(","), middlewares=[ack], **options)
         self._url, self._access = url, access
         self.inbox_prefix = f"{access.inbox_prefix}.".encode()
 
@@ -107,6 +112,13 @@ class Broker(NatsBroker):
         await client.connect(**(self._connection_kwargs | self._access.client_options()))
         self.config.connect(client)
         return client
+
+    async def stop(self, *error: Any) -> None:
+        """Stop, and log the refusals that were only counted so far."""
+        try:
+            await super().stop(*error)
+        finally:
+            self.refusals.end_windows()
 
 
 def create_broker(
@@ -119,8 +131,8 @@ def create_broker(
     return Broker(
         url,
         access or Access(),
+        store_dead_letter,
         decoder=decode_message,
-        middlewares=[partial(AckMiddleware, store_dead_letter=store_dead_letter)],
         graceful_timeout=_GRACEFUL_TIMEOUT_S,
         max_reconnect_attempts=-1,
         reconnect_time_wait=1,

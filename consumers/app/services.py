@@ -65,6 +65,7 @@ async def _add_gateway(node: Node) -> None:
     """Events by HTTP → CONTENT."""
     await node.seal_notices()
     app = create_gateway(node.bus, node.vocabulary, node.clock, node.trace_event)
+    node.stack.callback(app.state.refusals.end_windows)
     versions = (f"v{number}" for number in range(10))  # unknown ones are refused by name
     node.web_apps.add(app, *versions, "docs", "openapi.json")
 

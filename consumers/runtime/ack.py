@@ -24,6 +24,7 @@ from contracts.errors import ContractError, FieldError, explain
 from contracts.events import loggable_fields
 from producers.bus import BusError, StorageFull
 from producers.bus.periodic import log_bus_error
+from producers.metrics.refusal_log import RefusalLog
 
 log = structlog.get_logger()
 KEEP_ALIVE_S = 10.0
@@ -47,9 +48,12 @@ class StoreDeadLetter(Protocol):
 
 
 class AckMiddleware(BaseMiddleware[Any, Any]):
-    def __init__(self, msg: Any, *, context: Any, store_dead_letter: StoreDeadLetter) -> None:
+    def __init__(
+        self, msg: Any, *, context: Any, store_dead_letter: StoreDeadLetter, refusals: RefusalLog
+    ) -> None:
         super().__init__(msg, context=context)
         self.store_dead_letter = store_dead_letter
+        self.refusals = refusals
 
     async def consume_scope(self, call_next: Callable[[Any], Awaitable[Any]], msg: Any) -> None:
         """Run the handler, then acknowledge as its outcome says."""
@@ -96,7 +100,8 @@ class AckMiddleware(BaseMiddleware[Any, Any]):
             log_bus_error(trouble)
             await msg.nack(delay=BUS_RETRY_S)
             return
-        log.warning("event_refused", fields=loggable_fields(errors), **_log_facts(msg))
+        code = violation.code if isinstance(violation, ContractError) else ContractError.code
+        self.refusals.add(code, loggable_fields(errors), _log_facts(msg))
         await msg.ack()
 
 

@@ -18,8 +18,8 @@ from contracts.errors import ContractError, FieldError, field_error, printable
 from contracts.events import loggable_fields
 from producers.admission import unavailable_error
 from producers.bus import BusError
-from producers.gateway.refusal_log import RefusalLog
 from producers.gateway.responses import PROBLEM_TYPE, Problem
+from producers.metrics.refusal_log import RefusalLog
 from producers.texts import catalog, get_text
 
 _CLIENT_CLOSED_REQUEST = 499

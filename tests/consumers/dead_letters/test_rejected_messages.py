@@ -3,6 +3,7 @@ takes no more."""
 
 import asyncio
 import json
+from collections import UserList
 
 import pytest
 import structlog
@@ -22,6 +23,14 @@ from tests.support.events import ITEM, UNIT, event_id, submitted
 SUBJECT = subjects.content(UNIT, "submitted")
 
 
+class Lines(UserList):
+    """The lines of the log, and the broker whose they are."""
+
+    def __init__(self, logs: list, broker: app_broker.Broker) -> None:
+        super().__init__()
+        self.data, self.broker = logs, broker
+
+
 @pytest.fixture
 async def intake(bus, nats_server, monkeypatch):
     """The consumers' shell over CONTENT, with real dead letters; impatient."""
@@ -36,7 +45,7 @@ async def intake(bus, nats_server, monkeypatch):
     app_broker.subscribe(broker, subjects.CONTENT, subjects.CONTENT.consumers[0], on_content)
     with structlog.testing.capture_logs() as logs:
         await broker.start()
-        yield logs
+        yield Lines(logs, broker)
         await broker.stop()
 
 
@@ -63,6 +72,19 @@ async def test_a_refusal_names_whose_event_it_is_and_what_it_is_about(bus, intak
     [line] = await logged(intake, "event_refused")
     assert line["fields"] == ["data.title"]
     assert (line["unit"], line["event_id"], line["content_id"]) == (UNIT, event_id(event), ITEM)
+
+
+async def test_a_flood_of_refusals_is_summed_up_and_a_stop_loses_no_sum(bus, intake):
+    for number in range(25):
+        body = envelope.to_structured(submitted(id=f"hong-{number}", title=""))
+        await bus.publish(SUBJECT, body)
+    while len(await letters_of(DeadLetterStore(bus))) < 25 or await unsettled(bus):
+        await asyncio.sleep(0.02)
+    await intake.broker.stop()
+    lines = [one for one in intake if one["event"] == "event_refused"]
+    assert [one["log_level"] for one in lines] == ["warning"] * 10
+    [told] = [one for one in intake if one["event"] == "events_refused"]
+    assert (told["unit"], told["refused"], told["codes"]) == (UNIT, 25, {"invalid": 25})
 
 
 async def test_when_dead_is_full_the_message_stays_and_an_alarm_sounds(bus, intake):

@@ -2,8 +2,8 @@
 
 import structlog
 
-from producers.gateway import refusal_log
-from producers.gateway.refusal_log import LINES_PER_WINDOW
+from producers.metrics import refusal_log
+from producers.metrics.refusal_log import LINES_PER_WINDOW
 from tests.support.gateway_client import BATCH, UNIT, sample_event
 
 
@@ -30,8 +30,7 @@ async def test_a_flood_of_refusals_is_summed_up_per_unit(client, monkeypatch):
         for _ in range(3):
             await client.post(sample_event(), key="x")
         refusals = client.client._transport.app.state.refusals
-        for unit in (UNIT, ""):
-            refusals._end_window(unit)  # as after a minute
+        refusals.end_windows()  # as at a stop, or after a minute
     lines = [line.get("unit") for line in logs if line["event"] == "event_refused"]
     sums = [line for line in logs if line["event"] == "events_refused"]
     assert lines == [UNIT] * LINES_PER_WINDOW + [None] * 3
