@@ -95,7 +95,8 @@ async def add_bounces(node: Node) -> None:
     with blame_setting("LOA_BOUNCES", settings.host, settings.port):
         port = await server.start(settings.host, settings.port)
     node.stack.push_async_callback(server.stop)
-    node.addresses["bounces"] = f"{settings.host}:{port}"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    node.addresses["bounces"] = f"{host}:{port}"
 
 
 def inbound_mailboxes(node: Node) -> list[MailHandler]:
