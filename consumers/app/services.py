@@ -49,6 +49,7 @@ from contracts import subjects
 from contracts.base.times import utc_now
 from contracts.delivery import ChannelName, Lane
 from contracts.subjects import ConsumerSpec
+from design.settings import SiteSettings
 from producers.bus.periodic import every
 from producers.gateway import create_gateway
 from producers.pages import create_pages
@@ -90,14 +91,18 @@ def _add_security_txt(node: Node, contact: SecurityContact) -> None:
 async def _add_pages(node: Node) -> None:
     """The subscribers' pages: sign up, set preferences, unsubscribe."""
     services = subscribers.open_page_services(node)
-    app = create_pages(services, node.vocabulary, node.public_url, node.clock)
+    app = create_pages(services, _renderer(node), node.clock)
     node.web_apps.add(app, *subscribers.PATH_HEADS)
+
+
+def _renderer(node: Node) -> Renderer:
+    return Renderer(node.public_url, node.vocabulary, read_settings(SiteSettings))
 
 
 async def _add_opinions(node: Node) -> None:
     """Readers' reactions to an item → OPINIONS."""
-    renderer = Renderer(node.public_url, node.vocabulary)
-    app = create_reactions(node.bus, partial(portal_state, node.bus), renderer, node.clock)
+    state = partial(portal_state, node.bus)
+    app = create_reactions(node.bus, state, _renderer(node), node.clock)
     node.web_apps.add(app, REACTIONS_PATH)
 
 

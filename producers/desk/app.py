@@ -19,10 +19,9 @@ from producers.desk.guard import Guard
 from producers.desk.routes import ROUTES
 from producers.desk.services import DeskServices
 from producers.desk.visit import Desk, retry_headers
-from producers.pages.app import RETRY_SOON, PageHeaders, static_routes
+from producers.pages.app import RETRY_SOON, PageHeaders, asset_routes
 
 log = structlog.get_logger()
-_STYLES_PATH = "/tinh"
 _HTTP_PAGES = {HTTPStatus.NOT_FOUND: "missing", HTTPStatus.METHOD_NOT_ALLOWED: "missing"}
 
 
@@ -36,7 +35,7 @@ def create_desk(services: DeskServices, url: str) -> ASGIApp:
 
 def _routes(guard: Guard) -> Sequence[BaseRoute]:
     own = [Route(one.path, guard.endpoint(one), methods=[one.method]) for one in ROUTES]
-    return [*static_routes(_STYLES_PATH), *own]
+    return [*asset_routes(rendering.ASSETS_PATH, rendering.FRAME.files), *own]
 
 
 def _handlers() -> dict[object, Callable[[Request, Exception], Response]]:

@@ -6,17 +6,21 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from contracts.base.times import format_moment_in_sentence
 from contracts.catalog import load_texts
 from contracts.errors import ContractError
+from design.frame import Frame, page_environment
 from producers.pages import rendering as pages
 
 _FOLDER = Path(__file__).parent
 HEADERS = pages.PAGE_HEADERS | {"Referrer-Policy": "same-origin"}
 """Headers of every response. Without a referrer, browsers would hide the `Origin` of forms."""
+
+ASSETS_PATH = "/tinh"
+FRAME = Frame(lambda asset: f"{ASSETS_PATH}/{asset.name}")
 
 
 def desk_texts() -> Mapping[str, Any]:
@@ -25,16 +29,9 @@ def desk_texts() -> Mapping[str, Any]:
 
 @cache
 def _environment() -> Environment:
-    """Templates of the desk; what it lacks, such as macros, comes from the readers' pages."""
-    environment = Environment(
-        loader=FileSystemLoader([_FOLDER / "templates", pages.FOLDER / "templates"]),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment(_FOLDER / "templates", FRAME)
     environment.filters["moment"] = format_moment_in_sentence
-    environment.globals |= {"texts": desk_texts(), "stamp": pages.file_version}
+    environment.globals["texts"] = desk_texts()
     return environment
 
 

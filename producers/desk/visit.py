@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,6 +92,14 @@ class Visit:
     def page(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A page for this visit; *values* may hold `wrong`: an error for each field."""
         return rendering.render(template, status, visit=self, **{"wrong": {}, **values})
+
+    def menu(self, links: Sequence[Mapping[str, str]]) -> list[tuple[str, str]]:
+        """Paths and names of *links*, without those to acts that the person may not do."""
+        allowed = [one for one in links if self._may_follow(one.get("action", ""))]
+        return [(one["path"], one["text"]) for one in allowed]
+
+    def _may_follow(self, action: str) -> bool:
+        return not action or (self.person is not None and self.person.may(action))
 
     def unit_name(self, unit: str) -> str:
         """The name of a unit; its id where the vocabulary has it no longer."""

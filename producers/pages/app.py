@@ -3,23 +3,22 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
-from pathlib import Path
 
 import structlog
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contracts.subscriptions.errors import LinkProblem, LinkRefused, MailQuotaReached
-from contracts.vocabulary import Vocabulary
+from design.assets import Asset
 from producers.bus import BusError
 from producers.pages.mail_limits import MailLimits
 from producers.pages.preferences import PreferencesPages
-from producers.pages.rendering import FOLDER, PAGE_HEADERS, STATIC_FILES, Renderer
+from producers.pages.rendering import ASSETS_PATH, PAGE_HEADERS, Renderer
 from producers.pages.services import PageServices
 from producers.pages.sessions import Sessions
 from producers.pages.signup import SignupPages
@@ -37,11 +36,8 @@ RETRY_SOON = {"Retry-After": "10"}
 _CACHE_FOR_A_YEAR = "public, max-age=31536000, immutable"
 
 
-def create_pages(
-    services: PageServices, vocabulary: Vocabulary, public_url: str, clock: Callable[[], float]
-) -> ASGIApp:
+def create_pages(services: PageServices, renderer: Renderer, clock: Callable[[], float]) -> ASGIApp:
     """Create the app; it serves every path below `/dang-ky` and `/huy`."""
-    renderer = Renderer(public_url, vocabulary)
     limits = MailLimits(services.mails_per_hour, clock)
     sessions = Sessions(services.preferences, renderer.is_https)
     parts = (
@@ -51,22 +47,22 @@ def create_pages(
     )
     routes = [route for part in parts for route in part.routes()]
     handlers = ErrorPages(renderer).handlers()
-    app = Starlette(routes=[*static_routes("/dang-ky"), *routes], exception_handlers=handlers)
+    app = Starlette(
+        routes=[*asset_routes(ASSETS_PATH, renderer.frame.files), *routes],
+        exception_handlers=handlers,
+    )
     app.router.redirect_slashes = False  # its redirects would trust the Host header
     return PageHeaders(app, PAGE_HEADERS)
 
 
-def static_routes(head: str) -> Sequence[Route]:
-    """The styles and the icon below *head*."""
+def asset_routes(head: str, assets: Sequence[Asset]) -> Sequence[Route]:
+    """Routes of *assets* below *head*."""
 
-    def serve(file: Path, kind: str) -> Callable[[Request], Response]:
+    def serve(asset: Asset) -> Callable[[Request], Response]:
         headers = {"Cache-Control": _CACHE_FOR_A_YEAR}
-        return lambda _: FileResponse(file, media_type=kind, headers=headers)
+        return lambda _: Response(asset.body, media_type=asset.media_type, headers=headers)
 
-    return [
-        Route(f"{head}/{name}", serve(FOLDER / "static" / name, kind))
-        for name, kind in STATIC_FILES.items()
-    ]
+    return [Route(f"{head}/{asset.name}", serve(asset)) for asset in assets]
 
 
 class PageHeaders:

@@ -89,7 +89,12 @@ class PreferencesPages:
     def session_expired_page(self) -> Response:
         """The session has ended; an access link opens a new one."""
         return self.renderer.render(
-            "manage.html", HTTPStatus.FORBIDDEN, email="", wrong={}, over=True, here="manage"
+            "manage.html",
+            HTTPStatus.FORBIDDEN,
+            email="",
+            wrong={},
+            over=True,
+            here="/dang-ky/quan-ly",
         )
 
     async def show_options(self, request: Request) -> Response:

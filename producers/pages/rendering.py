@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from contracts.base.security_headers import SECURITY_HEADERS, content_policy
@@ -18,9 +16,10 @@ from contracts.catalog import load_texts
 from contracts.errors import FieldError
 from contracts.subscriptions.subscriber import UNTIL_RESUMED
 from contracts.vocabulary import Vocabulary
+from design.frame import Frame, page_environment
+from design.settings import SiteIdentity
 
-FOLDER = Path(__file__).parent
-STATIC_FILES = {"pages.css": "text/css; charset=utf-8", "pages.svg": "image/svg+xml"}
+_FOLDER = Path(__file__).parent
 PAGE_HEADERS = {
     **SECURITY_HEADERS,
     **content_policy(style_src="'self'", img_src="'self'", form_action="'self'"),
@@ -28,17 +27,13 @@ PAGE_HEADERS = {
     "X-Robots-Tag": "noindex",
 }
 """Headers of every response."""
+ASSETS_PATH = "/dang-ky"
+"""Where the style sheet, the emblem and the icon are served."""
 Choice = tuple[str, str]
 
 
 def page_texts() -> Mapping[str, Any]:
-    return load_texts(FOLDER / "texts.toml")
-
-
-@cache
-def file_version(name: str) -> str:
-    """Version of a static file for its URL: a hash of the content."""
-    return sha256((FOLDER / "static" / name).read_bytes()).hexdigest()[:10]
+    return load_texts(_FOLDER / "texts.toml")
 
 
 @dataclass
@@ -47,21 +42,23 @@ class Renderer:
 
     public_url: str
     vocabulary: Vocabulary
+    identity: SiteIdentity = field(default_factory=SiteIdentity)
+    frame: Frame = field(init=False)
     environment: Environment = field(init=False)
 
     def __post_init__(self) -> None:
-        self.environment = Environment(
-            loader=FileSystemLoader(FOLDER / "templates"),
-            autoescape=select_autoescape(["html"]),
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
+        head = f"{self.base_path}{ASSETS_PATH}"
+        self.frame = Frame(
+            lambda asset: f"{head}/{asset.name}",
+            home=f"{self.base_path}/",
+            public_url=self.public_url,
+            site=self.identity,
         )
+        self.environment = page_environment(_FOLDER / "templates", self.frame)
         self.environment.filters |= {"moment": format_moment_in_sentence, "day": format_date}
         self.environment.globals |= {
             "base": self.base_path,
             "texts": page_texts(),
-            "stamp": file_version,
             "choices": self.choices(),
             "until_resumed": UNTIL_RESUMED,
         }

@@ -71,7 +71,11 @@ class SignupPages:
     def signup_page(self, application: SignupApplication, errors: Mapping[str, str]) -> Response:
         status = UNPROCESSABLE if errors else HTTPStatus.OK
         return self.renderer.render(
-            "subscribe.html", status, asked=application, wrong=errors, here="subscribe"
+            "subscribe.html",
+            status,
+            asked=application,
+            wrong=errors,
+            here="/dang-ky",
         )
 
     async def sign_up(self, request: Request) -> Response:
@@ -113,7 +117,13 @@ class SignupPages:
 
     def access_page(self, email: str, errors: Mapping[str, str]) -> Response:
         status = UNPROCESSABLE if errors else HTTPStatus.OK
-        return self.renderer.render("manage.html", status, email=email, wrong=errors, here="manage")
+        return self.renderer.render(
+            "manage.html",
+            status,
+            email=email,
+            wrong=errors,
+            here="/dang-ky/quan-ly",
+        )
 
     async def request_access(self, request: Request) -> Response:
         email = forms.single_value(await forms.read_form(request), "email").strip()

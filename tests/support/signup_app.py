@@ -41,7 +41,7 @@ from contracts.subscriptions.transactional import TransactionalMail
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from producers.pages import create_pages
-from producers.pages.rendering import page_texts
+from producers.pages.rendering import Renderer, page_texts
 from producers.pages.services import PageServices
 from tests.support.clock import FakeClock
 from tests.support.scripted_channel import ScriptedChannel
@@ -81,7 +81,7 @@ class SignupApp:
         )
         self.url = public_url or "http://loa.example"
         self.doors = PageServices(self.signup, self.preferences, self.unsubscribe, per_hour)
-        self.app = create_pages(self.doors, DEFAULT, self.url, clock)
+        self.app = create_pages(self.doors, Renderer(self.url, DEFAULT), clock)
         self.relay = ScriptedChannel(name=ChannelName.EMAIL, window=1)
         self.relay.render = lambda letter: letter.kind.value  # type: ignore[method-assign]
         self.relay.answer = lambda _: Outcome(Verdict.DELIVERED)

@@ -1,0 +1,80 @@
+"""The frame of pages: what head and foot show, and the templates that draw it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from contracts.catalog import load_texts
+from design import assets
+from design.settings import SiteIdentity
+
+_FOLDER = Path(__file__).parent
+
+
+def frame_texts() -> Mapping[str, Any]:
+    return load_texts(_FOLDER / "texts.toml")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Head and foot of one face; `asset_path` gives the path at which the face serves a file."""
+
+    asset_path: Callable[[assets.Asset], str]
+    home: str = "/"
+    public_url: str = ""
+    """The public address of the site; without one the page does not call itself official."""
+    site: SiteIdentity = field(default_factory=SiteIdentity)
+    styles: tuple[Path, ...] = ()
+    """Rules of the face, after those of every page."""
+
+    @property
+    def text(self) -> Mapping[str, Any]:
+        return frame_texts()
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.public_url).netloc
+
+    @property
+    def files(self) -> tuple[assets.Asset, ...]:
+        """The files that a face must serve."""
+        return self._stylesheet, self._emblem, assets.icon()
+
+    @property
+    def css(self) -> str:
+        return self.asset_path(self._stylesheet)
+
+    @property
+    def emblem(self) -> str:
+        return self.asset_path(self._emblem)
+
+    @property
+    def icon(self) -> str:
+        return self.asset_path(assets.icon())
+
+    @property
+    def _stylesheet(self) -> assets.Asset:
+        return assets.stylesheet(*self.styles)
+
+    @property
+    def _emblem(self) -> assets.Asset:
+        return assets.emblem(self.site.emblem_file)
+
+
+def page_environment(templates: Path, frame: Frame) -> Environment:
+    """The environment of a face: its *templates*, then the frame and the components."""
+    environment = Environment(
+        loader=FileSystemLoader([templates, _FOLDER / "templates"]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+    )
+    environment.globals["frame"] = frame
+    return environment
