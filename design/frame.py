@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -63,6 +64,14 @@ class Frame:
     @property
     def _emblem(self) -> assets.Asset:
         return assets.emblem(self.site.emblem_file)
+
+
+def design_hash(site: SiteIdentity) -> str:
+    """A hash that changes whenever pages of *site* would be drawn differently."""
+    files = [*sorted((_FOLDER / "templates").iterdir()), _FOLDER / "texts.toml"]
+    parts = [file.read_bytes() for file in files]
+    shown = [assets.stylesheet(), assets.emblem(site.emblem_file), assets.icon()]
+    return sha256(b"".join([*parts, *(asset.body for asset in shown)])).hexdigest()
 
 
 def page_environment(templates: Path, frame: Frame) -> Environment:

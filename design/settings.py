@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, Field, FilePath, field_validator
+from pydantic import BaseModel, ConfigDict, Field, FilePath, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from design.assets import MEDIA_TYPES
@@ -12,6 +12,8 @@ _LINE = r"^[^\x00-\x1f\x7f]*$"
 
 class SiteIdentity(BaseModel):
     """What the ministry says of itself; what is not set is left out."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
 
     emblem_file: FilePath | None = None
     """The emblem (SVG, PNG or WebP); a plain star until it is set."""
@@ -24,7 +26,9 @@ class SiteIdentity(BaseModel):
     """The person responsible for the content: office and name."""
     licence: str = Field(default="", max_length=250, pattern=_LINE)
     """Number and date of the licence to run the site."""
-    postal_address: str = Field(default="", max_length=250, alias="LOA_EMAIL_POSTAL_ADDRESS")
+    postal_address: str = Field(
+        default="", max_length=250, validation_alias="LOA_EMAIL_POSTAL_ADDRESS"
+    )
     """The postal address of mails, shown at the foot of pages, too."""
 
 

@@ -6,6 +6,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from channels.portal.model.public_channels import DEFAULT_CHANNELS, load_channels
 from channels.portal.model.site import Site
 from contracts.vocabulary import Vocabulary
+from design.settings import SiteIdentity
 
 
 class PortalSettings(BaseSettings):
@@ -18,13 +19,9 @@ class PortalSettings(BaseSettings):
     hub: str = Field(default="", pattern=r"^(https?://[^\s/?#@]+(/\S*)?)?$")
     channels_file: FilePath | None = None
     read_back: bool = True
-    postal_address: str = Field(
-        default="", max_length=250, validation_alias="LOA_EMAIL_POSTAL_ADDRESS"
-    )
-    """The postal address of mails, shown at the foot of pages, too."""
 
-    def build_site(self, public_url: str, vocabulary: Vocabulary) -> Site:
+    def build_site(self, public_url: str, vocabulary: Vocabulary, identity: SiteIdentity) -> Site:
         """Build the site at *public_url*. Raises OSError, Unreadable or Invalid."""
         own = self.channels_file.read_text("utf-8") if self.channels_file else ""
         channels = load_channels(own) if own else DEFAULT_CHANNELS
-        return Site(public_url, vocabulary, self.hub, channels, self.postal_address)
+        return Site(public_url, vocabulary, self.hub, channels, identity)

@@ -32,6 +32,7 @@ from consumers.staff.authorization import Actor
 from contracts.base.networks import http_url
 from contracts.base.times import format_for_people, format_utc
 from contracts.errors import FieldError, Invalid, Unavailable, unknown_word_values
+from design.settings import SiteSettings
 from producers.bus import Bus, topology
 from producers.bus.server_check import verify
 
@@ -342,7 +343,10 @@ async def open_site_files(settings: LoaSettings) -> SiteFiles:
     if not url:
         running = await instance.find_running(settings)
         url = running.url if running else http_url(settings.http_host, settings.http_port)
-    return SiteFiles(read_settings(PortalSettings).build_site(url, load_vocabulary(settings)))
+    site = read_settings(PortalSettings).build_site(
+        url, load_vocabulary(settings), read_settings(SiteSettings)
+    )
+    return SiteFiles(site)
 
 
 def _print_counts(rebuilt: dict[str, dict[str, int]]) -> None:

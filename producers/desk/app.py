@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from contracts.errors import ContractError
+from design.assets import asset_routes
 from producers.bus import BusError
 from producers.desk import rendering
 from producers.desk.errors import Refused
@@ -19,7 +20,7 @@ from producers.desk.guard import Guard
 from producers.desk.routes import ROUTES
 from producers.desk.services import DeskServices
 from producers.desk.visit import Desk, retry_headers
-from producers.pages.app import RETRY_SOON, PageHeaders, asset_routes
+from producers.pages.app import RETRY_SOON, PageHeaders
 
 log = structlog.get_logger()
 _HTTP_PAGES = {HTTPStatus.NOT_FOUND: "missing", HTTPStatus.METHOD_NOT_ALLOWED: "missing"}

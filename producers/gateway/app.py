@@ -26,7 +26,7 @@ from producers.acceptance import Acceptance, AcceptedEvent
 from producers.bus import Bus
 from producers.gateway import openapi_document, problems, request_body, responses
 from producers.gateway.access import AccessControl
-from producers.gateway.docs_page import DocsPage
+from producers.gateway.docs_page import ASSET_ROUTES, DocsPage
 from producers.gateway.request_count import RequestCount, count_request
 from producers.gateway.vocabulary_document import SCHEMAS_PATH, VOCABULARY_PATH, VocabularyRoutes
 from producers.units.registry import UnitRegistry
@@ -130,6 +130,7 @@ def _serve_documentation(app: FastAPI) -> None:
         return JSONResponse(document)
 
     app.get("/docs", include_in_schema=False)(DocsPage(document).answer)
+    app.router.routes.extend(ASSET_ROUTES)
 
 
 @contextmanager

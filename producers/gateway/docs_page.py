@@ -1,20 +1,24 @@
 """The documentation page of the door, made from its OpenAPI document."""
 
 import re
-from base64 import b64encode
-from hashlib import sha256
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from contracts.base.security_headers import content_policy
+from design.assets import asset_routes
+from design.frame import Frame, page_environment
 
 _FOLDER = Path(__file__).parent
-_JINJA = Environment(loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined)
+_TEMPLATES = _FOLDER / "templates"
+_ASSETS_PATH = "/docs"
+_FRAME = Frame(lambda asset: f"docs/{asset.name}", home="docs", styles=(_TEMPLATES / "docs.css",))
+_JINJA = page_environment(_TEMPLATES, _FRAME)
+ASSET_ROUTES = asset_routes(_ASSETS_PATH, _FRAME.files)
+"""Routes of the files that the page loads."""
 _ADDRESS = "{{address}}"
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?")
 
@@ -23,13 +27,10 @@ class DocsPage:
     """The page; each answer names the address at which it was asked for."""
 
     def __init__(self, document: dict[str, Any]) -> None:
-        style = (_FOLDER / "docs.css").read_text("utf-8")
         example = (_FOLDER / "example.json").read_text("utf-8")
-        self.html = _JINJA.get_template("docs.html.j2").render(
-            document=document, style=style, example=example, address=_ADDRESS
-        )
-        digest = b64encode(sha256(style.encode()).digest()).decode()
-        policy = content_policy(style_src=f"'sha256-{digest}'")
+        page = _JINJA.get_template("docs.html")
+        self.html = page.render(document=document, example=example, address=_ADDRESS)
+        policy = content_policy(style_src="'self'", img_src="'self'")
         self.headers = {**policy, "Cache-Control": "no-store"}
 
     async def answer(self, request: Request) -> Response:

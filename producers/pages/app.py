@@ -1,7 +1,7 @@
 """The pages as one ASGI app: routes, security headers, error pages."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 import structlog
@@ -10,11 +10,10 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contracts.subscriptions.errors import LinkProblem, LinkRefused, MailQuotaReached
-from design.assets import Asset
+from design.assets import asset_routes
 from producers.bus import BusError
 from producers.pages.mail_limits import MailLimits
 from producers.pages.preferences import PreferencesPages
@@ -33,7 +32,6 @@ _MESSAGE_NAMES = {
 }
 RETRY_SOON = {"Retry-After": "10"}
 """Headers of an answer while the bus is away."""
-_CACHE_FOR_A_YEAR = "public, max-age=31536000, immutable"
 
 
 def create_pages(services: PageServices, renderer: Renderer, clock: Callable[[], float]) -> ASGIApp:
@@ -53,16 +51,6 @@ def create_pages(services: PageServices, renderer: Renderer, clock: Callable[[],
     )
     app.router.redirect_slashes = False  # its redirects would trust the Host header
     return PageHeaders(app, PAGE_HEADERS)
-
-
-def asset_routes(head: str, assets: Sequence[Asset]) -> Sequence[Route]:
-    """Routes of *assets* below *head*."""
-
-    def serve(asset: Asset) -> Callable[[Request], Response]:
-        headers = {"Cache-Control": _CACHE_FOR_A_YEAR}
-        return lambda _: Response(asset.body, media_type=asset.media_type, headers=headers)
-
-    return [Route(f"{head}/{asset.name}", serve(asset)) for asset in assets]
 
 
 class PageHeaders:

@@ -16,7 +16,7 @@ from sandbox.zalo.page import page
 
 _PAGES = [
     web.get("/", page.show_page, name="page"),
-    web.get("/style.css", page.style, name="page.style"),
+    web.get("/tep/{name}", page.show_file, name="page.files"),
 ]
 _OAUTH = [
     web.get("/v4/oa/permission", oauth.permission, name="oauth.permission"),

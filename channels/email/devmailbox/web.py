@@ -5,13 +5,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -20,6 +19,8 @@ from channels.email.devmailbox.mail_folder import MailFolder, StoredMail
 from contracts.base.fetch_metadata import is_cross_site_request
 from contracts.base.security_headers import SECURITY_HEADERS, content_policy
 from contracts.base.times import format_moment_in_sentence
+from design.assets import asset_routes
+from design.frame import Frame, page_environment
 
 _TEMPLATES = Path(__file__).parent / "templates"
 PAGE_SIZE = 50
@@ -30,7 +31,7 @@ _SHOWN_FIELDS = (
 _FORBIDDEN = 403
 _HEADERS = {
     **SECURITY_HEADERS,
-    **content_policy(style_src="'self'", frame_src="'self'"),
+    **content_policy(style_src="'self'", img_src="'self'", frame_src="'self'"),
     "X-Frame-Options": "SAMEORIGIN",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -39,13 +40,11 @@ _HEADERS = {
 _SANDBOX_HEADERS = _HEADERS | content_policy(
     sandbox="", style_src="'unsafe-inline'", img_src="data:", frame_ancestors="'self'"
 )
-_JINJA = Environment(
-    loader=FileSystemLoader(_TEMPLATES),
-    autoescape=select_autoescape(["html"]),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
+_PATH = "/hop-thu-thu"
+_FRAME = Frame(
+    lambda asset: f"{_PATH}/tep/{asset.name}", home=_PATH, styles=(_TEMPLATES / "mailbox.css",)
 )
+_JINJA = page_environment(_TEMPLATES, _FRAME)
 
 
 class _MailboxPages:
@@ -59,11 +58,7 @@ class _MailboxPages:
         start = (number - 1) * PAGE_SIZE
         stored = list(islice(self.mail_folder.newest_first(), start, start + PAGE_SIZE + 1))
         mails, more = [_summary(mail) for mail in stored[:PAGE_SIZE]], len(stored) > PAGE_SIZE
-        return _render_page("mailbox_list.html", mails=mails, number=number, more=more)
-
-    def stylesheet(self, _request: Request) -> Response:
-        file = _TEMPLATES / "mailbox.css"
-        return FileResponse(file, media_type="text/css", headers=_HEADERS)
+        return _render_page("list.html", mails=mails, number=number, more=more)
 
     def show(self, request: Request) -> Response:
         stored = self.find_mail(request)
@@ -71,7 +66,7 @@ class _MailboxPages:
         shown = [(field, parsing.header_text(raw, field)) for field in _SHOWN_FIELDS]
         fields = [(field, value) for field, value in shown if value]
         text = parsing.body_text(raw, "plain")
-        return _render_page("mailbox_mail.html", mail=_summary(stored), fields=fields, text=text)
+        return _render_page("mail.html", mail=_summary(stored), fields=fields, text=text)
 
     def html(self, request: Request) -> Response:
         """The HTML part alone, sandboxed for the frame."""
@@ -104,14 +99,14 @@ class _SiteGuard:
 
 
 def mailbox_app(mail_folder: MailFolder) -> Starlette:
-    """Web app whose paths all start with /hop-thu-thu."""
+    """Web app whose paths all start with `/hop-thu-thu`."""
     pages = _MailboxPages(mail_folder)
     routes = [
-        Route("/hop-thu-thu", pages.index),
-        Route("/hop-thu-thu/mailbox.css", pages.stylesheet),
-        Route("/hop-thu-thu/{name}", pages.show),
-        Route("/hop-thu-thu/{name}/html", pages.html),
-        Route("/hop-thu-thu/{name}/raw", pages.raw),
+        *asset_routes(f"{_PATH}/tep", _FRAME.files, _HEADERS),
+        Route(_PATH, pages.index),
+        Route(f"{_PATH}/{{name}}", pages.show),
+        Route(f"{_PATH}/{{name}}/html", pages.html),
+        Route(f"{_PATH}/{{name}}/raw", pages.raw),
     ]
     guard = [Middleware(_SiteGuard)]
     app = Starlette(routes=routes, middleware=guard, exception_handlers={404: _not_found})
@@ -120,7 +115,7 @@ def mailbox_app(mail_folder: MailFolder) -> Starlette:
 
 
 def _not_found(_request: Request, _error: Exception) -> Response:
-    return _render_page("mailbox_missing.html", status=404)
+    return _render_page("missing.html", status=404)
 
 
 def _render_page(template: str, status: int = 200, **values: Any) -> Response:

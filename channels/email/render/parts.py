@@ -10,6 +10,7 @@ from channels.email.render import headers
 from channels.email.render.compiled import Placeholders, encode_body
 from channels.email.render.headers import EncodedHeader
 from channels.email.render.message import TEMPLATES, MailContent, texts
+from design.tokens import with_values
 
 _HTML_SUFFIX = ".html"
 _BLANK_LINES = re.compile(r"\n{3,}")
@@ -21,10 +22,13 @@ _JINJA = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_JINJA.globals["screen_css"] = with_values(
+    (TEMPLATES / "mail_screen.css").read_text("utf-8"), "dark"
+)
 # Media queries (width, dark) can't be inlined on an element: a style tag that says
 # data-css-inline="keep" stays where it is.
 _STYLES = CSSInliner(
-    extra_css=(TEMPLATES / "mail.css").read_text("utf-8"),
+    extra_css=with_values((TEMPLATES / "mail.css").read_text("utf-8"), "light"),
     keep_style_tags=False,
     load_remote_stylesheets=False,
     minify_css=True,

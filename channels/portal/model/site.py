@@ -1,6 +1,6 @@
 """Addresses and names of the portal's items and listings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -11,6 +11,7 @@ from channels.portal.model.texts import catalog_text
 from contracts.base.times import VIETNAM
 from contracts.publication import Publication
 from contracts.vocabulary import Vocabulary
+from design.settings import SiteIdentity
 
 ALL_SLUG = "tat-ca"
 CORRECTIONS_SLUG = "dinh-chinh"
@@ -31,8 +32,8 @@ class Site:
     """The WebSub hub named in feeds; empty for none."""
     channels: tuple[PublicChannel, ...] = CHANNELS
     """The channels listed at `/kenh/`."""
-    postal_address: str = ""
-    """The agency's postal address on one line, or empty."""
+    identity: SiteIdentity = field(default_factory=SiteIdentity)
+    """What head and foot of the pages say of the ministry."""
 
     @property
     def path_prefix(self) -> str:

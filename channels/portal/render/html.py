@@ -1,15 +1,12 @@
 """The portal's HTML pages; the same item always gives the same bytes."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from channels.file_note import file_note
@@ -30,17 +27,12 @@ from channels.portal.model.texts import TEXTS, catalog_text
 from channels.portal.render.json_ld import article_json_ld, og_locale
 from contracts.base.times import VIETNAM
 from contracts.content import Attachment, Link
+from design.frame import Frame, page_environment
 
 TEMPLATE_DIR = Path(__file__).with_name("templates")
 STATIC_DIR = Path(__file__).with_name("static")
-
-
-@dataclass(frozen=True)
-class _Asset:
-    """A file that pages link to, cacheable for ever because its name contains its hash."""
-
-    path: str
-    body: bytes
+ASSETS_PATH = "/tai-nguyen"
+"""Where the files of the design are; they may be kept for ever."""
 
 
 class Stories(NamedTuple):
@@ -55,9 +47,16 @@ class HtmlPages:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self.css = _asset("loa.css")
-        self.icon = _asset("loa.svg")
-        self._environment = _environment(site, self.css, self.icon)
+        prefix = site.path_prefix
+        self.frame = Frame(
+            lambda asset: f"{prefix}{ASSETS_PATH}/{asset.name}",
+            home=f"{prefix}/",
+            public_url=site.public_url,
+            site=site.identity,
+        )
+        self._environment = page_environment(TEMPLATE_DIR, self.frame)
+        self._environment.filters |= _FILTERS
+        self._environment.globals |= _globals(site)
 
     def home(self, stories: Stories, used_slugs: Collection[str]) -> bytes:
         """The home page, with those topics that are among *used_slugs*, the listings with items."""
@@ -132,22 +131,6 @@ class HtmlPages:
         return self._environment.get_template(template).render(values).encode()
 
 
-def _environment(site: Site, css: _Asset, icon: _Asset) -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATE_DIR),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        auto_reload=False,
-    )
-    environment.filters |= _FILTERS
-    paths = {"css": site.path_prefix + css.path, "icon": site.path_prefix + icon.path}
-    environment.globals |= _globals(site) | paths
-    return environment
-
-
 def _globals(site: Site) -> dict[str, Any]:
     """Globals of all templates: the site, texts, and functions for addresses."""
     return {
@@ -186,12 +169,6 @@ def _first_month_beyond(shown: int, months: Sequence[tuple[str, int]]) -> str:
             return month
         shown -= count
     return ""
-
-
-def _asset(name: str) -> _Asset:
-    body = (STATIC_DIR / name).read_bytes()
-    stem, _, suffix = name.partition(".")
-    return _Asset(f"/tai-nguyen/{stem}-{sha256(body).hexdigest()[:16]}.{suffix}", body)
 
 
 def _time_filter(name: str) -> Callable[[datetime], str]:

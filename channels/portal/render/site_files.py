@@ -18,12 +18,13 @@ from channels.portal.model.site import ALL_SLUG, DEFAULT_COVER_PATH, Site, item_
 from channels.portal.model.texts import TEXTS
 from channels.portal.render import atom, json_feed, opml, rss, sitemap
 from channels.portal.render.feed import EMPTY_FEED_DATE, Feed, FeedEntry, feed_of_listing
-from channels.portal.render.html import STATIC_DIR, TEMPLATE_DIR, HtmlPages, Stories
+from channels.portal.render.html import ASSETS_PATH, STATIC_DIR, TEMPLATE_DIR, HtmlPages, Stories
 from channels.portal.search.document import build_document
 from channels.portal.search.index import SearchDocument
 from channels.portal.storage.atomic_files import RenderedFile
 from contracts.base.markdown_size import RENDERED_MAX
 from contracts.publication import Publication
+from design.frame import design_hash
 
 _HOME_LIMIT = 30
 _FRAGMENT_CACHE_SIZE = 4 * FEED_LIMIT
@@ -84,8 +85,8 @@ class SiteFiles:
 
     def fixed_files(self) -> Iterator[RenderedFile]:
         """Files that every site has before its first item."""
-        for asset in (self._pages.css, self._pages.icon):
-            yield asset.path[1:], asset.body
+        for asset in self._pages.frame.files:
+            yield f"{ASSETS_PATH}/{asset.name}"[1:], asset.body
         yield DEFAULT_COVER_PATH[1:], (STATIC_DIR / "loa-cover.png").read_bytes()
         yield "kenh/index.html", self._pages.channels()
         yield "gioi-thieu/index.html", self._pages.about()
@@ -268,7 +269,8 @@ def _format_hash(site: Site) -> str:
     """A hash that changes whenever the same items would be rendered differently."""
     digest = sha256(f"{_FORMAT_VERSION} {site.public_url} {site.hub} {TEXTS}".encode())
     digest.update("".join(channel.model_dump_json() for channel in site.channels).encode())
-    digest.update(site.postal_address.encode())
+    digest.update(site.identity.model_dump_json().encode())
+    digest.update(design_hash(site.identity).encode())
     digest.update(site.vocabulary.model_dump_json().encode())
     for folder in (TEMPLATE_DIR, STATIC_DIR):
         for path in sorted(folder.iterdir()):

@@ -18,6 +18,7 @@ from consumers.ledger import bulk
 from consumers.runtime.errors import unreachable_without_bus
 from contracts import subjects
 from contracts.delivery import ChannelName
+from design.settings import SiteSettings
 from producers.bus import Bus
 
 log = structlog.get_logger()
@@ -54,7 +55,8 @@ def open_portal_channel(node: Node) -> PortalChannel:
 
 
 def portal_site(node: Node) -> Site:
-    return read_settings(PortalSettings).build_site(node.public_url, node.vocabulary)
+    identity = read_settings(SiteSettings)
+    return read_settings(PortalSettings).build_site(node.public_url, node.vocabulary, identity)
 
 
 def readback_address(node: Node) -> str:

@@ -7,18 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from jinja2 import Environment, FileSystemLoader
 
 from contracts.base.security_headers import content_policy
 from contracts.base.times import format_moment_in_sentence, utc_time
+from design.frame import Frame, page_environment
 from sandbox.zalo.controls.admin import state_summary
 from sandbox.zalo.middleware import WORLD
 from sandbox.zalo.state.people import Person
 from sandbox.zalo.state.world import World
 
 _FOLDER = Path(__file__).parent
-_TEMPLATES = Environment(loader=FileSystemLoader(_FOLDER), autoescape=True)
-_HEADERS = content_policy(style_src="'self'") | {"Cache-Control": "no-store"}
+_TEMPLATES = _FOLDER / "templates"
+_FRAME = Frame(lambda asset: f"/tep/{asset.name}", styles=(_TEMPLATES / "sandbox.css",))
+_JINJA = page_environment(_TEMPLATES, _FRAME)
+_HEADERS = content_policy(style_src="'self'", img_src="'self'") | {"Cache-Control": "no-store"}
 _TAG = re.compile("<[^>]*>")
 _LINE_BREAK = re.compile("<br ?/?>")
 
@@ -48,18 +50,22 @@ async def show_page(request: web.Request) -> web.Response:
     unassigned = [message for message in state["messages"] if not message["user_id"]]
     people = world.people.by_id.values()
     return _html_response(
-        "page.html", **state | {"people": people}, titles=titles, elsewhere=unassigned
+        "overview.html", **state | {"people": people}, titles=titles, elsewhere=unassigned
     )
 
 
 def _html_response(name: str, status: int = 200, **facts: Any) -> web.Response:
-    html = _TEMPLATES.get_template(name).render(**facts)
+    html = _JINJA.get_template(name).render(**facts)
     return web.Response(text=html, status=status, content_type="text/html", headers=_HEADERS)
 
 
-async def style(request: web.Request) -> web.Response:  # noqa: ARG001 -- aiohttp's signature
-    text = (_FOLDER / "style.css").read_text("utf-8")
-    return web.Response(text=text, content_type="text/css", headers=_HEADERS)
+async def show_file(request: web.Request) -> web.Response:
+    """A file that the page loads: style sheet, emblem, icon."""
+    for file in _FRAME.files:
+        if file.name == request.match_info["name"]:
+            kind = {"Content-Type": file.media_type}
+            return web.Response(body=file.body, headers={**_HEADERS, **kind})
+    raise web.HTTPNotFound
 
 
 def _conversation(world: World, person: Person) -> list[ConversationEntry]:
@@ -86,4 +92,4 @@ def _format_time(at: float) -> str:
     return format_moment_in_sentence(utc_time(at))
 
 
-_TEMPLATES.filters.update(text=_strip_tags, moment=_format_time)
+_JINJA.filters.update(text=_strip_tags, moment=_format_time)

@@ -3,7 +3,6 @@
 import re
 
 import httpx2
-import pytest
 from starlette.responses import PlainTextResponse
 
 from producers.bus import NoReply
@@ -99,17 +98,3 @@ async def test_a_bus_that_is_away_is_said_and_nothing_is_claimed(signup_app, bro
     monkeypatch.setattr(type(signup_app.store.bucket), "get", silent)
     answer = await browser.post("/dang-ky", data=signup_form())
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
-
-
-def test_the_pages_look_like_the_portal(repository):
-    """Two rooms that may not know each other have their colours twice, by day and by night."""
-    sheets = ("channels/portal/render/static/loa.css", "producers/pages/static/pages.css")
-    colours = re.compile(r"--(?:ground|raised|ink|quiet|rule|band|on-band): #\w+")
-    on_screen = [(repository / one).read_text().partition("@media print")[0] for one in sheets]
-    portal, own = map(colours.findall, on_screen)
-    assert own == portal != []
-
-
-@pytest.fixture
-def repository(request):
-    return request.config.rootpath

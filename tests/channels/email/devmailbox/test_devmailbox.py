@@ -185,7 +185,7 @@ async def test_every_answer_forbids_what_it_does_not_need(port, maildir, browser
     await deliver(email_channel(port), [mail_recipient(1, a_publication())])
     (kept,) = maildir.newest_first()
     name = kept.name
-    for path in ("", "/mailbox.css", f"/{name}", f"/{name}/html", f"/{name}/raw", "/none"):
+    for path in ("", f"/{name}", f"/{name}/html", f"/{name}/raw", "/none"):
         answer = await browser.get(f"/hop-thu-thu{path}")
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy

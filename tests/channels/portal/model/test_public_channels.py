@@ -9,6 +9,7 @@ from channels.portal.render.html import HtmlPages
 from channels.portal.settings import PortalSettings
 from contracts.errors import ContractError
 from contracts.vocabulary import DEFAULT as WORDS
+from design.settings import SiteIdentity
 from tests.support.portal_dir import PUBLIC_URL, page, publish, text_of
 
 OWN = """
@@ -81,5 +82,5 @@ def test_the_setting_names_the_file(tmp_path):
     own = tmp_path / "kenh.toml"
     own.write_text(OWN, "utf-8")
     settings = PortalSettings.model_construct(hub="", channels_file=own)
-    site = settings.build_site(PUBLIC_URL, WORDS)
+    site = settings.build_site(PUBLIC_URL, WORDS, SiteIdentity())
     assert "Tổng đài hỗ trợ" in [one.name for one in site.channels]

@@ -12,8 +12,8 @@ from channels.portal.model.item import build_item
 from channels.portal.model.site import Site
 from channels.portal.render.html import HtmlPages, Stories
 from channels.portal.render.json_ld import article_json_ld, og_locale
-from channels.portal.settings import PortalSettings
 from contracts.vocabulary import DEFAULT
+from design.settings import SiteIdentity
 from tests.support.portal_dir import PORTAL_SITE, PUBLIC_URL, feed, page, publish, rebuild, text_of
 from tests.support.publications import RELEASED_AT, a_publication, numbered_publication
 
@@ -90,11 +90,9 @@ def test_whoever_subscribes_from_a_shelf_has_it_chosen(slug, wish):
     assert f'href="{wish}">qua thư' in text or not wish
 
 
-def test_the_agencys_address_stands_at_the_foot_where_it_was_given(monkeypatch):
-    monkeypatch.setenv("LOA_EMAIL_POSTAL_ADDRESS", "8 Tôn Thất Thuyết, Hà Nội")
-    given = PortalSettings().build_site(PUBLIC_URL, DEFAULT)
-    monkeypatch.delenv("LOA_EMAIL_POSTAL_ADDRESS")
-    empty = PortalSettings().build_site(PUBLIC_URL, DEFAULT)
+def test_the_agencys_address_stands_at_the_foot_where_it_was_given():
+    identity = SiteIdentity(postal_address="8 Tôn Thất Thuyết, Hà Nội")
+    given, empty = Site(PUBLIC_URL, DEFAULT, identity=identity), Site(PUBLIC_URL, DEFAULT)
     assert "Trụ sở: 8 Tôn Thất Thuyết, Hà Nội" in HtmlPages(given).about().decode()
     assert "Trụ sở:" not in HtmlPages(empty).about().decode()
 
