@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("contracts", "channels", "producers", "consumers")
+PACKAGES = ("contracts", "design", "channels", "producers", "consumers")
 CLIENTS = {
     *("ClientSession", "open_connection", "create_connection", "urlopen", "HTTPConnection"),
     *("HTTPSConnection", "getaddrinfo", "gethostbyname", "start_tls", "SMTP", "SMTP_SSL"),

@@ -7,7 +7,7 @@ An item keeps its entry in former listings, unlisted: pages leave it out, the fe
 it, so that readers of that feed learn of corrections and withdrawals.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from channels.portal.index.database import Database
@@ -92,6 +92,11 @@ class Listings(Database):
     def newest_items(self, slug: str, limit: int, *, listed: bool = False) -> list[str]:
         """Ids, newest first, however large the listing is; *listed*: only those on pages."""
         return self._content_ids(NEWEST_SQL, (slug, int(listed), limit))
+
+    def published_at(self, slug: str, content_ids: Sequence[str]) -> list[int]:
+        """When these items of a listing appeared, in microseconds and in the same order."""
+        sql = "SELECT published FROM shelf WHERE slug = ? AND content_id = ?"
+        return [self._db.execute(sql, (slug, one)).fetchone()[0] for one in content_ids]
 
     def feed_items(self, slug: str) -> list[str]:
         """The newest items and the last changed older ones, newest first."""

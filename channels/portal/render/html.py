@@ -36,10 +36,16 @@ ASSETS_PATH = "/tai-nguyen"
 
 
 class Stories(NamedTuple):
-    """Items of a list with their summaries: the urgent ones, and the newest others."""
+    """Items of a list with their summaries: the urgent ones, and the newest others by day."""
 
     urgent: Sequence[Markup]
-    newest: Sequence[Markup]
+    days: Sequence[tuple[datetime, Sequence[Markup]]]
+    """The newest others by the day in Vietnam on which they appeared."""
+
+    @property
+    def newest(self) -> int:
+        """The number of the newest others."""
+        return sum(len(items) for _, items in self.days)
 
 
 class HtmlPages:
@@ -62,7 +68,8 @@ class HtmlPages:
         """The home page, with those topics that are among *used_slugs*, the listings with items."""
         topics = [topic for topic in self._site.topics() if topic in used_slugs]
         topics = list(filter(self._site.is_subscribable, topics))
-        return self._page("home.html", here="home", stories=stories, topics=topics)
+        blocks = [(slug, about) for slug, about in TEXTS["blocks"].items() if slug in used_slugs]
+        return self._page("home.html", here="home", stories=stories, topics=topics, blocks=blocks)
 
     def item(self, item: Item) -> bytes:
         """The item's page, or the notice that replaces it after a withdrawal."""
@@ -75,7 +82,7 @@ class HtmlPages:
         """The page of a listing: its newest items and its months."""
         years = groupby(months, key=lambda month: month[0][:4])
         by_year = [(year, list(group)) for year, group in years]
-        older = _first_month_beyond(len(stories.newest), months)
+        older = _first_month_beyond(stories.newest, months)
         return self._listing_page(slug, "shelf.html", stories=stories, years=by_year, older=older)
 
     def month(
@@ -187,7 +194,8 @@ def _bare_link_class(link: Attachment | Link) -> Markup:
 
 
 _FILTERS: dict[str, Callable[..., Any]] = {
-    **{name: _time_filter(name) for name in ("moment", "spoken", "day", "short")},
+    **{name: _time_filter(name) for name in ("moment", "spoken", "clock", "day", "short")},
+    "weekday": lambda at: TEXTS["time"]["weekdays"][at.astimezone(VIETNAM).weekday()],
     "iso": lambda at: at.astimezone(VIETNAM).isoformat(timespec="seconds"),
     "month_name": lambda month: catalog_text("time", "month", month=month[5:], year=month[:4]),
     "og_locale": og_locale,

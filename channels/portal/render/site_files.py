@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
@@ -23,10 +25,12 @@ from channels.portal.search.document import build_document
 from channels.portal.search.index import SearchDocument
 from channels.portal.storage.atomic_files import RenderedFile
 from contracts.base.markdown_size import RENDERED_MAX
+from contracts.base.times import VIETNAM
 from contracts.publication import Publication
 from design.frame import design_hash
 
-_HOME_LIMIT = 30
+_HOME_LIMIT = 12
+_LISTING_LIMIT = 30
 _FRAGMENT_CACHE_SIZE = 4 * FEED_LIMIT
 """Items in memory whose stored fragments are of an earlier format."""
 _LINES_CACHE_SIZE = 4
@@ -169,7 +173,7 @@ class SiteFiles:
             yield path, assemble_feed(kind, feed, fragments)
 
     def _listing_page(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
-        stories = self._stories(page_set.slug, index)
+        stories = self._stories(page_set.slug, index, _LISTING_LIMIT)
         months = [month for month in index.months(page_set.slug) if month[1]]
         yield page_set.paths[0], self._pages.listing(page_set.slug, stories, months)
 
@@ -181,7 +185,7 @@ class SiteFiles:
         yield page_set.paths[0], self._pages.month(page_set.slug, page_set.month, lines, adjacent)
 
     def _home_page(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
-        stories = self._stories(ALL_SLUG, index)
+        stories = self._stories(ALL_SLUG, index, _HOME_LIMIT)
         yield page_set.paths[0], self._pages.home(stories, index.used_slugs())
 
     def _overviews(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
@@ -211,14 +215,17 @@ class SiteFiles:
         """A month's lines in one state of the index; listings often have the same items."""
         return "\n".join(line for (line,) in self._fragments_of(ids, index, ("line",)))
 
-    def _stories(self, slug: str, index: PortalIndex) -> Stories:
-        """The urgent items of a listing, and the newest others."""
+    def _stories(self, slug: str, index: PortalIndex, limit: int) -> Stories:
+        """The urgent items of a listing, and the newest *limit* others."""
         urgent = index.urgent_items(slug)
-        newest = index.newest_items(slug, _HOME_LIMIT + len(urgent), listed=True)
-        others = [content_id for content_id in newest if content_id not in urgent][:_HOME_LIMIT]
+        newest = index.newest_items(slug, limit + len(urgent), listed=True)
+        others = [content_id for content_id in newest if content_id not in urgent][:limit]
         rows = self._fragments_of([*urgent, *others], index, ("story",))
         texts = [Markup(text) for (text,) in rows]  # noqa: S704
-        return Stories(texts[: len(urgent)], texts[len(urgent) :])
+        published = index.published_at(slug, others)
+        days = groupby(zip(published, texts[len(urgent) :], strict=True), key=_vietnam_day)
+        grouped = [(day, [text for _, text in items]) for day, items in days]
+        return Stories(texts[: len(urgent)], grouped)
 
     def _fragments_of(
         self, ids: Sequence[str], index: PortalIndex, names: Sequence[str]
@@ -257,6 +264,12 @@ class SiteFiles:
             return html
         publication = stored.publication
         return body.to_html(publication.body, self.site.item_url(publication.content_id))
+
+
+def _vietnam_day(row: tuple[int, Markup]) -> datetime:
+    """Midnight of the day in Vietnam; *row* begins with microseconds."""
+    at = from_microseconds(row[0]).astimezone(VIETNAM)
+    return at.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def assemble_feed(feed_format: str, feed: Feed, fragments: Sequence[bytes]) -> bytes:
