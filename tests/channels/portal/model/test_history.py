@@ -134,7 +134,7 @@ def test_a_return_is_no_update(tmp_path):
 def test_once_among_the_corrections_always_among_them(tmp_path, last):
     shown(tmp_path, *[one for one in ALL if one.revision <= last.revision])
     listed = page(tmp_path, "muc/dinh-chinh").find_class("stories")[0]
-    assert [text_of(title) for title in listed.iter("h2")] == [FIRST.title]
+    assert [text_of(title) for title in listed.iter("h3")] == [FIRST.title]
     assert guids(feed(tmp_path, "dinh-chinh.rss")) == [f"{PUBLIC_URL}/{ITEM}"]
 
 

@@ -80,17 +80,17 @@ def test_a_text_in_another_language_is_marked_as_such(tmp_path):
     document = shown(tmp_path, language="en", title="A note")
     assert document.find(".//h1").get("lang") == "en"
     assert document.find_class("text")[0].get("lang") == "en"
-    assert page(tmp_path, ".").find(".//h2/a").get("lang") == "en"
+    assert page(tmp_path, ".").find(".//h3/a").get("lang") == "en"
 
 
 def test_the_home_page_has_the_newest_first_and_marks_corrections(tmp_path):
     items = [numbered_publication(n) for n in range(35)]
     corrected = items[34].model_copy(update={"revision": 2, "action": "corrected"})
     rebuild(tmp_path, [*items, corrected])
-    stories = page(tmp_path, ".").find_class("stories")[0]
-    assert [text_of(title) for title in stories.iter("h2")][:2] == ["Tin 34", "Tin 33"]
-    assert len(stories) == 30
-    assert len(stories.find_class("mark")) == 1
+    home = page(tmp_path, ".")
+    titles = [text_of(title) for title in home.iter("h3")]
+    assert titles[:2] == ["Tin 34", "Tin 33"] and len(titles) == 12
+    assert len(home.find_class("corrected")) == 1
 
 
 def test_the_portal_may_live_below_a_path(tmp_path):

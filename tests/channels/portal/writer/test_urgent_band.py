@@ -50,12 +50,12 @@ def shown(tmp_path, clock):
 
 def titles(folder, path="", part="urgent-band"):
     """The titles in the band of a page, or in its list."""
-    found = page(folder, path).xpath(f"//ul[contains(@class, '{part}')]//h2/a")
+    found = page(folder, path).xpath(f"//section[contains(@class, '{part}')]//h3/a")
     return [title.text for title in found]
 
 
 def listed(folder, path=""):
-    return titles(folder, path, "stories")
+    return titles(folder, path, "day")
 
 
 def feeds(folder):
