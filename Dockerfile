@@ -12,6 +12,7 @@ COPY requirements.lock requirements-tracing.lock ./
 RUN /opt/loa/bin/python -m pip install --require-hashes -r ${LOCK}
 COPY pyproject.toml README.md LICENSE ./
 COPY contracts contracts
+COPY design design
 COPY channels channels
 COPY producers producers
 COPY consumers consumers

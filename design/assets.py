@@ -20,7 +20,7 @@ MEDIA_TYPES = {
     ".webp": "image/webp",
 }
 
-CACHE_FOR_A_YEAR = "public, max-age=31536000, immutable"
+_CACHE_FOR_A_YEAR = "public, max-age=31536000, immutable"
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def asset_routes(
     """Routes of *assets* below *head*, with these *headers* beside those of a cache."""
 
     def serve(asset: Asset) -> Callable[[Request], Response]:
-        every = {"Cache-Control": CACHE_FOR_A_YEAR, **(headers or {})}
+        every = {"Cache-Control": _CACHE_FOR_A_YEAR, **(headers or {})}
         return lambda _: Response(asset.body, media_type=asset.media_type, headers=every)
 
     return [Route(f"{head}/{asset.name}", serve(asset)) for asset in assets]

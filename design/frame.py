@@ -16,7 +16,7 @@ from design.settings import SiteIdentity
 _FOLDER = Path(__file__).parent
 
 
-def frame_texts() -> Mapping[str, Any]:
+def _frame_texts() -> Mapping[str, Any]:
     return load_texts(_FOLDER / "texts.toml")
 
 
@@ -34,7 +34,7 @@ class Frame:
 
     @property
     def text(self) -> Mapping[str, Any]:
-        return frame_texts()
+        return _frame_texts()
 
     @property
     def host(self) -> str:

@@ -31,6 +31,7 @@ from consumers.digests.schedule import DigestSchedule
 from consumers.messages import field_error
 from consumers.staff.oidc.settings import OidcSettings
 from contracts.errors import FieldError, Invalid
+from design.settings import SiteSettings
 
 log = structlog.get_logger()
 PREFIX, _TEST_PREFIX = "LOA_", "LOA_TEST_"
@@ -47,6 +48,7 @@ SETTINGS_CLASSES: tuple[type[BaseSettings], ...] = (
     SecuritySettings,
     TracingSettings,
     OidcSettings,
+    SiteSettings,
     *(entry.settings for entry in CHANNELS.values()),
     CanarySettings,
     DigestSchedule,

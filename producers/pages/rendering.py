@@ -59,7 +59,7 @@ class Renderer:
         self.environment.globals |= {
             "base": self.base_path,
             "texts": page_texts(),
-            "choices": self.choices(),
+            "offered": self.choices(),
             "until_resumed": UNTIL_RESUMED,
         }
 

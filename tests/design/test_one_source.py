@@ -1,0 +1,93 @@
+"""One source of the look: no rule, colour, macro or frame of a page stands twice."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from jinja2 import Environment, nodes
+
+FACES = {
+    "channels/portal/render/templates": "page.html",
+    "producers/pages/templates": "page.html",
+    "producers/desk/templates": "page.html",
+    "producers/gateway/templates": "page.html",
+    "channels/email/devmailbox/templates": "page.html",
+    "sandbox/zalo/page/templates": "page.html",
+}
+"""Folders of pages, and the frame that each of them fills."""
+WITHOUT_FRAME = {"macros.html", "forms.html", "shown.html", "entry.html", "line.html", "story.html"}
+WITHOUT_FRAME |= {"unit_rules.html"}
+"""Pieces of pages."""
+_LEAST_DECLARATIONS = 3
+"""Blocks with fewer are too small to be called a copy."""
+
+
+@pytest.fixture
+def root(request) -> Path:
+    return request.config.rootpath
+
+
+def page_styles(root: Path) -> Iterator[Path]:
+    """Style sheets of pages; mails have their own, with the same tokens."""
+    for folder in ("design", *FACES):
+        yield from (root / folder).rglob("*.css")
+
+
+def rules(sheet: str) -> Iterator[tuple[str, str, str]]:
+    """Condition, selector and declarations of each rule."""
+    sheet = re.sub(r"/\*.*?\*/", "", sheet, flags=re.DOTALL)
+    conditions = re.findall(r"(@(?:media|supports)[^{]*)\{((?:[^{}]*\{[^{}]*\})*)\s*\}", sheet)
+    plain = re.sub(r"@[a-z]+[^{]*\{(?:[^{}]*\{[^{}]*\})*\s*\}", "", sheet)
+    for condition, block in [("", plain), *conditions]:
+        for selector, body in re.findall(r"([^{}]+)\{([^{}]*)\}", block):
+            declared = sorted(part.strip() for part in body.split(";") if part.strip())
+            yield " ".join(condition.split()), " ".join(selector.split()), "; ".join(declared)
+
+
+def test_no_rule_stands_twice(root):
+    found = [rule for file in page_styles(root) for rule in rules(file.read_text())]
+    assert len(found) > 200
+    selectors = Counter((condition, selector) for condition, selector, _ in found)
+    assert [which for which, times in selectors.items() if times > 1] == []
+    blocks = Counter(body for _, _, body in found if body.count(";") + 1 >= _LEAST_DECLARATIONS)
+    assert [body for body, times in blocks.items() if times > 1] == []
+
+
+def test_the_check_finds_a_copy():
+    sheet = "a { color: red; top: 0; left: 0 } @media print { a { color: red } } /* a { b: c } */"
+    assert list(rules(sheet)) == [
+        ("", "a", "color: red; left: 0; top: 0"),
+        ("@media print", "a", "color: red"),
+    ]
+
+
+def test_no_colour_stands_beside_the_tokens(root):
+    for file in (*page_styles(root), *(root / "channels/email/render").rglob("*.css")):
+        assert re.findall(r"#[0-9a-fA-F]{3,8}\b(?!-)", without_ids(file.read_text())) == [], file
+
+
+def without_ids(sheet: str) -> str:
+    """*sheet* without selectors: `#fade` may be an id."""
+    return "".join(re.findall(r"\{[^{}]*\}", sheet))
+
+
+def test_no_macro_stands_twice(root):
+    names = Counter(
+        macro.name
+        for folder in ("design/templates", *FACES)
+        for file in (root / folder).rglob("*.html")
+        for macro in Environment().parse(file.read_text()).find_all(nodes.Macro)
+    )
+    assert [name for name, times in names.items() if times > 1] == []
+
+
+@pytest.mark.parametrize("folder", FACES)
+def test_every_page_fills_the_one_frame(root, folder):
+    for file in (root / folder).rglob("*.html"):
+        text = file.read_text()
+        assert "<!doctype" not in text.lower()
+        assert file.name in WITHOUT_FRAME or "{% extends " in text, file
+    whole = "".join(file.read_text() for file in (root / folder).rglob("*.html"))
+    assert '{% extends "page.html" %}' in whole
