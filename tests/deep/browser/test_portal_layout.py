@@ -52,13 +52,14 @@ def portal(tmp_path_factory):
 
 
 @pytest.mark.parametrize("width", [320, 390])
-def test_on_a_phone_the_head_has_two_lines(browser, portal, width):
+def test_on_a_phone_the_head_leaves_room_for_the_news(browser, portal, width):
     with browser.tab(width=width, height=700) as tab:
         tab.visit(portal)
-        assert len(set(tab.do(lambda page: page.eval_on_selector_all(".masthead li", TOPS)))) == 1
-        brand = tab.do(lambda page: page.locator(".brand").bounding_box())
-        join = tab.do(lambda page: page.locator(".join").bounding_box())
-        assert brand["y"] <= join["y"] + join["height"] / 2 <= brand["y"] + brand["height"]
+        assert len(set(tab.do(lambda page: page.eval_on_selector_all(".menu li", TOPS)))) == 1
+        tops = tab.do(lambda page: page.eval_on_selector_all(".tools > *", TOPS))
+        assert len(set(tops)) == 1
+        heading = tab.do(lambda page: page.locator("h1").bounding_box())
+        assert heading["y"] < tab.evaluate("innerHeight") / 2
 
 
 @pytest.mark.parametrize("width", [320, 1280, 1900])

@@ -121,6 +121,7 @@ class PageReview:
     async def mends(self, page):
         """Who mends the address afterwards finds everything else as it was."""
         await page.get_by_label("Địa chỉ thư điện tử").fill("nham@example.com")
+        await page.get_by_text("Chọn chủ đề", exact=True).click()
         for ticked in ("Việc làm", "Tôi đồng ý"):
             await page.get_by_label(ticked, exact=True).check()
         await page.get_by_role("button", name="Đăng ký").click()
