@@ -1,4 +1,4 @@
-"""One source of the look: each rule, colour, macro and frame of a page stands once."""
+"""One source of the look: no rule, colour, macro or frame of a page has a copy."""
 
 import re
 from collections import Counter
