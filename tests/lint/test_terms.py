@@ -16,7 +16,7 @@ from tests.lint.sources import ROOT
 TABLE = tomllib.loads(Path(__file__).with_name("terms.toml").read_text("utf-8"))
 TERMS: dict[str, Any] = TABLE["term"]
 LONGEST_BUTTON = 28
-CATALOGUES = ("channels", "contracts", "producers", "sandbox")
+CATALOGUES = ("channels", "contracts", "design", "producers", "sandbox")
 TIMES = {
     "%H:%M ngày %d/%m/%Y": "a point in time",
     "%d/%m/%Y": "a day",
@@ -29,6 +29,7 @@ _COMMENTS = {
 }
 _TIME = re.compile(r"(?:%H:%M(?::%S)?,? ?(?:ngày )?)?%d/%m(?:/%Y)?(?:,? %H:%M(?::%S)?)?")
 _BUTTON_KEYS = (("again", "text"), ("buttons", "title"))
+_BUTTON_MACRO = re.compile(r"\bbutton\(\"([^\"]+)\"")
 _BUTTON = re.compile(r"<button\b(?:\{%.*?%\}|[^>])*>(.*?)</button>", re.S)
 
 
@@ -104,7 +105,8 @@ def buttons() -> Iterator[tuple[str, str]]:
             catalogue = texts_of((), tomllib.loads(path.read_text("utf-8")))
             yield from ((path.name, text) for keys, text in catalogue if is_button(keys))
         elif path.suffix in (".html", ".j2"):
-            labels = _BUTTON.findall(path.read_text("utf-8"))
+            text = path.read_text("utf-8")
+            labels = [*_BUTTON.findall(text), *_BUTTON_MACRO.findall(text)]
             yield from ((path.name, re.sub(r"\{[{%].*?[%}]\}|<[^>]*>", "", one)) for one in labels)
 
 
