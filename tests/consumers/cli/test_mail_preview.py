@@ -65,7 +65,11 @@ async def test_what_waits_at_the_desk_is_shown_as_approval_would_release_it(bus,
     assert [mail["subject"] for mail in said["mails"]] == [TITLE, f"Đính chính: {TITLE}"]
     assert {name.split(".")[1] for name in files} == {"new", "earlier"}
     assert "Bản đúng." in files["2.earlier.txt"].read_text("utf-8")
-    assert "bản đúng và thay thế bản trước" not in files["2.new.txt"].read_text("utf-8")
+    intro = "thay thế nội dung đã gửi"
+    assert [intro in files[f"2.{who}.txt"].read_text("utf-8") for who in ("new", "earlier")] == [
+        False,
+        True,
+    ]
     eml = message_from_bytes(files["2.earlier.eml"].read_bytes())
     assert eml["In-Reply-To"] and eml["References"]
     older, _ = await preview(ITEM, "--revision", "1", "--json")

@@ -107,7 +107,7 @@ class Subscriber:
         await self.keep(page, "8-tuy-chon")
         await page.get_by_role("button", name="Tạm dừng không thời hạn").click()
         await page.get_by_role("button", name="Nhận tin lại").click()
-        await page.get_by_text("bắt đầu nhận tin trở lại").wait_for()
+        await page.get_by_text("Đã bật nhận tin trở lại").wait_for()
 
     async def receive(self, page, url):
         await page.goto(url)
