@@ -89,15 +89,21 @@ class Person:
         return status
 
 
-async def login(loa: LoaProcess, *words: str):
-    """Start `loa login`; the process, and the code that it shows."""
+@pytest.fixture
+def terminal():
+    """A terminal of a person, who keeps it open."""
     person, terminal = os.openpty()
+    yield terminal
+    for end in (person, terminal):
+        os.close(end)
+
+
+async def login(loa: LoaProcess, *words: str, terminal: int):
+    """Start `loa login`; the process, and the code that it shows."""
     process = await asyncio.create_subprocess_exec(
         *map(str, loa.command), "login", *words, env=loa.environ, cwd=loa.folder, stdin=terminal,
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    for end in (person, terminal):
-        os.close(end)
     async with asyncio.timeout(60):
         line = (await process.stderr.readline()).decode()
     found = CODE.search(line)
@@ -110,12 +116,14 @@ async def command(loa: LoaProcess, *words: str):
 
 
 @pytest.mark.promise("15.5")
-async def test_a_terminal_is_signed_in_by_the_providers_person_and_out_with_them(loa, provider):
+async def test_a_terminal_is_signed_in_by_the_providers_person_and_out_with_them(
+    loa, provider, terminal
+):
     desk = f"http://127.0.0.1:{provider.desk_port}"
     async with plain_browser(provider) as browser:
         person = Person(browser, desk)
         assert await person.arrive(await person.response(acr="mfa")) == 303
-        process, code = await login(loa, "tam")
+        process, code = await login(loa, "tam", terminal=terminal)
         assert await person.confirm(code) == 200
         async with asyncio.timeout(60):
             assert await process.wait() == 0
@@ -133,10 +141,10 @@ async def test_a_terminal_is_signed_in_by_the_providers_person_and_out_with_them
     assert code not in text and code.replace("-", "") not in text
 
 
-async def test_without_a_sign_in_at_the_provider_no_code_is_confirmed(loa, provider):
+async def test_without_a_sign_in_at_the_provider_no_code_is_confirmed(loa, provider, terminal):
     """A changed state, code or token gives the browser no session, and so no terminal."""
     desk = f"http://127.0.0.1:{provider.desk_port}"
-    process, code = await login(loa)
+    process, code = await login(loa, terminal=terminal)
     async with plain_browser(provider) as browser:
         person = Person(browser, desk)
         response = await person.response()
