@@ -1,28 +1,35 @@
 """Errors and warnings about texts of an event that were damaged before they were sent, by field.
 
-A text that was misread for the most part is refused; everything less certain is a warning.
+A text that was misread for the most part, or is in an old encoding, is refused; everything less
+certain is a warning. The doors judge new events so; an accepted event is not judged again.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel
 
-from contracts.errors import FieldError, FieldWarning, field_error, field_warning, join_path
+from contracts.errors import FieldError, FieldWarning, damage_error, field_warning, join_path
 from contracts.text.lost_marks import find_lost_marks
 from contracts.text.misread_utf8 import find_misread
 
 _Path = tuple[str | int, ...]
 _MARKDOWN: frozenset[_Path] = frozenset({("data", "body")})
+_MOST_TEXTS = 64
+"""More texts with letters beyond ASCII than a valid event has."""
 _CONTAINERS = (dict, list, tuple, BaseModel)
 
 
 def damage_errors(data: Mapping[str, Any]) -> Iterator[FieldError]:
-    """The errors of the texts in *data*, as the sender wrote it, that are misread UTF-8."""
-    for path, text in _texts(data, ("data",)):
-        if (found := find_misread(text)) and found.is_most:
-            values = {"encoding": found.encoding, "reading": found.reading}
-            yield field_error(join_path(*path), "misread_utf8", **values)
+    """The errors of texts in *data*, as the sender wrote it, that are damaged for the most part.
+
+    Of more texts than an event can have, the first are judged.
+    """
+    marked = ((path, text) for path, text in _texts(data, ("data",)) if not text.isascii())
+    for path, text in islice(marked, _MOST_TEXTS):
+        if error := damage_error(join_path(*path), text):
+            yield error
 
 
 def damage_warnings(content: Mapping[str, Any]) -> Iterator[FieldWarning]:

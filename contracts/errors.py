@@ -27,6 +27,7 @@ from pydantic_core import PydanticCustomError
 
 from contracts import text
 from contracts.catalog import Shown, load_texts
+from contracts.text.damage import find_damage
 
 WHOLE_EVENT = "event"
 """The field named when an error concerns the event as a whole."""
@@ -199,8 +200,17 @@ def nearest(value: str, known: Sequence[str]) -> Bilingual:
     return Bilingual(*(texts[it].format(near=likely[0]) if likely else "" for it in ("en", "vi")))
 
 
+def damage_error(field: str, value: str) -> FieldError | None:
+    """The error of a text that was damaged for the most part before it came to a door, or None."""
+    if damage := find_damage(value):
+        return field_error(field, damage.code, encoding=damage.encoding, reading=damage.reading)
+    return None
+
+
 def check_line(field: str, value: str, max_length: int) -> str:
-    """Return *value* as one clean line. Raises Invalid that names *field*."""
+    """Return *value*, as a person typed it, as one clean line. Raises Invalid with *field*."""
+    if damaged := damage_error(field, value):
+        raise Invalid(damaged)
     try:
         line = text.line(value)
     except PydanticCustomError as error:

@@ -1,10 +1,10 @@
 """The event types, and the one check that every door and every reader makes."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 from urllib.parse import unquote
 
 from pydantic import ValidationError
@@ -20,6 +20,7 @@ from contracts.delivery import ChannelName
 from contracts.envelope import to_structured
 from contracts.errors import (
     MAX_ERRORS,
+    ContractError,
     FieldError,
     FieldWarning,
     Forbidden,
@@ -29,6 +30,7 @@ from contracts.errors import (
     field_warning,
     unknown_word,
 )
+from contracts.records import EventRecord
 from contracts.text.limits import TITLE_LIMIT, shorten
 from contracts.vocabulary import Kind, Vocabulary
 
@@ -127,13 +129,44 @@ class CheckedEvent:
         return to_structured(self.event)
 
 
+_Checked = TypeVar("_Checked", bound=CheckedEvent)
+
+
 def check(
-    event: CloudEvent, vocabulary: Vocabulary, *, accepted_types: frozenset[str] = BUS_TYPES
+    event: CloudEvent,
+    vocabulary: Vocabulary,
+    *,
+    accepted_types: frozenset[str] = BUS_TYPES,
+    is_new: bool = True,
 ) -> Event:
-    """Parse *event* of one of *accepted_types*. Raises Invalid with every wrong field."""
+    """Parse *event* of one of *accepted_types*. Raises Invalid with every wrong field.
+
+    An event that was accepted before is not *is_new*: its texts are not judged again.
+    """
     if event.type in KINDS and event.type not in accepted_types:
         raise Invalid(field_error("type", "type_closed", value=event.type))
-    return read(event, vocabulary)
+    return read(event, vocabulary, is_new=is_new)
+
+
+async def check_unless_recorded(
+    check: Callable[..., _Checked], find_record: Callable[[str], Awaitable[EventRecord | None]]
+) -> _Checked:
+    """The event that *check* lets in as a new one, or as one that is on record with this content.
+
+    An earlier version has accepted it, and may have judged texts less strictly. Raises as *check*
+    and *find_record* do.
+    """
+    try:
+        return check(is_new=True)
+    except Invalid as refusal:
+        try:
+            known = check(is_new=False)
+        except ContractError:
+            raise refusal from None
+        record = await find_record(known.event_id)
+        if record is None or record.hash != known.content_hash:
+            raise
+        return known
 
 
 def parse_case_notice(event: CloudEvent) -> CaseNotice:
@@ -144,12 +177,12 @@ def parse_case_notice(event: CloudEvent) -> CaseNotice:
         raise Invalid(*explain(error, "data")) from error
 
 
-def read(event: CloudEvent, vocabulary: Vocabulary) -> Event:
+def read(event: CloudEvent, vocabulary: Vocabulary, *, is_new: bool = True) -> Event:
     """Like `check`, for every known type."""
     model = KINDS.get(event.type)
     if model is None:
         raise Invalid(unknown_word("type", "unknown_type", event.type, KINDS))
-    damaged = list(damage_errors(event.data))
+    damaged = list(damage_errors(_known_fields(event.data, model))) if is_new else []
     try:
         content = model.model_validate(event.data, extra="forbid")
     except ValidationError as error:
@@ -161,6 +194,12 @@ def read(event: CloudEvent, vocabulary: Vocabulary) -> Event:
     if faults := [*faults, *_size_errors(content)]:
         raise Invalid(*faults)
     return content
+
+
+def _known_fields(data: Mapping[str, Any], model: type[Event]) -> dict[str, Any]:
+    """The fields of *data* that *model* has: an unknown one is refused for its name."""
+    known = model.model_fields
+    return {name: data[name] for name in data if name in known}
 
 
 def find_warnings(content: Event) -> tuple[FieldWarning, ...]:

@@ -24,7 +24,7 @@ from contracts.errors import (
     Unavailable,
     field_error,
 )
-from contracts.events import CheckedEvent
+from contracts.events import CheckedEvent, check_unless_recorded
 from contracts.records import EventRecord, Ownership
 from contracts.vocabulary import Vocabulary
 from producers import bus as nats
@@ -159,8 +159,9 @@ class Acceptance:
         numbered = list(zip(claims, revisions, strict=True))
         return claims, await _map_all(batch, numbered, self._store_claim)
 
-    def _check_event(self, member: RegisteredUnit, event: CloudEvent) -> CheckedEvent:
-        admitted = admit(event, member.unit, self.vocabulary, events.HTTP_TYPES)
+    async def _check_event(self, member: RegisteredUnit, event: CloudEvent) -> CheckedEvent:
+        check = partial(admit, event, member.unit, self.vocabulary, events.HTTP_TYPES)
+        admitted = await check_unless_recorded(check, self.find_record)
         urgent = isinstance(admitted.content, Submitted) and admitted.content.lane == Lane.URGENT
         if urgent and not member.registration.urgent:
             raise Forbidden(field_error("data.lane", "urgent_not_allowed"))
@@ -343,15 +344,15 @@ async def _map_all(
 
 
 async def _map_in_turn(
-    batch: bool, items: Sequence[Item], check: Callable[[Item], Result]
+    batch: bool, items: Sequence[Item], check: Callable[[Item], Awaitable[Result]]
 ) -> list[Result]:
-    """Like `_map_all`, for a *check* without I/O: other requests have their turn after each."""
+    """Like `_map_all`, for a *check* of much work: other requests have their turn after each."""
     if not batch:
-        return [check(item) for item in items]
+        return [await check(item) for item in items]
     answers: list[Result | BaseException] = []
     for item in items:
         try:
-            answers.append(check(item))
+            answers.append(await check(item))
         except ContractError as error:
             answers.append(error)
         await asyncio.sleep(0)

@@ -28,12 +28,15 @@ def admit(
     unit: str,
     vocabulary: Vocabulary,
     accepted_types: frozenset[str] = events.BUS_TYPES,
+    *,
+    is_new: bool = True,
 ) -> CheckedEvent:
     """Check *event* of the authenticated *unit* against the *accepted_types* of the entry point.
 
-    Raises Invalid with every wrong field, Forbidden if the source names another unit.
+    *is_new* as in `events.check`. Raises Invalid with every wrong field, Forbidden if the source
+    names another unit.
     """
-    content = events.check(event, vocabulary, accepted_types=accepted_types)
+    content = events.check(event, vocabulary, accepted_types=accepted_types, is_new=is_new)
     events.check_sender(event, unit, vocabulary)
     events.check_source_spelling(event.source)
     if isinstance(content, CaseUpdated):

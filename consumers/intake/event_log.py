@@ -30,15 +30,19 @@ class EventLog:
 
         return (await update(self.bucket, event_id, EventRecord, move)).value
 
+    async def find(self, event_id: str) -> EventRecord | None:
+        """The record of an event that was accepted before. Raises BusError."""
+        return (await read(self.bucket, event_id, EventRecord)).value
+
     async def accepted_at(self, event_id: str) -> datetime | None:
         """When an event was accepted; None for one that is not on the log."""
-        held = await read(self.bucket, event_id, EventRecord)
-        return held.value.at if held.value else None
+        known = await self.find(event_id)
+        return known.at if known else None
 
     async def refusal_errors(self, event_id: str) -> Sequence[FieldError]:
         """The errors for which intake refused the event's last attempt, if it did."""
-        held = await read(self.bucket, event_id, EventRecord)
-        return held.value.refused if held.value else ()
+        known = await self.find(event_id)
+        return known.refused if known else ()
 
     async def record_result(
         self, event_id: str, known: EventRecord, errors: Sequence[FieldError]

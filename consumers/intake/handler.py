@@ -1,8 +1,9 @@
 """Check each content event again and give it its position, at once or by way of the desk.
 
 The bus is a door too, so everything is checked here a second time. An event that breaks the
-contract is raised and becomes a dead letter. Every step may be repeated after a crash at any point:
-the item's record decides, everything else follows from it.
+contract is raised and becomes a dead letter; the texts of one that is on record are not judged
+again. Every step may be repeated after a crash at any point: the item's record decides, everything
+else follows from it.
 """
 
 import asyncio
@@ -110,7 +111,8 @@ class Intake:
         be processed first, BusError when the bus fails. A repeat is harmless.
         """
         try:
-            checked = self.check(event, unit, kind)
+            check = partial(self.check, event, unit, kind)
+            checked = await events.check_unless_recorded(check, self.event_log.find)
         except ContractError as refusal:
             _count(unit, event, refusal.code, "bus")
             raise
@@ -152,9 +154,11 @@ class Intake:
         except NotSealed:
             return UnitPolicy()
 
-    def check(self, event: CloudEvent, unit: str, kind: str | None) -> ReceivedEvent:
-        """Run every check that needs no bus. Raises ContractError."""
-        content = events.check(event, self.vocabulary)
+    def check(
+        self, event: CloudEvent, unit: str, kind: str | None, *, is_new: bool = True
+    ) -> ReceivedEvent:
+        """Run every check that needs no bus; *is_new* as for events. Raises ContractError."""
+        content = events.check(event, self.vocabulary, is_new=is_new)
         if isinstance(content, CaseUpdated):
             raise Invalid(errors.field_error("type", "type_closed", value=event.type))
         if kind is not None and kind != events.kind_of(event.type):

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from consumers.messages import field_error
 from consumers.subscribers import validation
-from contracts.errors import FieldError, explain
+from contracts.errors import FieldError, damage_error, explain
 from contracts.subscriptions.subscriber import Subscriber
 from contracts.vocabulary import Vocabulary
 
@@ -105,6 +105,7 @@ class CsvRows:
         lists = {name: _split_list(cells[name]) for name in validation.LIST_FIELDS}
         chosen, frequency_errors = validation.check_frequency(cells["frequency"])
         faults += [*validation.unknown_values(lists, self.vocabulary), *frequency_errors]
+        faults += filter(None, [damage_error("name", cells["name"])])
         own = {"id": self.new_id(), "email": address, "name": cells["name"], "frequency": chosen}
         try:
             subscriber = Subscriber.model_validate(own | lists)

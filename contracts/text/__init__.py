@@ -5,8 +5,6 @@ import unicodedata
 
 from pydantic_core import PydanticCustomError
 
-from contracts.text.legacy_encodings import LegacyText, best_reading, find_legacy
-
 BIDI = "\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069"
 """Characters that reorder displayed text (used to fake links and names)."""
 
@@ -25,22 +23,14 @@ _REFUSED = (
     ("eth_for_d_with_stroke", re.compile(r"\u00d0")),
 )
 MARKS_MAX = 16
+_MAYBE_MARKS = re.compile(f"[^\0-\u02ff]{{{MARKS_MAX + 1},}}")
+"""A run in which all characters may be marks: the first one of Unicode is U+0300."""
 
 _BREAK = re.compile(f"[{BREAK}]")
 _INVISIBLE = re.compile(r"[\u00ad\u180e\u200b-\u200d\u2060\ufeff]")
 _INVISIBLE_IN_TEXT = re.compile(r"[\u00ad\u180e\u200b\u2060\ufeff]")
 _SPACES = re.compile(r"\s+")
 _LINE_END = re.compile(r"\r\n|[\r\u2028\u2029]")
-
-# Letters of TCVN3 and VNI fonts read as Unicode. A single hit may be a foreign name; hits in one
-# word out of five mean an old encoding, which is refused and never converted.
-_TCVN3 = (
-    r"[a-z][\u00a8\u00aa\u00ac\u00b5-\u00b9\u00bc-\u00be\u00d7\u00f7ÆÇÊÈÉËÌÎÏÑÒÕÓÔÖÝØÜÞþ]"
-    r"|[\u00a7\u00ae][A-Za-z\u00b5-\u00feª]"  # Đ and đ, before a letter of theirs
-    r"|\u00ad[\u00acêëìíî]"  # ươ with its marks: a soft hyphen never precedes such a letter
-)
-_VNI = "[aeouy][äåïøûüëö]"
-_LEGACY = re.compile(f"{_TCVN3}|{_VNI}")
 
 
 def nfc(text: str) -> str:
@@ -104,6 +94,8 @@ def stacked_marks(text: str) -> int | None:
 
     Composing such a text takes time quadratic in its length.
     """
+    if not _MAYBE_MARKS.search(text):
+        return None
     marks = "".join(c for c in set(text) if unicodedata.combining(c))
     match = re.search(f"[{re.escape(marks)}]{{{MARKS_MAX + 1},}}", text) if marks else None
     return match.start() if match else None
@@ -117,17 +109,8 @@ def _holds_encoded_word(text: str) -> bool:
 def _refuse(text: str) -> None:
     if stacked_marks(text) is not None:
         raise PydanticCustomError("stacked_marks", "too many marks", {"limit": MARKS_MAX})
-    if legacy := _find_legacy(nfc(text)):  # before its single characters, which may be refused, too
-        raise PydanticCustomError("legacy_encoding", "{reading}", legacy._asdict())
     for code, pattern in _REFUSED:
         _refuse_match(code, pattern, text)
-
-
-def _find_legacy(text: str) -> LegacyText | None:
-    """What *text* would read in an old encoding, if it looks like one."""
-    hits = len(_LEGACY.findall(text))
-    is_dense = hits >= 3 and hits * 5 >= len(text.split())
-    return (best_reading(text) if is_dense else None) or find_legacy(text)
 
 
 def _refuse_match(code: str, pattern: re.Pattern[str], text: str) -> None:

@@ -1,13 +1,16 @@
 """Old Vietnamese encodings read as Latin-1 or Windows-1252: recognised by what they would read.
 
 TCVN3, VNI and VPS. A text counts as one only if every word with marks becomes a Vietnamese
-syllable and some were none before. It is refused with that reading and never converted.
+syllable and some were none before, or if it is full of their letters. A door refuses it with that
+reading and never converts it; stored text is not judged.
 """
 
 import re
 import unicodedata
 from collections.abc import Callable
 from typing import NamedTuple
+
+from contracts.text import nfc, stacked_marks
 
 _MAX_LENGTH = 2000
 """The characters of a text that are looked at."""
@@ -16,6 +19,15 @@ _BEYOND_CP1252 = re.compile(
     "[\u0100-\u0151\u0154-\u015f\u0162-\u0177\u0179-\u017c\u017f-\u0191\u0193-\u02c5\u02c7-\u02db"
     "\u02dd-\u02ff\u0370-\u1fff]"
 )
+_LETTERS_OF_TCVN3 = (
+    r"[a-z][\u00a8\u00aa\u00ac\u00b5-\u00b9\u00bc-\u00be\u00d7\u00f7ÆÇÊÈÉËÌÎÏÑÒÕÓÔÖÝØÜÞþ]"
+    r"|[\u00a7\u00ae][A-Za-z\u00b5-\u00feª]"  # Đ and đ, before a letter of theirs
+    r"|\u00ad[\u00acêëìíî]"  # ươ with its marks: a soft hyphen never precedes such a letter
+)
+_LETTERS = re.compile(f"{_LETTERS_OF_TCVN3}|[aeouy][äåïøûüëö]")
+"""Letters of TCVN3 and VNI: a single one may be a foreign name's."""
+_DENSE = 5
+"""One of so many words has such letters where a text is in an old encoding."""
 _ASCII_SIGNS = r"!-/:-@\[-`{-~"
 _WORD = re.compile(f"[^\\s{_ASCII_SIGNS}\u2010-\u2027]+")
 _VPS_WORD = re.compile(f"[^ \t\n\r\u00a0{_ASCII_SIGNS}\u2018\u2019]+")
@@ -96,8 +108,17 @@ class LegacyText(NamedTuple):
 
 
 def find_legacy(text: str) -> LegacyText | None:
-    """What *text* (NFC) would read in an old encoding; None where it makes sense as it is."""
-    if text.isascii():
+    """What *text* would read in an old encoding; None where it makes sense as it is."""
+    if text.isascii() or stacked_marks(text) is not None:
+        return None
+    composed = nfc(text)
+    hits = len(_LETTERS.findall(composed))
+    is_dense = hits >= 3 and hits * _DENSE >= len(composed.split())
+    return (_best_reading(composed) if is_dense else None) or _likeliest_reading(composed)
+
+
+def _likeliest_reading(text: str) -> LegacyText | None:
+    if _BEYOND_CP1252.search(text):  # foreign to all
         return None
     readings = [
         LegacyText(encoding.name, encoding.decode(text))
@@ -107,7 +128,7 @@ def find_legacy(text: str) -> LegacyText | None:
     return max(readings, key=_likelihood, default=None)
 
 
-def best_reading(text: str) -> LegacyText | None:
+def _best_reading(text: str) -> LegacyText | None:
     """What *text*, which has letters of TCVN3 or VNI, reads; None if most words become none."""
     marked = [word for word in _WORD.findall(text[:_MAX_LENGTH]) if not word.isascii()]
     counts = {one: sum(map(is_syllable, map(one.decode, marked))) for one in _ENCODINGS[:2]}

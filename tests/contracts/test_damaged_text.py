@@ -8,11 +8,13 @@ from random import Random
 import pytest
 
 import contracts
-from contracts import events, publication
+from contracts import damaged_text, events, publication
 from contracts.damaged_text import damage_errors, damage_warnings
+from contracts.errors import Invalid, check_line
+from contracts.subscriptions.subscriber import Subscriber
 from contracts.testing import ContractBroken, check_event, sample
 from contracts.text import legacy_encodings, lost_marks, misread_utf8
-from tests.contracts.test_legacy_encodings import FRENCH, GERMAN, NORDIC
+from tests.contracts.test_legacy_encodings import FRENCH, GERMAN, NORDIC, in_vps
 from tests.support.minimal_event import a_publication
 
 ROOT = Path(contracts.__file__).parents[1]
@@ -22,6 +24,12 @@ C++ a+b?"""
 VIETNAMESE = """Chiều nay, «Chiếc lá»… của “UBND XÃ” được tặng; CẤP XÃ–huyện, THỊ XÃ… XÃ\u00a0HỘI,
 cấp XÃ² và “LÂU ĐÀI CỔ LOÀ”, Đăk Lăk ® 20 °C, «lá»¹ và «má»², KÌ» (theo «HỌC KÌ»), giá 5 ₫
 – 10 ₫."""
+LEGACY = {
+    "B¶ N¶i vø": "Bộ Nội vụ",
+    "Bé Néi vô": "Bộ Nội vụ",
+    "Boä Noäi vuï": "Bộ Nội vụ",
+    "Th«ng b¸o tuyÓn dông": "Thông báo tuyển dụng",
+}
 SENT = [
     "Thông báo tuyển dụng",
     "Bộ Nội vụ",
@@ -54,9 +62,9 @@ MISREAD = {
 }
 
 
-def refusal(**changes):
+def refusal(kind="submitted", **changes):
     with pytest.raises(ContractBroken) as caught:
-        check_event(sample(**changes))
+        check_event(sample(kind, **changes))
     return {error.field: error.message for error in caught.value.errors}
 
 
@@ -85,9 +93,44 @@ def test_a_misread_text_is_named_wherever_it_is():
     )
 
 
-def test_what_an_earlier_version_has_taken_stays_readable():
-    kept = a_publication(title=in_cp1252("Thông báo tuyển dụng"))
+@pytest.mark.parametrize("text", [in_cp1252("Thông báo tuyển dụng"), *LEGACY])
+def test_what_an_earlier_version_has_taken_stays_readable(text):
+    """As stored: without the check of what is written today."""
+    texts = {"title": text, "short_title": text, "body": text, "reason": text}
+    kept = a_publication().model_copy(update=texts)
     assert publication.decode(publication.encode(kept)) == kept
+    reader = Subscriber(id="an", email="an@example.com").model_copy(update={"name": text})
+    assert Subscriber.model_validate_json(reader.model_dump_json()) == reader
+
+
+@pytest.mark.parametrize(("text", "reading"), LEGACY.items())
+@pytest.mark.parametrize("kind", ["submitted", "corrected"])
+def test_an_old_encoding_is_refused_at_the_doors_by_name(kind, text, reading):
+    link = {"url": "https://moha.gov.vn/a", "title": text}
+    said = refusal(kind, title=text, summary=text, body=text, author=text, links=[link])
+    fields = ["title", "summary", "author", "links.0.title", "body"]
+    assert sorted(said) == sorted(f"data.{name}" for name in fields)
+    assert {"old Vietnamese encoding" in message for message in said.values()} == {True}
+    assert all(f"“{reading}”" in message for message in said.values())
+
+
+def test_an_old_encoding_is_named_before_its_single_characters():
+    broken = "B\u00b6\u0080 N\u00b6i v\u00f8"
+    assert "VPS" in refusal(title=in_vps("Bộ Nội vụ Ạ À", "latin-1"))["data.title"]
+    assert refusal(title=broken).keys() == {"data.title"}
+
+
+@pytest.mark.parametrize("text", ["Bé Néi vô", in_cp1252("Thông báo")])
+def test_an_unknown_field_is_called_that_whatever_it_holds(text):
+    assert "title" in refusal(titel=text)["data.titel"]
+
+
+@pytest.mark.parametrize("text", [*LEGACY, in_cp1252("Thông báo")])
+def test_a_line_that_a_person_types_is_judged_in_the_same_way(text):
+    with pytest.raises(Invalid) as caught:
+        check_line("name", text, 150)
+    expected = refusal(title=text)["data.title"]
+    assert [(one.field, one.message) for one in caught.value.errors] == [("name", expected)]
 
 
 @pytest.mark.parametrize(
@@ -166,10 +209,11 @@ def sentence(chance):
     return chance.choice([" ", "\u00a0", "–", " – "]).join(quoted)
 
 
-def test_no_correct_text_is_refused():
+def test_no_correct_text_is_taken_for_misread():
     chance = Random(2027)
     sentences = [sentence(chance) for _ in range(10_000)]
-    assert [text for text in sentences if refused(text)] == []
+    found = map(misread_utf8.find_misread, sentences)
+    assert [one for one in found if one and one.is_most] == []
 
 
 @pytest.mark.parametrize("text", ["“CẤP\u00a0XÃ”", "CẤP–XÃ”", "LÁ THƯ\u00a0Ã”", "L’XÃ”"])
@@ -187,6 +231,14 @@ def test_a_long_text_costs_no_more_words_than_a_short_one(evil, monkeypatch):
             monkeypatch.setattr(module, "is_syllable", is_syllable)
         found((evil * length)[:length])
     assert judged[0] == judged[1] <= 5000
+
+
+def test_of_more_texts_than_an_event_has_few_are_judged(monkeypatch):
+    judged = []
+    monkeypatch.setattr(damaged_text, "damage_error", lambda field, text: judged.append(field))
+    links = [{"url": "https://moha.gov.vn/", "title": "Bé Néi"} for _ in range(20_000)]
+    assert list(damage_errors({"links": links})) == []
+    assert 48 <= len(judged) < 100, "a title, a summary, ..., and 40 links and attachments"
 
 
 def counted(judged, number, word):

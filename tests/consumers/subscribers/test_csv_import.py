@@ -149,6 +149,16 @@ async def test_a_bad_line_names_its_field_and_the_others_go_in(bus, import_lines
     assert len(await people(bus)) == len(good)
 
 
+@pytest.mark.parametrize("name", ["NguyÔn V¨n An", "Nguyeãn Vaên AÙn", "Nguyá»\x85n VÄ\x83n"])
+async def test_a_name_in_a_wrong_encoding_is_refused_by_its_line(bus, import_lines, name):
+    report = await import_lines("tot@example.com,Nguyễn Văn An,,,,", f"a@example.com,{name},,,,")
+    [wrong] = report.rejected
+    assert (wrong.line, wrong.field, counts(report)) == (3, "name", (1, 0, 0, 1))
+    assert "“Nguyễn" in wrong.message and "“Nguyễn" in wrong.message_vi
+    [reader] = (await people(bus)).values()
+    assert reader.name == "Nguyễn Văn An"
+
+
 async def test_everything_that_is_wrong_with_a_line_is_said_at_once(import_lines):
     report = await import_lines('sai,"a\nb",khong-co,khong-co,khong-co,hourly')
     named = [one.field for one in report.rejected]

@@ -55,6 +55,15 @@ readers = st.builds(
 )  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["NguyÔn V¨n An", "Nguyeãn Vaên AÙn", "Nguyá»…n VÄƒn An"])
+def test_a_name_in_a_wrong_encoding_is_refused_and_a_confirmed_one_kept(name):
+    asked = SignupApplication(email="an@example.com", name=name)
+    _, [wrong] = normalize_application(asked, DEFAULT)
+    assert wrong.field == "name" and "Nguyễn V" in wrong.message
+    reader = merge_application(None, "an", asked, Consent(version="1", at=NOW))
+    assert reader.name == name, "an earlier Loa has mailed the link"
+
+
 def test_an_unknown_topic_is_answered_with_those_that_a_reader_can_choose():
     [error] = unknown_values({"topics": ["khong-co"]}, DEFAULT)
     labels = {id for id, topic in DEFAULT.topics.items() if not topic.is_subscribable}

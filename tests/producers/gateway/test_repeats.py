@@ -11,6 +11,7 @@ from contracts import subjects
 from contracts.base.times import utc_now
 from contracts.cloudevent import CONTEXT_ATTRIBUTES
 from contracts.errors import Conflict
+from contracts.keys import content_hash
 from contracts.vocabulary import DEFAULT
 from producers import acceptance
 from producers.admission import admit, send_event
@@ -42,6 +43,25 @@ async def test_a_repeat_after_a_year_gets_the_same_answer(client, clock):
     first = await client.post(sample_event())
     clock.advance(365 * 24 * 3600)
     assert (await client.post(sample_event())).json() == first.json()
+
+
+@pytest.mark.promise("2.1")
+@pytest.mark.parametrize("title", ["B¶ N¶i vø", "Bé Néi vô", "ThÃ´ng bÃ¡o"])
+async def test_a_repeat_is_answered_although_its_text_would_be_refused_today(client, title):
+    event = sample_event(title=title)
+    refused = await client.post(event)
+    assert refused.status_code == 422
+    first = await client.post(sample_event())
+    assert first.status_code == 202
+    events = client.bus.bucket(subjects.EVENTS.name)
+    [key] = await events.keys("")
+    record = json.loads((await events.get(key)).data)
+    record["hash"] = content_hash(event["type"], event["data"])
+    await events.put(key, json.dumps(record).encode())
+    again = await client.post(event)
+    assert (again.status_code, again.json()["event_id"]) == (202, first.json()["event_id"])
+    other = await client.post(event | {"data": event["data"] | {"body": title}})
+    assert other.status_code == 422, "another content is judged"
 
 
 async def test_a_new_event_that_is_over_is_refused_and_a_repeat_gets_its_old_answer(client, clock):

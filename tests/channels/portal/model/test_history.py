@@ -8,6 +8,7 @@ import pytest
 from channels.portal.model.site import Site
 from channels.portal.render.site_files import SiteFiles
 from channels.portal.writer.rebuild import open_rebuild
+from contracts import publication
 from tests.support.portal_dir import (
     PUBLIC_URL,
     feed,
@@ -153,6 +154,19 @@ def test_a_rebuild_in_any_order_says_the_same(tmp_path, order):
     shown(tmp_path / "shown", *ALL)
     rebuild(tmp_path / "rebuilt", order, NAMED)
     assert public_files(tmp_path / "rebuilt") == public_files(tmp_path / "shown")
+
+
+@pytest.mark.parametrize("text", ["B¶ N¶i vø", "Bé Néi vô", "ThÃ´ng bÃ¡o"])
+def test_texts_that_the_doors_refuse_today_are_made_anew_and_corrected(tmp_path, text):
+    """An earlier Loa has shown them: as in its index, and in PUBLICATIONS."""
+    earlier = FIRST.model_copy(update={"title": text, "summary": text, "body": text})
+    stored = publication.decode(publication.encode(earlier))
+    shown(tmp_path / "shown", earlier)
+    rebuild(tmp_path / "rebuilt", [stored], NAMED)
+    for folder in (tmp_path / "shown", tmp_path / "rebuilt"):
+        assert text in text_of(page(folder, ITEM))
+        publish(folder, CORRECTION, words=NAMED)
+        assert notices(page(folder, ITEM)) == [f"Đính chính lúc 10:00 ngày 20/11/2026: {WHY}"]
 
 
 def test_what_is_shown_while_a_portal_is_made_anew_keeps_its_past(tmp_path):
