@@ -208,7 +208,7 @@ def test_a_unit_does_not_speak_for_another(named):
     ("unit", "said"),
     [
         ("khong-co", "khong-co is not a unit"),
-        ("thanh-tra-bo", "no longer exists (until 2026-07-07)"),
+        ("thanh-tra-bo", "no longer exists (last day: 07/07/2026)"),
         ("trung-tam-thong-tin", "use trung-tam-cong-nghe-thong-tin"),
     ],
 )
