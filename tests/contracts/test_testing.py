@@ -54,7 +54,7 @@ def test_an_error_reads_as_the_door_would_say_it():
         "  data.title: must be one line: no line break or tab (U+000A, character 2)"
         " (phải nằm trên một dòng: không xuống dòng, không dùng phím Tab (U+000A, vị trí 2))",
         f"  data.topic: khong-co is not a known topic; known: {topics}"
-        f" (khong-co không phải chủ đề đã biết; các chủ đề hợp lệ: {topics})",
+        f" (khong-co không có trong danh mục chủ đề; các mã hợp lệ: {topics})",
     ]
 
 

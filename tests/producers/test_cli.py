@@ -231,7 +231,7 @@ def test_who_keeps_an_event_is_told_who_will_send_it(run_in_process, tmp_path, o
     answer = run_in_process("publish", "-", stdin=sample_event())
     english, vietnamese = answer.stdout.splitlines()[-2:]
     assert ("loa up" in english, "loa up" in vietnamese) == (own, own)
-    assert "next publish" in english and "publish tới" in vietnamese
+    assert "next publish" in english and "`loa publish` lần sau" in vietnamese
 
 
 async def test_a_running_loa_is_found_through_its_data_folder(
@@ -288,7 +288,7 @@ def test_what_can_neither_be_sent_nor_kept_has_a_code_of_its_own(run_in_process,
     answer = run_in_process("publish", "-", stdin=sample_event())
     assert answer.exit_code == 4
     assert "not sent and not kept" in answer.stderr
-    assert "vui lòng gửi lại sau" in answer.stderr
+    assert "giải phóng ổ đĩa rồi gửi lại" in answer.stderr
 
 
 def test_a_full_disk_is_called_that_and_its_folder_is_named(run_in_process, tmp_path):

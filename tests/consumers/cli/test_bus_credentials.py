@@ -46,4 +46,4 @@ async def test_a_server_that_is_not_trusted_is_told(other_server, tmp_path):
         loa = command(tmp_path, server.url.replace("nats:", "tls:"), PASSWORD="mat-khau")
         done = await loa("status")
     assert done.exit_code == 3
-    assert "does not offer TLS" in done.stderr and "không tin được máy chủ NATS" in done.stderr
+    assert "does not offer TLS" in done.stderr and "không xác minh được máy chủ NATS" in done.stderr

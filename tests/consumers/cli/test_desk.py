@@ -37,7 +37,7 @@ async def test_a_first_text_is_shown_whole(intake, loa):
         assert said in run.stdout, said
     assert f"{ITEM}.1, {UNIT}" in run.stdout and "+++" not in run.stdout
     assert "waiting for approval" in run.stdout and "a new item" in run.stdout
-    assert "đang chờ duyệt" in run.stdout and "tin mới" in run.stdout
+    assert "chờ duyệt từ" in run.stdout and "tin mới" in run.stdout
     assert f"will stand at: {PLACE}" in run.stdout and "published" not in run.stdout
 
 
@@ -48,7 +48,7 @@ async def test_a_correction_is_shown_with_what_it_changes_of_what_is_out(intake,
     run = await loa("desk", "show", ITEM)
     for said in (f"--- {ITEM}.1", f"+++ {ITEM}.2", "-Dòng hai.", "+Dòng ba.", "reason: Sai dòng."):
         assert said in run.stdout, said
-    for said in ("a correction of revision 1", "đính chính lần sửa 1", f"\nstands at: {PLACE}"):
+    for said in ("a correction of revision 1", "đính chính bản số 1", f"\nstands at: {PLACE}"):
         assert said in run.stdout, said
     told = json_output(await loa("desk", "show", ITEM, "--json"))
     assert told["what"] == "correction"
@@ -126,7 +126,7 @@ async def test_an_approval_says_what_goes_out_when_and_where(intake, loa, not_be
 async def test_a_rejection_is_confirmed_in_both_languages(intake, loa):
     await intake.handle(submitted(), UNIT)
     run = await loa("desk", "reject", ITEM, "--by", "Trần Thị Bình", "--code", "trung-lap")
-    assert "revision 1 is refused" in run.stdout and "đã từ chối lần sửa 1" in run.stdout
+    assert "revision 1 is refused" in run.stdout and "đã từ chối bản số 1" in run.stdout
 
 
 async def test_trace_tells_scripts_too_why_something_waits(intake, loa):

@@ -37,9 +37,9 @@ async def test_it_says_first_whose_settings_are_judged_and_where_the_workers_dif
     run = await loa(*MAIL)
     english, vietnamese, other, khac = told(run)
     assert "of this shell" in english and "cửa sổ lệnh này" in vietnamese
-    assert english.endswith("no relay") and vietnamese.endswith("chưa đặt máy chủ chuyển thư")
-    assert RELAY in other and RELAY.replace("the relay", "máy chủ thư") in khac
-    assert "not about its relay" in other and "không nói về máy chủ" in khac
+    assert english.endswith("no relay") and vietnamese.endswith("chưa đặt máy chủ gửi thư")
+    assert RELAY in other and RELAY.replace("the relay", "máy chủ gửi thư") in khac
+    assert "not about its relay" in other and "không phải của máy chủ" in khac
     scripts = await loa(*MAIL, "--json")
     assert "relay_none" in {one["code"] for one in json_output(scripts)}
 

@@ -56,7 +56,7 @@ async def test_a_feed_is_added_read_and_shown(pipeline):
     said = await added(pipeline, "--channel", "portal", "--audience", "cong-chuc", "--all")
     assert f"topic {TOPIC}; for cong-chuc; to portal" in said
     assert "every 15 min" in said and "older ones, too, for the portal alone" in said
-    assert f"chủ đề {TOPIC}; cho cong-chuc; gửi qua portal" in said
+    assert f"chủ đề {TOPIC}; đối tượng cong-chuc; gửi qua portal" in said
     assert "+07" in said and "UTC" not in said
     assert "2 items: 2 new, 0 old" in said and "2 bài: 2 mới" in said
     [asked] = json.loads(await loa("status", "--json"))
@@ -183,7 +183,7 @@ async def test_a_page_tells_where_its_feeds_are(pipeline):
     assert trial["feeds"] == [pipeline.site.url("/b.rss?a=1&c=2"), "https://tcnn.example.vn/a.atom"]
     said = await loa("check", pipeline.site.url("/trang"), code=2)
     typed = "`loa import check https://tcnn.example.vn/a.atom`"
-    assert f"Trang này giới thiệu nguồn tin: https://tcnn.example.vn/a.atom; chạy {typed}" in said
+    assert f"Trang này có nguồn RSS: https://tcnn.example.vn/a.atom; hãy chạy {typed}" in said
     assert not said.startswith(f"{pipeline.site.url('/trang')}: \n")
     assert typed in await added(pipeline, url=pipeline.site.url("/trang"))
     assert typed in await loa("now", UNIT, code=2)
@@ -249,7 +249,7 @@ async def test_a_title_that_zalo_cuts_is_warned_of(capsys):
 @pytest.mark.parametrize(
     ("body", "vi"),
     [
-        (b"<!doctype html><html></html>", "là trang web, không phải nguồn tin"),
+        (b"<!doctype html><html></html>", "là trang web, không phải nguồn RSS"),
         (b"", "là tệp rỗng"),
         (b'{"version": "https://jsonfeed.org/version/1.1"}', "là JSON Feed"),
     ],
@@ -273,7 +273,7 @@ def test_an_article_that_is_restless_is_named_and_until_when(capsys):
     state = FeedState(restless=(ThrottledItem(title="Giá xăng", url=f"{SITE}/1", until=until),))
     said = shown(state, capsys)
     assert f"waits until 2027-01-16 15:00:00+07: Giá xăng\n  {SITE}/1" in said
-    assert "bản mới nhất chờ đến 2027-01-16 15:00:00+07" in said
+    assert "bản mới nhất sẽ phát sau 2027-01-16 15:00:00+07" in said
 
 
 def test_what_is_refused_without_a_title_is_named_by_its_address(capsys):
@@ -301,6 +301,6 @@ async def test_what_cant_be_read_is_added_with_a_warning(pipeline, status, body,
     pipeline.site.server.serve("/sai", body, status=status)
     said = await added(pipeline, url=pipeline.site.url("/sai"))
     assert says in said and "loa import remove" in said
-    assert "đã thêm" in said and "lúc này chưa đọc được" in said
+    assert "đã thêm" in said and "hiện chưa đọc được" in said
     [asked] = json.loads(await loa("status", "--json"))
     assert (asked["url"], asked["read"]) == (pipeline.site.url("/sai"), None)

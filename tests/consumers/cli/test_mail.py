@@ -15,7 +15,10 @@ from tests.support.cli import json_output
 
 EMAIL = ChannelName.EMAIL
 GONE, ANGRY = "gone@example.com", "angry@example.com"
-NOTHING = ["address: nothing stands against this address", "address: địa chỉ này không bị chặn"]
+NOTHING = [
+    "address: nothing stands against this address",
+    "address: địa chỉ này không bị ngừng gửi",
+]
 
 
 @pytest.fixture

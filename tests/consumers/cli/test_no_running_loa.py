@@ -118,7 +118,7 @@ def test_backup_next_steps(folder, monkeypatch, capsys):
     first, dau, then, sau = capsys.readouterr().out.splitlines()[-4:]
     assert "Next: `loa rebuild`" in first and "Tiếp theo: `loa rebuild`" in dau
     assert "--end-doubt" in then and "--end-doubt" in sau
-    for said, hoi in [("not in doubt", "được xem là mới"), ("nothing is in doubt", "không có")]:
+    for said, hoi in [("not in doubt", "chưa gửi lần nào"), ("nothing is in doubt", "không có")]:
         assert run("restore", "--end-doubt") == 0
         english, vietnamese = capsys.readouterr().out.splitlines()[-2:]
         assert said in english and hoi in vietnamese
@@ -198,8 +198,8 @@ def test_a_store_that_is_there_answers_although_no_loa_runs(folder, capsys):
     again = said("pause", "portal")
     assert (again.count("\n"), "\x1b" in again) == (2, False)
     assert "(by: Lê Văn C; reason: l1U+000Aemail: goes onU+001B[31m)" in again
-    assert said("resume", "email") == "email: goes on\nemail: chạy tiếp\n"
-    assert said("resume", "email") == "email: was not paused\nemail: không bị tạm dừng\n"
+    assert said("resume", "email") == "email: goes on\nemail: đã cho chạy tiếp\n"
+    assert said("resume", "email") == "email: was not paused\nemail: đang chạy, không bị tạm dừng\n"
 
 
 def test_a_lost_stream_is_named_and_stays_lost_until_that_is_accepted(folder, capsys):

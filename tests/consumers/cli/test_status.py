@@ -102,7 +102,7 @@ async def test_each_worker_says_where_its_output_goes_and_if_it_is_a_stand_in(bu
     told = (await status.report()).channels
     [line] = destination_lines(told[EMAIL])
     assert line.en == "goes to the relay smtp.x:587 (tls: starttls)"
-    assert line.vi == "nơi đến: máy chủ thư smtp.x:587 (tls: starttls)"
+    assert line.vi == "nơi đến: máy chủ gửi thư smtp.x:587 (tls: starttls)"
     assert list(destination_lines(told[ZALO])) == [], "no worker has started yet"
     await destinations.write_destination(bus, EMAIL, Destination(to=box, stand_in=True, at=clock()))
     told = (await status.report()).channels[EMAIL]

@@ -81,9 +81,9 @@ async def test_an_address_is_let_go_by_whoever_knows_it(loa, bus, tmp_path):
     lifted = await loa("suppressed", "lift", PHONE, "--by", "Trần Thị Bình", "--json")
     assert json_output(lifted) == {"channel": "zalo", "lifted": True}
     told = await loa("suppressed", "lift", PHONE, "--by", "Trần Thị Bình")
-    assert (told.exit_code, "không bị chặn" in told.stderr) == (2, True)
+    assert (told.exit_code, "không bị ngừng gửi" in told.stderr) == (2, True)
     free = await loa("suppressed", "show", PHONE)
-    assert (free.exit_code, "không bị chặn" in free.stdout) == (0, True)
+    assert (free.exit_code, "không bị ngừng gửi" in free.stdout) == (0, True)
     assert (await counted(loa))["suppressed"] == 1
 
 

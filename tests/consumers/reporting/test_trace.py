@@ -177,7 +177,7 @@ async def test_an_approved_draft_that_was_overtaken_was_never_released(intake_ha
     await register.close_position(ITEM, 1, item)
     timeline = (await intake_harness.read_trace()).timeline
     assert [one.event for one in timeline] == ["received", "approved", "refused"]
-    assert timeline[-1].errors[0].message_vi == "đã được thay bằng lần sửa mới hơn"
+    assert timeline[-1].errors[0].message_vi == "đã có bản mới hơn thay thế"
 
 
 # ---- timeline -------------------------------------------------------------------------------

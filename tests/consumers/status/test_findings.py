@@ -253,7 +253,7 @@ def test_the_remedy_names_the_relay_and_the_variables(channel, reason, words):
                  {"breaker": BreakerState.OPEN, "breaker_reason": reason}):  # fmt: skip
         [one] = find(Facts(NOW, **channels(channel, goes_to=RELAY, **fact)))
         assert words in one.remedy and "smtp.x:587" in one.remedy
-        assert "máy chủ thư smtp.x:587" in one.remedy_vi and "breaker" not in one.message_vi
+        assert "máy chủ gửi thư smtp.x:587" in one.remedy_vi and "breaker" not in one.message_vi
         assert "nếu không được thì b.x:25" in one.remedy_vi
 
 

@@ -170,7 +170,7 @@ async def test_a_standing_channel_says_since_when_why_and_when_it_tries_again(bu
     broken, paused = find(Facts(utc_now(clock), channels))
     said = "breaker open since 2027-01-15 15:00:00+07: AUTH 535, next try at "
     assert (broken.about, broken.message.startswith(said)) == (EMAIL, True)
-    assert "máy chủ thư từ chối đăng nhập" in broken.message_vi
+    assert "máy chủ gửi thư từ chối đăng nhập" in broken.message_vi
     assert (paused.about, paused.since) == (ZALO, zalo.paused_since)
     assert paused.message.endswith("+07 (by: Trần Thị B; reason: nghỉ Tết)")
     clock.advance(5)

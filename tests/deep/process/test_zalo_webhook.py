@@ -70,7 +70,7 @@ def test_out_of_the_box_who_writes_is_answered_counted_and_can_be_forgotten(tmp_
         assert loa.cli(*lift, " ").exit_code == 2
         assert loa.cli(*lift, "Trần Thị Bình").exit_code == 0
         again = loa.cli(*lift, "Trần Thị Bình")
-        assert (again.exit_code, "không bị chặn" in again.err) == (2, True)
+        assert (again.exit_code, "không bị ngừng gửi" in again.err) == (2, True)
         for private in (WORDS, "001099012345", "Nguyễn", "84912345678", user_id):
             assert private not in loa.log()
 
