@@ -14,6 +14,8 @@ from design import assets
 from design.settings import SiteIdentity
 
 _FOLDER = Path(__file__).parent
+URGENT_SHEET = "/tai-nguyen/khan.css"
+"""Path of the style sheet with which the portal names an urgent item on every page."""
 
 
 def _frame_texts() -> Mapping[str, Any]:
@@ -29,6 +31,8 @@ class Frame:
     public_url: str = ""
     """The public address of the site; without one the page does not call itself official."""
     site: SiteIdentity = field(default_factory=SiteIdentity)
+    urgent_css: str = ""
+    """Address of URGENT_SHEET on pages that name an urgent item; empty on others."""
     styles: tuple[Path, ...] = ()
     """Rules of the face, after those of every page."""
 

@@ -16,7 +16,7 @@ from contracts.catalog import load_texts
 from contracts.errors import FieldError
 from contracts.subscriptions.subscriber import UNTIL_RESUMED
 from contracts.vocabulary import Vocabulary
-from design.frame import Frame, page_environment
+from design.frame import URGENT_SHEET, Frame, page_environment
 from design.settings import SiteIdentity
 
 _FOLDER = Path(__file__).parent
@@ -53,6 +53,7 @@ class Renderer:
             home=f"{self.base_path}/",
             public_url=self.public_url,
             site=self.identity,
+            urgent_css=self.base_path + URGENT_SHEET,
         )
         self.environment = page_environment(_FOLDER / "templates", self.frame)
         self.environment.filters |= {"moment": format_moment_in_sentence, "day": format_date}

@@ -9,8 +9,10 @@ from email.utils import formatdate
 from hashlib import sha256
 from html import unescape
 from http import HTTPStatus
-from pathlib import Path
+from pathlib import Path, PurePath
 from stat import S_ISREG
+
+from design.frame import URGENT_SHEET
 
 _MEMORY_BYTES = 64 << 20
 _INDEX_PAGE = "index.html"
@@ -30,6 +32,7 @@ MEDIA_TYPES = {
 CACHE_CONTROL = {
     ".html": "public, max-age=60",
     ".css": "public, max-age=31536000, immutable",
+    PurePath(URGENT_SHEET).name: "public, max-age=60",  # as the home page, whose band it tells of
     ".svg": "public, max-age=31536000, immutable",
     ".jpg": "public, max-age=86400",  # a removed picture should leave caches soon
 }
@@ -127,17 +130,19 @@ def load_file(file: str) -> CachedFile | None:
         with Path(file).open("rb") as opened:
             status = os.fstat(opened.fileno())
             if S_ISREG(status.st_mode):
-                return _cached_file(Path(file).suffix, status, opened.read())
+                return _cached_file(PurePath(file), status, opened.read())
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         pass
     return None
 
 
-def _cached_file(suffix: str, on_disk: os.stat_result, body: bytes) -> CachedFile:
+def _cached_file(path: PurePath, on_disk: os.stat_result, body: bytes) -> CachedFile:
+    suffix = path.suffix
     modified_s, state = int(on_disk.st_mtime), _STATE.match(body)
     status = _STATUSES.get(state[1], 200) if state else 200
     tag = f'W/"{sha256(body).hexdigest()[:32]}"'
-    lifetime = CACHE_CONTROL.get(suffix, FEED_CACHE_CONTROL) if status != 404 else "no-cache"
+    lifetime = CACHE_CONTROL.get(path.name) or CACHE_CONTROL.get(suffix, FEED_CACHE_CONTROL)
+    lifetime = lifetime if status != 404 else "no-cache"
     headers = [
         (b"etag", tag.encode()),
         (b"cache-control", lifetime.encode()),

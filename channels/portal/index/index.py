@@ -221,12 +221,14 @@ class PortalIndex(Listings):
         if slugs := [slug for (slug,) in rows]:
             self._db.execute("DELETE FROM urgent WHERE ends <= ?", (now_us,))
             self.mark_stale([PageSet(PageKind.LISTING, slug) for slug in slugs])
-            self.mark_stale([PageSet(PageKind.HOME)])
+            self.mark_stale([PageSet(PageKind.HOME), PageSet(PageKind.URGENT)])
 
     def _put_urgent(self, publication: Publication) -> None:
         """Mark the item where pages name it, unless it has no place in the band."""
         content_id, end = publication.content_id, urgent_until(publication)
-        self._db.execute("DELETE FROM urgent WHERE content_id = ?", (content_id,))
+        was_urgent = self._db.execute("DELETE FROM urgent WHERE content_id = ?", (content_id,))
+        if end or was_urgent.rowcount:
+            self.mark_stale([PageSet(PageKind.URGENT)])
         if end:
             self._db.execute(_PUT_URGENT_SQL, (to_microseconds(end), content_id))
 

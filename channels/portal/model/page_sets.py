@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from channels.portal.model.site import feed_path, listing_path, month_path, sitemap_path
+from design.frame import URGENT_SHEET
 
 
 class PageKind(StrEnum):
@@ -18,6 +19,7 @@ class PageKind(StrEnum):
     SITEMAP = "map"
     SITEMAP_INDEX = "maps"
     HOME = "home"
+    URGENT = "urgent"
 
 
 FEED_FORMATS = ("rss", "atom", "json")
@@ -27,6 +29,7 @@ _FIXED_PATHS = {
     PageKind.OVERVIEWS: ("nguon-tin/index.html", OPML_PATH[1:], "muc/index.html"),
     PageKind.SITEMAP_INDEX: ("sitemap.xml", "so-do/trang.xml"),
     PageKind.HOME: ("index.html",),
+    PageKind.URGENT: (URGENT_SHEET[1:],),
 }
 _SLUG, _MONTH = r"(?P<slug>[a-z0-9-]+)", r"(?P<year>\d{4})[/-](?P<month>\d\d)"
 _PATTERNS = {

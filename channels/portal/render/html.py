@@ -27,7 +27,7 @@ from channels.portal.model.texts import TEXTS, catalog_text
 from channels.portal.render.json_ld import article_json_ld, og_locale
 from contracts.base.times import VIETNAM
 from contracts.content import Attachment, Link
-from design.frame import Frame, page_environment
+from design.frame import URGENT_SHEET, Frame, page_environment
 
 TEMPLATE_DIR = Path(__file__).with_name("templates")
 STATIC_DIR = Path(__file__).with_name("static")
@@ -59,6 +59,7 @@ class HtmlPages:
             home=f"{prefix}/",
             public_url=site.public_url,
             site=site.identity,
+            urgent_css=prefix + URGENT_SHEET,
         )
         self._environment = page_environment(TEMPLATE_DIR, self.frame)
         self._environment.filters |= _FILTERS

@@ -21,6 +21,7 @@ from channels.portal.model.texts import TEXTS
 from channels.portal.render import atom, json_feed, opml, rss, sitemap
 from channels.portal.render.feed import EMPTY_FEED_DATE, Feed, FeedEntry, feed_of_listing
 from channels.portal.render.html import ASSETS_PATH, STATIC_DIR, TEMPLATE_DIR, HtmlPages, Stories
+from channels.portal.render.urgent_sheet import urgent_sheet
 from channels.portal.search.document import build_document
 from channels.portal.search.index import SearchDocument
 from channels.portal.storage.atomic_files import RenderedFile
@@ -70,6 +71,7 @@ class SiteFiles:
             PageKind.LISTING: self._listing_page,
             PageKind.MONTH: self._month_page,
             PageKind.HOME: self._home_page,
+            PageKind.URGENT: self._urgent_sheet,
             PageKind.OVERVIEWS: self._overviews,
             PageKind.SITEMAP: self._month_sitemap,
             PageKind.SITEMAP_INDEX: self._sitemap_index,
@@ -112,7 +114,8 @@ class SiteFiles:
 
     def all_page_sets(self, index: PortalIndex) -> Iterator[PageSet]:
         """Every page set with files."""
-        yield from map(PageSet, (PageKind.OVERVIEWS, PageKind.SITEMAP_INDEX, PageKind.HOME))
+        single = PageKind.OVERVIEWS, PageKind.SITEMAP_INDEX, PageKind.HOME, PageKind.URGENT
+        yield from map(PageSet, single)
         yield from (PageSet(PageKind.SITEMAP, "", month) for month, _ in index.months(ALL_SLUG))
         for slug in self._all_slugs(index):
             yield from (PageSet(PageKind.FEED, slug), PageSet(PageKind.LISTING, slug))
@@ -187,6 +190,12 @@ class SiteFiles:
     def _home_page(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
         stories = self._stories(ALL_SLUG, index, _HOME_LIMIT)
         yield page_set.paths[0], self._pages.home(stories, index.used_slugs())
+
+    def _urgent_sheet(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
+        urgent = index.urgent_items(ALL_SLUG)
+        newest = index.find_item(urgent[0]) if urgent else None
+        title = newest.publication.title if newest else ""
+        yield page_set.paths[0], urgent_sheet(title, len(urgent) - 1)
 
     def _overviews(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
         # System labels have feeds, and are listed once they have an item.

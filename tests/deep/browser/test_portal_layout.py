@@ -46,6 +46,13 @@ TABLE = """one => [
 
 
 @pytest.fixture(scope="module")
+def calm(tmp_path_factory):
+    """A portal without an urgent item."""
+    with open_sample_portal(tmp_path_factory.mktemp("calm"), sample_items()[-3:]) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
 def portal(tmp_path_factory):
     with open_sample_portal(tmp_path_factory.mktemp("portal"), [*sample_items(), RICH]) as url:
         yield url
@@ -110,6 +117,35 @@ def test_an_urgent_item_is_called_so_where_it_is_told(browser, portal):
             assert tab.do(lambda page: page.locator(".urgent").all_inner_texts()) == ["Tin khẩn"]
             band = tab.do(lambda page: page.get_by_label("Tin khẩn").locator("h2").count())
             assert band == (not path.startswith("/tin"))
+
+
+async def link_names(page):
+    """Names of links in Chromium's accessibility tree."""
+    session = await page.context.new_cdp_session(page)
+    nodes = (await session.send("Accessibility.getFullAXTree"))["nodes"]
+    links = [node for node in nodes if node.get("role", {}).get("value") == "link"]
+    return [node["name"]["value"] for node in links]
+
+
+@pytest.mark.parametrize("look", [{}, {"width": 320, "dark": True}])
+def test_every_page_leads_to_the_urgent_item_until_it_ends(browser, portal, look):
+    with browser.tab(**look, bypass_csp=True) as tab:
+        for path in ("/tin/thi-dua", "/kenh/", "/tim?q=luong", "/khong-co-trang-nay"):
+            tab.visit(portal + path)
+            assert f"Tin khẩn: {RICH.title}" in tab.do(link_names), path
+            assert (tab.do(axe), tab.do(overflow_px)) == ([], 0), path
+        tab.do(lambda page: page.locator(".urgent-line a").click())
+        assert tab.do(lambda page: page.locator("#tin-khan:target").is_visible())
+        assert tab.do(lambda page: page.locator(".urgent-line").count()) == 0
+
+
+def test_the_urgent_line_is_not_printed_nor_there_while_nothing_is_urgent(browser, calm, portal):
+    with browser.tab() as tab:
+        tab.visit(f"{calm}/kenh/")
+        assert not any(name.startswith("Tin khẩn") for name in tab.do(link_names))
+        tab.visit(f"{portal}/kenh/")
+        tab.do(lambda page: page.emulate_media(media="print"))
+        assert not tab.do(lambda page: page.locator(".urgent-line").is_visible())
 
 
 def test_the_checks_find_a_page_that_is_wrong(browser):

@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 
 from consumers.subscribers.tokens import LinkOwner, TokenPurpose
+from design.frame import URGENT_SHEET
 from tests.support.browser import axe, overflow_px, screenshot
 from tests.support.signup_app import KNOWN, SignupApp, serve_app, signup_form
 
@@ -14,7 +15,7 @@ INSIDE = {"options": "/dang-ky/tuy-chon?xong=da-luu", "erase": "/dang-ky/tuy-cho
 NAMED = """const named = one => one.type === 'radio' ? one.name
   : [one.tagName, one.name, one.value, one.href, one.textContent.trim()].join(' ');"""
 USABLE = f"""() => {{ {NAMED}
-  const usable = 'a, button, summary, input:not([type=hidden])';
+  const usable = 'a:not([hidden] a), button, summary, input:not([type=hidden])';
   return [...document.querySelectorAll(usable)].map(named) }}"""
 FOCUSED = f"""() => {{ {NAMED} const one = document.activeElement;
   return one.matches(':focus-visible') ? named(one) : '' }}"""
@@ -23,6 +24,8 @@ SMALL = """() => [...document.querySelectorAll(
   .filter(one => one.getClientRects().length && one.getBoundingClientRect().height < 44)
   .map(one => one.textContent.trim() || one.name)"""
 """What a finger has to hit alone and is less than 44 pixels high."""
+LACKED = ("status of 4", URGENT_SHEET)
+"""Parts of errors that are right here: there is no portal, which serves the sheet."""
 LOOKS = [(1280, False), (320, True)]
 
 
@@ -69,7 +72,7 @@ async def test_every_page_is_clean_in_light_and_dark_on_a_phone_and_a_desk(signu
                 looked = PageReview(url, f"{width}-{'dark' if dark else 'light'}")
                 await tab.run(partial(looked.at_all, pages=pages, session=session))
                 assert looked.wrong == []
-                assert [said for said in tab.errors if "status of 4" not in said] == []
+                assert [said for said in tab.errors if not any(one in said for one in LACKED)] == []
                 assert tab.blocked == []
 
 

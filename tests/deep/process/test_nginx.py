@@ -10,6 +10,7 @@ from channels.portal.http.file_app import PORTAL_HEADERS, portal_app
 from channels.portal.http.file_cache import CACHE_CONTROL, FEED_CACHE_CONTROL, MEDIA_TYPES
 from channels.portal.http.negotiation import OFFERED_TYPES
 from channels.portal.model.site import CANARY_PATH
+from design.frame import URGENT_SHEET
 from tests.support import requirements
 from tests.support.nginx import MAPS, SERVER, nginx
 from tests.support.portal_dir import http_client, publish
@@ -20,6 +21,7 @@ PATHS = (
     *("/nguon-tin/", "/nguon-tin/tat-ca.rss", "/nguon-tin/tat-ca.atom", "/nguon-tin/tat-ca.json"),
     *("/nguon-tin/nguon-tin.opml", "/sitemap.xml", "/robots.txt", "/muc/lich-nghi-le/2026/11/"),
     *("/khong-co", "/tin/khong-co", "/tin", "/404.html", "/anh/0a.jpg", CANARY_PATH),
+    URGENT_SHEET,
 )
 
 
@@ -63,6 +65,7 @@ def test_every_type_may_be_kept_as_long(suffix):
 
 def test_the_missing_page_and_the_canary_are_not_kept():
     assert looked_up("loa_lifetime", "/404.html") == "no-cache"
+    assert looked_up("loa_lifetime", URGENT_SHEET) == CACHE_CONTROL[".html"]
     assert looked_up("loa_lifetime", CANARY_PATH) == "no-store"
     assert looked_up("loa_robots", CANARY_PATH) == "noindex"
     assert looked_up("loa_robots", "/index.html") == ""

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from channels.portal.http.file_app import _PortalApp, portal_app
 from channels.portal.http.file_cache import FileCache, load_file
+from design.frame import URGENT_SHEET
 from tests.support.portal_dir import http_client, publish
 from tests.support.publications import a_publication
 
@@ -64,8 +65,14 @@ async def test_every_file_has_its_type_and_lifetime(client, folder, path, media_
     assert int(answer.headers["content-length"]) == len(answer.content) > 0
 
 
+async def test_the_sheet_of_urgent_items_is_asked_for_anew_as_the_home_page_is(client):
+    answer, home = await client.get(URGENT_SHEET), await client.get("/")
+    assert answer.headers["content-type"] == "text/css; charset=utf-8"
+    assert answer.headers["cache-control"] == home.headers["cache-control"]
+
+
 async def test_the_style_sheet_may_be_kept_for_ever(client, folder):
-    [sheet] = (folder / "public/tai-nguyen").glob("*.css")
+    [sheet] = (folder / "public/tai-nguyen").glob("loa-*.css")
     answer = await client.get(f"/tai-nguyen/{sheet.name}")
     assert answer.headers["content-type"] == "text/css; charset=utf-8"
     assert "immutable" in answer.headers["cache-control"]

@@ -1,5 +1,6 @@
 """A band of urgent items above all others, which they leave when they end."""
 
+import re
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
@@ -10,7 +11,9 @@ from structlog.testing import capture_logs
 from channels.portal.index.index import PortalIndex
 from channels.portal.storage.atomic_files import StagedFiles
 from channels.portal.storage.index_swap import INDEX_FILE
+from channels.portal.writer.audit import FolderAudit
 from channels.portal.writer.writer import add_publication
+from design.frame import URGENT_SHEET
 from tests.support.clock import FakeClock
 from tests.support.portal_dir import (
     never_expired,
@@ -54,6 +57,17 @@ def titles(folder, path="", part="urgent-band"):
     return [title.text for title in found]
 
 
+def named(folder):
+    """What the sheet of all pages adds to their hidden link; empty while it hides it."""
+    sheet = (folder / "public" / URGENT_SHEET[1:]).read_text("ascii")
+    content = re.search(r'content: "(.*)";', sheet)
+    return re.sub(r"\\([0-9a-f]+) ", _unescaped, content[1]) if content else sheet
+
+
+def _unescaped(escape):
+    return chr(int(escape[1], 16))
+
+
 def listed(folder, path=""):
     return titles(folder, path, "day")
 
@@ -73,6 +87,57 @@ def test_an_urgent_item_stays_above_what_comes_later(tmp_path, shown):
     assert titles(tmp_path, "muc/lich-nghi-le") == []
 
 
+def test_every_page_names_it_through_one_sheet_that_alone_is_written(tmp_path, clock, shown):
+    shown(*LATER)
+    assert named(tmp_path) == ""
+    older = public_files(tmp_path)
+    for path in ("tin/tin-1", "muc/lich-nghi-le", "kenh", "muc/lich-nghi-le/2026/11"):
+        head = page(tmp_path, path)
+        [line] = head.xpath("//*[@class='urgent-line' and @hidden]//a")
+        assert (line.text, line.get("href")) == ("Tin khẩn", "/#tin-khan"), path
+        assert head.xpath("//link[@rel='stylesheet']/@href")[1] == URGENT_SHEET
+    for path in ("", "muc/tat-ca"):
+        assert not page(tmp_path, path).xpath("//*[@class='urgent-line']"), "it has the band"
+    shown(STORM)
+    assert named(tmp_path) == ": Bão số 9"
+    clock.advance(60)
+    shown(numbered_publication(4, lane="urgent"))
+    assert named(tmp_path) == ": Tin 4 (và 1 tin khẩn khác)"
+    clock.advance(2 * DAY_S)
+    shown()
+    assert named(tmp_path) == ""
+    new = public_files(tmp_path)
+    same = [path for path in older if path.startswith(("kenh", "tin/", "gioi-thieu"))]
+    assert {path: new[path] for path in same} == {path: older[path] for path in same}
+
+
+def test_a_title_cannot_leave_its_string(tmp_path, clock, shown):
+    title = """"; } body { display: none } \\22 </style>'*/ Bão"""
+    shown(STORM.model_copy(update={"title": title}))
+    assert named(tmp_path) == f": {title}"
+    sheet = (tmp_path / "public" / URGENT_SHEET[1:]).read_text()
+    assert (sheet.count('"'), sheet.count("{"), sheet.count("<")) == (2, 3, 0)
+
+
+def test_the_audit_compares_the_sheet(tmp_path, clock, shown):
+    shown(STORM)
+    audit = FolderAudit(tmp_path, site_files())
+    with closing(audit.open_snapshot()) as snapshot:
+        assert list(audit.find_problems(snapshot)) == []
+        (tmp_path / "public" / URGENT_SHEET[1:]).write_bytes(b"")
+        [problem] = audit.find_problems(snapshot)
+    assert (problem.rule, problem.path) == ("page-differs", URGENT_SHEET[1:])
+
+
+def test_an_item_that_is_not_urgent_leaves_the_sheet_alone(tmp_path, clock):
+    with closing(new_writer(tmp_path, clock=clock)) as writer:
+        writer.show(STORM, never_expired)
+        (tmp_path / "public" / URGENT_SHEET[1:]).unlink()
+        for publication in LATER:
+            writer.show(publication, never_expired)
+        assert not (tmp_path / "public" / URGENT_SHEET[1:]).exists()
+
+
 def test_a_portal_with_an_urgent_item_alone_is_not_called_empty(tmp_path, shown):
     shown(STORM)
     for path in LISTINGS:
@@ -86,9 +151,10 @@ def test_it_leaves_at_its_end_or_after_a_time_and_feeds_stay(tmp_path, clock, sh
     before, writer = feeds(tmp_path), new_writer(tmp_path, clock=clock)
     clock.advance(stays * 3600 - 1)
     assert not writer.rewrite_stale().has_work
-    assert titles(tmp_path) == ["Bão số 9"]
+    assert (titles(tmp_path), named(tmp_path)) == (["Bão số 9"], ": Bão số 9")
     clock.advance(1)
     writer.rewrite_stale()
+    assert named(tmp_path) == ""
     for path in LISTINGS:
         assert titles(tmp_path, path) == [], path
         assert "Bão số 9" in listed(tmp_path, path), path
@@ -114,9 +180,9 @@ def test_a_kill_in_the_middle_of_taking_it_off_is_made_good(tmp_path, clock, sho
     with monkeypatch.context() as dying, pytest.raises(SystemExit):
         dying.setattr(StagedFiles, "commit", killed)
         shown()
-    assert titles(tmp_path) == ["Bão số 9"]
+    assert (titles(tmp_path), named(tmp_path)) == (["Bão số 9"], ": Bão số 9")
     shown()
-    assert titles(tmp_path) == []
+    assert (titles(tmp_path), named(tmp_path)) == ([], "")
 
 
 @pytest.mark.parametrize(
@@ -130,6 +196,7 @@ def test_a_kill_in_the_middle_of_taking_it_off_is_made_good(tmp_path, clock, sho
 def test_a_newer_position_decides(tmp_path, clock, shown, change, band):
     shown(STORM, *LATER, STORM.model_copy(update=NEXT | change))
     assert titles(tmp_path) == band
+    assert named(tmp_path) == "".join(f": {title}" for title in band)
     clock.advance(DAY_S)
     shown()
     assert titles(tmp_path) == band, "a day counts from the newer text on"
