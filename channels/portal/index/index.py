@@ -22,6 +22,15 @@ from contracts.base.markdown_size import RENDERED_MAX
 from contracts.publication import Publication
 
 
+class RelatedItem(NamedTuple):
+    """An older item of the same topic, as an item's page names it."""
+
+    content_id: str
+    title: str
+    language: str
+    published_us: int
+
+
 class Fragments(NamedTuple):
     """One item as rendered for each feed format and for lists on pages."""
 
@@ -45,6 +54,24 @@ _URGENT_TABLE = (
     "CREATE INDEX IF NOT EXISTS urgent_end ON urgent (ends)",
 )
 """Urgent items that have not ended, on each listing's pages. An index of 0.1.0 lacks it."""
+RELATED_MAX = 3
+"""Older items of its topic that an item's page names."""
+_RELATED_SQL = """
+SELECT content_id, json_extract(publication, '$.title'), json_extract(publication, '$.language'),
+    shelf.published
+FROM shelf JOIN item USING (content_id)
+WHERE slug = ?1 AND shelf.published <= ?2 AND (shelf.published, content_id) < (?2, ?3) AND listed
+ORDER BY shelf.published DESC, content_id DESC LIMIT ?4
+"""
+_MARK_NEWER_SQL = """
+UPDATE item SET undone = 1 WHERE content_id IN (
+    SELECT content_id FROM shelf
+    WHERE slug = ?1 AND published >= ?2 AND (published, content_id) > (?2, ?3) AND listed
+    ORDER BY published, content_id LIMIT ?4
+)
+"""
+"""The items whose pages may name this one: none where it is the newest of its topic."""
+_TOPIC_SQL = "SELECT json_extract(publication, '$.topic') FROM item WHERE content_id = ?"
 _QUERY_CHUNK = 100
 """Fragments per query."""
 _TABLES = f"""
@@ -180,6 +207,7 @@ class PortalIndex(Listings):
         stored already and *former_slugs*.
         """
         content_id = publication.content_id
+        self._mark_newer(content_id)
         self._db.execute(
             "INSERT OR REPLACE INTO item VALUES (?, ?, ?, ?, 1, 0)",
             (content_id, publication.revision, stored.publication_json, stored.body_html),
@@ -192,8 +220,26 @@ class PortalIndex(Listings):
         touched = self.move_item(content_id, entries, listed_slugs)
         if self.knows_urgent:
             self._put_urgent(publication)
+        self._mark_newer(content_id)
         self.mark_stale(touched)
         return touched
+
+    def related_items(self, content_id: str) -> list[RelatedItem]:
+        """The items that appeared last before this one in its topic, newest first."""
+        place = self._place_in_topic(content_id)
+        rows = self._db.execute(_RELATED_SQL, (*place, RELATED_MAX)) if place else ()
+        return [RelatedItem(*row) for row in rows]
+
+    def _mark_newer(self, content_id: str) -> None:
+        """Mark the pages that may name the item as a related one: RELATED_MAX at most."""
+        if place := self._place_in_topic(content_id):
+            self._db.execute(_MARK_NEWER_SQL, (*place, RELATED_MAX))
+
+    def _place_in_topic(self, content_id: str) -> tuple[str, int, str] | None:
+        """Topic, time and id by which the topic's listing orders the item."""
+        topic = str(self._value(_TOPIC_SQL, content_id) or "")
+        entries = [entry for entry in self._entries_of(content_id) if entry.slug == topic]
+        return (topic, entries[0].published_us, content_id) if entries else None
 
     def urgent_items(self, slug: str) -> list[str]:
         """The newest urgent items on the pages of a listing, newest first."""

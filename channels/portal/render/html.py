@@ -1,21 +1,28 @@
 """The portal's HTML pages; the same item always gives the same bytes."""
 
+import json
+from base64 import b64encode
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 from markupsafe import Markup
 
 from channels.file_note import file_note
+from channels.portal.index.index import RelatedItem
 from channels.portal.index.listings import FEED_LIMIT
+from channels.portal.model.body import link_addresses
 from channels.portal.model.item import Item
+from channels.portal.model.months import from_microseconds
 from channels.portal.model.page_sets import OPML_PATH
 from channels.portal.model.public_channels import UNIFIED_KINDS, PublicChannel, tel_uri
 from channels.portal.model.site import (
     ALL_SLUG,
+    CORRECTIONS_SLUG,
     DEFAULT_COVER_PATH,
     Site,
     feed_path,
@@ -33,6 +40,7 @@ TEMPLATE_DIR = Path(__file__).with_name("templates")
 STATIC_DIR = Path(__file__).with_name("static")
 ASSETS_PATH = "/tai-nguyen"
 """Where the files of the design are; they may be kept for ever."""
+_ZALO_SHARE_URL = "https://button-share.zalo.me/share_external"
 
 
 class Stories(NamedTuple):
@@ -72,12 +80,13 @@ class HtmlPages:
         blocks = [(slug, about) for slug, about in TEXTS["blocks"].items() if slug in used_slugs]
         return self._page("home.html", here="home", stories=stories, topics=topics, blocks=blocks)
 
-    def item(self, item: Item) -> bytes:
+    def item(self, item: Item, related: Sequence[RelatedItem]) -> bytes:
         """The item's page, or the notice that replaces it after a withdrawal."""
         slugs = list(dict.fromkeys((ALL_SLUG, item.publication.topic, item.unit_slug)))
         template = "withdrawn.html" if item.withdrawn else "item.html"
         json_ld = Markup(article_json_ld(item, self._site))  # noqa: S704 - escaped for HTML
-        return self._page(template, here="", item=item, shelves=slugs, about=json_ld)
+        facts = {"here": "", "item": item, "shelves": slugs, "about": json_ld, "related": related}
+        return self._page(template, **facts)
 
     def listing(self, slug: str, stories: Stories, months: Sequence[tuple[str, int]]) -> bytes:
         """The page of a listing: its newest items and its months."""
@@ -144,6 +153,7 @@ def _globals(site: Site) -> dict[str, Any]:
     return {
         "site": site,
         "texts": TEXTS,
+        "corrections_path": _corrections_path(site),
         "bare": _bare_link_class,
         "foreign": _lang_attribute,
         "item_path": item_path,
@@ -168,6 +178,18 @@ def _subscribe_path(site: Site, slug: str) -> str:
     offered = {"unit": slug in site.units(), "topic": site.is_subscribable(slug)}.get(kind, True)
     field = {"topic": "chu-de", "unit": "don-vi", "audience": "doi-tuong"}.get(kind)
     return f"/dang-ky?{field}={slug}" if field and offered else ""
+
+
+def _corrections_path(site: Site) -> str:
+    """Path of the list of corrections; empty without one."""
+    has_list = site.is_corrections(CORRECTIONS_SLUG)
+    return site.path_prefix + listing_path(CORRECTIONS_SLUG) if has_list else ""
+
+
+def _zalo_share_url(address: str) -> str:
+    """The address that Zalo's own share button opens: *address* as JSON in base64."""
+    facts = b64encode(json.dumps({"url": address}).encode()).decode()
+    return f"{_ZALO_SHARE_URL}?{urlencode({'layout': 1, 'd': facts, 'shareType': 0})}"
 
 
 def _first_month_beyond(shown: int, months: Sequence[tuple[str, int]]) -> str:
@@ -199,6 +221,9 @@ _FILTERS: dict[str, Callable[..., Any]] = {
     "weekday": lambda at: TEXTS["time"]["weekdays"][at.astimezone(VIETNAM).weekday()],
     "iso": lambda at: at.astimezone(VIETNAM).isoformat(timespec="seconds"),
     "month_name": lambda month: catalog_text("time", "month", month=month[5:], year=month[:4]),
+    "from_us": from_microseconds,
+    "zalo_share": _zalo_share_url,
+    "with_links": link_addresses,
     "og_locale": og_locale,
     "tel": tel_uri,
     "file_facts": lambda file: file_note(file, TEXTS["media"], **TEXTS["size"]),

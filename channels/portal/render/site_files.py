@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from channels.portal.index.index import Fragments, PortalIndex, StoredItem
+from channels.portal.index.index import Fragments, PortalIndex, RelatedItem, StoredItem
 from channels.portal.index.listings import FEED_LIMIT, IndexState
 from channels.portal.model import body
 from channels.portal.model.item import Item, build_item
@@ -99,10 +99,12 @@ class SiteFiles:
         yield "robots.txt", sitemap.robots_txt(self.site)
         yield "404.html", self._pages.not_found()
 
-    def item_files(self, stored: StoredItem) -> Iterator[RenderedFile]:
+    def item_files(
+        self, stored: StoredItem, related: Sequence[RelatedItem]
+    ) -> Iterator[RenderedFile]:
         """The item's page; a withdrawn item also has `410.html`, a signal to web servers."""
         item = self._item(stored)
-        page, folder = self._pages.item(item), item_path(item.publication.content_id)[1:]
+        page, folder = self._pages.item(item, related), item_path(item.publication.content_id)[1:]
         yield f"{folder}/index.html", page
         yield f"{folder}/410.html", page if item.withdrawn else None
 

@@ -105,7 +105,9 @@ class FolderAudit:
         for item in snapshot.all_items():
             paths = [f"{item_path(item.content_id)[1:]}/{name}" for name in _ITEM_PAGES]
             if item.is_written and any(map(is_wanted, paths)):
-                yield from self._compare(self._site_files.item_files(item.stored), "page-differs")
+                related = snapshot.related_items(item.content_id)
+                files = self._site_files.item_files(item.stored, related)
+                yield from self._compare(files, "page-differs")
 
     def _check_sets(self, snapshot: IndexSnapshot, is_wanted: _Filter) -> Iterator[FileProblem]:
         stale = {*snapshot.stale_page_sets(), *snapshot.stale_page_sets(stale_format=True)}

@@ -213,9 +213,9 @@ class PortalWriter:
 
     def _show(self, index: PortalIndex, publication: Publication) -> None:
         with index.transaction():
-            stored = add_publication(index, self._site_files, publication)
+            add_publication(index, self._site_files, publication)
             index.end_urgent(self._now_us())
-            work = PendingWork([stored], index.stale_page_sets())
+            work = PendingWork(index.pending_items(CHUNK_SIZE), index.stale_page_sets())
             staged = self._stage(index, work)
             crash_point("portal.staged")
         crash_point("portal.committed")
@@ -262,7 +262,8 @@ class PortalWriter:
         """Stage files in an order in which no link points at a missing file."""
         staged = StagedFiles(self.public, self._aside)
         for stored in work.items:
-            staged.stage_all(self._site_files.item_files(stored))
+            related = index.related_items(stored.publication.content_id)
+            staged.stage_all(self._site_files.item_files(stored, related))
         for page_set in work.page_sets:
             staged.stage_all(self._site_files.page_set_files(page_set, index))
         return staged
@@ -321,7 +322,7 @@ class PortalWriter:
             yield self._index
 
 
-def add_publication(index: PortalIndex, files: SiteFiles, publication: Publication) -> StoredItem:
+def add_publication(index: PortalIndex, files: SiteFiles, publication: Publication) -> None:
     """Store *publication* in the index, with its fragments.
 
     A position older than the shown one adds to the item's history, and to the feeds that carry it.
@@ -336,7 +337,6 @@ def add_publication(index: PortalIndex, files: SiteFiles, publication: Publicati
     if site.hub:
         feeds = sorted(page_set.slug for page_set in stale if page_set.kind is PageKind.FEED)
         index.mark_unannounced(feeds)
-    return stored
 
 
 def record_format(index: PortalIndex, site_files: SiteFiles) -> None:

@@ -15,6 +15,8 @@ import pytest
 
 from channels.base import Verdict
 from channels.portal.index import listings
+from channels.portal.index.index import RelatedItem
+from channels.portal.model.months import to_microseconds
 from channels.portal.model.site import Site
 from channels.portal.render.site_files import SiteFiles
 from channels.portal.writer.rebuild import open_rebuild
@@ -71,12 +73,23 @@ def item_of(item: int, at: Any, revision: int = 1) -> Publication:
 STORIES = ITEMS + ITEMS // CORRECTED
 
 
+def related_to(publication: Publication) -> list[RelatedItem]:
+    """The three items before it, which are out already."""
+    own = int(publication.content_id.removeprefix("tin-"))
+    older = (item_of(item, RELEASED_AT) for item in range(own - 1, max(own - 4, -1), -1))
+    return [
+        RelatedItem(one.content_id, one.title, one.language, to_microseconds(one.first_released_at))
+        for one in older
+    ]
+
+
 def pages() -> dict[str, frozenset[str]]:
     """What each page may say: the first text, or the corrected one; nothing in between."""
     found: dict[str, set[str]] = {}
     for number in range(STORIES):
         publication = story(number)
-        [(_, page), _] = PRESS.item_files(PRESS.to_stored_item(publication))
+        related = related_to(publication)
+        [(_, page), _] = PRESS.item_files(PRESS.to_stored_item(publication), related)
         digest = hashlib.sha256(page or b"").hexdigest()
         found.setdefault(f"/tin/{publication.content_id}", set()).add(digest)
     return {path: frozenset(digests) for path, digests in found.items()}
@@ -199,7 +212,8 @@ class ConcurrentReaders:
 
 
 NEW, OLD = (
-    next(iter(PRESS.item_files(PRESS.to_stored_item(item_of(7, RELEASED_AT, revision)))))[1] or b""
+    next(iter(PRESS.item_files(PRESS.to_stored_item(item_of(7, RELEASED_AT, revision)), ())))[1]
+    or b""
     for revision in (2, 1)
 )
 RSS = "/nguon-tin/tat-ca.rss"

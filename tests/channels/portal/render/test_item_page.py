@@ -1,0 +1,138 @@
+"""An item's page: what leads on from it, how it is passed on, and its corrections."""
+
+import json
+from base64 import b64decode
+from contextlib import closing
+from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from lxml import html
+
+from channels.portal.model.body import link_addresses, to_html
+from channels.portal.writer.audit import FolderAudit
+from contracts.vocabulary import DEFAULT
+from tests.support.portal_dir import (
+    PUBLIC_URL,
+    page,
+    public_files,
+    publish,
+    rebuild,
+    site_files,
+    text_of,
+    words_with,
+)
+from tests.support.publications import RELEASED_AT, a_publication, numbered_publication
+
+ITEMS = [
+    numbered_publication(n).model_copy(update={"topic": "viec-lam"}) for n in (1, 2, 3, 4, 5, 6)
+]
+LATER = {"revision": 2, "released_at": RELEASED_AT + timedelta(days=3)}
+
+
+def related(folder, item):
+    links = page(folder, f"tin/{item.content_id}").xpath("//nav[contains(@class, 'related')]/ul[1]")
+    return [text_of(link) for ul in links for link in ul.iter("a")]
+
+
+def problems(folder):
+    audit = FolderAudit(folder, site_files())
+    with closing(audit.open_snapshot()) as snapshot:
+        return list(audit.find_problems(snapshot))
+
+
+def test_an_item_leads_to_those_that_came_before_it_in_its_topic(tmp_path):
+    publish(tmp_path, *ITEMS, a_publication())
+    assert related(tmp_path, ITEMS[5]) == ["Tin 5", "Tin 4", "Tin 3"]
+    assert related(tmp_path, ITEMS[0]) == []
+    assert related(tmp_path, a_publication()) == []
+
+
+def test_a_new_item_rewrites_no_page_of_another(tmp_path):
+    publish(tmp_path, *ITEMS[:5])
+    before = public_files(tmp_path)
+    publish(tmp_path, ITEMS[5])
+    after = public_files(tmp_path)
+    changed = {path for path in before if before[path] != after[path] and path.startswith("tin/")}
+    assert changed == set()
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"action": "corrected", "title": "Tin 4 sửa"}, ["Tin 5", "Tin 4 sửa", "Tin 3"]),
+        ({"action": "withdrawn"}, ["Tin 5", "Tin 3", "Tin 2"]),
+        ({"topic": "lich-nghi-le"}, ["Tin 5", "Tin 3", "Tin 2"]),
+    ],
+)
+def test_a_changed_item_changes_the_pages_that_name_it(tmp_path, changes, expected):
+    publish(tmp_path, *ITEMS, ITEMS[3].model_copy(update=LATER | changes))
+    assert related(tmp_path, ITEMS[5]) == expected
+    assert problems(tmp_path) == []
+
+
+def test_the_order_in_which_items_came_leaves_no_trace(tmp_path):
+    publish(tmp_path / "one", *ITEMS[::2], *ITEMS[1::2])
+    rebuild(tmp_path / "other", ITEMS[::-1])
+    assert public_files(tmp_path / "one") == public_files(tmp_path / "other")
+
+
+def test_an_item_is_passed_on_by_a_plain_link_or_its_address(tmp_path):
+    publish(tmp_path, a_publication())
+    [part] = page(tmp_path, f"tin/{a_publication().content_id}").find_class("share")
+    address = f"{PUBLIC_URL}/tin/{a_publication().content_id}"
+    [link] = part.xpath(".//a/@href")
+    assert urlsplit(link).hostname == "button-share.zalo.me"
+    assert json.loads(b64decode(parse_qs(urlsplit(link).query)["d"][0])) == {"url": address}
+    [field] = part.xpath(".//input")
+    assert field.get("value") == address and field.get("readonly") is not None
+
+
+def test_a_correction_leads_to_the_list_of_corrections(tmp_path):
+    corrected = a_publication(action="corrected", reason="Sửa ngày.", **LATER)
+    publish(tmp_path / "all", corrected, words=DEFAULT)
+    [notice] = page(tmp_path / "all", f"tin/{corrected.content_id}").xpath("//*[@id='dinh-chinh']")
+    assert notice.xpath(".//a/@href") == ["/muc/dinh-chinh/"]
+    publish(tmp_path / "few", corrected, words=words_with("lich-nghi-le"))
+    [notice] = page(tmp_path / "few", f"tin/{corrected.content_id}").xpath("//*[@id='dinh-chinh']")
+    assert notice.xpath(".//a/@href") == []
+
+
+def test_a_withdrawn_item_leads_to_its_topic_and_to_its_unit(tmp_path):
+    publish(tmp_path, a_publication(), a_publication(action="withdrawn", **LATER))
+    hrefs = page(tmp_path, f"tin/{a_publication().content_id}").xpath("//main//a/@href")
+    assert hrefs == ["/muc/lich-nghi-le/", "/muc/van-phong-bo/", "/"]
+
+
+@pytest.mark.parametrize(
+    ("markdown", "hrefs"),
+    [
+        ("Xem https://moha.gov.vn/a?b=1&c=2.", ["https://moha.gov.vn/a?b=1&c=2"]),
+        ("(http://moha.gov.vn)", ["http://moha.gov.vn"]),
+        ("“https://moha.gov.vn/”, nhé", ["https://moha.gov.vn/"]),
+        ("[một](https://moha.gov.vn)", ["https://moha.gov.vn"]),
+        ("[https://a.vn *https://b.vn*](https://moha.gov.vn)", ["https://moha.gov.vn"]),
+        ('https://a.vn/"onclick="x', ["https://a.vn/"]),
+        ("https://a.vn&lt;script&gt;", ["https://a.vn"]),
+        ("https://", []),
+    ],
+)
+def test_an_address_that_stands_bare_becomes_a_link(markdown, hrefs):
+    plain = to_html(markdown, "https://x.vn/")
+    found = link_addresses(plain)
+    assert text_of(parsed(found)) == text_of(parsed(plain))
+    assert parsed(found).xpath("//a/@href") == hrefs
+    assert not parsed(found).xpath("//@onclick")
+
+
+def parsed(text):
+    return html.document_fromstring(f"<main>{text}</main>")
+
+
+def test_feeds_have_the_text_as_it_was(tmp_path):
+    publish(tmp_path, a_publication(body="Xem https://moha.gov.vn/a."))
+    feed = public_files(tmp_path)["nguon-tin/tat-ca.atom"].decode()
+    assert "Xem https://moha.gov.vn/a." in feed
+    assert page(tmp_path, f"tin/{a_publication().content_id}").xpath(
+        "//a[@href='https://moha.gov.vn/a']"
+    )
