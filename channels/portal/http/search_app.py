@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from channels.portal.errors import InvalidQuery
 from channels.portal.http.file_app import PORTAL_HEADERS, portal_app, request_path
 from channels.portal.http.search_page import (
+    NEWEST_SHOWN,
     PAGE_SIZE,
     SearchPage,
     SearchResults,
@@ -22,8 +23,9 @@ from channels.portal.http.search_page import (
     known_values,
 )
 from channels.portal.model.site import Site
-from channels.portal.search.index import open_search_index
+from channels.portal.search.index import SearchDocument, open_search_index
 from channels.portal.search.query import SearchQuery, parse_query
+from channels.portal.search.suggestions import queries_that_find
 from channels.portal.search.sync import SEARCH_INDEX_FILE
 
 log = structlog.get_logger()
@@ -85,7 +87,7 @@ class SearchService:
             view = SearchView(params, SearchQuery(), error=unclear)
             return _html_response(self._render(view), 400)
         try:
-            view = SearchView(params, query, self._look_up(query))
+            view = SearchView(params, query, self._look_up(query), newest=self._newest(query))
             return _html_response(self._render(view), 200)
         except sqlite3.Error as error:
             log.warning("search_unanswered", error=type(error).__name__)
@@ -98,11 +100,24 @@ class SearchService:
             self._busy_page = self._render(SearchView({}, SearchQuery(), is_busy=True))
         return _html_response(self._busy_page, 503, BUSY_RETRY_S)
 
+    def _newest(self, query: SearchQuery) -> Sequence[SearchDocument]:
+        """What is offered before a search; nothing while there is no search index."""
+        if query.has_criteria:
+            return ()
+        try:
+            with open_search_index(self._path) as index:
+                return index.newest(NEWEST_SHOWN)
+        except sqlite3.Error:
+            return ()
+
     def _look_up(self, query: SearchQuery) -> SearchResults | None:
         if not query.has_criteria:
             return None
         with open_search_index(self._path) as index:
             matches = index.search(query)
+            if not matches.places:
+                finds = queries_that_find(query, lambda wider: bool(index.search(wider).places))
+                return SearchResults(matches, (), wider=finds)
             page = min(query.page, count_pages(matches))
             shown = matches.places[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
             return SearchResults(matches, index.documents(shown), page)

@@ -7,13 +7,23 @@ from urllib.parse import urlencode
 
 from channels.portal.errors import InvalidQuery
 from channels.portal.model.site import Site
+from channels.portal.model.texts import TEXTS
 from channels.portal.render.html import HtmlPages
 from channels.portal.search.index import DocumentFacts, SearchDocument, SearchMatches
 from channels.portal.search.query import LENGTH_MAX, KnownValues, SearchQuery
-from channels.portal.search.snippets import SnippetPiece, highlight, make_snippet
+from channels.portal.search.snippets import (
+    SnippetPiece,
+    has_phrase,
+    highlight,
+    make_snippet,
+    phrases_only,
+)
+from channels.portal.search.suggestions import nearest_topics
 
 PAGE_SIZE = 20
 """Results per page."""
+NEWEST_SHOWN = 5
+"""Newest items offered before a search."""
 _FILTER_FIELDS = ("chu-de", "don-vi", "doi-tuong", "tu", "den")
 _FIELDS = ("q", "xep", *_FILTER_FIELDS)
 
@@ -25,6 +35,8 @@ class SearchResults:
     matches: SearchMatches
     documents: Sequence[SearchDocument]
     page: int = 1
+    wider: Sequence[tuple[str, ...]] = ()
+    """Words that find something, where these matches are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +49,7 @@ class SearchView:
     params: Mapping[str, str]
     query: SearchQuery
     results: SearchResults | None = None
+    newest: Sequence[SearchDocument] = ()
     error: InvalidQuery | None = None
     is_unavailable: bool = False
     is_busy: bool = False
@@ -72,6 +85,9 @@ class SearchPage:
         return self._pages.search(
             asked=params | {field: id for field, id in selected.items() if id},
             found=view.results and results.matches,
+            newest=[self._hit(document, view) for document in view.newest],
+            wider=[(_page_url({"q": " ".join(words)}, 1), words) for words in results.wider],
+            topics=self._topics(view),
             hits=[self._hit(document, view) for document in results.documents],
             options=_filter_options(self._site, query),
             narrowed=any(params[name] for name in _FILTER_FIELDS),
@@ -86,15 +102,26 @@ class SearchPage:
             first=(results.page - 1) * PAGE_SIZE + 1,
         )
 
+    def _topics(self, view: SearchView) -> list[str]:
+        """The topics nearest to the query, or else those that people look for most."""
+        known = {id: self._site.topic_name(id) for id in self._site.topics()}
+        return nearest_topics(view.query.words, known) or [
+            id for id in TEXTS["blocks"] if id in known
+        ]
+
     def _hit(self, document: SearchDocument, view: SearchView) -> _SearchHit:
         facts, words = document.facts, view.query.words
         ignore_marks = view.results is not None and view.results.matches.loose
         published = datetime.fromisoformat(facts.published)
+        title = highlight(facts.title, words, ignore_marks=ignore_marks)
+        text = make_snippet(document.text, words, ignore_marks=ignore_marks)
+        if has_phrase(title) or has_phrase(text):
+            title, text = phrases_only(title), phrases_only(text)
         return _SearchHit(
             content_id=document.content_id,
             facts=facts,
-            title=highlight(facts.title, words, ignore_marks=ignore_marks),
-            text=make_snippet(document.text, words, ignore_marks=ignore_marks),
+            title=title,
+            text=text,
             topic=self._site.topic_name(facts.topic),
             unit=self._site.unit_name(facts.unit, published),
             published=published,
@@ -114,7 +141,7 @@ def _adjacent_pages(params: Mapping[str, str], page: int, total: int) -> tuple[s
 
 
 def _page_url(params: Mapping[str, str], page: int) -> str:
-    filled = {name: params[name] for name in _FIELDS if params[name]}
+    filled = {name: params[name] for name in _FIELDS if params.get(name)}
     return "/tim?" + urlencode(filled | ({"trang": str(page)} if page > 1 else {}))
 
 

@@ -163,6 +163,11 @@ class SearchIndex(Database):
             matches = self._search(query, ignore_marks=True)
         return matches
 
+    def newest(self, limit: int) -> list[SearchDocument]:
+        """The newest items, newest first."""
+        rows = self._db.execute(_BROWSE_SQL, (0, 1 << 62, limit))
+        return self.documents([place for (place,) in rows])
+
     def documents(self, places: Iterable[int]) -> list[SearchDocument]:
         """Documents of these rows, in this order."""
         sql = "SELECT * FROM item WHERE place = ?"

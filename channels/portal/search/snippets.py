@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from channels.portal.search.normalize import normalize_spelling, strip_marks
 
-SNIPPET_LENGTH, _CONTEXT_BEFORE = 260, 70
+SNIPPET_LENGTH, _CONTEXT_BEFORE = 200, 60
 
 
 class SnippetPiece(NamedTuple):
@@ -41,6 +41,16 @@ def highlight(text: str, words: Sequence[str], *, ignore_marks: bool) -> list[Sn
         at = end
     pieces.append(SnippetPiece(text[at:], False))
     return [piece for piece in pieces if piece.text]
+
+
+def has_phrase(pieces: Sequence[SnippetPiece]) -> bool:
+    """Whether several words of the query stand side by side in *pieces*."""
+    return any(piece.hit and len(piece.text.split()) > 1 for piece in pieces)
+
+
+def phrases_only(pieces: Sequence[SnippetPiece]) -> list[SnippetPiece]:
+    """The same text with phrases as hits: a syllable alone is often part of another word."""
+    return [SnippetPiece(text, hit and len(text.split()) > 1) for text, hit in pieces]
 
 
 def _merge_adjacent(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

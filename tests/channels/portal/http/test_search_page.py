@@ -63,8 +63,11 @@ def titles(page):
     return [text_of(link) for link in page.cssselect(".stories h2 a")]
 
 
-async def test_without_a_question_there_is_only_the_form(client):
+async def test_without_a_question_topics_and_the_newest_items_are_offered(client):
     page = await asked(client)
+    assert "/muc/thu-tuc-hanh-chinh/" in page.xpath("//main//ul[@class='plain']//a/@href")
+    newest = [text_of(link) for link in page.cssselect(".lines a")]
+    assert newest == [f"Nghỉ Tết lần {n}" for n in (44, 43, 42, 41, 40)]
     assert page.cssselect("form[role=search]")
     assert not page.cssselect("[role=status], .stories")
     assert not page.cssselect("meta[name=robots]")
@@ -106,6 +109,31 @@ async def test_the_words_are_marked_and_nothing_becomes_a_tag(client):
     page = await asked(client, q="hòa")
     assert [mark.text for mark in page.cssselect("mark")][:1] == ["Hoà"]
     assert not page.cssselect(".stories b")
+
+
+async def test_what_finds_nothing_is_answered_with_what_finds_something(client):
+    page = await asked(client, q="nghỉ xyz tết")
+    link, *rest = page.xpath("//h2[.='Có tin khi tìm']/following-sibling::ul[1]//a")
+    assert (text_of(link), rest) == ("nghỉ tết", [])
+    assert titles(html.document_fromstring((await client.get(link.get("href"))).content))
+
+
+async def test_the_nearest_topics_stand_below_what_finds_nothing(client):
+    page = await asked(client, q="tuyen dung xyz")
+    [link, *_] = page.xpath("//h2[.='Chủ đề']/following-sibling::ul[1]//a/@href")
+    assert link == "/muc/tuyen-dung/"
+
+
+async def test_filters_that_leave_nothing_are_taken_off_first(client):
+    page = await asked(client, q="nghi tet", tu="2030-01-01")
+    link, *_ = page.xpath("//h2[.='Có tin khi tìm']/following-sibling::ul[1]//a")
+    assert link.get("href") == "/tim?q=nghi+tet"
+
+
+async def test_a_phrase_is_marked_and_not_its_syllables_elsewhere(client):
+    page = await asked(client, q="nghi tet binh")
+    marks = {mark.text for mark in page.cssselect(".stories mark")}
+    assert marks == {"Nghỉ Tết"}
 
 
 async def test_the_form_keeps_what_was_filled_in(client):
