@@ -42,7 +42,7 @@ def to_html(markdown: str, base_url: str) -> str:
 
 
 def link_addresses(html: str) -> Markup:
-    """Sanitised *html* with a link for each web address that stands bare in its text."""
+    """Turn each bare web address in the text of sanitised *html* into a link."""
     within, parts = 0, []
     for part in _TAG.split(html):
         if part.startswith("<"):
