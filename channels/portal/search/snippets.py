@@ -44,7 +44,7 @@ def highlight(text: str, words: Sequence[str], *, ignore_marks: bool) -> list[Sn
 
 
 def has_phrase(pieces: Sequence[SnippetPiece]) -> bool:
-    """Whether several words of the query stand side by side in *pieces*."""
+    """Whether *pieces* have several words of the query side by side."""
     return any(piece.hit and len(piece.text.split()) > 1 for piece in pieces)
 
 
