@@ -54,7 +54,7 @@ _URGENT_TABLE = (
     "CREATE INDEX IF NOT EXISTS urgent_end ON urgent (ends)",
 )
 """Urgent items that have not ended, on each listing's pages. An index of 0.1.0 lacks it."""
-RELATED_MAX = 3
+_RELATED_MAX = 3
 """Older items of its topic that an item's page names."""
 _RELATED_SQL = """
 SELECT content_id, json_extract(publication, '$.title'), json_extract(publication, '$.language'),
@@ -227,13 +227,13 @@ class PortalIndex(Listings):
     def related_items(self, content_id: str) -> list[RelatedItem]:
         """The items that appeared last before this one in its topic, newest first."""
         place = self._place_in_topic(content_id)
-        rows = self._db.execute(_RELATED_SQL, (*place, RELATED_MAX)) if place else ()
+        rows = self._db.execute(_RELATED_SQL, (*place, _RELATED_MAX)) if place else ()
         return [RelatedItem(*row) for row in rows]
 
     def _mark_newer(self, content_id: str) -> None:
-        """Mark the pages that may name the item as a related one: RELATED_MAX at most."""
+        """Mark the pages that may name the item as a related one: _RELATED_MAX at most."""
         if place := self._place_in_topic(content_id):
-            self._db.execute(_MARK_NEWER_SQL, (*place, RELATED_MAX))
+            self._db.execute(_MARK_NEWER_SQL, (*place, _RELATED_MAX))
 
     def _place_in_topic(self, content_id: str) -> tuple[str, int, str] | None:
         """Topic, time and id by which the topic's listing orders the item."""

@@ -6,11 +6,11 @@ from dataclasses import replace
 from channels.portal.search.normalize import WORD, normalize_spelling, strip_marks
 from channels.portal.search.query import SearchQuery
 
-QUERIES_MAX, TOPICS_MAX = 3, 5
+_QUERIES_MAX, _TOPICS_MAX = 3, 5
 """Suggested queries and topics. Each query was tried: twelve words make 13 at most."""
 
 
-def wider_queries(query: SearchQuery) -> Iterator[SearchQuery]:
+def _wider_queries(query: SearchQuery) -> Iterator[SearchQuery]:
     """The query without its filters, then with one word less, the last words first."""
     plain = SearchQuery(words=query.words)
     if query.words and query != replace(plain, page=query.page, newest_first=query.newest_first):
@@ -22,12 +22,12 @@ def wider_queries(query: SearchQuery) -> Iterator[SearchQuery]:
 def queries_that_find(
     query: SearchQuery, finds: Callable[[SearchQuery], bool]
 ) -> list[tuple[str, ...]]:
-    """Words of wider queries that find something, QUERIES_MAX at most."""
+    """Words of wider queries that find something, _QUERIES_MAX at most."""
     found: list[tuple[str, ...]] = []
-    for wider in wider_queries(query):
+    for wider in _wider_queries(query):
         if wider.words not in found and finds(wider):
             found.append(wider.words)
-        if len(found) == QUERIES_MAX:
+        if len(found) == _QUERIES_MAX:
             break
     return found
 
@@ -40,4 +40,4 @@ def nearest_topics(words: tuple[str, ...], names: Mapping[str, str]) -> list[str
         for topic, name in names.items()
     }
     near = [topic for topic, count in shared.items() if count]
-    return sorted(near, key=lambda topic: -shared[topic])[:TOPICS_MAX]
+    return sorted(near, key=lambda topic: -shared[topic])[:_TOPICS_MAX]
