@@ -1,14 +1,9 @@
 """Files that pages load: the style sheet, the emblem, the icon."""
 
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from design.tokens import custom_properties
 
@@ -19,8 +14,6 @@ MEDIA_TYPES = {
     ".png": "image/png",
     ".webp": "image/webp",
 }
-
-_CACHE_FOR_A_YEAR = "public, max-age=31536000, immutable"
 
 
 @dataclass(frozen=True)
@@ -59,15 +52,3 @@ def emblem(file: Path | None = None) -> Asset:
 def icon() -> Asset:
     """The icon of the browser's tab."""
     return Asset("loa", ".svg", (_FOLDER / "static/favicon.svg").read_bytes())
-
-
-def asset_routes(
-    head: str, assets: Iterable[Asset], headers: Mapping[str, str] | None = None
-) -> list[Route]:
-    """Routes of *assets* below *head*, with these *headers* beside those of a cache."""
-
-    def serve(asset: Asset) -> Callable[[Request], Response]:
-        every = {"Cache-Control": _CACHE_FOR_A_YEAR, **(headers or {})}
-        return lambda _: Response(asset.body, media_type=asset.media_type, headers=every)
-
-    return [Route(f"{head}/{asset.name}", serve(asset)) for asset in assets]

@@ -1,13 +1,13 @@
 """Filters that lists share: how far back, how many, and of which unit and topic."""
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
 
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
-from consumers.cli.units import open_registry
 from consumers.messages import field_error
 from contracts.base.times import VIETNAM
 from contracts.errors import Invalid, unknown_word
@@ -33,7 +33,10 @@ async def check_unit(bus: Bus, unit: str) -> None:
     words = load_vocabulary(read_settings(LoaSettings))
     if not unit or unit in words.units or unit in words.aliases:
         return
-    registered = [one.unit for one in await open_registry(bus).registered_units()]
+    from producers.units.registry import UnitRegistry  # loads cryptography; seldom needed
+
+    registry = UnitRegistry(bus, words, time.time)
+    registered = [one.unit for one in await registry.registered_units()]
     if unit not in registered:
         raise Invalid(unknown_word("unit", "unknown_unit", unit, (*words.units, *registered)))
 

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from contracts.errors import ContractError
-from design.assets import asset_routes
+from design.routes import asset_routes
 from producers.bus import BusError
 from producers.desk import rendering
 from producers.desk.errors import Refused

@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from contracts.base.security_headers import content_policy
-from design.assets import asset_routes
 from design.frame import Frame, page_environment
+from design.routes import asset_routes
 
 _FOLDER = Path(__file__).parent
 _TEMPLATES = _FOLDER / "templates"

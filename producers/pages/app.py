@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contracts.subscriptions.errors import LinkProblem, LinkRefused, MailQuotaReached
-from design.assets import asset_routes
+from design.routes import asset_routes
 from producers.bus import BusError
 from producers.pages.mail_limits import MailLimits
 from producers.pages.preferences import PreferencesPages

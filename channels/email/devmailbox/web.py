@@ -19,8 +19,8 @@ from channels.email.devmailbox.mail_folder import MailFolder, StoredMail
 from contracts.base.fetch_metadata import is_cross_site_request
 from contracts.base.security_headers import SECURITY_HEADERS, content_policy
 from contracts.base.times import format_moment_in_sentence
-from design.assets import asset_routes
 from design.frame import Frame, page_environment
+from design.routes import asset_routes
 
 _TEMPLATES = Path(__file__).parent / "templates"
 PAGE_SIZE = 50

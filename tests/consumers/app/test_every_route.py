@@ -189,7 +189,9 @@ async def test_every_answer_of_the_zalo_sandbox_is_guarded(sandbox_client):
     seen = set()
     for path in ("/khong-co", *{str(route.path) for route in SANDBOX_ROUTES}):
         for method in ("GET", "POST", "PUT"):
-            async with sandbox_client.http.request(method, path.format(user_id="ai")) as answer:
+            async with sandbox_client.http.request(
+                method, path.format(user_id="ai", name="sai")
+            ) as answer:
                 headers = httpx2.Headers([*answer.headers.items()])
                 assert_guarded(headers, (method, path), wanted)
                 seen.add(answer.status)
