@@ -32,6 +32,7 @@ from channels.portal.model.site import (
 )
 from channels.portal.model.texts import TEXTS, catalog_text
 from channels.portal.render.json_ld import article_json_ld, og_locale
+from channels.portal.render.qr import has_qr_code, qr_code
 from contracts.base.times import VIETNAM
 from contracts.content import Attachment, Link
 from design.frame import URGENT_SHEET, Frame, page_environment
@@ -70,6 +71,7 @@ class HtmlPages:
             urgent_css=prefix + URGENT_SHEET,
         )
         self._environment = page_environment(TEMPLATE_DIR, self.frame)
+        self.qr_codes = {one: qr_code(one.url) for one in site.channels if has_qr_code(one)}
         self._environment.filters |= _FILTERS
         self._environment.globals |= _globals(site)
 
@@ -116,7 +118,7 @@ class HtmlPages:
         groups: dict[str, list[PublicChannel]] = {"unified": [], "others": []}
         for channel in self._site.channels:
             groups["unified" if channel.kind in UNIFIED_KINDS else "others"].append(channel)
-        return self._page("channels.html", here="channels", groups=groups)
+        return self._page("channels.html", here="channels", groups=groups, codes=self.qr_codes)
 
     def about(self) -> bytes:
         return self._page("about.html", here="")

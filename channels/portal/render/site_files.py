@@ -91,7 +91,7 @@ class SiteFiles:
 
     def fixed_files(self) -> Iterator[RenderedFile]:
         """Files that every site has before its first item."""
-        for asset in self._pages.frame.files:
+        for asset in (*self._pages.frame.files, *self._pages.qr_codes.values()):
             yield f"{ASSETS_PATH}/{asset.name}"[1:], asset.body
         yield DEFAULT_COVER_PATH[1:], (STATIC_DIR / "loa-cover.png").read_bytes()
         yield "kenh/index.html", self._pages.channels()

@@ -48,7 +48,7 @@ async def show_page(request: web.Request) -> web.Response:
             "person.html", now=world.clock(), titles=titles, person=person, story=entries
         )
     unassigned = [message for message in state["messages"] if not message["user_id"]]
-    people = world.people.by_id.values()
+    people = list(world.people.by_id.values())
     return _html_response(
         "overview.html", **state | {"people": people}, titles=titles, elsewhere=unassigned
     )
