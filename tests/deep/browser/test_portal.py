@@ -65,6 +65,19 @@ TALL = 1700
 """A picture ends there; what follows looks like what is above."""
 
 
+WEIGHT_MAX, REQUESTS_MAX, BLOCKING_MAX = 150 * 1024, 6, 3
+"""Bytes and files of a page without its pictures; files before its first paint."""
+PHONE_NETWORK = {"latency": 150, "downloadThroughput": 204_800, "uploadThroughput": 93_750}
+"""A slow mobile network, in milliseconds and bytes a second."""
+WATCH = """() => {
+    window.shift = 0;
+    new PerformanceObserver(list => {
+        for (const entry of list.getEntries()) window.shift += entry.value;
+    }).observe({type: 'layout-shift', buffered: true});
+}"""
+PAINT = """() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime"""
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("portal")
@@ -181,3 +194,31 @@ def test_on_paper_only_the_text_is_left(browser, portal):
         for hidden in (".masthead nav", ".subscribe", ".opinion", ".crumbs"):
             assert not tab.do(lambda page, which=hidden: page.locator(which).first.is_visible())
         assert tab.do(lambda page: page.locator("main table").is_visible())
+
+
+async def load_on_a_slow_phone(page, address):
+    """Files that came, by kind, with their sizes; layout shift; milliseconds to the first paint."""
+    came = []
+    page.on("response", lambda one: came.append(one))
+    devtools = await page.context.new_cdp_session(page)
+    await devtools.send("Network.enable")
+    await devtools.send("Network.emulateNetworkConditions", {"offline": False, **PHONE_NETWORK})
+    await devtools.send("Emulation.setCPUThrottlingRate", {"rate": 4})
+    await page.add_init_script(f"({WATCH})()")
+    await page.goto(address, wait_until="load")
+    await page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+    files = [(one.request.resource_type, len(await one.body())) for one in came]
+    return files, await page.evaluate("window.shift"), await page.evaluate(PAINT)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_light_and_stays_where_it_is(browser, address_of, name):
+    with browser.tab(**PHONE, bypass_csp=True) as tab:
+        files, shift, paint = tab.do(lambda page: load_on_a_slow_phone(page, address_of(name)))
+    text = [(kind, size) for kind, size in files if kind != "image"]
+    weight = sum(size for _, size in text)
+    print(f"{name}: {weight} bytes, first paint: {paint:.0f} ms")  # noqa: T201 - figures
+    assert shift == 0
+    assert weight <= WEIGHT_MAX
+    assert len(files) <= REQUESTS_MAX
+    assert len([kind for kind, _ in files if kind in ("document", "stylesheet")]) <= BLOCKING_MAX
