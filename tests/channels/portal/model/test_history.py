@@ -53,7 +53,8 @@ def facts(document) -> dict[str, str]:
 
 
 def notices(document) -> list[str]:
-    return [text_of(one) for one in document.find_class("notice")]
+    """What happened to the item; the way to other corrections follows it."""
+    return [text_of(one[0]) for one in document.find_class("notice")]
 
 
 def byline(document) -> str:
