@@ -10,10 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from contracts.base.times import VIETNAM, format_date, format_moment_in_sentence
+from contracts.base.times import format_date
 from contracts.case import REQUIRED_FIELDS, STATUS_NAMES, CaseNotice
 from contracts.catalog import load_texts
 from contracts.text import nfc
+from contracts.text.moments import VIETNAM, format_moment_in_sentence
 
 APOLOGY = "apology"
 NOTICE_KINDS = (*map(str, STATUS_NAMES), APOLOGY)

@@ -15,7 +15,7 @@ from consumers.messages import field_error
 from consumers.private_files import write_new
 from contracts import subjects
 from contracts.base.crash_points import crash_point
-from contracts.base.times import format_for_people, utc_time
+from contracts.base.times import utc_time
 from contracts.errors import FieldError, Invalid
 from producers.bus import Bus, RevisionConflict
 from producers.encryption import DayKeys, PersonKeys, seal_buckets, seal_notices
@@ -57,11 +57,11 @@ class KeyFile:
         """The error of a key that is not that of the data: its file, and when that was changed."""
         return field_error(KEY_FILE_FIELD, "key_of_other_data", **self.described())
 
-    def described(self) -> dict[str, str]:
+    def described(self) -> dict[str, object]:
         """The file, and when it was changed."""
-        changed = "?"
+        changed: object = "?"
         with suppress(OSError):
-            changed = format_for_people(utc_time(round(self.path.stat().st_mtime)))
+            changed = utc_time(round(self.path.stat().st_mtime))
         return {"value": str(self.path.absolute()), "changed": changed}
 
     def derive(self, purpose: str) -> bytes:

@@ -18,6 +18,7 @@ An error list is bounded: `MAX_ERRORS` errors, and one that counts the rest.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple, Self, get_args
@@ -28,6 +29,7 @@ from pydantic_core import PydanticCustomError
 from contracts import text
 from contracts.catalog import Shown, load_texts
 from contracts.text.damage import find_damage
+from contracts.text.moments import format_for_people, format_moment_in_sentence
 
 WHOLE_EVENT = "event"
 """The field named when an error concerns the event as a whole."""
@@ -166,6 +168,13 @@ class Bilingual(NamedTuple):
         return FieldError(field=field, message=self.en, message_vi=self.vi)
 
 
+def in_both_languages(value: object) -> tuple[object, object]:
+    """A value for an English and a Vietnamese sentence; a time has the form of each."""
+    if isinstance(value, datetime):
+        return format_for_people(value), format_moment_in_sentence(value)
+    return value if isinstance(value, Bilingual) else (value, value)
+
+
 def error_texts() -> dict[str, dict[str, str]]:
     """All error texts: code → {en, vi}."""
     return load_texts(_MESSAGES_FILE)
@@ -222,10 +231,7 @@ def check_line(field: str, value: str, max_length: int) -> str:
 
 def localized(field: str, texts: Mapping[str, str], **values: object) -> FieldError:
     """Like `field_error`, with a text ({en, vi}) of another catalog."""
-    pairs = {
-        name: given if isinstance(given, Bilingual) else (given, given)
-        for name, given in values.items()
-    }
+    pairs = {name: in_both_languages(given) for name, given in values.items()}
     en = {name: _value_text(english) for name, (english, _) in pairs.items()}
     vi = {name: _value_text(vietnamese) for name, (_, vietnamese) in pairs.items()}
     return FieldError(

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from contracts.base.times import format_for_people, utc_time
+from contracts.base.times import utc_time
 from contracts.errors import Bilingual, FieldError, Invalid
 from producers.errors import UnusableFile
 from producers.texts import get_text
@@ -122,7 +122,7 @@ def _examine_creds(path: Path, now: datetime) -> Bilingual | None:
         return get_text("access", "open_to_others", file=path)
     expires_at = _read_credentials(path).expires_at
     if expires_at and expires_at <= now:
-        return get_text("access", "expired", file=path, at=format_for_people(expires_at))
+        return get_text("access", "expired", file=path, at=expires_at)
     return None
 
 

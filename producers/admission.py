@@ -13,9 +13,10 @@ from contracts.case import CaseUpdated
 from contracts.cloudevent import CloudEvent
 from contracts.content import Submitted
 from contracts.envelope import CONTENT_TYPE, decode
-from contracts.errors import Conflict, ContractError, Unavailable, field_error
+from contracts.errors import Bilingual, Conflict, ContractError, Unavailable, field_error
 from contracts.events import CheckedEvent
 from contracts.keys import content_hash, event_id
+from contracts.text.moments import format_moment_in_sentence
 from contracts.vocabulary import Vocabulary
 from producers.bus import Ack, Bus, Message
 
@@ -45,12 +46,17 @@ def admit(
     return CheckedEvent(unit, event, content)
 
 
-def expiry_times(content: events.Event, now: datetime) -> dict[str, str]:
+def expiry_times(content: events.Event, now: datetime) -> dict[str, Bilingual]:
     """When an expired item expired, and the present time, for texts; empty for any other."""
     ends = content.expires_at if isinstance(content, Submitted) else None
     if ends is None or ends > now:
         return {}
-    return {"value": ends.isoformat(), "now": now.isoformat(timespec="seconds")}
+    return {"value": _moment(ends), "now": _moment(now.replace(microsecond=0))}
+
+
+def _moment(at: datetime) -> Bilingual:
+    """A time as events have it, and as Vietnamese sentences do."""
+    return Bilingual(at.isoformat(), format_moment_in_sentence(at))
 
 
 def unavailable_error() -> Unavailable:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts.catalog import Shown, load_texts
-from contracts.errors import Bilingual, FieldError, nearest, printable
+from contracts.errors import Bilingual, FieldError, in_both_languages, nearest, printable
 
 _TEXTS_FILE = Path(__file__).with_name("texts.toml")
 
@@ -18,10 +18,7 @@ def catalog() -> dict[str, dict[str, dict[str, str]]]:
 def get_text(part: str, name: str, /, **values: Any) -> Bilingual:
     """The text *name* of *part*, placeholders filled. Raises KeyError for an unknown text."""
     texts = catalog()[part][name]
-    pairs = {
-        key: value if isinstance(value, Bilingual) else Bilingual(value, value)
-        for key, value in values.items()
-    }
+    pairs = {key: in_both_languages(value) for key, value in values.items()}
     en, vi = ({key: Shown(pair[it]) for key, pair in pairs.items()} for it in (0, 1))
     return Bilingual(texts["en"].format(**en), texts["vi"].format(**vi))
 

@@ -10,7 +10,8 @@ from enum import StrEnum
 from functools import partial
 from secrets import SystemRandom
 
-from contracts.base.times import VIETNAM, Clock, vietnam_time
+from contracts.base.times import Clock, vietnam_time
+from contracts.text.moments import VIETNAM
 
 Sleep = Callable[[float], Awaitable[None]]
 Jitter = Callable[[], float]

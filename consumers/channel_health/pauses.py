@@ -14,7 +14,6 @@ from consumers.channel_health.breaker import Breaker
 from consumers.ledger.wakeups import count_queued
 from consumers.messages import field_error
 from contracts import subjects
-from contracts.base.times import format_for_people
 from contracts.delivery import ChannelName, Lane
 from contracts.errors import Bilingual
 from producers.bus import Bus, BusError, Value
@@ -52,8 +51,8 @@ def describe_reason(reason: str) -> Bilingual:
     return Bilingual(text.message, text.message_vi)
 
 
-def _shown(moment: str) -> str:
-    return format_for_people(datetime.fromisoformat(moment))
+def _shown(moment: str) -> datetime:
+    return datetime.fromisoformat(moment)
 
 
 def pause_key(channel: ChannelName) -> str:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from consumers.channel_health.destinations import Destination, update_destination
 from consumers.messages import field_error, load_catalog
-from contracts.base.times import format_for_people, utc_time
+from contracts.base.times import utc_time
 from contracts.delivery import ChannelName
 from contracts.errors import Bilingual, FieldError
 from producers.bus import Bus, BusError
@@ -34,8 +34,7 @@ class ReadbackFailure(BaseModel):
     @property
     def field_error(self) -> FieldError:
         """The failure in words, with what an operator can check."""
-        since = format_for_people(self.since)
-        facts = {"address": self.address, "since": since, "why": describe_reason(self.why)}
+        facts = {"address": self.address, "since": self.since, "why": describe_reason(self.why)}
         return field_error("portal", "portal_not_seen", **facts)
 
     def to_json(self) -> dict[str, Any]:

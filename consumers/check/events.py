@@ -22,12 +22,12 @@ from consumers.intake.release import build_publication
 from consumers.ledger.backoff import GIVE_UP_S
 from consumers.progress import report_progress
 from contracts import envelope, events, keys, subjects
-from contracts.base.times import format_for_people
 from contracts.case import CaseNotice
 from contracts.catalog import count_of
 from contracts.content import Submitted
 from contracts.errors import ContractError
 from contracts.records import EventRecord
+from contracts.text.moments import format_for_people
 from producers.bus import Message
 from producers.bus.records import parse
 

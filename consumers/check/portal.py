@@ -18,8 +18,9 @@ from consumers.check.ledger_pass import OutcomesByPlan
 from consumers.check.publications import text_fingerprint
 from consumers.dispatch.audience import PORTAL
 from consumers.ledger.entry import DELIVERED_LETTERS, NEVER_SENT_LETTERS
-from contracts.base.times import format_for_people, utc_time
+from contracts.base.times import utc_time
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
+from contracts.text.moments import format_for_people
 from producers.bus import Bus
 
 LOCK_TIMEOUT_S = 2.0

@@ -19,9 +19,9 @@ from consumers.intake.release import build_withdrawal
 from consumers.operations import restore
 from consumers.progress import report_progress
 from contracts import subjects
-from contracts.base.times import format_for_people
 from contracts.errors import Forbidden
 from contracts.records import EventRecord, UnitPolicy
+from contracts.text.moments import format_for_people
 from producers.bus.records import parse
 
 _DESK_POLICY = "desk"

@@ -11,7 +11,6 @@ from consumers.cli import output
 from consumers.cli.acts import By, Command, run_audited
 from consumers.messages import field_error
 from consumers.staff.authorization import Actor
-from contracts.base.times import format_for_people
 from contracts.delivery import ChannelName
 from contracts.errors import FieldError
 from producers.bus import Bus
@@ -53,7 +52,7 @@ def _paused_text(pause: PauseAnswer) -> FieldError:
     if pause.changed:
         return field_error(channel, "paused_now", channel=channel)
     facts = {
-        "at": format_for_people(require(pause.since)),
+        "at": require(pause.since),
         "who": pause.by or "-",
         "channel": channel,
     }

@@ -33,8 +33,8 @@ from consumers.messages import field_error, translate_os_error
 from consumers.staff.authorization import Actor
 from consumers.staff.policy import ObjectFacts
 from contracts import subjects
-from contracts.base.times import format_for_people
 from contracts.errors import FieldError, Invalid, limit_errors
+from contracts.text.moments import format_for_people
 from producers.bus import Bus, Message, NoReply
 
 _OBJECT_MAX = 500

@@ -29,7 +29,6 @@ from consumers.reporting.review import (
 )
 from consumers.staff.authorization import Actor
 from consumers.staff.policy import ObjectFacts
-from contracts.base.times import format_for_people
 from contracts.delivery import ChannelName, Lane
 from contracts.errors import Invalid
 from producers.bus import Bus
@@ -84,12 +83,8 @@ def list_drafts(by: By = "", as_json: output.Json = False) -> None:
 
 
 def _draft_cells(draft: Draft, effect: DraftEffect) -> Sequence[object]:
-    identity = (draft.content_id, draft.revision, draft.unit, _waiting_since(draft))
-    return (*identity, effect.text.en, draft.content.title, draft.author or "")
-
-
-def _waiting_since(draft: Draft) -> str:
-    return format_for_people(draft.at)
+    identity = (draft.content_id, draft.revision, draft.unit, draft.at)
+    return (*identity, " / ".join(effect.text), draft.content.title, draft.author or "")
 
 
 @app.command()
@@ -117,7 +112,7 @@ async def _review(bus: Bus, content_id: str, revision: int | None, by: str) -> R
 
 def _print_review(review: Review) -> None:
     draft, text = review.draft, review.proposed
-    waits = {"what": review.effect.text, "since": _waiting_since(draft)}
+    waits = {"what": review.effect.text, "since": draft.at}
     output.print_field_texts(field_error(f"{draft.key}, {draft.unit}", "draft_waits", **waits))
     typer.echo(f"hash: {draft.hash}")
     _print_where(draft.content_id, text.channels, is_published=review.is_on_portal)
@@ -168,9 +163,8 @@ def approve(
 
 def _print_approval(answer: ApprovalAnswer) -> None:
     start = answer.not_before
-    at = format_for_people(start) if start else ""
     code = "draft_released_later" if start and start > datetime.now(UTC) else "draft_released"
-    output.print_field_texts(field_error(answer.content_id, code, of=answer.revision, at=at))
+    output.print_field_texts(field_error(answer.content_id, code, of=answer.revision, at=start))
     typer.echo(answer.title)
     _print_where(answer.content_id, answer.channels, is_published=False)
 

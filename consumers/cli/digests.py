@@ -14,8 +14,8 @@ from consumers.digests.schedule import DigestSchedule
 from consumers.ledger.store import Ledger
 from consumers.messages import field_error
 from consumers.reporting.trace import TraceReader
-from contracts.base.times import format_for_people
 from contracts.catalog import count_of
+from contracts.text.moments import format_for_people
 from contracts.trace import StatusCounts
 from producers.bus import Bus
 

@@ -16,8 +16,8 @@ from consumers.messages import field_error
 from consumers.reporting.failures import Failure, FailureReader
 from consumers.staff.policy import ObjectFacts
 from contracts import keys, subjects
-from contracts.base.times import format_for_people
 from contracts.records import EventRecord
+from contracts.text.moments import format_for_people
 from producers.bus import Bus
 from producers.bus.records import read
 from producers.output import print_bilingual

@@ -9,8 +9,8 @@ import typer
 
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.messages import field_error
-from contracts.base.times import VIETNAM
 from contracts.errors import Invalid, unknown_word
+from contracts.text.moments import VIETNAM
 from producers.bus import Bus
 
 _SPAN = re.compile(r"(\d{1,5})([mhd])")

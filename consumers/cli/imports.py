@@ -20,9 +20,10 @@ from consumers.cli.progress import progress_bars
 from consumers.cli.units import open_registry
 from consumers.progress import report_progress
 from consumers.staff.authorization import Actor
-from contracts.base.times import VIETNAM, format_for_people, utc_time
+from contracts.base.times import utc_time
 from contracts.delivery import ChannelName
 from contracts.errors import Bilingual, FieldError, Invalid, explain, printable
+from contracts.text.moments import VIETNAM, format_for_people
 from producers.bus import Bus
 from producers.imports.dry_run import DryRun, DryRunItem, default_feed, dry_run
 from producers.imports.feed_state import FeedState, FeedStateStore, state_key
@@ -273,7 +274,7 @@ def _first_day(text: str) -> datetime:
 def _require_readable_now(feed: Feed, state: FeedState) -> None:
     """Raises Invalid while the site has asked to be left alone."""
     if state.closed_until > time.time():
-        until = format_for_people(utc_time(state.closed_until))
+        until = utc_time(state.closed_until)
         raise _import_error("url", "asked_to_wait", until=until, url=feed.url)
 
 
@@ -355,7 +356,7 @@ def _print_waiting(feed: dict[str, Any]) -> None:
         text = get_text("import", code, unit=unit, typed=quote(feed["url"]), **counts)
         _print_bilingual(unit, text)
     for item in feed["restless"]:
-        values = {"until": _short_time(item["until"]), "what": _title_and_address(item)}
+        values = {"until": datetime.fromisoformat(item["until"]), "what": _title_and_address(item)}
         _print_bilingual(unit, get_text("import", "restless", **values))
 
 
@@ -413,7 +414,7 @@ def _print_settings(unit: str, feed: Feed) -> None:
         channels=", ".join(feed.channels),
         every=feed.every_min,
         most=feed.most,
-        since=feed.since and format_for_people(feed.since),
+        since=feed.since,
         older=get_text("import", "older_taken" if feed.backfill else "older_left"),
     )
     typer.echo(f"{unit}: {feed.url}")

@@ -14,9 +14,9 @@ from consumers.cli.filters import Limit, Since, check_topic, check_unit, require
 from consumers.messages import field_error
 from consumers.reporting.item_list import ItemFilter, ItemLister, ListedItem
 from consumers.staff.policy import ObjectFacts
-from contracts.base.times import format_for_people
 from contracts.delivery import ChannelName
 from contracts.text.limits import TextLimit, shorten
+from contracts.text.moments import format_for_people
 from contracts.trace import StatusCounts, TraceState
 from producers.bus import Bus
 

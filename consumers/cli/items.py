@@ -51,11 +51,11 @@ from consumers.staff.policy import ObjectFacts
 from consumers.status.places import describe_place
 from consumers.suppression.store import describe_suppression
 from contracts import events, keys, subjects
-from contracts.base.times import format_for_people
 from contracts.cloudevent import CloudEvent
 from contracts.delivery import ChannelName
 from contracts.errors import WHOLE_EVENT, FieldError, FieldWarning, Invalid
 from contracts.records import EventRecord
+from contracts.text.moments import format_for_people
 from contracts.trace import OmitEmptyModel, StatusCounts, TimelineEntry, Trace
 from producers.bus import Bus
 from producers.bus.records import read
@@ -353,9 +353,9 @@ class WithdrawalAnswer(OmitEmptyModel):
         if self.withdrawn_at is None:
             code = "withdrawal_unseen" if self.unseen else "withdrawal_accepted"
             return field_error(self.content_id, code, value=self.content_id)
-        at = format_for_people(self.withdrawn_at)
         code = "withdrawn_already_by" if self.by else "withdrawn_already"
-        return field_error(self.content_id, code, at=at, who=self.by, reason=self.reason)
+        facts = {"at": self.withdrawn_at, "who": self.by, "reason": self.reason}
+        return field_error(self.content_id, code, **facts)
 
 
 @page(

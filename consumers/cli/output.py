@@ -23,8 +23,8 @@ from consumers.cli.progress import progress_bars
 from consumers.errors import KeyFileBroken
 from consumers.messages import field_error, translate_os_error
 from consumers.seals import takeover
-from contracts.base.times import format_for_people
 from contracts.errors import ContractError, FieldError, Invalid, Unavailable, explain
+from contracts.text.moments import format_for_people
 from producers.bus import (
     AccessRefused,
     Bus,

@@ -30,7 +30,7 @@ from consumers.seals.records import TakenOverUntil, seal_records
 from consumers.seals.takeover import SealRecords
 from consumers.staff.authorization import Actor
 from contracts.base.networks import http_url
-from contracts.base.times import format_for_people, format_utc
+from contracts.base.times import format_utc
 from contracts.errors import FieldError, Invalid, Unavailable, unknown_word_values
 from design.settings import SiteSettings
 from producers.bus import Bus, topology
@@ -107,8 +107,7 @@ def save_backup(folder: Folder, by: By = "", as_json: output.Json = False) -> No
     size = sum(stream.size for stream in manifest.streams)
     answer = BackupAnswer(folder=folder, began=manifest.began, bytes=size)
     facts = {"streams": len(manifest.streams), "size": size, "key": path}
-    began = format_for_people(manifest.began)
-    text = field_error(str(folder), "backup_made", **facts, began=began)
+    text = field_error(str(folder), "backup_made", **facts, began=manifest.began)
     output.print_answer(answer, as_json, lambda: output.print_field_texts(text))
 
 
@@ -189,7 +188,7 @@ def _restore_folder(folder: Path, options: _RestoreOptions, as_json: bool) -> No
     manifest, errors = _run_on_idle_bus(lambda bus: _restore(bus, opened, options))
     if errors:
         output.fail(*errors)
-    texts = [field_error(str(folder), "restored_now", began=format_for_people(manifest.began))]
+    texts = [field_error(str(folder), "restored_now", began=manifest.began)]
     if not options.moved:
         texts.append(field_error("doubt", "doubt_stands"))
     if manifest.is_plain:

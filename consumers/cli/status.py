@@ -41,9 +41,10 @@ from consumers.status.report import (
     StatusFinding,
     StatusReport,
 )
-from contracts.base.times import Clock, format_for_people
+from contracts.base.times import Clock
 from contracts.delivery import ChannelName, Lane
 from contracts.errors import Bilingual, Unavailable
+from contracts.text.moments import format_for_people, format_moment_in_sentence
 from producers.bus import Bus, NoReply
 from producers.output import print_bilingual
 
@@ -224,12 +225,12 @@ def canary_line(canary: CanaryStatus, now: float, *, at_work: bool = True) -> Bi
             return Bilingual(f"canary ok {ago.en}{en}", f"tin thử {ago.vi}{vi}")
         case "late":
             en, vi = (f": {text}" if text else "" for text in why)
-            late = f"canary late, none back since {since}{en}"
-            return Bilingual(late, f"tin thử chậm, chưa có tin nào quay lại từ {since}{vi}")
+            late = f"canary late, none back since {since.en}{en}"
+            return Bilingual(late, f"tin thử chậm, chưa có tin nào quay lại từ {since.vi}{vi}")
         case "waiting" if canary.next_at:
             at = _shown_time(canary.next_at)
-            en = f"canary: none on its way, the next goes at {at}"
-            return Bilingual(en, f"tin thử: chưa có tin nào đang đi, tin kế tiếp đi lúc {at}")
+            en = f"canary: none on its way, the next goes at {at.en}"
+            return Bilingual(en, f"tin thử: chưa có tin nào đang đi, tin kế tiếp đi lúc {at.vi}")
         case "waiting":
             return Bilingual("canary on its way, none back yet", "tin thử đang đi, chưa quay lại")
         case _:
@@ -247,8 +248,10 @@ def _returned_ago(moment: datetime | None, now: float) -> Bilingual:
     return Bilingual("just now", "vừa quay lại")
 
 
-def _shown_time(moment: datetime | None) -> str:
-    return format_for_people(moment) if moment else "?"
+def _shown_time(moment: datetime | None) -> Bilingual:
+    if moment is None:
+        return Bilingual("?", "?")
+    return Bilingual(format_for_people(moment), format_moment_in_sentence(moment))
 
 
 def lane_cells(lane: LaneStatus) -> tuple[object, ...]:

@@ -27,7 +27,7 @@ from consumers.reporting.reader_list import (
 from consumers.staff.authorization import Actor
 from consumers.subscribers.csv_rows import CSV_COLUMNS, format_row
 from consumers.zalo.followers import FollowerStore
-from contracts.base.times import format_for_people
+from contracts.text.moments import format_for_people
 from producers.bus import Bus
 
 log = structlog.get_logger()

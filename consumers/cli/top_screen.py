@@ -14,9 +14,9 @@ from consumers.channel_health.breaker import BreakerState
 from consumers.cli.status import finding_texts, lane_breaker
 from consumers.status.open_plans import OpenPlan
 from consumers.status.report import ChannelStatus, LaneStatus, Severity, StatusReport
-from contracts.base.times import format_for_people
 from contracts.delivery import ChannelName, Lane
 from contracts.errors import Bilingual
+from contracts.text.moments import format_for_people
 
 _BAR_WIDTH = 14
 _FRAME_LINES = 7

@@ -43,15 +43,16 @@ from consumers.messages import field_error
 from consumers.operations.manual_resolution import ManualResolution, ResolvedRow, UnresolvedRow
 from consumers.progress import report_progress
 from consumers.staff.authorization import Actor
-from consumers.zalo import consent, follower_sync
+from consumers.zalo import account_texts, consent, follower_sync
 from consumers.zalo.event_publisher import ZaloEventPublisher
 from consumers.zalo.followers import FollowerStore
 from contracts import keys
 from contracts.base.addresses import Mobile
-from contracts.base.times import format_for_people, utc_time
+from contracts.base.times import utc_time
 from contracts.case import ZALO_USER_PREFIX
 from contracts.delivery import ChannelName
 from contracts.errors import Invalid, unknown_word_values
+from contracts.text.moments import format_for_people
 from producers.bus import Bus
 from producers.output import print_bilingual
 
@@ -310,12 +311,18 @@ def _print_account(status: AccountStatus) -> None:
     facts |= {f"notices: {name}": spent for name, spent in status.notices.items()}
     facts |= {f"broadcasts: {name}": value for name, value in status.broadcasts.items()}
     facts |= {f"templates: {name}": value for name, value in status.templates.items()}
-    rows = [(name, value) for name, value in facts.items() if value not in ("", None)]
+    rows = [
+        (account_texts.label(name), account_texts.usage(value))
+        for name, value in facts.items()
+        if value not in ("", None)
+    ]
     output.print_table(("", ""), rows)
     _print_kinds(status.kinds)
-    for missing in status.missing:
-        typer.echo(f"missing for {missing.task}: {missing.reason}")
-        typer.echo(f"  now: {missing.fix or 'try again; if it stays, ask Zalo'}")
+    for task, why, fix in map(account_texts.missing_texts, status.missing):
+        print_bilingual(
+            f"missing for {task.en}: {why.en}\n  now: {fix.en}",
+            f"còn thiếu để {task.vi}: {why.vi}\n  việc cần làm: {fix.vi}",
+        )
 
 
 def _shown_time(at: float | None) -> str:

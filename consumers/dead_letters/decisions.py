@@ -24,7 +24,6 @@ from consumers.dead_letters.store import DeadLetterStore, history_key
 from consumers.messages import field_error, translate
 from contracts import envelope, events, subjects
 from contracts.base.crash_points import crash_point
-from contracts.base.times import format_for_people
 from contracts.errors import FieldError, Invalid, printable
 from contracts.vocabulary import Vocabulary
 from producers.bus import Ack, Message, NoReply
@@ -226,8 +225,7 @@ def _require_decidable(letter: DeadLetter, history: History, decision: Decision)
     for begun in history.begun(letter.latest):
         own = begun.by == decision.by and decision.state != "discarded"
         if not own and decision.at - begun.at < SENDING_HOLD:
-            free = format_for_people(begun.at + SENDING_HOLD)
-            times = {"begun": format_for_people(begun.at), "free": free}
+            times = {"begun": begun.at, "free": begun.at + SENDING_HOLD}
             raise Invalid(field_error("id", "in_hand", value=letter.id, who=begun.by, **times))
 
 

@@ -104,8 +104,7 @@ class DigestForecaster:
             raise Invalid(field_error("digest", "reads_at_once"))
         digest = (await self.next_digest(subscriber.frequency)).digest
         if subscriber.is_paused_at(digest.issue.at):
-            at = f"{digest.issue.due:%d/%m/%Y %H:%M}"  # in Vietnam's time
-            raise Invalid(field_error("digest", "reader_pauses", at=at))
+            raise Invalid(field_error("digest", "reader_pauses", at=digest.issue.due))
         picks = await self.pick_items(subscriber, digest)
         if not picks:
             raise Invalid(field_error("digest", "digest_without_reader", value=digest.content_id))

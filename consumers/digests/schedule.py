@@ -9,9 +9,10 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contracts import subjects
-from contracts.base.times import VIETNAM, utc_time
+from contracts.base.times import utc_time
 from contracts.records import Record
 from contracts.subscriptions.digest import DigestFrequency
+from contracts.text.moments import VIETNAM
 from producers.bus import Bus
 from producers.bus.records import read
 

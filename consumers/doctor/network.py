@@ -16,7 +16,7 @@ import aiohttp
 
 from channels.email.settings import is_loopback
 from consumers.doctor.finding import DoctorFinding, new_finding
-from contracts.base.times import utc_time
+from contracts.base.times import format_date, utc_time
 from producers.access import without_password
 
 _SLOW_S = 1.0
@@ -138,7 +138,7 @@ async def _examine_certificate(url: str) -> AsyncIterator[DoctorFinding]:
     writer.close()
     days = int((ends - time.time()) // 86400)
     code = "portal_ends" if days < _CERTIFICATE_WARNING_DAYS else "portal_tls"
-    yield new_finding(code, host=host, day=f"{utc_time(ends):%d/%m/%Y}", days=days)
+    yield new_finding(code, host=host, day=format_date(utc_time(ends)), days=days)
 
 
 async def is_reachable(url: str) -> str:

@@ -14,8 +14,9 @@ from consumers.doctor.machine import compare_clock
 from consumers.doctor.network import is_reachable
 from consumers.messages import translate_os_error
 from consumers.status.facts import has_lost_index
+from consumers.zalo.account_texts import missing_texts
 from contracts import subjects
-from contracts.base.times import format_for_people, utc_time
+from contracts.base.times import utc_time
 from contracts.errors import Bilingual, ContractError
 from producers.bus import Bus, BusError
 from producers.bus.server_check import check_version, verify
@@ -111,12 +112,11 @@ async def _examine_account(
         return [new_finding("zalo_no_bus")]
     if status.missing:
         return [
-            new_finding("zalo_problem", task=one.task, why=one.reason, fix=one.fix)
-            for one in status.missing
+            new_finding("zalo_problem", **missing_texts(one)._asdict()) for one in status.missing
         ]
     name = status.account.name if status.account else "?"
-    return [new_finding("zalo_ok", name=name, until=_shown(status.token_expires_at))]
+    return [new_finding("zalo_ok", name=name, until=_time(status.token_expires_at))]
 
 
-def _shown(at: float | None) -> str:
-    return format_for_people(utc_time(at)) if at else "?"
+def _time(at: float | None) -> datetime | str:
+    return utc_time(at) if at else "?"

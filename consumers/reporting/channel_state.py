@@ -5,7 +5,7 @@ from consumers.channel_health.breaker import Breaker, remedy
 from consumers.channel_health.destinations import Destination
 from consumers.messages import field_error, load_catalog, translate
 from contracts import keys
-from contracts.base.times import format_for_people, utc_time
+from contracts.base.times import utc_time
 from contracts.delivery import ChannelName, Lane
 from contracts.errors import FieldError, localized
 from contracts.trace import Trace
@@ -38,13 +38,13 @@ async def channel_problems(bus: Bus, trace: Trace) -> list[FieldError]:
 
 
 def breaker_problem(name: ChannelName, breaker: Breaker) -> FieldError:
-    since = format_for_people(utc_time(round(breaker.since)))
+    since = utc_time(round(breaker.since))
     now = remedy(breaker.reason)
     code = "channel_broken_now" if now else "channel_broken"
     return field_error(name, code, since=since, reason=translate(breaker.reason), now=now)
 
 
 def _failing_problem(name: ChannelName, place: Destination) -> FieldError:
-    since = format_for_people(utc_time(round(place.failing_since)))
+    since = utc_time(round(place.failing_since))
     texts = load_catalog("status")["channel_failing"]
     return localized(name, texts, since=since, reason=translate(place.failing))

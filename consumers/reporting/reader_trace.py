@@ -16,7 +16,7 @@ from consumers.reporting.channel_state import channel_problems
 from consumers.reporting.preview import PublicationFinder
 from consumers.reporting.review import newest_text
 from consumers.suppression.store import Suppression
-from contracts.base.times import format_for_people, utc_time
+from contracts.base.times import utc_time
 from contracts.delivery import OPEN, ChannelName, Lane, PlanKey, Status
 from contracts.errors import FieldError
 from contracts.publication import Publication
@@ -149,7 +149,7 @@ class ReaderTracer:
         until = self.subscriber.paused_until
         if until and self.subscriber.is_paused_at(self.now):
             code = "reader_pauses_open" if until >= UNTIL_RESUMED else "reader_pauses_until"
-            yield field_error("paused_until", code, until=format_for_people(until))
+            yield field_error("paused_until", code, until=until)
         elif self.subscriber.frequency != "immediate" and publication.lane is not Lane.URGENT:
             frequency = translate(self.subscriber.frequency)
             yield field_error("frequency", "reader_gathers", value=frequency)

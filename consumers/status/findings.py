@@ -15,7 +15,6 @@ from consumers.messages import load_catalog, translate
 from consumers.status.places import describe_place
 from consumers.status.report import ChannelStatus, CircuitStatus, Severity, StatusFinding
 from consumers.zalo.limits import LimitUse, WaitCause, explain_wait
-from contracts.base.times import format_for_people
 from contracts.delivery import ChannelName, PlanKey
 from contracts.errors import Bilingual, FieldError, localized, printable
 
@@ -136,7 +135,7 @@ def _finding(
 ) -> StatusFinding:
     """A finding with the texts of *code*; its times are values of the texts, too."""
     texts, at = load_catalog("status")[code], times or _Times()
-    values |= {"about": about, "since": at.shown_since, "until": at.shown_until}
+    values |= {"about": about, "since": at.since or "?", "until": at.until or "?"}
     said = localized(about, texts, **values)
     todo = localized(about, {"en": texts.get("do_en", ""), "vi": texts.get("do_vi", "")}, **values)
     return StatusFinding(
@@ -165,14 +164,6 @@ def _with_remedy(finding: StatusFinding, todo: Bilingual) -> StatusFinding:
 class _Times:
     since: datetime | None = None
     until: datetime | None = None
-
-    @property
-    def shown_since(self) -> str:
-        return format_for_people(self.since) if self.since else "?"
-
-    @property
-    def shown_until(self) -> str:
-        return format_for_people(self.until) if self.until else "?"
 
 
 def _as_said(code: str, error: FieldError, since: datetime | None = None) -> StatusFinding:
@@ -258,8 +249,7 @@ def _not_running(facts: Facts) -> StatusFinding:
     waiting = _phrase("waiting", rows=rows) if rows else Bilingual("", "")
     if facts.crashed:
         return _finding(severity, "crashed", "loa", times, waiting=waiting)
-    at = times.shown_since
-    stopped = _phrase("stopped_at", at=at) if facts.last_sign else Bilingual("", "")
+    stopped = _phrase("stopped_at", at=facts.last_sign) if facts.last_sign else Bilingual("", "")
     return _finding(severity, "not_running", "loa", times, stopped=stopped, waiting=waiting)
 
 
@@ -389,8 +379,7 @@ _FIXES: Mapping[ChannelName, Mapping[str, tuple[str, ...]]] = {
 def _next_try(channel: ChannelStatus, circuit: CircuitStatus) -> Bilingual:
     """The next try of a breaker: after its wait, with the first row that may go."""
     if circuit.next_probe:
-        at = format_for_people(circuit.next_probe)
-        return _phrase("try_at", at=at)
+        return _phrase("try_at", at=circuit.next_probe)
     if circuit.breaker is BreakerState.HALF_OPEN:
         return _phrase("trying")
     if channel.paused:

@@ -29,9 +29,10 @@ from consumers.suppression.store import BOUNCE_PREFIX
 from contracts import keys, subjects
 from contracts.base.addresses import counted_mailbox
 from contracts.base.crash_points import crash_point
-from contracts.base.times import VIETNAM, Clock, utc_now
+from contracts.base.times import Clock, utc_now
 from contracts.delivery import BatchKey, ChannelName
 from contracts.subscriptions.transactional import TransactionalKind, TransactionalMail
+from contracts.text.moments import VIETNAM
 from producers.bus import Bus, NoReply, RevisionConflict, records
 
 log = structlog.get_logger()

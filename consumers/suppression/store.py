@@ -12,10 +12,11 @@ from pydantic import AwareDatetime, Field
 from consumers.key_file import KeyFile
 from consumers.messages import field_error, translate
 from contracts import subjects
-from contracts.base.times import VIETNAM
+from contracts.base.times import format_date
 from contracts.delivery import ChannelName
-from contracts.errors import FieldError
+from contracts.errors import Bilingual, FieldError
 from contracts.records import Record
+from contracts.text.moments import VIETNAM
 from producers.bus import Bus, RevisionConflict, records
 from producers.seals import NotSealed
 
@@ -207,8 +208,11 @@ def _record_key(channel: ChannelName, address_hash: str) -> str:
 
 def describe_suppression(suppression: Suppression) -> FieldError:
     """Describe since when, why and until when an address is suppressed."""
-    since = f"{suppression.at.astimezone(VIETNAM):%Y-%m-%d}"
-    until = f"{suppression.until.astimezone(VIETNAM):%Y-%m-%d}" if suppression.until else ""
+    since, until = _day(suppression.at), suppression.until and _day(suppression.until)
     code = "address_left_alone_until" if until else "address_left_alone"
     reason = translate(suppression.reason)
     return field_error("address", code, since=since, reason=reason, until=until)
+
+
+def _day(at: datetime) -> Bilingual:
+    return Bilingual(f"{at.astimezone(VIETNAM):%Y-%m-%d}", format_date(at))

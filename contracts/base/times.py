@@ -1,9 +1,9 @@
-"""Time: Vietnam's time zone, clocks, and the time that a clock shows."""
+"""Clocks, and the time that a clock shows."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 
-VIETNAM = timezone(timedelta(hours=7), "Asia/Ho_Chi_Minh")
+from contracts.text.moments import VIETNAM
 
 Clock = Callable[[], float]
 """Returns seconds since the epoch."""
@@ -24,19 +24,9 @@ def utc_now(clock: Clock) -> datetime:
     return utc_time(clock())
 
 
-def format_moment_in_sentence(at: datetime) -> str:
-    """A point in time as Vietnamese readers write it."""
-    return f"{at.astimezone(VIETNAM):%H:%M ngày %d/%m/%Y}"
-
-
 def format_date(at: datetime) -> str:
     """A date as Vietnamese readers write it."""
     return f"{at.astimezone(VIETNAM):%d/%m/%Y}"
-
-
-def format_for_people(at: datetime) -> str:
-    """A point in time as commands show it, in Vietnam: `2026-11-26 15:00:00+07`."""
-    return f"{at.astimezone(VIETNAM):%Y-%m-%d %H:%M:%S}+07"
 
 
 def format_utc(at: datetime) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 from jinja2 import Environment
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from contracts.base.times import format_moment_in_sentence
 from contracts.catalog import load_texts
 from contracts.errors import ContractError
+from contracts.text.moments import format_moment_in_sentence
 from design.frame import Frame, page_environment
 from producers.pages import rendering as pages
 

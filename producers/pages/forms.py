@@ -10,8 +10,8 @@ from urllib.parse import parse_qs
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from contracts.base.times import VIETNAM
 from contracts.subscriptions.signup import SignupApplication
+from contracts.text.moments import VIETNAM
 
 _BODY_BYTES = 64 << 10
 _MAX_FIELDS = 200

@@ -11,10 +11,11 @@ from jinja2 import Environment
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from contracts.base.security_headers import SECURITY_HEADERS, content_policy
-from contracts.base.times import format_date, format_moment_in_sentence
+from contracts.base.times import format_date
 from contracts.catalog import load_texts
 from contracts.errors import FieldError
 from contracts.subscriptions.subscriber import UNTIL_RESUMED
+from contracts.text.moments import format_moment_in_sentence
 from contracts.vocabulary import Vocabulary
 from design.frame import URGENT_SHEET, Frame, page_environment
 from design.settings import SiteIdentity

@@ -310,3 +310,13 @@ def test_a_body_in_utf_16_is_called_that(codec, value):
         strict_json.loads(json.dumps(value, ensure_ascii=False).encode(codec))
     assert "UTF-16" in caught.value.errors[0].message
     assert "UTF-16" in caught.value.errors[0].message_vi
+
+
+def test_a_time_has_the_form_of_each_language_and_is_vietnams():
+    said = errors.localized(
+        "a", {"en": "since {at}", "vi": "từ {at}"}, at=datetime(2026, 11, 25, 18, 30, tzinfo=UTC)
+    )
+    assert (said.message, said.message_vi) == (
+        "since 2026-11-26 01:30:00+07",
+        "từ 01:30 ngày 26/11/2026",
+    )

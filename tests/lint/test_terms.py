@@ -16,7 +16,7 @@ from tests.lint.sources import ROOT
 TABLE = tomllib.loads(Path(__file__).with_name("terms.toml").read_text("utf-8"))
 TERMS: dict[str, Any] = TABLE["term"]
 LONGEST_BUTTON = 28
-CATALOGUES = ("channels", "contracts", "design", "producers", "sandbox")
+CATALOGUES = ("channels", "consumers", "contracts", "design", "producers", "sandbox")
 TIMES = {
     "%H:%M ngày %d/%m/%Y": "a point in time",
     "%d/%m/%Y": "a day",

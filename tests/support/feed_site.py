@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 
 from aiohttp import web
 
-from contracts.base.times import VIETNAM
+from contracts.text.moments import VIETNAM
 from producers.imports.parse.feed_entry import Enclosure, Entry
 from tests.support.picture_server import PictureServer
 

@@ -11,7 +11,7 @@ import pytest
 
 from channels.base import Outcome, Verdict
 from channels.zalo.error_codes import ErrorKind
-from contracts.base.times import VIETNAM
+from contracts.text.moments import VIETNAM
 from tests.support.zalo_account import NOON
 
 OA = """

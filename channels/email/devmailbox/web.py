@@ -18,7 +18,7 @@ from channels.email import parsing
 from channels.email.devmailbox.mail_folder import MailFolder, StoredMail
 from contracts.base.fetch_metadata import is_cross_site_request
 from contracts.base.security_headers import SECURITY_HEADERS, content_policy
-from contracts.base.times import format_moment_in_sentence
+from contracts.text.moments import format_moment_in_sentence
 from design.frame import Frame, page_environment
 from design.routes import asset_routes
 

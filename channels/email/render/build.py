@@ -14,8 +14,8 @@ from channels.email.render.parts import render_part
 from channels.email.settings import EmailSettings
 from channels.email.unsubscribe import HmacSigner
 from contracts import keys
-from contracts.base.times import VIETNAM
 from contracts.publication import Publication, encode
+from contracts.text.moments import VIETNAM
 from contracts.vocabulary import Vocabulary
 
 _FEEDBACK_SENDER = "loa"

@@ -11,7 +11,7 @@ from channels.email.render.headers import EncodedHeader
 from channels.email.render.message import MailContent, texts
 from channels.email.smtp.window import Envelope
 from contracts import keys
-from contracts.base.times import format_moment_in_sentence
+from contracts.text.moments import format_moment_in_sentence
 
 
 def canary_envelope(canary: Canary, context: MailContext) -> Envelope:

@@ -22,9 +22,9 @@ from channels.email.render.publication import recipient_values
 from channels.email.smtp.window import Envelope
 from channels.markdown_text import indented_text
 from contracts import keys
-from contracts.base.times import format_moment_in_sentence
 from contracts.publication import Publication, encode
 from contracts.subscriptions.digest import Digest
+from contracts.text.moments import format_moment_in_sentence
 
 SELECTIONS_CACHED = 256
 """Choices of items whose joined blocks are kept: most readers share a few."""

@@ -14,10 +14,10 @@ from channels.email.render import markdown
 from channels.file_note import file_note
 from channels.markdown_text import indented_text
 from channels.organisations import is_organisation
-from contracts.base.times import VIETNAM, format_moment_in_sentence
 from contracts.catalog import load_texts
 from contracts.publication import Publication
 from contracts.subscriptions.digest import date_of, frequency_of
+from contracts.text.moments import VIETNAM, format_moment_in_sentence
 from contracts.vocabulary import Vocabulary
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -16,10 +16,10 @@ from channels.email.render.parts import render_part
 from channels.email.render.publication import check_delivery_key
 from channels.email.smtp.window import Envelope
 from contracts import keys
-from contracts.base.times import format_moment_in_sentence
 from contracts.case import AcceptedNotice, CaseNotice
 from contracts.catalog import load_texts
 from contracts.subscriptions.transactional import TransactionalMail
+from contracts.text.moments import format_moment_in_sentence
 
 _TRANSACTIONAL_TEXTS = TEMPLATES / "transactional.toml"
 

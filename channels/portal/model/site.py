@@ -8,8 +8,8 @@ from channels.portal.model.history import last_change
 from channels.portal.model.public_channels import DEFAULT_CHANNELS as CHANNELS
 from channels.portal.model.public_channels import PublicChannel
 from channels.portal.model.texts import catalog_text
-from contracts.base.times import VIETNAM
 from contracts.publication import Publication
+from contracts.text.moments import VIETNAM
 from contracts.vocabulary import Vocabulary
 from design.settings import SiteIdentity
 

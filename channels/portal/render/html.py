@@ -33,8 +33,8 @@ from channels.portal.model.site import (
 from channels.portal.model.texts import TEXTS, catalog_text
 from channels.portal.render.json_ld import article_json_ld, og_locale
 from channels.portal.render.qr import has_qr_code, qr_code
-from contracts.base.times import VIETNAM
 from contracts.content import Attachment, Link
+from contracts.text.moments import VIETNAM
 from design.frame import URGENT_SHEET, Frame, page_environment
 
 TEMPLATE_DIR = Path(__file__).with_name("templates")

@@ -26,8 +26,8 @@ from channels.portal.search.document import build_document
 from channels.portal.search.index import SearchDocument
 from channels.portal.storage.atomic_files import RenderedFile
 from contracts.base.markdown_size import RENDERED_MAX
-from contracts.base.times import VIETNAM
 from contracts.publication import Publication
+from contracts.text.moments import VIETNAM
 from design.frame import design_hash
 
 _HOME_LIMIT = 12

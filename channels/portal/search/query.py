@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 from channels.portal.errors import InvalidQuery
 from channels.portal.search.normalize import WORD, normalize_spelling, strip_marks
-from contracts.base.times import VIETNAM
 from contracts.text import nfc
+from contracts.text.moments import VIETNAM
 
 _WORDS_MAX, LENGTH_MAX = 12, 200
 _VALID_YEARS = range(1900, 2200)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_tz
 
-from contracts.base.times import VIETNAM
+from contracts.text.moments import VIETNAM
 
 _CLOCK_TOLERANCE = timedelta(minutes=10)
 """Tolerance for other clocks."""

@@ -6,8 +6,8 @@ from datetime import datetime
 from functools import cached_property
 
 from contracts import keys, text
-from contracts.base.times import VIETNAM
 from contracts.errors import FieldError
+from contracts.text.moments import VIETNAM
 from producers.imports.parse import html_text
 from producers.imports.parse.similarity import TextSignature, text_signature
 from producers.texts import get_text

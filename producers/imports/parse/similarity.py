@@ -14,7 +14,7 @@ from enum import IntEnum
 from zlib import crc32
 
 from contracts import keys, text
-from contracts.base.times import VIETNAM
+from contracts.text.moments import VIETNAM
 
 _LONG_TEXT_WORDS = 30
 """Length in words; a shorter text ("Chi tiết xem tệp đính kèm") may appear under any notice."""

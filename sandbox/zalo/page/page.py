@@ -9,7 +9,8 @@ from typing import Any
 from aiohttp import web
 
 from contracts.base.security_headers import content_policy
-from contracts.base.times import format_moment_in_sentence, utc_time
+from contracts.base.times import utc_time
+from contracts.text.moments import format_moment_in_sentence
 from design.frame import Frame, page_environment
 from sandbox.zalo.controls.admin import state_summary
 from sandbox.zalo.middleware import WORLD

@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from channels.zalo.clock import ProviderClock, Until, is_broadcast_time, wait_s
-from contracts.base.times import VIETNAM
+from contracts.text.moments import VIETNAM
 
 
 def at(text: str) -> float:

@@ -190,7 +190,7 @@ async def test_silence_of_the_bus_changes_nothing(bus, monkeypatch, known):
 def test_the_reason_that_a_restore_gives_is_told_in_both_languages_and_in_vietnams_time():
     restored = "restored from the backup of 2026-11-29T05:00:00Z"
     said = pauses.describe_reason(f"{restored}; paused before, since 2026-11-28T01:00:00Z: relay")
-    for text in said:
-        assert "2026-11-29 12:00:00+07" in text and "2026-11-28 08:00:00+07: relay" in text
+    assert "2026-11-29 12:00:00+07" in said.en and "2026-11-28 08:00:00+07: relay" in said.en
+    assert "12:00 ngày 29/11/2026" in said.vi and "08:00 ngày 28/11/2026: relay" in said.vi
     assert "khôi phục" in pauses.describe_reason(restored).vi
     assert pauses.describe_reason("bảo trì") == ("bảo trì", "bảo trì"), "a person's words stay"

@@ -83,7 +83,7 @@ async def test_the_list_says_since_when_a_draft_waits_and_what_it_is(intake, loa
     run = await loa("desk", "list")
     assert [line for line in run.stdout.splitlines() if "since" in line], "a column"
     assert "2027-01-15 15:00:00+07  a new text after revision 1, not marked" in run.stdout
-    assert "2027-01-15 15:00:00+07  a new item" in run.stdout, (
+    assert "2027-01-15 15:00:00+07  a new item / tin mới" in run.stdout, (
         "readers have nothing that it corrects"
     )
     assert "[/b] [KHẨN] :smile:" in run.stdout, "a title is shown as it is"
@@ -112,7 +112,10 @@ async def test_what_nobody_has_seen_yet_is_not_corrected(intake, loa):
     ("not_before", "words"),
     [
         (None, ("revision 1", "đã duyệt", submitted().data["title"])),
-        ("2099-01-01T08:00:00+07:00", ("before 2099-01-01 08:00:00+07", "trước 2099")),
+        (
+            "2099-01-01T08:00:00+07:00",
+            ("before 2099-01-01 08:00:00+07", "08:00 ngày 01/01/2099"),
+        ),
     ],
     ids=["now", "ahead of its time"],
 )

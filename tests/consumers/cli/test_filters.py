@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from consumers.cli.filters import parse_time, require_time
-from contracts.base.times import format_for_people
 from contracts.errors import Invalid
+from contracts.text.moments import format_for_people
 
 
 @pytest.mark.parametrize(

@@ -273,7 +273,7 @@ def test_an_article_that_is_restless_is_named_and_until_when(capsys):
     state = FeedState(restless=(ThrottledItem(title="Giá xăng", url=f"{SITE}/1", until=until),))
     said = shown(state, capsys)
     assert f"waits until 2027-01-16 15:00:00+07: Giá xăng\n  {SITE}/1" in said
-    assert "bản mới nhất sẽ phát sau 2027-01-16 15:00:00+07" in said
+    assert "bản mới nhất sẽ phát sau 15:00 ngày 16/01/2027" in said
 
 
 def test_what_is_refused_without_a_title_is_named_by_its_address(capsys):

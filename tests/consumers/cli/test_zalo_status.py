@@ -6,9 +6,11 @@ import pytest
 
 from channels.errors import Unreachable
 from channels.zalo import error_codes
+from channels.zalo.account.status import Finding
 from channels.zalo.client.store import GrantCipher, TokenGrant
 from channels.zalo.client.transport import AiohttpTransport, HttpResponse
 from channels.zalo.factory import ChannelParts
+from consumers.zalo.account_texts import missing_texts
 from tests.support.cli import json_output
 from tests.support.zalo_account import memory_stores
 from tests.support.zalo_cli import environment
@@ -151,7 +153,9 @@ def command(loa, sandbox):
 
 async def test_the_command_tells_people_and_scripts_the_same(command, sandbox, tmp_path):
     assert (told := await command("status")).exit_code == 1
-    assert error_codes.operator_fix("consent") in told.stdout
+    fix = error_codes.bilingual_fix(error_codes.operator_fix("consent"))
+    assert fix.en in told.stdout and f"\n  việc cần làm: {fix.vi}" in told.stdout
+    assert "còn thiếu để đăng nhập Zalo: chưa được cấp quyền trên Zalo\n" in told.stdout
     pair = sandbox.grant()
     file = tmp_path / "pair.json"
     file.write_text(json.dumps({"access_token": pair.access_token, "refresh_token": "r"}))
@@ -168,3 +172,16 @@ async def test_without_an_app_it_names_the_setting(command):
     told = await command("status", LOA_ZALO_APP_ID="")
     assert told.exit_code == 2
     assert "LOA_ZALO_APP_ID" in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("task", "reason", "said"),
+    [
+        ("notices 5, 8", "no template", ("gửi thông báo hồ sơ loại 5, 8", "chưa chọn mẫu")),
+        ("articles", "template 7 is REJECT", ("đăng bài viết", "trạng thái của mẫu 7: REJECT")),
+        ("broadcasts", "no connection: x", ("phát tin", "không kết nối được: “x”")),
+    ],
+)
+def test_what_is_missing_is_said_in_vietnamese(task, reason, said):
+    texts = missing_texts(Finding(task, reason))
+    assert (texts.task.vi, texts.why.vi) == said and texts.task.en == task and texts.fix.vi

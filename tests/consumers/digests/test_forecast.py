@@ -15,9 +15,9 @@ from consumers.key_file import open_key_file
 from consumers.reporting.trace import TraceReader
 from consumers.subscribers.store import SubscriberStore
 from contracts import subjects
-from contracts.base.times import VIETNAM
 from contracts.errors import Invalid
 from contracts.subscriptions.subscriber import UNTIL_RESUMED, Subscriber
+from contracts.text.moments import VIETNAM
 from contracts.vocabulary import DEFAULT
 from tests.support.cli import json_output
 from tests.support.digest_pipeline import OTHER, SATURDAY, later

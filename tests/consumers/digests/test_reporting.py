@@ -14,9 +14,9 @@ from consumers.ledger.codec import BatchRows
 from consumers.ledger.row_ref import RowRef
 from consumers.reporting.trace import TraceReader
 from contracts import keys
-from contracts.base.times import VIETNAM
 from contracts.delivery import BatchKey, ChannelName
 from contracts.subscriptions.subscriber import Subscriber
+from contracts.text.moments import VIETNAM
 from producers.bus import Change
 from tests.support.digest_pipeline import SATURDAY
 

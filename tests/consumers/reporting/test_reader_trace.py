@@ -15,6 +15,7 @@ from consumers.subscribers.store import SubscriberStore
 from consumers.suppression.store import SuppressionStore
 from contracts.delivery import BatchKey, ChannelName, Status
 from contracts.subscriptions.subscriber import UNTIL_RESUMED, Subscriber
+from contracts.text.moments import VIETNAM
 from tests.support.cli import json_output
 from tests.support.digest_pipeline import DigestPipeline
 from tests.support.events import ITEM, corrected, submitted
@@ -86,9 +87,9 @@ async def test_an_address_that_is_left_alone_says_why_and_until_when(bus, intake
     registry = SuppressionStore.from_key_file(bus, KEYS)
     await registry.add(EMAIL, ADDRESS, "bounced 5.1.1", at + timedelta(days=9), at=at)
     run = await loa("trace", ITEM, "--reader", ADDRESS)
-    until = f"{at + timedelta(days=9):%Y-%m-%d}"
-    assert f"until {until}: bounced 5.1.1" in run.stdout
-    assert f"đến {until}: thư bị trả lại (5.1.1)" in run.stdout
+    until = (at + timedelta(days=9)).astimezone(VIETNAM)
+    assert f"until {until:%Y-%m-%d}: bounced 5.1.1" in run.stdout
+    assert f"đến {until:%d/%m/%Y}: thư bị trả lại (5.1.1)" in run.stdout
     told = json_output(await loa("trace", ITEM, "--reader", ADDRESS, "--json"))
     assert told["mails"][0]["status"] == "suppressed"
     assert told["suppressed"]["reason"] == "bounced 5.1.1"
@@ -104,7 +105,7 @@ FAR = datetime(2099, 1, 1, tzinfo=UTC)
         ({"units": ["vu-phap-che"]}, {}, "units", "wants vu-phap-che, and it has van-phong-bo"),
         ({"audiences": ["can-bo"]}, {"audiences": ["cong-dan"]}, "audiences", "it has cong-dan"),
         ({"frequency": "daily"}, {}, "frequency", "bản tổng hợp (hằng ngày)"),
-        ({"paused_until": FAR}, {}, "paused_until", "tạm dừng đến 2099-01-01 07:00:00+07"),
+        ({"paused_until": FAR}, {}, "paused_until", "tạm dừng đến 07:00 ngày 01/01/2099"),
         ({"paused_until": UNTIL_RESUMED}, {}, "paused_until", "until they end it themselves"),
         ({}, {"channels": ["portal"]}, "channels", "không gửi qua thư điện tử"),
         ({}, {}, "email", "was not planned for them"),

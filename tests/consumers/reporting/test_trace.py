@@ -386,7 +386,7 @@ def test_a_broken_channel_is_explained_in_vietnamese_to_the_last_word():
     open_ = Breaker(state=BreakerState.OPEN, since=1_800_000_000.0, reason=why)
     told = breaker_problem(EMAIL, open_)
     assert "+07: no connection: Connection refused; it goes on by itself" in told.message
-    assert "+07: không kết nối được: bên kia từ chối kết nối; khắc phục xong" in told.message_vi
+    assert "/2027: không kết nối được: bên kia từ chối kết nối; khắc phục xong" in told.message_vi
 
 
 async def test_a_scheduled_item_says_until_when(intake_harness, clock):

@@ -5,8 +5,8 @@ from email.utils import format_datetime
 
 import pytest
 
-from contracts.base.times import VIETNAM
 from contracts.delivery import ChannelName
+from contracts.text.moments import VIETNAM
 from producers.imports.compose_event import compose_event
 from producers.imports.parse.dates import MAX_AHEAD, parse_published
 from producers.imports.parse.feed_document import parse_feed

@@ -5,7 +5,8 @@ from datetime import datetime
 import pytest
 
 from channels.zalo.clock import is_broadcast_time
-from contracts.base.times import VIETNAM, vietnam_time
+from contracts.base.times import vietnam_time
+from contracts.text.moments import VIETNAM
 from sandbox.zalo import server
 from sandbox.zalo.state.clock import daytime_clock
 from sandbox.zalo.state.journal import Journal

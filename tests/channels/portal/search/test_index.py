@@ -17,7 +17,7 @@ from channels.portal.search.index import (
 )
 from channels.portal.search.normalize import WORD, normalize_spelling, strip_marks
 from channels.portal.search.query import EVERY_AUDIENCE, parse_query
-from contracts.base.times import VIETNAM
+from contracts.text.moments import VIETNAM
 
 DAY = datetime(2026, 11, 2, 9, tzinfo=VIETNAM)
 VOCABULARY = ("hòa", "hoà", "hoa", "nghỉ", "nghi", "tết", "Tết", "lương", "mới", "276/2026/NĐ-CP")

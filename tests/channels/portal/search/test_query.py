@@ -6,7 +6,7 @@ import pytest
 
 from channels.portal.errors import InvalidQuery
 from channels.portal.search.query import SearchQuery, parse_query
-from contracts.base.times import VIETNAM
+from contracts.text.moments import VIETNAM
 
 
 @pytest.mark.parametrize(

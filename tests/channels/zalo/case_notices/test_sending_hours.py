@@ -5,7 +5,8 @@ from datetime import datetime
 import pytest
 
 from channels.base import Verdict
-from contracts.base.times import VIETNAM, vietnam_time
+from contracts.base.times import vietnam_time
+from contracts.text.moments import VIETNAM
 from tests.support.zalo_notices import USER_ID, add_person
 
 TO_USER = f"zalo:{USER_ID}"

@@ -7,7 +7,8 @@ import structlog
 
 from channels.base import Verdict
 from channels.zalo.clock import SETTLE_S
-from contracts.base.times import VIETNAM, vietnam_time
+from contracts.base.times import vietnam_time
+from contracts.text.moments import VIETNAM
 from tests.support.publications import a_publication
 from tests.support.zalo_account import (
     AFTER,

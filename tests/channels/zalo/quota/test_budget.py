@@ -16,7 +16,7 @@ from channels.zalo.quota.budget import Budget, BudgetWindows
 from channels.zalo.quota.counter import QuotaWindow
 from consumers.zalo.stores import BusKeyValueStore
 from contracts import subjects
-from contracts.base.times import VIETNAM
+from contracts.text.moments import VIETNAM
 from tests.support.zalo_account import MemoryKeyValueStore
 
 MIDNIGHT = datetime(2026, 12, 1, tzinfo=VIETNAM).timestamp()

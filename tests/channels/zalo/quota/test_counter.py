@@ -13,7 +13,8 @@ from channels.zalo.errors import RowOutcome, StaleValue
 from channels.zalo.quota.counter import QuotaCounter, QuotaWindow
 from consumers.zalo.stores import BusKeyValueStore
 from contracts import subjects
-from contracts.base.times import VIETNAM, vietnam_time
+from contracts.base.times import vietnam_time
+from contracts.text.moments import VIETNAM
 from tests.support.publications import a_publication
 from tests.support.zalo_account import (
     ARTICLE,
