@@ -40,7 +40,7 @@ from consumers.dead_letters.trace import letters_about, with_letters
 from consumers.intake import items
 from consumers.intake.items import Item
 from consumers.intake.repository import ItemRepository
-from consumers.messages import field_error
+from consumers.messages import field_error, translate
 from consumers.reporting.channel_state import channel_problems
 from consumers.reporting.reactions import ReactionCounts, count_reactions
 from consumers.reporting.reader_trace import EMAIL, MailTrace, ReaderTrace, ReaderTracer
@@ -59,6 +59,7 @@ from contracts.text.moments import format_for_people
 from contracts.trace import OmitEmptyModel, StatusCounts, TimelineEntry, Trace
 from producers.bus import Bus
 from producers.bus.records import read
+from producers.output import print_bilingual
 from producers.publisher import Accepted, Publisher, Spooled
 
 ContentId = Annotated[str, typer.Argument(help="The item's content_id.")]
@@ -257,7 +258,11 @@ async def _item_facts(bus: Bus, content_id: str, letters: Sequence[DeadLetter]) 
 
 def print_trace(trace: Trace, names: Mapping[str, str] = MappingProxyType({})) -> None:
     revision = f", revision {trace.revision}" if trace.revision else ""
-    typer.echo(f"{trace.content_id}{revision}: {trace.state}")
+    number = f", bản số {trace.revision}" if trace.revision else ""
+    print_bilingual(
+        f"{trace.content_id}{revision}: {trace.state}",
+        f"{trace.content_id}{number}: {translate(trace.state).vi}",
+    )
     rows = [
         (number or "", channel, dict(counts))
         for number, channels in ((trace.revision, trace.channels), *trace.earlier.items())
@@ -278,12 +283,18 @@ def print_trace(trace: Trace, names: Mapping[str, str] = MappingProxyType({})) -
 def _timeline_rows(entry: TimelineEntry, names: Mapping[str, str]) -> Iterator[tuple[object, ...]]:
     """The table rows of an entry, with its errors and warnings in both languages."""
     by = f", by {names.get(entry.by, entry.by)}" if entry.by else ""
-    yield entry.at, entry.event, entry.channel or "", _shown_detail(entry) + by
+    yield entry.at, _event_words(entry.event), entry.channel or "", _shown_detail(entry) + by
     for error in (*entry.errors, *entry.warnings):
         prefix = "" if error.field == WHOLE_EVENT else f"{error.field}: "
         for text in (error.message, error.message_vi):
             if text not in entry.detail:
                 yield "", "", "", prefix + text
+
+
+def _event_words(event: str) -> str:
+    """An event of the timeline in both languages, if there is a word for it."""
+    vi = translate(event).vi
+    return event if vi == f"“{event}”" else f"{event} / {vi}"
 
 
 def _shown_detail(entry: TimelineEntry) -> str:

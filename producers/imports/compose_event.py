@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from contracts import events
+from contracts.base.times import format_date
 from contracts.cloudevent import CloudEvent
 from contracts.errors import Invalid
 from producers.imports import imported_articles
@@ -79,7 +80,7 @@ def _source_line(entry: Entry) -> str:
     """Title of the source link: the site, and its own date, if any."""
     host = (urlsplit(entry.url).hostname or "").removeprefix("www.")
     if day := site_day(entry):
-        return get_text("import", "read_on_of", host=host, day=day).vi
+        return get_text("import", "read_on_of", host=host, day=format_date(day)).vi
     return get_text("import", "read_on", host=host).vi
 
 

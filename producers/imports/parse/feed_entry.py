@@ -132,8 +132,10 @@ class Entry:
 
     def with_date(self, body: str) -> str:
         """Append the site's date to a text without a link."""
-        day = "" if self.url else site_day(self)
-        return f"{body}\n\n{get_text('import', 'dated', day=day).vi}" if day else body
+        if self.url or not (day := site_day(self)):
+            return body
+        shown = f"{day.day}/{day.month}/{day.year}"  # another form would make each text a new one
+        return f"{body}\n\n{get_text('import', 'dated', day=shown).vi}"
 
     @cached_property
     def signature(self) -> TextSignature:
@@ -143,12 +145,12 @@ class Entry:
         )
 
 
-def site_day(entry: Entry) -> str:
-    """The site's date in Vietnam, `25/4/2025`; empty without one, or if `at` is the reading's."""
+def site_day(entry: Entry) -> datetime | None:
+    """The site's date in Vietnam; None without one, or if `at` is the reading's."""
     if (at := entry.scheduled_for or entry.published_at) is None:
-        return ""
+        return None
     day = at.astimezone(VIETNAM)
-    return f"{day.day}/{day.month}/{day.year}" if f"{day:%Y-%m-%d}" in entry.days else ""
+    return day if f"{day:%Y-%m-%d}" in entry.days else None
 
 
 def _entry_key(kind: str, *parts: str) -> str:

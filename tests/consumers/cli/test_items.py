@@ -46,7 +46,7 @@ async def test_every_revision_has_a_line_to_see_who_got_the_wrong_text(intake_ha
     table = [line.split() for line in capsys.readouterr().out.splitlines()]
     shown = [line[:4] for line in table if line[1:2] == ["email"]]
     assert shown == [["3", "email", "2", "2"], ["2", "email", "2", "1"], ["1", "email", "4", "0"]]
-    assert "failed" in table[1], "a status that only an older revision has is shown"
+    assert "failed" in table[2], "a status that only an older revision has is shown"
 
 
 async def test_trace_takes_the_event_id_that_the_sender_got(bus, intake_harness, loa):
@@ -56,6 +56,8 @@ async def test_trace_takes_the_event_id_that_the_sender_got(bus, intake_harness,
     told, shown = await loa("trace", own, "--json"), await loa("trace", own)
     assert json_output(told) == json_output(await loa("trace", ITEM, "--json")) | {"event_id": own}
     assert f"event {own}:\n{ITEM}, revision 1: released\n" in shown.stdout
+    assert f"\n{ITEM}, bản số 1: đã phát hành\n" in shown.stdout
+    assert "  received / đã tiếp nhận  " in shown.stdout
     accepted = EventRecord(
         hash="h", unit=UNIT, content_id="tin-moi", revision=3, type=events.SUBMITTED,
         at=utc_now(intake_harness.clock),
@@ -207,8 +209,9 @@ async def test_a_second_withdrawal_says_since_when_and_sends_nothing(bus, intake
     before = (await bus.connection.api_request("STREAM.INFO.CONTENT"))["state"]["messages"]
     again = await order_withdrawal(bus, ITEM, WithdrawalText("Lần hai"), "An")
     said = (again.to_text().message, again.to_text().message_vi)
-    for line, word in zip(said, ("Nothing was changed", "Không"), strict=True):
-        assert "2027-01-15 15:01:00+07" in line and word in line
+    times, words = ("2027-01-15 15:01:00+07", "15:01 ngày 15/01/2027"), ("was changed", "Không")
+    for line, time, word in zip(said, times, words, strict=True):
+        assert time in line and word in line
         assert "Nội dung chưa chính xác" in line and "Lần hai" not in line
     assert set(again.model_dump()) == {"content_id", "withdrawn_at", "reason"}
     assert (await bus.connection.api_request("STREAM.INFO.CONTENT"))["state"]["messages"] == before

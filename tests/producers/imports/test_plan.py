@@ -12,7 +12,7 @@ from producers.imports.planned import Plan, Reading
 from tests.support.feed_site import NOW, SITE, Article, changed_article
 from tests.support.import_planner import FEED, OLD, OTHER, UNIT, ImportPlanner
 
-WHERE = "Đăng trên tcnn.example.vn ngày 15/1/2027 – xem toàn văn"
+WHERE = "Đăng trên tcnn.example.vn ngày 15/01/2027 – xem toàn văn"
 
 
 def whys(made: Plan) -> list[str]:

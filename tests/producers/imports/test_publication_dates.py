@@ -31,7 +31,7 @@ def link_of(article: Article) -> str:
 
 
 @pytest.mark.parametrize(
-    ("ago", "day"), [(60, "15/1/2027"), (24 * 60 * 580, "14/6/2025"), (-DAYS_3, "18/1/2027")]
+    ("ago", "day"), [(60, "15/01/2027"), (24 * 60 * 580, "14/06/2025"), (-DAYS_3, "18/01/2027")]
 )
 def test_the_link_says_where_and_on_which_day_it_was_published(ago, day):
     assert link_of(Article(1, ago=ago)) == f"Đăng trên tcnn.example.vn ngày {day} – xem toàn văn"
