@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar
 
 import typer
 from typer.core import TyperGroup
 
 from contracts.errors import FieldError, localized, nearest
-from producers.command_pages import complete_page
+from producers.command_pages import HelpLanguage, complete_page
 from producers.output import fail, wants_json
 from producers.texts import catalog
 
@@ -35,8 +35,10 @@ KNOWN_MESSAGES = (
 class CommandGroup(TyperGroup):
     """A group of commands that prints usage errors like field errors and exits with code 2."""
 
+    help_language: ClassVar = HelpLanguage()
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        complete_page(self)
+        complete_page(self, self.help_language)
         wants_json.set("--json" in args)
         with _report_usage_errors():
             return super().parse_args(ctx, args)

@@ -14,14 +14,13 @@ from pydantic_settings import BaseSettings
 
 from channels.email.settings import EmailSettings, is_loopback
 from channels.zalo.settings import ZaloSettings
+from consumers.app.environment import environment, real_environment
 from consumers.app.settings import (
     DeskSettings,
     LoaSettings,
-    environment,
     load_retention,
     load_vocabulary,
     read_settings,
-    real_environment,
 )
 from consumers.app.unknown_variables import SETTINGS_CLASSES, unknown_variables, variables_of
 from consumers.app.wiring.stand_ins import describe_withheld

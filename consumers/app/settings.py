@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from dotenv import dotenv_values
 from pydantic import (
     BaseModel,
     Field,
@@ -22,6 +21,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from channels.email.settings import is_loopback
 from channels.fetch.url_policy import parse_policy
+from consumers.app.environment import environment
 from consumers.app.web.connection_limits import (
     MAX_CONNECTIONS,
     MAX_PER_CLIENT,
@@ -83,6 +83,7 @@ class LoaSettings(_Settings):
     vault_key_file: Path | None = None
     directory_file: Path | None = None
     log_format: Literal["json", "pretty"] = "json"
+    language: Literal["en", "vi"] | None = None
 
     @field_validator("public_url")
     @classmethod
@@ -467,16 +468,6 @@ def _secret_file_error(variable: str, path: str, error: OSError | UnicodeError) 
     if isinstance(error, OSError):
         detail = translate_os_error(OSError(error.errno, ""))._replace(en=error.strerror or "")
     return field_error(variable, "secret_file_broken", file=path, detail=detail)
-
-
-def environment() -> dict[str, str | None]:
-    """The environment's variables, and those of `.env` besides."""
-    return {**dotenv_values(".env"), **real_environment()}
-
-
-def real_environment() -> dict[str, str]:
-    """The environment's variables, without those of `.env`."""
-    return dict(os.environ)  # noqa: TID251 -- this is the one place
 
 
 def _setting_error(prefix: str, error: ErrorDetails) -> FieldError:

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 from consumers.app.channel_registry import CHANNELS
+from consumers.app.environment import environment
 from consumers.app.settings import (
     AuditSettings,
     BouncesSettings,
@@ -23,7 +24,6 @@ from consumers.app.settings import (
     MetricsSettings,
     SecuritySettings,
     TracingSettings,
-    environment,
     read_settings,
 )
 from consumers.channel_health.canary.settings import CanarySettings

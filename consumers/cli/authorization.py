@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 import typer
 
-from consumers.app.settings import LoaSettings, environment, load_retention, read_settings
+from consumers.app.environment import environment
+from consumers.app.settings import LoaSettings, load_retention, read_settings
 from consumers.cli import output
 from consumers.cli.stores import open_keys
 from consumers.intake.approval import reviewer

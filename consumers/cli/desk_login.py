@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 from channels.email.settings import is_loopback
 from consumers.app import instance
-from consumers.app.settings import LoaSettings, environment, read_settings
+from consumers.app.environment import environment
+from consumers.app.settings import LoaSettings, read_settings
 from consumers.cli import output
 from consumers.messages import field_error
 from consumers.staff.sessions import SessionStore

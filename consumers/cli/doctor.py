@@ -22,7 +22,8 @@ from channels.email.settings import EmailSettings
 from channels.zalo.account.status import AccountStatus
 from channels.zalo.settings import ZaloSettings
 from consumers.app import instance
-from consumers.app.settings import DeskSettings, LoaSettings, environment, read_settings
+from consumers.app.environment import environment
+from consumers.app.settings import DeskSettings, LoaSettings, read_settings
 from consumers.app.wiring.email import describe_relays
 from consumers.app.wiring.zalo import probe_account
 from consumers.channel_health import destinations

@@ -4,16 +4,19 @@ import gc
 from collections.abc import Sequence
 from enum import StrEnum
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import typer
 from typer.core import TyperCommand
 from typer.main import get_command, get_group
 
+from consumers.app.environment import environment, real_environment
 from consumers.cli.word_completion import summaries
 from consumers.runtime import log_config, stdio
 from contracts.errors import FieldError
-from producers.command_pages import SETTINGS, Version, complete_page
+from producers.command_pages import SETTINGS, HelpLanguage, Version, complete_page
+from producers.command_pages.language import Variables
 from producers.output import print_errors
 from producers.usage_errors import CommandGroup
 
@@ -52,16 +55,27 @@ class CommandPath(NamedTuple):
             single.command(word)(target)
             command = get_command(single)
         command.name, command.rich_help_panel = word, self.group
-        return complete_page(command)
+        return complete_page(command, Commands.help_language)
 
 
 def _path(group: Group, module: str, name: str = "app") -> CommandPath:
     return CommandPath(group, f"{_CLI_PACKAGE}.{module}", name)
 
 
+def _help_variables() -> Variables:
+    """The environment and `.env`; help needs no `.env` that this user can read."""
+    try:
+        return environment()
+    except (OSError, ValueError):
+        return real_environment()
+
+
 class Commands(CommandGroup):
     """Every command of `loa`, in the order of its help; each is imported when it is used."""
 
+    help_language: ClassVar = HelpLanguage(
+        (*HelpLanguage().catalogs, Path(__file__).with_name("help.vi.toml")), _help_variables
+    )
     command_paths: ClassVar = {
         "up": _path(Group.RUN, "run", "up"),
         "run": _path(Group.RUN, "run", "run"),
@@ -110,7 +124,7 @@ class Commands(CommandGroup):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """The page of `loa`, whose list of commands loads none of them."""
-        complete_page(_ListedCommands(self)).format_help(ctx, formatter)
+        complete_page(_ListedCommands(self), self.help_language).format_help(ctx, formatter)
 
 
 class _ListedCommands(CommandGroup):

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from consumers.app.settings import LoaSettings, environment
+from consumers.app.environment import environment
+from consumers.app.settings import LoaSettings
 from consumers.app.unknown_variables import PREFIX, known_variables
 from producers.bus_access.key_files import create_seed
 from tests.support.cli import InProcessCli, json_output

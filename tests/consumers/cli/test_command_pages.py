@@ -38,7 +38,8 @@ def test_the_version_is_one_line(program):
 @pytest.mark.parametrize("words", [[], ["staff"], ["staff", "add"], ["publish"]])
 def test_h_is_help(words):
     short, long = (
-        CliRunner().invoke(app, [*words, name], prog_name="loa") for name in ("-h", "--help")
+        CliRunner().invoke(app, [*words, name], prog_name="loa", env={"LOA_LANGUAGE": "en"})
+        for name in ("-h", "--help")
     )
     assert (short.exit_code, short.stdout) == (0, long.stdout)
     assert "Usage: loa" in short.stdout

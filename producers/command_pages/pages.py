@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from types import SimpleNamespace
 from typing import Annotated, Any, TypeVar
 
 import typer
 
+from producers.command_pages.language import SETTINGS, HelpLanguage
 from producers.output import EXIT_INVALID
 
 EXIT_NEEDS_PERSON = 1
@@ -18,8 +20,6 @@ _EXIT_CODES: Mapping[int, str] = {
     EXIT_BUS_AWAY: "the bus is away, or there is no store",
 }
 """The exit codes that nearly every command has; a page says what else one means there."""
-SETTINGS = {"help_option_names": ["-h", "--help"]}
-"""The context settings of a program."""
 _DISTRIBUTIONS = ("loa", "loa-client")
 _PAGE = "__page__"
 T = TypeVar("T", bound=Callable[..., object])
@@ -74,13 +74,14 @@ def page_of(command: Any) -> _Page | None:
     return getattr(command.callback, _PAGE, None)
 
 
-def complete_page(command: Any) -> Any:
-    """*command*, and those below it: exit codes, names of values, texts as wide as the screen."""
+def complete_page(command: Any, language: HelpLanguage) -> Any:
+    """*command*, and those below it: exit codes, names of values, the language."""
     for _, each in walk(command):
         if declared := page_of(each):
             each.epilog = declared.epilog
         paragraphs = (each.help or "").split("\n\n")
         each.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+        each.format_help = partial(language.format_page, each)
         for parameter in (*each.params, each.get_help_option(SimpleNamespace(**SETTINGS))):
             if parameter.metavar is None:
                 parameter.metavar = _value_name(parameter)
