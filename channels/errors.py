@@ -21,3 +21,11 @@ class Unreachable(ChannelError):
 
 class Misconfigured(ChannelError):
     """An operator has to act (credentials, certificates, a missing grant); nothing was sent."""
+
+
+class UnusableImage(Exception):
+    """Nothing can be made of the picture. `reason` is safe to log."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

@@ -11,7 +11,9 @@ from typing import TypeVar
 
 from channels.base import Canary, Content, Deadline, Outcome, Recipient, Verdict
 from channels.errors import Misconfigured, Unreachable
+from channels.fetch.fetcher import Fetcher
 from channels.portal.canary import canary_feed, read_back
+from channels.portal.covers import CoverReader, draw_cover
 from channels.portal.errors import (
     INDEX_LOST,
     FilesNotWritten,
@@ -142,6 +144,12 @@ class PortalChannel:
             if not rewritten.has_work:
                 return
             await asyncio.sleep(pause_s)
+
+    async def draw_covers(self, fetcher: Fetcher) -> None:
+        """Fetch and draw wanted covers, beside the writing of pages. Raises ChannelError."""
+        reader = CoverReader(self._writer.public, self._writer.site, fetcher)
+        while wanted := await self._run_checked(self._writer.next_cover):
+            await self._run_checked(await draw_cover(reader, wanted, self._writer))
 
     async def _outcome_of(
         self, row: Recipient, publication: Publication, work: Callable[[], Outcome]

@@ -1,8 +1,9 @@
-"""LOA_PORTAL_*: the list of the ministry's channels, the WebSub hub, readback of items."""
+"""LOA_PORTAL_*: the ministry's channels, the WebSub hub, readback, hosts of covers."""
 
-from pydantic import Field, FilePath
+from pydantic import Field, FilePath, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from channels.fetch.url_policy import parse_policy
 from channels.portal.model.public_channels import DEFAULT_CHANNELS, load_channels
 from channels.portal.model.site import Site
 from contracts.vocabulary import Vocabulary
@@ -19,6 +20,13 @@ class PortalSettings(BaseSettings):
     hub: str = Field(default="", pattern=r"^(https?://[^\s/?#@]+(/\S*)?)?$")
     channels_file: FilePath | None = None
     read_back: bool = True
+    cover_allow: str = ""
+
+    @field_validator("cover_allow")
+    @classmethod
+    def _valid_cover_allow(cls, written: str) -> str:
+        parse_policy(written)
+        return written
 
     def build_site(self, public_url: str, vocabulary: Vocabulary, identity: SiteIdentity) -> Site:
         """Build the site at *public_url*. Raises OSError, Unreadable or Invalid."""

@@ -92,14 +92,6 @@ class UnfitTemplate(Exception):
         self.names = names
 
 
-class UnusableImage(Exception):
-    """No cover can be made of the picture. `reason` is safe to log."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
 class UnusableEvent(Exception):
     """A webhook event of a known kind without its subject."""
 

@@ -19,9 +19,9 @@ from starlette.websockets import WebSocketClose
 
 from channels.portal.http.file_cache import CachedFile, FileCache, Header, load_file, raw_head
 from channels.portal.http.negotiation import candidate_paths
+from channels.portal.model.cover import PICTURES_FOLDER
 from channels.portal.model.site import CANARY_PATH
 from channels.portal.model.texts import catalog_text
-from channels.portal.storage.pictures import PICTURES_FOLDER
 from contracts.base.security_headers import SECURITY_HEADERS, content_policy, raw_headers
 
 log = structlog.get_logger()

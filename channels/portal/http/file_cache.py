@@ -28,12 +28,14 @@ MEDIA_TYPES = {
     ".svg": "image/svg+xml",
     ".png": "image/png",
     ".jpg": "image/jpeg",
+    ".webp": "image/webp",
 }
 CACHE_CONTROL = {
     ".html": "public, max-age=60",
     ".css": "public, max-age=31536000, immutable",
     PurePath(URGENT_SHEET).name: "public, max-age=60",  # as the home page, whose band it tells of
     ".svg": "public, max-age=31536000, immutable",
+    ".webp": "public, max-age=86400",
     ".jpg": "public, max-age=86400",  # a removed picture should leave caches soon
 }
 _FEED_SUFFIXES = (".rss", ".atom", ".json")

@@ -72,6 +72,12 @@ UPDATE item SET undone = 1 WHERE content_id IN (
 """
 """The items whose pages may name this one: none where it is the newest of its topic."""
 _TOPIC_SQL = "SELECT json_extract(publication, '$.topic') FROM item WHERE content_id = ?"
+_COVER_TABLE = (
+    "CREATE TABLE IF NOT EXISTS cover (content_id TEXT PRIMARY KEY, due INTEGER NOT NULL,"
+    " tries INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS cover_due ON cover (due)",
+)
+"""Items whose cover is to be drawn, and when: first the newest, negative; then tries again."""
 _QUERY_CHUNK = 100
 """Fragments per query."""
 _TABLES = f"""
@@ -127,7 +133,7 @@ CREATE TABLE IF NOT EXISTS shown (
     PRIMARY KEY (content_id, revision)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS mark (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-{";".join(_URGENT_TABLE)};
+{";".join((*_URGENT_TABLE, *_COVER_TABLE))};
 PRAGMA user_version = {LAYOUT_VERSION};
 COMMIT;
 """
@@ -139,6 +145,7 @@ _ITEMS_AFTER = (
 )
 _SELECT = f"SELECT publication, {_BODY} FROM item"  # noqa: S608 - ours
 _MAYBE_URGENT = """SELECT publication FROM item WHERE publication LIKE '%"lane":"urgent"%'"""
+_MAYBE_COVER = """SELECT publication FROM item WHERE publication LIKE '%"cover":{%'"""
 _PUT_URGENT_SQL = """
 INSERT INTO urgent SELECT slug, published, content_id, ? FROM shelf WHERE content_id = ? AND listed
 """
@@ -221,6 +228,7 @@ class PortalIndex(Listings):
         if self.knows_urgent:
             self._put_urgent(publication)
         self._mark_newer(content_id)
+        self._want_cover(publication)
         self.mark_stale(touched)
         return touched
 
@@ -284,6 +292,51 @@ class PortalIndex(Listings):
             self._db.execute(statement)
         for (publication,) in self._db.execute(_MAYBE_URGENT).fetchall():
             self._put_urgent(ShownPublication.model_validate_json(publication))
+
+    @property
+    def knows_covers(self) -> bool:
+        """Whether the index lists covers to be drawn; one of an earlier version does not."""
+        return self._value("SELECT 1 FROM sqlite_master WHERE name = 'cover'") is not None
+
+    def collect_covers(self) -> None:
+        """List the covers of all items, in an index that was made before."""
+        for statement in _COVER_TABLE:
+            self._db.execute(statement)
+        for (publication,) in self._db.execute(_MAYBE_COVER).fetchall():
+            self._want_cover(ShownPublication.model_validate_json(publication))
+
+    def count_covers(self) -> int:
+        """Number of covers to be drawn."""
+        return int(self._value("SELECT count(*) FROM cover") or 0)
+
+    def next_cover(self, now_us: int) -> tuple[str, int] | None:
+        """The item whose cover is due first, and the number of tries."""
+        sql = "SELECT content_id, tries FROM cover WHERE due <= ? ORDER BY due LIMIT 1"
+        row: tuple[str, int] | None = self._db.execute(sql, (now_us,)).fetchone()
+        return row
+
+    def postpone_cover(self, content_id: str, due_us: int) -> None:
+        sql = "UPDATE cover SET due = ?, tries = tries + 1 WHERE content_id = ?"
+        self._db.execute(sql, (due_us, content_id))
+
+    def forget_cover(self, content_id: str) -> None:
+        """The cover is drawn, or will never be."""
+        if self.knows_covers:
+            self._db.execute("DELETE FROM cover WHERE content_id = ?", (content_id,))
+
+    def mark_item_stale(self, content_id: str) -> None:
+        """Mark the item's page, and the lists that may show its picture."""
+        self._db.execute("DELETE FROM fragment WHERE content_id = ?", (content_id,))
+        self._db.execute("UPDATE item SET undone = 1 WHERE content_id = ?", (content_id,))
+        slugs = self.slugs_of_item(content_id)
+        self.mark_stale(PageSet(PageKind.LISTING, slug) for slug in slugs)
+        self.mark_stale([PageSet(PageKind.HOME)])
+
+    def _want_cover(self, publication: Publication) -> None:
+        has_cover = publication.cover and publication.action != "withdrawn"
+        if has_cover and self.knows_covers:
+            values = publication.content_id, -to_microseconds(publication.first_shown_at)
+            self._db.execute("INSERT OR REPLACE INTO cover VALUES (?, ?, 0)", values)
 
     def put_fragments(self, content_id: str, format_hash: str, fragments: Fragments) -> None:
         values = (content_id, format_hash, *fragments)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from markupsafe import Markup
 
 from channels.portal.model.body import is_own_address
+from channels.portal.model.cover import CoverPicture
 from channels.portal.model.history import (
     HistoryEntry,
     Reinstatement,
@@ -35,6 +36,8 @@ class Item:
     unit_slug: str
     topic: str
     audiences: tuple[str, ...]
+    picture: CoverPicture | None = None
+    """The cover in several widths; pages show it, feeds do not."""
 
     @property
     def corrected(self) -> bool:
@@ -105,7 +108,9 @@ class Item:
         return shorten(text, _EXCERPT_LENGTH, placeholder=catalog_text("item", "more"))
 
 
-def build_item(publication: Publication, body: str, site: Site) -> Item:
+def build_item(
+    publication: Publication, body: str, site: Site, picture: CoverPicture | None = None
+) -> Item:
     """Build the item of *publication*, with the names of its day."""
     return Item(
         publication=publication,
@@ -115,4 +120,5 @@ def build_item(publication: Publication, body: str, site: Site) -> Item:
         unit_slug=site.current_unit(publication.unit),
         topic=site.topic_name(publication.topic),
         audiences=tuple(site.audience_name(audience) for audience in publication.audiences),
+        picture=picture,
     )

@@ -16,6 +16,7 @@ from channels.file_note import file_note
 from channels.portal.index.index import RelatedItem
 from channels.portal.index.listings import FEED_LIMIT
 from channels.portal.model.body import link_addresses
+from channels.portal.model.cover import CoverPicture
 from channels.portal.model.item import Item
 from channels.portal.model.months import from_microseconds
 from channels.portal.model.page_sets import OPML_PATH
@@ -72,7 +73,7 @@ class HtmlPages:
         )
         self._environment = page_environment(TEMPLATE_DIR, self.frame)
         self.qr_codes = {one: qr_code(one.url) for one in site.channels if has_qr_code(one)}
-        self._environment.filters |= _FILTERS
+        self._environment.filters |= {**_FILTERS, "srcset": partial(_srcset, prefix)}
         self._environment.globals |= _globals(site)
 
     def home(self, stories: Stories, used_slugs: Collection[str]) -> bytes:
@@ -201,6 +202,12 @@ def _first_month_beyond(shown: int, months: Sequence[tuple[str, int]]) -> str:
             return month
         shown -= count
     return ""
+
+
+def _srcset(prefix: str, picture: CoverPicture, kind: str) -> str:
+    """The derivatives of one kind, with their widths."""
+    paths = [(picture.path(size, kind), size[0]) for size in picture.sizes]
+    return ", ".join(f"{prefix}/{path} {width}w" for path, width in paths)
 
 
 def _time_filter(name: str) -> Callable[[datetime], str]:

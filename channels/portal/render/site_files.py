@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
 from itertools import groupby
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
@@ -13,6 +14,7 @@ from markupsafe import Markup
 from channels.portal.index.index import Fragments, PortalIndex, RelatedItem, StoredItem
 from channels.portal.index.listings import FEED_LIMIT, IndexState
 from channels.portal.model import body
+from channels.portal.model.cover import CoverPicture
 from channels.portal.model.item import Item, build_item
 from channels.portal.model.months import from_microseconds, to_microseconds
 from channels.portal.model.page_sets import PageKind, PageSet, archive_path
@@ -25,6 +27,7 @@ from channels.portal.render.urgent_sheet import urgent_sheet
 from channels.portal.search.document import build_document
 from channels.portal.search.index import SearchDocument
 from channels.portal.storage.atomic_files import RenderedFile
+from channels.portal.storage.covers import CoverFiles
 from contracts.base.markdown_size import RENDERED_MAX
 from contracts.publication import Publication
 from contracts.text.moments import VIETNAM
@@ -36,6 +39,7 @@ _FRAGMENT_CACHE_SIZE = 4 * FEED_LIMIT
 """Items in memory whose stored fragments are of an earlier format."""
 _LINES_CACHE_SIZE = 4
 """Months in memory whose lines the next listing with the same items can use."""
+_LAZY = ' loading="lazy"'
 _FORMAT_VERSION = 4
 """To be raised when the code renders the same item differently."""
 
@@ -57,13 +61,19 @@ _FEED_COLUMNS = ("updated", *FORMAT_WRITERS)
 
 
 class SiteFiles:
-    """Renders the files of one site; writes nothing to disk."""
+    """Renders the files of one site; writes nothing to disk.
 
-    def __init__(self, site: Site) -> None:
+    *public*: the folder with the derivatives of covers; without it pages show none.
+    """
+
+    def __init__(
+        self, site: Site, public: Path | None = None, like: "SiteFiles | None" = None
+    ) -> None:
         self.site = site
-        self._pages = HtmlPages(site)
-        self.format_hash = _format_hash(site)
-        self.fragments = lru_cache(maxsize=_FRAGMENT_CACHE_SIZE)(self._render_fragments)
+        self._pages: HtmlPages = like._pages if like else HtmlPages(site)
+        self._covers = CoverFiles(public)
+        self.format_hash: str = like.format_hash if like else _format_hash(site)
+        self._cached_fragments = lru_cache(maxsize=_FRAGMENT_CACHE_SIZE)(self._render_fragments)
         self.lines = lru_cache(maxsize=_LINES_CACHE_SIZE)(self._lines)
         self._renderers: dict[str, Callable[[PageSet, PortalIndex], Iterator[RenderedFile]]] = {
             PageKind.FEED: self._feed_files,
@@ -76,6 +86,10 @@ class SiteFiles:
             PageKind.SITEMAP: self._month_sitemap,
             PageKind.SITEMAP_INDEX: self._sitemap_index,
         }
+
+    def with_covers(self, public: Path) -> "SiteFiles":
+        """The same files, with the derivatives of covers below *public*."""
+        return SiteFiles(self.site, public, self)
 
     def to_stored_item(self, publication: Publication) -> StoredItem:
         """Render the publication's body for the index; a withdrawn body is dropped."""
@@ -102,11 +116,28 @@ class SiteFiles:
     def item_files(
         self, stored: StoredItem, related: Sequence[RelatedItem]
     ) -> Iterator[RenderedFile]:
-        """The item's page; a withdrawn item also has `410.html`, a signal to web servers."""
-        item = self._item(stored)
+        """The item's page; a withdrawn item also has `410.html`, a signal to web servers.
+
+        Derivatives of a cover that the item no longer has must not be there.
+        """
+        item = self._item(stored, self._covers.picture(stored.publication))
         page, folder = self._pages.item(item, related), item_path(item.publication.content_id)[1:]
         yield f"{folder}/index.html", page
         yield f"{folder}/410.html", page if item.withdrawn else None
+        for path in self._covers.unused(item.publication):
+            yield path, None
+
+    def has_cover_file(self, stored: StoredItem, path: str) -> bool:
+        """Whether the file at *path* below `anh/` is of the item's present cover."""
+        return path not in self._covers.unused(stored.publication)
+
+    def has_picture(self, publication: Publication) -> bool:
+        """Whether the derivatives of the item's cover are there."""
+        return self._covers.picture(publication) is not None
+
+    def fragments(self, stored: StoredItem) -> Fragments:
+        """The item as it is rendered for feeds and lists, with its picture if that is there."""
+        return self._cached_fragments(stored, self._covers.picture(stored.publication))
 
     def page_set_files(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
         """Files of a page set; without content when the page set is not needed any more."""
@@ -233,6 +264,8 @@ class SiteFiles:
         others = [content_id for content_id in newest if content_id not in urgent][:limit]
         rows = self._fragments_of([*urgent, *others], index, ("story",))
         texts = [Markup(text) for (text,) in rows]  # noqa: S704
+        if texts:
+            texts[0] = Markup(texts[0].replace(_LAZY, Markup(""), 1))  # noqa: S704 - seen at once
         published = index.published_at(slug, others)
         days = groupby(zip(published, texts[len(urgent) :], strict=True), key=_vietnam_day)
         grouped = [(day, [text for _, text in items]) for day, items in days]
@@ -257,16 +290,16 @@ class SiteFiles:
         fragments = self.fragments(stored)
         return tuple(getattr(fragments, name) for name in names)
 
-    def _render_fragments(self, stored: StoredItem) -> Fragments:
-        item = self._item(stored)
+    def _render_fragments(self, stored: StoredItem, picture: CoverPicture | None) -> Fragments:
+        item = self._item(stored, picture)
         render = self._pages.fragment
         entry = FeedEntry(item, render("entry", item))
         entries = (writer.entry(entry) for writer in FORMAT_WRITERS.values())
         lines = render("line", item), render("story", item)
         return Fragments(to_microseconds(item.updated), *lines, *entries)
 
-    def _item(self, stored: StoredItem) -> Item:
-        return build_item(stored.publication, self._current_body(stored), self.site)
+    def _item(self, stored: StoredItem, picture: CoverPicture | None = None) -> Item:
+        return build_item(stored.publication, self._current_body(stored), self.site, picture)
 
     def _current_body(self, stored: StoredItem) -> str:
         """The body; rendered again where an earlier Loa left other words, pictures or no bound."""

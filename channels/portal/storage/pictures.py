@@ -15,11 +15,11 @@ from typing import TypeVar
 
 from channels.errors import Unreachable
 from channels.portal.errors import FolderBusy, error_reason
+from channels.portal.model.cover import PICTURES_FOLDER
 from channels.portal.storage.atomic_files import StagedFiles
 from channels.portal.storage.lock import folder_lock
 
 T = TypeVar("T")
-PICTURES_FOLDER = "anh"
 _LOCK_TIMEOUT_S = 5.0
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from channels.portal.index.index import IndexSnapshot, has_tables
+from channels.portal.model.cover import PICTURES_FOLDER
 from channels.portal.model.page_sets import FEED_FORMATS, page_set_at
 from channels.portal.model.site import CANARY_PATH, item_path
 from channels.portal.render.site_files import SiteFiles
@@ -22,8 +23,8 @@ _RECHECK_CHUNK = 50
 """Files compared before the lock is released for the writer."""
 _ITEM_PAGES = ("index.html", "410.html")
 _FEED_SUFFIXES = tuple(f".{kind}" for kind in (*FEED_FORMATS, "opml"))
-_OWNED_FOLDERS = ("tin", "nguon-tin", "muc", "so-do")
-"""Folders whose files all belong to the portal."""
+_OWNED_FOLDERS = ("tin", "nguon-tin", "muc", "so-do", PICTURES_FOLDER)
+"""Folders whose files all belong to the portal, but for Zalo's pictures in `anh/` itself."""
 _Filter = Callable[[str], bool]
 """Whether a file is to be checked; `bool` for all."""
 
@@ -46,7 +47,7 @@ class FolderAudit:
         self.public = folder / "public"
         self.aside = folder / "state" / "aside"
         self._state = folder / "state"
-        self._site_files = site_files
+        self._site_files = site_files.with_covers(self.public)
         self.is_here = is_here
         self.files_checked = 0
 
@@ -147,6 +148,11 @@ class FolderAudit:
                 return name in _ITEM_PAGES and snapshot.current_revision(content_id) > 0
             case ["tin", *_]:
                 return False
+            case [folder, name] if folder == PICTURES_FOLDER:
+                return name.endswith(".jpg")
+            case [folder, content_id, _] if folder == PICTURES_FOLDER:
+                stored = snapshot.find_item(content_id)
+                return stored is not None and self._site_files.has_cover_file(stored, path)
         page_set = page_set_at(path)
         if page_set is None or path not in page_set.paths:
             return path == CANARY_PATH[1:]

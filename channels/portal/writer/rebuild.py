@@ -70,7 +70,8 @@ class PortalRebuild:
     ) -> None:
         self._folder, self._state = folder, folder / "state"
         self._aside = self._state / "rebuild"
-        self._site_files, self._lock_timeout_s = site_files, lock_timeout_s
+        self._site_files = site_files.with_covers(folder / "public")
+        self._lock_timeout_s = lock_timeout_s
         self._report_progress, self._clock = report_progress, clock
         self._remove_aside()
         self._aside.mkdir()

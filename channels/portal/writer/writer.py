@@ -30,9 +30,15 @@ from channels.portal.model.site import Site
 from channels.portal.render.site_files import SiteFiles
 from channels.portal.search.sync import SearchSync
 from channels.portal.storage import index_swap
-from channels.portal.storage.atomic_files import StagedFiles, remove_leftovers, write_files
+from channels.portal.storage.atomic_files import (
+    RenderedFile,
+    StagedFiles,
+    remove_leftovers,
+    write_files,
+)
 from channels.portal.storage.index_swap import INDEX_FILE
 from channels.portal.storage.lock import folder_lock
+from channels.portal.writer.covers import WantedCover, add_derivatives, finish_cover, next_cover
 from contracts.base.crash_points import crash_point
 from contracts.base.times import Clock, utc_now
 from contracts.publication import Publication
@@ -79,7 +85,7 @@ class PortalWriter:
         self.public = folder / "public"
         self._state = folder / "state"
         self._aside = self._state / "aside"
-        self._site_files = site_files
+        self._site_files = site_files.with_covers(self.public)
         self._lock_timeout_s = lock_timeout_s
         self._clock = clock
         self.files_written = 0
@@ -120,6 +126,7 @@ class PortalWriter:
             self._search_sync.prepare()
             self._apply_new_format(index)
             self._end_urgent(index)
+            self._collect_covers(index)
             self._write_pending(index, report_progress, index.count_pending())
             self._rewrite_stale(index)
 
@@ -186,6 +193,31 @@ class PortalWriter:
             return Outcome(Verdict.HELD, error_reason(error), RETRY_S)
         return Outcome(Verdict.DELIVERED)
 
+    def next_cover(self) -> WantedCover | None:
+        """The cover that is to be drawn next. Raises OSError."""
+        if not self.has_index:
+            return None
+        return self._query_index(
+            lambda index: next_cover(index, self._site_files, self._now_us()), None
+        )
+
+    def keep_cover(self, wanted: WantedCover, files: Sequence[RenderedFile]) -> None:
+        """Keep derivatives, and write the pages that show them. Raises as `prepare`."""
+        with self._locked_index() as index:
+            staged = StagedFiles(self.public, self._aside)
+            if stored := add_derivatives(index, wanted, files, staged):
+                finish_cover(index, self._site_files, stored)
+                self._write_pending(index)
+
+    def postpone_cover(self, wanted: WantedCover, wait_s: float) -> None:
+        """Draw the cover later. Raises OSError."""
+        due_us = self._now_us() + int(wait_s * 1e6)
+        self._query_index(lambda index: index.postpone_cover(wanted.content_id, due_us), None)
+
+    def forget_cover(self, wanted: WantedCover) -> None:
+        """Draw the cover no more. Raises OSError."""
+        self._query_index(lambda index: index.forget_cover(wanted.content_id), None)
+
     def count_pending(self) -> tuple[int, int]:
         """Numbers of pending items and page sets. Raises OSError."""
         return self._query_index(PortalIndex.count_pending, (0, 0))
@@ -229,6 +261,12 @@ class PortalWriter:
                 index.end_urgent(self._now_us())
             if is_first:
                 log.info("portal_urgent_found", items=index.count_urgent())
+
+    def _collect_covers(self, index: PortalIndex) -> None:
+        if not index.knows_covers:
+            with index.transaction():
+                index.collect_covers()
+            log.info("portal_covers_listed", items=index.count_covers())
 
     def _now_us(self) -> int:
         return to_microseconds(utc_now(self._clock))
@@ -333,6 +371,8 @@ def add_publication(index: PortalIndex, files: SiteFiles, publication: Publicati
     site = files.site
     slugs, former_slugs = site.listing_slugs(shown), site.listing_slugs(publication)
     stale = index.put_item(shown, stored, slugs, former_slugs)
+    if files.has_picture(shown):
+        index.forget_cover(shown.content_id)
     index.put_fragments(shown.content_id, files.format_hash, files.fragments(stored))
     if site.hub:
         feeds = sorted(page_set.slug for page_set in stale if page_set.kind is PageKind.FEED)

@@ -12,11 +12,11 @@ from typing import Protocol
 import structlog
 
 from channels.base import Outcome, Verdict
-from channels.errors import Unreachable
+from channels.errors import Unreachable, UnusableImage
 from channels.fetch.errors import PermanentFetchError, TemporaryFetchError
 from channels.fetch.fetcher import Fetcher
 from channels.zalo import error_codes
-from channels.zalo.errors import Refused, RowOutcome, UnusableImage, row_held
+from channels.zalo.errors import Refused, RowOutcome, row_held
 from channels.zalo.outcomes import log_operator_needed
 from channels.zalo.publications import cover_image
 from channels.zalo.publications.record import ArticleRecord, ArticleStore

@@ -6,6 +6,8 @@ from functools import partial
 import structlog
 
 from channels.errors import ChannelError
+from channels.fetch.fetcher import Fetcher
+from channels.fetch.url_policy import parse_policy
 from channels.portal.channel import PortalChannel
 from channels.portal.model.site import Site
 from channels.portal.settings import PortalSettings
@@ -23,6 +25,7 @@ from producers.bus import Bus
 
 log = structlog.get_logger()
 _PAGE_RENEWAL_S = 60.0
+_COVERS_S = 10.0
 
 
 def destination(node: Node) -> tuple[str, bool]:
@@ -38,6 +41,7 @@ def add_portal_channel(node: Node) -> PortalChannel:
     channel = open_portal_channel(node)
     node.on_ready.append(partial(_write_first_pages, channel))
     node.tasks.append(partial(_renew_pages, channel))
+    node.tasks.append(partial(_draw_covers, channel))
     if channel.notifier:
         node.tasks.append(channel.notifier.run)
     return channel
@@ -91,3 +95,14 @@ async def _renew_pages(channel: PortalChannel) -> None:
         except ChannelError as error:
             log.warning("portal_not_renewed", reason=error.reason)
         await asyncio.sleep(_PAGE_RENEWAL_S)
+
+
+async def _draw_covers(channel: PortalChannel) -> None:
+    """Draw the covers of new items while pages are written without them, as a task."""
+    fetcher = Fetcher(parse_policy(read_settings(PortalSettings).cover_allow))
+    while True:
+        try:
+            await channel.draw_covers(fetcher)
+        except ChannelError as error:
+            log.warning("portal_covers_not_drawn", reason=error.reason)
+        await asyncio.sleep(_COVERS_S)

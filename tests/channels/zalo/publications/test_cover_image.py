@@ -5,7 +5,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from channels.zalo.errors import UnusableImage
+from channels.errors import UnusableImage
 from channels.zalo.publications import cover_image
 from channels.zalo.publications.cover_image import WHITE
 from tests.support.images import (

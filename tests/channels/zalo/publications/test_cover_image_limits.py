@@ -6,7 +6,7 @@ import zlib
 
 import pytest
 
-from channels.zalo.errors import UnusableImage
+from channels.errors import UnusableImage
 from channels.zalo.publications import cover_image
 from tests.support.images import image_bytes, new_image, stripes
 

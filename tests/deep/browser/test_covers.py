@@ -1,0 +1,72 @@
+"""Covers in a real browser: nothing moves when they come, and no other host is asked."""
+
+import asyncio
+import re
+from contextlib import closing
+
+import pytest
+
+from channels.portal.render.cover_drawing import draw_derivatives
+from contracts.vocabulary import DEFAULT
+from tests.support.browser import axe, overflow_px, screenshot
+from tests.support.images import image_bytes, stripes
+from tests.support.portal_dir import new_writer
+from tests.support.publications import numbered_publication
+from tests.support.sample_portal import open_sample_portal
+
+COVER = {"url": "https://moha.gov.vn/bia.png", "alt": "Phố ngày Tết"}
+ITEMS = [numbered_publication(number, cover=COVER, summary="Tóm tắt") for number in (1, 2, 3)]
+SHIFT = """() => new Promise(done => new PerformanceObserver(list => done(
+    list.getEntries().reduce((sum, one) => sum + one.value, 0)
+)).observe({type: 'layout-shift', buffered: true}) || setTimeout(() => done(0), 500))"""
+"""The sum of all shifts of the layout so far."""
+
+
+@pytest.fixture(scope="module")
+def portal(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("portal")
+    with open_sample_portal(folder, ITEMS) as url:
+        with closing(new_writer(folder, url, DEFAULT)) as writer:
+            while wanted := writer.next_cover():
+                body = image_bytes(stripes(1200, 800), "PNG")
+                writer.keep_cover(wanted, draw_derivatives(body, wanted.stem))
+        yield url
+
+
+async def late_pictures(page):
+    """Pictures come half a second after all else."""
+
+    async def wait(route):
+        await asyncio.sleep(0.5)
+        await route.fallback()
+
+    await page.route("**/anh/**", wait)
+
+
+@pytest.mark.parametrize("path", ["/", "/muc/tat-ca/", "/tin/tin-1"])
+@pytest.mark.parametrize("width", [320, 1280])
+def test_nothing_moves_when_pictures_come(browser, portal, path, width):
+    with browser.tab(width=width, bypass_csp=True) as tab:
+        tab.do(late_pictures)
+        tab.visit(portal + path)
+        loaded = tab.evaluate("document.querySelector('main img').naturalWidth")
+        assert loaded > 0 and tab.evaluate(SHIFT) == 0
+        assert tab.do(overflow_px) == 0 and tab.do(axe) == []
+        assert tab.blocked == [] and tab.errors == []
+        tab.do(lambda page: screenshot(page, f"bia-{path.strip('/').replace('/', '-')}-{width}"))
+
+
+def test_the_check_sees_a_picture_that_moves_the_text(browser, portal):
+    async def without_sizes(route):
+        answer = await route.fetch()
+        text = re.sub(r'width="\d+" height="\d+" alt="Phố', 'alt="Phố', await answer.text())
+        await route.fulfill(response=answer, body=text)
+
+    async def prepare(page):
+        await late_pictures(page)
+        await page.route("**/tin/tin-1", without_sizes)
+
+    with browser.tab(bypass_csp=True) as tab:
+        tab.do(prepare)
+        tab.visit(f"{portal}/tin/tin-1")
+        assert tab.evaluate(SHIFT) > 0
