@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from channels.email.devmailbox.mail_folder import MailFolder
 from channels.email.parsing import body_text, header_text
 from consumers.app import instance
-from consumers.app.settings import LoaSettings, RunningInstance, load_vocabulary
+from consumers.app.settings import LoaSettings, RunningInstance, load_vocabulary, read_settings
 from consumers.cli.output import explain_errors, page
 from consumers.key_file import open_key_file
 from consumers.messages import field_error
@@ -38,7 +38,12 @@ _MAIL_LINES = 6
 MARK_FILE = ".loa-demo"
 
 Folder = Annotated[
-    Path, typer.Option("--data", help="A folder of its own; a demo's is emptied first.")
+    Path | None,
+    typer.Option(
+        "--data",
+        help="A folder of its own; a demo's is emptied first.",
+        show_default="demo in LOA_DATA_DIR",
+    ),
 ]
 Facts = dict[str, Any]
 T = TypeVar("T")
@@ -49,15 +54,23 @@ class _DemoFailed(Exception):
 
 
 @page(on_bus=False)
-def demo(data: Folder = Path("var/demo")) -> None:
+def demo(data: Folder = None) -> None:
     """Start everything, send one item through the HTTP door, show what arrived, and stop."""
     with explain_errors():
-        prepare_folder(data)
-        facts = asyncio.run(_run_demo(data.resolve()))
+        facts = asyncio.run(_run_demo(_demo_settings(data)))
     page = Environment(  # noqa: S701 -- plain text for a terminal
         loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, trim_blocks=True
     ).get_template("demo.txt")
     typer.echo(page.render(facts))
+
+
+def _demo_settings(data: Path | None) -> LoaSettings:
+    """The settings of a demo in *data*, which is empty then. Raises Invalid."""
+    folder = data or read_settings(LoaSettings).data_dir / "demo"
+    own: dict[str, Any] = {"nats_url": "", "vault_key_file": None}
+    settings = read_settings(LoaSettings, data_dir=folder.resolve(), **own)
+    prepare_folder(folder)
+    return settings
 
 
 def prepare_folder(data: Path) -> None:
@@ -78,9 +91,8 @@ def prepare_folder(data: Path) -> None:
             path.unlink()
 
 
-async def _run_demo(data: Path) -> Facts:
+async def _run_demo(settings: LoaSettings) -> Facts:
     """Run Loa, send the item, and return the facts to print."""
-    settings = LoaSettings(data_dir=data, nats_url="", vault_key_file=None)
     async with _loa_up(settings) as ready, aiohttp.ClientSession() as http:
         async with await Bus.connect(ready.nats_url) as bus:
             await seal_for_command(bus, settings.key_file, settings.seals_file, take_over)
@@ -95,6 +107,7 @@ async def _run_demo(data: Path) -> Facts:
         await _poll_until(lambda: _finished_trace(http, status_url, headers))
         async with http.get(f"{ready.zalo_sandbox}/_sandbox/state") as answer:
             zalo = await answer.json()
+    data = settings.data_dir
     facts = {"data": data, "url": ready.url, "readers": readers, "accepted": accepted, "zalo": zalo}
     portal = _portal_facts(data, accepted["content_id"])
     return facts | {"portal": portal, "mail": _mail_facts(data)}

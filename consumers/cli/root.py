@@ -14,10 +14,10 @@ from typer.main import get_command, get_group
 from consumers.app.environment import environment, real_environment
 from consumers.cli.word_completion import summaries
 from consumers.runtime import log_config, stdio
-from contracts.errors import FieldError
+from contracts.errors import FieldError, Invalid
 from producers.command_pages import SETTINGS, HelpLanguage, Version, complete_page
 from producers.command_pages.language import Variables
-from producers.output import print_errors
+from producers.output import fail, print_errors
 from producers.usage_errors import CommandGroup
 
 if TYPE_CHECKING:
@@ -121,6 +121,13 @@ class Commands(CommandGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
         path = self.command_paths.get(cmd_name)
         return path.load(cmd_name) if path else None
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; what it refuses, such as a wrong setting, is told by its name."""
+        try:
+            return super().invoke(ctx)
+        except Invalid as wrong:
+            fail(*wrong.errors)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """The page of `loa`, whose list of commands loads none of them."""

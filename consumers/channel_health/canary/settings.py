@@ -2,7 +2,7 @@
 
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -28,10 +28,22 @@ class CanarySettings(BaseSettings):
         if self.email and not is_mailable(self.email):
             text = "LOA_CANARY_EMAIL is not a mail address"
             raise PydanticCustomError("setting_mail_address", text)
-        self.channel_names  # noqa: B018 -- refuses an unknown channel at the start
         return self
+
+    @field_validator("channels")
+    @classmethod
+    def _are_channels(cls, names: str) -> str:
+        known = [str(name) for name in ChannelName]
+        if unknown := [name for name in _split(names) if name not in known]:
+            facts = {"known": ", ".join(known), "value": ", ".join(unknown)}
+            raise PydanticCustomError("setting_stand_ins", "only {known}, not {value}", facts)
+        return names
 
     @property
     def channel_names(self) -> tuple[ChannelName, ...]:
-        """The channels with canaries. Raises ValueError for an unknown one."""
-        return tuple(ChannelName(name.strip()) for name in self.channels.split(",") if name.strip())
+        """The channels with canaries."""
+        return tuple(map(ChannelName, _split(self.channels)))
+
+
+def _split(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",") if name.strip()]

@@ -8,6 +8,7 @@ import pytest
 
 from channels.email.settings import EmailSettings, Tls
 from consumers.app.settings import LoaSettings, TracingSettings, read_settings
+from consumers.channel_health.canary.settings import CanarySettings
 from consumers.digests.schedule import DigestSchedule
 from consumers.messages import load_catalog, translate_os_error
 from contracts.errors import Invalid
@@ -207,3 +208,13 @@ def test_traces_go_to_the_collectors_address_with_its_headers(monkeypatch, folde
     assert read_settings(TracingSettings).traces_url == "http://other.example/t"
     monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
     assert read_settings(TracingSettings).traces_url == ""
+
+
+def test_an_unknown_channel_of_canaries_is_refused_by_its_variable_with_the_known_ones(monkeypatch):
+    monkeypatch.setenv("LOA_CANARY_CHANNELS", "portal, mail")
+    with pytest.raises(Invalid) as refused:
+        read_settings(CanarySettings)
+    [fault] = refused.value.errors
+    assert fault.field == "LOA_CANARY_CHANNELS"
+    for said in (fault.message, fault.message_vi):
+        assert "portal, email, zalo" in said and "mail" in said and "ChannelName" not in said

@@ -8,7 +8,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from consumers.cli.root import app
+from consumers.cli.root import app, client_settings
 from producers import cli as client
 from producers.command_pages import page_of, values_of
 from tests.consumers.cli.test_acts import CHANGING, LOOKING
@@ -116,6 +116,7 @@ ARGUMENTS = (
         "import check": "no-address",
         "publish": "event.json",
         "restore": "--end-doubt",
+        "run": "gateway",
         "staff add": "an --name An --unit van-phong-bo --role bien-tap-vien",
         "staff reset": "an --yes",
         "units bus-keys": "van-phong-bo",
@@ -128,15 +129,45 @@ BY_ADDRESS = {"bus verify"}
 """It tries a server that LOA_NATS_URL names."""
 
 
-@pytest.mark.parametrize("name", sorted(PAGES.keys() - SLOW - BY_ADDRESS))
-def test_without_a_store_commands_on_the_bus_end_with_3_and_no_others(name, tmp_path, monkeypatch):
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The current folder, with the files that `ARGUMENTS` name."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "event.json").write_bytes((EXAMPLES / "first-event.json").read_bytes())
     (tmp_path / "pair.json").write_text('{"access_token": "a", "refresh_token": "r"}')
     for file in ("mended.json", "readers.csv"):
         (tmp_path / file).touch()
+    return tmp_path
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("name", sorted(PAGES.keys() - SLOW - BY_ADDRESS))
+def test_without_a_store_commands_on_the_bus_end_with_3_and_no_others(name):
     env = {"LOA_DATA_DIR": "nothing", "LOA_ZALO_APP_ID": "1", "LOA_ZALO_APP_SECRET": "x"}
     words = [*name.split(), *ARGUMENTS.get(name, "").split()]
     answer = CliRunner().invoke(app, words, env=env)
     assert answer.exit_code in PAGES[name].codes
     assert (answer.exit_code == 3) == (3 in PAGES[name].codes), answer.stderr
+
+
+AS_FINDING = {name for name in PAGES if name.startswith("doctor")} - {"doctor mail"}
+WITHOUT_SETTINGS = {"completion", "schemas"}
+VARIABLE = "LOA_LOG_FORMAT"
+WRONG = {"LOA_DATA_DIR": "nothing", VARIABLE: "Json"}
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("name", sorted(PAGES.keys() - WITHOUT_SETTINGS - AS_FINDING))
+def test_every_command_refuses_a_wrong_setting_by_its_name_and_does_nothing(name, tmp_path):
+    before = sorted(tmp_path.iterdir())
+    has_json = any("--json" in parameter.opts for parameter in parameters(name))
+    for as_json in ([], ["--json"]) if has_json else ([],):
+        words = [*name.split(), *ARGUMENTS.get(name, "").split(), *as_json]
+        answer = CliRunner().invoke(app, words, obj=client_settings, env=WRONG)
+        assert (answer.exit_code, type(answer.exception)) == (2, SystemExit), answer.output
+        if as_json:
+            assert [one["field"] for one in json.loads(answer.stdout)["errors"]] == [VARIABLE]
+        else:
+            assert f"{VARIABLE}: must be one of: json, pretty" in answer.output
+            assert f"{VARIABLE}: phải là một trong các giá trị: json, pretty" in answer.output
+    assert sorted(tmp_path.iterdir()) == before

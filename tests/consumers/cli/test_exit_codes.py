@@ -113,6 +113,17 @@ def test_a_folder_that_is_no_demos_is_left_alone(tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["luan-van.txt"]
 
 
+def test_a_demo_goes_below_the_data_folder_that_is_set(tmp_path, monkeypatch, capsys):
+    below = tmp_path / "data" / "demo"
+    below.mkdir(parents=True)
+    (below / "kept").touch()
+    monkeypatch.setenv("LOA_DATA_DIR", str(below.parent))
+    with pytest.raises(SystemExit):
+        app(["demo"])
+    assert str(below) in capsys.readouterr().err
+    assert [path.name for path in below.iterdir()] == ["kept"], "which is no demo's"
+
+
 def test_a_new_folder_an_empty_one_and_a_demos_own_are_taken(tmp_path):
     outside = tmp_path / "outside"
     outside.mkdir()
