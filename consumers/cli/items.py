@@ -28,6 +28,7 @@ from consumers.cli.output import (
     page,
     print_address,
     print_answer,
+    print_bilingual,
     print_errors,
     print_field_texts,
     print_table,
@@ -44,6 +45,7 @@ from consumers.messages import field_error, translate
 from consumers.reporting.channel_state import channel_problems
 from consumers.reporting.reactions import ReactionCounts, count_reactions
 from consumers.reporting.reader_trace import EMAIL, MailTrace, ReaderTrace, ReaderTracer
+from consumers.reporting.refusals import find_refusal
 from consumers.reporting.trace import TraceReader
 from consumers.staff.accounts import AccountStore
 from consumers.staff.authorization import Actor
@@ -90,13 +92,19 @@ _ALWAYS_SHOWN = ("expected", "delivered", "missing", "complete")
 
 
 class TraceReport(Trace):
-    """An item's trace. *waits*: what its open rows wait for; *event_id*: how it was named."""
+    """An item's trace. *waits*: what its open rows wait for; *event_id*: how it was named.
 
-    omitted_when_empty = Trace.omitted_when_empty | {"address", "waits", "event_id", "stand_ins"}
+    *refused*: why that event was refused; the trace is its item's all the same.
+    """
+
+    omitted_when_empty = Trace.omitted_when_empty | {
+        *("address", "waits", "event_id", "refused", "stand_ins")
+    }
 
     address: str = ""
     waits: tuple[FieldError, ...] = ()
     event_id: str = ""
+    refused: tuple[FieldError, ...] = ()
     stand_ins: dict[ChannelName, str] = Field(default_factory=dict)
 
 
@@ -153,6 +161,8 @@ class TraceAnswer(NamedTuple):
     """Channels whose output stays on this machine, and where."""
     names: Mapping[str, str] = {}
     """Names of the accounts that acted, by their ids."""
+    refused: Sequence[FieldError] = ()
+    """Why the event was refused by which the trace was asked for."""
 
     @property
     def address(self) -> str:
@@ -174,10 +184,16 @@ class TraceAnswer(NamedTuple):
     @property
     def report(self) -> TraceReport:
         facts = {"address": self.address, "waits": self.waits, "event_id": self.event_id}
-        return TraceReport(**dict(self.trace), **facts, stand_ins=self.stand_ins)
+        more = {"refused": self.refused, "stand_ins": self.stand_ins}
+        return TraceReport(**dict(self.trace), **facts, **more)
 
     def print(self) -> None:
-        if self.event_id:
+        for one in self.refused:
+            print_bilingual(
+                f"event {self.event_id}: refused: {one.field}: {one.message}",
+                f"sự kiện {self.event_id}: bị từ chối: {one.field}: {one.message_vi}",
+            )
+        if self.event_id and not self.refused:
             typer.echo(f"event {self.event_id}:")
         print_trace(self.trace, self.names)
         for channel, place in self.stand_ins.items():
@@ -203,8 +219,9 @@ async def _find_trace(name: str, by: str, bus: Bus) -> TraceAnswer | None:
     if trace is None:
         return None
     waits, event_id = await channel_problems(bus, trace), name if event else ""
+    refused = await find_refusal(bus, name, event.content_id) if event else ()
     return TraceAnswer(
-        trace, waits, event_id, await _stand_ins(bus, trace), await _names(bus, trace)
+        trace, waits, event_id, await _stand_ins(bus, trace), await _names(bus, trace), refused
     )
 
 

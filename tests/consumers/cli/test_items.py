@@ -9,10 +9,12 @@ from consumers.channel_health.destinations import Destination, write_destination
 from consumers.cli.items import WithdrawalText, order_withdrawal, print_trace
 from consumers.email.bounce_records import BounceRecords
 from consumers.intake.approval import Reviewer
+from consumers.intake.event_log import EventLog
 from consumers.ledger import codec
 from contracts import envelope, events, subjects
 from contracts.base.times import utc_now
 from contracts.delivery import BatchKey, ChannelName
+from contracts.errors import field_error
 from contracts.records import EventRecord
 from contracts.trace import Trace
 from tests.support.cli import json_output
@@ -28,6 +30,26 @@ from tests.support.events import (
 from tests.support.staff import StaffHarness
 
 EMAIL = ChannelName.EMAIL
+
+
+async def test_trace_of_a_refused_event_begins_with_why(bus, intake_harness, loa):
+    await intake_harness.take_in(submitted())
+    await intake_harness.add_plan(b"dd")
+    refusal = field_error("data.revision", "revision_not_newer", latest=1)
+    again = EventRecord(
+        hash="h", unit=UNIT, content_id=ITEM, revision=1, type=events.SUBMITTED,
+        at=datetime(2026, 7, 25, tzinfo=UTC), refused=(refusal,),
+    )  # fmt: skip
+    await EventLog(bus).record("again", again)
+    told, shown = await loa("trace", "again", "--json"), await loa("trace", "again")
+    start = shown.stdout.index("event again")
+    english, vietnamese, item = shown.stdout[start:].splitlines()[:3]
+    assert english == f"event again: refused: data.revision: {refusal.message}"
+    assert vietnamese == f"sự kiện again: bị từ chối: data.revision: {refusal.message_vi}"
+    assert item == f"{ITEM}, revision 1: released"
+    assert [one["field"] for one in json_output(told)["refused"]] == ["data.revision"]
+    taken = json_output(await loa("trace", event_id(submitted()), "--json"))
+    assert "refused" not in taken, "of the event that was taken"
 
 
 async def test_every_revision_has_a_line_to_see_who_got_the_wrong_text(intake_harness, capsys):
