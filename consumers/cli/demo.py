@@ -42,7 +42,7 @@ Folder = Annotated[
     typer.Option(
         "--data",
         help="A folder of its own; a demo's is emptied first.",
-        show_default="demo in LOA_DATA_DIR",
+        show_default="LOA_DATA_DIR/demo",
     ),
 ]
 Facts = dict[str, Any]
