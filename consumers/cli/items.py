@@ -28,7 +28,6 @@ from consumers.cli.output import (
     page,
     print_address,
     print_answer,
-    print_bilingual,
     print_errors,
     print_field_texts,
     print_table,
