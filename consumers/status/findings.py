@@ -30,6 +30,8 @@ _DISK_FULL_BYTES, _DISK_LOW_BYTES = 1 << 30, 10 << 30
 _PLACE_MAX = 300
 _DISK_NOTHING_BYTES = 1 << 20
 _DIRECTORY, _SERVER = "directory", "nats"
+_CRASHED, _NOT_RUNNING = "crashed", "not_running"
+_STOPPED = frozenset((_CRASHED, _NOT_RUNNING))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +126,14 @@ class Facts:
 
 
 def find(facts: Facts) -> tuple[StatusFinding, ...]:
-    """Every finding of *facts*: what needs a person first, then the order of the rules."""
+    """Every finding of *facts*: a Loa that does not run, then what needs a person.
+
+    Equals keep the order of the rules.
+    """
     found = [finding for rule in _RULES for finding in rule(facts)]
     order = list(Severity)
-    return tuple(sorted(found, key=lambda one: order.index(one.severity)))
+    found.sort(key=lambda one: (one.code not in _STOPPED, order.index(one.severity)))
+    return tuple(found)
 
 
 def _finding(
@@ -248,9 +254,9 @@ def _not_running(facts: Facts) -> StatusFinding:
     severity = Severity.ACT if facts.crashed or rows else Severity.WATCH
     waiting = _phrase("waiting", rows=rows) if rows else Bilingual("", "")
     if facts.crashed:
-        return _finding(severity, "crashed", "loa", times, waiting=waiting)
+        return _finding(severity, _CRASHED, "loa", times, waiting=waiting)
     stopped = _phrase("stopped_at", at=facts.last_sign) if facts.last_sign else Bilingual("", "")
-    return _finding(severity, "not_running", "loa", times, stopped=stopped, waiting=waiting)
+    return _finding(severity, _NOT_RUNNING, "loa", times, stopped=stopped, waiting=waiting)
 
 
 # --- channels

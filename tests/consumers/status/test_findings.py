@@ -193,8 +193,18 @@ def test_of_many_feeds_the_first_are_named():
 
 
 def test_what_needs_a_person_comes_first():
-    facts = {"at_work": False, **a_draft(is_urgent=True)}
+    facts = {"restored": AGO, **a_draft(is_urgent=True)}
     assert [one.severity for one in find(Facts(NOW, **facts))] == [ACT, WATCH, NOTE]
+
+
+@pytest.mark.parametrize("stopped", [{}, {"last_sign": AGO}, {"last_sign": AGO, "crashed": True}])
+def test_a_loa_that_does_not_run_comes_before_all_else(stopped):
+    """What else is found ends only once it runs again, or is of before it stopped."""
+    others = {"dead": DeadLetters(1, AGO), **waits("zalo -224"), **a_disk(0), "damages": (DAMAGE,)}
+    for facts in (others, others | open_since(AGO)):
+        first, *rest = find(Facts(NOW, at_work=False, **stopped, **facts))
+        assert first.code == ("crashed" if stopped.get("crashed") else "not_running")
+        assert {one.severity for one in rest} == {ACT}
 
 
 @pytest.mark.parametrize(
