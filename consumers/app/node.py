@@ -42,6 +42,7 @@ from consumers.ledger.wakeups import Waker
 from consumers.operations.capacity import CapacityMonitor
 from consumers.reporting.trace import TraceReader
 from consumers.runtime.log_config import log_losses
+from consumers.runtime.store_check import store_problem
 from consumers.seals.publications import PublicationSeals
 from consumers.seals.records import TakenOverUntil, seal_records, seal_zalo_receipts
 from consumers.seals.takeover import SealRecords
@@ -96,8 +97,13 @@ class Node:
 
     @cached_property
     def anchor(self) -> Anchor:
-        settings = self.settings
-        return Anchor(self.bus, settings.bus_state_file, settings.key_file, self.clock)
+        files = self.settings.bus_state_file, self.settings.key_file
+        return Anchor(self.bus, *files, self.clock, self._bus_trouble)
+
+    async def _bus_trouble(self, bus: Bus) -> str:
+        """Why the bus can't store: what its own server says of itself, or a test message."""
+        check = self.checks.get("nats")
+        return (check and await check()) or await store_problem(bus)
 
     async def bus_damages(self) -> dict[str, Any]:
         """What the bus has lost, and which of its settings are foreign, by stream, for `/readyz`.

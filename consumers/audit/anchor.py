@@ -3,14 +3,14 @@
 A wrong key is told before all else: the anchor can't be read with it, and is not blamed.
 An anchor that shows damage is left as it is, so that the damage stays in sight until an operator
 has restored a backup or has accepted the bus as it is. Both are signed on the bus, too: other
-machines believe them.
+machines believe them. What a bus that can't store seems to have lost is judged once it can.
 """
 
 import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from consumers.audit.signed import signing_key
 from consumers.errors import KeyFileBroken
 from consumers.key_file import KEY_FILE_FIELD, KeyFile, is_refuted
 from consumers.private_files import replace_file
+from consumers.runtime.store_check import store_problem
 from contracts import subjects
 from contracts.base.times import Clock, utc_now
 from contracts.errors import Invalid
@@ -42,14 +43,20 @@ _BROKEN = Damage("bus-state.json", "bus_anchor_broken", {})
 
 @dataclass
 class Anchor:
-    """The file at *path*, signed with a key from the file *key_path*."""
+    """The file at *path*, signed with a key from the file *key_path*.
+
+    `bus_trouble`: why the bus can't store now; empty if it can.
+    """
 
     bus: Bus
     path: Path
     key_path: Path
     clock: Clock
+    bus_trouble: Callable[[Bus], Awaitable[str]] = store_problem
     damages: list[Damage] = field(default_factory=list)
     """What the last comparison showed."""
+    unjudged: str = ""
+    """Why the last comparison left open what counts tell; empty if it judged everything."""
 
     def __post_init__(self) -> None:
         self._inbound = InboundLosses(self.bus)
@@ -62,13 +69,16 @@ class Anchor:
         await attempt(self.renew)
 
     async def renew(self) -> None:
-        """Compare, and write the present state unless it shows damage. Raises BusError."""
+        """Compare, and write the present state unless it shows damage. Raises BusError.
+
+        What was judged before stays in sight while nothing can be judged.
+        """
+        earlier = self.damages
         before, now, damages = await self._compare()
-        for damage in damages:
-            if damage not in self.damages:
-                log.error("bus_damaged", stream=damage.stream, damage=damage.code)
-        self.damages = damages
-        if damages or not self.key_path.exists():
+        if self.unjudged:
+            damages += [one for one in earlier if one.is_by_counts]
+        self._note(damages)
+        if damages or self.unjudged or not self.key_path.exists():
             return
         try:
             await self._write(before, now)
@@ -77,6 +87,17 @@ class Anchor:
         else:
             if before is None:
                 log.info("bus_state_first", streams=len(now.streams))
+
+    def _note(self, damages: list[Damage]) -> None:
+        """Log damage that is new, and damage that is no more."""
+        for damage in damages:
+            if damage not in self.damages:
+                log.error("bus_damaged", stream=damage.stream, damage=damage.code)
+        named = {(damage.stream, damage.code) for damage in damages}
+        for damage in self.damages:
+            if (damage.stream, damage.code) not in named:
+                log.warning("bus_damage_ended", stream=damage.stream, damage=damage.code)
+        self.damages = damages
 
     async def examine(self) -> list[Damage]:
         """Compare only. Raises BusError."""
@@ -115,6 +136,23 @@ class Anchor:
         self.path.unlink(missing_ok=True)
 
     async def _compare(self) -> tuple[BusState | None, Observation, list[Damage]]:
+        """Compare; what counts tell is judged by a bus that can store, at a second look.
+
+        A server counts messages that it could not write until it has read its files again.
+        """
+        before, now, damages = await self._compare_once()
+        if not any(damage.is_by_counts for damage in damages):
+            self.unjudged = ""
+            return before, now, damages
+        trouble = await self.bus_trouble(self.bus)
+        if trouble and not self.unjudged:
+            log.warning("bus_unjudged", reason=trouble)
+        self.unjudged = trouble
+        if trouble:
+            return before, now, [one for one in damages if not one.is_by_counts]
+        return await self._compare_once()
+
+    async def _compare_once(self) -> tuple[BusState | None, Observation, list[Damage]]:
         """Read the anchor before the bus: another process may renew it in between."""
         before, broken = None, list[Damage]()
         try:

@@ -18,6 +18,7 @@ from contracts.errors import FieldError
 from contracts.subjects import AUDIT, BUCKETS, CONTENT, DEAD, PERSON_KEYS, STREAMS, unit_of_inbound
 from producers.bus import Bus, topology
 
+_BY_COUNTS = frozenset(("bus_stream_lost", "bus_stream_back", "bus_audit_rewritten"))
 _UNERASED_LETTERS = 16
 """Letters older than a state whose events a crash kept from being erased until later."""
 
@@ -71,6 +72,11 @@ class Damage:
     @property
     def field_error(self) -> FieldError:
         return field_error(self.stream, self.code, **self.facts)
+
+    @property
+    def is_by_counts(self) -> bool:
+        """Whether counts tell it, which are wrong for a while where the bus can't write."""
+        return self.code in _BY_COUNTS
 
     @property
     def is_of_missing_stream(self) -> bool:

@@ -45,7 +45,8 @@ def check(deep: Deep = False, as_json: Json = False) -> None:
 async def _run_check(bus: Bus, *, deep: bool) -> Findings:
     """Compare the bus with the anchor, then apply every rule, unless a stream is missing."""
     settings = read_settings(LoaSettings)
-    damages = await compare_bus(bus)
+    anchor = await compare_bus(bus)
+    damages = anchor.damages
     violations = [_as_violation(_rule_of(damage), damage.field_error) for damage in damages]
     if any(damage.is_of_missing_stream for damage in damages):
         return Findings(ok=False, violations=violations)
@@ -67,6 +68,8 @@ async def _run_check(bus: Bus, *, deep: bool) -> Findings:
     checker = Checker(context, audit)
     if context.seals is None:
         checker.skipped.append(Skipped(what="seals", why="vault.key of this data is not here"))
+    if anchor.unjudged:
+        checker.skipped.append(Skipped(what="bus-damaged", why=anchor.unjudged))
     findings = await checker.run()
     findings.violations = [*violations, *findings.violations]
     findings.ok = not findings.violations

@@ -22,6 +22,7 @@ from consumers.cli.unit_keys import server_faults
 from consumers.cli.units import open_registry
 from consumers.messages import field_error, translate
 from consumers.operations.capacity import filling_streams
+from consumers.runtime.store_check import store_problem
 from consumers.status.disks import disk_spaces
 from consumers.status.facts import (
     FactsReader,
@@ -29,7 +30,6 @@ from consumers.status.facts import (
     has_lost_index,
     loa_version,
     reported_by,
-    store_problem,
 )
 from consumers.status.findings import Facts, find
 from consumers.status.places import describe_place

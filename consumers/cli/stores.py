@@ -4,23 +4,25 @@ Each function imports its own store: a command opens one of them, and waits for 
 """
 
 import time
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from consumers.app import instance
 from consumers.app.settings import LoaSettings, read_settings
 from consumers.audit.anchor import Anchor
-from consumers.audit.bus_state import Damage
 from consumers.audit.errors import AnchorBroken
 from consumers.audit.heads import HeadWriter
 from consumers.audit.log import AuditLog
 from consumers.audit.signed import signing_key
 from consumers.errors import KeyFileBroken
 from consumers.key_file import KeyFile, open_key_file
+from consumers.runtime.store_check import store_problem
 from consumers.seals.publications import PublicationSeals
 from consumers.seals.takeover import SealRecords
 from contracts.base.times import utc_now
 from contracts.errors import Invalid
-from producers.bus import Bus
+from producers.bus import Bus, NoReply
 
 if TYPE_CHECKING:
     from consumers.subscribers.store import SubscriberStore
@@ -30,7 +32,18 @@ if TYPE_CHECKING:
 def open_anchor(bus: Bus) -> Anchor:
     """The anchor of this machine; it may have none yet."""
     settings = read_settings(LoaSettings)
-    return Anchor(bus, settings.bus_state_file, settings.key_file, time.time)
+    return Anchor(bus, settings.bus_state_file, settings.key_file, time.time, _bus_trouble)
+
+
+async def _bus_trouble(bus: Bus) -> str:
+    """Why the bus can't store: what the Loa that runs here says of it, or a test message."""
+    from consumers.status.facts import reported_by
+
+    running, failing = instance.announced_instance(read_settings(LoaSettings)), dict[str, str]()
+    if running:
+        with suppress(NoReply):
+            failing, _ = await reported_by(running.url)
+    return failing.get("nats") or await store_problem(bus)
 
 
 async def accept_bus(bus: Bus) -> None:
@@ -43,14 +56,14 @@ async def accept_bus(bus: Bus) -> None:
     await _open_heads(bus).write(utc_now(time.time).date(), restarted=True)
 
 
-async def compare_bus(bus: Bus) -> list[Damage]:
-    """Compare the bus with the anchor. Without damage, renew the anchor and the head."""
+async def compare_bus(bus: Bus) -> Anchor:
+    """The anchor after a comparison. What shows no damage renews the anchor and the head."""
     anchor, settings = open_anchor(bus), read_settings(LoaSettings)
-    damages = await anchor.examine()
-    if not damages and settings.key_file.exists():
+    anchor.damages = await anchor.examine()
+    if not (anchor.damages or anchor.unjudged) and settings.key_file.exists():
         await anchor.renew()
         await _open_heads(bus).write_if_due()
-    return damages
+    return anchor
 
 
 def _open_heads(bus: Bus) -> HeadWriter:

@@ -23,6 +23,7 @@ from consumers.intake.desk import Desk
 from consumers.ledger.bulk import has_delivered
 from consumers.operations.restore import last_restore
 from consumers.operations.retention import clock_problem
+from consumers.runtime.store_check import store_problem
 from consumers.status.disks import DiskMonitor
 from consumers.status.feeds import stale_feeds
 from consumers.status.findings import DeadLetters, Facts, StaleFeed, WaitingDraft
@@ -37,15 +38,11 @@ from contracts import subjects
 from contracts.base.times import Clock, utc_now, utc_time
 from contracts.delivery import ChannelName, Lane
 from contracts.errors import ContractError
-from producers.bus import Bus, BusError, Denied
+from producers.bus import Bus, Denied
 from producers.bus.monitoring_endpoint import fetch_page
 from producers.bus.periodic import attempt, every, unreadable_record
 
 log = structlog.get_logger()
-_WRITE_KEY = "status.write"
-_WRITE_TIMEOUT_S = 2.0
-_TEST_MESSAGE = bytes(16 << 10)
-"""More than fits into the last page of a file: a few bytes are stored on a full disk, too."""
 _INTERVAL_S = 60.0
 _FRESH_S = 5.0
 _DISK_PATIENCE_S = 1.0
@@ -72,19 +69,6 @@ async def has_lost_index(bus: Bus, folder: Path) -> bool:
     if is_usable(folder):
         return False
     return await has_delivered(bus.bucket(subjects.LEDGER.name), ChannelName.PORTAL)
-
-
-async def store_problem(bus: Bus) -> str:
-    """Why the bus stores nothing; empty if it has just stored a message."""
-    subject = f"$KV.{subjects.CONTROL.name}.{_WRITE_KEY}"
-    try:
-        patience_s = _WRITE_TIMEOUT_S
-        await bus.publish(subject, _TEST_MESSAGE, timeout_s=patience_s, patience_s=patience_s)
-    except Denied:  # a key that may not write there says nothing of the store
-        return ""
-    except BusError as error:
-        return str(error) or "no answer"
-    return ""
 
 
 async def reported_by(url: str) -> tuple[dict[str, str], int]:

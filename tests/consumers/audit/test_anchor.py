@@ -6,8 +6,10 @@ import pytest
 import structlog
 
 from consumers.audit.anchor import Anchor
+from consumers.audit.bus_state import observe
 from consumers.audit.chain import Step
 from consumers.audit.log import Act, AuditLog
+from consumers.cli import stores
 from consumers.key_file import KeyFile, open_key_file
 from contracts import subjects
 from producers.bus import topology
@@ -91,6 +93,82 @@ async def test_a_deleted_stream_is_named_before_and_after_a_start_makes_it_anew(
 async def test_one_message_too_few_is_named(bus, anchor):
     await api(bus, "STREAM.MSG.DELETE.PUBLICATIONS", {"seq": 2, "no_erase": True})
     assert await found(anchor) == [("PUBLICATIONS", "bus_stream_lost")]
+
+
+class Trouble:
+    """What a bus says that can't store, as often as it is asked."""
+
+    def __init__(self):
+        self.said, self.asked = "no space left on device", 0
+
+    async def __call__(self, bus):
+        self.asked += 1
+        return self.said
+
+
+async def test_a_bus_that_can_not_store_is_judged_once_it_can(bus, anchor):
+    """Its server counts messages that it could not write; what can't be read twice is no loss."""
+    state, trouble = anchor.path.read_text(), Trouble()
+    anchor.bus_trouble = trouble
+    await api(bus, "STREAM.MSG.DELETE.PUBLICATIONS", {"seq": 2, "no_erase": True})
+    await api(bus, "STREAM.DELETE.DEAD")
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(2):
+            await anchor.renew()
+            assert [(one.stream, one.code) for one in anchor.damages] == [
+                ("DEAD", "bus_stream_gone")
+            ]
+            assert anchor.unjudged == trouble.said
+        trouble.said = ""
+        await anchor.renew()
+    assert {one.stream for one in anchor.damages} == {"DEAD", "PUBLICATIONS"}
+    assert anchor.unjudged == "" and anchor.path.read_text() == state
+    assert [(one["event"], one.get("stream")) for one in logs] == [
+        ("bus_unjudged", None), ("bus_damaged", "DEAD"), ("bus_damaged", "PUBLICATIONS"),
+    ]  # fmt: skip
+
+
+async def test_what_was_judged_before_stays_named_while_nothing_can_be_judged(bus, anchor):
+    await api(bus, "STREAM.MSG.DELETE.PUBLICATIONS", {"seq": 2, "no_erase": True})
+    await anchor.renew()
+    anchor.bus_trouble = Trouble()
+    for _ in range(2):
+        await anchor.renew()
+        assert [one.code for one in anchor.damages] == ["bus_stream_lost"]
+
+
+async def test_a_bus_that_is_well_is_asked_for_no_test_message(anchor):
+    anchor.bus_trouble = Trouble()
+    await anchor.renew()
+    assert anchor.bus_trouble.asked == 0
+
+
+async def test_a_loss_that_a_second_look_does_not_find_is_none(bus, anchor):
+    await api(bus, "STREAM.MSG.DELETE.PUBLICATIONS", {"seq": 2, "no_erase": True})
+    before = await anchor._baseline()
+
+    async def well_again(_):
+        as_it_is = (await observe(bus)).streams["PUBLICATIONS"]
+        known = before.model_copy(update={"streams": before.streams | {"PUBLICATIONS": as_it_is}})
+        body = known.model_dump(mode="json")
+        anchor.path.write_text(json.dumps({"state": body, "mac": anchor._mac(body)}))
+        return ""
+
+    anchor.bus_trouble = well_again
+    assert await found(anchor) == []
+
+
+async def test_the_log_takes_an_alarm_back(bus, anchor, machine, clock):
+    await api(bus, "STREAM.PURGE.KV_ledger")
+    await anchor.renew()
+    clock.advance(1)
+    await machine().accept()
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(2):
+            await anchor.renew()
+    assert [(one["event"], one["stream"], one["damage"]) for one in logs] == [
+        ("bus_damage_ended", "KV_ledger", "bus_stream_lost")
+    ]
 
 
 async def test_a_setting_that_was_changed_while_loa_runs_is_named(bus, anchor):
@@ -206,3 +284,19 @@ async def test_the_commands_name_the_damage_and_what_to_do(loa, bus, machine):
     for words in (("status",), ("check",)):
         run = await loa(*words)
         assert run.exit_code != 0 and "KV_units" in run.output
+
+
+async def test_no_command_calls_a_bus_damaged_that_can_not_store(loa, bus, machine, monkeypatch):
+    """`loa audit accept` would take a loss for right that is none."""
+    await bus.bucket("subscribers").put("p", b"{}")
+    machine()  # makes the key
+    assert "KV_subscribers" not in (await loa("check")).output
+    await api(bus, "STREAM.PURGE.KV_subscribers")
+    monkeypatch.setattr(stores, "store_problem", Trouble())
+    status, check = await loa("status"), await loa("check")
+    for run in (status, check):
+        assert "audit accept" not in run.output and "KV_subscribers" not in run.output
+    assert "not looked at: bus-damaged: no space left on device" in check.output
+    monkeypatch.undo()
+    for words in ("status", "check"):
+        assert "KV_subscribers" in (await loa(words)).output

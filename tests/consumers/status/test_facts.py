@@ -22,13 +22,13 @@ from consumers.directory.store import DirectoryStore
 from consumers.ledger import codec, watermark
 from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.entry import planned_entry
+from consumers.runtime.store_check import store_problem
 from consumers.status import facts
 from consumers.status.disks import DiskMonitor, disk_spaces
 from consumers.status.facts import (
     FactsReader,
     StatusMonitor,
     directory_confirmed_at,
-    store_problem,
 )
 from consumers.status.findings import DeadLetters, find
 from consumers.status.reader import StatusReader
