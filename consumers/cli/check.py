@@ -1,6 +1,6 @@
 """`loa check`: does Loa keep its promises?"""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 import typer
@@ -8,6 +8,7 @@ import typer
 from channels.portal.writer.audit import FolderAudit
 from consumers.app import instance
 from consumers.app.settings import LoaSettings, read_settings
+from consumers.audit.anchor import Anchor
 from consumers.audit.bus_state import Damage
 from consumers.channel_health.pauses import LegitimateWaits
 from consumers.check.checker import Checker
@@ -66,14 +67,19 @@ async def _run_check(bus: Bus, *, deep: bool) -> Findings:
     is_here = not settings.nats_url  # Loa with a bus of its own has its portal here, too
     audit = FolderAudit(settings.portal_dir, await open_site_files(settings), is_here=is_here)
     checker = Checker(context, audit)
-    if context.seals is None:
-        checker.skipped.append(Skipped(what="seals", why="vault.key of this data is not here"))
-    if anchor.unjudged:
-        checker.skipped.append(Skipped(what="bus-damaged", why=anchor.unjudged))
+    checker.skipped += _skipped(context, anchor)
     findings = await checker.run()
     findings.violations = [*violations, *findings.violations]
     findings.ok = not findings.violations
     return findings
+
+
+def _skipped(context: CheckContext, anchor: Anchor) -> Iterator[Skipped]:
+    """What can't be judged without the key of this data, or by a bus that can't store."""
+    if context.seals is None:
+        yield Skipped(what="seals", why="vault.key of this data is not here")
+    if anchor.unjudged:
+        yield Skipped(what="bus-damaged", why=anchor.unjudged)
 
 
 def _rule_of(damage: Damage) -> str:
