@@ -85,6 +85,7 @@ def _zalo_parts() -> ChannelParts:
         lambda _: ZaloAudience(),
         zalo.destination,
         recipients=zalo.open_recipients,
+        policy=zalo.open_send_policy,
     )
 
 

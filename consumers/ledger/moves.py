@@ -333,6 +333,12 @@ def halt(entry: LedgerEntry, halt_code: str, now: float) -> LedgerEntry:
     return halted if halted.is_open else replace(halted, closed_at=now, owner="", lease_until=0.0)
 
 
+def hasten(entry: LedgerEntry, row: int, now: float) -> LedgerEntry:
+    """Make a deferred *row* due now, in a batch without an owner."""
+    note = replace(entry.notes[row], due=now)
+    return replace(entry.with_rows({}, {row: note}), due=min(entry.due, now))
+
+
 def release(entry: LedgerEntry, now: float) -> LedgerEntry:
     """Give up ownership: closed if every row has ended, else due with its first row."""
     free = replace(entry, owner="", lease_until=0.0)

@@ -61,6 +61,11 @@ class WaitCause:
     is_quota: bool = False
     fix: Bilingual = _NO_FIX
 
+    @property
+    def needs_person(self) -> bool:
+        """Whether rows wait until a person has acted at Zalo, not for a time."""
+        return not (self.limit or self.is_quota)
+
 
 @dataclass(frozen=True, slots=True)
 class LimitUse:

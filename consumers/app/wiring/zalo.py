@@ -41,6 +41,7 @@ from consumers.key_file import KeyFile
 from consumers.messages import field_error, translate_os_error
 from consumers.recipients import ChannelRecipients
 from consumers.runtime.errors import BusUnreachable
+from consumers.runtime.lanes import LaneSemaphore
 from consumers.suppression.store import SuppressionStore
 from consumers.zalo import consent
 from consumers.zalo.auto_reply import AutoReply
@@ -50,6 +51,7 @@ from consumers.zalo.event_publisher import ZaloEventPublisher
 from consumers.zalo.follower_keys import FollowerKeys
 from consumers.zalo.follower_sync import FollowerSync
 from consumers.zalo.followers import FollowerStore
+from consumers.zalo.held_rows import ZaloSendPolicy
 from consumers.zalo.quota_watch import QuotaWatch
 from consumers.zalo.stores import BusArticleStore, BusKeyValueStore
 from consumers.zalo.webhook_handler import ZaloEventHandler
@@ -84,6 +86,11 @@ def destination(node: Node) -> tuple[str, bool]:
 def open_recipients(node: Node) -> ChannelRecipients:
     """The Official Account itself, and the recipients of case notices."""
     return ChannelRecipients(strategies=(CaseNoticeRecipients(node.notices, node.suppressions),))
+
+
+def open_send_policy(node: Node, _lanes: LaneSemaphore) -> ZaloSendPolicy:
+    """What one worker does about rows that wait for a person."""
+    return ZaloSendPolicy(node.bus, node.clock)
 
 
 def add_zalo_channel(node: Node) -> ZaloChannel:
