@@ -3,6 +3,7 @@
 import shutil
 import sys
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -14,6 +15,7 @@ from consumers.cli.filters import Limit, Since, check_topic, check_unit, require
 from consumers.messages import field_error
 from consumers.reporting.item_list import ItemFilter, ItemLister, ListedItem
 from consumers.staff.policy import ObjectFacts
+from consumers.status.facts import store_problem
 from contracts.delivery import ChannelName
 from contracts.text.limits import TextLimit, shorten
 from contracts.text.moments import format_for_people
@@ -27,7 +29,10 @@ _TROUBLES = ("failed", "expired", "unknown", "in_doubt", "deferred", "missing", 
 State = Annotated[TraceState | None, typer.Option(help="Where they are on their way.")]
 Held = Annotated[
     bool,
-    typer.Option("--held", help="At the desk, or on a channel that is paused, broken or failing."),
+    typer.Option(
+        "--held",
+        help="What waits for the desk, an operator or Zalo, or for a bus that can't store.",
+    ),
 ]
 Missing = Annotated[
     bool, typer.Option("--missing", help="A channel has not planned all its recipients yet.")
@@ -63,23 +68,29 @@ def list_items(
     with output.explain_errors():
         moment = require_time("since", since) if since else None
     wanted = ItemFilter(unit, topic, state or "", held, missing, moment)
-    answer = output.run_on_bus(lambda bus: _load(bus, wanted, limit, by))
+
+    async def load(bus: Bus, own: bool) -> ItemsAnswer:
+        right = await look(bus, "item.read", "", by)
+        lister = ItemLister(
+            bus, wanted, lambda item: right.covers(ObjectFacts(item.unit, item.topic))
+        )
+        if not own:  # without a Loa nothing is planned, whatever the bus stores
+            lister.find_store_problem = partial(store_problem, bus)
+        return await _load(lister, limit)
+
+    answer = output.run_on_any_bus(load)
     output.print_answer(answer, as_json, lambda: _print(answer))
 
 
-async def _load(bus: Bus, wanted: ItemFilter, limit: int, by: str) -> ItemsAnswer:
-    right, items = await look(bus, "item.read", "", by), list[ListedItem]()
-
-    def is_visible(item: ListedItem) -> bool:
-        return right.covers(ObjectFacts(item.unit, item.topic))
-
-    async for item in ItemLister(bus, wanted, is_visible).items():
+async def _load(lister: ItemLister, limit: int) -> ItemsAnswer:
+    items, wanted = list[ListedItem](), lister.wanted
+    async for item in lister.items():
         if len(items) == limit:
             return ItemsAnswer(items=items, more=True)
         items.append(item)
     if not items:  # what items have is known, also if the vocabulary has lost it since
         check_topic(wanted.topic)
-        await check_unit(bus, wanted.unit)
+        await check_unit(lister.bus, wanted.unit)
     return ItemsAnswer(items=items)
 
 

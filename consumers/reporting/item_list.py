@@ -1,7 +1,7 @@
 """Content items for a list, the last changed first, without reading the whole store."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.store import Ledger
 from consumers.progress import report_progress
 from consumers.reporting.plan_summary import status_counts, summarize
+from consumers.zalo import held_rows
 from contracts import keys
 from contracts.base.times import Clock
 from contracts.delivery import ChannelName, Lane, PlanKey
@@ -74,6 +75,10 @@ class ItemFilter:
         )
 
 
+async def _no_problem() -> str:
+    return ""
+
+
 class _Candidate(NamedTuple):
     item: ListedItem
     plans: dict[ChannelName, PlanCursor | None]
@@ -90,9 +95,14 @@ class ItemLister:
     wanted: ItemFilter
     is_visible: Callable[[ListedItem], bool] = lambda _: True
     clock: Clock = time.time
+    find_store_problem: Callable[[], Awaitable[str]] = _no_problem
     stopped: dict[ChannelName, str] = field(default_factory=dict)
     stopped_plans: Collection[str] = ()
     open_plans: set[PlanKey] = field(default_factory=set)
+    zalo_waits: dict[PlanKey, str] = field(default_factory=dict)
+    """Plans of Zalo that wait for a person, with the reason of one row."""
+    store_problem: str | None = None
+    """Why the bus stores nothing; None until an item without a plan asks."""
 
     def __post_init__(self) -> None:
         self.repository, self.ledger = ItemRepository(self.bus), Ledger(self.bus)
@@ -169,6 +179,9 @@ class ItemLister:
             async for _, batch in bulk.read_states(self.ledger.bucket, start=start):
                 if batch and batch.entry and batch.entry.is_open:
                     self.open_plans.add(batch.key.plan)
+        async for key, entry in held_rows.open_batches(self.bus):
+            for reason in held_rows.held_reasons(entry).values():
+                self.zalo_waits[key.plan] = reason
 
     async def with_plans(self, listed: list[ListedItem]) -> AsyncIterator[ListedItem]:
         """The items of *listed* that pass with their plans, with counts."""
@@ -187,6 +200,8 @@ class ItemLister:
         found = await self.ledger.bucket.get_many([f"plan.{plan}" for plan in plans])
         values = {plan: found.get(f"plan.{plan}") for plan in plans}
         cursors = {plan: codec.decode_cursor(one.data) for plan, one in values.items() if one}
+        if self.store_problem is None and not all(values.values()):
+            self.store_problem = await self.find_store_problem()
         return [self.candidate(item, cursors) for item in listed]
 
     def candidate(self, item: ListedItem, cursors: dict[PlanKey, PlanCursor]) -> _Candidate:
@@ -197,7 +212,19 @@ class ItemLister:
         held = [f"{name} {self.stopped[name]}" for name in begun if self.is_held(item, name, plans)]
         stopped = [name for name in begun if str(_plan(item, name)) in self.stopped_plans]
         held += [f"{name} stopped" for name in stopped]
+        held += self.other_holds(item, begun)
         return _Candidate(item.model_copy(update={"held": (*item.held, *held)}), begun)
+
+    def other_holds(
+        self, item: ListedItem, plans: dict[ChannelName, PlanCursor | None]
+    ) -> Iterator[str]:
+        """What no stop of a channel explains: Zalo waits for a person, the bus stores no plan."""
+        zalo = ChannelName.ZALO
+        reason = self.zalo_waits.get(_plan(item, zalo))
+        if reason and zalo in plans and zalo not in self.stopped:
+            yield f"{zalo} waits for a person ({reason.removeprefix('zalo ')})"
+        if self.store_problem and None in plans.values():
+            yield "the bus can't store"
 
     def is_held(
         self, item: ListedItem, name: ChannelName, plans: dict[ChannelName, PlanCursor | None]

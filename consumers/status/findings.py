@@ -439,7 +439,7 @@ def _waiting(cause: WaitCause, rows: int, times: _Times) -> StatusFinding:
     if limit:
         values = {"rows": rows, "what": translate(limit.value), "variable": limit.variable}
         return _finding(Severity.ACT, "limit_used_up", ChannelName.ZALO, times, **values)
-    code = "zalo_quota_used_up" if cause.is_quota else "zalo_needs_person"
+    code = "zalo_needs_person" if cause.needs_person else "zalo_quota_used_up"
     said = _finding(Severity.ACT, code, ChannelName.ZALO, times, rows=rows, reason=cause.reason)
     return _with_remedy(said, cause.fix) if cause.fix.en else said
 

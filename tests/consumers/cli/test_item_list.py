@@ -1,15 +1,18 @@
 """`loa items list`: the last changed first, by what an operator asks, without reading the store."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from consumers.channel_health.destinations import Destination, write_destination
 from consumers.channel_health.pauses import pause
 from consumers.cli import item_list
 from consumers.intake.items import Item
+from consumers.ledger import codec
+from consumers.ledger.entry import RowNote
 from consumers.reporting.item_list import ItemFilter, ItemLister
 from contracts import subjects
-from contracts.delivery import ChannelName
+from contracts.delivery import BatchKey, ChannelName
 from producers.bus import messages
 from tests.support.cli import json_output
 from tests.support.events import ITEM, submitted
@@ -52,6 +55,34 @@ async def test_items_are_listed_by_what_an_operator_asks(bus, intake_harness, lo
     assert (len(first["items"]), first["more"]) == (1, True)
     assert first["items"][0]["channels"]["email"]["missing"] == 2
     assert (await loa("items", "list", "--state", "nowhere")).exit_code == 2
+
+
+async def test_what_zalo_holds_for_a_person_and_the_bus_cant_store_is_held(bus, intake_harness):
+    await intake_harness.take_in(submitted(content_id="cho-nguoi"))
+    for channel, letters in ((EMAIL, b"d"), (PORTAL, b"d"), (ChannelName.ZALO, b"rp")):
+        await intake_harness.add_plan(letters, item="cho-nguoi", channel=channel)
+    batch = BatchKey(ChannelName.ZALO, "cho-nguoi", 1, 0)
+    entry = (await intake_harness.ledger.state(batch)).value
+    noted = replace(entry, notes={0: RowNote(1, 0.0, "zalo -224")})
+    await intake_harness.ledger.bucket.put(f"state.{batch}", codec.encode_state(noted))
+    await intake_harness.take_in(submitted(content_id="chua-co-cho"))
+    asked = []
+
+    async def full():
+        asked.append(bus)
+        return "no space left"
+
+    async def held(**parts):
+        lister = ItemLister(bus, ItemFilter(held=True), **parts)
+        return {item.content_id: item.held async for item in lister.items()}
+
+    zalo = ("zalo waits for a person (-224)",)
+    assert await held() == {"cho-nguoi": zalo}
+    full_bus = await held(find_store_problem=full)
+    assert full_bus == {"cho-nguoi": zalo, "chua-co-cho": ("the bus can't store",)}
+    assert len(asked) == 1, "however many items have no plan"
+    await pause(bus, ChannelName.ZALO)
+    assert (await held())["cho-nguoi"] == ("zalo paused",)
 
 
 async def test_plans_of_items_that_an_account_may_not_see_are_not_read(
