@@ -14,8 +14,8 @@ from consumers.cli.acts import By, look
 from consumers.cli.filters import Limit, Since, check_topic, check_unit, require_time
 from consumers.messages import field_error
 from consumers.reporting.item_list import ItemFilter, ItemLister, ListedItem
+from consumers.runtime.store_check import store_problem
 from consumers.staff.policy import ObjectFacts
-from consumers.status.facts import store_problem
 from contracts.delivery import ChannelName
 from contracts.text.limits import TextLimit, shorten
 from contracts.text.moments import format_for_people
