@@ -32,6 +32,7 @@ from consumers.cli.output import (
     print_field_texts,
     print_table,
     require_name,
+    run_on_any_bus,
     run_on_bus,
 )
 from consumers.cli.stores import normalized_address, open_subscribers, open_suppressions
@@ -46,6 +47,7 @@ from consumers.reporting.reactions import ReactionCounts, count_reactions
 from consumers.reporting.reader_trace import EMAIL, MailTrace, ReaderTrace, ReaderTracer
 from consumers.reporting.refusals import find_refusal
 from consumers.reporting.trace import TraceReader
+from consumers.runtime.store_check import store_problem
 from consumers.staff.accounts import AccountStore
 from consumers.staff.authorization import Actor
 from consumers.staff.policy import ObjectFacts
@@ -136,7 +138,7 @@ def trace(
         mails = run_on_bus(partial(_find_reader_trace, content_id, reader, by))
         print_answer(mails, as_json, lambda: _print_mails(content_id, mails))
         return
-    answer = run_on_bus(partial(_find_trace, content_id, by))
+    answer = run_on_any_bus(partial(_find_trace, content_id, by))
     if answer is None:
         fail(field_error("content_id", "item_unknown", value=item))
     print_answer(answer.report, as_json, answer.print)
@@ -205,8 +207,8 @@ class TraceAnswer(NamedTuple):
         print_field_texts(*self.waits)
 
 
-async def _find_trace(name: str, by: str, bus: Bus) -> TraceAnswer | None:
-    """The trace of an item, or of an event's; None for an unknown one.
+async def _find_trace(name: str, by: str, bus: Bus, own: bool) -> TraceAnswer | None:
+    """The trace of an item, or of an event's; None for an unknown one. *own*: no Loa runs.
 
     Raises BusError, Unauthorized, Forbidden.
     """
@@ -218,10 +220,22 @@ async def _find_trace(name: str, by: str, bus: Bus) -> TraceAnswer | None:
     if trace is None:
         return None
     waits, event_id = await channel_problems(bus, trace), name if event else ""
+    if not own:
+        waits += await _store_problems(bus, trace)
     refused = await find_refusal(bus, name, event.content_id) if event else ()
     return TraceAnswer(
         trace, waits, event_id, await _stand_ins(bus, trace), await _names(bus, trace), refused
     )
+
+
+async def _store_problems(bus: Bus, trace: Trace) -> list[FieldError]:
+    """That the bus stores nothing, if something of the trace is on its way to be stored."""
+    is_new = trace.state == "received" or any(
+        not (count.expected or count.complete) for count in trace.channels.values()
+    )
+    if not (is_new and (why := await store_problem(bus))):
+        return []
+    return [field_error("bus", "trace_bus_cannot_store", why=translate(why))]
 
 
 async def _stand_ins(bus: Bus, trace: Trace) -> Mapping[str, str]:

@@ -114,10 +114,13 @@ class LedgerEntry:
         return counts
 
     @property
-    def waiting_reasons(self) -> list[str]:
-        """Reasons of the open rows that have one."""
-        open_notes = [note for row, note in self.notes.items() if self.rows[row] in OPEN_LETTERS]
-        return [note.reason for note in open_notes if note.reason]
+    def waiting_reasons(self) -> dict[int, str]:
+        """Reasons of the open rows that have one, by row."""
+        notes = self.notes.items()
+        return {row: note.reason for row, note in notes if self.is_waiting(row) and note.reason}
+
+    def is_waiting(self, row: int) -> bool:
+        return self.rows[row] in OPEN_LETTERS
 
     @property
     def end_reasons(self) -> dict[int, tuple[Status, str]]:

@@ -1,13 +1,16 @@
 """Channel problems that keep an item's deliveries waiting, and the command that helps."""
 
+from collections.abc import Iterator
+
 from consumers.channel_health import breaker_store, destinations, pauses, readback
 from consumers.channel_health.breaker import Breaker, remedy
 from consumers.channel_health.destinations import Destination
 from consumers.messages import field_error, load_catalog, translate
+from consumers.zalo.limits import explain_wait
 from contracts import keys
 from contracts.base.times import utc_time
 from contracts.delivery import ChannelName, Lane
-from contracts.errors import FieldError, localized
+from contracts.errors import Bilingual, FieldError, localized
 from contracts.trace import Trace
 from producers.bus import Bus
 
@@ -31,6 +34,7 @@ async def channel_problems(bus: Bus, trace: Trace) -> list[FieldError]:
         for name in waiting
         if name in places and name not in blocked and places[name].failing
     ]
+    problems += _zalo_waits(trace)
     if ChannelName.PORTAL in waiting:
         failure = readback.readback_failure(places)
         problems += [failure.field_error] if failure else []
@@ -39,9 +43,29 @@ async def channel_problems(bus: Bus, trace: Trace) -> list[FieldError]:
 
 def breaker_problem(name: ChannelName, breaker: Breaker) -> FieldError:
     since = utc_time(round(breaker.since))
-    now = remedy(breaker.reason)
-    code = "channel_broken_now" if now else "channel_broken"
+    now = _remedy(breaker.reason)
+    code = "channel_broken_now" if now.en else "channel_broken"
     return field_error(name, code, since=since, reason=translate(breaker.reason), now=now)
+
+
+def _remedy(reason: str) -> Bilingual:
+    """What to do about a breaker's reason, in the words of `loa status`; empty for most."""
+    texts, command = load_catalog("status").get(reason.partition(":")[0], {}), remedy(reason)
+    return Bilingual(texts.get("do_en", command), texts.get("do_vi", command))
+
+
+def _zalo_waits(trace: Trace) -> Iterator[FieldError]:
+    """What Zalo wants a person to do before the rows that wait can go."""
+    waits = [entry for entry in trace.timeline if entry.event == "waiting"]
+    reasons = [one.detail.partition(": ")[2] for one in waits if one.channel is ChannelName.ZALO]
+    for cause in filter(None, map(explain_wait, reasons)):
+        if cause.needs_person:
+            said = field_error(ChannelName.ZALO, "zalo_waits_for_person", reason=cause.reason)
+            message, message_vi = (
+                f"{said.message}: {cause.fix.en}",
+                f"{said.message_vi}: {cause.fix.vi}",
+            )
+            yield FieldError(field=said.field, message=message, message_vi=message_vi)
 
 
 def _failing_problem(name: ChannelName, place: Destination) -> FieldError:

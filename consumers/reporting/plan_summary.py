@@ -22,11 +22,12 @@ _MAX_WAITS = 3
 class PlanSummary:
     """Sums over the batches of one plan. `closed`: when its last batch was closed.
 
-    `ended_at`: when the first row of each end failed.
+    `ended_at`: when the first row of each end failed; `waits_since`: the same of rows that wait.
     """
 
     statuses: Counter[Status] = field(default_factory=Counter)
     waits: Counter[str] = field(default_factory=Counter)
+    waits_since: dict[str, float] = field(default_factory=dict)
     ends: Counter[tuple[Status, str]] = field(default_factory=Counter)
     ended_at: dict[tuple[Status, str], float] = field(default_factory=dict)
     copies: int = 0
@@ -35,7 +36,10 @@ class PlanSummary:
 
     def add(self, entry: LedgerEntry) -> None:
         self.statuses.update(entry.count_by_status())
-        self.waits.update(entry.waiting_reasons)
+        for row, reason in entry.waiting_reasons.items():
+            self.waits[reason] += 1
+            first = self.waits_since.get(reason, math.inf)
+            self.waits_since[reason] = min(first, entry.failed_at(row))
         for row, end in entry.end_reasons.items():
             self.ends[end] += 1
             self.ended_at[end] = min(self.ended_at.get(end, math.inf), entry.failed_at(row))
@@ -43,9 +47,11 @@ class PlanSummary:
         self.closed = max(self.closed, entry.closed_at)
         self.doubts += entry.doubts
 
-    def wait_entries(self, channel: ChannelName, now: float) -> Iterator[TimelineEntry]:
+    def wait_entries(self, channel: ChannelName) -> Iterator[TimelineEntry]:
+        """Yield why rows wait, each with the time of the first failure."""
         for reason, rows in self.waits.most_common(_MAX_WAITS):
-            yield channel_entry(now, "waiting", channel, f"{rows} rows: {reason}")
+            since = self.waits_since[reason]
+            yield channel_entry(since, "waiting", channel, f"{rows} rows: {reason}")
 
     def end_entries(self, channel: ChannelName) -> Iterator[TimelineEntry]:
         """Yield why rows ended undelivered, and what left rows in doubt."""

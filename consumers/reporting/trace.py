@@ -174,7 +174,7 @@ class TraceReader:
         past = _planning_entries(plan.channel, cursor, count, summary.closed)
         past += [*mail.bounce_entries(bounces), *mail.stop_entries(plan.content_id, stop)]
         past += summary.end_entries(plan.channel) if self.for_staff else ()
-        return count, [*past, *summary.wait_entries(plan.channel, self.clock())]
+        return count, [*past, *summary.wait_entries(plan.channel)]
 
     async def bounces(self, plan: PlanKey) -> tuple[BounceTotals, BounceStop | None]:
         """Return the bounces of a plan of mails, and its stop because of too many."""

@@ -10,7 +10,7 @@ import structlog
 from channels.base import Outcome, Verdict
 from consumers.deliver.policy import SendPolicy
 from consumers.ledger import bulk, moves, watermark
-from consumers.ledger.entry import OPEN_LETTERS, LedgerEntry
+from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.errors import ConcurrentUpdate
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
@@ -34,9 +34,8 @@ def needs_person(reason: str) -> bool:
 
 def held_reasons(entry: LedgerEntry) -> dict[int, str]:
     """The open rows of a batch that wait for a person, with the reason of each."""
-    notes = entry.notes.items()
-    waiting = {row: note.reason for row, note in notes if entry.rows[row] in OPEN_LETTERS}
-    return {row: reason for row, reason in waiting.items() if needs_person(reason)}
+    waiting = entry.waiting_reasons.items()
+    return {row: reason for row, reason in waiting if needs_person(reason)}
 
 
 async def open_batches(bus: Bus) -> AsyncIterator[tuple[BatchKey, LedgerEntry]]:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from consumers.channel_health.destinations import Destination, write_destination
+from consumers.cli import items
 from consumers.cli.items import WithdrawalText, order_withdrawal, print_trace
 from consumers.email.bounce_records import BounceRecords
 from consumers.intake.approval import Reviewer
@@ -50,6 +51,19 @@ async def test_trace_of_a_refused_event_begins_with_why(bus, intake_harness, loa
     assert [one["field"] for one in json_output(told)["refused"]] == ["data.revision"]
     taken = json_output(await loa("trace", event_id(submitted()), "--json"))
     assert "refused" not in taken, "of the event that was taken"
+
+
+async def test_a_trace_without_plans_says_that_the_bus_cant_store(intake_harness, loa, monkeypatch):
+    async def full(_bus):
+        return "insufficient storage resources available"
+
+    monkeypatch.setattr(items, "store_problem", full)
+    await intake_harness.take_in(submitted())
+    [told] = json_output(await loa("trace", ITEM, "--json"))["waits"]
+    assert told["field"] == "bus" and "insufficient storage" in told["message"]
+    for channel in ChannelName:
+        await intake_harness.add_plan(b"d", channel=channel)
+    assert "waits" not in json_output(await loa("trace", ITEM, "--json")), "nothing is to be stored"
 
 
 async def test_every_revision_has_a_line_to_see_who_got_the_wrong_text(intake_harness, capsys):

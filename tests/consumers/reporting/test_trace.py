@@ -15,15 +15,18 @@ from consumers.cli.output import print_json
 from consumers.digests.store import ItemDigests
 from consumers.dispatch.supersede import Supersession
 from consumers.intake.items import Item
+from consumers.ledger import codec
 from consumers.ledger.codec import BatchRows
 from consumers.ledger.cursor import PlanCursor
-from consumers.ledger.entry import STATUS_OF_LETTER
+from consumers.ledger.entry import STATUS_OF_LETTER, RowNote
 from consumers.ledger.wakeups import Waker
-from consumers.reporting.channel_state import breaker_problem
+from consumers.messages import load_catalog
+from consumers.reporting.channel_state import breaker_problem, channel_problems
 from consumers.reporting.trace import TraceReader, status_counts
 from consumers.runtime.errors import RetryLater
+from consumers.zalo.limits import explain_wait
 from contracts import subjects
-from contracts.delivery import OPEN, ChannelName, PlanKey, Status
+from contracts.delivery import OPEN, BatchKey, ChannelName, PlanKey, Status
 from contracts.errors import Conflict
 from contracts.subscriptions.digest import DigestItem, Issue
 from contracts.trace import Trace
@@ -387,6 +390,30 @@ def test_a_broken_channel_is_explained_in_vietnamese_to_the_last_word():
     told = breaker_problem(EMAIL, open_)
     assert "+07: no connection: Connection refused; it goes on by itself" in told.message
     assert "/2027: không kết nối được: bên kia từ chối kết nối; khắc phục xong" in told.message_vi
+
+
+def test_a_lost_index_gets_the_remedy_of_the_status():
+    """First the folder is brought back: a rebuild in an unmounted one hides it."""
+    open_ = Breaker(state=BreakerState.OPEN, since=1_800_000_000.0, reason="index_lost")
+    told, texts = breaker_problem(PORTAL, open_), load_catalog("status")["index_lost"]
+    assert told.message.endswith(texts["do_en"])
+    assert told.message_vi.endswith(texts["do_vi"])
+
+
+async def test_rows_that_wait_say_since_when_and_what_zalo_wants(bus, intake_harness, clock):
+    await intake_harness.take_in(submitted())
+    await intake_harness.add_plan(b"dr", channel=ZALO)
+    batch, since = BatchKey(ZALO, ITEM, 1, 0), clock() + 5
+    entry = (await intake_harness.ledger.state(batch)).value
+    noted = replace(entry, notes={1: RowNote(1, since + 900, "zalo -224", since)})
+    await intake_harness.ledger.bucket.put(f"state.{batch}", codec.encode_state(noted))
+    clock.advance(600)
+    (told,) = await waits(intake_harness)
+    assert (told.at.timestamp(), told.detail) == (since, "1 rows: zalo -224")
+    [problem] = await channel_problems(bus, await intake_harness.read_trace())
+    fix = explain_wait("zalo -224").fix
+    assert problem.field == "zalo"
+    assert fix.en in problem.message and fix.vi in problem.message_vi
 
 
 async def test_a_scheduled_item_says_until_when(intake_harness, clock):
