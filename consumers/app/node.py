@@ -81,6 +81,8 @@ class Node:
     on_stop: list[Callable[[], None]] = field(default_factory=list)
     addresses: dict[str, str] = field(default_factory=dict)
     stand_ins: set[ChannelName] = field(default_factory=set)
+    displaced: Mapping[str, str] = field(default_factory=dict)
+    """The real destinations whose place stand-ins would take unasked, by stand-in."""
     services: list[str] = field(default_factory=list)
     read_once: dict[type[BaseSettings], Any] = field(default_factory=dict)
     troubles: list[TroubleMonitor] = field(default_factory=list)

@@ -213,9 +213,9 @@ async def _check_bus(bus: Bus) -> str | None:
 async def add_services(node: Node, services: Sequence[str] | None) -> None:
     """Let each service add its parts; stand-ins first, because others depend on them."""
     if services is None:
+        node.displaced = await stand_ins.find_displaced(node)
         services = services_for_up(node)
-        withheld = stand_ins.withheld_stand_ins(node.settings, node.email, node.zalo)
-        stand_ins.report_withheld(node, withheld)
+        stand_ins.report_withheld(node, stand_ins.withheld_services(node))
         node.on_ready.append(partial(_drain_spool, node))
     node.services += services
     for name in sorted(services, key=lambda name: name not in STAND_IN_NAMES):
@@ -233,10 +233,11 @@ def services_for_up(node: Node) -> list[str]:
     """All services, without stand-ins for configured channels.
 
     The inbound server runs only with a bounce domain, a stand-in only where others can't reach it
-    or LOA_STAND_INS names it; rows of a channel without a worker wait.
+    and it takes no real destination's place, or LOA_STAND_INS names it; rows of a channel without a
+    worker wait.
     """
     excluded = stand_ins.configured_services(node)
-    withheld = stand_ins.withheld_stand_ins(node.settings, node.email, node.zalo)
+    withheld = stand_ins.withheld_services(node)
     if ZALO_SANDBOX in withheld:  # without an app there is nothing to send with
         excluded.add("deliver-zalo")
     excluded |= withheld

@@ -17,6 +17,8 @@ from producers.bus import Bus, records
 
 log = structlog.get_logger()
 _KEY_PREFIX = "outlet."
+NOWHERE = "nowhere, "
+"""The start of a destination that takes no output; what it lacks follows."""
 
 
 class Destination(Record):
@@ -36,6 +38,22 @@ class Destination(Record):
     failing: str = ""
     """The worker's last failure without a success since, while no breaker is open."""
     failing_since: float = 0.0
+    former: str = ""
+    """Where output went that left this machine, if it goes nowhere now; empty if a stand-in took
+    over since."""
+    former_until: float = 0.0
+
+    @property
+    def real(self) -> str:
+        """The destination outside this machine, now or before it went nowhere; empty if none."""
+        return self.former if self.stand_in else self.to
+
+    def followed_by_nowhere(self, nowhere: "Destination") -> "Destination":
+        """*nowhere*, which keeps where output went before."""
+        if not self.real:
+            return nowhere
+        until = self.former_until or nowhere.at
+        return nowhere.model_copy(update={"former": self.real, "former_until": until})
 
 
 async def write_destination(bus: Bus, channel: ChannelName, destination: Destination) -> None:
@@ -58,6 +76,8 @@ async def publish_destination(bus: Bus, channel: ChannelName, destination: Desti
     of the former one. The portal's breaker tells of its folder, which is watched.
     """
     before = (await load_destinations(bus)).get(channel)
+    if before and destination.to.startswith(NOWHERE):
+        destination = before.followed_by_nowhere(destination)
     await write_destination(bus, channel, destination)
     if before is None or before.to in ("", destination.to):
         return

@@ -29,6 +29,11 @@ _DISK_FULL_PERCENT, _DISK_LOW_PERCENT = 2, 10
 _DISK_FULL_BYTES, _DISK_LOW_BYTES = 1 << 30, 10 << 30
 _PLACE_MAX = 300
 _DISK_NOTHING_BYTES = 1 << 20
+_LOCAL = {
+    ChannelName.EMAIL: ("LOA_EMAIL_HOST", "mailbox"),
+    ChannelName.ZALO: ("LOA_ZALO_APP_ID", "zalo-sandbox"),
+}
+"""The variable of each channel's destination, and the stand-in where it is empty."""
 _DIRECTORY, _SERVER = "directory", "nats"
 _CRASHED, _NOT_RUNNING = "crashed", "not_running"
 _STOPPED = frozenset((_CRASHED, _NOT_RUNNING))
@@ -277,6 +282,8 @@ def _unit_keys(facts: Facts) -> Iterator[StatusFinding]:
 
 def _channels(facts: Facts) -> Iterator[StatusFinding]:
     for name, channel in facts.channels.items():
+        if channel.former:
+            yield _destination_lost(name, channel)
         yield from _failures(name, channel, facts.now)
         if channel.unseen:
             yield _as_said("pages_unseen", channel.unseen.field_error, channel.unseen.since)
@@ -293,6 +300,15 @@ def _channels(facts: Facts) -> Iterator[StatusFinding]:
             said = _finding(Severity.ACT, code, name, times, why=why)
             yield _with_remedy(said, _canary_fix(name, channel))
         yield from _slower(name, channel)
+
+
+def _destination_lost(name: ChannelName, channel: ChannelStatus) -> StatusFinding:
+    """A channel whose settings are gone: rows for a relay or for Zalo go to no stand-in."""
+    variable, stand_in = _LOCAL[name]
+    values = {"variable": variable, "stand_in": stand_in, "now": _phrase(f"stand_in_{name}")}
+    values["former"] = describe_place(channel.former)
+    times = _Times(channel.former_until)
+    return _finding(Severity.ACT, "destination_lost", name, times, **values)
 
 
 def _failures(name: ChannelName, channel: ChannelStatus, now: datetime) -> Iterator[StatusFinding]:

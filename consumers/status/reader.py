@@ -156,6 +156,9 @@ class StatusReader:
         for name, place in places.items():
             report.channels[name].goes_to = place.to
             report.channels[name].stand_in = place.stand_in
+            if place.former:
+                report.channels[name].former = place.former
+                report.channels[name].former_until = utc_time(round(place.former_until))
             report.channels[name].failing = place.failing
             if place.failing:
                 report.channels[name].failing_since = utc_time(round(place.failing_since))

@@ -123,6 +123,9 @@ class ChannelStatus(CircuitStatus):
     """Where its output goes, by the worker that started last; empty before the first start."""
     stand_in: bool = False
     """Its output stays on this machine."""
+    former: str = ""
+    """Where its output went before its settings were lost; its rows wait."""
+    former_until: datetime | None = None
     unseen: ReadbackFailure | None = None
     """Of the portal: readers can't see the written pages."""
     waits: tuple[WaitReason, ...] = ()

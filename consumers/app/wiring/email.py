@@ -13,6 +13,7 @@ from consumers.app.settings import BouncesSettings, read_settings
 from consumers.app.wiring import subscribers
 from consumers.case_notices.message_ids import NoticeFinder
 from consumers.case_notices.recipients import CaseNoticeRecipients
+from consumers.channel_health.destinations import NOWHERE
 from consumers.email.bounce_monitor import BounceMonitor
 from consumers.email.bounces import BounceHandler
 from consumers.email.inbound import BounceMailbox, UnsubscribeMailbox
@@ -38,7 +39,7 @@ def destination(node: Node) -> tuple[str, bool]:
     if ChannelName.EMAIL in node.stand_ins:
         return f"the catch-all mailbox at {node.own_url}/hop-thu-thu, LOA_EMAIL_HOST is empty", True
     if not node.email.host:
-        return "nowhere, LOA_EMAIL_HOST is empty", True
+        return f"{NOWHERE}LOA_EMAIL_HOST is empty", True
     return describe_relays(node.email), False
 
 

@@ -22,14 +22,21 @@ from consumers.app.node import Node
 from consumers.app.ports import blame_setting
 from consumers.app.settings import MAILBOX, STAND_IN_NAMES, ZALO_SANDBOX, LoaSettings
 from consumers.app.wiring import zalo
-from consumers.channel_health.destinations import Destination, write_destination
+from consumers.channel_health.destinations import (
+    Destination,
+    load_destinations,
+    publish_destination,
+)
 from consumers.messages import field_error
+from consumers.status.places import describe_place
 from contracts.delivery import ChannelName
 from contracts.errors import FieldError, Invalid
+from producers.output import print_errors
 
 log = structlog.get_logger()
 _MISSING_VARIABLES = {MAILBOX: "LOA_EMAIL_HOST", ZALO_SANDBOX: "LOA_ZALO_APP_ID"}
 """What to set in place of each stand-in."""
+_CHANNELS = {MAILBOX: ChannelName.EMAIL, ZALO_SANDBOX: ChannelName.ZALO}
 SANDBOX_PORT_OFFSET = 10
 _SANDBOX_MODULE = "sandbox.zalo.server"
 
@@ -81,6 +88,28 @@ def withheld_stand_ins(settings: LoaSettings, email: EmailSettings, zalo: ZaloSe
     return set(STAND_IN_NAMES) - _configured(email, zalo) - settings.wanted_stand_ins
 
 
+async def find_displaced(node: Node) -> dict[str, str]:
+    """The real destinations whose place stand-ins would take unasked. Raises BusError.
+
+    What waits for a relay or for Zalo would end on this machine, told as delivered, after a start
+    without its settings. A stand-in that LOA_STAND_INS has named once starts unasked from then on.
+    """
+    places = await load_destinations(node.bus)
+    unasked = set(STAND_IN_NAMES) - _configured(node.email, node.zalo)
+    unasked -= node.settings.wanted_stand_ins
+    return {
+        name: places[channel].real
+        for name, channel in _CHANNELS.items()
+        if name in unasked and channel in places and places[channel].real
+    }
+
+
+def withheld_services(node: Node) -> set[str]:
+    """Stand-ins that do not start here, because others reach them or for a real destination."""
+    withheld = withheld_stand_ins(node.settings, node.email, node.zalo)
+    return withheld | set(node.displaced)
+
+
 def describe_withheld(
     settings: LoaSettings, email: EmailSettings, zalo: ZaloSettings
 ) -> list[FieldError]:
@@ -106,7 +135,13 @@ def report_withheld(node: Node, withheld: set[str]) -> None:
     """Log the stand-ins that do not start; a Zalo without a worker shows in `loa status`."""
     for name in sorted(withheld):
         missing, exposed = _MISSING_VARIABLES[name], node.settings.exposed_by
-        log.warning("stand_in_withheld", service=name, variable=missing, exposed_by=exposed)
+        former = node.displaced.get(name, "")
+        facts = {"exposed_by": exposed, "former": former}
+        facts = {key: value for key, value in facts.items() if value}
+        log.warning("stand_in_withheld", service=name, variable=missing, **facts)
+        if former:
+            place = describe_place(former)
+            print_errors([field_error(missing, "stand_in_displaces", value=name, former=place)])
     if ZALO_SANDBOX in withheld:
         node.on_ready.append(partial(_publish_nowhere, node))
 
@@ -115,7 +150,7 @@ async def _publish_nowhere(node: Node) -> None:
     """Publish that Zalo's output goes nowhere. Raises BusError."""
     to, is_stand_in = zalo.destination(node)
     destination = Destination(to=to, stand_in=is_stand_in, at=node.clock())
-    await write_destination(node.bus, ChannelName.ZALO, destination)
+    await publish_destination(node.bus, ChannelName.ZALO, destination)
 
 
 async def add_mailbox(node: Node) -> None:

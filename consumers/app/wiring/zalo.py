@@ -37,6 +37,7 @@ from consumers.app.node import Node
 from consumers.app.wiring.receipts import sealed_only
 from consumers.case_notices.message_ids import NoticeMessageIds
 from consumers.case_notices.recipients import CaseNoticeRecipients
+from consumers.channel_health.destinations import NOWHERE
 from consumers.key_file import KeyFile
 from consumers.messages import field_error, translate_os_error
 from consumers.recipients import ChannelRecipients
@@ -79,7 +80,7 @@ def destination(node: Node) -> tuple[str, bool]:
     if ChannelName.ZALO in node.stand_ins or not f".{host}".endswith(ZALO_DOMAINS):
         return f"the Zalo sandbox at {node.zalo.openapi_url}", True
     if not node.zalo.app_id:
-        return "nowhere, LOA_ZALO_APP_ID is empty", True
+        return f"{NOWHERE}LOA_ZALO_APP_ID is empty", True
     return f"Zalo, application {node.zalo.app_id}", False
 
 

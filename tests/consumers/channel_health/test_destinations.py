@@ -42,6 +42,25 @@ async def test_another_destination_closes_the_breaker_at_once(bus, clock, broken
     assert (await load_destinations(bus))[EMAIL].to == NEW.to
 
 
+async def test_nowhere_keeps_where_output_went_and_only_another_place_ends_that(bus, clock):
+    """A stand-in that follows nowhere would take what waits for the relay."""
+    nowhere = Destination(to="nowhere, LOA_EMAIL_HOST is empty", stand_in=True)
+    await publish(bus, clock, EMAIL, nowhere)
+    assert (await load_destinations(bus))[EMAIL].real == "", "a first start"
+    await publish(bus, clock, EMAIL, OLD)
+    clock.advance(60)
+    first = clock()
+    for _ in range(2):
+        await publish(bus, clock, EMAIL, nowhere)
+        stored = (await load_destinations(bus))[EMAIL]
+        assert (stored.real, stored.former, stored.former_until) == (OLD.to, OLD.to, first)
+        clock.advance(60)
+    for place, real in ((NEW, NEW.to), (Destination(to="the mailbox", stand_in=True), "")):
+        await publish(bus, clock, EMAIL, place)
+        stored = (await load_destinations(bus))[EMAIL]
+        assert (stored.real, stored.former) == (real, "")
+
+
 async def test_all_circuits_of_a_channel_begin_anew_and_no_other_channel_does(bus, clock, broken):
     def fail(_: Breaker) -> Breaker:
         return Breaker(state=BreakerState.OPEN, since=clock(), reason="timeout", until=clock() + 9)

@@ -13,7 +13,11 @@ from consumers.app.node import Node
 from consumers.app.settings import LoaSettings, read_settings
 from consumers.app.wiring import stand_ins
 from consumers.app.wiring import zalo as wiring_zalo
-from consumers.channel_health.destinations import load_destinations
+from consumers.channel_health.destinations import (
+    Destination,
+    load_destinations,
+    publish_destination,
+)
 from contracts.delivery import ChannelName
 from contracts.errors import Invalid
 
@@ -156,6 +160,36 @@ async def test_a_channel_without_its_stand_in_waits_and_says_why(bus, tmp_path):
         await publish()
     places = await load_destinations(bus)
     assert places[ChannelName.ZALO].to == "nowhere, LOA_ZALO_APP_ID is empty"
+
+
+REAL_PLACES = {
+    ChannelName.EMAIL: Destination(to="the relay smtp.example:587 (tls: starttls)"),
+    ChannelName.ZALO: Destination(to="Zalo, application 1234567890"),
+}
+
+
+async def test_no_stand_in_takes_the_place_of_a_real_destination_unasked(bus, tmp_path, capsys):
+    assert await stand_ins.find_displaced(a_node(bus, tmp_path, {})) == {}, "a first start"
+    for channel, place in REAL_PLACES.items():
+        await publish_destination(bus, channel, place)
+    for _ in range(2):  # what the first start publishes does not open the way for the next one
+        node = a_node(bus, tmp_path, {})
+        node.displaced = await stand_ins.find_displaced(node)
+        assert set(node.displaced) == BOTH and stand_ins_of(node) == set()
+        assert "deliver-zalo" not in process.services_for_up(node)
+        stand_ins.report_withheld(node, stand_ins.withheld_services(node))
+        said = capsys.readouterr().err
+        for variable, place in (("LOA_EMAIL_HOST", "smtp.example:587"), ("LOA_ZALO_APP_ID", "12")):
+            lines = [line for line in said.splitlines() if line.startswith(variable)]
+            assert len(lines) == 2 and all(place in line for line in lines)
+        for publish in node.on_ready:
+            await publish()
+    for named in ("mailbox", "zalo-sandbox"):
+        node = a_node(bus, tmp_path, {}, stand_ins=named)
+        node.displaced = await stand_ins.find_displaced(node)
+        assert stand_ins_of(node) == {named}
+    node = a_node(bus, tmp_path, REAL, relay="smtp.other")
+    assert await stand_ins.find_displaced(node) == {}, "another relay is configured"
 
 
 @pytest.mark.parametrize("names", ["zalo", "mailbox;zalo-sandbox", "*"])
