@@ -285,12 +285,23 @@ def join_path(*parts: str | int) -> str:
 
 def _fault_of(detail: Mapping[str, Any], prefix: str, model: type[BaseModel] | None) -> FieldError:
     field = join_path(prefix, *(part for part in detail["loc"] if part != "[key]")) or WHOLE_EVENT
-    code = detail["type"] if detail["type"] in error_texts() else "unexpected"
+    code = _text_code(detail)
     values = template_values(detail)
     if code == "extra_forbidden":
         *path, name = detail["loc"]
         values["near"] = nearest(str(name), _field_names(model, path))
     return field_error(field, code, **values)
+
+
+_PATTERN_TEXTS = {"language": "language_tag", "media_type": "media_type_form"}
+
+
+def _text_code(detail: Mapping[str, Any]) -> str:
+    """The text of a pydantic error; a field's own pattern may have one with an example."""
+    code = str(detail["type"])
+    if code == "string_pattern_mismatch":
+        code = _PATTERN_TEXTS.get(str(detail["loc"][-1]), code)
+    return code if code in error_texts() else "unexpected"
 
 
 def _field_names(model: type[BaseModel] | None, path: Iterable[str | int]) -> tuple[str, ...]:

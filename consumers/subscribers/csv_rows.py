@@ -90,6 +90,12 @@ class CsvRows:
             if any(cell.strip() for cell in row):
                 yield number, row
 
+    def count_error(self, count: int, expected: int) -> FieldError:
+        """Too many fields, or too few; a list without quotes is split where `;` separates them."""
+        is_split = count > expected and self.rows.dialect.delimiter == ";"
+        code = "field_count_lists" if is_split else "field_count"
+        return field_error(_LINE_FIELD, code, count=count, expected=expected)
+
     def parse_row(
         self, columns: Sequence[str], row: list[str] | csv.Error
     ) -> Subscriber | list[FieldError]:
@@ -97,7 +103,7 @@ class CsvRows:
         if isinstance(row, csv.Error):
             return [field_error(_LINE_FIELD, "csv", detail=row)]
         if len(row) != len(columns):
-            return [field_error(_LINE_FIELD, "field_count", count=len(row), expected=len(columns))]
+            return [self.count_error(len(row), len(columns))]
         if any("\ud800" <= character <= "\udfff" for cell in row for character in cell):
             return [field_error(_LINE_FIELD, "csv_encoding")]
         cells = dict(zip(columns, map(_without_guard, row), strict=True))

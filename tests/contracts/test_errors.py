@@ -252,6 +252,27 @@ def test_an_unknown_word_suggests_the_nearest(change, near):
     assert f"có phải ý là {near} không?" in found.message_vi
 
 
+PDF = {"url": "https://a.example/a.pdf", "title": "A", "media_type": "PDF"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "example"),
+    [
+        ({"language": "Tiếng Việt"}, "language", "en-GB"),
+        ({"attachments": [PDF]}, "attachments.0.media_type", "application/pdf"),
+    ],
+)  # fmt: skip
+def test_a_form_is_shown_by_an_example_in_place_of_a_pattern(changes, field, example):
+    with pytest.raises(errors.Invalid) as caught:
+        events.read(
+            envelope.from_structured(sample() | {"data": sample()["data"] | changes}), DEFAULT
+        )
+    [found] = caught.value.errors
+    assert found.field == f"data.{field}"
+    for said in (found.message, found.message_vi):
+        assert example in said and "[" not in said
+
+
 def test_an_unknown_unit_suggests_the_nearest_and_a_strange_word_suggests_none():
     near, strange = (events.unit_error("source", one, DEFAULT) for one in ("van-fong-bo", "x" * 99))
     assert "did you mean van-phong-bo?" in near.message

@@ -195,6 +195,13 @@ async def test_a_byte_order_mark_other_line_ends_and_any_column_order_are_fine(b
     assert (await people(bus))["b@example.com"].name == "Trần Bình"
 
 
+async def test_a_list_without_quotes_where_semicolons_separate_fields_is_called_that(import_lines):
+    head = "email;name;topics;audiences;units;frequency"
+    row = "an@example.com;An;viec-lam;cai-cach-cong-vu;;;"
+    [told] = (await import_lines(raw=f"{head}\n{row}\n".encode())).rejected
+    assert all('"viec-lam;nha-o"' in said for said in (told.message, told.message_vi))
+
+
 @pytest.mark.parametrize("mark", [";", "\t", ","])
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 async def test_a_file_is_taken_as_spreadsheets_write_it(bus, import_lines, mark, encoding):
