@@ -82,6 +82,7 @@ class Subscriber:
         await page.get_by_text("Có thông tin chưa đúng, xin Quý vị sửa").wait_for()
         await page.get_by_label("Địa chỉ thư điện tử").fill(self.address)
         await page.get_by_label("Họ và tên").fill("Trần Thị Bình")
+        await page.get_by_text("Chọn chủ đề", exact=True).click()
         await page.get_by_label("Chuyển đổi số").check()
         await self.keep(page, "")
         await page.get_by_label("Tôi đồng ý").check()
