@@ -14,6 +14,7 @@ from consumers.progress import report_progress
 from contracts import publication, subjects
 from contracts.errors import ContractError
 from contracts.records import Ownership
+from contracts.text.moments import format_for_people
 from producers.bus.records import parse
 
 _CHUNK_POSITIONS = 250
@@ -100,7 +101,8 @@ class PositionRules:
         for key in late:
             content_id, _, revision = key.rpartition(".")
             if content_id in items and int(revision) in items[content_id].released:
-                yield key, "release-unpublished", f"released at {chunk[key].released_at}"
+                released = format_for_people(chunk[key].released_at)
+                yield key, "release-unpublished", f"released at {released}"
 
     async def check_undrafted(
         self, chunk: dict[str, Position], at: CheckTime

@@ -74,9 +74,12 @@ async def broadcast_again(resolve, self, job, row):
 
 @instead_of(PortalWriter, "_write_pending")
 def trust_the_index(write, self, index, *rest):
-    """What the portal's index has counts as shown, whether or not its files have it."""
+    """What the index has counts as shown: what a killed writer left is not written."""
     if not (self.public / "nguon-tin" / "tat-ca.json").exists():
         write(self, index, *rest)
+    with index.transaction():
+        index.mark_items_written(index.pending_items(1_000))
+        index.mark_page_sets_written(index.stale_page_sets())
 
 
 @instead_of(PortalWriter, "resolve", "trust-the-index")
