@@ -198,7 +198,11 @@ class Surroundings:
             yield finding
 
     def bus(self) -> AsyncIterator[DoctorFinding]:
-        return services.examine_bus(self.connect, is_own=not self.loa.nats_url)
+        last = instance.last_run(self.loa)
+        crashed_at = last.at if last.crashed else None
+        return services.examine_bus(
+            self.connect, is_own=not self.loa.nats_url, crashed_at=crashed_at
+        )
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Bus | None]:

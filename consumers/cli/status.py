@@ -176,7 +176,8 @@ def _print_report(report: StatusReport) -> None:
     print_bilingual(f"versions: {versions}", f"phiên bản: {versions}")
     for name, channel in report.channels.items():
         canary = canary_line(channel.canary, time.time(), at_work=report.at_work)
-        for line in (*destination_lines(channel), canary):
+        places = destination_lines(channel, at_work=report.at_work)
+        for line in (*places, canary):
             print_bilingual(f"{name}: {line.en}", f"{name}: {line.vi}")
     columns = ("channel", "paused", "breaker", "lane", "backlog", "oldest s", "per s", "left s")
     rows = [
@@ -203,10 +204,15 @@ def finding_texts(finding: StatusFinding) -> tuple[str, str]:
     )
 
 
-def destination_lines(channel: ChannelStatus) -> Iterator[Bilingual]:
+def destination_lines(channel: ChannelStatus, *, at_work: bool = True) -> Iterator[Bilingual]:
     """The destination of a channel's output, if a worker has published it yet."""
-    if channel.goes_to:
-        place = describe_place(channel.goes_to)
+    if not channel.goes_to:
+        return
+    place = describe_place(channel.goes_to)
+    if not at_work:  # its addresses answer no more
+        en, vi = f"went to {place.en}, while it ran", f"nơi đến khi còn chạy: {place.vi}"
+        yield Bilingual(en, vi)
+    else:
         inside = ": nobody outside gets anything", ": bên ngoài không nhận được gì"
         en, vi = inside if channel.stand_in else ("", "")
         yield Bilingual(f"goes to {place.en}{en}", f"nơi đến: {place.vi}{vi}")

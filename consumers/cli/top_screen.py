@@ -22,6 +22,7 @@ _BAR_WIDTH = 14
 _FRAME_LINES = 7
 """Title, footer, the heads of two tables, two empty lines, and the line where a cursor stays."""
 _MIN_ITEM_LINES = 3
+_WORDS = {Severity.ACT: "problem", Severity.WATCH: "warning"}
 _STYLES = {Severity.ACT: "bold red", Severity.WATCH: "yellow", Severity.NOTE: "dim"}
 
 
@@ -91,18 +92,26 @@ def _problem_lines(report: StatusReport, *, is_cut: bool) -> Iterator[Text]:
 def _lane_rows(report: StatusReport) -> Iterator[_LaneRow]:
     """The lanes with a backlog or a rate; one row for a channel without any."""
     for name, channel in report.channels.items():
+        well = _worst(report, name)
         busy = {lane: one for lane, one in channel.lanes.items() if one.backlog or one.per_s}
         for lane, status in busy.items():
             breaker = lane_breaker(name, channel, lane)
-            yield _LaneRow(name, _state(channel, breaker), lane, status)
+            yield _LaneRow(name, _state(channel, breaker, well), lane, status)
         if not busy:
-            yield _LaneRow(name, _state(channel, channel.breaker))
+            yield _LaneRow(name, _state(channel, channel.breaker, well))
 
 
-def _state(channel: ChannelStatus, breaker: BreakerState) -> str:
+def _state(channel: ChannelStatus, breaker: BreakerState, well: str) -> str:
+    """A pause, the circuit that does not work, or else *well*, by the channel's findings."""
     if channel.paused:
         return "paused"
-    return "ok" if breaker is BreakerState.CLOSED else breaker.value
+    return well if breaker is BreakerState.CLOSED else breaker.value
+
+
+def _worst(report: StatusReport, name: ChannelName) -> str:
+    """What the findings of a channel make of it while its circuits work."""
+    found = {one.severity for one in report.findings if one.about.partition(".")[0] == name}
+    return next((word for severity, word in _WORDS.items() if severity in found), "ok")
 
 
 def _lane_table(rows: list[_LaneRow]) -> Table:

@@ -12,12 +12,14 @@ from channels.zalo.settings import ZaloSettings
 from consumers.doctor.finding import DoctorFinding, new_finding
 from consumers.doctor.machine import compare_clock
 from consumers.doctor.network import is_reachable
-from consumers.messages import translate_os_error
+from consumers.messages import translate, translate_os_error
+from consumers.runtime.store_check import store_problem
 from consumers.status.facts import has_lost_index
 from consumers.zalo.account_texts import missing_texts
 from contracts import subjects
 from contracts.base.times import utc_time
 from contracts.errors import Bilingual, ContractError
+from contracts.text.moments import format_for_people
 from producers.bus import Bus, BusError
 from producers.bus.server_check import check_version, verify
 
@@ -27,12 +29,17 @@ _STORE_LOW_PERCENT = 80
 _NATS = Bilingual("the NATS server", "máy chủ NATS")
 
 
-async def examine_bus(connect: Connect, *, is_own: bool) -> AsyncIterator[DoctorFinding]:
-    """Reachable, new enough, syncing before it acknowledges, with room. *is_own*: Loa's server."""
+async def examine_bus(
+    connect: Connect, *, is_own: bool, crashed_at: datetime | None = None
+) -> AsyncIterator[DoctorFinding]:
+    """Reachable, new enough, syncing before it acknowledges, with room. *is_own*: Loa's server.
+
+    *crashed_at*: the last sign of life of a Loa that ran here and has ended without stopping.
+    """
     try:
         async with connect() as bus:
             if bus is None:
-                yield new_finding("bus_not_running")
+                yield _no_loa(crashed_at)
                 return
             check_version(bus.server_version)
             if not is_own:  # Loa has set its own server up
@@ -41,6 +48,12 @@ async def examine_bus(connect: Connect, *, is_own: bool) -> AsyncIterator[Doctor
                 yield finding
     except BusError as error:
         yield new_finding("bus_problem", why=translate_os_error(error))
+
+
+def _no_loa(crashed_at: datetime | None) -> DoctorFinding:
+    if crashed_at:
+        return new_finding("bus_crashed", since=format_for_people(crashed_at))
+    return new_finding("bus_not_running")
 
 
 async def _examine_store(bus: Bus) -> AsyncIterator[DoctorFinding]:
@@ -57,6 +70,9 @@ async def _examine_store(bus: Bus) -> AsyncIterator[DoctorFinding]:
             missing.append(name)
     if missing:
         yield new_finding("bus_not_applied", names=", ".join(missing))
+    elif problem := await store_problem(bus):
+        yield new_finding("bus_cannot_store", why=translate(problem))
+        return
     yield new_finding("bus_ok", **facts)
 
 

@@ -1,5 +1,6 @@
 """Problems and warnings, as a pure function of gathered facts. Texts: status.toml."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -34,6 +35,8 @@ _LOCAL = {
     ChannelName.ZALO: ("LOA_ZALO_APP_ID", "zalo-sandbox"),
 }
 """The variable of each channel's destination, and the stand-in where it is empty."""
+_FOLDERS = re.compile(r"(?<!\S)/\S*/(?=[^/\s])")
+"""The folders of a path, which would leave no room for what is said about it."""
 _DIRECTORY, _SERVER = "directory", "nats"
 _CRASHED, _NOT_RUNNING = "crashed", "not_running"
 _STOPPED = frozenset((_CRASHED, _NOT_RUNNING))
@@ -208,7 +211,7 @@ def _bus(facts: Facts) -> Iterator[StatusFinding]:
             yield _finding(Severity.ACT, "directory_behind", name, times)
         else:
             code = "bus_ill" if name == _SERVER else "check_failing"
-            yield _finding(Severity.ACT, code, name, why=problem)
+            yield _finding(Severity.ACT, code, name, why=_FOLDERS.sub("…/", problem))
     for damage in facts.damages:
         if damage.field != KEY_FILE_FIELD:
             yield _as_said("bus_damaged", damage)

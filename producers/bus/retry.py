@@ -26,7 +26,7 @@ async def retry_until(
     A Denied that was the last answer is raised itself.
     None for *patience_s* means no limit. The wait doubles with each attempt.
     """
-    last, wait_s = NoReply("not asked yet"), _FIRST_WAIT_S
+    last, wait_s = NoReply(""), _FIRST_WAIT_S
     try:
         async with asyncio.timeout(patience_s):
             for number in itertools.count(1):
@@ -44,7 +44,8 @@ async def retry_until(
     except TimeoutError:
         if isinstance(last, Denied):
             raise last from None
-        raise NoReply(f"no answer within {patience_s} s; last: {last}") from last
+        said = f"; last: {last}" if str(last) else ""
+        raise NoReply(f"no answer within {patience_s} s{said}") from last
     raise last
 
 

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from consumers.cli import doctor
-from consumers.doctor import examination, machine
+from consumers.doctor import examination, machine, services
 from consumers.doctor.finding import DoctorFinding, new_finding
 from consumers.messages import load_catalog
 from consumers.progress import progress_to
@@ -250,6 +250,27 @@ async def test_a_lost_portal_folder_is_a_problem_of_disk_and_portal(
     assert (await found(around, "portal", **at_home))[0] == "portal_lost"
     run = await around("portal", **at_home)
     assert str(tmp_path / "portal") in run.stdout and "`loa rebuild portal`" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("file", "code"), [("ready.json", "bus_crashed"), ("stopped", "bus_not_running")]
+)
+async def test_a_loa_that_was_killed_is_a_problem_and_one_that_stopped_is_not(
+    around, tmp_path, file, code
+):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / file).write_text("{}")
+    assert await found(around, "bus", LOA_NATS_URL="") == [code]
+
+
+async def test_a_bus_that_can_not_store_is_a_problem(around, monkeypatch):
+    async def full(bus):
+        return "no space left on device"
+
+    assert await found(around, "bus") == ["bus_ok"]
+    monkeypatch.setattr(services, "store_problem", full)
+    assert await found(around, "bus") == ["bus_cannot_store"]
+    assert "no space left on device" in (await around("bus")).output
 
 
 async def test_a_bus_that_is_away_and_one_without_streams_are_problems(around, other_server):

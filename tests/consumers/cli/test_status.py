@@ -111,6 +111,16 @@ async def test_each_worker_says_where_its_output_goes_and_if_it_is_a_stand_in(bu
     assert line.vi.endswith(", chưa đặt LOA_EMAIL_HOST: bên ngoài không nhận được gì")
 
 
+async def test_of_a_loa_that_does_not_run_it_says_where_output_went(bus, status, clock):
+    """Its addresses answer no more."""
+    place = Destination(to="the catch-all mailbox at http://127.0.0.1:1/x", stand_in=True)
+    await destinations.write_destination(bus, EMAIL, place)
+    told = (await status.report(at_work=False)).channels[EMAIL]
+    [line] = destination_lines(told, at_work=False)
+    assert line.en.startswith("went to the catch-all mailbox") and "while it ran" in line.en
+    assert "khi còn chạy" in line.vi and "bên ngoài không nhận" not in line.vi
+
+
 def a_node(**changes):
     """As much of a node as a destination is told from."""
     node = {

@@ -68,6 +68,25 @@ def test_a_lane_shows_the_state_of_its_own_circuit():
     assert states == dict.fromkeys(Lane, "ok") | {Lane.NOTICE: "open"}
 
 
+def test_a_channel_with_a_problem_is_not_called_ok():
+    def finding(severity: Severity, about: str) -> StatusFinding:
+        texts = {"message": "", "message_vi": ""}
+        return StatusFinding(severity=severity, code="c", about=about, **texts)
+
+    channel = ChannelStatus(paused=False, lanes={Lane.NORMAL: LaneStatus(backlog=1)})
+    found = [
+        finding(Severity.ACT, ChannelName.ZALO),
+        finding(Severity.WATCH, ChannelName.ZALO),
+        finding(Severity.WATCH, "email.notices"),
+        finding(Severity.NOTE, ChannelName.PORTAL),
+        finding(Severity.ACT, "dead"),
+    ]
+    report = StatusReport(findings=tuple(found), channels=dict.fromkeys(ChannelName, channel))
+    lines = lines_of(TopAnswer(at=AT, status=report, plans=[]), 80, 40)
+    states = {words[0]: words[1] for line in lines if (words := line.split())[2:3] == ["normal"]}
+    assert states == {"portal": "ok", "email": "warning", "zalo": "problem"}
+
+
 async def test_looks_in_quick_succession_write_one_test_message(bus, tmp_path, clock):
     loader = StatusLoader(
         LoaSettings(_env_file=None, data_dir=tmp_path), bus, own=False, clock=clock

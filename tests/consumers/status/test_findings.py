@@ -309,6 +309,15 @@ def test_a_breaker_that_tries_says_what_the_try_meets():
     assert "no connection" in one.message
 
 
+def test_what_the_server_says_is_told_to_its_end_without_the_folders():
+    said = "JetStream stream 'LOA > PUBLICATIONS' write error: write /srv/loa/data/nats/jetstream"
+    said += "/LOA/streams/PUBLICATIONS/msgs/1.blk: no space left on device"
+    [one] = find(Facts(NOW, failing={"nats": said}))
+    for text in (one.message, one.message_vi):
+        assert "PUBLICATIONS" in text and "1.blk" in text and "/srv" not in text
+    assert "no space left on device" in one.message
+
+
 def test_readyz_gets_codes_and_times_without_texts():
     [one] = find(Facts(NOW, **waits("our broadcasts quota")))
     assert one.to_code() == {

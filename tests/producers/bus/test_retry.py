@@ -50,7 +50,7 @@ async def test_a_key_without_the_right_is_told_from_an_absent_server():
 
 
 async def test_an_attempt_that_never_ends_ends_with_patience():
-    with pytest.raises(NoReply, match="last: not asked yet"):
+    with pytest.raises(NoReply, match=r"^no answer within [0-9.]+ s$"):
         await retry.retry_until(asyncio.Event().wait, 0.01, asyncio.Event())
 
 
