@@ -100,9 +100,9 @@ class PositionRules:
         items = await read_records(self.bucket, names, Item)
         for key in late:
             content_id, _, revision = key.rpartition(".")
-            if content_id in items and int(revision) in items[content_id].released:
-                released = format_for_people(chunk[key].released_at)
-                yield key, "release-unpublished", f"released at {released}"
+            released = chunk[key].released_at
+            if released and content_id in items and int(revision) in items[content_id].released:
+                yield key, "release-unpublished", f"released at {format_for_people(released)}"
 
     async def check_undrafted(
         self, chunk: dict[str, Position], at: CheckTime
