@@ -24,6 +24,7 @@ from consumers.app.web.health import health_app
 from consumers.app.web.server import AppRouter
 from contracts.base.security_headers import HSTS_WITH_SUBDOMAINS, SECURITY_HEADERS
 from contracts.vocabulary import DEFAULT
+from producers.desk.rendering import FRAME
 from producers.desk.routes import ROUTES
 from producers.gateway import create_gateway
 from producers.pages.reactions import REACTIONS_PATH, create_reactions
@@ -176,7 +177,7 @@ async def test_every_answer_of_the_desk_is_guarded(bus, clock):
     wanted = {**HEADERS, "strict-transport-security": "max-age=31536000; includeSubDomains"}
     seen = set()
     async with visitor(faces) as client:
-        for path in ("/khong-co", "/tinh/pages.css", *{route.path for route in ROUTES}):
+        for path in ("/khong-co", FRAME.css, *{route.path for route in ROUTES}):
             for method in ("GET", "POST", "PUT"):
                 answer = await client.request(method, path.replace("{", "").replace("}", ""))
                 assert_guarded(answer.headers, (method, path), wanted)
