@@ -8,7 +8,6 @@ from enum import StrEnum
 from channels.zalo import error_codes
 from channels.zalo.clock import Until, wait_s
 from channels.zalo.error_codes import DAY_S, ErrorKind
-from channels.zalo.factory import account_quotas, notice_budget
 from channels.zalo.quota.counter import QuotaWindow, WindowCount
 from channels.zalo.settings import ZaloSettings
 from channels.zalo.stand_in import APP_ID as SANDBOX_APP
@@ -96,6 +95,9 @@ def explain_wait(reason: str) -> WaitCause | None:
 
 async def load_limits(bus: Bus, settings: ZaloSettings, clock: Clock) -> tuple[LimitUse, ...]:
     """The use of each limit that *settings* set, and of Zalo's quota. Raises Unreachable."""
+    # The whole channel: commands that only explain a reason do without.
+    from channels.zalo.factory import account_quotas, notice_budget
+
     settings = settings.model_copy(update={"app_id": settings.app_id or SANDBOX_APP})
     store = BusKeyValueStore(bus, subjects.CONTROL.name)
     quotas, budget = account_quotas(settings, store, clock), notice_budget(settings, store, clock)
