@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, ClassVar
@@ -39,9 +39,12 @@ class CommandGroup(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         complete_page(self, self.help_language)
-        wants_json.set("--json" in args)
-        with _report_usage_errors():
-            return super().parse_args(ctx, args)
+        with ExitStack() as undo:
+            undo.callback(wants_json.reset, wants_json.set("--json" in args))
+            with _report_usage_errors():
+                rest = super().parse_args(ctx, args)
+            ctx.call_on_close(undo.pop_all().close)
+        return rest
 
     def invoke(self, ctx: Any) -> Any:
         with _report_usage_errors():

@@ -10,6 +10,7 @@ import pytest
 
 from consumers.cli import progress as bars
 from consumers.cli.progress import progress_bars
+from consumers.cli.root import app
 from consumers.progress import report_progress
 from producers.output import wants_json
 from tests.support.events import submitted
@@ -107,3 +108,11 @@ async def test_commands_that_read_much_report_it(
     await intake_harness.add_plan(b"dp")
     done = await loa(*words.split())
     assert kind in reported, done.output
+
+
+@pytest.mark.parametrize("args", [["schemas", "--json"], ["schemas", "--json", "--no-such-option"]])
+def test_a_command_with_json_leaves_the_next_one_its_bars(args, capsys):
+    with pytest.raises(SystemExit):
+        app(args)
+    capsys.readouterr()
+    assert wants_json.get() is False
