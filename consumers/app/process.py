@@ -99,7 +99,7 @@ def _begin_stop() -> None:
 
 
 def _leave() -> None:
-    """End at once: what is not booked by now is as after a kill."""
+    """End the process at once; outcomes not yet committed are as after a kill."""
     hung = [one.name for one in threading.enumerate() if not one.daemon]
     log.error("stop_cut_short", after_s=_STOP_LIMIT_S, threads=sorted(set(hung)))
     log_config.close()

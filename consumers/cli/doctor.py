@@ -327,7 +327,7 @@ async def _worker_destination() -> Destination | None:
 
 
 async def examine_mail(to: str, server: tuple[str, int] | None) -> AsyncIterator[Finding]:
-    """What is found out about mail; with *to* also what the relay says to a sample."""
+    """Findings about mail; with *to* also the relay's answer to a sample."""
     doctor = Doctor(mail_context(), DnsClient(server), datetime.now(UTC))
     async for finding in doctor.examine():
         yield _in_both_languages(finding)

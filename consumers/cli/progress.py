@@ -30,7 +30,7 @@ class ProgressBars:
     progress: "Progress | None" = None
     tasks: "dict[str, TaskID]" = field(default_factory=dict)
     waiting: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """What was reported before bars are shown."""
+    """Reports from before the bars are shown."""
     timer: threading.Timer | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 

@@ -1,4 +1,4 @@
-"""What is known of commands without loading one: a word's completion for a shell, the list of all.
+"""The commands without loading one: completion of a word for a shell, and their list.
 
 The standard library alone.
 

@@ -130,7 +130,7 @@ def _writers() -> list[LogWriter]:
 
 
 def close() -> None:
-    """Wait until what was logged is written, but not for long."""
+    """Wait a short time until all log lines are written."""
     for writer in _writers():
         writer.close()
 

@@ -36,7 +36,7 @@ _LOCAL = {
 }
 """The variable of each channel's destination, and the stand-in where it is empty."""
 _FOLDERS = re.compile(r"(?<!\S)/\S*/(?=[^/\s])")
-"""The folders of a path, which would leave no room for what is said about it."""
+"""The folders of a path, which would leave no room for the reason."""
 _DIRECTORY, _SERVER = "directory", "nats"
 _CRASHED, _NOT_RUNNING = "crashed", "not_running"
 _STOPPED = frozenset((_CRASHED, _NOT_RUNNING))

@@ -101,7 +101,7 @@ class SearchService:
         return _html_response(self._busy_page, 503, BUSY_RETRY_S)
 
     def _newest(self, query: SearchQuery) -> Sequence[SearchDocument]:
-        """What is offered before a search; nothing while there is no search index."""
+        """Offers before a search; none while there is no search index."""
         if query.has_criteria:
             return ()
         try:

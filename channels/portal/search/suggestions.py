@@ -1,4 +1,4 @@
-"""What is offered where a search has found nothing: other queries that find something, topics."""
+"""Suggestions after a search without results: queries that have some, and topics."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
