@@ -51,7 +51,7 @@ from contracts.delivery import ChannelName, Lane
 from contracts.subjects import ConsumerSpec
 from design.settings import SiteSettings
 from producers.bus.periodic import every
-from producers.gateway import create_gateway
+from producers.gateway import add_docs_page, create_gateway
 from producers.pages import create_pages
 from producers.pages.reactions import REACTIONS_PATH, create_reactions
 from producers.pages.rendering import Renderer
@@ -66,6 +66,7 @@ async def _add_gateway(node: Node) -> None:
     """Events by HTTP → CONTENT."""
     await node.seal_notices()
     app = create_gateway(node.bus, node.vocabulary, node.clock, node.trace_event)
+    add_docs_page(app, read_settings(SiteSettings))
     node.stack.callback(app.state.refusals.end_windows)
     versions = (f"v{number}" for number in range(10))  # unknown ones are refused by name
     node.web_apps.add(app, *versions, "docs", "openapi.json")

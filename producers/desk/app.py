@@ -30,13 +30,14 @@ def create_desk(services: DeskServices, url: str) -> ASGIApp:
     """Create the app. *url* is the desk's own address, without a path: forms come from there."""
     guard = Guard(Desk(services, url))
     app = Starlette(routes=_routes(guard), exception_handlers=_handlers())
+    app.state.pages = services.pages
     app.router.redirect_slashes = False  # its redirects would trust the Host header
     return PageHeaders(app, rendering.HEADERS)
 
 
 def _routes(guard: Guard) -> Sequence[BaseRoute]:
     own = [Route(one.path, guard.endpoint(one), methods=[one.method]) for one in ROUTES]
-    return [*asset_routes(rendering.ASSETS_PATH, rendering.FRAME.files), *own]
+    return [*asset_routes(rendering.ASSETS_PATH, guard.desk.services.pages.frame.files), *own]
 
 
 def _handlers() -> dict[object, Callable[[Request, Exception], Response]]:
@@ -50,32 +51,37 @@ def _handlers() -> dict[object, Callable[[Request, Exception], Response]]:
     }
 
 
+def _pages(request: Request) -> rendering.DeskPages:
+    pages: rendering.DeskPages = request.app.state.pages
+    return pages
+
+
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)  # noqa: S101 -- registered for nothing else
     log.warning("desk_request_refused", reason=error.page, method=request.method)
-    return rendering.message_page(error.page, error.status)
+    return _pages(request).message_page(error.page, error.status)
 
 
-def _invalid(_: Request, error: Exception) -> Response:
+def _invalid(request: Request, error: Exception) -> Response:
     """What an act of administration refuses: unknown roles, a name that is taken, ..."""
     assert isinstance(error, ContractError)  # noqa: S101 -- registered for nothing else
     wrong = rendering.errors_by_field(error)
-    page = rendering.render(
+    page = _pages(request).render(
         "refused.html", rendering.refusal_status(error), visit=None, wrong=wrong
     )
     page.headers.update(retry_headers(error))
     return page
 
 
-def _http_error(_: Request, error: Exception) -> Response:
+def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 -- registered for nothing else
     page = _HTTP_PAGES.get(HTTPStatus(error.status_code), "unreadable")
-    return rendering.message_page(page, error.status_code)
+    return _pages(request).message_page(page, error.status_code)
 
 
-def _bus_unavailable(_: Request, error: Exception) -> Response:
+def _bus_unavailable(request: Request, error: Exception) -> Response:
     log.warning("desk_without_bus", error=type(error).__name__)
-    page = rendering.message_page("away", HTTPStatus.SERVICE_UNAVAILABLE)
+    page = _pages(request).message_page("away", HTTPStatus.SERVICE_UNAVAILABLE)
     page.headers.update(RETRY_SOON)
     return page
 
@@ -85,6 +91,6 @@ def _client_disconnected(_: Request, __: Exception) -> Response:
     return Response(status_code=HTTPStatus.BAD_REQUEST)
 
 
-def _unexpected_error(_: Request, error: Exception) -> Response:
+def _unexpected_error(request: Request, error: Exception) -> Response:
     log.error("desk_crashed", error=type(error).__name__)
-    return rendering.message_page("crashed", HTTPStatus.INTERNAL_SERVER_ERROR)
+    return _pages(request).message_page("crashed", HTTPStatus.INTERNAL_SERVER_ERROR)

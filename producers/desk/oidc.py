@@ -94,7 +94,7 @@ async def signed_out_page(visit: Visit) -> Response:
     url = await oidc.sign_out_url() if oidc and is_of_provider else None
     more = [{"path": url, "text": texts["link"]["provider_sign_out"]}] if url else []
     said = said | {"links": [*said["links"], *more]}
-    return rendering.render("message.html", said=said, visit=None)
+    return visit.desk.services.pages.render("message.html", said=said, visit=None)
 
 
 def step_up_path(visit: Visit) -> str:

@@ -73,7 +73,7 @@ async def end_session(visit: Visit) -> Response:
 
 async def end_all_sessions(visit: Visit) -> Response:
     await visit.visitor.end_all_sessions()
-    answer = rendering.message_page("out", 200)
+    answer = visit.desk.services.pages.message_page("out", 200)
     visit.desk.cookie.remove(answer)
     return answer
 

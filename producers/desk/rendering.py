@@ -1,7 +1,7 @@
 """Page rendering of the desk: templates, texts, security headers."""
 
 from collections.abc import Mapping
-from functools import cache
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from contracts.catalog import load_texts
 from contracts.errors import ContractError
 from contracts.text.moments import format_moment_in_sentence
 from design.frame import Frame, page_environment
+from design.settings import SiteIdentity
 from producers.pages import rendering as pages
 
 _FOLDER = Path(__file__).parent
@@ -20,28 +21,33 @@ HEADERS = pages.PAGE_HEADERS | {"Referrer-Policy": "same-origin"}
 """Headers of every response. Without a referrer, browsers would hide the `Origin` of forms."""
 
 ASSETS_PATH = "/tinh"
-FRAME = Frame(lambda asset: f"{ASSETS_PATH}/{asset.name}")
+"""Where the style sheet, the emblem and the icon are served."""
 
 
 def desk_texts() -> Mapping[str, Any]:
     return load_texts(_FOLDER / "texts.toml")
 
 
-@cache
-def _environment() -> Environment:
-    environment = page_environment(_FOLDER / "templates", FRAME)
-    environment.filters["moment"] = format_moment_in_sentence
-    environment.globals["texts"] = desk_texts()
-    return environment
+@dataclass
+class DeskPages:
+    """Renders the pages of the desk of one ministry."""
 
+    identity: SiteIdentity = field(default_factory=SiteIdentity)
+    frame: Frame = field(init=False)
+    environment: Environment = field(init=False)
 
-def render(template: str, status: int = HTTPStatus.OK, **values: Any) -> HTMLResponse:
-    return HTMLResponse(_environment().get_template(template).render(values), status)
+    def __post_init__(self) -> None:
+        self.frame = Frame(lambda asset: f"{ASSETS_PATH}/{asset.name}", site=self.identity)
+        self.environment = page_environment(_FOLDER / "templates", self.frame)
+        self.environment.filters["moment"] = format_moment_in_sentence
+        self.environment.globals["texts"] = desk_texts()
 
+    def render(self, template: str, status: int = HTTPStatus.OK, **values: Any) -> HTMLResponse:
+        return HTMLResponse(self.environment.get_template(template).render(values), status)
 
-def message_page(name: str, status: int) -> HTMLResponse:
-    """A page that only says something; `name` is that of its texts."""
-    return render("message.html", status, said=desk_texts()["page"][name], visit=None)
+    def message_page(self, name: str, status: int) -> HTMLResponse:
+        """A page that only says something; `name` is that of its texts."""
+        return self.render("message.html", status, said=desk_texts()["page"][name], visit=None)
 
 
 def redirect(path: str) -> RedirectResponse:

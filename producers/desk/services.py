@@ -1,13 +1,14 @@
 """What the desk is handed: protocols of staff and units; implemented in consumers.staff."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from contracts.delivery import ChannelName
 from contracts.staff.oidc import Beginning, Finished, OidcArrival
 from contracts.staff.sign_in import Activation, AppChange, Attempt, PasswordChange
+from producers.desk.rendering import DeskPages
 
 
 class Grant(Protocol):
@@ -250,3 +251,4 @@ class DeskServices:
     oidc: OidcService | None = None
     has_own_nats: bool = False
     """The NATS server is the operator's: it reads the keys of units when it is told to."""
+    pages: DeskPages = field(default_factory=DeskPages)

@@ -3,7 +3,6 @@
 from starlette.responses import Response
 
 from contracts.errors import ContractError
-from producers.desk import rendering
 from producers.desk.visit import Visit
 
 _CODE_FIELD = "terminal_code"
@@ -26,4 +25,4 @@ async def show_terminal(visit: Visit) -> Response:
 async def confirm_terminal(visit: Visit) -> Response:
     """Let the terminal in, under the person's own account. Raises Invalid, RateLimited."""
     await visit.visitor.confirm_terminal(visit.value(_CODE_FIELD), visit.network)
-    return rendering.message_page("terminal_signed_in", 200)
+    return visit.desk.services.pages.message_page("terminal_signed_in", 200)

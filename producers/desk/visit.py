@@ -91,7 +91,9 @@ class Visit:
 
     def page(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A page for this visit; *values* may hold `wrong`: an error for each field."""
-        return rendering.render(template, status, visit=self, **{"wrong": {}, **values})
+        return self.desk.services.pages.render(
+            template, status, visit=self, **{"wrong": {}, **values}
+        )
 
     def menu(self, links: Sequence[Mapping[str, str]]) -> list[tuple[str, str]]:
         """Paths and names of *links*, without those to acts that the person may not do."""

@@ -4,6 +4,6 @@ An ASGI app that is given its bus, vocabulary and clock. May import contracts, p
 and producers' modules for entry points (units.registry, acceptance, texts, token_buckets).
 """
 
-from producers.gateway.app import create_gateway
+from producers.gateway.app import add_docs_page, create_gateway
 
-__all__ = ["create_gateway"]
+__all__ = ["add_docs_page", "create_gateway"]

@@ -22,11 +22,12 @@ from contracts.cloudevent import CloudEvent
 from contracts.errors import ContractError, NotFound, field_error
 from contracts.records import EventRecord
 from contracts.vocabulary import Vocabulary
+from design.settings import SiteIdentity
 from producers.acceptance import Acceptance, AcceptedEvent
 from producers.bus import Bus
 from producers.gateway import openapi_document, problems, request_body, responses
 from producers.gateway.access import AccessControl
-from producers.gateway.docs_page import ASSET_ROUTES, DocsPage
+from producers.gateway.docs_page import DocsPage
 from producers.gateway.request_count import RequestCount, count_request
 from producers.gateway.vocabulary_document import SCHEMAS_PATH, VOCABULARY_PATH, VocabularyRoutes
 from producers.units.registry import UnitRegistry
@@ -118,19 +119,23 @@ def create_gateway(
     app.get(SCHEMAS_PATH, **openapi_document.SCHEMAS_ROUTE)(words.schema_list)
     app.get(f"{SCHEMAS_PATH}/{{name}}", **openapi_document.SCHEMA_ROUTE)(words.schema)
     problems.install_handlers(app)
-    _serve_documentation(app)
+    _serve_openapi(app)
     return app
 
 
-def _serve_documentation(app: FastAPI) -> None:
-    document = openapi_document.build_openapi(app)
+def _serve_openapi(app: FastAPI) -> None:
+    app.state.document = document = openapi_document.build_openapi(app)
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi() -> Response:
         return JSONResponse(document)
 
-    app.get("/docs", include_in_schema=False)(DocsPage(document).answer)
-    app.router.routes.extend(ASSET_ROUTES)
+
+def add_docs_page(app: FastAPI, identity: SiteIdentity) -> None:
+    """Serve the documentation of this gateway at `/docs`."""
+    page = DocsPage(app.state.document, identity)
+    app.get("/docs", include_in_schema=False)(page.answer)
+    app.router.routes.extend(page.asset_routes)
 
 
 @contextmanager

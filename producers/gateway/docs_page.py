@@ -9,16 +9,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from contracts.base.security_headers import content_policy
+from design.assets import Asset
 from design.frame import Frame, page_environment
 from design.routes import asset_routes
+from design.settings import SiteIdentity
 
 _FOLDER = Path(__file__).parent
 _TEMPLATES = _FOLDER / "templates"
 _ASSETS_PATH = "/docs"
-_FRAME = Frame(lambda asset: f"docs/{asset.name}", home="docs", styles=(_TEMPLATES / "docs.css",))
-_JINJA = page_environment(_TEMPLATES, _FRAME)
-ASSET_ROUTES = asset_routes(_ASSETS_PATH, _FRAME.files)
-"""Routes of the files that the page loads."""
 _ADDRESS = "{{address}}"
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?")
 
@@ -26,15 +24,22 @@ _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d
 class DocsPage:
     """The page; each answer names the address at which it was asked for."""
 
-    def __init__(self, document: dict[str, Any]) -> None:
+    def __init__(self, document: dict[str, Any], identity: SiteIdentity) -> None:
+        frame = Frame(_asset_path, home="docs", site=identity, styles=(_TEMPLATES / "docs.css",))
+        self.asset_routes = asset_routes(_ASSETS_PATH, frame.files)
+        """Routes of the files that the page loads."""
         example = (_FOLDER / "example.json").read_text("utf-8")
-        page = _JINJA.get_template("docs.html")
+        page = page_environment(_TEMPLATES, frame).get_template("docs.html")
         self.html = page.render(document=document, example=example, address=_ADDRESS)
         policy = content_policy(style_src="'self'", img_src="'self'")
         self.headers = {**policy, "Cache-Control": "no-store"}
 
     async def answer(self, request: Request) -> Response:
         return HTMLResponse(self.html.replace(_ADDRESS, _address_of(request)), headers=self.headers)
+
+
+def _asset_path(asset: Asset) -> str:
+    return f"docs/{asset.name}"
 
 
 def _address_of(request: Request) -> str:

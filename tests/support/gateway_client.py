@@ -12,9 +12,10 @@ import pytest
 from contracts import subjects
 from contracts.testing import sample
 from contracts.vocabulary import DEFAULT
+from design.settings import SiteIdentity
 from producers import acceptance
 from producers.bus import Bus
-from producers.gateway import create_gateway
+from producers.gateway import add_docs_page, create_gateway
 from producers.units.registry import UnitRegistry
 
 UNIT = "trung-tam-cong-nghe-thong-tin"
@@ -99,8 +100,11 @@ class GatewayClient:
 
 
 @asynccontextmanager
-async def open_gateway(bus: Bus, clock: Any, **options: Any) -> AsyncIterator[GatewayClient]:
+async def open_gateway(
+    bus: Bus, clock: Any, identity: SiteIdentity | None = None, **options: Any
+) -> AsyncIterator[GatewayClient]:
     app = create_gateway(bus, DEFAULT, clock, **options)
+    add_docs_page(app, identity or SiteIdentity())
     transport = httpx2.ASGITransport(app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://loa") as client:
         door = GatewayClient(client, bus, UnitRegistry(bus, DEFAULT, clock))

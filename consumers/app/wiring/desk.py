@@ -23,7 +23,9 @@ from consumers.staff.policy import load_policy
 from consumers.staff.sessions import SessionStore
 from consumers.staff.sign_in import SignIn
 from contracts.base.security_headers import HSTS_WITH_SUBDOMAINS
+from design.settings import SiteSettings
 from producers.desk import DeskServices, create_desk
+from producers.desk.rendering import DeskPages
 from producers.units.registry import UnitRegistry
 
 log = structlog.get_logger()
@@ -101,4 +103,5 @@ def _open_services(node: Node, url: str) -> DeskServices:
     if oidc := open_oidc(OidcStores(accounts, sessions), node.keys, url):
         node.read_once[OidcSettings] = read_settings(OidcSettings)
     seal_key, has_own_nats = node.keys.derive("desk forms"), bool(node.settings.nats_url)
-    return DeskServices(staff, registry, names, seal_key, oidc, has_own_nats)
+    pages = DeskPages(read_settings(SiteSettings))
+    return DeskServices(staff, registry, names, seal_key, oidc, has_own_nats, pages)

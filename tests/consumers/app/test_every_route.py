@@ -24,9 +24,10 @@ from consumers.app.web.health import health_app
 from consumers.app.web.server import AppRouter
 from contracts.base.security_headers import HSTS_WITH_SUBDOMAINS, SECURITY_HEADERS
 from contracts.vocabulary import DEFAULT
-from producers.desk.rendering import FRAME
+from design.settings import SiteIdentity
+from producers.desk.rendering import DeskPages
 from producers.desk.routes import ROUTES
-from producers.gateway import create_gateway
+from producers.gateway import add_docs_page, create_gateway
 from producers.pages.reactions import REACTIONS_PATH, create_reactions
 from producers.pages.rendering import Renderer
 from sandbox.zalo.routes import ROUTES as SANDBOX_ROUTES
@@ -75,11 +76,13 @@ def all_apps(bus, clock, folder):
     pages = SignupApp(bus, folder, clock, PUBLIC)
     contact = SecurityContact(["mailto:bao-mat@example.gov.vn"], date(2100, 1, 1))
     site = Site(PUBLIC, DEFAULT)
+    gateway = create_gateway(bus, DEFAULT, clock)
+    add_docs_page(gateway, SiteIdentity())
     return [
         (portal_app(folder), ()),
         (search_app(folder, site), (SEARCH_SEGMENT,)),
         (security_txt_app(contact, PUBLIC, clock), (PATH_HEAD,)),
-        (create_gateway(bus, DEFAULT, clock), ("v1", "docs", "openapi.json")),
+        (gateway, ("v1", "docs", "openapi.json")),
         (pages.app, ("dang-ky", "huy")),
         (create_reactions(bus, released, Renderer(PUBLIC, DEFAULT), clock), (REACTIONS_PATH,)),
         (health_app({}), ("livez", "readyz")),
@@ -177,7 +180,7 @@ async def test_every_answer_of_the_desk_is_guarded(bus, clock):
     wanted = {**HEADERS, "strict-transport-security": "max-age=31536000; includeSubDomains"}
     seen = set()
     async with visitor(faces) as client:
-        for path in ("/khong-co", FRAME.css, *{route.path for route in ROUTES}):
+        for path in ("/khong-co", DeskPages().frame.css, *{route.path for route in ROUTES}):
             for method in ("GET", "POST", "PUT"):
                 answer = await client.request(method, path.replace("{", "").replace("}", ""))
                 assert_guarded(answer.headers, (method, path), wanted)

@@ -6,7 +6,8 @@ from functools import partial
 import pytest
 
 from contracts.vocabulary import DEFAULT
-from producers.gateway import create_gateway
+from design.settings import SiteIdentity
+from producers.gateway import add_docs_page, create_gateway
 from tests.support.browser import axe, overflow_px, screenshot
 from tests.support.signup_app import serve_app
 
@@ -29,7 +30,9 @@ async def look(page, url, name):
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
 async def test_the_page_fits_is_clean_and_shows_one_language_at_a_time(bus, browser, width, dark):
-    async with serve_app(create_gateway(bus, DEFAULT, time.time)) as url:
+    gateway = create_gateway(bus, DEFAULT, time.time)
+    add_docs_page(gateway, SiteIdentity())
+    async with serve_app(gateway) as url:
         with browser.tab(width=width, dark=dark) as tab:
             name = f"docs-{width}-{'dark' if dark else 'light'}"
             wrong, shown = await tab.run(partial(look, url=url, name=name))

@@ -11,6 +11,7 @@ import jsonschema_rs
 import pytest
 
 from contracts import events
+from design.settings import SiteIdentity
 from producers.gateway import openapi_document
 from producers.gateway.docs_page import DocsPage
 from tests.support.gateway_client import BATCH, DOCUMENT, STRUCTURED, sample_event
@@ -130,7 +131,7 @@ def test_text_from_a_schema_can_not_break_the_page():
         "paths": {},
         "components": {"schemas": {}, "securitySchemes": {"key": {"description": ""}}},
     }
-    assert "<script" not in DocsPage(document).html
+    assert "<script" not in DocsPage(document, SiteIdentity()).html
 
 
 def test_components_of_one_name_are_one_definition():
