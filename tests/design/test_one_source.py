@@ -9,8 +9,8 @@ import pytest
 from jinja2 import Environment, nodes
 
 FACES = {
-    "channels/portal/render/templates": "page.html",
-    "producers/pages/templates": "page.html",
+    "channels/portal/render/templates": "site.html",
+    "producers/pages/templates": "site.html",
     "producers/desk/templates": "page.html",
     "producers/gateway/templates": "page.html",
     "channels/email/devmailbox/templates": "page.html",
@@ -90,4 +90,13 @@ def test_every_page_fills_the_one_frame(root, folder):
         assert "<!doctype" not in text.lower()
         assert file.name in WITHOUT_FRAME or "{% extends " in text, file
     whole = "".join(file.read_text() for file in (root / folder).rglob("*.html"))
-    assert '{% extends "page.html" %}' in whole
+    assert f'{{% extends "{FACES[folder]}" %}}' in whole
+
+
+def test_the_public_sites_frame_fills_that_of_every_page(root):
+    """Portal and readers' pages have one head and foot: no face of theirs draws its own."""
+    site = (root / "design/templates/site.html").read_text()
+    assert '{% extends "page.html" %}' in site
+    for folder in (folder for folder, frame in FACES.items() if frame == "site.html"):
+        bases = (root / folder / "base.html").read_text()
+        assert re.findall("block (tools|menu|brand|whose)", bases) == []
