@@ -7,14 +7,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from dotenv import dotenv_values
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 from channels.email.settings import EmailSettings, is_loopback
 from channels.zalo.settings import ZaloSettings
-from consumers.app.environment import environment, real_environment
+from consumers.app.environment import (
+    DOTENV,
+    dotenv_variables,
+    environment,
+    real_environment,
+)
 from consumers.app.settings import (
     DeskSettings,
     LoaSettings,
@@ -34,7 +38,6 @@ from contracts.errors import ContractError, FieldError, Invalid
 from producers.access import without_password
 
 Origin = Literal["default", "env", ".env", "file"]
-_DOTENV = Path(".env")
 _HIDDEN = "********"
 _NATS_URL = "LOA_NATS_URL"
 _READ_FILES = ("LOA_EMAIL_CA_BUNDLE", "LOA_OIDC_CA_FILE", "LOA_PORTAL_CHANNELS_FILE")
@@ -114,7 +117,7 @@ def _origin(variable: str) -> Origin:
     """Where the value comes from; an empty variable is none, and names may be in small letters."""
     given: dict[Origin, Mapping[str, str | None]] = {
         "env": real_environment(),
-        ".env": dotenv_values(_DOTENV),
+        ".env": dotenv_variables(),
     }
     for origin, variables in given.items():
         if any(name.upper() == variable and value for name, value in variables.items()):
@@ -134,7 +137,9 @@ def _shown(variable: str, value: object) -> str:
 
 
 def find_problems() -> ConfigProblems:
-    """All problems of settings, secrets and files."""
+    """All problems of settings, secrets and files; of a `.env` that can't be read, it alone."""
+    if broken := _errors_of(environment):
+        return ConfigProblems(broken, [])
     errors, warnings = list[FieldError](), list[FieldError]()
     read: _Read = {}
     for settings in SETTINGS_CLASSES:
@@ -272,8 +277,8 @@ def _secret_files() -> Iterator[tuple[str, Path]]:
         for name, field in variables_of(settings):
             if field.annotation is SecretStr and (path := variables.get(f"{name}_FILE")):
                 yield f"{name}_FILE", Path(path)
-    if any(_is_secret(name) for name, value in dotenv_values(_DOTENV).items() if value):
-        yield ".env", _DOTENV
+    if any(_is_secret(name) for name, value in dotenv_variables().items() if value):
+        yield ".env", DOTENV
 
 
 def _is_secret(variable: str) -> bool:

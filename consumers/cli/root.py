@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
@@ -63,10 +64,10 @@ def _path(group: Group, module: str, name: str = "app") -> CommandPath:
 
 
 def _help_variables() -> Variables:
-    """The environment and `.env`; help needs no `.env` that this user can read."""
+    """The environment and `.env`; help needs no `.env` that can be read."""
     try:
         return environment()
-    except (OSError, ValueError):
+    except Invalid:
         return real_environment()
 
 
@@ -165,7 +166,8 @@ def loa(context: typer.Context, version: Version = False) -> None:  # noqa: ARG0
     from consumers.app.unknown_variables import unknown_variables  # loads every channel's settings
 
     if context.invoked_subcommand != "config":  # which tells them itself
-        print_errors(unknown_variables())
+        with suppress(Invalid):  # a `.env` that a command can't read, and help does without
+            print_errors(unknown_variables())
 
 
 def run() -> None:

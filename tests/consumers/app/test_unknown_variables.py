@@ -92,6 +92,35 @@ def test_every_command_says_so_before_it_begins(clean_environment, order, tmp_pa
         assert said.exit_code == 2
 
 
+@pytest.mark.parametrize(
+    "words", ["status --json", "config check", "config show", "up", "run sweep"]
+)
+def test_a_dotenv_that_is_not_utf8_is_named_with_its_line(clean_environment, words, tmp_path):
+    clean_environment.setenv("LOA_DATA_DIR", str(tmp_path / "data"))
+    clean_environment.setattr(log_config, "configure", lambda *_, **__: None)
+    lines = [b"# \xc4\x91\n"] * 3000
+    Path(".env").write_bytes(b"".join([*lines, b"LOA_SITE_NAME=B\xe9 N\xf4i v\xf4\n"]))
+    said = CliRunner().invoke(app, words.split())
+    assert said.exit_code == 2 and isinstance(said.exception, SystemExit), said.exception
+    about = [
+        line for line in said.output.splitlines() if line.startswith((".env: ", "PROBLEM", "SAI"))
+    ]
+    assert len(about) == 2, said.output
+    assert all("3001" in line and str(tmp_path / ".env") in line for line in about)
+    assert not (tmp_path / "data").exists()
+
+
+def deny(*_, **__):
+    raise PermissionError(13, "Permission denied")
+
+
+def test_a_dotenv_that_cant_be_opened_is_named(clean_environment, tmp_path):
+    clean_environment.setattr("dotenv.main.open", deny, raising=False)
+    Path(".env").touch()
+    said = CliRunner().invoke(app, ("whoami",))
+    assert said.exit_code == 2 and "\n.env: " in f"\n{said.stderr}", said.exception
+
+
 def test_every_variable_is_checked_before_anything_starts(clean_environment, tmp_path):
     wrong = {
         "LOA_EMAIL_PASSWORD_FILE": "/nope",

@@ -61,3 +61,4 @@ def test_dotenv_chooses_and_one_that_cant_be_read_takes_no_help_away(tmp_path, m
     assert "Cách dùng: loa [TÙY CHỌN]" in help_page(app)
     (tmp_path / ".env").write_bytes(b"LOA_LANGUAGE=\xff\n")
     assert "Usage: loa [OPTIONS]" in help_page(app)
+    assert "Usage: loa status [OPTIONS]" in help_page(app, "status")
