@@ -30,6 +30,10 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"  # only a receipt or an operator can tell; never sent again
 
 
+AFTER_EARLIER_ROW = "the article is not live"
+"""The reason of a row that waits for an earlier row of its batch: due once that is delivered."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """One row's verdict; `reason` is short and safe to log, `retry_after_s` the provider's delay.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from channels.base import Outcome, Verdict
+from channels.base import AFTER_EARLIER_ROW, Outcome, Verdict
 from consumers.ledger import backoff, doubts
 from consumers.ledger.doubts import Doubt, DoubtCause
 from consumers.ledger.entry import (
@@ -202,16 +202,28 @@ def _note_progress(before: LedgerEntry, entry: LedgerEntry, now: float) -> Ledge
     """*entry* with the times of its deliveries, if *before* had fewer: seconds after its creation.
 
     First the times at which deliveries began and reached 50 and 95 % of the rows that can still be
-    delivered, as far as they have; then that of the latest delivery.
+    delivered, as far as they have; then that of the latest delivery. Rows that waited for one are
+    due.
     """
     delivered, earlier = (count_letters(one, DELIVERED_LETTERS) for one in (entry, before))
-    if delivered == earlier or (earlier and not before.progress):  # an older version began it
+    if delivered == earlier:
+        return entry
+    entry = _hasten_waiting(entry, now)
+    if earlier and not before.progress:  # an older version began it
         return entry
     possible = delivered + count_letters(entry, OPEN_LETTERS)
     marks = sum(delivered >= share * possible for share in PROGRESS_SHARES)
     after_s = round(now - entry.created, 2)
     kept = entry.progress[:-1]
     return replace(entry, progress=(*kept, *[after_s] * (marks - len(kept)), after_s))
+
+
+def _hasten_waiting(entry: LedgerEntry, now: float) -> LedgerEntry:
+    """*entry* with the rows due that wait for an earlier one, whose backoff may be hours."""
+    waiting = [row for row, why in entry.waiting_reasons.items() if why == AFTER_EARLIER_ROW]
+    for row in waiting:
+        entry = hasten(entry, row, now)
+    return entry
 
 
 def count_letters(entry: LedgerEntry, letters: Iterable[int]) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from channels.base import Outcome, Verdict
+from channels.base import AFTER_EARLIER_ROW, Outcome, Verdict
 from channels.zalo.client.article_api import ArticleApi
 from channels.zalo.clock import Timing, Until, is_broadcast_time, wait_s
 from channels.zalo.error_codes import ErrorKind
@@ -100,8 +100,7 @@ def _blocked_outcome(record: ArticleRecord, job: ArticleJob) -> Outcome | None:
     if record.failed == job.revision:
         return Outcome(Verdict.FAILED, "the article was refused", reached_provider=False)
     if record.shown < job.revision:
-        reason = "the article is not live"
-        return Outcome(Verdict.DEFERRED, reason, ARTICLE_WAIT_S, reached_provider=False)
+        return Outcome(Verdict.DEFERRED, AFTER_EARLIER_ROW, ARTICLE_WAIT_S, reached_provider=False)
     return None
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.base import Outcome, Verdict
+from channels.base import AFTER_EARLIER_ROW, Outcome, Verdict
 from channels.email.channel import EmailChannel
 from channels.zalo.clock import SETTLE_S as ZALO_SETTLE_S
 from consumers.ledger import backoff, codec, moves
@@ -127,6 +127,18 @@ def test_a_deferred_row_climbs_the_ladder_and_a_held_one_does_not():
     assert booked.notes[1] == RowNote(0, NOW + 20, "busy", NOW)
     assert moves.due_rows(booked, NOW, RULES) == []
     assert moves.due_rows(booked, NOW + 4, RULES) == [0], "within a second counts as due"
+
+
+def test_a_delivered_row_makes_those_due_that_waited_for_it():
+    notes = {1: RowNote(5, NOW + 7200, AFTER_EARLIER_ROW, NOW), 2: RowNote(1, NOW + 60, "451", NOW)}
+    known = moves.book(entry("srr", notes=notes), {0: Outcome(Verdict.DELIVERED)}, NOW, RULES)
+    proven = moves.apply_evidence(entry("Prr", notes=notes, due=NOW + 60), 0, NOW)
+    for state in (known, proven):
+        assert moves.due_rows(state, NOW, RULES) == [1]
+        assert moves.release(state, NOW).due == NOW
+    assert proven.due == NOW, "a batch that nobody holds is looked at by its due time"
+    put_off = moves.book(entry("srr", notes=notes), {0: Outcome(Verdict.DEFERRED)}, NOW, RULES)
+    assert moves.due_rows(put_off, NOW, RULES) == []
 
 
 def test_a_row_whose_next_try_lies_beyond_the_end_waits_for_the_end():

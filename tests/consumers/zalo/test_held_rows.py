@@ -3,6 +3,7 @@
 import pytest
 
 from channels.zalo.errors import OPERATOR_RETRY_S
+from consumers.ledger import backoff
 from consumers.status.reader import StatusReader
 from consumers.zalo.held_rows import ZaloSendPolicy, held_reasons
 from contracts import subjects
@@ -55,6 +56,34 @@ async def test_a_success_of_the_same_call_wakes_what_waited_and_ends_the_wait(bu
     assert await pipeline.finish(held) == BOTH
     assert pipeline.clock() - began < OPERATOR_RETRY_S
     assert await waits(bus, pipeline) == []
+
+
+@pytest.mark.parametrize("by_another", [True, False])
+async def test_a_broadcast_follows_its_article_at_once_however_long_that_was_held(
+    bus, pipeline, by_another
+):
+    held = await held_for_an_hour(pipeline)
+    if by_another:
+        await pipeline.finish(await pipeline.publish(a_publication(content_id="tin-moi")))
+    delay_s = 0.0
+    while not (await pipeline.entry(held)).progress:
+        pipeline.clock.advance(delay_s)
+        delay_s = await pipeline.wake(held)
+    taken = pipeline.clock()
+    assert await pipeline.finish(held) == BOTH
+    assert pipeline.clock() - taken < backoff.BACKOFF_S[2]
+
+
+async def held_for_an_hour(pipeline):
+    """An item whose article Zalo refuses until the broadcast's next try is hours away."""
+    faults, until = pipeline.account.sandbox.faults.planned, pipeline.clock() + 3600
+    pipeline.account.fault(ARTICLE, "refuse", code=-224, words="no package", times=ROUNDS)
+    batch = await pipeline.publish(a_publication(content_id="tin-cho"))
+    while pipeline.clock() < until:
+        pipeline.clock.advance(await pipeline.wake(batch))
+    faults.clear()
+    assert (await pipeline.entry(batch)).notes[1].due - pipeline.clock() > backoff.BACKOFF_S[4]
+    return batch
 
 
 async def test_an_article_that_is_taken_says_nothing_of_a_broadcast_that_is_refused(bus, pipeline):

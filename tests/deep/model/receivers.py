@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from channels.base import Deadline, Outcome, Recipient, Verdict
+from channels.base import AFTER_EARLIER_ROW, Deadline, Outcome, Recipient, Verdict
 from channels.errors import Unreachable
 from consumers.dispatch.audience import ARTICLE, BROADCAST
 from contracts.delivery import ChannelName
@@ -90,7 +90,7 @@ class OfficialAccountKind(ReceiverKind):
         if article in receiver.refused:
             return Outcome(Verdict.FAILED, "the article was refused")
         if key.recipient == BROADCAST and not receiver.effects.get(article):
-            return Outcome(Verdict.DEFERRED, "the article is not live", 15.0)
+            return Outcome(Verdict.DEFERRED, AFTER_EARLIER_ROW, 15.0)
         return None
 
     def resolve(self, receiver: "Receiver", key: EffectKey) -> Outcome:
