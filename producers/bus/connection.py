@@ -238,8 +238,14 @@ _REFUSAL_PATTERN = re.compile(r"authorization violation|authentication (expired|
 class _Client(Client):
     """A client whose connection outlives what can't be read: a sender chooses headers and subject.
 
-    An error would end the loop that reads for everything on this connection.
+    An error would end the loop that reads for everything on this connection. Attempts to reconnect
+    leave no socket open.
     """
+
+    async def _connect_to_server(self, s: Any) -> None:
+        if self._transport:
+            self._transport.close()
+        await super()._connect_to_server(s)
 
     async def _process_headers(self, headers: bytes) -> dict[str, str] | None:
         try:

@@ -1,13 +1,16 @@
 """A server that is not there: named with its address, without a password, in both languages."""
 
 import asyncio
+import gc
 import socket
+import warnings
 
 import pytest
 import structlog
 import typer
 
 from consumers.cli.output import explain_errors
+from producers.access import Access
 from producers.bus import Bus, NoReply, connection, retry
 
 URL = "nats://loa:bi-mat@{host}"
@@ -72,3 +75,31 @@ async def test_a_long_absence_is_summed_up(monkeypatch):
     with structlog.testing.capture_logs() as logs:
         await retry.retry_until(ask, 60.0, asyncio.Event())
     assert [line["attempt"] for line in logs] == [1, 2, 4, 8, 16, 32, 64]
+
+
+async def test_attempts_to_reconnect_leave_no_socket_open():
+    """A server that is starting or refuses us takes connections and ends them."""
+    visits, enough = 0, asyncio.Event()
+
+    async def serve(reader, writer):
+        nonlocal visits
+        visits += 1
+        if visits == 1:
+            writer.write(b'INFO {"max_payload": 1048576}\r\n')
+            await reader.readuntil(b"PING\r\n")
+            writer.write(b"PONG\r\n")
+        elif visits == 4:
+            enough.set()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    client = connection.create_client(url, Access())
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        await client.connect(url, reconnect_time_wait=0, max_reconnect_attempts=-1)
+        await enough.wait()
+        await client.close()
+        gc.collect()
+    server.close()
+    assert [str(one.message) for one in told] == []
