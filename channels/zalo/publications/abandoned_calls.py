@@ -19,7 +19,7 @@ from channels.zalo.publications.record import AbandonedCall, ArticleRecord, Arti
 log = structlog.get_logger()
 WATCH_S = 86400.0
 _CALLS_MAX = 20
-"""Abandoned calls remembered per item: each has cost at least ten minutes."""
+"""Abandoned calls remembered per item, the latest for each text."""
 
 
 @dataclass
@@ -36,8 +36,9 @@ class AbandonedCalls:
         """Abandon the pending call of *record*: it counts as not done, and is watched."""
         log.warning("zalo_call_given_up", content_id=content_id, article=record.article_id)
         call = AbandonedCall(record.intent_at, record.marker, record.title)
+        others = [one for one in record.strays if one.marker != call.marker]
         self.begun_at[content_id] = call.at
-        return replace(record, intent_at=0.0, strays=(*record.strays, call)[-_CALLS_MAX:])
+        return replace(record, intent_at=0.0, strays=(*others, call)[-_CALLS_MAX:])
 
     async def sweep(self) -> None:
         """Check every item whose call began within a day. Raises ChannelError."""

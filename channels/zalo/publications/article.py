@@ -252,10 +252,12 @@ class ArticlePublisher:
         return await self.records.write(job.content_id, searched)
 
     async def resolve_update(self, job: ArticleJob, record: ArticleRecord) -> Outcome:
-        """Ask Zalo whether a lost `update` has arrived."""
+        """Ask Zalo whether a lost `update` has arrived; if not, it may be repeated at once.
+
+        Should it land late, it brings the same text; a newer one waits for it, by the ledger.
+        """
         if await self.confirm_live(job, record):
             return _DELIVERED
-        self.require_settled(record, Verdict.DOUBT)
         await self.record_result(job, self.abandoned_calls.abandon(job.content_id, record))
         return Outcome(Verdict.ABSENT)
 

@@ -38,7 +38,7 @@ async def test_a_show_that_lands_after_the_withdrawal_is_reported(zalo_account):
     await publish_article(zalo_account)
     await publish_article(zalo_account, sample_withdrawal())
     assert zalo_account.visible == []
-    zalo_account.clock.advance(60)
+    zalo_account.clock.advance(SETTLE_S + 60)
     assert len(zalo_account.visible) == 1, "the old text is back"
     with structlog.testing.capture_logs() as logs:
         await zalo_account.channel.articles.abandoned_calls.sweep()
