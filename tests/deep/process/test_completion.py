@@ -41,7 +41,7 @@ class Terminal:
         os.write(self.master, keys.encode())
 
     def read_until(self, text: str) -> None:
-        """Read up to the end of *text* in the output; the test's own time limit ends the waiting."""
+        """Read up to the end of *text*; the test's own time limit ends the waiting."""
         while text not in self.shown:
             self.shown += os.read(self.master, 4096).decode()
         self.shown = self.shown.partition(text)[2]
