@@ -33,11 +33,16 @@ Look = Callable[[], str]
 
 
 @contextmanager
-def up(name: str, relay_port: int, more: Settings = NO_MORE) -> Iterator[Server]:
-    """`loa up` on an empty folder: one process, and its nats-server, which fsyncs always."""
+def up(
+    name: str, relay_port: int, more: Settings = NO_MORE, program: Sequence[str | Path] = (LOA,)
+) -> Iterator[Server]:
+    """`loa up` on an empty folder: one process, and its nats-server, which fsyncs always.
+
+    *program* is the command `loa`, or one that does the same.
+    """
     folder = emptied(name)
     settings = relay(relay_port) | more
-    with started(folder, ["up", "--port", "0"], settings) as process:
+    with started(folder, [*program, "up", "--port", "0"], settings) as process:
         url = wait_until_ready(folder, process)
         ready = json.loads((folder / "run" / "ready.json").read_text())
         nats_url = str(ready["nats_url"])  # with the password
@@ -52,7 +57,7 @@ def joined(
     folder = emptied(name)
     with (
         bus.own_bus(folder, sync) as own,
-        started(folder, ["run", *services], relay(relay_port)) as process,
+        started(folder, [LOA, "run", *services], relay(relay_port)) as process,
     ):
         url = wait_until_ready(folder, process)
         key = asyncio.run(a_unit(folder, own.url))
@@ -73,12 +78,12 @@ def emptied(name: str) -> Path:
 
 @contextmanager
 def started(
-    folder: Path, words: Sequence[str], settings: Settings
+    folder: Path, command: Sequence[str | Path], settings: Settings
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A process of Loa, stopped politely at the end."""
     with (folder / "loa.log").open("wb") as log:
         process = subprocess.Popen(
-            [LOA, *words], env=environment(folder, settings), cwd=folder, stdout=log, stderr=log
+            command, env=environment(folder, settings), cwd=folder, stdout=log, stderr=log
         )
     try:
         yield process

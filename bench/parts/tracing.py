@@ -1,12 +1,14 @@
 """The same mails with and without traces, in turn: what spans cost."""
 
+import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from bench import instructions, loa, processes
+from bench import instructions, loa, processes, switched_tracing
 from bench.figures import Figure, Findings, at_least, at_most, ratios, typical
 from bench.parts.mails import TOPIC, Run, prepare, send
 from bench.server import LoaFailed, Server, item
@@ -15,7 +17,10 @@ from bench.sizes import Sizes
 
 PART = "tracing"
 PLAIN, TRACED = "Loa", "Loa with traces"
-EXPORT_MS = 500
+EXPORT_MS = 200
+SIGNALS = {PLAIN: switched_tracing.SWITCH_OFF, TRACED: switched_tracing.SWITCH_ON}
+WORDS = {PLAIN: "plain", TRACED: "traced"}
+SWITCHED_LOA = (sys.executable, "-P", switched_tracing.__file__)
 
 
 class Collector(ThreadingHTTPServer):
@@ -55,25 +60,25 @@ class Cost:
 
 
 def measure(sizes: Sizes) -> Findings:
-    """Every span is sampled. A cost counts until the last one has left."""
+    """One Loa, told before each event whether it traces: two would differ by more than spans cost.
+
+    Every span is sampled. A cost counts until the last one has left.
+    """
     costs = {PLAIN: Cost(), TRACED: Cost()}
     with ExitStack() as stack:
-        taker = stack.enter_context(collector())
-        sinks = {who: stack.enter_context(Sink()) for who in costs}
-        ours = {
-            PLAIN: stack.enter_context(loa.up("plain", sinks[PLAIN].port)),
-            TRACED: stack.enter_context(loa.up("traced", sinks[TRACED].port, exported_to(taker))),
-        }
-        for who, server in ours.items():
-            prepare(server, sinks[who], sizes.mails)
+        taker, sink = stack.enter_context(collector()), stack.enter_context(Sink())
+        own = stack.enter_context(loa.up(PART, sink.port, exported_to(taker), SWITCHED_LOA))
+        os.kill(own.pid, SIGNALS[PLAIN])
+        prepare(own, sink, sizes.mails)
         for number in range(sizes.repetitions):
-            order = sorted(ours, reverse=bool(number % 2))  # neither is always the second
+            order = sorted(costs, reverse=bool(number % 2))  # neither is always the second
             for who in order:
-                event = item(f"{PART}-{number}", TOPIC)
-                with counted(costs[who], ours[who], sizes.mails):
-                    costs[who].runs.append(send(who, ours[who], sinks[who], sizes.mails, event))
-        if not taker.taken:
-            raise LoaFailed("no span came")
+                os.kill(own.pid, SIGNALS[who])
+                event, taken = item(f"{PART}-{number}-{WORDS[who]}", TOPIC), taker.taken
+                with counted(costs[who], own, sizes.mails):
+                    costs[who].runs.append(send(who, own, sink, sizes.mails, event))
+                if (taker.taken > taken) != (who == TRACED):
+                    raise LoaFailed(f"{who}: {taker.taken - taken} bytes of spans came")
     runs = [run.raw(PART) for cost in costs.values() for run in cost.runs]
     return Findings(figures(costs[PLAIN], costs[TRACED]), runs)
 

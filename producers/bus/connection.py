@@ -243,8 +243,9 @@ class _Client(Client):
     """
 
     async def _connect_to_server(self, s: Any) -> None:
-        if self._transport:
-            self._transport.close()
+        former: Any = self._transport
+        if former:
+            former.close()
         await super()._connect_to_server(s)
 
     async def _process_headers(self, headers: bytes) -> dict[str, str] | None:

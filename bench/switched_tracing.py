@@ -1,0 +1,25 @@
+"""The command `loa` in a process that signals tell whether it traces."""
+
+import signal
+
+from consumers.cli import main
+from contracts.base import tracing
+
+SWITCH_ON, SWITCH_OFF = signal.SIGUSR1, signal.SIGUSR2
+
+
+def switch_by_signal() -> None:
+    """Install what `loa` installs as its tracer, and then as signals say."""
+    install = tracing.install
+
+    def install_and_keep(tracer: tracing.Tracer | None) -> None:
+        install(tracer)
+        signal.signal(SWITCH_ON, lambda *_: install(tracer))
+        signal.signal(SWITCH_OFF, lambda *_: install(None))
+
+    tracing.install = install_and_keep
+
+
+if __name__ == "__main__":
+    switch_by_signal()
+    main()
