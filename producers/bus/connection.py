@@ -358,6 +358,9 @@ class _ClientOpener:
             if isinstance(error, AccessRefused):
                 raise
             raise self.absence() from error
+        except asyncio.CancelledError:
+            await _discard(nc)
+            raise
         link.nc = nc
         await link.on_connected()
 

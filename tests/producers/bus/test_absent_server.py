@@ -103,3 +103,26 @@ async def test_attempts_to_reconnect_leave_no_socket_open():
         gc.collect()
     server.close()
     assert [str(one.message) for one in told] == []
+
+
+async def test_a_start_that_is_cancelled_leaves_no_connection_open(monkeypatch):
+    monkeypatch.setattr(connection, "_CONNECT_TIMEOUT_S", 60)
+    arrived, ended = asyncio.Event(), asyncio.Event()
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'INFO {"max_payload":1048576}\r\n')
+        await reader.readuntil(b"PING\r\n")
+        arrived.set()
+        assert await reader.read() == b""
+        ended.set()
+        writer.close()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        starting = asyncio.create_task(Bus.connect(f"nats://{host}:{port}", patience_s=60))
+        await arrived.wait()
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        async with asyncio.timeout(5):
+            await ended.wait()
