@@ -18,16 +18,16 @@ from channels.zalo.client.rate_limit import TokenBucket
 from channels.zalo.client.store import GrantCipher, KeyValueStore
 from channels.zalo.client.token_store import TokenStore
 from channels.zalo.client.transport import AiohttpTransport
-from channels.zalo.clock import Jitter, ProviderClock, Timing, Until, jitter
+from channels.zalo.clock import ProviderClock, Timing
 from channels.zalo.publications.article import ArticlePublisher
 from channels.zalo.publications.broadcast import BroadcastSender
 from channels.zalo.publications.covers import CoverSelector, CoverStore
 from channels.zalo.publications.record import ArticleStore
 from channels.zalo.publications.render import ArticleDefaults
-from channels.zalo.quota.budget import Budget, BudgetWindows
-from channels.zalo.quota.counter import AccountQuotas, QuotaCounter, QuotaCounters, QuotaWindow
+from channels.zalo.quota.account import account_quotas, notice_budget
+from channels.zalo.quota.budget import Budget
+from channels.zalo.quota.counter import AccountQuotas
 from channels.zalo.settings import ZaloSettings
-from contracts.base.times import Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,34 +131,3 @@ class ChannelParts:
         """The probe of the account, which makes reads alone."""
         hosts = self.tokens, self.oa, self.business
         return AccountProbe(*hosts, self.quotas, self.budget, self.templates)
-
-
-def notice_budget(
-    settings: ZaloSettings, store: KeyValueStore, clock: Clock, jitter: Jitter = jitter
-) -> Budget:
-    """The budget of template messages that all processes of an app share."""
-
-    def window(name: str, limit: int, span: Until) -> QuotaWindow:
-        return QuotaWindow(name, limit, span, clock, jitter)
-
-    windows = BudgetWindows(
-        window("notices", settings.notices_per_day, Until.DAY),
-        window("daily money", settings.money_per_day, Until.DAY),
-        window("monthly money", settings.money_per_month, Until.MONTH),
-    )
-    return Budget(windows, store, f"quota.zalo.{settings.app_id}.purse")
-
-
-def account_quotas(
-    settings: ZaloSettings, store: KeyValueStore, clock: Clock, jitter: Jitter = jitter
-) -> AccountQuotas:
-    """The quotas of articles and broadcasts that all processes of an app share."""
-
-    def counter(name: str, limit: int, span: Until = Until.MONTH) -> QuotaCounter:
-        window = QuotaWindow(name, limit, span, clock, jitter)
-        return QuotaCounter(window, store, f"quota.zalo.{settings.app_id}.{name}")
-
-    articles = counter("articles", settings.articles_per_month)
-    month = counter("broadcasts", settings.broadcasts_per_month)
-    day = counter("daily-broadcasts", settings.broadcasts_per_day, Until.DAY)
-    return AccountQuotas(articles, QuotaCounters(month, day))

@@ -1,7 +1,6 @@
 """Filters that lists share: how far back, how many, and of which unit and topic."""
 
 import re
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -9,6 +8,7 @@ import typer
 
 from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
 from consumers.messages import field_error
+from contracts import subjects
 from contracts.errors import Invalid, unknown_word
 from contracts.text.moments import VIETNAM
 from producers.bus import Bus
@@ -33,10 +33,7 @@ async def check_unit(bus: Bus, unit: str) -> None:
     words = load_vocabulary(read_settings(LoaSettings))
     if not unit or unit in words.units or unit in words.aliases:
         return
-    from producers.units.registry import UnitRegistry  # loads cryptography; seldom needed
-
-    registry = UnitRegistry(bus, words, time.time)
-    registered = [one.unit for one in await registry.registered_units()]
+    registered = await bus.bucket(subjects.UNITS.name).keys()
     if unit not in registered:
         raise Invalid(unknown_word("unit", "unknown_unit", unit, (*words.units, *registered)))
 

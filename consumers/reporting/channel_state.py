@@ -6,7 +6,7 @@ from consumers.channel_health import breaker_store, destinations, pauses, readba
 from consumers.channel_health.breaker import Breaker, remedy
 from consumers.channel_health.destinations import Destination
 from consumers.messages import field_error, load_catalog, translate
-from consumers.zalo.limits import explain_wait
+from consumers.zalo.wait_causes import explain_wait
 from contracts import keys
 from contracts.base.times import utc_time
 from contracts.delivery import ChannelName, Lane

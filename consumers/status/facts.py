@@ -31,8 +31,8 @@ from consumers.status.item_times import ItemTimes
 from consumers.status.reader import StatusReader
 from consumers.status.report import StatusReport
 from consumers.status.unknown_sends import UnknownSendsReader
+from consumers.status.zalo_limits import LimitUse, load_limits
 from consumers.zalo import consent
-from consumers.zalo.limits import LimitUse, load_limits
 from consumers.zalo.webhook_watchdog import WebhookWatchdog
 from contracts import subjects
 from contracts.base.times import Clock, utc_now, utc_time

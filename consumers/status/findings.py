@@ -15,7 +15,8 @@ from consumers.key_file import KEY_FILE_FIELD
 from consumers.messages import load_catalog, translate
 from consumers.status.places import describe_place
 from consumers.status.report import ChannelStatus, CircuitStatus, Severity, StatusFinding
-from consumers.zalo.limits import LimitUse, WaitCause, explain_wait
+from consumers.status.zalo_limits import LimitUse
+from consumers.zalo.wait_causes import WaitCause, explain_wait
 from contracts.delivery import ChannelName, PlanKey
 from contracts.errors import Bilingual, FieldError, localized, printable
 

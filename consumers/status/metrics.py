@@ -15,7 +15,8 @@ from consumers.channel_health.canary.status import CanaryState, CanaryStatus
 from consumers.messages import load_catalog
 from consumers.status.findings import DiskSpace, Facts
 from consumers.status.report import ChannelStatus, LaneStatus, Severity
-from consumers.zalo.limits import Limit, LimitUse
+from consumers.status.zalo_limits import LimitUse
+from consumers.zalo.wait_causes import Limit
 from contracts import subjects
 from contracts.delivery import ChannelName
 from producers.metrics import CHANNEL, LANE, METRICS, Label, Metric

@@ -14,7 +14,7 @@ from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.errors import ConcurrentUpdate
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
-from consumers.zalo.limits import explain_wait
+from consumers.zalo.wait_causes import explain_wait
 from contracts import keys
 from contracts.base.times import Clock
 from contracts.delivery import BatchKey, ChannelName

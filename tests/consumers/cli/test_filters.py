@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from consumers.cli.filters import parse_time, require_time
+from consumers.cli.filters import check_unit, parse_time, require_time
+from contracts import subjects
 from contracts.errors import Invalid
 from contracts.text.moments import format_for_people
 
@@ -32,3 +33,10 @@ def test_a_span_is_before_now_and_nothing_is_no_limit():
     assert parse_time("until", "") is None
     with pytest.raises(Invalid):
         parse_time("since", "hôm qua")
+
+
+async def test_a_registered_unit_that_left_the_vocabulary_is_known_and_no_other(bus):
+    await bus.bucket(subjects.UNITS.name).put("vu-da-giai-the", b"{}")
+    await check_unit(bus, "vu-da-giai-the")
+    with pytest.raises(Invalid, match="vu-da-giai-the"):
+        await check_unit(bus, "vu-da-giai-th")

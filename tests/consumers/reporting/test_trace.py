@@ -24,7 +24,7 @@ from consumers.messages import load_catalog
 from consumers.reporting.channel_state import breaker_problem, channel_problems
 from consumers.reporting.trace import TraceReader, status_counts
 from consumers.runtime.errors import RetryLater
-from consumers.zalo.limits import explain_wait
+from consumers.zalo.wait_causes import explain_wait
 from contracts import subjects
 from contracts.delivery import OPEN, BatchKey, ChannelName, PlanKey, Status
 from contracts.errors import Conflict

@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 from channels.zalo.client.article_api import QUOTA_PATH
-from channels.zalo.factory import account_quotas
+from channels.zalo.quota.account import account_quotas
 from channels.zalo.settings import ZaloSettings
 from channels.zalo.stand_in import APP_ID
 from consumers.app.wiring.zalo import check_grant
@@ -33,9 +33,9 @@ from consumers.status.facts import (
 from consumers.status.findings import DeadLetters, find
 from consumers.status.reader import StatusReader
 from consumers.status.unknown_sends import UnknownSendsReader
-from consumers.zalo.limits import Limit
 from consumers.zalo.quota_watch import QuotaWatch
 from consumers.zalo.stores import BusKeyValueStore
+from consumers.zalo.wait_causes import Limit
 from contracts import subjects
 from contracts.base.times import utc_now
 from contracts.delivery import Lane

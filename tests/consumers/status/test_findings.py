@@ -28,7 +28,8 @@ from consumers.status.report import (
     Severity,
     WaitReason,
 )
-from consumers.zalo.limits import Limit, LimitUse, explain_wait
+from consumers.status.zalo_limits import LimitUse
+from consumers.zalo.wait_causes import Limit, explain_wait
 from contracts.delivery import ChannelName, Lane
 from contracts.errors import FieldError
 

@@ -29,7 +29,8 @@ from consumers.status.findings import (
 )
 from consumers.status.metrics import ProcessFacts, TokenTimes, all_metrics, families
 from consumers.status.report import ChannelStatus, LaneStatus, RefusedPublication
-from consumers.zalo.limits import Limit, LimitUse
+from consumers.status.zalo_limits import LimitUse
+from consumers.zalo.wait_causes import Limit
 from contracts.base.times import utc_now, utc_time
 from contracts.delivery import ChannelName, Lane
 from contracts.errors import FieldError
