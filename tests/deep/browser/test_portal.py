@@ -44,6 +44,13 @@ LOOKED_AT = [
     for look in LOOKS
     if look != "toi-390" or name in ("trang-chu", "tin")
 ]
+NOT_PRINTED = (".official", ".tools", ".menu", ".crumbs", ".subscribe", ".opinion", ".share")
+VISIBLE, FONT_PX = (
+    "one => one.checkVisibility()",
+    """(name =>
+    parseFloat(getComputedStyle(document.querySelector(name)).fontSize))""",
+)
+MARGIN = dict.fromkeys(("top", "right", "bottom", "left"), "15mm")
 EXPECTED = ("400", "404", "410", "503")
 """Answers that the browser notes as errors, and that are right."""
 WALK = """() => {
@@ -191,9 +198,18 @@ def test_on_paper_only_the_text_is_left(browser, portal):
     with browser.tab() as tab:
         tab.visit(f"{portal}/tin/huong-dan-luong")
         tab.do(lambda page: page.emulate_media(media="print"))
-        for hidden in (".masthead nav", ".subscribe", ".opinion", ".crumbs"):
-            assert not tab.do(lambda page, which=hidden: page.locator(which).first.is_visible())
+        for hidden in NOT_PRINTED:
+            shown = tab.evaluate(f"[...document.querySelectorAll('{hidden}')].map({VISIBLE})")
+            assert shown and not any(shown), hidden
         assert tab.do(lambda page: page.locator("main table").is_visible())
+        assert tab.evaluate(f"{FONT_PX}('.facts') < {FONT_PX}('.text p')")
+
+
+def test_a_short_item_is_one_sheet_of_paper(browser, portal):
+    with browser.tab(dark=True) as tab:
+        tab.visit(f"{portal}/tin/luu-tru-so")
+        sheets = tab.do(lambda page: page.pdf(format="A4", margin=MARGIN))
+        assert sheets.count(b"/Type /Page\n") == 1
 
 
 async def load_on_a_slow_phone(page, address):
