@@ -41,6 +41,13 @@ def _without_trailing_punctuation(text: str) -> str:
     return text.rstrip(_TRAILING_PUNCTUATION) or text
 
 
+def _procedure(name: str) -> str:
+    """A procedure's name behind "Thủ tục:", which it does not repeat."""
+    opening = str(catalog()["around"]["procedure"])
+    bare = name[len(opening) :] if name.casefold().startswith(opening.casefold()) else name
+    return _without_trailing_punctuation(bare[:1].upper() + bare[1:])
+
+
 def _applicant_address_form(applicant: str) -> str:
     """Form of address of a citizen, a business or a household inside a sentence."""
     return str(catalog()["applicant"][applicant])
@@ -58,7 +65,7 @@ def _join_documents(documents: tuple[str, ...]) -> str:
 PARAMETERS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "ma_ho_so": ("case_code", str),
     "ma_thu_tuc": ("procedure_code", str),
-    "ten_thu_tuc": ("procedure_name", _without_trailing_punctuation),
+    "ten_thu_tuc": ("procedure_name", _procedure),
     "co_quan": ("authority", _without_trailing_punctuation),
     "don_vi_tiep_nhan": ("receiving_unit", str),
     "trang_thai": ("status", STATUS_NAMES.__getitem__),
@@ -86,7 +93,7 @@ PARAMETERS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
 FREE_TEXT_PARAMETERS = frozenset(
     name
     for name, (_, say) in PARAMETERS.items()
-    if say in (_without_trailing_punctuation, _join_documents)
+    if say in (_without_trailing_punctuation, _procedure, _join_documents)
 )
 """Parameters that may be cut to fit; a code, a date or a sum would change its meaning."""
 
@@ -113,11 +120,22 @@ def subject(notice: CaseNotice) -> str:
     return str(_texts_of_kind(notice)["subject"]).format_map(parameter_values(notice))
 
 
+def warning(notice: CaseNotice) -> str:
+    """The paragraph that warns of fraud; empty where no money is asked for."""
+    return str(_texts_of_kind(notice).get("warning", ""))
+
+
 def paragraphs(notice: CaseNotice) -> list[str]:
-    """The whole text with greeting; a hint where to read more if the notice has no link."""
+    """The whole text with greeting and, below the first paragraph, the warning of fraud.
+
+    A notice without a link ends with a hint where to read more.
+    """
     values, around = parameter_values(notice) | _sentence_moments(notice), catalog()["around"]
     closing = [] if notice.detail_url else [around["without_link"]]
-    texts = (around["greeting"], *_texts_of_kind(notice)["paragraphs"], *closing)
+    opening = [around["greeting"], *([around["masked"]] if "*" in notice.applicant_name else [])]
+    first, *rest = _texts_of_kind(notice)["paragraphs"]
+    warnings = filter(None, [warning(notice)])
+    texts = (*opening, first, *warnings, *rest, *closing)
     named = {text: {name for _, name, *_ in string.Formatter().parse(text)} for text in texts}
     return [text.format_map(values) for text in texts if values.keys() >= named[text] - {None}]
 

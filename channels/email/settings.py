@@ -47,6 +47,13 @@ class EmailSettings(BaseSettings):
     )
     reply_to: str = ""
     postal_address: str = ""
+    site_phone: str = Field(
+        default="", validation_alias=AliasChoices("LOA_SITE_PHONE", "site_phone")
+    )
+    site_email: str = Field(
+        default="", validation_alias=AliasChoices("LOA_SITE_EMAIL", "site_email")
+    )
+    """Who answers, as the foot of pages says it, too."""
     unsubscribe_to: str = ""
     dkim_selectors: str = ""
     connections: Annotated[int, Field(ge=1, le=64)] = 8
@@ -80,6 +87,8 @@ class EmailSettings(BaseSettings):
     @model_validator(mode="after")
     def _check_names(self) -> Self:
         check_header_text("LOA_EMAIL_POSTAL_ADDRESS", self.postal_address)
+        check_header_text("LOA_SITE_PHONE", self.site_phone)
+        check_header_text("LOA_SITE_EMAIL", self.site_email)
         if self.unsubscribe_to and not is_mailable(self.unsubscribe_to):
             raise _bad_setting("setting_bare_address", "UNSUBSCRIBE_TO is not a bare mail address")
         if not all(is_mailable(f"a@{name}.example") for name in self.dkim_selector_names):

@@ -28,15 +28,15 @@ def test_the_facts_are_said_in_vietnamese_by_vietnams_clock():
     notice = sample_notice("5", authorised_person="Phạm Thị D")
     assert case_notice_texts.parameter_values(notice) == {
         "ma_ho_so": "G09.20-20260609-0092637",
-        "ma_thu_tuc": "1.005129",
-        "ten_thu_tuc": "Thủ tục xét tặng Huân chương Lao động",
+        "ma_thu_tuc": "1.010195",
+        "ten_thu_tuc": "Cấp bản sao và chứng thực tài liệu lưu trữ",
         "co_quan": "Sở Nội vụ tỉnh Ninh Bình",
         "don_vi_tiep_nhan": "G09.20",
         "trang_thai": "Yêu cầu bổ sung giấy tờ",
         "thoi_diem": "08:30 09/06/2026",
         "ho_ten": "Nguyễn Văn A***",
-        "nguoi_nop": "ông/bà",
-        "kinh_gui": "Ông/Bà",
+        "nguoi_nop": "ông (bà)",
+        "kinh_gui": "Ông (Bà)",
         "nguoi_duoc_uy_quyen": "Phạm Thị D",
         "thoi_diem_nop": "08:30 09/06/2026",
         "ngay_tiep_nhan": "10/06/2026",
@@ -78,7 +78,7 @@ def test_every_notice_has_a_subject_and_a_text_without_a_blank(kind, of):
     whole = "\n".join([subject, *texts])
     assert "G09.20-20260609-0092637" in subject
     assert len(subject) <= 100
-    assert texts[0] == "Kính gửi Ông/Bà Nguyễn Văn A***,"
+    assert texts[0] == "Kính gửi: Ông (Bà) Nguyễn Văn A***"
     assert ("Xem chi tiết tại" in texts[-1]) == (of is the_least), "a link has its own place"
     assert len(texts) >= 3
     assert not re.search(r"[{}<>]|\.\.|None|anh/chị", whole)
@@ -103,7 +103,11 @@ SAID = {
         "Bản sao quyết định; Giấy xác nhận",
         "Nộp bổ sung trên Cổng Dịch vụ công quốc gia",
     ],
-    "6": ["cần nộp phí, lệ phí: 1.250.000 đồng.", "Nơi nộp: Bộ phận Một cửa", "Không chuyển tiền"],
+    "6": [
+        "cần nộp phí, lệ phí: 1.250.000\u00a0đồng.",
+        "Nơi nộp: Bộ phận Một cửa",
+        "Không chuyển tiền",
+    ],
     "7": ["đã ghi nhận yêu cầu rút hồ sơ"],
     "8": [
         "đã dừng giải quyết hồ sơ",
@@ -112,8 +116,8 @@ SAID = {
         "khởi kiện tại Tòa án",
     ],
     "9": ["đã có kết quả", "Nơi nhận kết quả: Trung tâm Phục vụ"],
-    "10": ["đã được trả cho ông/bà", "đánh giá mức độ hài lòng"],
-    APOLOGY: ["Sở Nội vụ tỉnh Ninh Bình xin lỗi ông/bà", "Ngày hẹn mới: 14/07/2026."],
+    "10": ["đã được trả cho ông (bà)", "đánh giá mức độ hài lòng"],
+    APOLOGY: ["Sở Nội vụ tỉnh Ninh Bình xin lỗi ông (bà)", "Ngày hẹn mới: 14/07/2026."],
 }
 
 
@@ -126,9 +130,9 @@ def test_each_kind_says_what_it_is_for(kind):
 @pytest.mark.parametrize(
     ("applicant", "greeting", "spoken"),
     [
-        ("citizen", "Kính gửi Ông/Bà X,", "của ông/bà"),
-        ("business", "Kính gửi Quý doanh nghiệp X,", "của quý doanh nghiệp"),
-        ("household", "Kính gửi Quý hộ kinh doanh X,", "của quý hộ kinh doanh"),
+        ("citizen", "Kính gửi: Ông (Bà) X", "của ông (bà)"),
+        ("business", "Kính gửi: Quý doanh nghiệp X", "của quý doanh nghiệp"),
+        ("household", "Kính gửi: Quý hộ kinh doanh X", "của quý hộ kinh doanh"),
     ],
 )
 def test_whoever_applied_is_spoken_to_as_what_they_are(applicant, greeting, spoken):

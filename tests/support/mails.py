@@ -125,7 +125,7 @@ def raw_header(mail, field):
 class VisibleText(HTMLParser):
     """The words a person sees of a page, in order."""
 
-    INLINE = ("a", "strong", "em", "code")
+    INLINE = ("a", "strong", "em", "code", "span")
 
     def __init__(self, html):
         super().__init__()

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from channels.email.render import headers
 from channels.email.render.compiled import CompiledMail, Placeholder, Placeholders
 from channels.email.render.headers import EncodedHeader
-from channels.email.render.message import MailContent, change_kind, compose, digest_title, texts
+from channels.email.render.message import MailContent, change_kind, compose, digest_name, texts
 from channels.email.render.parts import render_part
 from channels.email.settings import EmailSettings
 from channels.email.unsubscribe import HmacSigner
@@ -53,7 +53,20 @@ class MailContext:
     def template_values(self) -> Mapping[str, object]:
         """Values that every template gets."""
         postal, reply_to = self.settings.postal_address, self.settings.reply_to
-        return {"agency": self.agency, "postal": postal, "answerable": bool(reply_to)}
+        return {
+            "agency": self.agency,
+            "site": self.public_url,
+            "contacts": self.contacts,
+            "postal": postal,
+            "answerable": bool(reply_to),
+        }
+
+    @property
+    def contacts(self) -> str:
+        """Ways to ask besides an answer; empty if none is set."""
+        words, settings = texts()["words"], self.settings
+        ways = (("phone", settings.site_phone), ("email", settings.site_email))
+        return ", ".join(words[way].format(value=value) for way, value in ways if value)
 
 
 def has_earlier_mail(publication: Publication, correction: bool) -> bool:
@@ -71,8 +84,7 @@ def compile_publication(
     change = change_kind(publication, correction)
     content = compose(publication, change, context.vocabulary, context.public_url)
     if digest_id:
-        title = digest_title(digest_id)
-        values = {"agency": texts()["agency"], "digest": title[:1].lower() + title[1:]}
+        values = {"agency": texts()["agency"], "digest": digest_name(digest_id)}
         content = replace(content, intro=texts()["digest_looks"][change].format_map(values))
     # An author can't write this seed into a text: it is a digest of the text itself.
     placeholders = Placeholders(keys.digest(encode(publication).decode(), content.subject)[:24])
@@ -114,9 +126,10 @@ def header_fields(
     """Header fields of all our mails, in the usual order."""
     settings = context.settings
     unit = f" - {content.sender_unit}" if content.sender_unit else ""
+    sender = content.sender or f"{context.agency}{unit}"
     name, address = settings.reply_mailbox
     return {
-        "From": headers.encode_mailbox("From", f"{context.agency}{unit}", settings.sender),
+        "From": headers.encode_mailbox("From", sender, settings.sender),
         "To": EncodedHeader(placeholders.marker(Placeholder.TO)),
         "Reply-To": EncodedHeader(address and headers.encode_mailbox("Reply-To", name, address)),
         "Subject": headers.encode_text("Subject", content.subject),

@@ -24,10 +24,11 @@ from channels.markdown_text import indented_text
 from contracts import keys
 from contracts.publication import Publication, encode
 from contracts.subscriptions.digest import Digest
-from contracts.text.moments import format_moment_in_sentence
+from contracts.text.moments import VIETNAM, format_moment_in_sentence
 
 SELECTIONS_CACHED = 256
 """Choices of items whose joined blocks are kept: most readers share a few."""
+_CORRECTIONS_PATH = "/muc/dinh-chinh/"
 _SUMMARY_MAX = 400
 _SPACES = re.compile(r"\s+")
 _SENTENCES = re.compile(r"(.+?[.!?…](?:\s+.+?[.!?…])?)(?=\s|$)")
@@ -42,6 +43,7 @@ class DigestItem(NamedTuple):
 
     title: str
     about: str
+    reason: str
     summary: str
     url: str
     language: str
@@ -82,11 +84,17 @@ class RenderedDigest:
                 self.selections.popitem(last=False)
         return self.selections[picks]
 
+    @cached_property
+    def ordered_numbers(self) -> Sequence[int]:
+        """Numbers of the items as readers see them: corrected ones first."""
+        texts = self.digest.texts
+        return sorted(texts, key=lambda number: (texts[number].action != "corrected", number))
+
     def join_items(self, picks: int) -> dict[Placeholder, bytes]:
-        numbers = [number for number in self.digest.texts if picks >> number & 1]
+        numbers = [number for number in self.ordered_numbers if picks >> number & 1]
         slots = self.compiled.blocks.items()
         joined = {slot: b"".join(blocks[number] for number in numbers) for slot, blocks in slots}
-        title = message.digest_title(self.digest.content_id)
+        title = _digest_title(self.digest)
         subject = digest_texts()["subject"].format(title=title, count=len(numbers))
         return joined | {Placeholder.SUBJECT: headers.encode_text("Subject", subject).encode()}
 
@@ -101,7 +109,9 @@ def _compile_digest(digest: Digest, context: MailContext) -> CompiledDigest:
     subject = EncodedHeader(placeholders.marker(Placeholder.SUBJECT))
     fields = build.header_fields(content, context, placeholders) | {"Subject": subject}
     mail = build.new_alternative(fields, keys.digest("boundary", digest.key)[:24])
-    values = build.list_template_values(context, placeholders) | {"web": digest_texts()["web"]}
+    corrections = f"{context.public_url}{_CORRECTIONS_PATH}"
+    values = build.list_template_values(context, placeholders)
+    values |= {"words": digest_texts(), "corrections": corrections}
     blocks: dict[Placeholder, Mapping[int, bytes]] = {}
     for template, (name_slot, slot) in _PART_PLACEHOLDERS.items():
         values["name"] = placeholders.marker(name_slot)
@@ -125,7 +135,7 @@ def _compose_frame(digest: Digest, context: MailContext) -> MailContent:
     """Content around the items."""
     issue, words = digest.issue, digest_texts()
     since, at = map(format_moment_in_sentence, (issue.since, issue.at))
-    title = message.digest_title(issue.digest_id)
+    title = _digest_title(digest)
     return MailContent(
         subject=title,
         title=title,
@@ -135,16 +145,31 @@ def _compose_frame(digest: Digest, context: MailContext) -> MailContent:
         key=digest.key,
         list_name=f"digest-{issue.frequency}",
         summary=words["summary"].format(since=since, at=at),
+        facts=((words["issue"], message.digest_issue(issue.digest_id)),),
+        button=words["button"],
     )
 
 
+def _digest_title(digest: Digest) -> str:
+    """Title, from the window of the issue; after an outage that is longer than a day or a week."""
+    since, until = (
+        f"{at.astimezone(VIETNAM):%d/%m/%Y}" for at in (digest.issue.since, digest.issue.at)
+    )
+    return str(digest_texts()["title"].format(since=since, until=until))
+
+
 def _digest_item(publication: Publication, context: MailContext) -> DigestItem:
-    unit = unit_name(publication, context.vocabulary)
-    facts = [unit, format_moment_in_sentence(publication.first_shown_at)]
+    kind = message.change_kind(publication, correction=publication.action == "corrected")
+    look = message.texts()["looks"][kind]
+    moment = format_moment_in_sentence(publication.first_shown_at)
+    if publication.shown_at > publication.first_shown_at:
+        moment = message.change_moment(publication).lower()
+    facts = [unit_name(publication, context.vocabulary), moment]
     url = f"{context.public_url}/tin/{publication.content_id}"
     return DigestItem(
-        title=publication.title,
+        title=look["subject"].format(title=publication.title),
         about=", ".join(fact for fact in facts if fact),
+        reason=look["reason"].format(reason=publication.reason) if publication.reason else "",
         summary=publication.summary or opening_sentences(publication.body, url),
         url=url,
         language=publication.language,

@@ -46,20 +46,29 @@ Facts = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class MailContent:
-    """Content of one mail; *key* names it for feedback loops, *list_name* its list, if any."""
+    """Content of one mail; *key* names it for feedback loops, *list_name* its list, if any.
+
+    *head* speaks in place of the agency, and *sender* is the name in From, where it is another
+    body that speaks. *code* is a number that no line may break.
+    """
 
     subject: str
     title: str
     date: datetime
     url: str
     language: str = "vi"
+    head: str = ""
+    sender: str = ""
     sender_unit: str = ""
     topic: str = ""
     key: str = ""
     list_name: str = ""
+    moment: str = ""
     intro: str = ""
     reason: str = ""
     summary: str = ""
+    code: str = ""
+    button: str = ""
     html: Markup = field(default_factory=Markup)
     plain: str = ""
     lists: LinkLists = ()
@@ -68,7 +77,7 @@ class MailContent:
     @property
     def preview(self) -> str:
         """Text that mail programs show beside the subject."""
-        return self.intro or self.summary
+        return self.reason or self.intro or self.summary
 
 
 def texts() -> Mapping[str, Any]:
@@ -105,28 +114,36 @@ def compose(
     """Content of a publication in the catalogue's words."""
     words = texts()["looks"][change]
     is_withdrawn = change is ChangeKind.WITHDRAWN
+    title = words["subject"].format(title=publication.title)
     url = f"{public_url}/tin/{publication.content_id}"
     tokens = markdown.parse("" if is_withdrawn else publication.body, url)
-    unit = unit_name(publication, vocabulary)
     topic = vocabulary.topics.get(publication.topic)
     return MailContent(
-        subject=words["subject"].format(title=publication.title),
-        title=publication.title,
+        subject=title,
+        title=title,
         date=publication.shown_at,
         url=url,
         language=publication.language,
-        sender_unit=unit,
+        sender_unit=unit_name(publication, vocabulary),
         topic=topic.name if topic else publication.topic,
         key=publication.key,
         list_name=publication.topic,
+        moment="" if change is ChangeKind.PUBLISHED else change_moment(publication),
         intro=words["intro"].format(agency=texts()["agency"]),
         reason=words["reason"].format(reason=publication.reason) if publication.reason else "",
         summary="" if is_withdrawn else publication.summary,
         html=markdown.render_html(tokens),
         plain=indented_text(tokens),
         lists=() if is_withdrawn else _link_lists(publication),
-        facts=_item_facts(publication, unit, topic.name if topic else ""),
+        facts=_item_facts(publication, change, vocabulary),
+        button=words["button"],
     )
+
+
+def change_moment(publication: Publication) -> str:
+    """When the item was updated, corrected or taken back: `Đính chính lúc 14:05 ngày …`."""
+    since = texts()["words"]["since"][publication.action]
+    return f"{since} {format_moment_in_sentence(publication.shown_at)}"
 
 
 def unit_name(publication: Publication, vocabulary: Vocabulary) -> str:
@@ -146,16 +163,19 @@ def _link_lists(publication: Publication) -> LinkLists:
     return tuple((heading, items) for heading, items in lists if items)
 
 
-def _item_facts(publication: Publication, unit: str, topic: str) -> Facts:
+def _item_facts(publication: Publication, change: ChangeKind, vocabulary: Vocabulary) -> Facts:
+    """Facts of an item; the time of a change is left out where the notice above has it."""
     words, first, changed = texts()["words"], publication.first_shown_at, publication.shown_at
+    topic = vocabulary.topics.get(publication.topic)
+    is_changed = changed > first and change is ChangeKind.PUBLISHED
     facts = (
-        (words["unit"], unit),
+        (words["unit"], unit_name(publication, vocabulary)),
         (words["author"], publication.author or ""),
-        (words["topic"], topic),
+        (words["topic"], topic.name if topic else ""),
         (words["published"], format_moment_in_sentence(first)),
         (
             words["since"][publication.action],
-            format_moment_in_sentence(changed) if changed > first else "",
+            format_moment_in_sentence(changed) if is_changed else "",
         ),
     )
     return tuple((label, value) for label, value in facts if value)
@@ -165,6 +185,12 @@ def digest_texts() -> Mapping[str, Any]:
     return load_texts(TEMPLATES / "digest.toml")
 
 
-def digest_title(digest_id: str) -> str:
-    title = digest_texts()[frequency_of(digest_id)]["title"]
-    return str(title.format(day=f"{date_of(digest_id):%d/%m/%Y}"))
+def digest_issue(digest_id: str) -> str:
+    """Which digest it is: `hằng ngày, kỳ ngày 26/11/2026`."""
+    issue = digest_texts()[frequency_of(digest_id)]["issue"]
+    return str(issue.format(day=f"{date_of(digest_id):%d/%m/%Y}"))
+
+
+def digest_name(digest_id: str) -> str:
+    """A digest's name inside a sentence."""
+    return str(digest_texts()["name"].format(issue=digest_issue(digest_id)))

@@ -5,6 +5,7 @@ from email.message import EmailMessage
 
 from css_inline import CSSInliner
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
 
 from channels.email.render import headers
 from channels.email.render.compiled import Placeholders, encode_body
@@ -22,6 +23,15 @@ _JINJA = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+
+
+def keep_unbroken(text: str, code: str) -> Markup:
+    """*text* as HTML, with *code* on one line where the screen is wide enough."""
+    whole = Markup('<span class="unbroken">{}</span>').format(code)
+    return escape(text).replace(escape(code), whole) if code else escape(text)
+
+
+_JINJA.filters["unbroken"] = keep_unbroken
 _JINJA.globals["screen_css"] = with_values(
     (TEMPLATES / "mail_screen.css").read_text("utf-8"), "dark"
 )

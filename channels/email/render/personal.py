@@ -1,7 +1,9 @@
 """Mail to one person, of no list and rendered when sent: case notices, transactional mail."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from markupsafe import Markup
 
@@ -11,10 +13,11 @@ from channels.email import header_injection
 from channels.email.render import build, headers
 from channels.email.render.build import MailContext
 from channels.email.render.compiled import CompiledMail, Placeholder, Placeholders
-from channels.email.render.message import TEMPLATES, MailContent
-from channels.email.render.parts import render_part
+from channels.email.render.message import TEMPLATES, MailContent, texts
+from channels.email.render.parts import keep_unbroken, render_part
 from channels.email.render.publication import check_delivery_key
 from channels.email.smtp.window import Envelope
+from channels.organisations import governing_body
 from contracts import keys
 from contracts.case import AcceptedNotice, CaseNotice
 from contracts.catalog import load_texts
@@ -59,30 +62,65 @@ class PersonalMail:
         return CompiledMail(mail.as_bytes(), placeholders)
 
 
-def _paragraphs_html(paragraphs: Sequence[str]) -> Markup:
-    return Markup("\n").join(Markup("<p>{}</p>").format(text) for text in paragraphs)
+def _paragraphs_html(paragraphs: Sequence[str], code: str = "", warning: str = "") -> Markup:
+    """*paragraphs* as HTML, with *warning* in a box, and *code* on one line."""
+    paragraph, box = Markup("<p>{}</p>"), Markup('<div class="notice"><p>{}</p></div>')
+    return Markup("\n").join(
+        (box if text == warning else paragraph).format(keep_unbroken(text, code))
+        for text in paragraphs
+    )
 
 
 class RenderedCaseNotice(PersonalMail):
     """Mail of one notice."""
 
     def __init__(self, notice: CaseNotice, context: MailContext) -> None:
-        super().__init__(context, "notice", _notice_content(notice, context.agency))
+        words = texts()["case"]
+        host = urlsplit(notice.detail_url or "").hostname
+        who = {"agency": context.agency, "authority": notice.authority}
+        values = {"opens": words["opens"].format(host=host), "ask": words["ask"].format_map(who)}
+        super().__init__(context, "notice", _notice_content(notice, context), **values)
 
 
-def _notice_content(notice: CaseNotice, agency: str) -> MailContent:
+def _notice_content(notice: CaseNotice, context: MailContext) -> MailContent:
     """Content in the catalogue's words; the greeting is the first paragraph."""
     subject, paragraphs = case_notice_texts.subject(notice), case_notice_texts.paragraphs(notice)
-    is_agency = notice.authority.casefold() == agency.casefold()
+    warning, speaker = case_notice_texts.warning(notice), _speaker(notice.authority, context)
     return MailContent(
         subject=subject,
         title=subject,
         date=notice_date(notice),
+        head=speaker.head,
+        sender=speaker.sender,
+        sender_unit=speaker.unit,
         url=notice.detail_url or "",
-        sender_unit="" if is_agency else notice.authority,
-        html=_paragraphs_html(paragraphs),
+        html=_paragraphs_html(paragraphs, notice.case_code, warning),
         plain="\n\n".join(paragraphs),
+        code=notice.case_code,
+        button=texts()["case"]["button"],
     )
+
+
+class _Speaker(NamedTuple):
+    """Who speaks: in the head, below it, and in From; empty values are the agency's."""
+
+    head: str = ""
+    unit: str = ""
+    sender: str = ""
+
+
+def _speaker(authority: str, context: MailContext) -> _Speaker:
+    """The agency, a unit of it, or another body whose notice the agency sends."""
+    agency = context.agency
+    if authority.casefold() == agency.casefold():
+        return _Speaker()
+    own_units = {unit.name for unit in context.vocabulary.units.values()}
+    if texts()["agency"].casefold() in authority.casefold() or authority in own_units:
+        return _Speaker(unit=authority)
+    sender = texts()["case"]["through"].format(authority=authority, agency=agency)
+    if body := governing_body(authority):
+        return _Speaker(body, authority, sender)
+    return _Speaker(authority, sender=sender)
 
 
 def notice_date(notice: CaseNotice) -> datetime:
@@ -95,26 +133,36 @@ class RenderedTransactionalMail(PersonalMail):
 
     def __init__(self, mail: TransactionalMail, context: MailContext) -> None:
         self.mail = mail
-        texts = load_texts(_TRANSACTIONAL_TEXTS)["kind"][mail.kind]
-        values = {name: texts[name] for name in ("button", "closing")}
-        super().__init__(context, "transactional", _transactional_content(mail, context), **values)
+        words = load_texts(_TRANSACTIONAL_TEXTS)["kind"][mail.kind]
+        values = _transactional_values(mail, context)
+        closing = words["closing"].format_map(values)
+        content = _transactional_content(mail, context, words, values)
+        super().__init__(context, "transactional", content, closing=closing)
 
 
-def _transactional_content(mail: TransactionalMail, context: MailContext) -> MailContent:
-    texts = load_texts(_TRANSACTIONAL_TEXTS)["kind"][mail.kind]
-    values = {
+def _transactional_values(mail: TransactionalMail, context: MailContext) -> dict[str, str]:
+    return {
         "agency": context.agency,
         "other": mail.other,
         "text": mail.text,
         "until": format_moment_in_sentence(mail.expires_at),
         "asked": format_moment_in_sentence(mail.at),
     }
-    paragraphs = [text.format_map(values) for text in texts["paragraphs"]]
+
+
+def _transactional_content(
+    mail: TransactionalMail,
+    context: MailContext,
+    words: Mapping[str, Any],
+    values: Mapping[str, str],
+) -> MailContent:
+    paragraphs = [text.format_map(values) for text in words["paragraphs"]]
     return MailContent(
-        subject=texts["subject"].format_map(values),
-        title=texts["title"].format_map(values),
+        subject=words["subject"].format_map(values),
+        title=words["title"].format_map(values),
         date=mail.at,
         url=f"{context.public_url}{mail.path}" if mail.path else "",
+        button=words["button"],
         html=_paragraphs_html(paragraphs),
         plain="\n\n".join(paragraphs),
     )

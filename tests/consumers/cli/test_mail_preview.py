@@ -38,7 +38,7 @@ async def test_a_released_item_is_written_as_html_text_and_eml(intake, preview):
     assert mail["To"].addresses[0].addr_spec == SAMPLE_ADDRESS
     for kind, file in (("plain", "1.new.txt"), ("html", "1.new.html")):
         assert mail.get_body((kind,)).get_content() == files[file].read_bytes().decode()
-        assert f"Kính gửi Ông/Bà {SAMPLE_NAME}," in files[file].read_text("utf-8")
+        assert f"Kính gửi: Ông (Bà) {SAMPLE_NAME}" in files[file].read_text("utf-8")
     assert f"https://thong-bao.moha.example/tin/{ITEM}" in files["1.new.txt"].read_text("utf-8")
     assert f"new: {TITLE}" in run.stdout and "1.new.html" in run.stdout
 
@@ -82,7 +82,7 @@ async def test_a_withdrawal_is_shown_as_those_get_it_who_had_the_text(intake, pr
     _, files = await preview(ITEM)
     assert sorted(files) == ["2.earlier.eml", "2.earlier.html", "2.earlier.txt"]
     text = files["2.earlier.txt"].read_text("utf-8")
-    assert "đã gỡ tin nêu trên" in text and "Nội dung chưa chính xác" in text
+    assert "đã gỡ tin nêu dưới đây" in text and "Nội dung chưa chính xác" in text
     assert "quan tâm" not in text
 
 

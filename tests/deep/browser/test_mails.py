@@ -5,17 +5,51 @@ LOA_TEST_PICTURES=FOLDER keeps the pictures, for people to look at.
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from channels.base import Recipient
 from contracts.subscriptions.transactional import TransactionalKind, TransactionalMail
 from tests.support.browser import axe, overflow_px, screenshot
-from tests.support.mails import a_digest, a_full_publication, email_channel, named, sent_mail
+from tests.support.mails import AT, a_digest, a_full_publication, email_channel, sent_mail
+from tests.support.publications import a_publication
 from tests.support.zalo_notices import sample_notice
 
-ANSWERED = {"reply_to": "Hỏi đáp <hoi-dap@moha.example>"}
+SETTINGS = {
+    "reply_to": "Hỏi đáp <hoi-dap@moha.example>",
+    "site_phone": "024 3333 4444",
+    "postal_address": "Số 8 Tôn Thất Thuyết, phường Cầu Giấy, Hà Nội",
+}
+FORM = {
+    "url": "https://moha.example/thong-bao.pdf",
+    "title": "Thông báo về việc nghỉ Tết Nguyên đán năm 2027",
+    "media_type": "application/pdf",
+    "size": 1_234_567,
+}
+ITEM = {
+    "summary": "Công chức, viên chức nghỉ từ ngày 04/02/2027 đến hết ngày 10/02/2027.",
+    "body": "Bộ Nội vụ thông báo lịch nghỉ Tết **Nguyên đán** năm 2027:\n\n"
+    "- Nghỉ 07 ngày liên tục, từ thứ Năm đến thứ Tư.\n- Các cơ quan phân công trực, giải quyết "
+    "hồ sơ của người dân trong những ngày nghỉ.",
+    "attachments": [FORM],
+}
+LATER = {"revision": 2, "released_at": datetime(2026, 11, 25, 7, 5, tzinfo=UTC)}
+WRONG = "Ghi nghỉ đến hết ngày 09/02/2027; nay sửa là đến hết ngày 10/02/2027."
+TAKEN = "Nội dung đã được thay bằng thông báo chung về lịch nghỉ lễ, tết năm 2027."
+YESTERDAY = AT - timedelta(hours=20)
+RESULT = a_publication(
+    content_id="ket-qua",
+    topic="tuyen-dung",
+    title="Kết quả kiểm tra, sát hạch kỳ tuyển dụng công chức năm 2026",
+    summary="Kết quả được niêm yết tại trụ sở Bộ và đăng trên trang của Bộ Nội vụ.",
+    first_released_at=YESTERDAY,
+    released_at=YESTERDAY,
+)
+FEE = {
+    "fee": 60_000,
+    "payment_place": "Bộ phận Một cửa, Trung tâm Phục vụ hành chính công tỉnh Ninh Bình",
+}
 LONG = "https://moha.example/" + "van-ban-rat-dai-" * 12
 WIDE = (
     f"| Đơn vị hành chính | Thời hạn giải quyết | Nơi trả kết quả |\n|---|---|---|\n"
@@ -29,13 +63,17 @@ LETTER = TransactionalMail(
     expires_at=datetime(2026, 11, 23, tzinfo=UTC),
 )
 MAILS = {
-    "new": (a_full_publication(), False),
+    "new": (a_publication(**ITEM), False),
     "wide": (a_full_publication(body=WIDE), False),
-    "corrected": (a_full_publication(action="corrected", revision=2, reason="Sai ngày."), True),
-    "withdrawn": (a_full_publication(action="withdrawn", revision=2, reason="Sai số."), True),
-    "notice": (sample_notice("6"), False),
+    "corrected": (a_publication(action="corrected", reason=WRONG, **ITEM | LATER), True),
+    "withdrawn": (a_publication(action="withdrawn", reason=TAKEN, **ITEM | LATER), True),
+    "notice": (sample_notice("6", **FEE), False),
     "letter": (LETTER, False),
-    "digest": (a_digest(named(0), a_full_publication(title=LONG, summary="")), False),
+    "digest": (
+        a_digest(RESULT, a_publication(action="corrected", reason=WRONG, **ITEM | LATER)),
+        False,
+    ),
+    "wide digest": (a_digest(a_full_publication(title=LONG, summary="")), False),
 }
 SCREENS = {"light": (900, False), "dark": (900, True), "narrow": (320, False)}
 PAGES_ONLY = "region", "landmark-one-main"
@@ -57,7 +95,7 @@ def html(name):
     publication, correction = MAILS[name]
     row = Recipient("r", "k" * 32, "a@example.com", "Trần Thị Bích Ngọc", correction=correction)
     row = replace(row, picks=0b11)
-    _, mail = sent_mail(publication, row, email_channel(**ANSWERED))
+    _, mail = sent_mail(publication, row, email_channel(**SETTINGS))
     return mail.get_body(("html",)).get_content()
 
 

@@ -20,8 +20,8 @@ from tests.support.loa_process import LoaProcess, wait_until
 
 pytestmark = pytest.mark.timeout(180)
 RHYTHMS = {
-    1280: ("daily", "Mỗi ngày một thư tổng hợp", "Bản tổng hợp tin ngày "),
-    390: ("weekly", "Mỗi tuần một thư tổng hợp", "Bản tổng hợp tin tuần, đến ngày "),
+    1280: ("daily", "Mỗi ngày một thư tổng hợp", "Bản tổng hợp tin từ "),
+    390: ("weekly", "Mỗi tuần một thư tổng hợp", "Bản tổng hợp tin từ "),
 }
 NEWS = {
     1280: ("Nhận kết quả hồ sơ tại nhà", "Tập huấn kỹ năng số cho cán bộ cấp xã"),

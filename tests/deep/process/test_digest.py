@@ -4,6 +4,7 @@ A correction then answers the mail in which each of them had it.
 """
 
 import asyncio
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def test_a_day_comes_in_one_mail_to_those_who_want_it_so(loa):
     to = {mail["Delivered-To"]: mail for mail in loa.mails()[1:]}
     assert sorted(to) == ["an@example.com", "binh@example.com"]
     mail = to["an@example.com"]
-    assert mail["Subject"].startswith("Bản tổng hợp tin ngày ")
+    assert mail["Subject"].startswith("Bản tổng hợp tin từ ")
     assert mail["Subject"].endswith(" (1 tin)")
     assert f"/tin/{ITEM}" in mail.get_body(("plain",)).get_content()
     assert "in_digest" in [one["event"] for one in loa.trace_of_event(event_id)["timeline"]]
@@ -75,7 +76,8 @@ def test_a_day_comes_in_one_mail_to_those_who_want_it_so(loa):
     for address, gathered in to.items():
         assert answers[address]["In-Reply-To"] == gathered["Message-ID"]
         text = answers[address].get_body(("plain",)).get_content()
-        title = gathered["Subject"].removesuffix(" (1 tin)")
-        assert f"trong {title[0].lower()}{title[1:]}." in text
+        had = gathered.get_body(("plain",)).get_content()
+        [issue] = re.findall("Bản tổng hợp tin: (hằng ngày, kỳ ngày [0-9/]+)", had)
+        assert f"trong bản tổng hợp tin {issue}." in text
     assert answers["chi@example.com"]["In-Reply-To"] == first["Message-ID"]
     assert loa.violations() == []

@@ -1,12 +1,15 @@
 """The mail of a digest: blocks drawn once, joined for each reader, and no way out of a block."""
 
 import random
+from datetime import timedelta
 from email import message_from_bytes, policy
 
 import pytest
 
 from channels.email.render.digest import SELECTIONS_CACHED, opening_sentences
 from tests.support.mails import (
+    AT,
+    DUE,
     PUBLIC_URL,
     a_digest,
     a_full_publication,
@@ -29,9 +32,9 @@ def sent(digest, picks, rendered=None, **changes):
 def test_a_mail_has_the_readers_items_and_no_others():
     digest = a_digest(named(0), named(1), named(2))
     raw, mail, text, html = sent(digest, 0b101, name="Nguyễn Văn An")
-    assert mail["Subject"] == "Bản tổng hợp tin ngày 26/11/2026 (2 tin)"
+    assert mail["Subject"] == "Bản tổng hợp tin từ 25/11/2026 đến 26/11/2026 (2 tin)"
     for part in (text, html):
-        assert "Kính gửi Ông/Bà Nguyễn Văn An" in part
+        assert "Kính gửi: Ông (Bà) Nguyễn Văn An" in part
         assert [f"Tin số {n}" in part for n in range(3)] == [True, False, True]
         assert part.count(f"{PUBLIC_URL}/tin/") == 2
         assert "Văn phòng Bộ, 09:00 ngày 20/11/2026" in part
@@ -42,10 +45,30 @@ def test_a_mail_has_the_readers_items_and_no_others():
 def test_a_weekly_one_says_so_and_is_a_list_of_its_own():
     changes = {"digest_id": "digest-weekly-2026-11-23", "frequency": "weekly"}
     _, mail, text, _ = sent(a_digest(named(0), **changes), 1)
-    assert mail["Subject"] == "Bản tổng hợp tin tuần, đến ngày 23/11/2026 (1 tin)"
     assert mail["List-Id"].endswith("<digest-weekly.moha.example>")
     assert decoded_name(mail, "List-Id") == "Bản tổng hợp tin hằng tuần"
-    assert "Bản tổng hợp tin tuần, đến ngày 23/11/2026" in text
+    assert "Bản tổng hợp tin: hằng tuần, kỳ ngày 23/11/2026" in text
+
+
+def test_title_and_period_are_one_window_also_after_an_outage():
+    changes = {"digest_id": "digest-weekly-2026-11-23", "frequency": "weekly"}
+    window = {"since": DUE - timedelta(days=10), "at": DUE + timedelta(days=3, minutes=5)}
+    _, mail, text, html = sent(a_digest(named(0), **changes, **window), 1)
+    assert mail["Subject"] == "Bản tổng hợp tin từ 16/11/2026 đến 29/11/2026 (1 tin)"
+    for part in (text, html):
+        assert "Tin đăng từ 07:00 ngày 16/11/2026 đến 07:05 ngày 29/11/2026" in part
+
+
+def test_corrections_come_first_and_say_what_was_wrong_and_when():
+    late = {"action": "corrected", "revision": 2, "released_at": AT - timedelta(hours=5)}
+    said = "Tin đã đăng ghi 09/02; nay sửa là 10/02."
+    _, _, text, html = sent(a_digest(named(0), named(1, **late, reason=said), named(2)), 0b111)
+    for part in (text, html):
+        places = [part.index(f"Tin số {n}") for n in (1, 0, 2)]
+        assert places == sorted(places)
+        assert "Đính chính: Tin số 1" in part and part.count(said) == 1
+        assert "đính chính lúc 02:00 ngày 26/11/2026" in part
+        assert f"{PUBLIC_URL}/muc/dinh-chinh/" in part[: places[0]]
 
 
 def test_the_headers_are_those_of_all_our_mail():

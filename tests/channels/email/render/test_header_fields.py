@@ -50,7 +50,7 @@ def test_a_subscribed_mail_has_every_field_once_and_no_other(look):
 def test_a_case_notice_is_no_list_and_offers_no_way_out_of_one():
     mail = notice_mail()
     assert sorted(name for name, _ in mail.raw_items()) == sorted(ALWAYS)
-    assert mails.decoded_name(mail, "From") == "Bộ Nội vụ - Sở Nội vụ tỉnh Ninh Bình"
+    assert mails.decoded_name(mail, "From") == "Sở Nội vụ tỉnh Ninh Bình, qua Bộ Nội vụ"
     for kind in ("plain", "html"):
         assert "/huy/" not in mail.get_body((kind,)).get_content()
 

@@ -78,8 +78,8 @@ def test_the_headers_say_who_what_and_how_to_stop():
 )
 def test_the_greeting_is_the_readers_own(name):
     _, mail = sent_mail(row=mail_recipient(1, a_full_publication(), name=name.strip()))
-    assert f"Kính gửi Ông/Bà {name.strip()}," in part(mail, "plain")
-    assert f"Kính gửi Ông/Bà {name.strip()}," in " ".join(VisibleText(part(mail, "html")).words)
+    assert f"Kính gửi: Ông (Bà) {name.strip()}" in part(mail, "plain")
+    assert f"Kính gửi: Ông (Bà) {name.strip()}" in " ".join(VisibleText(part(mail, "html")).words)
     assert decoded_name(mail, "To") == name.strip()
 
 
@@ -87,13 +87,13 @@ def test_the_greeting_is_the_readers_own(name):
     ("name", "greeting"),
     [
         *((name, name) for name in ("Bà Nguyễn Thị An", "Văn phòng UBND xã", "CÔNG TY AN BÌNH")),
-        *((name, f"Ông/Bà {name}") for name in ("Bùi Văn An", "Trương Thị Bình", "Đặng Hội")),
+        *((name, f"Ông (Bà) {name}") for name in ("Bùi Văn An", "Trương Thị Bình", "Đặng Hội")),
         ("", "Quý vị"),
     ],
 )
 def test_a_title_stands_before_a_persons_name_alone(name, greeting):
     body, mail = sent_mail(row=mail_recipient(1, a_full_publication(), name=name))
-    assert f"Kính gửi {greeting}," in part(mail, "plain")
+    assert f"Kính gửi: {greeting}\n" in part(mail, "plain")
     assert (b"\r\nTo: a1@example.com\r\n" in body) == (not name)
 
 
@@ -157,7 +157,7 @@ def test_a_new_revision_threads_on_what_the_reader_got_before(changes, correctio
 def test_a_withdrawal_says_so_and_does_not_repeat_the_text():
     publication = a_full_publication(action="withdrawn", revision=2, reason="Sai số liệu.")
     _, mail = sent_mail(publication, mail_recipient(1, publication, correction=True))
-    assert decoded_header(mail, "Subject") == f"Thông báo gỡ tin: {publication.title}"
+    assert decoded_header(mail, "Subject") == f"Đã gỡ: {publication.title}"
     for kind in ("plain", "html"):
         assert "Lý do: Sai số liệu." in part(mail, kind)
         assert "bản sao" not in part(mail, kind)
