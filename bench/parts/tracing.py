@@ -14,12 +14,10 @@ from bench.parts.mails import TOPIC, Run, prepare, send
 from bench.server import LoaFailed, Server, item
 from bench.sink import Sink
 from bench.sizes import Sizes
+from bench.switched_tracing import SWITCH_OFF, SWITCH_ON
 
 PART = "tracing"
 PLAIN, TRACED = "Loa", "Loa with traces"
-EXPORT_MS = 200
-SIGNALS = {PLAIN: switched_tracing.SWITCH_OFF, TRACED: switched_tracing.SWITCH_ON}
-WORDS = {PLAIN: "plain", TRACED: "traced"}
 SWITCHED_LOA = (sys.executable, "-P", switched_tracing.__file__)
 
 
@@ -62,25 +60,32 @@ class Cost:
 def measure(sizes: Sizes) -> Findings:
     """One Loa, told before each event whether it traces: two would differ by more than spans cost.
 
-    Every span is sampled. A cost counts until the last one has left.
+    Every span is sampled. A cost counts until the last one has left, in batches as they fill up.
     """
     costs = {PLAIN: Cost(), TRACED: Cost()}
     with ExitStack() as stack:
         taker, sink = stack.enter_context(collector()), stack.enter_context(Sink())
         own = stack.enter_context(loa.up(PART, sink.port, exported_to(taker), SWITCHED_LOA))
-        os.kill(own.pid, SIGNALS[PLAIN])
+        os.kill(own.pid, SWITCH_OFF)
         prepare(own, sink, sizes.mails)
         for number in range(sizes.repetitions):
             order = sorted(costs, reverse=bool(number % 2))  # neither is always the second
-            for who in order:
-                os.kill(own.pid, SIGNALS[who])
-                event, taken = item(f"{PART}-{number}-{WORDS[who]}", TOPIC), taker.taken
-                with counted(costs[who], own, sizes.mails):
+            for turn, who in enumerate(order):
+                event, taken = item(f"{PART}-{number}-{turn}", TOPIC), taker.taken
+                with counted(costs[who], own, sizes.mails), tracing(own, who == TRACED):
                     costs[who].runs.append(send(who, own, sink, sizes.mails, event))
                 if (taker.taken > taken) != (who == TRACED):
                     raise LoaFailed(f"{who}: {taker.taken - taken} bytes of spans came")
     runs = [run.raw(PART) for cost in costs.values() for run in cost.runs]
     return Findings(figures(costs[PLAIN], costs[TRACED]), runs)
+
+
+@contextmanager
+def tracing(own: Server, is_on: bool) -> Iterator[None]:
+    """Trace meanwhile, or not; at the end every span is on its way."""
+    os.kill(own.pid, SWITCH_ON if is_on else SWITCH_OFF)
+    yield
+    os.kill(own.pid, SWITCH_OFF)
 
 
 @contextmanager
@@ -97,10 +102,7 @@ def counted(cost: Cost, server: Server, mails: int) -> Iterator[None]:
 
 
 def exported_to(taker: Collector) -> loa.Settings:
-    return {
-        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{taker.server_port}",
-        "OTEL_BSP_SCHEDULE_DELAY": str(EXPORT_MS),
-    }
+    return {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{taker.server_port}"}
 
 
 def cpu_s(server: Server) -> float:

@@ -94,6 +94,17 @@ class _BoundedQueue(BatchSpanProcessor):
         return self.accepted - self.exporter.sent - self.exporter.lost
 
 
+class _Resource(Resource):
+    """A resource that hashes itself once: the encoder asks for the hash of every span."""
+
+    def __init__(self, resource: Resource) -> None:
+        super().__init__(resource.attributes, resource.schema_url)
+        self._hash = super().__hash__()
+
+    def __hash__(self) -> int:
+        return self._hash
+
+
 class OtelTracer:
     """A tracer whose spans go to *exporter*; of traces that begin here, *ratio* are sampled."""
 
@@ -101,7 +112,7 @@ class OtelTracer:
         """*service*: the name and the version under which the spans appear."""
         name, version = service
         self.queue = _BoundedQueue(exporter)
-        self.resource = Resource.create({SERVICE_NAME: name, SERVICE_VERSION: version})
+        self.resource = _Resource(Resource.create({SERVICE_NAME: name, SERVICE_VERSION: version}))
         self.scope = InstrumentationScope("loa", version)
         self.provider = TracerProvider(
             ParentBased(TraceIdRatioBased(ratio)), self.resource, shutdown_on_exit=False
