@@ -1,7 +1,7 @@
 """The portal's folder over HTTP, as an ASGI app with conditional requests (RFC 9110, 13.1).
 
-The headers and bytes of a file are prepared once, when it is read, so that an answer costs little
-more than one `stat` of the file."""
+The headers and bytes of a file are prepared once, when it is read. Threads compare them with the
+disk, so that a disk that hangs does not stop the event loop."""
 
 import asyncio
 import re
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from channels.portal.http.file_cache import CachedFile, FileCache, Header, load_file, raw_head
+from channels.portal.http.file_cache import CachedFile, FileCache, Header, raw_head, refresh_file
 from channels.portal.http.negotiation import candidate_paths
 from channels.portal.model.cover import PICTURES_FOLDER
 from channels.portal.model.site import CANARY_PATH
@@ -26,7 +27,7 @@ from contracts.base.security_headers import SECURITY_HEADERS, content_policy, ra
 
 log = structlog.get_logger()
 _THREADS = 16
-"""Threads that read files: their own, as a disk that hangs may keep all of them."""
+"""Threads that look at files: their own, as a disk that hangs may keep all of them."""
 _LOST_RETRY_S = 60
 """By then the writer has seen that its files are missing, and rewrites them."""
 _PICTURES_PATH = f"/{PICTURES_FOLDER}/"
@@ -87,12 +88,12 @@ class _PortalApp:
         await send({"type": "http.response.body", "body": response.body})
 
     def at_once(self, scope: Scope) -> tuple[bytes, bytes] | None:
-        """Head, without the empty line, and body of a file in memory; None for other requests."""
+        """Head, without the empty line, and body of a file that was just looked at; else None."""
         path, method = request_path(scope), scope["method"]
         if method not in ("GET", "HEAD") or path == CANARY_PATH:
             return None
         file = self._files.locate(path)
-        cached = self._files.find(file) if file else None
+        cached = self._files.find_fresh(file) if file else None
         if cached is None:
             return None
         response = self._file_response(cached, scope["headers"], whole=method == "GET")
@@ -132,10 +133,9 @@ class _PortalApp:
         file = self._files.locate(path)
         if file is None:
             return None
-        if cached := self._files.find(file):
-            return cached
-        loaded = await asyncio.get_running_loop().run_in_executor(self._threads, load_file, file)
-        return self._files.put(file, loaded) if loaded else None
+        looked_at, look = time.monotonic(), partial(refresh_file, file, self._files.find(file))
+        found = await asyncio.get_running_loop().run_in_executor(self._threads, look)
+        return self._files.put(file, found, looked_at)
 
     def _file_response(
         self, cached: CachedFile, request_headers: Iterable[Header], *, whole: bool

@@ -11,10 +11,13 @@ from html import unescape
 from http import HTTPStatus
 from pathlib import Path, PurePath
 from stat import S_ISREG
+from time import monotonic
 
 from design.frame import URGENT_SHEET
 
 _MEMORY_BYTES = 64 << 20
+FRESH_S = 0.1
+"""How long a file is given from memory without another look at the disk."""
 _INDEX_PAGE = "index.html"
 MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -86,13 +89,15 @@ class CachedFile:
 class FileCache:
     """Recently used files by path; paths are plain strings for speed.
 
-    `find` and `put` belong to the event loop's thread; `load_file` may run in any thread.
+    Its methods belong to the event loop's thread and never look at the disk, which may hang;
+    `refresh_file` runs in another.
     """
 
     def __init__(self, root: Path, memory_bytes: int = _MEMORY_BYTES) -> None:
         self._root = str(root)
         self._memory_bytes = memory_bytes
         self._entries: OrderedDict[str, CachedFile] = OrderedDict()
+        self._fresh_until: dict[str, float] = {}
         self._size = 0
 
     def locate(self, path: str) -> str | None:
@@ -105,25 +110,39 @@ class FileCache:
         return self._root + path if match[1] in MEDIA_TYPES else None
 
     def find(self, file: str) -> CachedFile | None:
-        """The file from memory if it is unchanged, at the cost of one `stat`."""
-        cached = self._entries.get(file)
-        if cached is None or cached.stamp != _stamp_at(file):
+        """The file from memory, as it was when it was last compared with the disk."""
+        return self._entries.get(file)
+
+    def find_fresh(self, file: str) -> CachedFile | None:
+        """As `find`, if that was at most `FRESH_S` ago."""
+        if monotonic() > self._fresh_until.get(file, 0.0):
             return None
         self._entries.move_to_end(file)
-        return cached
+        return self._entries[file]
 
-    def put(self, file: str, loaded: CachedFile) -> CachedFile:
-        """Cache the file; evict the least recently used files beyond the memory limit."""
+    def put(self, file: str, loaded: CachedFile | None, looked_at: float) -> CachedFile | None:
+        """Cache the file as of *looked_at*, by the monotonic clock; None: it is missing.
+
+        Evict the least recently used files beyond the memory limit.
+        """
         self._evict(file)
-        self._entries[file] = loaded
+        if loaded is None:
+            return None
+        self._entries[file], self._fresh_until[file] = loaded, looked_at + FRESH_S
         self._size += len(loaded.body)
         while self._size > self._memory_bytes:
             self._evict(next(iter(self._entries)))
         return loaded
 
     def _evict(self, file: str) -> None:
+        self._fresh_until.pop(file, None)
         if evicted := self._entries.pop(file, None):
             self._size -= len(evicted.body)
+
+
+def refresh_file(file: str, known: CachedFile | None) -> CachedFile | None:
+    """*known* if it is unchanged, at the cost of one `stat`, else the file as read from disk."""
+    return known if known and known.stamp == _stamp_at(file) else load_file(file)
 
 
 def load_file(file: str) -> CachedFile | None:

@@ -3,9 +3,11 @@
 import asyncio
 import re
 from contextlib import asynccontextmanager
+from time import monotonic
 
 import pytest
 
+from channels.portal.http import file_cache
 from channels.portal.http.file_app import portal_app
 from consumers.app.web.protocol import PIPELINE_MAX, BoundedHttpProtocol
 from consumers.app.web.server import AppRouter
@@ -26,6 +28,12 @@ def folder(tmp_path_factory):
     (folder / "public/lon.css").write_bytes(b"x" * BIG)
     (folder / "public/kem.css").write_bytes(b"")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def long_memory(monkeypatch):
+    """Files stay fresh for as long as a test takes on a busy machine."""
+    monkeypatch.setattr(file_cache, "FRESH_S", 600.0)
 
 
 class SlowApp:
@@ -118,15 +126,28 @@ async def test_the_same_bytes_as_through_the_app(folder, tasks_made, monkeypatch
         assert await said(address, wire) == quick
 
 
-async def test_a_changed_file_is_never_given_from_memory(tmp_path, tasks_made):
+async def test_a_changed_file_is_given_from_memory_for_a_moment_at_most(
+    tmp_path, tasks_made, monkeypatch
+):
     publish(tmp_path, a_publication())
     async with portal(tmp_path) as (_, address):
         first = [await said(address, request()) for _ in range(2)]
         assert first[0] == first[1] and len(tasks_made) == 1
         publish(tmp_path, a_publication(content_id="khac"))
         tasks_made.clear()
+        later = monotonic() + file_cache.FRESH_S
+        monkeypatch.setattr(file_cache, "monotonic", lambda: later)
         assert (await said(address, request())).count(b"<item>") == 2
         assert tasks_made == []
+
+
+async def test_many_readers_of_a_feed_cost_no_look_at_the_disk_each(folder, monkeypatch):
+    looks = []
+    monkeypatch.setattr(file_cache, "_stamp_at", looks.append)
+    async with portal(folder) as (_, address):
+        for _ in range(20):
+            await said(address, request())
+    assert looks.count(f"{folder}/public{FEED}") == 0, "the first one reads it"
 
 
 async def test_what_waits_behind_a_slow_answer_comes_in_order(folder, tasks_made):

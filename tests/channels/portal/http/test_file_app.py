@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import shutil
+import threading
 import time
 from datetime import UTC, datetime
 from email.utils import formatdate, parsedate_to_datetime
@@ -186,6 +187,25 @@ async def test_a_changed_file_is_served_at_once_with_another_tag(tmp_path):
     assert after.text.count("<item>") == 2
 
 
+async def test_no_look_at_the_folder_holds_up_the_event_loop(tmp_path, monkeypatch):
+    publish(tmp_path, a_publication())
+    real, looks = os.stat, list[threading.Thread]()
+
+    def look(path, *more, **named):
+        if str(path).startswith(str(tmp_path)):
+            looks.append(threading.current_thread())
+        return real(path, *more, **named)
+
+    monkeypatch.setattr(os, "stat", look)
+    app = portal_app(tmp_path)
+    looks.clear()
+    async with http_client(app) as client:
+        for path in (FEED, "/khong-co") * 2:
+            await client.get(path)
+        assert app.at_once({"method": "GET", "path": FEED, "headers": []})
+    assert looks and threading.main_thread() not in looks
+
+
 async def test_a_file_from_the_future_is_not_newer_than_the_answer(tmp_path):
     publish(tmp_path, a_publication())
     os.utime(tmp_path / "public/nguon-tin/tat-ca.rss", (4_000_000_000, 4_000_000_000))
@@ -237,7 +257,7 @@ def test_memory_holds_only_so_much(tmp_path):
     paths = laid(tmp_path)
     files = FileCache(tmp_path, memory_bytes=1300)
     for path in paths:
-        assert files.put(path, load_file(path))
+        assert files.put(path, load_file(path), 0.0)
     assert files.find(paths[0]) is None
     assert files.find(paths[2]).body == b"c" * 600
 
