@@ -82,7 +82,7 @@ def _cells(record: AuditRecord) -> Sequence[object]:
 
 
 @app.command()
-@output.page(AuditRecord, is_stream=True)
+@output.page(AuditRecord, is_stream=True, examples=("loa audit export > audit.jsonl",))
 def export(by: By = "") -> None:
     """Write every record to stdout as it is stored, a line each."""
 
@@ -151,7 +151,9 @@ def _fault_text(one: ChainFault) -> FieldError:
 
 
 @app.command()
-@output.page(AcceptAnswer)
+@output.page(
+    AcceptAnswer, examples=('loa audit accept --reason "restored from the backup of 25/11"',)
+)
 def accept(
     reason: Reason, by: By = "", yes: output.Yes = False, as_json: output.Json = False
 ) -> None:

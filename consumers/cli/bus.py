@@ -97,7 +97,7 @@ def config(
 
 
 @app.command()
-@output.page(BusKeyAnswer, on_bus=False)
+@output.page(BusKeyAnswer, on_bus=False, examples=("loa bus rotate gateway",))
 def rotate(service: Service, out: Out = None, as_json: output.Json = False) -> None:
     """Make another key for a service; the old one ends when the server reads its configuration."""
     with output.explain_errors():

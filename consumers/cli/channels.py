@@ -60,7 +60,7 @@ def _paused_text(pause: PauseAnswer) -> FieldError:
     return field_error(channel, "paused_already", **facts, reason=reason)
 
 
-@output.page(PauseAnswer)
+@output.page(PauseAnswer, examples=("loa resume email",))
 def resume(channel: Name, by: By = "", as_json: output.Json = False) -> None:
     """Let a paused channel go on."""
     command = Command("channel.resume", channel, by)

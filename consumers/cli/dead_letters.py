@@ -169,7 +169,7 @@ def list_letters(
 
 
 @app.command()
-@output.page(DeadLetter)
+@output.page(DeadLetter, examples=("loa dead show 17",))
 def show(id: Id, by: By = "", as_json: output.Json = False) -> None:
     """Show one letter whole: reasons, sender, every decision, its original body."""
     letter = output.run_on_bus(lambda bus: _load(bus, id, by))
@@ -328,7 +328,7 @@ async def _load_and_check(
 
 
 @app.command()
-@output.page(BulkSummary, _IN_PART)
+@output.page(BulkSummary, _IN_PART, examples=('loa dead discard 17 18 --reason "sent twice"',))
 def discard(ids: Ids, reason: Reason, by: By = "", as_json: output.Json = False) -> None:
     """Give letters up; they stay, with who and why."""
     with output.explain_errors():

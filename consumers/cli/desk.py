@@ -88,7 +88,7 @@ def _draft_cells(draft: Draft, effect: DraftEffect) -> Sequence[object]:
 
 
 @app.command()
-@output.page(ReviewAnswer)
+@output.page(ReviewAnswer, examples=("loa desk show tb-15",))
 def show(
     content_id: ContentId, revision: Revision = None, by: By = "", as_json: output.Json = False
 ) -> None:
@@ -196,7 +196,7 @@ async def _approval(desk: Desk, content_id: str, number: int) -> Command:
 
 
 @app.command()
-@output.page(RejectionAnswer)
+@output.page(RejectionAnswer, examples=("loa desk reject tb-15 --code trung-lap",))
 def reject(
     content_id: ContentId,
     by: By = "",

@@ -269,7 +269,12 @@ class MailFinding(BaseModel):
 
 
 @app.command()
-@page(list[MailFinding], {1: "some providers refuse or hide our mail"}, on_bus=False)
+@page(
+    list[MailFinding],
+    {1: "some providers refuse or hide our mail"},
+    on_bus=False,
+    examples=("loa doctor mail --to an@example.com",),
+)
 def mail(to: To = "", resolver: Server = "", as_json: Json = False) -> None:
     """Examine whether mail is believed: SPF, DKIM, DMARC, PTR, TLS, and the fields of a test mail.
 

@@ -185,7 +185,7 @@ async def _follow_feed(bus: Bus, unit: str, feed: Feed, replace: bool) -> None:
 
 
 @app.command()
-@output.page(RemoveAnswer)
+@output.page(RemoveAnswer, examples=("loa import remove van-phong-bo https://example.gov.vn/rss",))
 def remove(unit: Unit, url: Url, by: By = "", as_json: output.Json = False) -> None:
     """Have a feed imported no more. What it has brought stays."""
 
@@ -218,7 +218,14 @@ def status(as_json: output.Json = False) -> None:
 
 
 @app.command()
-@output.page(list[FeedAnswer], {2: "wrong input, or a feed could not be read"})
+@output.page(
+    list[FeedAnswer],
+    {2: "wrong input, or a feed could not be read"},
+    examples=(
+        "loa import now van-phong-bo",
+        "loa import now van-phong-bo --release",
+    ),
+)
 def now(
     unit: Unit,
     url: Alone = "",
@@ -249,7 +256,12 @@ def now(
 
 
 @app.command()
-@output.page(DryRun, {2: "wrong input, unreadable, or items would be refused"}, on_bus=False)
+@output.page(
+    DryRun,
+    {2: "wrong input, unreadable, or items would be refused"},
+    on_bus=False,
+    examples=("loa import check https://example.gov.vn/rss",),
+)
 def check(url: Url, as_json: output.Json = False) -> None:
     """Read a feed and show what would become of it; nothing is stored, nothing is sent."""
     with output.explain_errors():

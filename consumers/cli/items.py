@@ -481,7 +481,13 @@ def _withdrawal_event(content_id: str, unit: str, text: WithdrawalText, by: str)
     )
 
 
-@page(list[ReactionCounts])
+@page(
+    list[ReactionCounts],
+    examples=(
+        "loa opinions",
+        "loa opinions tb-15",
+    ),
+)
 def opinions(
     content_id: Annotated[str, typer.Argument(help="One item; without it, all of them.")] = "",
     as_json: Json = False,

@@ -295,7 +295,7 @@ def list_reasons(as_json: output.Json = False) -> None:
 
 
 @suppressed.command()
-@output.page(Suppression | None)
+@output.page(Suppression | None, examples=("loa mail suppressed show an@example.com",))
 def show(address: Address, by: By = "", as_json: output.Json = False) -> None:
     """Show why an address is left alone, since when and until when."""
 
@@ -310,7 +310,7 @@ def show(address: Address, by: By = "", as_json: output.Json = False) -> None:
 
 
 @suppressed.command()
-@output.page(LiftAnswer)
+@output.page(LiftAnswer, examples=("loa mail suppressed lift an@example.com",))
 def lift(address: Address, by: By = "", as_json: output.Json = False) -> None:
     """Write to an address again, although its server or its reader said no before."""
     lift_suppression(_EMAIL, lambda: _parse_address(address), by, as_json)
@@ -333,7 +333,7 @@ def _stop_cells(plan: str, stop: BounceStop) -> Sequence[object]:
 
 
 @brakes.command()
-@output.page(ReleaseAnswer)
+@output.page(ReleaseAnswer, examples=("loa mail brakes release tb-15",))
 def release(
     content_id: ContentId, by: By = "", yes: output.Yes = False, as_json: output.Json = False
 ) -> None:

@@ -104,7 +104,10 @@ class IdentityAnswer(BaseModel):
 
 
 @app.command()
-@output.page(InvitationAnswer)
+@output.page(
+    InvitationAnswer,
+    examples=('loa staff add le-an --name "Lê An" --unit van-phong-bo --role bien-tap-vien',),
+)
 def add(login: Login, name: Name, unit: Unit, role: Roles, as_json: output.Json = False) -> None:
     """Add an account; prints a one-use code, with which the person signs in first, within 72 h."""
     act = AddAccount(login=login, name=name, unit=unit, roles=tuple(role))
@@ -133,14 +136,14 @@ def _listed(account: Account) -> ListedAccount:
 
 
 @app.command()
-@output.page(AccountState)
+@output.page(AccountState, examples=("loa staff disable nguyen-van-an",))
 def disable(login: Login, as_json: output.Json = False) -> None:
     """Disable an account: its sessions end at once, everywhere."""
     _change(login, lambda id: DisableAccount(account=id), as_json)
 
 
 @app.command()
-@output.page(AccountState)
+@output.page(AccountState, examples=("loa staff enable nguyen-van-an",))
 def enable(login: Login, as_json: output.Json = False) -> None:
     """Enable an account again."""
     _change(login, lambda id: EnableAccount(account=id), as_json)
@@ -154,7 +157,7 @@ def roles(login: Login, role: Roles, as_json: output.Json = False) -> None:
 
 
 @app.command()
-@output.page(InvitationAnswer)
+@output.page(InvitationAnswer, examples=("loa staff reset nguyen-van-an",))
 def reset(
     login: Login,
     break_glass: BreakGlass = False,
@@ -228,14 +231,14 @@ async def _identity_rows(staff: Staff) -> list[tuple[object, ...]]:
 
 
 @app.command()
-@output.page(AccountState)
+@output.page(AccountState, examples=("loa staff link nguyen-van-an SUBJECT",))
 def link(login: Login, subject: Subject, as_json: output.Json = False) -> None:
     """Let a person of the identity provider sign in to an account; its sessions end."""
     _change(login, lambda id: LinkIdentity(account=id, issuer=_issuer(), subject=subject), as_json)
 
 
 @app.command()
-@output.page(AccountState)
+@output.page(AccountState, examples=("loa staff unlink nguyen-van-an",))
 def unlink(login: Login, as_json: output.Json = False) -> None:
     """Take the identity at the provider away from an account; its sessions end."""
     _change(login, lambda id: UnlinkIdentity(account=id), as_json)

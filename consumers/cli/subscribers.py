@@ -76,7 +76,11 @@ class RemovalAnswer(BaseModel):
 
 
 @app.command("import")
-@page(ImportReport, {2: "wrong input, or lines were refused; the rest is in"})
+@page(
+    ImportReport,
+    {2: "wrong input, or lines were refused; the rest is in"},
+    examples=("loa subscribers import readers.csv",),
+)
 def import_file(file: File, by: By = "", as_json: Json = False) -> None:
     """Add and update readers from a CSV file."""
     vocabulary = load_vocabulary(read_settings(LoaSettings))
@@ -101,7 +105,11 @@ def _print_report(report: ImportReport) -> None:
 
 
 @app.command()
-@page(ReaderAnswer, {2: "wrong input, or the address is unknown"})
+@page(
+    ReaderAnswer,
+    {2: "wrong input, or the address is unknown"},
+    examples=("loa subscribers show an@example.com",),
+)
 def show(address: Address, by: By = "", as_json: Json = False) -> None:
     """Show all that is kept of a reader, and whether mail leaves the address alone."""
 
@@ -132,7 +140,10 @@ def _suppression_rows(suppression: Suppression | None) -> list[tuple[str, str]]:
 
 
 @app.command()
-@page(RemovalAnswer)
+@page(
+    RemovalAnswer,
+    examples=('loa subscribers remove an@example.com --reason "written request 12/2026"',),
+)
 def remove(
     address: Address, reason: Reason, by: By = "", yes: Yes = False, as_json: Json = False
 ) -> None:
@@ -175,7 +186,14 @@ app.command("count")(subscriber_lists.count_readers)
 
 
 @app.command()
-@page(PersonExport | subscriber_lists.CsvExport, {2: "wrong input, or nothing is kept"})
+@page(
+    PersonExport | subscriber_lists.CsvExport,
+    {2: "wrong input, or nothing is kept"},
+    examples=(
+        "loa subscribers export an@example.com",
+        "loa subscribers export --all --out readers.csv",
+    ),
+)
 def export(
     who: Who = "",
     out: Out = None,

@@ -143,7 +143,7 @@ def add(
 
 
 @app.command("set")
-@output.page(UnitAnswer)
+@output.page(UnitAnswer, examples=("loa units set van-phong-bo --release desk",))
 def change_unit(
     unit: Unit,
     release: Annotated[ReleasePolicy | None, typer.Option(help="As for `add`.")] = None,
@@ -182,7 +182,7 @@ def rotate(unit: Unit, now: Now = False, by: By = "", as_json: output.Json = Fal
 
 
 @app.command()
-@output.page(RevocationAnswer)
+@output.page(RevocationAnswer, examples=("loa units revoke van-phong-bo",))
 def revoke(unit: Unit, by: By = "", yes: output.Yes = False, as_json: output.Json = False) -> None:
     """Revoke every key of a unit."""
     output.confirm("ask_revoke", yes=yes)
@@ -199,7 +199,10 @@ def revoke(unit: Unit, by: By = "", yes: output.Yes = False, as_json: output.Jso
 
 
 @app.command("bus-key")
-@output.page(BusKeyAnswer | RevocationAnswer)
+@output.page(
+    BusKeyAnswer | RevocationAnswer,
+    examples=("loa units bus-key van-phong-bo --out van-phong-bo.nk",),
+)
 def bus_key(
     unit: Unit,
     out: Out = None,
@@ -254,7 +257,7 @@ def _print_bus_key(
 
 
 @app.command("bus-keys")
-@output.page(list[ListedBusKey])
+@output.page(list[ListedBusKey], examples=("loa units bus-keys van-phong-bo",))
 def list_bus_keys(unit: Unit, as_json: output.Json = False) -> None:
     """List a unit's keys for the bus, by the public part."""
     found = output.run_on_bus(lambda bus: open_registry(bus).require(unit))

@@ -371,7 +371,7 @@ def list_templates(as_json: output.Json = False) -> None:
 
 
 @templates.command("set")
-@output.page(list[TemplateStatus])
+@output.page(list[TemplateStatus], examples=("loa zalo templates set 2 TEMPLATE_ID",))
 def set_template(
     kind: Kind,
     template_id: Annotated[str, typer.Argument(help="As account.zalo.cloud shows it.")],
@@ -389,7 +389,7 @@ def set_template(
 
 
 @templates.command()
-@output.page(list[TemplateStatus])
+@output.page(list[TemplateStatus], examples=("loa zalo templates remove 2",))
 def remove(kind: Kind, by: By = "", as_json: output.Json = False) -> None:
     """Let no template serve a kind of notice; such notices wait."""
     _require_kind(kind)
@@ -436,7 +436,7 @@ def _require_kind(kind: str) -> None:
 
 
 @suppressed.command()
-@output.page(ReasonAnswer)
+@output.page(ReasonAnswer, examples=("loa zalo suppressed show 0912345678",))
 def show(address: Address, by: By = "", as_json: output.Json = False) -> None:
     """Show why an address is left alone on Zalo. There is no list: only hashes are kept."""
 
@@ -469,7 +469,7 @@ def _parse_address(written: str) -> str:
 
 
 @suppressed.command()
-@output.page(LiftAnswer)
+@output.page(LiftAnswer, examples=("loa zalo suppressed lift zalo:USER_ID",))
 def lift(address: Address, by: By = "", as_json: output.Json = False) -> None:
     """Send to an address again on Zalo, although Zalo or its owner refused before."""
     lift_suppression(ChannelName.ZALO, lambda: _parse_address(address), by, as_json)

@@ -47,6 +47,14 @@ def test_a_command_has_exit_codes_and_json_or_a_reason(name):
     assert "xit code" not in COMMANDS[name].help, "the page shows them"
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_that_needs_a_value_shows_a_call(name):
+    examples = page_of(COMMANDS[name]).examples
+    needed = [one for one in COMMANDS[name].params if one.required]
+    assert examples or not needed
+    assert all(f"loa {name} " in f"{one} " for one in examples)
+
+
 def test_every_help_is_a_sentence_in_the_imperative():
     """No noun, no question, no third person: what the command does, with a full stop."""
     wrong = {
