@@ -55,6 +55,7 @@ from producers.gateway import add_docs_page, create_gateway
 from producers.pages import create_pages
 from producers.pages.reactions import REACTIONS_PATH, create_reactions
 from producers.pages.rendering import Renderer
+from producers.pages.services import PageFacts
 
 log = structlog.get_logger()
 _CONCURRENT_EVENTS = 3
@@ -92,12 +93,13 @@ def _add_security_txt(node: Node, contact: SecurityContact) -> None:
 async def _add_pages(node: Node) -> None:
     """The subscribers' pages: sign up, set preferences, unsubscribe."""
     services = subscribers.open_page_services(node)
-    app = create_pages(services, _renderer(node), node.clock)
+    app = create_pages(services, _renderer(node, subscribers.page_facts(node)), node.clock)
     node.web_apps.add(app, *subscribers.PATH_HEADS)
 
 
-def _renderer(node: Node) -> Renderer:
-    return Renderer(node.public_url, node.vocabulary, read_settings(SiteSettings))
+def _renderer(node: Node, facts: PageFacts | None = None) -> Renderer:
+    site = read_settings(SiteSettings)
+    return Renderer(node.public_url, node.vocabulary, site, facts or PageFacts())
 
 
 async def _add_opinions(node: Node) -> None:

@@ -14,6 +14,7 @@ from contracts import keys
 from contracts.base.times import Clock, utc_now
 from contracts.subscriptions.errors import LinkProblem, LinkRefused
 from contracts.subscriptions.subscriber import RetainedData, Subscriber
+from contracts.subscriptions.transactional import mask_address
 from producers.bus import Bus
 
 log = structlog.get_logger()
@@ -38,10 +39,13 @@ class UnsubscribeService:
             raise LinkRefused(LinkProblem.FORGED)
         return id
 
-    async def is_subscribed(self, token: str) -> bool:
-        """Whether the subscriber of a token is active. Raises LinkRefused."""
+    async def subscribed_address(self, token: str) -> str:
+        """Return the masked address of a token; empty if inactive. Raises LinkRefused.
+
+        It is masked: a mail that was forwarded carries the token.
+        """
         subscriber = await self.store.find_by_id(self.subscriber_of(token))
-        return subscriber is not None and subscriber.active
+        return mask_address(subscriber.email) if subscriber and subscriber.active else ""
 
     async def retained_data(self, token: str) -> RetainedData:
         """Return which data stay after unsubscribing. Raises LinkRefused."""

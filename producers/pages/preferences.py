@@ -190,12 +190,16 @@ class PreferencesPages:
 
     async def unsubscribe(self, _: Request, subscriber: Subscriber, __: Form) -> Response:
         message = _UNSUBSCRIBED_MESSAGES[await self.service.unsubscribe(subscriber)]
-        return self.closing_page(message, RetainedData.of(subscriber))
+        return self.closing_page(
+            message, facts=[subscriber.email], kept=RetainedData.of(subscriber)
+        )
 
     async def show_erasure_form(self, request: Request) -> Response:
-        if not await self.sessions.find_subscriber(request):
+        subscriber = await self.sessions.find_subscriber(request)
+        if subscriber is None:
             return self.session_expired_page()
-        return self.renderer.message_page("erasing", seal=self.sessions.form_seal(request))
+        seal = self.sessions.form_seal(request)
+        return self.renderer.message_page("erasing", facts=[subscriber.email], seal=seal)
 
     async def erase(self, _: Request, subscriber: Subscriber, __: Form) -> Response:
         return self.closing_page(_ERASED_MESSAGES[await self.service.erase(subscriber)])
@@ -205,8 +209,8 @@ class PreferencesPages:
         await self.service.sign_out(self.sessions.session_token(request))
         return self.closing_page("out")
 
-    def closing_page(self, name: str, retained: RetainedData | None = None) -> Response:
-        answer = self.renderer.message_page(name, kept=retained)
+    def closing_page(self, name: str, **shown: Any) -> Response:
+        answer = self.renderer.message_page(name, **shown)
         self.sessions.end(answer)
         return answer
 

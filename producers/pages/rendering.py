@@ -19,6 +19,7 @@ from contracts.text.moments import format_moment_in_sentence
 from contracts.vocabulary import Vocabulary
 from design.frame import URGENT_SHEET, Frame, page_environment
 from design.settings import SiteIdentity
+from producers.pages.services import PageFacts
 
 _FOLDER = Path(__file__).parent
 PAGE_HEADERS = {
@@ -30,6 +31,7 @@ PAGE_HEADERS = {
 """Headers of every response."""
 ASSETS_PATH = "/dang-ky"
 """Where the style sheet, the emblem and the icon are served."""
+_DAYS_PER_YEAR = 365
 Choice = tuple[str, str]
 
 
@@ -44,6 +46,7 @@ class Renderer:
     public_url: str
     vocabulary: Vocabulary
     identity: SiteIdentity = field(default_factory=SiteIdentity)
+    facts: PageFacts = field(default_factory=PageFacts)
     frame: Frame = field(init=False)
     environment: Environment = field(init=False)
 
@@ -63,6 +66,8 @@ class Renderer:
             "texts": page_texts(),
             "offered": self.choices(),
             "until_resumed": UNTIL_RESUMED,
+            "told": self.facts,
+            "kept_for": _format_span(self.facts.kept_days),
         }
 
     @property
@@ -101,6 +106,12 @@ class Renderer:
         """Names of chosen ids; an unknown id is its own name."""
         name_by_id = dict(self.choices()[field])
         return [name_by_id.get(id, id) for id in ids]
+
+
+def _format_span(days: int) -> str:
+    """A span in words: years where they come out even."""
+    years, rest = divmod(days, _DAYS_PER_YEAR)
+    return f"{days} ngày" if rest or not years else f"{years} năm"
 
 
 def errors_by_field(field_errors: Sequence[FieldError]) -> dict[str, str]:

@@ -1,14 +1,26 @@
 """Service interfaces that the pages call; implemented in consumers.subscribers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from contracts.base.retention import DEFAULT as DEFAULT_RETENTION
 from contracts.errors import FieldError
 from contracts.subscriptions.signup import SignupApplication
 from contracts.subscriptions.subscriber import RetainedData, Subscriber
-from contracts.subscriptions.transactional import UnsubscribeResult
+from contracts.subscriptions.transactional import TransactionalKind, UnsubscribeResult
+
+
+@dataclass(frozen=True)
+class PageFacts:
+    """What pages tell of the mails that follow, and of how long data are kept."""
+
+    sender: str = ""
+    """Sender of the mails; without one the pages do not describe them."""
+    subjects: Mapping[TransactionalKind, str] = field(default_factory=dict)
+    kept_days: int = DEFAULT_RETENTION.former_readers
+    """How long the proof of a consent is kept after unsubscribing."""
 
 
 class AddressChange(Protocol):
@@ -56,7 +68,9 @@ class PreferencesService(Protocol):
 class UnsubscribeService(Protocol):
     """Actions of the unsubscribe link in every mail. Raises BusError, LinkRefused if forged."""
 
-    async def is_subscribed(self, token: str) -> bool: ...
+    async def subscribed_address(self, token: str) -> str:
+        """The subscriber's address, masked; empty after unsubscribing."""
+
     async def retained_data(self, token: str) -> RetainedData:
         """Data kept after unsubscribing by this link."""
 

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from contracts.subscriptions.signup import SignupApplication
 from producers.pages import forms
+from producers.pages.forms import Form
 from producers.pages.mail_limits import MailLimits, client_address
 from producers.pages.rendering import Renderer, errors_by_field, page_texts
 from producers.pages.services import SignupService
@@ -86,7 +87,13 @@ class SignupPages:
             return self.signup_page(application, errors)
         self.limits.check(request)
         await self.service.sign_up(application)
-        return self.renderer.message_page("sent", facts=[application.email], again=application)
+        return self.sent_page("sent", form, application)
+
+    def sent_page(self, name: str, form: Form, application: SignupApplication) -> Response:
+        """The page "check your mailbox"; a repeat is acknowledged, whether a mail goes or not."""
+        done = page_texts()["done"]["gui-lai"] if forms.single_value(form, "again") else ""
+        facts = [application.email]
+        return self.renderer.message_page(name, facts=facts, again=application, done=done)
 
     async def edit_again(self, request: Request) -> Response:
         """The form again, with all entered values."""
@@ -103,12 +110,28 @@ class SignupPages:
 
     async def show_confirmation(self, request: Request) -> Response:
         asked = self.service.read_confirmation(request.path_params["token"])
-        return self.renderer.render("confirm.html", asked=asked, names=self.renderer.choice_names)
+        return self.renderer.render("confirm.html", version=asked.version, rows=self.review(asked))
 
     async def confirm(self, request: Request) -> Response:
         await forms.read_body(request)
-        await self.service.confirm(request.path_params["token"])
-        return self.renderer.message_page("confirmed")
+        token = request.path_params["token"]
+        asked = self.service.read_confirmation(token)
+        await self.service.confirm(token)
+        return self.renderer.message_page("confirmed", rows=self.review(asked))
+
+    def review(self, asked: SignupApplication) -> list[tuple[str, str]]:
+        """Label and value of what a reader has asked for."""
+        names, texts = page_texts()["field"], page_texts()
+        chosen = {
+            "email": asked.email,
+            "name": asked.name,
+            "frequency": texts["frequency"].get(asked.frequency, ""),
+            **{
+                field: "; ".join(self.renderer.choice_names(field, getattr(asked, field))) or every
+                for field, every in texts["every"].items()
+            },
+        }
+        return [(names[field], value) for field, value in chosen.items() if value]
 
     async def show_access_form(self, request: Request) -> Response:
         if await self.sessions.find_subscriber(request):
@@ -126,7 +149,8 @@ class SignupPages:
         )
 
     async def request_access(self, request: Request) -> Response:
-        email = forms.single_value(await forms.read_form(request), "email").strip()
+        form = await forms.read_form(request)
+        email = forms.single_value(form, "email").strip()
         errors = errors_by_field(self.service.validate(SignupApplication(email=email)))
         if not email:
             errors = {"email": page_texts()["wrong"]["email_missing"]}
@@ -135,8 +159,7 @@ class SignupPages:
             return self.access_page(email, errors)
         self.limits.check(request)
         await self.service.send_access_link(email)
-        application = SignupApplication(email=email)
-        return self.renderer.message_page("sent_way", facts=[email], again=application)
+        return self.sent_page("sent_way", form, SignupApplication(email=email))
 
     async def edit_access_request(self, request: Request) -> Response:
         """The access form again, with the entered address."""

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from contracts.subscriptions.subscriber import RetainedData
 from producers.pages import forms
-from producers.pages.rendering import Renderer, page_texts
+from producers.pages.rendering import Renderer
 from producers.pages.services import UnsubscribeService
 
 
@@ -29,31 +29,34 @@ class UnsubscribePages:
 
     async def show_form(self, request: Request) -> Response:
         """A page with a button; a GET, for instance of a mail scanner, changes nothing."""
-        if await self.service.is_subscribed(request.path_params["token"]):
-            return self.renderer.message_page("leaving")
-        return self.unsubscribed_page("left_before", request)
+        token = request.path_params["token"]
+        if address := await self.service.subscribed_address(token):
+            return self.renderer.message_page("leaving", facts=[address])
+        retained = await self.service.retained_data(token)
+        return self.unsubscribed_page("left_before", request, retained)
 
     async def unsubscribe(self, request: Request) -> Response:
         """Unsubscribe; the token alone identifies the subscriber, the body is ignored."""
         await forms.read_body(request)
         token = request.path_params["token"]
         # Read first: nothing may fail between unsubscribing and the answer.
+        address = await self.service.subscribed_address(token)
         retained = await self.service.retained_data(token)
         await self.service.unsubscribe_by_token(token)
-        return self.unsubscribed_page("left_by_link", request, retained)
+        return self.unsubscribed_page("left_by_link", request, retained, address)
 
     def unsubscribed_page(
-        self, name: str, request: Request, retained: RetainedData | None = None
+        self, name: str, request: Request, retained: RetainedData, address: str = ""
     ) -> Response:
-        """A page that also links to erasure."""
-        path = f"/huy/{request.path_params['token']}/xoa"
-        more = [{"text": page_texts()["erase_left"], "path": path}]
-        return self.renderer.message_page(name, more=more, kept=retained)
+        """A page that also says what is kept, with a link to its erasure."""
+        erasure = f"/huy/{request.path_params['token']}/xoa"
+        facts = [address] if address else []
+        return self.renderer.message_page(name, facts=facts, kept=retained, erasure=erasure)
 
     async def show_erasure_form(self, request: Request) -> Response:
         """The erasure form for former subscribers; subscribers have to unsubscribe first."""
         token = request.path_params["token"]
-        if await self.service.is_subscribed(token):
+        if await self.service.subscribed_address(token):
             return self.redirect_to_form(request)
         retained = await self.service.retained_data(token)
         if retained is RetainedData.NOTHING:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import pytest
 from starlette.types import ASGIApp
 
 from channels.base import Outcome, Verdict
+from channels.email.render.announced import announced_subject
+from channels.email.settings import EmailSettings
 from channels.email.unsubscribe import HmacSigner
 from consumers.app.web.connection_limits import ConnectionLimits
 from consumers.app.web.proxies import TrustedProxies
@@ -37,12 +40,12 @@ from consumers.suppression.store import SuppressionStore
 from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName, Lane
 from contracts.subscriptions.subscriber import Subscriber
-from contracts.subscriptions.transactional import TransactionalMail
+from contracts.subscriptions.transactional import TransactionalKind, TransactionalMail
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from producers.pages import create_pages
 from producers.pages.rendering import Renderer, page_texts
-from producers.pages.services import PageServices
+from producers.pages.services import PageFacts, PageServices
 from tests.support.clock import FakeClock
 from tests.support.scripted_channel import ScriptedChannel
 from tests.support.services import new_worker
@@ -51,6 +54,8 @@ NOON = datetime(2026, 11, 26, 5, tzinfo=UTC)
 KEYS = KeyFile(b"k" * 32)
 ADDRESS, KNOWN = "ong.ba@example.com", "que.ba@example.com"
 CONSENT = page_texts()["consent"]["version"]
+SUBJECTS = {kind: announced_subject(kind, EmailSettings()) for kind in TransactionalKind}
+FACTS = PageFacts("Bộ Nội vụ <thong-bao@loa.example>", SUBJECTS)
 SEAL = re.compile(r'name="seal" value="([0-9a-f]{64})"')
 
 
@@ -81,7 +86,7 @@ class SignupApp:
         )
         self.url = public_url or "http://loa.example"
         self.doors = PageServices(self.signup, self.preferences, self.unsubscribe, per_hour)
-        self.app = create_pages(self.doors, Renderer(self.url, DEFAULT), clock)
+        self.app = create_pages(self.doors, Renderer(self.url, DEFAULT, facts=FACTS), clock)
         self.relay = ScriptedChannel(name=ChannelName.EMAIL, window=1)
         self.relay.render = lambda letter: letter.kind.value  # type: ignore[method-assign]
         self.relay.answer = lambda _: Outcome(Verdict.DELIVERED)
@@ -211,6 +216,11 @@ async def press_button(
     found = SEAL.search(page.text)
     assert found, page.text
     return await browser.post(f"/dang-ky/tuy-chon{path}", data={"seal": found[1], **fields})
+
+
+def main_part(answer: httpx2.Response) -> str:
+    """Return a page without the head and foot of the whole site, as text."""
+    return unescape(answer.text.partition("<main")[2].partition("</main>")[0])
 
 
 def heading(answer: httpx2.Response) -> str:

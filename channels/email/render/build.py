@@ -47,7 +47,7 @@ class MailContext:
 
     @property
     def agency(self) -> str:
-        return self.settings.sender_name or str(texts()["agency"])
+        return agency_name(self.settings)
 
     @property
     def template_values(self) -> Mapping[str, object]:
@@ -67,6 +67,11 @@ class MailContext:
         words, settings = texts()["words"], self.settings
         ways = (("phone", settings.site_phone), ("email", settings.site_email))
         return ", ".join(words[way].format(value=value) for way, value in ways if value)
+
+
+def agency_name(settings: EmailSettings) -> str:
+    """The name under which our mail is sent."""
+    return settings.sender_name or str(texts()["agency"])
 
 
 def has_earlier_mail(publication: Publication, correction: bool) -> bool:

@@ -21,7 +21,7 @@ from channels.organisations import governing_body
 from contracts import keys
 from contracts.case import AcceptedNotice, CaseNotice
 from contracts.catalog import load_texts
-from contracts.subscriptions.transactional import TransactionalMail
+from contracts.subscriptions.transactional import TransactionalKind, TransactionalMail
 from contracts.text.moments import format_moment_in_sentence
 
 _TRANSACTIONAL_TEXTS = TEMPLATES / "transactional.toml"
@@ -128,12 +128,18 @@ def notice_date(notice: CaseNotice) -> datetime:
     return notice.accepted_at if isinstance(notice, AcceptedNotice) else notice.occurred_at
 
 
+def transactional_texts(kind: TransactionalKind) -> Mapping[str, Any]:
+    """The catalogue's words of one kind."""
+    words: Mapping[str, Any] = load_texts(_TRANSACTIONAL_TEXTS)["kind"][kind]
+    return words
+
+
 class RenderedTransactionalMail(PersonalMail):
     """One mail in the catalogue's words."""
 
     def __init__(self, mail: TransactionalMail, context: MailContext) -> None:
         self.mail = mail
-        words = load_texts(_TRANSACTIONAL_TEXTS)["kind"][mail.kind]
+        words = transactional_texts(mail.kind)
         values = _transactional_values(mail, context)
         closing = words["closing"].format_map(values)
         content = _transactional_content(mail, context, words, values)

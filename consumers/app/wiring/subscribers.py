@@ -2,8 +2,9 @@
 
 from functools import partial
 
+from channels.email.render.announced import announced_sender, announced_subject
 from consumers.app.node import Node
-from consumers.app.settings import LettersSettings, read_settings
+from consumers.app.settings import LettersSettings, load_retention, read_settings
 from consumers.key_file import seal_people
 from consumers.subscribers.closing_mail import ClosingMailer
 from consumers.subscribers.preferences import PreferencesService
@@ -14,15 +15,26 @@ from consumers.subscribers.tokens import LinkTokens, TokenUses
 from consumers.subscribers.transactional import TransactionalMailer
 from consumers.subscribers.unsubscribe import UnsubscribeService
 from contracts.delivery import ChannelName
-from producers.pages.services import PageServices
+from contracts.subscriptions.transactional import NOTIFICATION_KINDS, TransactionalKind
+from producers.pages.services import PageFacts, PageServices
 
 PATH_HEADS = ("dang-ky", "huy")
+_REQUESTED_KINDS = frozenset(TransactionalKind) - NOTIFICATION_KINDS
 
 
 def open_mailer(node: Node) -> TransactionalMailer:
     """The sender of transactional mail; all processes share the hourly quota of strangers."""
     quota = HourlyMailQuota(node.bus, read_settings(LettersSettings).per_hour, node.clock)
     return TransactionalMailer(node.bus, node.notices, node.subscribers, node.clock, quota)
+
+
+def page_facts(node: Node) -> PageFacts:
+    """What the pages tell of mails and of retention, by the settings that act."""
+    return PageFacts(
+        announced_sender(node.email),
+        {kind: announced_subject(kind, node.email) for kind in _REQUESTED_KINDS},
+        load_retention(node.settings).former_readers,
+    )
 
 
 def open_signup(node: Node) -> SignupService:

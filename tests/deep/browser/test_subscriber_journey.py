@@ -89,7 +89,7 @@ class Subscriber:
         await page.get_by_role("button", name="Đăng ký").click()
         await self.heads(page, "Xin kiểm tra hộp thư", "2-hop-thu")
         await self.follow(page, "Xác nhận đăng ký", "3-thu-xac-nhan")
-        await self.heads(page, "Xác nhận đăng ký nhận tin", "4-xac-nhan")
+        await self.heads(page, "Còn một bước: xác nhận đăng ký", "4-xac-nhan")
         await page.get_by_role("button", name="Xác nhận").click()
         await self.heads(page, "Đăng ký thành công", "5-thanh-cong", whole=True)
 

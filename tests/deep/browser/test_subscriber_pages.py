@@ -130,7 +130,7 @@ class PageReview:
         await page.get_by_role("button", name="Đăng ký").click()
         await page.get_by_role("heading", name="Xin kiểm tra hộp thư").wait_for()
         await self.judge(page, "sent")
-        await page.get_by_role("button", name="Sửa địa chỉ và gửi lại").click()
+        await page.get_by_role("button", name="Sửa địa chỉ").click()
         await page.get_by_role("heading", name="Đăng ký nhận tin qua").wait_for()
         for ticked in ("Việc làm", "Tôi đồng ý"):
             kept = await page.get_by_label(ticked, exact=True).is_checked()

@@ -7,12 +7,12 @@ import pytest
 from consumers.subscribers.csv_import import import_csv
 from contracts.vocabulary import DEFAULT
 from producers.pages.rendering import page_texts
-from tests.support.signup_app import CONSENT, KEYS, KNOWN, browser, heading, press_button
+from tests.support.signup_app import CONSENT, KEYS, KNOWN, browser, heading, main_part, press_button
 
 __all__ = ["browser"]
 
 ROOT = Path(__file__).parents[3]
-KEPT = page_texts()["kept"]
+KEPT = {name: text.format(span="3 năm") for name, text in page_texts()["kept"].items()}
 
 
 @pytest.mark.promise("14.3")
@@ -53,11 +53,6 @@ async def test_who_has_left_is_told_so_and_offered_no_button_again(signup_app, b
         assert one.email not in page.text
         assert (await browser.post(paths[one.id])).status_code == 200
     assert "<button" in main_part(await browser.get(paths[back.id]))
-
-
-def main_part(page):
-    """A page without its head and foot, which are those of the whole site."""
-    return page.text.partition("<main")[2].partition("</main>")[0]
 
 
 def promised(page):
@@ -102,8 +97,10 @@ async def test_who_leaves_on_their_page_is_told_what_is_kept(signup_app, tmp_pat
     "file", ["producers/pages/texts.toml", "channels/email/render/templates/transactional.toml"]
 )
 def test_what_everybody_is_told_claims_no_consent_that_may_never_have_been_given(file):
-    everybody = (ROOT / file).read_text("utf-8").replace(KEPT["consent"], "")
-    everybody = everybody.replace(page_texts()["consent"]["texts"][CONSENT], "")
+    everybody = (ROOT / file).read_text("utf-8").replace(page_texts()["kept"]["consent"], "")
+    consent = page_texts()["consent"]
+    for theirs in (consent["texts"][CONSENT], *(said for _, said in consent["plain"])):
+        everybody = everybody.replace(theirs, "")
     proofs = [line for line in everybody.splitlines() if "bằng chứng" in line]
     assert proofs and all("sự đồng ý của Quý vị, nếu có." in line for line in proofs)
 

@@ -1,0 +1,17 @@
+"""What the readers' pages tell of mails and of retention is what the settings do."""
+
+from dataclasses import replace
+
+from channels.email.settings import EmailSettings
+from consumers.app.wiring.subscribers import page_facts
+from contracts.base.retention import DEFAULT
+
+
+async def test_pages_tell_the_configured_sender_and_the_ministrys_own_span(node):
+    days = DEFAULT.model_dump() | {"former_readers": 400}
+    kept = "\n".join(f"{kind} = {number}" for kind, number in days.items())
+    node.settings.retention_file.write_text(kept)
+    email = EmailSettings(_env_file=None, from_="Bộ Nội vụ <tin@moha.example>")
+    told = page_facts(replace(node, email=email))
+    assert (told.sender, told.kept_days) == ("Bộ Nội vụ <tin@moha.example>", 400)
+    assert {"confirm", "manage", "absent", "change"} <= set(told.subjects)
