@@ -18,7 +18,8 @@ URGENT_SHEET = "/tai-nguyen/khan.css"
 """Path of the style sheet with which the portal names an urgent item on every page."""
 
 
-def _frame_texts() -> Mapping[str, Any]:
+def frame_texts() -> Mapping[str, Any]:
+    """What the frame and the components say."""
     return load_texts(_FOLDER / "texts.toml")
 
 
@@ -38,7 +39,7 @@ class Frame:
 
     @property
     def text(self) -> Mapping[str, Any]:
-        return _frame_texts()
+        return frame_texts()
 
     @property
     def host(self) -> str:

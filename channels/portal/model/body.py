@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from channels.markdown_text import parse_bounded, shift_headings
 from channels.portal.model.texts import catalog_text
+from design.frame import frame_texts
 
 _BASE_URL_KEY = "base_url"
 # Character references (`&#12;`, `&rlm;`) can produce characters that the contract refuses in plain
@@ -154,7 +155,7 @@ def is_current(html: str) -> bool:
 
 
 def _table_label() -> str:
-    return escape(catalog_text("item", "table"))
+    return escape(frame_texts()["table"])
 
 
 def _parser() -> MarkdownIt:
