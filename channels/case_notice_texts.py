@@ -125,6 +125,12 @@ def warning(notice: CaseNotice) -> str:
     return str(_texts_of_kind(notice).get("warning", ""))
 
 
+def opening(notice: CaseNotice) -> str:
+    """The first sentence behind the greeting: the dossier's new state."""
+    values = parameter_values(notice) | _sentence_moments(notice)
+    return str(_texts_of_kind(notice)["paragraphs"][0]).format_map(values)
+
+
 def paragraphs(notice: CaseNotice) -> list[str]:
     """The whole text with greeting and, below the first paragraph, the warning of fraud.
 

@@ -49,7 +49,8 @@ class MailContent:
     """Content of one mail; *key* names it for feedback loops, *list_name* its list, if any.
 
     *head* speaks in place of the agency, and *sender* is the name in From, where it is another
-    body that speaks. *code* is a number that no line may break.
+    body that speaks. *code* is a number that no line may break, *opening* the sentence that mail
+    programs show beside the subject if there is no reason, intro or summary.
     """
 
     subject: str
@@ -68,6 +69,7 @@ class MailContent:
     reason: str = ""
     summary: str = ""
     code: str = ""
+    opening: str = ""
     button: str = ""
     html: Markup = field(default_factory=Markup)
     plain: str = ""
@@ -77,7 +79,7 @@ class MailContent:
     @property
     def preview(self) -> str:
         """Text that mail programs show beside the subject."""
-        return self.reason or self.intro or self.summary
+        return self.reason or self.intro or self.summary or self.opening
 
 
 def texts() -> Mapping[str, Any]:

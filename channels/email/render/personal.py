@@ -97,6 +97,7 @@ def _notice_content(notice: CaseNotice, context: MailContext) -> MailContent:
         html=_paragraphs_html(paragraphs, notice.case_code, warning),
         plain="\n\n".join(paragraphs),
         code=notice.case_code,
+        opening=case_notice_texts.opening(notice),
         button=texts()["case"]["button"],
     )
 
@@ -168,6 +169,7 @@ def _transactional_content(
         title=words["title"].format_map(values),
         date=mail.at,
         url=f"{context.public_url}{mail.path}" if mail.path else "",
+        opening=paragraphs[0],
         button=words["button"],
         html=_paragraphs_html(paragraphs),
         plain="\n\n".join(paragraphs),

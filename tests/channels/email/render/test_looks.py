@@ -99,6 +99,7 @@ def test_every_mail_says_the_same_twice_where_it_is_from_and_what_the_ministry_n
         assert shown.index(PUBLIC_URL) < shown.index("Kính gửi: ")
         assert "không hỏi mật khẩu, mã OTP và không thu tiền" in shown
         assert "điện thoại 024 3333 4444, thư điện tử hoi-dap@moha.example" in shown
+    assert re.search(r'class="preview">\w', html), "else programs show the head beside the subject"
     assert "onospace" not in part_style(ALL[name])
     assert "Liên hệ" not in parts_of(ALL[name])[1]
 
@@ -161,7 +162,7 @@ def test_a_fee_is_followed_by_the_warning_and_by_how_to_look_without_the_button(
 @pytest.mark.parametrize("kind", NOTICE_KINDS)
 def test_a_notice_breaks_no_number_doubles_no_word_and_says_why_a_name_is_hidden(kind):
     _, text, html = parts_of(sample_notice(kind))
-    body = html.partition("</title>")[2]
+    body = html.partition('role="article"')[2]
     assert body.count(f'<span class="unbroken">{CODE}</span>') == body.count(CODE) >= 2
     assert "Thủ tục: Cấp bản sao" in text and "Thủ tục: Thủ tục" not in text
     assert "A***\n\n(Tên được che bớt để giữ bí mật.)" in text
