@@ -1,6 +1,6 @@
 """Sign-up pages: subscribe, confirm, and request an access link."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -21,6 +21,8 @@ UNPROCESSABLE = HTTPStatus.UNPROCESSABLE_ENTITY
 OPTIONS_PATH = "/dang-ky/tuy-chon"
 _PRESELECTION_PARAMETERS = {"chu-de": "topics", "don-vi": "units", "doi-tuong": "audiences"}
 """Query parameters of the form's address, and the fields that they preselect."""
+
+_REVIEWED_FIELDS = ("email", "name", "frequency", "topics", "units", "audiences")
 
 
 @dataclass
@@ -117,9 +119,12 @@ class SignupPages:
         token = request.path_params["token"]
         asked = self.service.read_confirmation(token)
         await self.service.confirm(token)
-        return self.renderer.message_page("confirmed", rows=self.review(asked))
+        rows = self.review(asked, ("email", "frequency", "topics"))
+        return self.renderer.message_page("confirmed", rows=rows)
 
-    def review(self, asked: SignupApplication) -> list[tuple[str, str]]:
+    def review(
+        self, asked: SignupApplication, fields: Sequence[str] = _REVIEWED_FIELDS
+    ) -> list[tuple[str, str]]:
         """Label and value of what a reader has asked for."""
         names, texts = page_texts()["field"], page_texts()
         chosen = {
@@ -131,7 +136,7 @@ class SignupPages:
                 for field, every in texts["every"].items()
             },
         }
-        return [(names[field], value) for field, value in chosen.items() if value]
+        return [(names[field], chosen[field]) for field in fields if chosen[field]]
 
     async def show_access_form(self, request: Request) -> Response:
         if await self.sessions.find_subscriber(request):

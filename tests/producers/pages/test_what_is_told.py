@@ -73,7 +73,7 @@ async def test_success_names_the_address_and_the_topics_once(signup_app, browser
     await browser.post("/dang-ky", data=signup_form(topics=["viec-lam"]))
     page = main_part(await browser.post((await signup_app.last_mail()).path))
     topic = DEFAULT.topics["viec-lam"].name
-    assert (page.count(ADDRESS), page.count(topic)) == (1, 1)
+    assert (page.count(ADDRESS), page.count(topic), page.count("<dt>")) == (1, 1, 3)
 
 
 async def test_who_stops_sees_at_which_address_and_nobody_else_learns_it(signup_app, browser):
